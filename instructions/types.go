@@ -1,0 +1,237 @@
+package instructions
+
+import (
+	"time"
+
+	"slipway/parser"
+	"slipway/source"
+)
+
+// Dockerfile is a whole file: the ARGs before the first FROM, and the stages.
+type Dockerfile struct {
+	File   *parser.File
+	Args   []*Arg
+	Stages []*Stage
+}
+
+// Stage is a FROM and the instructions up to the next one.
+type Stage struct {
+	From     *From
+	Name     string // behind AS, in lower case; "" without
+	Doc      string // what a comment line above FROM says behind the name
+	Commands []Command
+}
+
+// Command is an instruction of a stage, or FROM. It is one of the types below
+// that embed Node.
+//
+//sumtype:decl
+type Command interface {
+	// Syntax returns the instruction as written.
+	Syntax() *parser.Instruction
+	command()
+}
+
+// Node links a command with what is written.
+type Node struct{ In *parser.Instruction }
+
+// Syntax returns the instruction as written.
+func (n Node) Syntax() *parser.Instruction { return n.In }
+
+// Code returns the logical line without surrounding white space, keyword as
+// written: what progress names and descriptions start from.
+func Code(c Command) string { return trimSpace(c.Syntax().Line.String()) }
+
+// From starts a stage: FROM [--platform=P] BASE [AS NAME].
+type From struct {
+	Node
+	Base     parser.Word
+	Platform parser.Word // of --platform; Value is "" without
+	As       parser.Word // the word between base and name, as written; Value is "" without
+	Name     parser.Word // as written; Value is "" without
+}
+
+// Arg declares build arguments: ARG NAME[=DEFAULT]…
+type Arg struct {
+	Node
+	Args []ArgDecl
+}
+
+// ArgDecl is one name of an ARG.
+type ArgDecl struct {
+	Key     string
+	Default *parser.Word // nil without =
+	Doc     string       // what a comment line above ARG says behind the name
+	Word    parser.Word  // NAME or NAME=DEFAULT
+}
+
+// Env sets variables: ENV KEY=VALUE… or ENV KEY VALUE.
+type Env struct {
+	Node
+	Pairs  []parser.Pair
+	Legacy bool // the form without =
+}
+
+// Label sets labels: LABEL KEY=VALUE… or LABEL KEY VALUE.
+type Label struct {
+	Node
+	Pairs  []parser.Pair
+	Legacy bool
+}
+
+// Maintainer sets the author: MAINTAINER TEXT.
+type Maintainer struct {
+	Node
+	Author parser.Word
+}
+
+// CommandLine is what RUN, CMD and ENTRYPOINT run.
+type CommandLine struct {
+	Args  []parser.Word // the JSON array's strings, or the one string of the shell form; nil if nothing is there
+	Shell bool          // shell form
+}
+
+// Run runs a command: RUN [--mount= --network= --security= --device=] COMMAND.
+type Run struct {
+	Node
+	CommandLine
+	Heredocs []parser.Heredoc
+	Mounts   []Mount
+	Network  string // --network: "default", "none" or "host"
+	Security string // --security: "sandbox" or "insecure"
+	Devices  []Device
+}
+
+// Mount is a --mount flag. Only From is known before expansion; the fields are
+// read by the plan, in order.
+type Mount struct {
+	Flag   *parser.Flag
+	From   string // "" without
+	Fields []MountField
+}
+
+// MountField is one comma-separated field of a --mount value.
+type MountField struct {
+	Text     string       // the whole field, without CSV quotes
+	Key      string       // in lower case
+	Value    string       // behind the first =
+	HasValue bool         // whether there is an =
+	Range    source.Range // of the field; of the flag's value if quotes hide it
+}
+
+// Device is a --device flag.
+type Device struct {
+	Name     string
+	Required bool
+}
+
+// Copy copies files: COPY or ADD [flags] SOURCE… DEST.
+type Copy struct {
+	Node
+	Add      bool          // ADD
+	Sources  []parser.Word // paths and URLs, in order
+	Inline   []Inline      // heredocs, in order
+	Dest     parser.Word
+	From     parser.Word // --from (COPY)
+	Chown    parser.Word // --chown
+	Chmod    parser.Word // --chmod
+	Checksum parser.Word // --checksum (ADD)
+	Exclude  []string    // --exclude, repeatable
+	Link     bool        // --link
+	Parents  bool        // --parents (COPY)
+	KeepGit  *bool       // --keep-git-dir (ADD); nil without
+	Unpack   *bool       // --unpack (ADD); nil without
+}
+
+// Inline is a file written in the Dockerfile: a heredoc of COPY or ADD.
+type Inline struct {
+	Name   string
+	Data   string // tabs removed if <<-
+	Expand bool   // variables in Data are expanded
+	Range  source.Range
+}
+
+// Workdir changes the working directory: WORKDIR PATH.
+type Workdir struct {
+	Node
+	Path parser.Word
+}
+
+// User changes the user: USER NAME[:GROUP].
+type User struct {
+	Node
+	User parser.Word
+}
+
+// Volume declares mount points: VOLUME PATH…, values without surrounding space.
+type Volume struct {
+	Node
+	Paths []parser.Word
+}
+
+// Expose declares ports: EXPOSE PORT…
+type Expose struct {
+	Node
+	Ports []parser.Word // sorted by value, as upstream does when it parses
+}
+
+// StopSignal sets the signal that stops a container: STOPSIGNAL SIGNAL.
+type StopSignal struct {
+	Node
+	Signal parser.Word
+}
+
+// Shell sets the shell of shell forms: SHELL ["executable", "parameter"…].
+type Shell struct {
+	Node
+	Shell []string
+}
+
+// Cmd sets the default command: CMD COMMAND.
+type Cmd struct {
+	Node
+	CommandLine
+}
+
+// Entrypoint sets the entry point: ENTRYPOINT COMMAND.
+type Entrypoint struct {
+	Node
+	CommandLine
+}
+
+// Healthcheck says how to test a container: HEALTHCHECK [flags] CMD COMMAND or
+// HEALTHCHECK NONE.
+type Healthcheck struct {
+	Node
+	Test          []string // as the image config has it: NONE, CMD or CMD-SHELL first
+	Interval      time.Duration
+	Timeout       time.Duration
+	StartPeriod   time.Duration
+	StartInterval time.Duration
+	Retries       int
+}
+
+// Onbuild keeps an instruction for the builds that start from this image:
+// ONBUILD INSTRUCTION.
+type Onbuild struct {
+	Node
+	Expression string // as the image config carries it, heredoc bodies included
+}
+
+func (*From) command()        {}
+func (*Arg) command()         {}
+func (*Env) command()         {}
+func (*Label) command()       {}
+func (*Maintainer) command()  {}
+func (*Run) command()         {}
+func (*Copy) command()        {}
+func (*Workdir) command()     {}
+func (*User) command()        {}
+func (*Volume) command()      {}
+func (*Expose) command()      {}
+func (*StopSignal) command()  {}
+func (*Shell) command()       {}
+func (*Cmd) command()         {}
+func (*Entrypoint) command()  {}
+func (*Healthcheck) command() {}
+func (*Onbuild) command()     {}

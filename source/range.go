@@ -1,0 +1,52 @@
+package source
+
+// Range is a half-open interval of a file's bytes. The zero Range is nowhere.
+type Range struct {
+	File       *File
+	Start, End int // byte offsets, 0 <= Start <= End <= len(File.Bytes)
+}
+
+// IsZero tells whether the range is nowhere.
+func (r Range) IsZero() bool { return r.File == nil }
+
+// String returns the bytes of the range.
+func (r Range) String() string {
+	if r.File == nil {
+		return ""
+	}
+	return string(r.File.Bytes[r.Start:r.End])
+}
+
+// Position returns where the range starts; the zero Position for the zero Range.
+func (r Range) Position() Position {
+	if r.File == nil {
+		return Position{}
+	}
+	return r.File.Position(r.Start)
+}
+
+// Lines returns the numbers of the first and the last line that the range
+// touches, counted from 1. A range that ends with a line end does not touch
+// the next line. The zero Range gives 0, 0.
+func (r Range) Lines() (first, last int) {
+	if r.File == nil {
+		return 0, 0
+	}
+	first = r.File.Position(r.Start).Line
+	if r.End <= r.Start {
+		return first, first
+	}
+	return first, r.File.Position(r.End - 1).Line
+}
+
+// Join returns the smallest range that holds both; a zero one counts for
+// nothing.
+func (r Range) Join(o Range) Range {
+	if r.File == nil {
+		return o
+	}
+	if o.File == nil {
+		return r
+	}
+	return Range{File: r.File, Start: min(r.Start, o.Start), End: max(r.End, o.End)}
+}

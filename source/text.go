@@ -1,0 +1,108 @@
+package source
+
+import "sort"
+
+// Text is a string that remembers where each of its bytes came from. It is a
+// value; slices share the parent's segments.
+type Text struct {
+	s     string
+	file  *File
+	segs  []segment // ascending in at and in offset; never changed
+	start int       // where s begins in the string the segments describe
+}
+
+// segment says that the text from at on stands in the file from offset on, up
+// to the next segment.
+type segment struct{ at, offset int }
+
+// Builder assembles a Text from pieces of one file.
+type Builder struct {
+	file *File
+	buf  []byte
+	segs []segment
+}
+
+// NewBuilder returns a builder for text of the file.
+func NewBuilder(f *File) *Builder { return &Builder{file: f} }
+
+// Add appends the file's bytes [start, end). Pieces must be added in file
+// order.
+func (b *Builder) Add(start, end int) {
+	if start >= end {
+		return
+	}
+	n := len(b.segs)
+	if n == 0 || b.segs[n-1].offset+len(b.buf)-b.segs[n-1].at != start {
+		b.segs = append(b.segs, segment{at: len(b.buf), offset: start})
+	}
+	b.buf = append(b.buf, b.file.Bytes[start:end]...)
+}
+
+// Text returns what was added so far.
+func (b *Builder) Text() Text {
+	return Text{s: string(b.buf), file: b.file, segs: b.segs[:len(b.segs):len(b.segs)]}
+}
+
+// Text returns the range's bytes as a text.
+func (r Range) Text() Text {
+	if r.File == nil {
+		return Text{}
+	}
+	return Text{s: r.String(), file: r.File, segs: []segment{{at: 0, offset: r.Start}}}
+}
+
+// String returns the text.
+func (t Text) String() string { return t.s }
+
+// Len returns the length in bytes.
+func (t Text) Len() int { return len(t.s) }
+
+// IsZero tells whether the text is empty and belongs to no file.
+func (t Text) IsZero() bool { return t.s == "" && t.file == nil }
+
+// Slice returns the part [i, j) of the text, with its places.
+func (t Text) Slice(i, j int) Text {
+	return Text{s: t.s[i:j], file: t.file, segs: t.segs, start: t.start + i}
+}
+
+// Offset returns where in the file byte i stands; i may be Len, which is
+// behind the last byte.
+func (t Text) Offset(i int) int {
+	switch {
+	case len(t.segs) == 0:
+		return 0
+	case i > 0 && i == len(t.s):
+		return t.Offset(i-1) + 1
+	}
+	at := t.start + i
+	k := sort.Search(len(t.segs), func(k int) bool { return t.segs[k].at > at }) - 1
+	k = max(k, 0)
+	return t.segs[k].offset + at - t.segs[k].at
+}
+
+// File returns the file that the text is from; nil for the zero Text.
+func (t Text) File() *File { return t.file }
+
+// Range returns the smallest range of the file that holds the text. The range
+// of an empty text is empty.
+func (t Text) Range() Range {
+	start := t.Offset(0)
+	end := start
+	if len(t.s) > 0 {
+		end = t.Offset(len(t.s)-1) + 1
+	}
+	return Range{File: t.file, Start: start, End: end}
+}
+
+// TrimSpace returns the part of the text without leading and trailing bytes
+// for which space is true.
+func (t Text) TrimSpace(space func(byte) bool) Text {
+	i, j := 0, len(t.s)
+	for i < j && space(t.s[i]) {
+		i++
+	}
+	for j > i && space(t.s[j-1]) {
+		j--
+	}
+	return t.Slice(i, j)
+}
