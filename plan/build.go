@@ -1,0 +1,54 @@
+package plan
+
+import (
+	"context"
+
+	"slipway/diag"
+	"slipway/instructions"
+	"slipway/shell"
+)
+
+// passes are what Build does, in this order.
+var passes = []struct {
+	name string
+	run  func(context.Context, *builder) error
+	why  string // what it must come after
+}{
+	{"globals", globals, "first: FROM sees only what it sets"},
+	{"stages", stages, "globals: base and --platform use them"},
+	{"target", target, "stages: names are known; upstream reports a missing target before bad edges"},
+	{"edges", edges, "stages: --from names them"},
+	{"load", load, "target and edges: only what is reached is looked up"},
+	{"evaluate", evaluate, "load: instructions start from base configs, and ONBUILD adds some"},
+	{"name", name, "evaluate: names show values, totals include ONBUILD"},
+	{"finish", finish, "evaluate: labels and platform go last into the target's config"},
+}
+
+// builder is a plan in the making.
+type builder struct {
+	*Plan
+	opt    Options
+	expand shell.Expander
+	byName map[string]*Stage // last stage of that name
+	warn   diag.List
+}
+
+// Build plans the build of a Dockerfile. On an error the plan is returned as
+// far as it got, so that what was found until then can still be reported.
+//
+// Errors about the file are *diag.Diagnostic with a range; errors of the
+// Resolver are their Cause.
+func Build(ctx context.Context, d *instructions.Dockerfile, opt Options) (*Plan, error) {
+	b := &builder{
+		Plan:   &Plan{Dockerfile: d, Options: opt, Context: &Paths{}},
+		opt:    opt,
+		expand: shell.Expander{Escape: d.File.Escape},
+		byName: map[string]*Stage{},
+	}
+	for _, p := range passes {
+		if err := p.run(ctx, b); err != nil {
+			return b.Plan, err
+		}
+	}
+	return b.Plan, nil
+}

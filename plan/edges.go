@@ -1,0 +1,173 @@
+package plan
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"slipway/diag"
+	"slipway/instructions"
+	"slipway/parser"
+	"slipway/shell"
+	"slipway/source"
+)
+
+// boundCommand is an instruction with the stages that its --from and mounts
+// name.
+type boundCommand struct {
+	instructions.Command
+	sources []*Stage
+	onbuild bool
+}
+
+// edges binds --from and mount sources to stages. A name that is no stage is
+// an image: it becomes an implicit stage at the end of the list.
+func edges(_ context.Context, b *builder) error {
+	for _, st := range b.Stages[:len(b.Dockerfile.Stages)] {
+		st.commands = make([]boundCommand, 0, len(st.Syntax.Commands))
+		for _, c := range st.Syntax.Commands {
+			bound, d := b.bind(st, c)
+			if d != nil {
+				return d.In(c.Syntax().Rng)
+			}
+			st.commands = append(st.commands, bound)
+		}
+	}
+	if d := b.findCycle(); d != nil {
+		return d
+	}
+	// Upstream: implicit stages count, so one RUN --mount names the stage.
+	if len(b.Stages) == 1 {
+		b.Stages[0].Name = ""
+	}
+	return nil
+}
+
+// bind finds the sources of a command and records the stage's edges to them.
+func (b *builder) bind(st *Stage, c instructions.Command) (boundCommand, *diag.Diagnostic) {
+	bound := boundCommand{Command: c}
+	switch c := c.(type) {
+	case *instructions.Copy:
+		if c.From.Value == "" {
+			break
+		}
+		src, d := b.copySource(c)
+		if d != nil {
+			return bound, d
+		}
+		bound.sources = []*Stage{src}
+	case *instructions.Run:
+		for _, m := range c.Mounts {
+			from := m.From
+			if from == "" {
+				from = scratch
+			}
+			src := b.stageNamed(from)
+			if src == nil {
+				src = implicit(from, c, false)
+			}
+			bound.sources = append(bound.sources, src)
+		}
+	}
+	for _, src := range bound.sources {
+		st.Deps = append(st.Deps, Edge{To: src, By: c})
+		if src.Syntax == nil && !b.has(src) {
+			b.add(src)
+		}
+	}
+	return bound, nil
+}
+
+func (b *builder) has(st *Stage) bool {
+	return st.Index < len(b.Stages) && b.Stages[st.Index] == st
+}
+
+// implicit makes the stage of an image that --from names.
+func implicit(name string, by instructions.Command, located bool) *Stage {
+	st := &Stage{BaseName: name, Used: &Paths{}, Context: &Paths{}}
+	if located {
+		st.place = by.Syntax().Rng
+	}
+	return st
+}
+
+func (b *builder) copySource(c *instructions.Copy) (*Stage, *diag.Diagnostic) {
+	from := c.From
+	res, d := expandWord(b.expand, from, Env{})
+	if d != nil {
+		return nil, d
+	}
+	if res.Value != from.Value {
+		return nil, diag.Errorf(variable(from, res), "variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround")
+	}
+	i, err := strconv.Atoi(from.Value)
+	if err != nil {
+		if st := b.stageNamed(from.Value); st != nil {
+			return st, nil
+		}
+		return implicit(from.Value, c, true), nil
+	}
+	if i < 0 || i >= len(b.Stages) {
+		return nil, diag.Errorf(from.Text.Range(), "invalid stage index %d", i)
+	}
+	return b.Stages[i], nil
+}
+
+// variable returns a range around the first variable of the word, or the word.
+func variable(w parser.Word, res shell.Result) source.Range {
+	if len(res.Unmatched) > 0 && w.Value == w.Text.String() && res.Unmatched[0].Offset < w.Text.Len() {
+		return w.Text.Slice(res.Unmatched[0].Offset, w.Text.Len()).Range()
+	}
+	return w.Text.Range()
+}
+
+func (b *builder) stageNamed(name string) *Stage { return b.byName[strings.ToLower(name)] }
+
+// findCycle looks for stages that need each other's files. A base cannot be
+// part of a cycle, as FROM only finds earlier stages.
+func (b *builder) findCycle() *diag.Diagnostic {
+	type frame struct {
+		st   *Stage
+		next int
+	}
+	const open, closed = 1, 2
+	state := make(map[*Stage]int, len(b.Stages))
+	for _, root := range b.Stages {
+		if state[root] != 0 {
+			continue
+		}
+		state[root] = open
+		path := []frame{{st: root}}
+		for len(path) > 0 {
+			top := &path[len(path)-1]
+			if top.next == len(top.st.Deps) {
+				state[top.st] = closed
+				path = path[:len(path)-1]
+				continue
+			}
+			e := top.st.Deps[top.next]
+			top.next++
+			switch state[e.To] {
+			case 0:
+				state[e.To] = open
+				path = append(path, frame{st: e.To})
+			case open:
+				used := make([]Edge, len(path))
+				for i, f := range path {
+					used[i] = f.st.Deps[f.next-1]
+				}
+				return cycle(root, used)
+			}
+		}
+	}
+	return nil
+}
+
+// cycle words the error: one location per edge, in order.
+func cycle(st *Stage, used []Edge) *diag.Diagnostic {
+	d := diag.Errorf(used[0].By.Syntax().Rng, "circular dependency detected on stage: %s", st.Name)
+	for _, e := range used[1:] {
+		d.Related = append(d.Related, diag.Related{Range: e.By.Syntax().Rng})
+	}
+	return d
+}

@@ -1,0 +1,104 @@
+package plan
+
+import "strings"
+
+// Env is an ordered set of variables. It is a value: Set returns a new Env and
+// leaves the old one as it was. Setting a variable again moves it to the end,
+// as in LLB.
+//
+// All versions of one environment share a log of assignments, so that a
+// thousand ENV lines cost no thousand copies.
+type Env struct {
+	log *envLog
+	n   int // how much of the log belongs to this version
+}
+
+type envLog struct {
+	keys, values []string
+	at           map[string][]int // key → indexes, ascending
+}
+
+// NewEnv returns the environment of KEY=VALUE entries, as image configs have
+// them.
+func NewEnv(entries []string) Env {
+	e := Env{}
+	for _, kv := range entries {
+		k, v, _ := strings.Cut(kv, "=")
+		e = e.Set(k, v)
+	}
+	return e
+}
+
+// Lookup returns the variable's value.
+func (e Env) Lookup(key string) (string, bool) {
+	i := e.index(key)
+	if i < 0 {
+		return "", false
+	}
+	return e.log.values[i], true
+}
+
+// index returns where this version's value of key stands, or -1.
+func (e Env) index(key string) int {
+	if e.log == nil {
+		return -1
+	}
+	at := e.log.at[key]
+	for i := len(at) - 1; i >= 0; i-- {
+		if at[i] < e.n {
+			return at[i]
+		}
+	}
+	return -1
+}
+
+// Set returns the environment with the variable set, as its last one.
+func (e Env) Set(key, value string) Env {
+	if e.log == nil || len(e.log.keys) != e.n {
+		e = e.Fork()
+	}
+	l := e.log
+	l.at[key] = append(l.at[key], len(l.keys))
+	l.keys = append(l.keys, key)
+	l.values = append(l.values, value)
+	return Env{log: l, n: len(l.keys)}
+}
+
+// Fork returns an equal environment with a log of its own, without what was
+// overwritten.
+func (e Env) Fork() Env {
+	l := &envLog{at: map[string][]int{}}
+	e.Each(func(k, v string) {
+		l.at[k] = []int{len(l.keys)}
+		l.keys = append(l.keys, k)
+		l.values = append(l.values, v)
+	})
+	return Env{log: l, n: len(l.keys)}
+}
+
+// Without returns the environment without the variable.
+func (e Env) Without(key string) Env {
+	var out Env
+	e.Each(func(k, v string) {
+		if k != key {
+			out = out.Set(k, v)
+		}
+	})
+	return out
+}
+
+// Each calls f for the variables in order.
+func (e Env) Each(f func(key, value string)) {
+	for i := range e.n {
+		if k := e.log.keys[i]; e.index(k) == i {
+			f(k, e.log.values[i])
+		}
+	}
+}
+
+// Keys returns the names in order.
+func (e Env) Keys() []string {
+	keys := make([]string, 0, e.n)
+	e.Each(func(k, _ string) { keys = append(keys, k) })
+	return keys
+}

@@ -1,0 +1,203 @@
+package plan
+
+import (
+	"context"
+	"slices"
+
+	"slipway/diag"
+	"slipway/instructions"
+	"slipway/parser"
+	"slipway/shell"
+	"slipway/source"
+)
+
+// evaluate walks the instructions of all reachable stages in file order.
+func evaluate(_ context.Context, b *builder) error {
+	for _, st := range b.Stages {
+		if !st.Reachable || st.done {
+			continue
+		}
+		e := &evaluator{b: b, st: st, expand: b.expand}
+		if err := e.stage(); err != nil {
+			return err
+		}
+		b.Context.AddAll(st.Context)
+	}
+	return nil
+}
+
+// evaluator carries a stage from its base to its result.
+type evaluator struct {
+	b      *builder
+	st     *Stage
+	state  State
+	visit  *Visit
+	expand shell.Expander
+	hasCmd bool // a CMD of this stage was seen
+}
+
+// stage evaluates all instructions. The record of the one that fails is kept.
+func (e *evaluator) stage() error {
+	e.inherit()
+	if err := e.begin(); err != nil {
+		return at(e.st.place, err)
+	}
+	for _, c := range e.st.commands {
+		v := &Visit{
+			Command: c.Command,
+			Onbuild: c.onbuild,
+			Range:   c.Command.Syntax().Rng,
+			Before:  e.state,
+			Sources: c.sources,
+		}
+		if c.onbuild {
+			v.Range = e.st.place
+		}
+		e.st.Visits = append(e.st.Visits, v)
+		e.visit = v
+		if d := e.command(c.Command); d != nil {
+			if c.onbuild {
+				return moved(d, v.Range)
+			}
+			if d.Range.IsZero() {
+				d.Range = v.Range
+			}
+			return d.In(v.Range)
+		}
+	}
+	e.st.Final = e.state
+	e.st.done = true
+	return nil
+}
+
+// inherit takes over what an earlier stage made.
+func (e *evaluator) inherit() {
+	e.state = State{Dir: "/", Platform: e.st.Final.Platform}
+	f, ok := e.st.Base.(*FromStage)
+	if !ok {
+		return
+	}
+	base := f.Stage
+	e.state = base.Final
+	e.state.Env = base.Final.Env.Fork()
+	e.st.Platform = base.Platform
+	e.st.Image = cloneImage(&base.Image)
+	e.st.Image.Config.OnBuild = nil
+	e.st.BaseImage = base.BaseImage
+	e.st.Used = base.Used
+}
+
+// begin sets up the state from the base's config.
+func (e *evaluator) begin() error {
+	if e.st.Platform == nil {
+		e.st.Platform = &e.b.Platform
+	}
+	c := &e.st.Image.Config
+	if _, ok := NewEnv(c.Env).Lookup("PATH"); !ok && e.st.Platform.OS != "windows" {
+		c.Env = append(c.Env, "PATH="+unixPath)
+	}
+	for _, kv := range c.Env {
+		k, v := splitEnv(kv)
+		e.state.Env = e.state.Env.Set(k, v)
+	}
+	if e.b.opt.Hostname != "" {
+		e.state.Hostname = e.b.opt.Hostname
+	}
+	if c.WorkingDir != "" {
+		if err := e.changeDir(c.WorkingDir); err != nil {
+			return err
+		}
+	}
+	if c.User != "" {
+		e.state.User = c.User
+	}
+	e.state.Shell = c.Shell
+	return nil
+}
+
+// command evaluates one instruction. Words expand in the order in which
+// upstream expands them, so that of several faults the same one is reported.
+func (e *evaluator) command(c instructions.Command) *diag.Diagnostic {
+	switch c := c.(type) {
+	case *instructions.Arg:
+		return e.arg(c)
+	case *instructions.Env:
+		return e.env(c)
+	case *instructions.Label:
+		return e.label(c)
+	case *instructions.Maintainer:
+		return e.maintainer(c)
+	case *instructions.Run:
+		return e.run(c)
+	case *instructions.Copy:
+		return e.copy(c)
+	case *instructions.Workdir:
+		return e.workdir(c)
+	case *instructions.User:
+		return e.user(c)
+	case *instructions.Volume:
+		return e.volume(c)
+	case *instructions.Expose:
+		return e.expose(c)
+	case *instructions.StopSignal:
+		return e.stopSignal(c)
+	case *instructions.Shell:
+		return e.shell(c)
+	case *instructions.Cmd:
+		return e.cmd(c)
+	case *instructions.Entrypoint:
+		return e.entrypoint(c)
+	case *instructions.Healthcheck:
+		return e.healthcheck(c)
+	case *instructions.Onbuild:
+		e.st.Image.Config.OnBuild = append(e.st.Image.Config.OnBuild, c.Expression)
+	case *instructions.From:
+		panic("plan: FROM inside a stage")
+	}
+	return nil
+}
+
+// word expands a word and records the variables that nothing sets.
+func (e *evaluator) word(w parser.Word) (string, *diag.Diagnostic) {
+	res, d := expandWord(e.expand, w, e.state.Env)
+	e.record(w, res.Unmatched)
+	return res.Value, d
+}
+
+// words expands words one by one.
+func (e *evaluator) words(list []parser.Word) ([]string, *diag.Diagnostic) {
+	out := make([]string, 0, len(list))
+	for _, w := range list {
+		v, d := e.word(w)
+		if d != nil {
+			return nil, d
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+// body expands a heredoc: quotes mean nothing there, and \ always escapes.
+func (e *evaluator) body(data string, r source.Range) (string, *diag.Diagnostic) {
+	x := shell.Expander{Escape: '\\', Mode: shell.NoQuotes}
+	w := parser.Word{Value: data, Text: r.Text()}
+	res, d := expandWord(x, w, e.state.Env)
+	e.record(w, res.Unmatched)
+	return res.Value, d
+}
+
+func (e *evaluator) record(w parser.Word, unset []shell.Use) {
+	var unknown []shell.Use
+	for _, u := range unset {
+		if !e.declared(u.Name) {
+			unknown = append(unknown, u)
+		}
+	}
+	if len(unknown) > 0 {
+		e.visit.Expansions = append(e.visit.Expansions, Expansion{Word: w, Unknown: unknown})
+	}
+}
+
+func (e *evaluator) declared(name string) bool {
+	return slices.ContainsFunc(e.state.Args, func(a ArgValue) bool { return a.Key == name })
+}

@@ -1,0 +1,57 @@
+package plan
+
+import (
+	"strings"
+
+	"slipway/diag"
+	"slipway/instructions"
+)
+
+// notExported are ARGs that tell the frontend something and are no variables of
+// RUN.
+func notExported(key string) bool {
+	return key == "BUILDKIT_SBOM_SCAN_CONTEXT" || key == "BUILDKIT_SBOM_SCAN_STAGE"
+}
+
+// arg declares the ARGs of a stage. The value is the build argument's, else the
+// default, else that of the global ARG of the same name; without any of them
+// what an earlier instruction set stays.
+func (e *evaluator) arg(c *instructions.Arg) *diag.Diagnostic {
+	line := make([]string, 0, len(c.Args))
+	for i := range c.Args {
+		a, d := e.argValue(&c.Args[i])
+		if d != nil {
+			return d
+		}
+		s := a.Key
+		if a.Set {
+			s += "=" + a.Value
+			if !notExported(a.Key) {
+				e.state.Env = e.state.Env.Set(a.Key, a.Value)
+			}
+		}
+		// The full slice expression keeps the lists of other states as they are.
+		n := len(e.state.Args)
+		e.state.Args = append(e.state.Args[:n:n], a)
+		line = append(line, s)
+	}
+	e.commit("ARG "+strings.Join(line, " "), false)
+	return nil
+}
+
+func (e *evaluator) argValue(decl *instructions.ArgDecl) (ArgValue, *diag.Diagnostic) {
+	a := ArgValue{Key: decl.Key}
+	switch v, ok := e.b.opt.BuildArgs[decl.Key]; {
+	case ok:
+		a.Value, a.Set = v, true
+	case decl.Default != nil:
+		v, d := e.word(*decl.Default)
+		if d != nil {
+			return a, d
+		}
+		a.Value, a.Set = v, true
+	default:
+		a.Value, a.Set = e.b.Globals.Lookup(decl.Key)
+	}
+	return a, nil
+}

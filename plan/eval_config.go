@@ -1,0 +1,202 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
+	"github.com/moby/sys/signal"
+
+	"slipway/diag"
+	"slipway/instructions"
+	"slipway/parser"
+)
+
+// pairs expands keys and values, all against what was set before the
+// instruction, and renders them for history.
+func (e *evaluator) pairs(keyword string, list []parser.Pair) (kvs [][2]string, line string, d *diag.Diagnostic) {
+	var b strings.Builder
+	b.WriteString(keyword)
+	for _, p := range list {
+		k, d := e.word(p.Key)
+		if d != nil {
+			return nil, "", d
+		}
+		v, d := e.word(p.Value)
+		if d != nil {
+			return nil, "", d
+		}
+		kvs = append(kvs, [2]string{k, v})
+		b.WriteString(" " + k + "=" + v)
+	}
+	return kvs, b.String(), nil
+}
+
+func (e *evaluator) env(c *instructions.Env) *diag.Diagnostic {
+	kvs, line, d := e.pairs("ENV", c.Pairs)
+	if d != nil {
+		return d
+	}
+	cfg := &e.st.Image.Config
+	for _, kv := range kvs {
+		e.state.Env = e.state.Env.Set(kv[0], kv[1])
+		cfg.Env = e.setConfigEnv(cfg.Env, kv[0], kv[1])
+	}
+	e.commit(line, false)
+	return nil
+}
+
+// setConfigEnv replaces the first entry of that name where it stands, or
+// appends one.
+func (e *evaluator) setConfigEnv(env []string, key, value string) []string {
+	i := slices.IndexFunc(env, func(kv string) bool {
+		k, _ := splitEnv(kv)
+		return k == key
+	})
+	if i < 0 {
+		return append(env, key+"="+value)
+	}
+	env[i] = key + "=" + value
+	return env
+}
+
+func splitEnv(kv string) (key, value string) {
+	key, value, _ = strings.Cut(kv, "=")
+	return key, value
+}
+
+func (e *evaluator) label(c *instructions.Label) *diag.Diagnostic {
+	kvs, line, d := e.pairs("LABEL", c.Pairs)
+	if d != nil {
+		return d
+	}
+	cfg := &e.st.Image.Config
+	if cfg.Labels == nil {
+		cfg.Labels = map[string]string{}
+	}
+	for _, kv := range kvs {
+		cfg.Labels[kv[0]] = kv[1]
+	}
+	e.commit(line, false)
+	return nil
+}
+
+func (e *evaluator) maintainer(c *instructions.Maintainer) *diag.Diagnostic {
+	e.st.Image.Author = c.Author.Value
+	e.commit("MAINTAINER "+c.Author.Value, false)
+	return nil
+}
+
+func (e *evaluator) user(c *instructions.User) *diag.Diagnostic {
+	u, d := e.word(c.User)
+	if d != nil {
+		return d
+	}
+	e.state.User = u
+	e.st.Image.Config.User = u
+	e.commit("USER "+u, false)
+	return nil
+}
+
+func (e *evaluator) volume(c *instructions.Volume) *diag.Diagnostic {
+	paths, d := e.words(c.Paths)
+	if d != nil {
+		return d
+	}
+	cfg := &e.st.Image.Config
+	if cfg.Volumes == nil {
+		cfg.Volumes = map[string]struct{}{}
+	}
+	for i, p := range paths {
+		if p == "" {
+			return diag.Errorf(c.Paths[i].Text.Range(), "VOLUME specified can not be an empty string")
+		}
+		cfg.Volumes[p] = struct{}{}
+	}
+	e.commit(fmt.Sprintf("VOLUME %v", paths), false)
+	return nil
+}
+
+func (e *evaluator) stopSignal(c *instructions.StopSignal) *diag.Diagnostic {
+	s, d := e.word(c.Signal)
+	if d != nil {
+		return d
+	}
+	if _, err := signal.ParseSignal(s); err != nil {
+		return diag.Errorf(c.Signal.Text.Range(), "%w", err)
+	}
+	e.st.Image.Config.StopSignal = s
+	e.commit("STOPSIGNAL "+s, false)
+	return nil
+}
+
+func (e *evaluator) shell(c *instructions.Shell) *diag.Diagnostic {
+	e.st.Image.Config.Shell = c.Shell
+	e.state.Shell = c.Shell
+	e.commit(fmt.Sprintf("SHELL %v", c.Shell), false)
+	return nil
+}
+
+// withShell returns the command of a shell form: one string for the shell.
+func (e *evaluator) withShell(args []string) []string {
+	sh := e.st.Image.Config.Shell
+	if len(sh) == 0 {
+		sh = []string{"/bin/sh", "-c"}
+		if e.st.Image.OS == "windows" {
+			sh = []string{"cmd", "/S", "/C"}
+		}
+	}
+	return append(slices.Clone(sh), strings.Join(args, " "))
+}
+
+// commandLine returns what CMD and ENTRYPOINT write into the config.
+func (e *evaluator) commandLine(c instructions.CommandLine) []string {
+	var args []string
+	if c.Args != nil {
+		args = make([]string, 0, len(c.Args))
+	}
+	for _, w := range c.Args {
+		args = append(args, w.Value)
+	}
+	if c.Shell {
+		return e.withShell(args)
+	}
+	return args
+}
+
+func (e *evaluator) cmd(c *instructions.Cmd) *diag.Diagnostic {
+	args := e.commandLine(c.CommandLine)
+	cfg := &e.st.Image.Config
+	cfg.Cmd = args
+	cfg.ArgsEscaped = true //nolint:staticcheck // Docker on Windows reads it
+	e.hasCmd = true
+	e.commit(fmt.Sprintf("CMD %q", args), false)
+	return nil
+}
+
+// entrypoint drops the CMD of the base, which was meant for another program.
+func (e *evaluator) entrypoint(c *instructions.Entrypoint) *diag.Diagnostic {
+	args := e.commandLine(c.CommandLine)
+	cfg := &e.st.Image.Config
+	cfg.Entrypoint = args
+	if !e.hasCmd {
+		cfg.Cmd = nil
+	}
+	e.commit(fmt.Sprintf("ENTRYPOINT %q", args), false)
+	return nil
+}
+
+func (e *evaluator) healthcheck(c *instructions.Healthcheck) *diag.Diagnostic {
+	h := &dockerspec.HealthcheckConfig{
+		Test:          c.Test,
+		Interval:      c.Interval,
+		Timeout:       c.Timeout,
+		StartPeriod:   c.StartPeriod,
+		StartInterval: c.StartInterval,
+		Retries:       c.Retries,
+	}
+	e.st.Image.Config.Healthcheck = h
+	e.commit(fmt.Sprintf("HEALTHCHECK %+v", *h), false)
+	return nil
+}

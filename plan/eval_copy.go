@@ -1,0 +1,343 @@
+package plan
+
+import (
+	"errors"
+	"net/url"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	mode "github.com/tonistiigi/dchapes-mode"
+
+	"slipway/diag"
+	"slipway/gitref"
+	"slipway/instructions"
+	"slipway/parser"
+)
+
+// copier carries one COPY or ADD with its words expanded.
+type copier struct {
+	*evaluator
+	c                      *instructions.Copy
+	step                   *Copy
+	chown, chmod, checksum string
+	sources                []string
+	dest                   string
+	keepGit                *bool
+	from                   Tree
+}
+
+// copy plans COPY and ADD.
+func (e *evaluator) copy(c *instructions.Copy) *diag.Diagnostic {
+	p := &copier{evaluator: e, c: c, keepGit: c.KeepGit}
+	bodies, d := p.expandAll()
+	if d != nil {
+		return d
+	}
+	if len(e.visit.Sources) > 0 {
+		p.from.Stage = e.visit.Sources[0]
+		if !p.from.Stage.done {
+			return diag.Errorf(c.From.Text.Range(), "cannot copy from stage %q, it needs to be defined before current stage %q", c.From.Value, e.st.Name)
+		}
+	}
+	p.step = &Copy{StepInfo: e.info(c, e.title(c)), Chown: p.chown, Exclude: c.Exclude, Link: c.Link, Platform: *e.st.Platform}
+	p.step.NoCache = e.st.NoCache
+	for _, f := range []func() *diag.Diagnostic{p.setDest, p.checkChown, p.setChmod, p.checkChecksum} {
+		if d := f(); d != nil {
+			return d
+		}
+	}
+	for i := range p.sources {
+		if d := p.source(i); d != nil {
+			return d
+		}
+	}
+	for i, in := range c.Inline {
+		if d := p.inline(in, bodies[i]); d != nil {
+			return d
+		}
+	}
+	p.markUsed()
+	e.visit.Step = p.step
+	e.commit(p.line(), true)
+	return nil
+}
+
+func (p *copier) expandAll() (bodies []string, d *diag.Diagnostic) {
+	c := p.c
+	for _, f := range []struct {
+		w  parser.Word
+		to *string
+	}{{c.Chown, &p.chown}, {c.Chmod, &p.chmod}, {c.Checksum, &p.checksum}} {
+		if *f.to, d = p.word(f.w); d != nil {
+			return nil, d
+		}
+	}
+	if p.sources, d = p.words(c.Sources); d != nil {
+		return nil, d
+	}
+	if p.dest, d = p.word(c.Dest); d != nil {
+		return nil, d
+	}
+	for _, in := range c.Inline {
+		data := in.Data
+		if in.Expand {
+			if data, d = p.body(data, in.Range); d != nil {
+				return nil, d
+			}
+		}
+		bodies = append(bodies, data)
+	}
+	return bodies, nil
+}
+
+func (p *copier) setDest() *diag.Diagnostic {
+	system := p.st.Platform.OS
+	dest, err := dropDrive(p.dest, system, true)
+	if err != nil {
+		return diag.Errorf(p.c.Dest.Text.Range(), "removing drive letter: %w", err)
+	}
+	dir := p.state.Dir
+	switch {
+	case isAbs(dest, system):
+		dir = "/"
+	case dest == "", dest == ".":
+		dest = "./"
+	}
+	if p.step.Dest, err = normalizePath(dir, dest, system, true); err != nil {
+		return diag.Errorf(p.c.Dest.Text.Range(), "%w", err)
+	}
+	return nil
+}
+
+// checkChown refuses names with --link: there is no /etc/passwd in a linked
+// layer.
+func (p *copier) checkChown() *diag.Diagnostic {
+	if !p.c.Link {
+		return nil
+	}
+	for _, id := range strings.SplitN(p.chown, ":", 2) {
+		if _, err := strconv.ParseInt(id, 10, 32); err != nil && id != "" && id != "root" {
+			return diag.Errorf(p.c.Chown.Text.Range(), "--chown=%s: user and group names can't be resolved when used with --link, use numeric uid[:gid] instead", p.chown)
+		}
+	}
+	return nil
+}
+
+func (p *copier) setChmod() *diag.Diagnostic {
+	if p.chmod == "" {
+		return nil
+	}
+	at := p.c.Chmod.Text.Range()
+	const notOctal = "invalid chmod parameter: '%v'. it should be octal string and between 0 and 07777"
+	m, err := strconv.ParseUint(p.chmod, 8, 32)
+	if err == nil {
+		if m > 0o7777 {
+			return diag.Errorf(at, notOctal, p.chmod)
+		}
+		p.step.Chmod = &Chmod{Mode: os.FileMode(m)}
+		return nil
+	}
+	if _, err := mode.Parse(p.chmod); err != nil {
+		var numeric *strconv.NumError
+		if errors.As(err, &numeric) {
+			return diag.Errorf(at, notOctal, p.chmod)
+		}
+		return diag.Errorf(at, "%w", err)
+	}
+	p.step.Chmod = &Chmod{Symbolic: p.chmod}
+	return nil
+}
+
+func (p *copier) checkChecksum() *diag.Diagnostic {
+	if p.checksum == "" {
+		return nil
+	}
+	at := p.c.Checksum.Text.Range()
+	if len(p.sources) != 1 {
+		return diag.Errorf(at, "checksum can't be specified for multiple sources")
+	}
+	if _, isGit, _ := gitref.Parse(p.sources[0]); !isGit && !isHTTP(p.sources[0]) {
+		return diag.Errorf(at, "checksum requires HTTP(S) or Git sources")
+	}
+	return nil
+}
+
+func isHTTP(src string) bool {
+	return strings.HasPrefix(src, "http://") || strings.HasPrefix(src, "https://")
+}
+
+// source plans the i-th path or URL.
+func (p *copier) source(i int) *diag.Diagnostic {
+	src, at := p.sources[i], p.c.Sources[i].Text.Range()
+	ref, isGit, err := gitref.Parse(src)
+	switch {
+	case err != nil && isGit:
+		return diag.Errorf(at, "%w", err)
+	case err == nil && !ref.IndistinguishableFromLocal:
+		if !p.c.Add {
+			return diag.Errorf(at, "source can't be a git ref for COPY")
+		}
+		return p.git(ref, i)
+	case isHTTP(src) && !isGit:
+		if !p.c.Add {
+			return diag.Errorf(at, "source can't be a URL for COPY")
+		}
+		return p.url(src, i)
+	}
+	t, err := p.tree(src)
+	if err != nil {
+		return diag.Errorf(at, "removing drive letter: %w", err)
+	}
+	p.step.Sources = append(p.step.Sources, t)
+	return nil
+}
+
+// git plans a repository.
+//
+// Upstream: what one URL says of .git and checksum holds for those after it.
+func (p *copier) git(ref *gitref.Ref, i int) *diag.Diagnostic {
+	at := p.c.Sources[i].Text.Range()
+	if p.keepGit != nil && ref.KeepGitDir != nil && *p.keepGit != *ref.KeepGitDir {
+		return diag.Errorf(at, "inconsistent keep-git-dir configuration")
+	}
+	if ref.KeepGitDir != nil {
+		p.keepGit = ref.KeepGitDir
+	}
+	if p.checksum != "" && ref.Checksum != "" && p.checksum != ref.Checksum {
+		return diag.Errorf(at, "checksum mismatch %q != %q", p.checksum, ref.Checksum)
+	}
+	if ref.Checksum != "" {
+		p.checksum = ref.Checksum
+	}
+	p.step.Sources = append(p.step.Sources, &CopyGit{
+		Remote:         ref.Remote,
+		Ref:            ref.Ref,
+		SubDir:         ref.SubDir,
+		Checksum:       p.checksum,
+		KeepGitDir:     p.keepGit != nil && *p.keepGit,
+		SkipSubmodules: ref.Submodules != nil && !*ref.Submodules,
+		FetchByCommit:  ref.FetchByCommit,
+	})
+	return nil
+}
+
+// url plans a download: the file is named like the end of the URL's path.
+func (p *copier) url(src string, i int) *diag.Diagnostic {
+	name := "__unnamed__"
+	if u, err := url.Parse(src); err == nil {
+		if base := path.Base(u.Path); base != "." && base != "/" {
+			name = base
+		}
+	}
+	if p.checksum != "" {
+		if _, err := digest.Parse(p.checksum); err != nil {
+			at := p.c.Checksum.Text.Range()
+			if p.c.Checksum.Value == "" {
+				at = p.c.Sources[i].Text.Range()
+			}
+			return diag.Errorf(at, "%w", err)
+		}
+	}
+	p.step.Sources = append(p.step.Sources, &CopyURL{
+		URL: src, Filename: name, Checksum: p.checksum, Unpack: p.c.Unpack != nil && *p.c.Unpack,
+	})
+	return nil
+}
+
+// tree plans a path of the context or of another stage.
+func (p *copier) tree(src string) (*CopyTree, error) {
+	system := p.st.Platform.OS
+	t := &CopyTree{Tree: p.from, Unpack: p.c.Add}
+	if p.c.Unpack != nil {
+		t.Unpack = *p.c.Unpack
+	}
+	var err error
+	if p.c.Parents {
+		base, pattern, pivot := strings.Cut(src, "/./")
+		if !pivot {
+			base, pattern = "/", src
+		}
+		src = base
+		if pattern, err = normalizePath("/", pattern, system, false); err != nil {
+			return nil, err
+		}
+		t.Include = []string{strings.TrimPrefix(pattern, "/")}
+		if !hasWildcard(src) && !hasWildcard(pattern) {
+			required, err := normalizePath("/", path.Join(src, pattern), system, false)
+			if err != nil {
+				return nil, err
+			}
+			t.Required = []string{required}
+		}
+	}
+	t.Path, err = normalizePath("/", src, system, false)
+	return t, err
+}
+
+// inline plans a heredoc.
+func (p *copier) inline(in instructions.Inline, data string) *diag.Diagnostic {
+	name, err := dropDrive(in.Name, p.st.Platform.OS, false)
+	if err != nil {
+		return diag.Errorf(in.Range, "removing drive letter: %w", err)
+	}
+	p.step.Sources = append(p.step.Sources, &CopyInline{
+		Name: name, Path: toSlash(name, p.st.Platform.OS), Data: data,
+	})
+	return nil
+}
+
+// markUsed records what is read, so that only that is transferred.
+func (p *copier) markUsed() {
+	used := p.st.Context
+	if p.from.Stage != nil {
+		used = p.from.Stage.Used
+	}
+	for _, src := range p.sources {
+		if !p.c.Add || !isHTTP(src) {
+			used.Add(src)
+		}
+	}
+}
+
+// line is the history line.
+func (p *copier) line() string {
+	var b strings.Builder
+	b.WriteString("COPY")
+	if p.c.Add {
+		b.Reset()
+		b.WriteString("ADD")
+	}
+	if p.c.Parents {
+		b.WriteString(" --parents")
+	}
+	if p.chown != "" {
+		b.WriteString(" --chown=" + p.chown)
+	}
+	if p.chmod != "" {
+		b.WriteString(" --chmod=" + p.chmod)
+	}
+	for _, src := range p.sources {
+		b.WriteString(" " + src)
+	}
+	for _, in := range p.c.Inline {
+		b.WriteString(" <<" + in.Name)
+	}
+	b.WriteString(" " + p.dest + " # buildkit")
+	return b.String()
+}
+
+// hasWildcard tells whether a path has a wildcard that is not escaped.
+func hasWildcard(p string) bool {
+	for i := 0; i < len(p); i++ {
+		switch p[i] {
+		case '*', '?', '[':
+			return true
+		case '\\':
+			i++
+		}
+	}
+	return false
+}

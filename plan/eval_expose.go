@@ -1,0 +1,131 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	"slipway/diag"
+	"slipway/instructions"
+)
+
+// PortSpec is an argument of EXPOSE: [ip:][hostport[-range]:]port[-range][/proto].
+// Address and host port are checked but mean nothing.
+type PortSpec struct {
+	Raw         string // with variables expanded
+	IP          string
+	Host        string // port or range
+	Port        string // port or range
+	Proto       string // as written; "tcp" without
+	first, last int
+}
+
+// expose declares ports. Unlike elsewhere one variable may give several words.
+func (e *evaluator) expose(c *instructions.Expose) *diag.Diagnostic {
+	ports := []string{}
+	for _, w := range c.Ports {
+		fields, err := e.expand.Fields(w.Value, e.state.Env)
+		if err != nil {
+			return diag.Errorf(within(w, err), "%w", err)
+		}
+		for _, f := range fields {
+			spec, err := ParsePort(f)
+			if err != nil {
+				return diag.Errorf(w.Text.Range(), "%w", err)
+			}
+			ports = append(ports, spec.Ports()...)
+		}
+	}
+	cfg := &e.st.Image.Config
+	if cfg.ExposedPorts == nil {
+		cfg.ExposedPorts = map[string]struct{}{}
+	}
+	for _, p := range ports {
+		cfg.ExposedPorts[p] = struct{}{}
+	}
+	e.commit(fmt.Sprintf("EXPOSE %v", ports), false)
+	return nil
+}
+
+// ParsePort reads an argument of EXPOSE.
+func ParsePort(raw string) (PortSpec, error) {
+	s := PortSpec{Raw: raw}
+	parts := strings.Split(raw, ":")
+	n := len(parts)
+	s.Port = parts[n-1]
+	if n > 1 {
+		s.Host = parts[n-2]
+	}
+	if n > 2 {
+		s.IP = strings.Join(parts[:n-2], ":")
+	}
+	s.Port, s.Proto, _ = strings.Cut(s.Port, "/")
+	if s.Port == "" {
+		return s, fmt.Errorf("invalid port: %q: no port specified", raw)
+	}
+	switch strings.ToLower(s.Proto) {
+	case "":
+		s.Proto = "tcp"
+	case "tcp", "udp", "sctp":
+	default:
+		return s, fmt.Errorf("invalid port: %q: invalid proto: %s", raw, s.Proto)
+	}
+	return s, s.check()
+}
+
+// check reads the numbers.
+func (s *PortSpec) check() error {
+	ip := s.IP
+	if strings.HasPrefix(ip, "[") {
+		host, _, err := net.SplitHostPort(ip + ":")
+		if err != nil {
+			return fmt.Errorf("invalid IP address %v: %w", ip, err)
+		}
+		ip = host
+	}
+	if ip != "" && net.ParseIP(ip) == nil {
+		return errors.New("invalid IP address: " + ip)
+	}
+	var ok bool
+	if s.first, s.last, ok = portRange(s.Port); !ok {
+		return errors.New("invalid containerPort: " + s.Port)
+	}
+	if s.Host == "" {
+		return nil
+	}
+	first, last, ok := portRange(s.Host)
+	if !ok {
+		return errors.New("invalid hostPort: " + s.Host)
+	}
+	// A single port may be offered on any of a range of host ports.
+	if last-first != s.last-s.first && s.last != s.first {
+		return fmt.Errorf("invalid ranges specified for container and host Ports: %s and %s", s.Port, s.Host)
+	}
+	return nil
+}
+
+// Ports returns the ports as image configs have them, one by one.
+func (s PortSpec) Ports() []string {
+	list := make([]string, 0, s.last-s.first+1)
+	for p := s.first; p <= s.last; p++ {
+		list = append(list, strconv.Itoa(p)+"/"+strings.ToLower(s.Proto))
+	}
+	return list
+}
+
+func portRange(s string) (first, last int, ok bool) {
+	a, b, isRange := strings.Cut(s, "-")
+	first, ok = port(a)
+	if !ok || !isRange || a == b {
+		return first, first, ok
+	}
+	last, ok = port(b)
+	return first, last, ok && last >= first
+}
+
+func port(s string) (int, bool) {
+	n, err := strconv.ParseInt(s, 10, 0)
+	return int(n), err == nil && n >= 0 && n <= 65535
+}

@@ -1,0 +1,303 @@
+package plan
+
+import (
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/docker/go-units"
+
+	"slipway/diag"
+	"slipway/instructions"
+	"slipway/parser"
+	"slipway/source"
+)
+
+var (
+	mountTypes   = []string{"bind", "cache", "tmpfs", "secret", "ssh"}
+	sharingModes = []string{"shared", "private", "locked"}
+	mountKeys    = []string{
+		"type", "from", "source", "target", "readonly", "id", "sharing", "required", "size", "mode",
+		"uid", "gid", "src", "dst", "destination", "ro", "rw", "readwrite", "env",
+	}
+)
+
+// mountValues are the values of a --mount, not yet bound to files.
+type mountValues struct {
+	typ            MountType
+	from           string
+	source, target string
+	readOnly       *bool // nil: what the type calls for
+	size           int64
+	id, sharing    string
+	required       bool
+	env            *string
+	mode, uid, gid *uint64
+	flag           source.Range
+}
+
+// mounts expands and reads the --mount flags.
+func (e *evaluator) mounts(c *instructions.Run) ([]mountValues, *diag.Diagnostic) {
+	list := make([]mountValues, 0, len(c.Mounts))
+	for i := range c.Mounts {
+		m := mountValues{typ: MountBind, flag: c.Mounts[i].Flag.Text.Range()}
+		for _, f := range c.Mounts[i].Fields {
+			if d := e.mountField(&m, f); d != nil {
+				return nil, d
+			}
+		}
+		if d := m.check(); d != nil {
+			return nil, d
+		}
+		list = append(list, m)
+	}
+	return list, nil
+}
+
+// mountField reads one field. Order counts: required must stand behind type.
+func (e *evaluator) mountField(m *mountValues, f instructions.MountField) *diag.Diagnostic {
+	if !f.HasValue {
+		return m.bare(f)
+	}
+	v, d := e.word(parser.Word{Value: f.Value, Text: fieldText(f)})
+	if d != nil {
+		return d
+	}
+	switch f.Key {
+	case "from":
+		m.from = v
+	case "source", "src":
+		m.source = v
+	case "target", "dst", "destination":
+		m.target = v
+	case "id":
+		m.id = v
+	case "env":
+		m.env = &v
+	default:
+		return m.typed(f, v)
+	}
+	return nil
+}
+
+// fieldText returns the value's place, where quotes do not hide it.
+func fieldText(f instructions.MountField) source.Text {
+	t := f.Range.Text()
+	if t.String() == f.Text {
+		return t.Slice(len(f.Key)+1, t.Len())
+	}
+	return t
+}
+
+// bare reads a field without value.
+func (m *mountValues) bare(f instructions.MountField) *diag.Diagnostic {
+	yes, no := true, false
+	switch f.Key {
+	case "readonly", "ro":
+		m.readOnly = &yes
+	case "readwrite", "rw":
+		m.readOnly = &no
+	case "required":
+		if m.typ != MountSecret && m.typ != MountSSH {
+			return diag.Errorf(f.Range, "unexpected key '%s' for mount type '%s'", f.Key, m.typ)
+		}
+		m.required = true
+	default:
+		return diag.Errorf(f.Range, "invalid field '%s' must be a key=value pair", f.Text)
+	}
+	return nil
+}
+
+// typed reads a field whose value is more than a string.
+func (m *mountValues) typed(f instructions.MountField, v string) *diag.Diagnostic {
+	var err error
+	switch f.Key {
+	case "type":
+		m.typ = MountType(strings.ToLower(v))
+		if !slices.Contains(mountTypes, string(m.typ)) {
+			return diag.Errorf(f.Range, "unsupported mount type %q%s", v, hint(v, mountTypes, true))
+		}
+	case "sharing":
+		m.sharing = strings.ToLower(v)
+		if !slices.Contains(sharingModes, m.sharing) {
+			return diag.Errorf(f.Range, "unsupported sharing value %q%s", v, hint(v, sharingModes, true))
+		}
+	case "readonly", "ro", "readwrite", "rw":
+		var b bool
+		b, err = strconv.ParseBool(v)
+		if f.Key == "readwrite" || f.Key == "rw" {
+			b = !b
+		}
+		m.readOnly = &b
+	case "required":
+		if m.typ != MountSecret && m.typ != MountSSH {
+			return diag.Errorf(f.Range, "unexpected key '%s' for mount type '%s'", f.Key, m.typ)
+		}
+		m.required, err = strconv.ParseBool(v)
+	case "size":
+		if m.typ != MountTmpfs {
+			return diag.Errorf(f.Range, "unexpected key '%s' for mount type '%s'", f.Key, m.typ)
+		}
+		m.size, err = units.RAMInBytes(v)
+	case "mode", "uid", "gid":
+		return m.number(f, v)
+	default:
+		return diag.Errorf(f.Range, "unexpected key '%s' in '%s'%s", f.Key, f.Text, hint(f.Key, mountKeys, true))
+	}
+	if err != nil {
+		return diag.Errorf(f.Range, "invalid value for %s: %s", f.Key, v)
+	}
+	return nil
+}
+
+func (m *mountValues) number(f instructions.MountField, v string) *diag.Diagnostic {
+	to, base := &m.mode, 8
+	switch f.Key {
+	case "uid":
+		to, base = &m.uid, 10
+	case "gid":
+		to, base = &m.gid, 10
+	}
+	n, err := strconv.ParseUint(v, base, 32)
+	if err != nil {
+		return diag.Errorf(f.Range, "invalid value %s for %s", v, f.Key)
+	}
+	*to = &n
+	return nil
+}
+
+// check finds keys that do not go with the type.
+func (m *mountValues) check() *diag.Diagnostic {
+	if m.typ == MountBind || m.typ == MountTmpfs {
+		for _, k := range [...]struct {
+			name string
+			v    *uint64
+		}{{"mode", m.mode}, {"uid", m.uid}, {"gid", m.gid}} {
+			if k.v != nil {
+				return diag.Errorf(m.flag, "%s not allowed for %q type mounts", k.name, m.typ)
+			}
+		}
+	}
+	if m.typ == MountSecret {
+		switch {
+		case m.from != "":
+			return diag.Errorf(m.flag, "secret mount should not have a from")
+		case m.sharing != "":
+			return diag.Errorf(m.flag, "secret mount should not define sharing")
+		case m.source == "" && m.target == "" && m.id == "":
+			return diag.Errorf(m.flag, "invalid secret mount. one of source, target required")
+		case m.source != "" && m.id != "":
+			return diag.Errorf(m.flag, "both source and id can't be set")
+		}
+	}
+	if m.sharing != "" && m.typ != MountCache {
+		return diag.Errorf(m.flag, "invalid cache sharing set for %v mount", m.typ)
+	}
+	return nil
+}
+
+// bindMounts resolves what the mounts show and where.
+func (e *evaluator) bindMounts(c *instructions.Run, values []mountValues) ([]Mount, *diag.Diagnostic) {
+	var list []Mount
+	for i, v := range values {
+		if v.from == "" && v.typ == MountCache {
+			v.from = scratch
+		}
+		src := e.visit.Sources[i]
+		if v.from != "" && !src.done {
+			return nil, diag.Errorf(v.flag, "cannot mount from stage %q to %q, stage needs to be defined before current command", v.from, v.target)
+		}
+		var m Mount
+		var d *diag.Diagnostic
+		switch v.typ {
+		case MountSecret:
+			m, d = e.secretMount(v)
+		case MountSSH:
+			m, d = sshMount(v)
+		case MountBind, MountCache, MountTmpfs:
+			m, d = e.treeMount(v, src)
+		}
+		if d != nil {
+			return nil, d
+		}
+		list = append(list, m)
+	}
+	return list, nil
+}
+
+// treeMount is a bind, cache or tmpfs mount.
+func (e *evaluator) treeMount(v mountValues, src *Stage) (Mount, *diag.Diagnostic) {
+	m := Mount{
+		Type: v.typ, Size: v.size, Sharing: v.sharing, UID: v.uid, GID: v.gid, Mode: v.mode,
+		Source: path.Join("/", v.source), Target: v.target, ReadOnly: v.typ == MountBind,
+	}
+	if v.readOnly != nil {
+		m.ReadOnly = *v.readOnly
+	}
+	if v.typ == MountCache {
+		id := v.id
+		if id == "" {
+			id = path.Clean(v.target)
+		}
+		m.ID = e.b.opt.CacheIDNamespace + "/" + id
+	}
+	if !path.IsAbs(path.Clean(v.target)) {
+		m.Target = path.Join("/", e.state.Dir, v.target)
+	}
+	if m.Target == "/" {
+		return m, diag.Errorf(v.flag, "invalid mount target %q", m.Target)
+	}
+	used := e.st.Context
+	if v.from != "" {
+		used = src.Used
+	}
+	used.Add(v.source)
+	if v.typ != MountTmpfs {
+		m.Tree = &Tree{}
+		if v.from != "" {
+			m.Tree.Stage = src
+		}
+	}
+	return m, nil
+}
+
+// secretMount is a secret as a file, a variable or both.
+func (e *evaluator) secretMount(v mountValues) (Mount, *diag.Diagnostic) {
+	windows := e.st.Platform.OS == "windows"
+	target := toSlash(v.target, e.st.Platform.OS)
+	id := v.id
+	if v.source != "" {
+		id = v.source
+	}
+	if id == "" {
+		if target == "" {
+			return Mount{}, diag.Errorf(v.flag, "one of source, target required")
+		}
+		id = path.Base(target)
+	}
+	if windows && target != "" && !isAbs(target, "windows") {
+		return Mount{}, diag.Errorf(v.flag, "secret target %q must be an absolute path with forward slashes on Windows, e.g. --mount=type=secret,id=%s,target=C:/path/to/secret", target, id)
+	}
+	if v.env == nil && target == "" {
+		if windows {
+			return Mount{}, diag.Errorf(v.flag, "secret target is required on Windows, e.g. --mount=type=secret,id=%s,target=C:/path/to/secret", id)
+		}
+		target = "/run/secrets/" + path.Base(id)
+	}
+	return Mount{
+		Type: MountSecret, ID: id, Target: target, Env: v.env, Required: v.required,
+		UID: v.uid, GID: v.gid, Mode: v.mode,
+	}, nil
+}
+
+// sshMount is the socket of an ssh agent.
+func sshMount(v mountValues) (Mount, *diag.Diagnostic) {
+	if v.source != "" {
+		return Mount{}, diag.Errorf(v.flag, "ssh does not support source")
+	}
+	return Mount{
+		Type: MountSSH, ID: v.id, Target: v.target, Required: v.required,
+		UID: v.uid, GID: v.gid, Mode: v.mode,
+	}, nil
+}

@@ -1,0 +1,142 @@
+package plan
+
+import (
+	"path"
+	"strings"
+
+	"slipway/diag"
+	"slipway/instructions"
+	"slipway/parser"
+	"slipway/shell"
+)
+
+// run plans a process. Only mounts are expanded here; the command's own
+// variables are the shell's business.
+func (e *evaluator) run(c *instructions.Run) *diag.Diagnostic {
+	mounts, d := e.mounts(c)
+	if d != nil {
+		return d
+	}
+	e.st.Used.Add("/") // a process may read everything
+	x := &Exec{State: e.state, Security: c.Security}
+	if c.Network != "default" {
+		x.Network = c.Network
+	}
+	args, suffix, d := e.runArgs(c, x)
+	if d != nil {
+		return d
+	}
+	x.Args = args
+	if x.Mounts, d = e.bindMounts(c, mounts); d != nil {
+		return d
+	}
+	for _, dev := range c.Devices {
+		x.Devices = append(x.Devices, Device{Name: dev.Name, Optional: !dev.Required})
+	}
+	x.StepInfo = e.info(c, e.runTitle(c, suffix, mounts))
+	x.NoCache = e.st.NoCache
+	e.visit.Step = x
+	e.commit(e.runLine(args), true)
+	return nil
+}
+
+// runTitle shows the command with its quotes; values of secrets are masked.
+func (e *evaluator) runTitle(c *instructions.Run, suffix string, mounts []mountValues) string {
+	x := e.expand
+	x.Mode = shell.KeepQuotes | shell.KeepEscapes | shell.KeepUnset
+	return upper(expanded(x, instructions.Code(c)+suffix, maskSecrets(mounts, e.state.Env)))
+}
+
+// maskSecrets returns the environment as names may show it.
+func maskSecrets(mounts []mountValues, env Env) shell.Env {
+	masked := secretEnv{base: env, names: map[string]bool{}}
+	for _, m := range mounts {
+		if m.typ == MountSecret && m.env != nil {
+			masked.names[*m.env] = true
+		}
+	}
+	if len(masked.names) == 0 {
+		return env
+	}
+	return masked
+}
+
+// secretEnv hides variables that come from secrets.
+type secretEnv struct {
+	base  Env
+	names map[string]bool
+}
+
+// Lookup returns stars for secrets.
+func (s secretEnv) Lookup(name string) (string, bool) {
+	if s.names[name] {
+		return "****", true
+	}
+	return s.base.Lookup(name)
+}
+
+// runArgs returns the command and what is added to the name for a heredoc.
+func (e *evaluator) runArgs(c *instructions.Run, x *Exec) (args []string, suffix string, d *diag.Diagnostic) {
+	args = make([]string, 0, len(c.Args))
+	for _, w := range c.Args {
+		args = append(args, w.Value)
+	}
+	if len(c.Heredocs) > 0 {
+		if len(args) != 1 || !c.Shell {
+			return nil, "", diag.Errorf(c.In.Rest.Range(), "parsing produced an invalid run command: %v", args)
+		}
+		if isHeredoc(args[0]) {
+			suffix = " (" + summary(c.Heredocs[0].Content()) + ")"
+			args = []string{e.script(c.Heredocs[0], x)}
+		} else {
+			args = []string{withBodies(args[0], c.Heredocs)}
+		}
+	}
+	if c.Shell {
+		args = e.withShell(args)
+	}
+	return args, suffix, nil
+}
+
+// script runs a heredoc that is the whole command: one with #! as a program of
+// its own, others as text for the shell.
+func (e *evaluator) script(h parser.Heredoc, x *Exec) string {
+	data := chomped(h)
+	if e.st.Image.OS == "windows" || !strings.HasPrefix(data, "#!") {
+		return data
+	}
+	x.Script = &Script{Name: h.Name, Data: data, Platform: *e.st.Platform}
+	return path.Join(ScriptDir, h.Name)
+}
+
+func chomped(h parser.Heredoc) string {
+	if h.Chomp {
+		return parser.Chomp(h.Content())
+	}
+	return h.Content()
+}
+
+// isHeredoc tells whether the command is one heredoc word and nothing else.
+func isHeredoc(s string) bool { return parser.IsHeredoc(s) }
+
+// withBodies puts the heredocs behind the line again, for the shell to read.
+func withBodies(line string, docs []parser.Heredoc) string {
+	var b strings.Builder
+	b.WriteString(line)
+	for _, h := range docs {
+		b.WriteByte('\n')
+		b.WriteString(h.Content())
+		b.WriteString(h.Name)
+	}
+	return b.String()
+}
+
+// summary is the first line of a heredoc, with dots if there are more.
+func summary(doc string) string {
+	doc = strings.ReplaceAll(strings.TrimSpace(doc), "\r\n", "\n")
+	first, _, more := strings.Cut(doc, "\n")
+	if more {
+		first += "..."
+	}
+	return first
+}

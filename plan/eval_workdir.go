@@ -1,0 +1,46 @@
+package plan
+
+import (
+	"fmt"
+
+	"slipway/diag"
+	"slipway/instructions"
+)
+
+// workdir changes the directory and, unless it is the root, makes it.
+func (e *evaluator) workdir(c *instructions.Workdir) *diag.Diagnostic {
+	p, d := e.word(c.Path)
+	if d != nil {
+		return d
+	}
+	e.state.OwnDir = true
+	if err := e.changeDir(p); err != nil {
+		return diag.Errorf(c.Path.Text.Range(), "%w", err)
+	}
+	dir := e.state.Dir
+	if dir != "/" {
+		e.visit.Step = &Mkdir{
+			StepInfo: e.info(c, e.title(c)),
+			Path:     dir,
+			Owner:    e.st.Image.Config.User,
+			Created:  e.epoch(),
+			Platform: *e.st.Platform,
+		}
+	}
+	e.commit("WORKDIR "+dir, dir != "/")
+	return nil
+}
+
+// changeDir sets the directory of config and state. The config has it in the
+// form of the image's system.
+func (e *evaluator) changeDir(p string) error {
+	os := e.st.Platform.OS
+	cfg := &e.st.Image.Config
+	dir, err := normalizePath(cfg.WorkingDir, p, os, false)
+	if err != nil {
+		return fmt.Errorf("normalizing workdir: normalizing working directory: %w", err)
+	}
+	cfg.WorkingDir = fromSlash(dir, os)
+	e.state.Dir = toSlash(cfg.WorkingDir, os)
+	return nil
+}

@@ -1,0 +1,49 @@
+package plan
+
+import (
+	"errors"
+
+	"slipway/diag"
+	"slipway/parser"
+	"slipway/shell"
+	"slipway/source"
+)
+
+// expansion is a word of FROM and what became of it.
+type expansion struct {
+	Word   parser.Word
+	Result shell.Result
+}
+
+// expandWord expands a word; the error points at the place in it.
+func expandWord(x shell.Expander, w parser.Word, env Env) (shell.Result, *diag.Diagnostic) {
+	res, err := x.Expand(w.Value, env)
+	if err != nil {
+		return res, diag.Errorf(within(w, err), "%w", err)
+	}
+	return res, nil
+}
+
+// within returns the range of the word from the fault on that a shell error
+// names; the whole word if it names none.
+func within(w parser.Word, err error) source.Range {
+	r := w.Text.Range()
+	var se *shell.Error
+	if errors.As(err, &se) && w.Value == w.Text.String() && se.Offset >= 0 && se.Offset < w.Text.Len() {
+		r = w.Text.Slice(se.Offset, w.Text.Len()).Range()
+	}
+	return r
+}
+
+// at gives an error a range, or the one it has a context.
+func at(r source.Range, err error) error {
+	var d *diag.Diagnostic
+	if !errors.As(err, &d) {
+		d = diag.Errorf(r, "%w", err)
+		return d
+	}
+	if d.Context.IsZero() {
+		d.Context = r
+	}
+	return err
+}

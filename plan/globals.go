@@ -1,0 +1,124 @@
+package plan
+
+import (
+	"context"
+	"maps"
+	"strconv"
+	"time"
+
+	"github.com/containerd/platforms"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/diag"
+	"slipway/source"
+)
+
+const epochKey = "SOURCE_DATE_EPOCH"
+
+// globals sets the platforms, the predefined ARGs and those before the first
+// FROM.
+func globals(_ context.Context, b *builder) error {
+	b.choosePlatforms()
+	b.Globals = predefined(b)
+	for _, arg := range b.Dockerfile.Args {
+		for i := range arg.Args {
+			decl := &arg.Args[i]
+			g := GlobalArg{Decl: decl, In: arg}
+			if v, ok := b.opt.BuildArgs[decl.Key]; ok {
+				g.Value, g.Set = v, true
+			} else if decl.Default != nil {
+				res, d := expandWord(b.expand, *decl.Default, b.Globals)
+				if d != nil {
+					return d.In(arg.In.Rng)
+				}
+				g.Value, g.Set = res.Value, true
+			}
+			if g.Set {
+				b.Globals = b.Globals.Set(decl.Key, g.Value)
+			}
+			b.Declared = append(b.Declared, g)
+		}
+	}
+	return b.setEpoch()
+}
+
+func (b *builder) choosePlatforms() {
+	b.Builders = b.opt.BuildPlatforms
+	if len(b.Builders) == 0 && b.opt.Platform != nil && b.opt.BuildPlatforms == nil {
+		b.Builders = []ocispecs.Platform{*b.opt.Platform}
+	}
+	if len(b.Builders) == 0 {
+		b.Builders = []ocispecs.Platform{platforms.DefaultSpec()}
+	}
+	if b.opt.Platform == nil {
+		b.Implicit = true
+		b.Platform = b.Builders[0]
+		return
+	}
+	b.Platform = *b.opt.Platform
+}
+
+// predefined returns the ARGs that every Dockerfile has. A build argument of
+// the same name replaces one without changing the others.
+func predefined(b *builder) Env {
+	stage := b.opt.Target
+	if stages := b.Dockerfile.Stages; stage == "" && len(stages) > 0 {
+		stage = stages[len(stages)-1].Name
+	}
+	if stage == "" {
+		stage = "default"
+	}
+	bp, tp := b.Builders[0], b.Platform
+	var env Env
+	for _, kv := range [...][2]string{
+		{"BUILDPLATFORM", platforms.Format(bp)},
+		{"BUILDOS", bp.OS},
+		{"BUILDOSVERSION", bp.OSVersion},
+		{"BUILDARCH", bp.Architecture},
+		{"BUILDVARIANT", bp.Variant},
+		{"TARGETPLATFORM", platforms.FormatAll(tp)},
+		{"TARGETOS", tp.OS},
+		{"TARGETOSVERSION", tp.OSVersion},
+		{"TARGETARCH", tp.Architecture},
+		{"TARGETVARIANT", tp.Variant},
+		{"TARGETSTAGE", stage},
+	} {
+		if v, ok := b.opt.BuildArgs[kv[0]]; ok {
+			kv[1] = v
+		}
+		env = env.Set(kv[0], kv[1])
+	}
+	return env
+}
+
+// setEpoch reads SOURCE_DATE_EPOCH: a build argument, even an empty one, comes
+// before the default of a global ARG. What ARG sees is the number as read.
+func (b *builder) setEpoch() error {
+	v, ok := b.opt.BuildArgs[epochKey]
+	if !ok {
+		if v, _ = b.Globals.Lookup(epochKey); v == "" {
+			return nil
+		}
+	}
+	if v == "" {
+		b.opt.BuildArgs = maps.Clone(b.opt.BuildArgs)
+		delete(b.opt.BuildArgs, epochKey)
+		b.Globals = b.Globals.Without(epochKey)
+		return nil
+	}
+	sec, err := strconv.ParseInt(v, 10, 64)
+	if err != nil {
+		return diag.Errorf(source.Range{}, "invalid %s: %s", epochKey, v)
+	}
+	t := time.Unix(sec, 0).UTC()
+	b.Epoch = &t
+	v = strconv.FormatInt(sec, 10)
+	if ok {
+		b.opt.BuildArgs = maps.Clone(b.opt.BuildArgs)
+		b.opt.BuildArgs[epochKey] = v
+	}
+	if _, global := b.Globals.Lookup(epochKey); global {
+		b.Globals = b.Globals.Set(epochKey, v)
+	}
+	return nil
+}

@@ -1,0 +1,58 @@
+package plan
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// historyComment marks what a Dockerfile frontend of BuildKit wrote.
+const historyComment = "buildkit.dockerfile.v0"
+
+// commit adds a line to the stage's history.
+func (e *evaluator) commit(line string, layer bool) {
+	e.st.Image.History = append(e.st.Image.History, ocispecs.History{
+		CreatedBy:  line,
+		Comment:    historyComment,
+		EmptyLayer: !layer,
+		Created:    e.epoch(),
+	})
+}
+
+// epoch returns the time that the image is to carry, in a variable of its own.
+func (e *evaluator) epoch() *time.Time {
+	if e.b.Epoch == nil {
+		return nil
+	}
+	t := *e.b.Epoch
+	return &t
+}
+
+// runLine is the history line of RUN: the values of the stage's ARGs, then the
+// command.
+func (e *evaluator) runLine(args []string) string {
+	var declared []string
+	at := map[string]int{}
+	for _, a := range e.state.Args {
+		v, ok := e.state.Env.Lookup(a.Key)
+		if !ok {
+			v = a.Value
+		}
+		i, seen := at[a.Key]
+		if !seen {
+			i = len(declared)
+			at[a.Key] = i
+			declared = append(declared, "")
+		}
+		declared[i] = a.Key + "=" + v
+	}
+	words := []string{"RUN"}
+	if len(declared) > 0 {
+		words = append(words, "|"+strconv.Itoa(len(declared)))
+		words = append(words, declared...)
+	}
+	words = append(words, args...)
+	return strings.Join(words, " ") + " # buildkit"
+}

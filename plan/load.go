@@ -1,0 +1,243 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/containerd/platforms"
+	"github.com/distribution/reference"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/diag"
+)
+
+// load looks up the bases of all reachable stages at once, then adds the
+// ONBUILD triggers that they bring. Triggers may need further images, so this
+// repeats until nothing new is needed.
+func load(ctx context.Context, b *builder) error {
+	for {
+		b.markAll()
+		if err := b.loadBases(ctx); err != nil {
+			return err
+		}
+		more := false
+		for _, st := range slices.Clone(b.Stages) {
+			if !st.Reachable {
+				continue
+			}
+			added, err := b.addTriggers(st)
+			if err != nil {
+				return err
+			}
+			more = more || added
+		}
+		if !more {
+			return nil
+		}
+	}
+}
+
+// markAll marks what is reachable afresh: triggers may have added edges.
+func (b *builder) markAll() {
+	for _, st := range b.Stages {
+		st.Reachable = b.opt.AllStages
+	}
+	if b.opt.AllStages {
+		return
+	}
+	b.markReachable()
+}
+
+// loadBases looks up the bases that are needed and not known yet, in parallel.
+// Of several errors the one of the first stage is returned.
+func (b *builder) loadBases(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	errs := make([]error, len(b.Stages))
+	for i, st := range b.Stages {
+		if !st.Reachable || st.loaded {
+			continue
+		}
+		if _, inFile := st.Base.(*FromStage); inFile {
+			continue
+		}
+		st.loaded = true
+		wg.Go(func() {
+			if errs[i] = b.loadBase(ctx, st); errs[i] != nil {
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+	var first error
+	for i, err := range errs {
+		if err == nil {
+			continue
+		}
+		if first == nil || errors.Is(first, context.Canceled) && !errors.Is(err, context.Canceled) {
+			first = at(b.Stages[i].place, err)
+		}
+	}
+	return first
+}
+
+func (b *builder) loadBase(ctx context.Context, st *Stage) error {
+	st.done = st.Syntax == nil // implicit stages have no instructions
+	if st.BaseName == scratch && st.Replaced == nil {
+		st.Base = Scratch{}
+		st.Image = emptyImage(b.Platform)
+		st.Platform = &b.Platform
+		return nil
+	}
+	ref, err := reference.ParseNormalizedNamed(st.BaseName)
+	if err != nil {
+		return fmt.Errorf("failed to parse stage name %q: %w", st.BaseName, err)
+	}
+	written := st.BaseName
+	st.BaseName = reference.TagNameOnly(ref).String()
+	if st.Replaced != nil {
+		return b.loadReplaced(ctx, st)
+	}
+	platform := st.Platform
+	if platform == nil {
+		platform = &b.Platform
+	}
+	nc, err := b.contextFor(ctx, st.BaseName, platform)
+	if err != nil {
+		return err
+	}
+	if nc != nil {
+		return b.loadContext(ctx, st, nc, platform)
+	}
+	return b.loadImage(ctx, st, written, ref, platform)
+}
+
+func (b *builder) contextFor(ctx context.Context, name string, p *ocispecs.Platform) (NamedContext, error) {
+	return b.namedContext(ctx, name, &Stage{Platform: p})
+}
+
+// loadReplaced takes a whole stage from a named context: its instructions are
+// not run.
+func (b *builder) loadReplaced(ctx context.Context, st *Stage) error {
+	res, err := st.Replaced.Load(ctx)
+	if err != nil {
+		return err
+	}
+	st.done = true
+	st.Base = &FromContext{Input: res.Input}
+	if res.Config == nil {
+		return nil
+	}
+	img, err := decodeImage(res.Config)
+	if err != nil {
+		return fmt.Errorf("failed to parse image config: %w", err)
+	}
+	img.Created = nil
+	st.Image = img
+	if img.Architecture != "" && img.OS != "" {
+		p := img.Platform
+		st.Platform = &p
+	}
+	return nil
+}
+
+// loadContext takes the base image from a named context.
+func (b *builder) loadContext(ctx context.Context, st *Stage, nc NamedContext, platform *ocispecs.Platform) error {
+	res, err := nc.Load(ctx)
+	if err != nil {
+		return err
+	}
+	img := emptyImage(*platform)
+	if res.Config != nil {
+		if img, err = decodeImage(res.Config); err != nil {
+			return fmt.Errorf("failed to parse image config: %w", err)
+		}
+	}
+	st.setBaseImage(img)
+	st.Base = &FromContext{Input: res.Input}
+	st.Platform = platform
+	p := platforms.Normalize(*platform)
+	st.Final.Platform = &p
+	return nil
+}
+
+// setBaseImage keeps the config as found and starts the stage's own from it.
+func (st *Stage) setBaseImage(img Image) {
+	base := cloneImage(&img)
+	st.BaseImage = &base
+	img.Created = nil
+	st.Image = img
+}
+
+func (b *builder) loadImage(ctx context.Context, st *Stage, written string, ref reference.Named, platform *ocispecs.Platform) error {
+	prefix := "[internal]"
+	if b.opt.MultiPlatform {
+		prefix = "[" + platforms.FormatAll(*platform) + " internal]"
+	}
+	res, err := b.opt.Resolver.Image(ctx, st.BaseName, ImageQuery{
+		Platform: platform,
+		Mode:     b.opt.ResolveMode,
+		LogName:  prefix + " load metadata for " + st.BaseName,
+	})
+	if err != nil {
+		options := append(b.names(), commonImages()...)
+		return fmt.Errorf("%s: %w%s", written, err, hint(written, options, true))
+	}
+	if ref.String() != res.Ref {
+		if ref, err = reference.ParseNormalizedNamed(res.Ref); err != nil {
+			return fmt.Errorf("failed to parse ref %q: %w", res.Ref, err)
+		}
+	}
+	img, err := decodeImage(res.Config)
+	if err != nil {
+		return fmt.Errorf("failed to parse image config: %w", err)
+	}
+	st.setBaseImage(img)
+	if st.Platform == nil && b.Implicit {
+		platform = detectPlatform(&img, platform, b.Builders)
+	}
+	if res.Digest != "" {
+		if ref, err = reference.WithDigest(ref, res.Digest); err != nil {
+			return err
+		}
+	}
+	st.BaseName = ref.String()
+	st.Platform = platform
+	if !hasLayers(&img) {
+		st.Base = Scratch{}
+		return nil
+	}
+	st.Base = &FromImage{Ref: st.BaseName, Platform: *platform}
+	p := platforms.Normalize(*platform)
+	st.Final.Platform = &p
+	return nil
+}
+
+// detectPlatform chooses the builder's platform that the image is for, where
+// none was asked for.
+func detectPlatform(img *Image, target *ocispecs.Platform, builders []ocispecs.Platform) *ocispecs.Platform {
+	if target.OS == img.OS && target.Architecture == img.Architecture {
+		return target
+	}
+	for i := range builders {
+		if builders[i].OS == img.OS && builders[i].Architecture == img.Architecture {
+			return &builders[i]
+		}
+	}
+	return target
+}
+
+// commonImages are what a misspelt image may have meant.
+//
+// Upstream: the names with a registry lack a slash, so they never match.
+func commonImages() []string {
+	var names []string
+	for _, n := range []string{"alpine", "busybox", "centos", "debian", "golang", "ubuntu", "fedora"} {
+		names = append(names, n, "docker.io/library"+n, n+":latest", "docker.io/library"+n+":latest")
+	}
+	return names
+}

@@ -1,0 +1,164 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/containerd/platforms"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/instructions"
+	"slipway/shell"
+)
+
+// name gives the steps their progress names: [platform stage i/n] TEXT.
+func name(_ context.Context, b *builder) error {
+	for _, st := range b.Stages {
+		if !st.Reachable {
+			continue
+		}
+		n := &namer{b: b, st: st, total: st.Total - st.triggers}
+		n.base()
+		n.total = st.Total
+		for _, v := range st.Visits {
+			n.visit(v)
+		}
+	}
+	return nil
+}
+
+// namer counts the steps of a stage.
+type namer struct {
+	b     *builder
+	st    *Stage
+	index int
+	total int
+}
+
+// base names the pull of the image.
+//
+// Upstream: its total is that before ONBUILD triggers were added.
+func (n *namer) base() {
+	img, ok := n.st.Base.(*FromImage)
+	if !ok {
+		return
+	}
+	s := &BaseStep{Range: n.st.place}
+	if n.st.Syntax != nil {
+		s.Description = instructions.Code(n.st.Syntax.From)
+	}
+	n.index++
+	s.Name = n.prefix(&img.Platform, Env{}, false) + "FROM " + img.Ref
+	n.st.BaseStep = s
+}
+
+func (n *namer) visit(v *Visit) {
+	if v.Step == nil {
+		return
+	}
+	n.index++
+	info := v.Step.Info()
+	platform := n.st.Platform
+	if _, ok := v.Step.(*Exec); ok {
+		platform = v.Before.Platform
+	}
+	prefix := n.prefix(platform, v.Before.Env, v.Onbuild)
+	info.Name = prefix + info.text
+	if c, ok := v.Step.(*Copy); ok && c.Link {
+		c.LinkName = prefix + "LINK " + info.text
+	}
+}
+
+// prefix is the part in brackets; stages without steps to count have none.
+func (n *namer) prefix(p *ocispecs.Platform, env Env, onbuild bool) string {
+	if n.total == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteByte('[')
+	if n.b.opt.MultiPlatform && p != nil {
+		b.WriteString(platforms.FormatAll(*p) + arrow(*p, env) + " ")
+	}
+	if n.st.Name != "" {
+		b.WriteString(n.st.Name + " ")
+	}
+	// Upstream: the logarithm is a little too small for 1000, so there the width is 3.
+	width := int(1 + math.Log10(float64(n.total)))
+	fmt.Fprintf(&b, "%*d/%d] ", width, n.index, n.total)
+	if onbuild {
+		b.WriteString("ONBUILD ")
+	}
+	return b.String()
+}
+
+// arrow shows what is built for where that differs from what runs.
+func arrow(p ocispecs.Platform, env Env) string {
+	t, ok := targetPlatform(env)
+	if !ok {
+		return ""
+	}
+	if t.OS == "" {
+		t.OS = p.OS
+	}
+	if t.Architecture == "" {
+		t.Architecture = p.Architecture
+	}
+	t = platforms.Normalize(t)
+	switch {
+	case t.OS != p.OS:
+		return "->" + platforms.FormatAll(t)
+	case t.Architecture == p.Architecture:
+		return ""
+	case t.Variant != "":
+		return "->" + t.Architecture + "/" + t.Variant
+	}
+	return "->" + t.Architecture
+}
+
+// targetPlatform reads the TARGET variables that the stage declared.
+func targetPlatform(env Env) (p ocispecs.Platform, ok bool) {
+	if v, set := env.Lookup("TARGETPLATFORM"); set {
+		if p, err := platforms.Parse(v); err == nil {
+			return p, true
+		}
+	}
+	for _, f := range [...]struct {
+		key string
+		to  *string
+	}{{"TARGETOS", &p.OS}, {"TARGETARCH", &p.Architecture}, {"TARGETVARIANT", &p.Variant}} {
+		if v, set := env.Lookup(f.key); set {
+			*f.to, ok = v, true
+		}
+	}
+	return p, ok
+}
+
+// title is the text of a step's name: the instruction with variables expanded,
+// as far as that works.
+func (e *evaluator) title(c instructions.Command) string {
+	return upper(expanded(e.expand, instructions.Code(c), e.state.Env))
+}
+
+func expanded(x shell.Expander, s string, env shell.Env) string {
+	res, err := x.Expand(s, env)
+	if err != nil {
+		return s
+	}
+	return res.Value
+}
+
+// upper returns the text with its first word in upper case.
+func upper(s string) string {
+	first, rest, ok := strings.Cut(s, " ")
+	if !ok {
+		return strings.ToUpper(s)
+	}
+	return strings.ToUpper(first) + " " + rest
+}
+
+// info is the common part of the step of a command.
+func (e *evaluator) info(c instructions.Command, text string) StepInfo {
+	return StepInfo{Description: instructions.Code(c), Range: e.visit.Range, text: text}
+}

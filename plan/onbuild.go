@@ -1,0 +1,87 @@
+package plan
+
+import (
+	"slipway/diag"
+	"slipway/instructions"
+	"slipway/parser"
+	"slipway/source"
+)
+
+// addTriggers puts the ONBUILD triggers of a stage's base in front of its
+// instructions, once. It tells whether they use other stages or images.
+func (b *builder) addTriggers(st *Stage) (bool, error) {
+	if st.Replaced != nil {
+		st.Image.Config.OnBuild = nil
+	}
+	if st.onbuilt || st.Syntax == nil || st.Replaced != nil {
+		return false, nil
+	}
+	st.onbuilt = true
+	triggers := st.Image.Config.OnBuild
+	if f, ok := st.Base.(*FromStage); ok {
+		triggers = nil
+		for _, c := range f.Stage.commands {
+			if o, ok := c.Command.(*instructions.Onbuild); ok {
+				triggers = append(triggers, o.Expression)
+			}
+		}
+	}
+	st.Image.Config.OnBuild = nil
+	more := false
+	var commands []boundCommand
+	for _, t := range triggers {
+		c, d := parseTrigger(t)
+		if d == nil {
+			var bound boundCommand
+			bound, d = b.bind(st, c)
+			bound.onbuild = true
+			commands = append(commands, bound)
+			more = more || len(bound.sources) > 0
+		}
+		if d != nil {
+			return false, moved(d, st.place)
+		}
+	}
+	st.commands = append(commands, st.commands...)
+	st.triggers = len(commands)
+	st.Total += len(commands)
+	return more, nil
+}
+
+// parseTrigger reads one trigger. It is always read with \ as escape character,
+// whatever the file says that brings it.
+func parseTrigger(expr string) (instructions.Command, *diag.Diagnostic) {
+	f, diags := parser.Parse(source.NewFile("ONBUILD", []byte(expr)))
+	if len(diags) > 0 && diags.Err() != nil {
+		return nil, firstError(diags)
+	}
+	list := f.Instructions()
+	if len(list) != 1 {
+		return nil, diag.Errorf(source.Range{}, "onbuild trigger should be a single expression")
+	}
+	c, d := instructions.ParseOne(list[0])
+	if d != nil {
+		return nil, d
+	}
+	if _, from := c.(*instructions.From); from {
+		return nil, diag.Errorf(source.Range{}, "*instructions.Stage is not a command type")
+	}
+	return c, nil
+}
+
+func firstError(l diag.List) *diag.Diagnostic {
+	for _, d := range l {
+		if d.Severity == diag.Error {
+			return d
+		}
+	}
+	return nil
+}
+
+// moved returns the diagnostic with its place in the Dockerfile instead of one
+// in a trigger's own text.
+func moved(d *diag.Diagnostic, r source.Range) *diag.Diagnostic {
+	c := *d
+	c.Range, c.Context, c.Related = r, r, nil
+	return &c
+}

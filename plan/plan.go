@@ -1,0 +1,144 @@
+package plan
+
+import (
+	"time"
+
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/instructions"
+	"slipway/parser"
+	"slipway/shell"
+	"slipway/source"
+)
+
+// Image is an image config as Docker writes it.
+type Image = dockerspec.DockerOCIImage
+
+// Plan is what a build will do. It is not changed after Build.
+type Plan struct {
+	Dockerfile *instructions.Dockerfile
+	Options    Options
+	Platform   ocispecs.Platform   // the target platform
+	Implicit   bool                // nobody asked for that platform
+	Builders   []ocispecs.Platform // the build platforms, at least one
+	Globals    Env                 // predefined and global ARGs, with the build arguments
+	Declared   []GlobalArg         // the ARGs before the first FROM, in order
+	Epoch      *time.Time          // SOURCE_DATE_EPOCH; nil without
+	Stages     []*Stage            // the file's stages, then implicit ones
+	Target     *Stage              // nil until the target pass
+	Context    *Paths              // what the build reads of the main context
+}
+
+// GlobalArg is an ARG before the first FROM and its value.
+type GlobalArg struct {
+	Decl  *instructions.ArgDecl
+	In    *instructions.Arg
+	Value string
+	Set   bool
+}
+
+// Stage is a stage of the file or, for images that --from names, an implicit one.
+type Stage struct {
+	Index    int                 // in Plan.Stages
+	Name     string              // in names and messages: AS name, stage-N, or "" for the only stage
+	Syntax   *instructions.Stage // nil for implicit stages
+	BaseName string              // with variables expanded; later with tag and digest
+	Base     Base                // nil until loaded; From* stages have it from the start
+	Platform *ocispecs.Platform  // that its operations run on; nil until known
+	Deps     []Edge              // --from and mount sources, in order of use
+	Replaced NamedContext        // a named context of this name takes the stage's place
+
+	Reachable bool      // the target needs it
+	Visits    []*Visit  // ONBUILD triggers first; filled for evaluated stages
+	Image     Image     // config after the last visit
+	BaseImage *Image    // config of the external base as found; nil for scratch
+	Used      *Paths    // what others read of it; shared along FROM
+	Context   *Paths    // what it reads of the main context
+	NoCache   bool      // its steps do not use the cache
+	Total     int       // steps that its progress names count
+	Final     State     // after the last visit
+	BaseStep  *BaseStep // how the base is named; nil without an image to pull
+
+	fromWords [2]*expansion // base and platform
+	commands  []boundCommand
+	triggers  int
+	place     source.Range // where errors about the stage point
+	loaded    bool
+	done      bool
+	onbuilt   bool
+}
+
+// BaseStep is the step that pulls a base image.
+type BaseStep struct {
+	Name        string // progress name
+	Description string // the FROM line as written
+	Range       source.Range
+}
+
+// Edge is a stage's use of another one.
+type Edge struct {
+	To *Stage
+	By instructions.Command
+}
+
+// Base is what a stage starts from: Scratch, *FromStage, *FromImage or
+// *FromContext.
+type Base interface{ base() }
+
+// Scratch is the empty file system.
+type Scratch struct{}
+
+// FromStage starts from what another stage of the file made.
+type FromStage struct{ Stage *Stage }
+
+// FromImage starts from an image.
+type FromImage struct {
+	Ref      string // with tag and, if known, digest
+	Platform ocispecs.Platform
+}
+
+// FromContext starts from a named context.
+type FromContext struct{ Input *Input }
+
+func (Scratch) base()      {}
+func (*FromStage) base()   {}
+func (*FromImage) base()   {}
+func (*FromContext) base() {}
+
+// Visit is the record of evaluating one instruction.
+type Visit struct {
+	Command    instructions.Command
+	Onbuild    bool         // a trigger of the base
+	Range      source.Range // lines of the instruction; of FROM for triggers
+	Before     State
+	Expansions []Expansion // words with variables that were not set
+	Sources    []*Stage    // of COPY --from and mounts, one per mount; nil entries are the main context
+	Step       Step        // nil for instructions that only change the config
+}
+
+// Expansion is a word that used variables that are not set and that no ARG of
+// the stage declares.
+type Expansion struct {
+	Word    parser.Word
+	Unknown []shell.Use
+}
+
+// State is what instructions of a stage hand on to the next one. It is a value.
+type State struct {
+	Env      Env        // of RUN: ARGs and ENVs
+	Args     []ArgValue // ARGs of the stage and its bases, in order; not changed in place
+	Dir      string     // absolute, with slashes
+	User     string
+	Hostname string
+	Shell    []string           // of SHELL; empty is the default
+	OwnDir   bool               // a WORKDIR of the file set Dir
+	Platform *ocispecs.Platform // that RUN and names use; nil for scratch
+}
+
+// ArgValue is an ARG of a stage and its value.
+type ArgValue struct {
+	Key   string
+	Value string
+	Set   bool
+}

@@ -1,0 +1,148 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/containerd/platforms"
+
+	"slipway/diag"
+	"slipway/instructions"
+	"slipway/internal/suggest"
+	"slipway/parser"
+)
+
+// scratch is the name of the empty base.
+const scratch = "scratch"
+
+// stages makes a record of each stage of the file: its base and platform with
+// variables expanded, the named context that replaces it, and its link to an
+// earlier stage.
+func stages(ctx context.Context, b *builder) error {
+	for i, syntax := range b.Dockerfile.Stages {
+		st := &Stage{
+			Index:   len(b.Stages),
+			Name:    syntax.Name,
+			Syntax:  syntax,
+			Used:    &Paths{},
+			Context: &Paths{},
+			place:   syntax.From.In.Rng,
+		}
+		if d := b.expandFrom(st); d != nil {
+			return d.In(st.place)
+		}
+		if st.Name != "" {
+			nc, err := b.namedContext(ctx, st.Name, st)
+			if err != nil {
+				return err
+			}
+			if nc != nil {
+				st.Replaced = nc
+				b.add(st)
+				st.Base = nil // the context's, not a stage's
+				continue
+			}
+		} else {
+			st.Name = fmt.Sprintf("stage-%d", i)
+		}
+		b.add(st)
+		st.Total = steps(st)
+		st.NoCache = b.opt.NoCache.Has(syntax.Name)
+	}
+	return nil
+}
+
+// add appends the stage to the plan and links it to the stage that its base
+// names. Names match exactly here, while names of stages are in lower case.
+//
+// Upstream: so FROM Base never means a stage AS Base.
+func (b *builder) add(st *Stage) {
+	st.Index = len(b.Stages)
+	b.Stages = append(b.Stages, st)
+	if base, ok := b.byName[st.BaseName]; ok {
+		st.Base = &FromStage{Stage: base}
+	}
+	if st.Syntax != nil && st.Syntax.Name != "" {
+		b.byName[st.Syntax.Name] = st
+	}
+}
+
+// steps counts the steps that a stage's progress names number: the pull of an
+// image and each instruction that may change files.
+func steps(st *Stage) int {
+	n := 0
+	if st.BaseName != scratch && st.Base == nil {
+		n++
+	}
+	for _, c := range st.Syntax.Commands {
+		switch c.(type) {
+		case *instructions.Copy, *instructions.Run, *instructions.Workdir:
+			n++
+		}
+	}
+	return n
+}
+
+func (b *builder) expandFrom(st *Stage) *diag.Diagnostic {
+	from := st.Syntax.From
+	res, d := expandWord(b.expand, from.Base, b.Globals)
+	st.fromWords[0] = &expansion{from.Base, res}
+	if d != nil {
+		return d
+	}
+	if res.Value == "" {
+		return diag.Errorf(from.Base.Text.Range(), "base name (%s) should not be blank", from.Base.Value)
+	}
+	st.BaseName = res.Value
+	if from.Platform.Value == "" {
+		return nil
+	}
+	return b.expandPlatform(st, from.Platform)
+}
+
+func (b *builder) expandPlatform(st *Stage, w parser.Word) *diag.Diagnostic {
+	res, d := expandWord(b.expand, w, b.Globals)
+	st.fromWords[1] = &expansion{w, res}
+	if d != nil {
+		d.Message = fmt.Sprintf("failed to process arguments for platform %s: %s", res.Value, d.Message)
+		return d
+	}
+	if res.Value == "" {
+		return diag.Errorf(w.Text.Range(), "empty platform value from expression %s%s", w.Value, b.suggestGlobal(res.Unmatched))
+	}
+	p, err := platforms.Parse(res.Value)
+	if err != nil {
+		return diag.Errorf(w.Text.Range(), "failed to parse platform %s: %w%s", w.Value, err, b.suggestGlobal(res.Unmatched))
+	}
+	st.Platform = &p
+	return nil
+}
+
+// namedContext looks up the context of that name; scratch and context are
+// never one.
+func (b *builder) namedContext(ctx context.Context, name string, st *Stage) (NamedContext, error) {
+	if strings.EqualFold(name, scratch) || strings.EqualFold(name, "context") {
+		return nil, nil
+	}
+	p := st.Platform
+	if p == nil {
+		p = b.opt.Platform
+	}
+	return b.opt.Resolver.Context(ctx, name, p)
+}
+
+func (b *builder) names() []string {
+	var names []string
+	for _, st := range b.Stages {
+		if st.Name != "" {
+			names = append(names, st.Name)
+		}
+	}
+	return names
+}
+
+// hint returns " (did you mean X?)" for the nearest of the options, or "".
+func hint(name string, options []string, caseSensitive bool) string {
+	return suggest.Hint(name, options, caseSensitive)
+}
