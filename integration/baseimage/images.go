@@ -1,0 +1,172 @@
+package baseimage
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+// An Image is one base image under the names it is served by.
+type Image struct {
+	Names []string        // repository:tag, without the registry's host
+	Root  remote.Taggable // what the names point to: an index or one manifest
+}
+
+const path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// Set makes the images of this project's own tests. Each is an index of
+// linux/amd64, linux/arm64 and linux/arm/v7, and its config names its platform
+// in ENV IMAGE_PLATFORM so that a test can tell which entry was taken:
+//
+//   - library/busybox and library/alpine, plain;
+//   - base/onbuild, whose config has three ONBUILD triggers;
+//   - base/configured, whose config has every other field set.
+//
+// It fails when busybox-static is missing.
+func Set(ctx context.Context) ([]Image, error) {
+	busybox, err := rootLayer(ctx, "busybox")
+	if err != nil {
+		return nil, err
+	}
+	alpine, err := rootLayer(ctx, "alpine")
+	if err != nil {
+		return nil, err
+	}
+	var set []Image
+	for _, e := range []struct {
+		name   string
+		layer  v1.Layer
+		config v1.Config
+	}{
+		{"library/busybox:latest", busybox, v1.Config{Cmd: []string{"sh"}, Env: []string{path}}},
+		{"library/alpine:latest", alpine, v1.Config{Cmd: []string{"/bin/sh"}, Env: []string{path}, WorkingDir: "/"}},
+		{"base/onbuild:1", busybox, onbuild()},
+		{"base/configured:1", alpine, configured()},
+	} {
+		image := Image{Names: []string{e.name}}
+		index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
+		for _, p := range []v1.Platform{
+			{OS: "linux", Architecture: "amd64"},
+			{OS: "linux", Architecture: "arm64"},
+			{OS: "linux", Architecture: "arm", Variant: "v7"},
+		} {
+			c := e.config
+			c.Env = append(append([]string{}, c.Env...), "IMAGE_PLATFORM="+p.String())
+			img, err := single(e.layer, p, c)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", e.name, err)
+			}
+			index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: &p}})
+		}
+		image.Root = index
+		set = append(set, image)
+	}
+	return set, nil
+}
+
+// SuiteSet makes the images that BuildKit's own Dockerfile tests want to find
+// in their mirror, each one manifest of this machine's architecture.
+func SuiteSet(ctx context.Context) ([]Image, error) {
+	platform := v1.Platform{OS: "linux", Architecture: runtime.GOARCH}
+	var set []Image
+	for _, e := range []struct {
+		distribution string
+		config       v1.Config
+		names        []string
+	}{
+		{"busybox", v1.Config{Cmd: []string{"sh"}, Env: []string{path}}, []string{
+			"library/busybox:latest", "library/busybox:stable", "library/busybox:stable-musl",
+			// Stand-ins: the tests that need more than a shell of these are listed
+			// as expected failures of the conformance run.
+			"amd64/debian:bullseye-20230109-slim", "tonistiigi/hellofs:latest",
+		}},
+		{"alpine", v1.Config{Cmd: []string{"/bin/sh"}, Env: []string{path}}, []string{"library/alpine:latest"}},
+	} {
+		layer, err := rootLayer(ctx, e.distribution)
+		if err != nil {
+			return nil, err
+		}
+		img, err := single(layer, platform, e.config)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", e.distribution, err)
+		}
+		set = append(set, Image{Names: e.names, Root: img})
+	}
+	return set, nil
+}
+
+// Push sends every image of set to the registry at host, given as host:port,
+// over plain HTTP.
+func Push(ctx context.Context, host string, set []Image) error {
+	for _, image := range set {
+		for _, n := range image.Names {
+			ref, err := name.ParseReference(host+"/"+n, name.Insecure)
+			if err != nil {
+				return err
+			}
+			if err := remote.Push(ref, image.Root, remote.WithContext(ctx)); err != nil {
+				return fmt.Errorf("push %s: %w", ref, err)
+			}
+		}
+	}
+	return nil
+}
+
+// single makes a one-layer image for one platform.
+func single(layer v1.Layer, p v1.Platform, c v1.Config) (v1.Image, error) {
+	img, err := mutate.Append(mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON),
+		mutate.Addendum{
+			Layer:     layer,
+			MediaType: types.OCILayer,
+			History: v1.History{
+				Created:   v1.Time{Time: epoch()},
+				CreatedBy: "ADD rootfs.tar / # slipway base image",
+			},
+		})
+	if err != nil {
+		return nil, err
+	}
+	base, err := img.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	cf := base.DeepCopy()
+	cf.OS, cf.Architecture, cf.Variant = p.OS, p.Architecture, p.Variant
+	cf.Created, cf.Config = v1.Time{Time: epoch()}, c
+	return mutate.ConfigFile(img, cf)
+}
+
+func onbuild() v1.Config {
+	return v1.Config{
+		Env:        []string{path},
+		WorkingDir: "/src",
+		OnBuild: []string{
+			"ENV TRIGGERED=yes",
+			"COPY --chown=2:3 trigger.txt ./",
+			"RUN echo $TRIGGERED > /triggered",
+		},
+	}
+}
+
+func configured() v1.Config {
+	return v1.Config{
+		User:         "www-data",
+		Env:          []string{path, "FROM_BASE=a b", "EMPTY="},
+		WorkingDir:   "/var/www",
+		Entrypoint:   []string{"/bin/busybox"},
+		Cmd:          []string{"httpd", "-f"},
+		Labels:       map[string]string{"org.example.base": "configured", "org.example.version": "1"},
+		ExposedPorts: map[string]struct{}{"80/tcp": {}, "53/udp": {}},
+		Volumes:      map[string]struct{}{"/var/www/data": {}},
+		StopSignal:   "SIGQUIT",
+		Shell:        []string{"/bin/ash", "-e", "-c"},
+		Healthcheck:  &v1.HealthConfig{Test: []string{"CMD-SHELL", "true"}, Interval: 5_000_000_000, Retries: 2},
+	}
+}

@@ -1,0 +1,128 @@
+package baseimage
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"embed"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+)
+
+// Busybox is the statically linked program that every image holds; Debian's
+// package busybox-static installs it.
+const Busybox = "/bin/busybox"
+
+//go:embed rootfs
+var rootfs embed.FS
+
+// epoch is the time of every file: layers must not depend on when they are
+// made.
+func epoch() time.Time { return time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC) }
+
+// A layerWriter writes the entries of one layer, all owned by root.
+type layerWriter struct {
+	tw  *tar.Writer
+	err error
+}
+
+func (w *layerWriter) entry(h tar.Header, content []byte) {
+	if w.err != nil {
+		return
+	}
+	h.ModTime, h.Size, h.Format = epoch(), int64(len(content)), tar.FormatPAX
+	if w.err = w.tw.WriteHeader(&h); w.err == nil {
+		_, w.err = w.tw.Write(content)
+	}
+}
+
+func (w *layerWriter) dir(name string, mode int64) {
+	w.entry(tar.Header{Typeflag: tar.TypeDir, Name: name + "/", Mode: mode}, nil)
+}
+
+func (w *layerWriter) file(name string, mode int64, content []byte) {
+	w.entry(tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: mode}, content)
+}
+
+func (w *layerWriter) symlink(name, target string) {
+	w.entry(tar.Header{Typeflag: tar.TypeSymlink, Name: name, Linkname: target, Mode: 0o777}, nil)
+}
+
+// copyTree adds the files of one folder of rootfs; what lies in bin can be
+// executed.
+func (w *layerWriter) copyTree(dir string) error {
+	return fs.WalkDir(rootfs, dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := rootfs.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		name, mode := strings.TrimPrefix(path, dir+"/"), int64(0o644)
+		if strings.HasPrefix(name, "bin/") {
+			mode = 0o755
+		}
+		w.file(name, mode, content)
+		return w.err
+	})
+}
+
+// rootLayer makes the file system of one distribution, a folder of rootfs, as
+// a layer: busybox, a link for each of its applets, and the distribution's
+// files.
+func rootLayer(ctx context.Context, distribution string) (v1.Layer, error) {
+	busybox, err := os.ReadFile(Busybox)
+	if err != nil {
+		return nil, fmt.Errorf("%w (apt-get install busybox-static)", err)
+	}
+	applets, err := exec.CommandContext(ctx, Busybox, "--list").Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s --list: %w", Busybox, err)
+	}
+	var buf bytes.Buffer
+	w := &layerWriter{tw: tar.NewWriter(&buf)}
+	for _, dir := range []string{
+		"bin", "dev", "etc", "home", "proc", "sbin", "sys",
+		"usr", "usr/bin", "usr/local", "usr/local/bin", "usr/sbin", "var",
+	} {
+		w.dir(dir, 0o755)
+	}
+	w.dir("root", 0o700)
+	w.dir("tmp", 0o1777)
+	w.file("bin/busybox", 0o755, busybox)
+	for applet := range strings.Lines(string(applets)) {
+		applet = strings.TrimSpace(applet)
+		// Some builds of busybox list paths, and adduser and addgroup come from rootfs.
+		if applet == "busybox" || applet == "adduser" || applet == "addgroup" || strings.Contains(applet, "/") {
+			continue
+		}
+		w.symlink("bin/"+applet, Busybox)
+	}
+	for _, dir := range []string{"rootfs/common", "rootfs/" + distribution} {
+		if err := w.copyTree(dir); err != nil {
+			return nil, err
+		}
+	}
+	if w.err != nil {
+		return nil, w.err
+	}
+	if err := w.tw.Close(); err != nil {
+		return nil, err
+	}
+	return layerOf(buf.Bytes())
+}
+
+func layerOf(content []byte) (v1.Layer, error) {
+	return tarball.LayerFromOpener(func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(content)), nil
+	})
+}
