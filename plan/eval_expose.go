@@ -31,7 +31,7 @@ func (e *evaluator) expose(c *instructions.Expose) *diag.Diagnostic {
 			return diag.Errorf(within(w, err), "%w", err)
 		}
 		for _, f := range fields {
-			spec, err := ParsePort(f)
+			spec, err := ParsePort(f.Text)
 			if err != nil {
 				return diag.Errorf(w.Text.Range(), "%w", err)
 			}

@@ -10,8 +10,6 @@ import (
 	"github.com/containerd/platforms"
 	"github.com/distribution/reference"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
-
-	"slipway/diag"
 )
 
 // load looks up the bases of all reachable stages at once, then adds the

@@ -1,0 +1,131 @@
+package dockerfile2llb
+
+import (
+	"context"
+
+	"github.com/moby/buildkit/client/llb"
+
+	"slipway/diag"
+	"slipway/plan"
+)
+
+// emitter holds what was said so far.
+type emitter struct {
+	ctx     context.Context
+	plan    *plan.Plan
+	opt     Options
+	results map[*plan.Stage]llb.Output // of finished stages; nil is scratch
+	main    *llb.State                 // the main context, once it is used
+	proxy   *llb.ProxyEnv
+}
+
+// Emit says a plan in LLB.
+func Emit(ctx context.Context, p *plan.Plan, opt Options) (*Result, error) {
+	e := &emitter{
+		ctx: ctx, plan: p, opt: opt,
+		results: make(map[*plan.Stage]llb.Output, len(p.Stages)),
+		proxy:   proxyEnv(p.Options.BuildArgs),
+	}
+	for _, own := range []bool{false, true} {
+		for _, st := range p.Stages {
+			if !st.Reachable || own != hasSteps(st) {
+				continue
+			}
+			if err := e.stage(st); err != nil {
+				return nil, err
+			}
+		}
+	}
+	out := llb.NewState(e.results[p.Target]).SetMarshalDefaults(e.defaults()...)
+	return &Result{State: out, Image: &p.Target.Image, BaseImage: p.Target.BaseImage, Plan: p}, nil
+}
+
+// hasSteps tells stages whose instructions run from images and contexts, which
+// steps before them in the file may use.
+func hasSteps(st *plan.Stage) bool { return st.Syntax != nil && st.Replaced == nil }
+
+// defaults are the constraints of all operations.
+func (e *emitter) defaults() []llb.ConstraintsOpt {
+	opts := []llb.ConstraintsOpt{llb.Platform(e.plan.Platform)}
+	if e.opt.Caps != nil {
+		opts = append(opts, llb.WithCaps(*e.opt.Caps))
+	}
+	return opts
+}
+
+// stage says a stage's base and steps.
+func (e *emitter) stage(st *plan.Stage) error {
+	out, err := e.base(st)
+	if err != nil {
+		return err
+	}
+	v := &values{network: networkMode(e.plan.Options.Network)}
+	for _, visit := range st.Visits {
+		switch s := visit.Step.(type) {
+		case nil:
+		case *plan.Exec:
+			out, err = e.exec(v.with(s.State, out), s)
+		case *plan.Copy:
+			out, err = e.copy(out, s)
+		case *plan.Mkdir:
+			out = e.mkdir(out, s)
+		}
+		if err != nil {
+			return diag.Errorf(visit.Range, "%w", err)
+		}
+	}
+	e.results[st] = out
+	return nil
+}
+
+// tree returns the state that a step reads.
+func (e *emitter) tree(t plan.Tree) (llb.State, error) {
+	if t.Stage != nil {
+		return llb.NewState(e.results[t.Stage]), nil
+	}
+	if e.main == nil {
+		st, err := e.opt.Inputs.State(e.ctx, nil, e.plan.Context)
+		if err != nil {
+			return llb.State{}, err
+		}
+		e.main = &st
+	}
+	return *e.main, nil
+}
+
+// values makes the states that processes start from. Steps that follow each
+// other mostly share one, as only ENV, ARG, WORKDIR and USER change it.
+type values struct {
+	network llbNetwork
+	of      plan.State
+	state   llb.State
+	set     bool
+}
+
+// with returns a state with the plan's values and that output.
+func (v *values) with(s plan.State, out llb.Output) llb.State {
+	if !v.set || !sameValues(v.of, s) {
+		v.of, v.state, v.set = s, v.build(s), true
+	}
+	return v.state.WithOutput(out)
+}
+
+func sameValues(a, b plan.State) bool {
+	return a.Env == b.Env && a.Dir == b.Dir && a.User == b.User && a.Hostname == b.Hostname && a.Platform == b.Platform
+}
+
+func (v *values) build(s plan.State) llb.State {
+	st := llb.Scratch()
+	s.Env.Each(func(key, value string) { st = st.AddEnv(key, value) })
+	st = st.Dir(s.Dir).Network(v.network)
+	if s.User != "" {
+		st = st.User(s.User)
+	}
+	if s.Hostname != "" {
+		st = st.Hostname(s.Hostname)
+	}
+	if s.Platform != nil {
+		st = st.Platform(*s.Platform)
+	}
+	return st
+}

@@ -1,0 +1,161 @@
+package arch
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const (
+	module   = "slipway"
+	buildkit = "github.com/moby/buildkit"
+)
+
+// pkg is what go list tells of a package.
+type pkg struct {
+	ImportPath string
+	Imports    []string
+}
+
+// packages returns the packages of the module and what they import, without
+// tests.
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", module+"/...")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var list []pkg
+	dec := json.NewDecoder(out)
+	for {
+		var p pkg
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, p)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// row is a line of the import table: | `package` | level | `import` `import` … |
+var row = regexp.MustCompile("^\\| `([^`]+)` \\| (above|below) \\| (.*) \\|$")
+
+type entry struct {
+	level   string
+	imports []string
+}
+
+// table reads the import table of ARCHITECTURE.md.
+func table(t *testing.T) map[string]entry {
+	t.Helper()
+	text, err := os.ReadFile("../../ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries := map[string]entry{}
+	for line := range strings.Lines(string(text)) {
+		m := row.FindStringSubmatch(strings.TrimSpace(line))
+		if m == nil {
+			continue
+		}
+		var imports []string
+		for _, name := range strings.Fields(m[3]) {
+			if name != "–" {
+				imports = append(imports, strings.Trim(name, "`"))
+			}
+		}
+		slices.Sort(imports)
+		entries[m[1]] = entry{m[2], imports}
+	}
+	if len(entries) < 10 {
+		t.Fatalf("ARCHITECTURE.md: found only %d rows of the import table", len(entries))
+	}
+	return entries
+}
+
+// local returns the package's name in the module, if it is product code.
+func local(path string) (string, bool) {
+	name, ok := strings.CutPrefix(path, module+"/")
+	return name, ok && !strings.HasPrefix(name, "integration") && name != "internal/arch"
+}
+
+// TestImportTable compares the table with the code, both ways.
+func TestImportTable(t *testing.T) {
+	want := table(t)
+	for _, p := range packages(t) {
+		name, ok := local(p.ImportPath)
+		if !ok {
+			continue
+		}
+		var got []string
+		for _, imp := range p.Imports {
+			if dep, ok := strings.CutPrefix(imp, module+"/"); ok {
+				got = append(got, dep)
+			}
+		}
+		slices.Sort(got)
+		e, ok := want[name]
+		if !ok {
+			t.Errorf("%s is not in the import table of ARCHITECTURE.md; it imports %v", name, got)
+			continue
+		}
+		if diff := cmp.Diff(e.imports, got); diff != "" {
+			t.Errorf("%s imports other packages than ARCHITECTURE.md says (-page +code):\n%s", name, diff)
+		}
+		delete(want, name)
+	}
+	for name := range want {
+		t.Errorf("ARCHITECTURE.md lists %s, which does not exist", name)
+	}
+}
+
+// TestLine checks what may import BuildKit, and that nothing imports what this
+// project implements itself.
+func TestLine(t *testing.T) {
+	levels := table(t)
+	oracles := []string{
+		"/frontend/dockerui",
+		"/frontend/dockerfile/builder",
+		"/frontend/dockerfile/dfgitutil",
+		"/frontend/dockerfile/dockerfile2llb",
+		"/frontend/dockerfile/instructions",
+		"/frontend/dockerfile/shell",
+	}
+	for _, p := range packages(t) {
+		name, ok := local(p.ImportPath)
+		if !ok {
+			continue
+		}
+		for _, imp := range p.Imports {
+			part, ok := strings.CutPrefix(imp, buildkit)
+			if !ok {
+				continue
+			}
+			if slices.Contains(oracles, part) {
+				t.Errorf("%s imports %s, which is an oracle for integration/ only", name, imp)
+			}
+			grammar := name == "parser" && part == "/frontend/dockerfile/parser"
+			if levels[name].level == "below" && !grammar {
+				t.Errorf("%s is below the line and imports %s", name, imp)
+			}
+		}
+	}
+}
