@@ -1,0 +1,152 @@
+package rig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/session/secrets/secretsprovider"
+	"github.com/moby/buildkit/session/sshforward/sshprovider"
+	"github.com/opencontainers/go-digest"
+	"github.com/tonistiigi/fsutil"
+	"golang.org/x/sync/errgroup"
+)
+
+// A Request is one build of one Dockerfile.
+type Request struct {
+	Dockerfile   string            // its text; a file of this name is made for the build
+	Context      string            // folder of the main context; "": an empty one
+	Attrs        map[string]string // frontend options: target, build-arg:X, platform, …
+	Secrets      map[string][]byte // by id
+	SSHKey       string            // file with a private key, served as the agent "default"; "": none
+	Entitlements []string          // network.host, security.insecure
+	Image        bool              // export the image as an OCI archive
+}
+
+// A Result is what came of a build.
+type Result struct {
+	Archive  string                   // file of the OCI archive; "" if not asked for
+	Vertices []*client.Vertex         // as last reported, in order of appearance
+	Logs     map[digest.Digest][]byte // what commands printed, by vertex
+	Sent     map[string]int64         // bytes that travelled, by name of the transfer
+	Warnings []*client.VertexWarning  // in order of arrival
+	Exported map[string]string        // exporter's response
+}
+
+// Build runs one build as docker buildx would: through the Dockerfile frontend
+// of the builder itself, which hands over to the image that the first line,
+// # syntax=, names. The result is not nil when the build fails.
+func (r *Rig) Build(ctx context.Context, req Request) (*Result, error) {
+	dir, err := r.TempDir("build")
+	if err != nil {
+		return nil, err
+	}
+	opt, err := req.solveOpt(dir)
+	if err != nil {
+		return nil, err
+	}
+	res := &Result{
+		Logs: map[digest.Digest][]byte{},
+		Sent: map[string]int64{},
+	}
+	if req.Image {
+		res.Archive = filepath.Join(dir, "image.tar")
+		opt.Exports = []client.ExportEntry{{
+			Type: client.ExporterOCI,
+			Output: func(map[string]string) (io.WriteCloser, error) {
+				return os.Create(res.Archive)
+			},
+		}}
+	}
+	status := make(chan *client.SolveStatus)
+	eg, ctx := errgroup.WithContext(ctx)
+	eg.Go(func() error {
+		resp, err := r.Client.Solve(ctx, nil, opt, status)
+		if resp != nil {
+			res.Exported = resp.ExporterResponse
+		}
+		return err
+	})
+	eg.Go(func() error {
+		for s := range status {
+			res.add(s)
+		}
+		return nil
+	})
+	return res, eg.Wait()
+}
+
+func (req Request) solveOpt(dir string) (client.SolveOpt, error) {
+	dockerfiles, contextDir := filepath.Join(dir, "dockerfile"), req.Context
+	if contextDir == "" {
+		contextDir = filepath.Join(dir, "context")
+	}
+	for _, d := range []string{dockerfiles, contextDir} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return client.SolveOpt{}, err
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dockerfiles, "Dockerfile"), []byte(req.Dockerfile), 0o644); err != nil {
+		return client.SolveOpt{}, err
+	}
+	dockerfileFS, errDockerfile := fsutil.NewFS(dockerfiles)
+	contextFS, errContext := fsutil.NewFS(contextDir)
+	attachables, errAttach := req.attachables()
+	if err := errors.Join(errDockerfile, errContext, errAttach); err != nil {
+		return client.SolveOpt{}, err
+	}
+	return client.SolveOpt{
+		Frontend:            "dockerfile.v0",
+		FrontendAttrs:       maps.Clone(req.Attrs),
+		LocalMounts:         map[string]fsutil.FS{"dockerfile": dockerfileFS, "context": contextFS},
+		Session:             attachables,
+		AllowedEntitlements: req.Entitlements,
+	}, nil
+}
+
+func (req Request) attachables() ([]session.Attachable, error) {
+	list := []session.Attachable{secretsprovider.FromMap(req.Secrets)}
+	if req.SSHKey == "" {
+		return list, nil
+	}
+	agent, err := sshprovider.NewSSHAgentProvider([]sshprovider.AgentConfig{{ID: "default", Paths: []string{req.SSHKey}}})
+	if err != nil {
+		return nil, fmt.Errorf("serve %s: %w", req.SSHKey, err)
+	}
+	return append(list, agent), nil
+}
+
+// add takes in one progress report.
+func (res *Result) add(s *client.SolveStatus) {
+	for _, v := range s.Vertexes {
+		i := slices.IndexFunc(res.Vertices, func(old *client.Vertex) bool { return old.Digest == v.Digest })
+		if i < 0 {
+			res.Vertices = append(res.Vertices, v)
+		} else {
+			res.Vertices[i] = v
+		}
+	}
+	for _, l := range s.Logs {
+		res.Logs[l.Vertex] = append(res.Logs[l.Vertex], l.Data...)
+	}
+	for _, st := range s.Statuses {
+		res.Sent[st.ID] = max(res.Sent[st.ID], st.Current)
+	}
+	res.Warnings = append(res.Warnings, s.Warnings...)
+}
+
+// Names returns the names of the vertices in order of appearance.
+func (res *Result) Names() []string {
+	var names []string
+	for _, v := range res.Vertices {
+		names = append(names, v.Name)
+	}
+	return names
+}

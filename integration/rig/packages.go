@@ -1,0 +1,61 @@
+package rig
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+
+	"slipway/integration/baseimage"
+)
+
+// A program that the rig takes from the distribution.
+type program struct{ path, pkg string }
+
+func programs() []program {
+	return []program{
+		{"runc", "runc"}, // buildkitd runs containers with it
+		{baseimage.Busybox, "busybox-static"},
+	}
+}
+
+// EnsurePackages installs the Debian packages that a builder and its base
+// images need, if they are missing. It needs apt-get and root then; where it
+// has not got these, the error names what to install.
+func EnsurePackages(ctx context.Context, log io.Writer) error {
+	missing := missingPackages()
+	if len(missing) == 0 {
+		return nil
+	}
+	names := strings.Join(missing, " ")
+	if _, err := exec.LookPath("apt-get"); err != nil || os.Geteuid() != 0 {
+		return fmt.Errorf("missing: %s (install them with your package manager, as root)", names)
+	}
+	fmt.Fprintf(log, "installing %s\n", names)
+	for _, args := range [][]string{
+		{"update", "-qq"},
+		append([]string{"install", "-y", "-qq", "--no-install-recommends"}, missing...),
+	} {
+		cmd := exec.CommandContext(ctx, "apt-get", args...)
+		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("apt-get %s: %w\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	if missing := missingPackages(); len(missing) > 0 {
+		return fmt.Errorf("still missing after apt-get install: %s", strings.Join(missing, " "))
+	}
+	return nil
+}
+
+func missingPackages() []string {
+	var missing []string
+	for _, p := range programs() {
+		if _, err := exec.LookPath(p.path); err != nil {
+			missing = append(missing, p.pkg)
+		}
+	}
+	return missing
+}

@@ -1,0 +1,62 @@
+package rig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+)
+
+// startRegistry serves a registry that keeps its blobs in dir, and returns its
+// address as host:port and how to stop it.
+func startRegistry(dir string) (addr string, stop func(), err error) {
+	blobs := filepath.Join(dir, "blobs")
+	if err := os.Mkdir(blobs, 0o700); err != nil {
+		return "", nil, err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	server := &http.Server{
+		Handler: registry.New(
+			registry.WithBlobHandler(registry.NewDiskBlobHandler(blobs)),
+			registry.Logger(log.New(io.Discard, "", 0)),
+		),
+		ReadHeaderTimeout: time.Minute,
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			fmt.Fprintln(log.Writer(), "registry:", err)
+		}
+	}()
+	return l.Addr().String(), func() {
+		server.Close()
+		<-done
+	}, nil
+}
+
+// PushImage sends an image or an index to the rig's registry as repository,
+// written as name:tag without a host.
+func (r *Rig) PushImage(ctx context.Context, repository string, image remote.Taggable) error {
+	ref, err := name.ParseReference(r.Addr+"/"+repository, name.Insecure)
+	if err != nil {
+		return err
+	}
+	if err := remote.Push(ref, image, remote.WithContext(ctx)); err != nil {
+		return fmt.Errorf("push %s: %w", ref, err)
+	}
+	return nil
+}
