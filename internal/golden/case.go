@@ -1,0 +1,202 @@
+package golden
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/tools/txtar"
+)
+
+// Categories returns the directories of the corpus in the order of the
+// specification.
+func Categories() []string {
+	return []string{
+		"lex", "args", "from", "copy", "run", "mount", "config", "onbuild",
+		"context", "platform", "epoch", "link", "lint", "error", "windows",
+	}
+}
+
+// Case is one archive of the corpus. It is immutable.
+type Case struct {
+	Name         string            // category/words, without .txtar
+	Path         string            // of the archive; empty if not read from a file
+	Title        string            // the rule that the case shows; several lines are joined by spaces
+	Section      string            // of the specification; may be empty
+	Opts         map[string]string // frontend options; never nil
+	Worker       []string          // platforms of the worker; never empty
+	MissingCaps  []string          // LLB capabilities that the daemon lacks
+	Differs      []Excuse
+	LastModified map[string]string // by URL, RFC 3339
+	Files        []File            // decoded, in the order of the archive, without out/
+
+	platforms []string
+	out       map[string]string // as stored
+}
+
+// File is a file of an archive.
+type File struct {
+	Name string // slash-separated path in the archive
+	Data []byte // decoded
+}
+
+// Excuse is an intended difference from docker/dockerfile.
+type Excuse struct {
+	Kind string // of what the differential test compares: operations, warnings …
+	Why  string
+}
+
+// Parse reads an archive. The name is category/words. An error tells the first
+// thing that is wrong with it: an unknown header or category, a missing title,
+// a file that is there twice, a bad quotation.
+func Parse(name string, data []byte) (*Case, error) {
+	c := &Case{Name: name, Opts: map[string]string{}, LastModified: map[string]string{}, out: map[string]string{}}
+	category, words, _ := strings.Cut(name, "/")
+	if !slices.Contains(Categories(), category) {
+		return nil, fmt.Errorf("%s: unknown category %q", name, category)
+	}
+	if words == "" || strings.Trim(words, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return nil, fmt.Errorf("%s: a case is named by lower-case words, digits and dashes", name)
+	}
+	a := txtar.Parse(data)
+	h, err := parseHeader(c, string(a.Comment))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	for _, f := range a.Files {
+		if err := c.addFile(f, h); err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", name, f.Name, err)
+		}
+	}
+	for file := range h.quoted {
+		if _, ok := c.File(file); !ok {
+			return nil, fmt.Errorf("%s: encoding of %s, which is not there", name, file)
+		}
+	}
+	return c, nil
+}
+
+func (c *Case) addFile(f txtar.File, h *header) error {
+	if section, ok := strings.CutPrefix(f.Name, "out/"); ok {
+		if _, ok := c.out[section]; ok {
+			return fmt.Errorf("is there twice")
+		}
+		c.out[section] = string(f.Data)
+		return nil
+	}
+	if f.Name != path.Clean(f.Name) && !strings.HasPrefix(f.Name, "http/") {
+		return fmt.Errorf("is not a clean path")
+	}
+	if _, ok := c.File(f.Name); ok {
+		return fmt.Errorf("is there twice")
+	}
+	data := f.Data
+	if h.quoted[f.Name] {
+		var err error
+		if data, err = decodeQuoted(f.Data); err != nil {
+			return err
+		}
+	}
+	c.Files = append(c.Files, File{Name: f.Name, Data: data})
+	return nil
+}
+
+// File returns the decoded content of a file of the archive.
+func (c *Case) File(name string) ([]byte, bool) {
+	for _, f := range c.Files {
+		if f.Name == name {
+			return f.Data, true
+		}
+	}
+	return nil, false
+}
+
+// DockerfileName returns the name of the Dockerfile to build: the option
+// filename, or Dockerfile.
+func (c *Case) DockerfileName() string {
+	if name, ok := c.Opts["filename"]; ok {
+		return name
+	}
+	return "Dockerfile"
+}
+
+// Dockerfile returns the Dockerfile to build. It is nil if there is none, which
+// is so in cases that show what happens then, and where it comes from a git
+// repository, a server or an input.
+func (c *Case) Dockerfile() []byte {
+	data, _ := c.File(c.DockerfileName())
+	return data
+}
+
+// Tree returns the files of a directory of the archive by their path below it.
+// The empty directory stands for the local directory "dockerfile".
+func (c *Case) Tree(dir string) map[string][]byte {
+	tree := map[string][]byte{}
+	for _, f := range c.Files {
+		if dir == "" {
+			if !isSpecial(f.Name) {
+				tree[f.Name] = f.Data
+			}
+			continue
+		}
+		if rest, ok := strings.CutPrefix(f.Name, dir+"/"); ok {
+			tree[rest] = f.Data
+		}
+	}
+	return tree
+}
+
+// Context returns the files of the main context.
+func (c *Case) Context() map[string][]byte { return c.Tree("context") }
+
+// Local returns the files of a local directory by the name that a build calls
+// it: context, dockerfile or the <name> of context.<name>. A directory without
+// files does not exist.
+func (c *Case) Local(name string) (map[string][]byte, bool) {
+	dir := "context." + name
+	switch name {
+	case "dockerfile":
+		dir = ""
+	case "context":
+		dir = "context"
+	}
+	tree := c.Tree(dir)
+	return tree, len(tree) > 0 || name == "dockerfile" || name == "context"
+}
+
+// Platforms returns the target platforms to run the case on, as values of the
+// option platform. Each stands for one run; a value may itself be a list. A
+// case that sets the option runs as it says, otherwise on linux/amd64,
+// linux/arm64 and windows/amd64.
+func (c *Case) Platforms() []string {
+	if len(c.platforms) > 0 {
+		return slices.Clone(c.platforms)
+	}
+	if p, ok := c.Opts["platform"]; ok {
+		return []string{p}
+	}
+	return []string{"linux/amd64", "linux/arm64", "windows/amd64"}
+}
+
+// Excused tells whether a difference of this kind is intended, and why.
+func (c *Case) Excused(kind string) (why string, ok bool) {
+	for _, e := range c.Differs {
+		if e.Kind == kind {
+			return e.Why, true
+		}
+	}
+	return "", false
+}
+
+func isSpecial(name string) bool {
+	dir, _, ok := strings.Cut(name, "/")
+	if !ok {
+		return name == "git.commit"
+	}
+	switch dir {
+	case "context", "images", "http", "git":
+		return true
+	}
+	return strings.HasPrefix(dir, "context.") || strings.HasPrefix(dir, "input.")
+}

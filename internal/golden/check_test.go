@@ -1,0 +1,118 @@
+package golden
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// recorder is a testing.TB that keeps what it is told. Only the methods that
+// [Case.Check] uses do anything.
+type recorder struct {
+	testing.TB
+	errs []string
+}
+
+func (*recorder) Helper()                        {}
+func (r *recorder) Errorf(f string, args ...any) { r.errs = append(r.errs, fmt.Sprintf(f, args...)) }
+func (r *recorder) Fatal(args ...any)            { r.errs = append(r.errs, fmt.Sprint(args...)) }
+
+func writeCase(t *testing.T, data string) *Case {
+	t.Helper()
+	root := t.TempDir()
+	if err := os.Mkdir(filepath.Join(root, "copy"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "copy", "a.txtar"), []byte(data), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return reload(t, root)
+}
+
+func reload(t *testing.T, root string) *Case {
+	t.Helper()
+	cases, err := Load(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cases) != 1 {
+		t.Fatalf("%d cases", len(cases))
+	}
+	return cases[0]
+}
+
+func TestCheck(t *testing.T) {
+	t.Setenv("UPDATE", "")
+	c := writeCase(t, "# t\n-- out/plan --\nthe plan\n\"-- x --\"\n")
+	tests := []struct {
+		name string
+		call func(t testing.TB)
+		want string // part of the complaint; none if empty
+	}{
+		{"same", func(t testing.TB) { c.Check(t, "plan", []byte("the plan\n-- x --\n")) }, ""},
+		{"same without line end", func(t testing.TB) { c.Check(t, "plan", []byte("the plan\n-- x --")) }, ""},
+		{"other", func(t testing.TB) { c.Check(t, "plan", []byte("a plan")) }, "-want +got"},
+		{"not checked", func(t testing.TB) { c.Check(t, "llb", []byte("x")) }, ""},
+		{"must be there", func(t testing.TB) { c.CheckOrCreate(t, "llb", []byte("x")) }, "no section out/llb"},
+		{"must not be there", func(t testing.TB) { c.Remove(t, "plan") }, "should not be there"},
+		{"is not there", func(t testing.TB) { c.Remove(t, "llb") }, ""},
+	}
+	for _, tt := range tests {
+		r := &recorder{}
+		tt.call(r)
+		got := strings.Join(r.errs, "\n")
+		if (tt.want == "") != (got == "") || !strings.Contains(got, tt.want) {
+			t.Errorf("%s: complaint %q, want …%s…", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestUpdate(t *testing.T) {
+	t.Setenv("UPDATE", "1")
+	c := writeCase(t, "# t\n\n-- Dockerfile --\nFROM alpine\n-- out/plan --\nold\n-- out/gone --\nx\n")
+	c.Check(t, "plan", []byte("new\n-- x --\nnul \x00"))
+	c.Check(t, "unchecked", []byte("x"))
+	c.CheckOrCreate(t, "llb", []byte("llb"))
+	c.CheckOrCreate(t, "empty", nil)
+	c.Remove(t, "gone")
+	got, err := os.ReadFile(c.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "# t\n\n-- Dockerfile --\nFROM alpine\n-- out/empty --\n-- out/llb --\nllb\n" +
+		"-- out/plan --\nnew\n\"-- x --\"\n\"nul \\x00\"\n"
+	if d := cmp.Diff(want, string(got)); d != "" {
+		t.Error(d)
+	}
+}
+
+// TestUpdateAtOnce: packages are tested at once and write to the same archive.
+func TestUpdateAtOnce(t *testing.T) {
+	t.Setenv("UPDATE", "1")
+	c := writeCase(t, "# t\n")
+	root := filepath.Dir(filepath.Dir(c.Path))
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() { c.CheckOrCreate(t, fmt.Sprintf("s%02d", i), fmt.Append(nil, i)) })
+	}
+	wg.Wait()
+	after := reload(t, root)
+	for i := range 20 {
+		section := fmt.Sprintf("s%02d", i)
+		if got, _ := after.Out(section); got != fmt.Sprintln(i) {
+			t.Errorf("section %s: %q", section, got)
+		}
+	}
+	entries, err := os.ReadDir(filepath.Dir(c.Path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(entries) != 1 {
+		t.Errorf("left behind: %v", entries)
+	}
+}

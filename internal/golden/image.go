@@ -1,0 +1,123 @@
+package golden
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/containerd/platforms"
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// ErrNoImage is what [Images.Resolve] fails with when there is no such image,
+// or none for the platform.
+var ErrNoImage = errors.New("not found")
+
+// Image is what a registry knows about an image.
+type Image struct {
+	Digest digest.Digest // of its index: the same for all platforms
+	Config []byte        // JSON
+}
+
+// Images is a registry. It is immutable.
+type Images struct {
+	entries map[string]imageEntry // by familiar name, or by familiar name:tag
+}
+
+// imageEntry returns the config for a platform, or nil if there is none.
+type imageEntry func(p ocispecs.Platform) []byte
+
+// Resolve returns an image by any form of its reference. A platform of nil
+// means linux/amd64. Images of [DefaultImages] exist under every tag but
+// "missing" and under every digest.
+func (im *Images) Resolve(ref string, p *ocispecs.Platform) (Image, error) {
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err != nil {
+		return Image{}, err
+	}
+	named = reference.TagNameOnly(named)
+	notFound := fmt.Errorf("%s: %w", named.String(), ErrNoImage)
+	entry, ok := im.lookup(named)
+	if !ok {
+		return Image{}, notFound
+	}
+	platform := ocispecs.Platform{OS: "linux", Architecture: "amd64"}
+	if p != nil {
+		platform = platforms.Normalize(*p)
+	}
+	config := entry(platform)
+	if config == nil {
+		return Image{}, fmt.Errorf("no match for platform in manifest %s: %w", digest.FromString(named.String()), ErrNoImage)
+	}
+	d := digest.FromString(named.String())
+	if digested, ok := named.(reference.Digested); ok {
+		d = digested.Digest()
+	}
+	return Image{Digest: d, Config: config}, nil
+}
+
+func (im *Images) lookup(named reference.Named) (imageEntry, bool) {
+	name := reference.FamiliarName(named)
+	tag := ""
+	if tagged, ok := named.(reference.Tagged); ok {
+		tag = tagged.Tag()
+	}
+	if entry, ok := im.entries[name+":"+tag]; ok {
+		return entry, entry != nil
+	}
+	entry, ok := im.entries[name]
+	return entry, ok && entry != nil && tag != "missing"
+}
+
+// Images returns [DefaultImages] overlaid with the images of the case.
+func (c *Case) Images() (*Images, error) {
+	entries := maps.Clone(DefaultImages().entries)
+	perPlatform := map[string]map[string][]byte{}
+	for _, f := range c.Files {
+		ref, ok := strings.CutPrefix(f.Name, "images/")
+		if !ok {
+			continue
+		}
+		ref, ok = strings.CutSuffix(ref, ".json")
+		if !ok {
+			return nil, fmt.Errorf("%s: %s does not end in .json", c.Name, f.Name)
+		}
+		ref, platform, _ := strings.Cut(ref, "#")
+		key, err := entryKey(ref)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", c.Name, f.Name, err)
+		}
+		if perPlatform[key] == nil {
+			perPlatform[key] = map[string][]byte{}
+		}
+		perPlatform[key][platform] = f.Data
+	}
+	for _, key := range slices.Sorted(maps.Keys(perPlatform)) {
+		entries[key] = listedEntry(perPlatform[key])
+	}
+	return &Images{entries: entries}, nil
+}
+
+// entryKey is the key of an image of an archive: with a tag only if the
+// reference has one.
+func entryKey(ref string) (string, error) {
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err != nil {
+		return "", err
+	}
+	return reference.FamiliarString(named), nil
+}
+
+func listedEntry(configs map[string][]byte) imageEntry {
+	if any, ok := configs[""]; ok {
+		if len(any) == 0 {
+			return nil
+		}
+		return func(ocispecs.Platform) []byte { return any }
+	}
+	return func(p ocispecs.Platform) []byte { return configs[platforms.Format(p)] }
+}

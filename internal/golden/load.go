@@ -1,0 +1,94 @@
+package golden
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Load reads all archives below root, the directory testdata of the module,
+// sorted by name. It fails on the first that is malformed.
+func Load(root string) ([]*Case, error) {
+	var cases []*Case
+	for _, category := range Categories() {
+		entries, err := os.ReadDir(filepath.Join(root, category))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			if strings.HasPrefix(e.Name(), ".") {
+				continue // being written by another package's test
+			}
+			words, ok := strings.CutSuffix(e.Name(), ".txtar")
+			if !ok {
+				return nil, fmt.Errorf("%s/%s is not an archive", category, e.Name())
+			}
+			file := filepath.Join(root, category, e.Name())
+			data, err := os.ReadFile(file)
+			if err != nil {
+				return nil, err
+			}
+			c, err := Parse(category+"/"+words, data)
+			if err != nil {
+				return nil, err
+			}
+			c.Path = file
+			cases = append(cases, c)
+		}
+	}
+	slices.SortFunc(cases, func(a, b *Case) int { return strings.Compare(a.Name, b.Name) })
+	return cases, nil
+}
+
+// Root returns the directory of the corpus: testdata beside the go.mod that is
+// nearest above the working directory. It fails if there is none.
+func Root() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return filepath.Join(dir, "testdata"), nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", errors.New("no go.mod above the working directory")
+		}
+		dir = parent
+	}
+}
+
+// Cases returns the whole corpus, and fails the test if it cannot be read or
+// is empty.
+func Cases(t testing.TB) []*Case {
+	t.Helper()
+	root, err := Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases, err := Load(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cases) == 0 {
+		t.Fatalf("no cases in %s", root)
+	}
+	return cases
+}
+
+// Run runs f as a subtest for every case of the corpus, named as the case.
+func Run(t *testing.T, f func(t *testing.T, c *Case)) {
+	t.Helper()
+	for _, c := range Cases(t) {
+		t.Run(c.Name, func(t *testing.T) { f(t, c) })
+	}
+}
