@@ -1,0 +1,14 @@
+package parser
+
+import "io"
+
+// Print writes the file from its nodes: the bytes that were read.
+func Print(w io.Writer, f *File) error {
+	for _, n := range f.Nodes {
+		r := n.Range()
+		if _, err := w.Write(r.File.Bytes[r.Start:r.End]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
