@@ -1,0 +1,48 @@
+package frontendimage
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// BuildFlags are the flags of `go build` that the program is built with.
+func BuildFlags() []string {
+	return []string{"-trimpath", "-buildvcs=false", "-ldflags", "-s -w"}
+}
+
+// A Binary is the program built for one platform.
+type Binary struct {
+	Platform v1.Platform
+	Content  []byte
+}
+
+// Compile builds the program for each platform, from the repository at root.
+func Compile(ctx context.Context, root string, platforms []v1.Platform) ([]Binary, error) {
+	dir, err := os.MkdirTemp("", "slipway-image-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	var list []Binary
+	for _, p := range platforms {
+		out := filepath.Join(dir, p.Architecture+p.Variant)
+		args := append(append([]string{"build"}, BuildFlags()...), "-o", out, "./"+PackagePath)
+		cmd := exec.CommandContext(ctx, "go", args...)
+		cmd.Dir, cmd.Stderr = root, os.Stderr
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+p.OS, "GOARCH="+p.Architecture)
+		if err := cmd.Run(); err != nil {
+			return nil, fmt.Errorf("building %s for %s: %w", PackagePath, p, err)
+		}
+		content, err := os.ReadFile(out)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, Binary{Platform: p, Content: content})
+	}
+	return list, nil
+}

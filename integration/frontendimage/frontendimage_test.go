@@ -1,0 +1,107 @@
+package frontendimage
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/validate"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+
+	"slipway/integration/imagetree"
+	"slipway/integration/toolbox"
+)
+
+// TestDockerfile checks that the Dockerfile at the top of the repository makes
+// the image that this package makes.
+func TestDockerfile(t *testing.T) {
+	root, err := toolbox.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(root, "Dockerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, err := parser.Parse(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stages, _, err := instructions.Parse(tree.AST, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	final := stages[len(stages)-1]
+	if final.BaseName != "scratch" {
+		t.Errorf("the last stage starts from %s, want scratch", final.BaseName)
+	}
+	labels := map[string]string{}
+	var entrypoint, copied []string
+	for _, c := range final.Commands {
+		switch c := c.(type) {
+		case *instructions.LabelCommand:
+			for _, l := range c.Labels {
+				labels[l.Key] = strings.Trim(l.Value, `"`)
+			}
+		case *instructions.EntrypointCommand:
+			entrypoint = c.CmdLine
+			if c.PrependShell {
+				t.Error("ENTRYPOINT is in shell form; there is no shell")
+			}
+		case *instructions.CopyCommand:
+			copied = append(copied, c.DestPath)
+		default:
+			t.Errorf("the last stage has an instruction that package frontendimage knows nothing of: %s", c.Name())
+		}
+	}
+	if diff := cmp.Diff(Labels(), labels); diff != "" {
+		t.Errorf("labels (-labels.go +Dockerfile):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{BinaryPath}, entrypoint); diff != "" {
+		t.Errorf("entrypoint (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{BinaryPath}, copied); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+	flags := strings.Join(BuildFlags(), " ")
+	flags = strings.Replace(flags, "-s -w", `"-s -w"`, 1)
+	if want := "go build " + flags + " -o /out/dockerfile-frontend ./" + PackagePath; !strings.Contains(string(text), want) {
+		t.Errorf("the Dockerfile does not run: %s", want)
+	}
+}
+
+// TestReproducible writes the archive twice and compares the bytes.
+func TestReproducible(t *testing.T) {
+	var archives [2][]byte
+	for i := range archives {
+		index, err := Index([]Binary{
+			{Platform: v1.Platform{OS: "linux", Architecture: "amd64"}, Content: []byte("not a program")},
+			{Platform: v1.Platform{OS: "linux", Architecture: "arm64"}, Content: []byte("nor this")},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(t.TempDir(), "image.tar")
+		if err := WriteArchive(file, index); err != nil {
+			t.Fatal(err)
+		}
+		written, err := imagetree.Open(file, t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := validate.Index(written); err != nil {
+			t.Errorf("not a valid image: %v", err)
+		}
+		if archives[i], err = os.ReadFile(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(archives[0], archives[1]) {
+		t.Error("two runs give different bytes")
+	}
+}

@@ -1,0 +1,85 @@
+// Command mkimage makes the frontend's container image without a builder.
+//
+//	go run ./integration/mkimage -o bin/dockerfile-frontend.tar
+//	go run ./integration/mkimage -push localhost:5000/slipway/dockerfile:1
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"slipway/integration/frontendimage"
+	"slipway/integration/toolbox"
+)
+
+func main() {
+	out := flag.String("o", "", "write an OCI archive to this `file`")
+	push := flag.String("push", "", "push to this `reference`, with the credentials of docker login")
+	platforms := flag.String("platforms", "linux/amd64,linux/arm64", "comma-separated `list` of platforms")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *out, *push, strings.Split(*platforms, ",")); err != nil {
+		fmt.Fprintln(os.Stderr, "mkimage:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, out, push string, names []string) error {
+	if out == "" && push == "" {
+		return errors.New("nothing to do: give -o FILE or -push REFERENCE")
+	}
+	var platforms []v1.Platform
+	for _, n := range names {
+		p, err := v1.ParsePlatform(n)
+		if err != nil {
+			return err
+		}
+		platforms = append(platforms, *p)
+	}
+	root, err := toolbox.Root()
+	if err != nil {
+		return err
+	}
+	binaries, err := frontendimage.Compile(ctx, root, platforms)
+	if err != nil {
+		return err
+	}
+	index, err := frontendimage.Index(binaries)
+	if err != nil {
+		return err
+	}
+	digest, err := index.Digest()
+	if err != nil {
+		return err
+	}
+	if out != "" {
+		if err := frontendimage.WriteArchive(out, index); err != nil {
+			return err
+		}
+		fmt.Printf("%s %s\n", out, digest)
+	}
+	if push == "" {
+		return nil
+	}
+	ref, err := name.ParseReference(push)
+	if err != nil {
+		return err
+	}
+	if err := remote.WriteIndex(ref, index, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain)); err != nil {
+		return fmt.Errorf("push %s: %w", ref, err)
+	}
+	fmt.Printf("%s@%s\n", ref, digest)
+	return nil
+}
