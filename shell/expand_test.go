@@ -1,0 +1,299 @@
+package shell_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"slipway/shell"
+)
+
+func TestNames(t *testing.T) {
+	env := shell.Map{"a": "x", "e": ""}
+	for _, tc := range []struct {
+		word      string
+		mode      shell.Mode
+		matched   []string
+		unmatched []shell.Use
+	}{
+		{word: "plain"},
+		{word: "$a", matched: []string{"a"}},
+		{word: "$u", unmatched: []shell.Use{{"u", 0, 2}}},
+		{word: "x${u}y", unmatched: []shell.Use{{"u", 1, 5}}},
+		{word: "$e$a$e", matched: []string{"e", "a"}},
+		{word: "$u $v ${u}", unmatched: []shell.Use{{"u", 0, 2}, {"v", 3, 5}}},
+		{word: "${u:-$v}", unmatched: []shell.Use{{"u", 0, 8}, {"v", 5, 7}}},
+		{word: "${u:-$u}", unmatched: []shell.Use{{"u", 0, 8}}},
+		{word: "${a:-$u}", matched: []string{"a"}, unmatched: []shell.Use{{"u", 5, 7}}},
+		{word: "${a+$e}", matched: []string{"a", "e"}},
+		{word: "${u+$v}", unmatched: []shell.Use{{"u", 0, 7}, {"v", 4, 6}}},
+		{word: "${a#$u}${v/$w/$e}", matched: []string{"a", "e"}, unmatched: []shell.Use{{"u", 4, 6}, {"v", 7, 17}, {"w", 11, 13}}},
+		{word: "$u", mode: shell.KeepUnset, unmatched: []shell.Use{{"u", 0, 2}}},
+		{word: `'$a' \$a "$u"`, unmatched: []shell.Use{{"u", 10, 12}}},
+		{word: "$1$@", unmatched: []shell.Use{{"1", 0, 2}, {"@", 2, 4}}},
+		{word: "${+x}", unmatched: []shell.Use{{"", 0, 5}}},
+		// What was met before a fault counts, the faulty expression only if
+		// the fault is in its value.
+		{word: "$u ${v:?$a}", matched: []string{"a"}, unmatched: []shell.Use{{"u", 0, 2}, {"v", 3, 11}}},
+		{word: "${v:-$u${w=}}", unmatched: []shell.Use{{"u", 5, 7}}},
+		{word: `$u"`, unmatched: []shell.Use{{"u", 0, 2}}},
+	} {
+		t.Run(tc.word, func(t *testing.T) {
+			res, _ := shell.Expander{Mode: tc.mode}.Expand(tc.word, env)
+			if diff := cmp.Diff(tc.matched, res.Matched); diff != "" {
+				t.Errorf("matched (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tc.unmatched, res.Unmatched); diff != "" {
+				t.Errorf("unmatched (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestManyNames crosses from the short list to the index.
+func TestManyNames(t *testing.T) {
+	var word strings.Builder
+	var want []shell.Use
+	for i := range 100 {
+		name := fmt.Sprintf("v%d", i)
+		want = append(want, shell.Use{Name: name, Offset: word.Len(), End: word.Len() + len(name) + 1})
+		word.WriteString("$" + name)
+	}
+	res, err := shell.Expander{}.Expand(word.String()+word.String(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, res.Unmatched); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestErrorText(t *testing.T) {
+	_, err := shell.Expander{}.Expand("a\t\"${b\xff", nil)
+	e, ok := errors.AsType[*shell.Error](err)
+	if !ok {
+		t.Fatalf("%v is no *shell.Error", err)
+	}
+	want := `failed to process "a\t\"${b\xff": unsupported modifier (` + "\ufffd" + `) in substitution`
+	if e.Error() != want || e.Offset != 6 {
+		t.Errorf("got %s at %d\nwant %s at 6", e, e.Offset, want)
+	}
+}
+
+// TestNotUTF8 has the words that the table cannot hold.
+func TestNotUTF8(t *testing.T) {
+	env := shell.Map{"v": "x\xffy"}
+	for _, tc := range []struct{ word, want string }{
+		{"a\xffb", "a\ufffdb"},
+		{"'a\xff\xfe'", "a\ufffd\ufffd"},
+		{"\"\xe6\x97\"", "\ufffd\ufffd"},
+		{"\\\xff", "\ufffd"},
+		{"\ufeffa", "a"},
+		{"\ufeff\ufeffa", "\ufeffa"},
+		{"a\ufeff", "a\ufeff"},
+		{"\ufeff$v", "x\xffy"},
+		{"$v", "x\xffy"},
+		{"${v#x?}", "y"},
+		{"${v#x\xff}", "y"},
+		{"${v/\xff/-}", "x-y"},
+		{"${v%y}", "x\ufffd"},
+		{"a\x00$v", "a\x00x\xffy"},
+	} {
+		res, err := shell.Expander{}.Expand(tc.word, env)
+		if err != nil || res.Value != tc.want {
+			t.Errorf("%q: got %q, %v, want %q", tc.word, res.Value, err, tc.want)
+		}
+	}
+}
+
+func TestEnv(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		env  shell.Env
+		want string
+	}{
+		{"nil", nil, "[-]"},
+		{"nil map", shell.Map(nil), "[-]"},
+		{"map", shell.Map{"a": "x"}, "[x]"},
+		{"empty value", shell.Map{"a": ""}, "[]"},
+		{"nil list", shell.List(nil), "[-]"},
+		{"list", shell.List{"b=y", "a=x=z"}, "[x=z]"},
+		{"last counts", shell.List{"a=x", "a=y"}, "[y]"},
+		{"no value", shell.List{"a=x", "a"}, "[]"},
+		{"other case", shell.List{"A=x"}, "[-]"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			res, err := shell.Expander{}.Expand("[${a--}]", tc.env)
+			if err != nil || res.Value != tc.want {
+				t.Errorf("got %q, %v, want %q", res.Value, err, tc.want)
+			}
+		})
+	}
+}
+
+func TestSplit(t *testing.T) {
+	for _, tc := range []struct {
+		line string
+		want []shell.Field
+	}{
+		{"", nil},
+		{"RUN  cat <<EOF", []shell.Field{{"RUN", 0, 3}, {"cat", 5, 8}, {"<<EOF", 9, 14}}},
+		{"a <<\t E b", []shell.Field{{"a", 0, 1}, {"<<\t E", 2, 7}, {"b", 8, 9}}},
+		{`x <<'E F' "$y"`, []shell.Field{{"x", 0, 1}, {"<<'E F'", 2, 9}, {`"$y"`, 10, 14}}},
+		{`x\ y$z`, []shell.Field{{`x\ y$z`, 0, 6}}},
+		{"a${b:-c d}e f", []shell.Field{{"${b:-c", 1, 7}, {"d}e", 8, 11}, {"f", 12, 13}}},
+		{`${b:-\c d}e`, []shell.Field{{"${b:-c", 0, 10}, {"d}e", 0, 11}}},
+		{"é\u2003日", []shell.Field{{"é", 0, 2}, {"日", 5, 8}}},
+		{"\ufeffa \xff", []shell.Field{{"a", 3, 4}, {"\ufffd", 5, 6}}},
+	} {
+		got, err := shell.Split(tc.line)
+		if err != nil {
+			t.Errorf("%q: %v", tc.line, err)
+		}
+		if diff := cmp.Diff(tc.want, got); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", tc.line, diff)
+		}
+	}
+	if got, err := shell.Split(`a "b`); err == nil || got != nil {
+		t.Errorf("unbalanced: %v, %v", got, err)
+	}
+}
+
+// TestDepth nests to the limit and beyond it; without the limit, the last of
+// these would end the process.
+func TestDepth(t *testing.T) {
+	const limit = 10_000
+	for _, depth := range []int{limit, limit + 1, 100_000, 3_000_000} {
+		for _, open := range []string{"${u:-", `"${u:-`, "${u#", "${u/a/"} {
+			closing := "}"
+			if open[0] == '"' {
+				closing = `}"`
+			}
+			word := strings.Repeat(open, depth) + strings.Repeat(closing, depth)
+			start := time.Now()
+			_, err := shell.Expander{}.Expand(word, nil)
+			if took := time.Since(start); took > 10*time.Second {
+				t.Errorf("%d times %s took %v", depth, open, took)
+			}
+			e, isError := errors.AsType[*shell.Error](err)
+			if isError != (depth > limit) {
+				t.Fatalf("%d times %s: error %t", depth, open, isError)
+			}
+			if isError && e.Msg != "substitutions are nested more than 10000 deep" {
+				t.Errorf("%d times %s: %s", depth, open, e.Msg)
+			}
+		}
+	}
+}
+
+// TestLength doubles a variable until it is too long.
+func TestLength(t *testing.T) {
+	mib := strings.Repeat("x", 1<<20)
+	env := shell.Map{"v": mib, "w": mib + "x", "r": strings.Repeat("$0", 1000)}
+	for _, word := range []string{
+		strings.Repeat("$w", 64),
+		"a" + strings.Repeat("$v", 64),
+		"'" + strings.Repeat("a", 64<<20+1) + "'",
+		"${v//x/$r}",
+		"${v//*/$r}",
+		"${v//x/$v}",
+		"${u:-" + strings.Repeat("$w", 64) + "}",
+	} {
+		for what, err := range map[string]error{
+			"Expand": second(shell.Expander{}.Expand(word, env)),
+			"Fields": second(shell.Expander{}.Fields(word, env)),
+		} {
+			e, ok := errors.AsType[*shell.Error](err)
+			if !ok || e.Msg != "result is longer than 64 MiB" {
+				t.Errorf("%s %.20q: %v", what, word, ok)
+			}
+		}
+	}
+	res, err := shell.Expander{}.Expand(strings.Repeat("$v", 64), env)
+	if err != nil || len(res.Value) != 64<<20 {
+		t.Errorf("64 MiB: %d bytes, %v", len(res.Value), err)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// TestLinear makes sure that ten times the input takes nothing like a hundred
+// times the time.
+func TestLinear(t *testing.T) {
+	if testing.Short() {
+		t.Log("times nothing in short mode")
+		return
+	}
+	long := strings.Repeat("a/", 1<<19)
+	env := shell.Map{"v": long, "lines": strings.Repeat("ab\n", 1<<18), "stars": strings.Repeat("*a", 1<<18) + "b"}
+	for name, word := range map[string]string{
+		"names":          manyNames(1 << 17),
+		"operands":       strings.Repeat("${a:-b}", 1<<17),
+		"text in nested": strings.Repeat("${u:-x", 9000) + strings.Repeat("x", 1<<20) + strings.Repeat("}", 9000),
+		"kept in nested": strings.Repeat("${a:-x", 9000) + strings.Repeat("x", 1<<20) + strings.Repeat("}", 9000),
+		"suffix":         "${v%/*}${v%%/*}",
+		"replacement":    "${v//a/b}${lines//a*c/d}${lines//b⏎/d}",
+		"many stars":     "${v#$stars}${v##$stars}${v%$stars}${v//$stars/x}",
+	} {
+		start := time.Now()
+		if _, err := (shell.Expander{Mode: shell.KeepUnset}).Expand(toChars.Replace(word), env); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		took := time.Since(start)
+		t.Log(name, took)
+		if took > 5*time.Second {
+			t.Errorf("%s took %v", name, took)
+		}
+	}
+}
+
+func manyNames(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "$v%d", i)
+	}
+	return b.String()
+}
+
+func TestAllocations(t *testing.T) {
+	env := shell.Map{"a": "x", "path": "/usr/bin"}
+	for _, tc := range []struct {
+		word string
+		mode shell.Mode
+		most float64
+	}{
+		{"plain/word-1.2:3", 0, 0},
+		{"日本語", 0, 0},
+		{`it's "quoted"`, shell.NoQuotes, 0},
+		{"$a", 0, 1},                     // the name
+		{`"quoted word" a\ b`, 0, 2},     // the value and a buffer for it
+		{"${path}:/opt/${a:-b}/c", 0, 5}, // and the names
+	} {
+		x := shell.Expander{Mode: tc.mode}
+		got := testing.AllocsPerRun(100, func() {
+			if _, err := x.Expand(tc.word, env); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if got > tc.most {
+			t.Errorf("%s: %v allocations, want at most %v", tc.word, got, tc.most)
+		}
+	}
+}
+
+func ExampleExpander_Expand() {
+	env := shell.List{"VERSION=v1.28.3"}
+	res, err := shell.Expander{}.Expand("app-${VERSION#v}-${ARCH:-amd64}.tar", env)
+	fmt.Println(res.Value, res.Matched, res.Unmatched, err)
+	// Output: app-1.28.3-amd64.tar [VERSION] [{ARCH 17 31}] <nil>
+}
+
+func ExampleExpander_Fields() {
+	fields, err := shell.Expander{}.Fields("$PORTS 9000", shell.List{"PORTS=80 443/udp"})
+	fmt.Println(fields, err)
+	// Output: [{80 0 6} {443/udp 0 6} {9000 7 11}] <nil>
+}

@@ -1,0 +1,122 @@
+package shell
+
+// alternative handles the modifiers - + ? with and without colon, and those
+// that do not exist but have a colon.
+func (s *scanner) alternative(p *param) *Error {
+	s.begin(p, p.modifierText())
+	if fault := s.operand(p, '}', false, false, msgNoBrace); fault != nil {
+		return fault
+	}
+	s.use(p)
+	if p.keep {
+		s.put("}")
+		return nil
+	}
+	var useOperand bool
+	value := p.value
+	switch p.modifier {
+	case '-':
+		useOperand = !p.present()
+	case '+':
+		useOperand, value = p.present(), ""
+	case '?':
+		if !p.present() {
+			return s.required(p)
+		}
+	default:
+		return s.unsupported(p)
+	}
+	if !useOperand {
+		s.out = s.out[:p.mark]
+		s.put(value)
+	}
+	return nil
+}
+
+// required is the fault of ${v?message}; the operand is the message.
+func (s *scanner) required(p *param) *Error {
+	msg := string(s.out[p.mark:])
+	switch {
+	case msg != "":
+	case p.set:
+		msg = "is not allowed to be empty"
+	default:
+		msg = "is not allowed to be unset"
+	}
+	return s.fault(p.start, p.name+": "+msg)
+}
+
+// trim handles ${v#p}, ${v##p}, ${v%p} and ${v%%p}.
+func (s *scanner) trim(p *param) *Error {
+	s.begin(p, p.modifierText())
+	at := s.pos
+	if fault := s.operand(p, '}', true, true, msgNoBrace); fault != nil {
+		return fault
+	}
+	s.use(p)
+	if p.keep {
+		s.put("}")
+		return nil
+	}
+	pattern := s.take(p.mark)
+	// Upstream: the second # or % may come out of a variable.
+	longest := pattern != "" && pattern[0] == byte(p.modifier)
+	if longest {
+		pattern = pattern[1:]
+	}
+	cut := trimPrefix
+	if p.modifier == '%' {
+		cut = trimSuffix
+	}
+	v, err := cut(p.value, pattern, longest)
+	if err != nil {
+		return s.fault(at, err.Error())
+	}
+	s.put(v)
+	return nil
+}
+
+// replace handles ${v/p/r} and ${v//p/r}.
+func (s *scanner) replace(p *param) *Error {
+	all := s.pos < len(s.word) && s.word[s.pos] == '/'
+	if all {
+		s.pos++
+	}
+	s.begin(p, "/") // Upstream: one slash only, even for //
+	at := s.pos
+	if fault := s.operand(p, '/', true, true, msgNoSlash); fault != nil {
+		return fault
+	}
+	var text string
+	if p.keep {
+		s.put("/")
+	} else {
+		text = s.take(p.mark)
+	}
+	if fault := s.operand(p, '}', true, false, msgNoBrace); fault != nil {
+		return fault
+	}
+	s.use(p)
+	if p.keep {
+		s.put("}")
+		return nil
+	}
+	replacement := s.take(p.mark)
+	pat, err := compile(text)
+	if err != nil {
+		return s.fault(at, err.Error())
+	}
+	if all {
+		v, ok := pat.replaceAll(p.value, replacement, maxLength)
+		if !ok {
+			return s.tooLong()
+		}
+		s.put(v)
+		return nil
+	}
+	before, with, after := pat.replaceFirst(p.value, replacement)
+	s.put(before)
+	s.put(with)
+	s.put(after)
+	return nil
+}

@@ -1,0 +1,101 @@
+package shell
+
+import "strings"
+
+// escaped handles an escape character outside quotes: it goes, and the next
+// character is ordinary. At the end of the word it just goes.
+func (s *scanner) escaped() {
+	if s.keepEscapes {
+		s.out = append(s.out, s.esc)
+	}
+	s.pos++
+	start := s.pos
+	if s.next() >= 0 {
+		s.putText(s.word[start:s.pos])
+	}
+}
+
+// singleQuoted handles '…', in which nothing is special.
+func (s *scanner) singleQuoted(pattern bool) *Error {
+	open := s.pos
+	s.pos++
+	n := strings.IndexByte(s.word[s.pos:], '\'')
+	if n < 0 {
+		s.pos = len(s.word)
+		return s.fault(open, "unexpected end of statement while looking for matching single-quote")
+	}
+	text := s.word[s.pos : s.pos+n]
+	s.pos += n + 1
+	if pattern {
+		e := string(s.esc)
+		text = strings.ReplaceAll(text, e, e+e)
+	}
+	s.putQuote('\'')
+	s.putText(text)
+	s.putQuote('\'')
+	return nil
+}
+
+// doubleQuoted handles "…": variables are expanded, and the escape character
+// only escapes a quote, a dollar sign and itself.
+func (s *scanner) doubleQuoted(pattern bool) *Error {
+	open := s.pos
+	s.pos++
+	s.putQuote('"')
+	for s.pos < len(s.word) {
+		start := s.pos
+		for s.pos < len(s.word) && !s.specialInQuotes(s.word[s.pos]) {
+			s.pos++
+		}
+		s.putText(s.word[start:s.pos])
+		if s.pos == len(s.word) {
+			break
+		}
+		switch s.word[s.pos] {
+		case '"':
+			s.pos++
+			s.putQuote('"')
+			return nil
+		case '$':
+			if fault := s.dollar(); fault != nil {
+				return fault
+			}
+		default:
+			s.escapedInQuotes(pattern)
+		}
+	}
+	return s.fault(open, "unexpected end of statement while looking for matching double-quote")
+}
+
+func (s *scanner) specialInQuotes(c byte) bool {
+	return c == '"' || c == '$' || c == s.esc
+}
+
+// escapedInQuotes handles an escape character in double quotes.
+func (s *scanner) escapedInQuotes(pattern bool) {
+	s.pos++
+	if s.pos == len(s.word) {
+		return
+	}
+	if c := s.word[s.pos]; s.specialInQuotes(c) {
+		if s.keepEscapes {
+			s.out = append(s.out, s.esc)
+		}
+		s.out = append(s.out, c)
+		s.pos++
+		return
+	}
+	// Upstream: an escape character that escapes nothing is doubled where
+	// escapes are kept but quotes are not: without the quotes, one alone would
+	// have become an escape.
+	if s.keepEscapes && (s.mode&KeepQuotes == 0 || pattern) {
+		s.out = append(s.out, s.esc)
+	}
+	s.out = append(s.out, s.esc)
+}
+
+func (s *scanner) putQuote(q byte) {
+	if s.mode&KeepQuotes != 0 {
+		s.out = append(s.out, q)
+	}
+}

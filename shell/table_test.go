@@ -1,0 +1,146 @@
+package shell_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"slipway/shell"
+)
+
+// tableFile explains its own form at the top.
+const tableFile = "testdata/expand.txt"
+
+var (
+	toChars   = strings.NewReplacer("·", " ", "⏎", "\n", "⇥", "\t", "⌫", "")
+	toSymbols = strings.NewReplacer("\n", "⏎", "\t", "⇥")
+)
+
+// tableCase is one line of the table.
+type tableCase struct {
+	word, env string // as they are written
+	expander  shell.Expander
+	fields    bool // the line says what the fields are
+}
+
+// TestTable runs the table. With UPDATE=1 it writes what it finds instead.
+func TestTable(t *testing.T) {
+	data, err := os.ReadFile(tableFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
+	var x shell.Expander
+	words := 0
+	for i, line := range lines {
+		if mode, ok := strings.CutPrefix(line, "@"); ok {
+			if x, err = parseMode(mode); err != nil {
+				t.Fatalf("line %d: %v", i+1, err)
+			}
+			continue
+		}
+		c, ok := parseCase(line, x)
+		if !ok {
+			continue
+		}
+		words++
+		got := c.run()
+		if got != line && os.Getenv("UPDATE") == "" {
+			t.Errorf("%s:%d\n got %s\nwant %s", tableFile, i+1, got, line)
+		}
+		lines[i] = got
+	}
+	if words < 250 {
+		t.Errorf("the table has %d words, want 250", words)
+	}
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(tableFile, []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func parseMode(text string) (shell.Expander, error) {
+	modes := map[string]shell.Mode{
+		"KeepQuotes": shell.KeepQuotes, "KeepEscapes": shell.KeepEscapes,
+		"KeepUnset": shell.KeepUnset, "NoQuotes": shell.NoQuotes,
+	}
+	var x shell.Expander
+	for _, name := range strings.Fields(text) {
+		mode, ok := modes[name]
+		switch {
+		case ok:
+			x.Mode |= mode
+		case name == "escape=`":
+			x.Escape = '`'
+		default:
+			return x, fmt.Errorf("no mode %q", name)
+		}
+	}
+	return x, nil
+}
+
+// parseCase reads a line; ok is false if it is a comment.
+func parseCase(line string, x shell.Expander) (c tableCase, ok bool) {
+	if strings.HasPrefix(line, "# ") {
+		return c, false
+	}
+	word, rest, ok := strings.Cut(line, " | ")
+	if !ok {
+		return c, false
+	}
+	env, result := cutResult(rest)
+	return tableCase{
+		word: strings.TrimRight(word, " "), env: strings.TrimSpace(env),
+		expander: x, fields: strings.Contains(result, "~"),
+	}, true
+}
+
+// cutResult splits "A=1 B=2 => value" and "A=1 ! error" into variables and the
+// rest.
+func cutResult(rest string) (env, result string) {
+	rest = " " + rest + " "
+	for _, sep := range []string{" => ", " ! "} {
+		if env, result, ok := strings.Cut(rest, sep); ok {
+			return env, result
+		}
+	}
+	return rest, ""
+}
+
+// run returns the line as it should be.
+func (c tableCase) run() string {
+	word := toChars.Replace(c.word)
+	vars := shell.Map{}
+	for _, kv := range strings.Fields(c.env) {
+		k, v, _ := strings.Cut(kv, "=")
+		vars[k] = toChars.Replace(v)
+	}
+	res, err := c.expander.Expand(word, vars)
+	out := fmt.Sprintf("%-32s | %-20s => %s", c.word, c.env, symbols(res.Value))
+	if e, ok := errors.AsType[*shell.Error](err); ok {
+		out = fmt.Sprintf("%-32s | %-20s ! %d: %s", c.word, c.env, e.Offset, symbols(e.Msg))
+	}
+	if c.fields {
+		fields, _ := c.expander.Fields(word, vars)
+		out += " ~"
+		for _, f := range fields {
+			out += " [" + symbols(f.Text) + "]"
+		}
+	}
+	return strings.TrimRight(out, " ")
+}
+
+// symbols makes white space visible that a reader or an editor could miss.
+func symbols(s string) string {
+	s = toSymbols.Replace(s)
+	inner := strings.Trim(s, " ")
+	if inner == "" {
+		return strings.Repeat("·", len(s))
+	}
+	before, after, _ := strings.Cut(s, inner)
+	inner = strings.ReplaceAll(inner, "  ", "··")
+	return strings.Repeat("·", len(before)) + inner + strings.Repeat("·", len(after))
+}
