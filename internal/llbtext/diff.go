@@ -1,0 +1,126 @@
+package llbtext
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/moby/buildkit/solver/pb"
+)
+
+// Diff returns the first operation, in canonical order, in which two
+// definitions differ, as lines that only a has (-), only b has (+) and both
+// have. An operation comes behind its inputs: the first difference is where
+// it begins, not what follows from it. It returns "" if the parts are equal.
+//
+// For Ops not only what is printed counts but the marshalled bytes.
+func Diff(a, b *pb.Definition, parts Parts) (string, error) {
+	ga, err := load(a)
+	if err != nil {
+		return "", fmt.Errorf("first definition: %w", err)
+	}
+	gb, err := load(b)
+	if err != nil {
+		return "", fmt.Errorf("second definition: %w", err)
+	}
+	for i := range min(len(ga.nodes), len(gb.nodes)) {
+		ta, tb := ga.text(i, parts), gb.text(i, parts)
+		if ta != tb {
+			return context(ga, gb, i, parts) + lineDiff(ta, tb), nil
+		}
+		if parts&Ops != 0 && ga.nodes[i].digest != gb.nodes[i].digest {
+			return fmt.Sprintf("operation %d prints the same but has other bytes:\n%s", i, ta), nil
+		}
+	}
+	if n, m := len(ga.nodes), len(gb.nodes); n != m {
+		return fmt.Sprintf("%d operations, and %d\n%s", n, m, lineDiff(ga.from(m, parts), gb.from(n, parts))), nil
+	}
+	if parts&Ops != 0 && ga.resultText() != gb.resultText() {
+		return lineDiff(ga.resultText(), gb.resultText()), nil
+	}
+	if parts&Locations != 0 {
+		return infoDiff(ga, gb), nil
+	}
+	return "", nil
+}
+
+// context names the operation where the parts that are compared do not.
+func context(a, b *graph, i int, parts Parts) string {
+	if parts&Ops != 0 && parts&Metadata != 0 {
+		return ""
+	}
+	name := func(g *graph) string { return g.nodes[i].meta.GetDescription()["llb.customname"] }
+	if name(a) == name(b) {
+		return fmt.Sprintf("  (%s)\n", name(a))
+	}
+	return fmt.Sprintf("  (%s | %s)\n", name(a), name(b))
+}
+
+func infoDiff(a, b *graph) string {
+	if d := lineDiff(a.infoText(), b.infoText()); d != "" {
+		return d
+	}
+	for i, info := range a.def.GetSource().GetInfos() {
+		if !bytes.Equal(info.Data, b.def.GetSource().GetInfos()[i].Data) {
+			return fmt.Sprintf("the data of file %d differ\n", i)
+		}
+	}
+	return ""
+}
+
+// from prints the operations from i on.
+func (g *graph) from(i int, parts Parts) string {
+	var b strings.Builder
+	for ; i < len(g.nodes); i++ {
+		b.WriteString(g.text(i, parts))
+	}
+	return b.String()
+}
+
+// lineDiff marks the lines of a and b by a longest common subsequence. It
+// returns "" if they are equal.
+func lineDiff(a, b string) string {
+	if a == b {
+		return ""
+	}
+	la, lb := strings.SplitAfter(a, "\n"), strings.SplitAfter(b, "\n")
+	length := make([][]int, len(la)+1)
+	for i := range length {
+		length[i] = make([]int, len(lb)+1)
+	}
+	for i := len(la) - 1; i >= 0; i-- {
+		for j := len(lb) - 1; j >= 0; j-- {
+			if la[i] == lb[j] {
+				length[i][j] = length[i+1][j+1] + 1
+			} else {
+				length[i][j] = max(length[i+1][j], length[i][j+1])
+			}
+		}
+	}
+	var out strings.Builder
+	i, j := 0, 0
+	for i < len(la) || j < len(lb) {
+		switch {
+		case i < len(la) && j < len(lb) && la[i] == lb[j]:
+			mark(&out, " ", la[i])
+			i, j = i+1, j+1
+		case j == len(lb) || i < len(la) && length[i+1][j] >= length[i][j+1]:
+			mark(&out, "-", la[i])
+			i++
+		default:
+			mark(&out, "+", lb[j])
+			j++
+		}
+	}
+	return out.String()
+}
+
+func mark(out *strings.Builder, sign, line string) {
+	if line == "" {
+		return
+	}
+	out.WriteString(sign + line)
+	if !strings.HasSuffix(line, "\n") {
+		out.WriteByte('\n')
+	}
+}

@@ -1,0 +1,87 @@
+package llbtext
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+)
+
+// node is an operation of a definition.
+type node struct {
+	digest digest.Digest
+	op     *pb.Op
+	meta   *pb.OpMetadata
+	at     []*pb.Location
+}
+
+// graph is a definition with its operations in canonical order.
+type graph struct {
+	def    *pb.Definition
+	nodes  []node
+	number map[string]int // of an operation, by its digest
+	groups map[string]int // of a progress group, by its id
+	result *pb.Input      // nil if the definition is empty
+}
+
+func load(def *pb.Definition) (*graph, error) {
+	g := &graph{def: def, number: map[string]int{}, groups: map[string]int{}}
+	if def == nil || len(def.Def) == 0 {
+		return g, nil
+	}
+	ops := map[string]*pb.Op{}
+	var last *pb.Op
+	for i, data := range def.Def {
+		op := &pb.Op{}
+		if err := op.UnmarshalVT(data); err != nil {
+			return nil, fmt.Errorf("operation %d: %w", i, err)
+		}
+		ops[string(digest.FromBytes(data))] = op
+		last = op
+	}
+	if last.Op != nil || len(last.Inputs) != 1 {
+		return nil, errors.New("the last operation does not name a result")
+	}
+	g.result = last.Inputs[0]
+	if err := g.visit(g.result.Digest, ops); err != nil {
+		return nil, err
+	}
+	if len(g.nodes) != len(ops)-1 {
+		return nil, fmt.Errorf("%d of %d operations are not reachable from the result", len(ops)-1-len(g.nodes), len(ops)-1)
+	}
+	g.numberGroups()
+	return g, nil
+}
+
+// visit numbers an operation behind all of its inputs. A digest cannot contain
+// itself, so that there are no cycles.
+func (g *graph) visit(dgst string, ops map[string]*pb.Op) error {
+	if _, ok := g.number[dgst]; ok {
+		return nil
+	}
+	op, ok := ops[dgst]
+	if !ok {
+		return fmt.Errorf("input %s is not in the definition", dgst)
+	}
+	for _, in := range op.Inputs {
+		if err := g.visit(in.Digest, ops); err != nil {
+			return err
+		}
+	}
+	g.number[dgst] = len(g.nodes)
+	g.nodes = append(g.nodes, node{
+		digest: digest.Digest(dgst), op: op, meta: g.def.Metadata[dgst],
+		at: g.def.GetSource().GetLocations()[dgst].GetLocations(),
+	})
+	return nil
+}
+
+func (g *graph) numberGroups() {
+	for _, n := range g.nodes {
+		id := n.meta.GetProgressGroup().GetId()
+		if _, ok := g.groups[id]; !ok && id != "" {
+			g.groups[id] = len(g.groups)
+		}
+	}
+}

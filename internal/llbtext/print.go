@@ -1,0 +1,154 @@
+package llbtext
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// printer collects the lines of one operation.
+type printer struct {
+	g     *graph
+	lines []string
+}
+
+// message prints the fields of a message, each on lines of its own that start
+// with the path of the field.
+func (p *printer) message(path string, m protoreflect.Message) {
+	for _, fd := range fields(m) {
+		p.field(path+string(fd.Name()), fd, m.Get(fd))
+	}
+}
+
+func (p *printer) field(path string, fd protoreflect.FieldDescriptor, v protoreflect.Value) {
+	switch {
+	case fd.IsMap():
+		for _, k := range sortedKeys(v.Map()) {
+			p.line(fmt.Sprintf("%s[%s]", path, k), p.value(fd.MapValue(), v.Map().Get(k)))
+		}
+	case fd.IsList():
+		for i := range v.List().Len() {
+			p.line(fmt.Sprintf("%s[%d]", path, i), p.value(fd, v.List().Get(i)))
+		}
+	case fd.Message() != nil && spread(fd):
+		p.message(path+".", v.Message())
+	default:
+		p.line(path, p.value(fd, v))
+	}
+}
+
+func (p *printer) line(path, value string) {
+	p.lines = append(p.lines, path+" = "+value)
+}
+
+// value prints a value that is not a list or map on one line.
+func (p *printer) value(fd protoreflect.FieldDescriptor, v protoreflect.Value) string {
+	switch fd.Kind() {
+	case protoreflect.MessageKind:
+		return p.inline(v.Message())
+	case protoreflect.StringKind:
+		return p.str(fd, v.String())
+	case protoreflect.BytesKind:
+		return quoteBytes(v.Bytes())
+	case protoreflect.EnumKind:
+		if e := fd.Enum().Values().ByNumber(v.Enum()); e != nil {
+			return string(e.Name())
+		}
+		return strconv.Itoa(int(v.Enum()))
+	}
+	if fd.Name() == "mode" && !strings.HasPrefix(v.String(), "-") {
+		return fmt.Sprintf("%#o", v.Interface())
+	}
+	return v.String()
+}
+
+// str prints a string, and a number for what is different in every build.
+func (p *printer) str(fd protoreflect.FieldDescriptor, s string) string {
+	switch fd.FullName() {
+	case "pb.Input.digest":
+		return strconv.Itoa(p.g.number[s])
+	case "pb.ProgressGroup.id":
+		return strconv.Itoa(p.g.groups[s])
+	}
+	return strconv.Quote(s)
+}
+
+func (p *printer) inline(m protoreflect.Message) string {
+	var parts []string
+	for _, fd := range fields(m) {
+		v := m.Get(fd)
+		name := string(fd.Name()) + ": "
+		switch {
+		case fd.IsMap():
+			for _, k := range sortedKeys(v.Map()) {
+				parts = append(parts, fmt.Sprintf("%s[%s]: %s", fd.Name(), k, p.value(fd.MapValue(), v.Map().Get(k))))
+			}
+		case fd.IsList():
+			var items []string
+			for i := range v.List().Len() {
+				items = append(items, p.value(fd, v.List().Get(i)))
+			}
+			parts = append(parts, name+"["+strings.Join(items, " ")+"]")
+		default:
+			parts = append(parts, name+p.value(fd, v))
+		}
+	}
+	return "{" + strings.Join(parts, " ") + "}"
+}
+
+// fields returns the fields of a message that are to be printed, in the order
+// of their numbers.
+func fields(m protoreflect.Message) []protoreflect.FieldDescriptor {
+	var out []protoreflect.FieldDescriptor
+	all := m.Descriptor().Fields()
+	for i := range all.Len() {
+		if fd := all.Get(i); m.Has(fd) || zeroCounts(fd) {
+			out = append(out, fd)
+		}
+	}
+	slices.SortFunc(out, func(a, b protoreflect.FieldDescriptor) int { return int(a.Number()) - int(b.Number()) })
+	return out
+}
+
+// zeroCounts tells whether zero is as good a value of the field as any other:
+// indexes and modes.
+func zeroCounts(fd protoreflect.FieldDescriptor) bool {
+	switch fd.Name() {
+	case "input", "secondaryInput", "output", "index", "mode":
+		return fd.Message() == nil && !fd.IsList()
+	}
+	return false
+}
+
+// spread tells whether the fields of a message get lines of their own.
+func spread(fd protoreflect.FieldDescriptor) bool {
+	switch fd.FullName() {
+	case "pb.Op.exec", "pb.Op.source", "pb.Op.file", "pb.Op.build", "pb.Op.merge", "pb.Op.diff",
+		"pb.Op.passthrough", "pb.ExecOp.meta":
+		return true
+	}
+	return false
+}
+
+func sortedKeys(m protoreflect.Map) []protoreflect.MapKey {
+	var keys []protoreflect.MapKey
+	m.Range(func(k protoreflect.MapKey, _ protoreflect.Value) bool {
+		keys = append(keys, k)
+		return true
+	})
+	slices.SortFunc(keys, func(a, b protoreflect.MapKey) int { return strings.Compare(a.String(), b.String()) })
+	return keys
+}
+
+// quoteBytes prints content of a file, and only the length of much of it.
+func quoteBytes(data []byte) string {
+	const enough = 4096
+	if len(data) > enough || !utf8.Valid(data) && len(data) > 64 {
+		return fmt.Sprintf("%d bytes", len(data))
+	}
+	return strconv.Quote(string(data))
+}

@@ -1,0 +1,115 @@
+package llbtext
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/moby/buildkit/solver/pb"
+)
+
+// Parts says what of a definition to print or to compare.
+type Parts uint8
+
+// The parts of a definition.
+const (
+	Ops       Parts = 1 << iota // operations: what digests and cache keys depend on
+	Metadata                    // of operations: names, capabilities, progress groups …
+	Locations                   // where in a source file operations come from
+
+	All = Ops | Metadata | Locations
+)
+
+// Text prints a definition. It fails if the definition is not well formed: an
+// operation that is no protobuf, a missing input, no result.
+func Text(def *pb.Definition, parts Parts) (string, error) {
+	g, err := load(def)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for i := range g.nodes {
+		b.WriteString(g.text(i, parts))
+	}
+	b.WriteString(g.resultText())
+	if parts&Locations != 0 {
+		b.WriteString(g.infoText())
+	}
+	return b.String(), nil
+}
+
+// text prints an operation.
+func (g *graph) text(i int, parts Parts) string {
+	n := g.nodes[i]
+	p := &printer{g: g}
+	if parts&Ops != 0 {
+		p.message("", n.op.ProtoReflect())
+	}
+	if parts&Metadata != 0 && n.meta != nil {
+		p.message("meta.", n.meta.ProtoReflect())
+	}
+	if parts&Locations != 0 {
+		for _, l := range n.at {
+			p.lines = append(p.lines, "at "+g.location(l))
+		}
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d %s\n", i, kind(n.op))
+	for _, line := range p.lines {
+		fmt.Fprintf(&b, "  %s\n", line)
+	}
+	return b.String()
+}
+
+func (g *graph) resultText() string {
+	if g.result == nil {
+		return "no result\n"
+	}
+	return fmt.Sprintf("result %d index %d\n", g.number[g.result.Digest], g.result.Index)
+}
+
+func (g *graph) infoText() string {
+	var b strings.Builder
+	for i, info := range g.def.GetSource().GetInfos() {
+		fmt.Fprintf(&b, "file %d = %q language %q, %d bytes, from %d operations\n",
+			i, info.Filename, info.Language, len(info.Data), max(0, len(info.GetDefinition().GetDef())-1))
+	}
+	return b.String()
+}
+
+// location prints the lines of a location: file, then each of its ranges.
+// A range of BuildKit's Dockerfile frontend is always one whole line.
+func (g *graph) location(l *pb.Location) string {
+	infos := g.def.GetSource().GetInfos()
+	name := fmt.Sprintf("file %d", l.SourceIndex)
+	if i := int(l.SourceIndex); i >= 0 && i < len(infos) {
+		name = infos[i].Filename
+	}
+	return name + Ranges(l.Ranges)
+}
+
+// Ranges prints ranges of a source file, each behind a space: a line number
+// where a range is one line and says nothing about characters.
+func Ranges(ranges []*pb.Range) string {
+	var b strings.Builder
+	for _, r := range ranges {
+		start, end := r.GetStart(), r.GetEnd()
+		switch {
+		case start.GetCharacter() != 0 || end.GetCharacter() != 0:
+			fmt.Fprintf(&b, " %d:%d-%d:%d", start.GetLine(), start.GetCharacter(), end.GetLine(), end.GetCharacter())
+		case start.GetLine() != end.GetLine():
+			fmt.Fprintf(&b, " %d-%d", start.GetLine(), end.GetLine())
+		default:
+			fmt.Fprintf(&b, " %d", start.GetLine())
+		}
+	}
+	return b.String()
+}
+
+func kind(op *pb.Op) string {
+	m := op.ProtoReflect()
+	fd := m.WhichOneof(m.Descriptor().Oneofs().ByName("op"))
+	if fd == nil {
+		return "nothing"
+	}
+	return string(fd.Name())
+}
