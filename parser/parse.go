@@ -24,6 +24,7 @@ func Parse(f *source.File) (*File, diag.List) {
 	out := &File{Source: f, Escape: p.escape}
 	for _, n := range res.AST.Children {
 		p.between(n.StartLine)
+		p.directives.ParseLine(nil) //nolint:errcheck // an instruction ends them
 		in := p.instruction(n)
 		in.Doc, p.doc = p.doc, nil
 		p.nodes = append(p.nodes, in)
