@@ -3,11 +3,15 @@ package frontendimage
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"slipway/integration/toolbox"
 )
 
 // BuildFlags are the flags of `go build` that the program is built with.
@@ -45,4 +49,18 @@ func Compile(ctx context.Context, root string, platforms []v1.Platform) ([]Binar
 		list = append(list, Binary{Platform: p, Content: content})
 	}
 	return list, nil
+}
+
+// Upstream returns BuildKit's own frontend program for this machine, to make an
+// image of it that ours is compared with.
+func Upstream(ctx context.Context, log io.Writer) ([]Binary, error) {
+	path, err := toolbox.Path(ctx, log, "upstream-frontend")
+	if err != nil {
+		return nil, err
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return []Binary{{Platform: v1.Platform{OS: runtime.GOOS, Architecture: runtime.GOARCH}, Content: content}}, nil
 }

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"time"
+
+	"slipway/integration/baseimage"
+	"slipway/integration/contained"
+	"slipway/integration/toolbox"
+)
+
+const (
+	grace         = 10 * time.Second // for a stopped program to end by itself
+	registryStart = 30 * time.Second // until the registry says where it listens
+	timeout       = "45m"            // of the whole suite
+)
+
+// A suite is BuildKit's test binary with what it needs around it.
+type suite struct {
+	binary    string // test binary
+	folder    string // its package's source; tests read files beside it
+	toolsDir  string // buildkitd, buildctl, registry
+	testJSON  string // turns the binary's output into events
+	mirrorDir string // seeded storage of the registry that stands in for docker.io
+	tmp       string
+}
+
+// newSuite builds and seeds what the suite needs, with temporary files in tmp.
+func newSuite(ctx context.Context, tmp string) (*suite, error) {
+	s := &suite{tmp: tmp, mirrorDir: filepath.Join(tmp, "mirror")}
+	for _, tool := range []string{"buildkitd", "buildctl", "registry"} {
+		path, err := toolbox.Path(ctx, os.Stderr, tool)
+		if err != nil {
+			return nil, err
+		}
+		s.toolsDir = filepath.Dir(path)
+	}
+	var err error
+	if s.binary, err = toolbox.Path(ctx, os.Stderr, "upstream-suite"); err != nil {
+		return nil, err
+	}
+	if s.folder, err = toolbox.ModuleDir(ctx, toolbox.SuitePackage); err != nil {
+		return nil, err
+	}
+	return s, s.seedMirror(ctx)
+}
+
+// seedMirror fills the storage of a registry with the images that the suite
+// would pull from docker.io. The suite starts a registry on that storage itself.
+func (s *suite) seedMirror(ctx context.Context) error {
+	if err := os.MkdirAll(filepath.Join(s.mirrorDir, "data"), 0o755); err != nil {
+		return err
+	}
+	config := filepath.Join(s.mirrorDir, "config.yaml")
+	text := fmt.Sprintf(`version: 0.1
+log:
+  level: info
+storage:
+  filesystem:
+    rootdirectory: %q
+http:
+  addr: 127.0.0.1:0
+`, filepath.Join(s.mirrorDir, "data"))
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		return err
+	}
+	images, err := baseimage.SuiteSet(ctx)
+	if err != nil {
+		return err
+	}
+	logFile := filepath.Join(s.tmp, "registry.log")
+	log, err := os.Create(logFile)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.Command(filepath.Join(s.toolsDir, "registry"), "serve", config)
+	cmd.Stdout, cmd.Stderr = log, log
+	p, err := contained.Start(cmd)
+	if err != nil {
+		return err
+	}
+	defer p.Stop(grace)
+	addr, err := listenAddr(ctx, logFile, p)
+	if err != nil {
+		return err
+	}
+	return baseimage.Push(ctx, addr, images)
+}
+
+// listenAddr waits until a registry has logged the address it listens on.
+func listenAddr(ctx context.Context, logFile string, p *contained.Process) (string, error) {
+	listening := regexp.MustCompile(`listening on (127\.0\.0\.1:\d+)`)
+	for deadline := time.Now().Add(registryStart); time.Now().Before(deadline); {
+		b, err := os.ReadFile(logFile)
+		if err != nil {
+			return "", err
+		}
+		if m := listening.FindSubmatch(b); m != nil {
+			return string(m[1]), nil
+		}
+		select {
+		case <-ctx.Done():
+			return "", ctx.Err()
+		case <-p.Done():
+			return "", fmt.Errorf("registry ended: %s", b)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	return "", errors.New("registry does not say where it listens")
+}
+
+// run runs the tests whose name matches pattern ("" for all) with the frontend
+// in the given OCI archive. Failures are told to progress as they happen; log
+// takes everything.
+func (s *suite) run(ctx context.Context, archive, pattern string, progress, log io.Writer) (*report, error) {
+	if pattern == "" {
+		pattern = "^Test"
+	}
+	cmd := exec.Command(s.binary, "-test.v=test2json", "-test.timeout="+timeout, "-test.run=^TestIntegration$/"+pattern+"/^worker=oci$")
+	cmd.Dir = s.folder
+	cmd.Env = []string{
+		"PATH=" + s.toolsDir + ":" + os.Getenv("PATH"),
+		"HOME=" + s.tmp,
+		"TMPDIR=" + s.tmp,
+		"FRONTEND_GATEWAY_ONLY=local:" + archive,
+		"BUILDKIT_REGISTRY_MIRROR_DIR=" + s.mirrorDir,
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	cmd.Stdout, cmd.Stderr = w, w
+	convert := exec.CommandContext(ctx, "go", "tool", "test2json")
+	convert.Stdin, convert.Stderr = r, os.Stderr
+	events, err := convert.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := convert.Start(); err != nil {
+		return nil, fmt.Errorf("go tool test2json: %w", err)
+	}
+	p, err := contained.Start(cmd)
+	w.Close()
+	if err != nil {
+		r.Close()
+		return nil, errors.Join(err, convert.Wait())
+	}
+	context.AfterFunc(ctx, func() { p.Stop(grace) })
+	rep, errRead := readReport(events, progress, log)
+	err = p.Wait(ctx, grace)
+	if errConvert := convert.Wait(); errRead == nil {
+		errRead = errConvert
+	}
+	if exit := new(exec.ExitError); errRead == nil && err != nil && !(errors.As(err, &exit) && len(rep.failed) > 0) {
+		errRead = fmt.Errorf("the test binary did not run: %w", err)
+	}
+	return rep, errRead
+}
