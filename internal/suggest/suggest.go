@@ -1,42 +1,59 @@
-// Package suggest finds what a misspelt word may have meant.
 package suggest
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/agext/levenshtein"
 )
 
-// tooFar is the edit distance from which on two words have nothing to do with
-// each other.
-const tooFar = 3
+// most is the largest edit distance at which two words may be the same.
+const most = 2
 
-// Search returns the nearest of the options, the first of several, and whether
-// there is one. An option that equals the word means that the fault is
-// elsewhere: then there is none. Without regard to case, the match is in the
-// case of the word if that is all upper or all lower.
+// longest is how many characters a word can have that is compared. The time
+// goes with the square of it, and nobody misspells a longer one.
+const longest = 1000
+
+// Search returns the nearest of the options, the first one of several, and
+// whether there is one. An option that equals the word means that the fault is
+// elsewhere: then there is none. Without regard to case, the match is in upper
+// case if the word is, and in lower case otherwise.
 func Search(word string, options []string, caseSensitive bool) (string, bool) {
-	fold := func(s string) string { return s }
+	folded := word
 	if !caseSensitive {
-		fold = strings.ToLower
+		folded = strings.ToLower(word)
 	}
-	match, best := "", tooFar
+	match, best := "", most+1
 	for _, o := range options {
-		o = fold(o)
-		if o == fold(word) {
+		if !caseSensitive {
+			o = strings.ToLower(o)
+		}
+		if o == folded {
 			return "", false
 		}
-		if d := levenshtein.Distance(fold(word), o, nil); d < best {
+		if d := distance(folded, o); d < best {
 			match, best = o, d
 		}
 	}
-	if !caseSensitive && word == strings.ToUpper(word) && word != strings.ToLower(word) {
+	if !caseSensitive && word == strings.ToUpper(word) && word != folded {
 		match = strings.ToUpper(match)
 	}
 	return match, match != ""
 }
 
-// Hint returns " (did you mean X?)" for the nearest option, or "".
+// distance returns the edit distance of two words, or something larger than
+// most if that is.
+func distance(a, b string) int {
+	// The library can bound its search itself, but then it can be wrong.
+	m, n := utf8.RuneCountInString(a), utf8.RuneCountInString(b)
+	if m-n > most || n-m > most || m > longest {
+		return most + 1
+	}
+	return levenshtein.Distance(a, b, nil)
+}
+
+// Hint returns " (did you mean X?)" for what Search finds, to be added to an
+// error's text, or "".
 func Hint(word string, options []string, caseSensitive bool) string {
 	match, ok := Search(word, options, caseSensitive)
 	if !ok {

@@ -1,0 +1,115 @@
+package suggest_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/agext/levenshtein"
+
+	"slipway/internal/suggest"
+)
+
+func TestSearch(t *testing.T) {
+	for _, tc := range []struct {
+		name, word, options string // options with spaces between
+		caseSensitive       bool
+		want                string
+	}{
+		{"near", "RUm", "ADD COPY RUN", false, "run"},
+		{"upper", "RUM", "add copy run", false, "RUN"},
+		{"lower", "rum", "ADD COPY RUN", false, "run"},
+		{"no letters", "12", "123", false, "123"},
+		{"equal", "run", "ran RUN", false, ""},
+		{"equal comes last", "run", "ran rub RUN", false, ""},
+		{"equal but for case", "run", "RUN", true, ""},
+		{"case counts", "rUn", "RUn run", true, "RUn"},
+		{"two off", "moutn", "mount", true, "mount"},
+		{"three off", "abcdef", "abcxyz", true, ""},
+		{"nearest", "fromm", "form from", true, "from"},
+		{"first of equals", "bar", "baz bat car", true, "baz"},
+		{"first of equals, otherwise", "bar", "car bat baz", true, "car"},
+		{"short words", "x", "a bc", true, "a"},
+		{"characters, not bytes", "日本語", "日x語", true, "日x語"},
+		{"no options", "run", "", true, ""},
+		{"nothing near", "entrypoint", "run copy", false, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got, ok := suggest.Search(tc.word, strings.Fields(tc.options), tc.caseSensitive)
+			if got != tc.want || ok != (tc.want != "") {
+				t.Errorf("got %q, %t, want %q", got, ok, tc.want)
+			}
+			hint := ""
+			if tc.want != "" {
+				hint = " (did you mean " + tc.want + "?)"
+			}
+			if got := suggest.Hint(tc.word, strings.Fields(tc.options), tc.caseSensitive); got != hint {
+				t.Errorf("hint %q, want %q", got, hint)
+			}
+		})
+	}
+}
+
+// TestEmpty has the words that are near to everything short.
+func TestEmpty(t *testing.T) {
+	for _, tc := range []struct {
+		word    string
+		options []string
+		want    string
+	}{
+		{"", []string{"ab"}, "ab"},
+		{"", []string{"abc"}, ""},
+		{"", []string{""}, ""},
+		// Upstream: an empty option can win, and then nothing is suggested.
+		{"ab", []string{"", "cd"}, ""},
+		{"ab", []string{"", "ac"}, "ac"},
+	} {
+		if got, _ := suggest.Search(tc.word, tc.options, true); got != tc.want {
+			t.Errorf("%q of %q: got %q, want %q", tc.word, tc.options, got, tc.want)
+		}
+	}
+}
+
+func TestLong(t *testing.T) {
+	long := strings.Repeat("a", 998)
+	if got, _ := suggest.Search(long+"bc", []string{"x", long + "cd"}, true); got != long+"cd" {
+		t.Errorf("1000 characters: got %d bytes", len(got))
+	}
+	long = strings.Repeat("ab", 1<<20)
+	start := time.Now()
+	if got, ok := suggest.Search(long+"a", []string{long, "x" + long + "y"}, true); ok {
+		t.Errorf("2 MiB: got %d bytes", len(got))
+	}
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
+// FuzzSearch checks the choice against all distances.
+func FuzzSearch(f *testing.F) {
+	f.Add("dokcer", "docker", "decker")
+	f.Add("ab", "ba", "")
+	f.Add("日本", "本日", "\xff")
+	f.Fuzz(func(t *testing.T, word, a, b string) {
+		if max(len(word), len(a), len(b)) > 1000 {
+			return
+		}
+		da, db := levenshtein.Distance(word, a, nil), levenshtein.Distance(word, b, nil)
+		want := ""
+		switch {
+		case word == a || word == b:
+		case da < 3 && da <= db:
+			want = a
+		case db < 3:
+			want = b
+		}
+		got, ok := suggest.Search(word, []string{a, b}, true)
+		if got != want || ok != (want != "") {
+			t.Errorf("got %q, %t, want %q (distances %d and %d)", got, ok, want, da, db)
+		}
+		if folded, _ := suggest.Search(word, []string{a, b}, false); utf8.ValidString(a+b) && !utf8.ValidString(folded) {
+			t.Errorf("without case: %q", folded)
+		}
+	})
+}
