@@ -29,11 +29,12 @@ func (p *layout) outside(r source.Range, first bool) {
 	}
 	t = trimRight(t, "\r\n")
 	token := trimLeft(t)
+	dir, err := p.directives.ParseLine([]byte(token.String()))
 	if token.Len() == 0 || token.String()[0] != '#' {
 		p.blank(r)
 		return
 	}
-	if dir, err := p.directives.ParseLine([]byte(token.String())); err == nil && dir != nil {
+	if err == nil && dir != nil {
 		p.nodes = append(p.nodes, newDirective(r, token))
 		return
 	}
