@@ -9,10 +9,11 @@
 // base images from a registry of their own; see suite.go for how they are run,
 // report.go for how they are counted. Sub-tests count like tests.
 //
-// expected.txt names the tests that cannot pass without the internet. They are
-// counted as failures and reported as expected; any other failure makes the exit
-// code 1. So does a test in that list which passes when all tests are run: the
-// list must not hide anything.
+// expected.txt names the tests that need the internet or more privileges than a
+// container gives. They are counted as failures and reported as expected; any
+// other failure, and any test without an end, makes the exit code 1. One in that
+// list that passes is reported, so that the list can be cut when it passes
+// everywhere. Exit code 2 means that the tests could not run.
 //
 // It needs Linux, amd64 and root.
 package main

@@ -50,7 +50,7 @@ func run(ctx context.Context, image, pattern string) (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	tmp, err := os.MkdirTemp("", "slipway-conformance-")
+	tmp, err := os.MkdirTemp("", "slw-") // short: sockets below it may have 108 bytes in their path
 	if err != nil {
 		return false, err
 	}

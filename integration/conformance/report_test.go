@@ -43,12 +43,12 @@ Started, but never ended (1):
   T/D/worker=oci
 1 passed, 3 failed, 1 skipped
 `},
-		"whole": {expected, true, false, `Failed as expected, for want of the internet (1):
+		"whole": {expected, true, false, `Failed as expected (1):
   T/C/worker=oci/sub
       no internet
 Started, but never ended (1):
   T/D/worker=oci
-Expected to fail, but did not (take them off expected.txt) (1):
+Expected to fail, but did not (1):
   T/A
 1 passed, 3 failed, 1 skipped
 `},
