@@ -12,6 +12,7 @@
 //	  exec.meta.args[0] = "/bin/sh"
 //	  exec.mounts[0] = {input: 0 dest: "/" output: 0}
 //	result 1 index 0
+//	  meta.caps[platform] = true
 //
 // Operations are numbered in topological order, from the result down its inputs
 // in their order, so that the numbers do not depend on the order in which the

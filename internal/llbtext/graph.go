@@ -23,6 +23,7 @@ type graph struct {
 	number map[string]int // of an operation, by its digest
 	groups map[string]int // of a progress group, by its id
 	result *pb.Input      // nil if the definition is empty
+	end    node           // the operation that names the result
 }
 
 func load(def *pb.Definition) (*graph, error) {
@@ -31,19 +32,21 @@ func load(def *pb.Definition) (*graph, error) {
 		return g, nil
 	}
 	ops := map[string]*pb.Op{}
-	var last *pb.Op
+	var last node
 	for i, data := range def.Def {
 		op := &pb.Op{}
 		if err := op.UnmarshalVT(data); err != nil {
 			return nil, fmt.Errorf("operation %d: %w", i, err)
 		}
-		ops[string(digest.FromBytes(data))] = op
-		last = op
+		dgst := digest.FromBytes(data)
+		ops[string(dgst)] = op
+		last = node{digest: dgst, op: op, meta: def.Metadata[string(dgst)]}
 	}
-	if last.Op != nil || len(last.Inputs) != 1 {
+	if last.op.Op != nil || len(last.op.Inputs) != 1 {
 		return nil, errors.New("the last operation does not name a result")
 	}
-	g.result = last.Inputs[0]
+	g.end = last
+	g.result = last.op.Inputs[0]
 	if err := g.visit(g.result.Digest, ops); err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ func Text(def *pb.Definition, parts Parts) (string, error) {
 	for i := range g.nodes {
 		b.WriteString(g.text(i, parts))
 	}
-	b.WriteString(g.resultText())
+	b.WriteString(g.resultText(parts))
 	if parts&Locations != 0 {
 		b.WriteString(g.infoText())
 	}
@@ -60,11 +60,21 @@ func (g *graph) text(i int, parts Parts) string {
 	return b.String()
 }
 
-func (g *graph) resultText() string {
+// resultText prints the operation that names the result.
+func (g *graph) resultText(parts Parts) string {
 	if g.result == nil {
 		return "no result\n"
 	}
-	return fmt.Sprintf("result %d index %d\n", g.number[g.result.Digest], g.result.Index)
+	p := &printer{g: g}
+	if parts&Metadata != 0 && g.end.meta != nil {
+		p.message("meta.", g.end.meta.ProtoReflect())
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "result %d index %d\n", g.number[g.result.Digest], g.result.Index)
+	for _, line := range p.lines {
+		fmt.Fprintf(&b, "  %s\n", line)
+	}
+	return b.String()
 }
 
 func (g *graph) infoText() string {

@@ -74,6 +74,9 @@ func TestText(t *testing.T) {
   constraints = {}
   meta.caps[file.base] = true
 result 3 index 0
+  meta.caps[constraints] = true
+  meta.caps[meta.description] = true
+  meta.caps[platform] = true
 file 0 = "Dockerfile" language "Dockerfile", 13 bytes, from 0 operations
 `
 	if got != want {
