@@ -61,7 +61,7 @@ func TestParse(t *testing.T) {
 		Missing:    []string{"mergeop", "diffop"},
 		Differs:    []Excuse{{"warnings", "ours: are better"}},
 		Modified:   map[string]string{"https://example.com/f": "2024-01-02T03:04:05Z"},
-		Platforms:  []string{"linux/amd64", "linux/arm64", "windows/amd64"},
+		Platforms:  []string{"", "linux/amd64", "linux/arm64", "windows/amd64"},
 		Dockerfile: "FROM alpine\n",
 		Context:    map[string][]byte{"a": []byte("a\n"), "crlf": []byte("a\r\nbbb")},
 	}
@@ -120,11 +120,11 @@ func TestPlatforms(t *testing.T) {
 	if d := cmp.Diff([]string{"linux/arm/v7,linux/amd64"}, c.Platforms()); d != "" {
 		t.Error(d)
 	}
-	c, err = Parse("copy/a", []byte("# t\nplatforms: linux/s390x\n"))
+	c, err = Parse("copy/a", []byte("# t\nplatforms: linux/s390x none\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff([]string{"linux/s390x"}, c.Platforms()); d != "" {
+	if d := cmp.Diff([]string{"linux/s390x", ""}, c.Platforms()); d != "" {
 		t.Error(d)
 	}
 }

@@ -21,7 +21,7 @@
 //	opts           frontend options key=value, separated by spaces; a value with
 //	               spaces is a Go string literal; may be repeated
 //	platforms      target platforms to run on instead of the usual ones (see
-//	               [Case.Platforms])
+//	               [Case.Platforms]); none for a build that does not say one
 //	worker         platforms of the worker instead of linux/amd64
 //	caps           LLB capabilities that the daemon lacks: -mergeop …
 //	differs        kind: why. An intended difference from docker/dockerfile

@@ -49,7 +49,12 @@ func setHeader(c *Case, h *header, key, value string) error {
 	case "opts":
 		return parseOpts(c.Opts, value)
 	case "platforms":
-		c.platforms = append(c.platforms, strings.Fields(value)...)
+		for _, p := range strings.Fields(value) {
+			if p == "none" {
+				p = ""
+			}
+			c.platforms = append(c.platforms, p)
+		}
 	case "worker":
 		c.Worker = append(c.Worker, strings.Fields(value)...)
 	case "caps":
