@@ -27,7 +27,6 @@ type suite struct {
 	binary    string // test binary
 	folder    string // its package's source; tests read files beside it
 	toolsDir  string // buildkitd, buildctl, registry
-	testJSON  string // turns the binary's output into events
 	mirrorDir string // seeded storage of the registry that stands in for docker.io
 	tmp       string
 }

@@ -172,8 +172,13 @@ func typeName(flag byte) string {
 		flag byte
 		name string
 	}{
-		{tar.TypeReg, "file"}, {tar.TypeDir, "dir"}, {tar.TypeSymlink, "symlink"}, {tar.TypeLink, "hardlink"},
-		{tar.TypeFifo, "fifo"}, {tar.TypeChar, "char"}, {tar.TypeBlock, "block"},
+		{tar.TypeReg, "file"},
+		{tar.TypeDir, "dir"},
+		{tar.TypeSymlink, "symlink"},
+		{tar.TypeLink, "hardlink"},
+		{tar.TypeFifo, "fifo"},
+		{tar.TypeChar, "char"},
+		{tar.TypeBlock, "block"},
 	} {
 		if t.flag == flag {
 			return t.name

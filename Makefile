@@ -1,0 +1,75 @@
+# `make` lists the targets. Nothing has to be installed by hand but Go, make and
+# git: tools are built from pinned modules into bin/tools, and what the real
+# builder needs of the distribution is installed by the programs that start it
+# (as root, with apt-get).
+
+REGISTRY ?= localhost:5000
+TAG ?= 1
+IMAGE ?= ours
+FUZZTIME ?= 60s
+# Folders whose fuzz targets `make fuzz` runs; each must have one.
+FUZZDIRS ?= parser instructions shell plan
+# Packages whose tests start programs, a builder among them.
+INTEGRATION = ./integration/contained ./integration/rig ./integration/daemon
+
+.DEFAULT_GOAL := help
+.PHONY: help build test race fuzz golden lint fmt image push integration parity conformance demo bench check
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## compile the frontend into bin/
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w" -o bin/ ./cmd/...
+
+test: ## all tests: vet, unit and golden, parity, real builder (root, Linux)
+	go vet -tags integration ./...
+	go test ./...
+	$(MAKE) --no-print-directory parity
+	$(MAKE) --no-print-directory integration
+
+race: ## unit and golden tests under the race detector (needs a C compiler)
+	go test -race ./...
+
+fuzz: ## run every fuzz target of FUZZDIRS for FUZZTIME each
+	@set -eu; for dir in $(FUZZDIRS); do \
+		targets=$$(grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' $$dir | sed 's/func //'); \
+		[ -n "$$targets" ] || { echo "make fuzz: no fuzz target in $$dir" >&2; exit 1; }; \
+		for target in $$targets; do \
+			echo "go test -run '^$$' -fuzz '^$${target##*:}$$' -fuzztime $(FUZZTIME) ./$$(dirname $$target)"; \
+			go test -run '^$$' -fuzz "^$${target##*:}$$" -fuzztime $(FUZZTIME) ./$$(dirname $$target); \
+		done; \
+	done
+
+golden: ## rewrite the expected results of tests; review the diff
+	UPDATE=1 go test ./...
+
+lint: ## run the linters of .golangci.yml
+	go run ./integration/tools golangci-lint
+	bin/tools/golangci-lint run ./...
+
+fmt: ## format the Go files
+	go run ./integration/tools golangci-lint
+	bin/tools/golangci-lint fmt ./...
+
+image: ## write the frontend image to bin/dockerfile-frontend.tar, an OCI archive
+	go run ./integration/mkimage -o bin/dockerfile-frontend.tar
+
+push: ## push the frontend image to REGISTRY/slipway/dockerfile:TAG
+	go run ./integration/mkimage -push $(REGISTRY)/slipway/dockerfile:$(TAG)
+
+integration: ## compare our image with upstream's on a real builder (root, Linux)
+	go test -tags integration -count=1 -timeout 20m $(INTEGRATION)
+
+parity: ## compare our conversion with upstream's, without a builder
+	go run ./integration/parity
+
+conformance: ## run BuildKit's own Dockerfile tests; IMAGE=upstream tests upstream's
+	go run ./integration/conformance -image $(IMAGE)
+
+demo: ## build examples/hello with our frontend on a real builder (root, Linux)
+	go run ./integration/demo
+
+bench: ## run the benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+check: lint test fuzz ## everything that CI runs
