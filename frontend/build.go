@@ -1,0 +1,134 @@
+package frontend
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/solver/errdefs"
+	"github.com/moby/buildkit/solver/pb"
+
+	"slipway/dockerfile2llb"
+	"slipway/frontend/inputs"
+	"slipway/frontend/options"
+	"slipway/instructions"
+	"slipway/parser"
+	"slipway/plan"
+)
+
+// build is one build on its way to a result.
+type build struct {
+	client     client.Client
+	opts       client.BuildOpts
+	options    *options.Options
+	inputs     *inputs.Inputs
+	file       *inputs.Dockerfile
+	dockerfile *instructions.Dockerfile
+}
+
+// Build builds what the options of the client ask for. Errors about the
+// Dockerfile carry their place as errdefs.Source.
+func Build(ctx context.Context, c client.Client) (*client.Result, error) {
+	b := &build{client: c, opts: c.BuildOpts()}
+	if err := b.opts.LLBCaps.Supports(pb.CapFileBase); err != nil {
+		return nil, fmt.Errorf("needs BuildKit 0.5 or later: %w", err)
+	}
+	var err error
+	if b.options, err = options.Parse(b.opts.Opts); err != nil {
+		return nil, err
+	}
+	forward, missing := checkCaps(b.options.Caps)
+	if missing != nil && !forward {
+		return nil, missing
+	}
+	if b.inputs, err = inputs.New(c, b.options); err != nil {
+		return nil, err
+	}
+	if b.file, err = b.inputs.Dockerfile(ctx); err != nil {
+		return nil, err
+	}
+	if res, done, err := b.redirect(ctx); done || err != nil {
+		return res, err
+	}
+	if missing != nil {
+		return nil, missing
+	}
+	if id := b.options.RequestID; id != "" {
+		return nil, errdefs.NewUnsupportedSubrequestError(id)
+	}
+	res, err := b.run(ctx)
+	if err != nil {
+		return nil, b.located(err)
+	}
+	return res, nil
+}
+
+// run converts and solves.
+func (b *build) run(ctx context.Context) (*client.Result, error) {
+	file, diags := parser.Parse(b.file.Source)
+	if err := diags.Err(); err != nil {
+		return nil, err
+	}
+	if b.dockerfile, diags = instructions.Parse(file); diags.Err() != nil {
+		return nil, diags.Err()
+	}
+	if err := b.inputs.Ignore(ctx); err != nil {
+		return nil, err
+	}
+	return b.platforms(ctx)
+}
+
+// convert plans the build for one platform and says it in LLB.
+func (b *build) convert(ctx context.Context, opt plan.Options) (*dockerfile2llb.Result, error) {
+	opt.Resolver = b.inputs
+	p, err := plan.Build(ctx, b.dockerfile, opt)
+	if err != nil {
+		return nil, err
+	}
+	return dockerfile2llb.Emit(ctx, p, dockerfile2llb.Options{
+		Inputs:    b.inputs,
+		Caps:      &b.opts.LLBCaps,
+		SourceMap: b.file.Map,
+	})
+}
+
+// solve has the builder make the result.
+func (b *build) solve(ctx context.Context, r *dockerfile2llb.Result) (client.Reference, error) {
+	def, err := r.State.Marshal(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("failed to marshal LLB definition: %w", err)
+	}
+	req := client.SolveRequest{Definition: def.ToPB()}
+	for _, c := range b.options.CacheImports {
+		req.CacheImports = append(req.CacheImports, client.CacheOptionsEntry{Type: c.Type, Attrs: c.Attrs})
+	}
+	res, err := b.client.Solve(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	return res.SingleRef()
+}
+
+// redirect hands the build to the frontend that BUILDKIT_SYNTAX or # syntax
+// names, unless that is how we were chosen.
+func (b *build) redirect(ctx context.Context) (*client.Result, bool, error) {
+	if b.options.Redirected {
+		return nil, false, nil
+	}
+	if arg, ok := b.options.Plan.BuildArgs["BUILDKIT_SYNTAX"]; ok {
+		res, err := b.forward(ctx, firstWord(arg), arg)
+		if err != nil && len(errdefs.Sources(err)) == 0 {
+			err = fmt.Errorf("failed with build-arg:BUILDKIT_SYNTAX = %s: %w", arg, err)
+		}
+		return res, true, err
+	}
+	ref, cmdline, line, ok := parser.Syntax(b.file.Source.Bytes)
+	if !ok {
+		return nil, false, nil
+	}
+	res, err := b.forward(ctx, ref, cmdline)
+	if err != nil && len(errdefs.Sources(err)) == 0 {
+		err = b.withSource(err, b.file.Source.LineRange(line, line))
+	}
+	return res, true, err
+}

@@ -1,0 +1,9 @@
+// Package frontend is the Dockerfile frontend: what a builder runs.
+//
+// [Build] reads as the sequence of a build: options, Dockerfile, another
+// frontend if # syntax names one, then for each platform the plan, its LLB and
+// its solution. It talks to the builder through BuildKit's gateway client and
+// to nobody else.
+//
+// Not here: each of these steps, which are packages of their own.
+package frontend

@@ -1,0 +1,55 @@
+package frontend
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/gateway/client"
+	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
+	"github.com/moby/buildkit/solver/pb"
+)
+
+// forward has another frontend do the build, with all that we were given.
+func (b *build) forward(ctx context.Context, ref, cmdline string) (*client.Result, error) {
+	opts := maps.Clone(b.opts.Opts)
+	if opts == nil {
+		opts = map[string]string{}
+	}
+	opts["cmdline"] = cmdline
+	opts["source"] = ref
+	in, err := b.frontendInputs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return b.client.Solve(ctx, client.SolveRequest{
+		Frontend:       "gateway.v0",
+		FrontendOpt:    opts,
+		FrontendInputs: in,
+	})
+}
+
+func (b *build) frontendInputs(ctx context.Context) (map[string]*pb.Definition, error) {
+	if err := b.opts.Caps.Supports(gwpb.CapFrontendInputs); err != nil {
+		return nil, nil //nolint:nilerr // old builders have none
+	}
+	states, err := b.client.Inputs(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("failed to get frontend inputs: %w", err)
+	}
+	defs := make(map[string]*pb.Definition, len(states))
+	for name, st := range states {
+		def, err := st.Marshal(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defs[name] = def.ToPB()
+	}
+	return defs, nil
+}
+
+func firstWord(s string) string {
+	word, _, _ := strings.Cut(strings.TrimSpace(s), " ")
+	return word
+}

@@ -1,0 +1,179 @@
+package options
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/docker/go-units"
+	"github.com/tonistiigi/go-csvvalue"
+
+	"slipway/plan"
+)
+
+func setShmSize(o *Options, v string) error {
+	if v == "" {
+		return nil
+	}
+	n, err := strconv.ParseInt(v, 10, 64)
+	if err != nil {
+		return fmt.Errorf("failed to parse shm size: %w", err)
+	}
+	o.Plan.ShmSize = n
+	return nil
+}
+
+func setUlimits(o *Options, v string) error {
+	if v == "" {
+		return nil
+	}
+	fields, err := csvvalue.Fields(v, nil)
+	if err != nil {
+		return fmt.Errorf("failed to parse ulimit: %w", err)
+	}
+	for _, f := range fields {
+		u, err := units.ParseUlimit(f)
+		if err != nil {
+			return fmt.Errorf("failed to parse ulimit: %w", err)
+		}
+		o.Plan.Ulimits = append(o.Plan.Ulimits, plan.Ulimit{Name: u.Name, Soft: u.Soft, Hard: u.Hard})
+	}
+	return nil
+}
+
+// setHosts reads host=ip pairs. They are in lower case, as host names have no
+// case.
+func setHosts(o *Options, v string) error {
+	if v == "" {
+		return nil
+	}
+	fields, err := csvvalue.Fields(v, nil)
+	if err != nil {
+		return fmt.Errorf("failed to parse additional hosts: %w", err)
+	}
+	for _, f := range fields {
+		host, addr, ok := strings.Cut(strings.ToLower(f), "=")
+		if !ok {
+			return fmt.Errorf("failed to parse additional hosts: invalid key-value pair %s", f)
+		}
+		ip := net.ParseIP(addr)
+		if ip == nil {
+			return fmt.Errorf("failed to parse additional hosts: failed to parse IP %s", addr)
+		}
+		o.Plan.ExtraHosts = append(o.Plan.ExtraHosts, plan.HostIP{Host: host, IP: ip})
+	}
+	return nil
+}
+
+func setCacheImports(o *Options, v string) error {
+	if v == "" {
+		return nil
+	}
+	var list []CacheImport
+	if err := json.Unmarshal([]byte(v), &list); err != nil {
+		return fmt.Errorf("failed to unmarshal cache-imports (%q): %w", v, err)
+	}
+	o.CacheImports = append(list, o.CacheImports...)
+	return nil
+}
+
+// setCacheFrom reads the older form: references of images.
+func setCacheFrom(o *Options, v string) error {
+	if v == "" {
+		return nil
+	}
+	for ref := range strings.SplitSeq(v, ",") {
+		o.CacheImports = append(o.CacheImports, CacheImport{Type: "registry", Attrs: map[string]string{"ref": ref}})
+	}
+	return nil
+}
+
+func invalidLimit(key, v string, err error) error {
+	return fmt.Errorf("failed to parse resource limits: invalid %s value: %s: %w", key, v, err)
+}
+
+func (o *Options) resources() *plan.Resources {
+	if o.Plan.Resources == nil {
+		o.Plan.Resources = &plan.Resources{}
+	}
+	return o.Plan.Resources
+}
+
+// limit reads a number of bytes or microseconds; least is 1, or -1 where that
+// stands for no limit.
+func limit(key string, field func(*plan.Resources) *int64, least int64) setter {
+	return func(o *Options, v string) error {
+		if v == "" {
+			return nil
+		}
+		n, err := strconv.ParseInt(v, 10, 64)
+		if err != nil {
+			return invalidLimit(key, v, err)
+		}
+		if n < least || n == 0 {
+			if least < 0 {
+				return invalidLimit(key, v, errors.New("must be -1 (unlimited) or > 0"))
+			}
+			return invalidLimit(key, v, errors.New("must be > 0"))
+		}
+		*field(o.resources()) = n
+		return nil
+	}
+}
+
+func share(key string, field func(*plan.Resources) *uint64) setter {
+	return func(o *Options, v string) error {
+		if v == "" {
+			return nil
+		}
+		n, err := strconv.ParseUint(v, 10, 64)
+		if err == nil && n == 0 {
+			err = errors.New("must be > 0")
+		}
+		if err != nil {
+			return invalidLimit(key, v, err)
+		}
+		*field(o.resources()) = n
+		return nil
+	}
+}
+
+// maxCPU is the highest number in a list of CPUs or memory nodes.
+const maxCPU = 8192
+
+// cpus reads a list like 0-3,5.
+func cpus(key string, field func(*plan.Resources) *string) setter {
+	return func(o *Options, v string) error {
+		if v == "" {
+			return nil
+		}
+		for part := range strings.SplitSeq(v, ",") {
+			if err := checkCPUs(part); err != nil {
+				return invalidLimit(key, v, err)
+			}
+		}
+		*field(o.resources()) = v
+		return nil
+	}
+}
+
+func checkCPUs(part string) error {
+	first, last, isRange := strings.Cut(part, "-")
+	a, err := strconv.ParseUint(first, 10, 32)
+	if err != nil {
+		return err
+	}
+	b := a
+	if isRange {
+		if b, err = strconv.ParseUint(last, 10, 32); err != nil {
+			return err
+		}
+	}
+	if b < a || b > maxCPU {
+		return fmt.Errorf("invalid range %q", part)
+	}
+	return nil
+}

@@ -1,0 +1,137 @@
+package frontend
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	epoch "github.com/moby/buildkit/exporter/exptypes"
+	"github.com/moby/buildkit/frontend/gateway/client"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"slipway/dockerfile2llb"
+)
+
+// built is the result for one platform.
+type built struct {
+	ref    client.Reference
+	result *dockerfile2llb.Result
+	asked  ocispecs.Platform
+}
+
+// platforms builds for all platforms at once. The Dockerfile is parsed already
+// and images are looked up once, so each costs a plan and a solution.
+func (b *build) platforms(ctx context.Context) (*client.Result, error) {
+	targets := make([]*ocispecs.Platform, 0, len(b.options.Platforms))
+	for i := range b.options.Platforms {
+		targets = append(targets, &b.options.Platforms[i])
+	}
+	if len(targets) == 0 {
+		targets = append(targets, nil)
+	}
+	results := make([]built, len(targets))
+	g, ctx := errgroup.WithContext(ctx)
+	for i, p := range targets {
+		g.Go(func() error {
+			var err error
+			results[i], err = b.platform(ctx, p)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return b.assemble(results)
+}
+
+func (b *build) platform(ctx context.Context, p *ocispecs.Platform) (built, error) {
+	opt := b.options.Plan
+	opt.Platform = p
+	opt.BuildPlatforms = b.buildPlatforms()
+	res, err := b.convert(ctx, opt)
+	if err != nil {
+		return built{}, err
+	}
+	out := built{result: res, asked: platforms.DefaultSpec()}
+	if p != nil {
+		out.asked = *p
+	}
+	out.ref, err = b.solve(ctx, res)
+	return out, err
+}
+
+// buildPlatforms is what the builder itself runs.
+func (b *build) buildPlatforms() []ocispecs.Platform {
+	if w := b.opts.Workers; len(w) > 0 && len(w[0].Platforms) > 0 {
+		return w[0].Platforms[:1]
+	}
+	return []ocispecs.Platform{platforms.Normalize(platforms.DefaultSpec())}
+}
+
+// assemble puts refs and metadata together as exporters read them.
+func (b *build) assemble(results []built) (*client.Result, error) {
+	res := client.NewResult()
+	list := exptypes.Platforms{Platforms: make([]exptypes.Platform, len(results))}
+	for i, r := range results {
+		p := exportPlatform(r.asked, r.result.Image.Platform)
+		list.Platforms[i] = p
+		suffix := ""
+		if b.options.Plan.MultiPlatform {
+			suffix = "/" + p.ID
+			res.AddRef(p.ID, r.ref)
+		} else {
+			res.SetRef(r.ref)
+		}
+		if err := addMeta(res, suffix, r.result); err != nil {
+			return nil, err
+		}
+	}
+	dt, err := json.Marshal(list)
+	if err != nil {
+		return nil, err
+	}
+	res.AddMeta(exptypes.ExporterPlatformsKey, dt)
+	return res, nil
+}
+
+func addMeta(res *client.Result, suffix string, r *dockerfile2llb.Result) error {
+	config, err := json.Marshal(r.Image)
+	if err != nil {
+		return fmt.Errorf("failed to marshal image config: %w", err)
+	}
+	res.AddMeta(exptypes.ExporterImageConfigKey+suffix, config)
+	if r.BaseImage != nil {
+		base, err := json.Marshal(r.BaseImage)
+		if err != nil {
+			return fmt.Errorf("failed to marshal source image config: %w", err)
+		}
+		res.AddMeta(exptypes.ExporterImageBaseConfigKey+suffix, base)
+	}
+	if t := r.Plan.Epoch; t != nil {
+		res.AddMeta(epoch.ExporterEpochKey+suffix, []byte(strconv.FormatInt(t.Unix(), 10)))
+	}
+	return nil
+}
+
+// exportPlatform names the platform of a result. Windows images say which
+// version of the system they need.
+func exportPlatform(asked, image ocispecs.Platform) exptypes.Platform {
+	p := platforms.Normalize(asked)
+	out := exptypes.Platform{ID: platforms.FormatAll(p), Platform: p}
+	if p.OS != "windows" || image.OS != p.OS {
+		return out
+	}
+	if p.OSVersion == "" {
+		p.OSVersion = image.OSVersion
+	}
+	if p.OSFeatures == nil && len(image.OSFeatures) > 0 {
+		p.OSFeatures = slices.Clone(image.OSFeatures)
+	}
+	out.Platform = platforms.Normalize(p)
+	return out
+}
