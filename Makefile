@@ -10,7 +10,7 @@ FUZZTIME ?= 60s
 # Folders whose fuzz targets `make fuzz` runs; each must have one.
 FUZZDIRS ?= parser instructions shell plan
 # Packages whose tests start programs, a builder among them.
-INTEGRATION = ./integration/contained ./integration/rig ./integration/daemon
+INTEGRATION = ./integration/contained ./integration/rig ./integration/demo ./integration/daemon
 
 .DEFAULT_GOAL := help
 .PHONY: help build test race fuzz golden lint fmt image push integration parity conformance demo bench check
