@@ -170,9 +170,9 @@ func compareShellIn(t *testing.T, word string, env shellEnv, escape byte, mode s
 	where := fmt.Sprintf("%q, escape %q, mode %04b, env %q", word, escape, mode, env.ours)
 	want, wantErr := theirs.ProcessWordWithMatches(word, env.theirs)
 	got, gotErr := ours.Expand(word, env.ours)
-	equal(t, where, "value", got.Value, want.Result)
-	equal(t, where, "error", errorText(gotErr), errorText(wantErr))
-	equal(t, where, "matched", names(got.Matched), keys(want.Matched))
+	sameText(t, where, "value", got.Value, want.Result)
+	sameText(t, where, "error", faultText(gotErr), faultText(wantErr))
+	sameText(t, where, "matched", listText(got.Matched), setText(want.Matched))
 	unmatched := make([]string, len(got.Unmatched))
 	for i, u := range got.Unmatched {
 		unmatched[i] = u.Name
@@ -180,7 +180,7 @@ func compareShellIn(t *testing.T, word string, env shellEnv, escape byte, mode s
 			t.Errorf("%s: use of %q is at %q", where, u.Name, ref)
 		}
 	}
-	equal(t, where, "unmatched", names(unmatched), keys(want.Unmatched))
+	sameText(t, where, "unmatched", listText(unmatched), setText(want.Unmatched))
 	if e, ok := errors.AsType[*shell.Error](gotErr); ok && (e.Offset < 0 || e.Offset > len(word)) {
 		t.Errorf("%s: error at %d", where, e.Offset)
 	}
@@ -194,31 +194,31 @@ func compareShellIn(t *testing.T, word string, env shellEnv, escape byte, mode s
 			t.Errorf("%s: field %+v", where, f)
 		}
 	}
-	equal(t, where, "fields", fmt.Sprintf("%q", words), fmt.Sprintf("%q", append([]string{}, wantWords...)))
-	equal(t, where, "fields' error", errorText(gotErr), errorText(wantErr))
+	sameText(t, where, "fields", fmt.Sprintf("%q", words), fmt.Sprintf("%q", append([]string{}, wantWords...)))
+	sameText(t, where, "fields' error", faultText(gotErr), faultText(wantErr))
 }
 
-func equal(t *testing.T, where, what, got, want string) {
+func sameText(t *testing.T, where, what, got, want string) {
 	t.Helper()
 	if got != want {
 		t.Errorf("%s: %s\n got %q\nwant %q", where, what, got, want)
 	}
 }
 
-func errorText(err error) string {
+func faultText(err error) string {
 	if err == nil {
 		return ""
 	}
 	return err.Error()
 }
 
-func keys(set map[string]struct{}) string {
+func setText(set map[string]struct{}) string {
 	return fmt.Sprintf("%q", slices.Sorted(maps.Keys(set)))
 }
 
-// names shows a list as keys shows a set, so that a name that comes twice is a
-// difference.
-func names(list []string) string {
+// listText shows a list as setText shows a set, so that a name that comes twice
+// is a difference.
+func listText(list []string) string {
 	return fmt.Sprintf("%q", slices.Sorted(slices.Values(list)))
 }
 

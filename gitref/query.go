@@ -1,0 +1,114 @@
+package gitref
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// readQuery adds what the query says. Keys are read in alphabetical order:
+// "commit" comes after "checksum", which is the same, and the first of several
+// faults is always the same one. "branch" and "tag" have their say at the end,
+// since they need all else to be known.
+func (r *Ref) readQuery(query url.Values) error {
+	var branch, tag string
+	for _, key := range slices.Sorted(maps.Keys(query)) {
+		value, err := single(key, query[key])
+		if err != nil {
+			return err
+		}
+		switch key {
+		case "branch":
+			branch = value
+		case "tag":
+			tag = value
+		default:
+			err = r.setOption(key, value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if tag != "" {
+		if err := agree("ref", &r.Ref, prefixed("refs/tags/", tag)); err != nil {
+			return err
+		}
+	}
+	if branch == "" {
+		return nil
+	}
+	if tag != "" {
+		return errors.New("branch conflicts with tag")
+	}
+	return agree("ref", &r.Ref, prefixed("refs/heads/", branch))
+}
+
+// single returns the only value of a key. Just the switches may do without.
+func single(key string, values []string) (string, error) {
+	if len(values) > 1 {
+		return "", fmt.Errorf("query %q has multiple values", key)
+	}
+	if len(values) == 1 && values[0] != "" {
+		return values[0], nil
+	}
+	switch key {
+	case "submodules", "keep-git-dir", "fetch-by-commit":
+		return "true", nil
+	}
+	return "", fmt.Errorf("query %q has no value", key)
+}
+
+func (r *Ref) setOption(key, value string) error {
+	switch key {
+	case "ref":
+		return agree(key, &r.Ref, value)
+	case "subdir":
+		return agree(key, &r.SubDir, value)
+	case "checksum", "commit":
+		r.Checksum = value
+		return nil
+	case "mtime":
+		if value != "checkout" && value != "commit" {
+			return fmt.Errorf("invalid mtime value: %q (must be \"checkout\" or \"commit\")", value)
+		}
+		r.MTime = value
+		return nil
+	case "keep-git-dir", "submodules", "fetch-by-commit":
+		on, err := strconv.ParseBool(value)
+		if err != nil {
+			return fmt.Errorf("invalid %s value: %q", key, value)
+		}
+		r.setSwitch(key, on)
+		return nil
+	}
+	return fmt.Errorf("unexpected query %q", key)
+}
+
+func (r *Ref) setSwitch(key string, on bool) {
+	switch key {
+	case "keep-git-dir":
+		r.KeepGitDir = &on
+	case "submodules":
+		r.Submodules = &on
+	default:
+		r.FetchByCommit = on
+	}
+}
+
+// agree sets what may have been set already, to the same.
+func agree(what string, at *string, value string) error {
+	if *at != "" && *at != value {
+		return fmt.Errorf("%s conflicts: %q vs %q", what, *at, value)
+	}
+	*at = value
+	return nil
+}
+
+// prefixed returns a name with the prefix if it does not have it.
+func prefixed(prefix, name string) string {
+	return prefix + strings.TrimPrefix(name, prefix)
+}
