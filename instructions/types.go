@@ -1,6 +1,7 @@
 package instructions
 
 import (
+	"strings"
 	"time"
 
 	"slipway/parser"
@@ -37,6 +38,10 @@ type Node struct{ In *parser.Instruction }
 
 // Syntax returns the instruction as written.
 func (n Node) Syntax() *parser.Instruction { return n.In }
+
+// Code returns the logical line without surrounding white space, keyword as
+// written: what progress names and descriptions start from.
+func Code(c Command) string { return strings.TrimSpace(c.Syntax().Line.String()) }
 
 // From starts a stage: FROM [--platform=P] BASE [AS NAME].
 type From struct {
@@ -83,7 +88,7 @@ type Maintainer struct {
 
 // CommandLine is what RUN, CMD and ENTRYPOINT run.
 type CommandLine struct {
-	Args  []parser.Word // the JSON array's strings, or the one string of the shell form; nil if nothing is there
+	Args  []parser.Word // the JSON array's strings, or the one string of the shell form; empty without, and nil for ENTRYPOINT
 	Shell bool          // shell form
 }
 
@@ -112,7 +117,7 @@ type MountField struct {
 	Key      string       // in lower case
 	Value    string       // behind the first =
 	HasValue bool         // whether there is an =
-	Range    source.Range // of the field; of the flag's value if quotes hide it
+	Range    source.Range // of the field; of the flag's value if CSV quotes inside hide it
 }
 
 // Device is a --device flag.

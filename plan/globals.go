@@ -18,6 +18,9 @@ const epochKey = "SOURCE_DATE_EPOCH"
 // globals sets the platforms, the predefined ARGs and those before the first
 // FROM.
 func globals(_ context.Context, b *builder) error {
+	if len(b.Dockerfile.Stages) == 0 {
+		return diag.Errorf(source.Range{}, "dockerfile contains no stages to build")
+	}
 	b.choosePlatforms()
 	b.Globals = predefined(b)
 	for _, arg := range b.Dockerfile.Args {
