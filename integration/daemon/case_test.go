@@ -1,0 +1,171 @@
+//go:build integration
+
+package daemon
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+
+	"slipway/integration/rig"
+)
+
+// A testCase is one archive of testdata. Its comment starts with a line that
+// says what it is about; the lines below set, as "key: value", each as often as
+// needed:
+//
+//	attr: target=x            a frontend option
+//	secret: id=value
+//	ssh: default              an agent with a fresh key
+//	allow: security.insecure  an entitlement
+//	mode: context/a 0755      of a file of the context
+//	link: context/l a         a symbolic link in the context
+//	steps: differ             the names of the steps need not be equal
+//
+// The files are the Dockerfile, which gets its # syntax line from the test, the
+// context's, and, of a build that has to fail, "error": lines that must occur in
+// what buildctl prints.
+type testCase struct {
+	name    string
+	about   string
+	request rig.Request // all but the # syntax line
+	steps   bool        // compare the names of the steps
+	errors  []string
+}
+
+func readCases(t *testing.T, dir string) []testCase {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("testdata", dir, "*.txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) == 0 {
+		t.Fatalf("testdata/%s has no cases", dir)
+	}
+	var list []testCase
+	for _, f := range files {
+		list = append(list, readCase(t, f))
+	}
+	return list
+}
+
+func readCase(t *testing.T, file string) testCase {
+	t.Helper()
+	a, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	c := testCase{
+		name:  strings.TrimSuffix(filepath.Base(file), ".txtar"),
+		steps: true,
+		request: rig.Request{
+			Context: filepath.Join(dir, "context"),
+			Attrs:   map[string]string{},
+			Secrets: map[string][]byte{},
+		},
+	}
+	if err := os.MkdirAll(c.request.Context, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range a.Files {
+		switch {
+		case f.Name == "Dockerfile":
+			c.request.Dockerfile = string(f.Data)
+		case f.Name == "error":
+			c.errors = strings.Split(strings.TrimSpace(string(f.Data)), "\n")
+		case strings.HasPrefix(f.Name, "context/"):
+			writeFile(t, filepath.Join(dir, f.Name), f.Data)
+		default:
+			t.Fatalf("%s: unknown file %s", file, f.Name)
+		}
+	}
+	for i, line := range strings.Split(strings.TrimSpace(string(a.Comment)), "\n") {
+		if i == 0 {
+			c.about = line
+			continue
+		}
+		key, value, ok := strings.Cut(line, ": ")
+		if !ok || !c.set(t, dir, key, value) {
+			t.Fatalf("%s: bad header line %q", file, line)
+		}
+	}
+	return c
+}
+
+func writeFile(t *testing.T, path string, data []byte) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// set applies one header line and reports whether it is one.
+func (c *testCase) set(t *testing.T, dir, key, value string) bool {
+	t.Helper()
+	first, second, _ := strings.Cut(value, "=")
+	switch key {
+	case "attr":
+		c.request.Attrs[first] = second
+	case "secret":
+		c.request.Secrets[first] = []byte(second)
+	case "ssh":
+		c.request.SSHKey = newKey(t)
+	case "allow":
+		c.request.Entitlements = append(c.request.Entitlements, value)
+	case "steps":
+		c.steps = value != "differ"
+	case "mode", "link":
+		path, arg, ok := strings.Cut(value, " ")
+		if !ok {
+			return false
+		}
+		path = filepath.Join(dir, path)
+		if key == "link" {
+			return os.Symlink(arg, path) == nil
+		}
+		mode, err := strconv.ParseUint(arg, 8, 12)
+		return err == nil && os.Chmod(path, fs.FileMode(mode)) == nil
+	default:
+		return false
+	}
+	return true
+}
+
+// withSyntax returns the build as a request to the given frontend.
+func (c *testCase) withSyntax(frontend string) rig.Request {
+	req := c.request
+	req.Dockerfile = "# syntax=" + frontend + "\n" + req.Dockerfile
+	return req
+}
+
+// newKey writes a private key to a file, for an agent to serve.
+func newKey(t *testing.T) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}

@@ -1,0 +1,11 @@
+// Package daemon builds Dockerfiles on a real builder, through our frontend
+// image and through upstream's, and compares what comes out.
+//
+// testdata/image holds builds that succeed: the file tree of every layer, the
+// config and the names of the steps must be equal. testdata/error holds builds
+// that fail: the text that buildctl prints, source lines included, must be equal
+// but for what cannot be. Each case is a txtar archive; case_test.go has the
+// format.
+//
+// The tests have build tag integration: they need Linux and root.
+package daemon

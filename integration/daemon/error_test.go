@@ -1,0 +1,89 @@
+//go:build integration
+
+package daemon
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"slipway/integration/rig"
+)
+
+// TestError builds each case of testdata/error with both frontends through
+// buildctl and compares what it prints about the failure.
+func TestError(t *testing.T) {
+	for _, c := range readCases(t, "error") {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			got, want := buildError(t, c.withSyntax(ours)), buildError(t, c.withSyntax(upstream))
+			gotSource, gotText := splitError(got)
+			wantSource, wantText := splitError(want)
+			if !strings.Contains(gotText, wantText) {
+				t.Errorf("%s\nerror: %s\nwant:  %s", c.about, gotText, wantText)
+			}
+			if diff := cmp.Diff(lines(wantSource), lines(gotSource)); diff != "" {
+				t.Errorf("%s\nsource lines (-upstream +ours):\n%s", c.about, diff)
+			}
+			if len(c.errors) == 0 {
+				t.Error("the case does not say what the error is")
+			}
+			for _, line := range c.errors {
+				if !strings.Contains(got, line) {
+					t.Errorf("%s\nmissing: %s\nin:\n%s", c.about, line, got)
+				}
+			}
+		})
+	}
+}
+
+// buildError runs buildctl and returns the end of what it prints, from the
+// source lines on.
+func buildError(t *testing.T, req rig.Request) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(req.Dockerfile), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{
+		"--addr", builder.Socket, "build", "--progress=quiet",
+		"--frontend", "dockerfile.v0", "--local", "context=" + req.Context, "--local", "dockerfile=" + dir,
+	}
+	for key, value := range req.Attrs {
+		args = append(args, "--opt", key+"="+value)
+	}
+	out, err := exec.CommandContext(t.Context(), builder.Buildctl, args...).CombinedOutput()
+	if err == nil {
+		t.Fatalf("the build does not fail:\n%s", out)
+	}
+	text := string(out)
+	if i := strings.Index(text, "Dockerfile:"); i >= 0 {
+		text = text[i:]
+	}
+	return anonymous(text)
+}
+
+// anonymous replaces what differs from run to run.
+func anonymous(text string) string {
+	text = strings.NewReplacer(ours, "FRONTEND", upstream, "FRONTEND").Replace(text)
+	for _, r := range []struct{ pattern, with string }{
+		{`ref [a-z0-9]{25}::[a-z0-9]{25}`, "ref REF"},
+		{`runc run failed: .*`, "runc run failed: REASON"},
+	} {
+		text = regexp.MustCompile(r.pattern).ReplaceAllString(text, r.with)
+	}
+	return text
+}
+
+// splitError separates the excerpt of the Dockerfile from the message.
+func splitError(text string) (source, message string) {
+	if i := strings.LastIndex(text, "error: "); i >= 0 {
+		return text[:i], strings.TrimSpace(text[i:])
+	}
+	return "", strings.TrimSpace(text)
+}

@@ -1,0 +1,73 @@
+//go:build integration
+
+package daemon
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"slipway/integration/imagetree"
+	"slipway/integration/rig"
+)
+
+// TestImage builds each case of testdata/image with both frontends and compares
+// the images.
+func TestImage(t *testing.T) {
+	for _, c := range readCases(t, "image") {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			got, gotSteps := buildImage(t, c.withSyntax(ours))
+			want, wantSteps := buildImage(t, c.withSyntax(upstream))
+			if got == "" {
+				t.Error("our image is empty")
+			}
+			if diff := cmp.Diff(lines(want), lines(got)); diff != "" {
+				t.Errorf("%s\nimage (-upstream +ours):\n%s", c.about, diff)
+			}
+			if diff := cmp.Diff(wantSteps, gotSteps); c.steps && diff != "" {
+				t.Errorf("%s\nnames of the steps (-upstream +ours):\n%s", c.about, diff)
+			}
+		})
+	}
+}
+
+func lines(s string) []string { return strings.Split(s, "\n") }
+
+// buildImage returns the image as text, and the names of its steps, sorted.
+func buildImage(t *testing.T, req rig.Request) (image string, steps []string) {
+	t.Helper()
+	req.Image = true
+	res, err := builder.Build(t.Context(), req)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, builder.DaemonLog(1000))
+	}
+	index, err := imagetree.Open(res.Archive, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	images, err := imagetree.Read(index, imagetree.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for _, i := range images {
+		b.WriteString(i.String())
+	}
+	return b.String(), stepNames(res)
+}
+
+// stepNames leaves out the steps that deal with the frontend image itself, of
+// which there is a different one in each build.
+func stepNames(res *rig.Result) []string {
+	var names []string
+	for _, n := range res.Names() {
+		if !strings.Contains(n, ours) && !strings.Contains(n, upstream) {
+			names = append(names, n)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
