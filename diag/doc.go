@@ -5,6 +5,10 @@
 // Passes that go on after a fault return their value, usable as far as it
 // goes, and a [List].
 //
+// [Text] writes a list for people, with the lines it is about and a caret,
+// [JSON] for programs; [Lines] turns ranges into the line numbers that clients
+// of the frontend are told.
+//
 // Not here: which diagnostics there are (each package words its own), whether
 // a warning is wanted (linter).
 package diag

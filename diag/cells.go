@@ -1,0 +1,87 @@
+package diag
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/width"
+)
+
+// tabStop is the distance of tab stops in an excerpt.
+const tabStop = 8
+
+// cell is one rune of a line as a terminal shows it.
+type cell struct {
+	text       string
+	width      int // columns; 0 for combining marks
+	start, end int // bytes of the line
+}
+
+// cells lays out a line. Nothing of it can move the cursor or hide what stands
+// there: tabs become spaces, and what is not printable is spelled out.
+func cells(line string) []cell {
+	list := make([]cell, 0, len(line))
+	column := 0
+	for i := 0; i < len(line); {
+		r, n := utf8.DecodeRuneInString(line[i:])
+		c := cell{start: i, end: i + n}
+		if r == '\t' {
+			c.width = tabStop - column%tabStop
+			c.text = strings.Repeat(" ", c.width)
+		} else {
+			c.text, c.width = visible(r, line[i:i+n])
+		}
+		column += c.width
+		list = append(list, c)
+		i += n
+	}
+	return list
+}
+
+// visible returns how a rune is shown and how many columns that takes.
+func visible(r rune, raw string) (string, int) {
+	switch {
+	case r == utf8.RuneError && len(raw) == 1:
+		return fmt.Sprintf("<%02X>", raw[0]), 4
+	case r < ' ':
+		return string(rune(0x2400) + r), 1 // the Control Pictures block
+	case r == 0x7F:
+		return "\u2421", 1
+	case !unicode.IsPrint(r):
+		s := fmt.Sprintf("<U+%04X>", r)
+		return s, len(s)
+	case unicode.In(r, unicode.Mn, unicode.Me):
+		return raw, 0
+	}
+	switch width.LookupRune(r).Kind() {
+	case width.EastAsianWide, width.EastAsianFullwidth:
+		return raw, 2
+	}
+	return raw, 1
+}
+
+// printable returns the text with everything spelled out that is not
+// printable, tabs and line ends included.
+func printable(s string) string {
+	var b strings.Builder
+	for i, r := range s {
+		n := utf8.RuneLen(r)
+		if r == utf8.RuneError {
+			_, n = utf8.DecodeRuneInString(s[i:])
+		}
+		text, _ := visible(r, s[i:i+n])
+		b.WriteString(text)
+	}
+	return b.String()
+}
+
+// columns returns how many columns the cells take.
+func columns(list []cell) int {
+	n := 0
+	for _, c := range list {
+		n += c.width
+	}
+	return n
+}

@@ -1,0 +1,102 @@
+package diag
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// cut renders a line of the file, and what stands below it: carets under the
+// bytes [from, to), which may lie outside of the line. A range that is empty or
+// reaches no byte of the line gets one caret, where it begins. A line that is
+// too wide is cut to a window around the range.
+func (p *textPrinter) cut(line string, from, to int) (shown, under string) {
+	if from < 0 {
+		// The range began on an earlier line: leave out the indentation.
+		from = len(line) - len(strings.TrimLeft(line, " \t"))
+	}
+	from = min(from, len(line))
+	to = min(max(to, from), len(line))
+	before, after := false, false
+	line, from, to, before, after = clip(line, from, to, 8*p.opt.Width)
+	list := cells(line)
+	lo, hi := p.window(list, from, to)
+	before = before || lo > 0
+	after = after || hi < len(list)
+	var text, marks strings.Builder
+	if before {
+		text.WriteRune('…')
+		marks.WriteByte(' ')
+	}
+	caret := false
+	for _, c := range list[lo:hi] {
+		text.WriteString(c.text)
+		mark := " "
+		if c.end > from && c.start < to || from == to && c.start == from {
+			mark, caret = "^", true
+		}
+		marks.WriteString(strings.Repeat(mark, c.width))
+	}
+	if after {
+		text.WriteRune('…')
+	}
+	if !caret {
+		marks.WriteByte('^')
+	}
+	return text.String(), strings.TrimRight(marks.String(), " ")
+}
+
+// clip takes the part of a very long line that is around the range before it
+// is laid out rune by rune. limit is in bytes.
+func clip(line string, from, to, limit int) (part string, f, t int, before, after bool) {
+	if len(line) <= limit {
+		return line, from, to, false, false
+	}
+	lo := max(from-limit/2, 0)
+	for lo > 0 && lo < len(line) && !utf8.RuneStart(line[lo]) {
+		lo--
+	}
+	hi := min(lo+limit, len(line))
+	for hi < len(line) && !utf8.RuneStart(line[hi]) {
+		hi++
+	}
+	return line[lo:hi], from - lo, min(to, hi) - lo, lo > 0, hi < len(line)
+}
+
+// window chooses the cells [lo, hi) of a line that are shown: all if they fit,
+// else the range, or the beginning of a long one, with some text before it.
+func (p *textPrinter) window(list []cell, from, to int) (lo, hi int) {
+	room := p.opt.Width
+	if columns(list) <= room {
+		return 0, len(list)
+	}
+	first, last := len(list), len(list)
+	for i, c := range list {
+		if c.end > from {
+			first = i
+			break
+		}
+	}
+	for i := first; i < len(list); i++ {
+		if list[i].end >= to {
+			last = i + 1
+			break
+		}
+	}
+	lead := max((room-columns(list[first:last]))/2, room/8)
+	lo = first
+	for used := 0; lo > 0 && used+list[lo-1].width <= lead; lo-- {
+		used += list[lo-1].width
+	}
+	hi = lo
+	used := 0
+	for hi < len(list) && used+list[hi].width <= room {
+		used += list[hi].width
+		hi++
+	}
+	// What is left over on the right is used on the left.
+	for lo > 0 && used+list[lo-1].width <= room {
+		lo--
+		used += list[lo].width
+	}
+	return lo, hi
+}

@@ -1,0 +1,110 @@
+package diag
+
+import (
+	"encoding/json"
+	"io"
+
+	"slipway/source"
+)
+
+// The JSON form. Lines and columns count from 1, columns and offsets count
+// bytes, the end of a range is the byte behind it.
+type (
+	jsonDiagnostic struct {
+		File     string        `json:"file,omitempty"`
+		Severity string        `json:"severity"`
+		Code     string        `json:"code,omitempty"`
+		Message  string        `json:"message"`
+		Detail   string        `json:"detail,omitempty"`
+		URL      string        `json:"url,omitempty"`
+		Range    *jsonRange    `json:"range,omitempty"`
+		Context  *jsonRange    `json:"context,omitempty"`
+		Related  []jsonRelated `json:"related,omitempty"`
+		Fixes    []jsonFix     `json:"fixes,omitempty"`
+	}
+	jsonRange struct {
+		Start jsonPosition `json:"start"`
+		End   jsonPosition `json:"end"`
+	}
+	jsonPosition struct {
+		Line   int `json:"line"`
+		Column int `json:"column"`
+		Offset int `json:"offset"`
+	}
+	jsonRelated struct {
+		File    string     `json:"file,omitempty"`
+		Message string     `json:"message,omitempty"`
+		Range   *jsonRange `json:"range,omitempty"`
+	}
+	jsonFix struct {
+		Title string     `json:"title"`
+		Safe  bool       `json:"safe"`
+		Edits []jsonEdit `json:"edits"`
+	}
+	jsonEdit struct {
+		File  string     `json:"file,omitempty"`
+		Range *jsonRange `json:"range,omitempty"`
+		New   string     `json:"new"`
+	}
+)
+
+// JSON writes the list as one JSON array, an object for each diagnostic in the
+// order of the list; an empty list is []. Bytes that are not UTF-8 come out as
+// U+FFFD. The error is that of the writer.
+func JSON(w io.Writer, l List) error {
+	docs := make([]jsonDiagnostic, len(l))
+	for i, d := range l {
+		docs[i] = newJSONDiagnostic(d)
+	}
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(docs)
+}
+
+func newJSONDiagnostic(d *Diagnostic) jsonDiagnostic {
+	j := jsonDiagnostic{
+		File:     fileName(d.Range),
+		Severity: d.Severity.String(),
+		Code:     d.Code,
+		Message:  d.Message,
+		Detail:   d.Detail,
+		URL:      d.URL,
+		Range:    newJSONRange(d.Range),
+		Context:  newJSONRange(d.Context),
+	}
+	for _, r := range d.Related {
+		j.Related = append(j.Related, jsonRelated{
+			File: fileName(r.Range), Message: r.Message, Range: newJSONRange(r.Range),
+		})
+	}
+	for _, f := range d.Fixes {
+		fix := jsonFix{Title: f.Title, Safe: f.Safe, Edits: []jsonEdit{}}
+		for _, e := range f.Edits {
+			fix.Edits = append(fix.Edits, jsonEdit{
+				File: fileName(e.Range), Range: newJSONRange(e.Range), New: e.New,
+			})
+		}
+		j.Fixes = append(j.Fixes, fix)
+	}
+	return j
+}
+
+func newJSONRange(r source.Range) *jsonRange {
+	if r.IsZero() {
+		return nil
+	}
+	at := func(offset int) jsonPosition {
+		p := r.File.Position(offset)
+		return jsonPosition{Line: p.Line, Column: p.Column, Offset: offset}
+	}
+	return &jsonRange{Start: at(r.Start), End: at(r.End)}
+}
+
+// fileName returns the name of the file that the range is in; "" without.
+func fileName(r source.Range) string {
+	if r.IsZero() {
+		return ""
+	}
+	return r.File.Name
+}

@@ -1,0 +1,215 @@
+package diag
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+
+	"slipway/source"
+)
+
+// TextOptions say how Text writes.
+type TextOptions struct {
+	Color bool // ANSI colours
+	Width int  // columns of an excerpt's line; longer ones are cut around the range. 0: 200
+	Lines int  // lines of an excerpt; of longer ones those around the range are shown. 0: 8
+}
+
+func (o TextOptions) normal() TextOptions {
+	if o.Width <= 0 {
+		o.Width = 200
+	}
+	if o.Lines <= 0 {
+		o.Lines = 8
+	}
+	return o
+}
+
+// Text writes the diagnostics as people read them: file, line and column, the
+// message, and the lines that it is about with a caret below the range.
+//
+//	Dockerfile:3:6: error: unknown flag: --form
+//	 3 | COPY --form=build /a /b
+//	   |      ^^^^^^
+//
+// Context lines are shown around the range, related places follow with their
+// own excerpts. What is not printable is spelled out, so that a file cannot
+// send commands to the terminal. The error is that of the writer.
+func Text(w io.Writer, l List, opt TextOptions) error {
+	p := &textPrinter{opt: opt.normal()}
+	for _, d := range l {
+		p.diagnostic(d)
+		if _, err := w.Write(p.buf.Bytes()); err != nil {
+			return err
+		}
+		p.buf.Reset()
+	}
+	return nil
+}
+
+type textPrinter struct {
+	opt TextOptions
+	buf bytes.Buffer
+}
+
+// The ANSI codes in use. The zero style is plain.
+type style string
+
+const (
+	plain  style = ""
+	bold   style = "1"
+	red    style = "1;31"
+	yellow style = "1;33"
+	blue   style = "1;34"
+	cyan   style = "1;36"
+)
+
+// print writes text that is printable already.
+func (p *textPrinter) print(s style, text string) {
+	if !p.opt.Color || s == plain || text == "" {
+		p.buf.WriteString(text)
+		return
+	}
+	fmt.Fprintf(&p.buf, "\x1b[%sm%s\x1b[0m", string(s), text)
+}
+
+func (p *textPrinter) diagnostic(d *Diagnostic) {
+	mark := red
+	if d.Severity == Warning {
+		mark = yellow
+	}
+	message := printable(d.Message)
+	if d.Code != "" {
+		message += " [" + printable(d.Code) + "]"
+	}
+	p.head(d.Range, mark, d.Severity.String(), message)
+	p.excerpt(d.Range, d.Context, mark)
+	for _, r := range d.Related {
+		text := r.Message
+		if text == "" {
+			text = "also here"
+		}
+		p.head(r.Range, cyan, "note", printable(text))
+		p.excerpt(r.Range, source.Range{}, cyan)
+	}
+	if d.Detail != "" {
+		p.remark("note", d.Detail)
+	}
+	for _, f := range d.Fixes {
+		p.remark("help", f.Title)
+	}
+	if d.URL != "" {
+		p.remark("see", d.URL)
+	}
+}
+
+// head writes the first line: place, kind and message.
+func (p *textPrinter) head(r source.Range, s style, kind, message string) {
+	if !r.IsZero() {
+		at := r.Position()
+		p.print(bold, fmt.Sprintf("%s:%d:%d: ", printable(r.File.Name), at.Line, at.Column))
+	}
+	p.print(s, kind+": ")
+	p.print(bold, message)
+	p.buf.WriteByte('\n')
+}
+
+// remark writes a line that belongs to the excerpt above it.
+func (p *textPrinter) remark(kind, text string) {
+	p.print(blue, " = ")
+	p.print(bold, kind+": ")
+	p.buf.WriteString(printable(text))
+	p.buf.WriteByte('\n')
+}
+
+// excerpt writes the lines of the context and marks the range in them.
+func (p *textPrinter) excerpt(r, context source.Range, s style) {
+	if r.IsZero() || len(r.File.Bytes) == 0 {
+		return
+	}
+	if context.File != r.File {
+		context = source.Range{}
+	}
+	first, last := r.Join(context).Lines()
+	last = min(last, lastLine(r.File))
+	first = min(first, last)
+	shown := p.choose(first, last, r)
+	digits := len(fmt.Sprint(shown[len(shown)-1]))
+	prev := shown[0] - 1
+	for _, n := range shown {
+		if n != prev+1 {
+			p.print(blue, strings.Repeat(" ", digits-1)+"...")
+			p.buf.WriteByte('\n')
+		}
+		prev = n
+		p.line(r, n, digits, s)
+	}
+}
+
+// lastLine returns the number of the last line that has bytes.
+func lastLine(f *source.File) int {
+	n := f.Lines()
+	if n > 1 && f.LineStart(n) == len(f.Bytes) {
+		return n - 1
+	}
+	return n
+}
+
+// choose picks the lines to show of those from first to last: all if they are
+// few, else those of the range with their neighbours, and of a long range its
+// beginning and its end.
+func (p *textPrinter) choose(first, last int, r source.Range) []int {
+	from, to := first, last
+	if last-first+1 > p.opt.Lines {
+		from, to = r.Lines()
+		from, to = max(from-1, first), min(to+1, last)
+		from = min(from, to)
+	}
+	skipFrom, skipTo := to+1, to
+	if to-from+1 > p.opt.Lines {
+		head := (p.opt.Lines + 1) / 2
+		skipFrom, skipTo = from+head, to-(p.opt.Lines-head)
+	}
+	var list []int
+	for n := from; n <= to; n++ {
+		if n == skipFrom {
+			n = skipTo
+			continue
+		}
+		list = append(list, n)
+	}
+	return list
+}
+
+// line writes one line of the file and, if the range touches it, carets.
+func (p *textPrinter) line(r source.Range, n, digits int, s style) {
+	start := r.File.LineStart(n)
+	text := r.File.Line(n)
+	from, to := r.Start-start, r.End-start
+	first, last := r.Lines()
+	marked := first <= n && n <= last
+	if n == lastLine(r.File) && first > n {
+		marked = true // the range is behind the last line end
+	}
+	if from < 0 && strings.TrimSpace(text) == "" {
+		marked = false // an empty line in the middle of the range
+	}
+	if !marked {
+		from, to = 0, 0
+	}
+	shown, under := p.cut(text, from, to)
+	p.print(blue, fmt.Sprintf(" %*d |", digits, n))
+	if shown = strings.TrimRight(shown, " "); shown != "" {
+		p.buf.WriteString(" " + shown)
+	}
+	p.buf.WriteByte('\n')
+	if !marked || strings.Trim(under, " ") == "" {
+		return
+	}
+	p.print(blue, strings.Repeat(" ", digits+1)+" | ")
+	indent := len(under) - len(strings.TrimLeft(under, " "))
+	p.buf.WriteString(under[:indent])
+	p.print(s, under[indent:])
+	p.buf.WriteByte('\n')
+}
