@@ -1,34 +1,32 @@
 package instructions
 
 import (
-	"strings"
-
 	"slipway/diag"
 	"slipway/parser"
 )
 
-// parseArg reads ARG NAME[=DEFAULT]…
+// buildArg reads an ARG.
 //
-// Upstream: flags are not looked at.
-func parseArg(r *request) (Command, *diag.Diagnostic) {
-	words := r.words()
-	if len(words) == 0 {
-		return nil, r.atLeastOne()
+//	arg = "ARG" declaration { declaration } .
+//	declaration = name [ "=" [ default ] ] .
+//
+// Upstream: flags are neither there nor refused.
+func buildArg(in *parser.Instruction) (Command, *diag.Diagnostic) {
+	list := words(in.Args)
+	if len(list) == 0 {
+		return nil, atLeastOne(in, "ARG")
 	}
-	arg := &Arg{Node: Node{r.in}}
-	for _, w := range words {
-		key, value, ok := strings.Cut(w.Value, "=")
-		decl := ArgDecl{Key: key, Word: w}
+	arg := &Arg{Node: Node{in}}
+	for _, w := range list {
+		key, value, ok := cut(w)
+		decl := ArgDecl{Key: key.Value, Word: w}
 		if ok {
-			if key == "" {
-				return nil, diag.Errorf(w.Text.Range(), "ARG names can not be blank")
+			if key.Value == "" {
+				return nil, blankName(w.Text.Range(), "ARG")
 			}
-			decl.Default = &parser.Word{Value: value, Text: w.Text}
-			if eq := strings.IndexByte(w.Text.String(), '='); eq >= 0 {
-				decl.Default.Text = w.Text.Slice(eq+1, w.Text.Len())
-			}
+			decl.Default = &value
 		}
-		decl.Doc = docComment(r.in, key)
+		decl.Doc = describe(in.Doc, decl.Key)
 		arg.Args = append(arg.Args, decl)
 	}
 	return arg, nil

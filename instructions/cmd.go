@@ -5,58 +5,71 @@ import (
 	"slipway/parser"
 )
 
-// commandLine returns the command of RUN, CMD and ENTRYPOINT. A shell form
-// without anything is one empty string for the shell.
-func (r *request) commandLine() CommandLine {
-	words := r.words()
-	if !r.json() {
-		if len(words) == 0 {
-			words = []parser.Word{{Text: r.in.Rest}}
-		}
-		return CommandLine{Args: words, Shell: true}
+// commandLine reads what RUN, CMD and ENTRYPOINT run. Args is never nil.
+//
+//	command = exec | text | .
+//	exec = "[" [ string { "," string } ] "]" .
+func commandLine(in *parser.Instruction) CommandLine {
+	args := words(in.Args)
+	if args == nil {
+		args = []parser.Word{}
 	}
-	if words == nil {
-		words = []parser.Word{}
-	}
-	return CommandLine{Args: words}
+	return CommandLine{Args: args, Shell: !isJSON(in.Args)}
 }
 
-// parseCmd reads CMD COMMAND or CMD ["EXECUTABLE"…].
-func parseCmd(r *request) (Command, *diag.Diagnostic) {
-	if _, d := r.parseFlags(); d != nil {
-		return nil, d
-	}
-	return &Cmd{Node: Node{r.in}, CommandLine: r.commandLine()}, nil
+func isJSON(a parser.Args) bool {
+	_, ok := a.(*parser.JSON)
+	return ok
 }
 
-// parseEntrypoint reads ENTRYPOINT COMMAND or ENTRYPOINT ["EXECUTABLE"…]. An
-// empty list is none: it resets the entry point.
-func parseEntrypoint(r *request) (Command, *diag.Diagnostic) {
-	if _, d := r.parseFlags(); d != nil {
+// buildCmd reads a CMD.
+//
+//	cmd = "CMD" command .
+func buildCmd(in *parser.Instruction) (Command, *diag.Diagnostic) {
+	if _, d := parseFlags(in, nil); d != nil {
 		return nil, d
 	}
-	c := r.commandLine()
-	if len(c.Args) == 0 {
-		c.Args = nil
-	}
-	return &Entrypoint{Node: Node{r.in}, CommandLine: c}, nil
+	return &Cmd{Node: Node{in}, CommandLine: commandLine(in)}, nil
 }
 
-// parseShell reads SHELL ["EXECUTABLE"…].
-func parseShell(r *request) (Command, *diag.Diagnostic) {
-	if _, d := r.parseFlags(); d != nil {
+// buildEntrypoint reads an ENTRYPOINT.
+//
+//	entrypoint = "ENTRYPOINT" command .
+//
+// Upstream: unlike that of CMD, an empty list is nil, which image configs show
+// as null.
+func buildEntrypoint(in *parser.Instruction) (Command, *diag.Diagnostic) {
+	if _, d := parseFlags(in, nil); d != nil {
 		return nil, d
 	}
-	words := r.words()
-	switch {
-	case len(words) == 0:
-		return nil, r.atLeastOne()
-	case !r.json():
-		return nil, diag.Errorf(r.in.Rest.Range(), "SHELL requires the arguments to be in JSON form")
+	line := commandLine(in)
+	if len(line.Args) == 0 {
+		line.Args = nil
 	}
-	sh := &Shell{Node: Node{r.in}}
-	for _, w := range words {
-		sh.Shell = append(sh.Shell, w.Value)
+	return &Entrypoint{Node: Node{in}, CommandLine: line}, nil
+}
+
+// buildShell reads a SHELL.
+//
+//	shell = "SHELL" exec .
+func buildShell(in *parser.Instruction) (Command, *diag.Diagnostic) {
+	if _, d := parseFlags(in, nil); d != nil {
+		return nil, d
 	}
-	return sh, nil
+	args := words(in.Args)
+	if len(args) == 0 {
+		return nil, atLeastOne(in, "SHELL")
+	}
+	if !isJSON(in.Args) {
+		return nil, diag.Errorf(argsRange(in), "SHELL requires the arguments to be in JSON form")
+	}
+	return &Shell{Node: Node{in}, Shell: values(args)}, nil
+}
+
+func values(list []parser.Word) []string {
+	out := make([]string, len(list))
+	for i, w := range list {
+		out[i] = w.Value
+	}
+	return out
 }

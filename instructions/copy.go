@@ -5,85 +5,93 @@ import (
 	"slipway/parser"
 )
 
-var addFlags = []flag{
-	{"chown", text},
-	{"chmod", text},
-	{"link", boolean},
-	{"keep-git-dir", boolean},
-	{"checksum", text},
-	{"unpack", boolean},
-	{"exclude", textList},
+var addFlags = []flagSpec{
+	{"chown", stringFlag},
+	{"chmod", stringFlag},
+	{"link", boolFlag},
+	{"keep-git-dir", boolFlag},
+	{"checksum", stringFlag},
+	{"unpack", boolFlag},
+	{"exclude", listFlag},
 }
 
-var copyFlags = []flag{
-	{"chown", text},
-	{"from", text},
-	{"chmod", text},
-	{"link", boolean},
-	{"exclude", textList},
-	{"parents", boolean},
+var copyFlags = []flagSpec{
+	{"chown", stringFlag},
+	{"from", stringFlag},
+	{"chmod", stringFlag},
+	{"link", boolFlag},
+	{"exclude", listFlag},
+	{"parents", boolFlag},
 }
 
-// parseAdd reads ADD [flags] SOURCE… DEST or ADD [flags] ["SOURCE"… "DEST"].
-func parseAdd(r *request) (Command, *diag.Diagnostic) { return r.copy(true, addFlags) }
+// buildAdd reads an ADD.
+//
+//	add = "ADD" { flag } files .
+func buildAdd(in *parser.Instruction) (Command, *diag.Diagnostic) {
+	return buildFiles(in, &Copy{Node: Node{in}, Add: true}, "ADD", addFlags)
+}
 
-// parseCopy reads COPY [flags] SOURCE… DEST or COPY [flags] ["SOURCE"… "DEST"].
-func parseCopy(r *request) (Command, *diag.Diagnostic) { return r.copy(false, copyFlags) }
+// buildCopy reads a COPY.
+//
+//	copy = "COPY" { flag } files .
+func buildCopy(in *parser.Instruction) (Command, *diag.Diagnostic) {
+	return buildFiles(in, &Copy{Node: Node{in}}, "COPY", copyFlags)
+}
 
-func (r *request) copy(add bool, known []flag) (Command, *diag.Diagnostic) {
-	words := r.words()
-	if len(words) < 2 {
-		return nil, r.errorf("%s requires at least two arguments, but only one was provided. Destination could not be determined", r.keyword)
+// buildFiles fills in a COPY or ADD.
+//
+//	files = list | "[" string "," string { "," string } "]" .
+//	list = source { source } destination .
+//	source = path | URL | heredoc .
+func buildFiles(in *parser.Instruction, c *Copy, name string, specs []flagSpec) (Command, *diag.Diagnostic) {
+	args := words(in.Args)
+	if len(args) < 2 {
+		return nil, diag.Errorf(argsRange(in), "%s requires at least two arguments, but only one was provided. Destination could not be determined", name)
 	}
-	values, d := r.parseFlags(known...)
+	set, d := parseFlags(in, specs)
 	if d != nil {
 		return nil, d
 	}
-	dest := words[len(words)-1]
-	if parser.IsHeredoc(dest.Value) {
-		return nil, diag.Errorf(dest.Text.Range(), "%s cannot accept a heredoc as a destination", r.keyword)
+	c.Dest = args[len(args)-1]
+	if parser.IsHeredoc(c.Dest.Value) {
+		return nil, diag.Errorf(c.Dest.Text.Range(), "%s cannot accept a heredoc as a destination", name)
 	}
-	c := &Copy{
-		Node:     Node{r.in},
-		Add:      add,
-		Dest:     dest,
-		From:     values.word("from"),
-		Chown:    values.word("chown"),
-		Chmod:    values.word("chmod"),
-		Checksum: values.word("checksum"),
-		Exclude:  values.list("exclude"),
-		Link:     values.isOn("link"),
-		Parents:  values.isOn("parents"),
-		KeepGit:  values.on("keep-git-dir"),
-		Unpack:   values.on("unpack"),
+	for _, w := range args[:len(args)-1] {
+		if h, ok := parser.ParseHeredoc(w.Value); ok {
+			c.Inline = append(c.Inline, inline(in, w, h))
+		} else {
+			c.Sources = append(c.Sources, w)
+		}
 	}
-	r.sources(c, words[:len(words)-1])
+	c.From = set.word("from")
+	c.Chown = set.word("chown")
+	c.Chmod = set.word("chmod")
+	c.Checksum = set.word("checksum")
+	if list := set.words("exclude"); len(list) > 0 {
+		c.Exclude = values(list)
+	}
+	c.Link = set.isSet("link")
+	c.Parents = set.isSet("parents")
+	c.KeepGit = set.bool("keep-git-dir")
+	c.Unpack = set.bool("unpack")
 	return c, nil
 }
 
-// sources sorts the sources into paths and heredocs. Their order among each
-// other is lost: paths are copied first.
+// inline finds the body that belongs to a heredoc word.
 //
-// Upstream: of two heredocs of one name both get the body of the last.
-func (r *request) sources(c *Copy, words []parser.Word) {
-	bodies := map[string]parser.Heredoc{}
-	for _, h := range r.heredocs {
-		bodies[h.Name] = h
-	}
-	for _, w := range words {
-		h, ok := parser.ParseHeredoc(w.Value)
-		if !ok {
-			c.Sources = append(c.Sources, w)
+// Upstream: of several documents with one name, all are the last one; a word
+// that looks like a heredoc without being one, as in a JSON array, is an empty
+// file.
+func inline(in *parser.Instruction, w parser.Word, h parser.Heredoc) Inline {
+	file := Inline{Name: h.Name, Expand: h.Expand, Range: w.Text.Range()}
+	for _, doc := range in.Heredocs {
+		if doc.Name != h.Name {
 			continue
 		}
-		body := bodies[h.Name]
-		in := Inline{Name: h.Name, Data: body.Content(), Expand: h.Expand, Range: body.Body}
+		file.Data, file.Range = doc.Content(), doc.Body
 		if h.Chomp {
-			in.Data = parser.Chomp(in.Data)
+			file.Data = parser.Chomp(file.Data)
 		}
-		if in.Range.IsZero() {
-			in.Range = w.Text.Range()
-		}
-		c.Inline = append(c.Inline, in)
 	}
+	return file
 }

@@ -4,8 +4,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/tonistiigi/go-csvvalue"
-
 	"slipway/diag"
 	"slipway/internal/suggest"
 	"slipway/parser"
@@ -13,36 +11,50 @@ import (
 
 var deviceKeys = []string{"name", "required"}
 
-// parseDevice reads --device=NAME[,required[=BOOL]] or --device=name=NAME….
-// Names may have a = themselves: the first field that is no known key is one.
+// parseDevice reads a --device.
+//
+//	device = field { "," field } .
+//	field = [ "name=" ] name | "required" [ "=" bool ] .
+//
+// The first field that is nothing else is the name, even with a = in it.
 func parseDevice(f *parser.Flag) (Device, *diag.Diagnostic) {
-	fields, err := csvvalue.Fields(f.Value, nil)
+	list, err := fields(f)
 	if err != nil {
-		return Device{}, diag.Errorf(f.ValueAt, "failed to parse csv devices: %w", err)
+		return Device{}, diag.Errorf(err.at, "failed to parse csv devices: %w", err.cause)
 	}
 	var dev Device
-	places := fieldPlaces(f, fields)
-	for i, field := range fields {
-		key, value, ok := strings.Cut(field, "=")
-		switch key = strings.ToLower(key); {
-		case key == "required" && !ok:
-			dev.Required = true
-		case key == "required":
-			if dev.Required, err = strconv.ParseBool(value); err != nil {
-				return dev, diag.Errorf(places[i], "invalid value for %s: %s", key, value)
-			}
-		case key == "name" && ok:
-			if dev.Name != "" {
-				return dev, diag.Errorf(places[i], "device name already set to %s", dev.Name)
-			}
-			dev.Name = value
-		case dev.Name == "":
-			dev.Name = field
-		case !ok:
-			return dev, diag.Errorf(places[i], "invalid field '%s' must be a key=value pair", field)
-		default:
-			return dev, diag.Errorf(places[i], "unexpected key '%s' in '%s'%s", key, field, suggest.Hint(key, deviceKeys, true))
+	for _, field := range list {
+		if d := dev.set(field); d != nil {
+			return Device{}, d
 		}
 	}
 	return dev, nil
+}
+
+func (dev *Device) set(f field) *diag.Diagnostic {
+	key, value, ok := strings.Cut(f.text, "=")
+	start := len(key) + 1
+	key = strings.ToLower(key)
+	switch {
+	case key == "required" && !ok:
+		dev.Required = true
+	case key == "required":
+		v, err := strconv.ParseBool(value)
+		if err != nil {
+			return diag.Errorf(f.at(start, len(f.text)), "invalid value for %s: %s", key, value)
+		}
+		dev.Required = v
+	case key == "name" && ok:
+		if dev.Name != "" {
+			return diag.Errorf(f.at(0, len(f.text)), "device name already set to %s", dev.Name)
+		}
+		dev.Name = value
+	case dev.Name == "":
+		dev.Name = f.text
+	case !ok:
+		return diag.Errorf(f.at(0, len(f.text)), "invalid field '%s' must be a key=value pair", f.text)
+	default:
+		return diag.Errorf(f.at(0, start-1), "unexpected key '%s' in '%s'%s", key, f.text, suggest.Hint(key, deviceKeys, true))
+	}
+	return nil
 }

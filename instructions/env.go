@@ -5,37 +5,41 @@ import (
 	"slipway/parser"
 )
 
-// pairs reads KEY=VALUE… or KEY VALUE.
-func (r *request) pairs() (*parser.Pairs, *diag.Diagnostic) {
-	if _, d := r.parseFlags(); d != nil {
+// buildEnv reads an ENV.
+//
+//	env = "ENV" ( pair { pair } | key value ) .
+//	pair = key "=" [ value ] .
+func buildEnv(in *parser.Instruction) (Command, *diag.Diagnostic) {
+	p, d := pairs(in, "ENV")
+	if d != nil {
 		return nil, d
 	}
-	p, ok := r.in.Args.(*parser.Pairs)
-	if !ok || len(p.Pairs) == 0 {
-		return nil, r.atLeastOne()
+	return &Env{Node: Node{in}, Pairs: p.Pairs, Legacy: p.Legacy}, nil
+}
+
+// buildLabel reads a LABEL.
+//
+//	label = "LABEL" ( pair { pair } | key value ) .
+func buildLabel(in *parser.Instruction) (Command, *diag.Diagnostic) {
+	p, d := pairs(in, "LABEL")
+	if d != nil {
+		return nil, d
 	}
-	for _, kv := range p.Pairs {
-		if kv.Key.Value == "" {
-			return nil, diag.Errorf(kv.Value.Text.Range(), "%s names can not be blank", r.keyword)
+	return &Label{Node: Node{in}, Pairs: p.Pairs, Legacy: p.Legacy}, nil
+}
+
+func pairs(in *parser.Instruction, name string) (*parser.Pairs, *diag.Diagnostic) {
+	if _, d := parseFlags(in, nil); d != nil {
+		return nil, d
+	}
+	p, _ := in.Args.(*parser.Pairs)
+	if p == nil || len(p.Pairs) == 0 {
+		return nil, atLeastOne(in, name)
+	}
+	for _, pair := range p.Pairs {
+		if pair.Key.Value == "" {
+			return nil, blankName(pair.Key.Text.Range().Join(pair.Value.Text.Range()), name)
 		}
 	}
 	return p, nil
-}
-
-// parseEnv reads ENV KEY=VALUE… or ENV KEY VALUE.
-func parseEnv(r *request) (Command, *diag.Diagnostic) {
-	p, d := r.pairs()
-	if d != nil {
-		return nil, d
-	}
-	return &Env{Node: Node{r.in}, Pairs: p.Pairs, Legacy: p.Legacy}, nil
-}
-
-// parseLabel reads LABEL KEY=VALUE… or LABEL KEY VALUE.
-func parseLabel(r *request) (Command, *diag.Diagnostic) {
-	p, d := r.pairs()
-	if d != nil {
-		return nil, d
-	}
-	return &Label{Node: Node{r.in}, Pairs: p.Pairs, Legacy: p.Legacy}, nil
 }

@@ -8,115 +8,117 @@ import (
 	"slipway/parser"
 )
 
-// kind says what values a flag takes.
-type kind int
+// flagKind says what the value of a flag may be and how often the flag.
+type flagKind int
 
 const (
-	text     kind = iota // --name=value, once
-	textList             // --name=value, repeatable
-	boolean              // --name or --name=true|false, once
+	stringFlag flagKind = iota // --name=VALUE, once
+	listFlag                   // --name=VALUE, again and again
+	boolFlag                   // --name, --name=true or --name=false, once
 )
 
-// flag is a flag that an instruction has.
-type flag struct {
+// flagSpec is a flag that an instruction has.
+type flagSpec struct {
 	name string
-	kind kind
+	kind flagKind
 }
 
-// flags are the values of an instruction's flags, by name.
-type flags map[string][]*parser.Flag
+// flagSet holds the flags of an instruction by name.
+type flagSet map[string][]*parser.Flag
 
-// parseFlags checks an instruction's flags against those it has.
-func (r *request) parseFlags(known ...flag) (flags, *diag.Diagnostic) {
-	values := flags{}
-	for i := range r.in.Flags {
-		f := &r.in.Flags[i]
-		k, ok := find(known, f.Name)
+// parseFlags checks the flags of an instruction against those it has.
+//
+//	flag = "--" name [ "=" value ] .
+func parseFlags(in *parser.Instruction, specs []flagSpec) (flagSet, *diag.Diagnostic) {
+	set := flagSet{}
+	for i := range in.Flags {
+		f := &in.Flags[i]
+		spec, ok := findFlag(specs, f.Name)
 		if !ok {
-			return nil, diag.Errorf(f.NameAt, "unknown flag: --%s%s", f.Name, suggest.Hint(f.Name, names(known), true))
+			return nil, diag.Errorf(f.NameAt, "unknown flag: --%s%s", f.Name, suggest.Hint(f.Name, flagNames(specs), true))
 		}
-		if len(values[f.Name]) > 0 && k.kind != textList {
-			return nil, diag.Errorf(f.Text.Range(), "duplicate flag specified: --%s", f.Name)
-		}
-		if d := k.check(f); d != nil {
+		if first := set[f.Name]; len(first) > 0 && spec.kind != listFlag {
+			d := diag.Errorf(f.Text.Range(), "duplicate flag specified: --%s", f.Name)
+			d.Related = []diag.Related{{Range: first[0].Text.Range(), Message: "first specified here"}}
 			return nil, d
 		}
-		values[f.Name] = append(values[f.Name], f)
+		if d := checkFlag(f, spec.kind); d != nil {
+			return nil, d
+		}
+		set[f.Name] = append(set[f.Name], f)
 	}
-	return values, nil
+	return set, nil
 }
 
-func find(known []flag, name string) (flag, bool) {
-	for _, k := range known {
-		if k.name == name {
-			return k, true
+// checkFlag checks whether a value is there, and what it is.
+func checkFlag(f *parser.Flag, kind flagKind) *diag.Diagnostic {
+	missing := !f.HasValue
+	if kind == boolFlag {
+		missing = f.HasValue && f.Value == ""
+	}
+	if missing {
+		return diag.Errorf(f.Text.Range(), "missing a value on flag: --%s", f.Name)
+	}
+	if kind == boolFlag {
+		switch strings.ToLower(f.Value) {
+		case "true", "false", "":
+		default:
+			return diag.Errorf(f.ValueAt, "expecting boolean value for flag --%s, not: %s", f.Name, f.Value)
 		}
 	}
-	return flag{}, false
+	return nil
 }
 
-func names(known []flag) []string {
-	list := make([]string, len(known))
-	for i, k := range known {
-		list[i] = k.name
+func findFlag(specs []flagSpec, name string) (flagSpec, bool) {
+	for _, s := range specs {
+		if s.name == name {
+			return s, true
+		}
+	}
+	return flagSpec{}, false
+}
+
+func flagNames(specs []flagSpec) []string {
+	names := make([]string, len(specs))
+	for i, s := range specs {
+		names[i] = s.name
+	}
+	return names
+}
+
+// word returns the value of a string flag, the zero Word without the flag.
+func (s flagSet) word(name string) parser.Word {
+	if len(s[name]) == 0 {
+		return parser.Word{}
+	}
+	return flagWord(s[name][0])
+}
+
+// words returns the values of a list flag.
+func (s flagSet) words(name string) []parser.Word {
+	var list []parser.Word
+	for _, f := range s[name] {
+		list = append(list, flagWord(f))
 	}
 	return list
 }
 
-func (k flag) check(f *parser.Flag) *diag.Diagnostic {
-	if k.kind != boolean {
-		if !f.HasValue {
-			return diag.Errorf(f.Text.Range(), "missing a value on flag: --%s", f.Name)
-		}
+// bool returns the value of a bool flag, nil without the flag.
+func (s flagSet) bool(name string) *bool {
+	if len(s[name]) == 0 {
 		return nil
 	}
-	if f.HasValue && f.Value == "" {
-		return diag.Errorf(f.Text.Range(), "missing a value on flag: --%s", f.Name)
-	}
-	switch strings.ToLower(f.Value) {
-	case "", "true", "false":
-		return nil
-	}
-	return diag.Errorf(f.ValueAt, "expecting boolean value for flag --%s, not: %s", f.Name, f.Value)
+	v := !strings.EqualFold(s[name][0].Value, "false")
+	return &v
 }
 
-// word returns the value of a text flag; an empty word without.
-func (v flags) word(name string) parser.Word {
-	list := v[name]
-	if len(list) == 0 {
-		return parser.Word{}
-	}
-	f := list[0]
-	return parser.Word{Value: f.Value, Text: f.ValueAt.Text()}
+// isSet tells whether a bool flag is true.
+func (s flagSet) isSet(name string) bool {
+	v := s.bool(name)
+	return v != nil && *v
 }
 
-// value returns the value of a text flag, or the default.
-func (v flags) value(name, otherwise string) string {
-	if len(v[name]) == 0 {
-		return otherwise
-	}
-	return v[name][0].Value
-}
-
-// list returns the values of a repeatable flag.
-func (v flags) list(name string) []string {
-	var values []string
-	for _, f := range v[name] {
-		values = append(values, f.Value)
-	}
-	return values
-}
-
-// on returns the value of a boolean flag; nil without.
-func (v flags) on(name string) *bool {
-	if len(v[name]) == 0 {
-		return nil
-	}
-	b := !strings.EqualFold(v[name][0].Value, "false")
-	return &b
-}
-
-func (v flags) isOn(name string) bool {
-	b := v.on(name)
-	return b != nil && *b
+func flagWord(f *parser.Flag) parser.Word {
+	_, value := cutText(f.Text)
+	return parser.Word{Value: f.Value, Text: value}
 }

@@ -1,48 +1,49 @@
 package instructions
 
 import (
-	"regexp"
 	"strings"
 
 	"slipway/diag"
 	"slipway/parser"
 )
 
-// stageName is what the name of a stage looks like, in lower case.
-var stageName = regexp.MustCompile("^[a-z][a-z0-9-_.]*$")
+var fromFlags = []flagSpec{{"platform", stringFlag}}
 
-// parseFrom reads FROM [--platform=P] BASE [AS NAME].
-func parseFrom(r *request) (Command, *diag.Diagnostic) {
-	words := r.words()
-	from := &From{Node: Node{r.in}}
+// buildFrom reads a FROM. Its name is checked before its flags.
+//
+//	from = "FROM" [ "--platform=" platform ] base [ "AS" name ] .
+//	name = letter { letter | digit | "-" | "_" | "." } .
+func buildFrom(in *parser.Instruction) (Command, *diag.Diagnostic) {
+	args := words(in.Args)
+	from := &From{Node: Node{in}}
 	switch {
-	case len(words) == 3 && strings.EqualFold(words[1].Value, "as"):
-		from.As, from.Name = words[1], words[2]
-		if !stageName.MatchString(strings.ToLower(from.Name.Value)) {
+	case len(args) == 3 && strings.EqualFold(args[1].Value, "as"):
+		from.As, from.Name = args[1], args[2]
+		if !validStageName(strings.ToLower(from.Name.Value)) {
 			return nil, diag.Errorf(from.Name.Text.Range(), "invalid name for build stage: %q, name can't start with a number or contain symbols", from.Name.Value)
 		}
-	case len(words) != 1:
-		return nil, r.errorf("FROM requires either one or three arguments")
+	case len(args) != 1:
+		return nil, diag.Errorf(argsRange(in), "FROM requires either one or three arguments")
 	}
-	values, d := r.parseFlags(flag{"platform", text})
+	from.Base = args[0]
+	set, d := parseFlags(in, fromFlags)
 	if d != nil {
 		return nil, d
 	}
-	from.Base = words[0]
-	from.Platform = values.word("platform")
+	from.Platform = set.word("platform")
 	return from, nil
 }
 
-// docComment returns what the comments above an instruction say of a name: the
-// rest of the first line that starts with it.
-func docComment(in *parser.Instruction, name string) string {
-	if name == "" {
-		return ""
-	}
-	for _, c := range in.Doc {
-		if rest, ok := strings.CutPrefix(c.Text.String(), name+" "); ok {
-			return rest
+// validStageName tells whether a name in lower case can be one of a stage.
+func validStageName(name string) bool {
+	for i := range len(name) {
+		c := name[i]
+		switch {
+		case 'a' <= c && c <= 'z':
+		case i > 0 && ('0' <= c && c <= '9' || c == '-' || c == '_' || c == '.'):
+		default:
+			return false
 		}
 	}
-	return ""
+	return name != ""
 }

@@ -9,105 +9,103 @@ import (
 	"slipway/parser"
 )
 
-var healthFlags = []flag{
-	{"interval", text},
-	{"timeout", text},
-	{"start-period", text},
-	{"start-interval", text},
-	{"retries", text},
+var healthcheckFlags = []flagSpec{
+	{"interval", stringFlag},
+	{"timeout", stringFlag},
+	{"start-period", stringFlag},
+	{"start-interval", stringFlag},
+	{"retries", stringFlag},
 }
 
-// parseHealthcheck reads HEALTHCHECK [flags] CMD COMMAND or HEALTHCHECK NONE.
+// shortestInterval is the least duration other than 0 that a flag may say.
+const shortestInterval = time.Millisecond
+
+// buildHealthcheck reads a HEALTHCHECK.
 //
-// Upstream: NONE does not look at flags.
-func parseHealthcheck(r *request) (Command, *diag.Diagnostic) {
-	typed, ok := r.in.Args.(*parser.Typed)
+//	healthcheck = "HEALTHCHECK" ( "NONE" | { flag } "CMD" command ) .
+//
+// Upstream: with NONE, flags are neither there nor refused.
+func buildHealthcheck(in *parser.Instruction) (Command, *diag.Diagnostic) {
+	t, ok := in.Args.(*parser.Typed)
 	if !ok {
-		return nil, r.atLeastOne()
+		return nil, atLeastOne(in, "HEALTHCHECK")
 	}
-	h := &Healthcheck{Node: Node{r.in}}
-	args := typedArgs(typed)
-	kind := strings.ToUpper(typed.Type.Value)
-	if kind == "NONE" {
-		if len(args) != 0 {
-			return nil, r.errorf("HEALTHCHECK NONE takes no arguments")
+	c := &Healthcheck{Node: Node{in}}
+	if strings.ToUpper(t.Type.Value) == "NONE" {
+		if args := words(t.Args); len(args) > 0 {
+			return nil, diag.Errorf(args[0].Text.Range().Join(args[len(args)-1].Text.Range()), "HEALTHCHECK NONE takes no arguments")
 		}
-		h.Test = []string{kind}
-		return h, nil
+		c.Test = []string{"NONE"}
+		return c, nil
 	}
-	values, d := r.parseFlags(healthFlags...)
+	set, d := parseFlags(in, healthcheckFlags)
 	if d != nil {
 		return nil, d
 	}
-	if kind != "CMD" {
-		return nil, diag.Errorf(typed.Type.Text.Range(), "Unknown type %#v in HEALTHCHECK (try CMD)", kind)
+	if c.Test, d = healthTest(in, t); d != nil {
+		return nil, d
 	}
-	if len(args) == 0 {
-		return nil, r.errorf("Missing command after HEALTHCHECK CMD")
-	}
-	if _, json := typed.Args.(*parser.JSON); !json {
-		kind = "CMD-SHELL"
-	}
-	h.Test = append([]string{kind}, args...)
-	return h, h.setFlags(values)
-}
-
-func typedArgs(t *parser.Typed) []string {
-	var args []string
-	switch a := t.Args.(type) {
-	case *parser.Raw:
-		args = append(args, a.Word.Value)
-	case *parser.JSON:
-		for _, w := range a.Words {
-			args = append(args, w.Value)
-		}
-	}
-	return args
-}
-
-func (h *Healthcheck) setFlags(values flags) *diag.Diagnostic {
-	for _, f := range []struct {
+	for _, flag := range []struct {
 		name string
 		to   *time.Duration
 	}{
-		{"interval", &h.Interval},
-		{"timeout", &h.Timeout},
-		{"start-period", &h.StartPeriod},
-		{"start-interval", &h.StartInterval},
+		{"interval", &c.Interval},
+		{"timeout", &c.Timeout},
+		{"start-period", &c.StartPeriod},
+		{"start-interval", &c.StartInterval},
 	} {
-		if d := setDuration(f.to, values, f.name); d != nil {
-			return d
+		if *flag.to, d = interval(set.word(flag.name), flag.name); d != nil {
+			return nil, d
 		}
 	}
-	w := values.word("retries")
-	if w.Value == "" {
-		return nil
+	if c.Retries, d = retries(set.word("retries")); d != nil {
+		return nil, d
 	}
-	n, err := strconv.ParseInt(w.Value, 10, 32)
-	if err != nil {
-		return diag.Errorf(w.Text.Range(), "%w", err)
-	}
-	if n < 0 {
-		return diag.Errorf(w.Text.Range(), "--retries cannot be negative (%d)", n)
-	}
-	h.Retries = int(n)
-	return nil
+	return c, nil
 }
 
-// setDuration reads a duration. Zero stands for the default; anything else
-// below a millisecond is refused, as the daemon would.
-func setDuration(to *time.Duration, values flags, name string) *diag.Diagnostic {
-	w := values.word(name)
+// healthTest returns the test in the form of image configs.
+func healthTest(in *parser.Instruction, t *parser.Typed) ([]string, *diag.Diagnostic) {
+	if typ := strings.ToUpper(t.Type.Value); typ != "CMD" {
+		return nil, diag.Errorf(t.Type.Text.Range(), "Unknown type %#v in HEALTHCHECK (try CMD)", typ)
+	}
+	args := words(t.Args)
+	if len(args) == 0 {
+		return nil, diag.Errorf(argsRange(in), "Missing command after HEALTHCHECK CMD")
+	}
+	how := "CMD-SHELL"
+	if isJSON(t.Args) {
+		how = "CMD"
+	}
+	return append([]string{how}, values(args)...), nil
+}
+
+// interval reads a duration; an empty value is 0.
+func interval(w parser.Word, name string) (time.Duration, *diag.Diagnostic) {
 	if w.Value == "" {
-		return nil
+		return 0, nil
 	}
 	v, err := time.ParseDuration(w.Value)
 	if err != nil {
-		return diag.Errorf(w.Text.Range(), "%w", err)
+		return 0, diag.Errorf(w.Text.Range(), "%w", err)
 	}
-	if v != 0 && v < time.Millisecond {
-		return diag.Errorf(w.Text.Range(), "Interval %#v cannot be less than %s", name, time.Millisecond)
+	if v != 0 && v < shortestInterval {
+		return 0, diag.Errorf(w.Text.Range(), "Interval %q cannot be less than %s", name, shortestInterval)
 	}
-	*to = v
-	return nil
+	return v, nil
+}
+
+// retries reads a number; an empty value is 0.
+func retries(w parser.Word) (int, *diag.Diagnostic) {
+	if w.Value == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(w.Value, 10, 32)
+	if err != nil {
+		return 0, diag.Errorf(w.Text.Range(), "%w", err)
+	}
+	if n < 0 {
+		return 0, diag.Errorf(w.Text.Range(), "--retries cannot be negative (%d)", n)
+	}
+	return int(n), nil
 }

@@ -3,51 +3,35 @@ package instructions
 import (
 	"strings"
 
-	"github.com/tonistiigi/go-csvvalue"
-
 	"slipway/diag"
 	"slipway/parser"
-	"slipway/source"
 )
 
-// parseMount splits a --mount value into fields. Of these only from is looked
-// at, because it makes an edge between stages; the others may have variables.
+// parseMount reads a --mount as far as that is possible without variables: only
+// the stage that it is from, of which the last mention counts. The plan checks
+// the rest.
+//
+//	mount = field { "," field } .
+//	field = key [ "=" value ] .
 func parseMount(f *parser.Flag) (Mount, *diag.Diagnostic) {
-	fields, err := csvvalue.Fields(f.Value, nil)
+	list, err := fields(f)
 	if err != nil {
-		return Mount{}, diag.Errorf(f.ValueAt, "failed to parse csv mounts: %w", err)
+		return Mount{}, diag.Errorf(err.at, "failed to parse csv mounts: %w", err.cause)
 	}
 	m := Mount{Flag: f}
-	places := fieldPlaces(f, fields)
-	for i, text := range fields {
-		key, value, ok := strings.Cut(text, "=")
-		field := MountField{Text: text, Key: strings.ToLower(key), Value: value, HasValue: ok, Range: places[i]}
-		m.Fields = append(m.Fields, field)
-		if field.Key != "from" || !ok {
+	for _, field := range list {
+		v := MountField{Text: field.text, Range: field.at(0, len(field.text))}
+		key, value, ok := strings.Cut(field.text, "=")
+		v.Key, v.Value, v.HasValue = strings.ToLower(key), value, ok
+		m.Fields = append(m.Fields, v)
+		if !ok || v.Key != "from" {
 			continue
 		}
-		// Upstream: a $ at the very end is let through.
-		if at := strings.IndexByte(value, '$'); at >= 0 && at != len(value)-1 {
-			return m, diag.Errorf(field.Range, "'%s' doesn't support variable expansion, define alias stage instead", field.Key)
+		// Upstream: a $ at the end is not taken for a variable.
+		if i := strings.IndexByte(value, '$'); i >= 0 && i < len(value)-1 {
+			return Mount{}, diag.Errorf(field.at(len(key)+1, len(field.text)), "'%s' doesn't support variable expansion, define alias stage instead", v.Key)
 		}
 		m.From = value
 	}
 	return m, nil
-}
-
-// fieldPlaces returns where the fields stand: each by itself if nothing is
-// quoted, else all in the whole value.
-func fieldPlaces(f *parser.Flag, fields []string) []source.Range {
-	places := make([]source.Range, len(fields))
-	t := f.ValueAt.Text()
-	exact := t.String() == strings.Join(fields, ",")
-	pos := 0
-	for i, field := range fields {
-		places[i] = f.ValueAt
-		if exact {
-			places[i] = t.Slice(pos, pos+len(field)).Range()
-			pos += len(field) + 1
-		}
-	}
-	return places
 }

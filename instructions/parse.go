@@ -2,8 +2,6 @@ package instructions
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"slipway/diag"
@@ -12,123 +10,134 @@ import (
 	"slipway/source"
 )
 
-// builders makes the command of each keyword.
-var builders = map[string]func(*request) (Command, *diag.Diagnostic){
-	"ADD":         parseAdd,
-	"ARG":         parseArg,
-	"CMD":         parseCmd,
-	"COPY":        parseCopy,
-	"ENTRYPOINT":  parseEntrypoint,
-	"ENV":         parseEnv,
-	"EXPOSE":      parseExpose,
-	"FROM":        parseFrom,
-	"HEALTHCHECK": parseHealthcheck,
-	"LABEL":       parseLabel,
-	"MAINTAINER":  parseMaintainer,
-	"ONBUILD":     parseOnbuild,
-	"RUN":         parseRun,
-	"SHELL":       parseShell,
-	"STOPSIGNAL":  parseStopSignal,
-	"USER":        parseUser,
-	"VOLUME":      parseVolume,
-	"WORKDIR":     parseWorkdir,
+// builder gives an instruction its type. Checks are in upstream's order, since
+// only the first fault of an instruction is reported.
+type builder func(*parser.Instruction) (Command, *diag.Diagnostic)
+
+// keywords are the instructions there are. Of several keywords that are equally
+// near to a misspelt one, the first is suggested.
+var keywords = []struct {
+	name  string
+	build builder
+}{
+	{"add", buildAdd},
+	{"arg", buildArg},
+	{"cmd", buildCmd},
+	{"copy", buildCopy},
+	{"entrypoint", buildEntrypoint},
+	{"env", buildEnv},
+	{"expose", buildExpose},
+	{"from", buildFrom},
+	{"healthcheck", buildHealthcheck},
+	{"label", buildLabel},
+	{"maintainer", buildMaintainer},
+	{"onbuild", buildOnbuild},
+	{"run", buildRun},
+	{"shell", buildShell},
+	{"stopsignal", buildStopSignal},
+	{"user", buildUser},
+	{"volume", buildVolume},
+	{"workdir", buildWorkdir},
 }
 
-// request is an instruction on its way to a command.
-type request struct {
-	in       *parser.Instruction
-	keyword  string // in upper case
-	heredocs []parser.Heredoc
-}
-
-// words returns the arguments as a list, whatever their form.
-func (r *request) words() []parser.Word {
-	switch a := r.in.Args.(type) {
-	case *parser.Raw:
-		return []parser.Word{a.Word}
-	case *parser.Words:
-		return a.Words
-	case *parser.JSON:
-		return a.Words
-	}
-	return nil
-}
-
-func (r *request) json() bool {
-	_, ok := r.in.Args.(*parser.JSON)
-	return ok
-}
-
-// errorf returns an error about the whole instruction; its first line is what
-// the caret shows.
-func (r *request) errorf(format string, args ...any) *diag.Diagnostic {
-	return diag.Errorf(r.in.Line.Range(), format, args...)
-}
-
-// Parse types the instructions of a file. It goes on behind a fault, so that
-// the list may hold several; its first error is what upstream reports.
+// Parse gives all instructions of a file their types.
+//
+//	file = { arg } { stage } .
+//	stage = from { instruction } .
+//
+// The first error is the one that upstream reports; faults of later
+// instructions follow in file order. Instructions with a fault are left out of
+// the result, and with a FROM its whole stage.
+//
+// Upstream: errors about single instructions start with the line's number,
+// those about the stages do not.
 func Parse(f *parser.File) (*Dockerfile, diag.List) {
-	d := &Dockerfile{File: f}
-	var faults diag.List
+	a := assembly{file: &Dockerfile{File: f}}
 	for _, in := range f.Instructions() {
-		c, fault := ParseOne(in)
-		if fault == nil {
-			fault = d.add(c)
-		} else {
-			line, _ := in.Rng.Lines()
-			fault.Message = fmt.Sprintf("dockerfile parse error on line %d: %s", line, fault.Message)
+		c, d := ParseOne(in)
+		if d != nil {
+			a.list = append(a.list, numbered(d, in))
 		}
-		if fault != nil {
-			faults = append(faults, fault.In(in.Rng))
-		}
+		a.add(in, c)
 	}
-	if len(faults) == 0 && len(d.Stages) == 0 {
-		faults = append(faults, diag.Errorf(source.Range{}, "dockerfile contains no stages to build"))
+	if len(a.list) == 0 && len(a.file.Stages) == 0 {
+		a.list = append(a.list, diag.Errorf(source.Range{}, "dockerfile contains no stages to build"))
 	}
-	return d, faults
-}
-
-// add puts a command into its stage.
-func (d *Dockerfile) add(c Command) *diag.Diagnostic {
-	switch c := c.(type) {
-	case *From:
-		name := strings.ToLower(c.Name.Value)
-		d.Stages = append(d.Stages, &Stage{From: c, Name: name, Doc: docComment(c.In, name)})
-		return nil
-	case *Arg:
-		if len(d.Stages) == 0 {
-			d.Args = append(d.Args, c)
-			return nil
-		}
-	}
-	if len(d.Stages) == 0 {
-		return diag.Errorf(c.Syntax().Keyword.Range(), "no build stage in current context")
-	}
-	st := d.Stages[len(d.Stages)-1]
-	st.Commands = append(st.Commands, c)
-	return nil
-}
-
-// ParseOne types one instruction, such as an ONBUILD trigger.
-func ParseOne(in *parser.Instruction) (Command, *diag.Diagnostic) {
-	return parseOne(in, in.Heredocs)
-}
-
-func parseOne(in *parser.Instruction, heredocs []parser.Heredoc) (Command, *diag.Diagnostic) {
-	r := &request{in: in, keyword: strings.ToUpper(in.Keyword.String()), heredocs: heredocs}
-	build, ok := builders[r.keyword]
-	if !ok {
-		written := in.Keyword.String()
-		names := slices.Sorted(maps.Keys(builders))
-		return nil, diag.Errorf(in.Keyword.Range(), "unknown instruction: %s%s", written, suggest.Hint(written, names, false)).In(in.Rng)
-	}
-	c, d := build(r)
-	if d != nil {
-		return nil, d.In(in.Rng)
-	}
-	return c, nil
+	return a.file, a.list
 }
 
 // Code returns the logical line without surrounding white space, keyword as
 // written: what progress names and descriptions start from.
 func Code(c Command) string { return strings.TrimSpace(c.Syntax().Line.String()) }
+
+// ParseOne gives one instruction its type. The error's text is without the line
+// number that Parse puts in front: triggers of ONBUILD have none.
+func ParseOne(in *parser.Instruction) (Command, *diag.Diagnostic) {
+	c, d := build(in)
+	if d == nil {
+		return c, nil
+	}
+	if !inside(d.Range, in.Rng) {
+		d.Range = in.Rng
+	}
+	return nil, d.In(in.Rng)
+}
+
+func build(in *parser.Instruction) (Command, *diag.Diagnostic) {
+	keyword := in.Keyword.String()
+	names := make([]string, 0, len(keywords))
+	for _, k := range keywords {
+		if k.name == strings.ToLower(keyword) {
+			return k.build(in)
+		}
+		names = append(names, k.name)
+	}
+	return nil, diag.Errorf(in.Keyword.Range(), "unknown instruction: %s%s", keyword, suggest.Hint(keyword, names, false))
+}
+
+// numbered adds the line to an error's text.
+func numbered(d *diag.Diagnostic, in *parser.Instruction) *diag.Diagnostic {
+	d.Message = fmt.Sprintf("dockerfile parse error on line %d: %s", in.Rng.Position().Line, d.Message)
+	return d
+}
+
+// assembly puts instructions into stages.
+type assembly struct {
+	file  *Dockerfile
+	list  diag.List
+	stage *Stage // nil before the first FROM and behind a faulty one
+	begun bool   // a FROM was there
+	told  bool   // that instructions need a stage
+}
+
+// add puts a command where it belongs; nil stands for one with a fault.
+func (a *assembly) add(in *parser.Instruction, c Command) {
+	from, ok := c.(*From)
+	switch {
+	case ok:
+		name := strings.ToLower(from.Name.Value)
+		a.stage = &Stage{From: from, Name: name, Doc: describe(in.Doc, name)}
+		a.file.Stages = append(a.file.Stages, a.stage)
+		a.begun = true
+	case c == nil:
+		if strings.EqualFold(in.Keyword.String(), "from") {
+			a.stage, a.begun = nil, true
+		}
+	case a.stage != nil:
+		a.stage.Commands = append(a.stage.Commands, c)
+	case !a.begun:
+		a.addGlobal(in, c)
+	}
+}
+
+// addGlobal puts a command before the first FROM, where only ARG may stand.
+func (a *assembly) addGlobal(in *parser.Instruction, c Command) {
+	if arg, ok := c.(*Arg); ok {
+		a.file.Args = append(a.file.Args, arg)
+		return
+	}
+	if !a.told {
+		a.list = append(a.list, diag.Errorf(in.Keyword.Range(), "no build stage in current context").In(in.Rng))
+	}
+	a.told = true
+}

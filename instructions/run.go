@@ -1,57 +1,61 @@
 package instructions
 
 import (
+	"slices"
+
 	"slipway/diag"
 	"slipway/parser"
 )
 
-var runFlags = []flag{
-	{"device", textList},
-	{"mount", textList},
-	{"network", text},
-	{"security", text},
+var runFlags = []flagSpec{
+	{"device", listFlag},
+	{"mount", listFlag},
+	{"network", stringFlag},
+	{"security", stringFlag},
 }
 
-// parseRun reads RUN [flags] COMMAND or RUN [flags] ["EXECUTABLE"…].
-func parseRun(r *request) (Command, *diag.Diagnostic) {
-	values, d := r.parseFlags(runFlags...)
+var (
+	networks   = []string{"default", "none", "host"} // the first holds without a flag
+	securities = []string{"sandbox", "insecure"}
+)
+
+// buildRun reads a RUN.
+//
+//	run = "RUN" { flag } command { body } .
+//
+// Upstream: a RUN without a command is one with an empty command.
+func buildRun(in *parser.Instruction) (Command, *diag.Diagnostic) {
+	set, d := parseFlags(in, runFlags)
 	if d != nil {
 		return nil, d
 	}
 	run := &Run{
-		Node:        Node{r.in},
-		CommandLine: r.commandLine(),
-		Heredocs:    r.heredocs,
-		Network:     values.value("network", "default"),
-		Security:    values.value("security", "sandbox"),
+		Node: Node{in}, CommandLine: commandLine(in), Heredocs: in.Heredocs,
+		Network: networks[0], Security: securities[0],
 	}
-	for _, f := range values["device"] {
-		dev, d := parseDevice(f)
+	for _, f := range set["device"] {
+		v, d := parseDevice(f)
 		if d != nil {
 			return nil, d
 		}
-		run.Devices = append(run.Devices, dev)
+		run.Devices = append(run.Devices, v)
 	}
-	for _, f := range values["mount"] {
+	for _, f := range set["mount"] {
 		m, d := parseMount(f)
 		if d != nil {
 			return nil, d
 		}
 		run.Mounts = append(run.Mounts, m)
 	}
-	switch run.Network {
-	case "default", "none", "host":
-	default:
-		return nil, invalid(values["network"], "invalid network mode %q", run.Network)
+	for _, f := range set["network"] {
+		if run.Network = f.Value; !slices.Contains(networks, f.Value) {
+			return nil, diag.Errorf(f.ValueAt, "invalid network mode %q", f.Value)
+		}
 	}
-	switch run.Security {
-	case "sandbox", "insecure":
-	default:
-		return nil, invalid(values["security"], "security %q is not valid", run.Security)
+	for _, f := range set["security"] {
+		if run.Security = f.Value; !slices.Contains(securities, f.Value) {
+			return nil, diag.Errorf(f.ValueAt, "security %q is not valid", f.Value)
+		}
 	}
 	return run, nil
-}
-
-func invalid(given []*parser.Flag, format, value string) *diag.Diagnostic {
-	return diag.Errorf(given[0].ValueAt, format, value)
 }

@@ -1,6 +1,7 @@
 package instructions
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -8,93 +9,102 @@ import (
 	"slipway/parser"
 )
 
-func (r *request) atLeastOne() *diag.Diagnostic {
-	return r.errorf("%s requires at least one argument", r.keyword)
-}
-
-// one returns the only argument of an instruction that takes one. The flags
-// are checked behind it, as upstream does.
-func (r *request) one() (parser.Word, *diag.Diagnostic) {
-	words := r.words()
-	if len(words) != 1 {
-		return parser.Word{}, r.errorf("%s requires exactly one argument", r.keyword)
+// one reads the single argument of an instruction without flags.
+func one(in *parser.Instruction, name string) (parser.Word, *diag.Diagnostic) {
+	args := words(in.Args)
+	if len(args) != 1 {
+		return parser.Word{}, exactlyOne(in, name)
 	}
-	_, d := r.parseFlags()
-	return words[0], d
+	_, d := parseFlags(in, nil)
+	return args[0], d
 }
 
-// many returns the arguments of an instruction that takes one or more.
-func (r *request) many() ([]parser.Word, *diag.Diagnostic) {
-	words := r.words()
-	if len(words) == 0 {
-		return nil, r.atLeastOne()
+// some reads the arguments of an instruction without flags.
+func some(in *parser.Instruction, name string) ([]parser.Word, *diag.Diagnostic) {
+	args := words(in.Args)
+	if len(args) == 0 {
+		return nil, atLeastOne(in, name)
 	}
-	_, d := r.parseFlags()
-	return words, d
+	_, d := parseFlags(in, nil)
+	return args, d
 }
 
-// parseMaintainer reads MAINTAINER TEXT.
-func parseMaintainer(r *request) (Command, *diag.Diagnostic) {
-	w, d := r.one()
-	if d != nil {
-		return nil, d
-	}
-	return &Maintainer{Node: Node{r.in}, Author: w}, nil
-}
-
-// parseUser reads USER NAME[:GROUP].
-func parseUser(r *request) (Command, *diag.Diagnostic) {
-	w, d := r.one()
-	if d != nil {
-		return nil, d
-	}
-	return &User{Node: Node{r.in}, User: w}, nil
-}
-
-// parseWorkdir reads WORKDIR PATH.
-func parseWorkdir(r *request) (Command, *diag.Diagnostic) {
-	w, d := r.one()
-	if d != nil {
-		return nil, d
-	}
-	return &Workdir{Node: Node{r.in}, Path: w}, nil
-}
-
-// parseStopSignal reads STOPSIGNAL SIGNAL.
+// buildMaintainer reads a MAINTAINER.
 //
-// Upstream: flags are not looked at.
-func parseStopSignal(r *request) (Command, *diag.Diagnostic) {
-	words := r.words()
-	if len(words) != 1 {
-		return nil, r.errorf("STOPSIGNAL requires exactly one argument")
-	}
-	return &StopSignal{Node: Node{r.in}, Signal: words[0]}, nil
-}
-
-// parseExpose reads EXPOSE PORT…
-func parseExpose(r *request) (Command, *diag.Diagnostic) {
-	words, d := r.many()
+//	maintainer = "MAINTAINER" text .
+func buildMaintainer(in *parser.Instruction) (Command, *diag.Diagnostic) {
+	w, d := one(in, "MAINTAINER")
 	if d != nil {
 		return nil, d
 	}
-	words = slices.Clone(words)
-	slices.SortFunc(words, func(a, b parser.Word) int { return strings.Compare(a.Value, b.Value) })
-	return &Expose{Node: Node{r.in}, Ports: words}, nil
+	return &Maintainer{Node: Node{in}, Author: w}, nil
 }
 
-// parseVolume reads VOLUME PATH… or VOLUME ["PATH"…].
-func parseVolume(r *request) (Command, *diag.Diagnostic) {
-	words, d := r.many()
+// buildWorkdir reads a WORKDIR.
+//
+//	workdir = "WORKDIR" text .
+func buildWorkdir(in *parser.Instruction) (Command, *diag.Diagnostic) {
+	w, d := one(in, "WORKDIR")
 	if d != nil {
 		return nil, d
 	}
-	v := &Volume{Node: Node{r.in}}
-	for _, w := range words {
+	return &Workdir{Node: Node{in}, Path: w}, nil
+}
+
+// buildUser reads a USER.
+//
+//	user = "USER" text .
+func buildUser(in *parser.Instruction) (Command, *diag.Diagnostic) {
+	w, d := one(in, "USER")
+	if d != nil {
+		return nil, d
+	}
+	return &User{Node: Node{in}, User: w}, nil
+}
+
+// buildStopSignal reads a STOPSIGNAL.
+//
+//	stopsignal = "STOPSIGNAL" text .
+//
+// Upstream: flags are neither there nor refused.
+func buildStopSignal(in *parser.Instruction) (Command, *diag.Diagnostic) {
+	args := words(in.Args)
+	if len(args) != 1 {
+		return nil, exactlyOne(in, "STOPSIGNAL")
+	}
+	return &StopSignal{Node: Node{in}, Signal: args[0]}, nil
+}
+
+// buildExpose reads an EXPOSE.
+//
+//	expose = "EXPOSE" port { port } .
+//
+// Upstream: the ports are sorted as written, before variables have values.
+func buildExpose(in *parser.Instruction) (Command, *diag.Diagnostic) {
+	ports, d := some(in, "EXPOSE")
+	if d != nil {
+		return nil, d
+	}
+	ports = slices.Clone(ports)
+	slices.SortStableFunc(ports, func(a, b parser.Word) int { return cmp.Compare(a.Value, b.Value) })
+	return &Expose{Node: Node{in}, Ports: ports}, nil
+}
+
+// buildVolume reads a VOLUME.
+//
+//	volume = "VOLUME" ( path { path } | "[" string { "," string } "]" ) .
+func buildVolume(in *parser.Instruction) (Command, *diag.Diagnostic) {
+	paths, d := some(in, "VOLUME")
+	if d != nil {
+		return nil, d
+	}
+	c := &Volume{Node: Node{in}}
+	for _, w := range paths {
 		w.Value = strings.TrimSpace(w.Value)
 		if w.Value == "" {
 			return nil, diag.Errorf(w.Text.Range(), "VOLUME specified can not be an empty string")
 		}
-		v.Paths = append(v.Paths, w)
+		c.Paths = append(c.Paths, w)
 	}
-	return v, nil
+	return c, nil
 }

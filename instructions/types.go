@@ -1,7 +1,6 @@
 package instructions
 
 import (
-	"strings"
 	"time"
 
 	"slipway/parser"
@@ -38,10 +37,6 @@ type Node struct{ In *parser.Instruction }
 
 // Syntax returns the instruction as written.
 func (n Node) Syntax() *parser.Instruction { return n.In }
-
-// Code returns the logical line without surrounding white space, keyword as
-// written: what progress names and descriptions start from.
-func Code(c Command) string { return strings.TrimSpace(c.Syntax().Line.String()) }
 
 // From starts a stage: FROM [--platform=P] BASE [AS NAME].
 type From struct {

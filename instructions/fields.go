@@ -1,0 +1,152 @@
+package instructions
+
+import (
+	"encoding/csv"
+	"errors"
+	"strings"
+
+	"github.com/tonistiigi/go-csvvalue"
+
+	"slipway/parser"
+	"slipway/source"
+)
+
+// field is one field of a flag whose value is a CSV record.
+type field struct {
+	text  string // without CSV quotes
+	place place
+	start int // of text in the value; -1 if quotes hide it
+}
+
+// fieldsError is a value that is no CSV record.
+type fieldsError struct {
+	cause error
+	at    source.Range
+}
+
+// fields splits the value of a flag at its commas.
+//
+//	record = field { "," field } .
+//	field = text | '"' { character | '""' } '"' .
+func fields(f *parser.Flag) ([]field, *fieldsError) {
+	p := locate(f)
+	texts, err := csvvalue.Fields(f.Value, nil)
+	if err != nil {
+		e := &fieldsError{cause: err, at: f.ValueAt}
+		if pe := (*csv.ParseError)(nil); errors.As(err, &pe) && 0 < pe.Column && pe.Column <= len(f.Value) {
+			e.at = p.slice(pe.Column-1, pe.Column)
+		}
+		return nil, e
+	}
+	starts := fieldStarts(f.Value)
+	list := make([]field, len(texts))
+	for i, t := range texts {
+		list[i] = field{text: t, place: p, start: -1}
+		if len(starts) == len(texts) && strings.HasPrefix(f.Value[starts[i]:], t) {
+			list[i].start = starts[i]
+		}
+	}
+	return list, nil
+}
+
+// at returns where a part of the text stands, or the whole value if quotes hide
+// that.
+func (f field) at(i, j int) source.Range {
+	if f.start < 0 {
+		return f.place.flag.ValueAt
+	}
+	return f.place.slice(f.start+i, f.start+j)
+}
+
+// fieldStarts returns where the fields of a CSV record start, behind the quote
+// if there is one.
+func fieldStarts(v string) []int {
+	var list []int
+	for i := 0; ; i++ {
+		if strings.HasPrefix(v[i:], `"`) {
+			list = append(list, i+1)
+			i = quotedEnd(v, i+1)
+		} else {
+			list = append(list, i)
+			i += strings.IndexByte(v[i:]+",", ',')
+		}
+		if i >= len(v) {
+			return list
+		}
+	}
+}
+
+// quotedEnd returns what follows the quote that ends a field that starts at i.
+func quotedEnd(v string, i int) int {
+	for i < len(v) {
+		switch {
+		case v[i] != '"':
+			i++
+		case strings.HasPrefix(v[i+1:], `"`):
+			i += 2
+		default:
+			return i + 1
+		}
+	}
+	return i
+}
+
+// place maps the value of a flag back to what is written.
+type place struct {
+	flag *parser.Flag
+	from []int // where in the flag's text each byte of the value stands; nil if unknown
+}
+
+// locate finds out how the value of a flag came from its text. The escape
+// character is not known here, but only one can explain the value.
+func locate(f *parser.Flag) place {
+	for _, escape := range []byte{'\\', '`'} {
+		if raw, from := unquote(f.Text.String(), escape); raw == f.Raw {
+			return place{flag: f, from: from[len(raw)-len(f.Value):]}
+		}
+	}
+	return place{flag: f}
+}
+
+// unquote removes quotes and escapes as BuildKit's parser does, and tells for
+// each byte of the result where it is from.
+//
+// Upstream: bytes are taken for characters, so all above 127 become two bytes.
+func unquote(s string, escape byte) (string, []int) {
+	var b strings.Builder
+	var from []int
+	var quote byte
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case quote == 0 && (c == '\'' || c == '"'):
+			quote = c
+			continue
+		case quote != 0 && c == quote:
+			quote = 0
+			continue
+		case c == escape:
+			if i++; i == len(s) {
+				continue
+			}
+		}
+		for n, _ := b.WriteRune(rune(s[i])); n > 0; n-- {
+			from = append(from, i)
+		}
+	}
+	return b.String(), from
+}
+
+// slice returns where the bytes [i, j) of the value stand.
+func (p place) slice(i, j int) source.Range {
+	if p.from == nil {
+		return p.flag.ValueAt
+	}
+	if i == j {
+		end := p.flag.Text.Len()
+		if i < len(p.from) {
+			end = p.from[i]
+		}
+		return p.flag.Text.Slice(end, end).Range()
+	}
+	return p.flag.Text.Slice(p.from[i], p.from[j-1]+1).Range()
+}
