@@ -72,9 +72,6 @@ func (b *build) run(ctx context.Context) (*client.Result, error) {
 	if b.dockerfile, diags = instructions.Parse(file); diags.Err() != nil {
 		return nil, diags.Err()
 	}
-	if err := b.inputs.Ignore(ctx); err != nil {
-		return nil, err
-	}
 	return b.platforms(ctx)
 }
 
@@ -83,6 +80,9 @@ func (b *build) convert(ctx context.Context, opt plan.Options) (*dockerfile2llb.
 	opt.Resolver = b.inputs
 	p, err := plan.Build(ctx, b.dockerfile, opt)
 	if err != nil {
+		return nil, err
+	}
+	if err := b.inputs.Ignore(ctx); err != nil {
 		return nil, err
 	}
 	return dockerfile2llb.Emit(ctx, p, dockerfile2llb.Options{

@@ -26,7 +26,7 @@ func edges(_ context.Context, b *builder) error {
 	for _, st := range b.Stages[:len(b.Dockerfile.Stages)] {
 		st.commands = make([]boundCommand, 0, len(st.Syntax.Commands))
 		for _, c := range st.Syntax.Commands {
-			bound, d := b.bind(st, c)
+			bound, d := b.bind(st, c, c.Syntax().Rng)
 			if d != nil {
 				return d.In(c.Syntax().Rng)
 			}
@@ -44,14 +44,15 @@ func edges(_ context.Context, b *builder) error {
 }
 
 // bind finds the sources of a command and records the stage's edges to them.
-func (b *builder) bind(st *Stage, c instructions.Command) (boundCommand, *diag.Diagnostic) {
+// place is what errors about images of --from point at.
+func (b *builder) bind(st *Stage, c instructions.Command, place source.Range) (boundCommand, *diag.Diagnostic) {
 	bound := boundCommand{Command: c}
 	switch c := c.(type) {
 	case *instructions.Copy:
 		if c.From.Value == "" {
 			break
 		}
-		src, d := b.copySource(c)
+		src, d := b.copySource(c, place)
 		if d != nil {
 			return bound, d
 		}
@@ -64,7 +65,7 @@ func (b *builder) bind(st *Stage, c instructions.Command) (boundCommand, *diag.D
 			}
 			src := b.stageNamed(from)
 			if src == nil {
-				src = implicit(from, c, false)
+				src = implicit(from, source.Range{})
 			}
 			bound.sources = append(bound.sources, src)
 		}
@@ -83,15 +84,11 @@ func (b *builder) has(st *Stage) bool {
 }
 
 // implicit makes the stage of an image that --from names.
-func implicit(name string, by instructions.Command, located bool) *Stage {
-	st := &Stage{BaseName: name, Used: &Paths{}, Context: &Paths{}}
-	if located {
-		st.place = by.Syntax().Rng
-	}
-	return st
+func implicit(name string, place source.Range) *Stage {
+	return &Stage{BaseName: name, Used: &Paths{}, Context: &Paths{}, place: place}
 }
 
-func (b *builder) copySource(c *instructions.Copy) (*Stage, *diag.Diagnostic) {
+func (b *builder) copySource(c *instructions.Copy, place source.Range) (*Stage, *diag.Diagnostic) {
 	from := c.From
 	res, d := expandWord(b.expand, from, Env{})
 	if d != nil {
@@ -105,7 +102,7 @@ func (b *builder) copySource(c *instructions.Copy) (*Stage, *diag.Diagnostic) {
 		if st := b.stageNamed(from.Value); st != nil {
 			return st, nil
 		}
-		return implicit(from.Value, c, true), nil
+		return implicit(from.Value, place), nil
 	}
 	if i < 0 || i >= len(b.Stages) {
 		return nil, diag.Errorf(from.Text.Range(), "invalid stage index %d", i)
@@ -116,7 +113,7 @@ func (b *builder) copySource(c *instructions.Copy) (*Stage, *diag.Diagnostic) {
 // variable returns a range around the first variable of the word, or the word.
 func variable(w parser.Word, res shell.Result) source.Range {
 	if len(res.Unmatched) > 0 && w.Value == w.Text.String() && res.Unmatched[0].Offset < w.Text.Len() {
-		return w.Text.Slice(res.Unmatched[0].Offset, w.Text.Len()).Range()
+		return w.Text.Slice(res.Unmatched[0].Offset, res.Unmatched[0].End).Range()
 	}
 	return w.Text.Range()
 }

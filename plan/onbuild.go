@@ -33,7 +33,7 @@ func (b *builder) addTriggers(st *Stage) (bool, error) {
 		c, d := parseTrigger(t)
 		if d == nil {
 			var bound boundCommand
-			bound, d = b.bind(st, c)
+			bound, d = b.bind(st, c, st.place)
 			bound.onbuild = true
 			commands = append(commands, bound)
 			more = more || len(bound.sources) > 0
