@@ -151,15 +151,15 @@ func (c *Case) Tree(dir string) map[string][]byte {
 func (c *Case) Context() map[string][]byte { return c.Tree("context") }
 
 // Local returns the files of a local directory by the name that a build calls
-// it: context, dockerfile or the <name> of context.<name>. A directory without
-// files does not exist.
+// it: context, dockerfile, the <name> of context.<name>, or input.<name>. A
+// directory without files does not exist, but for context and dockerfile.
 func (c *Case) Local(name string) (map[string][]byte, bool) {
 	dir := "context." + name
-	switch name {
-	case "dockerfile":
+	switch {
+	case name == "dockerfile":
 		dir = ""
-	case "context":
-		dir = "context"
+	case name == "context" || strings.HasPrefix(name, "input."):
+		dir = name
 	}
 	tree := c.Tree(dir)
 	return tree, len(tree) > 0 || name == "dockerfile" || name == "context"

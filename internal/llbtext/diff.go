@@ -26,16 +26,16 @@ func Diff(a, b *pb.Definition, parts Parts) (string, error) {
 	for i := range min(len(ga.nodes), len(gb.nodes)) {
 		ta, tb := ga.text(i, parts), gb.text(i, parts)
 		if ta != tb {
-			return context(ga, gb, i, parts) + lineDiff(ta, tb), nil
+			return context(ga, gb, i, parts) + LineDiff(ta, tb), nil
 		}
 		if parts&Ops != 0 && ga.nodes[i].digest != gb.nodes[i].digest {
 			return fmt.Sprintf("operation %d prints the same but has other bytes:\n%s", i, ta), nil
 		}
 	}
 	if n, m := len(ga.nodes), len(gb.nodes); n != m {
-		return fmt.Sprintf("%d operations, and %d\n%s", n, m, lineDiff(ga.from(m, parts), gb.from(n, parts))), nil
+		return fmt.Sprintf("%d operations, and %d\n%s", n, m, LineDiff(ga.from(m, parts), gb.from(n, parts))), nil
 	}
-	if d := lineDiff(ga.resultText(parts), gb.resultText(parts)); d != "" {
+	if d := LineDiff(ga.resultText(parts), gb.resultText(parts)); d != "" {
 		return d, nil
 	}
 	if parts&Ops != 0 && ga.end.digest != gb.end.digest {
@@ -60,7 +60,7 @@ func context(a, b *graph, i int, parts Parts) string {
 }
 
 func infoDiff(a, b *graph) string {
-	if d := lineDiff(a.infoText(), b.infoText()); d != "" {
+	if d := LineDiff(a.infoText(), b.infoText()); d != "" {
 		return d
 	}
 	for i, info := range a.def.GetSource().GetInfos() {
@@ -80,13 +80,16 @@ func (g *graph) from(i int, parts Parts) string {
 	return b.String()
 }
 
-// lineDiff marks the lines of a and b by a longest common subsequence. It
-// returns "" if they are equal.
-func lineDiff(a, b string) string {
+// LineDiff marks the lines that only a has with -, those that only b has with
+// +, and those of both with a space, by a longest common subsequence. It
+// returns "" if the texts are equal.
+func LineDiff(a, b string) string {
 	if a == b {
 		return ""
 	}
 	la, lb := strings.SplitAfter(a, "\n"), strings.SplitAfter(b, "\n")
+	const most = 2000 // the table below is their product
+	la, lb = la[:min(len(la), most)], lb[:min(len(lb), most)]
 	length := make([][]int, len(la)+1)
 	for i := range length {
 		length[i] = make([]int, len(lb)+1)

@@ -1,0 +1,205 @@
+package differential
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/client/llb/sourceresolver"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	gatewaypb "github.com/moby/buildkit/frontend/gateway/pb"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/apicaps"
+	apicapspb "github.com/moby/buildkit/util/apicaps/pb"
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/internal/golden"
+)
+
+// sessionID is the session of every build. With one, local sources have no
+// random ids.
+const sessionID = "session"
+
+// client is a gateway client without a builder.
+type client struct {
+	c      *golden.Case
+	images *golden.Images
+	opts   gateway.BuildOpts
+	record *Record
+}
+
+var _ gateway.Client = (*client)(nil)
+
+// newClient returns a client for one run of a case. The platform is the value
+// of the option; "" leaves it out.
+func newClient(c *golden.Case, platform string) (*client, error) {
+	images, err := c.Images()
+	if err != nil {
+		return nil, err
+	}
+	opts := maps.Clone(c.Opts)
+	delete(opts, "platform")
+	if platform != "" {
+		opts["platform"] = platform
+	}
+	worker := gateway.WorkerInfo{ID: "worker", Labels: map[string]string{}}
+	for _, s := range c.Worker {
+		p, err := platforms.Parse(s)
+		if err != nil {
+			return nil, err
+		}
+		worker.Platforms = append(worker.Platforms, p)
+	}
+	return &client{
+		c: c, images: images, record: &Record{},
+		opts: gateway.BuildOpts{
+			Opts: opts, SessionID: sessionID, Workers: []gateway.WorkerInfo{worker}, Product: "buildkit",
+			LLBCaps: capSet(&pb.Caps, c.MissingCaps), Caps: capSet(&gatewaypb.Caps, c.MissingCaps),
+		},
+	}, nil
+}
+
+// capSet returns the capabilities of BuildKit itself but those.
+func capSet(list *apicaps.CapList, missing []string) apicaps.CapSet {
+	all := slices.DeleteFunc(list.All(), func(cap *apicapspb.APICap) bool { return slices.Contains(missing, cap.ID) })
+	return list.CapSet(all)
+}
+
+// BuildOpts returns the same map of options every time, as BuildKit's own
+// client does: a frontend that changes it changes it for itself.
+func (c *client) BuildOpts() gateway.BuildOpts { return c.opts }
+
+// Solve accepts what a daemon would accept, and keeps it. It fails where a
+// daemon would fail without building anything.
+func (c *client) Solve(ctx context.Context, req gateway.SolveRequest) (*gateway.Result, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	for _, key := range sortedKeys(req.Definition.GetMetadata()) {
+		for _, id := range sortedKeys(req.Definition.Metadata[key].Caps) {
+			if err := c.opts.LLBCaps.Supports(apicaps.CapID(id)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	s := c.record.addSolve(req)
+	res := gateway.NewResult()
+	if req.Frontend != "" && req.Definition != nil {
+		return nil, errors.New("cannot solve with both Definition and Frontend specified")
+	}
+	if req.Frontend == "" && len(req.Definition.GetDef()) == 0 {
+		s.used = true // of nothing: a reference to it is nil
+		return res, nil
+	}
+	ref := &reference{client: c, solve: s}
+	res.SetRef(ref)
+	if req.Evaluate {
+		if err := ref.Evaluate(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+// ResolveImageConfig goes by ResolveSourceMetadata, as it does in BuildKit.
+func (c *client) ResolveImageConfig(ctx context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
+	return sourceresolver.NewImageMetaResolver(c).ResolveImageConfig(ctx, ref, opt)
+}
+
+// ResolveSourceMetadata answers from the table of images, and for git and HTTP
+// sources from the archive.
+func (c *client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	c.record.addRequest("%s", metadataRequestText(op, opt))
+	scheme, rest, _ := strings.Cut(op.Identifier, "://")
+	switch scheme {
+	case "docker-image", "oci-layout":
+		img, err := c.images.Resolve(rest, imagePlatform(opt))
+		if errors.Is(err, golden.ErrNoImage) {
+			return nil, fmt.Errorf("%s%w", strings.TrimSuffix(err.Error(), "not found"), cerrdefs.ErrNotFound)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return &sourceresolver.MetaResponse{Op: op, Image: &sourceresolver.ResolveImageResponse{Digest: img.Digest, Config: img.Config}}, nil
+	case "git":
+		commit, ok := c.c.File("git.commit")
+		if !ok {
+			return nil, fmt.Errorf("failed to fetch remote %s: %w", rest, cerrdefs.ErrNotFound)
+		}
+		return &sourceresolver.MetaResponse{Op: op, Git: &sourceresolver.ResolveGitResponse{
+			Checksum: "0123456789012345678901234567890123456789", CommitObject: commit,
+		}}, nil
+	case "http", "https":
+		return c.httpMetadata(op)
+	}
+	return &sourceresolver.MetaResponse{Op: op}, nil
+}
+
+func (c *client) httpMetadata(op *pb.SourceOp) (*sourceresolver.MetaResponse, error) {
+	body, ok := c.c.File("http/" + op.Identifier)
+	if !ok {
+		return nil, fmt.Errorf("invalid response status 404 Not Found")
+	}
+	res := &sourceresolver.ResolveHTTPResponse{Digest: digest.FromBytes(body)}
+	if at, ok := c.c.LastModified[op.Identifier]; ok {
+		t, err := time.Parse(time.RFC3339, at)
+		if err != nil {
+			return nil, err
+		}
+		res.LastModified = &t
+	}
+	return &sourceresolver.MetaResponse{Op: op, HTTP: res}, nil
+}
+
+// Inputs returns the frontend inputs of the case, as local directories.
+func (c *client) Inputs(context.Context) (map[string]llb.State, error) {
+	inputs := map[string]llb.State{}
+	for _, f := range c.c.Files {
+		dir, _, _ := strings.Cut(f.Name, "/")
+		if name, ok := strings.CutPrefix(dir, "input."); ok {
+			inputs[name] = llb.Local(dir, llb.SessionID(sessionID), llb.WithCustomName("input "+name))
+		}
+	}
+	return inputs, nil
+}
+
+// NewContainer fails: there is no builder.
+func (c *client) NewContainer(context.Context, gateway.NewContainerRequest) (gateway.Container, error) {
+	return nil, errors.New("there is no builder to run a container")
+}
+
+// Warn records a warning.
+func (c *client) Warn(_ context.Context, vertex digest.Digest, short string, opts gateway.WarnOpts) error {
+	c.record.addWarning(Warning{Vertex: vertex, Short: short, Opts: opts})
+	return nil
+}
+
+func imagePlatform(opt sourceresolver.Opt) *ocispecs.Platform {
+	switch {
+	case opt.ImageOpt != nil && opt.ImageOpt.Platform != nil:
+		return opt.ImageOpt.Platform
+	case opt.OCILayoutOpt != nil && opt.OCILayoutOpt.Platform != nil:
+		return opt.OCILayoutOpt.Platform
+	}
+	return nil
+}
+
+func platformText(p *ocispecs.Platform) string {
+	if p == nil {
+		return "none"
+	}
+	return platforms.FormatAll(*p)
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,190 @@
+package differential
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/moby/buildkit/solver/errdefs"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/grpcerrors"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+
+	"slipway/internal/llbtext"
+)
+
+// Kind is a kind of thing in which two frontends can differ.
+type Kind string
+
+// The kinds, in the order in which they are reported.
+const (
+	Operations     Kind = "operations"      // marshalled operations of the results, and which of them is the result
+	OpMetadata     Kind = "op metadata"     // of each operation: names, capabilities, ignore-cache, progress groups
+	Locations      Kind = "locations"       // of each operation in the Dockerfile
+	ResultMetadata Kind = "result metadata" // image config, history, platforms and every other key
+	Warnings       Kind = "warnings"
+	ErrorText      Kind = "error text"
+	ErrorLocations Kind = "error locations"
+	Requests       Kind = "requests" // of builds that do not fail: other solves and metadata lookups
+)
+
+// Kinds returns all kinds.
+func Kinds() []Kind {
+	return []Kind{Operations, OpMetadata, Locations, ResultMetadata, Warnings, ErrorText, ErrorLocations, Requests}
+}
+
+// Complete returns the kinds in which every case must be equal.
+func Complete() []Kind { return []Kind{Operations} }
+
+// Differences says for a kind what differs: lines with - are of the first
+// record, lines with + of the second. Kinds that agree are not in it.
+type Differences map[Kind]string
+
+// Compare compares two records of the same case.
+func Compare(a, b *Record) Differences {
+	d := Differences{}
+	set := func(kind Kind, text string) {
+		if text != "" {
+			d[kind] = text
+		}
+	}
+	set(ErrorText, textDiff(textOfError(a.Err), textOfError(b.Err)))
+	set(ErrorLocations, textDiff(errorLocations(a.Err), errorLocations(b.Err)))
+	set(Warnings, textDiff(warningsText(a.Warnings), warningsText(b.Warnings)))
+	if a.Err == nil && b.Err == nil { // a failing build cuts off what runs beside it
+		set(Requests, textDiff(strings.Join(a.Requests, "\n"), strings.Join(b.Requests, "\n")))
+	}
+	if (a.Err == nil) != (b.Err == nil) {
+		outcome := textDiff(outcomeText(a.Err), outcomeText(b.Err))
+		for _, kind := range []Kind{Operations, OpMetadata, Locations, ResultMetadata} {
+			set(kind, outcome)
+		}
+		return d
+	}
+	set(Operations, definitionsDiff(a, b, llbtext.Ops))
+	set(OpMetadata, definitionsDiff(a, b, llbtext.Metadata))
+	set(Locations, definitionsDiff(a, b, llbtext.Locations))
+	set(ResultMetadata, metadataDiff(a.Metadata, b.Metadata))
+	return d
+}
+
+func outcomeText(err error) string {
+	if err == nil {
+		return "builds"
+	}
+	return "fails: " + err.Error()
+}
+
+func definitionsDiff(a, b *Record, parts llbtext.Parts) string {
+	if d := textDiff(strings.Join(sortedKeys(a.Results), "\n"), strings.Join(sortedKeys(b.Results), "\n")); d != "" {
+		return "results:\n" + d
+	}
+	for _, id := range sortedKeys(a.Results) {
+		d, err := llbtext.Diff(a.Results[id], b.Results[id], parts)
+		if err != nil {
+			return fmt.Sprintf("result %q: %v\n", id, err)
+		}
+		if d == "" && parts == llbtext.Metadata {
+			d = strayMetadata(a.Results[id], b.Results[id])
+		}
+		if d != "" && id != "" {
+			d = "result " + id + ":\n" + d
+		}
+		if d != "" {
+			return d
+		}
+	}
+	return ""
+}
+
+// strayMetadata finds metadata for operations that are not in the definition.
+func strayMetadata(a, b *pb.Definition) string {
+	if len(a.Metadata) != len(b.Metadata) {
+		return fmt.Sprintf("metadata for %d digests, and for %d\n", len(a.Metadata), len(b.Metadata))
+	}
+	return ""
+}
+
+// metadataDiff compares JSON as such first, and then byte for byte.
+func metadataDiff(a, b map[string][]byte) string {
+	if d := textDiff(strings.Join(sortedKeys(a), "\n"), strings.Join(sortedKeys(b), "\n")); d != "" {
+		return "keys:\n" + d
+	}
+	for _, key := range sortedKeys(a) {
+		if bytes.Equal(a[key], b[key]) {
+			continue
+		}
+		ta, tb := indent(a[key]), indent(b[key])
+		if ta != tb {
+			return key + ":\n" + textDiff(ta, tb)
+		}
+		return key + " is written differently:\n" + textDiff(string(a[key]), string(b[key]))
+	}
+	return ""
+}
+
+// indent brings JSON into a canonical form, one value a line.
+func indent(data []byte) string {
+	var v any
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	if err := dec.Decode(&v); err != nil {
+		return string(data)
+	}
+	out, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		return string(data)
+	}
+	return string(out)
+}
+
+func warningsText(warnings []Warning) string {
+	var b strings.Builder
+	for _, w := range warnings {
+		fmt.Fprintf(&b, "%s\n  at%s of %s, level %d, %s\n", w.Short, llbtext.Ranges(w.Opts.Range), infoText(w.Opts.SourceInfo), w.Opts.Level, w.Opts.URL)
+		fmt.Fprintf(&b, "  %q\n  vertex %s\n", w.Opts.Detail, w.Vertex)
+	}
+	return b.String()
+}
+
+func textOfError(err error) string {
+	if err == nil {
+		return ""
+	}
+	text := err.Error()
+	if code := grpcerrors.Code(err); code != codes.Unknown {
+		text += fmt.Sprintf("\ncode %s", code)
+	}
+	return text
+}
+
+func errorLocations(err error) string {
+	var b strings.Builder
+	for _, s := range errdefs.Sources(err) {
+		fmt.Fprintf(&b, "at%s of %s\n", llbtext.Ranges(s.Ranges), infoText(s.Info))
+	}
+	return b.String()
+}
+
+// infoText stands for the whole of a source info: two are equal if their texts
+// are.
+func infoText(info *pb.SourceInfo) string {
+	if info == nil {
+		return "nothing"
+	}
+	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(info)
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("%s (%s, %d bytes, all %.4x)", info.Filename, info.Language, len(info.Data), sha256.Sum256(data))
+}
+
+func textDiff(a, b string) string {
+	if a == b {
+		return ""
+	}
+	return llbtext.LineDiff(a, b)
+}

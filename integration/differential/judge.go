@@ -1,0 +1,150 @@
+package differential
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"golang.org/x/sync/errgroup"
+
+	"slipway/internal/golden"
+)
+
+// upstreamRuns is how often upstream runs to show all results that it can have.
+// The places where it follows the order of a map have two or three results.
+const upstreamRuns = 24
+
+// Outcome is what came of one case for one value of the option platform.
+type Outcome struct {
+	Case     *golden.Case
+	Platform string
+	Fails    bool // upstream's frontend returns an error
+	Varies   bool // ours equals another run of upstream than the first, in some kind
+	Diffs    Differences
+}
+
+// Judge runs a frontend against a reference over cases, several at once, and
+// returns the outcomes in the order of the cases and their platforms. It fails
+// only on malformed cases, or when ctx is done.
+func Judge(ctx context.Context, reference, build gateway.BuildFunc, cases []*golden.Case, atOnce int) ([]Outcome, error) {
+	var outcomes []Outcome
+	for _, c := range cases {
+		for _, p := range c.Platforms() {
+			outcomes = append(outcomes, Outcome{Case: c, Platform: p})
+		}
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(atOnce)
+	for i := range outcomes {
+		g.Go(func() error { return outcomes[i].judge(ctx, reference, build) })
+	}
+	return outcomes, g.Wait()
+}
+
+func (o *Outcome) judge(ctx context.Context, reference, build gateway.BuildFunc) error {
+	theirs, err := Run(ctx, reference, o.Case, o.Platform)
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.Case.Name, err)
+	}
+	ours, err := Run(ctx, build, o.Case, o.Platform)
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.Case.Name, err)
+	}
+	o.Fails = theirs.Err != nil
+	o.Diffs = Compare(theirs, ours)
+	for i := 1; i < upstreamRuns && len(o.Diffs) > 0; i++ {
+		again, err := Run(ctx, reference, o.Case, o.Platform)
+		if err != nil {
+			return err
+		}
+		if len(Compare(theirs, again)) == 0 {
+			continue
+		}
+		diffs := Compare(again, ours)
+		for kind := range o.Diffs {
+			if _, ok := diffs[kind]; !ok {
+				delete(o.Diffs, kind)
+				o.Varies = true
+			}
+		}
+	}
+	return nil
+}
+
+// Count is how a kind stands over a corpus.
+type Count struct {
+	Kind              Kind
+	Runs, EqualRuns   int
+	Cases, EqualCases int
+	Excused           int       // cases that differ and may
+	Complete          bool      // every case must be equal
+	Unexcused         []Outcome // runs that differ and have no excuse
+
+	unequal map[string]bool // cases, by name
+}
+
+// Summary is the judgement over a corpus.
+type Summary struct {
+	Counts []Count  // one for each kind, in the order of [Kinds]
+	Faults []string // why the run fails; empty if it does not
+}
+
+// Summarize counts outcomes and applies the excuses of the cases.
+func Summarize(outcomes []Outcome) Summary {
+	var s Summary
+	for _, kind := range Kinds() {
+		s.Counts = append(s.Counts, count(kind, outcomes))
+	}
+	for _, c := range s.Counts {
+		if c.Complete && len(c.Unexcused) > 0 {
+			s.Faults = append(s.Faults, fmt.Sprintf("%s differ in %d runs", c.Kind, len(c.Unexcused)))
+		}
+	}
+	s.Faults = append(s.Faults, excuseFaults(outcomes, s.Counts)...)
+	return s
+}
+
+func count(kind Kind, outcomes []Outcome) Count {
+	c := Count{Kind: kind, Complete: slices.Contains(Complete(), kind), unequal: map[string]bool{}}
+	cases, excused := map[string]bool{}, map[string]bool{}
+	for _, o := range outcomes {
+		c.Runs++
+		cases[o.Case.Name] = true
+		if _, differs := o.Diffs[kind]; !differs {
+			c.EqualRuns++
+			continue
+		}
+		c.unequal[o.Case.Name] = true
+		if _, ok := o.Case.Excused(string(kind)); ok {
+			excused[o.Case.Name] = true
+		} else {
+			c.Unexcused = append(c.Unexcused, o)
+		}
+	}
+	c.Cases, c.EqualCases, c.Excused = len(cases), len(cases)-len(c.unequal), len(excused)
+	return c
+}
+
+// excuseFaults finds excuses for kinds that there are not, and excuses that no
+// run of their case needs.
+func excuseFaults(outcomes []Outcome, counts []Count) []string {
+	var faults []string
+	seen := map[string]bool{}
+	for _, o := range outcomes {
+		if seen[o.Case.Name] {
+			continue
+		}
+		seen[o.Case.Name] = true
+		for _, e := range o.Case.Differs {
+			i := slices.IndexFunc(counts, func(c Count) bool { return string(c.Kind) == e.Kind })
+			switch {
+			case i < 0:
+				faults = append(faults, fmt.Sprintf("%s: excuse for %q, which is no kind", o.Case.Name, e.Kind))
+			case !counts[i].unequal[o.Case.Name]:
+				faults = append(faults, fmt.Sprintf("%s: %s do not differ any more: drop the excuse", o.Case.Name, e.Kind))
+			}
+		}
+	}
+	return faults
+}

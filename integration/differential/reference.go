@@ -1,0 +1,129 @@
+package differential
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/moby/buildkit/client/llb"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	fstypes "github.com/tonistiigi/fsutil/types"
+)
+
+// reference is what a solve returned. Its files are worked out when they are
+// asked for: like a daemon, it does not look at a source before.
+type reference struct {
+	client *client
+	solve  *solve
+}
+
+var _ gateway.Reference = (*reference)(nil)
+
+// ToState returns the state that was solved.
+func (r *reference) ToState() (llb.State, error) {
+	op, err := llb.NewDefinitionOp(r.solve.req.Definition)
+	if err != nil {
+		return llb.State{}, err
+	}
+	return llb.NewState(op), nil
+}
+
+func (r *reference) files() (tree, error) {
+	if r.solve.req.Frontend != "" {
+		return nil, errors.New("there is no builder to run a frontend")
+	}
+	return r.client.evaluate(r.solve.req.Definition)
+}
+
+// Evaluate fails where the sources are missing.
+func (r *reference) Evaluate(context.Context) error {
+	_, err := r.files()
+	return err
+}
+
+// ReadFile reads a file, and as over gRPC an empty one is nil.
+func (r *reference) ReadFile(_ context.Context, req gateway.ReadRequest) ([]byte, error) {
+	files, err := r.files()
+	if err != nil {
+		return nil, err
+	}
+	data, ok := files[clean(req.Filename)]
+	if !ok {
+		return nil, &fs.PathError{Op: "open", Path: req.Filename, Err: syscall.ENOENT}
+	}
+	if req.Range != nil {
+		if req.Range.Offset < 0 || req.Range.Length < 0 {
+			return nil, fmt.Errorf("invalid range for %s", req.Filename)
+		}
+		start := min(req.Range.Offset, len(data))
+		data = data[start:min(start+req.Range.Length, len(data))]
+	}
+	if len(data) == 0 {
+		return nil, nil
+	}
+	return slices.Clone(data), nil
+}
+
+// StatFile returns the size of a file, or a directory.
+func (r *reference) StatFile(_ context.Context, req gateway.StatRequest) (*fstypes.Stat, error) {
+	files, err := r.files()
+	if err != nil {
+		return nil, err
+	}
+	name := clean(req.Path)
+	if data, ok := files[name]; ok {
+		return &fstypes.Stat{Path: path.Base(name), Mode: 0o644, Size: int64(len(data))}, nil
+	}
+	for file := range files {
+		if name == "." || strings.HasPrefix(file, name+"/") {
+			return &fstypes.Stat{Path: path.Base(name), Mode: uint32(fs.ModeDir | 0o755)}, nil
+		}
+	}
+	return nil, &fs.PathError{Op: "lstat", Path: req.Path, Err: syscall.ENOENT}
+}
+
+// ReadDir lists a directory.
+func (r *reference) ReadDir(_ context.Context, req gateway.ReadDirRequest) ([]*fstypes.Stat, error) {
+	files, err := r.files()
+	if err != nil {
+		return nil, err
+	}
+	prefix := clean(req.Path) + "/"
+	if prefix == "./" {
+		prefix = ""
+	}
+	entries := map[string]*fstypes.Stat{}
+	for file, data := range files {
+		rest, ok := strings.CutPrefix(file, prefix)
+		if !ok {
+			continue
+		}
+		name, _, isDir := strings.Cut(rest, "/")
+		if ok, err := path.Match(req.IncludePattern, name); err != nil || !ok && req.IncludePattern != "" {
+			continue
+		}
+		entries[name] = &fstypes.Stat{Path: name, Mode: 0o644, Size: int64(len(data))}
+		if isDir {
+			entries[name] = &fstypes.Stat{Path: name, Mode: uint32(fs.ModeDir | 0o755)}
+		}
+	}
+	var out []*fstypes.Stat
+	for _, name := range sortedKeys(entries) {
+		out = append(out, entries[name])
+	}
+	return out, nil
+}
+
+// clean makes a path relative to the root of a tree; the root is ".".
+func clean(name string) string {
+	name = strings.TrimPrefix(path.Clean("/"+name), "/")
+	if name == "" {
+		return "."
+	}
+	return name
+}

@@ -1,0 +1,105 @@
+package differential
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// ReportOptions says how much [Report] prints.
+type ReportOptions struct {
+	Kinds []Kind // whose differences to print; the complete ones if empty
+	Most  int    // differences to print of each kind; 0 is no limit
+	Lines int    // of each difference; 0 is no limit
+}
+
+// Report prints a summary: differences, a table of the kinds, and what is
+// wrong. It fails only if writing does.
+func Report(w io.Writer, s Summary, opt ReportOptions) error {
+	kinds := opt.Kinds
+	if len(kinds) == 0 {
+		kinds = Complete()
+	}
+	var b strings.Builder
+	for _, kind := range kinds {
+		for _, c := range s.Counts {
+			if c.Kind == kind {
+				writeDifferences(&b, c, opt)
+			}
+		}
+	}
+	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "kind\tcases equal\tbuilds equal\texcused\t")
+	for _, c := range s.Counts {
+		note := ""
+		if c.Complete {
+			note = "must be equal"
+		}
+		fmt.Fprintf(tw, "%s\t%d of %d\t%d of %d\t%d\t%s\n", c.Kind, c.EqualCases, c.Cases, c.EqualRuns, c.Runs, c.Excused, note)
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	for _, fault := range s.Faults {
+		fmt.Fprintf(&b, "FAIL: %s\n", fault)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func writeDifferences(b *strings.Builder, c Count, opt ReportOptions) {
+	groups := group(c)
+	for i, g := range groups {
+		if opt.Most > 0 && i == opt.Most {
+			fmt.Fprintf(b, "… and %d more differences of %s\n\n", len(groups)-i, c.Kind)
+			return
+		}
+		fmt.Fprintf(b, "%s, %s: %s (- upstream, + ours):\n", g.name, strings.Join(g.platforms, " "), c.Kind)
+		lines := strings.Split(strings.TrimSuffix(g.diff, "\n"), "\n")
+		if n := len(lines); opt.Lines > 0 && n > opt.Lines {
+			lines = append(excerpt(lines, opt.Lines), fmt.Sprintf("… %d lines", n))
+		}
+		for _, line := range lines {
+			fmt.Fprintf(b, "  %s\n", line)
+		}
+		b.WriteByte('\n')
+	}
+}
+
+// difference is what differs in a case in the same way on several platforms.
+type difference struct {
+	name, diff string
+	platforms  []string
+}
+
+// group joins runs of one case that differ in the same way.
+func group(c Count) []difference {
+	var groups []difference
+	for _, o := range c.Unexcused {
+		platform := o.Platform
+		if platform == "" {
+			platform = "no platform"
+		}
+		d := difference{name: o.Case.Name, diff: o.Diffs[c.Kind], platforms: []string{platform}}
+		i := slices.IndexFunc(groups, func(g difference) bool { return g.name == d.name && g.diff == d.diff })
+		if i < 0 {
+			groups = append(groups, d)
+		} else {
+			groups[i].platforms = append(groups[i].platforms, platform)
+		}
+	}
+	return groups
+}
+
+// excerpt returns n lines that begin just before the first difference.
+func excerpt(lines []string, n int) []string {
+	for i, line := range lines {
+		if strings.HasPrefix(line, "-") || strings.HasPrefix(line, "+") {
+			start := max(0, min(i-2, len(lines)-n))
+			return slices.Clone(lines[start : start+n])
+		}
+	}
+	return lines[:n:n]
+}

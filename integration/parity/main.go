@@ -1,0 +1,106 @@
+// Command parity runs docker/dockerfile's frontend and ours over every case of
+// testdata, without a builder, and prints in what they agree. It fails when
+// operations, or another kind that must be equal, differ on any case, and when
+// an excuse for a difference is not needed any more.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+
+	"slipway/integration/differential"
+	"slipway/internal/golden"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	failed, err := run(ctx, os.Args[1:])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "parity:", err)
+	}
+	if err != nil || failed {
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) (failed bool, err error) {
+	fs := flag.NewFlagSet("parity", flag.ContinueOnError)
+	only := fs.String("run", "", "only cases whose name matches this regular `expression`")
+	kinds := fs.String("kind", "", "print differences of these `kinds`, separated by commas, or of all")
+	most := fs.Int("n", 20, "print at most `count` differences of a kind; 0 is no limit")
+	lines := fs.Int("lines", 14, "print at most `count` lines of a difference; 0 is no limit")
+	self := fs.Bool("self", false, "compare upstream with itself")
+	if err := fs.Parse(args); err != nil {
+		return false, err
+	}
+	opt := differential.ReportOptions{Most: *most, Lines: *lines}
+	if opt.Kinds, err = parseKinds(*kinds); err != nil {
+		return false, err
+	}
+	cases, err := load(*only)
+	if err != nil {
+		return false, err
+	}
+	var build gateway.BuildFunc = differential.Ours()
+	if *self {
+		build = differential.Upstream()
+	}
+	outcomes, err := differential.Judge(ctx, differential.Upstream(), build, cases, runtime.GOMAXPROCS(0))
+	if err != nil {
+		return false, err
+	}
+	s := differential.Summarize(outcomes)
+	if err := differential.Report(os.Stdout, s, opt); err != nil {
+		return false, err
+	}
+	return len(s.Faults) > 0, nil
+}
+
+func load(only string) ([]*golden.Case, error) {
+	re, err := regexp.Compile(only)
+	if err != nil {
+		return nil, err
+	}
+	root, err := golden.Root()
+	if err != nil {
+		return nil, err
+	}
+	cases, err := golden.Load(root)
+	if err != nil {
+		return nil, err
+	}
+	cases = slices.DeleteFunc(cases, func(c *golden.Case) bool { return !re.MatchString(c.Name) })
+	if len(cases) == 0 {
+		return nil, fmt.Errorf("no cases match %q", only)
+	}
+	return cases, nil
+}
+
+func parseKinds(s string) ([]differential.Kind, error) {
+	if s == "all" {
+		return differential.Kinds(), nil
+	}
+	var kinds []differential.Kind
+	for name := range strings.SplitSeq(s, ",") {
+		kind := differential.Kind(strings.TrimSpace(name))
+		if kind == "" {
+			continue
+		}
+		if !slices.Contains(differential.Kinds(), kind) {
+			return nil, fmt.Errorf("unknown kind %q, there are %q", kind, differential.Kinds())
+		}
+		kinds = append(kinds, kind)
+	}
+	return kinds, nil
+}
