@@ -3,6 +3,8 @@
 package daemon
 
 import (
+	"archive/tar"
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -30,7 +32,8 @@ import (
 //	allow: security.insecure  an entitlement
 //	mode: context/a 0755      of a file of the context
 //	link: context/l a         a symbolic link in the context
-//	steps: differ             the names of the steps need not be equal
+//	tar: context/x.tar a b    an archive in the context, of file a with content b
+//	differs: why              the source lines of an error must differ from upstream's
 //
 // The files are the Dockerfile, which gets its # syntax line from the test, the
 // context's, and, of a build that has to fail, "error": lines that must occur in
@@ -39,8 +42,8 @@ type testCase struct {
 	name    string
 	about   string
 	request rig.Request // all but the # syntax line
-	steps   bool        // compare the names of the steps
-	errors  []string
+	differs string      // why the source lines of the error differ from upstream's; "" if they do not
+	errors  []string    // must occur in what buildctl prints
 }
 
 func readCases(t *testing.T, dir string) []testCase {
@@ -67,8 +70,7 @@ func readCase(t *testing.T, file string) testCase {
 	}
 	dir := t.TempDir()
 	c := testCase{
-		name:  strings.TrimSuffix(filepath.Base(file), ".txtar"),
-		steps: true,
+		name: strings.TrimSuffix(filepath.Base(file), ".txtar"),
 		request: rig.Request{
 			Context: filepath.Join(dir, "context"),
 			Attrs:   map[string]string{},
@@ -126,8 +128,14 @@ func (c *testCase) set(t *testing.T, dir, key, value string) bool {
 		c.request.SSHKey = newKey(t)
 	case "allow":
 		c.request.Entitlements = append(c.request.Entitlements, value)
-	case "steps":
-		c.steps = value != "differ"
+	case "differs":
+		c.differs = value
+	case "tar":
+		fields := strings.Fields(value)
+		if len(fields) != 3 {
+			return false
+		}
+		writeTar(t, filepath.Join(dir, fields[0]), fields[1], fields[2])
 	case "mode", "link":
 		path, arg, ok := strings.Cut(value, " ")
 		if !ok {
@@ -143,6 +151,23 @@ func (c *testCase) set(t *testing.T, dir, key, value string) bool {
 		return false
 	}
 	return true
+}
+
+// writeTar writes an archive of one file.
+func writeTar(t *testing.T, path, name, content string) {
+	t.Helper()
+	var buf bytes.Buffer
+	tw := tar.NewWriter(&buf)
+	if err := tw.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o640, Uid: 7, Gid: 8, Size: int64(len(content))}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tw.Write([]byte(content)); err != nil {
+		t.Fatal(err)
+	}
+	if err := tw.Close(); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, path, buf.Bytes())
 }
 
 // withSyntax returns the build as a request to the given frontend.

@@ -18,7 +18,8 @@ import (
 func TestImage(t *testing.T) {
 	for _, c := range readCases(t, "image") {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
+			// One after the other: builds that run at the same time share steps, and a
+			// shared step has the name that the first of them gave it.
 			got, gotSteps := buildImage(t, c.withSyntax(ours))
 			want, wantSteps := buildImage(t, c.withSyntax(upstream))
 			if got == "" {
@@ -27,7 +28,7 @@ func TestImage(t *testing.T) {
 			if diff := cmp.Diff(lines(want), lines(got)); diff != "" {
 				t.Errorf("%s\nimage (-upstream +ours):\n%s", c.about, diff)
 			}
-			if diff := cmp.Diff(wantSteps, gotSteps); c.steps && diff != "" {
+			if diff := cmp.Diff(wantSteps, gotSteps); diff != "" {
 				t.Errorf("%s\nnames of the steps (-upstream +ours):\n%s", c.about, diff)
 			}
 		})

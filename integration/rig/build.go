@@ -24,6 +24,7 @@ type Request struct {
 	Dockerfile   string            // its text; a file of this name is made for the build
 	Context      string            // folder of the main context; "": an empty one
 	Attrs        map[string]string // frontend options: target, build-arg:X, platform, …
+	Contexts     map[string]string // more folders by name, for attrs like context:x=local:NAME
 	Secrets      map[string][]byte // by id
 	SSHKey       string            // file with a private key, served as the agent "default"; "": none
 	Entitlements []string          // network.host, security.insecure
@@ -102,10 +103,18 @@ func (req Request) solveOpt(dir string) (client.SolveOpt, error) {
 	if err := errors.Join(errDockerfile, errContext, errAttach); err != nil {
 		return client.SolveOpt{}, err
 	}
+	locals := map[string]fsutil.FS{"dockerfile": dockerfileFS, "context": contextFS}
+	for name, d := range req.Contexts {
+		tree, err := fsutil.NewFS(d)
+		if err != nil {
+			return client.SolveOpt{}, err
+		}
+		locals[name] = tree
+	}
 	return client.SolveOpt{
 		Frontend:            "dockerfile.v0",
 		FrontendAttrs:       maps.Clone(req.Attrs),
-		LocalMounts:         map[string]fsutil.FS{"dockerfile": dockerfileFS, "context": contextFS},
+		LocalMounts:         locals,
 		Session:             attachables,
 		AllowedEntitlements: req.Entitlements,
 	}, nil

@@ -1,0 +1,74 @@
+//go:build integration
+
+package daemon
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"slipway/integration/frontendimage"
+	"slipway/integration/imagetree"
+	"slipway/integration/rig"
+	"slipway/integration/toolbox"
+)
+
+// TestFrontendImage builds the image of the Dockerfile at the top of the
+// repository and compares it with the one that is made without a builder. The
+// stage that compiles, which needs an image of Go, is replaced by a folder.
+func TestFrontendImage(t *testing.T) {
+	root, err := toolbox.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dockerfile, err := os.ReadFile(filepath.Join(root, "Dockerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary := frontendimage.Binary{
+		Platform: v1.Platform{OS: "linux", Architecture: runtime.GOARCH},
+		Content:  []byte("not a program"),
+	}
+	out := t.TempDir()
+	writeFile(t, filepath.Join(out, "out", "dockerfile-frontend"), binary.Content)
+	if err := os.Chmod(filepath.Join(out, "out", "dockerfile-frontend"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	got, _ := buildImage(t, rig.Request{
+		Dockerfile: string(dockerfile),
+		Attrs:      map[string]string{"context:build": "local:build"},
+		Contexts:   map[string]string{"build": out},
+	})
+	index, err := frontendimage.Index([]frontendimage.Binary{binary})
+	if err != nil {
+		t.Fatal(err)
+	}
+	images, err := imagetree.Read(index, imagetree.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(withoutHistory(images[0].String()), withoutHistory(got)); diff != "" {
+		t.Errorf("(-without a builder +Dockerfile):\n%s", diff)
+	}
+}
+
+// withoutHistory cuts out how the image was made.
+func withoutHistory(image string) []string {
+	var kept []string
+	inside := false
+	for _, line := range lines(image) {
+		switch {
+		case line == `  "history": [`:
+			inside = true
+		case inside && line == "  ],":
+			inside = false
+		case !inside:
+			kept = append(kept, line)
+		}
+	}
+	return kept
+}

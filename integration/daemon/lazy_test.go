@@ -1,0 +1,83 @@
+//go:build integration
+
+package daemon
+
+import (
+	"crypto/rand"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"slipway/integration/rig"
+)
+
+// TestPruned checks that a stage which nothing needs is neither run nor even
+// loaded: its base image does not exist and its command fails.
+func TestPruned(t *testing.T) {
+	c := testCase{request: rig.Request{Dockerfile: `FROM nosuchimage AS unused
+RUN exit 1
+FROM busybox AS also-unused
+RUN --mount=from=unused,target=/u exit 1
+FROM busybox
+RUN true
+`}}
+	res, err := builder.Build(t.Context(), c.withSyntax(ours))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range res.Names() {
+		if strings.Contains(name, "nosuchimage") || strings.Contains(name, "exit 1") {
+			t.Errorf("the build has step %q", name)
+		}
+	}
+}
+
+// TestOnlyUsedFilesTravel checks that the builder asks only for those files of
+// the context that an instruction of a used stage names.
+func TestOnlyUsedFilesTravel(t *testing.T) {
+	const big = 4 << 20
+	dir := t.TempDir()
+	content := make([]byte, big)
+	if _, err := rand.Read(content); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(dir, "unused"), content)
+	writeFile(t, filepath.Join(dir, "sub", "used"), []byte("used\n"))
+	for name, tc := range map[string]struct {
+		dockerfile string
+		big        bool // all of the context travels
+	}{
+		"COPY of one file":    {"FROM scratch AS pruned\nCOPY . /\nFROM scratch\nCOPY sub/used /\n", false},
+		"mount of one folder": {"FROM busybox\nRUN --mount=source=sub,target=/m cat /m/used\n", false},
+		"COPY of everything":  {"FROM scratch\nCOPY . /\n", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, frontend := range []string{ours, upstream} {
+				c := testCase{request: rig.Request{Dockerfile: tc.dockerfile, Context: fresh(t, dir)}}
+				res, err := builder.Build(t.Context(), c.withSyntax(frontend))
+				if err != nil {
+					t.Fatal(err)
+				}
+				sent := res.Sent["transferring context:"]
+				if sent == 0 {
+					t.Errorf("%s: nothing is reported as sent: %v", frontend, res.Sent)
+				}
+				if (sent >= big) != tc.big {
+					t.Errorf("%s: %d bytes of the context travelled", frontend, sent)
+				}
+			}
+		})
+	}
+}
+
+// fresh copies a context: the builder remembers what it has of a folder and
+// asks only for what changed.
+func fresh(t *testing.T, dir string) string {
+	t.Helper()
+	to := t.TempDir()
+	if err := os.CopyFS(to, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
