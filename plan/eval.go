@@ -83,6 +83,12 @@ func (e *evaluator) inherit() {
 	e.st.Platform = base.Platform
 	e.st.Image = cloneImage(&base.Image)
 	e.st.Image.Config.OnBuild = nil
+	if !base.extended {
+		// The first stage that goes on from here may write behind the base's
+		// history, where the base does not look: chains of stages stay linear.
+		base.extended = true
+		e.st.Image.History = base.Image.History
+	}
 	e.st.BaseImage = base.BaseImage
 	e.st.Used = base.Used
 }

@@ -35,7 +35,8 @@ func decodeImage(config []byte) (Image, error) {
 	return img, err
 }
 
-// cloneImage returns a copy that can be changed.
+// cloneImage returns a copy that can be changed. History only grows, so its
+// lines are shared.
 func cloneImage(src *Image) Image {
 	img := *src
 	c := &img.Config
@@ -52,7 +53,7 @@ func cloneImage(src *Image) Image {
 		h.Test = slices.Clone(h.Test)
 		c.Healthcheck = &h
 	}
-	img.History = slices.Clone(img.History)
+	img.History = slices.Clip(img.History)
 	return img
 }
 

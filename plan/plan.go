@@ -67,6 +67,7 @@ type Stage struct {
 	loaded    bool
 	done      bool
 	onbuilt   bool
+	extended  bool // a later stage writes behind Image.History
 }
 
 // BaseStep is the step that pulls a base image.

@@ -1,0 +1,49 @@
+package plan
+
+import (
+	"testing"
+
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+func platformFor(os string) *ocispecs.Platform {
+	if os != "windows" {
+		os = "linux"
+	}
+	return &ocispecs.Platform{OS: os, Architecture: "arm64"}
+}
+
+// checkPlan checks what holds of every finished plan.
+func checkPlan(t *testing.T, p *Plan) {
+	t.Helper()
+	for i, st := range p.Stages {
+		if st.Index != i {
+			t.Fatalf("stage %d says it is %d", i, st.Index)
+		}
+		for _, need := range needs(st) {
+			if p.Stages[need.Index] != need {
+				t.Fatalf("stage %d needs a stage that is not in the plan", i)
+			}
+			if st.Reachable && !need.Reachable {
+				t.Fatalf("stage %d is reachable, what it needs is not", i)
+			}
+		}
+		if !st.Reachable {
+			if len(st.Visits) > 0 {
+				t.Fatalf("stage %d is not needed but evaluated", i)
+			}
+			continue
+		}
+		if st.Base == nil {
+			t.Fatalf("stage %d has no base", i)
+		}
+		for _, v := range st.Visits {
+			if v.Range.IsZero() || v.Range.File != p.Dockerfile.File.Source {
+				t.Fatalf("a visit of stage %d has no place in the file", i)
+			}
+			if v.Step != nil && v.Step.Info().Name == "" {
+				t.Fatalf("a step of stage %d has no name", i)
+			}
+		}
+	}
+}

@@ -1,0 +1,44 @@
+package plan
+
+import (
+	"errors"
+	"testing"
+
+	"slipway/diag"
+)
+
+// found returns the diagnostic of an error.
+func found(err error) *diag.Diagnostic {
+	var d *diag.Diagnostic
+	if !errors.As(err, &d) {
+		return nil
+	}
+	return d
+}
+
+// FuzzBuild checks the invariants of plans: errors have a message and a place
+// in the file, edges lead to stages of the plan, names are there.
+func FuzzBuild(f *testing.F) {
+	for _, s := range []string{
+		"FROM a\nRUN x\n",
+		"ARG V=1\nFROM a:$V AS b\nENV A=${V:-x} B=\"$A\"\nCOPY --from=b --link --chown=1 x y\nFROM onbuild\nCOPY --from=0 /a /b\n",
+		"FROM scratch\nRUN --mount=type=cache,target=/x,id=$A --mount=type=secret,id=s,env=E --mount=from=q,target=r x\n",
+		"FROM a\nEXPOSE 1-3 $P/udp\nWORKDIR a/../b\nUSER x\nHEALTHCHECK CMD x\nONBUILD COPY a b\nVOLUME $X /y\nSTOPSIGNAL 9\n",
+		"FROM a AS x\nCOPY <<A <<-\"B\" --parents /d/./e f /\n$x\nA\n\ty\n\tB\nADD https://e/x.git?ref=y /z\nFROM x\nSHELL [\"a\"]\nCMD b\nRUN <<E\n#!/x\nE\n",
+	} {
+		f.Add(s, "linux")
+		f.Add(s, "windows")
+	}
+	f.Fuzz(func(t *testing.T, text, os string) {
+		opt := Options{MultiPlatform: len(text)%2 == 0}
+		opt.Platform = platformFor(os)
+		p, err := build(text, opt)
+		if err != nil {
+			if err.Error() == "" {
+				t.Fatal("an error without message")
+			}
+			return
+		}
+		checkPlan(t, p)
+	})
+}

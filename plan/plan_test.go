@@ -1,0 +1,202 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/instructions"
+	"slipway/parser"
+	"slipway/source"
+)
+
+// images answers every lookup with a config of the asked platform.
+type images struct{}
+
+func (images) Image(_ context.Context, ref string, q ImageQuery) (*Resolved, error) {
+	if strings.Contains(ref, "nosuch") {
+		return nil, fmt.Errorf("%s: not found", ref)
+	}
+	config := fmt.Sprintf(`{"os":%q,"architecture":%q,"rootfs":{"type":"layers","diff_ids":["sha256:%064d"]},`+
+		`"config":{"Env":["BASE=1"],"WorkingDir":"/base","OnBuild":["RUN trigger"]}}`, q.Platform.OS, q.Platform.Architecture, 1)
+	if !strings.Contains(ref, "onbuild") {
+		config = strings.ReplaceAll(config, `,"OnBuild":["RUN trigger"]`, "")
+	}
+	return &Resolved{Ref: ref, Config: []byte(config)}, nil
+}
+
+func (images) Context(context.Context, string, *ocispecs.Platform) (NamedContext, error) {
+	return nil, nil
+}
+
+func build(text string, opt Options) (*Plan, error) {
+	f, diags := parser.Parse(source.NewFile("Dockerfile", []byte(text)))
+	if err := diags.Err(); err != nil {
+		return nil, err
+	}
+	d, diags := instructions.Parse(f)
+	if err := diags.Err(); err != nil {
+		return nil, err
+	}
+	if opt.Resolver == nil {
+		opt.Resolver = images{}
+	}
+	if opt.Platform == nil {
+		opt.Platform = &ocispecs.Platform{OS: "linux", Architecture: "amd64"}
+	}
+	return Build(context.Background(), d, opt)
+}
+
+// names lists the progress names of the steps of a plan.
+func names(p *Plan) []string {
+	var list []string
+	for _, st := range p.Stages {
+		if !st.Reachable {
+			continue
+		}
+		if st.BaseStep != nil {
+			list = append(list, st.BaseStep.Name)
+		}
+		for _, v := range st.Visits {
+			if v.Step != nil {
+				list = append(list, v.Step.Info().Name)
+			}
+		}
+	}
+	return list
+}
+
+func TestNames(t *testing.T) {
+	for _, tc := range []struct {
+		about, file string
+		want        []string
+	}{
+		{"the only stage has no name, unneeded ones are left out",
+			"FROM a\nRUN x\nWORKDIR /\nCOPY b c\n",
+			[]string{"[1/4] FROM docker.io/library/a:latest", "[2/4] RUN x", "[3/4] COPY b c"}},
+		{"stages are named, triggers counted",
+			"FROM onbuild AS one\nrun $BASE\nFROM nosuch\nFROM one\nADD d e\n",
+			[]string{
+				"[one 1/2] FROM docker.io/library/onbuild:latest", "[one 2/3] ONBUILD RUN trigger", "[one 3/3] RUN 1",
+				"[stage-2 1/1] ADD d e",
+			}},
+		{"secrets are masked, unset variables kept",
+			"FROM scratch\nENV T=x\nRUN --mount=type=secret,id=t,env=T echo $T $U \"$BASE\"\n",
+			[]string{`[stage-0 1/1] RUN --mount=type=secret,id=t,env=T echo **** $U "$BASE"`}},
+	} {
+		p, err := build(tc.file, Options{})
+		if err != nil {
+			t.Errorf("%s: %v", tc.about, err)
+			continue
+		}
+		if diff := cmp.Diff(tc.want, names(p)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tc.about, diff)
+		}
+	}
+}
+
+func TestConfig(t *testing.T) {
+	p, err := build("FROM a AS b\nARG A=1\nENV B=$A BASE=2\nFROM b\nWORKDIR c\nUSER d\nLABEL e=$BASE\n", Options{Labels: map[string]string{"e": "f"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := p.Target.Image.Config
+	got := []any{c.Env, c.WorkingDir, c.User, c.Labels}
+	want := []any{
+		[]string{"BASE=2", "PATH=" + unixPath, "B=1"}, "/base/c", "d", map[string]string{"e": "f"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("config (-want +got):\n%s", diff)
+	}
+	if got := strings.Join(p.Target.Final.Env.Keys(), " "); got != "A BASE PATH B" {
+		t.Errorf("variables in order %q", got)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	for _, tc := range []struct {
+		file, message, at string
+		opt               Options
+	}{
+		{"ARG x=1\n", "dockerfile contains no stages to build", "", Options{}},
+		{"FROM a AS build\n", `target stage "biuld" could not be found (did you mean build?)`, "", Options{Target: "biuld"}},
+		{"FROM nosuch\n", "nosuch: docker.io/library/nosuch:latest: not found", "FROM nosuch\n", Options{}},
+		{"FROM $X\n", "base name ($X) should not be blank", "$X", Options{}},
+		{"FROM a\nENV x=\"${y:?no}\"\n", `failed to process "\"${y:?no}\"": y: no`, `${y:?no}"`, Options{}},
+		{"FROM a\nCOPY --from=$S x y\n", "variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround", "$S", Options{}},
+		{"FROM a AS a\nCOPY --from=b x y\nFROM a AS b\nCOPY --from=a x y\nFROM a\n", "circular dependency detected on stage: a", "COPY --from=b x y\n", Options{}},
+		{"FROM a\nRUN --mount=type=cach,target=/x y\n", `unsupported mount type "cach" (did you mean cache?)`, "type=cach", Options{}},
+		{"FROM a\nEXPOSE 80 \\\n 1/ftp\n", `invalid port: "1/ftp": invalid proto: ftp`, "1/ftp", Options{}},
+		{"FROM a\nCOPY --chmod=abc x y\n", "", "abc", Options{}},
+	} {
+		_, err := build(tc.file, tc.opt)
+		d := found(err)
+		if d == nil || tc.message != "" && d.Message != tc.message || d.Range.String() != tc.at {
+			t.Errorf("%q: %v", tc.file, err)
+			if d != nil {
+				t.Logf("at %q, want %q", d.Range, tc.at)
+			}
+		}
+	}
+}
+
+func TestPaths(t *testing.T) {
+	p, err := build("FROM a AS b\nCOPY x ./y/ /d/\nFROM a AS unused\nCOPY z /\nFROM b\nADD https://e/f ../g /d/\n", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"g", "x", "y"}, p.Context.Filter()); diff != "" {
+		t.Errorf("paths of the context (-want +got):\n%s", diff)
+	}
+}
+
+// TestEnv checks that versions of an environment do not see each other.
+func TestEnv(t *testing.T) {
+	a := NewEnv([]string{"x=1", "y=2"})
+	b := a.Set("x", "3")
+	c := a.Set("z", "4")
+	for _, tc := range []struct {
+		env  Env
+		want string
+	}{{a, "x=1 y=2"}, {b, "y=2 x=3"}, {c, "x=1 y=2 z=4"}, {b.Fork().Set("y", ""), "x=3 y="}, {c.Without("y"), "x=1 z=4"}} {
+		var got []string
+		tc.env.Each(func(k, v string) { got = append(got, k+"="+v) })
+		if s := strings.Join(got, " "); s != tc.want {
+			t.Errorf("got %q, want %q", s, tc.want)
+		}
+	}
+}
+
+// TestLarge plans what would take minutes if anything were quadratic.
+func TestLarge(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("FROM a AS s0\n")
+	for i := range 5000 {
+		fmt.Fprintf(&b, "FROM s%d AS s%d\nENV A%d=$A%d\nRUN x\n", i, i+1, i%10, i%7)
+	}
+	p, err := build(b.String(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(p.Stages); n != 5001 {
+		t.Errorf("%d stages", n)
+	}
+}
+
+// TestHistory checks that stages that share a base do not share what follows.
+func TestHistory(t *testing.T) {
+	p, err := build("FROM a AS a\nRUN 1\nRUN 2\nFROM a AS b\nRUN b\nFROM a AS c\nRUN c\nFROM a\nRUN d\nCOPY --from=b x y\nCOPY --from=c x y\n", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"2", "b", "c"} {
+		h := p.Stages[i].Image.History
+		if got := h[len(h)-1].CreatedBy; !strings.HasSuffix(got, want+" # buildkit") {
+			t.Errorf("stage %d ends with %q, want %s", i, got, want)
+		}
+	}
+}
