@@ -2,7 +2,6 @@ package parser
 
 import (
 	"bytes"
-	"errors"
 
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
@@ -10,65 +9,60 @@ import (
 	"slipway/source"
 )
 
-// Parse reads a Dockerfile. It reports the first fault, with BuildKit's text;
-// there is no file then.
+// Parse reads a Dockerfile. It reports the first fault, with BuildKit's text
+// and without its "dockerfile parse error on line", which is only for what an
+// instruction means; there is no file then.
 func Parse(f *source.File) (*File, diag.List) {
 	if len(f.Bytes) == 0 {
 		return nil, diag.List{diag.Errorf(source.Range{}, "the Dockerfile cannot be empty")}
 	}
+	p := &layout{file: f, escape: parser.DefaultEscapeToken}
+	p.readDirectives()
+	if d := p.tooDeep(); d != nil {
+		return nil, diag.List{d}
+	}
 	res, err := parser.Parse(bytes.NewReader(f.Bytes))
 	if err != nil {
-		return nil, diag.List{fault(f, err)}
+		return nil, diag.List{p.fault(err)}
 	}
-	p := &layout{file: f, escape: byte(res.EscapeToken)}
-	out := &File{Source: f, Escape: p.escape}
+	p.escape = byte(res.EscapeToken)
 	for _, n := range res.AST.Children {
 		p.between(n.StartLine)
-		p.directives.ParseLine(nil) //nolint:errcheck // an instruction ends them
 		in := p.instruction(n)
 		in.Doc, p.doc = p.doc, nil
 		p.nodes = append(p.nodes, in)
 		p.next = n.EndLine + 1
 	}
 	p.between(f.Lines() + 1)
-	out.Nodes = p.nodes
-	return out, nil
+	return &File{Source: f, Escape: p.escape, Nodes: p.nodes}, nil
 }
 
 // layout lays ranges over BuildKit's nodes.
 type layout struct {
 	file       *source.File
 	escape     byte
+	directives []*Directive
+	badDirective *diag.Diagnostic // the fault of a directive, which ends them
 	nodes      []Node
 	doc        []*Comment
 	next       int // the first line that no node has yet, 0 at the start
-	directives parser.DirectiveParser
 }
 
-// fault locates an error of BuildKit's parser.
-func fault(f *source.File, err error) *diag.Diagnostic {
-	first, last := 1, 1
-	var le *parser.LocationError
-	if errors.As(err, &le) && len(le.Locations) > 0 && len(le.Locations[0]) > 0 {
-		lines := le.Locations[0]
-		first, last = max(lines[0].Start.Line, 1), max(lines[len(lines)-1].End.Line, 1)
-	}
-	if r, ok := directiveFault(f, err.Error()); ok {
-		return diag.Errorf(r, "%w", err)
-	}
-	r := trimmed(f, f.LineRange(first, min(last, f.Lines())))
-	return diag.Errorf(tight(f, r, err.Error()), "%w", err).In(r)
+// instruction lays ranges over a node. Should the logical line ever differ from
+// BuildKit's, values are still BuildKit's, and places are as near as can be.
+func (p *layout) instruction(n *parser.Node) *Instruction {
+	l := p.logicalLine(n.StartLine, n.EndLine)
+	in := &Instruction{Rng: p.file.LineRange(n.StartLine, n.EndLine), Line: l.text, Gaps: l.gaps}
+	in.Heredocs = p.heredocs(n.Heredocs, l)
+	p.fill(in, n, 0)
+	return in
 }
 
-// trimmed returns the range without white space at its ends.
-func trimmed(f *source.File, r source.Range) source.Range {
-	for r.End > r.Start && isBlank(f.Bytes[r.End-1]) {
-		r.End--
-	}
-	for r.Start < r.End && isBlank(f.Bytes[r.Start]) {
-		r.Start++
-	}
-	return r
+// fill reads the logical line of an instruction, which is the depth-th behind
+// as many ONBUILDs.
+func (p *layout) fill(in *Instruction, n *parser.Node, depth int) {
+	c := p.splitCommand(in.Line)
+	in.Keyword, in.Rest = c.keyword, c.rest
+	in.Flags = newFlags(n.Flags, c.flags)
+	in.Args = p.args(in, n, depth)
 }
-
-func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
