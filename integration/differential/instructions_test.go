@@ -1,0 +1,228 @@
+package differential
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	theirs "github.com/moby/buildkit/frontend/dockerfile/instructions"
+	grammar "github.com/moby/buildkit/frontend/dockerfile/parser"
+
+	"slipway/diag"
+	ours "slipway/instructions"
+	"slipway/internal/golden"
+	"slipway/parser"
+	"slipway/source"
+)
+
+// typedFile is what both make of a Dockerfile, in one form.
+type typedFile struct {
+	Err    string
+	Lines  []int // of the error
+	Args   []typed
+	Stages []typedStage
+}
+
+type typedStage struct {
+	From     typed
+	Commands []typed
+}
+
+// typed is an instruction. The fields are those of upstream's types.
+type typed struct {
+	Kind   string
+	Code   string
+	Lines  []int
+	Fields map[string]any
+}
+
+// TestInstructionsCorpus compares the typed instructions of all cases.
+func TestInstructionsCorpus(t *testing.T) {
+	golden.Run(t, func(t *testing.T, c *golden.Case) {
+		if content := c.Dockerfile(); content != nil {
+			compareTyped(t, content)
+		}
+	})
+}
+
+// TestInstructionsGenerated compares those of lines made at random, some valid,
+// most nearly so.
+func TestInstructionsGenerated(t *testing.T) {
+	// Upstream's lexer reports what is not UTF-8 on standard error.
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	stderr := os.Stderr
+	os.Stderr = null
+	defer func() { os.Stderr = stderr }()
+
+	files := 40_000
+	if testing.Short() {
+		files = 20_000
+	}
+	g := newLines(5)
+	valid := 0
+	for range files {
+		content := g.dockerfile()
+		if compareTyped(t, content) {
+			valid++
+		}
+		if t.Failed() {
+			t.Fatalf("in:\n%s", content)
+		}
+	}
+	t.Logf("%d of %d files are valid", valid, files)
+	if valid < files/5 || valid > files*4/5 {
+		t.Errorf("%d of %d files are valid: too one-sided a sample", valid, files)
+	}
+}
+
+// compareTyped compares what both make of a Dockerfile and tells whether it is
+// valid.
+func compareTyped(t *testing.T, content []byte) bool {
+	t.Helper()
+	got, want := typedByUs(content), typedByThem(content)
+	// Upstream goes through a map: of equally near suggestions it makes any.
+	for n := 0; n < 50 && got.Err != want.Err && sameButHint(got.Err, want.Err); n++ {
+		want = typedByThem(content)
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("upstream (-) and we (+) differ:\n%s", d)
+	}
+	return got.Err == ""
+}
+
+var hint = regexp.MustCompile(` \(did you mean .*\?\)$`)
+
+func sameButHint(a, b string) bool {
+	return hint.ReplaceAllString(a, "") == hint.ReplaceAllString(b, "") && hint.MatchString(a) && hint.MatchString(b)
+}
+
+func typedByUs(content []byte) typedFile {
+	f, diags := parser.Parse(source.NewFile("Dockerfile", content))
+	if diags.Err() != nil {
+		return typedFailure(diags, directiveError.MatchString(diags[0].Message))
+	}
+	d, diags := ours.Parse(f)
+	if diags.Err() != nil {
+		return typedFailure(diags, false)
+	}
+	var out typedFile
+	for _, a := range d.Args {
+		out.Args = append(out.Args, ourCommand(a))
+	}
+	for _, s := range d.Stages {
+		st := typedStage{From: ourCommand(s.From)}
+		st.From.Fields["Name"], st.From.Fields["Doc"] = s.Name, s.Doc
+		for _, c := range s.Commands {
+			st.Commands = append(st.Commands, ourCommand(c))
+		}
+		out.Stages = append(out.Stages, st)
+	}
+	return out
+}
+
+// directiveError are the errors that upstream says a wrong line of.
+var directiveError = regexp.MustCompile(`^(only one .* parser directive can be used|invalid escape token)`)
+
+func typedFailure(list diag.List, unplaced bool) typedFile {
+	f := typedFile{Err: list[0].Message}
+	if !unplaced {
+		f.Lines = lineNumbers(list[0].Shown())
+	}
+	return f
+}
+
+func lineNumbers(r source.Range) []int {
+	var list []int
+	for first, last := r.Lines(); 0 < first && first <= last; first++ {
+		list = append(list, first)
+	}
+	return list
+}
+
+func ourCommand(c ours.Command) typed {
+	return typed{
+		Kind:   c.Syntax().Keyword.String(),
+		Code:   ours.Code(c),
+		Lines:  lineNumbers(c.Syntax().Rng),
+		Fields: ourFields(c),
+	}
+}
+
+func typedByThem(content []byte) typedFile {
+	res, err := grammar.Parse(bytes.NewReader(content))
+	if len(content) == 0 {
+		err = errors.New("the Dockerfile cannot be empty") // says its caller
+	}
+	if err != nil {
+		return theirFailure(err, directiveError.MatchString(err.Error()))
+	}
+	stages, args, err := theirs.Parse(res.AST, nil)
+	if err == nil && len(stages) == 0 {
+		err = errors.New("dockerfile contains no stages to build") // says its caller
+	}
+	if err != nil {
+		return theirFailure(err, false)
+	}
+	var out typedFile
+	for _, a := range args {
+		out.Args = append(out.Args, theirCommand(&a))
+	}
+	for _, s := range stages {
+		st := typedStage{From: typed{
+			Kind: s.OrigCmd, Code: s.SourceCode, Lines: theirLines(s.Location),
+			Fields: map[string]any{"Name": s.Name, "Base": s.BaseName, "Platform": s.Platform, "Doc": s.DocComment},
+		}}
+		for _, c := range s.Commands {
+			st.Commands = append(st.Commands, theirCommand(c))
+		}
+		out.Stages = append(out.Stages, st)
+	}
+	return out
+}
+
+func theirFailure(err error, unplaced bool) typedFile {
+	f := typedFile{Err: err.Error()}
+	var at *grammar.LocationError
+	if errors.As(err, &at) && !unplaced {
+		for _, l := range at.Locations {
+			f.Lines = append(f.Lines, theirLines(l)...)
+		}
+	}
+	return f
+}
+
+func theirLines(list []grammar.Range) []int {
+	var lines []int
+	for _, r := range list {
+		lines = append(lines, r.Start.Line)
+	}
+	return lines
+}
+
+func theirCommand(c theirs.Command) typed {
+	return typed{
+		Kind:   c.Name(),
+		Code:   c.(fmt.Stringer).String(),
+		Lines:  theirLines(c.Location()),
+		Fields: theirFields(c),
+	}
+}
+
+// flagsUsed lists the names of the flags of an instruction.
+func flagsUsed(in *parser.Instruction) []string {
+	used := map[string]bool{}
+	for _, f := range in.Flags {
+		used[f.Name] = true
+	}
+	return slices.Sorted(maps.Keys(used))
+}
