@@ -20,8 +20,8 @@ type Outcome struct {
 	Case     *golden.Case
 	Platform string
 	Fails    bool // upstream's frontend returns an error
-	Varies   bool // ours equals another run of upstream than the first, in some kind
 	Diffs    Differences
+	Varied   map[Kind]bool // ours equals another run of upstream than the first
 }
 
 // Judge runs a frontend against a reference over cases, several at once, and
@@ -53,6 +53,7 @@ func (o *Outcome) judge(ctx context.Context, reference, build gateway.BuildFunc)
 	}
 	o.Fails = theirs.Err != nil
 	o.Diffs = Compare(theirs, ours)
+	o.Varied = map[Kind]bool{}
 	for i := 1; i < upstreamRuns && len(o.Diffs) > 0; i++ {
 		again, err := Run(ctx, reference, o.Case, o.Platform)
 		if err != nil {
@@ -65,7 +66,7 @@ func (o *Outcome) judge(ctx context.Context, reference, build gateway.BuildFunc)
 		for kind := range o.Diffs {
 			if _, ok := diffs[kind]; !ok {
 				delete(o.Diffs, kind)
-				o.Varies = true
+				o.Varied[kind] = true
 			}
 		}
 	}
@@ -81,7 +82,7 @@ type Count struct {
 	Complete          bool      // every case must be equal
 	Unexcused         []Outcome // runs that differ and have no excuse
 
-	unequal map[string]bool // cases, by name
+	unequal, varied map[string]bool // cases, by name
 }
 
 // Summary is the judgement over a corpus.
@@ -106,11 +107,14 @@ func Summarize(outcomes []Outcome) Summary {
 }
 
 func count(kind Kind, outcomes []Outcome) Count {
-	c := Count{Kind: kind, Complete: slices.Contains(Complete(), kind), unequal: map[string]bool{}}
+	c := Count{Kind: kind, Complete: slices.Contains(Complete(), kind), unequal: map[string]bool{}, varied: map[string]bool{}}
 	cases, excused := map[string]bool{}, map[string]bool{}
 	for _, o := range outcomes {
 		c.Runs++
 		cases[o.Case.Name] = true
+		if o.Varied[kind] {
+			c.varied[o.Case.Name] = true
+		}
 		if _, differs := o.Diffs[kind]; !differs {
 			c.EqualRuns++
 			continue
@@ -141,7 +145,7 @@ func excuseFaults(outcomes []Outcome, counts []Count) []string {
 			switch {
 			case i < 0:
 				faults = append(faults, fmt.Sprintf("%s: excuse for %q, which is no kind", o.Case.Name, e.Kind))
-			case !counts[i].unequal[o.Case.Name]:
+			case !counts[i].unequal[o.Case.Name] && !counts[i].varied[o.Case.Name]:
 				faults = append(faults, fmt.Sprintf("%s: %s do not differ any more: drop the excuse", o.Case.Name, e.Kind))
 			}
 		}

@@ -1,0 +1,197 @@
+package differential
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/moby/buildkit/client/llb"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/solver/errdefs"
+	"github.com/opencontainers/go-digest"
+
+	"slipway/internal/golden"
+)
+
+func parse(t *testing.T, archive string) *golden.Case {
+	t.Helper()
+	c, err := golden.Parse("lex/test", []byte("# a test\n"+archive))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestParity is what `make parity` runs.
+func TestParity(t *testing.T) {
+	outcomes, err := Judge(t.Context(), Upstream(), Ours(), golden.Cases(t), runtime.GOMAXPROCS(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Summarize(outcomes)
+	if len(s.Faults) == 0 {
+		return
+	}
+	var b strings.Builder
+	if err := Report(&b, s, ReportOptions{Most: 5, Lines: 20}); err != nil {
+		t.Fatal(err)
+	}
+	t.Error(b.String())
+}
+
+// TestUpstreamEqualsItself: what the comparison finds is not of its making.
+func TestUpstreamEqualsItself(t *testing.T) {
+	outcomes, err := Judge(t.Context(), Upstream(), Upstream(), golden.Cases(t), runtime.GOMAXPROCS(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	builds := 0
+	for _, o := range outcomes {
+		for kind, diff := range o.Diffs {
+			t.Errorf("%s for %q: %s\n%s", o.Case.Name, o.Platform, kind, diff)
+		}
+		if !o.Fails {
+			builds++
+		}
+	}
+	if builds < len(outcomes)/2 {
+		t.Errorf("only %d of %d builds do not fail: the client is at fault", builds, len(outcomes))
+	}
+}
+
+// meddler is a gateway client that changes what goes through it.
+type meddler struct {
+	gateway.Client
+	opts  map[string]string // set over the options
+	solve func(*gateway.SolveRequest)
+	mute  bool // swallows warnings
+}
+
+func (m *meddler) BuildOpts() gateway.BuildOpts {
+	o := m.Client.BuildOpts()
+	o.Opts = maps.Clone(o.Opts)
+	maps.Copy(o.Opts, m.opts)
+	return o
+}
+
+func (m *meddler) Solve(ctx context.Context, req gateway.SolveRequest) (*gateway.Result, error) {
+	if m.solve != nil {
+		m.solve(&req)
+	}
+	return m.Client.Solve(ctx, req)
+}
+
+func (m *meddler) Warn(ctx context.Context, d digest.Digest, s string, o gateway.WarnOpts) error {
+	if m.mute {
+		return nil
+	}
+	return m.Client.Warn(ctx, d, s, o)
+}
+
+func meddled(m meddler) gateway.BuildFunc {
+	return func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		m := m
+		m.Client = c
+		return Upstream()(ctx, &m)
+	}
+}
+
+const goodCase = "opts: filename=Dockerfile\n-- Dockerfile --\nFROM alpine\nARG A=1\nRUN echo $A\nMAINTAINER me\n"
+
+const badCase = "-- Dockerfile --\nFROM alpine\nCOPY a\n"
+
+// TestEveryKindIsSeen changes one thing at a time in what upstream does.
+func TestEveryKindIsSeen(t *testing.T) {
+	tests := []struct {
+		name, archive string
+		build         gateway.BuildFunc
+		want          []Kind
+	}{
+		{"nothing", goodCase, meddled(meddler{}), nil},
+		{"nothing of an error", badCase, meddled(meddler{}), nil},
+		{"build-arg", goodCase, meddled(meddler{opts: map[string]string{"build-arg:A": "2"}}), []Kind{Operations, OpMetadata, ResultMetadata}},
+		{"label", goodCase, meddled(meddler{opts: map[string]string{"label:a": "b"}}), []Kind{ResultMetadata}},
+		{"no-cache", goodCase, meddled(meddler{opts: map[string]string{"no-cache": ""}}), []Kind{OpMetadata}},
+		{"locations", goodCase, meddled(meddler{solve: func(r *gateway.SolveRequest) {
+			for _, l := range r.Definition.Source.GetLocations() {
+				l.Locations = nil
+			}
+		}}), []Kind{Locations}},
+		{"warnings", goodCase, meddled(meddler{mute: true}), []Kind{Warnings}},
+		{"error text", badCase, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+			_, err := Upstream()(ctx, c)
+			return nil, errdefs.WithSource(errors.New("other"), errdefs.Sources(err)[0])
+		}, []Kind{ErrorText}},
+		{"error locations", badCase, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+			_, err := Upstream()(ctx, c)
+			return nil, errors.New(err.Error())
+		}, []Kind{ErrorLocations}},
+		{"requests", goodCase, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+			def, err := llb.Image("alpine").Marshal(ctx)
+			if err != nil {
+				return nil, err
+			}
+			if _, err := c.Solve(ctx, gateway.SolveRequest{Definition: def.ToPB()}); err != nil {
+				return nil, err
+			}
+			return Upstream()(ctx, c)
+		}, []Kind{Requests}},
+		{"panic", goodCase, func(context.Context, gateway.Client) (*gateway.Result, error) { panic("no") },
+			[]Kind{Operations, OpMetadata, Locations, ResultMetadata, Warnings, ErrorText}},
+	}
+	for _, tt := range tests {
+		outcomes, err := Judge(t.Context(), Upstream(), tt.build, []*golden.Case{parse(t, tt.archive)}, 2)
+		if err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+			continue
+		}
+		for _, o := range outcomes {
+			var got []Kind
+			for _, kind := range Kinds() {
+				if _, ok := o.Diffs[kind]; ok {
+					got = append(got, kind)
+				}
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("%s for %q: %q differ, want %q", tt.name, o.Platform, got, tt.want)
+			}
+		}
+	}
+}
+
+func TestSummarize(t *testing.T) {
+	differs := Differences{Operations: "-a\n+b\n"}
+	tests := []struct {
+		name, archive string
+		outcome       Outcome
+		want          string // fault; none if empty
+	}{
+		{"equal", "", Outcome{}, ""},
+		{"different", "", Outcome{Diffs: differs}, "operations differ in 1 runs"},
+		{"different where it may", "", Outcome{Diffs: Differences{Warnings: "x"}}, ""},
+		{"excused", "differs: operations: better\n", Outcome{Diffs: differs}, ""},
+		{"excused otherwise", "differs: warnings: better\n", Outcome{Diffs: differs}, "operations differ in 1 runs"},
+		{"not needed", "differs: operations: better\n", Outcome{}, "drop the excuse"},
+		{"needed at times", "differs: operations: better\n", Outcome{Varied: map[Kind]bool{Operations: true}}, ""},
+		{"no kind", "differs: weather: better\n", Outcome{}, "which is no kind"},
+	}
+	for _, tt := range tests {
+		tt.outcome.Case = parse(t, tt.archive)
+		s := Summarize([]Outcome{tt.outcome})
+		got := strings.Join(s.Faults, "\n")
+		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
+			t.Errorf("%s: fault %q, want …%s…", tt.name, got, tt.want)
+		}
+		var b strings.Builder
+		if err := Report(&b, s, ReportOptions{}); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if tt.want != "" && !strings.Contains(b.String(), "FAIL: ") {
+			t.Errorf("%s: the report does not say that it fails:\n%s", tt.name, &b)
+		}
+	}
+}
