@@ -2,68 +2,80 @@ package parser
 
 import (
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
 	"slipway/source"
 )
 
-// args gives the arguments of a node the form that its keyword calls for.
-func (p *layout) args(n *parser.Node, t source.Text) Args {
-	switch strings.ToLower(n.Value) {
-	case "onbuild":
-		return p.sub(n, t)
+// maxDepth is how many ONBUILDs behind each other are read. More than one are
+// an error; the limit keeps a chain of millions from using up the stack.
+const maxDepth = 100
+
+// form is how the arguments of a keyword are written.
+type form int
+
+const (
+	formNone    form = iota
+	formString       // the rest of the line
+	formCommand      // a JSON array, or the rest of the line
+	formList         // a JSON array, or words
+	formWords        // words between white space
+	formQuoted       // words between white space outside of quotes
+	formPairs        // KEY=VALUE…, or KEY VALUE
+	formTyped        // a word and a formCommand
+	formSub          // an instruction
+)
+
+// formOf returns the form that a keyword, in any case, calls for; formNone if
+// there is no such keyword.
+func formOf(keyword string) form {
+	switch strings.ToLower(keyword) {
+	case "maintainer", "stopsignal", "user", "workdir":
+		return formString
+	case "cmd", "entrypoint", "run", "shell":
+		return formCommand
+	case "add", "copy", "volume":
+		return formList
+	case "expose", "from":
+		return formWords
+	case "arg":
+		return formQuoted
+	case "env", "label":
+		return formPairs
 	case "healthcheck":
-		return p.typed(n, t)
+		return formTyped
+	case "onbuild":
+		return formSub
 	}
-	if n.Attributes["json"] {
-		return jsonArgs(n.Next, t)
-	}
-	if n.Next == nil {
+	return formNone
+}
+
+// args gives the arguments of a node their form.
+func (p *layout) args(in *Instruction, n *parser.Node, depth int) Args {
+	t := in.Rest
+	form := formOf(n.Value)
+	switch {
+	case form == formTyped:
+		return typed(n, t)
+	case n.Attributes["json"]:
+		return newJSON(n.Next, t)
+	case n.Next == nil:
 		return nil
 	}
-	switch strings.ToLower(n.Value) {
-	case "env", "label":
-		return p.pairs(n.Next, t)
-	case "arg":
-		return &Words{Words: pairUp(values(n.Next), p.quotedWords(t), t)}
-	case "from", "expose", "add", "copy", "volume":
-		return &Words{Words: pairUp(values(n.Next), separated(t), t)}
-	case "cmd", "entrypoint", "run", "shell", "maintainer", "stopsignal", "user", "workdir":
+	switch form {
+	case formString, formCommand:
 		return &Raw{Word: Word{Value: n.Next.Value, Text: t}}
+	case formList, formWords:
+		return &Words{Words: join(values(n.Next), separated(t), t)}
+	case formQuoted:
+		return &Words{Words: join(values(n.Next), p.quoted(t), t)}
+	case formPairs:
+		return p.pairs(n.Next, t)
+	case formSub:
+		return p.sub(in, n.Next.Children, depth)
 	}
 	return nil
-}
-
-func (p *layout) sub(n *parser.Node, t source.Text) Args {
-	if n.Next == nil || len(n.Next.Children) == 0 {
-		return nil
-	}
-	in := &Instruction{Rng: t.Range(), Line: t}
-	p.fill(in, n.Next.Children[0], t)
-	return &Sub{Instruction: in}
-}
-
-func (p *layout) typed(n *parser.Node, t source.Text) Args {
-	if n.Next == nil {
-		return nil
-	}
-	s := t.String()
-	end := strings.IndexFunc(s, func(r rune) bool { return unicode.IsSpace(r) })
-	if end < 0 || end > len(n.Next.Value) {
-		end = min(len(n.Next.Value), len(s))
-	}
-	typed := &Typed{Type: Word{Value: n.Next.Value, Text: t.Slice(0, end)}}
-	rest := trim(t.Slice(end, len(s)))
-	switch {
-	case n.Attributes["json"]:
-		typed.Args = jsonArgs(n.Next.Next, rest)
-	case n.Next.Next != nil:
-		typed.Args = &Raw{Word: Word{Value: n.Next.Next.Value, Text: rest}}
-	}
-	return typed
 }
 
 // values lists the strings of a chain of nodes.
@@ -75,122 +87,83 @@ func values(n *parser.Node) []string {
 	return list
 }
 
-// pairUp joins BuildKit's words with their places. Were the two ever to differ
-// in number, a word is said to stand in the whole of the arguments.
-func pairUp(values []string, places []source.Text, all source.Text) []Word {
-	words := make([]Word, len(values))
-	for i, v := range values {
-		words[i] = Word{Value: v, Text: all}
-		if len(places) == len(values) {
-			words[i].Text = places[i]
-		}
-	}
-	return words
+func newJSON(n *parser.Node, t source.Text) *JSON {
+	return &JSON{Text: t, Words: join(values(n), jsonElements(t), t)}
 }
 
-// separated splits at white space.
-func separated(t source.Text) []source.Text {
-	var words []source.Text
+func (p *layout) sub(in *Instruction, children []*parser.Node, depth int) Args {
+	if len(children) == 0 || depth == maxDepth {
+		return nil
+	}
+	sub := &Instruction{Rng: in.Rng, Line: in.Rest, Heredocs: in.Heredocs}
+	p.fill(sub, children[0], depth+1)
+	return &Sub{Instruction: sub}
+}
+
+// typed reads the type of a HEALTHCHECK, the word at the start of the text,
+// and what follows it.
+func typed(n *parser.Node, t source.Text) Args {
+	if n.Next == nil {
+		return nil
+	}
+	at, rest := cutType(t)
+	out := &Typed{Type: Word{Value: n.Next.Value, Text: at}}
+	switch {
+	case n.Attributes["json"]:
+		out.Args = newJSON(n.Next.Next, trim(rest))
+	case n.Next.Next != nil:
+		out.Args = &Raw{Word: Word{Value: n.Next.Next.Value, Text: rest}}
+	}
+	return out
+}
+
+// cutType cuts the word off that a text starts with.
+func cutType(t source.Text) (word, rest source.Text) {
 	s := t.String()
-	start := 0
-	for i := 0; i <= len(s); i++ {
-		if i < len(s) && !isSeparator(s[i]) {
-			continue
-		}
-		words = append(words, t.Slice(start, i))
-		for i+1 < len(s) && isSeparator(s[i+1]) {
-			i++
-		}
-		start = i + 1
+	end := 0
+	for end < len(s) && !isSpaceByte(s[end]) {
+		end++
 	}
-	return words
+	next := end
+	for next < len(s) && isSpaceByte(s[next]) {
+		next++
+	}
+	return t.Slice(0, end), t.Slice(next, len(s))
 }
 
-// quotedWords splits at white space outside of quotes.
-func (p *layout) quotedWords(t source.Text) []source.Text {
-	var words []source.Text
-	s := t.String()
-	start, quote := -1, rune(0)
-	for i := 0; i < len(s); {
-		r, n := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case start < 0:
-			if unicode.IsSpace(r) {
-				i += n
-				continue
-			}
-			start = i
-			continue
-		case quote == 0 && unicode.IsSpace(r):
-			words = append(words, t.Slice(start, i))
-			start = -1
-		case r == rune(p.escape) && quote != '\'':
-			_, w := utf8.DecodeRuneInString(s[i+n:])
-			n += w
-		case quote != 0:
-			if r == quote {
-				quote = 0
-			}
-		case r == '\'' || r == '"':
-			quote = r
-		}
-		i += n
-	}
-	if start >= 0 {
-		words = append(words, t.Slice(start, len(s)))
-	}
-	return words
-}
-
-// pairs are the arguments of ENV and LABEL: triples of key, value, separator.
+// pairs reads the arguments of ENV and LABEL, in BuildKit's tree a chain of
+// key, value and separator.
 func (p *layout) pairs(n *parser.Node, t source.Text) Args {
 	list := values(n)
 	if len(list) == 3 && list[2] == "" {
-		s := t.String()
-		i := min(len(list[0]), len(s))
-		j := i
-		for j < len(s) && isSeparator(s[j]) {
-			j++
-		}
-		return &Pairs{Legacy: true, Pairs: []Pair{{
-			Key:   Word{list[0], t.Slice(0, i)},
-			Value: Word{list[1], t.Slice(j, len(s))},
-		}}}
+		return legacyPair(list, t)
 	}
-	places := p.quotedWords(t)
+	places := p.quoted(t)
 	out := &Pairs{}
 	for i := 0; i+2 < len(list); i += 3 {
 		at := t
 		if len(places) == len(list)/3 {
 			at = places[i/3]
 		}
-		pair := Pair{Key: Word{list[i], at}, Value: Word{list[i+1], at}}
-		if eq := strings.IndexByte(at.String(), '='); eq >= 0 {
-			pair.Key.Text = at.Slice(0, eq)
-			pair.Value.Text = at.Slice(eq+1, at.Len())
-		}
-		out.Pairs = append(out.Pairs, pair)
+		key, value := cutEquals(at)
+		out.Pairs = append(out.Pairs, Pair{Key: Word{list[i], key}, Value: Word{list[i+1], value}})
 	}
 	return out
 }
 
-// jsonArgs locates the strings of an array that is known to be valid and to
-// have only strings.
-func jsonArgs(n *parser.Node, t source.Text) Args {
-	t = trim(t)
-	var places []source.Text
+// legacyPair reads the form without =.
+func legacyPair(list []string, t source.Text) *Pairs {
 	s := t.String()
-	start := -1
-	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] == '"' && start < 0:
-			start = i
-		case s[i] == '"':
-			places = append(places, t.Slice(start, i+1))
-			start = -1
-		case s[i] == '\\' && start >= 0:
-			i++
-		}
+	i := 0
+	for i < len(s) && !isSeparator(s[i]) {
+		i++
 	}
-	return &JSON{Text: t, Words: pairUp(values(n), places, t)}
+	j := i
+	for j < len(s) && isSeparator(s[j]) {
+		j++
+	}
+	return &Pairs{Legacy: true, Pairs: []Pair{{
+		Key:   Word{list[0], t.Slice(0, i)},
+		Value: Word{list[1], t.Slice(j, len(s))},
+	}}}
 }

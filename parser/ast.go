@@ -10,6 +10,8 @@ type File struct {
 }
 
 // Node is a piece of a file: *Blank, *Comment, *Directive or *Instruction.
+//
+//sumtype:decl
 type Node interface {
 	// Range returns the whole lines of the node with their line ends.
 	Range() source.Range
@@ -21,8 +23,12 @@ type Blank struct{ Rng source.Range }
 
 // Comment is a line that starts with # outside of instructions.
 type Comment struct {
-	Rng  source.Range
-	Text source.Text // behind the #, without surrounding white space
+	Rng source.Range
+	// Text is what stands behind the line's first byte, without surrounding
+	// white space.
+	//
+	// Upstream: of an indented comment that is not the #, which thus stays.
+	Text source.Text
 }
 
 // Directive is a parser directive, # name=value, at the top of the file.
@@ -41,20 +47,24 @@ type Instruction struct {
 	Args     Args         // nil if nothing is there
 	Rest     source.Text  // everything behind keyword and flags, trimmed
 	Heredocs []Heredoc
-	Doc      []*Comment     // the comment block that belongs to it; see behaviour of BuildKit's PrevComment
-	Gaps     []source.Range // empty continuation lines (lint NoEmptyContinuation)
+	Gaps     []source.Range // lines without content between its lines
+
+	// Doc are the comments that BuildKit counts to the instruction: all behind
+	// the one before it, blank lines between them or not, or behind the last
+	// empty comment.
+	Doc []*Comment
 }
 
 // Flag is a word like --name or --name=value between the keyword and the
 // arguments. Quotes and escapes are removed from the strings but not from Text.
 type Flag struct {
-	Text     source.Text // the word as written
-	Raw      string      // the word with quotes and escapes removed
-	Name     string      // without dashes
-	Value    string      // behind the first =
-	HasValue bool        // whether there is an =
-	NameAt   source.Range
-	ValueAt  source.Range // empty at the end of the word without a value
+	Text     source.Text  // the word as written
+	Raw      string       // the word with quotes and escapes removed
+	Name     string       // without dashes
+	Value    string       // behind the first =
+	HasValue bool         // whether there is an =
+	NameAt   source.Range // with the dashes, up to the =
+	ValueAt  source.Range // behind the =; empty at the end of the word without one
 }
 
 // Args is what stands behind keyword and flags, in the form that the
@@ -102,8 +112,8 @@ type Typed struct {
 	Args Args
 }
 
-// Sub is the instruction behind ONBUILD. Its Rng is that of the whole, which
-// also holds the heredocs.
+// Sub is the instruction behind ONBUILD. Its Rng is that of the whole, its Line
+// the rest of the whole's, and it has the heredocs, as the whole has too.
 type Sub struct{ Instruction *Instruction }
 
 // Heredoc is an inline document: <<NAME … NAME.
@@ -119,6 +129,15 @@ type Heredoc struct {
 
 // Content returns the body's bytes, tabs and line ends as written.
 func (h Heredoc) Content() string { return h.Body.String() }
+
+// Head returns the lines of the instruction without those of heredocs.
+func (n *Instruction) Head() source.Range {
+	r := n.Rng
+	if len(n.Heredocs) > 0 {
+		r.End = n.Heredocs[0].Body.Start
+	}
+	return r
+}
 
 // Range returns the lines of the node.
 func (n *Blank) Range() source.Range { return n.Rng }

@@ -1,73 +1,132 @@
 package parser
 
 import (
-	"bytes"
-	"strconv"
+	"errors"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
+	"slipway/diag"
 	"slipway/shell"
 	"slipway/source"
 )
 
-// directiveFault finds the parser directive that an error is about.
-//
-// Upstream: its location is the line before, or none.
-func directiveFault(f *source.File, msg string) (source.Range, bool) {
-	if !strings.HasSuffix(msg, " parser directive can be used") && !strings.HasPrefix(msg, "invalid escape token") {
-		return source.Range{}, false
+// maxLine is how long a line of the file can be, without its end.
+const maxLine = 65535
+
+// The texts that BuildKit's errors are told apart by.
+const (
+	noInstructions = "file with no instructions"
+	lineTooLong    = "dockerfile line greater than max allowed size of "
+	notTerminated  = "unterminated heredoc"
+	noEquals       = "Syntax error - can't find = in "
+	notStrings     = "when using JSON array syntax, arrays must be comprised of strings only"
+	badHeredoc     = "failed to process "
+)
+
+// fault locates an error of BuildKit's parser: the error names lines, and the
+// part of them that it is about is found here.
+func (p *layout) fault(err error) *diag.Diagnostic {
+	msg := err.Error()
+	if p.badDirective != nil && p.badDirective.Message == msg {
+		// Upstream: the line it tells is the one before.
+		return p.badDirective
 	}
-	var d parser.DirectiveParser
-	for n := 1; n <= f.Lines(); n++ {
-		line := f.LineRange(n, n)
-		token := bytes.TrimPrefix(f.Bytes[line.Start:line.End], bom)
-		dir, err := d.ParseLine(bytes.TrimSpace(token))
-		if err != nil || dir != nil && dir.Name == "escape" && dir.Value != `\` && dir.Value != "`" {
-			return trimmed(f, line), true
-		}
-		if dir == nil {
-			break
+	first, last := 0, 0
+	var le *parser.LocationError
+	if errors.As(err, &le) && len(le.Locations) > 0 && len(le.Locations[0]) > 0 {
+		lines := le.Locations[0]
+		first, last = lines[0].Start.Line, lines[len(lines)-1].End.Line
+	}
+	if msg == noInstructions || strings.HasPrefix(msg, lineTooLong) {
+		// Upstream: the line it tells is the last one that it could read.
+		return p.atEnd(msg, last)
+	}
+	context := p.file.LineRange(max(first, 1), max(last, 1))
+	l := p.logicalLine(max(first, 1), max(last, 1))
+	if msg == notTerminated {
+		if h, ok := p.unterminated(l); ok {
+			return diag.Errorf(h.Word.Range(), "%s", msg).In(context)
 		}
 	}
-	return source.Range{}, false
+	return diag.Errorf(p.tight(l.text, msg, 0), "%s", msg).In(context)
 }
 
-// tight returns the part of an instruction that an error is about, where its
-// text tells.
-func tight(f *source.File, r source.Range, msg string) source.Range {
-	if msg == "unterminated heredoc" {
-		return heredocWord(r)
+// atEnd reports that the file goes on behind the line with one that is too
+// long, or does not go on.
+func (p *layout) atEnd(msg string, line int) *diag.Diagnostic {
+	context := p.file.LineRange(line+1, line+1)
+	if context.End-context.Start > maxLine {
+		tight := context
+		tight.Start += maxLine
+		return diag.Errorf(tight, "%s", msg).In(context)
 	}
-	if _, rest, ok := strings.Cut(msg, "can't find = in "); ok {
-		quoted, _, _ := strings.Cut(rest, ". Must be of the form")
-		if word, err := strconv.Unquote(quoted); err == nil {
-			if i := bytes.Index(f.Bytes[r.Start:r.End], []byte(word)); i >= 0 {
-				return source.Range{File: f, Start: r.Start + i, End: r.Start + i + len(word)}
-			}
-		}
-	}
-	if strings.HasPrefix(msg, "when using JSON array syntax") {
-		if i := bytes.IndexByte(f.Bytes[r.Start:r.End], '['); i >= 0 {
-			return source.Range{File: f, Start: r.Start + i, End: r.End}
-		}
-	}
-	first, last := r.Lines()
-	if first == last {
-		return r
-	}
-	return trimmed(f, f.LineRange(first, first))
+	context = p.file.LineRange(max(line, 1), max(line, 1))
+	t := p.content(context)
+	return diag.Errorf(t.Slice(t.Len(), t.Len()).Range(), "%s", msg).In(context)
 }
 
-// heredocWord returns the first heredoc word of the range's first line.
-func heredocWord(r source.Range) source.Range {
-	first, _ := r.Lines()
-	line := trimmed(r.File, r.File.LineRange(first, first))
+// tight returns the part of a logical line that an error is about, as far as
+// its text tells; otherwise the arguments.
+func (p *layout) tight(line source.Text, msg string, depth int) source.Range {
+	if strings.HasPrefix(msg, badHeredoc) {
+		if t, ok := badHeredocWord(line); ok {
+			return t.Range()
+		}
+	}
+	c := p.splitCommand(line)
+	rest := c.rest
+	switch formOf(c.keyword.String()) {
+	case formSub:
+		if rest.Len() > 0 && depth < maxDepth {
+			return p.tight(rest, msg, depth+1)
+		}
+	case formTyped:
+		_, rest = cutType(rest)
+		return notString(rest).Range()
+	case formCommand, formList:
+		if msg == notStrings {
+			return notString(rest).Range()
+		}
+	case formPairs:
+		if strings.HasPrefix(msg, noEquals) {
+			return p.withoutEquals(rest).Range()
+		}
+	}
+	if rest.Len() == 0 {
+		return trim(line).Range()
+	}
+	return rest.Range()
+}
+
+// notString returns the first element of a JSON array that is no string.
+func notString(t source.Text) source.Text {
+	for _, e := range jsonElements(t) {
+		if e.String()[0] != '"' {
+			return e
+		}
+	}
+	return t
+}
+
+// withoutEquals returns the first word without =.
+func (p *layout) withoutEquals(t source.Text) source.Text {
+	for _, w := range p.quoted(t) {
+		if !strings.Contains(w.String(), "=") {
+			return w
+		}
+	}
+	return t
+}
+
+// badHeredocWord returns the first word that looks like a heredoc and cannot
+// be read.
+func badHeredocWord(line source.Text) (source.Text, bool) {
 	fields, _ := shell.Split(line.String())
 	for _, f := range fields {
-		if _, ok := ParseHeredoc(f.Text); ok {
-			return source.Range{File: r.File, Start: line.Start + f.Start, End: line.Start + f.End}
+		if _, err := parser.ParseHeredoc(f.Text); err != nil {
+			return line.Slice(f.Start, f.End), true
 		}
 	}
-	return line
+	return source.Text{}, false
 }

@@ -1,6 +1,14 @@
 package parser
 
-import "github.com/moby/buildkit/frontend/dockerfile/parser"
+import (
+	"bytes"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+
+	"slipway/shell"
+	"slipway/source"
+)
 
 // ParseHeredoc reads a word as a heredoc, <<NAME. The result has neither body
 // nor place.
@@ -20,3 +28,71 @@ func IsHeredoc(word string) bool {
 
 // Chomp removes the leading tabs of all lines, as <<- asks for.
 func Chomp(body string) string { return parser.ChompHeredocContent(body) }
+
+// heredocWords returns the heredoc words of a logical line.
+func heredocWords(line source.Text) []Heredoc {
+	fields, err := shell.Split(line.String())
+	if err != nil {
+		return nil
+	}
+	var list []Heredoc
+	for _, f := range fields {
+		if !strings.Contains(f.Text, "<<") {
+			continue
+		}
+		if h, ok := ParseHeredoc(f.Text); ok {
+			h.Word = line.Slice(f.Start, f.End)
+			list = append(list, h)
+		}
+	}
+	return list
+}
+
+// heredocs lays ranges over BuildKit's heredocs, whose bodies follow the
+// logical line.
+func (p *layout) heredocs(docs []parser.Heredoc, l logical) []Heredoc {
+	if len(docs) == 0 {
+		return nil
+	}
+	words := heredocWords(l.text)
+	list := make([]Heredoc, 0, len(docs))
+	start := l.end
+	for i, d := range docs {
+		h := Heredoc{Name: d.Name, Expand: d.Expand, Chomp: d.Chomp, FD: d.FileDescriptor, Word: l.text}
+		if len(words) == len(docs) {
+			h.Word = words[i].Word
+		}
+		end := min(start+len(d.Content), len(p.file.Bytes))
+		h.Body = source.Range{File: p.file, Start: start, End: end}
+		line := p.file.Position(end).Line
+		h.End = p.file.LineRange(line, line)
+		start = h.End.End
+		list = append(list, h)
+	}
+	return list
+}
+
+// unterminated returns the first heredoc of a logical line whose terminator
+// does not come.
+func (p *layout) unterminated(l logical) (Heredoc, bool) {
+	line := p.file.Position(l.end).Line
+	for _, h := range heredocWords(l.text) {
+		for found := false; !found; line++ {
+			r := p.file.LineRange(line, line)
+			if r.Start == r.End {
+				return h, true // behind the end of the file
+			}
+			found = h.ends(p.file.Bytes[r.Start:r.End])
+		}
+	}
+	return Heredoc{}, false
+}
+
+// ends tells whether a line is the heredoc's terminator.
+func (h Heredoc) ends(line []byte) bool {
+	line = bytes.TrimRight(line, "\r\n")
+	if h.Chomp {
+		line = bytes.TrimLeft(line, "\t")
+	}
+	return string(line) == h.Name
+}

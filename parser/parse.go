@@ -39,13 +39,13 @@ func Parse(f *source.File) (*File, diag.List) {
 
 // layout lays ranges over BuildKit's nodes.
 type layout struct {
-	file       *source.File
-	escape     byte
-	directives []*Directive
+	file         *source.File
+	escape       byte
+	directives   []*Directive
 	badDirective *diag.Diagnostic // the fault of a directive, which ends them
-	nodes      []Node
-	doc        []*Comment
-	next       int // the first line that no node has yet, 0 at the start
+	nodes        []Node
+	doc          []*Comment
+	next         int // the first line that no node has yet, 0 at the start
 }
 
 // instruction lays ranges over a node. Should the logical line ever differ from

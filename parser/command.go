@@ -1,0 +1,127 @@
+package parser
+
+import (
+	"strings"
+	"unicode"
+
+	"slipway/source"
+)
+
+// command is a logical line cut into its parts.
+type command struct {
+	keyword source.Text
+	flags   []flagWord
+	rest    source.Text // trimmed
+}
+
+// flagWord is a word that starts with --.
+type flagWord struct {
+	text   source.Text
+	equals int // where in text the first = stands; -1 without
+}
+
+// splitCommand cuts a logical line into keyword, flags and arguments.
+func (p *layout) splitCommand(line source.Text) command {
+	t := trim(line)
+	s := t.String()
+	i := 0
+	for i < len(s) && !isSeparator(s[i]) {
+		i++
+	}
+	c := command{keyword: t.Slice(0, i)}
+	for i < len(s) && isSeparator(s[i]) {
+		i++
+	}
+	t = t.Slice(i, len(s))
+	pos := 0
+	c.flags, pos = p.flagWords(t)
+	c.rest = trim(t.Slice(pos, t.Len()))
+	return c
+}
+
+// isSeparator tells the bytes that BuildKit splits keyword and words at.
+func isSeparator(c byte) bool {
+	return c == '\t' || c == '\v' || c == '\f' || c == '\r' || c == ' '
+}
+
+// isSpaceByte tells the bytes between flags, and behind the type of a
+// HEALTHCHECK.
+//
+// Upstream: it takes each byte for a character, so that the second byte of "à"
+// is a space.
+func isSpaceByte(c byte) bool { return unicode.IsSpace(rune(c)) }
+
+// flagWords finds the flags at the start of the text and where what follows
+// them begins. The word -- ends them and is dropped.
+func (p *layout) flagWords(t source.Text) (flags []flagWord, end int) {
+	s := t.String()
+	for pos := 0; ; {
+		for pos < len(s) && isSpaceByte(s[pos]) {
+			pos++
+		}
+		if !strings.HasPrefix(s[pos:], "--") {
+			return flags, pos
+		}
+		start := pos
+		end, equals, empty := p.flagWord(s[start:])
+		pos += end
+		if empty {
+			return flags, pos
+		}
+		flags = append(flags, flagWord{text: t.Slice(start, pos), equals: equals})
+	}
+}
+
+// flagWord returns where the word at the start of s ends, where its first =
+// stands, -1 without, and whether nothing but the dashes is in it.
+func (p *layout) flagWord(s string) (end, equals int, empty bool) {
+	equals, empty = -1, true
+	var quote byte
+	for i := 2; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case quote == 0 && isSpaceByte(c):
+			return i, equals, empty
+		case quote == 0 && (c == '\'' || c == '"'):
+			quote = c
+			continue
+		case quote != 0 && c == quote:
+			quote = 0
+			continue
+		case c == p.escape:
+			if i++; i == len(s) {
+				return i, equals, empty
+			}
+		}
+		empty = false
+		if s[i] == '=' && equals < 0 {
+			equals = i
+		}
+	}
+	return len(s), equals, empty
+}
+
+// newFlags joins the places of flags with BuildKit's words for them.
+func newFlags(raw []string, places []flagWord) []Flag {
+	var flags []Flag
+	for i, r := range raw {
+		if i >= len(places) {
+			break
+		}
+		flags = append(flags, newFlag(r, places[i]))
+	}
+	return flags
+}
+
+func newFlag(raw string, w flagWord) Flag {
+	f := Flag{Text: w.text, Raw: raw}
+	f.Name, f.Value, f.HasValue = strings.Cut(strings.TrimPrefix(raw, "--"), "=")
+	end := w.text.Len()
+	f.NameAt = w.text.Range()
+	f.ValueAt = w.text.Slice(end, end).Range()
+	if f.HasValue && w.equals >= 0 {
+		f.NameAt = w.text.Slice(0, w.equals).Range()
+		f.ValueAt = w.text.Slice(w.equals+1, end).Range()
+	}
+	return f
+}

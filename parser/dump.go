@@ -1,0 +1,113 @@
+package parser
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+
+	"slipway/source"
+)
+
+// Dump writes the tree for people and for expected results of tests: a line for
+// each node, word, heredoc and gap with its range, line:column-line:column, the
+// end exclusive. The error is that of the writer.
+func Dump(w io.Writer, f *File) error {
+	d := dumper{w: bufio.NewWriter(w)}
+	if f.Escape != '\\' {
+		d.printf("escape %c\n", f.Escape)
+	}
+	for _, n := range f.Nodes {
+		d.node(n)
+	}
+	return d.w.Flush()
+}
+
+// dumper writes a tree. Its writer keeps the first error.
+type dumper struct{ w *bufio.Writer }
+
+func (d dumper) printf(format string, args ...any) { fmt.Fprintf(d.w, format, args...) }
+
+func (d dumper) node(n Node) {
+	d.printf("%s ", place(n.Range()))
+	switch n := n.(type) {
+	case *Blank:
+		d.printf("blank\n")
+	case *Comment:
+		d.printf("comment %q\n", n.Text)
+	case *Directive:
+		d.printf("directive\n")
+		d.printf("  %s name %q\n", place(n.Name.Range()), n.Name)
+		d.printf("  %s value %q\n", place(n.Value.Range()), n.Value)
+	case *Instruction:
+		d.instruction(n)
+	}
+}
+
+func (d dumper) instruction(n *Instruction) {
+	d.printf("instruction %s\n", strings.ToUpper(n.Keyword.String()))
+	if r := n.Line.Range(); r.String() != n.Line.String() {
+		d.printf("  %s line %q\n", place(r), n.Line)
+	}
+	d.printf("  form %s\n", formName(n.Args))
+	for role, w := range n.Words() {
+		d.printf("  %s %s %q", place(w.Text.Range()), role, w.Value)
+		if text := w.Text.String(); text != w.Value {
+			d.printf(" written %q", text)
+		}
+		d.printf("\n")
+	}
+	for _, h := range n.Heredocs {
+		d.printf("  %s body of %q%s\n", place(h.Body), h.Name, heredocKind(h))
+		d.printf("  %s end of %q\n", place(h.End), h.Name)
+	}
+	for _, g := range n.Gaps {
+		d.printf("  %s gap\n", place(g))
+	}
+	for _, c := range n.Doc {
+		d.printf("  %s doc %q\n", place(c.Text.Range()), c.Text)
+	}
+}
+
+func heredocKind(h Heredoc) string {
+	var s string
+	if h.FD != 0 {
+		s += fmt.Sprintf(", fd %d", h.FD)
+	}
+	if h.Chomp {
+		s += ", chomp"
+	}
+	if !h.Expand {
+		s += ", quoted"
+	}
+	return s
+}
+
+func formName(a Args) string {
+	switch a := a.(type) {
+	case *Raw:
+		return "string"
+	case *Words:
+		return "words"
+	case *JSON:
+		return "json"
+	case *Pairs:
+		if a.Legacy {
+			return "pair"
+		}
+		return "pairs"
+	case *Typed:
+		return "type " + formName(a.Args)
+	case *Sub:
+		return "instruction " + formName(a.Instruction.Args)
+	}
+	return "none"
+}
+
+func place(r source.Range) string {
+	if r.IsZero() {
+		return "nowhere"
+	}
+	from, to := r.File.Position(r.Start), r.File.Position(r.End)
+	return fmt.Sprintf("%d:%d-%d:%d", from.Line, from.Column, to.Line, to.Column)
+}

@@ -1,0 +1,66 @@
+package parser
+
+import (
+	"bytes"
+	"strings"
+
+	"slipway/diag"
+	"slipway/source"
+)
+
+// maxBraces is how deep ${…} may be nested on a line with a heredoc.
+//
+// BuildKit's splitting of such a line takes time that grows with the square of
+// the depth, and then the stack; hours for a file of a megabyte.
+const maxBraces = 100
+
+// tooDeep reports the first line on which ${…} is nested too deep for
+// BuildKit's parser.
+func (p *layout) tooDeep() *diag.Diagnostic {
+	b := p.file.Bytes
+	if !bytes.Contains(b, []byte("<<")) || bytes.Count(b, []byte("${")) <= maxBraces {
+		return nil
+	}
+	for n := 1; n <= p.file.Lines(); {
+		l := p.logicalLine(n, p.file.Lines())
+		if at := tooManyBraces(l.text.String(), maxBraces); at >= 0 {
+			r := source.Range{File: p.file, Start: p.file.LineStart(n), End: l.end}
+			return diag.Errorf(l.text.Slice(at, at+2).Range(), "variables nested more than %d deep", maxBraces).In(r)
+		}
+		if l.end == len(b) {
+			break
+		}
+		n = p.file.Position(l.end).Line
+	}
+	return nil
+}
+
+// tooManyBraces returns where in a logical line with << a ${ is that has more
+// than limit others around it; -1 if there is none.
+func tooManyBraces(s string, limit int) int {
+	if !strings.Contains(s, "<<") {
+		return -1
+	}
+	quoted := make([]bool, 1, limit+2) // for each open brace: between double quotes
+	for i := 0; i < len(s); i++ {
+		top := len(quoted) - 1
+		switch c := s[i]; {
+		case c == '\\':
+			i++
+		case c == '\'' && !quoted[top]:
+			for i++; i < len(s) && s[i] != '\''; i++ {
+			}
+		case c == '"':
+			quoted[top] = !quoted[top]
+		case c == '$' && i+1 < len(s) && s[i+1] == '{':
+			if len(quoted) > limit {
+				return i
+			}
+			quoted = append(quoted, false)
+			i++
+		case c == '}' && top > 0 && !quoted[top]:
+			quoted = quoted[:top]
+		}
+	}
+	return -1
+}

@@ -1,0 +1,88 @@
+package parser
+
+import "iter"
+
+// Role says what a word is in its instruction.
+type Role int
+
+// The roles of words.
+const (
+	RoleKeyword Role = iota
+	RoleFlag         // --name or --name=value
+	RoleString       // the rest of the line as one string
+	RoleWord         // a word of a list
+	RoleElement      // a string of a JSON array
+	RoleKey          // of ENV and LABEL
+	RoleValue        // of ENV and LABEL
+	RoleType         // of HEALTHCHECK
+	RoleHeredoc      // <<NAME; it stands within a word or string
+)
+
+// String returns the role's name.
+func (r Role) String() string {
+	names := [...]string{"keyword", "flag", "string", "word", "element", "key", "value", "type", "heredoc"}
+	if r < 0 || int(r) >= len(names) {
+		return "unknown"
+	}
+	return names[r]
+}
+
+// Words yields the words of the instruction in file order, but for heredoc
+// words, which come last. Those of an instruction behind ONBUILD follow the
+// word ONBUILD.
+func (n *Instruction) Words() iter.Seq2[Role, Word] {
+	return func(yield func(Role, Word) bool) {
+		if !n.head(yield) {
+			return
+		}
+		for _, h := range n.Heredocs {
+			if !yield(RoleHeredoc, Word{Value: h.Name, Text: h.Word}) {
+				return
+			}
+		}
+	}
+}
+
+// head yields all words but those of heredocs.
+func (n *Instruction) head(yield func(Role, Word) bool) bool {
+	if !yield(RoleKeyword, Word{Value: n.Keyword.String(), Text: n.Keyword}) {
+		return false
+	}
+	for _, f := range n.Flags {
+		if !yield(RoleFlag, Word{Value: f.Raw, Text: f.Text}) {
+			return false
+		}
+	}
+	return walkArgs(n.Args, yield)
+}
+
+func walkArgs(a Args, yield func(Role, Word) bool) bool {
+	switch a := a.(type) {
+	case *Raw:
+		return yield(RoleString, a.Word)
+	case *Words:
+		return walkWords(RoleWord, a.Words, yield)
+	case *JSON:
+		return walkWords(RoleElement, a.Words, yield)
+	case *Pairs:
+		for _, p := range a.Pairs {
+			if !yield(RoleKey, p.Key) || !yield(RoleValue, p.Value) {
+				return false
+			}
+		}
+	case *Typed:
+		return yield(RoleType, a.Type) && walkArgs(a.Args, yield)
+	case *Sub:
+		return a.Instruction.head(yield)
+	}
+	return true
+}
+
+func walkWords(r Role, words []Word, yield func(Role, Word) bool) bool {
+	for _, w := range words {
+		if !yield(r, w) {
+			return false
+		}
+	}
+	return true
+}
