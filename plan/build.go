@@ -3,7 +3,6 @@ package plan
 import (
 	"context"
 
-	"slipway/diag"
 	"slipway/instructions"
 	"slipway/shell"
 )
@@ -30,7 +29,6 @@ type builder struct {
 	opt    Options
 	expand shell.Expander
 	byName map[string]*Stage // last stage of that name
-	warn   diag.List
 }
 
 // Build plans the build of a Dockerfile. On an error the plan is returned as

@@ -69,6 +69,7 @@ func (b *builder) bind(st *Stage, c instructions.Command, place source.Range) (b
 			}
 			bound.sources = append(bound.sources, src)
 		}
+	default: // reads no other stage
 	}
 	for _, src := range bound.sources {
 		st.Deps = append(st.Deps, Edge{To: src, By: c})

@@ -116,12 +116,12 @@ func (m *mountValues) typed(f instructions.MountField, v string) *diag.Diagnosti
 	case "type":
 		m.typ = MountType(strings.ToLower(v))
 		if !slices.Contains(mountTypes, string(m.typ)) {
-			return diag.Errorf(f.Range, "unsupported mount type %q%s", v, hint(v, mountTypes, true))
+			return diag.Errorf(f.Range, "unsupported mount type %q%s", v, hint(v, mountTypes))
 		}
 	case "sharing":
 		m.sharing = strings.ToLower(v)
 		if !slices.Contains(sharingModes, m.sharing) {
-			return diag.Errorf(f.Range, "unsupported sharing value %q%s", v, hint(v, sharingModes, true))
+			return diag.Errorf(f.Range, "unsupported sharing value %q%s", v, hint(v, sharingModes))
 		}
 	case "readonly", "ro", "readwrite", "rw":
 		var b bool
@@ -143,7 +143,7 @@ func (m *mountValues) typed(f instructions.MountField, v string) *diag.Diagnosti
 	case "mode", "uid", "gid":
 		return m.number(f, v)
 	default:
-		return diag.Errorf(f.Range, "unexpected key '%s' in '%s'%s", f.Key, f.Text, hint(f.Key, mountKeys, true))
+		return diag.Errorf(f.Range, "unexpected key '%s' in '%s'%s", f.Key, f.Text, hint(f.Key, mountKeys))
 	}
 	if err != nil {
 		return diag.Errorf(f.Range, "invalid value for %s: %s", f.Key, v)
@@ -198,7 +198,7 @@ func (m *mountValues) check() *diag.Diagnostic {
 }
 
 // bindMounts resolves what the mounts show and where.
-func (e *evaluator) bindMounts(c *instructions.Run, values []mountValues) ([]Mount, *diag.Diagnostic) {
+func (e *evaluator) bindMounts(values []mountValues) ([]Mount, *diag.Diagnostic) {
 	var list []Mount
 	for i, v := range values {
 		if v.from == "" && v.typ == MountCache {

@@ -27,7 +27,7 @@ func (e *evaluator) run(c *instructions.Run) *diag.Diagnostic {
 		return d
 	}
 	x.Args = args
-	if x.Mounts, d = e.bindMounts(c, mounts); d != nil {
+	if x.Mounts, d = e.bindMounts(mounts); d != nil {
 		return d
 	}
 	for _, dev := range c.Devices {

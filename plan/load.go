@@ -183,7 +183,7 @@ func (b *builder) loadImage(ctx context.Context, st *Stage, written string, ref 
 	})
 	if err != nil {
 		options := append(b.names(), commonImages()...)
-		return fmt.Errorf("%s: %w%s", written, err, hint(written, options, true))
+		return fmt.Errorf("%s: %w%s", written, err, hint(written, options))
 	}
 	if ref.String() != res.Ref {
 		if ref, err = reference.ParseNormalizedNamed(res.Ref); err != nil {

@@ -75,18 +75,24 @@ func TestNames(t *testing.T) {
 		about, file string
 		want        []string
 	}{
-		{"the only stage has no name, unneeded ones are left out",
+		{
+			"the only stage has no name, unneeded ones are left out",
 			"FROM a\nRUN x\nWORKDIR /\nCOPY b c\n",
-			[]string{"[1/4] FROM docker.io/library/a:latest", "[2/4] RUN x", "[3/4] COPY b c"}},
-		{"stages are named, triggers counted",
+			[]string{"[1/4] FROM docker.io/library/a:latest", "[2/4] RUN x", "[3/4] COPY b c"},
+		},
+		{
+			"stages are named, triggers counted",
 			"FROM onbuild AS one\nrun $BASE\nFROM nosuch\nFROM one\nADD d e\n",
 			[]string{
 				"[one 1/2] FROM docker.io/library/onbuild:latest", "[one 2/3] ONBUILD RUN trigger", "[one 3/3] RUN 1",
 				"[stage-2 1/1] ADD d e",
-			}},
-		{"secrets are masked, unset variables kept",
+			},
+		},
+		{
+			"secrets are masked, unset variables kept",
 			"FROM scratch\nENV T=x\nRUN --mount=type=secret,id=t,env=T echo $T $U \"$BASE\"\n",
-			[]string{`[stage-0 1/1] RUN --mount=type=secret,id=t,env=T echo **** $U "$BASE"`}},
+			[]string{`[stage-0 1/1] RUN --mount=type=secret,id=t,env=T echo **** $U "$BASE"`},
+		},
 	} {
 		p, err := build(tc.file, Options{})
 		if err != nil {

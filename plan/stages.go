@@ -79,6 +79,7 @@ func steps(st *Stage) int {
 		switch c.(type) {
 		case *instructions.Copy, *instructions.Run, *instructions.Workdir:
 			n++
+		default: // changes the config only
 		}
 	}
 	return n
@@ -143,6 +144,6 @@ func (b *builder) names() []string {
 }
 
 // hint returns " (did you mean X?)" for the nearest of the options, or "".
-func hint(name string, options []string, caseSensitive bool) string {
-	return suggest.Hint(name, options, caseSensitive)
+func hint(name string, options []string) string {
+	return suggest.Hint(name, options, true)
 }

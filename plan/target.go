@@ -16,7 +16,7 @@ func target(_ context.Context, b *builder) error {
 	}
 	b.Target = b.stageNamed(b.opt.Target)
 	if b.Target == nil {
-		return diag.Errorf(source.Range{}, "target stage %q could not be found%s", b.opt.Target, hint(b.opt.Target, b.names(), true))
+		return diag.Errorf(source.Range{}, "target stage %q could not be found%s", b.opt.Target, hint(b.opt.Target, b.names()))
 	}
 	return nil
 }
@@ -50,7 +50,7 @@ func needs(st *Stage) []*Stage {
 // suggestGlobal names the global ARG that one of the unset variables may mean.
 func (b *builder) suggestGlobal(unknown []shell.Use) string {
 	for _, u := range unknown {
-		if s := hint(u.Name, b.Globals.Keys(), true); s != "" {
+		if s := hint(u.Name, b.Globals.Keys()); s != "" {
 			return s
 		}
 	}

@@ -86,10 +86,10 @@ func (in *Inputs) open(ctx context.Context, st llb.State) (client.Reference, *ll
 	return ref, def, err
 }
 
-// tooLarge is the error for a file above maxFile.
-type tooLarge struct{ name string }
+// tooLargeError is the error for a file above maxFile.
+type tooLargeError struct{ name string }
 
-func (e *tooLarge) Error() string {
+func (e *tooLargeError) Error() string {
 	return fmt.Sprintf("%s exceeds maximum allowed size of %d bytes", e.name, maxFile)
 }
 
@@ -100,13 +100,13 @@ func readFile(ctx context.Context, ref client.Reference, name string) ([]byte, e
 		Range:    &client.FileRange{Length: maxFile + 1},
 	})
 	if err == nil && len(b) > maxFile {
-		return nil, &tooLarge{name}
+		return nil, &tooLargeError{name}
 	}
 	return b, err
 }
 
 func isTooLarge(err error) bool {
-	var e *tooLarge
+	var e *tooLargeError
 	return errors.As(err, &e)
 }
 
