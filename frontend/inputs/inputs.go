@@ -93,16 +93,25 @@ func (e *tooLargeError) Error() string {
 	return fmt.Sprintf("%s exceeds maximum allowed size of %d bytes", e.name, maxFile)
 }
 
-// readFile reads a file that has to fit into memory.
+// readFile reads a file that has to fit into memory. A larger one does not fit
+// into a message of the gateway either, so its size is asked for only when
+// reading fails.
 func readFile(ctx context.Context, ref client.Reference, name string) ([]byte, error) {
 	b, err := ref.ReadFile(ctx, client.ReadRequest{
 		Filename: name,
 		Range:    &client.FileRange{Length: maxFile + 1},
 	})
-	if err == nil && len(b) > maxFile {
+	if err != nil {
+		st, statErr := ref.StatFile(ctx, client.StatRequest{Path: name})
+		if statErr == nil && st.GetSize() > maxFile {
+			return nil, &tooLargeError{name}
+		}
+		return nil, err
+	}
+	if len(b) > maxFile {
 		return nil, &tooLargeError{name}
 	}
-	return b, err
+	return b, nil
 }
 
 func isTooLarge(err error) bool {

@@ -1,0 +1,187 @@
+package frontend
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/client/llb/sourceresolver"
+	"github.com/moby/buildkit/frontend/gateway/client"
+	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
+	"github.com/moby/buildkit/solver/errdefs"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+	fstypes "github.com/tonistiigi/fsutil/types"
+)
+
+// builder stands for a BuildKit with one Dockerfile. It keeps what it was asked
+// to solve.
+type builder struct {
+	client.Client // what a build must not call is nil
+	opts          map[string]string
+	files         map[string]string
+	size          int64 // that stat reports
+	solved        []client.SolveRequest
+	lookups       int
+}
+
+func (b *builder) BuildOpts() client.BuildOpts {
+	return client.BuildOpts{
+		Opts: b.opts, SessionID: "session",
+		Caps: gwpb.Caps.CapSet(gwpb.Caps.All()), LLBCaps: pb.Caps.CapSet(pb.Caps.All()),
+	}
+}
+
+func (b *builder) Inputs(context.Context) (map[string]llb.State, error) { return nil, nil }
+
+func (b *builder) Solve(_ context.Context, req client.SolveRequest) (*client.Result, error) {
+	b.solved = append(b.solved, req)
+	res := client.NewResult()
+	res.SetRef(&ref{b: b})
+	return res, nil
+}
+
+func (b *builder) ResolveImageConfig(_ context.Context, name string, _ sourceresolver.Opt) (string, digest.Digest, []byte, error) {
+	b.lookups++
+	return name, "", []byte(`{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":["sha256:x"]}}`), nil
+}
+
+type ref struct {
+	client.Reference
+	b *builder
+}
+
+func (r *ref) ReadFile(_ context.Context, req client.ReadRequest) ([]byte, error) {
+	s, ok := r.b.files[req.Filename]
+	if !ok {
+		return nil, os.ErrNotExist
+	}
+	return []byte(s), nil
+}
+
+func (r *ref) StatFile(context.Context, client.StatRequest) (*fstypes.Stat, error) {
+	return &fstypes.Stat{Size: r.b.size}, nil
+}
+
+func dockerfile(text string, opts map[string]string) *builder {
+	return &builder{files: map[string]string{"Dockerfile": text}, opts: opts}
+}
+
+func TestBuild(t *testing.T) {
+	b := dockerfile("FROM a AS x\nFROM a\nCOPY --from=x b c\nCOPY d e\n", nil)
+	res, err := Build(context.Background(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.lookups != 1 {
+		t.Errorf("one image was looked up %d times", b.lookups)
+	}
+	for _, key := range []string{"containerimage.config", "containerimage.base.config", "refs.platforms"} {
+		if len(res.Metadata[key]) == 0 {
+			t.Errorf("no metadata %s", key)
+		}
+	}
+	last := string(joined(b.solved[len(b.solved)-1].Definition))
+	if !strings.Contains(last, `["d"]`) {
+		t.Errorf("the context is not limited to what is used")
+	}
+}
+
+func joined(d *pb.Definition) []byte {
+	var all []byte
+	for _, op := range d.Def {
+		all = append(all, op...)
+	}
+	return all
+}
+
+func TestPlatforms(t *testing.T) {
+	b := dockerfile("FROM a\n", map[string]string{"platform": "linux/amd64,linux/arm64"})
+	res, err := Build(context.Background(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"linux/amd64", "linux/arm64"} {
+		if _, ok := res.Refs[id]; !ok || len(res.Metadata["containerimage.config/"+id]) == 0 {
+			t.Errorf("no result for %s", id)
+		}
+	}
+}
+
+// TestErrorPlaces checks that clients are told one place, line by line.
+func TestErrorPlaces(t *testing.T) {
+	for _, tc := range []struct {
+		text, want string
+		lines      []int32
+	}{
+		{"FROM a\nCOPPY x y\n", "dockerfile parse error on line 2: unknown instruction: COPPY (did you mean COPY?)", []int32{2}},
+		{"FROM a\nENV x=1 \\\n  y\n", "Syntax error - can't find = in \"y\". Must be of the form: name=value", []int32{2, 3}},
+		{"FROM a\nSTOPSIGNAL NO\n", "invalid signal: NO", []int32{2}},
+	} {
+		_, err := Build(context.Background(), dockerfile(tc.text, nil))
+		if err == nil || err.Error() != tc.want {
+			t.Errorf("%q: error %v, want %s", tc.text, err, tc.want)
+			continue
+		}
+		sources := errdefs.Sources(err)
+		if len(sources) != 1 || len(sources[0].Ranges) != len(tc.lines) || sources[0].Info.Definition == nil {
+			t.Errorf("%q: places %v", tc.text, sources)
+			continue
+		}
+		for i, r := range sources[0].Ranges {
+			if r.Start.Line != tc.lines[i] || r.End.Line != tc.lines[i] {
+				t.Errorf("%q: range %v, want line %d", tc.text, r, tc.lines[i])
+			}
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	for _, tc := range []struct {
+		b    *builder
+		want string
+	}{
+		{dockerfile("", nil), "the Dockerfile cannot be empty"},
+		{&builder{}, "failed to read dockerfile: file does not exist"},
+		{&builder{size: 17 << 20}, "failed to read dockerfile: Dockerfile exceeds maximum allowed size of 16777216 bytes"},
+		{dockerfile("FROM a\n", map[string]string{"requestid": "x"}), "unsupported request x"},
+		{dockerfile("FROM a\n", map[string]string{"frontend.caps": "x.y"}), "unsupported frontend capability x.y"},
+		{dockerfile("FROM a\n", map[string]string{"context": "https://x/y.git"}), "main context \"https://x/y.git\" is not local: remote contexts are not supported"},
+		{dockerfile("FROM a\n", map[string]string{"context:a": "local:x"}), "context:a=local:x: named contexts are not supported"},
+	} {
+		if _, err := Build(context.Background(), tc.b); err == nil || err.Error() != tc.want {
+			t.Errorf("error %v, want %s", err, tc.want)
+		}
+	}
+}
+
+// TestRedirect checks that # syntax hands everything on, and only once.
+func TestRedirect(t *testing.T) {
+	text := "# syntax=other/image:1 arg\nFROM a\n"
+	b := dockerfile(text, map[string]string{"target": "t"})
+	if _, err := Build(context.Background(), b); err != nil {
+		t.Fatal(err)
+	}
+	req := b.solved[len(b.solved)-1]
+	got := req.FrontendOpt
+	if req.Frontend != "gateway.v0" || got["source"] != "other/image:1" || got["cmdline"] != "other/image:1 arg" || got["target"] != "t" {
+		t.Errorf("redirected to %s with %v", req.Frontend, got)
+	}
+	if _, changed := b.opts["source"]; changed {
+		t.Error("the client's own options were changed")
+	}
+	b = dockerfile(text, map[string]string{"cmdline": "us"})
+	if _, err := Build(context.Background(), b); err != nil {
+		t.Fatal(err)
+	}
+	if req := b.solved[len(b.solved)-1]; req.Frontend != "" {
+		t.Errorf("redirected to %s although we were chosen", req.Frontend)
+	}
+	var cap *errdefs.UnsupportedFrontendCapError
+	if _, missing := checkCaps("a+forward"); !errors.As(missing, &cap) {
+		t.Errorf("missing capability is %v", missing)
+	}
+}
