@@ -71,7 +71,7 @@ func TestListErr(t *testing.T) {
 	if err := (List{warning}).Err(); err != nil {
 		t.Errorf("warnings are the error %v", err)
 	}
-	if err := (List{warning, one}).Err(); err != error(one) {
+	if err := (List{warning, one}).Err(); err != error(one) { //nolint:errorlint // the very error, not one that wraps it
 		t.Errorf("one error is %v", err)
 	}
 	err := List{one, warning, two}.Err()

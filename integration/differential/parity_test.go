@@ -140,8 +140,10 @@ func TestEveryKindIsSeen(t *testing.T) {
 			}
 			return Upstream()(ctx, c)
 		}, []Kind{Requests}},
-		{"panic", goodCase, func(context.Context, gateway.Client) (*gateway.Result, error) { panic("no") },
-			[]Kind{Operations, OpMetadata, Locations, ResultMetadata, Warnings, ErrorText}},
+		{
+			"panic", goodCase, func(context.Context, gateway.Client) (*gateway.Result, error) { panic("no") },
+			[]Kind{Operations, OpMetadata, Locations, ResultMetadata, Warnings, ErrorText},
+		},
 	}
 	for _, tt := range tests {
 		outcomes, err := Judge(t.Context(), Upstream(), tt.build, []*golden.Case{parse(t, tt.archive)}, 2)

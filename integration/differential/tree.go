@@ -79,7 +79,8 @@ func runAction(action *pb.FileAction, trees []tree) (tree, error) {
 	out := maps.Clone(at(action.Input))
 	switch {
 	case action.GetCopy() != nil:
-		return out, copyInto(out, at(action.SecondaryInput), action.GetCopy())
+		copyInto(out, at(action.SecondaryInput), action.GetCopy())
+		return out, nil
 	case action.GetMkfile() != nil:
 		out[clean(action.GetMkfile().Path)] = action.GetMkfile().Data
 		return out, nil
@@ -89,7 +90,7 @@ func runAction(action *pb.FileAction, trees []tree) (tree, error) {
 	return nil, fmt.Errorf("there is no builder to do %T", action.Action)
 }
 
-func copyInto(dst, src tree, cp *pb.FileActionCopy) error {
+func copyInto(dst, src tree, cp *pb.FileActionCopy) {
 	from, to := clean(cp.Src), clean(cp.Dest)
 	if data, ok := src[from]; ok {
 		if cp.AttemptUnpackDockerCompatibility {
@@ -97,14 +98,14 @@ func copyInto(dst, src tree, cp *pb.FileActionCopy) error {
 				for name, data := range files {
 					dst[clean(to+"/"+name)] = data
 				}
-				return nil
+				return
 			}
 		}
 		if strings.HasSuffix(cp.Dest, "/") {
 			to = path.Join(to, path.Base(from))
 		}
 		dst[clean(to)] = data
-		return nil
+		return
 	}
 	for name, data := range src {
 		if from == "." {
@@ -113,7 +114,6 @@ func copyInto(dst, src tree, cp *pb.FileActionCopy) error {
 			dst[clean(to+"/"+rest)] = data
 		}
 	}
-	return nil
 }
 
 func untar(data []byte) (tree, error) {

@@ -151,7 +151,7 @@ func rich(c *dockerspec.DockerOCIImage) {
 			WorkingDir:   "/home/app",
 			Labels:       map[string]string{"vendor": "example", "tier": "backend"},
 			StopSignal:   "SIGTERM",
-			ArgsEscaped:  true,
+			ArgsEscaped:  true, //nolint:staticcheck // Docker on Windows reads it
 		},
 		DockerOCIImageConfigExt: dockerspec.DockerOCIImageConfigExt{
 			Healthcheck: &dockerspec.HealthcheckConfig{
