@@ -138,15 +138,15 @@ func unquote(s string, escape byte) (string, []int) {
 
 // slice returns where the bytes [i, j) of the value stand.
 func (p place) slice(i, j int) source.Range {
-	if p.from == nil {
+	switch {
+	case len(p.from) == 0:
 		return p.flag.ValueAt
+	case i < j:
+		return p.flag.Text.Slice(p.from[i], p.from[j-1]+1).Range()
+	case i == 0:
+		r := p.slice(0, 1)
+		return source.Range{File: r.File, Start: r.Start, End: r.Start}
 	}
-	if i == j {
-		end := p.flag.Text.Len()
-		if i < len(p.from) {
-			end = p.from[i]
-		}
-		return p.flag.Text.Slice(end, end).Range()
-	}
-	return p.flag.Text.Slice(p.from[i], p.from[j-1]+1).Range()
+	r := p.slice(i-1, i) // the place behind it, even if the line ends there
+	return source.Range{File: r.File, Start: r.End, End: r.End}
 }

@@ -1,0 +1,119 @@
+package instructions
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"slipway/diag"
+	"slipway/parser"
+	"slipway/source"
+)
+
+// FuzzParse checks on any Dockerfile that faults have their place inside of
+// their instruction, that nothing is lost, and that places hold what they say.
+// The seeds in testdata are mostly about flags and mounts.
+func FuzzParse(f *testing.F) {
+	f.Fuzz(func(t *testing.T, content []byte) {
+		file, diags := parser.Parse(source.NewFile("Dockerfile", content))
+		if diags.Err() != nil {
+			return
+		}
+		d, diags := Parse(file)
+		for _, fault := range diags {
+			checkPlace(t, fault)
+		}
+		again, more := Parse(file)
+		if len(again.Stages) != len(d.Stages) || len(more) != len(diags) || messages(more) != messages(diags) {
+			t.Errorf("a second time differs: %v, %v", diags, more)
+		}
+		commands := len(d.Args) + len(d.Stages)
+		for _, st := range d.Stages {
+			commands += len(st.Commands)
+			for _, c := range st.Commands {
+				checkCommand(t, c)
+			}
+		}
+		if n := len(file.Instructions()); diags.Err() == nil && commands != n {
+			t.Errorf("%d commands of %d instructions", commands, n)
+		}
+	})
+}
+
+func messages(l diag.List) string {
+	var b strings.Builder
+	for _, d := range l {
+		b.WriteString(d.Message + "\n")
+	}
+	return b.String()
+}
+
+func checkPlace(t *testing.T, d *diag.Diagnostic) {
+	t.Helper()
+	if d.Message == "dockerfile contains no stages to build" {
+		return
+	}
+	if d.Context.IsZero() || !inside(d.Range, d.Context) {
+		t.Errorf("%s: at %v, shown is %v", d.Message, d.Range, d.Context)
+	}
+}
+
+func checkCommand(t *testing.T, c Command) {
+	t.Helper()
+	all := c.Syntax().Rng
+	switch c := c.(type) {
+	case *Run:
+		for _, m := range c.Mounts {
+			checkMount(t, m)
+		}
+	case *Copy:
+		for _, i := range c.Inline {
+			if !inside(i.Range, all) {
+				t.Errorf("heredoc %s is at %v", i.Name, i.Range)
+			}
+		}
+	case *Arg:
+		for _, a := range c.Args {
+			if a.Default != nil && a.Word.Value != a.Key+"="+a.Default.Value {
+				t.Errorf("ARG %s is not %s=%s", a.Word.Value, a.Key, a.Default.Value)
+			}
+		}
+	}
+}
+
+// checkMount checks that fields are in the flag, one behind the other.
+func checkMount(t *testing.T, m Mount) {
+	t.Helper()
+	flag := m.Flag.Text.Range()
+	end := flag.Start
+	for _, f := range m.Fields {
+		if !inside(f.Range, flag) {
+			t.Errorf("field %q of %s is at %v", f.Text, m.Flag.Raw, f.Range)
+		}
+		if f.Range != m.Flag.ValueAt && f.Range.Start < end {
+			t.Errorf("field %q of %s overlaps the one before", f.Text, m.Flag.Raw)
+		} else if f.Range != m.Flag.ValueAt {
+			end = f.Range.End
+		}
+	}
+}
+
+// TestUnquote checks the copy of BuildKit's way to read flags against it, for
+// the flags of all seeds.
+func TestUnquote(t *testing.T) {
+	for _, tc := range []struct {
+		text string
+		want []int
+	}{
+		{`--a=b`, []int{0, 1, 2, 3, 4}},
+		{`--a='b\''`, []int{0, 1, 2, 3, 5, 7}},
+		{`--a=é`, []int{0, 1, 2, 3, 4, 4, 5, 5}},
+		{`--a="b" \`, []int{0, 1, 2, 3, 5, 7}},
+	} {
+		_, from := unquote(tc.text, '\\')
+		if d := cmp.Diff(tc.want, from); d != "" {
+			t.Errorf("%s: %s", tc.text, d)
+		}
+	}
+}
