@@ -9,6 +9,20 @@ import (
 //go:embed expected.txt
 var expectedText string
 
+//go:embed missing.txt
+var missingText string
+
+// expectedFor returns the failures that are expected of an image: what this
+// machine lacks and, for our own, what it does not do yet.
+func expectedFor(image string) ([]expectedFailure, error) {
+	list, err := parseExpected(expectedText)
+	if err != nil || image != "ours" {
+		return list, err
+	}
+	missing, err := parseExpected(missingText)
+	return append(list, missing...), err
+}
+
 // An expectedFailure is a test that is known not to pass here.
 type expectedFailure struct{ name, reason string }
 

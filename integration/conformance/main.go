@@ -39,7 +39,7 @@ func run(ctx context.Context, image, pattern string) (ok bool, err error) {
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
 		return false, errors.New("BuildKit's tests name linux/amd64 images; run this on linux/amd64")
 	}
-	expected, err := parseExpected(expectedText)
+	expected, err := expectedFor(image)
 	if err != nil {
 		return false, err
 	}
