@@ -39,7 +39,8 @@ func (p *layout) fault(err error) *diag.Diagnostic {
 		first, last = lines[0].Start.Line, lines[len(lines)-1].End.Line
 	}
 	if msg == noInstructions || strings.HasPrefix(msg, lineTooLong) {
-		// Upstream: the line it tells is the last one that it could read.
+		// Upstream: the line it tells is the last one that it could read, or,
+		// where an instruction would have gone on, the next.
 		return p.atEnd(msg, last)
 	}
 	context := p.file.LineRange(max(first, 1), max(last, 1))
@@ -55,13 +56,15 @@ func (p *layout) fault(err error) *diag.Diagnostic {
 // atEnd reports that the file goes on behind the line with one that is too
 // long, or does not go on.
 func (p *layout) atEnd(msg string, line int) *diag.Diagnostic {
-	context := p.file.LineRange(line+1, line+1)
-	if context.End-context.Start > maxLine {
-		tight := context
-		tight.Start += maxLine
-		return diag.Errorf(tight, "%s", msg).In(context)
+	for n := line; n <= line+1; n++ {
+		context := p.file.LineRange(n, n)
+		if context.End-context.Start > maxLine {
+			tight := context
+			tight.Start += maxLine
+			return diag.Errorf(tight, "%s", msg).In(context)
+		}
 	}
-	context = p.file.LineRange(max(line, 1), max(line, 1))
+	context := p.file.LineRange(max(line, 1), max(line, 1))
 	t := p.content(context)
 	return diag.Errorf(t.Slice(t.Len(), t.Len()).Range(), "%s", msg).In(context)
 }

@@ -3,193 +3,179 @@ package parser
 import (
 	"bytes"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/moby/buildkit/frontend/dockerfile/parser"
-
-	"slipway/source"
+	"slipway/internal/golden"
 )
 
-// dockerfiles are seeds for tests and fuzzing: each shows a corner of lines,
-// words or heredocs.
+// dockerfiles show the corners of lines, words and heredocs. check compares
+// each with BuildKit's reading.
 var dockerfiles = []string{
 	"FROM a\n",
 	"FROM a",
-	"\xef\xbb\xbf# syntax=x\n# escape=`\nFROM a\nRUN x `\n  y\n",
+	" \t\u00a0\u3000FROM a \u00a0\n",
+	// byte order mark, directives
+	bom + "FROM a\n",
+	bom + "# c\nFROM a\n",
+	bom + "\nFROM a\n",
+	bom + bom + "FROM a\n",
+	"\n" + bom + "FROM a\n",
+	bom + "# syntax=x\n# escape=`\nFROM a\nRUN x `\n  y\n",
+	"# syntax = x  y \r\n#check=skip=all;error=true\r\n  #\tESCAPE\f=\f`\f\r\nFROM a\r\n",
+	"#\u00a0escape=`\nFROM a `\nb\n",
+	"# escape=\u00a0`\u00a0\nFROM a\n",
+	"# syntax=x\n\n# escape=`\nFROM a \\\nb\n",
+	"#!/bin/x\n# escape=`\nFROM a \\\nb\n",
+	"# other=x\n# escape=`\nFROM a\n",
+	"# escape=\\\n# syntax=a=b\n# check = \n# check=x\nFROM a\n",
+	"FROM a\n# escape=`\nRUN x `\nRUN y\n",
+	// comments, blank lines and what they belong to
 	"# comment\n\n  # indented\nFROM a AS b # c\n#\n# doc\n\nRUN a \\\n# in between\n\n  b \\  \n c\n",
+	"# a\n#\n  #\n# b\n\n\n \t\nFROM a\n# end\n\n",
+	"# a\nFROM a\nRUN b\n#\u3000c\u3000\n\u3000# d\nRUN c",
+	"  \nFROM a\n\n\n# \xff\xfe\n\u00a0#x\nRUN b\n",
+	// continuations
+	"\\\nFROM a\n",
+	"  \\ \t\n  FROM a\n",
+	"FROM \\\n\n\n\\\n   \\\n a\n",
+	"FROM a\nRUN a \\",
+	"FROM a\nRUN a \\\n",
+	"FROM a\nRUN a \\\n# c",
+	"FROM a\nRUN a \\\n\n",
+	"FROM a\nRUN a \\\\\nRUN b\\\\\\\nRUN c \\ \\\n d\n",
+	"FROM a\nRUN a\\\n#c\n #c\n\u3000#c\n\u00a0\n b\\\u00a0\nRUN c\n",
+	"FR\\\nOM a\nRU\\\n# x\nN --mou\\\n\nnt=type=c\\\n ache,target=/x a\n",
+	"FROM a\nEXPOSE 8\\\n0 90\\\n 100\\\n\t110\n",
+	"FROM a\n\\\n\n",
+	"FROM a\n\\",
+	"# escape=`\nFROM a\nRUN a `\n b ``\nRUN c \\\nRUN d`\n",
+	// line ends
 	"FROM a\r\nRUN a \\\r\n  b\r\nCOPY <<A <<-B /\r\nx\r\nA\r\n\ty\r\n\tB\r\n",
-	"FROM --platform=$X a\nENV a=b c=\"d e\" f='g h' i=j\\ k\nENV x y z\nLABEL \"a b\"=c\n",
-	"FROM a\nCOPY --chown=a --from=\"b c\" -- x y\nADD [\"a\\\"b\", \"c\" ] \nCMD [\"x\",\n",
-	"FROM a\nHEALTHCHECK --interval=3s CMD [\"a\", \"b\"]\nHEALTHCHECK CMD a b\nHEALTHCHECK NONE\n",
-	"FROM a\nONBUILD RUN --mount=type=cache,target=/x <<E\nbody\nE\nONBUILD COPY [\"a\",\"b\"]\n",
-	"FROM a\nRUN <<E cat && <<\"F G\" cat\n1\nE\n2\nF G\nEXPOSE 80  90\t100\nVOLUME a b\nARG a b=c\\\n",
-	"FROM a\n\u00a0RUN x\u3000\nRUN a\x00b\nRUN \xff\xfe\nENV a=\xff\n",
-	"\\\nFROM a\nUNKNOWN x\nmaintainer x y\nrun\nCMD []\nENTRYPOINT  x\nUSER a b\n",
+	"FROM a\r\r\n\r\nRUN a\rb \\\r\r\n c\\ \r\n\r\n# x\r\n d\r\n",
+	"FROM a\rRUN b\r",
+	"FROM a\nRUN b \\ \r \nRUN c\\\v\nRUN d\n",
+	// flags
+	"FROM --platform=$X a\nRUN --mount=a --network=none --x\nRUN --\nRUN -- --a\nRUN --a -- --b\n",
+	"FROM a\nCOPY --chown=a --from=\"b c\" -- x y\nCOPY --a='b \"c' --d=\"e f\"g x y\nCOPY --\"a=b\" --'c d' x\n",
+	"FROM a\nCOPY --a\\=b=c --\\d --e\\ f=\\\"g x\nCOPY --\"\" --x y\nCOPY --'' \nCOPY --a=\"b\n",
+	"FROM a\nCOPY --a=\u00e0b\u0085 x y\nCOPY --a=b\\\\\\\nc x\nCOPY --a=\\\\\u00a0\n- x\nCOPY - --a\n",
+	"FROM a\nRUN --a=\xff\x00 \xff\nRUN --a\xa0b\x85c\nCOPY --a=b\\\u00a0\n",
+	// every form
+	"FROM a\nENV a=b c=\"d e\" f='g h' i=j\\ k\nENV x y z\nENV x\ty  z\nLABEL \"a b\"=c\nENV a= b=\"\" =c a==b\n",
+	"FROM a\nENV \"x y\" z\nENV a\u00a0b c\nENV 'a\\' b=c\nENV a='b\\' c=\"d\\\" e\" f=\"g\nLABEL a \\\n  b \\\n  c\n",
+	"FROM a\nENV a=b\\\\\\\nENV a=\\\\\u00a0\nENV a=b \\\u00a0\nENV a=\\\u00a0\u3000c b=\xff\\\xfe\nENV\nLABEL \n",
+	"FROM a\nARG a b=c\\\nARG \"d e\"=f 'g\nARG\nARG --x y\nARG = == a\\ b\n",
+	"FROM a\nADD [\"a\\\"b\", \"c\" ] \nCMD [\"x\",\nCMD []\nCMD [ ]\nRUN [\"a\", 'b']\nRUN [\"a\"] b\nRUN []a\n",
+	"FROM a\nCMD [\"\\u00e9\\ud800\\n\", \"\xff\", \"a\\\\\" , \"\"]\nCMD\u00a0[\"a\"]\nSHELL [\"a\" \\\n # c\n , \\\n\"b\\\n c\"]\nVOLUME [\"a]\", \"[b\"]\n",
+	"FROM a\nHEALTHCHECK --interval=3s CMD [\"a\", \"b\"]\nHEALTHCHECK CMD a b\nHEALTHCHECK NONE\nHEALTHCHECK\nHEALTHCHECK CMD []\nHEALTHCHECK CMD \\\n  [\"x\"\\\n]\n",
+	"FROM a\nHEALTHCHECK CMD\u00a0a\nHEALTHCHECK \u00e0 b\nHEALTHCHECK \xa0 b\nHEALTHCHECK CMD\va\n",
+	"FROM a\nONBUILD RUN --mount=type=cache,target=/x <<E\nbody\nE\nONBUILD COPY [\"a\",\"b\"]\nONBUILD\nONBUILD ONBUILD RUN <<E\nONBUILD ENV a b\nONBUILD ENV a=b\n",
+	"FROM a\nONBUILD --x RUN y\nonbuild \\\n run \\\n  --a=b <<A \\\n <<B\n1\nA\n2\nB\nONBUILD FOO bar\nONBUILD CMD []\n",
+	"\\\nFROM a\nUNKNOWN x --y\nmaintainer x y\nrun\nCMD\nENTRYPOINT  x\nUSER a b\nWOR\u212aDIR /\nFOO --a [\"b\"] <<E\nSTOPSIGNAL\n",
+	"FROM a\nEXPOSE 80  90\t100\v1\f2\r3\nVOLUME a\u00a0b c\nCOPY a\u3000b c\n",
+	// heredocs
+	"FROM a\nRUN <<E cat && <<\"F G\" cat\n1\nE\n2\nF G\nRUN <<E\nE\nRUN <<E\n\n\nE\n",
+	"FROM a\nRUN 3<<-E <<-'F'\n\tE\n\t\n \tF\n\tF\nRUN <<  E <<\tF\n\nE\nF\nRUN <<<E\nRUN \"<<E\" '<<E' \\<<E a<<E\n",
+	"FROM a\nRUN <<E \\\n# c\n <<F\nx\\\n# not a comment\nE\n\nF\nCOPY <<a$b <<c\\ d /\na$b\nc d\n",
+	"FROM a\nRUN <<E\nRUN <<F\n# escape=`\nE \n E\nE\nADD [\"<<E\", \"b\"]\nENV a=<<E\nRUN <<\"\"\n\n",
+	"FROM a\nRUN <<E ${x:-y} ${z:+<<F}\nE\nRUN a${v-b}<<E\nE\nRUN ${x:- <<E }\nE\nRUN ${x <<E\nRUN 'x <<E\n",
+	"FROM a\nRUN <<E\nx\nE",
+	"FROM a\nRUN <<\xff <<\u00e0\n\ufffd\n\u00e0\nCOPY <<E <<E /\n1\nE\n2\nE\n",
+	"FROM a\nRUN <<" + bom + "E \\\n" + bom + "<<F\nE\n",
+	// bytes
+	"FROM a\n\u00a0RUN x\u3000\nRUN a\x00b\nRUN \xff\xfe\nENV a=\xff\n\x00\nRUN\x00a\nRUN\u00a0b\n\x85 \xa0\n",
+	// faults
+	"", "\n", "# c", "# c\n\n", bom, "# escape=`",
+	"# escape=a\nFROM x\n", "# syntax=x\n#escape = ab\nFROM x\n", "# escape=\\\\\n",
+	"# escape=`\n# ESCAPE=`\nFROM x\n", "\n# escape=a\n# escape=b\n",
+	"FROM x\nENV a=b c d=e\n", "FROM x\nLABEL a=b \\\n# c\n \"c d\" e\n", "FROM x\nENV a\nRUN\n", "ENV a=b \\\\", "LABEL \"a b\"",
+	"FROM x\nRUN cat <<EOF\nbody\n", "FROM x\nRUN <<A <<B \\\n <<C\nA\nB\n\n\n", "RUN <<E", "ONBUILD RUN <<E\n\tE\n", "COPY <<E /\nE \n",
+	"FROM x\nCMD [\"a\", 1]\n", "SHELL [\"a]\", \\\n [1,\"b]\"], \"c\"]\n", "ADD [null]", "HEALTHCHECK CMD [ {\"a\":[]} ]\n", "ONBUILD ONBUILD HEALTHCHECK --x=y CMD [\"[\",true]",
+	"FROM x\nRUN <<'E\n", "FROM x\nRUN <<\"${x\" \nRUN\n", "RUN <<${\n", "RUN <<E'\"'F\n",
+	"FROM x\n" + strings.Repeat("x", maxLine) + "\n", "FROM x\nRUN \\\n" + strings.Repeat("x", maxLine+1), strings.Repeat("x", maxLine+1), "FROM x\n" + strings.Repeat("x", maxLine) + "\r\n",
+	"FROM x\nRUN <<E\n" + strings.Repeat("x", maxLine+1) + "\nE\n",
 }
 
 func TestParse(t *testing.T) {
 	for i, text := range dockerfiles {
-		t.Run(fmt.Sprint(i), func(t *testing.T) { check(t, []byte(text)) })
-	}
-}
-
-// check compares a tree with the bytes it was read from and with BuildKit's.
-func check(t *testing.T, content []byte) {
-	t.Helper()
-	want, err := parser.Parse(bytes.NewReader(content))
-	f, diags := Parse(source.NewFile("Dockerfile", content))
-	if len(content) == 0 || err != nil {
-		if diags.Err() == nil {
-			t.Fatalf("no error, want %v", err)
-		}
-		if err != nil && len(content) > 0 && diags.Err().Error() != err.Error() {
-			t.Fatalf("error %q, want %q", diags.Err(), err)
-		}
-		return
-	}
-	if diags.Err() != nil {
-		t.Fatal(diags.Err())
-	}
-	var b bytes.Buffer
-	if err := Print(&b, f); err != nil || !bytes.Equal(b.Bytes(), content) {
-		t.Fatalf("printed %q, read %q", b.Bytes(), content)
-	}
-	end := 0
-	for _, n := range f.Nodes {
-		r := n.Range()
-		if r.Start != end || r.End <= r.Start {
-			t.Fatalf("%T at %d-%d follows %d", n, r.Start, r.End, end)
-		}
-		end = r.End
-	}
-	list := f.Instructions()
-	if len(list) != len(want.AST.Children) {
-		t.Fatalf("%d instructions, want %d", len(list), len(want.AST.Children))
-	}
-	for i, in := range list {
-		checkInstruction(t, in, want.AST.Children[i])
-	}
-}
-
-func checkInstruction(t *testing.T, in *Instruction, n *parser.Node) {
-	t.Helper()
-	if in.Line.String() != n.Original {
-		t.Errorf("logical line %q, want %q", in.Line, n.Original)
-	}
-	if in.Keyword.String() != n.Value {
-		t.Errorf("keyword %q, want %q", in.Keyword, n.Value)
-	}
-	if len(in.Flags) != len(n.Flags) {
-		t.Fatalf("%d flags, want %q", len(in.Flags), n.Flags)
-	}
-	for i, fl := range in.Flags {
-		if !strings.HasPrefix(fl.Text.String(), "--") || fl.Raw != n.Flags[i] {
-			t.Errorf("flag %q (%q), want %q", fl.Text, fl.Raw, n.Flags[i])
-		}
-		placed(t, fl.Text)
-	}
-	if len(in.Heredocs) != len(n.Heredocs) {
-		t.Fatalf("%d heredocs, want %d", len(in.Heredocs), len(n.Heredocs))
-	}
-	for i, h := range in.Heredocs {
-		if h.Content() != n.Heredocs[i].Content {
-			t.Errorf("heredoc %q, want %q", h.Content(), n.Heredocs[i].Content)
-		}
-		if end := strings.TrimRight(h.End.String(), "\r\n"); strings.TrimLeft(end, "\t") != h.Name && end != h.Name {
-			t.Errorf("terminator %q of heredoc %q", end, h.Name)
-		}
-		if w, ok := ParseHeredoc(h.Word.String()); !ok || w.Name != h.Name {
-			t.Errorf("heredoc word %q is not %q", h.Word, h.Name)
-		}
-	}
-	var comments []string
-	for _, c := range in.Doc {
-		comments = append(comments, c.Text.String())
-	}
-	if got, want := strings.Join(comments, "\n"), strings.Join(n.PrevComment, "\n"); got != want {
-		t.Errorf("comments %q, want %q", got, want)
-	}
-	checkArgs(t, in.Args)
-}
-
-// checkArgs looks whether words stand where they are said to.
-func checkArgs(t *testing.T, a Args) {
-	t.Helper()
-	var words []Word
-	switch a := a.(type) {
-	case nil:
-		return
-	case *Raw:
-		words = []Word{a.Word}
-	case *Words:
-		words = a.Words
-	case *Pairs:
-		for _, p := range a.Pairs {
-			words = append(words, p.Key, p.Value)
-		}
-	case *JSON:
-		for _, w := range a.Words {
-			s := w.Text.String()
-			if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
-				t.Errorf("JSON string %q at %q", w.Value, s)
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			check(t, []byte(text))
+			check(t, []byte(strings.ReplaceAll(text, "\n", "\r\n")))
+			check(t, []byte(strings.TrimRight(text, "\n")))
+			if !strings.Contains(text, "escape") {
+				check(t, []byte("# escape=`\n"+strings.ReplaceAll(text, "\\", "`")))
 			}
-			placed(t, w.Text)
-		}
-		return
-	case *Typed:
-		checkArgs(t, a.Args)
-		words = []Word{a.Type}
-	case *Sub:
-		checkArgs(t, a.Instruction.Args)
-		return
+		})
 	}
-	for _, w := range words {
-		placed(t, w.Text)
-		// The grammar drops an escape character at the end and repairs bytes
-		// that are not UTF-8; otherwise a word is what stands there.
-		got := strings.ToValidUTF8(w.Value, "\uFFFD")
-		text := w.Text.String()
-		if w.Value != text && got != strings.ToValidUTF8(text, "\uFFFD") &&
-			!strings.HasPrefix(text, w.Value) && !strings.Contains(w.Value, "\uFFFD") {
-			t.Errorf("word %q stands at %q", w.Value, text)
+}
+
+// TestPieces parses every combination of three pieces out of which Dockerfiles
+// with corners are made.
+func TestPieces(t *testing.T) {
+	pieces := []string{
+		"FROM a", "RUN ", "COPY ", "ENV ", "ONBUILD ", "HEALTHCHECK CMD ", "#", "\\", "\n", "\\\n", " ", "\t", "\r\n",
+		"--a=", "--", "\"", "'", "=", "a b", "<<E", "\nE\n", "[\"a\"", "]", "$", "${", "}", "\u00a0", "\xa0", "\x00", ",", "1", bom,
+	}
+	for _, a := range pieces {
+		for _, b := range pieces {
+			for _, c := range pieces {
+				check(t, []byte(a+b+c))
+				check(t, []byte("RUN x"+a+b+c+"\nE\n"))
+				check(t, []byte("COPY "+a+b+c))
+				check(t, []byte("ENV "+a+b+c+"z"))
+			}
+			if t.Failed() {
+				t.FailNow()
+			}
 		}
 	}
 }
 
-// placed checks that every byte of a text is that of the file.
-func placed(t *testing.T, x source.Text) {
-	t.Helper()
-	for i := range x.Len() {
-		if x.File().Bytes[x.Offset(i)] != x.String()[i] {
-			t.Fatalf("byte %d of %q is not at %d", i, x, x.Offset(i))
+// TestCorpus checks every case of the corpus, and its tree if it has a section
+// out/parse, as all cases about lines and words must. What stands there of a
+// file with a fault is the error.
+func TestCorpus(t *testing.T) {
+	golden.Run(t, func(t *testing.T, c *golden.Case) {
+		content := c.Dockerfile()
+		f := check(t, content)
+		var b bytes.Buffer
+		if f == nil {
+			b.WriteString(errorText(t, content))
+		} else if err := Dump(&b, f); err != nil {
+			t.Fatal(err)
 		}
-	}
+		if strings.HasPrefix(c.Name, "lex/") {
+			c.CheckOrCreate(t, "parse", b.Bytes())
+		} else {
+			c.Check(t, "parse", b.Bytes())
+		}
+	})
 }
 
+// FuzzParse looks for content that is read in another way than BuildKit reads
+// it, or that the nodes do not cover.
 func FuzzParse(f *testing.F) {
 	for _, text := range dockerfiles {
-		f.Add([]byte(text))
+		if len(text) < 1000 {
+			f.Add([]byte(text))
+		}
 	}
-	f.Fuzz(check)
+	f.Fuzz(func(t *testing.T, content []byte) { check(t, content) })
 }
 
-func TestFaults(t *testing.T) {
-	for _, tc := range []struct{ text, message, at string }{
-		{"", "the Dockerfile cannot be empty", ""},
-		{"# x\n\n", "file with no instructions", ""},
-		{"# escape=a\nFROM x\n", "invalid escape token 'a' does not match ` or \\", "a"},
-		{"# escape=`\n# escape=`\nFROM x\n", "only one escape parser directive can be used", "# escape=`"},
-		{"FROM x\nENV a=b c d=e\n", "Syntax error - can't find = in \"c\". Must be of the form: name=value", "c"},
-		{"FROM x\nRUN cat <<EOF\nbody\n", "unterminated heredoc", "<<EOF"},
-		{"FROM x\nCMD [\"a\", 1]\n", "when using JSON array syntax, arrays must be comprised of strings only", "1"},
-	} {
-		_, diags := Parse(source.NewFile("Dockerfile", []byte(tc.text)))
-		if len(diags) != 1 || diags[0].Message != tc.message || diags[0].Range.String() != tc.at {
-			t.Errorf("%q: %v", tc.text, diags)
-			for _, d := range diags {
-				t.Logf("at %q", d.Range)
-			}
+// TestSeeds checks that the seeds of FuzzParse are there, which would otherwise
+// be missed by nobody.
+func TestSeeds(t *testing.T) {
+	seeds, err := filepath.Glob(filepath.Join("testdata", "fuzz", "FuzzParse", "*"))
+	if err != nil || len(seeds) == 0 {
+		t.Fatalf("no seeds: %v", err)
+	}
+	for _, s := range seeds {
+		if b, err := os.ReadFile(s); err != nil || !bytes.HasPrefix(b, []byte("go test fuzz v1\n")) {
+			t.Errorf("%s is no seed: %v", s, err)
 		}
 	}
 }

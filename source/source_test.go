@@ -142,7 +142,7 @@ func TestText(t *testing.T) {
 		{4, 14, 4, 20}, // over the gap
 		{11, 14, 17, 20},
 		{0, 9, 0, 9}, // ends before the gap, not behind it
-		{9, 9, 15, 15},
+		{9, 9, 9, 9}, // behind what is before it
 		{14, 14, 20, 20},
 		{0, 0, 0, 0},
 	} {
@@ -150,6 +150,15 @@ func TestText(t *testing.T) {
 		if got.Start != tc.start || got.End != tc.end {
 			t.Errorf("Slice(%d, %d) is at [%d, %d), want [%d, %d)", tc.i, tc.j, got.Start, got.End, tc.start, tc.end)
 		}
+	}
+	b = NewBuilder(f)
+	b.Add(9, 9)
+	if r := b.Text().Range(); r != (Range{f, 9, 9}) || b.Text().IsZero() {
+		t.Errorf("the text of nothing at 9 is at %v", r)
+	}
+	b.Add(15, 20)
+	if r := b.Text().Range(); r != (Range{f, 15, 20}) {
+		t.Errorf("with what follows it is at %v", r)
 	}
 	if got := line.Slice(4, 14).TrimSpace(func(c byte) bool { return c == 'o' || c == 'e' }).String(); got != "cho   f" {
 		t.Errorf("trimmed %q", got)

@@ -26,12 +26,12 @@ type Builder struct {
 func NewBuilder(f *File) *Builder { return &Builder{file: f} }
 
 // Add appends the file's bytes [start, end). Pieces must be added in file
-// order.
+// order. An empty piece only tells where the text begins, if it comes first.
 func (b *Builder) Add(start, end int) {
-	if start >= end {
+	n := len(b.segs)
+	if end = max(start, end); start == end && n > 0 {
 		return
 	}
-	n := len(b.segs)
 	if n == 0 || b.segs[n-1].offset+len(b.buf)-b.segs[n-1].at != start {
 		b.segs = append(b.segs, segment{at: len(b.buf), offset: start})
 	}
@@ -66,15 +66,20 @@ func (t Text) Slice(i, j int) Text {
 }
 
 // Offset returns where in the file byte i stands; i may be Len, which is
-// behind the last byte.
+// behind the last byte, and of an empty slice behind the byte before it.
 func (t Text) Offset(i int) int {
-	switch {
-	case len(t.segs) == 0:
+	if len(t.segs) == 0 {
 		return 0
-	case i > 0 && i == len(t.s):
-		return t.Offset(i-1) + 1
 	}
 	at := t.start + i
+	if i == len(t.s) && at > 0 {
+		return t.place(at-1) + 1
+	}
+	return t.place(at)
+}
+
+// place returns where byte at of the string that the segments describe stands.
+func (t Text) place(at int) int {
 	k := sort.Search(len(t.segs), func(k int) bool { return t.segs[k].at > at }) - 1
 	k = max(k, 0)
 	return t.segs[k].offset + at - t.segs[k].at

@@ -1,0 +1,366 @@
+package parser
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+
+	"slipway/diag"
+	"slipway/source"
+)
+
+// check compares what Parse makes of the content with the bytes and with what
+// BuildKit makes of it. It returns the tree, nil if the content is faulty.
+func check(t testing.TB, content []byte) *File {
+	t.Helper()
+	kept := bytes.Clone(content)
+	want, err := parser.Parse(bytes.NewReader(content))
+	f, diags := Parse(source.NewFile("Dockerfile", content))
+	if !bytes.Equal(kept, content) {
+		t.Fatal("Parse changed the content")
+	}
+	if len(content) == 0 || err != nil || len(diags) > 0 {
+		checkFault(t, content, f, diags, err)
+		return nil
+	}
+	if f.Escape != byte(want.EscapeToken) {
+		t.Errorf("escape %q, want %q", f.Escape, want.EscapeToken)
+	}
+	checkTiles(t, f, content)
+	list := f.Instructions()
+	if len(list) != len(want.AST.Children) {
+		t.Fatalf("%d instructions, want %d", len(list), len(want.AST.Children))
+	}
+	gaps := 0
+	for i, in := range list {
+		n := want.AST.Children[i]
+		checkInstruction(t, f, in, n)
+		if in.Rng != f.Source.LineRange(n.StartLine, n.EndLine) {
+			t.Errorf("%q at %s, want lines %d to %d", in.Line, place(in.Rng), n.StartLine, n.EndLine)
+		}
+		var doc []string
+		for _, c := range in.Doc {
+			doc = append(doc, c.Text.String())
+			checkPlace(t, c.Text)
+		}
+		if !slices.Equal(doc, n.PrevComment) {
+			t.Errorf("comments %q, want %q", doc, n.PrevComment)
+		}
+		if len(in.Gaps) > 0 {
+			w := want.Warnings[min(gaps, len(want.Warnings)-1)]
+			if _, last := in.Head().Lines(); w.Location.Start.Line != last {
+				t.Errorf("%q ends in line %d, want %d", in.Line, last, w.Location.Start.Line)
+			}
+			gaps++
+		}
+	}
+	if gaps != len(want.Warnings) {
+		t.Errorf("%d instructions with gaps, want %d", gaps, len(want.Warnings))
+	}
+	return f
+}
+
+// checkTiles checks that the nodes follow each other, cover the file and print
+// as it.
+func checkTiles(t testing.TB, f *File, content []byte) {
+	t.Helper()
+	end := 0
+	for i, n := range f.Nodes {
+		r := n.Range()
+		if r.Start != end || r.End <= r.Start || r.File != f.Source {
+			t.Fatalf("%T at %d-%d follows %d", n, r.Start, r.End, end)
+		}
+		end = r.End
+		if r.End < len(content) && content[r.End-1] != '\n' {
+			t.Errorf("%T at %s ends within a line", n, place(r))
+		}
+		switch n := n.(type) {
+		case *Blank:
+			if i > 0 {
+				if _, ok := f.Nodes[i-1].(*Blank); ok {
+					t.Errorf("two blanks at %s", place(r))
+				}
+			}
+			if strings.TrimSpace(strings.TrimPrefix(r.String(), bom)) != "" {
+				t.Errorf("%q is no blank", r)
+			}
+		case *Comment:
+			checkPlace(t, n.Text)
+		case *Directive:
+			checkPlace(t, n.Name)
+			checkPlace(t, n.Value)
+		case *Instruction:
+			checkPlace(t, n.Line)
+		}
+	}
+	if end != len(content) {
+		t.Fatalf("the nodes end at %d of %d", end, len(content))
+	}
+	var b bytes.Buffer
+	if err := Print(&b, f); err != nil || !bytes.Equal(b.Bytes(), content) {
+		t.Fatalf("printed %q, %v; read %q", b.Bytes(), err, content)
+	}
+}
+
+// checkFault checks a located error against BuildKit's.
+func checkFault(t testing.TB, content []byte, f *File, diags diag.List, err error) {
+	t.Helper()
+	if f != nil || len(diags) != 1 || diags[0].Severity != diag.Error {
+		t.Fatalf("file %v, diagnostics %v, want %v", f != nil, diags, err)
+	}
+	d := diags[0]
+	switch {
+	case len(content) == 0:
+		if d.Message != "the Dockerfile cannot be empty" {
+			t.Errorf("error %q", d)
+		}
+		return
+	case strings.HasPrefix(d.Message, "variables nested"):
+		return
+	case err == nil || d.Message != err.Error():
+		t.Fatalf("error %q, want %v", d, err)
+	}
+	r, c := d.Range, d.Context
+	if r.File == nil || r.File != c.File || c.Start > r.Start || r.Start > r.End || r.End > c.End || c.End > len(content) {
+		t.Fatalf("%q: range %d-%d, context %d-%d of %d", d, r.Start, r.End, c.Start, c.End, len(content))
+	}
+	var le *parser.LocationError
+	if !errors.As(err, &le) {
+		t.Fatalf("no location of %v", err)
+	}
+	lines := le.Locations[0]
+	first, last := lines[0].Start.Line, lines[len(lines)-1].End.Line
+	switch {
+	case d.Message == noInstructions:
+		return
+	case strings.HasPrefix(d.Message, lineTooLong):
+		if r.Start-c.Start != maxLine || r.Start == r.End {
+			t.Errorf("%q at %s", d, place(r))
+		}
+		return
+	case strings.Contains(d.Message, "parser directive"), strings.HasPrefix(d.Message, "invalid escape token"):
+		first, last = first+1, last+1 // which is where it is
+	}
+	if a, b := c.Lines(); a != first || b != last {
+		t.Errorf("%q in lines %d to %d, want %d to %d", d, a, b, first, last)
+	}
+}
+
+// checkInstruction compares an instruction with BuildKit's node for it.
+func checkInstruction(t testing.TB, f *File, in *Instruction, n *parser.Node) {
+	t.Helper()
+	if in.Line.String() != n.Original {
+		t.Errorf("logical line %q, want %q", in.Line, n.Original)
+	}
+	if in.Keyword.String() != n.Value {
+		t.Errorf("keyword %q, want %q", in.Keyword, n.Value)
+	}
+	checkPlace(t, in.Keyword)
+	checkPlace(t, in.Rest)
+	checkFlags(t, f, in, n.Flags)
+	checkHeredocs(t, in, n.Heredocs)
+	form := formOf(n.Value)
+	sub, ok := in.Args.(*Sub)
+	if form == formSub && n.Next != nil {
+		if !ok || sub.Instruction.Rng != in.Rng || len(sub.Instruction.Heredocs) != len(in.Heredocs) {
+			t.Fatalf("no instruction in %q", in.Line)
+		}
+		child := n.Next.Children[0]
+		child.Heredocs = n.Heredocs
+		checkInstruction(t, f, sub.Instruction, child)
+		return
+	}
+	if diff := cmp.Diff(wantValues(n, form), gotValues(in.Args)); diff != "" {
+		t.Errorf("%q (-want +got):\n%s", in.Line, diff)
+	}
+	if _, ok := in.Args.(*JSON); ok != (n.Attributes["json"] && form != formTyped) {
+		t.Errorf("%q is %T", in.Line, in.Args)
+	}
+	end := 0
+	for role, w := range in.Words() {
+		checkPlace(t, w.Text)
+		checkWord(t, f, role, w)
+		if role == RoleHeredoc {
+			continue
+		}
+		r := w.Text.Range()
+		if r.Start < end || r.Start < in.Rng.Start || r.End > in.Rng.End {
+			t.Errorf("%s %q at %s, behind %d", role, w.Text, place(r), end)
+		}
+		end = r.End
+	}
+}
+
+// wantValues lists BuildKit's strings of a node.
+func wantValues(n *parser.Node, form form) []string {
+	if form == formNone {
+		return nil
+	}
+	return values(n.Next)
+}
+
+func gotValues(a Args) []string {
+	if p, ok := a.(*Pairs); ok {
+		var list []string
+		for _, p2 := range p.Pairs {
+			sep := "="
+			if p.Legacy {
+				sep = ""
+			}
+			list = append(list, p2.Key.Value, p2.Value.Value, sep)
+		}
+		return list
+	}
+	var list []string
+	walkArgs(a, func(_ Role, w Word) bool {
+		list = append(list, w.Value)
+		return true
+	})
+	return list
+}
+
+// checkWord checks that what is written is what the grammar made a value of.
+func checkWord(t testing.TB, f *File, role Role, w Word) {
+	t.Helper()
+	text := w.Text.String()
+	got := text
+	switch role {
+	case RoleFlag:
+		got = unquoteFlag(text, f.Escape)
+	case RoleElement:
+		got = ""
+		if err := json.Unmarshal([]byte(text), &got); err != nil {
+			t.Errorf("element %q: %v", text, err)
+		}
+	case RoleHeredoc:
+		if strings.Contains(text, "${") {
+			return
+		}
+		h, _ := ParseHeredoc(text)
+		got = h.Name
+	case RoleString, RoleType:
+	default:
+		if w.Value != text {
+			got = validUTF8(text)
+			if w.Value != got {
+				got = strings.TrimSuffix(got, string(f.Escape))
+			}
+		}
+	}
+	if got != w.Value {
+		t.Errorf("%s %q is written %q", role, w.Value, text)
+	}
+}
+
+// validUTF8 replaces each byte that is not UTF-8 by U+FFFD.
+func validUTF8(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// unquoteFlag does what BuildKit does with flags: bytes are characters.
+func unquoteFlag(s string, escape byte) string {
+	var b strings.Builder
+	var quote byte
+	for i := 0; i < len(s); i++ {
+		switch {
+		case quote == 0 && (s[i] == '"' || s[i] == '\''):
+			quote = s[i]
+			continue
+		case quote != 0 && s[i] == quote:
+			quote = 0
+			continue
+		case s[i] == escape:
+			if i++; i == len(s) {
+				return b.String()
+			}
+		}
+		b.WriteRune(rune(s[i]))
+	}
+	return b.String()
+}
+
+func checkFlags(t testing.TB, f *File, in *Instruction, want []string) {
+	t.Helper()
+	if len(in.Flags) != len(want) {
+		t.Fatalf("%d flags, want %q", len(in.Flags), want)
+	}
+	for i, fl := range in.Flags {
+		if fl.Raw != want[i] {
+			t.Errorf("flag %q, want %q", fl.Raw, want[i])
+		}
+		name, value, ok := strings.Cut(fl.Raw, "=")
+		if fl.HasValue != ok || "--"+fl.Name != name || fl.Value != value {
+			t.Errorf("flag %q has name %q, value %q", fl.Raw, fl.Name, fl.Value)
+		}
+		all, at, val := fl.Text.Range(), fl.NameAt, fl.ValueAt
+		if at.Start != all.Start || val.End != all.End || at.End > val.Start {
+			t.Errorf("flag at %s, name at %s, value at %s", place(all), place(at), place(val))
+		}
+		if !ok {
+			continue
+		}
+		if s := fl.Text.String(); !strings.Contains(s, "\n") && all.String() == s {
+			if got := unquoteFlag(s[:at.End-at.Start], f.Escape); got != name {
+				t.Errorf("name %q stands at %q", name, got)
+			}
+			if eq := s[at.End-at.Start]; eq != '=' {
+				t.Errorf("%q between name and value of %q", eq, s)
+			}
+		}
+	}
+}
+
+func checkHeredocs(t testing.TB, in *Instruction, want []parser.Heredoc) {
+	t.Helper()
+	if len(in.Heredocs) != len(want) {
+		t.Fatalf("%d heredocs, want %d", len(in.Heredocs), len(want))
+	}
+	end := in.Head().End
+	for i, h := range in.Heredocs {
+		w := want[i]
+		got := parser.Heredoc{Name: h.Name, FileDescriptor: h.FD, Expand: h.Expand, Chomp: h.Chomp, Content: h.Content()}
+		if got != w {
+			t.Errorf("heredoc %+v, want %+v", got, w)
+		}
+		if h.Body.Start != end || h.End.Start != h.Body.End || !h.ends([]byte(h.End.String())) {
+			t.Errorf("heredoc %q at %s, end %s, behind %d", h.Name, place(h.Body), place(h.End), end)
+		}
+		end = h.End.End
+		if !strings.Contains(h.Word.String(), "<<") {
+			t.Errorf("heredoc %q is written %q", h.Name, h.Word)
+		}
+	}
+	if end != in.Rng.End {
+		t.Errorf("heredocs of %q end at %d, want %d", in.Line, end, in.Rng.End)
+	}
+}
+
+// checkPlace checks that every byte of a text is that of the file.
+func checkPlace(t testing.TB, x source.Text) {
+	t.Helper()
+	if x.File() == nil {
+		t.Fatalf("%q is in no file", x)
+	}
+	last := -1
+	for i := range x.Len() {
+		at := x.Offset(i)
+		if at <= last || x.File().Bytes[at] != x.String()[i] {
+			t.Fatalf("byte %d of %q is not at %d", i, x, at)
+		}
+		last = at
+	}
+	if r := x.Range(); x.Len() > 0 && utf8.RuneStart(x.String()[0]) && r.Start != x.Offset(0) {
+		t.Errorf("%q starts at %d", x, r.Start)
+	}
+}

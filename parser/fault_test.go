@@ -1,0 +1,83 @@
+package parser
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"slipway/diag"
+	"slipway/source"
+)
+
+// errorText renders the errors of a Dockerfile.
+func errorText(t testing.TB, content []byte) string {
+	t.Helper()
+	_, diags := Parse(source.NewFile("Dockerfile", content))
+	var b bytes.Buffer
+	if err := diag.Text(&b, diags, diag.TextOptions{Width: 60}); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestFaults(t *testing.T) {
+	long := strings.Repeat("x", maxLine+3)
+	for _, tc := range []struct {
+		text, message, at string
+		first, last       int // lines that clients are told
+	}{
+		{"", "the Dockerfile cannot be empty", "", 0, 0},
+		{"# x\n\n", noInstructions, "", 2, 2},
+		{"# x", noInstructions, "", 1, 1},
+		{long, noInstructions, "xxx", 1, 1},
+		{"FROM x\n" + long + "\n", lineTooLong + "65535", "xxx\n", 2, 2},
+		{"FROM x\nRUN \\\n a \\\n" + long + "\nRUN b\n", lineTooLong + "65535", "xxx\n", 4, 4},
+		{"# escape=a b\nFROM x\n", "invalid escape token 'a b' does not match ` or \\", "a b", 1, 1},
+		{"# escape=`\n  # Escape = ` \nFROM x\n", "only one escape parser directive can be used", "# Escape = `", 2, 2},
+		{"FROM x\nENV a=b \\\n c \\\n d=e\n", `Syntax error - can't find = in "c". Must be of the form: name=value`, "c", 2, 4},
+		{"ENV c=d \"b c\"\n", `Syntax error - can't find = in "\"b c\"". Must be of the form: name=value`, `"b c"`, 1, 1},
+		{"ONBUILD LABEL a=b c\n", `Syntax error - can't find = in "c". Must be of the form: name=value`, "c", 1, 1},
+		{"FROM x\nENV  a \n", "ENV must have two arguments", "a", 2, 2},
+		{"FROM x\nRUN cat <<EOF\nbody\n\n\n", notTerminated, "<<EOF", 2, 5},
+		{"RUN <<A 4<<-'B' <<C\nA\nx\nC\n", notTerminated, "4<<-'B'", 1, 4},
+		{"ONBUILD COPY <<A \\\n <<B /\nA\nA\n", notTerminated, "<<B", 1, 4},
+		{"RUN <<E", notTerminated, "<<E", 1, 1},
+		{"FROM x\nCMD [\"a\", 1]\n", notStrings, "1", 2, 2},
+		{"COPY --x [\"a,]\\\"\", [1, \"]\"] , 2]\n", notStrings, "[1, \"]\"]", 1, 1},
+		{"HEALTHCHECK CMD [{\"a\":1}]\n", notStrings, "{\"a\":1}", 1, 1},
+		{"ONBUILD VOLUME [\n", "", "", 0, 0},
+		{"ONBUILD VOLUME [\\\n null ]\n", notStrings, "null", 1, 2},
+		{"RUN a <<\\'\\\"E${\n", "", "", 0, 0},
+	} {
+		_, diags := Parse(source.NewFile("Dockerfile", []byte(tc.text)))
+		if tc.message == "" {
+			if len(diags) != 0 {
+				t.Errorf("%.60q: %v", tc.text, diags)
+			}
+			continue
+		}
+		if len(diags) != 1 {
+			t.Errorf("%.60q: %v", tc.text, diags)
+			continue
+		}
+		d := diags[0]
+		first, last := d.Shown().Lines()
+		if d.Message != tc.message || d.Range.String() != tc.at || first != tc.first || last != tc.last {
+			t.Errorf("%.60q: %q at %q, lines %d-%d; want %q at %q, lines %d-%d",
+				tc.text, d, d.Range, first, last, tc.message, tc.at, tc.first, tc.last)
+		}
+	}
+}
+
+func TestRepeatedDirective(t *testing.T) {
+	want := `Dockerfile:3:1: error: only one syntax parser directive can be used
+ 3 | # Syntax = z
+   | ^^^^^^^^^^^^
+Dockerfile:1:1: note: first used here
+ 1 | # syntax=x
+   | ^^^^^^^^^^
+`
+	if got := errorText(t, []byte("# syntax=x\n# check=y\n# Syntax = z\nFROM x\n")); got != want {
+		t.Errorf("got\n%s", got)
+	}
+}
