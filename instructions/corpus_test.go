@@ -1,0 +1,120 @@
+package instructions
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"slipway/internal/golden"
+	"slipway/parser"
+	"slipway/source"
+)
+
+// TestCorpus compares what the instructions of a case mean with the section
+// out/instructions.
+func TestCorpus(t *testing.T) {
+	checked := 0
+	golden.Run(t, func(t *testing.T, c *golden.Case) {
+		if _, ok := c.Out("instructions"); !ok {
+			return
+		}
+		checked++
+		f, diags := parser.Parse(source.NewFile("Dockerfile", c.Dockerfile()))
+		if diags.Err() != nil {
+			t.Fatal(diags.Err())
+		}
+		d, diags := Parse(f)
+		var b strings.Builder
+		for _, fault := range diags {
+			fmt.Fprintf(&b, "error%s %s\n", where(fault.Range), fault.Message)
+		}
+		for _, a := range d.Args {
+			dumpCommand(&b, "", a)
+		}
+		for _, st := range d.Stages {
+			dumpCommand(&b, "", st.From)
+			fmt.Fprintf(&b, "  stage %q %q\n", st.Name, st.Doc)
+			for _, c := range st.Commands {
+				dumpCommand(&b, "  ", c)
+			}
+		}
+		c.Check(t, "instructions", []byte(b.String()))
+	})
+	if checked < 30 {
+		t.Errorf("%d cases have a section out/instructions, want 30", checked)
+	}
+}
+
+// dumpCommand prints the fields of a command that are not zero, one a line.
+func dumpCommand(b *strings.Builder, indent string, c Command) {
+	v := reflect.ValueOf(c).Elem()
+	first, last := c.Syntax().Rng.Lines()
+	fmt.Fprintf(b, "%s%s %d-%d\n", indent, v.Type().Name(), first, last)
+	dumpFields(b, indent+"  ", v)
+}
+
+func dumpFields(b *strings.Builder, indent string, v reflect.Value) {
+	for i := range v.NumField() {
+		switch f := v.Type().Field(i); {
+		case f.Type == reflect.TypeFor[Node]():
+		case f.Type == reflect.TypeFor[CommandLine]():
+			dumpFields(b, indent, v.Field(i))
+		default:
+			dumpField(b, indent, f.Name, v.Field(i))
+		}
+	}
+}
+
+func dumpField(b *strings.Builder, indent, name string, v reflect.Value) {
+	if v.Kind() == reflect.Slice && !v.IsNil() {
+		for i := range v.Len() {
+			dumpField(b, indent, name, v.Index(i))
+		}
+		if v.Len() == 0 {
+			fmt.Fprintf(b, "%s%s empty\n", indent, name)
+		}
+		return
+	}
+	if v.IsZero() && v.Kind() != reflect.String {
+		return
+	}
+	switch x := v.Interface().(type) {
+	case parser.Word:
+		if !x.Text.IsZero() {
+			fmt.Fprintf(b, "%s%s%s %q\n", indent, name, where(x.Text.Range()), x.Value)
+		}
+	case *parser.Word:
+		fmt.Fprintf(b, "%s%s%s %q\n", indent, name, where(x.Text.Range()), x.Value)
+	case source.Range:
+		fmt.Fprintf(b, "%s%s%s\n", indent, name, where(x))
+	case *parser.Flag:
+		fmt.Fprintf(b, "%s%s%s %q\n", indent, name, where(x.Text.Range()), x.Raw)
+	case parser.Heredoc:
+		fmt.Fprintf(b, "%s%s%s %s chomp=%t %q\n", indent, name, where(x.Word.Range()), x.Name, x.Chomp, x.Content())
+	case MountField:
+		fmt.Fprintf(b, "%s%s%s %q\n", indent, name, where(x.Range), x.Text)
+	case *bool:
+		fmt.Fprintf(b, "%s%s %t\n", indent, name, *x)
+	case string:
+		if x != "" {
+			fmt.Fprintf(b, "%s%s %q\n", indent, name, x)
+		}
+	default:
+		if v.Kind() != reflect.Struct {
+			fmt.Fprintf(b, "%s%s %v\n", indent, name, x)
+			return
+		}
+		fmt.Fprintf(b, "%s%s\n", indent, name)
+		dumpFields(b, indent+"  ", v)
+	}
+}
+
+// where prints where a range starts and ends.
+func where(r source.Range) string {
+	if r.IsZero() {
+		return ""
+	}
+	from, to := r.Position(), r.File.Position(r.End)
+	return fmt.Sprintf(" %d:%d-%d:%d", from.Line, from.Column, to.Line, to.Column)
+}
