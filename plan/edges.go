@@ -65,7 +65,8 @@ func (b *builder) bind(st *Stage, c instructions.Command, place source.Range) (b
 			}
 			src := b.stageNamed(from)
 			if src == nil {
-				src = implicit(from, source.Range{})
+				// Upstream: images of mounts have no place in the file.
+				src = implicit(from, source.Range{}, place)
 			}
 			bound.sources = append(bound.sources, src)
 		}
@@ -85,8 +86,8 @@ func (b *builder) has(st *Stage) bool {
 }
 
 // implicit makes the stage of an image that --from names.
-func implicit(name string, place source.Range) *Stage {
-	return &Stage{BaseName: name, Used: &Paths{}, Context: &Paths{}, place: place}
+func implicit(name string, place, asked source.Range) *Stage {
+	return &Stage{BaseName: name, Used: &Paths{}, Context: &Paths{}, place: place, asked: asked}
 }
 
 func (b *builder) copySource(c *instructions.Copy, place source.Range) (*Stage, *diag.Diagnostic) {
@@ -103,7 +104,7 @@ func (b *builder) copySource(c *instructions.Copy, place source.Range) (*Stage, 
 		if st := b.stageNamed(from.Value); st != nil {
 			return st, nil
 		}
-		return implicit(from.Value, place), nil
+		return implicit(from.Value, place, place), nil
 	}
 	if i < 0 || i >= len(b.Stages) {
 		return nil, diag.Errorf(from.Text.Range(), "invalid stage index %d", i)

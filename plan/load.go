@@ -77,7 +77,7 @@ func (b *builder) loadBases(ctx context.Context) error {
 			continue
 		}
 		if first == nil || errors.Is(first, context.Canceled) && !errors.Is(err, context.Canceled) {
-			first = at(b.Stages[i].place, err)
+			first = at(b.Stages[i].asked, err)
 		}
 	}
 	return first

@@ -63,7 +63,8 @@ type Stage struct {
 	fromWords [2]*expansion // base and platform
 	commands  []boundCommand
 	triggers  int
-	place     source.Range // where errors about the stage point
+	place     source.Range // the lines of its base's operation
+	asked     source.Range // where errors about its base point
 	loaded    bool
 	done      bool
 	onbuilt   bool

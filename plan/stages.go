@@ -28,6 +28,7 @@ func stages(ctx context.Context, b *builder) error {
 			Used:    &Paths{},
 			Context: &Paths{},
 			place:   syntax.From.In.Rng,
+			asked:   syntax.From.In.Rng,
 		}
 		if d := b.expandFrom(st); d != nil {
 			return d.In(st.place)
