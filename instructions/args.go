@@ -8,8 +8,8 @@ import (
 	"slipway/source"
 )
 
-// words lists the arguments of an instruction, whatever their form. Those of
-// ENV and LABEL are pairs and have no words.
+// words lists the arguments of an instruction, be they a list or one string.
+// Those of ENV, LABEL, HEALTHCHECK and ONBUILD have forms of their own.
 func words(a parser.Args) []parser.Word {
 	switch a := a.(type) {
 	case *parser.Raw:
@@ -18,11 +18,6 @@ func words(a parser.Args) []parser.Word {
 		return a.Words
 	case *parser.JSON:
 		return a.Words
-	case *parser.Typed:
-		return append([]parser.Word{a.Type}, words(a.Args)...)
-	case *parser.Sub:
-		k := a.Instruction.Keyword
-		return append([]parser.Word{{Value: k.String(), Text: k}}, words(a.Instruction.Args)...)
 	}
 	return nil
 }
