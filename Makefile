@@ -45,7 +45,7 @@ golden: ## rewrite the expected results of tests; review the diff
 
 lint: ## run the linters of .golangci.yml
 	go run ./integration/tools golangci-lint
-	bin/tools/golangci-lint run ./...
+	bin/tools/golangci-lint run --allow-parallel-runners ./...
 
 fmt: ## format the Go files
 	go run ./integration/tools golangci-lint
