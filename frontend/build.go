@@ -41,9 +41,7 @@ func Build(ctx context.Context, c client.Client) (*client.Result, error) {
 	if missing != nil && !forward {
 		return nil, missing
 	}
-	if b.inputs, err = inputs.New(c, b.options); err != nil {
-		return nil, err
-	}
+	b.inputs = inputs.New(c, b.options)
 	if b.file, err = b.inputs.Dockerfile(ctx); err != nil {
 		return nil, err
 	}

@@ -149,8 +149,9 @@ func TestRefusals(t *testing.T) {
 		{&builder{size: 17 << 20}, "failed to read dockerfile: Dockerfile exceeds maximum allowed size of 16777216 bytes"},
 		{dockerfile("FROM a\n", map[string]string{"requestid": "x"}), "unsupported request x"},
 		{dockerfile("FROM a\n", map[string]string{"frontend.caps": "x.y"}), "unsupported frontend capability x.y"},
-		{dockerfile("FROM a\n", map[string]string{"context": "https://x/y.git"}), "main context \"https://x/y.git\" is not local: remote contexts are not supported"},
-		{dockerfile("FROM a\n", map[string]string{"context:a": "local:x"}), "context:a=local:x: named contexts are not supported"},
+		{dockerfile("FROM a\n", map[string]string{"context": "https://x/y.git?z=1"}), `unexpected query "z"`},
+		{dockerfile("FROM a\n", map[string]string{"context:a": "what"}), "invalid context specifier what for a"},
+		{dockerfile("FROM a\n", map[string]string{"context:a": "who:what"}), "unsupported context source who for a"},
 	} {
 		if _, err := Build(context.Background(), tc.b); err == nil || err.Error() != tc.want {
 			t.Errorf("error %v, want %s", err, tc.want)

@@ -1,9 +1,14 @@
 // Package inputs reads what a build starts from through the gateway: the
-// Dockerfile, the ignore file, the main context and the configs of images.
+// Dockerfile, ignore files, the main context, named contexts and the configs of
+// images.
 //
-// [Inputs] implements dockerfile2llb.Inputs. Everything is looked up once per
-// build, however many platforms and stages ask for it.
+// [Inputs] implements dockerfile2llb.Inputs. The main context (maincontext.go)
+// is a local source, a git repository, a download or what the client made with
+// LLB of its own; a named one (named.go) may be an image too. Configs and the
+// main context are looked up once per build, however many platforms and stages
+// ask for them. What travels of a local source is known when it is opened: the
+// plan is complete by then.
 //
 // Not here: which options there are (frontend/options), what the files say
-// (parser, ignore patterns are the daemon's business).
+// (parser; ignore patterns are the daemon's business).
 package inputs

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
 
@@ -35,24 +36,27 @@ type ignoreFile struct {
 
 // Dockerfile reads the Dockerfile and the ignore file beside it.
 func (in *Inputs) Dockerfile(ctx context.Context) (*Dockerfile, error) {
-	name := in.options.Filename
+	m, err := in.main(ctx)
+	if err != nil {
+		return nil, err
+	}
+	name := m.filename
 	spellings := []string{name}
 	if path.Base(name) == options.DefaultFilename {
 		spellings = append(spellings, path.Join(path.Dir(name), strings.ToLower(options.DefaultFilename)))
 	}
-	follow := append([]string{name, name + ignoreSuffix}, spellings[1:]...)
-	st := in.local(in.options.DockerfileDir, "load build definition from "+name, in.options.DockerfileDir,
-		llb.FollowPaths(follow), llb.Differ(llb.DiffNone, false))
-	ref, def, err := in.open(ctx, st)
+	st := m.dockerfile
+	if st == nil {
+		follow := append([]string{name, name + ignoreSuffix}, spellings[1:]...)
+		local := in.local(in.options.DockerfileDir, "[internal] load build definition from "+name, in.options.DockerfileDir,
+			llb.FollowPaths(follow), llb.Differ(llb.DiffNone, false))
+		st = &local
+	}
+	ref, def, err := in.open(ctx, *st)
 	if err != nil {
 		return nil, fmt.Errorf("failed to resolve dockerfile: %w", err)
 	}
-	content, err := readFile(ctx, ref, spellings[0])
-	if err != nil && len(spellings) > 1 && !isTooLarge(err) {
-		if other, otherErr := readFile(ctx, ref, spellings[1]); otherErr == nil {
-			content, err = other, nil
-		}
-	}
+	content, err := readEither(ctx, ref, spellings)
 	if err != nil {
 		return nil, fmt.Errorf("failed to read dockerfile: %w", err)
 	}
@@ -64,29 +68,78 @@ func (in *Inputs) Dockerfile(ctx context.Context) (*Dockerfile, error) {
 	if err == nil && ignore != nil {
 		in.own = &ignoreFile{name + ignoreSuffix, ignore}
 	}
-	sm := llb.NewSourceMap(&st, name, language, content)
+	sm := llb.NewSourceMap(st, name, language, content)
 	sm.Definition = def
 	return &Dockerfile{Source: source.NewFile(name, content), Map: sm}, nil
 }
 
-// readIgnore returns the patterns of what the context leaves out: those beside
-// the Dockerfile, else those of the context. A context without the file has
-// none.
-func (in *Inputs) readIgnore(ctx context.Context) ([]string, error) {
-	f := in.own
-	if f == nil {
-		st := in.local(contextDir, "load "+ignoreName, contextDir+"-"+ignoreName,
-			llb.FollowPaths([]string{ignoreName}), llb.Differ(llb.DiffNone, false))
-		ref, _, err := in.open(ctx, st)
-		if err != nil {
-			return nil, err
-		}
-		content, err := readFile(ctx, ref, ignoreName)
-		if isTooLarge(err) {
-			return nil, err
-		}
-		f = &ignoreFile{ignoreName, content}
+// readEither reads the first of the files that can be read. The error is about
+// the first one; a file that is too large is one.
+func readEither(ctx context.Context, ref client.Reference, names []string) ([]byte, error) {
+	content, err := readFile(ctx, ref, names[0])
+	if err == nil || isTooLarge(err) {
+		return content, err
 	}
+	for _, name := range names[1:] {
+		if other, otherErr := readFile(ctx, ref, name); otherErr == nil {
+			return other, nil
+		}
+	}
+	return nil, err
+}
+
+// readIgnore returns the patterns of what the main context leaves out: those
+// beside the Dockerfile, else those of the context. A context without the file
+// has none, and one that is not local leaves nothing out.
+func (in *Inputs) readIgnore(ctx context.Context) ([]string, error) {
+	m, err := in.main(ctx)
+	if err != nil || m.state != nil {
+		return nil, err
+	}
+	if in.own != nil {
+		return in.own.patterns()
+	}
+	st := in.local(contextName, "[internal] load "+ignoreName, contextName+"-"+ignoreName,
+		llb.FollowPaths([]string{ignoreName}), llb.Differ(llb.DiffNone, false))
+	ref, _, err := in.open(ctx, st)
+	if err != nil {
+		return nil, err
+	}
+	return readPatterns(ctx, ref)
+}
+
+// ignoreOf returns the patterns of what a named context leaves out of a local
+// source.
+func (in *Inputs) ignoreOf(ctx context.Context, name, key string) ([]string, error) {
+	st := in.local(name, "[context "+key+"] load "+ignoreName, "context:"+key+"-"+ignoreName,
+		llb.FollowPaths([]string{ignoreName}), llb.Differ(llb.DiffNone, false))
+	def, err := st.Marshal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// Evaluated at once: a directory that the client does not have is an error
+	// here, not a missing file.
+	res, err := in.client.Solve(ctx, client.SolveRequest{Definition: def.ToPB(), Evaluate: true})
+	if err != nil {
+		return nil, err
+	}
+	ref, err := res.SingleRef()
+	if err != nil {
+		return nil, err
+	}
+	return readPatterns(ctx, ref)
+}
+
+// readPatterns reads the ignore file at the root.
+func readPatterns(ctx context.Context, ref client.Reference) ([]string, error) {
+	content, err := readFile(ctx, ref, ignoreName)
+	if isTooLarge(err) {
+		return nil, err
+	}
+	return (&ignoreFile{ignoreName, content}).patterns()
+}
+
+func (f *ignoreFile) patterns() ([]string, error) {
 	if len(f.content) == 0 {
 		return nil, nil
 	}

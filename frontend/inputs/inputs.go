@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 
 	"github.com/moby/buildkit/client/llb"
@@ -18,27 +17,24 @@ import (
 // message of the gateway holds.
 const maxFile = 16 << 20
 
-const contextDir = "context" // the local source of the main context
-
 // Inputs reads what one build needs. It is safe for several platforms at once.
 type Inputs struct {
 	client  client.Client
 	build   client.BuildOpts
 	options *options.Options
 
-	ignore func(context.Context) ([]string, error) // once
-	own    *ignoreFile                             // Dockerfile.dockerignore
-	images sync.Map                                // imageKey → func() (*plan.Resolved, error)
+	main   func(context.Context) (*mainContext, error) // once
+	ignore func(context.Context) ([]string, error)     // once
+	own    *ignoreFile                                 // Dockerfile.dockerignore
+	images sync.Map                                    // imageKey → func() (*plan.Resolved, error)
 }
 
 // New returns the inputs of a build.
-func New(c client.Client, opts *options.Options) (*Inputs, error) {
-	if opts.Context != "" {
-		return nil, fmt.Errorf("main context %q is not local: remote contexts are not supported", opts.Context)
-	}
+func New(c client.Client, opts *options.Options) *Inputs {
 	in := &Inputs{client: c, build: c.BuildOpts(), options: opts}
+	in.main = once(in.openMain)
 	in.ignore = once(in.readIgnore)
-	return in, nil
+	return in
 }
 
 // once remembers the first result of f.
@@ -58,7 +54,8 @@ func once[T any](f func(context.Context) (T, error)) func(context.Context) (T, e
 	}
 }
 
-// local returns a local source with the options that all of them have.
+// local returns a local source with the options that all of them have: title is
+// what progress shows, hint tells what the builder may have kept of it.
 func (in *Inputs) local(name, title, hint string, opts ...llb.LocalOption) llb.State {
 	session := in.build.SessionID
 	if s, ok := in.options.Sessions[name]; ok {
@@ -67,7 +64,7 @@ func (in *Inputs) local(name, title, hint string, opts ...llb.LocalOption) llb.S
 	opts = append([]llb.LocalOption{
 		llb.SessionID(session),
 		llb.SharedKeyHint(hint),
-		llb.WithCustomName("[internal] " + title),
+		llb.WithCustomName(title),
 	}, opts...)
 	return llb.Local(name, opts...)
 }
@@ -119,28 +116,35 @@ func isTooLarge(err error) bool {
 	return errors.As(err, &e)
 }
 
-// State opens the main context: only what the build uses is transferred.
-func (in *Inputs) State(ctx context.Context, _ *plan.Input, used *plan.Paths) (llb.State, error) {
+// State opens the main context or a named one. Of local ones only what the
+// build uses is transferred.
+func (in *Inputs) State(ctx context.Context, of *plan.Input, used *plan.Paths) (llb.State, error) {
+	if of != nil {
+		open, ok := of.Handle.(opener)
+		if !ok {
+			return llb.State{}, fmt.Errorf("context %s is not one of this build", of.Name)
+		}
+		return open(used), nil
+	}
+	m, err := in.main(ctx)
+	if err != nil {
+		return llb.State{}, err
+	}
+	if m.state != nil {
+		return *m.state, nil
+	}
 	excludes, err := in.ignore(ctx)
 	if err != nil {
 		return llb.State{}, err
 	}
+	return in.local(contextName, "[internal] load build context", contextName, in.selected(excludes, used)...), nil
+}
+
+// selected are the options for what of a local source is transferred.
+func (*Inputs) selected(excludes []string, used *plan.Paths) []llb.LocalOption {
 	opts := []llb.LocalOption{llb.ExcludePatterns(excludes)}
 	if paths := used.Filter(); len(paths) > 0 {
 		opts = append(opts, llb.FollowPaths(paths))
 	}
-	return in.local(contextDir, "load build context", contextDir, opts...), nil
+	return opts
 }
-
-// named returns the named context of that name, in the spelling of images,
-// that is meant for the platform or for all.
-func (in *Inputs) named(names ...string) (string, bool) {
-	for _, n := range names {
-		if _, ok := in.options.Named[n]; ok {
-			return n, true
-		}
-	}
-	return "", false
-}
-
-func trimLatest(name string) string { return strings.TrimSuffix(name, ":latest") }

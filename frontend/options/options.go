@@ -19,18 +19,25 @@ const DefaultFilename = "Dockerfile"
 
 // Options are the options of one build.
 type Options struct {
-	Plan          plan.Options // without Platform and Resolver
-	Filename      string
-	Platforms     []ocispecs.Platform // asked for, in order; none leaves it to the image
-	CacheImports  []CacheImport
-	DockerfileDir string            // name of the local source with the Dockerfile
-	Sessions      map[string]string // local source → session, where not the build's own
-	Context       string            // reference of a remote main context; "" is the local one
-	Named         map[string]string // named contexts
-	RequestID     string            // sub-request; "" is a build
-	Caps          string            // frontend capabilities that the client relies on
-	Syntax        string            // frontend to use instead, with its arguments
-	Redirected    bool              // we were chosen by # syntax or the like
+	Plan         plan.Options // without Platform and Resolver
+	Filename     string
+	Platforms    []ocispecs.Platform // asked for, in order; none leaves it to the image
+	CacheImports []CacheImport
+
+	DockerfileDir   string            // name of the local source with the Dockerfile
+	LocalDockerfile bool              // the Dockerfile is there even if the context is not local
+	Sessions        map[string]string // local source → session, where not the build's own
+	Context         string            // reference of a remote main context; "" is the local one
+	ContextSubDir   *string           // directory of a remote main context to use; nil is its root
+	KeepGitDir      bool              // a main context from git keeps .git
+	CommitTimes     bool              // files of a main context from git have the commit's time
+	Named           map[string]string // named contexts: name or name::platform → scheme:value
+	SharedKeys      map[string]string // named context → what tells its local source from others
+	InputMetadata   map[string]string // frontend input → its metadata as JSON
+
+	RequestID  string // sub-request; "" is a build
+	Caps       string // frontend capabilities that the client relies on
+	Redirected bool   // we were chosen by # syntax or the like
 }
 
 // CacheImport is a place to import cache from.
@@ -47,7 +54,8 @@ var table = map[string]setter{
 	"target":             func(o *Options, v string) error { o.Plan.Target = v; return nil },
 	"platform":           setPlatforms,
 	"filename":           func(o *Options, v string) error { o.Filename = v; return nil },
-	"dockerfilekey":      func(o *Options, v string) error { o.DockerfileDir = v; return nil },
+	"dockerfilekey":      func(o *Options, v string) error { o.DockerfileDir, o.LocalDockerfile = v, true; return nil },
+	"contextsubdir":      func(o *Options, v string) error { o.ContextSubDir = &v; return nil },
 	"no-cache":           setNoCache,
 	"cache-imports":      setCacheImports,
 	"cache-from":         setCacheFrom,
@@ -70,10 +78,11 @@ var table = map[string]setter{
 	"cpusetcpus": cpus("cpusetcpus", func(r *plan.Resources) *string { return &r.CPUSetCPUs }),
 	"cpusetmems": cpus("cpusetmems", func(r *plan.Resources) *string { return &r.CPUSetMems }),
 
-	"build-arg:BUILDKIT_SYNTAX":           func(o *Options, v string) error { o.Syntax = v; return nil },
-	"build-arg:BUILDKIT_CACHE_MOUNT_NS":   func(o *Options, v string) error { o.Plan.CacheIDNamespace = v; return nil },
-	"build-arg:BUILDKIT_SANDBOX_HOSTNAME": setHostnameArg,
-	"build-arg:BUILDKIT_GIT_ADVICE":       setGitAdvice,
+	"build-arg:BUILDKIT_CACHE_MOUNT_NS":       func(o *Options, v string) error { o.Plan.CacheIDNamespace = v; return nil },
+	"build-arg:BUILDKIT_SANDBOX_HOSTNAME":     setHostnameArg,
+	"build-arg:BUILDKIT_GIT_ADVICE":           setGitAdvice,
+	"build-arg:BUILDKIT_CONTEXT_KEEP_GIT_DIR": setKeepGitDir,
+	"build-arg:SOURCE_DATE_EPOCH":             func(o *Options, v string) error { o.CommitTimes = v != ""; return nil },
 }
 
 // families are keys with a part that is free.
@@ -85,6 +94,8 @@ var families = []struct {
 	{"label:", func(o *Options, k, v string) { o.Plan.Labels[k] = v }},
 	{"local-sessionid:", func(o *Options, k, v string) { o.Sessions[k] = v }},
 	{"context:", func(o *Options, k, v string) { o.Named[k] = v }},
+	{"sharedkey:localdir:", func(o *Options, k, v string) { o.SharedKeys[k] = v }},
+	{"input-metadata:", func(o *Options, k, v string) { o.InputMetadata[k] = v }},
 }
 
 // Parse reads the options. Unknown keys are the business of others.
@@ -94,6 +105,8 @@ func Parse(opts map[string]string) (*Options, error) {
 		DockerfileDir: "dockerfile",
 		Sessions:      map[string]string{},
 		Named:         map[string]string{},
+		SharedKeys:    map[string]string{},
+		InputMetadata: map[string]string{},
 	}
 	o.Plan.BuildArgs = map[string]string{}
 	o.Plan.Labels = map[string]string{}
@@ -118,9 +131,9 @@ func Parse(opts map[string]string) (*Options, error) {
 	if err := o.setMultiPlatform(opts); err != nil {
 		return nil, err
 	}
-	contextKey := "context"
-	if v := opts["contextkey"]; v != "" {
-		contextKey = v
+	contextKey, ok := opts["contextkey"]
+	if !ok {
+		contextKey = "context"
 	}
 	o.Context = opts[contextKey]
 	return o, nil
@@ -217,5 +230,13 @@ func setGitAdvice(o *Options, v string) (err error) {
 	if o.Plan.GitAdvice, err = strconv.ParseBool(v); err != nil {
 		return fmt.Errorf("failed to parse build-arg:BUILDKIT_GIT_ADVICE: %w", err)
 	}
+	return nil
+}
+
+// setKeepGitDir takes no notice of what is no boolean.
+//
+// Upstream: unlike all other options.
+func setKeepGitDir(o *Options, v string) error {
+	o.KeepGitDir, _ = strconv.ParseBool(v)
 	return nil
 }

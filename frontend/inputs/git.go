@@ -1,0 +1,41 @@
+package inputs
+
+import (
+	"github.com/moby/buildkit/client/llb"
+
+	"slipway/gitref"
+)
+
+// git returns the source that a git reference means. isGit is false if it is
+// none; an error with isGit is about a reference that is one. What the
+// reference says wins over opts.
+func (in *Inputs) git(ref string, opts ...llb.GitOption) (st *llb.State, isGit bool, err error) {
+	g, isGit, err := gitref.Parse(ref)
+	if err != nil {
+		return nil, isGit, err
+	}
+	if in.options.Plan.GitAdvice {
+		opts = append(opts, llb.GitAdvice(true))
+	}
+	opts = append(opts, llb.GitRef(g.Ref), llb.WithCustomName("[internal] load git source "+ref))
+	if g.KeepGitDir != nil && *g.KeepGitDir {
+		opts = append(opts, llb.KeepGitDir())
+	}
+	if g.SubDir != "" {
+		opts = append(opts, llb.GitSubDir(g.SubDir))
+	}
+	if g.Checksum != "" {
+		opts = append(opts, llb.GitChecksum(g.Checksum))
+	}
+	if g.Submodules != nil && !*g.Submodules {
+		opts = append(opts, llb.GitSkipSubmodules())
+	}
+	if g.MTime != "" {
+		opts = append(opts, llb.GitMTime(g.MTime))
+	}
+	if g.FetchByCommit {
+		opts = append(opts, llb.GitFetchByCommit())
+	}
+	s := llb.Git(g.Remote, "", opts...)
+	return &s, true, nil
+}

@@ -1,0 +1,121 @@
+package inputs
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"regexp"
+
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/frontend/gateway/client"
+	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
+	"github.com/moby/buildkit/util/archiveutil"
+)
+
+const (
+	contextName    = "context"    // the main context's local source and frontend input
+	dockerfileName = "dockerfile" // the frontend input with the Dockerfile
+	downloadName   = "context"    // the file that a context from HTTP is downloaded to
+	sniffed        = 1024         // bytes that tell an archive
+)
+
+// mainContext is what the build starts from.
+type mainContext struct {
+	state      *llb.State // nil for the local one
+	dockerfile *llb.State // where the Dockerfile is; nil for a local source
+	filename   string     // of the Dockerfile
+}
+
+// openMain finds out what the main context is: git, HTTP, a frontend input or
+// else a local source. It is asked once per build.
+func (in *Inputs) openMain(ctx context.Context) (*mainContext, error) {
+	m := &mainContext{filename: in.options.Filename}
+	if err := in.openRemote(ctx, m); err != nil {
+		return nil, err
+	}
+	if in.options.LocalDockerfile {
+		m.dockerfile = nil
+	}
+	if dir := in.options.ContextSubDir; m.state != nil && dir != nil {
+		st := llb.Scratch().File(llb.Copy(*m.state, *dir, "/", &llb.CopyInfo{CopyDirContentsOnly: true}))
+		m.state = &st
+	}
+	return m, nil
+}
+
+func (in *Inputs) openRemote(ctx context.Context, m *mainContext) error {
+	ref := in.options.Context
+	st, isGit, err := in.git(ref, in.mainGitOptions()...)
+	switch {
+	case isGit && err != nil:
+		return err
+	case isGit:
+		m.state, m.dockerfile = st, st
+		return nil
+	case isHTTP(ref):
+		return in.openHTTP(ctx, m, ref)
+	}
+	return in.openInputs(ctx, m)
+}
+
+func (in *Inputs) mainGitOptions() []llb.GitOption {
+	var opts []llb.GitOption
+	if in.options.CommitTimes {
+		opts = append(opts, llb.GitMTimeCommit())
+	}
+	if in.options.KeepGitDir {
+		opts = append(opts, llb.KeepGitDir())
+	}
+	return opts
+}
+
+var httpURL = regexp.MustCompile(`^https?://`)
+
+func isHTTP(ref string) bool { return httpURL.MatchString(ref) }
+
+// openHTTP downloads the context: an archive is unpacked, anything else is the
+// Dockerfile itself.
+func (in *Inputs) openHTTP(ctx context.Context, m *mainContext, url string) error {
+	st := llb.HTTP(url, llb.Filename(downloadName), llb.WithCustomName("[internal] load remote build context"))
+	def, err := st.Marshal(ctx, llb.WithCaps(in.build.Caps))
+	if err != nil {
+		return fmt.Errorf("failed to marshal httpcontext: %w", err)
+	}
+	res, err := in.client.Solve(ctx, client.SolveRequest{Definition: def.ToPB()})
+	if err != nil {
+		return fmt.Errorf("failed to resolve httpcontext: %w", err)
+	}
+	ref, err := res.SingleRef()
+	if err != nil {
+		return err
+	}
+	head, err := ref.ReadFile(ctx, client.ReadRequest{Filename: downloadName, Range: &client.FileRange{Length: sniffed}})
+	if err != nil {
+		return fmt.Errorf("failed to read downloaded context: %w", err)
+	}
+	if archiveutil.IsArchive(head) {
+		st = llb.Scratch().File(llb.Copy(st, path.Join("/", downloadName), "/", &llb.CopyInfo{AttemptUnpack: true}))
+	} else {
+		m.filename = downloadName
+	}
+	m.state, m.dockerfile = &st, &st
+	return nil
+}
+
+// openInputs takes what the client made with LLB of its own.
+func (in *Inputs) openInputs(ctx context.Context, m *mainContext) error {
+	if in.build.Caps.Supports(gwpb.CapFrontendInputs) != nil {
+		return nil // old builders have none
+	}
+	states, err := in.client.Inputs(ctx)
+	if err != nil {
+		return fmt.Errorf("failed to get frontend inputs: %w", err)
+	}
+	if st, ok := states[dockerfileName]; ok {
+		m.dockerfile = &st
+	}
+	if st, ok := states[contextName]; ok {
+		m.state = &st
+	}
+	return nil
+}

@@ -1,0 +1,160 @@
+package inputs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/containerd/platforms"
+	"github.com/distribution/reference"
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	"github.com/moby/buildkit/util/imageutil"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/plan"
+)
+
+// maxRewrites is how often source policies may send a named context elsewhere.
+const maxRewrites = 10
+
+// named is a named context as an option gives it.
+type named struct {
+	in       *Inputs
+	name     string // familiar form of an image name, without :latest
+	key      string // name or name::platform, as in the option
+	platform *ocispecs.Platform
+}
+
+// opener opens an input, given what is read of it.
+type opener func(used *plan.Paths) llb.State
+
+// Context looks up a named context, the one for the platform first.
+func (in *Inputs) Context(_ context.Context, name string, p *ocispecs.Platform) (plan.NamedContext, error) {
+	ref, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return nil, fmt.Errorf("invalid context name %s: %w", name, err)
+	}
+	name = strings.TrimSuffix(reference.FamiliarString(ref), ":latest")
+	of := platforms.DefaultSpec()
+	if p != nil {
+		of = *p
+	}
+	for _, key := range []string{name + "::" + platforms.FormatAll(platforms.Normalize(of)), name} {
+		if _, ok := in.options.Named[key]; ok {
+			return &named{in: in, name: name, key: key, platform: p}, nil
+		}
+	}
+	return nil, nil
+}
+
+// Load looks into the context.
+func (n *named) Load(ctx context.Context) (*plan.Resolved, error) {
+	value := n.in.options.Named[n.key]
+	for range maxRewrites + 1 {
+		res, err := n.open(ctx, value)
+		var moved *imageutil.ResolveToNonImageError
+		if !errors.As(err, &moved) {
+			return res, err
+		}
+		scheme, rest, ok := strings.Cut(moved.Updated, "://")
+		if !ok {
+			return nil, fmt.Errorf("could not parse ref: %s", moved.Updated)
+		}
+		value = scheme + ":" + rest
+	}
+	return nil, fmt.Errorf("context recursion limit exceeded; this may indicate a cycle in the provided source policies: %s", value)
+}
+
+func (n *named) open(ctx context.Context, value string) (*plan.Resolved, error) {
+	scheme, rest, ok := strings.Cut(value, ":")
+	if !ok {
+		return nil, fmt.Errorf("invalid context specifier %s for %s", value, n.key)
+	}
+	if strings.HasPrefix(scheme, "git@") {
+		scheme = "git"
+	}
+	switch scheme {
+	case "docker-image":
+		return n.image(ctx, strings.TrimPrefix(rest, "//"))
+	case "oci-layout":
+		return n.layout(ctx, strings.TrimPrefix(rest, "//"))
+	case "git":
+		st, isGit, err := n.in.git(value)
+		if !isGit {
+			return nil, fmt.Errorf("invalid git context %s", value)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return n.found(*st), nil
+	case "http", "https":
+		return n.url(value)
+	case "local":
+		return n.local(ctx, rest)
+	case "input":
+		return n.input(ctx, rest)
+	}
+	return nil, fmt.Errorf("unsupported context source %s for %s", scheme, n.key)
+}
+
+// found is a context that does not depend on what is read of it.
+func (n *named) found(st llb.State) *plan.Resolved {
+	return n.opened(func(*plan.Paths) llb.State { return st })
+}
+
+func (n *named) opened(open opener) *plan.Resolved {
+	return &plan.Resolved{Input: &plan.Input{Name: n.name, Platform: n.platform, Handle: open}}
+}
+
+// url opens a git repository, or downloads a file that is not unpacked.
+func (n *named) url(value string) (*plan.Resolved, error) {
+	st, isGit, err := n.in.git(value)
+	if isGit && err != nil {
+		return nil, err
+	}
+	if isGit {
+		return n.found(*st), nil
+	}
+	return n.found(llb.HTTP(value, llb.Filename(downloadName), llb.WithCustomName("[context "+n.key+"] "+value))), nil
+}
+
+// local opens a directory of the client: what its own ignore file leaves, and
+// of that what is used.
+func (n *named) local(ctx context.Context, name string) (*plan.Resolved, error) {
+	patterns, err := n.in.ignoreOf(ctx, name, n.key)
+	if err != nil {
+		return nil, err
+	}
+	hint := "context:" + n.key + "-" + n.in.options.SharedKeys[n.key]
+	return n.opened(func(used *plan.Paths) llb.State {
+		return n.in.local(name, "[context "+n.key+"] load from client", hint, n.in.selected(patterns, used)...)
+	}), nil
+}
+
+// input opens what the client made with LLB of its own.
+func (n *named) input(ctx context.Context, name string) (*plan.Resolved, error) {
+	states, err := n.in.client.Inputs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	st, ok := states[name]
+	if !ok {
+		return nil, fmt.Errorf("invalid input %s for %s", name, n.key)
+	}
+	res := n.found(st)
+	md, ok := n.in.options.InputMetadata[name]
+	if !ok {
+		return res, nil
+	}
+	var values map[string][]byte
+	if err := json.Unmarshal([]byte(md), &values); err != nil {
+		return nil, fmt.Errorf("failed to parse input metadata %s: %w", md, err)
+	}
+	if res.Config, ok = values[exptypes.ExporterImageConfigKey]; !ok {
+		return res, nil
+	}
+	return res, json.Unmarshal(res.Config, &plan.Image{})
+}

@@ -1,0 +1,101 @@
+package inputs
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/distribution/reference"
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/client/llb/sourceresolver"
+
+	"slipway/plan"
+)
+
+// image opens an image of a registry.
+func (n *named) image(ctx context.Context, ref string) (*plan.Resolved, error) {
+	if ref == "scratch" {
+		return n.found(llb.Scratch()), nil
+	}
+	parsed, err := reference.ParseNormalizedNamed(ref)
+	if err != nil {
+		return nil, err
+	}
+	img, err := n.in.Image(ctx, reference.TagNameOnly(parsed).String(), plan.ImageQuery{
+		Platform: n.platform,
+		Mode:     n.in.options.Plan.ResolveMode,
+		LogName:  fmt.Sprintf("[context %s] load metadata for %s", n.key, ref),
+	})
+	if err != nil {
+		return nil, err
+	}
+	opts := []llb.ImageOption{llb.WithCustomName("[context " + n.key + "] " + ref)}
+	if n.platform != nil {
+		opts = append(opts, llb.Platform(*n.platform))
+	}
+	res := n.found(llb.Image(img.Ref, opts...))
+	res.Ref, res.Digest = img.Ref, img.Digest
+	res.Config, err = withoutCreated(img.Config)
+	return res, err
+}
+
+// withoutCreated drops the time from an image config.
+//
+// Upstream: of all bases only this one is told to exporters without its time.
+func withoutCreated(config []byte) ([]byte, error) {
+	var img plan.Image
+	if err := json.Unmarshal(config, &img); err != nil {
+		return nil, err
+	}
+	img.Created = nil
+	return json.Marshal(img)
+}
+
+// layout opens an image of an OCI layout that the client has.
+func (n *named) layout(ctx context.Context, spec string) (*plan.Resolved, error) {
+	ref, err := reference.Parse(spec)
+	if err != nil {
+		return nil, fmt.Errorf("could not parse oci-layout reference %q: %w", spec, err)
+	}
+	store, ok := ref.(reference.Named)
+	if !ok {
+		return nil, fmt.Errorf("oci-layout reference %q has no name", ref.String())
+	}
+	digested, ok := store.(reference.Digested)
+	if !ok {
+		return nil, fmt.Errorf("oci-layout reference %q has no digest", store.String())
+	}
+	// The store's name is the client's; people know the context's.
+	shown, err := reference.ParseNormalizedNamed(n.name)
+	if err != nil {
+		return nil, fmt.Errorf("could not parse oci-layout reference %q: %w", n.name, err)
+	}
+	canonical, err := reference.WithDigest(shown, digested.Digest())
+	if err != nil {
+		return nil, fmt.Errorf("could not wrap %q with digest: %w", n.name, err)
+	}
+	session := n.in.build.SessionID
+	img, err := n.in.resolve(ctx, canonical.String(), sourceresolver.Opt{
+		LogName: fmt.Sprintf("[context %s] load metadata for %s", n.key, canonical),
+		OCILayoutOpt: &sourceresolver.ResolveOCILayoutOpt{
+			Platform: n.platform,
+			Store:    sourceresolver.ResolveImageConfigOptStore{SessionID: session, StoreID: store.Name()},
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(img.Config, &plan.Image{}); err != nil {
+		return nil, fmt.Errorf("could not parse oci-layout image config: %w", err)
+	}
+	opts := []llb.OCILayoutOption{
+		llb.WithCustomName("[context " + n.key + "] OCI load from client"),
+		llb.OCIStore(session, store.Name()),
+	}
+	if n.platform != nil {
+		opts = append(opts, llb.Platform(*n.platform))
+	}
+	res := n.found(llb.OCILayout(canonical.String(), opts...))
+	res.Ref, res.Digest, res.Config = img.Ref, img.Digest, img.Config
+	return res, nil
+}
