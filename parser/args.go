@@ -67,9 +67,9 @@ func (p *layout) args(in *Instruction, n *parser.Node, depth int) Args {
 	case formString, formCommand:
 		return &Raw{Word: Word{Value: n.Next.Value, Text: t}}
 	case formList, formWords:
-		return &Words{Words: join(values(n.Next), separated(t), t)}
+		return &Words{Words: join(n.Next, separated(t), t)}
 	case formQuoted:
-		return &Words{Words: join(values(n.Next), p.quoted(t), t)}
+		return &Words{Words: join(n.Next, p.quoted(t), t)}
 	case formPairs:
 		return p.pairs(n.Next, t)
 	case formSub:
@@ -78,17 +78,8 @@ func (p *layout) args(in *Instruction, n *parser.Node, depth int) Args {
 	return nil
 }
 
-// values lists the strings of a chain of nodes.
-func values(n *parser.Node) []string {
-	var list []string
-	for ; n != nil; n = n.Next {
-		list = append(list, n.Value)
-	}
-	return list
-}
-
 func newJSON(n *parser.Node, t source.Text) *JSON {
-	return &JSON{Text: t, Words: join(values(n), jsonElements(t), t)}
+	return &JSON{Text: t, Words: join(n, jsonElements(t), t)}
 }
 
 func (p *layout) sub(in *Instruction, children []*parser.Node, depth int) Args {
@@ -134,25 +125,35 @@ func cutType(t source.Text) (word, rest source.Text) {
 // pairs reads the arguments of ENV and LABEL, in BuildKit's tree a chain of
 // key, value and separator.
 func (p *layout) pairs(n *parser.Node, t source.Text) Args {
-	list := values(n)
-	if len(list) == 3 && list[2] == "" {
-		return legacyPair(list, t)
+	if sep := third(n); sep != nil && sep.Value == "" {
+		return legacyPair(n, t)
 	}
 	places := p.quoted(t)
-	out := &Pairs{}
-	for i := 0; i+2 < len(list); i += 3 {
+	list := make([]Pair, 0, len(places))
+	for sep := third(n); sep != nil; sep = third(n) {
 		at := t
-		if len(places) == len(list)/3 {
-			at = places[i/3]
+		if len(list) < len(places) {
+			at = places[len(list)]
 		}
 		key, value := cutEquals(at)
-		out.Pairs = append(out.Pairs, Pair{Key: Word{list[i], key}, Value: Word{list[i+1], value}})
+		list = append(list, Pair{Key: Word{n.Value, key}, Value: Word{n.Next.Value, value}})
+		n = sep.Next
 	}
-	return out
+	return &Pairs{Pairs: list}
+}
+
+// third returns the third of a chain of nodes; nil if there are less.
+func third(n *parser.Node) *parser.Node {
+	for range 2 {
+		if n != nil {
+			n = n.Next
+		}
+	}
+	return n
 }
 
 // legacyPair reads the form without =.
-func legacyPair(list []string, t source.Text) *Pairs {
+func legacyPair(n *parser.Node, t source.Text) *Pairs {
 	s := t.String()
 	i := 0
 	for i < len(s) && !isSeparator(s[i]) {
@@ -163,7 +164,7 @@ func legacyPair(list []string, t source.Text) *Pairs {
 		j++
 	}
 	return &Pairs{Legacy: true, Pairs: []Pair{{
-		Key:   Word{list[0], t.Slice(0, i)},
-		Value: Word{list[1], t.Slice(j, len(s))},
+		Key:   Word{n.Value, t.Slice(0, i)},
+		Value: Word{n.Next.Value, t.Slice(j, len(s))},
 	}}}
 }

@@ -47,7 +47,7 @@ type Instruction struct {
 	Args     Args         // nil if nothing is there
 	Rest     source.Text  // everything behind keyword and flags, trimmed
 	Heredocs []Heredoc
-	Gaps     []source.Range // lines without content between its lines
+	Gaps     []source.Range // runs of lines without content between its lines
 
 	// Doc are the comments that BuildKit counts to the instruction: all behind
 	// the one before it, blank lines between them or not, or behind the last

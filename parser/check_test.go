@@ -203,7 +203,11 @@ func wantValues(n *parser.Node, form form) []string {
 	if form == formNone {
 		return nil
 	}
-	return values(n.Next)
+	var list []string
+	for c := n.Next; c != nil; c = c.Next {
+		list = append(list, c.Value)
+	}
+	return list
 }
 
 func gotValues(a Args) []string {

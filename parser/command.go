@@ -103,11 +103,11 @@ func (p *layout) flagWord(s string) (end, equals int, empty bool) {
 
 // newFlags joins the places of flags with BuildKit's words for them.
 func newFlags(raw []string, places []flagWord) []Flag {
-	var flags []Flag
-	for i, r := range raw {
-		if i >= len(places) {
-			break
-		}
+	if len(raw) == 0 {
+		return nil
+	}
+	flags := make([]Flag, 0, len(raw))
+	for i, r := range raw[:min(len(raw), len(places))] {
 		flags = append(flags, newFlag(r, places[i]))
 	}
 	return flags

@@ -62,7 +62,7 @@ func (p *layout) readDirectives() {
 	var dp parser.DirectiveParser
 	for line := 1; line <= p.file.Lines(); line++ {
 		r := p.file.LineRange(line, line)
-		token := trimLeft(p.content(r))
+		token := trimLeft(p.contentText(r))
 		d, err := dp.ParseLine([]byte(token.String()))
 		if err != nil {
 			p.badDirective = p.repeated(token, err)
@@ -90,7 +90,7 @@ func (p *layout) repeated(token source.Text, err error) *diag.Diagnostic {
 	d := diag.Errorf(trim(token).Range(), "%s", err.Error()).In(p.file.LineRange(line, line))
 	for _, dir := range p.directives {
 		if strings.EqualFold(dir.Name.String(), bad.Name.String()) {
-			d.Related = append(d.Related, diag.Related{Range: trim(p.content(dir.Rng)).Range(), Message: "first used here"})
+			d.Related = append(d.Related, diag.Related{Range: trim(p.contentText(dir.Rng)).Range(), Message: "first used here"})
 		}
 	}
 	return d

@@ -65,7 +65,7 @@ func (p *layout) atEnd(msg string, line int) *diag.Diagnostic {
 		}
 	}
 	context := p.file.LineRange(max(line, 1), max(line, 1))
-	t := p.content(context)
+	t := p.contentText(context)
 	return diag.Errorf(t.Slice(t.Len(), t.Len()).Range(), "%s", msg).In(context)
 }
 

@@ -48,19 +48,38 @@ func heredocWords(line source.Text) []Heredoc {
 	return list
 }
 
+// heredocPlaces returns where the n heredoc words of a logical line stand.
+func heredocPlaces(line source.Text, n int) []source.Text {
+	places := make([]source.Text, 0, n)
+	fields, _ := shell.Split(line.String())
+	for _, f := range fields {
+		if strings.Contains(f.Text, "<<") {
+			places = append(places, line.Slice(f.Start, f.End))
+		}
+	}
+	if len(places) == n {
+		return places // all that look like one are one
+	}
+	places = places[:0]
+	for _, h := range heredocWords(line) {
+		places = append(places, h.Word)
+	}
+	return places
+}
+
 // heredocs lays ranges over BuildKit's heredocs, whose bodies follow the
 // logical line.
 func (p *layout) heredocs(docs []parser.Heredoc, l logical) []Heredoc {
 	if len(docs) == 0 {
 		return nil
 	}
-	words := heredocWords(l.text)
+	words := heredocPlaces(l.text, len(docs))
 	list := make([]Heredoc, 0, len(docs))
 	start := l.end
 	for i, d := range docs {
 		h := Heredoc{Name: d.Name, Expand: d.Expand, Chomp: d.Chomp, FD: d.FileDescriptor, Word: l.text}
 		if len(words) == len(docs) {
-			h.Word = words[i].Word
+			h.Word = words[i]
 		}
 		end := min(start+len(d.Content), len(p.file.Bytes))
 		h.Body = source.Range{File: p.file, Start: start, End: end}

@@ -14,7 +14,7 @@ const bom = "\xEF\xBB\xBF"
 // logical is a logical line and how it is written.
 type logical struct {
 	text source.Text
-	gaps []source.Range // lines without content in it
+	gaps []source.Range // runs of lines without content in it
 	end  int            // offset behind its last line
 }
 
@@ -28,19 +28,19 @@ func (p *layout) logicalLine(first, last int) logical {
 	for n := first; n <= last; n++ {
 		line := p.file.LineRange(n, n)
 		l.end = line.End
-		t := p.content(line)
-		token := trimLeft(t)
+		start, end := p.content(line)
+		s := p.file.Bytes[start:end]
+		token := bytes.TrimLeftFunc(s, unicode.IsSpace)
 		switch {
 		case n == first:
-			t = token
-		case token.Len() == 0:
-			l.gaps = append(l.gaps, line)
+			start, s = end-len(token), token
+		case len(token) == 0:
+			l.gap(line)
 			continue
-		case token.String()[0] == '#':
+		case token[0] == '#':
 			continue
 		}
-		length, more := continued(t.String(), p.escape)
-		start := t.Offset(0)
+		length, more := continued(s, p.escape)
 		b.Add(start, start+length)
 		if !more {
 			break
@@ -50,14 +50,30 @@ func (p *layout) logicalLine(first, last int) logical {
 	return l
 }
 
-// content returns a line of the file without its end and without the byte
-// order mark.
-func (p *layout) content(line source.Range) source.Text {
-	if line.Start == 0 && bytes.HasPrefix(p.file.Bytes, []byte(bom)) {
-		line.Start = min(len(bom), line.End)
+// gap adds a line to the gaps. Lines that follow each other are one.
+func (l *logical) gap(line source.Range) {
+	if n := len(l.gaps); n > 0 && l.gaps[n-1].End == line.Start {
+		l.gaps[n-1].End = line.End
+		return
 	}
-	t := line.Text()
-	return t.Slice(0, len(strings.TrimRight(t.String(), "\r\n")))
+	l.gaps = append(l.gaps, line)
+}
+
+// content returns where a line of the file stands without its end and without
+// the byte order mark.
+func (p *layout) content(line source.Range) (start, end int) {
+	s := p.file.Bytes[line.Start:line.End]
+	if line.Start == 0 {
+		s = bytes.TrimPrefix(s, []byte(bom))
+	}
+	start = line.End - len(s)
+	return start, start + len(bytes.TrimRight(s, "\r\n"))
+}
+
+// contentText returns what content tells the place of.
+func (p *layout) contentText(line source.Range) source.Text {
+	line.Start, line.End = p.content(line)
+	return line.Text()
 }
 
 // continued tells whether a line goes on, and how long it is without the escape
@@ -65,8 +81,11 @@ func (p *layout) content(line source.Range) source.Text {
 //
 // Upstream: an escape character before the last one hinders that, even if it
 // is escaped itself.
-func continued(s string, escape byte) (int, bool) {
-	i := len(strings.TrimRight(s, " \t"))
+func continued(s []byte, escape byte) (int, bool) {
+	i := len(s)
+	for i > 0 && (s[i-1] == ' ' || s[i-1] == '\t') {
+		i--
+	}
 	if i == 0 || s[i-1] != escape || i > 1 && s[i-2] == escape {
 		return len(s), false
 	}

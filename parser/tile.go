@@ -1,6 +1,11 @@
 package parser
 
-import "slipway/source"
+import (
+	"bytes"
+	"unicode"
+
+	"slipway/source"
+)
 
 // between makes nodes of the lines up to that of the next instruction.
 func (p *layout) between(line int) {
@@ -19,12 +24,13 @@ func (p *layout) between(line int) {
 
 // outside makes a node of one line outside of instructions.
 func (p *layout) outside(r source.Range) {
-	t := p.content(r)
-	token := trimLeft(t)
-	if token.Len() == 0 || token.String()[0] != '#' {
+	start, end := p.content(r)
+	token := bytes.TrimLeftFunc(p.file.Bytes[start:end], unicode.IsSpace)
+	if len(token) == 0 || token[0] != '#' {
 		p.blank(r)
 		return
 	}
+	t := p.contentText(r)
 	c := &Comment{Rng: r, Text: trim(t.Slice(1, t.Len()))}
 	p.nodes = append(p.nodes, c)
 	if c.Text.Len() == 0 {

@@ -5,17 +5,26 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+
 	"slipway/source"
 )
 
-// join joins BuildKit's words with their places. Were the two ever to differ in
-// number, a word is said to stand in the whole of the arguments.
-func join(values []string, places []source.Text, all source.Text) []Word {
-	words := make([]Word, len(values))
-	for i, v := range values {
-		words[i] = Word{Value: v, Text: all}
-		if len(places) == len(values) {
-			words[i].Text = places[i]
+// join joins BuildKit's words, a chain of nodes, with their places. Were the
+// two ever to differ in number, a word is said to stand in the whole of the
+// arguments.
+func join(n *parser.Node, places []source.Text, all source.Text) []Word {
+	words := make([]Word, 0, len(places))
+	for ; n != nil; n = n.Next {
+		w := Word{Value: n.Value, Text: all}
+		if len(words) < len(places) {
+			w.Text = places[len(words)]
+		}
+		words = append(words, w)
+	}
+	if len(words) != len(places) {
+		for i := range words {
+			words[i].Text = all
 		}
 	}
 	return words

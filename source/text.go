@@ -6,9 +6,14 @@ import "sort"
 // value; slices share the parent's segments.
 type Text struct {
 	s     string
-	file  *File
-	segs  []segment // ascending in at and in offset; never changed
-	start int       // where s begins in the string the segments describe
+	from  *origin
+	start int // where s begins in the string that from describes
+}
+
+// origin says where a string came from. It never changes.
+type origin struct {
+	file *File
+	segs []segment // ascending in at and in offset; never empty
 }
 
 // segment says that the text from at on stands in the file from offset on, up
@@ -40,7 +45,11 @@ func (b *Builder) Add(start, end int) {
 
 // Text returns what was added so far.
 func (b *Builder) Text() Text {
-	return Text{s: string(b.buf), file: b.file, segs: b.segs[:len(b.segs):len(b.segs)]}
+	segs := b.segs[:len(b.segs):len(b.segs)]
+	if len(segs) == 0 {
+		segs = []segment{{}}
+	}
+	return Text{s: string(b.buf), from: &origin{file: b.file, segs: segs}}
 }
 
 // Text returns the range's bytes as a text.
@@ -48,7 +57,7 @@ func (r Range) Text() Text {
 	if r.File == nil {
 		return Text{}
 	}
-	return Text{s: r.String(), file: r.File, segs: []segment{{at: 0, offset: r.Start}}}
+	return Text{s: r.String(), from: &origin{file: r.File, segs: []segment{{at: 0, offset: r.Start}}}}
 }
 
 // String returns the text.
@@ -58,17 +67,17 @@ func (t Text) String() string { return t.s }
 func (t Text) Len() int { return len(t.s) }
 
 // IsZero tells whether the text is empty and belongs to no file.
-func (t Text) IsZero() bool { return t.s == "" && t.file == nil }
+func (t Text) IsZero() bool { return t.from == nil }
 
 // Slice returns the part [i, j) of the text, with its places.
 func (t Text) Slice(i, j int) Text {
-	return Text{s: t.s[i:j], file: t.file, segs: t.segs, start: t.start + i}
+	return Text{s: t.s[i:j], from: t.from, start: t.start + i}
 }
 
 // Offset returns where in the file byte i stands; i may be Len, which is
 // behind the last byte, and of an empty slice behind the byte before it.
 func (t Text) Offset(i int) int {
-	if len(t.segs) == 0 {
+	if t.from == nil {
 		return 0
 	}
 	at := t.start + i
@@ -80,13 +89,19 @@ func (t Text) Offset(i int) int {
 
 // place returns where byte at of the string that the segments describe stands.
 func (t Text) place(at int) int {
-	k := sort.Search(len(t.segs), func(k int) bool { return t.segs[k].at > at }) - 1
+	segs := t.from.segs
+	k := sort.Search(len(segs), func(k int) bool { return segs[k].at > at }) - 1
 	k = max(k, 0)
-	return t.segs[k].offset + at - t.segs[k].at
+	return segs[k].offset + at - segs[k].at
 }
 
 // File returns the file that the text is from; nil for the zero Text.
-func (t Text) File() *File { return t.file }
+func (t Text) File() *File {
+	if t.from == nil {
+		return nil
+	}
+	return t.from.file
+}
 
 // Range returns the smallest range of the file that holds the text. The range
 // of an empty text is empty.
@@ -96,7 +111,7 @@ func (t Text) Range() Range {
 	if len(t.s) > 0 {
 		end = t.Offset(len(t.s)-1) + 1
 	}
-	return Range{File: t.file, Start: start, End: end}
+	return Range{File: t.File(), Start: start, End: end}
 }
 
 // TrimSpace returns the part of the text without leading and trailing bytes

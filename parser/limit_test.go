@@ -1,0 +1,154 @@
+package parser
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"slipway/source"
+)
+
+// maxFile is the largest Dockerfile that the frontend reads.
+const maxFile = 16 << 20
+
+// folded breaks a line that is too long for one into continued ones.
+func folded(s string) string {
+	var b strings.Builder
+	for len(s) > 60_000 {
+		b.WriteString(s[:60_000] + "\\\n")
+		s = s[60_000:]
+	}
+	return b.String() + s + "\n"
+}
+
+func TestTooDeep(t *testing.T) {
+	nest := func(n int) string { return strings.Repeat("${a:-", n) + strings.Repeat("}", n) }
+	for _, tc := range []struct {
+		name, text string
+		at         string // of the fault; "" without
+	}{
+		{"deep enough", "RUN <<E " + nest(maxBraces) + "\nE\n", ""},
+		{"too deep", "FROM x\nRUN <<E " + nest(maxBraces+1) + "\nE\n", "2:509"},
+		{"folded", "FROM x\nRUN <<E \\\n" + strings.ReplaceAll(nest(maxBraces+1), "a:", "a\\\n:"), "103:3"},
+		{"onbuild", "ONBUILD RUN <<E \"" + nest(maxBraces+1) + "\"\nE\n", "1:518"},
+		{"escape", "# escape=`\nRUN `\n" + nest(maxBraces+1) + " <<E\nE\n", "3:501"},
+		{"no heredoc", "FROM x\nRUN " + nest(1000) + "\nRUN <<E\nE\n", ""},
+		{"one behind the other", "FROM x\nRUN <<E " + strings.Repeat("${a} ", 1000) + "\nE\n", ""},
+		{"single quotes", "FROM x\nRUN <<E '" + strings.Repeat("${a:-", 1000) + "'\nE\n", ""},
+		{"escaped", "FROM x\nRUN <<E " + strings.Repeat("\\${a:-", 1000) + "\nE\n", ""},
+		{"on many lines", "FROM x\n" + strings.Repeat("RUN <<E ${a:-b}\nE\n", 1000), ""},
+	} {
+		_, diags := Parse(source.NewFile("f", []byte(tc.text)))
+		if tc.at == "" {
+			if len(diags) > 0 {
+				t.Errorf("%s: %v", tc.name, diags)
+			}
+			continue
+		}
+		if len(diags) != 1 || diags[0].Message != "variables nested more than 100 deep" {
+			t.Errorf("%s: %v", tc.name, diags)
+			continue
+		}
+		d := diags[0]
+		if at, _, _ := strings.Cut(place(d.Range), "-"); at != tc.at || d.Range.String() != "${" {
+			t.Errorf("%s: at %s, want %s", tc.name, at, tc.at)
+		}
+	}
+}
+
+func TestOnbuildChain(t *testing.T) {
+	f, diags := Parse(source.NewFile("f", []byte(folded(strings.Repeat("ONBUILD ", 20_000)+"RUN x"))))
+	if len(diags) > 0 {
+		t.Fatal(diags)
+	}
+	depth := 0
+	in := f.Instructions()[0]
+	for sub, ok := in.Args.(*Sub); ok; sub, ok = in.Args.(*Sub) {
+		in = sub.Instruction
+		depth++
+	}
+	if depth != maxDepth || in.Keyword.String() != "ONBUILD" || in.Rest.Len() == 0 {
+		t.Errorf("%d deep, then %q", depth, in.Keyword)
+	}
+}
+
+// big make files of about n bytes that must not take more than time in
+// proportion.
+var big = []struct {
+	name string
+	make func(n int) string
+}{
+	{"lines", func(n int) string { return fill(n, "", "RUN echo hello world && make install foo bar baz\n", "") }},
+	{"short", func(n int) string { return fill(n, "", "RUN a\n", "") }},
+	{"comments", func(n int) string { return fill(n, "FROM a\n", "# a comment\n", "RUN a\n") }},
+	{"blanks", func(n int) string { return fill(n, "FROM a\n", "\n", "RUN a\n") }},
+	{"continued", func(n int) string { return fill(n, "RUN a", " and so on \\\n", "") }},
+	{"gaps", func(n int) string { return fill(n, "RUN a \\\n", "\n", "") }},
+	{"words", func(n int) string { return folded(fill(n, "COPY", " abc", "")) }},
+	{"pairs", func(n int) string { return folded(fill(n, "ENV", " a=\"b\"", "")) }},
+	{"flags", func(n int) string { return folded(fill(n, "RUN", " --a=b", "")) }},
+	{"json", func(n int) string { return folded(fill(n, "CMD [\"a\"", ",\"a\"", "]")) }},
+	{"heredoc", func(n int) string { return fill(n, "RUN <<E\n", "body\n", "E\n") }},
+	{"heredocs", func(n int) string { return fill(n, "", "RUN <<E\nE\n", "") }},
+	{"unterminated", func(n int) string { return fill(n, "RUN <<E\n", "body of it\n", "") }},
+	{"onbuild", func(n int) string { return fill(n, "", "ONBUILD RUN a\n", "") }},
+	{"braces", func(n int) string { return folded(fill(n, "RUN <<E ", "${a} ", "")) + "E\n" }},
+}
+
+// fill repeats part between start and end until there are about n bytes.
+func fill(n int, start, part, end string) string {
+	return start + strings.Repeat(part, (n-len(start)-len(end))/len(part)) + end
+}
+
+// TestBig parses of each a file of the frontend's limit over 256, and one four
+// times as long, and fails if that takes much more than four times as long.
+func TestBig(t *testing.T) {
+	for _, tc := range big {
+		t.Run(tc.name, func(t *testing.T) {
+			small, large := tc.make(maxFile/256), tc.make(maxFile/64)
+			f, diags := Parse(source.NewFile("f", []byte(small)))
+			if (f == nil) != (tc.name == "unterminated") {
+				t.Fatal(diags)
+			}
+			a, b := parseTime(small), parseTime(large)
+			if b > 12*a && b > time.Second {
+				t.Errorf("%v for %d bytes, %v for %d", a, len(small), b, len(large))
+			}
+		})
+	}
+}
+
+// parseTime returns the least time of three that parsing takes.
+func parseTime(text string) time.Duration {
+	least := time.Hour
+	for range 3 {
+		start := time.Now()
+		Parse(source.NewFile("f", []byte(text)))
+		least = min(least, time.Since(start))
+	}
+	return least
+}
+
+// TestLongLine parses one line of the greatest length.
+func TestLongLine(t *testing.T) {
+	for _, text := range []string{"RUN ", "COPY ", "ENV a=b ", "CMD [\"", "RUN <<E "} {
+		content := text + strings.Repeat("x", maxLine-len(text))
+		f := check(t, []byte(content))
+		if (f == nil) != (text[0] == 'E' || strings.Contains(text, "<<")) {
+			t.Errorf("%q: %v", text, f)
+		}
+	}
+}
+
+func BenchmarkParse(b *testing.B) {
+	for _, tc := range big {
+		b.Run(tc.name, func(b *testing.B) {
+			content := []byte(tc.make(maxFile))
+			b.SetBytes(int64(len(content)))
+			b.ReportAllocs()
+			for b.Loop() {
+				Parse(source.NewFile("f", content))
+			}
+		})
+	}
+}
