@@ -1,0 +1,145 @@
+package ignore
+
+import (
+	"bytes"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/moby/patternmatcher"
+	"github.com/moby/patternmatcher/ignorefile"
+
+	"slipway/source"
+)
+
+func parse(t *testing.T, text string) *Matcher {
+	t.Helper()
+	m, err := Parse(source.NewFile(".dockerignore", []byte(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestMatcher(t *testing.T) {
+	for _, tc := range []struct {
+		text, name string
+		ignored    bool
+		line       int // that decided; 0 is none
+		tree       Verdict
+	}{
+		{"", "a", false, 0, Kept},
+		{"", ".", false, 0, Kept},
+		{"a\n", ".", false, 0, Partly},
+		{"**\n", "/", false, 0, Partly},
+		{"a\n", "a", true, 1, Ignored},
+		{"/a/\n", "a/b/../c", true, 1, Ignored},
+		{"# a\n\n  a  \n", "a", true, 3, Ignored},
+		{"\ufeffa\n", "a", true, 1, Ignored},
+		{"x\n\ufeffa\n", "a", false, 0, Kept},
+		{"a\r\nb\r\n", "b", true, 2, Ignored},
+		{"a\n!a/b\n", "a", true, 1, Partly},
+		{"a\n!a/b\n", "a/b", false, 2, Kept},
+		{"a\n!a/b\n", "a/c", true, 1, Ignored},
+		{"!a/b\na\n", "a", true, 2, Ignored},
+		{"*\n!a/*/c\n", "a/b", true, 1, Partly},
+		{"*\n!a/*/c\n", "b", true, 1, Ignored},
+		{"a/b\n", "a", false, 0, Partly},
+		{"a/b\n", "c", false, 0, Kept},
+		{"a\n!a\n", "a", false, 2, Kept},
+		{"**/x.go\n", "a", false, 0, Partly},
+		{"! a\n*\n", "a", true, 2, Ignored},
+		{"*\n!!a\n", "!a", false, 2, Kept},
+	} {
+		m := parse(t, tc.text)
+		ignored, rule := m.Ignores(tc.name)
+		line := 0
+		if rule != nil {
+			line, _ = rule.Range.Lines()
+		}
+		if tree := m.Tree(tc.name); ignored != tc.ignored || line != tc.line || tree != tc.tree {
+			t.Errorf("%q of %q: ignored %t by line %d, tree %s; want %t, %d, %s",
+				tc.name, tc.text, ignored, line, tree, tc.ignored, tc.line, tc.tree)
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	for text, want := range map[string]string{
+		"a\n!\n":                     `.dockerignore:2: illegal exclusion pattern: "!"`,
+		"[\n":                        ".dockerignore:1: syntax error in pattern",
+		strings.Repeat("a", 100_000): ".dockerignore:1: ",
+	} {
+		if _, err := Parse(source.NewFile(".dockerignore", []byte(text))); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%.20q: error %v, want %s", text, err, want)
+		}
+	}
+}
+
+func TestRules(t *testing.T) {
+	rules := parse(t, "\n/a/\n!b\n").Rules()
+	if len(rules) != 2 || rules[0].Pattern != "a" || rules[0].Keep || rules[1].Pattern != "b" || !rules[1].Keep {
+		t.Errorf("rules %+v", rules)
+	}
+}
+
+// TestConcurrent is for the race detector: the library is lazy.
+func TestConcurrent(t *testing.T) {
+	m := parse(t, "*.go\n!a/**\n")
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() { m.Ignores("a/b.go") })
+	}
+	wg.Wait()
+}
+
+// FuzzIgnores compares with the library that builders use, and checks that what
+// Tree says of a directory holds below it.
+func FuzzIgnores(f *testing.F) {
+	for _, s := range [][3]string{
+		{"a\n!a/b\n", "a", "b"},
+		{"**/x\n!**/y/x", "y", "x"},
+		{"\ufeff# c\n*\n!*.go\n", "a.go", "b/c"},
+		{"[^a]b\n!!c\n\\*d\n", "x/b", "e"},
+		{"a**b/c\n!ax\n", "ax/b", "c"},
+	} {
+		f.Add(s[0], s[1], s[2])
+	}
+	f.Fuzz(func(t *testing.T, text, dir, below string) {
+		m, err := Parse(source.NewFile("f", []byte(text)))
+		patterns, readErr := ignorefile.ReadAll(bytes.NewReader([]byte(text)))
+		if readErr != nil {
+			if err == nil {
+				t.Fatalf("%q is accepted, not so upstream: %v", text, readErr)
+			}
+			return
+		}
+		pm, newErr := patternmatcher.New(patterns)
+		if newErr != nil && err == nil {
+			t.Fatalf("%q is accepted, not so upstream: %v", text, newErr)
+		}
+		if err != nil {
+			return // a pattern that upstream may never come to use
+		}
+		dir, below = clean(dir), clean(dir+"/"+below)
+		if dir == "." {
+			return
+		}
+		for _, name := range []string{dir, below} {
+			want, err := pm.MatchesOrParentMatches(name)
+			if err != nil {
+				t.Fatalf("%q: %v", text, err)
+			}
+			if got, _ := m.Ignores(name); got != want {
+				t.Errorf("%q of %q: ignored %t, want %t", name, text, got, want)
+			}
+		}
+		if !strings.HasPrefix(below, dir+"/") {
+			return
+		}
+		ignored, _ := m.Ignores(below)
+		if v := m.Tree(dir); v == Kept && ignored || v == Ignored && !ignored {
+			t.Errorf("%q of %q: %s, but below it %q is not", dir, text, v, below)
+		}
+	})
+}
