@@ -52,7 +52,7 @@ func Build(ctx context.Context, c client.Client) (*client.Result, error) {
 		return nil, missing
 	}
 	if id := b.options.RequestID; id != "" {
-		return nil, errdefs.NewUnsupportedSubrequestError(id)
+		return subrequest(id)
 	}
 	res, err := b.run(ctx)
 	if err != nil {

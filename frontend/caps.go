@@ -29,12 +29,12 @@ func checkCaps(required string) (forward bool, missing error) {
 		return false, nil
 	}
 	for c := range strings.SplitSeq(required, ",") {
-		name, mark, _ := strings.Cut(c, "+")
+		name, marks, _ := strings.Cut(c, "+")
 		if hasCap(name) {
 			continue
 		}
 		missing = grpcerrors.WrapCode(errdefs.NewUnsupportedFrontendCapError(name), codes.Unimplemented)
-		if mark != "forward" {
+		if !strings.HasPrefix(marks, "forward") && !strings.Contains(marks, "+forward") {
 			return false, missing
 		}
 		forward = true

@@ -131,6 +131,9 @@ func Parse(opts map[string]string) (*Options, error) {
 	if err := o.setMultiPlatform(opts); err != nil {
 		return nil, err
 	}
+	if err := checkAttestations(opts); err != nil {
+		return nil, err
+	}
 	contextKey, ok := opts["contextkey"]
 	if !ok {
 		contextKey = "context"

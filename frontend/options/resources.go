@@ -151,7 +151,7 @@ func cpus(key string, field func(*plan.Resources) *string) setter {
 			return nil
 		}
 		for part := range strings.SplitSeq(v, ",") {
-			if err := checkCPUs(part); err != nil {
+			if err := checkCPUs(strings.TrimSpace(part)); err != nil {
 				return invalidLimit(key, v, err)
 			}
 		}
@@ -161,19 +161,23 @@ func cpus(key string, field func(*plan.Resources) *string) setter {
 }
 
 func checkCPUs(part string) error {
+	if part == "" {
+		return nil
+	}
+	kind := "element"
 	first, last, isRange := strings.Cut(part, "-")
-	a, err := strconv.ParseUint(first, 10, 32)
-	if err != nil {
-		return err
+	if !isRange {
+		last = first
+	} else {
+		kind = "range"
 	}
-	b := a
-	if isRange {
-		if b, err = strconv.ParseUint(last, 10, 32); err != nil {
-			return err
-		}
+	a, err1 := strconv.Atoi(strings.TrimSpace(first))
+	b, err2 := strconv.Atoi(strings.TrimSpace(last))
+	if err1 != nil || err2 != nil || a < 0 || b < a {
+		return fmt.Errorf("invalid cpuset %s %q", kind, part)
 	}
-	if b < a || b > maxCPU {
-		return fmt.Errorf("invalid range %q", part)
+	if b > maxCPU {
+		return fmt.Errorf("cpuset %s %q exceeds maximum %d", kind, part, maxCPU)
 	}
 	return nil
 }
