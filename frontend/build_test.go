@@ -2,8 +2,10 @@ package frontend
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,7 +15,9 @@ import (
 	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
 	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/grpcerrors"
 	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	fstypes "github.com/tonistiigi/fsutil/types"
 )
 
@@ -87,6 +91,84 @@ func TestBuild(t *testing.T) {
 	last := string(joined(b.solved[len(b.solved)-1].Definition))
 	if !strings.Contains(last, `["d"]`) {
 		t.Errorf("the context is not limited to what is used")
+	}
+}
+
+// TestMetadata checks what exporters read.
+func TestMetadata(t *testing.T) {
+	res, err := Build(context.Background(), dockerfile("FROM a\nENV b=c\n", map[string]string{
+		"platform": "linux/arm64", "multi-platform": "true", "build-arg:SOURCE_DATE_EPOCH": "7",
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config, base struct{ Config struct{ Env []string } }
+	for key, v := range map[string]any{"containerimage.config/linux/arm64": &config, "containerimage.base.config/linux/arm64": &base} {
+		if err := json.Unmarshal(res.Metadata[key], v); err != nil {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+	if !slices.Contains(config.Config.Env, "b=c") || len(base.Config.Env) != 0 {
+		t.Errorf("config %v on %v", config, base)
+	}
+	want := map[string]string{
+		"source.date.epoch/linux/arm64": "7",
+		"refs.platforms":                `{"Platforms":[{"ID":"linux/arm64","Platform":{"architecture":"arm64","os":"linux"}}]}`,
+	}
+	for key, v := range want {
+		if got := string(res.Metadata[key]); got != v {
+			t.Errorf("%s is %s, want %s", key, got, v)
+		}
+	}
+	if len(res.Metadata) != 4 || res.Ref != nil {
+		t.Errorf("metadata %v, ref %v", res.Metadata, res.Ref)
+	}
+}
+
+// TestExportPlatform: images for Windows say which version they need, but keep
+// the name that was asked for.
+func TestExportPlatform(t *testing.T) {
+	image := ocispecs.Platform{OS: "windows", Architecture: "amd64", OSVersion: "10.0.1", OSFeatures: []string{"win32k"}}
+	p := exportPlatform(ocispecs.Platform{OS: "windows", Architecture: "amd64"}, image)
+	if p.ID != "windows/amd64" || p.Platform.OSVersion != "10.0.1" || len(p.Platform.OSFeatures) != 1 {
+		t.Errorf("windows is %+v", p)
+	}
+	image.OS = "linux"
+	if p = exportPlatform(ocispecs.Platform{OS: "linux", Architecture: "arm64", Variant: "v8"}, image); p.ID != "linux/arm64" || p.Platform.OSVersion != "" {
+		t.Errorf("linux is %+v", p)
+	}
+}
+
+// TestTypedErrors: errors keep their types on the way to the client.
+func TestTypedErrors(t *testing.T) {
+	for _, opts := range []map[string]string{{"requestid": "x"}, {"frontend.caps": "x"}} {
+		_, err := Build(context.Background(), dockerfile("FROM a\n", opts))
+		err = grpcerrors.FromGRPC(grpcerrors.ToGRPC(context.Background(), err))
+		var request *errdefs.UnsupportedSubrequestError
+		var cap *errdefs.UnsupportedFrontendCapError
+		if !errors.As(err, &request) && !errors.As(err, &cap) {
+			t.Errorf("%v is %v after travelling", opts, err)
+		}
+	}
+	_, err := Build(context.Background(), dockerfile("FROM a\nCOPPY x y\n", nil))
+	err = grpcerrors.FromGRPC(grpcerrors.ToGRPC(context.Background(), err))
+	if s := errdefs.Sources(err); len(s) != 1 || s[0].Ranges[0].Start.Line != 2 {
+		t.Errorf("places %v after travelling", s)
+	}
+}
+
+func TestDescribe(t *testing.T) {
+	res, err := Build(context.Background(), dockerfile("FROM a\n", map[string]string{"requestid": "frontend.subrequests.describe"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var known []struct{ Name string }
+	if err := json.Unmarshal(res.Metadata["result.json"], &known); err != nil || len(known) != 1 {
+		t.Errorf("%v, %v", known, err)
+	}
+	want := "NAME                 VERSION DESCRIPTION\nsubrequests.describe 1.0.0   List available subrequest types\n"
+	if got := string(res.Metadata["result.txt"]); got != want {
+		t.Errorf("text %q", got)
 	}
 }
 

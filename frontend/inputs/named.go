@@ -63,7 +63,11 @@ func (n *named) Load(ctx context.Context) (*plan.Resolved, error) {
 		if !ok {
 			return nil, fmt.Errorf("could not parse ref: %s", moved.Updated)
 		}
-		value = scheme + ":" + rest
+		// Upstream: all become scheme:rest, so that a policy that leads to git
+		// or HTTP ends in an error. Only local sources need that form.
+		if value = moved.Updated; scheme == "local" {
+			value = scheme + ":" + rest
+		}
 	}
 	return nil, fmt.Errorf("context recursion limit exceeded; this may indicate a cycle in the provided source policies: %s", value)
 }
