@@ -66,6 +66,11 @@ func (im *Images) lookup(named reference.Named) (imageEntry, bool) {
 	if tagged, ok := named.(reference.Tagged); ok {
 		tag = tagged.Tag()
 	}
+	if digested, ok := named.(reference.Digested); ok {
+		if entry, ok := im.entries[name+"@"+digested.Digest().String()]; ok {
+			return entry, entry != nil
+		}
+	}
 	if entry, ok := im.entries[name+":"+tag]; ok {
 		return entry, entry != nil
 	}
@@ -102,8 +107,8 @@ func (c *Case) Images() (*Images, error) {
 	return &Images{entries: entries}, nil
 }
 
-// entryKey is the key of an image of an archive: with a tag only if the
-// reference has one.
+// entryKey is the key of an image of an archive: with a tag or digest only if
+// the reference has one.
 func entryKey(ref string) (string, error) {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil {
