@@ -2,6 +2,7 @@ package frontend
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/moby/buildkit/frontend/gateway/client"
@@ -51,8 +52,8 @@ func Build(ctx context.Context, c client.Client) (*client.Result, error) {
 	if missing != nil {
 		return nil, missing
 	}
-	if id := b.options.RequestID; id != "" {
-		return subrequest(id)
+	if id := b.options.RequestID; id != nil {
+		return b.subrequest(ctx, *id)
 	}
 	res, err := b.run(ctx)
 	if err != nil {
@@ -63,14 +64,28 @@ func Build(ctx context.Context, c client.Client) (*client.Result, error) {
 
 // run converts and solves.
 func (b *build) run(ctx context.Context) (*client.Result, error) {
-	file, diags := parser.Parse(b.file.Source)
-	if err := diags.Err(); err != nil {
+	if err := b.parseBuild(); err != nil {
 		return nil, err
 	}
-	if b.dockerfile, diags = instructions.Parse(file); diags.Err() != nil {
-		return nil, diags.Err()
-	}
 	return b.platforms(ctx)
+}
+
+// parseBuild is parse for what ends in a conversion.
+func (b *build) parseBuild() error {
+	if len(b.file.Source.Bytes) == 0 {
+		return errors.New("the Dockerfile cannot be empty")
+	}
+	return b.parse()
+}
+
+// parse reads what the Dockerfile says.
+func (b *build) parse() error {
+	file, diags := parser.Parse(b.file.Source)
+	if err := diags.Err(); err != nil {
+		return err
+	}
+	b.dockerfile, diags = instructions.Parse(file)
+	return diags.Err()
 }
 
 // convert plans the build for one platform and says it in LLB.

@@ -163,10 +163,14 @@ func TestDescribe(t *testing.T) {
 		t.Fatal(err)
 	}
 	var known []struct{ Name string }
-	if err := json.Unmarshal(res.Metadata["result.json"], &known); err != nil || len(known) != 1 {
+	if err := json.Unmarshal(res.Metadata["result.json"], &known); err != nil || len(known) != len(allSubrequests()) {
 		t.Errorf("%v, %v", known, err)
 	}
-	want := "NAME                 VERSION DESCRIPTION\nsubrequests.describe 1.0.0   List available subrequest types\n"
+	want := "NAME                 VERSION DESCRIPTION\n" +
+		"outline              1.0.0   List all parameters current build target supports\n" +
+		"targets              1.0.0   List all targets current build supports\n" +
+		"convertllb           0.1.0   Convert Dockerfile to LLB\n" +
+		"subrequests.describe 1.0.0   List available subrequest types\n"
 	if got := string(res.Metadata["result.txt"]); got != want {
 		t.Errorf("text %q", got)
 	}

@@ -160,7 +160,6 @@ func TestErrorsOfFiles(t *testing.T) {
 		text string
 		want []string // message @ range
 	}{
-		{"ARG a", []string{"dockerfile contains no stages to build @ "}},
 		{"RUN a\nUSER b\nFROM c\n", []string{"no build stage in current context @ RUN"}},
 		{"RUN a", []string{"no build stage in current context @ RUN"}},
 		{"ARG =a\n", []string{prefix + "1: ARG names can not be blank @ =a"}},

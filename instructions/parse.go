@@ -7,7 +7,6 @@ import (
 	"slipway/diag"
 	"slipway/internal/suggest"
 	"slipway/parser"
-	"slipway/source"
 )
 
 // builder gives an instruction its type. Checks are in upstream's order, since
@@ -59,9 +58,6 @@ func Parse(f *parser.File) (*Dockerfile, diag.List) {
 			a.list = append(a.list, numbered(d, in))
 		}
 		a.add(in, c)
-	}
-	if len(a.list) == 0 && len(a.file.Stages) == 0 {
-		a.list = append(a.list, diag.Errorf(source.Range{}, "dockerfile contains no stages to build"))
 	}
 	return a.file, a.list
 }

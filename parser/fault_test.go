@@ -26,7 +26,7 @@ func TestFaults(t *testing.T) {
 		text, message, at string
 		first, last       int // lines that clients are told
 	}{
-		{"", "the Dockerfile cannot be empty", "", 0, 0},
+		{"", noInstructions, "", 1, 1},
 		{"# x\n\n", noInstructions, "", 2, 2},
 		{"# x", noInstructions, "", 1, 1},
 		{long, noInstructions, "xxx", 1, 1},

@@ -13,9 +13,6 @@ import (
 // and without its "dockerfile parse error on line", which is only for what an
 // instruction means; there is no file then.
 func Parse(f *source.File) (*File, diag.List) {
-	if len(f.Bytes) == 0 {
-		return nil, diag.List{diag.Errorf(source.Range{}, "the Dockerfile cannot be empty")}
-	}
 	p := &layout{file: f, escape: parser.DefaultEscapeToken}
 	p.readDirectives()
 	if d := p.tooDeep(); d != nil {

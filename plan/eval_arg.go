@@ -52,6 +52,7 @@ func (e *evaluator) argValue(decl *instructions.ArgDecl) (ArgValue, *diag.Diagno
 		a.Value, a.Set = v, true
 	default:
 		a.Value, a.Set = e.b.Globals.Lookup(decl.Key)
+		a.Global = a.Set
 	}
 	return a, nil
 }

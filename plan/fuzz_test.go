@@ -40,5 +40,10 @@ func FuzzBuild(f *testing.F) {
 			return
 		}
 		checkPlan(t, p)
+		for _, a := range p.Outline().Args {
+			if a.Name == "" || a.Range.IsZero() {
+				t.Errorf("argument %+v", a)
+			}
+		}
 	})
 }

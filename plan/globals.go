@@ -34,7 +34,7 @@ func globals(_ context.Context, b *builder) error {
 				if d != nil {
 					return d.In(arg.In.Rng)
 				}
-				g.Value, g.Set = res.Value, true
+				g.Value, g.Set, g.Uses = res.Value, true, res.Matched
 			}
 			if g.Set {
 				b.Globals = b.Globals.Set(decl.Key, g.Value)

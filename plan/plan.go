@@ -36,6 +36,7 @@ type GlobalArg struct {
 	In    *instructions.Arg
 	Value string
 	Set   bool
+	Uses  []string // variables of the default that were found
 }
 
 // Stage is a stage of the file or, for images that --from names, an implicit one.
@@ -140,7 +141,8 @@ type State struct {
 
 // ArgValue is an ARG of a stage and its value.
 type ArgValue struct {
-	Key   string
-	Value string
-	Set   bool
+	Key    string
+	Value  string
+	Set    bool
+	Global bool // the value is that of the global ARG of this name
 }

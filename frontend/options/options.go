@@ -35,9 +35,9 @@ type Options struct {
 	SharedKeys      map[string]string // named context → what tells its local source from others
 	InputMetadata   map[string]string // frontend input → its metadata as JSON
 
-	RequestID  string // sub-request; "" is a build
-	Caps       string // frontend capabilities that the client relies on
-	Redirected bool   // we were chosen by # syntax or the like
+	RequestID  *string // sub-request; nil is a build
+	Caps       string  // frontend capabilities that the client relies on
+	Redirected bool    // we were chosen by # syntax or the like
 }
 
 // CacheImport is a place to import cache from.
@@ -66,7 +66,7 @@ var table = map[string]setter{
 	"shm-size":           setShmSize,
 	"ulimit":             setUlimits,
 	"cgroup-parent":      func(o *Options, v string) error { o.Plan.CgroupParent = v; return nil },
-	"requestid":          func(o *Options, v string) error { o.RequestID = v; return nil },
+	"requestid":          func(o *Options, v string) error { o.RequestID = &v; return nil },
 	"frontend.caps":      func(o *Options, v string) error { o.Caps = v; return nil },
 	"cmdline":            func(o *Options, _ string) error { o.Redirected = true; return nil },
 

@@ -160,16 +160,10 @@ func ourCommand(c ours.Command) typed {
 
 func typedByThem(content []byte) typedFile {
 	res, err := grammar.Parse(bytes.NewReader(content))
-	if len(content) == 0 {
-		err = errors.New("the Dockerfile cannot be empty") // says its caller
-	}
 	if err != nil {
 		return theirFailure(err, directiveError.MatchString(err.Error()))
 	}
 	stages, args, err := theirs.Parse(res.AST, nil)
-	if err == nil && len(stages) == 0 {
-		err = errors.New("dockerfile contains no stages to build") // says its caller
-	}
 	if err != nil {
 		return theirFailure(err, false)
 	}
@@ -204,7 +198,7 @@ func theirFailure(err error, unplaced bool) typedFile {
 func theirLines(list []grammar.Range) []int {
 	var lines []int
 	for _, r := range list {
-		lines = append(lines, r.Start.Line)
+		lines = append(lines, max(r.Start.Line, 1)) // an empty file has a line, too
 	}
 	return lines
 }

@@ -1,0 +1,51 @@
+package frontend
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/frontend/subrequests/convertllb"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+
+	"slipway/dockerfile2llb"
+)
+
+// convertLLB returns the operations of a build without building anything.
+func (b *build) convertLLB(ctx context.Context) (*client.Result, error) {
+	res, err := b.convertImplicit(ctx)
+	if err != nil {
+		return nil, err
+	}
+	def, err := res.State.Marshal(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("failed to marshal LLB definition: %w", err)
+	}
+	out := convertllb.Result{
+		Def:      make(map[digest.Digest]*pb.Op, len(def.Def)),
+		Metadata: def.Metadata,
+		Source:   def.Source,
+	}
+	for _, data := range def.Def {
+		op := &pb.Op{}
+		if err := op.UnmarshalVT(data); err != nil {
+			return nil, err
+		}
+		out.Def[digest.FromBytes(data)] = op
+	}
+	return out.ToResult()
+}
+
+// convertImplicit parses and converts for the platform that a build has where
+// nobody asks for one.
+//
+// Upstream: the option platform says nothing to sub-requests.
+func (b *build) convertImplicit(ctx context.Context) (*dockerfile2llb.Result, error) {
+	if err := b.parseBuild(); err != nil {
+		return nil, err
+	}
+	opt := b.options.Plan
+	opt.BuildPlatforms = b.buildPlatforms()
+	return b.convert(ctx, opt)
+}

@@ -1,0 +1,32 @@
+package frontend
+
+import (
+	"context"
+
+	"github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/frontend/subrequests/outline"
+)
+
+// outline tells which build arguments, secrets and SSH agents the target takes.
+// Images are looked up: their triggers may use some.
+func (b *build) outline(ctx context.Context) (*client.Result, error) {
+	res, err := b.convertImplicit(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found := res.Plan.Outline()
+	stage := res.Plan.Target.Syntax
+	out := outline.Outline{Name: stage.Name, Description: stage.Doc, Sources: [][]byte{b.file.Source.Bytes}}
+	for _, a := range found.Args {
+		out.Args = append(out.Args, outline.Arg{
+			Name: a.Name, Description: a.Doc, Value: a.Value, Location: location(a.Range),
+		})
+	}
+	for _, s := range found.Secrets {
+		out.Secrets = append(out.Secrets, outline.Secret{Name: s.ID, Required: s.Required, Location: location(s.Range)})
+	}
+	for _, s := range found.SSH {
+		out.SSH = append(out.SSH, outline.SSH{Name: s.ID, Required: s.Required, Location: location(s.Range)})
+	}
+	return out.ToResult()
+}
