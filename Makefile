@@ -7,6 +7,7 @@ REGISTRY ?= localhost:5000
 TAG ?= 1
 IMAGE ?= ours
 FUZZTIME ?= 60s
+BENCH ?=
 # Folders whose fuzz targets `make fuzz` runs; each must have one.
 FUZZDIRS ?= parser instructions shell plan
 # Packages whose tests start programs, a builder among them.
@@ -69,7 +70,7 @@ conformance: ## run BuildKit's own Dockerfile tests; IMAGE=upstream tests upstre
 demo: ## build examples/hello with our frontend on a real builder (root, Linux)
 	go run ./integration/demo
 
-bench: ## run the benchmarks
-	go test -run '^$$' -bench . -benchmem ./...
+bench: ## compare our speed and memory with upstream's (BENCH='-run REGEXP -count N')
+	go run ./integration/bench $(BENCH)
 
 check: lint test fuzz ## everything that CI runs

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/moby/buildkit/client/llb"
+)
+
+// TestRun measures the small cases once: both converters must make the same of
+// them, and each has its row.
+func TestRun(t *testing.T) {
+	var out strings.Builder
+	if err := run(t.Context(), &out, []string{"-run", "^10 |^40 ", "-count", "1"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"10 RUN", "10 chained stages", "10 copied stages", "10 ENV", "10 ENV and RUN", "40 platforms"} {
+		row := regexp.MustCompile(`(?m)^` + name + ` +\S+s +\S+s +[0-9.]+x +[0-9.]+ +[0-9.]+ +[0-9.]+x$`)
+		if !row.MatchString(out.String()) {
+			t.Errorf("no row of %s in\n%s", name, out.String())
+		}
+	}
+}
+
+// TestSame checks that a difference between converters is an error.
+func TestSame(t *testing.T) {
+	cases, err := load("^10 (RUN|ENV)$")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := other{as: &cases[1].files[0]}
+	if err := same(t.Context(), &cases[0].files[0], []converter{upstream{}, wrong}); err == nil {
+		t.Error("different operations pass as the same")
+	}
+	if err := check(t.Context(), cases[0], []converter{upstream{}, wrong}); err == nil {
+		t.Error("a chain with different operations is measured")
+	}
+}
+
+// other converts another file than it is asked to.
+type other struct {
+	ours
+	as *file
+}
+
+func (o other) convert(ctx context.Context, _ *file) ([]*llb.Definition, error) {
+	return o.ours.convert(ctx, o.as)
+}

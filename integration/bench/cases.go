@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/containerd/platforms"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/frontend/options"
+	"slipway/internal/golden"
+)
+
+// benchCase is what one row of the table measures.
+type benchCase struct {
+	name  string
+	files []file // converted one after the other; times are per file
+	// Chains have a family and a size, so that growth can be shown.
+	family string
+	size   int
+	// Files of the corpus that do not build, or differ, are left out.
+	lenient bool
+}
+
+// file is a Dockerfile, what it is built for and with which options.
+type file struct {
+	text      []byte
+	options   *options.Options
+	platforms []ocispecs.Platform
+	images    *resolver
+}
+
+var sizes = []int{10, 100, 1000, 4000}
+
+// chains make Dockerfiles of n parts.
+var chains = []struct {
+	name string
+	make func(n int) string
+}{
+	{"RUN", func(n int) string { return "FROM alpine\n" + repeat(n, "RUN echo %d\n") }},
+	{"chained stages", func(n int) string {
+		return "FROM alpine AS s0\nRUN echo 0\n" + repeat(n-1, "FROM s%d AS s%[2]d\nRUN echo %[2]d\n")
+	}},
+	{"copied stages", func(n int) string {
+		return repeat(n, "FROM alpine AS s%d\nRUN echo %[1]d > /f\n") + "FROM scratch\n" + repeat(n, "COPY --from=s%d /f /f%[1]d\n")
+	}},
+	{"ENV", func(n int) string { return "FROM alpine\n" + repeat(n, "ENV V%d=value%[1]d\n") }},
+	{"ENV and RUN", func(n int) string { return "FROM alpine\n" + repeat(n/2, "ENV V%d=value%[1]d\nRUN echo $V%[1]d\n") }},
+}
+
+// repeat formats i and i+1 for every i below n.
+func repeat(n int, format string) string {
+	var b strings.Builder
+	for i := range n {
+		s := fmt.Sprintf(format, i, i+1)
+		s, _, _ = strings.Cut(s, "%!(EXTRA")
+		b.WriteString(s)
+	}
+	return b.String()
+}
+
+func allCases() ([]*benchCase, error) {
+	cases, err := corpusCases()
+	if err != nil {
+		return nil, err
+	}
+	images := newResolver(golden.DefaultImages())
+	none, err := options.Parse(nil)
+	if err != nil {
+		return nil, err
+	}
+	amd64 := []ocispecs.Platform{{OS: "linux", Architecture: "amd64"}}
+	for _, c := range chains {
+		for _, n := range sizes {
+			cases = append(cases, &benchCase{
+				name: fmt.Sprintf("%d %s", n, c.name), family: c.name, size: n,
+				files: []file{{text: []byte(c.make(n)), options: none, platforms: amd64, images: images}},
+			})
+		}
+	}
+	many, err := manyPlatforms()
+	if err != nil {
+		return nil, err
+	}
+	cases = append(cases, &benchCase{
+		name:  "40 platforms",
+		files: []file{{text: []byte(typical), options: none, platforms: many, images: images}},
+	})
+	return cases, nil
+}
+
+// large is the size in bytes from which on a Dockerfile of testdata shows a
+// limit. Those few would outweigh all others, so they are a case of their own.
+const large = 64 << 10
+
+// corpusCases are every Dockerfile of testdata, for linux/amd64 unless its case
+// says something else.
+func corpusCases() ([]*benchCase, error) {
+	root, err := golden.Root()
+	if err != nil {
+		return nil, err
+	}
+	cases, err := golden.Load(root)
+	if err != nil {
+		return nil, err
+	}
+	corpus := &benchCase{name: "corpus", lenient: true}
+	limits := &benchCase{name: "corpus: large", lenient: true}
+	for _, c := range cases {
+		opts, err := options.Parse(c.Opts)
+		text := c.Dockerfile()
+		if err != nil || !isText(text) {
+			continue
+		}
+		images, err := c.Images()
+		if err != nil {
+			return nil, err
+		}
+		f := file{text: text, options: opts, platforms: opts.Platforms, images: newResolver(images)}
+		if len(f.platforms) == 0 {
+			f.platforms = []ocispecs.Platform{{OS: "linux", Architecture: "amd64"}}
+		}
+		if len(text) < large {
+			corpus.files = append(corpus.files, f)
+		} else {
+			limits.files = append(limits.files, f)
+		}
+	}
+	return []*benchCase{corpus, limits}, nil
+}
+
+// isText tells whether a file is one that people could have written. For others
+// upstream's scanner prints complaints, which would cost it time.
+func isText(data []byte) bool {
+	return len(data) > 0 && utf8.Valid(data) && !bytes.ContainsRune(data, 0)
+}
+
+func manyPlatforms() ([]ocispecs.Platform, error) {
+	var list []ocispecs.Platform
+	for _, os := range []string{"linux", "freebsd"} {
+		for _, arch := range strings.Fields("386 amd64 amd64/v2 amd64/v3 amd64/v4 arm/v5 arm/v6 arm/v7 arm64 loong64 " +
+			"mips mips64 mips64le mipsle ppc64 ppc64le riscv64 s390x sparc64 wasm") {
+			p, err := platforms.Parse(os + "/" + arch)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, p)
+		}
+	}
+	return list, nil
+}
+
+// typical is a file of 30 instructions as people write them.
+const typical = `ARG GO_VERSION=1.26
+FROM golang:${GO_VERSION} AS base
+WORKDIR /src
+ENV CGO_ENABLED=0 GOFLAGS=-trimpath
+COPY go.mod go.sum ./
+RUN --mount=type=cache,target=/go/pkg/mod go mod download
+COPY . .
+
+FROM base AS build
+ARG TARGETOS
+ARG TARGETARCH
+ARG VERSION=dev
+RUN --mount=type=cache,target=/root/.cache/go-build \
+    --mount=type=cache,target=/go/pkg/mod \
+    GOOS=$TARGETOS GOARCH=$TARGETARCH go build \
+      -ldflags "-X main.version=${VERSION}" \
+      -o /out/app ./cmd/app
+
+FROM base AS test
+RUN --mount=type=cache,target=/root/.cache/go-build go test ./...
+
+FROM node:22 AS assets
+WORKDIR /web
+COPY web/package.json web/package-lock.json ./
+RUN npm ci
+COPY web .
+RUN npm run build
+
+FROM debian:bookworm-slim
+ARG VERSION
+ENV APP_VERSION=${VERSION:-dev} APP_HOME=/srv/app
+LABEL org.opencontainers.image.title="app" org.opencontainers.image.version="${VERSION}"
+RUN apt-get update && apt-get install -y ca-certificates && rm -rf /var/lib/apt/lists/*
+WORKDIR $APP_HOME
+COPY --from=build --chmod=755 /out/app /usr/local/bin/app
+COPY --from=assets /web/dist ./static
+USER 1000:1000
+EXPOSE 8080
+ENTRYPOINT ["/usr/local/bin/app"]
+CMD ["serve"]
+`

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"sync"
+
+	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/client/llb/sourceresolver"
+	"github.com/moby/buildkit/frontend/dockerui"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/apicaps"
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	theirs "github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
+
+	"slipway/dockerfile2llb"
+	"slipway/instructions"
+	"slipway/internal/golden"
+	"slipway/parser"
+	"slipway/plan"
+	"slipway/source"
+)
+
+// converter turns a Dockerfile into one definition per platform, platforms
+// side by side.
+type converter interface {
+	name() string
+	convert(ctx context.Context, f *file) ([]*llb.Definition, error)
+}
+
+// resolver answers image configs from memory. It makes each only once, so that
+// what it costs does not count.
+type resolver struct {
+	images *golden.Images
+	mu     sync.Mutex
+	found  map[string]golden.Image
+}
+
+func newResolver(images *golden.Images) *resolver {
+	return &resolver{images: images, found: map[string]golden.Image{}}
+}
+
+func (r *resolver) resolve(ref string, p *ocispecs.Platform) (golden.Image, error) {
+	key := ref
+	if p != nil {
+		key += " " + platforms.FormatAll(*p)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if img, ok := r.found[key]; ok {
+		return img, nil
+	}
+	img, err := r.images.Resolve(ref, p)
+	if err == nil {
+		r.found[key] = img
+	}
+	return img, err
+}
+
+// ResolveImageConfig is how upstream asks.
+func (r *resolver) ResolveImageConfig(_ context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
+	img, err := r.resolve(ref, opt.ImageOpt.Platform)
+	return ref, img.Digest, img.Config, err
+}
+
+// ours is this module's conversion.
+type ours struct{ *resolver }
+
+func (ours) name() string { return "ours" }
+
+func (ours) convert(ctx context.Context, f *file) ([]*llb.Definition, error) {
+	parsed, diags := parser.Parse(source.NewFile("Dockerfile", f.text))
+	if err := diags.Err(); err != nil {
+		return nil, err
+	}
+	d, diags := instructions.Parse(parsed)
+	if err := diags.Err(); err != nil {
+		return nil, err
+	}
+	return eachPlatform(ctx, f, func(ctx context.Context, p *ocispecs.Platform) (llb.State, error) {
+		opt := dockerfile2llb.Options{
+			Plan:      f.options.Plan,
+			Inputs:    ours{f.images},
+			Caps:      allCaps(),
+			SourceMap: llb.NewSourceMap(nil, "Dockerfile", "Dockerfile", f.text),
+		}
+		opt.Plan.Platform = p
+		res, err := dockerfile2llb.Convert(ctx, d, opt)
+		if err != nil {
+			return llb.State{}, err
+		}
+		return res.State, nil
+	})
+}
+
+// Image is how ours asks.
+func (o ours) Image(_ context.Context, ref string, q plan.ImageQuery) (*plan.Resolved, error) {
+	img, err := o.resolve(ref, q.Platform)
+	if err != nil {
+		return nil, err
+	}
+	return &plan.Resolved{Ref: ref, Digest: img.Digest, Config: img.Config}, nil
+}
+
+// Context finds none.
+func (ours) Context(context.Context, string, *ocispecs.Platform) (plan.NamedContext, error) {
+	return nil, nil
+}
+
+// State opens the main context as upstream does without a client.
+func (ours) State(_ context.Context, _ *plan.Input, used *plan.Paths) (llb.State, error) {
+	var opts []llb.LocalOption
+	if paths := used.Filter(); len(paths) > 0 {
+		opts = append(opts, llb.FollowPaths(paths))
+	}
+	return *dockerui.DefaultMainContext(opts...), nil
+}
+
+// upstream is docker/dockerfile's conversion.
+type upstream struct{}
+
+func (upstream) name() string { return "upstream" }
+
+func (upstream) convert(ctx context.Context, f *file) ([]*llb.Definition, error) {
+	return eachPlatform(ctx, f, func(ctx context.Context, p *ocispecs.Platform) (llb.State, error) {
+		opt := theirs.ConvertOpt{
+			MetaResolver:   f.images,
+			LLBCaps:        allCaps(),
+			TargetPlatform: p,
+			SourceMap:      llb.NewSourceMap(nil, "Dockerfile", "Dockerfile", f.text),
+		}
+		o := &f.options.Plan
+		opt.Target, opt.Hostname, opt.GitAdvice = o.Target, o.Hostname, o.GitAdvice
+		opt.BuildArgs, opt.Labels = maps.Clone(o.BuildArgs), o.Labels
+		opt.CacheIDNamespace = o.CacheIDNamespace
+		opt.MultiPlatformRequested = o.MultiPlatform
+		res, err := theirs.Dockerfile2LLB(ctx, f.text, opt)
+		if err != nil {
+			return llb.State{}, err
+		}
+		return res.State, nil
+	})
+}
+
+// allCaps is what a daemon of BuildKit's own version supports. A client makes it
+// once per connection, so what it costs does not count.
+var allCaps = sync.OnceValue(func() *apicaps.CapSet {
+	caps := pb.Caps.CapSet(pb.Caps.All())
+	return &caps
+})
+
+// eachPlatform converts for all platforms at once, as both frontends do, and
+// marshals what comes out.
+func eachPlatform(ctx context.Context, f *file, convert func(context.Context, *ocispecs.Platform) (llb.State, error)) ([]*llb.Definition, error) {
+	defs := make([]*llb.Definition, len(f.platforms))
+	g, ctx := errgroup.WithContext(ctx)
+	for i := range f.platforms {
+		g.Go(func() error {
+			st, err := convert(ctx, &f.platforms[i])
+			if err != nil {
+				return err
+			}
+			defs[i], err = st.Marshal(ctx, llb.LocalUniqueID("bench"))
+			return err
+		})
+	}
+	return defs, g.Wait()
+}

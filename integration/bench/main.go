@@ -1,0 +1,126 @@
+// Command bench compares the speed and the memory of our conversion with those
+// of docker/dockerfile's, from the bytes of a Dockerfile to the marshalled
+// definition.
+//
+// Both get the same images from memory and the same options. They take turns,
+// so that noise of the machine hits both alike, and every number is the median
+// over the turns; a ratio is the median of the turns' ratios. Before a case is
+// measured, both must have made the same of it.
+//
+//	go run ./integration/bench [-run REGEXP] [-count N] [-only ours|upstream]
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"regexp"
+	"runtime"
+	"runtime/pprof"
+	"slices"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Stdout, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, w io.Writer, args []string) error {
+	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
+	only := fs.String("run", "", "only cases whose name matches this regular `expression`")
+	count := fs.Int("count", 10, "take the median of `n` turns")
+	side := fs.String("only", "", "measure only one converter, `ours` or upstream")
+	cpu := fs.String("cpuprofile", "", "write a CPU profile to `file`")
+	mem := fs.String("memprofile", "", "write a profile of what was allocated to `file`")
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	cases, err := load(*only)
+	if err != nil {
+		return err
+	}
+	converters := []converter{upstream{}, ours{}}
+	if *side != "" {
+		converters = slices.DeleteFunc(converters, func(c converter) bool { return c.name() != *side })
+	}
+	if len(converters) == 0 || *count < 1 {
+		return fmt.Errorf("nothing to measure")
+	}
+	if *mem != "" {
+		runtime.MemProfileRate = 4 << 10 // the default misses most of what small files allocate
+	}
+	stop, err := profile(*cpu)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	start := time.Now()
+	t := newTable(w, converters)
+	for _, c := range cases {
+		m, err := measure(ctx, c, converters, *count)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+		t.row(c, m)
+	}
+	t.growth()
+	fmt.Fprintf(w, "\n%d turns each, in %s, %s, %d CPUs\n", *count, time.Since(start).Round(time.Second), runtime.Version(), runtime.GOMAXPROCS(0))
+	return writeAllocs(*mem)
+}
+
+// load returns the cases that the expression selects.
+func load(only string) ([]*benchCase, error) {
+	re, err := regexp.Compile(only)
+	if err != nil {
+		return nil, err
+	}
+	cases, err := allCases()
+	if err != nil {
+		return nil, err
+	}
+	cases = slices.DeleteFunc(cases, func(c *benchCase) bool { return !re.MatchString(c.name) })
+	if len(cases) == 0 {
+		return nil, fmt.Errorf("no cases match %q", only)
+	}
+	return cases, nil
+}
+
+func profile(name string) (stop func(), err error) {
+	if name == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, err
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		_ = f.Close()
+	}, nil
+}
+
+func writeAllocs(name string) error {
+	if name == "" {
+		return nil
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	if err := pprof.Lookup("allocs").WriteTo(f, 0); err != nil {
+		return err
+	}
+	return f.Close()
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/moby/buildkit/client/llb"
+)
+
+// turn is what one conversion of all files of a case took.
+type turn struct {
+	time  time.Duration
+	bytes float64 // allocated
+}
+
+// measurement is the turns of each converter, in the order of the converters.
+type measurement [][]turn
+
+// quick is how long the conversions of one turn should take together; more
+// would not be more exact.
+const quick = 50 * time.Millisecond
+
+// measure lets the converters take turns.
+func measure(ctx context.Context, c *benchCase, converters []converter, count int) (measurement, error) {
+	if err := check(ctx, c, converters); err != nil {
+		return nil, err
+	}
+	m := make(measurement, len(converters))
+	times := make([]int, len(converters))
+	for i, conv := range converters {
+		t, err := take(ctx, c, conv, 1)
+		if err != nil {
+			return nil, err
+		}
+		times[i] = int(max(1, quick/max(1, t.time)))
+	}
+	for range count {
+		for i, conv := range converters {
+			t, err := take(ctx, c, conv, times[i])
+			if err != nil {
+				return nil, err
+			}
+			m[i] = append(m[i], t)
+		}
+	}
+	return m, nil
+}
+
+// take converts all files of a case as many times, and returns what one time
+// took per file.
+func take(ctx context.Context, c *benchCase, conv converter, times int) (turn, error) {
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	start := time.Now()
+	for range times {
+		for i := range c.files {
+			if _, err := conv.convert(ctx, &c.files[i]); err != nil {
+				return turn{}, err
+			}
+		}
+	}
+	took := time.Since(start)
+	runtime.ReadMemStats(&after)
+	n := times * len(c.files)
+	return turn{
+		time:  took / time.Duration(n),
+		bytes: float64(after.TotalAlloc-before.TotalAlloc) / float64(n),
+	}, nil
+}
+
+// check converts with all converters and compares. Files of the corpus that
+// fail or differ are dropped from the case.
+func check(ctx context.Context, c *benchCase, converters []converter) error {
+	var kept []file
+	for i := range c.files {
+		err := same(ctx, &c.files[i], converters)
+		if err != nil && !c.lenient {
+			return err
+		}
+		if err == nil {
+			kept = append(kept, c.files[i])
+		}
+	}
+	c.files = kept
+	if len(kept) == 0 {
+		return errors.New("nothing converts")
+	}
+	return nil
+}
+
+func same(ctx context.Context, f *file, converters []converter) error {
+	var first []*llb.Definition
+	for i, conv := range converters {
+		defs, err := conv.convert(ctx, f)
+		if err != nil {
+			return fmt.Errorf("%s: %w", conv.name(), err)
+		}
+		if i == 0 {
+			first = defs
+		} else if !slices.EqualFunc(first, defs, sameOps) {
+			return fmt.Errorf("%s makes other operations than %s", conv.name(), converters[0].name())
+		}
+	}
+	return nil
+}
+
+func sameOps(a, b *llb.Definition) bool { return slices.EqualFunc(a.Def, b.Def, bytes.Equal) }
+
+// median returns the middle of the values that f takes from the turns.
+func median(n int, f func(i int) float64) float64 {
+	values := make([]float64, n)
+	for i := range values {
+		values[i] = f(i)
+	}
+	slices.Sort(values)
+	return (values[(n-1)/2] + values[n/2]) / 2
+}
