@@ -16,9 +16,10 @@ func (e *emitter) copySource(s *plan.Copy, src plan.CopySource) (llb.State, stri
 		return inline(s, src), src.Path, info, nil
 	case *plan.CopyURL:
 		info.AttemptUnpack = src.Unpack
-		return download(s, src), src.Filename, info, nil
+		// Upstream: it has an empty description and no place in the file.
+		return Download(src, llb.WithCustomName(s.Name), describe("")), src.Filename, info, nil
 	case *plan.CopyGit:
-		return e.checkout(s, src), "/", info, nil
+		return Checkout(src, e.plan.Options.GitAdvice, llb.WithCustomName(s.Name)), "/", info, nil
 	case *plan.CopyTree:
 		info.FollowSymlinks = true
 		info.CopyDirContentsOnly = true
@@ -48,37 +49,38 @@ func inline(s *plan.Copy, src *plan.CopyInline) llb.State {
 	)
 }
 
-// download says an http source.
-//
-// Upstream: it has an empty description and no place in the file.
-func download(s *plan.Copy, src *plan.CopyURL) llb.State {
-	return llb.HTTP(src.URL,
-		llb.Filename(src.Filename),
-		llb.WithCustomName(s.Name),
-		llb.Checksum(digest.Digest(src.Checksum)),
-		describe(""),
-	)
+// Download says an HTTP source.
+func Download(src *plan.CopyURL, opts ...llb.ConstraintsOpt) llb.State {
+	all := []llb.HTTPOption{llb.Filename(src.Filename), llb.Checksum(digest.Digest(src.Checksum))}
+	for _, o := range opts {
+		all = append(all, o)
+	}
+	return llb.HTTP(src.URL, all...)
 }
 
-func (e *emitter) checkout(s *plan.Copy, src *plan.CopyGit) llb.State {
-	opts := []llb.GitOption{llb.WithCustomName(s.Name), llb.GitRef(src.Ref)}
-	if e.plan.Options.GitAdvice {
-		opts = append(opts, llb.GitAdvice(true))
+// Checkout says a git source. advice has progress show git's advice.
+func Checkout(src *plan.CopyGit, advice bool, opts ...llb.ConstraintsOpt) llb.State {
+	all := []llb.GitOption{llb.GitRef(src.Ref)}
+	for _, o := range opts {
+		all = append(all, o)
+	}
+	if advice {
+		all = append(all, llb.GitAdvice(true))
 	}
 	if src.KeepGitDir {
-		opts = append(opts, llb.KeepGitDir())
+		all = append(all, llb.KeepGitDir())
 	}
 	if src.Checksum != "" {
-		opts = append(opts, llb.GitChecksum(src.Checksum))
+		all = append(all, llb.GitChecksum(src.Checksum))
 	}
 	if src.SubDir != "" {
-		opts = append(opts, llb.GitSubDir(src.SubDir))
+		all = append(all, llb.GitSubDir(src.SubDir))
 	}
 	if src.SkipSubmodules {
-		opts = append(opts, llb.GitSkipSubmodules())
+		all = append(all, llb.GitSkipSubmodules())
 	}
 	if src.FetchByCommit {
-		opts = append(opts, llb.GitFetchByCommit())
+		all = append(all, llb.GitFetchByCommit())
 	}
-	return llb.Git(src.Remote, "", opts...)
+	return llb.Git(src.Remote, "", all...)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/solver/pb"
@@ -34,6 +35,8 @@ func (w world) Image(_ context.Context, ref string, q plan.ImageQuery) (*plan.Re
 func (world) Context(context.Context, string, *ocispecs.Platform) (plan.NamedContext, error) {
 	return nil, nil
 }
+
+func (world) Time(context.Context, plan.TimeSource) (*time.Time, error) { return nil, nil }
 
 func (world) State(_ context.Context, _ *plan.Input, used *plan.Paths) (llb.State, error) {
 	return llb.Local("context", llb.FollowPaths(used.Filter())), nil

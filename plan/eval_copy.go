@@ -224,14 +224,18 @@ func (p *copier) git(ref *gitref.Ref, i int) *diag.Diagnostic {
 	return nil
 }
 
-// url plans a download: the file is named like the end of the URL's path.
-func (p *copier) url(src string, i int) *diag.Diagnostic {
-	name := "__unnamed__"
+// urlFilename names a download like the end of the URL's path.
+func urlFilename(src string) string {
 	if u, err := url.Parse(src); err == nil {
 		if base := path.Base(u.Path); base != "." && base != "/" {
-			name = base
+			return base
 		}
 	}
+	return "__unnamed__"
+}
+
+// url plans a download.
+func (p *copier) url(src string, i int) *diag.Diagnostic {
 	if p.checksum != "" {
 		if _, err := digest.Parse(p.checksum); err != nil {
 			at := p.c.Checksum.Text.Range()
@@ -242,7 +246,7 @@ func (p *copier) url(src string, i int) *diag.Diagnostic {
 		}
 	}
 	p.step.Sources = append(p.step.Sources, &CopyURL{
-		URL: src, Filename: name, Checksum: p.checksum, Unpack: p.c.Unpack != nil && *p.c.Unpack,
+		URL: src, Filename: urlFilename(src), Checksum: p.checksum, Unpack: p.c.Unpack != nil && *p.c.Unpack,
 	})
 	return nil
 }

@@ -2,9 +2,6 @@ package plan
 
 import (
 	"context"
-	"maps"
-	"strconv"
-	"time"
 
 	"github.com/containerd/platforms"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -13,11 +10,9 @@ import (
 	"slipway/source"
 )
 
-const epochKey = "SOURCE_DATE_EPOCH"
-
 // globals sets the platforms, the predefined ARGs and those before the first
 // FROM.
-func globals(_ context.Context, b *builder) error {
+func globals(ctx context.Context, b *builder) error {
 	if len(b.Dockerfile.Stages) == 0 {
 		return diag.Errorf(source.Range{}, "dockerfile contains no stages to build")
 	}
@@ -42,7 +37,7 @@ func globals(_ context.Context, b *builder) error {
 			b.Declared = append(b.Declared, g)
 		}
 	}
-	return b.setEpoch()
+	return b.setEpoch(ctx)
 }
 
 func (b *builder) choosePlatforms() {
@@ -92,36 +87,4 @@ func predefined(b *builder) Env {
 		env = env.Set(kv[0], kv[1])
 	}
 	return env
-}
-
-// setEpoch reads SOURCE_DATE_EPOCH: a build argument, even an empty one, comes
-// before the default of a global ARG. What ARG sees is the number as read.
-func (b *builder) setEpoch() error {
-	v, ok := b.opt.BuildArgs[epochKey]
-	if !ok {
-		if v, _ = b.Globals.Lookup(epochKey); v == "" {
-			return nil
-		}
-	}
-	if v == "" {
-		b.opt.BuildArgs = maps.Clone(b.opt.BuildArgs)
-		delete(b.opt.BuildArgs, epochKey)
-		b.Globals = b.Globals.Without(epochKey)
-		return nil
-	}
-	sec, err := strconv.ParseInt(v, 10, 64)
-	if err != nil {
-		return diag.Errorf(source.Range{}, "invalid %s: %s", epochKey, v)
-	}
-	t := time.Unix(sec, 0).UTC()
-	b.Epoch = &t
-	v = strconv.FormatInt(sec, 10)
-	if ok {
-		b.opt.BuildArgs = maps.Clone(b.opt.BuildArgs)
-		b.opt.BuildArgs[epochKey] = v
-	}
-	if _, global := b.Globals.Lookup(epochKey); global {
-		b.Globals = b.Globals.Set(epochKey, v)
-	}
-	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -76,6 +77,17 @@ type Resolver interface {
 	Image(ctx context.Context, ref string, q ImageQuery) (*Resolved, error)
 	// Context looks up a named context; nil without an error if there is none.
 	Context(ctx context.Context, name string, p *ocispecs.Platform) (NamedContext, error)
+	// Time tells when a source was last changed; nil without an error if
+	// nothing tells.
+	Time(ctx context.Context, of TimeSource) (*time.Time, error)
+}
+
+// TimeSource is what SOURCE_DATE_EPOCH takes the time from: the main context
+// in the zero value, a named context, or what a stage downloads.
+type TimeSource struct {
+	Input   *Input     // the named context
+	Copy    CopySource // *CopyURL or *CopyGit
+	LogName string     // what progress shows
 }
 
 // ImageQuery says which variant of an image is meant, and how to show that it

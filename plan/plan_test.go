@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -32,6 +33,8 @@ func (images) Image(_ context.Context, ref string, q ImageQuery) (*Resolved, err
 func (images) Context(context.Context, string, *ocispecs.Platform) (NamedContext, error) {
 	return nil, nil
 }
+
+func (images) Time(context.Context, TimeSource) (*time.Time, error) { return nil, nil }
 
 func build(text string, opt Options) (*Plan, error) {
 	f, diags := parser.Parse(source.NewFile("Dockerfile", []byte(text)))

@@ -27,6 +27,7 @@ type Inputs struct {
 	ignore func(context.Context) ([]string, error)     // once
 	own    *ignoreFile                                 // Dockerfile.dockerignore
 	images sync.Map                                    // imageKey → func() (*plan.Resolved, error)
+	times  sync.Map                                    // source → func() (*time.Time, error)
 }
 
 // New returns the inputs of a build.

@@ -72,7 +72,7 @@ func (r *ref) StatFile(context.Context, client.StatRequest) (*fstypes.Stat, erro
 	return nil, os.ErrNotExist
 }
 
-func open(t *testing.T, b *builder, opts map[string]string) *Inputs {
+func open(t *testing.T, b client.Client, opts map[string]string) *Inputs {
 	t.Helper()
 	o, err := options.Parse(opts)
 	if err != nil {

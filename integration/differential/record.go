@@ -1,6 +1,7 @@
 package differential
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -151,7 +152,8 @@ func metadataRequestText(op *pb.SourceOp, opt sourceresolver.Opt) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "metadata of %s %q log %q", op.Identifier, op.Attrs, opt.LogName)
 	if o := opt.ImageOpt; o != nil {
-		fmt.Fprintf(&b, " mode %q platform %s", o.ResolveMode, platformText(o.Platform))
+		// "" is another word for default.
+		fmt.Fprintf(&b, " mode %q platform %s", cmp.Or(o.ResolveMode, pb.AttrImageResolveModeDefault), platformText(o.Platform))
 	}
 	if o := opt.OCILayoutOpt; o != nil {
 		fmt.Fprintf(&b, " store %q platform %s", o.Store, platformText(o.Platform))

@@ -1,0 +1,179 @@
+package inputs
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/client/llb/sourceresolver"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/gitutil/gitobject"
+	"github.com/moby/go-archive/compression"
+
+	"slipway/dockerfile2llb"
+	"slipway/plan"
+)
+
+// Time tells when a source was last changed: git by its commit, HTTP by what
+// the server says or else by the newest file of the archive. Other sources have
+// no time. Each is asked once for all platforms.
+func (in *Inputs) Time(ctx context.Context, of plan.TimeSource) (*time.Time, error) {
+	st, err := in.timed(ctx, of)
+	if err != nil || st == nil {
+		return nil, err
+	}
+	op, err := onlySource(ctx, *st)
+	if err != nil || op == nil {
+		return nil, err
+	}
+	key := fmt.Sprintf("%s %q", op.Identifier, op.Attrs)
+	look, _ := in.times.LoadOrStore(key, once(func(ctx context.Context) (*time.Time, error) {
+		return in.timeOf(ctx, op, of.LogName)
+	}))
+	return look.(func(context.Context) (*time.Time, error))(ctx)
+}
+
+// timed returns the state of a source that may have a time; nil for others.
+func (in *Inputs) timed(ctx context.Context, of plan.TimeSource) (*llb.State, error) {
+	switch src := of.Copy.(type) {
+	case *plan.CopyURL:
+		st := dockerfile2llb.Download(src)
+		return &st, nil
+	case *plan.CopyGit:
+		st := dockerfile2llb.Checkout(src, in.options.Plan.GitAdvice)
+		return &st, nil
+	}
+	if of.Input != nil {
+		st, err := in.State(ctx, of.Input, &plan.Paths{})
+		return &st, err
+	}
+	m, err := in.main(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := in.ignore(ctx); err != nil {
+		return nil, fmt.Errorf("failed to read dockerignore patterns: %w", err)
+	}
+	return m.state, nil
+}
+
+// onlySource returns the source of a state; nil if there are none or several.
+func onlySource(ctx context.Context, st llb.State) (*pb.SourceOp, error) {
+	def, err := st.Marshal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found *pb.SourceOp
+	for _, dt := range def.Def {
+		var op pb.Op
+		if err := op.UnmarshalVT(dt); err != nil {
+			return nil, err
+		}
+		switch src := op.GetSource(); {
+		case src == nil:
+		case found != nil:
+			return nil, nil
+		default:
+			found = src
+		}
+	}
+	return found, nil
+}
+
+func (in *Inputs) timeOf(ctx context.Context, op *pb.SourceOp, logName string) (*time.Time, error) {
+	opt := sourceresolver.Opt{LogName: logName}
+	scheme, _, _ := strings.Cut(op.Identifier, "://")
+	switch scheme {
+	case "git":
+		opt.GitOpt = &sourceresolver.ResolveGitOpt{ReturnObject: true}
+	case "http", "https":
+	default:
+		return nil, nil
+	}
+	md, err := in.client.ResolveSourceMetadata(ctx, op.CloneVT(), opt)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case md.Git != nil && len(md.Git.CommitObject) > 0:
+		return commitTime(md.Git.CommitObject)
+	case md.HTTP != nil && md.HTTP.LastModified != nil:
+		return md.HTTP.LastModified, nil
+	case scheme == "git":
+		return nil, nil
+	}
+	return in.archiveTime(ctx, op)
+}
+
+func commitTime(object []byte) (*time.Time, error) {
+	obj, err := gitobject.Parse(object)
+	if err != nil {
+		return nil, err
+	}
+	commit, err := obj.ToCommit()
+	if err != nil {
+		return nil, err
+	}
+	return commit.Committer.When, nil
+}
+
+// archiveTime returns the time of the newest file of an archive that is
+// downloaded.
+func (in *Inputs) archiveTime(ctx context.Context, op *pb.SourceOp) (*time.Time, error) {
+	name := op.Attrs[pb.AttrHTTPFilename]
+	if name == "" {
+		return nil, nil
+	}
+	ref, _, err := in.open(ctx, llb.NewState(llb.NewSource(op.Identifier, op.Attrs, llb.Constraints{}).Output()))
+	if err != nil {
+		return nil, err
+	}
+	content, err := readFile(ctx, ref, name)
+	if err != nil {
+		return nil, err
+	}
+	return newest(untilDone{ctx, bytes.NewReader(content)}), ctx.Err()
+}
+
+// untilDone is a reader that ends when a build is cancelled: a small download
+// may unpack to a lot.
+type untilDone struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (r untilDone) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(p)
+}
+
+// newest returns the latest time of the regular files of an archive. It is nil
+// for anything else, even if it only becomes clear at its end.
+func newest(r io.Reader) *time.Time {
+	plain, err := compression.DecompressStream(r)
+	if err != nil {
+		return nil
+	}
+	defer plain.Close()
+	var latest *time.Time
+	for files := tar.NewReader(plain); ; {
+		h, err := files.Next()
+		if errors.Is(err, io.EOF) {
+			return latest
+		}
+		if err != nil {
+			return nil
+		}
+		if t := h.ModTime.UTC(); h.FileInfo().Mode().IsRegular() && (latest == nil || t.After(*latest)) {
+			latest = &t
+		}
+	}
+}

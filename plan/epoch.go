@@ -1,0 +1,227 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"slipway/diag"
+	"slipway/gitref"
+	"slipway/instructions"
+	"slipway/parser"
+	"slipway/source"
+)
+
+const epochKey = "SOURCE_DATE_EPOCH"
+
+// setEpoch reads SOURCE_DATE_EPOCH: a build argument, even an empty one, comes
+// before the default of a global ARG. What ARG sees is the time in seconds, and
+// nothing where no time was found.
+func (b *builder) setEpoch(ctx context.Context) error {
+	v, given := b.opt.BuildArgs[epochKey]
+	if !given {
+		if v, _ = b.Globals.Lookup(epochKey); v == "" {
+			return nil
+		}
+	}
+	t, err := b.epochOf(ctx, v)
+	if err != nil {
+		return b.epochError(err, given)
+	}
+	b.Epoch = t
+	if given {
+		b.opt.BuildArgs = maps.Clone(b.opt.BuildArgs)
+		delete(b.opt.BuildArgs, epochKey)
+	}
+	_, global := b.Globals.Lookup(epochKey)
+	if t == nil {
+		b.Globals = b.Globals.Without(epochKey)
+		return nil
+	}
+	v = strconv.FormatInt(t.Unix(), 10)
+	if given {
+		b.opt.BuildArgs[epochKey] = v
+	}
+	if global {
+		b.Globals = b.Globals.Set(epochKey, v)
+	}
+	return nil
+}
+
+// epochError says where the value that is wrong stands: in a global ARG, or
+// not in the file.
+func (b *builder) epochError(err error, given bool) error {
+	var d *diag.Diagnostic
+	if errors.As(err, &d) && !d.Shown().IsZero() {
+		return err
+	}
+	for _, g := range b.Declared {
+		if !given && g.Decl.Key == epochKey && g.Set {
+			d = diag.Errorf(g.Decl.Default.Text.Range(), "%w", err).In(g.In.In.Rng)
+		}
+	}
+	if d == nil {
+		return diag.Errorf(source.Range{}, "%w", err)
+	}
+	return d
+}
+
+// epochOf returns the time that a value of SOURCE_DATE_EPOCH means: a number of
+// seconds, or the time of the main context, a named context or what a stage
+// downloads. It is nil where they have none.
+func (b *builder) epochOf(ctx context.Context, v string) (*time.Time, error) {
+	if v == "" {
+		return nil, nil
+	}
+	if sec, err := strconv.ParseInt(v, 10, 64); err == nil {
+		t := time.Unix(sec, 0).UTC()
+		return &t, nil
+	}
+	if v == "context" {
+		return b.opt.Resolver.Time(ctx, TimeSource{LogName: "[internal] resolve main build context metadata"})
+	}
+	nc, err := b.opt.Resolver.Context(ctx, v, nil)
+	if err != nil {
+		return nil, err
+	}
+	if nc != nil {
+		res, err := nc.Load(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return b.opt.Resolver.Time(ctx, TimeSource{Input: res.Input, LogName: "[internal] resolve SOURCE_DATE_EPOCH named context " + v})
+	}
+	for _, st := range b.Dockerfile.Stages {
+		if strings.EqualFold(st.Name, v) {
+			return b.epochOfStage(ctx, st)
+		}
+	}
+	return nil, diag.Errorf(source.Range{}, "invalid %s: %s", epochKey, v)
+}
+
+func (b *builder) epochOfStage(ctx context.Context, st *instructions.Stage) (*time.Time, error) {
+	s := epochStage{b: b, env: b.Globals.Without(epochKey)}
+	place := st.From.In.Rng
+	if d := s.read(st); d != nil {
+		return nil, d.In(place)
+	}
+	t, err := b.opt.Resolver.Time(ctx, TimeSource{Copy: s.source, LogName: "[internal] resolve SOURCE_DATE_EPOCH source stage " + st.Name})
+	if err != nil {
+		return nil, diag.Errorf(s.place, "%w", err)
+	}
+	return t, nil
+}
+
+// epochStage is a stage that names the source of the time: FROM scratch with
+// one ADD of one URL, and ARGs. It need not be part of the build.
+type epochStage struct {
+	b      *builder
+	env    Env
+	source CopySource   // nil until found
+	place  source.Range // of the ADD
+}
+
+func (s *epochStage) read(st *instructions.Stage) *diag.Diagnostic {
+	base, err := s.b.expand.Expand(st.From.Base.Value, s.env)
+	at := st.From.Base.Text.Range()
+	if err != nil {
+		return diag.Errorf(within(st.From.Base, err), "failed to process source stage base name %q: %w", st.From.Base.Value, err)
+	}
+	if base.Value != scratch {
+		return diag.Errorf(at, "%s stage must use FROM scratch", epochKey)
+	}
+	for _, c := range st.Commands {
+		in := c.Syntax()
+		var d *diag.Diagnostic
+		switch c := c.(type) {
+		case *instructions.Arg:
+			d = s.args(c)
+		case *instructions.Copy:
+			if !c.Add {
+				return s.unsupported(in)
+			}
+			if s.source != nil {
+				return diag.Errorf(in.Rng, "%s stage must contain exactly one remote ADD", epochKey)
+			}
+			s.place = in.Rng
+			d = s.add(c)
+		default:
+			return s.unsupported(in)
+		}
+		if d != nil {
+			return d
+		}
+	}
+	if s.source == nil {
+		return diag.Errorf(at, "%s stage must contain exactly one remote ADD", epochKey)
+	}
+	return nil
+}
+
+func (s *epochStage) unsupported(in *parser.Instruction) *diag.Diagnostic {
+	return diag.Errorf(in.Keyword.Range(), "%s stage does not meet source-only requirements: unsupported %s instruction", epochKey, in.Keyword)
+}
+
+func (s *epochStage) args(c *instructions.Arg) *diag.Diagnostic {
+	for i := range c.Args {
+		decl := &c.Args[i]
+		if v, ok := s.b.opt.BuildArgs[decl.Key]; ok {
+			s.env = s.env.Set(decl.Key, v)
+		} else if decl.Default != nil {
+			res, d := expandWord(s.b.expand, *decl.Default, s.env)
+			if d != nil {
+				return d
+			}
+			s.env = s.env.Set(decl.Key, res.Value)
+		}
+	}
+	return nil
+}
+
+// add takes the source of the ADD. The rules are laxer than those of a build.
+//
+// Upstream: flag and query need not agree on .git and the checksum, and
+// fetch-by-commit is ignored.
+func (s *epochStage) add(c *instructions.Copy) *diag.Diagnostic {
+	if len(c.Inline) > 0 || len(c.Sources) != 1 {
+		return diag.Errorf(c.In.Rng, "%s stage must contain exactly one remote ADD source", epochKey)
+	}
+	w := c.Sources[0]
+	src, d := expandWord(s.b.expand, w, s.env)
+	if d != nil {
+		return d
+	}
+	sum, d := expandWord(s.b.expand, c.Checksum, s.env)
+	ref, isGit, err := gitref.Parse(src.Value)
+	switch {
+	case isHTTP(src.Value) && (!isGit || err != nil):
+		if d == nil && c.Checksum.Value != "" {
+			if _, err := digest.Parse(sum.Value); err != nil {
+				d = diag.Errorf(c.Checksum.Text.Range(), "%w", err)
+			}
+		}
+		s.source = &CopyURL{URL: src.Value, Filename: urlFilename(src.Value), Checksum: sum.Value}
+	case isGit && err != nil:
+		return diag.Errorf(w.Text.Range(), "%w", err)
+	case isGit && !ref.IndistinguishableFromLocal:
+		if c.Checksum.Value == "" {
+			sum.Value = ref.Checksum
+		}
+		s.source = &CopyGit{
+			Remote:         ref.Remote,
+			Ref:            ref.Ref,
+			SubDir:         ref.SubDir,
+			Checksum:       sum.Value,
+			KeepGitDir:     c.KeepGit != nil && *c.KeepGit || ref.KeepGitDir != nil && *ref.KeepGitDir,
+			SkipSubmodules: ref.Submodules != nil && !*ref.Submodules,
+		}
+	default:
+		return diag.Errorf(w.Text.Range(), "%s stage source must be a single HTTP(S) or Git ADD", epochKey)
+	}
+	return d
+}
