@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"sync"
+	"time"
 
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client/llb"
@@ -110,6 +111,9 @@ func (o ours) Image(_ context.Context, ref string, q plan.ImageQuery) (*plan.Res
 func (ours) Context(context.Context, string, *ocispecs.Platform) (plan.NamedContext, error) {
 	return nil, nil
 }
+
+// Time knows none.
+func (ours) Time(context.Context, plan.TimeSource) (*time.Time, error) { return nil, nil }
 
 // State opens the main context as upstream does without a client.
 func (ours) State(_ context.Context, _ *plan.Input, used *plan.Paths) (llb.State, error) {
