@@ -14,13 +14,13 @@ FUZZDIRS ?= parser instructions shell plan
 INTEGRATION = ./integration/contained ./integration/rig ./integration/demo ./integration/daemon
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race fuzz golden lint fmt image push integration parity conformance demo bench check
+.PHONY: help build test race fuzz golden lint fmt image size push integration parity conformance demo bench check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## compile the frontend into bin/
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w" -o bin/ ./cmd/...
+	CGO_ENABLED=0 go build -tags grpcnotrace -trimpath -buildvcs=false -ldflags "-s -w" -o bin/ ./cmd/...
 
 test: ## all tests: vet, unit and golden, parity, real builder (root, Linux)
 	go vet -tags integration ./...
@@ -54,6 +54,9 @@ fmt: ## format the Go files
 
 image: ## write the frontend image to bin/dockerfile-frontend.tar, an OCI archive
 	go run ./integration/mkimage -o bin/dockerfile-frontend.tar
+
+size: ## print how large the image is, and of what
+	go run ./integration/mkimage -size
 
 push: ## push the frontend image to REGISTRY/slipway/dockerfile:TAG
 	go run ./integration/mkimage -push $(REGISTRY)/slipway/dockerfile:$(TAG)

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -15,8 +16,12 @@ import (
 )
 
 // BuildFlags are the flags of `go build` that the program is built with.
+//
+// grpcnotrace leaves out gRPC's pages about open requests, which nobody could
+// visit: they are templates of html/template, and since templates call methods
+// by name, they keep the linker from dropping those that are never called.
 func BuildFlags() []string {
-	return []string{"-trimpath", "-buildvcs=false", "-ldflags", "-s -w"}
+	return []string{"-tags", "grpcnotrace", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w"}
 }
 
 // A Binary is the program built for one platform.
@@ -27,6 +32,12 @@ type Binary struct {
 
 // Compile builds the program for each platform, from the repository at root.
 func Compile(ctx context.Context, root string, platforms []v1.Platform) ([]Binary, error) {
+	return CompilePackage(ctx, root, PackagePath, platforms)
+}
+
+// CompilePackage builds another program of the repository in the same way. More
+// flags override what the usual ones say.
+func CompilePackage(ctx context.Context, root, pkg string, platforms []v1.Platform, flags ...string) ([]Binary, error) {
 	dir, err := os.MkdirTemp("", "slipway-image-")
 	if err != nil {
 		return nil, err
@@ -35,12 +46,12 @@ func Compile(ctx context.Context, root string, platforms []v1.Platform) ([]Binar
 	var list []Binary
 	for _, p := range platforms {
 		out := filepath.Join(dir, p.Architecture+p.Variant)
-		args := append(append([]string{"build"}, BuildFlags()...), "-o", out, "./"+PackagePath)
+		args := slices.Concat([]string{"build"}, BuildFlags(), flags, []string{"-o", out, "./" + pkg})
 		cmd := exec.CommandContext(ctx, "go", args...)
 		cmd.Dir, cmd.Stderr = root, os.Stderr
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+p.OS, "GOARCH="+p.Architecture)
 		if err := cmd.Run(); err != nil {
-			return nil, fmt.Errorf("building %s for %s: %w", PackagePath, p, err)
+			return nil, fmt.Errorf("building %s for %s: %w", pkg, p, err)
 		}
 		content, err := os.ReadFile(out)
 		if err != nil {

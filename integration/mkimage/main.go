@@ -2,6 +2,7 @@
 //
 //	go run ./integration/mkimage -o bin/dockerfile-frontend.tar
 //	go run ./integration/mkimage -push localhost:5000/slipway/dockerfile:1
+//	go run ./integration/mkimage -size
 package main
 
 import (
@@ -27,30 +28,42 @@ func main() {
 	out := flag.String("o", "", "write an OCI archive to this `file`")
 	push := flag.String("push", "", "push to this `reference`, with the credentials of docker login")
 	platforms := flag.String("platforms", "linux/amd64,linux/arm64", "comma-separated `list` of platforms")
+	size := flag.Bool("size", false, "print how large our image and upstream's are, and what ours is made of")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *out, *push, strings.Split(*platforms, ",")); err != nil {
+	if err := run(ctx, request{*out, *push, *size, strings.Split(*platforms, ",")}); err != nil {
 		fmt.Fprintln(os.Stderr, "mkimage:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out, push string, names []string) error {
+// request is what the flags ask for.
+type request struct {
+	out, push string
+	size      bool
+	platforms []string
+}
+
+func run(ctx context.Context, req request) error {
+	root, err := toolbox.Root()
+	if err != nil {
+		return err
+	}
+	if req.size {
+		return printSize(ctx, os.Stdout, root)
+	}
+	out, push := req.out, req.push
 	if out == "" && push == "" {
-		return errors.New("nothing to do: give -o FILE or -push REFERENCE")
+		return errors.New("nothing to do: give -o FILE, -push REFERENCE or -size")
 	}
 	var platforms []v1.Platform
-	for _, n := range names {
+	for _, n := range req.platforms {
 		p, err := v1.ParsePlatform(n)
 		if err != nil {
 			return err
 		}
 		platforms = append(platforms, *p)
-	}
-	root, err := toolbox.Root()
-	if err != nil {
-		return err
 	}
 	binaries, err := frontendimage.Compile(ctx, root, platforms)
 	if err != nil {

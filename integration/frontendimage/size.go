@@ -1,0 +1,111 @@
+package frontendimage
+
+import (
+	"bytes"
+	"cmp"
+	"debug/elf"
+	"fmt"
+	"io"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// shownGroups is how many groups of packages WriteSizes prints by name.
+const shownGroups = 30
+
+// WriteSizes prints what a program with a symbol table is made of: its sections,
+// and the code and data of each module and each top folder of Go's library.
+func WriteSizes(w io.Writer, program []byte) error {
+	f, err := elf.NewFile(bytes.NewReader(program))
+	if err != nil {
+		return err
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	line := func(bytes uint64, what string) { fmt.Fprintf(tw, "%d\t  %s\n", bytes, what) }
+	for _, s := range f.Sections {
+		if note, ok := sections()[s.Name]; ok {
+			line(s.Size, s.Name+": "+note)
+		}
+	}
+	sizes, err := groupSizes(f)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(tw)
+	names := slices.SortedFunc(maps.Keys(sizes), func(a, b string) int {
+		return cmp.Or(cmp.Compare(sizes[b], sizes[a]), cmp.Compare(a, b))
+	})
+	rest := uint64(0)
+	for i, name := range names {
+		if i < shownGroups {
+			line(sizes[name], name)
+		} else {
+			rest += sizes[name]
+		}
+	}
+	line(rest, fmt.Sprintf("%d others", max(0, len(names)-shownGroups)))
+	return tw.Flush()
+}
+
+// sections are the parts of a program that are stripped neither from its file
+// nor negligible.
+func sections() map[string]string {
+	return map[string]string{
+		".text":      "machine code",
+		".rodata":    "types, strings and tables",
+		".gopclntab": "names and lines of functions, for stack traces and the garbage collector",
+		".data":      "variables",
+		".noptrdata": "variables without pointers",
+	}
+}
+
+// groupSizes adds up the symbols that take space in the file.
+func groupSizes(f *elf.File) (map[string]uint64, error) {
+	symbols, err := f.Symbols()
+	if err != nil {
+		return nil, err
+	}
+	sizes := map[string]uint64{}
+	for _, s := range symbols {
+		i := int(s.Section)
+		if i <= 0 || i >= len(f.Sections) || f.Sections[i].Type == elf.SHT_NOBITS || f.Sections[i].Name == ".gopclntab" {
+			continue
+		}
+		sizes[groupOf(s.Name)] += s.Size
+	}
+	return sizes, nil
+}
+
+// groupOf returns the module of a symbol, or "std" and the top folder of Go's
+// library; for what the linker makes, its kind.
+func groupOf(symbol string) string {
+	if rest, ok := strings.CutPrefix(symbol, "go:"); ok {
+		kind, _, _ := strings.Cut(rest, ".")
+		return "linker: " + kind
+	}
+	symbol = strings.TrimLeft(strings.TrimPrefix(symbol, "type:"), ".*")
+	for _, made := range []string{"eq.", "hash.", "namedata."} {
+		symbol = strings.TrimLeft(strings.TrimPrefix(symbol, made), "*")
+	}
+	symbol, _, _ = strings.Cut(symbol, "[") // type parameters
+	dir, last := "", symbol
+	if i := strings.LastIndexByte(symbol, '/'); i >= 0 {
+		dir, last = symbol[:i+1], symbol[i+1:]
+	}
+	last, _, _ = strings.Cut(last, ".")
+	path, err := url.PathUnescape(dir + last) // the linker writes %2e for dots
+	if err != nil {
+		path = dir + last
+	}
+	parts := strings.Split(path, "/")
+	if !strings.Contains(parts[0], ".") {
+		if parts[0] == "slipway" {
+			return "slipway"
+		}
+		return "std " + strings.Join(parts[:min(2, len(parts))], "/")
+	}
+	return strings.Join(parts[:min(3, len(parts))], "/")
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"slipway/integration/frontendimage"
+)
+
+// printSize prints the size of our image and of upstream's for this machine's
+// platform, and what our program is made of.
+func printSize(ctx context.Context, w io.Writer, root string) error {
+	platforms := []v1.Platform{{OS: "linux", Architecture: runtime.GOARCH}}
+	ours, err := frontendimage.Compile(ctx, root, platforms)
+	if err != nil {
+		return err
+	}
+	upstream, err := frontendimage.Upstream(ctx, os.Stderr)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "slipway-size-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	for _, p := range []struct {
+		name     string
+		binaries []frontendimage.Binary
+	}{{"ours", ours}, {"upstream", upstream}} {
+		index, err := frontendimage.Index(p.binaries)
+		if err != nil {
+			return err
+		}
+		file := filepath.Join(dir, p.name+".tar")
+		if err := frontendimage.WriteArchive(file, index); err != nil {
+			return err
+		}
+		archive, err := os.Stat(file)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "%s: program %.2f MB, image archive %.2f MB\n", p.name,
+			float64(len(p.binaries[0].Content))/1e6, float64(archive.Size())/1e6)
+	}
+	fmt.Fprintln(w, "\nOur program in bytes, by section and by module:")
+	withSymbols, err := frontendimage.CompilePackage(ctx, root, frontendimage.PackagePath, platforms, "-ldflags=")
+	if err != nil {
+		return err
+	}
+	return frontendimage.WriteSizes(w, withSymbols[0].Content)
+}
