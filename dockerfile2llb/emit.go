@@ -107,11 +107,15 @@ func (v *values) with(s plan.State, out llb.Output) llb.State {
 	if !v.set || !sameValues(v.of, s) {
 		v.of, v.state, v.set = s, v.build(s), true
 	}
-	return v.state.WithOutput(out)
+	st := v.state.WithOutput(out)
+	if s.Platform != nil { // outputs of images bring the one that was asked for
+		st = st.Platform(*s.Platform)
+	}
+	return st
 }
 
 func sameValues(a, b plan.State) bool {
-	return a.Env == b.Env && a.Dir == b.Dir && a.User == b.User && a.Hostname == b.Hostname && a.Platform == b.Platform
+	return a.Env == b.Env && a.Dir == b.Dir && a.User == b.User && a.Hostname == b.Hostname
 }
 
 func (v *values) build(s plan.State) llb.State {
@@ -123,9 +127,6 @@ func (v *values) build(s plan.State) llb.State {
 	}
 	if s.Hostname != "" {
 		st = st.Hostname(s.Hostname)
-	}
-	if s.Platform != nil {
-		st = st.Platform(*s.Platform)
 	}
 	return st
 }

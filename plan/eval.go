@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"slipway/diag"
 	"slipway/instructions"
 	"slipway/parser"
@@ -81,6 +83,9 @@ func (e *evaluator) inherit() {
 	e.state = base.Final
 	e.state.Env = base.Final.Env.Fork()
 	e.st.Platform = base.Platform
+	if base.Platform != nil && base.Platform.OS == "" {
+		e.st.Platform = &e.b.Platform
+	}
 	e.st.Image = cloneImage(&base.Image)
 	e.st.Image.Config.OnBuild = nil
 	if !base.extended {
@@ -96,7 +101,9 @@ func (e *evaluator) inherit() {
 // begin sets up the state from the base's config.
 func (e *evaluator) begin() error {
 	if e.st.Platform == nil {
-		e.st.Platform = &e.b.Platform
+		// Upstream: a stage that goes on from a named context without a config
+		// has an unknown platform; stages that go on from it have the target's.
+		e.st.Platform = &ocispecs.Platform{}
 	}
 	c := &e.st.Image.Config
 	if _, ok := NewEnv(c.Env).Lookup("PATH"); !ok && e.st.Platform.OS != "windows" {

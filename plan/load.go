@@ -137,8 +137,8 @@ func (b *builder) loadReplaced(ctx context.Context, st *Stage) error {
 	img.Created = nil
 	st.Image = img
 	if img.Architecture != "" && img.OS != "" {
-		p := img.Platform
-		st.Platform = &p
+		p, runs := img.Platform, platforms.Normalize(img.Platform)
+		st.Platform, st.Final.Platform = &p, &runs
 	}
 	return nil
 }

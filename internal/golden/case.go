@@ -168,8 +168,8 @@ func (c *Case) Local(name string) (map[string][]byte, bool) {
 // Platforms returns the target platforms to run the case on, as values of the
 // option platform; "" stands for a build without the option. Each is one run; a
 // value may itself be a list. A case that sets the option runs as it says;
-// otherwise it runs without, and for linux/amd64, linux/arm64 and
-// windows/amd64.
+// otherwise it runs without, for linux/amd64, linux/arm64 and windows/amd64, and
+// for two platforms at once.
 func (c *Case) Platforms() []string {
 	if len(c.platforms) > 0 {
 		return slices.Clone(c.platforms)
@@ -177,7 +177,7 @@ func (c *Case) Platforms() []string {
 	if p, ok := c.Opts["platform"]; ok {
 		return []string{p}
 	}
-	return []string{"", "linux/amd64", "linux/arm64", "windows/amd64"}
+	return []string{"", "linux/amd64", "linux/arm64", "windows/amd64", "linux/amd64,linux/arm64"}
 }
 
 // Excused tells whether a difference of this kind is intended, and why.

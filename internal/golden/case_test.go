@@ -61,7 +61,7 @@ func TestParse(t *testing.T) {
 		Missing:    []string{"mergeop", "diffop"},
 		Differs:    []Excuse{{"warnings", "ours: are better"}},
 		Modified:   map[string]string{"https://example.com/f": "2024-01-02T03:04:05Z"},
-		Platforms:  []string{"", "linux/amd64", "linux/arm64", "windows/amd64"},
+		Platforms:  []string{"", "linux/amd64", "linux/arm64", "windows/amd64", "linux/amd64,linux/arm64"},
 		Dockerfile: "FROM alpine\n",
 		Context:    map[string][]byte{"a": []byte("a\n"), "crlf": []byte("a\r\nbbb")},
 	}
