@@ -1,8 +1,11 @@
 package instructions
 
 import (
+	"slices"
+
 	"slipway/diag"
 	"slipway/parser"
+	"slipway/source"
 )
 
 var addFlags = []flagSpec{
@@ -56,9 +59,10 @@ func buildFiles(in *parser.Instruction, c *Copy, name string, specs []flagSpec) 
 	if parser.IsHeredoc(c.Dest.Value) {
 		return nil, diag.Errorf(c.Dest.Text.Range(), "%s cannot accept a heredoc as a destination", name)
 	}
+	docs := bodies(in)
 	for _, w := range args[:len(args)-1] {
 		if h, ok := parser.ParseHeredoc(w.Value); ok {
-			c.Inline = append(c.Inline, inline(in, w, h))
+			c.Inline = append(c.Inline, inline(docs, w, h))
 		} else {
 			c.Sources = append(c.Sources, w)
 		}
@@ -77,20 +81,36 @@ func buildFiles(in *parser.Instruction, c *Copy, name string, specs []flagSpec) 
 	return c, nil
 }
 
-// inline finds the body that belongs to a heredoc word.
+// body is what a heredoc of a COPY holds.
+type body struct {
+	data, chomped string
+	at            source.Range
+}
+
+// bodies returns what the heredocs of an instruction hold, by name.
 //
-// Upstream: of several documents with one name, all are the last one; a word
-// that looks like a heredoc without being one, as in a JSON array, is an empty
-// file.
-func inline(in *parser.Instruction, w parser.Word, h parser.Heredoc) Inline {
-	file := Inline{Name: h.Name, Expand: h.Expand, Range: w.Text.Range()}
-	for _, doc := range in.Heredocs {
-		if doc.Name != h.Name {
-			continue
+// Upstream: of several documents with one name, all are the last one.
+func bodies(in *parser.Instruction) map[string]body {
+	docs := make(map[string]body, len(in.Heredocs))
+	for _, h := range slices.Backward(in.Heredocs) {
+		if _, later := docs[h.Name]; !later {
+			data := h.Content()
+			docs[h.Name] = body{data: data, chomped: parser.Chomp(data), at: h.Body}
 		}
-		file.Data, file.Range = doc.Content(), doc.Body
+	}
+	return docs
+}
+
+// inline gives a heredoc word its body.
+//
+// Upstream: a word that looks like a heredoc without being one, as in a JSON
+// array, is an empty file.
+func inline(docs map[string]body, w parser.Word, h parser.Heredoc) Inline {
+	file := Inline{Name: h.Name, Expand: h.Expand, Range: w.Text.Range()}
+	if doc, ok := docs[h.Name]; ok {
+		file.Data, file.Range = doc.data, doc.at
 		if h.Chomp {
-			file.Data = parser.Chomp(file.Data)
+			file.Data = doc.chomped
 		}
 	}
 	return file

@@ -68,7 +68,11 @@ func fieldStarts(v string) []int {
 			i = quotedEnd(v, i+1)
 		} else {
 			list = append(list, i)
-			i += strings.IndexByte(v[i:]+",", ',')
+			if n := strings.IndexByte(v[i:], ','); n >= 0 {
+				i += n
+			} else {
+				i = len(v)
+			}
 		}
 		if i >= len(v) {
 			return list

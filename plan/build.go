@@ -29,6 +29,8 @@ type builder struct {
 	opt    Options
 	expand shell.Expander
 	byName map[string]*Stage // last stage of that name
+	size   int               // counts towards maxSize
+	reader countedEnv
 }
 
 // Build plans the build of a Dockerfile. On an error the plan is returned as

@@ -1,6 +1,9 @@
 package plan
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Env is an ordered set of variables. It is a value: Set returns a new Env and
 // leaves the old one as it was. Setting a variable again moves it to the end,
@@ -9,8 +12,10 @@ import "strings"
 // All versions of one environment share a log of assignments, so that a
 // thousand ENV lines cost no thousand copies.
 type Env struct {
-	log *envLog
-	n   int // how much of the log belongs to this version
+	log  *envLog
+	n    int // how much of the log belongs to this version
+	set  int // variables that are set
+	size int // bytes of their names and values
 }
 
 type envLog struct {
@@ -44,24 +49,32 @@ func (e Env) index(key string) int {
 		return -1
 	}
 	at := e.log.at[key]
-	for i := len(at) - 1; i >= 0; i-- {
-		if at[i] < e.n {
-			return at[i]
-		}
+	k := len(at)
+	if k > 0 && at[k-1] >= e.n {
+		k, _ = slices.BinarySearch(at, e.n)
 	}
-	return -1
+	if k == 0 {
+		return -1
+	}
+	return at[k-1]
 }
 
 // Set returns the environment with the variable set, as its last one.
 func (e Env) Set(key, value string) Env {
-	if e.log == nil || len(e.log.keys) != e.n {
+	// A log of which most is overwritten is not worth keeping either.
+	if e.log == nil || len(e.log.keys) != e.n || e.n > 2*e.set+64 {
 		e = e.Fork()
 	}
 	l := e.log
+	if i := e.index(key); i >= 0 {
+		e.size -= len(key) + len(l.values[i])
+	} else {
+		e.set++
+	}
 	l.at[key] = append(l.at[key], len(l.keys))
 	l.keys = append(l.keys, key)
 	l.values = append(l.values, value)
-	return Env{log: l, n: len(l.keys)}
+	return Env{log: l, n: len(l.keys), set: e.set, size: e.size + len(key) + len(value)}
 }
 
 // Fork returns an equal environment with a log of its own, without what was
@@ -73,7 +86,7 @@ func (e Env) Fork() Env {
 		l.keys = append(l.keys, k)
 		l.values = append(l.values, v)
 	})
-	return Env{log: l, n: len(l.keys)}
+	return Env{log: l, n: len(l.keys), set: e.set, size: e.size}
 }
 
 // Without returns the environment without the variable.
@@ -98,7 +111,7 @@ func (e Env) Each(f func(key, value string)) {
 
 // Keys returns the names in order.
 func (e Env) Keys() []string {
-	keys := make([]string, 0, e.n)
+	keys := make([]string, 0, e.set)
 	e.Each(func(k, _ string) { keys = append(keys, k) })
 	return keys
 }

@@ -19,7 +19,7 @@ func evaluate(_ context.Context, b *builder) error {
 		if !st.Reachable || st.done {
 			continue
 		}
-		e := &evaluator{b: b, st: st, expand: b.expand}
+		e := &evaluator{b: b, st: st, expand: b.expand, args: map[string]bool{}}
 		if err := e.stage(); err != nil {
 			return err
 		}
@@ -35,7 +35,9 @@ type evaluator struct {
 	state  State
 	visit  *Visit
 	expand shell.Expander
-	hasCmd bool // a CMD of this stage was seen
+	args   map[string]bool // names of state.Args
+	envAt  map[string]int  // where the config's first entry of a name is
+	hasCmd bool            // a CMD of this stage was seen
 }
 
 // stage evaluates all instructions. The record of the one that fails is kept.
@@ -57,7 +59,11 @@ func (e *evaluator) stage() error {
 		}
 		e.st.Visits = append(e.st.Visits, v)
 		e.visit = v
-		if d := e.command(c.Command); d != nil {
+		d := e.command(c.Command)
+		if d == nil {
+			d = e.b.tooLarge(source.Range{})
+		}
+		if d != nil {
 			if c.onbuild {
 				return moved(d, v.Range)
 			}
@@ -82,6 +88,10 @@ func (e *evaluator) inherit() {
 	base := f.Stage
 	e.state = base.Final
 	e.state.Env = base.Final.Env.Fork()
+	for _, a := range e.state.Args {
+		e.args[a.Key] = true
+	}
+	e.b.charge(inherited(base))
 	e.st.Platform = base.Platform
 	if base.Platform != nil && base.Platform.OS == "" {
 		e.st.Platform = &e.b.Platform
@@ -93,6 +103,9 @@ func (e *evaluator) inherit() {
 		// history, where the base does not look: chains of stages stay linear.
 		base.extended = true
 		e.st.Image.History = base.Image.History
+	} else {
+		e.state.Args = slices.Clip(e.state.Args)
+		e.b.charge(perEntry * len(base.Image.History))
 	}
 	e.st.BaseImage = base.BaseImage
 	e.st.Used = base.Used
@@ -172,7 +185,7 @@ func (e *evaluator) command(c instructions.Command) *diag.Diagnostic {
 
 // word expands a word and records the variables that nothing sets.
 func (e *evaluator) word(w parser.Word) (string, *diag.Diagnostic) {
-	res, d := expandWord(e.expand, w, e.state.Env)
+	res, d := e.b.word(e.expand, w, e.state.Env)
 	e.record(w, res.Unmatched)
 	return res.Value, d
 }
@@ -194,7 +207,7 @@ func (e *evaluator) words(list []parser.Word) ([]string, *diag.Diagnostic) {
 func (e *evaluator) body(data string, r source.Range) (string, *diag.Diagnostic) {
 	x := shell.Expander{Escape: '\\', Mode: shell.NoQuotes}
 	w := parser.Word{Value: data, Text: r.Text()}
-	res, d := expandWord(x, w, e.state.Env)
+	res, d := e.b.word(x, w, e.state.Env)
 	e.record(w, res.Unmatched)
 	return res.Value, d
 }
@@ -212,5 +225,5 @@ func (e *evaluator) record(w parser.Word, unset []shell.Use) {
 }
 
 func (e *evaluator) declared(name string) bool {
-	return slices.ContainsFunc(e.state.Args, func(a ArgValue) bool { return a.Key == name })
+	return e.args[name]
 }

@@ -30,13 +30,38 @@ func (e *evaluator) arg(c *instructions.Arg) *diag.Diagnostic {
 				e.state.Env = e.state.Env.Set(a.Key, a.Value)
 			}
 		}
-		// The full slice expression keeps the lists of other states as they are.
-		n := len(e.state.Args)
-		e.state.Args = append(e.state.Args[:n:n], a)
+		e.declare(a)
 		line = append(line, s)
 	}
 	e.commit("ARG "+strings.Join(line, " "), false)
 	return nil
+}
+
+// declare adds to the list of ARGs. Lists of earlier states are the beginning
+// of the same array: they end before what is added.
+func (e *evaluator) declare(a ArgValue) {
+	if len(e.state.Args) > 2*len(e.args)+64 {
+		e.state.Args = lastValues(e.state.Args)
+	}
+	e.args[a.Key] = true
+	e.state.Args = append(e.state.Args, a)
+}
+
+// lastValues returns a list of its own in which each ARG stands once: where it
+// was first declared, with its last value.
+func lastValues(args []ArgValue) []ArgValue {
+	var list []ArgValue
+	at := map[string]int{}
+	for _, a := range args {
+		i, seen := at[a.Key]
+		if !seen {
+			i = len(list)
+			at[a.Key] = i
+			list = append(list, a)
+		}
+		list[i] = a
+	}
+	return list
 }
 
 func (e *evaluator) argValue(decl *instructions.ArgDecl) (ArgValue, *diag.Diagnostic) {

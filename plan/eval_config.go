@@ -38,10 +38,9 @@ func (e *evaluator) env(c *instructions.Env) *diag.Diagnostic {
 	if d != nil {
 		return d
 	}
-	cfg := &e.st.Image.Config
 	for _, kv := range kvs {
 		e.state.Env = e.state.Env.Set(kv[0], kv[1])
-		cfg.Env = e.setConfigEnv(cfg.Env, kv[0], kv[1])
+		e.setConfigEnv(kv[0], kv[1])
 	}
 	e.commit(line, false)
 	return nil
@@ -49,16 +48,22 @@ func (e *evaluator) env(c *instructions.Env) *diag.Diagnostic {
 
 // setConfigEnv replaces the first entry of that name where it stands, or
 // appends one.
-func (e *evaluator) setConfigEnv(env []string, key, value string) []string {
-	i := slices.IndexFunc(env, func(kv string) bool {
-		k, _ := splitEnv(kv)
-		return k == key
-	})
-	if i < 0 {
-		return append(env, key+"="+value)
+func (e *evaluator) setConfigEnv(key, value string) {
+	cfg := &e.st.Image.Config
+	if e.envAt == nil {
+		e.envAt = make(map[string]int, len(cfg.Env))
+		for i := range slices.Backward(cfg.Env) {
+			k, _ := splitEnv(cfg.Env[i])
+			e.envAt[k] = i
+		}
 	}
-	env[i] = key + "=" + value
-	return env
+	i, ok := e.envAt[key]
+	if !ok {
+		e.envAt[key] = len(cfg.Env)
+		cfg.Env = append(cfg.Env, key+"="+value)
+		return
+	}
+	cfg.Env[i] = key + "=" + value
 }
 
 func splitEnv(kv string) (key, value string) {

@@ -287,6 +287,7 @@ func (p *copier) inline(in instructions.Inline, data string) *diag.Diagnostic {
 	if err != nil {
 		return diag.Errorf(in.Range, "removing drive letter: %w", err)
 	}
+	p.b.charge(len(data)) // all words of one name have the same document
 	p.step.Sources = append(p.step.Sources, &CopyInline{
 		Name: name, Path: toSlash(name, p.st.Platform.OS), Data: data,
 	})

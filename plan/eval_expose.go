@@ -26,7 +26,7 @@ type PortSpec struct {
 func (e *evaluator) expose(c *instructions.Expose) *diag.Diagnostic {
 	ports := []string{}
 	for _, w := range c.Ports {
-		fields, err := e.expand.Fields(w.Value, e.state.Env)
+		fields, err := e.expand.Fields(w.Value, e.b.counted(e.state.Env))
 		if err != nil {
 			return diag.Errorf(within(w, err), "%w", err)
 		}
@@ -36,6 +36,10 @@ func (e *evaluator) expose(c *instructions.Expose) *diag.Diagnostic {
 				return diag.Errorf(w.Text.Range(), "%w", err)
 			}
 			ports = append(ports, spec.Ports()...)
+			e.b.charge(32 * (spec.last - spec.first))
+			if d := e.b.tooLarge(w.Text.Range()); d != nil {
+				return d
+			}
 		}
 	}
 	cfg := &e.st.Image.Config

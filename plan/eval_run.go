@@ -19,6 +19,7 @@ func (e *evaluator) run(c *instructions.Run) *diag.Diagnostic {
 	}
 	e.st.Used.Add("/") // a process may read everything
 	x := &Exec{State: e.state, Security: c.Security}
+	e.b.charge(e.state.Env.size)
 	if c.Network != "default" {
 		x.Network = c.Network
 	}
@@ -44,7 +45,7 @@ func (e *evaluator) run(c *instructions.Run) *diag.Diagnostic {
 func (e *evaluator) runTitle(c *instructions.Run, suffix string, mounts []mountValues) string {
 	x := e.expand
 	x.Mode = shell.KeepQuotes | shell.KeepEscapes | shell.KeepUnset
-	return upper(expanded(x, instructions.Code(c)+suffix, maskSecrets(mounts, e.state.Env)))
+	return upper(expanded(x, instructions.Code(c)+suffix, e.b.counted(maskSecrets(mounts, e.state.Env))))
 }
 
 // maskSecrets returns the environment as names may show it.

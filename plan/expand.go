@@ -16,7 +16,7 @@ type expansion struct {
 }
 
 // expandWord expands a word; the error points at the place in it.
-func expandWord(x shell.Expander, w parser.Word, env Env) (shell.Result, *diag.Diagnostic) {
+func expandWord(x shell.Expander, w parser.Word, env shell.Env) (shell.Result, *diag.Diagnostic) {
 	res, err := x.Expand(w.Value, env)
 	if err != nil {
 		return res, diag.Errorf(within(w, err), "%w", err)

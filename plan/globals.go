@@ -25,7 +25,7 @@ func globals(ctx context.Context, b *builder) error {
 			if v, ok := b.opt.BuildArgs[decl.Key]; ok {
 				g.Value, g.Set = v, true
 			} else if decl.Default != nil {
-				res, d := expandWord(b.expand, *decl.Default, b.Globals)
+				res, d := b.word(b.expand, *decl.Default, b.Globals)
 				if d != nil {
 					return d.In(arg.In.Rng)
 				}

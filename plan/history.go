@@ -13,6 +13,7 @@ const historyComment = "buildkit.dockerfile.v0"
 
 // commit adds a line to the stage's history.
 func (e *evaluator) commit(line string, layer bool) {
+	e.b.charge(len(line))
 	e.st.Image.History = append(e.st.Image.History, ocispecs.History{
 		CreatedBy:  line,
 		Comment:    historyComment,
@@ -33,25 +34,17 @@ func (e *evaluator) epoch() *time.Time {
 // runLine is the history line of RUN: the values of the stage's ARGs, then the
 // command.
 func (e *evaluator) runLine(args []string) string {
-	var declared []string
-	at := map[string]int{}
-	for _, a := range e.state.Args {
+	declared := lastValues(e.state.Args)
+	words := []string{"RUN"}
+	if len(declared) > 0 {
+		words = append(words, "|"+strconv.Itoa(len(declared)))
+	}
+	for _, a := range declared {
 		v, ok := e.state.Env.Lookup(a.Key)
 		if !ok {
 			v = a.Value
 		}
-		i, seen := at[a.Key]
-		if !seen {
-			i = len(declared)
-			at[a.Key] = i
-			declared = append(declared, "")
-		}
-		declared[i] = a.Key + "=" + v
-	}
-	words := []string{"RUN"}
-	if len(declared) > 0 {
-		words = append(words, "|"+strconv.Itoa(len(declared)))
-		words = append(words, declared...)
+		words = append(words, a.Key+"="+v)
 	}
 	words = append(words, args...)
 	return strings.Join(words, " ") + " # buildkit"

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/containerd/platforms"
 	"github.com/distribution/reference"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 )
 
 // load looks up the bases of all reachable stages at once, then adds the
@@ -49,12 +49,16 @@ func (b *builder) markAll() {
 	b.markReachable()
 }
 
+// maxLookups is how many bases are looked up at a time.
+const maxLookups = 64
+
 // loadBases looks up the bases that are needed and not known yet, in parallel.
 // Of several errors the one of the first stage is returned.
 func (b *builder) loadBases(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var wg sync.WaitGroup
+	var g errgroup.Group
+	g.SetLimit(maxLookups)
 	errs := make([]error, len(b.Stages))
 	for i, st := range b.Stages {
 		if !st.Reachable || st.loaded {
@@ -64,23 +68,24 @@ func (b *builder) loadBases(ctx context.Context) error {
 			continue
 		}
 		st.loaded = true
-		wg.Go(func() {
+		g.Go(func() error {
 			if errs[i] = b.loadBase(ctx, st); errs[i] != nil {
 				cancel()
 			}
+			return nil
 		})
 	}
-	wg.Wait()
-	var first error
+	_ = g.Wait() // the errors are in errs
+	first := -1
 	for i, err := range errs {
-		if err == nil {
-			continue
-		}
-		if first == nil || errors.Is(first, context.Canceled) && !errors.Is(err, context.Canceled) {
-			first = at(b.Stages[i].asked, err)
+		if err != nil && (first < 0 || errors.Is(errs[first], context.Canceled) && !errors.Is(err, context.Canceled)) {
+			first = i
 		}
 	}
-	return first
+	if first < 0 {
+		return nil
+	}
+	return at(b.Stages[first].asked, b.hinted(errs[first]))
 }
 
 func (b *builder) loadBase(ctx context.Context, st *Stage) error {
@@ -182,8 +187,7 @@ func (b *builder) loadImage(ctx context.Context, st *Stage, written string, ref 
 		LogName:  prefix + " load metadata for " + st.BaseName,
 	})
 	if err != nil {
-		options := append(b.names(), commonImages()...)
-		return fmt.Errorf("%s: %w%s", written, err, hint(written, options))
+		return &imageError{written: written, err: err}
 	}
 	if ref.String() != res.Ref {
 		if ref, err = reference.ParseNormalizedNamed(res.Ref); err != nil {
@@ -213,6 +217,23 @@ func (b *builder) loadImage(ctx context.Context, st *Stage, written string, ref 
 	p := platforms.Normalize(*platform)
 	st.Final.Platform = &p
 	return nil
+}
+
+// imageError is an image that could not be looked up.
+type imageError struct {
+	written string // its name in the file
+	err     error
+}
+
+func (e *imageError) Error() string { return e.written + ": " + e.err.Error() }
+func (e *imageError) Unwrap() error { return e.err }
+
+// hinted adds what a misspelt image may have meant to an error.
+func (b *builder) hinted(err error) error {
+	if image, ok := err.(*imageError); ok { //nolint:errorlint // it is not wrapped yet
+		return fmt.Errorf("%w%s", err, hint(image.written, append(b.names(), commonImages()...)))
+	}
+	return err
 }
 
 // detectPlatform chooses the builder's platform that the image is for, where

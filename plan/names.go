@@ -138,7 +138,7 @@ func targetPlatform(env Env) (p ocispecs.Platform, ok bool) {
 // title is the text of a step's name: the instruction with variables expanded,
 // as far as that works.
 func (e *evaluator) title(c instructions.Command) string {
-	return upper(expanded(e.expand, instructions.Code(c), e.state.Env))
+	return upper(expanded(e.expand, instructions.Code(c), e.b.counted(e.state.Env)))
 }
 
 func expanded(x shell.Expander, s string, env shell.Env) string {
@@ -160,5 +160,6 @@ func upper(s string) string {
 
 // info is the common part of the step of a command.
 func (e *evaluator) info(c instructions.Command, text string) StepInfo {
+	e.b.charge(len(e.st.Name) + len(e.state.Dir) + len(text))
 	return StepInfo{Description: instructions.Code(c), Range: e.visit.Range, text: text}
 }

@@ -30,6 +30,11 @@ func (b *builder) addTriggers(st *Stage) (bool, error) {
 	more := false
 	var commands []boundCommand
 	for _, t := range triggers {
+		first, last := st.place.Lines()
+		b.charge(perTrigger + len(t) + perEntry*(last-first))
+		if d := b.tooLarge(st.place); d != nil {
+			return false, d
+		}
 		c, d := parseTrigger(t)
 		if d == nil {
 			var bound boundCommand

@@ -88,7 +88,7 @@ func steps(st *Stage) int {
 
 func (b *builder) expandFrom(st *Stage) *diag.Diagnostic {
 	from := st.Syntax.From
-	res, d := expandWord(b.expand, from.Base, b.Globals)
+	res, d := b.word(b.expand, from.Base, b.Globals)
 	st.fromWords[0] = &expansion{from.Base, res}
 	if d != nil {
 		return d
@@ -104,7 +104,7 @@ func (b *builder) expandFrom(st *Stage) *diag.Diagnostic {
 }
 
 func (b *builder) expandPlatform(st *Stage, w parser.Word) *diag.Diagnostic {
-	res, d := expandWord(b.expand, w, b.Globals)
+	res, d := b.word(b.expand, w, b.Globals)
 	st.fromWords[1] = &expansion{w, res}
 	if d != nil {
 		d.Message = fmt.Sprintf("failed to process arguments for platform %s: %s", res.Value, d.Message)

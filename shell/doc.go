@@ -17,8 +17,9 @@
 // the result at white space, [Split] splits without expanding.
 //
 // Every result is the one that BuildKit's own lexer gives, oddities included
-// (they are tagged "Upstream:"), with two exceptions: operands can nest at most
-// 10,000 deep, and a value can have at most 64 MiB. Either limit is an error
+// (they are tagged "Upstream:"), with three exceptions: operands can nest at most
+// 10,000 deep, a result can be at most 4 MiB longer than what its word accounts
+// for, and matching a pattern can take so many steps only. Each limit is an error
 // here and sooner or later the end of the process there.
 //
 // Not here: which variables there are (plan), which fields of an instruction

@@ -28,9 +28,10 @@ const (
 	// maxDepth is how deep operands can nest. Upstream recurses without a
 	// limit until the runtime ends the process; encoding/json has this limit.
 	maxDepth = 10_000
-	// maxLength is how many bytes a value can have: more than a build can
-	// send, and the end of doubling a variable line by line.
-	maxLength = 64 << 20
+	// maxGrowth is how many bytes a result can have, apart from what the word
+	// itself accounts for: much more than a process can be given in a variable,
+	// and the end of doubling one line by line.
+	maxGrowth = 4 << 20
 )
 
 // Expander expands variables and quotes. It is a value without state: safe to
@@ -81,7 +82,7 @@ func (x Expander) Expand(word string, env Env) (Result, error) {
 		env = Map(nil)
 	}
 	if name, ok := soleVariable(word); ok {
-		if v, set := env.Lookup(name); set && len(v) <= maxLength {
+		if v, set := env.Lookup(name); set && len(v) <= limit(word) {
 			return Result{Value: v, Matched: []string{name}}, nil
 		}
 	}
@@ -225,7 +226,7 @@ func (s *scanner) run(stop int) string {
 
 // put appends a value as it is.
 func (s *scanner) put(v string) {
-	if len(s.out)+len(v) > maxLength {
+	if len(s.out)+len(v) > limit(s.word) {
 		if s.overflow == nil {
 			s.overflow = s.tooLong()
 		}
@@ -256,9 +257,13 @@ func (s *scanner) next() rune {
 	return r
 }
 
-// tooLong is the fault of a result that exceeds maxLength.
+// limit returns how many bytes the result for a word can have. What is not UTF-8
+// takes three bytes for one.
+func limit(word string) int { return 3*len(word) + maxGrowth }
+
+// tooLong is the fault of a result that exceeds the limit.
 func (s *scanner) tooLong() *Error {
-	return s.fault(s.pos, "result is longer than 64 MiB")
+	return s.fault(s.pos, "result is more than 4 MiB longer than the word")
 }
 
 func (s *scanner) fault(offset int, msg string) *Error {

@@ -156,7 +156,7 @@ func (f *splitter) add(text []byte, start, end int) {
 	if len(text) == 0 {
 		return
 	}
-	if f.size += len(text); f.size > maxLength {
+	if f.size += len(text); f.size > limit(f.word) {
 		if f.overflow == nil {
 			f.overflow = f.tooLong()
 		}

@@ -106,17 +106,21 @@ func (s *scanner) replace(p *param) *Error {
 	if err != nil {
 		return s.fault(at, err.Error())
 	}
+	pat.allow(len(p.value) + len(text))
 	if all {
-		v, ok := pat.replaceAll(p.value, replacement, maxLength)
+		v, ok := pat.replaceAll(p.value, replacement, limit(s.word))
 		if !ok {
 			return s.tooLong()
 		}
 		s.put(v)
-		return nil
+	} else {
+		before, with, after := pat.replaceFirst(p.value, replacement)
+		s.put(before)
+		s.put(with)
+		s.put(after)
 	}
-	before, with, after := pat.replaceFirst(p.value, replacement)
-	s.put(before)
-	s.put(with)
-	s.put(after)
+	if pat.steps < 0 {
+		return s.fault(at, errSteps.Error())
+	}
 	return nil
 }

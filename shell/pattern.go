@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -15,7 +16,10 @@ import (
 // Because a piece has a fixed number of characters, the earliest place of each
 // piece leaves the most room for the next one: no match needs a second try,
 // and matching takes time in proportion to the value for pieces without "?".
-type pattern []piece
+type pattern struct {
+	pieces []piece
+	steps  int // that matching may still take; below 0 nothing matches any more
+}
 
 // piece is text in which a "?" may stand for any character but a line end.
 type piece struct {
@@ -23,12 +27,20 @@ type piece struct {
 	runes []rune // of one that cannot be compared byte by byte; a "?" is anyRune
 }
 
+// errSteps is the fault of a pattern that was given up. Upstream takes the time.
+var errSteps = errors.New("pattern takes too long to match")
+
+// allow sets how many steps matching of that many bytes may take: far more than
+// it takes without "?" and line ends, with which it can be the product of the
+// lengths of value and pattern.
+func (p *pattern) allow(bytes int) { p.steps = 64*bytes + 1<<16 }
+
 const anyRune rune = -1
 
 // compile reads a pattern: * and ? are special, \*, \? and \\ are those
 // characters, and \} and \/ leave the backslash out. There are no brackets.
-func compile(text string) (pattern, error) {
-	var p pattern
+func compile(text string) (*pattern, error) {
+	p := &pattern{}
 	var runes []rune
 	// Upstream: the pattern goes through a scanner that drops a byte order
 	// mark, a second time.
@@ -38,7 +50,7 @@ func compile(text string) (pattern, error) {
 		rest = rest[n:]
 		switch r {
 		case '*':
-			p, runes = append(p, newPiece(runes)), nil
+			p.pieces, runes = append(p.pieces, newPiece(runes)), nil
 			continue
 		case '?':
 			r = anyRune
@@ -54,7 +66,8 @@ func compile(text string) (pattern, error) {
 		}
 		runes = append(runes, r)
 	}
-	return append(p, newPiece(runes)), nil
+	p.pieces = append(p.pieces, newPiece(runes))
+	return p, nil
 }
 
 func newPiece(runes []rune) piece {
@@ -65,29 +78,39 @@ func newPiece(runes []rune) piece {
 	return piece{text: string(runes)}
 }
 
-// at returns where the piece ends if it stands in v at i.
-func (p piece) at(v string, i int) (int, bool) {
-	if p.runes == nil {
-		return i + len(p.text), strings.HasPrefix(v[i:], p.text)
+// at returns where piece k ends if it stands in v at i.
+func (p *pattern) at(k int, v string, i int) (int, bool) {
+	pc := &p.pieces[k]
+	if p.steps--; p.steps < 0 {
+		return 0, false
 	}
-	for _, want := range p.runes {
-		r, n := utf8.DecodeRuneInString(v[i:])
-		if n == 0 || r != want && (want != anyRune || r == '\n') {
+	if pc.runes == nil {
+		return i + len(pc.text), strings.HasPrefix(v[i:], pc.text)
+	}
+	for n, want := range pc.runes {
+		r, size := utf8.DecodeRuneInString(v[i:])
+		if size == 0 || r != want && (want != anyRune || r == '\n') {
+			p.steps -= n
 			return 0, false
 		}
-		i += n
+		i += size
 	}
+	p.steps -= len(pc.runes)
 	return i, true
 }
 
-// first returns the first place of the piece in v that begins in [from, to].
-func (p piece) first(v string, from, to int) (start, end int, ok bool) {
-	if p.runes == nil {
-		i := strings.Index(v[from:min(to+len(p.text), len(v))], p.text)
-		return from + i, from + i + len(p.text), i >= 0
+// first returns the first place of piece k in v that begins in [from, to].
+func (p *pattern) first(k int, v string, from, to int) (start, end int, ok bool) {
+	if pc := &p.pieces[k]; pc.runes == nil {
+		part := v[from:min(to+len(pc.text), len(v))]
+		i := strings.Index(part, pc.text)
+		if p.steps -= scanned(i, part); p.steps < 0 {
+			i = -1
+		}
+		return from + i, from + i + len(pc.text), i >= 0
 	}
-	for i := from; i <= to; {
-		if end, ok := p.at(v, i); ok {
+	for i := from; i <= to && p.steps >= 0; {
+		if end, ok := p.at(k, v, i); ok {
 			return i, end, true
 		}
 		_, n := utf8.DecodeRuneInString(v[i:])
@@ -96,23 +119,34 @@ func (p piece) first(v string, from, to int) (start, end int, ok bool) {
 	return 0, 0, false
 }
 
-// last returns where the last place of the piece in v ends that begins in
-// [from, to].
-func (p piece) last(v string, from, to int) (int, bool) {
-	if p.runes == nil {
-		i := strings.LastIndex(v[from:min(to+len(p.text), len(v))], p.text)
-		return from + i + len(p.text), i >= 0
+// scanned is how much of a part was looked at to find something at i, or not.
+func scanned(i int, part string) int {
+	if i < 0 {
+		return len(part)
 	}
-	for i := to; ; {
-		if end, ok := p.at(v, i); ok {
+	return i + 1
+}
+
+// last returns where the last place of piece k in v ends that begins in
+// [from, to].
+func (p *pattern) last(k int, v string, from, to int) (int, bool) {
+	if pc := &p.pieces[k]; pc.runes == nil {
+		part := v[from:min(to+len(pc.text), len(v))]
+		i := strings.LastIndex(part, pc.text)
+		p.steps -= len(part) - max(i, 0)
+		return from + i + len(pc.text), i >= 0 && p.steps >= 0
+	}
+	for i := to; p.steps >= 0; {
+		if end, ok := p.at(k, v, i); ok {
 			return end, true
 		}
 		if i <= from {
-			return 0, false
+			break
 		}
 		_, n := utf8.DecodeLastRuneInString(v[from:i])
 		i -= n
 	}
+	return 0, false
 }
 
 // lineEnd returns where the line ends that v[i] is on: at its line feed, or at
@@ -131,21 +165,21 @@ func lineEnd(v string, i, line int) int {
 // match returns where the shortest or longest match that begins at v[start]
 // ends; line is where that line ends, or -1. Only the last piece makes a
 // difference between shortest and longest.
-func (p pattern) match(v string, start, line int, longest bool) (int, bool) {
-	end, ok := p[0].at(v, start)
-	for i := 1; ok && i < len(p); i++ {
+func (p *pattern) match(v string, start, line int, longest bool) (int, bool) {
+	end, ok := p.at(0, v, start)
+	for k := 1; ok && k < len(p.pieces); k++ {
 		line = lineEnd(v, end, line)
-		if longest && i == len(p)-1 {
-			return p[i].last(v, end, line)
+		if longest && k == len(p.pieces)-1 {
+			return p.last(k, v, end, line)
 		}
-		_, end, ok = p[i].first(v, end, line)
+		_, end, ok = p.first(k, v, end, line)
 	}
 	return end, ok
 }
 
 // search looks for one match after the other.
 type search struct {
-	p    pattern
+	p    *pattern
 	v    string
 	line int // where the line ends that the search has come to; -1 at first
 }
@@ -155,9 +189,9 @@ type search struct {
 // later one on the line does: its pieces would have to stand on the same
 // lines, further right.
 func (s *search) next(from int) (start, end int, ok bool) {
-	for from <= len(s.v) {
+	for from <= len(s.v) && s.p.steps >= 0 {
 		s.line = lineEnd(s.v, from, s.line)
-		if start, _, ok = s.p[0].first(s.v, from, s.line); ok {
+		if start, _, ok = s.p.first(0, s.v, from, s.line); ok {
 			if end, ok = s.p.match(s.v, start, s.line, true); ok {
 				return start, end, true
 			}
@@ -169,7 +203,7 @@ func (s *search) next(from int) (start, end int, ok bool) {
 
 // replaceFirst cuts the value in three: what is before the first match, what
 // takes its place, and what is after it.
-func (p pattern) replaceFirst(v, replacement string) (before, with, after string) {
+func (p *pattern) replaceFirst(v, replacement string) (before, with, after string) {
 	s := search{p: p, v: v, line: -1}
 	if start, end, ok := s.next(0); ok {
 		return v[:start], replacement, v[end:]
@@ -186,7 +220,7 @@ var wholeMatch = regexp.MustCompile("")
 //
 // Upstream: in a replacement of all matches, unlike in one of the first, $0 is
 // the match, $$ a dollar sign, and $name nothing.
-func (p pattern) replaceAll(v, replacement string, limit int) (string, bool) {
+func (p *pattern) replaceAll(v, replacement string, limit int) (string, bool) {
 	var out []byte
 	s := search{p: p, v: v, line: -1}
 	dollars := strings.Count(replacement, "$")
@@ -220,8 +254,12 @@ func trimPrefix(v, text string, longest bool) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	p.allow(len(v) + len(text))
 	if end, ok := p.match(v, 0, -1, longest); ok {
 		v = v[end:]
+	}
+	if p.steps < 0 {
+		return "", errSteps
 	}
 	return v, nil
 }
