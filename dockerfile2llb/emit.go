@@ -61,6 +61,7 @@ func (e *emitter) stage(st *plan.Stage) error {
 	}
 	v := &values{network: networkMode(e.plan.Options.Network)}
 	for _, visit := range st.Visits {
+		e.results[st] = out // a trigger may read its own stage
 		switch s := visit.Step.(type) {
 		case nil:
 		case *plan.Exec:
