@@ -33,6 +33,14 @@ type Result struct {
 	Image     *plan.Image // config of the target
 	BaseImage *plan.Image // config of the external base of the target; nil for scratch
 	Plan      *plan.Plan
+	SBOM      SBOM
+}
+
+// SBOM is what a scan of a result looks at.
+type SBOM struct {
+	Core    llb.State            // the result
+	Extras  map[string]llb.State // by name: other stages, and "context"
+	NoCache bool                 // one of them was made without cache
 }
 
 // Convert plans a Dockerfile and says the plan in LLB. Errors about the file

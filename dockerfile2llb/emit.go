@@ -36,8 +36,41 @@ func Emit(ctx context.Context, p *plan.Plan, opt Options) (*Result, error) {
 			}
 		}
 	}
-	out := llb.NewState(e.results[p.Target]).SetMarshalDefaults(e.defaults()...)
-	return &Result{State: out, Image: &p.Target.Image, BaseImage: p.Target.BaseImage, Plan: p}, nil
+	sbom, err := e.sbom()
+	if err != nil {
+		return nil, err
+	}
+	return &Result{
+		State:     sbom.Core.SetMarshalDefaults(e.defaults()...),
+		Image:     &p.Target.Image,
+		BaseImage: p.Target.BaseImage,
+		Plan:      p,
+		SBOM:      sbom,
+	}, nil
+}
+
+// sbom collects what a scan of the result looks at.
+func (e *emitter) sbom() (SBOM, error) {
+	target := e.plan.Target
+	s := SBOM{
+		Core:    llb.NewState(e.results[target]),
+		Extras:  map[string]llb.State{},
+		NoCache: target.NoCache,
+	}
+	if target.Scan.Context {
+		st, err := e.tree(plan.Tree{})
+		if err != nil {
+			return s, err
+		}
+		s.Extras["context"] = st
+	}
+	for _, st := range e.plan.Stages {
+		if st != target && st.Reachable && st.Scan.Stage {
+			s.Extras[st.Name] = llb.NewState(e.results[st])
+			s.NoCache = s.NoCache || st.NoCache
+		}
+	}
+	return s, nil
 }
 
 // hasSteps tells stages whose instructions run from images and contexts, which

@@ -64,10 +64,22 @@ func Build(ctx context.Context, c client.Client) (*client.Result, error) {
 
 // run converts and solves.
 func (b *build) run(ctx context.Context) (*client.Result, error) {
+	scan, err := b.scanner(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if err := b.parseBuild(); err != nil {
 		return nil, err
 	}
-	return b.platforms(ctx)
+	results, err := b.platforms(ctx)
+	if err != nil {
+		return nil, err
+	}
+	res, err := b.assemble(results)
+	if err != nil {
+		return nil, err
+	}
+	return res, b.attest(ctx, res, scan, results)
 }
 
 // parseBuild is parse for what ends in a conversion.

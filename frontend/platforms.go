@@ -26,7 +26,7 @@ type built struct {
 
 // platforms builds for all platforms at once. The Dockerfile is parsed already
 // and images are looked up once, so each costs a plan and a solution.
-func (b *build) platforms(ctx context.Context) (*client.Result, error) {
+func (b *build) platforms(ctx context.Context) ([]built, error) {
 	targets := make([]*ocispecs.Platform, 0, len(b.options.Platforms))
 	for i := range b.options.Platforms {
 		targets = append(targets, &b.options.Platforms[i])
@@ -43,10 +43,7 @@ func (b *build) platforms(ctx context.Context) (*client.Result, error) {
 			return err
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	return b.assemble(results)
+	return results, g.Wait()
 }
 
 func (b *build) platform(ctx context.Context, p *ocispecs.Platform) (built, error) {

@@ -74,6 +74,7 @@ func (e *evaluator) stage() error {
 		}
 	}
 	e.st.Final = e.state
+	e.st.Scan = Scan{Stage: e.scans(scanStage), Context: e.scans(scanContext)}
 	e.st.done = true
 	return nil
 }

@@ -1,16 +1,41 @@
 package plan
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 
 	"slipway/diag"
 	"slipway/instructions"
 )
 
+// ARGs that say what an SBOM lists.
+const (
+	scanContext = "BUILDKIT_SBOM_SCAN_CONTEXT"
+	scanStage   = "BUILDKIT_SBOM_SCAN_STAGE"
+)
+
 // notExported are ARGs that tell the frontend something and are no variables of
 // RUN.
-func notExported(key string) bool {
-	return key == "BUILDKIT_SBOM_SCAN_CONTEXT" || key == "BUILDKIT_SBOM_SCAN_STAGE"
+func notExported(key string) bool { return key == scanContext || key == scanStage }
+
+// scans tells whether the stage asks for a scan with the ARG of that name: its
+// own, the last with a value, comes before the global one. The value is a
+// boolean or a list of stages.
+func (e *evaluator) scans(name string) bool {
+	value, ok := e.b.Globals.Lookup(name)
+	for _, a := range e.state.Args {
+		if a.Key == name && a.Set {
+			value, ok = a.Value, true
+		}
+	}
+	if !ok {
+		return false
+	}
+	if on, err := strconv.ParseBool(value); err == nil {
+		return on
+	}
+	return slices.Contains(strings.Split(value, ","), e.st.Name)
 }
 
 // arg declares the ARGs of a stage. The value is the build argument's, else the

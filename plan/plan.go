@@ -59,6 +59,7 @@ type Stage struct {
 	NoCache   bool      // its steps do not use the cache
 	Total     int       // steps that its progress names count
 	Final     State     // after the last visit
+	Scan      Scan      // what an SBOM of the build lists besides the target
 	BaseStep  *BaseStep // how the base is named; nil without an image to pull
 
 	fromWords [2]*expansion // base and platform
@@ -70,6 +71,13 @@ type Stage struct {
 	done      bool
 	onbuilt   bool
 	extended  bool // a later stage writes behind Image.History
+}
+
+// Scan is what a stage asks of SBOMs, with ARGs of these names or by being in
+// the list of a global one.
+type Scan struct {
+	Stage   bool // BUILDKIT_SBOM_SCAN_STAGE: scan the stage, too
+	Context bool // BUILDKIT_SBOM_SCAN_CONTEXT: if it is the target, scan the main context, too
 }
 
 // BaseStep is the step that pulls a base image.

@@ -43,7 +43,8 @@ func (in *Inputs) Image(ctx context.Context, ref string, q plan.ImageQuery) (*pl
 // resolve asks the builder for the config of an image, once.
 func (in *Inputs) resolve(ctx context.Context, ref string, opt sourceresolver.Opt) (*plan.Resolved, error) {
 	look, _ := in.images.LoadOrStore(keyOf(ref, opt), once(func(ctx context.Context) (*plan.Resolved, error) {
-		found, dgst, config, err := in.client.ResolveImageConfig(ctx, ref, opt)
+		// The client's own ResolveImageConfig forgets the mode on the way.
+		found, dgst, config, err := sourceresolver.NewImageMetaResolver(in.client).ResolveImageConfig(ctx, ref, opt)
 		if err != nil {
 			return nil, err
 		}

@@ -30,6 +30,7 @@ type builder struct {
 	policy        func(ref string) error // of image lookups
 	solved        []client.SolveRequest
 	lookups       int
+	modes         string // of the lookups
 }
 
 func (b *builder) BuildOpts() client.BuildOpts {
@@ -45,14 +46,18 @@ func (b *builder) Solve(_ context.Context, req client.SolveRequest) (*client.Res
 	return res, nil
 }
 
-func (b *builder) ResolveImageConfig(_ context.Context, name string, _ sourceresolver.Opt) (string, digest.Digest, []byte, error) {
+func (b *builder) ResolveSourceMetadata(_ context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
 	b.lookups++
+	if opt.ImageOpt != nil {
+		b.modes += opt.ImageOpt.ResolveMode + " "
+	}
 	if b.policy != nil {
-		if err := b.policy(name); err != nil {
-			return "", "", nil, err
+		if err := b.policy(strings.TrimPrefix(op.Identifier, "docker-image://")); err != nil {
+			return nil, err
 		}
 	}
-	return name, "", []byte(`{"created":"2024-01-01T00:00:00Z","os":"linux","architecture":"amd64"}`), nil
+	config := `{"created":"2024-01-01T00:00:00Z","os":"linux","architecture":"amd64"}`
+	return &sourceresolver.MetaResponse{Op: op, Image: &sourceresolver.ResolveImageResponse{Config: []byte(config)}}, nil
 }
 
 type ref struct {
@@ -196,8 +201,8 @@ func TestImageOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if b.lookups != 3 {
-		t.Errorf("%d lookups of two platforms and two modes, want 3", b.lookups)
+	if b.lookups != 3 || b.modes != "default default pull " {
+		t.Errorf("%d lookups of two platforms and two modes, want 3; modes %s", b.lookups, b.modes)
 	}
 }
 

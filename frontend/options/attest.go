@@ -10,54 +10,73 @@ import (
 	"github.com/tonistiigi/go-csvvalue"
 )
 
-// checkAttestations checks what attestations are asked for. The builder makes
-// those that a frontend does not.
-func checkAttestations(opts map[string]string) error {
+// defaultScanner makes SBOMs where no other image is asked for.
+const defaultScanner = "docker/buildkit-syft-scanner:stable-1"
+
+// Scanner is what makes an SBOM.
+type Scanner struct {
+	Image  string            // full reference, with tag or digest
+	Params map[string]string // for the image: attributes that mean nothing to us
+}
+
+// setAttestations reads what attestations are asked for, in either form of the
+// keys. SBOMs are made here, provenance by the builder.
+func (o *Options) setAttestations(opts map[string]string) error {
+	asked := map[string]string{}
 	for _, key := range slices.Sorted(maps.Keys(opts)) {
 		kind, ok := strings.CutPrefix(key, "attest:")
 		if !ok {
 			kind, ok = strings.CutPrefix(key, "build-arg:BUILDKIT_ATTEST_")
 		}
-		if !ok {
-			continue
-		}
-		if err := checkAttestation(strings.ToLower(kind), opts[key]); err != nil {
-			return err
+		if ok {
+			asked[strings.ToLower(kind)] = opts[key]
 		}
 	}
-	return nil
-}
-
-func checkAttestation(kind, value string) error {
-	var fields []string
-	if value != "" {
-		var err error
-		if fields, err = csvvalue.Fields(value, nil); err != nil {
+	for _, kind := range slices.Sorted(maps.Keys(asked)) {
+		attrs, err := attributes(asked[kind])
+		if err != nil {
 			return fmt.Errorf("failed to parse %s: %w", kind, err)
 		}
-	}
-	switch kind {
-	case "provenance":
-		return nil
-	case "sbom":
-		return checkScanner(fields)
-	}
-	return fmt.Errorf("unknown attestation type %q", kind)
-}
-
-// checkScanner checks the image that makes an SBOM. The last field wins.
-func checkScanner(fields []string) error {
-	generator, given := "", false
-	for _, f := range fields {
-		if key, v, _ := strings.Cut(f, "="); key == "generator" {
-			generator, given = v, true
+		switch kind {
+		case "provenance":
+		case "sbom":
+			if o.SBOM, err = scanner(attrs); err != nil {
+				return err
+			}
+		default:
+			return fmt.Errorf("unknown attestation type %q", kind)
 		}
 	}
-	if !given {
-		return nil
-	}
-	if _, err := reference.ParseNormalizedNamed(generator); err != nil {
-		return fmt.Errorf("failed to parse sbom scanner %s: %w", generator, err)
-	}
 	return nil
+}
+
+// attributes reads comma-separated key=value. Of two values of a key the last
+// holds.
+func attributes(v string) (map[string]string, error) {
+	attrs := map[string]string{}
+	if v == "" {
+		return attrs, nil
+	}
+	fields, err := csvvalue.Fields(v, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range fields {
+		key, value, _ := strings.Cut(f, "=")
+		attrs[key] = value
+	}
+	return attrs, nil
+}
+
+func scanner(attrs map[string]string) (*Scanner, error) {
+	image, ok := attrs["generator"]
+	if !ok {
+		image = defaultScanner
+	}
+	delete(attrs, "generator")
+	ref, err := reference.ParseNormalizedNamed(image)
+	if err != nil {
+		return nil, fmt.Errorf("failed to parse sbom scanner %s: %w", image, err)
+	}
+	return &Scanner{Image: reference.TagNameOnly(ref).String(), Params: attrs}, nil
 }

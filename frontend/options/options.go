@@ -23,6 +23,7 @@ type Options struct {
 	Filename     string
 	Platforms    []ocispecs.Platform // asked for, in order; none leaves it to the image
 	CacheImports []CacheImport
+	SBOM         *Scanner // nil if no SBOM is asked for
 
 	DockerfileDir   string            // name of the local source with the Dockerfile
 	LocalDockerfile bool              // the Dockerfile is there even if the context is not local
@@ -131,7 +132,7 @@ func Parse(opts map[string]string) (*Options, error) {
 	if err := o.setMultiPlatform(opts); err != nil {
 		return nil, err
 	}
-	if err := checkAttestations(opts); err != nil {
+	if err := o.setAttestations(opts); err != nil {
 		return nil, err
 	}
 	contextKey, ok := opts["contextkey"]

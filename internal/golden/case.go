@@ -14,7 +14,7 @@ import (
 func Categories() []string {
 	return []string{
 		"lex", "args", "from", "copy", "run", "mount", "config", "onbuild",
-		"context", "platform", "epoch", "link", "lint", "requests", "error", "windows",
+		"context", "platform", "epoch", "sbom", "link", "lint", "requests", "error", "windows",
 	}
 }
 

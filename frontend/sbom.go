@@ -1,0 +1,149 @@
+package frontend
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/frontend/gateway/client"
+	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
+	"github.com/moby/buildkit/solver/result"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"slipway/dockerfile2llb"
+	"slipway/plan"
+)
+
+// Where a scanner finds what to scan, and leaves what it found. It is told by
+// variables, so that nothing else depends on these paths.
+const (
+	scanCore   = "/run/src/core/sbom"
+	scanExtras = "/run/src/extras"
+	scanOut    = "/run/out/"
+)
+
+// coreSBOM is the name of the file about the result itself, among those that a
+// scanner writes.
+const coreSBOM = "sbom"
+
+// predicateSPDX is the in-toto type of an SBOM in SPDX. The builder makes no
+// SBOM of its own where there is one of this type.
+const predicateSPDX = "https://spdx.dev/Document"
+
+// scanner is an image that makes SBOMs.
+type scanner struct {
+	ref      string
+	platform ocispecs.Platform
+	config   ocispecs.ImageConfig
+	params   map[string]string
+}
+
+// scanner looks up the image that makes the SBOM; nil if none is asked for.
+func (b *build) scanner(ctx context.Context) (*scanner, error) {
+	asked := b.options.SBOM
+	if asked == nil {
+		return nil, nil
+	}
+	s := &scanner{platform: b.buildPlatforms()[0], params: asked.Params}
+	found, err := b.inputs.Image(ctx, asked.Image, plan.ImageQuery{Platform: &s.platform, Mode: b.options.Plan.ResolveMode})
+	if err != nil {
+		return nil, err
+	}
+	s.ref = found.Ref
+	var img ocispecs.Image
+	if err := json.Unmarshal(found.Config, &img); err != nil {
+		return nil, err
+	}
+	s.config = img.Config
+	if len(s.config.Entrypoint)+len(s.config.Cmd) == 0 {
+		return nil, fmt.Errorf("scanner %s does not have cmd", s.ref)
+	}
+	return s, nil
+}
+
+// attest adds an SBOM for each platform to the result.
+func (b *build) attest(ctx context.Context, res *client.Result, s *scanner, results []built) error {
+	if s == nil {
+		return nil
+	}
+	refs := make([]client.Reference, len(results))
+	ids := make([]string, len(results))
+	g, ctx := errgroup.WithContext(ctx)
+	for i, r := range results {
+		ids[i] = platforms.FormatAll(platforms.Normalize(r.asked))
+		g.Go(func() error {
+			def, err := s.scan(ids[i], &r.result.SBOM).Marshal(ctx)
+			if err != nil {
+				return err
+			}
+			solved, err := b.client.Solve(ctx, client.SolveRequest{Definition: def.ToPB()})
+			if err == nil {
+				refs[i] = solved.Ref
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for i, id := range ids {
+		res.AddAttestation(id, result.Attestation[client.Reference]{
+			Kind: gwpb.AttestationKind_Bundle,
+			Ref:  refs[i],
+			Metadata: map[string][]byte{
+				result.AttestationReasonKey: []byte(result.AttestationReasonSBOM),
+				result.AttestationSBOMCore:  []byte(coreSBOM),
+			},
+			InToto: result.InTotoAttestation{PredicateType: predicateSPDX},
+		})
+	}
+	return nil
+}
+
+// scan returns the directory of documents that the scanner makes. id says in
+// progress whose they are.
+func (s *scanner) scan(id string, of *dockerfile2llb.SBOM) llb.State {
+	opts := []llb.RunOption{
+		llb.WithCustomName(fmt.Sprintf("[%s] generating sbom using %s", id, s.ref)),
+		llb.Dir(s.config.WorkingDir),
+		llb.Args(slices.Concat(s.config.Entrypoint, s.config.Cmd)),
+	}
+	if of.NoCache {
+		opts = append(opts, llb.IgnoreCache)
+	}
+	for _, kv := range s.env(len(of.Extras) > 0) {
+		k, v, _ := strings.Cut(kv, "=")
+		opts = append(opts, llb.AddEnv(k, v))
+	}
+	image := llb.Image(s.ref, llb.Platform(s.platform))
+	run := image.Run(opts...)
+	if s.platform.OS == "windows" { // has no tmpfs
+		tmp := image.File(llb.Mkdir("/tmp", 0o777, llb.WithParents(true)))
+		run.AddMount("/tmp", tmp, llb.SourcePath("/tmp"), llb.ForceNoOutput)
+	} else {
+		run.AddMount("/tmp", llb.Scratch(), llb.Tmpfs())
+	}
+	run.AddMount(scanCore, of.Core, llb.Readonly)
+	for _, name := range slices.Sorted(maps.Keys(of.Extras)) {
+		run.AddMount(scanExtras+"/"+coreSBOM+"-"+name, of.Extras[name], llb.Readonly)
+	}
+	return run.AddMount(scanOut, llb.Scratch())
+}
+
+// env tells the scanner what to do, on top of its image's own variables.
+func (s *scanner) env(extras bool) []string {
+	env := append(slices.Clone(s.config.Env), "BUILDKIT_SCAN_DESTINATION="+scanOut, "BUILDKIT_SCAN_SOURCE="+scanCore)
+	if extras {
+		env = append(env, "BUILDKIT_SCAN_SOURCE_EXTRAS="+scanExtras)
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.params)) {
+		env = append(env, "BUILDKIT_SCAN_"+name+"="+s.params[name])
+	}
+	return env
+}
