@@ -18,11 +18,12 @@ func Parse(f *source.File) (*File, diag.List) {
 	if d := p.tooDeep(); d != nil {
 		return nil, diag.List{d}
 	}
-	res, err := parser.Parse(bytes.NewReader(f.Bytes))
+	res, err := parser.Parse(bytes.NewReader(p.withoutComments()))
 	if err != nil {
 		return nil, diag.List{p.fault(err)}
 	}
 	p.escape = byte(res.EscapeToken)
+	p.nodes = make([]Node, 0, min(len(res.AST.Children)*2, f.Lines()))
 	for _, n := range res.AST.Children {
 		p.between(n.StartLine)
 		in := p.instruction(n)

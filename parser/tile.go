@@ -30,8 +30,7 @@ func (p *layout) outside(r source.Range) {
 		p.blank(r)
 		return
 	}
-	t := p.contentText(r)
-	c := &Comment{Rng: r, Text: trim(t.Slice(1, t.Len()))}
+	c := &Comment{Rng: r, Text: trim(source.Range{File: p.file, Start: start + 1, End: end}.Text())}
 	p.nodes = append(p.nodes, c)
 	if c.Text.Len() == 0 {
 		p.doc = nil

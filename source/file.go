@@ -4,13 +4,16 @@ import (
 	"bytes"
 	"sort"
 	"sync"
+	"unsafe"
 )
 
-// File is the immutable content of a file and its name.
+// File is the immutable content of a file and its name; NewFile makes one.
 type File struct {
 	Name  string // as the user wrote it, for messages
 	Bytes []byte // the content as read; it must not change
 
+	text  string // Bytes, so that texts need no copies
+	whole origin // of texts that stand in the file as they are
 	once  sync.Once
 	lines []int // offset of each line's first byte
 }
@@ -18,7 +21,10 @@ type File struct {
 // NewFile returns a file with the given name and content. The content is kept,
 // not copied.
 func NewFile(name string, content []byte) *File {
-	return &File{Name: name, Bytes: content}
+	f := &File{Name: name, Bytes: content}
+	f.text = unsafe.String(unsafe.SliceData(content), len(content)) // they never change
+	f.whole.file = f
+	return f
 }
 
 // Position is a place in a file as people count: both numbers start at 1,

@@ -14,7 +14,7 @@ func (r Range) String() string {
 	if r.File == nil {
 		return ""
 	}
-	return string(r.File.Bytes[r.Start:r.End])
+	return r.File.text[r.Start:r.End]
 }
 
 // Position returns where the range starts; the zero Position for the zero Range.

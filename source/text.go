@@ -13,7 +13,7 @@ type Text struct {
 // origin says where a string came from. It never changes.
 type origin struct {
 	file *File
-	segs []segment // ascending in at and in offset; never empty
+	segs []segment // ascending in at and in offset; none: the string is the file
 }
 
 // segment says that the text from at on stands in the file from offset on, up
@@ -22,22 +22,38 @@ type segment struct{ at, offset int }
 
 // Builder assembles a Text from pieces of one file.
 type Builder struct {
-	file *File
-	buf  []byte
-	segs []segment
+	file  *File
+	begun bool
+	first Range // the text as long as it is one piece
+	buf   []byte
+	segs  []segment // empty as long as it is one piece
 }
 
 // NewBuilder returns a builder for text of the file.
-func NewBuilder(f *File) *Builder { return &Builder{file: f} }
+func NewBuilder(f *File) *Builder { return &Builder{file: f, first: Range{File: f}} }
 
 // Add appends the file's bytes [start, end). Pieces must be added in file
 // order. An empty piece only tells where the text begins, if it comes first.
 func (b *Builder) Add(start, end int) {
-	n := len(b.segs)
-	if end = max(start, end); start == end && n > 0 {
+	end = max(start, end)
+	switch {
+	case !b.begun:
+		b.begun = true
+		b.first.Start, b.first.End = start, end
 		return
+	case start == end:
+		return
+	case len(b.segs) == 0 && b.first.End == start:
+		b.first.End = end
+		return
+	case len(b.segs) == 0 && b.first.Start == b.first.End:
+		b.first.Start, b.first.End = start, end
+		return
+	case len(b.segs) == 0:
+		b.segs = []segment{{offset: b.first.Start}}
+		b.buf = append(b.buf, b.first.String()...)
 	}
-	if n == 0 || b.segs[n-1].offset+len(b.buf)-b.segs[n-1].at != start {
+	if last := b.segs[len(b.segs)-1]; last.offset+len(b.buf)-last.at != start {
 		b.segs = append(b.segs, segment{at: len(b.buf), offset: start})
 	}
 	b.buf = append(b.buf, b.file.Bytes[start:end]...)
@@ -45,11 +61,10 @@ func (b *Builder) Add(start, end int) {
 
 // Text returns what was added so far.
 func (b *Builder) Text() Text {
-	segs := b.segs[:len(b.segs):len(b.segs)]
-	if len(segs) == 0 {
-		segs = []segment{{}}
+	if len(b.segs) == 0 {
+		return b.first.Text()
 	}
-	return Text{s: string(b.buf), from: &origin{file: b.file, segs: segs}}
+	return Text{s: string(b.buf), from: &origin{file: b.file, segs: b.segs[:len(b.segs):len(b.segs)]}}
 }
 
 // Text returns the range's bytes as a text.
@@ -57,7 +72,7 @@ func (r Range) Text() Text {
 	if r.File == nil {
 		return Text{}
 	}
-	return Text{s: r.String(), from: &origin{file: r.File, segs: []segment{{at: 0, offset: r.Start}}}}
+	return Text{s: r.String(), from: &r.File.whole, start: r.Start}
 }
 
 // String returns the text.
@@ -90,6 +105,9 @@ func (t Text) Offset(i int) int {
 // place returns where byte at of the string that the segments describe stands.
 func (t Text) place(at int) int {
 	segs := t.from.segs
+	if len(segs) == 0 {
+		return at
+	}
 	k := sort.Search(len(segs), func(k int) bool { return segs[k].at > at }) - 1
 	k = max(k, 0)
 	return segs[k].offset + at - segs[k].at
