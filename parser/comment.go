@@ -2,6 +2,7 @@ package parser
 
 import (
 	"bytes"
+	"io"
 	"unicode"
 )
 
@@ -9,12 +10,17 @@ import (
 // parser, which refuses lines that are too long.
 const longComment = 1 << 10
 
-// withoutComments returns the content for BuildKit's parser: line for line the
-// file, but of comments only the # is left. Their text is read from the file,
-// and BuildKit's parser would copy each one.
-//
-// What looks like a comment is one up to the first heredoc.
-func (p *layout) withoutComments() []byte {
+// commentless reads a file line for line, but of comments only the #. Their
+// text is taken from the file itself; BuildKit's parser would copy each one.
+type commentless struct {
+	next  []byte // what is read next
+	lines []byte // what follows and may have comments
+	tail  []byte // what follows those
+}
+
+// withoutComments returns the file for BuildKit's parser. What looks like a
+// comment is one up to the first heredoc.
+func (p *layout) withoutComments() io.Reader {
 	b := p.file.Bytes
 	end := len(b)
 	if i := bytes.Index(b, []byte("<<")); i >= 0 {
@@ -24,19 +30,39 @@ func (p *layout) withoutComments() []byte {
 	// may be a faulty one.
 	start := min(p.file.LineStart(len(p.directives)+2), end)
 	if bytes.IndexByte(b[start:end], '#') < 0 {
-		return b
+		return bytes.NewReader(b)
 	}
-	out := append(make([]byte, 0, len(b)), b[:start]...)
-	for line := range bytes.Lines(b[start:end]) {
-		text := bytes.TrimLeftFunc(line, unicode.IsSpace)
-		if len(text) < 2 || text[0] != '#' || len(line) > longComment {
-			out = append(out, line...)
-			continue
-		}
-		out = append(out, '#')
-		if line[len(line)-1] == '\n' {
-			out = append(out, '\n')
+	return &commentless{next: b[:start], lines: b[start:end], tail: b[end:]}
+}
+
+// Read reads no more than the rest of a line.
+func (c *commentless) Read(p []byte) (int, error) {
+	if len(c.next) == 0 && !c.advance() {
+		return 0, io.EOF
+	}
+	n := copy(p, c.next)
+	c.next = c.next[n:]
+	return n, nil
+}
+
+// advance goes to the next line, or to the tail.
+func (c *commentless) advance() bool {
+	if len(c.lines) == 0 {
+		c.next, c.tail = c.tail, nil
+		return len(c.next) > 0
+	}
+	end := bytes.IndexByte(c.lines, '\n') + 1
+	if end == 0 {
+		end = len(c.lines)
+	}
+	c.next, c.lines = c.lines[:end], c.lines[end:]
+	text := bytes.TrimLeftFunc(c.next, unicode.IsSpace)
+	if len(text) > 1 && text[0] == '#' && len(c.next) < longComment {
+		terminated := c.next[end-1] == '\n'
+		c.next = text[:1]
+		if terminated {
+			c.next = []byte("#\n")
 		}
 	}
-	return append(out, b[end:]...)
+	return true
 }

@@ -1,8 +1,6 @@
 package parser
 
 import (
-	"bytes"
-
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
 	"slipway/diag"
@@ -18,16 +16,23 @@ func Parse(f *source.File) (*File, diag.List) {
 	if d := p.tooDeep(); d != nil {
 		return nil, diag.List{d}
 	}
-	res, err := parser.Parse(bytes.NewReader(p.withoutComments()))
+	res, err := parser.Parse(p.withoutComments())
 	if err != nil {
 		return nil, diag.List{p.fault(err)}
 	}
 	p.escape = byte(res.EscapeToken)
-	p.nodes = make([]Node, 0, min(len(res.AST.Children)*2, f.Lines()))
+	outside := f.Lines()
+	for _, n := range res.AST.Children {
+		outside -= n.EndLine - n.StartLine + 1
+	}
+	p.nodes = make([]Node, 0, outside+len(res.AST.Children))
+	p.doc = make([]*Comment, 0, outside)
 	for _, n := range res.AST.Children {
 		p.between(n.StartLine)
 		in := p.instruction(n)
-		in.Doc, p.doc = p.doc, nil
+		if n := len(p.doc); n > 0 {
+			in.Doc, p.doc = p.doc[:n:n], p.doc[n:]
+		}
 		p.nodes = append(p.nodes, in)
 		p.next = n.EndLine + 1
 	}

@@ -33,7 +33,7 @@ func (p *layout) outside(r source.Range) {
 	c := &Comment{Rng: r, Text: trim(source.Range{File: p.file, Start: start + 1, End: end}.Text())}
 	p.nodes = append(p.nodes, c)
 	if c.Text.Len() == 0 {
-		p.doc = nil
+		p.doc = p.doc[len(p.doc):]
 	} else {
 		p.doc = append(p.doc, c)
 	}

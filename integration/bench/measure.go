@@ -37,7 +37,7 @@ func measure(ctx context.Context, c *benchCase, converters []converter, count in
 		if err != nil {
 			return nil, err
 		}
-		times[i] = int(max(1, quick/max(1, t.time)))
+		times[i] = int(max(1, quick/max(1, t.time*time.Duration(len(c.files)))))
 	}
 	for range count {
 		for i, conv := range converters {
