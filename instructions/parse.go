@@ -39,13 +39,16 @@ var keywords = []struct {
 	{"workdir", buildWorkdir},
 }
 
+// maxFaults is how many faults of a file are reported.
+const maxFaults = 100
+
 // Parse gives all instructions of a file their types.
 //
 //	file = { arg } { stage } .
 //	stage = from { instruction } .
 //
 // The first error is the one that upstream reports; faults of later
-// instructions follow in file order. Instructions with a fault are left out of
+// instructions follow in file order, up to a number that nobody reads. Instructions with a fault are left out of
 // the result, and with a FROM its whole stage.
 //
 // Upstream: errors about single instructions start with the line's number,
@@ -54,7 +57,7 @@ func Parse(f *parser.File) (*Dockerfile, diag.List) {
 	a := assembly{file: &Dockerfile{File: f}}
 	for _, in := range f.Instructions() {
 		c, d := ParseOne(in)
-		if d != nil {
+		if d != nil && len(a.list) < maxFaults {
 			a.list = append(a.list, numbered(d, in))
 		}
 		a.add(in, c)

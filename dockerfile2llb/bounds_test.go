@@ -1,0 +1,140 @@
+package dockerfile2llb_test
+
+import (
+	"context"
+	"encoding/json"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/pb"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/dockerfile2llb"
+	"slipway/instructions"
+	"slipway/internal/golden"
+	"slipway/parser"
+	"slipway/source"
+)
+
+const (
+	// kept and allocated are how many bytes a conversion may hold at its end,
+	// and allocate in all, for each byte that goes in or comes out.
+	kept      = 200
+	allocated = 1500
+	// untilLimit is how many it may allocate before it finds that the result
+	// would exceed a limit.
+	untilLimit = 512 << 20
+)
+
+// TestBounds converts hostile files of n and 4n bytes. What that allocates must
+// be in proportion to the bytes of the file and of the result, and grow like
+// them. Allocations are counted, not time: they are the same every time.
+func TestBounds(t *testing.T) {
+	for _, s := range shapes {
+		t.Run(s.name, func(t *testing.T) {
+			n := 8 << 10
+			if s.square {
+				n /= 4
+			}
+			small, large := measure(t, s.text(n)), measure(t, s.text(4*n))
+			for _, m := range []cost{small, large} {
+				if m.allocated > untilLimit {
+					t.Errorf("allocates %d bytes", m.allocated)
+				}
+				if !m.limited && !s.copies && (m.kept > kept*m.bytes+1<<20 || m.allocated > allocated*m.bytes) {
+					t.Errorf("keeps %d and allocates %d bytes for %d", m.kept, m.allocated, m.bytes)
+				}
+			}
+			if small.limited || large.limited || s.copies {
+				return
+			}
+			grown, allowed := float64(large.allocated)/float64(small.allocated), float64(large.bytes)/float64(small.bytes)
+			if grown > 1.5*allowed {
+				t.Errorf("%.1f times the bytes make %.1f times the allocations", allowed, grown)
+			}
+		})
+	}
+}
+
+// cost is what a conversion takes.
+type cost struct {
+	bytes     uint64 // of the file and of the result
+	kept      uint64
+	allocated uint64
+	limited   bool // the file exceeds a limit
+}
+
+func measure(t *testing.T, text string) cost {
+	t.Helper()
+	text = continued(text)
+	var before, after, kept runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	out, all, err := convertAll(text)
+	runtime.ReadMemStats(&after)
+	runtime.GC()
+	runtime.ReadMemStats(&kept)
+	runtime.KeepAlive(all)
+	if err != nil && err.Error() == "" {
+		t.Error("an error without text")
+	}
+	return cost{
+		bytes: uint64(len(text) + out), allocated: after.TotalAlloc - before.TotalAlloc,
+		kept:    kept.HeapAlloc - min(before.HeapAlloc, kept.HeapAlloc),
+		limited: err != nil && isLimit(err.Error()),
+	}
+}
+
+// isLimit tells errors about what a file may grow into.
+func isLimit(msg string) bool {
+	return strings.Contains(msg, "becomes larger than") || strings.HasSuffix(msg, "longer than the word") ||
+		strings.HasSuffix(msg, "takes too long to match")
+}
+
+// convertAll does all that a build does with a file. It returns how large the
+// result is, and all that a build holds at its end.
+func convertAll(text string) (size int, all [3]any, err error) {
+	f, diags := parser.Parse(source.NewFile("Dockerfile", []byte(text)))
+	if err := diags.Err(); err != nil {
+		return 0, [3]any{err}, err
+	}
+	d, diags := instructions.Parse(f)
+	if err := diags.Err(); err != nil {
+		return 0, [3]any{err}, err
+	}
+	caps := pb.Caps.CapSet(pb.Caps.All())
+	opt := dockerfile2llb.Options{
+		Inputs: world{golden.DefaultImages()}, Caps: &caps,
+		SourceMap: llb.NewSourceMap(nil, "Dockerfile", "Dockerfile", f.Source.Bytes),
+	}
+	opt.Plan.Platform = &ocispecs.Platform{OS: "linux", Architecture: "amd64"}
+	res, err := dockerfile2llb.Convert(context.Background(), d, opt)
+	if err != nil {
+		return 0, [3]any{d, err}, err
+	}
+	def, err := res.State.Marshal(context.Background(), llb.LocalUniqueID("fixed"))
+	if err != nil {
+		return 0, [3]any{d, res, err}, err
+	}
+	config, err := json.Marshal(res.Image)
+	return def.ToPB().SizeVT() + len(config), [3]any{d, res, def}, err
+}
+
+// continued breaks lines that are longer than a line of a file can be.
+func continued(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		for len(line) > 60_000 {
+			i := 60_000
+			for i > 50_000 && (line[i-1] == '\\' || strings.IndexByte("# \n", line[i]) >= 0 || line[i] >= 0x80) {
+				i--
+			}
+			b.WriteString(line[:i] + "\\\n")
+			line = line[i:]
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
