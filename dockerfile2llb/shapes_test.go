@@ -122,8 +122,8 @@ var shapes = []struct {
 	{name: "braces-nested-q", text: nested("FROM scratch\nENV a=", "\"${a:-", "x", "}\"", "\n")},
 	{name: "braces-nested-slash", text: nested("FROM scratch\nENV a=", "${a/", "x", "/b}", "\n")},
 	{name: "braces-nested-plus", text: nested("FROM scratch\nENV a=b\nENV a=", "${a:+", "x", "}", "\n")},
-	{name: "braces-9000", text: func(n int) string {
-		u := strings.Repeat("${a:-", 9000) + "x" + strings.Repeat("}", 9000)
+	{name: "braces-900", text: func(n int) string {
+		u := strings.Repeat("${a:-", 900) + "x" + strings.Repeat("}", 900)
 		return "FROM scratch\n" + strings.Repeat("ENV b="+u+"\n", n/len(u))
 	}},
 	{name: "braces-flat", text: filled("FROM scratch\nENV b=", "${a:-x}", "\n")},
