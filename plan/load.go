@@ -61,10 +61,11 @@ func (b *builder) loadBases(ctx context.Context) error {
 	g.SetLimit(maxLookups)
 	errs := make([]error, len(b.Stages))
 	for i, st := range b.Stages {
-		if !st.Reachable || st.loaded {
+		if _, inFile := st.Base.(*FromStage); inFile || st.loaded {
 			continue
 		}
-		if _, inFile := st.Base.(*FromStage); inFile {
+		if !st.Reachable {
+			errs[i] = b.passOver(st)
 			continue
 		}
 		st.loaded = true
@@ -88,6 +89,38 @@ func (b *builder) loadBases(ctx context.Context) error {
 	return at(b.Stages[first].asked, b.hinted(errs[first]))
 }
 
+// passOver checks and names the base of a stage that nothing needs so far. A
+// trigger may need the stage later.
+//
+// Upstream: the name counts as a step of its own each time, and an image of
+// --from is never looked up again.
+func (b *builder) passOver(st *Stage) error {
+	if st.BaseName == scratch && st.Replaced == nil {
+		return nil
+	}
+	ref, err := b.baseRef(st)
+	if err != nil {
+		return err
+	}
+	st.passedOver++
+	if st.Syntax == nil {
+		st.loaded, st.done = true, true
+		st.Base = &FromImage{Ref: ref.String(), Platform: b.Platform}
+	}
+	return nil
+}
+
+// baseRef parses the base's name and completes it.
+func (b *builder) baseRef(st *Stage) (reference.Named, error) {
+	ref, err := reference.ParseNormalizedNamed(st.BaseName)
+	if err != nil {
+		return nil, fmt.Errorf("failed to parse stage name %q: %w", st.BaseName, err)
+	}
+	ref = reference.TagNameOnly(ref)
+	st.BaseName = ref.String()
+	return ref, nil
+}
+
 func (b *builder) loadBase(ctx context.Context, st *Stage) error {
 	st.done = st.Syntax == nil // implicit stages have no instructions
 	if st.BaseName == scratch && st.Replaced == nil {
@@ -96,12 +129,11 @@ func (b *builder) loadBase(ctx context.Context, st *Stage) error {
 		st.Platform = &b.Platform
 		return nil
 	}
-	ref, err := reference.ParseNormalizedNamed(st.BaseName)
-	if err != nil {
-		return fmt.Errorf("failed to parse stage name %q: %w", st.BaseName, err)
-	}
 	written := st.BaseName
-	st.BaseName = reference.TagNameOnly(ref).String()
+	ref, err := b.baseRef(st)
+	if err != nil {
+		return err
+	}
 	if st.Replaced != nil {
 		return b.loadReplaced(ctx, st)
 	}

@@ -19,7 +19,7 @@ func name(_ context.Context, b *builder) error {
 		if !st.Reachable {
 			continue
 		}
-		n := &namer{b: b, st: st, total: st.Total - st.triggers}
+		n := &namer{b: b, st: st, index: st.passedOver, total: st.Total - st.triggers}
 		n.base()
 		n.total = st.Total
 		for _, v := range st.Visits {

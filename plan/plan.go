@@ -62,15 +62,16 @@ type Stage struct {
 	Scan      Scan      // what an SBOM of the build lists besides the target
 	BaseStep  *BaseStep // how the base is named; nil without an image to pull
 
-	fromWords [2]*expansion // base and platform
-	commands  []boundCommand
-	triggers  int
-	place     source.Range // the lines of its base's operation
-	asked     source.Range // where errors about its base point
-	loaded    bool
-	done      bool
-	onbuilt   bool
-	extended  bool // a later stage writes behind Image.History
+	fromWords  [2]*expansion // base and platform
+	commands   []boundCommand
+	triggers   int
+	passedOver int          // how often load found that nothing needs it yet
+	place      source.Range // the lines of its base's operation
+	asked      source.Range // where errors about its base point
+	loaded     bool
+	done       bool
+	onbuilt    bool
+	extended   bool // a later stage writes behind Image.History
 }
 
 // Scan is what a stage asks of SBOMs, with ARGs of these names or by being in

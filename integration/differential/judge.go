@@ -15,6 +15,9 @@ import (
 // The places where it follows the order of a map have two or three results.
 const upstreamRuns = 24
 
+// MaxExcused is how many cases may differ from upstream with an excuse.
+const MaxExcused = 10
+
 // Outcome is what came of one case for one value of the option platform.
 type Outcome struct {
 	Case     *golden.Case
@@ -103,7 +106,21 @@ func Summarize(outcomes []Outcome) Summary {
 		}
 	}
 	s.Faults = append(s.Faults, excuseFaults(outcomes, s.Counts)...)
+	if n := excusedCases(outcomes); n > MaxExcused {
+		s.Faults = append(s.Faults, fmt.Sprintf("%d cases have excuses, at most %d may", n, MaxExcused))
+	}
 	return s
+}
+
+// excusedCases counts the cases that have an excuse, of whatever kind.
+func excusedCases(outcomes []Outcome) int {
+	names := map[string]bool{}
+	for _, o := range outcomes {
+		if len(o.Case.Differs) > 0 {
+			names[o.Case.Name] = true
+		}
+	}
+	return len(names)
 }
 
 func count(kind Kind, outcomes []Outcome) Count {

@@ -3,6 +3,7 @@ package differential
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"runtime"
 	"slices"
@@ -60,6 +61,22 @@ func TestUpstreamEqualsItself(t *testing.T) {
 	}
 	if builds < len(outcomes)/2 {
 		t.Errorf("only %d of %d builds do not fail: the client is at fault", builds, len(outcomes))
+	}
+}
+
+func TestTooManyExcuses(t *testing.T) {
+	for n, fault := range map[int]bool{MaxExcused: false, MaxExcused + 1: true} {
+		var outcomes []Outcome
+		for i := range n {
+			c, err := golden.Parse(fmt.Sprintf("lex/excused-%d", i), []byte("# a test\ndiffers: operations: better\n"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			outcomes = append(outcomes, Outcome{Case: c, Diffs: Differences{Operations: "-a\n+b\n"}})
+		}
+		if s := Summarize(outcomes); (len(s.Faults) > 0) != fault {
+			t.Errorf("%d excuses: faults %q", n, s.Faults)
+		}
 	}
 }
 

@@ -167,17 +167,18 @@ func (c *Case) Local(name string) (map[string][]byte, bool) {
 
 // Platforms returns the target platforms to run the case on, as values of the
 // option platform; "" stands for a build without the option. Each is one run; a
-// value may itself be a list. A case that sets the option runs as it says;
-// otherwise it runs without, for linux/amd64, linux/arm64 and windows/amd64, and
-// for two platforms at once.
+// value may itself be a list. Every case runs without, for linux/amd64,
+// linux/arm64 and windows/amd64, for two platforms at once, and for what it
+// sets itself. Only the header platforms replaces that list.
 func (c *Case) Platforms() []string {
 	if len(c.platforms) > 0 {
 		return slices.Clone(c.platforms)
 	}
-	if p, ok := c.Opts["platform"]; ok {
-		return []string{p}
+	list := []string{"", "linux/amd64", "linux/arm64", "windows/amd64", "linux/amd64,linux/arm64"}
+	if p, ok := c.Opts["platform"]; ok && !slices.Contains(list, p) {
+		list = append(list, p)
 	}
-	return []string{"", "linux/amd64", "linux/arm64", "windows/amd64", "linux/amd64,linux/arm64"}
+	return list
 }
 
 // Excused tells whether a difference of this kind is intended, and why.

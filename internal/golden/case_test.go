@@ -117,7 +117,7 @@ func TestPlatforms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff([]string{"linux/arm/v7,linux/amd64"}, c.Platforms()); d != "" {
+	if d := cmp.Diff([]string{"", "linux/amd64", "linux/arm64", "windows/amd64", "linux/amd64,linux/arm64", "linux/arm/v7,linux/amd64"}, c.Platforms()); d != "" {
 		t.Error(d)
 	}
 	c, err = Parse("copy/a", []byte("# t\nplatforms: linux/s390x none\n"))
