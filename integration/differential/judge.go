@@ -3,6 +3,7 @@ package differential
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
@@ -25,6 +26,10 @@ type Outcome struct {
 	Fails    bool // upstream's frontend returns an error
 	Diffs    Differences
 	Varied   map[Kind]bool // ours equals another run of upstream than the first
+	Class    *Class        // of the difference; nil without one
+
+	kinds []Kind // to compare; all if nil
+	text  string // of upstream's error
 }
 
 // Judge runs a frontend against a reference over cases, several at once, and
@@ -55,17 +60,21 @@ func (o *Outcome) judge(ctx context.Context, reference, build gateway.BuildFunc)
 		return fmt.Errorf("%s: %w", o.Case.Name, err)
 	}
 	o.Fails = theirs.Err != nil
-	o.Diffs = Compare(theirs, ours)
+	o.Diffs = o.compare(theirs, ours)
 	o.Varied = map[Kind]bool{}
-	for i := 1; i < upstreamRuns && len(o.Diffs) > 0; i++ {
+	o.Class = classOf(o.Diffs, theirs, ours)
+	if theirs.Err != nil {
+		o.text = theirs.Err.Error()
+	}
+	for i := 1; i < upstreamRuns && len(o.Diffs) > 0 && o.Class == nil; i++ {
 		again, err := Run(ctx, reference, o.Case, o.Platform)
 		if err != nil {
 			return err
 		}
-		if len(Compare(theirs, again)) == 0 {
+		if len(o.compare(theirs, again)) == 0 {
 			continue
 		}
-		diffs := Compare(again, ours)
+		diffs := o.compare(again, ours)
 		for kind := range o.Diffs {
 			if _, ok := diffs[kind]; !ok {
 				delete(o.Diffs, kind)
@@ -74,6 +83,14 @@ func (o *Outcome) judge(ctx context.Context, reference, build gateway.BuildFunc)
 		}
 	}
 	return nil
+}
+
+func (o *Outcome) compare(a, b *Record) Differences {
+	d := Compare(a, b)
+	if o.kinds != nil {
+		maps.DeleteFunc(d, func(k Kind, _ string) bool { return !slices.Contains(o.kinds, k) })
+	}
+	return d
 }
 
 // Count is how a kind stands over a corpus.

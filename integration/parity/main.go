@@ -41,6 +41,10 @@ func run(ctx context.Context, args []string) (failed bool, err error) {
 	most := fs.Int("n", 20, "print at most `count` differences of a kind; 0 is no limit")
 	lines := fs.Int("lines", 14, "print at most `count` lines of a difference; 0 is no limit")
 	self := fs.Bool("self", false, "compare upstream with itself")
+	count := fs.Uint64("generate", 0, "compare `count` generated builds, too; 0 is none")
+	seed := fs.Uint64("seed", 1, "make them from this `seed`")
+	first := fs.Uint64("from", 0, "make them from this `number` on; -generate 1 makes only that one")
+	findings := fs.Int("findings", 10, "stop after `count` generated builds that differ")
 	if err := fs.Parse(args); err != nil {
 		return false, err
 	}
@@ -64,7 +68,12 @@ func run(ctx context.Context, args []string) (failed bool, err error) {
 	if err := differential.Report(os.Stdout, s, opt); err != nil {
 		return false, err
 	}
-	return len(s.Faults) > 0, nil
+	span := differential.Span{Seed: *seed, First: *first, Count: *count}
+	tally, err := differential.JudgeGenerated(ctx, differential.Upstream(), build, span, runtime.GOMAXPROCS(0), *findings)
+	if err != nil {
+		return false, err
+	}
+	return len(s.Faults) > 0 || len(tally.Findings) > 0, tally.Write(os.Stdout)
 }
 
 func load(only string) ([]*golden.Case, error) {

@@ -1,0 +1,113 @@
+package differential
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+
+	"slipway/integration/generate"
+)
+
+// maxTrials is how many builds are tried to make a finding small.
+const maxTrials = 1500
+
+// shrinker makes a finding small: it leaves out what the difference does not
+// need.
+type shrinker struct {
+	ctx              context.Context
+	reference, build gateway.BuildFunc
+	found            Finding
+	trials           int
+}
+
+func shrunk(ctx context.Context, reference, build gateway.BuildFunc, f Finding) *Finding {
+	s := &shrinker{ctx: ctx, reference: reference, build: build, found: f}
+	for before := 0; before != s.size(); {
+		before = s.size()
+		s.options()
+		s.pieces(func(text string) []string { return strings.SplitAfter(text, "\n") })
+		s.pieces(func(text string) []string { return strings.SplitAfter(text, " ") })
+		if len(s.found.Small.Text) < 400 {
+			s.pieces(func(text string) []string { return strings.Split(text, "") })
+		}
+	}
+	return &s.found
+}
+
+func (s *shrinker) size() int {
+	b := s.found.Small
+	n := len(b.Text) + len(b.Worker) + len(b.Missing) + len(b.Platform)
+	for key, v := range b.Opts {
+		n += len(key) + len(v)
+	}
+	return n + len(b.Files)
+}
+
+// keep tries a build and keeps it if it differs in a kind that the finding
+// differs in.
+func (s *shrinker) keep(b *generate.Build) bool {
+	if s.trials++; s.trials > maxTrials || s.ctx.Err() != nil {
+		return false
+	}
+	o, err := judgeBuild(s.ctx, s.reference, s.build, b)
+	if err != nil {
+		return false
+	}
+	kinds := o.differing()
+	if !slices.Contains(kinds, s.found.Kinds[0]) {
+		return false
+	}
+	s.found.Small, s.found.Diffs, s.found.Kinds = b, o.Diffs, kinds
+	return true
+}
+
+// options leaves out what is not in the file.
+func (s *shrinker) options() {
+	for _, key := range sortedKeys(s.found.Small.Opts) {
+		b := s.found.Small.Clone()
+		delete(b.Opts, key)
+		s.keep(b)
+	}
+	for _, name := range sortedKeys(s.found.Small.Files) {
+		b := s.found.Small.Clone()
+		delete(b.Files, name)
+		s.keep(b)
+	}
+	for _, p := range []string{"linux/amd64", "linux/arm64"} {
+		if s.found.Small.Platform == "linux/amd64" {
+			break
+		}
+		b := s.found.Small.Clone()
+		b.Platform = p
+		s.keep(b)
+	}
+	b := s.found.Small.Clone()
+	if b.Worker != nil {
+		b.Worker = nil
+		s.keep(b)
+	}
+	for _, id := range s.found.Small.Missing {
+		b := s.found.Small.Clone()
+		b.Missing = slices.DeleteFunc(b.Missing, func(m string) bool { return m == id })
+		s.keep(b)
+	}
+}
+
+// pieces leaves out pieces of the text, many at a time first.
+func (s *shrinker) pieces(split func(string) []string) {
+	for n := len(split(s.found.Small.Text)) / 2; n > 0; n /= 2 {
+		for i := 0; ; {
+			pieces := split(s.found.Small.Text)
+			if i >= len(pieces) {
+				break
+			}
+			b := s.found.Small.Clone()
+			b.Text = strings.Join(slices.Delete(pieces, i, min(i+n, len(pieces))), "")
+			if len(b.Text) == len(s.found.Small.Text) || !s.keep(b) {
+				i += n
+			}
+		}
+	}
+}

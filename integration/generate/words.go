@@ -1,0 +1,166 @@
+package generate
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// names of variables: of ARGs and ENVs of the file, predefined, and never set.
+func (g *gen) variable() string {
+	return g.pick("A", "A", "B", "B", "C", "FOO", "foo", "_x1", "PATH", "HOME", "EMPTY", "LIST",
+		"TARGETPLATFORM", "TARGETOS", "TARGETARCH", "TARGETVARIANT", "TARGETSTAGE", "BUILDPLATFORM", "BUILDARCH",
+		"HTTP_PROXY", "SOURCE_DATE_EPOCH", "UNSET", "GREETING", "é")
+}
+
+// reference is a use of a variable in one of its forms.
+func (g *gen) reference() string {
+	v := g.variable()
+	if g.fault(12) {
+		return g.brokenReference(v)
+	}
+	switch g.IntN(14) {
+	case 0, 1, 2:
+		return "$" + v
+	case 3, 4, 5, 6:
+		return "${" + v + "}"
+	case 7, 8:
+		return "${" + v + g.pick(":-", ":+", "-", "+") + g.inner() + "}"
+	case 9:
+		return "${" + g.pick("PATH", "HOME", "A", "TARGETOS") + g.pick(":?", "?") + g.pick("", "must be set", "$B") + "}"
+	case 10, 11:
+		return "${" + v + g.pick("#", "##", "%", "%%") + g.pattern() + "}"
+	case 12:
+		return "${" + v + g.pick("/", "//") + g.pattern() + "/" + g.pick("", "r", "$B", `\/`, "a.b", "$$1") + "}"
+	default:
+		return "$" + g.pick("1", "10", "@", "*", "#", "?", "-", "!", "0", "$", "(cmd)", " ", "")
+	}
+}
+
+func (g *gen) brokenReference(v string) string {
+	return g.pick("${", "${"+v, "${}", "${"+v+":}", "${"+v+":=x}", "${"+v+"=x}", "${"+v+"/x}", "${-}", "${"+v+":?}",
+		"${"+v+"?unset}", "${UNSET:?no}", "${"+v+":-${B}", "${"+v+"#[a]}", `${`+v+`%\x}`, "${"+v+":#x}", "${${"+v+"}}", "$"+v+"}",
+		"${"+v+" }", "${ "+v+"}", "${"+v+"!}", "${!"+v+"}", "${"+v+"//a}", "${"+v+":", "${"+v+"//(/x}")
+}
+
+// inner is the word of a modifier.
+func (g *gen) inner() string {
+	switch g.IntN(6) {
+	case 0:
+		return ""
+	case 1:
+		return g.reference()
+	case 2:
+		return g.pick(`"quo ted"`, `'single'`, `"$A"`, `a\}b`)
+	default:
+		return g.literal()
+	}
+}
+
+func (g *gen) pattern() string {
+	return g.pick("*", "?", "a*", "*/", "/*", "l?n", `\*`, "x", "", "$B", "${C}", `"a"`, "*:", ":*", `\/`, "é")
+}
+
+func (g *gen) literal() string {
+	return g.pick("a", "b", "x1", "val", "one", "linux", "alpine", "1.2", "a-b", "a.b", "a/b", "é", "世", "=", "a=b", "0", "true", "%s", "{}")
+}
+
+// value is a word with quotes, escapes and variables, without a blank outside
+// of quotes.
+func (g *gen) value() string {
+	var b strings.Builder
+	for range 1 + g.IntN(3) {
+		switch g.IntN(12) {
+		case 0, 1, 2, 3, 4:
+			b.WriteString(g.literal())
+		case 5, 6, 7:
+			b.WriteString(strings.TrimRight(g.reference(), " "))
+		case 8:
+			b.WriteString(`"` + g.literal() + " " + g.reference() + `"`)
+		case 9:
+			b.WriteString("'" + g.literal() + " $A'")
+		case 10:
+			b.WriteString(g.escape + g.pick("$", `"`, "'", "a", " ", g.escape, "n"))
+		default:
+			b.WriteString(g.pick(`""`, "''", `"a`+g.escape+`"b"`, ",", ";", "#", "~", "|", "<", ">", "&", "*"))
+		}
+	}
+	if g.fault(40) {
+		b.WriteString(g.pick(`"`, "'", g.escape, "${"))
+	}
+	return b.String()
+}
+
+// key is the name in ARG, ENV and LABEL.
+func (g *gen) key() string {
+	if g.fault(40) {
+		return g.pick("", "1A", "A B", "$A", `"A"`, "a.b", "A-B", "${", "=")
+	}
+	return g.variable()
+}
+
+// plain is a value that is short and mostly right wherever a word expands.
+func (g *gen) plain(list ...string) string {
+	if g.chance(8) {
+		return g.pick("${A:-"+list[0]+"}", "${UNSET-"+list[0]+"}", "$A", "${B}")
+	}
+	if g.fault(15) {
+		return g.value()
+	}
+	return g.pick(list...)
+}
+
+// path is a source or destination.
+func (g *gen) path() string {
+	if g.windows && g.chance(2) {
+		return g.windowsPath()
+	}
+	switch g.IntN(10) {
+	case 0:
+		return g.pick("*.go", "d?r/*", "[ab]c", "**/x", `a\*b`, "*")
+	case 1:
+		return g.pick(".", "./", "/", "..", "../up", "a/../b", "/a/./b", "a//b", "./a/./b", "a/.", "/.", "")+g.pick("", "x")
+	case 2:
+		return g.pick("$A", "${B}", "/$A/x", "${A:-dir}/", "x$UNSET", "${PATH##*:}")
+	case 3:
+		return g.value()
+	default:
+		return g.pick("a", "b.txt", "dir", "dir/", "/abs", "/abs/x/", "src/main.go", "/usr/local/bin/", "x y", "é", "Dockerfile", "/a:b")
+	}
+}
+
+func (g *gen) windowsPath() string {
+	return g.pick(`C:\x`, "c:/x/", `C:\`, "C:/", `dir\sub`, `\abs`, `C:rel`, `.\x`, `..\x`, `a\..\b\`, "C:/Program/", `c:\$A`, `C:\x\.`) +
+		g.trouble(20, `D:\x`, "C:", `\\server\share`, `\\?\C:\x`, "d:/", "CC:/x", "C::/", `//server/share`)
+}
+
+// trouble is one of the strings once in n times in builds that may have
+// faults, else nothing.
+func (g *gen) trouble(n int, list ...string) string {
+	if g.fault(n) {
+		return g.pick(list...)
+	}
+	return ""
+}
+
+// jsonArray writes words as an array, or what looks like one.
+func (g *gen) jsonArray(words ...string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = strconv.Quote(w)
+	}
+	s := "[" + strings.Join(quoted, g.pick(", ", ",", " , ")) + "]"
+	if g.fault(12) {
+		return g.pick("["+strings.Join(words, ", ")+"]", s+" x", s+",", strings.ReplaceAll(s, `"`, "'"), "[1, 2]", `["a", 1]`, "[", s[:len(s)-1],
+			`[["a"]]`, `["a",]`, "[]", `[""]`, `[null]`, `["\x"]`, s+s, " "+s+" ")
+	}
+	return s
+}
+
+// maybe is the formatted text once in n times, else nothing.
+func (g *gen) maybe(n int, format string, args ...any) string {
+	if g.chance(n) {
+		return fmt.Sprintf(format, args...)
+	}
+	return ""
+}
