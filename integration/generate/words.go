@@ -119,7 +119,7 @@ func (g *gen) path() string {
 	case 0:
 		return g.pick("*.go", "d?r/*", "[ab]c", "**/x", `a\*b`, "*")
 	case 1:
-		return g.pick(".", "./", "/", "..", "../up", "a/../b", "/a/./b", "a//b", "./a/./b", "a/.", "/.", "")+g.pick("", "x")
+		return g.pick(".", "./", "/", "..", "../up", "a/../b", "/a/./b", "a//b", "./a/./b", "a/.", "/.", "") + g.pick("", "x")
 	case 2:
 		return g.pick("$A", "${B}", "/$A/x", "${A:-dir}/", "x$UNSET", "${PATH##*:}")
 	case 3:
