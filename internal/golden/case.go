@@ -23,7 +23,7 @@ type Case struct {
 	Name         string            // category/words, without .txtar
 	Path         string            // of the archive; empty if not read from a file
 	Title        string            // the rule that the case shows; several lines are joined by spaces
-	Section      string            // of the specification; may be empty
+	Section      string            // of testdata/checklist.txt; may be empty
 	Opts         map[string]string // frontend options; never nil
 	Worker       []string          // platforms of the worker; never empty
 	MissingCaps  []string          // LLB capabilities that the daemon lacks

@@ -17,7 +17,7 @@
 // The header is one or more title lines, starting with #, that say the rule,
 // and lines "key: value" (blank lines are ignored):
 //
-//	section        the part of the specification that the case shows
+//	section        the section of testdata/checklist.txt that the case is of
 //	opts           frontend options key=value, separated by spaces; a value with
 //	               spaces is a Go string literal; may be repeated
 //	platforms      target platforms to run on instead of the usual ones (see

@@ -1,0 +1,103 @@
+package checklist
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"slipway/internal/golden"
+)
+
+// Section is a part of the list.
+type Section struct {
+	Number     string // 4.5; cases name it, or a part of it such as 6.1 of 6, in their header
+	Title      string
+	Statements []Statement // may be empty: then only cases name the section
+}
+
+// Statement is something that docker/dockerfile does.
+type Statement struct {
+	Text  string
+	Cases []string // by name, at least one once checked
+	Line  int      // of the list, from 1
+}
+
+// Parse reads the list. Lines that start with # are comments. A line at the
+// margin is a section, one that is indented by two a statement, one that is
+// indented by four names cases of the statement above. The first line that is
+// none of these is an error with its number.
+func Parse(text string) ([]Section, error) {
+	var sections []Section
+	var statement *Statement
+	for i, line := range strings.Split(text, "\n") {
+		words := strings.TrimLeft(line, " ")
+		switch indent := len(line) - len(words); {
+		case words == "" || indent == 0 && strings.HasPrefix(line, "#"):
+		case indent == 0:
+			number, title, ok := strings.Cut(line, " ")
+			if !ok {
+				return nil, fmt.Errorf("line %d: section %s has no title", i+1, number)
+			}
+			sections, statement = append(sections, Section{Number: number, Title: title}), nil
+		case indent == 2 && len(sections) > 0:
+			s := &sections[len(sections)-1]
+			s.Statements = append(s.Statements, Statement{Text: words, Line: i + 1})
+			statement = &s.Statements[len(s.Statements)-1]
+		case indent == 4 && statement != nil:
+			statement.Cases = append(statement.Cases, strings.Fields(words)...)
+		default:
+			return nil, fmt.Errorf("line %d is indented by %d, which means nothing here", i+1, indent)
+		}
+	}
+	return sections, nil
+}
+
+// Check returns what does not hold between the list and the corpus, in the
+// order of the list and then of the corpus.
+func Check(sections []Section, corpus []*golden.Case) []error {
+	var faults []error
+	numbers := map[string]bool{}
+	for _, s := range sections {
+		if numbers[s.Number] {
+			faults = append(faults, fmt.Errorf("section %s is there twice", s.Number))
+		}
+		numbers[s.Number] = true
+		for _, st := range s.Statements {
+			faults = append(faults, st.check(corpus)...)
+		}
+	}
+	for _, c := range corpus {
+		part, _, _ := strings.Cut(c.Section, ".")
+		if !numbers[c.Section] && !numbers[part] {
+			faults = append(faults, fmt.Errorf("%s: section %q is not in the list", c.Name, c.Section))
+		}
+	}
+	return faults
+}
+
+func (st *Statement) check(corpus []*golden.Case) []error {
+	var faults []error
+	if len(st.Cases) == 0 {
+		faults = append(faults, fmt.Errorf("line %d: no case shows that", st.Line))
+	}
+	for i, name := range st.Cases {
+		if find(corpus, name) == nil {
+			faults = append(faults, fmt.Errorf("line %d: there is no case %s", st.Line, name))
+		}
+		if slices.Contains(st.Cases[:i], name) {
+			faults = append(faults, fmt.Errorf("line %d: case %s is there twice", st.Line, name))
+		}
+	}
+	return faults
+}
+
+// find looks up a case in the corpus, which is sorted by name.
+func find(corpus []*golden.Case, name string) *golden.Case {
+	i, ok := slices.BinarySearchFunc(corpus, name, func(c *golden.Case, name string) int {
+		return strings.Compare(c.Name, name)
+	})
+	if !ok {
+		return nil
+	}
+	return corpus[i]
+}
