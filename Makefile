@@ -14,10 +14,10 @@ FUZZDIRS ?= parser instructions shell plan
 INTEGRATION = ./integration/contained ./integration/rig ./integration/demo ./integration/daemon
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race fuzz golden lint fmt image size push integration parity conformance demo bench check
+.PHONY: help build test race fuzz golden lint fmt image size push integration parity conformance demo bench bench-gateway check
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## compile the frontend into bin/
 	CGO_ENABLED=0 go build -tags grpcnotrace -trimpath -buildvcs=false -ldflags "-s -w" -o bin/ ./cmd/...
@@ -72,6 +72,9 @@ conformance: ## run BuildKit's own Dockerfile tests; IMAGE=upstream tests upstre
 
 demo: ## build examples/hello with our frontend on a real builder (root, Linux)
 	go run ./integration/demo
+
+bench-gateway: ## time a build with nothing to do, with our image, upstream's and an empty one (root, Linux)
+	go run ./integration/latency
 
 bench: ## compare our speed and memory with upstream's (BENCH='-run REGEXP -count N')
 	go run ./integration/bench $(BENCH)

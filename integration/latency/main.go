@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/moby/buildkit/client"
+	"github.com/tonistiigi/fsutil"
+	"golang.org/x/sync/errgroup"
+
+	"slipway/integration/frontendimage"
+	"slipway/integration/rig"
+	"slipway/integration/toolbox"
+)
+
+const (
+	warmups    = 2 // builds of each image that are not counted: they fill the cache
+	dockerfile = `FROM busybox AS tools
+RUN echo tools > /tools
+FROM busybox AS build
+WORKDIR /src
+COPY . .
+RUN cat main.c > /out
+FROM scratch
+COPY --from=tools /tools /
+COPY --from=build /out /
+`
+)
+
+func main() {
+	runs := flag.Int("runs", 20, "`number` of builds of each image that are measured")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, *runs)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "latency:", err)
+		os.Exit(1)
+	}
+}
+
+// image is a frontend image and what its builds took.
+type image struct {
+	name  string
+	make  func(context.Context) ([]frontendimage.Binary, error)
+	times []time.Duration
+}
+
+func run(ctx context.Context, runs int) (err error) {
+	if runs < 1 {
+		return errors.New("-runs must be at least 1")
+	}
+	root, err := toolbox.Root()
+	if err != nil {
+		return err
+	}
+	platforms := []v1.Platform{{OS: "linux", Architecture: runtime.GOARCH}}
+	images := []*image{
+		{name: "scratch", make: func(ctx context.Context) ([]frontendimage.Binary, error) {
+			return frontendimage.CompilePackage(ctx, root, "integration/latency/scratch", platforms)
+		}},
+		{name: "ours", make: func(ctx context.Context) ([]frontendimage.Binary, error) {
+			return frontendimage.Compile(ctx, root, platforms)
+		}},
+		{name: "upstream", make: func(ctx context.Context) ([]frontendimage.Binary, error) {
+			return frontendimage.Upstream(ctx, os.Stderr)
+		}},
+	}
+	r, err := rig.Start(ctx, rig.Options{Log: os.Stderr})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	b := builder{rig: r}
+	if err := b.prepare(ctx, images); err != nil {
+		return err
+	}
+	for i := range warmups + runs {
+		for _, img := range images {
+			start := time.Now()
+			if err := b.build(ctx, img.name); err != nil {
+				return fmt.Errorf("%s: %w\n%s", img.name, err, r.DaemonLog(2000))
+			}
+			if i >= warmups {
+				img.times = append(img.times, time.Since(start))
+			}
+		}
+	}
+	return report(os.Stdout, images)
+}
+
+// builder builds the same folder again and again.
+type builder struct {
+	rig *rig.Rig
+	dir fsutil.FS
+}
+
+func (b *builder) prepare(ctx context.Context, images []*image) error {
+	for _, img := range images {
+		binaries, err := img.make(ctx)
+		if err != nil {
+			return err
+		}
+		index, err := frontendimage.Index(binaries)
+		if err != nil {
+			return err
+		}
+		if err := b.rig.PushImage(ctx, img.name+":latest", index); err != nil {
+			return err
+		}
+	}
+	dir, err := b.rig.TempDir("latency")
+	if err != nil {
+		return err
+	}
+	for name, content := range map[string]string{"Dockerfile": dockerfile, "main.c": "int main() {}\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			return err
+		}
+	}
+	b.dir, err = fsutil.NewFS(dir)
+	return err
+}
+
+// build builds the folder with one of the images and exports nothing.
+func (b *builder) build(ctx context.Context, image string) error {
+	status := make(chan *client.SolveStatus)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		_, err := b.rig.Client.Solve(ctx, nil, client.SolveOpt{
+			Frontend:      "gateway.v0",
+			FrontendAttrs: map[string]string{"source": rig.Registry + "/" + image + ":latest"},
+			LocalMounts:   map[string]fsutil.FS{"context": b.dir, "dockerfile": b.dir},
+		}, status)
+		return err
+	})
+	g.Go(func() error {
+		for range status { // nobody looks at the progress
+		}
+		return nil
+	})
+	return g.Wait()
+}
+
+// report prints the medians, and each against that of the first image.
+func report(w io.Writer, images []*image) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(tw, "image\tbuilds\tfastest\tmedian\tslowest\tto "+images[0].name+"\t")
+	for _, img := range images {
+		t := slices.Sorted(slices.Values(img.times))
+		fmt.Fprintf(tw, "%s\t%d\t%s\t%s\t%s\t%.2f\t\n", img.name, len(t), ms(t[0]), ms(median(t)), ms(t[len(t)-1]),
+			float64(median(t))/float64(median(slices.Sorted(slices.Values(images[0].times)))))
+	}
+	return tw.Flush()
+}
+
+func ms(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000) }
+
+// median returns the middle of sorted times, or what lies between the two.
+func median(t []time.Duration) time.Duration { return (t[(len(t)-1)/2] + t[len(t)/2]) / 2 }

@@ -1,0 +1,23 @@
+// Command scratch is a frontend that does nothing: it returns an empty result.
+// What it takes is what any frontend image takes at least.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/frontend/gateway/grpcclient"
+	"github.com/moby/buildkit/util/appcontext"
+)
+
+func main() {
+	err := grpcclient.RunFromEnvironment(appcontext.Context(), func(context.Context, client.Client) (*client.Result, error) {
+		return client.NewResult(), nil
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "scratch:", err)
+		os.Exit(1)
+	}
+}
