@@ -71,6 +71,7 @@ func (b *build) run(ctx context.Context) (*client.Result, error) {
 	if err := b.parseBuild(); err != nil {
 		return nil, err
 	}
+	defer b.inputs.ReadAhead(ctx)()
 	results, err := b.platforms(ctx)
 	if err != nil {
 		return nil, err

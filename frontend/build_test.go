@@ -18,6 +18,8 @@ import (
 	"github.com/moby/buildkit/util/grpcerrors"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	fstypes "github.com/tonistiigi/fsutil/types"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // builder stands for a BuildKit with one Dockerfile. It keeps what it was asked
@@ -59,6 +61,9 @@ type ref struct {
 }
 
 func (r *ref) ReadFile(_ context.Context, req client.ReadRequest) ([]byte, error) {
+	if r.b.size > 16<<20 {
+		return nil, status.Error(codes.ResourceExhausted, "trying to send message larger than max")
+	}
 	s, ok := r.b.files[req.Filename]
 	if !ok {
 		return nil, os.ErrNotExist

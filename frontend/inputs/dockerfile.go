@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/gateway/client"
@@ -56,16 +57,20 @@ func (in *Inputs) Dockerfile(ctx context.Context) (*Dockerfile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("failed to resolve dockerfile: %w", err)
 	}
+	var ignore []byte
+	var ignoreErr error
+	var wg sync.WaitGroup
+	wg.Go(func() { ignore, ignoreErr = readFile(ctx, ref, name+ignoreSuffix) })
 	content, err := readEither(ctx, ref, spellings)
+	wg.Wait()
 	if err != nil {
 		return nil, fmt.Errorf("failed to read dockerfile: %w", err)
 	}
-	ignore, err := readFile(ctx, ref, name+ignoreSuffix)
-	if isTooLarge(err) {
-		return nil, err
+	if isTooLarge(ignoreErr) {
+		return nil, ignoreErr
 	}
 	// Upstream: over gRPC an empty file is like none.
-	if err == nil && ignore != nil {
+	if ignoreErr == nil && ignore != nil {
 		in.own = &ignoreFile{name + ignoreSuffix, ignore}
 	}
 	sm := llb.NewSourceMap(st, name, language, content)

@@ -8,6 +8,8 @@ import (
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/util/grpcerrors"
+	"google.golang.org/grpc/codes"
 
 	"slipway/frontend/options"
 	"slipway/plan"
@@ -91,19 +93,36 @@ func (e *tooLargeError) Error() string {
 	return fmt.Sprintf("%s exceeds maximum allowed size of %d bytes", e.name, maxFile)
 }
 
+// ReadAhead begins to read the ignore file, which every build needs, so that it
+// comes while images are looked up. The returned function ends that.
+func (in *Inputs) ReadAhead(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = in.ignore(ctx) // an error is kept for whoever asks
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
 // readFile reads a file that has to fit into memory. A larger one does not fit
-// into a message of the gateway either, so its size is asked for only when
-// reading fails.
+// into a message of the gateway either, so its size is asked for only when that
+// is the fault.
 func readFile(ctx context.Context, ref client.Reference, name string) ([]byte, error) {
 	b, err := ref.ReadFile(ctx, client.ReadRequest{
 		Filename: name,
 		Range:    &client.FileRange{Length: maxFile + 1},
 	})
-	if err != nil {
+	if grpcerrors.Code(err) == codes.ResourceExhausted {
 		st, statErr := ref.StatFile(ctx, client.StatRequest{Path: name})
 		if statErr == nil && st.GetSize() > maxFile {
 			return nil, &tooLargeError{name}
 		}
+	}
+	if err != nil {
 		return nil, err
 	}
 	if len(b) > maxFile {

@@ -1,0 +1,132 @@
+package frontend
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/moby/buildkit/client/llb/sourceresolver"
+	"github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/solver/pb"
+	fstypes "github.com/tonistiigi/fsutil/types"
+)
+
+// meeting is a builder that answers some requests only when all of them have
+// been made, and counts what it is asked.
+type meeting struct {
+	*builder
+	together map[string]*group
+	mu       sync.Mutex
+	asked    map[string]int
+}
+
+// group is requests that wait for each other.
+type group struct {
+	missing int
+	all     chan struct{}
+}
+
+// meet returns a builder that waits for the requests of each list.
+func meet(b *builder, lists ...[]string) *meeting {
+	m := &meeting{builder: b, together: map[string]*group{}, asked: map[string]int{}}
+	for _, list := range lists {
+		g := &group{missing: len(list), all: make(chan struct{})}
+		for _, name := range list {
+			m.together[name] = g
+		}
+	}
+	return m
+}
+
+// arrive counts a request and waits for those that are to be made with it.
+func (m *meeting) arrive(ctx context.Context, name string) error {
+	m.mu.Lock()
+	m.asked[name]++
+	g := m.together[name]
+	if g != nil && m.asked[name] == 1 {
+		if g.missing--; g.missing == 0 {
+			close(g.all)
+		}
+	}
+	m.mu.Unlock()
+	if g == nil {
+		return nil
+	}
+	select {
+	case <-g.all:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%s is asked for alone: %w", name, ctx.Err())
+	}
+}
+
+func (m *meeting) Solve(context.Context, client.SolveRequest) (*client.Result, error) {
+	res := client.NewResult()
+	res.SetRef(&meetingRef{m: m})
+	return res, nil
+}
+
+func (m *meeting) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
+	if err := m.arrive(ctx, op.Identifier); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.builder.ResolveSourceMetadata(ctx, op, opt)
+}
+
+type meetingRef struct {
+	client.Reference
+	m *meeting
+}
+
+func (r *meetingRef) ReadFile(ctx context.Context, req client.ReadRequest) ([]byte, error) {
+	if err := r.m.arrive(ctx, req.Filename); err != nil {
+		return nil, err
+	}
+	if s, ok := r.m.files[req.Filename]; ok {
+		return []byte(s), nil
+	}
+	return nil, os.ErrNotExist
+}
+
+func (r *meetingRef) StatFile(ctx context.Context, req client.StatRequest) (*fstypes.Stat, error) {
+	return nil, r.m.arrive(ctx, "stat "+req.Path)
+}
+
+// TestTrips: what does not depend on each other is asked for at once, and
+// nothing twice.
+func TestTrips(t *testing.T) {
+	b := dockerfile("FROM a AS x\nFROM b\nCOPY --from=x / /\nCOPY --from=docker.io/library/a / /\nCOPY . .\n", nil)
+	m := meet(b,
+		[]string{"Dockerfile", "Dockerfile.dockerignore"},
+		[]string{"docker-image://docker.io/library/a:latest", "docker-image://docker.io/library/b:latest", ".dockerignore"})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if _, err := Build(ctx, m); err != nil {
+		t.Fatal(err)
+	}
+	for name, n := range m.asked {
+		if n != 1 {
+			t.Errorf("%s is asked for %d times", name, n)
+		}
+	}
+	if len(m.asked) != 5 {
+		t.Errorf("asked for %v", m.asked)
+	}
+}
+
+// TestReadAheadEnds: a build that fails leaves nothing running.
+func TestReadAheadEnds(t *testing.T) {
+	b := dockerfile("FROM scratch\nSTOPSIGNAL NONE\n", nil)
+	m := meet(b, []string{".dockerignore", "what nobody asks for"})
+	if _, err := Build(t.Context(), m); err == nil {
+		t.Fatal("no error")
+	}
+	if n := m.asked[".dockerignore"]; n > 1 {
+		t.Errorf("the ignore file is asked for %d times", n)
+	}
+}
