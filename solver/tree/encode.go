@@ -1,0 +1,217 @@
+package tree
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// A directory is encoded as its values and a row for each entry: numbers as
+// varints, strings behind their length, in one way only. Below a directory
+// stands its digest, so that one changed file changes one row on each level.
+
+// encode returns the encoding of a directory. The one without times is only
+// hashed: what a cache looks at must not see when a file was written, nor which
+// files share their bytes on disk.
+func (n *Node) encode(times bool) []byte {
+	buf := make([]byte, 0, 64+96*len(n.entries))
+	buf = appendMeta(buf, n.meta, times)
+	for _, e := range n.entries {
+		buf = appendString(buf, e.Name)
+		buf = e.Node.appendRow(buf, times)
+	}
+	return buf
+}
+
+func (n *Node) appendRow(buf []byte, times bool) []byte {
+	buf = append(buf, byte(n.kind))
+	if n.kind == Dir {
+		// The digest covers the values of the directory, too.
+		if times {
+			return appendString(buf, string(n.id))
+		}
+		return appendString(buf, string(n.content))
+	}
+	buf = appendMeta(buf, n.meta, times)
+	switch n.kind {
+	case File:
+		buf = appendString(buf, string(n.blob.Digest))
+		buf = binary.AppendUvarint(buf, uint64(n.blob.Size))
+		if times {
+			buf = appendString(buf, n.inode)
+		}
+	case Symlink:
+		buf = appendString(buf, n.target)
+	default:
+		buf = binary.AppendUvarint(buf, uint64(n.device.Major))
+		buf = binary.AppendUvarint(buf, uint64(n.device.Minor))
+	}
+	return buf
+}
+
+func appendMeta(buf []byte, m Meta, times bool) []byte {
+	buf = binary.AppendUvarint(buf, uint64(m.Mode))
+	buf = binary.AppendUvarint(buf, uint64(m.UID))
+	buf = binary.AppendUvarint(buf, uint64(m.GID))
+	if times {
+		buf = binary.AppendVarint(buf, m.ModTime.Unix())
+		buf = binary.AppendUvarint(buf, uint64(m.ModTime.Nanosecond()))
+	}
+	buf = binary.AppendUvarint(buf, uint64(len(m.Xattrs)))
+	for _, x := range m.Xattrs {
+		buf = appendString(buf, x.Name)
+		buf = appendString(buf, x.Value)
+	}
+	return buf
+}
+
+func appendString(buf []byte, s string) []byte {
+	buf = binary.AppendUvarint(buf, uint64(len(s)))
+	return append(buf, s...)
+}
+
+// Digest returns the digest of what a cache looks at: everything but times and
+// hard links. Nodes with the same digest have the same content, mode and owner,
+// and so has all that is below them.
+func (n *Node) Digest() digest.Digest {
+	if n.kind == Dir {
+		return n.content
+	}
+	return digest.FromBytes(n.appendRow(nil, false))
+}
+
+// ID returns the digest that names a directory in a [Store]: it covers
+// everything.
+func (n *Node) ID() digest.Digest { return n.id }
+
+// errTruncated is what a decoder says of an encoding that ends too early.
+var errTruncated = errors.New("the encoding ends too early")
+
+// decoder reads an encoding. After an error all it returns is zero.
+type decoder struct {
+	buf []byte
+	err error
+}
+
+// decode reads a directory. Its subdirectories come from sub.
+func decode(data []byte, sub func(digest.Digest) (*Node, error)) (*Node, error) {
+	d := &decoder{buf: data}
+	meta := d.meta()
+	var entries []Entry
+	for d.err == nil && len(d.buf) > 0 {
+		entries = append(entries, Entry{Name: d.string(), Node: d.node(sub)})
+	}
+	if d.err != nil {
+		return nil, d.err
+	}
+	n, err := NewDir(meta, entries)
+	if err != nil {
+		return nil, err
+	}
+	if want := digest.FromBytes(data); n.id != want {
+		return nil, fmt.Errorf("the encoding of %s is not the one of its tree", want)
+	}
+	return n, nil
+}
+
+func (d *decoder) node(sub func(digest.Digest) (*Node, error)) *Node {
+	kind := Kind(d.byte())
+	if kind == Dir {
+		id := digest.Digest(d.string())
+		if d.err != nil {
+			return nil
+		}
+		var n *Node
+		n, d.err = sub(id)
+		return n
+	}
+	n := &Node{kind: kind, meta: d.meta()}
+	switch kind {
+	case File:
+		n.blob.Digest = digest.Digest(d.string())
+		n.blob.Size = int64(d.uint(1<<63 - 1))
+		n.inode = d.string()
+		if err := n.blob.Digest.Validate(); err != nil && d.err == nil {
+			d.err = err
+		}
+	case Symlink:
+		n.target = d.string()
+	case CharDevice, BlockDevice, Fifo:
+		n.device = Device{Major: uint32(d.uint(1<<32 - 1)), Minor: uint32(d.uint(1<<32 - 1))}
+	default:
+		d.fail(fmt.Errorf("there is no %s", kind))
+	}
+	return n
+}
+
+func (d *decoder) meta() Meta {
+	m := Meta{
+		Mode: uint32(d.uint(0o7777)),
+		UID:  uint32(d.uint(1<<32 - 1)),
+		GID:  uint32(d.uint(1<<32 - 1)),
+	}
+	sec, n := binary.Varint(d.buf)
+	d.skip(n)
+	m.ModTime = time.Unix(sec, int64(d.uint(999_999_999))).UTC()
+	for range d.uint(uint64(len(d.buf))) {
+		m.Xattrs = append(m.Xattrs, Xattr{Name: d.string(), Value: d.string()})
+		if d.err != nil {
+			break
+		}
+	}
+	return m
+}
+
+func (d *decoder) fail(err error) {
+	if d.err == nil {
+		d.err = err
+	}
+	d.buf = nil
+}
+
+func (d *decoder) skip(n int) {
+	if n <= 0 || n > len(d.buf) {
+		d.fail(errTruncated)
+		return
+	}
+	d.buf = d.buf[n:]
+}
+
+func (d *decoder) byte() byte {
+	if len(d.buf) == 0 {
+		d.fail(errTruncated)
+		return 0
+	}
+	b := d.buf[0]
+	d.skip(1)
+	return b
+}
+
+// uint reads a number that is at most limit.
+func (d *decoder) uint(limit uint64) uint64 {
+	v, n := binary.Uvarint(d.buf)
+	d.skip(n)
+	if v > limit {
+		d.fail(fmt.Errorf("the number %d is larger than %d", v, limit))
+	}
+	if d.err != nil {
+		return 0
+	}
+	return v
+}
+
+func (d *decoder) string() string {
+	n := d.uint(uint64(len(d.buf)))
+	if n > uint64(len(d.buf)) {
+		d.fail(errTruncated)
+	}
+	if d.err != nil || n == 0 {
+		return ""
+	}
+	s := string(d.buf[:n])
+	d.skip(int(n))
+	return s
+}

@@ -1,0 +1,97 @@
+package tree
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// inDir calls fn with the descriptor of a directory.
+func inDir(at *os.Root, fn func(fd int) error) error {
+	d, err := at.Open(".")
+	if err != nil {
+		return err
+	}
+	return errors.Join(fn(int(d.Fd())), d.Close())
+}
+
+func mknod(at *os.Root, name string, n *Node) error {
+	kind := map[Kind]uint32{CharDevice: unix.S_IFCHR, BlockDevice: unix.S_IFBLK, Fifo: unix.S_IFIFO}[n.kind]
+	return inDir(at, func(fd int) error {
+		return unix.Mknodat(fd, name, kind|0o600, int(unix.Mkdev(n.device.Major, n.device.Minor)))
+	})
+}
+
+func setLinkTime(at *os.Root, name string, t time.Time) error {
+	ts := unix.NsecToTimespec(t.UnixNano())
+	return inDir(at, func(fd int) error {
+		return unix.UtimesNanoAt(fd, name, []unix.Timespec{ts, ts}, unix.AT_SYMLINK_NOFOLLOW)
+	})
+}
+
+func setXattrs(at *os.Root, name string, xattrs []Xattr) error {
+	if len(xattrs) == 0 {
+		return nil
+	}
+	return inDir(at, func(fd int) error {
+		for _, x := range xattrs {
+			if err := unix.Lsetxattr(fmt.Sprintf("/proc/self/fd/%d/%s", fd, name), x.Name, []byte(x.Value), 0); err != nil {
+				return fmt.Errorf("set attribute %s of %s: %w", x.Name, name, err)
+			}
+		}
+		return nil
+	})
+}
+
+// xattrsOf reads the extended attributes that images keep: capabilities and
+// what users set. Those of the host's security modules are its own.
+func xattrsOf(name string) ([]Xattr, error) {
+	buf := make([]byte, 1<<16)
+	n, err := unix.Llistxattr(name, buf)
+	if errors.Is(err, unix.ENOTSUP) || err == nil && n == 0 {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, &fs.PathError{Op: "list attributes", Path: name, Err: err}
+	}
+	var xattrs []Xattr
+	for key := range strings.SplitSeq(strings.TrimSuffix(string(buf[:n]), "\x00"), "\x00") {
+		if key != "security.capability" && !strings.HasPrefix(key, "user.") {
+			continue
+		}
+		value := make([]byte, 1<<16)
+		size, err := unix.Lgetxattr(name, key, value)
+		if err != nil {
+			return nil, &fs.PathError{Op: "read attribute " + key, Path: name, Err: err}
+		}
+		xattrs = append(xattrs, Xattr{key, string(value[:size])})
+	}
+	slices.SortFunc(xattrs, func(a, b Xattr) int { return strings.Compare(a.Name, b.Name) })
+	return xattrs, nil
+}
+
+// system is what the system knows of a file beyond [fs.FileInfo].
+type system struct {
+	uid, gid uint32
+	device   Device
+	inode    string // "" for a file with one name
+}
+
+func systemOf(info fs.FileInfo) system {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return system{}
+	}
+	s := system{uid: st.Uid, gid: st.Gid, device: Device{unix.Major(st.Rdev), unix.Minor(st.Rdev)}}
+	if st.Nlink > 1 && info.Mode().IsRegular() {
+		s.inode = fmt.Sprintf("%x.%x", st.Dev, st.Ino)
+	}
+	return s
+}

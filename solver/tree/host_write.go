@@ -1,0 +1,159 @@
+package tree
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// HostOptions say what of a tree is written to a directory of the host.
+type HostOptions struct {
+	// Owners sets owners, extended attributes and devices, which needs
+	// privileges. Without it devices are left out.
+	Owners bool
+}
+
+// WriteDir writes the files of a tree into a directory of the host, which must
+// be there. Nothing is written outside of it.
+func WriteDir(dir string, n *Node, s *Store, opt HostOptions) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	w := &hostWriter{store: s, opt: opt, inodes: map[string]string{}, top: root}
+	return errors.Join(w.dir(root, "", n), root.Close())
+}
+
+type hostWriter struct {
+	store  *Store
+	opt    HostOptions
+	top    *os.Root
+	inodes map[string]string // inode → first path
+}
+
+// dir fills a directory, and then gives it its values: as long as it is filled,
+// its time changes.
+func (w *hostWriter) dir(at *os.Root, name string, n *Node) error {
+	for _, e := range n.entries {
+		if err := w.node(at, join(name, e.Name), e); err != nil {
+			return err
+		}
+	}
+	return w.values(at, ".", n)
+}
+
+func join(dir, name string) string {
+	if dir == "" {
+		return name
+	}
+	return dir + "/" + name
+}
+
+func (w *hostWriter) node(at *os.Root, name string, e Entry) error {
+	n := e.Node
+	switch n.kind {
+	case Dir:
+		if err := at.Mkdir(e.Name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		sub, err := at.OpenRoot(e.Name)
+		if err != nil {
+			return err
+		}
+		return errors.Join(w.dir(sub, name, n), sub.Close())
+	case File:
+		if first, ok := w.inodes[n.inode]; ok && n.inode != "" {
+			return w.top.Link(first, name)
+		}
+		if n.inode != "" {
+			w.inodes[n.inode] = name
+		}
+		if err := w.file(at, e.Name, n); err != nil {
+			return fmt.Errorf("/%s: %w", name, err)
+		}
+	case Symlink:
+		if err := at.Symlink(n.target, e.Name); err != nil {
+			return err
+		}
+	default:
+		if !w.opt.Owners {
+			return nil
+		}
+		if err := mknod(at, e.Name, n); err != nil {
+			return fmt.Errorf("make /%s: %w", name, err)
+		}
+	}
+	return w.values(at, e.Name, n)
+}
+
+func (w *hostWriter) file(at *os.Root, name string, n *Node) error {
+	src, err := w.store.Open(n.blob)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	dst, err := at.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(dst, src)
+	return errors.Join(err, dst.Close())
+}
+
+// values sets owner, mode, extended attributes and time, in the order in which
+// none undoes another.
+func (w *hostWriter) values(at *os.Root, name string, n *Node) error {
+	m := n.meta
+	if w.opt.Owners {
+		if err := at.Lchown(name, int(m.UID), int(m.GID)); err != nil {
+			return err
+		}
+	}
+	if n.kind != Symlink {
+		if err := at.Chmod(name, fileMode(m.Mode)); err != nil {
+			return err
+		}
+	}
+	if w.opt.Owners {
+		if err := setXattrs(at, name, m.Xattrs); err != nil {
+			return err
+		}
+	}
+	if n.kind == Symlink {
+		return setLinkTime(at, name, m.ModTime)
+	}
+	return at.Chtimes(name, m.ModTime, m.ModTime)
+}
+
+// fileMode turns Unix's bits into Go's.
+func fileMode(mode uint32) fs.FileMode {
+	m := fs.FileMode(mode & 0o777)
+	for _, b := range modeBits() {
+		if mode&b.unix != 0 {
+			m |= b.mode
+		}
+	}
+	return m
+}
+
+// unixMode turns Go's bits into Unix's.
+func unixMode(m fs.FileMode) uint32 {
+	mode := uint32(m.Perm())
+	for _, b := range modeBits() {
+		if m&b.mode != 0 {
+			mode |= b.unix
+		}
+	}
+	return mode
+}
+
+type modeBit struct {
+	unix uint32
+	mode fs.FileMode
+}
+
+func modeBits() [3]modeBit {
+	return [3]modeBit{{0o4000, fs.ModeSetuid}, {0o2000, fs.ModeSetgid}, {0o1000, fs.ModeSticky}}
+}

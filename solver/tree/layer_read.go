@@ -1,0 +1,213 @@
+package tree
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// Whiteouts are how a layer says that something is gone.
+// https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#whiteouts
+const (
+	whiteout = ".wh."
+	opaque   = ".wh..wh..opq"
+	xattrPAX = "SCHILY.xattr."
+)
+
+// Limits bound what a layer may hold, against archives that grow without end.
+type Limits struct {
+	Bytes int64 // of all files together
+	Files int
+}
+
+// DefaultLimits allow more than any image that is known.
+func DefaultLimits() Limits { return Limits{Bytes: 1 << 40, Files: 1 << 24} }
+
+// ReadLayer applies an uncompressed layer to a tree and keeps the content of
+// its files in the store. Names that leave the layer, and what no image may
+// hold, are errors; nothing is written but blobs.
+func ReadLayer(base *Node, layer io.Reader, store *Store, limits Limits) (*Node, error) {
+	r := &layerReader{e: Edit(base), store: store, limits: limits, own: map[string]bool{}, above: map[string]bool{}}
+	for tr := tar.NewReader(layer); ; {
+		h, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			return r.e.Tree(), nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read layer: %w", err)
+		}
+		if err := r.entry(h, tr); err != nil {
+			return nil, fmt.Errorf("layer entry %q: %w", h.Name, err)
+		}
+	}
+}
+
+type layerReader struct {
+	e      *Editor
+	store  *Store
+	limits Limits
+	own    map[string]bool // what this layer made: whiteouts do not remove it
+	above  map[string]bool // the directories above that
+}
+
+func (r *layerReader) entry(h *tar.Header, content io.Reader) error {
+	if r.limits.Files--; r.limits.Files < 0 {
+		return errors.New("the layer has too many files")
+	}
+	if slices.Contains(strings.Split(h.Name, "/"), "..") {
+		return errors.New("the name leaves the layer")
+	}
+	name := clean(h.Name)
+	if name == "" {
+		if h.Typeflag == tar.TypeDir {
+			return r.e.SetMeta("", metaOf(h))
+		}
+		return errNotDir
+	}
+	dir, base := path.Split(name)
+	dir, err := r.e.Resolve(dir, true)
+	if err != nil {
+		return err
+	}
+	if rest, ok := strings.CutPrefix(base, whiteout); ok {
+		return r.whiteout(dir, base, rest)
+	}
+	if err := r.parents(dir); err != nil {
+		return err
+	}
+	name = path.Join(dir, base)
+	r.mark(name)
+	n, err := r.node(h, name, content)
+	if err != nil || n == nil {
+		return err
+	}
+	return r.e.Put(name, n)
+}
+
+// parents makes the directories that a layer does not list.
+func (r *layerReader) parents(dir string) error {
+	for p := dir; p != "" && p != "."; p = path.Dir(p) {
+		if kind, _, ok := r.e.Stat(p); ok && kind != Dir {
+			return fmt.Errorf("/%s is a %s, not a directory", p, kind)
+		}
+	}
+	made, err := r.e.MkdirAll(dir, Meta{Mode: 0o755})
+	for _, p := range made {
+		r.mark(p)
+	}
+	return err
+}
+
+// mark notes that the layer made what is at a path.
+func (r *layerReader) mark(name string) {
+	r.own[name] = true
+	for p := path.Dir(name); p != "." && !r.above[p]; p = path.Dir(p) {
+		r.above[p] = true
+	}
+}
+
+// whiteout removes what lower layers have; in any order with what this layer
+// adds.
+func (r *layerReader) whiteout(dir, base, name string) error {
+	if base == opaque {
+		for _, child := range r.e.Names(dir) {
+			if err := r.hide(path.Join(dir, child)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if !validName(name) {
+		return errors.New("the whiteout names no file")
+	}
+	return r.hide(path.Join(dir, name))
+}
+
+// hide removes a path but for what the layer itself made of it.
+func (r *layerReader) hide(name string) error {
+	if !r.own[name] && !r.above[name] {
+		return r.e.Remove(name)
+	}
+	for _, child := range r.e.Names(name) {
+		if err := r.hide(path.Join(name, child)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// node makes the node of an entry; nil if it only changed what was there.
+func (r *layerReader) node(h *tar.Header, name string, content io.Reader) (*Node, error) {
+	m := metaOf(h)
+	switch h.Typeflag {
+	case tar.TypeDir:
+		if kind, _, ok := r.e.Stat(name); ok && kind == Dir {
+			return nil, r.e.SetMeta(name, m)
+		}
+		return newDir(m, nil), nil
+	case tar.TypeReg, tar.TypeRegA, tar.TypeGNUSparse: //nolint:staticcheck // old archives have TypeRegA
+		if r.limits.Bytes -= h.Size; r.limits.Bytes < 0 {
+			return nil, errors.New("the layer is too large")
+		}
+		b, err := r.store.Put(content)
+		return NewFile(m, b), err
+	case tar.TypeSymlink:
+		return NewSymlink(m, h.Linkname), nil
+	case tar.TypeLink:
+		return r.link(h.Linkname)
+	case tar.TypeChar:
+		return NewDevice(CharDevice, m, Device{uint32(h.Devmajor), uint32(h.Devminor)}), nil
+	case tar.TypeBlock:
+		return NewDevice(BlockDevice, m, Device{uint32(h.Devmajor), uint32(h.Devminor)}), nil
+	case tar.TypeFifo:
+		return NewDevice(Fifo, m, Device{}), nil
+	}
+	return nil, fmt.Errorf("unknown type %q", h.Typeflag)
+}
+
+// link makes a second name of a file of the tree.
+func (r *layerReader) link(target string) (*Node, error) {
+	dir, base := path.Split(clean(target))
+	dir, err := r.e.Resolve(dir, true)
+	if err != nil {
+		return nil, err
+	}
+	name := path.Join(dir, base)
+	n := r.e.Get(name)
+	switch {
+	case n == nil:
+		return nil, &fs.PathError{Op: "link", Path: "/" + name, Err: fs.ErrNotExist}
+	case n.kind != File:
+		return n, nil // a second symbolic link or device is one of its own
+	case n.inode == "":
+		n = n.WithInode(inodeName(name, n))
+		if err := r.e.Put(name, n); err != nil {
+			return nil, err
+		}
+	}
+	return n, nil
+}
+
+// inodeName names the inode of a file by its first path and what it is, so that
+// files of different layers are not taken for links of each other.
+func inodeName(name string, n *Node) string {
+	return digest.FromString(name + "\x00" + string(n.appendRow(nil, true))).Encoded()[:16]
+}
+
+func metaOf(h *tar.Header) Meta {
+	m := Meta{Mode: uint32(h.Mode) & 0o7777, UID: uint32(h.Uid), GID: uint32(h.Gid), ModTime: h.ModTime.UTC()}
+	for _, key := range slices.Sorted(maps.Keys(h.PAXRecords)) {
+		if name, ok := strings.CutPrefix(key, xattrPAX); ok {
+			m.Xattrs = append(m.Xattrs, Xattr{name, h.PAXRecords[key]})
+		}
+	}
+	return m
+}

@@ -1,0 +1,204 @@
+package tree
+
+import (
+	"archive/tar"
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// archive makes a tar of lines: name, and what it is.
+func archive(t testing.TB, lines ...string) *bytes.Buffer {
+	t.Helper()
+	var buf bytes.Buffer
+	w := tar.NewWriter(&buf)
+	for _, line := range lines {
+		name, what, _ := strings.Cut(line, " ")
+		h := &tar.Header{Name: name, Mode: 0o644, Typeflag: tar.TypeReg}
+		content := ""
+		switch kind, arg, _ := strings.Cut(what, " "); kind {
+		case "dir":
+			h.Typeflag, h.Mode = tar.TypeDir, 0o755
+		case "->":
+			h.Typeflag, h.Linkname = tar.TypeSymlink, arg
+		case "=":
+			h.Typeflag, h.Linkname = tar.TypeLink, arg
+		case "char":
+			h.Typeflag, h.Devmajor = tar.TypeChar, 5
+		case "odd":
+			h.Typeflag = 'Z'
+		default:
+			content = what
+		}
+		h.Size = int64(len(content))
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte(content)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return &buf
+}
+
+// list writes a tree as text, a node a line.
+func list(n *Node) string {
+	var b strings.Builder
+	var walk func(string, *Node)
+	walk = func(name string, n *Node) {
+		fmt.Fprintf(&b, "/%s %s %04o %d:%d", name, n.kind, n.meta.Mode, n.meta.UID, n.meta.GID)
+		switch n.kind {
+		case File:
+			fmt.Fprintf(&b, " %d bytes, inode %q", n.blob.Size, n.inode)
+		case Symlink:
+			fmt.Fprintf(&b, " -> %s", n.target)
+		default:
+		}
+		b.WriteString("\n")
+		for _, e := range n.entries {
+			walk(strings.TrimPrefix(name+"/"+e.Name, "/"), e.Node)
+		}
+	}
+	walk("", n)
+	return b.String()
+}
+
+// names lists the paths of a tree but for the root.
+func names(n *Node) string {
+	var all []string
+	_ = Diff(nil, n, func(c Change) error {
+		if c.Path != "" {
+			all = append(all, c.Path)
+		}
+		return nil
+	})
+	return strings.Join(all, " ")
+}
+
+func TestReadLayer(t *testing.T) {
+	for _, tc := range []struct {
+		about        string
+		lower, layer []string
+		want         string
+	}{
+		{"files", nil, []string{"./a/ dir", "./a/b x"}, "a a/b"},
+		{"missing parents", nil, []string{"a/b/c x"}, "a a/b a/b/c"},
+		{"whiteout", []string{"a x", "b x"}, []string{".wh.a "}, "b"},
+		{"whiteout of nothing", []string{"b x"}, []string{".wh.a ", "c/.wh.d "}, "b"},
+		{"whiteout of a directory", []string{"a/b/c x", "d x"}, []string{".wh.a "}, "d"},
+		{"whiteout, then new", []string{"a/b x"}, []string{".wh.a ", "a/c x"}, "a a/c"},
+		{"new, then whiteout", []string{"a/b x"}, []string{"a/c x", ".wh.a "}, "a a/c"},
+		{"opaque", []string{"a/b x", "a/c/d x"}, []string{"a/ dir", "a/.wh..wh..opq ", "a/e x"}, "a a/e"},
+		{"opaque at the end", []string{"a/b x", "a/c/d x"}, []string{"a/e x", "a/c/f x", "a/.wh..wh..opq "}, "a a/c a/c/f a/e"},
+		{"through a link", []string{"run/ dir", "var/run -> /run"}, []string{"var/run/x y"}, "run run/x var var/run"},
+		{"link that leaves", []string{"out -> ../../../etc"}, []string{"out/x y"}, "etc etc/x out"},
+		{"absolute names", nil, []string{"/a/b x"}, "a a/b"},
+		{"file over directory", []string{"a/b x"}, []string{"a x"}, "a"},
+		{"directory over file", []string{"a x"}, []string{"a/ dir", "a/b x"}, "a a/b"},
+		{"devices", nil, []string{"null char"}, "null"},
+	} {
+		s := testStore(t)
+		base, err := ReadLayer(nil, archive(t, tc.lower...), s, DefaultLimits())
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := ReadLayer(base, archive(t, tc.layer...), s, DefaultLimits())
+		if err != nil {
+			t.Errorf("%s: %v", tc.about, err)
+		} else if got := names(n); got != tc.want {
+			t.Errorf("%s: %s, want %s", tc.about, got, tc.want)
+		}
+	}
+}
+
+func TestBadLayers(t *testing.T) {
+	for _, tc := range []struct {
+		layer []string
+		want  string
+	}{
+		{[]string{"../a x"}, `layer entry "../a": the name leaves the layer`},
+		{[]string{"a/../../b x"}, `layer entry "a/../../b": the name leaves the layer`},
+		{[]string{".wh. "}, `layer entry ".wh.": the whiteout names no file`},
+		{[]string{"a/.wh... "}, `layer entry "a/.wh...": the whiteout names no file`},
+		{[]string{"a = nothing"}, `layer entry "a": link /nothing: file does not exist`},
+		{[]string{"a x", "a/b x"}, `layer entry "a/b": /a is a file, not a directory`},
+		{[]string{"a -> b", "b -> a", "a/c x"}, `layer entry "a/c": resolve /a: too many levels of symbolic links`},
+		{[]string{"a odd"}, `layer entry "a": unknown type 'Z'`},
+		{[]string{". x"}, `layer entry ".": not a directory`},
+		{[]string{"a 123", "b 4567"}, `layer entry "b": the layer is too large`},
+		{[]string{"a 1", "b 1", "c 1", "d 1"}, `layer entry "d": the layer has too many files`},
+	} {
+		_, err := ReadLayer(nil, archive(t, tc.layer...), testStore(t), Limits{Bytes: 6, Files: 3})
+		if err == nil || err.Error() != tc.want {
+			t.Errorf("%q: error %v, want %s", tc.layer, err, tc.want)
+		}
+	}
+	if _, err := ReadLayer(nil, strings.NewReader(strings.Repeat("x", 1024)), testStore(t), DefaultLimits()); err == nil {
+		t.Error("what is no archive was read as one")
+	}
+}
+
+func TestHardLinks(t *testing.T) {
+	s := testStore(t)
+	n, err := ReadLayer(nil, archive(t, "a x", "b = a", "c = b", "d x"), s, DefaultLimits())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := n.Child("a")
+	if a.Inode() == "" || n.Child("b").Inode() != a.Inode() || n.Child("c").Inode() != a.Inode() || n.Child("d").Inode() != "" {
+		t.Errorf("inodes are wrong:\n%s", list(n))
+	}
+	var buf bytes.Buffer
+	if err := WriteLayer(&buf, nil, n, s, LayerOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	links := 0
+	for tr := tar.NewReader(&buf); ; {
+		h, err := tr.Next()
+		if err != nil {
+			break
+		}
+		if h.Typeflag == tar.TypeLink && h.Linkname == "a" {
+			links++
+		}
+	}
+	if links != 2 {
+		t.Errorf("%d links of the file are written, want 2", links)
+	}
+}
+
+// TestStore: a damaged blob is found, and can be put again.
+func TestStore(t *testing.T) {
+	s := testStore(t)
+	b, err := s.Put(strings.NewReader("content"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := s.path("blobs", b.Digest)
+	if err := os.WriteFile(name, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s.Has(b) {
+		t.Error("the store has a blob that lost its bytes")
+	}
+	if _, err := s.Open(b); err == nil {
+		t.Error("a damaged blob was opened")
+	}
+	if _, err := s.PutBytes([]byte("content")); err != nil || !s.Has(b) {
+		t.Errorf("the blob did not come back: %v", err)
+	}
+	for _, dir := range []string{"tmp"} {
+		if left, _ := os.ReadDir(filepath.Join(s.dir, dir)); len(left) != 0 {
+			t.Errorf("%d files are left in %s", len(left), dir)
+		}
+	}
+	if _, err := s.Load("sha256:../../etc"); err == nil {
+		t.Error("an invalid digest was looked for")
+	}
+}

@@ -1,0 +1,123 @@
+package tree
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"time"
+)
+
+// LayerOptions say how a layer is written.
+type LayerOptions struct {
+	// Latest is the latest time that files may have: later ones get it. Nil
+	// leaves times as they are. See SOURCE_DATE_EPOCH,
+	// https://reproducible-builds.org/specs/source-date-epoch/
+	Latest *time.Time
+}
+
+// WriteLayer writes the changes between two trees as an uncompressed layer. The
+// same trees give the same bytes. Directories that changes are in are listed, as
+// other tools do.
+func WriteLayer(w io.Writer, lower, upper *Node, store *Store, opt LayerOptions) error {
+	l := &layerWriter{tar: tar.NewWriter(w), upper: upper, store: store, opt: opt, inodes: map[string]string{}, dirs: map[string]bool{"": true}}
+	if err := Diff(lower, upper, l.change); err != nil {
+		return fmt.Errorf("write layer: %w", err)
+	}
+	return l.tar.Close()
+}
+
+type layerWriter struct {
+	tar    *tar.Writer
+	upper  *Node
+	store  *Store
+	opt    LayerOptions
+	inodes map[string]string // inode → first name
+	dirs   map[string]bool   // that are listed
+}
+
+func (l *layerWriter) change(c Change) error {
+	if c.Path == "" {
+		return nil // runtimes make the root
+	}
+	dir, base := path.Split(c.Path)
+	if err := l.parents(path.Clean(dir)); err != nil {
+		return err
+	}
+	if c.Node == nil {
+		return l.tar.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: dir + whiteout + base, ModTime: l.time(time.Unix(0, 0))})
+	}
+	// A directory in place of a file needs no whiteout: a layer's entry replaces
+	// what is there, unless both are directories.
+	return l.node(c.Path, c.Node)
+}
+
+// parents lists the directories above a change.
+func (l *layerWriter) parents(dir string) error {
+	if dir == "." || dir == "/" || l.dirs[dir] {
+		return nil
+	}
+	if err := l.parents(path.Dir(dir)); err != nil {
+		return err
+	}
+	return l.node(dir, l.upper.Get(dir))
+}
+
+func (l *layerWriter) node(name string, n *Node) error {
+	h := &tar.Header{
+		Name: name, Mode: int64(n.meta.Mode), Uid: int(n.meta.UID), Gid: int(n.meta.GID),
+		ModTime: l.time(n.meta.ModTime), Format: tar.FormatPAX,
+	}
+	for _, x := range n.meta.Xattrs {
+		if h.PAXRecords == nil {
+			h.PAXRecords = map[string]string{}
+		}
+		h.PAXRecords[xattrPAX+x.Name] = x.Value
+	}
+	switch n.kind {
+	case Dir:
+		l.dirs[name] = true
+		h.Typeflag, h.Name = tar.TypeDir, name+"/"
+	case File:
+		return l.file(h, n)
+	case Symlink:
+		h.Typeflag, h.Linkname = tar.TypeSymlink, n.target
+	case CharDevice:
+		h.Typeflag = tar.TypeChar
+	case BlockDevice:
+		h.Typeflag = tar.TypeBlock
+	case Fifo:
+		h.Typeflag = tar.TypeFifo
+	}
+	h.Devmajor, h.Devminor = int64(n.device.Major), int64(n.device.Minor)
+	return l.tar.WriteHeader(h)
+}
+
+func (l *layerWriter) file(h *tar.Header, n *Node) error {
+	if first, ok := l.inodes[n.inode]; ok && n.inode != "" {
+		h.Typeflag, h.Linkname = tar.TypeLink, first
+		return l.tar.WriteHeader(h)
+	}
+	if n.inode != "" {
+		l.inodes[n.inode] = h.Name
+	}
+	h.Typeflag, h.Size = tar.TypeReg, n.blob.Size
+	if err := l.tar.WriteHeader(h); err != nil {
+		return err
+	}
+	f, err := l.store.Open(n.blob)
+	if err != nil {
+		return fmt.Errorf("/%s: %w", strings.TrimSuffix(h.Name, "/"), err)
+	}
+	_, err = io.Copy(l.tar, f)
+	return errors.Join(err, f.Close())
+}
+
+func (l *layerWriter) time(t time.Time) time.Time {
+	if l.opt.Latest != nil && t.After(*l.opt.Latest) {
+		return *l.opt.Latest
+	}
+	return t
+}

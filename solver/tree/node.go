@@ -1,0 +1,185 @@
+package tree
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// Kind is what a node is.
+type Kind uint8
+
+// The kinds. Sockets are no part of images: what listens on them is gone.
+const (
+	Dir Kind = iota + 1
+	File
+	Symlink
+	CharDevice
+	BlockDevice
+	Fifo
+)
+
+func (k Kind) String() string {
+	names := [...]string{Dir: "directory", File: "file", Symlink: "symbolic link", CharDevice: "character device", BlockDevice: "block device", Fifo: "pipe"}
+	if k == 0 || int(k) >= len(names) {
+		return fmt.Sprintf("kind %d", uint8(k))
+	}
+	return names[k]
+}
+
+// Meta is what nodes of every kind have.
+type Meta struct {
+	Mode     uint32 // permissions with setuid, setgid and sticky, as in Unix: 0 to 07777
+	UID, GID uint32
+	ModTime  time.Time
+	Xattrs   []Xattr // extended attributes by name; not changed in place
+}
+
+// Xattr is an extended attribute.
+type Xattr struct{ Name, Value string }
+
+// Equal tells whether two nodes have the same values, times included.
+func (m Meta) Equal(o Meta) bool {
+	return m.Mode == o.Mode && m.UID == o.UID && m.GID == o.GID && m.ModTime.Equal(o.ModTime) && slices.Equal(m.Xattrs, o.Xattrs)
+}
+
+// Device is the number of a device.
+type Device struct{ Major, Minor uint32 }
+
+// Blob names the content of a file.
+type Blob struct {
+	Digest digest.Digest
+	Size   int64 // bytes
+}
+
+// Node is a file, or a directory with all that is in it. Nodes never change.
+type Node struct {
+	kind    Kind
+	meta    Meta
+	blob    Blob    // File
+	inode   string  // File: nodes of a tree with the same inode, which is not "", are hard links
+	target  string  // Symlink
+	device  Device  // CharDevice, BlockDevice
+	entries []Entry // Dir: by name
+	id      digest.Digest
+	content digest.Digest
+}
+
+// Entry is a node in a directory.
+type Entry struct {
+	Name string
+	Node *Node
+}
+
+// NewFile returns a file with that content.
+func NewFile(m Meta, b Blob) *Node { return &Node{kind: File, meta: m, blob: b} }
+
+// NewSymlink returns a symbolic link. Its target is free text.
+func NewSymlink(m Meta, target string) *Node {
+	return &Node{kind: Symlink, meta: m, target: target}
+}
+
+// NewDevice returns a device of that kind, or a pipe.
+func NewDevice(k Kind, m Meta, d Device) *Node { return &Node{kind: k, meta: m, device: d} }
+
+// NewDir returns a directory with these entries, in any order. Names that are
+// empty, "." or "..", that have a slash or a NUL byte, or that are there twice
+// are errors.
+func NewDir(m Meta, entries []Entry) (*Node, error) {
+	entries = slices.Clone(entries)
+	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Name, b.Name) })
+	for i, e := range entries {
+		if !validName(e.Name) {
+			return nil, fmt.Errorf("%q cannot be the name of a file", e.Name)
+		}
+		if i > 0 && entries[i-1].Name == e.Name {
+			return nil, fmt.Errorf("%q is there twice", e.Name)
+		}
+	}
+	return newDir(m, entries), nil
+}
+
+// newDir takes entries that are in order and valid.
+func newDir(m Meta, entries []Entry) *Node {
+	n := &Node{kind: Dir, meta: m, entries: entries}
+	n.id = digest.FromBytes(n.encode(true))
+	n.content = digest.FromBytes(n.encode(false))
+	return n
+}
+
+func validName(s string) bool {
+	return s != "" && s != "." && s != ".." && !strings.ContainsAny(s, "/\x00")
+}
+
+// Empty returns a tree without files, as scratch is.
+func Empty() *Node { return newDir(Meta{Mode: 0o755}, nil) }
+
+// Kind returns what the node is.
+func (n *Node) Kind() Kind { return n.kind }
+
+// Meta returns the node's values.
+func (n *Node) Meta() Meta { return n.meta }
+
+// Blob returns the content of a file.
+func (n *Node) Blob() Blob { return n.blob }
+
+// Inode is the same, and not "", for files of a tree that are hard links of
+// each other.
+func (n *Node) Inode() string { return n.inode }
+
+// Target returns where a symbolic link points to.
+func (n *Node) Target() string { return n.target }
+
+// Device returns the number of a device.
+func (n *Node) Device() Device { return n.device }
+
+// Entries returns what is in a directory, by name. The slice is not to be
+// changed.
+func (n *Node) Entries() []Entry { return n.entries }
+
+// Child returns the node of that name in a directory; nil if there is none.
+func (n *Node) Child(name string) *Node {
+	i, ok := slices.BinarySearchFunc(n.entries, name, func(e Entry, name string) int { return cmp.Compare(e.Name, name) })
+	if !ok {
+		return nil
+	}
+	return n.entries[i].Node
+}
+
+// WithMeta returns the node with other values.
+func (n *Node) WithMeta(m Meta) *Node {
+	if n.meta.Equal(m) {
+		return n
+	}
+	if n.kind == Dir {
+		return newDir(m, n.entries)
+	}
+	c := *n
+	c.meta = m
+	return &c
+}
+
+// WithInode returns the file as one of the hard links of that inode.
+func (n *Node) WithInode(inode string) *Node {
+	c := *n
+	c.inode = inode
+	return &c
+}
+
+// Same tells whether two nodes agree in everything, for directories in all that
+// is below them.
+func (n *Node) Same(o *Node) bool {
+	switch {
+	case n == o:
+		return true
+	case n == nil || o == nil || n.kind != o.kind:
+		return false
+	case n.kind == Dir:
+		return n.id == o.id
+	}
+	return n.blob == o.blob && n.inode == o.inode && n.target == o.target && n.device == o.device && n.meta.Equal(o.meta)
+}

@@ -1,0 +1,177 @@
+package tree
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// Store keeps blobs and directories on disk under their digest. Several
+// processes may use one at the same time: a file of it appears whole, and never
+// changes.
+type Store struct{ dir string }
+
+// OpenStore opens the store in a directory, which it makes if it is not there.
+func OpenStore(dir string) (*Store, error) {
+	for _, d := range []string{"blobs", "dirs", "tmp"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o700); err != nil {
+			return nil, err
+		}
+	}
+	return &Store{dir: dir}, nil
+}
+
+// Put reads a blob to its end and keeps it.
+func (s *Store) Put(r io.Reader) (Blob, error) {
+	tmp, err := os.CreateTemp(filepath.Join(s.dir, "tmp"), "")
+	if err != nil {
+		return Blob{}, err
+	}
+	defer os.Remove(tmp.Name()) // fails where it was renamed
+	hash := sha256.New()
+	size, err := io.Copy(io.MultiWriter(tmp, hash), r)
+	if err = errors.Join(err, tmp.Close()); err != nil {
+		return Blob{}, err
+	}
+	b := Blob{Digest: digest.NewDigestFromHex("sha256", hex.EncodeToString(hash.Sum(nil))), Size: size}
+	return b, s.keep(tmp.Name(), s.path("blobs", b.Digest), size)
+}
+
+// PutBytes keeps a blob.
+func (s *Store) PutBytes(data []byte) (Blob, error) {
+	b := Blob{Digest: digest.FromBytes(data), Size: int64(len(data))}
+	return b, s.write(s.path("blobs", b.Digest), data)
+}
+
+// Open opens a blob. A file whose size is wrong, as a crash of the machine may
+// leave one, is an error and is removed, so that it can be made again.
+func (s *Store) Open(b Blob) (*os.File, error) {
+	name := s.path("blobs", b.Digest)
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("blob %s: %w", b.Digest, err)
+	}
+	info, err := f.Stat()
+	if err == nil && info.Size() != b.Size {
+		err = fmt.Errorf("has %d bytes instead of %d", info.Size(), b.Size)
+		os.Remove(name)
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("blob %s: %w", b.Digest, err)
+	}
+	return f, nil
+}
+
+// Has tells whether the store has a blob.
+func (s *Store) Has(b Blob) bool {
+	info, err := os.Stat(s.path("blobs", b.Digest))
+	return err == nil && info.Size() == b.Size
+}
+
+// Save keeps a directory and all below it, but not the blobs of its files. What
+// the store has already is not written again.
+func (s *Store) Save(n *Node) error {
+	name := s.path("dirs", n.id)
+	if _, err := os.Stat(name); err == nil {
+		return nil // with all below it, which is saved first
+	}
+	for _, e := range n.entries {
+		if e.Node.kind == Dir {
+			if err := s.Save(e.Node); err != nil {
+				return err
+			}
+		}
+	}
+	return s.write(name, n.encode(true))
+}
+
+// Load returns a directory that was saved.
+func (s *Store) Load(id digest.Digest) (*Node, error) {
+	known := map[digest.Digest]*Node{}
+	var load func(digest.Digest) (*Node, error)
+	load = func(id digest.Digest) (*Node, error) {
+		if n, ok := known[id]; ok {
+			return n, nil
+		}
+		if err := id.Validate(); err != nil {
+			return nil, fmt.Errorf("directory %q: %w", id, err)
+		}
+		data, err := os.ReadFile(s.path("dirs", id))
+		if err != nil {
+			return nil, fmt.Errorf("directory %s: %w", id, err)
+		}
+		n, err := decode(data, load)
+		if err != nil {
+			return nil, fmt.Errorf("directory %s: %w", id, err)
+		}
+		if n.id != id {
+			return nil, fmt.Errorf("directory %s: its content is that of %s", id, n.id)
+		}
+		known[id] = n
+		return n, nil
+	}
+	return load(id)
+}
+
+// path spreads files over 256 folders, which file systems like better.
+func (s *Store) path(kind string, d digest.Digest) string {
+	hex := d.Encoded()
+	return filepath.Join(s.dir, kind, hex[:2], hex[2:])
+}
+
+func (s *Store) write(name string, data []byte) error {
+	if info, err := os.Stat(name); err == nil && info.Size() == int64(len(data)) {
+		return nil
+	}
+	tmp, err := os.CreateTemp(filepath.Join(s.dir, "tmp"), "")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(data)
+	if err = errors.Join(err, tmp.Close()); err != nil {
+		return err
+	}
+	return s.keep(tmp.Name(), name, int64(len(data)))
+}
+
+// keep moves a complete file to its place.
+func (s *Store) keep(tmp, name string, size int64) error {
+	if info, err := os.Stat(name); err == nil && info.Size() == size {
+		return nil
+	}
+	err := os.Rename(tmp, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = os.MkdirAll(filepath.Dir(name), 0o700); err == nil {
+			err = os.Rename(tmp, name)
+		}
+	}
+	return err
+}
+
+// Clean removes what processes that were killed left half-written. It must not
+// run beside others that use the store.
+func (s *Store) Clean() error {
+	tmp := filepath.Join(s.dir, "tmp")
+	entries, err := os.ReadDir(tmp)
+	for _, e := range entries {
+		err = errors.Join(err, os.Remove(filepath.Join(tmp, e.Name())))
+	}
+	return err
+}
+
+// clean brings a path into the form without leading and trailing slashes in
+// which "" is the root; ".." does not leave it.
+func clean(name string) string {
+	return strings.TrimPrefix(path.Clean("/"+name), "/")
+}

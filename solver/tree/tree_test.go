@@ -1,0 +1,206 @@
+package tree
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"strings"
+	"testing"
+)
+
+// TestLayerRoundTrip: a layer of two trees makes the one of the other.
+func TestLayerRoundTrip(t *testing.T) {
+	for seed := range uint64(300) {
+		g := newGardener(t, seed)
+		lower := g.tree(4)
+		upper := g.change(lower)
+		var layer, again bytes.Buffer
+		for _, w := range []*bytes.Buffer{&layer, &again} {
+			if err := WriteLayer(w, lower, upper, g.store, LayerOptions{}); err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+		}
+		if !bytes.Equal(layer.Bytes(), again.Bytes()) {
+			t.Fatalf("seed %d: two layers of the same trees differ", seed)
+		}
+		got, err := ReadLayer(lower, &layer, g.store, DefaultLimits())
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		// Layers do not list the root.
+		if got = got.WithMeta(upper.meta); !got.Same(upper) {
+			t.Fatalf("seed %d: got\n%swant\n%s", seed, list(got), list(upper))
+		}
+	}
+}
+
+// TestApply: what changes one tree into another does so for that tree, leaves
+// what is equal alone, and on an empty tree makes what was added.
+func TestApply(t *testing.T) {
+	for seed := range uint64(300) {
+		g := newGardener(t, seed)
+		lower, base := g.tree(4), g.tree(4)
+		upper := g.change(lower)
+		if got := Apply(lower, lower, upper); !got.Same(upper) {
+			t.Fatalf("seed %d: got\n%swant\n%s", seed, list(got), list(upper))
+		}
+		if got := Apply(Empty(), nil, upper); !got.Same(upper) {
+			t.Fatalf("seed %d: on an empty tree got\n%swant\n%s", seed, list(got), list(upper))
+		}
+		if got := Apply(base, lower, lower); got != base {
+			t.Fatalf("seed %d: no change changed the base", seed)
+		}
+		got := Apply(base, lower, upper)
+		err := Diff(lower, upper, func(c Change) error {
+			if c.Path == "" {
+				return nil
+			}
+			n := got.Get(c.Path)
+			switch {
+			case c.Node == nil && n != nil:
+				t.Errorf("seed %d: %s is still there", seed, c.Path)
+			case c.Node != nil && (n == nil || n.kind != c.Node.kind || !n.meta.Equal(c.Node.meta)):
+				t.Errorf("seed %d: %s is not as in upper", seed, c.Path)
+			}
+			return nil
+		})
+		if err != nil || t.Failed() {
+			t.Fatalf("seed %d: %v\nbase\n%slower\n%supper\n%sgot\n%s", seed, err, list(base), list(lower), list(upper), list(got))
+		}
+	}
+}
+
+func TestSaveAndLoad(t *testing.T) {
+	for seed := range uint64(100) {
+		g := newGardener(t, seed)
+		n := g.tree(4)
+		if err := g.store.Save(n); err != nil {
+			t.Fatal(err)
+		}
+		got, err := g.store.Load(n.ID())
+		if err != nil || !got.Same(n) || got.Digest() != n.Digest() {
+			t.Fatalf("seed %d: %v\n%s", seed, err, list(n))
+		}
+	}
+}
+
+// TestDigest: what a cache looks at does not depend on times, and depends on
+// all else.
+func TestDigest(t *testing.T) {
+	s := testStore(t)
+	blob, _ := s.PutBytes([]byte("x"))
+	dir := func(n *Node) *Node { d, _ := NewDir(Meta{Mode: 0o755}, []Entry{{"f", n}}); return d }
+	file := NewFile(Meta{Mode: 0o644}, blob)
+	same := []*Node{file.WithMeta(Meta{Mode: 0o644, ModTime: file.meta.ModTime.AddDate(1, 0, 0)}), file.WithInode("i")}
+	other := []*Node{
+		file.WithMeta(Meta{Mode: 0o600}), file.WithMeta(Meta{Mode: 0o644, UID: 1}), file.WithMeta(Meta{Mode: 0o644, GID: 1}),
+		file.WithMeta(Meta{Mode: 0o644, Xattrs: []Xattr{{"a", "b"}}}), NewFile(file.meta, Blob{Size: 1}),
+		NewSymlink(file.meta, "x"), NewDevice(Fifo, file.meta, Device{}), Empty(),
+	}
+	for i, n := range same {
+		if n.Digest() != file.Digest() || dir(n).Digest() != dir(file).Digest() {
+			t.Errorf("%d: a time or link changes the digest", i)
+		}
+		if dir(n).ID() == dir(file).ID() {
+			t.Errorf("%d: a time or link does not change the id", i)
+		}
+	}
+	for i, n := range other {
+		if n.Digest() == file.Digest() || dir(n).Digest() == dir(file).Digest() {
+			t.Errorf("%d: the digest is that of another node", i)
+		}
+	}
+}
+
+func TestResolve(t *testing.T) {
+	e := Edit(nil)
+	for _, l := range [][2]string{{"abs", "/dir/sub"}, {"up", "../../dir"}, {"dir/here", "."}, {"loop", "loop"}, {"a", "b"}, {"b", "a"}, {"dangling", "dir/none/x"}} {
+		if _, err := e.MkdirAll("dir/sub", Meta{Mode: 0o755}); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Put(l[0], NewSymlink(Meta{Mode: 0o777}, l[1])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tc := range []struct {
+		name string
+		last bool
+		want string
+	}{
+		{"", true, ""},
+		{"/", true, ""},
+		{"../..", true, ""},
+		{"abs", false, "abs"},
+		{"abs/", false, "abs"},
+		{"abs", true, "dir/sub"},
+		{"abs/x", false, "dir/sub/x"},
+		{"abs/../x", true, "dir/x"},
+		{"up/sub", true, "dir/sub"},
+		{"dir/here/here/sub", true, "dir/sub"},
+		{"dangling/y", true, "dir/none/x/y"},
+		{"none/../x", true, "x"},
+	} {
+		for _, r := range []interface {
+			Resolve(string, bool) (string, error)
+		}{e, e.Tree()} {
+			if got, err := r.Resolve(tc.name, tc.last); got != tc.want || err != nil {
+				t.Errorf("%q, %v: %q, %v; want %q", tc.name, tc.last, got, err, tc.want)
+			}
+		}
+	}
+	for _, name := range []string{"loop", "a", "loop/x"} {
+		if _, err := e.Resolve(name, true); !errors.Is(err, errLoop) {
+			t.Errorf("%q: error %v", name, err)
+		}
+	}
+}
+
+func TestEditor(t *testing.T) {
+	e := Edit(nil)
+	file := NewFile(Meta{Mode: 0o644}, Blob{Digest: "sha256:" + Blob{}.Digest, Size: 0})
+	if err := e.Put("no/file", file); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file in no directory: %v", err)
+	}
+	made, err := e.MkdirAll("a/b/c", Meta{Mode: 0o700})
+	if err != nil || strings.Join(made, " ") != "a a/b a/b/c" {
+		t.Errorf("made %q, %v", made, err)
+	}
+	if err := e.Put("a/f", file); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.MkdirAll("a/f/g", Meta{}); !errors.Is(err, errNotDir) {
+		t.Errorf("a directory in a file: %v", err)
+	}
+	before := e.Tree()
+	if err := e.Remove("a/b"); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(e.Names("a"), " "); got != "f" {
+		t.Errorf("names %q", got)
+	}
+	if before.Get("a/b/c") == nil || e.Tree().Get("a/b") != nil {
+		t.Error("a removal changed the tree of before, or not the one of after")
+	}
+	if err := e.RemoveAllIn("a"); err != nil || len(e.Tree().Get("a").Entries()) != 0 {
+		t.Errorf("the directory is not empty: %v", err)
+	}
+	if e.Remove("") == nil || e.Put("", file) == nil {
+		t.Error("the root was removed")
+	}
+}
+
+// TestDeepShare: a change to one file of a large tree makes new directories
+// only above it.
+func TestDeepShare(t *testing.T) {
+	g := newGardener(t, 1)
+	base := g.tree(4)
+	e := Edit(base)
+	if _, err := e.MkdirAll("x/y", Meta{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, old := range base.Entries() {
+		if e.Tree().Child(old.Name) != old.Node {
+			t.Errorf("%s was made anew", old.Name)
+		}
+	}
+}
