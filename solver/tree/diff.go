@@ -2,6 +2,9 @@ package tree
 
 import "path"
 
+// Layer is the difference of two trees as a thing of its own.
+type Layer struct{ Lower, Upper *Node }
+
 // Change is a difference between two trees.
 type Change struct {
 	Path string

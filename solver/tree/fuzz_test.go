@@ -14,7 +14,7 @@ func FuzzReadLayer(f *testing.F) {
 	f.Add([]byte("x"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s := testStore(t)
-		n, err := ReadLayer(nil, bytes.NewReader(data), s, Limits{Bytes: 1 << 20, Files: 1000})
+		n, err := ReadLayer(nil, bytes.NewReader(data), s, ReadOptions{Limits: Limits{Bytes: 1 << 20, Files: 1000}})
 		if err != nil {
 			return
 		}
@@ -22,7 +22,7 @@ func FuzzReadLayer(f *testing.F) {
 		if err := WriteLayer(&buf, nil, n, s, LayerOptions{}); err != nil {
 			return // some values have no place in an archive
 		}
-		if _, err := ReadLayer(nil, &buf, s, DefaultLimits()); err != nil {
+		if _, err := ReadLayer(nil, &buf, s, ReadOptions{}); err != nil {
 			t.Errorf("the layer that was written cannot be read: %v", err)
 		}
 	})

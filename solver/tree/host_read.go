@@ -40,7 +40,7 @@ type hostNames struct{ first map[string]string }
 
 func (r HostReader) read(names *hostNames, file, name string, info fs.FileInfo) (n *Node, skip bool, err error) {
 	sys := systemOf(info)
-	f := HostFile{Path: name, Info: info, Meta: Meta{Mode: unixMode(info.Mode()), UID: sys.uid, GID: sys.gid, ModTime: info.ModTime().UTC()}}
+	f := HostFile{Path: name, Info: info, Meta: Meta{Mode: UnixMode(info.Mode()), UID: sys.uid, GID: sys.gid, ModTime: info.ModTime().UTC()}}
 	if f.Meta.Xattrs, err = xattrsOf(file); err != nil {
 		return nil, false, err
 	}

@@ -112,7 +112,7 @@ func (w *hostWriter) values(at *os.Root, name string, n *Node) error {
 		}
 	}
 	if n.kind != Symlink {
-		if err := at.Chmod(name, fileMode(m.Mode)); err != nil {
+		if err := at.Chmod(name, FileMode(m.Mode)); err != nil {
 			return err
 		}
 	}
@@ -127,8 +127,8 @@ func (w *hostWriter) values(at *os.Root, name string, n *Node) error {
 	return at.Chtimes(name, m.ModTime, m.ModTime)
 }
 
-// fileMode turns Unix's bits into Go's.
-func fileMode(mode uint32) fs.FileMode {
+// FileMode turns Unix's bits into Go's.
+func FileMode(mode uint32) fs.FileMode {
 	m := fs.FileMode(mode & 0o777)
 	for _, b := range modeBits() {
 		if mode&b.unix != 0 {
@@ -138,8 +138,8 @@ func fileMode(mode uint32) fs.FileMode {
 	return m
 }
 
-// unixMode turns Go's bits into Unix's.
-func unixMode(m fs.FileMode) uint32 {
+// UnixMode turns Go's bits into Unix's.
+func UnixMode(m fs.FileMode) uint32 {
 	mode := uint32(m.Perm())
 	for _, b := range modeBits() {
 		if m&b.mode != 0 {

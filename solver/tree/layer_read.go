@@ -28,14 +28,27 @@ type Limits struct {
 	Files int
 }
 
-// DefaultLimits allow more than any image that is known.
-func DefaultLimits() Limits { return Limits{Bytes: 1 << 40, Files: 1 << 24} }
+// defaultLimits allow more than any image that is known.
+func defaultLimits() Limits { return Limits{Bytes: 1 << 40, Files: 1 << 24} }
+
+// ReadOptions say how a layer is read.
+type ReadOptions struct {
+	Limits Limits // zero allows more than any image that is known
+	// Plain reads any archive: names that a layer uses for whiteouts mean
+	// nothing.
+	Plain bool
+	// Owner changes the values of each file; nil leaves them as they are.
+	Owner func(Meta) Meta
+}
 
 // ReadLayer applies an uncompressed layer to a tree and keeps the content of
 // its files in the store. Names that leave the layer, and what no image may
 // hold, are errors; nothing is written but blobs.
-func ReadLayer(base *Node, layer io.Reader, store *Store, limits Limits) (*Node, error) {
-	r := &layerReader{e: Edit(base), store: store, limits: limits, own: map[string]bool{}, above: map[string]bool{}}
+func ReadLayer(base *Node, layer io.Reader, store *Store, opt ReadOptions) (*Node, error) {
+	if opt.Limits == (Limits{}) {
+		opt.Limits = defaultLimits()
+	}
+	r := &layerReader{e: Edit(base), store: store, opt: opt, own: map[string]bool{}, above: map[string]bool{}}
 	for tr := tar.NewReader(layer); ; {
 		h, err := tr.Next()
 		if errors.Is(err, io.EOF) {
@@ -51,15 +64,15 @@ func ReadLayer(base *Node, layer io.Reader, store *Store, limits Limits) (*Node,
 }
 
 type layerReader struct {
-	e      *Editor
-	store  *Store
-	limits Limits
-	own    map[string]bool // what this layer made: whiteouts do not remove it
-	above  map[string]bool // the directories above that
+	e     *Editor
+	store *Store
+	opt   ReadOptions
+	own   map[string]bool // what this layer made: whiteouts do not remove it
+	above map[string]bool // the directories above that
 }
 
 func (r *layerReader) entry(h *tar.Header, content io.Reader) error {
-	if r.limits.Files--; r.limits.Files < 0 {
+	if r.opt.Limits.Files--; r.opt.Limits.Files < 0 {
 		return errors.New("the layer has too many files")
 	}
 	if slices.Contains(strings.Split(h.Name, "/"), "..") {
@@ -68,7 +81,7 @@ func (r *layerReader) entry(h *tar.Header, content io.Reader) error {
 	name := clean(h.Name)
 	if name == "" {
 		if h.Typeflag == tar.TypeDir {
-			return r.e.SetMeta("", metaOf(h))
+			return r.e.SetMeta("", r.meta(h))
 		}
 		return errNotDir
 	}
@@ -77,7 +90,7 @@ func (r *layerReader) entry(h *tar.Header, content io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if rest, ok := strings.CutPrefix(base, whiteout); ok {
+	if rest, ok := strings.CutPrefix(base, whiteout); ok && !r.opt.Plain {
 		return r.whiteout(dir, base, rest)
 	}
 	if err := r.parents(dir); err != nil {
@@ -146,7 +159,7 @@ func (r *layerReader) hide(name string) error {
 
 // node makes the node of an entry; nil if it only changed what was there.
 func (r *layerReader) node(h *tar.Header, name string, content io.Reader) (*Node, error) {
-	m := metaOf(h)
+	m := r.meta(h)
 	switch h.Typeflag {
 	case tar.TypeDir:
 		if kind, _, ok := r.e.Stat(name); ok && kind == Dir {
@@ -154,7 +167,7 @@ func (r *layerReader) node(h *tar.Header, name string, content io.Reader) (*Node
 		}
 		return newDir(m, nil), nil
 	case tar.TypeReg, tar.TypeRegA, tar.TypeGNUSparse: //nolint:staticcheck // old archives have TypeRegA
-		if r.limits.Bytes -= h.Size; r.limits.Bytes < 0 {
+		if r.opt.Limits.Bytes -= h.Size; r.opt.Limits.Bytes < 0 {
 			return nil, errors.New("the layer is too large")
 		}
 		b, err := r.store.Put(content)
@@ -202,12 +215,15 @@ func inodeName(name string, n *Node) string {
 	return digest.FromString(name + "\x00" + string(n.appendRow(nil, true))).Encoded()[:16]
 }
 
-func metaOf(h *tar.Header) Meta {
+func (r *layerReader) meta(h *tar.Header) Meta {
 	m := Meta{Mode: uint32(h.Mode) & 0o7777, UID: uint32(h.Uid), GID: uint32(h.Gid), ModTime: h.ModTime.UTC()}
 	for _, key := range slices.Sorted(maps.Keys(h.PAXRecords)) {
 		if name, ok := strings.CutPrefix(key, xattrPAX); ok {
 			m.Xattrs = append(m.Xattrs, Xattr{name, h.PAXRecords[key]})
 		}
+	}
+	if r.opt.Owner != nil {
+		return r.opt.Owner(m)
 	}
 	return m
 }

@@ -104,11 +104,11 @@ func TestReadLayer(t *testing.T) {
 		{"devices", nil, []string{"null char"}, "null"},
 	} {
 		s := testStore(t)
-		base, err := ReadLayer(nil, archive(t, tc.lower...), s, DefaultLimits())
+		base, err := ReadLayer(nil, archive(t, tc.lower...), s, ReadOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		n, err := ReadLayer(base, archive(t, tc.layer...), s, DefaultLimits())
+		n, err := ReadLayer(base, archive(t, tc.layer...), s, ReadOptions{})
 		if err != nil {
 			t.Errorf("%s: %v", tc.about, err)
 		} else if got := names(n); got != tc.want {
@@ -134,19 +134,19 @@ func TestBadLayers(t *testing.T) {
 		{[]string{"a 123", "b 4567"}, `layer entry "b": the layer is too large`},
 		{[]string{"a 1", "b 1", "c 1", "d 1"}, `layer entry "d": the layer has too many files`},
 	} {
-		_, err := ReadLayer(nil, archive(t, tc.layer...), testStore(t), Limits{Bytes: 6, Files: 3})
+		_, err := ReadLayer(nil, archive(t, tc.layer...), testStore(t), ReadOptions{Limits: Limits{Bytes: 6, Files: 3}})
 		if err == nil || err.Error() != tc.want {
 			t.Errorf("%q: error %v, want %s", tc.layer, err, tc.want)
 		}
 	}
-	if _, err := ReadLayer(nil, strings.NewReader(strings.Repeat("x", 1024)), testStore(t), DefaultLimits()); err == nil {
+	if _, err := ReadLayer(nil, strings.NewReader(strings.Repeat("x", 1024)), testStore(t), ReadOptions{}); err == nil {
 		t.Error("what is no archive was read as one")
 	}
 }
 
 func TestHardLinks(t *testing.T) {
 	s := testStore(t)
-	n, err := ReadLayer(nil, archive(t, "a x", "b = a", "c = b", "d x"), s, DefaultLimits())
+	n, err := ReadLayer(nil, archive(t, "a x", "b = a", "c = b", "d x"), s, ReadOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

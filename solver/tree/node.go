@@ -163,6 +163,16 @@ func (n *Node) WithMeta(m Meta) *Node {
 	return &c
 }
 
+// MapEntries returns the directory with other values, and with fn of each of its
+// entries.
+func (n *Node) MapEntries(m Meta, fn func(*Node) *Node) *Node {
+	entries := make([]Entry, len(n.entries))
+	for i, e := range n.entries {
+		entries[i] = Entry{e.Name, fn(e.Node)}
+	}
+	return newDir(m, entries)
+}
+
 // WithInode returns the file as one of the hard links of that inode.
 func (n *Node) WithInode(inode string) *Node {
 	c := *n

@@ -23,7 +23,7 @@ func TestLayerRoundTrip(t *testing.T) {
 		if !bytes.Equal(layer.Bytes(), again.Bytes()) {
 			t.Fatalf("seed %d: two layers of the same trees differ", seed)
 		}
-		got, err := ReadLayer(lower, &layer, g.store, DefaultLimits())
+		got, err := ReadLayer(lower, &layer, g.store, ReadOptions{})
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}

@@ -1,0 +1,160 @@
+package solver
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/moby/buildkit/solver/pb"
+)
+
+// check tells what is wrong with an operation as such.
+func check(v *Vertex) error {
+	switch op := v.Op.Op.(type) {
+	case *pb.Op_Source:
+		return checkSource(op.Source, v)
+	case *pb.Op_Exec:
+		return checkExec(op.Exec, v)
+	case *pb.Op_File:
+		return checkFile(op.File, v)
+	case *pb.Op_Build:
+		if op.Build == nil {
+			return errors.New("the build is empty")
+		}
+		return nil
+	case *pb.Op_Merge:
+		return checkMerge(op.Merge, v)
+	case *pb.Op_Diff:
+		return checkDiff(op.Diff, v)
+	}
+	return fmt.Errorf("unknown operation %T", v.Op.Op)
+}
+
+func checkSource(op *pb.SourceOp, v *Vertex) error {
+	if op == nil || !strings.Contains(op.Identifier, "://") {
+		return fmt.Errorf("%q is no source", op.GetIdentifier())
+	}
+	if len(v.Inputs) > 0 {
+		return errors.New("a source has no inputs")
+	}
+	return nil
+}
+
+func checkExec(op *pb.ExecOp, v *Vertex) error {
+	switch {
+	case op.GetMeta() == nil:
+		return errors.New("the process is missing")
+	case len(op.Meta.Args) == 0:
+		return errors.New("the process has no arguments")
+	case !path.IsAbs(op.Meta.Cwd):
+		return fmt.Errorf("the working directory %q is not absolute", op.Meta.Cwd)
+	case len(op.Mounts) == 0:
+		return errors.New("the process has no root file system")
+	}
+	root := false
+	seen := map[int64]bool{}
+	for _, m := range op.Mounts {
+		if m.Dest == pb.RootMount {
+			root = true
+		} else if !path.IsAbs(m.Dest) && m.MountType != pb.MountType_SECRET {
+			return fmt.Errorf("the mount target %q is not absolute", m.Dest)
+		}
+		if m.Input >= int64(len(v.Inputs)) || m.Input < -1 {
+			return fmt.Errorf("mount %s has input %d of %d", m.Dest, m.Input, len(v.Inputs))
+		}
+		if m.Output < -1 || m.Output >= int64(len(op.Mounts)) {
+			return fmt.Errorf("mount %s has output %d", m.Dest, m.Output)
+		}
+		if m.Output >= 0 && seen[m.Output] {
+			return fmt.Errorf("output %d is made twice", m.Output)
+		}
+		seen[m.Output] = true
+	}
+	if !root {
+		return errors.New("the process has no root file system")
+	}
+	return nil
+}
+
+func checkFile(op *pb.FileOp, v *Vertex) error {
+	if len(op.GetActions()) == 0 {
+		return errors.New("there are no file actions")
+	}
+	n := int64(len(v.Inputs))
+	for i, a := range op.Actions {
+		for _, in := range []int64{a.Input, a.SecondaryInput} {
+			if in < -1 || in >= n+int64(i) {
+				return fmt.Errorf("action %d has input %d of %d", i, in, n+int64(i))
+			}
+		}
+		if a.Output < -1 || a.Output >= int64(len(op.Actions)) {
+			return fmt.Errorf("action %d has output %d", i, a.Output)
+		}
+		switch a.Action.(type) {
+		case *pb.FileAction_Copy, *pb.FileAction_Mkfile, *pb.FileAction_Mkdir, *pb.FileAction_Rm, *pb.FileAction_Symlink:
+		default:
+			return fmt.Errorf("unknown file action %T", a.Action)
+		}
+	}
+	return nil
+}
+
+func checkMerge(op *pb.MergeOp, v *Vertex) error {
+	for _, in := range op.GetInputs() {
+		if in.Input < -1 || in.Input >= int64(len(v.Inputs)) {
+			return fmt.Errorf("has input %d of %d", in.Input, len(v.Inputs))
+		}
+	}
+	if len(op.GetInputs()) < 2 {
+		return errors.New("merges less than two trees")
+	}
+	return nil
+}
+
+func checkDiff(op *pb.DiffOp, v *Vertex) error {
+	for _, in := range []int64{op.GetLower().GetInput(), op.GetUpper().GetInput()} {
+		if in < -1 || in >= int64(len(v.Inputs)) {
+			return fmt.Errorf("has input %d of %d", in, len(v.Inputs))
+		}
+	}
+	return nil
+}
+
+// operationName names an operation by what it does.
+func operationName(op *pb.Op) string {
+	switch op := op.Op.(type) {
+	case *pb.Op_Source:
+		return op.Source.GetIdentifier()
+	case *pb.Op_Exec:
+		return strings.Join(op.Exec.GetMeta().GetArgs(), " ")
+	case *pb.Op_File:
+		return fileName(op.File)
+	case *pb.Op_Build:
+		return "build"
+	case *pb.Op_Merge:
+		return "merge"
+	case *pb.Op_Diff:
+		return "diff"
+	}
+	return "unknown operation"
+}
+
+func fileName(op *pb.FileOp) string {
+	var names []string
+	for _, a := range op.GetActions() {
+		switch a := a.Action.(type) {
+		case *pb.FileAction_Copy:
+			names = append(names, "copy "+a.Copy.GetSrc()+" "+a.Copy.GetDest())
+		case *pb.FileAction_Mkfile:
+			names = append(names, "mkfile "+a.Mkfile.GetPath())
+		case *pb.FileAction_Mkdir:
+			names = append(names, "mkdir "+a.Mkdir.GetPath())
+		case *pb.FileAction_Rm:
+			names = append(names, "rm "+a.Rm.GetPath())
+		case *pb.FileAction_Symlink:
+			names = append(names, "symlink "+a.Symlink.GetNewpath())
+		}
+	}
+	return strings.Join(names, ", ")
+}

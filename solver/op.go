@@ -1,0 +1,201 @@
+package solver
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+
+	"slipway/solver/tree"
+)
+
+// newOp returns what a vertex does. The vertex was checked.
+func newOp(t *task) op {
+	switch o := t.v.Op.Op.(type) {
+	case *pb.Op_Source:
+		return &sourceOp{task: t, op: o.Source, source: newFuture[Source]()}
+	case *pb.Op_Exec:
+		return &execOp{task: t, op: o.Exec}
+	case *pb.Op_File:
+		return &fileOp{task: t, op: o.File}
+	case *pb.Op_Merge:
+		return &mergeOp{task: t, op: o.Merge}
+	case *pb.Op_Diff:
+		return &diffOp{task: t, op: o.Diff}
+	case *pb.Op_Build:
+		return &buildOp{task: t, op: o.Build}
+	}
+	panic(fmt.Sprintf("solver: operation %T passed the check", t.v.Op.Op))
+}
+
+// baseKey starts a key with the operation itself.
+func (t *task) baseKey() (Key, error) {
+	var k Key
+	d, err := operationDigest(t.v.Op)
+	k.add("operation", d)
+	return k, err
+}
+
+// addInput adds an input of which all matters, with how it came about.
+func (k *Key) addInput(ctx context.Context, name string, in *Result) error {
+	d, err := in.Key(ctx)
+	k.add(name, d)
+	return err
+}
+
+// input returns an input by its number in the definition; nil for the empty
+// tree, which has none.
+func (t *task) input(in []*Result, i int64) *Result {
+	if i < 0 || i >= int64(len(in)) {
+		return nil
+	}
+	return in[i]
+}
+
+// sourceOp gets what is outside.
+type sourceOp struct {
+	*task
+	op     *pb.SourceOp
+	source *future[Source]
+}
+
+func (o *sourceOp) open(ctx context.Context) (Source, error) {
+	return o.source.get(ctx, o.b.ctx, func(ctx context.Context) (Source, error) {
+		return o.b.opt.Sources.Open(ctx, o.op, o.v.Op.Platform)
+	})
+}
+
+func (o *sourceOp) key(ctx context.Context, _ []*Result) (Key, error) {
+	src, err := o.open(ctx)
+	if err != nil {
+		return Key{}, err
+	}
+	return Key{Parts: []Part{{"content", src.Digest()}}}, nil
+}
+
+func (o *sourceOp) run(ctx context.Context, _ []*Result) ([]*Snapshot, error) {
+	src, err := o.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := src.Fetch(ctx)
+	return []*Snapshot{s}, err
+}
+
+// mergeOp stacks trees.
+type mergeOp struct {
+	*task
+	op *pb.MergeOp
+}
+
+func (o *mergeOp) key(ctx context.Context, in []*Result) (Key, error) {
+	k, err := o.baseKey()
+	for i, m := range o.op.Inputs {
+		if err == nil {
+			err = k.addInput(ctx, fmt.Sprintf("tree %d", i), o.input(in, m.Input))
+		}
+	}
+	return k, err
+}
+
+func (o *mergeOp) run(ctx context.Context, in []*Result) ([]*Snapshot, error) {
+	var list []*Snapshot
+	for _, m := range o.op.Inputs {
+		s, err := o.input(in, m.Input).Snapshot(ctx)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, s)
+	}
+	return []*Snapshot{merge(list)}, nil
+}
+
+// diffOp takes one tree out of another.
+type diffOp struct {
+	*task
+	op *pb.DiffOp
+}
+
+func (o *diffOp) key(ctx context.Context, in []*Result) (Key, error) {
+	k, err := o.baseKey()
+	if err == nil {
+		err = k.addInput(ctx, "lower", o.input(in, o.op.GetLower().GetInput()))
+	}
+	if err == nil {
+		err = k.addInput(ctx, "upper", o.input(in, o.op.GetUpper().GetInput()))
+	}
+	return k, err
+}
+
+func (o *diffOp) run(ctx context.Context, in []*Result) ([]*Snapshot, error) {
+	lower, err := o.input(in, o.op.GetLower().GetInput()).Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	upper, err := o.input(in, o.op.GetUpper().GetInput()).Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return []*Snapshot{difference(lower, upper)}, nil
+}
+
+// buildOp solves a definition that is a file of an input.
+type buildOp struct {
+	*task
+	op *pb.BuildOp
+}
+
+// definitionName is the file with the definition where nobody says another.
+const definitionName = "buildkit.llb.definition"
+
+func (o *buildOp) key(ctx context.Context, in []*Result) (Key, error) {
+	k, err := o.baseKey()
+	if err == nil {
+		err = k.addInput(ctx, "definition", o.definitionInput(in))
+	}
+	return k, err
+}
+
+func (o *buildOp) definitionInput(in []*Result) *Result {
+	if i, ok := o.op.Inputs[pb.LLBDefinitionInput]; ok {
+		return o.input(in, i.Input)
+	}
+	return nil
+}
+
+func (o *buildOp) run(ctx context.Context, in []*Result) ([]*Snapshot, error) {
+	if o.op.Builder != int64(pb.LLBBuilder) {
+		return nil, fmt.Errorf("only definitions in LLB can be built")
+	}
+	s, err := o.definitionInput(in).Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	name := o.op.Attrs[pb.AttrLLBDefinitionFilename]
+	if name == "" {
+		name = definitionName
+	}
+	data, err := readFile(o.b.opt.Store, s.Tree(), name)
+	if err != nil {
+		return nil, fmt.Errorf("read the definition: %w", err)
+	}
+	var def pb.Definition
+	if err := def.UnmarshalVT(data); err != nil {
+		return nil, fmt.Errorf("%s is no definition: %w", name, err)
+	}
+	g, err := Load(&def)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	out, err := o.b.Result(g).Snapshot(ctx)
+	return []*Snapshot{out}, err
+}
+
+// contentDigest names a tree by what is in it.
+func contentDigest(n *tree.Node) digest.Digest {
+	if n == nil {
+		return "none"
+	}
+	return n.Digest()
+}

@@ -1,0 +1,273 @@
+package solver
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/go-archive/compression"
+	mode "github.com/tonistiigi/dchapes-mode"
+
+	"slipway/solver/tree"
+)
+
+// parentMode is the mode of directories that a copy makes for its target.
+const parentMode = 0o755
+
+// copier puts what a copy selects into a tree.
+type copier struct {
+	f      *fileRun
+	e      *tree.Editor
+	c      *pb.FileActionCopy
+	owner  *ids
+	modes  *mode.Set // symbolic mode
+	octal  *uint32
+	parent tree.Meta // of directories that are made for the target
+}
+
+func (f *fileRun) copy(e *tree.Editor, src *tree.Node, c *pb.FileActionCopy, owner *ids) error {
+	sel, err := newSelection(src, c)
+	if err != nil {
+		return err
+	}
+	p := &copier{f: f, e: e, c: c, owner: owner}
+	if err := p.setMode(); err != nil {
+		return err
+	}
+	p.parent = f.meta(parentMode, owner, c.Timestamp)
+	if p.octal != nil {
+		p.parent.Mode = *p.octal
+	}
+	for _, pk := range sel.picks {
+		if c.AttemptUnpackDockerCompatibility {
+			done, err := p.unpack(pk)
+			if err != nil {
+				return err
+			}
+			if done {
+				continue
+			}
+		}
+		if err := p.put(pk); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *copier) setMode() error {
+	switch {
+	case p.c.ModeStr != "":
+		set, err := mode.ParseWithUmask(p.c.ModeStr, 0)
+		if err != nil {
+			return fmt.Errorf("mode %q: %w", p.c.ModeStr, err)
+		}
+		p.modes = &set
+	case p.c.Mode != -1:
+		m := uint32(p.c.Mode) & 0o7777
+		p.octal = &m
+	}
+	return nil
+}
+
+// put copies one path to the target. A target that ends in a slash, or is a
+// directory, is one to copy into.
+func (p *copier) put(pk pick) error {
+	dest, err := p.target()
+	if err != nil {
+		return err
+	}
+	kind, _, there := p.e.Stat(dest)
+	isDir := pk.node.Kind() == tree.Dir
+	if !p.c.DirCopyContents && isDir && there || !isDir && there && kind == tree.Dir {
+		dest = path.Join(dest, pk.base)
+	}
+	parents := parentOf(dest)
+	if p.c.DirCopyContents && isDir && !there {
+		parents = dest
+	}
+	if err := p.mkdirs(parents); err != nil {
+		return err
+	}
+	return p.merge(dest, pk.picked, false)
+}
+
+// target returns where the target is, and makes the directories that it is in.
+func (p *copier) target() (string, error) {
+	dest := p.c.Dest
+	dir := dest
+	if base := path.Base("/" + dest); !strings.HasSuffix(dest, "/") && !strings.HasSuffix(dest, "/.") && base != "/" && dest != "." && dest != "" {
+		dir = parentOf(dest)
+	}
+	dir, err := p.e.Resolve(dir, true)
+	if err != nil {
+		return "", err
+	}
+	if p.c.CreateDestPath {
+		err = p.mkdirs(dir)
+	} else if _, _, there := p.e.Stat(dir); !there {
+		err = &fs.PathError{Op: "copy", Path: "/" + dir, Err: fs.ErrNotExist}
+	}
+	if err != nil {
+		return "", err
+	}
+	return p.e.Resolve(dest, true)
+}
+
+func parentOf(name string) string {
+	dir := path.Dir(path.Clean("/" + name))
+	return strings.TrimPrefix(dir, "/")
+}
+
+func (p *copier) mkdirs(name string) error {
+	_, err := p.e.MkdirAll(name, p.parent)
+	return err
+}
+
+// merge puts a node and what is taken of it at a path. What is there keeps its
+// values only if it is the target itself.
+func (p *copier) merge(dest string, pk *picked, overwrite bool) error {
+	kind, old, there := p.e.Stat(dest)
+	if there && p.c.AlwaysReplaceExistingDestPaths && !(pk.node.Kind() == tree.Dir && kind == tree.Dir) {
+		if err := p.e.Remove(dest); err != nil {
+			return err
+		}
+		there = false
+	}
+	if pk.node.Kind() != tree.Dir {
+		if there && kind == tree.Dir {
+			return &fs.PathError{Op: "copy", Path: "/" + dest, Err: errors.New("cannot replace a directory with a file")}
+		}
+		return p.e.Put(dest, pk.node.WithMeta(p.meta(pk.node)))
+	}
+	switch {
+	case there && kind != tree.Dir:
+		return &fs.PathError{Op: "copy", Path: "/" + dest, Err: errors.New("cannot copy a directory to what is none")}
+	case !there && pk.whole:
+		return p.e.Put(dest, p.adjusted(pk.node))
+	case !there:
+		if _, err := p.e.MkdirAll(dest, p.meta(pk.node)); err != nil {
+			return err
+		}
+	case overwrite:
+		m := p.meta(pk.node)
+		if !pk.included {
+			// A directory that is only there for what is in it.
+			m, m.Mode = old, pk.node.Meta().Mode
+		}
+		if err := p.e.SetMeta(dest, m); err != nil {
+			return err
+		}
+	}
+	return p.mergeEntries(dest, pk)
+}
+
+func (p *copier) mergeEntries(dest string, pk *picked) error {
+	if !pk.whole {
+		for _, e := range pk.entries {
+			if err := p.merge(path.Join(dest, e.name), e.picked, true); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, e := range pk.node.Entries() {
+		if err := p.merge(path.Join(dest, e.Name), &picked{node: e.Node, included: true, whole: true}, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// adjusted returns a node with the owner, mode and time that the copy sets, and
+// so all that is below it. Without any it is the node itself.
+func (p *copier) adjusted(n *tree.Node) *tree.Node {
+	if p.owner == nil && p.modes == nil && p.octal == nil && p.c.Timestamp == -1 {
+		return n
+	}
+	if n.Kind() != tree.Dir {
+		return n.WithMeta(p.meta(n))
+	}
+	return n.MapEntries(p.meta(n), p.adjusted)
+}
+
+// meta returns the values that a node gets.
+func (p *copier) meta(n *tree.Node) tree.Meta {
+	m := n.Meta()
+	if p.owner != nil {
+		m.UID, m.GID = p.owner.uid, p.owner.gid
+	}
+	if p.c.Timestamp != -1 {
+		m.ModTime = time.Unix(0, p.c.Timestamp).UTC()
+	}
+	switch {
+	case n.Kind() == tree.Symlink:
+	case p.modes != nil:
+		full := tree.FileMode(m.Mode)
+		if n.Kind() == tree.Dir {
+			full |= fs.ModeDir // X of symbolic modes asks for it
+		}
+		m.Mode = tree.UnixMode(p.modes.Apply(full))
+	case p.octal != nil:
+		m.Mode = *p.octal
+	}
+	return m
+}
+
+// unpack extracts an archive to the target, which is a directory then. It tells
+// whether the path was one.
+func (p *copier) unpack(pk pick) (bool, error) {
+	if pk.node.Kind() != tree.File {
+		return false, nil
+	}
+	f, err := p.f.b.opt.Store.Open(pk.node.Blob())
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	if ok, err := isArchive(f); !ok {
+		return false, err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return false, err
+	}
+	r, err := compression.DecompressStream(f)
+	if err != nil {
+		return false, err
+	}
+	defer r.Close()
+	dest, err := p.e.Resolve(p.c.Dest, true)
+	if err != nil {
+		return false, err
+	}
+	if err := p.mkdirs(dest); err != nil {
+		return false, err
+	}
+	opt := tree.ReadOptions{Plain: true}
+	if p.owner != nil {
+		opt.Owner = func(m tree.Meta) tree.Meta { m.UID, m.GID = p.owner.uid, p.owner.gid; return m }
+	}
+	n, err := tree.ReadLayer(p.e.Get(dest), r, p.f.b.opt.Store, opt)
+	if err != nil {
+		return false, fmt.Errorf("unpack: %w", err)
+	}
+	return true, p.e.Put(dest, n)
+}
+
+// isArchive tells whether a file is a tar archive, compressed or not.
+func isArchive(f *os.File) (bool, error) {
+	r, err := compression.DecompressStream(f)
+	if err != nil {
+		return false, nil // what cannot be decompressed is a file
+	}
+	defer r.Close()
+	_, err = tar.NewReader(r).Next()
+	return err == nil, nil
+}

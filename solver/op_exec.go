@@ -1,0 +1,327 @@
+package solver
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/solver/pb"
+
+	"slipway/solver/runner"
+	"slipway/solver/tree"
+)
+
+// Mounts provide what processes see besides trees.
+type Mounts interface {
+	// Cache returns the directory of a cache, which starts as initial, for this
+	// process alone unless it is shared. release ends the use.
+	Cache(ctx context.Context, id string, sharing pb.CacheSharingOpt, initial *tree.Node) (dir string, release func(), err error)
+	// Secret returns a secret, and whether there is one.
+	Secret(ctx context.Context, id string) (data []byte, ok bool, err error)
+	// Agent returns the path of the socket of an SSH agent, and whether there is
+	// one. The id "" is the default agent.
+	Agent(ctx context.Context, id string) (socket string, ok bool, err error)
+}
+
+// unixPath is what PATH is where nothing sets it, as in BuildKit.
+const unixPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// execOp runs a process.
+type execOp struct {
+	*task
+	op *pb.ExecOp
+}
+
+// key has the whole of what the process may write to, and of what it only reads
+// what it sees.
+func (o *execOp) key(ctx context.Context, in []*Result) (Key, error) {
+	k, err := o.baseKey()
+	if err != nil {
+		return k, err
+	}
+	for _, m := range o.op.Mounts {
+		if m.Input < 0 {
+			continue
+		}
+		if !readsContent(m) {
+			if err := k.addInput(ctx, "mount "+m.Dest, in[m.Input]); err != nil {
+				return k, err
+			}
+			continue
+		}
+		s, err := in[m.Input].Snapshot(ctx)
+		if err != nil {
+			return k, err
+		}
+		at, err := s.Tree().Resolve(m.Selector, true)
+		if err != nil {
+			return k, err
+		}
+		k.add("files of mount "+m.Dest, contentDigest(s.Tree().Get(at)))
+	}
+	return k, nil
+}
+
+// readsContent tells mounts whose content counts, however it came about.
+func readsContent(m *pb.Mount) bool {
+	switch {
+	case m.MountType != pb.MountType_BIND || m.Dest == pb.RootMount:
+		return false
+	case m.ContentCache != pb.MountContentCache_DEFAULT:
+		return m.ContentCache == pb.MountContentCache_ON
+	}
+	return m.Readonly
+}
+
+func (o *execOp) run(ctx context.Context, in []*Result) ([]*Snapshot, error) {
+	if err := o.allowed(); err != nil {
+		return nil, err
+	}
+	bases, err := snapshots(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	p := o.process()
+	x := &execRun{execOp: o, p: p, bases: bases}
+	defer x.release()
+	if err := x.secrets(ctx); err != nil {
+		return nil, err
+	}
+	for _, m := range o.op.Mounts {
+		if err := x.mount(ctx, m); err != nil {
+			return nil, fmt.Errorf("mount %s: %w", m.Dest, err)
+		}
+	}
+	x.sort()
+	trees, err := o.b.opt.Runner.Run(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	outs := make([]*Snapshot, outputs(o.v))
+	for i, m := range x.from {
+		if m.Output >= 0 {
+			outs[m.Output] = x.base(m).With(trees[i])
+		}
+	}
+	return outs, nil
+}
+
+// allowed refuses what has to be allowed and is not, and what no runner can do.
+func (o *execOp) allowed() error {
+	if o.op.Security == pb.SecurityMode_INSECURE && !o.b.opt.Insecure {
+		return errors.New("security.insecure is not allowed")
+	}
+	if o.op.Network == pb.NetMode_HOST && !o.b.opt.HostNetwork {
+		return errors.New("network.host is not allowed")
+	}
+	for _, d := range o.op.CdiDevices {
+		if !d.Optional {
+			return fmt.Errorf("device %s: there are no devices", d.Name)
+		}
+	}
+	return nil
+}
+
+func (o *execOp) process() *runner.Process {
+	m := o.op.Meta
+	p := &runner.Process{
+		Args: m.Args, Env: withProxy(m.Env, m.ProxyEnv), Dir: m.Cwd, User: m.User, Hostname: m.Hostname,
+		Insecure: o.op.Security == pb.SecurityMode_INSECURE,
+		Stdout:   &output{o.b, o.v, 1}, Stderr: &output{o.b, o.v, 2},
+	}
+	switch o.op.Network {
+	case pb.NetMode_HOST:
+		p.Network = runner.NetworkHost
+	case pb.NetMode_NONE:
+		p.Network = runner.NetworkNone
+	}
+	for _, h := range m.ExtraHosts {
+		p.Hosts = append(p.Hosts, runner.Host{Name: h.Host, IP: h.IP})
+	}
+	for _, u := range m.Ulimit {
+		p.Ulimits = append(p.Ulimits, runner.Ulimit{Name: u.Name, Soft: u.Soft, Hard: u.Hard})
+	}
+	for _, code := range m.ValidExitCodes {
+		p.ExitCodes = append(p.ExitCodes, int(code))
+	}
+	return p
+}
+
+// withProxy adds the variables that are not part of the key, in both spellings
+// as programs differ, and PATH where there is none.
+func withProxy(env []string, proxy *pb.ProxyEnv) []string {
+	env = slices.Clone(env)
+	for _, kv := range [...][2]string{
+		{"HTTP_PROXY", proxy.GetHttpProxy()},
+		{"HTTPS_PROXY", proxy.GetHttpsProxy()},
+		{"FTP_PROXY", proxy.GetFtpProxy()},
+		{"NO_PROXY", proxy.GetNoProxy()},
+		{"ALL_PROXY", proxy.GetAllProxy()},
+	} {
+		if kv[1] != "" {
+			env = append(env, kv[0]+"="+kv[1], strings.ToLower(kv[0])+"="+kv[1])
+		}
+	}
+	if !slices.ContainsFunc(env, func(kv string) bool { return strings.HasPrefix(kv, "PATH=") }) {
+		env = append(env, "PATH="+unixPath)
+	}
+	return env
+}
+
+// execRun is a process that is being prepared.
+type execRun struct {
+	*execOp
+	p        *runner.Process
+	bases    []*Snapshot
+	from     []*pb.Mount // of each mount of the process
+	releases []func()
+}
+
+func (x *execRun) release() {
+	for _, r := range x.releases {
+		r()
+	}
+}
+
+func (x *execRun) base(m *pb.Mount) *Snapshot {
+	if m.Input < 0 {
+		return nil
+	}
+	return x.bases[m.Input]
+}
+
+// secrets sets the variables that are secrets.
+func (x *execRun) secrets(ctx context.Context) error {
+	for _, s := range x.op.Secretenv {
+		data, err := x.secret(ctx, s.ID, s.Optional)
+		if err != nil {
+			return err
+		}
+		if data != nil {
+			x.p.Env = append(x.p.Env, s.Name+"="+string(data))
+		}
+	}
+	return nil
+}
+
+// secret returns a secret; nil if there is none and none is needed.
+func (x *execRun) secret(ctx context.Context, id string, optional bool) ([]byte, error) {
+	var data []byte
+	var ok bool
+	if x.b.opt.Mounts != nil {
+		var err error
+		if data, ok, err = x.b.opt.Mounts.Secret(ctx, id); err != nil {
+			return nil, fmt.Errorf("secret %s: %w", id, err)
+		}
+	}
+	if ok && data == nil {
+		data = []byte{}
+	}
+	if !ok && !optional {
+		return nil, fmt.Errorf("secret %s: not found", id)
+	}
+	return data, nil
+}
+
+// mount adds a mount to the process. What is optional and not there is left out.
+func (x *execRun) mount(ctx context.Context, m *pb.Mount) error {
+	out := runner.Mount{Target: path.Clean(m.Dest), Source: m.Selector, ReadOnly: m.Readonly, Output: m.Output >= 0}
+	switch m.MountType {
+	case pb.MountType_BIND:
+		out.Kind = runner.MountTree
+		x.setTree(&out, m)
+	case pb.MountType_TMPFS:
+		out.Kind, out.Size = runner.MountTmpfs, m.GetTmpfsOpt().GetSize()
+	case pb.MountType_CACHE:
+		out.Kind = runner.MountDir
+		if err := x.cache(ctx, &out, m); err != nil {
+			return err
+		}
+	case pb.MountType_SECRET:
+		s := m.GetSecretOpt()
+		data, err := x.secret(ctx, s.GetID(), s.GetOptional())
+		if err != nil || data == nil {
+			return err
+		}
+		out.Kind, out.Data, out.UID, out.GID, out.Mode = runner.MountFile, data, s.GetUid(), s.GetGid(), s.GetMode()&0o777
+	case pb.MountType_SSH:
+		ok, err := x.agent(ctx, &out, m.GetSSHOpt())
+		if err != nil || !ok {
+			return err
+		}
+	default:
+		return fmt.Errorf("unknown type %s", m.MountType)
+	}
+	x.p.Mounts = append(x.p.Mounts, out)
+	x.from = append(x.from, m)
+	return nil
+}
+
+func (x *execRun) setTree(out *runner.Mount, m *pb.Mount) {
+	s := x.base(m)
+	out.Tree = s.Tree()
+	for _, l := range s.Layers() {
+		out.Layers = append(out.Layers, l.Layer)
+	}
+}
+
+func (x *execRun) cache(ctx context.Context, out *runner.Mount, m *pb.Mount) error {
+	if x.b.opt.Mounts == nil {
+		return errors.New("there are no caches")
+	}
+	initial := x.base(m).Tree()
+	if m.Selector != "" {
+		at, err := initial.Resolve(m.Selector, true)
+		if err != nil {
+			return err
+		}
+		if initial = initial.Get(at); initial == nil || initial.Kind() != tree.Dir {
+			return fmt.Errorf("%s is no directory of what the cache starts from", m.Selector)
+		}
+	}
+	dir, release, err := x.b.opt.Mounts.Cache(ctx, m.GetCacheOpt().GetID(), m.GetCacheOpt().GetSharing(), initial)
+	if err != nil {
+		return err
+	}
+	x.releases = append(x.releases, release)
+	out.HostPath, out.Source = dir, ""
+	return nil
+}
+
+func (x *execRun) agent(ctx context.Context, out *runner.Mount, s *pb.SSHOpt) (bool, error) {
+	var socket string
+	var ok bool
+	if x.b.opt.Mounts != nil {
+		var err error
+		if socket, ok, err = x.b.opt.Mounts.Agent(ctx, s.GetID()); err != nil {
+			return false, fmt.Errorf("SSH agent %s: %w", s.GetID(), err)
+		}
+	}
+	if !ok {
+		if s.GetOptional() {
+			return false, nil
+		}
+		return false, fmt.Errorf("no SSH agent %q was given to the build", cmp.Or(s.GetID(), "default"))
+	}
+	out.Kind, out.HostPath, out.UID, out.GID, out.Mode = runner.MountSocket, socket, s.GetUid(), s.GetGid(), s.GetMode()&0o777
+	return true, nil
+}
+
+// sort brings the mounts into an order in which each comes after those that it
+// is in.
+func (x *execRun) sort() {
+	order := make([]int, len(x.p.Mounts))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(x.p.Mounts[a].Target, x.p.Mounts[b].Target) })
+	mounts, from := x.p.Mounts, x.from
+	x.p.Mounts, x.from = nil, nil
+	for _, i := range order {
+		x.p.Mounts, x.from = append(x.p.Mounts, mounts[i]), append(x.from, from[i])
+	}
+}

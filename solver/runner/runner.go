@@ -1,0 +1,124 @@
+// Package runner runs the processes of a build.
+//
+// A [Runner] gets a [Process] with all that it sees, file trees above all, and
+// returns the trees that it may have changed. How it keeps the process away from
+// the host is its own business: see the runners in the packages below.
+package runner
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"slipway/solver/tree"
+)
+
+// Runner runs processes. It is used from several goroutines.
+type Runner interface {
+	// Run runs a process to its end. It returns a tree for each mount with
+	// Output set, nil for the others. A process that fails is an *ExitError;
+	// what the runner cannot do is an error before anything runs.
+	Run(ctx context.Context, p *Process) ([]*tree.Node, error)
+}
+
+// Process is a process and what it sees.
+type Process struct {
+	Args     []string
+	Env      []string // K=V; later ones win
+	Dir      string   // absolute; made if it is missing
+	User     string   // name or number, with or without :group, as in the files of the root; "" is 0:0
+	Hostname string   // "" leaves the choice to the runner
+	Hosts    []Host
+	Ulimits  []Ulimit
+	Network  Network
+	Insecure bool // with all privileges
+
+	// Mounts are the file systems, the root (Target "/") among them. A mount
+	// comes after those that it is in.
+	Mounts []Mount
+
+	ExitCodes      []int // that are no failure; none is 0 alone
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+}
+
+// Host is a line of /etc/hosts.
+type Host struct{ Name, IP string }
+
+// Ulimit is a resource limit.
+type Ulimit struct {
+	Name       string
+	Soft, Hard int64
+}
+
+// Network is the network that a process sees.
+type Network uint8
+
+// The networks.
+const (
+	NetworkDefault Network = iota
+	NetworkNone            // loopback alone
+	NetworkHost
+)
+
+// MountKind is what a mount shows.
+type MountKind uint8
+
+// The kinds of mounts.
+const (
+	MountTree   MountKind = iota + 1 // Layers
+	MountDir                         // a directory of the host: HostPath
+	MountTmpfs                       // an empty tree in memory
+	MountFile                        // a file with Data
+	MountSocket                      // a socket of the host: HostPath
+)
+
+// Mount is a file system that a process sees.
+type Mount struct {
+	Kind     MountKind
+	Target   string // absolute
+	Layers   []tree.Layer
+	Tree     *tree.Node // what the layers make
+	Source   string     // path in the tree that is mounted; "" and "/" are all of it
+	ReadOnly bool
+	Output   bool // return the tree as the process leaves it
+	HostPath string
+	Data     []byte
+	Size     int64  // of MountTmpfs in bytes; 0 is no limit
+	UID, GID uint32 // of MountFile and MountSocket
+	Mode     uint32
+}
+
+// ExitError is the failure of a process.
+type ExitError struct {
+	Args []string
+	Code int // exit code; 128 and the signal if one ended it
+}
+
+func (e *ExitError) Error() string {
+	return fmt.Sprintf("process %q did not complete successfully: exit code: %d", strings.Join(e.Args, " "), e.Code)
+}
+
+// Root returns the index of the root among the mounts; -1 if there is none.
+func (p *Process) Root() int {
+	for i := range p.Mounts {
+		if p.Mounts[i].Target == "/" {
+			return i
+		}
+	}
+	return -1
+}
+
+// Exit returns the error of a process that ended with that code.
+func (p *Process) Exit(code int) error {
+	if len(p.ExitCodes) == 0 && code == 0 {
+		return nil
+	}
+	for _, ok := range p.ExitCodes {
+		if ok == code {
+			return nil
+		}
+	}
+	return &ExitError{Args: p.Args, Code: code}
+}

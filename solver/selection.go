@@ -1,0 +1,274 @@
+package solver
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/patternmatcher"
+	"github.com/opencontainers/go-digest"
+
+	"slipway/solver/tree"
+)
+
+// selection is what a copy takes from its source.
+type selection struct{ picks []pick }
+
+// pick is one path that a copy's source means.
+type pick struct {
+	base string // its last part as written: what it is called in a directory
+	*picked
+}
+
+// picked is a node of the source and what is taken of it.
+type picked struct {
+	node     *tree.Node
+	path     string // in the source
+	included bool   // it is taken itself, not only for what is in it
+	whole    bool   // it is taken with all that is in it
+	entries  []pickedEntry
+}
+
+type pickedEntry struct {
+	name string
+	*picked
+}
+
+// newSelection works out what a copy takes. A source that is not there is an
+// error, unless it has wildcards and may be empty.
+func newSelection(src *tree.Node, c *pb.FileActionCopy) (*selection, error) {
+	f, err := newFilter(c)
+	if err != nil {
+		return nil, err
+	}
+	names := []string{c.Src}
+	if c.AllowWildcard && hasWildcard(c.Src) {
+		if names, err = wildcard(src, c.Src, c.FollowSymlink); err != nil {
+			return nil, err
+		}
+		if len(names) == 0 && !c.AllowEmptyWildcard {
+			return nil, notFound(c.Src)
+		}
+	}
+	s := &selection{}
+	for _, name := range names {
+		at, err := src.Resolve(name, c.FollowSymlink)
+		if err != nil {
+			return nil, err
+		}
+		n := src.Get(at)
+		if n == nil {
+			return nil, notFound(name)
+		}
+		p, err := f.pick(n, at, "", match{included: true})
+		if err != nil {
+			return nil, err
+		}
+		if p == nil {
+			p = &picked{node: n, path: at, included: true}
+		}
+		s.picks = append(s.picks, pick{base: path.Base(path.Clean("/" + name)), picked: p})
+	}
+	return s, s.require(c.RequiredPaths)
+}
+
+func notFound(name string) error {
+	return &fs.PathError{Op: "copy", Path: path.Clean("/" + name), Err: errNotFound}
+}
+
+// errNotFound says it as BuildKit does.
+var errNotFound = errors.New("not found")
+
+// require checks that each of the paths was taken.
+func (s *selection) require(paths []string) error {
+	for _, want := range paths {
+		found := false
+		for _, p := range s.picks {
+			found = found || p.has(want)
+		}
+		if !found {
+			return notFound(want)
+		}
+	}
+	return nil
+}
+
+// has tells whether something is taken whose path begins like that.
+func (p *picked) has(want string) bool {
+	if p.included && strings.HasPrefix("/"+p.path, want) {
+		return true
+	}
+	if p.whole {
+		return strings.HasPrefix(want, "/"+p.path) && p.node.Get(strings.TrimPrefix(want, "/"+p.path)) != nil
+	}
+	for _, e := range p.entries {
+		if e.has(want) {
+			return true
+		}
+	}
+	return false
+}
+
+// digest names what is taken.
+func (s *selection) digest() digest.Digest {
+	var b strings.Builder
+	for _, p := range s.picks {
+		fmt.Fprintf(&b, "%q ", p.base)
+		p.write(&b)
+	}
+	return digest.FromString(b.String())
+}
+
+func (p *picked) write(b *strings.Builder) {
+	if p.whole || p.node.Kind() != tree.Dir {
+		fmt.Fprintf(b, "%s\n", p.node.Digest())
+		return
+	}
+	m := p.node.Meta()
+	fmt.Fprintf(b, "dir %v %o %d %d %q\n", p.included, m.Mode, m.UID, m.GID, m.Xattrs)
+	for _, e := range p.entries {
+		fmt.Fprintf(b, "%q ", e.name)
+		e.write(b)
+	}
+	b.WriteString("end\n")
+}
+
+// filter decides what is taken, as BuildKit's copies do.
+type filter struct {
+	include, exclude *patternmatcher.PatternMatcher
+}
+
+func newFilter(c *pb.FileActionCopy) (filter, error) {
+	var f filter
+	var err error
+	if len(c.IncludePatterns) > 0 {
+		if f.include, err = patternmatcher.New(c.IncludePatterns); err != nil {
+			return f, fmt.Errorf("invalid include patterns %q: %w", c.IncludePatterns, err)
+		}
+	}
+	if len(c.ExcludePatterns) > 0 {
+		if f.exclude, err = patternmatcher.New(c.ExcludePatterns); err != nil {
+			return f, fmt.Errorf("invalid exclude patterns %q: %w", c.ExcludePatterns, err)
+		}
+	}
+	return f, nil
+}
+
+// match is what the patterns say of a path, with what they need to know of it
+// to judge what is below.
+type match struct {
+	included, excluded bool
+	include, exclude   patternmatcher.MatchInfo
+}
+
+func (f filter) match(rel string, above match) (m match, err error) {
+	m.included = true
+	if f.include != nil {
+		if m.included, m.include, err = f.include.MatchesUsingParentResults(rel, above.include); err != nil {
+			return m, err
+		}
+	}
+	if f.exclude != nil {
+		if m.excluded, m.exclude, err = f.exclude.MatchesUsingParentResults(rel, above.exclude); err != nil {
+			return m, err
+		}
+	}
+	m.included = m.included && !m.excluded
+	return m, nil
+}
+
+// pick takes of a node what the patterns select; nil if that is nothing. rel is
+// the path below the copied one, and m what the patterns said of it.
+func (f filter) pick(n *tree.Node, at, rel string, m match) (*picked, error) {
+	p := &picked{node: n, path: at, included: m.included}
+	if f.include == nil && f.exclude == nil {
+		p.whole = true
+		return p, nil
+	}
+	if n.Kind() != tree.Dir {
+		if !m.included {
+			return nil, nil
+		}
+		return p, nil
+	}
+	if m.excluded && !f.exclude.Exclusions() {
+		return nil, nil
+	}
+	for _, e := range n.Entries() {
+		name := path.Join(rel, e.Name)
+		below, err := f.match(name, m)
+		if err != nil {
+			return nil, err
+		}
+		child, err := f.pick(e.Node, path.Join(at, e.Name), name, below)
+		if err != nil {
+			return nil, err
+		}
+		if child != nil {
+			p.entries = append(p.entries, pickedEntry{e.Name, child})
+		}
+	}
+	if !p.included && len(p.entries) == 0 {
+		return nil, nil
+	}
+	return p, nil
+}
+
+// hasWildcard tells paths with wildcards; a backslash takes the next character
+// as it is.
+func hasWildcard(name string) bool {
+	for i := 0; i < len(name); i++ {
+		switch name[i] {
+		case '\\':
+			i++
+		case '*', '?', '[':
+			return true
+		}
+	}
+	return false
+}
+
+// wildcard returns the paths of a tree that a pattern matches, in order. Parts
+// before the first wildcard may be symbolic links, others are not followed.
+func wildcard(n *tree.Node, pattern string, follow bool) ([]string, error) {
+	parts := strings.Split(strings.Trim(path.Clean("/"+pattern), "/"), "/")
+	fixed := 0
+	for fixed < len(parts) && !hasWildcard(parts[fixed]) {
+		fixed++
+	}
+	base := strings.Join(parts[:fixed], "/")
+	if fixed == len(parts) {
+		return []string{base}, nil
+	}
+	at, err := n.Resolve(base, follow)
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	return found, glob(n.Get(at), at, parts[fixed:], &found)
+}
+
+func glob(n *tree.Node, at string, parts []string, found *[]string) error {
+	if n == nil || n.Kind() != tree.Dir {
+		return nil
+	}
+	for _, e := range n.Entries() {
+		ok, err := path.Match(parts[0], e.Name)
+		if err != nil {
+			return fmt.Errorf("pattern %q: %w", parts[0], err)
+		}
+		if !ok {
+			continue
+		}
+		name := path.Join(at, e.Name)
+		if len(parts) == 1 {
+			*found = append(*found, name)
+		} else if err := glob(e.Node, name, parts[1:], found); err != nil {
+			return err
+		}
+	}
+	return nil
+}

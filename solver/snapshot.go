@@ -1,0 +1,86 @@
+package solver
+
+import (
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/solver/tree"
+)
+
+// Snapshot is what an operation made: a file tree, and how it came about.
+// It does not change. The nil snapshot is an empty tree without layers.
+type Snapshot struct {
+	tree   *tree.Node
+	layers []Layer
+}
+
+// Layer is what one step changed: the difference of two trees. On top of other
+// trees than Lower it makes the same changes.
+type Layer struct {
+	tree.Layer
+	// Blob is the layer as it came from an image; nil for one that was made
+	// here.
+	Blob *Blob
+}
+
+// Blob is a layer as it is stored in images.
+type Blob struct {
+	Descriptor ocispecs.Descriptor
+	DiffID     digest.Digest // of the uncompressed layer
+}
+
+// NewSnapshot returns a tree with its layers.
+func NewSnapshot(n *tree.Node, layers []Layer) *Snapshot { return &Snapshot{tree: n, layers: layers} }
+
+// Tree returns the files.
+func (s *Snapshot) Tree() *tree.Node {
+	if s == nil {
+		return tree.Empty()
+	}
+	return s.tree
+}
+
+// Layers returns the steps from the empty tree to this one.
+func (s *Snapshot) Layers() []Layer {
+	if s == nil {
+		return nil
+	}
+	return s.layers
+}
+
+// With returns the snapshot with one more layer, whose result is n. Without a
+// difference there is no layer.
+func (s *Snapshot) With(n *tree.Node) *Snapshot {
+	lower := s.Tree()
+	if lower.Same(n) {
+		return s
+	}
+	return &Snapshot{tree: n, layers: append(slices.Clip(s.Layers()), Layer{Layer: tree.Layer{Lower: lower, Upper: n}})}
+}
+
+// merge stacks the layers of snapshots.
+func merge(list []*Snapshot) *Snapshot {
+	out := &Snapshot{tree: tree.Empty()}
+	for _, s := range list {
+		for _, l := range s.Layers() {
+			out.tree = tree.Apply(out.tree, l.Lower, l.Upper)
+			out.layers = append(out.layers, l)
+		}
+	}
+	return out
+}
+
+// difference returns what is in upper and not in lower. If upper was made from
+// lower, its further layers are kept.
+func difference(lower, upper *Snapshot) *Snapshot {
+	below := lower.Layers()
+	if all := upper.Layers(); len(all) >= len(below) && slices.EqualFunc(below, all[:len(below)], Layer.same) {
+		return merge([]*Snapshot{{layers: all[len(below):]}})
+	}
+	step := Layer{Layer: tree.Layer{Lower: lower.Tree(), Upper: upper.Tree()}}
+	return merge([]*Snapshot{{layers: []Layer{step}}})
+}
+
+func (l Layer) same(o Layer) bool { return l.Lower.Same(o.Lower) && l.Upper.Same(o.Upper) }

@@ -1,0 +1,268 @@
+package solver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"slipway/solver/runner"
+	"slipway/solver/tree"
+)
+
+// Options are what a solver works with.
+type Options struct {
+	Store   *tree.Store
+	Cache   Cache
+	Sources Sources
+	Runner  runner.Runner
+	Mounts  Mounts // caches, secrets and agents; nil if there are none
+
+	// Parallel is how many operations run at once; 0 is one.
+	Parallel int
+	// Now is the time that new files get, and that of events.
+	Now func() time.Time
+	// Events is told what happens, one event at a time; nil is fine.
+	Events func(Event)
+	// Insecure allows processes with all privileges, and HostNetwork those in
+	// the network of the host. Both have to be asked for.
+	Insecure, HostNetwork bool
+}
+
+// Sources open what is outside.
+type Sources interface {
+	// Open finds out what a source is now, without fetching it.
+	Open(ctx context.Context, op *pb.SourceOp, platform *pb.Platform) (Source, error)
+}
+
+// Source is a source whose content is known.
+type Source interface {
+	// Digest names the content.
+	Digest() digest.Digest
+	// Fetch gets it.
+	Fetch(ctx context.Context) (*Snapshot, error)
+}
+
+// Build is one build: what it has worked out is not worked out again. It is
+// used from several goroutines.
+type Build struct {
+	ctx   context.Context
+	opt   Options
+	slots *semaphore.Weighted
+
+	mu    sync.Mutex
+	tasks map[digest.Digest]*task
+
+	events sync.Mutex
+}
+
+// New starts a build. What it does ends with ctx.
+func New(ctx context.Context, opt Options) *Build {
+	return &Build{
+		ctx: ctx, opt: opt,
+		slots: semaphore.NewWeighted(int64(max(1, opt.Parallel))),
+		tasks: map[digest.Digest]*task{},
+	}
+}
+
+// Result is an output of an operation, which may not have run yet.
+type Result struct {
+	task  *task
+	index int
+}
+
+// task is a vertex in a build.
+type task struct {
+	b    *Build
+	v    *Vertex
+	op   op
+	in   []*Result
+	key  *future[Key]
+	outs *future[[]*Snapshot]
+}
+
+// op is what a vertex does.
+type op interface {
+	// key says what the result depends on. It may look into the inputs.
+	key(ctx context.Context, in []*Result) (Key, error)
+	// run makes the outputs.
+	run(ctx context.Context, in []*Result) ([]*Snapshot, error)
+}
+
+// Result returns the result of a graph without working it out. The result of a
+// graph without a vertex is nil: an empty tree.
+func (b *Build) Result(g *Graph) *Result {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, v := range g.Vertices {
+		if _, ok := b.tasks[v.Digest]; ok {
+			continue
+		}
+		t := &task{b: b, v: v, key: newFuture[Key](), outs: newFuture[[]*Snapshot]()}
+		for _, e := range v.Inputs {
+			t.in = append(t.in, &Result{b.tasks[e.Vertex.Digest], e.Index})
+		}
+		t.op = newOp(t)
+		b.tasks[v.Digest] = t
+	}
+	if g.Root.Vertex == nil {
+		return nil
+	}
+	return &Result{b.tasks[g.Root.Vertex.Digest], g.Root.Index}
+}
+
+// Vertex returns the operation that makes the result.
+func (r *Result) Vertex() *Vertex { return r.task.v }
+
+// Key returns the digest of what the result depends on.
+func (r *Result) Key(ctx context.Context) (digest.Digest, error) {
+	if r == nil {
+		return digest.FromString("scratch"), nil
+	}
+	k, err := r.task.keys(ctx)
+	if err != nil {
+		return "", err
+	}
+	return digest.FromString(fmt.Sprintf("%s %d", k.Digest(), r.index)), nil
+}
+
+// Snapshot works the result out: from the cache, or by running the operation
+// and what it needs.
+func (r *Result) Snapshot(ctx context.Context) (*Snapshot, error) {
+	if r == nil {
+		return nil, nil
+	}
+	outs, err := r.task.outs.get(ctx, r.task.b.ctx, r.task.evaluate)
+	if err != nil {
+		return nil, err
+	}
+	if r.index >= len(outs) {
+		return nil, fmt.Errorf("%s has no output %d", r.task.v.Name(), r.index)
+	}
+	return outs[r.index], nil
+}
+
+// Error is an error of an operation.
+type Error struct {
+	Vertex *Vertex
+	Err    error
+}
+
+func (e *Error) Error() string { return e.Vertex.Name() + ": " + e.Err.Error() }
+
+// Unwrap returns what happened.
+func (e *Error) Unwrap() error { return e.Err }
+
+// failed says which operation an error is of, unless it is of an input.
+func (t *task) failed(err error) error {
+	var of *Error
+	if err == nil || errors.As(err, &of) {
+		return err
+	}
+	return &Error{Vertex: t.v, Err: err}
+}
+
+func (t *task) keys(ctx context.Context) (Key, error) {
+	return t.key.get(ctx, t.b.ctx, func(ctx context.Context) (Key, error) {
+		k, err := t.op.key(ctx, t.in)
+		return k, t.failed(err)
+	})
+}
+
+// evaluate gets the outputs from the cache or makes them.
+func (t *task) evaluate(ctx context.Context) (outs []*Snapshot, err error) {
+	if err := t.inputKeys(ctx); err != nil {
+		return nil, err
+	}
+	t.b.emit(Event{Vertex: t.v, Kind: Started})
+	cached := false
+	defer func() {
+		if cached {
+			t.b.emit(Event{Vertex: t.v, Kind: Cached})
+			return
+		}
+		t.b.emit(Event{Vertex: t.v, Kind: Done, Err: err})
+	}()
+	k, err := t.keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !t.v.Meta.IgnoreCache {
+		if outs, cached, err = t.b.opt.Cache.Get(ctx, k.Digest()); err != nil || cached {
+			return outs, t.failed(err)
+		}
+	}
+	t.b.emit(Event{Vertex: t.v, Kind: Missed, Key: k})
+	if outs, err = t.run(ctx); err != nil {
+		return nil, t.failed(err)
+	}
+	return outs, t.failed(t.b.opt.Cache.Put(ctx, k.Digest(), t.v.Name(), outs))
+}
+
+// inputKeys works out the keys of the inputs side by side, so that this vertex
+// starts when they are known.
+func (t *task) inputKeys(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, in := range t.in {
+		g.Go(func() error {
+			_, err := in.Key(ctx)
+			return err
+		})
+	}
+	return g.Wait()
+}
+
+func (t *task) run(ctx context.Context) ([]*Snapshot, error) {
+	if _, err := snapshots(ctx, t.in); err != nil {
+		return nil, err
+	}
+	if err := t.b.slots.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer t.b.slots.Release(1)
+	return t.op.run(ctx, t.in)
+}
+
+// snapshots works out results side by side. Of several errors the first one
+// counts.
+func snapshots(ctx context.Context, in []*Result) ([]*Snapshot, error) {
+	out := make([]*Snapshot, len(in))
+	g, ctx := errgroup.WithContext(ctx)
+	for i, r := range in {
+		g.Go(func() (err error) {
+			out[i], err = r.Snapshot(ctx)
+			return err
+		})
+	}
+	return out, g.Wait()
+}
+
+// emit tells an event.
+func (b *Build) emit(e Event) {
+	if b.opt.Events == nil {
+		return
+	}
+	b.events.Lock()
+	defer b.events.Unlock()
+	e.Time = b.opt.Now()
+	b.opt.Events(e)
+}
+
+// Finish tells of the operations that a successful build did not have to look
+// at, as later ones were cached.
+func (b *Build) Finish(g *Graph) {
+	for _, v := range g.Vertices {
+		b.mu.Lock()
+		t := b.tasks[v.Digest]
+		b.mu.Unlock()
+		if t != nil && !t.outs.finished() {
+			b.emit(Event{Vertex: v, Kind: Cached})
+		}
+	}
+}
