@@ -36,7 +36,7 @@ func NewSnapshot(n *tree.Node, layers []Layer) *Snapshot { return &Snapshot{tree
 
 // Tree returns the files.
 func (s *Snapshot) Tree() *tree.Node {
-	if s == nil {
+	if s == nil || s.tree == nil {
 		return tree.Empty()
 	}
 	return s.tree
@@ -58,6 +58,13 @@ func (s *Snapshot) With(n *tree.Node) *Snapshot {
 		return s
 	}
 	return &Snapshot{tree: n, layers: append(slices.Clip(s.Layers()), Layer{Layer: tree.Layer{Lower: lower, Upper: n}})}
+}
+
+// WithBlob returns the snapshot with one more layer as it came from an image.
+// Unlike others it is there even if it changes nothing: images list it.
+func (s *Snapshot) WithBlob(n *tree.Node, b *Blob) *Snapshot {
+	l := Layer{Layer: tree.Layer{Lower: s.Tree(), Upper: n}, Blob: b}
+	return &Snapshot{tree: n, layers: append(slices.Clip(s.Layers()), l)}
 }
 
 // merge stacks the layers of snapshots.

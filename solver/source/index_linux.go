@@ -1,0 +1,14 @@
+package source
+
+import (
+	"io/fs"
+	"syscall"
+)
+
+func stamps(info fs.FileInfo) indexed {
+	e := indexed{Size: info.Size(), Modified: info.ModTime().UnixNano()}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		e.Changed, e.Inode = st.Ctim.Nano(), st.Ino
+	}
+	return e
+}

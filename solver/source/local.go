@@ -1,0 +1,166 @@
+package source
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	gofs "io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+	"github.com/tonistiigi/fsutil"
+	"github.com/tonistiigi/fsutil/types"
+
+	"slipway/solver"
+	"slipway/solver/tree"
+)
+
+// localSource is a directory of the host as it was read.
+type localSource struct{ snapshot *solver.Snapshot }
+
+// Digest implements [solver.Source].
+func (l *localSource) Digest() digest.Digest { return l.snapshot.Tree().Digest() }
+
+// Fetch implements [solver.Source].
+func (l *localSource) Fetch(context.Context) (*solver.Snapshot, error) { return l.snapshot, nil }
+
+// local reads what a source selects of a directory. Files belong to root, as
+// those that BuildKit's clients send.
+func (s *Sources) local(ctx context.Context, name string, attrs map[string]string) (solver.Source, error) {
+	dir, ok := s.Dirs[name]
+	if !ok {
+		return nil, fmt.Errorf("there is no directory %q for this build", name)
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	files, err := filtered(dir, attrs)
+	if err != nil {
+		return nil, err
+	}
+	r := &localReader{s: s, dir: dir, files: files, e: tree.Edit(nil), links: map[string]*tree.Node{}}
+	if err := files.Walk(ctx, "", r.visit); err != nil {
+		return nil, fmt.Errorf("read %s: %w", dir, err)
+	}
+	return &localSource{solver.NewSnapshot(nil, nil).With(r.e.Tree())}, nil
+}
+
+// filtered is a directory with what the attributes leave of it.
+func filtered(dir string, attrs map[string]string) (fsutil.FS, error) {
+	files, err := fsutil.NewFS(dir)
+	if err != nil {
+		return nil, err
+	}
+	var opt fsutil.FilterOpt
+	for key, to := range map[string]*[]string{
+		pb.AttrIncludePatterns: &opt.IncludePatterns,
+		pb.AttrExcludePatterns: &opt.ExcludePatterns,
+		pb.AttrFollowPaths:     &opt.FollowPaths,
+	} {
+		if v := attrs[key]; v != "" {
+			if err := json.Unmarshal([]byte(v), to); err != nil {
+				return nil, fmt.Errorf("attribute %s: %w", key, err)
+			}
+		}
+	}
+	return fsutil.NewFilterFS(files, &opt)
+}
+
+type localReader struct {
+	s     *Sources
+	dir   string
+	files fsutil.FS
+	e     *tree.Editor
+	links map[string]*tree.Node // files by path, for hard links
+}
+
+func (r *localReader) visit(name string, d gofs.DirEntry, err error) error {
+	if err != nil {
+		return err
+	}
+	info, err := d.Info()
+	if err != nil {
+		return err
+	}
+	st, ok := info.Sys().(*types.Stat)
+	if !ok {
+		return fmt.Errorf("%s: unexpected type %T", name, info.Sys())
+	}
+	name = filepath.ToSlash(name)
+	m := tree.Meta{Mode: tree.UnixMode(os.FileMode(st.Mode)), ModTime: time.Unix(0, st.ModTime).UTC()}
+	for _, key := range slices.Sorted(maps.Keys(st.Xattrs)) {
+		m.Xattrs = append(m.Xattrs, tree.Xattr{Name: key, Value: string(st.Xattrs[key])})
+	}
+	switch mode := os.FileMode(st.Mode); {
+	case mode.IsDir():
+		_, err := r.e.MkdirAll(name, m)
+		return errors.Join(err, r.e.SetMeta(name, m))
+	case mode.IsRegular() && st.Linkname != "":
+		return r.link(name, filepath.ToSlash(st.Linkname))
+	case mode.IsRegular():
+		b, err := r.blob(name)
+		if err != nil {
+			return err
+		}
+		n := tree.NewFile(m, b)
+		r.links[name] = n
+		return r.e.Put(name, n)
+	case mode&os.ModeSymlink != 0:
+		return r.e.Put(name, tree.NewSymlink(m, st.Linkname))
+	case mode&os.ModeNamedPipe != 0:
+		return r.e.Put(name, tree.NewDevice(tree.Fifo, m, tree.Device{}))
+	case mode&os.ModeCharDevice != 0:
+		return r.e.Put(name, tree.NewDevice(tree.CharDevice, m, device(st)))
+	case mode&os.ModeDevice != 0:
+		return r.e.Put(name, tree.NewDevice(tree.BlockDevice, m, device(st)))
+	}
+	return nil // a socket
+}
+
+func device(st *types.Stat) tree.Device {
+	return tree.Device{Major: uint32(st.Devmajor), Minor: uint32(st.Devminor)}
+}
+
+func (r *localReader) link(name, first string) error {
+	n, ok := r.links[first]
+	if !ok {
+		return fmt.Errorf("%s: is a link of %s, which is left out", name, first)
+	}
+	if n.Inode() == "" {
+		n = n.WithInode(digest.FromString(first).Encoded()[:16])
+		r.links[first] = n
+		if err := r.e.Put(first, n); err != nil {
+			return err
+		}
+	}
+	return r.e.Put(name, n)
+}
+
+// blob returns the content of a file, which is only read if it changed.
+func (r *localReader) blob(name string) (tree.Blob, error) {
+	file := filepath.Join(r.dir, filepath.FromSlash(name))
+	info, err := os.Lstat(file)
+	if err != nil {
+		return tree.Blob{}, err
+	}
+	if b, ok := r.s.Files.lookup(file, info); ok && r.s.Store.Has(b) {
+		return b, nil
+	}
+	f, err := r.files.Open(name)
+	if err != nil {
+		return tree.Blob{}, err
+	}
+	b, err := r.s.Store.Put(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return b, err
+	}
+	r.s.Files.remember(file, info, b)
+	return b, nil
+}

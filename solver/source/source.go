@@ -1,0 +1,46 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/moby/buildkit/solver/pb"
+
+	"slipway/solver"
+	"slipway/solver/tree"
+)
+
+// Sources open sources. It is used from several goroutines.
+type Sources struct {
+	Store *tree.Store
+	Cache solver.Cache // of layers of images
+	// Registry is how registries are talked to.
+	Registry []remote.Option
+	// Dirs are the directories that local sources name.
+	Dirs map[string]string
+	// Layouts are the OCI layouts that sources name by the id of their store.
+	Layouts map[string]string
+	// Files remembers what files of Dirs hold; nil reads them each time.
+	Files *Index
+	// HTTP fetches files; nil refuses to.
+	HTTP *http.Client
+}
+
+// Open implements [solver.Sources].
+func (s *Sources) Open(ctx context.Context, op *pb.SourceOp, p *pb.Platform) (solver.Source, error) {
+	scheme, rest, _ := strings.Cut(op.Identifier, "://")
+	switch scheme {
+	case "docker-image":
+		return s.image(ctx, rest, platformOf(p))
+	case "oci-layout":
+		return s.layout(rest, op.Attrs, platformOf(p))
+	case "local":
+		return s.local(ctx, rest, op.Attrs)
+	case "http", "https":
+		return s.http(ctx, op)
+	}
+	return nil, fmt.Errorf("sources of the kind %s:// cannot be opened", scheme)
+}
