@@ -1,0 +1,168 @@
+package gateway_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/solver/pb"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/frontend"
+	"slipway/solver"
+	"slipway/solver/gateway"
+	"slipway/solver/runner"
+	"slipway/solver/source"
+	"slipway/solver/tree"
+)
+
+// scripted is a runner whose processes are functions of the test.
+type scripted func(p *runner.Process, root *tree.Editor) error
+
+func (s scripted) Run(_ context.Context, p *runner.Process) ([]*tree.Node, error) {
+	e := tree.Edit(p.Mounts[p.Root()].Tree)
+	if err := s(p, e); err != nil {
+		return nil, err
+	}
+	out := make([]*tree.Node, len(p.Mounts))
+	out[p.Root()] = e.Tree()
+	return out, nil
+}
+
+// machine is a solver with its disk.
+type machine struct {
+	t     *testing.T
+	store *tree.Store
+	cache solver.Cache
+	run   runner.Runner
+	ran   []string // names of operations that were not cached
+}
+
+func newMachine(t *testing.T, run runner.Runner) *machine {
+	t.Helper()
+	s, err := tree.OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &machine{t: t, store: s, cache: solver.NewMemoryCache(), run: run}
+}
+
+// build builds a directory's Dockerfile with our frontend.
+func (m *machine) build(dir string, opts map[string]string) (*tree.Node, *client.Result, error) {
+	m.t.Helper()
+	m.ran = nil
+	src := &source.Sources{Store: m.store, Cache: m.cache, Dirs: map[string]string{"context": dir, "dockerfile": dir}}
+	b := solver.New(m.t.Context(), solver.Options{
+		Store: m.store, Cache: m.cache, Sources: src, Runner: m.run, Parallel: 4,
+		Now: func() time.Time { return time.Unix(1, 0) },
+		Events: func(e solver.Event) {
+			if _, isSource := e.Vertex.Op.Op.(*pb.Op_Source); e.Kind == solver.Missed && !isSource {
+				m.ran = append(m.ran, e.Vertex.Name())
+			}
+		},
+	})
+	c := gateway.New(gateway.Options{
+		Build: b, Store: m.store, Sources: src, Opts: opts,
+		Platforms: []ocispecs.Platform{{OS: "linux", Architecture: "amd64"}},
+	})
+	res, err := frontend.Build(m.t.Context(), c)
+	if err != nil {
+		return nil, nil, err
+	}
+	if res.Ref == nil {
+		return tree.Empty(), res, nil
+	}
+	s, err := res.Ref.(*gateway.Reference).Result.Snapshot(m.t.Context())
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.Tree(), res, nil
+}
+
+// files writes files into a new directory.
+func files(t *testing.T, list map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, data := range list {
+		name = filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// list writes the paths of a tree.
+func list(n *tree.Node) string {
+	var names []string
+	_ = tree.Diff(nil, n, func(c tree.Change) error {
+		if c.Path != "" {
+			names = append(names, c.Path)
+		}
+		return nil
+	})
+	return strings.Join(names, " ")
+}
+
+func TestBuild(t *testing.T) {
+	dir := files(t, map[string]string{
+		"Dockerfile": "FROM scratch AS a\nCOPY src/ /a/\nFROM scratch\nWORKDIR /w\nCOPY --from=a /a/x* ./\nCOPY <<END /doc\nhello\nEND\n",
+		"src/x1":     "1", "src/x2": "2", "src/y": "3", "unused": "4",
+	})
+	m := newMachine(t, nil)
+	n, res, err := m.build(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := list(n), "doc w w/x1 w/x2"; got != want {
+		t.Errorf("files %s, want %s", got, want)
+	}
+	if len(res.Metadata["containerimage.config"]) == 0 {
+		t.Error("there is no config")
+	}
+	if _, _, err = m.build(dir, nil); err != nil || len(m.ran) != 0 {
+		t.Errorf("a second build ran %q, %v", m.ran, err)
+	}
+	// A change of what is copied runs again what depends on it, one of what is
+	// not copied nothing.
+	for name, want := range map[string]string{"src/y": "[a 1/1] COPY src/ /a/", "unused": ""} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("new"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err = m.build(dir, nil); err != nil || strings.Join(m.ran, ", ") != want {
+			t.Errorf("a change of %s ran %q, %v; want %q", name, m.ran, err, want)
+		}
+	}
+}
+
+func TestRun(t *testing.T) {
+	dir := files(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY Dockerfile /\nRUN one\nRUN two\n"})
+	m := newMachine(t, scripted(func(p *runner.Process, root *tree.Editor) error {
+		name := p.Args[len(p.Args)-1]
+		if _, _, ok := root.Stat("Dockerfile"); !ok {
+			t.Error("the base is missing")
+		}
+		return root.Put(name, tree.NewSymlink(tree.Meta{Mode: 0o777}, name))
+	}))
+	n, _, err := m.build(dir, nil)
+	if err != nil || list(n) != "Dockerfile one two" {
+		t.Fatalf("%v, %v", n, err)
+	}
+	m.run = scripted(func(p *runner.Process, _ *tree.Editor) error { return p.Exit(3) })
+	if _, _, err := m.build(dir, nil); err != nil {
+		t.Errorf("a cached process ran: %v", err)
+	}
+	m.cache = solver.NewMemoryCache()
+	_, _, err = m.build(dir, nil)
+	want := "[2/3] RUN one: process \"/bin/sh -c one\" did not complete successfully: exit code: 3"
+	if err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
