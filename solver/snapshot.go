@@ -50,18 +50,11 @@ func (s *Snapshot) Layers() []Layer {
 	return s.layers
 }
 
-// With returns the snapshot with one more layer, whose result is n. Without a
-// difference there is no layer.
-func (s *Snapshot) With(n *tree.Node) *Snapshot {
-	lower := s.Tree()
-	if lower.Same(n) {
-		return s
-	}
-	return &Snapshot{tree: n, layers: append(slices.Clip(s.Layers()), Layer{Layer: tree.Layer{Lower: lower, Upper: n}})}
-}
+// With returns the snapshot with one more layer, whose result is n. The layer is
+// there even if it changes nothing: the history of images counts it.
+func (s *Snapshot) With(n *tree.Node) *Snapshot { return s.WithBlob(n, nil) }
 
-// WithBlob returns the snapshot with one more layer as it came from an image.
-// Unlike others it is there even if it changes nothing: images list it.
+// WithBlob returns the snapshot with one more layer, as it came from an image.
 func (s *Snapshot) WithBlob(n *tree.Node, b *Blob) *Snapshot {
 	l := Layer{Layer: tree.Layer{Lower: s.Tree(), Upper: n}, Blob: b}
 	return &Snapshot{tree: n, layers: append(slices.Clip(s.Layers()), l)}

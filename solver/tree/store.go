@@ -96,31 +96,39 @@ func (s *Store) Save(n *Node) error {
 }
 
 // Load returns a directory that was saved.
-func (s *Store) Load(id digest.Digest) (*Node, error) {
-	known := map[digest.Digest]*Node{}
-	var load func(digest.Digest) (*Node, error)
-	load = func(id digest.Digest) (*Node, error) {
-		if n, ok := known[id]; ok {
-			return n, nil
-		}
-		if err := id.Validate(); err != nil {
-			return nil, fmt.Errorf("directory %q: %w", id, err)
-		}
-		data, err := os.ReadFile(s.path("dirs", id))
-		if err != nil {
-			return nil, fmt.Errorf("directory %s: %w", id, err)
-		}
-		n, err := decode(data, load)
-		if err != nil {
-			return nil, fmt.Errorf("directory %s: %w", id, err)
-		}
-		if n.id != id {
-			return nil, fmt.Errorf("directory %s: its content is that of %s", id, n.id)
-		}
-		known[id] = n
+func (s *Store) Load(id digest.Digest) (*Node, error) { return s.Loader().Load(id) }
+
+// Loader loads directories that have much in common: what they share is loaded
+// once. It is for one goroutine.
+type Loader struct {
+	store *Store
+	known map[digest.Digest]*Node
+}
+
+// Loader returns a loader that has not loaded anything yet.
+func (s *Store) Loader() *Loader { return &Loader{store: s, known: map[digest.Digest]*Node{}} }
+
+// Load returns a directory that was saved.
+func (l *Loader) Load(id digest.Digest) (*Node, error) {
+	if n, ok := l.known[id]; ok {
 		return n, nil
 	}
-	return load(id)
+	if err := id.Validate(); err != nil {
+		return nil, fmt.Errorf("directory %q: %w", id, err)
+	}
+	data, err := os.ReadFile(l.store.path("dirs", id))
+	if err != nil {
+		return nil, fmt.Errorf("directory %s: %w", id, err)
+	}
+	n, err := decode(data, l.Load)
+	if err != nil {
+		return nil, fmt.Errorf("directory %s: %w", id, err)
+	}
+	if n.id != id {
+		return nil, fmt.Errorf("directory %s: its content is that of %s", id, n.id)
+	}
+	l.known[id] = n
+	return n, nil
 }
 
 // path spreads files over 256 folders, which file systems like better.

@@ -1,0 +1,154 @@
+package solver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"slipway/solver/tree"
+)
+
+// DirCache is a [Cache] on disk. Several processes may use one at the same time:
+// a record appears whole, after all that it refers to.
+type DirCache struct {
+	dir   string
+	store *tree.Store
+	now   func() time.Time
+}
+
+// OpenDirCache opens the cache in a directory, which it makes if it is not
+// there. The trees of its results are in store; now is when a result is used.
+func OpenDirCache(dir string, store *tree.Store, now func() time.Time) (*DirCache, error) {
+	return &DirCache{dir: dir, store: store, now: now}, os.MkdirAll(dir, 0o700)
+}
+
+// record is what an operation made, as it is written.
+type record struct {
+	Name    string
+	Outputs []recordOutput
+}
+
+type recordOutput struct {
+	Tree   digest.Digest // id
+	Layers []recordLayer
+}
+
+type recordLayer struct {
+	Lower, Upper digest.Digest
+	Blob         *Blob `json:",omitempty"`
+}
+
+func (c *DirCache) file(key digest.Digest) string {
+	hex := key.Encoded()
+	return filepath.Join(c.dir, hex[:2], hex[2:]+".json")
+}
+
+// Get implements [Cache]. A record that cannot be read, or refers to what is not
+// there any more, is none.
+func (c *DirCache) Get(ctx context.Context, key digest.Digest) ([]*Snapshot, bool, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, false, err
+	}
+	file := c.file(key)
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("cache: %w", err)
+	}
+	var r record
+	if err := json.Unmarshal(data, &r); err != nil {
+		return nil, false, nil
+	}
+	outs, err := c.load(r)
+	if err != nil {
+		return nil, false, nil //nolint:nilerr // the operation runs again
+	}
+	now := c.now()
+	_ = os.Chtimes(file, now, now) // when it was last used, for pruning only
+	return outs, true, nil
+}
+
+func (c *DirCache) load(r record) ([]*Snapshot, error) {
+	loader := c.store.Loader()
+	var outs []*Snapshot
+	for _, o := range r.Outputs {
+		if o.Tree == "" {
+			outs = append(outs, nil)
+			continue
+		}
+		n, err := loader.Load(o.Tree)
+		if err != nil {
+			return nil, err
+		}
+		s := &Snapshot{tree: n}
+		for _, l := range o.Layers {
+			layer := Layer{Blob: l.Blob}
+			if layer.Lower, err = loader.Load(l.Lower); err == nil {
+				layer.Upper, err = loader.Load(l.Upper)
+			}
+			if err != nil {
+				return nil, err
+			}
+			s.layers = append(s.layers, layer)
+		}
+		outs = append(outs, s)
+	}
+	return outs, nil
+}
+
+// Put implements [Cache].
+func (c *DirCache) Put(ctx context.Context, key digest.Digest, name string, outs []*Snapshot) error {
+	r := record{Name: name}
+	for _, s := range outs {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var o recordOutput
+		if s != nil {
+			if err := c.store.Save(s.Tree()); err != nil {
+				return fmt.Errorf("cache: %w", err)
+			}
+			o.Tree = s.Tree().ID()
+		}
+		for _, l := range s.Layers() {
+			if err := errors.Join(c.store.Save(l.Lower), c.store.Save(l.Upper)); err != nil {
+				return fmt.Errorf("cache: %w", err)
+			}
+			o.Layers = append(o.Layers, recordLayer{Lower: l.Lower.ID(), Upper: l.Upper.ID(), Blob: l.Blob})
+		}
+		r.Outputs = append(r.Outputs, o)
+	}
+	data, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	if err := c.write(c.file(key), data); err != nil {
+		return fmt.Errorf("cache: %w", err)
+	}
+	return nil
+}
+
+func (c *DirCache) write(file string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(file), ".tmp-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(data)
+	if err = errors.Join(err, tmp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), file)
+}

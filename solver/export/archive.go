@@ -1,0 +1,198 @@
+package export
+
+import (
+	"archive/tar"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// WriteOCI writes an image or an index as the archive of an OCI layout.
+// https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md
+func WriteOCI(w io.Writer, what partial.Describable, names []string) error {
+	a := newArchive(w)
+	if err := a.layout(what, names); err != nil {
+		return err
+	}
+	return a.tar.Close()
+}
+
+// WriteDocker writes images as `docker load` reads them: an OCI layout with a
+// manifest.json, as BuildKit does. Only old engines look at the latter.
+func WriteDocker(w io.Writer, img v1.Image, names []string) error {
+	a := newArchive(w)
+	if err := a.layout(img, names); err != nil {
+		return err
+	}
+	m, err := img.Manifest()
+	if err != nil {
+		return err
+	}
+	entry := struct {
+		Config   string
+		RepoTags []string
+		Layers   []string
+	}{Config: blobPath(m.Config.Digest), RepoTags: names}
+	for _, l := range m.Layers {
+		entry.Layers = append(entry.Layers, blobPath(l.Digest))
+	}
+	data, err := json.Marshal([]any{entry})
+	if err != nil {
+		return err
+	}
+	if err := a.file("manifest.json", data); err != nil {
+		return err
+	}
+	return a.tar.Close()
+}
+
+type archive struct {
+	tar     *tar.Writer
+	written map[string]bool
+}
+
+func newArchive(w io.Writer) *archive {
+	return &archive{tar: tar.NewWriter(w), written: map[string]bool{}}
+}
+
+func blobPath(h v1.Hash) string { return "blobs/" + h.Algorithm + "/" + h.Hex }
+
+func (a *archive) layout(what partial.Describable, names []string) error {
+	for _, dir := range []string{"blobs/", "blobs/sha256/"} {
+		if err := a.tar.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir, Mode: 0o755}); err != nil {
+			return err
+		}
+	}
+	if err := a.blobs(what); err != nil {
+		return err
+	}
+	d, err := partial.Descriptor(what)
+	if err != nil {
+		return err
+	}
+	idx := v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex}
+	for _, name := range names {
+		named := *d
+		named.Annotations = map[string]string{"io.containerd.image.name": name, ocispecs.AnnotationRefName: tagOf(name)}
+		idx.Manifests = append(idx.Manifests, named)
+	}
+	if len(names) == 0 {
+		idx.Manifests = append(idx.Manifests, *d)
+	}
+	data, err := json.Marshal(idx)
+	if err != nil {
+		return err
+	}
+	if err := a.file("index.json", data); err != nil {
+		return err
+	}
+	return a.file(ocispecs.ImageLayoutFile, []byte(`{"imageLayoutVersion":"1.0.0"}`))
+}
+
+func (a *archive) blobs(what partial.Describable) error {
+	switch what := what.(type) {
+	case v1.ImageIndex:
+		m, err := what.IndexManifest()
+		if err != nil {
+			return err
+		}
+		for _, d := range m.Manifests {
+			img, err := what.Image(d.Digest)
+			if err != nil {
+				return err
+			}
+			if err := a.blobs(img); err != nil {
+				return err
+			}
+		}
+		raw, err := what.RawManifest()
+		if err != nil {
+			return err
+		}
+		return a.blob(raw)
+	case v1.Image:
+		return a.image(what)
+	}
+	return fmt.Errorf("cannot write a %T", what)
+}
+
+func (a *archive) image(img v1.Image) error {
+	layers, err := img.Layers()
+	if err != nil {
+		return err
+	}
+	for _, l := range layers {
+		if err := a.layer(l); err != nil {
+			return err
+		}
+	}
+	for _, raw := range []func() ([]byte, error){img.RawConfigFile, img.RawManifest} {
+		data, err := raw()
+		if err != nil {
+			return err
+		}
+		if err := a.blob(data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *archive) layer(l v1.Layer) error {
+	h, err := l.Digest()
+	if err != nil {
+		return err
+	}
+	size, err := l.Size()
+	if err != nil {
+		return err
+	}
+	if a.written[blobPath(h)] {
+		return nil
+	}
+	r, err := l.Compressed()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	return a.copy(blobPath(h), size, r)
+}
+
+func (a *archive) blob(data []byte) error {
+	h, _, err := v1.SHA256(bytes.NewReader(data))
+	if err != nil {
+		return err
+	}
+	return a.file(blobPath(h), data)
+}
+
+func (a *archive) file(name string, data []byte) error {
+	return a.copy(name, int64(len(data)), bytes.NewReader(data))
+}
+
+func (a *archive) copy(name string, size int64, r io.Reader) error {
+	if a.written[name] {
+		return nil
+	}
+	a.written[name] = true
+	if err := a.tar.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o644}); err != nil {
+		return err
+	}
+	_, err := io.Copy(a.tar, r)
+	return err
+}
+
+// tagOf returns the tag of a full image name.
+func tagOf(name string) string {
+	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
+		return name[i+1:]
+	}
+	return "latest"
+}

@@ -1,0 +1,235 @@
+package export
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/solver"
+	"slipway/solver/tree"
+)
+
+// Result is what a build made for one platform.
+type Result struct {
+	Snapshot *solver.Snapshot // nil without files
+	Config   []byte           // image config as JSON, without layers
+	Platform ocispecs.Platform
+	Created  *time.Time // SOURCE_DATE_EPOCH: nothing in the image is later
+}
+
+// Exporter makes images.
+type Exporter struct {
+	Store  *tree.Store
+	Layers *Layers
+	Now    time.Time // when images without Result.Created are made
+}
+
+// image is a [v1.Image] whose blobs are in the store.
+type image struct {
+	store    *tree.Store
+	config   []byte
+	manifest []byte
+	layers   map[v1.Hash]ocispecs.Descriptor
+}
+
+// Image makes the image of a result.
+func (x *Exporter) Image(ctx context.Context, r Result) (v1.Image, error) {
+	img := &image{store: x.Store, layers: map[v1.Hash]ocispecs.Descriptor{}}
+	m := ocispecs.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispecs.MediaTypeImageManifest, Layers: []ocispecs.Descriptor{}}
+	var diffIDs []digest.Digest
+	for _, l := range r.Snapshot.Layers() {
+		b, err := x.Layers.blob(ctx, l, r.Created)
+		if err != nil {
+			return nil, err
+		}
+		hash, err := v1.NewHash(string(b.Descriptor.Digest))
+		if err != nil {
+			return nil, err
+		}
+		img.layers[hash] = b.Descriptor
+		m.Layers = append(m.Layers, b.Descriptor)
+		diffIDs = append(diffIDs, b.DiffID)
+	}
+	var err error
+	if img.config, err = x.config(r, diffIDs); err != nil {
+		return nil, err
+	}
+	m.Config = ocispecs.Descriptor{MediaType: ocispecs.MediaTypeImageConfig, Digest: digest.FromBytes(img.config), Size: int64(len(img.config))}
+	if img.manifest, err = json.MarshalIndent(m, "", "  "); err != nil {
+		return nil, err
+	}
+	return partial.CompressedToImage(img)
+}
+
+// config completes the config of the frontend with layers and times. Fields that
+// are not known here stay.
+func (x *Exporter) config(r Result, diffIDs []digest.Digest) ([]byte, error) {
+	fields := map[string]json.RawMessage{}
+	config := r.Config
+	if len(config) == 0 {
+		var err error
+		if config, err = json.Marshal(ocispecs.Image{Platform: r.Platform}); err != nil {
+			return nil, err
+		}
+	}
+	if err := json.Unmarshal(config, &fields); err != nil {
+		return nil, fmt.Errorf("image config: %w", err)
+	}
+	var history []ocispecs.History
+	if h, ok := fields["history"]; ok {
+		if err := json.Unmarshal(h, &history); err != nil {
+			return nil, fmt.Errorf("image config: history: %w", err)
+		}
+	}
+	created := x.Now.UTC()
+	if r.Created != nil {
+		created = r.Created.UTC()
+	}
+	for key, v := range map[string]any{
+		"history": dated(aligned(history, len(diffIDs)), created),
+		"rootfs":  ocispecs.RootFS{Type: "layers", DiffIDs: diffIDs},
+		"created": created,
+	} {
+		data, err := json.Marshal(v)
+		if err != nil {
+			return nil, err
+		}
+		fields[key] = data
+	}
+	return json.Marshal(fields)
+}
+
+// aligned makes a history with as many entries of layers as there are layers.
+func aligned(history []ocispecs.History, layers int) []ocispecs.History {
+	n := 0
+	for i := range history {
+		if history[i].EmptyLayer {
+			continue
+		}
+		if n++; n > layers {
+			history[i].EmptyLayer = true
+		}
+	}
+	for ; n < layers; n++ {
+		history = append(history, ocispecs.History{Comment: "buildkit.exporter.image.v0"})
+	}
+	return history
+}
+
+// dated gives entries without a time one.
+func dated(history []ocispecs.History, t time.Time) []ocispecs.History {
+	for i := range history {
+		if history[i].Created == nil {
+			history[i].Created = &t
+		}
+	}
+	return history
+}
+
+// RawConfigFile implements [partial.CompressedImageCore].
+func (i *image) RawConfigFile() ([]byte, error) { return i.config, nil }
+
+// RawManifest implements [partial.CompressedImageCore].
+func (i *image) RawManifest() ([]byte, error) { return i.manifest, nil }
+
+// MediaType implements [partial.CompressedImageCore].
+func (i *image) MediaType() (types.MediaType, error) { return types.OCIManifestSchema1, nil }
+
+// LayerByDigest implements [partial.CompressedImageCore].
+func (i *image) LayerByDigest(h v1.Hash) (partial.CompressedLayer, error) {
+	d, ok := i.layers[h]
+	if !ok {
+		if h.String() == digest.FromBytes(i.config).String() {
+			return partial.ConfigLayer(i)
+		}
+		return nil, fmt.Errorf("there is no layer %s", h)
+	}
+	return &blob{i.store, h, d}, nil
+}
+
+// blob is a layer that is in the store.
+type blob struct {
+	store *tree.Store
+	hash  v1.Hash
+	desc  ocispecs.Descriptor
+}
+
+// Digest implements [partial.CompressedLayer].
+func (b *blob) Digest() (v1.Hash, error) { return b.hash, nil }
+
+// Size implements [partial.CompressedLayer].
+func (b *blob) Size() (int64, error) { return b.desc.Size, nil }
+
+// MediaType implements [partial.CompressedLayer].
+func (b *blob) MediaType() (types.MediaType, error) { return types.MediaType(b.desc.MediaType), nil }
+
+// Compressed implements [partial.CompressedLayer].
+func (b *blob) Compressed() (io.ReadCloser, error) {
+	return b.store.Open(tree.Blob{Digest: b.desc.Digest, Size: b.desc.Size})
+}
+
+// Index makes an index of images, in their order.
+func Index(images []v1.Image, platforms []ocispecs.Platform) (v1.ImageIndex, error) {
+	m := v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex}
+	x := &index{images: map[v1.Hash]v1.Image{}}
+	for i, img := range images {
+		d, err := partial.Descriptor(img)
+		if err != nil {
+			return nil, err
+		}
+		p := platforms[i]
+		d.Platform = &v1.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion, OSFeatures: p.OSFeatures}
+		m.Manifests = append(m.Manifests, *d)
+		x.images[d.Digest] = img
+	}
+	var err error
+	x.raw, err = json.MarshalIndent(m, "", "  ")
+	return x, err
+}
+
+// index is a [v1.ImageIndex].
+type index struct {
+	raw    []byte
+	images map[v1.Hash]v1.Image
+}
+
+// MediaType implements [v1.ImageIndex].
+func (x *index) MediaType() (types.MediaType, error) { return types.OCIImageIndex, nil }
+
+// Digest implements [v1.ImageIndex].
+func (x *index) Digest() (v1.Hash, error) { return partial.Digest(x) }
+
+// Size implements [v1.ImageIndex].
+func (x *index) Size() (int64, error) { return partial.Size(x) }
+
+// RawManifest implements [v1.ImageIndex].
+func (x *index) RawManifest() ([]byte, error) { return x.raw, nil }
+
+// IndexManifest implements [v1.ImageIndex].
+func (x *index) IndexManifest() (*v1.IndexManifest, error) {
+	return v1.ParseIndexManifest(bytes.NewReader(x.raw))
+}
+
+// Image implements [v1.ImageIndex].
+func (x *index) Image(h v1.Hash) (v1.Image, error) {
+	img, ok := x.images[h]
+	if !ok {
+		return nil, fmt.Errorf("there is no image %s", h)
+	}
+	return img, nil
+}
+
+// ImageIndex implements [v1.ImageIndex].
+func (x *index) ImageIndex(h v1.Hash) (v1.ImageIndex, error) {
+	return nil, fmt.Errorf("there is no index %s", h)
+}

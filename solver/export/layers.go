@@ -1,0 +1,92 @@
+package export
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/solver"
+	"slipway/solver/tree"
+)
+
+// Layers makes the blobs of layers, and remembers them in a directory.
+type Layers struct {
+	Store *tree.Store
+	Dir   string
+}
+
+// blob returns a layer as it is stored in images. A layer that came from an
+// image stays as it was, as its users have it already.
+func (x *Layers) blob(ctx context.Context, l solver.Layer, latest *time.Time) (*solver.Blob, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if l.Blob != nil {
+		return l.Blob, nil
+	}
+	file := filepath.Join(x.Dir, layerKey(l, latest)+".json")
+	if data, err := os.ReadFile(file); err == nil {
+		var b solver.Blob
+		if json.Unmarshal(data, &b) == nil && x.Store.Has(tree.Blob{Digest: b.Descriptor.Digest, Size: b.Descriptor.Size}) {
+			return &b, nil
+		}
+	}
+	b, err := x.compress(l, latest)
+	if err != nil {
+		return nil, err
+	}
+	data, err := json.Marshal(b)
+	if err != nil {
+		return nil, err
+	}
+	return b, writeFile(file, func(w io.Writer) error { _, err := w.Write(data); return err })
+}
+
+func layerKey(l solver.Layer, latest *time.Time) string {
+	return digest.FromString(fmt.Sprintf("%s %s %v", l.Lower.ID(), l.Upper.ID(), latest)).Encoded()
+}
+
+func (x *Layers) compress(l solver.Layer, latest *time.Time) (*solver.Blob, error) {
+	hash := sha256.New()
+	r, w := io.Pipe()
+	go func() {
+		z := gzip.NewWriter(w)
+		err := tree.WriteLayer(io.MultiWriter(z, hash), l.Lower, l.Upper, x.Store, tree.LayerOptions{Latest: latest})
+		w.CloseWithError(errors.Join(err, z.Close()))
+	}()
+	b, err := x.Store.Put(r)
+	if err = errors.Join(err, r.Close()); err != nil {
+		return nil, err
+	}
+	return &solver.Blob{
+		Descriptor: ocispecs.Descriptor{MediaType: ocispecs.MediaTypeImageLayerGzip, Digest: b.Digest, Size: b.Size},
+		DiffID:     digest.NewDigest(digest.SHA256, hash),
+	}, nil
+}
+
+// writeFile writes a file whole or not at all.
+func writeFile(name string, write func(io.Writer) error) error {
+	dir := filepath.Dir(name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(dir, ".tmp-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	if err = errors.Join(write(tmp), tmp.Chmod(0o644), tmp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), name)
+}

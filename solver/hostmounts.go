@@ -1,0 +1,107 @@
+package solver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+
+	"slipway/solver/tree"
+)
+
+// lockRetry is how often a process looks whether a cache is free.
+const lockRetry = 20 * time.Millisecond
+
+// HostMounts are [Mounts] out of this machine: caches in a directory, secrets
+// and agents as they were given to the build.
+type HostMounts struct {
+	Dir     string // of the caches
+	Store   *tree.Store
+	Owners  bool // caches may have files of other users
+	Secrets map[string][]byte
+	Agents  map[string]string // sockets by id
+}
+
+// Secret implements [Mounts].
+func (h *HostMounts) Secret(_ context.Context, id string) ([]byte, bool, error) {
+	data, ok := h.Secrets[id]
+	return data, ok, nil
+}
+
+// Agent implements [Mounts].
+func (h *HostMounts) Agent(_ context.Context, id string) (string, bool, error) {
+	if id == "" {
+		id = "default"
+	}
+	socket, ok := h.Agents[id]
+	return socket, ok, nil
+}
+
+// Cache implements [Mounts]. Processes share a directory, wait for it, or get
+// one of their own if it is in use, as the sharing says; also those of other
+// builds.
+func (h *HostMounts) Cache(ctx context.Context, id string, sharing pb.CacheSharingOpt, initial *tree.Node) (string, func(), error) {
+	base := filepath.Join(h.Dir, digest.FromString(id+"\x00"+string(initial.Digest())).Encoded()[:32])
+	for i := 0; ; i++ {
+		dir := fmt.Sprintf("%s-%d", base, i)
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return "", nil, err
+		}
+		lock := flock.New(filepath.Join(dir, "lock"))
+		ok, err := take(ctx, lock, sharing)
+		if err != nil {
+			return "", nil, err
+		}
+		if !ok {
+			continue // in use, and private
+		}
+		release := func() { _ = lock.Unlock() } // the system unlocks what is closed
+		data, err := h.fill(dir, initial)
+		if err != nil {
+			release()
+			return "", nil, err
+		}
+		return data, release, nil
+	}
+}
+
+// take locks a cache for a process. A shared one is locked against being
+// removed only.
+func take(ctx context.Context, lock *flock.Flock, sharing pb.CacheSharingOpt) (bool, error) {
+	switch sharing {
+	case pb.CacheSharingOpt_PRIVATE:
+		return lock.TryLock()
+	case pb.CacheSharingOpt_LOCKED:
+		return lock.TryLockContext(ctx, lockRetry)
+	}
+	return lock.TryRLockContext(ctx, lockRetry)
+}
+
+// fill makes a cache's directory from what it starts as, unless it is there.
+func (h *HostMounts) fill(dir string, initial *tree.Node) (string, error) {
+	data := filepath.Join(dir, "data")
+	if _, err := os.Stat(data); err == nil {
+		return data, nil
+	}
+	tmp, err := os.MkdirTemp(dir, "new-")
+	if err != nil {
+		return "", err
+	}
+	if err := tree.WriteDir(tmp, initial, h.Store, tree.HostOptions{Owners: h.Owners}); err != nil {
+		return "", errors.Join(err, os.RemoveAll(tmp))
+	}
+	if err := os.Rename(tmp, data); err != nil {
+		// Another process that shares the cache was faster.
+		if _, there := os.Stat(data); there == nil {
+			return data, os.RemoveAll(tmp)
+		}
+		return "", err
+	}
+	return data, nil
+}
