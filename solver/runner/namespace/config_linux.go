@@ -1,0 +1,110 @@
+package namespace
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"slipway/solver/runner"
+)
+
+// config is what the init process is told.
+type config struct {
+	Args, Env []string
+	Dir       string
+	ids
+	Hostname string
+	Insecure bool
+	Loopback bool // the network is one of its own
+	ReadOnly bool // the root
+	Limits   []limit
+	Root     string  // where the root is mounted
+	Mounts   []mount // the root first
+}
+
+type limit struct {
+	Name       string
+	Soft, Hard int64
+}
+
+// mount is a mount of the init process: an overlay, a bind mount or a tmpfs.
+type mount struct {
+	Target   string
+	ReadOnly bool
+	File     bool // the target is a file
+
+	Lower               []string // overlay: topmost first
+	Upper, Work, Merged string
+	Source              string // path in it
+
+	Bind string // what is shown
+
+	Tmpfs bool
+	Size  int64
+}
+
+// network gives the process names of hosts, and how to find others.
+func (c *container) network() error {
+	hosts := "127.0.0.1\tlocalhost " + c.conf.Hostname + "\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+	for _, h := range c.p.Hosts {
+		hosts += h.IP + "\t" + h.Name + "\n"
+	}
+	resolv, err := os.ReadFile("/etc/resolv.conf")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if c.p.Network == runner.NetworkNone {
+		resolv = nil
+	}
+	for name, data := range map[string][]byte{"hosts": []byte(hosts), "resolv.conf": resolv} {
+		file := filepath.Join(c.work, name)
+		if err := os.WriteFile(file, data, 0o644); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{"hosts", "resolv.conf"} {
+		c.conf.Mounts = append(c.conf.Mounts, mount{Target: "/etc/" + name, Bind: filepath.Join(c.work, name), File: true, ReadOnly: true})
+	}
+	return nil
+}
+
+// system are the directories that every process has.
+func system() []string { return []string{"proc", "dev", "sys"} }
+
+// stubs finds out which paths of the root are made only to mount something
+// there, and where links of the root lead the mounts.
+func (c *container) stubs() error {
+	for _, dir := range system() {
+		c.addStubs(dir)
+	}
+	for i := range c.conf.Mounts {
+		m := &c.conf.Mounts[i]
+		if m.Target == "/" {
+			continue
+		}
+		at, err := c.root.Resolve(m.Target, true)
+		if err != nil {
+			return fmt.Errorf("mount %s: %w", m.Target, err)
+		}
+		m.Target = "/" + at
+		c.addStubs(at)
+	}
+	at, err := c.root.Resolve(c.conf.Dir, true)
+	if err != nil {
+		return fmt.Errorf("working directory: %w", err)
+	}
+	c.conf.Dir = "/" + at
+	return nil
+}
+
+func (c *container) addStubs(name string) {
+	for ; name != "" && name != "."; name = path.Dir(name) {
+		if c.root.Get(name) == nil {
+			c.stub[strings.TrimPrefix(name, "/")] = true
+		}
+	}
+}

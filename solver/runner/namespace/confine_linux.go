@@ -1,0 +1,103 @@
+package namespace
+
+import (
+	"fmt"
+	"slices"
+	"syscall"
+
+	seccomp "github.com/elastic/go-seccomp-bpf"
+	"github.com/elastic/go-seccomp-bpf/arch"
+	"github.com/moby/sys/capability"
+	"golang.org/x/sys/unix"
+)
+
+// usual are the capabilities that containers have everywhere.
+func usual() []capability.Cap {
+	return []capability.Cap{
+		capability.CAP_CHOWN, capability.CAP_DAC_OVERRIDE, capability.CAP_FSETID, capability.CAP_FOWNER,
+		capability.CAP_MKNOD, capability.CAP_NET_RAW, capability.CAP_SETGID, capability.CAP_SETUID,
+		capability.CAP_SETFCAP, capability.CAP_SETPCAP, capability.CAP_NET_BIND_SERVICE,
+		capability.CAP_SYS_CHROOT, capability.CAP_KILL, capability.CAP_AUDIT_WRITE,
+	}
+}
+
+// refused are the system calls that no build needs, as they change the host or
+// have led out of containers. Most need privileges anyway.
+func refused() []string {
+	return []string{
+		"acct", "add_key", "bpf", "clock_adjtime", "clock_settime", "create_module", "delete_module", "finit_module",
+		"fsconfig", "fsmount", "fsopen", "fspick", "get_mempolicy", "init_module", "ioperm", "iopl", "kcmp", "kexec_file_load",
+		"kexec_load", "keyctl", "lookup_dcookie", "mbind", "mount", "mount_setattr", "move_mount", "move_pages", "name_to_handle_at",
+		"nfsservctl", "open_by_handle_at", "open_tree", "perf_event_open", "pivot_root", "quotactl", "reboot", "request_key",
+		"set_mempolicy", "setns", "settimeofday", "swapoff", "swapon", "syslog", "umount2", "unshare", "userfaultfd", "vhangup",
+	}
+}
+
+// confine takes what the process does not need: privileges, system calls, and
+// what would give them back.
+func (c *config) confine() error {
+	for _, l := range c.Limits {
+		which, ok := limits()[l.Name]
+		if !ok {
+			return fmt.Errorf("unknown limit %s", l.Name)
+		}
+		if err := unix.Setrlimit(which, &unix.Rlimit{Cur: uint64(l.Soft), Max: uint64(l.Hard)}); err != nil {
+			return fmt.Errorf("limit %s: %w", l.Name, err)
+		}
+	}
+	if !c.Insecure {
+		if err := c.filter(); err != nil {
+			return err
+		}
+	}
+	if err := syscall.Setgroups(c.Groups); err != nil {
+		return fmt.Errorf("set groups: %w", err)
+	}
+	if err := syscall.Setgid(c.GID); err != nil {
+		return fmt.Errorf("set group %d: %w", c.GID, err)
+	}
+	if err := syscall.Setuid(c.UID); err != nil {
+		return fmt.Errorf("set user %d: %w", c.UID, err)
+	}
+	return nil
+}
+
+// filter drops capabilities and system calls. The usual capabilities stay until
+// the process starts, which a user other than root does without any.
+func (c *config) filter() error {
+	caps, err := capability.NewPid2(0)
+	if err != nil {
+		return fmt.Errorf("read capabilities: %w", err)
+	}
+	if err := caps.Load(); err != nil {
+		return fmt.Errorf("read capabilities: %w", err)
+	}
+	caps.Clear(capability.CAPS | capability.BOUNDS | capability.AMBS)
+	caps.Set(capability.BOUNDS|capability.EFFECTIVE|capability.PERMITTED, usual()...)
+	if err := caps.Apply(capability.CAPS | capability.BOUNDS | capability.AMBS); err != nil {
+		return fmt.Errorf("drop capabilities: %w", err)
+	}
+	here, err := arch.GetInfo("")
+	if err != nil {
+		return fmt.Errorf("filter system calls: %w", err)
+	}
+	names := slices.DeleteFunc(refused(), func(name string) bool { _, known := here.SyscallNames[name]; return !known })
+	f := seccomp.Filter{NoNewPrivs: true, Flag: seccomp.FilterFlagTSync, Policy: seccomp.Policy{
+		DefaultAction: seccomp.ActionAllow,
+		Syscalls:      []seccomp.SyscallGroup{{Action: seccomp.ActionErrno, Names: names}},
+	}}
+	if err := seccomp.LoadFilter(f); err != nil {
+		return fmt.Errorf("filter system calls: %w", err)
+	}
+	return nil
+}
+
+// limits are the resource limits by Docker's names.
+func limits() map[string]int {
+	return map[string]int{
+		"core": unix.RLIMIT_CORE, "cpu": unix.RLIMIT_CPU, "data": unix.RLIMIT_DATA, "fsize": unix.RLIMIT_FSIZE,
+		"locks": unix.RLIMIT_LOCKS, "memlock": unix.RLIMIT_MEMLOCK, "msgqueue": unix.RLIMIT_MSGQUEUE, "nice": unix.RLIMIT_NICE,
+		"nofile": unix.RLIMIT_NOFILE, "nproc": unix.RLIMIT_NPROC, "rss": unix.RLIMIT_RSS, "rtprio": unix.RLIMIT_RTPRIO,
+		"rttime": unix.RLIMIT_RTTIME, "sigpending": unix.RLIMIT_SIGPENDING, "stack": unix.RLIMIT_STACK,
+	}
+}

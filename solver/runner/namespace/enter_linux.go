@@ -1,0 +1,191 @@
+package namespace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"syscall"
+
+	subid "github.com/moby/sys/user"
+	"golang.org/x/sys/unix"
+)
+
+// entered marks this program when it runs again as root of a user namespace.
+const entered = "SLIPWAY_USER_NAMESPACE"
+
+// Enter makes someone who is not root the root of a user namespace: it runs this
+// program again there, and exits with its code. It returns if this is root
+// already, or with an error if there can be no such namespace.
+//
+// With newuidmap and ranges in /etc/subuid, files may belong to any user of an
+// image; otherwise only to root.
+func Enter() error {
+	if os.Geteuid() == 0 {
+		return nil
+	}
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd.Args[0] = os.Args[0]
+	cmd.Env = append(os.Environ(), entered+"=1")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	mapped, err := mapIDs(cmd)
+	if err != nil {
+		return err
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start a user namespace: %w", err)
+	}
+	if err := mapped(cmd.Process.Pid); err != nil {
+		return errors.Join(err, cmd.Process.Kill())
+	}
+	code, err := exitCode(waitPassingSignals(cmd))
+	if err != nil {
+		return err
+	}
+	os.Exit(code)
+	return nil
+}
+
+func waitPassingSignals(cmd *exec.Cmd) error {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	ctx, done := context.WithCancel(context.Background()) //nolint:forbidigo // this takes the place of main
+	defer done()
+	go func() {
+		for {
+			select {
+			case s := <-signals:
+				_ = cmd.Process.Signal(s)
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return cmd.Wait()
+}
+
+// mapIDs chooses which users of the namespace are which outside. What it
+// returns is called when the process is there.
+//
+// The kernel lets everybody map one id, and newuidmap, which is setuid, those
+// that /etc/subuid gives to a user. The process waits for its ids on a pipe.
+func mapIDs(cmd *exec.Cmd) (func(pid int) error, error) {
+	uids, gids, err := ranges()
+	if err != nil {
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
+		return func(int) error { return nil }, nil //nolint:nilerr // the one id is enough for most
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	cmd.ExtraFiles = []*os.File{r}
+	cmd.Env = append(cmd.Env, entered+"=wait")
+	return func(pid int) error {
+		defer r.Close()
+		defer w.Close()
+		for _, m := range []struct {
+			program string
+			own     int
+			sub     subid.SubID
+		}{{"newuidmap", os.Geteuid(), uids}, {"newgidmap", os.Getegid(), gids}} {
+			out, err := exec.Command(m.program, strconv.Itoa(pid), "0", strconv.Itoa(m.own), "1",
+				"1", strconv.FormatInt(m.sub.SubID, 10), strconv.FormatInt(m.sub.Count, 10)).CombinedOutput()
+			if err != nil {
+				return fmt.Errorf("%s: %w: %s", m.program, err, out)
+			}
+		}
+		return nil
+	}, nil
+}
+
+// ranges returns the ids that this user may map.
+func ranges() (uids, gids subid.SubID, err error) {
+	for _, program := range []string{"newuidmap", "newgidmap"} {
+		if _, err := exec.LookPath(program); err != nil {
+			return uids, gids, err
+		}
+	}
+	u, err := subid.CurrentUserSubUIDs()
+	if err != nil {
+		return uids, gids, err
+	}
+	g, err := subid.CurrentUserSubGIDs()
+	if err != nil {
+		return uids, gids, err
+	}
+	if len(u) == 0 || len(g) == 0 {
+		return uids, gids, errors.New("no ids are set aside for this user")
+	}
+	return u[0], g[0], nil
+}
+
+// awaitIDs waits until this process, which Enter started, has its ids.
+func awaitIDs() {
+	if os.Getenv(entered) != "wait" {
+		return
+	}
+	r := os.NewFile(3, "ids")
+	_, _ = r.Read(make([]byte, 1)) // ends when the parent closes its end
+	r.Close()
+	os.Setenv(entered, "1")
+}
+
+// Available tells why processes cannot run here; nil if they can.
+func Available(ctx context.Context) error {
+	cmd := exec.CommandContext(ctx, "/proc/self/exe")
+	cmd.Args = []string{probeName}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS | syscall.CLONE_NEWNET}
+	if os.Geteuid() != 0 {
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		if _, err := mapIDs(cmd); err != nil {
+			return err
+		}
+	}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("namespaces: %w: %s", err, out)
+	}
+	return nil
+}
+
+// probeName is what this program is called when it tries what a step needs.
+const probeName = "slipway-probe"
+
+// probe mounts what every step does.
+func probe() error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("make mounts private: %w", err)
+	}
+	dir, err := os.MkdirTemp("", "slipway-probe-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, ""); err != nil {
+		return fmt.Errorf("mount a tmpfs: %w", err)
+	}
+	defer func() { _ = unix.Unmount(dir, unix.MNT_DETACH) }()
+	m := &mount{Lower: []string{dir + "/lower"}, Upper: dir + "/upper", Work: dir + "/work", Merged: dir + "/merged"}
+	for _, d := range []string{m.Lower[0], m.Upper, m.Work, m.Merged, dir + "/proc"} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			return err
+		}
+	}
+	if err := overlay(m); err != nil {
+		return fmt.Errorf("mount an overlay: %w", err)
+	}
+	if err := unix.Mount("proc", dir+"/proc", "proc", 0, ""); err != nil {
+		return fmt.Errorf("mount proc: %w", err)
+	}
+	return os.Chdir("/")
+}

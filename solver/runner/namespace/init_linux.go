@@ -1,0 +1,176 @@
+package namespace
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+
+	securejoin "github.com/cyphar/filepath-securejoin"
+	"golang.org/x/sys/unix"
+)
+
+// Main becomes the process of a step if this program was started for that, and
+// returns otherwise. It has to be the first that a main function calls.
+func Main() {
+	awaitIDs()
+	switch {
+	case len(os.Args) != 1:
+		return
+	case os.Args[0] == probeName:
+		if err := probe(); err != nil {
+			fmt.Fprint(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	case os.Args[0] != initName:
+		return
+	}
+	runtime.LockOSThread()
+	fault := os.NewFile(4, "fault")
+	unix.CloseOnExec(4)
+	if err := run(os.NewFile(3, "config")); err != nil {
+		fmt.Fprint(fault, err)
+		os.Exit(1)
+	}
+}
+
+// run sets the container up and starts the process. It only returns on an error.
+func run(in *os.File) error {
+	var c config
+	if err := json.NewDecoder(in).Decode(&c); err != nil {
+		return fmt.Errorf("read what to run: %w", err)
+	}
+	in.Close()
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("make mounts private: %w", err)
+	}
+	for i := range c.Mounts {
+		if err := c.mount(&c.Mounts[i]); err != nil {
+			return fmt.Errorf("mount %s: %w", c.Mounts[i].Target, err)
+		}
+		if i == 0 {
+			if err := c.system(); err != nil {
+				return err
+			}
+		}
+	}
+	if err := unix.Sethostname([]byte(c.Hostname)); err != nil {
+		return fmt.Errorf("set the host name: %w", err)
+	}
+	if c.Loopback {
+		if err := loopbackUp(); err != nil {
+			return fmt.Errorf("start the loopback network: %w", err)
+		}
+	}
+	if err := c.enter(); err != nil {
+		return err
+	}
+	if err := c.confine(); err != nil {
+		return err
+	}
+	return c.exec()
+}
+
+// enter makes the root file system that of this process, and goes to the
+// working directory.
+func (c *config) enter() error {
+	if err := unix.Chdir(c.Root); err != nil {
+		return err
+	}
+	if err := unix.PivotRoot(".", "."); err != nil {
+		return fmt.Errorf("change the root: %w", err)
+	}
+	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
+		return fmt.Errorf("leave the old root: %w", err)
+	}
+	if c.ReadOnly {
+		if err := unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, ""); err != nil {
+			return fmt.Errorf("make the root read-only: %w", err)
+		}
+	}
+	if err := c.makeDir(); err != nil {
+		return fmt.Errorf("working directory: %w", err)
+	}
+	return nil
+}
+
+// makeDir goes to the working directory, which is made for the user if it is
+// missing.
+func (c *config) makeDir() error {
+	if err := os.Chdir(c.Dir); err == nil {
+		return nil
+	}
+	made := ""
+	for d := c.Dir; d != "/"; d = filepath.Dir(d) {
+		if _, err := os.Lstat(d); err == nil {
+			break
+		}
+		made = d
+	}
+	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
+		return err
+	}
+	for d := c.Dir; made != "" && len(d) >= len(made); d = filepath.Dir(d) {
+		if err := os.Lchown(d, c.UID, c.GID); err != nil {
+			return err
+		}
+	}
+	return os.Chdir(c.Dir)
+}
+
+// exec starts the process in place of this one.
+func (c *config) exec() error {
+	env := c.Env
+	if !hasVar(env, "HOME") {
+		env = append(env, "HOME="+c.Home)
+	}
+	for _, kv := range env {
+		if v, ok := strings.CutPrefix(kv, "PATH="); ok {
+			if err := os.Setenv("PATH", v); err != nil {
+				return err
+			}
+		}
+	}
+	file, err := exec.LookPath(c.Args[0])
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("exec %s: %w", file, syscall.Exec(file, c.Args, env))
+}
+
+func hasVar(env []string, name string) bool {
+	for _, kv := range env {
+		if strings.HasPrefix(kv, name+"=") {
+			return true
+		}
+	}
+	return false
+}
+
+// target returns the path outside for a path of the root, and makes what is
+// missing of it. Links do not lead out of the root.
+func (c *config) target(name string, file bool) (string, error) {
+	at, err := securejoin.SecureJoin(c.Root, name)
+	if err != nil {
+		return "", err
+	}
+	if _, err := os.Lstat(at); err == nil {
+		return at, nil
+	}
+	if !file {
+		return at, os.MkdirAll(at, 0o755)
+	}
+	if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+		return "", err
+	}
+	f, err := os.OpenFile(at, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return "", err
+	}
+	return at, f.Close()
+}

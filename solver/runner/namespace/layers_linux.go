@@ -1,0 +1,199 @@
+package namespace
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sys/unix"
+
+	"slipway/solver/runner"
+	"slipway/solver/tree"
+)
+
+// maxLowers is how many layers an overlay is made of at most. The kernel takes
+// 500; each costs when files are looked up.
+const maxLowers = 100
+
+// Overlays have whiteouts of their own: a device 0/0 for what is gone, and an
+// attribute for directories whose lower entries are.
+// https://docs.kernel.org/filesystems/overlayfs.html#whiteouts-and-opaque-directories
+const (
+	opaqueRoot = "trusted.overlay.opaque"
+	opaqueUser = "user.overlay.opaque"
+)
+
+// lowers returns the directories of a tree's layers, the topmost first. A tree
+// of very many layers is one directory.
+func (r *Runner) lowers(m *runner.Mount) ([]string, error) {
+	layers := m.Layers
+	if len(layers) > maxLowers {
+		layers = []tree.Layer{{Lower: tree.Empty(), Upper: m.Tree}}
+	}
+	var dirs []string
+	for _, l := range layers {
+		delta := overlayOf(l.Lower, l.Upper)
+		if delta == nil || len(delta.Entries()) == 0 {
+			continue
+		}
+		dir, err := r.layer(l, delta)
+		if err != nil {
+			return nil, err
+		}
+		dirs = append([]string{dir}, dirs...)
+	}
+	if len(dirs) == 0 {
+		empty := filepath.Join(r.dir, "layers", "empty")
+		dirs = append(dirs, empty)
+		if err := os.MkdirAll(empty, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	return dirs, nil
+}
+
+// layer returns the directory of a layer. Its name is short, as the kernel takes
+// only so much text.
+func (r *Runner) layer(l tree.Layer, delta *tree.Node) (string, error) {
+	id := digest.FromString(string(l.Lower.ID()) + " " + string(l.Upper.ID())).Encoded()[:24]
+	dir := filepath.Join(r.dir, "layers", id)
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	tmp, err := os.MkdirTemp(filepath.Join(r.dir, "run"), "layer-")
+	if err != nil {
+		return "", err
+	}
+	if err := tree.WriteDir(tmp, delta, r.store, tree.HostOptions{Owners: true}); err != nil {
+		return "", errors.Join(fmt.Errorf("write layer: %w", err), os.RemoveAll(tmp))
+	}
+	if err := os.Rename(tmp, dir); err != nil {
+		// Another build was faster.
+		if _, there := os.Stat(dir); there == nil {
+			return dir, os.RemoveAll(tmp)
+		}
+		return "", err
+	}
+	return dir, nil
+}
+
+// overlayOf returns the changes of a layer as a tree that an overlay reads; nil
+// if there are none.
+func overlayOf(lower, upper *tree.Node) *tree.Node {
+	if lower.Same(upper) {
+		return nil
+	}
+	if upper == nil {
+		return tree.NewDevice(tree.CharDevice, tree.Meta{}, tree.Device{})
+	}
+	if lower == nil || lower.Kind() != tree.Dir || upper.Kind() != tree.Dir {
+		return upper
+	}
+	var entries []tree.Entry
+	for _, e := range lower.Entries() {
+		if n := overlayOf(e.Node, upper.Child(e.Name)); n != nil {
+			entries = append(entries, tree.Entry{Name: e.Name, Node: n})
+		}
+	}
+	for _, e := range upper.Entries() {
+		if lower.Child(e.Name) == nil {
+			entries = append(entries, e)
+		}
+	}
+	n, err := tree.NewDir(upper.Meta(), entries)
+	if err != nil {
+		panic("namespace: names of two directories are those of none: " + err.Error())
+	}
+	return n
+}
+
+// changed returns a tree with what stands in the upper directory of an overlay.
+// Stubs that nobody touched are not part of it.
+func (r *Runner) changed(base *tree.Node, upper string, stubs map[string]bool) (*tree.Node, error) {
+	opaque := map[string]bool{}
+	reader := tree.HostReader{Store: r.store, Meta: func(f tree.HostFile) tree.Meta {
+		if f.Info.IsDir() && isOpaque(filepath.Join(upper, filepath.FromSlash(f.Path))) {
+			opaque[f.Path] = true
+		}
+		return f.Meta
+	}}
+	delta, err := reader.ReadDir(upper)
+	if err != nil {
+		return nil, err
+	}
+	return applyOverlay(base, delta, "", opaque, stubs), nil
+}
+
+func isOpaque(dir string) bool {
+	buf := make([]byte, 1)
+	for _, name := range []string{opaqueRoot, opaqueUser} {
+		if n, err := unix.Lgetxattr(dir, name, buf); err == nil && n == 1 && buf[0] == 'y' {
+			return true
+		}
+	}
+	return false
+}
+
+// applyOverlay puts the content of an upper directory on a directory.
+func applyOverlay(base, upper *tree.Node, at string, opaque, stubs map[string]bool) *tree.Node {
+	entries := map[string]*tree.Node{}
+	if base != nil && base.Kind() == tree.Dir && !opaque[at] {
+		for _, e := range base.Entries() {
+			entries[e.Name] = e.Node
+		}
+	}
+	for _, e := range upper.Entries() {
+		name := path.Join(at, e.Name)
+		switch {
+		case isWhiteout(e.Node):
+			delete(entries, e.Name)
+		case e.Node.Kind() == tree.Dir:
+			n := applyOverlay(entries[e.Name], e.Node, name, opaque, stubs)
+			if stubs[name] && len(n.Entries()) == 0 {
+				delete(entries, e.Name)
+			} else {
+				entries[e.Name] = n
+			}
+		case stubs[name] && e.Node.Kind() == tree.File && e.Node.Blob().Size == 0:
+			delete(entries, e.Name)
+		default:
+			entries[e.Name] = e.Node
+		}
+	}
+	var list []tree.Entry
+	for name, n := range entries {
+		list = append(list, tree.Entry{Name: name, Node: n})
+	}
+	n, err := tree.NewDir(upper.Meta(), list)
+	if err != nil {
+		panic("namespace: names of a directory are those of none: " + err.Error())
+	}
+	// A directory in which only stubs came and went is as it was.
+	if base != nil && base.Kind() == tree.Dir && hasStub(stubs, at) && sameButTime(base, n) {
+		return base
+	}
+	return n
+}
+
+func isWhiteout(n *tree.Node) bool {
+	return n.Kind() == tree.CharDevice && n.Device() == tree.Device{}
+}
+
+func hasStub(stubs map[string]bool, dir string) bool {
+	for name := range stubs {
+		if dir == "" || strings.HasPrefix(name, dir+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+func sameButTime(a, b *tree.Node) bool {
+	m := b.Meta()
+	m.ModTime = a.Meta().ModTime
+	return a.Same(b.WithMeta(m))
+}

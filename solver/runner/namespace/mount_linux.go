@@ -1,0 +1,167 @@
+package namespace
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// mount mounts one of the file systems of the process.
+func (c *config) mount(m *mount) error {
+	at := c.Root
+	if m.Target != "/" {
+		var err error
+		if at, err = c.target(m.Target, m.File); err != nil {
+			return err
+		}
+	}
+	switch {
+	case m.Tmpfs:
+		data := "mode=1777"
+		if m.Size > 0 {
+			data += fmt.Sprintf(",size=%d", m.Size)
+		}
+		return unix.Mount("tmpfs", at, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, data)
+	case m.Bind != "":
+		return bind(m.Bind, at, m.ReadOnly)
+	}
+	if err := overlay(m); err != nil {
+		return err
+	}
+	// What is mounted is a part of the overlay, or all of it. The root becomes
+	// read-only when all is mounted.
+	src := m.Merged
+	if m.Source != "" {
+		src = filepath.Join(src, filepath.FromSlash(m.Source))
+	}
+	return bind(src, at, m.ReadOnly && m.Target != "/")
+}
+
+func bind(src, at string, readOnly bool) error {
+	if err := unix.Mount(src, at, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+		return err
+	}
+	if !readOnly {
+		return nil
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs(at, &st); err != nil {
+		return err
+	}
+	// A user namespace may not take away what the host locked.
+	keep := uintptr(st.Flags) & (unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC)
+	return unix.Mount("", at, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY|keep, "")
+}
+
+// overlay mounts an overlay. Layers are named from their folder: the kernel
+// takes a page of text.
+func overlay(m *mount) error {
+	layers := filepath.Dir(m.Lower[0])
+	var lower []string
+	for _, dir := range m.Lower {
+		lower = append(lower, filepath.Base(dir))
+	}
+	if err := os.Chdir(layers); err != nil {
+		return err
+	}
+	opts := "lowerdir=" + strings.Join(lower, ":") + ",upperdir=" + m.Upper + ",workdir=" + m.Work
+	if err := unix.Mount("overlay", m.Merged, "overlay", 0, opts+",redirect_dir=off,index=off,metacopy=off"); err != nil {
+		// In a user namespace the attributes of overlays are those of users.
+		return errors.Join(err, unix.Mount("overlay", m.Merged, "overlay", 0, opts+",userxattr"))
+	}
+	return nil
+}
+
+// system mounts what every process sees of the system.
+func (c *config) system() error {
+	for _, m := range []struct {
+		name, kind string
+		flags      uintptr
+		data       string
+	}{
+		{"proc", "proc", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, ""},
+		{"dev", "tmpfs", unix.MS_NOSUID, "mode=755,size=65536k"},
+		{"dev/pts", "devpts", unix.MS_NOSUID | unix.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620"},
+		{"dev/mqueue", "mqueue", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, ""},
+		{"dev/shm", "tmpfs", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, "mode=1777,size=65536k"},
+		{"sys", "sysfs", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_RDONLY, ""},
+	} {
+		at, err := c.target(m.name, false)
+		if err != nil {
+			return fmt.Errorf("mount /%s: %w", m.name, err)
+		}
+		err = unix.Mount(m.kind, at, m.kind, m.flags, m.data)
+		if errors.Is(err, unix.EPERM) && m.name == "sys" {
+			// The network that it shows belongs to someone else.
+			err = bind("/sys", at, true)
+		}
+		if err != nil {
+			return fmt.Errorf("mount /%s: %w", m.name, err)
+		}
+	}
+	return c.devices()
+}
+
+// devices shows the devices that programs expect.
+func (c *config) devices() error {
+	for _, name := range []string{"null", "zero", "full", "random", "urandom", "tty"} {
+		at, err := c.target("dev/"+name, true)
+		if err != nil {
+			return err
+		}
+		if err := unix.Mount("/dev/"+name, at, "", unix.MS_BIND, ""); err != nil {
+			return fmt.Errorf("mount /dev/%s: %w", name, err)
+		}
+	}
+	for name, to := range map[string]string{
+		"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2",
+		"ptmx": "pts/ptmx", "core": "/proc/kcore",
+	} {
+		if err := os.Symlink(to, filepath.Join(c.Root, "dev", name)); err != nil {
+			return err
+		}
+	}
+	if c.Insecure {
+		return nil
+	}
+	return c.mask()
+}
+
+// mask hides what would tell of the host or change it.
+func (c *config) mask() error {
+	for _, name := range []string{"acpi", "kcore", "keys", "latency_stats", "timer_list", "timer_stats", "sched_debug", "scsi"} {
+		at := filepath.Join(c.Root, "proc", name)
+		info, err := os.Stat(at)
+		if err != nil {
+			continue // not every kernel has it
+		}
+		if info.IsDir() {
+			err = unix.Mount("tmpfs", at, "tmpfs", unix.MS_RDONLY, "size=0")
+		} else {
+			err = unix.Mount("/dev/null", at, "", unix.MS_BIND, "")
+		}
+		if err != nil {
+			return fmt.Errorf("hide /proc/%s: %w", name, err)
+		}
+	}
+	for _, name := range []string{"bus", "fs", "irq", "sys", "sysrq-trigger"} {
+		at := filepath.Join(c.Root, "proc", name)
+		if _, err := os.Stat(at); err != nil {
+			continue
+		}
+		if err := bind(at, at, true); err != nil {
+			return fmt.Errorf("protect /proc/%s: %w", name, err)
+		}
+	}
+	firmware := filepath.Join(c.Root, "sys/firmware")
+	if _, err := os.Stat(firmware); err == nil {
+		if err := unix.Mount("tmpfs", firmware, "tmpfs", unix.MS_RDONLY, "size=0"); err != nil {
+			return fmt.Errorf("hide /sys/firmware: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,32 @@
+//go:build !linux
+
+package namespace
+
+import (
+	"context"
+	"errors"
+
+	"slipway/solver/runner"
+	"slipway/solver/tree"
+)
+
+// errLinux is why nothing works here.
+var errLinux = errors.New("namespaces are a part of Linux")
+
+// Runner is a [runner.Runner] on Linux.
+type Runner struct{}
+
+// New fails: namespaces are a part of Linux.
+func New(string, *tree.Store) (*Runner, error) { return nil, errLinux }
+
+// Run fails: namespaces are a part of Linux.
+func (*Runner) Run(context.Context, *runner.Process) ([]*tree.Node, error) { return nil, errLinux }
+
+// Main does nothing here.
+func Main() {}
+
+// Enter fails: namespaces are a part of Linux.
+func Enter() error { return errLinux }
+
+// Available tells that processes cannot run here.
+func Available(context.Context) error { return errLinux }

@@ -1,0 +1,243 @@
+package namespace
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"slipway/solver/runner"
+	"slipway/solver/tree"
+)
+
+func TestMain(m *testing.M) {
+	Main()
+	os.Exit(m.Run())
+}
+
+// world is a root file system with a shell.
+type world struct {
+	*Runner
+	root *tree.Node
+}
+
+// newWorld makes a root out of the host's static busybox, or of a shell of the
+// host with its libraries.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	if err := Available(t.Context()); err != nil {
+		t.Fatalf("this test needs namespaces: %v", err)
+	}
+	s, err := tree.OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := New(t.TempDir(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := tree.Edit(nil)
+	put := func(name, from string) {
+		data, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := s.PutBytes(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.MkdirAll(filepath.Dir(name), tree.Meta{Mode: 0o755}); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Put(name, tree.NewFile(tree.Meta{Mode: 0o755}, b)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := exec.Command("ldd", "/bin/sh").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	put("bin/sh", "/bin/sh")
+	for word := range strings.FieldsSeq(string(out)) {
+		if strings.HasPrefix(word, "/") {
+			put(strings.TrimPrefix(word, "/"), word)
+		}
+	}
+	b, err := s.PutBytes([]byte("root:x:0:0::/root:/bin/sh\nme:x:12:34::/home/me:/bin/sh\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.MkdirAll("etc", tree.Meta{Mode: 0o755}); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Put("etc/passwd", tree.NewFile(tree.Meta{Mode: 0o644}, b)); err != nil {
+		t.Fatal(err)
+	}
+	return &world{r, e.Tree()}
+}
+
+func (w *world) process(script string) *runner.Process {
+	return &runner.Process{
+		Args: []string{"/bin/sh", "-c", script}, Dir: "/", Env: []string{"PATH=/bin"},
+		Mounts: []runner.Mount{{Kind: runner.MountTree, Target: "/", Tree: w.root, Layers: []tree.Layer{{Lower: tree.Empty(), Upper: w.root}}, Output: true}},
+	}
+}
+
+// run runs a process and returns what it printed and its root afterwards.
+func (w *world) run(t *testing.T, p *runner.Process) (string, *tree.Node) {
+	t.Helper()
+	var out bytes.Buffer
+	p.Stdout, p.Stderr = &out, &out
+	trees, err := w.Run(t.Context(), p)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, &out)
+	}
+	return out.String(), trees[0]
+}
+
+func TestChanges(t *testing.T) {
+	w := newWorld(t)
+	_, n := w.run(t, w.process("echo new > /file; echo x > /etc/passwd; umask 0; echo y > /etc/z"))
+	changes := map[string]bool{}
+	if err := tree.Diff(w.root, n, func(c tree.Change) error { changes[c.Path] = true; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"file", "etc/passwd", "etc/z"} {
+		if !changes[name] {
+			t.Errorf("%s did not change", name)
+		}
+	}
+	for name := range changes {
+		if strings.HasPrefix(name, "bin") || strings.HasPrefix(name, "dev") || strings.HasPrefix(name, "proc") || strings.HasPrefix(name, "sys") || name == "etc/hosts" {
+			t.Errorf("%s is part of the result", name)
+		}
+	}
+	// What ran with nothing to do leaves the tree as it was.
+	if _, n = w.run(t, w.process(":")); !n.Same(w.root) {
+		t.Error("a process that changes nothing changed the tree")
+	}
+}
+
+func TestIdentity(t *testing.T) {
+	w := newWorld(t)
+	p := w.process("read line < /proc/self/status; echo $HOME; while read key value rest; do case $key in Uid:|Gid:|CapEff:|CapBnd:|NoNewPrivs:|Seccomp:) echo $key $value;; esac; done < /proc/self/status")
+	out, _ := w.run(t, p)
+	for _, want := range []string{"Uid: 0", "Gid: 0", "CapBnd: 00000000a80425fb", "CapEff: 00000000a80425fb", "NoNewPrivs: 1", "Seccomp: 2", "/root"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("there is no %s in\n%s", want, out)
+		}
+	}
+	p.User = "me"
+	out, _ = w.run(t, p)
+	for _, want := range []string{"Uid: 12", "Gid: 34", "CapEff: 0000000000000000", "/home/me"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("there is no %s in\n%s", want, out)
+		}
+	}
+	p.User = "nobody-here"
+	if _, err := w.Run(t.Context(), p); err == nil || !strings.Contains(err.Error(), `user "nobody-here"`) {
+		t.Errorf("an unknown user: %v", err)
+	}
+}
+
+func TestMounts(t *testing.T) {
+	w := newWorld(t)
+	sub := tree.Edit(nil)
+	if _, err := sub.MkdirAll("a/b", tree.Meta{Mode: 0o755}); err != nil {
+		t.Fatal(err)
+	}
+	cache := t.TempDir()
+	p := w.process("read s < /run/s; echo $s; echo x > /cache/kept; echo x > /tmp/t; echo x > /ro/b/no || echo refused; echo y > /rw/yes; cd /ro/b && echo there")
+	layers := []tree.Layer{{Lower: tree.Empty(), Upper: sub.Tree()}}
+	p.Mounts = append(p.Mounts,
+		runner.Mount{Kind: runner.MountFile, Target: "/run/s", Data: []byte("secret\n"), Mode: 0o400},
+		runner.Mount{Kind: runner.MountDir, Target: "/cache", HostPath: cache},
+		runner.Mount{Kind: runner.MountTmpfs, Target: "/tmp"},
+		runner.Mount{Kind: runner.MountTree, Target: "/ro", Tree: sub.Tree(), Layers: layers, Source: "a", ReadOnly: true},
+		runner.Mount{Kind: runner.MountTree, Target: "/rw", Tree: sub.Tree(), Layers: layers, Output: true},
+	)
+	var out bytes.Buffer
+	p.Stdout = &out
+	trees, err := w.Run(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); got != "secret\nrefused\nthere\n" {
+		t.Errorf("printed %q", got)
+	}
+	if _, err := os.Stat(filepath.Join(cache, "kept")); err != nil {
+		t.Error(err)
+	}
+	if !trees[0].Same(w.root) {
+		t.Error("what was mounted is part of the root")
+	}
+	if trees[5].Get("yes") == nil || trees[5].Get("a/b") == nil {
+		t.Error("what was written to a mount is not there")
+	}
+}
+
+func TestNetworkAndHosts(t *testing.T) {
+	w := newWorld(t)
+	p := w.process("while read line; do echo $line; done < /etc/hosts; for d in /sys/class/net/*; do echo $d; done")
+	p.Network, p.Hosts, p.Hostname = runner.NetworkNone, []runner.Host{{Name: "db", IP: "10.0.0.1"}}, "here"
+	out, _ := w.run(t, p)
+	for _, want := range []string{"10.0.0.1 db", "localhost here", "/sys/class/net/lo"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("there is no %q in\n%s", want, out)
+		}
+	}
+	if strings.Contains(out, "eth0") {
+		t.Errorf("the host's network is there:\n%s", out)
+	}
+}
+
+func TestFailures(t *testing.T) {
+	w := newWorld(t)
+	var exit *runner.ExitError
+	if _, err := w.Run(t.Context(), w.process("exit 3")); !errors.As(err, &exit) || exit.Code != 3 {
+		t.Errorf("error %v", err)
+	}
+	if _, err := w.Run(t.Context(), w.process("kill -9 $$; kill -15 $$; :")); err != nil && !errors.As(err, &exit) {
+		t.Errorf("error %v", err)
+	}
+	p := w.process("")
+	p.Args = []string{"nothing-like-it"}
+	if _, err := w.Run(t.Context(), p); err == nil || !strings.Contains(err.Error(), `"nothing-like-it": executable file not found in $PATH`) {
+		t.Errorf("error %v", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	if _, err := w.Run(ctx, w.process("while :; do :; done")); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 10*time.Second {
+		t.Errorf("error %v after %s", err, time.Since(start))
+	}
+	left, err := os.ReadDir(filepath.Join(w.dir, "run"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("%d directories are left, %v", len(left), err)
+	}
+}
+
+// TestWhiteouts: what one process removes is gone for the next.
+func TestWhiteouts(t *testing.T) {
+	w := newWorld(t)
+	e := tree.Edit(w.root)
+	if _, err := e.MkdirAll("a/b/c", tree.Meta{Mode: 0o755}); err != nil {
+		t.Fatal(err)
+	}
+	base := e.Tree()
+	gone := tree.Edit(base)
+	if err := gone.Remove("a/b"); err != nil {
+		t.Fatal(err)
+	}
+	p := w.process("cd /a/b 2>/dev/null && echo there; cd /a && echo gone")
+	p.Mounts[0].Tree = gone.Tree()
+	p.Mounts[0].Layers = []tree.Layer{{Lower: tree.Empty(), Upper: base}, {Lower: base, Upper: gone.Tree()}}
+	if out, _ := w.run(t, p); out != "gone\n" {
+		t.Errorf("printed %q", out)
+	}
+}
