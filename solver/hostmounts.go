@@ -47,7 +47,7 @@ func (h *HostMounts) Agent(_ context.Context, id string) (string, bool, error) {
 // one of their own if it is in use, as the sharing says; also those of other
 // builds.
 func (h *HostMounts) Cache(ctx context.Context, id string, sharing pb.CacheSharingOpt, initial *tree.Node) (string, func(), error) {
-	base := filepath.Join(h.Dir, digest.FromString(id+"\x00"+string(initial.Digest())).Encoded()[:32])
+	base := filepath.Join(h.Dir, digest.FromString(id + "\x00" + string(initial.Digest())).Encoded()[:32])
 	for i := 0; ; i++ {
 		dir := fmt.Sprintf("%s-%d", base, i)
 		if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -49,7 +49,7 @@ func (x *Layers) blob(ctx context.Context, l solver.Layer, latest *time.Time) (*
 	if err != nil {
 		return nil, err
 	}
-	return b, writeFile(file, func(w io.Writer) error { _, err := w.Write(data); return err })
+	return b, WriteFile(file, func(w io.Writer) error { _, err := w.Write(data); return err })
 }
 
 func layerKey(l solver.Layer, latest *time.Time) string {
@@ -74,8 +74,8 @@ func (x *Layers) compress(l solver.Layer, latest *time.Time) (*solver.Blob, erro
 	}, nil
 }
 
-// writeFile writes a file whole or not at all.
-func writeFile(name string, write func(io.Writer) error) error {
+// WriteFile writes a file whole or not at all.
+func WriteFile(name string, write func(io.Writer) error) error {
 	dir := filepath.Dir(name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

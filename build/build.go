@@ -1,0 +1,113 @@
+package build
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	epoch "github.com/moby/buildkit/exporter/exptypes"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/frontend"
+	"slipway/solver"
+	"slipway/solver/export"
+	local "slipway/solver/gateway"
+	"slipway/solver/source"
+)
+
+// Run builds and writes the result.
+func Run(ctx context.Context, o Options) error {
+	p, err := o.places()
+	if err != nil {
+		return err
+	}
+	s, err := openState(&o)
+	if err != nil {
+		return err
+	}
+	run, err := s.runner(ctx, &o)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	sources := s.sources(p)
+	progress := newProgress(&o)
+	b := solver.New(ctx, solver.Options{
+		Store: s.store, Cache: s.cache, Sources: sources, Runner: run,
+		Mounts:   s.mounts(&o),
+		Parallel: runtime.GOMAXPROCS(0), Now: o.Now, Events: progress.event,
+		Insecure: o.allows("security.insecure"), HostNetwork: o.allows("network.host"),
+	})
+	c := local.New(local.Options{
+		Build: b, Store: s.store, Sources: sources, Opts: p.opts,
+		Platforms: []ocispecs.Platform{source.Machine()}, Warn: progress.warn,
+	})
+	res, err := frontend.Build(ctx, c)
+	if err != nil {
+		return err
+	}
+	results, err := solve(ctx, res)
+	if err != nil {
+		return err
+	}
+	for _, g := range c.Graphs() {
+		b.Finish(g)
+	}
+	if err := s.files.Save(); err != nil {
+		return fmt.Errorf("state directory: %w", err)
+	}
+	return s.write(ctx, &o, results)
+}
+
+// solve works out the results, those of all platforms side by side.
+func solve(ctx context.Context, res *gateway.Result) ([]export.Result, error) {
+	var list exptypes.Platforms
+	if err := json.Unmarshal(res.Metadata[exptypes.ExporterPlatformsKey], &list); err != nil {
+		return nil, fmt.Errorf("platforms of the result: %w", err)
+	}
+	results := make([]export.Result, len(list.Platforms))
+	errs := make(chan error, len(list.Platforms))
+	for i, p := range list.Platforms {
+		go func() {
+			var err error
+			results[i], err = solveOne(ctx, res, p)
+			errs <- err
+		}()
+	}
+	var err error
+	for range list.Platforms {
+		err = errors.Join(err, <-errs)
+	}
+	return results, err
+}
+
+func solveOne(ctx context.Context, res *gateway.Result, p exptypes.Platform) (export.Result, error) {
+	out := export.Result{Platform: p.Platform}
+	suffix, ref := "", res.Ref
+	if res.Refs != nil {
+		suffix, ref = "/"+p.ID, res.Refs[p.ID]
+	}
+	out.Config = res.Metadata[exptypes.ExporterImageConfigKey+suffix]
+	if v, ok := res.Metadata[epoch.ExporterEpochKey+suffix]; ok {
+		sec, err := strconv.ParseInt(string(v), 10, 64)
+		if err != nil {
+			return out, fmt.Errorf("SOURCE_DATE_EPOCH of the result: %w", err)
+		}
+		t := time.Unix(sec, 0).UTC()
+		out.Created = &t
+	}
+	if r, ok := ref.(*local.Reference); ok {
+		var err error
+		if out.Snapshot, err = r.Result.Snapshot(ctx); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}

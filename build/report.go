@@ -1,0 +1,55 @@
+package build
+
+import (
+	"errors"
+	"io"
+
+	"github.com/moby/buildkit/solver/errdefs"
+	"github.com/moby/buildkit/solver/pb"
+
+	"slipway/diag"
+	"slipway/solver"
+	"slipway/source"
+)
+
+// Report writes an error of [Run] as people read it: with the lines of the file
+// that it is about, if it is about any.
+func Report(w io.Writer, err error, color bool) error {
+	return diag.Text(w, diag.List{diagnostic(err)}, diag.TextOptions{Color: color})
+}
+
+// diagnostic finds the place of an error: what the frontend found in the file,
+// the instruction of an operation, or what another frontend says.
+func diagnostic(err error) *diag.Diagnostic {
+	var d *diag.Diagnostic
+	if errors.As(err, &d) {
+		return d
+	}
+	var op *solver.Error
+	if errors.As(err, &op) {
+		for _, l := range op.Vertex.Locations {
+			if r, ok := lines(l.Source, l.Ranges); ok {
+				return diag.Errorf(r, "%w", op)
+			}
+		}
+	}
+	for _, s := range errdefs.Sources(err) {
+		if r, ok := lines(s.Info, s.Ranges); ok {
+			return diag.Errorf(r, "%w", err)
+		}
+	}
+	return diag.Errorf(source.Range{}, "%w", err)
+}
+
+// lines returns the range of a file that lines are.
+func lines(info *pb.SourceInfo, ranges []*pb.Range) (source.Range, bool) {
+	if info == nil || len(ranges) == 0 {
+		return source.Range{}, false
+	}
+	first, last := int(ranges[0].Start.GetLine()), int(ranges[0].End.GetLine())
+	for _, r := range ranges[1:] {
+		first, last = min(first, int(r.Start.GetLine())), max(last, int(r.End.GetLine()))
+	}
+	r := source.NewFile(info.Filename, info.Data).LineRange(first, last)
+	return r, !r.IsZero()
+}

@@ -1,0 +1,69 @@
+// Command slipway builds Dockerfiles without a daemon.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"slipway/build"
+	"slipway/solver/runner/namespace"
+)
+
+// The exit codes.
+const (
+	exitFailed      = 1   // the build failed
+	exitUsage       = 2   // the command line is wrong
+	exitInterrupted = 130 // as for a shell's SIGINT
+)
+
+func main() {
+	namespace.Main()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// usageError is a mistake in the command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func run(ctx context.Context, args []string) int {
+	root := &cobra.Command{
+		Use:           "slipway",
+		Short:         "Build Dockerfiles without a daemon",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(buildCommand())
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	var usage usageError
+	switch {
+	case err == nil:
+		return 0
+	case ctx.Err() != nil:
+		fmt.Fprintln(os.Stderr, "slipway: interrupted")
+		return exitInterrupted
+	case errors.As(err, &usage):
+		fmt.Fprintln(os.Stderr, "slipway:", err)
+		return exitUsage
+	}
+	if err := build.Report(os.Stderr, err, isTerminal(os.Stderr)); err != nil {
+		return exitFailed
+	}
+	return exitFailed
+}
+
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == ""
+}
