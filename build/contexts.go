@@ -37,7 +37,7 @@ func (o *Options) places() (*places, error) {
 		p.dirs["context"] = o.Context
 		p.dirs["dockerfile"] = filepath.Dir(o.file())
 		if err := isDir(p.dirs["dockerfile"]); err != nil {
-			return nil, fmt.Errorf("Dockerfile: %w", err)
+			return nil, fmt.Errorf("directory of the Dockerfile: %w", err)
 		}
 	}
 	for _, name := range o.contextNames() {

@@ -34,7 +34,7 @@ func (f *future[T]) get(ctx, build context.Context, work func(context.Context) (
 	}
 }
 
-// started tells whether the value was ever wanted.
+// finished tells whether the value is there.
 func (f *future[T]) finished() bool {
 	select {
 	case <-f.done:

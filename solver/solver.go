@@ -175,38 +175,64 @@ func (t *task) keys(ctx context.Context) (Key, error) {
 	})
 }
 
-// evaluate gets the outputs from the cache or makes them.
+// evaluate gets the outputs from the cache or makes them. The operation starts
+// when all that it needs is there.
 func (t *task) evaluate(ctx context.Context) (outs []*Snapshot, err error) {
 	if err := t.inputKeys(ctx); err != nil {
 		return nil, err
 	}
-	t.b.emit(Event{Vertex: t.v, Kind: Started})
-	cached := false
-	defer func() {
-		if cached {
-			t.b.emit(Event{Vertex: t.v, Kind: Cached})
-			return
-		}
-		t.b.emit(Event{Vertex: t.v, Kind: Done, Err: err})
-	}()
+	end := func(bool, error) {}
+	if len(t.in) == 0 {
+		end = t.start() // finding out what a source is takes its time
+	}
 	k, err := t.keys(ctx)
 	if err != nil {
+		end(false, err)
 		return nil, err
 	}
 	if !t.v.Meta.IgnoreCache {
-		if outs, cached, err = t.b.opt.Cache.Get(ctx, k.Digest()); err != nil || cached {
+		outs, ok, err := t.b.opt.Cache.Get(ctx, k.Digest())
+		if err != nil || ok {
+			if len(t.in) > 0 {
+				end = t.start()
+			}
+			end(ok, err)
 			return outs, t.failed(err)
 		}
 	}
-	t.b.emit(Event{Vertex: t.v, Kind: Missed, Key: k})
-	if outs, err = t.run(ctx); err != nil {
-		return nil, t.failed(err)
+	if _, err := snapshots(ctx, t.in); err != nil {
+		return nil, err
 	}
-	return outs, t.failed(t.b.opt.Cache.Put(ctx, k.Digest(), t.v.Name(), outs))
+	if err := t.b.slots.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer t.b.slots.Release(1)
+	if len(t.in) > 0 {
+		end = t.start()
+	}
+	t.b.emit(Event{Vertex: t.v, Kind: Missed, Key: k})
+	outs, err = t.op.run(ctx, t.in)
+	if err == nil {
+		err = t.b.opt.Cache.Put(ctx, k.Digest(), t.v.Name(), outs)
+	}
+	err = t.failed(err)
+	end(false, err)
+	return outs, err
 }
 
-// inputKeys works out the keys of the inputs side by side, so that this vertex
-// starts when they are known.
+// start tells that the operation starts, and returns what tells that it ends.
+func (t *task) start() func(cached bool, err error) {
+	t.b.emit(Event{Vertex: t.v, Kind: Started})
+	return func(cached bool, err error) {
+		kind := Done
+		if cached {
+			kind = Cached
+		}
+		t.b.emit(Event{Vertex: t.v, Kind: kind, Err: err})
+	}
+}
+
+// inputKeys works out the keys of the inputs side by side.
 func (t *task) inputKeys(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, in := range t.in {
@@ -216,17 +242,6 @@ func (t *task) inputKeys(ctx context.Context) error {
 		})
 	}
 	return g.Wait()
-}
-
-func (t *task) run(ctx context.Context) ([]*Snapshot, error) {
-	if _, err := snapshots(ctx, t.in); err != nil {
-		return nil, err
-	}
-	if err := t.b.slots.Acquire(ctx, 1); err != nil {
-		return nil, err
-	}
-	defer t.b.slots.Release(1)
-	return t.op.run(ctx, t.in)
 }
 
 // snapshots works out results side by side. Of several errors the first one

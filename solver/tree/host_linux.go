@@ -63,7 +63,7 @@ func xattrsOf(name string) ([]Xattr, error) {
 	}
 	var xattrs []Xattr
 	for key := range strings.SplitSeq(strings.TrimSuffix(string(buf[:n]), "\x00"), "\x00") {
-		if key != "security.capability" && !strings.HasPrefix(key, "user.") {
+		if key != "security.capability" && !strings.HasPrefix(key, "user.") || strings.HasPrefix(key, "user.overlay.") {
 			continue
 		}
 		value := make([]byte, 1<<16)

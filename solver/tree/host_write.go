@@ -13,6 +13,8 @@ type HostOptions struct {
 	// Owners sets owners, extended attributes and devices, which needs
 	// privileges. Without it devices are left out.
 	Owners bool
+	// OneOwner gives all files to root: for user namespaces without others.
+	OneOwner bool
 }
 
 // WriteDir writes the files of a tree into a directory of the host, which must
@@ -107,7 +109,11 @@ func (w *hostWriter) file(at *os.Root, name string, n *Node) error {
 func (w *hostWriter) values(at *os.Root, name string, n *Node) error {
 	m := n.meta
 	if w.opt.Owners {
-		if err := at.Lchown(name, int(m.UID), int(m.GID)); err != nil {
+		uid, gid := int(m.UID), int(m.GID)
+		if w.opt.OneOwner {
+			uid, gid = 0, 0
+		}
+		if err := at.Lchown(name, uid, gid); err != nil {
 			return err
 		}
 	}

@@ -50,14 +50,24 @@ func (c *config) confine() error {
 			return err
 		}
 	}
-	if err := syscall.Setgroups(c.Groups); err != nil {
+	return c.become()
+}
+
+// become takes on the user of the process. Where root is the only user there are
+// no other groups either, and root needs none.
+func (c *config) become() error {
+	if err := syscall.Setgroups(c.Groups); err != nil && !oneID() {
 		return fmt.Errorf("set groups: %w", err)
 	}
-	if err := syscall.Setgid(c.GID); err != nil {
-		return fmt.Errorf("set group %d: %w", c.GID, err)
+	err := syscall.Setgid(c.GID)
+	if err == nil {
+		err = syscall.Setuid(c.UID)
 	}
-	if err := syscall.Setuid(c.UID); err != nil {
-		return fmt.Errorf("set user %d: %w", c.UID, err)
+	if err != nil && oneID() {
+		return fmt.Errorf("run as %d:%d: root is the only user here; with newuidmap and a range in /etc/subuid there are others", c.UID, c.GID)
+	}
+	if err != nil {
+		return fmt.Errorf("run as %d:%d: %w", c.UID, c.GID, err)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 
 	subid "github.com/moby/sys/user"
@@ -138,6 +139,13 @@ func awaitIDs() {
 	_, _ = r.Read(make([]byte, 1)) // ends when the parent closes its end
 	r.Close()
 	os.Setenv(entered, "1")
+}
+
+// oneID tells whether this process is in a user namespace with a single user.
+func oneID() bool {
+	data, err := os.ReadFile("/proc/self/uid_map")
+	f := strings.Fields(string(data))
+	return err == nil && len(f) == 3 && f[2] == "1"
 }
 
 // Available tells why processes cannot run here; nil if they can.

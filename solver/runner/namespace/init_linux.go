@@ -33,10 +33,8 @@ func Main() {
 	runtime.LockOSThread()
 	fault := os.NewFile(4, "fault")
 	unix.CloseOnExec(4)
-	if err := run(os.NewFile(3, "config")); err != nil {
-		fmt.Fprint(fault, err)
-		os.Exit(1)
-	}
+	fmt.Fprint(fault, run(os.NewFile(3, "config")))
+	os.Exit(1)
 }
 
 // run sets the container up and starts the process. It only returns on an error.

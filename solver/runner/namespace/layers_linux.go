@@ -68,7 +68,7 @@ func (r *Runner) layer(l tree.Layer, delta *tree.Node) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := tree.WriteDir(tmp, delta, r.store, tree.HostOptions{Owners: true}); err != nil {
+	if err := tree.WriteDir(tmp, delta, r.store, tree.HostOptions{Owners: true, OneOwner: r.oneOwner}); err != nil {
 		return "", errors.Join(fmt.Errorf("write layer: %w", err), os.RemoveAll(tmp))
 	}
 	if err := os.Rename(tmp, dir); err != nil {
@@ -118,6 +118,10 @@ func (r *Runner) changed(base *tree.Node, upper string, stubs map[string]bool) (
 	reader := tree.HostReader{Store: r.store, Meta: func(f tree.HostFile) tree.Meta {
 		if f.Info.IsDir() && isOpaque(filepath.Join(upper, filepath.FromSlash(f.Path))) {
 			opaque[f.Path] = true
+		}
+		if old := base.Get(f.Path); r.oneOwner && old != nil {
+			// On disk all belongs to root, but in the tree as before.
+			f.Meta.UID, f.Meta.GID = old.Meta().UID, old.Meta().GID
 		}
 		return f.Meta
 	}}

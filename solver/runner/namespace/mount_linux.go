@@ -69,11 +69,12 @@ func overlay(m *mount) error {
 		return err
 	}
 	opts := "lowerdir=" + strings.Join(lower, ":") + ",upperdir=" + m.Upper + ",workdir=" + m.Work
-	if err := unix.Mount("overlay", m.Merged, "overlay", 0, opts+",redirect_dir=off,index=off,metacopy=off"); err != nil {
+	err := unix.Mount("overlay", m.Merged, "overlay", 0, opts+",redirect_dir=off,index=off,metacopy=off")
+	if errors.Is(err, unix.EPERM) {
 		// In a user namespace the attributes of overlays are those of users.
-		return errors.Join(err, unix.Mount("overlay", m.Merged, "overlay", 0, opts+",userxattr"))
+		err = unix.Mount("overlay", m.Merged, "overlay", 0, opts+",userxattr")
 	}
-	return nil
+	return err
 }
 
 // system mounts what every process sees of the system.

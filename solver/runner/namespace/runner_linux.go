@@ -14,8 +14,9 @@ import (
 
 // Runner is a [runner.Runner].
 type Runner struct {
-	store *tree.Store
-	dir   string
+	store    *tree.Store
+	dir      string
+	oneOwner bool // files can belong to root only
 }
 
 // New returns a runner that keeps what it needs in a directory: layers as
@@ -26,7 +27,7 @@ func New(dir string, store *tree.Store) (*Runner, error) {
 			return nil, err
 		}
 	}
-	return &Runner{store: store, dir: dir}, nil
+	return &Runner{store: store, dir: dir, oneOwner: oneID()}, nil
 }
 
 // Run implements [runner.Runner].
@@ -157,7 +158,11 @@ func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, erro
 	}
 	// The root of an overlay looks as its upper directory does.
 	meta := m.Tree.Meta()
-	return out, errors.Join(os.Chown(out.Upper, int(meta.UID), int(meta.GID)), os.Chmod(out.Upper, tree.FileMode(meta.Mode)))
+	err = os.Chmod(out.Upper, tree.FileMode(meta.Mode))
+	if !c.r.oneOwner {
+		err = errors.Join(err, os.Chown(out.Upper, int(meta.UID), int(meta.GID)))
+	}
+	return out, err
 }
 
 // outputs reads what the process changed.

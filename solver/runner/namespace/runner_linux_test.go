@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +18,10 @@ import (
 
 func TestMain(m *testing.M) {
 	Main()
+	if err := Enter(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	os.Exit(m.Run())
 }
 
@@ -133,6 +138,12 @@ func TestIdentity(t *testing.T) {
 		}
 	}
 	p.User = "me"
+	if oneID() {
+		if _, err := w.Run(t.Context(), p); err == nil || !strings.Contains(err.Error(), "root is the only user here") {
+			t.Errorf("another user: %v", err)
+		}
+		return
+	}
 	out, _ = w.run(t, p)
 	for _, want := range []string{"Uid: 12", "Gid: 34", "CapEff: 0000000000000000", "/home/me"} {
 		if !strings.Contains(out, want) {
