@@ -2,8 +2,6 @@ package options
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -19,35 +17,22 @@ type Scanner struct {
 	Params map[string]string // for the image: attributes that mean nothing to us
 }
 
-// setAttestations reads what attestations are asked for, in either form of the
-// keys. SBOMs are made here, provenance by the builder.
-func (o *Options) setAttestations(opts map[string]string) error {
-	asked := map[string]string{}
-	for _, key := range slices.Sorted(maps.Keys(opts)) {
-		kind, ok := strings.CutPrefix(key, "attest:")
-		if !ok {
-			kind, ok = strings.CutPrefix(key, "build-arg:BUILDKIT_ATTEST_")
-		}
-		if ok {
-			asked[strings.ToLower(kind)] = opts[key]
-		}
+// setAttestation reads what attestations are asked for. SBOMs are made here,
+// provenance by the builder. Of two for a kind the last holds.
+func setAttestation(o *Options, kind, v string) error {
+	kind = strings.ToLower(kind)
+	attrs, err := attributes(v)
+	if err != nil {
+		return fmt.Errorf("failed to parse %s: %w", kind, err)
 	}
-	for _, kind := range slices.Sorted(maps.Keys(asked)) {
-		attrs, err := attributes(asked[kind])
-		if err != nil {
-			return fmt.Errorf("failed to parse %s: %w", kind, err)
-		}
-		switch kind {
-		case "provenance":
-		case "sbom":
-			if o.SBOM, err = scanner(attrs); err != nil {
-				return err
-			}
-		default:
-			return fmt.Errorf("unknown attestation type %q", kind)
-		}
+	switch kind {
+	case "provenance":
+	case "sbom":
+		o.SBOM, err = scanner(attrs)
+	default:
+		err = fmt.Errorf("unknown attestation type %q", kind)
 	}
-	return nil
+	return err
 }
 
 // attributes reads comma-separated key=value. Of two values of a key the last

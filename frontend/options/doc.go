@@ -2,7 +2,7 @@
 // with --build-arg, --target, --platform and the like, as the builder hands it
 // on.
 //
-// The table in options.go names every key, so that they can be seen at once;
+// The table in table.go names every key, so that they can be seen at once;
 // [Parse] turns a map of them into typed values and says of a wrong one which
 // key it is.
 //

@@ -39,6 +39,8 @@ type Options struct {
 	RequestID  *string // sub-request; nil is a build
 	Caps       string  // frontend capabilities that the client relies on
 	Redirected bool    // we were chosen by # syntax or the like
+
+	contextKey string // the key of Context
 }
 
 // CacheImport is a place to import cache from.
@@ -47,59 +49,10 @@ type CacheImport struct {
 	Attrs map[string]string
 }
 
-// setter puts an option's value into the options.
-type setter func(o *Options, value string) error
-
-// table is every key of its own. Keys that stand for a family are in families.
-var table = map[string]setter{
-	"target":             func(o *Options, v string) error { o.Plan.Target = v; return nil },
-	"platform":           setPlatforms,
-	"filename":           func(o *Options, v string) error { o.Filename = v; return nil },
-	"dockerfilekey":      func(o *Options, v string) error { o.DockerfileDir, o.LocalDockerfile = v, true; return nil },
-	"contextsubdir":      func(o *Options, v string) error { o.ContextSubDir = &v; return nil },
-	"no-cache":           setNoCache,
-	"cache-imports":      setCacheImports,
-	"cache-from":         setCacheFrom,
-	"image-resolve-mode": setResolveMode,
-	"add-hosts":          setHosts,
-	"force-network-mode": setNetwork,
-	"hostname":           func(o *Options, v string) error { o.Plan.Hostname = v; return nil },
-	"shm-size":           setShmSize,
-	"ulimit":             setUlimits,
-	"cgroup-parent":      func(o *Options, v string) error { o.Plan.CgroupParent = v; return nil },
-	"requestid":          func(o *Options, v string) error { o.RequestID = &v; return nil },
-	"frontend.caps":      func(o *Options, v string) error { o.Caps = v; return nil },
-	"cmdline":            func(o *Options, _ string) error { o.Redirected = true; return nil },
-
-	"memory":     limit("memory", func(r *plan.Resources) *int64 { return &r.Memory }, 1),
-	"memswap":    limit("memswap", func(r *plan.Resources) *int64 { return &r.MemorySwap }, -1),
-	"cpuquota":   limit("cpuquota", func(r *plan.Resources) *int64 { return &r.CPUQuota }, 1),
-	"cpushares":  share("cpushares", func(r *plan.Resources) *uint64 { return &r.CPUShares }),
-	"cpuperiod":  share("cpuperiod", func(r *plan.Resources) *uint64 { return &r.CPUPeriod }),
-	"cpusetcpus": cpus("cpusetcpus", func(r *plan.Resources) *string { return &r.CPUSetCPUs }),
-	"cpusetmems": cpus("cpusetmems", func(r *plan.Resources) *string { return &r.CPUSetMems }),
-
-	"build-arg:BUILDKIT_CACHE_MOUNT_NS":       func(o *Options, v string) error { o.Plan.CacheIDNamespace = v; return nil },
-	"build-arg:BUILDKIT_SANDBOX_HOSTNAME":     setHostnameArg,
-	"build-arg:BUILDKIT_GIT_ADVICE":           setGitAdvice,
-	"build-arg:BUILDKIT_CONTEXT_KEEP_GIT_DIR": setKeepGitDir,
-	"build-arg:SOURCE_DATE_EPOCH":             func(o *Options, v string) error { o.CommitTimes = v != ""; return nil },
-}
-
-// families are keys with a part that is free.
-var families = []struct {
-	prefix string
-	set    func(o *Options, name, value string)
-}{
-	{"build-arg:", func(o *Options, k, v string) { o.Plan.BuildArgs[k] = v }},
-	{"label:", func(o *Options, k, v string) { o.Plan.Labels[k] = v }},
-	{"local-sessionid:", func(o *Options, k, v string) { o.Sessions[k] = v }},
-	{"context:", func(o *Options, k, v string) { o.Named[k] = v }},
-	{"sharedkey:localdir:", func(o *Options, k, v string) { o.SharedKeys[k] = v }},
-	{"input-metadata:", func(o *Options, k, v string) { o.InputMetadata[k] = v }},
-}
-
 // Parse reads the options. Unknown keys are the business of others.
+//
+// Of several wrong values the one whose key comes first in the table is
+// reported, by an error that names the key and what it may be.
 func Parse(opts map[string]string) (*Options, error) {
 	o := &Options{
 		Filename:      DefaultFilename,
@@ -108,56 +61,76 @@ func Parse(opts map[string]string) (*Options, error) {
 		Named:         map[string]string{},
 		SharedKeys:    map[string]string{},
 		InputMetadata: map[string]string{},
+		contextKey:    "context",
 	}
 	o.Plan.BuildArgs = map[string]string{}
 	o.Plan.Labels = map[string]string{}
-	if opts["override-copy-image"] != "" {
-		return nil, errors.New("support for \"override-copy-image\" was removed in BuildKit 0.11")
-	}
-	if on, _ := strconv.ParseBool(opts["build-arg:BUILDKIT_DISABLE_FILEOP"]); on {
-		return nil, errors.New("support for \"BUILDKIT_DISABLE_FILEOP\" build-arg was removed in BuildKit 0.11")
-	}
-	for _, key := range slices.Sorted(maps.Keys(opts)) {
-		for _, f := range families {
-			if name, ok := strings.CutPrefix(key, f.prefix); ok {
-				f.set(o, name, opts[key])
-			}
-		}
-	}
-	for _, key := range order(opts) {
-		if err := table[key](o, opts[key]); err != nil {
+	keys := slices.Sorted(maps.Keys(opts))
+	for i := range table {
+		if err := table[i].apply(o, opts, keys); err != nil {
 			return nil, err
 		}
 	}
-	if err := o.setMultiPlatform(opts); err != nil {
-		return nil, err
-	}
-	if err := o.setAttestations(opts); err != nil {
-		return nil, err
-	}
-	contextKey, ok := opts["contextkey"]
-	if !ok {
-		contextKey = "context"
-	}
-	o.Context = opts[contextKey]
+	o.Context = opts[o.contextKey]
 	return o, nil
 }
 
-// order returns the given keys of the table: build arguments last, as they
-// override what other keys set.
-func order(opts map[string]string) []string {
-	var keys []string
-	for _, args := range []bool{false, true} {
-		for _, k := range slices.Sorted(maps.Keys(opts)) {
-			if _, known := table[k]; known && strings.HasPrefix(k, "build-arg:") == args {
-				keys = append(keys, k)
-			}
+// apply gives the option its value. keys are those of opts, sorted.
+func (row *option) apply(o *Options, opts map[string]string, keys []string) error {
+	if !strings.HasSuffix(row.key, ">") {
+		v, ok := opts[row.key]
+		if arg := opts[row.or]; arg != "" {
+			v, ok = arg, true
+		}
+		if !ok {
+			return nil
+		}
+		return row.check(row.set(o, "", v))
+	}
+	prefix := row.prefix()
+	first, _ := slices.BinarySearch(keys, prefix)
+	for _, key := range keys[first:] {
+		name, ok := strings.CutPrefix(key, prefix)
+		if !ok {
+			break
+		}
+		if err := row.check(row.set(o, name, opts[key])); err != nil {
+			return err
 		}
 	}
-	return keys
+	return nil
 }
 
-func setPlatforms(o *Options, v string) error {
+// prefix is what the keys of a family begin with.
+func (row *option) prefix() string { return row.key[:strings.IndexByte(row.key, '<')] }
+
+// check words the error about a value.
+func (row *option) check(err error) error {
+	if err == nil || row.value == "" {
+		return err
+	}
+	return fmt.Errorf("%w (%s is %s)", err, row.key, row.value)
+}
+
+func removed(what string) error {
+	return fmt.Errorf("support for %s was removed in BuildKit 0.11", what)
+}
+
+func refuseCopyImage(_ *Options, _, v string) error {
+	if v != "" {
+		return removed(`"override-copy-image"`)
+	}
+	return nil
+}
+
+func refuseFileOp(_ *Options, _, v string) error {
+	if off, _ := strconv.ParseBool(v); off {
+		return removed(`"BUILDKIT_DISABLE_FILEOP" build-arg`)
+	}
+	return nil
+}
+
+func setPlatforms(o *Options, _, v string) error {
 	if v == "" {
 		return nil
 	}
@@ -168,17 +141,12 @@ func setPlatforms(o *Options, v string) error {
 		}
 		o.Platforms = append(o.Platforms, platforms.Normalize(p))
 	}
+	o.Plan.MultiPlatform = len(o.Platforms) > 1
 	return nil
 }
 
 // setMultiPlatform decides whether the result is an index.
-func (o *Options) setMultiPlatform(opts map[string]string) error {
-	several := len(o.Platforms) > 1
-	o.Plan.MultiPlatform = several
-	v := opts["build-arg:BUILDKIT_MULTI_PLATFORM"]
-	if v == "" {
-		v = opts["multi-platform"]
-	}
+func setMultiPlatform(o *Options, _, v string) error {
 	if v == "" {
 		return nil
 	}
@@ -186,14 +154,14 @@ func (o *Options) setMultiPlatform(opts map[string]string) error {
 	if err != nil {
 		return fmt.Errorf("invalid boolean value for multi-platform: %s", v)
 	}
-	if several && !b {
+	if len(o.Platforms) > 1 && !b {
 		return errors.New("conflicting config: returning multiple target platforms is not allowed")
 	}
 	o.Plan.MultiPlatform = b
 	return nil
 }
 
-func setNoCache(o *Options, v string) error {
+func setNoCache(o *Options, _, v string) error {
 	if v == "" {
 		o.Plan.NoCache.All = true
 		return nil
@@ -202,7 +170,7 @@ func setNoCache(o *Options, v string) error {
 	return nil
 }
 
-func setResolveMode(o *Options, v string) error {
+func setResolveMode(o *Options, _, v string) error {
 	switch v {
 	case "", "default", "pull", "local":
 		o.Plan.ResolveMode = v
@@ -211,7 +179,7 @@ func setResolveMode(o *Options, v string) error {
 	return fmt.Errorf("invalid image-resolve-mode: %s", v)
 }
 
-func setNetwork(o *Options, v string) error {
+func setNetwork(o *Options, _, v string) error {
 	switch v {
 	case "", "none", "host", "sandbox":
 		o.Plan.Network = v
@@ -220,14 +188,7 @@ func setNetwork(o *Options, v string) error {
 	return fmt.Errorf("invalid netmode %s", v)
 }
 
-func setHostnameArg(o *Options, v string) error {
-	if v != "" {
-		o.Plan.Hostname = v
-	}
-	return nil
-}
-
-func setGitAdvice(o *Options, v string) (err error) {
+func setGitAdvice(o *Options, _, v string) (err error) {
 	if v == "" {
 		return nil
 	}
@@ -240,7 +201,22 @@ func setGitAdvice(o *Options, v string) (err error) {
 // setKeepGitDir takes no notice of what is no boolean.
 //
 // Upstream: unlike all other options.
-func setKeepGitDir(o *Options, v string) error {
+func setKeepGitDir(o *Options, _, v string) error {
 	o.KeepGitDir, _ = strconv.ParseBool(v)
+	return nil
+}
+
+func setDockerfileDir(o *Options, _, v string) error {
+	o.DockerfileDir, o.LocalDockerfile = v, true
+	return nil
+}
+
+func setSubDir(o *Options, _, v string) error {
+	o.ContextSubDir = &v
+	return nil
+}
+
+func setCommitTimes(o *Options, _, v string) error {
+	o.CommitTimes = v != ""
 	return nil
 }

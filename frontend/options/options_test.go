@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"slipway/plan"
 )
@@ -17,6 +18,19 @@ func TestParse(t *testing.T) {
 		want  func(*Options)
 	}{
 		{"nothing", nil, func(*Options) {}},
+		{"empty values", map[string]string{
+			"platform": "", "image-resolve-mode": "", "add-hosts": "", "shm-size": "", "ulimit": "", "memory": "", "memswap": "",
+			"cpushares": "", "cpuperiod": "", "cpuquota": "", "cpusetcpus": "", "cpusetmems": "", "force-network-mode": "",
+			"multi-platform": "", "cache-imports": "", "cache-from": "", "override-copy-image": "", "target": "", "hostname": "",
+		}, func(*Options) {}},
+		{"unknown keys", map[string]string{"source": "x", "vcs:revision": "y", "context": "", "build-arg": "z"}, func(*Options) {}},
+		{"an SBOM", map[string]string{"attest:SBOM": "A=1,generator=b,A=2", "attest:provenance": "mode=max"}, func(o *Options) {
+			o.SBOM = &Scanner{Image: "docker.io/library/b:latest", Params: map[string]string{"A": "2"}}
+		}},
+		{"an SBOM by default", map[string]string{"build-arg:BUILDKIT_ATTEST_SBOM": ""}, func(o *Options) {
+			o.SBOM = &Scanner{Image: "docker.io/docker/buildkit-syft-scanner:stable-1", Params: map[string]string{}}
+			o.Plan.BuildArgs["BUILDKIT_ATTEST_SBOM"] = ""
+		}},
 		{"families", map[string]string{
 			"build-arg:A": "1", "label:b": "2", "local-sessionid:context": "s", "context:base": "docker-image://x",
 		}, func(o *Options) {
@@ -58,6 +72,7 @@ func TestParse(t *testing.T) {
 		{"the context under another key", map[string]string{"contextkey": "c", "c": "https://x/y.git", "context": "no"}, func(o *Options) {
 			o.Context = "https://x/y.git"
 		}},
+		{"the context's key names itself", map[string]string{"contextkey": "contextkey"}, func(o *Options) { o.Context = "contextkey" }},
 	} {
 		want, err := Parse(nil)
 		if err != nil {
@@ -69,7 +84,7 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s: %v", tc.about, err)
 			continue
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Options{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tc.about, diff)
 		}
 	}
@@ -113,6 +128,53 @@ func TestErrors(t *testing.T) {
 		_, err := Parse(map[string]string{key: tc.value})
 		if err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s=%s: %v, want %q", key, tc.value, err, tc.want)
+			continue
+		}
+		if row := rowOf(key); !strings.HasSuffix(err.Error(), " ("+row.key+" is "+row.value+")") {
+			t.Errorf("%s=%s: %v does not say what is allowed", key, tc.value, err)
+		}
+	}
+}
+
+// rowOf finds the row of the table for a key: the most specific one.
+func rowOf(key string) *option {
+	var found *option
+	for i := range table {
+		row := &table[i]
+		exact := row.key == key || row.or == key
+		family := strings.HasSuffix(row.key, ">") && strings.HasPrefix(key, row.prefix())
+		if exact || family && (found == nil || len(row.prefix()) > len(found.key)) {
+			found = row
+		}
+		if exact {
+			break
+		}
+	}
+	return found
+}
+
+// TestTable: every row says all that a reader wants to know, and each key has
+// one row.
+func TestTable(t *testing.T) {
+	seen := map[string]bool{}
+	for _, row := range table {
+		if seen[row.key] || row.key == "" {
+			t.Errorf("%q is there twice, or empty", row.key)
+		}
+		seen[row.key] = true
+		if row.value == "" || row.effect == "" || row.set == nil {
+			t.Errorf("%s does not say its value, its effect or how it is set", row.key)
+		}
+	}
+}
+
+// TestFirstError: of several faults the first of the table is reported, every
+// time.
+func TestFirstError(t *testing.T) {
+	for range 20 {
+		_, err := Parse(map[string]string{"platform": "a/b/c/d", "add-hosts": "x", "memory": "x", "attest:x": "", "multi-platform": "x"})
+		if err == nil || !strings.Contains(err.Error(), "failed to parse target platform") {
+			t.Fatalf("error %v", err)
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"slipway/plan"
 )
 
-func setShmSize(o *Options, v string) error {
+func setShmSize(o *Options, _, v string) error {
 	if v == "" {
 		return nil
 	}
@@ -26,7 +26,7 @@ func setShmSize(o *Options, v string) error {
 	return nil
 }
 
-func setUlimits(o *Options, v string) error {
+func setUlimits(o *Options, _, v string) error {
 	if v == "" {
 		return nil
 	}
@@ -46,7 +46,7 @@ func setUlimits(o *Options, v string) error {
 
 // setHosts reads host=ip pairs. They are in lower case, as host names have no
 // case.
-func setHosts(o *Options, v string) error {
+func setHosts(o *Options, _, v string) error {
 	if v == "" {
 		return nil
 	}
@@ -68,7 +68,7 @@ func setHosts(o *Options, v string) error {
 	return nil
 }
 
-func setCacheImports(o *Options, v string) error {
+func setCacheImports(o *Options, _, v string) error {
 	if v == "" {
 		return nil
 	}
@@ -76,12 +76,12 @@ func setCacheImports(o *Options, v string) error {
 	if err := json.Unmarshal([]byte(v), &list); err != nil {
 		return fmt.Errorf("failed to unmarshal cache-imports (%q): %w", v, err)
 	}
-	o.CacheImports = append(list, o.CacheImports...)
+	o.CacheImports = append(o.CacheImports, list...)
 	return nil
 }
 
 // setCacheFrom reads the older form: references of images.
-func setCacheFrom(o *Options, v string) error {
+func setCacheFrom(o *Options, _, v string) error {
 	if v == "" {
 		return nil
 	}
@@ -105,7 +105,7 @@ func (o *Options) resources() *plan.Resources {
 // limit reads a number of bytes or microseconds; least is 1, or -1 where that
 // stands for no limit.
 func limit(key string, field func(*plan.Resources) *int64, least int64) setter {
-	return func(o *Options, v string) error {
+	return func(o *Options, _, v string) error {
 		if v == "" {
 			return nil
 		}
@@ -125,7 +125,7 @@ func limit(key string, field func(*plan.Resources) *int64, least int64) setter {
 }
 
 func share(key string, field func(*plan.Resources) *uint64) setter {
-	return func(o *Options, v string) error {
+	return func(o *Options, _, v string) error {
 		if v == "" {
 			return nil
 		}
@@ -146,7 +146,7 @@ const maxCPU = 8192
 
 // cpus reads a list like 0-3,5.
 func cpus(key string, field func(*plan.Resources) *string) setter {
-	return func(o *Options, v string) error {
+	return func(o *Options, _, v string) error {
 		if v == "" {
 			return nil
 		}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/moby/buildkit/solver/errdefs"
@@ -54,7 +55,7 @@ func Compare(a, b *Record) Differences {
 			d[kind] = text
 		}
 	}
-	set(ErrorText, textDiff(textOfError(a.Err), textOfError(b.Err)))
+	set(ErrorText, textDiff(textOfError(a.Err), allowed.ReplaceAllString(textOfError(b.Err), "")))
 	set(ErrorLocations, textDiff(errorLocations(a.Err), errorLocations(b.Err)))
 	set(Warnings, textDiff(warningsText(a.Warnings), warningsText(b.Warnings)))
 	if a.Err == nil && b.Err == nil { // a failing build cuts off what runs beside it
@@ -168,6 +169,10 @@ func warningsText(warnings []Warning) string {
 	}
 	return b.String()
 }
+
+// allowed is what ours adds to errors about options: what the value may be.
+// Clients that match on the text before it do not mind.
+var allowed = regexp.MustCompile(` \([a-z]\S+ is [^()\n]*\)$`)
 
 func textOfError(err error) string {
 	if err == nil {

@@ -13,7 +13,7 @@ import (
 // specification.
 func Categories() []string {
 	return []string{
-		"lex", "args", "from", "copy", "run", "mount", "config", "onbuild",
+		"options", "lex", "args", "from", "copy", "run", "mount", "config", "onbuild",
 		"context", "platform", "epoch", "sbom", "link", "lint", "requests", "error", "windows",
 	}
 }
