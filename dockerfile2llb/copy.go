@@ -2,7 +2,6 @@ package dockerfile2llb
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/solver/pb"
@@ -13,37 +12,45 @@ import (
 
 // copy says COPY and ADD: one operation with an action for each source.
 func (e *emitter) copy(out llb.Output, s *plan.Copy) (llb.Output, error) {
-	var action *llb.FileAction
-	for _, src := range s.Sources {
-		from, path, info, err := e.copySource(s, src)
-		if err != nil {
+	f := &file{base: out, actions: make([]action, len(s.Sources))}
+	for i, src := range s.Sources {
+		if err := e.copyAction(&f.actions[i], s, src); err != nil {
 			return nil, err
 		}
-		opts := append([]llb.CopyOption{info}, copyOptions(s)...)
-		if action == nil {
-			action = llb.Copy(from, path, s.Dest, opts...)
-		} else {
-			action = action.Copy(from, path, s.Dest, opts...)
-		}
 	}
-	base := llb.NewState(out)
-	opts := e.constraints(&s.StepInfo)
 	// Upstream: with --chmod a linked copy is an ordinary one.
 	if !s.Link || s.Chmod != nil || !e.supports(pb.CapMergeOp) {
-		return base.File(action, opts...).Output(), nil
+		return e.newOp(f, &s.StepInfo), nil
 	}
-	return e.link(base, action, s, opts), nil
+	return e.link(f, s), nil
+}
+
+// copyAction copies from one source.
+func (e *emitter) copyAction(a *action, s *plan.Copy, src plan.CopySource) error {
+	c := &pb.FileActionCopy{
+		Dest: cleanDest(s.Dest), Mode: -1, Timestamp: -1, CreateDestPath: true,
+		Owner: chown(s.Chown), ExcludePatterns: s.Exclude,
+	}
+	if s.Chmod != nil {
+		c.Mode, c.ModeStr = int32(s.Chmod.Mode), s.Chmod.Symbolic
+	}
+	var err error
+	a.owner = c.Owner
+	a.source, err = e.copySource(c, s, src)
+	a.msg.Action = &pb.FileAction_Copy{Copy: c}
+	return err
 }
 
 // link copies into an empty tree and merges that over the base, so that the
 // copy stays valid when the base changes. Both are one group for progress.
-func (e *emitter) link(base llb.State, action *llb.FileAction, s *plan.Copy, opts []llb.ConstraintsOpt) llb.Output {
+func (e *emitter) link(f *file, s *plan.Copy) llb.Output {
+	base := llb.NewState(f.base)
+	f.base = nil
 	id := groupID(s)
-	alone := slices.Concat([]llb.ConstraintsOpt{llb.Platform(s.Platform)}, opts,
-		[]llb.ConstraintsOpt{llb.ProgressGroup(id, s.Name, true)})
-	merged := slices.Concat(opts,
-		[]llb.ConstraintsOpt{llb.ProgressGroup(id, s.Name, false), llb.WithCustomName(s.LinkName)})
-	return llb.Merge([]llb.State{base, llb.Scratch().File(action, alone...)}, merged...).Output()
+	alone := e.newOp(f, &s.StepInfo)
+	alone.progress = &pb.ProgressGroup{Id: id, Name: s.Name, Weak: true}
+	merged := append(e.constraints(&s.StepInfo), llb.ProgressGroup(id, s.Name, false), llb.WithCustomName(s.LinkName))
+	return llb.Merge([]llb.State{base, llb.NewState(alone)}, merged...).Output()
 }
 
 // groupID names the progress group of a step. It is made of what tells steps
@@ -51,15 +58,4 @@ func (e *emitter) link(base llb.State, action *llb.FileAction, s *plan.Copy, opt
 func groupID(s *plan.Copy) string {
 	key := fmt.Sprintf("%s\x00%d\x00%v", s.Name, s.Range.Start, s.Platform)
 	return digest.FromString(key).Encoded()[:25]
-}
-
-func copyOptions(s *plan.Copy) []llb.CopyOption {
-	var opts []llb.CopyOption
-	if s.Chown != "" {
-		opts = append(opts, llb.WithUser(s.Chown))
-	}
-	if len(s.Exclude) > 0 {
-		opts = append(opts, llb.WithExcludePatterns(s.Exclude))
-	}
-	return opts
 }

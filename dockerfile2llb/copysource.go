@@ -2,43 +2,35 @@ package dockerfile2llb
 
 import (
 	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 
 	"slipway/plan"
 )
 
-// copySource returns where a source comes from, its path there and how it is
-// copied.
-func (e *emitter) copySource(s *plan.Copy, src plan.CopySource) (llb.State, string, *llb.CopyInfo, error) {
-	info := &llb.CopyInfo{Mode: chmod(s.Chmod), CreateDestPath: true}
+// copySource sets what is copied and how, and returns where it comes from.
+func (e *emitter) copySource(c *pb.FileActionCopy, s *plan.Copy, src plan.CopySource) (llb.Output, error) {
 	switch src := src.(type) {
 	case *plan.CopyInline:
-		return inline(s, src), src.Path, info, nil
+		c.Src = clean(src.Path)
+		return inline(s, src).Output(), nil
 	case *plan.CopyURL:
-		info.AttemptUnpack = src.Unpack
+		c.Src = clean(src.Filename)
+		c.AttemptUnpackDockerCompatibility = src.Unpack
 		// Upstream: it has an empty description and no place in the file.
-		return Download(src, llb.WithCustomName(s.Name), describe("")), src.Filename, info, nil
+		return Download(src, llb.WithCustomName(s.Name), describe("")).Output(), nil
 	case *plan.CopyGit:
-		return Checkout(src, e.plan.Options.GitAdvice, llb.WithCustomName(s.Name)), "/", info, nil
+		c.Src = "/"
+		return Checkout(src, e.plan.Options.GitAdvice, llb.WithCustomName(s.Name)).Output(), nil
 	case *plan.CopyTree:
-		info.FollowSymlinks = true
-		info.CopyDirContentsOnly = true
-		info.IncludePatterns = src.Include
-		info.RequiredPaths = src.Required
-		info.AttemptUnpack = src.Unpack
-		info.AllowWildcard = true
-		info.AllowEmptyWildcard = true
-		st, err := e.tree(src.Tree)
-		return st, src.Path, info, err
+		c.Src = clean(src.Path)
+		c.IncludePatterns, c.RequiredPaths = src.Include, src.Required
+		c.AllowWildcard, c.AllowEmptyWildcard = true, true
+		c.FollowSymlink, c.DirCopyContents = true, true
+		c.AttemptUnpackDockerCompatibility = src.Unpack
+		return e.tree(src.Tree)
 	}
 	panic("dockerfile2llb: unknown copy source")
-}
-
-func chmod(c *plan.Chmod) *llb.ChmodOpt {
-	if c == nil {
-		return nil
-	}
-	return &llb.ChmodOpt{Mode: c.Mode, ModeStr: c.Symbolic}
 }
 
 func inline(s *plan.Copy, src *plan.CopyInline) llb.State {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/pb"
 
 	"slipway/diag"
 	"slipway/plan"
@@ -15,8 +16,8 @@ type emitter struct {
 	plan    *plan.Plan
 	opt     Options
 	results map[*plan.Stage]llb.Output // of finished stages; nil is scratch
-	main    *llb.State                 // the main context, once it is used
-	proxy   *llb.ProxyEnv
+	main    llb.Output                 // the main context, once it is used
+	proxy   *pb.ProxyEnv
 }
 
 // Emit says a plan in LLB.
@@ -58,11 +59,11 @@ func (e *emitter) sbom() (SBOM, error) {
 		NoCache: target.NoCache,
 	}
 	if target.Scan.Context {
-		st, err := e.tree(plan.Tree{})
+		out, err := e.tree(plan.Tree{})
 		if err != nil {
 			return s, err
 		}
-		s.Extras["context"] = st
+		s.Extras["context"] = llb.NewState(out)
 	}
 	for _, st := range e.plan.Stages {
 		if st != target && st.Reachable && st.Scan.Stage {
@@ -92,13 +93,13 @@ func (e *emitter) stage(st *plan.Stage) error {
 	if err != nil {
 		return err
 	}
-	v := &values{network: networkMode(e.plan.Options.Network)}
+	v := &values{}
 	for _, visit := range st.Visits {
 		e.results[st] = out // a trigger may read its own stage
 		switch s := visit.Step.(type) {
 		case nil:
 		case *plan.Exec:
-			out, err = e.exec(v.with(s.State, out), s)
+			out, err = e.exec(v, out, s)
 		case *plan.Copy:
 			out, err = e.copy(out, s)
 		case *plan.Mkdir:
@@ -112,55 +113,33 @@ func (e *emitter) stage(st *plan.Stage) error {
 	return nil
 }
 
-// tree returns the state that a step reads.
-func (e *emitter) tree(t plan.Tree) (llb.State, error) {
+// tree returns what a step reads.
+func (e *emitter) tree(t plan.Tree) (llb.Output, error) {
 	if t.Stage != nil {
-		return llb.NewState(e.results[t.Stage]), nil
+		return e.results[t.Stage], nil
 	}
 	if e.main == nil {
 		st, err := e.opt.Inputs.State(e.ctx, nil, e.plan.Context)
 		if err != nil {
-			return llb.State{}, err
+			return nil, err
 		}
-		e.main = &st
+		e.main = st.Output()
 	}
-	return *e.main, nil
+	return e.main, nil
 }
 
-// values makes the states that processes start from. Steps that follow each
-// other mostly share one, as only ENV, ARG, WORKDIR and USER change it.
+// values are the environments of processes. Steps that follow each other mostly
+// share one, as only ENV and ARG change it.
 type values struct {
-	network llbNetwork
-	of      plan.State
-	state   llb.State
+	of      plan.Env
+	entries []string
 	set     bool
 }
 
-// with returns a state with the plan's values and that output.
-func (v *values) with(s plan.State, out llb.Output) llb.State {
-	if !v.set || !sameValues(v.of, s) {
-		v.of, v.state, v.set = s, v.build(s), true
+// env returns the environment as KEY=VALUE entries, which must not be changed.
+func (v *values) env(e plan.Env) []string {
+	if !v.set || v.of != e {
+		v.of, v.entries, v.set = e, e.Entries(), true
 	}
-	st := v.state.WithOutput(out)
-	if s.Platform != nil { // outputs of images bring the one that was asked for
-		st = st.Platform(*s.Platform)
-	}
-	return st
-}
-
-func sameValues(a, b plan.State) bool {
-	return a.Env == b.Env && a.Dir == b.Dir && a.User == b.User && a.Hostname == b.Hostname
-}
-
-func (v *values) build(s plan.State) llb.State {
-	st := llb.Scratch()
-	s.Env.Each(func(key, value string) { st = st.AddEnv(key, value) })
-	st = st.Dir(s.Dir).Network(v.network)
-	if s.User != "" {
-		st = st.User(s.User)
-	}
-	if s.Hostname != "" {
-		st = st.Hostname(s.Hostname)
-	}
-	return st
+	return v.entries
 }

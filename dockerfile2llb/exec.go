@@ -1,98 +1,289 @@
 package dockerfile2llb
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/system"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/plan"
 )
 
+// exec is the operation of RUN.
+type exec struct {
+	msg      pb.ExecOp
+	meta     pb.Meta
+	mounts   []mount // by target; their messages come first
+	special  []*pb.Mount
+	platform *pb.Platform // nil: that of the build
+	limited  bool         // resources are limited
+	kind     pb.Op_Exec
+}
+
+// mount is a mount of a file tree.
+type mount struct {
+	msg      *pb.Mount
+	source   llb.Output // nil is an empty tree
+	noOutput bool       // what is written to it is lost
+}
+
 // exec says RUN. What the daemon cannot do and what only restricts the process
 // is left out, as upstream does.
-func (e *emitter) exec(st llb.State, s *plan.Exec) (llb.Output, error) {
-	opts := []llb.RunOption{
-		llb.Args(s.Args),
-		describe(s.Description),
-		llb.WithCustomName(s.Name),
-		e.location(s.Range),
-		securityMode(s.Security),
+func (e *emitter) exec(v *values, out llb.Output, s *plan.Exec) (llb.Output, error) {
+	x := &exec{mounts: make([]mount, 1, 1+len(s.Mounts))}
+	x.mounts[0] = mount{msg: &pb.Mount{Dest: pb.RootMount}, source: out}
+	x.platform = execPlatform(s.State.Platform, out)
+	x.msg.Meta = &x.meta
+	x.meta.Args = s.Args
+	x.meta.Cwd = s.State.Dir
+	if !path.IsAbs(x.meta.Cwd) {
+		x.meta.Cwd = path.Join("/", x.meta.Cwd)
+	}
+	x.meta.User = s.State.User
+	x.meta.Hostname = s.State.Hostname
+	x.meta.Env = v.env(s.State.Env)
+	x.meta.RemoveMountStubsRecursive = true
+	x.meta.ProxyEnv = e.proxy
+	x.msg.Network = networkMode(e.plan.Options.Network)
+	if s.Network != "" {
+		x.msg.Network = networkMode(s.Network)
+	}
+	if s.Security == "insecure" {
+		x.msg.Security = pb.SecurityMode_INSECURE
 	}
 	if s.Script != nil {
-		opts = append(opts, scriptMount(s.Script))
-	}
-	if s.NoCache {
-		opts = append(opts, llb.IgnoreCache)
-	}
-	if e.proxy != nil {
-		opts = append(opts, llb.WithProxy(*e.proxy))
+		x.mounts = append(x.mounts, scriptMount(s.Script))
 	}
 	for i := range s.Mounts {
-		m, err := e.mount(&s.Mounts[i])
-		if err != nil {
+		if err := e.mount(x, &s.Mounts[i]); err != nil {
 			return nil, err
 		}
-		opts = append(opts, m)
-	}
-	if s.Network != "" {
-		opts = append(opts, llb.Network(networkMode(s.Network)))
 	}
 	if e.supports(pb.CapExecMetaCDI) {
 		for _, d := range s.Devices {
-			opts = append(opts, device(d))
+			x.msg.CdiDevices = append(x.msg.CdiDevices, &pb.CDIDevice{Name: d.Name, Optional: d.Optional})
 		}
 	}
-	return st.Run(append(opts, e.limits()...)...).Root().Output(), nil
+	o := e.newOp(x, &s.StepInfo)
+	o.description[commandKey] = s.Description
+	e.limit(x, o)
+	slices.SortFunc(x.mounts, func(a, b mount) int { return strings.Compare(a.msg.Dest, b.msg.Dest) })
+	return o, nil
 }
 
-func securityMode(name string) llb.RunOption {
-	if name == "insecure" {
-		return llb.Security(pb.SecurityMode_INSECURE)
+// execPlatform is the platform that a process runs on: the plan's, or that of
+// what it starts from.
+func execPlatform(p *ocispecs.Platform, out llb.Output) *pb.Platform {
+	if p == nil {
+		of, ok := out.(interface{ Platform() *ocispecs.Platform })
+		if !ok {
+			return nil
+		}
+		if p = of.Platform(); p == nil {
+			return nil
+		}
 	}
-	return llb.Security(pb.SecurityMode_SANDBOX)
+	n := platforms.Normalize(*p)
+	return platformMessage(&n)
 }
 
-func device(d plan.Device) llb.RunOption {
-	opts := []llb.CDIDeviceOption{llb.CDIDeviceName(d.Name)}
-	if d.Optional {
-		opts = append(opts, llb.CDIDeviceOptional)
+func platformMessage(p *ocispecs.Platform) *pb.Platform {
+	return &pb.Platform{
+		OS: p.OS, Architecture: p.Architecture, Variant: p.Variant,
+		OSVersion: p.OSVersion, OSFeatures: slices.Clone(p.OSFeatures),
 	}
-	return llb.AddCDIDevice(opts...)
 }
 
 // scriptMount shows a heredoc with #! as a file.
-func scriptMount(s *plan.Script) llb.RunOption {
+func scriptMount(s *plan.Script) mount {
 	file := llb.Scratch().File(
 		llb.Mkfile(s.Name, 0o755, []byte(s.Data)),
 		internalName("preparing inline document"),
 		llb.Platform(s.Platform),
 	)
-	return llb.AddMount(plan.ScriptDir, file, llb.SourcePath("/"), llb.Readonly)
+	return mount{
+		msg:    &pb.Mount{Dest: plan.ScriptDir, Selector: "/", Readonly: true},
+		source: file.Output(),
+	}
 }
 
-// limits are the options of the build that hold for every process.
-func (e *emitter) limits() []llb.RunOption {
+// limit sets the options of the build that hold for every process.
+func (e *emitter) limit(x *exec, to *op) {
 	o := &e.plan.Options
-	var opts []llb.RunOption
 	if e.supports(pb.CapExecMetaUlimit) {
 		for _, u := range o.Ulimits {
-			opts = append(opts, llb.AddUlimit(llb.UlimitName(u.Name), u.Soft, u.Hard))
+			x.meta.Ulimit = append(x.meta.Ulimit, &pb.Ulimit{Name: u.Name, Soft: u.Soft, Hard: u.Hard})
 		}
 	}
 	for _, h := range o.ExtraHosts {
-		opts = append(opts, llb.AddExtraHost(h.Host, h.IP))
+		x.meta.ExtraHosts = append(x.meta.ExtraHosts, &pb.HostIP{Host: h.Host, IP: h.IP.String()})
 	}
 	if o.ShmSize > 0 && e.supports(pb.CapExecMountTmpfsSize) {
-		opts = append(opts, llb.AddMount("/dev/shm", llb.Scratch(), llb.Tmpfs(llb.TmpfsSize(o.ShmSize))))
+		x.mounts = append(x.mounts, mount{msg: &pb.Mount{
+			Dest: "/dev/shm", MountType: pb.MountType_TMPFS, TmpfsOpt: &pb.TmpfsOpt{Size: o.ShmSize},
+		}})
 	}
 	if o.CgroupParent != "" && e.supports(pb.CapExecMetaCgroupParent) {
-		opts = append(opts, llb.WithCgroupParent(o.CgroupParent))
+		x.meta.CgroupParent = o.CgroupParent
 	}
 	if r := o.Resources; r != nil && e.supports(pb.CapExecMetaLinuxResources) {
-		opts = append(opts, llb.WithLinuxResources(llb.LinuxResources{
+		x.limited = true
+		to.resources = &pb.LinuxResources{
 			Memory: r.Memory, MemorySwap: r.MemorySwap,
-			CPUShares: r.CPUShares, CPUPeriod: r.CPUPeriod, CPUQuota: r.CPUQuota,
+			CpuShares: r.CPUShares, CpuPeriod: r.CPUPeriod, CpuQuota: r.CPUQuota,
 			CpusetCpus: r.CPUSetCPUs, CpusetMems: r.CPUSetMems,
-		}))
+		}
 	}
-	return opts
 }
+
+// Inputs returns the trees that are mounted.
+func (x *exec) Inputs() []llb.Output {
+	list := make([]llb.Output, 0, len(x.mounts))
+	for i := range x.mounts {
+		if src := x.mounts[i].source; src != nil && !slices.Contains(list, src) {
+			list = append(list, src)
+		}
+	}
+	return list
+}
+
+// index returns the number of the root among the mounts that have an output.
+func (x *exec) index() int64 {
+	n := int64(0)
+	for i := range x.mounts {
+		m := &x.mounts[i]
+		if m.msg.Dest == pb.RootMount && m.msg.MountType == pb.MountType_BIND {
+			break
+		}
+		if m.hasOutput() {
+			n++
+		}
+	}
+	return n
+}
+
+func (m *mount) hasOutput() bool {
+	return !m.noOutput && !m.msg.Readonly && m.msg.MountType == pb.MountType_BIND
+}
+
+func (x *exec) write(ctx context.Context, c *llb.Constraints, to *message) error {
+	if len(x.meta.Args) == 0 {
+		return errors.New("arguments are required")
+	}
+	x.capabilities(to)
+	x.msg.Meta = x.withDefaultPath(c, to)
+	to.Platform = x.platform
+	if to.Platform == nil {
+		to.Platform = platformMessage(c.Platform)
+	}
+	x.msg.Mounts = make([]*pb.Mount, 0, len(x.mounts)+len(x.special))
+	outputs := int64(0)
+	for i := range x.mounts {
+		m := &x.mounts[i]
+		if m.msg.TmpfsOpt != nil && m.source != nil {
+			return errors.New("tmpfs mounts must use scratch")
+		}
+		var err error
+		if m.msg.Input, err = to.input(ctx, m.source, c); err != nil {
+			return err
+		}
+		m.msg.Output = int64(pb.SkipOutput)
+		if m.hasOutput() {
+			m.msg.Output = outputs
+			outputs++
+		}
+		x.msg.Mounts = append(x.msg.Mounts, m.msg)
+	}
+	x.msg.Mounts = append(x.msg.Mounts, x.special...)
+	x.kind.Exec = &x.msg
+	to.Op.Op = &x.kind
+	return nil
+}
+
+// withDefaultPath adds PATH for daemons that do not do so themselves.
+func (x *exec) withDefaultPath(c *llb.Constraints, to *message) *pb.Meta {
+	if c.Caps == nil {
+		return &x.meta
+	}
+	if c.Caps.Supports(pb.CapExecMetaSetsDefaultPath) == nil {
+		to.need(pb.CapExecMetaSetsDefaultPath)
+		return &x.meta
+	}
+	if c.Platform.OS == "windows" || hasVariable(x.meta.Env, "PATH") {
+		return &x.meta
+	}
+	meta := x.meta.CloneVT()
+	meta.Env = append(slices.Clip(meta.Env), "PATH="+system.DefaultPathEnv(c.Platform.OS))
+	return meta
+}
+
+func hasVariable(env []string, name string) bool {
+	return slices.ContainsFunc(env, func(kv string) bool {
+		key, _, _ := strings.Cut(kv, "=")
+		return key == name
+	})
+}
+
+// capabilities says what the daemon must be able to do.
+func (x *exec) capabilities(to *message) {
+	to.need(pb.CapExecMetaBase)
+	if len(x.meta.Ulimit) > 0 {
+		to.need(pb.CapExecMetaUlimit)
+	}
+	if x.msg.Network != llb.NetModeSandbox {
+		to.need(pb.CapExecMetaNetwork)
+	}
+	if x.msg.Security != llb.SecurityModeSandbox {
+		to.need(pb.CapExecMetaSecurity)
+	}
+	if x.meta.ProxyEnv != nil {
+		to.need(pb.CapExecMetaProxy)
+	}
+	if x.limited {
+		to.need(pb.CapExecMetaLinuxResources)
+	}
+	if len(x.msg.CdiDevices) > 0 {
+		to.need(pb.CapExecMetaCDI)
+	}
+	for i := range x.mounts {
+		x.mounts[i].capabilities(to)
+	}
+	if len(x.msg.Secretenv) > 0 {
+		to.need(pb.CapExecMountSecret, pb.CapExecSecretEnv)
+	}
+	for _, m := range x.special {
+		if m.MountType == pb.MountType_SSH {
+			to.need(pb.CapExecMountSSH)
+		} else {
+			to.need(pb.CapExecMountSecret)
+		}
+	}
+}
+
+func (m *mount) capabilities(to *message) {
+	if m.msg.Selector != "" {
+		to.need(pb.CapExecMountSelector)
+	}
+	switch {
+	case m.msg.CacheOpt != nil:
+		to.need(pb.CapExecMountCache, pb.CapExecMountCacheSharing)
+	case m.msg.TmpfsOpt != nil:
+		to.need(pb.CapExecMountTmpfs)
+		if m.msg.TmpfsOpt.Size > 0 {
+			to.need(pb.CapExecMountTmpfsSize)
+		}
+	case m.source != nil:
+		to.need(pb.CapExecMountBind)
+	}
+}
+
+// agentSocket is where the socket of the n-th ssh mount is by default.
+func agentSocket(n int) string { return fmt.Sprintf("/run/buildkit/ssh_agent.%d", n) }

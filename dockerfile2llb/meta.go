@@ -13,10 +13,8 @@ import (
 	"slipway/source"
 )
 
-type llbNetwork = pb.NetMode
-
 // networkMode returns the mode that a name of options and flags means.
-func networkMode(name string) llbNetwork {
+func networkMode(name string) pb.NetMode {
 	switch name {
 	case "host":
 		return pb.NetMode_HOST
@@ -26,9 +24,15 @@ func networkMode(name string) llbNetwork {
 	return llb.NetModeSandbox
 }
 
+// The keys of descriptions.
+const (
+	customName = "llb.customname"                   // what progress shows
+	commandKey = "com.docker.dockerfile.v1.command" // the instruction as written
+)
+
 // describe records the instruction as written.
 func describe(code string) llb.ConstraintsOpt {
-	return llb.WithDescription(map[string]string{"com.docker.dockerfile.v1.command": code})
+	return llb.WithDescription(map[string]string{commandKey: code})
 }
 
 // internalName marks operations that users did not write.
@@ -36,16 +40,31 @@ func internalName(name string) llb.ConstraintsOpt {
 	return llb.WithCustomName("[internal] " + name)
 }
 
-// location records the lines of an instruction, one range for each: that is
-// what clients expect.
-func (e *emitter) location(r source.Range) llb.ConstraintsOpt {
-	first, last := r.Lines()
-	var lines []*pb.Range
-	for n := first; n <= last && n > 0; n++ {
-		at := &pb.Position{Line: int32(n)}
-		lines = append(lines, &pb.Range{Start: at, End: &pb.Position{Line: int32(n)}})
+// places are the lines of an instruction, one range for each: that is what
+// clients expect.
+func (e *emitter) places(r source.Range) []*llb.SourceLocation {
+	if e.opt.SourceMap == nil {
+		return nil
 	}
-	return e.opt.SourceMap.Location(lines)
+	return []*llb.SourceLocation{{SourceMap: e.opt.SourceMap, Ranges: lines(r)}}
+}
+
+func lines(r source.Range) []*pb.Range {
+	first, last := r.Lines()
+	if first == 0 {
+		return nil
+	}
+	list := make([]*pb.Range, 0, last-first+1)
+	for n := first; n <= last; n++ {
+		at := &pb.Position{Line: int32(n)}
+		list = append(list, &pb.Range{Start: at, End: at})
+	}
+	return list
+}
+
+// location is places for operations of client/llb.
+func (e *emitter) location(r source.Range) llb.ConstraintsOpt {
+	return e.opt.SourceMap.Location(lines(r))
 }
 
 // constraints are the name, the place and the cache rule of a file operation.
@@ -64,17 +83,17 @@ func (e *emitter) supports(id apicaps.CapID) bool {
 
 // proxyEnv returns the proxies that build arguments set, in any case; of two
 // spellings the last in byte order wins.
-func proxyEnv(args map[string]string) *llb.ProxyEnv {
-	var p llb.ProxyEnv
+func proxyEnv(args map[string]string) *pb.ProxyEnv {
+	p := &pb.ProxyEnv{}
 	found := false
 	for _, k := range slices.Sorted(maps.Keys(args)) {
 		for _, f := range [...]struct {
 			name string
 			to   *string
 		}{
-			{"http_proxy", &p.HTTPProxy},
-			{"https_proxy", &p.HTTPSProxy},
-			{"ftp_proxy", &p.FTPProxy},
+			{"http_proxy", &p.HttpProxy},
+			{"https_proxy", &p.HttpsProxy},
+			{"ftp_proxy", &p.FtpProxy},
 			{"no_proxy", &p.NoProxy},
 			{"all_proxy", &p.AllProxy},
 		} {
@@ -86,5 +105,5 @@ func proxyEnv(args map[string]string) *llb.ProxyEnv {
 	if !found {
 		return nil
 	}
-	return &p
+	return p
 }

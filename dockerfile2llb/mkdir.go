@@ -2,19 +2,18 @@ package dockerfile2llb
 
 import (
 	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/pb"
 
 	"slipway/plan"
 )
 
 // mkdir says WORKDIR.
 func (e *emitter) mkdir(out llb.Output, s *plan.Mkdir) llb.Output {
-	opts := []llb.MkdirOption{llb.WithParents(true)}
-	if s.Owner != "" {
-		opts = append(opts, llb.WithUser(s.Owner))
-	}
-	if s.Created != nil {
-		opts = append(opts, llb.WithCreatedTime(*s.Created))
-	}
-	c := append(e.constraints(&s.StepInfo), llb.Platform(s.Platform))
-	return llb.NewState(out).File(llb.Mkdir(s.Path, 0o755, opts...), c...).Output()
+	f := &file{base: out, actions: make([]action, 1)}
+	a := &f.actions[0]
+	a.owner = chown(s.Owner)
+	a.msg.Action = &pb.FileAction_Mkdir{Mkdir: &pb.FileActionMkDir{
+		Path: clean(s.Path), Mode: 0o755, MakeParents: true, Owner: a.owner, Timestamp: timestamp(s.Created),
+	}}
+	return e.newOp(f, &s.StepInfo)
 }

@@ -2,6 +2,7 @@ package dockerfile2llb
 
 import (
 	"os"
+	"slices"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/solver/pb"
@@ -10,102 +11,112 @@ import (
 )
 
 // mount says a --mount.
-func (e *emitter) mount(m *plan.Mount) (llb.RunOption, error) {
+func (e *emitter) mount(x *exec, m *plan.Mount) error {
 	switch m.Type {
 	case plan.MountSecret:
-		return secret(m), nil
+		x.secret(m)
+		return nil
 	case plan.MountSSH:
-		return ssh(m), nil
+		x.ssh(m)
+		return nil
 	}
-	st := llb.Scratch()
+	var src llb.Output
 	if m.Tree != nil {
 		var err error
-		if st, err = e.tree(*m.Tree); err != nil {
-			return nil, err
+		if src, err = e.tree(*m.Tree); err != nil {
+			return err
 		}
 	}
-	var opts []llb.MountOption
-	switch {
-	case m.Type == plan.MountTmpfs:
-		opts = append(opts, llb.Tmpfs(llb.TmpfsSize(m.Size)))
-	case m.Type == plan.MountCache:
-		opts = append(opts, llb.AsPersistentCacheDir(m.ID, sharing(m.Sharing)))
-	case !m.ReadOnly && e.supports(pb.CapExecMountBindReadWriteNoOutput):
-		opts = append(opts, llb.ForceNoOutput)
-	}
-	if m.ReadOnly {
-		opts = append(opts, llb.Readonly)
+	to := mount{msg: &pb.Mount{Dest: m.Target, Readonly: m.ReadOnly}}
+	switch m.Type {
+	case plan.MountTmpfs:
+		to.msg.MountType = pb.MountType_TMPFS
+		to.msg.TmpfsOpt = &pb.TmpfsOpt{Size: m.Size}
+	case plan.MountCache:
+		to.msg.MountType = pb.MountType_CACHE
+		to.msg.CacheOpt = &pb.CacheOpt{ID: m.ID, Sharing: sharing(m.Sharing)}
+	default:
+		to.noOutput = !m.ReadOnly && e.supports(pb.CapExecMountBindReadWriteNoOutput)
 	}
 	switch {
 	case m.Source != "/":
-		opts = append(opts, llb.SourcePath(m.Source))
+		to.msg.Selector = m.Source
 	case m.HasOwner():
-		st = ownedCache(st, m)
-		opts = append(opts, llb.SourcePath("/cache"))
+		src = ownedCache(src, m)
+		to.msg.Selector = "/cache"
 	}
-	return llb.AddMount(m.Target, st, opts...), nil
+	to.source = src
+	x.mounts = append(x.mounts, to)
+	return nil
 }
 
-func sharing(name string) llb.CacheMountSharingMode {
+func sharing(name string) pb.CacheSharingOpt {
 	switch name {
 	case "private":
-		return llb.CacheMountPrivate
+		return pb.CacheSharingOpt_PRIVATE
 	case "locked":
-		return llb.CacheMountLocked
+		return pb.CacheSharingOpt_LOCKED
 	}
-	return llb.CacheMountShared
+	return pb.CacheSharingOpt_SHARED
 }
 
 // ownedCache gives a cache a directory with owner and mode to start from.
-func ownedCache(st llb.State, m *plan.Mount) llb.State {
+func ownedCache(src llb.Output, m *plan.Mount) llb.Output {
 	uid, gid, mode := owner(m, 0o755)
-	return st.File(
-		llb.Mkdir("/cache", os.FileMode(mode), llb.WithUIDGID(uid, gid)),
+	return llb.NewState(src).File(
+		llb.Mkdir("/cache", os.FileMode(mode), llb.WithUIDGID(int(uid), int(gid))),
 		internalName("setting cache mount permissions"),
-	)
+	).Output()
 }
 
 // owner returns uid, gid and mode with 0, 0 and the given mode for what is
 // left out.
-func owner(m *plan.Mount, mode uint64) (uid, gid, perm int) {
-	get := func(p *uint64, otherwise uint64) int {
+func owner(m *plan.Mount, mode uint64) (uid, gid, perm uint32) {
+	get := func(p *uint64, otherwise uint64) uint32 {
 		if p == nil {
-			return int(otherwise)
+			return uint32(otherwise)
 		}
-		return int(*p)
+		return uint32(*p)
 	}
 	return get(m.UID, 0), get(m.GID, 0), get(m.Mode, mode)
 }
 
-func secret(m *plan.Mount) llb.RunOption {
-	opts := []llb.SecretOption{llb.SecretID(m.ID)}
-	if !m.Required {
-		opts = append(opts, llb.SecretOptional)
-	}
+// secret shows a secret as a file, as a variable or as both.
+func (x *exec) secret(m *plan.Mount) {
 	if m.Env != nil {
-		opts = append(opts, llb.SecretAsEnvName(*m.Env))
+		x.msg.Secretenv = append(x.msg.Secretenv, &pb.SecretEnv{ID: m.ID, Name: *m.Env, Optional: !m.Required})
 	}
-	if m.HasOwner() {
-		opts = append(opts, llb.SecretFileOpt(owner(m, 0o400)))
+	if m.Target == "" {
+		return
 	}
-	var target *string
-	if m.Target != "" {
-		target = &m.Target
+	opt := &pb.SecretOpt{ID: m.ID, Optional: !m.Required}
+	opt.Uid, opt.Gid, opt.Mode = owner(m, 0o400)
+	to := &pb.Mount{Input: int64(pb.Empty), Dest: m.Target, MountType: pb.MountType_SECRET, SecretOpt: opt}
+	// Secrets come before sockets.
+	i := slices.IndexFunc(x.special, func(m *pb.Mount) bool { return m.MountType == pb.MountType_SSH })
+	if i < 0 {
+		i = len(x.special)
 	}
-	return llb.AddSecretWithDest(m.ID, target, opts...)
+	x.special = slices.Insert(x.special, i, to)
 }
 
-func ssh(m *plan.Mount) llb.RunOption {
-	opts := []llb.SSHOption{llb.SSHID(m.ID)}
-	if m.Target != "" {
-		opts = append(opts, llb.SSHSocketTarget(m.Target))
+// ssh shows the socket of an ssh agent. The first one is told to the process,
+// unless the file does.
+func (x *exec) ssh(m *plan.Mount) {
+	n := 0
+	for _, have := range x.special {
+		if have.MountType == pb.MountType_SSH {
+			n++
+		}
 	}
-	if !m.Required {
-		opts = append(opts, llb.SSHOptional)
+	target := m.Target
+	if target == "" {
+		target = agentSocket(n)
 	}
-	if m.HasOwner() {
-		uid, gid, mode := owner(m, 0o600)
-		opts = append(opts, llb.SSHSocketOpt(m.Target, uid, gid, mode))
+	if n == 0 && !hasVariable(x.meta.Env, "SSH_AUTH_SOCK") {
+		x.meta.Env = append(slices.Clip(x.meta.Env), "SSH_AUTH_SOCK="+target)
 	}
-	return llb.AddSSHSocket(opts...)
+	opt := &pb.SSHOpt{ID: m.ID, Optional: !m.Required}
+	opt.Uid, opt.Gid, opt.Mode = owner(m, 0o600)
+	x.special = append(x.special, &pb.Mount{Input: int64(pb.Empty), Dest: target, MountType: pb.MountType_SSH, SSHOpt: opt})
 }

@@ -115,3 +115,10 @@ func (e Env) Keys() []string {
 	e.Each(func(k, _ string) { keys = append(keys, k) })
 	return keys
 }
+
+// Entries returns the variables in order as KEY=VALUE, as processes have them.
+func (e Env) Entries() []string {
+	entries := make([]string, 0, e.set)
+	e.Each(func(k, v string) { entries = append(entries, k+"="+v) })
+	return entries
+}

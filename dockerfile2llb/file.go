@@ -1,0 +1,146 @@
+package dockerfile2llb
+
+import (
+	"context"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/pb"
+)
+
+// file is an operation on files: actions one after the other.
+//
+// Upstream: the capabilities of actions are never asked for.
+type file struct {
+	base    llb.Output // nil is an empty tree
+	actions []action
+	msg     pb.FileOp
+	kind    pb.Op_File
+}
+
+// action is a step of a file operation.
+type action struct {
+	msg    pb.FileAction
+	source llb.Output // what a copy reads; nil is an empty tree or nothing
+	owner  *pb.ChownOpt
+}
+
+// Inputs returns the base and what copies read, the last one first.
+func (f *file) Inputs() []llb.Output {
+	list := make([]llb.Output, 0, 1+len(f.actions))
+	if f.base != nil {
+		list = append(list, f.base)
+	}
+	for i := range slices.Backward(f.actions) {
+		if src := f.actions[i].source; src != nil && !slices.Contains(list, src) {
+			list = append(list, src)
+		}
+	}
+	return list
+}
+
+func (*file) index() int64 { return 0 }
+
+func (f *file) write(ctx context.Context, c *llb.Constraints, to *message) error {
+	to.need(pb.CapFileBase)
+	base, err := to.input(ctx, f.base, c)
+	if err != nil {
+		return err
+	}
+	for i := range f.actions {
+		if f.actions[i].msg.SecondaryInput, err = to.input(ctx, f.actions[i].source, c); err != nil {
+			return err
+		}
+	}
+	f.msg.Actions = make([]*pb.FileAction, len(f.actions))
+	for i := range f.actions {
+		a := &f.actions[i]
+		a.msg.Input, a.msg.Output = base, int64(pb.SkipOutput)
+		if i > 0 {
+			a.msg.Input = int64(len(to.Inputs) + i - 1)
+		}
+		if i == len(f.actions)-1 {
+			a.msg.Output = 0
+		}
+		nameUsersIn(a.owner, base)
+		f.msg.Actions[i] = &a.msg
+	}
+	f.kind.File = &f.msg
+	to.Op.Op = &f.kind
+	return nil
+}
+
+// nameUsersIn says in which tree the names of owners are looked up.
+func nameUsersIn(owner *pb.ChownOpt, tree int64) {
+	if owner == nil {
+		return
+	}
+	for _, u := range [...]*pb.UserOpt{owner.User, owner.Group} {
+		if n := u.GetByName(); n != nil {
+			n.Input = tree
+		}
+	}
+}
+
+// chown reads user:group, where root and numbers are ids. A group that is left
+// out, or empty, is not set.
+func chown(name string) *pb.ChownOpt {
+	if name == "" {
+		return nil
+	}
+	user, group, _ := strings.Cut(name, ":")
+	opt := &pb.ChownOpt{User: userOpt(user)}
+	if group != "" {
+		opt.Group = userOpt(group)
+	}
+	return opt
+}
+
+func userOpt(name string) *pb.UserOpt {
+	if name == "root" {
+		return &pb.UserOpt{User: &pb.UserOpt_ByID{}}
+	}
+	if id, err := strconv.ParseInt(name, 10, 32); err == nil {
+		return &pb.UserOpt{User: &pb.UserOpt_ByID{ByID: uint32(id)}}
+	}
+	if name == "" {
+		return &pb.UserOpt{User: &pb.UserOpt_ByID{}}
+	}
+	return &pb.UserOpt{User: &pb.UserOpt_ByName{ByName: &pb.NamedUserOpt{Name: name}}}
+}
+
+// clean makes a path absolute and clean.
+func clean(name string) string {
+	if name = path.Clean(name); path.IsAbs(name) {
+		return name
+	}
+	return path.Join("/", name)
+}
+
+// cleanDest is clean, but a slash at the end, or a slash and a dot, stay: they
+// say that a copy goes into a directory.
+func cleanDest(name string) string {
+	p := clean(name)
+	switch {
+	case strings.HasSuffix(name, "/") && !strings.HasSuffix(p, "/"):
+		p += "/"
+	case strings.HasSuffix(name, "/."):
+		if p != "/" {
+			p += "/"
+		}
+		p += "."
+	}
+	return p
+}
+
+// timestamp is how messages write a time; -1 is none.
+func timestamp(t *time.Time) int64 {
+	if t == nil {
+		return -1
+	}
+	return t.UnixNano()
+}
