@@ -157,8 +157,19 @@ func (n *named) input(ctx context.Context, name string) (*plan.Resolved, error) 
 	if err := json.Unmarshal([]byte(md), &values); err != nil {
 		return nil, fmt.Errorf("failed to parse input metadata %s: %w", md, err)
 	}
-	if res.Config, ok = values[exptypes.ExporterImageConfigKey]; !ok {
+	config, ok := values[exptypes.ExporterImageConfigKey]
+	if !ok {
 		return res, nil
 	}
-	return res, json.Unmarshal(res.Config, &plan.Image{})
+	if err := json.Unmarshal(config, &ocispecs.Image{}); err != nil {
+		return nil, err
+	}
+	var img *plan.Image
+	if err := json.Unmarshal(config, &img); err != nil {
+		return nil, fmt.Errorf("failed to parse image config for %s: %w", n.key, err)
+	}
+	if img != nil { // null is none
+		res.Config = config
+	}
+	return res, nil
 }
