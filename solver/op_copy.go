@@ -33,17 +33,20 @@ type copier struct {
 }
 
 func (f *fileRun) copy(e *tree.Editor, src *tree.Node, c *pb.FileActionCopy, owner *ids) error {
+	p := &copier{f: f, e: e, c: c, owner: owner}
+	if err := p.checkTarget(); err != nil {
+		return err
+	}
 	sel, err := newSelection(src, c)
 	if err != nil {
 		return err
 	}
-	p := &copier{f: f, e: e, c: c, owner: owner}
 	if err := p.setMode(); err != nil {
 		return err
 	}
 	p.parent = f.meta(parentMode, owner, c.Timestamp)
 	if p.octal != nil {
-		p.parent.Mode = *p.octal
+		p.parent.Mode = *p.octal & 0o777 // the other bits are for what is copied
 	}
 	for _, pk := range sel.picks {
 		if c.AttemptUnpackDockerCompatibility {
@@ -99,26 +102,36 @@ func (p *copier) put(pk pick) error {
 	return p.merge(dest, pk.picked, false)
 }
 
+// checkTarget checks that the directory of the target is there, if it must be:
+// as in BuildKit the one above the last part, even if that ends in a slash.
+func (p *copier) checkTarget() error {
+	if p.c.CreateDestPath {
+		return nil
+	}
+	dest, err := p.e.Resolve(path.Clean("/"+p.c.Dest), true)
+	if err != nil {
+		return err
+	}
+	if _, _, there := p.e.Stat(parentOf(dest)); !there {
+		return &fs.PathError{Op: "copy", Path: "/" + parentOf(dest), Err: fs.ErrNotExist}
+	}
+	return nil
+}
+
 // target returns where the target is, and makes the directories that it is in.
 func (p *copier) target() (string, error) {
-	dest := p.c.Dest
-	dir := dest
-	if base := path.Base("/" + dest); !strings.HasSuffix(dest, "/") && !strings.HasSuffix(dest, "/.") && base != "/" && dest != "." && dest != "" {
-		dir = parentOf(dest)
+	dir := p.c.Dest
+	if base := path.Base("/" + dir); !strings.HasSuffix(dir, "/") && !strings.HasSuffix(dir, "/.") && base != "/" && base != "." {
+		dir = path.Dir("/" + dir)
 	}
-	dir, err := p.e.Resolve(dir, true)
+	dir, err := p.e.Resolve(path.Clean("/"+dir), true)
 	if err != nil {
 		return "", err
 	}
-	if p.c.CreateDestPath {
-		err = p.mkdirs(dir)
-	} else if _, _, there := p.e.Stat(dir); !there {
-		err = &fs.PathError{Op: "copy", Path: "/" + dir, Err: fs.ErrNotExist}
-	}
-	if err != nil {
+	if err := p.mkdirs(dir); err != nil {
 		return "", err
 	}
-	return p.e.Resolve(dest, true)
+	return p.e.Resolve(path.Clean("/"+p.c.Dest), true)
 }
 
 func parentOf(name string) string {
@@ -135,7 +148,7 @@ func (p *copier) mkdirs(name string) error {
 // values only if it is the target itself.
 func (p *copier) merge(dest string, pk *picked, overwrite bool) error {
 	kind, old, there := p.e.Stat(dest)
-	if there && p.c.AlwaysReplaceExistingDestPaths && !(pk.node.Kind() == tree.Dir && kind == tree.Dir) {
+	if there && pk.included && p.c.AlwaysReplaceExistingDestPaths && !(pk.node.Kind() == tree.Dir && kind == tree.Dir) {
 		if err := p.e.Remove(dest); err != nil {
 			return err
 		}

@@ -55,7 +55,7 @@ func newSelection(src *tree.Node, c *pb.FileActionCopy) (*selection, error) {
 	}
 	s := &selection{}
 	for _, name := range names {
-		at, err := src.Resolve(name, c.FollowSymlink)
+		at, err := src.Resolve(path.Clean("/"+name), c.FollowSymlink)
 		if err != nil {
 			return nil, err
 		}
@@ -247,8 +247,13 @@ func wildcard(n *tree.Node, pattern string, follow bool) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	dir := n.Get(at)
+	if dir == nil {
+		return nil, notFound(base)
+	}
 	var found []string
-	return found, glob(n.Get(at), at, parts[fixed:], &found)
+	err = glob(dir, at, parts[fixed:], &found)
+	return found, err
 }
 
 func glob(n *tree.Node, at string, parts []string, found *[]string) error {
