@@ -37,7 +37,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	sources := s.sources(p)
+	sources := s.sources(&o, p)
 	progress := newProgress(&o)
 	b := solver.New(ctx, solver.Options{
 		Store: s.store, Cache: s.cache, Sources: sources, Runner: run,

@@ -39,6 +39,8 @@ type Options struct {
 	Secrets map[string][]byte
 	Agents  map[string]string // sockets of SSH agents by id
 
+	Mirrors map[string]string // of registries: host → host that is asked instead
+
 	State  string // directory of cache and results
 	Runner string // auto, namespace or portable
 	Now    func() time.Time

@@ -49,10 +49,11 @@ func openState(o *Options) (*state, error) {
 	return s, nil
 }
 
-func (s *state) sources(p *places) *source.Sources {
+func (s *state) sources(o *Options, p *places) *source.Sources {
 	return &source.Sources{
 		Store: s.store, Cache: s.cache, Files: s.files,
 		Registry: []remote.Option{remote.WithAuthFromKeychain(authn.DefaultKeychain)},
+		Mirrors:  o.Mirrors,
 		Dirs:     p.dirs, Layouts: p.layouts, HTTP: http.DefaultClient,
 	}
 }

@@ -60,16 +60,17 @@ func checkExec(op *pb.ExecOp, v *Vertex) error {
 		} else if !path.IsAbs(m.Dest) && m.MountType != pb.MountType_SECRET {
 			return fmt.Errorf("the mount target %q is not absolute", m.Dest)
 		}
-		if m.Input >= int64(len(v.Inputs)) || m.Input < -1 {
-			return fmt.Errorf("mount %s has input %d of %d", m.Dest, m.Input, len(v.Inputs))
+		in, out := inputOf(m), outputOf(m)
+		if in >= int64(len(v.Inputs)) || in < -1 {
+			return fmt.Errorf("mount %s has input %d of %d", m.Dest, in, len(v.Inputs))
 		}
-		if m.Output < -1 || m.Output >= int64(len(op.Mounts)) {
-			return fmt.Errorf("mount %s has output %d", m.Dest, m.Output)
+		if out < -1 || out >= int64(len(op.Mounts)) {
+			return fmt.Errorf("mount %s has output %d", m.Dest, out)
 		}
-		if m.Output >= 0 && seen[m.Output] {
-			return fmt.Errorf("output %d is made twice", m.Output)
+		if out >= 0 && seen[out] {
+			return fmt.Errorf("output %d is made twice", out)
 		}
-		seen[m.Output] = true
+		seen[out] = true
 	}
 	if !root {
 		return errors.New("the process has no root file system")

@@ -134,7 +134,7 @@ func outputs(v *Vertex) int {
 	case *pb.Op_Exec:
 		n = 0
 		for _, m := range op.Exec.Mounts {
-			n = max(n, int(m.Output)+1)
+			n = max(n, int(outputOf(m))+1)
 		}
 	case *pb.Op_File:
 		n = 0
@@ -143,4 +143,21 @@ func outputs(v *Vertex) int {
 		}
 	}
 	return n
+}
+
+// inputOf returns the input of a mount; -1 if it has none. Secrets and agents
+// have none, whatever their fields say: clients leave them at zero.
+func inputOf(m *pb.Mount) int64 {
+	if m.MountType == pb.MountType_BIND || m.MountType == pb.MountType_CACHE {
+		return m.Input
+	}
+	return int64(pb.Empty)
+}
+
+// outputOf returns the output of a mount; -1 if it has none.
+func outputOf(m *pb.Mount) int64 {
+	if m.MountType == pb.MountType_BIND {
+		return m.Output
+	}
+	return int64(pb.SkipOutput)
 }

@@ -44,7 +44,7 @@ func (o *execOp) key(ctx context.Context, in []*Result) (Key, error) {
 		return k, err
 	}
 	for _, m := range o.op.Mounts {
-		if m.Input < 0 {
+		if inputOf(m) < 0 {
 			continue
 		}
 		if !readsContent(m) {
@@ -103,8 +103,8 @@ func (o *execOp) run(ctx context.Context, in []*Result) ([]*Snapshot, error) {
 	}
 	outs := make([]*Snapshot, outputs(o.v))
 	for i, m := range x.from {
-		if m.Output >= 0 {
-			outs[m.Output] = x.base(m).With(trees[i])
+		if out := outputOf(m); out >= 0 {
+			outs[out] = x.base(m).With(trees[i])
 		}
 	}
 	return outs, nil
@@ -188,10 +188,10 @@ func (x *execRun) release() {
 }
 
 func (x *execRun) base(m *pb.Mount) *Snapshot {
-	if m.Input < 0 {
-		return nil
+	if in := inputOf(m); in >= 0 {
+		return x.bases[in]
 	}
-	return x.bases[m.Input]
+	return nil
 }
 
 // secrets sets the variables that are secrets.
@@ -229,7 +229,7 @@ func (x *execRun) secret(ctx context.Context, id string, optional bool) ([]byte,
 
 // mount adds a mount to the process. What is optional and not there is left out.
 func (x *execRun) mount(ctx context.Context, m *pb.Mount) error {
-	out := runner.Mount{Target: path.Clean(m.Dest), Source: m.Selector, ReadOnly: m.Readonly, Output: m.Output >= 0}
+	out := runner.Mount{Target: path.Clean(m.Dest), Source: m.Selector, ReadOnly: m.Readonly, Output: outputOf(m) >= 0}
 	switch m.MountType {
 	case pb.MountType_BIND:
 		out.Kind = runner.MountTree

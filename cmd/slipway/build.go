@@ -22,6 +22,7 @@ type buildFlags struct {
 	opt                      build.Options
 	args, labels, contexts   []string
 	secrets, agents, outputs []string
+	mirrors                  []string
 	shmSize, progress        string
 	push                     bool
 }
@@ -72,6 +73,7 @@ interrupted.`,
 	fs.StringVar(&f.progress, "progress", "auto", "how progress is shown: auto, plain, tty, rawjson or quiet")
 	fs.StringVar(&o.Runner, "runner", "auto", "how steps run: auto or namespace")
 	fs.StringVar(&o.State, "state", "", "`directory` of cache and results (default the user's cache directory)")
+	fs.StringArrayVar(&f.mirrors, "mirror", nil, "registry that is asked instead of another: `HOST=MIRROR`")
 	fs.BoolVar(&f.push, "push", false, "push the image: the same as --output type=image,push=true")
 	return cmd
 }
@@ -127,6 +129,9 @@ func (f *buildFlags) parse() error {
 		return err
 	}
 	if o.Contexts, err = pairs("build-context", f.contexts); err != nil {
+		return err
+	}
+	if o.Mirrors, err = pairs("mirror", f.mirrors); err != nil {
 		return err
 	}
 	if f.shmSize != "" {

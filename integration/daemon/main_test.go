@@ -16,6 +16,7 @@ import (
 	"slipway/integration/frontendimage"
 	"slipway/integration/rig"
 	"slipway/integration/toolbox"
+	"slipway/solver/runner/namespace"
 )
 
 // The two frontends, by the reference that a # syntax line names.
@@ -29,6 +30,7 @@ const (
 var builder *rig.Rig
 
 func TestMain(m *testing.M) {
+	namespace.Main()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code, err := run(ctx, m)
 	stop()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"strings"
 
 	"github.com/containerd/platforms"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -59,7 +60,7 @@ func (s *Sources) Resolve(ctx context.Context, ref string, p *ocispecs.Platform)
 }
 
 func (s *Sources) image(ctx context.Context, ref string, p ocispecs.Platform) (*Image, error) {
-	parsed, err := name.ParseReference(ref)
+	parsed, err := s.reference(ref)
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +80,15 @@ func (s *Sources) image(ctx context.Context, ref string, p ocispecs.Platform) (*
 		return nil, fmt.Errorf("image %s: %w", ref, err)
 	}
 	return s.fromIndex(ref, idx, p, desc.Digest)
+}
+
+// reference parses a full reference and turns to the mirror of its host.
+func (s *Sources) reference(ref string) (name.Reference, error) {
+	host, rest, _ := strings.Cut(ref, "/")
+	if m, ok := s.Mirrors[host]; ok {
+		ref = m + "/" + rest
+	}
+	return name.ParseReference(ref)
 }
 
 // fromIndex chooses the image of an index that suits the platform best.

@@ -19,6 +19,9 @@ type Sources struct {
 	Cache solver.Cache // of layers of images
 	// Registry is how registries are talked to.
 	Registry []remote.Option
+	// Mirrors are hosts that are asked instead of others: "docker.io" →
+	// "localhost:5000".
+	Mirrors map[string]string
 	// Dirs are the directories that local sources name.
 	Dirs map[string]string
 	// Layouts are the OCI layouts that sources name by the id of their store.

@@ -164,6 +164,8 @@ func applyOverlay(base, upper *tree.Node, at string, opaque, stubs map[string]bo
 			}
 		case stubs[name] && e.Node.Kind() == tree.File && e.Node.Blob().Size == 0:
 			delete(entries, e.Name)
+		case linked(entries[e.Name], e.Node):
+			// A second name made the overlay copy the file, which did not change.
 		default:
 			entries[e.Name] = e.Node
 		}
@@ -181,6 +183,11 @@ func applyOverlay(base, upper *tree.Node, at string, opaque, stubs map[string]bo
 		return base
 	}
 	return n
+}
+
+// linked tells a file that is as it was but for other names that it has.
+func linked(old, n *tree.Node) bool {
+	return old != nil && old.Kind() == tree.File && n.Kind() == tree.File && old.WithInode(n.Inode()).Same(n)
 }
 
 func isWhiteout(n *tree.Node) bool {

@@ -41,6 +41,11 @@ func (r *Runner) Run(ctx context.Context, p *runner.Process) ([]*tree.Node, erro
 	}
 	defer os.RemoveAll(work)
 	c := &container{r: r, p: p, work: work, root: p.Mounts[p.Root()].Tree}
+	defer func() {
+		for _, stop := range c.stop {
+			stop()
+		}
+	}()
 	if err := c.prepare(ctx); err != nil {
 		return nil, err
 	}
@@ -62,6 +67,7 @@ type container struct {
 	root *tree.Node
 	conf config
 	stub map[string]bool // paths of the root that are there for mounts only
+	stop []func()        // what ends with the process
 }
 
 // prepare makes what the process sees, and describes it for the init process.
@@ -119,7 +125,12 @@ func (c *container) mount(i int) (mount, error) {
 	case runner.MountDir:
 		out.Bind = filepath.Join(m.HostPath, filepath.FromSlash(m.Source))
 	case runner.MountSocket:
-		out.Bind, out.File = m.HostPath, true
+		out.Bind, out.File = filepath.Join(dir, "socket"), true
+		stop, err := forward(out.Bind, m)
+		if err != nil {
+			return out, err
+		}
+		c.stop = append(c.stop, stop)
 	case runner.MountFile:
 		out.Bind, out.File, out.ReadOnly = filepath.Join(dir, "file"), true, true
 		if err := os.WriteFile(out.Bind, m.Data, 0o600); err != nil {
