@@ -4,8 +4,8 @@
 //
 // [Inputs] implements dockerfile2llb.Inputs. The main context (maincontext.go)
 // is a local source, a git repository, a download or what the client made with
-// LLB of its own; a named one (named.go) may be an image too. Configs and the
-// main context are looked up once per build, however many platforms and stages
+// LLB of its own; a named one (named.go) may be an image too. Configs, the main
+// context and the times of sources (epoch.go) are looked up once per build, however many platforms and stages
 // ask for them. What travels of a local source is known when it is opened: the
 // plan is complete by then.
 //

@@ -48,6 +48,7 @@ func (in *Inputs) timed(ctx context.Context, of plan.TimeSource) (*llb.State, er
 	case *plan.CopyGit:
 		st := dockerfile2llb.Checkout(src, in.options.Plan.GitAdvice)
 		return &st, nil
+	default: // a context
 	}
 	if of.Input != nil {
 		st, err := in.State(ctx, of.Input, &plan.Paths{})
