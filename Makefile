@@ -5,13 +5,14 @@
 
 REGISTRY ?= localhost:5000
 TAG ?= 1
-IMAGE ?= ours
+# Flags of the conformance run: see go doc ./integration/conformance.
+CONFORMANCE ?=
 FUZZTIME ?= 60s
 BENCH ?=
 # Folders whose fuzz targets `make fuzz` runs; each must have one.
 FUZZDIRS ?= parser instructions shell plan
 # Packages whose tests start programs, a builder among them.
-INTEGRATION = ./integration/contained ./integration/rig ./integration/demo ./integration/daemon
+INTEGRATION = ./integration/contained ./integration/rig ./integration/demo ./integration/daemon ./integration/clients ./integration/faults
 
 .DEFAULT_GOAL := help
 .PHONY: help build test race fuzz golden lint fmt image size push integration parity conformance demo bench bench-gateway check
@@ -67,8 +68,8 @@ integration: ## compare our image with upstream's on a real builder (root, Linux
 parity: ## compare our conversion with upstream's, without a builder
 	go run ./integration/parity
 
-conformance: ## run BuildKit's own Dockerfile tests; IMAGE=upstream tests upstream's
-	go run ./integration/conformance -image $(IMAGE)
+conformance: ## compare images by BuildKit's own Dockerfile tests; CONFORMANCE="-worker oci -run X" runs some
+	go run ./integration/conformance $(CONFORMANCE)
 
 demo: ## build examples/hello with our frontend on a real builder (root, Linux)
 	go run ./integration/demo

@@ -30,6 +30,15 @@ type build struct {
 // Build builds what the options of the client ask for. Errors about the
 // Dockerfile carry their place as errdefs.Source.
 func Build(ctx context.Context, c client.Client) (*client.Result, error) {
+	res, err := start(ctx, c)
+	if err != nil {
+		return nil, whole(ctx, err)
+	}
+	return res, nil
+}
+
+// start builds, or hands the build on.
+func start(ctx context.Context, c client.Client) (*client.Result, error) {
 	b := &build{client: c, opts: c.BuildOpts()}
 	if err := b.opts.LLBCaps.Supports(pb.CapFileBase); err != nil {
 		return nil, fmt.Errorf("needs BuildKit 0.5 or later: %w", err)
@@ -123,6 +132,9 @@ func (b *build) solve(ctx context.Context, r *dockerfile2llb.Result) (client.Ref
 	def, err := r.State.Marshal(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("failed to marshal LLB definition: %w", err)
+	}
+	if err := checkOps(&b.opts.LLBCaps, def); err != nil {
+		return nil, err
 	}
 	req := client.SolveRequest{Definition: def.ToPB()}
 	for _, c := range b.options.CacheImports {

@@ -1,10 +1,14 @@
 package frontend
 
 import (
+	"context"
 	"errors"
+	"strings"
 
 	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/grpcerrors"
+	"google.golang.org/grpc/status"
 
 	"slipway/diag"
 	"slipway/source"
@@ -36,6 +40,30 @@ func (b *build) located(err error) error {
 		}
 	}
 	return err
+}
+
+// whole returns err in a form in which clients see all of its text. What the
+// builder answers is a status, and of an error around a status only that would
+// be sent: not which image, or which option, it is about.
+func whole(ctx context.Context, err error) error {
+	var answer interface {
+		error
+		GRPCStatus() *status.Status
+	}
+	if !errors.As(err, &answer) {
+		return err
+	}
+	answered := answer.GRPCStatus().Message()
+	before, after, _ := strings.Cut(err.Error(), answer.Error())
+	if strings.Contains(answered, strings.TrimSuffix(before, ": ")) { // it says so itself
+		before = ""
+	}
+	if before == "" && after == "" {
+		return err
+	}
+	st := status.Convert(grpcerrors.ToGRPC(ctx, err)).Proto()
+	st.Message = before + answered + after
+	return grpcerrors.FromGRPC(status.ErrorProto(st))
 }
 
 // withSource adds a place.

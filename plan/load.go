@@ -2,14 +2,14 @@ package plan
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/containerd/platforms"
 	"github.com/distribution/reference"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
-
-	"slipway/internal/inorder"
+	"golang.org/x/sync/errgroup"
 )
 
 // load looks up the bases of all reachable stages at once, then adds the
@@ -55,27 +55,38 @@ const maxLookups = 64
 // loadBases looks up the bases that are needed and not known yet, in parallel.
 // Of several errors the one of the first stage is returned.
 func (b *builder) loadBases(ctx context.Context) error {
-	var list []*Stage
-	for _, st := range b.Stages {
-		if _, inFile := st.Base.(*FromStage); !inFile && !st.loaded {
-			list = append(list, st)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var g errgroup.Group
+	g.SetLimit(maxLookups)
+	errs := make([]error, len(b.Stages))
+	for i, st := range b.Stages {
+		if _, inFile := st.Base.(*FromStage); inFile || st.loaded {
+			continue
+		}
+		if !st.Reachable {
+			errs[i] = b.passOver(st)
+			continue
+		}
+		st.loaded = true
+		g.Go(func() error {
+			if errs[i] = b.loadBase(ctx, st); errs[i] != nil {
+				cancel()
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // the errors are in errs
+	first := -1
+	for i, err := range errs {
+		if err != nil && (first < 0 || errors.Is(errs[first], context.Canceled) && !errors.Is(err, context.Canceled)) {
+			first = i
 		}
 	}
-	failed := make([]error, len(list))
-	err := inorder.Do(ctx, len(list), maxLookups, func(ctx context.Context, i int) error {
-		if st := list[i]; st.Reachable {
-			st.loaded = true
-			failed[i] = b.loadBase(ctx, st)
-		} else {
-			failed[i] = b.passOver(st)
-		}
-		return failed[i]
-	})
-	if err == nil {
+	if first < 0 {
 		return nil
 	}
-	i := slices.IndexFunc(failed, func(err error) bool { return err != nil })
-	return at(list[i].asked, b.hinted(err))
+	return at(b.Stages[first].asked, b.hinted(errs[first]))
 }
 
 // passOver checks and names the base of a stage that nothing needs so far. A

@@ -9,6 +9,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -19,12 +21,27 @@ import (
 	"slipway/integration/toolbox"
 )
 
+// workers are the kinds of builder that the suite knows and that run here.
+func workers() []string { return []string{"oci", "containerd"} }
+
+// settings is what the command line says.
+type settings struct {
+	workers  []string
+	pattern  string // of the tests to run; "" for all
+	recorded bool   // take upstream's outcomes from the record
+	record   bool   // write the record
+}
+
 func main() {
-	image := flag.String("image", "ours", "`image` to test: ours, upstream, or the file of an OCI archive")
-	pattern := flag.String("run", "", "only tests that match this `regexp`, without slashes")
+	var set settings
+	list := flag.String("worker", strings.Join(workers(), ","), "`workers` to run with, separated by commas")
+	flag.StringVar(&set.pattern, "run", "", "only tests that match this `regexp`, without slashes")
+	flag.BoolVar(&set.recorded, "recorded", false, "compare with the recorded outcomes of upstream's image instead of running it")
+	flag.BoolVar(&set.record, "record", false, "run upstream's image alone and record its outcomes")
 	flag.Parse()
+	set.workers = strings.Split(*list, ",")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	ok, err := run(ctx, *image, *pattern)
+	ok, err := run(ctx, set)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "conformance:", err)
@@ -35,15 +52,26 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, image, pattern string) (ok bool, err error) {
+func (set settings) check() error {
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
-		return false, errors.New("BuildKit's tests name linux/amd64 images; run this on linux/amd64")
+		return errors.New("BuildKit's tests name linux/amd64 images; run this on linux/amd64")
 	}
-	expected, err := expectedFor(image)
-	if err != nil {
+	for _, w := range set.workers {
+		if !slices.Contains(workers(), w) {
+			return fmt.Errorf("unknown worker %q, want %s", w, strings.Join(workers(), " or "))
+		}
+	}
+	if set.record && (set.recorded || set.pattern != "") {
+		return errors.New("-record records the whole suite: it takes neither -run nor -recorded")
+	}
+	return nil
+}
+
+func run(ctx context.Context, set settings) (ok bool, err error) {
+	if err := set.check(); err != nil {
 		return false, err
 	}
-	if err := rig.EnsurePackages(ctx, os.Stderr); err != nil {
+	if err := rig.EnsurePackages(ctx, os.Stderr, "containerd"); err != nil {
 		return false, err
 	}
 	root, err := toolbox.Root()
@@ -55,55 +83,90 @@ func run(ctx context.Context, image, pattern string) (ok bool, err error) {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
-	archive, err := frontendArchive(ctx, root, image, tmp)
-	if err != nil {
-		return false, err
-	}
 	s, err := newSuite(ctx, tmp)
 	if err != nil {
 		return false, err
 	}
-	log, err := os.Create(filepath.Join(root, "bin", "conformance-"+filepath.Base(image)+".log"))
+	ok = true
+	for _, worker := range set.workers {
+		equal, err := set.compareOn(ctx, s, root, worker)
+		if err != nil {
+			return false, err
+		}
+		ok = ok && equal
+	}
+	return ok, nil
+}
+
+// compareOn compares the two images with one worker, or records.
+func (set settings) compareOn(ctx context.Context, s *suite, root, worker string) (ok bool, err error) {
+	var want outcomes
+	if set.recorded {
+		want, err = recorded(worker, set.pattern)
+	} else {
+		want, err = set.outcomes(ctx, s, root, "upstream", worker)
+	}
 	if err != nil {
 		return false, err
 	}
-	defer log.Close()
-	fmt.Fprintf(os.Stderr, "running BuildKit's Dockerfile tests against %s; all output goes to %s\n", image, log.Name())
-	start := time.Now()
-	rep, err := s.run(ctx, archive, pattern, os.Stderr, log)
+	if set.record {
+		fmt.Printf("worker=%s: %s\n", worker, want)
+		return true, record(root, worker, want)
+	}
+	got, err := set.outcomes(ctx, s, root, "ours", worker)
 	if err != nil {
-		return false, errors.Join(err, ctx.Err())
+		return false, err
 	}
-	v := rep.judge(expected, pattern == "")
-	v.print(os.Stdout, rep)
-	fmt.Printf("image %s, worker=oci, %s\n", image, time.Since(start).Round(time.Second))
-	if len(rep.passed)+len(rep.failed) == 0 {
-		return false, errors.New("no test ran")
+	if set.pattern != "" { // the test around all is about the whole suite
+		delete(want, suiteTest)
+		delete(got, suiteTest)
 	}
-	return v.ok(), nil
+	return printComparison(os.Stdout, worker, want, got), nil
 }
 
-// frontendArchive makes the OCI archive of the image to test, or returns the
-// file that was given.
-func frontendArchive(ctx context.Context, root, image, tmp string) (string, error) {
-	platforms := []v1.Platform{{OS: "linux", Architecture: runtime.GOARCH}}
+// outcomes runs the suite with one image and one worker.
+func (set settings) outcomes(ctx context.Context, s *suite, root, image, worker string) (outcomes, error) {
+	archive := filepath.Join(s.tmp, image+".tar")
+	if err := writeFrontend(ctx, root, image, archive); err != nil {
+		return nil, err
+	}
+	log, err := os.Create(filepath.Join(root, "bin", "conformance-"+image+"-"+worker+".log"))
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	fmt.Fprintf(os.Stderr, "running BuildKit's Dockerfile tests with image %s, worker=%s; all output goes to %s\n", image, worker, log.Name())
+	start := time.Now()
+	o, err := s.run(ctx, runOptions{archive: archive, worker: worker, pattern: set.pattern}, os.Stderr, log)
+	if err != nil {
+		return nil, errors.Join(err, ctx.Err())
+	}
+	fmt.Fprintf(os.Stderr, "image %s, worker=%s: %s in %s\n", image, worker, o, time.Since(start).Round(time.Second))
+	if len(o) < 2 {
+		return nil, errors.New("no test ran")
+	}
+	return o, nil
+}
+
+// writeFrontend makes the OCI archive of an image, "ours" or "upstream", unless
+// it is there.
+func writeFrontend(ctx context.Context, root, image, archive string) error {
+	if _, err := os.Stat(archive); err == nil {
+		return nil
+	}
 	var binaries []frontendimage.Binary
 	var err error
-	switch image {
-	case "ours":
-		binaries, err = frontendimage.Compile(ctx, root, platforms)
-	case "upstream":
+	if image == "upstream" {
 		binaries, err = frontendimage.Upstream(ctx, os.Stderr)
-	default:
-		return filepath.Abs(image)
+	} else {
+		binaries, err = frontendimage.Compile(ctx, root, []v1.Platform{{OS: "linux", Architecture: runtime.GOARCH}})
 	}
 	if err != nil {
-		return "", err
+		return err
 	}
 	index, err := frontendimage.Index(binaries)
 	if err != nil {
-		return "", err
+		return err
 	}
-	archive := filepath.Join(tmp, "frontend.tar")
-	return archive, frontendimage.WriteArchive(archive, index)
+	return frontendimage.WriteArchive(archive, index)
 }

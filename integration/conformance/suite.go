@@ -116,20 +116,31 @@ func listenAddr(ctx context.Context, logFile string, p *contained.Process) (stri
 	return "", errors.New("registry does not say where it listens")
 }
 
-// run runs the tests whose name matches pattern ("" for all) with the frontend
-// in the given OCI archive. Failures are told to progress as they happen; log
-// takes everything.
-func (s *suite) run(ctx context.Context, archive, pattern string, progress, log io.Writer) (*report, error) {
+// suiteTest is the test that has all others as sub-tests.
+const suiteTest = "TestIntegration"
+
+// runOptions say what is run.
+type runOptions struct {
+	archive string // OCI archive of the frontend's image
+	worker  string // kind of builder
+	pattern string // of the tests' names; "" for all
+}
+
+// run runs the tests. Failures are told to progress as they happen; log takes
+// everything.
+func (s *suite) run(ctx context.Context, opt runOptions, progress, log io.Writer) (outcomes, error) {
+	pattern := opt.pattern
 	if pattern == "" {
 		pattern = "^Test"
 	}
-	cmd := exec.Command(s.binary, "-test.v=test2json", "-test.timeout="+timeout, "-test.run=^TestIntegration$/"+pattern+"/^worker=oci$")
+	cmd := exec.Command(s.binary, "-test.v=test2json", "-test.timeout="+timeout,
+		fmt.Sprintf("-test.run=^%s$/%s/^worker=%s$", suiteTest, pattern, opt.worker))
 	cmd.Dir = s.folder
 	cmd.Env = []string{
 		"PATH=" + s.toolsDir + ":" + os.Getenv("PATH"),
 		"HOME=" + s.tmp,
 		"TMPDIR=" + s.tmp,
-		"FRONTEND_GATEWAY_ONLY=local:" + archive,
+		"FRONTEND_GATEWAY_ONLY=local:" + opt.archive,
 		"BUILDKIT_REGISTRY_MIRROR_DIR=" + s.mirrorDir,
 	}
 	r, w, err := os.Pipe()
@@ -154,13 +165,14 @@ func (s *suite) run(ctx context.Context, archive, pattern string, progress, log 
 		return nil, errors.Join(err, convert.Wait())
 	}
 	context.AfterFunc(ctx, func() { p.Stop(grace) })
-	rep, errRead := readReport(events, progress, log)
+	got, errRead := readOutcomes(events, progress, log)
 	err = p.Wait(ctx, grace)
 	if errConvert := convert.Wait(); errRead == nil {
 		errRead = errConvert
 	}
-	if exit := new(exec.ExitError); errRead == nil && err != nil && !(errors.As(err, &exit) && len(rep.failed) > 0) {
-		errRead = fmt.Errorf("the test binary did not run: %w", err)
+	// A test that failed or never ended tells why the program failed.
+	if exit := new(exec.ExitError); errRead == nil && err != nil && !(errors.As(err, &exit) && len(got) > 0) {
+		errRead = fmt.Errorf("the tests did not run: %w", err)
 	}
-	return rep, errRead
+	return got, errRead
 }

@@ -17,6 +17,9 @@ type Process struct {
 // Done is closed when the program has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
+// PID returns the id of the program's first process, as the caller sees it.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // Wait returns how the program ended, as exec.Cmd.Wait does. When ctx is done
 // first, it stops the program, giving it grace to end by itself.
 func (p *Process) Wait(ctx context.Context, grace time.Duration) error {

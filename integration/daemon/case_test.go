@@ -5,11 +5,6 @@ package daemon
 import (
 	"archive/tar"
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -125,7 +120,10 @@ func (c *testCase) set(t *testing.T, dir, key, value string) bool {
 	case "secret":
 		c.request.Secrets[first] = []byte(second)
 	case "ssh":
-		c.request.SSHKey = newKey(t)
+		c.request.SSHKey = filepath.Join(dir, "key")
+		if err := rig.WriteSSHKey(c.request.SSHKey); err != nil {
+			t.Fatal(err)
+		}
 	case "allow":
 		c.request.Entitlements = append(c.request.Entitlements, value)
 	case "differs":
@@ -175,22 +173,4 @@ func (c *testCase) withSyntax(frontend string) rig.Request {
 	req := c.request
 	req.Dockerfile = "# syntax=" + frontend + "\n" + req.Dockerfile
 	return req
-}
-
-// newKey writes a private key to a file, for an agent to serve.
-func newKey(t *testing.T) string {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "key")
-	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
 }

@@ -49,15 +49,7 @@ func buildImage(t *testing.T, req rig.Request) (image string, steps []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	images, err := imagetree.Read(index, imagetree.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b strings.Builder
-	for _, i := range images {
-		b.WriteString(i.String())
-	}
-	return b.String(), stepNames(res)
+	return imageText(t, index), stepNames(res)
 }
 
 // stepNames leaves out the steps that deal with the frontend image itself, of

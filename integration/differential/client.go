@@ -121,9 +121,6 @@ func (c *client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt
 		return nil, err
 	}
 	c.record.addRequest("%s", metadataRequestText(op, opt))
-	if other, ok := c.c.Policy[op.Identifier]; ok {
-		op = &pb.SourceOp{Identifier: other, Attrs: op.Attrs}
-	}
 	scheme, rest, _ := strings.Cut(op.Identifier, "://")
 	switch scheme {
 	case "docker-image", "oci-layout":

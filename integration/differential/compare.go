@@ -55,8 +55,15 @@ func Compare(a, b *Record) Differences {
 			d[kind] = text
 		}
 	}
-	set(ErrorText, textDiff(textOfError(a.Err), allowed.ReplaceAllString(textOfError(b.Err), "")))
-	set(ErrorLocations, textDiff(errorLocations(a.Err), errorLocations(b.Err)))
+	theirs, ours := textOfError(a.Err), allowed.ReplaceAllString(textOfError(b.Err), "")
+	lacks := strings.HasPrefix(theirs, "requested ") && lacking.MatchString(ours)
+	if lacks {
+		ours = lacking.ReplaceAllString(ours, "requested ")
+	}
+	set(ErrorText, textDiff(theirs, ours))
+	if !lacks || errorLocations(a.Err) != "" {
+		set(ErrorLocations, textDiff(errorLocations(a.Err), errorLocations(b.Err)))
+	}
 	set(Warnings, textDiff(warningsText(a.Warnings), warningsText(b.Warnings)))
 	if a.Err == nil && b.Err == nil { // a failing build cuts off what runs beside it
 		set(Requests, moreRequests(a.Requests, b.Requests))
@@ -173,6 +180,10 @@ func warningsText(warnings []Warning) string {
 // allowed is what ours adds to errors about options: what the value may be.
 // Clients that match on the text before it do not mind.
 var allowed = regexp.MustCompile(` \([a-z]\S+ is [^()\n]*\)$`)
+
+// lacking is what ours puts before the error of a builder that lacks a
+// capability: the step that wants it. The place of the step is ours alone, too.
+var lacking = regexp.MustCompile(`^\[[^\n]*\S: requested `)
 
 func textOfError(err error) string {
 	if err == nil {

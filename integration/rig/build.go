@@ -44,8 +44,8 @@ type Result struct {
 // Build runs one build as docker buildx would: through the Dockerfile frontend
 // of the builder itself, which hands over to the image that the first line,
 // # syntax=, names. The result is not nil when the build fails.
-func (r *Rig) Build(ctx context.Context, req Request) (*Result, error) {
-	dir, err := r.TempDir("build")
+func (d *Daemon) Build(ctx context.Context, req Request) (*Result, error) {
+	dir, err := d.TempDir("build")
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (r *Rig) Build(ctx context.Context, req Request) (*Result, error) {
 	status := make(chan *client.SolveStatus)
 	eg, ctx := errgroup.WithContext(ctx)
 	eg.Go(func() error {
-		resp, err := r.Client.Solve(ctx, nil, opt, status)
+		resp, err := d.Client.Solve(ctx, nil, opt, status)
 		if resp != nil {
 			res.Exported = resp.ExporterResponse
 		}

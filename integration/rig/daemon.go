@@ -12,6 +12,7 @@ import (
 	"github.com/moby/buildkit/client"
 
 	"slipway/integration/contained"
+	"slipway/integration/toolbox"
 )
 
 const (
@@ -41,14 +42,48 @@ insecure-entitlements = ["network.host", "security.insecure"]
   http = true
 `
 
-// startDaemon starts buildkitd and connects to it.
-func (r *Rig) startDaemon(ctx context.Context, buildkitd string) error {
-	r.Socket = "unix://" + filepath.Join(r.Dir, "buildkitd.sock")
-	tmp, toml, logFile := filepath.Join(r.Dir, "tmp"), filepath.Join(r.Dir, "buildkitd.toml"), filepath.Join(r.Dir, "buildkitd.log")
+// A Daemon is a running buildkitd with state of its own.
+type Daemon struct {
+	Dir    string         // folder of its state and of builds
+	Socket string         // unix:///path
+	Client *client.Client // connected to it
+	// Certificates is the file of the authorities that buildkitd trusts. It is
+	// read at the first TLS connection; until then a test may write it.
+	Certificates string
+
+	process *contained.Process
+}
+
+// StartDaemon starts one more builder beside the rig's own, from the program
+// that package toolbox calls tool: buildkitd, or an older one. It shares nothing
+// with other builders but the registry, and ends with the rig.
+func (r *Rig) StartDaemon(ctx context.Context, tool string) (*Daemon, error) {
+	buildkitd, err := toolbox.Path(ctx, r.log, tool)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(r.Dir, "d") // short: sockets below it may have 108 bytes in their path
+	if err != nil {
+		return nil, err
+	}
+	d := &Daemon{Dir: dir, Socket: "unix://" + filepath.Join(dir, "buildkitd.sock"), Certificates: filepath.Join(dir, "ca.pem")}
+	r.mu.Lock()
+	r.stops = append(r.stops, d.Close)
+	r.mu.Unlock()
+	if err := d.start(ctx, buildkitd, r.Addr); err != nil {
+		return nil, fmt.Errorf("%w\n%s", err, d.DaemonLog(2000))
+	}
+	fmt.Fprintf(r.log, "%s at %s\n", tool, d.Socket)
+	return d, nil
+}
+
+// start starts the program and connects to it.
+func (d *Daemon) start(ctx context.Context, buildkitd, registry string) error {
+	tmp, toml, logFile := filepath.Join(d.Dir, "tmp"), filepath.Join(d.Dir, "buildkitd.toml"), filepath.Join(d.Dir, "buildkitd.log")
 	if err := os.Mkdir(tmp, 0o700); err != nil {
 		return err
 	}
-	content := fmt.Sprintf(config, filepath.Join(r.Dir, "buildkit"), r.Addr, Registry)
+	content := fmt.Sprintf(config, filepath.Join(d.Dir, "buildkit"), registry, Registry)
 	if err := os.WriteFile(toml, []byte(content), 0o600); err != nil {
 		return err
 	}
@@ -57,33 +92,30 @@ func (r *Rig) startDaemon(ctx context.Context, buildkitd string) error {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command(buildkitd, "--config", toml, "--addr", r.Socket)
+	cmd := exec.Command(buildkitd, "--config", toml, "--addr", d.Socket)
 	// A client of its own, not the user's: no trace exporters, no proxies.
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + r.Dir, "TMPDIR=" + tmp}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + d.Dir, "TMPDIR=" + tmp, "SSL_CERT_FILE=" + d.Certificates}
 	cmd.Stdout, cmd.Stderr = log, log
-	if r.daemon, err = contained.Start(cmd); err != nil {
+	if d.process, err = contained.Start(cmd); err != nil {
 		return fmt.Errorf("start buildkitd: %w", err)
 	}
-	if r.Client, err = client.New(ctx, r.Socket); err != nil {
+	if d.Client, err = client.New(ctx, d.Socket); err != nil {
 		return fmt.Errorf("connect to buildkitd: %w", err)
 	}
-	if err := r.awaitDaemon(ctx); err != nil {
-		return fmt.Errorf("%w\n%s", err, r.DaemonLog(2000))
-	}
-	return nil
+	return d.await(ctx)
 }
 
-func (r *Rig) awaitDaemon(ctx context.Context) error {
+func (d *Daemon) await(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, daemonStart)
 	defer cancel()
 	for {
-		_, err := r.Client.ListWorkers(ctx)
+		_, err := d.Client.ListWorkers(ctx)
 		if err == nil {
 			return nil
 		}
 		select {
-		case <-r.daemon.Done():
-			return fmt.Errorf("buildkitd ended: %w", r.daemon.Wait(ctx, 0))
+		case <-d.process.Done():
+			return fmt.Errorf("buildkitd ended: %w", d.process.Wait(ctx, 0))
 		case <-ctx.Done():
 			return fmt.Errorf("buildkitd does not answer: %w", err)
 		case <-time.After(pollEvery):
@@ -91,10 +123,23 @@ func (r *Rig) awaitDaemon(ctx context.Context) error {
 	}
 }
 
+// Close stops the builder. It may be called more than once.
+func (d *Daemon) Close() error {
+	var err error
+	if d.Client != nil {
+		err = d.Client.Close()
+		d.Client = nil
+	}
+	if d.process != nil {
+		d.process.Stop(daemonGrace)
+	}
+	return err
+}
+
 // DaemonLog returns the last n bytes of what buildkitd has logged, which
 // includes what frontends write to standard error.
-func (r *Rig) DaemonLog(n int) []byte {
-	b, err := os.ReadFile(filepath.Join(r.Dir, "buildkitd.log"))
+func (d *Daemon) DaemonLog(n int) []byte {
+	b, err := os.ReadFile(filepath.Join(d.Dir, "buildkitd.log"))
 	if err != nil {
 		return []byte(err.Error())
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"slipway/integration/baseimage"
@@ -21,11 +22,25 @@ func programs() []program {
 	}
 }
 
+// extraPrograms are those that only some tests need. The paths of some are
+// fixed: another docker may stand before the distribution's in PATH.
+func extraPrograms() []program {
+	return []program{
+		{"containerd", "containerd"},
+		{Docker, "docker.io"},
+		{"dockerd", "docker.io"},
+		{"git", "git"},
+	}
+}
+
+// Docker is the path of the distribution's client of Docker Engine.
+const Docker = "/usr/bin/docker"
+
 // EnsurePackages installs the Debian packages that a builder and its base
-// images need, if they are missing. It needs apt-get and root then; where it
-// has not got these, the error names what to install.
-func EnsurePackages(ctx context.Context, log io.Writer) error {
-	missing := missingPackages()
+// images need, and the extra ones, if they are missing. It needs apt-get and
+// root then; where it has not got these, the error names what to install.
+func EnsurePackages(ctx context.Context, log io.Writer, extra ...string) error {
+	missing := missingPackages(extra)
 	if len(missing) == 0 {
 		return nil
 	}
@@ -44,16 +59,22 @@ func EnsurePackages(ctx context.Context, log io.Writer) error {
 			return fmt.Errorf("apt-get %s: %w\n%s", strings.Join(args, " "), err, out)
 		}
 	}
-	if missing := missingPackages(); len(missing) > 0 {
+	if missing := missingPackages(extra); len(missing) > 0 {
 		return fmt.Errorf("still missing after apt-get install: %s", strings.Join(missing, " "))
 	}
 	return nil
 }
 
-func missingPackages() []string {
+func missingPackages(extra []string) []string {
+	needed := programs()
+	for _, p := range extraPrograms() {
+		if slices.Contains(extra, p.pkg) {
+			needed = append(needed, p)
+		}
+	}
 	var missing []string
-	for _, p := range programs() {
-		if _, err := exec.LookPath(p.path); err != nil {
+	for _, p := range needed {
+		if _, err := exec.LookPath(p.path); err != nil && !slices.Contains(missing, p.pkg) {
 			missing = append(missing, p.pkg)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -19,7 +20,7 @@ import (
 
 // startRegistry serves a registry that keeps its blobs in dir, and returns its
 // address as host:port and how to stop it.
-func startRegistry(dir string) (addr string, stop func(), err error) {
+func startRegistry(dir string) (addr string, stop func() error, err error) {
 	blobs := filepath.Join(dir, "blobs")
 	if err := os.Mkdir(blobs, 0o700); err != nil {
 		return "", nil, err
@@ -42,9 +43,10 @@ func startRegistry(dir string) (addr string, stop func(), err error) {
 			fmt.Fprintln(log.Writer(), "registry:", err)
 		}
 	}()
-	return l.Addr().String(), func() {
-		server.Close()
+	return l.Addr().String(), func() error {
+		err := server.Close()
 		<-done
+		return err
 	}, nil
 }
 
@@ -59,4 +61,21 @@ func (r *Rig) PushImage(ctx context.Context, repository string, image remote.Tag
 		return fmt.Errorf("push %s: %w", ref, err)
 	}
 	return nil
+}
+
+// Digest returns the digest of what a reference to the rig's registry names: as
+// builders know it, below Registry, or below Rig.Addr.
+func (r *Rig) Digest(ctx context.Context, reference string) (string, error) {
+	if repository, ok := strings.CutPrefix(reference, Registry+"/"); ok {
+		reference = r.Addr + "/" + repository
+	}
+	ref, err := name.ParseReference(reference, name.Insecure)
+	if err != nil {
+		return "", err
+	}
+	desc, err := remote.Head(ref, remote.WithContext(ctx))
+	if err != nil {
+		return "", err
+	}
+	return desc.Digest.String(), nil
 }

@@ -7,12 +7,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
-	"github.com/moby/buildkit/client"
-
 	"slipway/integration/baseimage"
-	"slipway/integration/contained"
 	"slipway/integration/toolbox"
 )
 
@@ -27,17 +25,16 @@ type Options struct {
 
 // A Rig is a running builder with its registry.
 type Rig struct {
-	Dir      string         // temporary folder, removed by Close
-	Addr     string         // registry, host:port
-	Socket   string         // builder, unix:///path
-	Buildctl string         // path of the client program
-	Client   *client.Client // connected to the builder
+	*Daemon         // the builder
+	Dir      string // temporary folder, removed by Close
+	Addr     string // registry, host:port
+	Buildctl string // path of the client program
 
-	log          io.Writer
-	daemon       *contained.Process
-	stopRegistry func()
-	closeOnce    sync.Once
-	closeErr     error
+	log       io.Writer
+	mu        sync.Mutex
+	stops     []func() error // what Close calls, last first
+	closeOnce sync.Once
+	closeErr  error
 }
 
 // Start prepares and starts everything. On an error nothing is left running.
@@ -47,10 +44,6 @@ func Start(ctx context.Context, opt Options) (_ *Rig, err error) {
 		r.log = io.Discard
 	}
 	if err := EnsurePackages(ctx, r.log); err != nil {
-		return nil, err
-	}
-	buildkitd, err := toolbox.Path(ctx, r.log, "buildkitd")
-	if err != nil {
 		return nil, err
 	}
 	if r.Buildctl, err = toolbox.Path(ctx, r.log, "buildctl"); err != nil {
@@ -64,9 +57,11 @@ func Start(ctx context.Context, opt Options) (_ *Rig, err error) {
 			err = errors.Join(err, r.Close())
 		}
 	}()
-	if r.Addr, r.stopRegistry, err = startRegistry(r.Dir); err != nil {
+	addr, stop, err := startRegistry(r.Dir)
+	if err != nil {
 		return nil, fmt.Errorf("start a registry: %w", err)
 	}
+	r.Addr, r.stops = addr, []func() error{stop}
 	images, err := baseimage.Set(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("make base images: %w", err)
@@ -75,32 +70,27 @@ func Start(ctx context.Context, opt Options) (_ *Rig, err error) {
 		return nil, err
 	}
 	fmt.Fprintf(r.log, "registry with %d base images at %s\n", len(images), r.Addr)
-	if err := r.startDaemon(ctx, buildkitd); err != nil {
+	if r.Daemon, err = r.StartDaemon(ctx, "buildkitd"); err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(r.log, "buildkitd at %s\n", r.Socket)
 	return r, nil
 }
 
-// Close stops the builder and the registry and removes the rig's folder. It
+// Close stops the builders and the registry and removes the rig's folder. It
 // may be called more than once, also from several goroutines.
 func (r *Rig) Close() error {
 	r.closeOnce.Do(func() {
-		if r.Client != nil {
-			r.closeErr = r.Client.Close()
-		}
-		if r.daemon != nil {
-			r.daemon.Stop(daemonGrace)
-		}
-		if r.stopRegistry != nil {
-			r.stopRegistry()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, stop := range slices.Backward(r.stops) {
+			r.closeErr = errors.Join(r.closeErr, stop())
 		}
 		r.closeErr = errors.Join(r.closeErr, os.RemoveAll(r.Dir))
 	})
 	return r.closeErr
 }
 
-// TempDir makes a folder inside the rig's own.
-func (r *Rig) TempDir(prefix string) (string, error) {
-	return os.MkdirTemp(r.Dir, filepath.Base(prefix)+"-")
+// TempDir makes a folder inside the builder's own.
+func (d *Daemon) TempDir(prefix string) (string, error) {
+	return os.MkdirTemp(d.Dir, filepath.Base(prefix)+"-")
 }

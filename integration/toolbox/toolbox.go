@@ -28,6 +28,7 @@ func tools() []tool {
 	return []tool{
 		{name: "buildkitd", module: "buildkit", pkg: buildkit + "cmd/buildkitd"},
 		{name: "buildctl", module: "buildkit", pkg: buildkit + "cmd/buildctl"},
+		{name: "buildkitd-2023", module: "buildkit-2023", pkg: buildkit + "cmd/buildkitd"},
 		{name: "upstream-frontend", module: "buildkit", pkg: buildkit + "frontend/dockerfile/cmd/dockerfile-frontend"},
 		{name: "upstream-suite", module: "buildkit", pkg: SuitePackage, test: true},
 		{name: "registry", module: "registry", pkg: "github.com/distribution/distribution/v3/cmd/registry"},
@@ -88,7 +89,7 @@ func Path(ctx context.Context, log io.Writer, name string) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	unlock, err := lock(filepath.Join(dir, ".lock"))
+	unlock, err := lock(filepath.Join(dir, "."+name+".lock"))
 	if err != nil {
 		return "", err
 	}

@@ -1,0 +1,47 @@
+package frontend
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/errdefs"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/apicaps"
+	"github.com/opencontainers/go-digest"
+)
+
+// checkOps finds the first operation that needs a capability which the builder
+// lacks. The builder would refuse it too, but knows neither the instruction nor
+// where it stands.
+func checkOps(caps *apicaps.CapSet, def *llb.Definition) error {
+	for _, op := range def.Def {
+		dgst := digest.FromBytes(op)
+		md := def.Metadata[dgst]
+		for _, c := range slices.Sorted(maps.Keys(md.Caps)) {
+			err := caps.Supports(c)
+			if err == nil {
+				continue
+			}
+			if name := md.Description["llb.customname"]; name != "" {
+				err = fmt.Errorf("%s: %w", name, err)
+			}
+			return withOpSource(err, def.Source, dgst)
+		}
+	}
+	return nil
+}
+
+// withOpSource adds the places of an operation.
+func withOpSource(err error, s *pb.Source, op digest.Digest) error {
+	if s == nil {
+		return err
+	}
+	for _, l := range s.Locations[op.String()].GetLocations() {
+		if i := int(l.SourceIndex); i < len(s.Infos) {
+			err = errdefs.WithSource(err, &errdefs.Source{Info: s.Infos[i], Ranges: l.Ranges})
+		}
+	}
+	return err
+}

@@ -1,0 +1,60 @@
+package frontend
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/moby/buildkit/solver/errdefs"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/grpcerrors"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// TestOldBuilder checks that an operation which the builder cannot do is refused
+// before it is asked, with the instruction, its place and the capability.
+func TestOldBuilder(t *testing.T) {
+	b := dockerfile("FROM a\nENV x=1\nRUN --mount=type=secret,id=s,env=S \\\n  true\n", nil)
+	if _, err := Build(context.Background(), b); err != nil {
+		t.Fatal(err)
+	}
+	b.lacks, b.solved = pb.CapExecSecretEnv, nil
+	_, err := Build(context.Background(), b)
+	if err == nil {
+		t.Fatal("a builder without exec.secretenv is asked for it")
+	}
+	want := "[stage-0 2/2] RUN --mount=type=secret,id=s,env=S   true: requested experimental feature exec.secretenv "
+	if !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("error %v, want %s…", err, want)
+	}
+	sources := errdefs.Sources(err)
+	if len(sources) != 1 || sources[0].Info.Filename != "Dockerfile" || sources[0].Ranges[0].Start.Line != 3 {
+		t.Errorf("places %v", sources)
+	}
+	for _, req := range b.solved {
+		if req.Definition != nil && strings.Contains(string(joined(req.Definition)), "  true") {
+			t.Error("the builder was asked to solve it")
+		}
+	}
+}
+
+// TestErrorAround checks that what the builder answers reaches the client with
+// what we know of it, unless it says so itself: as text, code and place.
+func TestErrorAround(t *testing.T) {
+	for answer, want := range map[string]string{
+		"too large": "ResourceExhausted: alpin: failed to resolve source metadata for docker.io/library/alpin:latest: too large (did you mean alpine?)",
+		"alpin: failed to resolve source metadata for docker.io/library/alpin:latest is not possible": "ResourceExhausted: alpin: failed to resolve source metadata for docker.io/library/alpin:latest is not possible (did you mean alpine?)",
+	} {
+		b := dockerfile("FROM scratch AS alpine\nFROM alpin\n", nil)
+		b.broken = grpcerrors.FromGRPC(status.Error(codes.ResourceExhausted, answer))
+		_, err := Build(context.Background(), b)
+		err = grpcerrors.FromGRPC(grpcerrors.ToGRPC(context.Background(), err))
+		if err == nil || err.Error() != want {
+			t.Errorf("error %v, want %s", err, want)
+		}
+		if s := errdefs.Sources(err); len(s) != 1 || s[0].Ranges[0].Start.Line != 2 {
+			t.Errorf("places %v", s)
+		}
+	}
+}

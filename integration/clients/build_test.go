@@ -1,0 +1,132 @@
+//go:build integration
+
+package clients
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"slipway/integration/rig"
+)
+
+// TestBuild builds stages with commands and exports files.
+func TestBuild(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, `
+-- Dockerfile --
+# syntax=FRONTEND
+FROM busybox AS build
+ARG WHO=nobody
+COPY in /
+RUN cat /in > /out && echo $WHO >> /out
+FROM scratch AS files
+COPY --from=build /out /
+FROM build AS last
+RUN exit 1
+-- in --
+from the context
+-- .dockerignore --
+*
+!in
+`)
+	b := newBuildx(t, builder.Daemon)
+	b.run(t, dir, "build", "--target", "files", "--build-arg", "WHO=buildx", "--output", "out", ".")
+	wantFile(t, "from the context\nbuildx\n", dir, "out", "out")
+
+	out, err := b.try(t, dir, "build", "--progress=plain", ".")
+	if err == nil || !strings.Contains(out, "Dockerfile:9\n") || !strings.Contains(out, ">>> RUN exit 1") {
+		t.Errorf("a command that fails: error %v\n%s", err, out)
+	}
+}
+
+// TestPlatforms builds for two platforms at once.
+func TestPlatforms(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, `
+-- Dockerfile --
+# syntax=FRONTEND
+FROM --platform=$BUILDPLATFORM busybox AS build
+ARG TARGETARCH
+RUN echo $TARGETARCH > /built-for
+FROM busybox AS target
+FROM scratch
+COPY --from=build /built-for /
+COPY --from=target /etc/passwd /
+`)
+	newBuildx(t, builder.Daemon).run(t, dir, "build", "--platform", "linux/amd64,linux/arm64", "--output", "out", ".")
+	wantFile(t, "amd64\n", dir, "out", "linux_amd64", "built-for")
+	wantFile(t, "arm64\n", dir, "out", "linux_arm64", "built-for")
+}
+
+// TestSecret hands over secrets from a file and from the environment, and leaves
+// a required one out.
+func TestSecret(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, `
+-- Dockerfile --
+# syntax=FRONTEND
+FROM busybox AS build
+RUN --mount=type=secret,id=file --mount=type=secret,id=env,env=TOKEN wc -c < /run/secrets/file > /out && echo ${#TOKEN} >> /out
+FROM scratch AS out
+COPY --from=build /out /
+FROM busybox AS required
+RUN --mount=type=secret,id=absent,required true
+-- key --
+0123456789
+`)
+	b := newBuildx(t, builder.Daemon)
+	b.env = append(b.env, "CLIENT_TOKEN=abc")
+	b.run(t, dir, "build", "--secret", "id=file,src=key", "--secret", "id=env,env=CLIENT_TOKEN", "--target=out", "--output", "out", ".")
+	wantFile(t, "11\n3\n", dir, "out", "out")
+
+	out, err := b.try(t, dir, "build", "--target=required", ".")
+	if err == nil || !strings.Contains(out, "secret absent: not found") {
+		t.Errorf("a required secret that is not given: error %v\n%s", err, out)
+	}
+}
+
+// TestSSH forwards an agent.
+func TestSSH(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, `
+-- Dockerfile --
+# syntax=FRONTEND
+FROM busybox
+RUN --mount=type=ssh,id=mine,required test -S "$SSH_AUTH_SOCK"
+`)
+	key := filepath.Join(t.TempDir(), "key")
+	if err := rig.WriteSSHKey(key); err != nil {
+		t.Fatal(err)
+	}
+	b := newBuildx(t, builder.Daemon)
+	b.run(t, dir, "build", "--ssh", "mine="+key, ".")
+
+	out, err := b.try(t, dir, "build", "--no-cache", ".")
+	if err == nil || !strings.Contains(out, "ssh") {
+		t.Errorf("a required agent that is not given: error %v\n%s", err, out)
+	}
+}
+
+// TestPinned chooses the frontend by digest.
+func TestPinned(t *testing.T) {
+	t.Parallel()
+	digest, err := builder.Digest(t.Context(), rig.Ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBuildx(t, builder.Daemon)
+	dockerfile := "\nFROM scratch\nCOPY Dockerfile /\n"
+	dir := folder(t, "-- Dockerfile --\n# syntax=FRONTEND@"+digest+dockerfile)
+	out := b.run(t, dir, "build", "--progress=plain", "--output", "out", ".")
+	wantFile(t, "# syntax="+rig.Ours+"@"+digest+dockerfile, dir, "out", "Dockerfile")
+	if !strings.Contains(out, "resolve image config for docker-image://"+rig.Ours+"@"+digest) {
+		t.Errorf("the pinned image is not asked for:\n%s", out)
+	}
+
+	wrong := "sha256:" + strings.Repeat("0", 64)
+	dir = folder(t, "-- Dockerfile --\n# syntax=FRONTEND@"+wrong+dockerfile)
+	if out, err := b.try(t, dir, "build", "."); err == nil || !strings.Contains(out, wrong+": not found") {
+		t.Errorf("a digest that does not exist: error %v\n%s", err, out)
+	}
+}

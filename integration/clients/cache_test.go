@@ -1,0 +1,65 @@
+//go:build integration
+
+package clients
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestCacheMoves exports the cache of a build to a registry and imports it into
+// a builder that has never built anything: it runs no step, so that what the
+// steps made, random as it is, is the same.
+func TestCacheMoves(t *testing.T) {
+	t.Parallel()
+	const dockerfile = `
+-- Dockerfile --
+# syntax=FRONTEND
+FROM busybox AS build
+WORKDIR /build
+COPY in ./
+RUN head -c 16 /dev/urandom | sha256sum > random
+FROM busybox AS more
+RUN --mount=from=build,source=/build,target=/b cat /b/* > /more && head -c 16 /dev/urandom | sha256sum >> /more
+FROM scratch
+COPY --from=build /build/random /
+COPY --link --from=more /more /
+-- in --
+from the context
+`
+	cache := "type=registry,ref=" + builder.Addr + "/test/cache:1"
+	first := folder(t, dockerfile)
+	newBuildx(t, builder.Daemon).run(t, first, "build", "--cache-to", cache+",mode=max", "--output", "out", ".")
+
+	other, err := builder.StartDaemon(t.Context(), "buildkitd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBuildx(t, other)
+	second := folder(t, dockerfile)
+	out := b.run(t, second, "build", "--progress=plain", "--cache-from", cache, "--output", "out", ".")
+	for _, file := range []string{"random", "more"} {
+		wantFile(t, read(t, first, "out", file), second, "out", file)
+	}
+	if !strings.Contains(out, "CACHED") {
+		t.Errorf("no step is reported as cached:\n%s", out)
+	}
+
+	// A step that does run makes something else: the comparison above can fail.
+	third := folder(t, dockerfile)
+	b.run(t, third, "build", "--no-cache", "--output", "out", ".")
+	if read(t, first, "out", "random") == read(t, third, "out", "random") {
+		t.Error("a step that runs makes the same random file")
+	}
+}
+
+func read(t *testing.T, path ...string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(path...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

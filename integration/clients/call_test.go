@@ -1,0 +1,72 @@
+//go:build integration
+
+package clients
+
+import (
+	"strings"
+	"testing"
+
+	"slipway/integration/rig"
+)
+
+// TestCall prints the calls that build nothing, for people and for programs,
+// and compares with what upstream's frontend answers.
+func TestCall(t *testing.T) {
+	t.Parallel()
+	b := newBuildx(t, builder.Daemon)
+	for name, dockerfile := range map[string]string{
+		"clean": `# Where the program is compiled.
+# build: all that the compiler needs
+FROM busybox AS build
+# version: of the program
+ARG VERSION=1
+RUN --mount=type=secret,id=token,required --mount=type=ssh --mount=type=cache,target=/c true
+# The default target.
+FROM build AS last
+`,
+		"warnings": `FROM busybox as build
+MAINTAINER somebody
+ENV key value
+FROM build AS Last
+CMD run $undefined
+`,
+	} {
+		for _, call := range []string{"outline", "targets"} {
+			for _, format := range []string{"", ",format=json"} {
+				t.Run(name+"/"+call+format, func(t *testing.T) {
+					t.Parallel()
+					got, errGot := b.call(t, rig.Ours, dockerfile, call+format)
+					want, errWant := b.call(t, rig.Upstream, dockerfile, call+format)
+					if (errGot == nil) != (errWant == nil) {
+						t.Errorf("ends with %v, upstream's with %v", errGot, errWant)
+					}
+					if got != want {
+						t.Errorf("prints\n%s\nupstream's\n%s", got, want)
+					}
+				})
+			}
+		}
+	}
+}
+
+// TestCallError asks about a Dockerfile that cannot be read.
+func TestCallError(t *testing.T) {
+	t.Parallel()
+	b := newBuildx(t, builder.Daemon)
+	for _, call := range []string{"outline", "targets"} {
+		t.Run(call, func(t *testing.T) {
+			t.Parallel()
+			out, err := b.call(t, rig.Ours, "FROM busybox\nCOPPY a b\n", call)
+			if err == nil || !strings.Contains(out, "unknown instruction: COPPY") {
+				t.Errorf("error %v\n%s", err, out)
+			}
+		})
+	}
+}
+
+// call prints a call, answered by the given frontend.
+func (b *buildx) call(t *testing.T, frontend, dockerfile, call string) (string, error) {
+	t.Helper()
+	dir := folder(t, "-- Dockerfile --\n"+dockerfile)
+	return b.try(t, dir, "build", "--progress=quiet", "--build-arg", "BUILDKIT_SYNTAX="+frontend, "--call="+call, ".")
+}

@@ -1,0 +1,88 @@
+//go:build integration
+
+package clients
+
+import (
+	"encoding/pem"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// contextDockerfile copies a file that the context named other has.
+const contextDockerfile = `
+-- Dockerfile --
+# syntax=FRONTEND
+FROM scratch
+ARG FILE
+COPY --from=other /$FILE /
+`
+
+// TestBuildContext gives a named context in each form that buildx takes.
+func TestBuildContext(t *testing.T) {
+	t.Parallel()
+	b := newBuildx(t, builder.Daemon)
+	files := folder(t, "-- file --\nfrom a context\n")
+	source := folder(t, "-- Dockerfile --\n# syntax=FRONTEND\nFROM scratch\nCOPY --from=files file /\n")
+	layout := filepath.Join(t.TempDir(), "layout")
+	b.run(t, source, "build", "--build-context", "files="+files, "--output", "type=oci,tar=false,dest="+layout, ".")
+	image := builder.Addr + "/test/context:1"
+	b.run(t, source, "build", "--build-context", "files="+files, "--output", "type=image,push=true,name="+image, ".")
+	git := gitServer(t, files)
+
+	for name, tc := range map[string]struct{ value, file string }{
+		"directory":    {files, "file"},
+		"docker-image": {"docker-image://" + image, "file"},
+		"oci-layout":   {"oci-layout://" + layout, "file"},
+		"https":        {fileServer(t, files), "context"}, // a file of this name is the context
+		"git":          {git + "#main", "file"},
+		"git-query":    {git + "?branch=main&subdir=/", "file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := folder(t, contextDockerfile)
+			b.run(t, dir, "build", "--build-context", "other="+tc.value, "--build-arg", "FILE="+tc.file, "--output", "out", ".")
+			wantFile(t, "from a context\n", dir, "out", tc.file)
+		})
+	}
+}
+
+// fileServer serves the file of a folder with a certificate that the builder
+// trusts, and returns its URL.
+func fileServer(t *testing.T, files string) string {
+	t.Helper()
+	server := httptest.NewTLSServer(http.FileServer(http.Dir(files)))
+	t.Cleanup(server.Close)
+	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	if err := os.WriteFile(builder.Certificates, authority, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return server.URL + "/file"
+}
+
+// gitServer serves a repository with one commit of the files of a folder on
+// branch main, and returns its URL.
+func gitServer(t *testing.T, files string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(files)); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"init", "-q", "-b", "main"},
+		{"add", "."},
+		{"-c", "user.name=test", "-c", "user.email=test@example.org", "commit", "-q", "-m", "test"},
+		{"update-server-info"}, // what plain HTTP needs
+	} {
+		cmd := exec.CommandContext(t.Context(), "git", args...)
+		cmd.Dir, cmd.Env = dir, []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("git %s: %v\n%s", args[0], err, out)
+		}
+	}
+	server := httptest.NewServer(http.FileServer(http.Dir(dir)))
+	t.Cleanup(server.Close)
+	return server.URL + "/.git"
+}

@@ -1,0 +1,96 @@
+//go:build integration
+
+package clients
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+
+	"slipway/integration/rig"
+	"slipway/integration/toolbox"
+)
+
+// builder is the rig that all tests share: starting one takes seconds. It is
+// set by TestMain alone.
+var builder *rig.Rig
+
+func TestMain(m *testing.M) {
+	rig.Main(m, func(r *rig.Rig) { builder = r })
+}
+
+// A buildx runs docker buildx with one builder.
+type buildx struct {
+	path string
+	env  []string
+}
+
+// newBuildx makes a builder instance of driver remote for d, in a configuration
+// of its own.
+func newBuildx(t *testing.T, d *rig.Daemon) *buildx {
+	t.Helper()
+	path, err := toolbox.Path(t.Context(), t.Output(), "buildx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := t.TempDir()
+	b := &buildx{path: path, env: []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + config, "DOCKER_CONFIG=" + config, "BUILDX_CONFIG=" + config, "BUILDX_BUILDER=rig",
+		"BUILDX_NO_DEFAULT_ATTESTATIONS=1",
+	}}
+	if out, err := b.try(t, ".", "create", "--name", "rig", "--driver", "remote", d.Socket); err != nil {
+		t.Fatalf("buildx create: %v\n%s", err, out)
+	}
+	return b
+}
+
+// try runs buildx in a folder and returns all it prints.
+func (b *buildx) try(t *testing.T, dir string, args ...string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), b.path, args...)
+	cmd.Dir, cmd.Env = dir, b.env
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// run runs buildx, which must succeed.
+func (b *buildx) run(t *testing.T, dir string, args ...string) string {
+	t.Helper()
+	out, err := b.try(t, dir, args...)
+	if err != nil {
+		t.Fatalf("buildx %s: %v\n%s%s", strings.Join(args, " "), err, out, builder.DaemonLog(1000))
+	}
+	return out
+}
+
+// folder writes the files of a txtar archive to a folder. FRONTEND in them
+// becomes our frontend.
+func folder(t *testing.T, archive string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, f := range txtar.Parse([]byte(archive)).Files {
+		path := filepath.Join(dir, filepath.FromSlash(f.Name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(strings.ReplaceAll(string(f.Data), "FRONTEND", rig.Ours)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// wantFile checks a file that a build has exported.
+func wantFile(t *testing.T, want string, path ...string) {
+	t.Helper()
+	got, err := os.ReadFile(filepath.Join(path...))
+	if err != nil {
+		t.Error(err)
+	} else if string(got) != want {
+		t.Errorf("%s: %q, want %q", filepath.Base(filepath.Join(path...)), got, want)
+	}
+}

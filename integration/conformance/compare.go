@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// A difference is a test that ends one way with upstream's image and another way
+// with ours.
+type difference struct {
+	test           string
+	upstream, ours outcome
+}
+
+// worse reports whether a test that passes with upstream's image does not pass
+// with ours.
+func (d difference) worse() bool { return d.upstream == passed }
+
+func (d difference) String() string {
+	return fmt.Sprintf("%s: %s with upstream's image, %s with ours", d.test, d.upstream, d.ours)
+}
+
+// compare returns the differences, sorted by test. A test that differs only
+// because its sub-tests do is left out.
+func compare(upstream, ours outcomes) []difference {
+	all := maps.Clone(upstream)
+	maps.Copy(all, ours)
+	var list []difference
+	for _, test := range slices.Sorted(maps.Keys(all)) {
+		if d := (difference{test, upstream.of(test), ours.of(test)}); d.upstream != d.ours {
+			list = append(list, d)
+		}
+	}
+	whole := slices.Clone(list)
+	return slices.DeleteFunc(list, func(d difference) bool {
+		return slices.ContainsFunc(whole, func(sub difference) bool {
+			return strings.HasPrefix(sub.test, d.test+"/") && sub.worse() == d.worse()
+		})
+	})
+}
+
+// printComparison writes the counts and the differences, worst first, and
+// reports whether nothing is worse.
+func printComparison(w io.Writer, worker string, upstream, ours outcomes) (ok bool) {
+	fmt.Fprintf(w, "worker=%s\n", worker)
+	fmt.Fprintf(w, "  upstream's image: %s\n", upstream)
+	fmt.Fprintf(w, "  our image:        %s\n", ours)
+	differences := compare(upstream, ours)
+	slices.SortStableFunc(differences, func(a, b difference) int {
+		switch {
+		case a.worse() == b.worse():
+			return 0
+		case a.worse():
+			return -1
+		}
+		return 1
+	})
+	if len(differences) == 0 {
+		fmt.Fprintln(w, "  no test differs")
+	}
+	for _, d := range differences {
+		fmt.Fprintf(w, "  %s\n", d)
+	}
+	return !slices.ContainsFunc(differences, difference.worse)
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func events(t *testing.T, lines ...string) io.Reader {
+	t.Helper()
+	var buf bytes.Buffer
+	for _, l := range lines {
+		action, test, _ := strings.Cut(l, " ")
+		if err := json.NewEncoder(&buf).Encode(event{Action: action, Test: test, Output: l + "\n"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &buf
+}
+
+func read(t *testing.T, lines ...string) outcomes {
+	t.Helper()
+	o, err := readOutcomes(events(t, lines...), io.Discard, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// TestCompare counts each kind of difference once and what is equal not at all.
+func TestCompare(t *testing.T) {
+	upstream := read(t,
+		"run T", "run T/A", "run T/B", "run T/C", "run T/C/sub", "run T/D", "run T/E", "run T/F", "run T/G", "run T/H",
+		"pass T/A", "fail T/B", "skip T/C/sub", "pass T/C", "pass T/D", "pass T/E", "skip T/F", "fail T/G", "pass T/H", "fail T")
+	ours := read(t,
+		"start", "run T", "run T/A", "run T/B", "run T/C", "run T/C/sub", "run T/E", "run T/F", "run T/G", "run T/H", "run T/H/sub",
+		"pass T/A", "fail T/B", "skip T/C/sub", "pass T/C", "skip T/F", "pass T/G", "fail T/H/sub", "fail T/H", "fail T")
+	var out strings.Builder
+	if printComparison(&out, "w", upstream, ours) {
+		t.Error("nothing is worse")
+	}
+	want := `worker=w
+  upstream's image: 5 passed, 3 failed, 2 skipped
+  our image:        3 passed, 4 failed, 2 skipped, 1 never ended
+  T/D: pass with upstream's image, absent with ours
+  T/E: pass with upstream's image, unfinished with ours
+  T/H: pass with upstream's image, fail with ours
+  T/G: fail with upstream's image, pass with ours
+  T/H/sub: absent with upstream's image, fail with ours
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	out.Reset()
+	if !printComparison(&out, "w", ours, maps.Clone(ours)) || !strings.Contains(out.String(), "no test differs") {
+		t.Errorf("equal outcomes: %s", out.String())
+	}
+}
+
+// TestParent leaves out a test that fails because a sub-test does.
+func TestParent(t *testing.T) {
+	got := compare(outcomes{"T": passed, "T/a": passed, "T/b": passed}, outcomes{"T": failed, "T/a": failed, "T/b": passed})
+	if len(got) != 1 || got[0].test != "T/a" {
+		t.Errorf("differences %v", got)
+	}
+}
+
+func TestGarbage(t *testing.T) {
+	if _, err := readOutcomes(strings.NewReader("panic: no JSON\n"), io.Discard, io.Discard); err == nil {
+		t.Error("output that is not JSON is taken for outcomes")
+	}
+	for _, text := range []string{"pass\n", "pass \n", "passed T\n", "\n"} {
+		if o, err := parseOutcomes(text); err == nil {
+			t.Errorf("%q is taken for outcomes %v", text, o)
+		}
+	}
+}
+
+// TestRecorded checks that the record of each worker can be read and is of the
+// whole suite.
+func TestRecorded(t *testing.T) {
+	for _, worker := range workers() {
+		all, err := recorded(worker, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(all) < 500 || all.of("TestIntegration/TestCopyRelative/worker="+worker+"/frontend=gateway") != passed {
+			t.Errorf("%s: %d outcomes: %s", worker, len(all), all)
+		}
+		var text bytes.Buffer
+		if err := all.write(&text); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := parseOutcomes(text.String()); err != nil || !maps.Equal(all, again) {
+			t.Errorf("%s: what is written is not what is read: %v", worker, err)
+		}
+		some, err := recorded(worker, "^TestCopyRelative$")
+		if err != nil || len(some) != 1 {
+			t.Errorf("%s: %d outcomes of one test, %v", worker, len(some), err)
+		}
+	}
+	if _, err := recorded("nosuchworker", ""); err == nil {
+		t.Error("a worker without a record has one")
+	}
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// An outcome is how a test ended.
+type outcome string
+
+const (
+	passed     outcome = "pass"
+	failed     outcome = "fail"
+	skipped    outcome = "skip"
+	unfinished outcome = "unfinished" // started, and never ended: the program stopped early
+	absent     outcome = "absent"     // never started
+)
+
+// outcomes has the outcome of each test that started, by its full name.
+type outcomes map[string]outcome
+
+// of returns the outcome of a test, which need not have started.
+func (o outcomes) of(test string) outcome {
+	if got, ok := o[test]; ok {
+		return got
+	}
+	return absent
+}
+
+// String counts.
+func (o outcomes) String() string {
+	n := map[outcome]int{}
+	for _, got := range o {
+		n[got]++
+	}
+	text := fmt.Sprintf("%d passed, %d failed, %d skipped", n[passed], n[failed], n[skipped])
+	if n[unfinished] > 0 {
+		text += fmt.Sprintf(", %d never ended", n[unfinished])
+	}
+	return text
+}
+
+// An event is a line of go tool test2json.
+type event struct {
+	Action string
+	Test   string
+	Output string
+}
+
+// readOutcomes reads events up to the end of r. Each failure is told to progress
+// as it happens, and the text of the tests goes to log.
+func readOutcomes(r io.Reader, progress, log io.Writer) (outcomes, error) {
+	o := outcomes{}
+	for dec, ended := json.NewDecoder(r), 0; ; {
+		var e event
+		err := dec.Decode(&e)
+		if errors.Is(err, io.EOF) {
+			return o, nil
+		}
+		if err != nil {
+			return o, fmt.Errorf("read the tests' output: %w", err)
+		}
+		if _, err := io.WriteString(log, e.Output); err != nil {
+			return o, err
+		}
+		if !o.add(e) {
+			continue
+		}
+		if o[e.Test] == failed {
+			fmt.Fprintf(progress, "FAIL %s\n", e.Test)
+		}
+		if ended++; ended%50 == 0 {
+			fmt.Fprintf(progress, "%d tests done\n", ended)
+		}
+	}
+}
+
+// add takes in an event and reports whether it ends a test.
+func (o outcomes) add(e event) bool {
+	switch {
+	case e.Test == "":
+		return false
+	case e.Action == "run":
+		o[e.Test] = unfinished
+		return false
+	}
+	switch got := outcome(e.Action); got {
+	case passed, failed, skipped:
+		o[e.Test] = got
+		return true
+	}
+	return false
+}
+
+// write writes a line for each test, sorted.
+func (o outcomes) write(w io.Writer) error {
+	for _, test := range slices.Sorted(maps.Keys(o)) {
+		if _, err := fmt.Fprintf(w, "%s %s\n", o[test], test); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parseOutcomes reads what write writes.
+func parseOutcomes(text string) (outcomes, error) {
+	o := outcomes{}
+	for line := range strings.Lines(text) {
+		got, test, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		switch outcome(got) {
+		case passed, failed, skipped:
+		default:
+			return nil, fmt.Errorf("not an outcome and a test: %q", line)
+		}
+		if test == "" {
+			return nil, fmt.Errorf("not an outcome and a test: %q", line)
+		}
+		o[test] = outcome(got)
+	}
+	return o, nil
+}

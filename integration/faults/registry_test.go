@@ -1,0 +1,134 @@
+//go:build integration
+
+package faults
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/buildkit/solver/errdefs"
+	"github.com/opencontainers/go-digest"
+
+	"slipway/integration/rig"
+)
+
+// A badRegistry answers for each repository in the way that its name says.
+type badRegistry struct {
+	configs map[string][]byte // by repository: configs of images that are otherwise in order
+	asked   chan string       // takes the repositories of which nothing will come
+}
+
+func newBadRegistry(t *testing.T) (*badRegistry, string) {
+	t.Helper()
+	b := &badRegistry{configs: map[string][]byte{}, asked: make(chan string, 100)}
+	server := httptest.NewServer(b)
+	t.Cleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
+	})
+	return b, strings.TrimPrefix(server.URL, "http://")
+}
+
+func (b *badRegistry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	repository, what, ok := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v2/"), "/")
+	if !ok {
+		return // the ping
+	}
+	if config, ok := b.configs[repository]; ok {
+		serveImage(w, r, what, config)
+		return
+	}
+	switch repository {
+	case "unauthorized":
+		w.Header().Set("WWW-Authenticate", `Basic realm="test"`)
+		w.WriteHeader(http.StatusUnauthorized)
+	case "missing":
+		w.WriteHeader(http.StatusNotFound)
+	case "busy":
+		w.WriteHeader(http.StatusTooManyRequests)
+	case "broken":
+		w.WriteHeader(http.StatusInternalServerError)
+	case "garbage":
+		w.Header().Set("Content-Type", manifestType)
+		fmt.Fprint(w, "\x00<html>not a manifest")
+	case "cut":
+		panic(http.ErrAbortHandler)
+	case "silent":
+		b.asked <- repository
+		<-r.Context().Done()
+	}
+}
+
+const manifestType = "application/vnd.oci.image.manifest.v1+json"
+
+// serveImage serves an image without layers that has the given config.
+func serveImage(w http.ResponseWriter, r *http.Request, what string, config []byte) {
+	manifest := fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":%q,"size":%d},"layers":[]}`,
+		manifestType, digest.FromBytes(config), len(config))
+	content, mediaType := manifest, manifestType
+	if strings.HasPrefix(what, "blobs/") {
+		content, mediaType = config, "application/octet-stream"
+	}
+	w.Header().Set("Content-Type", mediaType)
+	w.Header().Set("Docker-Content-Digest", digest.FromBytes(content).String())
+	w.Header().Set("Content-Length", fmt.Sprint(len(content)))
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(content) // the builder may stop reading
+	}
+}
+
+// TestRegistry builds from base images that cannot be had. The error names the
+// image and the line that wants it.
+func TestRegistry(t *testing.T) {
+	registry, addr := newBadRegistry(t)
+	registry.configs["number"] = []byte(`5`)
+	registry.configs["mistyped"] = []byte(`{"os":"linux","architecture":"amd64","config":{"Env":"not a list"}}`)
+	registry.configs["text"] = []byte("not JSON")
+	registry.configs["huge"] = []byte(`{"os":"linux","architecture":"amd64","author":"` + strings.Repeat("x", 100<<20) + `"}`)
+	for repository, want := range map[string]string{
+		"unauthorized": "401 Unauthorized",
+		"missing":      "not found",
+		"busy":         "429 Too Many Requests",
+		"broken":       "500 Internal Server Error",
+		"garbage":      "invalid",
+		"cut":          "EOF",
+		"number":       "failed to parse image config: json: cannot unmarshal number",
+		"mistyped":     "failed to parse image config: json: cannot unmarshal string",
+		"text":         "failed to parse image config: invalid character",
+		"huge":         "message larger than max",
+	} {
+		t.Run(repository, func(t *testing.T) {
+			t.Parallel()
+			image := addr + "/" + repository + ":1"
+			start := time.Now()
+			_, err := builder.Build(within(t, 2*time.Minute), rig.Request{Dockerfile: "# syntax=" + rig.Ours + "\nFROM busybox\nFROM " + image + "\nCOPY . /\n"})
+			_, errUp := builder.Build(within(t, 2*time.Minute), rig.Request{Dockerfile: "# syntax=" + rig.Upstream + "\nFROM busybox\nFROM " + image + "\nCOPY . /\n"})
+			t.Logf("%s after %s\n%v", err, time.Since(start), errUp)
+			if err == nil || context.Cause(t.Context()) != nil || !strings.Contains(err.Error(), want) {
+				t.Fatalf("error %v, want %s", err, want)
+			}
+			if !strings.Contains(err.Error(), image) && !strings.Contains(want, "image config") {
+				t.Errorf("the error does not name %s: %v", image, err)
+			}
+			wantLine(t, err, 3)
+		})
+	}
+}
+
+// wantLine checks which line of the Dockerfile an error is about.
+func wantLine(t *testing.T, err error, line int32) {
+	t.Helper()
+	for _, s := range errdefs.Sources(err) {
+		for _, r := range s.Ranges {
+			if r.Start.Line == line {
+				return
+			}
+		}
+	}
+	t.Errorf("the error is not about line %d: %v", line, errdefs.Sources(err))
+}

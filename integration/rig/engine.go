@@ -1,0 +1,85 @@
+package rig
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"slipway/integration/contained"
+)
+
+// An Engine is a running Docker Engine of the distribution, with state of its
+// own. It reaches the rig's registry as docker.io and as Rig.Addr, not as
+// Registry.
+type Engine struct {
+	Dir    string // folder of its state
+	Socket string // unix:///path
+
+	process *contained.Process
+}
+
+// StartEngine starts Docker Engine beside the rig's builders, installing it if
+// it is missing. It ends with the rig. Containers have no network but the
+// host's: docker build wants --network host.
+func (r *Rig) StartEngine(ctx context.Context) (*Engine, error) {
+	if err := EnsurePackages(ctx, r.log, "docker.io"); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(r.Dir, "e")
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{Dir: dir, Socket: "unix://" + filepath.Join(dir, "docker.sock")}
+	log, err := os.Create(filepath.Join(dir, "dockerd.log"))
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	cmd := exec.Command("dockerd", "--data-root", filepath.Join(dir, "data"), "--exec-root", filepath.Join(dir, "exec"),
+		"--pidfile", filepath.Join(dir, "pid"), "--host", e.Socket, "--iptables=false", "--bridge=none",
+		"--registry-mirror", "http://"+r.Addr)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}
+	cmd.Stdout, cmd.Stderr = log, log
+	if e.process, err = contained.Start(cmd); err != nil {
+		return nil, fmt.Errorf("start dockerd: %w", err)
+	}
+	r.mu.Lock()
+	r.stops = append(r.stops, func() error { e.process.Stop(daemonGrace); return nil })
+	r.mu.Unlock()
+	if err := e.await(ctx); err != nil {
+		b, _ := os.ReadFile(log.Name())
+		return nil, fmt.Errorf("%w\n%s", err, b)
+	}
+	fmt.Fprintf(r.log, "dockerd at %s\n", e.Socket)
+	return e, nil
+}
+
+// Docker returns a command of the distribution's client, in a folder, that talks
+// to the engine and builds with BuildKit.
+func (e *Engine) Docker(ctx context.Context, dir string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, Docker, args...)
+	cmd.Dir = dir
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + e.Dir, "DOCKER_HOST=" + e.Socket, "DOCKER_BUILDKIT=1"}
+	return cmd
+}
+
+func (e *Engine) await(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, daemonStart)
+	defer cancel()
+	for {
+		err := e.Docker(ctx, e.Dir, "version").Run()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-e.process.Done():
+			return fmt.Errorf("dockerd ended: %w", e.process.Wait(ctx, 0))
+		case <-ctx.Done():
+			return fmt.Errorf("dockerd does not answer: %w", err)
+		case <-time.After(pollEvery):
+		}
+	}
+}
