@@ -1,7 +1,11 @@
 package dockerfile2llb
 
 import (
+	"context"
+
 	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/pb"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/plan"
 )
@@ -20,18 +24,37 @@ func (e *emitter) base(st *plan.Stage) (llb.Output, error) {
 	return nil, nil
 }
 
+// image is the source of an image.
+type image struct {
+	msg      pb.SourceOp
+	kind     pb.Op_Source
+	platform ocispecs.Platform
+}
+
 func (e *emitter) image(st *plan.Stage, b *plan.FromImage) llb.Output {
-	opts := []llb.ImageOption{
-		describe(st.BaseStep.Description),
-		llb.Platform(b.Platform),
-		llb.WithCustomName(st.BaseStep.Name),
-		e.location(st.BaseStep.Range),
+	img := &image{platform: b.Platform}
+	img.msg.Identifier = "docker-image://" + b.Ref
+	if mode := e.plan.Options.ResolveMode; mode == "pull" || mode == "local" {
+		img.msg.Attrs = map[string]string{pb.AttrImageResolveMode: mode}
 	}
-	switch e.plan.Options.ResolveMode {
-	case "pull":
-		opts = append(opts, llb.ResolveModeForcePull)
-	case "local":
-		opts = append(opts, llb.ResolveModePreferLocal)
+	o := e.newOp(img, &plan.StepInfo{Name: st.BaseStep.Name, Range: st.BaseStep.Range})
+	o.description[commandKey] = st.BaseStep.Description
+	o.platform = &img.platform
+	return o
+}
+
+// Inputs returns none.
+func (*image) Inputs() []llb.Output { return nil }
+
+func (*image) index() int64 { return 0 }
+
+func (i *image) write(_ context.Context, _ *llb.Constraints, to *message) error {
+	to.need(pb.CapSourceImage)
+	if i.msg.Attrs[pb.AttrImageResolveMode] == "pull" {
+		to.need(pb.CapSourceImageResolveMode) // the others are no promise
 	}
-	return llb.Image(b.Ref, opts...).Output()
+	to.Platform = platformMessage(&i.platform)
+	i.kind.Source = &i.msg
+	to.Op.Op = &i.kind
+	return nil
 }

@@ -34,6 +34,8 @@ type Result struct {
 	BaseImage *plan.Image // config of the external base of the target; nil for scratch
 	Plan      *plan.Plan
 	SBOM      SBOM
+
+	defaults []llb.ConstraintsOpt // of all operations
 }
 
 // SBOM is what a scan of a result looks at.

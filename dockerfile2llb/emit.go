@@ -41,12 +41,14 @@ func Emit(ctx context.Context, p *plan.Plan, opt Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	defaults := e.defaults()
 	return &Result{
-		State:     sbom.Core.SetMarshalDefaults(e.defaults()...),
+		State:     sbom.Core.SetMarshalDefaults(defaults...),
 		Image:     &p.Target.Image,
 		BaseImage: p.Target.BaseImage,
 		Plan:      p,
 		SBOM:      sbom,
+		defaults:  defaults,
 	}, nil
 }
 

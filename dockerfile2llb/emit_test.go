@@ -13,6 +13,8 @@ import (
 	"github.com/moby/buildkit/util/apicaps"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"google.golang.org/protobuf/proto"
+
 	"slipway/dockerfile2llb"
 	"slipway/instructions"
 	"slipway/internal/golden"
@@ -71,6 +73,13 @@ func marshal(t *testing.T, c *golden.Case, caps *apicaps.CapSet) []byte {
 	def, err := res.State.Marshal(context.Background(), llb.LocalUniqueID("fixed"))
 	if err != nil {
 		return nil // RUN [] has no command to run
+	}
+	own, err := res.Marshal(context.Background(), llb.LocalUniqueID("fixed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !proto.Equal(own, def.ToPB()) {
+		t.Errorf("%s: Marshal differs from the State's", c.Name)
 	}
 	return fmt.Appendf(bytes.Join(def.Def, nil), "%v", def.Metadata)
 }

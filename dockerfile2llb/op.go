@@ -9,6 +9,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/buildkit/util/apicaps"
 	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"google.golang.org/protobuf/proto"
 
 	"slipway/plan"
@@ -24,6 +25,7 @@ type op struct {
 	progress    *pb.ProgressGroup
 	resources   *pb.LinuxResources
 	places      []*llb.SourceLocation
+	platform    *ocispecs.Platform // that what starts from it runs on; nil says nothing
 
 	mu     sync.Mutex
 	of     *llb.Constraints // that the rest was written for
@@ -88,6 +90,9 @@ func (e *emitter) newOp(b body, s *plan.StepInfo) *op {
 // Output implements llb.Vertex.
 func (o *op) Output() llb.Output { return o }
 
+// Platform tells client/llb the platform of what starts from it.
+func (o *op) Platform() *ocispecs.Platform { return o.platform }
+
 // Vertex implements llb.Output.
 func (o *op) Vertex(context.Context, *llb.Constraints) llb.Vertex { return o }
 
@@ -122,7 +127,8 @@ func (o *op) Marshal(ctx context.Context, c *llb.Constraints) (digest.Digest, []
 	if err := o.write(ctx, c, &m); err != nil {
 		return "", nil, nil, nil, err
 	}
-	data, err := proto.Marshal(&m.Op) // unlike MarshalVT, it refuses what is not UTF-8
+	// Unlike MarshalVT, this refuses what is not UTF-8 and sorts attributes.
+	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(&m.Op)
 	if err != nil {
 		return "", nil, nil, nil, err
 	}

@@ -129,14 +129,14 @@ func (b *build) convert(ctx context.Context, opt plan.Options) (*dockerfile2llb.
 
 // solve has the builder make the result.
 func (b *build) solve(ctx context.Context, r *dockerfile2llb.Result) (client.Reference, error) {
-	def, err := r.State.Marshal(ctx)
+	def, err := r.Marshal(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("failed to marshal LLB definition: %w", err)
 	}
 	if err := checkOps(&b.opts.LLBCaps, def); err != nil {
 		return nil, err
 	}
-	req := client.SolveRequest{Definition: def.ToPB()}
+	req := client.SolveRequest{Definition: def}
 	for _, c := range b.options.CacheImports {
 		req.CacheImports = append(req.CacheImports, client.CacheOptionsEntry{Type: c.Type, Attrs: c.Attrs})
 	}

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/buildkit/util/apicaps"
@@ -15,12 +14,12 @@ import (
 // checkOps finds the first operation that needs a capability which the builder
 // lacks. The builder would refuse it too, but knows neither the instruction nor
 // where it stands.
-func checkOps(caps *apicaps.CapSet, def *llb.Definition) error {
+func checkOps(caps *apicaps.CapSet, def *pb.Definition) error {
 	for _, op := range def.Def {
 		dgst := digest.FromBytes(op)
-		md := def.Metadata[dgst]
-		for _, c := range slices.Sorted(maps.Keys(md.Caps)) {
-			err := caps.Supports(c)
+		md := def.Metadata[string(dgst)]
+		for _, c := range slices.Sorted(maps.Keys(md.GetCaps())) {
+			err := caps.Supports(apicaps.CapID(c))
 			if err == nil {
 				continue
 			}

@@ -57,9 +57,10 @@ const maxLookups = 64
 func (b *builder) loadBases(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var g errgroup.Group
-	g.SetLimit(maxLookups)
 	errs := make([]error, len(b.Stages))
+	var own []int // stages that look up their base
+	alike := map[baseKey]*Stage{}
+	var same [][2]*Stage // stages whose base is that of another one
 	for i, st := range b.Stages {
 		if _, inFile := st.Base.(*FromStage); inFile || st.loaded {
 			continue
@@ -69,24 +70,71 @@ func (b *builder) loadBases(ctx context.Context) error {
 			continue
 		}
 		st.loaded = true
-		g.Go(func() error {
-			if errs[i] = b.loadBase(ctx, st); errs[i] != nil {
-				cancel()
-			}
-			return nil
-		})
+		key := st.baseKey()
+		if first := alike[key]; first != nil && st.Replaced == nil {
+			same = append(same, [2]*Stage{st, first})
+			continue
+		}
+		if st.Replaced == nil {
+			alike[key] = st
+		}
+		own = append(own, i)
 	}
-	_ = g.Wait() // the errors are in errs
+	lookUp(own, func(i int) {
+		if errs[i] = b.loadBase(ctx, b.Stages[i]); errs[i] != nil {
+			cancel()
+		}
+	})
 	first := -1
 	for i, err := range errs {
 		if err != nil && (first < 0 || errors.Is(errs[first], context.Canceled) && !errors.Is(err, context.Canceled)) {
 			first = i
 		}
 	}
-	if first < 0 {
-		return nil
+	if first >= 0 {
+		return at(b.Stages[first].asked, b.hinted(errs[first]))
 	}
-	return at(b.Stages[first].asked, b.hinted(errs[first]))
+	for _, s := range same {
+		s[0].takeBase(s[1])
+	}
+	return nil
+}
+
+// lookUp calls f for the stages, several at a time.
+func lookUp(stages []int, f func(i int)) {
+	if len(stages) == 1 {
+		f(stages[0])
+		return
+	}
+	var g errgroup.Group
+	g.SetLimit(maxLookups)
+	for _, i := range stages {
+		g.Go(func() error {
+			f(i)
+			return nil
+		})
+	}
+	_ = g.Wait() // there are none
+}
+
+// baseKey tells bases apart that are looked up on their own.
+type baseKey struct{ name, platform string }
+
+func (st *Stage) baseKey() baseKey {
+	key := baseKey{name: st.BaseName}
+	if st.Platform != nil {
+		key.platform = platforms.FormatAll(*st.Platform)
+	}
+	return key
+}
+
+// takeBase takes over the base of a stage that was looked up for the same name
+// and platform and has not been evaluated yet.
+func (st *Stage) takeBase(of *Stage) {
+	st.done = st.Syntax == nil
+	st.BaseName, st.Base, st.BaseImage = of.BaseName, of.Base, of.BaseImage
+	st.Image = cloneImage(&of.Image)
+	st.Platform, st.Final.Platform = of.Platform, of.Final.Platform
 }
 
 // passOver checks and names the base of a stage that nothing needs so far. A

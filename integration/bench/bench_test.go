@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/pb"
 )
 
 // TestRun measures the small cases once: both converters must make the same of
@@ -45,6 +45,6 @@ type other struct {
 	as *file
 }
 
-func (o other) convert(ctx context.Context, _ *file) ([]*llb.Definition, error) {
+func (o other) convert(ctx context.Context, _ *file) ([]*pb.Definition, error) {
 	return o.ours.convert(ctx, o.as)
 }

@@ -30,7 +30,7 @@ import (
 // side by side.
 type converter interface {
 	name() string
-	convert(ctx context.Context, f *file) ([]*llb.Definition, error)
+	convert(ctx context.Context, f *file) ([]*pb.Definition, error)
 }
 
 // resolver answers image configs from memory. It makes each only once, so that
@@ -73,7 +73,7 @@ type ours struct{ *resolver }
 
 func (ours) name() string { return "ours" }
 
-func (ours) convert(ctx context.Context, f *file) ([]*llb.Definition, error) {
+func (ours) convert(ctx context.Context, f *file) ([]*pb.Definition, error) {
 	parsed, diags := parser.Parse(source.NewFile("Dockerfile", f.text))
 	if err := diags.Err(); err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ func (ours) convert(ctx context.Context, f *file) ([]*llb.Definition, error) {
 	if err := diags.Err(); err != nil {
 		return nil, err
 	}
-	return eachPlatform(ctx, f, func(ctx context.Context, p *ocispecs.Platform) (llb.State, error) {
+	return eachPlatform(ctx, f, func(ctx context.Context, p *ocispecs.Platform) (*pb.Definition, error) {
 		opt := dockerfile2llb.Options{
 			Plan:      f.options.Plan,
 			Inputs:    ours{f.images},
@@ -92,9 +92,9 @@ func (ours) convert(ctx context.Context, f *file) ([]*llb.Definition, error) {
 		opt.Plan.Platform = p
 		res, err := dockerfile2llb.Convert(ctx, d, opt)
 		if err != nil {
-			return llb.State{}, err
+			return nil, err
 		}
-		return res.State, nil
+		return res.Marshal(ctx, llb.LocalUniqueID(uniqueID))
 	})
 }
 
@@ -129,8 +129,8 @@ type upstream struct{}
 
 func (upstream) name() string { return "upstream" }
 
-func (upstream) convert(ctx context.Context, f *file) ([]*llb.Definition, error) {
-	return eachPlatform(ctx, f, func(ctx context.Context, p *ocispecs.Platform) (llb.State, error) {
+func (upstream) convert(ctx context.Context, f *file) ([]*pb.Definition, error) {
+	return eachPlatform(ctx, f, func(ctx context.Context, p *ocispecs.Platform) (*pb.Definition, error) {
 		opt := theirs.ConvertOpt{
 			MetaResolver:   f.images,
 			LLBCaps:        allCaps(),
@@ -144,9 +144,13 @@ func (upstream) convert(ctx context.Context, f *file) ([]*llb.Definition, error)
 		opt.MultiPlatformRequested = o.MultiPlatform
 		res, err := theirs.Dockerfile2LLB(ctx, f.text, opt)
 		if err != nil {
-			return llb.State{}, err
+			return nil, err
 		}
-		return res.State, nil
+		def, err := res.State.Marshal(ctx, llb.LocalUniqueID(uniqueID))
+		if err != nil {
+			return nil, err
+		}
+		return def.ToPB(), nil
 	})
 }
 
@@ -157,18 +161,16 @@ var allCaps = sync.OnceValue(func() *apicaps.CapSet {
 	return &caps
 })
 
-// eachPlatform converts for all platforms at once, as both frontends do, and
-// marshals what comes out.
-func eachPlatform(ctx context.Context, f *file, convert func(context.Context, *ocispecs.Platform) (llb.State, error)) ([]*llb.Definition, error) {
-	defs := make([]*llb.Definition, len(f.platforms))
+// uniqueID is of local sources, which otherwise have random ones.
+const uniqueID = "bench"
+
+// eachPlatform converts for all platforms at once, as both frontends do.
+func eachPlatform(ctx context.Context, f *file, convert func(context.Context, *ocispecs.Platform) (*pb.Definition, error)) ([]*pb.Definition, error) {
+	defs := make([]*pb.Definition, len(f.platforms))
 	g, ctx := errgroup.WithContext(ctx)
 	for i := range f.platforms {
-		g.Go(func() error {
-			st, err := convert(ctx, &f.platforms[i])
-			if err != nil {
-				return err
-			}
-			defs[i], err = st.Marshal(ctx, llb.LocalUniqueID("bench"))
+		g.Go(func() (err error) {
+			defs[i], err = convert(ctx, &f.platforms[i])
 			return err
 		})
 	}

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/pb"
 )
 
 // turn is what one conversion of all files of a case took.
@@ -95,7 +95,7 @@ func check(ctx context.Context, c *benchCase, converters []converter) error {
 }
 
 func same(ctx context.Context, f *file, converters []converter) error {
-	var first []*llb.Definition
+	var first []*pb.Definition
 	for i, conv := range converters {
 		defs, err := conv.convert(ctx, f)
 		if err != nil {
@@ -110,7 +110,7 @@ func same(ctx context.Context, f *file, converters []converter) error {
 	return nil
 }
 
-func sameOps(a, b *llb.Definition) bool { return slices.EqualFunc(a.Def, b.Def, bytes.Equal) }
+func sameOps(a, b *pb.Definition) bool { return slices.EqualFunc(a.Def, b.Def, bytes.Equal) }
 
 // median returns the middle of the values that f takes from the turns.
 func median(n int, f func(i int) float64) float64 {

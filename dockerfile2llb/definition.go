@@ -1,0 +1,189 @@
+package dockerfile2llb
+
+import (
+	"bytes"
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+)
+
+// Marshal writes the result as a definition, like the State's Marshal, but
+// without copying the metadata of every operation several times.
+func (r *Result) Marshal(ctx context.Context, opts ...llb.ConstraintsOpt) (*pb.Definition, error) {
+	w := &writer{
+		c:     llb.NewConstraints(append(slices.Clip(r.defaults), opts...)...),
+		def:   &pb.Definition{Metadata: map[string]*pb.OpMetadata{}},
+		seen:  map[llb.Vertex]bool{},
+		index: map[*llb.SourceMap]int32{},
+	}
+	out := r.State.Output()
+	if out == nil || out.Vertex(ctx, w.c) == nil {
+		return w.def, nil
+	}
+	w.def.Source = &pb.Source{Locations: map[string]*pb.Locations{}}
+	if err := w.add(ctx, out.Vertex(ctx, w.c)); err != nil {
+		return nil, err
+	}
+	if err := w.finish(ctx, out); err != nil {
+		return nil, err
+	}
+	return w.def, w.describeSources(ctx, opts)
+}
+
+// writer is a definition in the making.
+type writer struct {
+	c     *llb.Constraints
+	def   *pb.Definition
+	seen  map[llb.Vertex]bool
+	maps  []*llb.SourceMap
+	index map[*llb.SourceMap]int32 // in maps; of equal ones the same
+}
+
+// add writes an operation behind those that it reads. Operations that are equal
+// are one, with the metadata of all.
+func (w *writer) add(ctx context.Context, v llb.Vertex) error {
+	if w.seen[v] {
+		return nil
+	}
+	w.seen[v] = true
+	for _, in := range v.Inputs() {
+		if err := w.add(ctx, in.Vertex(ctx, w.c)); err != nil {
+			return err
+		}
+	}
+	dgst, data, meta, places, err := v.Marshal(ctx, w.c)
+	if err != nil {
+		return err
+	}
+	w.locate(string(dgst), places)
+	have, again := w.def.Metadata[string(dgst)]
+	if again {
+		meta = merged(have, meta)
+	} else {
+		w.def.Def = append(w.def.Def, data)
+	}
+	w.def.Metadata[string(dgst)] = meta
+	return nil
+}
+
+// merged returns the metadata of equal operations; of values that differ the
+// later one counts.
+func merged(a, b *pb.OpMetadata) *pb.OpMetadata {
+	m := &pb.OpMetadata{
+		IgnoreCache:    a.IgnoreCache || b.IgnoreCache,
+		Description:    maps.Clone(a.Description),
+		ExportCache:    a.ExportCache,
+		Caps:           maps.Clone(a.Caps),
+		ProgressGroup:  a.ProgressGroup,
+		LinuxResources: a.LinuxResources,
+	}
+	if m.Description == nil {
+		m.Description = b.Description
+	} else {
+		maps.Copy(m.Description, b.Description)
+	}
+	if m.Caps == nil {
+		m.Caps = b.Caps
+	} else {
+		maps.Copy(m.Caps, b.Caps)
+	}
+	if b.ExportCache != nil {
+		m.ExportCache = b.ExportCache
+	}
+	if b.ProgressGroup != nil {
+		m.ProgressGroup = b.ProgressGroup
+	}
+	if b.LinuxResources != nil {
+		m.LinuxResources = b.LinuxResources
+	}
+	return m
+}
+
+// locate adds the places of an operation; there is an entry even without any.
+func (w *writer) locate(dgst string, places []*llb.SourceLocation) {
+	at := w.def.Source.Locations[dgst]
+	if at == nil {
+		at = &pb.Locations{}
+		w.def.Source.Locations[dgst] = at
+	}
+	for _, p := range places {
+		at.Locations = append(at.Locations, &pb.Location{SourceIndex: w.sourceIndex(p.SourceMap), Ranges: p.Ranges})
+	}
+}
+
+// sourceIndex numbers the files of places. Files that are equal are one.
+func (w *writer) sourceIndex(m *llb.SourceMap) int32 {
+	i, ok := w.index[m]
+	if ok {
+		return i
+	}
+	at := slices.IndexFunc(w.maps, func(have *llb.SourceMap) bool { return sameFile(have, m) })
+	if at < 0 {
+		at = len(w.maps)
+		w.maps = append(w.maps, m)
+	}
+	w.index[m] = int32(at)
+	return int32(at)
+}
+
+func sameFile(a, b *llb.SourceMap) bool {
+	if a.Filename != b.Filename || a.Language != b.Language || !bytes.Equal(a.Data, b.Data) {
+		return false
+	}
+	if a.Definition == nil || b.Definition == nil {
+		return true
+	}
+	x, y := a.Definition.Def, b.Definition.Def
+	return len(x) == len(y) && (len(x) == 0 || bytes.Equal(x[len(x)-1], y[len(y)-1]))
+}
+
+// finish names the result, and says what the definition as a whole needs.
+func (w *writer) finish(ctx context.Context, out llb.Output) error {
+	in, err := out.ToInput(ctx, w.c)
+	if err != nil {
+		return err
+	}
+	data, err := (&pb.Op{Inputs: []*pb.Input{in}}).MarshalVT()
+	if err != nil {
+		return err
+	}
+	caps := map[string]bool{string(pb.CapConstraints): true, string(pb.CapPlatform): true}
+	for _, m := range w.def.Metadata {
+		if m.IgnoreCache {
+			caps[string(pb.CapMetaIgnoreCache)] = true
+		}
+		if m.Description != nil {
+			caps[string(pb.CapMetaDescription)] = true
+		}
+		if m.ExportCache != nil {
+			caps[string(pb.CapMetaExportCache)] = true
+		}
+	}
+	w.def.Def = append(w.def.Def, data)
+	w.def.Metadata[string(digest.FromBytes(data))] = &pb.OpMetadata{Caps: caps}
+	return nil
+}
+
+// describeSources adds the files of places, with the definition that a file
+// comes from.
+func (w *writer) describeSources(ctx context.Context, opts []llb.ConstraintsOpt) error {
+	for _, m := range w.maps {
+		info := &pb.SourceInfo{Data: m.Data, Filename: m.Filename, Language: m.Language}
+		def := m.Definition
+		if def == nil && m.State != nil {
+			var err error
+			if def, err = m.State.Marshal(ctx, opts...); err != nil {
+				return err
+			}
+		}
+		if def != nil {
+			info.Definition = def.ToPB()
+		}
+		w.def.Source.Infos = append(w.def.Source.Infos, info)
+	}
+	return nil
+}
