@@ -20,7 +20,25 @@ type Env struct {
 
 type envLog struct {
 	keys, values []string
-	at           map[string][]int // key → indexes, ascending
+	at           map[string][]int // key → indexes, ascending; nil while the log is short
+}
+
+// shortLog is the length up to which a log is searched from its end.
+const shortLog = 24
+
+// add appends an assignment.
+func (l *envLog) add(key, value string) {
+	l.keys = append(l.keys, key)
+	l.values = append(l.values, value)
+	switch n := len(l.keys); {
+	case l.at != nil:
+		l.at[key] = append(l.at[key], n-1)
+	case n > shortLog:
+		l.at = make(map[string][]int, 2*n)
+		for i, k := range l.keys {
+			l.at[k] = append(l.at[k], i)
+		}
+	}
 }
 
 // NewEnv returns the environment of KEY=VALUE entries, as image configs have
@@ -48,6 +66,14 @@ func (e Env) index(key string) int {
 	if e.log == nil {
 		return -1
 	}
+	if e.log.at == nil {
+		for i := e.n - 1; i >= 0; i-- {
+			if e.log.keys[i] == key {
+				return i
+			}
+		}
+		return -1
+	}
 	at := e.log.at[key]
 	k := len(at)
 	if k > 0 && at[k-1] >= e.n {
@@ -71,21 +97,16 @@ func (e Env) Set(key, value string) Env {
 	} else {
 		e.set++
 	}
-	l.at[key] = append(l.at[key], len(l.keys))
-	l.keys = append(l.keys, key)
-	l.values = append(l.values, value)
+	l.add(key, value)
 	return Env{log: l, n: len(l.keys), set: e.set, size: e.size + len(key) + len(value)}
 }
 
 // Fork returns an equal environment with a log of its own, without what was
 // overwritten.
 func (e Env) Fork() Env {
-	l := &envLog{at: map[string][]int{}}
-	e.Each(func(k, v string) {
-		l.at[k] = []int{len(l.keys)}
-		l.keys = append(l.keys, k)
-		l.values = append(l.values, v)
-	})
+	both := make([]string, 2*(e.set+8)) // with room for a few more
+	l := &envLog{keys: both[:0:e.set+8], values: both[e.set+8 : e.set+8]}
+	e.Each(l.add)
 	return Env{log: l, n: len(l.keys), set: e.set, size: e.size}
 }
 

@@ -70,12 +70,16 @@ func (b *builder) loadBases(ctx context.Context) error {
 			continue
 		}
 		st.loaded = true
-		key := st.baseKey()
-		if first := alike[key]; first != nil && st.Replaced == nil {
-			same = append(same, [2]*Stage{st, first})
-			continue
-		}
 		if st.Replaced == nil {
+			if st.BaseName == scratch {
+				b.startEmpty(st)
+				continue
+			}
+			key := st.baseKey()
+			if first := alike[key]; first != nil {
+				same = append(same, [2]*Stage{st, first})
+				continue
+			}
 			alike[key] = st
 		}
 		own = append(own, i)
@@ -98,6 +102,14 @@ func (b *builder) loadBases(ctx context.Context) error {
 		s[0].takeBase(s[1])
 	}
 	return nil
+}
+
+// startEmpty starts a stage from scratch.
+func (b *builder) startEmpty(st *Stage) {
+	st.done = st.Syntax == nil
+	st.Base = Scratch{}
+	st.Image = emptyImage(b.Platform)
+	st.Platform = &b.Platform
 }
 
 // lookUp calls f for the stages, several at a time.
@@ -171,12 +183,6 @@ func (b *builder) baseRef(st *Stage) (reference.Named, error) {
 
 func (b *builder) loadBase(ctx context.Context, st *Stage) error {
 	st.done = st.Syntax == nil // implicit stages have no instructions
-	if st.BaseName == scratch && st.Replaced == nil {
-		st.Base = Scratch{}
-		st.Image = emptyImage(b.Platform)
-		st.Platform = &b.Platform
-		return nil
-	}
 	written := st.BaseName
 	ref, err := b.baseRef(st)
 	if err != nil {
