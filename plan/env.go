@@ -105,7 +105,7 @@ func (e Env) Set(key, value string) Env {
 // overwritten.
 func (e Env) Fork() Env {
 	both := make([]string, 2*(e.set+8)) // with room for a few more
-	l := &envLog{keys: both[:0:e.set+8], values: both[e.set+8 : e.set+8]}
+	l := &envLog{keys: both[: 0 : e.set+8], values: both[e.set+8 : e.set+8]}
 	e.Each(l.add)
 	return Env{log: l, n: len(l.keys), set: e.set, size: e.size}
 }
