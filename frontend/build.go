@@ -9,10 +9,13 @@ import (
 	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/solver/pb"
 
+	"slipway/diag"
 	"slipway/dockerfile2llb"
 	"slipway/frontend/inputs"
 	"slipway/frontend/options"
 	"slipway/instructions"
+	"slipway/linter"
+	"slipway/linter/rules"
 	"slipway/parser"
 	"slipway/plan"
 )
@@ -25,6 +28,8 @@ type build struct {
 	inputs     *inputs.Inputs
 	file       *inputs.Dockerfile
 	dockerfile *instructions.Dockerfile
+	checks     linter.Config
+	report     func(context.Context, diag.List) // what becomes of warnings
 }
 
 // Build builds what the options of the client ask for. Errors about the
@@ -52,6 +57,7 @@ func start(ctx context.Context, c client.Client) (*client.Result, error) {
 		return nil, missing
 	}
 	b.inputs = inputs.New(c, b.options)
+	b.report = b.warn
 	if b.file, err = b.inputs.Dockerfile(ctx); err != nil {
 		return nil, err
 	}
@@ -77,7 +83,7 @@ func (b *build) run(ctx context.Context) (*client.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := b.parseBuild(); err != nil {
+	if err := b.parseBuild(ctx); err != nil {
 		return nil, err
 	}
 	defer b.inputs.ReadAhead(ctx)()
@@ -92,15 +98,24 @@ func (b *build) run(ctx context.Context) (*client.Result, error) {
 	return res, b.attest(ctx, res, scan, results)
 }
 
-// parseBuild is parse for what ends in a conversion.
-func (b *build) parseBuild() error {
+// parseBuild is parse for what ends in a conversion, with build checks.
+func (b *build) parseBuild(ctx context.Context) error {
 	if len(b.file.Source.Bytes) == 0 {
 		return errors.New("the Dockerfile cannot be empty")
 	}
-	return b.parse()
+	if err := b.configureChecks(); err != nil {
+		return err
+	}
+	err := b.parse()
+	if err != nil && b.dockerfile != nil {
+		in := linter.Input{File: b.dockerfile.File, Failed: firstRange(err)}
+		b.report(ctx, linter.Run(rules.All(), in, b.checks))
+	}
+	return err
 }
 
-// parse reads what the Dockerfile says.
+// parse reads what the Dockerfile says. If that is an error of an instruction,
+// the Dockerfile is there all the same.
 func (b *build) parse() error {
 	file, diags := parser.Parse(b.file.Source)
 	if err := diags.Err(); err != nil {
@@ -110,14 +125,26 @@ func (b *build) parse() error {
 	return diags.Err()
 }
 
-// convert plans the build for one platform and says it in LLB.
-func (b *build) convert(ctx context.Context, opt plan.Options) (*dockerfile2llb.Result, error) {
+// plan plans the build for one platform, and runs build checks over it if it is
+// the first one.
+func (b *build) plan(ctx context.Context, opt plan.Options, first bool) (*plan.Plan, error) {
 	opt.Resolver = b.inputs
 	p, err := plan.Build(ctx, b.dockerfile, opt)
-	if err != nil {
-		return nil, err
+	if !first {
+		return p, err
 	}
-	if err := b.inputs.Ignore(ctx); err != nil {
+	warnings := linter.Run(rules.All(), linter.Input{File: b.dockerfile.File, Dockerfile: b.dockerfile, Plan: p}, b.checks)
+	b.report(ctx, warnings)
+	if err == nil {
+		err = b.checks.Violation(warnings)
+	}
+	return p, err
+}
+
+// convert plans the build for one platform and says it in LLB.
+func (b *build) convert(ctx context.Context, opt plan.Options, first bool) (*dockerfile2llb.Result, error) {
+	p, err := b.plan(ctx, opt, first)
+	if err != nil {
 		return nil, err
 	}
 	return dockerfile2llb.Emit(ctx, p, dockerfile2llb.Options{

@@ -18,6 +18,7 @@ import (
 	"github.com/moby/buildkit/util/apicaps"
 	capspb "github.com/moby/buildkit/util/apicaps/pb"
 	"github.com/moby/buildkit/util/grpcerrors"
+	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	fstypes "github.com/tonistiigi/fsutil/types"
 	"google.golang.org/grpc/codes"
@@ -35,6 +36,8 @@ type builder struct {
 	solved        []client.SolveRequest
 	lookups       int
 	broken        error // what a lookup ends with
+	warned        int
+	warnErr       error // of each warning
 }
 
 func (b *builder) BuildOpts() client.BuildOpts {
@@ -61,6 +64,11 @@ func (b *builder) ResolveSourceMetadata(_ context.Context, op *pb.SourceOp, _ so
 	}
 	config := `{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":["sha256:x"]}}`
 	return &sourceresolver.MetaResponse{Op: op, Image: &sourceresolver.ResolveImageResponse{Config: []byte(config)}}, nil
+}
+
+func (b *builder) Warn(context.Context, digest.Digest, string, client.WarnOpts) error {
+	b.warned++
+	return b.warnErr
 }
 
 type ref struct {

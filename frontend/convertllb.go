@@ -42,10 +42,10 @@ func (b *build) convertLLB(ctx context.Context) (*client.Result, error) {
 //
 // Upstream: the option platform says nothing to sub-requests.
 func (b *build) convertImplicit(ctx context.Context) (*dockerfile2llb.Result, error) {
-	if err := b.parseBuild(); err != nil {
+	if err := b.parseBuild(ctx); err != nil {
 		return nil, err
 	}
 	opt := b.options.Plan
 	opt.BuildPlatforms = b.buildPlatforms()
-	return b.convert(ctx, opt)
+	return b.convert(ctx, opt, true)
 }

@@ -23,6 +23,15 @@ func firstError(err error) error {
 	return err
 }
 
+// firstRange returns the lines of the first of several errors.
+func firstRange(err error) source.Range {
+	var d *diag.Diagnostic
+	if errors.As(firstError(err), &d) {
+		return d.Shown()
+	}
+	return source.Range{}
+}
+
 // located gives an error about the Dockerfile its places, in the form in which
 // clients print the lines. Of several errors the first is returned.
 func (b *build) located(err error) error {
@@ -68,20 +77,20 @@ func whole(ctx context.Context, err error) error {
 
 // withSource adds a place.
 func (b *build) withSource(err error, r source.Range) error {
+	return errdefs.WithSource(err, &errdefs.Source{Info: b.sourceInfo(), Ranges: lineRanges(r)})
+}
+
+// sourceInfo tells clients of the Dockerfile.
+func (b *build) sourceInfo() *pb.SourceInfo {
 	sm := b.file.Map
-	return errdefs.WithSource(err, &errdefs.Source{
-		Info: &pb.SourceInfo{
-			Data:       sm.Data,
-			Filename:   sm.Filename,
-			Language:   sm.Language,
-			Definition: sm.Definition.ToPB(),
-		},
-		Ranges: lineRanges(r),
-	})
+	return &pb.SourceInfo{Data: sm.Data, Filename: sm.Filename, Language: sm.Language, Definition: sm.Definition.ToPB()}
 }
 
 // lineRanges returns the lines of the range, one by one, as clients expect it.
 func lineRanges(r source.Range) []*pb.Range {
+	if r.IsZero() {
+		return nil
+	}
 	var list []*pb.Range
 	first, last := r.Lines()
 	for n := first; n <= last; n++ {

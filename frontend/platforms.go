@@ -39,18 +39,18 @@ func (b *build) platforms(ctx context.Context) ([]built, error) {
 	for i, p := range targets {
 		g.Go(func() error {
 			var err error
-			results[i], err = b.platform(ctx, p)
+			results[i], err = b.platform(ctx, p, i == 0)
 			return err
 		})
 	}
 	return results, g.Wait()
 }
 
-func (b *build) platform(ctx context.Context, p *ocispecs.Platform) (built, error) {
+func (b *build) platform(ctx context.Context, p *ocispecs.Platform, first bool) (built, error) {
 	opt := b.options.Plan
 	opt.Platform = p
 	opt.BuildPlatforms = b.buildPlatforms()
-	res, err := b.convert(ctx, opt)
+	res, err := b.convert(ctx, opt, first)
 	if err != nil {
 		return built{}, err
 	}

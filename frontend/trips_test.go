@@ -121,7 +121,7 @@ func TestTrips(t *testing.T) {
 
 // TestReadAheadEnds: a build that fails leaves nothing running.
 func TestReadAheadEnds(t *testing.T) {
-	b := dockerfile("FROM scratch\nSTOPSIGNAL NONE\n", nil)
+	b := dockerfile("FROM $none\n", nil)
 	m := meet(b, []string{".dockerignore", "what nobody asks for"})
 	if _, err := Build(t.Context(), m); err == nil {
 		t.Fatal("no error")

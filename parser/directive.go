@@ -110,3 +110,24 @@ func newDirective(r source.Range, token source.Text) *Directive {
 func isDirectiveSpace(c byte) bool {
 	return c == ' ' || c == '\t' || c == '\f' || c == '\r'
 }
+
+// Check returns the value of the first check= in the comments above the
+// instruction, up to its first space: what follows may say why.
+//
+// Upstream: a line in the form of another directive is passed over like any
+// comment.
+func (n *Instruction) Check() (value string, ok bool) {
+	for _, c := range n.Doc {
+		if !strings.Contains(c.Text.String(), "=") {
+			continue
+		}
+		var dp parser.DirectiveParser
+		dp.SetComment("")
+		d, err := dp.ParseLine([]byte(c.Text.String()))
+		if err == nil && d != nil && d.Name == "check" {
+			value, _, _ = strings.Cut(d.Value, " ")
+			return value, true
+		}
+	}
+	return "", false
+}

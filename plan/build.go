@@ -18,7 +18,8 @@ var passes = []struct {
 	{"target", target, "stages: names are known; upstream reports a missing target before bad edges"},
 	{"edges", edges, "stages: --from names them"},
 	{"load", load, "target and edges: only what is reached is looked up"},
-	{"evaluate", evaluate, "load: instructions start from base configs, and ONBUILD adds some"},
+	{"ignored", ignored, "load: upstream reads the ignore file when the images are known"},
+	{"evaluate", evaluate, "load and ignored: instructions start from base configs, and ONBUILD adds some"},
 	{"name", name, "evaluate: names show values, totals include ONBUILD"},
 	{"finish", finish, "evaluate: labels and platform go last into the target's config"},
 }

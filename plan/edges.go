@@ -87,7 +87,7 @@ func (b *builder) has(st *Stage) bool {
 
 // implicit makes the stage of an image that --from names.
 func implicit(name string, place, asked source.Range) *Stage {
-	return &Stage{BaseName: name, Used: &Paths{}, Context: &Paths{}, place: place, asked: asked}
+	return &Stage{BaseName: name, Used: &Paths{}, Context: &Paths{}, Place: place, asked: asked}
 }
 
 func (b *builder) copySource(c *instructions.Copy, place source.Range) (*Stage, *diag.Diagnostic) {

@@ -14,9 +14,12 @@ import (
 )
 
 // evaluate walks the instructions of all reachable stages in file order.
+//
+// Upstream: where all stages are wanted, that includes those which a named
+// context replaces.
 func evaluate(_ context.Context, b *builder) error {
 	for _, st := range b.Stages {
-		if !st.Reachable || st.done {
+		if !st.Reachable || st.done && !b.opt.AllStages {
 			continue
 		}
 		e := &evaluator{b: b, st: st, expand: b.expand, args: map[string]bool{}}
@@ -44,7 +47,7 @@ type evaluator struct {
 func (e *evaluator) stage() error {
 	e.inherit()
 	if err := e.begin(); err != nil {
-		return at(e.st.place, err)
+		return at(e.st.Place, err)
 	}
 	for _, c := range e.st.commands {
 		v := &Visit{
@@ -55,7 +58,7 @@ func (e *evaluator) stage() error {
 			Sources: c.sources,
 		}
 		if c.onbuild {
-			v.Range = e.st.place
+			v.Range = e.st.Place
 		}
 		e.st.Visits = append(e.st.Visits, v)
 		e.visit = v
@@ -187,7 +190,7 @@ func (e *evaluator) command(c instructions.Command) *diag.Diagnostic {
 // word expands a word and records the variables that nothing sets.
 func (e *evaluator) word(w parser.Word) (string, *diag.Diagnostic) {
 	res, d := e.b.word(e.expand, w, e.state.Env)
-	e.record(w, res.Unmatched)
+	e.noteUnset(w, res.Unmatched)
 	return res.Value, d
 }
 
@@ -209,22 +212,6 @@ func (e *evaluator) body(data string, r source.Range) (string, *diag.Diagnostic)
 	x := shell.Expander{Escape: '\\', Mode: shell.NoQuotes}
 	w := parser.Word{Value: data, Text: r.Text()}
 	res, d := e.b.word(x, w, e.state.Env)
-	e.record(w, res.Unmatched)
+	e.noteUnset(w, res.Unmatched)
 	return res.Value, d
-}
-
-func (e *evaluator) record(w parser.Word, unset []shell.Use) {
-	var unknown []shell.Use
-	for _, u := range unset {
-		if !e.declared(u.Name) {
-			unknown = append(unknown, u)
-		}
-	}
-	if len(unknown) > 0 {
-		e.visit.Expansions = append(e.visit.Expansions, Expansion{Word: w, Unknown: unknown})
-	}
-}
-
-func (e *evaluator) declared(name string) bool {
-	return e.args[name]
 }

@@ -15,9 +15,9 @@ const (
 	scanStage   = "BUILDKIT_SBOM_SCAN_STAGE"
 )
 
-// notExported are ARGs that tell the frontend something and are no variables of
-// RUN.
-func notExported(key string) bool { return key == scanContext || key == scanStage }
+// NotExported tells ARGs that tell the frontend something and are no variables
+// of RUN.
+func NotExported(key string) bool { return key == scanContext || key == scanStage }
 
 // scans tells whether the stage asks for a scan with the ARG of that name: its
 // own, the last with a value, comes before the global one. The value is a
@@ -51,7 +51,7 @@ func (e *evaluator) arg(c *instructions.Arg) *diag.Diagnostic {
 		s := a.Key
 		if a.Set {
 			s += "=" + a.Value
-			if !notExported(a.Key) {
+			if !NotExported(a.Key) {
 				e.state.Env = e.state.Env.Set(a.Key, a.Value)
 			}
 		}
@@ -91,6 +91,7 @@ func lastValues(args []ArgValue) []ArgValue {
 
 func (e *evaluator) argValue(decl *instructions.ArgDecl) (ArgValue, *diag.Diagnostic) {
 	a := ArgValue{Key: decl.Key}
+	e.note(&Assigned{Key: decl.Key, Word: decl.Word})
 	switch v, ok := e.b.opt.BuildArgs[decl.Key]; {
 	case ok:
 		a.Value, a.Set = v, true

@@ -30,6 +30,9 @@ func (e *evaluator) pairs(keyword string, list []parser.Pair) (kvs [][2]string, 
 		kvs = append(kvs, [2]string{k, v})
 		b.WriteString(" " + k + "=" + v)
 	}
+	for i := range list {
+		e.note(&Assigned{Key: kvs[i][0], Word: list[i].Key})
+	}
 	return kvs, b.String(), nil
 }
 

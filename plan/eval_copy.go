@@ -187,6 +187,7 @@ func (p *copier) source(i int) *diag.Diagnostic {
 		}
 		return p.url(src, i)
 	}
+	p.noteExcluded(src, p.c.Sources[i])
 	t, err := p.tree(src)
 	if err != nil {
 		return diag.Errorf(at, "removing drive letter: %w", err)

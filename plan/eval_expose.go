@@ -9,6 +9,7 @@ import (
 
 	"slipway/diag"
 	"slipway/instructions"
+	"slipway/shell"
 )
 
 // PortSpec is an argument of EXPOSE: [ip:][hostport[-range]:]port[-range][/proto].
@@ -24,14 +25,21 @@ type PortSpec struct {
 
 // expose declares ports. Unlike elsewhere one variable may give several words.
 func (e *evaluator) expose(c *instructions.Expose) *diag.Diagnostic {
-	ports := []string{}
-	for _, w := range c.Ports {
-		fields, err := e.expand.Fields(w.Value, e.b.counted(e.state.Env))
-		if err != nil {
+	fields := make([][]shell.Field, len(c.Ports))
+	for i, w := range c.Ports {
+		var err error
+		if fields[i], err = e.expand.Fields(w.Value, e.b.counted(e.state.Env)); err != nil {
 			return diag.Errorf(within(w, err), "%w", err)
 		}
-		for _, f := range fields {
-			spec, err := ParsePort(f.Text)
+	}
+	ports := []string{}
+	for i, w := range c.Ports {
+		for _, f := range fields[i] {
+			spec, err := parsePort(f.Text)
+			if err == nil {
+				e.note(&Exposed{Port: spec, Word: w})
+				err = spec.check()
+			}
 			if err != nil {
 				return diag.Errorf(w.Text.Range(), "%w", err)
 			}
@@ -53,8 +61,8 @@ func (e *evaluator) expose(c *instructions.Expose) *diag.Diagnostic {
 	return nil
 }
 
-// ParsePort reads an argument of EXPOSE.
-func ParsePort(raw string) (PortSpec, error) {
+// parsePort cuts an argument into its parts.
+func parsePort(raw string) (PortSpec, error) {
 	s := PortSpec{Raw: raw}
 	parts := strings.Split(raw, ":")
 	n := len(parts)
@@ -76,7 +84,7 @@ func ParsePort(raw string) (PortSpec, error) {
 	default:
 		return s, fmt.Errorf("invalid port: %q: invalid proto: %s", raw, s.Proto)
 	}
-	return s, s.check()
+	return s, nil
 }
 
 // check reads the numbers.

@@ -13,6 +13,7 @@ func (e *evaluator) workdir(c *instructions.Workdir) *diag.Diagnostic {
 	if d != nil {
 		return d
 	}
+	e.note(&Directory{Path: p, Absolute: isAbs(p, e.st.Platform.OS), Word: c.Path})
 	e.state.OwnDir = true
 	if err := e.changeDir(p); err != nil {
 		return diag.Errorf(c.Path.Text.Range(), "%w", err)

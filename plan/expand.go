@@ -9,12 +9,6 @@ import (
 	"slipway/source"
 )
 
-// expansion is a word of FROM and what became of it.
-type expansion struct {
-	Word   parser.Word
-	Result shell.Result
-}
-
 // expandWord expands a word; the error points at the place in it.
 func expandWord(x shell.Expander, w parser.Word, env shell.Env) (shell.Result, *diag.Diagnostic) {
 	res, err := x.Expand(w.Value, env)

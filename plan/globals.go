@@ -17,7 +17,8 @@ func globals(ctx context.Context, b *builder) error {
 		return diag.Errorf(source.Range{}, "dockerfile contains no stages to build")
 	}
 	b.choosePlatforms()
-	b.Globals = predefined(b)
+	b.Predefined = predefined(b)
+	b.Globals = b.Predefined
 	for _, arg := range b.Dockerfile.Args {
 		for i := range arg.Args {
 			decl := &arg.Args[i]

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/containerd/platforms"
 	"github.com/distribution/reference"
@@ -15,17 +14,17 @@ import (
 // load looks up the bases of all reachable stages at once, then adds the
 // ONBUILD triggers that they bring. Triggers may need further images, so this
 // repeats until nothing new is needed.
+//
+// Upstream: where all stages are evaluated, those that the target does not need
+// have no triggers.
 func load(ctx context.Context, b *builder) error {
 	for {
-		b.markAll()
+		needed := b.markReachable()
 		if err := b.loadBases(ctx); err != nil {
 			return err
 		}
 		more := false
-		for _, st := range slices.Clone(b.Stages) {
-			if !st.Reachable {
-				continue
-			}
+		for _, st := range needed {
 			added, err := b.addTriggers(st)
 			if err != nil {
 				return err
@@ -36,17 +35,6 @@ func load(ctx context.Context, b *builder) error {
 			return nil
 		}
 	}
-}
-
-// markAll marks what is reachable afresh: triggers may have added edges.
-func (b *builder) markAll() {
-	for _, st := range b.Stages {
-		st.Reachable = b.opt.AllStages
-	}
-	if b.opt.AllStages {
-		return
-	}
-	b.markReachable()
 }
 
 // maxLookups is how many bases are looked up at a time.
@@ -299,7 +287,7 @@ func (b *builder) loadImage(ctx context.Context, st *Stage, written string, ref 
 		st.Base = Scratch{}
 		return nil
 	}
-	st.Base = &FromImage{Ref: st.BaseName, Platform: *platform}
+	st.Base = &FromImage{Name: written, Ref: st.BaseName, Platform: *platform}
 	p := platforms.Normalize(*platform)
 	st.Final.Platform = &p
 	return nil

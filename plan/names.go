@@ -45,7 +45,7 @@ func (n *namer) base() {
 	if !ok {
 		return
 	}
-	s := &BaseStep{Range: n.st.place}
+	s := &BaseStep{Range: n.st.Place}
 	if n.st.Syntax != nil {
 		s.Description = instructions.Code(n.st.Syntax.From)
 	}

@@ -9,11 +9,14 @@ import (
 
 // addTriggers puts the ONBUILD triggers of a stage's base in front of its
 // instructions, once. It tells whether they use other stages or images.
+//
+// Upstream: images of --from bring triggers, too. They are not run, but what
+// they use is looked up.
 func (b *builder) addTriggers(st *Stage) (bool, error) {
 	if st.Replaced != nil {
 		st.Image.Config.OnBuild = nil
 	}
-	if st.onbuilt || st.Syntax == nil || st.Replaced != nil {
+	if st.onbuilt || st.Replaced != nil {
 		return false, nil
 	}
 	st.onbuilt = true
@@ -30,21 +33,21 @@ func (b *builder) addTriggers(st *Stage) (bool, error) {
 	more := false
 	var commands []boundCommand
 	for _, t := range triggers {
-		first, last := st.place.Lines()
+		first, last := st.Place.Lines()
 		b.charge(perTrigger + len(t) + perEntry*(last-first))
-		if d := b.tooLarge(st.place); d != nil {
+		if d := b.tooLarge(st.Place); d != nil {
 			return false, d
 		}
 		c, d := parseTrigger(t)
 		if d == nil {
 			var bound boundCommand
-			bound, d = b.bind(st, c, st.place)
+			bound, d = b.bind(st, c, st.Place)
 			bound.onbuild = true
 			commands = append(commands, bound)
 			more = more || len(bound.sources) > 0
 		}
 		if d != nil {
-			return false, moved(d, st.place)
+			return false, moved(d, st.Place)
 		}
 	}
 	st.commands = append(commands, st.commands...)

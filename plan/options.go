@@ -9,6 +9,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/ignore"
 )
 
 // Options say what is wanted of a Dockerfile. The zero value builds the last
@@ -77,6 +79,9 @@ type Resolver interface {
 	Image(ctx context.Context, ref string, q ImageQuery) (*Resolved, error)
 	// Context looks up a named context; nil without an error if there is none.
 	Context(ctx context.Context, name string, p *ocispecs.Platform) (NamedContext, error)
+	// Ignore reads what the main context leaves out; nil if it has no ignore
+	// file.
+	Ignore(ctx context.Context) (*ignore.Matcher, error)
 	// Time tells when a source was last changed; nil without an error if
 	// nothing tells.
 	Time(ctx context.Context, of TimeSource) (*time.Time, error)

@@ -90,9 +90,10 @@ func (p *Plan) globalArgs() map[string]globalArg {
 func (p *Plan) fromArgs() map[*Stage][]string {
 	from := make(map[*Stage][]string, len(p.Dockerfile.Stages))
 	byName := map[string]*Stage{}
-	for _, st := range p.Stages[:len(p.Dockerfile.Stages)] {
-		used := from[byName[st.fromWords[0].Result.Value]]
-		for _, w := range st.fromWords {
+	for i := range p.Froms {
+		st, f := p.Stages[i], &p.Froms[i]
+		used := from[byName[f.Base.Result.Value]]
+		for _, w := range []*Expansion{&f.Base, f.Platform} {
 			if w == nil || st.Replaced != nil {
 				continue
 			}

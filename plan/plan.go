@@ -6,6 +6,7 @@ import (
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"slipway/ignore"
 	"slipway/instructions"
 	"slipway/parser"
 	"slipway/shell"
@@ -22,12 +23,16 @@ type Plan struct {
 	Platform   ocispecs.Platform   // the target platform
 	Implicit   bool                // nobody asked for that platform
 	Builders   []ocispecs.Platform // the build platforms, at least one
+	Predefined Env                 // the ARGs that every Dockerfile has
 	Globals    Env                 // predefined and global ARGs, with the build arguments
 	Declared   []GlobalArg         // the ARGs before the first FROM, in order
 	Epoch      *time.Time          // SOURCE_DATE_EPOCH; nil without
+	Froms      []From              // of the file, in order, as far as they were evaluated
 	Stages     []*Stage            // the file's stages, then implicit ones
 	Target     *Stage              // nil until the target pass
 	Context    *Paths              // what the build reads of the main context
+
+	ignored *ignore.Matcher // what the main context leaves out; nil without an ignore file
 }
 
 // GlobalArg is an ARG before the first FROM and its value.
@@ -37,6 +42,19 @@ type GlobalArg struct {
 	Value string
 	Set   bool
 	Uses  []string // variables of the default that were found
+}
+
+// From is a FROM and what became of its words.
+type From struct {
+	Syntax   *instructions.Stage
+	Base     Expansion
+	Platform *Expansion // nil without --platform, and after an error of the base
+}
+
+// Expansion is a word and what became of it.
+type Expansion struct {
+	Word   parser.Word
+	Result shell.Result
 }
 
 // Stage is a stage of the file or, for images that --from names, an implicit one.
@@ -62,11 +80,13 @@ type Stage struct {
 	Scan      Scan      // what an SBOM of the build lists besides the target
 	BaseStep  *BaseStep // how the base is named; nil without an image to pull
 
-	fromWords  [2]*expansion // base and platform
+	// Place is the lines that its base is said to stand in: its FROM, or the
+	// COPY that needs the image. Images of mounts have none.
+	Place source.Range
+
 	commands   []boundCommand
 	triggers   int
 	passedOver int          // how often load found that nothing needs it yet
-	place      source.Range // the lines of its base's operation
 	asked      source.Range // where errors about its base point
 	loaded     bool
 	done       bool
@@ -106,6 +126,7 @@ type FromStage struct{ Stage *Stage }
 
 // FromImage starts from an image.
 type FromImage struct {
+	Name     string // as the file says it, with variables expanded
 	Ref      string // with tag and, if known, digest
 	Platform ocispecs.Platform
 }
@@ -120,20 +141,13 @@ func (*FromContext) base() {}
 
 // Visit is the record of evaluating one instruction.
 type Visit struct {
-	Command    instructions.Command
-	Onbuild    bool         // a trigger of the base
-	Range      source.Range // lines of the instruction; of FROM for triggers
-	Before     State
-	Expansions []Expansion // words with variables that were not set
-	Sources    []*Stage    // of COPY --from and mounts, one per mount; nil entries are the main context
-	Step       Step        // nil for instructions that only change the config
-}
-
-// Expansion is a word that used variables that are not set and that no ARG of
-// the stage declares.
-type Expansion struct {
-	Word    parser.Word
-	Unknown []shell.Use
+	Command instructions.Command
+	Onbuild bool         // a trigger of the base
+	Range   source.Range // lines of the instruction; of FROM for triggers
+	Before  State
+	Facts   []Fact   // what build checks ask about
+	Sources []*Stage // of COPY --from and mounts, one per mount; nil entries are the main context
+	Step    Step     // nil for instructions that only change the config
 }
 
 // State is what instructions of a stage hand on to the next one. It is a value.

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"slipway/ignore"
 	"slipway/instructions"
 	"slipway/parser"
 	"slipway/source"
@@ -35,6 +36,7 @@ func (images) Context(context.Context, string, *ocispecs.Platform) (NamedContext
 }
 
 func (images) Time(context.Context, TimeSource) (*time.Time, error) { return nil, nil }
+func (images) Ignore(context.Context) (*ignore.Matcher, error)      { return nil, nil }
 
 func build(text string, opt Options) (*Plan, error) {
 	f, diags := parser.Parse(source.NewFile("Dockerfile", []byte(text)))

@@ -27,11 +27,11 @@ func stages(ctx context.Context, b *builder) error {
 			Syntax:  syntax,
 			Used:    &Paths{},
 			Context: &Paths{},
-			place:   syntax.From.In.Rng,
+			Place:   syntax.From.In.Rng,
 			asked:   syntax.From.In.Rng,
 		}
 		if d := b.expandFrom(st); d != nil {
-			return d.In(st.place)
+			return d.In(st.Place)
 		}
 		if st.Name != "" {
 			nc, err := b.namedContext(ctx, st.Name, st)
@@ -89,7 +89,7 @@ func steps(st *Stage) int {
 func (b *builder) expandFrom(st *Stage) *diag.Diagnostic {
 	from := st.Syntax.From
 	res, d := b.word(b.expand, from.Base, b.Globals)
-	st.fromWords[0] = &expansion{from.Base, res}
+	b.Froms = append(b.Froms, From{Syntax: st.Syntax, Base: Expansion{from.Base, res}})
 	if d != nil {
 		return d
 	}
@@ -105,7 +105,7 @@ func (b *builder) expandFrom(st *Stage) *diag.Diagnostic {
 
 func (b *builder) expandPlatform(st *Stage, w parser.Word) *diag.Diagnostic {
 	res, d := b.word(b.expand, w, b.Globals)
-	st.fromWords[1] = &expansion{w, res}
+	b.Froms[len(b.Froms)-1].Platform = &Expansion{w, res}
 	if d != nil {
 		d.Message = fmt.Sprintf("failed to process arguments for platform %s: %s", res.Value, d.Message)
 		return d

@@ -21,8 +21,12 @@ func target(_ context.Context, b *builder) error {
 	return nil
 }
 
-// markReachable marks what the target needs, through FROM and --from.
-func (b *builder) markReachable() {
+// markReachable marks what the target needs, through FROM and --from, or
+// everything if that is wanted. It returns what the target needs, in order.
+func (b *builder) markReachable() []*Stage {
+	for _, st := range b.Stages {
+		st.Reachable = false
+	}
 	todo := []*Stage{b.Target}
 	for len(todo) > 0 {
 		st := todo[len(todo)-1]
@@ -33,6 +37,14 @@ func (b *builder) markReachable() {
 		st.Reachable = true
 		todo = append(todo, needs(st)...)
 	}
+	var needed []*Stage
+	for _, st := range b.Stages {
+		if st.Reachable {
+			needed = append(needed, st)
+		}
+		st.Reachable = st.Reachable || b.opt.AllStages
+	}
+	return needed
 }
 
 // needs returns the stages that a stage reads directly.

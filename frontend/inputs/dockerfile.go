@@ -14,6 +14,7 @@ import (
 	"github.com/moby/patternmatcher/ignorefile"
 
 	"slipway/frontend/options"
+	"slipway/ignore"
 	"slipway/source"
 )
 
@@ -29,10 +30,11 @@ type Dockerfile struct {
 	Map    *llb.SourceMap // for locations on operations and errors
 }
 
-// ignoreFile is an ignore file as read.
+// ignoreFile is an ignore file as read. The zero value says nothing.
 type ignoreFile struct {
-	name    string
-	content []byte
+	name     string
+	content  []byte
+	patterns []string // nil until parsed
 }
 
 // Dockerfile reads the Dockerfile and the ignore file beside it.
@@ -71,7 +73,7 @@ func (in *Inputs) Dockerfile(ctx context.Context) (*Dockerfile, error) {
 	}
 	// Upstream: over gRPC an empty file is like none.
 	if ignoreErr == nil && ignore != nil {
-		in.own = &ignoreFile{name + ignoreSuffix, ignore}
+		in.own = &ignoreFile{name: name + ignoreSuffix, content: ignore}
 	}
 	sm := llb.NewSourceMap(st, name, language, content)
 	sm.Definition = def
@@ -93,16 +95,16 @@ func readEither(ctx context.Context, ref client.Reference, names []string) ([]by
 	return nil, err
 }
 
-// readIgnore returns the patterns of what the main context leaves out: those
-// beside the Dockerfile, else those of the context. A context without the file
-// has none, and one that is not local leaves nothing out.
-func (in *Inputs) readIgnore(ctx context.Context) ([]string, error) {
+// readIgnore returns what the main context leaves out: what is beside the
+// Dockerfile, else what is in the context. A context without the file has none,
+// and one that is not local leaves nothing out.
+func (in *Inputs) readIgnore(ctx context.Context) (*ignoreFile, error) {
 	m, err := in.main(ctx)
 	if err != nil || m.state != nil {
-		return nil, err
+		return &ignoreFile{}, err
 	}
 	if in.own != nil {
-		return in.own.patterns()
+		return in.own.parse()
 	}
 	st := in.local(contextName, "[internal] load "+ignoreName, contextName+"-"+ignoreName,
 		llb.FollowPaths([]string{ignoreName}), llb.Differ(llb.DiffNone, false))
@@ -110,7 +112,7 @@ func (in *Inputs) readIgnore(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readPatterns(ctx, ref)
+	return readRoot(ctx, ref)
 }
 
 // ignoreOf returns the patterns of what a named context leaves out of a local
@@ -132,35 +134,47 @@ func (in *Inputs) ignoreOf(ctx context.Context, name, key string) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	return readPatterns(ctx, ref)
+	f, err := readRoot(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	return f.patterns, nil
 }
 
-// readPatterns reads the ignore file at the root.
-func readPatterns(ctx context.Context, ref client.Reference) ([]string, error) {
+// readRoot reads the ignore file at the root.
+func readRoot(ctx context.Context, ref client.Reference) (*ignoreFile, error) {
 	content, err := readFile(ctx, ref, ignoreName)
 	if isTooLarge(err) {
 		return nil, err
 	}
-	return (&ignoreFile{ignoreName, content}).patterns()
+	return (&ignoreFile{name: ignoreName, content: content}).parse()
 }
 
-func (f *ignoreFile) patterns() ([]string, error) {
+func (f *ignoreFile) parse() (*ignoreFile, error) {
 	if len(f.content) == 0 {
-		return nil, nil
+		return f, nil
 	}
-	patterns, err := ignorefile.ReadAll(bytes.NewReader(f.content))
-	if err != nil {
+	var err error
+	if f.patterns, err = ignorefile.ReadAll(bytes.NewReader(f.content)); err != nil {
 		return nil, fmt.Errorf("failed parsing %s: %w", f.name, err)
 	}
-	return patterns, nil
+	return f, nil
 }
 
-// Ignore reads the ignore file and checks its patterns.
-func (in *Inputs) Ignore(ctx context.Context) error {
-	patterns, err := in.ignore(ctx)
-	if err != nil {
-		return err
+// Ignore reads the ignore file of the main context; nil if it says nothing.
+func (in *Inputs) Ignore(ctx context.Context) (*ignore.Matcher, error) { return in.matcher(ctx) }
+
+// parseIgnore makes a matcher of the patterns. Those that only turn out to be
+// malformed when something is matched are the client's to report, as with
+// upstream.
+func (in *Inputs) parseIgnore(ctx context.Context) (*ignore.Matcher, error) {
+	f, err := in.ignore(ctx)
+	if err != nil || len(f.patterns) == 0 {
+		return nil, err
 	}
-	_, err = patternmatcher.New(patterns)
-	return err
+	if _, err := patternmatcher.New(f.patterns); err != nil {
+		return nil, err
+	}
+	m, _ := ignore.Parse(source.NewFile(f.name, f.content))
+	return m, nil
 }

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"slipway/frontend/options"
+	"slipway/ignore"
 	"slipway/plan"
 )
 
@@ -25,11 +26,12 @@ type Inputs struct {
 	build   client.BuildOpts
 	options *options.Options
 
-	main   func(context.Context) (*mainContext, error) // once
-	ignore func(context.Context) ([]string, error)     // once
-	own    *ignoreFile                                 // Dockerfile.dockerignore
-	images sync.Map                                    // imageKey → func() (*plan.Resolved, error)
-	times  sync.Map                                    // source → func() (*time.Time, error)
+	main    func(context.Context) (*mainContext, error)    // once
+	ignore  func(context.Context) (*ignoreFile, error)     // once
+	matcher func(context.Context) (*ignore.Matcher, error) // once
+	own     *ignoreFile                                    // Dockerfile.dockerignore
+	images  sync.Map                                       // imageKey → func() (*plan.Resolved, error)
+	times   sync.Map                                       // source → func() (*time.Time, error)
 }
 
 // New returns the inputs of a build.
@@ -37,6 +39,7 @@ func New(c client.Client, opts *options.Options) *Inputs {
 	in := &Inputs{client: c, build: c.BuildOpts(), options: opts}
 	in.main = once(in.openMain)
 	in.ignore = once(in.readIgnore)
+	in.matcher = once(in.parseIgnore)
 	return in
 }
 
@@ -153,11 +156,11 @@ func (in *Inputs) State(ctx context.Context, of *plan.Input, used *plan.Paths) (
 	if m.state != nil {
 		return *m.state, nil
 	}
-	excludes, err := in.ignore(ctx)
+	f, err := in.ignore(ctx)
 	if err != nil {
 		return llb.State{}, err
 	}
-	return in.local(contextName, "[internal] load build context", contextName, in.selected(excludes, used)...), nil
+	return in.local(contextName, "[internal] load build context", contextName, in.selected(f.patterns, used)...), nil
 }
 
 // selected are the options for what of a local source is transferred.

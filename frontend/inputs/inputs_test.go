@@ -175,7 +175,7 @@ func TestOwnIgnore(t *testing.T) {
 	if _, err := in.Dockerfile(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := in.Ignore(t.Context()); err == nil || err.Error() != `illegal exclusion pattern: "!"` {
+	if _, err := in.Ignore(t.Context()); err == nil || err.Error() != `illegal exclusion pattern: "!"` {
 		t.Errorf("error %v of a lone !", err)
 	}
 	if len(b.solved) != 1 {
@@ -187,7 +187,7 @@ func TestRemoteHasNoIgnore(t *testing.T) {
 	st := llb.Scratch().File(llb.Mkfile("x", 0o644, nil))
 	b := &builder{files: map[string]string{".dockerignore": "!"}, inputs: map[string]llb.State{"context": st}}
 	in := open(t, b, nil)
-	if err := in.Ignore(t.Context()); err != nil || len(b.solved) != 0 {
+	if _, err := in.Ignore(t.Context()); err != nil || len(b.solved) != 0 {
 		t.Errorf("read an ignore file: %v, %d requests", err, len(b.solved))
 	}
 }

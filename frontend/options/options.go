@@ -11,6 +11,7 @@ import (
 	"github.com/containerd/platforms"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"slipway/linter"
 	"slipway/plan"
 )
 
@@ -35,6 +36,8 @@ type Options struct {
 	Named           map[string]string // named contexts: name or name::platform → scheme:value
 	SharedKeys      map[string]string // named context → what tells its local source from others
 	InputMetadata   map[string]string // frontend input → its metadata as JSON
+
+	Checks *linter.Config // of build checks, instead of the file's own; nil leaves it to that
 
 	RequestID  *string // sub-request; nil is a build
 	Caps       string  // frontend capabilities that the client relies on
@@ -195,6 +198,17 @@ func setGitAdvice(o *Options, _, v string) (err error) {
 	if o.Plan.GitAdvice, err = strconv.ParseBool(v); err != nil {
 		return fmt.Errorf("failed to parse build-arg:BUILDKIT_GIT_ADVICE: %w", err)
 	}
+	return nil
+}
+
+// setChecks configures build checks; an empty value takes the place of the file's
+// own configuration, too.
+func setChecks(o *Options, _, v string) error {
+	c, err := linter.ParseConfig(v)
+	if err != nil {
+		return fmt.Errorf("failed to parse build-arg:BUILDKIT_DOCKERFILE_CHECK: %w", err)
+	}
+	o.Checks = &c
 	return nil
 }
 

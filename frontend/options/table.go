@@ -62,6 +62,7 @@ var table = []option{
 	{"input-metadata:<name>", "a JSON map of base64", "none", "what is known of a frontend input", "", into(func(o *Options) map[string]string { return o.InputMetadata })},
 	{"local-sessionid:<name>", "a session", "that of the build", "who sends a local source", "", into(func(o *Options) map[string]string { return o.Sessions })},
 	{"build-arg:BUILDKIT_CONTEXT_KEEP_GIT_DIR", "a boolean", "false", "that a main context from git has .git", "", setKeepGitDir},
+	{"build-arg:BUILDKIT_DOCKERFILE_CHECK", "skip=, experimental= or error=, separated by ;", "what # check= says", "which build checks run", "", setChecks},
 	{"build-arg:BUILDKIT_GIT_ADVICE", "a boolean", "false", "that git's advice is shown", "", setGitAdvice},
 	{"build-arg:SOURCE_DATE_EPOCH", "seconds, context, a named context or a stage", "none", "the time of the image, and of the files of a main context from git", "", setCommitTimes},
 

@@ -19,6 +19,7 @@ import (
 	theirs "github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
 
 	"slipway/dockerfile2llb"
+	"slipway/ignore"
 	"slipway/instructions"
 	"slipway/internal/golden"
 	"slipway/parser"
@@ -111,6 +112,9 @@ func (o ours) Image(_ context.Context, ref string, q plan.ImageQuery) (*plan.Res
 func (ours) Context(context.Context, string, *ocispecs.Platform) (plan.NamedContext, error) {
 	return nil, nil
 }
+
+// Ignore finds none.
+func (ours) Ignore(context.Context) (*ignore.Matcher, error) { return nil, nil }
 
 // Time knows none.
 func (ours) Time(context.Context, plan.TimeSource) (*time.Time, error) { return nil, nil }

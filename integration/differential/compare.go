@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/solver/errdefs"
@@ -32,15 +33,9 @@ const (
 	Requests       Kind = "requests" // other solves and metadata lookups of builds that do not fail: the second may have fewer, never others
 )
 
-// Kinds returns all kinds.
+// Kinds returns all kinds. In each of them every case must be equal or excused.
 func Kinds() []Kind {
 	return []Kind{Operations, OpMetadata, Locations, ResultMetadata, Warnings, ErrorText, ErrorLocations, Requests}
-}
-
-// Complete returns the kinds in which every case must be equal or excused. The
-// build checks, which make the warnings, are not there yet.
-func Complete() []Kind {
-	return []Kind{Operations, OpMetadata, Locations, ResultMetadata, ErrorText, ErrorLocations, Requests}
 }
 
 // Differences says for a kind what differs: lines with - are of the first
@@ -64,7 +59,13 @@ func Compare(a, b *Record) Differences {
 	if !lacks || errorLocations(a.Err) != "" {
 		set(ErrorLocations, textDiff(errorLocations(a.Err), errorLocations(b.Err)))
 	}
-	set(Warnings, textDiff(warningsText(a.Warnings), warningsText(b.Warnings)))
+	warnings := b.Warnings
+	if a.Several && a.Err != nil && b.Err != nil {
+		// Upstream converts platforms side by side: the error of another one
+		// cuts off the warnings of the first.
+		warnings = warnings[:min(len(a.Warnings), len(warnings))]
+	}
+	set(Warnings, textDiff(warningsText(a.Warnings), warningsText(warnings)))
 	if a.Err == nil && b.Err == nil { // a failing build cuts off what runs beside it
 		set(Requests, moreRequests(a.Requests, b.Requests))
 	}
@@ -170,7 +171,7 @@ func indent(data []byte) string {
 
 func warningsText(warnings []Warning) string {
 	var b strings.Builder
-	for _, w := range warnings {
+	for _, w := range inOrder(warnings) {
 		fmt.Fprintf(&b, "%s\n  at%s of %s, level %d, %s\n", w.Short, llbtext.Ranges(w.Opts.Range), infoText(w.Opts.SourceInfo), w.Opts.Level, w.Opts.URL)
 		fmt.Fprintf(&b, "  %q\n  vertex %s\n", w.Opts.Detail, w.Vertex)
 	}
@@ -184,6 +185,32 @@ var allowed = regexp.MustCompile(` \([a-z]\S+ is [^()\n]*\)$`)
 // lacking is what ours puts before the error of a builder that lacks a
 // capability: the step that wants it. The place of the step is ours alone, too.
 var lacking = regexp.MustCompile(`^\[[^\n]*\S: requested `)
+
+// inOrder sorts neighbours that upstream sends in any order: those about the
+// variables of one word, which it has in a map, and those about images, which it
+// looks up side by side.
+func inOrder(warnings []Warning) []Warning {
+	warnings = slices.Clone(warnings)
+	group := func(w Warning) string {
+		rule, _, _ := strings.Cut(w.Short, ":")
+		switch rule {
+		case "UndefinedVar", "UndefinedArgInFrom":
+			return rule + llbtext.Ranges(w.Opts.Range)
+		case "InvalidBaseImagePlatform":
+			return rule
+		}
+		return ""
+	}
+	for i := 0; i < len(warnings); {
+		j := i + 1
+		for g := group(warnings[i]); j < len(warnings) && g != "" && group(warnings[j]) == g; {
+			j++
+		}
+		slices.SortFunc(warnings[i:j], func(a, b Warning) int { return strings.Compare(a.Short, b.Short) })
+		i = j
+	}
+	return warnings
+}
 
 func textOfError(err error) string {
 	if err == nil {

@@ -8,7 +8,7 @@
 // frontend, [Compare] says in which [Kind] of thing two records differ, and
 // [Judge] adds up over the corpus.
 //
-// What must be equal is listed in [Complete]. An intended difference is excused
+// What must be equal is listed in [Kinds]. An intended difference is excused
 // in the header of its case, "differs: kind: why"; an excuse that is not needed
 // any more fails the run like a difference that is not excused.
 //

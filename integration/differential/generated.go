@@ -88,7 +88,7 @@ func judgeBuild(ctx context.Context, reference, build gateway.BuildFunc, b *gene
 	if err != nil {
 		return nil, err
 	}
-	o := &Outcome{Case: c, Platform: b.Platform, kinds: Complete()}
+	o := &Outcome{Case: c, Platform: b.Platform, kinds: Kinds()}
 	return o, o.judge(ctx, reference, build)
 }
 
@@ -97,7 +97,7 @@ func (o *Outcome) differing() []Kind {
 	if o.Class != nil {
 		return nil
 	}
-	return slices.DeleteFunc(Complete(), func(k Kind) bool {
+	return slices.DeleteFunc(Kinds(), func(k Kind) bool {
 		_, differs := o.Diffs[k]
 		return !differs
 	})

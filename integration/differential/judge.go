@@ -99,7 +99,6 @@ type Count struct {
 	Runs, EqualRuns   int
 	Cases, EqualCases int
 	Excused           int       // cases that differ and may
-	Complete          bool      // every case must be equal
 	Unexcused         []Outcome // runs that differ and have no excuse
 
 	unequal, varied map[string]bool // cases, by name
@@ -118,7 +117,7 @@ func Summarize(outcomes []Outcome) Summary {
 		s.Counts = append(s.Counts, count(kind, outcomes))
 	}
 	for _, c := range s.Counts {
-		if c.Complete && len(c.Unexcused) > 0 {
+		if len(c.Unexcused) > 0 {
 			s.Faults = append(s.Faults, fmt.Sprintf("%s differ in %d runs", c.Kind, len(c.Unexcused)))
 		}
 	}
@@ -141,7 +140,7 @@ func excusedCases(outcomes []Outcome) int {
 }
 
 func count(kind Kind, outcomes []Outcome) Count {
-	c := Count{Kind: kind, Complete: slices.Contains(Complete(), kind), unequal: map[string]bool{}, varied: map[string]bool{}}
+	c := Count{Kind: kind, unequal: map[string]bool{}, varied: map[string]bool{}}
 	cases, excused := map[string]bool{}, map[string]bool{}
 	for _, o := range outcomes {
 		c.Runs++

@@ -191,7 +191,6 @@ func TestSummarize(t *testing.T) {
 	}{
 		{"equal", "", Outcome{}, ""},
 		{"different", "", Outcome{Diffs: differs}, "operations differ in 1 runs"},
-		{"different where it may", "", Outcome{Diffs: Differences{Warnings: "x"}}, ""},
 		{"excused", "differs: operations: better\n", Outcome{Diffs: differs}, ""},
 		{"excused otherwise", "differs: warnings: better\n", Outcome{Diffs: differs}, "operations differ in 1 runs"},
 		{"not needed", "differs: operations: better\n", Outcome{}, "drop the excuse"},

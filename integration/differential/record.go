@@ -23,6 +23,7 @@ type Record struct {
 	Warnings []Warning                 // in order
 	Requests []string                  // solves that are not results, and metadata lookups, as text; sorted
 	Err      error
+	Several  bool // platforms were asked for
 
 	mu     sync.Mutex
 	solves []*solve

@@ -10,7 +10,7 @@ import (
 
 // ReportOptions says how much [Report] prints.
 type ReportOptions struct {
-	Kinds []Kind // whose differences to print; the complete ones if empty
+	Kinds []Kind // whose differences to print; all if empty
 	Most  int    // differences to print of each kind; 0 is no limit
 	Lines int    // of each difference; 0 is no limit
 }
@@ -20,7 +20,7 @@ type ReportOptions struct {
 func Report(w io.Writer, s Summary, opt ReportOptions) error {
 	kinds := opt.Kinds
 	if len(kinds) == 0 {
-		kinds = Complete()
+		kinds = Kinds()
 	}
 	var b strings.Builder
 	for _, kind := range kinds {
@@ -31,13 +31,9 @@ func Report(w io.Writer, s Summary, opt ReportOptions) error {
 		}
 	}
 	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "kind\tcases equal\tbuilds equal\texcused\t")
+	fmt.Fprintln(tw, "kind\tcases equal\tbuilds equal\texcused")
 	for _, c := range s.Counts {
-		note := ""
-		if c.Complete {
-			note = "must be equal"
-		}
-		fmt.Fprintf(tw, "%s\t%d of %d\t%d of %d\t%d\t%s\n", c.Kind, c.EqualCases, c.Cases, c.EqualRuns, c.Runs, c.Excused, note)
+		fmt.Fprintf(tw, "%s\t%d of %d\t%d of %d\t%d\n", c.Kind, c.EqualCases, c.Cases, c.EqualRuns, c.Runs, c.Excused)
 	}
 	if err := tw.Flush(); err != nil {
 		return err

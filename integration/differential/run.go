@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/moby/buildkit/frontend/dockerfile/builder"
@@ -31,6 +32,7 @@ func Run(ctx context.Context, build gateway.BuildFunc, c *golden.Case, platform 
 	if err != nil {
 		return nil, err
 	}
+	cl.record.Several = strings.Contains(platform, ",")
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	type outcome struct {

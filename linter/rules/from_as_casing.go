@@ -1,0 +1,31 @@
+package rules
+
+import (
+	"strings"
+
+	"slipway/linter"
+	"slipway/parser"
+)
+
+// fromAsCasing finds an AS in another case than its FROM. A FROM in mixed case
+// is for ConsistentInstructionCasing.
+func fromAsCasing() *linter.Rule {
+	r := knownFromAsCasing
+	return r.rule(linter.Checks{Instruction: func(p *linter.Pass, in *parser.Instruction) {
+		args, ok := fromArgs(in)
+		if !ok || len(args) < 3 {
+			return
+		}
+		from, as := in.Keyword.String(), args[1]
+		want := as.Value
+		switch from {
+		case strings.ToLower(from):
+			want = strings.ToLower(want)
+		case strings.ToUpper(from):
+			want = strings.ToUpper(want)
+		}
+		if as.Value != want {
+			p.Report(as.Text.Range(), "%s", r.text(from, as.Value))
+		}
+	}})
+}

@@ -1,0 +1,61 @@
+package rules
+
+import (
+	"strings"
+
+	"slipway/instructions"
+	"slipway/linter"
+	"slipway/parser"
+)
+
+// invalidDefinitionDescription finds comments above ARG, and FROM with a name,
+// that are no descriptions of them. The last line of the comment counts.
+func invalidDefinitionDescription() *linter.Rule {
+	r := knownInvalidDefinitionDescription
+	return r.rule(linter.Checks{Instruction: func(p *linter.Pass, in *parser.Instruction) {
+		if len(in.Doc) == 0 {
+			return
+		}
+		keyword := strings.ToUpper(in.Keyword.String())
+		if keyword != "FROM" && keyword != "ARG" {
+			return
+		}
+		c, d := instructions.ParseOne(in)
+		if d != nil {
+			return
+		}
+		names := definedNames(c)
+		if len(names) == 0 {
+			return
+		}
+		last := in.Doc[len(in.Doc)-1]
+		word, _, _ := strings.Cut(last.Text.String(), " ")
+		example := names[0]
+		if len(names) > 1 {
+			example = "<arg_key>"
+		}
+		for _, n := range names {
+			if n == word {
+				return
+			}
+		}
+		p.Report(last.Text.Range(), "%s", r.text(keyword, example))
+	}})
+}
+
+// definedNames returns the names that a FROM or ARG defines.
+func definedNames(c instructions.Command) []string {
+	var names []string
+	switch c := c.(type) {
+	case *instructions.From:
+		if c.Name.Value != "" {
+			names = append(names, strings.ToLower(c.Name.Value))
+		}
+	case *instructions.Arg:
+		for _, a := range c.Args {
+			names = append(names, a.Key)
+		}
+	default: // defines nothing
+	}
+	return names
+}

@@ -1,0 +1,142 @@
+package linter
+
+import (
+	"slipway/diag"
+	"slipway/instructions"
+	"slipway/parser"
+	"slipway/plan"
+	"slipway/source"
+)
+
+// Input is what is checked. What could not be made because of an error is nil.
+type Input struct {
+	File       *parser.File
+	Dockerfile *instructions.Dockerfile // nil if an instruction has an error
+	Plan       *plan.Plan               // as far as planning got
+	Failed     source.Range             // the first instruction with an error
+}
+
+// Run checks the input with the rules that the configuration lets run, and
+// returns the warnings in upstream's order.
+func Run(rules []*Rule, in Input, cfg Config) diag.List {
+	p := &Pass{Input: in, base: cfg}
+	w := walker{Pass: p, rules: rules}
+	w.file()
+	if in.Dockerfile == nil {
+		return p.list
+	}
+	w.dockerfile()
+	if in.Plan == nil {
+		return p.list
+	}
+	w.plan()
+	return p.list
+}
+
+// walker calls the functions of the rules.
+type walker struct {
+	*Pass
+	rules []*Rule
+}
+
+// each calls f for every rule.
+func (w walker) each(f func(*Checks)) {
+	for _, w.rule = range w.rules {
+		f(&w.rule.Checks)
+	}
+}
+
+func (w walker) file() {
+	w.look(source.Range{}, nil)
+	w.each(func(c *Checks) {
+		if c.File != nil {
+			c.File(w.Pass, w.File)
+		}
+	})
+	for _, in := range w.File.Instructions() {
+		w.look(in.Rng, in)
+		w.each(func(c *Checks) {
+			if c.Instruction != nil {
+				c.Instruction(w.Pass, in)
+			}
+		})
+		if !w.Failed.IsZero() && in.Rng.End >= w.Failed.End {
+			break
+		}
+	}
+}
+
+func (w walker) dockerfile() {
+	for _, st := range w.Dockerfile.Stages {
+		w.look(st.From.In.Rng, nil)
+		w.each(func(c *Checks) {
+			if c.Stage != nil {
+				c.Stage(w.Pass, st)
+			}
+		})
+	}
+	w.look(source.Range{}, nil)
+	w.each(func(c *Checks) {
+		if c.Dockerfile != nil {
+			c.Dockerfile(w.Pass, w.Dockerfile)
+		}
+	})
+}
+
+func (w walker) plan() {
+	w.each(func(c *Checks) {
+		if c.Globals != nil {
+			c.Globals(w.Pass, w.Plan)
+		}
+	})
+	for i := range w.Plan.Froms {
+		w.from(&w.Plan.Froms[i])
+	}
+	for _, st := range w.Plan.Stages {
+		if img, ok := st.Base.(*plan.FromImage); ok && st.BaseImage != nil {
+			w.look(st.Place, nil)
+			w.each(func(c *Checks) {
+				if c.Base != nil {
+					c.Base(w.Pass, st, img)
+				}
+			})
+		}
+	}
+	for _, st := range w.Plan.Stages {
+		for i := range st.Visits {
+			w.visit(st, i)
+		}
+	}
+}
+
+func (w walker) from(f *plan.From) {
+	in := f.Syntax.From.In
+	w.look(in.Rng, in)
+	for _, x := range []*plan.Expansion{&f.Base, f.Platform} {
+		if x == nil {
+			continue
+		}
+		w.each(func(c *Checks) {
+			if c.From != nil {
+				c.From(w.Pass, f, x)
+			}
+		})
+	}
+}
+
+func (w walker) visit(st *plan.Stage, i int) {
+	v := st.Visits[i]
+	w.look(v.Range, v.Command.Syntax())
+	for _, f := range v.Facts {
+		w.each(func(c *Checks) {
+			if c.Fact != nil {
+				c.Fact(w.Pass, v, f)
+			}
+		})
+	}
+	w.each(func(c *Checks) {
+		if c.Visit != nil {
+			c.Visit(w.Pass, st, i)
+		}
+	})
+}
