@@ -40,7 +40,7 @@ func (world) Context(context.Context, string, *ocispecs.Platform) (plan.NamedCon
 }
 
 func (world) Time(context.Context, plan.TimeSource) (*time.Time, error) { return nil, nil }
-func (world) Ignore(context.Context) (*ignore.Matcher, error) { return nil, nil }
+func (world) Ignore(context.Context) (*ignore.Matcher, error)           { return nil, nil }
 
 func (world) State(_ context.Context, _ *plan.Input, used *plan.Paths) (llb.State, error) {
 	return llb.Local("context", llb.FollowPaths(used.Filter())), nil
