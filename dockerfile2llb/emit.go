@@ -5,6 +5,7 @@ import (
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/apicaps"
 
 	"slipway/diag"
 	"slipway/plan"
@@ -18,6 +19,7 @@ type emitter struct {
 	results map[*plan.Stage]llb.Output // of finished stages; nil is scratch
 	main    llb.Output                 // the main context, once it is used
 	proxy   *pb.ProxyEnv
+	able    map[apicaps.CapID]bool // what the daemon was asked for
 }
 
 // Emit says a plan in LLB.
@@ -26,6 +28,7 @@ func Emit(ctx context.Context, p *plan.Plan, opt Options) (*Result, error) {
 		ctx: ctx, plan: p, opt: opt,
 		results: make(map[*plan.Stage]llb.Output, len(p.Stages)),
 		proxy:   proxyEnv(p.Options.BuildArgs),
+		able:    map[apicaps.CapID]bool{},
 	}
 	for _, own := range []bool{false, true} {
 		for _, st := range p.Stages {

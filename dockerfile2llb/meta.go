@@ -78,7 +78,12 @@ func (e *emitter) constraints(s *plan.StepInfo) []llb.ConstraintsOpt {
 
 // supports tells whether the daemon has a capability.
 func (e *emitter) supports(id apicaps.CapID) bool {
-	return e.opt.Caps != nil && e.opt.Caps.Supports(id) == nil
+	has, known := e.able[id]
+	if !known {
+		has = e.opt.Caps != nil && e.opt.Caps.Supports(id) == nil
+		e.able[id] = has
+	}
+	return has
 }
 
 // proxyEnv returns the proxies that build arguments set, in any case; of two

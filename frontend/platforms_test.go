@@ -1,0 +1,91 @@
+package frontend
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/client/llb/sourceresolver"
+	"github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/solver/pb"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/frontend/inputs"
+	"slipway/frontend/options"
+)
+
+// byPlatform tells lookups of an image apart by platform.
+type byPlatform struct{ *meeting }
+
+func (b byPlatform) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
+	name := op.Identifier + " " + platforms.FormatAll(*opt.ImageOpt.Platform)
+	if err := b.arrive(ctx, name); err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.builder.ResolveSourceMetadata(ctx, op, opt)
+}
+
+var _ client.Client = byPlatform{}
+
+// TestOncePerBuild checks what several platforms share: the Dockerfile is read
+// and parsed once, an image is looked up once for each platform that it is
+// needed for, and platforms do not wait for each other.
+func TestOncePerBuild(t *testing.T) {
+	const image = "docker-image://docker.io/library/"
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	b := dockerfile("FROM --platform=$BUILDPLATFORM tools AS t\nFROM a AS x\nFROM a\nCOPY --from=x / /x\nCOPY --from=t / /t\nCOPY --from=a / /a\n",
+		map[string]string{"platform": "linux/amd64,linux/arm64,linux/s390x"})
+	c := byPlatform{meet(b, []string{image + "a:latest linux/amd64", image + "a:latest linux/arm64", image + "a:latest linux/s390x"})}
+	if _, err := Build(ctx, c); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]int{
+		"Dockerfile":                       1,
+		image + "tools:latest " + native(): 1,
+		image + "a:latest linux/amd64":     1,
+		image + "a:latest linux/arm64":     1,
+		image + "a:latest linux/s390x":     1,
+	}
+	for name, n := range want {
+		if c.asked[name] != n {
+			t.Errorf("%s was asked for %d times, want %d", name, c.asked[name], n)
+		}
+	}
+	for name := range c.asked {
+		if _, ok := want[name]; !ok && len(name) > len(image) && name[:len(image)] == image {
+			t.Errorf("%s was asked for", name)
+		}
+	}
+}
+
+// native is the platform of a builder that does not tell any.
+func native() string { return platforms.FormatAll(platforms.Normalize(platforms.DefaultSpec())) }
+
+// TestOneParse checks that the plans of all platforms are of one parsed file.
+func TestOneParse(t *testing.T) {
+	c := dockerfile("FROM a\nRUN b\n", nil)
+	opts, err := options.Parse(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &build{client: c, opts: c.BuildOpts(), options: opts, inputs: inputs.New(c, opts)}
+	if b.file, err = b.inputs.Dockerfile(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.parseBuild(); err != nil {
+		t.Fatal(err)
+	}
+	for _, arch := range []string{"amd64", "arm64"} {
+		got, err := b.platform(t.Context(), &ocispecs.Platform{OS: "linux", Architecture: arch})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.result.Plan.Dockerfile != b.dockerfile {
+			t.Errorf("%s is planned from a file of its own", arch)
+		}
+	}
+}
