@@ -76,11 +76,11 @@ func TestOneParse(t *testing.T) {
 	if b.file, err = b.inputs.Dockerfile(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.parseBuild(); err != nil {
+	if err := b.parseBuild(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for _, arch := range []string{"amd64", "arm64"} {
-		got, err := b.platform(t.Context(), &ocispecs.Platform{OS: "linux", Architecture: arch})
+		got, err := b.platform(t.Context(), &ocispecs.Platform{OS: "linux", Architecture: arch}, false)
 		if err != nil {
 			t.Fatal(err)
 		}

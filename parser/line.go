@@ -67,7 +67,11 @@ func (p *layout) content(line source.Range) (start, end int) {
 		s = bytes.TrimPrefix(s, []byte(bom))
 	}
 	start = line.End - len(s)
-	return start, start + len(bytes.TrimRight(s, "\r\n"))
+	n := len(s)
+	for n > 0 && (s[n-1] == '\n' || s[n-1] == '\r') {
+		n--
+	}
+	return start, start + n
 }
 
 // contentText returns what content tells the place of.

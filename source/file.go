@@ -34,10 +34,13 @@ type Position struct{ Line, Column int }
 func (f *File) lineTable() []int {
 	f.once.Do(func() {
 		f.lines = make([]int, 1, 1+bytes.Count(f.Bytes, []byte{'\n'}))
-		for i, c := range f.Bytes {
-			if c == '\n' {
-				f.lines = append(f.lines, i+1)
+		for at := 0; ; {
+			i := bytes.IndexByte(f.Bytes[at:], '\n')
+			if i < 0 {
+				return
 			}
+			at += i + 1
+			f.lines = append(f.lines, at)
 		}
 	})
 	return f.lines
