@@ -6,6 +6,7 @@ import (
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/frontend/subrequests"
 	"github.com/moby/buildkit/frontend/subrequests/convertllb"
+	"github.com/moby/buildkit/frontend/subrequests/lint"
 	"github.com/moby/buildkit/frontend/subrequests/outline"
 	"github.com/moby/buildkit/frontend/subrequests/targets"
 	"github.com/moby/buildkit/solver/errdefs"
@@ -26,6 +27,7 @@ func allSubrequests() []subrequest {
 	return []subrequest{
 		{outline.SubrequestsOutlineDefinition, (*build).outline},
 		{targets.SubrequestsTargetsDefinition, (*build).targets},
+		{lint.SubrequestLintDefinition, (*build).lint},
 		{convertllb.SubrequestConvertLLBDefinition, (*build).convertLLB},
 		{subrequests.SubrequestsDescribeDefinition, (*build).describe},
 	}

@@ -1,0 +1,69 @@
+package frontend
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/frontend/subrequests/lint"
+	"github.com/moby/buildkit/solver/pb"
+
+	"slipway/diag"
+	"slipway/source"
+)
+
+// lint answers with the warnings of a build for the platform that it has where
+// nobody asks for one, and with its error, if there is one. Without a target all
+// stages are looked at.
+func (b *build) lint(ctx context.Context) (*client.Result, error) {
+	res := lint.LintResults{Sources: []*pb.SourceInfo{b.sourceInfo()}}
+	b.report = func(_ context.Context, list diag.List) {
+		for _, d := range list {
+			at := location(d.Context)
+			if at.Ranges == nil {
+				at.Ranges = []*pb.Range{}
+			}
+			res.Warnings = append(res.Warnings, lint.Warning{
+				RuleName: d.Code, Description: d.Detail, URL: d.URL, Detail: d.Message, Location: at,
+			})
+		}
+	}
+	if err := b.lintPlan(ctx); err != nil {
+		err = firstError(err)
+		res.Error = &lint.BuildError{Message: err.Error(), Location: pb.Location{Ranges: mergedRanges(err)}}
+	}
+	return res.ToResult(nil)
+}
+
+func (b *build) lintPlan(ctx context.Context) error {
+	if err := b.parseBuild(ctx); err != nil {
+		return err
+	}
+	opt := b.options.Plan
+	opt.BuildPlatforms = b.buildPlatforms()
+	opt.AllStages = opt.Target == ""
+	_, err := b.plan(ctx, opt, true)
+	return err
+}
+
+// mergedRanges returns the lines of all places of an error, each once.
+func mergedRanges(err error) []*pb.Range {
+	var d *diag.Diagnostic
+	if !errors.As(err, &d) {
+		return nil
+	}
+	places := []source.Range{d.Shown()}
+	for _, rel := range d.Related {
+		if rel.Message == "" {
+			places = append(places, rel.Range)
+		}
+	}
+	var list []*pb.Range
+	for _, p := range places {
+		list = append(list, lineRanges(p)...)
+	}
+	slices.SortStableFunc(list, func(a, b *pb.Range) int { return cmp.Compare(a.Start.Line, b.Start.Line) })
+	return slices.CompactFunc(list, func(a, b *pb.Range) bool { return a.Start.Line == b.Start.Line })
+}
