@@ -2,7 +2,6 @@ package build
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -15,6 +14,7 @@ import (
 	"slipway/solver/export"
 	"slipway/solver/runner"
 	"slipway/solver/runner/namespace"
+	"slipway/solver/runner/shell"
 	"slipway/solver/source"
 	"slipway/solver/tree"
 )
@@ -72,23 +72,30 @@ func (s *state) mounts(o *Options) *solver.HostMounts {
 	}
 }
 
-// runner chooses how processes run.
+// runner chooses how processes run, and says so.
 func (s *state) runner(ctx context.Context, o *Options) (runner.Runner, error) {
+	say := func(format string, args ...any) {
+		if o.Log != nil {
+			fmt.Fprintf(o.Log, format+"\n", args...)
+		}
+	}
+	portable := &shell.Runner{Store: s.store, Now: o.Now}
 	switch o.Runner {
+	case "portable":
+		say("steps are interpreted")
+		return portable, nil
 	case "", "auto", "namespace":
 	default:
-		return nil, fmt.Errorf("unknown runner %q, there are auto and namespace", o.Runner)
+		return nil, fmt.Errorf("unknown runner %q, there are auto, namespace and portable", o.Runner)
 	}
-	if err := namespace.Available(ctx); err != nil {
-		return unavailable{err}, nil //nolint:nilerr // a build without RUN needs none
+	err := namespace.Available(ctx)
+	switch {
+	case err == nil:
+		say("steps run in namespaces")
+		return namespace.New(filepath.Join(s.dir, "namespace"), s.store)
+	case o.Runner == "namespace":
+		return nil, err
 	}
-	return namespace.New(filepath.Join(s.dir, "namespace"), s.store)
-}
-
-// unavailable is the runner of machines that have none.
-type unavailable struct{ why error }
-
-// Run implements [runner.Runner].
-func (u unavailable) Run(context.Context, *runner.Process) ([]*tree.Node, error) {
-	return nil, errors.Join(errors.New("processes cannot run here"), u.why)
+	say("steps are interpreted, as they cannot run in namespaces: %v", err)
+	return portable, nil
 }

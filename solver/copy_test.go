@@ -56,7 +56,7 @@ func TestCopyAsBuildKit(t *testing.T) {
 // test makes very many files.
 func fastDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "slipway-test-")
+	dir, err := os.MkdirTemp("/dev/shm", "slipway-test-") //nolint:usetesting // t.TempDir is on disk
 	if err != nil {
 		return t.TempDir()
 	}

@@ -71,7 +71,7 @@ interrupted.`,
 	fs.StringArrayVar(&o.Ulimits, "ulimit", nil, "limit of processes: `NAME=SOFT[:HARD]`")
 	fs.StringArrayVar(&o.Allow, "allow", nil, "privilege that steps may ask for: network.host, security.insecure")
 	fs.StringVar(&f.progress, "progress", "auto", "how progress is shown: auto, plain, tty, rawjson or quiet")
-	fs.StringVar(&o.Runner, "runner", "auto", "how steps run: auto or namespace")
+	fs.StringVar(&o.Runner, "runner", "auto", "how steps run: auto, namespace or portable")
 	fs.StringVar(&o.State, "state", "", "`directory` of cache and results (default the user's cache directory)")
 	fs.StringArrayVar(&f.mirrors, "mirror", nil, "registry that is asked instead of another: `HOST=MIRROR`")
 	fs.BoolVar(&f.push, "push", false, "push the image: the same as --output type=image,push=true")
@@ -83,8 +83,14 @@ func (f *buildFlags) run(ctx context.Context) error {
 	if err := f.parse(); err != nil {
 		return usageError{err}
 	}
-	if err := namespace.Enter(); err != nil {
-		fmt.Fprintln(os.Stderr, "slipway: steps cannot run as root of a user namespace:", err)
+	if f.opt.Runner != "portable" {
+		// Without a namespace to be root of, steps are interpreted.
+		if err := namespace.Enter(); err != nil && f.opt.Runner == "namespace" {
+			return err
+		}
+	}
+	if f.progress != "quiet" && f.progress != "rawjson" {
+		f.opt.Log = os.Stderr
 	}
 	display, err := progressui.NewDisplay(os.Stderr, progressui.DisplayMode(f.progress))
 	if err != nil {

@@ -134,7 +134,7 @@ func (r *Reference) ReadDir(ctx context.Context, req client.ReadDirRequest) ([]*
 func stat(name string, n *tree.Node) *fstypes.Stat {
 	m := n.Meta()
 	st := &fstypes.Stat{
-		Path: name, Mode: uint32(tree.FileMode(m.Mode) | typeOf(n.Kind())), Uid: m.UID, Gid: m.GID,
+		Path: name, Mode: uint32(tree.FileMode(m.Mode) | n.Kind().FileMode()), Uid: m.UID, Gid: m.GID,
 		ModTime: m.ModTime.UnixNano(), Size: n.Blob().Size, Linkname: n.Target(),
 		Devmajor: int64(n.Device().Major), Devminor: int64(n.Device().Minor),
 	}
@@ -145,21 +145,4 @@ func stat(name string, n *tree.Node) *fstypes.Stat {
 		st.Xattrs[x.Name] = []byte(x.Value)
 	}
 	return st
-}
-
-func typeOf(k tree.Kind) fs.FileMode {
-	switch k {
-	case tree.Dir:
-		return fs.ModeDir
-	case tree.Symlink:
-		return fs.ModeSymlink
-	case tree.CharDevice:
-		return fs.ModeDevice | fs.ModeCharDevice
-	case tree.BlockDevice:
-		return fs.ModeDevice
-	case tree.Fifo:
-		return fs.ModeNamedPipe
-	case tree.File:
-	}
-	return 0
 }

@@ -3,6 +3,7 @@ package tree
 import (
 	"cmp"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -29,6 +30,24 @@ func (k Kind) String() string {
 		return fmt.Sprintf("kind %d", uint8(k))
 	}
 	return names[k]
+}
+
+// FileMode returns the type as Go's bits.
+func (k Kind) FileMode() fs.FileMode {
+	switch k {
+	case Dir:
+		return fs.ModeDir
+	case Symlink:
+		return fs.ModeSymlink
+	case CharDevice:
+		return fs.ModeDevice | fs.ModeCharDevice
+	case BlockDevice:
+		return fs.ModeDevice
+	case Fifo:
+		return fs.ModeNamedPipe
+	case File:
+	}
+	return 0
 }
 
 // Meta is what nodes of every kind have.

@@ -1,0 +1,172 @@
+package shell
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"slipway/solver/runner"
+	"slipway/solver/tree"
+)
+
+// world is a root with names of all tools, as an image with a shell has them.
+func world(t *testing.T) (*Runner, *tree.Node) {
+	t.Helper()
+	s, err := tree.OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := s.PutBytes([]byte("a program"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := tree.Edit(nil)
+	if _, err := e.MkdirAll("bin", tree.Meta{Mode: 0o755}); err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"sh", "bash", "program"}
+	for name := range tools() {
+		names = append(names, name)
+	}
+	for _, name := range names {
+		if err := e.Put("bin/"+name, tree.NewFile(tree.Meta{Mode: 0o755}, b)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &Runner{Store: s, Now: func() time.Time { return time.Unix(1, 0) }}, e.Tree()
+}
+
+func newProcess(root *tree.Node, args ...string) *runner.Process {
+	return &runner.Process{
+		Args: args, Dir: "/", Env: []string{"PATH=/bin", "V=value"},
+		Mounts: []runner.Mount{{Kind: runner.MountTree, Target: "/", Tree: root, Output: true}},
+	}
+}
+
+// TestScripts runs scripts and checks what they print, or what they fail with.
+func TestScripts(t *testing.T) {
+	r, root := world(t)
+	for _, tc := range []struct{ script, want string }{
+		{"echo a $V", "a value\n"},
+		{"mkdir -p /x/y && cd /x/y && echo b > f && cat f ../y/f && ls", "b\nb\nf\n"},
+		{"echo a > f; echo b >> f; cat < f | sort -r", "b\na\n"},
+		{"printf 'x\\ny\\nz\\n' > f; head -n 2 f; wc -l f", "x\ny\n3 f\n"},
+		{"mkdir d; echo 1 > d/a; cp -r d e; mv e/a e/b; ls e; rm -r d; ls -a d", "b\n!1 ls: /d: file does not exist\n"},
+		{"ln -s /bin/sh l; readlink l; readlink -f l; [ -L l ] && [ -f l ] && echo yes", "/bin/sh\n/bin/sh\nyes\n"},
+		{"for f in /bin/[b-c]*; do basename $f; done", "basename\nbash\ncat\nchmod\nchown\ncp\n"},
+		{"x=$(echo in); (x=out; cd /bin); echo $x $PWD", "in /\n"},
+		{"set -e; false; echo no", "!1 "},
+		{"exit 7", "!7 "},
+		{"nothing-like-it", "!127 nothing-like-it: not found\n"},
+		{"echo 'echo from $0 $1' > s; sh s one; printf '#!/bin/sh\\necho $#\\n' > t; chmod +x t; ./t a b", "from s one\n2\n"},
+		{"sh -ec 'false; echo no' || echo failed", "failed\n"},
+		{"sh -c 'echo $0 $1' a b; bash -c '[[ a = a ]] && echo yes'", "a b\nyes\n"},
+		{"sh -c 'a=(b)'", "!2 sh:1:3: arrays are a bash/mksh/zsh feature; tried parsing as posix\n"},
+		{"export W=1; sh -c 'echo $W$V'", "1value\n"},
+		{"echo x > /dev/null; cat /dev/null; cat <<END\nhere $V\nEND", "here value\n"},
+		{"touch a; chmod 600 a; chown 5:6 a; rm a; [ ! -e a ] && echo gone", "gone\n"},
+		{"echo x | tee f | cat; sha256sum f", "x\n73cb3858a687a8494ca3323053016282f3dad39d42cf62ca4e79dda2aac7d9ac  f\n"},
+		{"command -v ls cd; command -v ls; command -v cd; command -v go || echo none", "!error does not know what command -v ls cd finds"},
+		{"command -v ls; command -v cd; command -v go || echo none", "/bin/ls\ncd\nnone\n"},
+		{"bash -c 'cat <(echo a)'", "!error has no pipes of the host"},
+		{"id -u; whoami; uname", "0\nroot\nLinux\n"},
+		{"program", "!error interprets shell commands and cannot run the program /bin/program"},
+		{"ls -l", "!error has no flag -l of ls"},
+		{"cp --archive a b", "!error has no flag --archive of cp"},
+		{"mkdir a; mkdir a", "!1 mkdir: a: file already exists\n"},
+		{"rmdir /bin", "!1 rmdir: /bin: directory not empty\n"},
+	} {
+		var out bytes.Buffer
+		p := newProcess(root, "/bin/sh", "-c", tc.script)
+		p.Stdout, p.Stderr = &out, &out
+		_, err := r.Run(t.Context(), p)
+		var exit *runner.ExitError
+		got := out.String()
+		switch {
+		case errors.As(err, &exit):
+			got = strings.Replace(got, lastLine(got), "!"+strconv.Itoa(exit.Code)+" "+lastLine(got), 1)
+			if out.Len() == 0 {
+				got = "!" + strconv.Itoa(exit.Code) + " "
+			}
+		case err != nil:
+			got = "!error " + err.Error()
+		}
+		if !strings.HasPrefix(strings.ReplaceAll(got, "the portable runner ", ""), tc.want) || err == nil && got != tc.want {
+			t.Errorf("%s\ngot  %q\nwant %q", tc.script, got, tc.want)
+		}
+	}
+}
+
+func lastLine(s string) string {
+	lines := strings.SplitAfter(s, "\n")
+	for i := len(lines) - 1; i >= 0; i-- {
+		if lines[i] != "" {
+			return lines[i]
+		}
+	}
+	return ""
+}
+
+// TestResult: what a script leaves is in the result, and nothing else.
+func TestResult(t *testing.T) {
+	r, root := world(t)
+	out, err := r.Run(t.Context(), newProcess(root, "/bin/sh", "-c", "mkdir -m 700 d; echo x > d/f; chmod 640 d/f; chown 5:6 d/f; rm bin/ls"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := out[0].Get("d/f").Meta()
+	if m.Mode != 0o640 || m.UID != 5 || m.GID != 6 || out[0].Get("d").Meta().Mode != 0o700 || out[0].Get("bin/ls") != nil {
+		t.Errorf("result %+v", m)
+	}
+	if out, err = r.Run(t.Context(), newProcess(root, "/bin/sh", "-c", ":")); err != nil || !out[0].Same(root) {
+		t.Errorf("nothing was done, and the tree changed: %v", err)
+	}
+	if _, err := r.Run(t.Context(), newProcess(tree.Empty(), "/bin/sh", "-c", ":")); err == nil {
+		t.Error("a root without a shell has one")
+	}
+}
+
+func TestMounts(t *testing.T) {
+	r, root := world(t)
+	sub := tree.Edit(nil)
+	if _, err := sub.MkdirAll("a/b", tree.Meta{Mode: 0o755}); err != nil {
+		t.Fatal(err)
+	}
+	cache := t.TempDir()
+	p := newProcess(root, "/bin/sh", "-c", "cat /run/s; echo x > /cache/kept; echo y > /tmp/t; echo z > /ro/no || echo refused; echo w > /rw/yes")
+	p.Mounts = append(p.Mounts,
+		runner.Mount{Kind: runner.MountFile, Target: "/run/s", Data: []byte("secret\n"), Mode: 0o400},
+		runner.Mount{Kind: runner.MountDir, Target: "/cache", HostPath: cache},
+		runner.Mount{Kind: runner.MountTmpfs, Target: "/tmp"},
+		runner.Mount{Kind: runner.MountTree, Target: "/ro", Tree: sub.Tree(), Source: "a", ReadOnly: true},
+		runner.Mount{Kind: runner.MountTree, Target: "/rw", Tree: sub.Tree(), Source: "a", Output: true},
+	)
+	var out bytes.Buffer
+	p.Stdout = &out
+	trees, err := r.Run(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); got != "secret\nrefused\n" {
+		t.Errorf("printed %q", got)
+	}
+	if _, err := os.Stat(filepath.Join(cache, "kept")); err != nil {
+		t.Error(err)
+	}
+	if !trees[0].Same(root) {
+		t.Error("what was mounted is part of the root")
+	}
+	if trees[5].Get("a/yes") == nil || trees[5].Get("a/b") == nil {
+		t.Error("what was written to a mount is not there")
+	}
+	p = newProcess(root, "/bin/sh", "-c", ":")
+	p.User = "1000"
+	if _, err := r.Run(t.Context(), p); err == nil || !strings.Contains(err.Error(), "runs as root only") {
+		t.Errorf("another user: %v", err)
+	}
+}

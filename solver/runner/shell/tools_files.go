@@ -1,0 +1,340 @@
+package shell
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+
+	mode "github.com/tonistiigi/dchapes-mode"
+
+	"slipway/solver/tree"
+)
+
+func mkdir(_ context.Context, c *call) error {
+	m := c.meta(0o777 &^ umask)
+	if v, ok := c.flags['m']; ok {
+		bits, err := strconv.ParseUint(v, 8, 12)
+		if err != nil {
+			return unable("has no mode %q of mkdir", v)
+		}
+		m.Mode = uint32(bits)
+	}
+	return c.each(func(arg string) error {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		at, err := c.writable(c.path(arg), true)
+		if err != nil {
+			return err
+		}
+		kind, _, there := c.e.Stat(at)
+		switch {
+		case there && (!c.has('p') || kind != tree.Dir):
+			return fault("mkdir", arg, fs.ErrExist)
+		case there:
+			return nil
+		case c.has('p'):
+			if _, err := c.e.MkdirAll(path.Dir("/"+at), c.meta(0o777&^umask)); err != nil {
+				return err
+			}
+		}
+		n, err := tree.NewDir(m, nil)
+		if err != nil {
+			return err
+		}
+		return c.e.Put(at, n)
+	})
+}
+
+func rm(_ context.Context, c *call) error {
+	if len(c.args) == 0 && c.has('f') {
+		return nil
+	}
+	return c.each(func(arg string) error {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		at, err := c.writable(c.path(arg), false)
+		if err != nil {
+			return err
+		}
+		kind, _, there := c.e.Stat(at)
+		switch {
+		case !there && c.has('f'):
+			return nil
+		case !there:
+			return fault("remove", arg, fs.ErrNotExist)
+		case kind == tree.Dir && !c.has('r') && !c.has('R'):
+			return fault("remove", arg, errIsDir)
+		}
+		return c.e.Remove(at)
+	})
+}
+
+func rmdir(_ context.Context, c *call) error {
+	return c.each(func(arg string) error {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		at, err := c.writable(c.path(arg), false)
+		if err != nil {
+			return err
+		}
+		kind, _, there := c.e.Stat(at)
+		switch {
+		case !there:
+			return fault("rmdir", arg, fs.ErrNotExist)
+		case kind != tree.Dir:
+			return fault("rmdir", arg, errNotDir)
+		case len(c.e.Names(at)) > 0:
+			return fault("rmdir", arg, errors.New("directory not empty"))
+		}
+		return c.e.Remove(at)
+	})
+}
+
+func touch(_ context.Context, c *call) error {
+	return c.each(func(arg string) error {
+		name := c.path(arg)
+		if _, err := c.stat(name, true); errors.Is(err, fs.ErrNotExist) {
+			return c.write(name, nil)
+		}
+		return c.change(arg, func(_ tree.Kind, m tree.Meta) tree.Meta {
+			m.ModTime = c.now().UTC()
+			return m
+		}, false)
+	})
+}
+
+// change changes the values of a path, and of all below it.
+func (c *call) change(arg string, fn func(tree.Kind, tree.Meta) tree.Meta, below bool) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at, err := c.writable(c.path(arg), true)
+	if err != nil {
+		return err
+	}
+	kind, m, there := c.e.Stat(at)
+	if !there {
+		return fault("change", arg, fs.ErrNotExist)
+	}
+	if err := c.e.SetMeta(at, fn(kind, m)); err != nil || !below || kind != tree.Dir {
+		return err
+	}
+	return c.e.Put(at, mapMeta(c.e.Get(at), fn))
+}
+
+// mapMeta changes the values of all that is in a directory.
+func mapMeta(n *tree.Node, fn func(tree.Kind, tree.Meta) tree.Meta) *tree.Node {
+	return n.MapEntries(n.Meta(), func(child *tree.Node) *tree.Node {
+		child = child.WithMeta(fn(child.Kind(), child.Meta()))
+		if child.Kind() == tree.Dir {
+			return mapMeta(child, fn)
+		}
+		return child
+	})
+}
+
+func chmod(_ context.Context, c *call) error {
+	if len(c.args) < 2 {
+		return c.usage("missing operand")
+	}
+	set, err := mode.ParseWithUmask(c.args[0], umask)
+	if err != nil {
+		return c.usage("invalid mode " + strconv.Quote(c.args[0]))
+	}
+	c.args = c.args[1:]
+	return c.each(func(arg string) error {
+		return c.change(arg, func(k tree.Kind, m tree.Meta) tree.Meta {
+			if k != tree.Symlink {
+				m.Mode = tree.UnixMode(set.Apply(tree.FileMode(m.Mode) | k.FileMode()))
+			}
+			return m
+		}, c.has('R'))
+	})
+}
+
+func chown(_ context.Context, c *call) error {
+	if len(c.args) < 2 {
+		return c.usage("missing operand")
+	}
+	user, group, hasGroup := strings.Cut(c.args[0], ":")
+	var ids [2]uint32
+	for i, s := range []string{user, group} {
+		if s == "" || s == "root" {
+			continue
+		}
+		n, err := strconv.ParseUint(s, 10, 32)
+		if err != nil {
+			return unable("has chown with numbers only, not %s", c.args[0])
+		}
+		ids[i] = uint32(n)
+	}
+	c.args = c.args[1:]
+	return c.each(func(arg string) error {
+		return c.change(arg, func(_ tree.Kind, m tree.Meta) tree.Meta {
+			if user != "" {
+				m.UID = ids[0]
+			}
+			if hasGroup && group != "" {
+				m.GID = ids[1]
+			}
+			return m
+		}, c.has('R'))
+	})
+}
+
+func ln(_ context.Context, c *call) error {
+	return c.into(func(from, to string) error {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		at, err := c.writable(to, false)
+		if err != nil {
+			return err
+		}
+		if _, _, there := c.e.Stat(at); there && !c.has('f') {
+			return fault("link", to, fs.ErrExist)
+		}
+		if c.has('s') {
+			return c.e.Put(at, tree.NewSymlink(c.meta(0o777), from))
+		}
+		return unable("makes no hard links")
+	})
+}
+
+// cp copies files, and with -r, -R or -a what is in directories. -p and -a keep
+// owner, mode and time; otherwise files are new ones of root.
+func cp(_ context.Context, c *call) error {
+	keep := c.has('a') || c.has('p')
+	deep := c.has('a') || c.has('r') || c.has('R')
+	fresh := func(k tree.Kind, m tree.Meta) tree.Meta {
+		out := c.meta(m.Mode &^ umask & 0o777)
+		if k == tree.Symlink {
+			out.Mode = m.Mode
+		}
+		return out
+	}
+	return c.into(func(from, to string) error {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		n, err := c.get("open", c.path(from), !deep)
+		if err != nil {
+			return err
+		}
+		if n.Kind() == tree.Dir && !deep {
+			return fault("copy", from, errIsDir)
+		}
+		at, err := c.writable(to, true)
+		if err != nil {
+			return err
+		}
+		kind, old, there := c.e.Stat(at)
+		if there && (kind == tree.Dir) != (n.Kind() == tree.Dir) {
+			return fault("copy", to, fs.ErrExist)
+		}
+		if there && kind == tree.Dir {
+			return unable("does not copy one directory over another")
+		}
+		if !keep {
+			n = n.WithMeta(fresh(n.Kind(), n.Meta()))
+			if n.Kind() == tree.Dir {
+				n = mapMeta(n, fresh)
+			}
+			if there {
+				m := n.Meta()
+				m.Mode, m.UID, m.GID = old.Mode, old.UID, old.GID
+				n = n.WithMeta(m)
+			}
+		}
+		return c.e.Put(at, n)
+	})
+}
+
+func mv(_ context.Context, c *call) error {
+	return c.into(func(from, to string) error {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		src, err := c.writable(c.path(from), false)
+		if err != nil {
+			return err
+		}
+		n := c.e.Get(src)
+		if n == nil || src == "" {
+			return fault("rename", from, fs.ErrNotExist)
+		}
+		at, err := c.writable(to, false)
+		if err != nil {
+			return err
+		}
+		if kind, _, there := c.e.Stat(at); there && (kind == tree.Dir || n.Kind() == tree.Dir) {
+			return fault("rename", to, fs.ErrExist)
+		}
+		if strings.HasPrefix(at+"/", src+"/") {
+			return fault("rename", to, errors.New("is inside of what is moved"))
+		}
+		if err := c.e.Put(at, n); err != nil {
+			return err
+		}
+		return c.e.Remove(src)
+	})
+}
+
+func readlink(_ context.Context, c *call) error {
+	return c.each(func(arg string) error {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.has('f') {
+			at, err := c.e.Resolve(c.path(arg), true)
+			if err != nil {
+				return err
+			}
+			return c.print("/%s\n", at)
+		}
+		n, err := c.get("readlink", c.path(arg), false)
+		if err != nil {
+			return err
+		}
+		if n.Kind() != tree.Symlink {
+			c.code = 1
+			return nil
+		}
+		return c.print("%s\n", n.Target())
+	})
+}
+
+// ls lists names, one a line.
+func ls(_ context.Context, c *call) error {
+	if len(c.args) == 0 {
+		c.args = []string{"."}
+	}
+	many := len(c.args) > 1
+	return c.each(func(arg string) error {
+		info, err := c.stat(c.path(arg), true)
+		if err != nil {
+			return err
+		}
+		if !info.IsDir() {
+			return c.print("%s\n", arg)
+		}
+		if many {
+			return unable("lists one directory at a time")
+		}
+		list, err := c.readDir(c.path(arg))
+		if err != nil {
+			return err
+		}
+		if c.has('a') {
+			if err := c.print(".\n..\n"); err != nil {
+				return err
+			}
+		}
+		for _, d := range list {
+			if !strings.HasPrefix(d.Name(), ".") || c.has('a') {
+				if err := c.print("%s\n", d.Name()); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
