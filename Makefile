@@ -15,10 +15,10 @@ FUZZDIRS ?= parser instructions shell plan
 INTEGRATION = ./integration/contained ./integration/rig ./integration/demo ./integration/daemon ./integration/clients ./integration/faults
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race fuzz golden lint fmt image size push integration parity conformance demo bench bench-gateway check
+.PHONY: help build test race fuzz golden lint fmt image size push integration parity conformance demo demo-buildkit bench bench-gateway check
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## compile the frontend into bin/
 	CGO_ENABLED=0 go build -tags grpcnotrace -trimpath -buildvcs=false -ldflags "-s -w" -o bin/ ./cmd/...
@@ -71,7 +71,14 @@ parity: ## compare our conversion with upstream's, without a builder
 conformance: ## compare images by BuildKit's own Dockerfile tests; CONFORMANCE="-worker oci -run X" runs some
 	go run ./integration/conformance $(CONFORMANCE)
 
-demo: ## build examples/hello with our frontend on a real builder (root, Linux)
+demo: ## build examples/hello in this process; needs only Go, no root
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -o bin/ ./cmd/slipway
+	CGO_ENABLED=0 go -C examples/toolbox build -trimpath -buildvcs=false -ldflags "-s -w" -o ../../bin/toolbox .
+	bin/toolbox -install bin/base
+	bin/slipway build --build-context busybox=bin/base -t hello -o type=oci,dest=bin/hello.tar -o bin/hello examples/hello
+	cat bin/hello/hello/greeting bin/hello/hello/machine
+
+demo-buildkit: ## build examples/hello with our frontend on a real BuildKit (root, Linux)
 	go run ./integration/demo
 
 bench-gateway: ## time a build with nothing to do, with our image, upstream's and an empty one (root, Linux)

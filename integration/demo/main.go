@@ -65,7 +65,7 @@ func run(ctx context.Context, w io.Writer) (err error) {
 		return err
 	}
 	heading(w, "Everything is stopped. What next")
-	_, err = fmt.Fprint(w, `Change examples/hello/Dockerfile and run make demo again: it takes seconds now.
+	_, err = fmt.Fprint(w, `Change examples/hello/Dockerfile and run make demo-buildkit again: it takes seconds now.
 
 With a builder and a registry of your own (here: localhost:5000):
   make push REGISTRY=localhost:5000

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"slipway/solver/runner/namespace"
+)
+
+func TestMain(m *testing.M) {
+	namespace.Main()
+	os.Exit(m.Run())
+}
+
+// slipway runs the command and returns its exit code and what it tells.
+func slipway(t *testing.T, args ...string) (int, string) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := os.Stderr
+	os.Stderr = w
+	told := make(chan string)
+	go func() {
+		data, _ := io.ReadAll(r)
+		told <- string(data)
+	}()
+	code := run(context.Background(), args)
+	os.Stderr = old
+	w.Close()
+	return code, <-told
+}
+
+// contextDir is a context whose base has a shell's name, so that steps can be
+// interpreted.
+func contextDir(t *testing.T, dockerfile string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, data := range map[string]string{"Dockerfile": dockerfile, "base/bin/sh": "", "base/bin/cat": "", "a": "content\n"} {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(data), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+const goodDockerfile = "FROM scratch\nCOPY base /\nARG WHO=you\nCOPY a /\nRUN cat a > /b; echo $WHO >> /b\n"
+
+func TestBuild(t *testing.T) {
+	dir, out := contextDir(t, goodDockerfile), t.TempDir()
+	args := []string{"build", "--state", t.TempDir(), "--runner", "portable", "--progress", "plain", "--build-arg", "WHO=me", "-t", "x", "-o", out, dir}
+	code, told := slipway(t, args...)
+	if code != 0 {
+		t.Fatalf("exit code %d:\n%s", code, told)
+	}
+	data, err := os.ReadFile(filepath.Join(out, "b"))
+	if err != nil || string(data) != "content\nme\n" {
+		t.Errorf("file %q, %v", data, err)
+	}
+	if _, told = slipway(t, args...); !strings.Contains(told, "CACHED") || strings.Contains(told, "[4/4] RUN cat a > /b; echo $WHO >> /b\n#5 DONE") {
+		t.Errorf("the second build is not cached:\n%s", told)
+	}
+}
+
+// TestReproducible: the same input gives the same archive, byte for byte, with
+// nothing in common but the input.
+func TestReproducible(t *testing.T) {
+	dir := contextDir(t, goodDockerfile)
+	for _, kind := range []string{"oci", "docker", "tar"} {
+		var archives [2][]byte
+		for i := range archives {
+			file := filepath.Join(t.TempDir(), "out.tar")
+			code, told := slipway(t, "build", "--state", t.TempDir(), "--runner", "portable", "--progress", "quiet",
+				"--build-arg", "SOURCE_DATE_EPOCH=100", "-t", "x", "-o", "type="+kind+",dest="+file, dir)
+			if code != 0 {
+				t.Fatalf("%s: exit code %d:\n%s", kind, code, told)
+			}
+			var err error
+			if archives[i], err = os.ReadFile(file); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !bytes.Equal(archives[0], archives[1]) {
+			t.Errorf("%s: two archives of the same input differ", kind)
+		}
+	}
+}
+
+func TestFailures(t *testing.T) {
+	good := contextDir(t, goodDockerfile)
+	for _, tc := range []struct {
+		about string
+		args  []string
+		code  int
+		want  string
+	}{
+		{"no context", nil, exitUsage, "build needs one CONTEXT"},
+		{"unknown flag", []string{"--nope", good}, exitUsage, "unknown flag: --nope"},
+		{"missing context", []string{"/does/not/exist"}, exitFailed, "build context: directory /does/not/exist does not exist"},
+		{"bad output", []string{"-o", "type=zip,dest=x", good}, exitUsage, `unknown output type "zip", there are oci, docker, tar, local and image`},
+		{"output to nowhere", []string{"-o", "type=oci", good}, exitUsage, "output oci needs dest=PATH"},
+		{"bad label", []string{"--label", "x", good}, exitUsage, "--label x is not KEY=VALUE"},
+		{"missing secret", []string{"--secret", "id=x,src=/does/not/exist", good}, exitUsage, "no such file or directory"},
+		{"unknown runner", []string{"--runner", "magic", good}, exitFailed, `unknown runner "magic"`},
+		{"mistake", []string{contextDir(t, "FROM scratch\nCOPPY a b\n")}, exitFailed, "Dockerfile:2:1: error: dockerfile parse error on line 2: unknown instruction: COPPY (did you mean COPY?)\n 2 | COPPY a b\n   | ^^^^^\n"},
+		{"missing file", []string{contextDir(t, "FROM scratch\nCOPY none /\n")}, exitFailed, "Dockerfile:2:1: error: [1/1] COPY none /: copy /none: not found\n 2 | COPY none /\n"},
+		{"failing step", []string{contextDir(t, "FROM scratch\nCOPY base /\nRUN exit 3\n")}, exitFailed, "exit code: 3\n 3 | RUN exit 3\n"},
+	} {
+		args := append([]string{"build", "--state", t.TempDir(), "--progress", "quiet"}, tc.args...)
+		if tc.about != "unknown runner" {
+			args = append(args[:1:1], append([]string{"--runner", "portable"}, args[1:]...)...)
+		}
+		code, told := slipway(t, args...)
+		if code != tc.code || !strings.Contains(told, tc.want) {
+			t.Errorf("%s: exit code %d, want %d; told\n%s\nwant %s", tc.about, code, tc.code, told, tc.want)
+		}
+	}
+}
