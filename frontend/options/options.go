@@ -82,7 +82,7 @@ func Parse(opts map[string]string) (*Options, error) {
 func (row *option) apply(o *Options, opts map[string]string, keys []string) error {
 	if !strings.HasSuffix(row.key, ">") {
 		v, ok := opts[row.key]
-		if arg := opts[row.or]; arg != "" {
+		if arg := opts[row.or]; arg != "" && row.or != "" {
 			v, ok = arg, true
 		}
 		if !ok {
