@@ -10,7 +10,7 @@ CONFORMANCE ?=
 FUZZTIME ?= 60s
 BENCH ?=
 # Folders whose fuzz targets `make fuzz` runs; each must have one.
-FUZZDIRS ?= parser instructions shell plan
+FUZZDIRS ?= parser instructions shell plan frontend integration/differential
 # Packages whose tests start programs, a builder among them.
 INTEGRATION = ./integration/contained ./integration/rig ./integration/demo ./integration/daemon ./integration/clients ./integration/faults
 

@@ -1,0 +1,74 @@
+package differential
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"slipway/internal/golden"
+)
+
+// FuzzContexts compares builds with any main context and any named context.
+// The seeds are all that the corpus has.
+func FuzzContexts(f *testing.F) {
+	for _, c := range golden.Cases(f) {
+		for _, key := range sortedKeys(c.Opts) {
+			if name, ok := strings.CutPrefix(key, "context:"); ok {
+				f.Add("", name, c.Opts[key], c.Opts["contextsubdir"])
+			} else if key == "context" || strings.HasPrefix(c.Opts[key], "http") {
+				f.Add(c.Opts[key], "src", "local:dir", c.Opts["contextsubdir"])
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, main, name, value, subdir string) {
+		if strings.ContainsAny(name, " =\n\r") || strings.ContainsRune(main+value, '@') || strings.Contains(main+value, "ssh:") {
+			return // not to be written as an option; LLB asks hosts for their SSH keys, which tests leave alone
+		}
+		if !utf8.ValidString(main + name + value + subdir) {
+			return // options travel as text
+		}
+		c, err := golden.Parse("context/fuzz", []byte(contextCase(main, name, value, subdir)))
+		if err != nil {
+			return // the address cannot be the name of a file
+		}
+		theirs, err := Run(t.Context(), Upstream(), c, "linux/amd64")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ours, err := Run(t.Context(), Ours(), c, "linux/amd64")
+		if err != nil {
+			t.Fatal(err)
+		}
+		diffs := Compare(theirs, ours)
+		for _, kind := range Complete() {
+			if d, ok := diffs[kind]; ok {
+				t.Errorf("context %q, %q=%q, directory %q: %s (-upstream +ours):\n%s", main, name, value, subdir, kind, d)
+			}
+		}
+	})
+}
+
+// contextCase is the archive of a build that uses both contexts, wherever its
+// Dockerfile comes from.
+func contextCase(main, name, value, subdir string) string {
+	const dockerfile = "FROM src AS one\nFROM alpine\nCOPY --from=one a b\nCOPY c d\n"
+	var b strings.Builder
+	fmt.Fprintf(&b, "# A context\nopts: context=%q context:%s=%q build-arg:SOURCE_DATE_EPOCH=context\n", main, name, value)
+	if subdir != "" {
+		fmt.Fprintf(&b, "opts: contextsubdir=%q\n", subdir)
+	}
+	for _, dir := range []string{"", "git/", "input.dockerfile/"} {
+		fmt.Fprintf(&b, "-- %sDockerfile --\n%s", dir, dockerfile)
+	}
+	if isWeb(main) {
+		fmt.Fprintf(&b, "-- http/%s --\n%s", main, dockerfile)
+	}
+	b.WriteString("-- git.commit --\ntree 1\nauthor a <a> 1 +0000\ncommitter c <c> 1700000000 +0130\n\nx\n")
+	b.WriteString("-- context.dir/a --\n-- input.in/a --\n")
+	return b.String()
+}
+
+func isWeb(ref string) bool {
+	return strings.HasPrefix(ref, "http://") || strings.HasPrefix(ref, "https://")
+}
