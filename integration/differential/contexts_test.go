@@ -41,7 +41,7 @@ func FuzzContexts(f *testing.F) {
 			t.Fatal(err)
 		}
 		diffs := Compare(theirs, ours)
-		for _, kind := range Complete() {
+		for _, kind := range Kinds() {
 			if d, ok := diffs[kind]; ok {
 				t.Errorf("context %q, %q=%q, directory %q: %s (-upstream +ours):\n%s", main, name, value, subdir, kind, d)
 			}
