@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"unicode"
+	"unicode/utf8"
 )
 
 // longComment is the length from which on a comment is left to BuildKit's
@@ -16,6 +17,7 @@ type commentless struct {
 	next  []byte // what is read next
 	lines []byte // what follows and may have comments
 	tail  []byte // what follows those
+	bare  []byte // a line with a comment without text
 }
 
 // withoutComments returns the file for BuildKit's parser. What looks like a
@@ -32,7 +34,7 @@ func (p *layout) withoutComments() io.Reader {
 	if bytes.IndexByte(b[start:end], '#') < 0 {
 		return bytes.NewReader(b)
 	}
-	return &commentless{next: b[:start], lines: b[start:end], tail: b[end:]}
+	return &commentless{next: b[:start], lines: b[start:end], tail: b[end:], bare: []byte("#\n")}
 }
 
 // Read reads no more than the rest of a line.
@@ -56,13 +58,22 @@ func (c *commentless) advance() bool {
 		end = len(c.lines)
 	}
 	c.next, c.lines = c.lines[:end], c.lines[end:]
-	text := bytes.TrimLeftFunc(c.next, unicode.IsSpace)
-	if len(text) > 1 && text[0] == '#' && len(c.next) < longComment {
-		terminated := c.next[end-1] == '\n'
-		c.next = text[:1]
-		if terminated {
-			c.next = []byte("#\n")
-		}
+	if end >= longComment || !isComment(c.next) {
+		return true
 	}
+	bare := c.bare
+	if c.next[end-1] != '\n' {
+		bare = bare[:1]
+	}
+	c.next = bare
 	return true
+}
+
+// isComment tells whether a line starts with #, perhaps behind white space.
+func isComment(line []byte) bool {
+	if len(line) > 0 && line[0] > ' ' && line[0] < utf8.RuneSelf {
+		return line[0] == '#'
+	}
+	line = bytes.TrimLeftFunc(line, unicode.IsSpace)
+	return len(line) > 0 && line[0] == '#'
 }

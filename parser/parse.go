@@ -48,7 +48,8 @@ type layout struct {
 	badDirective *diag.Diagnostic // the fault of a directive, which ends them
 	nodes        []Node
 	doc          []*Comment
-	next         int // the first line that no node has yet, 0 at the start
+	spare        []Comment // allocated, not used yet
+	next         int       // the first line that no node has yet, 0 at the start
 }
 
 // instruction lays ranges over a node. Should the logical line ever differ from

@@ -1,11 +1,6 @@
 package parser
 
-import (
-	"bytes"
-	"unicode"
-
-	"slipway/source"
-)
+import "slipway/source"
 
 // between makes nodes of the lines up to that of the next instruction.
 func (p *layout) between(line int) {
@@ -25,18 +20,28 @@ func (p *layout) between(line int) {
 // outside makes a node of one line outside of instructions.
 func (p *layout) outside(r source.Range) {
 	start, end := p.content(r)
-	token := bytes.TrimLeftFunc(p.file.Bytes[start:end], unicode.IsSpace)
-	if len(token) == 0 || token[0] != '#' {
+	if !isComment(p.file.Bytes[start:end]) {
 		p.blank(r)
 		return
 	}
-	c := &Comment{Rng: r, Text: trim(source.Range{File: p.file, Start: start + 1, End: end}.Text())}
+	c := p.newComment()
+	c.Rng, c.Text = r, trim(source.Range{File: p.file, Start: start + 1, End: end}.Text())
 	p.nodes = append(p.nodes, c)
 	if c.Text.Len() == 0 {
 		p.doc = p.doc[len(p.doc):]
 	} else {
 		p.doc = append(p.doc, c)
 	}
+}
+
+// newComment returns one of several comments that are allocated together.
+func (p *layout) newComment() *Comment {
+	if len(p.spare) == 0 {
+		p.spare = make([]Comment, max(1, min(32, cap(p.doc)-len(p.doc))))
+	}
+	c := &p.spare[0]
+	p.spare = p.spare[1:]
+	return c
 }
 
 // blank adds a line to the run of blank lines before it.
