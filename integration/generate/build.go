@@ -29,7 +29,7 @@ func New(seed, n uint64) *Build {
 		files:  map[string]string{},
 		escape: `\`,
 	}
-	g.faults = g.chance(3)
+	g.faults = g.chance(4)
 	b := &Build{Platform: g.platform(), Opts: g.opts, Files: g.files}
 	g.windows = strings.HasPrefix(b.Platform, "windows") || g.chance(40)
 	g.images()

@@ -23,7 +23,7 @@ func (g *gen) dockerfile() string {
 		}
 	}
 	text := b.String()
-	if g.chance(3) {
+	if g.chance(5) {
 		for range 1 + g.IntN(2) {
 			text = g.spoil(text)
 		}
@@ -110,7 +110,7 @@ func (g *gen) base() string {
 		return g.pick(g.bases...)
 	}
 	if g.chance(8) {
-		return g.pick("${BASE:-alpine}", "$BASE", "alpine:${TARGETARCH}", "${A:-busybox}", "${UNSET:-scratch}", "${TARGETOS}", `"alpine"`, `al\pine`, "${TARGETSTAGE}", "${BASE:+busybox}") + g.trouble(8, "$", "${", "\"")
+		return g.pick("${BASE:-alpine}", "${BASE:-busybox:$TARGETARCH}", "alpine:${TARGETARCH}", "${A:-busybox}", "${UNSET:-scratch}", `"alpine"`, "${A:+alpine:}${A:-busybox}", "${TARGETOS:+ubuntu}") + g.trouble(4, "$", "${", "\"", "$BASE", `al\pine`, "${BASE:+busybox}", "${TARGETSTAGE}")
 	}
 	return g.image()
 }

@@ -117,7 +117,7 @@ func (g *gen) run() string {
 	case 1:
 		return b.String() + g.heredocs(g.heredocWord("EOF"), "EOF")
 	case 2:
-		return b.String() + g.heredocs(g.pick("cat ", "sh -c 'x' ", "")+g.heredocWord("A1")+g.pick("", " && b ")+" "+g.heredocWord("B2")+g.pick("", " > x", "; y"), "A1", "B2")
+		return b.String() + g.heredocs(g.pick("cat ", "sh -c 'x' ", "")+g.heredocWord("A1")+g.pick("", " && b ")+" "+g.heredocWord("B2")+g.pick("", " > x", " ; y"), "A1", "B2")
 	}
 	return b.String() + strings.TrimLeft(g.command(), " ")
 }
@@ -134,7 +134,10 @@ func (g *gen) mount() string {
 			fields = append(fields, key+"="+g.plain(values...))
 		}
 	}
-	add(2, g.pick("target", "dst", "destination"), "/m", "/root/.cache", "rel", "/a/../b", `C:\m`, "/m/$A", "${A:-/x}")
+	if !g.faults && (typ == "" || typ == "bind" || typ == "tmpfs" || typ == "cache") {
+		fields = append(fields, "target=/t")
+	}
+	add(2, g.pick("target", "dst", "destination"), "/m", "/root/.cache", "rel", "/a/../b", "/m2", "/m/$A", "${A:-/x}")
 	add(4, g.pick("source", "src"), "a", "/b", "../c", "$A", ".", "dir/")
 	switch typ {
 	case "cache":

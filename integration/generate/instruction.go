@@ -50,7 +50,7 @@ func (g *gen) configInstruction() string {
 	case 6:
 		return "SHELL " + g.shell()
 	case 7:
-		return "MAINTAINER " + g.pick("me", "A Name <a@b.c>", "$A", `"quoted"`, "") + g.trouble(8, " ", "${")
+		return "MAINTAINER " + g.pick("me", "A Name <a@b.c>", "$A", `"quoted"`) + g.trouble(8, " ", "${")
 	}
 	return g.trigger()
 }
@@ -108,14 +108,16 @@ func (g *gen) command() string {
 	case 1, 2:
 		return " " + g.jsonArray(g.some([]string{"/bin/app", "-x", "$A", "a b", `C:\x`, "é", "\"q\"", "--flag=1", ""}, 3)...)
 	}
-	return " " + g.pick("echo $A", "exec /bin/x --y", `a "b c" 'd'`, "--x y", "a && b || c", "powershell -c x", `C:\run.exe`, "[ -f x ] && y", "#x", "a; # b")
+	return " " + g.pick("echo $A", "exec /bin/x --y", `a "b c" 'd'`, "a && b || c", "powershell -c x", `C:\run.exe`, "[ -f x ] && y", "#x", "a; # b")
 }
 
 func (g *gen) healthcheck() string {
 	var b strings.Builder
-	for g.chance(2) {
-		fmt.Fprintf(&b, "--%s=%s ", g.pick("interval", "timeout", "start-period", "start-interval"),
-			g.pick("30s", "1m30s", "5ms", "0", "1h", "0s", "1ms")+g.trouble(6, "x", "1us", "-1s", "", "s", "$A", "500us"))
+	for _, flag := range []string{"interval", "timeout", "start-period", "start-interval"} {
+		if !g.chance(4) {
+			continue
+		}
+		fmt.Fprintf(&b, "--%s=%s ", flag, g.pick("30s", "1m30s", "5ms", "0", "1h", "0s", "1ms")+g.trouble(6, "x", "1us", "-1s", "", "s", "$A", "500us"))
 	}
 	b.WriteString(g.maybe(3, "--retries=%s ", g.pick("3", "0", "1", "03", "+2")+g.trouble(6, "x", "-1", "99999999999", "")))
 	b.WriteString(g.trouble(20, "--retries ", "--intervall=1s ", "--mount=x ", "--interval=1s --interval=2s "))
@@ -125,14 +127,14 @@ func (g *gen) healthcheck() string {
 	if g.fault(8) {
 		return b.String() + g.pick("", "CMD", "cmd ", "EXEC x", "CMD []", "'CMD' x", "x")
 	}
-	return b.String() + g.pick("CMD", "CMD", "cmd") + " " + strings.TrimLeft(g.command()+g.pick("", " "), " ") + g.pick("x", "", "")
+	return b.String() + g.pick("CMD", "CMD", "cmd") + " " + strings.TrimLeft(g.command(), " ") + g.pick("x", "", "y z")
 }
 
 func (g *gen) volume() string {
 	if g.chance(3) {
-		return g.jsonArray(g.some([]string{"/data", "/a b", "$A", "", " x ", `C:\v`}, 3)...)
+		return g.jsonArray(g.some([]string{"/data", "/a b", "${A:-v}", " x ", `C:\v`}, 3)...)
 	}
-	return g.repeat(3, " ", func() string { return g.plain("/data", "/var/log", "rel", "$A", "${UNSET:-/v}", `"/q"`, `/a\ b`) })
+	return g.repeat(3, " ", func() string { return g.plain("/data", "/var/log", "rel", "/v$A", "${UNSET:-/v}", `"/q"`, `/a\ b`) })
 }
 
 func (g *gen) shell() string {

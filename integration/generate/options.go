@@ -1,6 +1,9 @@
 package generate
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // capabilities that a daemon may lack, among those that frontends ask for.
 var capabilities = []string{
@@ -33,12 +36,11 @@ func (g *gen) options() {
 	for range g.IntN(4) {
 		g.buildArg()
 	}
-	if g.chance(6) {
-		target := g.pick("base", "build", "DEV", "tools", "stage-0")
-		if len(g.stages) > 0 && !g.fault(4) {
-			target = g.pick(g.stages...)
-		}
-		g.opts["target"] = target
+	if len(g.stages) > 0 && g.chance(6) {
+		g.opts["target"] = g.pick(g.pick(g.stages...), strings.ToUpper(g.stages[0]))
+	}
+	if g.fault(20) {
+		g.opts["target"] = g.pick("base", "build", "DEV", "tools", "stage-0")
 	}
 	if g.chance(12) {
 		g.opts["label:"+g.pick("a", "vendor", "x.y")] = g.pick("1", "", "$A", "a b")
@@ -53,7 +55,7 @@ func (g *gen) options() {
 		g.limit()
 	}
 	if g.chance(12) {
-		g.files["context/.dockerignore"] = g.pick("*\n!a\n", "# c\n\n**/x\n", "Dockerfile\n", "a\n!a/b\n", "!\n", "[\n", "")
+		g.files["context/.dockerignore"] = g.pick("*\n!a\n", "# c\n\n**/x\n", "Dockerfile\n", "a\n!a/b\n", "") + g.trouble(2, "!\n", "[\n")
 	}
 }
 

@@ -33,7 +33,7 @@ func (g *gen) reference() string {
 	case 12:
 		return "${" + v + g.pick("/", "//") + g.pattern() + "/" + g.pick("", "r", "$B", `\/`, "a.b", "$$1") + "}"
 	default:
-		return "$" + g.pick("1", "10", "@", "*", "#", "?", "-", "!", "0", "$", "(cmd)", " ", "")
+		return "$" + g.pick("1", "10", "@", "*", "#", "?", "-", "!", "0", "$", "(cmd)", "")
 	}
 }
 
@@ -51,7 +51,10 @@ func (g *gen) inner() string {
 	case 1:
 		return g.reference()
 	case 2:
-		return g.pick(`"quo ted"`, `'single'`, `"$A"`, `a\}b`)
+		if g.fault(2) {
+			return `"quo ted"`
+		}
+		return g.pick(`'single'`, `"$A"`, `a\}b`)
 	default:
 		return g.literal()
 	}
@@ -82,7 +85,7 @@ func (g *gen) value() string {
 		case 10:
 			b.WriteString(g.escape + g.pick("$", `"`, "'", "a", " ", g.escape, "n"))
 		default:
-			b.WriteString(g.pick(`""`, "''", `"a`+g.escape+`"b"`, ",", ";", "#", "~", "|", "<", ">", "&", "*"))
+			b.WriteString(g.pick(`""`, "''", `"a`+g.escape+`"b"`, ",", ";", "#", "~", "|", ">", "&", "*"))
 		}
 	}
 	if g.fault(40) {
