@@ -41,22 +41,21 @@ func load(ctx context.Context, b *builder) error {
 const maxLookups = 64
 
 // loadBases looks up the bases that are needed and not known yet, in parallel.
-// Of several errors the one of the first stage is returned.
+// Of several errors the one of the first stage is returned, but names that are
+// no reference come before everything that has to be looked up.
 func (b *builder) loadBases(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	todo, err := b.bases()
+	if err != nil {
+		return err
+	}
 	errs := make([]error, len(b.Stages))
 	var own []int // stages that look up their base
 	alike := map[baseKey]*Stage{}
 	var same [][2]*Stage // stages whose base is that of another one
-	for i, st := range b.Stages {
-		if _, inFile := st.Base.(*FromStage); inFile || st.loaded {
-			continue
-		}
-		if !st.Reachable {
-			errs[i] = b.passOver(st)
-			continue
-		}
+	for _, i := range todo {
+		st := b.Stages[i]
 		st.loaded = true
 		if st.Replaced == nil {
 			if st.BaseName == scratch {
@@ -137,45 +136,46 @@ func (st *Stage) takeBase(of *Stage) {
 	st.Platform, st.Final.Platform = of.Platform, of.Final.Platform
 }
 
-// passOver checks and names the base of a stage that nothing needs so far. A
-// trigger may need the stage later.
+// bases parses the names of the bases that are not known yet, and returns the
+// indexes of the stages whose base is to be looked up.
+func (b *builder) bases() (todo []int, err error) {
+	for i, st := range b.Stages {
+		if _, inFile := st.Base.(*FromStage); inFile || st.loaded {
+			continue
+		}
+		if st.BaseName != scratch || st.Replaced != nil {
+			ref, err := reference.ParseNormalizedNamed(st.BaseName)
+			if err != nil {
+				return nil, at(st.asked, fmt.Errorf("failed to parse stage name %q: %w", st.BaseName, err))
+			}
+			st.written, st.ref = st.BaseName, reference.TagNameOnly(ref)
+			st.BaseName = st.ref.String()
+			if !st.Reachable {
+				b.passOver(st)
+			}
+		}
+		if st.Reachable {
+			todo = append(todo, i)
+		}
+	}
+	return todo, nil
+}
+
+// passOver notes that nothing needs the base of the stage so far. A trigger may
+// need it later.
 //
-// Upstream: the name counts as a step of its own each time, and an image of
+// Upstream: its name counts as a step of its own each time, and an image of
 // --from is never looked up again.
-func (b *builder) passOver(st *Stage) error {
-	if st.BaseName == scratch && st.Replaced == nil {
-		return nil
-	}
-	ref, err := b.baseRef(st)
-	if err != nil {
-		return err
-	}
+func (b *builder) passOver(st *Stage) {
 	st.passedOver++
 	if st.Syntax == nil {
 		st.loaded, st.done = true, true
-		st.Base = &FromImage{Ref: ref.String(), Platform: b.Platform}
+		st.Base = &FromImage{Name: st.written, Ref: st.BaseName, Platform: b.Platform}
 	}
-	return nil
-}
-
-// baseRef parses the base's name and completes it.
-func (b *builder) baseRef(st *Stage) (reference.Named, error) {
-	ref, err := reference.ParseNormalizedNamed(st.BaseName)
-	if err != nil {
-		return nil, fmt.Errorf("failed to parse stage name %q: %w", st.BaseName, err)
-	}
-	ref = reference.TagNameOnly(ref)
-	st.BaseName = ref.String()
-	return ref, nil
 }
 
 func (b *builder) loadBase(ctx context.Context, st *Stage) error {
 	st.done = st.Syntax == nil // implicit stages have no instructions
-	written := st.BaseName
-	ref, err := b.baseRef(st)
-	if err != nil {
-		return err
-	}
 	if st.Replaced != nil {
 		return b.loadReplaced(ctx, st)
 	}
@@ -190,7 +190,7 @@ func (b *builder) loadBase(ctx context.Context, st *Stage) error {
 	if nc != nil {
 		return b.loadContext(ctx, st, nc, platform)
 	}
-	return b.loadImage(ctx, st, written, ref, platform)
+	return b.loadImage(ctx, st, platform)
 }
 
 func (b *builder) contextFor(ctx context.Context, name string, p *ocispecs.Platform) (NamedContext, error) {
@@ -250,7 +250,7 @@ func (st *Stage) setBaseImage(img Image) {
 	st.Image = img
 }
 
-func (b *builder) loadImage(ctx context.Context, st *Stage, written string, ref reference.Named, platform *ocispecs.Platform) error {
+func (b *builder) loadImage(ctx context.Context, st *Stage, platform *ocispecs.Platform) error {
 	prefix := "[internal]"
 	if b.opt.MultiPlatform {
 		prefix = "[" + platforms.FormatAll(*platform) + " internal]"
@@ -261,8 +261,9 @@ func (b *builder) loadImage(ctx context.Context, st *Stage, written string, ref 
 		LogName:  prefix + " load metadata for " + st.BaseName,
 	})
 	if err != nil {
-		return &imageError{written: written, err: err}
+		return &imageError{written: st.written, err: err}
 	}
+	ref := st.ref
 	if ref.String() != res.Ref {
 		if ref, err = reference.ParseNormalizedNamed(res.Ref); err != nil {
 			return fmt.Errorf("failed to parse ref %q: %w", res.Ref, err)
@@ -287,7 +288,7 @@ func (b *builder) loadImage(ctx context.Context, st *Stage, written string, ref 
 		st.Base = Scratch{}
 		return nil
 	}
-	st.Base = &FromImage{Name: written, Ref: st.BaseName, Platform: *platform}
+	st.Base = &FromImage{Name: st.written, Ref: st.BaseName, Platform: *platform}
 	p := platforms.Normalize(*platform)
 	st.Final.Platform = &p
 	return nil

@@ -3,6 +3,7 @@ package plan
 import (
 	"time"
 
+	"github.com/distribution/reference"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -86,8 +87,10 @@ type Stage struct {
 
 	commands   []boundCommand
 	triggers   int
-	passedOver int          // how often load found that nothing needs it yet
-	asked      source.Range // where errors about its base point
+	passedOver int             // how often load found that nothing needs it yet
+	written    string          // the base's name before it was completed
+	ref        reference.Named // BaseName
+	asked      source.Range    // where errors about its base point
 	loaded     bool
 	done       bool
 	onbuilt    bool

@@ -22,11 +22,13 @@ func Classes() []Class {
 	return []Class{
 		{
 			Name: "no place",
-			Why:  "upstream gives no place for a bad --from; ours is the instruction",
+			Why:  "upstream gives no place for a bad --from or SOURCE_DATE_EPOCH; ours is the instruction",
 			fits: func(text string, theirs, ours []*errdefs.Source) bool {
 				bad := strings.HasPrefix(text, "invalid stage index ") ||
 					strings.HasPrefix(text, "variable expansion is not supported for --from, ") ||
-					strings.HasPrefix(text, "failed to process \"")
+					strings.HasPrefix(text, "failed to process \"") ||
+					strings.HasPrefix(text, "invalid SOURCE_DATE_EPOCH: ") ||
+					strings.HasPrefix(text, "invalid context name ")
 				return bad && len(theirs) == 0 && hasLines(ours)
 			},
 		},

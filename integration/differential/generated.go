@@ -51,7 +51,7 @@ func JudgeGenerated(ctx context.Context, reference, build gateway.BuildFunc, spa
 				return nil
 			}
 			b := generate.New(span.Seed, n)
-			o, err := judgeBuild(ctx, reference, build, b)
+			o, err := judgeBuild(ctx, reference, build, b, upstreamRuns)
 			if err != nil {
 				return fmt.Errorf("build %d of seed %d: %w", n, span.Seed, err)
 			}
@@ -83,12 +83,12 @@ func (t *Tally) add(o *Outcome, f *Finding) {
 	}
 }
 
-func judgeBuild(ctx context.Context, reference, build gateway.BuildFunc, b *generate.Build) (*Outcome, error) {
+func judgeBuild(ctx context.Context, reference, build gateway.BuildFunc, b *generate.Build, runs int) (*Outcome, error) {
 	c, err := b.Case("error/generated")
 	if err != nil {
 		return nil, err
 	}
-	o := &Outcome{Case: c, Platform: b.Platform, kinds: Kinds()}
+	o := &Outcome{Case: c, Platform: b.Platform, kinds: Kinds(), runs: runs}
 	return o, o.judge(ctx, reference, build)
 }
 

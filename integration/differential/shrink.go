@@ -11,7 +11,10 @@ import (
 )
 
 // maxTrials is how many builds are tried to make a finding small.
-const maxTrials = 1500
+const maxTrials = 500
+
+// trialRuns is how often upstream runs on one of them.
+const trialRuns = 3
 
 // shrinker makes a finding small: it leaves out what the difference does not
 // need.
@@ -29,7 +32,7 @@ func shrunk(ctx context.Context, reference, build gateway.BuildFunc, f Finding) 
 		s.options()
 		s.pieces(func(text string) []string { return strings.SplitAfter(text, "\n") })
 		s.pieces(func(text string) []string { return strings.SplitAfter(text, " ") })
-		if len(s.found.Small.Text) < 400 {
+		if len(s.found.Small.Text) < 150 {
 			s.pieces(func(text string) []string { return strings.Split(text, "") })
 		}
 	}
@@ -51,7 +54,7 @@ func (s *shrinker) keep(b *generate.Build) bool {
 	if s.trials++; s.trials > maxTrials || s.ctx.Err() != nil {
 		return false
 	}
-	o, err := judgeBuild(s.ctx, s.reference, s.build, b)
+	o, err := judgeBuild(s.ctx, s.reference, s.build, b, trialRuns)
 	if err != nil {
 		return false
 	}
