@@ -30,10 +30,11 @@ const sessionID = "session"
 
 // client is a gateway client without a builder.
 type client struct {
-	c      *golden.Case
-	images *golden.Images
-	opts   gateway.BuildOpts
-	record *Record
+	c       *golden.Case
+	images  *golden.Images
+	opts    gateway.BuildOpts
+	record  *Record
+	shuffle int // in which order lookups that run at once are answered; 0 is as they come
 }
 
 var _ gateway.Client = (*client)(nil)
@@ -121,6 +122,7 @@ func (c *client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt
 		return nil, err
 	}
 	c.record.addRequest("%s", metadataRequestText(op, opt))
+	c.wait(op.Identifier)
 	scheme, rest, _ := strings.Cut(op.Identifier, "://")
 	switch scheme {
 	case "docker-image", "oci-layout":
@@ -144,6 +146,15 @@ func (c *client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt
 		return c.httpMetadata(op)
 	}
 	return &sourceresolver.MetaResponse{Op: op}, nil
+}
+
+// wait lets some lookups take longer than others, differently in each run, so
+// that each of several errors comes first in some.
+func (c *client) wait(id string) {
+	if c.shuffle > 0 {
+		n := digest.FromString(fmt.Sprint(id, c.shuffle)).Encoded()[0]
+		time.Sleep(time.Duration(n%8) * 200 * time.Microsecond)
+	}
 }
 
 func (c *client) httpMetadata(op *pb.SourceOp) (*sourceresolver.MetaResponse, error) {

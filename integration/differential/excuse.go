@@ -1,76 +1,124 @@
 package differential
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/agext/levenshtein"
 	"github.com/moby/buildkit/solver/errdefs"
 	"google.golang.org/protobuf/proto"
 )
 
 // Class is a way in which our error may differ from upstream's where there is
-// no header to say so, in builds that are made at random. In all of them the
-// text is the same and only the place is better.
+// no header to say so, in builds that are made at random. It is better in text
+// or place, or one of several that upstream's scheduling chooses from.
 type Class struct {
 	Name string
 	Why  string
-	fits func(text string, theirs, ours []*errdefs.Source) bool
+	kind Kind // the only one that differs
+	fits func(theirs, ours fault) bool
+}
+
+// fault is an error with its places.
+type fault struct {
+	text   string
+	places []*errdefs.Source
+}
+
+// located tells whether there is one place with lines.
+func (f fault) located() bool { return len(f.places) == 1 && len(f.places[0].Ranges) > 0 }
+
+// line is the first line of the place.
+func (f fault) line() int32 { return f.places[0].Ranges[0].Start.Line }
+
+func (f fault) starts(prefixes ...string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(f.text, p) })
 }
 
 // Classes returns all classes.
 func Classes() []Class {
 	return []Class{
 		{
-			Name: "no place",
-			Why:  "upstream gives no place for a bad --from or SOURCE_DATE_EPOCH; ours is the instruction",
-			fits: func(text string, theirs, ours []*errdefs.Source) bool {
-				bad := strings.HasPrefix(text, "invalid stage index ") ||
-					strings.HasPrefix(text, "variable expansion is not supported for --from, ") ||
-					strings.HasPrefix(text, "failed to process \"") ||
-					strings.HasPrefix(text, "invalid SOURCE_DATE_EPOCH: ") ||
-					strings.HasPrefix(text, "invalid context name ")
-				return bad && len(theirs) == 0 && hasLines(ours)
+			"no place", "upstream gives no place for a bad --from and for a bad SOURCE_DATE_EPOCH in the file", ErrorLocations,
+			func(theirs, ours fault) bool {
+				bad := theirs.starts("invalid stage index ", "variable expansion is not supported for --from, ", `failed to process "`,
+					"invalid SOURCE_DATE_EPOCH: ", "invalid context name ")
+				return bad && len(theirs.places) == 0 && ours.located()
 			},
 		},
 		{
-			Name: "file without a line",
-			Why:  "upstream gives the file without a line for images of mounts; ours is the instruction",
-			fits: func(_ string, theirs, ours []*errdefs.Source) bool {
-				return len(theirs) == 1 && len(theirs[0].Ranges) == 0 && hasLines(ours) && proto.Equal(theirs[0].Info, ours[0].Info)
+			"file without a line", "upstream gives no line for images of mounts", ErrorLocations,
+			func(theirs, ours fault) bool {
+				return len(theirs.places) == 1 && len(theirs.places[0].Ranges) == 0 && ours.located() &&
+					proto.Equal(theirs.places[0].Info, ours.places[0].Info)
 			},
 		},
 		{
-			Name: "line before the directive",
-			Why:  "upstream counts lines of directives from 0",
-			fits: func(text string, theirs, ours []*errdefs.Source) bool {
-				bad := strings.HasPrefix(text, "invalid escape token ") || strings.HasPrefix(text, "only one ")
-				return bad && hasLines(theirs) && hasLines(ours) && theirs[0].Ranges[0].Start.Line+1 >= 0 &&
-					theirs[0].Ranges[0].Start.Line < ours[0].Ranges[0].Start.Line
+			"line before", "upstream counts the lines of directives and of long lines from 0", ErrorLocations,
+			func(theirs, ours fault) bool {
+				bad := theirs.starts("invalid escape token ", "only one ", "dockerfile line greater than max allowed size")
+				return bad && theirs.located() && ours.located() && theirs.line() < ours.line()
 			},
 		},
 		{
-			Name: "place given twice",
-			Why:  "upstream gives the place of a bad --platform twice",
-			fits: func(text string, theirs, ours []*errdefs.Source) bool {
-				return strings.HasPrefix(text, "failed to parse platform ") && len(theirs) == 2 && hasLines(ours) &&
-					proto.Equal(theirs[0], theirs[1]) && proto.Equal(theirs[0], ours[0])
+			"place given twice", "upstream gives the place of a bad --platform twice", ErrorLocations,
+			func(theirs, ours fault) bool {
+				return theirs.starts("failed to parse platform ") && len(theirs.places) == 2 && ours.located() &&
+					proto.Equal(theirs.places[0], theirs.places[1]) && proto.Equal(theirs.places[0], ours.places[0])
+			},
+		},
+		{
+			"first use of an image", "upstream gives any use of an image that cannot be looked up", ErrorLocations,
+			func(theirs, ours fault) bool {
+				return theirs.located() && ours.located() && ours.line() < theirs.line() && lineNames(theirs) && lineNames(ours)
+			},
+		},
+		{
+			"equally near", "of several names that are equally near upstream suggests any", ErrorText,
+			func(theirs, ours fault) bool {
+				a, b := suggestion.FindStringSubmatch(theirs.text), suggestion.FindStringSubmatch(ours.text)
+				return a != nil && b != nil && a[1] == b[1] && distance(a[2], a[3]) == distance(b[2], b[3])
+			},
+		},
+		{
+			"what an option may be", "we add what the value of an option may be", ErrorText,
+			func(theirs, ours fault) bool {
+				rest, ok := strings.CutPrefix(ours.text, theirs.text+" (")
+				return ok && strings.HasSuffix(rest, ")") && strings.Contains(rest, " is ") && len(ours.places) == 0
 			},
 		},
 	}
 }
 
-func hasLines(sources []*errdefs.Source) bool {
-	return len(sources) == 1 && len(sources[0].Ranges) > 0
+var suggestion = regexp.MustCompile(`^(.*[ "](\S+?)"?) \(did you mean (\S+)\?\)$`)
+
+func distance(a, b string) int {
+	return levenshtein.Distance(strings.ToLower(a), strings.ToLower(b), nil)
+}
+
+// lineNames tells whether the place of an error is a line with the image that
+// the error begins with.
+func lineNames(f fault) bool {
+	image, _, ok := strings.Cut(f.text, ": ")
+	lines := strings.Split(string(f.places[0].Info.GetData()), "\n")
+	if i := int(f.line()) - 1; !ok || i < 0 || i >= len(lines) {
+		return false
+	}
+	return strings.Contains(strings.Join(lines[f.line()-1:f.places[0].Ranges[len(f.places[0].Ranges)-1].End.Line], "\n"), image)
 }
 
 // classOf returns the class that a difference belongs to; nil if it has none.
 func classOf(d Differences, theirs, ours *Record) *Class {
-	if _, ok := d[ErrorLocations]; !ok || len(d) > 1 || theirs.Err == nil || ours.Err == nil {
+	if len(d) != 1 || theirs.Err == nil || ours.Err == nil {
 		return nil
 	}
+	a := fault{theirs.Err.Error(), errdefs.Sources(theirs.Err)}
+	b := fault{ours.Err.Error(), errdefs.Sources(ours.Err)}
 	classes := Classes()
 	i := slices.IndexFunc(classes, func(c Class) bool {
-		return c.fits(theirs.Err.Error(), errdefs.Sources(theirs.Err), errdefs.Sources(ours.Err))
+		_, differs := d[c.kind]
+		return differs && c.fits(a, b)
 	})
 	if i < 0 {
 		return nil

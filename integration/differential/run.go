@@ -28,11 +28,17 @@ func Ours() gateway.BuildFunc { return frontend.Build }
 // for none, and returns what it did. A panic and a hang of the frontend end in
 // the record as its error. Run itself fails only if the case is malformed.
 func Run(ctx context.Context, build gateway.BuildFunc, c *golden.Case, platform string) (*Record, error) {
+	return run(ctx, build, c, platform, 0)
+}
+
+// run is [Run] with lookups answered in another order.
+func run(ctx context.Context, build gateway.BuildFunc, c *golden.Case, platform string, shuffle int) (*Record, error) {
 	cl, err := newClient(c, platform)
 	if err != nil {
 		return nil, err
 	}
 	cl.record.Several = strings.Contains(platform, ",")
+	cl.shuffle = shuffle
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	type outcome struct {
