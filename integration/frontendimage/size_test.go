@@ -1,6 +1,13 @@
 package frontendimage
 
-import "testing"
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"slipway/integration/toolbox"
+)
 
 func TestGroupOf(t *testing.T) {
 	for symbol, want := range map[string]string{
@@ -18,6 +25,27 @@ func TestGroupOf(t *testing.T) {
 	} {
 		if got := groupOf(symbol); got != want {
 			t.Errorf("%s is %s, want %s", symbol, got, want)
+		}
+	}
+}
+
+// TestDeadCode: with templates in it, which call methods by name, the program is
+// a third larger, as the linker has to keep every method.
+func TestDeadCode(t *testing.T) {
+	root, err := toolbox.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "go", slices.Concat([]string{"list", "-deps"}, BuildFlags(), []string{"./" + PackagePath})...)
+	cmd.Dir, cmd.Stderr = root, t.Output()
+	deps, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pkg := range strings.Lines(string(deps)) {
+		switch pkg = strings.TrimSpace(pkg); pkg {
+		case "text/template", "html/template", "plugin":
+			t.Errorf("the program holds %s", pkg)
 		}
 	}
 }
