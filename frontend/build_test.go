@@ -190,6 +190,7 @@ func TestDescribe(t *testing.T) {
 	want := "NAME                 VERSION DESCRIPTION\n" +
 		"outline              1.0.0   List all parameters current build target supports\n" +
 		"targets              1.0.0   List all targets current build supports\n" +
+		"lint                 1.0.0   Lint a Dockerfile\n" +
 		"convertllb           0.1.0   Convert Dockerfile to LLB\n" +
 		"subrequests.describe 1.0.0   List available subrequest types\n"
 	if got := string(res.Metadata["result.txt"]); got != want {

@@ -1,0 +1,109 @@
+package linter
+
+import (
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"slipway/diag"
+	"slipway/instructions"
+	"slipway/parser"
+	"slipway/source"
+)
+
+func set(names ...string) map[string]bool {
+	m := map[string]bool{}
+	for _, n := range names {
+		m[n] = true
+	}
+	return m
+}
+
+func TestParseConfig(t *testing.T) {
+	for _, tc := range []struct {
+		text string
+		want Config
+		err  string
+	}{
+		{text: ""},
+		{text: " skip = A , B ; error = T ", want: Config{Skip: set("A", "B"), Error: true}},
+		{text: "skip=all;experimental=all", want: Config{SkipAll: true, ExperimentalAll: true}},
+		{text: "skip=all;skip=A", want: Config{SkipAll: true, Skip: set("A")}},
+		{text: "experimental=A;error=0;skip=B;error=1", want: Config{Experimental: set("A"), Skip: set("B;error=1")}},
+		{text: "skip", err: `invalid check option "skip"`},
+		{text: "a=b", err: `invalid check option "a"`},
+		{text: "error=x", err: `failed to parse check option "error=x": strconv.ParseBool: parsing "x": invalid syntax`},
+	} {
+		got, err := ParseConfig(tc.text)
+		text := ""
+		if err != nil {
+			text = err.Error()
+		}
+		if d := cmp.Diff(tc.want, got); d != "" || text != tc.err {
+			t.Errorf("%q: error %q, want %q; configuration (-want +got):\n%s", tc.text, text, tc.err, d)
+		}
+	}
+}
+
+func TestMerge(t *testing.T) {
+	a := Config{Skip: set("A"), Error: true}
+	got := a.Merge(Config{Skip: set("B"), ExperimentalAll: true})
+	want := Config{Skip: set("A", "B"), ExperimentalAll: true, Error: true}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if len(a.Skip) != 1 {
+		t.Error("merging changed the configuration of the file")
+	}
+}
+
+func TestViolation(t *testing.T) {
+	list := diag.List{{Code: "B"}, {Code: "A"}, {Code: "B"}}
+	if err := (Config{Error: true}).Violation(list); err == nil || err.Error() != "lint violation found for rules: B, A" {
+		t.Error(err)
+	}
+	if (Config{}).Violation(list) != nil || (Config{Error: true}).Violation(nil) != nil {
+		t.Error("an error that nobody asked for, or without warnings")
+	}
+}
+
+// TestRunStops: of a file with an error, instructions count up to that.
+func TestRunStops(t *testing.T) {
+	f, diags := parser.Parse(source.NewFile("Dockerfile", []byte("FROM a\nRUN b\nNOPE\nRUN c\n")))
+	if diags.Err() != nil {
+		t.Fatal(diags)
+	}
+	_, diags = instructions.Parse(f)
+	each := &Rule{Name: "Each", Checks: Checks{
+		Instruction: func(p *Pass, in *parser.Instruction) { p.Report(in.Keyword.Range(), "%s", in.Keyword) },
+		Stage:       func(*Pass, *instructions.Stage) { t.Error("stages of a file with an error") },
+	}}
+	var got []string
+	for _, d := range Run([]*Rule{each}, Input{File: f, Failed: diags[0].Shown()}, Config{}) {
+		got = append(got, d.Message)
+	}
+	if s := strings.Join(got, " "); s != "FROM RUN NOPE" {
+		t.Errorf("looked at %s", s)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	good := &Rule{Name: "A", Description: "a", Checks: Checks{File: func(*Pass, *parser.File) {}}}
+	docs, fixtures := fstest.MapFS{"A.md": {}}, fstest.MapFS{"A.txtar": {}}
+	if err := Validate([]*Rule{good}, docs, fixtures); err != nil {
+		t.Error(err)
+	}
+	for want, rules := range map[string][]*Rule{
+		"A is there twice":           {good, good},
+		"B looks at nothing":         {good, {Name: "B", Description: "b"}},
+		"has no name":                {good, {}},
+		"B has no B.md":              {good, {Name: "B", Description: "b", Checks: good.Checks}},
+		"A.txtar belongs to no rule": {},
+	} {
+		if err := Validate(rules, docs, fixtures); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want …%s…", err, want)
+		}
+	}
+}
