@@ -31,6 +31,11 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	release, err := s.hold(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	run, err := s.runner(ctx, &o)
 	if err != nil {
 		return err

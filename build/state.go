@@ -23,7 +23,7 @@ import (
 type state struct {
 	dir   string
 	store *tree.Store
-	cache solver.Cache
+	cache *solver.DirCache
 	files *source.Index
 }
 

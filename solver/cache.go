@@ -14,7 +14,13 @@ type Cache interface {
 	// any.
 	Get(ctx context.Context, key digest.Digest) ([]*Snapshot, bool, error)
 	// Put keeps the outputs of an operation.
-	Put(ctx context.Context, key digest.Digest, name string, out []*Snapshot) error
+	Put(ctx context.Context, key digest.Digest, of Origin, out []*Snapshot) error
+}
+
+// Origin says what a result in the cache is of, for people and for pruning.
+type Origin struct {
+	Name   string // of the operation
+	Source string // identifier of what was fetched; "" for what was made
 }
 
 // MemoryCache keeps results as long as it lives.
@@ -37,7 +43,7 @@ func (c *MemoryCache) Get(_ context.Context, key digest.Digest) ([]*Snapshot, bo
 }
 
 // Put implements [Cache].
-func (c *MemoryCache) Put(_ context.Context, key digest.Digest, _ string, out []*Snapshot) error {
+func (c *MemoryCache) Put(_ context.Context, key digest.Digest, _ Origin, out []*Snapshot) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.results[key] = out

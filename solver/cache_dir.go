@@ -32,6 +32,7 @@ func OpenDirCache(dir string, store *tree.Store, now func() time.Time) (*DirCach
 // record is what an operation made, as it is written.
 type record struct {
 	Name    string
+	Source  string `json:",omitempty"` // identifier of what was fetched
 	Outputs []recordOutput
 }
 
@@ -106,8 +107,8 @@ func (c *DirCache) load(r record) ([]*Snapshot, error) {
 }
 
 // Put implements [Cache].
-func (c *DirCache) Put(ctx context.Context, key digest.Digest, name string, outs []*Snapshot) error {
-	r := record{Name: name}
+func (c *DirCache) Put(ctx context.Context, key digest.Digest, of Origin, outs []*Snapshot) error {
+	r := record{Name: of.Name, Source: of.Source}
 	for _, s := range outs {
 		if err := ctx.Err(); err != nil {
 			return err

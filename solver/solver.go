@@ -213,7 +213,7 @@ func (t *task) evaluate(ctx context.Context) (outs []*Snapshot, err error) {
 	t.b.emit(Event{Vertex: t.v, Kind: Missed, Key: k})
 	outs, err = t.op.run(ctx, t.in)
 	if err == nil {
-		err = t.b.opt.Cache.Put(ctx, k.Digest(), t.v.Name(), outs)
+		err = t.b.opt.Cache.Put(ctx, k.Digest(), Origin{t.v.Name(), t.v.Op.GetSource().GetIdentifier()}, outs)
 	}
 	err = t.failed(err)
 	end(false, err)

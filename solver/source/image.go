@@ -162,7 +162,7 @@ func (i *Image) Fetch(ctx context.Context) (*solver.Snapshot, error) {
 		if s, err = i.s.layer(ctx, s, l, config.RootFS.DiffIDs[n]); err != nil {
 			return nil, fmt.Errorf("image %s: layer %d: %w", i.name, n, err)
 		}
-		if err := i.s.Cache.Put(ctx, chain, "layer of "+i.name, []*solver.Snapshot{s}); err != nil {
+		if err := i.s.Cache.Put(ctx, chain, solver.Origin{Name: "layer of " + i.name, Source: "docker-image://" + i.name}, []*solver.Snapshot{s}); err != nil {
 			return nil, err
 		}
 	}

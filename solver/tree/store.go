@@ -82,8 +82,8 @@ func (s *Store) Has(b Blob) bool {
 // the store has already is not written again.
 func (s *Store) Save(n *Node) error {
 	name := s.path("dirs", n.id)
-	if _, err := os.Stat(name); err == nil {
-		return nil // with all below it, which is saved first
+	if info, err := os.Stat(name); err == nil && info.Size() > 0 {
+		return nil // with all below it, which is saved first; a crash of the machine empties files
 	}
 	for _, e := range n.entries {
 		if e.Node.kind == Dir {
@@ -176,6 +176,27 @@ func (s *Store) Clean() error {
 		err = errors.Join(err, os.Remove(filepath.Join(tmp, e.Name())))
 	}
 	return err
+}
+
+// Sweep removes all blobs and directories but these. It must not run beside
+// others that use the store.
+func (s *Store) Sweep(blobs, dirs map[digest.Digest]bool) error {
+	for kind, keep := range map[string]map[digest.Digest]bool{"blobs": blobs, "dirs": dirs} {
+		err := filepath.WalkDir(filepath.Join(s.dir, kind), func(file string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			hex := filepath.Base(filepath.Dir(file)) + d.Name()
+			if keep[digest.NewDigestFromEncoded(digest.SHA256, hex)] {
+				return nil
+			}
+			return os.Remove(file)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // clean brings a path into the form without leading and trailing slashes in

@@ -1,0 +1,155 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// options builds a Dockerfile on a base with a shell's name, whose steps are
+// interpreted.
+func options(t *testing.T, dockerfile string) Options {
+	t.Helper()
+	dir := t.TempDir()
+	for name, data := range map[string]string{"Dockerfile": dockerfile, "base/bin/sh": "", "base/bin/cat": "", "a": "content\n"} {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(data), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return Options{Context: dir, State: t.TempDir(), Runner: "portable", Now: time.Now}
+}
+
+const dockerfile = "FROM scratch\nCOPY base /\nCOPY a /\nRUN --mount=type=cache,target=/c cat a > /b; echo x > /c/x\n"
+
+func TestPrune(t *testing.T) {
+	o := options(t, dockerfile)
+	if err := Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := CacheEntries(t.Context(), o.State, o.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kinds []string
+	for _, e := range entries {
+		kinds = append(kinds, e.Kind)
+	}
+	if got, want := strings.Join(kinds, " "), "source.local source.local source.local regular regular regular exec.cachemount"; got != want {
+		t.Errorf("kinds %s, want %s", got, want)
+	}
+	for _, tc := range []struct {
+		about string
+		opt   PruneOptions
+		want  int
+	}{
+		{"used a moment ago", PruneOptions{Unused: time.Hour}, 0},
+		{"there is room", PruneOptions{KeepBytes: 1 << 30}, 0},
+		{"local sources", PruneOptions{Kinds: []string{"source.local"}}, 3},
+		{"little room", PruneOptions{KeepBytes: 3}, 3},
+		{"all", PruneOptions{}, 1},
+	} {
+		gone, err := Prune(t.Context(), o.State, o.Now, tc.opt)
+		if err != nil || len(gone) != tc.want {
+			t.Errorf("%s: %d entries went, want %d; %v", tc.about, len(gone), tc.want, err)
+		}
+	}
+	if err := Run(t.Context(), o); err != nil {
+		t.Errorf("the build after a prune: %v", err)
+	}
+}
+
+// TestPruneWaits: nothing is taken that a build holds.
+func TestPruneWaits(t *testing.T) {
+	o := options(t, dockerfile)
+	s, err := openState(&o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	release, err := s.hold(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := Prune(ctx, o.State, o.Now, PruneOptions{}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a prune beside a build: %v", err)
+	}
+	release()
+	if _, err := Prune(t.Context(), o.State, o.Now, PruneOptions{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDamage: whatever happens to the files of the state directory, the next
+// build gives the same.
+func TestDamage(t *testing.T) {
+	o := options(t, dockerfile)
+	out := func() string {
+		t.Helper()
+		o.Outputs = []Output{{Type: "local", Dest: t.TempDir()}}
+		if err := Run(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(filepath.Join(o.Outputs[0].Dest, "b"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	want := out()
+	for _, damage := range []struct {
+		about string
+		do    func(file string) error
+	}{
+		{"emptied", func(file string) error { return os.Truncate(file, 0) }},
+		{"removed", os.Remove},
+	} {
+		for _, dir := range []string{"cache", "store/dirs", "store/blobs", "files", "layers"} {
+			err := filepath.WalkDir(filepath.Join(o.State, dir), func(file string, d os.DirEntry, err error) error {
+				if err != nil || d.IsDir() {
+					return nil
+				}
+				return damage.do(file)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := out(); got != want {
+				t.Errorf("%s %s: the build gives %q", dir, damage.about, got)
+			}
+		}
+	}
+}
+
+func TestContexts(t *testing.T) {
+	o := options(t, "FROM other\nCOPY --from=third a /z\n")
+	second := options(t, "")
+	o.Contexts = map[string]string{"other": filepath.Join(second.Context, "base"), "third": second.Context}
+	o.Outputs = []Output{{Type: "local", Dest: t.TempDir()}}
+	if err := Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"z", "bin/sh"} {
+		if _, err := os.Stat(filepath.Join(o.Outputs[0].Dest, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	for value, want := range map[string]string{
+		"/does/not/exist":      "build context x: directory /does/not/exist does not exist",
+		"ftp://x":              "build context x: ftp://x is none of a directory",
+		"oci-layout:///no/way": "build context x: ",
+	} {
+		o.Contexts = map[string]string{"x": value}
+		if err := Run(t.Context(), o); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: error %v, want %s", value, err, want)
+		}
+	}
+}
