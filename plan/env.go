@@ -104,8 +104,9 @@ func (e Env) Set(key, value string) Env {
 // Fork returns an equal environment with a log of its own, without what was
 // overwritten.
 func (e Env) Fork() Env {
-	both := make([]string, 2*(e.set+8)) // with room for a few more
-	l := &envLog{keys: both[: 0 : e.set+8], values: both[e.set+8 : e.set+8]}
+	room := e.set + 12 // the predefined variables, or a few more
+	both := make([]string, 2*room)
+	l := &envLog{keys: both[:0:room], values: both[room:room]}
 	e.Each(l.add)
 	return Env{log: l, n: len(l.keys), set: e.set, size: e.size}
 }
