@@ -3,8 +3,11 @@ package dockerfile2llb_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +18,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"slipway/diag"
 	"slipway/dockerfile2llb"
 	"slipway/ignore"
 	"slipway/instructions"
@@ -46,48 +50,66 @@ func (world) State(_ context.Context, _ *plan.Input, used *plan.Paths) (llb.Stat
 	return llb.Local("context", llb.FollowPaths(used.Filter())), nil
 }
 
-// marshal converts a case; nil if it is one of an error.
-func marshal(t *testing.T, c *golden.Case, caps *apicaps.CapSet) []byte {
+// marshal converts a case, or tells how that fails.
+func marshal(t *testing.T, c *golden.Case, caps *apicaps.CapSet) (out []byte, converted bool) {
 	t.Helper()
-	text, ok := c.File("Dockerfile")
-	if !ok {
-		return nil
-	}
-	f, diags := parser.Parse(source.NewFile("Dockerfile", text))
-	if diags.Err() != nil {
-		return nil
-	}
-	d, diags := instructions.Parse(f)
-	if diags.Err() != nil {
-		return nil
-	}
+	text, _ := c.File("Dockerfile")
 	images, err := c.Images()
 	if err != nil {
 		t.Fatal(err)
 	}
 	opt := dockerfile2llb.Options{Inputs: world{images}, Caps: caps}
 	opt.Plan.Platform = &ocispecs.Platform{OS: "linux", Architecture: "amd64"}
+	opt.Plan.Labels = map[string]string{"x": "1", "y": "2", "z": "3"}
+	opt.Plan.NoCache.Stages = []string{"build", "a"}
 	opt.Plan.BuildArgs = map[string]string{"HTTP_PROXY": "a", "http_proxy": "b", "NO_PROXY": "c", "X": "d"}
-	res, err := dockerfile2llb.Convert(context.Background(), d, opt)
-	if err != nil {
-		return nil
+	for k, v := range c.Opts {
+		if k, ok := strings.CutPrefix(k, "build-arg:"); ok {
+			opt.Plan.BuildArgs[k] = v
+		}
 	}
-	def, err := res.State.Marshal(context.Background(), llb.LocalUniqueID("fixed"))
-	if err != nil {
-		return nil // RUN [] has no command to run
+	f, diags := parser.Parse(source.NewFile("Dockerfile", text))
+	if diags.Err() != nil {
+		return failure(diags.Err()), false
 	}
-	own, err := res.Marshal(context.Background(), llb.LocalUniqueID("fixed"))
+	d, diags := instructions.Parse(f)
+	if diags.Err() != nil {
+		return failure(diags.Err()), false
+	}
+	res, err := dockerfile2llb.Convert(t.Context(), d, opt)
+	if err != nil {
+		return failure(err), false
+	}
+	def, err := res.State.Marshal(t.Context(), llb.LocalUniqueID("fixed"))
+	if err != nil {
+		return failure(err), false // RUN [] has no command to run
+	}
+	own, err := res.Marshal(t.Context(), llb.LocalUniqueID("fixed"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !proto.Equal(own, def.ToPB()) {
 		t.Errorf("%s: Marshal differs from the State's", c.Name)
 	}
-	return fmt.Appendf(bytes.Join(def.Def, nil), "%v", def.Metadata)
+	config, err := json.Marshal([]*plan.Image{res.Image, res.BaseImage})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Appendf(bytes.Join(def.Def, nil), "%v %s", def.Metadata, config), true
 }
 
-// TestDeterminism converts every case again and again, on one processor and on
-// several: the result must be the same to the byte.
+// failure writes an error with its places.
+func failure(err error) []byte {
+	out := []byte(err.Error())
+	if d, ok := errors.AsType[*diag.Diagnostic](err); ok {
+		out = fmt.Appendf(out, " %d-%d %v", d.Range.Start, d.Range.End, d.Lines())
+	}
+	return out
+}
+
+// TestDeterminism converts every case again, on one processor and on several,
+// and some a hundred times: the operations, their metadata, the configs and the
+// errors must be the same to the byte.
 func TestDeterminism(t *testing.T) {
 	cases, err := golden.Load("../testdata")
 	if err != nil {
@@ -95,24 +117,31 @@ func TestDeterminism(t *testing.T) {
 	}
 	caps := pb.Caps.CapSet(pb.Caps.All())
 	converted := 0
-	for _, c := range cases {
-		first := marshal(t, c, &caps)
-		if first == nil {
-			continue
-		}
-		converted++
-		for i := range 3 {
-			before := runtime.GOMAXPROCS(1 + 7*(i%2))
-			again := marshal(t, c, &caps)
-			runtime.GOMAXPROCS(before)
-			if !bytes.Equal(first, again) {
-				t.Errorf("%s: two conversions differ", c.Name)
-				break
-			}
+	first := make([][]byte, len(cases))
+	for i, c := range cases {
+		var ok bool
+		if first[i], ok = marshal(t, c, &caps); ok {
+			converted++
 		}
 	}
-	if converted < 100 {
-		t.Errorf("only %d cases were converted", converted)
+	for _, procs := range []int{1, 8} {
+		before := runtime.GOMAXPROCS(procs)
+		for i, c := range cases {
+			times := 1
+			if i%25 == 0 {
+				times = 50
+			}
+			for range times {
+				if again, _ := marshal(t, c, &caps); !bytes.Equal(first[i], again) {
+					t.Errorf("%s: another conversion differs", c.Name)
+					break
+				}
+			}
+		}
+		runtime.GOMAXPROCS(before)
+	}
+	if converted < len(cases)/2 {
+		t.Errorf("only %d of %d cases were converted", converted, len(cases))
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"slipway/dockerfile2llb"
+	"slipway/internal/inorder"
 )
 
 // built is the result for one platform.
@@ -35,17 +36,26 @@ func (b *build) platforms(ctx context.Context) ([]built, error) {
 		targets = append(targets, nil)
 	}
 	results := make([]built, len(targets))
+	// All are converted before any is solved: an error about the file comes
+	// early, and of several it is always the same.
+	err := inorder.Do(ctx, len(targets), 0, func(ctx context.Context, i int) (err error) {
+		results[i], err = b.platform(ctx, targets[i], i == 0)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
 	g, ctx := errgroup.WithContext(ctx)
-	for i, p := range targets {
-		g.Go(func() error {
-			var err error
-			results[i], err = b.platform(ctx, p, i == 0)
+	for i := range results {
+		g.Go(func() (err error) {
+			results[i].ref, err = b.solve(ctx, results[i].result)
 			return err
 		})
 	}
 	return results, g.Wait()
 }
 
+// platform converts for one platform.
 func (b *build) platform(ctx context.Context, p *ocispecs.Platform, first bool) (built, error) {
 	opt := b.options.Plan
 	opt.Platform = p
@@ -58,8 +68,7 @@ func (b *build) platform(ctx context.Context, p *ocispecs.Platform, first bool) 
 	if p != nil {
 		out.asked = *p
 	}
-	out.ref, err = b.solve(ctx, res)
-	return out, err
+	return out, nil
 }
 
 // buildPlatforms is what the builder itself runs.

@@ -12,12 +12,14 @@ import (
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/pb"
 	fstypes "github.com/tonistiigi/fsutil/types"
+
+	"slipway/internal/fakegateway"
 )
 
 // meeting is a builder that answers some requests only when all of them have
 // been made, and counts what it is asked.
 type meeting struct {
-	*builder
+	*fakegateway.Client
 	together map[string]*group
 	mu       sync.Mutex
 	asked    map[string]int
@@ -30,8 +32,8 @@ type group struct {
 }
 
 // meet returns a builder that waits for the requests of each list.
-func meet(b *builder, lists ...[]string) *meeting {
-	m := &meeting{builder: b, together: map[string]*group{}, asked: map[string]int{}}
+func meet(b *fakegateway.Client, lists ...[]string) *meeting {
+	m := &meeting{Client: b, together: map[string]*group{}, asked: map[string]int{}}
 	for _, list := range lists {
 		g := &group{missing: len(list), all: make(chan struct{})}
 		for _, name := range list {
@@ -75,7 +77,7 @@ func (m *meeting) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, op
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.builder.ResolveSourceMetadata(ctx, op, opt)
+	return m.Client.ResolveSourceMetadata(ctx, op, opt)
 }
 
 type meetingRef struct {
@@ -87,7 +89,7 @@ func (r *meetingRef) ReadFile(ctx context.Context, req client.ReadRequest) ([]by
 	if err := r.m.arrive(ctx, req.Filename); err != nil {
 		return nil, err
 	}
-	if s, ok := r.m.files[req.Filename]; ok {
+	if s, ok := r.m.Files[req.Filename]; ok {
 		return []byte(s), nil
 	}
 	return nil, os.ErrNotExist
@@ -100,7 +102,7 @@ func (r *meetingRef) StatFile(ctx context.Context, req client.StatRequest) (*fst
 // TestTrips: what does not depend on each other is asked for at once, and
 // nothing twice.
 func TestTrips(t *testing.T) {
-	b := dockerfile("FROM a AS x\nFROM b\nCOPY --from=x / /\nCOPY --from=docker.io/library/a / /\nCOPY . .\n", nil)
+	b := fakegateway.New("FROM a AS x\nFROM b\nCOPY --from=x / /\nCOPY --from=docker.io/library/a / /\nCOPY . .\n", nil)
 	m := meet(b,
 		[]string{"Dockerfile", "Dockerfile.dockerignore"},
 		[]string{"docker-image://docker.io/library/a:latest", "docker-image://docker.io/library/b:latest", ".dockerignore"})
@@ -121,7 +123,7 @@ func TestTrips(t *testing.T) {
 
 // TestReadAheadEnds: a build that fails leaves nothing running.
 func TestReadAheadEnds(t *testing.T) {
-	b := dockerfile("FROM $none\n", nil)
+	b := fakegateway.New("FROM $none\n", nil)
 	m := meet(b, []string{".dockerignore", "what nobody asks for"})
 	if _, err := Build(t.Context(), m); err == nil {
 		t.Fatal("no error")

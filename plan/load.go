@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/containerd/platforms"
 	"github.com/distribution/reference"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sync/errgroup"
+
+	"slipway/diag"
+	"slipway/internal/inorder"
 )
 
 // load looks up the bases of all reachable stages at once, then adds the
@@ -44,8 +47,6 @@ const maxLookups = 64
 // Of several errors the one of the first stage is returned, but names that are
 // no reference come before everything that has to be looked up.
 func (b *builder) loadBases(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	todo, err := b.bases()
 	if err != nil {
 		return err
@@ -71,19 +72,14 @@ func (b *builder) loadBases(ctx context.Context) error {
 		}
 		own = append(own, i)
 	}
-	lookUp(own, func(i int) {
-		if errs[i] = b.loadBase(ctx, b.Stages[i]); errs[i] != nil {
-			cancel()
-		}
-	})
-	first := -1
-	for i, err := range errs {
-		if err != nil && (first < 0 || errors.Is(errs[first], context.Canceled) && !errors.Is(err, context.Canceled)) {
-			first = i
-		}
-	}
-	if first >= 0 {
-		return at(b.Stages[first].asked, b.hinted(errs[first]))
+	_ = inorder.Do(ctx, len(own), maxLookups, func(ctx context.Context, k int) error {
+		i := own[k]
+		errs[i] = b.loadBase(ctx, b.Stages[i])
+		return errs[i]
+	}) // the error is in errs
+	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
+		st := b.Stages[i]
+		return at(st.asked, st.baseError(b.hinted(errs[i])))
 	}
 	for _, s := range same {
 		s[0].takeBase(s[1])
@@ -97,23 +93,6 @@ func (b *builder) startEmpty(st *Stage) {
 	st.Base = Scratch{}
 	st.Image = emptyImage(b.Platform)
 	st.Platform = &b.Platform
-}
-
-// lookUp calls f for the stages, several at a time.
-func lookUp(stages []int, f func(i int)) {
-	if len(stages) == 1 {
-		f(stages[0])
-		return
-	}
-	var g errgroup.Group
-	g.SetLimit(maxLookups)
-	for _, i := range stages {
-		g.Go(func() error {
-			f(i)
-			return nil
-		})
-	}
-	_ = g.Wait() // there are none
 }
 
 // baseKey tells bases apart that are looked up on their own.
@@ -146,7 +125,7 @@ func (b *builder) bases() (todo []int, err error) {
 		if st.BaseName != scratch || st.Replaced != nil {
 			ref, err := reference.ParseNormalizedNamed(st.BaseName)
 			if err != nil {
-				return nil, at(st.asked, fmt.Errorf("failed to parse stage name %q: %w", st.BaseName, err))
+				return nil, at(st.asked, st.baseError(fmt.Errorf("failed to parse stage name %q: %w", st.BaseName, err)))
 			}
 			st.written, st.ref = st.BaseName, reference.TagNameOnly(ref)
 			st.BaseName = st.ref.String()
@@ -159,6 +138,16 @@ func (b *builder) bases() (todo []int, err error) {
 		}
 	}
 	return todo, nil
+}
+
+// baseError gives an error about the base of a stage of the file the base as its
+// place.
+func (st *Stage) baseError(err error) error {
+	var d *diag.Diagnostic
+	if st.Syntax == nil || errors.As(err, &d) {
+		return err
+	}
+	return diag.Errorf(st.Syntax.From.Base.Text.Range(), "%w", err)
 }
 
 // passOver notes that nothing needs the base of the stage so far. A trigger may

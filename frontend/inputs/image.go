@@ -48,6 +48,9 @@ func (in *Inputs) resolve(ctx context.Context, ref string, opt sourceresolver.Op
 		if err != nil {
 			return nil, err
 		}
+		if len(config) > maxFile {
+			return nil, &tooLargeError{"image config of " + found}
+		}
 		return &plan.Resolved{Ref: found, Digest: dgst, Config: config}, nil
 	}))
 	return look.(func(context.Context) (*plan.Resolved, error))(ctx)

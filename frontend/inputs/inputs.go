@@ -16,8 +16,8 @@ import (
 	"slipway/plan"
 )
 
-// maxFile is the size that the Dockerfile and ignore files may have: what one
-// message of the gateway holds.
+// maxFile is the size that the Dockerfile, ignore files and image configs may
+// have: what one message of the gateway holds.
 const maxFile = 16 << 20
 
 // Inputs reads what one build needs. It is safe for several platforms at once.
@@ -43,7 +43,8 @@ func New(c client.Client, opts *options.Options) *Inputs {
 	return in
 }
 
-// once remembers the first result of f.
+// once remembers the first result of f. A call that was cancelled is no result:
+// others may still want to know.
 func once[T any](f func(context.Context) (T, error)) func(context.Context) (T, error) {
 	var mu sync.Mutex
 	var done bool
@@ -54,7 +55,7 @@ func once[T any](f func(context.Context) (T, error)) func(context.Context) (T, e
 		defer mu.Unlock()
 		if !done {
 			v, err = f(ctx)
-			done = true
+			done = ctx.Err() == nil
 		}
 		return v, err
 	}

@@ -1,0 +1,179 @@
+package frontend
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/moby/buildkit/solver/errdefs"
+	"github.com/moby/buildkit/util/grpcerrors"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"slipway/internal/fakegateway"
+)
+
+// many makes a client whose build calls it in every way.
+func many() *fakegateway.Client {
+	c := fakegateway.New("FROM a AS x\nFROM b\nCOPY --from=x c d\nCOPY --from=files e f\nCOPY g h\n", map[string]string{
+		"platform": "linux/amd64,linux/arm64", "context:files": "local:dir", "context:b": "docker-image://b2",
+	})
+	c.Files[".dockerignore"] = "no\n"
+	return c
+}
+
+// leaks fails the test if f leaves goroutines behind.
+func leaks(t *testing.T, f func()) {
+	t.Helper()
+	before := runtime.NumGoroutine()
+	f()
+	for range 200 {
+		if runtime.NumGoroutine() <= before {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	stacks := make([]byte, 1<<16)
+	t.Errorf("%d goroutines, before %d\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
+}
+
+// TestClientGone cancels the build during each of its calls. Whether the call
+// notices at once or hangs until then, the build ends with that error, and
+// nothing of it goes on.
+func TestClientGone(t *testing.T) {
+	whole := many()
+	if _, err := Build(t.Context(), whole); err != nil {
+		t.Fatal(err)
+	}
+	calls := whole.Calls()
+	if len(calls) < 12 {
+		t.Errorf("only %d calls: %v", len(calls), calls)
+	}
+	for i := range calls {
+		leaks(t, func() {
+			ctx, gone := context.WithCancel(t.Context())
+			defer gone()
+			c := many()
+			var begun atomic.Int32
+			c.Before = func(ctx context.Context, _ string) error {
+				if int(begun.Add(1)) == i+1 {
+					gone()
+					<-ctx.Done()
+				}
+				return ctx.Err()
+			}
+			_, err := Build(ctx, c)
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("gone at call %d, %s: error %v", i+1, calls[i], err)
+			}
+		})
+	}
+}
+
+// TestNoAnswer: a builder that never answers a call makes the build end when
+// its time is over.
+func TestNoAnswer(t *testing.T) {
+	for _, call := range []string{"Solve", "ReadFile", "ResolveSourceMetadata", "Inputs"} {
+		leaks(t, func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+			defer cancel()
+			c := many()
+			c.Before = func(ctx context.Context, name string) error {
+				if name == call {
+					<-ctx.Done()
+				}
+				return ctx.Err()
+			}
+			if _, err := Build(ctx, c); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("no answer to %s: error %v", call, err)
+			}
+		})
+	}
+}
+
+// TestFailingCall: each call's error comes through once, with its code.
+func TestFailingCall(t *testing.T) {
+	whole := many()
+	if _, err := Build(t.Context(), whole); err != nil {
+		t.Fatal(err)
+	}
+	for i := range whole.Calls() {
+		var begun atomic.Int32
+		var call string
+		c := many()
+		c.Before = func(_ context.Context, name string) error {
+			if int(begun.Add(1)) == i+1 {
+				call = name
+				return grpcerrors.FromGRPC(status.Error(codes.PermissionDenied, "you may not"))
+			}
+			return nil
+		}
+		leaks(t, func() {
+			_, err := Build(t.Context(), c)
+			if err == nil && (call == "ReadFile" || call == "StatFile") {
+				return // an ignore file that cannot be read is like none
+			}
+			err = grpcerrors.FromGRPC(grpcerrors.ToGRPC(t.Context(), err))
+			if err == nil || grpcerrors.Code(err) != codes.PermissionDenied || strings.Count(err.Error(), "you may not") != 1 {
+				t.Errorf("call %d, %s: error %v with code %v", i+1, call, err, grpcerrors.Code(err))
+			}
+		})
+	}
+}
+
+// TestBadConfig: what a registry says of an image is not trusted.
+func TestBadConfig(t *testing.T) {
+	huge := `{"os":"linux","config":{"Env":["` + strings.Repeat("x", 100<<20) + `"]}}`
+	for _, tc := range []struct {
+		about, config, want string
+		line                int32
+	}{
+		{"no JSON", "<html>", "failed to parse image config: invalid character '<' looking for beginning of value", 2},
+		{"of another type", `{"config":{"Env":"PATH=/"}}`, "failed to parse image config: json: cannot unmarshal string into Go struct field DockerOCIImageConfig.config.ImageConfig.Env of type []string", 2},
+		{"cut", `{"os":"linux"`, "failed to parse image config: unexpected end of JSON input", 2},
+		{"100 MB", huge, "a: image config of docker.io/library/a:latest exceeds maximum allowed size of 16777216 bytes", 2},
+		{"another platform's", `{"os":"windows","architecture":"ppc64le"}`, "", 0},
+		{"empty", `{}`, "", 0},
+		{"null", `null`, "", 0},
+		{"no list of layers", `{"os":"linux","rootfs":{"diff_ids":null},"history":[{}]}`, "", 0},
+		{"empty variable", `{"config":{"Env":["","=","A"],"WorkingDir":"x/..","OnBuild":[""]}}`, "file with no instructions", 2},
+	} {
+		c := fakegateway.New("# the base\nFROM a\nRUN x\n", nil)
+		c.Config = tc.config
+		_, err := Build(t.Context(), c)
+		if tc.want == "" {
+			if err != nil {
+				t.Errorf("%s: error %v", tc.about, err)
+			}
+			continue
+		}
+		if err == nil || err.Error() != tc.want {
+			t.Errorf("%s: error %v, want %s", tc.about, err, tc.want)
+			continue
+		}
+		if s := errdefs.Sources(err); len(s) != 1 || len(s[0].Ranges) != 1 || s[0].Ranges[0].Start.Line != tc.line {
+			t.Errorf("%s: places %v", tc.about, s)
+		}
+	}
+}
+
+// TestVanished: the Dockerfile is there when it is looked for, and gone when it
+// is read.
+func TestVanished(t *testing.T) {
+	c := fakegateway.New("FROM a\n", nil)
+	c.Size = 7
+	c.Before = func(_ context.Context, call string) error {
+		if call == "ReadFile" {
+			return grpcerrors.FromGRPC(status.Error(codes.NotFound, "open Dockerfile: no such file or directory"))
+		}
+		return nil
+	}
+	_, err := Build(t.Context(), c)
+	if err == nil || err.Error() != "failed to read dockerfile: NotFound: open Dockerfile: no such file or directory" {
+		t.Errorf("error %v", err)
+	}
+}

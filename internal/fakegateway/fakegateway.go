@@ -1,0 +1,151 @@
+// Package fakegateway stands for a builder in tests: a gateway client that
+// answers from memory, keeps what it was asked, and fails where a test wants it
+// to.
+//
+// Not here: solving. A real builder is in integration.
+package fakegateway
+
+import (
+	"context"
+	"os"
+	"sync"
+
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/client/llb/sourceresolver"
+	"github.com/moby/buildkit/frontend/gateway/client"
+	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+	fstypes "github.com/tonistiigi/fsutil/types"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// Config is that of all images, unless a client has another one.
+const Config = `{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":["sha256:x"]}}`
+
+// maxMessage is what one message of the gateway holds.
+const maxMessage = 16 << 20
+
+// Client is a builder. All its sources have the same files, and all images the
+// same config. What it does not implement must not be called.
+type Client struct {
+	client.Client
+	Opts   map[string]string
+	Files  map[string]string
+	States map[string]llb.State // frontend inputs
+	Size   int64                // of every file, as stat tells it
+	Config string               // of every image; "" is [Config]
+	// Before is asked before each call, by its name; what it returns is the
+	// call's error. Several goroutines may call it.
+	Before func(ctx context.Context, call string) error
+
+	mu     sync.Mutex
+	calls  []string
+	solved []client.SolveRequest
+}
+
+// New returns a builder with one Dockerfile.
+func New(dockerfile string, opts map[string]string) *Client {
+	return &Client{Files: map[string]string{"Dockerfile": dockerfile}, Opts: opts}
+}
+
+// Calls returns the names of all calls until now.
+func (c *Client) Calls() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]string(nil), c.calls...)
+}
+
+// Solved returns what was to be solved until now.
+func (c *Client) Solved() []client.SolveRequest {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]client.SolveRequest(nil), c.solved...)
+}
+
+func (c *Client) begin(ctx context.Context, call string) error {
+	c.mu.Lock()
+	c.calls = append(c.calls, call)
+	c.mu.Unlock()
+	if c.Before == nil {
+		return nil
+	}
+	return c.Before(ctx, call)
+}
+
+// BuildOpts implements client.Client.
+func (c *Client) BuildOpts() client.BuildOpts {
+	return client.BuildOpts{
+		Opts: c.Opts, SessionID: "session",
+		Caps: gwpb.Caps.CapSet(gwpb.Caps.All()), LLBCaps: pb.Caps.CapSet(pb.Caps.All()),
+	}
+}
+
+// Inputs implements client.Client.
+func (c *Client) Inputs(ctx context.Context) (map[string]llb.State, error) {
+	return c.States, c.begin(ctx, "Inputs")
+}
+
+// Solve implements client.Client.
+func (c *Client) Solve(ctx context.Context, req client.SolveRequest) (*client.Result, error) {
+	if err := c.begin(ctx, "Solve"); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	c.solved = append(c.solved, req)
+	c.mu.Unlock()
+	res := client.NewResult()
+	res.SetRef(&reference{c: c, request: req})
+	return res, nil
+}
+
+// ResolveSourceMetadata implements client.Client.
+func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, _ sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
+	if err := c.begin(ctx, "ResolveSourceMetadata"); err != nil {
+		return nil, err
+	}
+	config := c.Config
+	if config == "" {
+		config = Config
+	}
+	return &sourceresolver.MetaResponse{Op: op, Image: &sourceresolver.ResolveImageResponse{Config: []byte(config)}}, nil
+}
+
+// Warn implements client.Client.
+func (c *Client) Warn(ctx context.Context, _ digest.Digest, _ string, _ client.WarnOpts) error {
+	return c.begin(ctx, "Warn")
+}
+
+// reference is what a request was solved to.
+type reference struct {
+	client.Reference
+	request client.SolveRequest
+	c       *Client
+}
+
+// Request returns what a reference of a client was solved from.
+func Request(ref client.Reference) client.SolveRequest { return ref.(*reference).request }
+
+// ReadFile implements client.Reference.
+func (r *reference) ReadFile(ctx context.Context, req client.ReadRequest) ([]byte, error) {
+	if err := r.c.begin(ctx, "ReadFile"); err != nil {
+		return nil, err
+	}
+	if r.c.Size > maxMessage {
+		return nil, status.Error(codes.ResourceExhausted, "trying to send message larger than max")
+	}
+	s, ok := r.c.Files[req.Filename]
+	if !ok {
+		return nil, os.ErrNotExist
+	}
+	return []byte(s), nil
+}
+
+// StatFile implements client.Reference.
+func (r *reference) StatFile(ctx context.Context, req client.StatRequest) (*fstypes.Stat, error) {
+	if err := r.c.begin(ctx, "StatFile"); err != nil {
+		return nil, err
+	}
+	return &fstypes.Stat{Path: req.Path, Size: r.c.Size}, nil
+}

@@ -1,0 +1,71 @@
+package inorder_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"slipway/internal/inorder"
+)
+
+// TestFirst: the first of the failures is returned, whichever comes first in
+// time, and what comes behind it is cancelled.
+func TestFirst(t *testing.T) {
+	for range 100 {
+		later := make(chan struct{})
+		var cancelled atomic.Bool
+		err := inorder.Do(t.Context(), 5, 0, func(ctx context.Context, i int) error {
+			switch i {
+			case 1: // fails after what comes later
+				<-later
+				return errors.New("one")
+			case 3:
+				defer close(later)
+				return errors.New("three")
+			case 4:
+				<-ctx.Done()
+				cancelled.Store(true)
+				return ctx.Err()
+			}
+			return nil
+		})
+		if err == nil || err.Error() != "one" || !cancelled.Load() {
+			t.Fatalf("error %v, cancelled %t", err, cancelled.Load())
+		}
+	}
+}
+
+func TestLimit(t *testing.T) {
+	var now, most, done atomic.Int32
+	err := inorder.Do(t.Context(), 1000, 3, func(context.Context, int) error {
+		most.Store(max(most.Load(), now.Add(1)))
+		now.Add(-1)
+		done.Add(1)
+		return nil
+	})
+	if err != nil || done.Load() != 1000 || most.Load() > 3 {
+		t.Errorf("%d done, %d at a time, %v", done.Load(), most.Load(), err)
+	}
+	calls := 0
+	err = inorder.Do(t.Context(), 1000, 1, func(_ context.Context, i int) error {
+		calls++
+		return fmt.Errorf("%d", i)
+	})
+	if err == nil || err.Error() != "0" || calls > 2 {
+		t.Errorf("%d calls, error %v", calls, err)
+	}
+}
+
+func TestCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := inorder.Do(ctx, 3, 0, func(ctx context.Context, _ int) error { return ctx.Err() })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if err := inorder.Do(ctx, 0, 0, nil); err != nil {
+		t.Errorf("nothing to do fails with %v", err)
+	}
+}
