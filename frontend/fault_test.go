@@ -173,7 +173,7 @@ func TestVanished(t *testing.T) {
 		return nil
 	}
 	_, err := Build(t.Context(), c)
-	if err == nil || err.Error() != "failed to read dockerfile: NotFound: open Dockerfile: no such file or directory" {
+	if err == nil || err.Error() != "NotFound: failed to read dockerfile: open Dockerfile: no such file or directory" {
 		t.Errorf("error %v", err)
 	}
 }
