@@ -13,6 +13,7 @@ import (
 
 	"slipway/frontend/inputs"
 	"slipway/frontend/options"
+	"slipway/internal/fakegateway"
 )
 
 // byPlatform tells lookups of an image apart by platform.
@@ -25,7 +26,7 @@ func (b byPlatform) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, 
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.builder.ResolveSourceMetadata(ctx, op, opt)
+	return b.Client.ResolveSourceMetadata(ctx, op, opt)
 }
 
 var _ client.Client = byPlatform{}
@@ -37,7 +38,7 @@ func TestOncePerBuild(t *testing.T) {
 	const image = "docker-image://docker.io/library/"
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	b := dockerfile("FROM --platform=$BUILDPLATFORM tools AS t\nFROM a AS x\nFROM a\nCOPY --from=x / /x\nCOPY --from=t / /t\nCOPY --from=a / /a\n",
+	b := fakegateway.New("FROM --platform=$BUILDPLATFORM tools AS t\nFROM a AS x\nFROM a\nCOPY --from=x / /x\nCOPY --from=t / /t\nCOPY --from=a / /a\n",
 		map[string]string{"platform": "linux/amd64,linux/arm64,linux/s390x"})
 	c := byPlatform{meet(b, []string{image + "a:latest linux/amd64", image + "a:latest linux/arm64", image + "a:latest linux/s390x"})}
 	if _, err := Build(ctx, c); err != nil {
