@@ -56,8 +56,8 @@ func (n *named) Load(ctx context.Context) (*plan.Resolved, error) {
 	for range maxRewrites + 1 {
 		res, err := n.open(ctx, value)
 		var moved *imageutil.ResolveToNonImageError
-		if !errors.As(err, &moved) {
-			return res, err
+		if !errors.As(err, &moved) || !strings.HasPrefix(value, "docker-image:") {
+			return res, err // Upstream: policies may not replace OCI layouts
 		}
 		scheme, rest, ok := strings.Cut(moved.Updated, "://")
 		if !ok {

@@ -123,6 +123,9 @@ func (c *client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt
 	}
 	c.record.addRequest("%s", metadataRequestText(op, opt))
 	c.wait(op.Identifier)
+	if other, ok := c.c.Policy[op.Identifier]; ok {
+		op = &pb.SourceOp{Identifier: other, Attrs: op.Attrs}
+	}
 	scheme, rest, _ := strings.Cut(op.Identifier, "://")
 	switch scheme {
 	case "docker-image", "oci-layout":

@@ -29,6 +29,7 @@ type Case struct {
 	MissingCaps  []string          // LLB capabilities that the daemon lacks
 	Differs      []Excuse
 	LastModified map[string]string // by URL, RFC 3339
+	Policy       map[string]string // identifiers of sources → those that a source policy puts in their place
 	Files        []File            // decoded, in the order of the archive, without out/
 
 	platforms []string
@@ -51,7 +52,7 @@ type Excuse struct {
 // thing that is wrong with it: an unknown header or category, a missing title,
 // a file that is there twice, a bad quotation.
 func Parse(name string, data []byte) (*Case, error) {
-	c := &Case{Name: name, Opts: map[string]string{}, LastModified: map[string]string{}, out: map[string]string{}}
+	c := &Case{Name: name, Opts: map[string]string{}, LastModified: map[string]string{}, Policy: map[string]string{}, out: map[string]string{}}
 	category, words, _ := strings.Cut(name, "/")
 	if !slices.Contains(Categories(), category) {
 		return nil, fmt.Errorf("%s: unknown category %q", name, category)

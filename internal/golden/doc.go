@@ -27,6 +27,8 @@
 //	differs        kind: why. An intended difference from docker/dockerfile
 //	encoding       name quoted. How a file is written down, see below
 //	last-modified  url time (RFC 3339). What the server of http/<url> says
+//	policy         identifier identifier. A source policy that puts the second
+//	               source in the place of the first
 //
 // The files:
 //

@@ -84,6 +84,12 @@ func setHeader(c *Case, h *header, key, value string) error {
 			return err
 		}
 		c.LastModified[url] = at
+	case "policy":
+		from, to, ok := strings.Cut(value, " ")
+		if !ok || !strings.Contains(to, "://") {
+			return errors.New("is not identifier identifier")
+		}
+		c.Policy[from] = to
 	default:
 		return errors.New("is not known")
 	}
