@@ -59,13 +59,14 @@ func Compare(a, b *Record) Differences {
 	if !lacks || errorLocations(a.Err) != "" {
 		set(ErrorLocations, textDiff(errorLocations(a.Err), errorLocations(b.Err)))
 	}
-	warnings := b.Warnings
+	warned, warns := a.Warnings, b.Warnings
 	if a.Several && a.Err != nil && b.Err != nil {
-		// Upstream converts platforms side by side: the error of another one
-		// cuts off the warnings of the first.
-		warnings = warnings[:min(len(a.Warnings), len(warnings))]
+		// Platforms are converted side by side: the error of another one cuts
+		// off the warnings of the first.
+		n := min(len(warned), len(warns))
+		warned, warns = warned[:n], warns[:n]
 	}
-	set(Warnings, textDiff(warningsText(a.Warnings), warningsText(warnings)))
+	set(Warnings, textDiff(warningsText(warned), warningsText(warns)))
 	if a.Err == nil && b.Err == nil { // a failing build cuts off what runs beside it
 		set(Requests, moreRequests(a.Requests, b.Requests))
 	}
