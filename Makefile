@@ -7,10 +7,12 @@ REGISTRY ?= localhost:5000
 TAG ?= 1
 # Flags of the conformance run: see go doc ./integration/conformance.
 CONFORMANCE ?=
-FUZZTIME ?= 60s
+# Of each target. A long run of the comparison with upstream, on its own:
+# make fuzz FUZZDIRS=integration/differential FUZZTIME=10m
+FUZZTIME ?= 12s
 BENCH ?=
 # Folders whose fuzz targets `make fuzz` runs; each must have one.
-FUZZDIRS ?= parser instructions shell plan frontend integration/differential
+FUZZDIRS ?= parser instructions shell plan frontend ignore gitref diag source internal/suggest integration/differential
 # Packages whose tests start programs, a builder among them.
 INTEGRATION = ./integration/contained ./integration/rig ./integration/demo ./integration/daemon ./integration/clients ./integration/faults
 

@@ -153,13 +153,24 @@ func (b *builder) findCycle() *diag.Diagnostic {
 			case open:
 				used := make([]Edge, len(path))
 				for i, f := range path {
-					used[i] = f.st.Deps[f.next-1]
+					used[i] = lastUse(f.st, f.st.Deps[f.next-1].To)
 				}
 				return cycle(root, used)
 			}
 		}
 	}
 	return nil
+}
+
+// lastUse returns the last edge from a stage to another one.
+//
+// Upstream: of several instructions that use a stage it knows the last.
+func lastUse(st, of *Stage) Edge {
+	i := len(st.Deps) - 1
+	for st.Deps[i].To != of {
+		i--
+	}
+	return st.Deps[i]
 }
 
 // cycle words the error: one location per edge, in order.

@@ -24,6 +24,8 @@ type Class struct {
 type fault struct {
 	text   string
 	places []*errdefs.Source
+
+	several bool // platforms
 }
 
 // located tells whether there is one place with lines.
@@ -43,7 +45,7 @@ func Classes() []Class {
 			"no place", "upstream gives no place for a bad --from and for a bad SOURCE_DATE_EPOCH in the file", ErrorLocations,
 			func(theirs, ours fault) bool {
 				bad := theirs.starts("invalid stage index ", "variable expansion is not supported for --from, ", `failed to process "`,
-					"invalid SOURCE_DATE_EPOCH: ", "invalid context name ")
+					"invalid SOURCE_DATE_EPOCH: ", "invalid context name ", "invalid response status ")
 				return bad && len(theirs.places) == 0 && ours.located()
 			},
 		},
@@ -82,6 +84,10 @@ func Classes() []Class {
 			},
 		},
 		{
+			"cut off", "of several platforms, the one that fails first ends the checks of the others", Warnings,
+			func(theirs, ours fault) bool { return theirs.several && theirs.text == ours.text },
+		},
+		{
 			"what an option may be", "we add what the value of an option may be", ErrorText,
 			func(theirs, ours fault) bool {
 				rest, ok := strings.CutPrefix(ours.text, theirs.text+" (")
@@ -113,8 +119,8 @@ func classOf(d Differences, theirs, ours *Record) *Class {
 	if len(d) != 1 || theirs.Err == nil || ours.Err == nil {
 		return nil
 	}
-	a := fault{theirs.Err.Error(), errdefs.Sources(theirs.Err)}
-	b := fault{ours.Err.Error(), errdefs.Sources(ours.Err)}
+	a := fault{theirs.Err.Error(), errdefs.Sources(theirs.Err), theirs.Several}
+	b := fault{ours.Err.Error(), errdefs.Sources(ours.Err), ours.Several}
 	classes := Classes()
 	i := slices.IndexFunc(classes, func(c Class) bool {
 		_, differs := d[c.kind]

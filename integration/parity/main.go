@@ -41,7 +41,7 @@ func run(ctx context.Context, args []string) (failed bool, err error) {
 	most := fs.Int("n", 20, "print at most `count` differences of a kind; 0 is no limit")
 	lines := fs.Int("lines", 14, "print at most `count` lines of a difference; 0 is no limit")
 	self := fs.Bool("self", false, "compare upstream with itself")
-	count := fs.Uint64("generate", 0, "compare `count` generated builds, too; 0 is none")
+	count := fs.Uint64("generate", 20000, "compare `count` generated builds, too; 0 is none")
 	seed := fs.Uint64("seed", 1, "make them from this `seed`")
 	first := fs.Uint64("from", 0, "make them from this `number` on; -generate 1 makes only that one")
 	findings := fs.Int("findings", 10, "stop after `count` generated builds that differ")

@@ -1,0 +1,59 @@
+package differential
+
+import (
+	"strings"
+	"testing"
+
+	"slipway/integration/generate"
+	"slipway/internal/golden"
+)
+
+// maxFuzzed is how long a Dockerfile may get: beyond, only time is found.
+const maxFuzzed = 4096
+
+// FuzzConversion compares the whole conversion of any text with upstream's.
+// The bits choose the platform and a few options.
+func FuzzConversion(f *testing.F) {
+	for _, c := range golden.Cases(f) {
+		if text := c.Dockerfile(); len(text) > 0 && len(text) < maxFuzzed && len(c.Opts) == 0 {
+			f.Add(string(text), uint8(0))
+		}
+	}
+	for n := range uint64(64) {
+		if b := generate.New(1, n); len(b.Text) < maxFuzzed {
+			f.Add(b.Text, uint8(n))
+		}
+	}
+	f.Fuzz(func(t *testing.T, text string, bits uint8) {
+		if len(text) > maxFuzzed || strings.Count(text, "$") > 200 {
+			return
+		}
+		b := fuzzed(text, bits)
+		o, err := judgeBuild(t.Context(), Upstream(), Ours(), b, upstreamRuns)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range o.differing() {
+			t.Errorf("%s differ (- upstream, + ours):\n%s", k, o.Diffs[k])
+		}
+		if t.Failed() {
+			t.Logf("upstream: %s\n%s", o.text, b.Archive("Found by fuzzing"))
+		}
+	})
+}
+
+// fuzzed makes a build of a text: two bits are the platform, the others turn
+// on an option each.
+func fuzzed(text string, bits uint8) *generate.Build {
+	b := &generate.Build{Text: text, Opts: map[string]string{}, Files: map[string]string{}}
+	b.Platform = [...]string{"linux/amd64", "", "windows/amd64", "linux/amd64,linux/arm64"}[bits&3]
+	for i, o := range [...][2]string{
+		{"build-arg:A", "one two"}, {"no-cache", ""}, {"context:base", "docker-image://example.com/onbuild"},
+		{"build-arg:SOURCE_DATE_EPOCH", "1700000000"}, {"hostname", "host"},
+	} {
+		if bits&(4<<i) != 0 {
+			b.Opts[o[0]] = o[1]
+		}
+	}
+	return b
+}
