@@ -8,7 +8,7 @@ import (
 // TestHost: what is written to the host is read back as it was; owners and
 // devices only if the test may set them.
 func TestHost(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range uint64(20) {
 		g := newGardener(t, seed)
 		n := g.tree(4)
 		if n.kind != Dir {

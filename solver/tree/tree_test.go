@@ -10,7 +10,7 @@ import (
 
 // TestLayerRoundTrip: a layer of two trees makes the one of the other.
 func TestLayerRoundTrip(t *testing.T) {
-	for seed := range uint64(300) {
+	for seed := range uint64(60) {
 		g := newGardener(t, seed)
 		lower := g.tree(4)
 		upper := g.change(lower)
@@ -37,7 +37,7 @@ func TestLayerRoundTrip(t *testing.T) {
 // TestApply: what changes one tree into another does so for that tree, leaves
 // what is equal alone, and on an empty tree makes what was added.
 func TestApply(t *testing.T) {
-	for seed := range uint64(300) {
+	for seed := range uint64(60) {
 		g := newGardener(t, seed)
 		lower, base := g.tree(4), g.tree(4)
 		upper := g.change(lower)
@@ -71,7 +71,7 @@ func TestApply(t *testing.T) {
 }
 
 func TestSaveAndLoad(t *testing.T) {
-	for seed := range uint64(100) {
+	for seed := range uint64(30) {
 		g := newGardener(t, seed)
 		n := g.tree(4)
 		if err := g.store.Save(n); err != nil {
