@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/moby/buildkit/client/llb"
@@ -33,6 +34,7 @@ type builder struct {
 	files         map[string]string
 	size          int64         // that stat reports
 	lacks         apicaps.CapID // of LLB
+	mu            sync.Mutex
 	solved        []client.SolveRequest
 	lookups       int
 	broken        error // what a lookup ends with
@@ -51,6 +53,8 @@ func (b *builder) BuildOpts() client.BuildOpts {
 func (b *builder) Inputs(context.Context) (map[string]llb.State, error) { return nil, nil }
 
 func (b *builder) Solve(_ context.Context, req client.SolveRequest) (*client.Result, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.solved = append(b.solved, req)
 	res := client.NewResult()
 	res.SetRef(&ref{b: b})
@@ -58,6 +62,8 @@ func (b *builder) Solve(_ context.Context, req client.SolveRequest) (*client.Res
 }
 
 func (b *builder) ResolveSourceMetadata(_ context.Context, op *pb.SourceOp, _ sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.lookups++
 	if b.broken != nil {
 		return nil, b.broken
