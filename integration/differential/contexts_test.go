@@ -32,17 +32,12 @@ func FuzzContexts(f *testing.F) {
 		if err != nil {
 			return // the address cannot be the name of a file
 		}
-		theirs, err := Run(t.Context(), Upstream(), c, "linux/amd64")
-		if err != nil {
+		o := Outcome{Case: c, Platform: "linux/amd64"}
+		if err := o.judge(t.Context(), Upstream(), Ours()); err != nil {
 			t.Fatal(err)
 		}
-		ours, err := Run(t.Context(), Ours(), c, "linux/amd64")
-		if err != nil {
-			t.Fatal(err)
-		}
-		diffs := Compare(theirs, ours)
 		for _, kind := range Kinds() {
-			if d, ok := diffs[kind]; ok {
+			if d, ok := o.Diffs[kind]; ok {
 				t.Errorf("context %q, %q=%q, directory %q: %s (-upstream +ours):\n%s", main, name, value, subdir, kind, d)
 			}
 		}
