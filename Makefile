@@ -89,4 +89,4 @@ bench-gateway: ## time a build with nothing to do, with our image, upstream's an
 bench: ## compare our speed and memory with upstream's (BENCH='-run REGEXP -count N')
 	go run ./integration/bench $(BENCH)
 
-check: lint test fuzz ## everything that CI runs
+check: lint conformance test fuzz ## everything that CI runs, and all of conformance

@@ -3,6 +3,7 @@
 package clients
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -31,7 +32,7 @@ FROM build AS Last
 CMD run $undefined
 `,
 	} {
-		for _, call := range []string{"outline", "targets"} {
+		for _, call := range []string{"check", "outline", "targets"} {
 			for _, format := range []string{"", ",format=json"} {
 				t.Run(name+"/"+call+format, func(t *testing.T) {
 					t.Parallel()
@@ -53,7 +54,7 @@ CMD run $undefined
 func TestCallError(t *testing.T) {
 	t.Parallel()
 	b := newBuildx(t, builder.Daemon)
-	for _, call := range []string{"outline", "targets"} {
+	for _, call := range []string{"check", "outline", "targets"} {
 		t.Run(call, func(t *testing.T) {
 			t.Parallel()
 			out, err := b.call(t, rig.Ours, "FROM busybox\nCOPPY a b\n", call)
@@ -68,5 +69,28 @@ func TestCallError(t *testing.T) {
 func (b *buildx) call(t *testing.T, frontend, dockerfile, call string) (string, error) {
 	t.Helper()
 	dir := folder(t, "-- Dockerfile --\n"+dockerfile)
-	return b.try(t, dir, "build", "--progress=quiet", "--build-arg", "BUILDKIT_SYNTAX="+frontend, "--call="+call, ".")
+	out, err := b.try(t, dir, "build", "--progress=quiet", "--build-arg", "BUILDKIT_SYNTAX="+frontend, "--call="+call, ".")
+	return withoutDefinitions(out), err
+}
+
+// withoutDefinitions leaves out of an answer in JSON where the Dockerfile came
+// from: it has the names of the client and of the session, which are new each
+// time. Other text stays as it is.
+func withoutDefinitions(text string) string {
+	var answer struct {
+		Sources []map[string]any `json:"sources"`
+	}
+	var all map[string]any
+	if json.Unmarshal([]byte(text), &answer) != nil || json.Unmarshal([]byte(text), &all) != nil || answer.Sources == nil {
+		return text
+	}
+	for _, s := range answer.Sources {
+		delete(s, "definition")
+	}
+	all["sources"] = answer.Sources
+	out, err := json.MarshalIndent(all, "", "  ")
+	if err != nil {
+		return text
+	}
+	return string(out)
 }
