@@ -12,7 +12,7 @@ CONFORMANCE ?=
 FUZZTIME ?= 12s
 BENCH ?=
 # Folders whose fuzz targets `make fuzz` runs; each must have one.
-FUZZDIRS ?= parser instructions shell plan frontend ignore gitref diag source internal/suggest integration/differential
+FUZZDIRS ?= parser instructions shell plan frontend ignore gitref diag source internal/suggest integration/differential solver
 # Packages whose tests start programs, a builder among them.
 INTEGRATION = ./integration/contained ./integration/rig ./integration/demo ./integration/daemon ./integration/clients ./integration/faults
 

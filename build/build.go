@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"time"
@@ -43,7 +44,8 @@ func Run(ctx context.Context, o Options) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	sources := s.sources(&o, p)
-	progress := newProgress(&o)
+	explain := &explainer{dir: filepath.Join(s.dir, "explain")}
+	progress := newProgress(&o, explain)
 	b := solver.New(ctx, solver.Options{
 		Store: s.store, Cache: s.cache, Sources: sources, Runner: run,
 		Mounts:   s.mounts(&o),
@@ -59,6 +61,9 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	results, err := solve(ctx, res)
+	if o.Explain != nil {
+		err = errors.Join(err, explain.write(o.Explain))
+	}
 	if err != nil {
 		return err
 	}

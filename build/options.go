@@ -45,6 +45,8 @@ type Options struct {
 	Runner string // auto, namespace or portable
 	Now    func() time.Time
 	Log    io.Writer // what is not about a step
+	// Explain is told why each step was not cached; nil is fine.
+	Explain io.Writer
 	// Status is told how it goes, as BuildKit tells its clients; nil is fine.
 	Status func(*client.SolveStatus)
 }

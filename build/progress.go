@@ -13,18 +13,19 @@ import (
 
 // progress tells what happens as BuildKit tells its clients.
 type progress struct {
-	tell func(*client.SolveStatus)
+	tell    func(*client.SolveStatus)
+	explain *explainer
 
 	mu      sync.Mutex
 	started map[digest.Digest]*time.Time
 }
 
-func newProgress(o *Options) *progress {
+func newProgress(o *Options, x *explainer) *progress {
 	tell := o.Status
 	if tell == nil {
 		tell = func(*client.SolveStatus) {}
 	}
-	return &progress{tell: tell, started: map[digest.Digest]*time.Time{}}
+	return &progress{tell: tell, explain: x, started: map[digest.Digest]*time.Time{}}
 }
 
 func (p *progress) event(e solver.Event) {
@@ -51,6 +52,7 @@ func (p *progress) event(e solver.Event) {
 			v.Error = e.Err.Error()
 		}
 	case solver.Missed:
+		p.explain.missed(e)
 		return
 	}
 	p.tell(&client.SolveStatus{Vertexes: []*client.Vertex{v}})

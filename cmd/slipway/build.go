@@ -24,7 +24,7 @@ type buildFlags struct {
 	secrets, agents, outputs []string
 	mirrors                  []string
 	shmSize, progress        string
-	push                     bool
+	push, explain            bool
 }
 
 func buildCommand() *cobra.Command {
@@ -74,6 +74,7 @@ interrupted.`,
 	fs.StringVar(&o.Runner, "runner", "auto", "how steps run: auto, namespace or portable")
 	fs.StringVar(&o.State, "state", "", "`directory` of cache and results (default the user's cache directory)")
 	fs.StringArrayVar(&f.mirrors, "mirror", nil, "registry that is asked instead of another: `HOST=MIRROR`")
+	fs.BoolVar(&f.explain, "explain", false, "tell of each step that was not cached what changed")
 	fs.BoolVar(&f.push, "push", false, "push the image: the same as --output type=image,push=true")
 	return cmd
 }
@@ -161,6 +162,9 @@ func (f *buildFlags) parse() error {
 			return err
 		}
 		o.Outputs = append(o.Outputs, out)
+	}
+	if f.explain {
+		o.Explain = os.Stdout
 	}
 	if f.push {
 		o.Outputs = append(o.Outputs, build.Output{Type: "image", Push: true})
