@@ -2,6 +2,8 @@ package inputs
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client/llb/sourceresolver"
@@ -40,11 +42,21 @@ func (in *Inputs) Image(ctx context.Context, ref string, q plan.ImageQuery) (*pl
 	})
 }
 
+// patience is how long a lookup may take. A registry that accepts a connection
+// and never answers would keep the builder waiting for ever, and the client with
+// it.
+const patience = 2 * time.Minute
+
 // resolve asks the builder for the config of an image, once.
 func (in *Inputs) resolve(ctx context.Context, ref string, opt sourceresolver.Opt) (*plan.Resolved, error) {
 	look, _ := in.images.LoadOrStore(keyOf(ref, opt), once(func(ctx context.Context) (*plan.Resolved, error) {
+		asking, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
 		// The client's own ResolveImageConfig forgets the mode on the way.
-		found, dgst, config, err := sourceresolver.NewImageMetaResolver(in.client).ResolveImageConfig(ctx, ref, opt)
+		found, dgst, config, err := sourceresolver.NewImageMetaResolver(in.client).ResolveImageConfig(asking, ref, opt)
+		if err != nil && asking.Err() != nil && ctx.Err() == nil {
+			return nil, fmt.Errorf("no answer about image %s within %s: %w", ref, patience, err)
+		}
 		if err != nil {
 			return nil, err
 		}
