@@ -4,126 +4,42 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"os"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
-	"github.com/moby/buildkit/client/llb"
-	"github.com/moby/buildkit/client/llb/sourceresolver"
 	"github.com/moby/buildkit/frontend/gateway/client"
-	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
 	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/solver/pb"
-	"github.com/moby/buildkit/util/apicaps"
-	capspb "github.com/moby/buildkit/util/apicaps/pb"
 	"github.com/moby/buildkit/util/grpcerrors"
-	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
-	fstypes "github.com/tonistiigi/fsutil/types"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
+
+	"slipway/internal/fakegateway"
 )
 
-// builder stands for a BuildKit with one Dockerfile. It keeps what it was asked
-// to solve.
-type builder struct {
-	client.Client // what a build must not call is nil
-	opts          map[string]string
-	files         map[string]string
-	size          int64         // that stat reports
-	lacks         apicaps.CapID // of LLB
-	mu            sync.Mutex
-	solved        []client.SolveRequest
-	lookups       int
-	broken        error // what a lookup ends with
-	warned        int
-	warnErr       error // of each warning
-}
-
-func (b *builder) BuildOpts() client.BuildOpts {
-	caps := slices.DeleteFunc(pb.Caps.All(), func(c *capspb.APICap) bool { return c.ID == string(b.lacks) })
-	return client.BuildOpts{
-		Opts: b.opts, SessionID: "session",
-		Caps: gwpb.Caps.CapSet(gwpb.Caps.All()), LLBCaps: pb.Caps.CapSet(caps),
-	}
-}
-
-func (b *builder) Inputs(context.Context) (map[string]llb.State, error) { return nil, nil }
-
-func (b *builder) Solve(_ context.Context, req client.SolveRequest) (*client.Result, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.solved = append(b.solved, req)
-	res := client.NewResult()
-	res.SetRef(&ref{b: b})
-	return res, nil
-}
-
-func (b *builder) ResolveSourceMetadata(_ context.Context, op *pb.SourceOp, _ sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.lookups++
-	if b.broken != nil {
-		return nil, b.broken
-	}
-	config := `{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":["sha256:x"]}}`
-	return &sourceresolver.MetaResponse{Op: op, Image: &sourceresolver.ResolveImageResponse{Config: []byte(config)}}, nil
-}
-
-func (b *builder) Warn(context.Context, digest.Digest, string, client.WarnOpts) error {
-	b.warned++
-	return b.warnErr
-}
-
-type ref struct {
-	client.Reference
-	b *builder
-}
-
-func (r *ref) ReadFile(_ context.Context, req client.ReadRequest) ([]byte, error) {
-	if r.b.size > 16<<20 {
-		return nil, status.Error(codes.ResourceExhausted, "trying to send message larger than max")
-	}
-	s, ok := r.b.files[req.Filename]
-	if !ok {
-		return nil, os.ErrNotExist
-	}
-	return []byte(s), nil
-}
-
-func (r *ref) StatFile(context.Context, client.StatRequest) (*fstypes.Stat, error) {
-	return &fstypes.Stat{Size: r.b.size}, nil
-}
-
-func dockerfile(text string, opts map[string]string) *builder {
-	return &builder{files: map[string]string{"Dockerfile": text}, opts: opts}
-}
-
 func TestBuild(t *testing.T) {
-	b := dockerfile("FROM a AS x\nFROM a\nCOPY --from=x b c\nCOPY d e\n", nil)
+	b := fakegateway.New("FROM a AS x\nFROM a\nCOPY --from=x b c\nCOPY d e\n", nil)
 	res, err := Build(context.Background(), b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b.lookups != 1 {
-		t.Errorf("one image was looked up %d times", b.lookups)
+	if n := len(b.Lookups()); n != 1 {
+		t.Errorf("one image was looked up %d times", n)
 	}
 	for _, key := range []string{"containerimage.config", "containerimage.base.config", "refs.platforms"} {
 		if len(res.Metadata[key]) == 0 {
 			t.Errorf("no metadata %s", key)
 		}
 	}
-	last := string(joined(b.solved[len(b.solved)-1].Definition))
-	if !strings.Contains(last, `["d"]`) {
+	context := string(joined(last(b).Definition))
+	if !strings.Contains(context, `["d"]`) {
 		t.Errorf("the context is not limited to what is used")
 	}
 }
 
 // TestMetadata checks what exporters read.
 func TestMetadata(t *testing.T) {
-	res, err := Build(context.Background(), dockerfile("FROM a\nENV b=c\n", map[string]string{
+	res, err := Build(context.Background(), fakegateway.New("FROM a\nENV b=c\n", map[string]string{
 		"platform": "linux/arm64", "multi-platform": "true", "build-arg:SOURCE_DATE_EPOCH": "7",
 	}))
 	if err != nil {
@@ -169,7 +85,7 @@ func TestExportPlatform(t *testing.T) {
 // TestTypedErrors: errors keep their types on the way to the client.
 func TestTypedErrors(t *testing.T) {
 	for _, opts := range []map[string]string{{"requestid": "x"}, {"frontend.caps": "x"}} {
-		_, err := Build(context.Background(), dockerfile("FROM a\n", opts))
+		_, err := Build(context.Background(), fakegateway.New("FROM a\n", opts))
 		err = grpcerrors.FromGRPC(grpcerrors.ToGRPC(context.Background(), err))
 		var request *errdefs.UnsupportedSubrequestError
 		var cap *errdefs.UnsupportedFrontendCapError
@@ -177,7 +93,7 @@ func TestTypedErrors(t *testing.T) {
 			t.Errorf("%v is %v after travelling", opts, err)
 		}
 	}
-	_, err := Build(context.Background(), dockerfile("FROM a\nCOPPY x y\n", nil))
+	_, err := Build(context.Background(), fakegateway.New("FROM a\nCOPPY x y\n", nil))
 	err = grpcerrors.FromGRPC(grpcerrors.ToGRPC(context.Background(), err))
 	if s := errdefs.Sources(err); len(s) != 1 || s[0].Ranges[0].Start.Line != 2 {
 		t.Errorf("places %v after travelling", s)
@@ -185,7 +101,7 @@ func TestTypedErrors(t *testing.T) {
 }
 
 func TestDescribe(t *testing.T) {
-	res, err := Build(context.Background(), dockerfile("FROM a\n", map[string]string{"requestid": "frontend.subrequests.describe"}))
+	res, err := Build(context.Background(), fakegateway.New("FROM a\n", map[string]string{"requestid": "frontend.subrequests.describe"}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,6 +120,12 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
+// last returns what a builder was asked to solve last.
+func last(b *fakegateway.Client) client.SolveRequest {
+	solved := b.Solved()
+	return solved[len(solved)-1]
+}
+
 func joined(d *pb.Definition) []byte {
 	var all []byte
 	for _, op := range d.Def {
@@ -213,7 +135,7 @@ func joined(d *pb.Definition) []byte {
 }
 
 func TestPlatforms(t *testing.T) {
-	b := dockerfile("FROM a\n", map[string]string{"platform": "linux/amd64,linux/arm64"})
+	b := fakegateway.New("FROM a\n", map[string]string{"platform": "linux/amd64,linux/arm64"})
 	res, err := Build(context.Background(), b)
 	if err != nil {
 		t.Fatal(err)
@@ -235,7 +157,7 @@ func TestErrorPlaces(t *testing.T) {
 		{"FROM a\nENV x=1 \\\n  y\n", "Syntax error - can't find = in \"y\". Must be of the form: name=value", []int32{2, 3}},
 		{"FROM a\nSTOPSIGNAL NO\n", "invalid signal: NO", []int32{2}},
 	} {
-		_, err := Build(context.Background(), dockerfile(tc.text, nil))
+		_, err := Build(context.Background(), fakegateway.New(tc.text, nil))
 		if err == nil || err.Error() != tc.want {
 			t.Errorf("%q: error %v, want %s", tc.text, err, tc.want)
 			continue
@@ -255,17 +177,17 @@ func TestErrorPlaces(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	for _, tc := range []struct {
-		b    *builder
+		b    *fakegateway.Client
 		want string
 	}{
-		{dockerfile("", nil), "the Dockerfile cannot be empty"},
-		{&builder{}, "failed to read dockerfile: file does not exist"},
-		{&builder{size: 17 << 20}, "failed to read dockerfile: Dockerfile exceeds maximum allowed size of 16777216 bytes"},
-		{dockerfile("FROM a\n", map[string]string{"requestid": "x"}), "unsupported request x"},
-		{dockerfile("FROM a\n", map[string]string{"frontend.caps": "x.y"}), "unsupported frontend capability x.y"},
-		{dockerfile("FROM a\n", map[string]string{"context": "https://x/y.git?z=1"}), `unexpected query "z"`},
-		{dockerfile("FROM a\n", map[string]string{"context:a": "what"}), "invalid context specifier what for a"},
-		{dockerfile("FROM a\n", map[string]string{"context:a": "who:what"}), "unsupported context source who for a"},
+		{fakegateway.New("", nil), "the Dockerfile cannot be empty"},
+		{&fakegateway.Client{}, "failed to read dockerfile: file does not exist"},
+		{&fakegateway.Client{Size: 17 << 20}, "failed to read dockerfile: Dockerfile exceeds maximum allowed size of 16777216 bytes"},
+		{fakegateway.New("FROM a\n", map[string]string{"requestid": "x"}), "unsupported request x"},
+		{fakegateway.New("FROM a\n", map[string]string{"frontend.caps": "x.y"}), "unsupported frontend capability x.y"},
+		{fakegateway.New("FROM a\n", map[string]string{"context": "https://x/y.git?z=1"}), `unexpected query "z"`},
+		{fakegateway.New("FROM a\n", map[string]string{"context:a": "what"}), "invalid context specifier what for a"},
+		{fakegateway.New("FROM a\n", map[string]string{"context:a": "who:what"}), "unsupported context source who for a"},
 	} {
 		if _, err := Build(context.Background(), tc.b); err == nil || err.Error() != tc.want {
 			t.Errorf("error %v, want %s", err, tc.want)
@@ -276,23 +198,23 @@ func TestRefusals(t *testing.T) {
 // TestRedirect checks that # syntax hands everything on, and only once.
 func TestRedirect(t *testing.T) {
 	text := "# syntax=other/image:1 arg\nFROM a\n"
-	b := dockerfile(text, map[string]string{"target": "t"})
+	b := fakegateway.New(text, map[string]string{"target": "t"})
 	if _, err := Build(context.Background(), b); err != nil {
 		t.Fatal(err)
 	}
-	req := b.solved[len(b.solved)-1]
+	req := last(b)
 	got := req.FrontendOpt
 	if req.Frontend != "gateway.v0" || got["source"] != "other/image:1" || got["cmdline"] != "other/image:1 arg" || got["target"] != "t" {
 		t.Errorf("redirected to %s with %v", req.Frontend, got)
 	}
-	if _, changed := b.opts["source"]; changed {
+	if _, changed := b.Opts["source"]; changed {
 		t.Error("the client's own options were changed")
 	}
-	b = dockerfile(text, map[string]string{"cmdline": "us"})
+	b = fakegateway.New(text, map[string]string{"cmdline": "us"})
 	if _, err := Build(context.Background(), b); err != nil {
 		t.Fatal(err)
 	}
-	if req := b.solved[len(b.solved)-1]; req.Frontend != "" {
+	if req := last(b); req.Frontend != "" {
 		t.Errorf("redirected to %s although we were chosen", req.Frontend)
 	}
 	var cap *errdefs.UnsupportedFrontendCapError

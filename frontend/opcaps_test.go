@@ -10,16 +10,19 @@ import (
 	"github.com/moby/buildkit/util/grpcerrors"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"slipway/internal/fakegateway"
 )
 
 // TestOldBuilder checks that an operation which the builder cannot do is refused
 // before it is asked, with the instruction, its place and the capability.
 func TestOldBuilder(t *testing.T) {
-	b := dockerfile("FROM a\nENV x=1\nRUN --mount=type=secret,id=s,env=S \\\n  true\n", nil)
+	b := fakegateway.New("FROM a\nENV x=1\nRUN --mount=type=secret,id=s,env=S \\\n  true\n", nil)
 	if _, err := Build(context.Background(), b); err != nil {
 		t.Fatal(err)
 	}
-	b.lacks, b.solved = pb.CapExecSecretEnv, nil
+	before := len(b.Solved())
+	b.Lacks = pb.CapExecSecretEnv
 	_, err := Build(context.Background(), b)
 	if err == nil {
 		t.Fatal("a builder without exec.secretenv is asked for it")
@@ -32,7 +35,7 @@ func TestOldBuilder(t *testing.T) {
 	if len(sources) != 1 || sources[0].Info.Filename != "Dockerfile" || sources[0].Ranges[0].Start.Line != 3 {
 		t.Errorf("places %v", sources)
 	}
-	for _, req := range b.solved {
+	for _, req := range b.Solved()[before:] {
 		if req.Definition != nil && strings.Contains(string(joined(req.Definition)), "  true") {
 			t.Error("the builder was asked to solve it")
 		}
@@ -46,8 +49,8 @@ func TestErrorAround(t *testing.T) {
 		"too large": "ResourceExhausted: alpin: failed to resolve source metadata for docker.io/library/alpin:latest: too large (did you mean alpine?)",
 		"alpin: failed to resolve source metadata for docker.io/library/alpin:latest is not possible": "ResourceExhausted: alpin: failed to resolve source metadata for docker.io/library/alpin:latest is not possible (did you mean alpine?)",
 	} {
-		b := dockerfile("FROM scratch AS alpine\nFROM alpin\n", nil)
-		b.broken = grpcerrors.FromGRPC(status.Error(codes.ResourceExhausted, answer))
+		b := fakegateway.New("FROM scratch AS alpine\nFROM alpin\n", nil)
+		b.Policy = func(string) error { return grpcerrors.FromGRPC(status.Error(codes.ResourceExhausted, answer)) }
 		_, err := Build(context.Background(), b)
 		err = grpcerrors.FromGRPC(grpcerrors.ToGRPC(context.Background(), err))
 		if err == nil || err.Error() != want {

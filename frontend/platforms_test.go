@@ -68,7 +68,7 @@ func native() string { return platforms.FormatAll(platforms.Normalize(platforms.
 
 // TestOneParse checks that the plans of all platforms are of one parsed file.
 func TestOneParse(t *testing.T) {
-	c := dockerfile("FROM a\nRUN b\n", nil)
+	c := fakegateway.New("FROM a\nRUN b\n", nil)
 	opts, err := options.Parse(nil)
 	if err != nil {
 		t.Fatal(err)

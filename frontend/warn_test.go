@@ -1,32 +1,40 @@
 package frontend
 
 import (
+	"context"
 	"errors"
 	"testing"
+
+	"slipway/internal/fakegateway"
 )
 
 // TestLostWarnings: a client that takes no warnings gets its build all the same,
 // and each warning is tried.
 func TestLostWarnings(t *testing.T) {
-	b := dockerfile("FROM x AS A\nCMD y\n", nil)
-	b.warnErr = errors.New("no")
+	b := fakegateway.New("FROM x AS A\nCMD y\n", nil)
+	b.Before = func(_ context.Context, call string) error {
+		if call == "Warn" {
+			return errors.New("no")
+		}
+		return nil
+	}
 	if _, err := Build(t.Context(), b); err != nil {
 		t.Error(err)
 	}
-	if b.warned != 2 {
-		t.Errorf("%d warnings", b.warned)
+	if n := b.Warnings(); n != 2 {
+		t.Errorf("%d warnings", n)
 	}
 }
 
 // TestFirstPlatformWarns: of several platforms the first one warns, and makes an
 // error of it.
 func TestFirstPlatformWarns(t *testing.T) {
-	b := dockerfile("# check=error=true\nFROM x\nCMD y\n", map[string]string{"platform": "linux/amd64,linux/arm64"})
+	b := fakegateway.New("# check=error=true\nFROM x\nCMD y\n", map[string]string{"platform": "linux/amd64,linux/arm64"})
 	const want = "lint violation found for rules: JSONArgsRecommended"
 	if _, err := Build(t.Context(), b); err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
-	if b.warned != 1 {
-		t.Errorf("%d warnings", b.warned)
+	if n := b.Warnings(); n != 1 {
+		t.Errorf("%d warnings", n)
 	}
 }

@@ -1,9 +1,9 @@
 package parser
 
 import (
+	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"slipway/source"
 )
@@ -100,33 +100,32 @@ func fill(n int, start, part, end string) string {
 	return start + strings.Repeat(part, (n-len(start)-len(end))/len(part)) + end
 }
 
-// TestBig parses of each a file of the frontend's limit over 256, and one four
-// times as long, and fails if that takes much more than four times as long.
+// TestBig parses of each a small file and one four times as long, and fails if
+// that allocates much more than four times as much.
 func TestBig(t *testing.T) {
 	for _, tc := range big {
 		t.Run(tc.name, func(t *testing.T) {
-			small, large := tc.make(maxFile/256), tc.make(maxFile/64)
+			const n = 16 << 10
+			small, large := tc.make(n), tc.make(4*n)
 			f, diags := Parse(source.NewFile("f", []byte(small)))
 			if (f == nil) != (tc.name == "unterminated") {
 				t.Fatal(diags)
 			}
-			a, b := parseTime(small), parseTime(large)
-			if b > 12*a && b > time.Second {
-				t.Errorf("%v for %d bytes, %v for %d", a, len(small), b, len(large))
+			if a, b := allocated(small), allocated(large); b > 6*a {
+				t.Errorf("%d bytes for %d, %d for %d", a, len(small), b, len(large))
 			}
 		})
 	}
 }
 
-// parseTime returns the least time of three that parsing takes.
-func parseTime(text string) time.Duration {
-	least := time.Hour
-	for range 3 {
-		start := time.Now()
-		Parse(source.NewFile("f", []byte(text)))
-		least = min(least, time.Since(start))
-	}
-	return least
+// allocated returns how many bytes parsing allocates.
+func allocated(text string) uint64 {
+	f := source.NewFile("f", []byte(text))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	Parse(f)
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
 }
 
 // TestLongLine parses one line of the greatest length.

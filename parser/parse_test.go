@@ -112,23 +112,33 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestPieces parses every combination of three pieces out of which Dockerfiles
-// with corners are made.
+// TestPieces parses every pair of pieces out of which Dockerfiles with corners
+// are made, and every combination of three that change how the rest is read.
+// FuzzParse looks at longer ones.
 func TestPieces(t *testing.T) {
-	pieces := []string{
-		"FROM a", "RUN ", "COPY ", "ENV ", "ONBUILD ", "HEALTHCHECK CMD ", "#", "\\", "\n", "\\\n", " ", "\t", "\r\n",
-		"--a=", "--", "\"", "'", "=", "a b", "<<E", "\nE\n", "[\"a\"", "]", "$", "${", "}", "\u00a0", "\xa0", "\x00", ",", "1", bom,
+	changing := []string{"#", "\\", "\n", "\\\n", " ", "\"", "'", "<<E", "\nE\n", "${"}
+	all := append([]string{
+		"FROM a", "RUN ", "COPY ", "ENV ", "ONBUILD ", "HEALTHCHECK CMD ", "\t", "\r\n",
+		"--a=", "--", "=", "a b", "[\"a\"", "]", "$", "}", "\u00a0", "\xa0", "\x00", ",", "1", bom,
+	}, changing...)
+	pieces := func(s string) {
+		check(t, []byte(s))
+		check(t, []byte("RUN x"+s+"\nE\n"))
+		check(t, []byte("COPY "+s))
+		check(t, []byte("ENV "+s+"z"))
+		if t.Failed() {
+			t.FailNow()
+		}
 	}
-	for _, a := range pieces {
-		for _, b := range pieces {
-			for _, c := range pieces {
-				check(t, []byte(a+b+c))
-				check(t, []byte("RUN x"+a+b+c+"\nE\n"))
-				check(t, []byte("COPY "+a+b+c))
-				check(t, []byte("ENV "+a+b+c+"z"))
-			}
-			if t.Failed() {
-				t.FailNow()
+	for _, a := range all {
+		for _, b := range all {
+			pieces(a + b)
+		}
+	}
+	for _, a := range changing {
+		for _, b := range changing {
+			for _, c := range changing {
+				pieces(a + b + c)
 			}
 		}
 	}

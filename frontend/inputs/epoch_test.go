@@ -15,12 +15,13 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/go-archive/compression"
 
+	"slipway/internal/fakegateway"
 	"slipway/plan"
 )
 
 // clock is a builder whose sources know when they were changed.
 type clock struct {
-	builder
+	fakegateway.Client
 	mu    sync.Mutex
 	asked []string
 	http  *time.Time
@@ -74,14 +75,14 @@ func TestTimeOfArchive(t *testing.T) {
 		t.Fatal(err)
 	}
 	of := plan.TimeSource{Copy: &plan.CopyURL{URL: "https://example.com/f", Filename: "f"}}
-	c := &clock{builder: builder{files: map[string]string{"f": b.String()}}}
+	c := &clock{Client: fakegateway.Client{Files: map[string]string{"f": b.String()}}}
 	if at, err := open(t, c, nil).Time(t.Context(), of); err != nil || at == nil || at.Unix() != 60 {
 		t.Errorf("time %v, %v", at, err)
 	}
 	said := time.Unix(5, 0)
 	c = &clock{http: &said}
-	if at, err := open(t, c, nil).Time(t.Context(), of); err != nil || at.Unix() != 5 || len(c.solved) != 0 {
-		t.Errorf("time %v, %v, %d downloads", at, err, len(c.solved))
+	if at, err := open(t, c, nil).Time(t.Context(), of); err != nil || at.Unix() != 5 || len(c.Solved()) != 0 {
+		t.Errorf("time %v, %v, %d downloads", at, err, len(c.Solved()))
 	}
 	c = &clock{err: errors.New("no network")}
 	if _, err := open(t, c, nil).Time(t.Context(), of); !errors.Is(err, c.err) {

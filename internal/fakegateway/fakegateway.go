@@ -8,6 +8,7 @@ package fakegateway
 import (
 	"context"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/moby/buildkit/client/llb"
@@ -15,6 +16,8 @@ import (
 	"github.com/moby/buildkit/frontend/gateway/client"
 	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
 	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/apicaps"
+	capspb "github.com/moby/buildkit/util/apicaps/pb"
 	"github.com/opencontainers/go-digest"
 	fstypes "github.com/tonistiigi/fsutil/types"
 	"google.golang.org/grpc/codes"
@@ -36,13 +39,18 @@ type Client struct {
 	States map[string]llb.State // frontend inputs
 	Size   int64                // of every file, as stat tells it
 	Config string               // of every image; "" is [Config]
+	Lacks  apicaps.CapID        // a capability of LLB that it does not have; "" is none
+	// Policy is asked about each lookup by the source's identifier; what it
+	// returns is the lookup's error. Several goroutines may call it.
+	Policy func(identifier string) error
 	// Before is asked before each call, by its name; what it returns is the
 	// call's error. Several goroutines may call it.
 	Before func(ctx context.Context, call string) error
 
-	mu     sync.Mutex
-	calls  []string
-	solved []client.SolveRequest
+	mu      sync.Mutex
+	calls   []string
+	solved  []client.SolveRequest
+	lookups []sourceresolver.Opt
 }
 
 // New returns a builder with one Dockerfile.
@@ -64,6 +72,24 @@ func (c *Client) Solved() []client.SolveRequest {
 	return append([]client.SolveRequest(nil), c.solved...)
 }
 
+// Lookups returns what was asked of sources until now.
+func (c *Client) Lookups() []sourceresolver.Opt {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]sourceresolver.Opt(nil), c.lookups...)
+}
+
+// Warnings returns how many warnings there were until now.
+func (c *Client) Warnings() int {
+	n := 0
+	for _, call := range c.Calls() {
+		if call == "Warn" {
+			n++
+		}
+	}
+	return n
+}
+
 func (c *Client) begin(ctx context.Context, call string) error {
 	c.mu.Lock()
 	c.calls = append(c.calls, call)
@@ -76,9 +102,10 @@ func (c *Client) begin(ctx context.Context, call string) error {
 
 // BuildOpts implements client.Client.
 func (c *Client) BuildOpts() client.BuildOpts {
+	caps := slices.DeleteFunc(pb.Caps.All(), func(p *capspb.APICap) bool { return p.ID == string(c.Lacks) })
 	return client.BuildOpts{
 		Opts: c.Opts, SessionID: "session",
-		Caps: gwpb.Caps.CapSet(gwpb.Caps.All()), LLBCaps: pb.Caps.CapSet(pb.Caps.All()),
+		Caps: gwpb.Caps.CapSet(gwpb.Caps.All()), LLBCaps: pb.Caps.CapSet(caps),
 	}
 }
 
@@ -101,9 +128,17 @@ func (c *Client) Solve(ctx context.Context, req client.SolveRequest) (*client.Re
 }
 
 // ResolveSourceMetadata implements client.Client.
-func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, _ sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
+func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
 	if err := c.begin(ctx, "ResolveSourceMetadata"); err != nil {
 		return nil, err
+	}
+	c.mu.Lock()
+	c.lookups = append(c.lookups, opt)
+	c.mu.Unlock()
+	if c.Policy != nil {
+		if err := c.Policy(op.Identifier); err != nil {
+			return nil, err
+		}
 	}
 	config := c.Config
 	if config == "" {

@@ -3,7 +3,6 @@ package suggest_test
 import (
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"github.com/agext/levenshtein"
@@ -77,12 +76,8 @@ func TestLong(t *testing.T) {
 		t.Errorf("1000 characters: got %d bytes", len(got))
 	}
 	long = strings.Repeat("ab", 1<<20)
-	start := time.Now()
 	if got, ok := suggest.Search(long+"a", []string{long, "x" + long + "y"}, true); ok {
 		t.Errorf("2 MiB: got %d bytes", len(got))
-	}
-	if took := time.Since(start); took > time.Second {
-		t.Errorf("took %v", took)
 	}
 }
 

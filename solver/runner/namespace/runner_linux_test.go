@@ -223,9 +223,8 @@ func TestFailures(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	start := time.Now()
-	if _, err := w.Run(ctx, w.process("while :; do :; done")); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 10*time.Second {
-		t.Errorf("error %v after %s", err, time.Since(start))
+	if _, err := w.Run(ctx, w.process("while :; do :; done")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v", err)
 	}
 	left, err := os.ReadDir(filepath.Join(w.dir, "run"))
 	if err != nil || len(left) > 0 {
