@@ -4,6 +4,7 @@ package daemon
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -130,7 +131,7 @@ func serveAgent(t *testing.T, keyFile string) map[string]string {
 				return
 			}
 			go func() {
-				if err := agent.ServeAgent(keys, conn); err != nil && err != io.EOF {
+				if err := agent.ServeAgent(keys, conn); err != nil && !errors.Is(err, io.EOF) {
 					t.Log(err)
 				}
 			}()

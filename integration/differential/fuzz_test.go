@@ -48,8 +48,11 @@ func fuzzed(text string, bits uint8) *generate.Build {
 	b := &generate.Build{Text: text, Opts: map[string]string{}, Files: map[string]string{}}
 	b.Platform = [...]string{"linux/amd64", "", "windows/amd64", "linux/amd64,linux/arm64"}[bits&3]
 	for i, o := range [...][2]string{
-		{"build-arg:A", "one two"}, {"no-cache", ""}, {"context:base", "docker-image://example.com/onbuild"},
-		{"build-arg:SOURCE_DATE_EPOCH", "1700000000"}, {"hostname", "host"},
+		{"build-arg:A", "one two"},
+		{"no-cache", ""},
+		{"context:base", "docker-image://example.com/onbuild"},
+		{"build-arg:SOURCE_DATE_EPOCH", "1700000000"},
+		{"hostname", "host"},
 	} {
 		if bits&(4<<i) != 0 {
 			b.Opts[o[0]] = o[1]

@@ -16,7 +16,10 @@ import (
 )
 
 // Span is a run of generated builds: so many of a seed from a number on.
-type Span struct{ Seed, First, Count uint64 }
+type Span struct {
+	Seed, First, Count uint64
+	Findings           int // after so many it is given up
+}
 
 // Tally is what came of a span.
 type Tally struct {
@@ -36,8 +39,8 @@ type Finding struct {
 }
 
 // JudgeGenerated compares generated builds as [Judge] does cases, and makes
-// those that differ small. It gives up after most findings.
-func JudgeGenerated(ctx context.Context, reference, build gateway.BuildFunc, span Span, atOnce, most int) (*Tally, error) {
+// those that differ small, several at once.
+func JudgeGenerated(ctx context.Context, reference, build gateway.BuildFunc, span Span, atOnce int) (*Tally, error) {
 	t := &Tally{Span: span, Errors: map[string]int{}, Excused: map[string]int{}}
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
@@ -45,7 +48,7 @@ func JudgeGenerated(ctx context.Context, reference, build gateway.BuildFunc, spa
 	for n := span.First; n < span.First+span.Count; n++ {
 		g.Go(func() error {
 			mu.Lock()
-			enough := len(t.Findings) >= most
+			enough := len(t.Findings) >= span.Findings
 			mu.Unlock()
 			if enough {
 				return nil

@@ -157,10 +157,10 @@ func (g *gen) some(list []string, most int) []string {
 	return out
 }
 
-// repeat joins one to most results of f.
-func (g *gen) repeat(most int, sep string, f func() string) string {
+// repeat joins one to three results of f.
+func (g *gen) repeat(sep string, f func() string) string {
 	var list []string
-	for range 1 + g.IntN(most) {
+	for range 1 + g.IntN(3) {
 		list = append(list, f())
 	}
 	return strings.Join(list, sep)

@@ -36,7 +36,7 @@ func (g *gen) instruction() string {
 func (g *gen) configInstruction() string {
 	switch g.IntN(9) {
 	case 0:
-		return "EXPOSE " + g.repeat(3, " ", g.port)
+		return "EXPOSE " + g.repeat(" ", g.port)
 	case 1:
 		return "CMD" + g.command()
 	case 2:
@@ -71,7 +71,7 @@ func (g *gen) pairs() string {
 	if g.chance(8) {
 		return g.key() + " " + g.pick("some words", g.value(), `a=b`, `"q"  x`, "$A  $B", `x \\ y`)
 	}
-	return g.repeat(3, g.pick(" ", " ", "  ", "\t"), func() string {
+	return g.repeat(g.pick(" ", " ", "  ", "\t"), func() string {
 		if g.fault(30) {
 			return g.pick("novalue", "=x", "k=", "=", `"k`, `k="a`, "k=a b")
 		}
@@ -83,7 +83,7 @@ func (g *gen) arg() string {
 	if g.chance(12) {
 		return g.pick("TARGETPLATFORM", "TARGETARCH TARGETOS", "BUILDPLATFORM BUILDARCH", "HTTP_PROXY", "http_proxy=x", "SOURCE_DATE_EPOCH", "BUILDKIT_SBOM_SCAN_STAGE=true", "TARGETSTAGE", "TARGETVARIANT=v8", "TARGETOS=windows TARGETARCH=arm")
 	}
-	return g.trouble(40, "--x ", "--x=1 ", "-- ") + g.repeat(3, " ", func() string {
+	return g.trouble(40, "--x ", "--x=1 ", "-- ") + g.repeat(" ", func() string {
 		if g.fault(40) {
 			return g.pick("=x", "=", "A=\"x", "'", "A='a", "A B=c d")
 		}
@@ -134,7 +134,7 @@ func (g *gen) volume() string {
 	if g.chance(3) {
 		return g.jsonArray(g.some([]string{"/data", "/a b", "${A:-v}", " x ", `C:\v`}, 3)...)
 	}
-	return g.repeat(3, " ", func() string { return g.plain("/data", "/var/log", "rel", "/v$A", "${UNSET:-/v}", `"/q"`, `/a\ b`) })
+	return g.repeat(" ", func() string { return g.plain("/data", "/var/log", "rel", "/v$A", "${UNSET:-/v}", `"/q"`, `/a\ b`) })
 }
 
 func (g *gen) shell() string {

@@ -68,8 +68,8 @@ func run(ctx context.Context, args []string) (failed bool, err error) {
 	if err := differential.Report(os.Stdout, s, opt); err != nil {
 		return false, err
 	}
-	span := differential.Span{Seed: *seed, First: *first, Count: *count}
-	tally, err := differential.JudgeGenerated(ctx, differential.Upstream(), build, span, runtime.GOMAXPROCS(0), *findings)
+	span := differential.Span{Seed: *seed, First: *first, Count: *count, Findings: *findings}
+	tally, err := differential.JudgeGenerated(ctx, differential.Upstream(), build, span, runtime.GOMAXPROCS(0))
 	if err != nil {
 		return false, err
 	}
