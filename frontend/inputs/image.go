@@ -7,7 +7,10 @@ import (
 
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client/llb/sourceresolver"
+	"github.com/moby/buildkit/util/grpcerrors"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"google.golang.org/grpc/codes"
 
 	"slipway/plan"
 )
@@ -54,7 +57,9 @@ func (in *Inputs) resolve(ctx context.Context, ref string, opt sourceresolver.Op
 		defer cancel()
 		// The client's own ResolveImageConfig forgets the mode on the way.
 		found, dgst, config, err := sourceresolver.NewImageMetaResolver(in.client).ResolveImageConfig(asking, ref, opt)
-		if err != nil && asking.Err() != nil && ctx.Err() == nil {
+		// The builder knows of the limit, and may be the first to say so.
+		late := asking.Err() != nil || grpcerrors.Code(err) == codes.DeadlineExceeded
+		if err != nil && late && ctx.Err() == nil {
 			return nil, fmt.Errorf("no answer about image %s within %s: %w", ref, patience, err)
 		}
 		if err != nil {
