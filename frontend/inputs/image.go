@@ -9,7 +9,6 @@ import (
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	"github.com/moby/buildkit/util/grpcerrors"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
-
 	"google.golang.org/grpc/codes"
 
 	"slipway/plan"
