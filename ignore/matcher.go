@@ -1,12 +1,15 @@
 package ignore
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
+	"iter"
+	"path"
+	"slices"
 	"strings"
 
 	"github.com/moby/patternmatcher"
-	"github.com/moby/patternmatcher/ignorefile"
 
 	"slipway/source"
 )
@@ -20,54 +23,92 @@ type Rule struct {
 
 // Matcher holds the rules of an ignore file. It is not changed after Parse and
 // may be used by several goroutines.
-type Matcher struct{ rules []compiled }
+type Matcher struct {
+	rules []compiled
+	wild  map[string]*patternmatcher.PatternMatcher // by line, each once
+	names map[string]bool                           // rules without wildcards that ignore
+	long  int                                       // the longest of names, in bytes
+	keeps bool                                      // a rule keeps something
+	bytes int                                       // of wild
+}
 
 // compiled is a rule with a matcher of its own, which is how one learns which
 // of the rules decided.
 type compiled struct {
 	Rule
-	match *patternmatcher.PatternMatcher
+	match *patternmatcher.PatternMatcher // nil without wildcards
 }
 
 // Parse reads an ignore file. An error names the line: a pattern that is
-// malformed, a lone "!", or a line above 64 KiB.
+// malformed, a lone "!", a line above 64 KiB, or one too many with wildcards,
+// which is a [LimitError].
 func Parse(f *source.File) (*Matcher, error) {
-	m := &Matcher{}
-	for i, line := range bytes.Split(f.Bytes, []byte("\n")) {
-		text, err := readLine(i, line)
-		if err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", f.Name, i+1, err)
-		}
-		if text == "" {
+	patterns, err := Patterns(f.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("%s:%d: %w", f.Name, failing(f.Bytes), err)
+	}
+	m := &Matcher{
+		rules: make([]compiled, 0, len(patterns)),
+		wild:  map[string]*patternmatcher.PatternMatcher{},
+		names: map[string]bool{},
+	}
+	line := 0
+	for text := range bytes.SplitSeq(f.Bytes, []byte("\n")) {
+		line++
+		if !hasPattern(line, text) {
 			continue
 		}
-		r, err := compile(text)
+		r, err := m.compile(patterns[len(m.rules)])
 		if err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", f.Name, i+1, err)
+			return nil, fmt.Errorf("%s:%d: %w", f.Name, line, err)
 		}
-		r.Range = f.LineRange(i+1, i+1)
+		r.Range = f.LineRange(line, line)
 		m.rules = append(m.rules, r)
 	}
 	return m, nil
 }
 
-// readLine returns the pattern of a line with its "!", or "" for a comment or
-// an empty line.
-func readLine(i int, line []byte) (string, error) {
-	if i > 0 {
+// hasPattern tells whether a line is neither a comment nor empty.
+func hasPattern(line int, text []byte) bool {
+	if line == 1 {
 		// Only the first line of a file may start with a byte order mark.
-		line = append([]byte("\n"), line...)
+		text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	}
-	patterns, err := ignorefile.ReadAll(bytes.NewReader(line))
-	if err != nil || len(patterns) == 0 {
-		return "", err
-	}
-	return patterns[0], nil
+	return !bytes.HasPrefix(text, []byte("#")) && len(bytes.TrimSpace(text)) > 0
 }
 
-func compile(text string) (compiled, error) {
+// failing returns the number of the first line that is too long or one too many.
+func failing(content []byte) int {
+	n := 1
+	for text := range bytes.SplitSeq(content, []byte("\n")) {
+		if len(text) >= bufio.MaxScanTokenSize || n > maxLines {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// compile makes a rule of a pattern with its "!". Names without wildcards, which
+// may be many, need no matcher.
+func (m *Matcher) compile(text string) (compiled, error) {
 	var c compiled
 	c.Pattern, c.Keep = strings.CutPrefix(text, "!")
+	m.keeps = m.keeps || c.Keep
+	name := strings.TrimPrefix(path.Clean(strings.TrimSpace(text)), "!")
+	if name != "" && !strings.ContainsAny(name, `*?[]\`) {
+		if !c.Keep {
+			m.names[name] = true
+			m.long = max(m.long, len(name))
+		}
+		return c, nil
+	}
+	if c.match = m.wild[text]; c.match != nil {
+		return c, nil
+	}
+	if m.bytes += len(text); len(m.wild) == maxWild || m.bytes > maxWildBytes || len(text) > maxWildLine {
+		return c, &LimitError{fmt.Sprintf("the ignore file has more than %d patterns with wildcards, more than %d KiB of them, or one above %d bytes", maxWild, maxWildBytes>>10, maxWildLine)}
+	}
 	patterns := []string{text}
 	if c.Keep {
 		// Rules that keep only take effect on what is ignored.
@@ -77,6 +118,7 @@ func compile(text string) (compiled, error) {
 	if c.match, err = patternmatcher.New(patterns); err != nil {
 		return c, err
 	}
+	m.wild[text] = c.match
 	// The library compiles a pattern when it is first used.
 	_, err = c.match.MatchesOrParentMatches("x")
 	return c, err
@@ -84,8 +126,28 @@ func compile(text string) (compiled, error) {
 
 // applies tells whether the pattern matches the path or a directory above it.
 func (c *compiled) applies(name string) bool {
+	if c.match == nil {
+		pattern := path.Clean(strings.TrimSpace(c.Pattern))
+		return slices.Contains(slices.Collect(withParents(name)), pattern)
+	}
 	ignored, err := c.match.MatchesOrParentMatches(name)
 	return err == nil && ignored != c.Keep
+}
+
+// withParents yields a path and all above it, as the library looks at them.
+func withParents(name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		parent := path.Dir(name)
+		if !yield(name) || parent == "." {
+			return
+		}
+		for i := range parent {
+			if parent[i] == '/' && !yield(parent[:i]) {
+				return
+			}
+		}
+		yield(parent)
+	}
 }
 
 // Rules returns the rules in the order of the file.

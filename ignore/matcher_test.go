@@ -2,6 +2,7 @@ package ignore
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -65,10 +66,20 @@ func TestMatcher(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
+	var wild strings.Builder
+	for i := range 2 * maxWild {
+		fmt.Fprintf(&wild, "*%d\n", i/2)
+	}
+	if _, err := Parse(source.NewFile("f", []byte(wild.String()))); err != nil {
+		t.Error(err)
+	}
 	for text, want := range map[string]string{
-		"a\n!\n":                     `.dockerignore:2: illegal exclusion pattern: "!"`,
-		"[\n":                        ".dockerignore:1: syntax error in pattern",
-		strings.Repeat("a", 100_000): ".dockerignore:1: ",
+		wild.String() + "?":                ".dockerignore:20001: the ignore file has more than 10000 patterns with wildcards",
+		strings.Repeat("a\n", maxLines):    ".dockerignore:1000001: the ignore file has more than 1000000 lines",
+		"a\n*" + strings.Repeat("a", 5000): ".dockerignore:2: the ignore file has more than",
+		"a\n!\n":                           `.dockerignore:2: illegal exclusion pattern: "!"`,
+		"[\n":                              ".dockerignore:1: syntax error in pattern",
+		strings.Repeat("a", 100_000):       ".dockerignore:1: ",
 	} {
 		if _, err := Parse(source.NewFile(".dockerignore", []byte(text))); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%.20q: error %v, want %s", text, err, want)
@@ -102,6 +113,8 @@ func FuzzIgnores(f *testing.F) {
 		{"\ufeff# c\n*\n!*.go\n", "a.go", "b/c"},
 		{"[^a]b\n!!c\n\\*d\n", "x/b", "e"},
 		{"a**b/c\n!ax\n", "ax/b", "c"},
+		{"a/../ \na \n/\n", "a /x", "a"},
+		{"x\n!/\n", "x", "a"},
 	} {
 		f.Add(s[0], s[1], s[2])
 	}
@@ -132,6 +145,9 @@ func FuzzIgnores(f *testing.F) {
 			}
 			if got, _ := m.Ignores(name); got != want {
 				t.Errorf("%q of %q: ignored %t, want %t", name, text, got, want)
+			}
+			if _, got := m.ExcludesSource(name); got != (want && !pm.Exclusions()) {
+				t.Errorf("source %q of %q: excluded %t, want %t", name, text, got, want)
 			}
 		}
 		if !strings.HasPrefix(below, dir+"/") {

@@ -27,11 +27,12 @@ var passes = []struct {
 // builder is a plan in the making.
 type builder struct {
 	*Plan
-	opt    Options
-	expand shell.Expander
-	byName map[string]*Stage // last stage of that name
-	size   int               // counts towards maxSize
-	reader countedEnv
+	opt      Options
+	expand   shell.Expander
+	byName   map[string]*Stage // last stage of that name
+	size     int               // counts towards maxSize
+	matching int               // counts towards maxMatching
+	reader   countedEnv
 }
 
 // Build plans the build of a Dockerfile. On an error the plan is returned as

@@ -187,7 +187,9 @@ func (p *copier) source(i int) *diag.Diagnostic {
 		}
 		return p.url(src, i)
 	}
-	p.noteExcluded(src, p.c.Sources[i])
+	if d := p.noteExcluded(src, p.c.Sources[i]); d != nil {
+		return d
+	}
 	t, err := p.tree(src)
 	if err != nil {
 		return diag.Errorf(at, "removing drive letter: %w", err)

@@ -3,8 +3,14 @@ package plan
 import (
 	"context"
 
+	"slipway/diag"
 	"slipway/parser"
 )
+
+// maxMatching is how many steps a plan takes to match its sources with the
+// ignore file. A thousand sources of 30 bytes and as many patterns with
+// wildcards take a tenth of it.
+const maxMatching = 1 << 30
 
 // ignored reads what the main context leaves out. Upstream does so before it
 // evaluates the first instruction, whether or not one needs the context.
@@ -15,11 +21,15 @@ func ignored(ctx context.Context, b *builder) error {
 }
 
 // noteExcluded records a source of COPY or ADD that is not in the main context.
-func (p *copier) noteExcluded(src string, w parser.Word) {
+func (p *copier) noteExcluded(src string, w parser.Word) *diag.Diagnostic {
 	if p.from.Stage != nil {
-		return
+		return nil
+	}
+	if p.b.matching += p.b.ignored.Steps(src); p.b.matching > maxMatching {
+		return diag.Errorf(w.Text.Range(), "the ignore file has too many patterns with wildcards for so many sources")
 	}
 	if name, excluded := p.b.ignored.ExcludesSource(src); excluded {
 		p.note(&Excluded{Path: name, Word: w})
 	}
+	return nil
 }

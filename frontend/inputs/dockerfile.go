@@ -1,8 +1,8 @@
 package inputs
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"strings"
@@ -11,7 +11,6 @@ import (
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/patternmatcher"
-	"github.com/moby/patternmatcher/ignorefile"
 
 	"slipway/frontend/options"
 	"slipway/ignore"
@@ -155,7 +154,7 @@ func (f *ignoreFile) parse() (*ignoreFile, error) {
 		return f, nil
 	}
 	var err error
-	if f.patterns, err = ignorefile.ReadAll(bytes.NewReader(f.content)); err != nil {
+	if f.patterns, err = ignore.Patterns(f.content); err != nil {
 		return nil, fmt.Errorf("failed parsing %s: %w", f.name, err)
 	}
 	return f, nil
@@ -175,6 +174,9 @@ func (in *Inputs) parseIgnore(ctx context.Context) (*ignore.Matcher, error) {
 	if _, err := patternmatcher.New(f.patterns); err != nil {
 		return nil, err
 	}
-	m, _ := ignore.Parse(source.NewFile(f.name, f.content))
+	m, err := ignore.Parse(source.NewFile(f.name, f.content))
+	if _, tooLarge := errors.AsType[*ignore.LimitError](err); tooLarge {
+		return nil, err
+	}
 	return m, nil
 }
