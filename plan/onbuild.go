@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"strings"
+
 	"slipway/diag"
 	"slipway/instructions"
 	"slipway/parser"
@@ -30,6 +32,9 @@ func (b *builder) addTriggers(st *Stage) (bool, error) {
 		}
 	}
 	st.Image.Config.OnBuild = nil
+	if d := endless(st, triggers); d != nil {
+		return false, d
+	}
 	more := false
 	var commands []boundCommand
 	for _, t := range triggers {
@@ -44,6 +49,11 @@ func (b *builder) addTriggers(st *Stage) (bool, error) {
 			bound, d = b.bind(st, c, st.Place)
 			bound.onbuild = true
 			commands = append(commands, bound)
+			for _, src := range bound.sources {
+				if src.Syntax == nil {
+					src.origin = st
+				}
+			}
 			more = more || len(bound.sources) > 0
 		}
 		if d != nil {
@@ -54,6 +64,21 @@ func (b *builder) addTriggers(st *Stage) (bool, error) {
 	st.triggers = len(commands)
 	st.Total += len(commands)
 	return more, nil
+}
+
+// endless tells whether the triggers of an image need the image itself, perhaps
+// through others. Upstream looks it up again and again, and never ends.
+func endless(st *Stage, triggers []string) *diag.Diagnostic {
+	if len(triggers) == 0 {
+		return nil
+	}
+	for o := st.origin; o != nil; o = o.origin {
+		if o.BaseName == st.BaseName {
+			name, _, _ := strings.Cut(st.BaseName, "@")
+			return diag.Errorf(st.asked, "the ONBUILD triggers of %s need that image again, without end", name)
+		}
+	}
+	return nil
 }
 
 // parseTrigger reads one trigger. It is always read with \ as escape character,

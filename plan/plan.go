@@ -91,6 +91,7 @@ type Stage struct {
 	written    string          // the base's name before it was completed
 	ref        reference.Named // BaseName
 	asked      source.Range    // where errors about its base point
+	origin     *Stage          // whose trigger names it; nil if the file does
 	loaded     bool
 	done       bool
 	onbuilt    bool

@@ -92,6 +92,18 @@ func judgeBuild(ctx context.Context, reference, build gateway.BuildFunc, b *gene
 		return nil, err
 	}
 	o := &Outcome{Case: c, Platform: b.Platform, kinds: Kinds(), runs: runs}
+	if len(b.Files) > 0 {
+		// Triggers that need their own image never end upstream, and nothing stops
+		// it: where we refuse them, it is not asked.
+		ours, err := Run(ctx, build, c, b.Platform)
+		if err != nil {
+			return nil, err
+		}
+		if ours.Err != nil && strings.Contains(ours.Err.Error(), "need that image again, without end") {
+			o.Fails, o.text, o.Class = true, ours.Err.Error(), &Class{Name: "never ends", Why: "upstream looks up images of endless triggers for ever"}
+			return o, nil
+		}
+	}
 	return o, o.judge(ctx, reference, build)
 }
 
