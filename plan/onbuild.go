@@ -57,7 +57,7 @@ func (b *builder) addTriggers(st *Stage) (bool, error) {
 			more = more || len(bound.sources) > 0
 		}
 		if d != nil {
-			return false, moved(d, st.Place)
+			return false, moved(d, st.asked)
 		}
 	}
 	st.commands = append(commands, st.commands...)

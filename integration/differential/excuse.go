@@ -16,7 +16,7 @@ import (
 type Class struct {
 	Name string
 	Why  string
-	kind Kind // the only one that differs
+	kind Kind // the only one that differs; a text with its place
 	fits func(theirs, ours fault) bool
 }
 
@@ -84,6 +84,16 @@ func Classes() []Class {
 			},
 		},
 		{
+			"any bad name", "of several names that are no references upstream reports any", ErrorText,
+			func(theirs, ours fault) bool {
+				return theirs.starts(badName) && ours.starts(badName) && theirs.located() && ours.located()
+			},
+		},
+		{
+			"looked up beside a bad name", "upstream may look images up, and check them, before it sees a bad name; we read names first", Warnings,
+			func(theirs, ours fault) bool { return theirs.text == ours.text && ours.starts(badName) },
+		},
+		{
 			"cut off", "of several platforms, the one that fails first ends the checks of the others", Warnings,
 			func(theirs, ours fault) bool { return theirs.several && theirs.text == ours.text },
 		},
@@ -96,6 +106,9 @@ func Classes() []Class {
 		},
 	}
 }
+
+// badName begins the error of a base that is no reference.
+const badName = "failed to parse stage name "
 
 var suggestion = regexp.MustCompile(`^(.*[ "](\S+?)"?) \(did you mean (\S+)\?\)$`)
 
@@ -116,18 +129,26 @@ func lineNames(f fault) bool {
 
 // classOf returns the class that a difference belongs to; nil if it has none.
 func classOf(d Differences, theirs, ours *Record) *Class {
-	if len(d) != 1 || theirs.Err == nil || ours.Err == nil {
+	if theirs.Err == nil || ours.Err == nil {
 		return nil
 	}
 	a := fault{theirs.Err.Error(), errdefs.Sources(theirs.Err), theirs.Several}
 	b := fault{ours.Err.Error(), errdefs.Sources(ours.Err), ours.Several}
 	classes := Classes()
-	i := slices.IndexFunc(classes, func(c Class) bool {
-		_, differs := d[c.kind]
-		return differs && c.fits(a, b)
-	})
+	i := slices.IndexFunc(classes, func(c Class) bool { return c.covers(d) && c.fits(a, b) })
 	if i < 0 {
 		return nil
 	}
 	return &classes[i]
+}
+
+// covers tells whether nothing else differs than the class is about.
+func (c Class) covers(d Differences) bool {
+	for k := range d {
+		if k != c.kind && (c.kind != ErrorText || k != ErrorLocations) {
+			return false
+		}
+	}
+	_, differs := d[c.kind]
+	return differs
 }
