@@ -26,7 +26,7 @@ func buildArg(in *parser.Instruction) (Command, *diag.Diagnostic) {
 			}
 			decl.Default = &value
 		}
-		decl.Doc = describe(in.Doc, decl.Key)
+		decl.Doc = describe(in, decl.Key)
 		arg.Args = append(arg.Args, decl)
 	}
 	return arg, nil

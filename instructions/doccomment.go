@@ -10,12 +10,12 @@ import (
 // what follows the name in the first line that starts with it.
 //
 //	description = "#" name " " text .
-func describe(comments []*parser.Comment, name string) string {
+func describe(in *parser.Instruction, name string) string {
 	if name == "" {
 		return ""
 	}
-	for _, c := range comments {
-		if text, ok := strings.CutPrefix(c.Text.String(), name+" "); ok {
+	for _, c := range in.Doc() {
+		if text, ok := strings.CutPrefix(c.String(), name+" "); ok {
 			return text
 		}
 	}

@@ -115,7 +115,7 @@ func (a *assembly) add(in *parser.Instruction, c Command) {
 	switch {
 	case ok:
 		name := strings.ToLower(from.Name.Value)
-		a.stage = &Stage{From: from, Name: name, Doc: describe(in.Doc, name)}
+		a.stage = &Stage{From: from, Name: name, Doc: describe(in, name)}
 		a.file.Stages = append(a.file.Stages, a.stage)
 		a.begun = true
 	case c == nil:

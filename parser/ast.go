@@ -21,15 +21,8 @@ type Node interface {
 // Blank is a run of lines without content outside of instructions.
 type Blank struct{ Rng source.Range }
 
-// Comment is a line that starts with # outside of instructions.
-type Comment struct {
-	Rng source.Range
-	// Text is what stands behind the line's first byte, without surrounding
-	// white space.
-	//
-	// Upstream: of an indented comment that is not the #, which thus stays.
-	Text source.Text
-}
+// Comment is a run of lines that start with #, outside of instructions.
+type Comment struct{ Rng source.Range }
 
 // Directive is a parser directive, # name=value, at the top of the file.
 type Directive struct {
@@ -49,10 +42,9 @@ type Instruction struct {
 	Heredocs []Heredoc
 	Gaps     []source.Range // runs of lines without content between its lines
 
-	// Doc are the comments that BuildKit counts to the instruction: all behind
-	// the one before it, blank lines between them or not, or behind the last
-	// empty comment.
-	Doc []*Comment
+	// Above are the lines between the instruction before, or the directives,
+	// and this one: comments and lines without content.
+	Above source.Range
 }
 
 // Flag is a word like --name or --name=value between the keyword and the
@@ -139,10 +131,28 @@ func (n *Instruction) Head() source.Range {
 	return r
 }
 
+// Doc returns the comments that BuildKit counts to the instruction, line by
+// line: all above it, blank lines between them or not, or those behind the last
+// empty one.
+func (n *Instruction) Doc() []source.Text {
+	var doc []source.Text
+	for line := range lines(n.Above) {
+		text, ok := commentText(line)
+		switch {
+		case !ok: // blank
+		case text.Len() == 0:
+			doc = doc[:0]
+		default:
+			doc = append(doc, text)
+		}
+	}
+	return doc
+}
+
 // Range returns the lines of the node.
 func (n *Blank) Range() source.Range { return n.Rng }
 
-// Range returns the line of the node.
+// Range returns the lines of the node.
 func (n *Comment) Range() source.Range { return n.Rng }
 
 // Range returns the line of the node.

@@ -46,9 +46,9 @@ func check(t testing.TB, content []byte) *File {
 			t.Errorf("%q at %s, want lines %d to %d", in.Line, place(in.Rng), n.StartLine, n.EndLine)
 		}
 		var doc []string
-		for _, c := range in.Doc {
-			doc = append(doc, c.Text.String())
-			checkPlace(t, c.Text)
+		for _, c := range in.Doc() {
+			doc = append(doc, c.String())
+			checkPlace(t, c)
 		}
 		if !slices.Equal(doc, n.PrevComment) {
 			t.Errorf("comments %q, want %q", doc, n.PrevComment)
@@ -92,7 +92,11 @@ func checkTiles(t testing.TB, f *File, content []byte) {
 				t.Errorf("%q is no blank", r)
 			}
 		case *Comment:
-			checkPlace(t, n.Text)
+			if i > 0 {
+				if _, ok := f.Nodes[i-1].(*Comment); ok {
+					t.Errorf("two comments at %s", place(r))
+				}
+			}
 		case *Directive:
 			checkPlace(t, n.Name)
 			checkPlace(t, n.Value)

@@ -3,77 +3,170 @@ package parser
 import (
 	"bytes"
 	"io"
+	"iter"
+	"sort"
 	"unicode"
 	"unicode/utf8"
+
+	"slipway/source"
 )
 
-// longComment is the length from which on a comment is left to BuildKit's
-// parser, which refuses lines that are too long.
-const longComment = 1 << 10
+// longComment is the length from which on a line without content is left to
+// BuildKit's parser, which refuses lines that are too long.
+const longComment = 1 << 15
 
-// commentless reads a file line for line, but of comments only the #. Their
-// text is taken from the file itself; BuildKit's parser would copy each one.
-type commentless struct {
-	next  []byte // what is read next
-	lines []byte // what follows and may have comments
-	tail  []byte // what follows those
-	bare  []byte // a line with a comment without text
+// sparse reads a file for BuildKit's parser: of comments and empty lines that
+// follow each other there is one line. The parser would copy each one, and look
+// at it again and again, for nothing: the file itself has them.
+type sparse struct {
+	file *source.File
+	next []byte // what is read next
+	line int    // the first line that is not in next yet
+	end  int    // the line from which on everything is read as it stands
+	read int    // how many lines were read, with those of next
+	runs []run  // ascending
 }
 
-// withoutComments returns the file for BuildKit's parser. What looks like a
-// comment is one up to the first heredoc.
-func (p *layout) withoutComments() io.Reader {
-	b := p.file.Bytes
-	end := len(b)
-	if i := bytes.Index(b, []byte("<<")); i >= 0 {
-		end = p.file.LineStart(p.file.Position(i).Line)
+// run is a line that stands for several: the number at which it was read, and
+// how many lines of the file were not, up to and with those of the run.
+type run struct{ at, unseen int }
+
+// newSparse returns a reader of the file, of which the first lines are
+// directives.
+func (p *layout) newSparse() *sparse {
+	s := &sparse{file: p.file, end: p.file.Lines()}
+	if s.file.LineStart(s.end) < len(p.file.Bytes) {
+		s.end++ // the last line has no line end
 	}
+	s.end = min(s.end, p.heredocLine())
 	// Directives are comments that mean something, and the line that ends them
 	// may be a faulty one.
-	start := min(p.file.LineStart(len(p.directives)+2), end)
-	if bytes.IndexByte(b[start:end], '#') < 0 {
-		return bytes.NewReader(b)
-	}
-	return &commentless{next: b[:start], lines: b[start:end], tail: b[end:], bare: []byte("#\n")}
+	s.line = min(len(p.directives)+2, s.end)
+	s.read = s.line - 1
+	s.next = p.file.Bytes[:s.file.LineStart(s.line)]
+	return s
 }
 
-// Read reads no more than the rest of a line.
-func (c *commentless) Read(p []byte) (int, error) {
-	if len(c.next) == 0 && !c.advance() {
+// heredocLine returns the first line that may have a heredoc; the line behind
+// the last one if none has. Up to there, what looks like a comment is one.
+func (p *layout) heredocLine() int {
+	b := p.file.Bytes
+	for at := 0; ; {
+		i := bytes.Index(b[at:], []byte("<<"))
+		if i < 0 {
+			return p.file.Lines() + 1
+		}
+		n := p.file.Position(at + i).Line
+		line := p.file.LineRange(n, n)
+		if !isComment(b[line.Start:line.End]) {
+			return n
+		}
+		at = line.End
+	}
+}
+
+// Read fills p as far as it can.
+func (s *sparse) Read(p []byte) (int, error) {
+	n := copy(p, s.next)
+	s.next = s.next[n:]
+	for n < len(p) && s.advance() {
+		k := copy(p[n:], s.next)
+		s.next = s.next[k:]
+		n += k
+	}
+	if n == 0 && len(p) > 0 {
 		return 0, io.EOF
 	}
-	n := copy(p, c.next)
-	c.next = c.next[n:]
 	return n, nil
 }
 
-// advance goes to the next line, or to the tail.
-func (c *commentless) advance() bool {
-	if len(c.lines) == 0 {
-		c.next, c.tail = c.tail, nil
-		return len(c.next) > 0
-	}
-	end := bytes.IndexByte(c.lines, '\n') + 1
-	if end == 0 {
-		end = len(c.lines)
-	}
-	c.next, c.lines = c.lines[:end], c.lines[end:]
-	if end >= longComment || !isComment(c.next) {
+// advance goes to the next lines, of which either none or all are without
+// content.
+func (s *sparse) advance() bool {
+	first, start := s.line, s.file.LineStart(s.line)
+	switch {
+	case start == len(s.file.Bytes):
+		return false
+	case first >= s.end:
+		s.next = s.file.Bytes[start:]
+		s.line = s.file.Lines() + 1
+		return true
+	case !s.without(first):
+		for s.line++; s.line < s.end && !s.without(s.line); s.line++ {
+		}
+		s.read += s.line - first
+		s.next = s.file.Bytes[start:s.file.LineStart(s.line)]
 		return true
 	}
-	bare := c.bare
-	if c.next[end-1] != '\n' {
-		bare = bare[:1]
+	for s.line++; s.line < s.end && s.without(s.line); s.line++ {
 	}
-	c.next = bare
+	s.read++
+	if s.line-first > 1 {
+		s.runs = append(s.runs, run{at: s.read, unseen: s.line - 1 - s.read})
+	}
+	s.next = []byte("#\n")
 	return true
+}
+
+// without tells whether the line has no content for BuildKit's parser.
+func (s *sparse) without(line int) bool {
+	start, end := s.file.LineStart(line), s.file.LineStart(line+1)
+	b := s.file.Bytes[start:end]
+	c, ok := firstByte(b)
+	return len(b) < longComment && (!ok || c == '#')
+}
+
+// original returns the number in the file of a line that was read: of one that
+// stands for several, the last one's.
+func (s *sparse) original(line int) int {
+	i := sort.Search(len(s.runs), func(i int) bool { return s.runs[i].at > line })
+	if i == 0 {
+		return line
+	}
+	return line + s.runs[i-1].unseen
 }
 
 // isComment tells whether a line starts with #, perhaps behind white space.
 func isComment(line []byte) bool {
-	if len(line) > 0 && line[0] > ' ' && line[0] < utf8.RuneSelf {
-		return line[0] == '#'
+	c, ok := firstByte(line)
+	return ok && c == '#'
+}
+
+// firstByte returns the first byte of a line that is no white space.
+func firstByte(line []byte) (byte, bool) {
+	if len(line) == 0 || line[0] <= ' ' || line[0] >= utf8.RuneSelf {
+		line = bytes.TrimLeftFunc(line, unicode.IsSpace)
 	}
-	line = bytes.TrimLeftFunc(line, unicode.IsSpace)
-	return len(line) > 0 && line[0] == '#'
+	if len(line) == 0 {
+		return 0, false
+	}
+	return line[0], true
+}
+
+// lines yields each line of whole ones.
+func lines(within source.Range) iter.Seq[source.Range] {
+	return func(yield func(source.Range) bool) {
+		for line := within; line.Start < within.End; line.Start = line.End {
+			line.End = within.End
+			if i := bytes.IndexByte(within.File.Bytes[line.Start:line.End], '\n'); i >= 0 {
+				line.End = line.Start + i + 1
+			}
+			if !yield(line) {
+				return
+			}
+		}
+	}
+}
+
+// commentText returns the text of a line that is a comment: what stands behind
+// its first byte, without surrounding white space.
+//
+// Upstream: of an indented comment that is not the #, which thus stays.
+func commentText(line source.Range) (source.Text, bool) {
+	line.Start, line.End = content(line)
+	if !isComment(line.File.Bytes[line.Start:line.End]) {
+		return source.Text{}, false
+	}
+	line.Start++
+	return trim(line.Text()), true
 }

@@ -62,7 +62,7 @@ func (p *layout) readDirectives() {
 	var dp parser.DirectiveParser
 	for line := 1; line <= p.file.Lines(); line++ {
 		r := p.file.LineRange(line, line)
-		token := trimLeft(p.contentText(r))
+		token := trimLeft(contentText(r))
 		d, err := dp.ParseLine([]byte(token.String()))
 		if err != nil {
 			p.badDirective = p.repeated(token, err)
@@ -90,7 +90,7 @@ func (p *layout) repeated(token source.Text, err error) *diag.Diagnostic {
 	d := diag.Errorf(trim(token).Range(), "%s", err.Error()).In(p.file.LineRange(line, line))
 	for _, dir := range p.directives {
 		if strings.EqualFold(dir.Name.String(), bad.Name.String()) {
-			d.Related = append(d.Related, diag.Related{Range: trim(p.contentText(dir.Rng)).Range(), Message: "first used here"})
+			d.Related = append(d.Related, diag.Related{Range: trim(contentText(dir.Rng)).Range(), Message: "first used here"})
 		}
 	}
 	return d
@@ -117,13 +117,13 @@ func isDirectiveSpace(c byte) bool {
 // Upstream: a line in the form of another directive is passed over like any
 // comment.
 func (n *Instruction) Check() (value string, ok bool) {
-	for _, c := range n.Doc {
-		if !strings.Contains(c.Text.String(), "=") {
+	for _, c := range n.Doc() {
+		if !strings.Contains(c.String(), "=") {
 			continue
 		}
 		var dp parser.DirectiveParser
 		dp.SetComment("")
-		d, err := dp.ParseLine([]byte(c.Text.String()))
+		d, err := dp.ParseLine([]byte(c.String()))
 		if err == nil && d != nil && d.Name == "check" {
 			value, _, _ = strings.Cut(d.Value, " ")
 			return value, true

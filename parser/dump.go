@@ -29,18 +29,29 @@ type dumper struct{ w *bufio.Writer }
 func (d dumper) printf(format string, args ...any) { fmt.Fprintf(d.w, format, args...) }
 
 func (d dumper) node(n Node) {
+	if n, ok := n.(*Comment); ok {
+		d.comments(n)
+		return
+	}
 	d.printf("%s ", place(n.Range()))
 	switch n := n.(type) {
+	case *Comment: // above
 	case *Blank:
 		d.printf("blank\n")
-	case *Comment:
-		d.printf("comment %q\n", n.Text)
 	case *Directive:
 		d.printf("directive\n")
 		d.printf("  %s name %q\n", place(n.Name.Range()), n.Name)
 		d.printf("  %s value %q\n", place(n.Value.Range()), n.Value)
 	case *Instruction:
 		d.instruction(n)
+	}
+}
+
+// comments writes each line of a comment.
+func (d dumper) comments(n *Comment) {
+	for line := range lines(n.Rng) {
+		text, _ := commentText(line)
+		d.printf("%s comment %q\n", place(line), text)
 	}
 }
 
@@ -64,8 +75,8 @@ func (d dumper) instruction(n *Instruction) {
 	for _, g := range n.Gaps {
 		d.printf("  %s gap\n", place(g))
 	}
-	for _, c := range n.Doc {
-		d.printf("  %s doc %q\n", place(c.Text.Range()), c.Text)
+	for _, c := range n.Doc() {
+		d.printf("  %s doc %q\n", place(c.Range()), c)
 	}
 }
 

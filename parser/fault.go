@@ -36,7 +36,7 @@ func (p *layout) fault(err error) *diag.Diagnostic {
 	var le *parser.LocationError
 	if errors.As(err, &le) && len(le.Locations) > 0 && len(le.Locations[0]) > 0 {
 		lines := le.Locations[0]
-		first, last = lines[0].Start.Line, lines[len(lines)-1].End.Line
+		first, last = p.lines.original(lines[0].Start.Line), p.lines.original(lines[len(lines)-1].End.Line)
 	}
 	if msg == noInstructions || strings.HasPrefix(msg, lineTooLong) {
 		// Upstream: the line it tells is the last one that it could read, or,
@@ -65,7 +65,7 @@ func (p *layout) atEnd(msg string, line int) *diag.Diagnostic {
 		}
 	}
 	context := p.file.LineRange(max(line, 1), max(line, 1))
-	t := p.contentText(context)
+	t := contentText(context)
 	return diag.Errorf(t.Slice(t.Len(), t.Len()).Range(), "%s", msg).In(context)
 }
 

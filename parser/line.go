@@ -28,7 +28,7 @@ func (p *layout) logicalLine(first, last int) logical {
 	for n := first; n <= last; n++ {
 		line := p.file.LineRange(n, n)
 		l.end = line.End
-		start, end := p.content(line)
+		start, end := content(line)
 		s := p.file.Bytes[start:end]
 		token := bytes.TrimLeftFunc(s, unicode.IsSpace)
 		switch {
@@ -61,8 +61,8 @@ func (l *logical) gap(line source.Range) {
 
 // content returns where a line of the file stands without its end and without
 // the byte order mark.
-func (p *layout) content(line source.Range) (start, end int) {
-	s := p.file.Bytes[line.Start:line.End]
+func content(line source.Range) (start, end int) {
+	s := line.File.Bytes[line.Start:line.End]
 	if line.Start == 0 {
 		s = bytes.TrimPrefix(s, []byte(bom))
 	}
@@ -75,8 +75,8 @@ func (p *layout) content(line source.Range) (start, end int) {
 }
 
 // contentText returns what content tells the place of.
-func (p *layout) contentText(line source.Range) source.Text {
-	line.Start, line.End = p.content(line)
+func contentText(line source.Range) source.Text {
+	line.Start, line.End = content(line)
 	return line.Text()
 }
 

@@ -16,25 +16,20 @@ func Parse(f *source.File) (*File, diag.List) {
 	if d := p.tooDeep(); d != nil {
 		return nil, diag.List{d}
 	}
-	res, err := parser.Parse(p.withoutComments())
+	p.lines = p.newSparse()
+	res, err := parser.Parse(p.lines)
 	if err != nil {
 		return nil, diag.List{p.fault(err)}
 	}
 	p.escape = byte(res.EscapeToken)
-	outside := f.Lines()
+	p.nodes = make([]Node, 0, 2*len(res.AST.Children)+len(p.directives))
 	for _, n := range res.AST.Children {
-		outside -= n.EndLine - n.StartLine + 1
-	}
-	p.nodes = make([]Node, 0, outside+len(res.AST.Children))
-	p.doc = make([]*Comment, 0, outside)
-	for _, n := range res.AST.Children {
-		p.between(n.StartLine)
-		in := p.instruction(n)
-		if n := len(p.doc); n > 0 {
-			in.Doc, p.doc = p.doc[:n:n], p.doc[n:]
-		}
+		first, last := p.lines.original(n.StartLine), p.lines.original(n.EndLine)
+		above := p.between(first)
+		in := p.instruction(n, first, last)
+		in.Above = above
 		p.nodes = append(p.nodes, in)
-		p.next = n.EndLine + 1
+		p.next = last + 1
 	}
 	p.between(f.Lines() + 1)
 	return &File{Source: f, Escape: p.escape, Nodes: p.nodes}, nil
@@ -46,17 +41,16 @@ type layout struct {
 	escape       byte
 	directives   []*Directive
 	badDirective *diag.Diagnostic // the fault of a directive, which ends them
+	lines        *sparse          // what BuildKit's parser reads
 	nodes        []Node
-	doc          []*Comment
-	spare        []Comment // allocated, not used yet
-	next         int       // the first line that no node has yet, 0 at the start
+	next         int // the first line that no node has yet, 0 at the start
 }
 
 // instruction lays ranges over a node. Should the logical line ever differ from
 // BuildKit's, values are still BuildKit's, and places are as near as can be.
-func (p *layout) instruction(n *parser.Node) *Instruction {
-	l := p.logicalLine(n.StartLine, n.EndLine)
-	in := &Instruction{Rng: p.file.LineRange(n.StartLine, n.EndLine), Line: l.text, Gaps: l.gaps}
+func (p *layout) instruction(n *parser.Node, first, last int) *Instruction {
+	l := p.logicalLine(first, last)
+	in := &Instruction{Rng: p.file.LineRange(first, last), Line: l.text, Gaps: l.gaps}
 	in.Heredocs = p.heredocs(n.Heredocs, l)
 	p.fill(in, n, 0)
 	return in

@@ -37,6 +37,8 @@ var dockerfiles = []string{
 	"# a\n#\n  #\n# b\n\n\n \t\nFROM a\n# end\n\n",
 	"# a\nFROM a\nRUN b\n#\u3000c\u3000\n\u3000# d\nRUN c",
 	"  \nFROM a\n\n\n# \xff\xfe\n\u00a0#x\nRUN b\n",
+	"# <<E\n# b\n\n# c\nFROM a\n\n  # d <<\n#\n\nRUN <<E\n# x\n\n# y\n#z\nE\n# z\n\nRUN b\n",
+	"# syntax=x\n\n#\n\nFROM a\n# a\n \n\n# b\nRUN b \\\n\n# c\n\n# d\nc\n\n\nRUN d \\\n\n# e\n",
 	// continuations
 	"\\\nFROM a\n",
 	"  \\ \t\n  FROM a\n",
@@ -91,7 +93,7 @@ var dockerfiles = []string{
 	"", "\n", "# c", "# c\n\n", bom, "# escape=`",
 	"# escape=a\nFROM x\n", "# syntax=x\n#escape = ab\nFROM x\n", "# escape=\\\\\n",
 	"# escape=`\n# ESCAPE=`\nFROM x\n", "\n# escape=a\n# escape=b\n",
-	"FROM x\nENV a=b c d=e\n", "FROM x\nLABEL a=b \\\n# c\n \"c d\" e\n", "FROM x\nENV a\nRUN\n", "ENV a=b \\\\", "LABEL \"a b\"",
+	"FROM x\nENV a=b c d=e\n", "#\n\n#\nFROM x\n\n#\n\nENV a=b \\\n\n#\n\nc d=e\n#\n\n\n", "FROM x\nLABEL a=b \\\n# c\n \"c d\" e\n", "FROM x\nENV a\nRUN\n", "ENV a=b \\\\", "LABEL \"a b\"",
 	"FROM x\nRUN cat <<EOF\nbody\n", "FROM x\nRUN <<A <<B \\\n <<C\nA\nB\n\n\n", "RUN <<E", "ONBUILD RUN <<E\n\tE\n", "COPY <<E /\nE \n",
 	"FROM x\nCMD [\"a\", 1]\n", "SHELL [\"a]\", \\\n [1,\"b]\"], \"c\"]\n", "ADD [null]", "HEALTHCHECK CMD [ {\"a\":[]} ]\n", "ONBUILD ONBUILD HEALTHCHECK --x=y CMD [\"[\",true]",
 	"FROM x\nRUN <<'E\n", "FROM x\nRUN <<\"${x\" \nRUN\n", "RUN <<${\n", "RUN <<E'\"'F\n",

@@ -13,11 +13,12 @@ import (
 func invalidDefinitionDescription() *linter.Rule {
 	r := knownInvalidDefinitionDescription
 	return r.rule(linter.Checks{Instruction: func(p *linter.Pass, in *parser.Instruction) {
-		if len(in.Doc) == 0 {
-			return
-		}
 		keyword := strings.ToUpper(in.Keyword.String())
 		if keyword != "FROM" && keyword != "ARG" {
+			return
+		}
+		doc := in.Doc()
+		if len(doc) == 0 {
 			return
 		}
 		c, d := instructions.ParseOne(in)
@@ -28,8 +29,8 @@ func invalidDefinitionDescription() *linter.Rule {
 		if len(names) == 0 {
 			return
 		}
-		last := in.Doc[len(in.Doc)-1]
-		word, _, _ := strings.Cut(last.Text.String(), " ")
+		last := doc[len(doc)-1]
+		word, _, _ := strings.Cut(last.String(), " ")
 		example := names[0]
 		if len(names) > 1 {
 			example = "<arg_key>"
@@ -39,7 +40,7 @@ func invalidDefinitionDescription() *linter.Rule {
 				return
 			}
 		}
-		p.Report(last.Text.Range(), "%s", r.text(keyword, example))
+		p.Report(last.Range(), "%s", r.text(keyword, example))
 	}})
 }
 
