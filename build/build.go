@@ -37,6 +37,9 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer release()
+	if err := s.readStdin(ctx, &o, p); err != nil {
+		return err
+	}
 	run, err := s.runner(ctx, &o)
 	if err != nil {
 		return err

@@ -27,10 +27,10 @@ func options(t *testing.T, dockerfile string) Options {
 	return Options{Context: dir, State: t.TempDir(), Runner: "portable", Now: time.Now}
 }
 
-const dockerfile = "FROM scratch\nCOPY base /\nCOPY a /\nRUN --mount=type=cache,target=/c cat a > /b; echo x > /c/x\n"
+const testDockerfile = "FROM scratch\nCOPY base /\nCOPY a /\nRUN --mount=type=cache,target=/c cat a > /b; echo x > /c/x\n"
 
 func TestPrune(t *testing.T) {
-	o := options(t, dockerfile)
+	o := options(t, testDockerfile)
 	if err := Run(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestPrune(t *testing.T) {
 
 // TestPruneWaits: nothing is taken that a build holds.
 func TestPruneWaits(t *testing.T) {
-	o := options(t, dockerfile)
+	o := options(t, testDockerfile)
 	s, err := openState(&o)
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +91,7 @@ func TestPruneWaits(t *testing.T) {
 // TestDamage: whatever happens to the files of the state directory, the next
 // build gives the same.
 func TestDamage(t *testing.T) {
-	o := options(t, dockerfile)
+	o := options(t, testDockerfile)
 	out := func() string {
 		t.Helper()
 		o.Outputs = []Output{{Type: "local", Dest: t.TempDir()}}

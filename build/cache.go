@@ -165,7 +165,7 @@ func (s *state) sweep(ctx context.Context) error {
 		return err
 	}
 	err = s.store.Sweep(live.Blobs, live.Dirs)
-	for _, dir := range []string{"layers", "namespace"} {
+	for _, dir := range []string{"layers", "namespace", "temp"} {
 		err = errors.Join(err, os.RemoveAll(filepath.Join(s.dir, dir)))
 	}
 	return errors.Join(err, s.store.Clean())

@@ -12,6 +12,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/solver/tree"
 )
 
 // places are where the files of a build come from.
@@ -19,26 +21,30 @@ type places struct {
 	dirs    map[string]string // local sources
 	layouts map[string]string // OCI layouts by the id of their store
 	opts    map[string]string // frontend options
+
+	trees   map[string]*tree.Node // local sources that are no directories
+	uploads map[string]tree.Blob  // by URL
 }
 
 // places finds the context, the Dockerfile and the named contexts.
 func (o *Options) places() (*places, error) {
-	p := &places{dirs: map[string]string{}, layouts: map[string]string{}, opts: o.frontend()}
-	if isURL(o.Context) {
+	p := &places{dirs: map[string]string{}, layouts: map[string]string{}, opts: o.frontend(), trees: map[string]*tree.Node{}}
+	if err := o.checkStdin(); err != nil {
+		return nil, err
+	}
+	switch {
+	case o.Context == stdin:
+		p.trees["context"] = tree.Empty() // unless it turns out to be an archive
+	case isURL(o.Context):
 		p.opts["context"] = o.Context
-		p.opts["filename"] = "Dockerfile"
-		if o.File != "" {
-			p.opts["filename"] = o.File
-		}
-	} else {
+	default:
 		if err := isDir(o.Context); err != nil {
 			return nil, fmt.Errorf("build context: %w", err)
 		}
 		p.dirs["context"] = o.Context
-		p.dirs["dockerfile"] = filepath.Dir(o.file())
-		if err := isDir(p.dirs["dockerfile"]); err != nil {
-			return nil, fmt.Errorf("directory of the Dockerfile: %w", err)
-		}
+	}
+	if err := p.dockerfile(o); err != nil {
+		return nil, err
 	}
 	for _, name := range o.contextNames() {
 		if err := p.named(name, o.Contexts[name]); err != nil {
@@ -46,6 +52,25 @@ func (o *Options) places() (*places, error) {
 		}
 	}
 	return p, nil
+}
+
+// dockerfile finds the Dockerfile: on standard input, in a context that is not
+// local, or in a directory.
+func (p *places) dockerfile(o *Options) error {
+	switch {
+	case o.File == stdin:
+		p.opts["filename"] = dockerfile
+		p.opts["dockerfilekey"] = "dockerfile"
+		return nil
+	case o.Context == stdin, isURL(o.Context):
+		p.opts["filename"] = cmp.Or(o.File, dockerfile)
+		return nil
+	}
+	p.dirs["dockerfile"] = filepath.Dir(o.file())
+	if err := isDir(p.dirs["dockerfile"]); err != nil {
+		return fmt.Errorf("directory of the Dockerfile: %w", err)
+	}
+	return nil
 }
 
 func (p *places) named(name, value string) error {

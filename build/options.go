@@ -14,8 +14,9 @@ import (
 
 // Options say what to build. Their names are those of the flags of docker build.
 type Options struct {
-	Context string // directory, or the URL of a repository or an archive
-	File    string // Dockerfile; "" is the one of the context
+	Context string    // directory, URL of a repository or an archive, or - for Stdin
+	File    string    // Dockerfile; "" is the one of the context, - is Stdin
+	Stdin   io.Reader // context as an archive, or Dockerfile; read only if named
 	Target  string
 
 	Tags      []string
@@ -92,7 +93,7 @@ func (o *Options) file() string {
 	if o.File != "" {
 		return o.File
 	}
-	return filepath.Join(o.Context, "Dockerfile")
+	return filepath.Join(o.Context, dockerfile)
 }
 
 // allows tells whether a privilege was allowed.

@@ -55,6 +55,9 @@ func (s *state) sources(o *Options, p *places) *source.Sources {
 		Registry: []remote.Option{remote.WithAuthFromKeychain(authn.DefaultKeychain)},
 		Mirrors:  o.Mirrors,
 		Dirs:     p.dirs, Layouts: p.layouts, HTTP: http.DefaultClient,
+		Trees: p.trees, Uploads: p.uploads,
+		Temp: filepath.Join(s.dir, "temp"), Now: o.Now,
+		Secrets: o.Secrets, Agents: o.Agents,
 	}
 }
 

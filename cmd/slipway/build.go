@@ -34,6 +34,9 @@ func buildCommand() *cobra.Command {
 		Short: "Build an image from a Dockerfile",
 		Long: `Build an image from a Dockerfile, in this process.
 
+CONTEXT is a directory, the URL of a git repository or of an archive, or - for
+an archive or a Dockerfile on standard input.
+
 Steps run in namespaces of their own where the machine allows it. That is for
 building what you trust; it is no boundary against hostile code.
 
@@ -41,7 +44,7 @@ Exit codes: 0 built, 1 the build failed, 2 the command line is wrong, 130
 interrupted.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usageError{fmt.Errorf("build needs one CONTEXT, a directory or a URL, not %d", len(args))}
+				return usageError{fmt.Errorf("build needs one CONTEXT, a directory, a URL or -, not %d", len(args))}
 			}
 			return nil
 		},
@@ -52,12 +55,12 @@ interrupted.`,
 	}
 	fs := cmd.Flags()
 	o := &f.opt
-	fs.StringVarP(&o.File, "file", "f", "", "Dockerfile (default CONTEXT/Dockerfile)")
+	fs.StringVarP(&o.File, "file", "f", "", "Dockerfile, or - for standard input (default CONTEXT/Dockerfile)")
 	fs.StringArrayVarP(&o.Tags, "tag", "t", nil, "`name` of the image, with a tag")
 	fs.StringVar(&o.Target, "target", "", "`stage` to build (default the last one)")
 	fs.StringArrayVar(&f.args, "build-arg", nil, "value of an ARG: `KEY=VALUE`, or KEY for the one of the environment")
 	fs.StringArrayVar(&f.labels, "label", nil, "label of the image: `KEY=VALUE`")
-	fs.StringArrayVar(&f.contexts, "build-context", nil, "another context: `NAME=DIRECTORY`, docker-image://, oci-layout://, http(s)://")
+	fs.StringArrayVar(&f.contexts, "build-context", nil, "another context: `NAME=DIRECTORY`, docker-image://, oci-layout://, http(s)://, git")
 	fs.StringSliceVar(&o.Platforms, "platform", nil, "`platforms` to build for (default this machine's)")
 	fs.StringArrayVar(&f.secrets, "secret", nil, "secret: `id=ID[,src=FILE|env=NAME]`")
 	fs.StringArrayVar(&f.agents, "ssh", nil, "SSH agent: `default|ID[=SOCKET]`")
@@ -115,7 +118,7 @@ func (f *buildFlags) run(ctx context.Context) error {
 // parse turns the flags into options.
 func (f *buildFlags) parse() error {
 	o := &f.opt
-	o.Now = time.Now
+	o.Now, o.Stdin = time.Now, os.Stdin
 	var err error
 	if o.State == "" {
 		if o.State, err = build.DefaultState(); err != nil {

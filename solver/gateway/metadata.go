@@ -37,6 +37,21 @@ func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt
 			return nil, err
 		}
 		res.Image = imageResponse(img)
+	case "git":
+		md, err := c.opt.Sources.ResolveGit(ctx, op, opt.GitOpt != nil && opt.GitOpt.ReturnObject)
+		if err != nil {
+			return nil, err
+		}
+		res.Git = &sourceresolver.ResolveGitResponse{
+			Ref: md.Ref, Checksum: md.Object, CommitChecksum: md.Commit,
+			CommitObject: md.CommitObject, TagObject: md.TagObject,
+		}
+	case "http", "https":
+		d, err := c.opt.Sources.ResolveHTTP(ctx, op)
+		if err != nil {
+			return nil, err
+		}
+		res.HTTP = &sourceresolver.ResolveHTTPResponse{Digest: d.Blob.Digest, Filename: d.Name, LastModified: d.LastModified}
 	default:
 		return nil, fmt.Errorf("sources of the kind %s:// have no metadata here", scheme)
 	}

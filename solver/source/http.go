@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"net/url"
 	"path"
 	"strconv"
 	"time"
@@ -17,17 +18,38 @@ import (
 	"slipway/solver/tree"
 )
 
-// download is a file that was fetched.
-type download struct{ snapshot *solver.Snapshot }
+// Download is a file that was fetched.
+type Download struct {
+	snapshot *solver.Snapshot
+	// Blob is the content, Name what the file is called.
+	Blob tree.Blob
+	Name string
+	// LastModified is what the server says; nil if it does not.
+	LastModified *time.Time
+}
 
 // Digest implements [solver.Source].
-func (d *download) Digest() digest.Digest { return d.snapshot.Tree().ID() }
+func (d *Download) Digest() digest.Digest { return d.snapshot.Tree().ID() }
 
 // Fetch implements [solver.Source].
-func (d *download) Fetch(context.Context) (*solver.Snapshot, error) { return d.snapshot, nil }
+func (d *Download) Fetch(context.Context) (*solver.Snapshot, error) { return d.snapshot, nil }
 
-// http fetches a file.
-func (s *Sources) http(ctx context.Context, op *pb.SourceOp) (solver.Source, error) {
+// http fetches a file. It does so once per build.
+func (s *Sources) http(ctx context.Context, op *pb.SourceOp) (*Download, error) {
+	return s.downloads.get(sourceKey(op), func() (*Download, error) {
+		if b, ok := s.Uploads[op.Identifier]; ok {
+			return newDownload(op, b, &http.Response{})
+		}
+		return s.download(ctx, op)
+	})
+}
+
+// ResolveHTTP fetches a file and tells what is known of it.
+func (s *Sources) ResolveHTTP(ctx context.Context, op *pb.SourceOp) (*Download, error) {
+	return s.http(ctx, op)
+}
+
+func (s *Sources) download(ctx context.Context, op *pb.SourceOp) (*Download, error) {
 	if s.HTTP == nil {
 		return nil, errors.New("downloads are not allowed")
 	}
@@ -47,25 +69,32 @@ func (s *Sources) http(ctx context.Context, op *pb.SourceOp) (solver.Source, err
 	if err != nil {
 		return nil, err
 	}
+	return newDownload(op, b, resp)
+}
+
+func newDownload(op *pb.SourceOp, b tree.Blob, resp *http.Response) (*Download, error) {
 	if want := op.Attrs[pb.AttrHTTPChecksum]; want != "" && want != string(b.Digest) {
 		return nil, fmt.Errorf("digest mismatch %s: %s", b.Digest, want)
 	}
-	m, err := downloadMeta(op.Attrs, resp)
+	d := &Download{Blob: b, Name: downloadName(op, resp)}
+	m, err := downloadMeta(op.Attrs)
 	if err != nil {
 		return nil, err
 	}
-	root, err := tree.NewDir(tree.Meta{Mode: 0o755}, []tree.Entry{{Name: downloadName(op, resp), Node: tree.NewFile(m, b)}})
-	if err != nil {
-		return nil, err
-	}
-	return &download{solver.NewSnapshot(nil, nil).With(root)}, nil
-}
-
-func downloadMeta(attrs map[string]string, resp *http.Response) (tree.Meta, error) {
-	m := tree.Meta{Mode: 0o600, ModTime: time.Unix(0, 0).UTC()}
 	if t, err := http.ParseTime(resp.Header.Get("Last-Modified")); err == nil {
 		m.ModTime = t.UTC()
+		d.LastModified = &m.ModTime
 	}
+	root, err := tree.NewDir(tree.Meta{Mode: 0o755}, []tree.Entry{{Name: d.Name, Node: tree.NewFile(m, b)}})
+	if err != nil {
+		return nil, err
+	}
+	d.snapshot = solver.NewSnapshot(nil, nil).With(root)
+	return d, nil
+}
+
+func downloadMeta(attrs map[string]string) (tree.Meta, error) {
+	m := tree.Meta{Mode: 0o600, ModTime: time.Unix(0, 0).UTC()}
 	for _, f := range []struct {
 		key  string
 		base int
@@ -93,7 +122,11 @@ func downloadName(op *pb.SourceOp, resp *http.Response) string {
 			return name
 		}
 	}
-	if name := path.Base(resp.Request.URL.Path); name != "." && name != "/" {
+	u, err := url.Parse(op.Identifier)
+	if err != nil {
+		return "download"
+	}
+	if name := path.Base(u.Path); name != "." && name != "/" {
 		return name
 	}
 	return "download"

@@ -181,7 +181,7 @@ func (s *Sources) layer(ctx context.Context, base *solver.Snapshot, l v1.Layer, 
 	}
 	b := tree.Blob{Digest: digest.Digest(desc.Digest.String()), Size: desc.Size}
 	if !s.Store.Has(b) {
-		if err := s.download(l, b); err != nil {
+		if err := s.layerBlob(l, b); err != nil {
 			return nil, err
 		}
 	}
@@ -206,7 +206,7 @@ func (s *Sources) layer(ctx context.Context, base *solver.Snapshot, l v1.Layer, 
 	}), nil
 }
 
-func (s *Sources) download(l v1.Layer, want tree.Blob) error {
+func (s *Sources) layerBlob(l v1.Layer, want tree.Blob) error {
 	r, err := l.Compressed()
 	if err != nil {
 		return err

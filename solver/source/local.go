@@ -33,6 +33,9 @@ func (l *localSource) Fetch(context.Context) (*solver.Snapshot, error) { return 
 // local reads what a source selects of a directory. Files belong to root, as
 // those that BuildKit's clients send.
 func (s *Sources) local(ctx context.Context, name string, attrs map[string]string) (solver.Source, error) {
+	if n, ok := s.Trees[name]; ok {
+		return &localSource{solver.NewSnapshot(nil, nil).With(n)}, nil
+	}
 	dir, ok := s.Dirs[name]
 	if !ok {
 		return nil, fmt.Errorf("there is no directory %q for this build", name)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/moby/buildkit/solver/pb"
@@ -28,8 +29,24 @@ type Sources struct {
 	Layouts map[string]string
 	// Files remembers what files of Dirs hold; nil reads them each time.
 	Files *Index
-	// HTTP fetches files; nil refuses to.
+	// Trees are local sources that are no directories of the host. What a source
+	// selects of them does not matter: all of it is there.
+	Trees map[string]*tree.Node
+	// HTTP fetches files and git repositories; nil refuses to.
 	HTTP *http.Client
+	// Uploads are files that the client sends, by the URL that names them.
+	Uploads map[string]tree.Blob
+	// Temp is the directory of git repositories while their files are read.
+	Temp string
+	// Now is the time of files that git checks out.
+	Now func() time.Time
+	// Secrets that authorize downloads, and sockets of SSH agents, by id.
+	Secrets map[string][]byte
+	Agents  map[string]string
+
+	downloads known[*Download]
+	commits   known[*Git]
+	checkouts known[*gitCheckout]
 }
 
 // Open implements [solver.Sources].
@@ -44,6 +61,8 @@ func (s *Sources) Open(ctx context.Context, op *pb.SourceOp, p *pb.Platform) (so
 		return s.local(ctx, rest, op.Attrs)
 	case "http", "https":
 		return s.http(ctx, op)
+	case "git":
+		return s.git(ctx, op)
 	}
 	return nil, fmt.Errorf("sources of the kind %s:// cannot be opened", scheme)
 }

@@ -1,0 +1,86 @@
+package build
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/moby/buildkit/util/archiveutil"
+
+	"slipway/solver/tree"
+)
+
+const (
+	stdin      = "-"                        // names standard input
+	sniffed    = 1024                       // bytes that tell an archive
+	uploadURL  = "http://buildkit-session/" // where clients put what they send
+	maxFromIn  = 16 << 20                   // bytes of a Dockerfile on standard input
+	dockerfile = "Dockerfile"
+)
+
+// checkStdin refuses combinations that leave open what standard input is.
+func (o *Options) checkStdin() error {
+	switch {
+	case o.Context == stdin && o.File == stdin:
+		return errors.New("invalid argument: can't use stdin for both build context and dockerfile")
+	case (o.Context == stdin || o.File == stdin) && o.Stdin == nil:
+		return errors.New("there is no standard input")
+	}
+	return nil
+}
+
+// readStdin reads what comes on standard input: a Dockerfile, or a context as an
+// archive. Either is complete or an error.
+func (s *state) readStdin(ctx context.Context, o *Options, p *places) error {
+	if o.Context != stdin && o.File != stdin {
+		return nil
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.takeStdin(o, p) }()
+	select {
+	case err := <-done:
+		if err != nil {
+			return fmt.Errorf("standard input: %w", err)
+		}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err() // a terminal may never end; nothing uses p any more
+	}
+}
+
+func (s *state) takeStdin(o *Options, p *places) error {
+	in := bufio.NewReader(o.Stdin)
+	head, err := in.Peek(sniffed)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if o.Context == stdin && archiveutil.IsArchive(head) {
+		b, err := s.store.Put(in)
+		if err != nil {
+			return err
+		}
+		url := uploadURL + b.Digest.Encoded()
+		p.uploads = map[string]tree.Blob{url: b}
+		p.opts["context"] = url
+		return nil
+	}
+	if o.Context == stdin && o.File != "" {
+		return errors.New("ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles")
+	}
+	data, err := io.ReadAll(io.LimitReader(in, maxFromIn+1))
+	if err != nil {
+		return err
+	}
+	if len(data) > maxFromIn {
+		return fmt.Errorf("is neither an archive nor a Dockerfile: it has more than %d bytes", maxFromIn)
+	}
+	b, err := s.store.PutBytes(data)
+	if err != nil {
+		return err
+	}
+	dir, err := tree.NewDir(tree.Meta{Mode: 0o755}, []tree.Entry{{Name: dockerfile, Node: tree.NewFile(tree.Meta{Mode: 0o644}, b)}})
+	p.trees["dockerfile"] = dir
+	return err
+}

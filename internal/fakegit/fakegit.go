@@ -1,0 +1,216 @@
+// Package fakegit makes git repositories in memory and serves them over HTTP,
+// for tests that want no git program.
+package fakegit
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/filemode"
+	"github.com/go-git/go-git/v5/plumbing/format/pktline"
+	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
+	"github.com/go-git/go-git/v5/plumbing/transport"
+	"github.com/go-git/go-git/v5/plumbing/transport/server"
+	"github.com/go-git/go-git/v5/storage/memory"
+)
+
+// Server serves repositories.
+type Server struct {
+	URL string // without a slash at the end
+	// Auth is the Authorization header that requests must have; "" is any.
+	Auth string
+
+	repos map[string]*Repository // by path
+	packs int
+}
+
+// Start starts a server that ends with the test.
+func Start(t testing.TB) *Server {
+	s := &Server{repos: map[string]*Repository{}}
+	h := httptest.NewServer(http.HandlerFunc(s.serve))
+	t.Cleanup(h.Close)
+	s.URL = h.URL
+	return s
+}
+
+// Packs tells how often files were fetched.
+func (s *Server) Packs() int { return s.packs }
+
+// Repository is a repository whose HEAD is the branch main.
+type Repository struct {
+	URL string
+	t   testing.TB
+	sto *memory.Storage
+}
+
+// File is a file of a commit: its content, or the commit of a submodule.
+type File struct {
+	Mode filemode.FileMode // 0 is that of a regular file
+	Data string
+}
+
+// Repository makes an empty repository at a path.
+func (s *Server) Repository(t testing.TB, path string) *Repository {
+	r := &Repository{URL: s.URL + path, t: t, sto: memory.NewStorage()}
+	r.must(r.sto.SetReference(plumbing.NewSymbolicReference(plumbing.HEAD, "refs/heads/main")))
+	s.repos[path] = r
+	return r
+}
+
+func (r *Repository) must(err error) {
+	r.t.Helper()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+type encoder interface {
+	Encode(o plumbing.EncodedObject) error
+}
+
+func (r *Repository) store(e encoder) plumbing.Hash {
+	r.t.Helper()
+	o := r.sto.NewEncodedObject()
+	r.must(e.Encode(o))
+	hash, err := r.sto.SetEncodedObject(o)
+	r.must(err)
+	return hash
+}
+
+type blob string
+
+func (b blob) Encode(o plumbing.EncodedObject) error {
+	o.SetType(plumbing.BlobObject)
+	w, err := o.Writer()
+	if err == nil {
+		_, err = w.Write([]byte(b))
+	}
+	return err
+}
+
+// signature is who makes commits.
+func signature(at time.Time) object.Signature {
+	return object.Signature{Name: "tester", Email: "tester@example.com", When: at}
+}
+
+// Commit makes a commit without parents of these files and lets a ref name it.
+func (r *Repository) Commit(ref string, at time.Time, files map[string]File) string {
+	r.t.Helper()
+	c := &object.Commit{Author: signature(at), Committer: signature(at), Message: "files\n", TreeHash: r.tree(files)}
+	hash := r.store(c)
+	r.Ref(ref, hash.String())
+	return hash.String()
+}
+
+// Ref lets a ref name an object.
+func (r *Repository) Ref(ref, hash string) {
+	r.t.Helper()
+	r.must(r.sto.SetReference(plumbing.NewHashReference(plumbing.ReferenceName(ref), plumbing.NewHash(hash))))
+}
+
+// Tag makes an annotated tag of a commit.
+func (r *Repository) Tag(name, commit string) string {
+	r.t.Helper()
+	hash := r.store(&object.Tag{Name: name, Tagger: signature(time.Unix(0, 0)), Message: "tag\n", TargetType: plumbing.CommitObject, Target: plumbing.NewHash(commit)}).String()
+	r.Ref("refs/tags/"+name, hash)
+	return hash
+}
+
+func (r *Repository) tree(files map[string]File) plumbing.Hash {
+	r.t.Helper()
+	t := &object.Tree{}
+	dirs := map[string]map[string]File{}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		f := files[name]
+		if dir, rest, ok := strings.Cut(name, "/"); ok {
+			if dirs[dir] == nil {
+				dirs[dir] = map[string]File{}
+			}
+			dirs[dir][rest] = f
+			continue
+		}
+		e := object.TreeEntry{Name: name, Mode: f.Mode}
+		switch f.Mode {
+		case filemode.Submodule:
+			e.Hash = plumbing.NewHash(f.Data)
+		case filemode.Empty:
+			e.Mode = filemode.Regular
+			fallthrough
+		default:
+			e.Hash = r.store(blob(f.Data))
+		}
+		t.Entries = append(t.Entries, e)
+	}
+	for dir, below := range dirs {
+		t.Entries = append(t.Entries, object.TreeEntry{Name: dir, Mode: filemode.Dir, Hash: r.tree(below)})
+	}
+	slices.SortFunc(t.Entries, func(a, b object.TreeEntry) int { return strings.Compare(key(a), key(b)) })
+	return r.store(t)
+}
+
+// key orders entries as git does: directories as if their names ended with a
+// slash.
+func key(e object.TreeEntry) string {
+	if e.Mode == filemode.Dir {
+		return e.Name + "/"
+	}
+	return e.Name
+}
+
+func (s *Server) serve(w http.ResponseWriter, req *http.Request) {
+	if s.Auth != "" && req.Header.Get("Authorization") != s.Auth {
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	if err := s.answer(w, req); err != nil {
+		http.Error(w, err.Error(), http.StatusNotFound)
+	}
+}
+
+func (s *Server) answer(w http.ResponseWriter, req *http.Request) error {
+	path, refs := strings.CutSuffix(req.URL.Path, "/info/refs")
+	path = strings.TrimSuffix(path, "/git-upload-pack")
+	r, ok := s.repos[path]
+	if !ok {
+		return fmt.Errorf("no repository at %q", path)
+	}
+	ep, err := transport.NewEndpoint(r.URL)
+	if err != nil {
+		return err
+	}
+	session, err := server.NewServer(server.MapLoader{ep.String(): r.sto}).NewUploadPackSession(ep, nil)
+	if err != nil {
+		return err
+	}
+	if refs {
+		adv, err := session.AdvertisedReferencesContext(req.Context())
+		if err != nil {
+			return err
+		}
+		for name, hash := range adv.References {
+			if tag, err := object.GetTag(r.sto, hash); err == nil {
+				adv.Peeled[name] = tag.Target
+			}
+		}
+		adv.Prefix = [][]byte{[]byte("# service=git-upload-pack"), pktline.Flush}
+		return adv.Encode(w)
+	}
+	s.packs++
+	ask := packp.NewUploadPackRequest()
+	if err := ask.Decode(req.Body); err != nil {
+		return err
+	}
+	resp, err := session.UploadPack(req.Context(), ask)
+	if err != nil {
+		return err
+	}
+	return resp.Encode(w)
+}

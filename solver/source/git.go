@@ -1,0 +1,243 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/gitutil"
+	"github.com/opencontainers/go-digest"
+
+	"slipway/solver"
+)
+
+// gitOptions are what a git source selects.
+type gitOptions struct {
+	remote         string // URL
+	ref            string // branch, tag or commit; "" is the default branch
+	subdir         string // without slashes around it; "" is the root
+	checksum       string // what ref has to be, or its beginning; "" is anything
+	fetchByCommit  bool   // checksum is fetched without asking what ref is
+	skipSubmodules bool
+	commitTimes    bool   // files have the time of the commit
+	header, token  string // names of secrets
+	agent          string // id of an SSH agent
+	hosts          string // known hosts of SSH
+}
+
+// unsupported are attributes that ask for what only git itself does. Without
+// them the result would be another one.
+var unsupported = map[string]string{
+	pb.AttrGitBundle:                "reading git bundles",
+	pb.AttrGitCheckoutBundle:        "making git bundles",
+	pb.AttrGitSignatureVerifyPubKey: "checking signatures of git",
+}
+
+var hexDigits = regexp.MustCompile("^[a-fA-F0-9]+$")
+
+// parseGit reads the identifier and the attributes of a git source.
+func parseGit(op *pb.SourceOp) (*gitOptions, error) {
+	u, err := gitURL(strings.TrimPrefix(op.Identifier, "git://"))
+	if err != nil {
+		return nil, err
+	}
+	a := op.Attrs
+	o := &gitOptions{
+		remote: u.Remote, checksum: a[pb.AttrGitChecksum],
+		fetchByCommit:  a[pb.AttrGitFetchByCommit] == "true",
+		skipSubmodules: a[pb.AttrGitSkipSubmodules] == "true",
+		commitTimes:    a[pb.AttrGitMTime] == "commit",
+		header:         a[pb.AttrAuthHeaderSecret], token: a[pb.AttrAuthTokenSecret],
+		agent: a[pb.AttrMountSSHSock], hosts: a[pb.AttrKnownSSHHosts],
+	}
+	if u.Opts != nil {
+		o.ref, o.subdir = u.Opts.Ref, u.Opts.Subdir
+	}
+	if full := a[pb.AttrFullRemoteURL]; full != "" {
+		remote, err := gitURL(full)
+		if err != nil {
+			return nil, fmt.Errorf("failed to parse %s: %w", pb.AttrFullRemoteURL, err)
+		}
+		if !strings.EqualFold(u.Host, remote.Host) || repositoryPath(u) != repositoryPath(remote) {
+			return nil, errors.New(pb.AttrFullRemoteURL + " does not match source identifier")
+		}
+		o.remote = remote.Remote
+	}
+	for _, key := range slices.Sorted(maps.Keys(unsupported)) {
+		if v := a[key]; v != "" && v != "false" {
+			return nil, fmt.Errorf("%s needs BuildKit", unsupported[key])
+		}
+	}
+	return o, o.check(a[pb.AttrKeepGitDir] == "true")
+}
+
+// gitURL parses a URL that may lack its scheme.
+func gitURL(s string) (*gitutil.GitURL, error) {
+	if !gitutil.IsGitTransport(s) {
+		if scheme, _, ok := strings.Cut(s, "://"); ok {
+			return nil, fmt.Errorf("git over %s:// is not allowed", scheme)
+		}
+		s = "https://" + s
+	}
+	return gitutil.ParseURL(s)
+}
+
+// repositoryPath is the path as identifiers have it.
+func repositoryPath(u *gitutil.GitURL) string {
+	return strings.TrimSuffix(path.Join("/", u.Path), ".git")
+}
+
+func (o *gitOptions) check(keepGitDir bool) error {
+	switch full := len(o.checksum) == 40; {
+	case keepGitDir && o.subdir == "":
+		return errors.New("keeping the .git directory needs BuildKit: what it holds is up to the git program")
+	case strings.HasPrefix(o.ref, "-"):
+		return fmt.Errorf("invalid git ref %q", o.ref)
+	case o.checksum != "" && !hexDigits.MatchString(o.checksum):
+		return fmt.Errorf("invalid checksum %s for Git URL, expected hex commit hash", o.checksum)
+	case isCommit(o.ref) && !strings.HasPrefix(o.ref, o.checksum):
+		return fmt.Errorf("expected checksum to match %s, got %s", o.checksum, o.ref)
+	case o.fetchByCommit && !isCommit(o.ref) && o.checksum == "":
+		return errors.New("fetch-by-commit requires a checksum or a commit SHA ref")
+	case o.fetchByCommit && !isCommit(o.ref) && !full:
+		return fmt.Errorf("fetch-by-commit requires a full commit SHA checksum, got %q", o.checksum)
+	case gitutil.IsCommitSHA(o.ref) && !isCommit(o.ref):
+		return fmt.Errorf("%s is a SHA-256 commit: such repositories need BuildKit", o.ref)
+	}
+	return nil
+}
+
+// isCommit tells the full name of an object from names of branches and tags.
+func isCommit(ref string) bool { return len(ref) == 40 && plumbing.IsHash(ref) }
+
+// Git is a git repository at a commit.
+type Git struct {
+	s      *Sources
+	o      *gitOptions
+	ref    string // full name of what was asked for, or a hash
+	object string // what it names: a commit or an annotated tag
+	commit string // that the tag names; "" if object is a commit, or not known to be none
+}
+
+// Digest implements [solver.Source]: the commit and what is taken of it. Times
+// of files are not content.
+func (g *Git) Digest() digest.Digest {
+	commit := g.object
+	if g.commit != "" {
+		commit = g.commit
+	}
+	return digest.FromString(fmt.Sprintf("git %s %q %t %t", commit, g.o.subdir, g.o.skipSubmodules, g.o.commitTimes))
+}
+
+// Fetch implements [solver.Source].
+func (g *Git) Fetch(ctx context.Context) (*solver.Snapshot, error) {
+	c, err := g.checkout(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return solver.NewSnapshot(nil, nil).With(c.root), nil
+}
+
+// git finds out which commit a source names.
+func (s *Sources) git(ctx context.Context, op *pb.SourceOp) (*Git, error) {
+	if s.HTTP == nil {
+		return nil, errors.New("downloads are not allowed")
+	}
+	o, err := parseGit(op)
+	if err != nil {
+		return nil, err
+	}
+	return s.commits.get(sourceKey(op), func() (*Git, error) { return s.resolveGit(ctx, o) })
+}
+
+// sourceKey names a source with what is selected of it.
+func sourceKey(op *pb.SourceOp) string { return fmt.Sprintf("%s %q", op.Identifier, op.Attrs) }
+
+func (s *Sources) resolveGit(ctx context.Context, o *gitOptions) (*Git, error) {
+	g := &Git{s: s, o: o}
+	switch {
+	case isCommit(o.ref):
+		g.ref, g.object = o.ref, o.ref
+		return g, nil
+	case o.fetchByCommit:
+		g.ref, g.object = o.ref, o.checksum
+		return g, nil
+	}
+	session, err := s.gitSession(ctx, o, o.remote)
+	if err != nil {
+		return nil, err
+	}
+	err = g.lookup(session.refs)
+	return g, errors.Join(err, session.Close())
+}
+
+// lookup finds the ref among those of the remote: by its full name, as a branch,
+// or as a tag.
+func (g *Git) lookup(refs gitRefs) error {
+	ref := g.o.ref
+	if ref == "" {
+		if ref = refs.head; ref == "" {
+			return fmt.Errorf("could not find default branch for repository: %s", redacted(g.o.remote))
+		}
+	}
+	for _, name := range []string{
+		"refs/" + strings.TrimPrefix(ref, "refs/"),
+		"refs/heads/" + strings.TrimPrefix(ref, "refs/heads/"),
+		"refs/tags/" + strings.TrimPrefix(ref, "refs/tags/"),
+	} {
+		if hash, ok := refs.hashes[name]; ok {
+			g.ref, g.object, g.commit = name, hash.String(), refs.peeled[name]
+			return g.checkChecksum()
+		}
+	}
+	return fmt.Errorf("repository does not contain ref %s", ref)
+}
+
+func (g *Git) checkChecksum() error {
+	want, got := g.o.checksum, g.object
+	if strings.HasPrefix(g.object, want) || g.commit != "" && strings.HasPrefix(g.commit, want) {
+		return nil
+	}
+	if g.commit != "" {
+		got += " or " + g.commit
+	}
+	return fmt.Errorf("expected checksum to match %s, got %s", want, got)
+}
+
+// GitMetadata is what is known of a repository at a commit.
+type GitMetadata struct {
+	Ref    string // full name, or a hash
+	Object string // hash of what Ref names: a commit or an annotated tag
+	Commit string // hash of the commit if Object is a tag, else ""
+
+	CommitObject, TagObject []byte // as git stores them; only if they were asked for
+}
+
+// ResolveGit finds out which commit a git source names, and fetches it if the
+// objects are asked for.
+func (s *Sources) ResolveGit(ctx context.Context, op *pb.SourceOp, objects bool) (*GitMetadata, error) {
+	g, err := s.git(ctx, op)
+	if err != nil {
+		return nil, err
+	}
+	md := &GitMetadata{Ref: g.ref, Object: g.object, Commit: g.commit}
+	if !objects {
+		return md, nil
+	}
+	c, err := g.checkout(ctx)
+	if err != nil {
+		return nil, err
+	}
+	md.CommitObject, md.TagObject = c.commitObject, c.tagObject
+	if md.Commit = ""; c.tagObject != nil {
+		md.Commit = c.commit.Hash.String()
+	}
+	return md, nil
+}

@@ -1,0 +1,197 @@
+package source
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/format/packfile"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp/sideband"
+	"github.com/go-git/go-git/v5/plumbing/storer"
+	"github.com/go-git/go-git/v5/plumbing/transport"
+	gitproto "github.com/go-git/go-git/v5/plumbing/transport/git"
+	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
+	"github.com/moby/buildkit/util/urlutil"
+)
+
+// gitRefs are the refs of a remote.
+type gitRefs struct {
+	head   string // full name of the default branch; "" if there is none
+	hashes map[string]plumbing.Hash
+	peeled map[string]string // commits of annotated tags
+}
+
+// gitSession talks to a remote.
+type gitSession struct {
+	transport.UploadPackSession
+	remote string
+	adv    *packp.AdvRefs
+	refs   gitRefs
+}
+
+func redacted(remote string) string { return urlutil.RedactCredentials(remote) }
+
+// gitSession asks a remote what it has. It is the one of the options or one of
+// a submodule.
+func (s *Sources) gitSession(ctx context.Context, o *gitOptions, remote string) (*gitSession, error) {
+	ep, err := transport.NewEndpoint(remote)
+	if err != nil {
+		return nil, err
+	}
+	var client transport.Transport
+	var auth transport.AuthMethod
+	switch ep.Protocol {
+	case "http", "https":
+		client, auth = githttp.NewClient(s.HTTP), s.gitHeader(o, remote)
+	case "git":
+		client = gitproto.DefaultClient
+	case "ssh":
+		if auth, err = s.gitAgent(o, ep.User); err != nil {
+			return nil, fmt.Errorf("git over SSH: %w", err)
+		}
+		client = sshClient()
+	default:
+		return nil, fmt.Errorf("git over %s:// is not allowed", ep.Protocol)
+	}
+	session, err := client.NewUploadPackSession(ep, auth)
+	if err != nil {
+		return nil, fmt.Errorf("failed to fetch remote %s: %w", redacted(remote), err)
+	}
+	adv, err := session.AdvertisedReferencesContext(ctx)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("failed to fetch remote %s: %w", redacted(remote), err), session.Close())
+	}
+	return &gitSession{UploadPackSession: session, remote: remote, adv: adv, refs: advertised(adv)}, nil
+}
+
+func advertised(adv *packp.AdvRefs) gitRefs {
+	refs := gitRefs{hashes: adv.References, peeled: map[string]string{}}
+	for name, hash := range adv.Peeled {
+		refs.peeled[name] = hash.String()
+	}
+	for _, link := range adv.Capabilities.Get(capability.SymRef) {
+		if target, ok := strings.CutPrefix(link, "HEAD:"); ok {
+			refs.head = target
+		}
+	}
+	return refs
+}
+
+// fetch gets a commit or a tag with the files, and no history if the remote can
+// do that. Remotes that give nothing but their refs are asked for all of them.
+func (g *gitSession) fetch(ctx context.Context, hash plumbing.Hash, to storer.Storer) error {
+	caps := g.adv.Capabilities
+	shown := caps.Supports(capability.AllowReachableSHA1InWant) || caps.Supports("allow-any-sha1-in-want")
+	for _, h := range g.adv.References {
+		shown = shown || h == hash
+	}
+	wants, depth := []plumbing.Hash{hash}, 1
+	if !shown {
+		wants, depth = g.allRefs(), 0
+	}
+	if err := g.pack(ctx, wants, depth, to); err != nil {
+		return fmt.Errorf("failed to fetch remote %s: %w", redacted(g.remote), err)
+	}
+	if err := to.HasEncodedObject(hash); err != nil {
+		return fmt.Errorf("the repository %s has no commit %s", redacted(g.remote), hash)
+	}
+	return nil
+}
+
+func (g *gitSession) allRefs() []plumbing.Hash {
+	var all []plumbing.Hash
+	for _, h := range g.adv.References {
+		all = append(all, h)
+	}
+	slices.SortFunc(all, func(a, b plumbing.Hash) int { return strings.Compare(a.String(), b.String()) })
+	return slices.Compact(all)
+}
+
+func (g *gitSession) pack(ctx context.Context, wants []plumbing.Hash, depth int, to storer.Storer) (err error) {
+	req := packp.NewUploadPackRequestFromCapabilities(g.adv.Capabilities)
+	req.Wants = wants
+	set := []capability.Capability{capability.NoProgress}
+	if depth > 0 && g.adv.Capabilities.Supports(capability.Shallow) {
+		req.Depth = packp.DepthCommits(depth)
+		set = append(set, capability.Shallow)
+	}
+	for _, c := range set {
+		if g.adv.Capabilities.Supports(c) {
+			if err := req.Capabilities.Set(c); err != nil {
+				return err
+			}
+		}
+	}
+	resp, err := g.UploadPack(ctx, req)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, resp.Close()) }()
+	var r io.Reader = resp
+	switch {
+	case req.Capabilities.Supports(capability.Sideband64k):
+		r = sideband.NewDemuxer(sideband.Sideband64k, resp)
+	case req.Capabilities.Supports(capability.Sideband):
+		r = sideband.NewDemuxer(sideband.Sideband, resp)
+	}
+	return packfile.UpdateObjectStorage(to, r)
+}
+
+// gitHeader is the authorization that secrets give for a remote; nil if there is
+// none. Those of the host come first.
+func (s *Sources) gitHeader(o *gitOptions, remote string) transport.AuthMethod {
+	if !strings.HasPrefix(remote, tokenScope(o.remote)) {
+		return nil
+	}
+	u, err := url.Parse(remote)
+	if err != nil {
+		return nil
+	}
+	for _, suffix := range []string{"." + u.Host, ""} {
+		if v, ok := s.Secrets[o.header+suffix]; ok && o.header != "" {
+			return &gitHeader{host: u.Host, value: string(v)}
+		}
+		if v, ok := s.Secrets[o.token+suffix]; ok && o.token != "" {
+			basic := base64.StdEncoding.EncodeToString([]byte("x-access-token:" + string(v)))
+			return &gitHeader{host: u.Host, value: "basic " + basic}
+		}
+	}
+	return nil
+}
+
+// tokenScope is which remotes get the secrets of one: itself, and all of GitHub
+// for one of GitHub, so that submodules can be fetched.
+func tokenScope(remote string) string {
+	for _, host := range []string{"https://github.com/", "https://www.github.com/"} {
+		if strings.HasPrefix(remote, host) {
+			return host
+		}
+	}
+	return remote
+}
+
+// gitHeader is an Authorization header for one host.
+type gitHeader struct{ host, value string }
+
+// Name implements [transport.AuthMethod].
+func (h *gitHeader) Name() string { return "http-header" }
+
+// String implements [transport.AuthMethod]; it hides the secret.
+func (h *gitHeader) String() string { return h.Name() + " for " + h.host }
+
+// SetAuth implements [githttp.AuthMethod]. A host that the first one redirects
+// to gets nothing.
+func (h *gitHeader) SetAuth(r *http.Request) {
+	if r.URL.Host == h.host {
+		r.Header.Set("Authorization", h.value)
+	}
+}

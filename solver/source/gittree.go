@@ -1,0 +1,338 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/go-git/go-billy/v5/osfs"
+	"github.com/go-git/go-git/v5/config"
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/cache"
+	"github.com/go-git/go-git/v5/plumbing/filemode"
+	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/go-git/go-git/v5/storage/filesystem"
+
+	"slipway/solver/tree"
+)
+
+const (
+	maxGitDepth = 2048    // of directories, as git's core.maxTreeDepth
+	maxGitText  = 1 << 20 // bytes of links, .gitmodules and .gitattributes
+	largeObject = 8 << 20 // bytes from which on objects are not held in memory
+)
+
+// gitCheckout is what was fetched of a repository.
+type gitCheckout struct {
+	root                    *tree.Node
+	commit                  *object.Commit
+	commitObject, tagObject []byte
+}
+
+// checkout fetches the commit and reads its files. It does so once per build.
+func (g *Git) checkout(ctx context.Context) (*gitCheckout, error) {
+	key := fmt.Sprintf("%s %s %s", g.o.remote, g.object, g.Digest())
+	return g.s.checkouts.get(key, func() (*gitCheckout, error) { return g.fetchOnce(ctx) })
+}
+
+func (g *Git) fetchOnce(ctx context.Context) (*gitCheckout, error) {
+	r := &gitReader{s: g.s, o: g.o}
+	repo, err := r.repository(ctx, g.o.remote, plumbing.NewHash(g.object))
+	if err != nil {
+		return nil, err
+	}
+	defer repo.close()
+	c := &gitCheckout{}
+	if c.commit, c.tagObject, err = repo.peel(plumbing.NewHash(g.object)); err != nil {
+		return nil, err
+	}
+	if c.commitObject, err = repo.raw(plumbing.CommitObject, c.commit.Hash); err != nil {
+		return nil, err
+	}
+	if r.time = g.s.Now().UTC(); g.o.commitTimes {
+		r.time = c.commit.Committer.When.UTC()
+	}
+	if c.root, err = r.files(ctx, repo, c.commit); err != nil {
+		return nil, fmt.Errorf("%s: %w", redacted(g.o.remote), err)
+	}
+	return c, nil
+}
+
+// gitRepository is a repository that was fetched.
+type gitRepository struct {
+	*filesystem.Storage
+	remote string
+	dir    string
+}
+
+func (r *gitRepository) close() { _ = os.RemoveAll(r.dir) }
+
+// repository fetches a commit or a tag into a repository that lasts as long as
+// its files are read.
+func (r *gitReader) repository(ctx context.Context, remote string, hash plumbing.Hash) (*gitRepository, error) {
+	if err := os.MkdirAll(r.s.Temp, 0o700); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(r.s.Temp, "git-")
+	if err != nil {
+		return nil, err
+	}
+	storage := filesystem.NewStorageWithOptions(osfs.New(dir), cache.NewObjectLRUDefault(), filesystem.Options{LargeObjectThreshold: largeObject})
+	repo := &gitRepository{Storage: storage, remote: remote, dir: dir}
+	session, err := r.s.gitSession(ctx, r.o, remote)
+	if err == nil {
+		err = errors.Join(session.fetch(ctx, hash, storage), session.Close())
+	}
+	if err != nil {
+		repo.close()
+		return nil, err
+	}
+	return repo, nil
+}
+
+// peel returns the commit that a hash names, by way of tags or not, and the
+// first tag.
+func (r *gitRepository) peel(hash plumbing.Hash) (*object.Commit, []byte, error) {
+	var first []byte
+	for range maxLinksOfTags {
+		tag, err := object.GetTag(r, hash)
+		if errors.Is(err, plumbing.ErrObjectNotFound) {
+			commit, err := object.GetCommit(r, hash)
+			if err != nil {
+				return nil, nil, fmt.Errorf("commit %s: %w", hash, err)
+			}
+			return commit, first, nil
+		}
+		if err == nil && first == nil {
+			first, err = r.raw(plumbing.TagObject, hash)
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("tag %s: %w", hash, err)
+		}
+		hash = tag.Target
+	}
+	return nil, nil, fmt.Errorf("%s is a tag of too many tags", hash)
+}
+
+// maxLinksOfTags is how many tags may stand between a name and a commit.
+const maxLinksOfTags = 10
+
+// raw returns an object as git stores it.
+func (r *gitRepository) raw(kind plumbing.ObjectType, hash plumbing.Hash) ([]byte, error) {
+	o, err := r.EncodedObject(kind, hash)
+	if err != nil {
+		return nil, err
+	}
+	rd, err := o.Reader()
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(rd, maxGitText+1))
+	if len(data) > maxGitText {
+		err = fmt.Errorf("%s has more than %d bytes", hash, maxGitText)
+	}
+	return data, errors.Join(err, rd.Close())
+}
+
+// gitReader turns commits into files.
+type gitReader struct {
+	s    *Sources
+	o    *gitOptions
+	time time.Time // of all files
+}
+
+// gitModule is a repository whose files are read, and where they go.
+type gitModule struct {
+	*gitRepository
+	r       *gitReader
+	modules map[string]*config.Submodule // by path; read when the first is met
+	list    *plumbing.Hash               // of .gitmodules
+}
+
+// files reads the directory of a commit that the source selects.
+func (r *gitReader) files(ctx context.Context, repo *gitRepository, commit *object.Commit) (*tree.Node, error) {
+	root, err := r.module(ctx, repo, commit, r.o.subdir)
+	if err != nil {
+		return nil, err
+	}
+	var at string
+	for part := range strings.SplitSeq(r.o.subdir, "/") {
+		if part == "" {
+			continue
+		}
+		at = path.Join(at, part)
+		switch root = root.Child(part); {
+		case root == nil:
+			return nil, fmt.Errorf("invalid subdir %s: there is no %q", r.o.subdir, at)
+		case root.Kind() != tree.Dir:
+			return nil, fmt.Errorf("invalid subdir %s: git subpath %q contains non-directory %q", r.o.subdir, "/"+r.o.subdir, at)
+		}
+	}
+	return root, nil
+}
+
+// module reads a commit. With only, what does not lie on the way to it or below
+// it is left out.
+func (r *gitReader) module(ctx context.Context, repo *gitRepository, commit *object.Commit, only string) (*tree.Node, error) {
+	m := &gitModule{gitRepository: repo, r: r}
+	top, err := object.GetTree(repo, commit.TreeHash)
+	if err != nil {
+		return nil, err
+	}
+	if e, err := top.FindEntry(".gitmodules"); err == nil && e.Mode.IsRegular() {
+		m.list = &e.Hash
+	}
+	return m.directory(ctx, top, "", only)
+}
+
+func (m *gitModule) directory(ctx context.Context, t *object.Tree, at, only string) (*tree.Node, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if strings.Count(at, "/") > maxGitDepth {
+		return nil, fmt.Errorf("directories are more than %d deep", maxGitDepth)
+	}
+	first, rest, _ := strings.Cut(only, "/")
+	var entries []tree.Entry
+	for _, e := range t.Entries {
+		if first != "" && e.Name != first {
+			continue
+		}
+		if strings.EqualFold(e.Name, ".git") {
+			return nil, fmt.Errorf("invalid path %q", path.Join(at, e.Name))
+		}
+		n, err := m.entry(ctx, e, path.Join(at, e.Name), rest)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, tree.Entry{Name: e.Name, Node: n})
+	}
+	n, err := tree.NewDir(m.r.meta(0o755), entries)
+	if err != nil {
+		return nil, fmt.Errorf("directory %q: %w", at, err)
+	}
+	return n, nil
+}
+
+func (r *gitReader) meta(mode uint32) tree.Meta { return tree.Meta{Mode: mode, ModTime: r.time} }
+
+func (m *gitModule) entry(ctx context.Context, e object.TreeEntry, at, only string) (*tree.Node, error) {
+	switch e.Mode {
+	case filemode.Dir:
+		sub, err := object.GetTree(m, e.Hash)
+		if err != nil {
+			return nil, fmt.Errorf("directory %q: %w", at, err)
+		}
+		return m.directory(ctx, sub, at, only)
+	case filemode.Regular, filemode.Deprecated:
+		return m.file(e.Hash, at, 0o644)
+	case filemode.Executable:
+		return m.file(e.Hash, at, 0o755)
+	case filemode.Symlink:
+		target, err := m.raw(plumbing.BlobObject, e.Hash)
+		if err != nil {
+			return nil, fmt.Errorf("link %q: %w", at, err)
+		}
+		return tree.NewSymlink(m.r.meta(0o777), string(target)), nil
+	case filemode.Submodule:
+		if m.r.o.skipSubmodules {
+			return tree.NewDir(m.r.meta(0o755), nil)
+		}
+		n, err := m.submodule(ctx, e.Hash, at, only)
+		if err != nil {
+			return nil, fmt.Errorf("submodule %q: %w", at, err)
+		}
+		return n, nil
+	}
+	return nil, fmt.Errorf("%q has the unknown mode %s", at, e.Mode)
+}
+
+func (m *gitModule) file(hash plumbing.Hash, at string, mode uint32) (*tree.Node, error) {
+	b, err := m.blob(hash)
+	if err != nil {
+		return nil, fmt.Errorf("file %q: %w", at, err)
+	}
+	return tree.NewFile(m.r.meta(mode), b), nil
+}
+
+func (m *gitModule) blob(hash plumbing.Hash) (tree.Blob, error) {
+	o, err := object.GetBlob(m, hash)
+	if err != nil {
+		return tree.Blob{}, err
+	}
+	rd, err := o.Reader()
+	if err != nil {
+		return tree.Blob{}, err
+	}
+	b, err := m.r.s.Store.Put(rd)
+	return b, errors.Join(err, rd.Close())
+}
+
+// submodule fetches the commit of a submodule and reads its files. Unlike a
+// checkout by git there is no .git file: it would name a path of this machine.
+func (m *gitModule) submodule(ctx context.Context, commit plumbing.Hash, at, only string) (*tree.Node, error) {
+	remote, err := m.submoduleURL(at)
+	if err != nil {
+		return nil, err
+	}
+	repo, err := m.r.repository(ctx, remote, commit)
+	if err != nil {
+		return nil, err
+	}
+	defer repo.close()
+	c, err := object.GetCommit(repo, commit)
+	if err != nil {
+		return nil, err
+	}
+	return m.r.module(ctx, repo, c, only)
+}
+
+func (m *gitModule) submoduleURL(at string) (string, error) {
+	if m.modules == nil {
+		m.modules = map[string]*config.Submodule{}
+		if err := m.readModules(); err != nil {
+			return "", fmt.Errorf(".gitmodules: %w", err)
+		}
+	}
+	sub, ok := m.modules[at]
+	if !ok || sub.URL == "" {
+		return "", errors.New("no URL found in .gitmodules")
+	}
+	if !strings.HasPrefix(sub.URL, "./") && !strings.HasPrefix(sub.URL, "../") {
+		u, err := gitURL(sub.URL)
+		if err != nil {
+			return "", err
+		}
+		return u.Remote, nil
+	}
+	u, err := url.Parse(m.remote)
+	if err != nil {
+		return "", fmt.Errorf("%s is relative to %s: %w", sub.URL, redacted(m.remote), err)
+	}
+	u.Path = path.Join("/", u.Path, sub.URL)
+	return u.String(), nil
+}
+
+func (m *gitModule) readModules() error {
+	if m.list == nil {
+		return nil
+	}
+	text, err := m.raw(plumbing.BlobObject, *m.list)
+	if err != nil {
+		return err
+	}
+	list := config.NewModules()
+	if err := list.Unmarshal(text); err != nil {
+		return err
+	}
+	for _, s := range list.Submodules {
+		m.modules[path.Clean(s.Path)] = s
+	}
+	return nil
+}
