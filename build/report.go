@@ -27,7 +27,7 @@ func diagnostic(err error) *diag.Diagnostic {
 	}
 	var op *solver.Error
 	if errors.As(err, &op) {
-		for _, l := range op.Vertex.Locations {
+		for _, l := range op.Locations {
 			if r, ok := lines(l.Source, l.Ranges); ok {
 				return diag.Errorf(r, "%w", op)
 			}

@@ -152,6 +152,9 @@ func (r *Result) Snapshot(ctx context.Context) (*Snapshot, error) {
 type Error struct {
 	Vertex *Vertex
 	Err    error
+	// Locations are the places of the operation; of one that has none, as a
+	// download of ADD, those of what needed it first.
+	Locations []Location
 }
 
 func (e *Error) Error() string { return e.Vertex.Name() + ": " + e.Err.Error() }
@@ -163,9 +166,18 @@ func (e *Error) Unwrap() error { return e.Err }
 func (t *task) failed(err error) error {
 	var of *Error
 	if err == nil || errors.As(err, &of) {
-		return err
+		return t.located(err)
 	}
-	return &Error{Vertex: t.v, Err: err}
+	return &Error{Vertex: t.v, Err: err, Locations: t.v.Locations}
+}
+
+// located says where an error of an input comes from that has no place.
+func (t *task) located(err error) error {
+	var of *Error
+	if errors.As(err, &of) && len(of.Locations) == 0 && len(t.v.Locations) > 0 {
+		return &Error{Vertex: of.Vertex, Err: of.Err, Locations: t.v.Locations}
+	}
+	return err
 }
 
 func (t *task) keys(ctx context.Context) (Key, error) {
@@ -179,7 +191,7 @@ func (t *task) keys(ctx context.Context) (Key, error) {
 // when all that it needs is there.
 func (t *task) evaluate(ctx context.Context) (outs []*Snapshot, err error) {
 	if err := t.inputKeys(ctx); err != nil {
-		return nil, err
+		return nil, t.located(err)
 	}
 	end := func(bool, error) {}
 	if len(t.in) == 0 {
@@ -201,7 +213,7 @@ func (t *task) evaluate(ctx context.Context) (outs []*Snapshot, err error) {
 		}
 	}
 	if _, err := snapshots(ctx, t.in); err != nil {
-		return nil, err
+		return nil, t.located(err)
 	}
 	if err := t.b.slots.Acquire(ctx, 1); err != nil {
 		return nil, err

@@ -87,6 +87,7 @@ func (r *Repository) store(e encoder) plumbing.Hash {
 
 type blob string
 
+// Encode implements [encoder].
 func (b blob) Encode(o plumbing.EncodedObject) error {
 	o.SetType(plumbing.BlobObject)
 	w, err := o.Writer()
