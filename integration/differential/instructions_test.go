@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	theirs "github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	grammar "github.com/moby/buildkit/frontend/dockerfile/parser"
 
 	"slipway/diag"
@@ -109,7 +110,7 @@ func sameButHint(a, b string) bool {
 func typedByUs(content []byte) typedFile {
 	f, diags := parser.Parse(source.NewFile("Dockerfile", content))
 	if diags.Err() != nil {
-		return typedFailure(diags, directiveError.MatchString(diags[0].Message))
+		return typedFailure(diags, misplaced.MatchString(diags[0].Message))
 	}
 	d, diags := ours.Parse(f)
 	if diags.Err() != nil {
@@ -130,8 +131,8 @@ func typedByUs(content []byte) typedFile {
 	return out
 }
 
-// directiveError are the errors that upstream says a wrong line of.
-var directiveError = regexp.MustCompile(`^(only one .* parser directive can be used|invalid escape token)`)
+// misplaced are the errors that upstream says a wrong line of.
+var misplaced = regexp.MustCompile(`^(only one .* parser directive can be used|invalid escape token|dockerfile line greater than max allowed size)`)
 
 func typedFailure(list diag.List, unplaced bool) typedFile {
 	f := typedFile{Err: list[0].Message}
@@ -161,9 +162,9 @@ func ourCommand(c ours.Command) typed {
 func typedByThem(content []byte) typedFile {
 	res, err := grammar.Parse(bytes.NewReader(content))
 	if err != nil {
-		return theirFailure(err, directiveError.MatchString(err.Error()))
+		return theirFailure(err, misplaced.MatchString(err.Error()))
 	}
-	stages, args, err := theirs.Parse(res.AST, nil)
+	stages, args, err := theirs.Parse(res.AST, linter.New(&linter.Config{}))
 	if err != nil {
 		return theirFailure(err, false)
 	}
