@@ -252,6 +252,38 @@ func TestGitRefused(t *testing.T) {
 	}
 }
 
+// TestGitAttributes: what git would write with other bytes than it stores.
+func TestGitAttributes(t *testing.T) {
+	s := newSources(t)
+	r := fakegit.Start(t).Repository(t, "/r.git")
+	for i, tc := range []struct {
+		attributes, name, data string
+		want                   string // error; "" is none
+	}{
+		{"*.bat eol=crlf", "d/x.bat", "a\n", `file "d/x.bat": converting it as the attribute eol=crlf`},
+		{"*.bat eol=crlf", "d/x.bat", "a\r\n", ""},
+		{"*.bat eol=crlf", "d/x.sh", "a\n", ""},
+		{"*.png text=auto eol=crlf", "x.png", "\x00\n", ""},
+		{"* text=auto", "x", "a\n", ""},
+		{"*.lfs filter=lfs diff=lfs -text", "x.lfs", "version\n", ""},
+		{"# *.bat eol=crlf", "x.bat", "a\n", ""},
+		{"*.c ident", "x.c", "/* $Id$ */", "the attribute ident"},
+		{"*.c ident", "x.c", "int x;", ""},
+		{"d/*.txt working-tree-encoding=UTF-16", "d/x.txt", "a", "the attribute working-tree-encoding=UTF-16"},
+		{"[attr]dos eol=crlf\n*.ini dos", "x.ini", "a\n", "the attribute dos"},
+	} {
+		ref := fmt.Sprint("case", i)
+		r.Commit("refs/heads/"+ref, committed, map[string]fakegit.File{".gitattributes": {Data: tc.attributes + "\n"}, tc.name: {Data: tc.data}})
+		src, err := s.Open(t.Context(), gitOp(r.URL, "#"+ref), nil)
+		if err == nil {
+			_, err = src.Fetch(t.Context())
+		}
+		if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
+			t.Errorf("%s with %s %q: error %v, want %q", tc.attributes, tc.name, tc.data, err, tc.want)
+		}
+	}
+}
+
 // TestGitSecrets: those of the host come before others.
 func TestGitSecrets(t *testing.T) {
 	server := fakegit.Start(t)

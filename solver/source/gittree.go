@@ -153,6 +153,7 @@ type gitModule struct {
 	r       *gitReader
 	modules map[string]*config.Submodule // by path; read when the first is met
 	list    *plumbing.Hash               // of .gitmodules
+	rules   map[string][]gitRule         // of .gitattributes, by directory
 }
 
 // files reads the directory of a commit that the source selects.
@@ -180,7 +181,7 @@ func (r *gitReader) files(ctx context.Context, repo *gitRepository, commit *obje
 // module reads a commit. With only, what does not lie on the way to it or below
 // it is left out.
 func (r *gitReader) module(ctx context.Context, repo *gitRepository, commit *object.Commit, only string) (*tree.Node, error) {
-	m := &gitModule{gitRepository: repo, r: r}
+	m := &gitModule{gitRepository: repo, r: r, rules: map[string][]gitRule{}}
 	top, err := object.GetTree(repo, commit.TreeHash)
 	if err != nil {
 		return nil, err
@@ -197,6 +198,9 @@ func (m *gitModule) directory(ctx context.Context, t *object.Tree, at, only stri
 	}
 	if strings.Count(at, "/") > maxGitDepth {
 		return nil, fmt.Errorf("directories are more than %d deep", maxGitDepth)
+	}
+	if err := m.readRules(t, at); err != nil {
+		return nil, err
 	}
 	first, rest, _ := strings.Cut(only, "/")
 	var entries []tree.Entry
@@ -257,6 +261,9 @@ func (m *gitModule) file(hash plumbing.Hash, at string, mode uint32) (*tree.Node
 	b, err := m.blob(hash)
 	if err != nil {
 		return nil, fmt.Errorf("file %q: %w", at, err)
+	}
+	if err := m.checkRules(at, b); err != nil {
+		return nil, err
 	}
 	return tree.NewFile(m.r.meta(mode), b), nil
 }
