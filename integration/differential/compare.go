@@ -185,7 +185,7 @@ var allowed = regexp.MustCompile(` \([a-z]\S+ is [^()\n]*\)$`)
 
 // lacking is what ours puts before the error of a builder that lacks a
 // capability: the step that wants it. The place of the step is ours alone, too.
-var lacking = regexp.MustCompile(`^\[[^\n]*\S: requested `)
+var lacking = regexp.MustCompile(`^\[[^\n]*?: requested `)
 
 // inOrder sorts neighbours that upstream sends in any order: those about the
 // variables of one word, which it has in a map, and those about images, which it

@@ -14,10 +14,10 @@ import (
 // no header to say so, in builds that are made at random. It is better in text
 // or place, or one of several that upstream's scheduling chooses from.
 type Class struct {
-	Name string
-	Why  string
-	kind Kind // the only one that differs; a text with its place
-	fits func(theirs, ours fault) bool
+	Name  string
+	Why   string
+	kinds []Kind // nothing else differs
+	fits  func(theirs, ours fault) bool
 }
 
 // fault is an error with its places.
@@ -42,7 +42,7 @@ func (f fault) starts(prefixes ...string) bool {
 func Classes() []Class {
 	return []Class{
 		{
-			"no place", "upstream gives no place for a bad --from and for a bad SOURCE_DATE_EPOCH in the file", ErrorLocations,
+			"no place", "upstream gives no place for a bad --from and for a bad SOURCE_DATE_EPOCH in the file", []Kind{ErrorLocations},
 			func(theirs, ours fault) bool {
 				bad := theirs.starts("invalid stage index ", "variable expansion is not supported for --from, ", `failed to process "`,
 					"invalid SOURCE_DATE_EPOCH: ", "invalid context name ", "invalid response status ")
@@ -50,55 +50,50 @@ func Classes() []Class {
 			},
 		},
 		{
-			"file without a line", "upstream gives no line for images of mounts", ErrorLocations,
+			"file without a line", "upstream gives no line for images of mounts", []Kind{ErrorLocations},
 			func(theirs, ours fault) bool {
 				return len(theirs.places) == 1 && len(theirs.places[0].Ranges) == 0 && ours.located() &&
 					proto.Equal(theirs.places[0].Info, ours.places[0].Info)
 			},
 		},
 		{
-			"line before", "upstream counts the lines of directives and of long lines from 0", ErrorLocations,
+			"line before", "upstream counts the lines of directives and of long lines from 0", []Kind{ErrorLocations},
 			func(theirs, ours fault) bool {
 				bad := theirs.starts("invalid escape token ", "only one ", "dockerfile line greater than max allowed size")
 				return bad && theirs.located() && ours.located() && theirs.line() < ours.line()
 			},
 		},
 		{
-			"place given twice", "upstream gives the place of a bad --platform twice", ErrorLocations,
+			"place given twice", "upstream gives the place of a bad --platform twice", []Kind{ErrorLocations},
 			func(theirs, ours fault) bool {
 				return theirs.starts("failed to parse platform ") && len(theirs.places) == 2 && ours.located() &&
 					proto.Equal(theirs.places[0], theirs.places[1]) && proto.Equal(theirs.places[0], ours.places[0])
 			},
 		},
 		{
-			"first use of an image", "upstream gives any use of an image that cannot be looked up", ErrorLocations,
+			"first use of an image", "upstream gives any use of an image or context that cannot be looked up", []Kind{ErrorLocations},
 			func(theirs, ours fault) bool {
-				return theirs.located() && ours.located() && ours.line() < theirs.line() && lineNames(theirs) && lineNames(ours)
+				return theirs.text == ours.text && theirs.located() && ours.located() && ours.line() < theirs.line() && theirs.uses() && ours.uses()
 			},
 		},
 		{
-			"equally near", "of several names that are equally near upstream suggests any", ErrorText,
+			"equally near", "of several names that are equally near upstream suggests any", []Kind{ErrorText},
 			func(theirs, ours fault) bool {
 				a, b := suggestion.FindStringSubmatch(theirs.text), suggestion.FindStringSubmatch(ours.text)
 				return a != nil && b != nil && a[1] == b[1] && distance(a[2], a[3]) == distance(b[2], b[3])
 			},
 		},
 		{
-			"any bad name", "of several names that are no references upstream reports any", ErrorText,
-			func(theirs, ours fault) bool {
-				return theirs.starts(badName) && ours.starts(badName) && theirs.located() && ours.located()
-			},
+			"any bad name", "of several names that are no references upstream reports any, and before it sees one it may look images up and check them",
+			[]Kind{ErrorText, ErrorLocations, Warnings},
+			func(theirs, ours fault) bool { return theirs.starts(badName) && ours.starts(badName) && ours.located() },
 		},
 		{
-			"looked up beside a bad name", "upstream may look images up, and check them, before it sees a bad name; we read names first", Warnings,
-			func(theirs, ours fault) bool { return theirs.text == ours.text && ours.starts(badName) },
-		},
-		{
-			"cut off", "of several platforms, the one that fails first ends the checks of the others", Warnings,
+			"cut off", "of several platforms, the one that fails first ends the checks of the others", []Kind{Warnings},
 			func(theirs, ours fault) bool { return theirs.several && theirs.text == ours.text },
 		},
 		{
-			"what an option may be", "we add what the value of an option may be", ErrorText,
+			"what an option may be", "we add what the value of an option may be", []Kind{ErrorText},
 			func(theirs, ours fault) bool {
 				rest, ok := strings.CutPrefix(ours.text, theirs.text+" (")
 				return ok && strings.HasSuffix(rest, ")") && strings.Contains(rest, " is ") && len(ours.places) == 0
@@ -116,15 +111,15 @@ func distance(a, b string) int {
 	return levenshtein.Distance(strings.ToLower(a), strings.ToLower(b), nil)
 }
 
-// lineNames tells whether the place of an error is a line with the image that
-// the error begins with.
-func lineNames(f fault) bool {
-	image, _, ok := strings.Cut(f.text, ": ")
+// uses tells whether the place of an error is an instruction that names an image.
+func (f fault) uses() bool {
 	lines := strings.Split(string(f.places[0].Info.GetData()), "\n")
-	if i := int(f.line()) - 1; !ok || i < 0 || i >= len(lines) {
+	i := int(f.line()) - 1
+	if i < 0 || i >= len(lines) {
 		return false
 	}
-	return strings.Contains(strings.Join(lines[f.line()-1:f.places[0].Ranges[len(f.places[0].Ranges)-1].End.Line], "\n"), image)
+	keyword, _, _ := strings.Cut(strings.TrimSpace(lines[i]), " ")
+	return slices.Contains([]string{"FROM", "COPY", "RUN", "ADD"}, strings.ToUpper(keyword))
 }
 
 // classOf returns the class that a difference belongs to; nil if it has none.
@@ -145,10 +140,9 @@ func classOf(d Differences, theirs, ours *Record) *Class {
 // covers tells whether nothing else differs than the class is about.
 func (c Class) covers(d Differences) bool {
 	for k := range d {
-		if k != c.kind && (c.kind != ErrorText || k != ErrorLocations) {
+		if !slices.Contains(c.kinds, k) {
 			return false
 		}
 	}
-	_, differs := d[c.kind]
-	return differs
+	return len(d) > 0
 }

@@ -27,6 +27,10 @@ const config = `
 root = %[1]q
 insecure-entitlements = ["network.host", "security.insecure"]
 
+# By default all builders of a machine want the same socket.
+[otel]
+  socketPath = %[4]q
+
 [worker.oci]
   enabled = true
   networkMode = "host"
@@ -83,7 +87,7 @@ func (d *Daemon) start(ctx context.Context, buildkitd, registry string) error {
 	if err := os.Mkdir(tmp, 0o700); err != nil {
 		return err
 	}
-	content := fmt.Sprintf(config, filepath.Join(d.Dir, "buildkit"), registry, Registry)
+	content := fmt.Sprintf(config, filepath.Join(d.Dir, "buildkit"), registry, Registry, filepath.Join(d.Dir, "otel.sock"))
 	if err := os.WriteFile(toml, []byte(content), 0o600); err != nil {
 		return err
 	}
