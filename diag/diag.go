@@ -42,7 +42,16 @@ type Diagnostic struct {
 // message is simply one more location of the same fault.
 type Related struct {
 	Range   source.Range
+	Context source.Range // as of a Diagnostic
 	Message string
+}
+
+// Shown returns the range that clients are told.
+func (r *Related) Shown() source.Range {
+	if r.Context.IsZero() {
+		return r.Range
+	}
+	return r.Context
 }
 
 // Fix is a set of edits that mends what a diagnostic is about.

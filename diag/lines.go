@@ -42,7 +42,7 @@ func (d *Diagnostic) Lines() []LineSpan {
 	ranges := []source.Range{d.Shown()}
 	for _, r := range d.Related {
 		if r.Message == "" && r.Range.File == d.Shown().File {
-			ranges = append(ranges, r.Range)
+			ranges = append(ranges, r.Shown())
 		}
 	}
 	return Lines(ranges...)

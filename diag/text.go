@@ -91,7 +91,7 @@ func (p *textPrinter) diagnostic(d *Diagnostic) {
 			text = "also here"
 		}
 		p.head(r.Range, cyan, "note", printable(text))
-		p.excerpt(r.Range, source.Range{}, cyan)
+		p.excerpt(r.Range, r.Context, cyan)
 	}
 	if d.Detail != "" {
 		p.remark("note", d.Detail)

@@ -156,6 +156,8 @@ func TestErrorPlaces(t *testing.T) {
 		{"FROM a\nCOPPY x y\n", "dockerfile parse error on line 2: unknown instruction: COPPY (did you mean COPY?)", []int32{2}},
 		{"FROM a\nENV x=1 \\\n  y\n", "Syntax error - can't find = in \"y\". Must be of the form: name=value", []int32{2, 3}},
 		{"FROM a\nSTOPSIGNAL NO\n", "invalid signal: NO", []int32{2}},
+		{"FROM a AS s\nCOPY \\\n  --from=s x y\n", "circular dependency detected on stage: s", []int32{2, 3}},
+		{"FROM a\nEXPOSE 1 \\\n  80/x\n", "invalid port: \"80/x\": invalid proto: x", []int32{2, 3}},
 	} {
 		_, err := Build(context.Background(), fakegateway.New(tc.text, nil))
 		if err == nil || err.Error() != tc.want {

@@ -45,7 +45,7 @@ func (b *build) located(err error) error {
 	}
 	for _, rel := range d.Related {
 		if rel.Message == "" && !rel.Range.IsZero() {
-			err = b.withSource(err, rel.Range)
+			err = b.withSource(err, rel.Shown())
 		}
 	}
 	return err

@@ -57,7 +57,7 @@ func mergedRanges(err error) []*pb.Range {
 	places := []source.Range{d.Shown()}
 	for _, rel := range d.Related {
 		if rel.Message == "" {
-			places = append(places, rel.Range)
+			places = append(places, rel.Shown())
 		}
 	}
 	var list []*pb.Range

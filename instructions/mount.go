@@ -31,7 +31,7 @@ func parseMount(f *parser.Flag) (Mount, *diag.Diagnostic) {
 		if i := strings.IndexByte(value, '$'); i >= 0 && i < len(value)-1 {
 			return Mount{}, diag.Errorf(field.at(len(key)+1, len(field.text)), "'%s' doesn't support variable expansion, define alias stage instead", v.Key)
 		}
-		m.From = value
+		m.From, m.FromAt = value, field.at(len(key)+1, len(field.text))
 	}
 	return m, nil
 }

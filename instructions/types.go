@@ -102,7 +102,8 @@ type Run struct {
 // read by the plan, in order.
 type Mount struct {
 	Flag   *parser.Flag
-	From   string // "" without
+	From   string       // "" without
+	FromAt source.Range // of From's value
 	Fields []MountField
 }
 

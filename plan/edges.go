@@ -47,6 +47,7 @@ func edges(_ context.Context, b *builder) error {
 // place is what errors about images of --from point at.
 func (b *builder) bind(st *Stage, c instructions.Command, place source.Range) (boundCommand, *diag.Diagnostic) {
 	bound := boundCommand{Command: c}
+	var names []source.Range
 	switch c := c.(type) {
 	case *instructions.Copy:
 		if c.From.Value == "" {
@@ -56,7 +57,7 @@ func (b *builder) bind(st *Stage, c instructions.Command, place source.Range) (b
 		if d != nil {
 			return bound, d
 		}
-		bound.sources = []*Stage{src}
+		bound.sources, names = []*Stage{src}, []source.Range{c.From.Text.Range()}
 	case *instructions.Run:
 		for _, m := range c.Mounts {
 			from := m.From
@@ -68,13 +69,17 @@ func (b *builder) bind(st *Stage, c instructions.Command, place source.Range) (b
 				// Upstream: images of mounts have no place in the file.
 				src = implicit(from, source.Range{}, place)
 			}
-			bound.sources = append(bound.sources, src)
+			bound.sources, names = append(bound.sources, src), append(names, m.FromAt)
 		}
 	default: // reads no other stage
 	}
-	for _, src := range bound.sources {
-		st.Deps = append(st.Deps, Edge{To: src, By: c})
+	for i, src := range bound.sources {
+		st.Deps = append(st.Deps, Edge{To: src, By: c, At: names[i]})
 		if src.Syntax == nil && !b.has(src) {
+			src.named = names[i]
+			if src.named.File != place.File { // of a trigger
+				src.named = place
+			}
 			b.add(src)
 		}
 	}
@@ -175,9 +180,9 @@ func lastUse(st, of *Stage) Edge {
 
 // cycle words the error: one location per edge, in order.
 func cycle(st *Stage, used []Edge) *diag.Diagnostic {
-	d := diag.Errorf(used[0].By.Syntax().Rng, "circular dependency detected on stage: %s", st.Name)
+	d := diag.Errorf(used[0].At, "circular dependency detected on stage: %s", st.Name).In(used[0].By.Syntax().Rng)
 	for _, e := range used[1:] {
-		d.Related = append(d.Related, diag.Related{Range: e.By.Syntax().Rng})
+		d.Related = append(d.Related, diag.Related{Range: e.At, Context: e.By.Syntax().Rng})
 	}
 	return d
 }

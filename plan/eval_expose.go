@@ -9,7 +9,9 @@ import (
 
 	"slipway/diag"
 	"slipway/instructions"
+	"slipway/parser"
 	"slipway/shell"
+	"slipway/source"
 )
 
 // PortSpec is an argument of EXPOSE: [ip:][hostport[-range]:]port[-range][/proto].
@@ -21,6 +23,7 @@ type PortSpec struct {
 	Port        string // port or range
 	Proto       string // as written; "tcp" without
 	first, last int
+	at          int // Port's offset in Raw
 }
 
 // expose declares ports. Unlike elsewhere one variable may give several words.
@@ -41,7 +44,7 @@ func (e *evaluator) expose(c *instructions.Expose) *diag.Diagnostic {
 				err = spec.check()
 			}
 			if err != nil {
-				return diag.Errorf(w.Text.Range(), "%w", err)
+				return diag.Errorf(portPart(w, f.Text, err), "%w", err)
 			}
 			ports = append(ports, spec.Ports()...)
 			e.b.charge(32 * (spec.last - spec.first))
@@ -61,12 +64,32 @@ func (e *evaluator) expose(c *instructions.Expose) *diag.Diagnostic {
 	return nil
 }
 
+// portError is an error about a part of an argument.
+type portError struct {
+	text     string
+	from, to int // offsets in PortSpec.Raw
+}
+
+// Error implements error.
+func (e *portError) Error() string { return e.text }
+
+// portPart returns the range that an error is about: a part of the word if it is
+// written as it is read.
+func portPart(w parser.Word, raw string, err error) source.Range {
+	var e *portError
+	if errors.As(err, &e) && w.Text.String() == raw && e.from < e.to {
+		return w.Text.Slice(e.from, e.to).Range()
+	}
+	return w.Text.Range()
+}
+
 // parsePort cuts an argument into its parts.
 func parsePort(raw string) (PortSpec, error) {
 	s := PortSpec{Raw: raw}
 	parts := strings.Split(raw, ":")
 	n := len(parts)
 	s.Port = parts[n-1]
+	s.at = len(raw) - len(s.Port)
 	if n > 1 {
 		s.Host = parts[n-2]
 	}
@@ -82,7 +105,7 @@ func parsePort(raw string) (PortSpec, error) {
 		s.Proto = "tcp"
 	case "tcp", "udp", "sctp":
 	default:
-		return s, fmt.Errorf("invalid port: %q: invalid proto: %s", raw, s.Proto)
+		return s, &portError{fmt.Sprintf("invalid port: %q: invalid proto: %s", raw, s.Proto), len(raw) - len(s.Proto), len(raw)}
 	}
 	return s, nil
 }
@@ -93,23 +116,23 @@ func (s *PortSpec) check() error {
 	if strings.HasPrefix(ip, "[") {
 		host, _, err := net.SplitHostPort(ip + ":")
 		if err != nil {
-			return fmt.Errorf("invalid IP address %v: %w", ip, err)
+			return &portError{fmt.Sprintf("invalid IP address %v: %v", ip, err), 0, len(s.IP)}
 		}
 		ip = host
 	}
 	if ip != "" && net.ParseIP(ip) == nil {
-		return errors.New("invalid IP address: " + ip)
+		return &portError{"invalid IP address: " + ip, 0, len(s.IP)}
 	}
 	var ok bool
 	if s.first, s.last, ok = portRange(s.Port); !ok {
-		return errors.New("invalid containerPort: " + s.Port)
+		return &portError{"invalid containerPort: " + s.Port, s.at, s.at + len(s.Port)}
 	}
 	if s.Host == "" {
 		return nil
 	}
 	first, last, ok := portRange(s.Host)
 	if !ok {
-		return errors.New("invalid hostPort: " + s.Host)
+		return &portError{"invalid hostPort: " + s.Host, s.at - 1 - len(s.Host), s.at - 1}
 	}
 	// A single port may be offered on any of a range of host ports.
 	if last-first != s.last-s.first && s.last != s.first {

@@ -140,14 +140,13 @@ func (b *builder) bases() (todo []int, err error) {
 	return todo, nil
 }
 
-// baseError gives an error about the base of a stage of the file the base as its
-// place.
+// baseError gives an error about the base of a stage its name as its place.
 func (st *Stage) baseError(err error) error {
 	var d *diag.Diagnostic
-	if st.Syntax == nil || errors.As(err, &d) {
+	if errors.As(err, &d) {
 		return err
 	}
-	return diag.Errorf(st.Syntax.From.Base.Text.Range(), "%w", err)
+	return diag.Errorf(st.named, "%w", err)
 }
 
 // passOver notes that nothing needs the base of the stage so far. A trigger may

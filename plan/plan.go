@@ -90,7 +90,8 @@ type Stage struct {
 	passedOver int             // how often load found that nothing needs it yet
 	written    string          // the base's name before it was completed
 	ref        reference.Named // BaseName
-	asked      source.Range    // where errors about its base point
+	asked      source.Range    // the instruction that errors about its base are in
+	named      source.Range    // the base's name in it
 	origin     *Stage          // whose trigger names it; nil if the file does
 	loaded     bool
 	done       bool
@@ -116,6 +117,7 @@ type BaseStep struct {
 type Edge struct {
 	To *Stage
 	By instructions.Command
+	At source.Range // the stage's name in it
 }
 
 // Base is what a stage starts from: Scratch, *FromStage, *FromImage or

@@ -29,6 +29,7 @@ func stages(ctx context.Context, b *builder) error {
 			Context: &Paths{},
 			Place:   syntax.From.In.Rng,
 			asked:   syntax.From.In.Rng,
+			named:   syntax.From.Base.Text.Range(),
 		}
 		if d := b.expandFrom(st); d != nil {
 			return d.In(st.Place)
