@@ -3,7 +3,9 @@
 package fakegit
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -183,33 +185,57 @@ func (s *Server) answer(w http.ResponseWriter, req *http.Request) error {
 	if !ok {
 		return fmt.Errorf("no repository at %q", path)
 	}
-	ep, err := transport.NewEndpoint(r.URL)
-	if err != nil {
-		return err
-	}
-	session, err := server.NewServer(server.MapLoader{ep.String(): r.sto}).NewUploadPackSession(ep, nil)
-	if err != nil {
-		return err
-	}
 	if refs {
-		adv, err := session.AdvertisedReferencesContext(req.Context())
-		if err != nil {
-			return err
-		}
-		for name, hash := range adv.References {
-			if tag, err := object.GetTag(r.sto, hash); err == nil {
-				adv.Peeled[name] = tag.Target
-			}
-		}
-		adv.Prefix = [][]byte{[]byte("# service=git-upload-pack"), pktline.Flush}
-		return adv.Encode(w)
+		return r.advertise(req.Context(), w, []byte("# service=git-upload-pack"), pktline.Flush)
 	}
 	s.packs++
-	ask := packp.NewUploadPackRequest()
-	if err := ask.Decode(req.Body); err != nil {
+	return r.pack(req.Context(), req.Body, w)
+}
+
+// ServeUploadPack answers as git-upload-pack does that was started for a client.
+func (r *Repository) ServeUploadPack(ctx context.Context, c io.ReadWriter) error {
+	if err := r.advertise(ctx, c); err != nil {
 		return err
 	}
-	resp, err := session.UploadPack(req.Context(), ask)
+	return r.pack(ctx, c, c)
+}
+
+func (r *Repository) session() (transport.UploadPackSession, error) {
+	ep, err := transport.NewEndpoint(r.URL)
+	if err != nil {
+		return nil, err
+	}
+	return server.NewServer(server.MapLoader{ep.String(): r.sto}).NewUploadPackSession(ep, nil)
+}
+
+func (r *Repository) advertise(ctx context.Context, w io.Writer, prefix ...[]byte) error {
+	session, err := r.session()
+	if err != nil {
+		return err
+	}
+	adv, err := session.AdvertisedReferencesContext(ctx)
+	if err != nil {
+		return err
+	}
+	for name, hash := range adv.References {
+		if tag, err := object.GetTag(r.sto, hash); err == nil {
+			adv.Peeled[name] = tag.Target
+		}
+	}
+	adv.Prefix = prefix
+	return adv.Encode(w)
+}
+
+func (r *Repository) pack(ctx context.Context, ask io.Reader, w io.Writer) error {
+	session, err := r.session()
+	if err != nil {
+		return err
+	}
+	req := packp.NewUploadPackRequest()
+	if err := req.Decode(ask); err != nil {
+		return err
+	}
+	resp, err := session.UploadPack(ctx, req)
 	if err != nil {
 		return err
 	}

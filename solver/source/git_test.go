@@ -33,6 +33,9 @@ func newSources(t *testing.T) *Sources {
 // gitOp is a source as client/llb writes it.
 func gitOp(url, fragment string, attrs ...string) *pb.SourceOp {
 	_, id, _ := strings.Cut(url, "://")
+	if _, host, ok := strings.Cut(id, "@"); ok {
+		id = host
+	}
 	op := &pb.SourceOp{Identifier: "git://" + id + fragment, Attrs: map[string]string{
 		pb.AttrFullRemoteURL: url, pb.AttrAuthHeaderSecret: "GIT_AUTH_HEADER", pb.AttrAuthTokenSecret: "GIT_AUTH_TOKEN",
 	}}

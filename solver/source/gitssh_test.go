@@ -1,0 +1,156 @@
+package source
+
+import (
+	"crypto/ed25519"
+	"fmt"
+	"net"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/moby/buildkit/solver/pb"
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+	"golang.org/x/crypto/ssh/knownhosts"
+
+	"slipway/internal/fakegit"
+)
+
+func newKey(t *testing.T) (ed25519.PrivateKey, ssh.Signer) {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := ssh.NewSignerFromKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key, signer
+}
+
+// serveAgent serves an agent with a key and returns its socket.
+func serveAgent(t *testing.T, key ed25519.PrivateKey) string {
+	t.Helper()
+	ring := agent.NewKeyring()
+	if err := ring.Add(agent.AddedKey{PrivateKey: key}); err != nil {
+		t.Fatal(err)
+	}
+	socket := filepath.Join(t.TempDir(), "agent")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() { _ = agent.ServeAgent(ring, c) }()
+		}
+	}()
+	return socket
+}
+
+// serveSSH serves a repository to who has the key, and returns the address.
+func serveSSH(t *testing.T, r *fakegit.Repository, host ssh.Signer, user ssh.PublicKey) string {
+	t.Helper()
+	config := &ssh.ServerConfig{PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
+		if string(key.Marshal()) != string(user.Marshal()) {
+			return nil, fmt.Errorf("unknown key")
+		}
+		return nil, nil
+	}}
+	config.AddHostKey(host)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go serveLogin(t, r, c, config)
+		}
+	}()
+	return l.Addr().String()
+}
+
+func serveLogin(t *testing.T, r *fakegit.Repository, c net.Conn, config *ssh.ServerConfig) {
+	_, channels, requests, err := ssh.NewServerConn(c, config)
+	if err != nil {
+		c.Close()
+		return
+	}
+	go ssh.DiscardRequests(requests)
+	for ch := range channels {
+		channel, requests, err := ch.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			for req := range requests {
+				ok := req.Type == "exec" && strings.Contains(string(req.Payload), "git-upload-pack")
+				_ = req.Reply(ok, nil)
+				if ok {
+					go func() {
+						_ = r.ServeUploadPack(t.Context(), channel)
+						_, _ = channel.SendRequest("exit-status", false, []byte{0, 0, 0, 0})
+						channel.Close()
+					}()
+				}
+			}
+		}()
+	}
+}
+
+// TestGitSSH logs in with the key of an agent, to the host that is known only.
+func TestGitSSH(t *testing.T) {
+	r := fakegit.Start(t).Repository(t, "/r.git")
+	r.Commit("refs/heads/main", committed, one("x"))
+	key, user := newKey(t)
+	_, host := newKey(t)
+	_, other := newKey(t)
+	addr := serveSSH(t, r, host, user.PublicKey())
+	s := newSources(t)
+	s.Agents = map[string]string{"default": serveAgent(t, key)}
+	op := func(known ssh.Signer) *pb.SourceOp {
+		return gitOp("ssh://git@"+addr+"/r.git", "", pb.AttrMountSSHSock, "default",
+			pb.AttrKnownSSHHosts, knownhosts.Line([]string{addr}, known.PublicKey())+"\n")
+	}
+	if got, _ := fetched(t, s, op(host)); !slices.Equal(got, []string{"f file 644 x"}) {
+		t.Errorf("files %q", got)
+	}
+	if _, err := s.Open(t.Context(), op(other), nil); err == nil || !strings.Contains(err.Error(), "key mismatch") {
+		t.Errorf("a host with another key: error %v", err)
+	}
+	unknown := op(host)
+	unknown.Attrs[pb.AttrKnownSSHHosts] = ""
+	if _, err := s.Open(t.Context(), unknown, nil); err == nil || !strings.Contains(err.Error(), "no configured known hosts") {
+		t.Errorf("an unknown host: error %v", err)
+	}
+}
+
+// FuzzGitSource: whatever an identifier and .gitattributes say, it is read or an
+// error.
+func FuzzGitSource(f *testing.F) {
+	f.Add("git://example.com/a.git#ref:dir", "https://example.com/a.git", "*.bat eol=crlf\n[attr]x ident\n")
+	f.Add("git://file:///x", "git@host:a", "\"a b\" x=\n#")
+	f.Fuzz(func(t *testing.T, id, full, attributes string) {
+		o, err := parseGit(&pb.SourceOp{Identifier: id, Attrs: map[string]string{pb.AttrFullRemoteURL: full}})
+		if err == nil && o.remote == "" {
+			t.Errorf("%q has no remote", id)
+		}
+		for _, r := range parseRules(attributes) {
+			if r.pattern == "" || r.what == "" {
+				t.Errorf("rule %+v of %q", r, attributes)
+			}
+		}
+	})
+}
