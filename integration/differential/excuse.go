@@ -42,7 +42,8 @@ func (f fault) starts(prefixes ...string) bool {
 func Classes() []Class {
 	return []Class{
 		{
-			"no place", "upstream gives no place for a bad --from and for a bad SOURCE_DATE_EPOCH in the file", []Kind{ErrorLocations},
+			"no place", "upstream gives no place for a bad --from and for a bad SOURCE_DATE_EPOCH in the file",
+			[]Kind{ErrorLocations},
 			func(theirs, ours fault) bool {
 				bad := theirs.starts("invalid stage index ", "variable expansion is not supported for --from, ", `failed to process "`,
 					"invalid SOURCE_DATE_EPOCH: ", "invalid context name ", "invalid response status ")
@@ -50,34 +51,39 @@ func Classes() []Class {
 			},
 		},
 		{
-			"file without a line", "upstream gives no line for images of mounts", []Kind{ErrorLocations},
+			"file without a line", "upstream gives no line for images of mounts",
+			[]Kind{ErrorLocations},
 			func(theirs, ours fault) bool {
 				return len(theirs.places) == 1 && len(theirs.places[0].Ranges) == 0 && ours.located() &&
 					proto.Equal(theirs.places[0].Info, ours.places[0].Info)
 			},
 		},
 		{
-			"line before", "upstream counts the lines of directives and of long lines from 0", []Kind{ErrorLocations},
+			"line before", "upstream counts the lines of directives and of long lines from 0",
+			[]Kind{ErrorLocations},
 			func(theirs, ours fault) bool {
 				bad := theirs.starts("invalid escape token ", "only one ", "dockerfile line greater than max allowed size")
 				return bad && theirs.located() && ours.located() && theirs.line() < ours.line()
 			},
 		},
 		{
-			"place given twice", "upstream gives the place of a bad --platform twice", []Kind{ErrorLocations},
+			"place given twice", "upstream gives the place of a bad --platform twice",
+			[]Kind{ErrorLocations},
 			func(theirs, ours fault) bool {
 				return theirs.starts("failed to parse platform ") && len(theirs.places) == 2 && ours.located() &&
 					proto.Equal(theirs.places[0], theirs.places[1]) && proto.Equal(theirs.places[0], ours.places[0])
 			},
 		},
 		{
-			"first use of an image", "upstream gives any use of an image or context that cannot be looked up", []Kind{ErrorLocations},
+			"first use of an image", "upstream gives any use of an image or context that cannot be looked up",
+			[]Kind{ErrorLocations},
 			func(theirs, ours fault) bool {
 				return theirs.text == ours.text && theirs.located() && ours.located() && ours.line() < theirs.line() && theirs.uses() && ours.uses()
 			},
 		},
 		{
-			"equally near", "of several names that are equally near upstream suggests any", []Kind{ErrorText},
+			"equally near", "of several names that are equally near upstream suggests any",
+			[]Kind{ErrorText},
 			func(theirs, ours fault) bool {
 				a, b := suggestion.FindStringSubmatch(theirs.text), suggestion.FindStringSubmatch(ours.text)
 				return a != nil && b != nil && a[1] == b[1] && distance(a[2], a[3]) == distance(b[2], b[3])
@@ -89,11 +95,13 @@ func Classes() []Class {
 			func(theirs, ours fault) bool { return theirs.starts(badName) && ours.starts(badName) && ours.located() },
 		},
 		{
-			"cut off", "of several platforms, the one that fails first ends the checks of the others", []Kind{Warnings},
+			"cut off", "of several platforms, the one that fails first ends the checks of the others",
+			[]Kind{Warnings},
 			func(theirs, ours fault) bool { return theirs.several && theirs.text == ours.text },
 		},
 		{
-			"what an option may be", "we add what the value of an option may be", []Kind{ErrorText},
+			"what an option may be", "we add what the value of an option may be",
+			[]Kind{ErrorText},
 			func(theirs, ours fault) bool {
 				rest, ok := strings.CutPrefix(ours.text, theirs.text+" (")
 				return ok && strings.HasSuffix(rest, ")") && strings.Contains(rest, " is ") && len(ours.places) == 0

@@ -57,17 +57,11 @@ func Enter() error {
 func waitPassingSignals(cmd *exec.Cmd) error {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer close(signals)
 	defer signal.Stop(signals)
-	ctx, done := context.WithCancel(context.Background()) //nolint:forbidigo // this takes the place of main
-	defer done()
 	go func() {
-		for {
-			select {
-			case s := <-signals:
-				_ = cmd.Process.Signal(s)
-			case <-ctx.Done():
-				return
-			}
+		for s := range signals {
+			_ = cmd.Process.Signal(s)
 		}
 	}()
 	return cmd.Wait()

@@ -1,0 +1,125 @@
+package solver
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+)
+
+// definition marshals operations, each with the digests of those before as
+// inputs where it names them by number.
+func definition(t testing.TB, ops ...*pb.Op) *pb.Definition {
+	t.Helper()
+	def := &pb.Definition{}
+	var digests []string
+	for _, op := range ops {
+		for _, in := range op.Inputs {
+			if len(in.Digest) == 1 {
+				in.Digest = digests[in.Digest[0]-'0']
+			}
+		}
+		data, err := op.MarshalVT()
+		if err != nil {
+			t.Fatal(err)
+		}
+		def.Def = append(def.Def, data)
+		digests = append(digests, string(digest.FromBytes(data)))
+	}
+	return def
+}
+
+func from(id string) *pb.Op {
+	return &pb.Op{Op: &pb.Op_Source{Source: &pb.SourceOp{Identifier: id}}}
+}
+
+func result(of string) *pb.Op { return &pb.Op{Inputs: []*pb.Input{{Digest: of}}} }
+
+func file(in int64, actions ...*pb.FileAction) *pb.Op {
+	op := &pb.Op{Op: &pb.Op_File{File: &pb.FileOp{Actions: actions}}}
+	if in >= 0 {
+		op.Inputs = []*pb.Input{{Digest: string(rune('0' + in))}}
+	}
+	return op
+}
+
+func mkdir(in, out int64) *pb.FileAction {
+	return &pb.FileAction{Input: in, SecondaryInput: -1, Output: out, Action: &pb.FileAction_Mkdir{Mkdir: &pb.FileActionMkDir{Path: "/a"}}}
+}
+
+func run(mounts ...*pb.Mount) *pb.Op {
+	return &pb.Op{Op: &pb.Op_Exec{Exec: &pb.ExecOp{Meta: &pb.Meta{Args: []string{"x"}, Cwd: "/"}, Mounts: mounts}}}
+}
+
+func TestBadDefinitions(t *testing.T) {
+	missing := string(digest.FromString("missing"))
+	root := &pb.Mount{Dest: "/", Input: -1, Output: 0}
+	for _, tc := range []struct {
+		about string
+		def   *pb.Definition
+		want  string
+	}{
+		{"garbage", &pb.Definition{Def: [][]byte{{0xff}}}, "operation 0 of the definition: "},
+		{"no result", definition(t, from("local://x")), "the definition has no result"},
+		{"more behind the result", definition(t, from("local://x"), result("0"), from("local://y")), "the definition goes on after its result"},
+		{"two results", definition(t, from("local://x"), &pb.Op{Inputs: []*pb.Input{{}, {}}}), "the result of the definition has 2 inputs instead of one"},
+		{"missing input", definition(t, result(missing)), "input \"" + missing + "\" is not defined before it is used"},
+		{"input of itself", definition(t, &pb.Op{Inputs: []*pb.Input{{Digest: missing}}, Op: file(-1, mkdir(0, 0)).Op}, result("0")), "mkdir /a: input"},
+		{"output that is not there", definition(t, from("local://x"), &pb.Op{Inputs: []*pb.Input{{Digest: "0", Index: 1}}}), `input "local://x" has 1 outputs, not a number 1`},
+		{"no scheme", definition(t, from("x"), result("0")), `x: "x" is no source`},
+		{"no actions", definition(t, file(-1), result("0")), "there are no file actions"},
+		{"action on nothing", definition(t, file(-1, mkdir(5, 0)), result("0")), "mkdir /a: action 0 has input 5 of 0"},
+		{"empty action", definition(t, file(-1, &pb.FileAction{Input: -1, SecondaryInput: -1}), result("0")), "unknown file action"},
+		{"no root", definition(t, run(), result("0")), "x: the process has no root file system"},
+		{"mount of nothing", definition(t, run(root, &pb.Mount{Dest: "/m", Input: 3, Output: -1}), result("0")), "x: mount /m has input 3 of 0"},
+		{"one output twice", definition(t, run(root, &pb.Mount{Dest: "/m", Input: -1, Output: 0}), result("0")), "x: output 0 is made twice"},
+		{"merge of one", definition(t, &pb.Op{Op: &pb.Op_Merge{Merge: &pb.MergeOp{}}}, result("0")), "merge: merges less than two trees"},
+		{"diff of what is not there", definition(t, &pb.Op{Op: &pb.Op_Diff{Diff: &pb.DiffOp{Lower: &pb.LowerDiffInput{Input: 2}, Upper: &pb.UpperDiffInput{Input: -1}}}}, result("0")), "diff: has input 2 of 0"},
+		{"unknown operation", definition(t, &pb.Op{Op: &pb.Op_Passthrough{Passthrough: &pb.PassthroughOp{}}}, result("0")), "unknown operation"},
+	} {
+		_, err := Load(tc.def)
+		if err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: error %v, want %s", tc.about, err, tc.want)
+		}
+	}
+	if g, err := Load(nil); err != nil || g.Root.Vertex != nil {
+		t.Errorf("the empty definition: %v, %v", g, err)
+	}
+}
+
+// FuzzLoad: whatever the bytes, a definition is an error or a graph in which each
+// vertex comes after its inputs.
+func FuzzLoad(f *testing.F) {
+	st := llb.Image("busybox").Run(llb.Shlex("x"), llb.AddMount("/m", llb.Local("c"))).Root().
+		File(llb.Copy(llb.Git("https://example.com/x.git", "y"), "/*", "/z", &llb.CopyInfo{AllowWildcard: true}))
+	def, err := llb.Merge([]llb.State{st, llb.Diff(llb.Scratch(), st)}).Marshal(f.Context())
+	if err != nil {
+		f.Fatal(err)
+	}
+	data, err := def.ToPB().MarshalVT()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var def pb.Definition
+		if def.UnmarshalVT(data) != nil {
+			return
+		}
+		g, err := Load(&def)
+		if err != nil {
+			return
+		}
+		seen := map[*Vertex]bool{}
+		for _, v := range g.Vertices {
+			for _, in := range v.Inputs {
+				if !seen[in.Vertex] {
+					t.Errorf("%s comes before its input", v.Name())
+				}
+			}
+			seen[v] = true
+		}
+	})
+}
