@@ -39,7 +39,10 @@ func (f fault) starts(prefixes ...string) bool {
 }
 
 // Classes returns all classes.
-func Classes() []Class {
+func Classes() []Class { return slices.Concat(placed(), chosen()) }
+
+// placed are those in which ours has a place, or a better one.
+func placed() []Class {
 	return []Class{
 		{
 			"no place", "upstream gives no place for a bad --from and for a bad SOURCE_DATE_EPOCH in the file",
@@ -74,6 +77,13 @@ func Classes() []Class {
 					proto.Equal(theirs.places[0], theirs.places[1]) && proto.Equal(theirs.places[0], ours.places[0])
 			},
 		},
+	}
+}
+
+// chosen are those in which upstream says one of several things, as it happens,
+// and the one in which we say more.
+func chosen() []Class {
+	return []Class{
 		{
 			"first use of an image", "upstream gives any use of an image or context that cannot be looked up",
 			[]Kind{ErrorLocations},
