@@ -92,6 +92,13 @@ func chosen() []Class {
 			},
 		},
 		{
+			"any image", "of several images that cannot be looked up upstream reports any",
+			[]Kind{ErrorText, ErrorLocations, Warnings},
+			func(theirs, ours fault) bool {
+				return strings.Contains(theirs.text, noImage) && strings.Contains(ours.text, noImage) && ours.located()
+			},
+		},
+		{
 			"equally near", "of several names that are equally near upstream suggests any",
 			[]Kind{ErrorText},
 			func(theirs, ours fault) bool {
@@ -119,6 +126,9 @@ func chosen() []Class {
 		},
 	}
 }
+
+// noImage is in the error of an image that cannot be looked up.
+const noImage = ": failed to resolve source metadata for "
 
 // badName begins the error of a base that is no reference.
 const badName = "failed to parse stage name "
