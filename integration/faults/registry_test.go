@@ -120,6 +120,19 @@ func TestRegistry(t *testing.T) {
 	}
 }
 
+// TestSilentRegistry: a registry that takes the question and never answers ends
+// the build in the time that our frontend gives it.
+func TestSilentRegistry(t *testing.T) {
+	t.Parallel()
+	_, addr := newBadRegistry(t)
+	image := addr + "/silent:1"
+	_, err := builder.Build(within(t, 4*time.Minute), rig.Request{Dockerfile: "# syntax=" + rig.Ours + "\nFROM " + image + "\nCOPY . /\n"})
+	if err == nil || !strings.Contains(err.Error(), image) || !strings.Contains(err.Error(), "no answer") {
+		t.Fatalf("error %v", err)
+	}
+	wantLine(t, err, 2)
+}
+
 // wantLine checks which line of the Dockerfile an error is about.
 func wantLine(t *testing.T, err error, line int32) {
 	t.Helper()
