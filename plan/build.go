@@ -30,6 +30,7 @@ type builder struct {
 	opt      Options
 	expand   shell.Expander
 	byName   map[string]*Stage // last stage of that name
+	round    int               // of load, from 0
 	size     int               // counts towards maxSize
 	matching int               // counts towards maxMatching
 	reader   countedEnv

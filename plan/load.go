@@ -16,47 +16,52 @@ import (
 
 // load looks up the bases of all reachable stages at once, then adds the
 // ONBUILD triggers that they bring. Triggers may need further images, so this
-// repeats until nothing new is needed.
+// repeats until nothing new is needed; each round looks at what is new in it.
 //
 // Upstream: where all stages are evaluated, those that the target does not need
 // have no triggers.
 func load(ctx context.Context, b *builder) error {
-	for {
-		needed := b.markReachable()
-		if err := b.loadBases(ctx); err != nil {
+	fresh := b.reach([]*Stage{b.Target})
+	if b.opt.AllStages {
+		for _, st := range b.Stages {
+			st.Reachable = true
+		}
+	}
+	for list := b.Stages; ; list = fresh {
+		if err := b.loadBases(ctx, list); err != nil {
 			return err
 		}
-		more := false
-		for _, st := range needed {
+		var used []*Stage
+		for _, st := range fresh {
 			added, err := b.addTriggers(st)
 			if err != nil {
 				return err
 			}
-			more = more || added
+			used = append(used, added...)
 		}
-		if !more {
+		if len(used) == 0 {
 			return nil
 		}
+		fresh = b.reach(used)
+		b.round++
 	}
 }
 
 // maxLookups is how many bases are looked up at a time.
 const maxLookups = 64
 
-// loadBases looks up the bases that are needed and not known yet, in parallel.
-// Of several errors the one of the first stage is returned, but names that are
-// no reference come before everything that has to be looked up.
-func (b *builder) loadBases(ctx context.Context) error {
-	todo, err := b.bases()
+// loadBases looks up the bases of the stages that are needed and not known yet,
+// in parallel. Of several errors the one of the first stage is returned, but
+// names that are no reference come before everything that has to be looked up.
+func (b *builder) loadBases(ctx context.Context, list []*Stage) error {
+	todo, err := b.bases(list)
 	if err != nil {
 		return err
 	}
-	errs := make([]error, len(b.Stages))
-	var own []int // stages that look up their base
+	var own []*Stage // stages that look up their base
 	alike := map[baseKey]*Stage{}
 	var same [][2]*Stage // stages whose base is that of another one
-	for _, i := range todo {
-		st := b.Stages[i]
+	for _, st := range todo {
 		st.loaded = true
 		if st.Replaced == nil {
 			if st.BaseName == scratch {
@@ -70,16 +75,15 @@ func (b *builder) loadBases(ctx context.Context) error {
 			}
 			alike[key] = st
 		}
-		own = append(own, i)
+		own = append(own, st)
 	}
-	_ = inorder.Do(ctx, len(own), maxLookups, func(ctx context.Context, k int) error {
-		i := own[k]
-		errs[i] = b.loadBase(ctx, b.Stages[i])
+	errs := make([]error, len(own))
+	_ = inorder.Do(ctx, len(own), maxLookups, func(ctx context.Context, i int) error {
+		errs[i] = b.loadBase(ctx, own[i])
 		return errs[i]
 	}) // the error is in errs
 	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
-		st := b.Stages[i]
-		return at(st.asked, st.baseError(b.hinted(errs[i])))
+		return at(own[i].asked, own[i].baseError(b.hinted(errs[i])))
 	}
 	for _, s := range same {
 		s[0].takeBase(s[1])
@@ -116,9 +120,9 @@ func (st *Stage) takeBase(of *Stage) {
 }
 
 // bases parses the names of the bases that are not known yet, and returns the
-// indexes of the stages whose base is to be looked up.
-func (b *builder) bases() (todo []int, err error) {
-	for i, st := range b.Stages {
+// stages whose base is to be looked up.
+func (b *builder) bases(list []*Stage) (todo []*Stage, err error) {
+	for _, st := range list {
 		if _, inFile := st.Base.(*FromStage); inFile || st.loaded {
 			continue
 		}
@@ -129,12 +133,10 @@ func (b *builder) bases() (todo []int, err error) {
 			}
 			st.written, st.ref = st.BaseName, reference.TagNameOnly(ref)
 			st.BaseName = st.ref.String()
-			if !st.Reachable {
-				b.passOver(st)
-			}
+			b.passOver(st)
 		}
 		if st.Reachable {
-			todo = append(todo, i)
+			todo = append(todo, st)
 		}
 	}
 	return todo, nil
@@ -149,16 +151,19 @@ func (st *Stage) baseError(err error) error {
 	return diag.Errorf(st.named, "%w", err)
 }
 
-// passOver notes that nothing needs the base of the stage so far. A trigger may
-// need it later.
+// passOver notes in how many rounds nothing needed the base of the stage, if that
+// is over, or that nothing needs an implicit stage.
 //
-// Upstream: its name counts as a step of its own each time, and an image of
-// --from is never looked up again.
+// Upstream: the name of a base counts as a step of its own in each such round,
+// and an image of --from is never looked up again.
 func (b *builder) passOver(st *Stage) {
-	st.passedOver++
-	if st.Syntax == nil {
+	switch {
+	case !st.Reachable && st.Syntax == nil:
+		st.passedOver = 1
 		st.loaded, st.done = true, true
 		st.Base = &FromImage{Name: st.written, Ref: st.BaseName, Platform: b.Platform}
+	case st.Reachable && st.Syntax != nil:
+		st.passedOver = b.round
 	}
 }
 

@@ -10,16 +10,16 @@ import (
 )
 
 // addTriggers puts the ONBUILD triggers of a stage's base in front of its
-// instructions, once. It tells whether they use other stages or images.
+// instructions, once. It returns the stages and images that they use.
 //
 // Upstream: images of --from bring triggers, too. They are not run, but what
 // they use is looked up.
-func (b *builder) addTriggers(st *Stage) (bool, error) {
+func (b *builder) addTriggers(st *Stage) (used []*Stage, err error) {
 	if st.Replaced != nil {
 		st.Image.Config.OnBuild = nil
 	}
 	if st.onbuilt || st.Replaced != nil {
-		return false, nil
+		return nil, nil
 	}
 	st.onbuilt = true
 	triggers := st.Image.Config.OnBuild
@@ -33,15 +33,14 @@ func (b *builder) addTriggers(st *Stage) (bool, error) {
 	}
 	st.Image.Config.OnBuild = nil
 	if d := endless(st, triggers); d != nil {
-		return false, d
+		return nil, d
 	}
-	more := false
 	var commands []boundCommand
 	for _, t := range triggers {
 		first, last := st.Place.Lines()
 		b.charge(perTrigger + len(t) + perEntry*(last-first))
 		if d := b.tooLarge(st.Place); d != nil {
-			return false, d
+			return nil, d
 		}
 		c, d := parseTrigger(t)
 		if d == nil {
@@ -54,16 +53,16 @@ func (b *builder) addTriggers(st *Stage) (bool, error) {
 					src.origin = st
 				}
 			}
-			more = more || len(bound.sources) > 0
+			used = append(used, bound.sources...)
 		}
 		if d != nil {
-			return false, moved(d, st.asked)
+			return nil, moved(d, st.asked)
 		}
 	}
 	st.commands = append(commands, st.commands...)
 	st.triggers = len(commands)
 	st.Total += len(commands)
-	return more, nil
+	return used, nil
 }
 
 // endless tells whether the triggers of an image need the image itself, perhaps

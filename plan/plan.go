@@ -69,7 +69,7 @@ type Stage struct {
 	Deps     []Edge              // --from and mount sources, in order of use
 	Replaced NamedContext        // a named context of this name takes the stage's place
 
-	Reachable bool      // the target needs it
+	Reachable bool      // the target needs it, or all stages are wanted
 	Visits    []*Visit  // ONBUILD triggers first; filled for evaluated stages
 	Image     Image     // config after the last visit
 	BaseImage *Image    // config of the external base as found; nil for scratch
@@ -88,6 +88,7 @@ type Stage struct {
 	commands   []boundCommand
 	triggers   int
 	passedOver int             // how often load found that nothing needs it yet
+	needed     bool            // the target needs it
 	written    string          // the base's name before it was completed
 	ref        reference.Named // BaseName
 	asked      source.Range    // the instruction that errors about its base are in

@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"cmp"
 	"context"
+	"slices"
 
 	"slipway/diag"
 	"slipway/shell"
@@ -21,30 +23,22 @@ func target(_ context.Context, b *builder) error {
 	return nil
 }
 
-// markReachable marks what the target needs, through FROM and --from, or
-// everything if that is wanted. It returns what the target needs, in order.
-func (b *builder) markReachable() []*Stage {
-	for _, st := range b.Stages {
-		st.Reachable = false
-	}
-	todo := []*Stage{b.Target}
+// reach marks what the target needs, through FROM and --from, beginning with
+// these stages. It returns what was not needed before, in order.
+func (b *builder) reach(todo []*Stage) []*Stage {
+	var fresh []*Stage
 	for len(todo) > 0 {
 		st := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		if st.Reachable {
+		if st.needed {
 			continue
 		}
-		st.Reachable = true
+		st.needed, st.Reachable = true, true
+		fresh = append(fresh, st)
 		todo = append(todo, needs(st)...)
 	}
-	var needed []*Stage
-	for _, st := range b.Stages {
-		if st.Reachable {
-			needed = append(needed, st)
-		}
-		st.Reachable = st.Reachable || b.opt.AllStages
-	}
-	return needed
+	slices.SortFunc(fresh, func(a, b *Stage) int { return cmp.Compare(a.Index, b.Index) })
+	return fresh
 }
 
 // needs returns the stages that a stage reads directly.
