@@ -91,7 +91,7 @@ func judgeBuild(ctx context.Context, reference, build gateway.BuildFunc, b *gene
 	if err != nil {
 		return nil, err
 	}
-	o := &Outcome{Case: c, Platform: b.Platform, kinds: Kinds(), runs: runs}
+	o := &Outcome{Case: c, Platform: b.Platform, random: true, kinds: Kinds(), runs: runs}
 	if len(b.Files) > 0 {
 		// Triggers that need their own image never end upstream, and nothing stops
 		// it: where we refuse them, it is not asked.
