@@ -106,6 +106,14 @@ var shapes = []struct {
 	{name: "flag-long", text: filled("FROM scratch\nCOPY --chown=", "x", " a b\n")},
 	{name: "flag-unknown-long", text: filled("FROM scratch\nCOPY --", "x", " a b\n")},
 	{name: "keyword-long", text: filled("FROM scratch\n", "x", " a b\n")},
+	{name: "trigger-chain", text: func(n int) string { // each link is found in a round of its own
+		var b strings.Builder
+		b.WriteString("FROM scratch AS c0\n")
+		for i := 1; b.Len() < n; i++ {
+			fmt.Fprintf(&b, "FROM scratch AS p%[1]d\nONBUILD COPY --from=c%[2]d / /\nFROM p%[1]d AS c%[1]d\n", i, i-1)
+		}
+		return b.String()
+	}},
 	{name: "target-typo", text: counting("FROM scratch\n", "FROM scratch AS s%[1]d\n")},
 	{name: "from-typo-many", text: func(n int) string {
 		return counting("FROM scratch\n", "FROM scratch AS s%[1]d\n")(n) + "FROM nosuch:missing\n"
