@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
 
 	"slipway/solver/runner"
 	"slipway/solver/tree"
@@ -50,6 +51,9 @@ func (o *execOp) key(ctx context.Context, in []*Result) (Key, error) {
 		if !readsContent(m) {
 			if err := k.addInput(ctx, "mount "+m.Dest, in[m.Input]); err != nil {
 				return k, err
+			}
+			if m.Selector != "" {
+				k.add("source of mount "+m.Dest, digest.FromString(m.Selector))
 			}
 			continue
 		}

@@ -166,3 +166,30 @@ func TestRun(t *testing.T) {
 		t.Errorf("error %v, want %s", err, want)
 	}
 }
+
+// TestMountSource: two steps that differ only in what part of a tree they may
+// write to are two steps.
+func TestMountSource(t *testing.T) {
+	dir := files(t, map[string]string{"Dockerfile": "", "a/f": "1", "b/f": "2"})
+	seen := ""
+	m := newMachine(t, scripted(func(p *runner.Process, _ *tree.Editor) error {
+		for _, mount := range p.Mounts {
+			if mount.Target == "/m" {
+				seen += mount.Source
+			}
+		}
+		return nil
+	}))
+	for _, source := range []string{"a", "b"} {
+		text := "FROM scratch AS src\nCOPY a /a\nCOPY b /b\nFROM scratch\nRUN --mount=from=src,source=" + source + ",target=/m,rw x\n"
+		if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := m.build(dir, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if seen != "/a/b" {
+		t.Errorf("the steps saw %q", seen)
+	}
+}
