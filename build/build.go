@@ -22,6 +22,10 @@ import (
 	"slipway/solver/source"
 )
 
+// minParallel is how many operations run at once at least: most wait for
+// something else than a processor.
+const minParallel = 16
+
 // Run builds and writes the result.
 func Run(ctx context.Context, o Options) error {
 	p, err := o.places()
@@ -52,7 +56,7 @@ func Run(ctx context.Context, o Options) error {
 	b := solver.New(ctx, solver.Options{
 		Store: s.store, Cache: s.cache, Sources: sources, Runner: run,
 		Mounts:   s.mounts(&o),
-		Parallel: runtime.GOMAXPROCS(0), Now: o.Now, Events: progress.event,
+		Parallel: max(minParallel, runtime.GOMAXPROCS(0)), Now: o.Now, Events: progress.event,
 		Insecure: o.allows("security.insecure"), HostNetwork: o.allows("network.host"),
 	})
 	c := local.New(local.Options{

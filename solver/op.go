@@ -6,6 +6,7 @@ import (
 
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
 
 	"slipway/solver/tree"
 )
@@ -35,6 +36,23 @@ func (t *task) baseKey() (Key, error) {
 	d, err := operationDigest(t.v.Op)
 	k.add("operation", d)
 	return k, err
+}
+
+// ahead works out the inputs whose content is part of a key, and the keys of the
+// others, side by side: each may take long.
+func ahead(ctx context.Context, in []*Result, content func(i int64) bool) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for i, r := range in {
+		g.Go(func() (err error) {
+			if content(int64(i)) {
+				_, err = r.Snapshot(ctx)
+			} else {
+				_, err = r.Key(ctx)
+			}
+			return err
+		})
+	}
+	return g.Wait()
 }
 
 // addInput adds an input of which all matters, with how it came about.

@@ -44,6 +44,13 @@ func (o *execOp) key(ctx context.Context, in []*Result) (Key, error) {
 	if err != nil {
 		return k, err
 	}
+	read := map[int64]bool{}
+	for _, m := range o.op.Mounts {
+		read[inputOf(m)] = read[inputOf(m)] || readsContent(m)
+	}
+	if err := ahead(ctx, in, func(i int64) bool { return read[i] }); err != nil {
+		return k, err
+	}
 	for _, m := range o.op.Mounts {
 		if inputOf(m) < 0 {
 			continue

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,8 +29,12 @@ func (o *fileOp) key(ctx context.Context, in []*Result) (Key, error) {
 	if err != nil {
 		return k, err
 	}
+	changed := o.wholeInputs()
+	if err := ahead(ctx, in, func(i int64) bool { return !slices.Contains(changed, i) }); err != nil {
+		return k, err
+	}
 	whole := map[int64]bool{}
-	for _, i := range o.wholeInputs() {
+	for _, i := range changed {
 		if i < 0 || i >= int64(len(in)) || whole[i] {
 			continue
 		}

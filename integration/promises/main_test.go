@@ -1,0 +1,140 @@
+package promises
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/moby/buildkit/client"
+
+	"slipway/build"
+	"slipway/solver/runner/namespace"
+)
+
+func TestMain(m *testing.M) {
+	namespace.Main()
+	os.Exit(m.Run())
+}
+
+// files writes files into a directory.
+func files(t *testing.T, dir string, list map[string]string) {
+	t.Helper()
+	for name, data := range list {
+		name = filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(data), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// shell is the root of an image whose shell is interpreted.
+func shell() map[string]string {
+	list := map[string]string{}
+	for _, name := range []string{"sh", "cat", "sleep", "mkdir", "ls", "touch", "chmod"} {
+		list["base/bin/"+name] = ""
+	}
+	return list
+}
+
+// machine builds, and records how.
+type machine struct {
+	t    *testing.T
+	o    build.Options
+	told string // what --explain told
+
+	mu    sync.Mutex
+	steps map[string]step // of the last build
+}
+
+// step is what is recorded of a step.
+type step struct {
+	start, end time.Time
+	cached     bool
+}
+
+// newMachine is a machine that never built anything, with a context.
+func newMachine(t *testing.T, context map[string]string) *machine {
+	t.Helper()
+	m := &machine{t: t, o: build.Options{Context: t.TempDir(), State: t.TempDir(), Runner: "portable", Now: time.Now}}
+	m.o.Status = m.record
+	files(t, m.o.Context, shell())
+	files(t, m.o.Context, context)
+	return m
+}
+
+func (m *machine) record(s *client.SolveStatus) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, v := range s.Vertexes {
+		st := m.steps[v.Name]
+		if v.Started != nil {
+			st.start = *v.Started
+		}
+		if v.Completed != nil {
+			st.end = *v.Completed
+		}
+		st.cached = st.cached || v.Cached
+		m.steps[v.Name] = st
+	}
+}
+
+// build builds a Dockerfile and returns what is wrong as a user reads it.
+func (m *machine) build(dockerfile string) error {
+	m.t.Helper()
+	files(m.t, m.o.Context, map[string]string{"Dockerfile": dockerfile})
+	m.steps = map[string]step{}
+	var explained bytes.Buffer
+	m.o.Explain = &explained
+	err := build.Run(m.t.Context(), m.o)
+	m.told = explained.String()
+	return err
+}
+
+// mustBuild builds a Dockerfile and returns what it exports.
+func (m *machine) mustBuild(dockerfile string) string {
+	m.t.Helper()
+	dest := m.t.TempDir()
+	m.o.Outputs = []build.Output{{Type: "local", Dest: dest}}
+	if err := m.build(dockerfile); err != nil {
+		var text bytes.Buffer
+		_ = build.Report(&text, err, false)
+		m.t.Fatal(text.String())
+	}
+	return dest
+}
+
+// step returns what was recorded of the one step whose name has a text.
+func (m *machine) step(text string) step {
+	m.t.Helper()
+	var found []string
+	for name := range m.steps {
+		if strings.Contains(name, text) {
+			found = append(found, name)
+		}
+	}
+	if len(found) != 1 {
+		m.t.Fatalf("steps with %q: %q", text, found)
+	}
+	return m.steps[found[0]]
+}
+
+// ran returns the names of the steps that were neither sources nor cached, in
+// order.
+func (m *machine) ran() []string {
+	var list []string
+	for name, s := range m.steps {
+		if !s.cached && strings.HasPrefix(name, "[") && !strings.HasPrefix(name, "[internal]") && !strings.Contains(name, "FROM ") {
+			list = append(list, name)
+		}
+	}
+	slices.Sort(list)
+	return list
+}

@@ -1,0 +1,75 @@
+package promises
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// watch tells which files below a directory are opened: directories that are
+// listed end in a slash. The kernel watches, so nothing escapes.
+type watch struct {
+	t    *testing.T
+	fd   int
+	root string
+	dirs map[int32]string
+}
+
+func newWatch(t *testing.T, root string) *watch {
+	t.Helper()
+	fd, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	w := &watch{t: t, fd: fd, root: root, dirs: map[int32]string{}}
+	err = filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return err
+		}
+		id, err := unix.InotifyAddWatch(fd, name, unix.IN_OPEN)
+		rel, _ := filepath.Rel(root, name)
+		w.dirs[int32(id)] = rel
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.opened() // the walk itself
+	return w
+}
+
+// opened returns what was opened since it was last asked, sorted.
+func (w *watch) opened() []string {
+	w.t.Helper()
+	found := map[string]bool{}
+	buf := make([]byte, 1<<16)
+	for {
+		n, err := unix.Read(w.fd, buf)
+		if err == unix.EAGAIN {
+			return slices.Sorted(maps.Keys(found))
+		}
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for rest := buf[:n]; len(rest) > 0; {
+			id, mask := int32(binary.NativeEndian.Uint32(rest)), binary.NativeEndian.Uint32(rest[4:])
+			size := binary.NativeEndian.Uint32(rest[12:])
+			name := filepath.Join(w.dirs[id], string(bytes.TrimRight(rest[16:16+size], "\x00")))
+			rest = rest[16+size:]
+			if mask&unix.IN_Q_OVERFLOW != 0 {
+				w.t.Fatal("there were more events than the kernel keeps")
+			}
+			if mask&unix.IN_ISDIR != 0 {
+				name += "/"
+			}
+			found[name] = true
+		}
+	}
+}
