@@ -26,36 +26,63 @@ import (
 // something else than a processor.
 const minParallel = 16
 
+// Result is what a build tells besides what it wrote.
+type Result struct {
+	// Exported is what was written, by the keys of BuildKit's exporters:
+	// containerimage.digest, containerimage.config.digest, image.name.
+	Exported map[string]string
+	// Answer is the answer to Options.Call, by the keys of BuildKit's
+	// subrequests: result.json, result.txt, version.
+	Answer map[string][]byte
+}
+
 // Run builds and writes the result.
 func Run(ctx context.Context, o Options) error {
+	_, err := Build(ctx, o)
+	return err
+}
+
+// Build builds and writes the result, or asks the question that Options.Call is.
+func Build(ctx context.Context, o Options) (*Result, error) {
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
 	p, err := o.places()
 	if err != nil {
-		return err
+		return nil, err
+	}
+	if o.Builder != nil {
+		return buildOn(ctx, &o, p)
 	}
 	s, err := openState(&o)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	release, err := s.hold(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer release()
-	if err := s.readStdin(ctx, &o, p); err != nil {
-		return err
+	if err := p.readStdin(ctx, &o, stdinStore{s.store, p}); err != nil {
+		return nil, err
 	}
-	run, err := s.runner(ctx, &o)
+	return s.build(ctx, &o, p)
+}
+
+// build builds in this process.
+func (s *state) build(ctx context.Context, o *Options, p *places) (*Result, error) {
+	run, err := s.runner(ctx, o)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	sources := s.sources(&o, p)
+	sources := s.sources(o, p)
 	explain := &explainer{dir: filepath.Join(s.dir, "explain")}
-	progress := newProgress(&o, explain)
+	progress := newProgress(o, explain)
 	b := solver.New(ctx, solver.Options{
 		Store: s.store, Cache: s.cache, Sources: sources, Runner: run,
-		Mounts:   s.mounts(&o),
+		Mounts:   s.mounts(o),
 		Parallel: max(minParallel, runtime.GOMAXPROCS(0)), Now: o.Now, Events: progress.event,
 		Insecure: o.allows("security.insecure"), HostNetwork: o.allows("network.host"),
 	})
@@ -65,22 +92,26 @@ func Run(ctx context.Context, o Options) error {
 	})
 	res, err := frontend.Build(ctx, c)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	if o.Call != "" {
+		return &Result{Answer: res.Metadata}, nil
 	}
 	results, err := solve(ctx, res)
 	if o.Explain != nil {
 		err = errors.Join(err, explain.write(o.Explain))
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, g := range c.Graphs() {
 		b.Finish(g)
 	}
 	if err := s.files.Save(); err != nil {
-		return fmt.Errorf("state directory: %w", err)
+		return nil, fmt.Errorf("state directory: %w", err)
 	}
-	return s.write(ctx, &o, results)
+	exported, err := s.write(ctx, o, results)
+	return &Result{Exported: exported}, err
 }
 
 // solve works out the results, those of all platforms side by side.

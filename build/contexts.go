@@ -29,9 +29,6 @@ type places struct {
 // places finds the context, the Dockerfile and the named contexts.
 func (o *Options) places() (*places, error) {
 	p := &places{dirs: map[string]string{}, layouts: map[string]string{}, opts: o.frontend(), trees: map[string]*tree.Node{}}
-	if err := o.checkStdin(); err != nil {
-		return nil, err
-	}
 	switch {
 	case o.Context == stdin:
 		p.trees["context"] = tree.Empty() // unless it turns out to be an archive

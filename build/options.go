@@ -1,6 +1,7 @@
 package build
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -26,6 +27,16 @@ type Options struct {
 	Contexts  map[string]string // named contexts
 	Outputs   []Output          // none keeps the result in the cache only
 
+	// Call is the question that is asked about the Dockerfile in place of a
+	// build, such as frontend.lint; "" builds.
+	Call string
+	// Describe makes the digests of the image known even if no output is one.
+	Describe bool
+
+	CacheTo, CacheFrom []client.CacheOptionsEntry
+	Attests            map[string]string // attestations by type, as the frontend gets them; Builder only
+	Annotations        map[string]string // of the image, by the attributes of BuildKit's exporters: annotation-manifest.KEY
+
 	NoCache       bool
 	NoCacheFilter []string
 	Pull          bool
@@ -42,6 +53,8 @@ type Options struct {
 
 	Mirrors map[string]string // of registries: host → host that is asked instead
 
+	Builder *Builder // builds in place of this process; nil is here
+
 	State  string // directory of cache and results
 	Runner string // auto, namespace or portable
 	Now    func() time.Time
@@ -50,6 +63,46 @@ type Options struct {
 	Explain io.Writer
 	// Status is told how it goes, as BuildKit tells its clients; nil is fine.
 	Status func(*client.SolveStatus)
+}
+
+// Check tells what of the options contradicts another one, or what nothing can
+// do. [Build] checks them first.
+func (o *Options) Check() error {
+	if err := o.checkStdin(); err != nil {
+		return err
+	}
+	for _, out := range append([]Output{{}}, o.Outputs...) {
+		if _, err := imageNames(o, out); err != nil {
+			return err
+		}
+	}
+	if o.Builder != nil {
+		return o.checkBuilder()
+	}
+	return o.checkHere()
+}
+
+// checkHere refuses what only a BuildKit can do.
+func (o *Options) checkHere() error {
+	switch o.Runner {
+	case "", "auto", "namespace", "portable":
+	default:
+		return fmt.Errorf("unknown runner %q, there are auto, namespace and portable", o.Runner)
+	}
+	for _, out := range o.Outputs {
+		if err := out.checkHere(); err != nil {
+			return err
+		}
+	}
+	switch {
+	case len(o.Attests) > 0:
+		return errors.New("attestations can only be had of a BuildKit: --builder")
+	case len(o.CacheTo)+len(o.CacheFrom) > 0:
+		return errors.New("caches are exported and imported by a BuildKit: --builder; here they are in the state directory")
+	case o.CgroupParent != "":
+		return errors.New("a parent of control groups can only be had of a BuildKit: --builder")
+	}
+	return nil
 }
 
 // frontend returns the options as a frontend gets them.
@@ -65,7 +118,10 @@ func (o *Options) frontend() map[string]string {
 	}
 	set("target", o.Target)
 	set("platform", strings.Join(o.Platforms, ","))
-	set("force-network-mode", o.Network)
+	if o.Network != "default" {
+		set("force-network-mode", o.Network)
+	}
+	set("requestid", o.Call)
 	set("hostname", o.Hostname)
 	set("cgroup-parent", o.CgroupParent)
 	set("add-hosts", strings.Join(o.AddHosts, ","))
@@ -80,7 +136,7 @@ func (o *Options) frontend() map[string]string {
 	if o.Pull {
 		opts["image-resolve-mode"] = "pull"
 	}
-	for prefix, values := range map[string]map[string]string{"build-arg:": o.BuildArgs, "label:": o.Labels} {
+	for prefix, values := range map[string]map[string]string{"build-arg:": o.BuildArgs, "label:": o.Labels, "attest:": o.Attests} {
 		for k, v := range values {
 			opts[prefix+k] = v
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 
+	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/solver/pb"
 
@@ -16,6 +17,23 @@ import (
 // that it is about, if it is about any.
 func Report(w io.Writer, err error, color bool) error {
 	return diag.Text(w, diag.List{diagnostic(err)}, diag.TextOptions{Color: color})
+}
+
+// ReportWarnings writes the warnings of a build as people read them.
+func ReportWarnings(w io.Writer, warnings []client.VertexWarning, color bool) error {
+	var list diag.List
+	for i := range warnings {
+		v := &warnings[i]
+		d := &diag.Diagnostic{Severity: diag.Warning, Message: string(v.Short), URL: v.URL}
+		if r, ok := lines(v.SourceInfo, v.Range); ok {
+			d.Range = r
+		}
+		for _, line := range v.Detail {
+			d.Detail = string(line)
+		}
+		list = append(list, d)
+	}
+	return diag.Text(w, list, diag.TextOptions{Color: color})
 }
 
 // diagnostic finds the place of an error: what the frontend found in the file,

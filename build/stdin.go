@@ -31,14 +31,21 @@ func (o *Options) checkStdin() error {
 	return nil
 }
 
+// keeper takes what comes on standard input.
+type keeper interface {
+	// keepContext keeps an archive and returns the URL by which it is found.
+	keepContext(io.Reader) (url string, err error)
+	keepDockerfile(data []byte) error
+}
+
 // readStdin reads what comes on standard input: a Dockerfile, or a context as an
 // archive. Either is complete or an error.
-func (s *state) readStdin(ctx context.Context, o *Options, p *places) error {
+func (p *places) readStdin(ctx context.Context, o *Options, k keeper) error {
 	if o.Context != stdin && o.File != stdin {
 		return nil
 	}
 	done := make(chan error, 1)
-	go func() { done <- s.takeStdin(o, p) }()
+	go func() { done <- p.takeStdin(o, k) }()
 	select {
 	case err := <-done:
 		if err != nil {
@@ -50,21 +57,16 @@ func (s *state) readStdin(ctx context.Context, o *Options, p *places) error {
 	}
 }
 
-func (s *state) takeStdin(o *Options, p *places) error {
+func (p *places) takeStdin(o *Options, k keeper) error {
 	in := bufio.NewReader(o.Stdin)
 	head, err := in.Peek(sniffed)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
 	if o.Context == stdin && archiveutil.IsArchive(head) {
-		b, err := s.store.Put(in)
-		if err != nil {
-			return err
-		}
-		url := uploadURL + b.Digest.Encoded()
-		p.uploads = map[string]tree.Blob{url: b}
+		url, err := k.keepContext(in)
 		p.opts["context"] = url
-		return nil
+		return err
 	}
 	if o.Context == stdin && o.File != "" {
 		return errors.New("ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles")
@@ -76,11 +78,31 @@ func (s *state) takeStdin(o *Options, p *places) error {
 	if len(data) > maxFromIn {
 		return fmt.Errorf("is neither an archive nor a Dockerfile: it has more than %d bytes", maxFromIn)
 	}
-	b, err := s.store.PutBytes(data)
+	return k.keepDockerfile(data)
+}
+
+// stdinStore keeps standard input in the store.
+type stdinStore struct {
+	store *tree.Store
+	*places
+}
+
+func (k stdinStore) keepContext(r io.Reader) (string, error) {
+	b, err := k.store.Put(r)
+	if err != nil {
+		return "", err
+	}
+	url := uploadURL + b.Digest.Encoded()
+	k.uploads = map[string]tree.Blob{url: b}
+	return url, nil
+}
+
+func (k stdinStore) keepDockerfile(data []byte) error {
+	b, err := k.store.PutBytes(data)
 	if err != nil {
 		return err
 	}
 	dir, err := tree.NewDir(tree.Meta{Mode: 0o755}, []tree.Entry{{Name: dockerfile, Node: tree.NewFile(tree.Meta{Mode: 0o644}, b)}})
-	p.trees["dockerfile"] = dir
+	k.trees["dockerfile"] = dir
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/containerd/log"
 	"github.com/spf13/cobra"
 
 	"slipway/build"
@@ -24,6 +25,7 @@ const (
 
 func main() {
 	namespace.Main()
+	_ = log.SetLevel("error") // of what libraries write to standard error
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:])
 	stop()
@@ -47,6 +49,7 @@ func run(ctx context.Context, args []string) int {
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	var usage usageError
+	var found foundError
 	switch {
 	case err == nil:
 		return 0
@@ -56,14 +59,12 @@ func run(ctx context.Context, args []string) int {
 	case errors.As(err, &usage):
 		fmt.Fprintln(os.Stderr, "slipway:", err)
 		return exitUsage
+	case errors.As(err, &found):
+		fmt.Fprint(os.Stderr, err) // in the words of docker build, or nothing
+		return exitFailed
 	}
-	if err := build.Report(os.Stderr, err, isTerminal(os.Stderr)); err != nil {
+	if err := build.Report(os.Stderr, err, isColored(os.Stderr)); err != nil {
 		return exitFailed
 	}
 	return exitFailed
-}
-
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == ""
 }

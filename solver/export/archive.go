@@ -77,6 +77,7 @@ func (a *archive) layout(what partial.Describable, names []string) error {
 	if err != nil {
 		return err
 	}
+	d.ArtifactType = ""
 	idx := v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex}
 	for _, name := range names {
 		named := *d

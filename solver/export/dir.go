@@ -28,14 +28,14 @@ func WriteDir(dest string, n *tree.Node, s *tree.Store) error {
 	}
 	err = tree.WriteDir(tmp, n, s, tree.HostOptions{})
 	if err == nil {
-		err = move(tmp, dest)
+		err = Move(tmp, dest)
 	}
 	return errors.Join(err, os.RemoveAll(tmp))
 }
 
-// move moves a file to its place, and the entries of a directory into one that
+// Move moves a file to its place, and the entries of a directory into one that
 // is there.
-func move(from, to string) error {
+func Move(from, to string) error {
 	info, err := os.Lstat(from)
 	if err != nil {
 		return err
@@ -55,7 +55,7 @@ func move(from, to string) error {
 		return err
 	}
 	for _, d := range list {
-		if err := move(filepath.Join(from, d.Name()), filepath.Join(to, d.Name())); err != nil {
+		if err := Move(filepath.Join(from, d.Name()), filepath.Join(to, d.Name())); err != nil {
 			return err
 		}
 	}

@@ -25,6 +25,8 @@ type Result struct {
 	Config   []byte           // image config as JSON, without layers
 	Platform ocispecs.Platform
 	Created  *time.Time // SOURCE_DATE_EPOCH: nothing in the image is later
+
+	Annotations map[string]string // of the manifest
 }
 
 // Exporter makes images.
@@ -45,7 +47,7 @@ type image struct {
 // Image makes the image of a result.
 func (x *Exporter) Image(ctx context.Context, r Result) (v1.Image, error) {
 	img := &image{store: x.Store, layers: map[v1.Hash]ocispecs.Descriptor{}}
-	m := ocispecs.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispecs.MediaTypeImageManifest, Layers: []ocispecs.Descriptor{}}
+	m := ocispecs.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispecs.MediaTypeImageManifest, Layers: []ocispecs.Descriptor{}, Annotations: r.Annotations}
 	var diffIDs []digest.Digest
 	for _, l := range r.Snapshot.Layers() {
 		b, err := x.Layers.blob(ctx, l, r.Created)
@@ -178,19 +180,27 @@ func (b *blob) Compressed() (io.ReadCloser, error) {
 	return b.store.Open(tree.Blob{Digest: b.desc.Digest, Size: b.desc.Size})
 }
 
+// IndexEntry is an image of an index.
+type IndexEntry struct {
+	Image       v1.Image
+	Platform    ocispecs.Platform
+	Annotations map[string]string // of its descriptor
+}
+
 // Index makes an index of images, in their order.
-func Index(images []v1.Image, platforms []ocispecs.Platform) (v1.ImageIndex, error) {
-	m := v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex}
+func Index(entries []IndexEntry, annotations map[string]string) (v1.ImageIndex, error) {
+	m := v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Annotations: annotations}
 	x := &index{images: map[v1.Hash]v1.Image{}}
-	for i, img := range images {
-		d, err := partial.Descriptor(img)
+	for _, e := range entries {
+		d, err := partial.Descriptor(e.Image)
 		if err != nil {
 			return nil, err
 		}
-		p := platforms[i]
+		p := e.Platform
 		d.Platform = &v1.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion, OSFeatures: p.OSFeatures}
+		d.Annotations, d.ArtifactType = e.Annotations, ""
 		m.Manifests = append(m.Manifests, *d)
-		x.images[d.Digest] = img
+		x.images[d.Digest] = e.Image
 	}
 	var err error
 	x.raw, err = json.MarshalIndent(m, "", "  ")

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/subrequests"
+	"github.com/moby/buildkit/frontend/subrequests/lint"
+	"github.com/moby/buildkit/frontend/subrequests/outline"
+	"github.com/moby/buildkit/frontend/subrequests/targets"
+)
+
+// foundError is the outcome of a check that has found something: "" if warnings
+// have told it already.
+type foundError struct{ text string }
+
+func (e foundError) Error() string { return e.text }
+
+// parseCall is what is done in place of a build.
+func (f *buildFlags) parseCall(given flagSet) error {
+	if f.check {
+		if given.Changed("call") && f.call != "check" {
+			return fmt.Errorf("--check is --call=check, and there is --call=%s", f.call)
+		}
+		f.call = "check"
+	}
+	name, rest, _ := strings.Cut(f.call, ",")
+	for field := range strings.SplitSeq(rest, ",") {
+		k, v, _ := strings.Cut(field, "=")
+		var err error
+		switch k {
+		case "":
+		case "format":
+			if f.format = v; v != "json" && v != "text" {
+				err = errors.New("there are json and text")
+			}
+		case "ignorestatus":
+			f.ignoreStatus, err = strconv.ParseBool(v)
+		default:
+			err = errors.New("there are format and ignorestatus")
+		}
+		if err != nil {
+			return fmt.Errorf("--call %s: %s: %w", f.call, field, err)
+		}
+	}
+	switch name {
+	case "build", "":
+		return nil
+	case "check", "lint":
+		f.opt.Call = lint.RequestLint
+	case "outline":
+		f.opt.Call = outline.SubrequestsOutlineDefinition.Name
+	case "targets":
+		f.opt.Call = targets.SubrequestsTargetsDefinition.Name
+	case "subrequests.describe":
+		f.opt.Call = subrequests.RequestSubrequestsDescribe
+	default:
+		return fmt.Errorf("--call %s: there are build, check, outline and targets", name)
+	}
+	for _, flag := range []string{"output", "push", "iidfile", "quiet", "explain", "cache-to"} {
+		if given.Changed(flag) {
+			return fmt.Errorf("--%s is about an image, and --call=%s makes none", flag, name)
+		}
+	}
+	return nil
+}
+
+// answer prints the answer to --call, in the words of docker build.
+func (f *buildFlags) answer(w io.Writer, res map[string][]byte) error {
+	if f.format == "json" {
+		if _, err := fmt.Fprintln(w, string(res["result.json"])); err != nil {
+			return err
+		}
+		return f.outcome(res)
+	}
+	var err error
+	switch f.opt.Call {
+	case lint.RequestLint:
+		return f.printCheck(w, res)
+	case outline.SubrequestsOutlineDefinition.Name:
+		err = outline.PrintOutline(res["result.json"], w)
+	case targets.SubrequestsTargetsDefinition.Name:
+		err = targets.PrintTargets(res["result.json"], w)
+	default:
+		err = subrequests.PrintDescribe(res["result.json"], w)
+	}
+	return err
+}
+
+// printCheck prints what a check has found.
+func (f *buildFlags) printCheck(w io.Writer, res map[string][]byte) error {
+	var found lint.LintResults
+	if err := json.Unmarshal(res["result.json"], &found); err != nil {
+		return fmt.Errorf("answer to the check: %w", err)
+	}
+	var b bytes.Buffer
+	switch n := len(found.Warnings); {
+	case n == 1:
+		fmt.Fprintln(&b, "Check complete, 1 warning has been found!")
+	case n > 1:
+		fmt.Fprintf(&b, "Check complete, %d warnings have been found!\n", n)
+	case found.Error == nil:
+		fmt.Fprintln(&b, "Check complete, no warnings found.")
+	}
+	if err := found.PrintTo(&b, nil); err != nil {
+		return err
+	}
+	if found.Error != nil && len(found.Warnings) > 0 {
+		fmt.Fprintln(&b)
+	}
+	if _, err := w.Write(b.Bytes()); err != nil {
+		return err
+	}
+	if found.Error == nil {
+		return f.outcome(res)
+	}
+	b.Reset()
+	b.WriteString("ERROR: ")
+	found.PrintErrorTo(&b, nil)
+	return foundError{b.String()}
+}
+
+// outcome tells an answer that lists faults from one that lists none.
+func (f *buildFlags) outcome(res map[string][]byte) error {
+	if status := string(res["result.statuscode"]); status != "" && status != "0" && !f.ignoreStatus {
+		return foundError{}
+	}
+	return nil
+}

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/docker/go-units"
+
+	"slipway/build"
+)
+
+// parse turns the flags into options, and checks them.
+func (f *buildFlags) parse(given flagSet) error {
+	for _, part := range []func(flagSet) error{f.parseState, f.parseValues, f.parseSteps, f.parseOutputs, f.parseAttests, f.parseCall, f.parseProgress} {
+		if err := part(given); err != nil {
+			return err
+		}
+	}
+	return f.opt.Check()
+}
+
+// parseState is where the build happens.
+func (f *buildFlags) parseState(given flagSet) error {
+	o := &f.opt
+	o.Stdin = os.Stdin
+	if f.builder.Address != "" {
+		for _, name := range []string{"state", "runner", "mirror", "explain"} {
+			if given.Changed(name) {
+				return fmt.Errorf("--%s is for builds in this process, and has no meaning with --builder", name)
+			}
+		}
+		o.Builder = &f.builder
+		return f.tlsFiles()
+	}
+	for _, name := range []string{"tlscacert", "tlscert", "tlskey", "tlsdir", "tlsservername"} {
+		if given.Changed(name) {
+			return fmt.Errorf("--%s needs --builder tcp://HOST:PORT", name)
+		}
+	}
+	if o.State != "" {
+		return nil
+	}
+	var err error
+	o.State, err = build.DefaultState()
+	return err
+}
+
+// tlsFiles finds the files of --tlsdir, by the names that buildctl knows.
+func (f *buildFlags) tlsFiles() error {
+	if f.tlsDir == "" {
+		return nil
+	}
+	if f.builder.CACert != "" || f.builder.Cert != "" || f.builder.Key != "" {
+		return errors.New("--tlsdir names all files: leave out --tlscacert, --tlscert and --tlskey")
+	}
+	for _, file := range []struct {
+		dest  *string
+		names []string
+	}{
+		{&f.builder.CACert, []string{"ca.pem", "ca.crt"}},
+		{&f.builder.Cert, []string{"cert.pem", "tls.crt"}},
+		{&f.builder.Key, []string{"key.pem", "tls.key"}},
+	} {
+		i := slices.IndexFunc(file.names, func(name string) bool {
+			_, err := os.Stat(filepath.Join(f.tlsDir, name))
+			return err == nil
+		})
+		if i < 0 {
+			return fmt.Errorf("--tlsdir %s has no %s", f.tlsDir, strings.Join(file.names, " and no "))
+		}
+		*file.dest = filepath.Join(f.tlsDir, file.names[i])
+	}
+	return nil
+}
+
+// parseValues are pairs of names and values.
+func (f *buildFlags) parseValues(given flagSet) error {
+	o := &f.opt
+	o.BuildArgs = map[string]string{}
+	for _, a := range f.args {
+		k, v, ok := strings.Cut(a, "=")
+		if k == "" {
+			return fmt.Errorf("--build-arg %s is not KEY=VALUE", a)
+		}
+		if !ok {
+			if v, ok = os.LookupEnv(k); !ok {
+				continue // as docker build does
+			}
+		}
+		o.BuildArgs[k] = v
+	}
+	f.environment(given)
+	o.Labels = map[string]string{}
+	for _, l := range f.labels {
+		k, v, _ := strings.Cut(l, "=")
+		if k == "" {
+			return fmt.Errorf("--label %s is not KEY=VALUE", l)
+		}
+		o.Labels[k] = v
+	}
+	var err error
+	if o.Contexts, err = pairs("build-context", f.contexts); err != nil {
+		return err
+	}
+	if o.Mirrors, err = pairs("mirror", f.mirrors); err != nil {
+		return err
+	}
+	if o.Secrets, err = secrets(f.secrets); err != nil {
+		return err
+	}
+	if o.Annotations, err = annotations(f.annotations); err != nil {
+		return err
+	}
+	for _, c := range f.cacheTo {
+		list, err := build.ParseCache(c)
+		if err != nil {
+			return fmt.Errorf("--cache-to: %w", err)
+		}
+		o.CacheTo = append(o.CacheTo, list...)
+	}
+	for _, c := range f.cacheFrom {
+		list, err := build.ParseCache(c)
+		if err != nil {
+			return fmt.Errorf("--cache-from: %w", err)
+		}
+		o.CacheFrom = append(o.CacheFrom, list...)
+	}
+	return nil
+}
+
+// parseSteps is what steps run in.
+func (f *buildFlags) parseSteps(flagSet) error {
+	o := &f.opt
+	var err error
+	switch o.Network {
+	case "default", "none", "":
+	case "host":
+		o.Allow = append(o.Allow, "network.host") // asking for it allows it
+	default:
+		return fmt.Errorf("--network %s: there are default, none and host", o.Network)
+	}
+	if f.shmSize != "" {
+		if o.ShmSize, err = units.RAMInBytes(f.shmSize); err != nil {
+			return fmt.Errorf("--shm-size %s is not a size, such as 64m", f.shmSize)
+		}
+	}
+	for _, l := range o.Ulimits {
+		if _, err := units.ParseUlimit(l); err != nil {
+			return fmt.Errorf("--ulimit %s: %w", l, err)
+		}
+	}
+	for _, h := range f.hosts {
+		host, err := extraHost(h)
+		if err != nil {
+			return err
+		}
+		o.AddHosts = append(o.AddHosts, host)
+	}
+	o.Agents, err = agents(f.agents)
+	return err
+}
+
+// extraHost reads HOST:IP or HOST=IP, and returns the latter.
+func extraHost(value string) (string, error) {
+	host, ip, ok := strings.Cut(value, "=")
+	if !ok {
+		host, ip, _ = strings.Cut(value, ":")
+	}
+	if bare, ok := strings.CutPrefix(ip, "["); ok {
+		ip = strings.TrimSuffix(bare, "]")
+	}
+	if host == "" || net.ParseIP(ip) == nil {
+		return "", fmt.Errorf("--add-host %s is not HOST:IP, with an address such as 10.0.0.1 or ::1", value)
+	}
+	return host + "=" + ip, nil
+}
+
+// pairs splits values of the form KEY=VALUE.
+func pairs(flag string, list []string) (map[string]string, error) {
+	m := map[string]string{}
+	for _, s := range list {
+		k, v, ok := strings.Cut(s, "=")
+		if !ok || k == "" {
+			return nil, fmt.Errorf("--%s %s is not NAME=VALUE", flag, s)
+		}
+		m[k] = v
+	}
+	return m, nil
+}
