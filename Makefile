@@ -17,7 +17,7 @@ FUZZDIRS ?= parser instructions shell plan frontend ignore gitref diag source in
 INTEGRATION = ./integration/contained ./integration/rig ./integration/demo ./integration/daemon ./integration/clients ./integration/faults
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race fuzz golden lint fmt image size push integration parity conformance demo demo-buildkit bench bench-gateway check
+.PHONY: help build test race fuzz golden lint fmt image size push integration parity conformance demo demo-buildkit bench bench-gateway bench-build check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,5 +88,8 @@ bench-gateway: ## time a build with nothing to do, with our image, upstream's an
 
 bench: ## compare our speed and memory with upstream's (BENCH='-run REGEXP -count N')
 	go run ./integration/bench $(BENCH)
+
+bench-build: ## time slipway build beside buildkitd and buildah (root, Linux; BENCH='-run REGEXP -runs N')
+	go run ./integration/buildbench $(BENCH)
 
 check: lint conformance test fuzz ## everything that CI runs, and all of conformance

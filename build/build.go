@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"time"
 
@@ -22,9 +21,9 @@ import (
 	"slipway/solver/source"
 )
 
-// minParallel is how many operations run at once at least: most wait for
-// something else than a processor.
-const minParallel = 16
+// parallel is how many operations run at once: most wait for something else
+// than a processor, and BuildKit does not bound them at all.
+const parallel = 64
 
 // Result is what a build tells besides what it wrote.
 type Result struct {
@@ -83,7 +82,7 @@ func (s *state) build(ctx context.Context, o *Options, p *places) (*Result, erro
 	b := solver.New(ctx, solver.Options{
 		Store: s.store, Cache: s.cache, Sources: sources, Runner: run,
 		Mounts:   s.mounts(o),
-		Parallel: max(minParallel, runtime.GOMAXPROCS(0)), Now: o.Now, Events: progress.event,
+		Parallel: parallel, Now: o.Now, Events: progress.event,
 		Insecure: o.allows("security.insecure"), HostNetwork: o.allows("network.host"),
 	})
 	c := local.New(local.Options{

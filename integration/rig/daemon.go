@@ -127,6 +127,9 @@ func (d *Daemon) await(ctx context.Context) error {
 	}
 }
 
+// PID returns the id of buildkitd, as the caller sees it.
+func (d *Daemon) PID() int { return d.process.PID() }
+
 // Close stops the builder. It may be called more than once.
 func (d *Daemon) Close() error {
 	var err error

@@ -30,6 +30,7 @@ func extraPrograms() []program {
 		{Docker, "docker.io"},
 		{"dockerd", "docker.io"},
 		{"git", "git"},
+		{"buildah", "buildah"},
 	}
 }
 

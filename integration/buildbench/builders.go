@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"github.com/moby/buildkit/client"
+	"golang.org/x/sys/unix"
+
+	"slipway/integration/frontendimage"
+	"slipway/integration/rig"
+	"slipway/integration/toolbox"
+)
+
+// builder builds folders and keeps what it made.
+type builder interface {
+	name() string
+	about(ctx context.Context) string
+	state() string // the directory of all that it keeps
+	// empty removes all that it keeps.
+	empty(ctx context.Context) error
+	build(ctx context.Context, dir string) (usage, error)
+}
+
+func newBuilder(ctx context.Context, r *rig.Rig, name, output string) (builder, error) {
+	dir, err := r.TempDir(name)
+	if err != nil {
+		return nil, err
+	}
+	archive := ""
+	if output == "oci" {
+		archive = filepath.Join(dir, "image.tar")
+	}
+	switch name {
+	case "slipway":
+		return newSlipway(ctx, r, dir, archive)
+	case "buildkitd":
+		return &buildkitd{rig: r, archive: archive}, nil
+	case "buildah":
+		return newBuildah(ctx, r, dir, archive)
+	}
+	return nil, fmt.Errorf("unknown builder %q, there are slipway, buildkitd and buildah", name)
+}
+
+// slipway is slipway build of this repository.
+type slipway struct{ program, dir, registry, archive string }
+
+func newSlipway(ctx context.Context, r *rig.Rig, dir, archive string) (*slipway, error) {
+	root, err := toolbox.Root()
+	if err != nil {
+		return nil, err
+	}
+	s := &slipway{program: filepath.Join(dir, "slipway"), dir: filepath.Join(dir, "state"), registry: r.Addr, archive: archive}
+	args := append([]string{"build"}, frontendimage.BuildFlags()...)
+	cmd := exec.CommandContext(ctx, "go", append(args, "-o", s.program, "./cmd/slipway")...)
+	cmd.Dir, cmd.Stderr = root, os.Stderr
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("compile slipway: %w", err)
+	}
+	return s, nil
+}
+
+func (s *slipway) name() string { return "slipway" }
+
+func (s *slipway) about(context.Context) string { return "slipway build, namespace runner" }
+
+func (s *slipway) state() string { return s.dir }
+
+func (s *slipway) empty(context.Context) error { return os.RemoveAll(s.dir) }
+
+func (s *slipway) build(ctx context.Context, dir string) (usage, error) {
+	args := []string{s.program, "build", "--state", s.dir, "--runner", "namespace", "--progress", "plain", "--mirror", "docker.io=" + s.registry}
+	if s.archive != "" {
+		args = append(args, "--output", "type=oci,dest="+s.archive)
+	}
+	return measureProgram(ctx, dir, nil, append(args, ".")...)
+}
+
+// buildkitd is the builder of the rig, through its own client program.
+type buildkitd struct {
+	rig     *rig.Rig
+	archive string
+}
+
+func (b *buildkitd) name() string { return "buildkitd" }
+
+func (b *buildkitd) about(ctx context.Context) string {
+	info, err := b.rig.Client.Info(ctx)
+	if err != nil {
+		return err.Error()
+	}
+	return "buildctl with a running buildkitd " + info.BuildkitVersion.Version + ", dockerfile.v0 built in, OCI worker, overlay"
+}
+
+func (b *buildkitd) state() string { return filepath.Join(b.rig.Daemon.Dir, "buildkit") }
+
+func (b *buildkitd) empty(ctx context.Context) error {
+	return b.rig.Client.Prune(ctx, nil, client.PruneAll)
+}
+
+func (b *buildkitd) build(ctx context.Context, dir string) (usage, error) {
+	proc := "/proc/" + strconv.Itoa(b.rig.PID())
+	if err := os.WriteFile(proc+"/clear_refs", []byte("5"), 0); err != nil { // its peak begins anew
+		return usage{}, err
+	}
+	args := []string{
+		b.rig.Buildctl, "--addr", b.rig.Socket, "build", "--progress", "plain",
+		"--frontend", "dockerfile.v0", "--local", "context=.", "--local", "dockerfile=.",
+	}
+	if b.archive != "" {
+		args = append(args, "--output", "type=oci,dest="+b.archive)
+	}
+	u, err := measureProgram(ctx, dir, nil, args...)
+	if err != nil {
+		return u, err
+	}
+	status, err := os.ReadFile(proc + "/status")
+	if err != nil {
+		return u, err
+	}
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	var kb int64
+	if _, err := fmt.Sscan(rest, &kb); err != nil {
+		return u, fmt.Errorf("memory of buildkitd: %w", err)
+	}
+	u.memory += kb << 10
+	return u, nil
+}
+
+// buildah is the distribution's.
+type buildah struct{ dir, config, archive string }
+
+func newBuildah(ctx context.Context, r *rig.Rig, dir, archive string) (*buildah, error) {
+	if err := rig.EnsurePackages(ctx, os.Stderr, "buildah"); err != nil {
+		return nil, err
+	}
+	b := &buildah{dir: filepath.Join(dir, "storage"), config: dir, archive: archive}
+	return b, errors.Join(
+		write(dir, "registries.conf", fmt.Sprintf("unqualified-search-registries = [\"docker.io\"]\n[[registry]]\nlocation = \"docker.io\"\n[[registry.mirror]]\nlocation = %q\ninsecure = true\n", r.Addr)),
+		write(dir, "policy.json", `{"default": [{"type": "insecureAcceptAnything"}]}`),
+	)
+}
+
+func (b *buildah) name() string { return "buildah" }
+
+func (b *buildah) about(ctx context.Context) string {
+	out, err := exec.CommandContext(ctx, "buildah", "--version").Output()
+	if err != nil {
+		return err.Error()
+	}
+	return strings.TrimSpace(string(out)) + ", overlay, isolation chroot, layers kept"
+}
+
+func (b *buildah) state() string { return b.dir }
+
+// empty removes the files: buildah's own command takes seconds for each layer.
+func (b *buildah) empty(context.Context) error {
+	err := unix.Unmount(filepath.Join(b.dir, "root/overlay"), unix.MNT_DETACH)
+	if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
+		return err
+	}
+	return os.RemoveAll(b.dir)
+}
+
+func (b *buildah) build(ctx context.Context, dir string) (usage, error) {
+	store := []string{"--root", filepath.Join(b.dir, "root"), "--runroot", filepath.Join(b.dir, "run"), "--storage-driver", "overlay"}
+	env := []string{"CONTAINERS_REGISTRIES_CONF=" + filepath.Join(b.config, "registries.conf"), "BUILDAH_ISOLATION=chroot"}
+	policy := filepath.Join(b.config, "policy.json")
+	args := append([]string{"buildah"}, store...)
+	args = append(args, "bud", "--signature-policy", policy, "--layers", "--jobs", strconv.Itoa(runtime.NumCPU()), "--network", "host", "-t", "bench", ".")
+	u, err := measureProgram(ctx, dir, env, args...)
+	if err != nil || b.archive == "" {
+		return u, err
+	}
+	if err := os.RemoveAll(b.archive); err != nil {
+		return u, err
+	}
+	args = append([]string{"buildah"}, store...)
+	v, err := measureProgram(ctx, dir, env, append(args, "push", "--signature-policy", policy, "bench", "oci-archive:"+b.archive)...)
+	return usage{time: u.time + v.time, memory: max(u.memory, v.memory)}, err
+}

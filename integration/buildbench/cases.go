@@ -1,0 +1,149 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// benchCase is a folder to build, and what happens to it between builds.
+type benchCase struct {
+	name       string
+	dockerfile string
+	files      func(dir string) error // makes what the Dockerfile copies; nil is nothing
+	cold       bool                   // the state of builders is emptied before each build
+	// change changes the folder before each turn; nil changes nothing. The turn
+	// -1 is the one that fills caches.
+	change func(dir string, turn int) error
+}
+
+func cases() []*benchCase {
+	return []*benchCase{
+		{name: "cold build", dockerfile: project, files: sources, cold: true},
+		{name: "no-op rebuild", dockerfile: project, files: sources},
+		{name: "one changed source file", dockerfile: project, files: sources, change: changeSource},
+		{name: "20 independent stages", dockerfile: stages(20), files: stamp, change: func(dir string, turn int) error {
+			return write(dir, "stamp", fmt.Sprintf("turn %d\n", turn))
+		}},
+		{name: "50,000 small files", dockerfile: "FROM busybox\nCOPY files /files/\n", files: manyFiles, cold: true},
+		{name: "50,000 small files, then RUN", dockerfile: "FROM busybox\nCOPY files /files/\nRUN ls /files/1 > /list\n", files: manyFiles, cold: true},
+		{name: "50,000 small files, no-op", dockerfile: "FROM busybox\nCOPY files /files/\n", files: manyFiles},
+		{name: "500 MB through 5 stages", dockerfile: through, files: bigFile, cold: true},
+	}
+}
+
+// project is a Dockerfile as those of most projects: tools, sources, a result.
+const project = `FROM busybox AS tools
+RUN echo tools > /tools
+FROM busybox AS build
+WORKDIR /src
+COPY go.mod ./
+RUN cat go.mod > /deps
+COPY . .
+RUN find . -name '*.go' | sort | xargs cat > /out
+FROM busybox
+ENV APP=/usr/local/bin
+COPY --from=tools /tools /usr/local/bin/
+COPY --from=build /out /usr/local/bin/app
+WORKDIR /srv
+CMD ["/usr/local/bin/app"]
+`
+
+func sources(dir string) error {
+	if err := write(dir, "go.mod", "module example\n"); err != nil {
+		return err
+	}
+	for i := range 300 {
+		name := fmt.Sprintf("pkg%d/file%d.go", i%20, i)
+		if err := write(dir, name, strings.Repeat(fmt.Sprintf("// line of file %d\n", i), 200)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func changeSource(dir string, turn int) error {
+	return write(dir, "pkg3/file3.go", fmt.Sprintf("package pkg3 // %d\n", turn))
+}
+
+// stages is a Dockerfile with stages that need nothing of each other.
+func stages(n int) string {
+	var b, last strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "FROM busybox AS s%d\nCOPY stamp /\nRUN sleep 0.1; cat /stamp > /out%[1]d\n", i)
+		fmt.Fprintf(&last, "COPY --from=s%d /out%[1]d /\n", i)
+	}
+	return b.String() + "FROM scratch\n" + last.String()
+}
+
+func stamp(dir string) error { return write(dir, "stamp", "") }
+
+func manyFiles(dir string) error {
+	for i := range 50_000 {
+		if err := write(dir, fmt.Sprintf("files/%d/%d", i%200, i), fmt.Sprintf("content of file %d\n", i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// through copies a file from stage to stage.
+const through = `FROM scratch AS a
+COPY big /a/
+FROM scratch AS b
+COPY --from=a /a/big /b/
+FROM scratch AS c
+COPY --from=b /b/big /c/
+FROM scratch AS d
+COPY --from=c /c/big /d/
+FROM scratch
+COPY --from=d /d/big /e/
+`
+
+// bigFile makes a file that cannot be compressed.
+func bigFile(dir string) error {
+	f, err := os.Create(filepath.Join(dir, "big"))
+	if err != nil {
+		return err
+	}
+	random := rand.NewChaCha8([32]byte{})
+	block := make([]byte, 1_000_000)
+	for range 500 {
+		if _, err = random.Read(block); err == nil {
+			_, err = f.Write(block)
+		}
+		if err != nil {
+			f.Close()
+			return err
+		}
+	}
+	return f.Close()
+}
+
+// write writes a file and the directories that it is in.
+func write(dir, name, content string) error {
+	name = filepath.Join(dir, filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(name, []byte(content), 0o644)
+}
+
+func (c *benchCase) write(dir string) error {
+	if err := write(dir, "Dockerfile", c.dockerfile); err != nil {
+		return err
+	}
+	if c.files == nil {
+		return nil
+	}
+	return c.files(dir)
+}
+
+func (c *benchCase) turn(dir string, turn int) error {
+	if c.change == nil {
+		return nil
+	}
+	return c.change(dir, turn)
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+)
+
+// usage is what a process took, with the children that it waited for.
+type usage struct {
+	time   time.Duration
+	memory int64 // bytes of the largest process
+}
+
+// measuredName is what this program is called when it starts another one to
+// measure it.
+const measuredName = "buildbench-measured"
+
+// measure runs a program and returns what it took. What it mounts is gone when
+// it ends.
+//
+// A process between the two starts it: the kernel counts to the memory of a
+// program what the process had that it was started from, and this one has a
+// registry in it.
+func measureProgram(ctx context.Context, dir string, env []string, args ...string) (usage, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return usage{}, err
+	}
+	defer r.Close()
+	var out bytes.Buffer
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", args...)
+	cmd.Args[0] = measuredName
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, append(os.Environ(), env...), &out, &out
+	cmd.ExtraFiles = []*os.File{w}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	err = cmd.Run()
+	w.Close()
+	if err != nil {
+		return usage{}, fmt.Errorf("%q: %w\n%s", args, err, out.Bytes())
+	}
+	var u struct{ Nanoseconds, Bytes int64 }
+	if err := json.NewDecoder(r).Decode(&u); err != nil {
+		return usage{}, err
+	}
+	return usage{time.Duration(u.Nanoseconds), u.Bytes}, nil
+}
+
+// measured runs the program of its arguments if this process was started for
+// that, and does not return then.
+func measured() {
+	if os.Args[0] != measuredName {
+		return
+	}
+	cmd := exec.Command(os.Args[1], os.Args[2:]...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	start := time.Now()
+	err := cmd.Run()
+	took := time.Since(start)
+	if err == nil {
+		ru, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+		if !ok {
+			err = errors.New("the system does not tell what a process used")
+		} else {
+			err = json.NewEncoder(os.NewFile(3, "usage")).Encode(struct{ Nanoseconds, Bytes int64 }{took.Nanoseconds(), ru.Maxrss * 1024})
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
