@@ -79,6 +79,7 @@ func (s *state) build(ctx context.Context, o *Options, p *places) (*Result, erro
 	sources := s.sources(o, p)
 	explain := &explainer{dir: filepath.Join(s.dir, "explain")}
 	progress := newProgress(o, explain)
+	defer progress.end()
 	b := solver.New(ctx, solver.Options{
 		Store: s.store, Cache: s.cache, Sources: sources, Runner: run,
 		Mounts:   s.mounts(o),

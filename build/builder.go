@@ -95,20 +95,20 @@ func (b *Builder) dial(ctx context.Context) (*client.Client, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, fmt.Errorf("builder %s does not answer: %s", b.Address, transportError(err))
+		return nil, fmt.Errorf("builder %s does not answer: %s", b.Address, reason(err))
 	}
 	return c, nil
 }
 
-// transportError leaves out what gRPC puts around why there is no connection.
-func transportError(err error) string {
+// reason leaves out what gRPC puts around why there is no connection.
+func reason(err error) string {
 	text := err.Error()
-	for _, around := range []string{"connection error: desc = ", "error reading server preface: "} {
+	for _, around := range []string{"connection error: desc = ", "transport: ", "Error while dialing: ", "error reading server preface: "} {
 		if _, after, ok := strings.Cut(text, around); ok {
 			text = strings.Trim(after, `"`)
 		}
 	}
-	return strings.TrimPrefix(text, "transport: ")
+	return text
 }
 
 // checkBuilder refuses options that have no meaning with a builder.

@@ -94,6 +94,9 @@ func (o *Options) checkHere() error {
 			return err
 		}
 	}
+	if _, err := imageAnnotations(o, Output{}); err != nil {
+		return err
+	}
 	switch {
 	case len(o.Attests) > 0:
 		return errors.New("attestations can only be had of a BuildKit: --builder")

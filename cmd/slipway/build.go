@@ -71,6 +71,11 @@ func (f *buildFlags) run(ctx context.Context, given flagSet) error {
 			return err
 		}
 	}
+	stop, err := f.serveAgents()
+	if err != nil {
+		return err
+	}
+	defer stop()
 	res, warnings, err := f.build(ctx)
 	if err == nil && f.opt.Call != "" {
 		return f.answer(os.Stdout, res.Answer)

@@ -1,9 +1,126 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"cmp"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"slipway/instructions"
+	"slipway/parser"
+	"slipway/source"
+)
+
+// maxCompleted is how many bytes of a Dockerfile are looked at for completions.
+const maxCompleted = 1 << 20
 
 func completeDirs(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 
-func (f *buildFlags) complete(cmd *cobra.Command) {}
+// completions returns the values of flags that have a few: those that are
+// complete, and those behind which something follows. Those of other flags are
+// files.
+func (f *buildFlags) completions() (fixed, open map[string][]string) {
+	fixed = map[string][]string{
+		"progress":   {"auto", "plain", "tty", "rawjson", "quiet", "none"},
+		"network":    {"default", "none", "host"},
+		"runner":     {"auto", "namespace", "portable"},
+		"call":       {"build", "check\tfind mistakes", "outline\tlist arguments and secrets", "targets\tlist stages"},
+		"allow":      {"network.host", "security.insecure"},
+		"sbom":       {"true", "false"},
+		"provenance": {"true", "false", "mode=max", "mode=min"},
+		"platform":   {"linux/amd64", "linux/arm64", "linux/arm/v7", "linux/386", "linux/ppc64le", "linux/riscv64", "linux/s390x"},
+	}
+	return fixed, map[string][]string{
+		"output":        {"type=oci,dest=", "type=docker,dest=", "type=tar,dest=", "type=local,dest=", "type=image,push=true", "type=registry", "type=cacheonly"},
+		"builder":       {"unix://", "tcp://", "docker-container://"},
+		"cache-to":      {"type=local,dest=", "type=registry,ref=", "type=inline", "type=gha"},
+		"cache-from":    {"type=local,src=", "type=registry,ref=", "type=gha"},
+		"attest":        {"type=sbom", "type=provenance"},
+		"secret":        {"id="},
+		"ssh":           {"default"},
+		"annotation":    {"manifest:", "manifest-descriptor:", "index:"},
+		"build-context": nil, "label": nil, "tag": nil, "add-host": nil, "mirror": nil, "ulimit": nil, "shm-size": nil,
+		"tlsservername": nil, "cgroup-parent": nil,
+	}
+}
+
+// complete tells shells what the values of flags can be.
+func (f *buildFlags) complete(cmd *cobra.Command) {
+	fixed, open := f.completions()
+	for name, values := range fixed {
+		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	}
+	for name, values := range open {
+		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
+	}
+	for _, name := range []string{"state", "tlsdir"} {
+		_ = cmd.MarkFlagDirname(name)
+	}
+	for _, name := range []string{"target", "no-cache-filter"} {
+		_ = cmd.RegisterFlagCompletionFunc(name, f.completeStages)
+	}
+	_ = cmd.RegisterFlagCompletionFunc("build-arg", f.completeArgs)
+}
+
+// completeStages names the stages of the Dockerfile.
+func (f *buildFlags) completeStages(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	for _, s := range f.dockerfile(args).Stages {
+		if s.Name != "" {
+			names = append(names, cobra.CompletionWithDesc(s.Name, cmp.Or(s.Doc, "FROM "+s.From.Base.Value)))
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeArgs names the arguments that the Dockerfile declares.
+func (f *buildFlags) completeArgs(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	d := f.dockerfile(args)
+	declared := d.Args
+	for _, s := range d.Stages {
+		for _, c := range s.Commands {
+			if a, ok := c.(*instructions.Arg); ok {
+				declared = append(declared, a)
+			}
+		}
+	}
+	var names []string
+	seen := map[string]bool{}
+	for _, a := range declared {
+		for _, one := range a.Args {
+			if !seen[one.Key] {
+				names = append(names, cobra.CompletionWithDesc(one.Key+"=", one.Doc))
+			}
+			seen[one.Key] = true
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}
+
+// dockerfile reads the Dockerfile that the words before name, as far as there is
+// one and it makes sense.
+func (f *buildFlags) dockerfile(args []string) *instructions.Dockerfile {
+	context := "."
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		context = args[0]
+	}
+	name := cmp.Or(f.opt.File, filepath.Join(context, "Dockerfile"))
+	info, err := os.Stat(name)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > maxCompleted {
+		return &instructions.Dockerfile{}
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return &instructions.Dockerfile{}
+	}
+	file, diags := parser.Parse(source.NewFile(name, data))
+	if diags.Err() != nil {
+		return &instructions.Dockerfile{}
+	}
+	d, _ := instructions.Parse(file) // what is wrong is left out
+	return d
+}

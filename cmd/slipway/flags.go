@@ -10,21 +10,22 @@ import (
 
 // buildFlags are the flags of slipway build, as they were given.
 type buildFlags struct {
-	opt                      build.Options
-	args, labels, contexts   []string
-	secrets, agents, outputs []string
-	mirrors, hosts           []string
-	cacheTo, cacheFrom       []string
-	annotations, attests     []string
-	sbom, provenance         string
-	shmSize, progress        string
-	push, explain, quiet     bool
-	check                    bool
-	call                     string
-	metadataFile, iidFile    string
-	builder                  build.Builder
-	tlsDir                   string
+	opt                    build.Options
+	args, labels, contexts []string
+	secrets, ssh, outputs  []string
+	mirrors, hosts         []string
+	cacheTo, cacheFrom     []string
+	annotations, attests   []string
+	sbom, provenance       string
+	shmSize, progress      string
+	push, explain, quiet   bool
+	check                  bool
+	call                   string
+	metadataFile, iidFile  string
+	builder                build.Builder
+	tlsDir                 string
 
+	agents       []sshAgent
 	format       string // of an answer: "" or json
 	ignoreStatus bool   // an answer with warnings is no failure
 }
@@ -44,7 +45,7 @@ func (f *buildFlags) define(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&f.contexts, "build-context", nil, "another context: `NAME=DIRECTORY`, docker-image://, oci-layout://, http(s)://, git")
 	fs.StringSliceVar(&o.Platforms, "platform", nil, "`PLATFORMS` to build for (default the builder's own)")
 	fs.StringArrayVar(&f.secrets, "secret", nil, "secret: `id=ID[,src=FILE|env=NAME]`")
-	fs.StringArrayVar(&f.agents, "ssh", nil, "SSH agent or keys: `default|ID[=SOCKET|KEY,...]`")
+	fs.StringArrayVar(&f.ssh, "ssh", nil, "SSH agent or keys: `default|ID[=SOCKET|KEY,...]`")
 	fs.StringVar(&o.Network, "network", "default", "network of steps: default, none or host")
 	fs.StringSliceVar(&f.hosts, "add-host", nil, "name of a host: `HOST:IP`")
 	fs.StringVar(&f.shmSize, "shm-size", "", "size of /dev/shm in `BYTES`, or with a unit")

@@ -12,29 +12,51 @@ import (
 	"slipway/solver/runner/namespace"
 )
 
+// asCommand makes the test binary be slipway.
+const asCommand = "SLIPWAY_TEST_COMMAND"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(asCommand) != "" {
+		main()
+	}
 	namespace.Main()
 	os.Exit(m.Run())
 }
 
-// slipway runs the command and returns its exit code and what it tells.
+// slipway runs the command and returns its exit code and what it tells on
+// standard error.
 func slipway(t *testing.T, args ...string) (int, string) {
+	t.Helper()
+	code, _, told := slipwayOut(t, args...)
+	return code, told
+}
+
+// slipwayOut is slipway with what is written to standard output.
+func slipwayOut(t *testing.T, args ...string) (code int, out, told string) {
+	t.Helper()
+	outText, endOut := capture(t, &os.Stdout)
+	errText, endErr := capture(t, &os.Stderr)
+	code = run(context.Background(), args)
+	endOut()
+	endErr()
+	return code, <-outText, <-errText
+}
+
+// capture takes what is written to a file until end is called.
+func capture(t *testing.T, file **os.File) (text <-chan string, end func()) {
 	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	old := os.Stderr
-	os.Stderr = w
+	old := *file
+	*file = w
 	told := make(chan string)
 	go func() {
 		data, _ := io.ReadAll(r)
 		told <- string(data)
 	}()
-	code := run(context.Background(), args)
-	os.Stderr = old
-	w.Close()
-	return code, <-told
+	return told, func() { *file = old; w.Close() }
 }
 
 // contextDir is a context whose base has a shell's name, so that steps can be

@@ -161,7 +161,7 @@ func (f *buildFlags) parseSteps(flagSet) error {
 		}
 		o.AddHosts = append(o.AddHosts, host)
 	}
-	o.Agents, err = agents(f.agents)
+	f.agents, err = parseAgents(f.ssh)
 	return err
 }
 

@@ -59,18 +59,3 @@ func secret(id, src, env string) ([]byte, error) {
 	}
 	return os.ReadFile(cmp.Or(src, id))
 }
-
-// agents finds the sockets of the agents that flags name.
-func agents(list []string) (map[string]string, error) {
-	m := map[string]string{}
-	for _, s := range list {
-		id, socket, ok := strings.Cut(s, "=")
-		if !ok {
-			if socket = os.Getenv("SSH_AUTH_SOCK"); socket == "" {
-				return nil, fmt.Errorf("--ssh %s: SSH_AUTH_SOCK is not set", s)
-			}
-		}
-		m[id] = socket
-	}
-	return m, nil
-}

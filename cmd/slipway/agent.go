@@ -1,0 +1,126 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+)
+
+// sshAgent is what --ssh names: an agent, or keys for one that we serve.
+type sshAgent struct {
+	id, socket string
+	keys       []agent.AddedKey
+}
+
+// parseAgents reads ID, ID=SOCKET and ID=KEY,…
+func parseAgents(list []string) ([]sshAgent, error) {
+	var agents []sshAgent
+	for _, s := range list {
+		id, places, ok := strings.Cut(s, "=")
+		if !ok {
+			if places = os.Getenv("SSH_AUTH_SOCK"); places == "" {
+				return nil, fmt.Errorf("--ssh %s: SSH_AUTH_SOCK is not set: start an agent, or name a key: --ssh %[1]s=FILE", s)
+			}
+		}
+		a, err := findAgent(id, strings.Split(places, ","))
+		if err != nil {
+			return nil, fmt.Errorf("--ssh %s: %w", s, err)
+		}
+		agents = append(agents, a)
+	}
+	return agents, nil
+}
+
+func findAgent(id string, places []string) (sshAgent, error) {
+	a := sshAgent{id: id}
+	for _, place := range places {
+		info, err := os.Stat(place)
+		if err != nil {
+			return a, err
+		}
+		if info.Mode()&fs.ModeSocket != 0 {
+			if len(places) > 1 {
+				return a, errors.New("there is one socket, or there are keys")
+			}
+			a.socket = place
+			return a, nil
+		}
+		data, err := os.ReadFile(place)
+		if err != nil {
+			return a, err
+		}
+		key, err := ssh.ParseRawPrivateKey(data)
+		var protected *ssh.PassphraseMissingError
+		if errors.As(err, &protected) {
+			return a, fmt.Errorf("%s has a passphrase: add it to an agent with ssh-add", place)
+		}
+		if err != nil {
+			return a, fmt.Errorf("%s is neither a socket nor a private key: %w", place, err)
+		}
+		a.keys = append(a.keys, agent.AddedKey{PrivateKey: key})
+	}
+	return a, nil
+}
+
+// serveAgents sets the sockets of the agents, and serves those of keys until
+// stop is called.
+func (f *buildFlags) serveAgents() (stop func(), err error) {
+	f.opt.Agents = map[string]string{}
+	var stops []func()
+	stop = func() {
+		for _, s := range stops {
+			s()
+		}
+	}
+	for _, a := range f.agents {
+		if len(a.keys) > 0 {
+			var end func()
+			if a.socket, end, err = serveKeys(a.keys); err != nil {
+				stop()
+				return nil, fmt.Errorf("--ssh %s: %w", a.id, err)
+			}
+			stops = append(stops, end)
+		}
+		f.opt.Agents[a.id] = a.socket
+	}
+	return stop, nil
+}
+
+// serveKeys is an agent of some keys.
+func serveKeys(keys []agent.AddedKey) (socket string, stop func(), err error) {
+	ring := agent.NewKeyring()
+	for _, k := range keys {
+		if err := ring.Add(k); err != nil {
+			return "", nil, err
+		}
+	}
+	dir, err := os.MkdirTemp("", "slipway-ssh-")
+	if err != nil {
+		return "", nil, err
+	}
+	socket = filepath.Join(dir, "agent")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		return "", nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return // it was stopped
+			}
+			go func() {
+				_ = agent.ServeAgent(ring, conn) // until the step is done with it
+				_ = conn.Close()
+			}()
+		}
+	}()
+	return socket, func() { _ = l.Close(); _ = os.RemoveAll(dir) }, nil
+}
