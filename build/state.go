@@ -82,7 +82,7 @@ func (s *state) runner(ctx context.Context, o *Options) (runner.Runner, error) {
 			fmt.Fprintf(o.Log, format+"\n", args...)
 		}
 	}
-	portable := &shell.Runner{Store: s.store, Now: o.Now}
+	portable := shell.New(s.store, o.Now)
 	if o.Runner == "portable" {
 		say("steps are interpreted")
 		return portable, nil

@@ -102,12 +102,9 @@ func (o *execOp) run(ctx context.Context, in []*Result) ([]*Snapshot, error) {
 	if err := x.secrets(ctx); err != nil {
 		return nil, err
 	}
-	for _, m := range o.op.Mounts {
-		if err := x.mount(ctx, m); err != nil {
-			return nil, fmt.Errorf("mount %s: %w", m.Dest, err)
-		}
+	if err := x.mounts(ctx); err != nil {
+		return nil, err
 	}
-	x.sort()
 	trees, err := o.b.opt.Runner.Run(ctx, p)
 	if err != nil {
 		return nil, err
@@ -140,7 +137,8 @@ func (o *execOp) allowed() error {
 func (o *execOp) process() *runner.Process {
 	m := o.op.Meta
 	p := &runner.Process{
-		Args: m.Args, Env: withProxy(m.Env, m.ProxyEnv), Dir: m.Cwd, User: m.User, Hostname: m.Hostname,
+		Sandbox: runner.Sandbox{Hostname: m.Hostname},
+		Args:    m.Args, Env: withProxy(m.Env, m.ProxyEnv), Dir: m.Cwd, User: m.User,
 		Insecure: o.op.Security == pb.SecurityMode_INSECURE,
 		Stdout:   &output{o.b, o.v, 1}, Stderr: &output{o.b, o.v, 2},
 	}
@@ -236,6 +234,17 @@ func (x *execRun) secret(ctx context.Context, id string, optional bool) ([]byte,
 		return nil, fmt.Errorf("secret %s: not found", id)
 	}
 	return data, nil
+}
+
+// mounts adds all mounts, each after those that it is in.
+func (x *execRun) mounts(ctx context.Context) error {
+	for _, m := range x.op.Mounts {
+		if err := x.mount(ctx, m); err != nil {
+			return fmt.Errorf("mount %s: %w", m.Dest, err)
+		}
+	}
+	x.sort()
+	return nil
 }
 
 // mount adds a mount to the process. What is optional and not there is left out.

@@ -10,28 +10,15 @@ import (
 
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/pb"
-	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/frontend"
 	"slipway/solver"
 	"slipway/solver/gateway"
 	"slipway/solver/runner"
+	"slipway/solver/runner/script"
 	"slipway/solver/source"
 	"slipway/solver/tree"
 )
-
-// scripted is a runner whose processes are functions of the test.
-type scripted func(p *runner.Process, root *tree.Editor) error
-
-func (s scripted) Run(_ context.Context, p *runner.Process) ([]*tree.Node, error) {
-	e := tree.Edit(p.Mounts[p.Root()].Tree)
-	if err := s(p, e); err != nil {
-		return nil, err
-	}
-	out := make([]*tree.Node, len(p.Mounts))
-	out[p.Root()] = e.Tree()
-	return out, nil
-}
 
 // machine is a solver with its disk.
 type machine struct {
@@ -42,34 +29,19 @@ type machine struct {
 	ran   []string // names of operations that were not cached
 }
 
-func newMachine(t *testing.T, run runner.Runner) *machine {
+func newMachine(t *testing.T, steps ...script.Step) *machine {
 	t.Helper()
 	s, err := tree.OpenStore(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &machine{t: t, store: s, cache: solver.NewMemoryCache(), run: run}
+	return &machine{t: t, store: s, cache: solver.NewMemoryCache(), run: script.New(s, steps...)}
 }
 
 // build builds a directory's Dockerfile with our frontend.
 func (m *machine) build(dir string, opts map[string]string) (*tree.Node, *client.Result, error) {
 	m.t.Helper()
-	m.ran = nil
-	src := &source.Sources{Store: m.store, Cache: m.cache, Dirs: map[string]string{"context": dir, "dockerfile": dir}}
-	b := solver.New(m.t.Context(), solver.Options{
-		Store: m.store, Cache: m.cache, Sources: src, Runner: m.run, Parallel: 4,
-		Now: func() time.Time { return time.Unix(1, 0) },
-		Events: func(e solver.Event) {
-			if _, isSource := e.Vertex.Op.Op.(*pb.Op_Source); e.Kind == solver.Missed && !isSource {
-				m.ran = append(m.ran, e.Vertex.Name())
-			}
-		},
-	})
-	c := gateway.New(gateway.Options{
-		Build: b, Store: m.store, Sources: src, Opts: opts,
-		Platforms: []ocispecs.Platform{{OS: "linux", Architecture: "amd64"}},
-	})
-	res, err := frontend.Build(m.t.Context(), c)
+	res, err := frontend.Build(m.t.Context(), m.client(dir, opts))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -81,6 +53,22 @@ func (m *machine) build(dir string, opts map[string]string) (*tree.Node, *client
 		return nil, nil, err
 	}
 	return s.Tree(), res, nil
+}
+
+// client returns the gateway of a build with a directory as its context.
+func (m *machine) client(dir string, opts map[string]string) *gateway.Client {
+	m.ran = nil
+	src := &source.Sources{Store: m.store, Cache: m.cache, Dirs: map[string]string{"context": dir, "dockerfile": dir}}
+	b := solver.New(m.t.Context(), solver.Options{
+		Store: m.store, Cache: m.cache, Sources: src, Runner: m.run, Parallel: 4,
+		Now: func() time.Time { return time.Unix(1, 0) },
+		Events: func(e solver.Event) {
+			if _, isSource := e.Vertex.Op.Op.(*pb.Op_Source); e.Kind == solver.Missed && !isSource {
+				m.ran = append(m.ran, e.Vertex.Name())
+			}
+		},
+	})
+	return gateway.New(gateway.Options{Build: b, Store: m.store, Sources: src, Opts: opts})
 }
 
 // files writes files into a new directory.
@@ -116,7 +104,7 @@ func TestBuild(t *testing.T) {
 		"Dockerfile": "FROM scratch AS a\nCOPY src/ /a/\nFROM scratch\nWORKDIR /w\nCOPY --from=a /a/x* ./\nCOPY <<END /doc\nhello\nEND\n",
 		"src/x1":     "1", "src/x2": "2", "src/y": "3", "unused": "4",
 	})
-	m := newMachine(t, nil)
+	m := newMachine(t)
 	n, res, err := m.build(dir, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -144,18 +132,17 @@ func TestBuild(t *testing.T) {
 
 func TestRun(t *testing.T) {
 	dir := files(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY Dockerfile /\nRUN one\nRUN two\n"})
-	m := newMachine(t, scripted(func(p *runner.Process, root *tree.Editor) error {
-		name := p.Args[len(p.Args)-1]
-		if _, _, ok := root.Stat("Dockerfile"); !ok {
-			t.Error("the base is missing")
+	m := newMachine(t, script.Step{Run: "*", Do: func(_ context.Context, c *script.Call) error {
+		if _, err := c.ReadFile("Dockerfile"); err != nil {
+			t.Error(err)
 		}
-		return root.Put(name, tree.NewSymlink(tree.Meta{Mode: 0o777}, name))
-	}))
+		return c.WriteFile(c.Args[2], "")
+	}})
 	n, _, err := m.build(dir, nil)
 	if err != nil || list(n) != "Dockerfile one two" {
 		t.Fatalf("%v, %v", n, err)
 	}
-	m.run = scripted(func(p *runner.Process, _ *tree.Editor) error { return p.Exit(3) })
+	m.run = script.New(m.store, script.Step{Run: "one", Exit: 3})
 	if _, _, err := m.build(dir, nil); err != nil {
 		t.Errorf("a cached process ran: %v", err)
 	}
@@ -172,14 +159,14 @@ func TestRun(t *testing.T) {
 func TestMountSource(t *testing.T) {
 	dir := files(t, map[string]string{"Dockerfile": "", "a/f": "1", "b/f": "2"})
 	seen := ""
-	m := newMachine(t, scripted(func(p *runner.Process, _ *tree.Editor) error {
-		for _, mount := range p.Mounts {
+	m := newMachine(t, script.Step{Run: "x", Do: func(_ context.Context, c *script.Call) error {
+		for _, mount := range c.Mounts {
 			if mount.Target == "/m" {
 				seen += mount.Source
 			}
 		}
 		return nil
-	}))
+	}})
 	for _, source := range []string{"a", "b"} {
 		text := "FROM scratch AS src\nCOPY a /a\nCOPY b /b\nFROM scratch\nRUN --mount=from=src,source=" + source + ",target=/m,rw x\n"
 		if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(text), 0o644); err != nil {

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 
@@ -26,7 +25,7 @@ type Options struct {
 	Sources   *source.Sources
 	Opts      map[string]string         // frontend options
 	Inputs    map[string]*pb.Definition // frontend inputs
-	Platforms []ocispecs.Platform       // what can run here, this machine's own first
+	Platforms []ocispecs.Platform       // what can run here, this machine's own first; none is that alone
 	// Frontends are the frontends that a build may be handed on to, by the image
 	// that names them.
 	Frontends map[string]client.BuildFunc
@@ -50,7 +49,12 @@ type Client struct {
 }
 
 // New returns the gateway of a build.
-func New(opt Options) *Client { return &Client{opt: opt} }
+func New(opt Options) *Client {
+	if len(opt.Platforms) == 0 {
+		opt.Platforms = []ocispecs.Platform{source.Machine()}
+	}
+	return &Client{opt: opt}
+}
 
 var _ client.Client = (*Client)(nil)
 
@@ -140,9 +144,4 @@ func (c *Client) Warn(_ context.Context, vertex digest.Digest, msg string, opts 
 		c.opt.Warn(Warning{Vertex: vertex, Message: msg, WarnOpts: opts})
 	}
 	return nil
-}
-
-// NewContainer implements [client.Client].
-func (c *Client) NewContainer(context.Context, client.NewContainerRequest) (client.Container, error) {
-	return nil, errors.New("containers that a frontend starts itself need a BuildKit")
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 
 	"slipway/solver/tree"
 )
@@ -22,23 +23,60 @@ type Runner interface {
 	Run(ctx context.Context, p *Process) ([]*tree.Node, error)
 }
 
+// Opener is a runner of which several processes can share what they see, as in
+// the containers that frontends start.
+type Opener interface {
+	Runner
+	// Open prepares what processes see. It is there until the container is
+	// closed or ctx is done.
+	Open(ctx context.Context, s *Sandbox) (Container, error)
+}
+
+// Container is what processes share. It is used from several goroutines.
+type Container interface {
+	// Start starts a process; its own Sandbox does not count. The others end
+	// when the first one does, and none can be started any more. What the
+	// runner cannot do is an error here or, if only starting it tells, in Wait.
+	Start(p *Process) (Running, error)
+	// Tree returns a file system, by its number in the sandbox, as it is now.
+	Tree(mount int) (*tree.Node, error)
+	// Close ends all processes, waits for them and removes what is left.
+	Close() error
+}
+
+// Running is a process that was started. It is used from several goroutines.
+type Running interface {
+	// Wait waits for the end of the process; one that fails is an *ExitError.
+	// It returns the same to all who call it.
+	Wait() error
+	// Signal sends a signal to the process; none if it has ended.
+	Signal(sig syscall.Signal) error
+	// Resize tells the process how large its terminal is, in characters.
+	Resize(rows, cols uint16) error
+}
+
+// Sandbox is what a process sees.
+type Sandbox struct {
+	Hostname string // "" leaves the choice to the runner
+	Hosts    []Host
+	Network  Network
+	// Mounts are the file systems, the root (Target "/") among them. A mount
+	// comes after those that it is in.
+	Mounts []Mount
+}
+
 // Process is a process and what it sees.
 type Process struct {
+	Sandbox
 	Args     []string
 	Env      []string // K=V; later ones win
 	Dir      string   // absolute; made if it is missing
 	User     string   // name or number, with or without :group, as in the files of the root; "" is 0:0
-	Hostname string   // "" leaves the choice to the runner
-	Hosts    []Host
 	Ulimits  []Ulimit
-	Network  Network
 	Insecure bool // with all privileges
 
-	// Mounts are the file systems, the root (Target "/") among them. A mount
-	// comes after those that it is in.
-	Mounts []Mount
-
 	ExitCodes      []int // that are no failure; none is 0 alone
+	Terminal       bool  // Stdin and Stdout are one
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 }
@@ -101,9 +139,9 @@ func (e *ExitError) Error() string {
 }
 
 // Root returns the index of the root among the mounts; -1 if there is none.
-func (p *Process) Root() int {
-	for i := range p.Mounts {
-		if p.Mounts[i].Target == "/" {
+func (s *Sandbox) Root() int {
+	for i := range s.Mounts {
+		if s.Mounts[i].Target == "/" {
 			return i
 		}
 	}

@@ -17,6 +17,8 @@ type config struct {
 	Args, Env []string
 	Dir       string
 	ids
+	Join     bool // the container is there
+	Terminal bool
 	Hostname string
 	Insecure bool
 	Loopback bool // the network is one of its own
@@ -50,14 +52,14 @@ type mount struct {
 // network gives the process names of hosts, and how to find others.
 func (c *container) network() error {
 	hosts := "127.0.0.1\tlocalhost " + c.conf.Hostname + "\n::1\tlocalhost ip6-localhost ip6-loopback\n"
-	for _, h := range c.p.Hosts {
+	for _, h := range c.box.Hosts {
 		hosts += h.IP + "\t" + h.Name + "\n"
 	}
 	resolv, err := os.ReadFile("/etc/resolv.conf")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if c.p.Network == runner.NetworkNone {
+	if c.box.Network == runner.NetworkNone {
 		resolv = nil
 	}
 	for name, data := range map[string][]byte{"hosts": []byte(hosts), "resolv.conf": resolv} {
@@ -93,11 +95,6 @@ func (c *container) stubs() error {
 		m.Target = "/" + at
 		c.addStubs(at)
 	}
-	at, err := c.root.Resolve(c.conf.Dir, true)
-	if err != nil {
-		return fmt.Errorf("working directory: %w", err)
-	}
-	c.conf.Dir = "/" + at
 	return nil
 }
 

@@ -44,6 +44,27 @@ func run(in *os.File) error {
 		return fmt.Errorf("read what to run: %w", err)
 	}
 	in.Close()
+	if !c.Join {
+		if err := c.build(); err != nil {
+			return err
+		}
+	}
+	if err := c.makeDir(); err != nil {
+		return fmt.Errorf("working directory: %w", err)
+	}
+	if c.Terminal {
+		if err := c.openTerminal(5); err != nil {
+			return fmt.Errorf("open a terminal: %w", err)
+		}
+	}
+	if err := c.confine(); err != nil {
+		return err
+	}
+	return c.exec()
+}
+
+// build mounts what the container sees, and goes there.
+func (c *config) build() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
 	}
@@ -65,17 +86,10 @@ func run(in *os.File) error {
 			return fmt.Errorf("start the loopback network: %w", err)
 		}
 	}
-	if err := c.enter(); err != nil {
-		return err
-	}
-	if err := c.confine(); err != nil {
-		return err
-	}
-	return c.exec()
+	return c.enter()
 }
 
-// enter makes the root file system that of this process, and goes to the
-// working directory.
+// enter makes the root file system that of this process.
 func (c *config) enter() error {
 	if err := unix.Chdir(c.Root); err != nil {
 		return err
@@ -90,9 +104,6 @@ func (c *config) enter() error {
 		if err := unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, ""); err != nil {
 			return fmt.Errorf("make the root read-only: %w", err)
 		}
-	}
-	if err := c.makeDir(); err != nil {
-		return fmt.Errorf("working directory: %w", err)
 	}
 	return nil
 }

@@ -89,7 +89,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) process(script string) *runner.Process {
 	return &runner.Process{
 		Args: []string{"/bin/sh", "-c", script}, Dir: "/", Env: []string{"PATH=/bin"},
-		Mounts: []runner.Mount{{Kind: runner.MountTree, Target: "/", Tree: w.root, Layers: []tree.Layer{{Lower: tree.Empty(), Upper: w.root}}, Output: true}},
+		Sandbox: runner.Sandbox{Mounts: []runner.Mount{{Kind: runner.MountTree, Target: "/", Tree: w.root, Layers: []tree.Layer{{Lower: tree.Empty(), Upper: w.root}}, Output: true}}},
 	}
 }
 

@@ -19,11 +19,11 @@ type ids struct {
 	Home     string
 }
 
-// user finds the user of the process in the files of the root.
-func (c *container) user() (ids, error) {
+// user finds the user of a process in the files of its root.
+func (r *Runner) user(root *tree.Node, name string) (ids, error) {
 	var files [2]io.Reader
-	for i, name := range []string{"etc/passwd", "etc/group"} {
-		f, err := c.r.open(c.root, name)
+	for i, file := range []string{"etc/passwd", "etc/group"} {
+		f, err := r.openFile(root, file)
 		if errors.Is(err, fs.ErrNotExist) {
 			files[i] = strings.NewReader("")
 			continue
@@ -34,14 +34,14 @@ func (c *container) user() (ids, error) {
 		defer f.Close()
 		files[i] = f
 	}
-	u, err := user.GetExecUser(c.p.User, &user.ExecUser{Home: "/"}, files[0], files[1])
+	u, err := user.GetExecUser(name, &user.ExecUser{Home: "/"}, files[0], files[1])
 	if err != nil {
-		return ids{}, fmt.Errorf("user %q: %w", c.p.User, err)
+		return ids{}, fmt.Errorf("user %q: %w", name, err)
 	}
 	return ids{UID: u.Uid, GID: u.Gid, Groups: u.Sgids, Home: u.Home}, nil
 }
 
-func (r *Runner) open(n *tree.Node, name string) (io.ReadCloser, error) {
+func (r *Runner) openFile(n *tree.Node, name string) (io.ReadCloser, error) {
 	at, err := n.Resolve(name, true)
 	if err != nil {
 		return nil, err

@@ -26,7 +26,7 @@ type process struct {
 
 // run interprets the process and returns its exit code.
 func (p *process) run(ctx context.Context) (int, error) {
-	if _, err := p.e.MkdirAll(p.Dir, p.meta(0o755)); err != nil {
+	if _, err := p.Editor.MkdirAll(p.Dir, p.Meta(0o755)); err != nil {
 		return 0, fmt.Errorf("working directory: %w", err)
 	}
 	r, err := p.interpreter(p.Stdin, p.Stdout, p.Stderr, nil)

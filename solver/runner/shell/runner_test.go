@@ -38,13 +38,13 @@ func world(t *testing.T) (*Runner, *tree.Node) {
 			t.Fatal(err)
 		}
 	}
-	return &Runner{Store: s, Now: func() time.Time { return time.Unix(1, 0) }}, e.Tree()
+	return New(s, func() time.Time { return time.Unix(1, 0) }), e.Tree()
 }
 
 func newProcess(root *tree.Node, args ...string) *runner.Process {
 	return &runner.Process{
 		Args: args, Dir: "/", Env: []string{"PATH=/bin", "V=value"},
-		Mounts: []runner.Mount{{Kind: runner.MountTree, Target: "/", Tree: root, Output: true}},
+		Sandbox: runner.Sandbox{Mounts: []runner.Mount{{Kind: runner.MountTree, Target: "/", Tree: root, Output: true}}},
 	}
 }
 

@@ -182,7 +182,7 @@ func tee(_ context.Context, c *call) error {
 				all = append(old, data...)
 			}
 		}
-		return c.write(c.path(arg), all)
+		return c.Write(c.path(arg), all)
 	})
 }
 

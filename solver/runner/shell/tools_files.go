@@ -14,7 +14,7 @@ import (
 )
 
 func mkdir(_ context.Context, c *call) error {
-	m := c.meta(0o777 &^ umask)
+	m := c.Meta(0o777 &^ umask)
 	if v, ok := c.flags['m']; ok {
 		bits, err := strconv.ParseUint(v, 8, 12)
 		if err != nil {
@@ -23,20 +23,20 @@ func mkdir(_ context.Context, c *call) error {
 		m.Mode = uint32(bits)
 	}
 	return c.each(func(arg string) error {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		at, err := c.writable(c.path(arg), true)
+		c.Lock()
+		defer c.Unlock()
+		at, err := c.Writable(c.path(arg), true)
 		if err != nil {
 			return err
 		}
-		kind, _, there := c.e.Stat(at)
+		kind, _, there := c.Editor.Stat(at)
 		switch {
 		case there && (!c.has('p') || kind != tree.Dir):
 			return fault("mkdir", arg, fs.ErrExist)
 		case there:
 			return nil
 		case c.has('p'):
-			if _, err := c.e.MkdirAll(path.Dir("/"+at), c.meta(0o777&^umask)); err != nil {
+			if _, err := c.Editor.MkdirAll(path.Dir("/"+at), c.Meta(0o777&^umask)); err != nil {
 				return err
 			}
 		}
@@ -44,7 +44,7 @@ func mkdir(_ context.Context, c *call) error {
 		if err != nil {
 			return err
 		}
-		return c.e.Put(at, n)
+		return c.Editor.Put(at, n)
 	})
 }
 
@@ -53,13 +53,13 @@ func rm(_ context.Context, c *call) error {
 		return nil
 	}
 	return c.each(func(arg string) error {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		at, err := c.writable(c.path(arg), false)
+		c.Lock()
+		defer c.Unlock()
+		at, err := c.Writable(c.path(arg), false)
 		if err != nil {
 			return err
 		}
-		kind, _, there := c.e.Stat(at)
+		kind, _, there := c.Editor.Stat(at)
 		switch {
 		case !there && c.has('f'):
 			return nil
@@ -68,28 +68,28 @@ func rm(_ context.Context, c *call) error {
 		case kind == tree.Dir && !c.has('r') && !c.has('R'):
 			return fault("remove", arg, errIsDir)
 		}
-		return c.e.Remove(at)
+		return c.Editor.Remove(at)
 	})
 }
 
 func rmdir(_ context.Context, c *call) error {
 	return c.each(func(arg string) error {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		at, err := c.writable(c.path(arg), false)
+		c.Lock()
+		defer c.Unlock()
+		at, err := c.Writable(c.path(arg), false)
 		if err != nil {
 			return err
 		}
-		kind, _, there := c.e.Stat(at)
+		kind, _, there := c.Editor.Stat(at)
 		switch {
 		case !there:
 			return fault("rmdir", arg, fs.ErrNotExist)
 		case kind != tree.Dir:
 			return fault("rmdir", arg, errNotDir)
-		case len(c.e.Names(at)) > 0:
+		case len(c.Editor.Names(at)) > 0:
 			return fault("rmdir", arg, errors.New("directory not empty"))
 		}
-		return c.e.Remove(at)
+		return c.Editor.Remove(at)
 	})
 }
 
@@ -97,10 +97,10 @@ func touch(_ context.Context, c *call) error {
 	return c.each(func(arg string) error {
 		name := c.path(arg)
 		if _, err := c.stat(name, true); errors.Is(err, fs.ErrNotExist) {
-			return c.write(name, nil)
+			return c.Write(name, nil)
 		}
 		return c.change(arg, func(_ tree.Kind, m tree.Meta) tree.Meta {
-			m.ModTime = c.now().UTC()
+			m.ModTime = c.Now().UTC()
 			return m
 		}, false)
 	})
@@ -108,20 +108,20 @@ func touch(_ context.Context, c *call) error {
 
 // change changes the values of a path, and of all below it.
 func (c *call) change(arg string, fn func(tree.Kind, tree.Meta) tree.Meta, below bool) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	at, err := c.writable(c.path(arg), true)
+	c.Lock()
+	defer c.Unlock()
+	at, err := c.Writable(c.path(arg), true)
 	if err != nil {
 		return err
 	}
-	kind, m, there := c.e.Stat(at)
+	kind, m, there := c.Editor.Stat(at)
 	if !there {
 		return fault("change", arg, fs.ErrNotExist)
 	}
-	if err := c.e.SetMeta(at, fn(kind, m)); err != nil || !below || kind != tree.Dir {
+	if err := c.Editor.SetMeta(at, fn(kind, m)); err != nil || !below || kind != tree.Dir {
 		return err
 	}
-	return c.e.Put(at, mapMeta(c.e.Get(at), fn))
+	return c.Editor.Put(at, mapMeta(c.Editor.Get(at), fn))
 }
 
 // mapMeta changes the values of all that is in a directory.
@@ -186,17 +186,17 @@ func chown(_ context.Context, c *call) error {
 
 func ln(_ context.Context, c *call) error {
 	return c.into(func(from, to string) error {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		at, err := c.writable(to, false)
+		c.Lock()
+		defer c.Unlock()
+		at, err := c.Writable(to, false)
 		if err != nil {
 			return err
 		}
-		if _, _, there := c.e.Stat(at); there && !c.has('f') {
+		if _, _, there := c.Editor.Stat(at); there && !c.has('f') {
 			return fault("link", to, fs.ErrExist)
 		}
 		if c.has('s') {
-			return c.e.Put(at, tree.NewSymlink(c.meta(0o777), from))
+			return c.Editor.Put(at, tree.NewSymlink(c.Meta(0o777), from))
 		}
 		return unable("makes no hard links")
 	})
@@ -208,27 +208,27 @@ func cp(_ context.Context, c *call) error {
 	keep := c.has('a') || c.has('p')
 	deep := c.has('a') || c.has('r') || c.has('R')
 	fresh := func(k tree.Kind, m tree.Meta) tree.Meta {
-		out := c.meta(m.Mode &^ umask & 0o777)
+		out := c.Meta(m.Mode &^ umask & 0o777)
 		if k == tree.Symlink {
 			out.Mode = m.Mode
 		}
 		return out
 	}
 	return c.into(func(from, to string) error {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		n, err := c.get("open", c.path(from), !deep)
+		c.Lock()
+		defer c.Unlock()
+		n, err := c.Find("open", c.path(from), !deep)
 		if err != nil {
 			return err
 		}
 		if n.Kind() == tree.Dir && !deep {
 			return fault("copy", from, errIsDir)
 		}
-		at, err := c.writable(to, true)
+		at, err := c.Writable(to, true)
 		if err != nil {
 			return err
 		}
-		kind, old, there := c.e.Stat(at)
+		kind, old, there := c.Editor.Stat(at)
 		if there && (kind == tree.Dir) != (n.Kind() == tree.Dir) {
 			return fault("copy", to, fs.ErrExist)
 		}
@@ -246,51 +246,51 @@ func cp(_ context.Context, c *call) error {
 				n = n.WithMeta(m)
 			}
 		}
-		return c.e.Put(at, n)
+		return c.Editor.Put(at, n)
 	})
 }
 
 func mv(_ context.Context, c *call) error {
 	return c.into(func(from, to string) error {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		src, err := c.writable(c.path(from), false)
+		c.Lock()
+		defer c.Unlock()
+		src, err := c.Writable(c.path(from), false)
 		if err != nil {
 			return err
 		}
-		n := c.e.Get(src)
+		n := c.Editor.Get(src)
 		if n == nil || src == "" {
 			return fault("rename", from, fs.ErrNotExist)
 		}
-		at, err := c.writable(to, false)
+		at, err := c.Writable(to, false)
 		if err != nil {
 			return err
 		}
-		if kind, _, there := c.e.Stat(at); there && (kind == tree.Dir || n.Kind() == tree.Dir) {
+		if kind, _, there := c.Editor.Stat(at); there && (kind == tree.Dir || n.Kind() == tree.Dir) {
 			return fault("rename", to, fs.ErrExist)
 		}
 		if strings.HasPrefix(at+"/", src+"/") {
 			return fault("rename", to, errors.New("is inside of what is moved"))
 		}
-		if err := c.e.Put(at, n); err != nil {
+		if err := c.Editor.Put(at, n); err != nil {
 			return err
 		}
-		return c.e.Remove(src)
+		return c.Editor.Remove(src)
 	})
 }
 
 func readlink(_ context.Context, c *call) error {
 	return c.each(func(arg string) error {
-		c.mu.Lock()
-		defer c.mu.Unlock()
+		c.Lock()
+		defer c.Unlock()
 		if c.has('f') {
-			at, err := c.e.Resolve(c.path(arg), true)
+			at, err := c.Editor.Resolve(c.path(arg), true)
 			if err != nil {
 				return err
 			}
 			return c.print("/%s\n", at)
 		}
-		n, err := c.get("readlink", c.path(arg), false)
+		n, err := c.Find("readlink", c.path(arg), false)
 		if err != nil {
 			return err
 		}

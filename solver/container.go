@@ -1,0 +1,85 @@
+package solver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/moby/buildkit/solver/pb"
+
+	"slipway/solver/runner"
+	"slipway/solver/tree"
+)
+
+// Container is what the processes see that a frontend starts itself. It is used
+// from several goroutines.
+type Container struct {
+	x    *execRun
+	c    runner.Container
+	stop func()
+}
+
+// OpenContainer prepares what the mounts, the network and the hosts of an
+// operation are. Inputs of mounts are numbers in the list. The container is there
+// until it is closed, and no longer than ctx and the build.
+func (b *Build) OpenContainer(ctx context.Context, op *pb.ExecOp, in []*Result) (*Container, error) {
+	opener, ok := b.opt.Runner.(runner.Opener)
+	if !ok {
+		return nil, errors.New("the runner of this build has no containers that a frontend starts itself")
+	}
+	bases, err := snapshots(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	x := &execRun{execOp: &execOp{task: &task{b: b, v: &Vertex{Op: &pb.Op{}}}, op: op}, bases: bases}
+	x.p = x.process()
+	ctx, cancel := context.WithCancelCause(ctx)
+	unlink := context.AfterFunc(b.ctx, func() { cancel(context.Cause(b.ctx)) })
+	c := &Container{x: x, stop: func() { unlink(); cancel(context.Canceled); x.release() }}
+	if err = x.mounts(ctx); err == nil {
+		c.c, err = opener.Open(ctx, &x.p.Sandbox)
+	}
+	if err != nil {
+		c.stop()
+		return nil, err
+	}
+	return c, nil
+}
+
+// Process describes a process of the container: what it runs, as whom, with
+// which secrets. Its input and output are left open.
+func (c *Container) Process(ctx context.Context, op *pb.ExecOp) (*runner.Process, error) {
+	o := &execOp{task: c.x.task, op: op}
+	if err := o.allowed(); err != nil {
+		return nil, err
+	}
+	p := o.process()
+	p.Sandbox, p.Stdout, p.Stderr = c.x.p.Sandbox, nil, nil
+	x := &execRun{execOp: o, p: p}
+	return p, x.secrets(ctx)
+}
+
+// Start starts a process.
+func (c *Container) Start(p *runner.Process) (runner.Running, error) { return c.c.Start(p) }
+
+// Tree returns a file system, by the number of its mount in the operation, as it
+// is now.
+func (c *Container) Tree(mount int) (*tree.Node, error) {
+	mounts := c.x.op.Mounts
+	if mount < 0 || mount >= len(mounts) {
+		return nil, fmt.Errorf("mount index %d is out of bounds (%d available)", mount, len(mounts))
+	}
+	i := slices.Index(c.x.from, mounts[mount])
+	if i < 0 {
+		return nil, fmt.Errorf("mount %s is optional and not there", mounts[mount].Dest)
+	}
+	return c.c.Tree(i)
+}
+
+// Close ends the processes and waits for them.
+func (c *Container) Close() error {
+	err := c.c.Close()
+	c.stop()
+	return err
+}

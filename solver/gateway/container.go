@@ -1,0 +1,226 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/moby/buildkit/frontend/gateway/client"
+	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
+	"github.com/moby/buildkit/solver/pb"
+	fstypes "github.com/tonistiigi/fsutil/types"
+
+	"slipway/solver"
+	"slipway/solver/runner"
+	"slipway/solver/tree"
+)
+
+// NewContainer implements [client.Client].
+func (c *Client) NewContainer(ctx context.Context, req client.NewContainerRequest) (client.Container, error) {
+	op := &pb.ExecOp{Meta: &pb.Meta{Hostname: req.Hostname, ExtraHosts: req.ExtraHosts}, Network: req.NetMode}
+	for _, h := range req.ExtraHosts {
+		if net.ParseIP(h.IP) == nil {
+			return nil, fmt.Errorf("failed to parse IP %s", h.IP)
+		}
+	}
+	var in []*solver.Result
+	for i, m := range req.Mounts {
+		out := &pb.Mount{
+			Dest: m.Dest, Selector: m.Selector, Readonly: m.Readonly, MountType: m.MountType,
+			CacheOpt: m.CacheOpt, SecretOpt: m.SecretOpt, SSHOpt: m.SSHOpt,
+			Input: int64(pb.Empty), Output: int64(i),
+		}
+		if m.Dest == pb.RootMount && m.MountType != pb.MountType_BIND {
+			return nil, fmt.Errorf("invalid mount type %s for %s", m.MountType, m.Dest)
+		}
+		r, err := resultOf(m)
+		if err != nil {
+			return nil, err
+		}
+		if r != nil {
+			out.Input = int64(len(in))
+			in = append(in, r)
+		}
+		op.Mounts = append(op.Mounts, out)
+	}
+	if !slices.ContainsFunc(op.Mounts, func(m *pb.Mount) bool { return m.Dest == pb.RootMount }) {
+		return nil, errors.New("root mount is required")
+	}
+	box, err := c.opt.Build.OpenContainer(ctx, op, in)
+	if err != nil {
+		return nil, err
+	}
+	return &container{box: box, op: op, store: c.opt.Store}, nil
+}
+
+// resultOf returns what a mount shows; nil if that is nothing.
+func resultOf(m client.Mount) (*solver.Result, error) {
+	if m.Ref == nil {
+		if m.ResultID != "" {
+			return nil, fmt.Errorf("failed to find ref %s for %q mount", m.ResultID, m.Dest)
+		}
+		return nil, nil
+	}
+	r, ok := m.Ref.(*Reference)
+	if !ok {
+		return nil, fmt.Errorf("unexpected Ref type: %T", m.Ref)
+	}
+	return r.Result, nil
+}
+
+// container implements [client.Container].
+type container struct {
+	box   *solver.Container
+	op    *pb.ExecOp
+	store *tree.Store
+
+	mu     sync.Mutex
+	failed error // of the first process that did
+	all    sync.WaitGroup
+}
+
+// Start implements [client.Container]. As with BuildKit, a process that cannot
+// be started is one that failed.
+func (c *container) Start(ctx context.Context, req client.StartRequest) (client.ContainerProcess, error) {
+	op := &pb.ExecOp{
+		Meta:    &pb.Meta{Args: req.Args, Env: slices.Clone(req.Env), User: req.User, Cwd: cmp.Or(req.Cwd, "/"), ExtraHosts: c.op.Meta.ExtraHosts},
+		Network: c.op.Network, Security: req.SecurityMode, Secretenv: req.SecretEnv,
+	}
+	if len(req.Args) == 0 {
+		return nil, errors.New("the process has no arguments")
+	}
+	if req.Tty && !slices.ContainsFunc(req.Env, func(kv string) bool { return strings.HasPrefix(kv, "TERM=") }) {
+		op.Meta.Env = append(op.Meta.Env, "TERM=xterm")
+	}
+	for _, s := range req.SecretEnv {
+		if s.ID == "" {
+			return nil, fmt.Errorf("secret ID missing for %q environment variable", s.Name)
+		}
+	}
+	x := &process{stdin: req.Stdin, ended: make(chan struct{})}
+	p, err := c.box.Process(ctx, op)
+	if err == nil {
+		p.Terminal = req.Tty
+		// An interface with nothing in it is not nothing.
+		if req.Stdin != nil {
+			p.Stdin = req.Stdin
+		}
+		if req.Stdout != nil {
+			p.Stdout = req.Stdout
+		}
+		if req.Stderr != nil {
+			p.Stderr = req.Stderr
+		}
+		x.run, err = c.box.Start(p)
+	}
+	c.all.Go(func() {
+		x.end(err)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.failed = cmp.Or(c.failed, x.err)
+	})
+	return x, nil
+}
+
+// Release implements [client.Container]. It tells how the first process failed
+// that did, be it that it was ended here.
+func (c *container) Release(context.Context) error {
+	err := c.box.Close()
+	c.all.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return cmp.Or(c.failed, err)
+}
+
+// process implements [client.ContainerProcess].
+type process struct {
+	run   runner.Running // nil if it could not be started
+	stdin interface{ Close() error }
+	ended chan struct{}
+	err   error // when it has ended
+}
+
+// end waits for the process, and tells its failure as BuildKit does.
+func (p *process) end(err error) {
+	defer close(p.ended)
+	if p.run != nil {
+		err = p.run.Wait()
+	}
+	if p.stdin != nil {
+		_ = p.stdin.Close() // ends who still reads from it
+	}
+	var exit *runner.ExitError
+	if errors.As(err, &exit) {
+		err = &gwpb.ExitError{ExitCode: uint32(exit.Code)}
+	}
+	p.err = err
+}
+
+// Wait implements [client.ContainerProcess].
+func (p *process) Wait() error {
+	<-p.ended
+	return p.err
+}
+
+// Signal implements [client.ContainerProcess].
+func (p *process) Signal(_ context.Context, sig syscall.Signal) error {
+	if p.run == nil {
+		return nil
+	}
+	return p.run.Signal(sig)
+}
+
+// Resize implements [client.ContainerProcess].
+func (p *process) Resize(_ context.Context, size client.WinSize) error {
+	if p.run == nil {
+		return nil
+	}
+	return p.run.Resize(uint16(size.Rows), uint16(size.Cols))
+}
+
+// ReadFile implements [client.Container].
+func (c *container) ReadFile(_ context.Context, req client.ReadContainerRequest) ([]byte, error) {
+	n, err := c.find("open", req.Filename, req.MountIndex, false)
+	if err != nil {
+		return nil, err
+	}
+	return readFile(c.store, n, req.ReadRequest)
+}
+
+// StatFile implements [client.Container]. A link that leads out of the mount is
+// told of as such.
+func (c *container) StatFile(_ context.Context, req client.StatContainerRequest) (*fstypes.Stat, error) {
+	n, err := c.find("stat", req.Path, req.MountIndex, true)
+	if err != nil {
+		return nil, err
+	}
+	return stat(base(req.Path), n), nil
+}
+
+// ReadDir implements [client.Container]. Upstream: the pattern does not count.
+func (c *container) ReadDir(ctx context.Context, req client.ReadDirContainerRequest) ([]*fstypes.Stat, error) {
+	n, err := c.find("open", req.Path, req.MountIndex, false)
+	if err != nil {
+		return nil, err
+	}
+	return readDir(ctx, n, client.ReadDirRequest{Path: req.Path})
+}
+
+// find returns the node at a path of a mount. Links lead neither out of the
+// mount nor, as they would for the processes, to another one.
+func (c *container) find(op, name string, mount int, linkAlso bool) (*tree.Node, error) {
+	root, err := c.box.Tree(mount)
+	if err != nil {
+		return nil, err
+	}
+	if !strings.HasPrefix(name, "/") {
+		return nil, fmt.Errorf("can't make %s relative to /", name)
+	}
+	return within(root, op, name, linkAlso)
+}

@@ -1,0 +1,234 @@
+package gateway_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/frontend/gateway/client"
+	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
+	"github.com/moby/buildkit/solver/pb"
+
+	"slipway/solver/gateway"
+	"slipway/solver/runner/script"
+)
+
+// solve returns the reference of a state.
+func solve(t *testing.T, c *gateway.Client, st llb.State) client.Reference {
+	t.Helper()
+	def, err := st.Marshal(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := c.Solve(t.Context(), client.SolveRequest{Definition: def.ToPB()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.Ref
+}
+
+// root is a container whose root is a state.
+func root(t *testing.T, c *gateway.Client, st llb.State, more ...client.Mount) client.Container {
+	t.Helper()
+	mounts := append([]client.Mount{{Dest: "/", MountType: pb.MountType_BIND, Ref: solve(t, c, st)}}, more...)
+	box, err := c.NewContainer(t.Context(), client.NewContainerRequest{Mounts: mounts, Hostname: "here"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return box
+}
+
+// open is a writer that stays open.
+type open struct{ io.Writer }
+
+// Close implements [io.Closer].
+func (open) Close() error { return nil }
+
+// TestContainer: several processes share files, read and write streams, get
+// signals, and end with codes.
+func TestContainer(t *testing.T) {
+	m := newMachine(t,
+		script.Step{Run: "init", Do: func(ctx context.Context, c *script.Call) error {
+			_, err := io.Copy(io.Discard, c.Stdin)
+			return err
+		}},
+		script.Step{Run: "cat > *", Do: func(_ context.Context, c *script.Call) error {
+			data, err := io.ReadAll(c.Stdin)
+			return errors.Join(err, c.WriteFile(c.Args[2][len("cat > "):], string(data)))
+		}},
+		script.Step{Run: "cat *", Do: func(_ context.Context, c *script.Call) error {
+			data, err := c.ReadFile(c.Args[2][len("cat "):])
+			if err == nil {
+				_, err = c.Stdout.Write(data)
+			}
+			return err
+		}},
+		script.Step{Run: "fail", Exit: 99},
+		script.Step{Run: "wait", Delay: time.Hour},
+	)
+	c := m.client(t.TempDir(), nil)
+	base := llb.Scratch().File(llb.Mkfile("/old", 0o600, []byte("old")).Mkdir("/d", 0o755))
+	other := llb.Scratch().File(llb.Mkfile("/there", 0o644, nil))
+	box := root(t, c, base, client.Mount{Dest: "/m", MountType: pb.MountType_BIND, Ref: solve(t, c, other)})
+	run := func(script string, in io.ReadCloser, out io.Writer) client.ContainerProcess {
+		t.Helper()
+		req := client.StartRequest{Args: []string{"sh", "-c", script}, Stdin: in}
+		if out != nil {
+			req.Stdout = open{out}
+		}
+		p, err := box.Start(t.Context(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	in, end := io.Pipe()
+	first := run("init", in, nil)
+	if err := run("cat > /m/new", io.NopCloser(strings.NewReader("text")), nil).Wait(); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := run("cat /m/new", nil, &out).Wait(); err != nil || out.String() != "text" {
+		t.Errorf("read %q, %v", &out, err)
+	}
+	var exit *gwpb.ExitError
+	if err := run("fail", nil, nil).Wait(); !errors.As(err, &exit) || exit.ExitCode != 99 || err.Error() != "exit code: 99" {
+		t.Errorf("exit code 99 is %v", err)
+	}
+	p := run("wait", nil, nil)
+	if err := p.Signal(t.Context(), syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	if err := p.Wait(); !errors.As(err, &exit) || exit.ExitCode != 128+15 {
+		t.Errorf("SIGTERM ends in %v", err)
+	}
+	data, err := box.ReadFile(t.Context(), client.ReadContainerRequest{MountIndex: 1, ReadRequest: client.ReadRequest{Filename: "/new", Range: &client.FileRange{Offset: 1, Length: 2}}})
+	if err != nil || string(data) != "ex" {
+		t.Errorf("range of a file of a process: %q, %v", data, err)
+	}
+	left := run("wait", nil, nil)
+	end.Close()
+	if err := first.Wait(); err != nil {
+		t.Error(err)
+	}
+	if err := left.Wait(); err == nil {
+		t.Error("a process lives longer than the first one")
+	}
+	if err := box.Release(t.Context()); !errors.As(err, &exit) || exit.ExitCode != 99 {
+		t.Errorf("Release tells of the first failure: %v", err)
+	}
+	// What containers write is theirs alone.
+	if _, err := solve(t, c, other).StatFile(t.Context(), client.StatRequest{Path: "/new"}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a container changed what was mounted: %v", err)
+	}
+}
+
+// TestContainerFiles: files are read with and without processes, and links do
+// not lead out of a mount.
+func TestContainerFiles(t *testing.T) {
+	m := newMachine(t)
+	c := m.client(t.TempDir(), nil)
+	st := llb.Scratch().File(llb.Mkdir("/d", 0o755).Mkfile("/d/f", 0o640, []byte("data")).
+		Symlink("f", "/d/link").Symlink("/d/f", "/d/abs").Symlink("../../d", "/d/up").Symlink("d", "/e"))
+	box := root(t, c, st)
+	defer func() {
+		if err := box.Release(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	read := func(name string) (string, error) {
+		data, err := box.ReadFile(t.Context(), client.ReadContainerRequest{ReadRequest: client.ReadRequest{Filename: name}})
+		return string(data), err
+	}
+	for name, want := range map[string]string{
+		"/d/f": "", "/d/link": "", "/e/f": "", "/d/../d/f": "",
+		"d/f":    "can't make d/f relative to /",
+		"/d":     "open /d: not a regular file",
+		"/gone":  "open /gone: no such file or directory",
+		"/d/f/x": "open /d/f/x: not a directory",
+		"/d/abs": "open /d/abs: path escapes from parent",
+		"/d/up":  "open /d/up: path escapes from parent",
+	} {
+		data, err := read(name)
+		if want == "" && (err != nil || data != "data") || want != "" && (err == nil || err.Error() != want) {
+			t.Errorf("%s: %q, %v; want error %q", name, data, err, want)
+		}
+	}
+	link, err := box.StatFile(t.Context(), client.StatContainerRequest{StatRequest: client.StatRequest{Path: "/d/abs"}})
+	if err != nil || link.Linkname != "/d/f" || link.Size != 4 || link.Path != "abs" {
+		t.Errorf("a link that leads out is %v, %v", link, err)
+	}
+	list, err := box.ReadDir(t.Context(), client.ReadDirContainerRequest{ReadDirRequest: client.ReadDirRequest{Path: "/e"}})
+	if err != nil || len(list) != 4 || list[1].Path != "f" {
+		t.Errorf("listed %v, %v", list, err)
+	}
+	if _, err := box.StatFile(t.Context(), client.StatContainerRequest{MountIndex: 1}); err == nil || err.Error() != "mount index 1 is out of bounds (1 available)" {
+		t.Errorf("a mount that is not there: %v", err)
+	}
+}
+
+// TestContainerRequests: what cannot be is said before or, as with BuildKit, as
+// the failure of the process.
+func TestContainerRequests(t *testing.T) {
+	m := newMachine(t, script.Step{Run: "*"})
+	c := m.client(t.TempDir(), nil)
+	for want, req := range map[string]client.NewContainerRequest{
+		"root mount is required":              {},
+		"invalid mount type TMPFS for /":      {Mounts: []client.Mount{{Dest: "/", MountType: pb.MountType_TMPFS}}},
+		"failed to parse IP nowhere":          {ExtraHosts: []*pb.HostIP{{Host: "a", IP: "nowhere"}}},
+		`failed to find ref id for "/" mount`: {Mounts: []client.Mount{{Dest: "/", ResultID: "id"}}},
+		"mount /s: secret s: not found":       {Mounts: []client.Mount{{Dest: "/"}, {Dest: "/s", MountType: pb.MountType_SECRET, SecretOpt: &pb.SecretOpt{ID: "s"}}}},
+	} {
+		if _, err := c.NewContainer(t.Context(), req); err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	box, err := c.NewContainer(t.Context(), client.NewContainerRequest{Mounts: []client.Mount{{Dest: "/"}}, NetMode: pb.NetMode_HOST})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := box.Start(t.Context(), client.StartRequest{Args: []string{"x"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(); err == nil || err.Error() != "network.host is not allowed" {
+		t.Errorf("the network of the host: %v", err)
+	}
+	if _, err := box.Start(t.Context(), client.StartRequest{Args: []string{"x"}, SecretEnv: []*pb.SecretEnv{{Name: "S"}}}); err == nil {
+		t.Error("a secret without an id is taken")
+	}
+}
+
+// TestContainerEnv: a process has what it is given, and what BuildKit adds.
+func TestContainerEnv(t *testing.T) {
+	var env []string
+	var host, dir string
+	m := newMachine(t, script.Step{Run: "x", Do: func(_ context.Context, c *script.Call) error {
+		env, host, dir = c.Env, c.Hostname, c.Dir
+		return nil
+	}})
+	c := m.client(t.TempDir(), nil)
+	box := root(t, c, llb.Scratch())
+	p, err := box.Start(t.Context(), client.StartRequest{Args: []string{"x"}, Env: []string{"A=b"}, Tty: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"A=b", "TERM=xterm", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+	if !slices.Equal(env, want) || host != "here" || dir != "/" {
+		t.Errorf("environment %q on %s in %s", env, host, dir)
+	}
+	if err := box.Release(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,205 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+	"syscall"
+
+	"github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/tonistiigi/fsutil"
+	fstypes "github.com/tonistiigi/fsutil/types"
+
+	"slipway/solver/tree"
+)
+
+// maxRead is how much of a file a frontend gets at once, in bytes. BuildKit has
+// the same limit, as its messages have it, and sends one byte more to those who
+// ask for a range, so that they can tell a file that is too large.
+const maxRead = 16 << 20
+
+// errNotRegular is BuildKit's.
+var errNotRegular = errors.New("not a regular file")
+
+// errEscapes is that of [os.Root].
+var errEscapes = errors.New("path escapes from parent")
+
+// missing is the error of a path where nothing is.
+func missing(op, name string, root *tree.Node, at string) error {
+	err := syscall.ENOENT
+	for dir := path.Dir("/" + at); dir != "/"; dir = path.Dir(dir) {
+		if n := root.Get(dir); n != nil && n.Kind() != tree.Dir {
+			err = syscall.ENOTDIR
+		}
+	}
+	return &fs.PathError{Op: op, Path: name, Err: err}
+}
+
+// within returns the node at a path of a file system that links must not leave.
+// With linkAlso the last part may be a link that does.
+func within(root *tree.Node, op, name string, linkAlso bool) (*tree.Node, error) {
+	rest, at := strings.Split(path.Clean(name), "/"), []string{}
+	for links := 0; len(rest) > 0; {
+		part := rest[0]
+		rest = rest[1:]
+		switch part {
+		case "", ".":
+			continue
+		case "..":
+			if len(at) == 0 {
+				return nil, &fs.PathError{Op: op, Path: name, Err: errEscapes}
+			}
+			at = at[:len(at)-1]
+			continue
+		}
+		at = append(at, part)
+		n := root.Get(path.Join(at...))
+		if n == nil {
+			return nil, missing(op, name, root, path.Join(at...))
+		}
+		if n.Kind() != tree.Symlink {
+			continue
+		}
+		if links++; links > 255 {
+			return nil, &fs.PathError{Op: op, Path: name, Err: syscall.ELOOP}
+		}
+		if path.IsAbs(n.Target()) || strings.HasPrefix(path.Join(path.Join(at[:len(at)-1]...), n.Target()), "..") {
+			if linkAlso && len(rest) == 0 {
+				return n, nil
+			}
+			return nil, &fs.PathError{Op: op, Path: name, Err: errEscapes}
+		}
+		at = at[:len(at)-1]
+		rest = append(strings.Split(n.Target(), "/"), rest...)
+	}
+	return root.Get(path.Join(at...)), nil
+}
+
+// readFile reads what a frontend asks for of a file.
+func readFile(store *tree.Store, n *tree.Node, req client.ReadRequest) ([]byte, error) {
+	if n.Kind() != tree.File {
+		return nil, &fs.PathError{Op: "open", Path: req.Filename, Err: errNotRegular}
+	}
+	f, err := store.Open(n.Blob())
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	offset, length, whole := int64(0), int64(maxRead+1), true
+	if r := req.Range; r != nil {
+		if r.Offset < 0 || r.Length < 0 {
+			return nil, fmt.Errorf("invalid range for %s", req.Filename)
+		}
+		offset, length, whole = int64(r.Offset), min(length, int64(r.Length)), r.Length > maxRead+1
+	}
+	data, err := io.ReadAll(io.NewSectionReader(f, offset, length))
+	if err == nil && whole && len(data) > maxRead {
+		return nil, fmt.Errorf("%s exceeds maximum allowed size of %d bytes", req.Filename, maxRead)
+	}
+	return data, err
+}
+
+// readDir lists a directory, of a pattern as BuildKit understands it.
+func readDir(ctx context.Context, n *tree.Node, req client.ReadDirRequest) ([]*fstypes.Stat, error) {
+	if n.Kind() != tree.Dir {
+		return nil, &fs.PathError{Op: "stat", Path: req.Path, Err: syscall.ENOTDIR}
+	}
+	opt := &fsutil.FilterOpt{}
+	if req.IncludePattern != "" {
+		opt.IncludePatterns = []string{req.IncludePattern}
+	}
+	filter, err := fsutil.NewFilterFS(walker{n}, opt)
+	if err != nil {
+		return nil, err
+	}
+	var list []*fstypes.Stat
+	err = filter.Walk(ctx, "", func(_ string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		list = append(list, info.Sys().(*fstypes.Stat))
+		if e.IsDir() {
+			return fs.SkipDir
+		}
+		return nil
+	})
+	return list, err
+}
+
+// walker is a directory as fsutil filters it.
+type walker struct{ root *tree.Node }
+
+var _ fsutil.FS = walker{}
+
+// Open implements [fsutil.FS]. Nobody reads what is listed.
+func (walker) Open(name string) (io.ReadCloser, error) {
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+}
+
+// Walk implements [fsutil.FS].
+func (w walker) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) error {
+	n := w.root.Get(target)
+	if n == nil {
+		return nil
+	}
+	return walk(ctx, target, n, map[string]string{}, fn)
+}
+
+// walk calls fn for what is in a directory. seen has the first path of each
+// inode: BuildKit shows others that it lists as links to it.
+func walk(ctx context.Context, at string, dir *tree.Node, seen map[string]string, fn fs.WalkDirFunc) error {
+	for _, e := range dir.Entries() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		name := path.Join(at, e.Name)
+		st := stat(name, e.Node)
+		if inode := e.Node.Inode(); inode != "" {
+			if first, ok := seen[inode]; ok {
+				st.Linkname, st.Size = first, 0
+			} else {
+				seen[inode] = name
+			}
+		}
+		err := fn(name, &fsutil.DirEntryInfo{Stat: st}, nil)
+		if err == nil && e.Node.Kind() == tree.Dir {
+			err = walk(ctx, name, e.Node, seen, fn)
+		}
+		if errors.Is(err, fs.SkipDir) && e.Node.Kind() == tree.Dir {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func base(name string) string { return path.Base(path.Clean("/" + name)) }
+
+func stat(name string, n *tree.Node) *fstypes.Stat {
+	m := n.Meta()
+	st := &fstypes.Stat{
+		Path: name, Mode: uint32(tree.FileMode(m.Mode) | n.Kind().FileMode()), Uid: m.UID, Gid: m.GID,
+		ModTime: m.ModTime.UnixNano(), Size: n.Blob().Size, Linkname: n.Target(),
+		Devmajor: int64(n.Device().Major), Devminor: int64(n.Device().Minor),
+	}
+	if n.Kind() == tree.Symlink {
+		st.Size = int64(len(n.Target()))
+	}
+	for _, x := range m.Xattrs {
+		if st.Xattrs == nil {
+			st.Xattrs = map[string][]byte{}
+		}
+		st.Xattrs[x.Name] = []byte(x.Value)
+	}
+	return st
+}

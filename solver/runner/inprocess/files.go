@@ -1,0 +1,263 @@
+package inprocess
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"slipway/solver/runner"
+	"slipway/solver/tree"
+)
+
+// Files are the file system of processes: the trees of all mounts in one, so
+// that paths and links lead from one to the other as they do for a process. Who
+// uses the editor, or calls what does not say that it locks, holds the lock.
+type Files struct {
+	sync.Mutex
+	*tree.Editor
+	Store *tree.Store
+	Now   func() time.Time
+
+	mounts   []runner.Mount
+	before   []*tree.Node // the root below each mount
+	readOnly []string     // paths of mounts
+}
+
+// umask is what new files may not allow.
+const umask = 0o022
+
+// Errors about paths, in the words of the kernel.
+var (
+	errReadOnly = errors.New("read-only file system")
+	errIsDir    = errors.New("is a directory")
+)
+
+// fault is an error about a path.
+func fault(op, name string, err error) error { return &fs.PathError{Op: op, Path: name, Err: err} }
+
+// files puts the trees of all mounts into the one of the root.
+func (r *Runner) files(s *runner.Sandbox) (*Files, error) {
+	root := s.Root()
+	if root < 0 {
+		return nil, errors.New("the process has no root")
+	}
+	f := &Files{Editor: tree.Edit(s.Mounts[root].Tree), Store: r.Store, Now: r.Now}
+	f.mounts, f.before = slices.Clone(s.Mounts), make([]*tree.Node, len(s.Mounts))
+	for i := range f.mounts {
+		m := &f.mounts[i]
+		f.before[i] = f.Tree()
+		if m.Target == "/" {
+			if m.ReadOnly {
+				f.readOnly = append(f.readOnly, "")
+			}
+			continue
+		}
+		at, err := f.Resolve(m.Target, true)
+		if err != nil {
+			return nil, err
+		}
+		if m.Kind == runner.MountSocket && r.Sockets != nil {
+			return nil, fmt.Errorf("mount %s: %w", m.Target, r.Sockets)
+		}
+		n, err := f.mounted(m)
+		if err != nil {
+			return nil, fmt.Errorf("mount %s: %w", m.Target, err)
+		}
+		if _, err := f.MkdirAll(path.Dir("/"+at), f.Meta(0o755)); err != nil {
+			return nil, err
+		}
+		if err := f.Put(at, n); err != nil {
+			return nil, err
+		}
+		if m.ReadOnly || m.Kind == runner.MountFile {
+			f.readOnly = append(f.readOnly, at)
+		}
+		m.Target = "/" + at
+	}
+	return f, nil
+}
+
+// mounted is what a mount shows. A socket is there as a file without content.
+func (f *Files) mounted(m *runner.Mount) (*tree.Node, error) {
+	switch m.Kind {
+	case runner.MountTree:
+		at, err := m.Tree.Resolve(m.Source, true)
+		if err != nil {
+			return nil, err
+		}
+		n := m.Tree.Get(at)
+		if n == nil {
+			return nil, fmt.Errorf("%s does not exist in what is mounted", m.Source)
+		}
+		return n, nil
+	case runner.MountTmpfs:
+		return tree.NewDir(f.Meta(0o1777), nil)
+	case runner.MountFile, runner.MountSocket:
+		b, err := f.Store.PutBytes(m.Data)
+		meta := f.Meta(m.Mode)
+		meta.UID, meta.GID = m.UID, m.GID
+		return tree.NewFile(meta, b), err
+	case runner.MountDir:
+		return tree.HostReader{Store: f.Store, Meta: func(h tree.HostFile) tree.Meta {
+			h.Meta.UID, h.Meta.GID = 0, 0 // they belong to who builds
+			return h.Meta
+		}}.ReadDir(m.HostPath)
+	}
+	return nil, fmt.Errorf("unknown kind %d", m.Kind)
+}
+
+// take takes the trees apart again, the last one first, and leaves the files as
+// they are. It locks.
+func (f *Files) take() ([]*tree.Node, error) {
+	f.Lock()
+	defer f.Unlock()
+	e := tree.Edit(f.Tree())
+	out := make([]*tree.Node, len(f.mounts))
+	for i := len(f.mounts) - 1; i >= 0; i-- {
+		m := &f.mounts[i]
+		n := e.Get(m.Target)
+		if m.Target == "/" {
+			out[i] = n
+			continue
+		}
+		if n == nil {
+			return nil, fmt.Errorf("the process removed %s, where something is mounted", m.Target)
+		}
+		if err := ungraft(e, strings.TrimPrefix(m.Target, "/"), f.before[i]); err != nil {
+			return nil, err
+		}
+		if m.Kind == runner.MountTree {
+			whole := tree.Edit(m.Tree)
+			if err := whole.Put(m.Source, n); err != nil {
+				return nil, err
+			}
+			n = whole.Tree()
+		}
+		out[i] = n
+	}
+	return out, nil
+}
+
+// ungraft puts back what was at a path, and removes the directories that were
+// only made to mount something there.
+func ungraft(e *tree.Editor, at string, before *tree.Node) error {
+	if old := before.Get(at); old != nil {
+		return e.Put(at, old)
+	}
+	for name := at; name != "." && before.Get(name) == nil; name = path.Dir(name) {
+		if name != at && len(e.Names(name)) > 0 {
+			break
+		}
+		if err := e.Remove(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// saveCaches writes caches back.
+func (f *Files) saveCaches(list []*tree.Node) error {
+	for i := range f.mounts {
+		m := &f.mounts[i]
+		if m.Kind != runner.MountDir || m.ReadOnly {
+			continue
+		}
+		old, err := os.ReadDir(m.HostPath)
+		if err != nil {
+			return err
+		}
+		for _, d := range old {
+			if err := os.RemoveAll(m.HostPath + "/" + d.Name()); err != nil {
+				return err
+			}
+		}
+		if err := tree.WriteDir(m.HostPath, list[i], f.Store, tree.HostOptions{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Meta is that of a new file of root.
+func (f *Files) Meta(mode uint32) tree.Meta { return tree.Meta{Mode: mode, ModTime: f.Now().UTC()} }
+
+// Writable resolves a path that is to be changed.
+func (f *Files) Writable(name string, last bool) (string, error) {
+	at, err := f.Resolve(name, last)
+	if err != nil {
+		return "", err
+	}
+	for _, ro := range f.readOnly {
+		if ro == "" || at == ro || strings.HasPrefix(at, ro+"/") {
+			return "", fault("write", name, errReadOnly)
+		}
+	}
+	return at, nil
+}
+
+// Find returns the node at a path; an error if there is none.
+func (f *Files) Find(op, name string, last bool) (*tree.Node, error) {
+	at, err := f.Resolve(name, last)
+	if err != nil {
+		return nil, err
+	}
+	n := f.Get(at)
+	if n == nil {
+		return nil, fault(op, name, fs.ErrNotExist)
+	}
+	return n, nil
+}
+
+// Read returns the content of a file. It locks.
+func (f *Files) Read(name string) ([]byte, error) {
+	f.Lock()
+	defer f.Unlock()
+	n, err := f.Find("open", name, true)
+	if err != nil {
+		return nil, err
+	}
+	if n.Kind() == tree.Dir {
+		return nil, fault("read", name, errIsDir)
+	}
+	if n.Kind() != tree.File {
+		return nil, fmt.Errorf("cannot read %s, a %s", name, n.Kind())
+	}
+	r, err := f.Store.Open(n.Blob())
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(r)
+}
+
+// Write makes a file or changes its content, and keeps the mode of one that is
+// there. It locks.
+func (f *Files) Write(name string, data []byte) error {
+	f.Lock()
+	defer f.Unlock()
+	at, err := f.Writable(name, true)
+	if err != nil {
+		return err
+	}
+	m := f.Meta(0o666 &^ umask)
+	if kind, old, there := f.Stat(at); there {
+		if kind == tree.Dir {
+			return fault("open", name, errIsDir)
+		}
+		m.Mode, m.UID, m.GID = old.Mode, old.UID, old.GID
+	} else if kind, _, _ := f.Stat(path.Dir("/" + at)); kind != tree.Dir {
+		return fault("open", name, fs.ErrNotExist)
+	}
+	b, err := f.Store.PutBytes(data)
+	if err != nil {
+		return err
+	}
+	return f.Put(at, tree.NewFile(m, b))
+}

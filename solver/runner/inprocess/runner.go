@@ -1,0 +1,156 @@
+package inprocess
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"sync"
+	"syscall"
+	"time"
+
+	"slipway/solver/runner"
+	"slipway/solver/tree"
+)
+
+// Runner is a [runner.Runner] and a [runner.Opener].
+type Runner struct {
+	Store *tree.Store
+	Now   func() time.Time // when files are written
+	// Exec is a process: it returns the exit code, or an error if it could not
+	// do what the process does.
+	Exec func(ctx context.Context, f *Files, p *runner.Process) (int, error)
+	// Signals makes every signal end the context of a process, with a [Signal]
+	// as its cause. Otherwise there is KILL alone.
+	Signals bool
+	// Sockets is why there are none; if it is nil, a socket is there as a file
+	// without content.
+	Sockets error
+}
+
+var _ runner.Opener = (*Runner)(nil)
+
+// Run implements [runner.Runner].
+func (r *Runner) Run(ctx context.Context, p *runner.Process) ([]*tree.Node, error) {
+	c, err := r.open(ctx, &p.Sandbox)
+	if err != nil {
+		return nil, err
+	}
+	defer c.cancel(context.Canceled)
+	x, err := c.Start(p)
+	if err != nil {
+		return nil, err
+	}
+	failed := x.Wait()
+	var exit *runner.ExitError
+	if failed != nil && !errors.As(failed, &exit) {
+		return nil, failed
+	}
+	// A process that fails leaves what it wrote to caches, as everywhere.
+	out, err := c.f.take()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.f.saveCaches(out); err != nil || failed != nil {
+		return nil, cmp.Or(err, failed)
+	}
+	for i := range out {
+		if !p.Mounts[i].Output {
+			out[i] = nil
+		}
+	}
+	return out, nil
+}
+
+// Open implements [runner.Opener].
+func (r *Runner) Open(ctx context.Context, s *runner.Sandbox) (runner.Container, error) {
+	return r.open(ctx, s)
+}
+
+func (r *Runner) open(ctx context.Context, s *runner.Sandbox) (*container, error) {
+	f, err := r.files(s)
+	if err != nil {
+		return nil, err
+	}
+	c := &container{r: r, f: f}
+	c.ctx, c.cancel = context.WithCancelCause(ctx)
+	return c, nil
+}
+
+// container is what processes share: one file system.
+type container struct {
+	r      *Runner
+	f      *Files
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	mu    sync.Mutex
+	first *running // nil before it is started
+	all   sync.WaitGroup
+}
+
+// errFirst is why processes end that were not the first one.
+var errFirst = errors.New("the first process of the container has ended")
+
+// Start implements [runner.Container].
+func (c *container) Start(p *runner.Process) (runner.Running, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ctx.Err() != nil {
+		return nil, context.Cause(c.ctx)
+	}
+	ctx, cancel := context.WithCancelCause(c.ctx)
+	x := &running{cancel: cancel, any: c.r.Signals, ended: make(chan struct{})}
+	first := c.first == nil
+	if first {
+		c.first = x
+	}
+	c.all.Go(func() {
+		defer close(x.ended)
+		defer cancel(nil)
+		x.err = c.run(ctx, p)
+		if first {
+			c.cancel(errFirst)
+		}
+	})
+	return x, nil
+}
+
+// run runs a process to its end. One that a signal ended has the exit code of
+// that, unless it chose one itself.
+func (c *container) run(ctx context.Context, p *runner.Process) error {
+	code, err := c.r.Exec(ctx, c.f, p)
+	var sig Signal
+	switch {
+	case ctx.Err() == nil:
+	case !errors.As(context.Cause(ctx), &sig):
+		return context.Cause(ctx)
+	case err != nil || sig == Signal(syscall.SIGKILL):
+		code, err = 128+int(sig), nil
+	}
+	if err != nil {
+		return err
+	}
+	return p.Exit(code)
+}
+
+// Tree implements [runner.Container].
+func (c *container) Tree(i int) (*tree.Node, error) {
+	list, err := c.f.take()
+	if err != nil {
+		return nil, err
+	}
+	return list[i], nil
+}
+
+// Close implements [runner.Container].
+func (c *container) Close() error {
+	c.mu.Lock()
+	c.cancel(context.Canceled)
+	c.mu.Unlock()
+	c.all.Wait()
+	list, err := c.f.take()
+	if err != nil {
+		return err
+	}
+	return c.f.saveCaches(list)
+}

@@ -1,0 +1,190 @@
+package namespace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+
+	"slipway/solver/runner"
+	"slipway/solver/tree"
+)
+
+// container is what processes share. The first one makes the namespaces, those
+// after it join them.
+type container struct {
+	r      *Runner
+	box    *runner.Sandbox
+	ctx    context.Context // of the processes
+	cancel context.CancelFunc
+	work   string
+	root   *tree.Node // before anything ran
+	conf   config     // of the first process, but for what is its own
+	stub   map[string]bool
+	stop   []func() // what ends with the container
+
+	mu     sync.Mutex
+	first  *process   // nil before it is started
+	spaces []*os.File // the namespaces of the first process
+	closed bool
+	all    sync.WaitGroup // processes
+}
+
+// prepare makes what the processes see, and describes it for the init process.
+func (c *container) prepare() error {
+	c.stub = map[string]bool{}
+	c.conf = config{
+		Hostname: c.box.Hostname, Loopback: c.box.Network == runner.NetworkNone,
+		Root: filepath.Join(c.work, "root"), ReadOnly: c.box.Mounts[c.box.Root()].ReadOnly,
+	}
+	if c.conf.Hostname == "" {
+		c.conf.Hostname = "buildkitsandbox"
+	}
+	if err := os.Mkdir(c.conf.Root, 0o755); err != nil {
+		return err
+	}
+	for i := range c.box.Mounts {
+		if err := c.ctx.Err(); err != nil {
+			return err
+		}
+		m, err := c.mount(i)
+		if err != nil {
+			return fmt.Errorf("mount %s: %w", c.box.Mounts[i].Target, err)
+		}
+		if c.box.Mounts[i].Target == "/" {
+			c.conf.Mounts = append([]mount{m}, c.conf.Mounts...)
+			continue
+		}
+		c.conf.Mounts = append(c.conf.Mounts, m)
+	}
+	if err := c.network(); err != nil {
+		return err
+	}
+	return c.stubs()
+}
+
+// mount prepares the i-th mount.
+func (c *container) mount(i int) (mount, error) {
+	m := &c.box.Mounts[i]
+	out := mount{Target: m.Target, ReadOnly: m.ReadOnly}
+	dir := filepath.Join(c.work, strconv.Itoa(i))
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return out, err
+	}
+	switch m.Kind {
+	case runner.MountTree:
+		return c.overlay(m, dir, out)
+	case runner.MountDir:
+		out.Bind = filepath.Join(m.HostPath, filepath.FromSlash(m.Source))
+	case runner.MountSocket:
+		out.Bind, out.File = filepath.Join(dir, "socket"), true
+		stop, err := forward(out.Bind, m)
+		if err != nil {
+			return out, err
+		}
+		c.stop = append(c.stop, stop)
+	case runner.MountFile:
+		out.Bind, out.File, out.ReadOnly = filepath.Join(dir, "file"), true, true
+		if err := os.WriteFile(out.Bind, m.Data, 0o600); err != nil {
+			return out, err
+		}
+		return out, errors.Join(os.Chown(out.Bind, int(m.UID), int(m.GID)), os.Chmod(out.Bind, tree.FileMode(m.Mode)))
+	case runner.MountTmpfs:
+		out.Tmpfs, out.Size = true, m.Size
+	default:
+		return out, fmt.Errorf("unknown kind %d", m.Kind)
+	}
+	return out, nil
+}
+
+// overlay prepares a tree: its layers below, and an upper directory for what the
+// processes change.
+func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, error) {
+	lower, err := c.r.lowers(m)
+	if err != nil {
+		return out, err
+	}
+	at, err := m.Tree.Resolve(m.Source, true)
+	if err != nil {
+		return out, err
+	}
+	src := m.Tree.Get(at)
+	if src == nil {
+		return out, fmt.Errorf("%s does not exist in what is mounted", m.Source)
+	}
+	out.Lower, out.Source, out.File = lower, at, src.Kind() != tree.Dir
+	out.Upper, out.Work, out.Merged = filepath.Join(dir, "upper"), filepath.Join(dir, "work"), filepath.Join(dir, "merged")
+	for _, d := range []string{out.Upper, out.Work, out.Merged} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			return out, err
+		}
+	}
+	// The root of an overlay looks as its upper directory does.
+	meta := m.Tree.Meta()
+	err = os.Chmod(out.Upper, tree.FileMode(meta.Mode))
+	if !c.r.oneOwner {
+		err = errors.Join(err, os.Chown(out.Upper, int(meta.UID), int(meta.GID)))
+	}
+	return out, err
+}
+
+// outputs reads what the processes changed.
+func (c *container) outputs() ([]*tree.Node, error) {
+	out := make([]*tree.Node, len(c.box.Mounts))
+	for i := range c.box.Mounts {
+		if !c.box.Mounts[i].Output {
+			continue
+		}
+		var err error
+		if out[i], err = c.Tree(i); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Tree implements [runner.Container].
+func (c *container) Tree(i int) (*tree.Node, error) {
+	m := &c.box.Mounts[i]
+	switch m.Kind {
+	case runner.MountTree:
+	case runner.MountDir:
+		return tree.HostReader{Store: c.r.store}.ReadDir(filepath.Join(m.HostPath, filepath.FromSlash(m.Source)))
+	case runner.MountFile, runner.MountSocket, runner.MountTmpfs:
+		fallthrough
+	default:
+		return nil, fmt.Errorf("mount %s is no file tree", m.Target)
+	}
+	if m.ReadOnly {
+		return m.Tree, nil
+	}
+	stub := c.stub
+	if m.Target != "/" {
+		stub = nil
+	}
+	n, err := c.r.changed(m.Tree, filepath.Join(c.work, strconv.Itoa(i), "upper"), stub)
+	if err != nil {
+		return nil, fmt.Errorf("read what the process changed: %w", err)
+	}
+	return n, nil
+}
+
+// Close implements [runner.Container].
+func (c *container) Close() error {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.cancel()
+	c.all.Wait()
+	for _, stop := range c.stop {
+		stop()
+	}
+	for _, f := range c.spaces {
+		f.Close()
+	}
+	c.spaces = nil
+	return os.RemoveAll(c.work)
+}

@@ -1,0 +1,168 @@
+package namespace
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"slipway/solver/runner"
+)
+
+// open makes a container, which is closed at the end of the test.
+func (w *world) open(t *testing.T, s *runner.Sandbox) runner.Container {
+	t.Helper()
+	c, err := w.Open(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+func start(t *testing.T, c runner.Container, p *runner.Process) runner.Running {
+	t.Helper()
+	x, err := c.Start(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+// TestContainer: processes of a container see the same files, processes and
+// names, and end with the first one.
+func TestContainer(t *testing.T) {
+	w := newWorld(t)
+	p := w.process("read line; exit 3")
+	p.Hostname, p.Network = "here", runner.NetworkNone
+	in, end := io.Pipe()
+	p.Stdin = in
+	c := w.open(t, &p.Sandbox)
+	first := start(t, c, p)
+
+	var out bytes.Buffer
+	second := w.process("echo $$ > /f; read a < /proc/sys/kernel/hostname; read b < /proc/1/comm; echo $a $b; for d in /sys/class/net/*; do echo $d; done; while read k v; do [ $k = NoNewPrivs: ] && echo $k $v; done < /proc/self/status; :")
+	second.Stdout, second.Stderr = &out, &out
+	if err := start(t, c, second).Wait(); err != nil {
+		t.Fatal(err, out.String())
+	}
+	if got, want := out.String(), "here sh\n/sys/class/net/lo\nNoNewPrivs: 1\n"; got != want {
+		t.Errorf("the second process says %q, want %q", got, want)
+	}
+	if n, err := c.Tree(0); err != nil || n.Get("f") == nil || n.Get("proc") != nil {
+		t.Errorf("the file of the second process is missing, or /proc is there: %v", err)
+	}
+	third := w.process("exit 7")
+	var exit *runner.ExitError
+	if err := start(t, c, third).Wait(); !errors.As(err, &exit) || exit.Code != 7 {
+		t.Errorf("the third process ended with %v", err)
+	}
+	fourth := start(t, c, w.process("while :; do :; done"))
+	if err := fourth.Signal(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	if err := fourth.Wait(); !errors.As(err, &exit) || exit.Code != 128+int(syscall.SIGTERM) {
+		t.Errorf("the fourth process ended with %v", err)
+	}
+	fifth := start(t, c, w.process("while :; do :; done"))
+	end.Close() // the end of the input is the end of the first process
+	if err := first.Wait(); !errors.As(err, &exit) || exit.Code != 3 {
+		t.Errorf("the first process ended with %v", err)
+	}
+	if err := fifth.Wait(); !errors.As(err, &exit) || exit.Code != 128+int(syscall.SIGKILL) {
+		t.Errorf("the fifth process ended with %v", err)
+	}
+	if _, err := c.Start(w.process(":")); err == nil || !strings.Contains(err.Error(), "first process of the container has ended") {
+		t.Errorf("a process after the first one: %v", err)
+	}
+}
+
+// TestContainerClose: closing a container ends its processes, and does not wait
+// for those who are asked for input.
+func TestContainerClose(t *testing.T) {
+	w := newWorld(t)
+	p := w.process("read line")
+	in, _ := io.Pipe()
+	p.Stdin = in
+	c := w.open(t, &p.Sandbox)
+	first := start(t, c, p)
+	second := start(t, c, w.process("while :; do :; done"))
+	begin := time.Now()
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	for _, x := range []runner.Running{first, second} {
+		if err := x.Wait(); !errors.Is(err, context.Canceled) {
+			t.Errorf("a process ended with %v", err)
+		}
+	}
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("closing took %s", took)
+	}
+	left, err := os.ReadDir(filepath.Join(w.dir, "run"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("%d directories are left, %v", len(left), err)
+	}
+}
+
+// TestTerminal: both the first process and a later one can have a terminal,
+// which has a size and sends signals.
+func TestTerminal(t *testing.T) {
+	w := newWorld(t)
+	keep := w.process("read line")
+	in, end := io.Pipe()
+	keep.Stdin = in
+	defer end.Close()
+	c := w.open(t, &keep.Sandbox)
+	start(t, c, keep)
+	for name, open := range map[string]runner.Container{"first": nil, "later": c} {
+		p := w.process(`trap "echo interrupted; exit 5" INT; [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo ready; while :; do read line; echo "got $line"; done`)
+		if open == nil {
+			open = w.open(t, &p.Sandbox)
+		}
+		keys, typed := io.Pipe()
+		shown, screen := io.Pipe()
+		p.Terminal, p.Stdin, p.Stdout = true, keys, screen
+		x := start(t, open, p)
+		await := func(want string) {
+			t.Helper()
+			var seen strings.Builder
+			buf := make([]byte, 64)
+			for !strings.Contains(seen.String(), want) {
+				n, err := shown.Read(buf)
+				if err != nil {
+					t.Fatalf("%s: saw %q, %v", name, seen.String(), err)
+				}
+				seen.Write(buf[:n])
+			}
+		}
+		await("ready")
+		if err := x.Resize(30, 90); err != nil {
+			t.Error(err)
+		}
+		if _, err := io.WriteString(typed, "hello\r"); err != nil {
+			t.Fatal(err)
+		}
+		await("got hello")
+		if _, err := io.WriteString(typed, "\x03"); err != nil {
+			t.Fatal(err)
+		}
+		await("interrupted")
+		go func() { _, _ = io.Copy(io.Discard, shown) }()
+		var exit *runner.ExitError
+		if err := x.Wait(); !errors.As(err, &exit) || exit.Code != 5 {
+			t.Errorf("%s: ended with %v", name, err)
+		}
+		typed.Close()
+	}
+}

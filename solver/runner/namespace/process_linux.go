@@ -1,0 +1,289 @@
+package namespace
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/solver/runner"
+)
+
+// initName is what this program is called when it becomes a process of a
+// container.
+const initName = "slipway-init"
+
+// process is a process of a container.
+type process struct {
+	c    *container
+	p    *runner.Process
+	cmd  *exec.Cmd
+	conf config
+	term *terminal // nil if there is none
+
+	ended chan struct{}
+	err   error // when it has ended
+}
+
+// Start implements [runner.Container].
+func (c *container) Start(p *runner.Process) (runner.Running, error) { return c.start(p) }
+
+func (c *container) start(p *runner.Process) (*process, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closed:
+		return nil, errors.New("the container is closed")
+	case c.first != nil && c.first.hasEnded():
+		return nil, errors.New("the first process of the container has ended")
+	}
+	x := &process{c: c, p: p, ended: make(chan struct{})}
+	if err := x.configure(); err != nil {
+		return nil, err
+	}
+	started := make(chan error, 1)
+	c.all.Add(1)
+	go x.run(started)
+	if err := <-started; err != nil {
+		<-x.ended
+		return nil, err
+	}
+	if c.first == nil {
+		c.first = x
+	}
+	return x, nil
+}
+
+func (x *process) hasEnded() bool {
+	select {
+	case <-x.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// configure describes the process for the init process.
+func (x *process) configure() error {
+	c := x.c
+	x.conf = c.conf
+	root := c.root
+	if c.first != nil {
+		x.conf.Join, x.conf.Mounts = true, nil
+		var err error
+		if root, err = c.Tree(c.box.Root()); err != nil {
+			return err
+		}
+	}
+	id, err := c.r.user(root, x.p.User)
+	if err != nil {
+		return err
+	}
+	at, err := root.Resolve(x.p.Dir, true)
+	if err != nil {
+		return fmt.Errorf("working directory: %w", err)
+	}
+	x.conf.ids, x.conf.Dir = id, "/"+at
+	x.conf.Args, x.conf.Env, x.conf.Insecure, x.conf.Terminal = x.p.Args, x.p.Env, x.p.Insecure, x.p.Terminal
+	x.conf.Limits = nil
+	for _, u := range x.p.Ulimits {
+		x.conf.Limits = append(x.conf.Limits, limit{u.Name, u.Soft, u.Hard})
+	}
+	return nil
+}
+
+// run starts the process, says when it runs, and waits for its end.
+//
+// The kernel kills the first process, and with it all others, when the thread ends
+// that started it, so this one stays. A thread that has joined other namespaces
+// ends with the goroutine, as it is not unlocked.
+func (x *process) run(started chan<- error) {
+	defer x.c.all.Done()
+	defer close(x.ended)
+	runtime.LockOSThread()
+	if !x.conf.Join {
+		defer runtime.UnlockOSThread()
+	}
+	if x.err = x.begin(); x.err != nil {
+		started <- x.err
+		return
+	}
+	started <- nil
+	err := x.cmd.Wait()
+	if x.term != nil {
+		x.term.finish()
+	}
+	if x.c.ctx.Err() != nil {
+		x.err = context.Cause(x.c.ctx)
+		return
+	}
+	code, err := exitCode(err)
+	if err == nil {
+		err = x.p.Exit(code)
+	}
+	x.err = err
+}
+
+// begin starts the process. It returns when its program runs, or with the error
+// that it does not.
+func (x *process) begin() error {
+	confR, confW, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer confR.Close()
+	faultR, faultW, err := os.Pipe()
+	if err != nil {
+		return errors.Join(err, confW.Close())
+	}
+	defer faultR.Close()
+	x.command(confR, faultW)
+	if err := x.stdio(); err != nil {
+		return errors.Join(err, confW.Close(), faultW.Close())
+	}
+	if x.conf.Join {
+		err = joinSpaces(x.c.spaces)
+	}
+	if err == nil {
+		err = x.cmd.Start()
+	}
+	if err != nil {
+		if x.term != nil {
+			x.term.discard()
+		}
+		return errors.Join(fmt.Errorf("start a process in namespaces: %w", err), confW.Close(), faultW.Close())
+	}
+	faultW.Close()
+	sent := json.NewEncoder(confW).Encode(&x.conf)
+	sent = errors.Join(sent, confW.Close())
+	if x.term != nil {
+		sent = errors.Join(sent, x.term.receive())
+	}
+	fault, err := io.ReadAll(faultR) // ends when the program starts, or fails to
+	if err = errors.Join(sent, err); err == nil && !x.conf.Join {
+		err = x.c.open(x.cmd.Process.Pid)
+	}
+	switch {
+	case x.c.ctx.Err() != nil:
+		err = context.Cause(x.c.ctx)
+	case len(fault) > 0:
+		err = errors.New(string(fault))
+	}
+	if err == nil {
+		return nil
+	}
+	_ = x.cmd.Process.Kill()
+	_ = x.cmd.Wait()
+	return err
+}
+
+func (x *process) command(config, fault *os.File) {
+	cmd := exec.CommandContext(x.c.ctx, "/proc/self/exe")
+	cmd.Args = []string{initName}
+	cmd.Env = []string{}
+	cmd.ExtraFiles = []*os.File{config, fault}
+	if !x.conf.Join {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS
+		if x.conf.Loopback {
+			cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWNET
+		}
+	}
+	x.cmd = cmd
+}
+
+// stdio connects the process. Its end does not wait for one who is asked for
+// input.
+func (x *process) stdio() error {
+	if x.conf.Terminal {
+		var err error
+		x.term, err = newTerminal(x.cmd, x.p)
+		return err
+	}
+	x.cmd.Stdout, x.cmd.Stderr = x.p.Stdout, x.p.Stderr
+	if x.p.Stdin == nil {
+		return nil
+	}
+	in, err := x.cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	go func() {
+		_, _ = io.Copy(in, x.p.Stdin) // the process may end before its input
+		in.Close()
+	}()
+	return nil
+}
+
+// open opens the namespaces of the first process, in the order in which one
+// joins them. They are there as long as the files are open.
+func (c *container) open(pid int) error {
+	names := []string{"ipc", "uts", "pid", "mnt"}
+	if c.conf.Loopback {
+		names = append([]string{"net"}, names...)
+	}
+	for _, name := range names {
+		f, err := os.Open(fmt.Sprintf("/proc/%d/ns/%s", pid, name))
+		if err != nil {
+			return err
+		}
+		c.spaces = append(c.spaces, f)
+	}
+	return nil
+}
+
+// joinSpaces brings this thread into namespaces, and what it starts.
+func joinSpaces(spaces []*os.File) error {
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		return err
+	}
+	for _, f := range spaces {
+		if err := unix.Setns(int(f.Fd()), 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Wait implements [runner.Running].
+func (x *process) Wait() error {
+	<-x.ended
+	return x.err
+}
+
+// Signal implements [runner.Running].
+func (x *process) Signal(sig syscall.Signal) error {
+	if err := x.cmd.Process.Signal(sig); !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	return nil
+}
+
+// Resize implements [runner.Running].
+func (x *process) Resize(rows, cols uint16) error {
+	if x.term == nil || x.hasEnded() {
+		return nil
+	}
+	return x.term.resize(rows, cols)
+}
+
+func exitCode(err error) (int, error) {
+	var exit *exec.ExitError
+	if err == nil {
+		return 0, nil
+	}
+	if !errors.As(err, &exit) {
+		return 0, err
+	}
+	if ws, ok := exit.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return 128 + int(ws.Signal()), nil
+	}
+	return exit.ExitCode(), nil
+}

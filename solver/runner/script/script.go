@@ -1,0 +1,246 @@
+package script
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"slipway/solver/runner"
+	"slipway/solver/runner/inprocess"
+	"slipway/solver/tree"
+)
+
+// Step says what the processes do that it stands for, in this order: they wait,
+// write files, call Do, print, and end.
+type Step struct {
+	// Run is the command: the script of a shell that is called with -c, and
+	// otherwise the arguments with spaces between them. Each * is any text.
+	Run string
+	// Times is how many processes the step is for at most; 0 is any number.
+	// After that, later steps count.
+	Times int
+
+	Delay  time.Duration     // cut short if the build is cancelled
+	Files  map[string]string // written, by path; of a path that ends in / a directory is made
+	Remove []string          // paths
+	Do     func(ctx context.Context, c *Call) error
+	Stdout string
+	Stderr string
+	Exit   int   // exit code
+	Err    error // why the process cannot run at all
+}
+
+// Runner is a [runner.Runner] and a [runner.Opener].
+type Runner struct {
+	inprocess.Runner
+	steps []Step
+
+	mu   sync.Mutex
+	used []int
+	ran  []string
+}
+
+// New returns a runner of those steps, of which the first one that fits counts.
+// Files that it writes are as old as can be, so that results are always the
+// same. It is not to be copied.
+func New(store *tree.Store, steps ...Step) *Runner {
+	r := &Runner{steps: steps, used: make([]int, len(steps))}
+	r.Runner = inprocess.Runner{
+		Store: store, Now: func() time.Time { return time.Unix(0, 0) }, Exec: r.exec, Signals: true,
+	}
+	return r
+}
+
+// Ran returns the commands that ran, in the order in which they started.
+func (r *Runner) Ran() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]string{}, r.ran...)
+}
+
+// Unused returns the commands of the steps that no process was for.
+func (r *Runner) Unused() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var list []string
+	for i, s := range r.steps {
+		if r.used[i] == 0 {
+			list = append(list, s.Run)
+		}
+	}
+	return list
+}
+
+// Call is a process and its files. Paths are absolute, or start in the working
+// directory; links and mounts are followed.
+type Call struct {
+	*runner.Process
+	files *inprocess.Files
+}
+
+func (c *Call) path(name string) string {
+	if path.IsAbs(name) {
+		return name
+	}
+	return path.Join(c.Dir, name)
+}
+
+// ReadFile returns the content of a file.
+func (c *Call) ReadFile(name string) ([]byte, error) { return c.files.Read(c.path(name)) }
+
+// WriteFile writes a file, and makes the directories that are missing. With a
+// path that ends in / it makes a directory.
+func (c *Call) WriteFile(name, data string) error {
+	dir := path.Dir(c.path(name))
+	if strings.HasSuffix(name, "/") {
+		dir = c.path(name)
+	}
+	c.files.Lock()
+	at, err := c.files.Writable(dir, true)
+	if err == nil {
+		_, err = c.files.MkdirAll(at, c.files.Meta(0o755))
+	}
+	c.files.Unlock()
+	if err != nil || strings.HasSuffix(name, "/") {
+		return err
+	}
+	return c.files.Write(c.path(name), []byte(data))
+}
+
+// Chmod sets the mode of a file.
+func (c *Call) Chmod(name string, mode uint32) error {
+	c.files.Lock()
+	defer c.files.Unlock()
+	n, err := c.files.Find("chmod", c.path(name), true)
+	if err != nil {
+		return err
+	}
+	at, err := c.files.Writable(c.path(name), true)
+	if err != nil {
+		return err
+	}
+	m := n.Meta()
+	m.Mode = mode
+	return c.files.SetMeta(at, m)
+}
+
+// Remove removes what is at a path, with all below it.
+func (c *Call) Remove(name string) error {
+	c.files.Lock()
+	defer c.files.Unlock()
+	at, err := c.files.Writable(c.path(name), false)
+	if err != nil {
+		return err
+	}
+	return c.files.Editor.Remove(at)
+}
+
+// exec does what the step says that a process is for.
+func (r *Runner) exec(ctx context.Context, f *inprocess.Files, p *runner.Process) (int, error) {
+	s, err := r.step(command(p))
+	if err != nil {
+		return 0, err
+	}
+	if s.Delay > 0 {
+		select {
+		case <-time.After(s.Delay):
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		}
+	}
+	if s.Err != nil {
+		return 0, s.Err
+	}
+	c := &Call{Process: p, files: f}
+	if err := c.WriteFile(p.Dir+"/", ""); err != nil && p.Dir != "/" {
+		return 0, fmt.Errorf("working directory: %w", err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Files)) {
+		if err := c.WriteFile(name, s.Files[name]); err != nil {
+			return 0, err
+		}
+	}
+	for _, name := range s.Remove {
+		if err := c.Remove(name); err != nil {
+			return 0, err
+		}
+	}
+	if s.Do != nil {
+		if err := s.Do(ctx, c); err != nil {
+			return 0, err
+		}
+	}
+	return s.Exit, say(p, s)
+}
+
+// say prints.
+func say(p *runner.Process, s *Step) error {
+	for _, out := range []struct {
+		to   io.Writer
+		text string
+	}{{p.Stdout, s.Stdout}, {p.Stderr, s.Stderr}} {
+		if out.to != nil && out.text != "" {
+			if _, err := io.WriteString(out.to, out.text); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// command is what a process runs, as steps name it.
+func command(p *runner.Process) string {
+	if len(p.Args) == 3 && p.Args[1] == "-c" {
+		return p.Args[2]
+	}
+	return strings.Join(p.Args, " ")
+}
+
+// step finds the step for a command, and notes that it ran.
+func (r *Runner) step(command string) (*Step, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.steps {
+		s := &r.steps[i]
+		if matches(s.Run, command) && (s.Times == 0 || r.used[i] < s.Times) {
+			r.used[i]++
+			r.ran = append(r.ran, command)
+			return s, nil
+		}
+	}
+	text := fmt.Sprintf("script: no step is for %q; there are:", command)
+	for i, s := range r.steps {
+		text += fmt.Sprintf("\n\t%q", s.Run)
+		if s.Times > 0 && r.used[i] == s.Times {
+			text += ", which is used up"
+		}
+	}
+	return nil, fmt.Errorf("%s", text)
+}
+
+// matches tells whether a text is one of a pattern, in which * is any text.
+func matches(pattern, text string) bool {
+	parts := strings.Split(pattern, "*")
+	if len(parts) == 1 {
+		return pattern == text
+	}
+	if !strings.HasPrefix(text, parts[0]) {
+		return false
+	}
+	text = text[len(parts[0]):]
+	last := len(parts) - 1
+	for _, part := range parts[1:last] {
+		i := strings.Index(text, part)
+		if i < 0 {
+			return false
+		}
+		text = text[i+len(part):]
+	}
+	return strings.HasSuffix(text, parts[last])
+}
