@@ -21,12 +21,15 @@ type DirCache struct {
 	dir   string
 	store *tree.Store
 	now   func() time.Time
+	// trees loads what records refer to, and keeps it: the results of a build
+	// are mostly the same directories.
+	trees *tree.Loader
 }
 
 // OpenDirCache opens the cache in a directory, which it makes if it is not
 // there. The trees of its results are in store; now is when a result is used.
 func OpenDirCache(dir string, store *tree.Store, now func() time.Time) (*DirCache, error) {
-	return &DirCache{dir: dir, store: store, now: now}, os.MkdirAll(dir, 0o700)
+	return &DirCache{dir: dir, store: store, now: now, trees: store.Loader()}, os.MkdirAll(dir, 0o700)
 }
 
 // record is what an operation made, as it is written.
@@ -79,22 +82,21 @@ func (c *DirCache) Get(ctx context.Context, key digest.Digest) ([]*Snapshot, boo
 }
 
 func (c *DirCache) load(r record) ([]*Snapshot, error) {
-	loader := c.store.Loader()
 	var outs []*Snapshot
 	for _, o := range r.Outputs {
 		if o.Tree == "" {
 			outs = append(outs, nil)
 			continue
 		}
-		n, err := loader.Load(o.Tree)
+		n, err := c.trees.Load(o.Tree)
 		if err != nil {
 			return nil, err
 		}
 		s := &Snapshot{tree: n}
 		for _, l := range o.Layers {
 			layer := Layer{Blob: l.Blob}
-			if layer.Lower, err = loader.Load(l.Lower); err == nil {
-				layer.Upper, err = loader.Load(l.Upper)
+			if layer.Lower, err = c.trees.Load(l.Lower); err == nil {
+				layer.Upper, err = c.trees.Load(l.Upper)
 			}
 			if err != nil {
 				return nil, err

@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -33,7 +34,7 @@ func (n *Node) appendRow(buf []byte, times bool) []byte {
 		if times {
 			return appendString(buf, string(n.id))
 		}
-		return appendString(buf, string(n.content))
+		return appendString(buf, string(n.Digest()))
 	}
 	buf = appendMeta(buf, n.meta, times)
 	switch n.kind {
@@ -77,10 +78,11 @@ func appendString(buf []byte, s string) []byte {
 // hard links. Nodes with the same digest have the same content, mode and owner,
 // and so has all that is below them.
 func (n *Node) Digest() digest.Digest {
-	if n.kind == Dir {
-		return n.content
+	if n.kind != Dir {
+		return digest.FromBytes(n.appendRow(nil, false))
 	}
-	return digest.FromBytes(n.appendRow(nil, false))
+	n.content.once.Do(func() { n.content.value = digest.FromBytes(n.encode(false)) })
+	return n.content.value
 }
 
 // ID returns the digest that names a directory in a [Store]: it covers
@@ -107,12 +109,12 @@ func decode(data []byte, sub func(digest.Digest) (*Node, error)) (*Node, error) 
 	if d.err != nil {
 		return nil, d.err
 	}
-	n, err := NewDir(meta, entries)
-	if err != nil {
+	if err := checkNames(entries); err != nil {
 		return nil, err
 	}
-	if want := digest.FromBytes(data); n.id != want {
-		return nil, fmt.Errorf("the encoding of %s is not the one of its tree", want)
+	n := &Node{kind: Dir, meta: meta, entries: entries, content: &lazyDigest{}, id: digest.FromBytes(data)}
+	if !bytes.Equal(n.encode(true), data) {
+		return nil, fmt.Errorf("the encoding of %s is not the one of its tree", n.id)
 	}
 	return n, nil
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -85,7 +86,14 @@ type Node struct {
 	device  Device  // CharDevice, BlockDevice
 	entries []Entry // Dir: by name
 	id      digest.Digest
-	content digest.Digest
+	content *lazyDigest
+}
+
+// lazyDigest is a digest that is worked out when someone wants it: of most
+// directories nobody does.
+type lazyDigest struct {
+	once  sync.Once
+	value digest.Digest
 }
 
 // Entry is a node in a directory.
@@ -111,22 +119,31 @@ func NewDevice(k Kind, m Meta, d Device) *Node { return &Node{kind: k, meta: m, 
 func NewDir(m Meta, entries []Entry) (*Node, error) {
 	entries = slices.Clone(entries)
 	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Name, b.Name) })
-	for i, e := range entries {
-		if !validName(e.Name) {
-			return nil, fmt.Errorf("%q cannot be the name of a file", e.Name)
-		}
-		if i > 0 && entries[i-1].Name == e.Name {
-			return nil, fmt.Errorf("%q is there twice", e.Name)
-		}
+	if err := checkNames(entries); err != nil {
+		return nil, err
 	}
 	return newDir(m, entries), nil
 }
 
+// checkNames checks entries that are, or should be, in order.
+func checkNames(entries []Entry) error {
+	for i, e := range entries {
+		switch {
+		case !validName(e.Name):
+			return fmt.Errorf("%q cannot be the name of a file", e.Name)
+		case i > 0 && entries[i-1].Name == e.Name:
+			return fmt.Errorf("%q is there twice", e.Name)
+		case i > 0 && entries[i-1].Name > e.Name:
+			return fmt.Errorf("%q is not in order", e.Name)
+		}
+	}
+	return nil
+}
+
 // newDir takes entries that are in order and valid.
 func newDir(m Meta, entries []Entry) *Node {
-	n := &Node{kind: Dir, meta: m, entries: entries}
+	n := &Node{kind: Dir, meta: m, entries: entries, content: &lazyDigest{}}
 	n.id = digest.FromBytes(n.encode(true))
-	n.content = digest.FromBytes(n.encode(false))
 	return n
 }
 

@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -99,19 +100,19 @@ func (s *Store) Save(n *Node) error {
 func (s *Store) Load(id digest.Digest) (*Node, error) { return s.Loader().Load(id) }
 
 // Loader loads directories that have much in common: what they share is loaded
-// once. It is for one goroutine.
+// once. It is used from several goroutines.
 type Loader struct {
 	store *Store
-	known map[digest.Digest]*Node
+	known sync.Map // nodes by ID
 }
 
 // Loader returns a loader that has not loaded anything yet.
-func (s *Store) Loader() *Loader { return &Loader{store: s, known: map[digest.Digest]*Node{}} }
+func (s *Store) Loader() *Loader { return &Loader{store: s} }
 
 // Load returns a directory that was saved.
 func (l *Loader) Load(id digest.Digest) (*Node, error) {
-	if n, ok := l.known[id]; ok {
-		return n, nil
+	if n, ok := l.known.Load(id); ok {
+		return n.(*Node), nil
 	}
 	if err := id.Validate(); err != nil {
 		return nil, fmt.Errorf("directory %q: %w", id, err)
@@ -127,7 +128,7 @@ func (l *Loader) Load(id digest.Digest) (*Node, error) {
 	if n.id != id {
 		return nil, fmt.Errorf("directory %s: its content is that of %s", id, n.id)
 	}
-	l.known[id] = n
+	l.known.Store(id, n)
 	return n, nil
 }
 
