@@ -62,6 +62,9 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	defer release()
+	if err := p.findImages(&source.Sources{Store: s.store, Files: s.files}); err != nil {
+		return nil, err
+	}
 	if err := p.readStdin(ctx, &o, stdinStore{s.store, p}); err != nil {
 		return nil, err
 	}
@@ -97,7 +100,7 @@ func (s *state) build(ctx context.Context, o *Options, p *places) (*Result, erro
 	if o.Call != "" {
 		return &Result{Answer: res.Metadata}, nil
 	}
-	results, err := solve(ctx, res)
+	results, err := solve(ctx, res, len(o.Outputs) > 0)
 	if o.Explain != nil {
 		err = errors.Join(err, explain.write(o.Explain))
 	}
@@ -114,8 +117,9 @@ func (s *state) build(ctx context.Context, o *Options, p *places) (*Result, erro
 	return &Result{Exported: exported}, err
 }
 
-// solve works out the results, those of all platforms side by side.
-func solve(ctx context.Context, res *gateway.Result) ([]export.Result, error) {
+// solve works out the results, those of all platforms side by side. Unless they
+// are exported, an image that is a result as it is need not be fetched.
+func solve(ctx context.Context, res *gateway.Result, exported bool) ([]export.Result, error) {
 	var list exptypes.Platforms
 	if err := json.Unmarshal(res.Metadata[exptypes.ExporterPlatformsKey], &list); err != nil {
 		return nil, fmt.Errorf("platforms of the result: %w", err)
@@ -125,7 +129,7 @@ func solve(ctx context.Context, res *gateway.Result) ([]export.Result, error) {
 	for i, p := range list.Platforms {
 		go func() {
 			var err error
-			results[i], err = solveOne(ctx, res, p)
+			results[i], err = solveOne(ctx, res, p, exported)
 			errs <- err
 		}()
 	}
@@ -136,7 +140,7 @@ func solve(ctx context.Context, res *gateway.Result) ([]export.Result, error) {
 	return results, err
 }
 
-func solveOne(ctx context.Context, res *gateway.Result, p exptypes.Platform) (export.Result, error) {
+func solveOne(ctx context.Context, res *gateway.Result, p exptypes.Platform, exported bool) (export.Result, error) {
 	out := export.Result{Platform: p.Platform}
 	suffix, ref := "", res.Ref
 	if res.Refs != nil {
@@ -152,6 +156,10 @@ func solveOne(ctx context.Context, res *gateway.Result, p exptypes.Platform) (ex
 		out.Created = &t
 	}
 	if r, ok := ref.(*local.Reference); ok {
+		if r.Result.Vertex().Op.GetSource() != nil && !exported {
+			_, err := r.Result.Key(ctx)
+			return out, err
+		}
 		var err error
 		if out.Snapshot, err = r.Result.Snapshot(ctx); err != nil {
 			return out, err

@@ -178,10 +178,32 @@ func TestContexts(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	archive := filepath.Join(t.TempDir(), "saved.tar")
+	save := options(t, "FROM scratch\nCOPY a /of-archive\n")
+	save.Outputs = []Output{{Type: "docker", Dest: archive}}
+	save.Tags = []string{"saved:1"}
+	if err := Run(t.Context(), save); err != nil {
+		t.Fatal(err)
+	}
+	for _, value := range []string{"docker-archive://" + archive, "docker-archive://" + archive + ":saved:1", "oci-layout://" + archive + ":1"} {
+		o := options(t, "FROM saved\nCOPY --from=saved of-archive /copied\n")
+		o.Contexts = map[string]string{"saved": value}
+		o.Outputs = []Output{{Type: "local", Dest: t.TempDir()}}
+		if err := Run(t.Context(), o); err != nil {
+			t.Fatalf("%s: %v", value, err)
+		}
+		for _, name := range []string{"of-archive", "copied"} {
+			if _, err := os.Stat(filepath.Join(o.Outputs[0].Dest, name)); err != nil {
+				t.Errorf("%s: %v", value, err)
+			}
+		}
+	}
 	for value, want := range map[string]string{
-		"/does/not/exist":      "build context x: directory /does/not/exist does not exist",
-		"ftp://x":              "build context x: ftp://x is none of a directory",
-		"oci-layout:///no/way": "build context x: ",
+		"docker-archive://" + archive + ":other": "build context x: " + archive + ": it has 0 images that are called \"other\", there are docker.io/library/saved:1, 1",
+		"docker-archive:///does/not/exist":       "build context x: /does/not/exist: ",
+		"/does/not/exist":                        "build context x: directory /does/not/exist does not exist",
+		"ftp://x":                                "build context x: ftp://x is none of a directory",
+		"oci-layout:///no/way":                   "build context x: ",
 	} {
 		o.Contexts = map[string]string{"x": value}
 		if err := Run(t.Context(), o); err == nil || !strings.HasPrefix(err.Error(), want) {

@@ -100,6 +100,9 @@ func (r *delegate) prepare(ctx context.Context, o *Options, p *places) error {
 	if err := p.readStdin(ctx, o, r); err != nil {
 		return err
 	}
+	if err := p.findLayouts(); err != nil {
+		return err
+	}
 	r.opt.FrontendAttrs = p.opts
 	for name := range p.trees {
 		if _, ok := r.opt.LocalMounts[name]; !ok {

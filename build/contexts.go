@@ -9,22 +9,26 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/opencontainers/go-digest"
-	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"slipway/solver/source"
 	"slipway/solver/tree"
 )
 
 // places are where the files of a build come from.
 type places struct {
 	dirs    map[string]string // local sources
-	layouts map[string]string // OCI layouts by the id of their store
+	layouts map[string]string // OCI layouts and archives of images by the id of their store
 	opts    map[string]string // frontend options
+
+	images []imageContext // which layouts become of
 
 	trees   map[string]*tree.Node // local sources that are no directories
 	uploads map[string]tree.Blob  // by URL
 }
+
+// imageContext is a context that is an image of an OCI layout or an archive.
+type imageContext struct{ name, value string }
 
 // places finds the context, the Dockerfile and the named contexts.
 func (o *Options) places() (*places, error) {
@@ -72,14 +76,17 @@ func (p *places) dockerfile(o *Options) error {
 
 func (p *places) named(name, value string) error {
 	key := "context:" + name
+	scheme, rest, ok := strings.Cut(value, "://")
 	switch {
-	case strings.HasPrefix(value, "docker-image://"), isURL(value):
+	case !ok && !isURL(value):
+	case scheme == "docker-image", isURL(value):
 		p.opts[key] = value
 		return nil
-	case strings.HasPrefix(value, "oci-layout://"):
-		return p.layout(key, strings.TrimPrefix(value, "oci-layout://"))
-	case strings.Contains(value, "://"):
-		return fmt.Errorf("%s is none of a directory, docker-image://, oci-layout://, http(s):// and git", value)
+	case scheme == "oci-layout", scheme == "docker-archive", scheme == "oci-archive":
+		p.images = append(p.images, imageContext{name, rest})
+		return nil
+	default:
+		return fmt.Errorf("%s is none of a directory, docker-image://, oci-layout://, docker-archive://, http(s):// and git", value)
 	}
 	if err := isDir(value); err != nil {
 		return err
@@ -89,45 +96,51 @@ func (p *places) named(name, value string) error {
 	return nil
 }
 
-// layout finds an image of an OCI layout: by digest, by tag, or the only one.
-func (p *places) layout(key, value string) error {
-	dir, want, ok := strings.Cut(value, "@")
-	if !ok {
-		var tag string
-		if i := strings.LastIndexByte(dir, ':'); i > strings.LastIndexByte(dir, '/') {
-			dir, tag = dir[:i], dir[i+1:]
+// findImages finds the images of OCI layouts and archives: by digest, by tag or
+// name, or the only one.
+func (p *places) findImages(src *source.Sources) error {
+	for _, i := range p.images {
+		file, want, ok := strings.Cut(i.value, "@")
+		if !ok {
+			var name string
+			file, name = splitName(i.value)
+			d, err := src.FindImage(file, name)
+			if err != nil {
+				return fmt.Errorf("build context %s: %s: %w", i.name, file, err)
+			}
+			want = string(d)
 		}
-		var err error
-		if want, err = taggedDigest(dir, tag); err != nil {
-			return err
-		}
+		id := "store-" + digest.FromString(file).Encoded()[:12]
+		p.layouts[id] = file
+		p.opts["context:"+i.name] = "oci-layout://" + id + "@" + want
 	}
-	id := "store-" + digest.FromString(dir).Encoded()[:12]
-	p.layouts[id] = dir
-	p.opts[key] = "oci-layout://" + id + "@" + want
 	return nil
 }
 
-func taggedDigest(dir, tag string) (string, error) {
-	idx, err := layout.ImageIndexFromPath(dir)
-	if err != nil {
-		return "", err
-	}
-	m, err := idx.IndexManifest()
-	if err != nil {
-		return "", err
-	}
-	var found []string
-	for _, d := range m.Manifests {
-		name := d.Annotations[ocispecs.AnnotationRefName]
-		if name == cmp.Or(tag, "latest") || tag == "" && len(m.Manifests) == 1 {
-			found = append(found, d.Digest.String())
+// findLayouts finds images for a builder, which can read directories only.
+func (p *places) findLayouts() error {
+	for _, i := range p.images {
+		file, _ := splitName(strings.SplitN(i.value, "@", 2)[0])
+		if err := isDir(file); err != nil {
+			return fmt.Errorf("build context %s: with a builder it has to be the directory of an OCI layout: %w", i.name, err)
 		}
 	}
-	if len(found) != 1 {
-		return "", fmt.Errorf("%s has %d images with the tag %q", dir, len(found), tag)
+	return p.findImages(&source.Sources{})
+}
+
+// splitName splits PATH:NAME, where both may have colons, at the end of the
+// longest path that exists.
+func splitName(value string) (file, name string) {
+	for file = value; ; {
+		if _, err := os.Stat(file); err == nil {
+			return file, strings.TrimPrefix(value[len(file):], ":")
+		}
+		i := strings.LastIndexByte(file, ':')
+		if i < 0 {
+			return value, ""
+		}
+		file = file[:i]
 	}
-	return found[0], nil
 }
 
 // isURL tells what is fetched from a network.

@@ -42,7 +42,7 @@ func (f *buildFlags) define(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&f.args, "build-arg", nil, "value of an ARG: `KEY=VALUE`, or KEY for the one of the environment")
 	fs.StringArrayVar(&f.labels, "label", nil, "label of the image: `KEY=VALUE`")
 	fs.StringArrayVar(&f.annotations, "annotation", nil, "annotation of the image: `[TYPE[PLATFORM]:]KEY=VALUE`, types manifest, manifest-descriptor, index")
-	fs.StringArrayVar(&f.contexts, "build-context", nil, "another context: `NAME=DIRECTORY`, docker-image://, oci-layout://, http(s)://, git")
+	fs.StringArrayVar(&f.contexts, "build-context", nil, "another context: `NAME=DIRECTORY`, docker-image://, oci-layout://, docker-archive://FILE[:NAME], http(s)://, git")
 	fs.StringSliceVar(&o.Platforms, "platform", nil, "`PLATFORMS` to build for (default the builder's own)")
 	fs.StringArrayVar(&f.secrets, "secret", nil, "secret: `id=ID[,src=FILE|env=NAME]`")
 	fs.StringArrayVar(&f.ssh, "ssh", nil, "SSH agent or keys: `default|ID[=SOCKET|KEY,...]`")

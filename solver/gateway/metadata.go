@@ -32,7 +32,7 @@ func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt
 		if opt.OCILayoutOpt != nil && opt.OCILayoutOpt.Platform != nil {
 			p = *opt.OCILayoutOpt.Platform
 		}
-		img, err := c.opt.Sources.ResolveLayout(rest, op.Attrs[pb.AttrOCILayoutStoreID], p)
+		img, err := c.opt.Sources.ResolveLayout(ctx, rest, op.Attrs[pb.AttrOCILayoutStoreID], p)
 		if err != nil {
 			return nil, err
 		}

@@ -1,46 +1,42 @@
 package source
 
 import (
+	"context"
+	"errors"
 	"fmt"
-	"strings"
+	"io"
+	"io/fs"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/layout"
-	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// layout finds an image of an OCI layout by its digest.
-func (s *Sources) layout(ref string, attrs map[string]string, p ocispecs.Platform) (*Image, error) {
-	store := attrs[pb.AttrOCILayoutStoreID]
-	return s.ResolveLayout(ref, store, p)
+// layout is an OCI image layout: a directory, or an archive of one.
+// https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md
+type layout struct{ files fs.FS }
+
+func (l *layout) manifest(_ context.Context, d digest.Digest) ([]byte, error) {
+	return readSmall(l.files, blobName(d))
 }
 
-// ResolveLayout finds the image with the digest of ref in the OCI layout that
-// store names.
-func (s *Sources) ResolveLayout(ref, store string, p ocispecs.Platform) (*Image, error) {
-	dir, ok := s.Layouts[store]
-	if !ok {
-		return nil, fmt.Errorf("there is no OCI layout %q for this build", store)
+func (l *layout) blob(_ context.Context, d ocispecs.Descriptor) (io.ReadCloser, error) {
+	if err := d.Digest.Validate(); err != nil {
+		return nil, fmt.Errorf("%q: %w", d.Digest, err)
 	}
-	_, want, ok := strings.Cut(ref, "@")
-	if !ok {
-		return nil, fmt.Errorf("%s has no digest", ref)
-	}
-	hash, err := v1.NewHash(want)
+	return l.files.Open(blobName(d.Digest))
+}
+
+func blobName(d digest.Digest) string { return "blobs/" + d.Algorithm().String() + "/" + d.Encoded() }
+
+// readSmall reads a manifest or a config.
+func readSmall(files fs.FS, name string) ([]byte, error) {
+	f, err := files.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	idx, err := layout.ImageIndexFromPath(dir)
-	if err != nil {
-		return nil, fmt.Errorf("OCI layout %s: %w", dir, err)
+	data, err := io.ReadAll(io.LimitReader(f, maxManifest+1))
+	if len(data) > maxManifest {
+		err = fmt.Errorf("%s has more than %d bytes", name, maxManifest)
 	}
-	if sub, err := idx.ImageIndex(hash); err == nil {
-		return s.fromIndex(ref, sub, p, hash)
-	}
-	img, err := idx.Image(hash)
-	if err != nil {
-		return nil, fmt.Errorf("OCI layout %s: %w", dir, err)
-	}
-	return s.found(ref, img, hash)
+	return data, errors.Join(err, f.Close())
 }

@@ -25,7 +25,8 @@ type Sources struct {
 	Mirrors map[string]string
 	// Dirs are the directories that local sources name.
 	Dirs map[string]string
-	// Layouts are the OCI layouts that sources name by the id of their store.
+	// Layouts are the OCI layouts and archives of images that sources name by the
+	// id of their store.
 	Layouts map[string]string
 	// Files remembers what files of Dirs hold; nil reads them each time.
 	Files *Index
@@ -44,9 +45,13 @@ type Sources struct {
 	Secrets map[string][]byte
 	Agents  map[string]string
 
-	downloads known[*Download]
-	commits   known[*Git]
-	checkouts known[*gitCheckout]
+	puller     known[*remote.Puller]
+	images     known[*Image]
+	layerBlobs known[tree.Blob]
+	layouts    known[*imageFiles]
+	downloads  known[*Download]
+	commits    known[*Git]
+	checkouts  known[*gitCheckout]
 }
 
 // Open implements [solver.Sources].
@@ -56,7 +61,7 @@ func (s *Sources) Open(ctx context.Context, op *pb.SourceOp, p *pb.Platform) (so
 	case "docker-image":
 		return s.image(ctx, rest, platformOf(p))
 	case "oci-layout":
-		return s.layout(rest, op.Attrs, platformOf(p))
+		return s.ResolveLayout(ctx, rest, op.Attrs[pb.AttrOCILayoutStoreID], platformOf(p))
 	case "local":
 		return s.local(ctx, rest, op.Attrs)
 	case "http", "https":

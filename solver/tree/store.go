@@ -73,6 +73,20 @@ func (s *Store) Open(b Blob) (*os.File, error) {
 	return f, nil
 }
 
+// Find returns a small blob whose size is not known. Its content is not checked.
+func (s *Store) Find(d digest.Digest, maxSize int64) ([]byte, error) {
+	f, err := os.Open(s.path("blobs", d))
+	if err != nil {
+		return nil, fmt.Errorf("blob %s: %w", d, err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err == nil && int64(len(data)) > maxSize {
+		err = fmt.Errorf("blob %s has more than %d bytes", d, maxSize)
+	}
+	return data, err
+}
+
 // Has tells whether the store has a blob.
 func (s *Store) Has(b Blob) bool {
 	info, err := os.Stat(s.path("blobs", b.Digest))

@@ -1,0 +1,163 @@
+package promises
+
+import (
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"slipway/build"
+)
+
+// hub is a registry that counts what it sends.
+type hub struct {
+	t    *testing.T
+	host string
+
+	mu   sync.Mutex
+	sent map[string]int // times, by the digest of a blob, or by the path of a manifest
+}
+
+func newHub(t *testing.T) *hub {
+	t.Helper()
+	h := &hub{t: t, sent: map[string]int{}}
+	r := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.Method == http.MethodGet && req.URL.Path != "/v2/" {
+			h.mu.Lock()
+			h.sent[req.URL.Path[strings.LastIndexByte(req.URL.Path, '/')+1:]]++
+			h.mu.Unlock()
+		}
+		r.ServeHTTP(w, req)
+	}))
+	t.Cleanup(s.Close)
+	h.host = strings.TrimPrefix(s.URL, "http://")
+	return h
+}
+
+// push pushes an image with that many layers and returns its digest, and those of
+// its config and layers.
+func (h *hub) push(tag string, layers int64, add ...v1.Layer) (digest, config string, digests []string) {
+	h.t.Helper()
+	img, err := random.Image(1000, layers)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if img, err = mutate.AppendLayers(img, add...); err != nil {
+		h.t.Fatal(err)
+	}
+	ref, err := name.ParseReference(h.host + "/" + tag)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if err := remote.Write(ref, img); err != nil {
+		h.t.Fatal(err)
+	}
+	m, err := img.Manifest()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, l := range m.Layers {
+		digests = append(digests, l.Digest.String())
+	}
+	d, err := img.Digest()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.forget()
+	return d.String(), m.Config.Digest.String(), digests
+}
+
+// forget starts counting again.
+func (h *hub) forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	clear(h.sent)
+}
+
+// fetched returns how often each of these was sent.
+func (h *hub) fetched(names []string) []int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var n []int
+	for _, name := range names {
+		n = append(n, h.sent[name])
+	}
+	return n
+}
+
+// TestLayersOnce: no layer is fetched twice, whichever images, stages and builds
+// use it.
+func TestLayersOnce(t *testing.T) {
+	h := newHub(t)
+	shared, err := random.Layer(1000, "application/vnd.oci.image.layer.v1.tar+gzip")
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest, config, one := h.push("one:1", 2, shared)
+	_, _, two := h.push("two:1", 1, shared)
+	m := newMachine(t, nil)
+	text := strings.ReplaceAll("FROM HUB/one:1 AS a\nCOPY base /x\nFROM HUB/two:1 AS b\nCOPY base /y\nFROM HUB/one:1\nCOPY --from=a /x /x\nCOPY --from=b /y /y\nCOPY --from=HUB/two:1 / /z\n", "HUB", h.host)
+	m.mustBuild(text)
+	all := append(slices.Clone(one), two[0])
+	if got := h.fetched(all); !slices.Equal(got, []int{1, 1, 1, 1}) {
+		t.Errorf("the layers were sent %v times", got)
+	}
+	// Each of two tags is looked up once; their manifests are not fetched again.
+	if got := h.fetched([]string{config, "1", digest}); !slices.Equal(got, []int{1, 2, 0}) {
+		t.Errorf("the config, the tags and the manifest were sent %v times", got)
+	}
+	h.forget()
+	m.mustBuild(text + "COPY base /new\n")
+	if got := h.fetched(append(all, config)); !slices.Equal(got, make([]int, 5)) {
+		t.Errorf("the next build fetched layers and config %v times", got)
+	}
+	h.forget()
+	m.o.Outputs = nil
+	if err := m.build("FROM " + h.host + "/one@" + digest + "\nENV a=b\n"); err != nil {
+		t.Fatal(err)
+	}
+	if len(h.sent) > 0 {
+		t.Errorf("an image that is known by its digest was asked for: %v", h.sent)
+	}
+}
+
+// TestConfigOnly: an image of which only the config counts is not downloaded.
+func TestConfigOnly(t *testing.T) {
+	h := newHub(t)
+	_, config, layers := h.push("base:1", 2)
+	for about, tc := range map[string]struct {
+		text    string
+		outputs []build.Output
+	}{
+		"a result that goes nowhere": {"FROM HUB/base:1\nENV a=b\n", nil},
+		"a stage whose files are not used": {
+			"FROM HUB/base:1 AS unused\nENV a=b\nFROM scratch\nCOPY base /\n",
+			[]build.Output{{Type: "local", Dest: t.TempDir()}},
+		},
+	} {
+		m := newMachine(t, nil)
+		h.forget()
+		m.o.Outputs = tc.outputs
+		if err := m.build(strings.ReplaceAll(tc.text, "HUB", h.host)); err != nil {
+			t.Fatal(err)
+		}
+		if got := h.fetched(layers); !slices.Equal(got, []int{0, 0}) {
+			t.Errorf("%s: layers were sent %v times", about, got)
+		}
+		if got := h.fetched([]string{config}); strings.Contains(tc.text, "ENV a=b\nFROM") && got[0] != 0 {
+			t.Errorf("%s: the config was sent %v times", about, got)
+		}
+	}
+}

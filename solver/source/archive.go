@@ -1,0 +1,185 @@
+package source
+
+import (
+	"archive/tar"
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+
+	"github.com/moby/go-archive/compression"
+)
+
+const (
+	maxArchiveLinks = 10      // links that follow each other in an archive
+	maxArchiveFiles = 100_000 // entries of an archive of images
+	maxMagic        = 512     // bytes that tell a compression
+)
+
+// readerAt is an archive that is open.
+type readerAt interface {
+	io.ReaderAt
+	io.Closer
+}
+
+// archive is a tar archive whose files are opened in any order. Only where they
+// are is in memory.
+type archive struct {
+	open  func() (readerAt, error)
+	files map[string]archived
+}
+
+// archived is a file of an archive.
+type archived struct {
+	offset, size int64
+	link         string // where it is a link: the path that it means
+}
+
+// openArchive reads which files an archive has. One that is compressed is
+// uncompressed into the store first.
+func (s *Sources) openArchive(file string) (*archive, error) {
+	open := func() (readerAt, error) { return os.Open(file) }
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	head, err := bufio.NewReaderSize(f, maxMagic).Peek(maxMagic)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if compression.Detect(head) != compression.None {
+		if open, err = s.plain(f, file); err != nil {
+			return nil, err
+		}
+	}
+	a := &archive{open: open, files: map[string]archived{}}
+	return a, a.read()
+}
+
+// plain uncompresses an archive, unless that was done before.
+func (s *Sources) plain(f *os.File, file string) (func() (readerAt, error), error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	key := file + " uncompressed"
+	b, ok := s.Files.lookup(key, info)
+	if !ok || !s.Store.Has(b) {
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return nil, err
+		}
+		r, err := compression.DecompressStream(f)
+		if err != nil {
+			return nil, err
+		}
+		b, err = s.Store.Put(r)
+		if err = errors.Join(err, r.Close()); err != nil {
+			return nil, err
+		}
+		s.Files.remember(key, info, b)
+	}
+	return func() (readerAt, error) { return s.Store.Open(b) }, nil
+}
+
+// position counts what is read, and seeks over what is not wanted.
+type position struct {
+	r io.ReaderAt
+	n int64
+}
+
+// Read implements [io.Reader].
+func (p *position) Read(b []byte) (int, error) {
+	n, err := p.r.ReadAt(b, p.n)
+	p.n += int64(n)
+	if n > 0 {
+		err = nil
+	}
+	return n, err
+}
+
+// Seek implements [io.Seeker].
+func (p *position) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekStart:
+		p.n = offset
+	case io.SeekCurrent:
+		p.n += offset
+	default:
+		return 0, errors.New("an archive has no end to seek from")
+	}
+	return p.n, nil
+}
+
+func (a *archive) read() error {
+	f, err := a.open()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	at := &position{r: f}
+	for r := tar.NewReader(at); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("is no archive, or a damaged one: %w", err)
+		}
+		if len(a.files) == maxArchiveFiles {
+			return fmt.Errorf("has more than %d files", maxArchiveFiles)
+		}
+		name := path.Clean("/" + h.Name)[1:]
+		switch {
+		case h.Typeflag == tar.TypeGNUSparse || h.PAXRecords["GNU.sparse.major"] != "" || h.PAXRecords["GNU.sparse.map"] != "":
+			return fmt.Errorf("the file %s is sparse", name)
+		case h.Typeflag == tar.TypeReg:
+			a.files[name] = archived{offset: at.n, size: h.Size}
+		case h.Typeflag == tar.TypeSymlink:
+			a.files[name] = archived{link: path.Join("/", path.Dir(name), h.Linkname)[1:]}
+		case h.Typeflag == tar.TypeLink:
+			a.files[name] = archived{link: path.Clean("/" + h.Linkname)[1:]}
+		}
+	}
+}
+
+// find returns a file, through links.
+func (a *archive) find(name string) (archived, error) {
+	at := name
+	for range maxArchiveLinks {
+		f, ok := a.files[at]
+		if !ok {
+			return f, &fs.PathError{Op: "open", Path: name, Err: errors.New("is not in the archive")}
+		}
+		if f.link == "" {
+			return f, nil
+		}
+		at = f.link
+	}
+	return archived{}, &fs.PathError{Op: "open", Path: name, Err: errors.New("is a link of too many links")}
+}
+
+// Open implements [fs.FS].
+func (a *archive) Open(name string) (fs.File, error) {
+	f, err := a.find(name)
+	if err != nil {
+		return nil, err
+	}
+	under, err := a.open()
+	if err != nil {
+		return nil, err
+	}
+	return &archiveFile{io.NewSectionReader(under, f.offset, f.size), under}, nil
+}
+
+// archiveFile is an open file of an archive.
+type archiveFile struct {
+	*io.SectionReader
+	io.Closer
+}
+
+// Stat implements [fs.File].
+func (*archiveFile) Stat() (fs.FileInfo, error) { return nil, errors.ErrUnsupported }

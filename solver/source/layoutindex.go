@@ -1,0 +1,277 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/distribution/reference"
+	"github.com/moby/go-archive/compression"
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// nameAnnotation is the full name of an image, as containerd and Docker write it.
+const nameAnnotation = "io.containerd.image.name"
+
+// imageFiles are images of a directory or of an archive.
+type imageFiles struct {
+	from   imageStore
+	images []imageEntry
+}
+
+// imageEntry is an image with what it is called.
+type imageEntry struct {
+	digest digest.Digest
+	names  []string // tags, and full names
+}
+
+// ResolveLayout finds the image with the digest of ref in the layout or archive
+// that store names.
+func (s *Sources) ResolveLayout(ctx context.Context, ref, store string, p ocispecs.Platform) (*Image, error) {
+	file, ok := s.Layouts[store]
+	if !ok {
+		return nil, fmt.Errorf("there is no OCI layout %q for this build", store)
+	}
+	_, want, ok := strings.Cut(ref, "@")
+	if !ok {
+		return nil, fmt.Errorf("%s has no digest", ref)
+	}
+	l, err := s.imageFiles(file)
+	if err == nil {
+		var img *Image
+		if img, err = s.imageIn(ctx, ref, l.from, digest.Digest(want), p); err == nil {
+			return img, nil
+		}
+	}
+	return nil, fmt.Errorf("images of %s: %w", file, err)
+}
+
+// FindImage returns the digest of an image of an OCI layout, or of an archive of
+// one or several images: that of a name or tag; without one the only image, or
+// that with the tag latest.
+func (s *Sources) FindImage(file, want string) (digest.Digest, error) {
+	l, err := s.imageFiles(file)
+	if err != nil {
+		return "", err
+	}
+	var found []digest.Digest
+	var all []string
+	for _, i := range l.images {
+		all = append(all, i.names...)
+		if len(l.images) == 1 && want == "" || slices.ContainsFunc(i.names, func(n string) bool { return called(n, want) }) {
+			found = append(found, i.digest)
+		}
+	}
+	if len(found) == 1 {
+		return found[0], nil
+	}
+	err = fmt.Errorf("it has %d images", len(l.images))
+	if want != "" {
+		err = fmt.Errorf("it has %d images that are called %q", len(found), want)
+	}
+	if len(all) > 0 {
+		err = fmt.Errorf("%w, there are %s", err, strings.Join(all, ", "))
+	}
+	return "", err
+}
+
+// called tells whether a name is what somebody wants: the same tag, or the same
+// reference, who may leave out what is usual.
+func called(name, want string) bool {
+	if want == "" {
+		want = "latest"
+	}
+	if name == want || strings.HasSuffix(name, ":"+want) {
+		return true
+	}
+	a, errA := reference.ParseNormalizedNamed(name)
+	b, errB := reference.ParseNormalizedNamed(want)
+	return errors.Join(errA, errB) == nil && reference.TagNameOnly(a).String() == reference.TagNameOnly(b).String()
+}
+
+// imageFiles opens a directory or an archive with images, once per build.
+func (s *Sources) imageFiles(file string) (*imageFiles, error) {
+	return s.layouts.get(file, func() (*imageFiles, error) {
+		info, err := os.Stat(file)
+		if err != nil {
+			return nil, err
+		}
+		if info.IsDir() {
+			return ociFiles(os.DirFS(file))
+		}
+		if !info.Mode().IsRegular() {
+			return nil, errors.New("is neither a directory nor a file")
+		}
+		a, err := s.openArchive(file)
+		if err != nil {
+			return nil, err
+		}
+		if _, ok := a.files["index.json"]; ok {
+			return ociFiles(a)
+		}
+		return dockerFiles(a)
+	})
+}
+
+// ociFiles reads the index of an OCI layout.
+func ociFiles(files fs.FS) (*imageFiles, error) {
+	data, err := readSmall(files, "index.json")
+	if err != nil {
+		return nil, err
+	}
+	var idx ocispecs.Index
+	if err := json.Unmarshal(data, &idx); err != nil {
+		return nil, fmt.Errorf("index.json: %w", err)
+	}
+	l := &imageFiles{from: &layout{files}}
+	for _, d := range idx.Manifests {
+		var names []string
+		for _, key := range []string{nameAnnotation, ocispecs.AnnotationRefName} {
+			if n := d.Annotations[key]; n != "" {
+				names = append(names, n)
+			}
+		}
+		l.add(d.Digest, names)
+	}
+	return l, nil
+}
+
+// add adds an image, or names of one that is there.
+func (l *imageFiles) add(d digest.Digest, names []string) {
+	i := slices.IndexFunc(l.images, func(i imageEntry) bool { return i.digest == d })
+	if i < 0 {
+		i = len(l.images)
+		l.images = append(l.images, imageEntry{digest: d})
+	}
+	l.images[i].names = append(l.images[i].names, names...)
+}
+
+// dockerFiles reads an archive of docker save as it was before it had OCI
+// layouts: manifest.json names configs and layers. Images have no manifests
+// there, so each gets one that says the same.
+// https://github.com/moby/docker-image-spec/blob/v1.3.1/v1.2.md#combined-image-json--filesystem-changeset-format
+func dockerFiles(a *archive) (*imageFiles, error) {
+	if _, ok := a.files["manifest.json"]; !ok {
+		return nil, errors.New("is no archive of images: it has neither index.json nor manifest.json")
+	}
+	data, err := readSmall(a, "manifest.json")
+	if err != nil {
+		return nil, err
+	}
+	var list []struct {
+		Config           string
+		RepoTags, Layers []string
+	}
+	if err := json.Unmarshal(data, &list); err != nil {
+		return nil, fmt.Errorf("manifest.json: %w", err)
+	}
+	from := &dockerArchive{archive: a, manifests: map[digest.Digest][]byte{}, names: map[digest.Digest]string{}}
+	l := &imageFiles{from: from}
+	for _, e := range list {
+		d, err := from.add(e.Config, e.Layers)
+		if err != nil {
+			return nil, fmt.Errorf("manifest.json: %w", err)
+		}
+		l.add(d, e.RepoTags)
+	}
+	return l, nil
+}
+
+// dockerArchive has images without manifests.
+type dockerArchive struct {
+	*archive
+	manifests map[digest.Digest][]byte
+	names     map[digest.Digest]string // of configs and layers
+}
+
+func (a *dockerArchive) manifest(_ context.Context, d digest.Digest) ([]byte, error) {
+	data, ok := a.manifests[d]
+	if !ok {
+		return nil, fmt.Errorf("there is no image %s", d)
+	}
+	return data, nil
+}
+
+func (a *dockerArchive) blob(_ context.Context, d ocispecs.Descriptor) (io.ReadCloser, error) {
+	return a.Open(a.names[d.Digest])
+}
+
+// add makes the manifest of an image.
+func (a *dockerArchive) add(config string, layers []string) (digest.Digest, error) {
+	data, err := readSmall(a.archive, config)
+	if err != nil {
+		return "", err
+	}
+	var img ocispecs.Image
+	if err := json.Unmarshal(data, &img); err != nil {
+		return "", fmt.Errorf("config %s: %w", config, err)
+	}
+	if len(layers) != len(img.RootFS.DiffIDs) {
+		return "", fmt.Errorf("names %d layers, the config %s lists %d", len(layers), config, len(img.RootFS.DiffIDs))
+	}
+	m := ocispecs.Manifest{
+		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispecs.MediaTypeImageManifest,
+		Config: ocispecs.Descriptor{MediaType: ocispecs.MediaTypeImageConfig, Digest: digest.FromBytes(data), Size: int64(len(data))},
+		Layers: []ocispecs.Descriptor{},
+	}
+	a.names[m.Config.Digest] = config
+	for i, name := range layers {
+		d, err := a.layer(name, img.RootFS.DiffIDs[i])
+		if err != nil {
+			return "", err
+		}
+		a.names[d.Digest] = name
+		m.Layers = append(m.Layers, d)
+	}
+	if data, err = json.Marshal(m); err != nil {
+		return "", err
+	}
+	d := digest.FromBytes(data)
+	a.manifests[d] = data
+	return d, nil
+}
+
+// layer describes a layer. One that is not compressed is called by the digest
+// that the config says, which is checked when it is read; others are read now.
+func (a *dockerArchive) layer(name string, diffID digest.Digest) (ocispecs.Descriptor, error) {
+	d := ocispecs.Descriptor{MediaType: ocispecs.MediaTypeImageLayer, Digest: diffID}
+	f, err := a.find(name)
+	if err != nil {
+		return d, err
+	}
+	d.Size = f.size
+	r, err := a.Open(name)
+	if err != nil {
+		return d, err
+	}
+	defer r.Close()
+	head := make([]byte, maxMagic)
+	n, err := io.ReadFull(r, head)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return d, err
+	}
+	switch c := compression.Detect(head[:n]); c {
+	case compression.None:
+		return d, nil
+	case compression.Gzip:
+		d.MediaType = ocispecs.MediaTypeImageLayerGzip
+	case compression.Zstd:
+		d.MediaType = ocispecs.MediaTypeImageLayerZstd
+	default:
+		return d, fmt.Errorf("layer %s is compressed as %s, which images cannot be", name, c.Extension())
+	}
+	hash := sha256.New()
+	_, err = io.Copy(hash, io.MultiReader(bytes.NewReader(head[:n]), r))
+	d.Digest = digest.NewDigest(digest.SHA256, hash)
+	return d, err
+}
