@@ -51,7 +51,8 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	if o.Builder != nil {
-		return buildOn(ctx, &o, p)
+		res, err := buildOn(ctx, &o, p)
+		return res, p.hint(&o, err)
 	}
 	s, err := openState(&o)
 	if err != nil {
@@ -68,7 +69,8 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	if err := p.readStdin(ctx, &o, stdinStore{s.store, p}); err != nil {
 		return nil, err
 	}
-	return s.build(ctx, &o, p)
+	res, err := s.build(ctx, &o, p)
+	return res, p.hint(&o, err)
 }
 
 // build builds in this process.

@@ -71,7 +71,41 @@ func (p *places) dockerfile(o *Options) error {
 	if err := isDir(p.dirs["dockerfile"]); err != nil {
 		return fmt.Errorf("directory of the Dockerfile: %w", err)
 	}
-	return nil
+	return o.findDockerfile()
+}
+
+// findDockerfile refuses a file that is not there, with what may be meant.
+func (o *Options) findDockerfile() error {
+	name := o.file()
+	if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
+		return nil // the frontend tells what else is wrong with it
+	}
+	list, err := os.ReadDir(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	var near []string
+	for _, d := range list {
+		lower := strings.ToLower(d.Name())
+		if o.File == "" && lower == strings.ToLower(dockerfile) {
+			return nil // as frontends find it
+		}
+		if !d.IsDir() && (strings.Contains(lower, "dockerfile") || lower == "containerfile") && !strings.HasSuffix(lower, ".dockerignore") {
+			near = append(near, filepath.Join(filepath.Dir(name), d.Name()))
+		}
+	}
+	switch {
+	case len(near) > 0:
+		return fmt.Errorf("there is no Dockerfile %s: name one with -f, such as %s", name, strings.Join(near, " or "))
+	case o.File != "" && !filepath.IsAbs(o.File) && isFile(filepath.Join(o.Context, o.File)):
+		return fmt.Errorf("there is no Dockerfile %s: -f is relative to the current directory, not to the context: -f %s", name, filepath.Join(o.Context, o.File))
+	}
+	return fmt.Errorf("there is no Dockerfile %s: name one with -f", name)
+}
+
+func isFile(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular()
 }
 
 func (p *places) named(name, value string) error {

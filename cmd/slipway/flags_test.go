@@ -2,10 +2,14 @@ package main
 
 import (
 	"archive/tar"
+	"crypto/ed25519"
+	"crypto/rand"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -17,6 +21,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
 )
 
 // buildxFlags are the flags of docker buildx build 0.38, without hidden ones.
@@ -110,7 +116,11 @@ func TestUsage(t *testing.T) {
 			t.Errorf("%s: exit code %d, told\n%swant %s", tc.flags, code, told, tc.want)
 		}
 	}
-	code, told := slipway(t, "build", "--builder", "unix:///does/not/exist", dir)
+	code, told := slipway(t, "biuld", dir)
+	if code != exitUsage || told != "slipway: unknown command \"biuld\" (did you mean build?); slipway --help lists them\n" {
+		t.Errorf("unknown command: exit code %d, told %q", code, told)
+	}
+	code, told = slipway(t, "build", "--builder", "unix:///does/not/exist", dir)
 	if code != exitFailed || told != "error: builder unix:///does/not/exist does not answer: dial unix /does/not/exist: connect: no such file or directory\n" {
 		t.Errorf("no builder: exit code %d, told %q", code, told)
 	}
@@ -323,6 +333,52 @@ func TestInterrupted(t *testing.T) {
 	}
 	if list, err := os.ReadDir(out); err != nil || len(list) > 0 {
 		t.Errorf("left %v, %v", list, err)
+	}
+}
+
+// TestServeKeys has an agent that knows the keys and no other.
+func TestServeKeys(t *testing.T) {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := ssh.MarshalPrivateKey(private, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	protected, err := ssh.MarshalPrivateKeyWithPassphrase(private, "", []byte("word"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, b := range map[string]*pem.Block{"key": block, "protected": protected} {
+		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(b), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := parseAgents([]string{"x=" + filepath.Join(dir, "protected")}); err == nil || !strings.Contains(err.Error(), "add it to an agent with ssh-add") {
+		t.Errorf("a passphrase: %v", err)
+	}
+	f := &buildFlags{}
+	if f.agents, err = parseAgents([]string{"x=" + filepath.Join(dir, "key")}); err != nil {
+		t.Fatal(err)
+	}
+	stop, err := f.serveAgents()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("unix", f.opt.Agents["x"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := agent.NewClient(conn).List()
+	if err != nil || len(list) != 1 || list[0].Format != ssh.KeyAlgoED25519 {
+		t.Errorf("keys %v, %v", list, err)
+	}
+	conn.Close()
+	stop()
+	if _, err := os.Stat(filepath.Dir(f.opt.Agents["x"])); err == nil {
+		t.Error("the directory of the socket is left")
 	}
 }
 

@@ -12,8 +12,10 @@ import (
 
 	"github.com/containerd/log"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"slipway/build"
+	"slipway/internal/suggest"
 	"slipway/solver/runner/namespace"
 )
 
@@ -63,7 +65,18 @@ func run(ctx context.Context, args []string) int {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		var names []string
+		for _, c := range cmd.Commands() {
+			names = append(names, c.Name())
+		}
+		return usageError{fmt.Errorf("unknown command %q%s; slipway --help lists them", args[0], suggest.Hint(args[0], names, true))}
+	}
+	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{flagError(cmd, err)} })
 	root.AddCommand(buildCommand(), cacheCommand())
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
@@ -86,4 +99,19 @@ func run(ctx context.Context, args []string) int {
 		return exitFailed
 	}
 	return exitFailed
+}
+
+// flagError adds the flag that may be meant.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) || unknown.GetSpecifiedShortnames() != "" {
+		return err
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, "--"+f.Name)
+		}
+	})
+	return fmt.Errorf("%w%s", err, suggest.Hint("--"+unknown.GetSpecifiedName(), names, true))
 }

@@ -128,6 +128,7 @@ func TestFailures(t *testing.T) {
 	}{
 		{"no context", nil, exitUsage, "build needs one CONTEXT"},
 		{"unknown flag", []string{"--nope", good}, exitUsage, "unknown flag: --nope"},
+		{"misspelt flag", []string{"--tagg", "x", good}, exitUsage, "unknown flag: --tagg (did you mean --tag?)"},
 		{"missing context", []string{"/does/not/exist"}, exitFailed, "build context: directory /does/not/exist does not exist"},
 		{"bad output", []string{"-o", "type=zip,dest=x", good}, exitUsage, `unknown output type "zip", there are oci, docker, tar, local, image, registry and cacheonly`},
 		{"output to nowhere", []string{"-o", "type=local", good}, exitUsage, "output local needs dest=DIRECTORY"},
@@ -135,7 +136,7 @@ func TestFailures(t *testing.T) {
 		{"missing secret", []string{"--secret", "id=x,src=/does/not/exist", good}, exitUsage, "no such file or directory"},
 		{"unknown runner", []string{"--runner", "magic", good}, exitUsage, `unknown runner "magic"`},
 		{"mistake", []string{contextDir(t, "FROM scratch\nCOPPY a b\n")}, exitFailed, "Dockerfile:2:1: error: dockerfile parse error on line 2: unknown instruction: COPPY (did you mean COPY?)\n 2 | COPPY a b\n   | ^^^^^\n"},
-		{"missing file", []string{contextDir(t, "FROM scratch\nCOPY none /\n")}, exitFailed, "Dockerfile:2:1: error: [1/1] COPY none /: copy /none: not found\n 2 | COPY none /\n"},
+		{"missing file", []string{contextDir(t, "FROM scratch\nCOPY none /\n")}, exitFailed, "Dockerfile:2:6: error: [1/1] COPY none /: copy /none: not found\n 2 | COPY none /\n   |      ^^^^\n"},
 		{"failing step", []string{contextDir(t, "FROM scratch\nCOPY base /\nRUN exit 3\n")}, exitFailed, "exit code: 3\n 3 | RUN exit 3\n"},
 	} {
 		args := append([]string{"build", "--state", t.TempDir(), "--progress", "quiet"}, tc.args...)

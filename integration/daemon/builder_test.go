@@ -3,21 +3,13 @@
 package daemon
 
 import (
+	"bufio"
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
-	"math/big"
-	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -254,110 +246,67 @@ func TestBuilderInterrupted(t *testing.T) {
 	}
 }
 
-// forward listens on a port and connects each client to the builder's socket.
-func forward(t *testing.T, config *tls.Config) string {
+// TestBuilderCommand runs the program, and interrupts it.
+func TestBuilderCommand(t *testing.T) {
+	o := builderOptions(t)
+	dir := t.TempDir()
+	program := filepath.Join(dir, "slipway")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "slipway/cmd/slipway").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	secret, key := filepath.Join(dir, "secret"), filepath.Join(dir, "key")
+	writeFile(t, secret, []byte("secret"))
+	if err := rig.WriteSSHKey(key); err != nil {
+		t.Fatal(err)
+	}
+	command := func(args ...string) *exec.Cmd {
+		cmd := exec.CommandContext(t.Context(), program, append([]string{"build", "--builder", builder.Socket, "--progress=plain"}, args...)...)
+		cmd.Dir = dir
+		return cmd
+	}
+	cmd := command("--secret", "id=s,src="+secret, "--ssh", "default="+key, "--build-arg", "WHO=me", "--build-context", "dir="+o.Contexts["dir"],
+		"--build-context", "layout="+o.Contexts["layout"], "-o", "out", "-o", "type=oci,dest=oci.tar", "--iidfile", "id", "-t", "x", o.Context)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	wantText(t, filepath.Join(dir, "out", "told"), "me secret\n")
+	if id, err := os.ReadFile(filepath.Join(dir, "id")); err != nil || !strings.HasPrefix(string(id), "sha256:") {
+		t.Errorf("ID %q, %v", id, err)
+	}
+	check := command("--check", "-f", "-", o.Context)
+	check.Stdin = strings.NewReader("FROM scratch as base\nCOPY a /\n")
+	if out, err := check.Output(); check.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "WARNING: FromAsCasing") {
+		t.Errorf("check: %v\n%s", err, out)
+	}
+	interruptCommand(t, command("-f", "-", "-o", "interrupted", o.Context))
+	if _, err := os.Stat(filepath.Join(dir, "interrupted")); err == nil {
+		t.Error("an interrupted build leaves its output")
+	}
+}
+
+// interruptCommand sends SIGINT while a step runs.
+func interruptCommand(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	cmd.Stdin = strings.NewReader("FROM busybox\nRUN echo star\"\"ted; sleep 60; : " + t.Name() + "\n")
+	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
-	address := l.Addr().String()
-	if config != nil {
-		l = tls.NewListener(l, config)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
 	}
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
+	start := time.Now()
+	var told strings.Builder
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		fmt.Fprintln(&told, lines.Text())
+		if strings.Contains(lines.Text(), "started") {
+			if err := cmd.Process.Signal(os.Interrupt); err != nil {
+				t.Error(err)
 			}
-			go connect(conn)
 		}
-	}()
-	return address
-}
-
-func connect(conn net.Conn) {
-	defer conn.Close()
-	daemon, err := net.Dial("unix", strings.TrimPrefix(builder.Socket, "unix://"))
-	if err != nil {
-		return
 	}
-	defer daemon.Close()
-	go func() { _, _ = io.Copy(daemon, conn) }()
-	_, _ = io.Copy(conn, daemon)
-}
-
-// standIn puts a docker on PATH whose container is the builder.
-func standIn(t *testing.T) {
-	t.Helper()
-	dir := t.TempDir()
-	script := fmt.Sprintf("#!/bin/sh\n[ \"$*\" = 'exec -i rig buildctl dial-stdio' ] || { echo \"no container: $*\" >&2; exit 1; }\nexec %s --addr %s dial-stdio\n", builder.Buildctl, builder.Socket)
-	writeFile(t, filepath.Join(dir, "docker"), []byte(script))
-	if err := os.Chmod(filepath.Join(dir, "docker"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
-}
-
-// certificateFiles are what --tlscacert and so on name.
-type certificateFiles struct {
-	authority, cert, key string
-	pair                 tls.Certificate
-}
-
-// newCertificate makes a certificate, of an authority of its own or of the one
-// that is given.
-func newCertificate(t *testing.T, authority *x509.Certificate, signer *certificateFiles) (*x509.Certificate, *certificateFiles) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "test"}, DNSNames: []string{"builder.test"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), BasicConstraintsValid: true, IsCA: authority == nil,
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	parent, signing := template, any(key)
-	if authority != nil {
-		parent, signing = authority, signer.pair.PrivateKey
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signing)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	files := &certificateFiles{
-		authority: filepath.Join(dir, "ca.pem"), cert: filepath.Join(dir, "cert.pem"), key: filepath.Join(dir, "key.pem"),
-		pair: tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key},
-	}
-	if signer != nil {
-		files.authority = signer.authority
-	} else {
-		writeFile(t, files.authority, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	}
-	writeFile(t, files.cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	writeFile(t, files.key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
-	made, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return made, files
-}
-
-// serverTLS wants a certificate of clients.
-func serverTLS(t *testing.T, authority *x509.Certificate, own *certificateFiles) *tls.Config {
-	t.Helper()
-	pool := x509.NewCertPool()
-	pool.AddCert(authority)
-	return &tls.Config{
-		Certificates: []tls.Certificate{own.pair}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert,
-		NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS13,
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 130 || time.Since(start) > 30*time.Second {
+		t.Errorf("interrupted: exit code %d after %v\n%s", code, time.Since(start), told.String())
 	}
 }

@@ -1,0 +1,66 @@
+package build
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestMissingFile points at the very word, and says what may be meant.
+func TestMissingFile(t *testing.T) {
+	other := options(t, "")
+	for _, tc := range []struct{ dockerfile, want string }{
+		{"FROM scratch\nCOPY aa /\n", "Dockerfile:2:6: error: [1/1] COPY aa /: copy /aa: not found (did you mean a?)\n 2 | COPY aa /\n   |      ^^\n"},
+		{"FROM scratch\nCOPY a \\\n  ./base/bin/sch /\n", "Dockerfile:3:3: error: [1/1] COPY a   ./base/bin/sch /: copy /base/bin/sch: not found (did you mean base/bin/sh?)\n 2 | COPY a \\\n 3 |   ./base/bin/sch /\n   |   ^^^^^^^^^^^^^^\n"},
+		{"FROM scratch\nADD --chown=1 nothing.like.it /\n", "Dockerfile:2:15: error: [1/1] ADD --chown=1 nothing.like.it /: copy /nothing.like.it: not found\n"},
+		{"FROM scratch\nCOPY a out.log /\n", "(it is there, but line 2 of .dockerignore leaves it out: *.log)\n"},
+		{"FROM scratch\nCOPY --from=other bas /\n", "Dockerfile:2:19: error: [stage-0 1/1] COPY --from=other bas /: copy /bas: not found (did you mean base?)\n"},
+		{"FROM scratch AS one\nCOPY a /\nFROM scratch\nCOPY --from=one b /\n", "Dockerfile:4:17: error: [stage-1 1/1] COPY --from=one b /: copy /b: not found\n"},
+	} {
+		o := options(t, tc.dockerfile)
+		o.Contexts = map[string]string{"other": other.Context}
+		for name, text := range map[string]string{".dockerignore": "# logs\n*.log\n", "out.log": ""} {
+			if err := os.WriteFile(filepath.Join(o.Context, name), []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var b strings.Builder
+		if err := Report(&b, Run(t.Context(), o), false); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(b.String(), tc.want) {
+			t.Errorf("%q: told\n%swant\n%s", tc.dockerfile, b.String(), tc.want)
+		}
+	}
+}
+
+// TestMissingDockerfile says what to do.
+func TestMissingDockerfile(t *testing.T) {
+	o := options(t, "FROM scratch\nCOPY a /\n")
+	at := filepath.Join(o.Context, "Dockerfile")
+	rename := func(name string) {
+		t.Helper()
+		next := filepath.Join(o.Context, name)
+		if err := os.Rename(at, next); err != nil {
+			t.Fatal(err)
+		}
+		at = next
+	}
+	rename("dockerfile")
+	if err := Run(t.Context(), o); err != nil {
+		t.Errorf("in lower case: %v", err)
+	}
+	rename("app.Dockerfile")
+	if err := Run(t.Context(), o); err == nil || !strings.HasSuffix(err.Error(), "name one with -f, such as "+at) {
+		t.Errorf("another name: %v", err)
+	}
+	o.File = "app.Dockerfile"
+	if err := Run(t.Context(), o); err == nil || !strings.HasSuffix(err.Error(), "not to the context: -f "+at) {
+		t.Errorf("relative to the context: %v", err)
+	}
+	o.File = at
+	if err := Run(t.Context(), o); err != nil {
+		t.Errorf("its path: %v", err)
+	}
+}
