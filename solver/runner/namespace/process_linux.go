@@ -161,15 +161,17 @@ func (x *process) begin() error {
 		return errors.Join(fmt.Errorf("start a process in namespaces: %w", err), confW.Close(), faultW.Close())
 	}
 	faultW.Close()
-	sent := json.NewEncoder(confW).Encode(&x.conf)
+	// It waits for what it is to run; later it may have ended.
+	if !x.conf.Join {
+		err = x.c.open(x.cmd.Process.Pid)
+	}
+	sent := errors.Join(err, json.NewEncoder(confW).Encode(&x.conf))
 	sent = errors.Join(sent, confW.Close())
 	if x.term != nil {
 		sent = errors.Join(sent, x.term.receive())
 	}
 	fault, err := io.ReadAll(faultR) // ends when the program starts, or fails to
-	if err = errors.Join(sent, err); err == nil && !x.conf.Join {
-		err = x.c.open(x.cmd.Process.Pid)
-	}
+	err = errors.Join(sent, err)
 	switch {
 	case x.c.ctx.Err() != nil:
 		err = context.Cause(x.c.ctx)

@@ -209,6 +209,9 @@ func TestNetworkAndHosts(t *testing.T) {
 
 func TestFailures(t *testing.T) {
 	w := newWorld(t)
+	for range 20 { // one that ends at once is no failure
+		w.run(t, w.process(":"))
+	}
 	var exit *runner.ExitError
 	if _, err := w.Run(t.Context(), w.process("exit 3")); !errors.As(err, &exit) || exit.Code != 3 {
 		t.Errorf("error %v", err)
