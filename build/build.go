@@ -75,10 +75,6 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 
 // build builds in this process.
 func (s *state) build(ctx context.Context, o *Options, p *places) (*Result, error) {
-	run, err := s.runner(ctx, o)
-	if err != nil {
-		return nil, err
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	sources := s.sources(o, p)
@@ -86,7 +82,7 @@ func (s *state) build(ctx context.Context, o *Options, p *places) (*Result, erro
 	progress := newProgress(o, explain)
 	defer progress.end()
 	b := solver.New(ctx, solver.Options{
-		Store: s.store, Cache: s.cache, Sources: sources, Runner: run,
+		Store: s.store, Cache: s.cache, Sources: sources, Runner: &chosenRunner{s: s, o: o},
 		Mounts:   s.mounts(o),
 		Parallel: parallel, Now: o.Now, Events: progress.event,
 		Insecure: o.allows("security.insecure"), HostNetwork: o.allows("network.host"),

@@ -1,7 +1,6 @@
 package build
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -12,9 +11,6 @@ import (
 
 	"slipway/solver"
 	"slipway/solver/export"
-	"slipway/solver/runner"
-	"slipway/solver/runner/namespace"
-	"slipway/solver/runner/shell"
 	"slipway/solver/source"
 	"slipway/solver/tree"
 )
@@ -73,28 +69,4 @@ func (s *state) mounts(o *Options) *solver.HostMounts {
 		Dir: filepath.Join(s.dir, "mounts"), Store: s.store, Owners: os.Geteuid() == 0,
 		Secrets: o.Secrets, Agents: o.Agents,
 	}
-}
-
-// runner chooses how processes run, and says so.
-func (s *state) runner(ctx context.Context, o *Options) (runner.Runner, error) {
-	say := func(format string, args ...any) {
-		if o.Log != nil {
-			fmt.Fprintf(o.Log, format+"\n", args...)
-		}
-	}
-	portable := shell.New(s.store, o.Now)
-	if o.Runner == "portable" {
-		say("steps are interpreted")
-		return portable, nil
-	}
-	err := namespace.Available(ctx)
-	switch {
-	case err == nil:
-		say("steps run in namespaces")
-		return namespace.New(filepath.Join(s.dir, "namespace"), s.store)
-	case o.Runner == "namespace":
-		return nil, err
-	}
-	say("steps are interpreted, as they cannot run in namespaces: %v", err)
-	return portable, nil
 }
