@@ -19,6 +19,7 @@ import (
 	"slipway/solver/export"
 	local "slipway/solver/gateway"
 	"slipway/solver/source"
+	"slipway/solver/tree"
 )
 
 // parallel is how many operations run at once: most wait for something else
@@ -42,6 +43,7 @@ func Run(ctx context.Context, o Options) error {
 }
 
 // Build builds and writes the result, or asks the question that Options.Call is.
+// When it returns nothing of the build goes on.
 func Build(ctx context.Context, o Options) (*Result, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
@@ -73,10 +75,26 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	return res, p.hint(&o, err)
 }
 
-// build builds in this process.
+// build builds in this process. What turns out to be damaged in the state
+// directory is made again.
 func (s *state) build(ctx context.Context, o *Options, p *places) (*Result, error) {
+	res, err := s.buildOnce(ctx, o, p)
+	var lost *tree.BlobError
+	if !errors.As(err, &lost) || ctx.Err() != nil {
+		return res, err
+	}
+	if o.Log != nil {
+		fmt.Fprintf(o.Log, "the state directory is damaged (%v): building again what is lost\n", lost)
+	}
+	if err := errors.Join(s.store.Repair(ctx), s.cache.Repair(ctx)); err != nil {
+		return nil, fmt.Errorf("state directory: %w", err)
+	}
+	return s.buildOnce(ctx, o, p)
+}
+
+// buildOnce builds with what is in the state directory.
+func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (*Result, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	sources := s.sources(o, p)
 	explain := &explainer{dir: filepath.Join(s.dir, "explain")}
 	progress := newProgress(o, explain)
@@ -87,6 +105,10 @@ func (s *state) build(ctx context.Context, o *Options, p *places) (*Result, erro
 		Parallel: parallel, Now: o.Now, Events: progress.event,
 		Insecure: o.allows("security.insecure"), HostNetwork: o.allows("network.host"),
 	})
+	defer func() {
+		cancel()
+		b.Wait()
+	}()
 	c := local.New(local.Options{
 		Build: b, Store: s.store, Sources: sources, Opts: p.opts,
 		Platforms: []ocispecs.Platform{source.Machine()}, Warn: progress.warn,

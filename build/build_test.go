@@ -88,47 +88,6 @@ func TestPruneWaits(t *testing.T) {
 	}
 }
 
-// TestDamage: whatever happens to the files of the state directory, the next
-// build gives the same.
-func TestDamage(t *testing.T) {
-	o := options(t, testDockerfile)
-	out := func() string {
-		t.Helper()
-		o.Outputs = []Output{{Type: "local", Dest: t.TempDir()}}
-		if err := Run(t.Context(), o); err != nil {
-			t.Fatal(err)
-		}
-		data, err := os.ReadFile(filepath.Join(o.Outputs[0].Dest, "b"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(data)
-	}
-	want := out()
-	for _, damage := range []struct {
-		about string
-		do    func(file string) error
-	}{
-		{"emptied", func(file string) error { return os.Truncate(file, 0) }},
-		{"removed", os.Remove},
-	} {
-		for _, dir := range []string{"cache", "store/dirs", "store/blobs", "files", "layers"} {
-			err := filepath.WalkDir(filepath.Join(o.State, dir), func(file string, d os.DirEntry, err error) error {
-				if err != nil || d.IsDir() {
-					return nil
-				}
-				return damage.do(file)
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := out(); got != want {
-				t.Errorf("%s %s: the build gives %q", dir, damage.about, got)
-			}
-		}
-	}
-}
-
 // TestExplain changes one thing after the other.
 func TestExplain(t *testing.T) {
 	o := options(t, "FROM scratch\nCOPY base /\nARG V\nCOPY a /\nRUN cat a\n")

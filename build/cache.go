@@ -14,15 +14,22 @@ import (
 	"github.com/gofrs/flock"
 
 	"slipway/solver"
+	"slipway/solver/export"
+	"slipway/solver/tree"
 )
 
 // lockPoll is how often a prune looks whether builds have ended.
 const lockPoll = 50 * time.Millisecond
 
 // hold marks the state directory as in use by a build, until release is called
-// or this process ends. Builds hold it together; a prune has it alone.
+// or this process ends. Builds hold it together; a prune has it alone. A build
+// that is alone removes what others left that were killed.
 func (s *state) hold(ctx context.Context) (release func(), err error) {
 	lock := flock.New(filepath.Join(s.dir, "lock"))
+	if alone, err := lock.TryLock(); err == nil && alone {
+		_ = s.reclaim() // what stays does no harm, and a prune reports it
+		_ = lock.Unlock()
+	}
 	if _, err := lock.TryRLockContext(ctx, lockPoll); err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
@@ -152,7 +159,7 @@ func Prune(ctx context.Context, dir string, now func() time.Time, opt PruneOptio
 
 func (s *state) remove(e CacheEntry) error {
 	if e.Mount != "" {
-		return os.RemoveAll(e.Mount)
+		return tree.RemoveAll(e.Mount)
 	}
 	return s.cache.Remove(e.CacheRecord)
 }
@@ -164,11 +171,31 @@ func (s *state) sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = s.store.Sweep(live.Blobs, live.Dirs)
-	for _, dir := range []string{"layers", "namespace", "temp"} {
-		err = errors.Join(err, os.RemoveAll(filepath.Join(s.dir, dir)))
+	err = errors.Join(s.store.Sweep(ctx, live.Blobs, live.Dirs), s.cache.Sweep(ctx), s.reclaim())
+	for _, dir := range []string{"layers", "namespace"} {
+		err = errors.Join(err, tree.RemoveAll(filepath.Join(s.dir, dir)))
 	}
-	return errors.Join(err, s.store.Clean())
+	return err
+}
+
+// reclaim removes what builds left half-made that were killed. It must not run
+// beside a build.
+func (s *state) reclaim() error {
+	errs := []error{s.store.Clean(), s.cache.Clean(), s.outputs().Reclaim()}
+	left := []string{filepath.Join(s.dir, "temp"), filepath.Join(s.dir, "namespace", "run")}
+	for _, dir := range []string{"", "layers", "explain"} {
+		left = append(left, export.Unfinished(filepath.Join(s.dir, dir))...)
+	}
+	mounts, err := filepath.Glob(filepath.Join(s.dir, "mounts", "*", "new-*"))
+	for _, name := range append(left, mounts...) {
+		err = errors.Join(err, tree.RemoveAll(name))
+	}
+	return errors.Join(append(errs, err)...)
+}
+
+// outputs writes results outside the state directory.
+func (s *state) outputs() export.Outputs {
+	return export.Outputs{Notes: filepath.Join(s.dir, "outputs")}
 }
 
 // ParseKind checks the name of a kind of entries.

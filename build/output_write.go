@@ -32,7 +32,7 @@ func (s *state) write(ctx context.Context, o *Options, results []export.Result) 
 			continue
 		case out.isImage():
 			described = true
-			err = writeImage(ctx, x, o, imageOutput{out, exported}, results)
+			err = s.writeImage(ctx, x, o, imageOutput{out, exported}, results)
 		default:
 			err = s.writeFiles(ctx, out, results)
 		}
@@ -54,7 +54,7 @@ type imageOutput struct {
 }
 
 // writeImage writes an image, or an index of several.
-func writeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOutput, results []export.Result) error {
+func (s *state) writeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOutput, results []export.Result) error {
 	names, err := imageNames(o, out.Output)
 	if err != nil {
 		return err
@@ -68,13 +68,13 @@ func writeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOu
 	}
 	switch out.Type {
 	case "oci":
-		return toFile(ctx, out.Dest, func(w io.Writer) error { return export.WriteOCI(w, what, names) })
+		return s.toFile(ctx, out.Dest, func(w io.Writer) error { return export.WriteOCI(w, what, names) })
 	case "docker":
 		img, ok := what.(v1.Image)
 		if !ok {
 			return errors.New("the archive of docker load holds one platform; use type=oci")
 		}
-		return toFile(ctx, out.Dest, func(w io.Writer) error { return export.WriteDocker(w, img, names) })
+		return s.toFile(ctx, out.Dest, func(w io.Writer) error { return export.WriteDocker(w, img, names) })
 	}
 	if len(names) == 0 {
 		return errors.New("the image needs a name: -t NAME")
@@ -100,8 +100,8 @@ func push(ctx context.Context, ref string, what partial.Describable) error {
 }
 
 // toFile writes a file whole or not at all.
-func toFile(ctx context.Context, dest string, write func(io.Writer) error) error {
-	stoppable := func(w io.Writer) error { return write(writer{ctx, w}) }
+func (s *state) toFile(ctx context.Context, dest string, write func(io.Writer) error) error {
+	stoppable := func(w io.Writer) error { return write(export.Writer(ctx, w)) }
 	if dest == stdin {
 		return stoppable(os.Stdout)
 	}
@@ -112,20 +112,7 @@ func toFile(ctx context.Context, dest string, write func(io.Writer) error) error
 		}
 		return errors.Join(stoppable(f), f.Close())
 	}
-	return export.WriteFile(dest, stoppable)
-}
-
-// writer ends with its context.
-type writer struct {
-	ctx context.Context
-	w   io.Writer
-}
-
-func (w writer) Write(p []byte) (int, error) {
-	if err := w.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return w.w.Write(p)
+	return s.outputs().WriteFile(ctx, dest, write)
 }
 
 // writeFiles writes the files of the results: of several platforms each into a
@@ -144,9 +131,9 @@ func (s *state) writeFiles(ctx context.Context, out Output, results []export.Res
 		}
 	}
 	if out.Type == "local" {
-		return export.WriteDir(out.Dest, root, s.store)
+		return s.outputs().WriteDir(ctx, out.Dest, root, s.store)
 	}
-	return toFile(ctx, out.Dest, func(w io.Writer) error {
+	return s.toFile(ctx, out.Dest, func(w io.Writer) error {
 		return tree.WriteLayer(w, nil, root, s.store, tree.LayerOptions{Latest: results[0].Created})
 	})
 }

@@ -8,9 +8,10 @@ import (
 	"path/filepath"
 
 	"slipway/solver/export"
+	"slipway/solver/tree"
 )
 
-// staged is an output that a builder sends: it is written beside its place and
+// staged is an output that a builder sends: it is written beside or in its place and
 // moved there when the build has succeeded, so that nothing is half written.
 type staged struct {
 	dest, temp string // "" are standard output
@@ -34,12 +35,15 @@ func stage(out Output) (*staged, error) {
 	if info, err := os.Stat(s.dest); err == nil && info.IsDir() != s.isDir {
 		return nil, fmt.Errorf("%s is a directory, or should be one", out.Dest)
 	}
+	if s.isDir {
+		if err := os.MkdirAll(s.dest, 0o755); err != nil {
+			return nil, err
+		}
+		s.temp, err = os.MkdirTemp(s.dest, ".slipway-")
+		return s, err
+	}
 	if err := os.MkdirAll(filepath.Dir(s.dest), 0o755); err != nil {
 		return nil, err
-	}
-	if s.isDir {
-		s.temp, err = os.MkdirTemp(filepath.Dir(s.dest), ".slipway-")
-		return s, err
 	}
 	if s.file, err = os.CreateTemp(filepath.Dir(s.dest), ".slipway-"); err != nil {
 		return nil, err
@@ -68,7 +72,11 @@ func (r *delegate) keep() error {
 		if s.temp == "" {
 			continue
 		}
-		if err := export.Move(s.temp, s.dest); err != nil {
+		place := os.Rename
+		if s.isDir {
+			place = export.Merge
+		}
+		if err := place(s.temp, s.dest); err != nil {
 			return err
 		}
 	}
@@ -82,7 +90,7 @@ func (r *delegate) discard() {
 			_ = s.file.Close() // most often the exporter has
 		}
 		if s.temp != "" {
-			_ = os.RemoveAll(s.temp)
+			_ = tree.RemoveAll(s.temp)
 		}
 	}
 }

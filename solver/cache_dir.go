@@ -2,7 +2,6 @@ package solver
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -29,8 +28,12 @@ type DirCache struct {
 // OpenDirCache opens the cache in a directory, which it makes if it is not
 // there. The trees of its results are in store; now is when a result is used.
 func OpenDirCache(dir string, store *tree.Store, now func() time.Time) (*DirCache, error) {
-	return &DirCache{dir: dir, store: store, now: now, trees: store.Loader()}, os.MkdirAll(dir, 0o700)
+	c := &DirCache{dir: dir, store: store, now: now, trees: store.Loader()}
+	return c, os.MkdirAll(c.temp(), 0o700)
 }
+
+// temp is the directory of records that are being written.
+func (c *DirCache) temp() string { return filepath.Join(c.dir, "tmp") }
 
 // record is what an operation made, as it is written.
 type record struct {
@@ -61,18 +64,19 @@ func (c *DirCache) Get(ctx context.Context, key digest.Digest) ([]*Snapshot, boo
 		return nil, false, err
 	}
 	file := c.file(key)
-	data, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
+	info, err := os.Stat(file)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
 		return nil, false, nil
 	}
+	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, false, fmt.Errorf("cache: %w", err)
 	}
 	var r record
-	if err := json.Unmarshal(data, &r); err != nil {
-		return nil, false, nil
+	if err := Unseal(data, &r); err != nil {
+		return nil, false, nil //nolint:nilerr // the operation runs again
 	}
-	outs, err := c.load(r)
+	outs, err := c.load(c.trees, r)
 	if err != nil {
 		return nil, false, nil //nolint:nilerr // the operation runs again
 	}
@@ -81,22 +85,22 @@ func (c *DirCache) Get(ctx context.Context, key digest.Digest) ([]*Snapshot, boo
 	return outs, true, nil
 }
 
-func (c *DirCache) load(r record) ([]*Snapshot, error) {
+func (c *DirCache) load(loader *tree.Loader, r record) ([]*Snapshot, error) {
 	var outs []*Snapshot
 	for _, o := range r.Outputs {
 		if o.Tree == "" {
 			outs = append(outs, nil)
 			continue
 		}
-		n, err := c.trees.Load(o.Tree)
+		n, err := loader.Load(o.Tree)
 		if err != nil {
 			return nil, err
 		}
 		s := &Snapshot{tree: n}
 		for _, l := range o.Layers {
 			layer := Layer{Blob: l.Blob}
-			if layer.Lower, err = c.trees.Load(l.Lower); err == nil {
-				layer.Upper, err = c.trees.Load(l.Upper)
+			if layer.Lower, err = loader.Load(l.Lower); err == nil {
+				layer.Upper, err = loader.Load(l.Upper)
 			}
 			if err != nil {
 				return nil, err
@@ -130,7 +134,7 @@ func (c *DirCache) Put(ctx context.Context, key digest.Digest, of Origin, outs [
 		}
 		r.Outputs = append(r.Outputs, o)
 	}
-	data, err := json.Marshal(r)
+	data, err := Seal(r)
 	if err != nil {
 		return err
 	}
@@ -144,7 +148,7 @@ func (c *DirCache) write(file string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(file), ".tmp-")
+	tmp, err := os.CreateTemp(c.temp(), "")
 	if err != nil {
 		return err
 	}
@@ -152,6 +156,11 @@ func (c *DirCache) write(file string, data []byte) error {
 	_, err = tmp.Write(data)
 	if err = errors.Join(err, tmp.Close()); err != nil {
 		return err
+	}
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		if err := os.RemoveAll(file); err != nil { // it is none of ours
+			return err
+		}
 	}
 	return os.Rename(tmp.Name(), file)
 }

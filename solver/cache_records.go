@@ -2,7 +2,6 @@ package solver
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -79,29 +78,52 @@ func (r record) kind() string {
 	return KindResult
 }
 
-// each calls fn for each record that can be read.
+// each calls fn for each record that can be read. Those that another process
+// removes meanwhile are left out.
 func (c *DirCache) each(ctx context.Context, fn func(string, fs.FileInfo, record) error) error {
-	return filepath.WalkDir(c.dir, func(file string, d fs.DirEntry, err error) error {
-		if err := errors.Join(err, ctx.Err()); err != nil {
-			return err
-		}
-		if d.IsDir() || !strings.HasSuffix(file, ".json") {
-			return nil
-		}
+	return c.files(ctx, func(file string, d fs.DirEntry) error {
 		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		data, err := os.ReadFile(file)
-		if err != nil {
-			return err
-		}
-		var r record
-		if json.Unmarshal(data, &r) != nil {
+		if errors.Is(err, fs.ErrNotExist) {
 			return nil
+		}
+		if err != nil {
+			return err
+		}
+		r, err := readRecord(file)
+		if err != nil {
+			return nil //nolint:nilerr // it is no record
 		}
 		return fn(file, info, r)
 	})
+}
+
+// files calls fn for each file that is, or should be, a record.
+func (c *DirCache) files(ctx context.Context, fn func(string, fs.DirEntry) error) error {
+	return filepath.WalkDir(c.dir, func(file string, d fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return ctx.Err()
+		case errors.Join(err, ctx.Err()) != nil:
+			return errors.Join(err, ctx.Err())
+		case file == c.temp():
+			return filepath.SkipDir
+		case d.IsDir():
+			return nil
+		}
+		return fn(file, d)
+	})
+}
+
+func readRecord(file string) (record, error) {
+	var r record
+	if !strings.HasSuffix(file, ".json") {
+		return r, errors.New("the name is not that of a record")
+	}
+	data, err := os.ReadFile(file)
+	if err == nil {
+		err = Unseal(data, &r)
+	}
+	return r, err
 }
 
 // Remove removes a record. What it refers to stays in the store until that is

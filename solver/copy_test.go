@@ -165,7 +165,7 @@ func (c *copyCase) library() (*tree.Node, error) {
 	src, dst := fastDir(c.t), fastDir(c.t)
 	opt := tree.HostOptions{Owners: os.Geteuid() == 0}
 	for dir, n := range map[string]*tree.Node{src: c.src, dst: c.dst} {
-		if err := tree.WriteDir(dir, n, c.store, opt); err != nil {
+		if err := tree.WriteDir(c.t.Context(), dir, n, c.store, opt); err != nil {
 			c.t.Fatal(err)
 		}
 	}

@@ -18,12 +18,12 @@ type future[T any] struct {
 func newFuture[T any]() *future[T] { return &future[T]{done: make(chan struct{})} }
 
 // get returns the value. The first call starts work in build.
-func (f *future[T]) get(ctx, build context.Context, work func(context.Context) (T, error)) (T, error) {
+func (f *future[T]) get(ctx context.Context, b *Build, work func(context.Context) (T, error)) (T, error) {
 	f.once.Do(func() {
-		go func() {
+		b.work.Go(func() {
 			defer close(f.done)
-			f.val, f.err = work(build)
-		}()
+			f.val, f.err = work(b.ctx)
+		})
 	})
 	select {
 	case <-f.done:

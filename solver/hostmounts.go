@@ -62,7 +62,7 @@ func (h *HostMounts) Cache(ctx context.Context, id string, sharing pb.CacheShari
 			continue // in use, and private
 		}
 		release := func() { _ = lock.Unlock() } // the system unlocks what is closed
-		data, err := h.fill(dir, initial)
+		data, err := h.fill(ctx, dir, initial)
 		if err != nil {
 			release()
 			return "", nil, err
@@ -84,7 +84,7 @@ func take(ctx context.Context, lock *flock.Flock, sharing pb.CacheSharingOpt) (b
 }
 
 // fill makes a cache's directory from what it starts as, unless it is there.
-func (h *HostMounts) fill(dir string, initial *tree.Node) (string, error) {
+func (h *HostMounts) fill(ctx context.Context, dir string, initial *tree.Node) (string, error) {
 	data := filepath.Join(dir, "data")
 	if _, err := os.Stat(data); err == nil {
 		return data, nil
@@ -93,7 +93,7 @@ func (h *HostMounts) fill(dir string, initial *tree.Node) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := tree.WriteDir(tmp, initial, h.Store, tree.HostOptions{Owners: h.Owners}); err != nil {
+	if err := tree.WriteDir(ctx, tmp, initial, h.Store, tree.HostOptions{Owners: h.Owners}); err != nil {
 		return "", errors.Join(err, os.RemoveAll(tmp))
 	}
 	if err := os.Rename(tmp, data); err != nil {

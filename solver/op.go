@@ -79,7 +79,7 @@ type sourceOp struct {
 }
 
 func (o *sourceOp) open(ctx context.Context) (Source, error) {
-	return o.source.get(ctx, o.b.ctx, func(ctx context.Context) (Source, error) {
+	return o.source.get(ctx, o.b, func(ctx context.Context) (Source, error) {
 		return o.b.opt.Sources.Open(ctx, o.op, o.v.Op.Platform)
 	})
 }

@@ -60,6 +60,7 @@ type Build struct {
 	tasks map[digest.Digest]*task
 
 	events sync.Mutex
+	work   sync.WaitGroup // what goes on when nobody waits for it any more
 }
 
 // New starts a build. What it does ends with ctx.
@@ -70,6 +71,11 @@ func New(ctx context.Context, opt Options) *Build {
 		tasks: map[digest.Digest]*task{},
 	}
 }
+
+// Wait waits until all has ended that the build started. Nothing of it must be
+// asked for any more, and unless all of it was waited for, its context is to end
+// before.
+func (b *Build) Wait() { b.work.Wait() }
 
 // Result is an output of an operation, which may not have run yet.
 type Result struct {
@@ -138,7 +144,7 @@ func (r *Result) Snapshot(ctx context.Context) (*Snapshot, error) {
 	if r == nil {
 		return nil, nil
 	}
-	outs, err := r.task.outs.get(ctx, r.task.b.ctx, r.task.evaluate)
+	outs, err := r.task.outs.get(ctx, r.task.b, r.task.evaluate)
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +187,7 @@ func (t *task) located(err error) error {
 }
 
 func (t *task) keys(ctx context.Context) (Key, error) {
-	return t.key.get(ctx, t.b.ctx, func(ctx context.Context) (Key, error) {
+	return t.key.get(ctx, t.b, func(ctx context.Context) (Key, error) {
 		k, err := t.op.key(ctx, t.in)
 		return k, t.failed(err)
 	})

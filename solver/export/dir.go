@@ -1,6 +1,7 @@
 package export
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -12,52 +13,93 @@ import (
 // WriteDir writes the files of a tree into a directory, which is made if it is
 // missing. What else is there stays. The files belong to who builds.
 //
-// All is written beside the directory first, so that nothing is half-written if
-// it fails.
-func WriteDir(dest string, n *tree.Node, s *tree.Store) error {
-	dest, err := filepath.Abs(dest)
+// All is written into a hidden directory in it first, so that nothing is
+// half-written if it fails. Symbolic links below the directory are not followed.
+func (o Outputs) WriteDir(ctx context.Context, dest string, n *tree.Node, s *tree.Store) (err error) {
+	_, missing := os.Stat(dest)
+	if err := os.MkdirAll(dest, 0o755); err != nil {
+		return err
+	}
+	if missing != nil {
+		defer func() {
+			if err != nil {
+				os.Remove(dest) // unless there is something in it
+			}
+		}()
+	}
+	temp, done, err := o.note(dest)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(dest), 0o755); err != nil {
+	defer done()
+	if err := os.Mkdir(temp, 0o700); err != nil {
 		return err
 	}
-	tmp, err := os.MkdirTemp(filepath.Dir(dest), ".slipway-")
-	if err != nil {
-		return err
-	}
-	err = tree.WriteDir(tmp, n, s, tree.HostOptions{})
+	err = tree.WriteDir(ctx, temp, n, s, tree.HostOptions{})
 	if err == nil {
-		err = Move(tmp, dest)
+		err = Merge(temp, dest)
 	}
-	return errors.Join(err, os.RemoveAll(tmp))
+	if err == nil && missing != nil {
+		m := n.Meta()
+		err = errors.Join(os.Chmod(dest, tree.FileMode(m.Mode)), os.Chtimes(dest, m.ModTime, m.ModTime))
+	}
+	return errors.Join(err, tree.RemoveAll(temp))
 }
 
-// Move moves a file to its place, and the entries of a directory into one that
-// is there.
-func Move(from, to string) error {
-	info, err := os.Lstat(from)
-	if err != nil {
-		return err
-	}
-	old, err := os.Lstat(to)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() && !old.IsDir() {
-		return os.Rename(from, to)
-	}
-	if err != nil {
-		return err
-	}
-	if !info.IsDir() || !old.IsDir() {
-		return &fs.PathError{Op: "write", Path: to, Err: errors.New("a directory and a file cannot take each other's place")}
-	}
+// Merge moves the entries of a directory into one that is there. What is new
+// comes in place of what is there, but for directories, which are merged.
+func Merge(from, to string) error {
 	list, err := os.ReadDir(from)
 	if err != nil {
 		return err
 	}
 	for _, d := range list {
-		if err := Move(filepath.Join(from, d.Name()), filepath.Join(to, d.Name())); err != nil {
+		if err := move(filepath.Join(from, d.Name()), filepath.Join(to, d.Name())); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// move moves a file to its place, and the entries of a directory into one that
+// is there.
+func move(from, to string) error {
+	info, err := os.Lstat(from)
+	if err != nil {
+		return err
+	}
+	old, err := os.Lstat(to)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && !info.IsDir() && !old.IsDir():
+		return rename(from, to, info)
+	case err != nil:
+		return err
+	case !info.IsDir() || !old.IsDir():
+		// Upstream: what is new comes in place of what is there, also of a
+		// directory with all in it.
+		return errors.Join(os.RemoveAll(to), rename(from, to, info))
+	}
+	if err := os.Chmod(from, 0o700); err != nil {
+		return err
+	}
+	if err := Merge(from, to); err != nil {
+		return err
+	}
+	return errors.Join(os.Chmod(to, info.Mode()), os.Chtimes(to, info.ModTime(), info.ModTime()))
+}
+
+// rename moves what is not there yet. A directory that nobody may write to
+// cannot be moved by someone who is not root.
+func rename(from, to string, info fs.FileInfo) error {
+	err := os.Rename(from, to)
+	if !errors.Is(err, fs.ErrPermission) || !info.IsDir() {
+		return err
+	}
+	if err := os.Chmod(from, 0o700); err != nil {
+		return err
+	}
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
+	return os.Chmod(to, info.Mode())
 }

@@ -3,7 +3,6 @@ package export
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -37,15 +36,18 @@ func (x *Layers) blob(ctx context.Context, l solver.Layer, latest *time.Time) (*
 	file := filepath.Join(x.Dir, layerKey(l, latest)+".json")
 	if data, err := os.ReadFile(file); err == nil {
 		var b solver.Blob
-		if json.Unmarshal(data, &b) == nil && x.Store.Has(tree.Blob{Digest: b.Descriptor.Digest, Size: b.Descriptor.Size}) {
+		if solver.Unseal(data, &b) == nil && x.Store.Has(tree.Blob{Digest: b.Descriptor.Digest, Size: b.Descriptor.Size}) {
 			return &b, nil
 		}
+	}
+	if err := os.RemoveAll(file); err != nil { // it is damaged, whatever it is
+		return nil, err
 	}
 	b, err := x.compress(l, latest)
 	if err != nil {
 		return nil, err
 	}
-	data, err := json.Marshal(b)
+	data, err := solver.Seal(b)
 	if err != nil {
 		return nil, err
 	}
@@ -72,21 +74,4 @@ func (x *Layers) compress(l solver.Layer, latest *time.Time) (*solver.Blob, erro
 		Descriptor: ocispecs.Descriptor{MediaType: ocispecs.MediaTypeImageLayerGzip, Digest: b.Digest, Size: b.Size},
 		DiffID:     digest.NewDigest(digest.SHA256, hash),
 	}, nil
-}
-
-// WriteFile writes a file whole or not at all.
-func WriteFile(name string, write func(io.Writer) error) error {
-	dir := filepath.Dir(name)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	tmp, err := os.CreateTemp(dir, ".tmp-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	if err = errors.Join(write(tmp), tmp.Chmod(0o644), tmp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), name)
 }

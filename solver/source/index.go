@@ -51,7 +51,7 @@ func (x *Index) Save() error {
 	if !x.changed {
 		return nil
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(x.file), ".index-")
+	tmp, err := os.CreateTemp(filepath.Dir(x.file), ".slipway-index-")
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ func TestHost(t *testing.T) {
 		opt := HostOptions{Owners: os.Geteuid() == 0}
 		n = plain(t, n, opt.Owners)
 		dir := t.TempDir()
-		if err := WriteDir(dir, n, g.store, opt); err != nil {
+		if err := WriteDir(t.Context(), dir, n, g.store, opt); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
 		r := HostReader{Store: g.store, Meta: func(f HostFile) Meta {

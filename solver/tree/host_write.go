@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -19,16 +20,17 @@ type HostOptions struct {
 
 // WriteDir writes the files of a tree into a directory of the host, which must
 // be there. Nothing is written outside of it.
-func WriteDir(dir string, n *Node, s *Store, opt HostOptions) error {
+func WriteDir(ctx context.Context, dir string, n *Node, s *Store, opt HostOptions) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
 	}
-	w := &hostWriter{store: s, opt: opt, inodes: map[string]string{}, top: root}
+	w := &hostWriter{ctx: ctx, store: s, opt: opt, inodes: map[string]string{}, top: root}
 	return errors.Join(w.dir(root, "", n), root.Close())
 }
 
 type hostWriter struct {
+	ctx    context.Context
 	store  *Store
 	opt    HostOptions
 	top    *os.Root
@@ -39,6 +41,9 @@ type hostWriter struct {
 // its time changes.
 func (w *hostWriter) dir(at *os.Root, name string, n *Node) error {
 	for _, e := range n.entries {
+		if err := w.ctx.Err(); err != nil {
+			return err
+		}
 		if err := w.node(at, join(name, e.Name), e); err != nil {
 			return err
 		}

@@ -1,6 +1,8 @@
 package tree
 
 import (
+	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -19,7 +21,22 @@ import (
 // Store keeps blobs and directories on disk under their digest. Several
 // processes may use one at the same time: a file of it appears whole, and never
 // changes.
-type Store struct{ dir string }
+type Store struct {
+	dir   string
+	sound sync.Map // digests of what this process wrote or checked
+}
+
+// BlobError says that the store lacks a blob, or that it was damaged and has
+// been removed: what it is of has to be made again.
+type BlobError struct {
+	Digest digest.Digest
+	Err    error
+}
+
+func (e *BlobError) Error() string { return fmt.Sprintf("blob %s: %v", e.Digest, e.Err) }
+
+// Unwrap returns what is wrong with the blob.
+func (e *BlobError) Unwrap() error { return e.Err }
 
 // OpenStore opens the store in a directory, which it makes if it is not there.
 func OpenStore(dir string) (*Store, error) {
@@ -44,37 +61,57 @@ func (s *Store) Put(r io.Reader) (Blob, error) {
 		return Blob{}, err
 	}
 	b := Blob{Digest: digest.NewDigestFromHex("sha256", hex.EncodeToString(hash.Sum(nil))), Size: size}
-	return b, s.keep(tmp.Name(), s.path("blobs", b.Digest), size)
+	return b, s.keep(tmp.Name(), b)
+}
+
+// keep moves a complete blob to its place, unless a good one is there.
+func (s *Store) keep(tmp string, b Blob) error {
+	if _, ok := s.sound.Load(b.Digest); ok && s.Has(b) {
+		return nil
+	}
+	if err := move(tmp, s.path("blobs", b.Digest)); err != nil {
+		return err
+	}
+	s.sound.Store(b.Digest, nil)
+	return nil
 }
 
 // PutBytes keeps a blob.
 func (s *Store) PutBytes(data []byte) (Blob, error) {
 	b := Blob{Digest: digest.FromBytes(data), Size: int64(len(data))}
-	return b, s.write(s.path("blobs", b.Digest), data)
+	if _, ok := s.sound.Load(b.Digest); ok && s.Has(b) {
+		return b, nil
+	}
+	if err := s.write(s.path("blobs", b.Digest), data); err != nil {
+		return b, err
+	}
+	s.sound.Store(b.Digest, nil)
+	return b, nil
 }
 
-// Open opens a blob. A file whose size is wrong, as a crash of the machine may
-// leave one, is an error and is removed, so that it can be made again.
+// Open opens a blob. The first time that this process opens one that it did not
+// write, the content is checked. If there is none, or a wrong one, the error is
+// a [BlobError].
 func (s *Store) Open(b Blob) (*os.File, error) {
-	name := s.path("blobs", b.Digest)
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, fmt.Errorf("blob %s: %w", b.Digest, err)
+	if err := b.Digest.Validate(); err != nil {
+		return nil, &BlobError{b.Digest, err}
 	}
-	info, err := f.Stat()
-	if err == nil && info.Size() != b.Size {
-		err = fmt.Errorf("has %d bytes instead of %d", info.Size(), b.Size)
-		os.Remove(name)
-	}
+	f, err := os.Open(s.path("blobs", b.Digest))
 	if err != nil {
+		return nil, &BlobError{b.Digest, err}
+	}
+	if err := s.check(f, b); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("blob %s: %w", b.Digest, err)
+		return nil, &BlobError{b.Digest, err}
 	}
 	return f, nil
 }
 
 // Find returns a small blob whose size is not known. Its content is not checked.
 func (s *Store) Find(d digest.Digest, maxSize int64) ([]byte, error) {
+	if err := d.Validate(); err != nil {
+		return nil, err
+	}
 	f, err := os.Open(s.path("blobs", d))
 	if err != nil {
 		return nil, fmt.Errorf("blob %s: %w", d, err)
@@ -87,8 +124,36 @@ func (s *Store) Find(d digest.Digest, maxSize int64) ([]byte, error) {
 	return data, err
 }
 
-// Has tells whether the store has a blob.
+// check compares a file with the blob that it should be, and removes it if it
+// is another.
+func (s *Store) check(f *os.File, b Blob) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() != b.Size {
+		return errors.Join(fmt.Errorf("has %d bytes instead of %d", info.Size(), b.Size), os.RemoveAll(f.Name()))
+	}
+	if _, ok := s.sound.Load(b.Digest); ok {
+		return nil
+	}
+	hash := b.Digest.Verifier()
+	if _, err := io.Copy(hash, f); err != nil {
+		return err
+	}
+	if !hash.Verified() {
+		return errors.Join(errors.New("its content is another"), os.RemoveAll(f.Name()))
+	}
+	s.sound.Store(b.Digest, nil)
+	_, err = f.Seek(0, io.SeekStart)
+	return err
+}
+
+// Has tells whether the store has a blob. It does not look at the content.
 func (s *Store) Has(b Blob) bool {
+	if b.Digest.Validate() != nil {
+		return false
+	}
 	info, err := os.Stat(s.path("blobs", b.Digest))
 	return err == nil && info.Size() == b.Size
 }
@@ -97,8 +162,10 @@ func (s *Store) Has(b Blob) bool {
 // the store has already is not written again.
 func (s *Store) Save(n *Node) error {
 	name := s.path("dirs", n.id)
-	if info, err := os.Stat(name); err == nil && info.Size() > 0 {
-		return nil // with all below it, which is saved first; a crash of the machine empties files
+	if _, ok := s.sound.Load(n.id); ok {
+		if _, err := os.Stat(name); err == nil {
+			return nil // with all below it, which is saved first
+		}
 	}
 	for _, e := range n.entries {
 		if e.Node.kind == Dir {
@@ -107,7 +174,14 @@ func (s *Store) Save(n *Node) error {
 			}
 		}
 	}
-	return s.write(name, n.encode(true))
+	data := n.encode(true)
+	if old, err := os.ReadFile(name); err != nil || !bytes.Equal(old, data) {
+		if err := s.write(name, data); err != nil {
+			return err
+		}
+	}
+	s.sound.Store(n.id, nil)
+	return nil
 }
 
 // Load returns a directory that was saved.
@@ -131,18 +205,20 @@ func (l *Loader) Load(id digest.Digest) (*Node, error) {
 	if err := id.Validate(); err != nil {
 		return nil, fmt.Errorf("directory %q: %w", id, err)
 	}
-	data, err := os.ReadFile(l.store.path("dirs", id))
+	name := l.store.path("dirs", id)
+	data, err := os.ReadFile(name)
 	if err != nil {
 		return nil, fmt.Errorf("directory %s: %w", id, err)
 	}
 	n, err := decode(data, l.Load)
-	if err != nil {
-		return nil, fmt.Errorf("directory %s: %w", id, err)
+	if err == nil && n.id != id {
+		err = fmt.Errorf("its content is that of %s", n.id)
 	}
-	if n.id != id {
-		return nil, fmt.Errorf("directory %s: its content is that of %s", id, n.id)
+	if err != nil {
+		return nil, fmt.Errorf("directory %s: %w", id, errors.Join(err, os.RemoveAll(name)))
 	}
 	l.known.Store(id, n)
+	l.store.sound.Store(id, nil)
 	return n, nil
 }
 
@@ -153,9 +229,6 @@ func (s *Store) path(kind string, d digest.Digest) string {
 }
 
 func (s *Store) write(name string, data []byte) error {
-	if info, err := os.Stat(name); err == nil && info.Size() == int64(len(data)) {
-		return nil
-	}
 	tmp, err := os.CreateTemp(filepath.Join(s.dir, "tmp"), "")
 	if err != nil {
 		return err
@@ -165,21 +238,21 @@ func (s *Store) write(name string, data []byte) error {
 	if err = errors.Join(err, tmp.Close()); err != nil {
 		return err
 	}
-	return s.keep(tmp.Name(), name, int64(len(data)))
+	return move(tmp.Name(), name)
 }
 
-// keep moves a complete file to its place.
-func (s *Store) keep(tmp, name string, size int64) error {
-	if info, err := os.Stat(name); err == nil && info.Size() == size {
-		return nil
-	}
+// move moves a complete file to its place.
+func move(tmp, name string) error {
 	err := os.Rename(tmp, name)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = os.MkdirAll(filepath.Dir(name), 0o700); err == nil {
-			err = os.Rename(tmp, name)
-		}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = os.MkdirAll(filepath.Dir(name), 0o700)
+	case errors.Is(err, fs.ErrExist): // a directory, which is none of ours
+		err = os.RemoveAll(name)
+	default:
+		return err
 	}
-	return err
+	return errors.Join(err, os.Rename(tmp, name))
 }
 
 // Clean removes what processes that were killed left half-written. It must not
@@ -188,21 +261,48 @@ func (s *Store) Clean() error {
 	tmp := filepath.Join(s.dir, "tmp")
 	entries, err := os.ReadDir(tmp)
 	for _, e := range entries {
-		err = errors.Join(err, os.Remove(filepath.Join(tmp, e.Name())))
+		err = errors.Join(err, os.RemoveAll(filepath.Join(tmp, e.Name())))
 	}
 	return err
 }
 
+// Repair reads all blobs and removes those that are damaged.
+func (s *Store) Repair(ctx context.Context) error {
+	return s.each(ctx, "blobs", func(file string, d digest.Digest) error {
+		f, err := os.Open(file)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		info, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		if d.Validate() != nil || s.check(f, Blob{d, info.Size()}) != nil {
+			return os.RemoveAll(file)
+		}
+		return nil
+	})
+}
+
+// each calls fn for the files of a kind with the digests that their names say.
+func (s *Store) each(ctx context.Context, kind string, fn func(string, digest.Digest) error) error {
+	return filepath.WalkDir(filepath.Join(s.dir, kind), func(file string, d fs.DirEntry, err error) error {
+		if err = errors.Join(err, ctx.Err()); err != nil || d.IsDir() {
+			return err
+		}
+		hex := filepath.Base(filepath.Dir(file)) + d.Name()
+		return fn(file, digest.NewDigestFromEncoded(digest.SHA256, hex))
+	})
+}
+
 // Sweep removes all blobs and directories but these. It must not run beside
 // others that use the store.
-func (s *Store) Sweep(blobs, dirs map[digest.Digest]bool) error {
+func (s *Store) Sweep(ctx context.Context, blobs, dirs map[digest.Digest]bool) error {
+	s.sound.Clear()
 	for kind, keep := range map[string]map[digest.Digest]bool{"blobs": blobs, "dirs": dirs} {
-		err := filepath.WalkDir(filepath.Join(s.dir, kind), func(file string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
-				return err
-			}
-			hex := filepath.Base(filepath.Dir(file)) + d.Name()
-			if keep[digest.NewDigestFromEncoded(digest.SHA256, hex)] {
+		err := s.each(ctx, kind, func(file string, d digest.Digest) error {
+			if keep[d] {
 				return nil
 			}
 			return os.Remove(file)

@@ -1,11 +1,11 @@
 package inprocess
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -27,6 +27,7 @@ type Files struct {
 
 	mounts   []runner.Mount
 	before   []*tree.Node // the root below each mount
+	opened   []*tree.Node // what each mount showed at first
 	readOnly []string     // paths of mounts
 }
 
@@ -43,12 +44,13 @@ var (
 func fault(op, name string, err error) error { return &fs.PathError{Op: op, Path: name, Err: err} }
 
 // files puts the trees of all mounts into the one of the root.
-func (r *Runner) files(s *runner.Sandbox) (*Files, error) {
+func (r *Runner) files(ctx context.Context, s *runner.Sandbox) (*Files, error) {
 	root := s.Root()
 	if root < 0 {
 		return nil, errors.New("the process has no root")
 	}
 	f := &Files{Editor: tree.Edit(s.Mounts[root].Tree), Store: r.Store, Now: r.Now}
+	f.opened = make([]*tree.Node, len(s.Mounts))
 	f.mounts, f.before = slices.Clone(s.Mounts), make([]*tree.Node, len(s.Mounts))
 	for i := range f.mounts {
 		m := &f.mounts[i]
@@ -66,10 +68,11 @@ func (r *Runner) files(s *runner.Sandbox) (*Files, error) {
 		if m.Kind == runner.MountSocket && r.Sockets != nil {
 			return nil, fmt.Errorf("mount %s: %w", m.Target, r.Sockets)
 		}
-		n, err := f.mounted(m)
+		n, err := f.mounted(ctx, m)
 		if err != nil {
 			return nil, fmt.Errorf("mount %s: %w", m.Target, err)
 		}
+		f.opened[i] = n
 		if _, err := f.MkdirAll(path.Dir("/"+at), f.Meta(0o755)); err != nil {
 			return nil, err
 		}
@@ -85,7 +88,7 @@ func (r *Runner) files(s *runner.Sandbox) (*Files, error) {
 }
 
 // mounted is what a mount shows. A socket is there as a file without content.
-func (f *Files) mounted(m *runner.Mount) (*tree.Node, error) {
+func (f *Files) mounted(ctx context.Context, m *runner.Mount) (*tree.Node, error) {
 	switch m.Kind {
 	case runner.MountTree:
 		at, err := m.Tree.Resolve(m.Source, true)
@@ -105,10 +108,7 @@ func (f *Files) mounted(m *runner.Mount) (*tree.Node, error) {
 		meta.UID, meta.GID = m.UID, m.GID
 		return tree.NewFile(meta, b), err
 	case runner.MountDir:
-		return tree.HostReader{Store: f.Store, Meta: func(h tree.HostFile) tree.Meta {
-			h.Meta.UID, h.Meta.GID = 0, 0 // they belong to who builds
-			return h.Meta
-		}}.ReadDir(m.HostPath)
+		return f.openDir(ctx, m.HostPath)
 	}
 	return nil, fmt.Errorf("unknown kind %d", m.Kind)
 }
@@ -156,29 +156,6 @@ func ungraft(e *tree.Editor, at string, before *tree.Node) error {
 			break
 		}
 		if err := e.Remove(name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// saveCaches writes caches back.
-func (f *Files) saveCaches(list []*tree.Node) error {
-	for i := range f.mounts {
-		m := &f.mounts[i]
-		if m.Kind != runner.MountDir || m.ReadOnly {
-			continue
-		}
-		old, err := os.ReadDir(m.HostPath)
-		if err != nil {
-			return err
-		}
-		for _, d := range old {
-			if err := os.RemoveAll(m.HostPath + "/" + d.Name()); err != nil {
-				return err
-			}
-		}
-		if err := tree.WriteDir(m.HostPath, list[i], f.Store, tree.HostOptions{}); err != nil {
 			return err
 		}
 	}

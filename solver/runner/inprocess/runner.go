@@ -50,7 +50,7 @@ func (r *Runner) Run(ctx context.Context, p *runner.Process) ([]*tree.Node, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := c.f.saveCaches(out); err != nil || failed != nil {
+	if err := c.f.saveCaches(ctx, out); err != nil || failed != nil {
 		return nil, cmp.Or(err, failed)
 	}
 	for i := range out {
@@ -67,7 +67,7 @@ func (r *Runner) Open(ctx context.Context, s *runner.Sandbox) (runner.Container,
 }
 
 func (r *Runner) open(ctx context.Context, s *runner.Sandbox) (*container, error) {
-	f, err := r.files(s)
+	f, err := r.files(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -152,5 +152,5 @@ func (c *container) Close() error {
 	if err != nil {
 		return err
 	}
-	return c.f.saveCaches(list)
+	return c.f.saveCaches(context.WithoutCancel(c.ctx), list)
 }

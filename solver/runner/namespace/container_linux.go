@@ -103,7 +103,7 @@ func (c *container) mount(i int) (mount, error) {
 // overlay prepares a tree: its layers below, and an upper directory for what the
 // processes change.
 func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, error) {
-	lower, err := c.r.lowers(m)
+	lower, err := c.r.lowers(c.ctx, m)
 	if err != nil {
 		return out, err
 	}

@@ -1,6 +1,7 @@
 package namespace
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -29,7 +30,7 @@ const (
 
 // lowers returns the directories of a tree's layers, the topmost first. A tree
 // of very many layers is one directory.
-func (r *Runner) lowers(m *runner.Mount) ([]string, error) {
+func (r *Runner) lowers(ctx context.Context, m *runner.Mount) ([]string, error) {
 	layers := m.Layers
 	if len(layers) > maxLowers {
 		layers = []tree.Layer{{Lower: tree.Empty(), Upper: m.Tree}}
@@ -40,7 +41,7 @@ func (r *Runner) lowers(m *runner.Mount) ([]string, error) {
 		if delta == nil || len(delta.Entries()) == 0 {
 			continue
 		}
-		dir, err := r.layer(l, delta)
+		dir, err := r.layer(ctx, l, delta)
 		if err != nil {
 			return nil, err
 		}
@@ -58,7 +59,7 @@ func (r *Runner) lowers(m *runner.Mount) ([]string, error) {
 
 // layer returns the directory of a layer. Its name is short, as the kernel takes
 // only so much text.
-func (r *Runner) layer(l tree.Layer, delta *tree.Node) (string, error) {
+func (r *Runner) layer(ctx context.Context, l tree.Layer, delta *tree.Node) (string, error) {
 	id := digest.FromString(string(l.Lower.ID()) + " " + string(l.Upper.ID())).Encoded()[:24]
 	dir := filepath.Join(r.dir, "layers", id)
 	if _, err := os.Stat(dir); err == nil {
@@ -68,7 +69,7 @@ func (r *Runner) layer(l tree.Layer, delta *tree.Node) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := tree.WriteDir(tmp, delta, r.store, tree.HostOptions{Owners: true, OneOwner: r.oneOwner}); err != nil {
+	if err := tree.WriteDir(ctx, tmp, delta, r.store, tree.HostOptions{Owners: true, OneOwner: r.oneOwner}); err != nil {
 		return "", errors.Join(fmt.Errorf("write layer: %w", err), os.RemoveAll(tmp))
 	}
 	if err := os.Rename(tmp, dir); err != nil {

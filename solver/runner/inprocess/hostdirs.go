@@ -1,0 +1,89 @@
+package inprocess
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"slipway/solver/runner"
+	"slipway/solver/tree"
+)
+
+// lockRetry is how often a step looks whether a directory is free.
+const lockRetry = 10 * time.Millisecond
+
+// locked calls fn while no other step reads or writes a directory of the host.
+func locked(ctx context.Context, dir string, fn func() error) error {
+	lock := flock.New(dir + ".lock")
+	if _, err := lock.TryLockContext(ctx, lockRetry); err != nil {
+		return err
+	}
+	return errors.Join(fn(), lock.Unlock())
+}
+
+// openDir reads a directory of the host as it is now.
+func (f *Files) openDir(ctx context.Context, dir string) (n *tree.Node, err error) {
+	err = locked(ctx, dir, func() error {
+		n, err = f.readDir(dir)
+		return err
+	})
+	return n, err
+}
+
+func (f *Files) readDir(dir string) (*tree.Node, error) {
+	return tree.HostReader{Store: f.Store, Meta: func(h tree.HostFile) tree.Meta {
+		h.Meta.UID, h.Meta.GID = 0, 0 // they belong to who builds
+		return h.Meta
+	}}.ReadDir(dir)
+}
+
+// saveCaches makes in directories of the host the changes of the process. Those
+// that others made since they were opened stay.
+func (f *Files) saveCaches(ctx context.Context, list []*tree.Node) error {
+	for i := range f.mounts {
+		m, before := &f.mounts[i], f.opened[i]
+		if m.Kind != runner.MountDir || m.ReadOnly || before.Same(list[i]) {
+			continue
+		}
+		err := locked(ctx, m.HostPath, func() error {
+			now, err := f.readDir(m.HostPath)
+			if err != nil {
+				return err
+			}
+			return f.replaceDir(ctx, m.HostPath, tree.Apply(now, before, list[i]))
+		})
+		if err != nil {
+			return fmt.Errorf("mount %s: %w", m.Target, err)
+		}
+	}
+	return nil
+}
+
+// replaceDir writes a tree beside a directory, and then puts it in its place.
+func (f *Files) replaceDir(ctx context.Context, dir string, n *tree.Node) error {
+	tmp, err := os.MkdirTemp(filepath.Dir(dir), "new-")
+	if err != nil {
+		return err
+	}
+	defer tree.RemoveAll(tmp) //nolint:errcheck // a prune removes it, too
+	full := filepath.Join(tmp, "new")
+	if err := os.Mkdir(full, 0o755); err != nil {
+		return err
+	}
+	if err := tree.WriteDir(ctx, full, n, f.Store, tree.HostOptions{}); err != nil {
+		return err
+	}
+	old := filepath.Join(tmp, "old")
+	if err := os.Rename(dir, old); err != nil {
+		return err
+	}
+	if err := os.Rename(full, dir); err != nil {
+		return errors.Join(err, os.Rename(old, dir))
+	}
+	return nil
+}

@@ -1,0 +1,24 @@
+package tree
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// RemoveAll removes a file or a directory of the host with all in it, as
+// [os.RemoveAll] does, also directories that their owner may not write to.
+func RemoveAll(name string) error {
+	err := os.RemoveAll(name)
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	walkErr := filepath.WalkDir(name, func(name string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			return os.Chmod(name, 0o700)
+		}
+		return nil // it may be removed even so
+	})
+	return errors.Join(walkErr, os.RemoveAll(name))
+}
