@@ -58,9 +58,10 @@ func (s *state) sources(o *Options, p *places) *source.Sources {
 }
 
 func (s *state) exporter(o *Options) *export.Exporter {
+	now := o.Now()
 	return &export.Exporter{
-		Store: s.store, Now: o.Now(),
-		Layers: &export.Layers{Store: s.store, Dir: filepath.Join(s.dir, "layers")},
+		Store: s.store, Now: now,
+		Layers: &export.Layers{Store: s.store, Dir: filepath.Join(s.dir, "layers"), Now: now},
 	}
 }
 

@@ -2,6 +2,7 @@ package solver
 
 import (
 	"slices"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -29,6 +30,7 @@ type Layer struct {
 type Blob struct {
 	Descriptor ocispecs.Descriptor
 	DiffID     digest.Digest // of the uncompressed layer
+	Created    time.Time     `json:",omitzero"` // when it was made here; zero if it was not
 }
 
 // NewSnapshot returns a tree with its layers.

@@ -33,7 +33,7 @@ type Result struct {
 type Exporter struct {
 	Store  *tree.Store
 	Layers *Layers
-	Now    time.Time // when images without Result.Created are made
+	Now    time.Time // when images are made of which no layer tells it
 }
 
 // image is a [v1.Image] whose blobs are in the store.
@@ -48,7 +48,7 @@ type image struct {
 func (x *Exporter) Image(ctx context.Context, r Result) (v1.Image, error) {
 	img := &image{store: x.Store, layers: map[v1.Hash]ocispecs.Descriptor{}}
 	m := ocispecs.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispecs.MediaTypeImageManifest, Layers: []ocispecs.Descriptor{}, Annotations: r.Annotations}
-	var diffIDs []digest.Digest
+	var blobs []*solver.Blob
 	for _, l := range r.Snapshot.Layers() {
 		b, err := x.Layers.blob(ctx, l, r.Created)
 		if err != nil {
@@ -60,10 +60,10 @@ func (x *Exporter) Image(ctx context.Context, r Result) (v1.Image, error) {
 		}
 		img.layers[hash] = b.Descriptor
 		m.Layers = append(m.Layers, b.Descriptor)
-		diffIDs = append(diffIDs, b.DiffID)
+		blobs = append(blobs, b)
 	}
 	var err error
-	if img.config, err = x.config(r, diffIDs); err != nil {
+	if img.config, err = x.config(r, blobs); err != nil {
 		return nil, err
 	}
 	m.Config = ocispecs.Descriptor{MediaType: ocispecs.MediaTypeImageConfig, Digest: digest.FromBytes(img.config), Size: int64(len(img.config))}
@@ -71,71 +71,6 @@ func (x *Exporter) Image(ctx context.Context, r Result) (v1.Image, error) {
 		return nil, err
 	}
 	return partial.CompressedToImage(img)
-}
-
-// config completes the config of the frontend with layers and times. Fields that
-// are not known here stay.
-func (x *Exporter) config(r Result, diffIDs []digest.Digest) ([]byte, error) {
-	fields := map[string]json.RawMessage{}
-	config := r.Config
-	if len(config) == 0 {
-		var err error
-		if config, err = json.Marshal(ocispecs.Image{Platform: r.Platform}); err != nil {
-			return nil, err
-		}
-	}
-	if err := json.Unmarshal(config, &fields); err != nil {
-		return nil, fmt.Errorf("image config: %w", err)
-	}
-	var history []ocispecs.History
-	if h, ok := fields["history"]; ok {
-		if err := json.Unmarshal(h, &history); err != nil {
-			return nil, fmt.Errorf("image config: history: %w", err)
-		}
-	}
-	created := x.Now.UTC()
-	if r.Created != nil {
-		created = r.Created.UTC()
-	}
-	for key, v := range map[string]any{
-		"history": dated(aligned(history, len(diffIDs)), created),
-		"rootfs":  ocispecs.RootFS{Type: "layers", DiffIDs: diffIDs},
-		"created": created,
-	} {
-		data, err := json.Marshal(v)
-		if err != nil {
-			return nil, err
-		}
-		fields[key] = data
-	}
-	return json.Marshal(fields)
-}
-
-// aligned makes a history with as many entries of layers as there are layers.
-func aligned(history []ocispecs.History, layers int) []ocispecs.History {
-	n := 0
-	for i := range history {
-		if history[i].EmptyLayer {
-			continue
-		}
-		if n++; n > layers {
-			history[i].EmptyLayer = true
-		}
-	}
-	for ; n < layers; n++ {
-		history = append(history, ocispecs.History{Comment: "buildkit.exporter.image.v0"})
-	}
-	return history
-}
-
-// dated gives entries without a time one.
-func dated(history []ocispecs.History, t time.Time) []ocispecs.History {
-	for i := range history {
-		if history[i].Created == nil {
-			history[i].Created = &t
-		}
-	}
-	return history
 }
 
 // RawConfigFile implements [partial.CompressedImageCore].

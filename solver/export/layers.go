@@ -22,6 +22,7 @@ import (
 type Layers struct {
 	Store *tree.Store
 	Dir   string
+	Now   time.Time // when layers are made that are not there
 }
 
 // blob returns a layer as it is stored in images. A layer that came from an
@@ -73,5 +74,6 @@ func (x *Layers) compress(l solver.Layer, latest *time.Time) (*solver.Blob, erro
 	return &solver.Blob{
 		Descriptor: ocispecs.Descriptor{MediaType: ocispecs.MediaTypeImageLayerGzip, Digest: b.Digest, Size: b.Size},
 		DiffID:     digest.NewDigest(digest.SHA256, hash),
+		Created:    x.Now.UTC(),
 	}, nil
 }

@@ -1,0 +1,130 @@
+package export
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/solver"
+)
+
+// config completes the config of the frontend with layers and times. Fields that
+// are not known here stay.
+func (x *Exporter) config(r Result, blobs []*solver.Blob) ([]byte, error) {
+	fields := map[string]json.RawMessage{}
+	config := r.Config
+	if len(config) == 0 {
+		var err error
+		if config, err = json.Marshal(ocispecs.Image{Platform: r.Platform}); err != nil {
+			return nil, err
+		}
+	}
+	if err := json.Unmarshal(config, &fields); err != nil {
+		return nil, fmt.Errorf("image config: %w", err)
+	}
+	var history []ocispecs.History
+	if h, ok := fields["history"]; ok {
+		if err := json.Unmarshal(h, &history); err != nil {
+			return nil, fmt.Errorf("image config: history: %w", err)
+		}
+	}
+	var diffIDs []digest.Digest
+	for _, b := range blobs {
+		diffIDs = append(diffIDs, b.DiffID)
+	}
+	history, created := x.dated(aligned(history, len(blobs)), blobs, r.Created)
+	for key, v := range map[string]any{
+		"history": history,
+		"rootfs":  ocispecs.RootFS{Type: "layers", DiffIDs: diffIDs},
+		"created": created,
+	} {
+		data, err := json.Marshal(v)
+		if err != nil {
+			return nil, err
+		}
+		fields[key] = data
+	}
+	return json.Marshal(fields)
+}
+
+// aligned makes a history with as many entries of layers as there are layers.
+func aligned(history []ocispecs.History, layers int) []ocispecs.History {
+	n := 0
+	for i := range history {
+		if history[i].EmptyLayer {
+			continue
+		}
+		if n++; n > layers {
+			history[i].EmptyLayer = true
+		}
+	}
+	for ; n < layers; n++ {
+		history = append(history, ocispecs.History{Comment: "buildkit.exporter.image.v0"})
+	}
+	return history
+}
+
+// dated gives entries without a time one, and tells that of the image. An image
+// whose layers were all there has the times of when they were made, so that
+// building it again gives the same one.
+//
+// An entry with a layer has the time of the layer. One without has that of the
+// layer before it or, as those of its base are not its own, of the first one that
+// was made here.
+func (x *Exporter) dated(history []ocispecs.History, blobs []*solver.Blob, epoch *time.Time) ([]ocispecs.History, time.Time) {
+	var last *time.Time
+	isNew := false // from here on nothing is of the base
+	fill := x.firstNew(history, blobs)
+	layer := 0
+	for i := range history {
+		h := &history[i]
+		made := h.Created
+		if !h.EmptyLayer {
+			if made == nil && !blobs[layer].Created.IsZero() {
+				made = &blobs[layer].Created
+			}
+			layer++
+		}
+		isNew = isNew || h.Created == nil
+		switch {
+		case epoch != nil && h.Created == nil:
+			made = epoch
+		case made == nil:
+			made = fill
+		case isNew:
+			fill = made
+		}
+		h.Created, last = made, made
+	}
+	switch {
+	case epoch != nil:
+		return history, epoch.UTC()
+	case last != nil:
+		return history, last.UTC()
+	}
+	return history, x.Now.UTC()
+}
+
+// firstNew is the time of the first layer that was made here or, without one,
+// the last time that the history has.
+func (x *Exporter) firstNew(history []ocispecs.History, blobs []*solver.Blob) *time.Time {
+	now := x.Now.UTC()
+	fill := &now
+	layer := 0
+	for _, h := range history {
+		if h.Created != nil {
+			fill = h.Created
+		}
+		if h.EmptyLayer {
+			continue
+		}
+		if t := blobs[layer].Created; h.Created == nil && !t.IsZero() {
+			return &t
+		}
+		layer++
+	}
+	return fill
+}
