@@ -120,7 +120,7 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (*Result, 
 	if o.Call != "" {
 		return &Result{Answer: res.Metadata}, nil
 	}
-	results, err := solve(ctx, res, len(o.Outputs) > 0)
+	results, err := solve(ctx, res, o.Describe || len(o.Outputs) > 0)
 	if o.Explain != nil {
 		err = errors.Join(err, explain.write(o.Explain))
 	}
