@@ -52,6 +52,9 @@ func TestCopyAsBuildKit(t *testing.T) {
 	}
 }
 
+// latest is a time later than those of the trees that are copied, in seconds.
+const latest = 1000
+
 // fastDir returns a new directory, in memory where the system has one there: the
 // test makes very many files.
 func fastDir(t *testing.T) string {
@@ -86,7 +89,7 @@ func newCopyCase(t *testing.T, seed uint64) *copyCase {
 		Src:             pick("/", "/a", "/b", "/a/b", "/a/", "/c/", "/a*", "/*", "/a/*", "/?", "/[ab]", "/a/../b", "/none", "/b/c"),
 		Dest:            pick("/", "/x", "/x/", "/a", "/a/", "/a/b", "/b/", "/x/y/z", "/x/y/", "/c", "/a/."),
 		Mode:            -1,
-		Timestamp:       -1,
+		Timestamp:       []int64{-1, -1, -1, 5e9 + 7}[r.IntN(4)],
 		CreateDestPath:  r.IntN(5) > 0,
 		DirCopyContents: r.IntN(3) > 0,
 		FollowSymlink:   r.IntN(2) > 0,
@@ -118,7 +121,7 @@ func newCopyCase(t *testing.T, seed uint64) *copyCase {
 // parts of a copy meet.
 func randomTree(t *testing.T, r *rand.Rand, s *tree.Store, depth int) *tree.Node {
 	t.Helper()
-	meta := tree.Meta{Mode: 0o700 | uint32(r.IntN(0o1000)), ModTime: time.Unix(int64(r.IntN(1000)), 0).UTC()}
+	meta := tree.Meta{Mode: 0o700 | uint32(r.IntN(0o1000)), ModTime: time.Unix(r.Int64N(latest), 0).UTC()}
 	var entries []tree.Entry
 	for _, name := range []string{"a", "b", "c"} {
 		m := tree.Meta{Mode: 0o400 | uint32(r.IntN(0o1000)), ModTime: meta.ModTime}
@@ -152,8 +155,9 @@ func (c *copyCase) dangling() bool {
 }
 
 func (c *copyCase) ours() (*tree.Node, error) {
-	f := &fileRun{fileOp: &fileOp{task: &task{b: &Build{opt: Options{Store: c.store, Now: func() time.Time { return time.Unix(0, 0) }}}}}}
+	f := &fileRun{fileOp: &fileOp{task: &task{b: &Build{opt: Options{Store: c.store, Now: time.Now}}}}}
 	e := tree.Edit(c.dst)
+	e.Touch(time.Now)
 	if err := f.copy(e, c.src, c.action, c.owner); err != nil {
 		return nil, err
 	}
@@ -194,6 +198,10 @@ func (c *copyCase) library() (*tree.Node, error) {
 				m := int(a.Mode)
 				ci.Mode = &m
 			}
+			if a.Timestamp != -1 {
+				at := time.Unix(0, a.Timestamp)
+				ci.Utime = &at
+			}
 			if c.owner != nil {
 				ci.Chown = func(*fscopy.User) (*fscopy.User, error) {
 					return &fscopy.User{UID: int(c.owner.uid), GID: int(c.owner.gid)}, nil
@@ -213,8 +221,8 @@ func (c *copyCase) library() (*tree.Node, error) {
 	return r.ReadDir(dst)
 }
 
-// show writes a tree without times, and without the mode of links, which Linux
-// does not have.
+// show writes a tree without the mode of links, which Linux does not have, and
+// without the times at which the copy made something.
 func show(n *tree.Node) string {
 	var b strings.Builder
 	_ = tree.Diff(nil, n, func(c tree.Change) error {
@@ -222,7 +230,11 @@ func show(n *tree.Node) string {
 		if c.Node.Kind() == tree.Symlink {
 			m.Mode = 0o777
 		}
-		fmt.Fprintf(&b, "%s %s %04o %d:%d %d %s\n", filepath.Join("/", c.Path), c.Node.Kind(), m.Mode, m.UID, m.GID, c.Node.Blob().Size, c.Node.Target())
+		at := "new"
+		if m.ModTime.Before(time.Unix(latest, 0)) {
+			at = fmt.Sprint(m.ModTime.UnixNano())
+		}
+		fmt.Fprintf(&b, "%s %s %04o %d:%d %d %s %s\n", filepath.Join("/", c.Path), c.Node.Kind(), m.Mode, m.UID, m.GID, c.Node.Blob().Size, c.Node.Target(), at)
 		return nil
 	})
 	return b.String()

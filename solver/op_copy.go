@@ -13,6 +13,7 @@ import (
 
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/go-archive/compression"
+	"github.com/opencontainers/go-digest"
 	mode "github.com/tonistiigi/dchapes-mode"
 
 	"slipway/solver/tree"
@@ -30,6 +31,7 @@ type copier struct {
 	modes  *mode.Set // symbolic mode
 	octal  *uint32
 	parent tree.Meta // of directories that are made for the target
+	made   []string  // these directories
 }
 
 func (f *fileRun) copy(e *tree.Editor, src *tree.Node, c *pb.FileActionCopy, owner *ids) error {
@@ -49,6 +51,7 @@ func (f *fileRun) copy(e *tree.Editor, src *tree.Node, c *pb.FileActionCopy, own
 		p.parent.Mode = *p.octal & 0o777 // the other bits are for what is copied
 	}
 	for _, pk := range sel.picks {
+		f.copies++
 		if c.AttemptUnpackDockerCompatibility {
 			done, err := p.unpack(pk)
 			if err != nil {
@@ -58,7 +61,7 @@ func (f *fileRun) copy(e *tree.Editor, src *tree.Node, c *pb.FileActionCopy, own
 				continue
 			}
 		}
-		if err := p.put(pk); err != nil {
+		if err := errors.Join(p.put(pk), p.settle()); err != nil {
 			return err
 		}
 	}
@@ -140,8 +143,27 @@ func parentOf(name string) string {
 }
 
 func (p *copier) mkdirs(name string) error {
-	_, err := p.e.MkdirAll(name, p.parent)
+	made, err := p.e.MkdirAll(name, p.parent)
+	p.made = append(p.made, made...)
 	return err
+}
+
+// settle gives the directories that were made for the target the time that the
+// copy sets.
+//
+// Upstream: each path that wildcards find is a copy of its own. A directory that
+// was made for the first does not get it again after the next.
+func (p *copier) settle() error {
+	if p.c.Timestamp == -1 {
+		return nil
+	}
+	for _, name := range p.made {
+		if err := p.e.SetMeta(name, p.parent); err != nil {
+			return err
+		}
+	}
+	p.made = nil
+	return nil
 }
 
 // merge puts a node and what is taken of it at a path. What is there keeps its
@@ -158,28 +180,35 @@ func (p *copier) merge(dest string, pk *picked, overwrite bool) error {
 		if there && kind == tree.Dir {
 			return &fs.PathError{Op: "copy", Path: "/" + dest, Err: errors.New("cannot replace a directory with a file")}
 		}
-		return p.e.Put(dest, pk.node.WithMeta(p.meta(pk.node)))
+		return p.e.Put(dest, p.adjusted(pk.node))
 	}
+	m := p.meta(pk.node)
 	switch {
 	case there && kind != tree.Dir:
 		return &fs.PathError{Op: "copy", Path: "/" + dest, Err: errors.New("cannot copy a directory to what is none")}
 	case !there && pk.whole:
 		return p.e.Put(dest, p.adjusted(pk.node))
 	case !there:
-		if _, err := p.e.MkdirAll(dest, p.meta(pk.node)); err != nil {
+		if _, err := p.e.MkdirAll(dest, m); err != nil {
 			return err
 		}
-	case overwrite:
-		m := p.meta(pk.node)
-		if !pk.included {
-			// A directory that is only there for what is in it.
-			m, m.Mode = old, pk.node.Meta().Mode
-		}
-		if err := p.e.SetMeta(dest, m); err != nil {
+	case !overwrite:
+		// Upstream: the target itself gets the time of what was copied into it.
+		old.ModTime = m.ModTime
+		m = old
+	case !pk.included:
+		// A directory that is only there for what is in it.
+		old.Mode = pk.node.Meta().Mode
+		if err := p.e.SetMeta(dest, old); err != nil {
 			return err
 		}
+	default:
+		m.Xattrs = old.WithXattrs(m.Xattrs)
 	}
-	return p.mergeEntries(dest, pk)
+	if err := p.mergeEntries(dest, pk); err != nil || !pk.included {
+		return err
+	}
+	return p.e.SetMeta(dest, m)
 }
 
 func (p *copier) mergeEntries(dest string, pk *picked) error {
@@ -200,15 +229,20 @@ func (p *copier) mergeEntries(dest string, pk *picked) error {
 }
 
 // adjusted returns a node with the owner, mode and time that the copy sets, and
-// so all that is below it. Without any it is the node itself.
+// so all that is below it. Files that were hard links of each other are so, but
+// not of those that they were copied from. Where nothing changes it is the node
+// itself.
 func (p *copier) adjusted(n *tree.Node) *tree.Node {
-	if p.owner == nil && p.modes == nil && p.octal == nil && p.c.Timestamp == -1 {
+	if p.owner == nil && p.modes == nil && p.octal == nil && p.c.Timestamp == -1 && !n.Linked() {
 		return n
 	}
-	if n.Kind() != tree.Dir {
-		return n.WithMeta(p.meta(n))
+	if n.Kind() == tree.Dir {
+		return n.MapEntries(p.meta(n), p.adjusted)
 	}
-	return n.MapEntries(p.meta(n), p.adjusted)
+	if n.Inode() != "" {
+		n = n.WithInode(digest.FromString(fmt.Sprint(p.f.name, p.f.copies, n.Inode())).Encoded()[:16])
+	}
+	return n.WithMeta(p.meta(n))
 }
 
 // meta returns the values that a node gets.
@@ -263,7 +297,7 @@ func (p *copier) unpack(pk pick) (bool, error) {
 	if err := p.mkdirs(dest); err != nil {
 		return false, err
 	}
-	opt := tree.ReadOptions{Plain: true}
+	opt := tree.ReadOptions{Plain: true, Now: p.f.b.opt.Now}
 	if p.owner != nil {
 		opt.Owner = func(m tree.Meta) tree.Meta { m.UID, m.GID = p.owner.uid, p.owner.gid; return m }
 	}
@@ -271,7 +305,10 @@ func (p *copier) unpack(pk pick) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("unpack: %w", err)
 	}
-	return true, p.e.Put(dest, n)
+	if dest == "" {
+		return true, p.e.Put(dest, n)
+	}
+	return true, p.e.Update(dest, n)
 }
 
 // isArchive tells whether a file is a tar archive, compressed or not.

@@ -97,7 +97,7 @@ func (o *fileOp) run(ctx context.Context, in []*Result) ([]*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &fileRun{fileOp: o, origin: make([]int64, len(in))}
+	f := &fileRun{fileOp: o, name: o.v.Digest.String(), origin: make([]int64, len(in))}
 	for i, s := range bases {
 		f.trees = append(f.trees, s.Tree())
 		f.origin[i] = int64(i)
@@ -133,6 +133,8 @@ type fileRun struct {
 	*fileOp
 	trees  []*tree.Node // of inputs, then of actions
 	origin []int64      // the input that a tree was made from; -1 is none
+	name   string       // of the operation
+	copies int          // how many paths were copied until now
 }
 
 func (f *fileRun) tree(i int64) *tree.Node {
@@ -144,6 +146,7 @@ func (f *fileRun) tree(i int64) *tree.Node {
 
 func (f *fileRun) action(a *pb.FileAction) (*tree.Node, error) {
 	e := tree.Edit(f.tree(a.Input))
+	e.Touch(f.b.opt.Now)
 	owner, err := f.owner(ownerOf(a))
 	if err != nil {
 		return nil, err

@@ -3,12 +3,11 @@
 package daemon
 
 import (
-	"archive/tar"
-	"bytes"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -25,20 +24,27 @@ import (
 //	secret: id=value
 //	ssh: default              an agent with a fresh key
 //	allow: security.insecure  an entitlement
-//	mode: context/a 0755      of a file of the context
-//	link: context/l a         a symbolic link in the context
-//	tar: context/x.tar a b    an archive in the context, of file a with content b
 //	differs: why              the source lines of an error must differ from upstream's
+//	upstream: testA testB     tests of BuildKit whose behaviour it has
+//	random: /file             a file of the image that is another each time it is made
 //
-// The files are the Dockerfile, which gets its # syntax line from the test, the
-// context's, and, of a build that has to fail, "error": lines that must occur in
-// what buildctl prints.
+// and what is in the context beside files of mode 0644 (see [placeFile]).
+//
+// The files are the Dockerfile, which gets its # syntax line from the test; its
+// Dockerfile.dockerignore; the context's; those below "archive/" (see
+// [packArchive]); those below "http/", which a server has whose URL is build
+// argument HTTP; those below "again/", which are added to the context for a
+// second build; and, of a build that has to fail, "error": lines that must
+// occur in what is printed.
 type testCase struct {
-	name    string
-	about   string
-	request rig.Request // all but the # syntax line
-	differs string      // why the source lines of the error differ from upstream's; "" if they do not
-	errors  []string    // must occur in what buildctl prints
+	name     string
+	about    string
+	request  rig.Request // all but the # syntax line
+	again    *rig.Request
+	differs  string   // why the source lines of the error differ from upstream's; "" if they do not
+	errors   []string // must occur in what buildctl prints
+	upstream []string
+	random   []string // paths without the leading slash
 }
 
 func readCases(t *testing.T, dir string) []testCase {
@@ -76,16 +82,7 @@ func readCase(t *testing.T, file string) testCase {
 		t.Fatal(err)
 	}
 	for _, f := range a.Files {
-		switch {
-		case f.Name == "Dockerfile":
-			c.request.Dockerfile = string(f.Data)
-		case f.Name == "error":
-			c.errors = strings.Split(strings.TrimSpace(string(f.Data)), "\n")
-		case strings.HasPrefix(f.Name, "context/"):
-			writeFile(t, filepath.Join(dir, f.Name), f.Data)
-		default:
-			t.Fatalf("%s: unknown file %s", file, f.Name)
-		}
+		c.place(t, dir, f)
 	}
 	for i, line := range strings.Split(strings.TrimSpace(string(a.Comment)), "\n") {
 		if i == 0 {
@@ -97,7 +94,76 @@ func readCase(t *testing.T, file string) testCase {
 			t.Fatalf("%s: bad header line %q", file, line)
 		}
 	}
+	settle(t, dir)
+	if c.again != nil {
+		c.readAgain(t, dir)
+	}
+	if _, ok := c.request.Attrs["build-arg:HTTP"]; ok {
+		s := httptest.NewServer(http.FileServer(http.Dir(filepath.Join(dir, "http"))))
+		t.Cleanup(s.Close)
+		c.request.Attrs["build-arg:HTTP"] = s.URL
+	}
 	return c
+}
+
+// readAgain sets the request of the second build: the context with the files of
+// again/ in it.
+func (c *testCase) readAgain(t *testing.T, dir string) {
+	t.Helper()
+	second, added := filepath.Join(dir, "second"), os.DirFS(filepath.Join(dir, "again"))
+	if err := os.CopyFS(second, os.DirFS(c.request.Context)); err != nil {
+		t.Fatal(err)
+	}
+	err := fs.WalkDir(added, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(added, name)
+		if err != nil {
+			return err
+		}
+		if err := os.RemoveAll(filepath.Join(second, name)); err != nil {
+			return err
+		}
+		writeFile(t, filepath.Join(second, name), data)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	settle(t, second)
+	req := c.request
+	req.Context, c.again = second, &req
+}
+
+// place puts a file of the archive where it belongs.
+func (c *testCase) place(t *testing.T, dir string, f txtar.File) {
+	t.Helper()
+	top, rest, _ := strings.Cut(f.Name, "/")
+	switch top {
+	case "Dockerfile":
+		c.request.Dockerfile = string(f.Data)
+	case "Dockerfile.dockerignore":
+		c.request.Ignore = string(f.Data)
+	case "error":
+		c.errors = strings.Split(strings.TrimSpace(string(f.Data)), "\n")
+	case "context":
+		writeFile(t, filepath.Join(dir, f.Name), f.Data)
+	case "archive":
+		data, err := packArchive(rest, f.Data)
+		if err != nil {
+			t.Fatalf("%s: %v", f.Name, err)
+		}
+		writeFile(t, filepath.Join(dir, rest), data)
+	case "http":
+		writeFile(t, filepath.Join(dir, f.Name), f.Data)
+		c.request.Attrs["build-arg:HTTP"] = ""
+	case "again":
+		writeFile(t, filepath.Join(dir, f.Name), f.Data)
+		c.again = &rig.Request{}
+	default:
+		t.Fatalf("%s: unknown file %s", c.name, f.Name)
+	}
 }
 
 func writeFile(t *testing.T, path string, data []byte) {
@@ -128,44 +194,17 @@ func (c *testCase) set(t *testing.T, dir, key, value string) bool {
 		c.request.Entitlements = append(c.request.Entitlements, value)
 	case "differs":
 		c.differs = value
-	case "tar":
-		fields := strings.Fields(value)
-		if len(fields) != 3 {
-			return false
-		}
-		writeTar(t, filepath.Join(dir, fields[0]), fields[1], fields[2])
-	case "mode", "link":
-		path, arg, ok := strings.Cut(value, " ")
-		if !ok {
-			return false
-		}
-		path = filepath.Join(dir, path)
-		if key == "link" {
-			return os.Symlink(arg, path) == nil
-		}
-		mode, err := strconv.ParseUint(arg, 8, 12)
-		return err == nil && os.Chmod(path, fs.FileMode(mode)) == nil
+	case "upstream":
+		c.upstream = append(c.upstream, strings.Fields(value)...)
+	case "random":
+		c.random = append(c.random, strings.TrimPrefix(value, "/"))
 	default:
-		return false
+		if err := placeFile(key, dir, value); err != nil {
+			t.Errorf("%s: %v", value, err)
+			return false
+		}
 	}
 	return true
-}
-
-// writeTar writes an archive of one file.
-func writeTar(t *testing.T, path, name, content string) {
-	t.Helper()
-	var buf bytes.Buffer
-	tw := tar.NewWriter(&buf)
-	if err := tw.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o640, Uid: 7, Gid: 8, Size: int64(len(content))}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tw.Write([]byte(content)); err != nil {
-		t.Fatal(err)
-	}
-	if err := tw.Close(); err != nil {
-		t.Fatal(err)
-	}
-	writeFile(t, path, buf.Bytes())
 }
 
 // withSyntax returns the build as a request to the given frontend.

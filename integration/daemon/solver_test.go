@@ -5,15 +5,17 @@ package daemon
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 
@@ -22,32 +24,144 @@ import (
 	"slipway/integration/rig"
 )
 
-// TestSolver builds each case of testdata/image with our own solver, and
-// compares the images, layer by layer, with those that BuildKit makes.
+// began is when the first build may have begun.
+var began = time.Now()
+
+func started() time.Time { return began }
+
+// TestSolver builds each case of testdata/image and testdata/solver with our own
+// solver, and compares the images, layer by layer and with all times, with
+// those that BuildKit makes with the frontend that is part of it. Then it builds
+// them without a kernel's help: what comes out is the same, or an error that
+// says what that runner cannot do.
 func TestSolver(t *testing.T) {
-	state := t.TempDir()
-	for _, c := range readCases(t, "image") {
-		t.Run(c.name, func(t *testing.T) {
-			got := solveImage(t, c.request, state)
-			want, _ := buildImage(t, c.withSyntax(ours))
-			if diff := cmp.Diff(lines(want), lines(got)); diff != "" {
-				t.Errorf("%s\nimage (-BuildKit +solver):\n%s", c.about, diff)
-			}
-		})
+	native, portable := t.TempDir(), t.TempDir()
+	var interpreted atomic.Int32
+	cases := slices.Concat(readCases(t, "image"), readCases(t, "solver"))
+	t.Run("cases", func(t *testing.T) {
+		for _, c := range cases {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				want := c.build(t, reference)
+				got := c.build(t, func(t *testing.T, req rig.Request) ([]imagetree.Image, error) {
+					return solveImage(t, req, native, "namespace")
+				})
+				if diff := difference(want, got); diff != "" {
+					t.Errorf("%s\nimage (-BuildKit +solver):\n%s", c.about, diff)
+				}
+				got = c.build(t, func(t *testing.T, req rig.Request) ([]imagetree.Image, error) {
+					return solveImage(t, req, portable, "portable")
+				})
+				if strings.Contains(got, "the portable runner") {
+					return
+				}
+				interpreted.Add(1)
+				if diff := difference(want, got); diff != "" {
+					t.Errorf("%s\nimage (-BuildKit +portable runner):\n%s", c.about, diff)
+				}
+			})
+		}
+	})
+	if n := int(interpreted.Load()); n < len(cases)/2 {
+		t.Errorf("the portable runner built only %d of %d cases", n, len(cases))
 	}
 }
 
-// solveImage returns the image that our own solver makes as text.
-func solveImage(t *testing.T, req rig.Request, state string) string {
+// A buildFunc makes the images of a request.
+type buildFunc func(*testing.T, rig.Request) ([]imagetree.Image, error)
+
+// build makes the images of a case, twice if it says so, and returns them as
+// text; or what its error is to say, if that is what the error says.
+func (c *testCase) build(t *testing.T, f buildFunc) string {
+	t.Helper()
+	requests := []rig.Request{c.request}
+	if c.again != nil {
+		requests = append(requests, *c.again)
+	}
+	var b strings.Builder
+	seen := map[string]int{} // content of random files
+	for _, req := range requests {
+		images, err := f(t, req)
+		if err != nil {
+			return c.failure(err)
+		}
+		for _, image := range images {
+			c.number(image, seen)
+			b.WriteString(image.String())
+		}
+	}
+	return b.String()
+}
+
+// failure returns what an error is to say, as far as it says so.
+func (c *testCase) failure(err error) string {
+	if c.errors == nil {
+		return "error: " + err.Error()
+	}
+	for _, line := range c.errors {
+		if !strings.Contains(err.Error(), line) {
+			return fmt.Sprintf("error without %q: %v", line, err)
+		}
+	}
+	return strings.Join(c.errors, "\n")
+}
+
+// number puts a number in the place of random content: which one of those that
+// were seen it is.
+func (c *testCase) number(image imagetree.Image, seen map[string]int) {
+	for _, layer := range image.Layers {
+		for i, e := range layer {
+			if !slices.Contains(c.random, e.Path) {
+				continue
+			}
+			if seen[e.Digest] == 0 {
+				seen[e.Digest] = len(seen) + 1
+			}
+			layer[i].Digest = fmt.Sprintf("random content %d", seen[e.Digest])
+		}
+	}
+}
+
+// reference builds with BuildKit alone.
+func reference(t *testing.T, req rig.Request) ([]imagetree.Image, error) {
+	t.Helper()
+	// A directory that is sent anew has its time; one that is brought up to date
+	// has the time when that was.
+	req.Image, req.Key = true, t.Name()+req.Context
+	res, err := builder.Build(t.Context(), req)
+	if err != nil {
+		return nil, err
+	}
+	return readArchive(t, res.Archive), nil
+}
+
+func readArchive(t *testing.T, archive string) []imagetree.Image {
+	t.Helper()
+	index, err := imagetree.Open(archive, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	images, err := imagetree.Read(index, imagetree.Options{Times: true, Began: started()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return images
+}
+
+// solveImage makes images with our own solver.
+func solveImage(t *testing.T, req rig.Request, state, run string) ([]imagetree.Image, error) {
 	t.Helper()
 	dir := t.TempDir()
 	archive := filepath.Join(dir, "image.tar")
 	writeFile(t, filepath.Join(dir, "Dockerfile"), []byte(req.Dockerfile))
+	if req.Ignore != "" {
+		writeFile(t, filepath.Join(dir, "Dockerfile.dockerignore"), []byte(req.Ignore))
+	}
 	o := build.Options{
 		Context: req.Context, File: filepath.Join(dir, "Dockerfile"),
 		BuildArgs: map[string]string{}, Labels: map[string]string{}, Contexts: req.Contexts,
 		Outputs: []build.Output{{Type: "oci", Dest: archive}},
-		Secrets: req.Secrets, Agents: serveAgent(t, req.SSHKey), Allow: req.Entitlements,
+		Secrets: req.Secrets, Agents: serveAgent(t, req.SSHKey), Allow: req.Entitlements, Runner: run,
 		State: state, Now: time.Now, Mirrors: map[string]string{"docker.io": builder.Addr, rig.Registry: builder.Addr},
 	}
 	for key, v := range req.Attrs {
@@ -56,21 +170,9 @@ func solveImage(t *testing.T, req rig.Request, state string) string {
 	if err := build.Run(t.Context(), o); err != nil {
 		var text bytes.Buffer
 		_ = build.Report(&text, err, false)
-		t.Fatal(text.String())
+		return nil, errors.New(text.String())
 	}
-	index, err := imagetree.Open(archive, t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	images, err := imagetree.Read(index, imagetree.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b strings.Builder
-	for _, i := range images {
-		b.WriteString(i.String())
-	}
-	return b.String()
+	return readArchive(t, archive), nil
 }
 
 // setOption sets what a frontend option stands for.

@@ -11,6 +11,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
@@ -18,6 +19,9 @@ import (
 // Options say what Read includes. The zero value leaves out times.
 type Options struct {
 	Times bool // modification times of files
+	// Began is when the builds began that are compared: later times are no more
+	// than "new". Zero shows them all as they are.
+	Began time.Time
 }
 
 // An Image is one image in a form that can be compared.
@@ -42,7 +46,7 @@ type Entry struct {
 	Digest string   // SHA-256 of the content, hex, first 16 digits; files only
 	Device string   // major:minor; devices only
 	Xattrs []string // key=value, sorted
-	Time   string   // RFC 3339; only with Options.Times
+	Time   string   // RFC 3339, or "new"; only with Options.Times
 }
 
 // String returns the entry as a line in the manner of ls.
@@ -161,7 +165,10 @@ func entry(h *tar.Header, content io.Reader, opt Options) (Entry, error) {
 		}
 	}
 	slices.Sort(e.Xattrs)
-	if opt.Times {
+	switch {
+	case opt.Times && !opt.Began.IsZero() && !h.ModTime.Before(opt.Began):
+		e.Time = "new"
+	case opt.Times:
 		e.Time = h.ModTime.UTC().Format("2006-01-02T15:04:05.999999999Z")
 	}
 	return e, nil

@@ -22,6 +22,7 @@ import (
 // A Request is one build of one Dockerfile.
 type Request struct {
 	Dockerfile   string            // its text; a file of this name is made for the build
+	Ignore       string            // text of Dockerfile.dockerignore; "": there is none
 	Context      string            // folder of the main context; "": an empty one
 	Attrs        map[string]string // frontend options: target, build-arg:X, platform, …
 	Contexts     map[string]string // more folders by name, for attrs like context:x=local:NAME
@@ -29,6 +30,7 @@ type Request struct {
 	SSHKey       string            // file with a private key, served as the agent "default"; "": none
 	Entitlements []string          // network.host, security.insecure
 	Image        bool              // export the image as an OCI archive
+	Key          string            // builds with the same key send only what changed in contexts
 }
 
 // A Result is what came of a build.
@@ -97,6 +99,11 @@ func (req Request) solveOpt(dir string) (client.SolveOpt, error) {
 	if err := os.WriteFile(filepath.Join(dockerfiles, "Dockerfile"), []byte(req.Dockerfile), 0o644); err != nil {
 		return client.SolveOpt{}, err
 	}
+	if req.Ignore != "" {
+		if err := os.WriteFile(filepath.Join(dockerfiles, "Dockerfile.dockerignore"), []byte(req.Ignore), 0o644); err != nil {
+			return client.SolveOpt{}, err
+		}
+	}
 	dockerfileFS, errDockerfile := fsutil.NewFS(dockerfiles)
 	contextFS, errContext := fsutil.NewFS(contextDir)
 	attachables, errAttach := req.attachables()
@@ -117,6 +124,7 @@ func (req Request) solveOpt(dir string) (client.SolveOpt, error) {
 		LocalMounts:         locals,
 		Session:             attachables,
 		AllowedEntitlements: req.Entitlements,
+		SharedKey:           req.Key,
 	}, nil
 }
 

@@ -52,7 +52,11 @@ func (s *Sources) local(ctx context.Context, name string, attrs map[string]strin
 	if err := files.Walk(ctx, "", r.visit); err != nil {
 		return nil, fmt.Errorf("read %s: %w", dir, err)
 	}
-	return &localSource{solver.NewSnapshot(nil, nil).With(r.e.Tree())}, nil
+	m := r.e.Tree().Meta()
+	if s.Now != nil {
+		m.ModTime = s.Now().UTC()
+	}
+	return &localSource{solver.NewSnapshot(nil, nil).With(r.e.Tree().WithMeta(m))}, nil
 }
 
 // filtered is a directory with what the attributes leave of it.

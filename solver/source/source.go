@@ -39,7 +39,8 @@ type Sources struct {
 	Uploads map[string]tree.Blob
 	// Temp is the directory of git repositories while their files are read.
 	Temp string
-	// Now is the time of files that git checks out.
+	// Now is the time of files that git checks out, and of the top of a local
+	// directory: only what is in it is part of a build.
 	Now func() time.Time
 	// Secrets that authorize downloads, and sockets of SSH agents, by id.
 	Secrets map[string][]byte

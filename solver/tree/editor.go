@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 )
 
 // errLoop is what following symbolic links ends in where they go round.
@@ -22,7 +23,22 @@ const maxLinks = 255
 //
 // Paths name nodes as they are: the last part is never followed if it is a
 // symbolic link, and neither are the others. [Editor.Resolve] follows them.
-type Editor struct{ root *folder }
+type Editor struct {
+	root *folder
+	now  func() time.Time // see Touch
+}
+
+// Touch makes directories get the time that now returns when a name is added to
+// them or taken away, as a kernel does. Without it they keep theirs.
+func (e *Editor) Touch(now func() time.Time) { e.now = now }
+
+// set changes what a name is.
+func (e *Editor) set(f *folder, name string, c change) {
+	f.changes[name] = c
+	if e.now != nil {
+		f.meta.ModTime = e.now().UTC()
+	}
+}
 
 // folder is a directory that is being changed.
 type folder struct {
@@ -172,7 +188,15 @@ func (e *Editor) Stat(name string) (Kind, Meta, bool) {
 
 // Put puts a node at a path, in place of what is there. The directory that it
 // goes into must exist.
-func (e *Editor) Put(name string, n *Node) error {
+func (e *Editor) Put(name string, n *Node) error { return e.put(name, n, e.set) }
+
+// Update puts a node at a path where what was there has changed: the directory
+// that it is in has not.
+func (e *Editor) Update(name string, n *Node) error {
+	return e.put(name, n, func(f *folder, name string, c change) { f.changes[name] = c })
+}
+
+func (e *Editor) put(name string, n *Node, set func(*folder, string, change)) error {
 	name = clean(name)
 	if name == "" {
 		if n.kind != Dir {
@@ -189,7 +213,7 @@ func (e *Editor) Put(name string, n *Node) error {
 	if !validName(base) {
 		return fmt.Errorf("%q cannot be the name of a file", base)
 	}
-	f.changes[base] = change{node: n}
+	set(f, base, change{node: n})
 	return nil
 }
 
@@ -200,7 +224,7 @@ func (e *Editor) SetMeta(name string, m Meta) error {
 	case !ok:
 		return &fs.PathError{Op: "change", Path: "/" + clean(name), Err: fs.ErrNotExist}
 	case c.kind() != Dir:
-		return e.Put(name, c.node.WithMeta(m))
+		return e.Update(name, c.node.WithMeta(m))
 	}
 	f, err := e.at(name)
 	if err == nil {
@@ -221,7 +245,7 @@ func (e *Editor) Remove(name string) error {
 	dir, base := path.Split(name)
 	f, err := e.at(dir)
 	if err == nil {
-		f.changes[base] = change{}
+		e.set(f, base, change{})
 	}
 	return err
 }
@@ -247,7 +271,7 @@ func (e *Editor) MkdirAll(name string, m Meta) ([]string, error) {
 		switch {
 		case !ok:
 			c = change{folder: open(newDir(m, nil))}
-			f.changes[part] = c
+			e.set(f, part, c)
 			made = append(made, at)
 		case c.kind() != Dir:
 			return made, &fs.PathError{Op: "mkdir", Path: "/" + at, Err: errNotDir}

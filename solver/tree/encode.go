@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -113,6 +114,7 @@ func decode(data []byte, sub func(digest.Digest) (*Node, error)) (*Node, error) 
 		return nil, err
 	}
 	n := &Node{kind: Dir, meta: meta, entries: entries, content: &lazyDigest{}, id: digest.FromBytes(data)}
+	n.linked = slices.ContainsFunc(entries, Entry.linked)
 	if !bytes.Equal(n.encode(true), data) {
 		return nil, fmt.Errorf("the encoding of %s is not the one of its tree", n.id)
 	}

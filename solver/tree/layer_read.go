@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -37,6 +38,10 @@ type ReadOptions struct {
 	// Plain reads any archive: names that a layer uses for whiteouts mean
 	// nothing.
 	Plain bool
+	// Now is the time of what the archive does not list but makes: directories
+	// above files, and those of the tree that get new ones. Nil gives the former
+	// the time zero and leaves the latter alone.
+	Now func() time.Time
 	// Owner changes the values of each file; nil leaves them as they are.
 	Owner func(Meta) Meta
 }
@@ -48,11 +53,14 @@ func ReadLayer(base *Node, layer io.Reader, store *Store, opt ReadOptions) (*Nod
 	if opt.Limits == (Limits{}) {
 		opt.Limits = defaultLimits()
 	}
-	r := &layerReader{e: Edit(base), store: store, opt: opt, own: map[string]bool{}, above: map[string]bool{}}
+	r := &layerReader{e: Edit(base), store: store, opt: opt, own: map[string]bool{}, above: map[string]bool{}, times: map[string]time.Time{}}
+	if opt.Now != nil {
+		r.e.Touch(opt.Now)
+	}
 	for tr := tar.NewReader(layer); ; {
 		h, err := tr.Next()
 		if errors.Is(err, io.EOF) {
-			return r.e.Tree(), nil
+			return r.e.Tree(), r.setTimes()
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read layer: %w", err)
@@ -69,21 +77,41 @@ type layerReader struct {
 	opt   ReadOptions
 	own   map[string]bool // what this layer made: whiteouts do not remove it
 	above map[string]bool // the directories above that
+	times map[string]time.Time
+}
+
+// setTimes gives the listed directories their times, which what was added to
+// them has changed.
+func (r *layerReader) setTimes() error {
+	for name, at := range r.times {
+		kind, m, ok := r.e.Stat(name)
+		if !ok || kind != Dir {
+			continue
+		}
+		m.ModTime = at
+		if err := r.e.SetMeta(name, m); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *layerReader) entry(h *tar.Header, content io.Reader) error {
 	if r.opt.Limits.Files--; r.opt.Limits.Files < 0 {
 		return errors.New("the layer has too many files")
 	}
-	if slices.Contains(strings.Split(h.Name, "/"), "..") {
+	if slices.Contains(strings.Split(h.Name, "/"), "..") && !r.opt.Plain {
 		return errors.New("the name leaves the layer")
 	}
 	name := clean(h.Name)
 	if name == "" {
-		if h.Typeflag == tar.TypeDir {
-			return r.e.SetMeta("", r.meta(h))
+		switch {
+		case h.Typeflag != tar.TypeDir:
+			return errNotDir
+		case r.opt.Plain:
+			return nil // Upstream: the target keeps its values
 		}
-		return errNotDir
+		return r.e.SetMeta("", r.meta(h))
 	}
 	dir, base := path.Split(name)
 	dir, err := r.e.Resolve(dir, true)
@@ -112,7 +140,11 @@ func (r *layerReader) parents(dir string) error {
 			return fmt.Errorf("/%s is a %s, not a directory", p, kind)
 		}
 	}
-	made, err := r.e.MkdirAll(dir, Meta{Mode: 0o755})
+	m := Meta{Mode: 0o755}
+	if r.opt.Now != nil {
+		m.ModTime = r.opt.Now().UTC()
+	}
+	made, err := r.e.MkdirAll(dir, m)
 	for _, p := range made {
 		r.mark(p)
 	}
@@ -162,6 +194,9 @@ func (r *layerReader) node(h *tar.Header, name string, content io.Reader) (*Node
 	m := r.meta(h)
 	switch h.Typeflag {
 	case tar.TypeDir:
+		if r.opt.Now != nil {
+			r.times[name] = m.ModTime
+		}
 		if kind, _, ok := r.e.Stat(name); ok && kind == Dir {
 			return nil, r.e.SetMeta(name, m)
 		}

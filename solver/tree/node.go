@@ -67,6 +67,21 @@ func (m Meta) Equal(o Meta) bool {
 	return m.Mode == o.Mode && m.UID == o.UID && m.GID == o.GID && m.ModTime.Equal(o.ModTime) && slices.Equal(m.Xattrs, o.Xattrs)
 }
 
+// WithXattrs returns the attributes with more of them, which replace those of
+// the same names.
+func (m Meta) WithXattrs(more []Xattr) []Xattr {
+	list := slices.Clone(m.Xattrs)
+	for _, x := range more {
+		i, there := slices.BinarySearchFunc(list, x.Name, func(x Xattr, name string) int { return strings.Compare(x.Name, name) })
+		if there {
+			list[i] = x
+		} else {
+			list = slices.Insert(list, i, x)
+		}
+	}
+	return list
+}
+
 // Device is the number of a device.
 type Device struct{ Major, Minor uint32 }
 
@@ -81,6 +96,7 @@ type Node struct {
 	kind    Kind
 	meta    Meta
 	blob    Blob    // File
+	linked  bool    // Dir: there are hard links below it
 	inode   string  // File: nodes of a tree with the same inode, which is not "", are hard links
 	target  string  // Symlink
 	device  Device  // CharDevice, BlockDevice
@@ -101,6 +117,8 @@ type Entry struct {
 	Name string
 	Node *Node
 }
+
+func (e Entry) linked() bool { return e.Node.Linked() }
 
 // NewFile returns a file with that content.
 func NewFile(m Meta, b Blob) *Node { return &Node{kind: File, meta: m, blob: b} }
@@ -143,6 +161,7 @@ func checkNames(entries []Entry) error {
 // newDir takes entries that are in order and valid.
 func newDir(m Meta, entries []Entry) *Node {
 	n := &Node{kind: Dir, meta: m, entries: entries, content: &lazyDigest{}}
+	n.linked = slices.ContainsFunc(entries, Entry.linked)
 	n.id = digest.FromBytes(n.encode(true))
 	return n
 }
@@ -166,6 +185,10 @@ func (n *Node) Blob() Blob { return n.blob }
 // Inode is the same, and not "", for files of a tree that are hard links of
 // each other.
 func (n *Node) Inode() string { return n.inode }
+
+// Linked tells whether the node is a hard link, or a directory with one
+// somewhere below it.
+func (n *Node) Linked() bool { return n.linked || n.inode != "" }
 
 // Target returns where a symbolic link points to.
 func (n *Node) Target() string { return n.target }

@@ -29,6 +29,8 @@ type Files struct {
 	before   []*tree.Node // the root below each mount
 	opened   []*tree.Node // what each mount showed at first
 	readOnly []string     // paths of mounts
+	absent   func(path string) error
+	missed   error // of absent, the first one
 }
 
 // umask is what new files may not allow.
@@ -49,7 +51,7 @@ func (r *Runner) files(ctx context.Context, s *runner.Sandbox) (*Files, error) {
 	if root < 0 {
 		return nil, errors.New("the process has no root")
 	}
-	f := &Files{Editor: tree.Edit(s.Mounts[root].Tree), Store: r.Store, Now: r.Now}
+	f := &Files{Editor: tree.Edit(s.Mounts[root].Tree), Store: r.Store, Now: r.Now, absent: r.Absent}
 	f.opened = make([]*tree.Node, len(s.Mounts))
 	f.mounts, f.before = slices.Clone(s.Mounts), make([]*tree.Node, len(s.Mounts))
 	for i := range f.mounts {
@@ -84,6 +86,7 @@ func (r *Runner) files(ctx context.Context, s *runner.Sandbox) (*Files, error) {
 		}
 		m.Target = "/" + at
 	}
+	f.Touch(f.Now) // but not for mounts, which leave no trace
 	return f, nil
 }
 
@@ -165,12 +168,20 @@ func ungraft(e *tree.Editor, at string, before *tree.Node) error {
 // Meta is that of a new file of root.
 func (f *Files) Meta(mode uint32) tree.Meta { return tree.Meta{Mode: mode, ModTime: f.Now().UTC()} }
 
+// look notes that a process looked at a path.
+func (f *Files) look(at string) {
+	if f.missed == nil && f.absent != nil {
+		f.missed = f.absent("/" + at)
+	}
+}
+
 // Writable resolves a path that is to be changed.
 func (f *Files) Writable(name string, last bool) (string, error) {
 	at, err := f.Resolve(name, last)
 	if err != nil {
 		return "", err
 	}
+	f.look(at)
 	for _, ro := range f.readOnly {
 		if ro == "" || at == ro || strings.HasPrefix(at, ro+"/") {
 			return "", fault("write", name, errReadOnly)
@@ -185,6 +196,7 @@ func (f *Files) Find(op, name string, last bool) (*tree.Node, error) {
 	if err != nil {
 		return nil, err
 	}
+	f.look(at)
 	n := f.Get(at)
 	if n == nil {
 		return nil, fault(op, name, fs.ErrNotExist)
@@ -223,12 +235,13 @@ func (f *Files) Write(name string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	m := f.Meta(0o666 &^ umask)
+	m, put := f.Meta(0o666&^umask), f.Put
 	if kind, old, there := f.Stat(at); there {
 		if kind == tree.Dir {
 			return fault("open", name, errIsDir)
 		}
 		m.Mode, m.UID, m.GID = old.Mode, old.UID, old.GID
+		put = f.Update
 	} else if kind, _, _ := f.Stat(path.Dir("/" + at)); kind != tree.Dir {
 		return fault("open", name, fs.ErrNotExist)
 	}
@@ -236,5 +249,5 @@ func (f *Files) Write(name string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	return f.Put(at, tree.NewFile(m, b))
+	return put(at, tree.NewFile(m, b))
 }

@@ -22,6 +22,10 @@ type Runner struct {
 	// Signals makes every signal end the context of a process, with a [Signal]
 	// as its cause. Otherwise there is KILL alone.
 	Signals bool
+	// Absent says why there is nothing at a path where a kernel would have
+	// something, and nil of all others. A process that looks there fails: to find
+	// nothing would be another result. Nil says it of no path.
+	Absent func(path string) error
 	// Sockets is why there are none; if it is nil, a socket is there as a file
 	// without content.
 	Sockets error
@@ -119,6 +123,11 @@ func (c *container) Start(p *runner.Process) (runner.Running, error) {
 // that, unless it chose one itself.
 func (c *container) run(ctx context.Context, p *runner.Process) error {
 	code, err := c.r.Exec(ctx, c.f, p)
+	c.f.Lock()
+	if c.f.missed != nil {
+		err = c.f.missed
+	}
+	c.f.Unlock()
 	var sig Signal
 	switch {
 	case ctx.Err() == nil:

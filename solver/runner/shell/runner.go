@@ -18,8 +18,18 @@ type Runner struct{ inprocess.Runner }
 // files are written.
 func New(store *tree.Store, now func() time.Time) *Runner {
 	return &Runner{inprocess.Runner{
-		Store: store, Now: now, Exec: exec, Sockets: unable("cannot connect processes to an SSH agent"),
+		Store: store, Now: now, Exec: exec, Absent: absent, Sockets: unable("cannot connect processes to an SSH agent"),
 	}}
+}
+
+// absent refuses what a kernel makes up. /dev/null needs no file.
+func absent(path string) error {
+	for _, dir := range []string{"/proc/", "/sys/", "/dev/"} {
+		if strings.HasPrefix(path, dir) {
+			return unable("has no %s", path)
+		}
+	}
+	return nil
 }
 
 // exec interprets a process.

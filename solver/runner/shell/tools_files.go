@@ -121,7 +121,7 @@ func (c *call) change(arg string, fn func(tree.Kind, tree.Meta) tree.Meta, below
 	if err := c.Editor.SetMeta(at, fn(kind, m)); err != nil || !below || kind != tree.Dir {
 		return err
 	}
-	return c.Editor.Put(at, mapMeta(c.Editor.Get(at), fn))
+	return c.Editor.Update(at, mapMeta(c.Editor.Get(at), fn))
 }
 
 // mapMeta changes the values of all that is in a directory.
@@ -245,6 +245,9 @@ func cp(_ context.Context, c *call) error {
 				m.Mode, m.UID, m.GID = old.Mode, old.UID, old.GID
 				n = n.WithMeta(m)
 			}
+		}
+		if there {
+			return c.Editor.Update(at, n)
 		}
 		return c.Editor.Put(at, n)
 	})

@@ -1,0 +1,189 @@
+//go:build integration
+
+package daemon
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sys/unix"
+)
+
+// made is the time of what is in contexts and archives.
+func made() time.Time { return time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC) }
+
+// placeFile does what a header line says about a path below dir:
+//
+//	mode: context/a 0755       changes the mode of a file
+//	time: context/a 2001-02-03T04:05:06Z
+//	xattr: context/a user.k v
+//	dir: context/d 0700        makes an empty directory,
+//	link: context/l a          a symbolic link,
+//	hard: context/h context/a  another name of a file,
+//	fifo: context/f 0600       a named pipe,
+//	socket: context/s          and a socket
+func placeFile(key, dir, value string) error {
+	path, arg, _ := strings.Cut(value, " ")
+	path = filepath.Join(dir, path)
+	switch key {
+	case "link":
+		return os.Symlink(arg, path)
+	case "hard":
+		return os.Link(filepath.Join(dir, arg), path)
+	case "socket":
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+		if err != nil {
+			return err
+		}
+		l.SetUnlinkOnClose(false)
+		return l.Close()
+	case "time":
+		at, err := time.Parse(time.RFC3339Nano, arg)
+		if err != nil {
+			return err
+		}
+		return setTime(path, at)
+	case "xattr":
+		name, v, _ := strings.Cut(arg, " ")
+		return unix.Lsetxattr(path, name, []byte(v), 0)
+	}
+	mode, err := strconv.ParseUint(arg, 8, 12)
+	if err != nil {
+		return err
+	}
+	switch key {
+	case "mode":
+		return syscall.Chmod(path, uint32(mode)) // os.Chmod has other bits for setuid
+	case "dir":
+		if err := os.MkdirAll(path, 0o755); err != nil {
+			return err
+		}
+		return os.Chmod(path, fs.FileMode(mode))
+	case "fifo":
+		return syscall.Mkfifo(path, uint32(mode))
+	}
+	return fmt.Errorf("unknown key %q", key)
+}
+
+func setTime(path string, at time.Time) error {
+	ts := unix.NsecToTimespec(at.UnixNano())
+	return unix.UtimesNanoAt(unix.AT_FDCWD, path, []unix.Timespec{ts, ts}, unix.AT_SYMLINK_NOFOLLOW)
+}
+
+// settle gives the time of contexts to all below dir that has none of its own.
+func settle(t *testing.T, dir string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil || info.ModTime().Before(started()) {
+			return err
+		}
+		return setTime(path, made())
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// packArchive makes a tar archive, compressed if its name ends in .gz or .zst,
+// of lines like
+//
+//	dir 0755 0:0 etc
+//	file 0644 7:8 etc/x the content
+//	symlink 0777 0:0 l etc/x
+//	hardlink 0644 0:0 h etc/x
+//	char 0600 0:0 null 1:3
+//	fifo 0600 0:0 pipe
+//	xattr user.k=v               of the entry after it
+func packArchive(name string, lines []byte) ([]byte, error) {
+	var plain, packed bytes.Buffer
+	tw := tar.NewWriter(&plain)
+	xattrs := map[string]string{}
+	for line := range strings.Lines(string(lines)) {
+		if k, v, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "xattr "), "="); ok && strings.HasPrefix(line, "xattr ") {
+			xattrs["SCHILY.xattr."+k] = v
+			continue
+		}
+		if err := packEntry(tw, strings.TrimSuffix(line, "\n"), xattrs); err != nil {
+			return nil, fmt.Errorf("%s: %w", line, err)
+		}
+		xattrs = map[string]string{}
+	}
+	if err := tw.Close(); err != nil {
+		return nil, err
+	}
+	var w io.WriteCloser
+	switch filepath.Ext(name) {
+	case ".gz":
+		w = gzip.NewWriter(&packed)
+	case ".zst":
+		z, err := zstd.NewWriter(&packed)
+		if err != nil {
+			return nil, err
+		}
+		w = z
+	default:
+		return plain.Bytes(), nil
+	}
+	if _, err := plain.WriteTo(w); err != nil {
+		return nil, err
+	}
+	return packed.Bytes(), w.Close()
+}
+
+func packEntry(tw *tar.Writer, line string, xattrs map[string]string) error {
+	fields := strings.SplitN(line, " ", 5)
+	if len(fields) < 4 {
+		return fmt.Errorf("%d fields", len(fields))
+	}
+	arg := ""
+	if len(fields) == 5 {
+		arg = fields[4]
+	}
+	h := &tar.Header{Name: fields[3], ModTime: made(), Format: tar.FormatPAX, PAXRecords: xattrs}
+	if _, err := fmt.Sscanf(fields[1]+" "+fields[2], "%o %d:%d", &h.Mode, &h.Uid, &h.Gid); err != nil {
+		return err
+	}
+	var content []byte
+	switch fields[0] {
+	case "dir":
+		h.Typeflag, h.Name = tar.TypeDir, h.Name+"/"
+	case "file":
+		content = []byte(arg)
+		h.Typeflag, h.Size = tar.TypeReg, int64(len(arg))
+	case "symlink":
+		h.Typeflag, h.Linkname = tar.TypeSymlink, arg
+	case "hardlink":
+		h.Typeflag, h.Linkname = tar.TypeLink, arg
+	case "char":
+		h.Typeflag = tar.TypeChar
+		if _, err := fmt.Sscanf(arg, "%d:%d", &h.Devmajor, &h.Devminor); err != nil {
+			return err
+		}
+	case "fifo":
+		h.Typeflag = tar.TypeFifo
+	default:
+		return fmt.Errorf("unknown type %s", fields[0])
+	}
+	if err := tw.WriteHeader(h); err != nil {
+		return err
+	}
+	_, err := tw.Write(content)
+	return err
+}
