@@ -170,9 +170,7 @@ func TestBuilderOutputs(t *testing.T) {
 // TestBuilderStdin sends a Dockerfile and a context that come on standard input.
 func TestBuilderStdin(t *testing.T) {
 	dir := t.TempDir()
-	archive := filepath.Join(dir, "context.tar")
-	writeTar(t, archive, "Dockerfile", "FROM scratch\nCOPY Dockerfile /f\n")
-	context, err := os.ReadFile(archive)
+	context, err := packArchive("context.tar", []byte(`file 0644 0:0 Dockerfile FROM scratch\nCOPY Dockerfile /f\n`))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -105,7 +105,7 @@ func settle(t *testing.T, dir string) {
 // of lines like
 //
 //	dir 0755 0:0 etc
-//	file 0644 7:8 etc/x the content
+//	file 0644 7:8 etc/x the content\nof two lines
 //	symlink 0777 0:0 l etc/x
 //	hardlink 0644 0:0 h etc/x
 //	char 0600 0:0 null 1:3
@@ -165,8 +165,8 @@ func packEntry(tw *tar.Writer, line string, xattrs map[string]string) error {
 	case "dir":
 		h.Typeflag, h.Name = tar.TypeDir, h.Name+"/"
 	case "file":
-		content = []byte(arg)
-		h.Typeflag, h.Size = tar.TypeReg, int64(len(arg))
+		content = []byte(strings.ReplaceAll(arg, `\n`, "\n"))
+		h.Typeflag, h.Size = tar.TypeReg, int64(len(content))
 	case "symlink":
 		h.Typeflag, h.Linkname = tar.TypeSymlink, arg
 	case "hardlink":
