@@ -20,10 +20,10 @@ type Container struct {
 	stop func()
 }
 
-// OpenContainer prepares what the mounts, the network and the hosts of an
-// operation are. Inputs of mounts are numbers in the list. The container is there
+// OpenContainer prepares what the mounts, the network, the hosts and the platform
+// of an operation that runs a process are. Inputs of mounts are numbers in the list. The container is there
 // until it is closed, and no longer than ctx and the build.
-func (b *Build) OpenContainer(ctx context.Context, op *pb.ExecOp, in []*Result) (*Container, error) {
+func (b *Build) OpenContainer(ctx context.Context, op *pb.Op, in []*Result) (*Container, error) {
 	opener, ok := b.opt.Runner.(runner.Opener)
 	if !ok {
 		return nil, errors.New("the runner of this build has no containers that a frontend starts itself")
@@ -32,7 +32,7 @@ func (b *Build) OpenContainer(ctx context.Context, op *pb.ExecOp, in []*Result) 
 	if err != nil {
 		return nil, err
 	}
-	x := &execRun{execOp: &execOp{task: &task{b: b, v: &Vertex{Op: &pb.Op{}}}, op: op}, bases: bases}
+	x := &execRun{execOp: &execOp{task: &task{b: b, v: &Vertex{Op: op}}, op: op.GetExec()}, bases: bases}
 	x.p = x.process()
 	ctx, cancel := context.WithCancelCause(ctx)
 	unlink := context.AfterFunc(b.ctx, func() { cancel(context.Cause(b.ctx)) })

@@ -11,6 +11,7 @@ import (
 
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/solver/runner"
 	"slipway/solver/tree"
@@ -141,6 +142,9 @@ func (o *execOp) process() *runner.Process {
 		Args:    m.Args, Env: withProxy(m.Env, m.ProxyEnv), Dir: m.Cwd, User: m.User,
 		Insecure: o.op.Security == pb.SecurityMode_INSECURE,
 		Stdout:   &output{o.b, o.v, 1}, Stderr: &output{o.b, o.v, 2},
+	}
+	if f := o.v.Op.Platform; f != nil {
+		p.Platform = ocispecs.Platform{OS: f.OS, Architecture: f.Architecture, Variant: f.Variant, OSVersion: f.OSVersion, OSFeatures: f.OSFeatures}
 	}
 	switch o.op.Network {
 	case pb.NetMode_HOST:

@@ -52,7 +52,7 @@ func (c *Client) NewContainer(ctx context.Context, req client.NewContainerReques
 	if !slices.ContainsFunc(op.Mounts, func(m *pb.Mount) bool { return m.Dest == pb.RootMount }) {
 		return nil, errors.New("root mount is required")
 	}
-	box, err := c.opt.Build.OpenContainer(ctx, op, in)
+	box, err := c.opt.Build.OpenContainer(ctx, &pb.Op{Op: &pb.Op_Exec{Exec: op}, Platform: req.Platform}, in)
 	if err != nil {
 		return nil, err
 	}

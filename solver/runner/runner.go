@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"slipway/solver/tree"
 )
 
@@ -57,7 +59,8 @@ type Running interface {
 
 // Sandbox is what a process sees.
 type Sandbox struct {
-	Hostname string // "" leaves the choice to the runner
+	Platform ocispecs.Platform // of the programs; without an OS that of this machine
+	Hostname string            // "" leaves the choice to the runner
 	Hosts    []Host
 	Network  Network
 	// Mounts are the file systems, the root (Target "/") among them. A mount

@@ -149,7 +149,7 @@ func (c *config) exec() error {
 	if err != nil {
 		return err
 	}
-	return fmt.Errorf("exec %s: %w", file, syscall.Exec(file, c.Args, env))
+	return fmt.Errorf("exec %s: %w", file, explainExec(file, syscall.Exec(file, c.Args, env)))
 }
 
 func hasVar(env []string, name string) bool {

@@ -56,6 +56,9 @@ func (r *Runner) open(ctx context.Context, s *runner.Sandbox) (*container, error
 	if s.Root() < 0 {
 		return nil, errors.New("the process has no root")
 	}
+	if err := r.runs(s.Platform); err != nil {
+		return nil, err
+	}
 	work, err := os.MkdirTemp(filepath.Join(r.dir, "run"), "")
 	if err != nil {
 		return nil, err

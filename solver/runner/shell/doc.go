@@ -6,5 +6,8 @@
 // than root, and flags and tools that it does not have. It never makes anything
 // up. A tool is there only if the image has one of that name.
 //
+// As it runs no programs, it interprets the steps of every Linux platform on any
+// machine; uname tells the platform of the step.
+//
 // Nothing of the host is read or written but the directories of cache mounts.
 package shell

@@ -14,7 +14,10 @@ import (
 )
 
 // files is the file system of a process. Its commands may run side by side.
-type files struct{ *inprocess.Files }
+type files struct {
+	*inprocess.Files
+	arch string
+}
 
 // umask is what new files may not allow.
 const umask = 0o022

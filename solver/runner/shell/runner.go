@@ -3,8 +3,11 @@ package shell
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 	"time"
+
+	"github.com/containerd/platforms"
 
 	"slipway/solver/runner"
 	"slipway/solver/runner/inprocess"
@@ -40,7 +43,14 @@ func exec(ctx context.Context, f *inprocess.Files, p *runner.Process) (int, erro
 	if p.Terminal {
 		return 0, unable("has no terminals")
 	}
-	return (&process{Process: p, files: &files{f}}).run(ctx)
+	arch := runtime.GOARCH
+	if p.Platform.OS != "" {
+		arch = p.Platform.Architecture
+	}
+	if p.Platform.OS != "" && p.Platform.OS != "linux" {
+		return 0, unable("interprets steps of Linux, not of %s", platforms.Format(p.Platform))
+	}
+	return (&process{Process: p, files: &files{f, arch}}).run(ctx)
 }
 
 // unable is the error of what this runner cannot do.

@@ -3,12 +3,16 @@ package shell
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/solver/runner"
 	"slipway/solver/tree"
@@ -168,5 +172,80 @@ func TestMounts(t *testing.T) {
 	p.User = "1000"
 	if _, err := r.Run(t.Context(), p); err == nil || !strings.Contains(err.Error(), "runs as root only") {
 		t.Errorf("another user: %v", err)
+	}
+}
+
+// TestPlatform: steps of other machines are interpreted as well, and uname knows
+// of which one they are.
+func TestPlatform(t *testing.T) {
+	r, root := world(t)
+	for arch, want := range map[string]string{"arm64": "aarch64\n", "s390x": "s390x\n"} {
+		var out bytes.Buffer
+		p := newProcess(root, "/bin/sh", "-c", "uname -m")
+		p.Platform, p.Stdout = ocispecs.Platform{OS: "linux", Architecture: arch}, &out
+		if _, err := r.Run(t.Context(), p); err != nil || out.String() != want {
+			t.Errorf("%s: %q, %v", arch, &out, err)
+		}
+	}
+	for want, platform := range map[string]ocispecs.Platform{
+		"does not know the machine name of 386": {OS: "linux", Architecture: "386"},
+		"interprets steps of Linux, not of":     {OS: "windows", Architecture: "amd64"},
+	} {
+		p := newProcess(root, "/bin/sh", "-c", "uname -m")
+		p.Platform = platform
+		if _, err := r.Run(t.Context(), p); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v", platform, err)
+		}
+	}
+}
+
+// TestContainer: processes share files, and what they wrote to caches is there
+// when the container is closed.
+func TestContainer(t *testing.T) {
+	r, root := world(t)
+	cache := t.TempDir()
+	p := newProcess(root, "/bin/sh", "-c", "read line; cat /shared")
+	p.Mounts = append(p.Mounts, runner.Mount{Kind: runner.MountDir, Target: "/cache", HostPath: cache})
+	in, end := io.Pipe()
+	var out bytes.Buffer
+	p.Stdin, p.Stdout = in, &out
+	c, err := r.Open(t.Context(), &p.Sandbox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := c.Start(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := c.Start(newProcess(nil, "/bin/sh", "-c", "echo text | tee /shared > /cache/kept"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	third, err := c.Start(newProcess(nil, "/bin/sh", "-c", "while :; do :; done"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := third.Signal(syscall.SIGTERM); err == nil {
+		t.Error("an interpreted process takes SIGTERM")
+	}
+	var exit *runner.ExitError
+	if err := errors.Join(third.Signal(syscall.SIGKILL), third.Wait()); !errors.As(err, &exit) || exit.Code != 137 {
+		t.Errorf("a killed process ends with %v", err)
+	}
+	end.Close()
+	if err := first.Wait(); err != nil || out.String() != "text\n" {
+		t.Errorf("the first process says %q, %v", &out, err)
+	}
+	if n, err := c.Tree(0); err != nil || n.Get("shared") == nil || n.Get("cache") != nil {
+		t.Errorf("the root is not as the processes left it: %v", err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(cache, "kept")); err != nil {
+		t.Error(err)
 	}
 }

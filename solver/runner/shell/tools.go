@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"path"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -201,7 +200,8 @@ func sleep(ctx context.Context, c *call) error {
 	})
 }
 
-// uname tells of the platform whose steps can run here: this one's.
+// uname tells of the platform of the step. What a machine of another one tells of
+// itself that runs its programs too, as that of 386, nobody knows here.
 func uname(_ context.Context, c *call) error {
 	if len(c.args) > 0 || c.has('r') {
 		return unable("does not know what uname is to tell")
@@ -209,10 +209,10 @@ func uname(_ context.Context, c *call) error {
 	if !c.has('m') {
 		return c.print("Linux\n")
 	}
-	machines := map[string]string{"amd64": "x86_64", "arm64": "aarch64", "386": "i686", "riscv64": "riscv64", "ppc64le": "ppc64le", "s390x": "s390x"}
-	m, ok := machines[runtime.GOARCH]
+	machines := map[string]string{"amd64": "x86_64", "arm64": "aarch64", "riscv64": "riscv64", "ppc64le": "ppc64le", "s390x": "s390x"}
+	m, ok := machines[c.arch]
 	if !ok {
-		return unable("does not know the machine name of %s", runtime.GOARCH)
+		return unable("does not know the machine name of %s", c.arch)
 	}
 	if c.has('s') {
 		m = "Linux " + m

@@ -1,0 +1,74 @@
+package namespace
+
+import (
+	"debug/elf"
+	"strings"
+	"testing"
+
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/solver/tree"
+)
+
+// TestPlatform: steps of platforms that nothing here runs are an error that says
+// so, before anything runs.
+func TestPlatform(t *testing.T) {
+	w := newWorld(t)
+	for want, p := range map[string]ocispecs.Platform{
+		"steps of linux/pdp11 cannot run on this machine": {OS: "linux", Architecture: "pdp11"},
+		"steps of windows/amd64 cannot run on linux/":     {OS: "windows", Architecture: "amd64"},
+	} {
+		x := w.process(":")
+		x.Platform = p
+		if _, err := w.Run(t.Context(), x); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%v: %v", p, err)
+		}
+	}
+	// No kernel has a program for this one.
+	if w.emulates(machine{"none", elf.EM_M32, elf.ELFCLASS32, elf.ELFDATA2MSB, "none"}) {
+		t.Error("every program can run here")
+	}
+	for _, m := range machines() {
+		if w.runs(ocispecs.Platform{OS: "linux", Architecture: m.arch}) == nil {
+			continue
+		}
+		x := w.process(":")
+		x.Platform = ocispecs.Platform{OS: "linux", Architecture: m.arch}
+		_, err := w.Run(t.Context(), x)
+		for _, want := range []string{"steps of linux/" + m.arch, "apt-get install qemu-user-static", "--install " + m.arch} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: there is no %q in %v", m.arch, want, err)
+			}
+		}
+	}
+}
+
+// TestNoProgram: what the kernel does not start is named for what it is.
+func TestNoProgram(t *testing.T) {
+	w := newWorld(t)
+	e := tree.Edit(w.root)
+	foreign := machine{"none", elf.EM_M32, elf.ELFCLASS32, elf.ELFDATA2MSB, "none"}
+	for name, data := range map[string]string{
+		"foreign": string(foreign.header()), "text": "echo hello\n", "script": "#!/bin/other -x\necho hello\n",
+	} {
+		b, err := w.store.PutBytes([]byte(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Put("bin/"+name, tree.NewFile(tree.Meta{Mode: 0o755}, b)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.root = e.Tree()
+	for name, want := range map[string]string{
+		"foreign": "exec /bin/foreign: it is a program for another machine than",
+		"text":    "exec /bin/text: it is neither a program nor a script that begins with #!",
+		"script":  "exec /bin/script: its interpreter /bin/other -x is not in the image",
+	} {
+		p := w.process("")
+		p.Args = []string{name}
+		if _, err := w.Run(t.Context(), p); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", name, err, want)
+		}
+	}
+}
