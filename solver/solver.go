@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
+	"slipway/solver/contenthash"
 	"slipway/solver/runner"
 	"slipway/solver/tree"
 )
@@ -22,7 +23,8 @@ type Options struct {
 	Cache   Cache
 	Sources Sources
 	Runner  runner.Runner
-	Mounts  Mounts // caches, secrets and agents; nil if there are none
+	Mounts  Mounts  // caches, secrets and agents; nil if there are none
+	Imports Imports // what others built; nil if there is nothing
 
 	// Parallel is how many operations run at once; 0 is one.
 	Parallel int
@@ -56,6 +58,8 @@ type Build struct {
 	opt   Options
 	slots *semaphore.Weighted
 
+	contents *contenthash.Hasher
+
 	mu    sync.Mutex
 	tasks map[digest.Digest]*task
 
@@ -68,7 +72,7 @@ func New(ctx context.Context, opt Options) *Build {
 	return &Build{
 		ctx: ctx, opt: opt,
 		slots: semaphore.NewWeighted(int64(max(1, opt.Parallel))),
-		tasks: map[digest.Digest]*task{},
+		tasks: map[digest.Digest]*task{}, contents: contenthash.New(opt.Store),
 	}
 }
 
@@ -81,6 +85,7 @@ func (b *Build) Wait() { b.work.Wait() }
 type Result struct {
 	task  *task
 	index int
+	known bool // nothing may be run for it
 }
 
 // task is a vertex in a build.
@@ -91,6 +96,8 @@ type task struct {
 	in   []*Result
 	key  *future[Key]
 	outs *future[[]*Snapshot]
+
+	imports *imported
 }
 
 // op is what a vertex does.
@@ -110,9 +117,9 @@ func (b *Build) Result(g *Graph) *Result {
 		if _, ok := b.tasks[v.Digest]; ok {
 			continue
 		}
-		t := &task{b: b, v: v, key: newFuture[Key](), outs: newFuture[[]*Snapshot]()}
+		t := &task{b: b, v: v, key: newFuture[Key](), outs: newFuture[[]*Snapshot](), imports: newImported()}
 		for _, e := range v.Inputs {
-			t.in = append(t.in, &Result{b.tasks[e.Vertex.Digest], e.Index})
+			t.in = append(t.in, &Result{task: b.tasks[e.Vertex.Digest], index: e.Index})
 		}
 		t.op = newOp(t)
 		b.tasks[v.Digest] = t
@@ -120,7 +127,7 @@ func (b *Build) Result(g *Graph) *Result {
 	if g.Root.Vertex == nil {
 		return nil
 	}
-	return &Result{b.tasks[g.Root.Vertex.Digest], g.Root.Index}
+	return &Result{task: b.tasks[g.Root.Vertex.Digest], index: g.Root.Index}
 }
 
 // Vertex returns the operation that makes the result.
@@ -131,7 +138,13 @@ func (r *Result) Key(ctx context.Context) (digest.Digest, error) {
 	if r == nil {
 		return digest.FromString("scratch"), nil
 	}
-	k, err := r.task.keys(ctx)
+	var k Key
+	var err error
+	if r.known {
+		k, err = r.task.knownKey(ctx)
+	} else {
+		k, err = r.task.keys(ctx)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -143,6 +156,9 @@ func (r *Result) Key(ctx context.Context) (digest.Digest, error) {
 func (r *Result) Snapshot(ctx context.Context) (*Snapshot, error) {
 	if r == nil {
 		return nil, nil
+	}
+	if r.known {
+		return r.knownSnapshot(ctx)
 	}
 	outs, err := r.task.outs.get(ctx, r.task.b, r.task.evaluate)
 	if err != nil {
@@ -188,6 +204,9 @@ func (t *task) located(err error) error {
 
 func (t *task) keys(ctx context.Context) (Key, error) {
 	return t.key.get(ctx, t.b, func(ctx context.Context) (Key, error) {
+		if k, ok := t.importedKey(ctx); ok {
+			return k, nil
+		}
 		k, err := t.op.key(ctx, t.in)
 		return k, t.failed(err)
 	})
@@ -196,6 +215,9 @@ func (t *task) keys(ctx context.Context) (Key, error) {
 // evaluate gets the outputs from the cache or makes them. The operation starts
 // when all that it needs is there.
 func (t *task) evaluate(ctx context.Context) (outs []*Snapshot, err error) {
+	if outs, ok := t.fromImports(ctx, false); ok {
+		return outs, nil
+	}
 	if err := t.inputKeys(ctx); err != nil {
 		return nil, t.located(err)
 	}
@@ -217,6 +239,9 @@ func (t *task) evaluate(ctx context.Context) (outs []*Snapshot, err error) {
 			end(ok, err)
 			return outs, t.failed(err)
 		}
+		if outs, ok := t.fromImports(ctx, true); ok {
+			return outs, t.failed(t.put(ctx, k, outs))
+		}
 	}
 	if _, err := snapshots(ctx, t.in); err != nil {
 		return nil, t.located(err)
@@ -231,11 +256,16 @@ func (t *task) evaluate(ctx context.Context) (outs []*Snapshot, err error) {
 	t.b.emit(Event{Vertex: t.v, Kind: Missed, Key: k})
 	outs, err = t.op.run(ctx, t.in)
 	if err == nil {
-		err = t.b.opt.Cache.Put(ctx, k.Digest(), Origin{t.v.Name(), t.v.Op.GetSource().GetIdentifier()}, outs)
+		err = t.put(ctx, k, outs)
 	}
 	err = t.failed(err)
 	end(false, err)
 	return outs, err
+}
+
+// put puts the outputs into the cache.
+func (t *task) put(ctx context.Context, k Key, outs []*Snapshot) error {
+	return t.b.opt.Cache.Put(ctx, k.Digest(), Origin{t.v.Name(), t.v.Op.GetSource().GetIdentifier()}, outs)
 }
 
 // start tells that the operation starts, and returns what tells that it ends.

@@ -21,6 +21,7 @@ import (
 // Download is a file that was fetched.
 type Download struct {
 	snapshot *solver.Snapshot
+	op       *pb.SourceOp
 	// Blob is the content, Name what the file is called.
 	Blob tree.Blob
 	Name string
@@ -76,7 +77,7 @@ func newDownload(op *pb.SourceOp, b tree.Blob, resp *http.Response) (*Download, 
 	if want := op.Attrs[pb.AttrHTTPChecksum]; want != "" && want != string(b.Digest) {
 		return nil, fmt.Errorf("digest mismatch %s: %s", b.Digest, want)
 	}
-	d := &Download{Blob: b, Name: downloadName(op, resp)}
+	d := &Download{op: op, Blob: b, Name: downloadName(op, resp)}
 	m, err := downloadMeta(op.Attrs)
 	if err != nil {
 		return nil, err

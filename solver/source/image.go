@@ -41,6 +41,7 @@ type Image struct {
 	digest digest.Digest // of its manifest
 	found  digest.Digest // of what the reference names: the index, if it is one
 	config []byte
+	wanted ocispecs.Platform
 }
 
 // Digest implements [solver.Source].
@@ -96,7 +97,7 @@ func parseManifest(data []byte) (*manifest, error) {
 // imageIn finds the image with a digest in a store, and of an index the one that
 // suits the platform best.
 func (s *Sources) imageIn(ctx context.Context, ref string, from imageStore, d digest.Digest, p ocispecs.Platform) (*Image, error) {
-	img := &Image{s: s, name: ref, from: from, found: d}
+	img := &Image{s: s, name: ref, from: from, found: d, wanted: p}
 	m, err := img.manifest(ctx, d)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -39,42 +40,65 @@ func (i *Image) fetch(ctx context.Context) (*solver.Snapshot, error) {
 	if len(i.layers) != len(ids) {
 		return nil, fmt.Errorf("has %d layers, its config lists %d", len(i.layers), len(ids))
 	}
-	s, chain := solver.NewSnapshot(tree.Empty(), nil), digest.Digest("")
-	next := func(n int) digest.Digest { return digest.FromString(string(chain) + " " + string(ids[n])) }
+	layers := make([]Layer, len(ids))
+	for n, d := range i.layers {
+		layers[n] = Layer{
+			Blob: solver.Blob{Descriptor: ocispecs.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}, DiffID: ids[n]},
+			Open: func(ctx context.Context) (io.ReadCloser, error) { return i.from.blob(ctx, d) },
+		}
+	}
+	return i.s.Unpack(ctx, solver.Origin{Name: "layer of " + i.name, Source: "docker-image://" + i.name}, layers)
+}
+
+// Layer is a layer as it is stored somewhere. Without a DiffID it is not known
+// yet what it is uncompressed.
+type Layer struct {
+	solver.Blob
+	// Open opens the compressed layer. What it reads is checked.
+	Open func(context.Context) (io.ReadCloser, error)
+}
+
+// Unpack makes the tree of layers. Those that were unpacked before on the same
+// ones are not fetched again.
+func (s *Sources) Unpack(ctx context.Context, of solver.Origin, layers []Layer) (*solver.Snapshot, error) {
+	out, chain := solver.NewSnapshot(tree.Empty(), nil), digest.Digest("")
+	next := func(l Layer) digest.Digest {
+		return digest.FromString(string(chain) + " " + string(cmp.Or(l.DiffID, l.Descriptor.Digest)))
+	}
 	n := 0
-	for ; n < len(ids); n++ {
-		cached, ok, err := i.s.Cache.Get(ctx, next(n))
+	for ; n < len(layers); n++ {
+		cached, ok, err := s.Cache.Get(ctx, next(layers[n]))
 		if err != nil {
 			return nil, err
 		}
 		if !ok || len(cached) != 1 {
 			break
 		}
-		s, chain = cached[0], next(n)
+		out, chain = cached[0], next(layers[n])
 	}
-	if err := i.fetchBlobs(ctx, n); err != nil {
+	if err := s.fetchBlobs(ctx, layers[n:], n); err != nil {
 		return nil, err
 	}
-	for ; n < len(ids); n++ {
+	for ; n < len(layers); n++ {
 		var err error
-		if s, err = i.s.layer(ctx, s, i.layers[n], ids[n]); err != nil {
+		if out, err = s.layer(ctx, out, layers[n].Blob); err != nil {
 			return nil, fmt.Errorf("layer %d: %w", n, err)
 		}
-		chain = next(n)
-		if err := i.s.Cache.Put(ctx, chain, solver.Origin{Name: "layer of " + i.name, Source: "docker-image://" + i.name}, []*solver.Snapshot{s}); err != nil {
+		chain = next(layers[n])
+		if err := s.Cache.Put(ctx, chain, of, []*solver.Snapshot{out}); err != nil {
 			return nil, err
 		}
 	}
-	return s, nil
+	return out, nil
 }
 
-// fetchBlobs gets the layers from one on, several at a time.
-func (i *Image) fetchBlobs(ctx context.Context, first int) error {
+// fetchBlobs gets layers, several at a time. The first one has that number.
+func (s *Sources) fetchBlobs(ctx context.Context, layers []Layer, first int) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallelLayers)
-	for n, d := range i.layers[first:] {
+	for n, l := range layers {
 		g.Go(func() error {
-			_, err := i.s.layerBlobs.get(string(d.Digest), func() (tree.Blob, error) { return i.fetchBlob(ctx, d) })
+			_, err := s.layerBlobs.get(string(l.Descriptor.Digest), func() (tree.Blob, error) { return s.fetchBlob(ctx, l) })
 			if err != nil {
 				return fmt.Errorf("layer %d: %w", first+n, err)
 			}
@@ -84,19 +108,20 @@ func (i *Image) fetchBlobs(ctx context.Context, first int) error {
 	return g.Wait()
 }
 
-func (i *Image) fetchBlob(ctx context.Context, d ocispecs.Descriptor) (tree.Blob, error) {
+func (s *Sources) fetchBlob(ctx context.Context, l Layer) (tree.Blob, error) {
+	d := l.Descriptor
 	want := tree.Blob{Digest: d.Digest, Size: d.Size}
 	if err := d.Digest.Validate(); err != nil {
 		return want, fmt.Errorf("%q: %w", d.Digest, err)
 	}
-	if i.s.Store.Has(want) {
+	if s.Store.Has(want) {
 		return want, nil
 	}
-	r, err := i.from.blob(ctx, d)
+	r, err := l.Open(ctx)
 	if err != nil {
 		return want, err
 	}
-	got, err := i.s.Store.Put(io.LimitReader(r, d.Size+1))
+	got, err := s.Store.Put(io.LimitReader(r, d.Size+1))
 	if err = errors.Join(err, r.Close()); err != nil {
 		return want, err
 	}
@@ -108,11 +133,11 @@ func (i *Image) fetchBlob(ctx context.Context, d ocispecs.Descriptor) (tree.Blob
 
 // layer puts a layer on top. Its blob is kept, as the image that is built will
 // have it, too.
-func (s *Sources) layer(ctx context.Context, base *solver.Snapshot, d ocispecs.Descriptor, diffID digest.Digest) (*solver.Snapshot, error) {
+func (s *Sources) layer(ctx context.Context, base *solver.Snapshot, b solver.Blob) (*solver.Snapshot, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	r, err := s.uncompressed(tree.Blob{Digest: d.Digest, Size: d.Size})
+	r, err := s.uncompressed(tree.Blob{Digest: b.Descriptor.Digest, Size: b.Descriptor.Size})
 	if err != nil {
 		return nil, err
 	}
@@ -124,11 +149,9 @@ func (s *Sources) layer(ctx context.Context, base *solver.Snapshot, d ocispecs.D
 	if err = errors.Join(err, r.Close()); err != nil {
 		return nil, err
 	}
-	if got := digest.NewDigest(digest.SHA256, hash); got != diffID {
-		return nil, fmt.Errorf("is %s uncompressed, and should be %s", got, diffID)
+	got := digest.NewDigest(digest.SHA256, hash)
+	if b.DiffID = cmp.Or(b.DiffID, got); got != b.DiffID {
+		return nil, fmt.Errorf("is %s uncompressed, and should be %s", got, b.DiffID)
 	}
-	return base.WithBlob(n, &solver.Blob{
-		Descriptor: ocispecs.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size},
-		DiffID:     diffID,
-	}), nil
+	return base.WithBlob(n, &b), nil
 }

@@ -1,0 +1,186 @@
+package cachemap
+
+import (
+	"cmp"
+	"encoding/json"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+
+	"slipway/solver/contenthash"
+)
+
+// fileRecord is what the digest of a file operation is made of.
+type fileRecord struct {
+	Type    string
+	Actions [][]byte
+	Indexes [][]int `json:"indexes,omitempty"`
+}
+
+// file works out the selectors of the inputs that are only read.
+func (m *Map) file(op *pb.FileOp) (fileRecord, error) {
+	r := fileRecord{Type: "buildkit.file.v0"}
+	selected := make([][]contenthash.Selector, len(m.Inputs))
+	written := make([]bool, len(m.Inputs))
+	add := func(i int64, s contenthash.Selector) {
+		if i >= 0 && i < int64(len(selected)) {
+			selected[i] = append(selected[i], s)
+		}
+	}
+	for _, a := range op.Actions {
+		if a.Input >= 0 && a.Input < int64(len(written)) {
+			written[a.Input] = true
+		}
+		for _, n := range accounts(a) {
+			add(n.input, contenthash.Selector{Path: n.file, FollowLinks: true})
+		}
+		what := action(a)
+		if c := a.GetCopy(); c != nil && a.SecondaryInput >= 0 && a.SecondaryInput < int64(len(selected)) {
+			add(a.SecondaryInput, copySelector(c))
+			c = c.CloneVT()
+			c.Src = path.Base(c.Src)
+			what = c
+		}
+		data, err := json.Marshal(what)
+		if err != nil {
+			return r, err
+		}
+		r.Actions = append(r.Actions, data)
+		r.Indexes = append(r.Indexes, []int{int(a.Input), int(a.SecondaryInput), int(a.Output)})
+	}
+	if plainIndexes(r.Indexes) {
+		r.Indexes = nil
+	}
+	for i, list := range selected {
+		if len(list) == 0 || written[i] {
+			continue
+		}
+		var paths []string
+		for _, s := range list {
+			paths = append(paths, s.Path)
+		}
+		slices.Sort(paths)
+		slices.Reverse(paths)
+		m.Inputs[i] = Input{
+			Selector:  digest.FromString(strings.Join(paths, "\x00")),
+			ByContent: true, Content: merged(list),
+		}
+	}
+	return r, nil
+}
+
+func action(a *pb.FileAction) any {
+	switch a := a.Action.(type) {
+	case *pb.FileAction_Mkdir:
+		return a.Mkdir
+	case *pb.FileAction_Mkfile:
+		return a.Mkfile
+	case *pb.FileAction_Symlink:
+		return a.Symlink
+	case *pb.FileAction_Rm:
+		return a.Rm
+	case *pb.FileAction_Copy:
+		return a.Copy
+	}
+	return nil
+}
+
+// account is a file that a user or group is looked up in.
+type account struct {
+	input int64
+	file  string
+}
+
+func accounts(a *pb.FileAction) []account {
+	var o *pb.ChownOpt
+	switch a := a.Action.(type) {
+	case *pb.FileAction_Mkdir:
+		o = a.Mkdir.GetOwner()
+	case *pb.FileAction_Mkfile:
+		o = a.Mkfile.GetOwner()
+	case *pb.FileAction_Symlink:
+		o = a.Symlink.GetOwner()
+	case *pb.FileAction_Copy:
+		o = a.Copy.GetOwner()
+	}
+	var list []account
+	if n := o.GetUser().GetByName(); n != nil {
+		list = append(list, account{n.Input, "/etc/passwd"})
+	}
+	if n := o.GetGroup().GetByName(); n != nil {
+		list = append(list, account{n.Input, "/etc/group"})
+	}
+	return list
+}
+
+func copySelector(c *pb.FileActionCopy) contenthash.Selector {
+	return contenthash.Selector{
+		Path: c.Src, FollowLinks: c.FollowSymlink, Wildcard: c.AllowWildcard && hasWildcard(c.Src),
+		Include: c.IncludePatterns, Exclude: c.ExcludePatterns, Required: c.RequiredPaths,
+	}
+}
+
+// merged returns the selectors in the order of their paths, plain ones without
+// those that are below others.
+func merged(list []contenthash.Selector) []contenthash.Selector {
+	var plain, followed []string
+	var filtered []contenthash.Selector
+	for _, s := range list {
+		switch {
+		case s.Wildcard || len(s.Include) > 0 || len(s.Exclude) > 0:
+			filtered = append(filtered, s)
+		case s.FollowLinks:
+			followed = append(followed, s.Path)
+		default:
+			plain = append(plain, s.Path)
+		}
+	}
+	var out []contenthash.Selector
+	for _, p := range outermost(plain) {
+		out = append(out, contenthash.Selector{Path: p})
+	}
+	for _, p := range outermost(followed) {
+		out = append(out, contenthash.Selector{Path: p, FollowLinks: true})
+	}
+	out = append(out, filtered...)
+	slices.SortFunc(out, func(a, b contenthash.Selector) int { return cmp.Compare(a.Path, b.Path) })
+	return out
+}
+
+// hasWildcard tells paths with wildcards; a backslash takes the next character
+// as it is.
+func hasWildcard(name string) bool {
+	for i := 0; i < len(name); i++ {
+		switch name[i] {
+		case '\\':
+			i++
+		case '*', '?', '[':
+			return true
+		}
+	}
+	return false
+}
+
+// plainIndexes tells actions that each change the result of the one before, the
+// first one the first input, with sources in the second input.
+//
+// Upstream: then indexes are no part of the key, as they were not in the first
+// versions.
+func plainIndexes(list [][]int) bool {
+	for i, ix := range list {
+		input, output := len(list)+i-1, -1
+		if i == 0 {
+			input = 0
+		}
+		if i == len(list)-1 {
+			output = 0
+		}
+		if ix[0] != input || ix[1] != -1 && ix[1] != 1 || ix[2] != output {
+			return false
+		}
+	}
+	return len(list) > 0
+}

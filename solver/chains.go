@@ -1,0 +1,139 @@
+package solver
+
+import (
+	"context"
+
+	"github.com/opencontainers/go-digest"
+
+	"slipway/solver/cachemap"
+)
+
+// ChainRecord is what a cache that is exported has of an output of an operation:
+// what it is called, and where its inputs are. Records come after those of their
+// inputs.
+type ChainRecord struct {
+	Name   digest.Digest
+	Inputs [][]ChainLink // each has at least one link
+	// Result is what the operation made, or Imported its name in [Imports]; with
+	// neither it is not known. What sources bring can be had from elsewhere.
+	Result   *Snapshot
+	Imported digest.Digest
+}
+
+// ChainLink is what an input of a record may be.
+type ChainLink struct {
+	Selector digest.Digest
+	Record   int
+}
+
+// Chains returns the records of all that results depend on, as far as it can be
+// found again: files of the client can by their content alone.
+func (b *Build) Chains(ctx context.Context, results []*Result) ([]ChainRecord, error) {
+	c := &chains{b: b, known: map[chainKey]int{}, contents: map[digest.Digest]int{}}
+	for _, r := range results {
+		if r == nil {
+			continue
+		}
+		if _, err := c.add(ctx, r); err != nil {
+			return nil, err
+		}
+	}
+	return c.records, nil
+}
+
+type chainKey struct {
+	task  *task
+	index int
+}
+
+type chains struct {
+	b        *Build
+	records  []ChainRecord
+	known    map[chainKey]int      // records of outputs; -1 is none
+	contents map[digest.Digest]int // records of contents
+}
+
+// add returns the record of a result; -1 if there can be none.
+func (c *chains) add(ctx context.Context, r *Result) (int, error) {
+	key := chainKey{r.task, r.index}
+	if i, ok := c.known[key]; ok {
+		return i, nil
+	}
+	c.known[key] = -1
+	names, err := r.task.names(ctx)
+	if err != nil {
+		return -1, err
+	}
+	rec := ChainRecord{Name: cachemap.Output(names.Digest, r.index)}
+	complete := names.Digest != ""
+	for i, in := range r.task.in {
+		links, err := c.links(ctx, r.task, names.Inputs[i], in)
+		if err != nil {
+			return -1, err
+		}
+		complete = complete && len(links) > 0
+		rec.Inputs = append(rec.Inputs, links)
+	}
+	if !complete {
+		return -1, nil
+	}
+	if len(rec.Inputs) > 0 {
+		rec.Result, rec.Imported = r.task.available(ctx, r.index)
+	}
+	c.records = append(c.records, rec)
+	c.known[key] = len(c.records) - 1
+	return c.known[key], nil
+}
+
+func (c *chains) links(ctx context.Context, t *task, input cachemap.Input, in *Result) ([]ChainLink, error) {
+	i, err := c.add(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	var links []ChainLink
+	if i >= 0 {
+		links = append(links, ChainLink{Selector: input.Selector, Record: i})
+	}
+	if !input.ByContent {
+		return links, nil
+	}
+	d, err := t.content(ctx, input, in.onlyKnown())
+	if err != nil {
+		// Its files were not needed, as what depends on them was cached. Nor can a
+		// copy be found by files that are not there.
+		return links, ctx.Err()
+	}
+	name := cachemap.Output(d, cachemap.Content)
+	if _, ok := c.contents[name]; !ok {
+		c.records = append(c.records, ChainRecord{Name: name})
+		c.contents[name] = len(c.records) - 1
+	}
+	return append(links, ChainLink{Record: c.contents[name]}), nil
+}
+
+// onlyKnown returns the result as it is known by now.
+func (r *Result) onlyKnown() *Result {
+	if r.task.outs.finished() {
+		return r
+	}
+	return &Result{task: r.task, index: r.index, known: true}
+}
+
+// available returns an output as far as it is known by now.
+func (t *task) available(ctx context.Context, index int) (*Snapshot, digest.Digest) {
+	if t.outs.finished() {
+		if t.outs.err == nil && index < len(t.outs.val) {
+			return t.outs.val[index], ""
+		}
+		return nil, ""
+	}
+	if k := t.lookup(ctx); k.ok && index < len(k.outs) {
+		return k.outs[index], ""
+	}
+	if t.b.opt.Imports != nil {
+		if m, err := t.matches(ctx, false); err == nil && index < len(m.results) {
+			return nil, m.results[index]
+		}
+	}
+	return nil, ""
+}
