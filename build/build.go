@@ -99,11 +99,16 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (*Result, 
 	explain := &explainer{dir: filepath.Join(s.dir, "explain")}
 	progress := newProgress(o, explain)
 	defer progress.end()
+	caches, err := s.openCaches(ctx, o, sources, progress)
+	if err != nil {
+		return nil, err
+	}
 	b := solver.New(ctx, solver.Options{
 		Store: s.store, Cache: s.cache, Sources: sources, Runner: &chosenRunner{s: s, o: o},
 		Mounts:   s.mounts(o),
 		Parallel: parallel, Now: o.Now, Events: progress.event,
 		Insecure: o.allows("security.insecure"), HostNetwork: o.allows("network.host"),
+		Imports: caches.imports,
 	})
 	defer func() {
 		cancel()
@@ -134,6 +139,9 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (*Result, 
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
 	exported, err := s.write(ctx, o, results)
+	if err == nil {
+		err = caches.export(ctx, b, roots(res))
+	}
 	return &Result{Exported: exported}, err
 }
 

@@ -100,12 +100,11 @@ func (o *Options) checkHere() error {
 	switch {
 	case len(o.Attests) > 0:
 		return errors.New("attestations can only be had of a BuildKit: --builder")
-	case len(o.CacheTo)+len(o.CacheFrom) > 0:
-		return errors.New("caches are exported and imported by a BuildKit: --builder; here they are in the state directory")
 	case o.CgroupParent != "":
 		return errors.New("a parent of control groups can only be had of a BuildKit: --builder")
 	}
-	return nil
+	_, _, err := o.caches()
+	return err
 }
 
 // frontend returns the options as a frontend gets them.

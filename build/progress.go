@@ -15,6 +15,7 @@ import (
 type progress struct {
 	tell    func(*client.SolveStatus)
 	explain *explainer
+	now     func() time.Time
 
 	mu      sync.Mutex
 	started map[digest.Digest]*time.Time
@@ -25,7 +26,7 @@ func newProgress(o *Options, x *explainer) *progress {
 	if tell == nil {
 		tell = func(*client.SolveStatus) {}
 	}
-	return &progress{tell: tell, explain: x, started: map[digest.Digest]*time.Time{}}
+	return &progress{tell: tell, explain: x, now: o.Now, started: map[digest.Digest]*time.Time{}}
 }
 
 func (p *progress) event(e solver.Event) {
@@ -71,4 +72,24 @@ func (p *progress) warn(w gateway.Warning) {
 	p.tell(&client.SolveStatus{Warnings: []*client.VertexWarning{{
 		Vertex: w.Vertex, Level: w.Level, Short: []byte(w.Message), Detail: w.Detail, URL: w.URL, SourceInfo: w.SourceInfo, Range: w.Range,
 	}}})
+}
+
+// step tells of something that is no operation.
+func (p *progress) step(name string, work func() error) error {
+	start := p.now()
+	v := client.Vertex{Digest: digest.FromString(name), Name: name, Started: &start}
+	p.send(v)
+	err := work()
+	end := p.now()
+	if v.Completed = &end; err != nil {
+		v.Error = err.Error()
+	}
+	p.send(v)
+	return err
+}
+
+func (p *progress) send(v client.Vertex) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tell(&client.SolveStatus{Vertexes: []*client.Vertex{&v}})
 }

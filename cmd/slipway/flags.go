@@ -77,8 +77,8 @@ func (f *buildFlags) defineCache(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.NoCache, "no-cache", false, "run all steps")
 	fs.StringSliceVar(&o.NoCacheFilter, "no-cache-filter", nil, "run all steps of these `STAGES`")
 	fs.BoolVar(&o.Pull, "pull", false, "look images up even if they are known")
-	fs.StringArrayVar(&f.cacheTo, "cache-to", nil, "where the cache is exported to: `type=TYPE,KEY=VALUE` or an image; --builder only")
-	fs.StringArrayVar(&f.cacheFrom, "cache-from", nil, "where cache is imported from: `type=TYPE,KEY=VALUE` or an image; --builder only")
+	fs.StringArrayVar(&f.cacheTo, "cache-to", nil, "where the cache is exported to: `type=TYPE,KEY=VALUE` or an image")
+	fs.StringArrayVar(&f.cacheFrom, "cache-from", nil, "where a cache is imported from: `type=TYPE,KEY=VALUE` or an image")
 	fs.BoolVar(&f.explain, "explain", false, "tell of each step that was not cached what changed")
 }
 

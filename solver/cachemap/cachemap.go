@@ -35,7 +35,7 @@ func Of(op *pb.Op) (Map, error) {
 	switch o := op.Op.(type) {
 	case *pb.Op_Exec:
 		what = execKey(o.Exec, op.Platform)
-		err = m.execInputs(o.Exec)
+		m.execInputs(o.Exec)
 	case *pb.Op_File:
 		what, err = m.file(o.File)
 	case *pb.Op_Merge:

@@ -80,7 +80,7 @@ func plainCache(m *pb.Mount) bool {
 	return m.CacheOpt.ID == m.Dest || ok && rest == m.Dest
 }
 
-func (m *Map) execInputs(op *pb.ExecOp) error {
+func (m *Map) execInputs(op *pb.ExecOp) {
 	paths := make([][]string, len(m.Inputs))
 	for _, mt := range op.Mounts {
 		if mt.MountType != pb.MountType_BIND && mt.MountType != pb.MountType_CACHE || mt.Input < 0 || mt.Input >= int64(len(m.Inputs)) {
@@ -96,10 +96,9 @@ func (m *Map) execInputs(op *pb.ExecOp) error {
 		}
 		m.Inputs[i].Selector = digest.FromString(strings.Join(list, "\x00"))
 		if m.Inputs[i].ByContent {
-			m.Inputs[i].Content = selectPaths(list, true)
+			m.Inputs[i].Content = selectPaths(list)
 		}
 	}
-	return nil
 }
 
 // byContent tells mounts of which only the content of what is selected matters.
@@ -120,13 +119,13 @@ func byContent(m *pb.Mount, sel string) bool {
 
 // selectPaths returns selectors of paths, in order and without those that are
 // below others; none if all is selected.
-func selectPaths(list []string, follow bool) []contenthash.Selector {
+func selectPaths(list []string) []contenthash.Selector {
 	var out []contenthash.Selector
 	for _, p := range outermost(list) {
 		if p == "" || p == pb.RootMount {
 			return nil
 		}
-		out = append(out, contenthash.Selector{Path: p, FollowLinks: follow})
+		out = append(out, contenthash.Selector{Path: p, FollowLinks: true})
 	}
 	return out
 }

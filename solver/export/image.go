@@ -50,7 +50,7 @@ func (x *Exporter) Image(ctx context.Context, r Result) (v1.Image, error) {
 	m := ocispecs.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispecs.MediaTypeImageManifest, Layers: []ocispecs.Descriptor{}, Annotations: r.Annotations}
 	var blobs []*solver.Blob
 	for _, l := range r.Snapshot.Layers() {
-		b, err := x.Layers.blob(ctx, l, r.Created)
+		b, err := x.Layers.Blob(ctx, l, r.Created)
 		if err != nil {
 			return nil, err
 		}

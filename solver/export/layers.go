@@ -25,9 +25,9 @@ type Layers struct {
 	Now   time.Time // when layers are made that are not there
 }
 
-// blob returns a layer as it is stored in images. A layer that came from an
+// Blob returns a layer as it is stored in images. A layer that came from an
 // image stays as it was, as its users have it already.
-func (x *Layers) blob(ctx context.Context, l solver.Layer, latest *time.Time) (*solver.Blob, error) {
+func (x *Layers) Blob(ctx context.Context, l solver.Layer, latest *time.Time) (*solver.Blob, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,131 @@
+package build
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"golang.org/x/sync/errgroup"
+
+	"slipway/solver"
+	local "slipway/solver/gateway"
+	"slipway/solver/remotecache"
+	"slipway/solver/source"
+)
+
+// caches are those that a build imports and exports.
+type caches struct {
+	o        *Options
+	progress *progress
+	to       []remotecache.To
+	exporter *remotecache.Exporter
+	imports  solver.Imports // nil without any
+}
+
+// caches reads the options of caches.
+func (o *Options) caches() (from []remotecache.From, to []remotecache.To, err error) {
+	for _, e := range o.CacheFrom {
+		f, err := remotecache.NewFrom(e.Type, e.Attrs)
+		if err != nil {
+			return nil, nil, err
+		}
+		from = append(from, f)
+	}
+	for _, e := range o.CacheTo {
+		t, err := remotecache.NewTo(e.Type, e.Attrs)
+		if err != nil {
+			return nil, nil, err
+		}
+		to = append(to, t)
+	}
+	return from, to, nil
+}
+
+// openCaches reads the caches that a build may use. Without one that cannot be
+// read the build goes on, as with BuildKit.
+func (s *state) openCaches(ctx context.Context, o *Options, src *source.Sources, p *progress) (*caches, error) {
+	from, to, err := o.caches()
+	if err != nil {
+		return nil, err
+	}
+	c := &caches{o: o, progress: p, to: to}
+	c.exporter = &remotecache.Exporter{Store: s.store, Layers: s.exporter(o).Layers, Registry: src.Registry, Now: o.Now()}
+	if len(from) == 0 {
+		return c, nil
+	}
+	found := make([]*remotecache.Cache, len(from))
+	var g errgroup.Group
+	for i, f := range from {
+		g.Go(func() error {
+			err := p.step("importing cache manifest from "+f.String(), func() (err error) {
+				found[i], err = remotecache.Open(ctx, f, src.Registry)
+				return err
+			})
+			if err != nil {
+				o.warn("cache %s is not used: %v", f, err)
+			}
+			return context.Cause(ctx)
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	found = slices.DeleteFunc(found, func(c *remotecache.Cache) bool { return c == nil })
+	c.exporter.Imports = remotecache.NewImports(found, src, func(text string) { o.warn("%s", text) })
+	c.imports = c.exporter.Imports
+	return c, nil
+}
+
+// warn tells what a build goes on without.
+func (o *Options) warn(format string, args ...any) {
+	fmt.Fprintf(o.log(), "warning: "+format+"\n", args...)
+}
+
+// export writes what the build knows of its results as caches.
+func (c *caches) export(ctx context.Context, b *solver.Build, results []*solver.Result) error {
+	if len(c.to) == 0 {
+		return nil
+	}
+	records, err := b.Chains(ctx, results)
+	if err != nil {
+		return fmt.Errorf("export cache: %w", err)
+	}
+	var made []*solver.Snapshot
+	for _, r := range results {
+		s, err := r.Snapshot(ctx)
+		if err != nil {
+			return err
+		}
+		made = append(made, s)
+	}
+	for _, to := range c.to {
+		err := c.progress.step("exporting cache to "+to.String(), func() error {
+			return c.exporter.Write(ctx, to, records, made)
+		})
+		if err != nil && to.IgnoreError && ctx.Err() == nil {
+			c.o.warn("cache %s is not written: %v", to, err)
+			err = nil
+		}
+		if err != nil {
+			return fmt.Errorf("export cache to %s: %w", to, err)
+		}
+	}
+	return nil
+}
+
+// roots returns the results of a frontend, in the order of platforms.
+func roots(res *gateway.Result) []*solver.Result {
+	refs := []gateway.Reference{res.Ref}
+	for _, id := range slices.Sorted(maps.Keys(res.Refs)) {
+		refs = append(refs, res.Refs[id])
+	}
+	var list []*solver.Result
+	for _, ref := range refs {
+		if r, ok := ref.(*local.Reference); ok && r.Result != nil {
+			list = append(list, r.Result)
+		}
+	}
+	return list
+}

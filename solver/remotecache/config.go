@@ -1,0 +1,124 @@
+package remotecache
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	cacheconfig "github.com/moby/buildkit/cache/remotecache/v1/types"
+)
+
+// maxConfig is how large a manifest or config may be that is read, in bytes.
+// BuildKit itself reads none above 1 MiB.
+const maxConfig = 16 << 20
+
+// decodeConfig reads and checks a config: layers and records refer to what is
+// there, and not to themselves.
+func decodeConfig(data []byte) (*cacheconfig.CacheConfig, error) {
+	var c cacheconfig.CacheConfig
+	if err := json.Unmarshal(data, &c); err != nil {
+		return nil, fmt.Errorf("cache config: %w", err)
+	}
+	if err := checkConfig(&c); err != nil {
+		return nil, fmt.Errorf("cache config: %w", err)
+	}
+	return &c, nil
+}
+
+func checkConfig(c *cacheconfig.CacheConfig) error {
+	for i, l := range c.Layers {
+		if err := l.Blob.Validate(); err != nil {
+			return fmt.Errorf("layer %d: %w", i, err)
+		}
+		if l.ParentIndex < -1 || l.ParentIndex >= len(c.Layers) {
+			return fmt.Errorf("layer %d is on layer %d of %d", i, l.ParentIndex, len(c.Layers))
+		}
+	}
+	for i, r := range c.Records {
+		if err := checkRecord(c, r); err != nil {
+			return fmt.Errorf("record %d: %w", i, err)
+		}
+	}
+	layers := func(i int) [][]int { return [][]int{{c.Layers[i].ParentIndex}} }
+	if i := cycle(len(c.Layers), layers); i >= 0 {
+		return fmt.Errorf("layer %d is on itself", i)
+	}
+	records := func(i int) [][]int {
+		var list [][]int
+		for _, input := range c.Records[i].Inputs {
+			links := make([]int, len(input))
+			for n, l := range input {
+				links[n] = l.LinkIndex
+			}
+			list = append(list, links)
+		}
+		return list
+	}
+	if i := cycle(len(c.Records), records); i >= 0 {
+		return fmt.Errorf("record %d is its own input", i)
+	}
+	return nil
+}
+
+func checkRecord(c *cacheconfig.CacheConfig, r cacheconfig.CacheRecord) error {
+	if err := r.Digest.Validate(); err != nil {
+		return err
+	}
+	for _, input := range r.Inputs {
+		if len(input) == 0 {
+			return errors.New("an input has no links")
+		}
+		for _, l := range input {
+			if l.LinkIndex < 0 || l.LinkIndex >= len(c.Records) {
+				return fmt.Errorf("an input is record %d of %d", l.LinkIndex, len(c.Records))
+			}
+		}
+	}
+	var layers []int
+	for _, res := range r.Results {
+		layers = append(layers, res.LayerIndex)
+	}
+	for _, res := range r.ChainedResults {
+		layers = append(layers, res.LayerIndexes...)
+	}
+	for _, l := range layers {
+		if l < 0 || l >= len(c.Layers) {
+			return fmt.Errorf("a result is layer %d of %d", l, len(c.Layers))
+		}
+	}
+	return nil
+}
+
+// cycle returns one of n nodes that leads to itself; -1 if there is none. It
+// works without recursion: chains may be long.
+func cycle(n int, next func(int) [][]int) int {
+	left := make([]int, n)     // edges that lead to what is not done
+	users := make([][]int, n)  // who leads here
+	ready := make([]int, 0, n) // leads to nothing that is not done
+	for i := range n {
+		for _, list := range next(i) {
+			for _, to := range list {
+				if to >= 0 {
+					left[i]++
+					users[to] = append(users[to], i)
+				}
+			}
+		}
+		if left[i] == 0 {
+			ready = append(ready, i)
+		}
+	}
+	for at := 0; at < len(ready); at++ {
+		for _, u := range users[ready[at]] {
+			if left[u]--; left[u] == 0 {
+				ready = append(ready, u)
+			}
+		}
+	}
+	for i, l := range left {
+		if l > 0 {
+			return i
+		}
+	}
+	return -1
+}

@@ -1,0 +1,217 @@
+package remotecache
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	cacheconfig "github.com/moby/buildkit/cache/remotecache/v1/types"
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/solver"
+	"slipway/solver/export"
+	"slipway/solver/source"
+	"slipway/solver/tree"
+)
+
+// Exporter writes caches.
+type Exporter struct {
+	Store    *tree.Store
+	Layers   *export.Layers
+	Imports  *Imports        // what results that were not fetched come from; may be nil
+	Registry []remote.Option // how registries are talked to
+	Now      time.Time       // when results are made
+}
+
+// Write writes what is known of results as a cache. In mode min the results that
+// consist of layers of main are part of it, which is what the build made.
+func (x *Exporter) Write(ctx context.Context, to To, records []solver.ChainRecord, main []*solver.Snapshot) error {
+	p, err := to.place(x.Registry)
+	if err != nil {
+		return err
+	}
+	w := &writer{x: x, layers: map[string]int{}, blobs: map[digest.Digest]source.Layer{}}
+	if to.Mode == Min {
+		w.only = map[string]bool{}
+		for _, s := range main {
+			for _, l := range s.Layers() {
+				w.only[layerID(l)] = true
+			}
+		}
+	}
+	for i, r := range records {
+		if err := w.record(ctx, r); err != nil {
+			return fmt.Errorf("record %d: %w", i, err)
+		}
+	}
+	if len(w.config.Layers) == 0 {
+		return nil // nothing that could be of use
+	}
+	return w.write(ctx, p, to)
+}
+
+// writer makes the config of a cache.
+type writer struct {
+	x      *Exporter
+	only   map[string]bool // layers that are written; nil is all
+	config cacheconfig.CacheConfig
+	layers map[string]int // by digest and parent
+	order  []source.Layer // blobs as they are found
+	blobs  map[digest.Digest]source.Layer
+}
+
+// layerID tells layers of snapshots apart.
+func layerID(l solver.Layer) string {
+	if l.Blob != nil {
+		return string(l.Blob.DiffID)
+	}
+	return string(l.Lower.ID() + l.Upper.ID())
+}
+
+func (w *writer) record(ctx context.Context, r solver.ChainRecord) error {
+	rec := cacheconfig.CacheRecord{Digest: r.Name}
+	for _, links := range r.Inputs {
+		var input []cacheconfig.CacheInput
+		for _, l := range links {
+			input = append(input, cacheconfig.CacheInput{Selector: string(l.Selector), LinkIndex: l.Record})
+		}
+		rec.Inputs = append(rec.Inputs, input)
+	}
+	layers, err := w.result(ctx, r)
+	if err != nil {
+		return err
+	}
+	if len(layers) > 0 {
+		rec.Results = []cacheconfig.CacheResult{{LayerIndex: w.chain(layers), CreatedAt: w.x.Now}}
+	}
+	w.config.Records = append(w.config.Records, rec)
+	return nil
+}
+
+// result returns the layers of a result that is to be written.
+func (w *writer) result(ctx context.Context, r solver.ChainRecord) ([]source.Layer, error) {
+	if r.Imported != "" {
+		return w.imported(r.Imported)
+	}
+	var list []source.Layer
+	for _, l := range r.Result.Layers() {
+		if w.only != nil && !w.only[layerID(l)] {
+			return nil, nil
+		}
+	}
+	for _, l := range r.Result.Layers() {
+		b, err := w.x.Layers.Blob(ctx, l, nil)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, source.Layer{Blob: *b, Open: func(context.Context) (io.ReadCloser, error) {
+			return w.x.Store.Open(tree.Blob{Digest: b.Descriptor.Digest, Size: b.Descriptor.Size})
+		}})
+	}
+	return list, nil
+}
+
+// imported returns the layers of a result that was not fetched.
+func (w *writer) imported(id digest.Digest) ([]source.Layer, error) {
+	res, err := w.x.Imports.find(id)
+	if err != nil {
+		return nil, err
+	}
+	layers, err := res.blobs()
+	for _, l := range layers {
+		if w.only != nil && !w.only[string(l.DiffID)] {
+			return nil, nil
+		}
+	}
+	return layers, err
+}
+
+// chain returns the number of the last of layers in the config.
+func (w *writer) chain(layers []source.Layer) int {
+	parent := -1
+	for _, l := range layers {
+		d := l.Descriptor.Digest
+		if _, ok := w.blobs[d]; !ok {
+			w.blobs[d] = l
+			w.order = append(w.order, l)
+		}
+		key := fmt.Sprintf("%s %d", d, parent)
+		i, ok := w.layers[key]
+		if !ok {
+			i = len(w.config.Layers)
+			w.layers[key] = i
+			w.config.Layers = append(w.config.Layers, cacheconfig.CacheLayer{Blob: d, ParentIndex: parent})
+		}
+		parent = i
+	}
+	return parent
+}
+
+// write writes the blobs, then the config, then the manifest: what is named is
+// there.
+func (w *writer) write(ctx context.Context, p place, to To) error {
+	var layers []ocispecs.Descriptor
+	for _, l := range w.order {
+		d := w.describe(l)
+		open := func() (io.ReadCloser, error) { return l.Open(ctx) }
+		if err := p.put(ctx, d, open); err != nil {
+			return fmt.Errorf("layer %s: %w", d.Digest, err)
+		}
+		layers = append(layers, d)
+	}
+	data, err := json.Marshal(w.config)
+	if err != nil {
+		return err
+	}
+	config := ocispecs.Descriptor{MediaType: configType, Digest: digest.FromBytes(data), Size: int64(len(data))}
+	if err := p.put(ctx, config, reader(data)); err != nil {
+		return fmt.Errorf("config: %w", err)
+	}
+	mediaType := ocispecs.MediaTypeImageManifest
+	var m any = ocispecs.Manifest{
+		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: mediaType, Config: config, Layers: layers,
+	}
+	if to.Index {
+		if mediaType = ocispecs.MediaTypeImageIndex; to.Docker {
+			mediaType = string(types.DockerManifestList)
+		}
+		m = ocispecs.Index{
+			Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: mediaType, Manifests: append(layers, config),
+		}
+	}
+	if data, err = json.Marshal(m); err != nil {
+		return err
+	}
+	return p.name(ctx, ocispecs.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}, data)
+}
+
+// ociMediaType returns Docker's types of layers in OCI's words.
+func ociMediaType(t string) string {
+	switch types.MediaType(t) {
+	case types.DockerLayer:
+		return ocispecs.MediaTypeImageLayerGzip
+	case types.DockerUncompressedLayer:
+		return ocispecs.MediaTypeImageLayer
+	case "application/vnd.docker.image.rootfs.diff.tar.zstd":
+		return ocispecs.MediaTypeImageLayerZstd
+	}
+	return t
+}
+
+// describe returns what the manifest says of a layer. BuildKit needs to know
+// what it is uncompressed.
+func (w *writer) describe(l source.Layer) ocispecs.Descriptor {
+	d := l.Descriptor
+	d.MediaType = ociMediaType(d.MediaType)
+	d.Annotations = map[string]string{"buildkit/createdat": w.x.Now.UTC().Format(time.RFC3339Nano)}
+	if l.DiffID != "" {
+		d.Annotations[uncompressed] = string(l.DiffID)
+	}
+	return d
+}

@@ -1,0 +1,262 @@
+package remotecache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	cacheconfig "github.com/moby/buildkit/cache/remotecache/v1/types"
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/solver"
+	"slipway/solver/source"
+)
+
+const (
+	configType = cacheconfig.CacheConfigMediaTypeV0
+	// uncompressed is the annotation of a layer with its digest when uncompressed.
+	uncompressed = "containerd.io/uncompressed"
+)
+
+// Imports implements [solver.Imports].
+type Imports struct {
+	unpack func(context.Context, solver.Origin, []source.Layer) (*solver.Snapshot, error)
+	warn   func(string)
+	caches []*Cache
+
+	mu      sync.Mutex
+	results map[digest.Digest]result
+}
+
+var _ solver.Imports = (*Imports)(nil)
+
+// Cache is a cache that was read.
+type Cache struct {
+	from    string
+	place   place
+	config  *cacheconfig.CacheConfig
+	layers  map[digest.Digest]ocispecs.Descriptor
+	records map[digest.Digest][]int // by name
+
+	complete []bool // layers that are there with all that they are on
+}
+
+// result is a chain of layers of a cache.
+type result struct {
+	cache   *Cache
+	layers  []ocispecs.Descriptor
+	created time.Time
+	chained bool // the layers stand for themselves
+}
+
+// NewImports returns what caches have. Their layers are unpacked by s; warn is
+// told of results that could not be fetched.
+func NewImports(caches []*Cache, s *source.Sources, warn func(string)) *Imports {
+	return &Imports{caches: caches, unpack: s.Unpack, warn: warn, results: map[digest.Digest]result{}}
+}
+
+// Open reads a cache, but none of its layers.
+func Open(ctx context.Context, f From, registry []remote.Option) (*Cache, error) {
+	p, err := f.place(registry)
+	if err != nil {
+		return nil, err
+	}
+	data, err := p.manifest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := &Cache{from: f.String(), place: p, records: map[digest.Digest][]int{}}
+	config, layers, err := parseManifest(data)
+	if err != nil {
+		return nil, err
+	}
+	if data, err = readBlob(ctx, p, config); err != nil {
+		return nil, err
+	}
+	if c.config, err = decodeConfig(data); err != nil {
+		return nil, err
+	}
+	c.layers = layers
+	c.complete = c.completeLayers()
+	for i, r := range c.config.Records {
+		c.records[r.Digest] = append(c.records[r.Digest], i)
+	}
+	return c, nil
+}
+
+// Find implements [solver.Imports].
+func (m *Imports) Find(name digest.Digest, inputs [][]solver.Link) []solver.Record {
+	var found []solver.Record
+	for n, c := range m.caches {
+		for _, i := range c.records[name] {
+			if linked(n, c.config.Records[i].Inputs, inputs) {
+				found = append(found, solver.Record{Cache: n, Index: i})
+			}
+		}
+	}
+	return found
+}
+
+// linked tells whether a record of cache n has, for each input, one of the links.
+func linked(n int, have [][]cacheconfig.CacheInput, want [][]solver.Link) bool {
+	return slices.EqualFunc(have, want, func(have []cacheconfig.CacheInput, want []solver.Link) bool {
+		return slices.ContainsFunc(have, func(h cacheconfig.CacheInput) bool {
+			return slices.ContainsFunc(want, func(w solver.Link) bool {
+				return h.Selector == string(w.Selector) && slices.Contains(w.Records, solver.Record{Cache: n, Index: h.LinkIndex})
+			})
+		})
+	})
+}
+
+// Result implements [solver.Imports]. Of results of the same time the first one
+// counts.
+func (m *Imports) Result(records []solver.Record) digest.Digest {
+	var best result
+	var layers []int
+	for _, r := range records {
+		c := m.caches[r.Cache]
+		rec := c.config.Records[r.Index]
+		for _, res := range rec.Results {
+			if c.complete[res.LayerIndex] && best.older(res.CreatedAt) {
+				best, layers = result{cache: c, created: res.CreatedAt}, []int{res.LayerIndex}
+			}
+		}
+		for _, res := range rec.ChainedResults {
+			if c.has(res.LayerIndexes) && best.older(res.CreatedAt) {
+				best, layers = result{cache: c, created: res.CreatedAt, chained: true}, res.LayerIndexes
+			}
+		}
+	}
+	if best.cache == nil {
+		return ""
+	}
+	best.resolve(layers)
+	id := best.id()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.results[id]; !ok {
+		m.results[id] = best
+	}
+	return id
+}
+
+// completeLayers tells of each layer whether it is there with all that it is on.
+func (c *Cache) completeLayers() []bool {
+	const there, missing = 1, 2
+	state := make([]uint8, len(c.config.Layers))
+	var path []int
+	for i := range state {
+		path = path[:0]
+		found := uint8(there)
+		for at := i; at >= 0; at = c.config.Layers[at].ParentIndex {
+			if state[at] != 0 {
+				found = state[at]
+				break
+			}
+			path = append(path, at)
+		}
+		for _, at := range slices.Backward(path) {
+			if _, ok := c.layers[c.config.Layers[at].Blob]; !ok {
+				found = missing
+			}
+			state[at] = found
+		}
+	}
+	complete := make([]bool, len(state))
+	for i, s := range state {
+		complete[i] = s == there
+	}
+	return complete
+}
+
+// has tells whether layers are there, and that there are any.
+func (c *Cache) has(layers []int) bool {
+	for _, i := range layers {
+		if _, ok := c.layers[c.config.Layers[i].Blob]; !ok {
+			return false
+		}
+	}
+	return len(layers) > 0
+}
+
+func (r result) older(than time.Time) bool { return r.cache == nil || than.After(r.created) }
+
+// resolve sets the layers: those that are listed, or one with all that it is on.
+func (r *result) resolve(layers []int) {
+	all := r.cache.config.Layers
+	if !r.chained {
+		for i := all[layers[0]].ParentIndex; i >= 0; i = all[i].ParentIndex {
+			layers = append(layers, i)
+		}
+		slices.Reverse(layers)
+	}
+	for _, i := range layers {
+		r.layers = append(r.layers, r.cache.layers[all[i].Blob])
+	}
+}
+
+func (r result) id() digest.Digest {
+	var b strings.Builder
+	for _, l := range r.layers {
+		b.WriteString(string(l.Digest) + "\n")
+	}
+	return digest.FromString(b.String())
+}
+
+// blobs returns the layers of a result.
+func (r result) blobs() ([]source.Layer, error) {
+	list := make([]source.Layer, len(r.layers))
+	for i, d := range r.layers {
+		diffID := digest.Digest(d.Annotations[uncompressed])
+		if diffID != "" {
+			if err := diffID.Validate(); err != nil {
+				return nil, fmt.Errorf("layer %s: %w", d.Digest, err)
+			}
+		}
+		d.Annotations = nil
+		list[i] = source.Layer{
+			Blob: solver.Blob{Descriptor: d, DiffID: diffID},
+			Open: func(ctx context.Context) (io.ReadCloser, error) { return r.cache.place.open(ctx, d) },
+		}
+	}
+	return list, nil
+}
+
+func (m *Imports) find(id digest.Digest) (result, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, ok := m.results[id]
+	if !ok {
+		return r, errors.New("no such result")
+	}
+	return r, nil
+}
+
+// Load implements [solver.Imports].
+func (m *Imports) Load(ctx context.Context, id digest.Digest) (*solver.Snapshot, error) {
+	r, err := m.find(id)
+	if err != nil {
+		return nil, err
+	}
+	layers, err := r.blobs()
+	if err != nil {
+		return nil, err
+	}
+	s, err := m.unpack(ctx, solver.Origin{Name: "layer of cache " + r.cache.from, Source: "cache://" + r.cache.from}, layers)
+	if err != nil {
+		return nil, fmt.Errorf("cache %s: %w", r.cache.from, err)
+	}
+	return s, nil
+}
+
+// Failed implements [solver.Imports].
+func (m *Imports) Failed(of *solver.Vertex, err error) {
+	m.warn(fmt.Sprintf("%s runs again: %v", of.Name(), err))
+}

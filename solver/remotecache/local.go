@@ -1,0 +1,127 @@
+package remotecache
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/solver/export"
+)
+
+// localPlace is an OCI layout. A cache in it has a tag, or is named by digest.
+type localPlace struct {
+	dir, tag string
+	digest   digest.Digest
+}
+
+func (l *localPlace) blob(d digest.Digest) string {
+	return filepath.Join(l.dir, "blobs", d.Algorithm().String(), d.Encoded())
+}
+
+func (l *localPlace) manifest(ctx context.Context) ([]byte, error) {
+	d := ocispecs.Descriptor{Digest: l.digest}
+	if d.Digest == "" {
+		idx, err := l.index()
+		if err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(idx.Manifests, l.tagged)
+		if i < 0 {
+			return nil, fmt.Errorf("%s has no cache with the tag %q", l.dir, l.tag)
+		}
+		d = idx.Manifests[i]
+	}
+	return readBlob(ctx, l, d)
+}
+
+func (l *localPlace) tagged(d ocispecs.Descriptor) bool {
+	return d.Annotations[ocispecs.AnnotationRefName] == l.tag
+}
+
+func (l *localPlace) index() (*ocispecs.Index, error) {
+	f, err := os.Open(filepath.Join(l.dir, ocispecs.ImageIndexFile))
+	if err != nil {
+		return nil, err
+	}
+	data, err := readAll(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	var idx ocispecs.Index
+	if err := json.Unmarshal(data, &idx); err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	return &idx, nil
+}
+
+func (l *localPlace) open(_ context.Context, d ocispecs.Descriptor) (io.ReadCloser, error) {
+	return os.Open(l.blob(d.Digest))
+}
+
+func (l *localPlace) put(ctx context.Context, d ocispecs.Descriptor, open func() (io.ReadCloser, error)) error {
+	name := l.blob(d.Digest)
+	if info, err := os.Stat(name); err == nil && info.Size() == d.Size {
+		return nil
+	}
+	return export.WriteFile(name, func(w io.Writer) error {
+		r, err := open()
+		if err != nil {
+			return err
+		}
+		return errors.Join(copyVerified(ctx, w, r, d), r.Close())
+	})
+}
+
+// copyVerified copies a blob, which has to be what it should be.
+func copyVerified(ctx context.Context, w io.Writer, r io.Reader, d ocispecs.Descriptor) error {
+	v := d.Digest.Verifier()
+	n, err := io.Copy(io.MultiWriter(w, v), r)
+	if err = errors.Join(err, ctx.Err()); err != nil {
+		return err
+	}
+	if n != d.Size || !v.Verified() {
+		return fmt.Errorf("%s is damaged", d.Digest)
+	}
+	return nil
+}
+
+// name writes the index. A cache that had the tag loses it, as with BuildKit's
+// clients; its blobs stay.
+func (l *localPlace) name(ctx context.Context, d ocispecs.Descriptor, data []byte) error {
+	err := l.put(ctx, d, reader(data))
+	if err != nil {
+		return err
+	}
+	idx, err := l.index()
+	if errors.Is(err, fs.ErrNotExist) {
+		idx, err = &ocispecs.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispecs.MediaTypeImageIndex}, nil
+	}
+	if err != nil {
+		return err
+	}
+	idx.Manifests = slices.DeleteFunc(idx.Manifests, l.tagged)
+	d.Annotations = map[string]string{ocispecs.AnnotationRefName: l.tag}
+	idx.Manifests = append(idx.Manifests, d)
+	return errors.Join(
+		l.write(ocispecs.ImageLayoutFile, ocispecs.ImageLayout{Version: ocispecs.ImageLayoutVersion}),
+		l.write(ocispecs.ImageIndexFile, idx),
+	)
+}
+
+func (l *localPlace) write(name string, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return export.WriteFile(filepath.Join(l.dir, name), func(w io.Writer) error { _, err := w.Write(data); return err })
+}

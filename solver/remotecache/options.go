@@ -1,0 +1,184 @@
+package remotecache
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/distribution/reference"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/opencontainers/go-digest"
+)
+
+// From is a cache to import.
+type From struct {
+	Type     string // registry or local
+	Ref      string // of a registry
+	Src, Tag string // directory, and which of its caches; "" is latest
+	Digest   digest.Digest
+	Insecure bool // a registry without TLS
+}
+
+// Mode is what is exported.
+type Mode string
+
+// The modes: only what the result consists of, or what was made on the way, too.
+const (
+	Min Mode = "min"
+	Max Mode = "max"
+)
+
+// To is where a cache is exported to.
+type To struct {
+	Type      string // registry or local
+	Ref       string
+	Dest, Tag string
+	Mode      Mode
+	Insecure  bool
+	// Index makes an index instead of an image manifest, and Docker gives it the
+	// media type of Docker's: for registries that know no other.
+	Index, Docker bool
+	// IgnoreError makes a failed export a warning.
+	IgnoreError bool
+}
+
+func (f From) String() string { return f.Ref + f.Src }
+
+func (t To) String() string { return t.Ref + t.Dest }
+
+// NewFrom reads the attributes of a cache import, as BuildKit names them.
+func NewFrom(kind string, attrs map[string]string) (From, error) {
+	f := From{Type: kind}
+	err := read(attrs, map[string]func(string) error{
+		"ref":               text(&f.Ref),
+		"src":               text(&f.Src),
+		"tag":               text(&f.Tag),
+		"digest":            text((*string)(&f.Digest)),
+		"registry.insecure": boolean(&f.Insecure),
+	})
+	switch {
+	case err != nil:
+	case kind == "local" && f.Src == "":
+		err = errors.New("a local cache needs src=DIRECTORY")
+	case f.Digest != "" && f.Digest.Validate() != nil:
+		err = fmt.Errorf("invalid digest %q", f.Digest)
+	default:
+		err = checkType(kind, f.Ref)
+	}
+	if err != nil {
+		return f, fmt.Errorf("invalid cache to import: %w", err)
+	}
+	return f, nil
+}
+
+// NewTo reads the attributes of a cache export, as BuildKit names them.
+func NewTo(kind string, attrs map[string]string) (To, error) {
+	t := To{Type: kind, Mode: Min}
+	oci, image, compression, force := true, true, "gzip", false
+	err := read(attrs, map[string]func(string) error{
+		"ref":               text(&t.Ref),
+		"dest":              text(&t.Dest),
+		"tag":               text(&t.Tag),
+		"mode":              text((*string)(&t.Mode)),
+		"registry.insecure": boolean(&t.Insecure),
+		"image-manifest":    boolean(&image),
+		"oci-mediatypes":    boolean(&oci),
+		"ignore-error":      boolean(&t.IgnoreError),
+		"compression":       text(&compression),
+		"force-compression": boolean(&force),
+	})
+	t.Docker, t.Index = !oci, !image || !oci
+	switch {
+	case err != nil:
+	case kind == "local" && t.Dest == "":
+		err = errors.New("a local cache needs dest=DIRECTORY")
+	case t.Mode != Min && t.Mode != Max:
+		err = fmt.Errorf("unknown mode %q, there are min and max", t.Mode)
+	case attrs["image-manifest"] != "" && image && !oci:
+		err = errors.New("image-manifest=true needs oci-mediatypes=true")
+	case compression != "gzip" || force:
+		err = errors.New("layers that are made here are compressed with gzip, others stay as they are")
+	default:
+		err = checkType(kind, t.Ref)
+	}
+	if err != nil {
+		return t, fmt.Errorf("invalid cache to export: %w", err)
+	}
+	return t, nil
+}
+
+func text(to *string) func(string) error {
+	return func(v string) error { *to = v; return nil }
+}
+
+func boolean(to *bool) func(string) error {
+	return func(v string) (err error) { *to, err = strconv.ParseBool(v); return err }
+}
+
+// read reads attributes.
+func read(attrs map[string]string, fields map[string]func(string) error) error {
+	for _, k := range slices.Sorted(maps.Keys(attrs)) {
+		set, known := fields[k]
+		if !known {
+			return fmt.Errorf("unknown attribute %q, there are %s", k, strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
+		}
+		if err := set(attrs[k]); err != nil {
+			return fmt.Errorf("%s: %w", k, err)
+		}
+	}
+	return nil
+}
+
+func checkType(kind, ref string) error {
+	switch {
+	case kind == "local":
+		return nil
+	case kind != "registry":
+		return fmt.Errorf("unknown type %q, there are registry and local", kind)
+	case ref == "":
+		return errors.New("a cache in a registry needs ref=NAME")
+	}
+	_, err := reference.ParseNormalizedNamed(ref)
+	return err
+}
+
+func (f From) place(opts []remote.Option) (place, error) {
+	if f.Type == "local" {
+		return newLocal(f.Src, f.Tag, f.Digest), nil
+	}
+	return newRegistry(f.Ref, f.Insecure, opts)
+}
+
+func (t To) place(opts []remote.Option) (place, error) {
+	if t.Type == "local" {
+		return newLocal(t.Dest, t.Tag, ""), nil
+	}
+	return newRegistry(t.Ref, t.Insecure, opts)
+}
+
+func newLocal(dir, tag string, d digest.Digest) place {
+	if tag == "" {
+		tag = "latest"
+	}
+	return &localPlace{dir: dir, tag: tag, digest: d}
+}
+
+func newRegistry(ref string, insecure bool, opts []remote.Option) (place, error) {
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err != nil {
+		return nil, err
+	}
+	var how []name.Option
+	if insecure {
+		how = append(how, name.Insecure)
+	}
+	r, err := name.ParseReference(reference.TagNameOnly(named).String(), how...)
+	if err != nil {
+		return nil, err
+	}
+	return &registryPlace{ref: r, opts: opts}, nil
+}
