@@ -94,7 +94,6 @@ func (s *state) build(ctx context.Context, o *Options, p *places) (*Result, erro
 
 // buildOnce builds with what is in the state directory.
 func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (*Result, error) {
-	ctx, cancel := context.WithCancel(ctx)
 	sources := s.sources(o, p)
 	explain := &explainer{dir: filepath.Join(s.dir, "explain")}
 	progress := newProgress(o, explain)
@@ -103,6 +102,7 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (*Result, 
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithCancel(ctx)
 	b := solver.New(ctx, solver.Options{
 		Store: s.store, Cache: s.cache, Sources: sources, Runner: &chosenRunner{s: s, o: o},
 		Mounts:   s.mounts(o),
