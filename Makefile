@@ -17,7 +17,7 @@ BENCH ?=
 # Folders whose fuzz targets `make fuzz` runs; each must have one.
 FUZZDIRS ?= parser instructions shell plan frontend ignore gitref diag source internal/suggest integration/differential solver
 # Packages whose tests start programs, a builder among them.
-INTEGRATION = ./integration/contained ./integration/rig ./integration/demo ./integration/daemon ./integration/clients ./integration/faults
+INTEGRATION = ./integration/contained ./integration/rig ./integration/demo ./integration/daemon ./integration/clients ./integration/faults ./integration/buildfaults
 
 .DEFAULT_GOAL := help
 .PHONY: help build test race fuzz golden lint fmt image size push integration parity conformance demo demo-buildkit bench bench-gateway bench-build check

@@ -1,6 +1,7 @@
 package namespace
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"syscall"
@@ -68,6 +69,20 @@ func (c *config) become() error {
 	}
 	if err != nil {
 		return fmt.Errorf("run as %d:%d: %w", c.UID, c.GID, err)
+	}
+	return dieWithParent()
+}
+
+// dieWithParent has the kernel kill this process when the one ends that started
+// it. It forgets that when the user changes.
+func dieWithParent() error {
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return fmt.Errorf("die with the builder: %w", err)
+	}
+	// Nobody reads the pipe for faults if that has happened already.
+	poll := []unix.PollFd{{Fd: faultFile}}
+	if _, err := unix.Poll(poll, 0); err == nil && poll[0].Revents&unix.POLLERR != 0 {
+		return errors.New("the builder has ended")
 	}
 	return nil
 }

@@ -31,11 +31,14 @@ func Main() {
 		return
 	}
 	runtime.LockOSThread()
-	fault := os.NewFile(4, "fault")
-	unix.CloseOnExec(4)
+	fault := os.NewFile(faultFile, "fault")
+	unix.CloseOnExec(faultFile)
 	fmt.Fprint(fault, run(os.NewFile(3, "config")))
 	os.Exit(1)
 }
+
+// faultFile is where the init process tells why it does not run.
+const faultFile = 4
 
 // run sets the container up and starts the process. It only returns on an error.
 func run(in *os.File) error {

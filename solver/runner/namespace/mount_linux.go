@@ -29,7 +29,7 @@ func (c *config) mount(m *mount) error {
 	case m.Bind != "":
 		return bind(m.Bind, at, m.ReadOnly)
 	}
-	if err := overlay(m); err != nil {
+	if err := overlay(m, c.devicesFlag()); err != nil {
 		return err
 	}
 	// What is mounted is a part of the overlay, or all of it. The root becomes
@@ -57,9 +57,18 @@ func bind(src, at string, readOnly bool) error {
 	return unix.Mount("", at, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY|keep, "")
 }
 
+// devicesFlag keeps devices of images, and those that a process makes, from being
+// opened: they are those of the host. A process with all privileges may.
+func (c *config) devicesFlag() uintptr {
+	if c.Insecure {
+		return 0
+	}
+	return unix.MS_NODEV
+}
+
 // overlay mounts an overlay. Layers are named from their folder: the kernel
 // takes a page of text.
-func overlay(m *mount) error {
+func overlay(m *mount, flags uintptr) error {
 	layers := filepath.Dir(m.Lower[0])
 	var lower []string
 	for _, dir := range m.Lower {
@@ -69,10 +78,10 @@ func overlay(m *mount) error {
 		return err
 	}
 	opts := "lowerdir=" + strings.Join(lower, ":") + ",upperdir=" + m.Upper + ",workdir=" + m.Work
-	err := unix.Mount("overlay", m.Merged, "overlay", 0, opts+",redirect_dir=off,index=off,metacopy=off")
+	err := unix.Mount("overlay", m.Merged, "overlay", flags, opts+",redirect_dir=off,index=off,metacopy=off")
 	if errors.Is(err, unix.EPERM) {
 		// In a user namespace the attributes of overlays are those of users.
-		err = unix.Mount("overlay", m.Merged, "overlay", 0, opts+",userxattr")
+		err = unix.Mount("overlay", m.Merged, "overlay", flags, opts+",userxattr")
 	}
 	return err
 }
@@ -85,7 +94,7 @@ func (c *config) system() error {
 		data       string
 	}{
 		{"proc", "proc", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, ""},
-		{"dev", "tmpfs", unix.MS_NOSUID, "mode=755,size=65536k"},
+		{"dev", "tmpfs", unix.MS_NOSUID | c.devicesFlag(), "mode=755,size=65536k"},
 		{"dev/pts", "devpts", unix.MS_NOSUID | unix.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620"},
 		{"dev/mqueue", "mqueue", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, ""},
 		{"dev/shm", "tmpfs", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, "mode=1777,size=65536k"},

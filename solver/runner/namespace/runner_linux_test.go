@@ -254,3 +254,21 @@ func TestWhiteouts(t *testing.T) {
 		t.Errorf("printed %q", out)
 	}
 }
+
+// TestDevices: devices of an image, and those that a process makes, are there
+// but cannot be opened unless it has all privileges.
+func TestDevices(t *testing.T) {
+	w := newWorld(t)
+	e := tree.Edit(w.root)
+	if err := e.Put("zero", tree.NewDevice(tree.CharDevice, tree.Meta{Mode: 0o666}, tree.Device{Major: 1, Minor: 5})); err != nil {
+		t.Fatal(err)
+	}
+	w.root = e.Tree()
+	if w.oneOwner {
+		return // without root devices are not even there
+	}
+	p := w.process("read x < /zero && echo opened; test -c /zero && echo there; read x < /dev/null; test -c /dev/zero && echo usual")
+	if got, _ := w.run(t, p); !strings.Contains(got, "Permission denied") || !strings.HasSuffix(got, "there\nusual\n") {
+		t.Errorf("told %s", got)
+	}
+}

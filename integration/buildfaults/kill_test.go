@@ -1,0 +1,184 @@
+//go:build integration
+
+package buildfaults
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+var (
+	seed  = flag.Uint64("seed", 1, "of the moments at which builds are killed")
+	kills = flag.Int("kills", 200, "how often builds are killed")
+)
+
+// killedDockerfile has stages side by side, files of the context, a cache, and
+// a step of another user.
+const killedDockerfile = `FROM base AS one
+COPY changing /
+RUN --mount=type=cache,target=/c cat changing changing > /one; echo x > /c/x; sleep 0.02
+FROM base AS two
+COPY files /files
+RUN cat files/* > /two
+USER 1000
+RUN sleep 0.03
+FROM base
+COPY --from=one /one /
+COPY --from=two /two /
+RUN cat one two > /three; rm one
+`
+
+// TestKill kills builds and prunes at random moments. The build after each gives
+// what a build from nothing gives, finds the state directory sound, and leaves
+// it tidy.
+func TestKill(t *testing.T) {
+	t.Logf("-seed %d -kills %d", *seed, *kills)
+	const workers = 4
+	for w := range workers {
+		t.Run(fmt.Sprint(w), func(t *testing.T) {
+			t.Parallel()
+			k := newKiller(t, rand.New(rand.NewPCG(*seed, uint64(w))))
+			for i := w; i < *kills && !t.Failed(); i += workers {
+				k.round(i / workers)
+			}
+			t.Logf("%d of %d were killed before they ended", k.killed, k.rounds)
+			if k.killed == 0 {
+				t.Error("all builds ended before they were killed")
+			}
+		})
+	}
+}
+
+// variants is how many contexts there are.
+const variants = 3
+
+type killer struct {
+	*site
+	*rand.Rand
+	want           [variants][]byte // what builds from nothing give
+	whole          [4]time.Duration // how long about each kind of command takes
+	rounds, killed int
+}
+
+func newKiller(t *testing.T, r *rand.Rand) *killer {
+	k := &killer{site: newSite(t, killedDockerfile), Rand: r}
+	for i := range 20 {
+		k.write(fmt.Sprintf("files/%d", i), fmt.Sprint("file ", i))
+	}
+	for v := range variants {
+		k.clear()
+		k.vary(v)
+		start := time.Now()
+		k.want[v] = k.build()
+		for kind := range k.whole {
+			k.whole[kind] = time.Since(start)
+		}
+	}
+	return k
+}
+
+func (k *killer) vary(v int) { k.write("changing", fmt.Sprint("variant ", v)) }
+
+func (k *killer) clear() {
+	if err := os.RemoveAll(k.state); err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+// round kills something at a random moment and looks at what the next build
+// makes of it.
+func (k *killer) round(i int) {
+	k.vary(k.IntN(variants))
+	cmd, what := k.command(k.outputs()...), "build"
+	kind := i % len(k.whole)
+	switch kind {
+	case 0:
+		k.clear()
+		what = "build from nothing"
+	case 1:
+		cmd, what = k.command(append(k.outputs(), "--no-cache")...), "build without cache"
+	case 2:
+		cmd, what = k.start("cache", "prune", "--state", k.state), "prune"
+	}
+	var told bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &told, &told
+	after := time.Duration(k.Int64N(int64(k.whole[kind])))
+	if err := cmd.Start(); err != nil {
+		k.t.Fatal(err)
+	}
+	ended := time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
+	start := time.Now()
+	err := cmd.Wait()
+	if ended.Stop() {
+		k.whole[kind] = time.Since(start) // it is faster than before
+	}
+	k.rounds++
+	if ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		k.killed++
+	} else if err != nil {
+		k.t.Errorf("round %d: %s: %v\n%s", i, what, err, told.String())
+	}
+	nobody(k.t, cmd.Process.Pid)
+	k.judge(fmt.Sprintf("round %d: %s killed after %v", i, what, after))
+}
+
+// judge checks what a killed command left, and the build after it.
+func (k *killer) judge(about string) {
+	k.t.Helper()
+	k.sound()
+	for v := range variants {
+		if data, err := os.ReadFile(k.archive()); err == nil && bytes.Equal(data, k.want[v]) || os.IsNotExist(err) {
+			break
+		} else if v == variants-1 {
+			k.t.Errorf("%s: the archive is none that a build wrote", about)
+		}
+	}
+	v := k.IntN(variants)
+	k.vary(v)
+	if !bytes.Equal(k.build(), k.want[v]) {
+		k.t.Errorf("%s: the next build gives another image", about)
+	}
+	k.sound()
+	k.tidy()
+	if _, err := os.Stat(filepath.Join(k.dir, "out", "files", "three")); err != nil {
+		k.t.Errorf("%s: %v", about, err)
+	}
+	if k.t.Failed() {
+		k.t.Log(about)
+	}
+}
+
+// TestNobodySurvives: the process of a step dies with who builds, whoever it
+// runs as.
+func TestNobodySurvives(t *testing.T) {
+	for _, user := range []string{"0", "1000"} {
+		s := newSite(t, "FROM base\nUSER "+user+"\nRUN echo started; sleep 100\n")
+		out, err := os.Create(filepath.Join(s.dir, "told"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer out.Close()
+		cmd := s.command()
+		cmd.Stdout, cmd.Stderr = out, out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		started := eventually(t.Context(), time.Minute, func() bool {
+			told, err := os.ReadFile(out.Name())
+			return err == nil && bytes.Contains(told, []byte(" started"))
+		})
+		if !started {
+			t.Error("the step does not start")
+		}
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		nobody(t, cmd.Process.Pid)
+	}
+}

@@ -1,0 +1,211 @@
+//go:build integration
+
+package buildfaults
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"slipway/integration/toolbox"
+)
+
+// program and base are the command and a base image, compiled once. They are set
+// by TestMain alone.
+var program, base string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "slipway-faults-")
+	if err == nil {
+		err = os.Chmod(dir, 0o755) // for other users
+	}
+	if err == nil {
+		err = compile(dir)
+	}
+	code := 1
+	if err == nil {
+		code = m.Run()
+	} else {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	os.Exit(code)
+}
+
+func compile(dir string) error {
+	root, err := toolbox.Root()
+	if err != nil {
+		return err
+	}
+	program, base = filepath.Join(dir, "slipway"), filepath.Join(dir, "base")
+	tool := filepath.Join(dir, "toolbox")
+	for _, args := range [][]string{
+		{"go", "build", "-C", root, "-o", program, "./cmd/slipway"},
+		{"go", "build", "-C", filepath.Join(root, "examples", "toolbox"), "-ldflags", "-s -w", "-o", tool, "."},
+		{tool, "-install", base},
+	} {
+		cmd := exec.Command(args[0], args[1:]...)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%v: %w\n%s", args, err, out)
+		}
+	}
+	return nil
+}
+
+// site is a build: its context, state and outputs.
+type site struct {
+	t       testing.TB
+	dir     string
+	state   string
+	context string
+	user    uint32 // who builds
+	runner  string
+}
+
+func newSite(t testing.TB, dockerfile string) *site {
+	t.Helper()
+	s := &site{t: t, dir: t.TempDir(), runner: "namespace"}
+	s.state, s.context = filepath.Join(s.dir, "state"), filepath.Join(s.dir, "context")
+	s.write("Dockerfile", dockerfile)
+	return s
+}
+
+// write writes a file of the context.
+func (s *site) write(name, data string) {
+	s.t.Helper()
+	file := filepath.Join(s.context, name)
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(data), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// archive is where builds put their image.
+func (s *site) archive() string { return filepath.Join(s.dir, "out", "image.tar") }
+
+// command is a build that only depends on its context.
+func (s *site) command(args ...string) *exec.Cmd {
+	all := []string{
+		"build", "--state", s.state, "--build-context", "base=" + base, "--progress", "plain", "--runner", s.runner,
+		"--build-arg", "SOURCE_DATE_EPOCH=1",
+	}
+	return s.start(append(append(all, args...), s.context)...)
+}
+
+// outputs are an archive and a directory.
+func (s *site) outputs() []string {
+	return []string{"-o", "type=oci,dest=" + s.archive(), "-o", filepath.Join(s.dir, "out", "files")}
+}
+
+// start is the command in a process group of its own, so that what it leaves
+// can be found.
+func (s *site) start(args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(s.t.Context(), program, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Dir = s.dir
+	if s.user != 0 {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: s.user, Gid: s.user}
+	}
+	return cmd
+}
+
+// build builds and returns the archive.
+func (s *site) build(args ...string) []byte {
+	s.t.Helper()
+	if out, err := s.command(append(s.outputs(), args...)...).CombinedOutput(); err != nil {
+		s.t.Fatalf("build: %v\n%s", err, out)
+	}
+	data, err := os.ReadFile(s.archive())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return data
+}
+
+// fails builds and returns what it tells when it fails, which it must.
+func (s *site) fails(args ...string) string {
+	s.t.Helper()
+	out, err := s.command(args...).CombinedOutput()
+	if err == nil {
+		s.t.Fatalf("the build succeeds:\n%s", out)
+	}
+	text := string(out)
+	for _, never := range []string{"panic:", "goroutine "} {
+		if strings.Contains(text, never) {
+			s.t.Errorf("the build panics:\n%s", text)
+		}
+	}
+	if _, last, ok := strings.Cut(text, "error: "); ok {
+		return last
+	}
+	return text
+}
+
+// nobody checks that nothing of a process group runs any more, soon.
+func nobody(t testing.TB, group int) {
+	t.Helper()
+	if !eventually(t.Context(), 5*time.Second, func() bool { return syscall.Kill(-group, 0) == syscall.ESRCH }) {
+		t.Errorf("processes of the group %d still run:\n%s", group, processes(group))
+		_ = syscall.Kill(-group, syscall.SIGKILL)
+	}
+}
+
+// processes lists the processes of a group.
+func processes(group int) string {
+	var b strings.Builder
+	list, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, file := range list {
+		stat, _ := os.ReadFile(file)
+		_, rest, _ := strings.Cut(string(stat), ") ")
+		if f := strings.Fields(rest); len(f) > 2 && f[2] == fmt.Sprint(group) {
+			cmdline, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline"))
+			fmt.Fprintf(&b, "%s %q\n", file, bytes.ReplaceAll(cmdline, []byte{0}, []byte{' '}))
+		}
+	}
+	return b.String()
+}
+
+func eventually(ctx context.Context, limit time.Duration, condition func() bool) bool {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for !condition() {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	return true
+}
+
+// walk lists the files below a directory.
+func walk(t testing.TB, dir string) []string {
+	t.Helper()
+	var list []string
+	err := filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
+		if os.IsNotExist(err) {
+			return nil
+		}
+		if err == nil && !d.IsDir() {
+			list = append(list, file)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
