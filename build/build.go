@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -95,7 +94,7 @@ func (s *state) build(ctx context.Context, o *Options, p *places) (*Result, erro
 // buildOnce builds with what is in the state directory.
 func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (*Result, error) {
 	sources := s.sources(o, p)
-	explain := &explainer{dir: filepath.Join(s.dir, "explain")}
+	explain := newExplainer(s, o)
 	progress := newProgress(o, explain)
 	defer progress.end()
 	caches, err := s.openCaches(ctx, o, sources, progress)
@@ -126,9 +125,7 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (*Result, 
 		return &Result{Answer: res.Metadata}, nil
 	}
 	results, err := solve(ctx, res, o.Describe || len(o.Outputs) > 0)
-	if o.Explain != nil {
-		err = errors.Join(err, explain.write(o.Explain))
-	}
+	err = errors.Join(err, explain.finish(o.Explain, b, c.Graphs()))
 	if err != nil {
 		return nil, err
 	}

@@ -88,42 +88,6 @@ func TestPruneWaits(t *testing.T) {
 	}
 }
 
-// TestExplain changes one thing after the other.
-func TestExplain(t *testing.T) {
-	o := options(t, "FROM scratch\nCOPY base /\nARG V\nCOPY a /\nRUN cat a\n")
-	explain := func() string {
-		t.Helper()
-		var b strings.Builder
-		o.Explain = &b
-		if err := Run(t.Context(), o); err != nil {
-			t.Fatal(err)
-		}
-		return b.String()
-	}
-	if got, want := explain(), "[1/3] COPY base /: no step of this name ran before\n[2/3] COPY a /: no step of this name ran before\n[3/3] RUN cat a: no step of this name ran before\n"; got != want {
-		t.Errorf("first\n%s", got)
-	}
-	if got := explain(); got != "all steps were cached\n" {
-		t.Errorf("again\n%s", got)
-	}
-	if err := os.WriteFile(filepath.Join(o.Context, "a"), []byte("new"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if got, want := explain(), "[2/3] COPY a /: files of copy 0 changed\n[3/3] RUN cat a: mount / changed\n"; got != want {
-		t.Errorf("a file changed\n%s", got)
-	}
-	o.BuildArgs = map[string]string{"V": "1"}
-	if got, want := explain(), "[3/3] RUN cat a: operation changed\n"; got != want {
-		t.Errorf("an argument changed\n%s", got)
-	}
-	if _, err := Prune(t.Context(), o.State, o.Now, PruneOptions{Kinds: []string{"regular"}}); err != nil {
-		t.Fatal(err)
-	}
-	if got := explain(); strings.Count(got, "its result is not kept any more") != 3 {
-		t.Errorf("pruned\n%s", got)
-	}
-}
-
 func TestContexts(t *testing.T) {
 	o := options(t, "FROM other\nCOPY --from=third a /z\n")
 	second := options(t, "")

@@ -12,7 +12,6 @@ type Event struct {
 	Data   []byte // of Output
 	Stream int    // of Output: 1 is standard output, 2 standard error
 	Err    error  // of Done; nil if it went well
-	Key    Key    // of Missed
 }
 
 // EventKind is what happened.

@@ -14,8 +14,13 @@ type Key struct{ Parts []Part }
 
 // Part is one thing that a result depends on.
 type Part struct {
-	Name   string // for people: "operation", "base", "files of context"
+	Name   string // "operation", "mount /", "files of copy 0"
 	Digest digest.Digest
+
+	// What follows says where the part is from, and is not part of the key.
+	Input int           // of the operation; -1 is none
+	Tree  digest.Digest // id of the tree that files were selected from; "" is none
+	From  int           // the action or the mount that selected them
 }
 
 // Digest returns the digest of all parts.
@@ -33,7 +38,7 @@ func (k Key) Digest() digest.Digest {
 }
 
 func (k *Key) add(name string, d digest.Digest) {
-	k.Parts = append(k.Parts, Part{Name: name, Digest: d})
+	k.Parts = append(k.Parts, Part{Name: name, Digest: d, Input: -1})
 }
 
 // operationDigest is the digest of what an operation does, without its inputs,

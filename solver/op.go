@@ -55,10 +55,10 @@ func ahead(ctx context.Context, in []*Result, content func(i int64) bool) error 
 	return g.Wait()
 }
 
-// addInput adds an input of which all matters, with how it came about.
-func (k *Key) addInput(ctx context.Context, name string, in *Result) error {
+// addInput adds the i-th input of which all matters, with how it came about.
+func (k *Key) addInput(ctx context.Context, name string, i int64, in *Result) error {
 	d, err := in.Key(ctx)
-	k.add(name, d)
+	k.Parts = append(k.Parts, Part{Name: name, Digest: d, Input: int(i)})
 	return err
 }
 
@@ -89,7 +89,7 @@ func (o *sourceOp) key(ctx context.Context, _ []*Result) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
-	return Key{Parts: []Part{{"content", src.Digest()}}}, nil
+	return Key{Parts: []Part{{Name: "content", Digest: src.Digest(), Input: -1}}}, nil
 }
 
 func (o *sourceOp) run(ctx context.Context, _ []*Result) ([]*Snapshot, error) {
@@ -111,7 +111,7 @@ func (o *mergeOp) key(ctx context.Context, in []*Result) (Key, error) {
 	k, err := o.baseKey()
 	for i, m := range o.op.Inputs {
 		if err == nil {
-			err = k.addInput(ctx, fmt.Sprintf("tree %d", i), o.input(in, m.Input))
+			err = k.addInput(ctx, fmt.Sprintf("tree %d", i), m.Input, o.input(in, m.Input))
 		}
 	}
 	return k, err
@@ -138,10 +138,10 @@ type diffOp struct {
 func (o *diffOp) key(ctx context.Context, in []*Result) (Key, error) {
 	k, err := o.baseKey()
 	if err == nil {
-		err = k.addInput(ctx, "lower", o.input(in, o.op.GetLower().GetInput()))
+		err = k.addInput(ctx, "lower", o.op.GetLower().GetInput(), o.input(in, o.op.GetLower().GetInput()))
 	}
 	if err == nil {
-		err = k.addInput(ctx, "upper", o.input(in, o.op.GetUpper().GetInput()))
+		err = k.addInput(ctx, "upper", o.op.GetUpper().GetInput(), o.input(in, o.op.GetUpper().GetInput()))
 	}
 	return k, err
 }
@@ -170,7 +170,7 @@ const definitionName = "buildkit.llb.definition"
 func (o *buildOp) key(ctx context.Context, in []*Result) (Key, error) {
 	k, err := o.baseKey()
 	if err == nil {
-		err = k.addInput(ctx, "definition", o.definitionInput(in))
+		err = k.addInput(ctx, "definition", o.op.Inputs[pb.LLBDefinitionInput].GetInput(), o.definitionInput(in))
 	}
 	return k, err
 }

@@ -52,12 +52,12 @@ func (o *execOp) key(ctx context.Context, in []*Result) (Key, error) {
 	if err := ahead(ctx, in, func(i int64) bool { return read[i] }); err != nil {
 		return k, err
 	}
-	for _, m := range o.op.Mounts {
+	for i, m := range o.op.Mounts {
 		if inputOf(m) < 0 {
 			continue
 		}
 		if !readsContent(m) {
-			if err := k.addInput(ctx, "mount "+m.Dest, in[m.Input]); err != nil {
+			if err := k.addInput(ctx, "mount "+m.Dest, m.Input, in[m.Input]); err != nil {
 				return k, err
 			}
 			if m.Selector != "" {
@@ -73,7 +73,10 @@ func (o *execOp) key(ctx context.Context, in []*Result) (Key, error) {
 		if err != nil {
 			return k, err
 		}
-		k.add("files of mount "+m.Dest, contentDigest(s.Tree().Get(at)))
+		k.Parts = append(k.Parts, Part{
+			Name: "files of mount " + m.Dest, Digest: contentDigest(s.Tree().Get(at)),
+			Input: int(m.Input), Tree: s.Tree().ID(), From: i,
+		})
 	}
 	return k, nil
 }

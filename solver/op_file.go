@@ -39,7 +39,7 @@ func (o *fileOp) key(ctx context.Context, in []*Result) (Key, error) {
 			continue
 		}
 		whole[i] = true
-		if err := k.addInput(ctx, fmt.Sprintf("input %d", i), in[i]); err != nil {
+		if err := k.addInput(ctx, fmt.Sprintf("input %d", i), i, in[i]); err != nil {
 			return k, err
 		}
 	}
@@ -56,7 +56,10 @@ func (o *fileOp) key(ctx context.Context, in []*Result) (Key, error) {
 		if err != nil {
 			return k, err
 		}
-		k.add(fmt.Sprintf("files of copy %d", n), sel.digest())
+		k.Parts = append(k.Parts, Part{
+			Name: fmt.Sprintf("files of copy %d", n), Digest: sel.digest(),
+			Input: int(from), Tree: src.Tree().ID(), From: n,
+		})
 	}
 	return k, nil
 }

@@ -253,7 +253,7 @@ func (t *task) evaluate(ctx context.Context) (outs []*Snapshot, err error) {
 	if len(t.in) > 0 {
 		end = t.start()
 	}
-	t.b.emit(Event{Vertex: t.v, Kind: Missed, Key: k})
+	t.b.emit(Event{Vertex: t.v, Kind: Missed})
 	outs, err = t.op.run(ctx, t.in)
 	if err == nil {
 		err = t.put(ctx, k, outs)
@@ -315,6 +315,17 @@ func (b *Build) emit(e Event) {
 	defer b.events.Unlock()
 	e.Time = b.opt.Now()
 	b.opt.Events(e)
+}
+
+// Known returns the key of an operation, if it was worked out.
+func (b *Build) Known(v *Vertex) (Key, bool) {
+	b.mu.Lock()
+	t := b.tasks[v.Digest]
+	b.mu.Unlock()
+	if t == nil || !t.key.finished() || t.key.err != nil {
+		return Key{}, false
+	}
+	return t.key.val, true
 }
 
 // Finish tells of the operations that a successful build did not have to look

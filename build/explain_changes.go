@@ -1,0 +1,357 @@
+package build
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/moby/buildkit/solver/pb"
+
+	"slipway/solver"
+	"slipway/solver/tree"
+)
+
+// changes collects in what a step differs from what it was.
+type changes struct {
+	x        *explainer
+	v        *solver.Vertex
+	old, now *remembered
+	was      *pb.Op // operation of old
+	list     []string
+}
+
+func (c *changes) add(format string, args ...any) {
+	if s := fmt.Sprintf(format, args...); !slices.Contains(c.list, s) {
+		c.list = append(c.list, s)
+	}
+}
+
+// value adds that a value changed.
+func (c *changes) value(what, was, now string) {
+	switch {
+	case was == now:
+	case was == "":
+		c.add("%s is now %s", what, cut(now))
+	case now == "":
+		c.add("%s is not %s any more", what, cut(was))
+	default:
+		c.add("%s is now %s, it was %s", what, cut(now), cut(was))
+	}
+}
+
+// find compares part by part. The command of an instruction that was edited is
+// not told of again.
+func (c *changes) find(edited bool) {
+	other := false
+	for _, p := range c.now.Parts {
+		i := slices.IndexFunc(c.old.Parts, func(o solver.Part) bool { return o.Name == p.Name })
+		if i >= 0 && c.old.Parts[i].Digest == p.Digest {
+			continue
+		}
+		switch {
+		case p.Name == "operation":
+			other = !edited
+			c.operation(edited)
+		case i < 0 && edited:
+		case i < 0:
+			c.add("it now uses %s", c.input(c.now, p))
+		case p.Tree != "":
+			c.files(c.old.Parts[i], p)
+		case p.Input >= 0:
+			c.made(c.old.Parts[i], p)
+		default:
+			c.add("%s changed", p.Name)
+		}
+	}
+	for _, p := range c.old.Parts {
+		if !edited && !slices.ContainsFunc(c.now.Parts, func(n solver.Part) bool { return n.Name == p.Name }) {
+			c.add("it does not use %s any more", c.input(c.old, p))
+		}
+	}
+	if other && len(c.list) == 0 {
+		c.add("the instruction changed")
+	}
+}
+
+// input names the input that a part is of.
+func (*changes) input(r *remembered, p solver.Part) string {
+	if p.Input < 0 || p.Input >= len(r.Inputs) {
+		return p.Name
+	}
+	return r.Inputs[p.Input]
+}
+
+// made tells of an input of which all counts: the step before, or an image.
+func (c *changes) made(old, now solver.Part) {
+	was, is := c.input(c.old, old), c.input(c.now, now)
+	image := strings.HasPrefix(is, "image ")
+	switch {
+	case image && strings.HasPrefix(was, "image ") && was != is:
+		c.add("the base %s", imageChange(strings.TrimPrefix(was, "image "), strings.TrimPrefix(is, "image ")))
+	case image:
+		c.add("the base is now the %s, it was %s", is, was)
+	case parseStep(was).Text != parseStep(is).Text && strings.HasPrefix(was, "image "):
+		c.add("the step before is now %s, it was %s", is, "the base "+was)
+	case parseStep(was).Text != parseStep(is).Text:
+		c.add("the step before is now %s, it was %s", cut(is), cut(was))
+	default:
+		c.add("the step before, %s, changed", cut(is))
+	}
+}
+
+// imageChange tells how a reference to an image changed: its name, or what the
+// registry has below that.
+func imageChange(was, is string) string {
+	wasName, wasDigest, _ := strings.Cut(was, "@")
+	isName, isDigest, _ := strings.Cut(is, "@")
+	if wasName == isName {
+		return fmt.Sprintf("image %s was updated: it is now %s, it was %s", isName, short(isDigest), short(wasDigest))
+	}
+	return fmt.Sprintf("is now the image %s, it was %s", isName, wasName)
+}
+
+func short(digest string) string { return digest[:min(len(digest), len("sha256:")+12)] }
+
+// maxFiles is how many files are named that changed.
+const maxFiles = 5
+
+// files tells which files of an input changed.
+func (c *changes) files(old, now solver.Part) {
+	of := c.input(c.now, now)
+	if was := c.input(c.old, old); was != of && parseStep(was).Text != parseStep(of).Text {
+		c.add("the files are now of %s, they were of %s", cut(of), cut(was))
+	}
+	prefix, where := "", ""
+	switch of {
+	case theContext:
+	case aHeredoc:
+		prefix = "the heredoc "
+	default:
+		where = " of " + cut(of)
+	}
+	before, errOld := solver.Selected(c.x.store, c.was, old)
+	after, errNow := solver.Selected(c.x.store, c.v.Op, now)
+	if errOld != nil || errNow != nil {
+		c.add("files%s changed", where)
+		return
+	}
+	all := maps.Clone(before)
+	maps.Copy(all, after)
+	n := 0
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		how := fileChange(before[name], after[name])
+		if how == "" {
+			continue
+		}
+		if n++; n <= maxFiles {
+			c.add("%s%s%s %s", prefix, cmp.Or(name, "/"), where, how)
+		}
+	}
+	switch {
+	case n == 0:
+		c.add("files%s changed", where)
+	case n > maxFiles:
+		c.add("%d more files%s changed", n-maxFiles, where)
+	}
+}
+
+// fileChange tells what of a file changed; "" is nothing that counts.
+func fileChange(was, is *tree.Node) string {
+	switch {
+	case was == nil:
+		return "is new"
+	case is == nil:
+		return "is gone"
+	case was.Kind() != is.Kind():
+		return fmt.Sprintf("is now a %v, it was a %v", is.Kind(), was.Kind())
+	case was.Blob().Digest != is.Blob().Digest:
+		return "changed"
+	case was.Target() != is.Target():
+		return fmt.Sprintf("now links to %s, it was to %s", is.Target(), was.Target())
+	}
+	a, b := was.Meta(), is.Meta()
+	switch {
+	case a.Mode != b.Mode:
+		return fmt.Sprintf("has now the mode %04o, it was %04o", b.Mode, a.Mode)
+	case a.UID != b.UID || a.GID != b.GID:
+		return fmt.Sprintf("belongs now to %d:%d, it was to %d:%d", b.UID, b.GID, a.UID, a.GID)
+	case !slices.Equal(a.Xattrs, b.Xattrs):
+		return "has now other extended attributes"
+	}
+	return ""
+}
+
+// operation tells what of an instruction itself changed.
+func (c *changes) operation(edited bool) {
+	switch was, now := c.was, c.v.Op; {
+	case was.GetExec() != nil && now.GetExec() != nil:
+		c.exec(was.GetExec(), now.GetExec(), edited)
+	case was.GetFile() != nil && now.GetFile() != nil:
+		c.file(was.GetFile(), now.GetFile(), edited)
+	}
+	c.value("the platform", platformName(c.was.Platform), platformName(c.v.Op.Platform))
+}
+
+func platformName(p *pb.Platform) string {
+	if p == nil {
+		return ""
+	}
+	return strings.TrimSuffix(p.OS+"/"+p.Architecture+"/"+p.Variant, "/")
+}
+
+func (c *changes) exec(was, now *pb.ExecOp, edited bool) {
+	if !edited && !slices.Equal(was.Meta.Args, now.Meta.Args) {
+		c.value("the command", strings.Join(was.Meta.Args, " "), strings.Join(now.Meta.Args, " "))
+	}
+	c.variables(was.Meta.Env, now.Meta.Env)
+	c.value("the directory", was.Meta.Cwd, now.Meta.Cwd)
+	c.value("the user", was.Meta.User, now.Meta.User)
+	c.value("the host name", was.Meta.Hostname, now.Meta.Hostname)
+	c.value("the network", was.Network.String(), now.Network.String())
+	c.value("the security mode", was.Security.String(), now.Security.String())
+	hosts := func(m *pb.Meta) string {
+		var names []string
+		for _, h := range m.ExtraHosts {
+			names = append(names, h.Host)
+		}
+		return strings.Join(names, ", ")
+	}
+	c.value("the list of added hosts", hosts(was.Meta), hosts(now.Meta))
+	c.mounts(was, now)
+}
+
+// variables tells of the variables of a process, which are of ARG and ENV.
+func (c *changes) variables(was, now []string) {
+	split := func(env []string) map[string]string {
+		m := map[string]string{}
+		for _, kv := range env {
+			k, v, _ := strings.Cut(kv, "=")
+			m[k] = v
+		}
+		return m
+	}
+	before, after := split(was), split(now)
+	all := maps.Clone(before)
+	maps.Copy(all, after)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		what := "the variable " + name
+		if _, ok := c.x.args[name]; ok {
+			what = "the build argument " + name
+		}
+		a, wasThere := before[name]
+		b, isThere := after[name]
+		switch {
+		case !wasThere:
+			c.add("%s is new: %s", what, cut(strconv.Quote(b)))
+		case !isThere:
+			c.add("%s is gone", what)
+		case a != b:
+			c.add("%s is now %s, it was %s", what, cut(strconv.Quote(b)), cut(strconv.Quote(a)))
+		}
+	}
+}
+
+// mounts tells of mounts and of secrets as variables. Neither what secrets are
+// nor what is in caches ever counts.
+func (c *changes) mounts(was, now *pb.ExecOp) {
+	describe := func(op *pb.ExecOp) map[string]string {
+		m := map[string]string{}
+		for _, mount := range op.Mounts {
+			if mount.Dest != pb.RootMount {
+				m["the mount "+mount.Dest] = mountText(mount)
+			}
+		}
+		for _, s := range op.Secretenv {
+			m["the variable "+s.Name] = "the secret " + s.ID
+		}
+		return m
+	}
+	before, after := describe(was), describe(now)
+	all := maps.Clone(before)
+	maps.Copy(all, after)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		switch a, b := before[name], after[name]; {
+		case a == "":
+			c.add("%s is new: %s", name, b)
+		case b == "":
+			c.add("%s is gone", name)
+		default:
+			c.value(name, a, b)
+		}
+	}
+}
+
+func mountText(m *pb.Mount) string {
+	text := strings.ToLower(m.MountType.String())
+	switch m.MountType {
+	case pb.MountType_SECRET:
+		text = "the secret " + m.SecretOpt.GetID()
+	case pb.MountType_SSH:
+		text = "the SSH agent " + m.SSHOpt.GetID()
+	case pb.MountType_CACHE:
+		text = "the " + strings.ToLower(m.CacheOpt.GetSharing().String()) + " cache " + m.CacheOpt.GetID()
+	}
+	if m.Selector != "" {
+		text += " of " + m.Selector
+	}
+	if m.Readonly {
+		text += ", read-only"
+	}
+	return text
+}
+
+// file tells how a COPY, an ADD or a WORKDIR changed.
+func (c *changes) file(was, now *pb.FileOp, edited bool) {
+	if edited {
+		return
+	}
+	if len(was.Actions) != len(now.Actions) {
+		c.add("it is now done in %d parts, it was in %d", len(now.Actions), len(was.Actions))
+		return
+	}
+	for i := range now.Actions {
+		a, b := was.Actions[i], now.Actions[i]
+		if f, g := a.GetMkfile(), b.GetMkfile(); f != nil && g != nil {
+			if string(f.Data) != string(g.Data) {
+				c.add("the text of %s changed", g.Path)
+			}
+			c.value("the mode", fmt.Sprintf("%04o", f.Mode), fmt.Sprintf("%04o", g.Mode))
+			c.time(f.Timestamp, g.Timestamp)
+		}
+		if f, g := a.GetMkdir(), b.GetMkdir(); f != nil && g != nil {
+			c.value("the directory", f.Path, g.Path)
+			c.time(f.Timestamp, g.Timestamp)
+		}
+		f, g := a.GetCopy(), b.GetCopy()
+		if f == nil || g == nil {
+			continue
+		}
+		c.value("the source", f.Src, g.Src)
+		c.value("the destination", f.Dest, g.Dest)
+		c.value("the owner", f.Owner.String(), g.Owner.String())
+		c.value("the mode", modeText(f), modeText(g))
+		c.value("what is included", strings.Join(f.IncludePatterns, ", "), strings.Join(g.IncludePatterns, ", "))
+		c.value("what is excluded", strings.Join(f.ExcludePatterns, ", "), strings.Join(g.ExcludePatterns, ", "))
+		c.time(f.Timestamp, g.Timestamp)
+	}
+}
+
+func modeText(c *pb.FileActionCopy) string {
+	switch {
+	case c.ModeStr != "":
+		return c.ModeStr
+	case c.Mode >= 0:
+		return fmt.Sprintf("%04o", c.Mode)
+	}
+	return ""
+}
+
+// time tells of the time that files get.
+func (c *changes) time(was, now int64) {
+	if was != now {
+		c.add("the time of its files (SOURCE_DATE_EPOCH) changed")
+	}
+}
