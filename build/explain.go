@@ -101,21 +101,24 @@ func (x *explainer) steps(b *solver.Build, graphs []*solver.Graph) (vertices []*
 // for the next build.
 func (x *explainer) finish(w io.Writer, b *solver.Build, graphs []*solver.Graph) error {
 	vertices, now := x.steps(b, graphs)
-	if w != nil {
-		var lines []string
-		for i, v := range vertices {
-			if x.missed[v.Digest] && !strings.HasPrefix(v.Name(), "[internal]") {
-				lines = append(lines, v.Name()+": "+x.why(v, now, i))
-			}
-		}
-		if len(lines) == 0 {
-			lines = append(lines, "all steps were cached")
-		}
-		if _, err := fmt.Fprintln(w, strings.Join(lines, "\n")); err != nil {
-			return err
+	err := x.remember(now)
+	if w == nil {
+		return nil // no build fails for that
+	}
+	var lines []string
+	for i, v := range vertices {
+		if x.missed[v.Digest] && !strings.HasPrefix(v.Name(), "[internal]") {
+			lines = append(lines, v.Name()+": "+x.why(v, now, i))
 		}
 	}
-	return x.remember(now)
+	if len(lines) == 0 {
+		lines = append(lines, "all steps were cached")
+	}
+	if err != nil {
+		lines = append(lines, "it will not be known next time: "+err.Error())
+	}
+	_, err = fmt.Fprintln(w, strings.Join(lines, "\n"))
+	return err
 }
 
 // remember keeps what is known of steps now, and of those before that this build
