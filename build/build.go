@@ -96,7 +96,6 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (*Result, 
 	sources := s.sources(o, p)
 	explain := newExplainer(s, o)
 	progress := newProgress(o, explain)
-	defer progress.end()
 	caches, err := s.openCaches(ctx, o, sources, progress)
 	if err != nil {
 		return nil, err

@@ -59,16 +59,7 @@ func (p *progress) event(e solver.Event) {
 	p.tell(&client.SolveStatus{Vertexes: []*client.Vertex{v}})
 }
 
-// end makes what still happens tell nothing.
-func (p *progress) end() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.tell = func(*client.SolveStatus) {}
-}
-
 func (p *progress) warn(w gateway.Warning) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.tell(&client.SolveStatus{Warnings: []*client.VertexWarning{{
 		Vertex: w.Vertex, Level: w.Level, Short: []byte(w.Message), Detail: w.Detail, URL: w.URL, SourceInfo: w.SourceInfo, Range: w.Range,
 	}}})

@@ -39,7 +39,7 @@ func (d *Download) Fetch(context.Context) (*solver.Snapshot, error) { return d.s
 func (s *Sources) http(ctx context.Context, op *pb.SourceOp) (*Download, error) {
 	return s.downloads.get(sourceKey(op), func() (*Download, error) {
 		if b, ok := s.Uploads[op.Identifier]; ok {
-			return newDownload(op, b, &http.Response{})
+			return newDownload(op, b, nil)
 		}
 		return s.download(ctx, op)
 	})
@@ -50,19 +50,26 @@ func (s *Sources) ResolveHTTP(ctx context.Context, op *pb.SourceOp) (*Download, 
 	return s.http(ctx, op)
 }
 
+// download fetches a file, or takes what was fetched before, if the definition or
+// the server says that it is still that.
 func (s *Sources) download(ctx context.Context, op *pb.SourceOp) (*Download, error) {
-	if s.HTTP == nil {
-		return nil, errors.New("downloads are not allowed")
+	if op.Attrs[pb.AttrHTTPSignatureVerify]+op.Attrs[pb.AttrHTTPSignatureVerifyPubKey] != "" {
+		return nil, errors.New("checking signatures of downloads needs BuildKit")
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, op.Identifier, nil)
-	if err != nil {
-		return nil, err
+	key := downloadKey(op)
+	old, known := s.Files.download(key)
+	known = known && s.Store.Has(old.Blob)
+	if known && op.Attrs[pb.AttrHTTPChecksum] == string(old.Blob.Digest) {
+		return newDownload(op, old.Blob, old.header())
 	}
-	resp, err := s.HTTP.Do(req)
+	resp, err := s.ask(ctx, op, old.Header["Etag"], known)
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
+	if known && unchanged(resp, old.Header["Etag"]) {
+		return newDownload(op, old.Blob, old.header())
+	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return nil, fmt.Errorf("invalid response status %s", resp.Status)
 	}
@@ -70,19 +77,24 @@ func (s *Sources) download(ctx context.Context, op *pb.SourceOp) (*Download, err
 	if err != nil {
 		return nil, err
 	}
-	return newDownload(op, b, resp)
+	fresh := pastDownload{Blob: b, Header: map[string]string{}}
+	for _, name := range []string{"Etag", "Last-Modified", "Content-Disposition"} {
+		fresh.Header[name] = resp.Header.Get(name)
+	}
+	s.Files.rememberDownload(key, fresh)
+	return newDownload(op, b, resp.Header)
 }
 
-func newDownload(op *pb.SourceOp, b tree.Blob, resp *http.Response) (*Download, error) {
+func newDownload(op *pb.SourceOp, b tree.Blob, header http.Header) (*Download, error) {
 	if want := op.Attrs[pb.AttrHTTPChecksum]; want != "" && want != string(b.Digest) {
 		return nil, fmt.Errorf("digest mismatch %s: %s", b.Digest, want)
 	}
-	d := &Download{op: op, Blob: b, Name: downloadName(op, resp)}
+	d := &Download{op: op, Blob: b, Name: downloadName(op, header)}
 	m, err := downloadMeta(op.Attrs)
 	if err != nil {
 		return nil, err
 	}
-	if t, err := http.ParseTime(resp.Header.Get("Last-Modified")); err == nil {
+	if t, err := http.ParseTime(header.Get("Last-Modified")); err == nil {
 		m.ModTime = t.UTC()
 		d.LastModified = &m.ModTime
 	}
@@ -114,11 +126,11 @@ func downloadMeta(attrs map[string]string) (tree.Meta, error) {
 
 // downloadName is what the file is called: as the definition says, as the
 // server says, or as the end of the URL.
-func downloadName(op *pb.SourceOp, resp *http.Response) string {
+func downloadName(op *pb.SourceOp, header http.Header) string {
 	if name := op.Attrs[pb.AttrHTTPFilename]; name != "" {
 		return name
 	}
-	if _, params, err := mime.ParseMediaType(resp.Header.Get("Content-Disposition")); err == nil {
+	if _, params, err := mime.ParseMediaType(header.Get("Content-Disposition")); err == nil {
 		if name := path.Base(params["filename"]); name != "." && name != "/" {
 			return name
 		}

@@ -11,14 +11,31 @@ import (
 	"slipway/solver/tree"
 )
 
-// Index remembers the content of files of the host, so that files that did not
-// change are not read again. The nil index remembers nothing.
+// Index remembers the content of files of the host and of downloads, so that
+// those that did not change are not read again. The nil index remembers nothing.
 type Index struct {
 	file string
 
 	mu      sync.Mutex
-	entries map[string]indexed
+	kept    remembered
 	changed bool
+}
+
+// remembered is what the file of an index holds.
+type remembered struct {
+	Files     map[string]indexed      // by path
+	Downloads map[string]pastDownload // by what was asked for
+}
+
+func newRemembered() remembered {
+	return remembered{Files: map[string]indexed{}, Downloads: map[string]pastDownload{}}
+}
+
+// pastDownload is a download as it was, with those headers of the answer that say
+// what it is.
+type pastDownload struct {
+	Blob   tree.Blob
+	Header map[string]string
 }
 
 // indexed is a file as it was read. A change of its content changes at least
@@ -32,14 +49,15 @@ type indexed struct {
 // OpenIndex reads an index that [Index.Save] wrote. A missing or damaged file
 // is an empty index.
 func OpenIndex(file string) *Index {
-	x := &Index{file: file, entries: map[string]indexed{}}
+	x := &Index{file: file, kept: newRemembered()}
 	f, err := os.Open(file)
 	if err != nil {
 		return x
 	}
 	defer f.Close()
-	if err := gob.NewDecoder(f).Decode(&x.entries); err != nil {
-		x.entries = map[string]indexed{}
+	kept := newRemembered()
+	if err := gob.NewDecoder(f).Decode(&kept); err == nil {
+		x.kept = kept
 	}
 	return x
 }
@@ -56,7 +74,7 @@ func (x *Index) Save() error {
 		return err
 	}
 	defer os.Remove(tmp.Name())
-	err = gob.NewEncoder(tmp).Encode(x.entries)
+	err = gob.NewEncoder(tmp).Encode(x.kept)
 	if err = errors.Join(err, tmp.Close()); err != nil {
 		return err
 	}
@@ -70,7 +88,7 @@ func (x *Index) lookup(file string, info fs.FileInfo) (tree.Blob, bool) {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	e, ok := x.entries[file]
+	e, ok := x.kept.Files[file]
 	now := stamps(info)
 	now.Blob = e.Blob
 	return e.Blob, ok && e == now
@@ -84,5 +102,24 @@ func (x *Index) remember(file string, info fs.FileInfo, b tree.Blob) {
 	defer x.mu.Unlock()
 	e := stamps(info)
 	e.Blob = b
-	x.entries[file], x.changed = e, true
+	x.kept.Files[file], x.changed = e, true
+}
+
+func (x *Index) download(key string) (pastDownload, bool) {
+	if x == nil {
+		return pastDownload{}, false
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	f, ok := x.kept.Downloads[key]
+	return f, ok
+}
+
+func (x *Index) rememberDownload(key string, f pastDownload) {
+	if x == nil {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.kept.Downloads[key], x.changed = f, true
 }

@@ -1,0 +1,103 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/solver/pb"
+)
+
+// downloadKey names what is asked for. What the file is called, and whose it is,
+// does not count.
+func downloadKey(op *pb.SourceOp) string {
+	key := op.Identifier
+	for _, name := range slices.Sorted(maps.Keys(op.Attrs)) {
+		if name == pb.AttrHTTPAuthHeaderSecret || strings.HasPrefix(name, pb.AttrHTTPHeaderPrefix) {
+			key += fmt.Sprintf(" %s=%q", name, op.Attrs[name])
+		}
+	}
+	return key
+}
+
+// header returns the headers that were kept.
+func (f pastDownload) header() http.Header {
+	h := http.Header{}
+	for name, v := range f.Header {
+		if v != "" {
+			h.Set(name, v)
+		}
+	}
+	return h
+}
+
+// ask sends the request of a source. Of a file that is known the server is asked
+// for another one only.
+func (s *Sources) ask(ctx context.Context, op *pb.SourceOp, etag string, known bool) (*http.Response, error) {
+	if s.HTTP == nil {
+		return nil, errors.New("downloads are not allowed")
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, op.Identifier, nil)
+	if err != nil {
+		return nil, err
+	}
+	for attr, v := range op.Attrs {
+		name, ok := strings.CutPrefix(attr, pb.AttrHTTPHeaderPrefix)
+		switch http.CanonicalHeaderKey(name) {
+		case "Accept", "User-Agent": // others are dropped, as BuildKit does
+			if ok {
+				req.Header.Set(name, v)
+			}
+		}
+	}
+	if known && etag != "" {
+		req.Header.Set("If-None-Match", etag)
+	}
+	if err := s.authorize(req, op.Attrs[pb.AttrHTTPAuthHeaderSecret]); err != nil {
+		return nil, err
+	}
+	return s.HTTP.Do(req)
+}
+
+// authorize adds the secret that the definition names, or those of the host,
+// which need not be there.
+func (s *Sources) authorize(req *http.Request, secret string) error {
+	if secret != "" {
+		v, ok := s.Secrets[secret]
+		if !ok {
+			return fmt.Errorf("failed to retrieve HTTP auth secret %s: there is no such secret", secret)
+		}
+		req.Header.Set("Authorization", string(v))
+		return nil
+	}
+	if v, ok := s.Secrets["HTTP_AUTH_HEADER_"+req.URL.Hostname()]; ok {
+		req.Header.Set("Authorization", string(v))
+	}
+	if v, ok := s.Secrets["HTTP_AUTH_TOKEN_"+req.URL.Hostname()]; ok {
+		req.Header.Set("Authorization", "Bearer "+string(v))
+	}
+	return nil
+}
+
+// unchanged tells whether an answer is about the file that had this ETag. Some
+// servers send the file again instead of saying so. Weak tags will do, as in
+// BuildKit.
+func unchanged(resp *http.Response, etag string) bool {
+	if etag == "" {
+		return false
+	}
+	now := resp.Header.Get("Etag")
+	switch resp.StatusCode {
+	case http.StatusNotModified:
+		return now == "" || strong(now) == strong(etag)
+	case http.StatusOK:
+		return strong(now) == strong(etag)
+	}
+	return false
+}
+
+func strong(etag string) string { return strings.TrimPrefix(etag, "W/") }
