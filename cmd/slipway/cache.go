@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"slipway/build"
+	"slipway/solver/runner/namespace"
 )
 
 func cacheCommand() *cobra.Command {
@@ -62,6 +63,9 @@ func pruneCommand(dir func() (string, error)) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			// What steps made may belong to users that are only there. Without
+			// such a namespace nothing does.
+			_ = namespace.Enter()
 			gone, err := build.Prune(cmd.Context(), at, time.Now, opt)
 			if printErr := printEntries(os.Stdout, gone); err == nil {
 				err = printErr

@@ -71,6 +71,7 @@ type site struct {
 	context string
 	user    uint32 // who builds
 	runner  string
+	told    string // what the last build that failed told
 }
 
 func newSite(t testing.TB, dockerfile string) *site {
@@ -148,6 +149,7 @@ func (s *site) fails(args ...string) string {
 			s.t.Errorf("the build panics:\n%s", text)
 		}
 	}
+	s.told = text
 	if _, last, ok := strings.Cut(text, "error: "); ok {
 		return last
 	}

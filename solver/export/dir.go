@@ -79,8 +79,14 @@ func move(from, to string) error {
 		// directory with all in it.
 		return errors.Join(os.RemoveAll(to), rename(from, to, info))
 	}
+	// Both are written to, also those that nobody may write to any more.
 	if err := os.Chmod(from, 0o700); err != nil {
 		return err
+	}
+	if old.Mode().Perm()&0o700 != 0o700 {
+		if err := os.Chmod(to, old.Mode().Perm()|0o700); err != nil {
+			return err
+		}
 	}
 	if err := Merge(from, to); err != nil {
 		return err

@@ -3,8 +3,11 @@ package namespace
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 
 	"slipway/solver/runner"
 	"slipway/solver/tree"
@@ -42,9 +45,23 @@ func (r *Runner) Run(ctx context.Context, p *runner.Process) (_ []*tree.Node, er
 		return nil, err
 	}
 	if err := first.Wait(); err != nil {
-		return nil, err
+		return nil, r.why(err)
 	}
 	return c.outputs()
+}
+
+// little is how many bytes a disk has left that is full: files are not written to
+// the last one.
+const little = 64 << 10
+
+// why adds to the failure of a process what it most often does not say: that
+// there is no room for what it writes.
+func (r *Runner) why(err error) error {
+	var st unix.Statfs_t
+	if unix.Statfs(r.dir, &st) == nil && st.Bavail*uint64(st.Bsize) < little {
+		return fmt.Errorf("%w: %s: %w", err, r.dir, unix.ENOSPC)
+	}
+	return err
 }
 
 // Open implements [runner.Opener].

@@ -1,0 +1,202 @@
+//go:build integration
+
+package buildfaults
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// fullDockerfile fills a disk with files of steps, of copies, and of the base.
+const fullDockerfile = `FROM base
+RUN cat bin/sh bin/sh > /big
+COPY files /files
+RUN --mount=type=cache,target=/c cat bin/sh > /c/x; cat files/* > /all
+`
+
+func newFullSite(t *testing.T) *site {
+	s := newSite(t, fullDockerfile)
+	for i := range 100 {
+		s.write(fmt.Sprintf("files/%d", i), strings.Repeat(fmt.Sprint("file ", i), 1000))
+	}
+	return s
+}
+
+// disk mounts a file system in memory.
+func disk(t *testing.T, dir string, size int) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", size)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func resize(t *testing.T, dir string, size int) {
+	t.Helper()
+	if err := unix.Mount("", dir, "", unix.MS_REMOUNT, fmt.Sprintf("size=%d", size)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestFullState: a state directory without room is a clear error, whatever it is
+// that does not fit, and loses nothing: as soon as there is room, the build goes
+// on from there.
+func TestFullState(t *testing.T) {
+	s := newFullSite(t)
+	want := s.build()
+	s.state = filepath.Join(s.dir, "disk", "state")
+	disk(t, filepath.Dir(s.state), 1<<20)
+	sizes := []int{64 << 10, 1 << 20, 4200 << 10, 5 << 20, 9 << 20, 13 << 20, 18 << 20, 22 << 20, 26 << 20, 30 << 20}
+	for _, size := range sizes {
+		resize(t, filepath.Dir(s.state), size)
+		if told := s.fails(s.outputs()...); !strings.Contains(told, "no space left on device") {
+			t.Errorf("%d bytes: told %s", size, s.told)
+		}
+		s.sound()
+	}
+	resize(t, filepath.Dir(s.state), 200<<20)
+	if !bytes.Equal(s.build(), want) {
+		t.Error("with room the build gives another image")
+	}
+	s.sound()
+	s.tidy()
+	// A prune needs no room.
+	resize(t, filepath.Dir(s.state), 60<<20)
+	filler, err := os.Create(filepath.Join(s.dir, "disk", "filler"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = filler.Write(make([]byte, 1<<16))
+	}
+	filler.Close()
+	if out, err := s.start("cache", "prune", "--state", s.state).CombinedOutput(); err != nil {
+		t.Errorf("prune of a full disk: %v\n%s", err, out)
+	}
+	if err := os.Remove(filler.Name()); err != nil {
+		t.Error(err)
+	}
+	if !bytes.Equal(s.build(), want) {
+		t.Error("after the prune the build gives another image")
+	}
+}
+
+// TestFullOutput: an output is there whole or as it was before.
+func TestFullOutput(t *testing.T) {
+	s := newFullSite(t)
+	small := filepath.Join(s.dir, "small")
+	disk(t, small, 3<<20)
+	old := filepath.Join(small, "image.tar")
+	if err := os.WriteFile(old, []byte("old"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, out := range []string{"type=oci,dest=" + old, "type=docker,dest=" + old, "type=tar,dest=" + old, filepath.Join(small, "files"), small} {
+		if told := s.fails("-o", out); !strings.Contains(told, "no space left on device") || !strings.Contains(told, "output ") {
+			t.Errorf("%s: told %s", out, told)
+		}
+		if left := walk(t, small); len(left) != 1 {
+			t.Errorf("%s: left %q", out, left)
+		}
+		if data, err := os.ReadFile(old); err != nil || string(data) != "old" {
+			t.Errorf("%s: what was there is gone: %v", out, err)
+		}
+		if list, err := os.ReadDir(small); err != nil || len(list) != 1 {
+			t.Errorf("%s: left %v, %v", out, list, err)
+		}
+	}
+	s.tidy()
+	large := filepath.Join(s.dir, "large")
+	disk(t, large, 64<<20)
+	if out, err := s.command("-o", large).CombinedOutput(); err != nil {
+		t.Errorf("a mount point as output: %v\n%s", err, out)
+	}
+	if err := unix.Mount("", large, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	for _, out := range []string{"type=oci,dest=" + filepath.Join(large, "image.tar"), large} {
+		if told := s.fails("-o", out); !strings.Contains(told, "read-only file system") {
+			t.Errorf("%s: told %s", out, told)
+		}
+	}
+}
+
+// TestStateOfOthers: a state directory that cannot be used is one clear error.
+func TestStateOfOthers(t *testing.T) {
+	s := newSite(t, "FROM base\nRUN cat /bin/sh > /x\n")
+	s.runner = "portable"
+	for _, dir := range []string{s.dir, filepath.Dir(s.dir), s.context} {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := filepath.Join(s.dir, "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.build()
+	ofRoot := s.state
+	for _, tc := range []struct {
+		state, want string
+		user        uint32
+	}{
+		{file, "not a directory", 0},
+		{filepath.Join(file, "below"), "not a directory", 0},
+		{"/proc/nothing", "no such file or directory", 0},
+		{ofRoot, "permission denied", 65534},
+		{filepath.Join(s.dir, "new"), "permission denied", 65534},
+	} {
+		s.state, s.user = tc.state, tc.user
+		if told := s.fails(); !strings.HasPrefix(told, "state directory: ") || !strings.Contains(told, tc.want) || strings.Count(told, "\n") != 1 {
+			t.Errorf("%s as %d: told %s, want %s", tc.state, tc.user, told, tc.want)
+		}
+	}
+	disk(t, filepath.Join(s.dir, "ro"), 1<<20)
+	if err := unix.Mount("", filepath.Join(s.dir, "ro"), "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	s.state, s.user = filepath.Join(s.dir, "ro", "state"), 0
+	if told := s.fails(); !strings.HasPrefix(told, "state directory: ") || !strings.Contains(told, "read-only file system") {
+		t.Errorf("read-only: told %s", told)
+	}
+}
+
+// TestOrdinaryUser: someone who is not root may have directories that nobody may
+// write to, in caches and in results, more than once, and can remove them.
+func TestOrdinaryUser(t *testing.T) {
+	for _, runner := range []string{"portable", "auto"} {
+		s := newSite(t, "FROM base\nRUN --mount=type=cache,target=/c mkdir -p /d/e /c/f; echo x > /d/e/x; echo y > /c/f/y; chmod 555 /d/e /d /c/f\nARG V\nRUN --mount=type=cache,target=/c cat /c/f/y > /z; echo $V >> /z\n")
+		if err := os.Chmod(filepath.Dir(s.dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chown(s.dir, 65534, 65534); err != nil {
+			t.Fatal(err)
+		}
+		s.user, s.runner = 65534, runner
+		for i := range 3 {
+			s.build("--build-arg", fmt.Sprint("V=", i))
+		}
+		s.tidy()
+		if out, err := s.start("cache", "prune", "--state", s.state).CombinedOutput(); err != nil {
+			t.Errorf("%s: prune: %v\n%s", runner, err, out)
+		}
+		for _, dir := range []string{"mounts", "cache", "store", "namespace"} {
+			for _, file := range walk(t, filepath.Join(s.state, dir)) {
+				t.Errorf("%s: the prune leaves %s", runner, file)
+			}
+		}
+		s.build()
+	}
+}

@@ -1,0 +1,113 @@
+//go:build integration
+
+package buildfaults
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// TestTogether runs builds on one state directory at the same time, the same and
+// different ones, while it is listed and pruned.
+func TestTogether(t *testing.T) {
+	const kinds, builds = 3, 4
+	state := filepath.Join(t.TempDir(), "state")
+	var sites [kinds]*site
+	var want [kinds][]byte
+	for i := range sites {
+		s := newSite(t, killedDockerfile+fmt.Sprintf("RUN echo %d > /kind\n", i))
+		s.write("changing", fmt.Sprint("kind ", i%2))
+		s.write("files/x", "x")
+		want[i] = s.build()
+		s.state, sites[i] = state, s
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var others errgroup.Group
+	for _, args := range [][]string{{"cache", "prune"}, {"cache", "ls"}, {"cache", "prune", "--keep-storage", "4MB"}} {
+		others.Go(func() error {
+			for ctx.Err() == nil {
+				if out, err := sites[0].start(append(args, "--state", state)...).CombinedOutput(); err != nil {
+					return fmt.Errorf("%v: %w\n%s", args, err, out)
+				}
+			}
+			return nil
+		})
+	}
+	var all errgroup.Group
+	for i := range kinds {
+		for j := range 2 {
+			all.Go(func() error {
+				for k := range builds {
+					dest := filepath.Join(sites[i].dir, fmt.Sprintf("out-%d-%d", j, k))
+					if out, err := sites[i].command("-o", "type=oci,dest="+dest).CombinedOutput(); err != nil {
+						return fmt.Errorf("%w\n%s", err, out)
+					}
+					if got, err := os.ReadFile(dest); err != nil || !bytes.Equal(got, want[i]) {
+						return fmt.Errorf("kind %d gives another image: %v", i, err)
+					}
+				}
+				return nil
+			})
+		}
+	}
+	if err := all.Wait(); err != nil {
+		t.Error(err)
+	}
+	stop()
+	if err := others.Wait(); err != nil {
+		t.Error(err)
+	}
+	sites[0].sound()
+	sites[0].build()
+	sites[0].tidy()
+}
+
+// TestCachesTogether: steps of several builds use a cache as its sharing says.
+func TestCachesTogether(t *testing.T) {
+	const builds = 6
+	for _, tc := range []struct{ runner, sharing, script string }{
+		{"namespace", "locked", "n=$(cat /c/n || echo 0); sleep 0.1; echo $((n+1)) > /c/n; cat /c/n > /seen"},
+		{"portable", "locked", "n=$(cat /c/n || echo 0); sleep 0.1; echo $((n+1)) > /c/n; cat /c/n > /seen"},
+		{"namespace", "private", "test ! -e /c/busy; touch /c/busy; sleep 0.2; rm /c/busy; echo private > /seen"},
+		{"portable", "private", "test ! -e /c/busy; touch /c/busy; sleep 0.2; rm /c/busy; echo private > /seen"},
+		{"namespace", "shared", "echo $V > /c/$V; echo shared > /seen"},
+		{"portable", "shared", "sleep 0.1; echo $V > /c/$V; echo shared > /seen"},
+	} {
+		s := newSite(t, "FROM base\nARG V\nRUN --mount=type=cache,target=/c,sharing="+tc.sharing+" set -e; "+tc.script+"\nFROM scratch\nCOPY --from=0 /seen /\n")
+		s.runner = tc.runner
+		var all errgroup.Group
+		for i := range builds {
+			all.Go(func() error {
+				if out, err := s.command("--build-arg", fmt.Sprint("V=", i), "-o", filepath.Join(s.dir, fmt.Sprint("out", i))).CombinedOutput(); err != nil {
+					return fmt.Errorf("%w\n%s", err, out)
+				}
+				return nil
+			})
+		}
+		if err := all.Wait(); err != nil {
+			t.Errorf("%s %s: %v", tc.runner, tc.sharing, err)
+			continue
+		}
+		seen := map[string]bool{}
+		for i := range builds {
+			data, err := os.ReadFile(filepath.Join(s.dir, fmt.Sprint("out", i), "seen"))
+			if err != nil {
+				t.Error(err)
+			}
+			seen[strings.TrimSpace(string(data))] = true
+		}
+		if tc.sharing == "locked" && len(seen) != builds {
+			t.Errorf("%s: %d builds saw only %v", tc.runner, builds, seen)
+		}
+		if kept, err := filepath.Glob(filepath.Join(s.state, "mounts", "*", "data", "[0-9]*")); err != nil || tc.sharing == "shared" && len(kept) != builds {
+			t.Errorf("%s: %d builds left %q", tc.runner, builds, kept)
+		}
+	}
+}
