@@ -22,15 +22,44 @@ func usual() []capability.Cap {
 	}
 }
 
-// refused are the system calls that no build needs, as they change the host or
-// have led out of containers. Most need privileges anyway.
+// refused are the system calls that no build needs, as they change the host, make
+// namespaces or have led out of containers. Docker's profile refuses them too to
+// who has the usual capabilities; what it lets through is not refused here, so
+// that steps run as they do elsewhere.
+// https://docs.docker.com/engine/security/seccomp/
 func refused() []string {
 	return []string{
-		"acct", "add_key", "bpf", "clock_adjtime", "clock_settime", "create_module", "delete_module", "finit_module",
-		"fsconfig", "fsmount", "fsopen", "fspick", "get_mempolicy", "init_module", "ioperm", "iopl", "kcmp", "kexec_file_load",
-		"kexec_load", "keyctl", "lookup_dcookie", "mbind", "mount", "mount_setattr", "move_mount", "move_pages", "name_to_handle_at",
-		"nfsservctl", "open_by_handle_at", "open_tree", "perf_event_open", "pivot_root", "quotactl", "reboot", "request_key",
-		"set_mempolicy", "setns", "settimeofday", "swapoff", "swapon", "syslog", "umount2", "unshare", "userfaultfd", "vhangup",
+		"acct", "add_key", "bpf", "clock_adjtime", "clock_settime", "create_module", "delete_module", "fanotify_init", "finit_module",
+		"fsconfig", "fsmount", "fsopen", "fspick", "get_kernel_syms", "get_mempolicy", "init_module",
+		"io_uring_enter", "io_uring_register", "io_uring_setup", "ioperm", "iopl", "kcmp", "kexec_file_load",
+		"kexec_load", "keyctl", "lookup_dcookie", "mbind", "mount", "mount_setattr", "move_mount", "move_pages",
+		"nfsservctl", "open_by_handle_at", "open_tree", "perf_event_open", "pivot_root", "query_module", "quotactl", "quotactl_fd", "reboot", "request_key",
+		"set_mempolicy", "setns", "settimeofday", "stime", "swapoff", "swapon", "sysfs", "syslog", "umount", "umount2", "unshare", "uselib",
+		"userfaultfd", "ustat", "vhangup", "vm86", "vm86old",
+	}
+}
+
+// policy is the filter of system calls on a machine. One that clones into new
+// namespaces is refused; what cannot be seen through, clone3, is not there, and
+// libraries go back to clone.
+func policy(here *arch.Info) seccomp.Policy {
+	known := func(list []string) []string {
+		return slices.DeleteFunc(list, func(name string) bool { _, ok := here.SyscallNames[name]; return !ok })
+	}
+	flags := uint32(0)
+	if here.ID == arch.S390X.ID {
+		flags = 1
+	}
+	spaces := uint64(unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET)
+	return seccomp.Policy{
+		DefaultAction: seccomp.ActionAllow,
+		Syscalls: []seccomp.SyscallGroup{
+			{Action: seccomp.ActionErrno, Names: known(refused()), NamesWithCondtions: []seccomp.NameWithConditions{{
+				Name:       "clone",
+				Conditions: seccomp.ArgumentConditions{{Argument: flags, Operation: seccomp.BitsSet, Value: spaces}},
+			}}},
+			{Action: seccomp.ActionErrno | seccomp.Action(unix.ENOSYS), Names: known([]string{"clone3"})},
+		},
 	}
 }
 
@@ -87,9 +116,21 @@ func dieWithParent() error {
 	return nil
 }
 
-// filter drops capabilities and system calls. The usual capabilities stay until
+// filter drops system calls and capabilities. The usual capabilities stay until
 // the process starts, which a user other than root does without any.
+//
+// Root gets no privileges that it has not from what it starts (no_new_privs), for
+// there are none. Others do, as with BuildKit: sudo is what images are made with
+// that have a user.
 func (c *config) filter() error {
+	here, err := arch.GetInfo("")
+	if err != nil {
+		return fmt.Errorf("filter system calls: %w", err)
+	}
+	f := seccomp.Filter{NoNewPrivs: c.UID == 0, Flag: seccomp.FilterFlagTSync, Policy: policy(here)}
+	if err := seccomp.LoadFilter(f); err != nil {
+		return fmt.Errorf("filter system calls: %w", err)
+	}
 	caps, err := capability.NewPid2(0)
 	if err != nil {
 		return fmt.Errorf("read capabilities: %w", err)
@@ -101,18 +142,6 @@ func (c *config) filter() error {
 	caps.Set(capability.BOUNDS|capability.EFFECTIVE|capability.PERMITTED, usual()...)
 	if err := caps.Apply(capability.CAPS | capability.BOUNDS | capability.AMBS); err != nil {
 		return fmt.Errorf("drop capabilities: %w", err)
-	}
-	here, err := arch.GetInfo("")
-	if err != nil {
-		return fmt.Errorf("filter system calls: %w", err)
-	}
-	names := slices.DeleteFunc(refused(), func(name string) bool { _, known := here.SyscallNames[name]; return !known })
-	f := seccomp.Filter{NoNewPrivs: true, Flag: seccomp.FilterFlagTSync, Policy: seccomp.Policy{
-		DefaultAction: seccomp.ActionAllow,
-		Syscalls:      []seccomp.SyscallGroup{{Action: seccomp.ActionErrno, Names: names}},
-	}}
-	if err := seccomp.LoadFilter(f); err != nil {
-		return fmt.Errorf("filter system calls: %w", err)
 	}
 	return nil
 }

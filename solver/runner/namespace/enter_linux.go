@@ -124,7 +124,9 @@ func ranges() (uids, gids subid.SubID, err error) {
 	return u[0], g[0], nil
 }
 
-// awaitIDs waits until this process, which Enter started, has its ids.
+// awaitIDs waits until this process, which Enter started, has its ids. As it
+// had none when it started, the kernel took its capabilities; it gives them to
+// root who starts again.
 func awaitIDs() {
 	if os.Getenv(entered) != "wait" {
 		return
@@ -133,6 +135,9 @@ func awaitIDs() {
 	_, _ = r.Read(make([]byte, 1)) // ends when the parent closes its end
 	r.Close()
 	os.Setenv(entered, "1")
+	err := syscall.Exec("/proc/self/exe", os.Args, os.Environ())
+	fmt.Fprintf(os.Stderr, "start as root of a user namespace: %v\n", err)
+	os.Exit(1)
 }
 
 // oneID tells whether this process is in a user namespace with a single user.

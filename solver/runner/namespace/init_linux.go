@@ -3,10 +3,12 @@ package namespace
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -47,6 +49,10 @@ func run(in *os.File) error {
 		return fmt.Errorf("read what to run: %w", err)
 	}
 	in.Close()
+	unix.Umask(0o022) // whatever that of the builder is
+	if err := closeOnExec(); err != nil {
+		return fmt.Errorf("close files: %w", err)
+	}
 	if !c.Join {
 		if err := c.build(); err != nil {
 			return err
@@ -64,6 +70,20 @@ func run(in *os.File) error {
 		return err
 	}
 	return c.exec()
+}
+
+// closeOnExec keeps files from the process that who started the builder left open.
+func closeOnExec() error {
+	if unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC) == nil {
+		return nil
+	}
+	list, err := os.ReadDir("/proc/self/fd") // a kernel before 5.11
+	for _, d := range list {
+		if fd, err := strconv.Atoi(d.Name()); err == nil && fd > 2 {
+			unix.CloseOnExec(fd)
+		}
+	}
+	return err
 }
 
 // build mounts what the container sees, and goes there.

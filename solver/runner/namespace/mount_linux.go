@@ -107,7 +107,9 @@ func (c *config) system() error {
 		err = unix.Mount(m.kind, at, m.kind, m.flags, m.data)
 		if errors.Is(err, unix.EPERM) && m.name == "sys" {
 			// The network that it shows belongs to someone else.
-			err = bind("/sys", at, true)
+			if err = bind("/sys", at, true); err == nil {
+				err = hide(filepath.Join(at, "fs/cgroup"))
+			}
 		}
 		if err != nil {
 			return fmt.Errorf("mount /%s: %w", m.name, err)
@@ -143,19 +145,12 @@ func (c *config) devices() error {
 
 // mask hides what would tell of the host or change it.
 func (c *config) mask() error {
-	for _, name := range []string{"acpi", "kcore", "keys", "latency_stats", "timer_list", "timer_stats", "sched_debug", "scsi"} {
-		at := filepath.Join(c.Root, "proc", name)
-		info, err := os.Stat(at)
-		if err != nil {
-			continue // not every kernel has it
-		}
-		if info.IsDir() {
-			err = unix.Mount("tmpfs", at, "tmpfs", unix.MS_RDONLY, "size=0")
-		} else {
-			err = unix.Mount("/dev/null", at, "", unix.MS_BIND, "")
-		}
-		if err != nil {
-			return fmt.Errorf("hide /proc/%s: %w", name, err)
+	for _, name := range []string{
+		"proc/acpi", "proc/asound", "proc/kcore", "proc/keys", "proc/latency_stats", "proc/timer_list", "proc/timer_stats",
+		"proc/sched_debug", "proc/scsi", "sys/firmware", "sys/devices/virtual/powercap",
+	} {
+		if err := hide(filepath.Join(c.Root, name)); err != nil {
+			return fmt.Errorf("hide /%s: %w", name, err)
 		}
 	}
 	for _, name := range []string{"bus", "fs", "irq", "sys", "sysrq-trigger"} {
@@ -167,11 +162,17 @@ func (c *config) mask() error {
 			return fmt.Errorf("protect /proc/%s: %w", name, err)
 		}
 	}
-	firmware := filepath.Join(c.Root, "sys/firmware")
-	if _, err := os.Stat(firmware); err == nil {
-		if err := unix.Mount("tmpfs", firmware, "tmpfs", unix.MS_RDONLY, "size=0"); err != nil {
-			return fmt.Errorf("hide /sys/firmware: %w", err)
-		}
-	}
 	return nil
+}
+
+// hide shows nothing at a path. Not every kernel has it.
+func hide(at string) error {
+	info, err := os.Stat(at)
+	switch {
+	case err != nil:
+		return nil //nolint:nilerr // it is not there
+	case info.IsDir():
+		return unix.Mount("tmpfs", at, "tmpfs", unix.MS_RDONLY, "size=0")
+	}
+	return unix.Mount("/dev/null", at, "", unix.MS_BIND, "")
 }

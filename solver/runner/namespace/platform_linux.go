@@ -138,7 +138,7 @@ func explainExec(file string, err error) error {
 	case !errors.Is(err, unix.ENOEXEC):
 		return err
 	case !strings.HasPrefix(string(head), elf.ELFMAG) || n < 20:
-		return errors.New("it is neither a program nor a script that begins with #!")
+		return errors.New("it is neither a program nor, without #! at its start, a script")
 	}
 	for _, m := range machines() {
 		if string(m.header()[4:6]) == string(head[4:6]) && string(m.header()[18:20]) == string(head[18:20]) {

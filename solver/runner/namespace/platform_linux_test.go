@@ -6,8 +6,6 @@ import (
 	"testing"
 
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
-
-	"slipway/solver/tree"
 )
 
 // TestPlatform: steps of platforms that nothing here runs are an error that says
@@ -46,23 +44,15 @@ func TestPlatform(t *testing.T) {
 // TestNoProgram: what the kernel does not start is named for what it is.
 func TestNoProgram(t *testing.T) {
 	w := newWorld(t)
-	e := tree.Edit(w.root)
 	foreign := machine{"none", elf.EM_M32, elf.ELFCLASS32, elf.ELFDATA2MSB, "none"}
 	for name, data := range map[string]string{
 		"foreign": string(foreign.header()), "text": "echo hello\n", "script": "#!/bin/other -x\necho hello\n",
 	} {
-		b, err := w.store.PutBytes([]byte(data))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := e.Put("bin/"+name, tree.NewFile(tree.Meta{Mode: 0o755}, b)); err != nil {
-			t.Fatal(err)
-		}
+		w.write(t, "bin/"+name, 0o755, []byte(data))
 	}
-	w.root = e.Tree()
 	for name, want := range map[string]string{
 		"foreign": "exec /bin/foreign: it is a program for another machine than",
-		"text":    "exec /bin/text: it is neither a program nor a script that begins with #!",
+		"text":    "exec /bin/text: it is neither a program nor, without #! at its start, a script",
 		"script":  "exec /bin/script: its interpreter /bin/other -x is not in the image",
 	} {
 		p := w.process("")

@@ -18,6 +18,7 @@ import (
 
 func TestMain(m *testing.M) {
 	Main()
+	probeMain()
 	if err := Enter(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -31,8 +32,7 @@ type world struct {
 	root *tree.Node
 }
 
-// newWorld makes a root out of the host's static busybox, or of a shell of the
-// host with its libraries.
+// newWorld makes a root out of a shell of the host with its libraries.
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	if err := Available(t.Context()); err != nil {
@@ -46,44 +46,46 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := tree.Edit(nil)
-	put := func(name, from string) {
+	w := &world{r, tree.Empty()}
+	w.install(t, "bin/sh", "/bin/sh")
+	w.write(t, "etc/passwd", 0o644, []byte("root:x:0:0::/root:/bin/sh\nme:x:12:34::/home/me:/bin/sh\n"))
+	return w
+}
+
+// write puts a file into the root.
+func (w *world) write(t *testing.T, name string, mode uint32, data []byte) {
+	t.Helper()
+	b, err := w.store.PutBytes(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := tree.Edit(w.root)
+	if _, err := e.MkdirAll(filepath.Dir(name), tree.Meta{Mode: 0o755}); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Put(name, tree.NewFile(tree.Meta{Mode: mode}, b)); err != nil {
+		t.Fatal(err)
+	}
+	w.root = e.Tree()
+}
+
+// install puts a program of the host into the root, with its libraries.
+func (w *world) install(t *testing.T, name, from string) {
+	t.Helper()
+	files := map[string]string{name: from}
+	out, _ := exec.Command("ldd", from).Output() // fails for one that is static
+	for word := range strings.FieldsSeq(string(out)) {
+		if strings.HasPrefix(word, "/") {
+			files[strings.TrimPrefix(word, "/")] = word
+		}
+	}
+	for name, from := range files {
 		data, err := os.ReadFile(from)
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := s.PutBytes(data)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := e.MkdirAll(filepath.Dir(name), tree.Meta{Mode: 0o755}); err != nil {
-			t.Fatal(err)
-		}
-		if err := e.Put(name, tree.NewFile(tree.Meta{Mode: 0o755}, b)); err != nil {
-			t.Fatal(err)
-		}
+		w.write(t, name, 0o755, data)
 	}
-	out, err := exec.Command("ldd", "/bin/sh").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	put("bin/sh", "/bin/sh")
-	for word := range strings.FieldsSeq(string(out)) {
-		if strings.HasPrefix(word, "/") {
-			put(strings.TrimPrefix(word, "/"), word)
-		}
-	}
-	b, err := s.PutBytes([]byte("root:x:0:0::/root:/bin/sh\nme:x:12:34::/home/me:/bin/sh\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := e.MkdirAll("etc", tree.Meta{Mode: 0o755}); err != nil {
-		t.Fatal(err)
-	}
-	if err := e.Put("etc/passwd", tree.NewFile(tree.Meta{Mode: 0o644}, b)); err != nil {
-		t.Fatal(err)
-	}
-	return &world{r, e.Tree()}
 }
 
 func (w *world) process(script string) *runner.Process {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 
 	"slipway/solver/runner"
 	"slipway/solver/tree"
@@ -13,7 +14,7 @@ import (
 // forward makes a socket with the owner and mode of the mount, whose connections
 // go to the one of the host. It is there until close is called.
 func forward(socket string, m *runner.Mount) (closeAll func(), err error) {
-	l, err := net.Listen("unix", socket)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
 	if err != nil {
 		return nil, err
 	}
@@ -23,7 +24,7 @@ func forward(socket string, m *runner.Mount) (closeAll func(), err error) {
 	}
 	go func() {
 		for {
-			conn, err := l.Accept()
+			conn, err := l.AcceptUnix()
 			if err != nil {
 				return // closed
 			}
@@ -33,20 +34,20 @@ func forward(socket string, m *runner.Mount) (closeAll func(), err error) {
 	return func() { l.Close() }, nil
 }
 
-// join connects two sockets until one of them is closed.
-func join(conn net.Conn, socket string) {
+// join connects two sockets until both sides have said all.
+func join(conn *net.UnixConn, socket string) {
 	defer conn.Close()
-	host, err := net.Dial("unix", socket)
+	host, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: socket, Net: "unix"})
 	if err != nil {
 		return // the process sees that nobody answers
 	}
 	defer host.Close()
-	done := make(chan struct{}, 2)
-	for _, pair := range [][2]net.Conn{{conn, host}, {host, conn}} {
-		go func() {
+	var both sync.WaitGroup
+	for _, pair := range [][2]*net.UnixConn{{conn, host}, {host, conn}} {
+		both.Go(func() {
 			_, _ = io.Copy(pair[0], pair[1])
-			done <- struct{}{}
-		}()
+			_ = pair[0].CloseWrite() // fails for one who is gone
+		})
 	}
-	<-done
+	both.Wait()
 }

@@ -1,0 +1,366 @@
+package namespace
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/solver/runner"
+)
+
+// probeMain is this program as /bin/probe in the worlds of tests. What it prints
+// no shell could tell.
+func probeMain() {
+	if os.Args[0] != "/bin/probe" {
+		return
+	}
+	for _, arg := range os.Args[1:] {
+		fmt.Println(arg, answer(arg))
+	}
+	os.Exit(0)
+}
+
+func answer(arg string) any {
+	call := func(n uintptr, args ...uintptr) any {
+		args = append(args, 0, 0, 0, 0, 0)
+		if _, _, errno := syscall.Syscall6(n, args[0], args[1], args[2], args[3], args[4], 0); errno != 0 {
+			return unix.ErrnoName(errno)
+		}
+		return "OK"
+	}
+	var st unix.Stat_t
+	var fs unix.Statfs_t
+	name, what, _ := strings.Cut(arg, ":")
+	switch name {
+	case "clone": // into a user namespace; wrong flags, so that there is no new process anywhere
+		return call(unix.SYS_CLONE, unix.CLONE_NEWUSER|unix.CLONE_FS)
+	case "clone3":
+		return call(unix.SYS_CLONE3)
+	case "unshare":
+		return call(unix.SYS_UNSHARE)
+	case "keyctl":
+		return call(unix.SYS_KEYCTL)
+	case "bpf":
+		return call(unix.SYS_BPF)
+	case "name_to_handle_at": // not refused
+		return call(unix.SYS_NAME_TO_HANDLE_AT)
+	case "io_uring":
+		return call(unix.SYS_IO_URING_SETUP)
+	case "mount":
+		target := []byte("/tmp\x00")
+		return call(unix.SYS_MOUNT, 0, uintptr(unsafe.Pointer(&target[0])))
+	case "stat":
+		if err := unix.Stat(what, &st); err != nil {
+			return err
+		}
+		return fmt.Sprintf("%o %d:%d", st.Mode&0o7777, st.Uid, st.Gid)
+	case "size":
+		if err := unix.Statfs(what, &fs); err != nil {
+			return err
+		}
+		return int64(fs.Blocks) * fs.Bsize
+	case "write":
+		f, err := os.OpenFile(what, os.O_WRONLY, 0)
+		if err != nil {
+			return errors.Unwrap(err)
+		}
+		f.Close()
+		return "OK"
+	case "read":
+		data, err := os.ReadFile(what)
+		if err != nil {
+			return errors.Unwrap(err)
+		}
+		return len(data)
+	case "limit":
+		var l unix.Rlimit
+		if err := unix.Getrlimit(limits()[what], &l); err != nil {
+			return err
+		}
+		return fmt.Sprint(l.Cur, " ", l.Max)
+	case "list":
+		list, err := os.ReadDir(what)
+		if err != nil {
+			return errors.Unwrap(err)
+		}
+		var names []string
+		for _, d := range list {
+			names = append(names, d.Name())
+		}
+		return names
+	case "link":
+		to, err := os.Readlink(what)
+		return fmt.Sprint(to, err)
+	case "socket":
+		c, err := net.Dial("unix", what)
+		if err != nil {
+			return err
+		}
+		fmt.Fprint(c, "question")
+		_ = c.(*net.UnixConn).CloseWrite()
+		data, err := io.ReadAll(c)
+		return fmt.Sprint(string(data), err)
+	}
+	return "unknown"
+}
+
+// probe runs /bin/probe and returns its answers by question.
+func (w *world) probe(t *testing.T, change func(*runner.Process), questions ...string) map[string]string {
+	t.Helper()
+	if w.root.Get("bin/probe") == nil {
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.install(t, "bin/probe", self)
+	}
+	p := w.process("")
+	p.Args = append([]string{"/bin/probe"}, questions...)
+	if change != nil {
+		change(p)
+	}
+	out, _ := w.run(t, p)
+	answers := map[string]string{}
+	for line := range strings.Lines(out) {
+		question, answer, _ := strings.Cut(strings.TrimSpace(line), " ")
+		answers[question] = answer
+	}
+	return answers
+}
+
+// rootless tells whether root is root of a user namespace only.
+func rootless(t *testing.T) bool {
+	t.Helper()
+	data, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(strings.Fields(string(data)), " ") != "0 0 4294967295"
+}
+
+// TestFilter: what no step needs is refused, to others than root too, and
+// nothing else is.
+func TestFilter(t *testing.T) {
+	w := newWorld(t)
+	users := []string{"", "me"}
+	if oneID() {
+		users = users[:1]
+	}
+	want := map[string]string{
+		"clone": "EPERM", "clone3": "ENOSYS", "unshare": "EPERM", "keyctl": "EPERM", "bpf": "EPERM", "io_uring": "EPERM", "mount": "EPERM",
+		"name_to_handle_at": "EFAULT",
+	}
+	for _, user := range users {
+		got := w.probe(t, func(p *runner.Process) { p.User = user }, "clone", "clone3", "unshare", "keyctl", "bpf", "io_uring", "mount", "name_to_handle_at")
+		for question, answer := range want {
+			if got[question] != answer {
+				t.Errorf("user %q: %s is %q, want %s", user, question, got[question], answer)
+			}
+		}
+	}
+	// With all privileges, nothing is.
+	got := w.probe(t, func(p *runner.Process) { p.Insecure = true }, "clone3", "unshare", "write:/proc/sys/kernel/hostname")
+	if got["clone3"] == "ENOSYS" || got["unshare"] != "OK" || got["write:/proc/sys/kernel/hostname"] != "OK" && !rootless(t) {
+		t.Errorf("without a filter: %v", got)
+	}
+}
+
+// TestPrivileges: those of the usual containers, and none that root could get
+// back. Other users may, as images have sudo for them.
+func TestPrivileges(t *testing.T) {
+	w := newWorld(t)
+	status := "while read key value rest; do case $key in CapEff:|CapPrm:|CapInh:|CapAmb:|CapBnd:|NoNewPrivs:|Seccomp:) echo $key $value;; esac; done < /proc/self/status"
+	const usual, none = "00000000a80425fb", "0000000000000000"
+	for user, want := range map[string]string{
+		"":   "CapInh: " + none + " CapPrm: " + usual + " CapEff: " + usual + " CapBnd: " + usual + " CapAmb: " + none + " NoNewPrivs: 1 Seccomp: 2",
+		"me": "CapInh: " + none + " CapPrm: " + none + " CapEff: " + none + " CapBnd: " + usual + " CapAmb: " + none + " NoNewPrivs: 0 Seccomp: 2",
+	} {
+		if user != "" && oneID() {
+			continue
+		}
+		p := w.process(status)
+		p.User = user
+		out, _ := w.run(t, p)
+		if got := strings.Join(strings.Fields(out), " "); got != want {
+			t.Errorf("user %q has\n%s, want\n%s", user, got, want)
+		}
+	}
+	p := w.process(status)
+	p.Insecure = true
+	if out, _ := w.run(t, p); strings.Contains(out, "CapEff: "+usual) || !strings.Contains(out, "NoNewPrivs: 0") || !strings.Contains(out, "Seccomp: 0") {
+		t.Errorf("with all privileges a process has\n%s", out)
+	}
+}
+
+// TestSystem: what processes see of the system.
+func TestSystem(t *testing.T) {
+	w := newWorld(t)
+	want := map[string]string{
+		"read:/proc/keys": "0", "list:/sys/firmware": "[]", "list:/sys/fs/cgroup": "[]",
+		"write:/proc/sys/kernel/hostname": "read-only file system",
+		"list:/dev":                       "[core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero]",
+		"write:/etc/hosts":                "read-only file system", "write:/etc/resolv.conf": "read-only file system",
+		"stat:/dev/null": "666 0:0", "stat:/dev/shm": "1777 0:0", "link:/proc/self": "1<nil>", "link:/proc/self/fd/0": "/dev/null<nil>",
+	}
+	var questions []string
+	for question := range want {
+		questions = append(questions, question)
+	}
+	got := w.probe(t, nil, questions...)
+	for question, answer := range want {
+		if rootless(t) && (question == "stat:/dev/null" || strings.HasPrefix(question, "write:/proc/")) {
+			continue // it belongs to a user who is nobody here
+		}
+		if got[question] != answer {
+			t.Errorf("%s is %q, want %q", question, got[question], answer)
+		}
+	}
+	// The fourth file is the directory that is listed.
+	out, _ := w.run(t, w.process("for f in /proc/self/fd/*; do echo ${f##*/}; done; read line || echo end of input"))
+	if out != "0\n1\n2\n3\nend of input\n" {
+		t.Errorf("a process has the files\n%s", out)
+	}
+}
+
+// TestLimits: resource limits, and the size of /dev/shm, which is a mount as
+// frontends give it.
+func TestLimits(t *testing.T) {
+	w := newWorld(t)
+	got := w.probe(t, func(p *runner.Process) {
+		p.Ulimits = []runner.Ulimit{{Name: "nofile", Soft: 40, Hard: 60}, {Name: "core", Soft: 0, Hard: 0}}
+		p.Mounts = append(p.Mounts, runner.Mount{Kind: runner.MountTmpfs, Target: "/dev/shm", Size: 1 << 20})
+	}, "limit:nofile", "limit:core", "size:/dev/shm")
+	// Go raises the soft limit of the probe itself.
+	if !strings.HasSuffix(got["limit:nofile"], " 60") || got["limit:core"] != "0 0" || got["size:/dev/shm"] != "1048576" {
+		t.Errorf("limits %v", got)
+	}
+	p := w.process("ulimit -n; ulimit -Hn")
+	p.Ulimits = []runner.Ulimit{{Name: "nofile", Soft: 40, Hard: 60}}
+	if out, _ := w.run(t, p); out != "40\n60\n" {
+		t.Errorf("limits of files %q", out)
+	}
+	p.Ulimits = []runner.Ulimit{{Name: "luck", Soft: 1, Hard: 1}}
+	if _, err := w.Run(t.Context(), p); err == nil || err.Error() != "unknown limit luck" {
+		t.Errorf("an unknown limit: %v", err)
+	}
+}
+
+// TestEnds: with the process all end that it started, also those that ignore
+// signals, whether it ends itself or is cancelled. Nobody waits for them.
+func TestEnds(t *testing.T) {
+	w := newWorld(t)
+	for _, tc := range []struct{ name, last string }{{"end", "exit 0"}, {"cancel", "echo ready; while :; do :; done"}} {
+		mark := fmt.Sprintf("mark-%d-%s", os.Getpid(), tc.name)
+		script := `trap "" TERM INT HUP; (while :; do :; done) & (sh -c "while :; do :; done" ` + mark + `) & (exit 0) & ` + tc.last
+		p := w.process(script)
+		p.Args = append(p.Args, mark)
+		ready, out := io.Pipe()
+		p.Stdout = out
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() {
+			if _, err := ready.Read(make([]byte, 8)); err == nil {
+				cancel()
+			}
+		}()
+		begin := time.Now()
+		_, err := w.Run(ctx, p)
+		if tc.name == "end" && err != nil || tc.name == "cancel" && !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", tc.name, err)
+		}
+		if took := time.Since(begin); took > 20*time.Second {
+			t.Errorf("%s took %s", tc.name, took)
+		}
+		lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range lines {
+			if data, err := os.ReadFile(file); err == nil && bytes.Contains(data, []byte(mark)) {
+				t.Errorf("%s: %q is left", tc.name, data)
+			}
+		}
+	}
+}
+
+// TestNames: the names of hosts are no part of the result, be there files of the
+// image or not.
+func TestNames(t *testing.T) {
+	w := newWorld(t)
+	_, n := w.run(t, w.process("read a < /etc/hosts; read b < /etc/resolv.conf; :"))
+	if !n.Same(w.root) {
+		t.Error("the tree changed where the image has no such files")
+	}
+	for _, name := range []string{"etc/hosts", "etc/resolv.conf"} {
+		w.write(t, name, 0o640, []byte("1.2.3.4 of-the-image\n"))
+	}
+	out, n := w.run(t, w.process("while read a b; do echo $b; done < /etc/hosts"))
+	if !n.Same(w.root) || strings.Contains(out, "of-the-image") {
+		t.Errorf("the files of the image changed, or were not hidden: %q", out)
+	}
+}
+
+// TestFileMounts: secrets and sockets have the owner and mode that they were
+// given, and sockets lead to those of the host.
+func TestFileMounts(t *testing.T) {
+	w := newWorld(t)
+	socket := filepath.Join(t.TempDir(), "agent")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			data, _ := io.ReadAll(c)
+			fmt.Fprintf(c, "answer to %s ", data)
+			c.Close()
+		}
+	}()
+	uid := uint32(12)
+	if oneID() {
+		uid = 0
+	}
+	got := w.probe(t, func(p *runner.Process) {
+		p.Mounts = append(p.Mounts,
+			runner.Mount{Kind: runner.MountFile, Target: "/run/secrets/s", Data: []byte("secret"), UID: uid, GID: uid, Mode: 0o440},
+			runner.Mount{Kind: runner.MountSocket, Target: "/run/agent", HostPath: socket, UID: uid, GID: uid, Mode: 0o600},
+		)
+	}, "stat:/run/secrets/s", "read:/run/secrets/s", "write:/run/secrets/s", "stat:/run/agent", "socket:/run/agent")
+	for question, answer := range map[string]string{
+		"stat:/run/secrets/s": fmt.Sprintf("440 %d:%d", uid, uid), "read:/run/secrets/s": "6", "write:/run/secrets/s": "read-only file system",
+		"stat:/run/agent": fmt.Sprintf("600 %d:%d", uid, uid), "socket:/run/agent": "answer to question <nil>",
+	} {
+		if got[question] != answer {
+			t.Errorf("%s is %q, want %q", question, got[question], answer)
+		}
+	}
+}
+
+// TestUmask: files of steps do not depend on the umask of who builds.
+func TestUmask(t *testing.T) {
+	w := newWorld(t)
+	defer unix.Umask(unix.Umask(0o077))
+	p := w.process("echo x > f")
+	p.Dir = "/made/here"
+	_, n := w.run(t, p)
+	if d, f := n.Get("made").Meta().Mode, n.Get("made/here/f").Meta().Mode; d != 0o755 || f != 0o644 {
+		t.Errorf("the directory has mode %o, the file %o", d, f)
+	}
+}
