@@ -30,6 +30,7 @@ func cases() []*benchCase {
 		{name: "50,000 small files", dockerfile: "FROM busybox\nCOPY files /files/\n", files: manyFiles, cold: true},
 		{name: "50,000 small files, then RUN", dockerfile: "FROM busybox\nCOPY files /files/\nRUN ls /files/1 > /list\n", files: manyFiles, cold: true},
 		{name: "50,000 small files, no-op", dockerfile: "FROM busybox\nCOPY files /files/\n", files: manyFiles},
+		{name: "300 MB written, then RUN", dockerfile: "FROM busybox\nRUN head -c 300000000 /dev/zero > /zeros\nRUN ls -l /zeros > /list\n", cold: true},
 		{name: "500 MB through 5 stages", dockerfile: through, files: bigFile, cold: true},
 	}
 }

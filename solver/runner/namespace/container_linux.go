@@ -31,6 +31,7 @@ type container struct {
 	spaces []*os.File // the namespaces of the first process
 	closed bool
 	all    sync.WaitGroup // processes
+	kept   []*written     // to be layers when the container is closed
 }
 
 // prepare makes what the processes see, and describes it for the init process.
@@ -139,7 +140,7 @@ func (c *container) outputs() ([]*tree.Node, error) {
 			continue
 		}
 		var err error
-		if out[i], err = c.Tree(i); err != nil {
+		if out[i], err = c.read(i, true); err != nil {
 			return nil, err
 		}
 	}
@@ -147,7 +148,11 @@ func (c *container) outputs() ([]*tree.Node, error) {
 }
 
 // Tree implements [runner.Container].
-func (c *container) Tree(i int) (*tree.Node, error) {
+func (c *container) Tree(i int) (*tree.Node, error) { return c.read(i, false) }
+
+// read returns a file system. If nothing will change it any more, what was
+// written is kept.
+func (c *container) read(i int, last bool) (*tree.Node, error) {
 	m := &c.box.Mounts[i]
 	switch m.Kind {
 	case runner.MountTree:
@@ -165,11 +170,14 @@ func (c *container) Tree(i int) (*tree.Node, error) {
 	if m.Target != "/" {
 		stub = nil
 	}
-	n, err := c.r.changed(m.Tree, filepath.Join(c.work, strconv.Itoa(i), "upper"), stub)
+	w, err := c.r.changed(m.Tree, filepath.Join(c.work, strconv.Itoa(i), "upper"), stub)
 	if err != nil {
 		return nil, fmt.Errorf("read what the process changed: %w", err)
 	}
-	return n, nil
+	if last {
+		c.kept = append(c.kept, w)
+	}
+	return w.out, nil
 }
 
 // Close implements [runner.Container].
@@ -186,5 +194,9 @@ func (c *container) Close() error {
 		f.Close()
 	}
 	c.spaces = nil
-	return os.RemoveAll(c.work)
+	var err error
+	for _, w := range c.kept {
+		err = errors.Join(err, c.r.keep(w))
+	}
+	return errors.Join(err, os.RemoveAll(c.work))
 }

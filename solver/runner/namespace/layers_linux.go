@@ -48,7 +48,7 @@ func (r *Runner) lowers(ctx context.Context, m *runner.Mount) ([]string, error) 
 		dirs = append([]string{dir}, dirs...)
 	}
 	if len(dirs) == 0 {
-		empty := filepath.Join(r.dir, "layers", "empty")
+		empty := filepath.Join(r.layers, "empty")
 		dirs = append(dirs, empty)
 		if err := os.MkdirAll(empty, 0o755); err != nil {
 			return nil, err
@@ -57,11 +57,15 @@ func (r *Runner) lowers(ctx context.Context, m *runner.Mount) ([]string, error) 
 	return dirs, nil
 }
 
-// layer returns the directory of a layer. Its name is short, as the kernel takes
-// only so much text.
+// layerDir returns where the directory of a layer is. Its name is short, as the
+// kernel takes only so much text.
+func (r *Runner) layerDir(l tree.Layer) string {
+	return filepath.Join(r.layers, digest.FromString(string(l.Lower.ID()) + " " + string(l.Upper.ID())).Encoded()[:24])
+}
+
+// layer returns the directory of a layer, and writes it if it is not there.
 func (r *Runner) layer(ctx context.Context, l tree.Layer, delta *tree.Node) (string, error) {
-	id := digest.FromString(string(l.Lower.ID()) + " " + string(l.Upper.ID())).Encoded()[:24]
-	dir := filepath.Join(r.dir, "layers", id)
+	dir := r.layerDir(l)
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
 	}
@@ -114,7 +118,7 @@ func overlayOf(lower, upper *tree.Node) *tree.Node {
 
 // changed returns a tree with what stands in the upper directory of an overlay.
 // Stubs that nobody touched are not part of it.
-func (r *Runner) changed(base *tree.Node, upper string, stubs map[string]bool) (*tree.Node, error) {
+func (r *Runner) changed(base *tree.Node, upper string, stubs map[string]bool) (*written, error) {
 	opaque := map[string]bool{}
 	reader := tree.HostReader{Store: r.store, Meta: func(f tree.HostFile) tree.Meta {
 		if f.Info.IsDir() && isOpaque(filepath.Join(upper, filepath.FromSlash(f.Path))) {
@@ -130,7 +134,7 @@ func (r *Runner) changed(base *tree.Node, upper string, stubs map[string]bool) (
 	if err != nil {
 		return nil, err
 	}
-	return applyOverlay(base, delta, "", opaque, stubs), nil
+	return &written{dir: upper, base: base, upper: delta, opaque: opaque, out: applyOverlay(base, delta, "", opaque, stubs)}, nil
 }
 
 func isOpaque(dir string) bool {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -17,20 +18,40 @@ import (
 type Runner struct {
 	store    *tree.Store
 	dir      string
-	oneOwner bool // files can belong to root only
+	layers   string // directory of the layers
+	oneOwner bool   // files can belong to root only
 }
 
 var _ runner.Opener = (*Runner)(nil)
 
+// bootID is a file whose content is another after each start of the machine.
+const bootID = "/proc/sys/kernel/random/boot_id"
+
 // New returns a runner that keeps what it needs in a directory: layers as
 // overlays have them, and what processes write.
+//
+// Nobody can tell whether a layer is still what it was, so those of before the
+// machine last started, whose end may have lost some of it, are removed.
 func New(dir string, store *tree.Store) (*Runner, error) {
-	for _, d := range []string{"layers", "run"} {
-		if err := os.MkdirAll(filepath.Join(dir, d), 0o700); err != nil {
+	boot, err := os.ReadFile(bootID)
+	if err != nil {
+		return nil, err
+	}
+	r := &Runner{store: store, dir: dir, oneOwner: oneID()}
+	all := filepath.Join(dir, "layers")
+	r.layers = filepath.Join(all, strings.TrimSpace(string(boot)))
+	for _, d := range []string{r.layers, filepath.Join(dir, "run")} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, err
 		}
 	}
-	return &Runner{store: store, dir: dir, oneOwner: oneID()}, nil
+	entries, err := os.ReadDir(all)
+	for _, e := range entries {
+		if e.Name() != filepath.Base(r.layers) {
+			err = errors.Join(err, tree.RemoveAll(filepath.Join(all, e.Name())))
+		}
+	}
+	return r, err
 }
 
 // Run implements [runner.Runner].

@@ -1,0 +1,157 @@
+package namespace
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/solver/tree"
+)
+
+// with puts files into the root.
+func (w *world) with(t *testing.T, files map[string]string) {
+	t.Helper()
+	e := tree.Edit(w.root)
+	for name, data := range files {
+		b, err := w.store.PutBytes([]byte(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.MkdirAll(filepath.Dir(name), tree.Meta{Mode: 0o755}); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Put(name, tree.NewFile(tree.Meta{Mode: 0o644}, b)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.root = e.Tree()
+}
+
+// TestKeep compares what is left of steps as layers with what the same layers
+// are when they are written.
+func TestKeep(t *testing.T) {
+	w := newWorld(t)
+	w.with(t, map[string]string{"old/a": "1", "old/b": "2", "old/sub/c": "3"})
+	for _, tc := range []struct {
+		script, dir string // the directory is made if it is not there
+		kept        bool
+	}{
+		{"echo 1 > /new; echo 2 > /old/a", "/", true},
+		{"umask 0; > /empty; > /old/sub/more", "/", true},
+		{"> file", "/made/deep", true},
+		{":", "/old/made", true},
+		{":", "/", false},
+	} {
+		p := w.process(tc.script)
+		p.Dir = tc.dir
+		_, n := w.run(t, p)
+		l := tree.Layer{Lower: w.root, Upper: n}
+		kept := w.read(t, w.layerDir(l))
+		if (kept != nil) != tc.kept {
+			t.Errorf("%s: kept %t, want %t", tc.script, kept != nil, tc.kept)
+		}
+		if kept == nil {
+			continue
+		}
+		if err := os.RemoveAll(w.layerDir(l)); err != nil {
+			t.Fatal(err)
+		}
+		dir, err := w.layer(t.Context(), l, overlayOf(l.Lower, l.Upper))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if written := w.read(t, dir); !kept.Same(written) {
+			t.Errorf("%s: what was kept is not what would be written:\n%s", tc.script, differences(written, kept))
+		}
+	}
+}
+
+// TestWritten: directories that hide what is below them are only kept where
+// there is nothing.
+func TestWritten(t *testing.T) {
+	dir := func(entries ...tree.Entry) *tree.Node {
+		n, err := tree.NewDir(tree.Meta{Mode: 0o755}, entries)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	file := tree.NewFile(tree.Meta{Mode: 0o644}, tree.Blob{Digest: "sha256:0", Size: 1})
+	old := dir(tree.Entry{Name: "d", Node: dir(tree.Entry{Name: "f", Node: file})})
+	upper := dir(tree.Entry{Name: "d", Node: dir(tree.Entry{Name: "g", Node: file})})
+	for _, tc := range []struct {
+		about     string
+		base, out *tree.Node
+		opaque    bool
+		want      bool
+	}{
+		{"a new directory", dir(), upper, true, true},
+		{"one that was made again", old, upper, true, false},
+		{"one with a new file", old, dir(tree.Entry{Name: "d", Node: dir(tree.Entry{Name: "f", Node: file}, tree.Entry{Name: "g", Node: file})}), false, true},
+		{"one with another file", dir(), dir(tree.Entry{Name: "d", Node: dir(tree.Entry{Name: "h", Node: file})}), false, false},
+	} {
+		w := &written{base: tc.base, out: tc.out, upper: upper, opaque: map[string]bool{"d": tc.opaque}}
+		if got := w.fits(upper, overlayOf(tc.base, tc.out), ""); got != tc.want {
+			t.Errorf("%s: %t, want %t", tc.about, got, tc.want)
+		}
+	}
+}
+
+// read reads a layer; nil if it is not there. Attributes of overlays, which
+// steps below do not see, are compared, too.
+func (w *world) read(t *testing.T, dir string) *tree.Node {
+	t.Helper()
+	if _, err := os.Stat(dir); err != nil {
+		return nil
+	}
+	n, err := tree.HostReader{Store: w.store, Meta: func(f tree.HostFile) tree.Meta {
+		if isOpaque(filepath.Join(dir, f.Path)) {
+			f.Meta.Xattrs = append(f.Meta.Xattrs, tree.Xattr{Name: opaqueRoot, Value: "y"})
+		}
+		return f.Meta
+	}}.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func differences(a, b *tree.Node) string {
+	var list strings.Builder
+	_ = tree.Diff(a, b, func(c tree.Change) error {
+		list.WriteString("/" + c.Path + "\n")
+		return nil
+	})
+	return list.String()
+}
+
+// TestKeepOpaque: the mark of a new directory goes, as in another tree there may
+// be something below it.
+func TestKeepOpaque(t *testing.T) {
+	w := newWorld(t)
+	upper := filepath.Join(w.dir, "run", "upper")
+	made := filepath.Join(upper, "made")
+	if err := os.MkdirAll(made, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Lsetxattr(made, opaqueUser, []byte("y"), 0); err != nil {
+		t.Fatal(err)
+	}
+	c, err := w.changed(w.root, upper, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !c.opaque["made"] {
+		t.Fatal("the mark is not seen")
+	}
+	if err := w.keep(c); err != nil {
+		t.Fatal(err)
+	}
+	dir := w.layerDir(tree.Layer{Lower: c.base, Upper: c.out})
+	if _, err := os.Stat(dir); err != nil || isOpaque(filepath.Join(dir, "made")) {
+		t.Errorf("the layer is not there or still marked: %v", err)
+	}
+}
