@@ -29,43 +29,6 @@ func options(t *testing.T, dockerfile string) Options {
 
 const testDockerfile = "FROM scratch\nCOPY base /\nCOPY a /\nRUN --mount=type=cache,target=/c cat a > /b; echo x > /c/x\n"
 
-func TestPrune(t *testing.T) {
-	o := options(t, testDockerfile)
-	if err := Run(t.Context(), o); err != nil {
-		t.Fatal(err)
-	}
-	entries, err := CacheEntries(t.Context(), o.State, o.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var kinds []string
-	for _, e := range entries {
-		kinds = append(kinds, e.Kind)
-	}
-	if got, want := strings.Join(kinds, " "), "source.local source.local source.local regular regular regular exec.cachemount"; got != want {
-		t.Errorf("kinds %s, want %s", got, want)
-	}
-	for _, tc := range []struct {
-		about string
-		opt   PruneOptions
-		want  int
-	}{
-		{"used a moment ago", PruneOptions{Unused: time.Hour}, 0},
-		{"there is room", PruneOptions{KeepBytes: 1 << 30}, 0},
-		{"local sources", PruneOptions{Kinds: []string{"source.local"}}, 3},
-		{"little room", PruneOptions{KeepBytes: 3}, 3},
-		{"all", PruneOptions{}, 1},
-	} {
-		gone, err := Prune(t.Context(), o.State, o.Now, tc.opt)
-		if err != nil || len(gone) != tc.want {
-			t.Errorf("%s: %d entries went, want %d; %v", tc.about, len(gone), tc.want, err)
-		}
-	}
-	if err := Run(t.Context(), o); err != nil {
-		t.Errorf("the build after a prune: %v", err)
-	}
-}
-
 // TestPruneWaits: nothing is taken that a build holds.
 func TestPruneWaits(t *testing.T) {
 	o := options(t, testDockerfile)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,85 +39,170 @@ func (s *state) hold(ctx context.Context) (release func(), err error) {
 // CacheEntry is something that the state directory keeps.
 type CacheEntry struct {
 	solver.CacheRecord
-	Mount string // directory of a cache mount; "" for results
+	// Shared tells that other results were made from it.
+	Shared bool
+	mount  string // directory of a cache mount; "" for others
 }
 
 // PruneOptions say what [Prune] removes. The zero value removes all.
 type PruneOptions struct {
-	KeepBytes int64         // how much may stay; 0 is nothing
-	Unused    time.Duration // only what was not used for so long; 0 is anything
-	Kinds     []string      // only entries of these kinds; none is any
+	KeepBytes   int64         // how much may stay; 0 is nothing
+	Unused      time.Duration // only what was not used for so long; 0 is anything
+	Kinds       []string      // only entries of these kinds; none is any
+	Key         string        // only entries whose key begins so
+	Description string        // only entries whose name has this text
+}
+
+// The kinds of entries besides those of package solver.
+const (
+	kindMount    = "exec.cachemount"
+	kindInternal = "internal" // layers as runners and outputs have them, and what nothing refers to
+)
+
+// kinds are the kinds of entries, first what is cheapest to have again. Layers
+// can be made of what else is there, local files are still where they were,
+// images can be fetched, results have to be worked out, and what caches hold came
+// together over many builds.
+func kinds() []string {
+	return []string{kindInternal, solver.KindLocal, solver.KindSource, solver.KindResult, kindMount}
+}
+
+// ParseKind checks the name of a kind of entries.
+func ParseKind(name string) (string, error) {
+	if !slices.Contains(kinds(), name) {
+		return "", fmt.Errorf("unknown type %q, there are %s", name, strings.Join(kinds(), ", "))
+	}
+	return name, nil
+}
+
+// wants tells whether the options want an entry removed, if there is no room.
+func (opt *PruneOptions) wants(e *CacheEntry, now time.Time) bool {
+	return (len(opt.Kinds) == 0 || slices.Contains(opt.Kinds, e.Kind)) && (opt.Unused == 0 || now.Sub(e.Used) >= opt.Unused) &&
+		strings.HasPrefix(e.Key, opt.Key) && strings.Contains(e.Name, opt.Description)
 }
 
 // CacheEntries returns what the state directory keeps, in the order in which a
-// prune takes it: first what is cheapest to have again.
+// prune takes it: first what is cheapest to have again, of results first what
+// others were not made from, and what was not used for longest.
 func CacheEntries(ctx context.Context, dir string, now func() time.Time) ([]CacheEntry, error) {
 	s, err := openState(&Options{State: dir, Now: now})
 	if err != nil {
 		return nil, err
 	}
-	return s.entries(ctx)
+	c, err := s.contents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var list []CacheEntry
+	for {
+		e := c.next(func(*CacheEntry) bool { return true })
+		if e == nil {
+			return list, nil
+		}
+		if e.Bytes > 0 {
+			list = append(list, *e)
+		}
+	}
 }
 
-func (s *state) entries(ctx context.Context) ([]CacheEntry, error) {
+// contents are the entries of a state directory, from which one after the other
+// is taken.
+type contents struct {
+	entries []*CacheEntry // in order, but for results that others were made from
+	usage   *solver.Usage
+	total   int64 // bytes of all
+}
+
+func (s *state) contents(ctx context.Context) (*contents, error) {
 	records, err := s.cache.Records(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var list []CacheEntry
-	for _, r := range records {
-		list = append(list, CacheEntry{CacheRecord: r})
+	c := &contents{}
+	if c.usage, err = s.cache.Usage(ctx, records); err != nil {
+		return nil, err
 	}
-	mounts, err := s.mountEntries()
+	mounts, err := s.mounts(&Options{}).Caches()
 	if err != nil {
 		return nil, err
 	}
-	list = append(list, mounts...)
-	slices.SortStableFunc(list, func(a, b CacheEntry) int {
-		if d := price(a.Kind) - price(b.Kind); d != 0 {
+	internal, err := s.internal(c.usage)
+	if err != nil {
+		return nil, err
+	}
+	c.entries = append(c.entries, internal)
+	for _, r := range records {
+		c.entries = append(c.entries, &CacheEntry{CacheRecord: r, Shared: c.usage.Shared(r)})
+	}
+	for _, m := range mounts {
+		c.entries = append(c.entries, &CacheEntry{mount: m.Dir, CacheRecord: solver.CacheRecord{
+			Key: filepath.Base(m.Dir), Kind: kindMount, Name: "cache mount " + m.ID, Bytes: m.Bytes, Used: m.Used,
+		}})
+	}
+	slices.SortStableFunc(c.entries, func(a, b *CacheEntry) int {
+		if d := slices.Index(kinds(), a.Kind) - slices.Index(kinds(), b.Kind); d != 0 {
 			return d
 		}
 		return a.Used.Compare(b.Used)
 	})
-	return list, nil
+	c.total, _ = c.usage.Bytes()
+	for _, e := range c.entries {
+		c.total += e.Bytes // of results not known yet
+	}
+	return c, nil
 }
 
-// price orders kinds by what it costs to have them again: local files are still
-// there, images can be fetched, results have to be worked out, and what caches
-// hold came together over many builds.
-func price(kind string) int {
-	return slices.Index([]string{solver.KindLocal, solver.KindSource, solver.KindResult, kindMount}, kind)
+// internal is what can be made again of what else there is.
+func (s *state) internal(u *solver.Usage) (*CacheEntry, error) {
+	e := &CacheEntry{CacheRecord: solver.CacheRecord{
+		Key: kindInternal, Kind: kindInternal, Name: "layers for runners and outputs, manifests",
+	}}
+	_, e.Bytes = u.Bytes()
+	for _, dir := range s.derived() {
+		n, err := tree.DiskSize(dir)
+		if err != nil {
+			return nil, err
+		}
+		e.Bytes += n
+		if info, err := os.Stat(dir); err == nil && info.ModTime().After(e.Used) {
+			e.Used = info.ModTime()
+		}
+	}
+	return e, nil
 }
 
-// kindMount is the kind of cache mounts.
-const kindMount = "exec.cachemount"
+// derived are the directories of layers as outputs and runners have them.
+func (s *state) derived() []string {
+	return []string{filepath.Join(s.dir, "layers"), filepath.Join(s.dir, "namespace")}
+}
 
-func (s *state) mountEntries() ([]CacheEntry, error) {
-	dirs, err := os.ReadDir(filepath.Join(s.dir, "mounts"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+// next takes the entry that is worth least of those that are wanted; nil if there
+// is none. Of results it is one that no other is made from: what goes with others
+// makes no room.
+func (c *contents) next(want func(*CacheEntry) bool) *CacheEntry {
+	best := -1
+	for i, e := range c.entries {
+		if !want(e) || best >= 0 && e.Kind != c.entries[best].Kind {
+			continue
+		}
+		if best < 0 {
+			best = i
+		}
+		if e.Kind != solver.KindResult || !c.usage.Shared(e.CacheRecord) {
+			best = i
+			break
+		}
 	}
-	var list []CacheEntry
-	for _, d := range dirs {
-		e := CacheEntry{Mount: filepath.Join(s.dir, "mounts", d.Name())}
-		e.Key, e.Kind, e.Name = d.Name(), kindMount, "cache mount"
-		walkErr := filepath.WalkDir(e.Mount, func(_ string, d fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			info, err := d.Info()
-			if err == nil && info.Mode().IsRegular() {
-				e.Bytes += info.Size()
-			}
-			if err == nil && info.ModTime().After(e.Used) {
-				e.Used = info.ModTime()
-			}
-			return err
-		})
-		err = errors.Join(err, walkErr)
-		list = append(list, e)
+	if best < 0 {
+		return nil
 	}
-	return list, err
+	e := c.entries[best]
+	c.entries = slices.Delete(c.entries, best, best+1)
+	if e.mount == "" && e.Kind != kindInternal {
+		e.Bytes = c.usage.Drop(e.CacheRecord)
+	}
+	c.total -= e.Bytes
+	return e
 }
 
 // Prune removes what the options say, the cheapest first, and returns it. It
@@ -132,50 +217,53 @@ func Prune(ctx context.Context, dir string, now func() time.Time, opt PruneOptio
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
 	defer func() { _ = lock.Unlock() }()
-	entries, err := s.entries(ctx)
+	if err := s.reclaim(); err != nil {
+		return nil, err
+	}
+	c, err := s.contents(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var total int64
-	for _, e := range entries {
-		total += e.Bytes
-	}
 	var gone []CacheEntry
-	for _, e := range entries {
-		if opt.KeepBytes > 0 && total <= opt.KeepBytes {
+	for opt.KeepBytes == 0 || c.total > opt.KeepBytes {
+		e := c.next(func(e *CacheEntry) bool { return opt.wants(e, now()) })
+		if e == nil {
 			break
-		}
-		if len(opt.Kinds) > 0 && !slices.Contains(opt.Kinds, e.Kind) || now().Sub(e.Used) < opt.Unused {
-			continue
 		}
 		if err := s.remove(e); err != nil {
 			return gone, err
 		}
-		total -= e.Bytes
-		gone = append(gone, e)
+		if e.Bytes > 0 {
+			gone = append(gone, *e)
+		}
 	}
-	return gone, s.sweep(ctx)
+	return gone, s.sweep(ctx, c.usage)
 }
 
-func (s *state) remove(e CacheEntry) error {
-	if e.Mount != "" {
-		return tree.RemoveAll(e.Mount)
+func (s *state) remove(e *CacheEntry) error {
+	var err error
+	switch {
+	case e.mount != "":
+		return tree.RemoveAll(e.mount)
+	case e.Kind == kindInternal:
+		for _, dir := range s.derived() {
+			err = errors.Join(err, tree.RemoveAll(dir))
+		}
+		return err
 	}
 	return s.cache.Remove(e.CacheRecord)
 }
 
-// sweep removes what no result refers to any more: blobs, directories, layers as
-// runners and exporters have them, and what killed builds left.
-func (s *state) sweep(ctx context.Context) error {
-	live, err := s.cache.Live(ctx)
+// sweep removes blobs and directories that nothing refers to any more: neither a
+// result nor a layer of an output.
+func (s *state) sweep(ctx context.Context, u *solver.Usage) error {
+	blobs, dirs := u.Live()
+	layers, err := (&export.Layers{Dir: filepath.Join(s.dir, "layers")}).Blobs()
 	if err != nil {
 		return err
 	}
-	err = errors.Join(s.store.Sweep(ctx, live.Blobs, live.Dirs), s.cache.Sweep(ctx), s.reclaim())
-	for _, dir := range []string{"layers", "namespace"} {
-		err = errors.Join(err, tree.RemoveAll(filepath.Join(s.dir, dir)))
-	}
-	return err
+	maps.Copy(blobs, layers)
+	return errors.Join(s.store.Sweep(ctx, blobs, dirs), s.cache.Sweep(ctx))
 }
 
 // reclaim removes what builds left half-made that were killed. It must not run
@@ -196,13 +284,4 @@ func (s *state) reclaim() error {
 // outputs writes results outside the state directory.
 func (s *state) outputs() export.Outputs {
 	return export.Outputs{Notes: filepath.Join(s.dir, "outputs")}
-}
-
-// ParseKind checks the name of a kind of entries.
-func ParseKind(name string) (string, error) {
-	kinds := []string{solver.KindLocal, solver.KindSource, solver.KindResult, kindMount}
-	if !slices.Contains(kinds, name) {
-		return "", fmt.Errorf("unknown type %q, there are %s", name, strings.Join(kinds, ", "))
-	}
-	return name, nil
 }

@@ -67,6 +67,7 @@ func (s *state) exporter(o *Options) *export.Exporter {
 
 func (s *state) mounts(o *Options) *solver.HostMounts {
 	return &solver.HostMounts{
+		Now: o.Now,
 		Dir: filepath.Join(s.dir, "mounts"), Store: s.store, Owners: os.Geteuid() == 0,
 		Secrets: o.Secrets, Agents: o.Agents,
 	}

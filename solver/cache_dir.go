@@ -162,5 +162,9 @@ func (c *DirCache) write(file string, data []byte) error {
 			return err
 		}
 	}
+	now := c.now()
+	if err := os.Chtimes(tmp.Name(), now, now); err != nil {
+		return err
+	}
 	return os.Rename(tmp.Name(), file)
 }

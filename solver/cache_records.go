@@ -9,10 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/opencontainers/go-digest"
-
-	"slipway/solver/tree"
 )
 
 // The kinds of records, as BuildKit calls them.
@@ -24,45 +20,29 @@ const (
 
 // CacheRecord is what a [DirCache] keeps under a key.
 type CacheRecord struct {
-	Key   string
-	Name  string // of the operation
-	Kind  string
-	Bytes int64 // of the files that its last layer brings
-	Used  time.Time
-	file  string
+	Key  string
+	Name string // of the operation
+	Kind string
+	Used time.Time
+	// Bytes is what goes with it from the disk, if what was listed before it is
+	// gone: what others need, too, is counted with the last of them.
+	Bytes int64
+
+	file   string
+	size   int64 // of the file
+	record record
 }
 
-// Records returns what the cache keeps, in the order of keys. Damaged records
-// are left out; they are never used either.
+// Records returns what the cache keeps, in the order of keys, without their
+// sizes. Damaged records are left out; they are never used either.
 func (c *DirCache) Records(ctx context.Context) ([]CacheRecord, error) {
 	var list []CacheRecord
-	loader := c.store.Loader()
 	err := c.each(ctx, func(file string, info fs.FileInfo, r record) error {
-		out := CacheRecord{
+		list = append(list, CacheRecord{
 			Key:  filepath.Base(filepath.Dir(file)) + strings.TrimSuffix(filepath.Base(file), ".json"),
-			Name: r.Name, Kind: r.kind(), Used: info.ModTime(), file: file,
-		}
-		for _, o := range r.Outputs {
-			if len(o.Layers) == 0 {
-				continue
-			}
-			l := o.Layers[len(o.Layers)-1]
-			lower, errLower := loader.Load(l.Lower)
-			upper, errUpper := loader.Load(l.Upper)
-			if errors.Join(errLower, errUpper) != nil {
-				continue // what it refers to is gone
-			}
-			err := tree.Diff(lower, upper, func(ch tree.Change) error {
-				if ch.Node != nil {
-					out.Bytes += ch.Node.Blob().Size
-				}
-				return nil
-			})
-			if err != nil {
-				return err
-			}
-		}
-		list = append(list, out)
+			Name: r.Name, Kind: r.kind(), Used: info.ModTime(),
+			file: file, size: info.Size(), record: r,
+		})
 		return nil
 	})
 	return list, err
@@ -133,49 +113,4 @@ func (c *DirCache) Remove(r CacheRecord) error {
 		return fmt.Errorf("cache: %w", err)
 	}
 	return nil
-}
-
-// Live is what records refer to.
-type Live struct{ Blobs, Dirs map[digest.Digest]bool }
-
-// Live returns all that the records of the cache refer to.
-func (c *DirCache) Live(ctx context.Context) (Live, error) {
-	l := Live{Blobs: map[digest.Digest]bool{}, Dirs: map[digest.Digest]bool{}}
-	loader := c.store.Loader()
-	mark := func(id digest.Digest) {
-		if n, err := loader.Load(id); err == nil {
-			l.mark(n)
-		}
-	}
-	err := c.each(ctx, func(_ string, _ fs.FileInfo, r record) error {
-		for _, o := range r.Outputs {
-			mark(o.Tree)
-			for _, layer := range o.Layers {
-				mark(layer.Lower)
-				mark(layer.Upper)
-				if layer.Blob != nil {
-					l.Blobs[layer.Blob.Descriptor.Digest] = true
-				}
-			}
-		}
-		return nil
-	})
-	return l, err
-}
-
-// mark notes a directory and all that is in it.
-func (l *Live) mark(n *tree.Node) {
-	if l.Dirs[n.ID()] {
-		return
-	}
-	l.Dirs[n.ID()] = true
-	for _, e := range n.Entries() {
-		switch e.Node.Kind() {
-		case tree.Dir:
-			l.mark(e.Node)
-		case tree.File:
-			l.Blobs[e.Node.Blob().Digest] = true
-		default: // nothing of the store
-		}
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -23,7 +24,8 @@ const lockRetry = 20 * time.Millisecond
 type HostMounts struct {
 	Dir     string // of the caches
 	Store   *tree.Store
-	Owners  bool // caches may have files of other users
+	Owners  bool             // caches may have files of other users
+	Now     func() time.Time // when a cache is used
 	Secrets map[string][]byte
 	Agents  map[string]string // sockets by id
 }
@@ -63,12 +65,58 @@ func (h *HostMounts) Cache(ctx context.Context, id string, sharing pb.CacheShari
 		}
 		release := func() { _ = lock.Unlock() } // the system unlocks what is closed
 		data, err := h.fill(ctx, dir, initial)
+		if err == nil {
+			err = h.note(dir, id)
+		}
 		if err != nil {
 			release()
 			return "", nil, err
 		}
 		return data, release, nil
 	}
+}
+
+// note writes what a cache is called, and when it was used: the time of the file.
+func (h *HostMounts) note(dir, id string) error {
+	name, now := filepath.Join(dir, "id"), h.Now()
+	if old, err := os.ReadFile(name); err != nil || string(old) != id {
+		if err := os.WriteFile(name, []byte(id), 0o600); err != nil {
+			return err
+		}
+	}
+	return os.Chtimes(name, now, now)
+}
+
+// CacheMount is a cache that processes mount.
+type CacheMount struct {
+	Dir   string
+	ID    string
+	Bytes int64
+	Used  time.Time
+}
+
+// Caches lists the caches in the directory.
+func (h *HostMounts) Caches() ([]CacheMount, error) {
+	dirs, err := os.ReadDir(h.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var list []CacheMount
+	for _, d := range dirs {
+		m := CacheMount{Dir: filepath.Join(h.Dir, d.Name())}
+		if id, err := os.ReadFile(filepath.Join(m.Dir, "id")); err == nil {
+			m.ID = string(id)
+		}
+		if info, err := os.Stat(filepath.Join(m.Dir, "id")); err == nil {
+			m.Used = info.ModTime()
+		}
+		var sizeErr error
+		if m.Bytes, sizeErr = tree.DiskSize(m.Dir); sizeErr != nil {
+			err = errors.Join(err, sizeErr)
+		}
+		list = append(list, m)
+	}
+	return list, err
 }
 
 // take locks a cache for a process. A shared one is locked against being

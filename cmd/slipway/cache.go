@@ -74,7 +74,7 @@ func pruneCommand(dir func() (string, error)) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&keep, "keep-storage", "", "how many `bytes` may stay, with a unit if you like")
-	cmd.Flags().StringArrayVar(&filters, "filter", nil, "what to remove: `until=DURATION` since it was used, type=KIND")
+	cmd.Flags().StringArrayVar(&filters, "filter", nil, "what to remove: `until=DURATION` since it was used, type=KIND, id=KEY or its beginning, description=TEXT in it")
 	return cmd
 }
 
@@ -91,6 +91,10 @@ func pruneFlags(opt *build.PruneOptions, keep string, filters []string) (err err
 			if opt.Unused, err = time.ParseDuration(v); err != nil {
 				return fmt.Errorf("--filter %s: %w", f, err)
 			}
+		case "id":
+			opt.Key = v
+		case "description":
+			opt.Description = v
 		case "type":
 			kind, err := build.ParseKind(v)
 			if err != nil {
@@ -98,7 +102,7 @@ func pruneFlags(opt *build.PruneOptions, keep string, filters []string) (err err
 			}
 			opt.Kinds = append(opt.Kinds, kind)
 		default:
-			return fmt.Errorf("--filter %s: unknown filter, there are until and type", f)
+			return fmt.Errorf("--filter %s: unknown filter, there are until, type, id and description", f)
 		}
 	}
 	return nil
@@ -107,11 +111,11 @@ func pruneFlags(opt *build.PruneOptions, keep string, filters []string) (err err
 // printEntries writes entries as a table with their sum.
 func printEntries(w io.Writer, entries []build.CacheEntry) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "KEY\tTYPE\tSIZE\tLAST USED\tDESCRIPTION")
+	fmt.Fprintln(t, "KEY\tTYPE\tSIZE\tLAST USED\tSHARED\tDESCRIPTION")
 	var total int64
 	for _, e := range entries {
 		total += e.Bytes
-		fmt.Fprintf(t, "%.12s\t%s\t%s\t%s\t%s\n", e.Key, e.Kind, units.HumanSize(float64(e.Bytes)), e.Used.Format(time.DateTime), e.Name)
+		fmt.Fprintf(t, "%.12s\t%s\t%s\t%s\t%t\t%s\n", e.Key, e.Kind, units.HumanSize(float64(e.Bytes)), e.Used.Format(time.DateTime), e.Shared, e.Name)
 	}
 	fmt.Fprintf(t, "total\t\t%s\n", units.HumanSize(float64(total)))
 	return t.Flush()

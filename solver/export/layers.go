@@ -55,6 +55,19 @@ func (x *Layers) Blob(ctx context.Context, l solver.Layer, latest *time.Time) (*
 	return b, WriteFile(file, func(w io.Writer) error { _, err := w.Write(data); return err })
 }
 
+// Blobs returns the blobs that are remembered.
+func (x *Layers) Blobs() (map[digest.Digest]bool, error) {
+	files, err := filepath.Glob(filepath.Join(x.Dir, "*.json"))
+	blobs := map[digest.Digest]bool{}
+	for _, f := range files {
+		var b solver.Blob
+		if data, err := os.ReadFile(f); err == nil && solver.Unseal(data, &b) == nil {
+			blobs[b.Descriptor.Digest] = true
+		}
+	}
+	return blobs, err
+}
+
 func layerKey(l solver.Layer, latest *time.Time) string {
 	return digest.FromString(fmt.Sprintf("%s %s %v", l.Lower.ID(), l.Upper.ID(), latest)).Encoded()
 }

@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -121,4 +122,23 @@ func (r HostReader) file(names *hostNames, file string, f HostFile, meta Meta, s
 		names.first[sys.inode] = first
 	}
 	return n.WithInode(first), nil
+}
+
+// DiskSize returns how many bytes the files below a directory have. What goes
+// meanwhile, or is not there at all, counts nothing.
+func DiskSize(dir string) (int64, error) {
+	var n int64
+	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			var info fs.FileInfo
+			if info, err = d.Info(); err == nil {
+				n += info.Size()
+			}
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	})
+	return n, err
 }

@@ -296,6 +296,30 @@ func (s *Store) each(ctx context.Context, kind string, fn func(string, digest.Di
 	})
 }
 
+// Sizes are the sizes of what a store has, in bytes.
+type Sizes struct{ Blobs, Dirs map[digest.Digest]int64 }
+
+// Sizes returns the sizes of all files of the store.
+func (s *Store) Sizes(ctx context.Context) (Sizes, error) {
+	out := Sizes{map[digest.Digest]int64{}, map[digest.Digest]int64{}}
+	for kind, sizes := range map[string]map[digest.Digest]int64{"blobs": out.Blobs, "dirs": out.Dirs} {
+		err := s.each(ctx, kind, func(file string, d digest.Digest) error {
+			info, err := os.Lstat(file)
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			if err == nil {
+				sizes[d] = info.Size()
+			}
+			return err
+		})
+		if err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
 // Sweep removes all blobs and directories but these. It must not run beside
 // others that use the store.
 func (s *Store) Sweep(ctx context.Context, blobs, dirs map[digest.Digest]bool) error {

@@ -1,0 +1,201 @@
+package promises
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"slipway/build"
+)
+
+func (m *machine) entries() []build.CacheEntry {
+	m.t.Helper()
+	list, err := build.CacheEntries(m.t.Context(), m.o.State, m.o.Now)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return list
+}
+
+func sum(list []build.CacheEntry) (n int64) {
+	for _, e := range list {
+		n += e.Bytes
+	}
+	return n
+}
+
+// disk returns the bytes of what entries are about. What else there is has the
+// size of a few names: locks, and what is known of files and steps.
+func (m *machine) disk() (n int64) {
+	m.t.Helper()
+	for _, dir := range []string{"store", "cache", "layers", "namespace", "mounts"} {
+		err := filepath.WalkDir(filepath.Join(m.o.State, dir), func(name string, d fs.DirEntry, err error) error {
+			if os.IsNotExist(err) {
+				return nil
+			}
+			if err != nil || !d.Type().IsRegular() {
+				return err
+			}
+			info, err := d.Info()
+			n += info.Size()
+			return err
+		})
+		if err != nil {
+			m.t.Fatal(err)
+		}
+	}
+	return n
+}
+
+const manyKinds = `FROM HUB/base:1 AS image
+FROM scratch AS made
+COPY base /
+COPY big /big
+RUN --mount=type=cache,target=/c cat /big > /c/kept && cat /big /big > /twice
+FROM scratch
+COPY --from=image / /
+COPY --from=made /twice /
+`
+
+// TestSizesAddUp: the sizes of what is listed are those of the disk, although
+// results share most of their files; and so are those of what goes.
+func TestSizesAddUp(t *testing.T) {
+	h := newHub(t)
+	h.push("base:1", 2)
+	m := newMachine(t, map[string]string{"big": strings.Repeat("x", 10000)})
+	m.o.Outputs = []build.Output{{Type: "docker", Dest: filepath.Join(t.TempDir(), "image.tar")}}
+	if err := m.build(strings.ReplaceAll(manyKinds, "HUB", h.host)); err != nil {
+		t.Fatal(err)
+	}
+	before := m.disk()
+	if got := sum(m.entries()); got != before {
+		t.Errorf("the entries have %d bytes, the disk %d", got, before)
+	}
+	for _, opt := range []build.PruneOptions{
+		{Kinds: []string{"source.local"}}, {KeepBytes: before / 2}, {Description: "COPY"}, {Kinds: []string{"regular"}}, {Kinds: []string{"internal"}}, {},
+	} {
+		gone := sum(m.prune(opt))
+		after := m.disk()
+		if before-after < gone || before-after > gone+4000 { // what nothing refers to goes in any case
+			t.Errorf("%+v: %d bytes went, the disk has %d less", opt, gone, before-after)
+		}
+		if got := sum(m.entries()); got != after {
+			t.Errorf("%+v: the entries have %d bytes, the disk %d", opt, got, after)
+		}
+		if opt.KeepBytes > 0 && after > opt.KeepBytes {
+			t.Errorf("%d bytes stayed instead of %d", after, opt.KeepBytes)
+		}
+		before = after
+	}
+	if before != 0 {
+		t.Errorf("%d bytes stay in an empty cache", before)
+	}
+	m.mustBuild(strings.ReplaceAll(manyKinds, "HUB", h.host))
+}
+
+// TestPruneOrder: first goes what is cheapest to have again; of results what was
+// not used for longest, but none that others were made from.
+func TestPruneOrder(t *testing.T) {
+	h := newHub(t)
+	h.push("base:1", 2)
+	m := newMachine(t, map[string]string{"big": strings.Repeat("x", 10000)})
+	now := time.Now()
+	m.o.Now = func() time.Time { return now }
+	m.mustBuild(strings.ReplaceAll(manyKinds, "HUB", h.host))
+	var kinds []string
+	for _, e := range m.entries() {
+		kinds = append(kinds, e.Kind)
+	}
+	if got, want := slices.Compact(kinds), []string{"internal", "source.local", "source.remote", "regular", "exec.cachemount"}; !slices.Equal(got, want) {
+		t.Errorf("kinds go in the order %q, want %q", got, want)
+	}
+	m.prune(build.PruneOptions{})
+
+	const base, first, second = "FROM scratch\nCOPY base /\n", "RUN cat /bin/sh > /first\n", "RUN cat /bin/sh > /second\n"
+	for _, text := range []string{base + "RUN touch /old\n", base + first + second, base + "RUN touch /new\n"} {
+		now = now.Add(time.Hour)
+		m.mustBuild(text)
+	}
+	var order []string
+	for _, e := range m.entries() {
+		if e.Kind == "regular" {
+			_, name, _ := strings.Cut(e.Name, "] ")
+			order = append(order, name)
+		}
+	}
+	want := []string{"RUN touch /old", strings.TrimSpace(second), strings.TrimSpace(first), "RUN touch /new", "COPY base /"}
+	if !slices.Equal(order, want) {
+		t.Errorf("results go in the order %q, want %q", order, want)
+	}
+	// What was used last is not what was made last.
+	now = now.Add(time.Hour)
+	m.mustBuild(base + "RUN touch /old\n")
+	for _, tc := range []struct {
+		opt  build.PruneOptions
+		want string
+	}{
+		{build.PruneOptions{Kinds: []string{"regular"}, KeepBytes: m.disk() - 1}, strings.TrimSpace(second)},
+		{build.PruneOptions{Kinds: []string{"regular"}, Unused: 90 * time.Minute}, strings.TrimSpace(first)},
+		{build.PruneOptions{Kinds: []string{"regular"}, Description: "/new"}, "RUN touch /new"},
+		{build.PruneOptions{Kinds: []string{"regular"}, Description: "/none"}, ""},
+	} {
+		var got []string
+		for _, e := range m.prune(tc.opt) {
+			_, name, _ := strings.Cut(e.Name, "] ")
+			got = append(got, name)
+		}
+		if strings.Join(got, " ") != tc.want {
+			t.Errorf("%+v: %q went, want %s", tc.opt, got, tc.want)
+		}
+	}
+	m.mustBuild(base + "RUN touch /old\n")
+	if got := m.ran(); len(got) > 0 {
+		t.Errorf("%q ran, and should have been kept", got)
+	}
+}
+
+// TestCacheMountStays: a cache mount outlives builds, steps that fail and the
+// pruning of all else, and is pruned by its name.
+func TestCacheMountStays(t *testing.T) {
+	m := newMachine(t, nil)
+	const mount = "FROM scratch\nCOPY base /\nRUN --mount=type=cache,id=mine,target=/c "
+	m.mustBuild(mount + "touch /c/one\n")
+	if err := m.build(mount + "touch /c/two && cat /none\n"); err == nil {
+		t.Error("a step that fails was no error")
+	}
+	m.prune(build.PruneOptions{Kinds: []string{"internal", "source.local", "source.remote", "regular"}})
+	list := func() string {
+		t.Helper()
+		data, err := os.ReadFile(filepath.Join(m.mustBuild(mount+"ls /c > /list\n"), "list"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.prune(build.PruneOptions{Kinds: []string{"regular"}})
+		return strings.Join(strings.Fields(string(data)), " ")
+	}
+	if got := list(); got != "one two" {
+		t.Errorf("the cache has %q", got)
+	}
+	for _, opt := range []build.PruneOptions{
+		{Kinds: []string{"exec.cachemount"}, Description: "other"},
+		{Kinds: []string{"exec.cachemount"}, Unused: time.Hour},
+	} {
+		if gone := m.prune(opt); len(gone) != 0 {
+			t.Errorf("%+v: %d entries went", opt, len(gone))
+		}
+	}
+	if got := list(); got != "one two" {
+		t.Errorf("the cache has %q", got)
+	}
+	gone := m.prune(build.PruneOptions{Description: "cache mount /mine"})
+	if len(gone) != 1 || gone[0].Kind != "exec.cachemount" {
+		t.Errorf("went %+v of %+v", gone, m.entries())
+	}
+	if got := list(); got != "" {
+		t.Errorf("after it was pruned the cache has %q", got)
+	}
+}
