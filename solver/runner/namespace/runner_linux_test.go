@@ -19,7 +19,7 @@ import (
 func TestMain(m *testing.M) {
 	Main()
 	probeMain()
-	if err := Enter(); err != nil {
+	if err := errors.Join(becomeNobody(), Enter()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

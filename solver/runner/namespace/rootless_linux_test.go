@@ -1,0 +1,91 @@
+package namespace
+
+import (
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// nobody is an ordinary user.
+const nobody = 65534
+
+// asNobody names a directory with files for /etc to the tests that root starts
+// for nobody.
+const asNobody = "SLIPWAY_TEST_AS_NOBODY"
+
+// becomeNobody goes on as nobody, with subordinate ids if there are files of
+// them. The rest of the machine does not see the files.
+func becomeNobody() error {
+	dir := os.Getenv(asNobody)
+	if dir == "" || os.Geteuid() != 0 || os.Getenv(entered) != "" {
+		return nil
+	}
+	err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
+	for _, name := range []string{"subuid", "subgid"} {
+		file := filepath.Join(dir, name)
+		if _, missing := os.Stat(file); err == nil && missing == nil {
+			err = unix.Mount(file, "/etc/"+name, "", unix.MS_BIND, "")
+		}
+	}
+	return errors.Join(err, syscall.Setgroups(nil), syscall.Setgid(nobody), syscall.Setuid(nobody), syscall.Exec("/proc/self/exe", os.Args, os.Environ()))
+}
+
+// TestOrdinaryUser runs tests of this package again as someone who is not root,
+// of whom files can belong to root alone, and to other users.
+// Who is not root anyway has done so with all of them.
+func TestOrdinaryUser(t *testing.T) {
+	if rootless(t) {
+		return
+	}
+	dir, err := os.MkdirTemp("", "ordinary-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	self := filepath.Join(dir, "tests")
+	temp := filepath.Join(dir, "temp")
+	err = errors.Join(os.Chmod(dir, 0o755), copyFile("/proc/self/exe", self), os.Mkdir(temp, 0o700), os.Chown(temp, nobody, nobody))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := func() {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), self, "-test.run", "^Test(Privileges|System|Ends|Container|FileMounts|Mounts|Whiteouts)$")
+		cmd.Dir, cmd.Env = temp, append(os.Environ(), "TMPDIR="+temp, "HOME="+temp, asNobody+"="+dir)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	}
+	again()
+	// Where the programs for it are, with users besides root.
+	if _, err := exec.LookPath("newuidmap"); err != nil {
+		return
+	}
+	for _, name := range []string{"subuid", "subgid"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("nobody:500000:65536\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again()
+}
+
+func copyFile(from, to string) error {
+	src, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	dst, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY, 0o755)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(dst, src)
+	return errors.Join(err, dst.Close())
+}
