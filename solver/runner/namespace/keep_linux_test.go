@@ -1,6 +1,7 @@
 package namespace
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -153,5 +154,34 @@ func TestKeepOpaque(t *testing.T) {
 	dir := w.layerDir(tree.Layer{Lower: c.base, Upper: c.out})
 	if _, err := os.Stat(dir); err != nil || isOpaque(filepath.Join(dir, "made")) {
 		t.Errorf("the layer is not there or still marked: %v", err)
+	}
+}
+
+// TestFewer: a tree of many layers is made of few directories, and one more layer
+// brings one more directory.
+func TestFewer(t *testing.T) {
+	var layers []tree.Layer
+	n := tree.Empty()
+	for i := range 3*maxLowers + 10 {
+		e := tree.Edit(n)
+		if err := e.Put(fmt.Sprint(i%maxLowers), tree.NewSymlink(tree.Meta{Mode: 0o777}, fmt.Sprint(i))); err != nil {
+			t.Fatal(err)
+		}
+		layers = append(layers, tree.Layer{Lower: n, Upper: e.Tree()})
+		n = e.Tree()
+		got := fewer(layers)
+		if len(got) > maxLowers {
+			t.Fatalf("%d layers are %d directories", len(layers), len(got))
+		}
+		all := tree.Empty()
+		for _, l := range got {
+			all = tree.Apply(all, l.Lower, l.Upper)
+		}
+		if !all.Same(n) {
+			t.Fatalf("%d layers make another tree", len(layers))
+		}
+	}
+	if got, before := fewer(layers), fewer(layers[:len(layers)-1]); len(got) != len(before)+1 || !got[0].Upper.Same(before[0].Upper) {
+		t.Error("one more layer changes those below")
 	}
 }

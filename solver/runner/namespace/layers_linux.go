@@ -28,15 +28,25 @@ const (
 	opaqueUser = "user.overlay.opaque"
 )
 
-// lowers returns the directories of a tree's layers, the topmost first. A tree
-// of very many layers is one directory.
-func (r *Runner) lowers(ctx context.Context, m *runner.Mount) ([]string, error) {
-	layers := m.Layers
-	if len(layers) > maxLowers {
-		layers = []tree.Layer{{Lower: tree.Empty(), Upper: m.Tree}}
+// fewer returns layers that make the same tree, of which an overlay can be made.
+// Each full hundred is one with all below it, so that a step does not bring
+// another one than the step before.
+func fewer(layers []tree.Layer) []tree.Layer {
+	n := len(layers) - len(layers)%maxLowers
+	if n == 0 {
+		return layers
 	}
+	base := tree.Empty()
+	for _, l := range layers[:n] {
+		base = tree.Apply(base, l.Lower, l.Upper)
+	}
+	return append([]tree.Layer{{Lower: tree.Empty(), Upper: base}}, layers[n:]...)
+}
+
+// lowers returns the directories of a tree's layers, the topmost first.
+func (r *Runner) lowers(ctx context.Context, m *runner.Mount) ([]string, error) {
 	var dirs []string
-	for _, l := range layers {
+	for _, l := range fewer(m.Layers) {
 		delta := overlayOf(l.Lower, l.Upper)
 		if delta == nil || len(delta.Entries()) == 0 {
 			continue
