@@ -1,8 +1,6 @@
 package main
 
 import (
-	"os"
-
 	"github.com/spf13/pflag"
 
 	"slipway/build"
@@ -101,17 +99,5 @@ func (f *buildFlags) defineBuilder(fs *pflag.FlagSet) {
 	for _, name := range []string{"rm", "force-rm", "compress"} {
 		fs.Bool(name, name == "rm", "")
 		_ = fs.MarkHidden(name)
-	}
-}
-
-// environment is where defaults come from, as those of docker build do.
-func (f *buildFlags) environment(given flagSet) {
-	if v := os.Getenv("BUILDKIT_PROGRESS"); v != "" && !given.Changed("progress") {
-		f.progress = v
-	}
-	if v, ok := os.LookupEnv("SOURCE_DATE_EPOCH"); ok && v != "" {
-		if _, ok := f.opt.BuildArgs["SOURCE_DATE_EPOCH"]; !ok {
-			f.opt.BuildArgs["SOURCE_DATE_EPOCH"] = v
-		}
 	}
 }

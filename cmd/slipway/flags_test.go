@@ -1,26 +1,22 @@
 package main
 
 import (
-	"archive/tar"
 	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/json"
 	"encoding/pem"
-	"errors"
-	"io"
-	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/docker/cli/cli/config"
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 )
@@ -127,175 +123,49 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// archived returns the files of an OCI archive, blobs by their digests.
-func archived(t *testing.T, file string) map[string][]byte {
-	t.Helper()
-	f, err := os.Open(file)
-	if err != nil {
+// TestEnvironment: defaults of docker build, which flags overrule.
+func TestEnvironment(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"proxies": {"default": {"httpProxy": "http://proxy", "noProxy": "local"}}}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	blobs := map[string][]byte{}
-	for r := tar.NewReader(f); ; {
-		h, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return blobs
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		data, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		blobs[strings.Replace(strings.TrimPrefix(h.Name, "blobs/"), "/", ":", 1)] = data
-	}
-}
-
-// TestMetadata: what is told of an image is what the archive holds, and a failed
-// build leaves no ID.
-func TestMetadata(t *testing.T) {
-	dir, out := contextDir(t, goodDockerfile), t.TempDir()
-	flags := []string{
-		"build", "--state", t.TempDir(), "--runner", "portable", "-q", "-t", "x", "--annotation", "k=v",
-		"--iidfile", filepath.Join(out, "id"), "--metadata-file", filepath.Join(out, "metadata"),
-	}
-	code, id, told := slipwayOut(t, append(flags, "-o", "type=oci,dest="+filepath.Join(out, "oci.tar"), dir)...)
-	if code != 0 || told != "" {
-		t.Fatalf("exit code %d, %s", code, told)
-	}
-	blobs := archived(t, filepath.Join(out, "oci.tar"))
-	var metadata struct {
-		Name       string `json:"image.name"`
-		Digest     string `json:"containerimage.digest"`
-		Config     string `json:"containerimage.config.digest"`
-		Descriptor struct{ MediaType, Digest string }
-	}
-	data, err := os.ReadFile(filepath.Join(out, "metadata"))
-	if err == nil {
-		err = json.Unmarshal(data, &metadata)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	var manifest struct {
-		Config      struct{ Digest string }
-		Annotations map[string]string
-	}
-	if err := json.Unmarshal(blobs[metadata.Digest], &manifest); err != nil {
-		t.Fatalf("manifest %s: %v", metadata.Digest, err)
-	}
-	if manifest.Config.Digest != metadata.Config || blobs[metadata.Config] == nil || manifest.Annotations["k"] != "v" || metadata.Name != "docker.io/library/x:latest" {
-		t.Errorf("metadata %s, manifest %s", data, blobs[metadata.Digest])
-	}
-	file, err := os.ReadFile(filepath.Join(out, "id"))
-	if err != nil || string(file) != metadata.Config || id != metadata.Config+"\n" {
-		t.Errorf("ID %q, in the file %q, %v, want %s", id, file, err, metadata.Config)
-	}
-	if code, id, _ = slipwayOut(t, append(flags, "--target", "none", dir)...); code != exitFailed || id != "" {
-		t.Errorf("a failed build: exit code %d, ID %q", code, id)
-	}
-	if _, err := os.Stat(filepath.Join(out, "id")); err == nil {
-		t.Error("a failed build leaves the ID of another one")
-	}
-}
-
-// TestIndex: annotations of an index and of what is in it.
-func TestIndex(t *testing.T) {
-	dir, file := contextDir(t, "FROM scratch\nCOPY a /\n"), filepath.Join(t.TempDir(), "oci.tar")
-	code, told := slipway(t, "build", "--state", t.TempDir(), "--runner", "portable", "--progress", "quiet", "--platform", "linux/amd64,linux/arm64", "--annotation", "index:i=1",
-		"--annotation", "manifest-descriptor[linux/arm64]:d=2", "--annotation", "manifest[linux/amd64],index:both=3", "-o", "type=oci,dest="+file, dir)
-	if code != 0 {
-		t.Fatal(told)
-	}
-	blobs := archived(t, file)
-	type descriptor struct {
-		Digest      string
-		Annotations map[string]string
-	}
-	var top, index struct {
-		Manifests   []descriptor
-		Annotations map[string]string
-	}
-	if err := json.Unmarshal(blobs["index.json"], &top); err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(blobs[top.Manifests[0].Digest], &index); err != nil {
-		t.Fatal(err)
-	}
-	got := []map[string]string{index.Annotations}
-	for _, d := range index.Manifests {
-		var m struct{ Annotations map[string]string }
-		if err := json.Unmarshal(blobs[d.Digest], &m); err != nil {
-			t.Fatal(err)
-		}
-		got = append(got, d.Annotations, m.Annotations)
-	}
-	if diff := cmp.Diff([]map[string]string{{"i": "1", "both": "3"}, nil, {"both": "3"}, {"d": "2"}, nil}, got); diff != "" {
-		t.Errorf("annotations of the index, and of descriptor and manifest of each platform (-want +got):\n%s", diff)
-	}
-}
-
-// TestStdout writes an archive where nobody says where.
-func TestStdout(t *testing.T) {
-	dir := contextDir(t, "FROM scratch\nCOPY a /\n")
-	for _, o := range []string{"-", "type=tar", "type=tar,dest=-"} {
-		code, out, told := slipwayOut(t, "build", "--state", t.TempDir(), "--runner", "portable", "--progress", "quiet", "-o", o, dir)
-		if h, err := tar.NewReader(strings.NewReader(out)).Next(); code != 0 || err != nil || h.Name != "a" {
-			t.Errorf("%s: exit code %d, %v, %s", o, code, err, told)
-		}
-	}
-}
-
-func TestCall(t *testing.T) {
-	warned := contextDir(t, "FROM scratch as base\n# secret: for all\nARG A=1\nCOPY a /\nFROM base AS last\nCOPY a /b\n")
-	broken := contextDir(t, "FROM scratch\nCOPPY a b\n")
-	for _, tc := range []struct {
-		flags, dir string
-		code       int
-		out, told  string
-	}{
-		{"--check", contextDir(t, goodDockerfile), 0, "Check complete, no warnings found.\n", ""},
-		{"--check", warned, exitFailed, "Check complete, 1 warning has been found!\n\nWARNING: FromAsCasing - https://docs.docker.com/go/dockerfile/rule/from-as-casing/\n'as' and 'FROM' keywords' casing do not match\nDockerfile:1\n--------------------\n   1 | >>> FROM scratch as base\n", ""},
-		{"--call=check,ignorestatus=true", warned, 0, "Check complete, 1 warning has been found!\n", ""},
-		{"--call=check,format=json", warned, exitFailed, "{\n  \"warnings\": [\n", ""},
-		{"--check", broken, exitFailed, "", "ERROR: dockerfile parse error on line 2: unknown instruction: COPPY (did you mean COPY?)\nDockerfile:2\n"},
-		{"--call=targets", warned, 0, "TARGET         DESCRIPTION\nbase           \nlast (default) \n", ""},
-		{"--call=outline", warned, 0, "TARGET:", ""},
-		{"--call=subrequests.describe", warned, 0, "lint                 1.0.0   Lint a Dockerfile\n", ""},
+	old := config.Dir()
+	t.Cleanup(func() { config.SetDir(old) })
+	config.SetDir(dir)
+	for k, v := range map[string]string{
+		"BUILDKIT_PROGRESS": "plain", "SOURCE_DATE_EPOCH": "7",
+		"ACTIONS_CACHE_SERVICE_V2": "true", "ACTIONS_RUNTIME_TOKEN": "token", "ACTIONS_RESULTS_URL": "https://results", "ACTIONS_CACHE_URL": "https://cache",
 	} {
-		code, out, told := slipwayOut(t, "build", "--state", t.TempDir(), tc.flags, tc.dir)
-		if code != tc.code || !strings.Contains(out, tc.out) || !strings.HasPrefix(told, tc.told) || tc.told == "" && told != "" {
-			t.Errorf("%s: exit code %d, want %d; wrote\n%s\nwant\n%s\ntold\n%s", tc.flags, code, tc.code, out, tc.out, told)
-		}
+		t.Setenv(k, v)
 	}
-}
-
-func TestComplete(t *testing.T) {
-	dir := contextDir(t, "ARG G\nFROM scratch AS one\n# A: what it is for\nARG A B=1\nCOPPY a /\nFROM one AS two\n")
-	for _, tc := range []struct {
-		words string
-		want  string
-	}{
-		{dir + " --target ", "one\tFROM scratch|two\tFROM one|:4"},
-		{"-f " + dir + "/Dockerfile --no-cache-filter ", "one\tFROM scratch|two\tFROM one|:4"},
-		{dir + " --build-arg ", "G=|A=|B=|:6"},
-		{"--progress ", "auto|plain|tty|rawjson|quiet|none|:4"},
-		{"--output ", "type=oci,dest=|type=docker,dest=|type=tar,dest=|type=local,dest=|type=image,push=true|type=registry|type=cacheonly|:6"},
-		{"--state ", ":16"},
-		{"--file ", ":0"},
-		{"", ":16"},
-		{"/does/not/exist --target ", ":4"},
-	} {
-		args := append([]string{"__complete", "build"}, strings.Split(tc.words, " ")...)
-		if _, out, _ := slipwayOut(t, args...); strings.ReplaceAll(strings.TrimSpace(out), "\n", "|") != tc.want {
-			t.Errorf("%s: %q, want %q", tc.words, out, tc.want)
+	parsed := func(args ...string) *buildFlags {
+		t.Helper()
+		f := &buildFlags{}
+		fs := pflag.NewFlagSet("", pflag.ContinueOnError)
+		f.define(fs)
+		if err := fs.Parse(args); err != nil {
+			t.Fatal(err)
 		}
+		f.opt.Context = dir
+		if err := f.parse(fs); err != nil {
+			t.Fatal(err)
+		}
+		return f
 	}
-	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
-		if code, out, _ := slipwayOut(t, "completion", shell); code != 0 || !strings.Contains(out, "slipway") {
-			t.Errorf("%s: exit code %d", shell, code)
-		}
+	f := parsed("--builder", "unix:///x", "--cache-to", "type=gha,scope=s", "--cache-from", "type=gha,version=1,token=mine")
+	want := map[string]string{"SOURCE_DATE_EPOCH": "7", "HTTP_PROXY": "http://proxy", "http_proxy": "http://proxy", "NO_PROXY": "local", "no_proxy": "local"}
+	if diff := cmp.Diff(want, f.opt.BuildArgs); diff != "" || f.progress != "plain" {
+		t.Errorf("progress %s, arguments (-want +got):\n%s", f.progress, diff)
+	}
+	if diff := cmp.Diff(map[string]string{"scope": "s", "version": "2", "token": "token", "url": "https://cache", "url_v2": "https://results"}, f.opt.CacheTo[0].Attrs); diff != "" {
+		t.Errorf("cache to (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]string{"version": "1", "token": "mine", "url": "https://cache"}, f.opt.CacheFrom[0].Attrs); diff != "" {
+		t.Errorf("cache from (-want +got):\n%s", diff)
+	}
+	f = parsed("--progress", "quiet", "--build-arg", "SOURCE_DATE_EPOCH=8", "--build-arg", "HTTP_PROXY=")
+	if f.progress != "quiet" || f.opt.BuildArgs["SOURCE_DATE_EPOCH"] != "8" || f.opt.BuildArgs["HTTP_PROXY"] != "" {
+		t.Errorf("flags do not overrule: %s, %v", f.progress, f.opt.BuildArgs)
 	}
 }
 
@@ -380,18 +250,5 @@ func TestServeKeys(t *testing.T) {
 	stop()
 	if _, err := os.Stat(filepath.Dir(f.opt.Agents["x"])); err == nil {
 		t.Error("the directory of the socket is left")
-	}
-}
-
-// TestCompletedFlagsExist: a completion of a flag that is not there would be
-// lost without a word.
-func TestCompletedFlagsExist(t *testing.T) {
-	f := &buildFlags{}
-	cmd := buildCommand()
-	fixed, open := f.completions()
-	for _, name := range slices.Concat(slices.Collect(maps.Keys(fixed)), slices.Collect(maps.Keys(open))) {
-		if cmd.Flags().Lookup(name) == nil {
-			t.Errorf("--%s does not exist", name)
-		}
 	}
 }

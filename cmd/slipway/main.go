@@ -62,6 +62,7 @@ func run(ctx context.Context, args []string) int {
 	root := &cobra.Command{
 		Use:           "slipway",
 		Short:         "Build Dockerfiles without a daemon",
+		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}

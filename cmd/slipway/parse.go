@@ -94,7 +94,6 @@ func (f *buildFlags) parseValues(given flagSet) error {
 		}
 		o.BuildArgs[k] = v
 	}
-	f.environment(given)
 	o.Labels = map[string]string{}
 	for _, l := range f.labels {
 		k, v, _ := strings.Cut(l, "=")
@@ -130,6 +129,7 @@ func (f *buildFlags) parseValues(given flagSet) error {
 		}
 		o.CacheFrom = append(o.CacheFrom, list...)
 	}
+	f.environment(given)
 	return nil
 }
 

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"io"
+	"os"
+	"runtime/debug"
+	"strconv"
+
+	"github.com/docker/cli/cli/config"
+	"github.com/moby/buildkit/client"
+)
+
+// environment is where defaults come from, as those of docker build do.
+func (f *buildFlags) environment(given flagSet) {
+	if v := os.Getenv("BUILDKIT_PROGRESS"); v != "" && !given.Changed("progress") {
+		f.progress = v
+	}
+	f.defaultArg("SOURCE_DATE_EPOCH", os.Getenv("SOURCE_DATE_EPOCH"))
+	for k, v := range config.LoadDefaultConfigFile(io.Discard).ParseProxyConfig(f.builder.Address, nil) {
+		f.defaultArg(k, *v)
+	}
+	for _, list := range [][]client.CacheOptionsEntry{f.opt.CacheTo, f.opt.CacheFrom} {
+		for _, e := range list {
+			if e.Type == "gha" {
+				actionsCache(e.Attrs)
+			}
+		}
+	}
+}
+
+// defaultArg sets a build argument that was not given.
+func (f *buildFlags) defaultArg(name, value string) {
+	if _, ok := f.opt.BuildArgs[name]; !ok && value != "" {
+		f.opt.BuildArgs[name] = value
+	}
+}
+
+// actionsCache completes a cache of GitHub Actions with what a workflow has in
+// its environment. BuildKit cannot see that.
+func actionsCache(attrs map[string]string) {
+	set := func(attr, variable string) {
+		if v := os.Getenv(variable); v != "" && attrs[attr] == "" {
+			attrs[attr] = v
+		}
+	}
+	if second, err := strconv.ParseBool(os.Getenv("ACTIONS_CACHE_SERVICE_V2")); err == nil && second && attrs["version"] == "" {
+		attrs["version"] = "2"
+	}
+	set("token", "ACTIONS_RUNTIME_TOKEN")
+	set("url", "ACTIONS_CACHE_URL")
+	if attrs["version"] == "2" {
+		set("url_v2", "ACTIONS_RESULTS_URL")
+	}
+}
+
+// version is the one of the module, which Go records.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}

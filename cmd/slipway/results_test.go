@@ -1,0 +1,158 @@
+package main
+
+import (
+	"archive/tar"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// archived returns the files of an OCI archive, blobs by their digests.
+func archived(t *testing.T, file string) map[string][]byte {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	blobs := map[string][]byte{}
+	for r := tar.NewReader(f); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return blobs
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		blobs[strings.Replace(strings.TrimPrefix(h.Name, "blobs/"), "/", ":", 1)] = data
+	}
+}
+
+// TestMetadata: what is told of an image is what the archive holds, and a failed
+// build leaves no ID.
+func TestMetadata(t *testing.T) {
+	dir, out := contextDir(t, goodDockerfile), t.TempDir()
+	flags := []string{
+		"build", "--state", t.TempDir(), "--runner", "portable", "-q", "-t", "x", "--annotation", "k=v",
+		"--iidfile", filepath.Join(out, "id"), "--metadata-file", filepath.Join(out, "metadata"),
+	}
+	code, id, told := slipwayOut(t, append(flags, "-o", "type=oci,dest="+filepath.Join(out, "oci.tar"), dir)...)
+	if code != 0 || told != "" {
+		t.Fatalf("exit code %d, %s", code, told)
+	}
+	blobs := archived(t, filepath.Join(out, "oci.tar"))
+	var metadata struct {
+		Name       string `json:"image.name"`
+		Digest     string `json:"containerimage.digest"`
+		Config     string `json:"containerimage.config.digest"`
+		Descriptor struct{ MediaType, Digest string }
+	}
+	data, err := os.ReadFile(filepath.Join(out, "metadata"))
+	if err == nil {
+		err = json.Unmarshal(data, &metadata)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var manifest struct {
+		Config      struct{ Digest string }
+		Annotations map[string]string
+	}
+	if err := json.Unmarshal(blobs[metadata.Digest], &manifest); err != nil {
+		t.Fatalf("manifest %s: %v", metadata.Digest, err)
+	}
+	if manifest.Config.Digest != metadata.Config || blobs[metadata.Config] == nil || manifest.Annotations["k"] != "v" || metadata.Name != "docker.io/library/x:latest" {
+		t.Errorf("metadata %s, manifest %s", data, blobs[metadata.Digest])
+	}
+	file, err := os.ReadFile(filepath.Join(out, "id"))
+	if err != nil || string(file) != metadata.Config || id != metadata.Config+"\n" {
+		t.Errorf("ID %q, in the file %q, %v, want %s", id, file, err, metadata.Config)
+	}
+	if code, id, _ = slipwayOut(t, append(flags, "--target", "none", dir)...); code != exitFailed || id != "" {
+		t.Errorf("a failed build: exit code %d, ID %q", code, id)
+	}
+	if _, err := os.Stat(filepath.Join(out, "id")); err == nil {
+		t.Error("a failed build leaves the ID of another one")
+	}
+}
+
+// TestIndex: annotations of an index and of what is in it.
+func TestIndex(t *testing.T) {
+	dir, file := contextDir(t, "FROM scratch\nCOPY a /\n"), filepath.Join(t.TempDir(), "oci.tar")
+	code, told := slipway(t, "build", "--state", t.TempDir(), "--runner", "portable", "--progress", "quiet", "--platform", "linux/amd64,linux/arm64", "--annotation", "index:i=1",
+		"--annotation", "manifest-descriptor[linux/arm64]:d=2", "--annotation", "manifest[linux/amd64],index:both=3", "-o", "type=oci,dest="+file, dir)
+	if code != 0 {
+		t.Fatal(told)
+	}
+	blobs := archived(t, file)
+	type descriptor struct {
+		Digest      string
+		Annotations map[string]string
+	}
+	var top, index struct {
+		Manifests   []descriptor
+		Annotations map[string]string
+	}
+	if err := json.Unmarshal(blobs["index.json"], &top); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(blobs[top.Manifests[0].Digest], &index); err != nil {
+		t.Fatal(err)
+	}
+	got := []map[string]string{index.Annotations}
+	for _, d := range index.Manifests {
+		var m struct{ Annotations map[string]string }
+		if err := json.Unmarshal(blobs[d.Digest], &m); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, d.Annotations, m.Annotations)
+	}
+	if diff := cmp.Diff([]map[string]string{{"i": "1", "both": "3"}, nil, {"both": "3"}, {"d": "2"}, nil}, got); diff != "" {
+		t.Errorf("annotations of the index, and of descriptor and manifest of each platform (-want +got):\n%s", diff)
+	}
+}
+
+// TestStdout writes an archive where nobody says where.
+func TestStdout(t *testing.T) {
+	dir := contextDir(t, "FROM scratch\nCOPY a /\n")
+	for _, o := range []string{"-", "type=tar", "type=tar,dest=-"} {
+		code, out, told := slipwayOut(t, "build", "--state", t.TempDir(), "--runner", "portable", "--progress", "quiet", "-o", o, dir)
+		if h, err := tar.NewReader(strings.NewReader(out)).Next(); code != 0 || err != nil || h.Name != "a" {
+			t.Errorf("%s: exit code %d, %v, %s", o, code, err, told)
+		}
+	}
+}
+
+func TestCall(t *testing.T) {
+	warned := contextDir(t, "FROM scratch as base\n# secret: for all\nARG A=1\nCOPY a /\nFROM base AS last\nCOPY a /b\n")
+	broken := contextDir(t, "FROM scratch\nCOPPY a b\n")
+	for _, tc := range []struct {
+		flags, dir string
+		code       int
+		out, told  string
+	}{
+		{"--check", contextDir(t, goodDockerfile), 0, "Check complete, no warnings found.\n", ""},
+		{"--check", warned, exitFailed, "Check complete, 1 warning has been found!\n\nWARNING: FromAsCasing - https://docs.docker.com/go/dockerfile/rule/from-as-casing/\n'as' and 'FROM' keywords' casing do not match\nDockerfile:1\n--------------------\n   1 | >>> FROM scratch as base\n", ""},
+		{"--call=check,ignorestatus=true", warned, 0, "Check complete, 1 warning has been found!\n", ""},
+		{"--call=check,format=json", warned, exitFailed, "{\n  \"warnings\": [\n", ""},
+		{"--check", broken, exitFailed, "", "ERROR: dockerfile parse error on line 2: unknown instruction: COPPY (did you mean COPY?)\nDockerfile:2\n"},
+		{"--call=targets", warned, 0, "TARGET         DESCRIPTION\nbase           \nlast (default) \n", ""},
+		{"--call=outline", warned, 0, "TARGET:", ""},
+		{"--call=subrequests.describe", warned, 0, "lint                 1.0.0   Lint a Dockerfile\n", ""},
+	} {
+		code, out, told := slipwayOut(t, "build", "--state", t.TempDir(), tc.flags, tc.dir)
+		if code != tc.code || !strings.Contains(out, tc.out) || !strings.HasPrefix(told, tc.told) || tc.told == "" && told != "" {
+			t.Errorf("%s: exit code %d, want %d; wrote\n%s\nwant\n%s\ntold\n%s", tc.flags, code, tc.code, out, tc.out, told)
+		}
+	}
+}
