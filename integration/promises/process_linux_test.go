@@ -1,0 +1,349 @@
+package promises
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"slipway/integration/toolbox"
+)
+
+// programs compiles slipway and the base image, and returns the path of the
+// program and the directory of the image.
+var programs = sync.OnceValues(func() ([2]string, error) {
+	root, err := toolbox.Root()
+	if err != nil {
+		return [2]string{}, err
+	}
+	dir := filepath.Join(root, "bin", "promises")
+	slipway, tool, base := filepath.Join(dir, "slipway"), filepath.Join(dir, "toolbox"), filepath.Join(dir, "base")
+	for _, args := range [][]string{
+		{"go", "build", "-o", slipway, "./cmd/slipway"},
+		{"go", "-C", "examples/toolbox", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", tool, "."},
+		{tool, "-install", base},
+	} {
+		cmd := exec.Command(args[0], args[1:]...)
+		cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return [2]string{}, fmt.Errorf("%s: %w: %s", args, err, out)
+		}
+	}
+	return [2]string{slipway, base}, nil
+})
+
+// world is all that a user has who runs slipway.
+type world struct {
+	t      *testing.T
+	dir    string
+	user   uint32
+	runner string
+	env    []string
+	umask  int
+}
+
+// newWorld makes directories that a user of the machine owns.
+func newWorld(t *testing.T, user uint32, runner string) *world {
+	t.Helper()
+	ps, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "promises-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	w := &world{t: t, dir: dir, user: user, runner: runner, umask: 0o022}
+	for _, d := range []string{"home", "tmp", "cwd/context", "state", "out"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// A program that everybody may run, and a base that everybody may read.
+	w.copy(ps[0], "slipway")
+	if err := os.CopyFS(filepath.Join(dir, "cwd", "context", "base"), os.DirFS(ps[1])); err != nil {
+		t.Fatal(err)
+	}
+	err = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.Type()&fs.ModeSymlink == 0 {
+			if err := os.Chmod(name, 0o755); err != nil {
+				return err
+			}
+		}
+		return os.Lchown(name, int(user), int(user))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *world) copy(from, to string) {
+	w.t.Helper()
+	data, err := os.ReadFile(from)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(w.dir, to), data, 0o755); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// command prepares slipway build for a Dockerfile.
+func (w *world) command(dockerfile string, args ...string) (*exec.Cmd, *lockedBuffer) {
+	w.t.Helper()
+	file := filepath.Join(w.dir, "cwd", "context", "Dockerfile")
+	if err := os.WriteFile(file, []byte(dockerfile), 0o644); err != nil {
+		w.t.Fatal(err)
+	}
+	args = append([]string{fmt.Sprintf("umask %o && exec \"$0\" \"$@\"", w.umask), filepath.Join(w.dir, "slipway"), "build",
+		"--state", filepath.Join(w.dir, "state"), "--runner", w.runner, "--progress", "plain"}, args...)
+	cmd := exec.CommandContext(w.t.Context(), "sh", append([]string{"-c"}, append(args, "context")...)...)
+	cmd.Dir = filepath.Join(w.dir, "cwd")
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Join(w.dir, "home"), "TMPDIR=" + filepath.Join(w.dir, "tmp")}, w.env...)
+	if os.Geteuid() == 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: w.user, Gid: w.user}}
+	}
+	told := &lockedBuffer{}
+	cmd.Stdout, cmd.Stderr = told, told
+	return cmd, told
+}
+
+// lockedBuffer is read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// trace is what a build could leave: files outside the state directory and of
+// /etc, and mounts. Results and what the test writes itself are left out.
+func (w *world) trace() []string {
+	w.t.Helper()
+	var list []string
+	for _, root := range []string{w.dir, "/etc"} {
+		err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				return err
+			case name == filepath.Join(w.dir, "state"), name == filepath.Join(w.dir, "out"):
+				return filepath.SkipDir
+			case d.Name() == "Dockerfile":
+				return nil
+			}
+			info, err := d.Info()
+			if err == nil {
+				line := fmt.Sprintf("%s %v", name, info.Mode())
+				if !d.IsDir() {
+					line += fmt.Sprintf(" %d %v", info.Size(), info.ModTime())
+				}
+				list = append(list, line)
+			}
+			return err
+		})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return append(list, strings.Split(string(mounts), "\n")...)
+}
+
+// TestNoTrace: outside the state directory all is as before, whatever became of
+// the build: files, mounts, processes.
+func TestNoTrace(t *testing.T) {
+	// What a build leaves running becomes a child of this process.
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, who := range users() {
+		w := newWorld(t, who.user, who.runner)
+		for _, tc := range []struct {
+			about, run string
+			code       int
+		}{
+			{"success", "cat base > /dev/null; mkdir /made; cat /bin/sh > /made/file", 0},
+			{"failure", "mkdir /made; exit 3", 1},
+			{"interrupt", "echo begun; sleep 100", 130},
+		} {
+			before := w.trace()
+			cmd, told := w.command("FROM scratch\nCOPY base /\nRUN --mount=type=cache,target=/c --mount=type=tmpfs,target=/t "+tc.run+"\n",
+				"-o", "type=oci,dest="+filepath.Join(w.dir, "out", "image.tar"))
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if tc.code == 130 {
+				await(t, told, "begun\n")
+				if err := cmd.Process.Signal(os.Interrupt); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err := cmd.Wait()
+			var exit *exec.ExitError
+			if err != nil && !errors.As(err, &exit) {
+				t.Fatal(err)
+			}
+			if code := cmd.ProcessState.ExitCode(); code != tc.code {
+				t.Errorf("%s, %s: exit code %d, want %d:\n%s", who.about, tc.about, code, tc.code, told)
+			}
+			if diff := cmp.Diff(before, w.trace()); diff != "" {
+				t.Errorf("%s, %s: left (-before +after)\n%s", who.about, tc.about, diff)
+			}
+			if left := children(t); left != "" {
+				t.Errorf("%s, %s: still runs: %s", who.about, tc.about, left)
+			}
+			if _, err := os.Stat(filepath.Join(w.dir, "out", "image.tar")); (err == nil) != (tc.code == 0) {
+				t.Errorf("%s, %s: the result: %v", who.about, tc.about, err)
+			}
+			if err := os.RemoveAll(filepath.Join(w.dir, "out", "image.tar")); err != nil {
+				t.Fatal(err)
+			}
+			if list, err := os.ReadDir(filepath.Join(w.dir, "out")); err != nil || len(list) > 0 {
+				t.Errorf("%s, %s: beside the result is %v, %v", who.about, tc.about, list, err)
+			}
+		}
+	}
+}
+
+type user struct {
+	about  string
+	user   uint32
+	runner string
+}
+
+// users are the ways to run steps that this test can try: as root all of them.
+func users() []user {
+	self := uint32(os.Geteuid())
+	list := []user{{"portable runner", self, "portable"}, {"namespaces", self, "namespace"}}
+	if self == 0 {
+		list = append(list, user{"rootless", 65534, "namespace"}, user{"portable runner of a user", 65534, "portable"})
+	}
+	return list
+}
+
+// await waits until a text was told.
+func await(t *testing.T, told *lockedBuffer, text string) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !strings.Contains(told.String(), text); {
+		if time.Now().After(end) {
+			t.Fatalf("it never told %q:\n%s", text, told)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// children returns what still runs of what this process started. The kernel may
+// take a moment to end what it kills.
+func children(t *testing.T) string {
+	t.Helper()
+	for end := time.Now().Add(5 * time.Second); ; {
+		for {
+			if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); err != nil || pid <= 0 {
+				break
+			}
+		}
+		var left []string
+		tasks, err := filepath.Glob("/proc/self/task/*/children")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range tasks {
+			data, _ := os.ReadFile(f) // threads come and go
+			for pid := range strings.FieldsSeq(string(data)) {
+				line, _ := os.ReadFile("/proc/" + pid + "/cmdline")
+				left = append(left, strings.ReplaceAll(string(line), "\x00", " "))
+			}
+		}
+		if len(left) == 0 || time.Now().After(end) {
+			return strings.Join(left, ", ")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// TestReproducible: the same input gives the same bytes, whoever builds, where,
+// when and how.
+func TestReproducible(t *testing.T) {
+	const dockerfile = `FROM scratch AS made
+COPY base /
+RUN mkdir /made && cat /bin/sh > /made/file && chmod 600 /made/file && touch /made/empty
+FROM scratch
+COPY --from=made /made /made
+COPY --chmod=640 base/bin/sh /
+WORKDIR /work
+COPY <<EOF /text
+text
+EOF
+`
+	sums := map[string]map[string]string{} // by kind of archive: who made which
+	for i, who := range users() {
+		w := newWorld(t, who.user, who.runner)
+		w.umask = []int{0o022, 0o077, 0o002, 0o027}[i]
+		w.env = []string{fmt.Sprintf("GOMAXPROCS=%d", 1+i), fmt.Sprintf("TZ=Etc/GMT-%d", i)}
+		stamp := time.Unix(int64(1e9+i), 0)
+		if err := os.Chtimes(filepath.Join(w.dir, "cwd", "context", "base", "bin", "sh"), stamp, stamp); err != nil {
+			t.Fatal(err)
+		}
+		for _, kind := range []string{"oci", "docker", "tar"} {
+			file := filepath.Join(w.dir, "out", kind)
+			cmd, told := w.command(dockerfile, "--build-arg", "SOURCE_DATE_EPOCH=1000000000", "-t", "x", "-o", "type="+kind+",dest="+file)
+			if err := cmd.Run(); err != nil {
+				t.Fatalf("%s: %v:\n%s", who.about, err, told)
+			}
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if sums[kind] == nil {
+				sums[kind] = map[string]string{}
+			}
+			sums[kind][who.about] = fmt.Sprintf("%x", sha256.Sum256(data))
+		}
+	}
+	for kind, made := range sums {
+		var distinct []string
+		for _, sum := range made {
+			if !slices.Contains(distinct, sum) {
+				distinct = append(distinct, sum)
+			}
+		}
+		if len(distinct) != 1 {
+			t.Errorf("archives of the type %s differ: %v", kind, made)
+		}
+	}
+}
