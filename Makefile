@@ -15,9 +15,9 @@ FUZZTIME ?= 12s
 FUZZMIN ?= 50x
 BENCH ?=
 # Folders whose fuzz targets `make fuzz` runs; each must have one.
-FUZZDIRS ?= parser instructions shell plan frontend ignore gitref diag source internal/suggest integration/differential solver
+FUZZDIRS ?= parser instructions shell plan frontend ignore gitref diag source internal/suggest integration/differential solver solver/remotecache
 # Packages whose tests start programs, a builder among them.
-INTEGRATION = ./integration/contained ./integration/rig ./integration/demo ./integration/daemon ./integration/clients ./integration/faults ./integration/buildfaults
+INTEGRATION = ./integration/contained ./integration/cachekeys ./integration/rig ./integration/demo ./integration/daemon ./integration/clients ./integration/faults ./integration/buildfaults
 
 .DEFAULT_GOAL := help
 .PHONY: help build test race fuzz golden lint fmt image size push integration parity conformance demo demo-buildkit bench bench-gateway bench-build check

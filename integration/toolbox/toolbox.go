@@ -31,6 +31,7 @@ func tools() []tool {
 		{name: "buildkitd-2023", module: "buildkit-2023", pkg: buildkit + "cmd/buildkitd"},
 		{name: "upstream-frontend", module: "buildkit", pkg: buildkit + "frontend/dockerfile/cmd/dockerfile-frontend"},
 		{name: "upstream-suite", module: "buildkit", pkg: SuitePackage, test: true},
+		{name: "cachekeys", module: "buildkit", pkg: "./cachekeys"},
 		{name: "registry", module: "registry", pkg: "github.com/distribution/distribution/v3/cmd/registry"},
 		{name: "buildx", module: "buildx", pkg: "github.com/docker/buildx/cmd/buildx"},
 		{name: "golangci-lint", module: "lint", pkg: "github.com/golangci/golangci-lint/v2/cmd/golangci-lint"},
@@ -144,8 +145,16 @@ func (t tool) ensure(ctx context.Context, log io.Writer, root, dir string) (stri
 // and with which Go.
 func (t tool) stamp(ctx context.Context, module string) (string, error) {
 	h := sha256.New()
-	for _, name := range []string{"go.mod", "go.sum"} {
-		b, err := os.ReadFile(filepath.Join(module, name))
+	files := []string{filepath.Join(module, "go.mod"), filepath.Join(module, "go.sum")}
+	if strings.HasPrefix(t.pkg, "./") { // a program of ours
+		own, err := filepath.Glob(filepath.Join(module, t.pkg, "*.go"))
+		if err != nil {
+			return "", err
+		}
+		files = append(files, own...)
+	}
+	for _, name := range files {
+		b, err := os.ReadFile(name)
 		if err != nil {
 			return "", err
 		}
