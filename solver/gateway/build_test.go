@@ -59,7 +59,12 @@ func (m *machine) build(dir string, opts map[string]string) (*tree.Node, *client
 func (m *machine) client(dir string, opts map[string]string) *gateway.Client {
 	m.ran = nil
 	src := &source.Sources{Store: m.store, Cache: m.cache, Dirs: map[string]string{"context": dir, "dockerfile": dir}}
-	b := solver.New(m.t.Context(), solver.Options{
+	return gateway.New(gateway.Options{Build: m.solver(src), Store: m.store, Sources: src, Opts: opts})
+}
+
+// solver returns the solver of a build.
+func (m *machine) solver(src *source.Sources) *solver.Build {
+	return solver.New(m.t.Context(), solver.Options{
 		Store: m.store, Cache: m.cache, Sources: src, Runner: m.run, Parallel: 4,
 		Now: func() time.Time { return time.Unix(1, 0) },
 		Events: func(e solver.Event) {
@@ -68,7 +73,6 @@ func (m *machine) client(dir string, opts map[string]string) *gateway.Client {
 			}
 		},
 	})
-	return gateway.New(gateway.Options{Build: b, Store: m.store, Sources: src, Opts: opts})
 }
 
 // files writes files into a new directory.

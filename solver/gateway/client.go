@@ -2,13 +2,18 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	"github.com/moby/buildkit/frontend/gateway/client"
 	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
+	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -43,7 +48,12 @@ type Warning struct {
 // Client implements [client.Client]. It is used from several goroutines.
 type Client struct {
 	opt Options
+	*shared
+}
 
+// shared is what the gateways of a build share, those of frontends that it is
+// handed on to among them.
+type shared struct {
 	mu     sync.Mutex
 	graphs []*solver.Graph // of what was solved
 }
@@ -53,7 +63,7 @@ func New(opt Options) *Client {
 	if len(opt.Platforms) == 0 {
 		opt.Platforms = []ocispecs.Platform{source.Machine()}
 	}
-	return &Client{opt: opt}
+	return &Client{opt: opt, shared: &shared{}}
 }
 
 var _ client.Client = (*Client)(nil)
@@ -84,12 +94,33 @@ func (c *Client) Inputs(context.Context) (map[string]llb.State, error) {
 	return states, nil
 }
 
-// Solve implements [client.Client].
+// Solve implements [client.Client]. Caches that are to be imported make builds
+// faster, not other ones; here they do not count.
 func (c *Client) Solve(ctx context.Context, req client.SolveRequest) (*client.Result, error) {
-	if req.Frontend != "" {
-		return c.handOn(ctx, req)
+	req = req.Clone()
+	var res *client.Result
+	var err error
+	switch {
+	case req.Frontend == "":
+		res, err = c.load(ctx, req)
+	case len(req.Definition.GetDef()) > 0:
+		return nil, errors.New("cannot solve with both Definition and Frontend specified")
+	default:
+		res, err = c.handOn(ctx, req)
 	}
-	g, err := solver.Load(req.Definition)
+	if err != nil || !req.Evaluate {
+		return res, err
+	}
+	return res, res.EachRef(func(ref client.Reference) error { return ref.Evaluate(ctx) })
+}
+
+// load takes a definition.
+func (c *Client) load(ctx context.Context, req client.SolveRequest) (*client.Result, error) {
+	def, err := withPolicies(ctx, req.Definition, req.SourcePolicies)
+	if err != nil {
+		return nil, fmt.Errorf("failed to load LLB: %w", err)
+	}
+	g, err := solver.Load(def)
 	if err != nil {
 		return nil, err
 	}
@@ -97,14 +128,8 @@ func (c *Client) Solve(ctx context.Context, req client.SolveRequest) (*client.Re
 	c.graphs = append(c.graphs, g)
 	c.mu.Unlock()
 	res := client.NewResult()
-	r := c.opt.Build.Result(g)
-	if r == nil {
-		return res, nil
-	}
-	ref := &Reference{Result: r, store: c.opt.Store, def: req.Definition}
-	res.SetRef(ref)
-	if req.Evaluate {
-		return res, ref.Evaluate(ctx)
+	if r := c.opt.Build.Result(g); r != nil {
+		res.SetRef(&Reference{Result: r, store: c.opt.Store, def: req.Definition})
 	}
 	return res, nil
 }
@@ -118,17 +143,36 @@ func (c *Client) Graphs() []*solver.Graph {
 
 // handOn runs another frontend.
 func (c *Client) handOn(ctx context.Context, req client.SolveRequest) (*client.Result, error) {
+	fe := errdefs.Frontend{Name: req.Frontend, Source: req.FrontendOpt["source"]}
 	name := req.Frontend
 	if name == "gateway.v0" {
-		name = req.FrontendOpt["source"]
+		name = fe.Source
 	}
 	build, ok := c.opt.Frontends[name]
 	if !ok {
-		return nil, fmt.Errorf("frontend %s cannot run without a BuildKit", name)
+		return nil, fe.WrapError(fmt.Errorf("frontend %s cannot run in this process: it needs a BuildKit%s", name, c.known()))
 	}
 	opt := c.opt
 	opt.Opts, opt.Inputs = req.FrontendOpt, req.FrontendInputs
-	return build(ctx, New(opt))
+	if opt.Opts == nil {
+		opt.Opts = map[string]string{}
+	}
+	res, err := build(ctx, &Client{opt: opt, shared: c.shared})
+	if err != nil {
+		return nil, fe.WrapError(err)
+	}
+	if res == nil {
+		res = client.NewResult()
+	}
+	return res, nil
+}
+
+// known lists the frontends that can run.
+func (c *Client) known() string {
+	if len(c.opt.Frontends) == 0 {
+		return ""
+	}
+	return ", or one of " + strings.Join(slices.Sorted(maps.Keys(c.opt.Frontends)), ", ")
 }
 
 // ResolveImageConfig implements [client.Client].
@@ -138,6 +182,7 @@ func (c *Client) ResolveImageConfig(ctx context.Context, ref string, opt sourcer
 
 // Warn implements [client.Client].
 func (c *Client) Warn(_ context.Context, vertex digest.Digest, msg string, opts client.WarnOpts) error {
+	opts.Level = max(1, opts.Level) // Upstream: nothing is the highest
 	if c.opt.Warn != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()

@@ -153,7 +153,7 @@ func TestContainerFiles(t *testing.T) {
 		"d/f":    "can't make d/f relative to /",
 		"/d":     "open /d: not a regular file",
 		"/gone":  "open /gone: no such file or directory",
-		"/d/f/x": "open /d/f/x: not a directory",
+		"/d/f/x": "lstat /d/f/x: not a directory",
 		"/d/abs": "open /d/abs: path escapes from parent",
 		"/d/up":  "open /d/up: path escapes from parent",
 	} {

@@ -33,7 +33,7 @@ func missing(op, name string, root *tree.Node, at string) error {
 	err := syscall.ENOENT
 	for dir := path.Dir("/" + at); dir != "/"; dir = path.Dir(dir) {
 		if n := root.Get(dir); n != nil && n.Kind() != tree.Dir {
-			err = syscall.ENOTDIR
+			op, err = "lstat", syscall.ENOTDIR // found out on the way
 		}
 	}
 	return &fs.PathError{Op: op, Path: name, Err: err}
@@ -164,7 +164,7 @@ func walk(ctx context.Context, at string, dir *tree.Node, seen map[string]string
 		st := stat(name, e.Node)
 		if inode := e.Node.Inode(); inode != "" {
 			if first, ok := seen[inode]; ok {
-				st.Linkname, st.Size = first, 0
+				st.Linkname = first
 			} else {
 				seen[inode] = name
 			}

@@ -2,62 +2,146 @@ package gateway
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/sha512"
+	"errors"
 	"fmt"
+	"hash"
+	"io"
+	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/sourcepolicy"
+	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/solver/source"
+	"slipway/solver/tree"
 )
 
-// ResolveSourceMetadata implements [client.Client].
+// maxSuffix is how long the suffix of a checksum may be, in bytes, as with
+// BuildKit.
+const maxSuffix = 4 << 10
+
+// ResolveSourceMetadata implements [client.Client]. Sources that have none, as
+// local ones, get what was asked for.
 func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
-	scheme, rest, _ := strings.Cut(op.Identifier, "://")
+	op = op.CloneVT()
+	if _, err := sourcepolicy.NewEngine(opt.SourcePolicies).Evaluate(ctx, op); err != nil {
+		return nil, fmt.Errorf("could not resolve image due to policy: %w", err)
+	}
+	scheme, rest, ok := strings.Cut(op.GetIdentifier(), "://")
+	if !ok {
+		return nil, fmt.Errorf("%q is no source", op.GetIdentifier())
+	}
 	res := &sourceresolver.MetaResponse{Op: op}
+	var err error
 	switch scheme {
-	case "docker-image":
-		var p *ocispecs.Platform
-		if opt.ImageOpt != nil {
-			p = opt.ImageOpt.Platform
-		}
-		img, err := c.opt.Sources.Resolve(ctx, rest, p)
-		if err != nil {
-			return nil, err
-		}
-		res.Image = imageResponse(img)
-	case "oci-layout":
-		p := source.Machine()
-		if opt.OCILayoutOpt != nil && opt.OCILayoutOpt.Platform != nil {
-			p = *opt.OCILayoutOpt.Platform
-		}
-		img, err := c.opt.Sources.ResolveLayout(ctx, rest, op.Attrs[pb.AttrOCILayoutStoreID], p)
-		if err != nil {
-			return nil, err
-		}
-		res.Image = imageResponse(img)
+	case "docker-image", "oci-layout":
+		res.Image, err = c.image(ctx, op, rest, opt)
 	case "git":
-		md, err := c.opt.Sources.ResolveGit(ctx, op, opt.GitOpt != nil && opt.GitOpt.ReturnObject)
-		if err != nil {
-			return nil, err
-		}
-		res.Git = &sourceresolver.ResolveGitResponse{
-			Ref: md.Ref, Checksum: md.Object, CommitChecksum: md.Commit,
-			CommitObject: md.CommitObject, TagObject: md.TagObject,
-		}
+		res.Git, err = c.git(ctx, op, opt.GitOpt)
 	case "http", "https":
-		d, err := c.opt.Sources.ResolveHTTP(ctx, op)
-		if err != nil {
-			return nil, err
-		}
-		res.HTTP = &sourceresolver.ResolveHTTPResponse{Digest: d.Blob.Digest, Filename: d.Name, LastModified: d.LastModified}
+		res.HTTP, err = c.http(ctx, op, opt.HTTPOpt)
+	case "local":
 	default:
-		return nil, fmt.Errorf("sources of the kind %s:// have no metadata here", scheme)
+		err = fmt.Errorf("there are no sources of the kind %s:// here", scheme)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return res, nil
 }
 
-func imageResponse(img *source.Image) *sourceresolver.ResolveImageResponse {
-	return &sourceresolver.ResolveImageResponse{Digest: img.Found(), Config: img.Config()}
+func (c *Client) image(ctx context.Context, op *pb.SourceOp, name string, opt sourceresolver.Opt) (*sourceresolver.ResolveImageResponse, error) {
+	var p *ocispecs.Platform
+	i, o := opt.ImageOpt, opt.OCILayoutOpt
+	switch {
+	case i != nil && i.Platform != nil:
+		p = i.Platform
+	case o != nil && o.Platform != nil:
+		p = o.Platform
+	}
+	if i != nil && (i.AttestationChain || len(i.ResolveAttestations) > 0) {
+		return nil, fmt.Errorf("attestations of image %s cannot be looked up here: that needs a BuildKit", name)
+	}
+	var img *source.Image
+	var err error
+	if strings.HasPrefix(op.Identifier, "docker-image:") {
+		img, err = c.opt.Sources.Resolve(ctx, name, p)
+	} else {
+		if p == nil {
+			machine := source.Machine()
+			p = &machine
+		}
+		img, err = c.opt.Sources.ResolveLayout(ctx, name, op.Attrs[pb.AttrOCILayoutStoreID], *p)
+	}
+	if err != nil {
+		return nil, err
+	}
+	res := &sourceresolver.ResolveImageResponse{Digest: img.Found()}
+	if i == nil || !i.NoConfig {
+		res.Config = img.Config()
+	}
+	return res, nil
+}
+
+func (c *Client) git(ctx context.Context, op *pb.SourceOp, opt *sourceresolver.ResolveGitOpt) (*sourceresolver.ResolveGitResponse, error) {
+	md, err := c.opt.Sources.ResolveGit(ctx, op, opt != nil && opt.ReturnObject)
+	if err != nil {
+		return nil, err
+	}
+	return &sourceresolver.ResolveGitResponse{
+		Ref: md.Ref, Checksum: md.Object, CommitChecksum: md.Commit,
+		CommitObject: md.CommitObject, TagObject: md.TagObject,
+	}, nil
+}
+
+func (c *Client) http(ctx context.Context, op *pb.SourceOp, opt *sourceresolver.ResolveHTTPOpt) (*sourceresolver.ResolveHTTPResponse, error) {
+	var req *sourceresolver.ResolveHTTPChecksumRequest
+	if opt != nil {
+		req = opt.ChecksumReq
+	}
+	if req != nil && len(req.Suffix) > maxSuffix {
+		return nil, fmt.Errorf("http checksum request suffix exceeds max size %d", maxSuffix)
+	}
+	d, err := c.opt.Sources.ResolveHTTP(ctx, op)
+	if err != nil {
+		return nil, err
+	}
+	res := &sourceresolver.ResolveHTTPResponse{Digest: d.Blob.Digest, Filename: d.Name, LastModified: d.LastModified}
+	if req != nil {
+		if res.ChecksumResponse, err = checksum(c.opt.Store, d.Blob, req); err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+// checksum is that of a file and what is asked to follow it.
+func checksum(store *tree.Store, b tree.Blob, req *sourceresolver.ResolveHTTPChecksumRequest) (*sourceresolver.ResolveHTTPChecksumResponse, error) {
+	var h hash.Hash
+	var name digest.Algorithm
+	switch req.Algo {
+	case sourceresolver.ResolveHTTPChecksumAlgoSHA256:
+		h, name = sha256.New(), digest.SHA256
+	case sourceresolver.ResolveHTTPChecksumAlgoSHA384:
+		h, name = sha512.New384(), digest.SHA384
+	case sourceresolver.ResolveHTTPChecksumAlgoSHA512:
+		h, name = sha512.New(), digest.SHA512
+	default:
+		return nil, fmt.Errorf("unsupported checksum algorithm %d", req.Algo)
+	}
+	f, err := store.Open(b)
+	if err != nil {
+		return nil, err
+	}
+	_, err = io.Copy(h, f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	h.Write(req.Suffix)
+	return &sourceresolver.ResolveHTTPChecksumResponse{Digest: digest.NewDigest(name, h).String(), Suffix: slices.Clone(req.Suffix)}, nil
 }
