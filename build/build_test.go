@@ -29,6 +29,21 @@ func options(t *testing.T, dockerfile string) Options {
 
 const testDockerfile = "FROM scratch\nCOPY base /\nCOPY a /\nRUN --mount=type=cache,target=/c cat a > /b; echo x > /c/x\n"
 
+// TestRelativeState: wherever steps run, they find a state directory that is
+// named from here.
+func TestRelativeState(t *testing.T) {
+	t.Chdir(t.TempDir())
+	o := options(t, testDockerfile)
+	o.State = "state"
+	if err := Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	s, err := openState(&o)
+	if err != nil || !filepath.IsAbs(s.dir) {
+		t.Errorf("state directory %s, %v", s.dir, err)
+	}
+}
+
 // TestPruneWaits: nothing is taken that a build holds.
 func TestPruneWaits(t *testing.T) {
 	o := options(t, testDockerfile)

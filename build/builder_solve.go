@@ -33,6 +33,7 @@ type delegate struct {
 	opt     client.SolveOpt
 	uploads *uploadprovider.Uploader
 	staged  []*staged
+	load    *loader // nil if nothing is loaded
 
 	answer map[string][]byte // metadata of what the frontend returned
 	failed error             // of the frontend
@@ -72,7 +73,7 @@ func buildOn(ctx context.Context, o *Options, p *places) (*Result, error) {
 	case o.Call != "":
 		return &Result{Answer: r.answer}, nil
 	}
-	return &Result{Exported: res.ExporterResponse}, r.keep()
+	return &Result{Exported: res.ExporterResponse}, r.keep(o.log())
 }
 
 // frontend is what the builder asks for the build.
@@ -123,7 +124,7 @@ func (r *delegate) prepare(ctx context.Context, o *Options, p *places) error {
 		return err
 	}
 	r.opt.Session = append(r.opt.Session, r.uploads)
-	return r.outputs(o)
+	return r.outputs(ctx, o)
 }
 
 // attachables are what a builder asks of its client: credentials of registries,
@@ -178,7 +179,7 @@ func (r *delegate) keepDockerfile(data []byte) error {
 }
 
 // outputs tells the exporters where the result goes.
-func (r *delegate) outputs(o *Options) error {
+func (r *delegate) outputs(ctx context.Context, o *Options) error {
 	if o.Call != "" {
 		return nil
 	}
@@ -186,7 +187,7 @@ func (r *delegate) outputs(o *Options) error {
 		if out.Type == "cacheonly" {
 			continue
 		}
-		e, err := r.export(o, out)
+		e, err := r.export(ctx, o, out)
 		if err != nil {
 			return fmt.Errorf("output %s: %w", out.Type, err)
 		}
@@ -195,7 +196,7 @@ func (r *delegate) outputs(o *Options) error {
 	return nil
 }
 
-func (r *delegate) export(o *Options, out Output) (client.ExportEntry, error) {
+func (r *delegate) export(ctx context.Context, o *Options, out Output) (client.ExportEntry, error) {
 	e := client.ExportEntry{Type: out.Type, Attrs: maps.Clone(out.Attrs)}
 	if e.Attrs == nil {
 		e.Attrs = map[string]string{}
@@ -215,6 +216,15 @@ func (r *delegate) export(o *Options, out Output) (client.ExportEntry, error) {
 	}
 	if out.Push {
 		e.Attrs["push"] = "true"
+	}
+	if out.Load {
+		l, err := startLoad(ctx)
+		if err != nil {
+			return e, err
+		}
+		r.load = l
+		e.Output = func(map[string]string) (io.WriteCloser, error) { return l.in, nil }
+		return e, nil
 	}
 	if out.Dest == "" {
 		return e, nil

@@ -18,6 +18,7 @@ type Output struct {
 	Dest string // file or directory; "-" is standard output
 	Name string // of the image; "" are the tags of the build
 	Push bool   // image: to its registry
+	Load bool   // docker: into the engine that the program docker talks to
 
 	Attrs map[string]string // what else the exporter is told, by BuildKit's keys
 }
@@ -56,7 +57,7 @@ func ParseOutput(value string) (Output, error) {
 func (o Output) check() error {
 	switch o.Type {
 	case "oci", "docker", "tar":
-		if o.Dest == "" {
+		if o.Dest == "" && !o.Load {
 			return fmt.Errorf("output %s needs dest=PATH", o.Type)
 		}
 	case "local":

@@ -74,7 +74,11 @@ func (s *state) writeImage(ctx context.Context, x *export.Exporter, o *Options, 
 		if !ok {
 			return errors.New("the archive of docker load holds one platform; use type=oci")
 		}
-		return s.toFile(ctx, out.Dest, func(w io.Writer) error { return export.WriteDocker(w, img, names) })
+		write := func(w io.Writer) error { return export.WriteDocker(w, img, names) }
+		if out.Load {
+			return toEngine(ctx, o.log(), write)
+		}
+		return s.toFile(ctx, out.Dest, write)
 	}
 	if len(names) == 0 {
 		return errors.New("the image needs a name: -t NAME")

@@ -16,6 +16,7 @@ import (
 type staged struct {
 	dest, temp string // "" are standard output
 	isDir      bool
+	made       bool // the directory was not there
 	file       *os.File
 }
 
@@ -32,9 +33,11 @@ func stage(out Output) (*staged, error) {
 	if s.dest, err = filepath.Abs(out.Dest); err != nil {
 		return nil, err
 	}
-	if info, err := os.Stat(s.dest); err == nil && info.IsDir() != s.isDir {
+	info, err := os.Stat(s.dest)
+	if err == nil && info.IsDir() != s.isDir {
 		return nil, fmt.Errorf("%s is a directory, or should be one", out.Dest)
 	}
+	s.made = err != nil
 	if s.isDir {
 		if err := os.MkdirAll(s.dest, 0o755); err != nil {
 			return nil, err
@@ -67,7 +70,15 @@ type stdout struct{ io.Writer }
 func (stdout) Close() error { return nil }
 
 // keep moves the outputs to their places.
-func (r *delegate) keep() error {
+func (r *delegate) keep(log io.Writer) error {
+	if l := r.load; l != nil {
+		r.load = nil
+		said, err := l.finish()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(log, said)
+	}
 	for _, s := range r.staged {
 		if s.temp == "" {
 			continue
@@ -79,18 +90,25 @@ func (r *delegate) keep() error {
 		if err := place(s.temp, s.dest); err != nil {
 			return err
 		}
+		s.made = false
 	}
 	return nil
 }
 
 // discard removes what was not moved.
 func (r *delegate) discard() {
+	if r.load != nil {
+		r.load.abandon()
+	}
 	for _, s := range r.staged {
 		if s.file != nil {
 			_ = s.file.Close() // most often the exporter has
 		}
 		if s.temp != "" {
 			_ = tree.RemoveAll(s.temp)
+		}
+		if s.isDir && s.made {
+			_ = os.Remove(s.dest) // unless someone else has put something there
 		}
 	}
 }

@@ -33,8 +33,11 @@ func DefaultState() (string, error) {
 }
 
 func openState(o *Options) (*state, error) {
-	s := &state{dir: o.State}
-	var err error
+	dir, err := filepath.Abs(o.State) // runners work in other directories
+	if err != nil {
+		return nil, fmt.Errorf("state directory: %w", err)
+	}
+	s := &state{dir: dir}
 	if s.store, err = tree.OpenStore(filepath.Join(s.dir, "store")); err == nil {
 		s.cache, err = solver.OpenDirCache(filepath.Join(s.dir, "cache"), s.store, o.Now)
 	}

@@ -33,7 +33,7 @@ Exit codes:
     1  the build failed, or --check has found something
     2  the command line is wrong
   130  interrupted`,
-		Example: `  slipway build -t hello -o type=docker,dest=- . | docker load
+		Example: `  slipway build -t hello --load .
   slipway build -t registry.example/hello --push .
   slipway build --target test -o out .
   slipway build --check .

@@ -16,7 +16,8 @@ type buildFlags struct {
 	annotations, attests   []string
 	sbom, provenance       string
 	shmSize, progress      string
-	push, explain, quiet   bool
+	push, load             bool
+	explain, quiet         bool
 	check                  bool
 	call                   string
 	metadataFile, iidFile  string
@@ -59,6 +60,7 @@ func (f *buildFlags) define(fs *pflag.FlagSet) {
 func (f *buildFlags) defineResults(fs *pflag.FlagSet) {
 	fs.StringArrayVarP(&f.outputs, "output", "o", nil, "where the result goes: `type=TYPE,dest=PATH`, types oci, docker, tar, local, image; a directory; or - for a tar archive")
 	fs.BoolVar(&f.push, "push", false, "push the image: the same as --output type=registry")
+	fs.BoolVar(&f.load, "load", false, "load the image into the Docker Engine that the program docker talks to")
 	fs.StringVar(&f.iidFile, "iidfile", "", "`FILE` to write the ID of the image to")
 	fs.StringVar(&f.metadataFile, "metadata-file", "", "`FILE` to write digests and names of the image to, as JSON")
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "show no progress, print the ID of the image")

@@ -18,7 +18,6 @@ func refused() []refusal {
 	const limits = "run slipway itself in a control group with limits, such as systemd-run --scope -p MemoryMax=1G"
 	const isolated = "steps run as --runner says"
 	return []refusal{
-		{name: "load", isBool: true, instead: "pipe the image into the engine: slipway build -o type=docker,dest=- … | docker load"},
 		{name: "squash", isBool: true, instead: "end the Dockerfile with FROM scratch and COPY --from=STAGE / /"},
 		{name: "isolation", instead: isolated},
 		{name: "security-opt", instead: isolated},

@@ -52,6 +52,9 @@ func (f *buildFlags) parseOutputs(flagSet) error {
 	case toStdout == 1 && f.quiet:
 		return errors.New("standard output cannot take the archive and the ID of --quiet: use --iidfile")
 	}
+	if f.load {
+		o.Outputs = append(o.Outputs, build.Output{Type: "docker", Load: true})
+	}
 	if f.explain {
 		o.Explain = os.Stdout
 		if toStdout > 0 {

@@ -244,14 +244,21 @@ func TestBuilderInterrupted(t *testing.T) {
 	}
 }
 
+// buildSlipway compiles the program.
+func buildSlipway(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "slipway")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "slipway/cmd/slipway").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return program
+}
+
 // TestBuilderCommand runs the program, and interrupts it.
 func TestBuilderCommand(t *testing.T) {
 	o := builderOptions(t)
 	dir := t.TempDir()
-	program := filepath.Join(dir, "slipway")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "slipway/cmd/slipway").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	program := buildSlipway(t)
 	secret, key := filepath.Join(dir, "secret"), filepath.Join(dir, "key")
 	writeFile(t, secret, []byte("secret"))
 	if err := rig.WriteSSHKey(key); err != nil {

@@ -4,6 +4,7 @@ package daemon
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -53,6 +54,26 @@ func TestEngine20(t *testing.T) {
 	compareOld(t, onAddr(ours), onAddr(upstream), func(t *testing.T, req rig.Request) (string, error) {
 		return dockerBuild(t, engine, req)
 	})
+	t.Run("load", func(t *testing.T) { loadIntoEngine(t, engine) })
+}
+
+// loadIntoEngine has slipway build --load give images to a real engine.
+func loadIntoEngine(t *testing.T, engine *rig.Engine) {
+	program := buildSlipway(t)
+	for _, args := range [][]string{{"--state", t.TempDir()}, {"--builder", builder.Socket}} {
+		docker := engine.Docker(t.Context(), t.TempDir())
+		cmd := exec.CommandContext(t.Context(), program, append([]string{"build", "--load", "-t", "loaded", "--metadata-file", "metadata", "-q", "-"}, args...)...)
+		cmd.Dir, cmd.Env = docker.Dir, docker.Env
+		cmd.Stdin = strings.NewReader("FROM scratch\nCOPY <<EOF /f\n" + args[0] + "\nEOF\nLABEL l=" + args[0] + "\n")
+		id, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("%s: %v", args[0], err)
+		}
+		out, err := engine.Docker(t.Context(), docker.Dir, "inspect", "--format={{.Id}} {{.Config.Labels.l}}", "loaded").CombinedOutput()
+		if want := strings.TrimSpace(string(id)) + " " + args[0] + "\n"; err != nil || string(out) != want {
+			t.Errorf("%s: %v, loaded %s, want %s", args[0], err, out, want)
+		}
+	}
 }
 
 // compareOld builds each case with both frontends, named by their references.
