@@ -116,7 +116,11 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (*Result, 
 		Build: b, Store: s.store, Sources: sources, Opts: p.opts,
 		Platforms: []ocispecs.Platform{source.Machine()}, Warn: progress.warn,
 	})
-	res, err := frontend.Build(ctx, c)
+	run := o.Frontend
+	if run == nil {
+		run = frontend.Build
+	}
+	res, err := run(ctx, c)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/moby/buildkit/client"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
 )
 
 // Options say what to build. Their names are those of the flags of docker build.
@@ -59,6 +60,9 @@ type Options struct {
 	Runner string // auto, namespace or portable
 	Now    func() time.Time
 	Log    io.Writer // what is not about a step
+	// Frontend builds in place of the one of Dockerfiles that is part of this
+	// program; nil is that.
+	Frontend gateway.BuildFunc
 	// Explain is told why each step was not cached; nil is fine.
 	Explain io.Writer
 	// Status is told how it goes, as BuildKit tells its clients; nil is fine.

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	dockerfile "github.com/moby/buildkit/frontend/dockerfile/builder"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 
@@ -33,7 +35,8 @@ func started() time.Time { return began }
 // solver, and compares the images, layer by layer and with all times, with
 // those that BuildKit makes with the frontend that is part of it. Then it builds
 // them without a kernel's help: what comes out is the same, or an error that
-// says what that runner cannot do.
+// says what that runner cannot do. And upstream's frontend makes the same images on
+// our gateway.
 func TestSolver(t *testing.T) {
 	native, portable := t.TempDir(), t.TempDir()
 	var interpreted atomic.Int32
@@ -48,6 +51,12 @@ func TestSolver(t *testing.T) {
 				})
 				if diff := difference(want, got); diff != "" {
 					t.Errorf("%s\nimage (-BuildKit +solver):\n%s", c.about, diff)
+				}
+				got = c.build(t, func(t *testing.T, req rig.Request) ([]imagetree.Image, error) {
+					return solveWith(t, dockerfile.Build, req, native, "namespace")
+				})
+				if diff := difference(want, got); diff != "" {
+					t.Errorf("%s\nimage (-BuildKit +upstream's frontend on our solver):\n%s", c.about, diff)
 				}
 				got = c.build(t, func(t *testing.T, req rig.Request) ([]imagetree.Image, error) {
 					return solveImage(t, req, portable, "portable")
@@ -151,6 +160,13 @@ func readArchive(t *testing.T, archive string) []imagetree.Image {
 // solveImage makes images with our own solver.
 func solveImage(t *testing.T, req rig.Request, state, run string) ([]imagetree.Image, error) {
 	t.Helper()
+	return solveWith(t, nil, req, state, run)
+}
+
+// solveWith returns the images that our own solver makes with a frontend; nil is
+// ours.
+func solveWith(t *testing.T, frontend gateway.BuildFunc, req rig.Request, state, run string) ([]imagetree.Image, error) {
+	t.Helper()
 	dir := t.TempDir()
 	archive := filepath.Join(dir, "image.tar")
 	writeFile(t, filepath.Join(dir, "Dockerfile"), []byte(req.Dockerfile))
@@ -161,7 +177,7 @@ func solveImage(t *testing.T, req rig.Request, state, run string) ([]imagetree.I
 		Context: req.Context, File: filepath.Join(dir, "Dockerfile"),
 		BuildArgs: map[string]string{}, Labels: map[string]string{}, Contexts: req.Contexts,
 		Outputs: []build.Output{{Type: "oci", Dest: archive}},
-		Secrets: req.Secrets, Agents: serveAgent(t, req.SSHKey), Allow: req.Entitlements, Runner: run,
+		Secrets: req.Secrets, Agents: serveAgent(t, req.SSHKey), Allow: req.Entitlements, Runner: run, Frontend: frontend,
 		State: state, Now: time.Now, Mirrors: map[string]string{"docker.io": builder.Addr, rig.Registry: builder.Addr},
 	}
 	for key, v := range req.Attrs {

@@ -43,14 +43,10 @@ func TestOrdinaryUser(t *testing.T) {
 	if rootless(t) {
 		return
 	}
-	dir, err := os.MkdirTemp("", "ordinary-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
+	dir := t.TempDir()
 	self := filepath.Join(dir, "tests")
 	temp := filepath.Join(dir, "temp")
-	err = errors.Join(os.Chmod(dir, 0o755), copyFile("/proc/self/exe", self), os.Mkdir(temp, 0o700), os.Chown(temp, nobody, nobody))
+	err := errors.Join(os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o755), copyFile("/proc/self/exe", self), os.Mkdir(temp, 0o700), os.Chown(temp, nobody, nobody))
 	if err != nil {
 		t.Fatal(err)
 	}
