@@ -8,23 +8,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"slipway/internal/testcontext"
 )
 
 // options builds a Dockerfile on a base with a shell's name, whose steps are
 // interpreted.
 func options(t *testing.T, dockerfile string) Options {
 	t.Helper()
-	dir := t.TempDir()
-	for name, data := range map[string]string{"Dockerfile": dockerfile, "base/bin/sh": "", "base/bin/cat": "", "a": "content\n"} {
-		file := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(data), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return Options{Context: dir, State: t.TempDir(), Runner: "portable", Now: time.Now}
+	return Options{Context: testcontext.New(t, dockerfile), State: t.TempDir(), Runner: "portable", Now: time.Now}
 }
 
 const testDockerfile = "FROM scratch\nCOPY base /\nCOPY a /\nRUN --mount=type=cache,target=/c cat a > /b; echo x > /c/x\n"

@@ -3,12 +3,10 @@
 //
 // Lines are read with BuildKit's rules and matched with its library, so that an
 // answer is what a builder does. [Matcher.Ignores] answers for one path and
-// names the rule that decided; [Matcher.Tree] answers for all below a path,
-// without knowing the files.
+// names the rule that decided.
 //
 //	m, err := ignore.Parse(source.NewFile(".dockerignore", []byte("a\n!a/b\n")))
 //	ignored, rule := m.Ignores("a/b") // false, the second line
-//	m.Tree("a")                       // ignore.Partly
 //
 // Not here: finding and reading the file (frontend/inputs), leaving files out
 // (the client that sends them).

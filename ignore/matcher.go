@@ -150,15 +150,6 @@ func withParents(name string) iter.Seq[string] {
 	}
 }
 
-// Rules returns the rules in the order of the file.
-func (m *Matcher) Rules() []Rule {
-	rules := make([]Rule, len(m.rules))
-	for i := range m.rules {
-		rules[i] = m.rules[i].Rule
-	}
-	return rules
-}
-
 // decide returns whether a path is ignored, and the index of the rule that
 // decided, or -1. name is clean, with slashes, relative to the context.
 func (m *Matcher) decide(name string) (ignored bool, by int) {

@@ -27,30 +27,29 @@ func TestMatcher(t *testing.T) {
 		text, name string
 		ignored    bool
 		line       int // that decided; 0 is none
-		tree       Verdict
 	}{
-		{"", "a", false, 0, Kept},
-		{"", ".", false, 0, Kept},
-		{"a\n", ".", false, 0, Partly},
-		{"**\n", "/", false, 0, Partly},
-		{"a\n", "a", true, 1, Ignored},
-		{"/a/\n", "a/b/../c", true, 1, Ignored},
-		{"# a\n\n  a  \n", "a", true, 3, Ignored},
-		{"\ufeffa\n", "a", true, 1, Ignored},
-		{"x\n\ufeffa\n", "a", false, 0, Kept},
-		{"a\r\nb\r\n", "b", true, 2, Ignored},
-		{"a\n!a/b\n", "a", true, 1, Partly},
-		{"a\n!a/b\n", "a/b", false, 2, Kept},
-		{"a\n!a/b\n", "a/c", true, 1, Ignored},
-		{"!a/b\na\n", "a", true, 2, Ignored},
-		{"*\n!a/*/c\n", "a/b", true, 1, Partly},
-		{"*\n!a/*/c\n", "b", true, 1, Ignored},
-		{"a/b\n", "a", false, 0, Partly},
-		{"a/b\n", "c", false, 0, Kept},
-		{"a\n!a\n", "a", false, 2, Kept},
-		{"**/x.go\n", "a", false, 0, Partly},
-		{"! a\n*\n", "a", true, 2, Ignored},
-		{"*\n!!a\n", "!a", false, 2, Kept},
+		{"", "a", false, 0},
+		{"", ".", false, 0},
+		{"a\n", ".", false, 0},
+		{"**\n", "/", false, 0},
+		{"a\n", "a", true, 1},
+		{"/a/\n", "a/b/../c", true, 1},
+		{"# a\n\n  a  \n", "a", true, 3},
+		{"\ufeffa\n", "a", true, 1},
+		{"x\n\ufeffa\n", "a", false, 0},
+		{"a\r\nb\r\n", "b", true, 2},
+		{"a\n!a/b\n", "a", true, 1},
+		{"a\n!a/b\n", "a/b", false, 2},
+		{"a\n!a/b\n", "a/c", true, 1},
+		{"!a/b\na\n", "a", true, 2},
+		{"*\n!a/*/c\n", "a/b", true, 1},
+		{"*\n!a/*/c\n", "b", true, 1},
+		{"a/b\n", "a", false, 0},
+		{"a/b\n", "c", false, 0},
+		{"a\n!a\n", "a", false, 2},
+		{"**/x.go\n", "a", false, 0},
+		{"! a\n*\n", "a", true, 2},
+		{"*\n!!a\n", "!a", false, 2},
 	} {
 		m := parse(t, tc.text)
 		ignored, rule := m.Ignores(tc.name)
@@ -58,9 +57,8 @@ func TestMatcher(t *testing.T) {
 		if rule != nil {
 			line, _ = rule.Range.Lines()
 		}
-		if tree := m.Tree(tc.name); ignored != tc.ignored || line != tc.line || tree != tc.tree {
-			t.Errorf("%q of %q: ignored %t by line %d, tree %s; want %t, %d, %s",
-				tc.name, tc.text, ignored, line, tree, tc.ignored, tc.line, tc.tree)
+		if ignored != tc.ignored || line != tc.line {
+			t.Errorf("%q of %q: ignored %t by line %d; want %t, %d", tc.name, tc.text, ignored, line, tc.ignored, tc.line)
 		}
 	}
 }
@@ -88,7 +86,7 @@ func TestErrors(t *testing.T) {
 }
 
 func TestRules(t *testing.T) {
-	rules := parse(t, "\n/a/\n!b\n").Rules()
+	rules := parse(t, "\n/a/\n!b\n").rules
 	if len(rules) != 2 || rules[0].Pattern != "a" || rules[0].Keep || rules[1].Pattern != "b" || !rules[1].Keep {
 		t.Errorf("rules %+v", rules)
 	}
@@ -104,8 +102,7 @@ func TestConcurrent(t *testing.T) {
 	wg.Wait()
 }
 
-// FuzzIgnores compares with the library that builders use, and checks that what
-// Tree says of a directory holds below it.
+// FuzzIgnores compares with the library that builders use.
 func FuzzIgnores(f *testing.F) {
 	for _, s := range [][3]string{
 		{"a\n!a/b\n", "a", "b"},
@@ -149,13 +146,6 @@ func FuzzIgnores(f *testing.F) {
 			if _, got := m.ExcludesSource(name); got != (want && !pm.Exclusions()) {
 				t.Errorf("source %q of %q: excluded %t, want %t", name, text, got, want)
 			}
-		}
-		if !strings.HasPrefix(below, dir+"/") {
-			return
-		}
-		ignored, _ := m.Ignores(below)
-		if v := m.Tree(dir); v == Kept && ignored || v == Ignored && !ignored {
-			t.Errorf("%q of %q: %s, but below it %q is not", dir, text, v, below)
 		}
 	})
 }

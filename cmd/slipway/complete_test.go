@@ -5,10 +5,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"slipway/internal/testcontext"
 )
 
 func TestComplete(t *testing.T) {
-	dir := contextDir(t, "ARG G\nFROM scratch AS one\n# A: what it is for\nARG A B=1\nCOPPY a /\nFROM one AS two\n")
+	dir := testcontext.New(t, "ARG G\nFROM scratch AS one\n# A: what it is for\nARG A B=1\nCOPPY a /\nFROM one AS two\n")
 	for _, tc := range []struct {
 		words string
 		want  string

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"slipway/internal/testcontext"
+
 	"github.com/docker/cli/cli/config"
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
@@ -37,7 +39,7 @@ func TestFlagsOfDocker(t *testing.T) {
 			t.Errorf("--%s is unknown", name)
 		}
 	}
-	dir := contextDir(t, goodDockerfile)
+	dir := testcontext.New(t, goodDockerfile)
 	for _, r := range refused() {
 		code, told := slipway(t, "build", "--"+r.name+"=1", dir)
 		if code != exitUsage || !strings.Contains(told, "slipway has no --"+r.name+": "+r.instead) {
@@ -52,7 +54,7 @@ func TestFlagsOfDocker(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
-	dir := contextDir(t, goodDockerfile)
+	dir := testcontext.New(t, goodDockerfile)
 	for _, tc := range []struct {
 		flags string
 		want  string
@@ -180,7 +182,7 @@ func TestInterrupted(t *testing.T) {
 		}
 	}))
 	t.Cleanup(func() { close(done); s.Close() })
-	dir, out := contextDir(t, "FROM scratch\nADD "+s.URL+"/f /\n"), t.TempDir()
+	dir, out := testcontext.New(t, "FROM scratch\nADD "+s.URL+"/f /\n"), t.TempDir()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"slipway/internal/testcontext"
 	"slipway/solver/runner/namespace"
 )
 
@@ -59,27 +60,10 @@ func capture(t *testing.T, file **os.File) (text <-chan string, end func()) {
 	return told, func() { *file = old; w.Close() }
 }
 
-// contextDir is a context whose base has a shell's name, so that steps can be
-// interpreted.
-func contextDir(t *testing.T, dockerfile string) string {
-	t.Helper()
-	dir := t.TempDir()
-	for name, data := range map[string]string{"Dockerfile": dockerfile, "base/bin/sh": "", "base/bin/cat": "", "a": "content\n"} {
-		file := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(data), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
-
 const goodDockerfile = "FROM scratch\nCOPY base /\nARG WHO=you\nCOPY a /\nRUN cat a > /b; echo $WHO >> /b\n"
 
 func TestBuild(t *testing.T) {
-	dir, out := contextDir(t, goodDockerfile), t.TempDir()
+	dir, out := testcontext.New(t, goodDockerfile), t.TempDir()
 	args := []string{"build", "--state", t.TempDir(), "--runner", "portable", "--progress", "plain", "--build-arg", "WHO=me", "-t", "x", "-o", out, dir}
 	code, told := slipway(t, args...)
 	if code != 0 {
@@ -97,7 +81,7 @@ func TestBuild(t *testing.T) {
 // TestReproducible: the same input gives the same archive, byte for byte, with
 // nothing in common but the input.
 func TestReproducible(t *testing.T) {
-	dir := contextDir(t, goodDockerfile)
+	dir := testcontext.New(t, goodDockerfile)
 	for _, kind := range []string{"oci", "docker", "tar"} {
 		var archives [2][]byte
 		for i := range archives {
@@ -119,7 +103,7 @@ func TestReproducible(t *testing.T) {
 }
 
 func TestFailures(t *testing.T) {
-	good := contextDir(t, goodDockerfile)
+	good := testcontext.New(t, goodDockerfile)
 	for _, tc := range []struct {
 		about string
 		args  []string
@@ -135,9 +119,9 @@ func TestFailures(t *testing.T) {
 		{"bad label", []string{"--label", "=x", good}, exitUsage, "--label =x is not KEY=VALUE"},
 		{"missing secret", []string{"--secret", "id=x,src=/does/not/exist", good}, exitUsage, "no such file or directory"},
 		{"unknown runner", []string{"--runner", "magic", good}, exitUsage, `unknown runner "magic"`},
-		{"mistake", []string{contextDir(t, "FROM scratch\nCOPPY a b\n")}, exitFailed, "Dockerfile:2:1: error: dockerfile parse error on line 2: unknown instruction: COPPY (did you mean COPY?)\n 2 | COPPY a b\n   | ^^^^^\n"},
-		{"missing file", []string{contextDir(t, "FROM scratch\nCOPY none /\n")}, exitFailed, "Dockerfile:2:6: error: [1/1] COPY none /: copy /none: not found\n 2 | COPY none /\n   |      ^^^^\n"},
-		{"failing step", []string{contextDir(t, "FROM scratch\nCOPY base /\nRUN exit 3\n")}, exitFailed, "exit code: 3\n 3 | RUN exit 3\n"},
+		{"mistake", []string{testcontext.New(t, "FROM scratch\nCOPPY a b\n")}, exitFailed, "Dockerfile:2:1: error: dockerfile parse error on line 2: unknown instruction: COPPY (did you mean COPY?)\n 2 | COPPY a b\n   | ^^^^^\n"},
+		{"missing file", []string{testcontext.New(t, "FROM scratch\nCOPY none /\n")}, exitFailed, "Dockerfile:2:6: error: [1/1] COPY none /: copy /none: not found\n 2 | COPY none /\n   |      ^^^^\n"},
+		{"failing step", []string{testcontext.New(t, "FROM scratch\nCOPY base /\nRUN exit 3\n")}, exitFailed, "exit code: 3\n 3 | RUN exit 3\n"},
 	} {
 		args := append([]string{"build", "--state", t.TempDir(), "--progress", "quiet"}, tc.args...)
 		if tc.about != "unknown runner" {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"slipway/internal/testcontext"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -41,7 +43,7 @@ func archived(t *testing.T, file string) map[string][]byte {
 // TestMetadata: what is told of an image is what the archive holds, and a failed
 // build leaves no ID.
 func TestMetadata(t *testing.T) {
-	dir, out := contextDir(t, goodDockerfile), t.TempDir()
+	dir, out := testcontext.New(t, goodDockerfile), t.TempDir()
 	flags := []string{
 		"build", "--state", t.TempDir(), "--runner", "portable", "-q", "-t", "x", "--annotation", "k=v",
 		"--iidfile", filepath.Join(out, "id"), "--metadata-file", filepath.Join(out, "metadata"),
@@ -88,7 +90,7 @@ func TestMetadata(t *testing.T) {
 
 // TestIndex: annotations of an index and of what is in it.
 func TestIndex(t *testing.T) {
-	dir, file := contextDir(t, "FROM scratch\nCOPY a /\n"), filepath.Join(t.TempDir(), "oci.tar")
+	dir, file := testcontext.New(t, "FROM scratch\nCOPY a /\n"), filepath.Join(t.TempDir(), "oci.tar")
 	code, told := slipway(t, "build", "--state", t.TempDir(), "--runner", "portable", "--progress", "quiet", "--platform", "linux/amd64,linux/arm64", "--annotation", "index:i=1",
 		"--annotation", "manifest-descriptor[linux/arm64]:d=2", "--annotation", "manifest[linux/amd64],index:both=3", "-o", "type=oci,dest="+file, dir)
 	if code != 0 {
@@ -124,7 +126,7 @@ func TestIndex(t *testing.T) {
 
 // TestStdout writes an archive where nobody says where.
 func TestStdout(t *testing.T) {
-	dir := contextDir(t, "FROM scratch\nCOPY a /\n")
+	dir := testcontext.New(t, "FROM scratch\nCOPY a /\n")
 	for _, o := range []string{"-", "type=tar", "type=tar,dest=-"} {
 		code, out, told := slipwayOut(t, "build", "--state", t.TempDir(), "--runner", "portable", "--progress", "quiet", "-o", o, dir)
 		if h, err := tar.NewReader(strings.NewReader(out)).Next(); code != 0 || err != nil || h.Name != "a" {
@@ -134,14 +136,14 @@ func TestStdout(t *testing.T) {
 }
 
 func TestCall(t *testing.T) {
-	warned := contextDir(t, "FROM scratch as base\n# secret: for all\nARG A=1\nCOPY a /\nFROM base AS last\nCOPY a /b\n")
-	broken := contextDir(t, "FROM scratch\nCOPPY a b\n")
+	warned := testcontext.New(t, "FROM scratch as base\n# secret: for all\nARG A=1\nCOPY a /\nFROM base AS last\nCOPY a /b\n")
+	broken := testcontext.New(t, "FROM scratch\nCOPPY a b\n")
 	for _, tc := range []struct {
 		flags, dir string
 		code       int
 		out, told  string
 	}{
-		{"--check", contextDir(t, goodDockerfile), 0, "Check complete, no warnings found.\n", ""},
+		{"--check", testcontext.New(t, goodDockerfile), 0, "Check complete, no warnings found.\n", ""},
 		{"--check", warned, exitFailed, "Check complete, 1 warning has been found!\n\nWARNING: FromAsCasing - https://docs.docker.com/go/dockerfile/rule/from-as-casing/\n'as' and 'FROM' keywords' casing do not match\nDockerfile:1\n--------------------\n   1 | >>> FROM scratch as base\n", ""},
 		{"--call=check,ignorestatus=true", warned, 0, "Check complete, 1 warning has been found!\n", ""},
 		{"--call=check,format=json", warned, exitFailed, "{\n  \"warnings\": [\n", ""},

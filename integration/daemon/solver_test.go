@@ -6,8 +6,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,11 +17,11 @@ import (
 	dockerfile "github.com/moby/buildkit/frontend/dockerfile/builder"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"golang.org/x/crypto/ssh"
-	"golang.org/x/crypto/ssh/agent"
 
 	"slipway/build"
 	"slipway/integration/imagetree"
 	"slipway/integration/rig"
+	"slipway/internal/fakeagent"
 )
 
 // began is when the first build may have begun.
@@ -232,28 +230,5 @@ func serveAgent(t *testing.T, keyFile string) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys := agent.NewKeyring()
-	if err := keys.Add(agent.AddedKey{PrivateKey: key}); err != nil {
-		t.Fatal(err)
-	}
-	socket := filepath.Join(t.TempDir(), "agent")
-	l, err := net.Listen("unix", socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				if err := agent.ServeAgent(keys, conn); err != nil && !errors.Is(err, io.EOF) {
-					t.Log(err)
-				}
-			}()
-		}
-	}()
-	return map[string]string{"default": socket}
+	return map[string]string{"default": fakeagent.Serve(t, key)}
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"slipway/internal/testcontext"
 )
 
 // TestUnusedFiles: what no instruction copies does no harm whatever it is, and is
@@ -38,7 +40,7 @@ func TestUnusedFiles(t *testing.T) {
 		{"src/u*", append([]string{"base/", "base/bin/", "other/"}, always...)},
 	} {
 		m.o.State = t.TempDir()
-		files(t, m.o.Context, map[string]string{"Dockerfile": ""})
+		testcontext.Write(t, m.o.Context, map[string]string{"Dockerfile": ""})
 		w := newWatch(t, m.o.Context)
 		m.mustBuild("FROM scratch\nCOPY " + tc.copied + " /\n")
 		got := slices.DeleteFunc(w.opened(), func(name string) bool { return name == "closed/" }) // by root only
@@ -65,7 +67,7 @@ func TestChangedFiles(t *testing.T) {
 	}
 	path := func(name string) string { return filepath.Join(m.o.Context, "src", name) }
 	read("nothing changed")
-	files(t, m.o.Context, map[string]string{"src/b": "2"})
+	testcontext.Write(t, m.o.Context, map[string]string{"src/b": "2"})
 	w.opened()
 	read("a file changed", "b")
 	read("nothing changed after that")
@@ -73,7 +75,7 @@ func TestChangedFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files(t, m.o.Context, map[string]string{"src/new": "x"})
+	testcontext.Write(t, m.o.Context, map[string]string{"src/new": "x"})
 	if err := os.Rename(path("new"), path("c")); err != nil {
 		t.Fatal(err)
 	}

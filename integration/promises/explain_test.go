@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"slipway/build"
+	"slipway/internal/testcontext"
 )
 
 // TestExplain changes one thing after the other, and reads why steps ran again.
@@ -121,7 +122,7 @@ func TestExplain(t *testing.T) {
 			if c.dockerfile != "" {
 				dockerfile = strings.ReplaceAll(c.dockerfile, "HUB", h.host)
 			}
-			files(t, m.o.Context, c.files)
+			testcontext.Write(t, m.o.Context, c.files)
 			if c.do != nil {
 				c.do(m)
 			}

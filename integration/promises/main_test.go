@@ -3,7 +3,6 @@ package promises
 import (
 	"bytes"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -13,35 +12,13 @@ import (
 	"github.com/moby/buildkit/client"
 
 	"slipway/build"
+	"slipway/internal/testcontext"
 	"slipway/solver/runner/namespace"
 )
 
 func TestMain(m *testing.M) {
 	namespace.Main()
 	os.Exit(m.Run())
-}
-
-// files writes files into a directory.
-func files(t *testing.T, dir string, list map[string]string) {
-	t.Helper()
-	for name, data := range list {
-		name = filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(name, []byte(data), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// shell is the root of an image whose shell is interpreted.
-func shell() map[string]string {
-	list := map[string]string{}
-	for _, name := range []string{"sh", "cat", "sleep", "mkdir", "ls", "touch", "chmod"} {
-		list["base/bin/"+name] = ""
-	}
-	return list
 }
 
 // machine builds, and records how.
@@ -65,8 +42,8 @@ func newMachine(t *testing.T, context map[string]string) *machine {
 	t.Helper()
 	m := &machine{t: t, o: build.Options{Context: t.TempDir(), State: t.TempDir(), Runner: "portable", Now: time.Now}}
 	m.o.Status = m.record
-	files(t, m.o.Context, shell())
-	files(t, m.o.Context, context)
+	testcontext.WriteBase(t, m.o.Context, "cat", "sleep", "mkdir", "ls", "touch", "chmod")
+	testcontext.Write(t, m.o.Context, context)
 	return m
 }
 
@@ -89,7 +66,7 @@ func (m *machine) record(s *client.SolveStatus) {
 // build builds a Dockerfile and returns what is wrong as a user reads it.
 func (m *machine) build(dockerfile string) error {
 	m.t.Helper()
-	files(m.t, m.o.Context, map[string]string{"Dockerfile": dockerfile})
+	testcontext.Write(m.t, m.o.Context, map[string]string{"Dockerfile": dockerfile})
 	m.steps = map[string]step{}
 	var explained bytes.Buffer
 	m.o.Explain = &explained

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/integration/toolbox"
+	"slipway/internal/testcontext"
 )
 
 // programs compiles slipway and the base image, and returns the path of the
@@ -62,15 +63,10 @@ func newWorld(t *testing.T, user uint32, runner string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, err := os.MkdirTemp("", "promises-")
-	if err != nil {
+	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil { // for other users
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
 	w := &world{t: t, dir: dir, user: user, runner: runner, umask: 0o022}
 	for _, d := range []string{"home", "tmp", "cwd/context", "state", "out"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
@@ -117,8 +113,10 @@ func (w *world) command(dockerfile string, args ...string) (*exec.Cmd, *lockedBu
 	if err := os.WriteFile(file, []byte(dockerfile), 0o644); err != nil {
 		w.t.Fatal(err)
 	}
-	args = append([]string{fmt.Sprintf("umask %o && exec \"$0\" \"$@\"", w.umask), filepath.Join(w.dir, "slipway"), "build",
-		"--state", filepath.Join(w.dir, "state"), "--runner", w.runner, "--progress", "plain"}, args...)
+	args = append([]string{
+		fmt.Sprintf("umask %o && exec \"$0\" \"$@\"", w.umask), filepath.Join(w.dir, "slipway"), "build",
+		"--state", filepath.Join(w.dir, "state"), "--runner", w.runner, "--progress", "plain",
+	}, args...)
 	cmd := exec.CommandContext(w.t.Context(), "sh", append([]string{"-c"}, append(args, "context")...)...)
 	cmd.Dir = filepath.Join(w.dir, "cwd")
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Join(w.dir, "home"), "TMPDIR=" + filepath.Join(w.dir, "tmp")}, w.env...)
@@ -293,6 +291,34 @@ func children(t *testing.T) string {
 			return strings.Join(left, ", ")
 		}
 		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// TestUnreadable: what a user must not read does no harm until it is copied.
+func TestUnreadable(t *testing.T) {
+	list := users()
+	who := list[len(list)-1]
+	w := newWorld(t, who.user, who.runner)
+	context := filepath.Join(w.dir, "cwd", "context")
+	testcontext.Write(t, context, map[string]string{"a.txt": "x", "secret": "x", "closed/file": "x"})
+	for _, name := range []string{"secret", "closed"} {
+		if err := os.Chmod(filepath.Join(context, name), 0); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = os.Chmod(filepath.Join(context, name), 0o700) })
+	}
+	for from, want := range map[string]string{
+		"a.txt": "", "*.txt": "", "base/bin": "", "secret": "secret: permission denied", "closed": "closed: permission denied", ".": "permission denied",
+	} {
+		cmd, told := w.command("FROM scratch\n\nCOPY " + from + " /\n")
+		err := cmd.Run()
+		text := told.String()
+		switch {
+		case want == "" && err != nil:
+			t.Errorf("COPY %s: %v:\n%s", from, err, text)
+		case want != "" && (err == nil || !strings.Contains(text, want) || !strings.Contains(text, "Dockerfile:3:1: error: ")):
+			t.Errorf("COPY %s: %v, want %s at Dockerfile:3:\n%s", from, err, want, text)
+		}
 	}
 }
 

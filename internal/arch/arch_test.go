@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"regexp"
@@ -157,6 +158,51 @@ func TestLine(t *testing.T) {
 			if levels[name].level == "below" && !grammar && !catalogue {
 				t.Errorf("%s is below the line and imports %s", name, imp)
 			}
+		}
+	}
+}
+
+// TestFuzzDirs: make fuzz runs every fuzz target, and looks in no folder that has
+// none.
+func TestFuzzDirs(t *testing.T) {
+	text, err := os.ReadFile("../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`(?m)^FUZZDIRS \?= (.*)$`).FindSubmatch(text)
+	if m == nil {
+		t.Fatal("the Makefile has no FUZZDIRS")
+	}
+	used := map[string]bool{}
+	for dir := range strings.FieldsSeq(string(m[1])) {
+		used[dir] = false
+	}
+	target := regexp.MustCompile(`(?m)^func Fuzz\w+\(`)
+	err = fs.WalkDir(os.DirFS("../.."), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		data, err := os.ReadFile("../../" + name)
+		if err != nil || !target.Match(data) {
+			return err
+		}
+		found := false
+		for dir := range used {
+			if strings.HasPrefix(name, dir+"/") {
+				used[dir], found = true, true
+			}
+		}
+		if !found {
+			t.Errorf("%s has a fuzz target and is in none of FUZZDIRS", name)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir, ok := range used {
+		if !ok {
+			t.Errorf("FUZZDIRS has %s, which has no fuzz target", dir)
 		}
 	}
 }

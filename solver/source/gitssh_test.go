@@ -4,16 +4,15 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"net"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/moby/buildkit/solver/pb"
 	"golang.org/x/crypto/ssh"
-	"golang.org/x/crypto/ssh/agent"
 	"golang.org/x/crypto/ssh/knownhosts"
 
+	"slipway/internal/fakeagent"
 	"slipway/internal/fakegit"
 )
 
@@ -28,31 +27,6 @@ func newKey(t *testing.T) (ed25519.PrivateKey, ssh.Signer) {
 		t.Fatal(err)
 	}
 	return key, signer
-}
-
-// serveAgent serves an agent with a key and returns its socket.
-func serveAgent(t *testing.T, key ed25519.PrivateKey) string {
-	t.Helper()
-	ring := agent.NewKeyring()
-	if err := ring.Add(agent.AddedKey{PrivateKey: key}); err != nil {
-		t.Fatal(err)
-	}
-	socket := filepath.Join(t.TempDir(), "agent")
-	l, err := net.Listen("unix", socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() { _ = agent.ServeAgent(ring, c) }()
-		}
-	}()
-	return socket
 }
 
 // serveSSH serves a repository to who has the key, and returns the address.
@@ -119,7 +93,7 @@ func TestGitSSH(t *testing.T) {
 	_, other := newKey(t)
 	addr := serveSSH(t, r, host, user.PublicKey())
 	s := newSources(t)
-	s.Agents = map[string]string{"default": serveAgent(t, key)}
+	s.Agents = map[string]string{"default": fakeagent.Serve(t, key)}
 	op := func(known ssh.Signer) *pb.SourceOp {
 		return gitOp("ssh://git@"+addr+"/r.git", "", pb.AttrMountSSHSock, "default",
 			pb.AttrKnownSSHHosts, knownhosts.Line([]string{addr}, known.PublicKey())+"\n")
