@@ -15,7 +15,7 @@ FUZZTIME ?= 12s
 FUZZMIN ?= 50x
 BENCH ?=
 # Folders whose fuzz targets `make fuzz` runs; each must have one.
-FUZZDIRS ?= parser instructions shell plan frontend ignore gitref diag source internal/suggest integration/differential solver solver/remotecache
+FUZZDIRS ?= parser instructions shell plan frontend ignore gitref diag source internal/suggest integration/differential solver
 # Packages whose tests start programs, a builder among them.
 INTEGRATION = ./integration/contained ./integration/cachekeys ./integration/rig ./integration/demo ./integration/daemon ./integration/clients ./integration/faults ./integration/buildfaults
 
