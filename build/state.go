@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
@@ -14,6 +15,9 @@ import (
 	"slipway/solver/source"
 	"slipway/solver/tree"
 )
+
+// stall is how long a server may send nothing.
+const stall = 2 * time.Minute
 
 // state is what lasts longer than a build.
 type state struct {
@@ -51,9 +55,11 @@ func openState(o *Options) (*state, error) {
 func (s *state) sources(o *Options, p *places) *source.Sources {
 	return &source.Sources{
 		Store: s.store, Cache: s.cache, Files: s.files,
-		Registry: []remote.Option{remote.WithAuthFromKeychain(authn.DefaultKeychain)},
-		Mirrors:  o.Mirrors,
-		Dirs:     p.dirs, Layouts: p.layouts, HTTP: http.DefaultClient,
+		Registry: []remote.Option{
+			remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithTransport(source.Stall(remote.DefaultTransport, stall)),
+		},
+		Mirrors: o.Mirrors,
+		Dirs:    p.dirs, Layouts: p.layouts, HTTP: &http.Client{Transport: source.Stall(http.DefaultTransport, stall)},
 		Trees: p.trees, Uploads: p.uploads,
 		Temp: filepath.Join(s.dir, "temp"), Now: o.Now,
 		Secrets: o.Secrets, Agents: o.Agents,

@@ -8,6 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
+	"syscall"
 
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -114,21 +117,53 @@ func (s *Sources) fetchBlob(ctx context.Context, l Layer) (tree.Blob, error) {
 	if err := d.Digest.Validate(); err != nil {
 		return want, fmt.Errorf("%q: %w", d.Digest, err)
 	}
+	if err := checkMediaType(d.MediaType); err != nil {
+		return want, err
+	}
 	if s.Store.Has(want) {
 		return want, nil
 	}
+	for tried := 1; ; tried++ {
+		got, err := s.transfer(ctx, l)
+		if cut(err) && tried < transfers && ctx.Err() == nil {
+			continue
+		}
+		if err == nil && got != want {
+			err = fmt.Errorf("got %s with %d bytes instead of %s with %d", got.Digest, got.Size, want.Digest, want.Size)
+		}
+		return want, err
+	}
+}
+
+// transfers is how often a layer is asked for whose transfer is cut.
+const transfers = 3
+
+func cut(err error) bool {
+	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
+}
+
+func (s *Sources) transfer(ctx context.Context, l Layer) (tree.Blob, error) {
 	r, err := l.Open(ctx)
 	if err != nil {
-		return want, err
+		return tree.Blob{}, err
 	}
-	got, err := s.Store.Put(io.LimitReader(r, d.Size+1))
-	if err = errors.Join(err, r.Close()); err != nil {
-		return want, err
+	got, err := s.Store.Put(io.LimitReader(r, l.Descriptor.Size+1))
+	return got, errors.Join(err, r.Close())
+}
+
+// checkMediaType refuses what is no layer, and layers that are compressed or
+// encrypted in an unknown way.
+func checkMediaType(kind string) error {
+	for _, layer := range []string{
+		"application/vnd.oci.image.layer.v1.tar", "application/vnd.oci.image.layer.nondistributable.v1.tar",
+		"application/vnd.docker.image.rootfs.diff.tar", "application/vnd.docker.image.rootfs.foreign.diff.tar",
+	} {
+		switch how, ok := strings.CutPrefix(kind, layer); {
+		case ok && slices.Contains([]string{"", "+gzip", "+zstd", ".gzip", ".zstd"}, how):
+			return nil
+		}
 	}
-	if got != want {
-		return want, fmt.Errorf("got %s with %d bytes instead of %s with %d", got.Digest, got.Size, want.Digest, want.Size)
-	}
-	return want, nil
+	return fmt.Errorf("the media type %q is none of a layer", kind)
 }
 
 // layer puts a layer on top. Its blob is kept, as the image that is built will
@@ -142,11 +177,14 @@ func (s *Sources) layer(ctx context.Context, base *solver.Snapshot, b solver.Blo
 		return nil, err
 	}
 	hash := sha256.New()
-	n, err := tree.ReadLayer(base.Tree(), io.TeeReader(r, hash), s.Store, tree.ReadOptions{})
+	n, err := tree.ReadLayer(base.Tree(), io.TeeReader(r, hash), s.Store, tree.ReadOptions{Limits: s.Limits})
 	if err == nil {
 		_, err = io.Copy(hash, r) // what stands behind the end of the archive
 	}
-	if err = errors.Join(err, r.Close()); err != nil {
+	if closeErr := r.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
 		return nil, err
 	}
 	got := digest.NewDigest(digest.SHA256, hash)

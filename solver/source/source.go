@@ -37,6 +37,9 @@ type Sources struct {
 	HTTP *http.Client
 	// Uploads are files that the client sends, by the URL that names them.
 	Uploads map[string]tree.Blob
+	// Limits bound what a layer of an image may hold; zero allows more than any
+	// image that is known.
+	Limits tree.Limits
 	// Temp is the directory of git repositories while their files are read.
 	Temp string
 	// Now is the time of files that git checks out, and of the top of a local

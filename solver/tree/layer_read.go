@@ -2,6 +2,7 @@ package tree
 
 import (
 	"archive/tar"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -24,17 +25,26 @@ const (
 )
 
 // Limits bound what a layer may hold, against archives that grow without end.
+// Zero allows more than any image that is known.
 type Limits struct {
 	Bytes int64 // of all files together
 	Files int
+	Names int64 // bytes of all names, targets of links and attributes together
 }
 
-// defaultLimits allow more than any image that is known.
-func defaultLimits() Limits { return Limits{Bytes: 1 << 40, Files: 1 << 24} }
+func (l Limits) orDefault() Limits {
+	return Limits{Bytes: cmp.Or(l.Bytes, 1<<37), Files: cmp.Or(l.Files, 1<<22), Names: cmp.Or(l.Names, 1<<29)}
+}
+
+// What Linux allows of names.
+const (
+	maxName = 255
+	maxPath = 4096
+)
 
 // ReadOptions say how a layer is read.
 type ReadOptions struct {
-	Limits Limits // zero allows more than any image that is known
+	Limits Limits
 	// Plain reads any archive: names that a layer uses for whiteouts mean
 	// nothing.
 	Plain bool
@@ -50,9 +60,7 @@ type ReadOptions struct {
 // its files in the store. Names that leave the layer, and what no image may
 // hold, are errors; nothing is written but blobs.
 func ReadLayer(base *Node, layer io.Reader, store *Store, opt ReadOptions) (*Node, error) {
-	if opt.Limits == (Limits{}) {
-		opt.Limits = defaultLimits()
-	}
+	opt.Limits = opt.Limits.orDefault()
 	r := &layerReader{e: Edit(base), store: store, opt: opt, own: map[string]bool{}, above: map[string]bool{}, times: map[string]time.Time{}}
 	if opt.Now != nil {
 		r.e.Touch(opt.Now)
@@ -66,9 +74,18 @@ func ReadLayer(base *Node, layer io.Reader, store *Store, opt ReadOptions) (*Nod
 			return nil, fmt.Errorf("read layer: %w", err)
 		}
 		if err := r.entry(h, tr); err != nil {
-			return nil, fmt.Errorf("layer entry %q: %w", h.Name, err)
+			return nil, fmt.Errorf("layer entry %s: %w", quoted(h.Name), err)
 		}
 	}
+}
+
+// quoted shows a name, of a long one the beginning.
+func quoted(name string) string {
+	const most = 200
+	if len(name) > most {
+		return fmt.Sprintf("%q…", name[:most])
+	}
+	return fmt.Sprintf("%q", name)
 }
 
 type layerReader struct {
@@ -97,8 +114,8 @@ func (r *layerReader) setTimes() error {
 }
 
 func (r *layerReader) entry(h *tar.Header, content io.Reader) error {
-	if r.opt.Limits.Files--; r.opt.Limits.Files < 0 {
-		return errors.New("the layer has too many files")
+	if err := r.count(h); err != nil {
+		return err
 	}
 	if slices.Contains(strings.Split(h.Name, "/"), "..") && !r.opt.Plain {
 		return errors.New("the name leaves the layer")
@@ -121,16 +138,46 @@ func (r *layerReader) entry(h *tar.Header, content io.Reader) error {
 	if rest, ok := strings.CutPrefix(base, whiteout); ok && !r.opt.Plain {
 		return r.whiteout(dir, base, rest)
 	}
+	if name = path.Join(dir, base); len(name) > maxPath {
+		return errLong // through links
+	}
 	if err := r.parents(dir); err != nil {
 		return err
 	}
-	name = path.Join(dir, base)
 	r.mark(name)
 	n, err := r.node(h, name, content)
 	if err != nil || n == nil {
 		return err
 	}
 	return r.e.Put(name, n)
+}
+
+// errLong is what is wrong with names that no system takes.
+var errLong = errors.New("the name is too long")
+
+// count holds an entry against the limits, all but its content.
+func (r *layerReader) count(h *tar.Header) error {
+	if r.opt.Limits.Files--; r.opt.Limits.Files < 0 {
+		return errors.New("the layer has too many files")
+	}
+	if len(h.Name) > maxPath || len(h.Linkname) > maxPath {
+		return errLong
+	}
+	for part := range strings.SplitSeq(h.Name, "/") {
+		if len(part) > maxName {
+			return errLong
+		}
+	}
+	size := len(h.Name) + len(h.Linkname)
+	for name, value := range h.PAXRecords {
+		if strings.HasPrefix(name, xattrPAX) {
+			size += len(name) + len(value)
+		}
+	}
+	if r.opt.Limits.Names -= int64(size); r.opt.Limits.Names < 0 {
+		return errors.New("the layer has too long names and attributes")
+	}
+	return nil
 }
 
 // parents makes the directories that a layer does not list.
