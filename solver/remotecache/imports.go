@@ -27,9 +27,9 @@ const (
 
 // Imports implements [solver.Imports].
 type Imports struct {
-	unpack func(context.Context, solver.Origin, []source.Layer) (*solver.Snapshot, error)
-	warn   func(string)
-	caches []*Cache
+	sources *source.Sources
+	warn    func(string)
+	caches  []*Cache
 
 	mu      sync.Mutex
 	results map[digest.Digest]result
@@ -59,7 +59,7 @@ type result struct {
 // NewImports returns what caches have. Their layers are unpacked by s; warn is
 // told of results that could not be fetched.
 func NewImports(caches []*Cache, s *source.Sources, warn func(string)) *Imports {
-	return &Imports{caches: caches, unpack: s.Unpack, warn: warn, results: map[digest.Digest]result{}}
+	return &Imports{caches: caches, sources: s, warn: warn, results: map[digest.Digest]result{}}
 }
 
 // Open reads a cache, but none of its layers.
@@ -72,23 +72,27 @@ func Open(ctx context.Context, f From, registry []remote.Option) (*Cache, error)
 	if err != nil {
 		return nil, err
 	}
-	c := &Cache{from: f.String(), place: p, records: map[digest.Digest][]int{}}
-	config, layers, err := parseManifest(data)
+	desc, layers, err := parseManifest(data)
 	if err != nil {
 		return nil, err
 	}
-	if data, err = readBlob(ctx, p, config); err != nil {
+	if data, err = readBlob(ctx, p, desc); err != nil {
 		return nil, err
 	}
-	if c.config, err = decodeConfig(data); err != nil {
+	config, err := decodeConfig(data)
+	if err != nil {
 		return nil, err
 	}
-	c.layers = layers
-	c.complete = c.completeLayers()
-	for i, r := range c.config.Records {
+	return newCache(p, f.String(), config, layers), nil
+}
+
+func newCache(p place, from string, config *cacheconfig.CacheConfig, layers map[digest.Digest]ocispecs.Descriptor) *Cache {
+	c := &Cache{from: from, place: p, config: config, layers: layers, records: map[digest.Digest][]int{}}
+	for i, r := range config.Records {
 		c.records[r.Digest] = append(c.records[r.Digest], i)
 	}
-	return c, nil
+	c.complete = c.completeLayers()
+	return c
 }
 
 // Find implements [solver.Imports].
@@ -249,7 +253,7 @@ func (m *Imports) Load(ctx context.Context, id digest.Digest) (*solver.Snapshot,
 	if err != nil {
 		return nil, err
 	}
-	s, err := m.unpack(ctx, solver.Origin{Name: "layer of cache " + r.cache.from, Source: "cache://" + r.cache.from}, layers)
+	s, err := m.sources.Unpack(ctx, solver.Origin{Name: "layer of cache " + r.cache.from, Source: "cache://" + r.cache.from}, layers)
 	if err != nil {
 		return nil, fmt.Errorf("cache %s: %w", r.cache.from, err)
 	}
