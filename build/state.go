@@ -48,7 +48,7 @@ func openState(o *Options) (*state, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
-	s.files = source.OpenIndex(filepath.Join(s.dir, "files"))
+	s.files = source.OpenIndex(filepath.Join(s.dir, "files"), o.Now)
 	return s, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"slipway/internal/testcontext"
 )
@@ -55,6 +56,8 @@ func TestUnusedFiles(t *testing.T) {
 func TestChangedFiles(t *testing.T) {
 	m := newMachine(t, map[string]string{"src/a": "a", "src/b": "b", "src/c": "c"})
 	const dockerfile = "FROM scratch\nCOPY src /\n"
+	settle := func() { time.Sleep(50 * time.Millisecond) } // a file just written is read again
+	settle()
 	m.mustBuild(dockerfile)
 	w := newWatch(t, filepath.Join(m.o.Context, "src"))
 	read := func(about string, want ...string) {
@@ -68,6 +71,7 @@ func TestChangedFiles(t *testing.T) {
 	path := func(name string) string { return filepath.Join(m.o.Context, "src", name) }
 	read("nothing changed")
 	testcontext.Write(t, m.o.Context, map[string]string{"src/b": "2"})
+	settle()
 	w.opened()
 	read("a file changed", "b")
 	read("nothing changed after that")
@@ -82,6 +86,7 @@ func TestChangedFiles(t *testing.T) {
 	if err := os.Chtimes(path("c"), info.ModTime(), info.ModTime()); err != nil {
 		t.Fatal(err)
 	}
+	settle()
 	w.opened()
 	read("another file of the same size, time and name", "c")
 	if data, err := os.ReadFile(filepath.Join(m.mustBuild(dockerfile), "c")); err != nil || string(data) != "x" {

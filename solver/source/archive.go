@@ -69,6 +69,7 @@ func (s *Sources) plain(f *os.File, file string) (func() (readerAt, error), erro
 	key := file + " uncompressed"
 	b, ok := s.Files.lookup(key, info)
 	if !ok || !s.Store.Has(b) {
+		settled := s.Files.settled(info)
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
 			return nil, err
 		}
@@ -80,7 +81,9 @@ func (s *Sources) plain(f *os.File, file string) (func() (readerAt, error), erro
 		if err = errors.Join(err, r.Close()); err != nil {
 			return nil, err
 		}
-		s.Files.remember(key, info, b)
+		if settled {
+			s.Files.remember(key, info, b)
+		}
 	}
 	return func() (readerAt, error) { return s.Store.Open(b) }, nil
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -136,7 +137,7 @@ func TestArchives(t *testing.T) {
 		{"OCI archive by name", oci, "new:3", "f"},
 	} {
 		s := newSources(t)
-		s.Files = OpenIndex(filepath.Join(t.TempDir(), "index"))
+		s.Files = OpenIndex(filepath.Join(t.TempDir(), "index"), time.Now)
 		if got, err := listing(t, s, tc.data, tc.name); err != nil || got != tc.want {
 			t.Errorf("%s: files %q, %v, want %q", tc.about, got, err, tc.want)
 		}

@@ -51,7 +51,7 @@ func newFileServer(t *testing.T) *fileServer {
 func (f *fileServer) fetch(t *testing.T, s *Sources, attrs map[string]string) (name, data string, err error) {
 	t.Helper()
 	index := filepath.Join(s.Temp, "index")
-	next := &Sources{Store: s.Store, HTTP: s.HTTP, Secrets: s.Secrets, Files: OpenIndex(index)}
+	next := &Sources{Store: s.Store, HTTP: s.HTTP, Secrets: s.Secrets, Files: OpenIndex(index, time.Now)}
 	d, err := next.ResolveHTTP(t.Context(), &pb.SourceOp{Identifier: f.URL + "/file", Attrs: attrs})
 	if err != nil {
 		return "", "", err

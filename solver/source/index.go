@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"slipway/solver/tree"
 )
@@ -15,6 +16,7 @@ import (
 // those that did not change are not read again. The nil index remembers nothing.
 type Index struct {
 	file string
+	now  func() time.Time
 
 	mu      sync.Mutex
 	kept    remembered
@@ -47,9 +49,9 @@ type indexed struct {
 }
 
 // OpenIndex reads an index that [Index.Save] wrote. A missing or damaged file
-// is an empty index.
-func OpenIndex(file string) *Index {
-	x := &Index{file: file, kept: newRemembered()}
+// is an empty index; now is the clock of files.
+func OpenIndex(file string, now func() time.Time) *Index {
+	x := &Index{file: file, now: now, kept: newRemembered()}
 	f, err := os.Open(file)
 	if err != nil {
 		return x
@@ -92,6 +94,20 @@ func (x *Index) lookup(file string, info fs.FileInfo) (tree.Blob, bool) {
 	now := stamps(info)
 	now.Blob = e.Blob
 	return e.Blob, ok && e == now
+}
+
+// clockTick is how long two changes of a file may get the same time at most: the
+// kernel takes it from a clock that ticks 100 times a second or more.
+const clockTick = 20 * time.Millisecond
+
+// settled tells whether a file that changes from now on will have other stamps.
+// One that was written this very moment may not.
+func (x *Index) settled(info fs.FileInfo) bool {
+	if x == nil {
+		return false
+	}
+	e := stamps(info)
+	return x.now().Sub(time.Unix(0, max(e.Modified, e.Changed))) > clockTick
 }
 
 func (x *Index) remember(file string, info fs.FileInfo, b tree.Blob) {

@@ -160,6 +160,7 @@ func (r *localReader) blob(name string) (tree.Blob, error) {
 	if b, ok := r.s.Files.lookup(file, info); ok && r.s.Store.Has(b) {
 		return b, nil
 	}
+	settled := r.s.Files.settled(info)
 	f, err := r.files.Open(name)
 	if err != nil {
 		return tree.Blob{}, err
@@ -168,6 +169,8 @@ func (r *localReader) blob(name string) (tree.Blob, error) {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return b, err
 	}
-	r.s.Files.remember(file, info, b)
+	if settled {
+		r.s.Files.remember(file, info, b)
+	}
 	return b, nil
 }

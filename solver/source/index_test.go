@@ -1,0 +1,27 @@
+package source
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// TestSettled: a file that was written this very moment is read again next time,
+// as it may be written once more within the same tick of the clock.
+func TestSettled(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for later, want := range map[time.Duration]bool{-time.Hour: false, 0: false, clockTick / 2: false, 2 * clockTick: true} {
+		x := OpenIndex(filepath.Join(t.TempDir(), "index"), func() time.Time { return info.ModTime().Add(later) })
+		if got := x.settled(info); got != want {
+			t.Errorf("%v after a file was written: settled %t, want %t", later, got, want)
+		}
+	}
+}
