@@ -21,23 +21,21 @@ type Container struct {
 }
 
 // OpenContainer prepares what the mounts, the network, the hosts and the platform
-// of an operation that runs a process are. Inputs of mounts are numbers in the list. The container is there
-// until it is closed, and no longer than ctx and the build.
-func (b *Build) OpenContainer(ctx context.Context, op *pb.Op, in []*Result) (*Container, error) {
+// of an operation that runs a process are. Inputs of mounts are numbers in the
+// list. The container is there until it is closed, and no longer than ctx and the
+// build.
+func (b *Build) OpenContainer(ctx context.Context, op *pb.Op, in []*Snapshot) (*Container, error) {
 	opener, ok := b.opt.Runner.(runner.Opener)
 	if !ok {
 		return nil, errors.New("the runner of this build has no containers that a frontend starts itself")
 	}
-	bases, err := snapshots(ctx, in)
-	if err != nil {
-		return nil, err
-	}
-	x := &execRun{execOp: &execOp{task: &task{b: b, v: &Vertex{Op: op}}, op: op.GetExec()}, bases: bases}
+	x := &execRun{execOp: &execOp{task: &task{b: b, v: &Vertex{Op: op}}, op: op.GetExec()}, bases: in}
 	x.p = x.process()
 	ctx, cancel := context.WithCancelCause(ctx)
 	unlink := context.AfterFunc(b.ctx, func() { cancel(context.Cause(b.ctx)) })
 	c := &Container{x: x, stop: func() { unlink(); cancel(context.Canceled); x.release() }}
-	if err = x.mounts(ctx); err == nil {
+	err := x.mounts(ctx)
+	if err == nil {
 		c.c, err = opener.Open(ctx, &x.p.Sandbox)
 	}
 	if err != nil {

@@ -111,7 +111,7 @@ func (o *execOp) run(ctx context.Context, in []*Result) ([]*Snapshot, error) {
 	}
 	trees, err := o.b.opt.Runner.Run(ctx, p)
 	if err != nil {
-		return nil, err
+		return nil, x.failed(err)
 	}
 	outs := make([]*Snapshot, outputs(o.v))
 	for i, m := range x.from {

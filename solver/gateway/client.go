@@ -56,6 +56,8 @@ type Client struct {
 type shared struct {
 	mu     sync.Mutex
 	graphs []*solver.Graph // of what was solved
+	// results are what errors name.
+	results map[string]*solver.Snapshot
 }
 
 // New returns the gateway of a build.
@@ -129,7 +131,7 @@ func (c *Client) load(ctx context.Context, req client.SolveRequest) (*client.Res
 	c.mu.Unlock()
 	res := client.NewResult()
 	if r := c.opt.Build.Result(g); r != nil {
-		res.SetRef(&Reference{Result: r, store: c.opt.Store, def: req.Definition})
+		res.SetRef(&Reference{Result: r, client: c, def: req.Definition})
 	}
 	return res, nil
 }

@@ -15,6 +15,7 @@ import (
 	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
 	"github.com/moby/buildkit/solver/pb"
 	fstypes "github.com/tonistiigi/fsutil/types"
+	"golang.org/x/sync/errgroup"
 
 	"slipway/solver"
 	"slipway/solver/runner"
@@ -29,28 +30,29 @@ func (c *Client) NewContainer(ctx context.Context, req client.NewContainerReques
 			return nil, fmt.Errorf("failed to parse IP %s", h.IP)
 		}
 	}
-	var in []*solver.Result
 	for i, m := range req.Mounts {
-		out := &pb.Mount{
-			Dest: m.Dest, Selector: m.Selector, Readonly: m.Readonly, MountType: m.MountType,
-			CacheOpt: m.CacheOpt, SecretOpt: m.SecretOpt, SSHOpt: m.SSHOpt,
-			Input: int64(pb.Empty), Output: int64(i),
-		}
 		if m.Dest == pb.RootMount && m.MountType != pb.MountType_BIND {
 			return nil, fmt.Errorf("invalid mount type %s for %s", m.MountType, m.Dest)
 		}
-		r, err := resultOf(m)
-		if err != nil {
-			return nil, err
-		}
-		if r != nil {
-			out.Input = int64(len(in))
-			in = append(in, r)
-		}
-		op.Mounts = append(op.Mounts, out)
+		op.Mounts = append(op.Mounts, &pb.Mount{
+			Dest: m.Dest, Selector: m.Selector, Readonly: m.Readonly, MountType: m.MountType,
+			CacheOpt: m.CacheOpt, SecretOpt: m.SecretOpt, SSHOpt: m.SSHOpt,
+			Input: int64(i), Output: int64(i),
+		})
 	}
 	if !slices.ContainsFunc(op.Mounts, func(m *pb.Mount) bool { return m.Dest == pb.RootMount }) {
 		return nil, errors.New("root mount is required")
+	}
+	in := make([]*solver.Snapshot, len(req.Mounts))
+	g, gctx := errgroup.WithContext(ctx)
+	for i, m := range req.Mounts {
+		g.Go(func() (err error) {
+			in[i], err = c.mounted(gctx, m)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
 	}
 	box, err := c.opt.Build.OpenContainer(ctx, &pb.Op{Op: &pb.Op_Exec{Exec: op}, Platform: req.Platform}, in)
 	if err != nil {
@@ -59,19 +61,23 @@ func (c *Client) NewContainer(ctx context.Context, req client.NewContainerReques
 	return &container{box: box, op: op, store: c.opt.Store}, nil
 }
 
-// resultOf returns what a mount shows; nil if that is nothing.
-func resultOf(m client.Mount) (*solver.Result, error) {
-	if m.Ref == nil {
-		if m.ResultID != "" {
+// mounted returns what a mount shows; nil if that is nothing.
+func (c *Client) mounted(ctx context.Context, m client.Mount) (*solver.Snapshot, error) {
+	switch {
+	case m.Ref != nil:
+		r, ok := m.Ref.(*Reference)
+		if !ok {
+			return nil, fmt.Errorf("unexpected Ref type: %T", m.Ref)
+		}
+		return r.snapshot(ctx)
+	case m.ResultID != "":
+		s, ok := c.registered(m.ResultID)
+		if !ok {
 			return nil, fmt.Errorf("failed to find ref %s for %q mount", m.ResultID, m.Dest)
 		}
-		return nil, nil
+		return s, nil
 	}
-	r, ok := m.Ref.(*Reference)
-	if !ok {
-		return nil, fmt.Errorf("unexpected Ref type: %T", m.Ref)
-	}
-	return r.Result, nil
+	return nil, nil
 }
 
 // container implements [client.Container].

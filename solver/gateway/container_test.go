@@ -15,6 +15,7 @@ import (
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/gateway/client"
 	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
+	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/solver/pb"
 
 	"slipway/solver/gateway"
@@ -230,5 +231,59 @@ func TestContainerEnv(t *testing.T) {
 	}
 	if err := box.Release(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestExecError: the error of a step says which one it was, and names what its
+// mounts were before and after, so that a container can look into it.
+func TestExecError(t *testing.T) {
+	m := newMachine(t,
+		script.Step{Run: "fail", Files: map[string]string{"/root": "written", "/rw/f": "written", "/forgotten/f": "written"}, Exit: 4},
+		script.Step{Run: "look", Do: func(_ context.Context, c *script.Call) error {
+			for _, name := range []string{"/root", "/rw/f", "/rw/old", "/forgotten/f", "/ro/old"} {
+				if _, err := c.ReadFile(name); err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+	)
+	c := m.client(t.TempDir(), nil)
+	old := llb.Scratch().File(llb.Mkfile("/old", 0o644, nil))
+	st := llb.Scratch().Run(llb.Args([]string{"fail"}), llb.AddMount("/rw", old), llb.AddMount("/ro", old, llb.Readonly),
+		llb.AddMount("/forgotten", llb.Scratch(), llb.ForceNoOutput), llb.WithCustomName("the step")).Root()
+	def, err := st.Marshal(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Solve(t.Context(), client.SolveRequest{Definition: def.ToPB(), Evaluate: true})
+	var failed *errdefs.SolveError
+	if !errors.As(err, &failed) || failed.Description["llb.customname"] != "the step" {
+		t.Fatalf("the error is %v", err)
+	}
+	exec := failed.Op.GetExec()
+	if len(exec.GetMounts()) != 4 || len(failed.InputIDs) != 4 || len(failed.MountIDs) != 4 {
+		t.Fatalf("mounts %v, inputs %q, mounts %q", exec, failed.InputIDs, failed.MountIDs)
+	}
+	run := func(ids []string) error {
+		var mounts []client.Mount
+		for i, mount := range exec.Mounts {
+			mounts = append(mounts, client.Mount{Dest: mount.Dest, MountType: mount.MountType, Readonly: mount.Readonly, ResultID: ids[i]})
+		}
+		box, err := c.NewContainer(t.Context(), client.NewContainerRequest{Mounts: mounts})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := box.Start(t.Context(), client.StartRequest{Args: []string{"look"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.Wait()
+	}
+	if err := run(failed.MountIDs); err != nil {
+		t.Errorf("what the step left: %v", err)
+	}
+	if err := run(failed.InputIDs); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what the step started from has what it wrote: %v", err)
 	}
 }

@@ -15,7 +15,7 @@ import (
 // Reference implements [client.Reference].
 type Reference struct {
 	Result *solver.Result
-	store  *tree.Store
+	client *Client
 	def    *pb.Definition
 }
 
@@ -32,13 +32,21 @@ func (r *Reference) ToState() (llb.State, error) {
 
 // Evaluate implements [client.Reference].
 func (r *Reference) Evaluate(ctx context.Context) error {
-	_, err := r.Result.Snapshot(ctx)
+	_, err := r.snapshot(ctx)
 	return err
+}
+
+func (r *Reference) snapshot(ctx context.Context) (*solver.Snapshot, error) {
+	s, err := r.Result.Snapshot(ctx)
+	if err != nil {
+		return nil, r.client.solveError(err)
+	}
+	return s, nil
 }
 
 // find returns the node at a path, through symbolic links, and where it is.
 func (r *Reference) find(ctx context.Context, op, name string) (*tree.Node, string, error) {
-	s, err := r.Result.Snapshot(ctx)
+	s, err := r.snapshot(ctx)
 	if err != nil {
 		return nil, "", err
 	}
@@ -59,7 +67,7 @@ func (r *Reference) ReadFile(ctx context.Context, req client.ReadRequest) ([]byt
 	if err != nil {
 		return nil, err
 	}
-	return readFile(r.store, n, req)
+	return readFile(r.client.opt.Store, n, req)
 }
 
 // StatFile implements [client.Reference].

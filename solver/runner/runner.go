@@ -135,6 +135,9 @@ type Mount struct {
 type ExitError struct {
 	Args []string
 	Code int // exit code; 128 and the signal if one ended it
+	// Trees are the file trees as the process left them, by mount, those without
+	// Output among them; nil if nobody knows.
+	Trees []*tree.Node
 }
 
 func (e *ExitError) Error() string {

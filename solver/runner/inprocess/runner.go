@@ -54,7 +54,11 @@ func (r *Runner) Run(ctx context.Context, p *runner.Process) ([]*tree.Node, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := c.f.saveCaches(ctx, out); err != nil || failed != nil {
+	err = c.f.saveCaches(ctx, out)
+	if exit != nil {
+		exit.Trees = out
+	}
+	if err != nil || failed != nil {
 		return nil, cmp.Or(err, failed)
 	}
 	for i := range out {

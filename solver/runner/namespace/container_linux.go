@@ -132,11 +132,11 @@ func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, erro
 	return out, err
 }
 
-// outputs reads what the processes changed.
-func (c *container) outputs() ([]*tree.Node, error) {
+// trees reads some of the mounts as the processes left them.
+func (c *container) trees(of func(*runner.Mount) bool) ([]*tree.Node, error) {
 	out := make([]*tree.Node, len(c.box.Mounts))
 	for i := range c.box.Mounts {
-		if !c.box.Mounts[i].Output {
+		if !of(&c.box.Mounts[i]) {
 			continue
 		}
 		var err error

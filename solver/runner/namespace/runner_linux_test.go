@@ -207,6 +207,14 @@ func TestNetworkAndHosts(t *testing.T) {
 	if strings.Contains(out, "eth0") {
 		t.Errorf("the host's network is there:\n%s", out)
 	}
+	// The others are in the network of the host, and ask whom it asks for names.
+	host := fmt.Sprint(answer("list:/sys/class/net"), answer("read:/etc/resolv.conf"))
+	for _, network := range []runner.Network{runner.NetworkDefault, runner.NetworkHost} {
+		got := w.probe(t, func(p *runner.Process) { p.Network = network }, "list:/sys/class/net", "read:/etc/resolv.conf")
+		if text := got["list:/sys/class/net"] + got["read:/etc/resolv.conf"]; strings.ReplaceAll(host, " ", "") != strings.ReplaceAll(text, " ", "") {
+			t.Errorf("network %d shows %s, the host %s", network, text, host)
+		}
+	}
 }
 
 func TestFailures(t *testing.T) {
@@ -215,8 +223,8 @@ func TestFailures(t *testing.T) {
 		w.run(t, w.process(":"))
 	}
 	var exit *runner.ExitError
-	if _, err := w.Run(t.Context(), w.process("exit 3")); !errors.As(err, &exit) || exit.Code != 3 {
-		t.Errorf("error %v", err)
+	if _, err := w.Run(t.Context(), w.process("echo x > /left; exit 3")); !errors.As(err, &exit) || exit.Code != 3 || exit.Trees[0].Get("left") == nil {
+		t.Errorf("error %v, or what the process left is not there", err)
 	}
 	if _, err := w.Run(t.Context(), w.process("kill -9 $$; kill -15 $$; :")); err != nil && !errors.As(err, &exit) {
 		t.Errorf("error %v", err)
