@@ -11,12 +11,12 @@ import (
 func TestMissingFile(t *testing.T) {
 	other := options(t, "")
 	for _, tc := range []struct{ dockerfile, want string }{
-		{"FROM scratch\nCOPY aa /\n", "Dockerfile:2:6: error: [1/1] COPY aa /: copy /aa: not found (did you mean a?)\n 2 | COPY aa /\n   |      ^^\n"},
-		{"FROM scratch\nCOPY a \\\n  ./base/bin/sch /\n", "Dockerfile:3:3: error: [1/1] COPY a   ./base/bin/sch /: copy /base/bin/sch: not found (did you mean base/bin/sh?)\n 2 | COPY a \\\n 3 |   ./base/bin/sch /\n   |   ^^^^^^^^^^^^^^\n"},
-		{"FROM scratch\nADD --chown=1 nothing.like.it /\n", "Dockerfile:2:15: error: [1/1] ADD --chown=1 nothing.like.it /: copy /nothing.like.it: not found\n"},
+		{"FROM scratch\nCOPY aa /\n", "Dockerfile:2:6: error: [1/1] COPY aa /: \"/aa\": not found (did you mean a?)\n 2 | COPY aa /\n   |      ^^\n"},
+		{"FROM scratch\nCOPY a \\\n  ./base/bin/sch /\n", "Dockerfile:3:3: error: [1/1] COPY a   ./base/bin/sch /: \"/base/bin/sch\": not found (did you mean base/bin/sh?)\n 2 | COPY a \\\n 3 |   ./base/bin/sch /\n   |   ^^^^^^^^^^^^^^\n"},
+		{"FROM scratch\nADD --chown=1 nothing.like.it /\n", "Dockerfile:2:15: error: [1/1] ADD --chown=1 nothing.like.it /: \"/nothing.like.it\": not found\n"},
 		{"FROM scratch\nCOPY a out.log /\n", "(it is there, but line 2 of .dockerignore leaves it out: *.log)\n"},
-		{"FROM scratch\nCOPY --from=other bas /\n", "Dockerfile:2:19: error: [stage-0 1/1] COPY --from=other bas /: copy /bas: not found (did you mean base?)\n"},
-		{"FROM scratch AS one\nCOPY a /\nFROM scratch\nCOPY --from=one b /\n", "Dockerfile:4:17: error: [stage-1 1/1] COPY --from=one b /: copy /b: not found\n"},
+		{"FROM scratch\nCOPY --from=other bas /\n", "Dockerfile:2:19: error: [stage-0 1/1] COPY --from=other bas /: \"/bas\": not found (did you mean base?)\n"},
+		{"FROM scratch AS one\nCOPY a /\nFROM scratch\nCOPY --from=one b /\n", "Dockerfile:4:17: error: [stage-1 1/1] COPY --from=one b /: \"/b\": not found\n"},
 	} {
 		o := options(t, tc.dockerfile)
 		o.Contexts = map[string]string{"other": other.Context}

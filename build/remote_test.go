@@ -194,7 +194,7 @@ func TestStdin(t *testing.T) {
 		{"archive with another Dockerfile", "-", "other", bytes.NewReader(context), "FROM scratch\nCOPY other /f\n"},
 		{"Dockerfile", "-", "", strings.NewReader("FROM scratch\nCOPY <<EOF /f\nhere\nEOF\n"), "here\n"},
 		{"Dockerfile for a directory", local, "-", strings.NewReader("FROM scratch\nCOPY a /f\n"), "content\n"},
-		{"Dockerfile without files", "-", "", strings.NewReader("FROM scratch\nCOPY a /\n"), "error: copy /a: not found"},
+		{"Dockerfile without files", "-", "", strings.NewReader("FROM scratch\nCOPY a /\n"), "error: \"/a\": not found"},
 		{"nothing", "-", "", strings.NewReader(""), "error: the Dockerfile cannot be empty"},
 		{"half an archive", "-", "", bytes.NewReader(context[:len(context)-20]), "error: unexpected EOF"},
 		{"neither", "-", "", endless{}, "error: is neither an archive nor a Dockerfile"},

@@ -294,7 +294,7 @@ func (p *copier) unpack(pk pick) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if err := p.mkdirs(dest); err != nil {
+	if _, err := p.e.MkdirAll(dest, p.f.meta(parentMode, p.owner, p.c.Timestamp)); err != nil {
 		return false, err
 	}
 	opt := tree.ReadOptions{Plain: true, Now: p.f.b.opt.Now}

@@ -1,7 +1,6 @@
 package solver
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -75,12 +74,19 @@ func newSelection(src *tree.Node, c *pb.FileActionCopy) (*selection, error) {
 	return s, s.require(c.RequiredPaths)
 }
 
+// notFound says it as BuildKit does.
 func notFound(name string) error {
-	return &fs.PathError{Op: "copy", Path: path.Clean("/" + name), Err: errNotFound}
+	return &notFoundError{path.Clean("/" + name)}
 }
 
-// errNotFound says it as BuildKit does.
-var errNotFound = errors.New("not found")
+// notFoundError is that a copy's source does not exist.
+type notFoundError struct{ path string }
+
+// Error implements [error].
+func (e *notFoundError) Error() string { return fmt.Sprintf("%q: not found", e.path) }
+
+// Unwrap makes it an [fs.ErrNotExist].
+func (e *notFoundError) Unwrap() error { return fs.ErrNotExist }
 
 // require checks that each of the paths was taken.
 func (s *selection) require(paths []string) error {

@@ -32,7 +32,7 @@ import (
 //
 // The files are the Dockerfile, which gets its # syntax line from the test; its
 // Dockerfile.dockerignore; the context's; those below "archive/" (see
-// [packArchive]); those below "http/", which a server has whose URL is build
+// [packArchive]); those of contexts with a name, below "named/NAME/"; those below "http/", which a server has whose URL is build
 // argument HTTP; those below "again/", which are added to the context for a
 // second build; and, of a build that has to fail, "error": lines that must
 // occur in what is printed.
@@ -75,7 +75,7 @@ func readCase(t *testing.T, file string) testCase {
 		request: rig.Request{
 			Context: filepath.Join(dir, "context"),
 			Attrs:   map[string]string{},
-			Secrets: map[string][]byte{},
+			Secrets: map[string][]byte{}, Contexts: map[string]string{},
 		},
 	}
 	if err := os.MkdirAll(c.request.Context, 0o755); err != nil {
@@ -158,6 +158,11 @@ func (c *testCase) place(t *testing.T, dir string, f txtar.File) {
 	case "http":
 		writeFile(t, filepath.Join(dir, f.Name), f.Data)
 		c.request.Attrs["build-arg:HTTP"] = ""
+	case "named":
+		writeFile(t, filepath.Join(dir, f.Name), f.Data)
+		name, _, _ := strings.Cut(rest, "/")
+		c.request.Contexts[name] = filepath.Join(dir, "named", name)
+		c.request.Attrs["context:"+name] = "local:" + name
 	case "again":
 		writeFile(t, filepath.Join(dir, f.Name), f.Data)
 		c.again = &rig.Request{}

@@ -38,6 +38,9 @@ func made() time.Time { return time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC) }
 func placeFile(key, dir, value string) error {
 	path, arg, _ := strings.Cut(value, " ")
 	path = filepath.Join(dir, path)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
 	switch key {
 	case "link":
 		return os.Symlink(arg, path)
@@ -71,7 +74,7 @@ func placeFile(key, dir, value string) error {
 		if err := os.MkdirAll(path, 0o755); err != nil {
 			return err
 		}
-		return os.Chmod(path, fs.FileMode(mode))
+		return syscall.Chmod(path, uint32(mode))
 	case "fifo":
 		return syscall.Mkfifo(path, uint32(mode))
 	}

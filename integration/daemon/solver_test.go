@@ -6,9 +6,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -173,7 +175,7 @@ func solveWith(t *testing.T, frontend gateway.BuildFunc, req rig.Request, state,
 	}
 	o := build.Options{
 		Context: req.Context, File: filepath.Join(dir, "Dockerfile"),
-		BuildArgs: map[string]string{}, Labels: map[string]string{}, Contexts: req.Contexts,
+		BuildArgs: map[string]string{}, Labels: map[string]string{}, Contexts: maps.Clone(req.Contexts),
 		Outputs: []build.Output{{Type: "oci", Dest: archive}},
 		Secrets: req.Secrets, Agents: serveAgent(t, req.SSHKey), Allow: req.Entitlements, Runner: run, Frontend: frontend,
 		State: state, Now: time.Now, Mirrors: map[string]string{"docker.io": builder.Addr, rig.Registry: builder.Addr},
@@ -209,6 +211,18 @@ func setOption(t *testing.T, o *build.Options, key, v string) {
 		o.AddHosts = strings.Split(v, ",")
 	case "force-network-mode":
 		o.Network = v
+	case "shm-size":
+		size, err := strconv.ParseInt(v, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.ShmSize = size
+	case "ulimit":
+		o.Ulimits = strings.Split(v, ",")
+	case "context":
+		if !strings.HasPrefix(v, "local:") { // their directories are in the request
+			o.Contexts[name] = v
+		}
 	case "hostname":
 		o.Hostname = v
 	default:

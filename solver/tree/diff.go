@@ -16,7 +16,8 @@ type Change struct {
 // directory before what is in it. Below what is gone nothing is reported, and
 // what both trees share is not even looked at.
 //
-// A directory is reported if its own values are different, or if it is new.
+// A directory is reported if its own values are different, or if it is new. Its
+// time does not count: it says that something in it has changed.
 func Diff(lower, upper *Node, fn func(Change) error) error {
 	return diff("", lower, upper, fn)
 }
@@ -28,7 +29,7 @@ func diff(at string, lower, upper *Node, fn func(Change) error) error {
 	if upper == nil {
 		return fn(Change{Path: at, Old: lower})
 	}
-	if lower == nil || lower.kind != Dir || upper.kind != Dir || !lower.meta.Equal(upper.meta) {
+	if lower == nil || lower.kind != Dir || upper.kind != Dir || !lower.meta.sameButTime(upper.meta) {
 		if err := fn(Change{Path: at, Node: upper, Old: lower}); err != nil {
 			return err
 		}
@@ -43,6 +44,12 @@ func diff(at string, lower, upper *Node, fn func(Change) error) error {
 	return both(old, upper.entries, func(name string, l, u *Node) error {
 		return diff(path.Join(at, name), l, u, fn)
 	})
+}
+
+// sameButTime tells whether two directories have the same values but for times.
+func (m Meta) sameButTime(o Meta) bool {
+	o.ModTime = m.ModTime
+	return m.Equal(o)
 }
 
 // both walks two lists of entries at once, by name.

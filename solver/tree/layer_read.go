@@ -61,14 +61,15 @@ type ReadOptions struct {
 // hold, are errors; nothing is written but blobs.
 func ReadLayer(base *Node, layer io.Reader, store *Store, opt ReadOptions) (*Node, error) {
 	opt.Limits = opt.Limits.orDefault()
-	r := &layerReader{e: Edit(base), store: store, opt: opt, own: map[string]bool{}, above: map[string]bool{}, times: map[string]time.Time{}}
+	r := &layerReader{e: Edit(base), store: store, opt: opt, own: map[string]bool{}, above: map[string]bool{}, times: map[string]time.Time{}, links: map[string][]string{}}
 	if opt.Now != nil {
 		r.e.Touch(opt.Now)
 	}
 	for tr := tar.NewReader(layer); ; {
 		h, err := tr.Next()
 		if errors.Is(err, io.EOF) {
-			return r.e.Tree(), r.setTimes()
+			err := r.setTimes()
+			return r.e.Tree(), err
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read layer: %w", err)
@@ -95,6 +96,7 @@ type layerReader struct {
 	own   map[string]bool // what this layer made: whiteouts do not remove it
 	above map[string]bool // the directories above that
 	times map[string]time.Time
+	links map[string][]string // inode → names, of files with several
 }
 
 // setTimes gives the listed directories their times, which what was added to
@@ -257,7 +259,7 @@ func (r *layerReader) node(h *tar.Header, name string, content io.Reader) (*Node
 	case tar.TypeSymlink:
 		return NewSymlink(m, h.Linkname), nil
 	case tar.TypeLink:
-		return r.link(h.Linkname)
+		return r.link(name, h.Linkname, m)
 	case tar.TypeChar:
 		return NewDevice(CharDevice, m, Device{uint32(h.Devmajor), uint32(h.Devminor)}), nil
 	case tar.TypeBlock:
@@ -268,26 +270,37 @@ func (r *layerReader) node(h *tar.Header, name string, content io.Reader) (*Node
 	return nil, fmt.Errorf("unknown type %q", h.Typeflag)
 }
 
-// link makes a second name of a file of the tree.
-func (r *layerReader) link(target string) (*Node, error) {
+// link makes a second name of a file of the tree. The values of the entry are
+// those of the file then, under all names that the layer gave it.
+func (r *layerReader) link(name, target string, m Meta) (*Node, error) {
 	dir, base := path.Split(clean(target))
 	dir, err := r.e.Resolve(dir, true)
 	if err != nil {
 		return nil, err
 	}
-	name := path.Join(dir, base)
-	n := r.e.Get(name)
+	first := path.Join(dir, base)
+	n := r.e.Get(first)
 	switch {
 	case n == nil:
-		return nil, &fs.PathError{Op: "link", Path: "/" + name, Err: fs.ErrNotExist}
+		return nil, &fs.PathError{Op: "link", Path: "/" + first, Err: fs.ErrNotExist}
 	case n.kind != File:
 		return n, nil // a second symbolic link or device is one of its own
 	case n.inode == "":
-		n = n.WithInode(inodeName(name, n))
-		if err := r.e.Put(name, n); err != nil {
-			return nil, err
+		n = n.WithInode(inodeName(first, n))
+	}
+	m.Xattrs = n.meta.WithXattrs(m.Xattrs)
+	n = n.WithMeta(m)
+	if r.links[n.inode] == nil {
+		r.links[n.inode] = []string{first}
+	}
+	for _, other := range r.links[n.inode] {
+		if old := r.e.Get(other); old != nil && (other == first || old.inode == n.inode) {
+			if err := r.e.Update(other, n); err != nil {
+				return nil, err
+			}
 		}
 	}
+	r.links[n.inode] = append(r.links[n.inode], name)
 	return n, nil
 }
 

@@ -18,6 +18,11 @@ type LayerOptions struct {
 	Latest *time.Time
 }
 
+// capability is the one attribute that layers have. Others are those of a
+// machine, such as the labels of its security module: no tool that makes images
+// writes them.
+const capability = "security.capability"
+
 // WriteLayer writes the changes between two trees as an uncompressed layer. The
 // same trees give the same bytes. Directories that changes are in are listed, as
 // other tools do.
@@ -71,10 +76,9 @@ func (l *layerWriter) node(name string, n *Node) error {
 		ModTime: l.time(n.meta.ModTime), Format: tar.FormatPAX,
 	}
 	for _, x := range n.meta.Xattrs {
-		if h.PAXRecords == nil {
-			h.PAXRecords = map[string]string{}
+		if x.Name == capability {
+			h.PAXRecords = map[string]string{xattrPAX + x.Name: x.Value}
 		}
-		h.PAXRecords[xattrPAX+x.Name] = x.Value
 	}
 	switch n.kind {
 	case Dir:
@@ -115,7 +119,9 @@ func (l *layerWriter) file(h *tar.Header, n *Node) error {
 	return errors.Join(err, f.Close())
 }
 
+// time is a time as layers have it: in seconds, as other tools write it.
 func (l *layerWriter) time(t time.Time) time.Time {
+	t = t.Truncate(time.Second)
 	if l.opt.Latest != nil && t.After(*l.opt.Latest) {
 		return *l.opt.Latest
 	}

@@ -2,12 +2,16 @@ package shell
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"path"
+	"sync"
 	"time"
+
+	"mvdan.cc/sh/v3/interp"
 
 	"slipway/solver/runner/inprocess"
 	"slipway/solver/tree"
@@ -17,6 +21,30 @@ import (
 type files struct {
 	*inprocess.Files
 	arch string
+
+	mu    sync.Mutex
+	first error // see note
+}
+
+// note remembers the first of what this runner cannot do: in pipes and
+// substitutions the interpreter goes on after it.
+func (f *files) note(err error) error {
+	var status interp.ExitStatus
+	var wrong *fs.PathError
+	if err == nil || errors.As(err, &status) || errors.As(err, &wrong) {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.first = cmp.Or(f.first, err)
+	return err
+}
+
+// noted returns what was remembered.
+func (f *files) noted() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.first
 }
 
 // umask is what new files may not allow.
@@ -135,6 +163,9 @@ func (f *files) stat(name string, follow bool) (fs.FileInfo, error) {
 }
 
 func (f *files) readDir(name string) ([]fs.DirEntry, error) {
+	if err := f.note(absent(path.Clean(name) + "/")); err != nil {
+		return nil, err
+	}
 	f.Lock()
 	defer f.Unlock()
 	n, err := f.Find("open", name, true)

@@ -2,6 +2,7 @@ package shell
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,7 +46,8 @@ func (p *process) run(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return exitCode(r.Run(ctx, prog))
+	code, err := exitCode(r.Run(ctx, prog))
+	return code, cmp.Or(p.noted(), err)
 }
 
 // interpreter is a shell whose files are those of the process.
@@ -55,7 +57,8 @@ func (p *process) interpreter(in io.Reader, out, errs io.Writer, params []string
 		interp.StdIO(in, out, errs),
 		interp.Params(params...),
 		interp.OpenHandler(func(ctx context.Context, name string, flag int, _ os.FileMode) (io.ReadWriteCloser, error) {
-			return p.open(absolute(interp.HandlerCtx(ctx).Dir, name), flag)
+			f, err := p.open(absolute(interp.HandlerCtx(ctx).Dir, name), flag)
+			return f, p.note(err)
 		}),
 		interp.StatHandler(func(ctx context.Context, name string, follow bool) (fs.FileInfo, error) {
 			return p.stat(absolute(interp.HandlerCtx(ctx).Dir, name), follow)
@@ -66,8 +69,13 @@ func (p *process) interpreter(in io.Reader, out, errs io.Writer, params []string
 		interp.AccessHandler(func(ctx context.Context, name string, mode interp.AccessMode) error {
 			return p.access(absolute(interp.HandlerCtx(ctx).Dir, name), mode)
 		}),
-		interp.CallHandler(func(_ context.Context, args []string) ([]string, error) { return p.call(args) }),
-		interp.ExecHandlers(func(interp.ExecHandlerFunc) interp.ExecHandlerFunc { return p.exec }),
+		interp.CallHandler(func(_ context.Context, args []string) ([]string, error) {
+			args, err := p.call(args)
+			return args, p.note(err)
+		}),
+		interp.ExecHandlers(func(interp.ExecHandlerFunc) interp.ExecHandlerFunc {
+			return func(ctx context.Context, args []string) error { return p.note(p.exec(ctx, args)) }
+		}),
 	)
 	if err != nil {
 		return nil, err

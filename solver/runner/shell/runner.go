@@ -50,7 +50,7 @@ func exec(ctx context.Context, f *inprocess.Files, p *runner.Process) (int, erro
 	if p.Platform.OS != "" && p.Platform.OS != "linux" {
 		return 0, unable("interprets steps of Linux, not of %s", platforms.Format(p.Platform))
 	}
-	return (&process{Process: p, files: &files{f, arch}}).run(ctx)
+	return (&process{Process: p, files: &files{Files: f, arch: arch}}).run(ctx)
 }
 
 // unable is the error of what this runner cannot do.
