@@ -13,7 +13,6 @@ import (
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"slipway/frontend"
 	"slipway/solver"
 	"slipway/solver/export"
 	local "slipway/solver/gateway"
@@ -116,11 +115,7 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (*Result, 
 		Build: b, Store: s.store, Sources: sources, Opts: p.opts,
 		Platforms: []ocispecs.Platform{source.Machine()}, Warn: progress.warn,
 	})
-	run := o.Frontend
-	if run == nil {
-		run = frontend.Build
-	}
-	res, err := run(ctx, c)
+	res, err := o.buildFunc()(ctx, c)
 	if err != nil {
 		return nil, err
 	}

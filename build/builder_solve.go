@@ -23,8 +23,6 @@ import (
 	"github.com/moby/buildkit/util/staticfs"
 	"github.com/tonistiigi/fsutil"
 	fstypes "github.com/tonistiigi/fsutil/types"
-
-	"slipway/frontend"
 )
 
 // delegate is a build that a BuildKit does. The frontend runs in this process all
@@ -35,13 +33,14 @@ type delegate struct {
 	staged  []*staged
 	load    *loader // nil if nothing is loaded
 
+	run    gateway.BuildFunc
 	answer map[string][]byte // metadata of what the frontend returned
 	failed error             // of the frontend
 }
 
 // buildOn builds with o.Builder.
 func buildOn(ctx context.Context, o *Options, p *places) (*Result, error) {
-	r := &delegate{uploads: uploadprovider.New()}
+	r := &delegate{uploads: uploadprovider.New(), run: o.buildFunc()}
 	defer r.discard()
 	c, err := o.Builder.dial(ctx)
 	if err != nil {
@@ -78,7 +77,7 @@ func buildOn(ctx context.Context, o *Options, p *places) (*Result, error) {
 
 // frontend is what the builder asks for the build.
 func (r *delegate) frontend(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-	res, err := frontend.Build(ctx, c)
+	res, err := r.run(ctx, c)
 	if err != nil {
 		r.failed = err
 		return nil, err

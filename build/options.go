@@ -12,6 +12,8 @@ import (
 
 	"github.com/moby/buildkit/client"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
+
+	"slipway/frontend"
 )
 
 // Options say what to build. Their names are those of the flags of docker build.
@@ -65,7 +67,8 @@ type Options struct {
 	Frontend gateway.BuildFunc
 	// Explain is told why each step was not cached; nil is fine.
 	Explain io.Writer
-	// Status is told how it goes, as BuildKit tells its clients; nil is fine.
+	// Status is told how it goes, as BuildKit tells its clients, one thing after
+	// the other; nil is fine.
 	Status func(*client.SolveStatus)
 }
 
@@ -148,6 +151,14 @@ func (o *Options) frontend() map[string]string {
 		}
 	}
 	return opts
+}
+
+// buildFunc is the frontend.
+func (o *Options) buildFunc() gateway.BuildFunc {
+	if o.Frontend != nil {
+		return o.Frontend
+	}
+	return frontend.Build
 }
 
 // file is the path of the Dockerfile.

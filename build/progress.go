@@ -60,6 +60,8 @@ func (p *progress) event(e solver.Event) {
 }
 
 func (p *progress) warn(w gateway.Warning) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.tell(&client.SolveStatus{Warnings: []*client.VertexWarning{{
 		Vertex: w.Vertex, Level: w.Level, Short: []byte(w.Message), Detail: w.Detail, URL: w.URL, SourceInfo: w.SourceInfo, Range: w.Range,
 	}}})

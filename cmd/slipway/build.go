@@ -80,7 +80,7 @@ func (f *buildFlags) run(ctx context.Context, given flagSet) error {
 	if err == nil && f.opt.Call != "" {
 		return f.answer(os.Stdout, res.Answer)
 	}
-	if f.showsWarnings() {
+	if f.showsProgress() {
 		printWarnings(os.Stderr, warnings, isColored(os.Stderr))
 	}
 	if err != nil {
@@ -104,11 +104,21 @@ func (f *buildFlags) build(ctx context.Context) (*build.Result, []client.VertexW
 		warnings, err := display.UpdateFrom(context.WithoutCancel(ctx), status)
 		end <- shown{warnings, err}
 	}()
+	var logs failedLogs
 	f.opt.Status = func(s *client.SolveStatus) { status <- s }
+	if f.progress == string(progressui.QuietMode) {
+		f.opt.Status = func(s *client.SolveStatus) {
+			logs.add(s)
+			status <- s
+		}
+	}
 	f.opt.Now = time.Now
 	res, err := build.Build(ctx, f.opt)
 	close(status)
 	s := <-end
+	if err != nil && ctx.Err() == nil {
+		logs.print(os.Stderr)
+	}
 	if err == nil {
 		err = s.err
 	}

@@ -37,8 +37,8 @@ func (f *buildFlags) parseProgress(given flagSet) error {
 	return nil
 }
 
-// showsWarnings tells whether warnings are of use where the progress went.
-func (f *buildFlags) showsWarnings() bool {
+// showsProgress tells whether there is progress for people to read.
+func (f *buildFlags) showsProgress() bool {
 	mode := progressui.DisplayMode(f.progress)
 	return mode != progressui.QuietMode && mode != progressui.RawJSONMode
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/moby/buildkit/client"
 
 	"slipway/build"
+	"slipway/integration/imagetree"
 	"slipway/integration/rig"
 )
 
@@ -109,6 +110,27 @@ func TestBuilder(t *testing.T) {
 			wantText(t, filepath.Join(out, "told"), t.Name()+" secret\n")
 			wantText(t, filepath.Join(out, "a"), "from the context")
 			wantText(t, filepath.Join(out, "f"), "from a directory")
+		})
+	}
+}
+
+// TestBuilderImage builds each case on BuildKit with the frontend in this process,
+// and compares with the frontend as an image.
+func TestBuilderImage(t *testing.T) {
+	onBuilder := func(o *build.Options) { o.Builder = &build.Builder{Address: builder.Socket} }
+	for _, c := range readCases(t, "image") {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			want := c.build(t, func(t *testing.T, req rig.Request) ([]imagetree.Image, error) {
+				req.Dockerfile = "# syntax=" + ours + "\n" + req.Dockerfile
+				return reference(t, req)
+			})
+			got := c.build(t, func(t *testing.T, req rig.Request) ([]imagetree.Image, error) {
+				return solveImage(t, req, onBuilder)
+			})
+			if diff := cmp.Diff(lines(want), lines(got)); diff != "" {
+				t.Errorf("%s\nimage (-as an image +in this process):\n%s", c.about, diff)
+			}
 		})
 	}
 }

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	dockerfile "github.com/moby/buildkit/frontend/dockerfile/builder"
-	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"golang.org/x/crypto/ssh"
 
 	"slipway/build"
@@ -47,19 +46,22 @@ func TestSolver(t *testing.T) {
 				t.Parallel()
 				want := c.build(t, reference)
 				got := c.build(t, func(t *testing.T, req rig.Request) ([]imagetree.Image, error) {
-					return solveImage(t, req, native, "namespace")
+					return solveImage(t, req, inState(native, "namespace"))
 				})
 				if diff := difference(want, got); diff != "" {
 					t.Errorf("%s\nimage (-BuildKit +solver):\n%s", c.about, diff)
 				}
 				got = c.build(t, func(t *testing.T, req rig.Request) ([]imagetree.Image, error) {
-					return solveWith(t, dockerfile.Build, req, native, "namespace")
+					return solveImage(t, req, func(o *build.Options) {
+						inState(native, "namespace")(o)
+						o.Frontend = dockerfile.Build
+					})
 				})
 				if diff := difference(want, got); diff != "" {
 					t.Errorf("%s\nimage (-BuildKit +upstream's frontend on our solver):\n%s", c.about, diff)
 				}
 				got = c.build(t, func(t *testing.T, req rig.Request) ([]imagetree.Image, error) {
-					return solveImage(t, req, portable, "portable")
+					return solveImage(t, req, inState(portable, "portable"))
 				})
 				if strings.Contains(got, "the portable runner") {
 					return
@@ -157,15 +159,16 @@ func readArchive(t *testing.T, archive string) []imagetree.Image {
 	return images
 }
 
-// solveImage makes images with our own solver.
-func solveImage(t *testing.T, req rig.Request, state, run string) ([]imagetree.Image, error) {
-	t.Helper()
-	return solveWith(t, nil, req, state, run)
+// inState has our own solver build with a state directory and a runner.
+func inState(dir, run string) func(*build.Options) {
+	return func(o *build.Options) {
+		o.State, o.Runner = dir, run
+		o.Mirrors = map[string]string{"docker.io": builder.Addr, rig.Registry: builder.Addr}
+	}
 }
 
-// solveWith returns the images that our own solver makes with a frontend; nil is
-// ours.
-func solveWith(t *testing.T, frontend gateway.BuildFunc, req rig.Request, state, run string) ([]imagetree.Image, error) {
+// solveImage makes images with slipway build, where the options say.
+func solveImage(t *testing.T, req rig.Request, where func(*build.Options)) ([]imagetree.Image, error) {
 	t.Helper()
 	dir := t.TempDir()
 	archive := filepath.Join(dir, "image.tar")
@@ -177,9 +180,9 @@ func solveWith(t *testing.T, frontend gateway.BuildFunc, req rig.Request, state,
 		Context: req.Context, File: filepath.Join(dir, "Dockerfile"),
 		BuildArgs: map[string]string{}, Labels: map[string]string{}, Contexts: maps.Clone(req.Contexts),
 		Outputs: []build.Output{{Type: "oci", Dest: archive}},
-		Secrets: req.Secrets, Agents: serveAgent(t, req.SSHKey), Allow: req.Entitlements, Runner: run, Frontend: frontend,
-		State: state, Now: time.Now, Mirrors: map[string]string{"docker.io": builder.Addr, rig.Registry: builder.Addr},
+		Secrets: req.Secrets, Agents: serveAgent(t, req.SSHKey), Allow: req.Entitlements, Now: time.Now,
 	}
+	where(&o)
 	for key, v := range req.Attrs {
 		setOption(t, &o, key, v)
 	}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+
+	"github.com/moby/buildkit/client"
+	"github.com/opencontainers/go-digest"
+)
+
+const (
+	keptLog   = 16 << 10 // bytes of what a step printed that are kept
+	shownLog  = 20       // lines of it that are shown
+	ruleWidth = "------"
+)
+
+// failedLogs keeps what steps print where no progress is shown, so that at least
+// those that fail are heard.
+type failedLogs struct {
+	logs   map[digest.Digest][]byte
+	failed []*client.Vertex
+}
+
+func (l *failedLogs) add(s *client.SolveStatus) {
+	for _, log := range s.Logs {
+		if l.logs == nil {
+			l.logs = map[digest.Digest][]byte{}
+		}
+		data := append(l.logs[log.Vertex], log.Data...)
+		l.logs[log.Vertex] = data[max(0, len(data)-keptLog):]
+	}
+	for _, v := range s.Vertexes {
+		if v.Error != "" {
+			l.failed = append(l.failed, v)
+		}
+	}
+}
+
+// print prints the end of what the failed steps printed.
+func (l *failedLogs) print(w io.Writer) {
+	for _, v := range l.failed {
+		lines := bytes.Split(bytes.TrimRight(l.logs[v.Digest], "\n"), []byte("\n"))
+		if len(lines[0]) == 0 && len(lines) == 1 {
+			continue
+		}
+		fmt.Fprintf(w, "%s\n > %s:\n", ruleWidth, v.Name)
+		if len(lines) > shownLog {
+			fmt.Fprintln(w, "...")
+			lines = lines[len(lines)-shownLog:]
+		}
+		fmt.Fprintf(w, "%s\n%s\n", bytes.Join(lines, []byte("\n")), ruleWidth)
+		delete(l.logs, v.Digest) // once is enough
+	}
+}
