@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/solver/runner"
+	"slipway/solver/tree"
 )
 
 // probeMain is this program as /bin/probe in the worlds of tests. What it prints
@@ -48,6 +49,8 @@ func answer(arg string) any {
 		return call(unix.SYS_CLONE, unix.CLONE_NEWUSER|unix.CLONE_FS)
 	case "clone3":
 		return call(unix.SYS_CLONE3)
+	case "user":
+		return fmt.Sprint(os.Getuid(), " ", os.Geteuid())
 	case "unshare":
 		return call(unix.SYS_UNSHARE)
 	case "keyctl":
@@ -195,6 +198,20 @@ func TestPrivileges(t *testing.T) {
 		out, _ := w.run(t, p)
 		if got := strings.Join(strings.Fields(out), " "); got != want {
 			t.Errorf("user %q has\n%s, want\n%s", user, got, want)
+		}
+	}
+	// A program that is root's whoever starts it, as sudo is.
+	if !oneID() {
+		w.probe(t, nil)
+		e := tree.Edit(w.root)
+		m := w.root.Get("bin/probe").Meta()
+		m.Mode |= 0o4000
+		if err := e.SetMeta("bin/probe", m); err != nil {
+			t.Fatal(err)
+		}
+		w.root = e.Tree()
+		if got := w.probe(t, func(p *runner.Process) { p.User = "me" }, "user"); got["user"] != "12 0" {
+			t.Errorf("a setuid program of another user runs as %v", got)
 		}
 	}
 	p := w.process(status)
