@@ -6,6 +6,14 @@
 // the upper directory of the overlay. It is for building what one trusts and for
 // testing frontends. It is no boundary against hostile code.
 //
+// As in other builders, a step has the usual capabilities of containers, no
+// system calls that change the host or make namespaces, and only the devices that
+// every program expects; /proc and /sys hide what tells of the host. Root cannot
+// get back what it lost (no_new_privs); other users may become root, as images
+// that have sudo for them need it. There is no control group: what limits the
+// builder limits its steps. The process itself is the first one of its PID
+// namespace, so that all that it leaves behind ends with it, at once.
+//
 // The process starts as this program again: [Main] has to be called first in its
 // main function, and in TestMain of tests that use the runner. Someone who is not
 // root becomes root in a user namespace with [Enter].

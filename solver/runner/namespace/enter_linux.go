@@ -29,22 +29,17 @@ func Enter() error {
 	if os.Geteuid() == 0 {
 		return nil
 	}
-	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
-	cmd.Args[0] = os.Args[0]
-	cmd.Env = append(os.Environ(), entered+"=1")
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
-	mapped, err := mapIDs(cmd)
-	if err != nil {
-		return err
-	}
+	// The kernel kills the namespace when the thread ends that started it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start a user namespace: %w", err)
+	// The system may have programs and ids for others than root, and not let
+	// them be used all the same; root alone is enough for most.
+	cmd, err := enter(true)
+	if err != nil {
+		cmd, err = enter(false)
 	}
-	if err := mapped(cmd.Process.Pid); err != nil {
-		return errors.Join(err, cmd.Process.Kill())
+	if err != nil {
+		return err
 	}
 	code, err := exitCode(waitPassingSignals(cmd))
 	if err != nil {
@@ -52,6 +47,34 @@ func Enter() error {
 	}
 	os.Exit(code)
 	return nil
+}
+
+// enter starts this program as root of a user namespace, with other users or
+// without.
+func enter(others bool) (*exec.Cmd, error) {
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd.Args[0] = os.Args[0]
+	cmd.Env = append(os.Environ(), entered+"=1")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	mapped := func(int) error { return nil }
+	if others {
+		var err error
+		if mapped, err = mapIDs(cmd); err != nil {
+			return nil, err
+		}
+	} else {
+		mapRoot(cmd)
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start a user namespace: %w", err)
+	}
+	if err := mapped(cmd.Process.Pid); err != nil {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		return nil, err
+	}
+	return cmd, nil
 }
 
 func waitPassingSignals(cmd *exec.Cmd) error {
@@ -67,7 +90,13 @@ func waitPassingSignals(cmd *exec.Cmd) error {
 	return cmd.Wait()
 }
 
-// mapIDs chooses which users of the namespace are which outside. What it
+// mapRoot makes this user root of the namespace, in which there is nobody else.
+func mapRoot(cmd *exec.Cmd) {
+	cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
+	cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
+}
+
+// mapIDs makes this user root of the namespace, and gives it others. What it
 // returns is called when the process is there.
 //
 // The kernel lets everybody map one id, and newuidmap, which is setuid, those
@@ -75,9 +104,7 @@ func waitPassingSignals(cmd *exec.Cmd) error {
 func mapIDs(cmd *exec.Cmd) (func(pid int) error, error) {
 	uids, gids, err := ranges()
 	if err != nil {
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
-		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
-		return func(int) error { return nil }, nil //nolint:nilerr // the one id is enough for most
+		return nil, err
 	}
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -154,13 +181,14 @@ func Available(ctx context.Context) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS | syscall.CLONE_NEWNET}
 	if os.Geteuid() != 0 {
 		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		if _, err := mapIDs(cmd); err != nil {
-			return err
-		}
+		mapRoot(cmd)
 	}
 	out, err := cmd.CombinedOutput()
-	if err != nil {
+	switch {
+	case err != nil:
 		return fmt.Errorf("namespaces: %w: %s", err, out)
+	case os.Geteuid() != 0:
+		return errors.New("namespaces: this program is not root, nor has it become that of a user namespace")
 	}
 	return nil
 }

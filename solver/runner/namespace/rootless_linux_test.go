@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -29,7 +30,8 @@ func becomeNobody() error {
 	err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
 	for _, name := range []string{"subuid", "subgid"} {
 		file := filepath.Join(dir, name)
-		if _, missing := os.Stat(file); err == nil && missing == nil {
+		_, here := os.Stat(file)
+		if _, there := os.Stat("/etc/" + name); err == nil && here == nil && there == nil {
 			err = unix.Mount(file, "/etc/"+name, "", unix.MS_BIND, "")
 		}
 	}
@@ -50,26 +52,33 @@ func TestOrdinaryUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again := func() {
+	again := func(path string) {
 		t.Helper()
 		cmd := exec.CommandContext(t.Context(), self, "-test.run", "^Test(Privileges|System|Ends|Container|FileMounts|Mounts|Whiteouts)$")
-		cmd.Dir, cmd.Env = temp, append(os.Environ(), "TMPDIR="+temp, "HOME="+temp, asNobody+"="+dir)
+		cmd.Dir, cmd.Env = temp, append(os.Environ(), "TMPDIR="+temp, "HOME="+temp, asNobody+"="+dir, "PATH="+path)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%v\n%s", err, out)
 		}
 	}
-	again()
-	// Where the programs for it are, with users besides root.
-	if _, err := exec.LookPath("newuidmap"); err != nil {
-		return
-	}
-	for _, name := range []string{"subuid", "subgid"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte("nobody:500000:65536\n"), 0o644); err != nil {
+	path := os.Getenv("PATH")
+	again(path)
+	// With subordinate ids, but programs for them that fail.
+	for _, name := range []string{"subuid", "subgid", "newuidmap", "newgidmap"} {
+		text := "nobody:500000:65536\n"
+		if strings.HasPrefix(name, "new") {
+			text = "#!/bin/sh\necho no >&2; exit 1\n"
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	again()
+	again(dir + ":" + path)
+	// Where there are such programs, with users besides root.
+	if _, err := exec.LookPath("newuidmap"); err != nil {
+		return
+	}
+	again(path)
 }
 
 func copyFile(from, to string) error {
