@@ -75,6 +75,11 @@ func checkExec(op *pb.ExecOp, v *Vertex) error {
 	if !root {
 		return errors.New("the process has no root file system")
 	}
+	for i := range int64(outputs(v)) {
+		if !seen[i] {
+			return fmt.Errorf("output %d is missing", i)
+		}
+	}
 	return nil
 }
 
@@ -83,6 +88,7 @@ func checkFile(op *pb.FileOp, v *Vertex) error {
 		return errors.New("there are no file actions")
 	}
 	n := int64(len(v.Inputs))
+	made := map[int64]bool{}
 	for i, a := range op.Actions {
 		for _, in := range []int64{a.Input, a.SecondaryInput} {
 			if in < -1 || in >= n+int64(i) {
@@ -92,10 +98,24 @@ func checkFile(op *pb.FileOp, v *Vertex) error {
 		if a.Output < -1 || a.Output >= int64(len(op.Actions)) {
 			return fmt.Errorf("action %d has output %d", i, a.Output)
 		}
+		if made[a.Output] {
+			return fmt.Errorf("output %d is made twice", a.Output)
+		}
+		made[a.Output] = a.Output >= 0
+		for _, in := range namedOwners(a) {
+			if in < -1 || in >= n+int64(i) {
+				return fmt.Errorf("action %d looks its owner up in input %d of %d", i, in, n+int64(i))
+			}
+		}
 		switch a.Action.(type) {
 		case *pb.FileAction_Copy, *pb.FileAction_Mkfile, *pb.FileAction_Mkdir, *pb.FileAction_Rm, *pb.FileAction_Symlink:
 		default:
 			return fmt.Errorf("unknown file action %T", a.Action)
+		}
+	}
+	for i := range int64(outputs(v)) {
+		if !made[i] {
+			return fmt.Errorf("output %d is missing", i)
 		}
 	}
 	return nil

@@ -48,7 +48,7 @@ func (v *Vertex) Name() string {
 // there and comes before. An operation is named by its digest, so that inputs
 // cannot form a cycle; one that names itself or a later one is not there yet.
 func Load(def *pb.Definition) (*Graph, error) {
-	l := &loader{def: def, known: make(map[digest.Digest]*Vertex, len(def.GetDef()))}
+	l := &loader{def: def, depth: map[digest.Digest]int{}, known: make(map[digest.Digest]*Vertex, len(def.GetDef()))}
 	g := &Graph{}
 	for i, data := range def.GetDef() {
 		var op pb.Op
@@ -82,7 +82,12 @@ func Load(def *pb.Definition) (*Graph, error) {
 type loader struct {
 	def   *pb.Definition
 	known map[digest.Digest]*Vertex
+	depth map[digest.Digest]int // how many operations are behind each other, before one
 }
+
+// maxDepth is how many operations may be behind each other. All of them wait at
+// once.
+const maxDepth = 10_000
 
 func (l *loader) root(op *pb.Op) (Edge, error) {
 	if len(op.Inputs) != 1 {
@@ -99,9 +104,13 @@ func (l *loader) vertex(id digest.Digest, op *pb.Op) (*Vertex, error) {
 	for _, in := range op.Inputs {
 		e, err := l.input(in)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", v.Name(), err)
+			return nil, fmt.Errorf("%s: %w", short(v.Name()), err)
 		}
 		v.Inputs = append(v.Inputs, e)
+		l.depth[id] = max(l.depth[id], l.depth[e.Vertex.Digest]+1)
+	}
+	if l.depth[id] > maxDepth {
+		return nil, fmt.Errorf("%s: is behind more than %d other operations", short(v.Name()), maxDepth)
 	}
 	for _, loc := range l.def.GetSource().GetLocations()[string(id)].GetLocations() {
 		i := int(loc.SourceIndex)
@@ -111,7 +120,7 @@ func (l *loader) vertex(id digest.Digest, op *pb.Op) (*Vertex, error) {
 		v.Locations = append(v.Locations, Location{Source: l.def.Source.Infos[i], Ranges: loc.Ranges})
 	}
 	if err := check(v); err != nil {
-		return nil, fmt.Errorf("%s: %w", v.Name(), err)
+		return nil, fmt.Errorf("%s: %w", short(v.Name()), err)
 	}
 	return v, nil
 }

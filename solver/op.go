@@ -119,12 +119,16 @@ func (o *mergeOp) key(ctx context.Context, in []*Result) (Key, error) {
 
 func (o *mergeOp) run(ctx context.Context, in []*Result) ([]*Snapshot, error) {
 	var list []*Snapshot
+	n := 0
 	for _, m := range o.op.Inputs {
 		s, err := o.input(in, m.Input).Snapshot(ctx)
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, s)
+		list, n = append(list, s), n+len(s.Layers())
+	}
+	if err := checkLayers(n); err != nil {
+		return nil, err
 	}
 	return []*Snapshot{merge(list)}, nil
 }

@@ -69,11 +69,17 @@ func (o *fileOp) key(ctx context.Context, in []*Result) (Key, error) {
 func (o *fileOp) wholeInputs() []int64 {
 	var list []int64
 	for _, a := range o.op.Actions {
-		list = append(list, a.Input)
-		for _, u := range []*pb.UserOpt{ownerOf(a).GetUser(), ownerOf(a).GetGroup()} {
-			if n := u.GetByName(); n != nil {
-				list = append(list, n.Input)
-			}
+		list = append(append(list, a.Input), namedOwners(a)...)
+	}
+	return list
+}
+
+// namedOwners are the inputs in whose files an action looks names up.
+func namedOwners(a *pb.FileAction) []int64 {
+	var list []int64
+	for _, u := range []*pb.UserOpt{ownerOf(a).GetUser(), ownerOf(a).GetGroup()} {
+		if n := u.GetByName(); n != nil {
+			list = append(list, n.Input)
 		}
 	}
 	return list
@@ -112,7 +118,7 @@ func (o *fileOp) run(ctx context.Context, in []*Result) ([]*Snapshot, error) {
 		}
 		n, err := f.action(a)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", fileName(&pb.FileOp{Actions: []*pb.FileAction{a}}), err)
+			return nil, fmt.Errorf("%s: %w", short(fileName(&pb.FileOp{Actions: []*pb.FileAction{a}})), err)
 		}
 		f.trees = append(f.trees, n)
 		from := int64(-1)

@@ -1,6 +1,7 @@
 package solver
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -60,6 +61,16 @@ func (s *Snapshot) With(n *tree.Node) *Snapshot { return s.WithBlob(n, nil) }
 func (s *Snapshot) WithBlob(n *tree.Node, b *Blob) *Snapshot {
 	l := Layer{Layer: tree.Layer{Lower: s.Tree(), Upper: n}, Blob: b}
 	return &Snapshot{tree: n, layers: append(slices.Clip(s.Layers()), l)}
+}
+
+// MaxLayers is how many layers a snapshot may have. Kernels and engines take less.
+const MaxLayers = 1024
+
+func checkLayers(n int) error {
+	if n > MaxLayers {
+		return fmt.Errorf("has more than %d layers", MaxLayers)
+	}
+	return nil
 }
 
 // merge stacks the layers of snapshots.

@@ -1,6 +1,7 @@
 package solver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -179,7 +180,16 @@ type Error struct {
 	Locations []Location
 }
 
-func (e *Error) Error() string { return e.Vertex.Name() + ": " + e.Err.Error() }
+func (e *Error) Error() string { return short(e.Vertex.Name()) + ": " + e.Err.Error() }
+
+// short cuts names that nobody wants to read to their end.
+func short(name string) string {
+	const most = 1000
+	if len(name) > most {
+		return name[:most] + "…"
+	}
+	return name
+}
 
 // Unwrap returns what happened.
 func (e *Error) Unwrap() error { return e.Err }
@@ -255,6 +265,9 @@ func (t *task) evaluate(ctx context.Context) (outs []*Snapshot, err error) {
 	}
 	t.b.emit(Event{Vertex: t.v, Kind: Missed})
 	outs, err = t.op.run(ctx, t.in)
+	for _, s := range outs {
+		err = cmp.Or(err, checkLayers(len(s.Layers())))
+	}
 	if err == nil {
 		err = t.put(ctx, k, outs)
 	}

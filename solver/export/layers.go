@@ -44,7 +44,7 @@ func (x *Layers) Blob(ctx context.Context, l solver.Layer, latest *time.Time) (*
 	if err := os.RemoveAll(file); err != nil { // it is damaged, whatever it is
 		return nil, err
 	}
-	b, err := x.compress(l, latest)
+	b, err := x.compress(ctx, l, latest)
 	if err != nil {
 		return nil, err
 	}
@@ -72,12 +72,12 @@ func layerKey(l solver.Layer, latest *time.Time) string {
 	return digest.FromString(fmt.Sprintf("%s %s %v", l.Lower.ID(), l.Upper.ID(), latest)).Encoded()
 }
 
-func (x *Layers) compress(l solver.Layer, latest *time.Time) (*solver.Blob, error) {
+func (x *Layers) compress(ctx context.Context, l solver.Layer, latest *time.Time) (*solver.Blob, error) {
 	hash := sha256.New()
 	r, w := io.Pipe()
 	go func() {
 		z := gzip.NewWriter(w)
-		err := tree.WriteLayer(io.MultiWriter(z, hash), l.Lower, l.Upper, x.Store, tree.LayerOptions{Latest: latest})
+		err := tree.WriteLayer(Writer(ctx, io.MultiWriter(z, hash)), l.Lower, l.Upper, x.Store, tree.LayerOptions{Latest: latest})
 		w.CloseWithError(errors.Join(err, z.Close()))
 	}()
 	b, err := x.Store.Put(r)

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"context"
 	"errors"
 	"io"
 
@@ -10,7 +11,7 @@ import (
 )
 
 // uncompressed opens a blob and undoes its compression.
-func (s *Sources) uncompressed(b tree.Blob) (io.ReadCloser, error) {
+func (s *Sources) uncompressed(ctx context.Context, b tree.Blob) (io.ReadCloser, error) {
 	f, err := s.Store.Open(b)
 	if err != nil {
 		return nil, err
@@ -19,14 +20,28 @@ func (s *Sources) uncompressed(b tree.Blob) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &both{r, f}, nil
+	return &both{&reader{ctx, r}, r, f}, nil
 }
 
 // both closes a reader and what it reads from.
 type both struct {
-	io.ReadCloser
-	under io.Closer
+	io.Reader
+	upper, under io.Closer
+}
+
+// reader fails when its context is done.
+type reader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+// Read implements [io.Reader].
+func (r *reader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(p)
 }
 
 // Close implements [io.Closer].
-func (b *both) Close() error { return errors.Join(b.ReadCloser.Close(), b.under.Close()) }
+func (b *both) Close() error { return errors.Join(b.upper.Close(), b.under.Close()) }

@@ -172,7 +172,7 @@ func (s *Sources) layer(ctx context.Context, base *solver.Snapshot, b solver.Blo
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	r, err := s.uncompressed(tree.Blob{Digest: b.Descriptor.Digest, Size: b.Descriptor.Size})
+	r, err := s.uncompressed(ctx, tree.Blob{Digest: b.Descriptor.Digest, Size: b.Descriptor.Size})
 	if err != nil {
 		return nil, err
 	}

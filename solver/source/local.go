@@ -48,7 +48,7 @@ func (s *Sources) local(ctx context.Context, name string, attrs map[string]strin
 	if err != nil {
 		return nil, err
 	}
-	r := &localReader{s: s, dir: dir, files: files, e: tree.Edit(nil), links: map[string]*tree.Node{}}
+	r := &localReader{ctx: ctx, s: s, dir: dir, files: files, e: tree.Edit(nil), links: map[string]*tree.Node{}}
 	if err := files.Walk(ctx, "", r.visit); err != nil {
 		return nil, fmt.Errorf("read %s: %w", dir, err)
 	}
@@ -81,6 +81,7 @@ func filtered(dir string, attrs map[string]string) (fsutil.FS, error) {
 }
 
 type localReader struct {
+	ctx   context.Context
 	s     *Sources
 	dir   string
 	files fsutil.FS
@@ -168,7 +169,7 @@ func (r *localReader) blob(name string) (tree.Blob, error) {
 	if err != nil {
 		return tree.Blob{}, err
 	}
-	b, err := r.s.Store.Put(f)
+	b, err := r.s.Store.Put(&reader{r.ctx, f})
 	if err = errors.Join(err, f.Close()); err != nil {
 		return b, err
 	}

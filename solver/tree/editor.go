@@ -346,6 +346,9 @@ func (n *Node) Get(name string) *Node {
 }
 
 func resolve(name string, last bool, stat func(string) (Kind, string)) (string, error) {
+	if len(name) > maxPath {
+		return "", &fs.PathError{Op: "resolve", Path: name[:maxName] + "…", Err: errLong}
+	}
 	at, links := "", 0
 	for rest := name; rest != ""; {
 		part, more, _ := strings.Cut(rest, "/")
@@ -358,6 +361,9 @@ func resolve(name string, last bool, stat func(string) (Kind, string)) (string, 
 			continue
 		}
 		next := path.Join(at, part)
+		if len(part) > maxName || len(next) > maxPath {
+			return "", &fs.PathError{Op: "resolve", Path: next[:maxName] + "…", Err: errLong}
+		}
 		kind, target := stat(next)
 		if kind != Symlink || !last && strings.Trim(rest, "/") == "" {
 			at = next

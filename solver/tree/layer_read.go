@@ -155,7 +155,7 @@ func (r *layerReader) entry(h *tar.Header, content io.Reader) error {
 }
 
 // errLong is what is wrong with names that no system takes.
-var errLong = errors.New("the name is too long")
+var errLong = errors.New("file name too long")
 
 // count holds an entry against the limits, all but its content.
 func (r *layerReader) count(h *tar.Header) error {

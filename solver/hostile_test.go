@@ -1,0 +1,213 @@
+package solver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+
+	"slipway/solver/runner"
+	"slipway/solver/tree"
+)
+
+// chain is a definition of that many operations, each on the result of the one
+// before.
+func chain(t testing.TB, n int, op func(i int) *pb.Op) *pb.Definition {
+	t.Helper()
+	def := &pb.Definition{}
+	last := ""
+	for i := range n + 1 {
+		o := &pb.Op{}
+		if i < n {
+			o = op(i)
+		}
+		if last != "" {
+			for range max(1, len(o.GetMerge().GetInputs())) {
+				o.Inputs = append(o.Inputs, &pb.Input{Digest: last})
+			}
+		}
+		data, err := o.MarshalVT()
+		if err != nil {
+			t.Fatal(err)
+		}
+		def.Def = append(def.Def, data)
+		last = string(digest.FromBytes(data))
+	}
+	return def
+}
+
+func mkdirs(name func(i int) string) func(i int) *pb.Op {
+	return func(i int) *pb.Op {
+		in := int64(0)
+		if i == 0 {
+			in = -1
+		}
+		return &pb.Op{Op: &pb.Op_File{File: &pb.FileOp{Actions: []*pb.FileAction{{Input: in, SecondaryInput: -1, Action: &pb.FileAction_Mkdir{
+			Mkdir: &pb.FileActionMkDir{Path: name(i), Mode: 0o755, MakeParents: true},
+		}}}}}}
+	}
+}
+
+// testBuild is a build in memory, whose processes do nothing.
+func testBuild(t testing.TB, ctx context.Context) *Build {
+	t.Helper()
+	s, err := tree.OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return New(ctx, Options{
+		Store: s, Cache: NewMemoryCache(), Sources: emptySources{}, Runner: idle{}, Parallel: 4,
+		Now: func() time.Time { return time.Unix(0, 0) },
+	})
+}
+
+// emptySources are empty trees.
+type emptySources struct{}
+
+func (emptySources) Open(_ context.Context, op *pb.SourceOp, _ *pb.Platform) (Source, error) {
+	return emptySource(digest.FromString(op.Identifier)), nil
+}
+
+type emptySource digest.Digest
+
+func (s emptySource) Digest() digest.Digest { return digest.Digest(s) }
+
+func (emptySource) Fetch(context.Context) (*Snapshot, error) {
+	return NewSnapshot(tree.Empty(), nil), nil
+}
+
+// idle runs nothing.
+type idle struct{}
+
+func (idle) Run(_ context.Context, p *runner.Process) ([]*tree.Node, error) {
+	out := make([]*tree.Node, len(p.Mounts))
+	for i := range out {
+		out[i] = p.Mounts[i].Tree
+	}
+	return out, nil
+}
+
+func solveDef(t testing.TB, def *pb.Definition) (*Snapshot, error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	b := testBuild(t, ctx)
+	defer func() {
+		cancel()
+		b.Wait()
+	}()
+	g, err := Load(def)
+	if err != nil {
+		return nil, err
+	}
+	return b.Result(g).Snapshot(ctx)
+}
+
+// TestHugeDefinitions: definitions that are deep, or grow when they are worked
+// out, end with one error and without taking all memory.
+func TestHugeDefinitions(t *testing.T) {
+	merges := func(i int) *pb.Op {
+		if i == 0 {
+			return mkdirs(func(int) string { return "/a" })(0)
+		}
+		return &pb.Op{Op: &pb.Op_Merge{Merge: &pb.MergeOp{Inputs: []*pb.MergeInput{{Input: 0}, {Input: 1}}}}}
+	}
+	for _, tc := range []struct {
+		about string
+		n     int
+		op    func(i int) *pb.Op
+		want  string
+	}{
+		{"many steps", 900, mkdirs(func(i int) string { return fmt.Sprint("/", i) }), ""},
+		{"too many steps", 3000, mkdirs(func(i int) string { return fmt.Sprint("/", i) }), "has more than 1024 layers"},
+		{"deep", 100_000, mkdirs(func(i int) string { return fmt.Sprint("/", i) }), "is behind more than"},
+		{"doubled", 60, merges, "has more than 1024 layers"},
+		{"deep path", 1, mkdirs(func(int) string { return strings.Repeat("/a", 100_000) }), "file name too long"},
+		{"deeper path", 20, mkdirs(func(i int) string { return strings.Repeat("/a", 500*(i+1)) }), "file name too long"},
+		{"long name", 1, mkdirs(func(int) string { return "/" + strings.Repeat("a", 300) }), "file name too long"},
+	} {
+		def := chain(t, tc.n, tc.op)
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		_, err := solveDef(t, def)
+		runtime.ReadMemStats(&after)
+		if (err == nil) != (tc.want == "") || err != nil && (!strings.Contains(err.Error(), tc.want) || len(err.Error()) > 3000) {
+			t.Errorf("%s: error %.500v, want %s", tc.about, err, tc.want)
+		}
+		if grown := int64(after.Sys) - int64(before.Sys); grown > 400<<20 {
+			t.Errorf("%s: took %d MiB", tc.about, grown>>20)
+		}
+	}
+}
+
+// TestOddNumbers: numbers of inputs and outputs that nothing has are errors.
+func TestOddNumbers(t *testing.T) {
+	user := func(in int64) *pb.FileAction {
+		a := mkdir(-1, 0)
+		a.GetMkdir().Owner = &pb.ChownOpt{User: &pb.UserOpt{User: &pb.UserOpt_ByName{ByName: &pb.NamedUserOpt{Name: "x", Input: in}}}}
+		return a
+	}
+	gap := mkdir(-1, 0)
+	gap.Output = 0
+	for about, def := range map[string]*pb.Definition{
+		"user of nothing":       definition(t, file(-1, user(7)), result("0")),
+		"user of less":          definition(t, file(-1, user(-9)), result("0")),
+		"user of what follows":  definition(t, file(-1, user(1), mkdir(0, 1)), result("0")),
+		"output of nothing":     definition(t, file(-1, mkdir(-1, -1), mkdir(-1, 1)), result("0")),
+		"one output twice":      definition(t, file(-1, mkdir(-1, 0), mkdir(-1, 0)), result("0")),
+		"large output":          definition(t, file(-1, mkdir(-1, math.MaxInt64)), result("0")),
+		"large input":           definition(t, file(-1, mkdir(math.MaxInt64, 0)), result("0")),
+		"output without a tree": definition(t, run(&pb.Mount{Dest: "/", Input: -1, Output: 1}, &pb.Mount{Dest: "/x", Input: -1, Output: -1}), result("0")),
+	} {
+		if _, err := solveDef(t, def); err == nil {
+			t.Errorf("%s is no error", about)
+		}
+	}
+}
+
+// TestCancelledBuild: when the context of a build ends, so does all of it.
+func TestCancelledBuild(t *testing.T) {
+	before := runtime.NumGoroutine()
+	ctx, cancel := context.WithCancel(t.Context())
+	b := testBuild(t, ctx)
+	hang := make(chan struct{})
+	b.opt.Runner = hanging{hang}
+	g, err := Load(definition(t, run(&pb.Mount{Dest: "/", Input: -1, Output: 0}), result("0")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := make(chan error)
+	go func() {
+		_, err := b.Result(g).Snapshot(ctx)
+		failed <- err
+	}()
+	<-hang
+	cancel()
+	if err := <-failed; !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	b.Wait()
+	for range 100 {
+		if runtime.NumGoroutine() <= before {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("%d goroutines, there were %d", runtime.NumGoroutine(), before)
+}
+
+// hanging tells that it runs, and ends with its context.
+type hanging struct{ runs chan struct{} }
+
+func (h hanging) Run(ctx context.Context, _ *runner.Process) ([]*tree.Node, error) {
+	close(h.runs)
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
