@@ -59,7 +59,7 @@ func (c *changes) find(edited bool) {
 		case i < 0:
 			c.add("it now uses %s", c.input(c.now, p))
 		case p.Tree != "":
-			c.files(c.old.Parts[i], p)
+			c.files(c.old.Parts[i], p, edited)
 		case p.Input >= 0:
 			c.made(c.old.Parts[i], p)
 		default:
@@ -119,7 +119,7 @@ func short(digest string) string { return digest[:min(len(digest), len("sha256:"
 const maxFiles = 5
 
 // files tells which files of an input changed.
-func (c *changes) files(old, now solver.Part) {
+func (c *changes) files(old, now solver.Part, edited bool) {
 	of := c.input(c.now, now)
 	if was := c.input(c.old, old); was != of && parseStep(was).Text != parseStep(of).Text {
 		c.add("the files are now of %s, they were of %s", cut(of), cut(was))
@@ -151,7 +151,7 @@ func (c *changes) files(old, now solver.Part) {
 		}
 	}
 	switch {
-	case n == 0:
+	case n == 0 && !edited:
 		c.add("files%s changed", where)
 	case n > maxFiles:
 		c.add("%d more files%s changed", n-maxFiles, where)

@@ -40,6 +40,10 @@ func TestExplain(t *testing.T) {
 			{about: "many", files: map[string]string{"src/1": "", "src/2": "", "src/3": "", "src/4": "", "src/5": "", "src/6": "", "src/7": ""}, want: []string{
 				"[2/3] COPY src /src: src/1 is new; src/2 is new; src/3 is new; src/4 is new; src/5 is new; 2 more files changed", "*",
 			}},
+			{about: "with a pattern", dockerfile: "FROM scratch\nCOPY base /\nCOPY --exclude=1 src /src\nRUN cat /src/a\n", want: []string{"[2/3] COPY --exclude=1 src /src: the instruction was COPY src /src before; src/1 is gone", "*"}},
+			{about: "a file of a pattern", files: map[string]string{"src/2": "x"}, want: []string{"[2/3] COPY --exclude=1 src /src: src/2 changed", "*"}},
+			{about: "a file that a pattern leaves out", files: map[string]string{"src/1": "x"}, want: []string{"all steps were cached"}},
+			{about: "as before", dockerfile: "FROM scratch\nCOPY base /\nCOPY src /src\nRUN cat /src/a\n", want: []string{"*"}},
 			{about: "unused", files: map[string]string{"unused": "2"}, want: []string{"all steps were cached"}},
 			{about: "pruned", do: func(m *machine) { m.prune(build.PruneOptions{Kinds: []string{"regular"}}) }, want: []string{
 				"[1/3] COPY base /: nothing changed, but its result is not kept any more",

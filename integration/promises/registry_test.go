@@ -123,6 +123,11 @@ func TestLayersOnce(t *testing.T) {
 	if got := h.fetched(append(all, config)); !slices.Equal(got, make([]int, 5)) {
 		t.Errorf("the next build fetched layers and config %v times", got)
 	}
+	_, _, three := h.push("three:1", 1, shared)
+	m.mustBuild("FROM " + h.host + "/three:1\nCOPY base /x\n")
+	if got := h.fetched(three); !slices.Equal(got, []int{1, 0}) {
+		t.Errorf("of an image with a layer that another had, layers were sent %v times", got)
+	}
 	h.forget()
 	m.o.Outputs = nil
 	if err := m.build("FROM " + h.host + "/one@" + digest + "\nENV a=b\n"); err != nil {
