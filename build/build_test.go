@@ -49,8 +49,9 @@ func TestPruneWaits(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if _, err := Prune(ctx, o.State, o.Now, PruneOptions{}); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("a prune beside a build: %v", err)
+	var told strings.Builder
+	if _, err := Prune(ctx, o.State, o.Now, PruneOptions{Log: &told}); !errors.Is(err, context.DeadlineExceeded) || told.String() != "waiting for builds that use "+o.State+"\n" {
+		t.Errorf("a prune beside a build: %v, told %q", err, &told)
 	}
 	release()
 	if _, err := Prune(t.Context(), o.State, o.Now, PruneOptions{}); err != nil {

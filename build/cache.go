@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -51,6 +52,7 @@ type PruneOptions struct {
 	Kinds       []string      // only entries of these kinds; none is any
 	Key         string        // only entries whose key begins so
 	Description string        // only entries whose name has this text
+	Log         io.Writer     // is told what a prune waits for; nil is fine
 }
 
 // The kinds of entries besides those of package solver.
@@ -213,7 +215,14 @@ func Prune(ctx context.Context, dir string, now func() time.Time, opt PruneOptio
 		return nil, err
 	}
 	lock := flock.New(filepath.Join(s.dir, "lock"))
-	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
+	alone, err := lock.TryLock()
+	if err == nil && !alone {
+		if opt.Log != nil {
+			fmt.Fprintln(opt.Log, "waiting for builds that use", dir)
+		}
+		_, err = lock.TryLockContext(ctx, lockPoll)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
 	defer func() { _ = lock.Unlock() }()

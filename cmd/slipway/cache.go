@@ -66,6 +66,7 @@ func pruneCommand(dir func() (string, error)) *cobra.Command {
 			// What steps made may belong to users that are only there. Without
 			// such a namespace nothing does.
 			_ = namespace.Enter()
+			opt.Log = os.Stderr
 			gone, err := build.Prune(cmd.Context(), at, time.Now, opt)
 			if printErr := printEntries(os.Stdout, gone); err == nil {
 				err = printErr
