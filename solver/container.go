@@ -15,15 +15,16 @@ import (
 // Container is what the processes see that a frontend starts itself. It is used
 // from several goroutines.
 type Container struct {
-	x    *execRun
-	c    runner.Container
-	stop func()
+	x      *execRun
+	c      runner.Container
+	cancel context.CancelCauseFunc
+	closed chan struct{}
+	err    error // when it is closed
 }
 
 // OpenContainer prepares what the mounts, the network, the hosts and the platform
 // of an operation that runs a process are. Inputs of mounts are numbers in the
-// list. The container is there until it is closed, and no longer than ctx and the
-// build.
+// list. The container is there until it is closed, or ctx or the build ends.
 func (b *Build) OpenContainer(ctx context.Context, op *pb.Op, in []*Snapshot) (*Container, error) {
 	opener, ok := b.opt.Runner.(runner.Opener)
 	if !ok {
@@ -32,16 +33,26 @@ func (b *Build) OpenContainer(ctx context.Context, op *pb.Op, in []*Snapshot) (*
 	x := &execRun{execOp: &execOp{task: &task{b: b, v: &Vertex{Op: op}}, op: op.GetExec()}, bases: in}
 	x.p = x.process()
 	ctx, cancel := context.WithCancelCause(ctx)
-	unlink := context.AfterFunc(b.ctx, func() { cancel(context.Cause(b.ctx)) })
-	c := &Container{x: x, stop: func() { unlink(); cancel(context.Canceled); x.release() }}
+	c := &Container{x: x, cancel: cancel, closed: make(chan struct{})}
 	err := x.mounts(ctx)
 	if err == nil {
 		c.c, err = opener.Open(ctx, &x.p.Sandbox)
 	}
 	if err != nil {
-		c.stop()
+		cancel(err)
+		x.release()
 		return nil, err
 	}
+	b.work.Go(func() {
+		select {
+		case <-ctx.Done():
+		case <-b.ctx.Done():
+			cancel(context.Cause(b.ctx))
+		}
+		defer close(c.closed)
+		defer x.release()
+		c.err = c.c.Close()
+	})
 	return c, nil
 }
 
@@ -77,7 +88,7 @@ func (c *Container) Tree(mount int) (*tree.Node, error) {
 
 // Close ends the processes and waits for them.
 func (c *Container) Close() error {
-	err := c.c.Close()
-	c.stop()
-	return err
+	c.cancel(context.Canceled)
+	<-c.closed
+	return c.err
 }

@@ -26,7 +26,9 @@ type machine struct {
 	store *tree.Store
 	cache solver.Cache
 	run   runner.Runner
-	ran   []string // names of operations that were not cached
+	// mounts are what steps may have; nil is nothing
+	mounts solver.Mounts
+	ran    []string // names of operations that were not cached
 }
 
 func newMachine(t *testing.T, steps ...script.Step) *machine {
@@ -65,7 +67,7 @@ func (m *machine) client(dir string, opts map[string]string) *gateway.Client {
 // solver returns the solver of a build.
 func (m *machine) solver(src *source.Sources) *solver.Build {
 	return solver.New(m.t.Context(), solver.Options{
-		Store: m.store, Cache: m.cache, Sources: src, Runner: m.run, Parallel: 4,
+		Store: m.store, Cache: m.cache, Sources: src, Runner: m.run, Mounts: m.mounts, Parallel: 4,
 		Now: func() time.Time { return time.Unix(1, 0) },
 		Events: func(e solver.Event) {
 			if _, isSource := e.Vertex.Op.Op.(*pb.Op_Source); e.Kind == solver.Missed && !isSource {

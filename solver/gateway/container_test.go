@@ -18,6 +18,7 @@ import (
 	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/solver/pb"
 
+	"slipway/solver"
 	"slipway/solver/gateway"
 	"slipway/solver/runner/script"
 )
@@ -285,5 +286,75 @@ func TestExecError(t *testing.T) {
 	}
 	if err := run(failed.InputIDs); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("what the step started from has what it wrote: %v", err)
+	}
+}
+
+// TestContainerMounts: every kind of mount, and what is left when a frontend
+// forgets to release its containers.
+func TestContainerMounts(t *testing.T) {
+	m := newMachine(t, script.Step{Run: "first", Files: map[string]string{"/cache/kept": "x", "/tmp/t": "x"}},
+		script.Step{Run: "second", Do: func(_ context.Context, c *script.Call) error {
+			secret, err := c.ReadFile("/run/secrets/s")
+			_, cached := c.ReadFile("/cache/kept")
+			_, socket := c.ReadFile("/run/agent")
+			if _, err := c.ReadFile("/tmp/t"); err == nil {
+				t.Error("a temporary file is still there")
+			}
+			if string(secret) != "secret" || !slices.Contains(c.Env, "S=secret") {
+				t.Errorf("secret %q, environment %q", secret, c.Env)
+			}
+			return errors.Join(err, cached, socket, c.WriteFile("/cache/more", ""))
+		}},
+		script.Step{Run: "wait", Delay: time.Hour},
+	)
+	m.mounts = &solver.HostMounts{
+		Dir: t.TempDir(), Store: m.store, Now: time.Now, Secrets: map[string][]byte{"s": []byte("secret")}, Agents: map[string]string{"default": "/nowhere"},
+	}
+	c := m.client(t.TempDir(), nil)
+	mounts := []client.Mount{
+		{Dest: "/cache", MountType: pb.MountType_CACHE, CacheOpt: &pb.CacheOpt{ID: "id", Sharing: pb.CacheSharingOpt_LOCKED}},
+		{Dest: "/tmp", MountType: pb.MountType_TMPFS},
+		{Dest: "/run/secrets/s", MountType: pb.MountType_SECRET, SecretOpt: &pb.SecretOpt{ID: "s", Mode: 0o400}},
+		{Dest: "/run/agent", MountType: pb.MountType_SSH, SSHOpt: &pb.SSHOpt{}},
+		{Dest: "/none", MountType: pb.MountType_SECRET, SecretOpt: &pb.SecretOpt{ID: "none", Optional: true}},
+	}
+	for _, command := range []string{"first", "second"} {
+		box := root(t, c, llb.Scratch(), mounts...)
+		p, err := box.Start(t.Context(), client.StartRequest{Args: []string{command}, SecretEnv: []*pb.SecretEnv{{ID: "s", Name: "S"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Wait(); err != nil {
+			t.Errorf("%s: %v", command, err)
+		}
+		if _, err := box.ReadFile(t.Context(), client.ReadContainerRequest{MountIndex: 1, ReadRequest: client.ReadRequest{Filename: "/kept"}}); err != nil {
+			t.Errorf("%s: %v", command, err)
+		}
+		if _, err := box.ReadDir(t.Context(), client.ReadDirContainerRequest{MountIndex: 5, ReadDirRequest: client.ReadDirRequest{Path: "/"}}); err == nil || err.Error() != "mount /none is optional and not there" {
+			t.Errorf("%s: a mount that is not there: %v", command, err)
+		}
+		if err := box.Release(t.Context()); err != nil {
+			t.Errorf("%s: %v", command, err)
+		}
+	}
+	// This one is not released; it ends with its context, and so does its hold
+	// on the cache.
+	ctx, cancel := context.WithCancel(t.Context())
+	all := append([]client.Mount{{Dest: "/"}}, mounts[:1]...)
+	box, err := c.NewContainer(ctx, client.NewContainerRequest{Mounts: all})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := box.Start(t.Context(), client.StartRequest{Args: []string{"wait"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := p.Wait(); !errors.Is(err, context.Canceled) {
+		t.Errorf("a process whose container is cancelled: %v", err)
+	}
+	box = root(t, c, llb.Scratch(), mounts...)
+	if err := box.Release(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

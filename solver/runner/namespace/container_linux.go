@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -132,15 +133,16 @@ func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, erro
 	return out, err
 }
 
-// trees reads some of the mounts as the processes left them.
-func (c *container) trees(of func(*runner.Mount) bool) ([]*tree.Node, error) {
+// trees reads some of the mounts as the processes left them, to be kept if they
+// are results.
+func (c *container) trees(results bool, of func(*runner.Mount) bool) ([]*tree.Node, error) {
 	out := make([]*tree.Node, len(c.box.Mounts))
 	for i := range c.box.Mounts {
 		if !of(&c.box.Mounts[i]) {
 			continue
 		}
 		var err error
-		if out[i], err = c.read(i, true); err != nil {
+		if out[i], err = c.read(i, results); err != nil {
 			return nil, err
 		}
 	}
@@ -170,7 +172,11 @@ func (c *container) read(i int, last bool) (*tree.Node, error) {
 	if m.Target != "/" {
 		stub = nil
 	}
-	w, err := c.r.changed(m.Tree, filepath.Join(c.work, strconv.Itoa(i), "upper"), stub)
+	upper := filepath.Join(c.work, strconv.Itoa(i), "upper")
+	w, err := c.r.changed(m.Tree, upper, stub)
+	for again := 0; again < 9 && errors.Is(err, fs.ErrNotExist); again++ {
+		w, err = c.r.changed(m.Tree, upper, stub) // a process removed what was being read
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read what the process changed: %w", err)
 	}
@@ -182,18 +188,15 @@ func (c *container) read(i int, last bool) (*tree.Node, error) {
 
 // Close implements [runner.Container].
 func (c *container) Close() error {
+	c.cancel() // who starts a process has the lock, and gives up
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()
-	c.cancel()
 	c.all.Wait()
 	for _, stop := range c.stop {
 		stop()
 	}
-	for _, f := range c.spaces {
-		f.Close()
-	}
-	c.spaces = nil
+	c.closeSpaces()
 	var err error
 	for _, w := range c.kept {
 		err = errors.Join(err, c.r.keep(w))

@@ -53,6 +53,9 @@ func (c *container) start(p *runner.Process) (*process, error) {
 	go x.run(started)
 	if err := <-started; err != nil {
 		<-x.ended
+		if c.first == nil {
+			c.closeSpaces()
+		}
 		return nil, err
 	}
 	if c.first == nil {
@@ -239,6 +242,13 @@ func (c *container) open(pid int) error {
 		c.spaces = append(c.spaces, f)
 	}
 	return nil
+}
+
+func (c *container) closeSpaces() {
+	for _, f := range c.spaces {
+		f.Close()
+	}
+	c.spaces = nil
 }
 
 // joinSpaces brings this thread into namespaces, and what it starts.

@@ -69,12 +69,12 @@ func (r *Runner) Run(ctx context.Context, p *runner.Process) (_ []*tree.Node, er
 		var exit *runner.ExitError
 		if errors.As(err, &exit) {
 			var lost error
-			exit.Trees, lost = c.trees(func(m *runner.Mount) bool { return m.Kind == runner.MountTree })
+			exit.Trees, lost = c.trees(false, func(m *runner.Mount) bool { return m.Kind == runner.MountTree })
 			err = errors.Join(err, lost)
 		}
 		return nil, r.why(err)
 	}
-	return c.trees(func(m *runner.Mount) bool { return m.Output })
+	return c.trees(true, func(m *runner.Mount) bool { return m.Output })
 }
 
 // little is how many bytes a disk has left that is full: files are not written to
