@@ -13,6 +13,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 
 	"slipway/solver"
 	"slipway/solver/export"
@@ -156,14 +157,9 @@ func (w *writer) chain(layers []source.Layer) int {
 // write writes the blobs, then the config, then the manifest: what is named is
 // there.
 func (w *writer) write(ctx context.Context, p place, to To) error {
-	var layers []ocispecs.Descriptor
-	for _, l := range w.order {
-		d := w.describe(l)
-		open := func() (io.ReadCloser, error) { return l.Open(ctx) }
-		if err := p.put(ctx, d, open); err != nil {
-			return fmt.Errorf("layer %s: %w", d.Digest, err)
-		}
-		layers = append(layers, d)
+	layers, err := w.writeLayers(ctx, p)
+	if err != nil {
+		return err
 	}
 	data, err := json.Marshal(w.config)
 	if err != nil {
@@ -189,6 +185,26 @@ func (w *writer) write(ctx context.Context, p place, to To) error {
 		return err
 	}
 	return p.name(ctx, ocispecs.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}, data)
+}
+
+// parallelLayers is how many layers are written at a time.
+const parallelLayers = 4
+
+func (w *writer) writeLayers(ctx context.Context, p place) ([]ocispecs.Descriptor, error) {
+	layers := make([]ocispecs.Descriptor, len(w.order))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallelLayers)
+	for i, l := range w.order {
+		layers[i] = w.describe(l)
+		g.Go(func() error {
+			err := p.put(ctx, layers[i], func() (io.ReadCloser, error) { return l.Open(ctx) })
+			if err != nil {
+				return fmt.Errorf("layer %s: %w", layers[i].Digest, err)
+			}
+			return nil
+		})
+	}
+	return layers, g.Wait()
 }
 
 // ociMediaType returns Docker's types of layers in OCI's words.
