@@ -133,6 +133,9 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (*Result, 
 	if err := s.files.Save(); err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
+	if err := caches.describe(ctx, b, res, results); err != nil {
+		return nil, err
+	}
 	exported, err := s.write(ctx, o, results)
 	if err == nil {
 		err = caches.export(ctx, b, roots(res))
@@ -143,32 +146,45 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (*Result, 
 // solve works out the results, those of all platforms side by side. Unless they
 // are exported, an image that is a result as it is need not be fetched.
 func solve(ctx context.Context, res *gateway.Result, exported bool) ([]export.Result, error) {
-	var list exptypes.Platforms
-	if err := json.Unmarshal(res.Metadata[exptypes.ExporterPlatformsKey], &list); err != nil {
-		return nil, fmt.Errorf("platforms of the result: %w", err)
+	list, err := platformsOf(res)
+	if err != nil {
+		return nil, err
 	}
-	results := make([]export.Result, len(list.Platforms))
-	errs := make(chan error, len(list.Platforms))
-	for i, p := range list.Platforms {
+	results := make([]export.Result, len(list))
+	errs := make(chan error, len(list))
+	for i, p := range list {
 		go func() {
 			var err error
 			results[i], err = solveOne(ctx, res, p, exported)
 			errs <- err
 		}()
 	}
-	var err error
-	for range list.Platforms {
+	for range list {
 		err = errors.Join(err, <-errs)
 	}
 	return results, err
 }
 
+// platformsOf returns the platforms of the results of a frontend.
+func platformsOf(res *gateway.Result) ([]exptypes.Platform, error) {
+	var list exptypes.Platforms
+	if err := json.Unmarshal(res.Metadata[exptypes.ExporterPlatformsKey], &list); err != nil {
+		return nil, fmt.Errorf("platforms of the result: %w", err)
+	}
+	return list.Platforms, nil
+}
+
+// refOf returns the result for a platform, and what its metadata end in.
+func refOf(res *gateway.Result, p exptypes.Platform) (ref gateway.Reference, suffix string) {
+	if res.Refs != nil {
+		return res.Refs[p.ID], "/" + p.ID
+	}
+	return res.Ref, ""
+}
+
 func solveOne(ctx context.Context, res *gateway.Result, p exptypes.Platform, exported bool) (export.Result, error) {
 	out := export.Result{Platform: p.Platform}
-	suffix, ref := "", res.Ref
-	if res.Refs != nil {
-		suffix, ref = "/"+p.ID, res.Refs[p.ID]
-	}
+	ref, suffix := refOf(res, p)
 	out.Config = res.Metadata[exptypes.ExporterImageConfigKey+suffix]
 	if v, ok := res.Metadata[epoch.ExporterEpochKey+suffix]; ok {
 		sec, err := strconv.ParseInt(string(v), 10, 64)

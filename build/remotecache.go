@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"slipway/solver"
+	"slipway/solver/export"
 	local "slipway/solver/gateway"
 	"slipway/solver/remotecache"
 	"slipway/solver/source"
@@ -20,6 +21,7 @@ type caches struct {
 	o        *Options
 	progress *progress
 	to       []remotecache.To
+	inline   bool // as part of images
 	exporter *remotecache.Exporter
 	imports  solver.Imports // nil without any
 }
@@ -50,12 +52,19 @@ func (s *state) openCaches(ctx context.Context, o *Options, src *source.Sources,
 	if err != nil {
 		return nil, err
 	}
-	c := &caches{o: o, progress: p, to: to}
+	c := &caches{o: o, progress: p}
+	for _, t := range to {
+		if t.Type == "inline" {
+			c.inline = true
+			continue
+		}
+		c.to = append(c.to, t)
+	}
 	c.exporter = &remotecache.Exporter{Store: s.store, Layers: s.exporter(o).Layers, Registry: src.Registry, Now: o.Now()}
 	if len(from) == 0 {
 		return c, nil
 	}
-	found := make([]*remotecache.Cache, len(from))
+	found := make([][]*remotecache.Cache, len(from))
 	var g errgroup.Group
 	for i, f := range from {
 		g.Go(func() error {
@@ -72,8 +81,7 @@ func (s *state) openCaches(ctx context.Context, o *Options, src *source.Sources,
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	found = slices.DeleteFunc(found, func(c *remotecache.Cache) bool { return c == nil })
-	c.exporter.Imports = remotecache.NewImports(found, src, func(text string) { o.warn("%s", text) })
+	c.exporter.Imports = remotecache.NewImports(slices.Concat(found...), src, func(text string) { o.warn("%s", text) })
 	c.imports = c.exporter.Imports
 	return c, nil
 }
@@ -110,6 +118,32 @@ func (c *caches) export(ctx context.Context, b *solver.Build, results []*solver.
 		}
 		if err != nil {
 			return fmt.Errorf("export cache to %s: %w", to, err)
+		}
+	}
+	return nil
+}
+
+// describe tells in images how their layers came about, if that is asked for.
+func (c *caches) describe(ctx context.Context, b *solver.Build, res *gateway.Result, results []export.Result) error {
+	if !c.inline {
+		return nil
+	}
+	list, err := platformsOf(res)
+	if err != nil {
+		return err
+	}
+	for i, p := range list {
+		ref, _ := refOf(res, p)
+		r, ok := ref.(*local.Reference)
+		if !ok {
+			continue
+		}
+		records, err := b.Chains(ctx, []*solver.Result{r.Result})
+		if err != nil {
+			return fmt.Errorf("inline cache: %w", err)
+		}
+		if results[i].Cache, err = c.exporter.Inline(records, results[i].Snapshot); err != nil {
+			return fmt.Errorf("inline cache: %w", err)
 		}
 	}
 	return nil

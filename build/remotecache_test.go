@@ -107,6 +107,31 @@ func TestRemoteCache(t *testing.T) {
 	}
 }
 
+// TestInlineCache: an image tells how its layers came about.
+func TestInlineCache(t *testing.T) {
+	s := httptest.NewServer(registry.New(registry.Logger(log.New(&bytes.Buffer{}, "", 0))))
+	t.Cleanup(s.Close)
+	name := strings.TrimPrefix(s.URL, "http://") + "/image:x"
+	o := options(t, cacheDockerfile+"COPY --link a /linked\n")
+	o.CacheTo = []client.CacheOptionsEntry{{Type: "inline"}}
+	o.Outputs = []Output{{Type: "image", Push: true, Name: name}}
+	if err := Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	o.CacheTo, o.CacheFrom, o.Outputs = nil, entry(t, name), nil
+	if ran, told := steps(t, o); ran != "" || told != "" {
+		t.Errorf("%s ran again; told %s", ran, told)
+	}
+	plain := o
+	plain.CacheFrom, plain.Outputs, plain.State = nil, []Output{{Type: "image", Push: true, Name: name}}, t.TempDir()
+	if err := Run(t.Context(), plain); err != nil {
+		t.Fatal(err)
+	}
+	if _, told := steps(t, o); !strings.Contains(told, name+" is not used: is no build cache, and no image with one") {
+		t.Errorf("told %s", told)
+	}
+}
+
 // TestRemoteCacheOfRemoteCache: what was imported is exported again, though the
 // build did not need it.
 func TestRemoteCacheOfRemoteCache(t *testing.T) {

@@ -7,9 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/docker/go-units"
+	"github.com/moby/buildkit/client"
 
 	"slipway/build"
 )
@@ -121,6 +123,9 @@ func (f *buildFlags) parseValues(given flagSet) error {
 			return fmt.Errorf("--cache-to: %w", err)
 		}
 		o.CacheTo = append(o.CacheTo, list...)
+	}
+	if inline, _ := strconv.ParseBool(o.BuildArgs["BUILDKIT_INLINE_CACHE"]); inline {
+		o.CacheTo = append(o.CacheTo, client.CacheOptionsEntry{Type: "inline"}) // as buildx does
 	}
 	for _, c := range f.cacheFrom {
 		list, err := build.ParseCache(c)

@@ -141,6 +141,27 @@ func (c cacheCase) exchange(t *testing.T, from, to side) {
 	}
 }
 
+// TestInlineCache: an image says itself how its layers came about.
+func TestInlineCache(t *testing.T) {
+	for _, i := range []int{0, 1} {
+		from, to := sides[i], sides[1-i]
+		t.Run(from.name+" to "+to.name, func(t *testing.T) {
+			c := cacheCases[2]
+			o := build.Options{Context: cacheContext(t), Now: time.Now}
+			writeFile(t, filepath.Join(o.Context, "Dockerfile"), []byte(strings.ReplaceAll(c.dockerfile, "RANDOM", random)))
+			image := builder.Addr + "/cache/inline-" + from.name
+			exporting := o
+			exporting.Outputs = []build.Output{{Type: "image", Push: true, Name: image}}
+			from.fresh(t, &exporting)
+			first, _ := buildOut(t, exporting, nil, []client.CacheOptionsEntry{{Type: "inline"}})
+			got, ran := buildFresh(t, to, o, client.CacheOptionsEntry{Type: "registry", Attrs: map[string]string{"ref": image}})
+			if len(ran) > 0 || got != first {
+				t.Errorf("steps %q ran, the result is %q and was %q", ran, got, first)
+			}
+		})
+	}
+}
+
 func buildFresh(t *testing.T, s side, o build.Options, from client.CacheOptionsEntry) (out string, ran []string) {
 	t.Helper()
 	s.fresh(t, &o)
@@ -152,7 +173,7 @@ func buildFresh(t *testing.T, s side, o build.Options, from client.CacheOptionsE
 func buildOut(t *testing.T, o build.Options, from, to []client.CacheOptionsEntry) (out string, ran []string) {
 	t.Helper()
 	dest := t.TempDir()
-	o.Outputs = []build.Output{{Type: "local", Dest: dest}}
+	o.Outputs = append(o.Outputs, build.Output{Type: "local", Dest: dest})
 	o.CacheFrom, o.CacheTo = entries(from, "dest", "mode", "image-manifest", "compression", "force-compression"), entries(to, "src")
 	vertices, fetched := map[digest.Digest]*client.Vertex{}, map[digest.Digest]bool{}
 	o.Status = func(s *client.SolveStatus) {

@@ -11,6 +11,10 @@ import (
 	"slipway/solver"
 )
 
+// CacheField is the field of image configs with the cache of the build, as
+// BuildKit has it.
+const CacheField = "moby.buildkit.cache.v0"
+
 // config completes the config of the frontend with layers and times. Fields that
 // are not known here stay.
 func (x *Exporter) config(r Result, blobs []*solver.Blob) ([]byte, error) {
@@ -36,11 +40,15 @@ func (x *Exporter) config(r Result, blobs []*solver.Blob) ([]byte, error) {
 		diffIDs = append(diffIDs, b.DiffID)
 	}
 	history, created := x.dated(aligned(history, len(blobs)), blobs, r.Created)
-	for key, v := range map[string]any{
+	values := map[string]any{
 		"history": history,
 		"rootfs":  ocispecs.RootFS{Type: "layers", DiffIDs: diffIDs},
 		"created": created,
-	} {
+	}
+	if r.Cache != nil {
+		values[CacheField] = r.Cache
+	}
+	for key, v := range values {
 		data, err := json.Marshal(v)
 		if err != nil {
 			return nil, err

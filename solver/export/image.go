@@ -27,6 +27,7 @@ type Result struct {
 	Created  *time.Time // SOURCE_DATE_EPOCH: nothing in the image is later
 
 	Annotations map[string]string // of the manifest
+	Cache       []byte            // how the layers came about, for those who build on; nil is not told
 }
 
 // Exporter makes images.

@@ -75,7 +75,8 @@ func layerID(l solver.Layer) string {
 	return string(l.Lower.ID() + l.Upper.ID())
 }
 
-func (w *writer) record(ctx context.Context, r solver.ChainRecord) error {
+// newRecord returns a record without a result.
+func newRecord(r solver.ChainRecord) cacheconfig.CacheRecord {
 	rec := cacheconfig.CacheRecord{Digest: r.Name}
 	for _, links := range r.Inputs {
 		var input []cacheconfig.CacheInput
@@ -84,6 +85,11 @@ func (w *writer) record(ctx context.Context, r solver.ChainRecord) error {
 		}
 		rec.Inputs = append(rec.Inputs, input)
 	}
+	return rec
+}
+
+func (w *writer) record(ctx context.Context, r solver.ChainRecord) error {
+	rec := newRecord(r)
 	layers, err := w.result(ctx, r)
 	if err != nil {
 		return err

@@ -62,19 +62,23 @@ func NewImports(caches []*Cache, s *source.Sources, warn func(string)) *Imports 
 	return &Imports{caches: caches, sources: s, warn: warn, results: map[digest.Digest]result{}}
 }
 
-// Open reads a cache, but none of its layers.
-func Open(ctx context.Context, f From, registry []remote.Option) (*Cache, error) {
+// Open reads a cache, but none of its layers. One that is part of images is one
+// for each of them.
+func Open(ctx context.Context, f From, registry []remote.Option) ([]*Cache, error) {
 	p, err := f.place(registry)
 	if err != nil {
 		return nil, err
 	}
-	data, err := p.manifest(ctx)
+	data, err := p.manifest(ctx, "")
 	if err != nil {
 		return nil, err
 	}
 	desc, layers, err := parseManifest(data)
 	if err != nil {
 		return nil, err
+	}
+	if desc.Digest == "" {
+		return openInline(ctx, p, f.String(), data)
 	}
 	if data, err = readBlob(ctx, p, desc); err != nil {
 		return nil, err
@@ -83,7 +87,7 @@ func Open(ctx context.Context, f From, registry []remote.Option) (*Cache, error)
 	if err != nil {
 		return nil, err
 	}
-	return newCache(p, f.String(), config, layers), nil
+	return []*Cache{newCache(p, f.String(), config, layers)}, nil
 }
 
 func newCache(p place, from string, config *cacheconfig.CacheConfig, layers map[digest.Digest]ocispecs.Descriptor) *Cache {

@@ -1,6 +1,7 @@
 package remotecache
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,8 +29,8 @@ func (l *localPlace) blob(d digest.Digest) string {
 	return filepath.Join(l.dir, "blobs", d.Algorithm().String(), d.Encoded())
 }
 
-func (l *localPlace) manifest(ctx context.Context) ([]byte, error) {
-	d := ocispecs.Descriptor{Digest: l.digest}
+func (l *localPlace) manifest(ctx context.Context, want digest.Digest) ([]byte, error) {
+	d := ocispecs.Descriptor{Digest: cmp.Or(want, l.digest)}
 	if d.Digest == "" {
 		idx, err := l.index()
 		if err != nil {

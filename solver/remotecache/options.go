@@ -34,7 +34,7 @@ const (
 
 // To is where a cache is exported to.
 type To struct {
-	Type      string // registry or local
+	Type      string // registry, local or inline: as part of the image
 	Ref       string
 	Dest, Tag string
 	Mode      Mode
@@ -102,6 +102,7 @@ func NewTo(kind string, attrs map[string]string) (To, error) {
 		err = errors.New("image-manifest=true needs oci-mediatypes=true")
 	case compression != "gzip" || force:
 		err = errors.New("layers that are made here are compressed with gzip, others stay as they are")
+	case kind == "inline":
 	default:
 		err = checkType(kind, t.Ref)
 	}
@@ -138,7 +139,7 @@ func checkType(kind, ref string) error {
 	case kind == "local":
 		return nil
 	case kind != "registry":
-		return fmt.Errorf("unknown type %q, there are registry and local", kind)
+		return fmt.Errorf("unknown type %q, there are registry and local, and inline to export", kind)
 	case ref == "":
 		return errors.New("a cache in a registry needs ref=NAME")
 	}

@@ -13,8 +13,9 @@ import (
 
 // place is where a cache is kept.
 type place interface {
-	// manifest returns the manifest of the cache.
-	manifest(ctx context.Context) ([]byte, error)
+	// manifest returns the manifest with a digest; that of the cache if it is "".
+	// It may be wrong.
+	manifest(ctx context.Context, d digest.Digest) ([]byte, error)
 	// open opens a blob. What is read may be wrong.
 	open(ctx context.Context, d ocispecs.Descriptor) (io.ReadCloser, error)
 	// put keeps a blob, which is opened only if it is not there yet.
@@ -62,7 +63,8 @@ type manifest struct {
 	Manifests []ocispecs.Descriptor `json:"manifests"`
 }
 
-// parseManifest returns the config and the layers by digest.
+// parseManifest returns the config, without a digest if it is not one of a cache,
+// and the layers by digest.
 func parseManifest(data []byte) (config ocispecs.Descriptor, layers map[digest.Digest]ocispecs.Descriptor, err error) {
 	var m manifest
 	if err := json.Unmarshal(data, &m); err != nil {
@@ -81,9 +83,6 @@ func parseManifest(data []byte) (config ocispecs.Descriptor, layers map[digest.D
 	}
 	if m.Config.MediaType == configType {
 		config = m.Config
-	}
-	if config.Digest == "" {
-		return config, nil, errors.New("manifest: is not one of a build cache")
 	}
 	return config, layers, nil
 }

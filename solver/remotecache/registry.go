@@ -9,6 +9,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -22,8 +23,12 @@ func (r *registryPlace) with(ctx context.Context) []remote.Option {
 	return append([]remote.Option{remote.WithContext(ctx)}, r.opts...)
 }
 
-func (r *registryPlace) manifest(ctx context.Context) ([]byte, error) {
-	d, err := remote.Get(r.ref, r.with(ctx)...)
+func (r *registryPlace) manifest(ctx context.Context, want digest.Digest) ([]byte, error) {
+	ref := r.ref
+	if want != "" {
+		ref = r.ref.Context().Digest(want.String())
+	}
+	d, err := remote.Get(ref, r.with(ctx)...)
 	if err != nil {
 		return nil, err
 	}
