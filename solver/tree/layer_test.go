@@ -16,24 +16,7 @@ func archive(t testing.TB, lines ...string) *bytes.Buffer {
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
 	for _, line := range lines {
-		name, what, _ := strings.Cut(line, " ")
-		h := &tar.Header{Name: name, Mode: 0o644, Typeflag: tar.TypeReg}
-		content := ""
-		switch kind, arg, _ := strings.Cut(what, " "); kind {
-		case "dir":
-			h.Typeflag, h.Mode = tar.TypeDir, 0o755
-		case "->":
-			h.Typeflag, h.Linkname = tar.TypeSymlink, arg
-		case "=":
-			h.Typeflag, h.Linkname = tar.TypeLink, arg
-		case "char":
-			h.Typeflag, h.Devmajor = tar.TypeChar, 5
-		case "odd":
-			h.Typeflag = 'Z'
-		default:
-			content = what
-		}
-		h.Size = int64(len(content))
+		h, content := entry(line)
 		if err := w.WriteHeader(h); err != nil {
 			t.Fatal(err)
 		}
@@ -45,6 +28,29 @@ func archive(t testing.TB, lines ...string) *bytes.Buffer {
 		t.Fatal(err)
 	}
 	return &buf
+}
+
+// entry is the entry of an archive that a line describes, with its content.
+func entry(line string) (*tar.Header, string) {
+	name, what, _ := strings.Cut(line, " ")
+	h := &tar.Header{Name: name, Mode: 0o644, Typeflag: tar.TypeReg}
+	content := ""
+	switch kind, arg, _ := strings.Cut(what, " "); kind {
+	case "dir":
+		h.Typeflag, h.Mode = tar.TypeDir, 0o755
+	case "->":
+		h.Typeflag, h.Linkname = tar.TypeSymlink, arg
+	case "=":
+		h.Typeflag, h.Linkname = tar.TypeLink, arg
+	case "char":
+		h.Typeflag, h.Devmajor = tar.TypeChar, 5
+	case "odd":
+		h.Typeflag = 'Z'
+	default:
+		content = what
+	}
+	h.Size = int64(len(content))
+	return h, content
 }
 
 // list writes a tree as text, a node a line.
