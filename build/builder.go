@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -105,10 +106,13 @@ func reason(err error) string {
 	text := err.Error()
 	for _, around := range []string{"connection error: desc = ", "transport: ", "Error while dialing: ", "error reading server preface: "} {
 		if _, after, ok := strings.Cut(text, around); ok {
-			text = strings.Trim(after, `"`)
+			text = after
+		}
+		if plain, err := strconv.Unquote(text); err == nil {
+			text = plain
 		}
 	}
-	return text
+	return strings.TrimSpace(text)
 }
 
 // checkBuilder refuses options that have no meaning with a builder.

@@ -10,6 +10,8 @@ import (
 
 	"github.com/distribution/reference"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+
+	"slipway/solver/export"
 )
 
 // Output is where a result goes, and as what.
@@ -84,8 +86,14 @@ func (o Output) checkHere() error {
 	if o.Type == "image" && !o.Push {
 		return errors.New("output image needs push=true: there is no image store here; or use type=docker,dest=FILE")
 	}
+	if _, err := o.compression(); err != nil {
+		return fmt.Errorf("output %s: %w", o.Type, err)
+	}
 	for _, k := range slices.Sorted(maps.Keys(o.Attrs)) {
 		v := o.Attrs[k]
+		if o.isImage() && (k == "compression" || k == "compression-level") {
+			continue
+		}
 		_, annotation, err := exptypes.ParseAnnotationKey(k)
 		if err != nil {
 			return fmt.Errorf("output %s: %s: %w", o.Type, k, err)
@@ -96,6 +104,24 @@ func (o Output) checkHere() error {
 		return fmt.Errorf("output %s: %s=%s can only be had of a BuildKit: --builder", o.Type, k, v)
 	}
 	return nil
+}
+
+// compression is how the layers of an image are to be stored.
+func (o Output) compression() (export.Compression, error) {
+	c := export.Compression{Type: o.Attrs["compression"]}
+	if v, ok := o.Attrs["compression-level"]; ok {
+		var err error
+		if c.Level, err = strconv.Atoi(v); err != nil {
+			return c, fmt.Errorf("compression-level=%s is no number", v)
+		}
+	}
+	if c.Type == "estargz" {
+		return c, errors.New("compression=estargz can only be had of a BuildKit: --builder")
+	}
+	if c.Type == "gzip" {
+		c.Type = ""
+	}
+	return c, c.Check()
 }
 
 // isImage tells what has a config and a manifest.
@@ -109,8 +135,6 @@ func usual(attr string) string {
 		return "true"
 	case "unpack", "force-compression":
 		return "false"
-	case "compression":
-		return "gzip"
 	}
 	return ""
 }

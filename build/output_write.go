@@ -59,6 +59,9 @@ func (s *state) writeImage(ctx context.Context, x *export.Exporter, o *Options, 
 	if err != nil {
 		return err
 	}
+	if x.Layers.Compression, err = out.compression(); err != nil {
+		return err
+	}
 	what, err := makeImage(ctx, x, o, out, results)
 	if err != nil {
 		return err

@@ -73,7 +73,12 @@ func TestUsage(t *testing.T) {
 		{"--attest type=sbom", "attestations can only be had of a BuildKit: --builder"},
 		{"--attest type=other", `unknown type "other", there are sbom and provenance`},
 		{"--cgroup-parent x", "can only be had of a BuildKit: --builder"},
-		{"-o type=oci,dest=x,compression=zstd", "compression=zstd can only be had of a BuildKit: --builder"},
+		{"-o type=oci,dest=x,compression=estargz", "compression=estargz can only be had of a BuildKit: --builder"},
+		{"-o type=oci,dest=x,compression=lz4", `unknown compression "lz4", there are gzip, zstd and uncompressed`},
+		{"-o type=oci,dest=x,compression=zstd,compression-level=30", "compression level 30 is not in the range from 0 to 22"},
+		{"-o type=oci,dest=x,compression-level=best", "compression-level=best is no number"},
+		{"-o type=tar,dest=x,compression=zstd", "output tar: compression=zstd can only be had of a BuildKit: --builder"},
+		{"-o type=oci,dest=x,force-compression=true", "force-compression=true can only be had of a BuildKit: --builder"},
 		{"-o type=image", "there is no image store here; or use type=docker,dest=FILE"},
 		{"-o type=registry,dest=x", "output image has no dest=PATH"},
 		{"-o type=oci,dest=x,push=maybe", "push=maybe is neither true nor false"},
@@ -119,9 +124,15 @@ func TestUsage(t *testing.T) {
 	if code != exitUsage || told != "slipway: unknown command \"biuld\" (did you mean build?); slipway --help lists them\n" {
 		t.Errorf("unknown command: exit code %d, told %q", code, told)
 	}
-	code, told = slipway(t, "build", "--builder", "unix:///does/not/exist", dir)
-	if code != exitFailed || told != "error: builder unix:///does/not/exist does not answer: dial unix /does/not/exist: connect: no such file or directory\n" {
-		t.Errorf("no builder: exit code %d, told %q", code, told)
+	t.Setenv("PATH", t.TempDir())
+	for address, want := range map[string]string{
+		"unix:///does/not/exist": "dial unix /does/not/exist: connect: no such file or directory",
+		"docker-container://x":   "exec: \"docker\": executable file not found in $PATH",
+	} {
+		code, told = slipway(t, "build", "--builder", address, dir)
+		if code != exitFailed || told != "error: builder "+address+" does not answer: "+want+"\n" {
+			t.Errorf("no builder: exit code %d, told %q", code, told)
+		}
 	}
 }
 

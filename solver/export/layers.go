@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -23,6 +22,8 @@ type Layers struct {
 	Store *tree.Store
 	Dir   string
 	Now   time.Time // when layers are made that are not there
+	// Compression of layers that are made here.
+	Compression Compression
 }
 
 // Blob returns a layer as it is stored in images. A layer that came from an
@@ -34,7 +35,7 @@ func (x *Layers) Blob(ctx context.Context, l solver.Layer, latest *time.Time) (*
 	if l.Blob != nil {
 		return l.Blob, nil
 	}
-	file := filepath.Join(x.Dir, layerKey(l, latest)+".json")
+	file := filepath.Join(x.Dir, x.key(l, latest)+".json")
 	if data, err := os.ReadFile(file); err == nil {
 		var b solver.Blob
 		if solver.Unseal(data, &b) == nil && x.Store.Has(tree.Blob{Digest: b.Descriptor.Digest, Size: b.Descriptor.Size}) {
@@ -68,24 +69,31 @@ func (x *Layers) Blobs() (map[digest.Digest]bool, error) {
 	return blobs, err
 }
 
-func layerKey(l solver.Layer, latest *time.Time) string {
-	return digest.FromString(fmt.Sprintf("%s %s %v", l.Lower.ID(), l.Upper.ID(), latest)).Encoded()
+func (x *Layers) key(l solver.Layer, latest *time.Time) string {
+	key := fmt.Sprintf("%s %s %v", l.Lower.ID(), l.Upper.ID(), latest)
+	if x.Compression != (Compression{}) {
+		key += fmt.Sprintf(" %v", x.Compression)
+	}
+	return digest.FromString(key).Encoded()
 }
 
 func (x *Layers) compress(ctx context.Context, l solver.Layer, latest *time.Time) (*solver.Blob, error) {
 	hash := sha256.New()
 	r, w := io.Pipe()
 	go func() {
-		z := gzip.NewWriter(w)
-		err := tree.WriteLayer(Writer(ctx, io.MultiWriter(z, hash)), l.Lower, l.Upper, x.Store, tree.LayerOptions{Latest: latest})
-		w.CloseWithError(errors.Join(err, z.Close()))
+		z, err := x.Compression.writer(w)
+		if err == nil {
+			err = tree.WriteLayer(Writer(ctx, io.MultiWriter(z, hash)), l.Lower, l.Upper, x.Store, tree.LayerOptions{Latest: latest})
+			err = errors.Join(err, z.Close())
+		}
+		w.CloseWithError(err)
 	}()
 	b, err := x.Store.Put(r)
 	if err = errors.Join(err, r.Close()); err != nil {
 		return nil, err
 	}
 	return &solver.Blob{
-		Descriptor: ocispecs.Descriptor{MediaType: ocispecs.MediaTypeImageLayerGzip, Digest: b.Digest, Size: b.Size},
+		Descriptor: ocispecs.Descriptor{MediaType: x.Compression.mediaType(), Digest: b.Digest, Size: b.Size},
 		DiffID:     digest.NewDigest(digest.SHA256, hash),
 		Created:    x.Now.UTC(),
 	}, nil

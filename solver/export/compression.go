@@ -1,0 +1,69 @@
+package export
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Compression is how layers are stored. The zero value is gzip at its usual
+// level.
+type Compression struct {
+	Type  string // gzip, zstd or uncompressed; "" is gzip
+	Level int    // 1 to 9 of gzip, 1 to 22 of zstd; 0 is the usual one
+}
+
+// Check refuses what there is not.
+func (c Compression) Check() error {
+	most := 0
+	switch c.Type {
+	case "", "gzip":
+		most = gzip.BestCompression
+	case "zstd":
+		most = 22
+	case "uncompressed":
+	default:
+		return fmt.Errorf("unknown compression %q, there are gzip, zstd and uncompressed", c.Type)
+	}
+	if c.Level < 0 || c.Level > most {
+		return fmt.Errorf("compression level %d is not in the range from 0 to %d", c.Level, most)
+	}
+	return nil
+}
+
+func (c Compression) mediaType() string {
+	switch c.Type {
+	case "zstd":
+		return ocispecs.MediaTypeImageLayerZstd
+	case "uncompressed":
+		return ocispecs.MediaTypeImageLayer
+	}
+	return ocispecs.MediaTypeImageLayerGzip
+}
+
+// writer compresses what is written to it, always to the same bytes.
+func (c Compression) writer(w io.Writer) (io.WriteCloser, error) {
+	switch c.Type {
+	case "zstd":
+		level := zstd.SpeedDefault
+		if c.Level > 0 {
+			level = zstd.EncoderLevelFromZstd(c.Level)
+		}
+		return zstd.NewWriter(w, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1))
+	case "uncompressed":
+		return plain{w}, nil
+	}
+	if c.Level > 0 {
+		return gzip.NewWriterLevel(w, c.Level)
+	}
+	return gzip.NewWriter(w), nil
+}
+
+// plain does not compress.
+type plain struct{ io.Writer }
+
+// Close implements [io.Closer].
+func (plain) Close() error { return nil }
