@@ -89,7 +89,7 @@ func readsContent(m *pb.Mount) bool {
 	case m.ContentCache != pb.MountContentCache_DEFAULT:
 		return m.ContentCache == pb.MountContentCache_ON
 	}
-	return m.Readonly
+	return m.Readonly || m.Output == int64(pb.SkipOutput) // what is written is lost
 }
 
 func (o *execOp) run(ctx context.Context, in []*Result) ([]*Snapshot, error) {

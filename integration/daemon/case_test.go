@@ -122,8 +122,14 @@ func (c *testCase) readAgain(t *testing.T, dir string) {
 		if err != nil {
 			return err
 		}
-		if err := os.RemoveAll(filepath.Join(second, name)); err != nil {
-			return err
+		for at := name; at != "."; at = filepath.Dir(at) {
+			info, err := os.Lstat(filepath.Join(second, at))
+			if err != nil || info.IsDir() && at != name {
+				continue
+			}
+			if err := os.RemoveAll(filepath.Join(second, at)); err != nil {
+				return err
+			}
 		}
 		writeFile(t, filepath.Join(second, name), data)
 		return nil

@@ -7,5 +7,10 @@
 // but for what cannot be. Each case is a txtar archive; case_test.go has the
 // format.
 //
+// testdata/solver holds builds, some of which fail, that our own solver does as
+// BuildKit does, as it does those of testdata/image: times of files are equal too.
+// They have what BuildKit's own suite is about; testdata/upstream.txt says what of
+// it they leave out.
+//
 // The tests have build tag integration: they need Linux and root.
 package daemon

@@ -30,6 +30,7 @@ type Request struct {
 	SSHKey       string            // file with a private key, served as the agent "default"; "": none
 	Entitlements []string          // network.host, security.insecure
 	Image        bool              // export the image as an OCI archive
+	Exporter     map[string]string // its attributes: rewrite-timestamp, …
 	Key          string            // builds with the same key send only what changed in contexts
 }
 
@@ -62,7 +63,8 @@ func (d *Daemon) Build(ctx context.Context, req Request) (*Result, error) {
 	if req.Image {
 		res.Archive = filepath.Join(dir, "image.tar")
 		opt.Exports = []client.ExportEntry{{
-			Type: client.ExporterOCI,
+			Type:  client.ExporterOCI,
+			Attrs: req.Exporter,
 			Output: func(map[string]string) (io.WriteCloser, error) {
 				return os.Create(res.Archive)
 			},

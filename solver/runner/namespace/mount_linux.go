@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -100,6 +101,9 @@ func (c *config) system() error {
 		{"dev/shm", "tmpfs", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, "mode=1777,size=65536k"},
 		{"sys", "sysfs", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_RDONLY, ""},
 	} {
+		if slices.ContainsFunc(c.Mounts, func(o mount) bool { return o.Target == "/"+m.name }) {
+			continue // one of the process comes in its place
+		}
 		at, err := c.target(m.name, false)
 		if err != nil {
 			return fmt.Errorf("mount /%s: %w", m.name, err)

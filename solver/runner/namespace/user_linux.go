@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/moby/sys/user"
@@ -38,7 +39,15 @@ func (r *Runner) user(root *tree.Node, name string) (ids, error) {
 	if err != nil {
 		return ids{}, fmt.Errorf("user %q: %w", name, err)
 	}
-	return ids{UID: u.Uid, GID: u.Gid, Groups: u.Sgids, Home: u.Home}, nil
+	// The group of the process is one of its supplementary ones too: programs look
+	// at one list or the other (CVE-2023-25173).
+	groups := []int{u.Gid}
+	for _, g := range u.Sgids {
+		if !slices.Contains(groups, g) {
+			groups = append(groups, g)
+		}
+	}
+	return ids{UID: u.Uid, GID: u.Gid, Groups: groups, Home: u.Home}, nil
 }
 
 func (r *Runner) openFile(n *tree.Node, name string) (io.ReadCloser, error) {
