@@ -116,7 +116,7 @@ func (p *places) named(name, value string) error {
 	case scheme == "docker-image", isURL(value):
 		p.opts[key] = value
 		return nil
-	case scheme == "oci-layout", scheme == "docker-archive", scheme == "oci-archive":
+	case scheme == "oci-layout", scheme == "docker-archive":
 		p.images = append(p.images, imageContext{name, rest})
 		return nil
 	default:

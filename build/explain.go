@@ -234,6 +234,8 @@ func cut(s string) string {
 const (
 	theContext = "the context"
 	aHeredoc   = "a heredoc"
+
+	imagePrefix = "image " // of the references of images
 )
 
 // inputName names what a step is made from: what a source is, or another step.
@@ -248,7 +250,7 @@ func inputName(v *solver.Vertex) string {
 	scheme, rest, _ := strings.Cut(src.Identifier, "://")
 	switch scheme {
 	case "docker-image", "oci-layout":
-		return "image " + rest
+		return imagePrefix + rest
 	case "local":
 		if rest == "context" {
 			return theContext

@@ -87,13 +87,13 @@ func (*changes) input(r *remembered, p solver.Part) string {
 // made tells of an input of which all counts: the step before, or an image.
 func (c *changes) made(old, now solver.Part) {
 	was, is := c.input(c.old, old), c.input(c.now, now)
-	image := strings.HasPrefix(is, "image ")
+	image := strings.HasPrefix(is, imagePrefix)
 	switch {
-	case image && strings.HasPrefix(was, "image ") && was != is:
-		c.add("the base %s", imageChange(strings.TrimPrefix(was, "image "), strings.TrimPrefix(is, "image ")))
+	case image && strings.HasPrefix(was, imagePrefix) && was != is:
+		c.add("the base %s", imageChange(strings.TrimPrefix(was, imagePrefix), strings.TrimPrefix(is, imagePrefix)))
 	case image:
 		c.add("the base is now the %s, it was %s", is, was)
-	case parseStep(was).Text != parseStep(is).Text && strings.HasPrefix(was, "image "):
+	case parseStep(was).Text != parseStep(is).Text && strings.HasPrefix(was, imagePrefix):
 		c.add("the step before is now %s, it was %s", is, "the base "+was)
 	case parseStep(was).Text != parseStep(is).Text:
 		c.add("the step before is now %s, it was %s", cut(is), cut(was))
@@ -110,7 +110,7 @@ func imageChange(was, is string) string {
 	if wasName == isName {
 		return fmt.Sprintf("image %s was updated: it is now %s, it was %s", isName, short(isDigest), short(wasDigest))
 	}
-	return fmt.Sprintf("is now the image %s, it was %s", isName, wasName)
+	return fmt.Sprintf("image is now %s, it was %s", isName, wasName)
 }
 
 func short(digest string) string { return digest[:min(len(digest), len("sha256:")+12)] }
@@ -120,18 +120,8 @@ const maxFiles = 5
 
 // files tells which files of an input changed.
 func (c *changes) files(old, now solver.Part, edited bool) {
-	of := c.input(c.now, now)
-	if was := c.input(c.old, old); was != of && parseStep(was).Text != parseStep(of).Text {
-		c.add("the files are now of %s, they were of %s", cut(of), cut(was))
-	}
-	prefix, where := "", ""
-	switch of {
-	case theContext:
-	case aHeredoc:
-		prefix = "the heredoc "
-	default:
-		where = " of " + cut(of)
-	}
+	start := len(c.list)
+	prefix, where := c.origin(c.input(c.old, old), c.input(c.now, now))
 	before, errOld := solver.Selected(c.x.store, c.was, old)
 	after, errNow := solver.Selected(c.x.store, c.v.Op, now)
 	if errOld != nil || errNow != nil {
@@ -150,12 +140,35 @@ func (c *changes) files(old, now solver.Part, edited bool) {
 			c.add("%s%s%s %s", prefix, cmp.Or(name, "/"), where, how)
 		}
 	}
-	switch {
-	case n == 0 && !edited:
-		c.add("files%s changed", where)
-	case n > maxFiles:
+	if n > maxFiles {
 		c.add("%d more files%s changed", n-maxFiles, where)
 	}
+	if len(c.list) == start && !edited {
+		c.add("files%s changed", where)
+	}
+}
+
+// origin tells if files come from another place than before, and returns what
+// stands before and behind their names.
+func (c *changes) origin(was, is string) (prefix, where string) {
+	wasImage, a := strings.CutPrefix(was, imagePrefix)
+	isImage, b := strings.CutPrefix(is, imagePrefix)
+	switch {
+	case was == is || parseStep(was).Text == parseStep(is).Text:
+	case a && b:
+		c.add("the %s", imageChange(wasImage, isImage))
+	default:
+		c.add("the files are now of %s, they were of %s", cut(is), cut(was))
+	}
+	switch {
+	case is == theContext:
+		return "", ""
+	case is == aHeredoc:
+		return "the heredoc ", ""
+	case b:
+		is, _, _ = strings.Cut(is, "@")
+	}
+	return "", " of " + cut(is)
 }
 
 // fileChange tells what of a file changed; "" is nothing that counts.
