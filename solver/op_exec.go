@@ -124,6 +124,12 @@ func (o *execOp) run(ctx context.Context, in []*Result) ([]*Snapshot, error) {
 
 // allowed refuses what has to be allowed and is not, and what no runner can do.
 func (o *execOp) allowed() error {
+	if _, ok := pb.SecurityMode_name[int32(o.op.Security)]; !ok {
+		return fmt.Errorf("invalid security mode %d", o.op.Security)
+	}
+	if _, ok := pb.NetMode_name[int32(o.op.Network)]; !ok {
+		return fmt.Errorf("invalid network mode %d", o.op.Network)
+	}
 	if o.op.Security == pb.SecurityMode_INSECURE && !o.b.opt.Insecure {
 		return errors.New("security.insecure is not allowed")
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -109,7 +110,7 @@ func (c *container) Start(ctx context.Context, req client.StartRequest) (client.
 			return nil, fmt.Errorf("secret ID missing for %q environment variable", s.Name)
 		}
 	}
-	x := &process{stdin: req.Stdin, ended: make(chan struct{})}
+	x := &process{stdin: req.Stdin, broken: make(chan error, 1), ended: make(chan struct{})}
 	p, err := c.box.Process(ctx, op)
 	if err == nil {
 		p.Terminal = req.Tty
@@ -118,10 +119,10 @@ func (c *container) Start(ctx context.Context, req client.StartRequest) (client.
 			p.Stdin = req.Stdin
 		}
 		if req.Stdout != nil {
-			p.Stdout = req.Stdout
+			p.Stdout = &output{x, req.Stdout}
 		}
 		if req.Stderr != nil {
-			p.Stderr = req.Stderr
+			p.Stderr = &output{x, req.Stderr}
 		}
 		x.run, err = c.box.Start(p)
 	}
@@ -146,17 +147,36 @@ func (c *container) Release(context.Context) error {
 
 // process implements [client.ContainerProcess].
 type process struct {
-	run   runner.Running // nil if it could not be started
-	stdin interface{ Close() error }
-	ended chan struct{}
-	err   error // when it has ended
+	run    runner.Running // nil if it could not be started
+	stdin  io.Closer
+	broken chan error // why its output cannot be written
+	ended  chan struct{}
+	err    error // when it has ended
+}
+
+// output is an output of a process, which ends if it cannot be written.
+type output struct {
+	p *process
+	w io.Writer
+}
+
+// Write implements [io.Writer].
+func (o *output) Write(data []byte) (int, error) {
+	n, err := o.w.Write(data)
+	if err != nil {
+		select {
+		case o.p.broken <- err:
+		default: // the first one counts
+		}
+	}
+	return n, err
 }
 
 // end waits for the process, and tells its failure as BuildKit does.
 func (p *process) end(err error) {
 	defer close(p.ended)
 	if p.run != nil {
-		err = p.run.Wait()
+		err = p.wait()
 	}
 	if p.stdin != nil {
 		_ = p.stdin.Close() // ends who still reads from it
@@ -166,6 +186,26 @@ func (p *process) end(err error) {
 		err = &gwpb.ExitError{ExitCode: uint32(exit.Code)}
 	}
 	p.err = err
+}
+
+// wait waits for the process, which is killed if its output is broken.
+func (p *process) wait() error {
+	done := make(chan error, 1)
+	go func() { done <- p.run.Wait() }()
+	var err error
+	select {
+	case err = <-done:
+	case broken := <-p.broken:
+		_ = p.run.Signal(syscall.SIGKILL) // every runner has that
+		<-done
+		return broken
+	}
+	select {
+	case broken := <-p.broken:
+		return broken
+	default:
+		return err
+	}
 }
 
 // Wait implements [client.ContainerProcess].

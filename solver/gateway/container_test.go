@@ -204,6 +204,19 @@ func TestContainerRequests(t *testing.T) {
 	if err := p.Wait(); err == nil || err.Error() != "network.host is not allowed" {
 		t.Errorf("the network of the host: %v", err)
 	}
+	box, err = c.NewContainer(t.Context(), client.NewContainerRequest{Mounts: []client.Mount{{Dest: "/"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, mode := range map[string]pb.SecurityMode{"invalid security mode 2": 2, "security.insecure is not allowed": pb.SecurityMode_INSECURE} {
+		p, err := box.Start(t.Context(), client.StartRequest{Args: []string{"x"}, SecurityMode: mode})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Wait(); err == nil || err.Error() != want {
+			t.Errorf("security mode %d: %v", mode, err)
+		}
+	}
 	if _, err := box.Start(t.Context(), client.StartRequest{Args: []string{"x"}, SecretEnv: []*pb.SecretEnv{{Name: "S"}}}); err == nil {
 		t.Error("a secret without an id is taken")
 	}
@@ -356,5 +369,30 @@ func TestContainerMounts(t *testing.T) {
 	box = root(t, c, llb.Scratch(), mounts...)
 	if err := box.Release(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestContainerOutput: a process whose output nobody takes ends, though it waits
+// for input.
+func TestContainerOutput(t *testing.T) {
+	m := newMachine(t, script.Step{Run: "x", Do: func(ctx context.Context, c *script.Call) error {
+		_, _ = io.WriteString(c.Stdout, "text")
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}})
+	c := m.client(t.TempDir(), nil)
+	box := root(t, c, llb.Scratch())
+	in, _ := io.Pipe()
+	_, closed := io.Pipe()
+	closed.Close()
+	p, err := box.Start(t.Context(), client.StartRequest{Args: []string{"x"}, Stdin: in, Stdout: closed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("ended with %v", err)
+	}
+	if err := box.Release(t.Context()); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("released with %v", err)
 	}
 }

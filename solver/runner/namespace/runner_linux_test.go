@@ -219,7 +219,7 @@ func TestNetworkAndHosts(t *testing.T) {
 
 func TestFailures(t *testing.T) {
 	w := newWorld(t)
-	for range 20 { // one that ends at once is no failure
+	for range 5 { // one that ends at once is no failure
 		w.run(t, w.process(":"))
 	}
 	var exit *runner.ExitError
