@@ -120,16 +120,22 @@ func TestUsage(t *testing.T) {
 			t.Errorf("%s: exit code %d, told\n%swant %s", tc.flags, code, told, tc.want)
 		}
 	}
-	code, told := slipway(t, "biuld", dir)
-	if code != exitUsage || told != "slipway: unknown command \"biuld\" (did you mean build?); slipway --help lists them\n" {
-		t.Errorf("unknown command: exit code %d, told %q", code, told)
+	for words, want := range map[string]string{
+		"biuld .":        `unknown command "biuld" (did you mean build?); slipway --help lists them`,
+		"cache prunee":   `unknown command "prunee" (did you mean prune?); slipway cache --help lists them`,
+		"cache ls x":     `takes no arguments, not ["x"]`,
+		"completion bsh": `unknown command "bsh" (did you mean bash?); slipway completion --help lists them`,
+	} {
+		if code, told := slipway(t, strings.Fields(words)...); code != exitUsage || told != "slipway: "+want+"\n" {
+			t.Errorf("%s: exit code %d, told %q, want %s", words, code, told, want)
+		}
 	}
 	t.Setenv("PATH", t.TempDir())
 	for address, want := range map[string]string{
 		"unix:///does/not/exist": "dial unix /does/not/exist: connect: no such file or directory",
 		"docker-container://x":   "exec: \"docker\": executable file not found in $PATH",
 	} {
-		code, told = slipway(t, "build", "--builder", address, dir)
+		code, told := slipway(t, "build", "--builder", address, dir)
 		if code != exitFailed || told != "error: builder "+address+" does not answer: "+want+"\n" {
 			t.Errorf("no builder: exit code %d, told %q", code, told)
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"runtime/debug"
 	"syscall"
 
@@ -66,19 +67,13 @@ func run(ctx context.Context, args []string) int {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.Args = func(cmd *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return nil
-		}
-		var names []string
-		for _, c := range cmd.Commands() {
-			names = append(names, c.Name())
-		}
-		return usageError{fmt.Errorf("unknown command %q%s; slipway --help lists them", args[0], suggest.Hint(args[0], names, true))}
-	}
-	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{flagError(cmd, err)} })
 	root.AddCommand(buildCommand(), cacheCommand())
+	root.InitDefaultCompletionCmd()
+	onlySubcommands(root)
+	if len(args) > 0 && args[0] == cobra.ShellCompRequestCmd {
+		plainUsage(root)
+	}
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	var usage usageError
@@ -100,6 +95,34 @@ func run(ctx context.Context, args []string) int {
 		return exitFailed
 	}
 	return exitFailed
+}
+
+// onlySubcommands makes anything else behind a command that has some an error.
+func onlySubcommands(cmd *cobra.Command) {
+	if !cmd.HasSubCommands() {
+		return
+	}
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+		onlySubcommands(c)
+	}
+	cmd.Args = func(_ *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		return usageError{fmt.Errorf("unknown command %q%s; %s --help lists them", args[0], suggest.Hint(args[0], names, true), cmd.CommandPath())}
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+}
+
+// plainUsage takes the marks out of the usage of flags that help makes names of
+// values of: shells show them.
+func plainUsage(cmd *cobra.Command) {
+	for _, c := range cmd.Commands() {
+		plainUsage(c)
+	}
+	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "`", "") })
 }
 
 // flagError adds the flag that may be meant.
