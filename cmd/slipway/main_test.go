@@ -73,6 +73,13 @@ func TestBuild(t *testing.T) {
 	if err != nil || string(data) != "content\nme\n" {
 		t.Errorf("file %q, %v", data, err)
 	}
+	const nowhere = "the result is in the cache only: --load, --push and --output take it elsewhere\n"
+	if strings.Contains(told, nowhere) {
+		t.Errorf("with an output: %s", told)
+	}
+	if _, told := slipway(t, "build", "--state", t.TempDir(), "--runner", "portable", "--progress", "plain", dir); !strings.HasSuffix(told, nowhere) {
+		t.Errorf("without an output: %s", told)
+	}
 	if _, told = slipway(t, args...); !strings.Contains(told, "CACHED") || strings.Contains(told, "[4/4] RUN cat a > /b; echo $WHO >> /b\n#5 DONE") {
 		t.Errorf("the second build is not cached:\n%s", told)
 	}

@@ -188,6 +188,9 @@ func attestation(value string) (kind, attrs string, err error) {
 
 // tell tells the outcome of a build.
 func (f *buildFlags) tell(exported map[string]string) error {
+	if len(f.opt.Outputs) == 0 && f.showsProgress() {
+		fmt.Fprintln(os.Stderr, "the result is in the cache only: --load, --push and --output take it elsewhere")
+	}
 	id := cmp.Or(exported[exptypes.ExporterImageConfigDigestKey], exported[exptypes.ExporterImageDigestKey])
 	if f.quiet && id != "" {
 		fmt.Println(id)
