@@ -15,18 +15,22 @@ type Usage struct {
 	sizes tree.Sizes
 	blobs map[digest.Digest]int
 	dirs  map[digest.Digest]int
-	files int64 // bytes of the records themselves
+	bases map[digest.Digest]int // trees that results were made from, by id
+	files int64                 // bytes of the records themselves
 }
 
 // Usage counts what records refer to.
 func (c *DirCache) Usage(ctx context.Context, records []CacheRecord) (*Usage, error) {
-	u := &Usage{trees: c.store.Loader(), blobs: map[digest.Digest]int{}, dirs: map[digest.Digest]int{}}
+	u := &Usage{trees: c.store.Loader(), blobs: map[digest.Digest]int{}, dirs: map[digest.Digest]int{}, bases: map[digest.Digest]int{}}
 	var err error
 	if u.sizes, err = c.store.Sizes(ctx); err != nil {
 		return nil, err
 	}
 	for _, r := range records {
 		u.files += r.size
+		for d, n := range r.bases() {
+			u.bases[d] += n
+		}
 		u.each(r, u.addDir, func(d digest.Digest) { u.blobs[d]++ })
 	}
 	return u, ctx.Err()
@@ -92,19 +96,36 @@ func (u *Usage) Drop(r CacheRecord) int64 {
 	}
 	u.each(r, dir, blob)
 	u.files -= r.size
+	for d, n := range r.bases() {
+		u.bases[d] -= n
+	}
 	return freed
 }
 
 // Shared tells whether other records were made from what a record made.
 func (u *Usage) Shared(r CacheRecord) bool {
-	own := map[digest.Digest]int{}
-	u.each(r, func(n *tree.Node) { own[n.ID()]++ }, func(digest.Digest) {})
+	own := r.bases()
 	for _, o := range r.record.Outputs {
-		if u.dirs[o.Tree] > own[o.Tree] {
+		if u.bases[o.Tree] > own[o.Tree] {
 			return true
 		}
 	}
 	return false
+}
+
+// bases returns how often a record says that it was made from a tree: all that is
+// below its last layer.
+func (r CacheRecord) bases() map[digest.Digest]int {
+	bases := map[digest.Digest]int{}
+	for _, o := range r.record.Outputs {
+		for i, l := range o.Layers {
+			bases[l.Lower]++
+			if i < len(o.Layers)-1 {
+				bases[l.Upper]++
+			}
+		}
+	}
+	return bases
 }
 
 // Live returns what is referred to.

@@ -116,7 +116,7 @@ func TestPruneOrder(t *testing.T) {
 	m.prune(build.PruneOptions{})
 
 	const base, first, second = "FROM scratch\nCOPY base /\n", "RUN cat /bin/sh > /first\n", "RUN cat /bin/sh > /second\n"
-	for _, text := range []string{base + "RUN touch /old\n", base + first + second, base + "RUN touch /new\n"} {
+	for _, text := range []string{base + "RUN touch /old\n", base + first + second + "RUN cat /bin/sh\n", base + "RUN touch /new\n"} {
 		now = now.Add(time.Hour)
 		m.mustBuild(text)
 	}
@@ -127,7 +127,7 @@ func TestPruneOrder(t *testing.T) {
 			order = append(order, name)
 		}
 	}
-	want := []string{"RUN touch /old", strings.TrimSpace(second), strings.TrimSpace(first), "RUN touch /new", "COPY base /"}
+	want := []string{"RUN touch /old", "RUN cat /bin/sh", strings.TrimSpace(second), strings.TrimSpace(first), "RUN touch /new", "COPY base /"}
 	if !slices.Equal(order, want) {
 		t.Errorf("results go in the order %q, want %q", order, want)
 	}
@@ -138,7 +138,8 @@ func TestPruneOrder(t *testing.T) {
 		opt  build.PruneOptions
 		want string
 	}{
-		{build.PruneOptions{Kinds: []string{"regular"}, KeepBytes: m.disk() - 1}, strings.TrimSpace(second)},
+		{build.PruneOptions{Kinds: []string{"regular"}, KeepBytes: m.disk() - 1}, "RUN cat /bin/sh"}, // which changed nothing
+		{build.PruneOptions{Kinds: []string{"regular"}, KeepBytes: m.disk() - 1000}, strings.TrimSpace(second)},
 		{build.PruneOptions{Kinds: []string{"regular"}, Unused: 90 * time.Minute}, strings.TrimSpace(first)},
 		{build.PruneOptions{Kinds: []string{"regular"}, Description: "/new"}, "RUN touch /new"},
 		{build.PruneOptions{Kinds: []string{"regular"}, Description: "/none"}, ""},
