@@ -84,7 +84,7 @@ func (s *state) build(ctx context.Context, o *Options, p *places) (*Result, erro
 	if o.Log != nil {
 		fmt.Fprintf(o.Log, "the state directory is damaged (%v): building again what is lost\n", lost)
 	}
-	if err := errors.Join(s.store.Repair(ctx), s.cache.Repair(ctx)); err != nil {
+	if err := errors.Join(s.store.Repair(ctx), s.cache.Repair(ctx), s.files.Keep(s.store.Has)); err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
 	return s.buildOnce(ctx, o, p)

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -56,6 +57,23 @@ func TestPruneWaits(t *testing.T) {
 	release()
 	if _, err := Prune(t.Context(), o.State, o.Now, PruneOptions{}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestPrunedFiles: files of the context are read again once their content is
+// gone, and nobody calls it damage.
+func TestPrunedFiles(t *testing.T) {
+	o := options(t, testDockerfile)
+	if err := Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Prune(t.Context(), o.State, o.Now, PruneOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	o.Log, o.Outputs = &log, []Output{{Type: "local", Dest: t.TempDir()}}
+	if err := Run(t.Context(), o); err != nil || log.Len() > 0 {
+		t.Errorf("%v, log %s", err, &log)
 	}
 }
 

@@ -272,6 +272,9 @@ func (s *state) sweep(ctx context.Context, u *solver.Usage) error {
 		return err
 	}
 	maps.Copy(blobs, layers)
+	if err := s.files.Keep(func(b tree.Blob) bool { return blobs[b.Digest] }); err != nil {
+		return err
+	}
 	return errors.Join(s.store.Sweep(ctx, blobs, dirs), s.cache.Sweep(ctx))
 }
 

@@ -13,10 +13,13 @@ import (
 )
 
 // Index remembers the content of files of the host and of downloads, so that
-// those that did not change are not read again. The nil index remembers nothing.
+// those that did not change are not read again. What it says of files is taken
+// without a look into the store: who removes blobs calls [Index.Keep]. The nil
+// index remembers nothing.
 type Index struct {
 	file string
 	now  func() time.Time
+	read sync.Once // when it is first needed: by then nobody prunes the store
 
 	mu      sync.Mutex
 	kept    remembered
@@ -48,26 +51,44 @@ type indexed struct {
 	Blob                    tree.Blob
 }
 
-// OpenIndex reads an index that [Index.Save] wrote. A missing or damaged file
-// is an empty index; now is the clock of files.
-func OpenIndex(file string, now func() time.Time) *Index {
-	x := &Index{file: file, now: now, kept: newRemembered()}
-	f, err := os.Open(file)
-	if err != nil {
-		return x
+// OpenIndex opens an index that [Index.Save] wrote. A missing or damaged file is
+// an empty index; now is the clock of files.
+func OpenIndex(file string, now func() time.Time) *Index { return &Index{file: file, now: now} }
+
+// lock makes the index the caller's alone. It is not nil.
+func (x *Index) lock() (unlock func()) {
+	x.read.Do(func() {
+		x.kept = newRemembered()
+		f, err := os.Open(x.file)
+		if err != nil {
+			return
+		}
+		defer f.Close()
+		kept := newRemembered()
+		if err := gob.NewDecoder(f).Decode(&kept); err == nil {
+			x.kept = kept
+		}
+	})
+	x.mu.Lock()
+	return x.mu.Unlock
+}
+
+// Keep forgets the files whose content is not there.
+func (x *Index) Keep(there func(tree.Blob) bool) error {
+	unlock := x.lock()
+	for name, f := range x.kept.Files {
+		if !there(f.Blob) {
+			delete(x.kept.Files, name)
+			x.changed = true
+		}
 	}
-	defer f.Close()
-	kept := newRemembered()
-	if err := gob.NewDecoder(f).Decode(&kept); err == nil {
-		x.kept = kept
-	}
-	return x
+	unlock()
+	return x.Save()
 }
 
 // Save writes the index if it changed.
 func (x *Index) Save() error {
-	x.mu.Lock()
-	defer x.mu.Unlock()
+	defer x.lock()()
 	if !x.changed {
 		return nil
 	}
@@ -88,8 +109,7 @@ func (x *Index) lookup(file string, info fs.FileInfo) (tree.Blob, bool) {
 	if x == nil {
 		return tree.Blob{}, false
 	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
+	defer x.lock()()
 	e, ok := x.kept.Files[file]
 	now := stamps(info)
 	now.Blob = e.Blob
@@ -114,8 +134,7 @@ func (x *Index) remember(file string, info fs.FileInfo, b tree.Blob) {
 	if x == nil {
 		return
 	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
+	defer x.lock()()
 	e := stamps(info)
 	e.Blob = b
 	x.kept.Files[file], x.changed = e, true
@@ -125,8 +144,7 @@ func (x *Index) download(key string) (pastDownload, bool) {
 	if x == nil {
 		return pastDownload{}, false
 	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
+	defer x.lock()()
 	f, ok := x.kept.Downloads[key]
 	return f, ok
 }
@@ -135,7 +153,6 @@ func (x *Index) rememberDownload(key string, f pastDownload) {
 	if x == nil {
 		return
 	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
+	defer x.lock()()
 	x.kept.Downloads[key], x.changed = f, true
 }

@@ -161,7 +161,7 @@ func (r *localReader) blob(name string) (tree.Blob, error) {
 	if info.Mode()&os.ModeSocket != 0 {
 		return r.s.Store.PutBytes(nil) // the walk says that it is a file
 	}
-	if b, ok := r.s.Files.lookup(file, info); ok && r.s.Store.Has(b) {
+	if b, ok := r.s.Files.lookup(file, info); ok {
 		return b, nil
 	}
 	settled := r.s.Files.settled(info)
