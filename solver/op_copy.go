@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/moby/buildkit/solver/pb"
@@ -116,7 +117,7 @@ func (p *copier) checkTarget() error {
 		return err
 	}
 	if _, _, there := p.e.Stat(parentOf(dest)); !there {
-		return &fs.PathError{Op: "copy", Path: "/" + parentOf(dest), Err: fs.ErrNotExist}
+		return &fs.PathError{Op: "copy", Path: "/" + parentOf(dest), Err: syscall.ENOENT}
 	}
 	return nil
 }

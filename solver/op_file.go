@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/moby/buildkit/solver/pb"
@@ -235,7 +236,7 @@ func (f *fileRun) symlink(e *tree.Editor, a *pb.FileActionSymlink, owner *ids) e
 		return err
 	}
 	if _, _, there := e.Stat(name); there {
-		return &fs.PathError{Op: "symlink", Path: "/" + name, Err: fs.ErrExist}
+		return &fs.PathError{Op: "symlink", Path: "/" + name, Err: syscall.EEXIST}
 	}
 	return e.Put(name, tree.NewSymlink(f.meta(0o777, owner, a.Timestamp), a.Oldpath))
 }
@@ -259,7 +260,7 @@ func remove(e *tree.Editor, a *pb.FileActionRm) error {
 		}
 		name = path.Join(dir, base)
 		if _, _, there := e.Stat(name); !there && !a.AllowNotFound {
-			return &fs.PathError{Op: "remove", Path: "/" + name, Err: fs.ErrNotExist}
+			return &fs.PathError{Op: "remove", Path: "/" + name, Err: syscall.ENOENT}
 		}
 		if err := e.Remove(name); err != nil {
 			return err
@@ -276,7 +277,7 @@ func readFile(s *tree.Store, n *tree.Node, name string) ([]byte, error) {
 	}
 	f := n.Get(p)
 	if f == nil {
-		return nil, &fs.PathError{Op: "open", Path: "/" + strings.TrimPrefix(name, "/"), Err: fs.ErrNotExist}
+		return nil, &fs.PathError{Op: "open", Path: "/" + strings.TrimPrefix(name, "/"), Err: syscall.ENOENT}
 	}
 	if f.Kind() != tree.File {
 		return nil, &fs.PathError{Op: "read", Path: "/" + p, Err: fmt.Errorf("is a %s", f.Kind())}

@@ -12,5 +12,8 @@
 // They have what BuildKit's own suite is about; testdata/upstream.txt says what of
 // it they leave out.
 //
+// definitions_test.go has operations that no Dockerfile says, those of BuildKit's
+// client tests among them, which the solver does in the same way too.
+//
 // The tests have build tag integration: they need Linux and root.
 package daemon

@@ -1,6 +1,9 @@
 package tree
 
-import "path"
+import (
+	"errors"
+	"path"
+)
 
 // Layer is the difference of two trees as a thing of its own.
 type Layer struct{ Lower, Upper *Node }
@@ -52,6 +55,14 @@ func (m Meta) sameButTime(o Meta) bool {
 	return m.Equal(o)
 }
 
+// errChanged ends a comparison at the first change.
+var errChanged = errors.New("changed")
+
+// unchanged tells whether [Diff] finds nothing.
+func unchanged(lower, upper *Node) bool {
+	return Diff(lower, upper, func(Change) error { return errChanged }) == nil
+}
+
 // both walks two lists of entries at once, by name.
 func both(a, b []Entry, fn func(name string, a, b *Node) error) error {
 	for len(a) > 0 || len(b) > 0 {
@@ -81,7 +92,7 @@ func both(a, b []Entry, fn func(name string, a, b *Node) error) error {
 // get upper's values, as they are part of the layer.
 func Apply(base, lower, upper *Node) *Node {
 	switch {
-	case lower.Same(upper):
+	case unchanged(lower, upper):
 		return base
 	case base.Same(lower) || upper == nil || upper.kind != Dir || lower != nil && lower.kind != Dir:
 		return upper
@@ -94,7 +105,7 @@ func Apply(base, lower, upper *Node) *Node {
 	}
 	changed := map[string]change{}
 	_ = both(old, upper.entries, func(name string, l, u *Node) error {
-		if !l.Same(u) {
+		if !unchanged(l, u) {
 			changed[name] = change{node: Apply(base.Child(name), l, u)}
 		}
 		return nil

@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -124,7 +125,7 @@ func (e *Editor) at(name string) (*folder, error) {
 		c, ok := f.child(part)
 		switch {
 		case !ok:
-			return nil, &fs.PathError{Op: "open", Path: "/" + name, Err: fs.ErrNotExist}
+			return nil, &fs.PathError{Op: "open", Path: "/" + name, Err: syscall.ENOENT}
 		case c.kind() != Dir:
 			return nil, &fs.PathError{Op: "open", Path: "/" + name, Err: errNotDir}
 		case c.folder == nil:
@@ -222,7 +223,7 @@ func (e *Editor) SetMeta(name string, m Meta) error {
 	c, ok := e.lookup(name)
 	switch {
 	case !ok:
-		return &fs.PathError{Op: "change", Path: "/" + clean(name), Err: fs.ErrNotExist}
+		return &fs.PathError{Op: "change", Path: "/" + clean(name), Err: syscall.ENOENT}
 	case c.kind() != Dir:
 		return e.Update(name, c.node.WithMeta(m))
 	}
