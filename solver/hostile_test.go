@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -210,4 +211,96 @@ func (h hanging) Run(ctx context.Context, _ *runner.Process) ([]*tree.Node, erro
 	close(h.runs)
 	<-ctx.Done()
 	return nil, ctx.Err()
+}
+
+// FuzzSolve: whatever a definition says, working it out ends with an error or a
+// result, and never with a panic or outside of the tree.
+func FuzzSolve(f *testing.F) {
+	root := &pb.Mount{Dest: "/", Input: -1, Output: 0}
+	owned := mkdir(-1, 0)
+	owned.GetMkdir().Owner = &pb.ChownOpt{User: &pb.UserOpt{User: &pb.UserOpt_ByName{ByName: &pb.NamedUserOpt{Name: "x", Input: 0}}}}
+	link := &pb.FileAction{Input: -1, SecondaryInput: -1, Output: -1, Action: &pb.FileAction_Symlink{Symlink: &pb.FileActionSymlink{Oldpath: "/../..", Newpath: "/l"}}}
+	inLink := &pb.FileAction{Input: 1, SecondaryInput: -1, Output: -1, Action: &pb.FileAction_Mkfile{Mkfile: &pb.FileActionMkFile{Path: "/l/../x", Data: []byte("x")}}}
+	copied := &pb.FileAction{Input: 2, SecondaryInput: 0, Output: 0, Action: &pb.FileAction_Copy{Copy: &pb.FileActionCopy{
+		Src: "/*", Dest: "/l/../../y", AllowWildcard: true, AllowEmptyWildcard: true, CreateDestPath: true, FollowSymlink: true, Mode: -1, IncludePatterns: []string{"**/a", "!b"},
+	}}}
+	for _, def := range []*pb.Definition{
+		definition(f, from("local://x"), file(0, owned), result("1")),
+		definition(f, from("local://x"), file(0, link, inLink, copied), result("1")),
+		definition(f, from("local://x"), run(root), &pb.Op{Inputs: []*pb.Input{{Digest: "0"}, {Digest: "1"}}, Op: &pb.Op_Merge{Merge: &pb.MergeOp{Inputs: []*pb.MergeInput{{Input: 0}, {Input: 1}}}}}, result("2")),
+		definition(f, from("local://x"), &pb.Op{Inputs: []*pb.Input{{Digest: "0"}}, Op: &pb.Op_Diff{Diff: &pb.DiffOp{Lower: &pb.LowerDiffInput{Input: -1}, Upper: &pb.UpperDiffInput{Input: 0}}}}, result("1")),
+		definition(f, from("local://x"), &pb.Op{Inputs: []*pb.Input{{Digest: "0"}}, Op: &pb.Op_Build{Build: &pb.BuildOp{Builder: -1, Inputs: map[string]*pb.BuildInput{"buildkit.llb.definition": {Input: 0}}}}}, result("1")),
+	} {
+		f.Add(slices.Concat(def.Def...), joints(def))
+	}
+	store, err := tree.OpenStore(f.TempDir())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, data, at []byte) {
+		def := relinked(data, at)
+		g, err := Load(def)
+		if err != nil {
+			return
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		b := New(ctx, Options{
+			Store: store, Cache: NewMemoryCache(), Sources: emptySources{}, Runner: idle{}, Parallel: 4,
+			Now: func() time.Time { return time.Unix(0, 0) },
+		})
+		s, err := b.Result(g).Snapshot(ctx)
+		if errors.Is(err, context.DeadlineExceeded) {
+			t.Error("does not end")
+		}
+		_ = tree.Diff(nil, s.Tree(), func(c tree.Change) error {
+			if strings.Contains("/"+c.Path+"/", "/../") {
+				t.Errorf("the tree has %s", c.Path)
+			}
+			return nil
+		})
+		cancel()
+		b.Wait()
+	})
+}
+
+// joints are the lengths of operations, so that all of them are one text.
+func joints(def *pb.Definition) []byte {
+	var at []byte
+	for _, op := range def.Def {
+		at = append(at, byte(len(op)>>8), byte(len(op)))
+	}
+	return at
+}
+
+// relinked is the definition of operations that were changed: each that had the
+// one before as input has it again, although its digest is another.
+func relinked(data, at []byte) *pb.Definition {
+	def := &pb.Definition{}
+	names := map[string]string{}
+	for ; len(at) >= 2; at = at[2:] {
+		n := min(int(at[0])<<8|int(at[1]), len(data))
+		var op pb.Op
+		if op.UnmarshalVT(data[:n]) != nil {
+			break
+		}
+		old := string(digest.FromBytes(data[:n]))
+		last := ""
+		if len(def.Def) > 0 {
+			last = string(digest.FromBytes(def.Def[len(def.Def)-1]))
+		}
+		for _, in := range op.Inputs {
+			if now, ok := names[in.Digest]; ok {
+				in.Digest = now
+			} else {
+				in.Digest = last
+			}
+		}
+		out, err := op.MarshalVT()
+		if err != nil {
+			break
+		}
+		names[old] = string(digest.FromBytes(out))
+		def.Def, data = append(def.Def, out), data[n:]
+	}
+	return def
 }
