@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -253,14 +254,28 @@ func (s *state) remove(e *CacheEntry) error {
 	var err error
 	switch {
 	case e.mount != "":
-		return tree.RemoveAll(e.mount)
+		return discard(e.mount)
 	case e.Kind == kindInternal:
 		for _, dir := range s.derived() {
-			err = errors.Join(err, tree.RemoveAll(dir))
+			err = errors.Join(err, discard(dir))
 		}
 		return err
 	}
 	return s.cache.Remove(e.CacheRecord)
+}
+
+// discarded ends the names of directories that are being removed.
+const discarded = ".gone"
+
+// discard removes a directory of which a part would be taken for the whole, if
+// this process is killed meanwhile.
+func discard(dir string) error {
+	gone := dir + discarded
+	err := os.Rename(dir, gone)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return errors.Join(err, tree.RemoveAll(gone))
 }
 
 // sweep removes blobs and directories that nothing refers to any more: neither a
@@ -286,11 +301,17 @@ func (s *state) reclaim() error {
 	for _, dir := range []string{"", "layers", "explain"} {
 		left = append(left, export.Unfinished(filepath.Join(s.dir, dir))...)
 	}
-	mounts, err := filepath.Glob(filepath.Join(s.dir, "mounts", "*", "new-*"))
-	for _, name := range append(left, mounts...) {
-		err = errors.Join(err, tree.RemoveAll(name))
+	for _, pattern := range []string{"mounts/*/new-*", "mounts/*" + discarded, "*" + discarded} {
+		found, err := fs.Glob(os.DirFS(s.dir), pattern)
+		for _, name := range found {
+			left = append(left, filepath.Join(s.dir, name))
+		}
+		errs = append(errs, err)
 	}
-	return errors.Join(append(errs, err)...)
+	for _, name := range left {
+		errs = append(errs, tree.RemoveAll(name))
+	}
+	return errors.Join(errs...)
 }
 
 // outputs writes results outside the state directory.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -40,7 +41,10 @@ func finish(tmp *os.File, name string, write func(io.Writer) error) error {
 
 // Unfinished returns what [WriteFile] left in a directory when it was killed.
 func Unfinished(dir string) []string {
-	list, _ := filepath.Glob(filepath.Join(dir, tempPrefix+"*")) // the pattern is none that fails
+	list, _ := fs.Glob(os.DirFS(dir), tempPrefix+"*") // the pattern is none that fails
+	for i, name := range list {
+		list[i] = filepath.Join(dir, name)
+	}
 	return list
 }
 
