@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/opencontainers/go-digest"
 
@@ -14,7 +15,12 @@ import (
 // Clean removes what processes that were killed left half-written. It must not
 // run beside others that use the cache.
 func (c *DirCache) Clean() error {
-	return errors.Join(os.RemoveAll(c.temp()), os.MkdirAll(c.temp(), 0o700))
+	// The directory itself stays: others open the cache meanwhile.
+	list, err := os.ReadDir(c.temp())
+	for _, d := range list {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(c.temp(), d.Name())))
+	}
+	return err
 }
 
 // Sweep removes files that are no records, or damaged ones.
