@@ -162,58 +162,6 @@ func (o *diffOp) run(ctx context.Context, in []*Result) ([]*Snapshot, error) {
 	return []*Snapshot{difference(lower, upper)}, nil
 }
 
-// buildOp solves a definition that is a file of an input.
-type buildOp struct {
-	*task
-	op *pb.BuildOp
-}
-
-// definitionName is the file with the definition where nobody says another.
-const definitionName = "buildkit.llb.definition"
-
-func (o *buildOp) key(ctx context.Context, in []*Result) (Key, error) {
-	k, err := o.baseKey()
-	if err == nil {
-		err = k.addInput(ctx, "definition", o.op.Inputs[pb.LLBDefinitionInput].GetInput(), o.definitionInput(in))
-	}
-	return k, err
-}
-
-func (o *buildOp) definitionInput(in []*Result) *Result {
-	if i, ok := o.op.Inputs[pb.LLBDefinitionInput]; ok {
-		return o.input(in, i.Input)
-	}
-	return nil
-}
-
-func (o *buildOp) run(ctx context.Context, in []*Result) ([]*Snapshot, error) {
-	if o.op.Builder != int64(pb.LLBBuilder) {
-		return nil, fmt.Errorf("only definitions in LLB can be built")
-	}
-	s, err := o.definitionInput(in).Snapshot(ctx)
-	if err != nil {
-		return nil, err
-	}
-	name := o.op.Attrs[pb.AttrLLBDefinitionFilename]
-	if name == "" {
-		name = definitionName
-	}
-	data, err := readFile(o.b.opt.Store, s.Tree(), name)
-	if err != nil {
-		return nil, fmt.Errorf("read the definition: %w", err)
-	}
-	var def pb.Definition
-	if err := def.UnmarshalVT(data); err != nil {
-		return nil, fmt.Errorf("%s is no definition: %w", name, err)
-	}
-	g, err := Load(&def)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	out, err := o.b.Result(g).Snapshot(ctx)
-	return []*Snapshot{out}, err
-}
-
 // contentDigest names a tree by what is in it.
 func contentDigest(n *tree.Node) digest.Digest {
 	if n == nil {

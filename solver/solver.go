@@ -61,8 +61,9 @@ type Build struct {
 
 	contents *contenthash.Hasher
 
-	mu    sync.Mutex
-	tasks map[digest.Digest]*task
+	mu     sync.Mutex
+	tasks  map[digest.Digest]*task
+	nested map[digest.Digest][]digest.Digest // builds in the definition of a build
 
 	events sync.Mutex
 	work   sync.WaitGroup // what goes on when nobody waits for it any more
@@ -73,7 +74,7 @@ func New(ctx context.Context, opt Options) *Build {
 	return &Build{
 		ctx: ctx, opt: opt,
 		slots: semaphore.NewWeighted(int64(max(1, opt.Parallel))),
-		tasks: map[digest.Digest]*task{}, contents: contenthash.New(opt.Store),
+		tasks: map[digest.Digest]*task{}, nested: map[digest.Digest][]digest.Digest{}, contents: contenthash.New(opt.Store),
 	}
 }
 
@@ -256,10 +257,12 @@ func (t *task) evaluate(ctx context.Context) (outs []*Snapshot, err error) {
 	if _, err := snapshots(ctx, t.in); err != nil {
 		return nil, t.located(err)
 	}
-	if err := t.b.slots.Acquire(ctx, 1); err != nil {
-		return nil, err
+	if _, waits := t.op.(*buildOp); !waits { // for operations that need one
+		if err := t.b.slots.Acquire(ctx, 1); err != nil {
+			return nil, err
+		}
+		defer t.b.slots.Release(1)
 	}
-	defer t.b.slots.Release(1)
 	if len(t.in) > 0 {
 		end = t.start()
 	}

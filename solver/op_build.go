@@ -1,0 +1,101 @@
+package solver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+)
+
+// buildOp solves a definition that is a file of an input.
+type buildOp struct {
+	*task
+	op *pb.BuildOp
+}
+
+// definitionName is the file with the definition where nobody says another.
+const definitionName = "buildkit.llb.definition"
+
+func (o *buildOp) key(ctx context.Context, in []*Result) (Key, error) {
+	k, err := o.baseKey()
+	if err == nil {
+		err = k.addInput(ctx, "definition", o.op.Inputs[pb.LLBDefinitionInput].GetInput(), o.definitionInput(in))
+	}
+	return k, err
+}
+
+func (o *buildOp) definitionInput(in []*Result) *Result {
+	if i, ok := o.op.Inputs[pb.LLBDefinitionInput]; ok {
+		return o.input(in, i.Input)
+	}
+	return nil
+}
+
+func (o *buildOp) run(ctx context.Context, in []*Result) ([]*Snapshot, error) {
+	if o.op.Builder != int64(pb.LLBBuilder) {
+		return nil, fmt.Errorf("only definitions in LLB can be built")
+	}
+	s, err := o.definitionInput(in).Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	name := o.op.Attrs[pb.AttrLLBDefinitionFilename]
+	if name == "" {
+		name = definitionName
+	}
+	data, err := readFile(o.b.opt.Store, s.Tree(), name)
+	if err != nil {
+		return nil, fmt.Errorf("read the definition: %w", err)
+	}
+	var def pb.Definition
+	if err := def.UnmarshalVT(data); err != nil {
+		return nil, fmt.Errorf("%s is no definition: %w", name, err)
+	}
+	g, err := Load(&def)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	r, err := o.nested(g)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	out, err := r.Snapshot(ctx)
+	return []*Snapshot{out}, err
+}
+
+// nested returns the result of the definition, unless that cannot be known
+// before this operation's own: a file may well tell of the operation that reads
+// it, whose digest does not depend on what is in the file.
+func (o *buildOp) nested(g *Graph) (*Result, error) {
+	var builds []digest.Digest
+	for _, v := range g.Vertices {
+		if v.Op.GetBuild() != nil {
+			builds = append(builds, v.Digest)
+		}
+	}
+	r := o.b.Result(g)
+	o.b.mu.Lock()
+	defer o.b.mu.Unlock()
+	if o.b.needs(builds, o.v.Digest, map[digest.Digest]bool{}) {
+		return nil, errors.New("the definition has the operation in it that builds it")
+	}
+	o.b.nested[o.v.Digest] = builds
+	return r, nil
+}
+
+// needs reports whether one of the operations is, or waits for, that one.
+func (b *Build) needs(builds []digest.Digest, one digest.Digest, seen map[digest.Digest]bool) bool {
+	return slices.ContainsFunc(builds, func(d digest.Digest) bool {
+		if d == one {
+			return true
+		}
+		if seen[d] {
+			return false
+		}
+		seen[d] = true
+		return b.needs(b.nested[d], one, seen)
+	})
+}
