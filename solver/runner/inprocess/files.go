@@ -1,6 +1,7 @@
 package inprocess
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ type Files struct {
 	opened   []*tree.Node // what each mount showed at first
 	readOnly []string     // paths of mounts
 	absent   func(path string) error
-	missed   error // of absent, the first one
+	failed   error // the first reason why what processes make is not what they should
 }
 
 // umask is what new files may not allow.
@@ -170,8 +171,8 @@ func (f *Files) Meta(mode uint32) tree.Meta { return tree.Meta{Mode: mode, ModTi
 
 // look notes that a process looked at a path.
 func (f *Files) look(at string) {
-	if f.missed == nil && f.absent != nil {
-		f.missed = f.absent("/" + at)
+	if f.failed == nil && f.absent != nil {
+		f.failed = f.absent("/" + at)
 	}
 }
 
@@ -220,6 +221,7 @@ func (f *Files) Read(name string) ([]byte, error) {
 	}
 	r, err := f.Store.Open(n.Blob())
 	if err != nil {
+		f.failed = cmp.Or(f.failed, err) // whatever the process makes of it
 		return nil, err
 	}
 	defer r.Close()

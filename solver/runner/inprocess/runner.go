@@ -128,8 +128,8 @@ func (c *container) Start(p *runner.Process) (runner.Running, error) {
 func (c *container) run(ctx context.Context, p *runner.Process) error {
 	code, err := c.r.Exec(ctx, c.f, p)
 	c.f.Lock()
-	if c.f.missed != nil {
-		err = c.f.missed
+	if c.f.failed != nil {
+		err = c.f.failed
 	}
 	c.f.Unlock()
 	var sig Signal

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/solver/runner"
@@ -251,5 +252,23 @@ func TestContainer(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(cache, "kept")); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestDamaged: a file whose content is lost is not the process's to report,
+// which may go on without it.
+func TestDamaged(t *testing.T) {
+	r, root := world(t)
+	lost := tree.Blob{Digest: "sha256:" + digest.Digest(strings.Repeat("0", 64)), Size: 1}
+	e := tree.Edit(root)
+	if err := e.Put("lost", tree.NewFile(tree.Meta{Mode: 0o644}, lost)); err != nil {
+		t.Fatal(err)
+	}
+	for _, script := range []string{"cat /lost", "cat /lost || true", "cat < /lost || true", "x=$(cat /lost); true"} {
+		_, err := r.Run(t.Context(), newProcess(e.Tree(), "/bin/sh", "-c", script))
+		var blob *tree.BlobError
+		if !errors.As(err, &blob) || blob.Digest != lost.Digest {
+			t.Errorf("%s: error %v, want that the content is lost", script, err)
+		}
 	}
 }
