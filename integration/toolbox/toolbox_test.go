@@ -7,19 +7,22 @@ import (
 	"testing"
 )
 
-// TestPinned checks that every tool is declared in the module that is to build
-// it, which is what makes `go build` find it there at a pinned version.
+// TestPinned checks that every tool of others is declared in the module that is
+// to build it, which is what makes `go build` find it there at a pinned version.
 func TestPinned(t *testing.T) {
 	root, err := Root()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, tool := range tools() {
+		if tool.test || strings.HasPrefix(tool.pkg, "./") {
+			continue // part of what is pinned
+		}
 		mod, err := os.ReadFile(filepath.Join(root, "integration", "tools", tool.module, "go.mod"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !tool.test && !strings.Contains(string(mod), "\t"+tool.pkg+"\n") && !strings.Contains(string(mod), "tool "+tool.pkg+"\n") {
+		if !strings.Contains(string(mod), "\t"+tool.pkg+"\n") && !strings.Contains(string(mod), "tool "+tool.pkg+"\n") {
 			t.Errorf("integration/tools/%s/go.mod does not declare tool %s", tool.module, tool.pkg)
 		}
 	}
