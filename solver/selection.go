@@ -10,6 +10,7 @@ import (
 	"github.com/moby/patternmatcher"
 	"github.com/opencontainers/go-digest"
 
+	"slipway/solver/contenthash"
 	"slipway/solver/tree"
 )
 
@@ -44,7 +45,7 @@ func newSelection(src *tree.Node, c *pb.FileActionCopy) (*selection, error) {
 		return nil, err
 	}
 	names := []string{c.Src}
-	if c.AllowWildcard && hasWildcard(c.Src) {
+	if c.AllowWildcard && contenthash.HasWildcard(c.Src) {
 		if names, err = wildcard(src, c.Src, c.FollowSymlink); err != nil {
 			return nil, err
 		}
@@ -223,26 +224,12 @@ func (f filter) pick(n *tree.Node, at, rel string, m match) (*picked, error) {
 	return p, nil
 }
 
-// hasWildcard tells paths with wildcards; a backslash takes the next character
-// as it is.
-func hasWildcard(name string) bool {
-	for i := 0; i < len(name); i++ {
-		switch name[i] {
-		case '\\':
-			i++
-		case '*', '?', '[':
-			return true
-		}
-	}
-	return false
-}
-
 // wildcard returns the paths of a tree that a pattern matches, in order. Parts
 // before the first wildcard may be symbolic links, others are not followed.
 func wildcard(n *tree.Node, pattern string, follow bool) ([]string, error) {
 	parts := strings.Split(strings.Trim(path.Clean("/"+pattern), "/"), "/")
 	fixed := 0
-	for fixed < len(parts) && !hasWildcard(parts[fixed]) {
+	for fixed < len(parts) && !contenthash.HasWildcard(parts[fixed]) {
 		fixed++
 	}
 	base := strings.Join(parts[:fixed], "/")

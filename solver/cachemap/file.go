@@ -118,7 +118,7 @@ func accounts(a *pb.FileAction) []account {
 
 func copySelector(c *pb.FileActionCopy) contenthash.Selector {
 	return contenthash.Selector{
-		Path: c.Src, FollowLinks: c.FollowSymlink, Wildcard: c.AllowWildcard && hasWildcard(c.Src),
+		Path: c.Src, FollowLinks: c.FollowSymlink, Wildcard: c.AllowWildcard && contenthash.HasWildcard(c.Src),
 		Include: c.IncludePatterns, Exclude: c.ExcludePatterns, Required: c.RequiredPaths,
 	}
 }
@@ -148,20 +148,6 @@ func merged(list []contenthash.Selector) []contenthash.Selector {
 	out = append(out, filtered...)
 	slices.SortFunc(out, func(a, b contenthash.Selector) int { return cmp.Compare(a.Path, b.Path) })
 	return out
-}
-
-// hasWildcard tells paths with wildcards; a backslash takes the next character
-// as it is.
-func hasWildcard(name string) bool {
-	for i := 0; i < len(name); i++ {
-		switch name[i] {
-		case '\\':
-			i++
-		case '*', '?', '[':
-			return true
-		}
-	}
-	return false
 }
 
 // plainIndexes tells actions that each change the result of the one before, the

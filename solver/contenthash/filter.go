@@ -196,14 +196,16 @@ func (w *walk) takes(t *taken, rel string, above []*taken) (bool, error) {
 func fixedPart(pattern string) (prefix string, follow bool) {
 	parts := strings.Split(pattern, "/")
 	for i, p := range parts {
-		if hasWildcard(p) {
+		if HasWildcard(p) {
 			return strings.Join(parts[:i], "/"), true
 		}
 	}
 	return pattern, false
 }
 
-func hasWildcard(s string) bool {
+// HasWildcard tells paths with wildcards; a backslash takes the next character as
+// it is.
+func HasWildcard(s string) bool {
 	for i := 0; i < len(s); i++ {
 		switch s[i] {
 		case '*', '?', '[':
