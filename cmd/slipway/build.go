@@ -99,6 +99,10 @@ func (f *buildFlags) build(ctx context.Context) (*build.Result, []client.VertexW
 		warnings []client.VertexWarning
 		err      error
 	}
+	var later deferred
+	if f.redraws() {
+		f.opt.Log, f.opt.Explain = later.writer(f.opt.Log), later.writer(f.opt.Explain)
+	}
 	status, end := make(chan *client.SolveStatus), make(chan shown, 1)
 	go func() {
 		warnings, err := display.UpdateFrom(context.WithoutCancel(ctx), status)
@@ -116,6 +120,7 @@ func (f *buildFlags) build(ctx context.Context) (*build.Result, []client.VertexW
 	res, err := build.Build(ctx, f.opt)
 	close(status)
 	s := <-end
+	later.flush()
 	if err != nil && ctx.Err() == nil {
 		logs.print(os.Stderr)
 	}

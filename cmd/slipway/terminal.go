@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
+	"sync"
 
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/util/progress/progressui"
@@ -42,6 +44,55 @@ func (f *buildFlags) showsProgress() bool {
 	mode := progressui.DisplayMode(f.progress)
 	return mode != progressui.QuietMode && mode != progressui.RawJSONMode
 }
+
+// redraws reports whether the progress display draws over its own lines, and so
+// over whatever else is written to the terminal meanwhile.
+func (f *buildFlags) redraws() bool {
+	mode := progressui.DisplayMode(f.progress)
+	return mode == progressui.TtyMode || mode == progressui.AutoMode && isTerminal(os.Stderr)
+}
+
+// deferred keeps texts until the progress display has ended. Its writers are safe
+// for concurrent use.
+type deferred struct {
+	mu    sync.Mutex
+	texts []deferredText
+}
+
+// deferredText is a text and where it is written.
+type deferredText struct {
+	to   io.Writer
+	data []byte
+}
+
+// writer returns a writer to w that waits for flush. If w is nil, it is nil.
+func (d *deferred) writer(w io.Writer) io.Writer {
+	if w == nil {
+		return nil
+	}
+	return writerFunc(func(data []byte) (int, error) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.texts = append(d.texts, deferredText{w, bytes.Clone(data)})
+		return len(data), nil
+	})
+}
+
+// flush writes the texts in the order in which they came.
+func (d *deferred) flush() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, t := range d.texts {
+		_, _ = t.to.Write(t.data) // a terminal that is gone shows nothing
+	}
+	d.texts = nil
+}
+
+// writerFunc is a function that is an [io.Writer].
+type writerFunc func([]byte) (int, error)
+
+// Write implements [io.Writer].
+func (f writerFunc) Write(data []byte) (int, error) { return f(data) }
 
 // printWarnings prints the warnings of a build with the lines that they are
 // about.
