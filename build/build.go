@@ -52,7 +52,7 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	}
 	if o.Builder != nil {
 		res, err := buildOn(ctx, &o, p)
-		return res, p.hint(&o, err)
+		return res, o.located(p.hint(&o, err))
 	}
 	s, err := openState(&o)
 	if err != nil {
@@ -70,7 +70,7 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	res, err := s.build(ctx, &o, p)
-	return res, p.hint(&o, err)
+	return res, o.located(p.hint(&o, err))
 }
 
 // build builds in this process. What turns out to be damaged in the state

@@ -90,7 +90,7 @@ func (o *Options) findDockerfile() error {
 		if o.File == "" && lower == strings.ToLower(dockerfile) {
 			return nil // as frontends find it
 		}
-		if !d.IsDir() && (strings.Contains(lower, "dockerfile") || lower == "containerfile") && !strings.HasSuffix(lower, ".dockerignore") {
+		if !d.IsDir() && (strings.Contains(lower, "dockerfile") || lower == "containerfile") && !strings.HasSuffix(lower, ignoreSuffix) {
 			near = append(near, filepath.Join(filepath.Dir(name), d.Name()))
 		}
 	}

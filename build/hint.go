@@ -108,7 +108,7 @@ func (p *places) why(o *Options, c *instructions.Copy, name string) string {
 
 // ignoredBy names the line of the ignore file that leaves a file out.
 func ignoredBy(o *Options, dir, name string) string {
-	files := []string{o.file() + ".dockerignore", filepath.Join(dir, ".dockerignore")}
+	files := []string{o.file() + ignoreSuffix, filepath.Join(dir, ignoreSuffix)}
 	i := slices.IndexFunc(files, func(name string) bool { _, err := os.Stat(name); return err == nil })
 	if i < 0 {
 		return ""

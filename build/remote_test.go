@@ -80,7 +80,7 @@ func TestGitContext(t *testing.T) {
 	if err := Report(&told, Run(t.Context(), keep), false); err != nil {
 		t.Fatal(err)
 	}
-	if got := told.String(); !strings.HasPrefix(got, "Dockerfile:3:1: error: ") || !strings.Contains(got, "keeping the .git directory needs BuildKit") {
+	if got := told.String(); !strings.HasPrefix(got, filepath.Join(keep.Context, "Dockerfile")+":3:1: error: ") || !strings.Contains(got, "keeping the .git directory needs BuildKit") {
 		t.Errorf("told %s", got)
 	}
 }

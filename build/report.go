@@ -3,6 +3,8 @@ package build
 import (
 	"errors"
 	"io"
+	"path/filepath"
+	"strings"
 
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/solver/errdefs"
@@ -16,11 +18,52 @@ import (
 // Report writes an error of [Run] as people read it: with the lines of the file
 // that it is about, if it is about any.
 func Report(w io.Writer, err error, color bool) error {
-	return diag.Text(w, diag.List{diagnostic(err)}, diag.TextOptions{Color: color})
+	list := diag.List{diagnostic(err)}
+	var named *fileError
+	if errors.As(err, &named) {
+		list = list.Rename(named.paths)
+	}
+	return diag.Text(w, list, diag.TextOptions{Color: color})
+}
+
+// fileError is the error of a build with the paths of the files that it names.
+type fileError struct {
+	error
+	paths map[string]string
+}
+
+// Unwrap returns the error of the build.
+func (e *fileError) Unwrap() error { return e.error }
+
+// located adds the paths of the files of the build to err.
+func (o *Options) located(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &fileError{err, o.paths()}
+}
+
+// paths maps the names that frontends have for files to the paths that the user
+// gave for them. Files that are not local keep their names.
+func (o *Options) paths() map[string]string {
+	if o.File == stdin || o.Context == stdin || isURL(o.Context) {
+		return nil
+	}
+	file := o.file()
+	name := filepath.Base(file)
+	paths := map[string]string{
+		name:                file,
+		name + ignoreSuffix: file + ignoreSuffix,
+		ignoreSuffix:        filepath.Join(o.Context, ignoreSuffix),
+	}
+	if lower := filepath.Join(o.Context, strings.ToLower(dockerfile)); o.File == "" && !isFile(file) && isFile(lower) {
+		paths[name] = lower
+	}
+	return paths
 }
 
 // ReportWarnings writes the warnings of a build as people read them.
-func ReportWarnings(w io.Writer, warnings []client.VertexWarning, color bool) error {
+func (o *Options) ReportWarnings(w io.Writer, warnings []client.VertexWarning, color bool) error {
 	var list diag.List
 	for i := range warnings {
 		v := &warnings[i]
@@ -33,7 +76,7 @@ func ReportWarnings(w io.Writer, warnings []client.VertexWarning, color bool) er
 		}
 		list = append(list, d)
 	}
-	return diag.Text(w, list, diag.TextOptions{Color: color})
+	return diag.Text(w, list.Rename(o.paths()), diag.TextOptions{Color: color})
 }
 
 // diagnostic finds the place of an error: what the frontend found in the file,

@@ -13,11 +13,12 @@ import (
 )
 
 const (
-	stdin      = "-"                        // names standard input
-	sniffed    = 1024                       // bytes that tell an archive
-	uploadURL  = "http://buildkit-session/" // where clients put what they send
-	maxFromIn  = 16 << 20                   // bytes of a Dockerfile on standard input
-	dockerfile = "Dockerfile"
+	stdin        = "-"                        // names standard input
+	sniffed      = 1024                       // bytes that tell an archive
+	uploadURL    = "http://buildkit-session/" // where clients put what they send
+	maxFromIn    = 16 << 20                   // bytes of a Dockerfile on standard input
+	dockerfile   = "Dockerfile"
+	ignoreSuffix = ".dockerignore" // of ignore files; in a context it is the whole name
 )
 
 // checkStdin refuses combinations that leave open what standard input is.

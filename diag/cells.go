@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/width"
+
+	"slipway/source"
 )
 
 // tabStop is the distance of tab stops in an excerpt.
@@ -75,6 +77,37 @@ func printable(s string) string {
 		b.WriteString(text)
 	}
 	return b.String()
+}
+
+// column returns the number of the character that starts or goes on at offset,
+// counted from 1 in its line. Combining marks count with the character before
+// them. A byte order mark at the start of the file counts for nothing.
+func column(f *source.File, offset int) int {
+	line := f.Position(offset).Line
+	start, text := content(f, line)
+	offset -= start
+	n := 0
+	for i := 0; i < len(text) && i <= offset; {
+		r, size := utf8.DecodeRuneInString(text[i:])
+		if n == 0 || !unicode.In(r, unicode.Mn, unicode.Me) {
+			n++
+		}
+		i += size
+	}
+	if offset >= len(text) {
+		return n + 1 + offset - len(text)
+	}
+	return max(n, 1)
+}
+
+// content returns the text of a line without its end, and its offset in the
+// file. The byte order mark that a file may start with is not part of its text.
+func content(f *source.File, line int) (start int, text string) {
+	start, text = f.LineStart(line), f.Line(line)
+	if rest, ok := strings.CutPrefix(text, "\ufeff"); ok && start == 0 {
+		return len(text) - len(rest), rest
+	}
+	return start, text
 }
 
 // columns returns how many columns the cells take.

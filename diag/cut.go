@@ -1,6 +1,7 @@
 package diag
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -19,6 +20,11 @@ func (p *textPrinter) cut(line string, from, to int) (shown, under string) {
 	before, after := false, false
 	line, from, to, before, after = clip(line, from, to, 8*p.opt.Width)
 	list := cells(line)
+	if i := slices.IndexFunc(list, func(c cell) bool { return c.end > from }); i > 0 {
+		for ; i > 0 && list[i].width == 0; i-- {
+		} // a combining mark has no caret of its own
+		from = min(from, list[i].start)
+	}
 	lo, hi := p.window(list, from, to)
 	before = before || lo > 0
 	after = after || hi < len(list)

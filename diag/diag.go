@@ -7,19 +7,23 @@ import (
 	"slipway/source"
 )
 
-// Severity tells errors from warnings.
+// Severity is the severity of a [Diagnostic].
 type Severity int
 
 // The severities. The zero value is Error, so that a forgotten one is loud.
 const (
 	Error Severity = iota
 	Warning
+	Note // worth knowing, but no reason for a check to fail
 )
 
-// String returns "error" or "warning".
+// String returns "error", "warning" or "note".
 func (s Severity) String() string {
-	if s == Warning {
+	switch s {
+	case Warning:
 		return "warning"
+	case Note:
+		return "note"
 	}
 	return "error"
 }
@@ -28,7 +32,8 @@ func (s Severity) String() string {
 type Diagnostic struct {
 	Severity Severity
 	Code     string       // the rule's name; "" for errors, which cannot be skipped
-	Message  string       // the whole text, without position
+	Message  string       // the text without position, in upstream's words where clients match on them
+	Hint     string       // the reason or the remedy, in our words; "" if the message says it
 	Range    source.Range // tight: what the caret points at
 	Context  source.Range // what to show around it, and what clients are told; zero: Range
 	Related  []Related    // other places that have to do with it
@@ -77,8 +82,29 @@ func Errorf(r source.Range, format string, args ...any) *Diagnostic {
 	return d
 }
 
-// Error returns the message alone, as clients match on it.
-func (d *Diagnostic) Error() string { return d.Message }
+// Error returns the message, on which clients match, followed by the hint in
+// parentheses.
+func (d *Diagnostic) Error() string {
+	if d.Hint == "" {
+		return d.Message
+	}
+	return d.Message + " (" + d.Hint + ")"
+}
+
+// Hinted sets the hint and returns d.
+func (d *Diagnostic) Hinted(format string, args ...any) *Diagnostic {
+	d.Hint = fmt.Sprintf(format, args...)
+	return d
+}
+
+// Note adds a related range with a message and returns d. A zero range adds
+// nothing.
+func (d *Diagnostic) Note(r source.Range, format string, args ...any) *Diagnostic {
+	if !r.IsZero() {
+		d.Related = append(d.Related, Related{Range: r, Message: fmt.Sprintf(format, args...)})
+	}
+	return d
+}
 
 // Unwrap returns the cause.
 func (d *Diagnostic) Unwrap() error { return d.Cause }
@@ -115,14 +141,14 @@ func (l List) Err() error {
 	return errs
 }
 
-// Error returns the messages, one a line.
+// Error returns the texts of the diagnostics, one a line.
 func (l List) Error() string {
 	var b []byte
 	for i, d := range l {
 		if i > 0 {
 			b = append(b, '\n')
 		}
-		b = append(b, d.Message...)
+		b = append(b, d.Error()...)
 	}
 	return string(b)
 }

@@ -15,6 +15,7 @@ type (
 		Severity string        `json:"severity"`
 		Code     string        `json:"code,omitempty"`
 		Message  string        `json:"message"`
+		Hint     string        `json:"hint,omitempty"`
 		Detail   string        `json:"detail,omitempty"`
 		URL      string        `json:"url,omitempty"`
 		Range    *jsonRange    `json:"range,omitempty"`
@@ -68,6 +69,7 @@ func newJSONDiagnostic(d *Diagnostic) jsonDiagnostic {
 		Severity: d.Severity.String(),
 		Code:     d.Code,
 		Message:  d.Message,
+		Hint:     d.Hint,
 		Detail:   d.Detail,
 		URL:      d.URL,
 		Range:    newJSONRange(d.Range),

@@ -33,6 +33,7 @@ func (o TextOptions) normal() TextOptions {
 //	 3 | COPY --form=build /a /b
 //	   |      ^^^^^^
 //
+// The column counts characters, a wide one and one with combining marks as one.
 // Context lines are shown around the range, related places follow with their
 // own excerpts. What is not printable is spelled out, so that a file cannot
 // send commands to the terminal. The error is that of the writer.
@@ -76,10 +77,13 @@ func (p *textPrinter) print(s style, text string) {
 
 func (p *textPrinter) diagnostic(d *Diagnostic) {
 	mark := red
-	if d.Severity == Warning {
+	switch d.Severity {
+	case Warning:
 		mark = yellow
+	case Note:
+		mark = cyan
 	}
-	message := printable(d.Message)
+	message := printable(d.Error())
 	if d.Code != "" {
 		message += " [" + printable(d.Code) + "]"
 	}
@@ -107,8 +111,7 @@ func (p *textPrinter) diagnostic(d *Diagnostic) {
 // head writes the first line: place, kind and message.
 func (p *textPrinter) head(r source.Range, s style, kind, message string) {
 	if !r.IsZero() {
-		at := r.Position()
-		p.print(bold, fmt.Sprintf("%s:%d:%d: ", printable(r.File.Name), at.Line, at.Column))
+		p.print(bold, fmt.Sprintf("%s:%d:%d: ", printable(r.File.Name), r.Position().Line, column(r.File, r.Start)))
 	}
 	p.print(s, kind+": ")
 	p.print(bold, message)
@@ -184,8 +187,7 @@ func (p *textPrinter) choose(first, last int, r source.Range) []int {
 
 // line writes one line of the file and, if the range touches it, carets.
 func (p *textPrinter) line(r source.Range, n, digits int, s style) {
-	start := r.File.LineStart(n)
-	text := r.File.Line(n)
+	start, text := content(r.File, n)
 	from, to := r.Start-start, r.End-start
 	first, last := r.Lines()
 	marked := first <= n && n <= last

@@ -63,6 +63,7 @@ func TestText(t *testing.T) {
 	f := source.NewFile("Dockerfile", []byte(sample))
 	long := source.NewFile("long", []byte("RUN "+strings.Repeat("0123456789", 30)+" HERE "+strings.Repeat("abcdefghij", 30)+"\n"))
 	wide := source.NewFile("wide", []byte("RUN 日本語 e\u0301t\u00a0x <-\nRUN a\x00b\x1b[31mc\x7f \xff\u202e\u200b <-\n\ta\tb\tc <-\n"))
+	mark := source.NewFile("mark", []byte("\ufeffFROM x\n"))
 	many := source.NewFile("many", []byte("RUN <<EOF\n"+strings.Repeat("body\n", 120)+"EOF\n"))
 	for _, tc := range []struct {
 		name string
@@ -72,6 +73,11 @@ func TestText(t *testing.T) {
 		{name: "simple", list: List{Errorf(at(f, "--form", 0), "unknown flag: --form")}},
 		{name: "nowhere", list: List{{Message: "no file"}, {Severity: Warning, Code: "Rule", Message: "no place"}}},
 		{name: "context", list: List{Errorf(at(f, "gcc", 0), "a word").In(at(f, "RUN apk add \\\n    gcc \\\n\n    make\n", 0))}},
+		{name: "hint", list: List{
+			Errorf(at(f, "gcc", 0), "a problem").Hinted("do %s", "this").Note(at(f, "make", 0), "because of %s", "that").Note(source.Range{}, "nowhere"),
+			{Severity: Note, Message: "a note", Range: at(f, "make", 0)},
+		}},
+		{name: "mark", list: List{Errorf(at(mark, "FROM", 0), "behind a byte order mark"), Errorf(source.Range{File: mark}, "the mark itself")}},
 		{name: "lines", list: List{Errorf(at(f, "apk add \\\n    gcc \\\n\n    make\n", 0), "several lines")}},
 		{name: "tab", list: List{Errorf(at(f, "x\n", 0), "behind tabs"), Errorf(at(f, "\tx", 0), "a tab")}},
 		{name: "ends", list: List{
@@ -96,6 +102,8 @@ func TestText(t *testing.T) {
 		{name: "wide", list: List{
 			Errorf(at(wide, "<-", 0), "wide\trunes\n\x1b[0m"),
 			Errorf(at(wide, "本", 0), "one of them"),
+			Errorf(at(wide, "t\u00a0", 0), "behind a combining mark"),
+			Errorf(at(wide, "\u0301", 0), "a combining mark"),
 			Errorf(at(wide, "<-", 1), "controls"),
 			Errorf(at(wide, "\x1b[31m", 0), "an escape sequence"),
 			Errorf(at(wide, "<-", 2), "tabs"),

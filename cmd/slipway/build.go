@@ -81,7 +81,7 @@ func (f *buildFlags) run(ctx context.Context, given flagSet) error {
 		return f.answer(os.Stdout, res.Answer)
 	}
 	if f.showsProgress() {
-		printWarnings(os.Stderr, warnings, isColored(os.Stderr))
+		f.printWarnings(os.Stderr, warnings, isColored(os.Stderr))
 	}
 	if err != nil {
 		return err

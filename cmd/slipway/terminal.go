@@ -10,8 +10,6 @@ import (
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/util/progress/progressui"
 	"golang.org/x/term"
-
-	"slipway/build"
 )
 
 // isColored tells where colours are of use.
@@ -96,10 +94,10 @@ func (f writerFunc) Write(data []byte) (int, error) { return f(data) }
 
 // printWarnings prints the warnings of a build with the lines that they are
 // about.
-func printWarnings(w io.Writer, list []client.VertexWarning, color bool) {
+func (f *buildFlags) printWarnings(w io.Writer, list []client.VertexWarning, color bool) {
 	if len(list) == 0 {
 		return
 	}
 	fmt.Fprintln(w)
-	_ = build.ReportWarnings(w, list, color) // there is nowhere else to tell it
+	_ = f.opt.ReportWarnings(w, list, color) // there is nowhere else to tell it
 }

@@ -1,0 +1,54 @@
+package diag
+
+import (
+	"slices"
+
+	"slipway/source"
+)
+
+// Rename returns a copy of the list in which files have the names that names
+// maps theirs to. Other files keep their names.
+func (l List) Rename(names map[string]string) List {
+	r := renamer{names: names, files: map[*source.File]*source.File{}}
+	list := make(List, len(l))
+	for i, d := range l {
+		c := *d
+		c.Range, c.Context = r.in(d.Range), r.in(d.Context)
+		c.Related = slices.Clone(d.Related)
+		for j := range c.Related {
+			c.Related[j].Range, c.Related[j].Context = r.in(c.Related[j].Range), r.in(c.Related[j].Context)
+		}
+		c.Fixes = slices.Clone(d.Fixes)
+		for j := range c.Fixes {
+			c.Fixes[j].Edits = slices.Clone(c.Fixes[j].Edits)
+			for k := range c.Fixes[j].Edits {
+				e := &c.Fixes[j].Edits[k]
+				e.Range = r.in(e.Range)
+			}
+		}
+		list[i] = &c
+	}
+	return list
+}
+
+// renamer gives files other names, each file once.
+type renamer struct {
+	names map[string]string
+	files map[*source.File]*source.File
+}
+
+// in returns the range in the renamed file.
+func (r *renamer) in(at source.Range) source.Range {
+	if at.IsZero() {
+		return at
+	}
+	name, ok := r.names[at.File.Name]
+	if !ok {
+		return at
+	}
+	if r.files[at.File] == nil {
+		r.files[at.File] = source.NewFile(name, at.File.Bytes)
+	}
+	at.File = r.files[at.File]
+	return at
+}
