@@ -59,7 +59,7 @@ func (s *state) sources(o *Options, p *places) *source.Sources {
 			remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithTransport(source.Stall(remote.DefaultTransport, stall)),
 		},
 		Mirrors: o.Mirrors,
-		Dirs:    p.dirs, Layouts: p.layouts, HTTP: &http.Client{Transport: source.Stall(http.DefaultTransport, stall)},
+		Dirs:    p.dirs, Layouts: p.layouts, HTTP: &http.Client{Transport: source.Stall(http.DefaultTransport, stall)}, Stall: stall,
 		Trees: p.trees, Uploads: p.uploads,
 		Temp: filepath.Join(s.dir, "temp"), Now: o.Now,
 		Secrets: o.Secrets, Agents: o.Agents,

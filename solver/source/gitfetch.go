@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -18,7 +19,6 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/sideband"
 	"github.com/go-git/go-git/v5/plumbing/storer"
 	"github.com/go-git/go-git/v5/plumbing/transport"
-	gitproto "github.com/go-git/go-git/v5/plumbing/transport/git"
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
 	"github.com/moby/buildkit/util/urlutil"
 )
@@ -30,9 +30,16 @@ type gitRefs struct {
 	peeled map[string]string // commits of annotated tags
 }
 
+// gitService is the service git-upload-pack of a remote.
+type gitService interface {
+	AdvertisedReferencesContext(context.Context) (*packp.AdvRefs, error)
+	UploadPack(context.Context, *packp.UploadPackRequest) (*packp.UploadPackResponse, error)
+	io.Closer
+}
+
 // gitSession talks to a remote.
 type gitSession struct {
-	transport.UploadPackSession
+	gitService
 	remote string
 	adv    *packp.AdvRefs
 	refs   gitRefs
@@ -47,30 +54,59 @@ func (s *Sources) gitSession(ctx context.Context, o *gitOptions, remote string) 
 	if err != nil {
 		return nil, err
 	}
-	var client transport.Transport
-	var auth transport.AuthMethod
+	var session gitService
 	switch ep.Protocol {
 	case "http", "https":
-		client, auth = githttp.NewClient(s.HTTP), s.gitHeader(o, remote)
+		session, err = githttp.NewClient(withoutErrorPages(s.HTTP)).NewUploadPackSession(ep, s.gitHeader(o, remote))
 	case "git":
-		client = gitproto.DefaultClient
+		session, err = s.dialGit(ctx, ep)
 	case "ssh":
-		if auth, err = s.gitAgent(o, ep.User); err != nil {
-			return nil, fmt.Errorf("git over SSH: %w", err)
-		}
-		client = sshClient()
+		session, err = s.dialGitSSH(ctx, o, ep)
 	default:
 		return nil, fmt.Errorf("git over %s:// is not allowed", ep.Protocol)
 	}
-	session, err := client.NewUploadPackSession(ep, auth)
 	if err != nil {
 		return nil, fmt.Errorf("failed to fetch remote %s: %w", redacted(remote), err)
 	}
 	adv, err := session.AdvertisedReferencesContext(ctx)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("failed to fetch remote %s: %w", redacted(remote), err), session.Close())
+		_ = session.Close() // err says more
+		return nil, fmt.Errorf("failed to fetch remote %s: %w", redacted(remote), gitError(err))
 	}
-	return &gitSession{UploadPackSession: session, remote: remote, adv: adv, refs: advertised(adv)}, nil
+	return &gitSession{gitService: session, remote: remote, adv: adv, refs: advertised(adv)}, nil
+}
+
+// gitError says in one sentence what the library says in several or not at all.
+func gitError(err error) error {
+	switch {
+	case errors.Is(err, transport.ErrAuthenticationRequired):
+		return errors.New("authentication required (a token is a secret: --secret id=GIT_AUTH_TOKEN)")
+	case errors.Is(err, transport.ErrAuthorizationFailed):
+		return errors.New("access denied (a token is a secret: --secret id=GIT_AUTH_TOKEN)")
+	case errors.Is(err, transport.ErrRepositoryNotFound):
+		return errors.New("repository not found (a private one needs a token: --secret id=GIT_AUTH_TOKEN)")
+	}
+	return err
+}
+
+// withoutErrorPages returns a client that does not read the pages that web
+// servers send along with an error status.
+func withoutErrorPages(c *http.Client) *http.Client {
+	plain := *c
+	plain.Transport = errorPages{cmp.Or(c.Transport, http.DefaultTransport)}
+	return &plain
+}
+
+type errorPages struct{ http.RoundTripper }
+
+// RoundTrip implements [http.RoundTripper].
+func (e errorPages) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := e.RoundTripper.RoundTrip(req)
+	if err == nil && resp.StatusCode >= http.StatusBadRequest {
+		err = resp.Body.Close()
+		resp.Body = http.NoBody
+	}
+	return resp, err
 }
 
 func advertised(adv *packp.AdvRefs) gitRefs {
@@ -99,7 +135,7 @@ func (g *gitSession) fetch(ctx context.Context, hash plumbing.Hash, to storer.St
 		wants, depth = g.allRefs(), 0
 	}
 	if err := g.pack(ctx, wants, depth, to); err != nil {
-		return fmt.Errorf("failed to fetch remote %s: %w", redacted(g.remote), err)
+		return fmt.Errorf("failed to fetch remote %s: %w", redacted(g.remote), gitError(err))
 	}
 	if err := to.HasEncodedObject(hash); err != nil {
 		return fmt.Errorf("the repository %s has no commit %s", redacted(g.remote), hash)

@@ -1,10 +1,13 @@
 package source
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
+	"strconv"
+	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	gitssh "github.com/go-git/go-git/v5/plumbing/transport/ssh"
@@ -12,44 +15,90 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 )
 
-func sshClient() transport.Transport { return gitssh.DefaultClient }
-
-// gitAgent logs in with the keys of an agent that the build was given, to hosts
-// that the source knows.
-func (s *Sources) gitAgent(o *gitOptions, user string) (transport.AuthMethod, error) {
+// dialGitSSH logs in to a host that the source knows, with the keys of an agent
+// that the build was given, and starts git there.
+func (s *Sources) dialGitSSH(ctx context.Context, o *gitOptions, ep *transport.Endpoint) (*gitStream, error) {
 	socket, ok := s.Agents[o.agent]
 	if !ok {
-		return nil, fmt.Errorf("no SSH key %q forwarded from the client", o.agent)
+		return nil, fmt.Errorf("git over SSH: no SSH key %q forwarded from the client (forward an agent or a key: --ssh %s)", o.agent, o.agent)
 	}
-	hosts, err := knownHosts(o.hosts)
+	port := ep.Port
+	if port <= 0 {
+		port = gitssh.DefaultPort
+	}
+	config := &ssh.ClientConfig{User: ep.User}
+	address := net.JoinHostPort(ep.Host, strconv.Itoa(port))
+	if err := knownHosts(o.hosts, address, config); err != nil {
+		return nil, fmt.Errorf("git over SSH: %w", err)
+	}
+	keys, err := net.Dial("unix", socket)
+	if err != nil {
+		return nil, fmt.Errorf("git over SSH: agent %q: %w", o.agent, err)
+	}
+	defer keys.Close() // only the login needs it
+	config.Auth = []ssh.AuthMethod{ssh.PublicKeysCallback(agent.NewClient(keys).Signers)}
+	p := newPatience(ctx, ep.Host, s.Stall)
+	stop := context.AfterFunc(p.ctx, func() { _ = keys.Close() }) // a silent agent
+	defer stop()
+	conn, err := dial(p, ep.Host, port)
 	if err != nil {
 		return nil, err
 	}
-	auth := &gitssh.PublicKeysCallback{User: user, Callback: func() ([]ssh.Signer, error) {
-		// The signers use the connection as long as the login lasts.
-		c, err := net.Dial("unix", socket)
-		if err != nil {
-			return nil, err
-		}
-		return agent.NewClient(c).Signers()
-	}}
-	auth.HostKeyCallback = hosts
-	return auth, nil
+	p.wait()
+	g, err := startGit(conn, address, config, ep.Path)
+	p.stop()
+	if err != nil {
+		err = errors.Join(p.cause(err), conn.Close())
+		p.end()
+		return nil, err
+	}
+	g.patience = p
+	return g, nil
 }
 
-// knownHosts checks the keys of hosts.
-func knownHosts(list string) (_ ssh.HostKeyCallback, err error) {
+// startGit logs in and starts git.
+func startGit(conn net.Conn, address string, config *ssh.ClientConfig, path string) (*gitStream, error) {
+	c, channels, requests, err := ssh.NewClientConn(conn, address, config)
+	if err != nil {
+		return nil, err
+	}
+	g := &gitStream{conn: conn, said: &firstBytes{}}
+	session, err := ssh.NewClient(c, channels, requests).NewSession()
+	if err != nil {
+		return nil, err
+	}
+	session.Stderr = g.said
+	g.ended = func() { _ = session.Wait() } // what it wrote says more
+	if g.in, err = session.StdinPipe(); err != nil {
+		return nil, err
+	}
+	if g.out, err = session.StdoutPipe(); err != nil {
+		return nil, err
+	}
+	// A shell reads the command: https://git-scm.com/docs/gitprotocol-pack#_ssh_transport
+	quoted := "'" + strings.NewReplacer("'", `'\''`, "!", `'\!'`).Replace(path) + "'"
+	return g, session.Start(transport.UploadPackServiceName + " " + quoted)
+}
+
+// knownHosts lets a login check the key of the host, and ask for one of those
+// that are known.
+func knownHosts(list, address string, config *ssh.ClientConfig) (err error) {
 	if list == "" {
-		return nil, errors.New("no configured known hosts forwarded from the client")
+		return errors.New("no configured known hosts forwarded from the client")
 	}
 	f, err := os.CreateTemp("", "known-hosts-") // the library reads files only
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, os.Remove(f.Name())) }()
 	_, err = f.WriteString(list)
 	if err = errors.Join(err, f.Close()); err != nil {
-		return nil, err
+		return err
 	}
-	return gitssh.NewKnownHostsCallback(f.Name())
+	known, err := gitssh.NewKnownHostsDb(f.Name())
+	if err != nil {
+		return err
+	}
+	config.HostKeyCallback, config.HostKeyAlgorithms = known.HostKeyCallback(), known.HostKeyAlgorithms(address)
+	return nil
 }

@@ -104,6 +104,9 @@ func TestGitSSH(t *testing.T) {
 	if _, err := s.Open(t.Context(), op(other), nil); err == nil || !strings.Contains(err.Error(), "key mismatch") {
 		t.Errorf("a host with another key: error %v", err)
 	}
+	if _, err := newSources(t).Open(t.Context(), op(host), nil); err == nil || !strings.HasSuffix(err.Error(), `no SSH key "default" forwarded from the client (forward an agent or a key: --ssh default)`) {
+		t.Errorf("without an agent: error %v", err)
+	}
 	unknown := op(host)
 	unknown.Attrs[pb.AttrKnownSSHHosts] = ""
 	if _, err := s.Open(t.Context(), unknown, nil); err == nil || !strings.Contains(err.Error(), "no configured known hosts") {

@@ -14,6 +14,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 
+	"slipway/internal/oneline"
 	"slipway/solver"
 	"slipway/solver/tree"
 )
@@ -71,7 +72,7 @@ func (s *Sources) download(ctx context.Context, op *pb.SourceOp) (*Download, err
 		return newDownload(op, old.Blob, old.header())
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return nil, fmt.Errorf("invalid response status %s", resp.Status)
+		return nil, fmt.Errorf("invalid response status %s", oneline.Excerpt(resp.Status))
 	}
 	b, err := s.Store.Put(resp.Body)
 	if err != nil {

@@ -35,6 +35,9 @@ type Sources struct {
 	Trees map[string]*tree.Node
 	// HTTP fetches files and git repositories; nil refuses to.
 	HTTP *http.Client
+	// Stall is how long a git server without HTTP may send nothing; zero is
+	// without limit.
+	Stall time.Duration
 	// Uploads are files that the client sends, by the URL that names them.
 	Uploads map[string]tree.Blob
 	// Limits bound what a layer of an image may hold; zero allows more than any

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -8,8 +9,8 @@ import (
 	"time"
 )
 
-// Stall returns a transport that gives up when a server sends nothing for so
-// long, before its answer or within.
+// Stall returns a transport that gives up when a server takes and sends nothing
+// for so long: during the request, before the response, or within its body.
 func Stall(rt http.RoundTripper, limit time.Duration) http.RoundTripper {
 	return &stalling{rt, limit}
 }
@@ -21,45 +22,105 @@ type stalling struct {
 
 // RoundTrip implements [http.RoundTripper].
 func (s *stalling) RoundTrip(req *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithCancelCause(req.Context())
-	stalled := fmt.Errorf("%s sent nothing for %v", req.URL.Host, s.limit)
-	timer := time.AfterFunc(s.limit, func() { cancel(stalled) })
-	resp, err := s.RoundTripper.RoundTrip(req.WithContext(ctx))
-	timer.Stop()
+	p := newPatience(req.Context(), req.URL.Host, s.limit)
+	sent := req.WithContext(p.ctx)
+	if req.Body != nil && req.Body != http.NoBody {
+		sent.Body = &sentBody{req.Body, p}
+	}
+	p.wait()
+	resp, err := s.RoundTripper.RoundTrip(sent)
+	p.stop()
 	if err != nil {
-		if context.Cause(ctx) == stalled { //nolint:errorlint // this one
-			err = stalled
-		}
-		cancel(nil)
+		err = p.cause(err)
+		p.end()
 		return nil, err
 	}
-	resp.Body = &stallingBody{resp.Body, ctx, cancel, timer, s.limit}
+	resp.Body = &stallingBody{resp.Body, p}
 	return resp, nil
 }
 
+// sentBody is the body of a request. Each read of it shows that the server took
+// what was read before.
+type sentBody struct {
+	io.ReadCloser
+	p *patience
+}
+
+// Read implements [io.Reader].
+func (b *sentBody) Read(p []byte) (int, error) {
+	b.p.stop() // the file that is read may be slow, too
+	n, err := b.ReadCloser.Read(p)
+	b.p.wait()
+	return n, err
+}
+
+// stallingBody is the body of a response.
 type stallingBody struct {
 	io.ReadCloser
+	p *patience
+}
+
+// Read implements [io.Reader].
+func (b *stallingBody) Read(p []byte) (int, error) { return b.p.read(b.ReadCloser, p) }
+
+// Close implements [io.Closer].
+func (b *stallingBody) Close() error {
+	err := b.ReadCloser.Close()
+	b.p.end()
+	return err
+}
+
+// patience ends its context when a server is waited for too long. The limit
+// starts anew with each call of wait.
+type patience struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
 	limit  time.Duration
 }
 
-// Read implements [io.Reader].
-func (b *stallingBody) Read(p []byte) (int, error) {
-	b.timer.Reset(b.limit)
-	n, err := b.ReadCloser.Read(p)
-	b.timer.Stop()
-	if err != nil && err != io.EOF && b.ctx.Err() != nil { //nolint:errorlint // readers return it as it is
-		err = context.Cause(b.ctx)
+// newPatience returns the patience with a host. A limit of zero is none. The
+// caller must call end.
+func newPatience(ctx context.Context, host string, limit time.Duration) *patience {
+	p := &patience{limit: limit}
+	p.ctx, p.cancel = context.WithCancelCause(ctx)
+	stalled := fmt.Errorf("%s sent nothing for %v", host, limit)
+	p.timer = time.AfterFunc(cmp.Or(limit, time.Hour), func() { p.cancel(stalled) })
+	p.timer.Stop()
+	return p
+}
+
+// wait starts the limit: the next move is the server's.
+func (p *patience) wait() {
+	if p.limit > 0 {
+		p.timer.Reset(p.limit)
+	}
+}
+
+// stop stops the limit: the next move is ours.
+func (p *patience) stop() { p.timer.Stop() }
+
+// end releases what the context holds.
+func (p *patience) end() {
+	p.stop()
+	p.cancel(nil)
+}
+
+// read reads, and waits for the data no longer than the limit.
+func (p *patience) read(r io.Reader, data []byte) (int, error) {
+	p.wait()
+	n, err := r.Read(data)
+	p.stop()
+	if err != nil && err != io.EOF { //nolint:errorlint // readers return it as it is
+		err = p.cause(err)
 	}
 	return n, err
 }
 
-// Close implements [io.Closer].
-func (b *stallingBody) Close() error {
-	b.timer.Stop()
-	err := b.ReadCloser.Close()
-	b.cancel(nil)
+// cause returns why the context ended, if it did: err only follows from that.
+func (p *patience) cause(err error) error {
+	if p.ctx.Err() != nil {
+		return context.Cause(p.ctx)
+	}
 	return err
 }

@@ -1,0 +1,22 @@
+package oneline
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestExcerpt(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                                   "",
+		"denied":                             "denied",
+		" not\r\n\tfound \x1b[31m\x00":       "not found [31m",
+		"\n<!DOCTYPE html><html>no</html>":   "",
+		"a\xffb":                             "a\uFFFDb",
+		strings.Repeat("ab ", 100):           strings.Repeat("ab ", 66) + "ab…",
+		strings.Repeat("é", 101) + " beyond": strings.Repeat("é", 100) + "…",
+	} {
+		if got := Excerpt(text); got != want {
+			t.Errorf("Excerpt(%q) = %q, want %q", text, got, want)
+		}
+	}
+}

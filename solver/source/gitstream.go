@@ -1,0 +1,143 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+
+	"github.com/go-git/go-git/v5/plumbing/format/pktline"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
+	"github.com/go-git/go-git/v5/plumbing/transport"
+
+	"slipway/internal/oneline"
+)
+
+// gitStream is a [gitService] at the other end of a connection: TCP or SSH. The
+// clients of go-git for these wait for ever, for a connection and for data.
+type gitStream struct {
+	patience *patience
+	in       io.WriteCloser
+	out      io.Reader
+	said     *firstBytes // what the service writes to its standard error; nil is none
+	ended    func()      // waits until all of that was read
+	conn     io.Closer
+	adv      *packp.AdvRefs
+}
+
+// gitPort is the port of git:// by default.
+const gitPort = 9418
+
+// dialGit connects to a git daemon.
+// https://git-scm.com/docs/gitprotocol-pack#_git_transport
+func (s *Sources) dialGit(ctx context.Context, ep *transport.Endpoint) (*gitStream, error) {
+	host, port := ep.Host, ep.Port
+	if port <= 0 {
+		port = gitPort
+	}
+	p := newPatience(ctx, host, s.Stall)
+	conn, err := dial(p, host, port)
+	if err != nil {
+		return nil, err
+	}
+	ask := packp.GitProtoRequest{RequestCommand: transport.UploadPackServiceName, Pathname: ep.Path, Host: host}
+	if port != gitPort {
+		ask.Host = net.JoinHostPort(host, strconv.Itoa(port))
+	}
+	g := &gitStream{patience: p, in: conn, out: conn, conn: conn}
+	if err := ask.Encode(conn); err != nil {
+		return nil, errors.Join(p.cause(err), g.Close())
+	}
+	return g, nil
+}
+
+// dial connects to a host. The connection is closed when the patience ends.
+func dial(p *patience, host string, port int) (net.Conn, error) {
+	p.wait()
+	conn, err := (&net.Dialer{}).DialContext(p.ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+	p.stop()
+	if err != nil {
+		err = p.cause(err)
+		p.end()
+		return nil, err
+	}
+	context.AfterFunc(p.ctx, func() { _ = conn.Close() })
+	return conn, nil
+}
+
+// Read reads what the service sends.
+func (g *gitStream) Read(data []byte) (int, error) { return g.patience.read(g.out, data) }
+
+// Close implements [io.Closer].
+func (g *gitStream) Close() error {
+	err := g.conn.Close()
+	g.patience.end()
+	if errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) {
+		return nil // the other side was faster
+	}
+	return err
+}
+
+// AdvertisedReferencesContext returns what the repository has.
+func (g *gitStream) AdvertisedReferencesContext(context.Context) (*packp.AdvRefs, error) {
+	if g.adv != nil {
+		return g.adv, nil
+	}
+	adv := packp.NewAdvRefs()
+	err := adv.Decode(g)
+	var refused *pktline.ErrorLine
+	switch {
+	case errors.As(err, &refused):
+		return nil, fmt.Errorf("the server answers %q", oneline.Excerpt(refused.Text))
+	case errors.Is(err, packp.ErrEmptyInput):
+		return nil, g.silence()
+	case errors.Is(err, packp.ErrEmptyAdvRefs), err == nil && adv.IsEmpty():
+		return nil, transport.ErrEmptyRemoteRepository
+	case err != nil:
+		return nil, err
+	}
+	transport.FilterUnsupportedCapabilities(adv.Capabilities)
+	g.adv = adv
+	return adv, nil
+}
+
+// silence returns why the service ended without a word of its protocol.
+func (g *gitStream) silence() error {
+	if g.said != nil {
+		g.patience.wait()
+		g.ended()
+		g.patience.stop()
+		if text := oneline.Excerpt(g.said.String()); text != "" {
+			return fmt.Errorf("the server answers %q", text)
+		}
+	}
+	return g.patience.cause(errors.New("the server closed the connection without an answer"))
+}
+
+// UploadPack asks for a pack.
+func (g *gitStream) UploadPack(_ context.Context, req *packp.UploadPackRequest) (*packp.UploadPackResponse, error) {
+	if err := req.Validate(); err != nil {
+		return nil, err
+	}
+	g.patience.wait()
+	err := errors.Join(req.UploadRequest.Encode(g.in), req.UploadHaves.Encode(g.in, true), pktline.NewEncoder(g.in).Encodef("done\n"))
+	g.patience.stop()
+	if err != nil {
+		return nil, g.patience.cause(err)
+	}
+	resp := packp.NewUploadPackResponse(req)
+	return resp, resp.Decode(io.NopCloser(g))
+}
+
+// firstBytes keeps the first bytes that are written to it.
+type firstBytes struct{ bytes.Buffer }
+
+// Write implements [io.Writer].
+func (f *firstBytes) Write(p []byte) (int, error) {
+	const most = 4096
+	f.Buffer.Write(p[:min(len(p), most-f.Len())])
+	return len(p), nil
+}

@@ -1,0 +1,234 @@
+package source
+
+import (
+	"bufio"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing/format/pktline"
+	"github.com/moby/buildkit/solver/pb"
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+	"golang.org/x/crypto/ssh/knownhosts"
+
+	"slipway/internal/fakegit"
+)
+
+// serveConns serves connections until the test ends, and returns the address.
+func serveConns(t *testing.T, network, address string, serve func(net.Conn)) string {
+	t.Helper()
+	l, err := net.Listen(network, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				serve(c)
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// silent reads, and never sends anything more.
+func silent(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
+
+// daemonRequest reads what a client of git:// asks for.
+func daemonRequest(c net.Conn) string {
+	s := pktline.NewScanner(io.LimitReader(c, int64(len("0000git-upload-pack /r.git\x00host=")+len(c.LocalAddr().String())+1)))
+	s.Scan()
+	return string(s.Bytes())
+}
+
+// TestGitDaemon fetches over git://, and names the repository and the host as
+// the protocol wants them.
+func TestGitDaemon(t *testing.T) {
+	r := fakegit.Start(t).Repository(t, "/r.git")
+	r.Commit("refs/heads/main", committed, one("x"))
+	asked := make(chan string, 9)
+	addr := serveConns(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
+		asked <- daemonRequest(c)
+		_ = r.ServeUploadPack(t.Context(), c)
+		_ = c.(*net.TCPConn).CloseWrite()
+		silent(c)
+	})
+	s := newSources(t)
+	if got, _ := fetched(t, s, gitOp("git://"+addr+"/r.git", "")); !slices.Equal(got, []string{"f file 644 x"}) {
+		t.Errorf("files %q", got)
+	}
+	if got, want := <-asked, "git-upload-pack /r.git\x00host="+addr+"\x00"; got != want {
+		t.Errorf("asked for %q, want %q", got, want)
+	}
+}
+
+// TestGitDaemonRefuses: the words of the server are part of the error, on one
+// line.
+func TestGitDaemonRefuses(t *testing.T) {
+	for answer, want := range map[string]string{
+		"002eERR access denied or\nnot exported: /r.git\x1b": `the server answers "access denied or not exported: /r.git"`,
+		"":         "the server closed the connection without an answer",
+		"garbage!": "invalid",
+		"0000":     "remote repository is empty",
+	} {
+		addr := serveConns(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
+			daemonRequest(c)
+			_, _ = io.WriteString(c, answer)
+		})
+		_, err := newSources(t).Open(t.Context(), gitOp("git://"+addr+"/r.git", ""), nil)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.ContainsAny(err.Error(), "\n\x1b") {
+			t.Errorf("%q: error %v, want %s", answer, err, want)
+		}
+	}
+}
+
+// TestSilentGit: a server that sends nothing ends the build after the limit,
+// wherever it stops. Another one that is waited for is left when the build ends.
+func TestSilentGit(t *testing.T) {
+	r := fakegit.Start(t).Repository(t, "/r.git")
+	r.Commit("refs/heads/main", committed, one("x"))
+	key, user := newKey(t)
+	_, host := newKey(t)
+	signed := func(addr string) []string {
+		return []string{pb.AttrMountSSHSock, "default", pb.AttrKnownSSHHosts, knownhosts.Line([]string{addr}, host.PublicKey()) + "\n"}
+	}
+	keys := serveAgent(t, key, nil)
+	deaf := serveConns(t, "unix", t.TempDir()+"/agent", silent)
+	quiet := serveConns(t, "tcp", "127.0.0.1:0", silent)
+	login := serveSSH(t, r, host, user.PublicKey())
+	cut := serveConns(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
+		daemonRequest(c)
+		_ = r.ServeUploadPack(t.Context(), struct {
+			io.Reader
+			io.Writer
+		}{strings.NewReader(""), c}) // only what the repository has
+		silent(c)
+	})
+	for about, tc := range map[string]struct{ url, agent string }{
+		"git":                  {"git://" + quiet + "/r.git", ""},
+		"git after the refs":   {"git://" + cut + "/r.git", ""},
+		"ssh":                  {"ssh://git@" + quiet + "/r.git", keys},
+		"ssh, agent is silent": {"ssh://git@" + login + "/r.git", deaf},
+	} {
+		s := newSources(t)
+		s.Stall, s.Agents = 200*time.Millisecond, map[string]string{"default": tc.agent}
+		addr := strings.SplitN(strings.TrimPrefix(tc.url, "ssh://git@"), "/", 2)[0]
+		src, err := s.Open(t.Context(), gitOp(tc.url, "", signed(addr)...), nil)
+		if err == nil {
+			_, err = src.Fetch(t.Context())
+		}
+		if err == nil || !strings.Contains(err.Error(), "127.0.0.1 sent nothing for 200ms") {
+			t.Errorf("%s: error %v", about, err)
+		}
+	}
+}
+
+// serveAgent serves a key, and reports on ended when a client has gone.
+func serveAgent(t *testing.T, key any, ended chan<- struct{}) string {
+	t.Helper()
+	ring := agent.NewKeyring()
+	if err := ring.Add(agent.AddedKey{PrivateKey: key}); err != nil {
+		t.Fatal(err)
+	}
+	return serveConns(t, "unix", t.TempDir()+"/agent", func(c net.Conn) {
+		_ = agent.ServeAgent(ring, c)
+		if ended != nil {
+			ended <- struct{}{}
+		}
+	})
+}
+
+// TestAgentConnection: a login leaves no connection to the agent open.
+func TestAgentConnection(t *testing.T) {
+	r := fakegit.Start(t).Repository(t, "/r.git")
+	r.Commit("refs/heads/main", committed, one("x"))
+	key, user := newKey(t)
+	_, host := newKey(t)
+	addr := serveSSH(t, r, host, user.PublicKey())
+	ended := make(chan struct{})
+	s := newSources(t)
+	s.Agents = map[string]string{"default": serveAgent(t, key, ended)}
+	fetched(t, s, gitOp("ssh://git@"+addr+"/r.git", "", pb.AttrMountSSHSock, "default",
+		pb.AttrKnownSSHHosts, knownhosts.Line([]string{addr}, host.PublicKey())+"\n"))
+	<-ended // of the lookup
+	<-ended // of the fetch
+}
+
+// TestGitSSHRefuses: what git writes to its standard error is the error.
+func TestGitSSHRefuses(t *testing.T) {
+	key, _ := newKey(t)
+	_, host := newKey(t)
+	config := &ssh.ServerConfig{PublicKeyCallback: func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) { return nil, nil }}
+	config.AddHostKey(host)
+	commands := make(chan string, 1)
+	addr := serveConns(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
+		_, channels, requests, err := ssh.NewServerConn(c, config)
+		if err != nil {
+			return
+		}
+		go ssh.DiscardRequests(requests)
+		for ch := range channels {
+			channel, requests, err := ch.Accept()
+			if err != nil {
+				return
+			}
+			for req := range requests {
+				commands <- string(req.Payload[4:])
+				_ = req.Reply(true, nil)
+				_, _ = io.WriteString(channel.Stderr(), "ERROR: Repository\nnot found.\n"+strings.Repeat("x", 10_000))
+				_, _ = channel.SendRequest("exit-status", false, []byte{0, 0, 0, 1})
+				channel.Close()
+			}
+		}
+	})
+	s := newSources(t)
+	s.Agents = map[string]string{"default": serveAgent(t, key, nil)}
+	_, err := s.Open(t.Context(), gitOp("ssh://git@"+addr+"/it's!.git", "", pb.AttrMountSSHSock, "default",
+		pb.AttrKnownSSHHosts, knownhosts.Line([]string{addr}, host.PublicKey())+"\n"), nil)
+	if err == nil || !strings.Contains(err.Error(), `the server answers "ERROR: Repository not found. xxx`) || len(err.Error()) > 400 {
+		t.Errorf("error %v", err)
+	}
+	if got := <-commands; got != `git-upload-pack '/it'\''s'\!'.git'` {
+		t.Errorf("started %s", got)
+	}
+}
+
+// TestGitErrorPages: an error of a web server is one sentence that says what to
+// do, whatever page it sends, and the page is not even read.
+func TestGitErrorPages(t *testing.T) {
+	for status, want := range map[int]string{
+		401: "authentication required (a token is a secret: --secret id=GIT_AUTH_TOKEN)",
+		403: "access denied (a token is a secret: --secret id=GIT_AUTH_TOKEN)",
+		404: "repository not found (a private one needs a token: --secret id=GIT_AUTH_TOKEN)",
+		500: "status code: 500",
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			w.WriteHeader(status)
+			b := bufio.NewWriter(w)
+			for req.Context().Err() == nil {
+				if _, err := fmt.Fprintln(b, "<html>", rand.Text()); err != nil {
+					return
+				}
+			}
+		}))
+		_, err := newSources(t).Open(t.Context(), gitOp(server.URL+"/r.git", ""), nil)
+		if err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%d: error %v, want %s", status, err, want)
+		}
+		server.Close()
+	}
+}
