@@ -101,7 +101,7 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (*Result, 
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	b := solver.New(ctx, solver.Options{
-		Store: s.store, Cache: s.cache, Sources: sources, Runner: &chosenRunner{s: s, o: o},
+		Store: s.store, Cache: s.cache, Sources: sources, Runner: newRunner(s, o),
 		Mounts:   s.mounts(o),
 		Parallel: parallel, Now: o.Now, Events: progress.event,
 		Insecure: o.allows("security.insecure"), HostNetwork: o.allows("network.host"),

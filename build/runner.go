@@ -2,8 +2,6 @@ package build
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"path/filepath"
 	"sync"
 
@@ -13,12 +11,14 @@ import (
 	"slipway/solver/tree"
 )
 
-// chosenRunner is a [runner.Runner] that chooses how processes run when there
-// is one to run: to find out what the machine allows takes as long as a quarter
+// chosenRunner is a [runner.Runner] that chooses how processes run when the
+// first one does: to find out what the machine allows takes a quarter of the time
 // of a build with nothing to do.
 type chosenRunner struct {
 	s *state
 	o *Options
+	// available returns why processes cannot run in namespaces; nil if they can.
+	available func(context.Context) error
 
 	once sync.Once
 	run  runner.Opener
@@ -27,9 +27,13 @@ type chosenRunner struct {
 
 var _ runner.Opener = (*chosenRunner)(nil)
 
-// Run implements [runner.Runner]. The first step says how steps run.
+func newRunner(s *state, o *Options) *chosenRunner {
+	return &chosenRunner{s: s, o: o, available: namespace.Available}
+}
+
+// Run implements [runner.Runner].
 func (c *chosenRunner) Run(ctx context.Context, p *runner.Process) ([]*tree.Node, error) {
-	if err := c.choose(ctx, p.Stderr); err != nil {
+	if err := c.choose(ctx); err != nil {
 		return nil, err
 	}
 	return c.run.Run(ctx, p)
@@ -37,36 +41,31 @@ func (c *chosenRunner) Run(ctx context.Context, p *runner.Process) ([]*tree.Node
 
 // Open implements [runner.Opener].
 func (c *chosenRunner) Open(ctx context.Context, s *runner.Sandbox) (runner.Container, error) {
-	if err := c.choose(ctx, io.Discard); err != nil {
+	if err := c.choose(ctx); err != nil {
 		return nil, err
 	}
 	return c.run.Open(ctx, s)
 }
 
-func (c *chosenRunner) choose(ctx context.Context, say io.Writer) error {
-	c.once.Do(func() {
-		var how string
-		c.run, how, c.err = c.s.runner(context.WithoutCancel(ctx), c.o)
-		if c.err == nil {
-			_, c.err = io.WriteString(say, how+"\n")
-		}
-	})
+func (c *chosenRunner) choose(ctx context.Context) error {
+	c.once.Do(func() { c.run, c.err = c.runner(context.WithoutCancel(ctx)) })
 	return c.err
 }
 
-// runner chooses how processes run, and says it in one line.
-func (s *state) runner(ctx context.Context, o *Options) (run runner.Opener, how string, err error) {
-	portable := shell.New(s.store, o.Now)
-	if o.Runner == "portable" {
-		return portable, "steps are interpreted", nil
+// runner chooses how processes run. It warns if they run in another way than the
+// user expects, and says nothing otherwise.
+func (c *chosenRunner) runner(ctx context.Context) (runner.Opener, error) {
+	portable := shell.New(c.s.store, c.o.Now)
+	if c.o.Runner == "portable" {
+		return portable, nil
 	}
-	err = namespace.Available(ctx)
+	err := c.available(ctx)
 	switch {
 	case err == nil:
-		run, err = namespace.New(filepath.Join(s.dir, "namespace"), s.store)
-		return run, "steps run in namespaces", err
-	case o.Runner == "namespace":
-		return nil, "", err
+		return namespace.New(filepath.Join(c.s.dir, "namespace"), c.s.store)
+	case c.o.Runner == "namespace":
+		return nil, err
 	}
-	return portable, fmt.Sprintf("steps are interpreted, as they cannot run in namespaces: %v", err), nil
+	c.o.warn("RUN steps are interpreted, as they cannot run in namespaces: %v", err)
+	return portable, nil
 }
