@@ -115,7 +115,7 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (*Result, 
 		Build: b, Store: s.store, Sources: sources, Opts: p.opts,
 		Platforms: []ocispecs.Platform{source.Machine()}, Warn: progress.warn,
 	})
-	res, err := o.buildFunc()(ctx, c)
+	res, err := p.record(o.buildFunc())(ctx, c)
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ type delegate struct {
 
 // buildOn builds with o.Builder.
 func buildOn(ctx context.Context, o *Options, p *places) (*Result, error) {
-	r := &delegate{uploads: uploadprovider.New(), run: o.buildFunc()}
+	r := &delegate{uploads: uploadprovider.New(), run: p.record(o.buildFunc())}
 	defer r.discard()
 	c, err := o.Builder.dial(ctx)
 	if err != nil {

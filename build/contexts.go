@@ -22,6 +22,7 @@ type places struct {
 	opts    map[string]string // frontend options
 
 	images []imageContext // which layouts become of
+	solved *recorder      // what the frontend solves; nil before it starts
 
 	trees   map[string]*tree.Node // local sources that are no directories
 	uploads map[string]tree.Blob  // by URL

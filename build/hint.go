@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -12,79 +13,51 @@ import (
 
 	"slipway/diag"
 	"slipway/ignore"
-	"slipway/instructions"
 	"slipway/internal/suggest"
-	"slipway/parser"
 	"slipway/source"
 )
 
-// missingFile finds the path in what this process and BuildKit say of a copy
-// whose source is not there.
+// missingFile finds the path in what this process and BuildKit say of a copy or
+// mount whose source does not exist.
 func missingFile(text string) (string, bool) {
-	m := regexp.MustCompile(`(?:copy |")(/.*?)"?: not found$`).FindStringSubmatch(text)
+	m := regexp.MustCompile(`(?:copy |")(/.*?)"?: not found$|mount .*: (/.*) does not exist in what is mounted$`).FindStringSubmatch(text)
 	if m == nil {
 		return "", false
 	}
-	return m[1], true
+	return m[1] + m[2], true
 }
 
-// hint points at the word of COPY or ADD that names a file that is not there, and
-// says why it is not, as far as the directories of the build tell.
+// hint points at the word of an instruction that an error of its operation is
+// about, and says why a file does not exist, as far as the directories of the
+// build show it.
 func (p *places) hint(o *Options, err error) error {
 	var found *diag.Diagnostic
 	if err == nil || errors.As(err, &found) {
 		return err
 	}
-	name, ok := missingFile(err.Error())
-	if !ok {
-		return err
-	}
 	d := diagnostic(err)
-	c, word := copyOf(d.Range, name)
-	if c == nil {
-		return err
-	}
-	d.Range, d.Context = word.Text.Range(), d.Range
-	d.Message += p.why(o, c, name)
-	return d
-}
-
-// copyOf finds the COPY or ADD of a range, and its source that is that path.
-func copyOf(r source.Range, name string) (*instructions.Copy, parser.Word) {
-	if r.IsZero() {
-		return nil, parser.Word{}
-	}
-	file, _ := parser.Parse(r.File)
-	if file == nil {
-		return nil, parser.Word{}
-	}
-	first, _ := r.Lines()
-	for _, in := range file.Instructions() {
-		if at, _ := in.Rng.Lines(); at != first {
-			continue
+	name, missing := missingFile(err.Error())
+	switch {
+	case d.Range.IsZero():
+	case missing:
+		if w, ok := p.wordOf(d.Range, name); ok {
+			d.Range, d.Context = w.at, d.Range
+			d.Message += p.why(o, w.from, name)
+			return d
 		}
-		cmd, _ := instructions.ParseOne(in)
-		c, ok := cmd.(*instructions.Copy)
-		if !ok {
-			continue
-		}
-		for _, s := range c.Sources {
-			if path.Clean("/"+s.Value) == name && !s.Text.Range().IsZero() {
-				return c, s
-			}
+	case strings.HasSuffix(err.Error(), path.ErrBadPattern.Error()):
+		if word, in, ok := p.badPattern(d.Range.File); ok {
+			d.Range, d.Context = word.Text.Range(), in
+			return d.Hinted("%q is a pattern without its end: write [[] for the character [", word.Value)
 		}
 	}
-	return nil, parser.Word{}
+	return err
 }
 
 // why says why a file is not in a local context, or which one is meant: "" if
 // that is not known.
-func (p *places) why(o *Options, c *instructions.Copy, name string) string {
-	context := c.From.Value
-	if context == "" {
-		context = "context"
-	}
-	dir, ok := p.dirs[context]
+func (p *places) why(o *Options, from, name string) string {
+	dir, ok := p.dirs[cmp.Or(from, "context")]
 	if !ok {
 		return ""
 	}
@@ -100,7 +73,7 @@ func (p *places) why(o *Options, c *instructions.Copy, name string) string {
 	for _, d := range list {
 		names = append(names, d.Name())
 	}
-	if match, ok := suggest.Search(path.Base(name), names, true); ok {
+	if match, ok := suggest.Near(path.Base(name), names); ok {
 		return " (did you mean " + path.Join(path.Dir(name), match)[1:] + "?)"
 	}
 	return ""

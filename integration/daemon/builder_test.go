@@ -225,6 +225,7 @@ func TestBuilderErrors(t *testing.T) {
 		{"FROM scratch\nCOPPY a /\n", "Dockerfile:2:1: error: dockerfile parse error on line 2: unknown instruction: COPPY (did you mean COPY?)\n 2 | COPPY a /\n   | ^^^^^\n"},
 		{"FROM scratch\nCOPY --form=x a /\n", "Dockerfile:2:6: error: "},
 		{"FROM busybox\nRUN echo x && exit 3\n", "exit code: 3\n 2 | RUN echo x && exit 3\n"},
+		{"FROM scratch\nARG dir=none\nCOPY context* ${dir}/x /\n", "\"/none/x\": not found\n 3 | COPY context* ${dir}/x /\n   |               ^^^^^^^^\n"},
 		{"FROM scratch\nCOPY none /\n", "\"/none\": not found\n 2 | COPY none /\n"},
 	} {
 		dir := t.TempDir()

@@ -41,6 +41,16 @@ func Search(word string, options []string, caseSensitive bool) (string, bool) {
 	return match, match != ""
 }
 
+// Near is Search for names that upstream suggests nothing for: the shorter the
+// word, the nearer a suggestion has to be. A word of one character has none.
+func Near(word string, options []string) (string, bool) {
+	match, ok := Search(word, options, true)
+	if !ok || distance(word, match) > utf8.RuneCountInString(word)/2 {
+		return "", false
+	}
+	return match, true
+}
+
 // distance returns the edit distance of two words, or something larger than
 // most if that is.
 func distance(a, b string) int {

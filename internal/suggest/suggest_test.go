@@ -50,6 +50,25 @@ func TestSearch(t *testing.T) {
 	}
 }
 
+func TestNear(t *testing.T) {
+	for _, tc := range []struct{ word, options, want string }{
+		{">", "a b", ""},
+		{"a", "ab", ""},
+		{"aa", "a", "a"},
+		{"ab", "cd", ""},
+		{"abc", "axy", ""},
+		{"abc", "abx", "abx"},
+		{"main", "mian", "mian"},
+		{"日本", "日x", "日x"},
+		{"abcdef", "abcxyz", ""},
+		{"run", "ran run", ""},
+	} {
+		if got, ok := suggest.Near(tc.word, strings.Fields(tc.options)); got != tc.want || ok != (tc.want != "") {
+			t.Errorf("%q of %q: got %q, %t, want %q", tc.word, tc.options, got, ok, tc.want)
+		}
+	}
+}
+
 // TestEmpty has the words that are near to everything short.
 func TestEmpty(t *testing.T) {
 	for _, tc := range []struct {
