@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
@@ -23,11 +24,28 @@ import (
 // not as it was when this Dockerfile was last built. It remembers that of each
 // build, whether somebody asks or not.
 type explainer struct {
-	file   string // what is remembered
-	store  *tree.Store
-	args   map[string]string      // build arguments
+	file  string // what is remembered
+	store *tree.Store
+	args  map[string]string // build arguments
+	old   []remembered
+
+	mu     sync.Mutex
 	missed map[digest.Digest]bool // steps that ran
-	old    []remembered
+}
+
+// miss notes that a step ran. It is safe for concurrent use, also with finish:
+// when a build fails, other steps still run.
+func (x *explainer) miss(step digest.Digest) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.missed[step] = true
+}
+
+// ran reports whether a step was noted.
+func (x *explainer) ran(step digest.Digest) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.missed[step]
 }
 
 // remembered is a step as it was in a build.
@@ -107,7 +125,7 @@ func (x *explainer) finish(w io.Writer, b *solver.Build, graphs []*solver.Graph)
 	}
 	var lines []string
 	for i, v := range vertices {
-		if x.missed[v.Digest] && !strings.HasPrefix(v.Name(), "[internal]") {
+		if x.ran(v.Digest) && !strings.HasPrefix(v.Name(), "[internal]") {
 			lines = append(lines, v.Name()+": "+x.why(v, now, i))
 		}
 	}

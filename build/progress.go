@@ -53,7 +53,7 @@ func (p *progress) event(e solver.Event) {
 			v.Error = e.Err.Error()
 		}
 	case solver.Missed:
-		p.explain.missed[e.Vertex.Digest] = true
+		p.explain.miss(e.Vertex.Digest)
 		return
 	}
 	p.tell(&client.SolveStatus{Vertexes: []*client.Vertex{v}})

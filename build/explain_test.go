@@ -1,0 +1,63 @@
+package build
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+
+	"slipway/solver"
+)
+
+// TestExplainWhileStepsRun explains a build while its steps still start, as when
+// one of several stages fails.
+func TestExplainWhileStepsRun(t *testing.T) {
+	o := Options{State: t.TempDir(), Now: time.Now}
+	s, err := openState(&o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := newExplainer(s, &o)
+	p := newProgress(&o, x)
+	b := solver.New(t.Context(), solver.Options{Store: s.store, Now: time.Now})
+	g := &solver.Graph{}
+	for i := range 2000 {
+		g.Vertices = append(g.Vertices, &solver.Vertex{
+			Digest: digest.FromString(fmt.Sprint(i)), Op: &pb.Op{},
+			Meta: &pb.OpMetadata{Description: map[string]string{"llb.customname": fmt.Sprintf("step %d", i)}},
+		})
+	}
+	var events sync.WaitGroup
+	explained := make(chan struct{})
+	events.Go(func() {
+		for ended := false; !ended; {
+			for _, v := range g.Vertices {
+				p.event(solver.Event{Vertex: v, Kind: solver.Missed})
+			}
+			select {
+			case <-explained:
+				ended = true
+			default:
+			}
+		}
+	})
+	for range 5 {
+		if err := x.finish(io.Discard, b, []*solver.Graph{g}); err != nil {
+			t.Error(err)
+		}
+	}
+	close(explained)
+	events.Wait()
+	var text strings.Builder
+	if err := x.finish(&text, b, []*solver.Graph{g}); err != nil {
+		t.Error(err)
+	}
+	if got, want := strings.Count(text.String(), "\n"), len(g.Vertices); got != want {
+		t.Errorf("explained %d steps, want %d", got, want)
+	}
+}
