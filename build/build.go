@@ -63,7 +63,7 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	defer release()
-	if err := p.findImages(&source.Sources{Store: s.store, Files: s.files}); err != nil {
+	if err := p.findImages(ctx, &source.Sources{Store: s.store, Files: s.files}); err != nil {
 		return nil, err
 	}
 	if err := p.readStdin(ctx, &o, stdinStore{s.store, p}); err != nil {

@@ -100,7 +100,7 @@ func (r *delegate) prepare(ctx context.Context, o *Options, p *places) error {
 	if err := p.readStdin(ctx, o, r); err != nil {
 		return err
 	}
-	if err := p.findLayouts(); err != nil {
+	if err := p.findLayouts(ctx); err != nil {
 		return err
 	}
 	r.opt.FrontendAttrs = p.opts

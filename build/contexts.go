@@ -1,6 +1,7 @@
 package build
 
 import (
+	"context"
 	"cmp"
 	"errors"
 	"fmt"
@@ -133,13 +134,13 @@ func (p *places) named(name, value string) error {
 
 // findImages finds the images of OCI layouts and archives: by digest, by tag or
 // name, or the only one.
-func (p *places) findImages(src *source.Sources) error {
+func (p *places) findImages(ctx context.Context, src *source.Sources) error {
 	for _, i := range p.images {
 		file, want, ok := strings.Cut(i.value, "@")
 		if !ok {
 			var name string
 			file, name = splitName(i.value)
-			d, err := src.FindImage(file, name)
+			d, err := src.FindImage(ctx, file, name)
 			if err != nil {
 				return fmt.Errorf("build context %s: %s: %w", i.name, file, err)
 			}
@@ -153,14 +154,14 @@ func (p *places) findImages(src *source.Sources) error {
 }
 
 // findLayouts finds images for a builder, which can read directories only.
-func (p *places) findLayouts() error {
+func (p *places) findLayouts(ctx context.Context) error {
 	for _, i := range p.images {
 		file, _ := splitName(strings.SplitN(i.value, "@", 2)[0])
 		if err := isDir(file); err != nil {
 			return fmt.Errorf("build context %s: with a builder it has to be the directory of an OCI layout: %w", i.name, err)
 		}
 	}
-	return p.findImages(&source.Sources{})
+	return p.findImages(ctx, &source.Sources{})
 }
 
 // splitName splits PATH:NAME, where both may have colons, at the end of the

@@ -70,7 +70,7 @@ func TestCompression(t *testing.T) {
 				t.Fatal(err)
 			}
 			src := &source.Sources{Store: newStore(t)}
-			d, err := src.FindImage(dest, "")
+			d, err := src.FindImage(t.Context(), dest, "")
 			if err != nil {
 				t.Fatal(err)
 			}

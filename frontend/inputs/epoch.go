@@ -33,10 +33,7 @@ func (in *Inputs) Time(ctx context.Context, of plan.TimeSource) (*time.Time, err
 		return nil, err
 	}
 	key := fmt.Sprintf("%s %q", op.Identifier, op.Attrs)
-	look, _ := in.times.LoadOrStore(key, once(func(ctx context.Context) (*time.Time, error) {
-		return in.timeOf(ctx, op, of.LogName)
-	}))
-	return look.(func(context.Context) (*time.Time, error))(ctx)
+	return in.times.Do(ctx, key, func(ctx context.Context) (*time.Time, error) { return in.timeOf(ctx, op, of.LogName) })
 }
 
 // timed returns the state of a source that may have a time; nil for others.

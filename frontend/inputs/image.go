@@ -51,7 +51,7 @@ const patience = 2 * time.Minute
 
 // resolve asks the builder for the config of an image, once.
 func (in *Inputs) resolve(ctx context.Context, ref string, opt sourceresolver.Opt) (*plan.Resolved, error) {
-	look, _ := in.images.LoadOrStore(keyOf(ref, opt), once(func(ctx context.Context) (*plan.Resolved, error) {
+	return in.images.Do(ctx, keyOf(ref, opt), func(ctx context.Context) (*plan.Resolved, error) {
 		asking, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 		// The client's own ResolveImageConfig forgets the mode on the way.
@@ -68,6 +68,5 @@ func (in *Inputs) resolve(ctx context.Context, ref string, opt sourceresolver.Op
 			return nil, &tooLargeError{"image config of " + found}
 		}
 		return &plan.Resolved{Ref: found, Digest: dgst, Config: config}, nil
-	}))
-	return look.(func(context.Context) (*plan.Resolved, error))(ctx)
+	})
 }

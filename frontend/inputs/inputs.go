@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"time"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/gateway/client"
@@ -13,6 +13,7 @@ import (
 
 	"slipway/frontend/options"
 	"slipway/ignore"
+	"slipway/internal/singleflight"
 	"slipway/plan"
 )
 
@@ -30,35 +31,25 @@ type Inputs struct {
 	ignore  func(context.Context) (*ignoreFile, error)     // once
 	matcher func(context.Context) (*ignore.Matcher, error) // once
 	own     *ignoreFile                                    // Dockerfile.dockerignore
-	images  sync.Map                                       // imageKey → func() (*plan.Resolved, error)
-	times   sync.Map                                       // source → func() (*time.Time, error)
+	images  singleflight.Group[imageKey, *plan.Resolved]
+	times   singleflight.Group[string, *time.Time] // by source
 }
 
 // New returns the inputs of a build.
 func New(c client.Client, opts *options.Options) *Inputs {
 	in := &Inputs{client: c, build: c.BuildOpts(), options: opts}
+	in.images.KeepErrors, in.times.KeepErrors = true, true
 	in.main = once(in.openMain)
 	in.ignore = once(in.readIgnore)
 	in.matcher = once(in.parseIgnore)
 	return in
 }
 
-// once remembers the first result of f. A call that was cancelled is no result:
+// once remembers the first result of f. A call that was canceled is no result:
 // others may still want to know.
 func once[T any](f func(context.Context) (T, error)) func(context.Context) (T, error) {
-	var mu sync.Mutex
-	var done bool
-	var v T
-	var err error
-	return func(ctx context.Context) (T, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if !done {
-			v, err = f(ctx)
-			done = ctx.Err() == nil
-		}
-		return v, err
-	}
+	g := &singleflight.Group[struct{}, T]{KeepErrors: true}
+	return func(ctx context.Context) (T, error) { return g.Do(ctx, struct{}{}, f) }
 }
 
 // local returns a local source with the options that all of them have: title is

@@ -3,6 +3,7 @@ package source
 import (
 	"archive/tar"
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -40,7 +41,7 @@ type archived struct {
 
 // openArchive reads which files an archive has. One that is compressed is
 // uncompressed into the store first.
-func (s *Sources) openArchive(file string) (*archive, error) {
+func (s *Sources) openArchive(ctx context.Context, file string) (*archive, error) {
 	open := func() (readerAt, error) { return os.Open(file) }
 	f, err := os.Open(file)
 	if err != nil {
@@ -52,7 +53,7 @@ func (s *Sources) openArchive(file string) (*archive, error) {
 		return nil, err
 	}
 	if compression.Detect(head) != compression.None {
-		if open, err = s.plain(f, file); err != nil {
+		if open, err = s.plain(ctx, f, file); err != nil {
 			return nil, err
 		}
 	}
@@ -61,7 +62,7 @@ func (s *Sources) openArchive(file string) (*archive, error) {
 }
 
 // plain uncompresses an archive, unless that was done before.
-func (s *Sources) plain(f *os.File, file string) (func() (readerAt, error), error) {
+func (s *Sources) plain(ctx context.Context, f *os.File, file string) (func() (readerAt, error), error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -77,7 +78,7 @@ func (s *Sources) plain(f *os.File, file string) (func() (readerAt, error), erro
 		if err != nil {
 			return nil, err
 		}
-		b, err = s.Store.Put(r)
+		b, err = s.Store.Put(&reader{ctx, r})
 		if err = errors.Join(err, r.Close()); err != nil {
 			return nil, err
 		}

@@ -101,7 +101,7 @@ func listing(t *testing.T, s *Sources, data, want string) (string, error) {
 		t.Fatal(err)
 	}
 	s.Cache = solver.NewMemoryCache()
-	d, err := s.FindImage(file, want)
+	d, err := s.FindImage(t.Context(), file, want)
 	if err != nil {
 		return "", err
 	}
@@ -201,7 +201,7 @@ func FuzzArchive(f *testing.F) {
 		}
 		s := newSources(t)
 		s.Cache = solver.NewMemoryCache()
-		l, err := s.imageFiles(file)
+		l, err := s.imageFiles(t.Context(), file)
 		if err != nil {
 			return
 		}

@@ -154,7 +154,7 @@ func (s *Sources) git(ctx context.Context, op *pb.SourceOp) (*Git, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.commits.get(sourceKey(op), func() (*Git, error) { return s.resolveGit(ctx, o) })
+	return s.commits.Do(ctx, sourceKey(op), func(ctx context.Context) (*Git, error) { return s.resolveGit(ctx, o) })
 }
 
 // sourceKey names a source with what is selected of it.

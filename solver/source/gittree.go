@@ -38,7 +38,7 @@ type gitCheckout struct {
 // checkout fetches the commit and reads its files. It does so once per build.
 func (g *Git) checkout(ctx context.Context) (*gitCheckout, error) {
 	key := fmt.Sprintf("%s %s %s", g.o.remote, g.object, g.Digest())
-	return g.s.checkouts.get(key, func() (*gitCheckout, error) { return g.fetchOnce(ctx) })
+	return g.s.checkouts.Do(ctx, key, g.fetchOnce)
 }
 
 func (g *Git) fetchOnce(ctx context.Context) (*gitCheckout, error) {

@@ -38,7 +38,7 @@ func (d *Download) Fetch(context.Context) (*solver.Snapshot, error) { return d.s
 
 // http fetches a file. It does so once per build.
 func (s *Sources) http(ctx context.Context, op *pb.SourceOp) (*Download, error) {
-	return s.downloads.get(sourceKey(op), func() (*Download, error) {
+	return s.downloads.Do(ctx, sourceKey(op), func(ctx context.Context) (*Download, error) {
 		if b, ok := s.Uploads[op.Identifier]; ok {
 			return newDownload(op, b, nil)
 		}

@@ -101,7 +101,7 @@ func (s *Sources) fetchBlobs(ctx context.Context, layers []Layer, first int) err
 	g.SetLimit(parallelLayers)
 	for n, l := range layers {
 		g.Go(func() error {
-			_, err := s.layerBlobs.get(string(l.Descriptor.Digest), func() (tree.Blob, error) { return s.fetchBlob(ctx, l) })
+			_, err := s.layerBlobs.Do(ctx, l.Descriptor.Digest, func(ctx context.Context) (tree.Blob, error) { return s.fetchBlob(ctx, l) })
 			if err != nil {
 				return fmt.Errorf("layer %d: %w", first+n, err)
 			}

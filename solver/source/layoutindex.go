@@ -46,7 +46,7 @@ func (s *Sources) ResolveLayout(ctx context.Context, ref, store string, p ocispe
 	if !ok {
 		return nil, fmt.Errorf("%s has no digest", ref)
 	}
-	l, err := s.imageFiles(file)
+	l, err := s.imageFiles(ctx, file)
 	if err == nil {
 		var img *Image
 		if img, err = s.imageIn(ctx, ref, l.from, digest.Digest(want), p); err == nil {
@@ -59,8 +59,8 @@ func (s *Sources) ResolveLayout(ctx context.Context, ref, store string, p ocispe
 // FindImage returns the digest of an image of an OCI layout, or of an archive of
 // one or several images: that of a name or tag; without one the only image, or
 // that with the tag latest.
-func (s *Sources) FindImage(file, want string) (digest.Digest, error) {
-	l, err := s.imageFiles(file)
+func (s *Sources) FindImage(ctx context.Context, file, want string) (digest.Digest, error) {
+	l, err := s.imageFiles(ctx, file)
 	if err != nil {
 		return "", err
 	}
@@ -100,8 +100,8 @@ func called(name, want string) bool {
 }
 
 // imageFiles opens a directory or an archive with images, once per build.
-func (s *Sources) imageFiles(file string) (*imageFiles, error) {
-	return s.layouts.get(file, func() (*imageFiles, error) {
+func (s *Sources) imageFiles(ctx context.Context, file string) (*imageFiles, error) {
+	return s.layouts.Do(ctx, file, func(ctx context.Context) (*imageFiles, error) {
 		info, err := os.Stat(file)
 		if err != nil {
 			return nil, err
@@ -112,7 +112,7 @@ func (s *Sources) imageFiles(file string) (*imageFiles, error) {
 		if !info.Mode().IsRegular() {
 			return nil, errors.New("is neither a directory nor a file")
 		}
-		a, err := s.openArchive(file)
+		a, err := s.openArchive(ctx, file)
 		if err != nil {
 			return nil, err
 		}

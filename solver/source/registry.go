@@ -46,7 +46,7 @@ func (s *Sources) Resolve(ctx context.Context, ref string, p *ocispecs.Platform)
 
 // image finds an image of a registry, which is asked once per build.
 func (s *Sources) image(ctx context.Context, ref string, p ocispecs.Platform) (*Image, error) {
-	return s.images.get(platforms.FormatAll(p)+" "+ref, func() (*Image, error) {
+	return s.images.Do(ctx, platforms.FormatAll(p)+" "+ref, func(ctx context.Context) (*Image, error) {
 		img, err := s.findImage(ctx, ref, p)
 		if err != nil {
 			return nil, fmt.Errorf("image %s: %w", ref, err)
@@ -60,7 +60,7 @@ func (s *Sources) findImage(ctx context.Context, ref string, p ocispecs.Platform
 	if err != nil {
 		return nil, err
 	}
-	puller, err := s.puller.get("", func() (*remote.Puller, error) { return remote.NewPuller(s.Registry...) })
+	puller, err := s.puller.Do(ctx, struct{}{}, func(context.Context) (*remote.Puller, error) { return remote.NewPuller(s.Registry...) })
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,9 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
 
+	"slipway/internal/singleflight"
 	"slipway/solver"
 	"slipway/solver/tree"
 )
@@ -52,13 +54,14 @@ type Sources struct {
 	Secrets map[string][]byte
 	Agents  map[string]string
 
-	puller     known[*remote.Puller]
-	images     known[*Image]
-	layerBlobs known[tree.Blob]
-	layouts    known[*imageFiles]
-	downloads  known[*Download]
-	commits    known[*Git]
-	checkouts  known[*gitCheckout]
+	// What a build has found out, so that all who ask get the same answer.
+	puller     singleflight.Group[struct{}, *remote.Puller]
+	images     singleflight.Group[string, *Image]
+	layerBlobs singleflight.Group[digest.Digest, tree.Blob]
+	layouts    singleflight.Group[string, *imageFiles]
+	downloads  singleflight.Group[string, *Download]
+	commits    singleflight.Group[string, *Git]
+	checkouts  singleflight.Group[string, *gitCheckout]
 }
 
 // Open implements [solver.Sources].

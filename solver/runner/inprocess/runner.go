@@ -79,7 +79,7 @@ func (r *Runner) open(ctx context.Context, s *runner.Sandbox) (*container, error
 	if err != nil {
 		return nil, err
 	}
-	c := &container{r: r, f: f}
+	c := &container{r: r, f: f, parent: ctx}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	return c, nil
 }
@@ -88,7 +88,8 @@ func (r *Runner) open(ctx context.Context, s *runner.Sandbox) (*container, error
 type container struct {
 	r      *Runner
 	f      *Files
-	ctx    context.Context
+	parent context.Context // of whoever opened the container
+	ctx    context.Context // ends with the container
 	cancel context.CancelCauseFunc
 
 	mu    sync.Mutex
@@ -165,5 +166,5 @@ func (c *container) Close() error {
 	if err != nil {
 		return err
 	}
-	return c.f.saveCaches(context.WithoutCancel(c.ctx), list)
+	return c.f.saveCaches(c.parent, list)
 }
