@@ -3,8 +3,8 @@ package build
 import (
 	"context"
 	"path/filepath"
-	"sync"
 
+	"slipway/internal/singleflight"
 	"slipway/solver/runner"
 	"slipway/solver/runner/namespace"
 	"slipway/solver/runner/shell"
@@ -20,9 +20,7 @@ type chosenRunner struct {
 	// available returns why processes cannot run in namespaces; nil if they can.
 	available func(context.Context) error
 
-	once sync.Once
-	run  runner.Opener
-	err  error
+	chosen singleflight.Group[struct{}, runner.Opener]
 }
 
 var _ runner.Opener = (*chosenRunner)(nil)
@@ -33,23 +31,24 @@ func newRunner(s *state, o *Options) *chosenRunner {
 
 // Run implements [runner.Runner].
 func (c *chosenRunner) Run(ctx context.Context, p *runner.Process) ([]*tree.Node, error) {
-	if err := c.choose(ctx); err != nil {
+	run, err := c.choose(ctx)
+	if err != nil {
 		return nil, err
 	}
-	return c.run.Run(ctx, p)
+	return run.Run(ctx, p)
 }
 
 // Open implements [runner.Opener].
 func (c *chosenRunner) Open(ctx context.Context, s *runner.Sandbox) (runner.Container, error) {
-	if err := c.choose(ctx); err != nil {
+	run, err := c.choose(ctx)
+	if err != nil {
 		return nil, err
 	}
-	return c.run.Open(ctx, s)
+	return run.Open(ctx, s)
 }
 
-func (c *chosenRunner) choose(ctx context.Context) error {
-	c.once.Do(func() { c.run, c.err = c.runner(context.WithoutCancel(ctx)) })
-	return c.err
+func (c *chosenRunner) choose(ctx context.Context) (runner.Opener, error) {
+	return c.chosen.Do(ctx, struct{}{}, c.runner)
 }
 
 // runner chooses how processes run. It warns if they run in another way than the
@@ -61,6 +60,8 @@ func (c *chosenRunner) runner(ctx context.Context) (runner.Opener, error) {
 	}
 	err := c.available(ctx)
 	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
 	case err == nil:
 		return namespace.New(filepath.Join(c.s.dir, "namespace"), c.s.store)
 	case c.o.Runner == "namespace":

@@ -33,12 +33,51 @@ func TestRunnerWarning(t *testing.T) {
 		c := newRunner(s, &o)
 		c.available = func(context.Context) error { return tc.err }
 		for range 2 {
-			if err := c.choose(t.Context()); (err != nil) != tc.fails {
+			if _, err := c.choose(t.Context()); (err != nil) != tc.fails {
 				t.Errorf("runner %s with %v: error %v, want one: %t", tc.runner, tc.err, err, tc.fails)
 			}
 		}
 		if log.String() != tc.warning {
 			t.Errorf("runner %s with %v: log %q, want %q", tc.runner, tc.err, &log, tc.warning)
 		}
+	}
+}
+
+// TestRunnerInterrupted: a step that is canceled while the runner is chosen
+// decides nothing for the others, which do not wait for it once they are canceled.
+func TestRunnerInterrupted(t *testing.T) {
+	o := options(t, "")
+	var log bytes.Buffer
+	o.Runner, o.Log = "auto", &log
+	s, err := openState(&o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newRunner(s, &o)
+	asked := make(chan struct{})
+	c.available = func(ctx context.Context) error {
+		close(asked)
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	first := make(chan error)
+	go func() {
+		_, err := c.choose(ctx)
+		first <- err
+	}()
+	<-asked
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if _, err := c.choose(ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("a canceled step that waits gets %v, want %v", err, context.Canceled)
+	}
+	cancel()
+	if err := <-first; !errors.Is(err, context.Canceled) {
+		t.Errorf("the step that was canceled first gets %v, want %v", err, context.Canceled)
+	}
+	c.available = func(context.Context) error { return nil }
+	if run, err := c.choose(t.Context()); err != nil || log.Len() > 0 {
+		t.Errorf("the next step gets %T, %v and the log %q, want no error and no warning", run, err, &log)
 	}
 }
