@@ -20,10 +20,6 @@ import (
 	"slipway/solver/tree"
 )
 
-// parallel is how many operations run at once: most wait for something else
-// than a processor, and BuildKit does not bound them at all.
-const parallel = 64
-
 // Result is what a build tells besides what it wrote.
 type Result struct {
 	// Exported is what was written, by the keys of BuildKit's exporters:
@@ -103,7 +99,7 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (*Result, 
 	b := solver.New(ctx, solver.Options{
 		Store: s.store, Cache: s.cache, Sources: sources, Runner: newRunner(s, o),
 		Mounts:   s.mounts(o),
-		Parallel: parallel, Now: o.Now, Events: progress.event,
+		Parallel: o.parallel(), Now: o.Now, Events: progress.event,
 		Insecure: o.allows("security.insecure"), HostNetwork: o.allows("network.host"),
 		Imports: caches.imports,
 	})

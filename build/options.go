@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -60,6 +61,7 @@ type Options struct {
 
 	State  string // directory of cache and results
 	Runner string // auto, namespace or portable
+	Jobs   int    // limit of operations that run concurrently; 0 is no limit, as with BuildKit
 	Now    func() time.Time
 	Log    io.Writer // what is not about a step
 	// Frontend builds in place of the one of Dockerfiles that is part of this
@@ -105,6 +107,8 @@ func (o *Options) checkHere() error {
 		return err
 	}
 	switch {
+	case o.Jobs < 0:
+		return fmt.Errorf("jobs: %d is negative (0 sets no limit)", o.Jobs)
 	case len(o.Attests) > 0:
 		return errors.New("attestations can only be had of a BuildKit: --builder")
 	case o.CgroupParent != "":
@@ -159,6 +163,14 @@ func (o *Options) buildFunc() gateway.BuildFunc {
 		return o.Frontend
 	}
 	return frontend.Build
+}
+
+// parallel returns the limit of operations that run concurrently.
+func (o *Options) parallel() int {
+	if o.Jobs == 0 {
+		return math.MaxInt
+	}
+	return o.Jobs
 }
 
 // file is the path of the Dockerfile.

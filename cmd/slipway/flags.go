@@ -85,6 +85,7 @@ func (f *buildFlags) defineCache(fs *pflag.FlagSet) {
 func (f *buildFlags) defineBuilder(fs *pflag.FlagSet) {
 	o, b := &f.opt, &f.builder
 	fs.StringVar(&o.Runner, "runner", "auto", "how steps run: auto, namespace or portable")
+	fs.IntVar(&o.Jobs, "jobs", 0, "limit of steps that run concurrently (default no limit)")
 	fs.StringVar(&o.State, "state", "", "`DIRECTORY` of cache and results (default the user's cache directory)")
 	fs.StringArrayVar(&f.mirrors, "mirror", nil, "registry that is asked instead of another: `HOST=MIRROR`")
 	fs.StringVar(&b.Address, "builder", "", "BuildKit that builds: `unix://PATH`, tcp://HOST:PORT or docker-container://NAME (default this process)")

@@ -68,6 +68,8 @@ func TestUsage(t *testing.T) {
 		{"--builder tcp://x:1 --tlscert a", "a certificate of the client needs its key"},
 		{"--builder tcp://x:1 --tlsdir /does/not/exist", "--tlsdir /does/not/exist has no ca.pem and no ca.crt"},
 		{"--builder unix:///x --explain", "--explain is for builds in this process"},
+		{"--builder unix:///x --jobs 2", "--jobs is for builds in this process"},
+		{"--jobs -1", "jobs: -1 is negative (0 sets no limit)"},
 		{"--builder unix:///x --mirror a=b", "--mirror is for builds in this process"},
 		{"--tlscacert x", "--tlscacert needs --builder tcp://HOST:PORT"},
 		{"--attest type=sbom", "attestations can only be had of a BuildKit: --builder"},

@@ -31,7 +31,7 @@ func (f *buildFlags) parseState(given flagSet) error {
 	o := &f.opt
 	o.Stdin = os.Stdin
 	if f.builder.Address != "" {
-		for _, name := range []string{"state", "runner", "mirror", "explain"} {
+		for _, name := range []string{"state", "runner", "jobs", "mirror", "explain"} {
 			if given.Changed(name) {
 				return fmt.Errorf("--%s is for builds in this process, and has no meaning with --builder", name)
 			}
