@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
-	"time"
 
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	epoch "github.com/moby/buildkit/exporter/exptypes"
@@ -132,7 +130,7 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (*Result, 
 	if err := caches.describe(ctx, b, res, results); err != nil {
 		return nil, err
 	}
-	exported, err := s.write(ctx, o, results)
+	exported, err := s.write(ctx, o, product{results, res.Refs != nil})
 	if err == nil {
 		err = caches.export(ctx, b, roots(res))
 	}
@@ -182,13 +180,12 @@ func solveOne(ctx context.Context, res *gateway.Result, p exptypes.Platform, exp
 	out := export.Result{Platform: p.Platform}
 	ref, suffix := refOf(res, p)
 	out.Config = res.Metadata[exptypes.ExporterImageConfigKey+suffix]
+	out.Base = res.Metadata[exptypes.ExporterImageBaseConfigKey+suffix]
 	if v, ok := res.Metadata[epoch.ExporterEpochKey+suffix]; ok {
-		sec, err := strconv.ParseInt(string(v), 10, 64)
-		if err != nil {
+		var err error
+		if out.Epoch, err = parseEpoch(string(v)); err != nil {
 			return out, fmt.Errorf("SOURCE_DATE_EPOCH of the result: %w", err)
 		}
-		t := time.Unix(sec, 0).UTC()
-		out.Created = &t
 	}
 	if r, ok := ref.(*local.Reference); ok {
 		if r.Result.Vertex().Op.GetSource() != nil && !exported {

@@ -18,7 +18,7 @@ const damagedDockerfile = "FROM scratch\nCOPY base /\nCOPY a /\nRUN cat a a > /b
 func archived(t *testing.T, o Options) []byte {
 	t.Helper()
 	dest := filepath.Join(t.TempDir(), "image.tar")
-	o.Outputs = []Output{{Type: "oci", Dest: dest}, {Type: "local", Dest: t.TempDir()}}
+	o.Outputs = []Output{{Type: "oci", Dest: dest, Attrs: rewriteTimes()}, {Type: "local", Dest: t.TempDir()}}
 	o.BuildArgs = map[string]string{"SOURCE_DATE_EPOCH": "1"}
 	if err := Run(t.Context(), o); err != nil {
 		t.Fatal(err)

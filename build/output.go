@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/distribution/reference"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
@@ -89,9 +90,17 @@ func (o Output) checkHere() error {
 	if _, err := o.compression(); err != nil {
 		return fmt.Errorf("output %s: %w", o.Type, err)
 	}
+	if _, err := parseEpoch(o.Attrs[epochAttr]); err != nil {
+		return fmt.Errorf("output %s: %s: %w", o.Type, epochAttr, err)
+	}
+	if v, ok := o.Attrs[rewriteAttr]; ok {
+		if _, err := strconv.ParseBool(v); err != nil {
+			return fmt.Errorf("output %s: %s=%s is neither true nor false", o.Type, rewriteAttr, v)
+		}
+	}
 	for _, k := range slices.Sorted(maps.Keys(o.Attrs)) {
 		v := o.Attrs[k]
-		if o.isImage() && (k == "compression" || k == "compression-level") {
+		if k == epochAttr || k == rewriteAttr || o.isImage() && (k == "compression" || k == "compression-level") {
 			continue
 		}
 		_, annotation, err := exptypes.ParseAnnotationKey(k)
@@ -124,6 +133,44 @@ func (o Output) compression() (export.Compression, error) {
 	return c, c.Check()
 }
 
+// The attributes of outputs that concern times.
+const (
+	epochAttr   = "source-date-epoch"
+	rewriteAttr = "rewrite-timestamp"
+)
+
+// dated returns the results with the times that the output asks for. Its own
+// SOURCE_DATE_EPOCH, even an empty one, comes before that of the build.
+func (o Output) dated(results []export.Result) ([]export.Result, error) {
+	own, given := o.Attrs[epochAttr]
+	at, err := parseEpoch(own)
+	if err != nil {
+		return nil, err
+	}
+	results = slices.Clone(results)
+	for i := range results {
+		r := &results[i]
+		if given {
+			r.Epoch = at
+		}
+		r.RewriteTimes, _ = strconv.ParseBool(o.Attrs[rewriteAttr]) // checked with the options
+	}
+	return results, nil
+}
+
+// parseEpoch reads a SOURCE_DATE_EPOCH. If v is "", the time is nil.
+func parseEpoch(v string) (*time.Time, error) {
+	if v == "" {
+		return nil, nil
+	}
+	sec, err := strconv.ParseInt(v, 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("%q is not a number of seconds", v)
+	}
+	t := time.Unix(sec, 0).UTC()
+	return &t, nil
+}
+
 // isImage tells what has a config and a manifest.
 func (o Output) isImage() bool { return o.Type == "oci" || o.Type == "docker" || o.Type == "image" }
 
@@ -131,7 +178,7 @@ func (o Output) isImage() bool { return o.Type == "oci" || o.Type == "docker" ||
 // is none.
 func usual(attr string) string {
 	switch attr {
-	case "tar", "oci-mediatypes", "rewrite-timestamp", "platform-split":
+	case "tar", "oci-mediatypes", "platform-split":
 		return "true"
 	case "unpack", "force-compression":
 		return "false"

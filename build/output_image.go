@@ -4,26 +4,26 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/containerd/platforms"
-	"github.com/google/go-containerregistry/pkg/v1/partial"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/solver/export"
 )
 
-// makeImage makes an image, or an index of several.
-func makeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOutput, results []export.Result) (partial.Describable, error) {
+// makeImage makes an image, or an index of several, and records its digests.
+func makeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOutput, b product) (*export.Root, error) {
 	notes, err := imageAnnotations(o, out.Output)
 	if err != nil {
 		return nil, err
 	}
 	var entries []export.IndexEntry
-	for _, r := range results {
+	for _, r := range b.results {
 		r.Annotations = notes.of(exptypes.AnnotationManifest, &r.Platform)
 		img, err := x.Image(ctx, r)
 		if err != nil {
@@ -33,32 +33,66 @@ func makeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOut
 			Image: img, Platform: r.Platform, Annotations: notes.of(exptypes.AnnotationManifestDescriptor, &r.Platform),
 		})
 	}
-	index := notes.of(exptypes.AnnotationIndex, nil)
-	if len(entries) == 1 {
-		if len(index)+len(entries[0].Annotations) > 0 {
-			return nil, fmt.Errorf("annotations of %s and %s need several platforms", exptypes.AnnotationIndex, exptypes.AnnotationManifestDescriptor)
-		}
-		config, err := entries[0].Image.ConfigName()
+	about := notes.of(exptypes.AnnotationIndexDescriptor, nil)
+	if !b.isMap {
+		about = entries[0].Annotations
+	}
+	if about, err = out.listed(about, b, entries); err != nil {
+		return nil, err
+	}
+	if b.isMap {
+		idx, err := export.Index(entries, notes.of(exptypes.AnnotationIndex, nil))
 		if err != nil {
 			return nil, err
 		}
-		out.exported[exptypes.ExporterImageConfigDigestKey] = config.String()
-		return entries[0].Image, out.describe(entries[0].Image)
+		root, err := export.NewRoot(idx, nil, about)
+		if err != nil {
+			return nil, err
+		}
+		return root, out.record(root.Descriptor)
 	}
-	what, err := export.Index(entries, index)
+	config, err := entries[0].Image.ConfigName()
 	if err != nil {
 		return nil, err
 	}
-	return what, out.describe(what)
+	out.exported[exptypes.ExporterImageConfigDigestKey] = config.String()
+	root, err := export.NewRoot(entries[0].Image, &entries[0].Platform, about)
+	if err != nil {
+		return nil, err
+	}
+	return root, out.record(root.Descriptor)
 }
 
-// describe tells the digest and the descriptor as BuildKit's exporters do.
-func (out imageOutput) describe(what partial.Describable) error {
-	d, err := partial.Descriptor(what)
-	if err != nil {
-		return err
+// listed returns the annotations of the descriptor that lists the image. In
+// archives it says when the image was created.
+//
+// Upstream: without SOURCE_DATE_EPOCH that is the time of the export. Here it
+// is the time of the image, so that a build that is cached gives the same archive.
+func (out imageOutput) listed(given map[string]string, b product, entries []export.IndexEntry) (map[string]string, error) {
+	if out.Type == "image" || given[ocispecs.AnnotationCreated] != "" {
+		return given, nil
 	}
-	d.ArtifactType = "" // it is no artifact
+	var created time.Time
+	for i, e := range entries {
+		config, err := e.Image.ConfigFile()
+		if err != nil {
+			return nil, err
+		}
+		at := config.Created.Time
+		if epoch := b.results[i].Epoch; epoch != nil {
+			at = *epoch
+		}
+		if at.After(created) {
+			created = at
+		}
+	}
+	about := map[string]string{ocispecs.AnnotationCreated: created.UTC().Format(time.RFC3339)}
+	maps.Copy(about, given)
+	return about, nil
+}
+
+// record records digest and descriptor as BuildKit's exporters do.
+func (out imageOutput) record(d v1.Descriptor) error {
 	data, err := json.Marshal(d)
 	if err != nil {
 		return err
@@ -86,9 +120,6 @@ func imageAnnotations(o *Options, out Output) (annotations, error) {
 		}
 		if !ok {
 			continue
-		}
-		if key.Type == exptypes.AnnotationIndexDescriptor {
-			return nil, fmt.Errorf("annotations of %s can only be had of a BuildKit: --builder", key.Type)
 		}
 		notes[key] = all[attr]
 	}

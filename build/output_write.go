@@ -20,21 +20,29 @@ import (
 	"slipway/solver/tree"
 )
 
-// write writes the results as asked, and tells what was written.
-func (s *state) write(ctx context.Context, o *Options, results []export.Result) (map[string]string, error) {
+// product is what a build made, by platform.
+type product struct {
+	results []export.Result
+	isMap   bool // images become an index, and files directories by platform, even of one platform
+}
+
+// write writes the results as asked, and returns what was written.
+func (s *state) write(ctx context.Context, o *Options, b product) (map[string]string, error) {
 	exported := map[string]string{}
 	x := s.exporter(o)
 	described := false
 	for _, out := range o.Outputs {
-		var err error
-		switch {
-		case out.Type == "cacheonly":
+		if out.Type == "cacheonly" {
 			continue
+		}
+		results, err := out.dated(b.results)
+		switch {
+		case err != nil:
 		case out.isImage():
 			described = true
-			err = s.writeImage(ctx, x, o, imageOutput{out, exported}, results)
+			err = s.writeImage(ctx, x, o, imageOutput{out, exported}, product{results, b.isMap})
 		default:
-			err = s.writeFiles(ctx, out, results)
+			err = s.writeFiles(ctx, out, product{results, b.isMap})
 		}
 		if err != nil {
 			return nil, fmt.Errorf("output %s: %w", out.Type, err)
@@ -43,7 +51,7 @@ func (s *state) write(ctx context.Context, o *Options, results []export.Result) 
 	if !o.Describe || described {
 		return exported, nil
 	}
-	_, err := makeImage(ctx, x, o, imageOutput{Output{Type: "oci"}, exported}, results)
+	_, err := makeImage(ctx, x, o, imageOutput{Output{Type: "image"}, exported}, b)
 	return exported, err
 }
 
@@ -54,7 +62,7 @@ type imageOutput struct {
 }
 
 // writeImage writes an image, or an index of several.
-func (s *state) writeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOutput, results []export.Result) error {
+func (s *state) writeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOutput, b product) error {
 	names, err := imageNames(o, out.Output)
 	if err != nil {
 		return err
@@ -62,7 +70,7 @@ func (s *state) writeImage(ctx context.Context, x *export.Exporter, o *Options, 
 	if x.Layers.Compression, err = out.compression(); err != nil {
 		return err
 	}
-	what, err := makeImage(ctx, x, o, out, results)
+	root, err := makeImage(ctx, x, o, out, b)
 	if err != nil {
 		return err
 	}
@@ -71,13 +79,9 @@ func (s *state) writeImage(ctx context.Context, x *export.Exporter, o *Options, 
 	}
 	switch out.Type {
 	case "oci":
-		return s.toFile(ctx, out.Dest, func(w io.Writer) error { return export.WriteOCI(w, what, names) })
+		return s.toFile(ctx, out.Dest, func(w io.Writer) error { return export.WriteOCI(w, root, names) })
 	case "docker":
-		img, ok := what.(v1.Image)
-		if !ok {
-			return errors.New("the archive of docker load holds one platform; use type=oci")
-		}
-		write := func(w io.Writer) error { return export.WriteDocker(w, img, names) }
+		write := func(w io.Writer) error { return export.WriteDocker(w, root, names) }
 		if out.Load {
 			return toEngine(ctx, o.log(), write)
 		}
@@ -87,7 +91,7 @@ func (s *state) writeImage(ctx context.Context, x *export.Exporter, o *Options, 
 		return errors.New("the image needs a name: -t NAME")
 	}
 	for _, n := range names {
-		if err := push(ctx, n, what); err != nil {
+		if err := push(ctx, n, root.Content); err != nil {
 			return fmt.Errorf("push %s: %w", n, err)
 		}
 	}
@@ -124,14 +128,17 @@ func (s *state) toFile(ctx context.Context, dest string, write func(io.Writer) e
 
 // writeFiles writes the files of the results: of several platforms each into a
 // directory of its own, as BuildKit does.
-func (s *state) writeFiles(ctx context.Context, out Output, results []export.Result) error {
-	root := results[0].Snapshot.Tree()
-	if len(results) > 1 {
-		var entries []tree.Entry
-		for _, r := range results {
-			dir := strings.ReplaceAll(platforms.FormatAll(r.Platform), "/", "_")
-			entries = append(entries, tree.Entry{Name: dir, Node: r.Snapshot.Tree()})
+func (s *state) writeFiles(ctx context.Context, out Output, b product) error {
+	var entries []tree.Entry
+	for _, r := range b.results {
+		n := r.Snapshot.Tree()
+		if r.Epoch != nil {
+			n = n.WithModTime(*r.Epoch)
 		}
+		entries = append(entries, tree.Entry{Name: strings.ReplaceAll(platforms.FormatAll(r.Platform), "/", "_"), Node: n})
+	}
+	root := entries[0].Node
+	if b.isMap {
 		var err error
 		if root, err = tree.NewDir(tree.Meta{Mode: 0o755}, entries); err != nil {
 			return err
@@ -141,6 +148,6 @@ func (s *state) writeFiles(ctx context.Context, out Output, results []export.Res
 		return s.outputs().WriteDir(ctx, out.Dest, root, s.store)
 	}
 	return s.toFile(ctx, out.Dest, func(w io.Writer) error {
-		return tree.WriteLayer(w, nil, root, s.store, tree.LayerOptions{Latest: results[0].Created})
+		return tree.WriteLayer(w, nil, root, s.store, tree.LayerOptions{})
 	})
 }

@@ -94,7 +94,7 @@ func TestReproducible(t *testing.T) {
 		for i := range archives {
 			file := filepath.Join(t.TempDir(), "out.tar")
 			code, told := slipway(t, "build", "--state", t.TempDir(), "--runner", "portable", "--progress", "quiet",
-				"--build-arg", "SOURCE_DATE_EPOCH=100", "-t", "x", "-o", "type="+kind+",dest="+file, dir)
+				"--build-arg", "SOURCE_DATE_EPOCH=100", "-t", "x", "-o", "type="+kind+",rewrite-timestamp=true,dest="+file, dir)
 			if code != 0 {
 				t.Fatalf("%s: exit code %d:\n%s", kind, code, told)
 			}

@@ -108,7 +108,7 @@ func (s *site) command(args ...string) *exec.Cmd {
 
 // outputs are an archive and a directory.
 func (s *site) outputs() []string {
-	return []string{"-o", "type=oci,dest=" + s.archive(), "-o", filepath.Join(s.dir, "out", "files")}
+	return []string{"-o", "type=oci,rewrite-timestamp=true,dest=" + s.archive(), "-o", filepath.Join(s.dir, "out", "files")}
 }
 
 // start is the command in a process group of its own, so that what it leaves

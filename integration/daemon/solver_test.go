@@ -147,7 +147,7 @@ func reference(t *testing.T, req rig.Request) ([]imagetree.Image, error) {
 	// has the time when that was.
 	req.Image, req.Key = true, t.Name()+req.Context
 	if _, ok := req.Attrs["build-arg:SOURCE_DATE_EPOCH"]; ok {
-		req.Exporter = map[string]string{"rewrite-timestamp": "true"} // as we do without being asked
+		req.Exporter = map[string]string{"rewrite-timestamp": "true"}
 	}
 	res, err := builder.Build(t.Context(), req)
 	if err != nil {
@@ -193,6 +193,9 @@ func solveImage(t *testing.T, req rig.Request, where func(*build.Options)) ([]im
 		Secrets: req.Secrets, Agents: serveAgent(t, req.SSHKey), Allow: req.Entitlements, Now: time.Now,
 	}
 	where(&o)
+	if _, ok := req.Attrs["build-arg:SOURCE_DATE_EPOCH"]; ok {
+		o.Outputs[0].Attrs = map[string]string{"rewrite-timestamp": "true"}
+	}
 	for key, v := range req.Attrs {
 		setOption(t, &o, key, v)
 	}

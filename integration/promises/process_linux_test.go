@@ -352,7 +352,7 @@ EOF
 		}
 		for _, kind := range []string{"oci", "docker", "tar"} {
 			file := filepath.Join(w.dir, "out", kind)
-			cmd, told := w.command(dockerfile, "--build-arg", "SOURCE_DATE_EPOCH=1000000000", "-t", "x", "-o", "type="+kind+",dest="+file)
+			cmd, told := w.command(dockerfile, "--build-arg", "SOURCE_DATE_EPOCH=1000000000", "-t", "x", "-o", "type="+kind+",rewrite-timestamp=true,dest="+file)
 			if err := cmd.Run(); err != nil {
 				t.Fatalf("%s: %v:\n%s", who.about, err, told)
 			}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -14,21 +15,49 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
+// Root is what an output consists of: an image or an index, and the descriptor
+// that lists it in index.json.
+type Root struct {
+	Content    partial.Describable // a v1.Image or a v1.ImageIndex
+	Descriptor v1.Descriptor
+}
+
+// NewRoot returns an image or an index with its descriptor.
+func NewRoot(content partial.Describable, p *ocispecs.Platform, annotations map[string]string) (*Root, error) {
+	d, err := partial.Descriptor(content)
+	if err != nil {
+		return nil, err
+	}
+	d.ArtifactType, d.Annotations = "", annotations // an image is no artifact
+	if p != nil {
+		d.Platform = platformOf(*p)
+	}
+	return &Root{Content: content, Descriptor: *d}, nil
+}
+
+func platformOf(p ocispecs.Platform) *v1.Platform {
+	return &v1.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion, OSFeatures: p.OSFeatures}
+}
+
 // WriteOCI writes an image or an index as the archive of an OCI layout.
 // https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md
-func WriteOCI(w io.Writer, what partial.Describable, names []string) error {
+func WriteOCI(w io.Writer, root *Root, names []string) error {
 	a := newArchive(w)
-	if err := a.layout(what, names); err != nil {
+	if err := a.layout(root, names); err != nil {
 		return err
 	}
 	return a.tar.Close()
 }
 
-// WriteDocker writes images as `docker load` reads them: an OCI layout with a
+// WriteDocker writes an image as `docker load` reads it: an OCI layout with a
 // manifest.json, as BuildKit does. Only old engines look at the latter.
-func WriteDocker(w io.Writer, img v1.Image, names []string) error {
+func WriteDocker(w io.Writer, root *Root, names []string) error {
+	img, ok := root.Content.(v1.Image)
+	if !ok {
+		return fmt.Errorf("cannot write a %T for docker load", root.Content)
+	}
 	a := newArchive(w)
-	if err := a.layout(img, names); err != nil {
+	if err := a.layout(root, names); err != nil {
 		return err
 	}
 	m, err := img.Manifest()
@@ -64,28 +93,26 @@ func newArchive(w io.Writer) *archive {
 
 func blobPath(h v1.Hash) string { return "blobs/" + h.Algorithm + "/" + h.Hex }
 
-func (a *archive) layout(what partial.Describable, names []string) error {
+func (a *archive) layout(root *Root, names []string) error {
 	for _, dir := range []string{"blobs/", "blobs/sha256/"} {
 		if err := a.tar.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir, Mode: 0o755}); err != nil {
 			return err
 		}
 	}
-	if err := a.blobs(what); err != nil {
+	if err := a.blobs(root.Content); err != nil {
 		return err
 	}
-	d, err := partial.Descriptor(what)
-	if err != nil {
-		return err
-	}
-	d.ArtifactType = ""
 	idx := v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex}
 	for _, name := range names {
-		named := *d
-		named.Annotations = map[string]string{"io.containerd.image.name": name, ocispecs.AnnotationRefName: tagOf(name)}
+		named := root.Descriptor
+		named.Annotations = map[string]string{}
+		maps.Copy(named.Annotations, root.Descriptor.Annotations)
+		named.Annotations["io.containerd.image.name"] = name
+		named.Annotations[ocispecs.AnnotationRefName] = tagOf(name)
 		idx.Manifests = append(idx.Manifests, named)
 	}
 	if len(names) == 0 {
-		idx.Manifests = append(idx.Manifests, *d)
+		idx.Manifests = append(idx.Manifests, root.Descriptor)
 	}
 	data, err := json.Marshal(idx)
 	if err != nil {

@@ -3,6 +3,7 @@ package export
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -39,7 +40,14 @@ func (x *Exporter) config(r Result, blobs []*solver.Blob) ([]byte, error) {
 	for _, b := range blobs {
 		diffIDs = append(diffIDs, b.DiffID)
 	}
-	history, created := x.dated(aligned(history, len(blobs)), blobs, r.Created)
+	history, created := x.dated(aligned(history, len(blobs)), blobs)
+	if r.Epoch != nil {
+		base, err := r.base()
+		if err != nil {
+			return nil, err
+		}
+		created = clamp(history, base.History, created, *r.Epoch)
+	}
 	values := map[string]any{
 		"history": history,
 		"rootfs":  ocispecs.RootFS{Type: "layers", DiffIDs: diffIDs},
@@ -82,7 +90,7 @@ func aligned(history []ocispecs.History, layers int) []ocispecs.History {
 // An entry with a layer has the time of the layer. One without has that of the
 // layer before it or, as those of its base are not its own, of the first one that
 // was made here.
-func (x *Exporter) dated(history []ocispecs.History, blobs []*solver.Blob, epoch *time.Time) ([]ocispecs.History, time.Time) {
+func (x *Exporter) dated(history []ocispecs.History, blobs []*solver.Blob) ([]ocispecs.History, time.Time) {
 	var last *time.Time
 	isNew := false // from here on nothing is of the base
 	fill := x.firstNew(history, blobs)
@@ -98,8 +106,6 @@ func (x *Exporter) dated(history []ocispecs.History, blobs []*solver.Blob, epoch
 		}
 		isNew = isNew || h.Created == nil
 		switch {
-		case epoch != nil && h.Created == nil:
-			made = epoch
 		case made == nil:
 			made = fill
 		case isNew:
@@ -107,13 +113,45 @@ func (x *Exporter) dated(history []ocispecs.History, blobs []*solver.Blob, epoch
 		}
 		h.Created, last = made, made
 	}
-	switch {
-	case epoch != nil:
-		return history, epoch.UTC()
-	case last != nil:
+	if last != nil {
 		return history, last.UTC()
 	}
 	return history, x.Now.UTC()
+}
+
+// clamp makes times of history that are later than epoch equal to epoch, except
+// for the leading entries that are those of the base image. It returns the time
+// of the image: that of the last entry or, without one, created, but not later
+// than epoch.
+func clamp(history, base []ocispecs.History, created, epoch time.Time) time.Time {
+	same := 0
+	for same < min(len(history), len(base)) && reflect.DeepEqual(history[same], base[same]) {
+		same++
+	}
+	for i := same; i < len(history); i++ {
+		if h := &history[i]; h.Created.After(epoch) {
+			h.Created = &epoch
+		}
+	}
+	switch {
+	case len(history) > 0:
+		return history[len(history)-1].Created.UTC()
+	case created.After(epoch):
+		return epoch.UTC()
+	}
+	return created
+}
+
+// base returns the config of the base image, which is empty without one.
+func (r Result) base() (ocispecs.Image, error) {
+	var img ocispecs.Image
+	if len(r.Base) == 0 {
+		return img, nil
+	}
+	if err := json.Unmarshal(r.Base, &img); err != nil {
+		return img, fmt.Errorf("config of the base image: %w", err)
+	}
+	return img, nil
 }
 
 // firstNew is the time of the first layer that was made here or, without one,

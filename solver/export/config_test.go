@@ -40,7 +40,7 @@ func TestHistoryTimes(t *testing.T) {
 			t.Fatal(err)
 		}
 		x := &Exporter{Now: *at(23)}
-		data, err := x.config(Result{Config: config, Created: tc.epoch}, tc.blobs)
+		data, err := x.config(Result{Config: config, Epoch: tc.epoch}, tc.blobs)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -23,8 +23,15 @@ import (
 type Result struct {
 	Snapshot *solver.Snapshot // nil without files
 	Config   []byte           // image config as JSON, without layers
+	Base     []byte           // config of the base image as JSON; nil without one
 	Platform ocispecs.Platform
-	Created  *time.Time // SOURCE_DATE_EPOCH: nothing in the image is later
+
+	// Epoch is SOURCE_DATE_EPOCH: the config has no later time, but for those of
+	// the base image. If it is nil, times stay as they are.
+	Epoch *time.Time
+	// RewriteTimes applies Epoch to the files too, in all layers but those of
+	// the base image.
+	RewriteTimes bool
 
 	Annotations map[string]string // of the manifest
 	Cache       []byte            // how the layers came about, for those who build on; nil is not told
@@ -49,21 +56,18 @@ type image struct {
 func (x *Exporter) Image(ctx context.Context, r Result) (v1.Image, error) {
 	img := &image{store: x.Store, layers: map[v1.Hash]ocispecs.Descriptor{}}
 	m := ocispecs.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispecs.MediaTypeImageManifest, Layers: []ocispecs.Descriptor{}, Annotations: r.Annotations}
-	var blobs []*solver.Blob
-	for _, l := range r.Snapshot.Layers() {
-		b, err := x.Layers.Blob(ctx, l, r.Created)
-		if err != nil {
-			return nil, err
-		}
+	blobs, err := x.blobs(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range blobs {
 		hash, err := v1.NewHash(string(b.Descriptor.Digest))
 		if err != nil {
 			return nil, err
 		}
 		img.layers[hash] = b.Descriptor
 		m.Layers = append(m.Layers, b.Descriptor)
-		blobs = append(blobs, b)
 	}
-	var err error
 	if img.config, err = x.config(r, blobs); err != nil {
 		return nil, err
 	}
@@ -72,6 +76,32 @@ func (x *Exporter) Image(ctx context.Context, r Result) (v1.Image, error) {
 		return nil, err
 	}
 	return partial.CompressedToImage(img)
+}
+
+// blobs returns the layers of the image. Layers that are to be rewritten are
+// made anew from their files, also those that came from an imported cache.
+func (x *Exporter) blobs(ctx context.Context, r Result) ([]*solver.Blob, error) {
+	base, err := r.base()
+	if err != nil {
+		return nil, err
+	}
+	ofBase := base.RootFS.DiffIDs
+	var blobs []*solver.Blob
+	for i, l := range r.Snapshot.Layers() {
+		if i < len(ofBase) && (l.Blob == nil || l.Blob.DiffID != ofBase[i]) {
+			ofBase = nil // the layers above are not those of the base either
+		}
+		var latest *time.Time
+		if r.RewriteTimes && i >= len(ofBase) {
+			latest = r.Epoch
+		}
+		b, err := x.Layers.Blob(ctx, l, latest)
+		if err != nil {
+			return nil, err
+		}
+		blobs = append(blobs, b)
+	}
+	return blobs, nil
 }
 
 // RawConfigFile implements [partial.CompressedImageCore].
@@ -132,8 +162,7 @@ func Index(entries []IndexEntry, annotations map[string]string) (v1.ImageIndex, 
 		if err != nil {
 			return nil, err
 		}
-		p := e.Platform
-		d.Platform = &v1.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion, OSFeatures: p.OSFeatures}
+		d.Platform = platformOf(e.Platform)
 		d.Annotations, d.ArtifactType = e.Annotations, ""
 		m.Manifests = append(m.Manifests, *d)
 		x.images[d.Digest] = e.Image

@@ -27,12 +27,13 @@ type Layers struct {
 }
 
 // Blob returns a layer as it is stored in images. A layer that came from an
-// image stays as it was, as its users have it already.
+// image stays as it was, as its users have it already. If latest is not nil,
+// each layer is made anew, and no file in it has a later time.
 func (x *Layers) Blob(ctx context.Context, l solver.Layer, latest *time.Time) (*solver.Blob, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if l.Blob != nil {
+	if l.Blob != nil && latest == nil {
 		return l.Blob, nil
 	}
 	file := filepath.Join(x.Dir, x.key(l, latest)+".json")

@@ -232,6 +232,16 @@ func (n *Node) MapEntries(m Meta, fn func(*Node) *Node) *Node {
 	return newDir(m, entries)
 }
 
+// WithModTime returns the tree with t as the modification time of every node.
+func (n *Node) WithModTime(t time.Time) *Node {
+	m := n.meta
+	m.ModTime = t
+	if n.kind == Dir {
+		return n.MapEntries(m, func(e *Node) *Node { return e.WithModTime(t) })
+	}
+	return n.WithMeta(m)
+}
+
 // WithInode returns the file as one of the hard links of that inode.
 func (n *Node) WithInode(inode string) *Node {
 	c := *n
