@@ -92,7 +92,7 @@ func (o *Options) findDockerfile() error {
 		if o.File == "" && lower == strings.ToLower(dockerfile) {
 			return nil // as frontends find it
 		}
-		if !d.IsDir() && (strings.Contains(lower, "dockerfile") || lower == "containerfile") && !strings.HasSuffix(lower, ignoreSuffix) {
+		if !d.IsDir() && (strings.Contains(lower, "dockerfile") || lower == strings.ToLower(containerfile)) && !strings.HasSuffix(lower, ignoreSuffix) {
 			near = append(near, filepath.Join(filepath.Dir(name), d.Name()))
 		}
 	}
@@ -103,6 +103,11 @@ func (o *Options) findDockerfile() error {
 		return fmt.Errorf("there is no Dockerfile %s: -f is relative to the current directory, not to the context: -f %s", name, filepath.Join(o.Context, o.File))
 	}
 	return fmt.Errorf("there is no Dockerfile %s: name one with -f", name)
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 func isFile(name string) bool {

@@ -7,12 +7,56 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 
 	"slipway/frontend"
 )
+
+// TestSyntax: a # syntax line that names Docker's frontend or this one is
+// built, and any other one fails at the line.
+func TestSyntax(t *testing.T) {
+	for ref, followed := range map[string]bool{
+		"docker/dockerfile": false, "docker/dockerfile:1.7-labs": false, "docker.io/docker/dockerfile-upstream:master": false,
+		"mirror.example/hub/docker/dockerfile:1": false, "localhost:5000/slipway/dockerfile@sha256:" + strings.Repeat("0", 64): false,
+		"slipway/dockerfile": false, "dockerfile/x": true, "x/notslipway/dockerfile": true, "NoName": true,
+	} {
+		o := options(t, "# syntax="+ref+"\nFROM scratch\nCOPY a /\n")
+		err := Run(t.Context(), o)
+		var told strings.Builder
+		if err != nil {
+			if err := Report(&told, err, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := ""
+		if followed {
+			want = filepath.Join(o.Context, "Dockerfile") + ":1:1: error: frontend \"" + ref + "\": needs a BuildKit to run (use --builder)\n 1 | # syntax=" + ref + "\n"
+		}
+		if !strings.HasPrefix(told.String(), want) || !followed && err != nil {
+			t.Errorf("%s: told\n%s\nwant\n%s", ref, told.String(), want)
+		}
+		o.Builder = &Builder{}
+		if got, err := o.follow(ref); got != followed || err != nil {
+			t.Errorf("%s: a builder follows: %v, %v", ref, got, err)
+		}
+	}
+	o := options(t, "# syntax=dockerfile/x\nFROM scratch\nCOPY a /\n")
+	o.BuildArgs = map[string]string{"BUILDKIT_SYNTAX": "docker/dockerfile:1"}
+	if err := Run(t.Context(), o); err != nil {
+		t.Errorf("BUILDKIT_SYNTAX comes first: %v", err)
+	}
+	o.BuildArgs["BUILDKIT_SYNTAX"] = "other/frontend arg"
+	if err := Run(t.Context(), o); err == nil || err.Error() != "failed with build-arg:BUILDKIT_SYNTAX = other/frontend arg: frontend \"other/frontend\": needs a BuildKit to run (use --builder)" {
+		t.Errorf("error %v", err)
+	}
+	o.Call = "frontend.lint"
+	if _, err := Build(t.Context(), o); err == nil {
+		t.Error("a check of another frontend's file succeeds")
+	}
+}
 
 // toBuffer is an output that stays open.
 type toBuffer struct{ io.Writer }

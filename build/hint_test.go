@@ -72,3 +72,37 @@ func TestMissingDockerfile(t *testing.T) {
 		t.Errorf("its path: %v", err)
 	}
 }
+
+// TestContainerfile: a Containerfile is built where no Dockerfile is, and only
+// if no file is named.
+func TestContainerfile(t *testing.T) {
+	o := options(t, "")
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(o.Context, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Remove(filepath.Join(o.Context, "Dockerfile")); err != nil {
+		t.Fatal(err)
+	}
+	write("Containerfile", "FROM scratch\nCOPY --chmod=600 a base/bin/sh /\n")
+	write("Containerfile.dockerignore", "base\n")
+	var b strings.Builder
+	if err := Report(&b, Run(t.Context(), o), false); err != nil || !strings.HasPrefix(b.String(), filepath.Join(o.Context, "Containerfile")+":2:") {
+		t.Errorf("told %s, %v", &b, err)
+	}
+	write("Containerfile", "FROM scratch\nCOPY a /f\n")
+	if got, err := built(t, o, "f"); err != nil || got != "content\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+	o.File = filepath.Join(o.Context, "Dockerfile")
+	if err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "there is no Dockerfile "+o.File) {
+		t.Errorf("with -f: %v", err)
+	}
+	o.File = ""
+	write("dockerfile", "FROM scratch\nCOPY base/bin/sh /f\n")
+	if got, err := built(t, o, "f"); err != nil || got == "content\n" {
+		t.Errorf("beside a Dockerfile: %q, %v", got, err)
+	}
+}

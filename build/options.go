@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/distribution/reference"
 	"github.com/moby/buildkit/client"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 
@@ -121,13 +122,15 @@ func (o *Options) checkHere() error {
 // frontend returns the options as a frontend gets them.
 func (o *Options) frontend() map[string]string {
 	opts := map[string]string{
-		"cmdline":  "slipway", // the frontend is this program, whatever # syntax says
 		"filename": filepath.Base(o.file()),
 	}
 	set := func(key, value string) {
 		if value != "" {
 			opts[key] = value
 		}
+	}
+	if o.Frontend != nil {
+		opts["cmdline"] = "slipway" // it was chosen, whatever # syntax says
 	}
 	set("target", o.Target)
 	set("platform", strings.Join(o.Platforms, ","))
@@ -162,7 +165,7 @@ func (o *Options) buildFunc() gateway.BuildFunc {
 	if o.Frontend != nil {
 		return o.Frontend
 	}
-	return frontend.Build
+	return frontend.Following(o.follow)
 }
 
 // parallel returns the limit of operations that run concurrently.
@@ -173,12 +176,35 @@ func (o *Options) parallel() int {
 	return o.Jobs
 }
 
-// file is the path of the Dockerfile.
+// follow reports whether the build is handed to the frontend ref, which # syntax
+// or BUILDKIT_SYNTAX names. Docker's frontend and this one are part of this
+// program, in whatever registry and version; others need a BuildKit to run.
+func (o *Options) follow(ref string) (bool, error) {
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err == nil {
+		for _, name := range []string{"docker/dockerfile", "docker/dockerfile-upstream", "slipway/dockerfile"} {
+			if path := reference.Path(named); path == name || strings.HasSuffix(path, "/"+name) {
+				return false, nil
+			}
+		}
+	}
+	if o.Builder == nil {
+		return false, fmt.Errorf("frontend %q: needs a BuildKit to run (use --builder)", ref)
+	}
+	return true, nil
+}
+
+// file returns the path of the Dockerfile. A context without one may have a
+// Containerfile.
 func (o *Options) file() string {
 	if o.File != "" {
 		return o.File
 	}
-	return filepath.Join(o.Context, dockerfile)
+	at := func(name string) string { return filepath.Join(o.Context, name) }
+	if isFile(at(containerfile)) && !exists(at(dockerfile)) && !exists(at(strings.ToLower(dockerfile))) {
+		return at(containerfile)
+	}
+	return at(dockerfile)
 }
 
 // allows tells whether a privilege was allowed.

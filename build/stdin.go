@@ -19,6 +19,8 @@ const (
 	maxFromIn    = 16 << 20                   // bytes of a Dockerfile on standard input
 	dockerfile   = "Dockerfile"
 	ignoreSuffix = ".dockerignore" // of ignore files; in a context it is the whole name
+
+	containerfile = "Containerfile" // what Podman and Buildah call it
 )
 
 // checkStdin refuses combinations that leave open what standard input is.

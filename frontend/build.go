@@ -30,21 +30,33 @@ type build struct {
 	dockerfile *instructions.Dockerfile
 	checks     linter.Config
 	report     func(context.Context, diag.List) // what becomes of warnings
+
+	follow func(ref string) (bool, error) // whether to hand the build to the frontend ref; nil always does
 }
 
 // Build builds what the options of the client ask for. Errors about the
 // Dockerfile carry their place as errdefs.Source.
 func Build(ctx context.Context, c client.Client) (*client.Result, error) {
-	res, err := start(ctx, c)
-	if err != nil {
-		return nil, whole(ctx, err)
+	return Following(nil)(ctx, c)
+}
+
+// Following returns a [Build] that calls follow before it hands a build to the
+// frontend that # syntax or BUILDKIT_SYNTAX names. If follow returns false, the
+// build stays with this frontend; if it returns an error, the build fails. If
+// follow is nil, every frontend is followed.
+func Following(follow func(ref string) (bool, error)) client.BuildFunc {
+	return func(ctx context.Context, c client.Client) (*client.Result, error) {
+		b := &build{client: c, opts: c.BuildOpts(), follow: follow}
+		res, err := b.start(ctx)
+		if err != nil {
+			return nil, whole(ctx, err)
+		}
+		return res, nil
 	}
-	return res, nil
 }
 
 // start builds, or hands the build on.
-func start(ctx context.Context, c client.Client) (*client.Result, error) {
-	b := &build{client: c, opts: c.BuildOpts()}
+func (b *build) start(ctx context.Context) (*client.Result, error) {
 	if err := b.opts.LLBCaps.Supports(pb.CapFileBase); err != nil {
 		return nil, fmt.Errorf("needs BuildKit 0.5 or later: %w", err)
 	}
@@ -56,7 +68,7 @@ func start(ctx context.Context, c client.Client) (*client.Result, error) {
 	if missing != nil && !forward {
 		return nil, missing
 	}
-	b.inputs = inputs.New(c, b.options)
+	b.inputs = inputs.New(b.client, b.options)
 	b.report = b.warn
 	if b.file, err = b.inputs.Dockerfile(ctx); err != nil {
 		return nil, err
@@ -181,19 +193,19 @@ func (b *build) redirect(ctx context.Context) (*client.Result, bool, error) {
 		return nil, false, nil
 	}
 	if arg, ok := b.options.Plan.BuildArgs["BUILDKIT_SYNTAX"]; ok {
-		res, err := b.forward(ctx, firstWord(arg), arg)
+		res, done, err := b.forward(ctx, firstWord(arg), arg)
 		if err != nil && len(errdefs.Sources(err)) == 0 {
 			err = fmt.Errorf("failed with build-arg:BUILDKIT_SYNTAX = %s: %w", arg, err)
 		}
-		return res, true, err
+		return res, done, err
 	}
 	ref, cmdline, line, ok := parser.Syntax(b.file.Source.Bytes)
 	if !ok {
 		return nil, false, nil
 	}
-	res, err := b.forward(ctx, ref, cmdline)
+	res, done, err := b.forward(ctx, ref, cmdline)
 	if err != nil && len(errdefs.Sources(err)) == 0 {
 		err = b.withSource(err, b.file.Source.LineRange(line, line))
 	}
-	return res, true, err
+	return res, done, err
 }

@@ -219,6 +219,24 @@ func TestRedirect(t *testing.T) {
 	if req := last(b); req.Frontend != "" {
 		t.Errorf("redirected to %s although we were chosen", req.Frontend)
 	}
+	for ref, want := range map[string]string{"other/image:1": "gateway.v0", "ours:1": ""} {
+		b = fakegateway.New("# syntax="+ref+"\nFROM a\n", nil)
+		if _, err := Following(func(ref string) (bool, error) { return ref != "ours:1", nil })(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		if req := last(b); req.Frontend != want {
+			t.Errorf("%s: handed to %q, want %q", ref, req.Frontend, want)
+		}
+	}
+	b = fakegateway.New("FROM a\n", map[string]string{"build-arg:BUILDKIT_SYNTAX": "x"})
+	refuse := func(string) (bool, error) { return false, errors.New("refused") }
+	if _, err := Following(refuse)(t.Context(), b); err == nil || err.Error() != "failed with build-arg:BUILDKIT_SYNTAX = x: refused" {
+		t.Errorf("error %v", err)
+	}
+	_, err := Following(refuse)(t.Context(), fakegateway.New("# syntax=x\nFROM a\n", nil))
+	if s := errdefs.Sources(err); err == nil || len(s) != 1 || s[0].Ranges[0].Start.Line != 1 {
+		t.Errorf("error %v at %v", err, s)
+	}
 	var cap *errdefs.UnsupportedFrontendCapError
 	if _, missing := checkCaps("a+forward"); !errors.As(missing, &cap) {
 		t.Errorf("missing capability is %v", missing)

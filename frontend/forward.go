@@ -11,8 +11,14 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// forward has another frontend do the build, with all that we were given.
-func (b *build) forward(ctx context.Context, ref, cmdline string) (*client.Result, error) {
+// forward has another frontend do the build, with all that this one was given.
+// It returns false if the build stays here.
+func (b *build) forward(ctx context.Context, ref, cmdline string) (*client.Result, bool, error) {
+	if b.follow != nil {
+		if ok, err := b.follow(ref); !ok || err != nil {
+			return nil, err != nil, err
+		}
+	}
 	opts := maps.Clone(b.opts.Opts)
 	if opts == nil {
 		opts = map[string]string{}
@@ -21,13 +27,14 @@ func (b *build) forward(ctx context.Context, ref, cmdline string) (*client.Resul
 	opts["source"] = ref
 	in, err := b.frontendInputs(ctx)
 	if err != nil {
-		return nil, err
+		return nil, true, err
 	}
-	return b.client.Solve(ctx, client.SolveRequest{
+	res, err := b.client.Solve(ctx, client.SolveRequest{
 		Frontend:       "gateway.v0",
 		FrontendOpt:    opts,
 		FrontendInputs: in,
 	})
+	return res, true, err
 }
 
 func (b *build) frontendInputs(ctx context.Context) (map[string]*pb.Definition, error) {

@@ -108,7 +108,13 @@ func (f *buildFlags) dockerfile(args []string) *instructions.Dockerfile {
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		context = args[0]
 	}
-	name := cmp.Or(f.opt.File, filepath.Join(context, "Dockerfile"))
+	name := f.opt.File
+	if name == "" {
+		name = filepath.Join(context, "Dockerfile")
+		if _, err := os.Stat(name); err != nil {
+			name = filepath.Join(context, "Containerfile")
+		}
+	}
 	info, err := os.Stat(name)
 	if err != nil || !info.Mode().IsRegular() || info.Size() > maxCompleted {
 		return &instructions.Dockerfile{}

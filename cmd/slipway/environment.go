@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+	"strings"
 
 	"github.com/docker/cli/cli/config"
 	"github.com/moby/buildkit/client"
@@ -14,6 +15,9 @@ import (
 func (f *buildFlags) environment(given flagSet) {
 	if v := os.Getenv("BUILDKIT_PROGRESS"); v != "" && !given.Changed("progress") {
 		f.progress = v
+	}
+	if v := os.Getenv("DOCKER_DEFAULT_PLATFORM"); v != "" && !given.Changed("platform") {
+		f.opt.Platforms = strings.Split(v, ",")
 	}
 	f.defaultArg("SOURCE_DATE_EPOCH", os.Getenv("SOURCE_DATE_EPOCH"))
 	for k, v := range config.LoadDefaultConfigFile(io.Discard).ParseProxyConfig(f.builder.Address, nil) {

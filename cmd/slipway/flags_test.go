@@ -16,6 +16,7 @@ import (
 
 	"slipway/internal/testcontext"
 
+	"github.com/containerd/platforms"
 	"github.com/docker/cli/cli/config"
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
@@ -89,6 +90,7 @@ func TestUsage(t *testing.T) {
 		{"-t UPPER", `image name "UPPER": `},
 		{"--progress fancy", "there are auto, plain, tty, rawjson, quiet and none"},
 		{"-q --progress plain", "--quiet shows no progress, and there is --progress=plain"},
+		{"--platform linux/x/y/z", `--platform "linux/x/y/z": `},
 		{"--network bridge", "there are default, none and host"},
 		{"--add-host x", "--add-host x is not HOST:IP"},
 		{"--add-host x:y", "--add-host x:y is not HOST:IP"},
@@ -96,7 +98,6 @@ func TestUsage(t *testing.T) {
 		{"--shm-size big", "--shm-size big is not a size, such as 64m"},
 		{"--annotation x", "--annotation x is not KEY=VALUE"},
 		{"--annotation layer:x=y", `unknown type "layer"`},
-		{"--annotation index-descriptor:x=y", "annotations of index-descriptor can only be had of a BuildKit"},
 		{"--secret id=x,type=blob", `unknown type "blob"`},
 		{"--secret id=x,env=NO_SUCH_VARIABLE", "the environment has no NO_SUCH_VARIABLE"},
 		{"--secret src=x", "has no id"},
@@ -183,6 +184,23 @@ func TestEnvironment(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]string{"version": "1", "token": "mine", "url": "https://cache"}, f.opt.CacheFrom[0].Attrs); diff != "" {
 		t.Errorf("cache from (-want +got):\n%s", diff)
+	}
+	local := platforms.FormatAll(platforms.Normalize(platforms.DefaultSpec()))
+	for _, tc := range []struct{ variable, flag, want string }{
+		{"linux/arm64", "", "linux/arm64"},
+		{"linux/arm64,LOCAL", "", "linux/arm64," + local},
+		{"linux/arm64", "linux/amd64,local", "linux/amd64," + local},
+		{"", "linux/arm/v7,linux/arm64/v8", "linux/arm/v7,linux/arm64"},
+		{"", "", ""},
+	} {
+		t.Setenv("DOCKER_DEFAULT_PLATFORM", tc.variable)
+		args := []string{"--builder", "unix:///x"}
+		if tc.flag != "" {
+			args = append(args, "--platform", tc.flag)
+		}
+		if got := strings.Join(parsed(args...).opt.Platforms, ","); got != tc.want {
+			t.Errorf("DOCKER_DEFAULT_PLATFORM=%s --platform=%s: platforms %s, want %s", tc.variable, tc.flag, got, tc.want)
+		}
 	}
 	f = parsed("--progress", "quiet", "--build-arg", "SOURCE_DATE_EPOCH=8", "--build-arg", "HTTP_PROXY=")
 	if f.progress != "quiet" || f.opt.BuildArgs["SOURCE_DATE_EPOCH"] != "8" || f.opt.BuildArgs["HTTP_PROXY"] != "" {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/containerd/platforms"
 	"github.com/docker/go-units"
 	"github.com/moby/buildkit/client"
 
@@ -135,6 +136,22 @@ func (f *buildFlags) parseValues(given flagSet) error {
 		o.CacheFrom = append(o.CacheFrom, list...)
 	}
 	f.environment(given)
+	return f.parsePlatforms()
+}
+
+// parsePlatforms reads the platforms to build for: "local" is that of this
+// machine.
+func (f *buildFlags) parsePlatforms() error {
+	for i, v := range f.opt.Platforms {
+		p := platforms.DefaultSpec()
+		if !strings.EqualFold(v, "local") {
+			var err error
+			if p, err = platforms.Parse(v); err != nil {
+				return fmt.Errorf("--platform %q: %w", v, err)
+			}
+		}
+		f.opt.Platforms[i] = platforms.FormatAll(platforms.Normalize(p))
+	}
 	return nil
 }
 
