@@ -7,45 +7,55 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Cache keeps what operations made, by the digest of their [Key]. It is used
-// from several goroutines.
+// Cache stores what operations made, by the digest of their [Key]. It is safe
+// for concurrent use.
 type Cache interface {
-	// Get returns the outputs that were put under a key, and whether there are
-	// any.
-	Get(ctx context.Context, key digest.Digest) ([]*Snapshot, bool, error)
-	// Put keeps the outputs of an operation.
-	Put(ctx context.Context, key digest.Digest, of Origin, out []*Snapshot) error
+	// Get returns the result that was stored under a key, and reports whether one
+	// exists.
+	Get(ctx context.Context, key digest.Digest) (CachedResult, bool, error)
+	// Put stores the result of an operation.
+	Put(ctx context.Context, key digest.Digest, of Origin, result CachedResult) error
 }
 
-// Origin says what a result in the cache is of, for people and for pruning.
+// CachedResult is a result in a [Cache].
+type CachedResult struct {
+	// ID is the identity of the result, which the keys of dependent operations
+	// contain. If it is "", the identity is the key. It differs for results that
+	// ignored the cache: a key may have had another result before.
+	ID      digest.Digest
+	Outputs []*Snapshot
+}
+
+// Origin describes what a result in the cache was made by, for users and for
+// pruning.
 type Origin struct {
 	Name   string // of the operation
 	Source string // identifier of what was fetched; "" for what was made
 }
 
-// MemoryCache keeps results as long as it lives.
+// MemoryCache is a [Cache] in memory.
 type MemoryCache struct {
 	mu      sync.Mutex
-	results map[digest.Digest][]*Snapshot
+	results map[digest.Digest]CachedResult
 }
 
 // NewMemoryCache returns an empty cache.
 func NewMemoryCache() *MemoryCache {
-	return &MemoryCache{results: map[digest.Digest][]*Snapshot{}}
+	return &MemoryCache{results: map[digest.Digest]CachedResult{}}
 }
 
 // Get implements [Cache].
-func (c *MemoryCache) Get(_ context.Context, key digest.Digest) ([]*Snapshot, bool, error) {
+func (c *MemoryCache) Get(_ context.Context, key digest.Digest) (CachedResult, bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	out, ok := c.results[key]
-	return out, ok, nil
+	r, ok := c.results[key]
+	return r, ok, nil
 }
 
 // Put implements [Cache].
-func (c *MemoryCache) Put(_ context.Context, key digest.Digest, _ Origin, out []*Snapshot) error {
+func (c *MemoryCache) Put(_ context.Context, key digest.Digest, _ Origin, result CachedResult) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.results[key] = out
+	c.results[key] = result
 	return nil
 }

@@ -38,6 +38,7 @@ func (c *DirCache) temp() string { return filepath.Join(c.dir, "tmp") }
 // record is what an operation made, as it is written.
 type record struct {
 	Name    string
+	ID      digest.Digest `json:",omitempty"` // see [CachedResult]
 	Source  string `json:",omitempty"` // identifier of what was fetched
 	Outputs []recordOutput
 }
@@ -59,30 +60,30 @@ func (c *DirCache) file(key digest.Digest) string {
 
 // Get implements [Cache]. A record that cannot be read, or refers to what is not
 // there any more, is none.
-func (c *DirCache) Get(ctx context.Context, key digest.Digest) ([]*Snapshot, bool, error) {
+func (c *DirCache) Get(ctx context.Context, key digest.Digest) (CachedResult, bool, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, false, err
+		return CachedResult{}, false, err
 	}
 	file := c.file(key)
 	info, err := os.Stat(file)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
-		return nil, false, nil
+		return CachedResult{}, false, nil
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return nil, false, fmt.Errorf("cache: %w", err)
+		return CachedResult{}, false, fmt.Errorf("cache: %w", err)
 	}
 	var r record
 	if err := Unseal(data, &r); err != nil {
-		return nil, false, nil //nolint:nilerr // the operation runs again
+		return CachedResult{}, false, nil //nolint:nilerr // the operation runs again
 	}
 	outs, err := c.load(c.trees, r)
 	if err != nil {
-		return nil, false, nil //nolint:nilerr // the operation runs again
+		return CachedResult{}, false, nil //nolint:nilerr // the operation runs again
 	}
 	now := c.now()
 	_ = os.Chtimes(file, now, now) // when it was last used, for pruning only
-	return outs, true, nil
+	return CachedResult{r.ID, outs}, true, nil
 }
 
 func (c *DirCache) load(loader *tree.Loader, r record) ([]*Snapshot, error) {
@@ -113,9 +114,9 @@ func (c *DirCache) load(loader *tree.Loader, r record) ([]*Snapshot, error) {
 }
 
 // Put implements [Cache].
-func (c *DirCache) Put(ctx context.Context, key digest.Digest, of Origin, outs []*Snapshot) error {
-	r := record{Name: of.Name, Source: of.Source}
-	for _, s := range outs {
+func (c *DirCache) Put(ctx context.Context, key digest.Digest, of Origin, result CachedResult) error {
+	r := record{Name: of.Name, ID: result.ID, Source: of.Source}
+	for _, s := range result.Outputs {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

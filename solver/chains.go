@@ -60,10 +60,11 @@ func (c *chains) add(ctx context.Context, r *Result) (int, error) {
 		return i, nil
 	}
 	c.known[key] = -1
-	names, err := r.task.names(ctx)
+	m, err := r.task.describe(ctx)
 	if err != nil {
 		return -1, err
 	}
+	names := m.Exported
 	rec := ChainRecord{Name: cachemap.Output(names.Digest, r.index)}
 	complete := names.Digest != ""
 	for i, in := range r.task.in {
@@ -97,7 +98,7 @@ func (c *chains) links(ctx context.Context, t *task, input cachemap.Input, in *R
 	if !input.ByContent {
 		return links, nil
 	}
-	d, err := t.content(ctx, input, in.onlyKnown())
+	d, err := t.content(ctx, input, in)
 	if err != nil {
 		// Its files were not needed, as what depends on them was cached. Nor can a
 		// copy be found by files that are not there.
@@ -111,26 +112,13 @@ func (c *chains) links(ctx context.Context, t *task, input cachemap.Input, in *R
 	return append(links, ChainLink{Record: c.contents[name]}), nil
 }
 
-// onlyKnown returns the result as it is known by now.
-func (r *Result) onlyKnown() *Result {
-	if r.task.outs.finished() {
-		return r
-	}
-	return &Result{task: r.task, index: r.index, known: true}
-}
-
-// available returns an output as far as it is known by now.
+// available returns an output if it exists already, or else its name in imported
+// caches.
 func (t *task) available(ctx context.Context, index int) (*Snapshot, digest.Digest) {
-	if t.outs.finished() {
-		if t.outs.err == nil && index < len(t.outs.val) {
-			return t.outs.val[index], ""
-		}
-		return nil, ""
+	if s, err := (&Result{t, index}).known(ctx); err == nil {
+		return s, ""
 	}
-	if k := t.lookup(ctx); k.ok && index < len(k.outs) {
-		return k.outs[index], ""
-	}
-	if t.b.opt.Imports != nil {
+	if t.mayBeImported() {
 		if m, err := t.matches(ctx, false); err == nil && index < len(m.results) {
 			return nil, m.results[index]
 		}

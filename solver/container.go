@@ -30,7 +30,7 @@ func (b *Build) OpenContainer(ctx context.Context, op *pb.Op, in []*Snapshot) (*
 	if !ok {
 		return nil, errors.New("the runner of this build has no containers that a frontend starts itself")
 	}
-	x := &execRun{execOp: &execOp{task: &task{b: b, v: &Vertex{Op: op}}, op: op.GetExec()}, bases: in}
+	x := &execRun{execOp: &execOp{opEnv: opEnv{b, &Vertex{Op: op}}, op: op.GetExec()}, bases: in}
 	x.p = x.process()
 	ctx, cancel := context.WithCancelCause(ctx)
 	c := &Container{x: x, cancel: cancel, closed: make(chan struct{})}
@@ -59,7 +59,7 @@ func (b *Build) OpenContainer(ctx context.Context, op *pb.Op, in []*Snapshot) (*
 // Process describes a process of the container: what it runs, as whom, with
 // which secrets. Its input and output are left open.
 func (c *Container) Process(ctx context.Context, op *pb.ExecOp) (*runner.Process, error) {
-	o := &execOp{task: c.x.task, op: op}
+	o := &execOp{opEnv: c.x.opEnv, op: op}
 	if err := o.allowed(); err != nil {
 		return nil, err
 	}

@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// future is a value that is worked out once, when it is first wanted, for all
-// who want it. The work goes on in the context of the build: that of one who
-// waits may end before.
+// future is a value that is computed once, when it is first wanted. The work runs
+// in the context of the build, as the context of the first caller may end earlier
+// than those of others. It is safe for concurrent use.
 type future[T any] struct {
 	once sync.Once
 	done chan struct{}
@@ -17,29 +17,36 @@ type future[T any] struct {
 
 func newFuture[T any]() *future[T] { return &future[T]{done: make(chan struct{})} }
 
-// get returns the value. The first call starts work in build.
-func (f *future[T]) get(ctx context.Context, b *Build, work func(context.Context) (T, error)) (T, error) {
+// start starts work in the build, unless an earlier call did.
+func (f *future[T]) start(b *Build, work func(context.Context) (T, error)) {
 	f.once.Do(func() {
 		b.work.Go(func() {
 			defer close(f.done)
 			f.val, f.err = work(b.ctx)
 		})
 	})
+}
+
+// get returns the value, and starts work if no earlier call did. It returns the
+// cause of ctx if that ends first.
+func (f *future[T]) get(ctx context.Context, b *Build, work func(context.Context) (T, error)) (T, error) {
+	f.start(b, work)
 	select {
 	case <-f.done:
 		return f.val, f.err
 	case <-ctx.Done():
-		var none T
-		return none, context.Cause(ctx)
+		var zero T
+		return zero, context.Cause(ctx)
 	}
 }
 
-// finished tells whether the value is there.
-func (f *future[T]) finished() bool {
+// known returns the value, and reports whether it was computed without an error.
+func (f *future[T]) known() (T, bool) {
 	select {
 	case <-f.done:
-		return true
+		return f.val, f.err == nil
 	default:
-		return false
+		var zero T
+		return zero, false
 	}
 }

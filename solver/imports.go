@@ -2,7 +2,7 @@ package solver
 
 import (
 	"context"
-	"strings"
+	"errors"
 
 	"github.com/opencontainers/go-digest"
 
@@ -57,44 +57,10 @@ func (m matches) complete() bool {
 	return len(m.results) > 0
 }
 
-// imported is the state of a task with imported caches.
-type imported struct {
-	fast, full *future[matches]
-	names      *future[cachemap.Map]
-	known      *future[known]
-}
+// imported is what imported caches have of a task.
+type imported struct{ fast, full *future[matches] }
 
-func newImported() *imported {
-	return &imported{newFuture[matches](), newFuture[matches](), newFuture[cachemap.Map](), newFuture[known]()}
-}
-
-// names returns what the operation is called. That of a directory of the client
-// is empty.
-func (t *task) names(ctx context.Context) (cachemap.Map, error) {
-	return t.imports.names.get(ctx, t.b, func(ctx context.Context) (cachemap.Map, error) {
-		s, ok := t.op.(*sourceOp)
-		if !ok {
-			return cachemap.Of(t.v.Op)
-		}
-		if t.isLocal() {
-			return cachemap.Map{}, nil
-		}
-		src, err := s.open(ctx)
-		if err != nil {
-			return cachemap.Map{}, err
-		}
-		named, ok := src.(NamedSource)
-		if !ok {
-			return cachemap.Map{}, nil
-		}
-		key, err := named.CacheKey()
-		return cachemap.OfSource(key), err
-	})
-}
-
-func (t *task) isLocal() bool {
-	return strings.HasPrefix(t.v.Op.GetSource().GetIdentifier(), "local://")
-}
+func newImported() *imported { return &imported{newFuture[matches](), newFuture[matches]()} }
 
 // matches looks the operation up in imported caches: without working anything
 // out but files of the client, or in full, by the content of inputs that were
@@ -106,10 +72,11 @@ func (t *task) matches(ctx context.Context, full bool) (matches, error) {
 	}
 	return f.get(ctx, t.b, func(ctx context.Context) (matches, error) {
 		var m matches
-		names, err := t.names(ctx)
-		if err != nil || names.Digest == "" || t.v.Meta.IgnoreCache {
+		described, err := t.describe(ctx)
+		if err != nil || described.Exported.Digest == "" || t.mustRun() {
 			return m, err
 		}
+		names := described.Exported
 		inputs := make([][]Link, len(t.in))
 		for i := range t.in {
 			if inputs[i], err = t.links(ctx, names.Inputs[i], i, full); err != nil {
@@ -136,73 +103,106 @@ func (t *task) links(ctx context.Context, input cachemap.Input, i int, full bool
 	if in.index < len(m.records) {
 		links = append(links, Link{Selector: input.Selector, Records: m.records[in.index]})
 	}
-	if !input.ByContent || !in.task.isLocal() && !(full && in.task.outs.finished()) {
+	if !input.ByContent || !full && !isLocal(in.task.v) {
 		return links, nil
 	}
 	d, err := t.content(ctx, input, in)
+	if errors.Is(err, errUnknown) {
+		return links, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	return append(links, Link{Records: t.b.opt.Imports.Find(cachemap.Output(d, cachemap.Content), nil)}), nil
 }
 
-// content returns the digest of what matters of an input.
+// content returns the digest, in BuildKit's terms, of the files that count of an
+// input. If the input does not exist yet, it returns errUnknown.
 func (t *task) content(ctx context.Context, input cachemap.Input, in *Result) (digest.Digest, error) {
-	s, err := in.Snapshot(ctx)
+	s, err := in.known(ctx)
 	if err != nil {
 		return "", err
 	}
-	what := contenthash.Tree{Local: in.task.isLocal()}
+	what := contenthash.Tree{Local: isLocal(in.task.v)}
 	if s != nil {
 		what.Root = s.Tree()
 	}
 	return t.b.contents.Sum(ctx, what, input.Content)
 }
 
-// fromImports returns the outputs if imported caches have all of them and the
-// own cache has them not. Nothing is run for that. What goes wrong is for the
-// operation itself to say.
-func (t *task) fromImports(ctx context.Context, full bool) ([]*Snapshot, bool) {
-	if t.b.opt.Imports == nil || t.v.Op.GetSource() != nil {
-		return nil, false
-	}
-	m, err := t.matches(ctx, full)
-	if err != nil || !m.complete() {
-		return nil, false
-	}
-	if !full {
-		if k := t.lookup(ctx); k.ok {
-			return nil, false
-		}
-	}
-	end := t.start()
-	outs := make([]*Snapshot, len(m.results))
-	for i, r := range m.results {
-		if outs[i], err = t.b.opt.Imports.Load(ctx, r); err != nil {
-			t.b.opt.Imports.Failed(t.v, err)
-			return nil, false
-		}
-	}
-	end(true, nil)
-	if k := t.lookup(ctx); !full && len(k.key.Parts) > 0 {
-		_ = t.put(ctx, k.key, outs) // next time it is there without the import
-	}
-	return outs, true
+// mayBeImported reports whether imported caches may have the outputs. They have no
+// sources.
+func (t *task) mayBeImported() bool {
+	return t.b.opt.Imports != nil && t.v.Op.GetSource() == nil
 }
 
-// importedKey is the key of an operation whose result imported caches have and
-// the own one has not. It does without what a key would have to run.
-func (t *task) importedKey(ctx context.Context) (Key, bool) {
-	if t.b.opt.Imports == nil || t.v.Op.GetSource() != nil {
-		return Key{}, false
+// importedByDefinition reports whether imported caches have all outputs, by how
+// they were made.
+func (t *task) importedByDefinition(ctx context.Context) bool {
+	if !t.mayBeImported() {
+		return false
 	}
 	m, err := t.matches(ctx, false)
-	if err != nil || !m.complete() || t.lookup(ctx).ok {
-		return Key{}, false
+	return err == nil && m.complete()
+}
+
+// inImports reports whether imported caches have all outputs, by how they were made
+// or by the content of inputs.
+func (t *task) inImports(ctx context.Context) bool {
+	if t.importedByDefinition(ctx) {
+		return true
 	}
-	var k Key
-	for _, r := range m.results {
-		k.add("imported result", r)
+	if !t.mayBeImported() {
+		return false
 	}
-	return k, true
+	m, err := t.matches(ctx, true)
+	return err == nil && m.complete()
+}
+
+// fromImports fetches the outputs if imported caches have all of them. It never
+// runs an operation. If they cannot be fetched, the build goes on without them.
+func (t *task) fromImports(ctx context.Context) ([]*Snapshot, bool) {
+	if !t.mayBeImported() {
+		return nil, false
+	}
+	for _, full := range []bool{false, true} {
+		m, err := t.matches(ctx, full)
+		if err != nil || !m.complete() {
+			continue
+		}
+		t.start()
+		if outs, err := t.load(ctx, m.results); err == nil {
+			return outs, true
+		}
+	}
+	return nil, false
+}
+
+// load fetches imported results. Each is fetched once in a build, and reported
+// once if that fails.
+func (t *task) load(ctx context.Context, results []digest.Digest) ([]*Snapshot, error) {
+	outs := make([]*Snapshot, len(results))
+	for i, r := range results {
+		var err error
+		if outs[i], err = t.b.imported(r).get(ctx, t.b, func(ctx context.Context) (*Snapshot, error) {
+			s, err := t.b.opt.Imports.Load(ctx, r)
+			if err != nil && ctx.Err() == nil {
+				t.b.opt.Imports.Failed(t.v, err)
+			}
+			return s, err
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return outs, nil
+}
+
+// imported returns the future of an imported result.
+func (b *Build) imported(result digest.Digest) *future[*Snapshot] {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.loads[result] == nil {
+		b.loads[result] = newFuture[*Snapshot]()
+	}
+	return b.loads[result]
 }

@@ -12,36 +12,33 @@ import (
 
 // buildOp solves a definition that is a file of an input.
 type buildOp struct {
-	*task
+	opEnv
 	op *pb.BuildOp
 }
+
+func (*buildOp) waitsForVertices() {}
 
 // definitionName is the file with the definition where nobody says another.
 const definitionName = "buildkit.llb.definition"
 
-func (o *buildOp) key(ctx context.Context, in []*Result) (Key, error) {
-	k, err := o.baseKey()
-	if err == nil {
-		err = k.addInput(ctx, "definition", o.op.Inputs[pb.LLBDefinitionInput].GetInput(), o.definitionInput(in))
-	}
-	return k, err
-}
+// CacheMap implements [Op].
+func (o *buildOp) CacheMap(context.Context) (*CacheMap, error) { return o.cacheMap() }
 
-func (o *buildOp) definitionInput(in []*Result) *Result {
+// definitionInput returns the number of the input with the definition; -1 if the
+// operation names none.
+func (o *buildOp) definitionInput() int64 {
 	if i, ok := o.op.Inputs[pb.LLBDefinitionInput]; ok {
-		return o.input(in, i.Input)
+		return i.Input
 	}
-	return nil
+	return int64(pb.Empty)
 }
 
-func (o *buildOp) run(ctx context.Context, in []*Result) ([]*Snapshot, error) {
+// Run implements [Op].
+func (o *buildOp) Run(ctx context.Context, in []*Snapshot) ([]*Snapshot, error) {
 	if o.op.Builder != int64(pb.LLBBuilder) {
 		return nil, fmt.Errorf("only definitions in LLB can be built")
 	}
-	s, err := o.definitionInput(in).Snapshot(ctx)
-	if err != nil {
-		return nil, err
-	}
+	s := snapshotAt(in, o.definitionInput())
 	name := o.op.Attrs[pb.AttrLLBDefinitionFilename]
 	if name == "" {
 		name = definitionName

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/moby/buildkit/solver/pb"
-	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/solver/runner"
@@ -34,74 +33,63 @@ const unixPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // execOp runs a process.
 type execOp struct {
-	*task
+	opEnv
 	op *pb.ExecOp
 }
 
-// key has the whole of what the process may write to, and of what it only reads
-// what it sees.
-func (o *execOp) key(ctx context.Context, in []*Result) (Key, error) {
-	k, err := o.baseKey()
+// CacheMap implements [Op].
+//
+// Upstream: if several mounts have the same input, the last one alone decides
+// whether its content counts. Our own keys use the content only if every mount
+// permits it, as a mount that passes on more than it selects needs the whole input.
+func (o *execOp) CacheMap(context.Context) (*CacheMap, error) {
+	m, err := o.cacheMap()
 	if err != nil {
-		return k, err
+		return nil, err
 	}
-	read := map[int64]bool{}
-	for _, m := range o.op.Mounts {
-		read[inputOf(m)] = read[inputOf(m)] || readsContent(m)
+	mounts := make([][]int, len(m.Deps))
+	for i, mount := range o.op.Mounts {
+		if in := inputOf(mount); in >= 0 {
+			mounts[in] = append(mounts[in], i)
+		}
 	}
-	if err := ahead(ctx, in, func(i int64) bool { return read[i] }); err != nil {
-		return k, err
-	}
-	for i, m := range o.op.Mounts {
-		if inputOf(m) < 0 {
+	for i, list := range mounts {
+		if len(list) == 0 {
 			continue
 		}
-		if !readsContent(m) {
-			if err := k.addInput(ctx, "mount "+m.Dest, m.Input, in[m.Input]); err != nil {
-				return k, err
-			}
-			if m.Selector != "" {
-				k.add("source of mount "+m.Dest, digest.FromString(m.Selector))
-			}
-			continue
+		m.Deps[i].Name = "mount " + o.op.Mounts[list[0]].Dest
+		if m.Exported.Inputs[i].ByContent && !m.Exported.Inputs[i].Whole {
+			m.Deps[i].Content = func(_ context.Context, in *Snapshot) ([]Part, error) { return o.mounted(i, list, in) }
 		}
-		s, err := in[m.Input].Snapshot(ctx)
+	}
+	return m, nil
+}
+
+// mounted returns the parts of the key for the files that the mounts with these
+// numbers select from an input.
+func (o *execOp) mounted(input int, mounts []int, in *Snapshot) ([]Part, error) {
+	var parts []Part
+	for _, i := range mounts {
+		m := o.op.Mounts[i]
+		at, err := in.Tree().Resolve(m.Selector, true)
 		if err != nil {
-			return k, err
+			return nil, err
 		}
-		at, err := s.Tree().Resolve(m.Selector, true)
-		if err != nil {
-			return k, err
-		}
-		k.Parts = append(k.Parts, Part{
-			Name: "files of mount " + m.Dest, Digest: contentDigest(s.Tree().Get(at)),
-			Input: int(m.Input), Tree: s.Tree().ID(), From: i,
+		parts = append(parts, Part{
+			Name: "files of mount " + m.Dest, Digest: contentDigest(in.Tree().Get(at)),
+			Input: input, Tree: in.Tree().ID(), From: i,
 		})
 	}
-	return k, nil
+	return parts, nil
 }
 
-// readsContent tells mounts whose content counts, however it came about.
-func readsContent(m *pb.Mount) bool {
-	switch {
-	case m.MountType != pb.MountType_BIND || m.Dest == pb.RootMount:
-		return false
-	case m.ContentCache != pb.MountContentCache_DEFAULT:
-		return m.ContentCache == pb.MountContentCache_ON
-	}
-	return m.Readonly || m.Output == int64(pb.SkipOutput) // what is written is lost
-}
-
-func (o *execOp) run(ctx context.Context, in []*Result) ([]*Snapshot, error) {
+// Run implements [Op].
+func (o *execOp) Run(ctx context.Context, in []*Snapshot) ([]*Snapshot, error) {
 	if err := o.allowed(); err != nil {
 		return nil, err
 	}
-	bases, err := snapshots(ctx, in)
-	if err != nil {
-		return nil, err
-	}
 	p := o.process()
-	x := &execRun{execOp: o, p: p, bases: bases}
+	x := &execRun{execOp: o, p: p, bases: in}
 	defer x.release()
 	if err := x.secrets(ctx); err != nil {
 		return nil, err

@@ -7,72 +7,87 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
 
 	"slipway/solver/tree"
 )
 
 // fileOp changes trees without running anything.
 type fileOp struct {
-	*task
+	opEnv
 	op *pb.FileOp
 }
 
-// key has the whole of what is changed, and of what is copied from only what
-// the copies select: other files of the source do not matter.
-func (o *fileOp) key(ctx context.Context, in []*Result) (Key, error) {
-	k, err := o.baseKey()
+// CacheMap implements [Op]. Of inputs that are only read the selected files
+// count, so that a change of other files in the source is a cache hit.
+func (o *fileOp) CacheMap(context.Context) (*CacheMap, error) {
+	m, err := o.cacheMap()
 	if err != nil {
-		return k, err
+		return nil, err
 	}
-	changed := o.wholeInputs()
-	if err := ahead(ctx, in, func(i int64) bool { return !slices.Contains(changed, i) }); err != nil {
-		return k, err
-	}
-	whole := map[int64]bool{}
-	for _, i := range changed {
-		if i < 0 || i >= int64(len(in)) || whole[i] {
-			continue
-		}
-		whole[i] = true
-		if err := k.addInput(ctx, fmt.Sprintf("input %d", i), i, in[i]); err != nil {
-			return k, err
+	for i := range m.Deps {
+		if m.Exported.Inputs[i].ByContent {
+			m.Deps[i].Content = func(_ context.Context, in *Snapshot) ([]Part, error) { return o.selected(i, in) }
 		}
 	}
-	for n, a := range o.op.Actions {
-		c, from := a.GetCopy(), a.SecondaryInput
-		if c == nil || from < 0 || from >= int64(len(in)) || whole[from] {
-			continue
-		}
-		src, err := in[from].Snapshot(ctx)
-		if err != nil {
-			return k, err
-		}
-		sel, err := newSelection(src.Tree(), c)
-		if err != nil {
-			return k, err
-		}
-		k.Parts = append(k.Parts, Part{
-			Name: fmt.Sprintf("files of copy %d", n), Digest: sel.digest(),
-			Input: int(from), Tree: src.Tree().ID(), From: n,
-		})
-	}
-	return k, nil
+	o.copiesWithin(m)
+	return m, nil
 }
 
-// wholeInputs are the inputs that actions change, and those whose users and
-// groups they look up.
-func (o *fileOp) wholeInputs() []int64 {
-	var list []int64
-	for _, a := range o.op.Actions {
-		list = append(append(list, a.Input), namedOwners(a)...)
+// copiesWithin adds the sources of copies from inputs that are changed, too, to
+// the key: no part covers the files that they select.
+//
+// Upstream: the name of such an operation has the last element of the source only
+// (`COPY --from=a /x/f /` and `COPY --from=a /y/f /` in a stage that starts from a),
+// so that a cache may have the result of another one. It is neither exported nor
+// imported.
+func (o *fileOp) copiesWithin(m *CacheMap) {
+	for n, a := range o.op.Actions {
+		from := a.SecondaryInput
+		if a.GetCopy() == nil || from < 0 || from >= int64(len(m.Deps)) || m.Deps[from].Content != nil {
+			continue
+		}
+		m.Parts = append(m.Parts, Part{Name: fmt.Sprintf("source of copy %d", n), Digest: digest.FromString(a.GetCopy().Src), Input: -1})
+		m.Exported.Digest = ""
 	}
-	return list
+}
+
+// selected returns the parts of the key for the files that the actions read from
+// an input: what they copy, and the files in which they look up owners.
+func (o *fileOp) selected(input int, in *Snapshot) ([]Part, error) {
+	var parts []Part
+	for n, a := range o.op.Actions {
+		if c := a.GetCopy(); c != nil && a.SecondaryInput == int64(input) {
+			sel, err := newSelection(in.Tree(), c)
+			if err != nil {
+				return nil, err
+			}
+			parts = append(parts, Part{
+				Name: fmt.Sprintf("files of copy %d", n), Digest: sel.digest(),
+				Input: input, Tree: in.Tree().ID(), From: n,
+			})
+		}
+		owner := ownerOf(a)
+		for _, from := range [...]struct {
+			file string
+			name *pb.NamedUserOpt
+		}{{"etc/passwd", owner.GetUser().GetByName()}, {"etc/group", owner.GetGroup().GetByName()}} {
+			if from.name == nil || from.name.Input != int64(input) {
+				continue
+			}
+			at, err := in.Tree().Resolve(from.file, true)
+			if err != nil {
+				return nil, err
+			}
+			parts = append(parts, Part{Name: fmt.Sprintf("/%s for action %d", from.file, n), Digest: contentDigest(in.Tree().Get(at)), Input: -1})
+		}
+	}
+	return parts, nil
 }
 
 // namedOwners are the inputs in whose files an action looks names up.
@@ -100,15 +115,11 @@ func ownerOf(a *pb.FileAction) *pb.ChownOpt {
 	return nil
 }
 
-// run does the actions one after the other. Their results have numbers behind
-// those of the inputs.
-func (o *fileOp) run(ctx context.Context, in []*Result) ([]*Snapshot, error) {
-	bases, err := snapshots(ctx, in)
-	if err != nil {
-		return nil, err
-	}
+// Run implements [Op]. It applies the actions in order. The result of action i is
+// addressed as input len(in)+i.
+func (o *fileOp) Run(ctx context.Context, in []*Snapshot) ([]*Snapshot, error) {
 	f := &fileRun{fileOp: o, name: o.v.Digest.String(), origin: make([]int64, len(in))}
-	for i, s := range bases {
+	for i, s := range in {
 		f.trees = append(f.trees, s.Tree())
 		f.origin[i] = int64(i)
 	}
@@ -130,7 +141,7 @@ func (o *fileOp) run(ctx context.Context, in []*Result) ([]*Snapshot, error) {
 		if a.Output >= 0 {
 			var base *Snapshot
 			if from >= 0 {
-				base = bases[from]
+				base = in[from]
 			}
 			outs[a.Output] = base.With(f.trees[len(in)+i])
 		}

@@ -1,16 +1,13 @@
 package solver
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
 	"slipway/solver/contenthash"
@@ -18,42 +15,45 @@ import (
 	"slipway/solver/tree"
 )
 
-// Options are what a solver works with.
+// Options configures a Build.
 type Options struct {
 	Store   *tree.Store
 	Cache   Cache
 	Sources Sources
 	Runner  runner.Runner
-	Mounts  Mounts  // caches, secrets and agents; nil if there are none
-	Imports Imports // what others built; nil if there is nothing
+	Mounts  Mounts  // cache mounts, secrets and SSH agents; may be nil
+	Imports Imports // imported caches; may be nil
 
-	// Parallel is how many operations run at once; 0 is one.
+	// Parallel is the number of operations that run at once; 0 means one.
 	Parallel int
-	// Now is the time that new files get, and that of events.
+	// Now returns the time of new files and of events.
 	Now func() time.Time
-	// Events is told what happens, one event at a time; nil is fine.
+	// Events receives events, one at a time. If it is nil, there are none.
 	Events func(Event)
-	// Insecure allows processes with all privileges, and HostNetwork those in
-	// the network of the host. Both have to be asked for.
+	// Insecure permits processes with all privileges, HostNetwork processes in the
+	// network of the host.
 	Insecure, HostNetwork bool
+	// NewOp returns the operation of a vertex. If it is nil, operations do what LLB
+	// defines. Tests of the scheduler replace it.
+	NewOp func(*Vertex) Op
 }
 
-// Sources open what is outside.
+// Sources resolves source operations (images, git, HTTP, local directories) to
+// pinned content.
 type Sources interface {
-	// Open finds out what a source is now, without fetching it.
+	// Open resolves a source without fetching it.
 	Open(ctx context.Context, op *pb.SourceOp, platform *pb.Platform) (Source, error)
 }
 
 // Source is a source whose content is known.
 type Source interface {
-	// Digest names the content.
+	// Digest returns a digest that covers the content.
 	Digest() digest.Digest
-	// Fetch gets it.
+	// Fetch returns the content.
 	Fetch(ctx context.Context) (*Snapshot, error)
 }
 
-// Build is one build: what it has worked out is not worked out again. It is
-// used from several goroutines.
+// Build evaluates vertices, each at most once. It is safe for concurrent use.
 type Build struct {
 	ctx   context.Context
 	opt   Options
@@ -61,298 +61,150 @@ type Build struct {
 
 	contents *contenthash.Hasher
 
-	mu     sync.Mutex
-	tasks  map[digest.Digest]*task
-	nested map[digest.Digest][]digest.Digest // builds in the definition of a build
+	mu       sync.Mutex
+	tasks    map[string]*task // by variant
+	byVertex map[*Vertex]*task
+	loads    map[digest.Digest]*future[*Snapshot] // of imported results
+	nested   map[digest.Digest][]digest.Digest    // builds in the definition of a build
 
 	events sync.Mutex
-	work   sync.WaitGroup // what goes on when nobody waits for it any more
+	work   sync.WaitGroup // goroutines, which callers may have ceased to wait for
 }
 
-// New starts a build. What it does ends with ctx.
+// New starts a build, which ends with ctx.
 func New(ctx context.Context, opt Options) *Build {
 	return &Build{
 		ctx: ctx, opt: opt,
 		slots: semaphore.NewWeighted(int64(max(1, opt.Parallel))),
-		tasks: map[digest.Digest]*task{}, nested: map[digest.Digest][]digest.Digest{}, contents: contenthash.New(opt.Store),
+		tasks: map[string]*task{}, byVertex: map[*Vertex]*task{}, loads: map[digest.Digest]*future[*Snapshot]{},
+		nested: map[digest.Digest][]digest.Digest{}, contents: contenthash.New(opt.Store),
 	}
 }
 
-// Wait waits until all has ended that the build started. Nothing of it must be
-// asked for any more, and unless all of it was waited for, its context is to end
-// before.
+// Wait blocks until every goroutine started by b has returned. Call it after the
+// last use of b. If results are still pending, cancel the build's context first.
 func (b *Build) Wait() { b.work.Wait() }
 
-// Result is an output of an operation, which may not have run yet.
+// Result is an output of a vertex, which may not have run yet. The nil Result is
+// an empty tree.
 type Result struct {
 	task  *task
 	index int
-	known bool // nothing may be run for it
 }
 
-// task is a vertex in a build.
-type task struct {
-	b    *Build
-	v    *Vertex
-	op   op
-	in   []*Result
-	key  *future[Key]
-	outs *future[[]*Snapshot]
-
-	imports *imported
-}
-
-// op is what a vertex does.
-type op interface {
-	// key says what the result depends on. It may look into the inputs.
-	key(ctx context.Context, in []*Result) (Key, error)
-	// run makes the outputs.
-	run(ctx context.Context, in []*Result) ([]*Snapshot, error)
-}
-
-// Result returns the result of a graph without working it out. The result of a
-// graph without a vertex is nil: an empty tree.
+// Result returns the result of a graph without evaluating it.
 func (b *Build) Result(g *Graph) *Result {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, v := range g.Vertices {
-		if _, ok := b.tasks[v.Digest]; ok {
-			continue
-		}
-		t := &task{b: b, v: v, key: newFuture[Key](), outs: newFuture[[]*Snapshot](), imports: newImported()}
+		var in []*Result
 		for _, e := range v.Inputs {
-			t.in = append(t.in, &Result{task: b.tasks[e.Vertex.Digest], index: e.Index})
+			in = append(in, &Result{task: b.byVertex[e.Vertex], index: e.Index})
 		}
-		t.op = newOp(t)
-		b.tasks[v.Digest] = t
+		b.byVertex[v] = b.task(v, in)
 	}
 	if g.Root.Vertex == nil {
 		return nil
 	}
-	return &Result{task: b.tasks[g.Root.Vertex.Digest], index: g.Root.Index}
+	return &Result{task: b.byVertex[g.Root.Vertex], index: g.Root.Index}
+}
+
+// task returns the task of a vertex, which vertices of several graphs may share.
+// A vertex that ignores the cache is another one than a vertex that may use it, and
+// so are those that depend on it. If it ran already, there is no need for the other
+// one.
+func (b *Build) task(v *Vertex, in []*Result) *task {
+	id := string(v.Digest)
+	for _, r := range in {
+		if r.task.variant != string(r.task.v.Digest) {
+			id += " " + r.task.variant
+		}
+	}
+	always := id + " always"
+	if t := b.tasks[always]; t != nil {
+		return t
+	}
+	if v.Meta.IgnoreCache {
+		id = always
+	}
+	if t := b.tasks[id]; t != nil {
+		return t
+	}
+	t := newTask(b, v, in)
+	t.variant = id
+	if id != string(v.Digest) {
+		t.variant = digest.FromString(id).String()
+	}
+	b.tasks[id] = t
+	return t
 }
 
 // Vertex returns the operation that makes the result.
 func (r *Result) Vertex() *Vertex { return r.task.v }
 
-// Key returns the digest of what the result depends on.
-func (r *Result) Key(ctx context.Context) (digest.Digest, error) {
-	if r == nil {
-		return digest.FromString("scratch"), nil
-	}
-	var k Key
-	var err error
-	if r.known {
-		k, err = r.task.knownKey(ctx)
-	} else {
-		k, err = r.task.keys(ctx)
-	}
-	if err != nil {
-		return "", err
-	}
-	return digest.FromString(fmt.Sprintf("%s %d", k.Digest(), r.index)), nil
+// id returns the identity of the output if that of the operation is known.
+func (r *Result) id(of digest.Digest) digest.Digest {
+	return digest.FromString(fmt.Sprintf("%s %d", of, r.index))
 }
 
-// Snapshot works the result out: from the cache, or by running the operation
-// and what it needs.
-func (r *Result) Snapshot(ctx context.Context) (*Snapshot, error) {
-	if r == nil {
-		return nil, nil
-	}
-	if r.known {
-		return r.knownSnapshot(ctx)
-	}
-	outs, err := r.task.outs.get(ctx, r.task.b, r.task.evaluate)
-	if err != nil {
-		return nil, err
-	}
+// of returns the output among those of the operation.
+func (r *Result) of(outs []*Snapshot) (*Snapshot, error) {
 	if r.index >= len(outs) {
 		return nil, fmt.Errorf("%s has no output %d", r.task.v.Name(), r.index)
 	}
 	return outs[r.index], nil
 }
 
-// Error is an error of an operation.
-type Error struct {
-	Vertex *Vertex
-	Err    error
-	// Locations are the places of the operation; of one that has none, as a
-	// download of ADD, those of what needed it first.
-	Locations []Location
-}
-
-func (e *Error) Error() string { return short(e.Vertex.Name()) + ": " + e.Err.Error() }
-
-// short cuts names that nobody wants to read to their end.
-func short(name string) string {
-	const most = 1000
-	if len(name) > most {
-		return name[:most] + "…"
+// Key returns the identity of the result: results with the same key are the same.
+// It evaluates what the key depends on.
+func (r *Result) Key(ctx context.Context) (digest.Digest, error) {
+	if r == nil {
+		return digest.FromString("scratch"), nil
 	}
-	return name
-}
-
-// Unwrap returns what happened.
-func (e *Error) Unwrap() error { return e.Err }
-
-// failed says which operation an error is of, unless it is of an input.
-func (t *task) failed(err error) error {
-	var of *Error
-	if err == nil || errors.As(err, &of) {
-		return t.located(err)
-	}
-	return &Error{Vertex: t.v, Err: err, Locations: t.v.Locations}
-}
-
-// located says where an error of an input comes from that has no place.
-func (t *task) located(err error) error {
-	var of *Error
-	if errors.As(err, &of) && len(of.Locations) == 0 && len(t.v.Locations) > 0 {
-		return &Error{Vertex: of.Vertex, Err: of.Err, Locations: t.v.Locations}
-	}
-	return err
-}
-
-func (t *task) keys(ctx context.Context) (Key, error) {
-	return t.key.get(ctx, t.b, func(ctx context.Context) (Key, error) {
-		if k, ok := t.importedKey(ctx); ok {
-			return k, nil
-		}
-		k, err := t.op.key(ctx, t.in)
-		return k, t.failed(err)
-	})
-}
-
-// evaluate gets the outputs from the cache or makes them. The operation starts
-// when all that it needs is there.
-func (t *task) evaluate(ctx context.Context) (outs []*Snapshot, err error) {
-	if outs, ok := t.fromImports(ctx, false); ok {
-		return outs, nil
-	}
-	if err := t.inputKeys(ctx); err != nil {
-		return nil, t.located(err)
-	}
-	end := func(bool, error) {}
-	if len(t.in) == 0 {
-		end = t.start() // finding out what a source is takes its time
-	}
-	k, err := t.keys(ctx)
+	id, err := r.task.id(ctx)
 	if err != nil {
-		end(false, err)
+		return "", err
+	}
+	return r.id(id), nil
+}
+
+// Snapshot evaluates the result: it comes from a cache, or the operation and what
+// it needs run.
+func (r *Result) Snapshot(ctx context.Context) (*Snapshot, error) {
+	if r == nil {
+		return nil, nil
+	}
+	c, err := r.task.outputs(ctx)
+	if err != nil {
 		return nil, err
 	}
-	if !t.v.Meta.IgnoreCache {
-		outs, ok, err := t.b.opt.Cache.Get(ctx, k.Digest())
-		if err != nil || ok {
-			if len(t.in) > 0 {
-				end = t.start()
-			}
-			end(ok, err)
-			return outs, t.failed(err)
-		}
-		if outs, ok := t.fromImports(ctx, true); ok {
-			return outs, t.failed(t.put(ctx, k, outs))
-		}
-	}
-	if _, err := snapshots(ctx, t.in); err != nil {
-		return nil, t.located(err)
-	}
-	if _, waits := t.op.(*buildOp); !waits { // for operations that need one
-		if err := t.b.slots.Acquire(ctx, 1); err != nil {
-			return nil, err
-		}
-		defer t.b.slots.Release(1)
-	}
-	if len(t.in) > 0 {
-		end = t.start()
-	}
-	t.b.emit(Event{Vertex: t.v, Kind: Missed})
-	outs, err = t.op.run(ctx, t.in)
-	for _, s := range outs {
-		err = cmp.Or(err, checkLayers(len(s.Layers())))
-	}
-	if err == nil {
-		err = t.put(ctx, k, outs)
-	}
-	err = t.failed(err)
-	end(false, err)
-	return outs, err
+	return r.of(c.Outputs)
 }
 
-// put puts the outputs into the cache.
-func (t *task) put(ctx context.Context, k Key, outs []*Snapshot) error {
-	return t.b.opt.Cache.Put(ctx, k.Digest(), Origin{t.v.Name(), t.v.Op.GetSource().GetIdentifier()}, outs)
-}
-
-// start tells that the operation starts, and returns what tells that it ends.
-func (t *task) start() func(cached bool, err error) {
-	t.b.emit(Event{Vertex: t.v, Kind: Started})
-	return func(cached bool, err error) {
-		kind := Done
-		if cached {
-			kind = Cached
-		}
-		t.b.emit(Event{Vertex: t.v, Kind: kind, Err: err})
-	}
-}
-
-// inputKeys works out the keys of the inputs side by side.
-func (t *task) inputKeys(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
-	for _, in := range t.in {
-		g.Go(func() error {
-			_, err := in.Key(ctx)
-			return err
-		})
-	}
-	return g.Wait()
-}
-
-// snapshots works out results side by side. Of several errors the first one
-// counts.
-func snapshots(ctx context.Context, in []*Result) ([]*Snapshot, error) {
-	out := make([]*Snapshot, len(in))
-	g, ctx := errgroup.WithContext(ctx)
-	for i, r := range in {
-		g.Go(func() (err error) {
-			out[i], err = r.Snapshot(ctx)
-			return err
-		})
-	}
-	return out, g.Wait()
-}
-
-// emit tells an event.
-func (b *Build) emit(e Event) {
-	if b.opt.Events == nil {
-		return
-	}
-	b.events.Lock()
-	defer b.events.Unlock()
-	e.Time = b.opt.Now()
-	b.opt.Events(e)
-}
-
-// Known returns the key of an operation, if it was worked out.
+// Known returns the key of a vertex, and reports whether it was computed.
 func (b *Build) Known(v *Vertex) (Key, bool) {
 	b.mu.Lock()
-	t := b.tasks[v.Digest]
+	t := b.byVertex[v]
 	b.mu.Unlock()
-	if t == nil || !t.key.finished() || t.key.err != nil {
+	if t == nil {
 		return Key{}, false
 	}
-	return t.key.val, true
+	l, ok := t.found.known()
+	if !ok {
+		l, ok = t.probed.known()
+	}
+	return l.key, ok && len(l.key.Parts) > 0
 }
 
-// Finish tells of the operations that a successful build did not have to look
-// at, as later ones were cached.
+// Finish reports the vertices of a graph that a successful build did not have to
+// look at, as later ones were cached.
 func (b *Build) Finish(g *Graph) {
 	for _, v := range g.Vertices {
 		b.mu.Lock()
-		t := b.tasks[v.Digest]
+		t := b.byVertex[v]
 		b.mu.Unlock()
-		if t != nil && !t.outs.finished() {
-			b.emit(Event{Vertex: v, Kind: Cached})
+		if t != nil {
+			t.skip()
 		}
 	}
 }

@@ -16,14 +16,18 @@ type Map struct {
 	Inputs []Input
 }
 
-// Input is what matters of an input.
+// Input describes how the outputs of an operation depend on one input.
 type Input struct {
-	// Selector names what is selected of the input by where it is; "" is all.
+	// Selector is the digest of the paths that are selected. If it is "", all of
+	// the input is.
 	Selector digest.Digest
-	// ByContent tells that the result depends on the content of what is
-	// selected, however it came about. Content are the selectors of that.
+	// ByContent reports whether the content of the selected files counts, however
+	// they were made. Content selects them.
 	ByContent bool
 	Content   []contenthash.Selector
+	// Whole reports whether some mount needs the whole input even if ByContent is
+	// set.
+	Whole bool
 }
 
 // Of returns what an operation that is not a source is called. The operation has
@@ -35,7 +39,7 @@ func Of(op *pb.Op) (Map, error) {
 	switch o := op.Op.(type) {
 	case *pb.Op_Exec:
 		what = execKey(o.Exec, op.Platform)
-		m.execInputs(o.Exec)
+		err = m.execInputs(o.Exec)
 	case *pb.Op_File:
 		what, err = m.file(o.File)
 	case *pb.Op_Merge:

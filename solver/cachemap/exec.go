@@ -1,6 +1,7 @@
 package cachemap
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -32,7 +33,7 @@ func execKey(op *pb.ExecOp, platform *pb.Platform) execRecord {
 	}
 	for _, m := range op.Mounts {
 		m.Selector = ""
-		if m.CacheOpt != nil && !plainCache(m) {
+		if m.CacheOpt != nil && !isDefaultCacheID(m) {
 			m.CacheOpt.ID, m.CacheOpt.Sharing = "", pb.CacheSharingOpt_SHARED
 		}
 	}
@@ -70,9 +71,9 @@ func rootOnly(mounts []*pb.Mount) bool {
 		m.CacheOpt == nil && m.SSHOpt == nil && m.SecretOpt == nil && m.ResultID == ""
 }
 
-// plainCache tells the ids that Dockerfiles give to caches by default: target,
-// or namespace/target.
-func plainCache(m *pb.Mount) bool {
+// isDefaultCacheID reports whether a cache mount has the id that the Dockerfile
+// frontend assigns by default: target, or namespace/target.
+func isDefaultCacheID(m *pb.Mount) bool {
 	if m.CacheOpt.Sharing != pb.CacheSharingOpt_SHARED {
 		return false
 	}
@@ -80,7 +81,8 @@ func plainCache(m *pb.Mount) bool {
 	return m.CacheOpt.ID == m.Dest || ok && rest == m.Dest
 }
 
-func (m *Map) execInputs(op *pb.ExecOp) {
+// execInputs sets what counts of each input of a process.
+func (m *Map) execInputs(op *pb.ExecOp) error {
 	paths := make([][]string, len(m.Inputs))
 	for _, mt := range op.Mounts {
 		if mt.MountType != pb.MountType_BIND && mt.MountType != pb.MountType_CACHE || mt.Input < 0 || mt.Input >= int64(len(m.Inputs)) {
@@ -88,7 +90,13 @@ func (m *Map) execInputs(op *pb.ExecOp) {
 		}
 		sel := path.Join("/", mt.Selector)
 		paths[mt.Input] = append(paths[mt.Input], sel)
-		m.Inputs[mt.Input].ByContent = byContent(mt, sel)
+		content, err := byContent(mt, sel)
+		if err != nil {
+			return err
+		}
+		in := &m.Inputs[mt.Input]
+		in.ByContent = content
+		in.Whole = in.Whole || !content
 	}
 	for i, list := range paths {
 		if len(list) == 0 {
@@ -99,22 +107,30 @@ func (m *Map) execInputs(op *pb.ExecOp) {
 			m.Inputs[i].Content = selectPaths(list)
 		}
 	}
+	return nil
 }
 
-// byContent tells mounts of which only the content of what is selected matters.
-// What goes on to later steps, and was not selected whole, is not one of them:
-// files beside the selected ones would be taken from a wrong result.
-func byContent(m *pb.Mount, sel string) bool {
+// byContent reports whether only the content of the selected files of a mount
+// counts. That is unsafe for a writable mount that selects a part of its input and
+// has an output: the output would carry files beside the selected ones from the
+// build that made the cached result. Asking for it there is an error.
+//
+// Upstream: solver/llbsolver/ops/exec.go, getMountDeps, whose words the error has.
+func byContent(m *pb.Mount, sel string) (bool, error) {
+	safe := m.Output == int64(pb.SkipOutput) || m.Readonly || sel == pb.RootMount
 	switch m.ContentCache {
 	case pb.MountContentCache_OFF:
-		return false
+		return false, nil
+	case pb.MountContentCache_ON:
+		if !safe {
+			return false, fmt.Errorf("invalid mount cache content %v", m)
+		}
 	case pb.MountContentCache_DEFAULT:
 		if m.Dest == pb.RootMount {
-			return false
+			return false, nil
 		}
-	case pb.MountContentCache_ON:
 	}
-	return m.Output == int64(pb.SkipOutput) || m.Readonly || sel == pb.RootMount
+	return safe, nil
 }
 
 // selectPaths returns selectors of paths, in order and without those that are

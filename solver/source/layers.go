@@ -74,10 +74,10 @@ func (s *Sources) Unpack(ctx context.Context, of solver.Origin, layers []Layer) 
 		if err != nil {
 			return nil, err
 		}
-		if !ok || len(cached) != 1 {
+		if !ok || len(cached.Outputs) != 1 {
 			break
 		}
-		out, chain = cached[0], next(layers[n])
+		out, chain = cached.Outputs[0], next(layers[n])
 	}
 	if err := s.fetchBlobs(ctx, layers[n:], n); err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func (s *Sources) Unpack(ctx context.Context, of solver.Origin, layers []Layer) 
 			return nil, fmt.Errorf("layer %d: %w", n, err)
 		}
 		chain = next(layers[n])
-		if err := s.Cache.Put(ctx, chain, of, []*solver.Snapshot{out}); err != nil {
+		if err := s.Cache.Put(ctx, chain, of, solver.CachedResult{Outputs: []*solver.Snapshot{out}}); err != nil {
 			return nil, err
 		}
 	}

@@ -1,0 +1,45 @@
+package solver
+
+import (
+	"context"
+
+	"github.com/moby/buildkit/solver/pb"
+)
+
+// mergeOp stacks the layers of its inputs.
+type mergeOp struct {
+	opEnv
+	op *pb.MergeOp
+}
+
+// CacheMap implements [Op].
+func (o *mergeOp) CacheMap(context.Context) (*CacheMap, error) { return o.cacheMap() }
+
+// Run implements [Op].
+func (o *mergeOp) Run(_ context.Context, in []*Snapshot) ([]*Snapshot, error) {
+	var list []*Snapshot
+	n := 0
+	for _, m := range o.op.Inputs {
+		s := snapshotAt(in, m.Input)
+		list, n = append(list, s), n+len(s.Layers())
+	}
+	if err := checkLayers(n); err != nil {
+		return nil, err
+	}
+	return []*Snapshot{merge(list)}, nil
+}
+
+// diffOp returns the layers of its upper input that its lower input lacks.
+type diffOp struct {
+	opEnv
+	op *pb.DiffOp
+}
+
+// CacheMap implements [Op].
+func (o *diffOp) CacheMap(context.Context) (*CacheMap, error) { return o.cacheMap() }
+
+// Run implements [Op].
+func (o *diffOp) Run(_ context.Context, in []*Snapshot) ([]*Snapshot, error) {
+	lower, upper := snapshotAt(in, o.op.GetLower().GetInput()), snapshotAt(in, o.op.GetUpper().GetInput())
+	return []*Snapshot{difference(lower, upper)}, nil
+}

@@ -1,0 +1,38 @@
+package solver
+
+import (
+	"context"
+
+	"github.com/moby/buildkit/solver/pb"
+
+	"slipway/solver/cachemap"
+)
+
+// sourceOp fetches content from outside of the build.
+type sourceOp struct {
+	opEnv
+	op     *pb.SourceOp
+	source Source // set by CacheMap
+}
+
+// CacheMap implements [Op]. It resolves the source, as its digest is the key.
+func (o *sourceOp) CacheMap(ctx context.Context) (*CacheMap, error) {
+	var err error
+	if o.source, err = o.b.opt.Sources.Open(ctx, o.op, o.v.Op.Platform); err != nil {
+		return nil, err
+	}
+	m := &CacheMap{Parts: []Part{{Name: "content", Digest: o.source.Digest(), Input: -1}}}
+	named, ok := o.source.(NamedSource)
+	if !ok || isLocal(o.v) {
+		return m, nil
+	}
+	key, err := named.CacheKey()
+	m.Exported = cachemap.OfSource(key)
+	return m, err
+}
+
+// Run implements [Op].
+func (o *sourceOp) Run(ctx context.Context, _ []*Snapshot) ([]*Snapshot, error) {
+	s, err := o.source.Fetch(ctx)
+	return []*Snapshot{s}, err
+}

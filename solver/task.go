@@ -1,0 +1,165 @@
+package solver
+
+import (
+	"cmp"
+	"context"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+)
+
+// task is a vertex in a build.
+type task struct {
+	b  *Build
+	v  *Vertex
+	op Op
+	in []*Result
+	// variant is the digest of v, unless v or a vertex that it depends on ignores
+	// the cache.
+	variant string
+
+	cacheMap *future[*CacheMap]
+	probed   *future[lookup] // before anything runs
+	found    *future[lookup] // after what the key needs has run
+	outs     *future[CachedResult]
+	imports  *imported
+	progress progress
+}
+
+func newTask(b *Build, v *Vertex, in []*Result) *task {
+	return &task{
+		b: b, v: v, op: newOp(b, v), in: in,
+		cacheMap: newFuture[*CacheMap](), probed: newFuture[lookup](), found: newFuture[lookup](),
+		outs: newFuture[CachedResult](), imports: newImported(),
+	}
+}
+
+// isLocal reports whether a vertex is a directory of the client. Reading one is
+// cheap, and allowed while caches are searched.
+func isLocal(v *Vertex) bool {
+	return strings.HasPrefix(v.Op.GetSource().GetIdentifier(), "local://")
+}
+
+// describe returns the cache map.
+func (t *task) describe(ctx context.Context) (*CacheMap, error) {
+	return t.cacheMap.get(ctx, t.b, func(ctx context.Context) (*CacheMap, error) {
+		m, err := t.op.CacheMap(ctx)
+		return m, t.failed(err)
+	})
+}
+
+// mustRun reports whether the operation runs even if a cache has its outputs.
+func (t *task) mustRun() bool { return t.v.Meta.IgnoreCache }
+
+// id returns the identity of the outputs in the keys of dependents. If the
+// operation ignores the cache, it runs first: its key is that of earlier runs, whose
+// outputs the dependents must not be found by. Sources need not be fetched, as the
+// key of a source is its content.
+func (t *task) id(ctx context.Context) (digest.Digest, error) {
+	if t.mustRun() && t.v.Op.GetSource() == nil {
+		c, err := t.outputs(ctx)
+		return c.ID, err
+	}
+	l, err := t.lookup(ctx)
+	return l.id, err
+}
+
+// outputs returns the outputs, from a cache or by running the operation.
+func (t *task) outputs(ctx context.Context) (CachedResult, error) {
+	return t.outs.get(ctx, t.b, t.evaluate)
+}
+
+// evaluate finds the outputs in a cache or makes them. An operation starts when
+// all of its inputs exist, a source before it is resolved.
+func (t *task) evaluate(ctx context.Context) (c CachedResult, err error) {
+	kind := Done
+	defer func() { t.end(kind, err) }()
+	if len(t.in) == 0 {
+		t.start()
+	}
+	l, err := t.lookup(ctx)
+	if err != nil {
+		return c, err
+	}
+	if l.ok {
+		kind = Cached
+		t.start()
+		return CachedResult{ID: l.id, Outputs: l.outs}, nil
+	}
+	if outs, ok := t.fromImports(ctx); ok {
+		kind = Cached
+		c = CachedResult{ID: l.id, Outputs: outs}
+		return c, t.failed(t.put(ctx, l.key, c))
+	}
+	in, err := snapshots(ctx, t.in)
+	if err != nil {
+		return c, t.located(err)
+	}
+	c, err = t.run(ctx, l.key, in)
+	return c, t.failed(err)
+}
+
+// run makes the outputs and stores them.
+func (t *task) run(ctx context.Context, key Key, in []*Snapshot) (CachedResult, error) {
+	c := CachedResult{ID: key.Digest()}
+	if _, ok := t.op.(nested); !ok {
+		if err := t.b.slots.Acquire(ctx, 1); err != nil {
+			return c, err
+		}
+		defer t.b.slots.Release(1)
+	}
+	t.start()
+	t.b.emit(Event{Vertex: t.v, Kind: Missed})
+	var err error
+	c.Outputs, err = t.op.Run(ctx, in)
+	for _, s := range c.Outputs {
+		err = cmp.Or(err, checkLayers(len(s.Layers())))
+	}
+	if err != nil {
+		return c, err
+	}
+	if t.mustRun() && t.v.Op.GetSource() == nil {
+		c.ID = key.identityOf(c.Outputs)
+	}
+	return c, t.put(ctx, key, c)
+}
+
+// put stores the outputs under a key.
+func (t *task) put(ctx context.Context, key Key, c CachedResult) error {
+	return t.b.opt.Cache.Put(ctx, key.Digest(), Origin{t.v.Name(), t.v.Op.GetSource().GetIdentifier()}, c)
+}
+
+// prefetch starts to make the outputs if no cache has them. It reports nothing:
+// whoever needs the outputs gets the error.
+func (t *task) prefetch(ctx context.Context) {
+	l, err := t.lookup(ctx)
+	if err != nil || l.ok || t.inImports(ctx) {
+		return
+	}
+	t.outs.start(t.b, t.evaluate)
+}
+
+// snapshots evaluates results concurrently. If several fail, it returns the
+// first error.
+func snapshots(ctx context.Context, in []*Result) ([]*Snapshot, error) {
+	out := make([]*Snapshot, len(in))
+	err := concurrently(ctx, len(in), func(ctx context.Context, i int) (err error) {
+		out[i], err = in[i].Snapshot(ctx)
+		return err
+	})
+	return out, err
+}
+
+// concurrently calls fn with each number below n, and returns the first error. A
+// single call needs no goroutine: chains of operations are deep.
+func concurrently(ctx context.Context, n int, fn func(ctx context.Context, i int) error) error {
+	if n == 1 {
+		return fn(ctx, 0)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for i := range n {
+		g.Go(func() error { return fn(ctx, i) })
+	}
+	return g.Wait()
+}
