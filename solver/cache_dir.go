@@ -39,7 +39,7 @@ func (c *DirCache) temp() string { return filepath.Join(c.dir, "tmp") }
 type record struct {
 	Name    string
 	ID      digest.Digest `json:",omitempty"` // see [CachedResult]
-	Source  string `json:",omitempty"` // identifier of what was fetched
+	Source  string        `json:",omitempty"` // identifier of what was fetched
 	Outputs []recordOutput
 }
 

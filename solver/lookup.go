@@ -14,6 +14,8 @@ type lookup struct {
 	id   digest.Digest // of the outputs in the keys of dependents; "" if it is unknown
 	outs []*Snapshot
 	ok   bool // outs were in the cache
+	// definition is the key by definition, if that was needed; see findByDefinition.
+	definition digest.Digest
 }
 
 // errUnknown is the error of a key that needs something to run first.
@@ -94,8 +96,8 @@ func (t *task) find(ctx context.Context, m *CacheMap, key Key) (lookup, error) {
 		l.id, l.outs, l.ok = cmp.Or(c.ID, l.id), c.Outputs, true
 		return l, nil
 	}
-	if byDefinition, err := t.findByDefinition(ctx, m); err == nil && byDefinition.ok {
-		return byDefinition, nil
+	if byDefinition, err := t.findByDefinition(ctx, m); err != nil || byDefinition.ok {
+		return byDefinition, err
 	}
 	return l, nil
 }
@@ -108,25 +110,36 @@ func (t *task) findByDefinition(ctx context.Context, m *CacheMap) (lookup, error
 		return lookup{}, nil
 	}
 	key, err := t.assemble(ctx, m, func(ctx context.Context, i int) ([]Part, error) {
-		id, ok := t.in[i].task.knownID(ctx)
-		if !ok {
-			return nil, errUnknown
-		}
-		return m.whole(i, t.in[i].id(id)), nil
+		id, err := t.in[i].task.definitionID(ctx)
+		return m.whole(i, t.in[i].id(id)), err
 	})
 	if err != nil {
 		return lookup{}, context.Cause(ctx)
 	}
 	c, ok, err := t.b.opt.Cache.Get(ctx, key.Digest())
+	l := lookup{definition: key.Digest()}
 	switch {
 	case err != nil:
 		return lookup{}, t.failed(err)
 	case ok:
-		return lookup{key: key, id: cmp.Or(c.ID, key.Digest()), outs: c.Outputs, ok: true}, nil
+		l.key, l.id, l.outs, l.ok = key, cmp.Or(c.ID, key.Digest()), c.Outputs, true
 	case t.importedByDefinition(ctx):
-		return lookup{key: key, id: key.Digest()}, nil
+		l.key, l.id = key, key.Digest()
 	}
-	return lookup{}, nil
+	return l, nil
+}
+
+// definitionID returns the identity of the outputs if it is known, and else that
+// which they have if they are imported.
+func (t *task) definitionID(ctx context.Context) (digest.Digest, error) {
+	if id, ok := t.knownID(ctx); ok {
+		return id, nil
+	}
+	l, err := t.probe(ctx)
+	if err == nil && l.definition == "" {
+		err = errUnknown
+	}
+	return l.definition, err
 }
 
 // readsContent reports whether the content of an input is part of the key.

@@ -1,0 +1,375 @@
+package solver
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// TestSchedule builds toys with caches that survive from build to build. Each line
+// of a script defines a toy (see [parseToy]) or is one of:
+//
+//	build T: a b   builds T; exactly a and b run, each once, and the value is right
+//	fails T: a b   building T fails with the error of the toy; a and b run
+//	cached: a b    the last build reported a and b as cached
+//	import         builds from now on import what the last build exported
+//	import min     the same, but only the result of the target is in it
+//	noimport       ends that
+//	break 5        imported results with that value cannot be fetched
+//	loaded: 5 6    values that the last build fetched from the import
+//	failed: a      vertices of which the last build reported a failed import
+//	fresh          the own cache is empty
+//	forget 5       the own cache has no result with that value
+func TestSchedule(t *testing.T) {
+	for _, tc := range scheduleCases() {
+		t.Run(tc.about, func(t *testing.T) {
+			t.Parallel()
+			s := &script{g: newPlayground(t)}
+			for line := range strings.Lines(tc.script) {
+				if line = strings.TrimSpace(line); line != "" {
+					s.line(line)
+				}
+			}
+		})
+	}
+}
+
+// script runs the lines of a case.
+type script struct{ g *playground }
+
+func (s *script) line(line string) {
+	g := s.g
+	g.t.Helper()
+	verb, arg, _ := strings.Cut(line, " ")
+	target, list, _ := strings.Cut(arg, ":")
+	want := strings.Join(strings.Fields(list), " ")
+	switch {
+	case strings.HasPrefix(arg, "= "):
+		g.define(line)
+	case verb == "build", verb == "fails":
+		s.build(target, want, verb == "fails")
+	case verb == "cached:":
+		s.equal(line, s.withEvent(Cached), arg)
+	case verb == "loaded:":
+		s.equal(line, g.imports.loaded, arg)
+	case verb == "failed:":
+		s.equal(line, g.imports.failed, arg)
+	case verb == "import":
+		s.useExport(arg == "min")
+	case verb == "noimport":
+		g.imports = nil
+	case verb == "fresh":
+		g.cache = NewMemoryCache()
+	case verb == "break", verb == "forget":
+		value, err := strconv.Atoi(arg)
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		if verb == "forget" {
+			g.forget(value)
+		} else {
+			g.imports.broken[value] = true
+		}
+	default:
+		g.t.Fatalf("unknown line %q", line)
+	}
+}
+
+func (s *script) build(target, want string, fails bool) {
+	g := s.g
+	g.t.Helper()
+	if g.imports != nil {
+		g.imports.loaded, g.imports.failed = nil, nil
+	}
+	got, err := g.solve(target, nil)
+	switch {
+	case fails && !errors.Is(err, errToy):
+		g.t.Errorf("building %s: error %v, want %v", target, err, errToy)
+	case !fails && err != nil:
+		g.t.Errorf("building %s: %v", target, err)
+	case !fails && got != g.want(target, 0):
+		g.t.Errorf("building %s: value %d, want %d", target, got, g.want(target, 0))
+	}
+	s.equal("building "+target+" runs", g.ran, want)
+}
+
+func (s *script) useExport(minimal bool) {
+	records := slices.Clone(s.g.exported)
+	for i := range records[:len(records)-1] {
+		if minimal {
+			records[i].Result = nil
+		}
+	}
+	s.g.imports = &toyImports{records: records, broken: map[int]bool{}}
+}
+
+func (s *script) withEvent(kind EventKind) []string {
+	var list []string
+	for _, e := range s.g.events {
+		if e.Kind == kind {
+			list = append(list, e.Vertex.Name())
+		}
+	}
+	return list
+}
+
+func (s *script) equal(what string, got []string, want string) {
+	s.g.t.Helper()
+	sorted := slices.Sorted(slices.Values(got))
+	if list := slices.Sorted(slices.Values(strings.Fields(want))); !slices.Equal(sorted, list) {
+		s.g.t.Errorf("%s: got %v, want %v; events: %s", what, sorted, list, s.g.eventText())
+	}
+}
+
+type scheduleCase struct{ about, script string }
+
+// TestShared: one build evaluates a vertex once, whoever asks for it, and results
+// of several graphs share vertices.
+func TestShared(t *testing.T) {
+	g := newPlayground(t)
+	for _, line := range []string{"a = +1", "b = a +2", "c = a +3", "d = a* +4"} {
+		g.define(line)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), toyTimeout)
+	b := g.start(ctx, "a", nil)
+	defer b.Wait()
+	defer cancel()
+	results := make(chan error)
+	targets := []string{"b", "c", "d", "b", "c", "d"}
+	for _, target := range targets {
+		graph, err := Load(g.definition(target))
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			s, err := b.Result(graph).Snapshot(ctx)
+			if err == nil && valueOf(s) != g.want(target, 0) {
+				err = errors.New(target + " has the wrong value")
+			}
+			results <- err
+		}()
+	}
+	for range targets {
+		if err := <-results; err != nil {
+			t.Error(err)
+		}
+	}
+	if got := slices.Sorted(slices.Values(g.ran)); !slices.Equal(got, []string{"a", "b", "c", "d"}) {
+		t.Errorf("%v ran, want a, b, c and d, once each", got)
+	}
+}
+
+// TestIgnoredInSecondGraph: a graph whose vertex ignores the cache does not get the
+// outputs that the vertex had in an earlier graph of the same build, but a later
+// graph may use those of the vertex that ignored the cache.
+func TestIgnoredInSecondGraph(t *testing.T) {
+	g := newPlayground(t)
+	g.define("r = +1 random")
+	g.define("w = r +1")
+	ctx, cancel := context.WithTimeout(t.Context(), toyTimeout)
+	b := g.start(ctx, "w", nil)
+	defer b.Wait()
+	defer cancel()
+	for _, tc := range []struct {
+		line string
+		ran  []string
+	}{
+		{"r = +1 random", []string{"r", "w"}},
+		{"r = +1 random nocache", []string{"r", "r", "w", "w"}},
+		{"r = +1 random", []string{"r", "r", "w", "w"}},
+	} {
+		g.define(tc.line)
+		graph, err := Load(g.definition("w"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := b.Result(graph).Snapshot(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := valueOf(s), g.want("w", 0); got != want {
+			t.Errorf("%s: value %d, want %d", tc.line, got, want)
+		}
+		if got := slices.Sorted(slices.Values(g.ran)); !slices.Equal(got, tc.ran) {
+			t.Errorf("%s: %v ran by now, want %v", tc.line, got, tc.ran)
+		}
+	}
+}
+
+// TestCancel: when the context of a build ends, so does everything that it started,
+// with an event: vertices that run, that wait for a slot, and that wait for inputs.
+func TestCancel(t *testing.T) {
+	for _, tc := range []struct {
+		about    string
+		toys     []string
+		target   string
+		parallel int
+	}{
+		{"running", []string{"a = hangs"}, "a", 1},
+		{"source", []string{"a = remote hangs"}, "a", 1},
+		{"source that waits for a slot", []string{"a = hangs", "b = remote", "c = a b"}, "c", 1},
+		{"operation that waits for a slot", []string{"a = hangs", "b = hangs", "c = a b"}, "c", 1},
+		{"waiting for an input", []string{"a = hangs", "b = a", "c = b*"}, "c", 4},
+		{"waiting for the content of inputs", []string{"a = hangs", "b = hangs", "c = a* b*"}, "c", 4},
+		{"made ahead of its use", []string{"a = hangs", "b = hangs", "c = a b*"}, "c", 4},
+	} {
+		t.Run(tc.about, func(t *testing.T) {
+			g := newPlayground(t)
+			for _, line := range tc.toys {
+				g.define(line)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			running := make(chan struct{}, len(tc.toys))
+			b := g.start(ctx, tc.target, func(o *Options) {
+				o.Parallel = tc.parallel
+				events := o.Events
+				o.Events = func(e Event) {
+					events(e)
+					if e.Kind == Missed {
+						running <- struct{}{}
+					}
+				}
+			})
+			graph, err := Load(g.definition(tc.target))
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() {
+				<-running
+				cancel()
+			}()
+			if _, err := b.Result(graph).Snapshot(t.Context()); !errors.Is(err, context.Canceled) {
+				t.Errorf("error %v, want %v", err, context.Canceled)
+			}
+			b.Wait()
+			g.checkEvents()
+		})
+	}
+}
+
+// TestCallerLeaves: the work of a caller whose context ends goes on for others.
+func TestCallerLeaves(t *testing.T) {
+	g := newPlayground(t)
+	g.define("a = meet +1")
+	g.define("b = meet +1")
+	ctx, cancel := context.WithTimeout(t.Context(), toyTimeout)
+	b := g.start(ctx, "a", nil)
+	defer b.Wait()
+	defer cancel()
+	g.meeting = map[string]chan struct{}{"a": make(chan struct{}), "b": make(chan struct{})}
+	result := func(name string) *Result {
+		graph, err := Load(g.definition(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b.Result(graph)
+	}
+	impatient, leave := context.WithCancel(ctx)
+	left := make(chan error)
+	a := result("a")
+	go func() {
+		_, err := a.Snapshot(impatient)
+		left <- err
+	}()
+	<-g.meeting["a"] // a runs, and waits for b
+	leave()
+	if err := <-left; !errors.Is(err, context.Canceled) {
+		t.Errorf("the caller that left got %v, want %v", err, context.Canceled)
+	}
+	if _, err := result("b").Snapshot(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := a.Snapshot(ctx); err != nil || valueOf(s) != 1 {
+		t.Errorf("the other caller got %d, %v, want 1", valueOf(s), err)
+	}
+}
+
+// TestParallel: no more operations run at once than permitted.
+func TestParallel(t *testing.T) {
+	for _, limit := range []int{0, 1, 3} {
+		g := newPlayground(t)
+		var all []string
+		for i := range 20 {
+			name := "a" + strconv.Itoa(i)
+			g.define(name + " = +" + strconv.Itoa(i))
+			all = append(all, name)
+		}
+		g.define("sum = " + strings.Join(all, "* ") + "*")
+		running, most := 0, 0
+		if _, err := g.solve("sum", func(o *Options) {
+			o.Parallel = limit
+			o.Events = func(e Event) {
+				switch e.Kind { //nolint:exhaustive // the others change nothing
+				case Missed:
+					running++
+					most = max(most, running)
+				case Done:
+					running--
+				}
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if most > max(1, limit) {
+			t.Errorf("%d operations ran at once, want at most %d", most, limit)
+		}
+	}
+}
+
+// TestResultKey: results have the same key exactly if they are the same output of
+// the same operation on the same inputs, or made from the same content.
+func TestResultKey(t *testing.T) {
+	key := func(lines ...string) digest.Digest {
+		g := newPlayground(t)
+		for _, line := range lines {
+			g.define(line)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), toyTimeout)
+		last := g.order[len(g.order)-1]
+		b := g.start(ctx, last, nil)
+		defer b.Wait()
+		defer cancel()
+		graph, err := Load(g.definition(last))
+		if err != nil {
+			t.Fatal(err)
+		}
+		k, err := b.Result(graph).Key(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	base := key("a = +1", "b = a +2")
+	for _, tc := range []struct {
+		about string
+		lines []string
+		same  bool
+	}{
+		{"the same", []string{"a = +1", "b = a +2"}, true},
+		{"an operation with another number", []string{"a = +1", "b = a +3"}, false},
+		{"an input with another number", []string{"a = +2", "b = a +2"}, false},
+		{"content instead of the whole input", []string{"a = +1", "b = a* +2"}, false},
+		{"an input more", []string{"a = +1", "b = a a +2"}, false},
+	} {
+		if same := key(tc.lines...) == base; same != tc.same {
+			t.Errorf("%s: the key is the same: %v, want %v", tc.about, same, tc.same)
+		}
+	}
+	content := key("a = +3", "b = a* +2")
+	if other := key("x = +1", "a = x +2", "b = a* +2"); other != content {
+		t.Errorf("the same content made in another way has key %s, want %s", other, content)
+	}
+	if first, second := key("a = two +1", "b = a +2"), key("a = two +1", "b = a.1 +2"); first == second {
+		t.Error("two outputs of one operation have the same key")
+	}
+	var none *Result
+	if k, err := none.Key(t.Context()); err != nil || k != digest.FromString("scratch") {
+		t.Errorf("the key of the empty tree is %s, %v", k, err)
+	}
+}

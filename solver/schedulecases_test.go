@@ -1,0 +1,570 @@
+package solver
+
+func scheduleCases() []scheduleCase {
+	return []scheduleCase{
+		// What runs.
+		{"a chain runs once", `
+			a = +1
+			b = a +2
+			build b: a b
+			build b:
+			cached: a b`},
+		{"only what the target needs runs", `
+			a = +1
+			b = a +2
+			other = a +3
+			build b: a b`},
+		{"a shared input runs once", `
+			a = +1
+			b = a +2
+			c = a +3
+			d = b c +4
+			build d: a b c d
+			build d:`},
+		{"an input that is used twice runs once", `
+			a = +1
+			b = a a* +2
+			build b: a b`},
+		{"second outputs", `
+			a = two +1
+			b = a.1 +2
+			c = a b +3
+			build c: a b c
+			build c:`},
+		{"a source runs", `
+			s = remote +1
+			build s: s
+			build s:`},
+		{"a source with other content", `
+			s = remote +1
+			b = s +1
+			build b: s b
+			s = remote +2
+			build b: s b
+			s = remote +1
+			build b:`},
+
+		// Keys.
+		{"a changed operation runs, and what depends on it", `
+			a = +1
+			b = a +2
+			c = b +3
+			build c: a b c
+			b = a +5
+			build c: b c
+			b = a +2
+			build c:`},
+		{"what does not depend on a change stays cached", `
+			a = +1
+			b = +2
+			c = a b +3
+			build c: a b c
+			b = +5
+			build c: b c`},
+		{"content that is made in another way is a hit", `
+			a = +1
+			b = a* +2
+			build b: a b
+			x = +0
+			a = x +1
+			build b: x a`},
+		{"a whole input that is made in another way is a miss", `
+			a = +1
+			b = a +2
+			build b: a b
+			x = +0
+			a = x +1
+			build b: x a b`},
+		{"content that changes is a miss", `
+			a = +1
+			b = a* +2
+			build b: a b
+			a = +2
+			build b: a b`},
+		{"what follows content that did not change is a hit", `
+			a = +1
+			b = a* +2
+			c = b +3
+			build c: a b c
+			x = +0
+			a = x +1
+			build c: x a`},
+		{"whole and content", `
+			a = +1
+			b = +2
+			c = a b* +3
+			build c: a b c
+			x = +0
+			b = x +2
+			build c: x b
+			a = x +1
+			build c: a c`},
+		{"a local source is read for the key", `
+			s = local +1
+			b = s* +2
+			build b: s b
+			build b:
+			cached: s b
+			s = local +2
+			build b: s b`},
+		{"a local source that only one of two copies reads", `
+			s = local +1
+			b = s* +2
+			c = b +3
+			d = c s* +4
+			build d: s b c d
+			build d:`},
+		{"another target has the results of the first", `
+			a = +1
+			b = a +2
+			c = b* +3
+			build b: a b
+			build c: c`},
+		{"a result that was deleted is made again", `
+			a = +1
+			b = a +2
+			build b: a b
+			forget 3
+			build b: b
+			forget 1
+			build b:
+			forget 3
+			build b: a b`},
+		{"an input that was deleted is made again for its content", `
+			a = +1
+			b = a* +2
+			build b: a b
+			forget 1
+			build b: a`},
+		{"nothing in the cache", `
+			a = +1
+			b = a* +2
+			build b: a b
+			fresh
+			build b: a b`},
+
+		// Vertices that ignore the cache.
+		{"a vertex that ignores the cache runs", `
+			a = +1 nocache
+			build a: a
+			build a: a`},
+		{"what depends on it is not found by the key of an earlier run", `
+			a = +1 random
+			b = a +2
+			build b: a b
+			a = +1 random nocache
+			build b: a b
+			build b: a b
+			a = +1 random
+			build b:`},
+		{"the last run is what later builds find", `
+			a = +1 random
+			b = a +2
+			build a: a
+			a = +1 random nocache
+			build a: a
+			a = +1 random
+			build b: b`},
+		{"a run with the same outputs keeps what depends on it", `
+			a = +1
+			b = a +2
+			build b: a b
+			a = +1 nocache
+			build b: a b
+			build b: a`},
+		{"two steps after it", `
+			a = +1 random
+			b = a +2
+			c = b +3
+			build c: a b c
+			a = +1 random nocache
+			build c: a b c
+			build c: a b c`},
+		{"content of it that is the same is a hit", `
+			a = +1 nocache
+			b = a* +2
+			build b: a b
+			build b: a`},
+		{"content of it that is new is a miss", `
+			a = +1 random nocache
+			b = a* +2
+			build b: a b
+			build b: a b`},
+		{"in the middle", `
+			a = +1
+			b = a +2 random
+			c = b +3
+			build c: a b c
+			b = a +2 random nocache
+			build c: b c
+			build c: b c`},
+		{"at the end", `
+			a = +1
+			b = a +2 random
+			build b: a b
+			b = a +2 random nocache
+			build b: b`},
+		{"on one of two ways", `
+			a = +1 random
+			b = a +2
+			c = +4
+			d = b c +5
+			build d: a b c d
+			a = +1 random nocache
+			build d: a b d
+			cached: c`},
+		{"a stage whose only use is by content", `
+			a = +1 random
+			b = a +2
+			c = +4
+			d = c b* +5
+			build d: a b c d
+			a = +1 random nocache
+			build d: a b d`},
+		{"a source that ignores the cache is fetched, and found by content", `
+			s = remote +1
+			b = s +2
+			build b: s b
+			s = remote +1 nocache
+			build b:
+			build s: s`},
+		{"it is not found in imports", `
+			a = +1 random
+			b = a +2
+			build b: a b
+			import
+			fresh
+			a = +1 random nocache
+			build b: a b
+			loaded:`},
+		{"what depends on it is not found in imports by how it was made", `
+			a = +1 random
+			b = a +2
+			c = b +3
+			build c: a b c
+			import
+			a = +1 random nocache
+			build c: a b c
+			loaded:`},
+		{"what depends on its content is found in imports", `
+			a = +1
+			b = a* +2
+			build b: a b
+			import
+			fresh
+			a = +1 nocache
+			build b: a
+			loaded: 3`},
+
+		// Concurrency: toys that meet must run at once.
+		{"two inputs", `
+			a = meet +1
+			b = meet +2
+			c = a b +3
+			build c: a b c`},
+		{"two inputs by content", `
+			a = meet +1
+			b = meet +2
+			c = a* b* +3
+			build c: a b c`},
+		{"whole and content", `
+			a = meet +1
+			b = meet +2
+			c = a b* +3
+			build c: a b c`},
+		{"copies after each other", `
+			base = remote +1
+			a = base meet +1
+			b = base meet +2
+			c = base a* +3
+			d = c b* +4
+			build d: base a b c d`},
+		{"copies after each other, then a step", `
+			base = remote +1
+			a = base meet +1
+			b = base meet +2
+			c = base a* +3
+			d = c b* +4
+			e = d +5
+			build e: base a b c d e`},
+		{"a step, then a copy", `
+			base = remote +1
+			a = base meet +1
+			b = base meet +2
+			c = a b* +3
+			build c: base a b c`},
+		{"a step, then copies of three stages", `
+			a = meet +1
+			x = meet +2
+			y = meet +3
+			z = meet +4
+			b = a x* +5
+			c = b y* +5
+			d = c z* +5
+			build d: a b c d x y z`},
+		{"stages that copy from stages", `
+			a = meet +1
+			b = meet +2
+			x = a* +3
+			y = b* +4
+			z = x* y* +5
+			build z: a b x y z`},
+		{"merged trees", `
+			a = meet +1
+			b = meet +2
+			copy = b* +3
+			merge = a copy +4
+			build merge: a b copy merge`},
+		{"vertices that ignore the cache", `
+			a = meet +1 nocache
+			b = meet +2 nocache
+			c = a b* +3 nocache
+			d = c +4
+			build d: a b c d
+			build d: a b c`},
+		{"four stages below one", `
+			a = meet +1
+			b = meet +2
+			c = meet +3
+			d = meet +4
+			e = a b* c d* +5
+			build e: a b c d e`},
+		{"nothing is made ahead that a cache has", `
+			a = +1
+			b = +2
+			c = a b* +3
+			build c: a b c
+			b = +2 nocache
+			build c: b`},
+
+		// Imports.
+		{"all steps are in the import", `
+			a = +1
+			b = a +2
+			build b: a b
+			import
+			fresh
+			build b:
+			loaded: 3
+			cached: a b`},
+		{"steps that only the import has run no more, with and without it", `
+			a = +1
+			b = a +2
+			build b: a b
+			import
+			fresh
+			c = b +3
+			build c: c
+			build c:
+			noimport
+			build c:`},
+		{"steps after imported content run no more, with and without it", `
+			a = +1
+			b = a* +2
+			build b: a b
+			import
+			fresh
+			c = b +3
+			build c: c
+			loaded: 3
+			build c:
+			loaded:
+			noimport
+			build c:`},
+		{"the same if the content exists by then", `
+			a = +1
+			b = a* +2
+			build b: a b
+			import
+			fresh
+			c = b +3
+			build c: c
+			noimport
+			build a: a
+			build c:`},
+		{"two copies in a row", `
+			a = +1
+			x = +2
+			b = a* +3
+			c = b x* +4
+			d = c +5
+			build c: a b c x
+			import
+			fresh
+			build d: d
+			noimport
+			build d:`},
+		{"the own cache comes first", `
+			a = +1
+			b = a +2
+			build b: a b
+			import
+			build b:
+			loaded:`},
+		{"the own cache comes first for content", `
+			a = +1
+			b = a* +2
+			build b: a b
+			import
+			build b:
+			loaded:`},
+		{"only the last result is in the import", `
+			a = +1
+			b = a +2
+			c = b +3
+			build b: a b
+			import min
+			fresh
+			build c: c
+			loaded: 3
+			cached: a b`},
+		{"a step that changed, with only the last result", `
+			a = +1
+			b = a +2
+			build b: a b
+			import min
+			fresh
+			b = a +3
+			build b: a b
+			loaded:`},
+		{"content that is made in another way", `
+			a = +1
+			b = a* +2
+			build b: a b
+			import
+			fresh
+			x = +0
+			a = x +1
+			build b: x a
+			loaded: 3
+			noimport
+			build b:`},
+		{"a local source", `
+			s = local +1
+			b = s* +2
+			c = b +3
+			build c: s b c
+			import
+			fresh
+			build c: s
+			loaded: 6
+			noimport
+			build c:`},
+		{"a local source with other content", `
+			s = local +1
+			b = s* +2
+			build b: s b
+			import
+			fresh
+			s = local +2
+			build b: s b
+			loaded:`},
+		{"sources are not in imports", `
+			s = remote +1
+			b = s +2
+			build b: s b
+			import
+			fresh
+			build s: s
+			loaded:`},
+		{"a result that cannot be fetched is made, and reported once", `
+			s = remote +1
+			a = s +1
+			b = a +2
+			build b: s a b
+			import
+			break 4
+			fresh
+			build b: b
+			loaded: 2
+			failed: b
+			noimport
+			build b:`},
+		{"a step after content that cannot be fetched", `
+			s = remote +1
+			a = s +1
+			b = a* +2
+			c = b +3
+			build b: s a b
+			import
+			break 4
+			fresh
+			build c: b c
+			loaded: 2
+			failed: b
+			noimport
+			build c:`},
+		{"nothing of the import can be fetched", `
+			s = remote +1
+			a = s +1
+			b = a* +2
+			c = b +3
+			build c: s a b c
+			import
+			break 2
+			break 4
+			break 7
+			fresh
+			build c: s a b c
+			failed: a b c
+			build c:
+			failed:
+			noimport
+			build c:`},
+		{"what was imported is exported again", `
+			a = +1
+			b = a* +2
+			build b: a b
+			import
+			fresh
+			build b:
+			import
+			fresh
+			build b:
+			loaded: 3`},
+		{"an import of a part", `
+			a = +1
+			b = a +2
+			c = b* +3
+			build b: a b
+			import
+			fresh
+			build c: c
+			loaded: 3`},
+
+		// Errors.
+		{"a step fails", `
+			a = +1
+			b = a +2 fails
+			c = b +3
+			fails c: a b
+			fails c: b`},
+		{"a failed step leaves nothing in the cache", `
+			a = +1 fails
+			fails a: a
+			a = +1
+			build a: a`},
+		{"a source cannot be resolved", `
+			s = remote badmap
+			b = s +1
+			fails b:`},
+		{"the key of a step cannot be computed", `
+			a = +1
+			b = a* +2 badkey
+			c = b +3
+			fails c: a`},
+		{"an input of which the content counts fails", `
+			a = +1 fails
+			b = a* +2
+			fails b: a`},
+		{"a broken cache map of a step", `
+			a = +1
+			b = a +2 badmap
+			c = b* +3
+			fails c:`},
+		{"a step that is not needed fails", `
+			a = +1 fails
+			b = +2
+			build b: b`},
+	}
+}
