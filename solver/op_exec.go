@@ -204,16 +204,16 @@ func (x *execRun) base(m *pb.Mount) *Snapshot {
 	return nil
 }
 
-// secrets sets the variables that are secrets.
+// secrets sets the environment variables that hold secrets. An optional secret
+// that does not exist sets its variable to the empty string, which hides a
+// variable of the same name that the image sets.
 func (x *execRun) secrets(ctx context.Context) error {
 	for _, s := range x.op.Secretenv {
 		data, err := x.secret(ctx, s.ID, s.Optional)
 		if err != nil {
 			return err
 		}
-		if data != nil {
-			x.p.Env = append(x.p.Env, s.Name+"="+string(data))
-		}
+		x.p.Env = append(x.p.Env, s.Name+"="+string(data))
 	}
 	return nil
 }

@@ -48,7 +48,7 @@ func world(t *testing.T) (*Runner, *tree.Node) {
 
 func newProcess(root *tree.Node, args ...string) *runner.Process {
 	return &runner.Process{
-		Args: args, Dir: "/", Env: []string{"PATH=/bin", "V=value"},
+		Args: args, Dir: "/", Env: []string{"PATH=/bin", "V=value", "EMPTY=not", "EMPTY="},
 		Sandbox: runner.Sandbox{Mounts: []runner.Mount{{Kind: runner.MountTree, Target: "/", Tree: root, Output: true}}},
 	}
 }
@@ -66,6 +66,7 @@ func TestScripts(t *testing.T) {
 		{"for f in /bin/[b-c]*; do basename $f; done", "basename\nbash\ncat\nchmod\nchown\ncp\n"},
 		{"x=$(echo in); (x=out; cd /bin); echo $x $PWD", "in /\n"},
 		{"set -e; false; echo no", "!1 "},
+		{"set -u; echo [$EMPTY]", "[]\n"}, // the last value counts
 		{"exit 7", "!7 "},
 		{"nothing-like-it", "!127 nothing-like-it: not found\n"},
 		{"echo 'echo from $0 $1' > s; sh s one; printf '#!/bin/sh\\necho $#\\n' > t; chmod +x t; ./t a b", "from s one\n2\n"},

@@ -1,0 +1,96 @@
+package solver
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/buildkit/solver/pb"
+
+	"slipway/solver/runner"
+	"slipway/solver/tree"
+)
+
+// recorder is a runner that remembers the last process. Its processes change
+// nothing.
+type recorder struct{ last *runner.Process }
+
+func (r *recorder) Run(_ context.Context, p *runner.Process) ([]*tree.Node, error) {
+	r.last = p
+	out := make([]*tree.Node, len(p.Mounts))
+	for i, m := range p.Mounts {
+		if m.Output {
+			out[i] = m.Tree
+		}
+	}
+	return out, nil
+}
+
+// oneSecret has the secret "known".
+type oneSecret struct{ Mounts }
+
+func (oneSecret) Secret(_ context.Context, id string) ([]byte, bool, error) {
+	if id != "known" {
+		return nil, false, nil
+	}
+	return []byte("value"), true, nil
+}
+
+// runExec runs an operation on an empty root, to which it adds a mount for that.
+func runExec(t *testing.T, mounts Mounts, op *pb.ExecOp) (*runner.Process, error) {
+	t.Helper()
+	s, err := tree.OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &recorder{}
+	b := New(t.Context(), Options{
+		Store: s, Cache: NewMemoryCache(), Sources: emptySources{}, Runner: r, Mounts: mounts,
+		Now: func() time.Time { return time.Unix(0, 0) },
+	})
+	defer b.Wait()
+	op.Mounts = append([]*pb.Mount{{Input: 0, Dest: "/", Output: 0}}, op.Mounts...)
+	g, err := Load(marshal(t, mkdirs(func(int) string { return "/d" })(0), &pb.Op{Op: &pb.Op_Exec{Exec: op}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = b.Result(g).Snapshot(t.Context())
+	return r.last, err
+}
+
+// TestSecrets: an optional secret that does not exist sets its variable to the
+// empty string, which hides that of the image, and mounts nothing.
+func TestSecrets(t *testing.T) {
+	for _, mounts := range []Mounts{nil, oneSecret{}} {
+		p, err := runExec(t, mounts, &pb.ExecOp{
+			Meta:      &pb.Meta{Args: []string{"x"}, Env: []string{"TOKEN=of the image"}, Cwd: "/"},
+			Secretenv: []*pb.SecretEnv{{ID: "none", Name: "TOKEN", Optional: true}},
+			Mounts:    []*pb.Mount{{Input: -1, Output: -1, Dest: "/s", MountType: pb.MountType_SECRET, SecretOpt: &pb.SecretOpt{ID: "none", Optional: true}}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i, j := slices.Index(p.Env, "TOKEN=of the image"), slices.Index(p.Env, "TOKEN="); j <= i {
+			t.Errorf("an optional secret: the environment is %q, want TOKEN= after that of the image", p.Env)
+		}
+		if len(p.Mounts) != 1 {
+			t.Errorf("an optional secret: there are %d mounts, want that of the root only", len(p.Mounts))
+		}
+		_, err = runExec(t, mounts, &pb.ExecOp{
+			Meta:      &pb.Meta{Args: []string{"x"}, Cwd: "/"},
+			Secretenv: []*pb.SecretEnv{{ID: "none", Name: "TOKEN"}},
+		})
+		if err == nil || !strings.Contains(err.Error(), "secret none: not found") {
+			t.Errorf("a secret that is needed: %v", err)
+		}
+	}
+	p, err := runExec(t, oneSecret{}, &pb.ExecOp{
+		Meta:      &pb.Meta{Args: []string{"x"}, Cwd: "/"},
+		Secretenv: []*pb.SecretEnv{{ID: "known", Name: "TOKEN", Optional: true}},
+	})
+	if err != nil || !slices.Contains(p.Env, "TOKEN=value") {
+		t.Errorf("the environment is %q, %v, want TOKEN=value", p.Env, err)
+	}
+}
