@@ -19,6 +19,9 @@ FUZZDIRS ?= parser instructions shell plan frontend ignore gitref diag source in
 # Packages whose tests start programs, a builder among them.
 INTEGRATION = ./integration/contained ./integration/cachekeys ./integration/rig ./integration/demo ./integration/daemon ./integration/clients ./integration/faults ./integration/buildfaults
 
+# What the programs compile for, besides this machine.
+PLATFORMS = linux/arm64 darwin/arm64 windows/amd64
+
 .DEFAULT_GOAL := help
 .PHONY: help build test race fuzz golden lint fmt image size push integration parity conformance demo demo-buildkit bench bench-gateway bench-build check
 
@@ -50,9 +53,13 @@ fuzz: ## run every fuzz target of FUZZDIRS for FUZZTIME each
 golden: ## rewrite the expected results of tests; review the diff
 	UPDATE=1 go test ./...
 
-lint: ## run the linters of .golangci.yml
+lint: ## run the linters of .golangci.yml, and go vet for other PLATFORMS
 	go run ./integration/tools golangci-lint
 	bin/tools/golangci-lint run --allow-parallel-runners ./...
+	@set -eu; for p in $(PLATFORMS); do \
+		echo "GOOS=$${p%/*} GOARCH=$${p#*/} go vet ./cmd/... ./build/... ./solver/..."; \
+		GOOS=$${p%/*} GOARCH=$${p#*/} go vet ./cmd/... ./build/... ./solver/...; \
+	done
 
 fmt: ## format the Go files
 	go run ./integration/tools golangci-lint

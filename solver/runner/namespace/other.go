@@ -13,14 +13,19 @@ import (
 // errLinux is why nothing works here.
 var errLinux = errors.New("namespaces are a part of Linux")
 
-// Runner is a [runner.Runner] on Linux.
+// Runner is a [runner.Runner] and a [runner.Opener] on Linux.
 type Runner struct{}
+
+var _ runner.Opener = (*Runner)(nil)
 
 // New fails: namespaces are a part of Linux.
 func New(string, *tree.Store) (*Runner, error) { return nil, errLinux }
 
 // Run fails: namespaces are a part of Linux.
 func (*Runner) Run(context.Context, *runner.Process) ([]*tree.Node, error) { return nil, errLinux }
+
+// Open fails: namespaces are a part of Linux.
+func (*Runner) Open(context.Context, *runner.Sandbox) (runner.Container, error) { return nil, errLinux }
 
 // Main does nothing here.
 func Main() {}

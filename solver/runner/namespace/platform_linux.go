@@ -5,12 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"strings"
 
 	"github.com/containerd/platforms"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -117,33 +114,4 @@ func (r *Runner) emulates(m machine) bool {
 		return true
 	}
 	return !errors.Is(exec.Command(file).Run(), unix.ENOEXEC)
-}
-
-// explainExec tells why the kernel did not start a file that is there.
-func explainExec(file string, err error) error {
-	f, openErr := os.Open(file)
-	if openErr != nil {
-		return err
-	}
-	defer f.Close()
-	head := make([]byte, 128)
-	n, _ := io.ReadFull(f, head)
-	head = head[:n]
-	switch {
-	case errors.Is(err, unix.ENOENT) && strings.HasPrefix(string(head), "#!"):
-		line, _, _ := strings.Cut(string(head[2:]), "\n")
-		return fmt.Errorf("its interpreter %s is not in the image", strings.TrimSpace(line))
-	case errors.Is(err, unix.ENOENT):
-		return errors.New("what it is loaded with is not in the image: a library loader, or an emulator (binfmt_misc without the flag F)")
-	case !errors.Is(err, unix.ENOEXEC):
-		return err
-	case !strings.HasPrefix(string(head), elf.ELFMAG) || n < 20:
-		return errors.New("it is neither a program nor, without #! at its start, a script")
-	}
-	for _, m := range machines() {
-		if string(m.header()[4:6]) == string(head[4:6]) && string(m.header()[18:20]) == string(head[18:20]) {
-			return fmt.Errorf("it is a program for %s, and this machine is %s without an emulator for it (binfmt_misc): is the image one of another platform?", m.arch, runtime.GOARCH)
-		}
-	}
-	return fmt.Errorf("it is a program for another machine than %s", runtime.GOARCH)
 }

@@ -40,25 +40,3 @@ func TestPlatform(t *testing.T) {
 		}
 	}
 }
-
-// TestNoProgram: what the kernel does not start is named for what it is.
-func TestNoProgram(t *testing.T) {
-	w := newWorld(t)
-	foreign := machine{"none", elf.EM_M32, elf.ELFCLASS32, elf.ELFDATA2MSB, "none"}
-	for name, data := range map[string]string{
-		"foreign": string(foreign.header()), "text": "echo hello\n", "script": "#!/bin/other -x\necho hello\n",
-	} {
-		w.write(t, "bin/"+name, 0o755, []byte(data))
-	}
-	for name, want := range map[string]string{
-		"foreign": "exec /bin/foreign: it is a program for another machine than",
-		"text":    "exec /bin/text: it is neither a program nor, without #! at its start, a script",
-		"script":  "exec /bin/script: its interpreter /bin/other -x is not in the image",
-	} {
-		p := w.process("")
-		p.Args = []string{name}
-		if _, err := w.Run(t.Context(), p); err == nil || !strings.HasPrefix(err.Error(), want) {
-			t.Errorf("%s: %v, want %s", name, err, want)
-		}
-	}
-}

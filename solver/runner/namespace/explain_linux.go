@@ -1,0 +1,208 @@
+package namespace
+
+import (
+	"bytes"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// find returns the file of a program. Its errors say what is wrong with a file
+// that exists but cannot be started.
+func find(program string) (string, error) {
+	file, err := exec.LookPath(program)
+	var failed *exec.Error
+	if !errors.As(err, &failed) {
+		return file, err
+	}
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+			at := filepath.Join(dir, program)
+			if info, statErr := os.Stat(at); statErr == nil && info.Mode().IsRegular() {
+				failed.Err = fmt.Errorf("%w (%s)", failed.Err, notExecutable(at, info))
+				break
+			}
+		}
+	case errors.Is(err, fs.ErrPermission):
+		if info, statErr := os.Stat(program); statErr == nil {
+			failed.Err = fmt.Errorf("%w (%s)", failed.Err, notExecutable(program, info))
+		}
+	}
+	return "", failed
+}
+
+func notExecutable(file string, info fs.FileInfo) string {
+	if info.Mode().Perm()&0o111 == 0 {
+		return fmt.Sprintf("%s has mode %04o: set the executable bit with chmod +x or COPY --chmod=755", file, info.Mode().Perm())
+	}
+	return fmt.Sprintf("%s has mode %04o, which does not let user %d execute it", file, info.Mode().Perm(), os.Geteuid())
+}
+
+// maxInterpreters is how many scripts in a row the kernel starts as the
+// interpreter of another script, at most.
+const maxInterpreters = 5
+
+// explainExec returns why the kernel did not start a file that exists.
+func explainExec(file string, err error) error { return explain(file, err, maxInterpreters) }
+
+func explain(file string, err error, depth int) error {
+	head, ok := headOf(file)
+	if !ok || depth == 0 {
+		return err
+	}
+	script, isScript := bytes.CutPrefix(head, []byte("#!"))
+	switch {
+	case isScript:
+		return explainScript(script, err, depth)
+	case errors.Is(err, unix.ENOENT):
+		return explainLoader(file)
+	case errors.Is(err, unix.ENOEXEC):
+		return explainFormat(head)
+	case errors.Is(err, unix.EACCES):
+		return explainAccess(file, err)
+	case errors.Is(err, unix.EPERM) && hasCapability(file):
+		return fmt.Errorf("%w (it has file capabilities that a step may not have)", err)
+	}
+	return err
+}
+
+// headOf returns the start of a file, as much as the kernel looks at.
+func headOf(file string) ([]byte, bool) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, false
+	}
+	defer f.Close()
+	head := make([]byte, 256)
+	n, _ := io.ReadFull(f, head)
+	return head[:n], true
+}
+
+// explainScript explains the failure of a script by its first line, without #!.
+func explainScript(line []byte, err error, depth int) error {
+	text, _, _ := strings.Cut(string(line), "\n")
+	words := strings.Fields(text)
+	if len(words) == 0 {
+		return errors.New("its first line names no interpreter after #!")
+	}
+	interpreter := words[0]
+	info, statErr := os.Stat(interpreter)
+	switch {
+	case errors.Is(err, unix.ENOENT) && strings.HasSuffix(text, "\r"):
+		return fmt.Errorf("its first line %q ends in a carriage return, as Windows writes it (convert the file to line endings of Unix: sed -i 's/\\r$//' FILE, or * text eol=lf in .gitattributes)", "#!"+text)
+	case errors.Is(statErr, fs.ErrNotExist):
+		return fmt.Errorf("its interpreter %s is not in the image", interpreter)
+	case statErr == nil && !info.Mode().IsRegular():
+		return fmt.Errorf("its interpreter %s is no program: %w", interpreter, err)
+	case statErr == nil && !executable(interpreter):
+		return fmt.Errorf("its interpreter cannot be executed: %s", notExecutable(interpreter, info))
+	case statErr != nil:
+		return err
+	}
+	return fmt.Errorf("its interpreter %s cannot be started: %w", interpreter, explain(interpreter, err, depth-1))
+}
+
+// explainLoader explains why something is missing that a program is loaded with.
+func explainLoader(file string) error {
+	loader, err := loaderOf(file)
+	switch {
+	case err != nil || loader == "":
+		return errors.New("what it is loaded with is not in the image: a library loader, or an emulator (binfmt_misc without the flag F)")
+	case exists(loader):
+		return fmt.Errorf("its loader %s is in the image, but an emulator for it is not (binfmt_misc without the flag F)", loader)
+	}
+	return fmt.Errorf("its loader %s is not in the image (install the C library that the program was linked with, or link it statically)", loader)
+}
+
+// executable reports whether this process may execute a file.
+func executable(file string) bool {
+	return unix.Faccessat(unix.AT_FDCWD, file, unix.X_OK, unix.AT_EACCESS) == nil
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
+}
+
+// loaderOf returns the dynamic loader that a program asks for, "" if none.
+func loaderOf(file string) (string, error) {
+	f, err := elf.Open(file)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_INTERP && p.Filesz <= unix.PathMax {
+			name := make([]byte, p.Filesz)
+			_, err := p.ReadAt(name, 0)
+			return strings.TrimRight(string(name), "\x00"), err
+		}
+	}
+	return "", nil
+}
+
+// explainFormat explains why the kernel does not know the format of a file.
+func explainFormat(head []byte) error {
+	const markUTF8 = "\xef\xbb\xbf"
+	switch text := string(head); {
+	case len(head) == 0:
+		return errors.New("it is empty")
+	case strings.HasPrefix(text, elf.ELFMAG) && len(head) >= 20:
+		return explainMachine(text)
+	case strings.HasPrefix(text, markUTF8):
+		return errors.New("it starts with a byte order mark, so the kernel does not see #! (store the file without one)")
+	case strings.HasPrefix(text, "\xff\xfe"), strings.HasPrefix(text, "\xfe\xff"):
+		return errors.New("it is text in UTF-16, which the kernel does not read (store the file in UTF-8)")
+	case strings.HasPrefix(text, "MZ"):
+		return errors.New("it is a program for Windows")
+	case strings.HasPrefix(text, "\xcf\xfa\xed\xfe"), strings.HasPrefix(text, "\xca\xfe\xba\xbe"):
+		return errors.New("it is a program for macOS")
+	case strings.HasPrefix(strings.TrimSpace(text), "#!"):
+		return errors.New("there are blanks or empty lines before its #!, which has to be the first thing in the file")
+	}
+	return errors.New("it is neither a program nor, without #! at its start, a script")
+}
+
+// explainMachine explains why a program does not run on this machine.
+func explainMachine(head string) error {
+	for _, m := range machines() {
+		h := string(m.header())
+		if h[4:6] != head[4:6] || h[18:20] != head[18:20] {
+			continue
+		}
+		if m.arch == runtime.GOARCH {
+			return fmt.Errorf("it is a damaged program for %s", m.arch)
+		}
+		return fmt.Errorf("it is a program for %s, and this machine is %s without an emulator for it (binfmt_misc): is the image one of another platform?", m.arch, runtime.GOARCH)
+	}
+	return fmt.Errorf("it is a program for another machine than %s", runtime.GOARCH)
+}
+
+// explainAccess explains why a program may not be started though its mode and
+// those of its directories let the user execute it.
+func explainAccess(file string, err error) error {
+	var st unix.Statfs_t
+	if unix.Statfs(file, &st) == nil && st.Flags&unix.ST_NOEXEC != 0 {
+		return fmt.Errorf("%w (the file system that it is on does not allow programs: noexec)", err)
+	}
+	loader, loadErr := loaderOf(file)
+	if info, statErr := os.Stat(loader); loadErr == nil && statErr == nil && !executable(loader) {
+		return fmt.Errorf("its loader cannot be executed: %s", notExecutable(loader, info))
+	}
+	return err
+}
+
+func hasCapability(file string) bool {
+	n, err := unix.Getxattr(file, "security.capability", nil)
+	return err == nil && n > 0
+}
