@@ -8,8 +8,6 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-
-	"slipway/solver/runner"
 )
 
 // config is what the init process is told.
@@ -58,9 +56,6 @@ func (c *container) network() error {
 	resolv, err := os.ReadFile("/etc/resolv.conf")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
-	}
-	if c.box.Network == runner.NetworkNone {
-		resolv = nil
 	}
 	for name, data := range map[string][]byte{"hosts": []byte(hosts), "resolv.conf": resolv} {
 		file := filepath.Join(c.work, name)

@@ -119,15 +119,17 @@ func dieWithParent() error {
 // filter drops system calls and capabilities. The usual capabilities stay until
 // the process starts, which a user other than root does without any.
 //
-// Root gets no privileges that it has not from what it starts (no_new_privs), for
-// there are none. Others do, as with BuildKit: sudo is what images are made with
-// that have a user.
+// Programs that the process starts may have more privileges than it has
+// (no_new_privs is not set), as with BuildKit: su, sudo, setuid programs and file
+// capabilities are what images of other users are made with. What they get is
+// bounded by the usual capabilities. Without no_new_privs, the kernel lets only
+// CAP_SYS_ADMIN install a filter, so that comes first.
 func (c *config) filter() error {
 	here, err := arch.GetInfo("")
 	if err != nil {
 		return fmt.Errorf("filter system calls: %w", err)
 	}
-	f := seccomp.Filter{NoNewPrivs: c.UID == 0, Flag: seccomp.FilterFlagTSync, Policy: policy(here)}
+	f := seccomp.Filter{Flag: seccomp.FilterFlagTSync, Policy: policy(here)}
 	if err := seccomp.LoadFilter(f); err != nil {
 		return fmt.Errorf("filter system calls: %w", err)
 	}

@@ -24,7 +24,7 @@ import (
 // probeMain is this program as /bin/probe in the worlds of tests. What it prints
 // no shell could tell.
 func probeMain() {
-	if os.Args[0] != "/bin/probe" {
+	if filepath.Base(os.Args[0]) != "probe" {
 		return
 	}
 	for _, arg := range os.Args[1:] {
@@ -51,6 +51,17 @@ func answer(arg string) any {
 		return call(unix.SYS_CLONE3)
 	case "user":
 		return fmt.Sprint(os.Getuid(), " ", os.Geteuid())
+	case "drop": // to an ordinary user who starts the program what, as su does
+		if err := errors.Join(syscall.Setgid(34), syscall.Setuid(12)); err != nil {
+			return err
+		}
+		return syscall.Exec(what, []string{"/bin/probe", "user", "capabilities"}, nil)
+	case "capabilities":
+		data, _ := os.ReadFile("/proc/self/status")
+		_, text, _ := strings.Cut(string(data), "CapEff:")
+		return strings.Fields(text)[0]
+	case "variable":
+		return os.Getenv(what)
 	case "unshare":
 		return call(unix.SYS_UNSHARE)
 	case "keyctl":
@@ -143,14 +154,17 @@ func (w *world) probe(t *testing.T, change func(*runner.Process), questions ...s
 	return answers
 }
 
-// rootless tells whether root is root of a user namespace only.
+// initialIDs reports whether this process is in the first user namespace of the
+// machine.
+func initialIDs() bool {
+	data, err := os.ReadFile("/proc/self/uid_map")
+	return err == nil && strings.Join(strings.Fields(string(data)), " ") == "0 0 4294967295"
+}
+
+// rootless reports whether root is root of a user namespace only.
 func rootless(t *testing.T) bool {
 	t.Helper()
-	data, err := os.ReadFile("/proc/self/uid_map")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.Join(strings.Fields(string(data)), " ") != "0 0 4294967295"
+	return !initialIDs()
 }
 
 // TestFilter: what no step needs is refused, to others than root too, and
@@ -180,14 +194,13 @@ func TestFilter(t *testing.T) {
 	}
 }
 
-// TestPrivileges: those of the usual containers, and none that root could get
-// back. Other users may, as images have sudo for them.
+// TestPrivileges: those of the usual containers.
 func TestPrivileges(t *testing.T) {
 	w := newWorld(t)
 	status := "while read key value rest; do case $key in CapEff:|CapPrm:|CapInh:|CapAmb:|CapBnd:|NoNewPrivs:|Seccomp:) echo $key $value;; esac; done < /proc/self/status"
 	const usual, none = "00000000a80425fb", "0000000000000000"
 	for user, want := range map[string]string{
-		"":   "CapInh: " + none + " CapPrm: " + usual + " CapEff: " + usual + " CapBnd: " + usual + " CapAmb: " + none + " NoNewPrivs: 1 Seccomp: 2",
+		"":   "CapInh: " + none + " CapPrm: " + usual + " CapEff: " + usual + " CapBnd: " + usual + " CapAmb: " + none + " NoNewPrivs: 0 Seccomp: 2",
 		"me": "CapInh: " + none + " CapPrm: " + none + " CapEff: " + none + " CapBnd: " + usual + " CapAmb: " + none + " NoNewPrivs: 0 Seccomp: 2",
 	} {
 		if user != "" && oneID() {
@@ -200,26 +213,51 @@ func TestPrivileges(t *testing.T) {
 			t.Errorf("user %q has\n%s, want\n%s", user, got, want)
 		}
 	}
-	// A program that is root's whoever starts it, as sudo is.
-	if !oneID() {
-		w.probe(t, nil)
-		e := tree.Edit(w.root)
-		m := w.root.Get("bin/probe").Meta()
-		m.Mode |= 0o4000
-		if err := e.SetMeta("bin/probe", m); err != nil {
-			t.Fatal(err)
-		}
-		w.root = e.Tree()
-		if got := w.probe(t, func(p *runner.Process) { p.User = "me" }, "user"); got["user"] != "12 0" {
-			t.Errorf("a setuid program of another user runs as %v", got)
-		}
-	}
 	p := w.process(status)
 	p.Insecure = true
 	if out, _ := w.run(t, p); strings.Contains(out, "CapEff: "+usual) || !strings.Contains(out, "NoNewPrivs: 0") || !strings.Contains(out, "Seccomp: 0") {
 		t.Errorf("with all privileges a process has\n%s", out)
 	}
 }
+
+// TestSetuid: programs that start with more privileges than who starts them have
+// these, whether the step is one of root or of another user. Nothing else may
+// have more than the usual capabilities.
+func TestSetuid(t *testing.T) {
+	w := newWorld(t)
+	w.probe(t, nil)
+	e, m := tree.Edit(w.root), w.root.Get("bin/probe").Meta()
+	m.Mode |= 0o4000
+	withCaps := w.root.Get("bin/probe").Meta()
+	withCaps.Xattrs = []tree.Xattr{{Name: "security.capability", Value: capNetBindService}}
+	blob := w.root.Get("bin/probe").Blob()
+	if err := errors.Join(e.Put("bin/setuid", tree.NewFile(m, blob)), e.Put("bin/caps", tree.NewFile(withCaps, blob))); err != nil {
+		t.Fatal(err)
+	}
+	w.root = e.Tree()
+	const usual = "00000000a80425fb"
+	if oneID() {
+		// No other user exists. The program with capabilities can be started.
+		p := w.process("/bin/caps; :")
+		w.run(t, p)
+		return
+	}
+	for _, tc := range []struct{ user, program, want string }{
+		{"", "setuid", "user 12 0\ncapabilities " + usual},
+		{"me", "setuid", "user 12 0\ncapabilities " + usual},
+		{"", "caps", "user 12 12\ncapabilities 0000000000000400"},
+		{"me", "caps", "user 12 12\ncapabilities 0000000000000400"},
+	} {
+		p := w.process("")
+		p.Args, p.User = []string{"/bin/probe", "drop:/bin/" + tc.program}, tc.user
+		if out, _ := w.run(t, p); strings.TrimSpace(out) != tc.want {
+			t.Errorf("a step of user %q starts %s as user 12:\n%s\nwant\n%s", tc.user, tc.program, out, tc.want)
+		}
+	}
+}
+
+// capNetBindService is the attribute of a file with cap_net_bind_service+ep.
+const capNetBindService = "\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
 
 // TestSystem: what processes see of the system.
 func TestSystem(t *testing.T) {

@@ -56,7 +56,7 @@ func TestContainer(t *testing.T) {
 	if err := start(t, c, second).Wait(); err != nil {
 		t.Fatal(err, out.String())
 	}
-	if got, want := out.String(), "here sh\n/sys/class/net/lo\nNoNewPrivs: 1\n"; got != want {
+	if got, want := out.String(), "here sh\n/sys/class/net/lo\nNoNewPrivs: 0\n"; got != want {
 		t.Errorf("the second process says %q, want %q", got, want)
 	}
 	if n, err := c.Tree(0); err != nil || n.Get("f") == nil || n.Get("proc") != nil {
@@ -164,5 +164,59 @@ func TestTerminal(t *testing.T) {
 			t.Errorf("%s: ended with %v", name, err)
 		}
 		typed.Close()
+	}
+}
+
+// TestTerminalGroup: a terminal belongs to the user of its process and, where it
+// exists, to the group tty.
+func TestTerminalGroup(t *testing.T) {
+	w := newWorld(t)
+	users, group := map[string]string{"": "0", "me": "12"}, "5"
+	if oneID() {
+		users, group = map[string]string{"": "0"}, "0"
+	}
+	for user, uid := range users {
+		got := w.probe(t, func(p *runner.Process) { p.User, p.Terminal = user, true }, "stat:/proc/self/fd/0")
+		if want := "620 " + uid + ":" + group; got["stat:/proc/self/fd/0"] != want {
+			t.Errorf("the terminal of user %q is %s, want %s", user, got["stat:/proc/self/fd/0"], want)
+		}
+	}
+}
+
+// unread is an input of which nobody may read.
+type unread struct{ t *testing.T }
+
+func (u unread) Read([]byte) (int, error) {
+	u.t.Error("somebody reads the input of a process that did not start")
+	return 0, io.EOF
+}
+
+// TestStartFails: of a process that does not start, with a terminal or without,
+// nothing is left open, and its input is not read.
+func TestStartFails(t *testing.T) {
+	w := newWorld(t)
+	keep := w.process("read line")
+	in, end := io.Pipe()
+	keep.Stdin = in
+	defer end.Close()
+	c := w.open(t, &keep.Sandbox)
+	start(t, c, keep)
+	open := func() int {
+		list, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	before := open()
+	for _, terminal := range []bool{false, true} {
+		p := w.process("")
+		p.Args, p.Terminal, p.Stdin = []string{"/no/such/program"}, terminal, unread{t}
+		if _, err := c.Start(p); err == nil || !strings.Contains(err.Error(), "no such file") {
+			t.Errorf("a program that does not exist: %v", err)
+		}
+		if n := open(); n != before {
+			t.Errorf("terminal %v: %d files are open, want %d", terminal, n, before)
+		}
 	}
 }

@@ -8,10 +8,10 @@
 //
 // As in other builders, a step has the usual capabilities of containers, no
 // system calls that change the host or make namespaces, and only the devices that
-// every program expects; /proc and /sys hide what tells of the host. Root cannot
-// get back what it lost (no_new_privs); other users may become root, as images
-// that have sudo for them need it. There is no control group: what limits the
-// builder limits its steps. The process itself is the first one of its PID
+// every program expects; /proc and /sys hide what tells of the host. Setuid
+// programs and file capabilities work, as images that have sudo need them, but
+// give no more than the usual capabilities. There is no control group: what limits
+// the builder limits its steps. The process itself is the first one of its PID
 // namespace, so that all that it leaves behind ends with it, at once.
 //
 // The process starts as this program again: [Main] has to be called first in its

@@ -16,8 +16,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// entered marks this program when it runs again as root of a user namespace.
-const entered = "SLIPWAY_USER_NAMESPACE"
+// entered is the variable that marks this program when it runs again as root of
+// a user namespace. Its value is the PID of the process that started it, or
+// awaiting until the ids of the namespace are mapped.
+const (
+	entered  = "SLIPWAY_USER_NAMESPACE"
+	awaiting = "wait"
+)
 
 // Enter makes someone who is not root the root of a user namespace: it runs this
 // program again there, and exits with its code. It returns if this is root
@@ -54,7 +59,7 @@ func Enter() error {
 func enter(others bool) (*exec.Cmd, error) {
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
-	cmd.Env = append(os.Environ(), entered+"=1")
+	cmd.Env = append(os.Environ(), entered+"="+strconv.Itoa(os.Getpid()))
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	mapped := func(int) error { return nil }
@@ -111,7 +116,7 @@ func mapIDs(cmd *exec.Cmd) (func(pid int) error, error) {
 		return nil, err
 	}
 	cmd.ExtraFiles = []*os.File{r}
-	cmd.Env = append(cmd.Env, entered+"=wait")
+	cmd.Env = append(cmd.Env, entered+"="+awaiting)
 	return func(pid int) error {
 		defer r.Close()
 		defer w.Close()
@@ -151,20 +156,45 @@ func ranges() (uids, gids subid.SubID, err error) {
 	return u[0], g[0], nil
 }
 
-// awaitIDs waits until this process, which Enter started, has its ids. As it
-// had none when it started, the kernel took its capabilities; it gives them to
-// root who starts again.
-func awaitIDs() {
-	if os.Getenv(entered) != "wait" {
-		return
+// resume continues the start of a process that [Enter] started. It returns at
+// once in any other process.
+func resume() {
+	switch parent := os.Getenv(entered); parent {
+	case "":
+	case awaiting:
+		awaitIDs()
+	default:
+		endWith(parent)
 	}
+}
+
+// awaitIDs waits until the ids of this process are mapped. It had none when it
+// started, so the kernel took its capabilities. Root gets them back by starting
+// this program again.
+func awaitIDs() {
 	r := os.NewFile(3, "ids")
 	_, _ = r.Read(make([]byte, 1)) // ends when the parent closes its end
 	r.Close()
-	os.Setenv(entered, "1")
+	// The parent cannot be another process yet: if it had ended, so would this one.
+	os.Setenv(entered, strconv.Itoa(os.Getppid()))
 	err := syscall.Exec("/proc/self/exe", os.Args, os.Environ())
 	fmt.Fprintf(os.Stderr, "start as root of a user namespace: %v\n", err)
 	os.Exit(1)
+}
+
+// endWith has the kernel kill this process when its parent ends. It was started
+// that way, but the kernel forgets that when a program gets capabilities, as this
+// one does when it starts again with its ids.
+func endWith(parent string) {
+	err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
+	if err == nil && strconv.Itoa(os.Getppid()) != parent {
+		err = errors.New("the process that started it has ended")
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "run in a user namespace: %v\n", err)
+		os.Exit(1)
+	}
+	os.Unsetenv(entered) // programs that this process starts are not children of parent
 }
 
 // oneID tells whether this process is in a user namespace with a single user.

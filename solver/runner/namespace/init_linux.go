@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -19,7 +18,7 @@ import (
 // Main becomes the process of a step if this program was started for that, and
 // returns otherwise. It has to be the first that a main function calls.
 func Main() {
-	awaitIDs()
+	resume()
 	switch {
 	case len(os.Args) != 1:
 		return
@@ -157,31 +156,46 @@ func (c *config) makeDir() error {
 
 // exec starts the process in place of this one.
 func (c *config) exec() error {
-	env := c.Env
-	if !hasVar(env, "HOME") {
-		env = append(env, "HOME="+c.Home)
+	env := c.environ()
+	if err := os.Setenv("PATH", lookup(env, "PATH")); err != nil {
+		return err
 	}
-	for _, kv := range env {
-		if v, ok := strings.CutPrefix(kv, "PATH="); ok {
-			if err := os.Setenv("PATH", v); err != nil {
-				return err
-			}
-		}
-	}
-	file, err := exec.LookPath(c.Args[0])
+	file, err := find(c.Args[0])
 	if err != nil {
 		return err
 	}
 	return fmt.Errorf("exec %s: %w", file, explainExec(file, syscall.Exec(file, c.Args, env)))
 }
 
-func hasVar(env []string, name string) bool {
+// environ returns the environment of the process. Of a variable that is set
+// several times, the last value counts, as with runc. The kernel passes all of
+// them on, and C libraries look at the first.
+func (c *config) environ() []string {
+	var env []string
+	at := map[string]int{}
+	for _, kv := range c.Env {
+		name, _, _ := strings.Cut(kv, "=")
+		if i, ok := at[name]; ok {
+			env[i] = kv
+			continue
+		}
+		at[name] = len(env)
+		env = append(env, kv)
+	}
+	if _, ok := at["HOME"]; !ok {
+		env = append(env, "HOME="+c.Home)
+	}
+	return env
+}
+
+// lookup returns the value of a variable, "" if it is not set.
+func lookup(env []string, name string) string {
 	for _, kv := range env {
-		if strings.HasPrefix(kv, name+"=") {
-			return true
+		if v, ok := strings.CutPrefix(kv, name+"="); ok {
+			return v
 		}
 	}
-	return false
+	return ""
 }
 
 // target returns the path outside for a path of the root, and makes what is

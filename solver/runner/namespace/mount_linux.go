@@ -89,14 +89,10 @@ func overlay(m *mount, flags uintptr) error {
 
 // system mounts what every process sees of the system.
 func (c *config) system() error {
-	for _, m := range []struct {
-		name, kind string
-		flags      uintptr
-		data       string
-	}{
+	for _, m := range []systemMount{
 		{"proc", "proc", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, ""},
 		{"dev", "tmpfs", unix.MS_NOSUID | c.devicesFlag(), "mode=755,size=65536k"},
-		{"dev/pts", "devpts", unix.MS_NOSUID | unix.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620"},
+		{"dev/pts", "devpts", unix.MS_NOSUID | unix.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620" + ttyGroup},
 		{"dev/mqueue", "mqueue", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, ""},
 		{"dev/shm", "tmpfs", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, "mode=1777,size=65536k"},
 		{"sys", "sysfs", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_RDONLY, ""},
@@ -105,15 +101,8 @@ func (c *config) system() error {
 			continue // one of the process comes in its place
 		}
 		at, err := c.target(m.name, false)
-		if err != nil {
-			return fmt.Errorf("mount /%s: %w", m.name, err)
-		}
-		err = unix.Mount(m.kind, at, m.kind, m.flags, m.data)
-		if errors.Is(err, unix.EPERM) && m.name == "sys" {
-			// The network that it shows belongs to someone else.
-			if err = bind("/sys", at, true); err == nil {
-				err = hide(filepath.Join(at, "fs/cgroup"))
-			}
+		if err == nil {
+			err = m.mount(at)
 		}
 		if err != nil {
 			return fmt.Errorf("mount /%s: %w", m.name, err)
@@ -121,6 +110,30 @@ func (c *config) system() error {
 	}
 	return c.devices()
 }
+
+// systemMount is a file system of the kernel that every process sees.
+type systemMount struct {
+	name, kind string
+	flags      uintptr
+	data       string
+}
+
+func (m *systemMount) mount(at string) error {
+	err := unix.Mount(m.kind, at, m.kind, m.flags, m.data)
+	switch {
+	case errors.Is(err, unix.EPERM) && m.kind == "sysfs":
+		// The network that it shows belongs to someone else.
+		return errors.Join(bind("/sys", at, true), hide(filepath.Join(at, "fs/cgroup")))
+	case errors.Is(err, unix.EINVAL) && m.kind == "devpts":
+		// The group tty does not exist in a user namespace with a single group.
+		return unix.Mount(m.kind, at, m.kind, m.flags, strings.TrimSuffix(m.data, ttyGroup))
+	}
+	return err
+}
+
+// ttyGroup makes terminals those of the group tty, whose number is the same in
+// all distributions.
+const ttyGroup = ",gid=5"
 
 // devices shows the devices that programs expect.
 func (c *config) devices() error {

@@ -26,7 +26,9 @@ type process struct {
 	p    *runner.Process
 	cmd  *exec.Cmd
 	conf config
-	term *terminal // nil if there is none
+
+	term  *terminal      // nil if there is none
+	input io.WriteCloser // standard input; nil with a terminal or without input
 
 	ended chan struct{}
 	err   error // when it has ended
@@ -148,11 +150,11 @@ func (x *process) begin() error {
 	}
 	defer faultR.Close()
 	x.command(confR, faultW)
-	if err := x.stdio(); err != nil {
-		return errors.Join(err, confW.Close(), faultW.Close())
-	}
 	if x.conf.Join {
 		err = joinSpaces(x.c.spaces)
+	}
+	if err == nil {
+		err = x.stdio()
 	}
 	if err == nil {
 		err = x.cmd.Start()
@@ -182,10 +184,14 @@ func (x *process) begin() error {
 		err = errors.New(string(fault))
 	}
 	if err == nil {
+		x.feed()
 		return nil
 	}
 	_ = x.cmd.Process.Kill()
 	_ = x.cmd.Wait()
+	if x.term != nil {
+		x.term.finish()
+	}
 	return err
 }
 
@@ -204,27 +210,36 @@ func (x *process) command(config, fault *os.File) {
 	x.cmd = cmd
 }
 
-// stdio connects the process. Its end does not wait for one who is asked for
-// input.
-func (x *process) stdio() error {
+// stdio connects the process.
+func (x *process) stdio() (err error) {
 	if x.conf.Terminal {
-		var err error
 		x.term, err = newTerminal(x.cmd, x.p)
 		return err
 	}
 	x.cmd.Stdout, x.cmd.Stderr = x.p.Stdout, x.p.Stderr
-	if x.p.Stdin == nil {
-		return nil
+	if x.p.Stdin != nil {
+		x.input, err = x.cmd.StdinPipe()
 	}
-	in, err := x.cmd.StdinPipe()
-	if err != nil {
-		return err
+	return err
+}
+
+// feed starts to copy the input to a process whose program runs. The input of a
+// process that did not start is not touched. The copy ends with the input, or
+// when it reads something after the process has ended; nobody waits for it.
+func (x *process) feed() {
+	to := x.input
+	if x.term != nil {
+		to = x.term.master
+	}
+	if x.p.Stdin == nil {
+		return
 	}
 	go func() {
-		_, _ = io.Copy(in, x.p.Stdin) // the process may end before its input
-		in.Close()
+		_, _ = io.Copy(to, x.p.Stdin) // the process may end before its input
+		if x.term == nil {
+			to.Close()
+		}
 	}()
-	return nil
 }
 
 // open opens the namespaces of the first process, in the order in which one

@@ -134,7 +134,7 @@ func TestIdentity(t *testing.T) {
 	w := newWorld(t)
 	p := w.process("read line < /proc/self/status; echo $HOME; while read key value rest; do case $key in Uid:|Gid:|CapEff:|CapBnd:|NoNewPrivs:|Seccomp:) echo $key $value;; esac; done < /proc/self/status")
 	out, _ := w.run(t, p)
-	for _, want := range []string{"Uid: 0", "Gid: 0", "CapBnd: 00000000a80425fb", "CapEff: 00000000a80425fb", "NoNewPrivs: 1", "Seccomp: 2", "/root"} {
+	for _, want := range []string{"Uid: 0", "Gid: 0", "CapBnd: 00000000a80425fb", "CapEff: 00000000a80425fb", "NoNewPrivs: 0", "Seccomp: 2", "/root"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("there is no %s in\n%s", want, out)
 		}
@@ -155,6 +155,21 @@ func TestIdentity(t *testing.T) {
 	p.User = "nobody-here"
 	if _, err := w.Run(t.Context(), p); err == nil || !strings.Contains(err.Error(), `user "nobody-here"`) {
 		t.Errorf("an unknown user: %v", err)
+	}
+}
+
+// TestEnvironment: the last value of a variable counts, wherever a program looks
+// for it.
+func TestEnvironment(t *testing.T) {
+	w := newWorld(t)
+	got := w.probe(t, func(p *runner.Process) {
+		p.Env = []string{"A=first", "PATH=/nowhere", "HOME=/h", "A=", "PATH=/bin", "B=b=c"}
+		p.Args[0] = "probe"
+	}, "variable:A", "variable:B", "variable:PATH", "variable:HOME")
+	for question, want := range map[string]string{"variable:A": "", "variable:B": "b=c", "variable:PATH": "/bin", "variable:HOME": "/h"} {
+		if got[question] != want {
+			t.Errorf("%s is %q, want %q", question, got[question], want)
+		}
 	}
 }
 
@@ -206,6 +221,12 @@ func TestNetworkAndHosts(t *testing.T) {
 	}
 	if strings.Contains(out, "eth0") {
 		t.Errorf("the host's network is there:\n%s", out)
+	}
+	// It is told whom to ask for names all the same: a step may copy the file.
+	const servers = "read:/etc/resolv.conf"
+	got := w.probe(t, func(p *runner.Process) { p.Network = runner.NetworkNone }, servers)[servers]
+	if want := fmt.Sprint(answer(servers)); got != want {
+		t.Errorf("without network, /etc/resolv.conf has %s bytes, want %s", got, want)
 	}
 	// The others are in the network of the host, and ask whom it asks for names.
 	host := fmt.Sprint(answer("list:/sys/class/net"), answer("read:/etc/resolv.conf"))

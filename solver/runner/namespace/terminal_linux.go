@@ -55,9 +55,6 @@ func (t *terminal) receive() error {
 		return errors.Join(err, unix.Close(fd))
 	}
 	t.master = os.NewFile(uintptr(fd), "terminal")
-	if t.p.Stdin != nil {
-		go func() { _, _ = io.Copy(t.master, t.p.Stdin) }() // ends with the input
-	}
 	out := t.p.Stdout
 	if out == nil {
 		out = io.Discard
