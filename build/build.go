@@ -63,6 +63,11 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	if err := p.readStdin(ctx, &o, stdinStore{s.store, p}); err != nil {
 		return nil, err
 	}
+	if o.Call == "" {
+		if err := s.checkPushes(ctx, &o); err != nil {
+			return nil, err
+		}
+	}
 	res, err := s.build(ctx, &o, p)
 	return res, o.located(p.hint(&o, err))
 }

@@ -53,7 +53,21 @@ func ParseOutput(value string) (Output, error) {
 	for _, k := range []string{"type", "dest", "name", "push"} {
 		delete(attrs, k)
 	}
+	if v, ok := attrs[insecureAttr]; ok {
+		if _, err := strconv.ParseBool(v); err != nil {
+			return Output{}, fmt.Errorf("invalid output %q: %s=%s is neither true nor false", value, insecureAttr, v)
+		}
+	}
 	return o, o.check()
+}
+
+// insecureAttr is the attribute of outputs whose registry need not prove who it
+// is, or talks HTTP.
+const insecureAttr = "registry.insecure"
+
+func (o Output) isInsecure() bool {
+	insecure, _ := strconv.ParseBool(o.Attrs[insecureAttr]) // was checked
+	return insecure
 }
 
 // check refuses what no builder can do.
@@ -100,7 +114,7 @@ func (o Output) checkHere() error {
 	}
 	for _, k := range slices.Sorted(maps.Keys(o.Attrs)) {
 		v := o.Attrs[k]
-		if k == epochAttr || k == rewriteAttr || o.isImage() && (k == "compression" || k == "compression-level") {
+		if k == epochAttr || k == rewriteAttr || o.isImage() && (k == "compression" || k == "compression-level") || o.Type == "image" && k == insecureAttr {
 			continue
 		}
 		_, annotation, err := exptypes.ParseAnnotationKey(k)

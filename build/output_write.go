@@ -9,11 +9,6 @@ import (
 	"strings"
 
 	"github.com/containerd/platforms"
-	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/name"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/partial"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 
 	"slipway/solver/export"
@@ -91,23 +86,15 @@ func (s *state) writeImage(ctx context.Context, x *export.Exporter, o *Options, 
 		return errors.New("the image needs a name: -t NAME")
 	}
 	for _, n := range names {
-		if err := push(ctx, n, root.Content); err != nil {
+		repo, err := s.registry.Repository(ctx, n, out.isInsecure())
+		if err == nil {
+			err = push(ctx, repo, root.Content)
+		}
+		if err != nil {
 			return fmt.Errorf("push %s: %w", n, err)
 		}
 	}
 	return nil
-}
-
-func push(ctx context.Context, ref string, what partial.Describable) error {
-	tag, err := name.ParseReference(ref)
-	if err != nil {
-		return err
-	}
-	opts := []remote.Option{remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain)}
-	if idx, ok := what.(v1.ImageIndex); ok {
-		return remote.WriteIndex(tag, idx, opts...)
-	}
-	return remote.Write(tag, what.(v1.Image), opts...)
 }
 
 // toFile writes a file whole or not at all.

@@ -60,7 +60,7 @@ func (s *state) openCaches(ctx context.Context, o *Options, src *source.Sources,
 		}
 		c.to = append(c.to, t)
 	}
-	c.exporter = &remotecache.Exporter{Store: s.store, Layers: s.exporter(o).Layers, Registry: src.Registry, Now: o.Now()}
+	c.exporter = &remotecache.Exporter{Store: s.store, Layers: s.exporter(o).Layers, Registry: s.registry, Now: o.Now()}
 	if len(from) == 0 {
 		return c, nil
 	}
@@ -69,7 +69,7 @@ func (s *state) openCaches(ctx context.Context, o *Options, src *source.Sources,
 	for i, f := range from {
 		g.Go(func() error {
 			err := p.step("importing cache manifest from "+f.String(), func() (err error) {
-				found[i], err = remotecache.Open(ctx, f, src.Registry)
+				found[i], err = remotecache.Open(ctx, f, s.registry)
 				return err
 			})
 			if err != nil {

@@ -7,11 +7,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
-
 	"slipway/solver"
 	"slipway/solver/export"
+	"slipway/solver/registry"
 	"slipway/solver/source"
 	"slipway/solver/tree"
 )
@@ -25,6 +23,20 @@ type state struct {
 	store *tree.Store
 	cache *solver.DirCache
 	files *source.Index
+
+	registry *registry.Client
+}
+
+// newRegistry returns a client with the user's credentials and configuration.
+func newRegistry() *registry.Client {
+	config, _ := os.UserConfigDir() // who has no home has no files in it
+	home, _ := os.UserHomeDir()
+	return registry.New(registry.Options{
+		Credentials: registry.UserCredentials(),
+		Dirs:        registry.DefaultDirs(config, home),
+		Transport:   func(rt http.RoundTripper) http.RoundTripper { return source.Stall(rt, stall) },
+		Waits:       []time.Duration{time.Second, 3 * time.Second},
+	})
 }
 
 // DefaultState returns the directory of cache and results of this user.
@@ -41,7 +53,7 @@ func openState(o *Options) (*state, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
-	s := &state{dir: dir}
+	s := &state{dir: dir, registry: newRegistry()}
 	if s.store, err = tree.OpenStore(filepath.Join(s.dir, "store")); err == nil {
 		s.cache, err = solver.OpenDirCache(filepath.Join(s.dir, "cache"), s.store, o.Now)
 	}
@@ -55,11 +67,8 @@ func openState(o *Options) (*state, error) {
 func (s *state) sources(o *Options, p *places) *source.Sources {
 	return &source.Sources{
 		Store: s.store, Cache: s.cache, Files: s.files,
-		Registry: []remote.Option{
-			remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithTransport(source.Stall(remote.DefaultTransport, stall)),
-		},
-		Mirrors: o.Mirrors,
-		Dirs:    p.dirs, Layouts: p.layouts, HTTP: &http.Client{Transport: source.Stall(http.DefaultTransport, stall)}, Stall: stall,
+		Registry: s.registry, Mirrors: o.Mirrors,
+		Dirs: p.dirs, Layouts: p.layouts, HTTP: &http.Client{Transport: source.Stall(http.DefaultTransport, stall)}, Stall: stall,
 		Trees: p.trees, Uploads: p.uploads,
 		Temp: filepath.Join(s.dir, "temp"), Now: o.Now,
 		Secrets: o.Secrets, Agents: o.Agents,

@@ -87,7 +87,7 @@ func (f *buildFlags) defineBuilder(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Runner, "runner", "auto", "how steps run: auto, namespace or portable")
 	fs.IntVar(&o.Jobs, "jobs", 0, "limit of steps that run concurrently (default no limit)")
 	fs.StringVar(&o.State, "state", "", "`DIRECTORY` of cache and results (default the user's cache directory)")
-	fs.StringArrayVar(&f.mirrors, "mirror", nil, "registry that is asked instead of another: `HOST=MIRROR`")
+	fs.StringArrayVar(&f.mirrors, "mirror", nil, "registry that is asked instead of another: `HOST=MIRROR`, or HOST=http://MIRROR without TLS")
 	fs.StringVar(&b.Address, "builder", "", "BuildKit that builds: `unix://PATH`, tcp://HOST:PORT or docker-container://NAME (default this process)")
 	fs.StringVar(&b.CACert, "tlscacert", "", "`FILE` of the authorities that may vouch for the builder (default the system's)")
 	fs.StringVar(&b.Cert, "tlscert", "", "`FILE` of our certificate for the builder")

@@ -26,7 +26,7 @@ type hub struct {
 	host string
 
 	mu   sync.Mutex
-	sent map[string]int // times, by the digest of a blob, or by the path of a manifest
+	sent map[string]int // times, by the digest or the tag, with HEAD in front if it was only looked up
 }
 
 func newHub(t *testing.T) *hub {
@@ -34,9 +34,13 @@ func newHub(t *testing.T) *hub {
 	h := &hub{t: t, sent: map[string]int{}}
 	r := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if req.Method == http.MethodGet && req.URL.Path != "/v2/" {
+		what := req.URL.Path[strings.LastIndexByte(req.URL.Path, '/')+1:]
+		if req.Method == http.MethodHead {
+			what = "HEAD " + what
+		}
+		if what != "" {
 			h.mu.Lock()
-			h.sent[req.URL.Path[strings.LastIndexByte(req.URL.Path, '/')+1:]]++
+			h.sent[what]++
 			h.mu.Unlock()
 		}
 		r.ServeHTTP(w, req)
@@ -114,14 +118,14 @@ func TestLayersOnce(t *testing.T) {
 	if got := h.fetched(all); !slices.Equal(got, []int{1, 1, 1, 1}) {
 		t.Errorf("the layers were sent %v times", got)
 	}
-	// Each of two tags is looked up once; their manifests are not fetched again.
-	if got := h.fetched([]string{config, "1", digest}); !slices.Equal(got, []int{1, 2, 0}) {
-		t.Errorf("the config, the tags and the manifest were sent %v times", got)
+	// Each of two tags is looked up once, and its manifest fetched by digest.
+	if got := h.fetched([]string{config, "HEAD 1", "1", digest}); !slices.Equal(got, []int{1, 2, 0, 1}) {
+		t.Errorf("the config was sent, the tags looked up, the tags and the manifest sent %v times", got)
 	}
 	h.forget()
 	m.mustBuild(text + "COPY base /new\n")
-	if got := h.fetched(append(all, config)); !slices.Equal(got, make([]int, 5)) {
-		t.Errorf("the next build fetched layers and config %v times", got)
+	if got := h.fetched(append(all, config, digest)); !slices.Equal(got, make([]int, 6)) {
+		t.Errorf("the next build fetched layers, config and manifest %v times", got)
 	}
 	_, _, three := h.push("three:1", 1, shared)
 	m.mustBuild("FROM " + h.host + "/three:1\nCOPY base /x\n")

@@ -3,12 +3,15 @@ package oneline
 
 import "strings"
 
-// most is how many bytes of a text are shown.
-const most = 200
-
 // Excerpt returns the beginning of a text on one line. Text that looks like a
 // page of a web server is left out, as it says nothing beyond the status.
 func Excerpt(text string) string {
+	const most = 200
+	return Limit(text, most)
+}
+
+// Limit is [Excerpt] with another number of bytes.
+func Limit(text string, most int) string {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	fields := strings.FieldsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f })
 	if len(fields) > 0 && strings.HasPrefix(fields[0], "<") {

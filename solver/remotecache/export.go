@@ -7,7 +7,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	cacheconfig "github.com/moby/buildkit/cache/remotecache/v1/types"
 	"github.com/opencontainers/go-digest"
@@ -17,6 +16,7 @@ import (
 
 	"slipway/solver"
 	"slipway/solver/export"
+	"slipway/solver/registry"
 	"slipway/solver/source"
 	"slipway/solver/tree"
 )
@@ -25,15 +25,15 @@ import (
 type Exporter struct {
 	Store    *tree.Store
 	Layers   *export.Layers
-	Imports  *Imports        // what results that were not fetched come from; may be nil
-	Registry []remote.Option // how registries are talked to
-	Now      time.Time       // when results are made
+	Imports  *Imports // what results that were not fetched come from; may be nil
+	Registry *registry.Client
+	Now      time.Time // when results are made
 }
 
 // Write writes what is known of results as a cache. In mode min the results that
 // consist of layers of main are part of it, which is what the build made.
 func (x *Exporter) Write(ctx context.Context, to To, records []solver.ChainRecord, main []*solver.Snapshot) error {
-	p, err := to.place(x.Registry)
+	p, err := to.place(ctx, x.Registry)
 	if err != nil {
 		return err
 	}

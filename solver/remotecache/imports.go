@@ -10,12 +10,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 	cacheconfig "github.com/moby/buildkit/cache/remotecache/v1/types"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/solver"
+	"slipway/solver/registry"
 	"slipway/solver/source"
 )
 
@@ -64,8 +64,8 @@ func NewImports(caches []*Cache, s *source.Sources, warn func(string)) *Imports 
 
 // Open reads a cache, but none of its layers. One that is part of images is one
 // for each of them.
-func Open(ctx context.Context, f From, registry []remote.Option) ([]*Cache, error) {
-	p, err := f.place(registry)
+func Open(ctx context.Context, f From, c *registry.Client) ([]*Cache, error) {
+	p, err := f.place(ctx, c)
 	if err != nil {
 		return nil, err
 	}

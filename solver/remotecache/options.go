@@ -1,6 +1,7 @@
 package remotecache
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,9 +10,9 @@ import (
 	"strings"
 
 	"github.com/distribution/reference"
-	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/opencontainers/go-digest"
+
+	"slipway/solver/registry"
 )
 
 // From is a cache to import.
@@ -147,18 +148,18 @@ func checkType(kind, ref string) error {
 	return err
 }
 
-func (f From) place(opts []remote.Option) (place, error) {
+func (f From) place(ctx context.Context, c *registry.Client) (place, error) {
 	if f.Type == "local" {
 		return newLocal(f.Src, f.Tag, f.Digest), nil
 	}
-	return newRegistry(f.Ref, f.Insecure, opts)
+	return newRegistry(ctx, c, f.Ref, f.Insecure)
 }
 
-func (t To) place(opts []remote.Option) (place, error) {
+func (t To) place(ctx context.Context, c *registry.Client) (place, error) {
 	if t.Type == "local" {
 		return newLocal(t.Dest, t.Tag, ""), nil
 	}
-	return newRegistry(t.Ref, t.Insecure, opts)
+	return newRegistry(ctx, c, t.Ref, t.Insecure)
 }
 
 func newLocal(dir, tag string, d digest.Digest) place {
@@ -168,18 +169,10 @@ func newLocal(dir, tag string, d digest.Digest) place {
 	return &localPlace{dir: dir, tag: tag, digest: d}
 }
 
-func newRegistry(ref string, insecure bool, opts []remote.Option) (place, error) {
-	named, err := reference.ParseNormalizedNamed(ref)
+func newRegistry(ctx context.Context, c *registry.Client, ref string, insecure bool) (place, error) {
+	repo, err := c.Repository(ctx, ref, insecure)
 	if err != nil {
 		return nil, err
 	}
-	var how []name.Option
-	if insecure {
-		how = append(how, name.Insecure)
-	}
-	r, err := name.ParseReference(reference.TagNameOnly(named).String(), how...)
-	if err != nil {
-		return nil, err
-	}
-	return &registryPlace{ref: r, opts: opts}, nil
+	return &registryPlace{repo}, nil
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/solver"
 	"slipway/solver/tree"
@@ -206,7 +207,7 @@ func FuzzArchive(f *testing.F) {
 			return
 		}
 		for _, e := range l.images {
-			img, err := s.imageIn(t.Context(), "x", l.from, e.digest, Machine())
+			img, err := s.imageIn(t.Context(), "x", l.from, ocispecs.Descriptor{Digest: e.digest}, Machine())
 			if err == nil {
 				_, _ = img.Fetch(t.Context())
 			}

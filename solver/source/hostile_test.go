@@ -18,12 +18,12 @@ import (
 	"time"
 
 	"github.com/containerd/platforms"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/solver"
+	"slipway/solver/registry"
 	"slipway/solver/tree"
 )
 
@@ -107,7 +107,7 @@ func hostileSources(t testing.TB) *Sources {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Sources{Store: store, Cache: solver.NewMemoryCache(), Limits: tree.Limits{Bytes: 1 << 20, Files: 1000, Names: 1 << 16}}
+	return &Sources{Store: store, Cache: solver.NewMemoryCache(), Registry: registry.New(registry.Options{}), Limits: tree.Limits{Bytes: 1 << 20, Files: 1000, Names: 1 << 16}}
 }
 
 // fetch fetches an image of a registry.
@@ -244,7 +244,7 @@ func TestHostileImages(t *testing.T) {
 		for from, fetch := range map[string]func(*Sources) error{
 			"registry": func(s *Sources) error { return s.fetch(t.Context(), ref) },
 			"layout": func(s *Sources) error {
-				img, err := s.imageIn(t.Context(), ref, h.store(), digest.Digest(h.root), platforms.MustParse("linux/amd64"))
+				img, err := s.imageIn(t.Context(), ref, h.store(), ocispecs.Descriptor{Digest: digest.Digest(h.root)}, platforms.MustParse("linux/amd64"))
 				if err == nil {
 					_, err = img.Fetch(t.Context())
 				} else {
@@ -301,7 +301,7 @@ func TestFailingRegistry(t *testing.T) {
 		serve http.HandlerFunc
 		want  string // "" is success
 	}{
-		"401": {status(401), "401"}, "403": {status(403), "403"}, "404": {status(404), "404"},
+		"401": {status(401), "401"}, "403": {status(403), "403"}, "404": {status(404), "not found"},
 		"429": {status(429), "429"}, "500": {status(500), "500"},
 		"garbage": {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }, "manifest: invalid character '<'"},
 		"hangs":   {func(http.ResponseWriter, *http.Request) { <-hang }, "sent nothing for"},
@@ -336,10 +336,10 @@ func TestFailingRegistry(t *testing.T) {
 		server := httptest.NewServer(tc.serve)
 		ref := strings.TrimPrefix(server.URL, "http://") + "/failing:latest"
 		s := hostileSources(t)
-		s.Registry = []remote.Option{
-			remote.WithTransport(Stall(http.DefaultTransport, 200*time.Millisecond)),
-			remote.WithRetryBackoff(remote.Backoff{Duration: time.Millisecond, Factor: 1, Steps: 2}),
-		}
+		s.Registry = registry.New(registry.Options{
+			Transport: func(rt http.RoundTripper) http.RoundTripper { return Stall(rt, 200*time.Millisecond) },
+			Waits:     []time.Duration{time.Millisecond},
+		})
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		err := s.fetch(ctx, ref)
 		switch {

@@ -26,8 +26,9 @@ const (
 
 // imageStore is where the parts of images are: a registry, a layout, an archive.
 type imageStore interface {
-	// manifest returns a manifest or an index.
-	manifest(ctx context.Context, d digest.Digest) ([]byte, error)
+	// manifest returns a manifest or an index. Of a descriptor only the digest
+	// must be known.
+	manifest(ctx context.Context, d ocispecs.Descriptor) ([]byte, error)
 	// blob opens a config or a layer.
 	blob(ctx context.Context, d ocispecs.Descriptor) (io.ReadCloser, error)
 }
@@ -94,27 +95,26 @@ func parseManifest(data []byte) (*manifest, error) {
 	return &m, nil
 }
 
-// imageIn finds the image with a digest in a store, and of an index the one that
+// imageIn finds the image with a manifest in a store, and of an index the one that
 // suits the platform best.
-func (s *Sources) imageIn(ctx context.Context, ref string, from imageStore, d digest.Digest, p ocispecs.Platform) (*Image, error) {
-	img := &Image{s: s, name: ref, from: from, found: d, wanted: p}
+func (s *Sources) imageIn(ctx context.Context, ref string, from imageStore, d ocispecs.Descriptor, p ocispecs.Platform) (*Image, error) {
+	img := &Image{s: s, name: ref, from: from, found: d.Digest, wanted: p}
 	m, err := img.manifest(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	img.digest = d
 	if m.Config == nil {
-		if img.digest, err = choose(m.Manifests, p); err != nil {
+		if d, err = choose(m.Manifests, p); err != nil {
 			return nil, err
 		}
-		if m, err = img.manifest(ctx, img.digest); err != nil {
+		if m, err = img.manifest(ctx, d); err != nil {
 			return nil, err
 		}
 		if m.Config == nil {
 			return nil, fmt.Errorf("the index has an index for platform %s", platforms.FormatAll(p))
 		}
 	}
-	img.layers = m.Layers
+	img.digest, img.layers = d.Digest, m.Layers
 	img.config, err = img.small(m.Config.Digest, func() (io.ReadCloser, error) { return from.blob(ctx, *m.Config) })
 	if err != nil {
 		return nil, fmt.Errorf("config: %w", err)
@@ -123,7 +123,7 @@ func (s *Sources) imageIn(ctx context.Context, ref string, from imageStore, d di
 }
 
 // choose returns the manifest of an index that suits the platform best.
-func choose(list []ocispecs.Descriptor, p ocispecs.Platform) (digest.Digest, error) {
+func choose(list []ocispecs.Descriptor, p ocispecs.Platform) (ocispecs.Descriptor, error) {
 	match := platforms.Only(p)
 	var best *ocispecs.Descriptor
 	for i, d := range list {
@@ -135,14 +135,14 @@ func choose(list []ocispecs.Descriptor, p ocispecs.Platform) (digest.Digest, err
 		}
 	}
 	if best == nil {
-		return "", fmt.Errorf("no match for platform %s", platforms.FormatAll(p))
+		return ocispecs.Descriptor{}, fmt.Errorf("no match for platform %s", platforms.FormatAll(p))
 	}
-	return best.Digest, nil
+	return *best, nil
 }
 
 // manifest returns a manifest: from this machine, if it was seen before.
-func (i *Image) manifest(ctx context.Context, d digest.Digest) (*manifest, error) {
-	data, err := i.small(d, func() (io.ReadCloser, error) {
+func (i *Image) manifest(ctx context.Context, d ocispecs.Descriptor) (*manifest, error) {
+	data, err := i.small(d.Digest, func() (io.ReadCloser, error) {
 		data, err := i.from.manifest(ctx, d)
 		return io.NopCloser(bytes.NewReader(data)), err
 	})

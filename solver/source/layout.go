@@ -15,8 +15,8 @@ import (
 // https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md
 type layout struct{ files fs.FS }
 
-func (l *layout) manifest(_ context.Context, d digest.Digest) ([]byte, error) {
-	return readSmall(l.files, blobName(d))
+func (l *layout) manifest(_ context.Context, d ocispecs.Descriptor) ([]byte, error) {
+	return readSmall(l.files, blobName(d.Digest))
 }
 
 func (l *layout) blob(_ context.Context, d ocispecs.Descriptor) (io.ReadCloser, error) {

@@ -49,7 +49,7 @@ func (s *Sources) ResolveLayout(ctx context.Context, ref, store string, p ocispe
 	l, err := s.imageFiles(ctx, file)
 	if err == nil {
 		var img *Image
-		if img, err = s.imageIn(ctx, ref, l.from, digest.Digest(want), p); err == nil {
+		if img, err = s.imageIn(ctx, ref, l.from, ocispecs.Descriptor{Digest: digest.Digest(want)}, p); err == nil {
 			return img, nil
 		}
 	}
@@ -194,10 +194,10 @@ type dockerArchive struct {
 	names     map[digest.Digest]string // of configs and layers
 }
 
-func (a *dockerArchive) manifest(_ context.Context, d digest.Digest) ([]byte, error) {
-	data, ok := a.manifests[d]
+func (a *dockerArchive) manifest(_ context.Context, d ocispecs.Descriptor) ([]byte, error) {
+	data, ok := a.manifests[d.Digest]
 	if !ok {
-		return nil, fmt.Errorf("there is no image %s", d)
+		return nil, fmt.Errorf("there is no image %s", d.Digest)
 	}
 	return data, nil
 }

@@ -7,32 +7,20 @@ import (
 	"strings"
 
 	"github.com/containerd/platforms"
-	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/solver/registry"
 )
 
-// registry is where the images of a repository are.
-type registry struct {
-	puller *remote.Puller
-	repo   name.Repository
+// repository is where the images of a repository are.
+type repository struct{ *registry.Repository }
+
+func (r repository) manifest(ctx context.Context, d ocispecs.Descriptor) ([]byte, error) {
+	return r.Manifest(ctx, d)
 }
 
-func (r *registry) manifest(ctx context.Context, d digest.Digest) ([]byte, error) {
-	desc, err := r.puller.Get(ctx, r.repo.Digest(string(d)))
-	if err != nil {
-		return nil, err
-	}
-	return desc.Manifest, nil
-}
-
-func (r *registry) blob(ctx context.Context, d ocispecs.Descriptor) (io.ReadCloser, error) {
-	l, err := r.puller.Layer(ctx, r.repo.Digest(string(d.Digest)))
-	if err != nil {
-		return nil, err
-	}
-	return l.Compressed()
+func (r repository) blob(ctx context.Context, d ocispecs.Descriptor) (io.ReadCloser, error) {
+	return r.Blob(ctx, d)
 }
 
 // Resolve finds an image of a registry.
@@ -56,34 +44,31 @@ func (s *Sources) image(ctx context.Context, ref string, p ocispecs.Platform) (*
 }
 
 func (s *Sources) findImage(ctx context.Context, ref string, p ocispecs.Platform) (*Image, error) {
-	parsed, err := s.reference(ref)
+	if s.Registry == nil {
+		return nil, fmt.Errorf("registries are not allowed")
+	}
+	name, insecure := s.mirror(ref)
+	repo, err := s.Registry.Repository(ctx, name, insecure)
 	if err != nil {
 		return nil, err
 	}
-	puller, err := s.puller.Do(ctx, struct{}{}, func(context.Context) (*remote.Puller, error) { return remote.NewPuller(s.Registry...) })
-	if err != nil {
-		return nil, err
+	d := ocispecs.Descriptor{Digest: repo.Digest()}
+	if d.Digest == "" {
+		if d, err = repo.Resolve(ctx); err != nil {
+			return nil, err
+		}
 	}
-	from := &registry{puller, parsed.Context()}
-	if d, ok := parsed.(name.Digest); ok {
-		return s.imageIn(ctx, ref, from, digest.Digest(d.DigestStr()), p)
-	}
-	desc, err := puller.Get(ctx, parsed)
-	if err != nil {
-		return nil, err
-	}
-	// What a digest names is kept, as what follows asks by digest.
-	if _, err := s.Store.PutBytes(desc.Manifest); err != nil {
-		return nil, err
-	}
-	return s.imageIn(ctx, ref, from, digest.Digest(desc.Digest.String()), p)
+	return s.imageIn(ctx, ref, repository{repo}, d, p)
 }
 
-// reference parses a full reference and turns to the mirror of its host.
-func (s *Sources) reference(ref string) (name.Reference, error) {
+// mirror returns the reference that is asked for in place of another, and whether
+// its host may talk HTTP.
+func (s *Sources) mirror(ref string) (name string, insecure bool) {
 	host, rest, _ := strings.Cut(ref, "/")
-	if m, ok := s.Mirrors[host]; ok {
-		ref = m + "/" + rest
+	m, ok := s.Mirrors[host]
+	if !ok {
+		return ref, false
 	}
-	return name.ParseReference(ref)
+	plain, insecure := strings.CutPrefix(m, "http://")
+	return strings.TrimPrefix(plain, "https://") + "/" + rest, insecure
 }

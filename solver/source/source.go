@@ -7,12 +7,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 
 	"slipway/internal/singleflight"
 	"slipway/solver"
+	"slipway/solver/registry"
 	"slipway/solver/tree"
 )
 
@@ -20,10 +20,10 @@ import (
 type Sources struct {
 	Store *tree.Store
 	Cache solver.Cache // of layers of images
-	// Registry is how registries are talked to.
-	Registry []remote.Option
+	// Registry talks to registries; nil refuses to.
+	Registry *registry.Client
 	// Mirrors are hosts that are asked instead of others: "docker.io" →
-	// "localhost:5000".
+	// "localhost:5000". They talk HTTPS unless they begin with http://.
 	Mirrors map[string]string
 	// Dirs are the directories that local sources name.
 	Dirs map[string]string
@@ -55,7 +55,6 @@ type Sources struct {
 	Agents  map[string]string
 
 	// What a build has found out, so that all who ask get the same answer.
-	puller     singleflight.Group[struct{}, *remote.Puller]
 	images     singleflight.Group[string, *Image]
 	layerBlobs singleflight.Group[digest.Digest, tree.Blob]
 	layouts    singleflight.Group[string, *imageFiles]

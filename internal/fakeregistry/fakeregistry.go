@@ -1,0 +1,140 @@
+// Package fakeregistry is a registry for tests that wants its clients to log in.
+package fakeregistry
+
+import (
+	"encoding/json"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/registry"
+)
+
+// Auth is how clients log in.
+type Auth int
+
+// The ways to log in.
+const (
+	None Auth = iota
+	Basic
+	Token
+)
+
+// User and Password are what clients log in with; Reader may only pull.
+const (
+	User, Reader = "alice", "bob"
+	Password     = "secret"
+)
+
+// Server is a registry.
+type Server struct {
+	*httptest.Server
+	Host string
+	Auth Auth
+	// Before is asked about each request; it returns true if it has answered.
+	Before func(http.ResponseWriter, *http.Request) bool
+
+	mu   sync.Mutex
+	seen []string
+}
+
+// Start starts a registry, which ends with the test.
+func Start(t testing.TB, auth Auth) *Server { return start(t, auth, httptest.NewServer) }
+
+// StartTLS starts a registry that talks HTTPS.
+func StartTLS(t testing.TB, auth Auth) *Server { return start(t, auth, httptest.NewTLSServer) }
+
+func start(t testing.TB, auth Auth, listen func(http.Handler) *httptest.Server) *Server {
+	t.Helper()
+	s := &Server{Auth: auth}
+	blobs := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	s.Server = listen(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		s.seen = append(s.seen, r.Method+" "+r.URL.Path)
+		s.mu.Unlock()
+		switch {
+		case s.Before != nil && s.Before(w, r):
+		case r.URL.Path == "/token":
+			token(w, r)
+		case !s.allowed(w, r):
+		case r.Method == http.MethodDelete && strings.Contains(r.URL.Path, "/uploads/"):
+			w.WriteHeader(http.StatusNoContent)
+		default:
+			blobs.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(s.Close)
+	s.Host = s.URL[strings.Index(s.URL, "://")+len("://"):]
+	return s
+}
+
+// Seen returns the requests since the last call, as METHOD PATH.
+func (s *Server) Seen() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seen := s.seen
+	s.seen = nil
+	return seen
+}
+
+// allowed reports whether a request may pass, and answers it otherwise.
+func (s *Server) allowed(w http.ResponseWriter, r *http.Request) bool {
+	user, password, basic := r.BasicAuth()
+	status := http.StatusUnauthorized
+	switch s.Auth {
+	case None:
+		return true
+	case Basic:
+		w.Header().Set("WWW-Authenticate", `Basic realm="test"`)
+		if !basic || password != Password {
+			break
+		}
+		if status = http.StatusForbidden; user == User || r.Method == http.MethodGet || r.Method == http.MethodHead {
+			return true
+		}
+	case Token:
+		scope := ""
+		if repo, _, ok := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v2/"), "/"); ok {
+			scope = `,scope="repository:` + repo + `:pull"`
+		}
+		w.Header().Set("WWW-Authenticate", `Bearer realm="`+s.URL+`/token",service="test"`+scope)
+		rights := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+		if strings.Contains(rights, "push") || reads && strings.Contains(rights, "pull") {
+			return true
+		}
+	}
+	answer(w, status, "DENIED", "requested access to the\nresource is denied")
+	return false
+}
+
+// token grants what a user may do.
+func token(w http.ResponseWriter, r *http.Request) {
+	user, password, _ := r.BasicAuth()
+	if r.Method == http.MethodPost {
+		user, password = r.FormValue("username"), r.FormValue("password")
+	}
+	if user == "" {
+		_ = json.NewEncoder(w).Encode(map[string]string{"token": "anonymous"})
+		return
+	}
+	if password != Password {
+		answer(w, http.StatusUnauthorized, "UNAUTHORIZED", "incorrect username or password")
+		return
+	}
+	rights := "pull"
+	if user == User {
+		rights = "pull,push"
+	}
+	_ = json.NewEncoder(w).Encode(map[string]string{"token": rights, "access_token": rights})
+}
+
+func answer(w http.ResponseWriter, status int, code, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]any{"errors": []map[string]string{{"code": code, "message": message}}})
+}

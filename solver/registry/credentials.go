@@ -1,0 +1,204 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	remoteerrors "github.com/containerd/containerd/v2/core/remotes/errors"
+	"github.com/docker/cli/cli/config"
+	"github.com/docker/cli/cli/config/configfile"
+	"github.com/docker/cli/cli/config/credentials"
+	"github.com/docker/cli/cli/config/types"
+)
+
+const (
+	// dockerHub is the host of Docker Hub in references.
+	dockerHub = "docker.io"
+	// dockerHubKey is its key in Docker's config.json.
+	dockerHubKey = "https://index.docker.io/v1/"
+)
+
+// Login is what a user proves to a registry who it is with.
+type Login struct {
+	User   string
+	Secret string // password, or if User is "" an identity token
+	Bearer string // token that is sent as it is
+}
+
+// Credentials finds the login for a repository (HOST/PATH) or a host. The zero
+// Login is none.
+type Credentials func(name string) (Login, error)
+
+// UserCredentials returns the credentials that the user has for Docker: those of
+// DOCKER_AUTH_CONFIG, of config.json and its credential helpers. What Docker has
+// none for is looked up where Podman keeps some.
+func UserCredentials() Credentials {
+	load := sync.OnceValues(loadLogins)
+	return func(name string) (Login, error) {
+		files, err := load()
+		if err != nil {
+			return Login{}, err
+		}
+		return files.find(name)
+	}
+}
+
+// logins are the files with credentials.
+type logins struct {
+	docker *configfile.ConfigFile
+	podman *configfile.ConfigFile // nil is none
+}
+
+func loadLogins() (*logins, error) {
+	var l logins
+	var err error
+	if l.docker, err = config.Load(config.Dir()); err != nil {
+		return nil, err
+	}
+	name := os.Getenv("REGISTRY_AUTH_FILE")
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); name == "" && dir != "" {
+		name = filepath.Join(dir, "containers", "auth.json")
+	}
+	if name == "" {
+		return &l, nil
+	}
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &l, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if l.podman, err = config.LoadFromReader(f); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return &l, nil
+}
+
+// find returns the login for the longest path that has one.
+func (l *logins) find(name string) (Login, error) {
+	host, _, _ := strings.Cut(name, "/")
+	for at := name; at != host; at = path.Dir(at) {
+		if a, ok := l.docker.AuthConfigs[at]; ok {
+			return newLogin(a), nil
+		}
+	}
+	a, err := l.docker.GetAuthConfig(configKey(host))
+	if err != nil {
+		return Login{}, err
+	}
+	if login := newLogin(a); login != (Login{}) || l.podman == nil {
+		return login, nil
+	}
+	for at := name; ; at = path.Dir(at) {
+		if a, ok := l.podman.AuthConfigs[at]; ok {
+			return newLogin(a), nil
+		}
+		if at == host {
+			return Login{}, nil
+		}
+	}
+}
+
+func newLogin(a types.AuthConfig) Login {
+	switch {
+	case a.RegistryToken != "":
+		return Login{Bearer: a.RegistryToken}
+	case a.IdentityToken != "":
+		return Login{Secret: a.IdentityToken}
+	}
+	return Login{User: a.Username, Secret: a.Password}
+}
+
+// configKey returns the key of a host in Docker's config.json.
+func configKey(host string) string {
+	switch host {
+	case dockerHub, "index.docker.io", "registry-1.docker.io":
+		return dockerHubKey
+	}
+	return host
+}
+
+// CheckLogin reports an error if a registry refuses a login.
+func (c *Client) CheckLogin(ctx context.Context, host string, l Login) error {
+	c.mu.Lock()
+	hosts, err := c.registryHosts(ctx, host, false)
+	c.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if len(hosts) == 0 {
+		return fmt.Errorf("%s has no server, as its hosts.toml says", host)
+	}
+	only := New(Options{Credentials: func(string) (Login, error) { return l, nil }})
+	h := hosts[len(hosts)-1]
+	if err := only.authorize(&h, []string{host}); err != nil {
+		return err
+	}
+	resp, err := ask(quiet(ctx), h, http.MethodGet, h.Scheme+"://"+h.Host+h.Path+"/")
+	if err == nil {
+		if resp.StatusCode >= http.StatusBadRequest {
+			err = remoteerrors.NewUnexpectedStatusErr(resp)
+		}
+		err = errors.Join(err, resp.Body.Close())
+	}
+	switch {
+	case isDenied(err):
+		return &explained{host + " refuses the user name or the password: " + plain(err), err}
+	case err != nil:
+		return &explained{plain(err), err}
+	}
+	return nil
+}
+
+// Save stores a login where Docker does: in the credential helper of the host or
+// of all, or in config.json.
+func Save(host string, l Login) error {
+	store, err := storeOf(host)
+	if err != nil {
+		return err
+	}
+	return store.Store(types.AuthConfig{Username: l.User, Password: l.Secret, ServerAddress: configKey(host)})
+}
+
+// Remove removes the login for a host from where Docker stores it.
+func Remove(host string) error {
+	store, err := storeOf(host)
+	if err != nil {
+		return err
+	}
+	for _, key := range []string{configKey(host), "https://" + host, "http://" + host} { // the last two by old programs
+		if err := store.Erase(key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func storeOf(host string) (credentials.Store, error) {
+	f, err := config.Load(config.Dir())
+	if err != nil {
+		return nil, err
+	}
+	if !f.ContainsAuth() {
+		f.CredentialsStore = credentials.DetectDefaultStore(f.CredentialsStore)
+	}
+	return f.GetCredentialsStore(configKey(host)), nil
+}
+
+// Host returns the host that a user means: of a URL, or Docker Hub if it is "".
+func Host(name string) string {
+	if host := credentials.ConvertToHostname(name); host != "" && configKey(host) != dockerHubKey {
+		return host
+	}
+	return dockerHub
+}

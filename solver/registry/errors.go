@@ -1,0 +1,114 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/containerd/containerd/v2/core/remotes/docker"
+	remoteerrors "github.com/containerd/containerd/v2/core/remotes/errors"
+	"github.com/containerd/errdefs"
+
+	"slipway/internal/oneline"
+)
+
+// explained is an error in our words.
+type explained struct {
+	text string
+	err  error
+}
+
+// Error implements [error].
+func (e *explained) Error() string { return e.text }
+
+// Unwrap returns the error of the library.
+func (e *explained) Unwrap() error { return e.err }
+
+// explain returns an error on one line, which says how to log in if a pull or a
+// push was denied.
+func (r *Repository) explain(err error, action string) error {
+	var done *explained
+	if err == nil || errors.As(err, &done) {
+		return err
+	}
+	text := plain(err)
+	switch {
+	case isDenied(err):
+		if prefix := action + " access denied"; !strings.Contains(text, prefix) {
+			text = prefix + ": " + text
+		}
+		text += " (" + r.loginHint() + ")"
+	case errdefs.IsNotFound(err) && strings.HasSuffix(text, ": not found"):
+		text = "not found" // the caller names what
+	}
+	return &explained{text, err}
+}
+
+func (r *Repository) loginHint() string {
+	host := r.spec.Hostname()
+	command := "slipway login"
+	if host != dockerHub {
+		command += " " + host
+	}
+	if l, err := r.client.opt.Credentials(r.spec.Locator); err == nil && l != (Login{}) {
+		who := "the credentials"
+		if l.User != "" {
+			who += " of " + l.User
+		}
+		return who + " for " + host + " do not suffice; log in as another user with: " + command
+	}
+	return "log in with: " + command
+}
+
+// isDenied reports whether other credentials may help.
+func isDenied(err error) bool {
+	var status remoteerrors.ErrUnexpectedStatus
+	return errors.Is(err, docker.ErrInvalidAuthorization) ||
+		errors.As(err, &status) && (status.StatusCode == http.StatusUnauthorized || status.StatusCode == http.StatusForbidden)
+}
+
+// plain returns an error on one line, without queries of URLs, which may be
+// secrets, and without what only says where in the library it was found.
+func plain(err error) string {
+	const most = 600
+	text := strings.ReplaceAll(err.Error(), "\n", ": ")
+	for _, noise := range []string{"httpReadSeeker: failed open: ", "failed to do request: "} {
+		text = strings.ReplaceAll(text, noise, "")
+	}
+	text = regexp.MustCompile(`(https?://[^\s"?]*)\?[^\s":]*`).ReplaceAllString(text, "$1")
+	return oneline.Limit(text, most)
+}
+
+// retry repeats what failed for a reason that may pass.
+func (r *Repository) retry(ctx context.Context, f func() error) error {
+	err := f()
+	for _, wait := range r.client.opt.Waits {
+		if err == nil || !isTransient(err) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(wait):
+		}
+		err = f()
+	}
+	return err
+}
+
+func isTransient(err error) bool {
+	var status remoteerrors.ErrUnexpectedStatus
+	if errors.As(err, &status) {
+		return slices.Contains([]int{
+			http.StatusRequestTimeout, http.StatusInternalServerError, http.StatusBadGateway,
+			http.StatusServiceUnavailable, http.StatusGatewayTimeout,
+		}, status.StatusCode)
+	}
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}

@@ -1,0 +1,100 @@
+package registry
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/containerd/containerd/v2/core/images"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Resolve returns what the reference names.
+func (r *Repository) Resolve(ctx context.Context) (ocispecs.Descriptor, error) {
+	return r.resolve(ctx, r.spec.String())
+}
+
+func (r *Repository) resolve(ctx context.Context, ref string) (d ocispecs.Descriptor, err error) {
+	ctx = quiet(ctx)
+	err = r.retry(ctx, func() error {
+		_, d, err = r.resolver.Resolve(ctx, ref)
+		return err
+	})
+	return d, r.explain(err, "pull")
+}
+
+// Manifest reads a manifest or an index. A descriptor with nothing but a digest
+// will do. The result is not checked.
+func (r *Repository) Manifest(ctx context.Context, d ocispecs.Descriptor) ([]byte, error) {
+	if d.Size == 0 || !isManifest(d.MediaType) {
+		var err error
+		name := d.Digest
+		if d, err = r.resolve(ctx, r.spec.Locator+"@"+string(name)); err != nil {
+			return nil, fmt.Errorf("manifest %s: %w", name, err)
+		}
+	}
+	if !isManifest(d.MediaType) {
+		d.MediaType = ocispecs.MediaTypeImageManifest // so that it is looked for where manifests are
+	}
+	if d.Size > maxManifest {
+		return nil, fmt.Errorf("manifest %s has more than %d bytes", d.Digest, maxManifest)
+	}
+	rc, err := r.Blob(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(rc)
+	return data, errors.Join(err, rc.Close())
+}
+
+func isManifest(mediaType string) bool {
+	return images.IsManifestType(mediaType) || images.IsIndexType(mediaType)
+}
+
+// Blob opens a blob. What it reads is not checked. A transfer that is cut goes on
+// where it ended.
+func (r *Repository) Blob(ctx context.Context, d ocispecs.Descriptor) (io.ReadCloser, error) {
+	if err := d.Digest.Validate(); err != nil {
+		return nil, fmt.Errorf("%q: %w", d.Digest, err)
+	}
+	f, err := r.resolver.Fetcher(ctx, r.spec.String())
+	if err != nil {
+		return nil, err
+	}
+	ctx = quiet(ctx)
+	b := &blobReader{r: r}
+	err = r.retry(ctx, func() error {
+		// The URLs of a descriptor are no part of the registry.
+		b.ReadCloser, err = f.Fetch(ctx, ocispecs.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size})
+		if err != nil {
+			return err
+		}
+		b.buf = bufio.NewReader(b.ReadCloser)
+		if _, err = b.buf.Peek(1); err == nil || errors.Is(err, io.EOF) {
+			return nil
+		}
+		return errors.Join(err, b.ReadCloser.Close())
+	})
+	if err != nil {
+		return nil, r.explain(err, "pull")
+	}
+	return b, nil
+}
+
+// blobReader is a blob that was found.
+type blobReader struct {
+	r *Repository
+	io.ReadCloser
+	buf *bufio.Reader
+}
+
+// Read implements [io.Reader].
+func (b *blobReader) Read(p []byte) (int, error) {
+	n, err := b.buf.Read(p)
+	if err != nil && err != io.EOF { //nolint:errorlint // readers return it as it is
+		err = b.r.explain(err, "pull")
+	}
+	return n, err
+}

@@ -1,0 +1,7 @@
+//go:build !windows
+
+package registry
+
+import "syscall"
+
+const errNotDir = syscall.ENOTDIR

@@ -1,0 +1,319 @@
+package registry
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/internal/fakeregistry"
+)
+
+func as(user string) Credentials {
+	return func(name string) (Login, error) { return Login{User: user, Secret: fakeregistry.Password}, nil }
+}
+
+func repository(t *testing.T, o Options, ref string, insecure bool) *Repository {
+	t.Helper()
+	r, err := New(o).Repository(t.Context(), ref, insecure)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func describe(mediaType, data string) ocispecs.Descriptor {
+	return ocispecs.Descriptor{MediaType: mediaType, Digest: digest.FromString(data), Size: int64(len(data))}
+}
+
+func opener(data string) func() (io.ReadCloser, error) { return inMemory([]byte(data)) }
+
+const (
+	layer    = "the content of a layer"
+	manifest = `{"schemaVersion":2,"mediaType":"` + ocispecs.MediaTypeImageManifest + `"}`
+)
+
+// write pushes a layer and a manifest.
+func write(t *testing.T, r *Repository) error {
+	t.Helper()
+	err := r.Push(t.Context(), describe(ocispecs.MediaTypeImageLayer, layer), opener(layer))
+	if err == nil {
+		err = r.Tag(t.Context(), describe(ocispecs.MediaTypeImageManifest, manifest), []byte(manifest))
+	}
+	return err
+}
+
+// read reads them again.
+func read(t *testing.T, r *Repository) error {
+	t.Helper()
+	d, err := r.Resolve(t.Context())
+	if err != nil {
+		return err
+	}
+	if want := describe(ocispecs.MediaTypeImageManifest, manifest); d.Digest != want.Digest || d.Size != want.Size || d.MediaType != want.MediaType {
+		t.Errorf("descriptor %v, want %v", d, want)
+	}
+	for _, known := range []ocispecs.Descriptor{d, {Digest: d.Digest}} {
+		if data, err := r.Manifest(t.Context(), known); err != nil || string(data) != manifest {
+			t.Errorf("manifest %s, %v", data, err)
+		}
+	}
+	rc, err := r.Blob(t.Context(), describe(ocispecs.MediaTypeImageLayer, layer))
+	if err != nil {
+		return err
+	}
+	if data, err := io.ReadAll(rc); err != nil || string(data) != layer {
+		t.Errorf("layer %s, %v", data, err)
+	}
+	return rc.Close()
+}
+
+// TestPushAndPull: what was pushed can be pulled, whatever the scheme is and the
+// way to log in; repositories with a name of one letter, too.
+func TestPushAndPull(t *testing.T) {
+	for about, s := range map[string]*fakeregistry.Server{
+		"no login": fakeregistry.Start(t, fakeregistry.None), "basic": fakeregistry.Start(t, fakeregistry.Basic), "token": fakeregistry.Start(t, fakeregistry.Token),
+		"tls": fakeregistry.StartTLS(t, fakeregistry.Token),
+	} {
+		o := Options{Credentials: as(fakeregistry.User)}
+		r := repository(t, o, s.Host+"/x:1", false)
+		if err := errors.Join(r.CheckPush(t.Context()), write(t, r), read(t, r)); err != nil {
+			t.Errorf("%s: %v", about, err)
+		}
+		// The same manifest has another tag, and one without a tag.
+		two := repository(t, o, s.Host+"/x:2", false)
+		if err := errors.Join(write(t, two), read(t, two)); err != nil {
+			t.Errorf("%s, second tag: %v", about, err)
+		}
+		other := `{"schemaVersion":2,"mediaType":"` + ocispecs.MediaTypeImageManifest + `","x":1}`
+		d := describe(ocispecs.MediaTypeImageManifest, other)
+		if err := errors.Join(r.PushManifest(t.Context(), d, []byte(other)), read(t, r)); err != nil {
+			t.Errorf("%s, by digest: %v", about, err)
+		}
+		if data, err := r.Manifest(t.Context(), d); err != nil || string(data) != other {
+			t.Errorf("%s, by digest: %s, %v", about, data, err)
+		}
+	}
+}
+
+// TestRequests: a push that nothing is new for and a pull of a known digest ask
+// no more than needed; a check of a push leaves no upload behind.
+func TestRequests(t *testing.T) {
+	s := fakeregistry.Start(t, fakeregistry.None)
+	r := repository(t, Options{}, s.Host+"/x:1", false)
+	if err := r.CheckPush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	seen := s.Seen()
+	if len(seen) != 2 || seen[0] != "POST /v2/x/blobs/uploads/" || !strings.HasPrefix(seen[1], "DELETE /v2/x/blobs/uploads/") {
+		t.Errorf("a check asks %q", seen)
+	}
+	if err := write(t, r); err != nil {
+		t.Fatal(err)
+	}
+	s.Seen()
+	r = repository(t, Options{}, s.Host+"/x:1", false)
+	if err := errors.Join(write(t, r), read(t, r)); err != nil {
+		t.Fatal(err)
+	}
+	l, m := digest.FromString(layer).String(), digest.FromString(manifest).String()
+	want := []string{
+		"HEAD /v2/x/blobs/" + l, "HEAD /v2/x/manifests/1", // pushed
+		"HEAD /v2/x/manifests/1", "GET /v2/x/manifests/" + m, // by its tag
+		"HEAD /v2/x/manifests/" + m, "GET /v2/x/manifests/" + m, // by nothing but its digest
+		"GET /v2/x/blobs/" + l,
+	}
+	if seen := s.Seen(); !slices.Equal(seen, want) {
+		t.Errorf("asked\n%q, want\n%q", seen, want)
+	}
+}
+
+// TestDenied: who may not pull or push is told so before anything is sent, on one
+// line, with what to do about it.
+func TestDenied(t *testing.T) {
+	for _, tc := range []struct {
+		auth  fakeregistry.Auth
+		user  string
+		reads bool
+		want  string
+	}{
+		{fakeregistry.Basic, "", false, "(log in with: slipway login HOST)"},
+		{fakeregistry.Token, "", false, "(log in with: slipway login HOST)"},
+		{fakeregistry.Basic, fakeregistry.Reader, true, "(the credentials of bob for HOST do not suffice; log in as another user with: slipway login HOST)"},
+		{fakeregistry.Token, fakeregistry.Reader, true, "(the credentials of bob for HOST do not suffice; log in as another user with: slipway login HOST)"},
+	} {
+		s := fakeregistry.Start(t, tc.auth)
+		if err := write(t, repository(t, Options{Credentials: as(fakeregistry.User)}, s.Host+"/x:1", false)); err != nil {
+			t.Fatal(err)
+		}
+		var o Options
+		if tc.user != "" {
+			o.Credentials = as(tc.user)
+		}
+		r := repository(t, o, s.Host+"/x:1", false)
+		s.Seen()
+		check := func(action string, err error) {
+			t.Helper()
+			want := strings.ReplaceAll(tc.want, "HOST", s.Host)
+			if err == nil || !strings.Contains(err.Error(), action+" access denied") || !strings.HasSuffix(err.Error(), want) || strings.ContainsAny(err.Error(), "\n") {
+				t.Errorf("%v %s %s: error %v, want %s", tc.auth, tc.user, action, err, want)
+			}
+		}
+		check("push", r.CheckPush(t.Context()))
+		for _, req := range s.Seen() {
+			if strings.HasPrefix(req, "PUT") || strings.HasPrefix(req, "PATCH") {
+				t.Errorf("a check sends %s", req)
+			}
+		}
+		check("push", r.Push(t.Context(), describe(ocispecs.MediaTypeImageLayer, "new"), opener("new")))
+		if err := read(t, r); tc.reads {
+			if err != nil {
+				t.Errorf("%v %s: %v", tc.auth, tc.user, err)
+			}
+		} else {
+			check("pull", err)
+		}
+	}
+}
+
+// TestErrors: an error of a registry is one line without the secrets of URLs, and
+// not longer than needed.
+func TestErrors(t *testing.T) {
+	s := fakeregistry.Start(t, fakeregistry.None)
+	r := repository(t, Options{}, s.Host+"/x:1", false)
+	if _, err := r.Resolve(t.Context()); err == nil || err.Error() != "not found" {
+		t.Errorf("error %v", err)
+	}
+	s.Before = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/signed" {
+			http.Redirect(w, r, "/signed?Signature=SECRET&x=y", http.StatusTemporaryRedirect)
+			return true
+		}
+		w.WriteHeader(http.StatusTeapot)
+		_, _ = io.WriteString(w, `{"errors":[{"code":"DENIED","message":"one\ntwo\u001b[31m`+strings.Repeat(" long", 1000)+`"}]}`)
+		return true
+	}
+	_, err := r.Blob(t.Context(), describe("a/b", layer))
+	if err == nil || !strings.HasPrefix(err.Error(), "unexpected status from GET request to "+s.URL+"/signed: 418 I'm a teapot: denied: one: two [31m long") {
+		t.Errorf("error %v", err)
+	}
+	if err != nil && (strings.Contains(err.Error(), "SECRET") || len(err.Error()) > 610) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestRedirects: a registry that redirects for ever is left after ten requests.
+func TestRedirects(t *testing.T) {
+	s := fakeregistry.Start(t, fakeregistry.None)
+	s.Before = func(w http.ResponseWriter, r *http.Request) bool {
+		http.Redirect(w, r, r.URL.Path, http.StatusTemporaryRedirect)
+		return true
+	}
+	r := repository(t, Options{}, s.Host+"/x:1", false)
+	for what, ask := range map[string]func() error{
+		"tag":  func() error { _, err := r.Resolve(t.Context()); return err },
+		"blob": func() error { _, err := r.Blob(t.Context(), describe("a/b", layer)); return err },
+		"push": func() error { return r.Push(t.Context(), describe("a/b", layer), opener(layer)) },
+	} {
+		s.Seen()
+		err := ask()
+		if n := len(s.Seen()); err == nil || !strings.Contains(err.Error(), "stopped after 10 redirects") || n != 10 {
+			t.Errorf("%s: %d requests, error %v", what, n, err)
+		}
+	}
+}
+
+// endless writes until the client has enough.
+func endless(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", ocispecs.MediaTypeImageManifest)
+	line := bytes.Repeat([]byte(" "), 1<<16)
+	for r.Context().Err() == nil {
+		if _, err := w.Write(line); err != nil {
+			return
+		}
+	}
+}
+
+// TestEndless: neither a manifest nor a token nor a blob is read without end.
+func TestEndless(t *testing.T) {
+	s := fakeregistry.Start(t, fakeregistry.Token)
+	at := ""
+	s.Before = func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.Contains(r.URL.Path, at) || r.Method == http.MethodHead {
+			return at != "/token" && strings.Contains(r.URL.Path, at) // a HEAD without a digest
+		}
+		endless(w, r)
+		return true
+	}
+	for _, tc := range []struct{ at, want string }{
+		{"/manifests/", "has more than 16777216 bytes"}, {"/token", "has more than 1048576 bytes"},
+	} {
+		at = tc.at
+		r := repository(t, Options{}, s.Host+"/x:1", false)
+		if _, err := r.Resolve(t.Context()); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: error %v, want %s", at, err, tc.want)
+		}
+	}
+	at = "/blobs/"
+	rc, err := repository(t, Options{}, s.Host+"/x:1", false).Blob(t.Context(), describe("a/b", layer))
+	if err == nil {
+		_, err = io.Copy(io.Discard, rc)
+		err = errors.Join(err, rc.Close())
+	}
+	if err == nil {
+		t.Error("an endless blob was read")
+	}
+}
+
+// TestRetries: what may pass is tried again, as often as there are waits; a blob
+// is sent from its beginning.
+func TestRetries(t *testing.T) {
+	s := fakeregistry.Start(t, fakeregistry.None)
+	o := Options{Waits: []time.Duration{time.Millisecond, time.Millisecond}}
+	r := repository(t, o, s.Host+"/x:1", false)
+	if err := write(t, r); err != nil {
+		t.Fatal(err)
+	}
+	failures, method, status := 0, "", http.StatusBadGateway
+	s.Before = func(w http.ResponseWriter, req *http.Request) bool {
+		if method != "" && req.Method != method {
+			return false
+		}
+		if failures--; failures < 0 {
+			return false
+		}
+		_, _ = io.CopyN(io.Discard, req.Body, 100_000)
+		w.WriteHeader(status)
+		return true
+	}
+	big := strings.Repeat("x", 1<<20)
+	for what, ask := range map[string]func() error{
+		"tag":  func() error { _, err := r.Resolve(t.Context()); return err },
+		"read": func() error { return read(t, r) },
+		"push": func() error {
+			big += "x"
+			return repository(t, o, s.Host+"/x:1", false).Push(t.Context(), describe("a/b", big), opener(big))
+		},
+	} {
+		if failures, method = 2, ""; what == "push" {
+			method = http.MethodPut
+		}
+		if err := ask(); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		if failures = 99; ask() == nil {
+			t.Errorf("%s: no error after many failures", what)
+		}
+	}
+	failures, method, status = 1, "", http.StatusBadRequest
+	if _, err := r.Resolve(t.Context()); err == nil {
+		t.Error("a request that is wrong was repeated")
+	}
+}

@@ -1,0 +1,91 @@
+package registry
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/containerd/containerd/v2/core/remotes/docker"
+)
+
+// Limits of what a registry sends at once, in bytes.
+const (
+	maxManifest = 16 << 20
+	maxToken    = 1 << 20
+)
+
+// clearText is a transport that sends no credentials in clear text, unless that
+// was asked for: a challenge or a redirect may lead to another scheme.
+type clearText struct {
+	http.RoundTripper
+	hosts map[string]bool // without ports
+}
+
+func (c *clearText) allow(host string) { c.hosts[hostname(host)] = true }
+
+// hostname returns a host without its port.
+func hostname(host string) string {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		return h
+	}
+	return host
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (c *clearText) RoundTrip(req *http.Request) (*http.Response, error) {
+	secret := req.Header.Get("Authorization") != "" ||
+		req.Method == http.MethodPost && strings.HasPrefix(req.Header.Get("Content-Type"), "application/x-www-form-urlencoded")
+	if secret && req.URL.Scheme == "http" && !docker.IsLocalhost(req.URL.Host) && !c.hosts[hostname(req.URL.Host)] {
+		return nil, fmt.Errorf("credentials are not sent to http://%s in clear text (use HTTPS, or allow HTTP for the registry in hosts.toml)", req.URL.Host)
+	}
+	return c.RoundTripper.RoundTrip(req)
+}
+
+// manifestLimit is a transport that reads no endless manifests.
+type manifestLimit struct{ http.RoundTripper }
+
+// RoundTrip implements [http.RoundTripper].
+func (m manifestLimit) RoundTrip(req *http.Request) (*http.Response, error) {
+	if strings.Contains(req.URL.Path, "/manifests/") {
+		return limited{m.RoundTripper, maxManifest}.RoundTrip(req)
+	}
+	return m.RoundTripper.RoundTrip(req)
+}
+
+// limited is a transport whose responses have a largest size.
+type limited struct {
+	http.RoundTripper
+	most int64
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (l limited) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := l.RoundTripper.RoundTrip(req)
+	if err == nil {
+		resp.Body = &limitedBody{resp.Body, l.most, fmt.Errorf("the answer of %s has more than %d bytes", req.URL.Host, l.most)}
+	}
+	return resp, err
+}
+
+type limitedBody struct {
+	io.ReadCloser
+	left  int64
+	large error
+}
+
+// Read implements [io.Reader].
+func (b *limitedBody) Read(p []byte) (int, error) {
+	if b.left < 0 {
+		return 0, b.large
+	}
+	if int64(len(p)) > b.left+1 {
+		p = p[:b.left+1]
+	}
+	n, err := b.ReadCloser.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return n - 1, b.large
+	}
+	return n, err
+}
