@@ -111,3 +111,31 @@ func TestCachesTogether(t *testing.T) {
 		}
 	}
 }
+
+// TestTagsTogether: caches that several builds export to one directory, each with
+// its own tag, are all there.
+func TestTagsTogether(t *testing.T) {
+	const builds = 8
+	s := newSite(t, "FROM base\nARG V\nRUN echo $V > /v\n")
+	s.runner = "portable"
+	dir := filepath.Join(s.dir, "cache")
+	var all errgroup.Group
+	for i := range builds {
+		all.Go(func() error {
+			if out, err := s.command("--build-arg", fmt.Sprint("V=", i), "--cache-to", fmt.Sprintf("type=local,dest=%s,tag=%d", dir, i)).CombinedOutput(); err != nil {
+				return fmt.Errorf("%w\n%s", err, out)
+			}
+			return nil
+		})
+	}
+	if err := all.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range builds {
+		s.state = filepath.Join(s.dir, fmt.Sprint("state", i))
+		out, err := s.command("--build-arg", fmt.Sprint("V=", i), "--cache-from", fmt.Sprintf("type=local,src=%s,tag=%d", dir, i)).CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "CACHED") || strings.Contains(string(out), "warning") {
+			t.Errorf("tag %d is not used: %v\n%s", i, err, out)
+		}
+	}
+}

@@ -96,13 +96,17 @@ func copyVerified(ctx context.Context, w io.Writer, r io.Reader, d ocispecs.Desc
 	return nil
 }
 
-// name writes the index. A cache that had the tag loses it, as with BuildKit's
-// clients; its blobs stay.
+// name adds the manifest to the index. A cache that had the tag loses it, as with
+// BuildKit's clients; its blobs stay.
 func (l *localPlace) name(ctx context.Context, d ocispecs.Descriptor, data []byte) error {
-	err := l.put(ctx, d, reader(data))
+	if err := l.put(ctx, d, reader(data)); err != nil {
+		return err
+	}
+	unlock, err := export.LockIndex(ctx, l.dir)
 	if err != nil {
 		return err
 	}
+	defer unlock()
 	idx, err := l.index()
 	if errors.Is(err, fs.ErrNotExist) {
 		idx, err = &ocispecs.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispecs.MediaTypeImageIndex}, nil

@@ -1,0 +1,55 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// lockRetry is the interval at which a process tries to take a lock again.
+const lockRetry = 10 * time.Millisecond
+
+// LockIndex locks the index of the OCI layout in dir, so that no entry is lost
+// when several processes read, change and write it. It waits until the lock is
+// free or ctx ends. The lock file is the one that BuildKit's clients use, and like
+// them unlock removes it.
+func LockIndex(ctx context.Context, dir string) (unlock func(), err error) {
+	name := filepath.Join(dir, ocispecs.ImageIndexFile+".lock")
+	for {
+		lock := flock.New(name)
+		if _, err := lock.TryLockContext(ctx, lockRetry); err != nil {
+			return nil, fmt.Errorf("lock %s: %w", name, err)
+		}
+		current, err := isCurrent(lock)
+		if err == nil && current {
+			return func() {
+				os.Remove(name) // before others can lock it
+				_ = lock.Unlock()
+			}, nil
+		}
+		if err = errors.Join(err, lock.Unlock()); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// isCurrent reports whether a lock is on the file that its path names now. Whoever
+// held the lock before may have removed the file.
+func isCurrent(lock *flock.Flock) (bool, error) {
+	locked, err := lock.Stat()
+	if err != nil {
+		return false, err
+	}
+	named, err := os.Stat(lock.Path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && os.SameFile(locked, named), err
+}
