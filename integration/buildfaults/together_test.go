@@ -116,7 +116,7 @@ func TestCachesTogether(t *testing.T) {
 // its own tag, are all there.
 func TestTagsTogether(t *testing.T) {
 	const builds = 8
-	s := newSite(t, "FROM base\nARG V\nRUN echo $V > /v\n")
+	s := newSite(t, "FROM scratch\nCOPY --from=base / /\nARG V\nRUN echo $V > /v\n")
 	s.runner = "portable"
 	dir := filepath.Join(s.dir, "cache")
 	var all errgroup.Group
