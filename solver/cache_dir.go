@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -65,11 +67,10 @@ func (c *DirCache) Get(ctx context.Context, key digest.Digest) (CachedResult, bo
 		return CachedResult{}, false, err
 	}
 	file := c.file(key)
-	info, err := os.Stat(file)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
+	data, err := readRegular(file)
+	if errors.Is(err, fs.ErrNotExist) {
 		return CachedResult{}, false, nil
 	}
-	data, err := os.ReadFile(file)
 	if err != nil {
 		return CachedResult{}, false, fmt.Errorf("cache: %w", err)
 	}
@@ -84,6 +85,25 @@ func (c *DirCache) Get(ctx context.Context, key digest.Digest) (CachedResult, bo
 	now := c.now()
 	_ = os.Chtimes(file, now, now) // when it was last used, for pruning only
 	return CachedResult{r.ID, outs}, true, nil
+}
+
+// readRegular reads a file. If it is not a regular one, it does not exist. The file
+// is opened before anything is asked of it, so that another process may delete it
+// at any time.
+func readRegular(name string) ([]byte, error) {
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO has no writer
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fs.ErrNotExist
+	}
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(f)
 }
 
 func (c *DirCache) load(loader *tree.Loader, r record) ([]*Snapshot, error) {

@@ -99,7 +99,7 @@ func readRecord(file string) (record, error) {
 	if !strings.HasSuffix(file, ".json") {
 		return r, errors.New("the name is not that of a record")
 	}
-	data, err := os.ReadFile(file)
+	data, err := readRegular(file)
 	if err == nil {
 		err = Unseal(data, &r)
 	}

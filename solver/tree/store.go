@@ -132,7 +132,7 @@ func (s *Store) check(f *os.File, b Blob) error {
 		return err
 	}
 	if info.Size() != b.Size {
-		return errors.Join(fmt.Errorf("has %d bytes instead of %d", info.Size(), b.Size), os.RemoveAll(f.Name()))
+		return errors.Join(fmt.Errorf("has %d bytes instead of %d", info.Size(), b.Size), removeOpen(f))
 	}
 	if _, ok := s.sound.Load(b.Digest); ok {
 		return nil
@@ -142,11 +142,25 @@ func (s *Store) check(f *os.File, b Blob) error {
 		return err
 	}
 	if !hash.Verified() {
-		return errors.Join(errors.New("its content is another"), os.RemoveAll(f.Name()))
+		return errors.Join(errors.New("its content is another"), removeOpen(f))
 	}
 	s.sound.Store(b.Digest, nil)
 	_, err = f.Seek(0, io.SeekStart)
 	return err
+}
+
+// removeOpen removes an open file, unless another process has put another file in
+// its place.
+func removeOpen(f *os.File) error {
+	opened, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	named, err := os.Lstat(f.Name())
+	if err != nil || !os.SameFile(opened, named) {
+		return nil //nolint:nilerr // it is gone
+	}
+	return os.RemoveAll(f.Name())
 }
 
 // Has tells whether the store has a blob. It does not look at the content.
@@ -270,6 +284,9 @@ func (s *Store) Clean() error {
 func (s *Store) Repair(ctx context.Context) error {
 	return s.each(ctx, "blobs", func(file string, d digest.Digest) error {
 		f, err := os.Open(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -286,8 +303,12 @@ func (s *Store) Repair(ctx context.Context) error {
 }
 
 // each calls fn for the files of a kind with the digests that their names say.
+// Another process may delete files meanwhile.
 func (s *Store) each(ctx context.Context, kind string, fn func(string, digest.Digest) error) error {
 	return filepath.WalkDir(filepath.Join(s.dir, kind), func(file string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return ctx.Err()
+		}
 		if err = errors.Join(err, ctx.Err()); err != nil || d.IsDir() {
 			return err
 		}
@@ -329,7 +350,10 @@ func (s *Store) Sweep(ctx context.Context, blobs, dirs map[digest.Digest]bool) e
 			if keep[d] {
 				return nil
 			}
-			return os.Remove(file)
+			if err := os.Remove(file); !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			return nil
 		})
 		if err != nil {
 			return err

@@ -1,0 +1,102 @@
+//go:build unix
+
+package solver
+
+import (
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"slipway/solver/tree"
+)
+
+func newDirCache(t *testing.T) *DirCache {
+	t.Helper()
+	store, err := tree.OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := OpenDirCache(t.TempDir(), store, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestRecordsDisappear: a record that another process deletes at any time is a
+// cache miss, and never an error.
+func TestRecordsDisappear(t *testing.T) {
+	c := newDirCache(t)
+	key := digest.FromString("key")
+	out := CachedResult{Outputs: []*Snapshot{NewSnapshot(tree.Empty(), nil)}}
+	if err := c.Put(t.Context(), key, Origin{Name: "x"}, out); err != nil {
+		t.Fatal(err)
+	}
+	file, kept := c.file(key), filepath.Join(t.TempDir(), "record")
+	if err := os.Rename(file, kept); err != nil {
+		t.Fatal(err)
+	}
+	stop := make(chan struct{})
+	var others sync.WaitGroup
+	others.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			_ = os.Link(kept, file)
+			_ = os.Remove(file)
+		}
+	})
+	hits, misses := 0, 0
+	for range 20_000 {
+		_, ok, err := c.Get(t.Context(), key)
+		if err != nil {
+			t.Errorf("Get while the record is deleted: %v, want a miss", err)
+			break
+		}
+		if ok {
+			hits++
+		} else {
+			misses++
+		}
+		if _, err := c.Records(t.Context()); err != nil {
+			t.Errorf("Records while a record is deleted: %v", err)
+			break
+		}
+	}
+	close(stop)
+	others.Wait()
+	if misses == 0 {
+		t.Errorf("%d hits, no miss: the record was never gone", hits)
+	}
+}
+
+// TestNoRecord: what is not a regular file is not a record, and nothing waits for
+// a FIFO.
+func TestNoRecord(t *testing.T) {
+	c := newDirCache(t)
+	for about, make := range map[string]func(string) error{
+		"directory": func(name string) error { return os.Mkdir(name, 0o700) },
+		"FIFO":      func(name string) error { return syscall.Mkfifo(name, 0o600) },
+		"nothing":   func(string) error { return nil },
+		"text":      func(name string) error { return os.WriteFile(name, []byte("text"), 0o600) },
+	} {
+		key := digest.FromString(about)
+		if err := os.MkdirAll(filepath.Dir(c.file(key)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := make(c.file(key)); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok, err := c.Get(t.Context(), key); ok || err != nil {
+			t.Errorf("%s: found %t, %v, want a miss", about, ok, err)
+		}
+	}
+}

@@ -1,0 +1,90 @@
+package tree
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// TestFilesDisappear: that another process deletes blobs and the directories that
+// hold them does not fail whoever goes through the store.
+func TestFilesDisappear(t *testing.T) {
+	s, err := OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	none := map[digest.Digest]bool{}
+	for about, walk := range map[string]func() error{
+		"Sizes":  func() error { _, err := s.Sizes(t.Context()); return err },
+		"Repair": func() error { return s.Repair(t.Context()) },
+		"Sweep":  func() error { return s.Sweep(t.Context(), none, none) },
+	} {
+		stop := make(chan struct{})
+		var others sync.WaitGroup
+		others.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				dir := filepath.Join(s.dir, "blobs", fmt.Sprintf("%02x", i%256))
+				_ = os.MkdirAll(dir, 0o700)
+				_ = os.WriteFile(filepath.Join(dir, digest.FromString(fmt.Sprint(i)).Encoded()[2:]), nil, 0o600)
+				_ = os.RemoveAll(dir)
+			}
+		})
+		for range 3000 {
+			if err := walk(); err != nil {
+				t.Errorf("%s while files are deleted: %v", about, err)
+				break
+			}
+		}
+		close(stop)
+		others.Wait()
+	}
+}
+
+// TestReplacedBlob: a blob that another process has put in place of a damaged one
+// is not removed with the damaged one.
+func TestReplacedBlob(t *testing.T) {
+	s, err := OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := Blob{Digest: digest.FromString("content"), Size: int64(len("content"))}
+	name := s.path("blobs", b.Digest)
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, damaged := range []string{"CONTENT", "cont"} {
+		if err := os.WriteFile(name, []byte(damaged), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other, err := OpenStore(s.dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := other.PutBytes([]byte("content")); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.check(f, b); err == nil {
+			t.Errorf("%q is taken for the blob", damaged)
+		}
+		f.Close()
+		good, err := s.Open(b)
+		if err != nil {
+			t.Errorf("after %q was found: %v, want the blob that was put", damaged, err)
+			continue
+		}
+		good.Close()
+	}
+}
