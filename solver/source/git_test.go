@@ -13,6 +13,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 
 	"slipway/internal/fakegit"
+	"slipway/solver/registry"
 	"slipway/solver/tree"
 )
 
@@ -27,7 +28,7 @@ func newSources(t *testing.T) *Sources {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Sources{Store: store, HTTP: http.DefaultClient, Temp: t.TempDir(), Now: func() time.Time { return built }}
+	return &Sources{Store: store, HTTP: http.DefaultClient, Registry: registry.New(registry.Options{}), Temp: t.TempDir(), Now: func() time.Time { return built }}
 }
 
 // gitOp is a source as client/llb writes it.

@@ -1,0 +1,87 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// slowly is a body of so many bytes, each of which takes a while.
+type slowly struct {
+	left  int
+	every time.Duration
+}
+
+// Read implements [io.Reader].
+func (s *slowly) Read(p []byte) (int, error) {
+	if s.left == 0 {
+		return 0, io.EOF
+	}
+	time.Sleep(s.every)
+	s.left--
+	p[0] = 'x'
+	return 1, nil
+}
+
+// TestStall: the limit is for how long a server does nothing, not for an upload
+// as a whole.
+func TestStall(t *testing.T) {
+	const limit = 500 * time.Millisecond
+	hang := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/silent", "/deaf": // the latter takes what fits into the buffers of the connection
+			<-hang
+		case "/cut":
+			_, _ = io.WriteString(w, "x")
+			w.(http.Flusher).Flush()
+			<-hang
+		case "/slow":
+			_, _ = io.Copy(io.Discard, r.Body)
+		}
+	}))
+	defer server.Close()
+	defer close(hang)
+	c := &http.Client{Transport: Stall(http.DefaultTransport, limit)}
+	for path, body := range map[string]io.Reader{
+		"/silent": nil, "/cut": nil, "/deaf": io.LimitReader(zeroReader{}, 1<<30), "/slow": &slowly{12, limit / 6},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, server.URL+path, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := c.Do(req)
+		if err == nil {
+			_, err = io.Copy(io.Discard, resp.Body)
+			_ = resp.Body.Close()
+		}
+		if ended := err != nil && strings.Contains(err.Error(), "sent nothing for 500ms"); ended == (path == "/slow") || !ended && err != nil {
+			t.Errorf("%s: error %v", path, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/cut", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := c.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if _, err := io.Copy(io.Discard, resp.Body); !errors.Is(err, context.Canceled) {
+		t.Errorf("canceled: error %v", err)
+	}
+	_ = resp.Body.Close()
+}
+
+// zeroReader is an endless body.
+type zeroReader struct{}
+
+// Read implements [io.Reader].
+func (zeroReader) Read(p []byte) (int, error) { return len(p), nil }
