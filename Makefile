@@ -16,14 +16,18 @@ FUZZMIN ?= 50x
 BENCH ?=
 # Folders whose fuzz targets `make fuzz` runs; each must have one.
 FUZZDIRS ?= parser instructions shell plan frontend ignore gitref diag source internal/suggest integration/differential solver
+# Of differential-builds: how many builds, and of which seed. ARGS="-only 17" does one.
+N ?= 5000
+SEED ?= 1
+ARGS ?=
 # Packages whose tests start programs, a builder among them.
-INTEGRATION = ./integration/contained ./integration/cachekeys ./integration/rig ./integration/demo ./integration/daemon ./integration/clients ./integration/faults ./integration/buildfaults
+INTEGRATION = ./integration/contained ./integration/cachekeys ./integration/rig ./integration/demo ./integration/daemon ./integration/clients ./integration/faults ./integration/buildfaults ./integration/builds
 
 # What the programs compile for, besides this machine.
 PLATFORMS = linux/arm64 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race fuzz golden lint fmt image size push integration parity conformance demo demo-buildkit bench bench-gateway bench-build check
+.PHONY: help build test race fuzz golden lint fmt image size push integration differential-builds parity conformance demo demo-buildkit bench bench-gateway bench-build check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,6 +80,9 @@ push: ## push the frontend image to REGISTRY/slipway/dockerfile:TAG
 
 integration: ## compare our image with upstream's on a real builder (root, Linux)
 	go test -tags integration -count=1 -timeout 20m $(INTEGRATION)
+
+differential-builds: ## compare N builds of seed SEED with BuildKit's (root, Linux)
+	go test -tags integration -count=1 -timeout 24h -run TestBuilds ./integration/builds -seed $(SEED) -n $(N) $(ARGS)
 
 parity: ## compare our conversion with upstream's, without a builder
 	go run ./integration/parity

@@ -27,7 +27,8 @@ const path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 //
 //   - library/busybox and library/alpine, plain;
 //   - base/onbuild, whose config has three ONBUILD triggers;
-//   - base/configured, whose config has every other field set.
+//   - base/configured, whose config has every other field set;
+//   - base/links, base/odd and base/bare, with unusual trees, for linux/amd64.
 //
 // It fails when busybox-static is missing.
 func Set(ctx context.Context) ([]Image, error) {
@@ -68,7 +69,8 @@ func Set(ctx context.Context) ([]Image, error) {
 		image.Root = index
 		set = append(set, image)
 	}
-	return set, nil
+	unusual, err := awkward(busybox)
+	return append(set, unusual...), err
 }
 
 // SuiteSet makes the images that BuildKit's own Dockerfile tests want to find

@@ -38,7 +38,10 @@ func (w *layerWriter) entry(h tar.Header, content []byte) {
 	if w.err != nil {
 		return
 	}
-	h.ModTime, h.Size, h.Format = epoch(), int64(len(content)), tar.FormatPAX
+	if h.ModTime.IsZero() {
+		h.ModTime = epoch()
+	}
+	h.Size, h.Format = int64(len(content)), tar.FormatPAX
 	if w.err = w.tw.WriteHeader(&h); w.err == nil {
 		_, w.err = w.tw.Write(content)
 	}
@@ -80,10 +83,6 @@ func (w *layerWriter) copyTree(dir string) error {
 // a layer: busybox, a link for each of its applets, and the distribution's
 // files.
 func rootLayer(ctx context.Context, distribution string) (v1.Layer, error) {
-	busybox, err := os.ReadFile(Busybox)
-	if err != nil {
-		return nil, fmt.Errorf("%w (apt-get install busybox-static)", err)
-	}
 	applets, err := exec.CommandContext(ctx, Busybox, "--list").Output()
 	if err != nil {
 		return nil, fmt.Errorf("%s --list: %w", Busybox, err)
@@ -98,7 +97,9 @@ func rootLayer(ctx context.Context, distribution string) (v1.Layer, error) {
 	}
 	w.dir("root", 0o700)
 	w.dir("tmp", 0o1777)
-	w.file("bin/busybox", 0o755, busybox)
+	if err := w.busybox(); err != nil {
+		return nil, err
+	}
 	for applet := range strings.Lines(string(applets)) {
 		applet = strings.TrimSpace(applet)
 		// Some builds of busybox list paths, and adduser and addgroup come from rootfs.
@@ -112,6 +113,21 @@ func rootLayer(ctx context.Context, distribution string) (v1.Layer, error) {
 			return nil, err
 		}
 	}
+	return w.layer(&buf)
+}
+
+// busybox adds the program.
+func (w *layerWriter) busybox() error {
+	busybox, err := os.ReadFile(Busybox)
+	if err != nil {
+		return fmt.Errorf("%w (apt-get install busybox-static)", err)
+	}
+	w.file("bin/busybox", 0o755, busybox)
+	return w.err
+}
+
+// layer ends the archive in buf, which w wrote to, and returns it as a layer.
+func (w *layerWriter) layer(buf *bytes.Buffer) (v1.Layer, error) {
 	if w.err != nil {
 		return nil, w.err
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/moby/buildkit/client"
 
 	"slipway/build"
+	"slipway/integration/buildcase"
 	"slipway/integration/imagetree"
 	"slipway/integration/rig"
 )
@@ -129,7 +130,7 @@ func TestBuilderImage(t *testing.T) {
 				return solveImage(t, req, onBuilder)
 			})
 			if diff := cmp.Diff(lines(want), lines(got)); diff != "" {
-				t.Errorf("%s\nimage (-as an image +in this process):\n%s", c.about, diff)
+				t.Errorf("%s\nimage (-as an image +in this process):\n%s", c.About, diff)
 			}
 		})
 	}
@@ -192,7 +193,7 @@ func TestBuilderOutputs(t *testing.T) {
 // TestBuilderStdin sends a Dockerfile and a context that come on standard input.
 func TestBuilderStdin(t *testing.T) {
 	dir := t.TempDir()
-	context, err := packArchive("context.tar", []byte(`file 0644 0:0 Dockerfile FROM scratch\nCOPY Dockerfile /f\n`))
+	context, err := buildcase.PackArchive("context.tar", []byte(`file 0644 0:0 Dockerfile FROM scratch\nCOPY Dockerfile /f\n`))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,21 +25,21 @@ func TestError(t *testing.T) {
 			gotSource, gotText := splitError(got)
 			wantSource, wantText := splitError(want)
 			if !strings.Contains(gotText, strings.TrimPrefix(wantText, "error: failed to solve: ")) {
-				t.Errorf("%s\nerror: %s\nwant:  %s", c.about, gotText, wantText)
+				t.Errorf("%s\nerror: %s\nwant:  %s", c.About, gotText, wantText)
 			}
 			diff := cmp.Diff(lines(wantSource), lines(gotSource))
-			if diff != "" && c.differs == "" {
-				t.Errorf("%s\nsource lines (-upstream +ours):\n%s", c.about, diff)
+			if diff != "" && c.Differs == "" {
+				t.Errorf("%s\nsource lines (-upstream +ours):\n%s", c.About, diff)
 			}
-			if diff == "" && c.differs != "" {
-				t.Errorf("%s\nsource lines are equal now; take this out: differs: %s", c.about, c.differs)
+			if diff == "" && c.Differs != "" {
+				t.Errorf("%s\nsource lines are equal now; take this out: differs: %s", c.About, c.Differs)
 			}
-			if len(c.errors) == 0 {
+			if len(c.Errors) == 0 {
 				t.Error("the case does not say what the error is")
 			}
-			for _, line := range c.errors {
+			for _, line := range c.Errors {
 				if !strings.Contains(got, line) {
-					t.Errorf("%s\nmissing: %s\nin:\n%s", c.about, line, got)
+					t.Errorf("%s\nmissing: %s\nin:\n%s", c.About, line, got)
 				}
 			}
 		})

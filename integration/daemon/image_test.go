@@ -26,10 +26,10 @@ func TestImage(t *testing.T) {
 				t.Error("our image is empty")
 			}
 			if diff := cmp.Diff(lines(want), lines(got)); diff != "" {
-				t.Errorf("%s\nimage (-upstream +ours):\n%s", c.about, diff)
+				t.Errorf("%s\nimage (-upstream +ours):\n%s", c.About, diff)
 			}
 			if diff := cmp.Diff(wantSteps, gotSteps); diff != "" {
-				t.Errorf("%s\nnames of the steps (-upstream +ours):\n%s", c.about, diff)
+				t.Errorf("%s\nnames of the steps (-upstream +ours):\n%s", c.About, diff)
 			}
 		})
 	}

@@ -45,7 +45,7 @@ func TestDefinitions(t *testing.T) {
 				if err := errors.Join(wantErr, gotErr); err != nil {
 					t.Fatal(err)
 				}
-				if diff := difference(layersOf(want), layersOf(got)); diff != "" {
+				if diff := imagetree.Difference(layersOf(want), layersOf(got)); diff != "" {
 					t.Errorf("layers (-BuildKit +solver):\n%s", diff)
 				}
 			})

@@ -86,7 +86,7 @@ func compareOld(t *testing.T, ours, upstream string, build func(*testing.T, rig.
 			got, errGot := build(t, c.withSyntax(ours))
 			want, errWant := build(t, c.withSyntax(upstream))
 			if diff := cmp.Diff(lines(want), lines(got)); diff != "" {
-				t.Errorf("%s\nimage (-upstream +ours):\n%s", c.about, diff)
+				t.Errorf("%s\nimage (-upstream +ours):\n%s", c.About, diff)
 			}
 			switch {
 			case errWant == nil && errGot == nil:

@@ -4,14 +4,13 @@ package daemon
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -21,6 +20,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"slipway/build"
+	"slipway/integration/buildcase"
 	"slipway/integration/imagetree"
 	"slipway/integration/rig"
 	"slipway/internal/fakeagent"
@@ -49,8 +49,8 @@ func TestSolver(t *testing.T) {
 				got := c.build(t, func(t *testing.T, req rig.Request) ([]imagetree.Image, error) {
 					return solveImage(t, req, inState(native, "namespace"))
 				})
-				if diff := difference(want, got); diff != "" {
-					t.Errorf("%s\nimage (-BuildKit +solver):\n%s", c.about, diff)
+				if diff := imagetree.Difference(want, got); diff != "" {
+					t.Errorf("%s\nimage (-BuildKit +solver):\n%s", c.About, diff)
 				}
 				got = c.build(t, func(t *testing.T, req rig.Request) ([]imagetree.Image, error) {
 					return solveImage(t, req, func(o *build.Options) {
@@ -58,8 +58,8 @@ func TestSolver(t *testing.T) {
 						o.Frontend = dockerfile.Build
 					})
 				})
-				if diff := difference(want, got); diff != "" {
-					t.Errorf("%s\nimage (-BuildKit +upstream's frontend on our solver):\n%s", c.about, diff)
+				if diff := imagetree.Difference(want, got); diff != "" {
+					t.Errorf("%s\nimage (-BuildKit +upstream's frontend on our solver):\n%s", c.About, diff)
 				}
 				got = c.build(t, func(t *testing.T, req rig.Request) ([]imagetree.Image, error) {
 					return solveImage(t, req, inState(portable, "portable"))
@@ -68,8 +68,8 @@ func TestSolver(t *testing.T) {
 					return
 				}
 				interpreted.Add(1)
-				if diff := difference(timeless(want), timeless(got)); diff != "" {
-					t.Errorf("%s\nimage (-BuildKit +portable runner):\n%s", c.about, diff)
+				if diff := imagetree.Difference(timeless(want), timeless(got)); diff != "" {
+					t.Errorf("%s\nimage (-BuildKit +portable runner):\n%s", c.About, diff)
 				}
 			})
 		}
@@ -88,18 +88,18 @@ func timeless(text string) string {
 // A buildFunc makes the images of a request.
 type buildFunc func(*testing.T, rig.Request) ([]imagetree.Image, error)
 
-// build makes the images of a case, twice if it says so, and returns them as
+// build makes the images of all builds of a case, and returns them as
 // text; or what its error is to say, if that is what the error says.
 func (c *testCase) build(t *testing.T, f buildFunc) string {
 	t.Helper()
-	requests := []rig.Request{c.request}
-	if c.again != nil {
-		requests = append(requests, *c.again)
+	layout, err := c.Lay(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
 	}
 	var b strings.Builder
 	seen := map[string]int{} // content of random files
-	for _, req := range requests {
-		images, err := f(t, req)
+	for more := true; more; {
+		images, err := f(t, c.requestOf(layout))
 		if err != nil {
 			return c.failure(err)
 		}
@@ -107,21 +107,24 @@ func (c *testCase) build(t *testing.T, f buildFunc) string {
 			c.number(image, seen)
 			b.WriteString(image.String())
 		}
+		if more, err = layout.Next(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return b.String()
 }
 
 // failure returns what an error is to say, as far as it says so.
 func (c *testCase) failure(err error) string {
-	if c.errors == nil {
+	if c.Errors == nil {
 		return "error: " + err.Error()
 	}
-	for _, line := range c.errors {
+	for _, line := range c.Errors {
 		if !strings.Contains(err.Error(), line) {
 			return fmt.Sprintf("error without %q: %v", line, err)
 		}
 	}
-	return strings.Join(c.errors, "\n")
+	return strings.Join(c.Errors, "\n")
 }
 
 // number puts a number in the place of random content: which one of those that
@@ -129,7 +132,7 @@ func (c *testCase) failure(err error) string {
 func (c *testCase) number(image imagetree.Image, seen map[string]int) {
 	for _, layer := range image.Layers {
 		for i, e := range layer {
-			if !slices.Contains(c.random, e.Path) {
+			if !slices.Contains(c.Random, e.Path) {
 				continue
 			}
 			if seen[e.Digest] == 0 {
@@ -145,7 +148,7 @@ func reference(t *testing.T, req rig.Request) ([]imagetree.Image, error) {
 	t.Helper()
 	// A directory that is sent anew has its time; one that is brought up to date
 	// has the time when that was.
-	req.Image, req.Key = true, t.Name()+req.Context
+	req.Image, req.Key = true, rand.Text()
 	if _, ok := req.Attrs["build-arg:SOURCE_DATE_EPOCH"]; ok {
 		req.Exporter = map[string]string{"rewrite-timestamp": "true"}
 	}
@@ -182,22 +185,15 @@ func solveImage(t *testing.T, req rig.Request, where func(*build.Options)) ([]im
 	t.Helper()
 	dir := t.TempDir()
 	archive := filepath.Join(dir, "image.tar")
-	writeFile(t, filepath.Join(dir, "Dockerfile"), []byte(req.Dockerfile))
-	if req.Ignore != "" {
-		writeFile(t, filepath.Join(dir, "Dockerfile.dockerignore"), []byte(req.Ignore))
+	o, err := buildcase.Options(dir, req)
+	if err != nil {
+		t.Fatal(err)
 	}
-	o := build.Options{
-		Context: req.Context, File: filepath.Join(dir, "Dockerfile"),
-		BuildArgs: map[string]string{}, Labels: map[string]string{}, Contexts: maps.Clone(req.Contexts),
-		Outputs: []build.Output{{Type: "oci", Dest: archive}},
-		Secrets: req.Secrets, Agents: serveAgent(t, req.SSHKey), Allow: req.Entitlements, Now: time.Now,
-	}
+	o.Outputs = []build.Output{{Type: "oci", Dest: archive}}
+	o.Agents = serveAgent(t, req.SSHKey)
 	where(&o)
 	if _, ok := req.Attrs["build-arg:SOURCE_DATE_EPOCH"]; ok {
 		o.Outputs[0].Attrs = map[string]string{"rewrite-timestamp": "true"}
-	}
-	for key, v := range req.Attrs {
-		setOption(t, &o, key, v)
 	}
 	if err := build.Run(t.Context(), o); err != nil {
 		var text bytes.Buffer
@@ -205,45 +201,6 @@ func solveImage(t *testing.T, req rig.Request, where func(*build.Options)) ([]im
 		return nil, errors.New(text.String())
 	}
 	return readArchive(t, archive), nil
-}
-
-// setOption sets what a frontend option stands for.
-func setOption(t *testing.T, o *build.Options, key, v string) {
-	t.Helper()
-	family, name, _ := strings.Cut(key, ":")
-	switch family {
-	case "build-arg":
-		o.BuildArgs[name] = v
-	case "label":
-		o.Labels[name] = v
-	case "target":
-		o.Target = v
-	case "platform":
-		o.Platforms = strings.Split(v, ",")
-	case "no-cache":
-		o.NoCache = v == ""
-		o.NoCacheFilter = strings.FieldsFunc(v, func(r rune) bool { return r == ',' })
-	case "add-hosts":
-		o.AddHosts = strings.Split(v, ",")
-	case "force-network-mode":
-		o.Network = v
-	case "shm-size":
-		size, err := strconv.ParseInt(v, 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.ShmSize = size
-	case "ulimit":
-		o.Ulimits = strings.Split(v, ",")
-	case "context":
-		if !strings.HasPrefix(v, "local:") { // their directories are in the request
-			o.Contexts[name] = v
-		}
-	case "hostname":
-		o.Hostname = v
-	default:
-		t.Fatalf("option %s has no place in the solver's options", key)
-	}
 }
 
 // serveAgent serves a key as the default agent, if there is one.

@@ -1,6 +1,4 @@
-//go:build integration
-
-package daemon
+package buildcase
 
 import (
 	"archive/tar"
@@ -8,14 +6,12 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
-	"testing"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -25,7 +21,7 @@ import (
 // made is the time of what is in contexts and archives.
 func made() time.Time { return time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC) }
 
-// placeFile does what a header line says about a path below dir:
+// Place does what a header line says about a path below dir:
 //
 //	mode: context/a 0755       changes the mode of a file
 //	time: context/a 2001-02-03T04:05:06Z
@@ -35,8 +31,16 @@ func made() time.Time { return time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC) }
 //	hard: context/h context/a  another name of a file,
 //	fifo: context/f 0600       a named pipe,
 //	socket: context/s          and a socket
-func placeFile(key, dir, value string) error {
-	path, arg, _ := strings.Cut(value, " ")
+//	size: context/a 100000     truncates a file, or extends it with zeros
+//	remove: context/a          removes a file or a directory
+//	rename: context/a context/b
+//
+// A path that has blanks is quoted as in Go.
+func Place(key, dir, value string) error {
+	path, arg, err := splitPath(value)
+	if err != nil {
+		return err
+	}
 	path = filepath.Join(dir, path)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
@@ -46,13 +50,12 @@ func placeFile(key, dir, value string) error {
 		return os.Symlink(arg, path)
 	case "hard":
 		return os.Link(filepath.Join(dir, arg), path)
+	case "rename":
+		return os.Rename(path, filepath.Join(dir, arg))
+	case "remove":
+		return os.RemoveAll(path)
 	case "socket":
-		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-		if err != nil {
-			return err
-		}
-		l.SetUnlinkOnClose(false)
-		return l.Close()
+		return makeSocket(path)
 	case "time":
 		at, err := time.Parse(time.RFC3339Nano, arg)
 		if err != nil {
@@ -62,7 +65,32 @@ func placeFile(key, dir, value string) error {
 	case "xattr":
 		name, v, _ := strings.Cut(arg, " ")
 		return unix.Lsetxattr(path, name, []byte(v), 0)
+	case "size":
+		size, err := strconv.ParseInt(arg, 10, 64)
+		if err != nil {
+			return err
+		}
+		return os.Truncate(path, size)
 	}
+	return placeMode(key, path, arg)
+}
+
+// splitPath splits a path, quoted or without blanks, from what follows it.
+func splitPath(value string) (path, arg string, err error) {
+	if !strings.HasPrefix(value, `"`) {
+		path, arg, _ = strings.Cut(value, " ")
+		return path, arg, nil
+	}
+	quoted, err := strconv.QuotedPrefix(value)
+	if err != nil {
+		return "", "", err
+	}
+	path, err = strconv.Unquote(quoted)
+	return path, strings.TrimPrefix(value[len(quoted):], " "), err
+}
+
+// placeMode does what a header line with a mode says.
+func placeMode(key, path, arg string) error {
 	mode, err := strconv.ParseUint(arg, 8, 12)
 	if err != nil {
 		return err
@@ -81,30 +109,21 @@ func placeFile(key, dir, value string) error {
 	return fmt.Errorf("unknown key %q", key)
 }
 
+func makeSocket(path string) error {
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return err
+	}
+	l.SetUnlinkOnClose(false)
+	return l.Close()
+}
+
 func setTime(path string, at time.Time) error {
 	ts := unix.NsecToTimespec(at.UnixNano())
 	return unix.UtimesNanoAt(unix.AT_FDCWD, path, []unix.Timespec{ts, ts}, unix.AT_SYMLINK_NOFOLLOW)
 }
 
-// settle gives the time of contexts to all below dir that has none of its own.
-func settle(t *testing.T, dir string) {
-	t.Helper()
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil || info.ModTime().Before(started()) {
-			return err
-		}
-		return setTime(path, made())
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// packArchive makes a tar archive, compressed if its name ends in .gz or .zst,
+// PackArchive makes a tar archive, compressed if its name ends in .gz or .zst,
 // of lines like
 //
 //	dir 0755 0:0 etc
@@ -114,7 +133,7 @@ func settle(t *testing.T, dir string) {
 //	char 0600 0:0 null 1:3
 //	fifo 0600 0:0 pipe
 //	xattr user.k=v               of the entry after it
-func packArchive(name string, lines []byte) ([]byte, error) {
+func PackArchive(name string, lines []byte) ([]byte, error) {
 	var plain, packed bytes.Buffer
 	tw := tar.NewWriter(&plain)
 	xattrs := map[string]string{}

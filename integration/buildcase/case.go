@@ -1,0 +1,190 @@
+package buildcase
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/tools/txtar"
+)
+
+// A Case is a parsed archive. It is not changed by laying it out.
+type Case struct {
+	About     string
+	Differs   string   // why the source lines of the error differ from upstream's; "" if they do not
+	Errors    []string // must occur in what the builder prints
+	Upstream  []string // tests of BuildKit
+	Random    []string // paths without the leading slash
+	Secrets   map[string][]byte
+	SSH       bool
+	Allow     []string // entitlements
+	Named     []string // names of contexts, sorted
+	HasServer bool     // it has files below http/
+
+	ignore string
+	builds []step
+}
+
+// A step is what the first build is made of, or what changes before a further one.
+type step struct {
+	dockerfile *string           // nil: unchanged
+	attrs      map[string]string // frontend options; added to those of the builds before
+	files      []txtar.File      // by path below the layout's directory
+	places     []placement
+}
+
+type placement struct{ key, value string }
+
+// Parse reads a case.
+func Parse(data []byte) (*Case, error) {
+	a := txtar.Parse(data)
+	c := &Case{Secrets: map[string][]byte{}, builds: make([]step, 1)}
+	for _, f := range a.Files {
+		if err := c.addFile(f); err != nil {
+			return nil, err
+		}
+	}
+	for i, line := range strings.Split(strings.TrimSpace(string(a.Comment)), "\n") {
+		if i == 0 {
+			c.About = line
+			continue
+		}
+		if err := c.addHeader(line); err != nil {
+			return nil, fmt.Errorf("header line %q: %w", line, err)
+		}
+	}
+	slices.Sort(c.Named)
+	c.Named = slices.Compact(c.Named)
+	return c, nil
+}
+
+var againName = regexp.MustCompile(`^again([2-9]?)$`)
+
+// build returns the build that a name such as again2 stands for, or nil if the
+// name is none of a build.
+func (c *Case) build(name string) *step {
+	m := againName.FindStringSubmatch(name)
+	if m == nil {
+		return nil
+	}
+	n := 1
+	if m[1] != "" {
+		n, _ = strconv.Atoi(m[1])
+	}
+	for len(c.builds) <= n {
+		c.builds = append(c.builds, step{})
+	}
+	return &c.builds[n]
+}
+
+func (c *Case) addFile(f txtar.File) error {
+	top, rest, _ := strings.Cut(f.Name, "/")
+	first := &c.builds[0]
+	if name, ok := strings.CutPrefix(f.Name, "Dockerfile."); ok {
+		if b := c.build(name); b != nil {
+			text := string(f.Data)
+			b.dockerfile = &text
+			return nil
+		}
+	}
+	if b := c.build(top); b != nil {
+		b.files = append(b.files, txtar.File{Name: "context/" + rest, Data: f.Data})
+		return nil
+	}
+	switch top {
+	case "Dockerfile":
+		text := string(f.Data)
+		first.dockerfile = &text
+	case "Dockerfile.dockerignore":
+		c.ignore = string(f.Data)
+	case "error":
+		c.Errors = strings.Split(strings.TrimSpace(string(f.Data)), "\n")
+	case "context":
+		first.files = append(first.files, f)
+	case "archive":
+		data, err := PackArchive(rest, f.Data)
+		if err != nil {
+			return fmt.Errorf("%s: %w", f.Name, err)
+		}
+		first.files = append(first.files, txtar.File{Name: rest, Data: data})
+	case "http":
+		c.HasServer = true
+		first.files = append(first.files, f)
+	case "named":
+		name, _, _ := strings.Cut(rest, "/")
+		c.Named = append(c.Named, name)
+		first.files = append(first.files, f)
+	default:
+		return fmt.Errorf("unknown file %s", f.Name)
+	}
+	return nil
+}
+
+// addHeader applies one header line.
+func (c *Case) addHeader(line string) error {
+	key, value, ok := strings.Cut(line, ": ")
+	if !ok {
+		return errors.New("not of the form key: value")
+	}
+	b := &c.builds[0]
+	if again := c.build(key); again != nil {
+		b = again
+		if key, value, ok = strings.Cut(value, ": "); !ok {
+			return errors.New("not of the form again: key: value")
+		}
+	}
+	first, second, _ := strings.Cut(value, "=")
+	switch key {
+	case "attr":
+		if b.attrs == nil {
+			b.attrs = map[string]string{}
+		}
+		b.attrs[first] = second
+		return nil
+	case "secret":
+		c.Secrets[first] = []byte(second)
+	case "ssh":
+		c.SSH = true
+	case "allow":
+		c.Allow = append(c.Allow, value)
+	case "differs":
+		c.Differs = value
+	case "upstream":
+		c.Upstream = append(c.Upstream, strings.Fields(value)...)
+	case "random":
+		c.Random = append(c.Random, strings.TrimPrefix(value, "/"))
+	default:
+		b.places = append(b.places, placement{key, value})
+		return nil
+	}
+	if b != &c.builds[0] {
+		return fmt.Errorf("%s holds for all builds", key)
+	}
+	return nil
+}
+
+// attrs returns the frontend options of build n.
+func (c *Case) attrs(n int) map[string]string {
+	all := map[string]string{}
+	for _, b := range c.builds[:n+1] {
+		maps.Copy(all, b.attrs)
+	}
+	for _, name := range c.Named {
+		all["context:"+name] = "local:" + name
+	}
+	return all
+}
+
+// dockerfile returns the Dockerfile of build n.
+func (c *Case) dockerfile(n int) string {
+	for ; n >= 0; n-- {
+		if text := c.builds[n].dockerfile; text != nil {
+			return *text
+		}
+	}
+	return ""
+}

@@ -1,0 +1,117 @@
+package buildcase
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/tools/txtar"
+
+	"slipway/integration/rig"
+)
+
+// A Layout is a case on disk, as one of its builds finds it.
+type Layout struct {
+	c     *Case
+	dir   string
+	began time.Time
+	n     int // which build
+}
+
+// Lay writes the case below dir for its first build.
+func (c *Case) Lay(dir string) (*Layout, error) {
+	l := &Layout{c: c, dir: dir, began: time.Now()}
+	if err := os.MkdirAll(filepath.Join(dir, "context"), 0o755); err != nil {
+		return nil, err
+	}
+	if c.SSH {
+		if err := rig.WriteSSHKey(filepath.Join(dir, "key")); err != nil {
+			return nil, err
+		}
+	}
+	return l, l.apply(c.builds[0])
+}
+
+// Builds returns how many builds the case has.
+func (c *Case) Builds() int { return len(c.builds) }
+
+// Next changes what the next build finds changed. It reports whether there is
+// one.
+func (l *Layout) Next() (bool, error) {
+	if l.n+1 == len(l.c.builds) {
+		return false, nil
+	}
+	l.n++
+	return true, l.apply(l.c.builds[l.n])
+}
+
+// Dir returns the directory below which the case was laid out.
+func (l *Layout) Dir() string { return l.dir }
+
+// Request returns the current build, without its # syntax line.
+func (l *Layout) Request() rig.Request {
+	req := rig.Request{
+		Dockerfile: l.c.dockerfile(l.n), Ignore: l.c.ignore,
+		Context: filepath.Join(l.dir, "context"),
+		Attrs:   l.c.attrs(l.n), Contexts: map[string]string{},
+		Secrets: l.c.Secrets, Entitlements: l.c.Allow,
+	}
+	for _, name := range l.c.Named {
+		req.Contexts[name] = filepath.Join(l.dir, "named", name)
+	}
+	if l.c.SSH {
+		req.SSHKey = filepath.Join(l.dir, "key")
+	}
+	return req
+}
+
+// apply writes the files of a build and places what its headers say.
+func (l *Layout) apply(b step) error {
+	for _, f := range b.files {
+		if err := l.write(f); err != nil {
+			return err
+		}
+	}
+	for _, p := range b.places {
+		if err := Place(p.key, l.dir, p.value); err != nil {
+			return fmt.Errorf("%s: %s: %w", p.key, p.value, err)
+		}
+	}
+	return settle(l.dir, l.began)
+}
+
+// write replaces what is in the way of a file, and writes it.
+func (l *Layout) write(f txtar.File) error {
+	for at := f.Name; at != "."; at = filepath.Dir(at) {
+		path := filepath.Join(l.dir, at)
+		info, err := os.Lstat(path)
+		if err != nil || info.IsDir() && at != f.Name {
+			continue
+		}
+		if err := os.RemoveAll(path); err != nil {
+			return err
+		}
+	}
+	path := filepath.Join(l.dir, f.Name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, f.Data, 0o644)
+}
+
+// settle gives the time of contexts to everything below dir that has been
+// changed since began and was given no other time.
+func settle(dir string, began time.Time) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil || info.ModTime().Before(began.Add(-time.Second)) {
+			return err
+		}
+		return setTime(path, made())
+	})
+}

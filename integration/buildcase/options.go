@@ -1,0 +1,80 @@
+package buildcase
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"slipway/build"
+	"slipway/integration/rig"
+)
+
+// Options returns the options with which our solver does the build of req. It
+// writes the Dockerfile to dir.
+func Options(dir string, req rig.Request) (build.Options, error) {
+	o := build.Options{
+		Context: req.Context, File: filepath.Join(dir, "Dockerfile"),
+		BuildArgs: map[string]string{}, Labels: map[string]string{}, Contexts: maps.Clone(req.Contexts),
+		Secrets: req.Secrets, Allow: req.Entitlements, Now: time.Now,
+	}
+	if err := os.WriteFile(o.File, []byte(req.Dockerfile), 0o644); err != nil {
+		return o, err
+	}
+	if req.Ignore != "" {
+		if err := os.WriteFile(o.File+".dockerignore", []byte(req.Ignore), 0o644); err != nil {
+			return o, err
+		}
+	}
+	for key, v := range req.Attrs {
+		if err := setOption(&o, key, v); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
+}
+
+// setOption sets the option that corresponds to a frontend option.
+func setOption(o *build.Options, key, v string) error {
+	family, name, _ := strings.Cut(key, ":")
+	switch family {
+	case "build-arg":
+		o.BuildArgs[name] = v
+	case "label":
+		o.Labels[name] = v
+	case "target":
+		o.Target = v
+	case "platform":
+		o.Platforms = strings.Split(v, ",")
+	case "no-cache":
+		o.NoCache = v == ""
+		o.NoCacheFilter = strings.FieldsFunc(v, func(r rune) bool { return r == ',' })
+	case "add-hosts":
+		o.AddHosts = strings.Split(v, ",")
+	case "force-network-mode":
+		o.Network = v
+	case "shm-size":
+		size, err := strconv.ParseInt(v, 10, 64)
+		if err != nil {
+			return err
+		}
+		o.ShmSize = size
+	case "ulimit":
+		o.Ulimits = strings.Split(v, ",")
+	case "context":
+		if !strings.HasPrefix(v, "local:") { // their directories are in the request
+			if o.Contexts == nil {
+				o.Contexts = map[string]string{}
+			}
+			o.Contexts[name] = v
+		}
+	case "hostname":
+		o.Hostname = v
+	default:
+		return fmt.Errorf("option %s has no counterpart in the solver's options", key)
+	}
+	return nil
+}

@@ -1,0 +1,244 @@
+package builds
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// dockerfile makes the stages.
+func (g *generator) dockerfile() {
+	for n := range 1 + g.r.IntN(3) {
+		name := fmt.Sprintf("s%d", n)
+		base := g.words("busybox busybox busybox busybox alpine scratch localhost:5000/base/links:1 localhost:5000/base/links:1 localhost:5000/base/odd:1 localhost:5000/base/odd:1 localhost:5000/base/bare:1 localhost:5000/base/configured:1")
+		if n > 0 && g.chance(40) {
+			base = fmt.Sprintf("s%d", g.r.IntN(n))
+		}
+		s := &Stage{Name: name, From: instruction("FROM", base, "AS", name)}
+		g.c.Stages = append(g.c.Stages, s)
+		g.cwd = "/"
+		if base[0] != 's' || base == "scratch" {
+			s.Instructions = append(s.Instructions, g.stamp())
+			g.bases, g.made = append(g.bases, base), append(g.made, append(ownPaths(base), "/."+g.mark))
+			s.Instructions = append(s.Instructions, g.setUp()...)
+		} else {
+			of := int(base[1] - '0')
+			g.bases, g.made = append(g.bases, g.bases[of]), append(g.made, slices.Clone(g.made[of]))
+		}
+		for range 1 + g.r.IntN(6) {
+			i := g.instruction()
+			if p := strings.TrimSuffix(i.Dest, "/"); strings.HasPrefix(p, "/") && !strings.Contains(p, "..") {
+				g.have(p)
+			}
+			s.Instructions = append(s.Instructions, i)
+		}
+	}
+}
+
+func instruction(word string, args ...string) *Instruction {
+	i := &Instruction{Word: word, Sep: " "}
+	for _, a := range args {
+		i.Args = append(i.Args, Arg{Text: a})
+	}
+	return i
+}
+
+// stamp returns an instruction that makes all that follows it this case's own.
+func (g *generator) stamp() *Instruction {
+	return &Instruction{Word: "COPY", Args: []Arg{{Text: "<<stamp", Body: g.mark + "\n"}}, Dest: "/." + g.mark, Sep: " "}
+}
+
+// ownPaths returns what a base image has that is worth copying.
+func ownPaths(base string) []string {
+	switch {
+	case base == "scratch":
+		return nil
+	case strings.HasSuffix(base, "bare:1"):
+		return []string{"/bin/sh"}
+	case strings.HasSuffix(base, "links:1"):
+		return strings.Fields("/etc/passwd /data /data/* /data/file /data/hard /work /work/ /abs /chain /nothing /tofile /var/run /lib")
+	case strings.HasSuffix(base, "odd:1"):
+		return strings.Fields("/etc /sticky /setgid /setgid/* /none /opaque /d /d/ /attrs /kind /closed /dev/odd /a*")
+	}
+	return strings.Fields("/etc/passwd /etc /etc/* /tmp /bin/sh /home")
+}
+
+// setUp returns instructions after which a stage is less likely to fail, and has
+// something.
+func (g *generator) setUp() []*Instruction {
+	var list []*Instruction
+	if strings.HasSuffix(g.base(), "configured:1") && !g.chance(8) {
+		list = append(list, instruction("USER", "0"), instruction("SHELL", `["/bin/sh",`, `"-c"]`))
+	}
+	if g.base() == "scratch" || g.chance(35) {
+		return list
+	}
+	g.have("/w", "/w/a", "/w/b", "/w/d", "/w/d/e", "/x", "/w/*", "/w/d/", "/w/?")
+	return append(list, instruction("RUN", "mkdir -p /w/d/e /x;", "echo "+g.content()+" > /w/a;", "echo "+g.content()+" > /w/b;", g.command()+";",
+		g.pick("ln /w/a /w/d/e/h", "ln -s a /w/l", "chmod 750 /w/d", "chown 7:8 /w/b", "ln -s /w/d /w/l; touch /w/d/e/f", "touch -d '2001-02-03 04:05:06' /w/d/e /w/a"), "|| true"))
+}
+
+// have notes paths that the current stage has from now on.
+func (g *generator) have(paths ...string) {
+	g.made[len(g.made)-1] = append(g.made[len(g.made)-1], paths...)
+}
+
+// base returns the image that the current stage is made from.
+func (g *generator) base() string { return g.bases[len(g.bases)-1] }
+
+// instruction returns one instruction of the current stage.
+func (g *generator) instruction() (i *Instruction) {
+	run := 38
+	if g.base() == "scratch" {
+		run = 1 // there is no shell: it fails
+	}
+	g.weighted([]choice{
+		{30, func() { i = g.copy() }},
+		{9, func() { i = g.add() }},
+		{run, func() { i = g.run() }},
+		{8, func() {
+			g.cwd = g.destination()
+			i = instruction("WORKDIR", g.cwd)
+		}},
+		{3, func() { i = instruction("USER", g.words("root 0 7:8 nobody www-data 1000 root:7 0:0 daemon:mail")) }},
+		{4, func() { i = instruction("ENV", g.words("A=1 B=x$A HOME=/h A=2 PATH=$PATH:/w D=/x")) }},
+		{3, func() { i = instruction("ARG", g.words("A A=arg V=/v B")) }},
+		{5, func() { i = g.copyText() }},
+		{3, func() {
+			i = instruction(g.pick("LABEL a=b", "CMD true", `ENTRYPOINT ["/bin/sh"]`, "EXPOSE 80", "VOLUME /x", "STOPSIGNAL 9", "HEALTHCHECK NONE", `SHELL ["/bin/sh", "-ec"]`, "MAINTAINER m"))
+		}},
+	})
+	return i
+}
+
+// destination returns a path for something to be made at.
+func (g *generator) destination() string {
+	own := ""
+	switch {
+	case strings.HasSuffix(g.base(), "links:1"):
+		own = " /abs/ /work/ /work/ /chain/ /nothing/ /above/ /var/run/ /lib/ /data/real/ /abs/n /work/n/"
+		own += g.maybe(25, " /nothing /work /tofile /loop/ /data/file /data/hard /abs")
+	case strings.HasSuffix(g.base(), "odd:1"):
+		own = " /sticky/ /setgid/ /closed/ /none/ /opaque/ /setgid/n/ /d/gone"
+		own += g.maybe(25, " /kind /d /pipe /attrs /dev/odd /opaque/old")
+	case strings.HasSuffix(g.base(), "bare:1"):
+		own = " /dev/ /proc/ /tmp/ /etc/ /sys/"
+	}
+	return g.words("/ ./ /x/ /x/ /x/ /d/ d/ /new/deep/ /new/deep/ /etc/ /tmp/ /w/ /w/ /w/n/ /w/d/ /y/ /y/z/" + g.maybe(30, " . /x /d /new/deep /new/f /x/a /x/d /w /w/l /w/l/ d l /l /l/ /x/../y/ $D/ /w/b") + own)
+}
+
+// flagsOf returns flags that COPY and ADD have in common.
+func (g *generator) flagsOf() []string {
+	var list []string
+	if g.chance(15) {
+		list = append(list, "--chown="+g.words("7:8 7 0 0:5 1000:1000"))
+		if g.base() != "scratch" && !strings.HasSuffix(g.base(), "bare:1") && g.chance(40) {
+			return []string{"--chown=" + g.words("root nobody:mail daemon www-data:0")}
+		}
+	}
+	if g.chance(15) {
+		list = append(list, "--chmod="+g.words("600 755 4711 0 1777 u+x go-rwx a=rX u=rwX,go=rX g+s 644"))
+	}
+	if g.chance(18) {
+		list = append(list, "--link", "--exclude=."+g.mark) // the key of a linked copy has nothing of its stage
+	}
+	if g.chance(12) {
+		list = append(list, "--exclude="+g.words("*.md **/b d a d/* **/a !a ** *.txt **/e .hid"))
+	}
+	return list
+}
+
+// sources returns patterns of files of the context.
+func (g *generator) sources() []string {
+	var list []string
+	for range 1 + g.r.IntN(3)*g.r.IntN(2) {
+		p := g.pick(g.paths...)
+		if strings.ContainsAny(p, "[*") {
+			p = g.pick("*", strings.NewReplacer("[", "[[]", "*", `\*`).Replace(p))
+		}
+		list = append(list, g.pick(p, p, p, p, p, p, p, "*", ".", "./"+p, "/"+p, "d/../"+p, path.Dir(p), path.Dir(p)+"/*", path.Join(path.Dir(p), "?*"), p[:len(p)-1]+"?"))
+		if g.chance(3) {
+			list[len(list)-1] = g.pick("missing*", "missing", p+"/", "*/", "[a-c]", "*.*", "?", "**/a", "..")
+		}
+	}
+	return list
+}
+
+// inStage returns patterns of files of a stage.
+func (g *generator) inStage(stage int) []string {
+	list := []string{g.pick(g.made[stage]...)}
+	if g.chance(20) {
+		list = append(list, g.pick(g.made[stage]...))
+	}
+	if g.chance(7) {
+		list = append(list, g.words("/x /w /w/l /w/l/ /x/a w d /tmp /data /missing* / . /w/[a-d]"))
+	}
+	return list
+}
+
+// copy returns a COPY.
+func (g *generator) copy() *Instruction {
+	i := &Instruction{Word: "COPY", Flags: g.flagsOf(), Dest: g.destination(), Sep: " "}
+	var sources []string
+	switch {
+	case len(g.c.Stages) > 1 && g.chance(45):
+		from := g.r.IntN(len(g.c.Stages) - 1)
+		i.Flags = append(i.Flags, "--from="+g.c.Stages[from].Name)
+		sources = g.inStage(from)
+	case g.chance(6):
+		image := "localhost:5000/base/" + g.pick("links:1", "odd:1")
+		i.Flags = append(i.Flags, "--from="+image)
+		sources = []string{g.pick(ownPaths(image)...)}
+	default:
+		sources = g.sources()
+	}
+	if g.chance(10) {
+		i.Flags = append(i.Flags, "--parents")
+		if g.chance(30) {
+			sources[0] = g.pick("d/./e", "./d/", "*/*", "**/a", "d/e/./*", "./*/./*", "x/./a", "**", "w/./d", "./w/d/./e")
+		}
+	}
+	g.setSources(i, sources)
+	return i
+}
+
+// setSources sets the sources, and what they make necessary.
+func (g *generator) setSources(i *Instruction, sources []string) {
+	for _, s := range sources {
+		i.JSON = i.JSON || strings.Contains(s, " ")
+		i.Args = append(i.Args, Arg{Text: s})
+	}
+	if len(sources) > 1 && !strings.HasSuffix(i.Dest, "/") && !g.chance(10) {
+		i.Dest += "/"
+	}
+}
+
+// copyText returns a COPY of texts that are part of the Dockerfile.
+func (g *generator) copyText() *Instruction {
+	i := &Instruction{Word: g.pick("COPY", "ADD"), Flags: g.flagsOf(), Dest: g.destination(), Sep: " "}
+	for n := range 1 + g.r.IntN(2) {
+		i.Args = append(i.Args, Arg{Text: fmt.Sprintf("<<t%d", n), Body: g.content() + " $A\n"})
+	}
+	if len(i.Args) > 1 && !strings.HasSuffix(i.Dest, "/") {
+		i.Dest += "/"
+	}
+	return i
+}
+
+// add returns an ADD.
+func (g *generator) add() *Instruction {
+	i := &Instruction{Word: "ADD", Flags: g.flagsOf(), Dest: g.destination(), Sep: " "}
+	sources := g.sources()
+	if a := g.existing("archive"); a != "" && g.chance(80) {
+		sources = []string{a}
+		if g.chance(15) {
+			sources = append(sources, "*.tar")
+		}
+	}
+	if g.chance(8) {
+		i.Flags = append(i.Flags, "--unpack="+g.words("true false"))
+	}
+	g.setSources(i, sources)
+	return i
+}

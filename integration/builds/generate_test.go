@@ -1,0 +1,76 @@
+package builds
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	"slipway/integration/buildcase"
+)
+
+// TestGenerate: a number gives the same case each time, which can be laid out
+// and which has everything of the case itself, not of others.
+func TestGenerate(t *testing.T) {
+	seen := map[string]int{}
+	for n := range 200 {
+		text := Generate(7, n).Text()
+		if again := Generate(7, n).Text(); !bytes.Equal(text, again) {
+			t.Fatalf("build %d differs from itself:\n%s\n%s", n, text, again)
+		}
+		c, err := buildcase.Parse(text)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		l, err := c.Lay(t.TempDir())
+		for more := true; more && err == nil; {
+			more, err = l.Next()
+		}
+		if err != nil {
+			t.Errorf("%v\n%s", err, text)
+		}
+		for _, word := range []string{"--parents", "--link", "--exclude", "--from=", "--mount=type=cache", "--mount=type=secret", "hard: ", "again: mode", "again: time", "attr: target"} {
+			if bytes.Contains(text, []byte(word)) {
+				seen[word]++
+			}
+		}
+	}
+	for word, n := range seen {
+		if n == 0 {
+			t.Errorf("no build has %s", word)
+		}
+	}
+}
+
+// TestShrink makes a case smaller that fails as long as one line is in it.
+func TestShrink(t *testing.T) {
+	for n := range 20 {
+		c := Generate(3, n)
+		last := c.Stages[len(c.Stages)-1]
+		last.Instructions = append(last.Instructions, &Instruction{Word: "RUN", Args: []Arg{{Text: "first"}, {Text: "wanted"}, {Text: "last"}}, Sep: "; ", Flags: []string{"--network=none"}})
+		Shrink(c, 10_000, func(c *Case) bool { return bytes.Contains(c.Text(), []byte("wanted")) })
+		var lines []string
+		for line := range strings.Lines(string(c.Text())) {
+			lines = append(lines, strings.TrimSpace(line))
+		}
+		if len(lines) > 7 || !slices.Contains(lines, "RUN wanted") {
+			t.Errorf("build %d is not small:\n%s", n, c.Text())
+		}
+	}
+}
+
+// TestExcuses: every excuse says what it is for.
+func TestExcuses(t *testing.T) {
+	for _, e := range excuses() {
+		if e.name == "" || e.why == "" || e.in == nil && e.line == nil {
+			t.Errorf("excuse %q: %q, %v, %v", e.name, e.why, e.in, e.line)
+		}
+	}
+	if got := Unexcused(nil, "build 1:\n-layer 2: dir      0755 0:0        0 dev new\n"); got != "" {
+		t.Errorf("an excused difference is %q", got)
+	}
+	const other = "build 1:\n-layer 2: dir      0755 0:0        0 dev/x new\n"
+	if got := Unexcused(nil, other); got != other {
+		t.Errorf("a difference without an excuse is %q", got)
+	}
+}

@@ -1,0 +1,226 @@
+package builds
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/moby/buildkit/client"
+	"github.com/opencontainers/go-digest"
+
+	"slipway/build"
+	"slipway/integration/buildcase"
+	"slipway/integration/imagetree"
+	"slipway/integration/rig"
+)
+
+// patience is how long a case may take. Commands that open a named pipe wait for
+// ever.
+const patience = 30 * time.Second
+
+// A Runner does builds with both builders. Safe for concurrent use.
+type Runner struct {
+	Rig   *rig.Rig
+	State string    // our solver's state directory
+	Dir   string    // for temporary files
+	Began time.Time // before the first build
+	Log   io.Writer // takes each build and its outcomes; nil: nothing is written
+}
+
+// An outcome is what came of a build with one builder.
+type outcome struct {
+	image  string   // as text; "" if the build failed
+	ran    []string // names of the RUN steps that were not cached, sorted
+	failed []string // names of the steps that failed, sorted
+	err    error
+}
+
+// Compare does all builds of a case with both builders and returns how the
+// outcomes differ: "" if they do not.
+func (r *Runner) Compare(ctx context.Context, text []byte) (string, error) {
+	c, err := buildcase.Parse(text)
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	dir, err := os.MkdirTemp(r.Dir, "case-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	layout, err := c.Lay(dir)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for n, more := 1, true; more; n++ {
+		diff, err := r.compareBuild(ctx, layout.Request())
+		if err != nil {
+			return "", err
+		}
+		if diff != "" {
+			fmt.Fprintf(&b, "build %d (-BuildKit +solver):\n%s", n, diff)
+		}
+		if more, err = layout.Next(); err != nil {
+			return "", err
+		}
+	}
+	return b.String(), nil
+}
+
+func (r *Runner) compareBuild(ctx context.Context, req rig.Request) (string, error) {
+	dir, err := os.MkdirTemp(r.Dir, "build-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	want, err := r.reference(ctx, dir, req)
+	if err != nil {
+		return "", err
+	}
+	got, err := r.solve(ctx, dir, req)
+	if err != nil {
+		return "", err
+	}
+	if r.Log != nil {
+		fmt.Fprintf(r.Log, "%s\nBuildKit: %s\nsolver: %s\n", req.Dockerfile, want, got)
+	}
+	return want.difference(got), nil
+}
+
+// String returns the outcome in a line or two.
+func (o *outcome) String() string {
+	return fmt.Sprintf("ran %q, failed %q, error %v", o.ran, o.failed, o.err)
+}
+
+// difference returns how the outcome of our solver differs from BuildKit's; "" if
+// it does not.
+func (o *outcome) difference(got *outcome) string {
+	switch {
+	case o.err != nil && got.err != nil:
+		if o.failedWith(got) {
+			return ""
+		}
+		return fmt.Sprintf("-error at %q: %v\n+error at %q: %v\n", o.failed, o.err, got.failed, got.err)
+	case o.err != nil:
+		return fmt.Sprintf("-error at %q: %v\n", o.failed, o.err)
+	case got.err != nil:
+		return fmt.Sprintf("+error at %q: %v\n", got.failed, got.err)
+	}
+	diff := imagetree.Difference(o.image, got.image)
+	if !slices.Equal(o.ran, got.ran) {
+		diff += fmt.Sprintf("-ran: %q\n+ran: %q\n", o.ran, got.ran)
+	}
+	return diff
+}
+
+// failedWith reports whether our solver failed where BuildKit did.
+func (o *outcome) failedWith(got *outcome) bool {
+	if len(o.failed)+len(got.failed) == 0 {
+		return true
+	}
+	for _, name := range o.failed {
+		image, ok := strings.CutPrefix(name, "[internal] load metadata for ")
+		// Of a step that fails before it starts, as its sources are missing, only the
+		// text of our error has the name.
+		if slices.Contains(got.failed, name) || strings.Contains(got.err.Error(), name) || ok && strings.Contains(got.err.Error(), image) {
+			return true
+		}
+	}
+	return false
+}
+
+// reference builds with BuildKit.
+func (r *Runner) reference(ctx context.Context, dir string, req rig.Request) (*outcome, error) {
+	// Files that are sent to a directory of an earlier build change its time.
+	req.Image, req.Key = true, rand.Text()
+	res, err := r.Rig.Build(ctx, req)
+	if res == nil {
+		return nil, err
+	}
+	defer os.RemoveAll(filepath.Dir(res.Archive))
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	o := &outcome{err: err}
+	o.steps(res.Vertices)
+	if err == nil {
+		o.image, err = r.read(res.Archive, dir)
+		return o, err
+	}
+	return o, nil
+}
+
+// solve builds with our solver.
+func (r *Runner) solve(ctx context.Context, dir string, req rig.Request) (*outcome, error) {
+	opt, err := buildcase.Options(dir, req)
+	if err != nil {
+		return nil, err
+	}
+	archive := filepath.Join(dir, "image.tar")
+	opt.Outputs = []build.Output{{Type: "oci", Dest: archive}}
+	opt.State, opt.Runner = r.State, "namespace"
+	opt.Mirrors = map[string]string{"docker.io": r.Rig.Addr, rig.Registry: r.Rig.Addr}
+	vertices := map[digest.Digest]*client.Vertex{}
+	opt.Status = func(s *client.SolveStatus) {
+		for _, v := range s.Vertexes {
+			vertices[v.Digest] = v
+		}
+	}
+	o := &outcome{}
+	err = build.Run(ctx, opt)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	var list []*client.Vertex
+	for _, v := range vertices {
+		list = append(list, v)
+	}
+	o.steps(list)
+	if err == nil {
+		o.image, err = r.read(archive, dir)
+		return o, err
+	}
+	var b strings.Builder
+	_ = build.Report(&b, err, false)
+	o.err = fmt.Errorf("%s", strings.TrimSpace(b.String()))
+	return o, nil
+}
+
+// steps notes which steps ran and which failed.
+func (o *outcome) steps(vertices []*client.Vertex) {
+	for _, v := range vertices {
+		switch {
+		case v.Error != "" && !strings.Contains(v.Error, "context canceled"):
+			o.failed = append(o.failed, v.Name)
+		case v.Error == "" && v.Completed != nil && !v.Cached && strings.Contains(v.Name, "] RUN "):
+			o.ran = append(o.ran, v.Name)
+		}
+	}
+	slices.Sort(o.failed)
+	slices.Sort(o.ran)
+}
+
+// read returns the image of an archive as text.
+func (r *Runner) read(archive, dir string) (string, error) {
+	index, err := imagetree.Open(archive, dir)
+	if err != nil {
+		return "", err
+	}
+	images, err := imagetree.Read(index, imagetree.Options{Times: true, Began: r.Began})
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for _, image := range images {
+		b.WriteString(image.String())
+	}
+	return b.String(), nil
+}

@@ -1,0 +1,150 @@
+package builds
+
+import (
+	"slices"
+	"strings"
+)
+
+// A cut makes a case smaller and returns how to undo that.
+type cut func() (undo func())
+
+// Shrink makes a case smaller as long as fails, which is asked at most limit
+// times, reports that the smaller one still fails. It changes c.
+func Shrink(c *Case, limit int, fails func(*Case) bool) {
+	for again := true; again; {
+		again = false
+		for at := 0; ; {
+			cuts := c.cuts()
+			if at >= len(cuts) {
+				break
+			}
+			if limit--; limit < 0 {
+				return
+			}
+			undo := cuts[at]()
+			if fails(c) {
+				again = true // what follows is at the same index now, or nearly
+			} else {
+				undo()
+				at++
+			}
+		}
+	}
+}
+
+// cuts returns the ways to make a case smaller, those that remove most first.
+func (c *Case) cuts() []cut {
+	list := without(&c.Changes, 0)
+	if len(c.Stages) > 1 {
+		list = append(list, without(&c.Stages, 0)...)
+	}
+	for _, s := range c.Stages {
+		list = append(list, s.cuts()...)
+	}
+	list = append(list, without(&c.Files, 0)...)
+	list = append(list, without(&c.Headers, 0)...)
+	list = append(list, without(&c.Ignore, 0)...)
+	for _, ch := range c.Changes {
+		list = append(list, without(&ch.Edits, 0)...)
+		list = append(list, without(&ch.Files, 0)...)
+		list = append(list, without(&ch.Headers, 0)...)
+		for _, e := range ch.Edits {
+			if e.New != nil {
+				list = append(list, e.New.cuts()...)
+			}
+		}
+	}
+	for _, s := range c.Stages {
+		for _, i := range s.Instructions {
+			list = append(list, i.cuts()...)
+		}
+	}
+	for _, f := range c.Files {
+		list = append(list, f.cuts()...)
+	}
+	return list
+}
+
+// cuts of a stage leave the stamp, which keeps the case apart from others.
+func (s *Stage) cuts() []cut {
+	var list []cut
+	if text := s.From.Args[0].Text; text != "busybox" && text != "scratch" {
+		list = append(list, func() func() {
+			s.From.Args[0].Text = "busybox"
+			return func() { s.From.Args[0].Text = text }
+		})
+	}
+	for n, i := range s.Instructions {
+		if !i.isStamp() {
+			list = append(list, remove(&s.Instructions, n))
+		}
+	}
+	return list
+}
+
+func (i *Instruction) cuts() []cut {
+	if i.isStamp() {
+		return nil
+	}
+	list := append(without(&i.Flags, 0), without(&i.Args, 1)...)
+	if i.Heredoc {
+		list = append(list, func() func() {
+			old := *i
+			i.Heredoc, i.Sep = false, "; "
+			return func() { *i = old }
+		})
+	}
+	return list
+}
+
+func (f *File) cuts() []cut {
+	list := without(&f.Xattrs, 0)
+	if f.Kind == "archive" {
+		lines := strings.SplitAfter(f.Content, "\n")
+		for n := range lines {
+			list = append(list, func() func() {
+				old := f.Content
+				f.Content = strings.Join(slices.Delete(slices.Clone(lines), n, n+1), "")
+				return func() { f.Content = old }
+			})
+		}
+	}
+	for _, s := range []*string{&f.Mode, &f.Time} {
+		if *s != "" && f.Kind == "file" {
+			list = append(list, func() func() {
+				old := *s
+				*s = ""
+				return func() { *s = old }
+			})
+		}
+	}
+	if f.Size > 0 {
+		list = append(list, func() func() {
+			old := f.Size
+			f.Size = 0
+			return func() { f.Size = old }
+		})
+	}
+	return list
+}
+
+// without returns the cuts that remove one element of a slice each, if at least
+// so many are left.
+func without[T any](s *[]T, least int) []cut {
+	var list []cut
+	if len(*s) <= least {
+		return nil
+	}
+	for n := range *s {
+		list = append(list, remove(s, n))
+	}
+	return list
+}
+
+func remove[T any](s *[]T, n int) cut {
+	return func() func() {
+		old := *s
+		*s = slices.Delete(slices.Clone(old), n, n+1)
+		return func() { *s = old }
+	}
+}

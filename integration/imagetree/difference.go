@@ -1,0 +1,43 @@
+package imagetree
+
+import "strings"
+
+// Difference lists the lines that only one of two texts of images has, each with
+// the layer it is in; "" if they are the same.
+func Difference(want, got string) string {
+	if want == got {
+		return ""
+	}
+	var b strings.Builder
+	list := func(sign, text, other string) {
+		count := map[string]int{}
+		for _, line := range located(other) {
+			count[line]++
+		}
+		for _, line := range located(text) {
+			if count[line]--; count[line] < 0 {
+				b.WriteString(sign + line + "\n")
+			}
+		}
+	}
+	list("-", want, got)
+	list("+", got, want)
+	if b.Len() == 0 {
+		return "the same lines in another order"
+	}
+	return b.String()
+}
+
+// located returns the lines of a text, each after the heading that it is below.
+func located(text string) []string {
+	var list []string
+	heading := ""
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		if line == "config" || strings.HasPrefix(line, "layer ") {
+			heading = line
+		}
+		list = append(list, heading+": "+line)
+	}
+	return list
+}
