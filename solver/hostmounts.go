@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -57,6 +58,11 @@ func (h *HostMounts) Cache(ctx context.Context, id string, sharing pb.CacheShari
 		}
 		lock := flock.New(filepath.Join(dir, "lock"))
 		ok, err := take(ctx, lock, sharing)
+		if errors.Is(err, fs.ErrNotExist) || ok && !current(lock) {
+			_ = lock.Unlock()
+			i-- // it was reset between two of these lines
+			continue
+		}
 		if err != nil {
 			return "", nil, err
 		}
@@ -74,6 +80,53 @@ func (h *HostMounts) Cache(ctx context.Context, id string, sharing pb.CacheShari
 		}
 		return data, release, nil
 	}
+}
+
+// current reports whether the file that is locked still has its name.
+func current(lock *flock.Flock) bool {
+	locked, err := lock.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(lock.Path())
+	return err == nil && os.SameFile(locked, named)
+}
+
+// Reset implements [Mounts]. Processes that use one of the caches go on using it.
+func (h *HostMounts) Reset(ids []string) error {
+	dirs, err := os.ReadDir(h.Dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, d := range dirs {
+		dir := filepath.Join(h.Dir, d.Name())
+		id, err := os.ReadFile(filepath.Join(dir, "id"))
+		if err != nil || !slices.Contains(ids, string(id)) {
+			continue
+		}
+		if err := h.discard(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("reset cache mount %s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// discard moves a cache to where no process looks for it, and removes it unless
+// one uses it.
+func (h *HostMounts) discard(dir string) error {
+	aside, err := os.MkdirTemp(h.Dir, "reset-")
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(os.Remove(aside), os.Rename(dir, aside)); err != nil { // only its name is needed
+		return err
+	}
+	lock := flock.New(filepath.Join(aside, "lock"))
+	ok, err := lock.TryLock()
+	if err != nil || !ok {
+		return err
+	}
+	return errors.Join(tree.RemoveAll(aside), lock.Unlock())
 }
 
 // note writes what a cache is called, and when it was used: the time of the file.

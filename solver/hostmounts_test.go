@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -72,5 +73,94 @@ func TestCacheSharing(t *testing.T) {
 			t.Errorf("%v after %v: %v", tc.second, tc.first, err)
 		}
 		release()
+	}
+}
+
+// TestCacheReset: after a reset, processes find an empty cache. Those that use the
+// old one keep it until they end, and caches with other ids stay.
+func TestCacheReset(t *testing.T) {
+	store, err := tree.OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &HostMounts{Dir: filepath.Join(t.TempDir(), "caches"), Store: store, Now: time.Now}
+	if err := h.Reset([]string{"id"}); err != nil {
+		t.Errorf("reset without caches: %v", err)
+	}
+	use := func(id string) (string, func()) {
+		t.Helper()
+		dir, release, err := h.Cache(t.Context(), id, pb.CacheSharingOpt_SHARED, tree.Empty())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return dir, release
+	}
+	entries := func(dir string) int {
+		t.Helper()
+		list, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	for _, used := range []bool{false, true} {
+		for _, id := range []string{"id", "other"} {
+			dir, release := use(id)
+			if err := os.WriteFile(filepath.Join(dir, "kept"), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if used {
+				defer release()
+			} else {
+				release()
+			}
+		}
+		before := entries(h.Dir)
+		if err := h.Reset([]string{"id"}); err != nil {
+			t.Fatal(err)
+		}
+		if removed := before - entries(h.Dir); removed != 1 && !used || removed != 0 && used {
+			t.Errorf("in use %v: %d caches were removed", used, removed)
+		}
+		dir, release := use("id")
+		if n := entries(dir); n != 0 {
+			t.Errorf("in use %v: %d files in the cache after its reset, want none", used, n)
+		}
+		release()
+		if dir, release = use("other"); entries(dir) != 1 {
+			t.Errorf("in use %v: the other cache has %d files, want 1", used, entries(dir))
+		}
+		release()
+	}
+}
+
+// resets records which caches are reset.
+type resets struct {
+	Mounts
+	ids []string
+}
+
+func (r *resets) Reset(ids []string) error {
+	r.ids = append(r.ids, ids...)
+	return nil
+}
+
+// TestResetCacheMounts: the caches of steps that ignore the cache are reset, and
+// no others.
+func TestResetCacheMounts(t *testing.T) {
+	vertex := func(ignore bool, ids ...string) *Vertex {
+		op := &pb.ExecOp{Mounts: []*pb.Mount{{Dest: "/"}}}
+		for _, id := range ids {
+			op.Mounts = append(op.Mounts, &pb.Mount{MountType: pb.MountType_CACHE, CacheOpt: &pb.CacheOpt{ID: id}})
+		}
+		return &Vertex{Op: &pb.Op{Op: &pb.Op_Exec{Exec: op}}, Meta: &pb.OpMetadata{IgnoreCache: ignore}}
+	}
+	g := &Graph{Vertices: []*Vertex{vertex(true, "a", "b"), vertex(false, "c"), vertex(true)}}
+	r := &resets{}
+	if err := New(t.Context(), Options{Mounts: r}).ResetCacheMounts(g); err != nil || !slices.Equal(r.ids, []string{"a", "b"}) {
+		t.Errorf("reset %q, %v", r.ids, err)
+	}
+	if err := New(t.Context(), Options{}).ResetCacheMounts(g); err != nil {
+		t.Errorf("without mounts: %v", err)
 	}
 }

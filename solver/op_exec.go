@@ -21,6 +21,8 @@ type Mounts interface {
 	// Cache returns the directory of a cache, which starts as initial, for this
 	// process alone unless it is shared. release ends the use.
 	Cache(ctx context.Context, id string, sharing pb.CacheSharingOpt, initial *tree.Node) (dir string, release func(), err error)
+	// Reset makes the caches with these ids start anew.
+	Reset(ids []string) error
 	// Secret returns a secret, and whether there is one.
 	Secret(ctx context.Context, id string) (data []byte, ok bool, err error)
 	// Agent returns the path of the socket of an SSH agent, and whether there is

@@ -129,6 +129,9 @@ func (c *Client) load(ctx context.Context, req client.SolveRequest) (*client.Res
 	c.mu.Lock()
 	c.graphs = append(c.graphs, g)
 	c.mu.Unlock()
+	if err := c.opt.Build.ResetCacheMounts(g); err != nil {
+		return nil, err
+	}
 	res := client.NewResult()
 	if r := c.opt.Build.Result(g); r != nil {
 		res.SetRef(&Reference{Result: r, client: c, def: req.Definition})

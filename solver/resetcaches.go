@@ -1,0 +1,21 @@
+package solver
+
+// ResetCacheMounts makes the cache mounts start anew whose RUN steps in g ignore
+// the cache, as BuildKit does whenever a definition is solved.
+func (b *Build) ResetCacheMounts(g *Graph) error {
+	var ids []string
+	for _, v := range g.Vertices {
+		if !v.Meta.IgnoreCache {
+			continue
+		}
+		for _, m := range v.Op.GetExec().GetMounts() {
+			if c := m.GetCacheOpt(); c != nil {
+				ids = append(ids, c.GetID())
+			}
+		}
+	}
+	if len(ids) == 0 || b.opt.Mounts == nil {
+		return nil
+	}
+	return b.opt.Mounts.Reset(ids)
+}
