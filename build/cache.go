@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+	"github.com/moby/buildkit/util/disk"
 
 	"slipway/solver"
 	"slipway/solver/export"
@@ -48,7 +49,13 @@ type CacheEntry struct {
 
 // PruneOptions say what [Prune] removes. The zero value removes all.
 type PruneOptions struct {
-	KeepBytes   int64         // how much may stay; 0 is nothing
+	// Limits, with the meaning that they have for BuildKit: nothing is removed
+	// while less than KeepBytes are used. Otherwise entries are removed until no
+	// more than MaxUsedBytes are used, and MinFreeBytes of the disk are free. If all
+	// are 0, every entry is removed.
+	KeepBytes, MaxUsedBytes, MinFreeBytes int64
+
+	KeepMounts  bool          // cache mounts stay, unless Kinds names them
 	Unused      time.Duration // only what was not used for so long; 0 is anything
 	Kinds       []string      // only entries of these kinds; none is any
 	Key         string        // only entries whose key begins so
@@ -80,13 +87,35 @@ func ParseKind(name string) (string, error) {
 
 // wants tells whether the options want an entry removed, if there is no room.
 func (opt *PruneOptions) wants(e *CacheEntry, now time.Time) bool {
-	return (len(opt.Kinds) == 0 || slices.Contains(opt.Kinds, e.Kind)) && (opt.Unused == 0 || now.Sub(e.Used) >= opt.Unused) &&
+	named := slices.Contains(opt.Kinds, e.Kind)
+	return (named || len(opt.Kinds) == 0 && !(opt.KeepMounts && e.Kind == kindMount)) && (opt.Unused == 0 || now.Sub(e.Used) >= opt.Unused) &&
 		strings.HasPrefix(e.Key, opt.Key) && strings.Contains(e.Name, opt.Description)
 }
 
+// unlimited reports whether every entry is removed.
+func (opt *PruneOptions) unlimited() bool {
+	return opt.KeepBytes == 0 && opt.MaxUsedBytes == 0 && opt.MinFreeBytes == 0
+}
+
+// keep returns how many bytes may stay of those that are used, if that many bytes
+// of the disk are free.
+func (opt *PruneOptions) keep(used, free int64) int64 {
+	keep := used
+	switch {
+	case opt.MaxUsedBytes > 0:
+		keep = opt.MaxUsedBytes
+	case opt.MinFreeBytes == 0:
+		keep = 0
+	}
+	if lack := opt.MinFreeBytes - free; lack > 0 {
+		keep = min(keep, used-lack)
+	}
+	return max(keep, opt.KeepBytes)
+}
+
 // CacheEntries returns what the state directory keeps, in the order in which a
-// prune takes it: first what is cheapest to have again, of results first what
-// others were not made from, and what was not used for longest.
+// prune takes it: first what is cheapest to have again, then what was not used for
+// longest, but never a result before those that were made from it.
 func CacheEntries(ctx context.Context, dir string, now func() time.Time) ([]CacheEntry, error) {
 	s, err := openState(&Options{State: dir, Now: now})
 	if err != nil {
@@ -96,11 +125,15 @@ func CacheEntries(ctx context.Context, dir string, now func() time.Time) ([]Cach
 	if err != nil {
 		return nil, err
 	}
+	own := c.usage.Own(c.records)
 	var list []CacheEntry
 	for {
-		e := c.next(func(*CacheEntry) bool { return true })
+		e := c.next(false, func(*CacheEntry) bool { return true })
 		if e == nil {
 			return list, nil
+		}
+		if n, ok := own[e.Key]; ok {
+			e.Bytes = n
 		}
 		if e.Bytes > 0 {
 			list = append(list, *e)
@@ -111,6 +144,7 @@ func CacheEntries(ctx context.Context, dir string, now func() time.Time) ([]Cach
 // contents are the entries of a state directory, from which one after the other
 // is taken.
 type contents struct {
+	records []solver.CacheRecord
 	entries []*CacheEntry // in order, but for results that others were made from
 	usage   *solver.Usage
 	total   int64 // bytes of all
@@ -121,7 +155,7 @@ func (s *state) contents(ctx context.Context) (*contents, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &contents{}
+	c := &contents{records: records}
 	if c.usage, err = s.cache.Usage(ctx, records); err != nil {
 		return nil, err
 	}
@@ -179,21 +213,21 @@ func (s *state) derived() []string {
 	return []string{filepath.Join(s.dir, "layers"), filepath.Join(s.dir, "namespace")}
 }
 
-// next takes the entry that is worth least of those that are wanted; nil if there
-// is none. Of results it is one that no other is made from: what goes with others
-// makes no room.
-func (c *contents) next(want func(*CacheEntry) bool) *CacheEntry {
+// next takes the first entry that is wanted and that no result was made from: to
+// remove a result on which others stay makes no room. If there is none, it takes the
+// first one that is wanted, unless leaves is set. It returns nil if there is none.
+func (c *contents) next(leaves bool, want func(*CacheEntry) bool) *CacheEntry {
 	best := -1
 	for i, e := range c.entries {
-		if !want(e) || best >= 0 && e.Kind != c.entries[best].Kind {
+		if !want(e) {
 			continue
 		}
-		if best < 0 {
-			best = i
-		}
-		if e.Kind != solver.KindResult || !c.usage.Shared(e.CacheRecord) {
+		if e.mount != "" || e.Kind == kindInternal || !c.usage.Shared(e.CacheRecord) {
 			best = i
 			break
+		}
+		if best < 0 && !leaves {
+			best = i
 		}
 	}
 	if best < 0 {
@@ -230,24 +264,41 @@ func Prune(ctx context.Context, dir string, now func() time.Time, opt PruneOptio
 	if err := s.reclaim(); err != nil {
 		return nil, err
 	}
+	gone, usage, err := s.prune(ctx, now, opt)
+	if err != nil {
+		return gone, err
+	}
+	return gone, s.sweep(ctx, usage)
+}
+
+// prune removes entries by one rule after the other, and returns them and what is
+// used without them. The state directory must be locked.
+func (s *state) prune(ctx context.Context, now func() time.Time, rules ...PruneOptions) (gone []CacheEntry, usage *solver.Usage, err error) {
 	c, err := s.contents(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var gone []CacheEntry
-	for opt.KeepBytes == 0 || c.total > opt.KeepBytes {
-		e := c.next(func(e *CacheEntry) bool { return opt.wants(e, now()) })
-		if e == nil {
-			break
-		}
-		if err := s.remove(e); err != nil {
-			return gone, err
-		}
-		if e.Bytes > 0 {
-			gone = append(gone, *e)
+	d, err := disk.GetDiskStat(s.dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	before := c.total
+	for _, r := range rules {
+		keep := r.keep(c.total, d.Free+before-c.total)
+		for r.unlimited() || c.total > keep {
+			e := c.next(!r.unlimited(), func(e *CacheEntry) bool { return r.wants(e, now()) })
+			if e == nil {
+				break
+			}
+			if err := s.remove(e); err != nil {
+				return gone, c.usage, err
+			}
+			if e.Bytes > 0 {
+				gone = append(gone, *e)
+			}
 		}
 	}
-	return gone, s.sweep(ctx, c.usage)
+	return gone, c.usage, nil
 }
 
 func (s *state) remove(e *CacheEntry) error {

@@ -24,8 +24,7 @@ type CacheRecord struct {
 	Name string // of the operation
 	Kind string
 	Used time.Time
-	// Bytes is what goes with it from the disk, if what was listed before it is
-	// gone: what others need, too, is counted with the last of them.
+	// Bytes is its size on disk. What several records use counts for one of them.
 	Bytes int64
 
 	file   string

@@ -22,7 +22,6 @@ type task struct {
 	cacheMap *future[*CacheMap]
 	probed   *future[lookup] // before anything runs
 	found    *future[lookup] // after what the key needs has run
-	defined  *future[Key]
 	outs     *future[CachedResult]
 	imports  *imported
 	progress progress
@@ -31,7 +30,7 @@ type task struct {
 func newTask(b *Build, v *Vertex, in []*Result) *task {
 	return &task{
 		b: b, v: v, op: newOp(b, v), in: in,
-		cacheMap: newFuture[*CacheMap](), probed: newFuture[lookup](), found: newFuture[lookup](), defined: newFuture[Key](),
+		cacheMap: newFuture[*CacheMap](), probed: newFuture[lookup](), found: newFuture[lookup](),
 		outs: newFuture[CachedResult](), imports: newImported(),
 	}
 }

@@ -1,7 +1,9 @@
 package solver
 
 import (
+	"cmp"
 	"context"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 
@@ -68,6 +70,130 @@ func (u *Usage) addDir(n *tree.Node) {
 		default: // nothing of the store
 		}
 	}
+}
+
+// Own divides what records use among them, by key, so that the sizes add up: a blob
+// or a directory counts for the record that brought it, not for those that are built
+// on it. If several brought it, it counts for what was fetched rather than made, or
+// else for the one that was not used for longest.
+func (u *Usage) Own(records []CacheRecord) map[string]int64 {
+	o := &owners{u: u, own: map[string]int64{}, dirs: map[digest.Digest]bool{}, blobs: map[digest.Digest]bool{}}
+	records = slices.Clone(records)
+	slices.SortFunc(records, func(a, b CacheRecord) int {
+		return cmp.Or(cmp.Compare(made(a), made(b)), a.Used.Compare(b.Used), cmp.Compare(a.Key, b.Key))
+	})
+	for _, r := range records {
+		o.own[r.Key] = r.size
+		o.brought(r)
+	}
+	// What no record brought, as those on which it was built are gone, counts for
+	// the one with the fewest layers.
+	slices.SortStableFunc(records, func(a, b CacheRecord) int { return cmp.Compare(a.layers(), b.layers()) })
+	walked := map[digest.Digest]bool{}
+	for _, r := range records {
+		u.each(r, func(n *tree.Node) { o.all(r.Key, n, walked) }, func(d digest.Digest) { o.blob(r.Key, d) })
+	}
+	return o.own
+}
+
+// made orders records of what was made after those of what was fetched.
+func made(r CacheRecord) int {
+	if r.Kind == KindResult {
+		return 1
+	}
+	return 0
+}
+
+// owners are the records for which blobs and directories count.
+type owners struct {
+	u           *Usage
+	own         map[string]int64
+	dirs, blobs map[digest.Digest]bool // that count for a record
+}
+
+func (o *owners) dir(key string, n *tree.Node) {
+	if !o.dirs[n.ID()] {
+		o.dirs[n.ID()] = true
+		o.own[key] += o.u.sizes.Dirs[n.ID()]
+	}
+}
+
+func (o *owners) blob(key string, d digest.Digest) {
+	if !o.blobs[d] {
+		o.blobs[d] = true
+		o.own[key] += o.u.sizes.Blobs[d]
+	}
+}
+
+// brought counts the changes of the last layer of each output.
+func (o *owners) brought(r CacheRecord) {
+	for _, out := range r.record.Outputs {
+		top, lower := out.Tree, digest.Digest("")
+		if n := len(out.Layers); n > 0 {
+			l := out.Layers[n-1]
+			if top, lower = l.Upper, l.Lower; l.Blob != nil {
+				o.blob(r.Key, l.Blob.Descriptor.Digest)
+			}
+		}
+		n, err := o.u.trees.Load(top)
+		if err != nil {
+			continue // it is gone
+		}
+		below, _ := o.u.trees.Load(lower) // nil if there is none
+		o.changes(r.Key, below, n)
+	}
+}
+
+// changes counts what a directory has and the directory below it has not.
+func (o *owners) changes(key string, lower, n *tree.Node) {
+	if lower != nil && lower.ID() == n.ID() {
+		return
+	}
+	o.dir(key, n)
+	for _, e := range n.Entries() {
+		var old *tree.Node
+		if lower != nil {
+			old = lower.Child(e.Name)
+		}
+		switch e.Node.Kind() {
+		case tree.Dir:
+			if old != nil && old.Kind() != tree.Dir {
+				old = nil
+			}
+			o.changes(key, old, e.Node)
+		case tree.File:
+			if old == nil || old.Blob() != e.Node.Blob() {
+				o.blob(key, e.Node.Blob().Digest)
+			}
+		default: // nothing of the store
+		}
+	}
+}
+
+// all counts a directory with all below it that does not count for another record.
+func (o *owners) all(key string, n *tree.Node, walked map[digest.Digest]bool) {
+	if walked[n.ID()] {
+		return
+	}
+	walked[n.ID()] = true
+	o.dir(key, n)
+	for _, e := range n.Entries() {
+		switch e.Node.Kind() {
+		case tree.Dir:
+			o.all(key, e.Node, walked)
+		case tree.File:
+			o.blob(key, e.Node.Blob().Digest)
+		default: // nothing of the store
+		}
+	}
+}
+
+// layers returns the number of layers of the largest output.
+func (r CacheRecord) layers() (n int) {
+	for _, o := range r.record.Outputs {
+		n = max(n, len(o.Layers))
+	}
+	return n
 }
 
 // Drop takes a record away and returns how many bytes nothing refers to any more.

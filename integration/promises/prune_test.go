@@ -97,6 +97,42 @@ func TestSizesAddUp(t *testing.T) {
 	m.mustBuild(strings.ReplaceAll(manyKinds, "HUB", h.host))
 }
 
+// TestSizesOfImages: an image has the size of its files, although results that are
+// built on it need them, too; and it stays as long as there is room for it.
+func TestSizesOfImages(t *testing.T) {
+	const size = 200_000
+	h := newHub(t)
+	h.push("base:1", 2)
+	m := newMachine(t, map[string]string{"big": strings.Repeat("x", size)})
+	m.mustBuild("FROM scratch\nCOPY base /\nCOPY big /\n")
+	m.mustBuild("FROM scratch\nCOPY base /\nCOPY big /\nRUN cat /big /big > /twice\nRUN cat /big /twice > /thrice\n")
+	sizes := func() map[string]int64 {
+		list := map[string]int64{}
+		for _, e := range m.entries() {
+			_, name, _ := strings.Cut(e.Name, "] ")
+			list[name] += e.Bytes
+		}
+		return list
+	}
+	before := sizes()
+	for name, want := range map[string]int64{"RUN cat /big /big > /twice": 2 * size, "RUN cat /big /twice > /thrice": 3 * size, "COPY big /": 0} {
+		if got := before[name]; got < want || got > want+size/4 {
+			t.Errorf("%s has %d bytes, want about %d: %v", name, got, want, before)
+		}
+	}
+	image := "FROM " + h.host + "/base:1\n"
+	m.mustBuild(image + "COPY base /\n")
+	var names []string
+	for _, e := range m.prune(build.PruneOptions{KeepBytes: m.disk() - 4*size}) {
+		if names = append(names, e.Name); e.Kind == "source.remote" {
+			t.Errorf("%s went, although a result needs it and others make more room", e.Name)
+		}
+	}
+	if got := m.disk(); got < size || len(names) == 0 {
+		t.Errorf("%d bytes stay, want about %d; went %q", got, 2*size, names)
+	}
+}
+
 // TestPruneOrder: first goes what is cheapest to have again; of results what was
 // not used for longest, but none that others were made from.
 func TestPruneOrder(t *testing.T) {
@@ -110,7 +146,8 @@ func TestPruneOrder(t *testing.T) {
 	for _, e := range m.entries() {
 		kinds = append(kinds, e.Kind)
 	}
-	if got, want := slices.Compact(kinds), []string{"internal", "source.local", "source.remote", "regular", "exec.cachemount"}; !slices.Equal(got, want) {
+	// A result was made from the image.
+	if got, want := slices.Compact(kinds), []string{"internal", "source.local", "regular", "source.remote", "regular", "exec.cachemount"}; !slices.Equal(got, want) {
 		t.Errorf("kinds go in the order %q, want %q", got, want)
 	}
 	m.prune(build.PruneOptions{})

@@ -1,0 +1,95 @@
+package solver
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"slipway/solver/tree"
+)
+
+// putFile puts a record whose result is that of another one with a file more.
+func putFile(t *testing.T, c *DirCache, of Origin, base *Snapshot, name, data string) *Snapshot {
+	t.Helper()
+	b, err := c.store.PutBytes([]byte(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := tree.NewFile(tree.Meta{Mode: 0o644}, b)
+	var root *tree.Node
+	if base != nil {
+		root = base.Tree()
+	} else {
+		root = tree.Empty()
+	}
+	e := tree.Edit(root)
+	if err := e.Put(name, f); err != nil {
+		t.Fatal(err)
+	}
+	s := base.With(e.Tree())
+	if err := c.Put(t.Context(), digest.FromString(of.Name), of, CachedResult{Outputs: []*Snapshot{s}}); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestOwn: sizes belong to the record that brought a file, also when it was used
+// after those that are built on it, and add up to what the disk holds.
+func TestOwn(t *testing.T) {
+	c := newDirCache(t)
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	c.now = func() time.Time { return now }
+	base := putFile(t, c, Origin{"base", "docker-image://base"}, nil, "large", strings.Repeat("x", 100_000))
+	second := putFile(t, c, Origin{Name: "second"}, base, "dir", strings.Repeat("y", 10_000))
+	putFile(t, c, Origin{Name: "third"}, second, "small", strings.Repeat("z", 1_000))
+	putFile(t, c, Origin{Name: "copy"}, nil, "copied", strings.Repeat("x", 100_000)) // of the base
+	now = now.Add(time.Hour)
+	for _, name := range []string{"second", "base"} {
+		if _, ok, err := c.Get(t.Context(), digest.FromString(name)); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	sizes := func(without string) (map[string]int64, *Usage) {
+		t.Helper()
+		all, err := c.Records(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var records []CacheRecord
+		for _, r := range all {
+			if r.Name != without {
+				records = append(records, r)
+			}
+		}
+		u, err := c.Usage(context.WithoutCancel(t.Context()), records)
+		if err != nil {
+			t.Fatal(err)
+		}
+		own, byName := u.Own(records), map[string]int64{}
+		var sum int64
+		for _, r := range records {
+			byName[r.Name] = own[r.Key]
+			sum += own[r.Key]
+		}
+		if used, _ := u.Bytes(); sum != used {
+			t.Errorf("without %q: the sizes add up to %d, used are %d", without, sum, used)
+		}
+		return byName, u
+	}
+	check := func(without string, want map[string]int64) {
+		t.Helper()
+		got, _ := sizes(without)
+		for name, n := range want {
+			const rest = 1500 // the record, and directories
+			if got[name] < n || got[name] > n+rest {
+				t.Errorf("without %q: %s has %d bytes, want about %d", without, name, got[name], n)
+			}
+		}
+	}
+	check("", map[string]int64{"base": 100_000, "second": 10_000, "third": 1_000, "copy": 0})
+	check("base", map[string]int64{"second": 10_000, "third": 1_000, "copy": 100_000})
+	check("third", map[string]int64{"base": 100_000, "second": 10_000, "copy": 0})
+}
