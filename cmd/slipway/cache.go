@@ -1,6 +1,9 @@
 package main
 
 import (
+	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,7 +19,7 @@ import (
 )
 
 func cacheCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "cache", Short: "Look at what builds keep, and remove it"}
+	cmd := &cobra.Command{Use: "cache", Short: "Inspect and prune the build cache"}
 	var state string
 	cmd.PersistentFlags().StringVar(&state, "state", "", "`directory` of cache and results (default the user's cache directory)")
 	dir := func() (string, error) {
@@ -26,7 +29,7 @@ func cacheCommand() *cobra.Command {
 		return build.DefaultState()
 	}
 	cmd.AddCommand(&cobra.Command{
-		Use: "ls", Short: "List what is kept, first what a prune would take first", Args: noArgs,
+		Use: "ls", Short: "List cached data in the order in which prune removes it", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			at, err := dir()
 			if err != nil {
@@ -49,14 +52,24 @@ func noArgs(_ *cobra.Command, args []string) error {
 	return nil
 }
 
+// pruneFlags are the flags of slipway cache prune, as they were given.
+type pruneFlags struct {
+	all, force             bool
+	filters                []string
+	keep, maxUsed, minFree string
+}
+
 func pruneCommand(dir func() (string, error)) *cobra.Command {
-	var keep string
-	var filters []string
-	var opt build.PruneOptions
+	f := &pruneFlags{}
 	cmd := &cobra.Command{
-		Use: "prune", Short: "Remove what is kept, the cheapest to have again first", Args: noArgs,
+		Use: "prune", Short: "Remove cached data, cheapest to recreate first", Args: noArgs,
+		Long: `Remove cached data, cheapest to recreate first.
+
+Cache mounts stay unless --all or --filter type=exec.cachemount asks for them.
+Prune waits for builds to end, as it removes nothing that one of them uses.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := pruneFlags(&opt, keep, filters); err != nil {
+			opt, err := f.options()
+			if err != nil {
 				return usageError{err}
 			}
 			at, err := dir()
@@ -64,8 +77,13 @@ func pruneCommand(dir func() (string, error)) *cobra.Command {
 				return err
 			}
 			// What steps made may belong to users that are only there. Without
-			// such a namespace nothing does.
+			// such a namespace nothing does. This may start the program anew.
 			_ = namespace.Enter()
+			if !f.force {
+				if err := confirm(cmd.Context(), cmd.InOrStdin(), os.Stderr, f.warning(at)); err != nil {
+					return err
+				}
+			}
 			opt.Log = os.Stderr
 			gone, err := build.Prune(cmd.Context(), at, time.Now, opt)
 			if printErr := printEntries(os.Stdout, gone); err == nil {
@@ -74,37 +92,101 @@ func pruneCommand(dir func() (string, error)) *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&keep, "keep-storage", "", "how many `bytes` may stay, with a unit if you like")
-	cmd.Flags().StringArrayVar(&filters, "filter", nil, "what to remove: `until=DURATION` since it was used, type=KIND, id=KEY or its beginning, description=TEXT in it")
+	fs := cmd.Flags()
+	fs.BoolVarP(&f.all, "all", "a", false, "remove cache mounts as well")
+	fs.BoolVarP(&f.force, "force", "f", false, "do not ask for confirmation")
+	fs.StringArrayVar(&f.filters, "filter", nil, "what to remove: `until=DURATION` since it was used, type=KIND, id=KEY or its beginning, description=TEXT in it")
+	fs.StringVar(&f.keep, "keep-storage", "", "`SIZE` that may stay, such as 20GB")
+	fs.StringVar(&f.keep, "reserved-space", "", "the same as --keep-storage: `SIZE`")
+	fs.StringVar(&f.maxUsed, "max-used-space", "", "`SIZE` that may be used")
+	fs.StringVar(&f.minFree, "min-free-space", "", "`SIZE` of the disk that is to be free")
 	return cmd
 }
 
-func pruneFlags(opt *build.PruneOptions, keep string, filters []string) (err error) {
-	if keep != "" {
-		if opt.KeepBytes, err = units.FromHumanSize(keep); err != nil {
-			return fmt.Errorf("--keep-storage %s: %w", keep, err)
+// warning returns what the user is asked before anything is removed.
+func (f *pruneFlags) warning(dir string) string {
+	what := "the build cache"
+	switch {
+	case len(f.filters) > 0:
+		what = "the selected part of the build cache"
+	case f.all:
+		what = "all of the build cache, cache mounts included,"
+	}
+	return fmt.Sprintf("WARNING! This will remove %s in %s. Are you sure you want to continue? [y/N] ", what, dir)
+}
+
+// confirm asks the user a question, and returns an error unless the answer is yes.
+func confirm(ctx context.Context, in io.Reader, out io.Writer, question string) error {
+	fmt.Fprint(out, question)
+	answer := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(in).ReadString('\n')
+		answer <- line // "" if there is none
+	}()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(out)
+		return context.Cause(ctx)
+	case line := <-answer:
+		switch strings.ToLower(strings.TrimSpace(line)) {
+		case "y", "yes":
+			return nil
+		case "":
+			if !strings.HasSuffix(line, "\n") {
+				fmt.Fprintln(out)
+				return usageError{errors.New("cache prune: no answer on standard input (use --force)")}
+			}
+		}
+		return errors.New("cache prune has been canceled")
+	}
+}
+
+// options returns what the flags say.
+func (f *pruneFlags) options() (opt build.PruneOptions, err error) {
+	opt.KeepMounts = !f.all
+	for _, size := range []struct {
+		flag, value string
+		to          *int64
+	}{
+		{"keep-storage", f.keep, &opt.KeepBytes},
+		{"max-used-space", f.maxUsed, &opt.MaxUsedBytes},
+		{"min-free-space", f.minFree, &opt.MinFreeBytes},
+	} {
+		if size.value == "" {
+			continue
+		}
+		if *size.to, err = units.FromHumanSize(size.value); err != nil {
+			return opt, fmt.Errorf("--%s %s: %w", size.flag, size.value, err)
 		}
 	}
-	for _, f := range filters {
-		k, v, _ := strings.Cut(f, "=")
-		switch k {
-		case "until", "unused-for":
-			if opt.Unused, err = time.ParseDuration(v); err != nil {
-				return fmt.Errorf("--filter %s: %w", f, err)
-			}
-		case "id":
-			opt.Key = v
-		case "description":
-			opt.Description = v
-		case "type":
-			kind, err := build.ParseKind(v)
-			if err != nil {
-				return fmt.Errorf("--filter %s: %w", f, err)
-			}
-			opt.Kinds = append(opt.Kinds, kind)
-		default:
-			return fmt.Errorf("--filter %s: unknown filter, there are until, type, id and description", f)
+	for _, filter := range f.filters {
+		if err := addFilter(&opt, filter); err != nil {
+			return opt, err
 		}
+	}
+	return opt, nil
+}
+
+// addFilter adds a value of --filter to the options.
+func addFilter(opt *build.PruneOptions, filter string) (err error) {
+	k, v, _ := strings.Cut(filter, "=")
+	switch k {
+	case "until", "unused-for":
+		if opt.Unused, err = time.ParseDuration(v); err != nil {
+			return fmt.Errorf("--filter %s: %w", filter, err)
+		}
+	case "id":
+		opt.Key = v
+	case "description":
+		opt.Description = v
+	case "type":
+		kind, err := build.ParseKind(v)
+		if err != nil {
+			return fmt.Errorf("--filter %s: %w", filter, err)
+		}
+		opt.Kinds = append(opt.Kinds, kind)
+	default:
+		return fmt.Errorf("--filter %s: unknown filter %q (use until, type, id or description)", filter, k)
 	}
 	return nil
 }

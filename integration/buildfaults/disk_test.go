@@ -83,7 +83,7 @@ func TestFullState(t *testing.T) {
 		_, err = filler.Write(make([]byte, 1<<16))
 	}
 	filler.Close()
-	if out, err := s.start("cache", "prune", "--state", s.state).CombinedOutput(); err != nil {
+	if out, err := s.start("cache", "prune", "--all", "--force", "--state", s.state).CombinedOutput(); err != nil {
 		t.Errorf("prune of a full disk: %v\n%s", err, out)
 	}
 	if err := os.Remove(filler.Name()); err != nil {
@@ -189,7 +189,7 @@ func TestOrdinaryUser(t *testing.T) {
 			s.build("--build-arg", fmt.Sprint("V=", i))
 		}
 		s.tidy()
-		if out, err := s.start("cache", "prune", "--state", s.state).CombinedOutput(); err != nil {
+		if out, err := s.start("cache", "prune", "--all", "--force", "--state", s.state).CombinedOutput(); err != nil {
 			t.Errorf("%s: prune: %v\n%s", runner, err, out)
 		}
 		for _, dir := range []string{"mounts", "cache", "store", "namespace"} {

@@ -105,7 +105,7 @@ func (k *killer) round(i int) {
 	case 1:
 		cmd, what = k.command(append(k.outputs(), "--no-cache")...), "build without cache"
 	case 2:
-		cmd, what = k.start("cache", "prune", "--state", k.state), "prune"
+		cmd, what = k.start("cache", "prune", "--all", "--force", "--state", k.state), "prune"
 	}
 	var told bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &told, &told

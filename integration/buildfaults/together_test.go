@@ -30,7 +30,7 @@ func TestTogether(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	var others errgroup.Group
-	for _, args := range [][]string{{"cache", "prune"}, {"cache", "ls"}, {"cache", "prune", "--keep-storage", "4MB"}} {
+	for _, args := range [][]string{{"cache", "prune", "--all", "--force"}, {"cache", "ls"}, {"cache", "prune", "--force", "--keep-storage", "4MB"}} {
 		others.Go(func() error {
 			for ctx.Err() == nil {
 				if out, err := sites[0].start(append(args, "--state", state)...).CombinedOutput(); err != nil {
