@@ -52,6 +52,15 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	res, err := s.buildHeld(ctx, &o, p)
+	if o.Call == "" {
+		o.GC.collect(ctx, &o)
+	}
+	return res, err
+}
+
+// buildHeld builds while nothing may be removed from the state directory.
+func (s *state) buildHeld(ctx context.Context, o *Options, p *places) (*Result, error) {
 	release, err := s.hold(ctx)
 	if err != nil {
 		return nil, err
@@ -60,16 +69,16 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	if err := p.findImages(ctx, &source.Sources{Store: s.store, Files: s.files}); err != nil {
 		return nil, err
 	}
-	if err := p.readStdin(ctx, &o, stdinStore{s.store, p}); err != nil {
+	if err := p.readStdin(ctx, o, stdinStore{s.store, p}); err != nil {
 		return nil, err
 	}
 	if o.Call == "" {
-		if err := s.checkPushes(ctx, &o); err != nil {
+		if err := s.checkPushes(ctx, o); err != nil {
 			return nil, err
 		}
 	}
-	res, err := s.build(ctx, &o, p)
-	return res, o.located(p.hint(&o, err))
+	res, err := s.build(ctx, o, p)
+	return res, o.located(p.hint(o, err))
 }
 
 // build builds in this process. What turns out to be damaged in the state

@@ -62,6 +62,7 @@ type Options struct {
 
 	State  string // directory of cache and results
 	Runner string // auto, namespace or portable
+	GC     GC     // what is removed from State afterwards
 	Jobs   int    // limit of operations that run concurrently; 0 is no limit, as with BuildKit
 	Now    func() time.Time
 	Log    io.Writer // what is not about a step

@@ -32,7 +32,7 @@ func (f *buildFlags) parseState(given flagSet) error {
 	o := &f.opt
 	o.Stdin = os.Stdin
 	if f.builder.Address != "" {
-		for _, name := range []string{"state", "runner", "jobs", "mirror", "explain"} {
+		for _, name := range []string{"state", "runner", "jobs", "keep-storage", "mirror", "explain"} {
 			if given.Changed(name) {
 				return fmt.Errorf("--%s is for builds in this process, and has no meaning with --builder", name)
 			}
@@ -45,12 +45,29 @@ func (f *buildFlags) parseState(given flagSet) error {
 			return fmt.Errorf("--%s needs --builder tcp://HOST:PORT", name)
 		}
 	}
-	if o.State != "" {
-		return nil
-	}
 	var err error
+	if o.GC, err = parseGC(f.keepStorage); err != nil || o.State != "" {
+		return err
+	}
 	o.State, err = build.DefaultState()
 	return err
+}
+
+// keepStorageVariable is the environment variable with the default of
+// --keep-storage.
+const keepStorageVariable = "SLIPWAY_KEEP_STORAGE"
+
+// parseGC reads --keep-storage, or else the environment.
+func parseGC(flag string) (build.GC, error) {
+	name, value := "--keep-storage", flag
+	if value == "" {
+		name, value = keepStorageVariable, os.Getenv(keepStorageVariable)
+	}
+	gc, err := build.ParseGC(value)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", name, err)
+	}
+	return gc, err
 }
 
 // tlsFiles finds the files of --tlsdir, by the names that buildctl knows.
