@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net/http"
@@ -46,6 +47,8 @@ func (r *Repository) explain(err error, action string) error {
 		text += " (" + r.loginHint() + ")"
 	case errdefs.IsNotFound(err) && strings.HasSuffix(text, ": not found"):
 		text = "not found" // the caller names what
+	default:
+		text += r.tlsHint(err)
 	}
 	return &explained{text, err}
 }
@@ -64,6 +67,21 @@ func (r *Repository) loginHint() string {
 		return who + " for " + host + " do not suffice; log in as another user with: " + command
 	}
 	return "log in with: " + command
+}
+
+// tlsHint says what to do about a registry that does not prove who it is; "" if
+// that is not the error.
+func (r *Repository) tlsHint(err error) string {
+	host := r.spec.Hostname()
+	var authority x509.UnknownAuthorityError
+	switch {
+	case errors.As(err, &authority):
+		return " (trust its authority with the file certs.d/" + host + "/ca.crt in ~/.config/docker or /etc/docker)"
+	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		return " (allow HTTP with registry.insecure=true of an output or a cache, or with server = \"http://" + host +
+			"\" in certs.d/" + host + "/hosts.toml in ~/.config/containerd or /etc/containerd)"
+	}
+	return ""
 }
 
 // isDenied reports whether other credentials may help.
