@@ -2,7 +2,6 @@ package build
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -23,6 +22,8 @@ import (
 	"github.com/moby/buildkit/util/staticfs"
 	"github.com/tonistiigi/fsutil"
 	fstypes "github.com/tonistiigi/fsutil/types"
+
+	"slipway/solver/export"
 )
 
 // delegate is a build that a BuildKit does. The frontend runs in this process all
@@ -30,6 +31,7 @@ import (
 type delegate struct {
 	opt     client.SolveOpt
 	uploads *uploadprovider.Uploader
+	outputs export.Outputs
 	staged  []*staged
 	load    *loader // nil if nothing is loaded
 
@@ -41,6 +43,12 @@ type delegate struct {
 // buildOn builds with o.Builder.
 func buildOn(ctx context.Context, o *Options, p *places) (*Result, error) {
 	r := &delegate{uploads: uploadprovider.New(), run: p.record(o.buildFunc())}
+	var release func()
+	var err error
+	if r.outputs, release, err = o.holdOutputs(ctx); err != nil {
+		return nil, err
+	}
+	defer release()
 	defer r.discard()
 	c, err := o.Builder.dial(ctx)
 	if err != nil {
@@ -123,7 +131,7 @@ func (r *delegate) prepare(ctx context.Context, o *Options, p *places) error {
 		return err
 	}
 	r.opt.Session = append(r.opt.Session, r.uploads)
-	return r.outputs(ctx, o)
+	return r.exports(ctx, o)
 }
 
 // attachables are what a builder asks of its client: credentials of registries,
@@ -177,8 +185,8 @@ func (r *delegate) keepDockerfile(data []byte) error {
 	return nil
 }
 
-// outputs tells the exporters where the result goes.
-func (r *delegate) outputs(ctx context.Context, o *Options) error {
+// exports tells the exporters where the result goes.
+func (r *delegate) exports(ctx context.Context, o *Options) error {
 	if o.Call != "" {
 		return nil
 	}
@@ -208,9 +216,6 @@ func (r *delegate) export(ctx context.Context, o *Options, out Output) (client.E
 		if len(names) > 0 {
 			e.Attrs["name"] = strings.Join(names, ",")
 		}
-		if out.Push && len(names) == 0 {
-			return e, errors.New("the image needs a name: -t NAME")
-		}
 		maps.Copy(e.Attrs, o.Annotations)
 	}
 	if out.Push {
@@ -228,15 +233,17 @@ func (r *delegate) export(ctx context.Context, o *Options, out Output) (client.E
 	if out.Dest == "" {
 		return e, nil
 	}
-	s, err := stage(out)
+	s, err := stage(out, r.outputs)
+	if s != nil {
+		r.staged = append(r.staged, s)
+	}
 	if err != nil {
 		return e, err
 	}
-	r.staged = append(r.staged, s)
 	if s.isDir {
 		e.OutputDir = s.temp
 	} else {
-		e.Output = s.open
+		e.Output = func(map[string]string) (io.WriteCloser, error) { return s.open(ctx) }
 	}
 	return e, nil
 }

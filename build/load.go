@@ -24,7 +24,7 @@ type loader struct {
 func startLoad(ctx context.Context) (*loader, error) {
 	docker, err := exec.LookPath("docker")
 	if err != nil {
-		return nil, errors.New("loading an image needs the program docker; or write an archive: type=docker,dest=FILE")
+		return nil, errNoDocker()
 	}
 	l := &loader{}
 	ctx, l.cancel = context.WithCancel(ctx)

@@ -51,7 +51,8 @@ type Options struct {
 	ShmSize       int64 // bytes
 	Ulimits       []string
 	CgroupParent  string
-	Allow         []string // network.host, security.insecure
+	Allow         []string          // network.host, security.insecure
+	Resources     map[string]string // limits of steps by the options of frontends: memory, cpuquota, …; Builder only
 
 	Secrets map[string][]byte
 	Agents  map[string]string // sockets of SSH agents by id
@@ -82,10 +83,11 @@ func (o *Options) Check() error {
 	if err := o.checkStdin(); err != nil {
 		return err
 	}
-	for _, out := range append([]Output{{}}, o.Outputs...) {
-		if _, err := imageNames(o, out); err != nil {
-			return err
-		}
+	if err := o.checkOutputs(); err != nil {
+		return err
+	}
+	if err := o.checkAllow(); err != nil {
+		return err
 	}
 	if o.Builder != nil {
 		return o.checkBuilder()
@@ -105,14 +107,13 @@ func (o *Options) checkHere() error {
 			return err
 		}
 	}
-	if _, err := imageAnnotations(o, Output{}); err != nil {
-		return err
-	}
 	switch {
 	case o.Jobs < 0:
 		return fmt.Errorf("jobs: %d is negative (0 sets no limit)", o.Jobs)
 	case len(o.Attests) > 0:
 		return errors.New("attestations can only be had of a BuildKit: --builder")
+	case len(o.Resources) > 0:
+		return errors.New("resource limits of steps require a BuildKit (use --builder)")
 	case o.CgroupParent != "":
 		return errors.New("a parent of control groups can only be had of a BuildKit: --builder")
 	}
@@ -152,6 +153,9 @@ func (o *Options) frontend() map[string]string {
 	}
 	if o.Pull {
 		opts["image-resolve-mode"] = "pull"
+	}
+	for k, v := range o.Resources {
+		set(k, v)
 	}
 	for prefix, values := range map[string]map[string]string{"build-arg:": o.BuildArgs, "label:": o.Labels, "attest:": o.Attests} {
 		for k, v := range values {

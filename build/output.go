@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,7 +42,7 @@ func ParseOutput(value string) (Output, error) {
 	if err != nil {
 		return Output{}, fmt.Errorf("invalid output %q: %w", value, err)
 	}
-	o := Output{Type: attrs["type"], Dest: attrs["dest"], Name: attrs["name"], Attrs: attrs}
+	o := Output{Type: attrs["type"], Dest: stdoutOr(attrs["dest"]), Name: attrs["name"], Attrs: attrs}
 	if v, ok := attrs["push"]; ok {
 		if o.Push, err = strconv.ParseBool(v); err != nil {
 			return Output{}, fmt.Errorf("invalid output %q: push=%s is neither true nor false", value, v)
@@ -70,8 +71,43 @@ func (o Output) isInsecure() bool {
 	return insecure
 }
 
+// stdoutOr returns "-" for the file that is standard output, so that it need not
+// be one that can be opened again.
+func stdoutOr(dest string) string {
+	if dest == "/dev/stdout" {
+		return stdin
+	}
+	return dest
+}
+
+// isDir reports whether the output is a directory.
+func (o Output) isDir() bool { return o.Type == "local" || o.Attrs["tar"] == "false" }
+
+// checkDest refuses a destination that is a directory and should be a file, or
+// the other way round.
+func (o Output) checkDest() error {
+	if o.Dest == "" || o.Dest == stdin {
+		return nil
+	}
+	info, err := os.Stat(o.Dest)
+	switch {
+	case err != nil: // it is made, or the output reports what is wrong
+	case info.IsDir() && !o.isDir():
+		return fmt.Errorf("output %s: %q is a directory (name a file in it)", o.Type, o.Dest)
+	case !info.IsDir() && o.isDir():
+		return fmt.Errorf("output %s: %q is not a directory", o.Type, o.Dest)
+	}
+	return nil
+}
+
 // check refuses what no builder can do.
 func (o Output) check() error {
+	if o.Push && o.Type != "image" {
+		return fmt.Errorf("output %s: push=true needs type=image (or use --push besides)", o.Type)
+	}
+	if o.Dest == stdin && o.isDir() {
+		return fmt.Errorf("output %s: a directory cannot go to standard output (use type=tar)", o.Type)
+	}
 	switch o.Type {
 	case "oci", "docker", "tar":
 		if o.Dest == "" && !o.Load {
@@ -80,9 +116,6 @@ func (o Output) check() error {
 	case "local":
 		if o.Dest == "" {
 			return errors.New("output local needs dest=DIRECTORY")
-		}
-		if o.Dest == stdin {
-			return errors.New("output local cannot go to standard output; type=tar can")
 		}
 	case "image", "cacheonly":
 		if o.Dest != "" {

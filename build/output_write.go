@@ -2,7 +2,6 @@ package build
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -82,9 +81,6 @@ func (s *state) writeImage(ctx context.Context, x *export.Exporter, o *Options, 
 		}
 		return s.toFile(ctx, out.Dest, write)
 	}
-	if len(names) == 0 {
-		return errors.New("the image needs a name: -t NAME")
-	}
 	for _, n := range names {
 		repo, err := s.registry.Repository(ctx, n, out.isInsecure())
 		if err == nil {
@@ -99,16 +95,8 @@ func (s *state) writeImage(ctx context.Context, x *export.Exporter, o *Options, 
 
 // toFile writes a file whole or not at all.
 func (s *state) toFile(ctx context.Context, dest string, write func(io.Writer) error) error {
-	stoppable := func(w io.Writer) error { return write(export.Writer(ctx, w)) }
 	if dest == stdin {
-		return stoppable(os.Stdout)
-	}
-	if info, err := os.Stat(dest); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
-		f, err := os.OpenFile(dest, os.O_WRONLY, 0) // a device or a pipe
-		if err != nil {
-			return err
-		}
-		return errors.Join(stoppable(f), f.Close())
+		return write(export.Writer(ctx, os.Stdout))
 	}
 	return s.outputs().WriteFile(ctx, dest, write)
 }

@@ -1,11 +1,13 @@
 package build
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/gofrs/flock"
 
 	"slipway/solver/export"
 	"slipway/solver/tree"
@@ -18,45 +20,54 @@ type staged struct {
 	isDir      bool
 	made       bool // the directory was not there
 	file       *os.File
+	done       func()        // ends the note of temp
+	inPlace    export.Target // is written to without temp; zero for others
 }
 
-// stage makes the place beside the destination.
-func stage(out Output) (*staged, error) {
-	s := &staged{isDir: out.Type == "local" || out.Attrs["tar"] == "false"}
+// stage makes the temporary file or directory of an output.
+func stage(out Output, outputs export.Outputs) (*staged, error) {
+	s := &staged{isDir: out.isDir()}
 	if out.Dest == stdin {
-		if s.isDir {
-			return nil, errors.New("a directory cannot go to standard output")
-		}
 		return s, nil
 	}
-	var err error
-	if s.dest, err = filepath.Abs(out.Dest); err != nil {
+	t, err := export.FindTarget(out.Dest)
+	if err != nil {
 		return nil, err
 	}
-	info, err := os.Stat(s.dest)
-	if err == nil && info.IsDir() != s.isDir {
-		return nil, fmt.Errorf("%s is a directory, or should be one", out.Dest)
+	if t.InPlace {
+		s.inPlace = t
+		return s, nil
 	}
-	s.made = err != nil
+	if s.dest, err = filepath.Abs(t.Path); err != nil {
+		return nil, err
+	}
+	s.made = !exists(s.dest)
 	if s.isDir {
 		if err := os.MkdirAll(s.dest, 0o755); err != nil {
 			return nil, err
 		}
-		s.temp, err = os.MkdirTemp(s.dest, ".slipway-")
-		return s, err
+		if s.temp, s.done, err = outputs.Note(s.dest); err != nil {
+			return nil, err
+		}
+		return s, os.Mkdir(s.temp, 0o700)
 	}
 	if err := os.MkdirAll(filepath.Dir(s.dest), 0o755); err != nil {
 		return nil, err
 	}
-	if s.file, err = os.CreateTemp(filepath.Dir(s.dest), ".slipway-"); err != nil {
+	if s.temp, s.done, err = outputs.Note(filepath.Dir(s.dest)); err != nil {
 		return nil, err
 	}
-	s.temp = s.file.Name()
+	if s.file, err = os.OpenFile(s.temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600); err != nil {
+		return s, err
+	}
 	return s, s.file.Chmod(0o644)
 }
 
 // open is the file that an exporter writes.
-func (s *staged) open(map[string]string) (io.WriteCloser, error) {
+func (s *staged) open(ctx context.Context) (io.WriteCloser, error) {
+	if s.inPlace.InPlace {
+		return s.inPlace.Open(ctx)
+	}
 	if s.temp == "" {
 		return stdout{os.Stdout}, nil
 	}
@@ -106,9 +117,32 @@ func (r *delegate) discard() {
 		}
 		if s.temp != "" {
 			_ = tree.RemoveAll(s.temp)
+			s.done()
 		}
 		if s.isDir && s.made {
 			_ = os.Remove(s.dest) // unless someone else has put something there
 		}
 	}
+}
+
+// holdOutputs returns what writes the outputs of builds on a builder, until
+// release is called. It first removes what such builds left that were killed. A
+// program without a state directory leaves that.
+func (o *Options) holdOutputs(ctx context.Context) (outputs export.Outputs, release func(), err error) {
+	if o.State == "" {
+		return outputs, func() {}, nil
+	}
+	outputs.Notes = filepath.Join(o.State, "builder")
+	if err := os.MkdirAll(outputs.Notes, 0o700); err != nil {
+		return outputs, nil, err
+	}
+	lock := flock.New(filepath.Join(outputs.Notes, "lock"))
+	if alone, err := lock.TryLock(); err == nil && alone {
+		_ = outputs.Reclaim() // what stays does no harm
+		_ = lock.Unlock()
+	}
+	if _, err := lock.TryRLockContext(ctx, lockPoll); err != nil {
+		return outputs, nil, fmt.Errorf("state directory: %w", err)
+	}
+	return outputs, func() { _ = lock.Unlock() }, nil
 }

@@ -27,7 +27,7 @@ func (o Outputs) WriteDir(ctx context.Context, dest string, n *tree.Node, s *tre
 			}
 		}()
 	}
-	temp, done, err := o.note(dest)
+	temp, done, err := o.Note(dest)
 	if err != nil {
 		return err
 	}

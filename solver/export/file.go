@@ -2,6 +2,7 @@ package export
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"io"
 	"io/fs"
@@ -50,12 +51,15 @@ func Unfinished(dir string) []string {
 
 // Outputs writes results to where users want them. It keeps a note of what is
 // half-written, so that it can be removed after this process was killed.
-type Outputs struct{ Notes string }
+type Outputs struct{ Notes string } // directory of the notes; "" keeps none
 
-// note makes a name in a directory and notes it. done ends the note.
-func (o Outputs) note(dir string) (temp string, done func(), err error) {
+// Note makes a name in a directory and notes it. done ends the note.
+func (o Outputs) Note(dir string) (temp string, done func(), err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return "", nil, err
+	}
+	if o.Notes == "" {
+		return filepath.Join(dir, tempPrefix+rand.Text()), func() {}, nil
 	}
 	if err := os.MkdirAll(o.Notes, 0o700); err != nil {
 		return "", nil, err
@@ -87,13 +91,22 @@ func (o Outputs) Reclaim() error {
 	return errors.Join(errs...)
 }
 
-// WriteFile writes a file whole or not at all.
+// WriteFile writes a file whole or not at all. Symbolic links are followed, and
+// what is no file is written in place.
 func (o Outputs) WriteFile(ctx context.Context, name string, write func(io.Writer) error) error {
+	t, err := FindTarget(name)
+	if err != nil {
+		return err
+	}
+	if t.InPlace {
+		return t.write(ctx, write)
+	}
+	name = t.Path
 	dir := filepath.Dir(name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	temp, done, err := o.note(dir)
+	temp, done, err := o.Note(dir)
 	if err != nil {
 		return err
 	}

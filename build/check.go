@@ -1,0 +1,125 @@
+package build
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/solver/source"
+)
+
+// checkOutputs refuses outputs that cannot be written, whatever the build makes.
+func (o *Options) checkOutputs() error {
+	if _, err := imageNames(o, Output{}); err != nil {
+		return err
+	}
+	if _, err := imageAnnotations(o, Output{}); err != nil {
+		return err
+	}
+	for i, out := range o.Outputs {
+		if err := o.checkOutput(out); err != nil {
+			return err
+		}
+		same := func(e Output) bool { return e.Dest == out.Dest && !e.isDir() && !out.isDir() }
+		if out.Dest != "" && out.Dest != stdin && slices.ContainsFunc(o.Outputs[:i], same) {
+			return fmt.Errorf("output %s: %q is the file of another output too", out.Type, out.Dest)
+		}
+	}
+	return nil
+}
+
+func (o *Options) checkOutput(out Output) error {
+	if err := out.checkDest(); err != nil {
+		return err
+	}
+	names, err := imageNames(o, out)
+	if err != nil || !out.isImage() {
+		return err
+	}
+	switch {
+	case out.Push && len(names) == 0:
+		return errors.New("output image: the image needs a name to be pushed (-t NAME)")
+	case out.Type == "docker" && o.isMultiPlatform():
+		return errors.New("output docker: the archive of docker load holds one platform (use type=oci)")
+	}
+	if out.Load {
+		if _, err := exec.LookPath("docker"); err != nil {
+			return errNoDocker()
+		}
+	}
+	return o.checkAnnotations(out)
+}
+
+// errNoDocker is the error of an image that no engine can be given.
+func errNoDocker() error {
+	return errors.New("output docker: loading an image needs the program docker (or write an archive: type=docker,dest=FILE)")
+}
+
+// isMultiPlatform reports whether the result is an index.
+func (o *Options) isMultiPlatform() bool {
+	on, err := strconv.ParseBool(o.BuildArgs["BUILDKIT_MULTI_PLATFORM"])
+	return len(o.Platforms) > 1 || err == nil && on
+}
+
+// checkAnnotations refuses annotations of an index that an image does not have,
+// and of platforms that are not built. What attestations make is known to
+// builders only.
+func (o *Options) checkAnnotations(out Output) error {
+	notes, err := imageAnnotations(o, out)
+	if err != nil {
+		return err
+	}
+	if o.Builder != nil && len(o.Attests) > 0 {
+		return nil
+	}
+	built, err := o.platforms()
+	if err != nil {
+		return err
+	}
+	byName := func(a, b exptypes.AnnotationKey) int { return strings.Compare(a.String(), b.String()) }
+	for _, key := range slices.SortedFunc(maps.Keys(notes), byName) {
+		ofIndex := key.Type == exptypes.AnnotationIndex || key.Type == exptypes.AnnotationIndexDescriptor
+		if ofIndex && !o.isMultiPlatform() {
+			return fmt.Errorf("annotation %s of an %s: needs several platforms (use manifest:%[1]s=VALUE)", key.Key, key.Type)
+		}
+		matches := func(p ocispecs.Platform) bool { return platforms.OnlyStrict(*key.Platform).Match(p) }
+		if key.Platform != nil && len(built) > 0 && !slices.ContainsFunc(built, matches) {
+			return fmt.Errorf("annotation %s of platform %s: the platform is not built (--platform)", key.Key, platforms.FormatAll(*key.Platform))
+		}
+	}
+	return nil
+}
+
+// platforms returns the platforms that are built. If only the builder knows
+// them, there are none.
+func (o *Options) platforms() ([]ocispecs.Platform, error) {
+	if len(o.Platforms) == 0 && o.Builder == nil {
+		return []ocispecs.Platform{source.Machine()}, nil
+	}
+	list, err := platforms.ParseAll(o.Platforms)
+	if err != nil {
+		return nil, fmt.Errorf("platforms: %w", err)
+	}
+	return list, nil
+}
+
+// checkAllow refuses privileges that nothing asks for.
+func (o *Options) checkAllow() error {
+	for _, name := range o.Allow {
+		switch {
+		case name == "network.host", name == "security.insecure":
+		case o.Builder != nil && (name == "device" || strings.HasPrefix(name, "device=")):
+		default:
+			return fmt.Errorf("privilege %q: unknown (want network.host or security.insecure, with a builder also device)", name)
+		}
+	}
+	return nil
+}
