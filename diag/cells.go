@@ -64,6 +64,16 @@ func visible(r rune, raw string) (string, int) {
 	return raw, 1
 }
 
+// Line returns a line as an excerpt shows it: tabs are spaces, and what is not
+// printable is spelled out, so that the line cannot control a terminal.
+func Line(line string) string {
+	var b strings.Builder
+	for _, c := range cells(line) {
+		b.WriteString(c.text)
+	}
+	return b.String()
+}
+
 // printable returns the text with everything spelled out that is not
 // printable, tabs and line ends included.
 func printable(s string) string {

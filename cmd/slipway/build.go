@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"slipway/build"
+	"slipway/solver/export"
 	"slipway/solver/runner/namespace"
 )
 
@@ -32,7 +33,8 @@ Exit codes:
     0  built, or checked without a warning
     1  the build failed, or --check has found something
     2  the command line is wrong
-  130  interrupted`,
+  130  interrupted
+  143  terminated`,
 		Example: `  slipway build -t hello --load .
   slipway build -t registry.example/hello --push .
   slipway build --target test -o out .
@@ -60,8 +62,11 @@ func (f *buildFlags) run(ctx context.Context, given flagSet) error {
 	if err := f.parse(given); err != nil {
 		return usageError{err}
 	}
+	for _, w := range f.warnings {
+		fmt.Fprintln(os.Stderr, "warning:", w)
+	}
 	if f.iidFile != "" {
-		if err := removeStale(f.iidFile); err != nil {
+		if err := export.Remove(f.iidFile); err != nil { // a build that fails leaves no ID behind
 			return err
 		}
 	}
@@ -86,7 +91,7 @@ func (f *buildFlags) run(ctx context.Context, given flagSet) error {
 	if err != nil {
 		return err
 	}
-	return f.tell(res.Exported)
+	return f.tell(ctx, res.Exported)
 }
 
 // build builds and shows how it goes.

@@ -62,7 +62,7 @@ func (f *buildFlags) parseCall(given flagSet) error {
 	default:
 		return fmt.Errorf("--call %s: there are build, check, outline and targets", name)
 	}
-	for _, flag := range []string{"output", "push", "load", "iidfile", "quiet", "explain", "cache-to"} {
+	for _, flag := range []string{"output", "push", "load", "iidfile", "quiet", "explain", "cache-to", "metadata-file"} {
 		if given.Changed(flag) {
 			return fmt.Errorf("--%s is about an image, and --call=%s makes none", flag, name)
 		}

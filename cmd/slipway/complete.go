@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,41 +22,58 @@ func completeDirs(*cobra.Command, []string, string) ([]string, cobra.ShellCompDi
 }
 
 // completions returns the values of flags that have a few: those that are
-// complete, and those behind which something follows. Those of other flags are
-// files.
+// complete, and those that are followed by something. They are what works with
+// the flags before them. Values of other flags are files.
 func (f *buildFlags) completions() (fixed, open map[string][]string) {
 	fixed = map[string][]string{
-		"progress":   {"auto", "plain", "tty", "rawjson", "quiet", "none"},
-		"network":    {"default", "none", "host"},
-		"runner":     {"auto", "namespace", "portable"},
-		"call":       {"build", "check\tfind mistakes", "outline\tlist arguments and secrets", "targets\tlist stages"},
-		"allow":      {"network.host", "security.insecure"},
-		"sbom":       {"true", "false"},
-		"provenance": {"true", "false", "mode=max", "mode=min"},
-		"platform":   {"linux/amd64", "linux/arm64", "linux/arm/v7", "linux/386", "linux/ppc64le", "linux/riscv64", "linux/s390x"},
+		"progress": {"auto", "plain", "tty", "rawjson", "quiet", "none"},
+		"network":  {"default", "none", "host"},
+		"runner":   {"auto", "namespace", "portable"},
+		"call":     {"build", "check\tfind mistakes", "outline\tlist arguments and secrets", "targets\tlist stages"},
+		"allow":    {"network.host", "security.insecure"},
+		"platform": {"linux/amd64", "linux/arm64", "linux/arm/v7", "linux/386", "linux/ppc64le", "linux/riscv64", "linux/s390x", "local"},
+		"sbom":     nil, "provenance": nil,
 	}
-	return fixed, map[string][]string{
+	open = map[string][]string{
 		"output":        {"type=oci,dest=", "type=docker,dest=", "type=tar,dest=", "type=local,dest=", "type=image,push=true", "type=registry", "type=cacheonly"},
 		"builder":       {"unix://", "tcp://", "docker-container://"},
-		"cache-to":      {"type=local,dest=", "type=registry,ref=", "type=inline", "type=gha"},
-		"cache-from":    {"type=local,src=", "type=registry,ref=", "type=gha"},
-		"attest":        {"type=sbom", "type=provenance"},
+		"cache-to":      {"type=local,dest=", "type=registry,ref=", "type=inline"},
+		"cache-from":    {"type=local,src=", "type=registry,ref="},
 		"secret":        {"id="},
-		"ssh":           {"default"},
-		"annotation":    {"manifest:", "manifest-descriptor:", "index:"},
+		"annotation":    {"manifest:", "manifest-descriptor:", "index:", "index-descriptor:"},
 		"build-context": nil, "label": nil, "tag": nil, "add-host": nil, "mirror": nil, "ulimit": nil, "shm-size": nil,
-		"tlsservername": nil, "cgroup-parent": nil,
+		"tlsservername": nil, "cgroup-parent": nil, "attest": nil, "ssh": nil, "resource": nil,
 	}
+	if os.Getenv("SSH_AUTH_SOCK") != "" {
+		open["ssh"] = []string{"default"}
+	}
+	if f.builder.Address != "" {
+		fixed["runner"] = nil
+		fixed["sbom"], fixed["provenance"] = []string{"true", "false"}, []string{"true", "false", "mode=max", "mode=min"}
+		open["attest"] = []string{"type=sbom", "type=provenance"}
+		open["cache-to"], open["cache-from"] = append(open["cache-to"], "type=gha"), append(open["cache-from"], "type=gha")
+		for name := range limits() {
+			open["resource"] = append(open["resource"], name+"=")
+		}
+		slices.Sort(open["resource"])
+	}
+	return fixed, open
 }
 
-// complete tells shells what the values of flags can be.
+// complete registers what the values of flags can be.
 func (f *buildFlags) complete(cmd *cobra.Command) {
 	fixed, open := f.completions()
-	for name, values := range fixed {
-		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	for name := range fixed {
+		_ = cmd.RegisterFlagCompletionFunc(name, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			fixed, _ := f.completions() // the flags are parsed by now
+			return fixed[name], cobra.ShellCompDirectiveNoFileComp
+		})
 	}
-	for name, values := range open {
-		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
+	for name := range open {
+		_ = cmd.RegisterFlagCompletionFunc(name, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			_, open := f.completions()
+			return open[name], cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+		})
 	}
 	for _, name := range []string{"state", "tlsdir"} {
 		_ = cmd.MarkFlagDirname(name)
@@ -108,8 +126,10 @@ func (f *buildFlags) dockerfile(args []string) *instructions.Dockerfile {
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		context = args[0]
 	}
-	name := f.opt.File
-	if name == "" {
+	name := ""
+	if n := len(f.files); n > 0 {
+		name = f.files[n-1] // cobra parses the flags more than once
+	} else {
 		name = filepath.Join(context, "Dockerfile")
 		if _, err := os.Stat(name); err != nil {
 			name = filepath.Join(context, "Containerfile")

@@ -1,12 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
+
+	"slipway/diag"
 )
 
 const (
@@ -40,16 +42,19 @@ func (l *failedLogs) add(s *client.SolveStatus) {
 // print prints the end of what the failed steps printed.
 func (l *failedLogs) print(w io.Writer) {
 	for _, v := range l.failed {
-		lines := bytes.Split(bytes.TrimRight(l.logs[v.Digest], "\n"), []byte("\n"))
+		lines := strings.Split(strings.TrimRight(string(l.logs[v.Digest]), "\r\n"), "\n")
 		if len(lines[0]) == 0 && len(lines) == 1 {
 			continue
 		}
-		fmt.Fprintf(w, "%s\n > %s:\n", ruleWidth, v.Name)
+		fmt.Fprintf(w, "%s\n > %s:\n", ruleWidth, diag.Line(v.Name))
 		if len(lines) > shownLog {
 			fmt.Fprintln(w, "...")
 			lines = lines[len(lines)-shownLog:]
 		}
-		fmt.Fprintf(w, "%s\n%s\n", bytes.Join(lines, []byte("\n")), ruleWidth)
+		for _, line := range lines {
+			fmt.Fprintln(w, diag.Line(strings.TrimSuffix(line, "\r")))
+		}
+		fmt.Fprintln(w, ruleWidth)
 		delete(l.logs, v.Digest) // once is enough
 	}
 }

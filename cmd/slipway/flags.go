@@ -9,6 +9,7 @@ import (
 // buildFlags are the flags of slipway build, as they were given.
 type buildFlags struct {
 	opt                    build.Options
+	files                  []string // --file; more than one is an error
 	args, labels, contexts []string
 	secrets, ssh, outputs  []string
 	mirrors, hosts         []string
@@ -25,6 +26,8 @@ type buildFlags struct {
 	tlsDir                 string
 	keepStorage            string
 
+	resources    []string // limits of steps: NAME=VALUE
+	warnings     []string // about flags without effect
 	agents       []sshAgent
 	format       string // of an answer: "" or json
 	ignoreStatus bool   // an answer with warnings is no failure
@@ -36,7 +39,7 @@ type flagSet interface{ Changed(name string) bool }
 // define declares the flags: those of docker build under their names, and ours.
 func (f *buildFlags) define(fs *pflag.FlagSet) {
 	o := &f.opt
-	fs.StringVarP(&o.File, "file", "f", "", "Dockerfile, or - for standard input (default CONTEXT/Dockerfile)")
+	fs.StringArrayVarP(&f.files, "file", "f", nil, "`PATH` of the Dockerfile, or - for standard input (default CONTEXT/Dockerfile, else CONTEXT/Containerfile)")
 	fs.StringArrayVarP(&o.Tags, "tag", "t", nil, "`NAME` of the image, with a tag")
 	fs.StringVar(&o.Target, "target", "", "`STAGE` to build (default the last one)")
 	fs.StringArrayVar(&f.args, "build-arg", nil, "value of an ARG: `KEY=VALUE`, or KEY for the one of the environment")
@@ -96,9 +99,7 @@ func (f *buildFlags) defineBuilder(fs *pflag.FlagSet) {
 	fs.StringVar(&b.Key, "tlskey", "", "`FILE` of its key")
 	fs.StringVar(&f.tlsDir, "tlsdir", "", "`DIRECTORY` of ca.pem, cert.pem and key.pem")
 	fs.StringVar(&b.ServerName, "tlsservername", "", "`NAME` in the builder's certificate (default the host of the address)")
-	for _, r := range refused() {
-		r.define(fs)
-	}
+	f.defineIgnored(fs)
 	// Steps leave nothing behind, and contexts are not copied: these say what is
 	// so anyway.
 	for _, name := range []string{"rm", "force-rm", "compress"} {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -41,10 +43,14 @@ func TestFlagsOfDocker(t *testing.T) {
 		}
 	}
 	dir := testcontext.New(t, goodDockerfile)
-	for _, r := range refused() {
-		code, told := slipway(t, "build", "--"+r.name+"=1", dir)
-		if code != exitUsage || !strings.Contains(told, "slipway has no --"+r.name+": "+r.instead) {
-			t.Errorf("--%s: exit code %d, %s", r.name, code, told)
+	for _, flag := range []string{"squash", "isolation=x", "security-opt=x", "disable-content-trust", "m=1g", "memory-swap=-1", "c=1", "cpu-period=1", "cpu-quota=1", "cpuset-cpus=0", "cpuset-mems=0", "resource=memory=1g"} {
+		dashes := "--"
+		if strings.Index(flag, "=") == 1 {
+			dashes = "-"
+		}
+		code, told := slipway(t, "build", "--state", t.TempDir(), "--runner", "portable", "-q", dashes+flag, dir)
+		if code != 0 || !strings.HasPrefix(told, "warning: ") || !strings.Contains(told, " has no effect") || strings.Count(told, "\n") != 1 {
+			t.Errorf("--%s: exit code %d, %s", flag, code, told)
 		}
 	}
 	code, told := slipway(t, "build", "--state", t.TempDir(), "--runner", "portable", "--progress", "none", "--rm", "--force-rm", "--compress",
@@ -76,6 +82,38 @@ func TestUsage(t *testing.T) {
 		{"--jobs -1", "jobs: -1 is negative (0 sets no limit)"},
 		{"--builder unix:///x --mirror a=b", "--mirror is for builds in this process"},
 		{"--tlscacert x", "--tlscacert needs --builder tcp://HOST:PORT"},
+		{"-f a -f b", "--file: 2 files are named (name one)"},
+		{"--policy x", "slipway has no --policy"},
+		{"--resource disk=1g", `--resource "disk=1g": unknown resource (want cpu-period, cpu-quota, cpu-shares, cpuset-cpus, cpuset-mems, memory, memory-swap)`},
+		{"--builder unix:///x -m big", `--resource "memory=big": not a size`},
+		{"--builder unix:///x --cpu-quota big", `--resource "cpu-quota=big": not a number`},
+		{"--no-cache --no-cache-filter x", "--no-cache and --no-cache-filter cannot be used together"},
+		{"--platform linux/amd64,linux/arm64 --load", "output docker: the archive of docker load holds one platform (use type=oci)"},
+		{"--platform linux/amd64,linux/arm64 -o type=docker,dest=x", "output docker: the archive of docker load holds one platform (use type=oci)"},
+		{"--builder unix:///x --build-arg BUILDKIT_MULTI_PLATFORM=1 -o type=docker,dest=x", "output docker: the archive of docker load holds one platform (use type=oci)"},
+		{"--push", "output image: the image needs a name to be pushed (-t NAME)"},
+		{"--builder unix:///x --push", "output image: the image needs a name to be pushed (-t NAME)"},
+		{"-o type=oci,dest=x,push=true", "output oci: push=true needs type=image"},
+		{"-o type=oci,dest=x --annotation index:k=v", "annotation k of an index: needs several platforms (use manifest:k=VALUE)"},
+		{"-o type=oci,dest=x --annotation index-descriptor:k=v", "annotation k of an index-descriptor: needs several platforms"},
+		{"--platform linux/amd64 -o type=oci,dest=x --annotation manifest[linux/arm64]:k=v", "annotation k of platform linux/arm64: the platform is not built (--platform)"},
+		{"-o type=oci,dest=x -o type=tar,dest=x", `output tar: "x" is the file of another output too`},
+		{"-o type=tar,dest=" + dir, `output tar: "` + dir + `" is a directory (name a file in it)`},
+		{"-o " + filepath.Join(dir, "a"), `output local: "` + filepath.Join(dir, "a") + `" is not a directory`},
+		{"-o type=local,dest=-", "output local: a directory cannot go to standard output (use type=tar)"},
+		{"-o type=oci,dest=x,source-date-epoch=now", `output oci: source-date-epoch: "now" is not a number of seconds`},
+		{"-o type=oci,dest=x,rewrite-timestamp=now", "output oci: rewrite-timestamp=now is neither true nor false"},
+		{"--allow foo", `privilege "foo": unknown (want network.host or security.insecure, with a builder also device)`},
+		{"--allow device", `privilege "device": unknown`},
+		{"--builder unix:///x --allow foo", `privilege "foo": unknown`},
+		{"--shm-size 99999999999999999999", "--shm-size 99999999999999999999 is too large"},
+		{"--explain --progress rawjson", "--explain: standard error has JSON only with --progress=rawjson"},
+		{"--builder unix:///x --iidfile id", "--iidfile: a builder has the ID of an image that is an output"},
+		{"--iidfile " + dir, `--iidfile: "` + dir + `" is a directory (name a file in it)`},
+		{"--metadata-file /does/not/exist/x", `--metadata-file: "/does/not/exist" is not a directory`},
+		{"--metadata-file x --iidfile x", `--metadata-file: "x" is the file of --iidfile too`},
+		{"--iidfile x -o type=oci,dest=x", `--iidfile: "x" is the file of --output too`},
+		{"--check --metadata-file x", "--metadata-file is about an image, and --call=check makes none"},
 		{"--attest type=sbom", "attestations can only be had of a BuildKit: --builder"},
 		{"--attest type=other", `unknown type "other", there are sbom and provenance`},
 		{"--cgroup-parent x", "can only be had of a BuildKit: --builder"},
@@ -211,8 +249,14 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// TestInterrupted sends SIGINT while a download hangs.
+// TestInterrupted sends signals while a download hangs.
 func TestInterrupted(t *testing.T) {
+	interrupted(t, os.Interrupt, exitInterrupted)
+	interrupted(t, syscall.SIGTERM, exitTerminated)
+}
+
+func interrupted(t *testing.T, sig os.Signal, want int) {
+	t.Helper()
 	asked, done := make(chan bool, 1), make(chan bool)
 	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		asked <- true
@@ -235,17 +279,51 @@ func TestInterrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-asked
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+	if err := cmd.Process.Signal(sig); err != nil {
 		t.Fatal(err)
 	}
 	timeout := time.AfterFunc(30*time.Second, func() { _ = cmd.Process.Kill() })
 	defer timeout.Stop()
 	_ = cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || told.String() != "slipway: interrupted\n" {
-		t.Errorf("exit code %d, told %s", code, told.String())
+	if code := cmd.ProcessState.ExitCode(); code != want || told.String() != "slipway: interrupted\n" {
+		t.Errorf("%v: exit code %d, want %d; told %s", sig, code, want, told.String())
 	}
 	if list, err := os.ReadDir(out); err != nil || len(list) > 0 {
 		t.Errorf("left %v, %v", list, err)
+	}
+}
+
+// TestInterruptedStep: a step that a signal ends is canceled. It has not failed.
+func TestInterruptedStep(t *testing.T) {
+	dir := testcontext.New(t, "FROM scratch\nCOPY base /\nRUN echo be\"\"gun; while :; do cat /bin/sh > /x; done\n")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, "build", "--state", t.TempDir(), "--runner", "portable", "--progress", "plain", dir)
+	cmd.Env = append(os.Environ(), asCommand+"=1")
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	timeout := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+	defer timeout.Stop()
+	var told strings.Builder
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		told.WriteString(lines.Text() + "\n")
+		if strings.HasSuffix(lines.Text(), " begun") {
+			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	_ = cmd.Wait()
+	text := told.String()
+	if code := cmd.ProcessState.ExitCode(); code != exitTerminated || !strings.Contains(text, " CANCELED\n") || strings.Contains(text, "ERROR") || strings.Contains(text, "------") {
+		t.Errorf("exit code %d, want %d; told\n%s", code, exitTerminated, text)
 	}
 }
 

@@ -1,54 +1,123 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 
+	"github.com/docker/go-units"
 	"github.com/spf13/pflag"
 )
 
-// refusal is a flag of docker build that there is no use for here. It is known
-// so that the error can say what to use.
-type refusal struct {
-	name, short string
-	isBool      bool
-	instead     string
+// ignoredFlag is a flag of docker build that has no effect. Setting it is a
+// warning, as with buildx.
+type ignoredFlag struct {
+	name   string
+	isBool bool
+	why    string
 }
 
-func refused() []refusal {
-	const limits = "run slipway itself in a control group with limits, such as systemd-run --scope -p MemoryMax=1G"
+func ignoredFlags() []ignoredFlag {
 	const isolated = "steps run as --runner says"
-	return []refusal{
-		{name: "squash", isBool: true, instead: "end the Dockerfile with FROM scratch and COPY --from=STAGE / /"},
-		{name: "isolation", instead: isolated},
-		{name: "security-opt", instead: isolated},
-		{name: "policy", instead: "check sources before the build, or with a policy of docker buildx"},
-		{name: "resource", instead: limits},
-		{name: "memory", short: "m", instead: limits},
-		{name: "memory-swap", instead: limits},
-		{name: "cpu-shares", short: "c", instead: limits},
-		{name: "cpu-period", instead: limits},
-		{name: "cpu-quota", instead: limits},
-		{name: "cpuset-cpus", instead: limits},
-		{name: "cpuset-mems", instead: limits},
+	return []ignoredFlag{
+		{"squash", true, "end the Dockerfile with FROM scratch and COPY --from=STAGE / /"},
+		{"disable-content-trust", true, "support for Docker Content Trust was removed"},
+		{"isolation", false, isolated},
+		{"security-opt", false, isolated + ", and RUN --security=insecure with --allow security.insecure is privileged"},
 	}
 }
 
-// define declares the flag so that setting it is an error.
-func (r refusal) define(fs *pflag.FlagSet) {
-	fs.VarPF(r, r.name, r.short, "").NoOptDefVal = map[bool]string{true: "true"}[r.isBool]
-	_ = fs.MarkHidden(r.name)
+// limits are the resource limits of steps by the flags of docker build, with the
+// options of frontends that they stand for. --resource NAME=VALUE sets the same.
+func limits() map[string]string {
+	return map[string]string{
+		"memory": "memory", "memory-swap": "memswap", "cpu-shares": "cpushares", "cpu-period": "cpuperiod",
+		"cpu-quota": "cpuquota", "cpuset-cpus": "cpusetcpus", "cpuset-mems": "cpusetmems",
+	}
 }
 
-// Set implements [pflag.Value].
-func (r refusal) Set(v string) error {
-	if v == "false" {
+// defineIgnored declares flags that have no effect, and those that have one only
+// with a builder.
+func (f *buildFlags) defineIgnored(fs *pflag.FlagSet) {
+	for _, i := range ignoredFlags() {
+		set := func(string) error {
+			f.warnings = append(f.warnings, fmt.Sprintf("--%s has no effect: %s", i.name, i.why))
+			return nil
+		}
+		if i.isBool {
+			fs.BoolFunc(i.name, "", set)
+		} else {
+			fs.Func(i.name, "", set)
+		}
+		_ = fs.MarkHidden(i.name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(limits())) {
+		short := map[string]string{"memory": "m", "cpu-shares": "c"}[name]
+		fs.FuncP(name, short, "", func(v string) error { f.resources = append(f.resources, name+"="+v); return nil })
+		_ = fs.MarkHidden(name)
+	}
+	fs.Func("resource", "limit of a step: `NAME=VALUE`, such as memory=1g; --builder only", func(v string) error {
+		f.resources = append(f.resources, v)
 		return nil
-	}
-	return fmt.Errorf("slipway has no --%s: %s", r.name, r.instead)
+	})
+	fs.Func("policy", "", func(string) error {
+		return errors.New("slipway has no --policy: check sources before the build, or with a policy of docker buildx")
+	})
+	_ = fs.MarkHidden("policy")
 }
 
-// String implements [pflag.Value].
-func (r refusal) String() string { return "" }
+// parseResources reads the limits of steps. Without a builder they have no
+// effect.
+func (f *buildFlags) parseResources(flagSet) error {
+	f.opt.Resources = map[string]string{}
+	for _, r := range f.resources {
+		name, value, _ := strings.Cut(r, "=")
+		option, ok := limits()[name]
+		if !ok {
+			return fmt.Errorf("--resource %q: unknown resource (want %s)", r, strings.Join(slices.Sorted(maps.Keys(limits())), ", "))
+		}
+		var err error
+		if f.opt.Resources[option], err = limit(name, value); err != nil {
+			return fmt.Errorf("--resource %q: %w", r, err)
+		}
+		if f.builder.Address == "" {
+			f.warnings = append(f.warnings, fmt.Sprintf("the limit %s has no effect without --builder: run slipway itself in a control group, such as systemd-run --scope -p MemoryMax=1G", name))
+		}
+	}
+	if f.builder.Address == "" {
+		f.opt.Resources = nil
+	}
+	return nil
+}
 
-// Type implements [pflag.Value].
-func (r refusal) Type() string { return "string" }
+// limit returns the value of a resource limit as frontends read it. If it is
+// "", there is no limit.
+func limit(name, value string) (string, error) {
+	value = strings.TrimSpace(value)
+	switch {
+	case strings.HasPrefix(name, "cpuset"), name == "memory-swap" && value == "-1":
+		return value, nil
+	case strings.HasPrefix(name, "memory"):
+		n, err := units.RAMInBytes(value)
+		if err != nil {
+			return "", errors.New("not a size (want bytes, or a number with a unit such as 64m)")
+		}
+		return nonZero(n), nil
+	}
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil {
+		return "", errors.New("not a number")
+	}
+	return nonZero(n), nil
+}
+
+// nonZero returns "" for 0, which is no limit.
+func nonZero(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatInt(n, 10)
+}

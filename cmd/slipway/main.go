@@ -24,7 +24,8 @@ import (
 const (
 	exitFailed      = 1   // the build failed
 	exitUsage       = 2   // the command line is wrong
-	exitInterrupted = 130 // as for a shell's SIGINT
+	exitInterrupted = 130 // as shells report SIGINT
+	exitTerminated  = 143 // as shells report SIGTERM
 )
 
 // What garbage may grow to: most builds end before there is much.
@@ -48,10 +49,32 @@ func main() {
 	namespace.Main()
 	collectLess()
 	_ = log.SetLevel("error") // of what libraries write to standard error
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, cancel := context.WithCancel(context.Background())
+	signals, caught := make(chan os.Signal, 3), make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		s := <-signals
+		caught <- s
+		cancel() // without a cause: displays know canceled steps by "context canceled"
+		// The terminal and the process that started this one may both pass on a
+		// signal, so that only the third one is from a user who cannot wait.
+		<-signals
+		<-signals
+		os.Exit(exitCode(s))
+	}()
 	code := run(ctx, os.Args[1:])
-	stop()
+	if code == exitInterrupted {
+		code = exitCode(<-caught)
+	}
 	os.Exit(code)
+}
+
+// exitCode returns the exit code of a command that a signal ended.
+func exitCode(s os.Signal) int {
+	if s == syscall.SIGTERM {
+		return exitTerminated
+	}
+	return exitInterrupted
 }
 
 // usageError is a mistake in the command line.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -19,7 +20,7 @@ import (
 
 // parse turns the flags into options, and checks them.
 func (f *buildFlags) parse(given flagSet) error {
-	for _, part := range []func(flagSet) error{f.parseState, f.parseValues, f.parseSteps, f.parseOutputs, f.parseAttests, f.parseCall, f.parseProgress} {
+	for _, part := range []func(flagSet) error{f.parseState, f.parseValues, f.parseSteps, f.parseResources, f.parseOutputs, f.parseAttests, f.parseCall, f.parseProgress} {
 		if err := part(given); err != nil {
 			return err
 		}
@@ -31,6 +32,13 @@ func (f *buildFlags) parse(given flagSet) error {
 func (f *buildFlags) parseState(given flagSet) error {
 	o := &f.opt
 	o.Stdin = os.Stdin
+	if len(f.files) > 1 {
+		return fmt.Errorf("--file: %d files are named (name one)", len(f.files))
+	}
+	o.File = strings.Join(f.files, "")
+	if o.NoCache && len(o.NoCacheFilter) > 0 {
+		return errors.New("--no-cache and --no-cache-filter cannot be used together (--no-cache is for all stages)")
+	}
 	if f.builder.Address != "" {
 		for _, name := range []string{"state", "runner", "jobs", "keep-storage", "mirror", "explain"} {
 			if given.Changed(name) {
@@ -38,6 +46,7 @@ func (f *buildFlags) parseState(given flagSet) error {
 			}
 		}
 		o.Builder = &f.builder
+		o.State, _ = build.DefaultState() // "" keeps no notes of half-written outputs
 		return f.tlsFiles()
 	}
 	for _, name := range []string{"tlscacert", "tlscert", "tlskey", "tlsdir", "tlsservername"} {
@@ -186,6 +195,11 @@ func (f *buildFlags) parseSteps(flagSet) error {
 	if f.shmSize != "" {
 		if o.ShmSize, err = units.RAMInBytes(f.shmSize); err != nil {
 			return fmt.Errorf("--shm-size %s is not a size, such as 64m", f.shmSize)
+		}
+		// Sizes that do not fit become negative or the largest number, depending
+		// on the processor.
+		if o.ShmSize < 0 || o.ShmSize == math.MaxInt64 {
+			return fmt.Errorf("--shm-size %s is too large", f.shmSize)
 		}
 	}
 	for _, l := range o.Ulimits {

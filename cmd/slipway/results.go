@@ -2,47 +2,48 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/base64"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	"github.com/moby/buildkit/util/progress/progressui"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	csvvalue "github.com/tonistiigi/go-csvvalue"
 
 	"slipway/build"
+	"slipway/solver/export"
 )
 
 // parseOutputs is where the result goes.
 func (f *buildFlags) parseOutputs(flagSet) error {
 	o := &f.opt
-	values := f.outputs
-	if f.push {
-		values = append(values, "type=registry")
-	}
-	toStdout := 0
-	for _, v := range values {
+	toStdout, pushed := 0, false
+	for _, v := range f.outputs {
 		out, err := build.ParseOutput(f.defaultDest(v))
 		if err != nil {
 			return err
 		}
 		if out.Type == "image" && f.push {
-			out.Push = true
+			out.Push, pushed = true, true
 		}
 		if out.Dest == "-" {
 			toStdout++
 		}
 		o.Outputs = append(o.Outputs, out)
+	}
+	if f.push && !pushed {
+		o.Outputs = append(o.Outputs, build.Output{Type: "image", Push: true})
 	}
 	switch {
 	case toStdout > 1:
@@ -56,12 +57,47 @@ func (f *buildFlags) parseOutputs(flagSet) error {
 		o.Outputs = append(o.Outputs, build.Output{Type: "docker", Load: true})
 	}
 	if f.explain {
-		o.Explain = os.Stdout
-		if toStdout > 0 {
-			o.Explain = os.Stderr
+		if f.progress == string(progressui.RawJSONMode) {
+			return errors.New("--explain: standard error has JSON only with --progress=rawjson (use --progress=plain)")
 		}
+		o.Explain = os.Stderr
 	}
 	o.Describe = f.quiet || f.iidFile != "" || f.metadataFile != ""
+	return f.checkResultFiles()
+}
+
+// checkResultFiles refuses files for results that cannot be written.
+func (f *buildFlags) checkResultFiles() error {
+	used := map[string]string{} // path → flag
+	for _, out := range f.opt.Outputs {
+		used[out.Dest] = "--output"
+	}
+	for _, file := range []struct{ flag, path string }{{"--iidfile", f.iidFile}, {"--metadata-file", f.metadataFile}} {
+		if file.path == "" {
+			continue
+		}
+		t, err := export.FindTarget(file.path)
+		if err != nil {
+			return fmt.Errorf("%s: %w", file.flag, err)
+		}
+		if t.InPlace {
+			continue
+		}
+		if other := used[file.path]; other != "" {
+			return fmt.Errorf("%s: %q is the file of %s too", file.flag, file.path, other)
+		}
+		used[file.path] = file.flag
+		if info, err := os.Stat(t.Path); err == nil && info.IsDir() {
+			return fmt.Errorf("%s: %q is a directory (name a file in it)", file.flag, file.path)
+		}
+		if info, err := os.Stat(filepath.Dir(t.Path)); err != nil || !info.IsDir() {
+			return fmt.Errorf("%s: %q is not a directory", file.flag, filepath.Dir(file.path))
+		}
+	}
+	isImage := func(out build.Output) bool { return out.Type == "image" || out.Type == "oci" || out.Type == "docker" }
+	if f.iidFile != "" && f.builder.Address != "" && !slices.ContainsFunc(f.opt.Outputs, isImage) {
+		return errors.New("--iidfile: a builder has the ID of an image that is an output (use --output, --load or --push)")
+	}
 	return nil
 }
 
@@ -187,30 +223,31 @@ func attestation(value string) (kind, attrs string, err error) {
 }
 
 // tell tells the outcome of a build.
-func (f *buildFlags) tell(exported map[string]string) error {
+func (f *buildFlags) tell(ctx context.Context, exported map[string]string) error {
 	if len(f.opt.Outputs) == 0 && f.showsProgress() {
 		fmt.Fprintln(os.Stderr, "the result is in the cache only: --load, --push and --output take it elsewhere")
 	}
 	id := cmp.Or(exported[exptypes.ExporterImageConfigDigestKey], exported[exptypes.ExporterImageDigestKey])
-	if f.quiet && id != "" {
-		fmt.Println(id)
-	}
 	if f.iidFile != "" {
-		if id == "" {
-			return errors.New("--iidfile: the builder tells no ID, as no output is an image")
+		if err := export.Write(ctx, f.iidFile, []byte(id)); err != nil {
+			return fmt.Errorf("--iidfile: %w", err)
 		}
-		if err := os.WriteFile(f.iidFile, []byte(id), 0o644); err != nil {
+	}
+	if f.metadataFile != "" {
+		data, err := json.MarshalIndent(metadata(exported), "", "  ")
+		if err != nil {
 			return err
 		}
+		if err := export.Write(ctx, f.metadataFile, data); err != nil {
+			return fmt.Errorf("--metadata-file: %w", err)
+		}
 	}
-	if f.metadataFile == "" {
-		return nil
+	if f.quiet && id != "" {
+		if _, err := fmt.Fprintln(os.Stdout, id); err != nil {
+			return fmt.Errorf("--quiet: %w", err)
+		}
 	}
-	data, err := json.MarshalIndent(metadata(exported), "", "  ")
-	if err != nil {
-		return err
-	}
-	return writeWhole(f.metadataFile, data)
+	return nil
 }
 
 // metadata returns what was exported with objects in place of their encodings,
@@ -225,26 +262,4 @@ func metadata(exported map[string]string) map[string]any {
 		}
 	}
 	return m
-}
-
-// removeStale removes a file that a failing build must not leave behind.
-func removeStale(name string) error {
-	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
-// writeWhole writes a file whole or not at all.
-func writeWhole(name string, data []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(name), ".slipway-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	_, err = io.Writer(tmp).Write(data)
-	if err = errors.Join(err, tmp.Chmod(0o644), tmp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), name)
 }

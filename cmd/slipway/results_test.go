@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -85,6 +86,84 @@ func TestMetadata(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(out, "id")); err == nil {
 		t.Error("a failed build leaves the ID of another one")
+	}
+}
+
+// TestResultsInPlace: files for results that are devices, pipes or links are
+// written through, and never replaced.
+func TestResultsInPlace(t *testing.T) {
+	dir, out := testcontext.New(t, "FROM scratch\nCOPY a /\n"), t.TempDir()
+	at := func(name string) string { return filepath.Join(out, name) }
+	for link, to := range map[string]string{"link": "real", "null": "/dev/null"} {
+		if err := os.Symlink(to, at(link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	args := []string{"build", "--state", t.TempDir(), "--runner", "portable", "-q", "--iidfile", at("link")}
+	code, id, told := slipwayOut(t, append(args, "--metadata-file", fmt.Sprintf("/dev/fd/%d", w.Fd()), "-o", "type=oci,dest="+at("null"), dir)...)
+	w.Close()
+	if code != 0 || told != "" {
+		t.Fatalf("exit code %d, %s", code, told)
+	}
+	metadata, err := io.ReadAll(r)
+	if err != nil || !json.Valid(metadata) || len(metadata) == 0 {
+		t.Errorf("metadata in a pipe: %s, %v", metadata, err)
+	}
+	if data, err := os.ReadFile(at("real")); err != nil || string(data)+"\n" != id {
+		t.Errorf("ID through a link: %q, %v, want %q", data, err, id)
+	}
+	for link, to := range map[string]string{"link": "real", "null": "/dev/null"} {
+		if got, err := os.Readlink(at(link)); got != to || err != nil {
+			t.Errorf("%s leads to %q, %v, want %q", link, got, err, to)
+		}
+	}
+	if code, _, _ := slipwayOut(t, append(args, "--target", "none", dir)...); code != exitFailed {
+		t.Errorf("exit code %d", code)
+	}
+	if _, err := os.Lstat(at("link")); err != nil {
+		t.Errorf("the link to a stale ID: %v", err)
+	}
+	if _, err := os.Stat(at("real")); err == nil {
+		t.Error("a failed build leaves the ID of another one")
+	}
+	if list, err := filepath.Glob(at(".slipway-*")); err != nil || len(list) > 0 {
+		t.Errorf("left %v, %v", list, err)
+	}
+}
+
+// TestFullStdout: an ID that cannot be written is an error.
+func TestFullStdout(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	dir := testcontext.New(t, "FROM scratch\nCOPY a /\n")
+	text, end := capture(t, &os.Stderr)
+	stdout := os.Stdout
+	os.Stdout = full
+	code := run(t.Context(), []string{"build", "--state", t.TempDir(), "--runner", "portable", "-q", dir})
+	os.Stdout = stdout
+	end()
+	if told := <-text; code != exitFailed || !strings.Contains(told, "--quiet: write ") || !strings.Contains(told, "no space left on device") {
+		t.Errorf("exit code %d, %s", code, told)
+	}
+}
+
+// TestExplainToStderr: standard output of a quiet build is the ID alone.
+func TestExplainToStderr(t *testing.T) {
+	dir := testcontext.New(t, goodDockerfile)
+	args := []string{"build", "--state", t.TempDir(), "--runner", "portable", "-q", "--explain", dir}
+	slipwayOut(t, args...)
+	testcontext.Write(t, dir, map[string]string{"a": "changed"})
+	code, id, told := slipwayOut(t, args...)
+	if code != 0 || !strings.HasPrefix(id, "sha256:") || strings.Count(id, "\n") != 1 || told == "" {
+		t.Errorf("exit code %d, standard output %q, standard error %q", code, id, told)
 	}
 }
 
