@@ -14,6 +14,7 @@ FUZZTIME ?= 12s
 # to run, Go minimizes without end.
 FUZZMIN ?= 50x
 BENCH ?=
+MUTANTS ?=
 # Folders whose fuzz targets `make fuzz` runs; each must have one.
 FUZZDIRS ?= parser instructions shell plan frontend ignore gitref diag source internal/suggest integration/differential solver
 # Of differential-builds: how many builds, and of which seed. ARGS="-only 17" does one.
@@ -27,7 +28,7 @@ INTEGRATION = ./integration/contained ./integration/cachekeys ./integration/rig 
 PLATFORMS = linux/arm64 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race fuzz golden lint fmt image size push integration differential-builds parity conformance demo demo-buildkit bench bench-gateway bench-build check
+.PHONY: help build test race fuzz golden lint fmt image size push integration differential-builds parity mutants conformance demo demo-buildkit bench bench-gateway bench-build check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +87,9 @@ differential-builds: ## compare N builds of seed SEED with BuildKit's (root, Lin
 
 parity: ## compare our conversion with upstream's, without a builder
 	go run ./integration/parity
+
+mutants: ## change single lines of the product and check that tests of their packages notice (MUTANTS='-run REGEXP')
+	go run ./integration/mutants $(MUTANTS)
 
 conformance: ## compare images by BuildKit's own Dockerfile tests; CONFORMANCE="-worker oci -run X" runs some
 	go run ./integration/conformance $(CONFORMANCE)

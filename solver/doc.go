@@ -2,12 +2,12 @@
 // without a daemon. It is a reference: exact and readable first, and fast
 // because file trees are Merkle trees.
 //
-// [Load] checks a definition and makes a [Graph] of it. A [Solver] evaluates each
-// vertex once, independent ones side by side. What a vertex makes is a
-// [Snapshot]: a file tree and the layers that it is made of. Before it runs, an
-// operation says what its result depends on, its [Key]: the operation, the keys
-// of its inputs, and where it only reads a part of an input, the digest of that
-// part. A result with that key in the [Cache] is used instead.
+// [Load] checks a definition and makes a [Graph] of it. A [Build] evaluates each
+// vertex once, and independent ones concurrently. Outputs of a vertex are a
+// [Snapshot] each: a file tree and its layers. An [Op] describes what its outputs
+// depend on: the operation, and of each input either how it was made or the content
+// of the files that are read. The digest of that is its [Key], under which the [Cache]
+// stores the outputs.
 //
 // Where files come from is behind [Sources], and how processes run is behind the
 // runners of package runner.

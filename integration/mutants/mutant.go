@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// A mutant is a change of one line of a file.
+type mutant struct {
+	line     int    // of mutants.txt
+	about    string // what is wrong with the change
+	file     string // relative to the root of the repository
+	old, new string // the line without and with the change; old occurs once in the file
+}
+
+func (m mutant) String() string { return m.file + " " + m.about + " " + m.old }
+
+// outcome is what became of a mutant.
+type outcome string
+
+const (
+	killed   outcome = "killed"
+	survived outcome = "SURVIVED"
+)
+
+// read returns the mutants of a list. Each has four lines: a title after "# ", the
+// file, the line of the file after "-", and what it becomes after "+". Blank lines
+// separate mutants.
+func read(name string) ([]mutant, error) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	var list []mutant
+	lines := strings.Split(string(data), "\n")
+	for i := 0; i < len(lines); i++ {
+		if strings.TrimSpace(lines[i]) == "" {
+			continue
+		}
+		if i+3 >= len(lines) {
+			return nil, fmt.Errorf("%s:%d: the last mutant is incomplete", name, i+1)
+		}
+		m := mutant{line: i + 1, file: lines[i+1]}
+		var about, old, changed bool
+		m.about, about = strings.CutPrefix(lines[i], "# ")
+		m.old, old = strings.CutPrefix(lines[i+2], "-")
+		m.new, changed = strings.CutPrefix(lines[i+3], "+")
+		if !about || !old || !changed || m.old == m.new {
+			return nil, fmt.Errorf("%s:%d: want lines with #, a file, - and +", name, i+1)
+		}
+		list = append(list, m)
+		i += 3
+	}
+	return list, nil
+}
+
+// try runs the tests of the package with the change. text is the first test that
+// fails.
+func (m mutant) try(ctx context.Context, root string) (got outcome, text string, err error) {
+	dir, err := os.MkdirTemp("", "slipway-mutant-")
+	if err != nil {
+		return "", "", err
+	}
+	defer os.RemoveAll(dir)
+	overlay, err := m.overlay(root, dir)
+	if err != nil {
+		return "", "", err
+	}
+	pkg := "./" + filepath.Dir(m.file)
+	if out, err := goCommand(ctx, root, "build", "-overlay", overlay, "-o", os.DevNull, pkg); err != nil {
+		return "", "", fmt.Errorf("the change does not compile: %w\n%s", err, out)
+	}
+	out, err := goCommand(ctx, root, "test", "-overlay", overlay, "-failfast", "-timeout", "5m", pkg)
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		return "", "", context.Cause(ctx)
+	case err == nil:
+		return survived, "", nil
+	case errors.As(err, &exit):
+		return killed, firstFailure(out), nil
+	}
+	return "", "", err
+}
+
+// overlay writes the changed file, and returns the file that tells the go command
+// to read it.
+func (m mutant) overlay(root, dir string) (string, error) {
+	name := filepath.Join(root, filepath.FromSlash(m.file))
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return "", err
+	}
+	if n := strings.Count(string(data), "\n"+m.old+"\n"); n != 1 {
+		return "", fmt.Errorf("%s has the line %q %d times, want it once", m.file, m.old, n)
+	}
+	changed := filepath.Join(dir, filepath.Base(name))
+	text := strings.Replace(string(data), "\n"+m.old+"\n", "\n"+m.new+"\n", 1)
+	if err := os.WriteFile(changed, []byte(text), 0o600); err != nil {
+		return "", err
+	}
+	list, err := json.Marshal(map[string]map[string]string{"Replace": {name: changed}})
+	if err != nil {
+		return "", err
+	}
+	overlay := filepath.Join(dir, "overlay.json")
+	return overlay, os.WriteFile(overlay, list, 0o600)
+}
+
+func goCommand(ctx context.Context, root string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = root
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+var failure = regexp.MustCompile(`(?m)^--- FAIL: (\S+)|^panic: (.*)$`)
+
+// firstFailure returns the name of the first test that fails, or the panic.
+func firstFailure(out string) string {
+	m := failure.FindStringSubmatch(out)
+	if m == nil {
+		return "the test binary ended with an error"
+	}
+	return m[1] + m[2]
+}
