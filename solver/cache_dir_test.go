@@ -100,3 +100,34 @@ func TestNoRecord(t *testing.T) {
 		}
 	}
 }
+
+// TestRecord: a record keeps the identity and the outputs of a result, and the time
+// when it was last used.
+func TestRecord(t *testing.T) {
+	c := newDirCache(t)
+	now := time.Unix(1_000_000, 0)
+	c.now = func() time.Time { return now }
+	key := digest.FromString("key")
+	want := CachedResult{ID: digest.FromString("id"), Outputs: []*Snapshot{number(1), nil, number(2).With(number(3).Tree())}}
+	if err := c.Put(t.Context(), key, Origin{Name: "x"}, want); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(time.Hour)
+	got, ok, err := c.Get(t.Context(), key)
+	if err != nil || !ok {
+		t.Fatalf("found: %v, error: %v", ok, err)
+	}
+	if got.ID != want.ID || len(got.Outputs) != 3 || valueOf(got.Outputs[0]) != 1 || got.Outputs[1] != nil || valueOf(got.Outputs[2]) != 3 || len(got.Outputs[2].Layers()) != 1 {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	info, err := os.Stat(c.file(key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !info.ModTime().Equal(now) {
+		t.Errorf("last used at %v, want %v", info.ModTime(), now)
+	}
+	if _, ok, err := c.Get(t.Context(), digest.FromString("other")); ok || err != nil {
+		t.Errorf("another key: found: %v, error: %v", ok, err)
+	}
+}

@@ -17,6 +17,7 @@ import (
 //	build T: a b   builds T; exactly a and b run, each once, and the value is right
 //	fails T: a b   building T fails with the error of the toy; a and b run
 //	cached: a b    the last build reported a and b as cached
+//	started: a b   the last build reported that a and b started
 //	import         builds from now on import what the last build exported
 //	import min     the same, but only the result of the target is in it
 //	noimport       ends that
@@ -55,6 +56,8 @@ func (s *script) line(line string) {
 		s.build(target, want, verb == "fails")
 	case verb == "cached:":
 		s.equal(line, s.withEvent(Cached), arg)
+	case verb == "started:":
+		s.equal(line, s.withEvent(Started), arg)
 	case verb == "loaded:":
 		s.equal(line, g.imports.loaded, arg)
 	case verb == "failed:":

@@ -552,7 +552,8 @@ func scheduleCases() []scheduleCase {
 			a = +1
 			b = a* +2 badkey
 			c = b +3
-			fails c: a`},
+			fails c: a
+			started: a b`},
 		{"an input of which the content counts fails", `
 			a = +1 fails
 			b = a* +2
