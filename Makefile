@@ -22,7 +22,7 @@ N ?= 5000
 SEED ?= 1
 ARGS ?=
 # Packages whose tests start programs, a builder among them.
-INTEGRATION = ./integration/contained ./integration/cachekeys ./integration/rig ./integration/demo ./integration/daemon ./integration/clients ./integration/faults ./integration/buildfaults ./integration/builds
+INTEGRATION = ./integration/contained ./integration/registries ./integration/cachekeys ./integration/rig ./integration/demo ./integration/daemon ./integration/clients ./integration/faults ./integration/buildfaults ./integration/builds
 
 # What the programs compile for, besides this machine.
 PLATFORMS = linux/arm64 darwin/arm64 windows/amd64
