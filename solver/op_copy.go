@@ -144,7 +144,7 @@ func parentOf(name string) string {
 }
 
 func (p *copier) mkdirs(name string) error {
-	made, err := p.e.MkdirAll(name, p.parent)
+	made, err := p.e.MkdirAll(name, inherited(p.e, name, p.parent, p.owner))
 	p.made = append(p.made, made...)
 	return err
 }
@@ -159,7 +159,9 @@ func (p *copier) settle() error {
 		return nil
 	}
 	for _, name := range p.made {
-		if err := p.e.SetMeta(name, p.parent); err != nil {
+		_, m, _ := p.e.Stat(name)
+		m.ModTime = p.parent.ModTime
+		if err := p.e.SetMeta(name, m); err != nil {
 			return err
 		}
 	}
@@ -295,7 +297,7 @@ func (p *copier) unpack(pk pick) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if _, err := p.e.MkdirAll(dest, p.f.meta(parentMode, p.owner, p.c.Timestamp)); err != nil {
+	if _, err := p.e.MkdirAll(dest, inherited(p.e, dest, p.f.meta(parentMode, p.owner, p.c.Timestamp), p.owner)); err != nil {
 		return false, err
 	}
 	opt := tree.ReadOptions{Plain: true, Now: p.f.b.opt.Now}

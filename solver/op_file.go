@@ -206,12 +206,44 @@ func (f *fileRun) meta(mode int32, owner *ids, ns int64) tree.Meta {
 	return m
 }
 
+// inherited returns the metadata of a directory that is made at a path of e. As in
+// Linux, it has the set-group-ID bit if the directory that it is made in has it,
+// and the group of that directory unless it is given an owner.
+func inherited(e *tree.Editor, name string, m tree.Meta, owner *ids) tree.Meta {
+	for at := name; at != ""; {
+		at = parentOf(at)
+		kind, parent, there := e.Stat(at)
+		if !there {
+			continue
+		}
+		if kind == tree.Dir && parent.Mode&setGroupID != 0 {
+			m.Mode |= setGroupID
+			if owner == nil {
+				m.GID = parent.GID
+			}
+		}
+		break
+	}
+	return m
+}
+
+// setGroupID is the bit of a directory's mode that gives its group to what is made
+// in it.
+const setGroupID = 0o2000
+
+// inheritedGroup is [inherited] of files other than directories, which get the
+// group alone.
+func inheritedGroup(e *tree.Editor, name string, m tree.Meta, owner *ids) tree.Meta {
+	m.GID = inherited(e, name, m, owner).GID
+	return m
+}
+
 func (f *fileRun) mkdir(e *tree.Editor, a *pb.FileActionMkDir, owner *ids) error {
 	name, err := e.Resolve(a.Path, true)
 	if err != nil {
 		return err
 	}
-	m := f.meta(a.Mode, owner, a.Timestamp)
+	m := inherited(e, name, f.meta(a.Mode, owner, a.Timestamp), owner)
 	if a.MakeParents {
 		_, err = e.MkdirAll(name, m)
 		return err
@@ -238,7 +270,7 @@ func (f *fileRun) mkfile(e *tree.Editor, a *pb.FileActionMkFile, owner *ids) err
 	if err != nil {
 		return err
 	}
-	return e.Put(name, tree.NewFile(f.meta(a.Mode, owner, a.Timestamp), b))
+	return e.Put(name, tree.NewFile(inheritedGroup(e, name, f.meta(a.Mode, owner, a.Timestamp), owner), b))
 }
 
 func (f *fileRun) symlink(e *tree.Editor, a *pb.FileActionSymlink, owner *ids) error {
@@ -249,7 +281,7 @@ func (f *fileRun) symlink(e *tree.Editor, a *pb.FileActionSymlink, owner *ids) e
 	if _, _, there := e.Stat(name); there {
 		return &fs.PathError{Op: "symlink", Path: "/" + name, Err: syscall.EEXIST}
 	}
-	return e.Put(name, tree.NewSymlink(f.meta(0o777, owner, a.Timestamp), a.Oldpath))
+	return e.Put(name, tree.NewSymlink(inheritedGroup(e, name, f.meta(0o777, owner, a.Timestamp), owner), a.Oldpath))
 }
 
 func remove(e *tree.Editor, a *pb.FileActionRm) error {

@@ -166,25 +166,23 @@ func (f *findings) compare(c *Case, suffix string) string {
 func kindOf(diff string) string {
 	var kinds []string
 	for line := range strings.Lines(diff) {
-		sign := line[:1]
 		kind := ""
+		fields := strings.Fields(line[1:])
 		switch {
-		case strings.HasPrefix(line, "build "):
+		case len(fields) < 2 || line[0] != '-' && line[0] != '+':
 			continue
-		case strings.HasPrefix(line[1:], "error at"):
-			kind = sign + "error"
-		case strings.HasPrefix(line[1:], "ran:"):
-			kind = "ran"
-		case strings.HasPrefix(line[1:], "layer"):
-			kind = "layer"
-		case strings.HasPrefix(line[1:], "config"):
-			kind = "config"
+		case fields[0] == "layer" && len(fields) > 2:
+			kind = line[:1] + fields[2]
+			if strings.HasSuffix(line, " new\n") {
+				kind += "(new)"
+			}
 		default:
-			continue
+			kind = line[:1] + strings.Trim(fields[0], ":")
 		}
 		if !slices.Contains(kinds, kind) {
 			kinds = append(kinds, kind)
 		}
 	}
+	slices.Sort(kinds)
 	return strings.Join(kinds, " ")
 }

@@ -2,6 +2,7 @@ package builds
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -11,6 +12,9 @@ type excuse struct {
 	why  string
 	in   *regexp.Regexp // of the case; nil: any
 	line *regexp.Regexp // of the difference; nil: all of them
+	// pair is of the second of two lines that are excused together, line being of
+	// the first. In both, the first group has to be the same. nil: there is one line.
+	pair *regexp.Regexp
 }
 
 // excuses lists all that are not counted. The first group is permanent: BuildKit
@@ -22,6 +26,19 @@ func excuses() []excuse {
 			why:  "BuildKit looks for sources with --parents only if it needs their digest, which it does not for a stage that the step also starts from",
 			in:   regexp.MustCompile(`(?m)^(COPY|ADD) .*--parents`),
 			line: regexp.MustCompile(`^\+error at .*--parents.*not found`),
+		},
+		{
+			name: "directories of mount points",
+			why:  "runc makes /etc/hosts and other mount points, which gives their directories a time that is in BuildKit's snapshot but in no layer; a COPY of the directory has it",
+			in:   regexp.MustCompile(`(?m)^RUN (.|\n)*from=`),
+			line: regexp.MustCompile(`^-layer (\d+: dir .*) new$`),
+			pair: regexp.MustCompile(`^\+layer (\d+: dir .*) \d{4}-\S+$`),
+		},
+		{
+			name: "first of several errors",
+			why:  "steps that do not wait for each other look for their sources at the same time",
+			line: regexp.MustCompile(`^-error at ()(?:.*)not found$`),
+			pair: regexp.MustCompile(`^\+error at ()(?:.*)not found$`),
 		},
 		{
 			name: "A1",
@@ -50,26 +67,45 @@ func excuses() []excuse {
 // Unexcused returns the lines of a difference that have no excuse, "" if there
 // are none but headings.
 func Unexcused(text []byte, diff string) string {
-	var b strings.Builder
-	left := false
+	var lines []string
 	for line := range strings.Lines(diff) {
-		if excused(text, line) {
-			continue
-		}
-		left = left || !strings.HasPrefix(line, "build ")
-		b.WriteString(line)
+		lines = append(lines, strings.TrimSuffix(line, "\n"))
 	}
-	if !left {
+	for _, e := range excuses() {
+		if e.in == nil || e.in.Match(text) {
+			lines = e.drop(lines)
+		}
+	}
+	if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, "-") || strings.HasPrefix(line, "+") }) {
 		return ""
 	}
-	return b.String()
+	return strings.Join(lines, "\n") + "\n"
 }
 
-func excused(text []byte, line string) bool {
-	for _, e := range excuses() {
-		if (e.in == nil || e.in.Match(text)) && (e.line == nil || e.line.MatchString(line)) {
-			return true
+// drop returns the lines that the excuse does not cover.
+func (e excuse) drop(lines []string) []string {
+	if e.pair == nil {
+		return slices.DeleteFunc(lines, func(line string) bool { return e.line == nil || e.line.MatchString(line) })
+	}
+	firsts := map[string]int{}
+	for n, line := range lines {
+		if m := e.line.FindStringSubmatch(line); m != nil {
+			firsts[m[1]] = n
 		}
 	}
-	return false
+	gone := map[int]bool{}
+	for n, line := range lines {
+		if m := e.pair.FindStringSubmatch(line); m != nil {
+			if first, ok := firsts[m[1]]; ok {
+				gone[first], gone[n] = true, true
+			}
+		}
+	}
+	var kept []string
+	for n, line := range lines {
+		if !gone[n] {
+			kept = append(kept, line)
+		}
+	}
+	return kept
 }

@@ -69,6 +69,16 @@ func TestExcuses(t *testing.T) {
 	if got := Unexcused(nil, "build 1:\n-layer 2: dir      0755 0:0        0 dev new\n"); got != "" {
 		t.Errorf("an excused difference is %q", got)
 	}
+	const pair = "-layer 2: dir      0755 0:0        0 w new\n+layer 2: dir      0755 0:0        0 w 2024-01-01T00:00:00Z\n"
+	text := []byte("FROM busybox AS s\nRUN true\nFROM busybox\nCOPY --from=s /etc /w/\n")
+	if got := Unexcused(text, pair); got != "" {
+		t.Errorf("an excused pair of lines is %q", got)
+	}
+	for _, other := range []string{pair[:strings.Index(pair, "+")], strings.Replace(pair, "0755", "0700", 1)} {
+		if got := Unexcused(text, other); got != other {
+			t.Errorf("lines that are no pair are %q, want %q", got, other)
+		}
+	}
 	const other = "build 1:\n-layer 2: dir      0755 0:0        0 dev/x new\n"
 	if got := Unexcused(nil, other); got != other {
 		t.Errorf("a difference without an excuse is %q", got)

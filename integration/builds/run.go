@@ -97,7 +97,7 @@ func (r *Runner) compareBuild(ctx context.Context, req rig.Request) (string, err
 
 // String returns the outcome in a line or two.
 func (o *outcome) String() string {
-	return fmt.Sprintf("ran %q, failed %q, error %v", o.ran, o.failed, o.err)
+	return fmt.Sprintf("ran %q, failed %q, error %v\n%s", o.ran, o.failed, o.err, o.image)
 }
 
 // difference returns how the outcome of our solver differs from BuildKit's; "" if

@@ -55,7 +55,7 @@ func (g *generator) command() string {
 		"for i in 1 2 3; do echo $i > "+p+"$i; done", "find "+p+" -type f -exec chmod a+r {} +",
 		"tar cf - -C "+p+" . | tar xf - -C "+q, "stat -c '%n %F %a %u:%g' "+p+" "+q+" > /stat", "[ -f "+p+" ] && stat -c %h "+p+" > /links",
 		"ls -1A "+p+" > /list", "readlink -f "+p+" > /real", "test -e "+p+" && echo yes > /is",
-		g.pick("env | grep -v -e ^OTEL -e ^TRACE | sort > /env", "id > /id", "pwd > /pwd", "umask > /umask", "echo $A-$B > /vars", "grep Cap /proc/self/status > /caps", "echo me:x:7:8::/me:/bin/sh >> /etc/passwd", "ulimit -n > /limit", "ls -1 /dev > /devs", "ls -1A / > /top"),
+		g.pick("env | grep -v -e ^OTEL -e ^TRACE | sort > /env", "id > /id", "pwd > /pwd", "umask > /umask", "echo $A-$B > /vars", "grep Cap /proc/self/status > /caps", "echo me:x:7:8::/me:/bin/sh >> /etc/passwd", "ulimit -n > /limit", "ls -1 /dev | grep -v otel > /devs", "ls -1A / > /top"),
 	)
 }
 

@@ -182,14 +182,29 @@ func (r *layerReader) count(h *tar.Header) error {
 	return nil
 }
 
+// setGroupID is a bit of a directory's mode: directories that are made in it get
+// it too.
+const setGroupID = 0o2000
+
 // parents makes the directories that a layer does not list.
 func (r *layerReader) parents(dir string) error {
-	for p := dir; p != "" && p != "."; p = path.Dir(p) {
-		if kind, _, ok := r.e.Stat(p); ok && kind != Dir {
+	m, found := Meta{Mode: 0o755}, false
+	for p := dir; ; p = path.Dir(p) {
+		if p == "." {
+			p = ""
+		}
+		kind, old, ok := r.e.Stat(p)
+		if ok && kind != Dir {
 			return fmt.Errorf("/%s is a %s, not a directory", p, kind)
 		}
+		if ok && !found && r.opt.Plain {
+			m.Mode |= old.Mode & setGroupID // Upstream: but the group is root's
+		}
+		found = found || ok
+		if p == "" {
+			break
+		}
 	}
-	m := Meta{Mode: 0o755}
 	if r.opt.Now != nil {
 		m.ModTime = r.opt.Now().UTC()
 	}

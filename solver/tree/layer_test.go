@@ -208,3 +208,24 @@ func TestStore(t *testing.T) {
 		t.Error("an invalid digest was looked for")
 	}
 }
+
+// TestArchiveInSetGroupID: directories that an archive does not list get the
+// set-group-ID bit of the one that it is unpacked in, but root's group.
+func TestArchiveInSetGroupID(t *testing.T) {
+	s, err := OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := newDir(Meta{Mode: 0o2775, GID: 5}, nil)
+	n, err := ReadLayer(base, archive(t, "d/e/f content"), s, ReadOptions{Plain: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "/ directory 2775 0:5\n/d directory 2755 0:0\n/d/e directory 2755 0:0\n/d/e/f file 0644 0:0 7 bytes, inode \"\"\n"
+	if got := list(n); got != want {
+		t.Errorf("unpacked\n%swant\n%s", got, want)
+	}
+	if n, err = ReadLayer(base, archive(t, "d/f content"), s, ReadOptions{}); err != nil || n.Get("d").meta.Mode != 0o755 {
+		t.Errorf("in a layer: %v, %v", list(n), err)
+	}
+}
