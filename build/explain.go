@@ -15,6 +15,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 
+	"slipway/diag"
 	"slipway/solver"
 	"slipway/solver/export"
 	"slipway/solver/tree"
@@ -134,6 +135,9 @@ func (x *explainer) finish(w io.Writer, b *solver.Build, graphs []*solver.Graph)
 	}
 	if err != nil {
 		lines = append(lines, "it will not be known next time: "+err.Error())
+	}
+	for i := range lines {
+		lines[i] = diag.Line(lines[i])
 	}
 	_, err = fmt.Fprintln(w, strings.Join(lines, "\n"))
 	return err

@@ -9,6 +9,7 @@ import (
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"golang.org/x/sync/errgroup"
 
+	"slipway/diag"
 	"slipway/solver"
 	"slipway/solver/export"
 	local "slipway/solver/gateway"
@@ -88,7 +89,7 @@ func (s *state) openCaches(ctx context.Context, o *Options, src *source.Sources,
 
 // warn tells what a build goes on without.
 func (o *Options) warn(format string, args ...any) {
-	fmt.Fprintf(o.log(), "warning: "+format+"\n", args...)
+	fmt.Fprintln(o.log(), diag.Line("warning: "+fmt.Sprintf(format, args...)))
 }
 
 // export writes what the build knows of its results as caches.

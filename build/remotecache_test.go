@@ -245,3 +245,13 @@ func TestRemoteCacheFails(t *testing.T) {
 }
 
 const someDigest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+// TestWarnPrintable: what servers say in warnings cannot control a terminal.
+func TestWarnPrintable(t *testing.T) {
+	var b strings.Builder
+	o := Options{Log: &b}
+	o.warn("cache %s: %v", "x", "\x1b[2J")
+	if b.String() != "warning: cache x: ␛[2J\n" {
+		t.Errorf("told %q", b.String())
+	}
+}

@@ -185,3 +185,11 @@ func FuzzText(f *testing.F) {
 		}
 	})
 }
+
+// TestLine: a line has the spaces of its tabs and spells out what is not
+// printable.
+func TestLine(t *testing.T) {
+	if got, want := Line("a\tb\x1b[1m\xff\r"), "a       b␛[1m<FF>␍"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"slipway/build"
+	"slipway/diag"
 	"slipway/solver/runner/namespace"
 )
 
@@ -198,7 +199,7 @@ func printEntries(w io.Writer, entries []build.CacheEntry) error {
 	var total int64
 	for _, e := range entries {
 		total += e.Bytes
-		fmt.Fprintf(t, "%.12s\t%s\t%s\t%s\t%t\t%s\n", e.Key, e.Kind, units.HumanSize(float64(e.Bytes)), e.Used.Format(time.DateTime), e.Shared, e.Name)
+		fmt.Fprintf(t, "%.12s\t%s\t%s\t%s\t%t\t%s\n", e.Key, e.Kind, units.HumanSize(float64(e.Bytes)), e.Used.Format(time.DateTime), e.Shared, diag.Line(e.Name))
 	}
 	fmt.Fprintf(t, "total\t\t%s\n", units.HumanSize(float64(total)))
 	return t.Flush()

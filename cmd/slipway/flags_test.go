@@ -243,6 +243,10 @@ func TestEnvironment(t *testing.T) {
 			t.Errorf("DOCKER_DEFAULT_PLATFORM=%s --platform=%s: platforms %s, want %s", tc.variable, tc.flag, got, tc.want)
 		}
 	}
+	f = parsed("--builder", "unix:///x", "-m", "1g", "--memory-swap=-1", "--cpu-quota", "0", "--resource", "cpuset-cpus=0-1", "--resource", "cpu-shares=5")
+	if diff := cmp.Diff(map[string]string{"memory": "1073741824", "memswap": "-1", "cpuquota": "", "cpusetcpus": "0-1", "cpushares": "5"}, f.opt.Resources); diff != "" || len(f.warnings) > 0 {
+		t.Errorf("warnings %v, limits (-want +got):\n%s", f.warnings, diff)
+	}
 	f = parsed("--progress", "quiet", "--build-arg", "SOURCE_DATE_EPOCH=8", "--build-arg", "HTTP_PROXY=")
 	if f.progress != "quiet" || f.opt.BuildArgs["SOURCE_DATE_EPOCH"] != "8" || f.opt.BuildArgs["HTTP_PROXY"] != "" {
 		t.Errorf("flags do not overrule: %s, %v", f.progress, f.opt.BuildArgs)

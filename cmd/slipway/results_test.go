@@ -157,13 +157,19 @@ func TestFullStdout(t *testing.T) {
 
 // TestExplainToStderr: standard output of a quiet build is the ID alone.
 func TestExplainToStderr(t *testing.T) {
-	dir := testcontext.New(t, goodDockerfile)
-	args := []string{"build", "--state", t.TempDir(), "--runner", "portable", "-q", "--explain", dir}
+	state, dir := t.TempDir(), testcontext.New(t, goodDockerfile+"RUN : '\x1b[2J'\n")
+	args := []string{"build", "--state", state, "--runner", "portable", "-q", "--explain", dir}
 	slipwayOut(t, args...)
 	testcontext.Write(t, dir, map[string]string{"a": "changed"})
 	code, id, told := slipwayOut(t, args...)
 	if code != 0 || !strings.HasPrefix(id, "sha256:") || strings.Count(id, "\n") != 1 || told == "" {
 		t.Errorf("exit code %d, standard output %q, standard error %q", code, id, told)
+	}
+	_, list, _ := slipwayOut(t, "cache", "ls", "--state", state)
+	for about, text := range map[string]string{"an explanation": told, "a list of the cache": list} {
+		if strings.Contains(text, "\x1b") || !strings.Contains(text, "␛[2J") {
+			t.Errorf("%s has control sequences of steps:\n%q", about, text)
+		}
 	}
 }
 

@@ -1,0 +1,123 @@
+//go:build integration
+
+package daemon
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/moby/buildkit/client"
+	"golang.org/x/sys/unix"
+
+	"slipway/build"
+	"slipway/integration/rig"
+)
+
+// TestBuilderInPlace: devices and pipes that a builder's outputs go to are
+// written to, and stay what they are.
+func TestBuilderInPlace(t *testing.T) {
+	dir := t.TempDir()
+	null, pipe := filepath.Join(dir, "null"), filepath.Join(dir, "pipe")
+	if err := unix.Mknod(null, unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan string, 1)
+	go func() {
+		data, err := os.ReadFile(pipe)
+		if err != nil {
+			t.Error(err)
+		}
+		read <- string(data)
+	}()
+	o := build.Options{
+		Context: "-", Stdin: strings.NewReader("FROM scratch\nCOPY <<EOF /told\nx\nEOF\n"), Builder: &build.Builder{Address: builder.Socket},
+		Outputs: []build.Output{{Type: "oci", Dest: null}, {Type: "tar", Dest: pipe}}, Now: time.Now,
+	}
+	if err := build.Run(t.Context(), o); err != nil {
+		t.Fatal(report(err))
+	}
+	if got := <-read; !strings.Contains(got, "told") {
+		t.Errorf("the pipe got %d bytes", len(got))
+	}
+	if info, err := os.Lstat(null); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		t.Errorf("the device became %v, %v", info, err)
+	}
+}
+
+// TestBuilderSyntax: a builder runs the frontend that # syntax names, unless it
+// is one that is part of this program.
+func TestBuilderSyntax(t *testing.T) {
+	for ref, followed := range map[string]bool{rig.Upstream: true, rig.Ours: false, "docker/dockerfile:1": false} {
+		out := t.TempDir()
+		ran := false
+		o := build.Options{
+			Context: "-", Stdin: strings.NewReader("# syntax=" + ref + "\nFROM scratch\nCOPY <<EOF /told\nx\nEOF\n"), Builder: &build.Builder{Address: builder.Socket},
+			Outputs: []build.Output{{Type: "local", Dest: out}}, Now: time.Now,
+			Status: func(s *client.SolveStatus) {
+				for _, v := range s.Vertexes {
+					ran = ran || strings.Contains(v.Name, ref)
+				}
+			},
+		}
+		if err := build.Run(t.Context(), o); err != nil {
+			t.Errorf("%s: %s", ref, report(err))
+			continue
+		}
+		wantText(t, filepath.Join(out, "told"), "x\n")
+		if ran != followed {
+			t.Errorf("%s: the frontend ran on the builder: %v, want %v", ref, ran, followed)
+		}
+	}
+}
+
+// TestBuilderKilled: the next build on a builder removes what a killed one left.
+func TestBuilderKilled(t *testing.T) {
+	program, dir := buildSlipway(t), t.TempDir()
+	command := func(step string) *exec.Cmd {
+		cmd := exec.CommandContext(t.Context(), program, "build", "--builder", builder.Socket, "--progress=plain", "-o", "files", "-o", "type=oci,dest=image.tar", "-")
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(dir, "cache"))
+		cmd.Stdin = strings.NewReader("FROM busybox\nRUN echo star\"\"ted; " + step + "\n")
+		return cmd
+	}
+	left := func() int {
+		t.Helper()
+		found, err := filepath.Glob(filepath.Join(dir, ".slipway-*"))
+		inDir, dirErr := filepath.Glob(filepath.Join(dir, "files", ".slipway-*"))
+		if err != nil || dirErr != nil {
+			t.Fatal(err, dirErr)
+		}
+		return len(found) + len(inDir)
+	}
+	cmd := command("sleep 60; : " + t.Name())
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		if strings.HasSuffix(lines.Text(), " started") {
+			_ = cmd.Process.Kill()
+		}
+	}
+	_ = cmd.Wait()
+	if n := left(); n != 2 {
+		t.Errorf("the killed build leaves %d outputs half-written, want 2", n)
+	}
+	if out, err := command("true").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if n := left(); n != 0 {
+		t.Errorf("the next build leaves %d outputs of the killed one", n)
+	}
+}
