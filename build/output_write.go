@@ -119,6 +119,10 @@ func (s *state) writeFiles(ctx context.Context, out Output, b product) error {
 			return err
 		}
 	}
+	root, err := s.store.StubSockets(root)
+	if err != nil {
+		return err
+	}
 	if out.Type == "local" {
 		return s.outputs().WriteDir(ctx, out.Dest, root, s.store)
 	}

@@ -40,6 +40,10 @@ func (f *fileRun) copy(e *tree.Editor, src *tree.Node, c *pb.FileActionCopy, own
 	if err := p.checkTarget(); err != nil {
 		return err
 	}
+	src, err := f.b.opt.Store.StubSockets(src)
+	if err != nil {
+		return err
+	}
 	sel, err := newSelection(src, c)
 	if err != nil {
 		return err

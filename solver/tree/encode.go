@@ -115,7 +115,7 @@ func decode(data []byte, sub func(digest.Digest) (*Node, error)) (*Node, error) 
 		return nil, err
 	}
 	n := &Node{kind: Dir, meta: meta, entries: entries, content: &lazyDigest{}, id: digest.FromBytes(data)}
-	n.linked = slices.ContainsFunc(entries, Entry.linked)
+	n.linked, n.sockets = slices.ContainsFunc(entries, Entry.linked), slices.ContainsFunc(entries, Entry.sockets)
 	if !bytes.Equal(n.encode(true), data) {
 		return nil, fmt.Errorf("the encoding of %s is not the one of its tree", n.id)
 	}
@@ -154,7 +154,7 @@ func (d *decoder) node(sub func(digest.Digest) (*Node, error)) *Node {
 		}
 	case Symlink:
 		n.target = d.string()
-	case CharDevice, BlockDevice, Fifo:
+	case CharDevice, BlockDevice, Fifo, Socket:
 		n.device = Device{Major: uint32(d.uint(1<<32 - 1)), Minor: uint32(d.uint(1<<32 - 1))}
 	default:
 		d.fail(fmt.Errorf("there is no %s", kind))

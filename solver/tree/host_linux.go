@@ -23,7 +23,7 @@ func inDir(at *os.Root, fn func(fd int) error) error {
 }
 
 func mknod(at *os.Root, name string, n *Node) error {
-	kind := map[Kind]uint32{CharDevice: unix.S_IFCHR, BlockDevice: unix.S_IFBLK, Fifo: unix.S_IFIFO}[n.kind]
+	kind := map[Kind]uint32{CharDevice: unix.S_IFCHR, BlockDevice: unix.S_IFBLK, Fifo: unix.S_IFIFO, Socket: unix.S_IFSOCK}[n.kind]
 	return inDir(at, func(fd int) error {
 		return unix.Mknodat(fd, name, kind|0o600, int(unix.Mkdev(n.device.Major, n.device.Minor)))
 	})

@@ -67,8 +67,10 @@ func (r HostReader) read(names *hostNames, file, name string, info fs.FileInfo) 
 		n = NewDevice(BlockDevice, meta, sys.device)
 	case mode&fs.ModeNamedPipe != 0:
 		n = NewDevice(Fifo, meta, Device{})
+	case mode&fs.ModeSocket != 0:
+		n = NewDevice(Socket, meta, Device{})
 	default:
-		return nil, true, nil // a socket
+		return nil, true, nil // the system does not know what it is
 	}
 	return n, false, err
 }

@@ -12,7 +12,8 @@ import (
 // HostOptions say what of a tree is written to a directory of the host.
 type HostOptions struct {
 	// Owners sets owners, extended attributes and devices, which needs
-	// privileges. Without it devices are left out.
+	// privileges. Without it devices and sockets are left out. In a user
+	// namespace, where nobody may make them, devices are left out as well.
 	Owners bool
 	// OneOwner gives all files to root: for user namespaces without others.
 	OneOwner bool
@@ -88,7 +89,11 @@ func (w *hostWriter) node(at *os.Root, name string, e Entry) error {
 		if !w.opt.Owners {
 			return nil
 		}
-		if err := mknod(at, e.Name, n); err != nil {
+		err := mknod(at, e.Name, n)
+		if errors.Is(err, fs.ErrPermission) && (n.kind == CharDevice || n.kind == BlockDevice) {
+			return nil
+		}
+		if err != nil {
 			return fmt.Errorf("make /%s: %w", name, err)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 // Kind is what a node is.
 type Kind uint8
 
-// The kinds. Sockets are no part of images: what listens on them is gone.
+// The kinds.
 const (
 	Dir Kind = iota + 1
 	File
@@ -23,10 +23,11 @@ const (
 	CharDevice
 	BlockDevice
 	Fifo
+	Socket // a step sees those of the steps before; see [Store.StubSockets]
 )
 
 func (k Kind) String() string {
-	names := [...]string{Dir: "directory", File: "file", Symlink: "symbolic link", CharDevice: "character device", BlockDevice: "block device", Fifo: "pipe"}
+	names := [...]string{Dir: "directory", File: "file", Symlink: "symbolic link", CharDevice: "character device", BlockDevice: "block device", Fifo: "pipe", Socket: "socket"}
 	if k == 0 || int(k) >= len(names) {
 		return fmt.Sprintf("kind %d", uint8(k))
 	}
@@ -34,6 +35,8 @@ func (k Kind) String() string {
 }
 
 // FileMode returns the type as Go's bits.
+//
+// Upstream: a socket is told as a file.
 func (k Kind) FileMode() fs.FileMode {
 	switch k {
 	case Dir:
@@ -46,7 +49,7 @@ func (k Kind) FileMode() fs.FileMode {
 		return fs.ModeDevice
 	case Fifo:
 		return fs.ModeNamedPipe
-	case File:
+	case File, Socket:
 	}
 	return 0
 }
@@ -97,6 +100,7 @@ type Node struct {
 	meta    Meta
 	blob    Blob    // File
 	linked  bool    // Dir: there are hard links below it
+	sockets bool    // Dir: there are sockets below it
 	inode   string  // File: nodes of a tree with the same inode, which is not "", are hard links
 	target  string  // Symlink
 	device  Device  // CharDevice, BlockDevice
@@ -120,6 +124,8 @@ type Entry struct {
 
 func (e Entry) linked() bool { return e.Node.Linked() }
 
+func (e Entry) sockets() bool { return e.Node.sockets || e.Node.kind == Socket }
+
 // NewFile returns a file with that content.
 func NewFile(m Meta, b Blob) *Node { return &Node{kind: File, meta: m, blob: b} }
 
@@ -128,7 +134,7 @@ func NewSymlink(m Meta, target string) *Node {
 	return &Node{kind: Symlink, meta: m, target: target}
 }
 
-// NewDevice returns a device of that kind, or a pipe.
+// NewDevice returns a device of that kind, a pipe or a socket.
 func NewDevice(k Kind, m Meta, d Device) *Node { return &Node{kind: k, meta: m, device: d} }
 
 // NewDir returns a directory with these entries, in any order. Names that are
@@ -161,7 +167,7 @@ func checkNames(entries []Entry) error {
 // newDir takes entries that are in order and valid.
 func newDir(m Meta, entries []Entry) *Node {
 	n := &Node{kind: Dir, meta: m, entries: entries, content: &lazyDigest{}}
-	n.linked = slices.ContainsFunc(entries, Entry.linked)
+	n.linked, n.sockets = slices.ContainsFunc(entries, Entry.linked), slices.ContainsFunc(entries, Entry.sockets)
 	n.id = digest.FromBytes(n.encode(true))
 	return n
 }

@@ -1,0 +1,58 @@
+package solver
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/moby/buildkit/solver/pb"
+
+	"slipway/solver/tree"
+)
+
+// TestCopySockets: a copy of a socket, on its own or with its directory, is an
+// empty file.
+func TestCopySockets(t *testing.T) {
+	s, err := tree.OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := tree.Edit(nil)
+	_, err = e.MkdirAll("d", tree.Meta{Mode: 0o755})
+	if err = errors.Join(err, e.Put("d/sock", tree.NewDevice(tree.Socket, tree.Meta{Mode: 0o700}, tree.Device{}))); err != nil {
+		t.Fatal(err)
+	}
+	b := New(t.Context(), Options{
+		Store: s, Cache: NewMemoryCache(), Sources: definitionSource{e.Tree()}, Runner: idle{},
+		Now: func() time.Time { return time.Unix(0, 0) },
+	})
+	defer b.Wait()
+	copyOf := func(src string, in, out int64) *pb.FileAction {
+		return &pb.FileAction{Input: in, Output: out, Action: &pb.FileAction_Copy{
+			Copy: &pb.FileActionCopy{Src: src, Dest: "/to/", Mode: -1, Timestamp: -1, CreateDestPath: true},
+		}}
+	}
+	actions := []*pb.FileAction{copyOf("/d/sock", -1, -1), copyOf("/d", 1, 0)}
+	g, err := Load(marshal(t,
+		&pb.Op{Op: &pb.Op_Source{Source: &pb.SourceOp{Identifier: "local://x"}}},
+		&pb.Op{Op: &pb.Op_File{File: &pb.FileOp{Actions: actions}}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	snapshot, err := b.Result(g).Snapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"to/sock", "to/d/sock"} {
+		n := snapshot.Tree().Get(name)
+		if n == nil || n.Kind() != tree.File || n.Blob().Size != 0 || n.Meta().Mode != 0o700 {
+			t.Errorf("/%s is %+v, want an empty file of mode 700", name, n)
+			continue
+		}
+		if f, err := s.Open(n.Blob()); err != nil {
+			t.Error(err)
+		} else {
+			f.Close()
+		}
+	}
+}

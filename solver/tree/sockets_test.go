@@ -1,0 +1,101 @@
+package tree
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// withSockets is a tree with a socket at s/sock and a file beside it.
+func withSockets(t *testing.T, s *Store) *Node {
+	t.Helper()
+	b, err := s.PutBytes([]byte("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := Edit(nil)
+	_, err = e.MkdirAll("s", Meta{Mode: 0o755})
+	err = errors.Join(err,
+		e.Put("s/file", NewFile(Meta{Mode: 0o644}, b)),
+		e.Put("s/sock", NewDevice(Socket, Meta{Mode: 0o700, UID: 3}, Device{})),
+		e.Put("plain", newDir(Meta{Mode: 0o755}, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e.Tree()
+}
+
+// TestSockets: a socket is stored and loaded as others are, is no part of a layer,
+// and is an empty file for who copies it.
+func TestSockets(t *testing.T) {
+	s := testStore(t)
+	n := withSockets(t, s)
+	if err := s.Save(n); err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := s.Load(n.ID())
+	if err != nil || !loaded.Same(n) || loaded.Get("s/sock").Kind() != Socket {
+		t.Fatalf("loaded %v, %v", loaded, err)
+	}
+	for _, n := range []*Node{n, loaded} {
+		stubs, err := s.StubSockets(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := stubs.Get("s/sock")
+		if f.Kind() != File || f.Blob().Size != 0 || !f.Meta().Equal(n.Get("s/sock").Meta()) || stubs.Get("s/file") == nil {
+			t.Errorf("a copy of the socket is %+v, want an empty file", f)
+		}
+		if again, err := s.StubSockets(stubs); err != nil || again != stubs {
+			t.Errorf("a tree without sockets changed: %v", err)
+		}
+		e := Edit(n)
+		if err := e.Remove("s/sock"); err != nil {
+			t.Fatal(err)
+		}
+		var want, got, none bytes.Buffer
+		err = errors.Join(
+			WriteLayer(&want, nil, e.Tree(), s, LayerOptions{}), WriteLayer(&got, nil, n, s, LayerOptions{}),
+			WriteLayer(&none, n, e.Tree(), s, LayerOptions{}))
+		if err != nil || !bytes.Equal(got.Bytes(), want.Bytes()) {
+			t.Errorf("the layer is not that of a tree without the socket: %v", err)
+		}
+		if empty := 1024; none.Len() != empty {
+			t.Errorf("a layer that removes only a socket has %d bytes, want an archive without entries", none.Len())
+		}
+	}
+}
+
+// TestHostSockets: sockets of directories are read, and written where owners and
+// devices are.
+func TestHostSockets(t *testing.T) {
+	s, from, to := testStore(t), t.TempDir(), t.TempDir()
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(from, "sock"), Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	n, err := HostReader{Store: s}.ReadDir(from)
+	if err != nil || n.Get("sock") == nil || n.Get("sock").Kind() != Socket {
+		t.Fatalf("read %+v, %v", n, err)
+	}
+	if err := WriteDir(t.Context(), to, n, s, HostOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := os.ReadDir(to); err != nil || len(list) > 0 {
+		t.Errorf("without owners there are %v, %v", list, err)
+	}
+	if os.Geteuid() != 0 {
+		return // owners cannot be set
+	}
+	if err := WriteDir(t.Context(), to, n, s, HostOptions{Owners: true}); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Lstat(filepath.Join(to, "sock")); err != nil || info.Mode()&fs.ModeSocket == 0 {
+		t.Errorf("wrote %v, %v", info, err)
+	}
+}
