@@ -137,7 +137,7 @@ func (o *execOp) allowed() error {
 func (o *execOp) process() *runner.Process {
 	m := o.op.Meta
 	p := &runner.Process{
-		Sandbox: runner.Sandbox{Hostname: m.Hostname},
+		Sandbox: runner.Sandbox{Hostname: m.Hostname, KeepMountParents: !m.RemoveMountStubsRecursive},
 		Args:    m.Args, Env: withProxy(m.Env, m.ProxyEnv), Dir: m.Cwd, User: m.User,
 		Insecure: o.op.Security == pb.SecurityMode_INSECURE,
 		Stdout:   &output{o.b, o.v, 1}, Stderr: &output{o.b, o.v, 2},

@@ -94,3 +94,14 @@ func TestSecrets(t *testing.T) {
 		t.Errorf("the environment is %q, %v, want TOKEN=value", p.Env, err)
 	}
 }
+
+// TestMountParents: directories that were made for mounts stay unless the
+// operation says otherwise.
+func TestMountParents(t *testing.T) {
+	for _, remove := range []bool{false, true} {
+		p, err := runExec(t, nil, &pb.ExecOp{Meta: &pb.Meta{Args: []string{"x"}, Cwd: "/", RemoveMountStubsRecursive: remove}})
+		if err != nil || p.KeepMountParents == remove {
+			t.Errorf("RemoveMountStubsRecursive %t: the parents stay: %t, %v", remove, p.KeepMountParents, err)
+		}
+	}
+}

@@ -145,7 +145,7 @@ func TestRun(t *testing.T) {
 		return c.WriteFile(c.Args[2], "")
 	}})
 	n, _, err := m.build(dir, nil)
-	if err != nil || list(n) != "Dockerfile one two" {
+	if err != nil || list(n) != "Dockerfile dev one proc sys two" {
 		t.Fatalf("%v, %v", n, err)
 	}
 	m.run = script.New(m.store, script.Step{Run: "one", Exit: 3})

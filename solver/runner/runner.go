@@ -66,6 +66,9 @@ type Sandbox struct {
 	// Mounts are the file systems, the root (Target "/") among them. A mount
 	// comes after those that it is in.
 	Mounts []Mount
+	// KeepMountParents leaves directories in the root that were made for the
+	// targets of mounts to be in. The targets themselves are always removed.
+	KeepMountParents bool
 }
 
 // Process is a process and what it sees.

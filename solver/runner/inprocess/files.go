@@ -30,8 +30,10 @@ type Files struct {
 	before   []*tree.Node // the root below each mount
 	opened   []*tree.Node // what each mount showed at first
 	readOnly []string     // paths of mounts
-	absent   func(path string) error
-	failed   error // the first reason why what processes make is not what they should
+
+	keepParents bool // of mounts
+	absent      func(path string) error
+	failed      error // the first reason why what processes make is not what they should
 }
 
 // umask is what new files may not allow.
@@ -52,7 +54,7 @@ func (r *Runner) files(ctx context.Context, s *runner.Sandbox) (*Files, error) {
 	if root < 0 {
 		return nil, errors.New("the process has no root")
 	}
-	f := &Files{Editor: tree.Edit(s.Mounts[root].Tree), Store: r.Store, Now: r.Now, absent: r.Absent}
+	f := &Files{Editor: tree.Edit(s.Mounts[root].Tree), Store: r.Store, Now: r.Now, absent: r.Absent, keepParents: s.KeepMountParents}
 	f.opened = make([]*tree.Node, len(s.Mounts))
 	f.mounts, f.before = slices.Clone(s.Mounts), make([]*tree.Node, len(s.Mounts))
 	for i := range f.mounts {
@@ -87,8 +89,28 @@ func (r *Runner) files(ctx context.Context, s *runner.Sandbox) (*Files, error) {
 		}
 		m.Target = "/" + at
 	}
+	if err := f.systemDirs(); err != nil {
+		return nil, err
+	}
 	f.Touch(f.Now) // but not for mounts, which leave no trace
 	return f, nil
+}
+
+// systemDirs makes the directories that a kernel would mount its file systems on:
+// they are part of what every process leaves.
+func (f *Files) systemDirs() error {
+	if slices.Contains(f.readOnly, "") {
+		return nil
+	}
+	for _, name := range []string{"proc", "dev", "sys"} {
+		if _, _, there := f.Stat(name); there {
+			continue
+		}
+		if _, err := f.MkdirAll(name, f.Meta(0o755)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // mounted is what a mount shows. A socket is there as a file without content.
@@ -134,7 +156,7 @@ func (f *Files) take() ([]*tree.Node, error) {
 		if n == nil {
 			return nil, fmt.Errorf("the process removed %s, where something is mounted", m.Target)
 		}
-		if err := ungraft(e, strings.TrimPrefix(m.Target, "/"), f.before[i]); err != nil {
+		if err := ungraft(e, strings.TrimPrefix(m.Target, "/"), f.before[i], f.keepParents); err != nil {
 			return nil, err
 		}
 		if m.Kind == runner.MountTree {
@@ -150,13 +172,13 @@ func (f *Files) take() ([]*tree.Node, error) {
 }
 
 // ungraft puts back what was at a path, and removes the directories that were
-// only made to mount something there.
-func ungraft(e *tree.Editor, at string, before *tree.Node) error {
+// only made to mount something there; if keep is set, all but the last.
+func ungraft(e *tree.Editor, at string, before *tree.Node, keep bool) error {
 	if old := before.Get(at); old != nil {
 		return e.Put(at, old)
 	}
 	for name := at; name != "." && before.Get(name) == nil; name = path.Dir(name) {
-		if name != at && len(e.Names(name)) > 0 {
+		if name != at && (keep || len(e.Names(name)) > 0) {
 			break
 		}
 		if err := e.Remove(name); err != nil {

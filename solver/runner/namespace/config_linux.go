@@ -69,15 +69,11 @@ func (c *container) network() error {
 	return nil
 }
 
-// system are the directories that every process has.
-func system() []string { return []string{"proc", "dev", "sys"} }
-
 // stubs finds out which paths of the root are made only to mount something
 // there, and where links of the root lead the mounts.
+//
+// Upstream: /proc, /dev and /sys stay, unless something is mounted below them.
 func (c *container) stubs() error {
-	for _, dir := range system() {
-		c.addStubs(dir)
-	}
 	for i := range c.conf.Mounts {
 		m := &c.conf.Mounts[i]
 		if m.Target == "/" {
@@ -97,6 +93,9 @@ func (c *container) addStubs(name string) {
 	for ; name != "" && name != "."; name = path.Dir(name) {
 		if c.root.Get(name) == nil {
 			c.stub[strings.TrimPrefix(name, "/")] = true
+		}
+		if c.box.KeepMountParents {
+			return
 		}
 	}
 }

@@ -60,6 +60,27 @@ func answer(arg string) any {
 		data, _ := os.ReadFile("/proc/self/status")
 		_, text, _ := strings.Cut(string(data), "CapEff:")
 		return strings.Fields(text)[0]
+	case "listen": // on a socket, which stays
+		if err := os.MkdirAll(filepath.Dir(what), 0o755); err != nil {
+			return err
+		}
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: what, Net: "unix"})
+		if err != nil {
+			return err
+		}
+		l.SetUnlinkOnClose(false)
+		l.Close()
+		return "OK"
+	case "remove":
+		if err := os.Remove(what); err != nil {
+			return err
+		}
+		return "OK"
+	case "empty":
+		if err := errors.Join(os.RemoveAll(what), os.Mkdir(what, 0o755)); err != nil {
+			return err
+		}
+		return "OK"
 	case "variable":
 		return os.Getenv(what)
 	case "unshare":

@@ -59,8 +59,8 @@ func TestContainer(t *testing.T) {
 	if got, want := out.String(), "here sh\n/sys/class/net/lo\nNoNewPrivs: 0\n"; got != want {
 		t.Errorf("the second process says %q, want %q", got, want)
 	}
-	if n, err := c.Tree(0); err != nil || n.Get("f") == nil || n.Get("proc") != nil {
-		t.Errorf("the file of the second process is missing, or /proc is there: %v", err)
+	if n, err := c.Tree(0); err != nil || n.Get("f") == nil || n.Get("etc/hosts") != nil {
+		t.Errorf("the file of the second process is missing, or /etc/hosts is there: %v", err)
 	}
 	third := w.process("exit 7")
 	var exit *runner.ExitError

@@ -24,7 +24,7 @@ type written struct {
 // that what a step wrote is not written again. It has to be what [Runner.layer]
 // would write, for any tree below; if it is not, it is left as it is.
 func (r *Runner) keep(w *written) error {
-	want := overlayOf(w.base, w.out)
+	want := r.overlayOf(w.base, w.out)
 	dir := r.layerDir(tree.Layer{Lower: w.base, Upper: w.out})
 	if _, err := os.Lstat(dir); err == nil || want == nil || len(want.Entries()) == 0 || !w.fits(w.upper, want, "") {
 		return nil

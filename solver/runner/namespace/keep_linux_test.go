@@ -60,7 +60,7 @@ func TestKeep(t *testing.T) {
 		if err := os.RemoveAll(w.layerDir(l)); err != nil {
 			t.Fatal(err)
 		}
-		dir, err := w.layer(t.Context(), l, overlayOf(l.Lower, l.Upper))
+		dir, err := w.layer(t.Context(), l, w.overlayOf(l.Lower, l.Upper))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +95,7 @@ func TestWritten(t *testing.T) {
 		{"one with another file", dir(), dir(tree.Entry{Name: "d", Node: dir(tree.Entry{Name: "h", Node: file})}), false, false},
 	} {
 		w := &written{base: tc.base, out: tc.out, upper: upper, opaque: map[string]bool{"d": tc.opaque}}
-		if got := w.fits(upper, overlayOf(tc.base, tc.out), ""); got != tc.want {
+		if got := w.fits(upper, (&Runner{}).overlayOf(tc.base, tc.out), ""); got != tc.want {
 			t.Errorf("%s: %t, want %t", tc.about, got, tc.want)
 		}
 	}

@@ -47,7 +47,7 @@ func fewer(layers []tree.Layer) []tree.Layer {
 func (r *Runner) lowers(ctx context.Context, m *runner.Mount) ([]string, error) {
 	var dirs []string
 	for _, l := range fewer(m.Layers) {
-		delta := overlayOf(l.Lower, l.Upper)
+		delta := r.overlayOf(l.Lower, l.Upper)
 		if delta == nil || len(delta.Entries()) == 0 {
 			continue
 		}
@@ -98,30 +98,62 @@ func (r *Runner) layer(ctx context.Context, l tree.Layer, delta *tree.Node) (str
 
 // overlayOf returns the changes of a layer as a tree that an overlay reads; nil
 // if there are none.
-func overlayOf(lower, upper *tree.Node) *tree.Node {
-	if lower.Same(upper) {
+//
+// In a user namespace nobody may make devices, nor open those of other users.
+// They are left out, but hide what was there before.
+func (r *Runner) overlayOf(lower, upper *tree.Node) *tree.Node {
+	switch {
+	case lower.Same(upper):
 		return nil
-	}
-	if upper == nil {
+	case upper == nil, lower != nil && r.omits(upper):
 		return tree.NewDevice(tree.CharDevice, tree.Meta{}, tree.Device{})
-	}
-	if lower == nil || lower.Kind() != tree.Dir || upper.Kind() != tree.Dir {
-		return upper
+	case lower == nil || lower.Kind() != tree.Dir || upper.Kind() != tree.Dir:
+		return r.withoutDevices(upper)
 	}
 	var entries []tree.Entry
 	for _, e := range lower.Entries() {
-		if n := overlayOf(e.Node, upper.Child(e.Name)); n != nil {
+		if n := r.overlayOf(e.Node, upper.Child(e.Name)); n != nil {
 			entries = append(entries, tree.Entry{Name: e.Name, Node: n})
 		}
 	}
 	for _, e := range upper.Entries() {
-		if lower.Child(e.Name) == nil {
-			entries = append(entries, e)
+		if lower.Child(e.Name) == nil && !r.omits(e.Node) {
+			entries = append(entries, tree.Entry{Name: e.Name, Node: r.withoutDevices(e.Node)})
 		}
 	}
-	n, err := tree.NewDir(upper.Meta(), entries)
+	return newDir(upper.Meta(), entries)
+}
+
+// omits reports whether directories of layers do not have a node.
+func (r *Runner) omits(n *tree.Node) bool {
+	return r.noDevices && (n.Kind() == tree.CharDevice || n.Kind() == tree.BlockDevice)
+}
+
+// withoutDevices returns a node without those in it that layers do not have.
+func (r *Runner) withoutDevices(n *tree.Node) *tree.Node {
+	if !r.noDevices || n.Kind() != tree.Dir {
+		return n
+	}
+	var entries []tree.Entry
+	same := true
+	for _, e := range n.Entries() {
+		kept := r.withoutDevices(e.Node)
+		same = same && kept == e.Node && !r.omits(e.Node)
+		if !r.omits(e.Node) {
+			entries = append(entries, tree.Entry{Name: e.Name, Node: kept})
+		}
+	}
+	if same {
+		return n
+	}
+	return newDir(n.Meta(), entries)
+}
+
+// newDir returns a directory with entries of other directories.
+func newDir(m tree.Meta, entries []tree.Entry) *tree.Node {
+	n, err := tree.NewDir(m, entries)
 	if err != nil {
-		panic("namespace: names of two directories are those of none: " + err.Error())
+		panic("namespace: names of directories are those of none: " + err.Error())
 	}
 	return n
 }
@@ -189,12 +221,10 @@ func applyOverlay(base, upper *tree.Node, at string, opaque, stubs map[string]bo
 	for name, n := range entries {
 		list = append(list, tree.Entry{Name: name, Node: n})
 	}
-	n, err := tree.NewDir(upper.Meta(), list)
-	if err != nil {
-		panic("namespace: names of a directory are those of none: " + err.Error())
-	}
-	// A directory in which only stubs came and went is as it was.
-	if base != nil && base.Kind() == tree.Dir && hasStub(stubs, at) && sameButTime(base, n) {
+	n := newDir(upper.Meta(), list)
+	// A directory in which only stubs came and went is as it was, and so is the
+	// root, whose upper directory is always new.
+	if base != nil && base.Kind() == tree.Dir && (at == "" || hasStub(stubs, at)) && sameButTime(base, n) {
 		return base
 	}
 	return n
@@ -211,7 +241,7 @@ func isWhiteout(n *tree.Node) bool {
 
 func hasStub(stubs map[string]bool, dir string) bool {
 	for name := range stubs {
-		if dir == "" || strings.HasPrefix(name, dir+"/") {
+		if strings.HasPrefix(name, dir+"/") {
 			return true
 		}
 	}

@@ -66,7 +66,7 @@ func TestOrdinaryUser(t *testing.T) {
 		}
 	}
 	path := os.Getenv("PATH")
-	again(path, "Privileges|Setuid|System|Ends|Container|Terminal.*|StartFails|FileMounts|Mounts|Whiteouts")
+	again(path, "Privileges|Setuid|System.*|Ends|Container|Terminal.*|StartFails|FileMounts|Mounts|Whiteouts|Sockets|Devices.*")
 	killed(t, command(path, "Endless"))
 	// With subordinate ids, but programs for them that fail.
 	for _, name := range []string{"subuid", "subgid", "newuidmap", "newgidmap"} {
@@ -83,7 +83,7 @@ func TestOrdinaryUser(t *testing.T) {
 	if _, err := exec.LookPath("newuidmap"); err != nil {
 		return
 	}
-	again(path, "Privileges|Setuid|Container|Terminal.*|FileMounts|Mounts")
+	again(path, "Privileges|Setuid|Container|Terminal.*|FileMounts|Mounts|Sockets|Devices.*")
 	killed(t, command(path, "Endless"))
 }
 

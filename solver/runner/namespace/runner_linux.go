@@ -20,6 +20,8 @@ type Runner struct {
 	dir      string
 	layers   string // directory of the layers
 	oneOwner bool   // files can belong to root only
+
+	noDevices bool // devices cannot be made, as in a user namespace
 }
 
 var _ runner.Opener = (*Runner)(nil)
@@ -45,6 +47,9 @@ func New(dir string, store *tree.Store) (*Runner, error) {
 			return nil, err
 		}
 	}
+	if r.noDevices, err = refusesDevices(filepath.Join(dir, "run")); err != nil {
+		return nil, err
+	}
 	entries, err := os.ReadDir(all)
 	for _, e := range entries {
 		if e.Name() != filepath.Base(r.layers) {
@@ -52,6 +57,17 @@ func New(dir string, store *tree.Store) (*Runner, error) {
 		}
 	}
 	return r, err
+}
+
+// refusesDevices reports whether devices cannot be made in a directory.
+func refusesDevices(dir string) (bool, error) {
+	temp, err := os.MkdirTemp(dir, "device-")
+	if err != nil {
+		return false, err
+	}
+	null := int(unix.Mkdev(1, 3)) // any but 0:0, which everybody may make
+	err = unix.Mknod(filepath.Join(temp, "null"), unix.S_IFCHR|0o600, null)
+	return errors.Is(err, unix.EPERM), os.RemoveAll(temp)
 }
 
 // Run implements [runner.Runner].

@@ -47,6 +47,13 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w := &world{r, tree.Empty()}
+	e := tree.Edit(nil)
+	for _, name := range []string{"proc", "dev", "sys"} {
+		if _, err := e.MkdirAll(name, tree.Meta{Mode: 0o755}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.root = e.Tree()
 	w.install(t, "bin/sh", "/bin/sh")
 	w.write(t, "etc/passwd", 0o644, []byte("root:x:0:0::/root:/bin/sh\nme:x:12:34::/home/me:/bin/sh\n"))
 	return w
@@ -127,6 +134,102 @@ func TestChanges(t *testing.T) {
 	// What ran with nothing to do leaves the tree as it was.
 	if _, n = w.run(t, w.process(":")); !n.Same(w.root) {
 		t.Error("a process that changes nothing changed the tree")
+	}
+}
+
+// without returns a tree without some of its files.
+func without(t *testing.T, n *tree.Node, names ...string) *tree.Node {
+	t.Helper()
+	e := tree.Edit(n)
+	for _, name := range names {
+		if err := e.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return e.Tree()
+}
+
+// changedPaths returns the paths that differ between two trees.
+func changedPaths(t *testing.T, a, b *tree.Node) string {
+	t.Helper()
+	var list []string
+	if err := tree.Diff(a, b, func(c tree.Change) error { list = append(list, c.Path); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(list, " ")
+}
+
+// TestSystemDirs: every process leaves /proc, /dev and /sys, unless something is
+// mounted below them, which takes what was made for it along.
+func TestSystemDirs(t *testing.T) {
+	w := newWorld(t)
+	w.root = without(t, w.root, "proc", "dev", "sys")
+	shm := runner.Mount{Kind: runner.MountTmpfs, Target: "/dev/shm"}
+	deep := runner.Mount{Kind: runner.MountTmpfs, Target: "/made/for/it"}
+	for _, tc := range []struct {
+		mounts []runner.Mount
+		keep   bool
+		want   string
+	}{
+		{nil, false, "dev proc sys"},
+		{[]runner.Mount{shm}, false, "proc sys"},
+		{[]runner.Mount{deep}, false, "dev proc sys"},
+		{[]runner.Mount{deep, shm}, true, "dev made made/for proc sys"},
+	} {
+		p := w.process(":")
+		p.Mounts, p.KeepMountParents = append(p.Mounts, tc.mounts...), tc.keep
+		_, n := w.run(t, p)
+		if got := changedPaths(t, w.root, n); got != tc.want {
+			t.Errorf("with %v the changes are %s, want %s", tc.mounts, got, tc.want)
+		}
+		for _, e := range n.Entries() {
+			if m := e.Node.Meta(); m.Mode != 0o755 || m.UID != 0 || m.GID != 0 {
+				t.Errorf("/%s has mode %o and owner %d:%d, want 755 and 0:0", e.Name, m.Mode, m.UID, m.GID)
+			}
+		}
+	}
+	p := w.process(":")
+	p.Mounts[0].ReadOnly = true
+	if _, n := w.run(t, p); !n.Same(w.root) {
+		t.Error("a process with a read-only root changed it")
+	}
+}
+
+// TestSockets: a socket that a process leaves is there for the next one, which
+// can remove it for good.
+func TestSockets(t *testing.T) {
+	w := newWorld(t)
+	w.probe(t, nil)
+	base, layers := w.root, []tree.Layer{{Lower: tree.Empty(), Upper: w.root}}
+	run := func(question string) string {
+		t.Helper()
+		p := w.process("")
+		p.Args, p.Mounts[0].Tree, p.Mounts[0].Layers = []string{"/bin/probe", question}, base, layers
+		out, n := w.run(t, p)
+		base, layers = n, append(layers, tree.Layer{Lower: base, Upper: n})
+		_, answer, _ := strings.Cut(strings.TrimSpace(out), " ")
+		return answer
+	}
+	for _, again := range []bool{false, true} {
+		for _, remove := range []string{"remove:/s/sock", "empty:/s"} {
+			if got := run("listen:/s/sock"); got != "OK" {
+				t.Fatal(got)
+			}
+			if again { // layers as another process finds them
+				if err := os.RemoveAll(w.layerDir(layers[len(layers)-1])); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := run("list:/s"); got != "[sock]" {
+				t.Errorf("after listening on a socket: %s, want [sock]", got)
+			}
+			if got := run(remove); got != "OK" {
+				t.Errorf("%s: %s", remove, got)
+			}
+			if got := run("list:/s"); got != "[]" {
+				t.Errorf("after %s: %s, want no socket", remove, got)
+			}
+		}
 	}
 }
 
@@ -286,6 +389,49 @@ func TestWhiteouts(t *testing.T) {
 	}
 }
 
+// TestDevicesOfImages: an image may have devices where nobody can make them, in a
+// user namespace. They are not there for processes, and neither is what they
+// replaced, but they stay in the result.
+func TestDevicesOfImages(t *testing.T) {
+	w := newWorld(t)
+	w.write(t, "d/replaced", 0o644, []byte("old"))
+	lower := w.root
+	e := tree.Edit(lower)
+	console := tree.NewDevice(tree.CharDevice, tree.Meta{Mode: 0o600}, tree.Device{Major: 5, Minor: 1})
+	disk := tree.NewDevice(tree.BlockDevice, tree.Meta{Mode: 0o660}, tree.Device{Major: 8, Minor: 0})
+	pipe := tree.NewDevice(tree.Fifo, tree.Meta{Mode: 0o644}, tree.Device{})
+	err := errors.Join(e.Remove("d/replaced"), e.Put("d/replaced", disk), e.Put("d/pipe", pipe), e.Put("d/console", console),
+		e.Put("new", without(t, lower)), e.Put("new/console", console))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.root = e.Tree()
+	for _, layers := range [][]tree.Layer{
+		{{Lower: tree.Empty(), Upper: lower}, {Lower: lower, Upper: w.root}},
+		{{Lower: tree.Empty(), Upper: w.root}},
+	} {
+		p := w.process("echo /d/* /new/console; echo x > /d/f")
+		p.Mounts[0].Layers = layers
+		out, n := w.run(t, p)
+		want := "/d/console /d/pipe /d/replaced /new/console\n"
+		if w.noDevices {
+			want = "/d/pipe /new/console\n" // what matches nothing stays as it is
+		}
+		if out != want {
+			t.Errorf("a process sees %q, want %q", out, want)
+		}
+		if got := changedPaths(t, w.root, n); got != "d/f" {
+			t.Errorf("the changes are %s, want d/f", got)
+		}
+	}
+	w.probe(t, nil)
+	p := w.process("")
+	p.Args = []string{"/bin/probe", "empty:/d"}
+	if _, n := w.run(t, p); len(n.Get("d").Entries()) > 0 || n.Get("new/console") == nil {
+		t.Error("devices are in a directory that was made again, or not in another one")
+	}
+}
+
 // TestDevices: devices of an image, and those that a process makes, are there
 // but cannot be opened unless it has all privileges.
 func TestDevices(t *testing.T) {
@@ -295,8 +441,8 @@ func TestDevices(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.root = e.Tree()
-	if w.oneOwner {
-		return // without root devices are not even there
+	if w.noDevices {
+		return // they are not even there
 	}
 	p := w.process("read x < /zero && echo opened; test -c /zero && echo there; read x < /dev/null; test -c /dev/zero && echo usual")
 	if got, _ := w.run(t, p); !strings.Contains(got, "Permission denied") || !strings.HasSuffix(got, "there\nusual\n") {

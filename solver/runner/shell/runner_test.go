@@ -31,8 +31,10 @@ func world(t *testing.T) (*Runner, *tree.Node) {
 		t.Fatal(err)
 	}
 	e := tree.Edit(nil)
-	if _, err := e.MkdirAll("bin", tree.Meta{Mode: 0o755}); err != nil {
-		t.Fatal(err)
+	for _, dir := range []string{"bin", "proc", "dev", "sys"} {
+		if _, err := e.MkdirAll(dir, tree.Meta{Mode: 0o755}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	names := []string{"sh", "bash", "program"}
 	for name := range tools() {
@@ -138,6 +140,46 @@ func TestResult(t *testing.T) {
 	}
 	if _, err := r.Run(t.Context(), newProcess(tree.Empty(), "/bin/sh", "-c", ":")); err == nil {
 		t.Error("a root without a shell has one")
+	}
+}
+
+// TestSystemDirs: every process leaves /proc, /dev and /sys, as those do that the
+// kernel runs, unless something is mounted below them.
+func TestSystemDirs(t *testing.T) {
+	r, root := world(t)
+	e := tree.Edit(root)
+	for _, name := range []string{"proc", "dev", "sys"} {
+		if err := e.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root = e.Tree()
+	for _, tc := range []struct {
+		target string
+		keep   bool
+		want   string
+	}{
+		{"/made/for/it", false, "dev proc sys"},
+		{"/made/for/it", true, "dev made made/for proc sys"},
+		{"/dev/shm", false, "proc sys"},
+		{"/dev/shm", true, "dev proc sys"},
+	} {
+		p := newProcess(root, "/bin/sh", "-c", ":")
+		p.Mounts, p.KeepMountParents = append(p.Mounts, runner.Mount{Kind: runner.MountTmpfs, Target: tc.target}), tc.keep
+		out, err := r.Run(t.Context(), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		_ = tree.Diff(root, out[0], func(c tree.Change) error { got = append(got, c.Path); return nil })
+		if strings.Join(got, " ") != tc.want {
+			t.Errorf("a mount at %s leaves %q, want %s", tc.target, got, tc.want)
+		}
+	}
+	p := newProcess(root, "/bin/sh", "-c", ":")
+	p.Mounts[0].ReadOnly = true
+	if out, err := r.Run(t.Context(), p); err != nil || !out[0].Same(root) {
+		t.Errorf("a process with a read-only root changed it: %v", err)
 	}
 }
 
