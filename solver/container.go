@@ -32,14 +32,17 @@ func (b *Build) OpenContainer(ctx context.Context, op *pb.Op, in []*Snapshot) (*
 	}
 	x := &execRun{execOp: &execOp{opEnv: opEnv{b, &Vertex{Op: op}}, op: op.GetExec()}, bases: in}
 	x.p = x.process()
-	ctx, cancel := context.WithCancelCause(ctx)
+	// Closing the container ends the second context only: the first is that of what
+	// the runner still saves then.
+	whole, end := context.WithCancelCause(ctx)
+	ctx, cancel := context.WithCancelCause(whole)
 	c := &Container{x: x, cancel: cancel, closed: make(chan struct{})}
 	err := x.mounts(ctx)
 	if err == nil {
-		c.c, err = opener.Open(ctx, &x.p.Sandbox)
+		c.c, err = opener.Open(whole, &x.p.Sandbox)
 	}
 	if err != nil {
-		cancel(err)
+		end(err)
 		x.release()
 		return nil, err
 	}
@@ -47,9 +50,10 @@ func (b *Build) OpenContainer(ctx context.Context, op *pb.Op, in []*Snapshot) (*
 		select {
 		case <-ctx.Done():
 		case <-b.ctx.Done():
-			cancel(context.Cause(b.ctx))
+			end(context.Cause(b.ctx))
 		}
 		defer close(c.closed)
+		defer end(nil)
 		defer x.release()
 		c.err = c.c.Close()
 	})
