@@ -100,9 +100,10 @@ func (t *task) evaluate(ctx context.Context) (c CachedResult, err error) {
 	return c, t.failed(err)
 }
 
-// run makes the outputs and stores them.
-func (t *task) run(ctx context.Context, key Key, in []*Snapshot) (CachedResult, error) {
-	c := CachedResult{ID: key.Digest()}
+// run makes the outputs and stores them. It reports the end before another operation
+// takes its slot.
+func (t *task) run(ctx context.Context, key Key, in []*Snapshot) (c CachedResult, err error) {
+	c.ID = key.Digest()
 	if _, ok := t.op.(nested); !ok {
 		if err := t.b.slots.Acquire(ctx, 1); err != nil {
 			return c, err
@@ -110,8 +111,8 @@ func (t *task) run(ctx context.Context, key Key, in []*Snapshot) (CachedResult, 
 		defer t.b.slots.Release(1)
 	}
 	t.start()
+	defer func() { t.end(Done, t.failed(err)) }()
 	t.b.emit(Event{Vertex: t.v, Kind: Missed})
-	var err error
 	c.Outputs, err = t.op.Run(ctx, in)
 	for _, s := range c.Outputs {
 		err = cmp.Or(err, checkLayers(len(s.Layers())))
