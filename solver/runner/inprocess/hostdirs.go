@@ -78,6 +78,10 @@ func (f *Files) replaceDir(ctx context.Context, dir string, n *tree.Node) error 
 	if err := tree.WriteDir(ctx, full, n, f.Store, tree.HostOptions{}); err != nil {
 		return err
 	}
+	// Others that mount the directory meanwhile must not find it missing.
+	if exchange(full, dir) == nil {
+		return nil
+	}
 	old := filepath.Join(tmp, "old")
 	if err := os.Rename(dir, old); err != nil {
 		return err
