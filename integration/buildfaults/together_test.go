@@ -15,7 +15,7 @@ import (
 )
 
 // TestTogether runs builds on one state directory at the same time, the same and
-// different ones, while it is listed and pruned.
+// different ones, while it is listed and pruned and collects garbage.
 func TestTogether(t *testing.T) {
 	const kinds, builds = 3, 4
 	state := filepath.Join(t.TempDir(), "state")
@@ -46,7 +46,8 @@ func TestTogether(t *testing.T) {
 			all.Go(func() error {
 				for k := range builds {
 					dest := filepath.Join(sites[i].dir, fmt.Sprintf("out-%d-%d", j, k))
-					if out, err := sites[i].command("-o", "type=oci,dest="+dest).CombinedOutput(); err != nil {
+					keep := []string{"unlimited", "1MB"}[j] // what its garbage collection leaves
+					if out, err := sites[i].command("-o", "type=oci,rewrite-timestamp=true,dest="+dest, "--keep-storage", keep).CombinedOutput(); err != nil {
 						return fmt.Errorf("%w\n%s", err, out)
 					}
 					if got, err := os.ReadFile(dest); err != nil || !bytes.Equal(got, want[i]) {
