@@ -82,7 +82,7 @@ func TestRecordsDisappear(t *testing.T) {
 // a FIFO.
 func TestNoRecord(t *testing.T) {
 	c := newDirCache(t)
-	for about, make := range map[string]func(string) error{
+	for about, create := range map[string]func(string) error{
 		"directory": func(name string) error { return os.Mkdir(name, 0o700) },
 		"FIFO":      func(name string) error { return syscall.Mkfifo(name, 0o600) },
 		"nothing":   func(string) error { return nil },
@@ -92,7 +92,7 @@ func TestNoRecord(t *testing.T) {
 		if err := os.MkdirAll(filepath.Dir(c.file(key)), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := make(c.file(key)); err != nil {
+		if err := create(c.file(key)); err != nil {
 			t.Fatal(err)
 		}
 		if _, ok, err := c.Get(t.Context(), key); ok || err != nil {
