@@ -90,11 +90,11 @@ func (c *Client) Repository(ctx context.Context, ref string, insecure bool) (*Re
 	return r, nil
 }
 
-// userAgent is what this program calls itself.
+// userAgent returns the User-Agent header of this program.
 func userAgent() http.Header { return http.Header{"User-Agent": {"slipway"}} }
 
-// repositoryHosts returns the hosts that have a repository. Each repository logs
-// in on its own, as credentials may be of one only.
+// repositoryHosts returns the hosts that serve a repository. Each repository has
+// its own authorizers, as credentials may be for one repository only.
 func (c *Client) repositoryHosts(ctx context.Context, spec refspec.Spec, insecure bool) ([]docker.RegistryHost, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -120,8 +120,8 @@ func (c *Client) repositoryHosts(ctx context.Context, spec refspec.Spec, insecur
 	return hosts, nil
 }
 
-// authorize sets how requests to a host are authorized: with the credentials for
-// the first of the names that has some.
+// authorize sets the authorizer of a host. It uses the credentials for the first
+// of the names that has some.
 func (c *Client) authorize(h *docker.RegistryHost, names []string) error {
 	var login Login
 	for _, name := range names {

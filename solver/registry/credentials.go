@@ -26,20 +26,19 @@ const (
 	dockerHubKey = "https://index.docker.io/v1/"
 )
 
-// Login is what a user proves to a registry who it is with.
+// Login is a user's credentials for a registry.
 type Login struct {
 	User   string
-	Secret string // password, or if User is "" an identity token
-	Bearer string // token that is sent as it is
+	Secret string // password; an identity token if User is ""
+	Bearer string // token that is sent unchanged
 }
 
 // Credentials finds the login for a repository (HOST/PATH) or a host. The zero
 // Login is none.
 type Credentials func(name string) (Login, error)
 
-// UserCredentials returns the credentials that the user has for Docker: those of
-// DOCKER_AUTH_CONFIG, of config.json and its credential helpers. What Docker has
-// none for is looked up where Podman keeps some.
+// UserCredentials returns the user's credentials. DOCKER_AUTH_CONFIG comes first,
+// then Docker's config.json with its credential helpers, then Podman's auth.json.
 func UserCredentials() Credentials {
 	load := sync.OnceValues(loadLogins)
 	return func(name string) (Login, error) {
@@ -51,7 +50,7 @@ func UserCredentials() Credentials {
 	}
 }
 
-// logins are the files with credentials.
+// logins holds the files with credentials.
 type logins struct {
 	docker *configfile.ConfigFile
 	podman *configfile.ConfigFile // nil is none
@@ -195,7 +194,8 @@ func storeOf(host string) (credentials.Store, error) {
 	return f.GetCredentialsStore(configKey(host)), nil
 }
 
-// Host returns the host that a user means: of a URL, or Docker Hub if it is "".
+// Host returns the host of a registry that a user names by host or URL. If name
+// is "", it is Docker Hub.
 func Host(name string) string {
 	if host := credentials.ConvertToHostname(name); host != "" && configKey(host) != dockerHubKey {
 		return host

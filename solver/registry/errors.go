@@ -19,7 +19,7 @@ import (
 	"slipway/internal/oneline"
 )
 
-// explained is an error in our words.
+// explained is an error with a text of ours.
 type explained struct {
 	text string
 	err  error
@@ -31,8 +31,8 @@ func (e *explained) Error() string { return e.text }
 // Unwrap returns the error of the library.
 func (e *explained) Unwrap() error { return e.err }
 
-// explain returns an error on one line, which says how to log in if a pull or a
-// push was denied.
+// explain rewords an error of the library on one line, with advice where there
+// is some. action is pull or push.
 func (r *Repository) explain(err error, action string) error {
 	var done *explained
 	if err == nil || errors.As(err, &done) {
@@ -45,6 +45,8 @@ func (r *Repository) explain(err error, action string) error {
 			text = prefix + ": " + text
 		}
 		text += " (" + r.loginHint() + ")"
+	case strings.HasPrefix(text, "rejecting "): // a manifest that is too large, which is not what it says
+		text = strings.TrimSuffix(text, ": not found")
 	case errdefs.IsNotFound(err) && strings.HasSuffix(text, ": not found"):
 		text = "not found" // the caller names what
 	default:
@@ -69,8 +71,8 @@ func (r *Repository) loginHint() string {
 	return "log in with: " + command
 }
 
-// tlsHint says what to do about a registry that does not prove who it is; "" if
-// that is not the error.
+// tlsHint returns advice for a registry whose certificate is not trusted, or that
+// has none; "" for other errors.
 func (r *Repository) tlsHint(err error) string {
 	host := r.spec.Hostname()
 	var authority x509.UnknownAuthorityError
@@ -103,7 +105,7 @@ func plain(err error) string {
 	return oneline.Limit(text, most)
 }
 
-// retry repeats what failed for a reason that may pass.
+// retry calls f until it succeeds, fails for good, or there are no more waits.
 func (r *Repository) retry(ctx context.Context, f func() error) error {
 	err := f()
 	for _, wait := range r.client.opt.Waits {

@@ -94,8 +94,7 @@ func (c *Client) hostDir(host string) (string, error) {
 	return general, nil
 }
 
-// update completes the client for a host, which is called before its transport
-// is used.
+// update completes the client for a host. It is called before the first request.
 func (c *Client) update(client *http.Client, clear *clearText) error {
 	transport, ok := client.Transport.(*http.Transport)
 	if !ok {
@@ -114,8 +113,8 @@ func (c *Client) update(client *http.Client, clear *clearText) error {
 // parallelRequests is how many connections to a host are kept open.
 const parallelRequests = 8
 
-// quiet returns a context in which containerd logs nothing: what counts is in its
-// errors.
+// quiet returns a context whose logger discards what containerd logs, as its
+// errors hold all that matters.
 func quiet(ctx context.Context, hooks ...logrus.Hook) context.Context {
 	l := logrus.New()
 	l.SetOutput(io.Discard)
@@ -125,8 +124,8 @@ func quiet(ctx context.Context, hooks ...logrus.Hook) context.Context {
 	return log.WithLogger(ctx, logrus.NewEntry(l))
 }
 
-// firstError remembers the first error that is logged. For containerd a file
-// that it cannot read is as if it were not there.
+// firstError remembers the first error that is logged. containerd only logs that
+// a hosts.toml is invalid, and goes on without it.
 type firstError struct{ err error }
 
 // Levels implements [logrus.Hook].

@@ -209,6 +209,20 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// TestLargeManifest: a manifest that is too large is there, but not read.
+func TestLargeManifest(t *testing.T) {
+	s := fakeregistry.Start(t, fakeregistry.None)
+	s.Before = func(w http.ResponseWriter, _ *http.Request) bool {
+		w.Header().Set("Docker-Content-Digest", string(digest.FromString("x")))
+		w.Header().Set("Content-Length", "5000000")
+		return true
+	}
+	_, err := repository(t, Options{}, s.Host+"/x:1", false).Resolve(t.Context())
+	if want := "rejecting 5000000 byte manifest for " + s.Host + "/x:1"; err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
 // TestRedirects: a registry that redirects for ever is left after ten requests.
 func TestRedirects(t *testing.T) {
 	s := fakeregistry.Start(t, fakeregistry.None)

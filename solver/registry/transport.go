@@ -10,14 +10,14 @@ import (
 	"github.com/containerd/containerd/v2/core/remotes/docker"
 )
 
-// Limits of what a registry sends at once, in bytes.
+// Largest bodies that are read into memory, in bytes.
 const (
 	maxManifest = 16 << 20
 	maxToken    = 1 << 20
 )
 
-// clearText is a transport that sends no credentials in clear text, unless that
-// was asked for: a challenge or a redirect may lead to another scheme.
+// clearText is a transport that refuses to send credentials over HTTP to hosts
+// that the user did not allow it for. A challenge or a redirect may lead there.
 type clearText struct {
 	http.RoundTripper
 	hosts map[string]bool // without ports
@@ -43,7 +43,7 @@ func (c *clearText) RoundTrip(req *http.Request) (*http.Response, error) {
 	return c.RoundTripper.RoundTrip(req)
 }
 
-// manifestLimit is a transport that reads no endless manifests.
+// manifestLimit is a transport that bounds the size of manifests.
 type manifestLimit struct{ http.RoundTripper }
 
 // RoundTrip implements [http.RoundTripper].
@@ -54,7 +54,7 @@ func (m manifestLimit) RoundTrip(req *http.Request) (*http.Response, error) {
 	return m.RoundTripper.RoundTrip(req)
 }
 
-// limited is a transport whose responses have a largest size.
+// limited is a transport that bounds the size of response bodies.
 type limited struct {
 	http.RoundTripper
 	most int64

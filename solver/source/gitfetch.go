@@ -76,7 +76,7 @@ func (s *Sources) gitSession(ctx context.Context, o *gitOptions, remote string) 
 	return &gitSession{gitService: session, remote: remote, adv: adv, refs: advertised(adv)}, nil
 }
 
-// gitError says in one sentence what the library says in several or not at all.
+// gitError rewords errors of go-git as one sentence with advice.
 func gitError(err error) error {
 	switch {
 	case errors.Is(err, transport.ErrAuthenticationRequired):
@@ -89,14 +89,15 @@ func gitError(err error) error {
 	return err
 }
 
-// withoutErrorPages returns a client that does not read the pages that web
-// servers send along with an error status.
+// withoutErrorPages returns a client that drops the body of error responses:
+// go-git would read all of it, and make it part of the error.
 func withoutErrorPages(c *http.Client) *http.Client {
 	plain := *c
 	plain.Transport = errorPages{cmp.Or(c.Transport, http.DefaultTransport)}
 	return &plain
 }
 
+// errorPages is the transport of such a client.
 type errorPages struct{ http.RoundTripper }
 
 // RoundTrip implements [http.RoundTripper].

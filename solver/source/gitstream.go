@@ -16,14 +16,14 @@ import (
 	"slipway/internal/oneline"
 )
 
-// gitStream is a [gitService] at the other end of a connection: TCP or SSH. The
-// clients of go-git for these wait for ever, for a connection and for data.
+// gitStream is a [gitService] over a connection: TCP or SSH. The clients of go-git
+// for these have no time limit and ignore contexts.
 type gitStream struct {
 	patience *patience
 	in       io.WriteCloser
 	out      io.Reader
-	said     *firstBytes // what the service writes to its standard error; nil is none
-	ended    func()      // waits until all of that was read
+	said     *firstBytes // standard error of the service; nil if it has none
+	ended    func()      // waits until said is complete
 	conn     io.Closer
 	adv      *packp.AdvRefs
 }
@@ -104,7 +104,7 @@ func (g *gitStream) AdvertisedReferencesContext(context.Context) (*packp.AdvRefs
 	return adv, nil
 }
 
-// silence returns why the service ended without a word of its protocol.
+// silence returns the reason why the service sent nothing: its standard error.
 func (g *gitStream) silence() error {
 	if g.said != nil {
 		g.patience.wait()

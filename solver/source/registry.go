@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -12,7 +13,7 @@ import (
 	"slipway/solver/registry"
 )
 
-// repository is where the images of a repository are.
+// repository is an [imageStore] in a registry.
 type repository struct{ *registry.Repository }
 
 func (r repository) manifest(ctx context.Context, d ocispecs.Descriptor) ([]byte, error) {
@@ -45,7 +46,7 @@ func (s *Sources) image(ctx context.Context, ref string, p ocispecs.Platform) (*
 
 func (s *Sources) findImage(ctx context.Context, ref string, p ocispecs.Platform) (*Image, error) {
 	if s.Registry == nil {
-		return nil, fmt.Errorf("registries are not allowed")
+		return nil, errors.New("registries are not allowed")
 	}
 	name, insecure := s.mirror(ref)
 	repo, err := s.Registry.Repository(ctx, name, insecure)

@@ -20,7 +20,7 @@ import (
 type Sources struct {
 	Store *tree.Store
 	Cache solver.Cache // of layers of images
-	// Registry talks to registries; nil refuses to.
+	// Registry talks to registries. If it is nil, their images are an error.
 	Registry *registry.Client
 	// Mirrors are hosts that are asked instead of others: "docker.io" →
 	// "localhost:5000". They talk HTTPS unless they begin with http://.
@@ -37,8 +37,8 @@ type Sources struct {
 	Trees map[string]*tree.Node
 	// HTTP fetches files and git repositories; nil refuses to.
 	HTTP *http.Client
-	// Stall is how long a git server without HTTP may send nothing; zero is
-	// without limit.
+	// Stall is how long a server of git:// or SSH may send nothing. Zero is no
+	// limit; for HTTP, wrap the client's transport with [Stall].
 	Stall time.Duration
 	// Uploads are files that the client sends, by the URL that names them.
 	Uploads map[string]tree.Blob

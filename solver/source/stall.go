@@ -70,8 +70,8 @@ func (b *stallingBody) Close() error {
 	return err
 }
 
-// patience ends its context when a server is waited for too long. The limit
-// starts anew with each call of wait.
+// patience cancels its context when a server is waited for too long. Each call
+// of wait starts the limit anew.
 type patience struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
