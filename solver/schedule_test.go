@@ -3,9 +3,12 @@ package solver
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -293,34 +296,66 @@ func TestCallerLeaves(t *testing.T) {
 	}
 }
 
-// TestParallel: no more operations run at once than permitted.
+// crowd is an operation that runs until the test lets one of its kind end.
+type crowd struct {
+	*playOp
+	running      *atomic.Int32
+	most         *atomic.Int32
+	arrived, end chan struct{}
+}
+
+// Run implements [Op].
+func (o crowd) Run(ctx context.Context, in []*Snapshot) ([]*Snapshot, error) {
+	n := o.running.Add(1)
+	for most := o.most.Load(); n > most && !o.most.CompareAndSwap(most, n); most = o.most.Load() {
+	}
+	if o.y.name != "sum" {
+		o.arrived <- struct{}{}
+		<-o.end
+	}
+	o.running.Add(-1)
+	return o.playOp.Run(ctx, in)
+}
+
+// TestParallel: as many operations run at once as permitted, and no more.
 func TestParallel(t *testing.T) {
-	for _, limit := range []int{0, 1, 3} {
+	const all = 20
+	for parallel, want := range map[int]int{0: 1, 1: 1, 3: 3, 100: all} {
 		g := newPlayground(t)
-		var all []string
-		for i := range 20 {
-			name := "a" + strconv.Itoa(i)
-			g.define(name + " = +" + strconv.Itoa(i))
-			all = append(all, name)
+		line := "sum ="
+		for i := range all {
+			g.define(fmt.Sprintf("a%d = +%d", i, i))
+			line += fmt.Sprintf(" a%d*", i)
 		}
-		g.define("sum = " + strings.Join(all, "* ") + "*")
-		running, most := 0, 0
-		if _, err := g.solve("sum", func(o *Options) {
-			o.Parallel = limit
-			o.Events = func(e Event) {
-				switch e.Kind { //nolint:exhaustive // the others change nothing
-				case Missed:
-					running++
-					most = max(most, running)
-				case Done:
-					running--
+		g.define(line)
+		c := crowd{running: &atomic.Int32{}, most: &atomic.Int32{}, arrived: make(chan struct{}), end: make(chan struct{})}
+		go func() {
+			for i := range all {
+				<-c.arrived
+				for range 100 { // those that must not run get the chance to
+					runtime.Gosched()
 				}
+				if i >= want-1 {
+					c.end <- struct{}{}
+				}
+			}
+			for range want - 1 {
+				c.end <- struct{}{}
+			}
+		}()
+		if _, err := g.solve("sum", func(o *Options) {
+			o.Parallel = parallel
+			newOp := o.NewOp
+			o.NewOp = func(v *Vertex) Op {
+				one := c
+				one.playOp = newOp(v).(*playOp)
+				return one
 			}
 		}); err != nil {
 			t.Fatal(err)
 		}
-		if most > max(1, limit) {
-			t.Errorf("%d operations ran at once, want at most %d", most, limit)
+		if most := int(c.most.Load()); most != want {
+			t.Errorf("Parallel is %d: %d operations ran at once, want %d", parallel, most, want)
 		}
 	}
 }
