@@ -63,6 +63,9 @@ func (o *fileOp) selected(input int, in *Snapshot) ([]Part, error) {
 	var parts []Part
 	for n, a := range o.op.Actions {
 		if c := a.GetCopy(); c != nil && a.SecondaryInput == int64(input) {
+			if err := checkRequired(in.Tree(), c); err != nil {
+				return nil, err
+			}
 			sel, err := newSelection(in.Tree(), c)
 			if err != nil {
 				return nil, err

@@ -10,6 +10,7 @@ import (
 	"github.com/moby/patternmatcher"
 	"github.com/opencontainers/go-digest"
 
+	"slipway/solver/cachemap"
 	"slipway/solver/contenthash"
 	"slipway/solver/tree"
 )
@@ -72,7 +73,20 @@ func newSelection(src *tree.Node, c *pb.FileActionCopy) (*selection, error) {
 		}
 		s.picks = append(s.picks, pick{base: path.Base(path.Clean("/" + name)), picked: p})
 	}
-	return s, s.require(c.RequiredPaths)
+	return s, nil
+}
+
+// checkRequired returns an error if c does not select one of its required paths
+// in src.
+//
+// Upstream: only cache keys have this check. It is left out if c copies within
+// its own input, whose key is that of the whole tree.
+func checkRequired(src *tree.Node, c *pb.FileActionCopy) error {
+	missing, err := contenthash.Missing(src, cachemap.CopySelector(c))
+	if err == nil && missing != "" {
+		err = notFound(missing)
+	}
+	return err
 }
 
 // notFound says it as BuildKit does.
@@ -88,36 +102,6 @@ func (e *notFoundError) Error() string { return fmt.Sprintf("%q: not found", e.p
 
 // Unwrap makes it an [fs.ErrNotExist].
 func (e *notFoundError) Unwrap() error { return fs.ErrNotExist }
-
-// require checks that each of the paths was taken.
-func (s *selection) require(paths []string) error {
-	for _, want := range paths {
-		found := false
-		for _, p := range s.picks {
-			found = found || p.has(want)
-		}
-		if !found {
-			return notFound(want)
-		}
-	}
-	return nil
-}
-
-// has tells whether something is taken whose path begins like that.
-func (p *picked) has(want string) bool {
-	if p.included && strings.HasPrefix("/"+p.path, want) {
-		return true
-	}
-	if p.whole {
-		return strings.HasPrefix(want, "/"+p.path) && p.node.Get(strings.TrimPrefix(want, "/"+p.path)) != nil
-	}
-	for _, e := range p.entries {
-		if e.has(want) {
-			return true
-		}
-	}
-	return false
-}
 
 // digest names what is taken.
 func (s *selection) digest() digest.Digest {

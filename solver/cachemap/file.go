@@ -39,7 +39,7 @@ func (m *Map) file(op *pb.FileOp) (fileRecord, error) {
 		}
 		what := action(a)
 		if c := a.GetCopy(); c != nil && a.SecondaryInput >= 0 && a.SecondaryInput < int64(len(selected)) {
-			add(a.SecondaryInput, copySelector(c))
+			add(a.SecondaryInput, CopySelector(c))
 			c = c.CloneVT()
 			c.Src = path.Base(c.Src)
 			what = c
@@ -116,7 +116,8 @@ func accounts(a *pb.FileAction) []account {
 	return list
 }
 
-func copySelector(c *pb.FileActionCopy) contenthash.Selector {
+// CopySelector returns the selector of the files that c reads.
+func CopySelector(c *pb.FileActionCopy) contenthash.Selector {
 	return contenthash.Selector{
 		Path: c.Src, FollowLinks: c.FollowSymlink, Wildcard: c.AllowWildcard && contenthash.HasWildcard(c.Src),
 		Include: c.IncludePatterns, Exclude: c.ExcludePatterns, Required: c.RequiredPaths,

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/moby/patternmatcher"
@@ -34,10 +35,12 @@ type walk struct {
 
 // filtered returns the digest of what a selector with patterns takes.
 func (h *Hasher) filtered(ctx context.Context, t Tree, s Selector) (digest.Digest, error) {
-	w := &walk{s: s, pattern: strings.TrimSuffix(s.Path, "/")}
-	prefix, err := w.run(t.Root)
+	w, prefix, err := search(t.Root, s)
 	if err != nil {
 		return "", err
+	}
+	if missing := w.missing(); missing != "" {
+		return "", notFound(missing)
 	}
 	if len(w.found) == 0 {
 		return empty, nil
@@ -69,7 +72,29 @@ func (h *Hasher) takenDigest(ctx context.Context, t Tree, f *taken, follow bool)
 	return h.header(ctx, f.node, t.Local && f.node == t.Root)
 }
 
-// run searches, and returns what of the names is not part of the digest.
+// Missing returns the first required path of s that s does not select in root,
+// or "" if it selects all of them.
+func Missing(root *tree.Node, s Selector) (string, error) {
+	if len(s.Required) == 0 || !s.filters() {
+		return "", nil
+	}
+	s.Path = path.Join("/", s.Path)
+	w, _, err := search(root, s)
+	if err != nil {
+		return "", err
+	}
+	return w.missing(), nil
+}
+
+// search finds what s selects in root. The prefix of the names found is not part
+// of the digest.
+func search(root *tree.Node, s Selector) (w *walk, prefix string, err error) {
+	w = &walk{s: s, pattern: strings.TrimSuffix(s.Path, "/")}
+	prefix, err = w.run(root)
+	return w, prefix, err
+}
+
+// run searches root, and returns the prefix of the names that it found.
 func (w *walk) run(root *tree.Node) (prefix string, err error) {
 	if w.include, err = matcher("include", w.s.Include); err != nil {
 		return "", err
@@ -92,24 +117,20 @@ func (w *walk) run(root *tree.Node) (prefix string, err error) {
 		}
 		err = w.visit(n, prefix, base, !w.s.Wildcard, nil)
 	}
-	if err != nil {
-		return "", err
-	}
-	for _, want := range w.s.Required {
-		if !w.has(want) {
-			return "", notFound(want)
-		}
-	}
-	return prefix, nil
+	return prefix, err
 }
 
-func (w *walk) has(want string) bool {
-	for _, f := range w.found {
-		if strings.HasPrefix(f.name, want) {
-			return true
+// missing returns the first required path that was not found, or "".
+//
+// Upstream: a path counts as found if anything is selected whose name begins
+// with it, so /ab stands for /a.
+func (w *walk) missing() string {
+	for _, want := range w.s.Required {
+		if !slices.ContainsFunc(w.found, func(f *taken) bool { return strings.HasPrefix(f.name, want) }) {
+			return want
 		}
 	}
-	return false
+	return ""
 }
 
 func matcher(what string, patterns []string) (*patternmatcher.PatternMatcher, error) {
