@@ -25,7 +25,7 @@ func made() time.Time { return time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC) }
 //
 //	mode: context/a 0755       changes the mode of a file
 //	time: context/a 2001-02-03T04:05:06Z
-//	xattr: context/a user.k v
+//	xattr: context/a user.k v  whose value v may be a Go string
 //	dir: context/d 0700        makes an empty directory,
 //	link: context/l a          a symbolic link,
 //	hard: context/h context/a  another name of a file,
@@ -64,7 +64,7 @@ func Place(key, dir, value string) error {
 		return setTime(path, at)
 	case "xattr":
 		name, v, _ := strings.Cut(arg, " ")
-		return unix.Lsetxattr(path, name, []byte(v), 0)
+		return unix.Lsetxattr(path, name, []byte(unquoted(v)), 0)
 	case "size":
 		size, err := strconv.ParseInt(arg, 10, 64)
 		if err != nil {
@@ -109,6 +109,14 @@ func placeMode(key, path, arg string) error {
 	return fmt.Errorf("unknown key %q", key)
 }
 
+// unquoted returns the value of a Go string, and other text as it is.
+func unquoted(s string) string {
+	if v, err := strconv.Unquote(s); err == nil {
+		return v
+	}
+	return s
+}
+
 func makeSocket(path string) error {
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
@@ -132,14 +140,14 @@ func setTime(path string, at time.Time) error {
 //	hardlink 0644 0:0 h etc/x
 //	char 0600 0:0 null 1:3
 //	fifo 0600 0:0 pipe
-//	xattr user.k=v               of the entry after it
+//	xattr user.k=v               of the entry after it; v may be a Go string
 func PackArchive(name string, lines []byte) ([]byte, error) {
 	var plain, packed bytes.Buffer
 	tw := tar.NewWriter(&plain)
 	xattrs := map[string]string{}
 	for line := range strings.Lines(string(lines)) {
 		if k, v, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "xattr "), "="); ok && strings.HasPrefix(line, "xattr ") {
-			xattrs["SCHILY.xattr."+k] = v
+			xattrs["SCHILY.xattr."+k] = unquoted(v)
 			continue
 		}
 		if err := packEntry(tw, strings.TrimSuffix(line, "\n"), xattrs); err != nil {

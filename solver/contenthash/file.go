@@ -103,7 +103,7 @@ func writeHeader(w hash.Hash, n *tree.Node) {
 	fmt.Fprintf(w, "namemode%duid%dgid%dsize%dtypeflag%slinkname%sunamegnamedevmajor0devminor0",
 		mode, m.UID, m.GID, size, flag, n.Target())
 	for _, x := range m.Xattrs {
-		if x.Name == "security.capability" || !strings.HasPrefix(x.Name, "security.") && !strings.HasPrefix(x.Name, "system.") {
+		if x.Name == tree.Capability || !strings.HasPrefix(x.Name, "security.") && !strings.HasPrefix(x.Name, "system.") {
 			io.WriteString(w, x.Name+x.Value)
 		}
 	}

@@ -24,8 +24,15 @@ import (
 // localSource is a directory of the host as it was read.
 type localSource struct{ snapshot *solver.Snapshot }
 
-// Digest implements [solver.Source].
-func (l *localSource) Digest() digest.Digest { return l.snapshot.Tree().Digest() }
+// Digest implements [solver.Source]. It covers everything that copies take over,
+// times and hard links too. Only the time of the root does not count: it is that
+// of this build.
+func (l *localSource) Digest() digest.Digest {
+	root := l.snapshot.Tree()
+	m := root.Meta()
+	m.ModTime = time.Unix(0, 0).UTC()
+	return root.WithMeta(m).ID()
+}
 
 // Fetch implements [solver.Source].
 func (l *localSource) Fetch(context.Context) (*solver.Snapshot, error) { return l.snapshot, nil }
@@ -102,10 +109,7 @@ func (r *localReader) visit(name string, d gofs.DirEntry, err error) error {
 		return fmt.Errorf("%s: unexpected type %T", name, info.Sys())
 	}
 	name = filepath.ToSlash(name)
-	m := tree.Meta{Mode: tree.UnixMode(os.FileMode(st.Mode)), ModTime: time.Unix(0, st.ModTime).UTC()}
-	for _, key := range slices.Sorted(maps.Keys(st.Xattrs)) {
-		m.Xattrs = append(m.Xattrs, tree.Xattr{Name: key, Value: string(st.Xattrs[key])})
-	}
+	m := metaOf(st)
 	switch mode := os.FileMode(st.Mode); {
 	case mode.IsDir():
 		_, err := r.e.MkdirAll(name, m)
@@ -130,6 +134,22 @@ func (r *localReader) visit(name string, d gofs.DirEntry, err error) error {
 		return r.e.Put(name, tree.NewDevice(tree.BlockDevice, m, device(st)))
 	}
 	return nil // a socket
+}
+
+// metaOf returns the metadata of a file in the context.
+//
+// Upstream: capabilities of files are lost. BuildKit sets the owner of a file
+// that it receives after its extended attributes, and then the kernel removes
+// security.capability, except from directories.
+func metaOf(st *types.Stat) tree.Meta {
+	mode := os.FileMode(st.Mode)
+	m := tree.Meta{Mode: tree.UnixMode(mode), ModTime: time.Unix(0, st.ModTime).UTC()}
+	for _, key := range slices.Sorted(maps.Keys(st.Xattrs)) {
+		if key != tree.Capability || mode.IsDir() {
+			m.Xattrs = append(m.Xattrs, tree.Xattr{Name: key, Value: string(st.Xattrs[key])})
+		}
+	}
+	return m
 }
 
 func device(st *types.Stat) tree.Device {

@@ -18,10 +18,10 @@ type LayerOptions struct {
 	Latest *time.Time
 }
 
-// capability is the one attribute that layers have. Others are those of a
-// machine, such as the labels of its security module: no tool that makes images
-// writes them.
-const capability = "security.capability"
+// Capability is the extended attribute of a program's capabilities, the only one
+// that layers have. Others belong to a machine, such as the labels of its
+// security module: no tool that makes images writes them.
+const Capability = "security.capability"
 
 // WriteLayer writes the changes between two trees as an uncompressed layer. The
 // same trees give the same bytes. Directories that changes are in are listed, as
@@ -77,7 +77,7 @@ func (l *layerWriter) node(name string, n *Node) error {
 		ModTime: l.time(n.meta.ModTime), Format: tar.FormatPAX,
 	}
 	for _, x := range n.meta.Xattrs {
-		if x.Name == capability {
+		if x.Name == Capability {
 			h.PAXRecords = map[string]string{xattrPAX + x.Name: x.Value}
 		}
 	}

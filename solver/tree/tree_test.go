@@ -41,7 +41,7 @@ func TestLayerRoundTrip(t *testing.T) {
 func layered(n *Node) *Node {
 	m := n.meta
 	m.ModTime = m.ModTime.Truncate(time.Second)
-	m.Xattrs = slices.DeleteFunc(slices.Clone(m.Xattrs), func(x Xattr) bool { return x.Name != capability })
+	m.Xattrs = slices.DeleteFunc(slices.Clone(m.Xattrs), func(x Xattr) bool { return x.Name != Capability })
 	if n.kind != Dir {
 		return n.WithMeta(m)
 	}
