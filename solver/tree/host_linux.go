@@ -36,18 +36,33 @@ func setLinkTime(at *os.Root, name string, t time.Time) error {
 	})
 }
 
+// setXattrs sets extended attributes, except those that overlays read as their
+// own. Those that the file system or a user namespace refuses, such as the label
+// of the host's security module, are left out. Only capabilities must be set.
 func setXattrs(at *os.Root, name string, xattrs []Xattr) error {
 	if len(xattrs) == 0 {
 		return nil
 	}
 	return inDir(at, func(fd int) error {
 		for _, x := range xattrs {
-			if err := unix.Lsetxattr(fmt.Sprintf("/proc/self/fd/%d/%s", fd, name), x.Name, []byte(x.Value), 0); err != nil {
+			if ofOverlay(x.Name) {
+				continue
+			}
+			err := unix.Lsetxattr(fmt.Sprintf("/proc/self/fd/%d/%s", fd, name), x.Name, []byte(x.Value), 0)
+			refused := errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOTSUP)
+			if err != nil && (!refused || x.Name == Capability) {
 				return fmt.Errorf("set attribute %s of %s: %w", x.Name, name, err)
 			}
 		}
 		return nil
 	})
+}
+
+// ofOverlay reports whether an attribute steers an overlay: a directory with one
+// of them may hide what is below it.
+// https://docs.kernel.org/filesystems/overlayfs.html
+func ofOverlay(name string) bool {
+	return strings.HasPrefix(name, "trusted.overlay.") || strings.HasPrefix(name, "user.overlay.")
 }
 
 // xattrsOf reads the extended attributes that images keep: capabilities and
@@ -63,7 +78,7 @@ func xattrsOf(name string) ([]Xattr, error) {
 	}
 	var xattrs []Xattr
 	for key := range strings.SplitSeq(strings.TrimSuffix(string(buf[:n]), "\x00"), "\x00") {
-		if key != "security.capability" && !strings.HasPrefix(key, "user.") || strings.HasPrefix(key, "user.overlay.") {
+		if key != Capability && !strings.HasPrefix(key, "user.") || ofOverlay(key) {
 			continue
 		}
 		value := make([]byte, 1<<16)
