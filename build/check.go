@@ -41,8 +41,18 @@ func (o *Options) checkOutput(out Output) error {
 		return err
 	}
 	names, err := imageNames(o, out)
-	if err != nil || !out.isImage() {
+	switch {
+	case err != nil:
 		return err
+	case out.Type == "cacheonly":
+		return nil
+	case !out.isImage():
+		return o.checkDirs(out)
+	}
+	for _, name := range names {
+		if out.Push && strings.Contains(name, "@") {
+			return fmt.Errorf("output image: %q has a digest, which the registry computes (name a tag)", name)
+		}
 	}
 	switch {
 	case out.Push && len(names) == 0:
@@ -56,6 +66,23 @@ func (o *Options) checkOutput(out Output) error {
 		}
 	}
 	return o.checkAnnotations(out)
+}
+
+// checkDirs refuses platforms whose files would be in the same directory.
+func (o *Options) checkDirs(out Output) error {
+	list, err := o.platforms()
+	if err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	for _, p := range list {
+		name := platforms.FormatAll(platforms.Normalize(p))
+		if seen[name] {
+			return fmt.Errorf("output %s: platform %s is given twice", out.Type, name)
+		}
+		seen[name] = true
+	}
+	return nil
 }
 
 // errNoDocker is the error of an image that no engine can be given.

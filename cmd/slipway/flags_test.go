@@ -91,6 +91,8 @@ func TestUsage(t *testing.T) {
 		{"--platform linux/amd64,linux/arm64 --load", "output docker: the archive of docker load holds one platform (use type=oci)"},
 		{"--platform linux/amd64,linux/arm64 -o type=docker,dest=x", "output docker: the archive of docker load holds one platform (use type=oci)"},
 		{"--builder unix:///x --build-arg BUILDKIT_MULTI_PLATFORM=1 -o type=docker,dest=x", "output docker: the archive of docker load holds one platform (use type=oci)"},
+		{"--push -t x@sha256:" + strings.Repeat("0", 64), "has a digest, which the registry computes (name a tag)"},
+		{"--platform linux/arm64,linux/arm64/v8 -o out", "output local: platform linux/arm64 is given twice"},
 		{"--push", "output image: the image needs a name to be pushed (-t NAME)"},
 		{"--builder unix:///x --push", "output image: the image needs a name to be pushed (-t NAME)"},
 		{"-o type=oci,dest=x,push=true", "output oci: push=true needs type=image"},
