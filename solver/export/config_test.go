@@ -2,6 +2,7 @@ package export
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/solver"
+	"slipway/solver/tree"
 )
 
 // TestHistoryTimes: entries have the times of their layers.
@@ -33,6 +35,9 @@ func TestHistoryTimes(t *testing.T) {
 		{"words on a base", []ocispecs.History{{Created: at(1)}, {EmptyLayer: true}}, []*solver.Blob{base}, nil, []int{1, 1, 1}},
 		{"layers on a base", []ocispecs.History{{Created: at(1)}, {EmptyLayer: true}, {}, {EmptyLayer: true}, {}, {EmptyLayer: true}}, []*solver.Blob{base, layer(5), layer(6)}, nil, []int{1, 5, 5, 5, 6, 6, 6}},
 		{"a base without times", []ocispecs.History{{}, {}}, []*solver.Blob{base, layer(5)}, nil, []int{5, 5, 5}},
+		{"a later epoch", []ocispecs.History{{Created: at(1)}, {}, {EmptyLayer: true}}, []*solver.Blob{base, layer(5)}, at(9), []int{1, 5, 5, 5}},
+		{"entries with times", []ocispecs.History{{Created: at(2)}, {Created: at(4), EmptyLayer: true}}, []*solver.Blob{layer(5)}, at(3), []int{2, 3, 3}},
+		{"nothing, and an epoch", nil, nil, at(3), []int{3}},
 		{"epoch", []ocispecs.History{{Created: at(1)}, {}, {EmptyLayer: true}}, []*solver.Blob{base, layer(5)}, at(3), []int{1, 3, 3, 3}},
 	} {
 		config, err := json.Marshal(ocispecs.Image{History: tc.history})
@@ -54,6 +59,115 @@ func TestHistoryTimes(t *testing.T) {
 		}
 		if diff := cmp.Diff(tc.want, append(got, image.Created.Hour())); diff != "" {
 			t.Errorf("%s: hours of the history and of the image (-want +got):\n%s", tc.about, diff)
+		}
+	}
+}
+
+// TestHistoryOfBase: SOURCE_DATE_EPOCH changes no entry of the base image, but
+// those after the first that is another one.
+func TestHistoryOfBase(t *testing.T) {
+	at := func(year int) *time.Time {
+		t := time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)
+		return &t
+	}
+	base := []ocispecs.History{{Created: at(2020), CreatedBy: "a"}, {Created: at(2021), CreatedBy: "b"}, {Created: at(2022), CreatedBy: "c"}}
+	for about, tc := range map[string]struct {
+		history []ocispecs.History
+		want    []int
+	}{
+		"the base alone":  {base, []int{2020, 2021, 2022, 2022}},
+		"less of it":      {base[:1], []int{2020, 2020}},
+		"a step on it":    {append(base[:3:3], ocispecs.History{Created: at(2023)}), []int{2020, 2021, 2022, 2010, 2010}},
+		"another in it":   {[]ocispecs.History{base[0], {Created: at(2021), CreatedBy: "x"}, base[2]}, []int{2020, 2010, 2010, 2010}},
+		"an earlier step": {append(base[:3:3], ocispecs.History{Created: at(2001)}), []int{2020, 2021, 2022, 2001, 2001}},
+	} {
+		var blobs []*solver.Blob
+		for range tc.history {
+			blobs = append(blobs, &solver.Blob{DiffID: digest.FromString("x")})
+		}
+		var data [2][]byte
+		for i, h := range [][]ocispecs.History{tc.history, base} {
+			var err error
+			if data[i], err = json.Marshal(ocispecs.Image{History: h}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		x := &Exporter{Now: *at(2030)}
+		config, err := x.config(Result{Config: data[0], Base: data[1], Epoch: at(2010)}, blobs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var image ocispecs.Image
+		if err := json.Unmarshal(config, &image); err != nil {
+			t.Fatal(err)
+		}
+		var got []int
+		for _, h := range image.History {
+			got = append(got, h.Created.Year())
+		}
+		if diff := cmp.Diff(tc.want, append(got, image.Created.Year())); diff != "" {
+			t.Errorf("%s: years of the history and of the image (-want +got):\n%s", about, diff)
+		}
+	}
+	if _, err := (&Exporter{}).config(Result{Config: []byte("{}"), Base: []byte("["), Epoch: at(2010)}, nil); err == nil {
+		t.Error("a broken config of the base is no error")
+	}
+}
+
+// TestRewrittenLayers: with RewriteTimes the layers of the base image stay, and
+// all from the first that is another one are made anew.
+func TestRewrittenLayers(t *testing.T) {
+	store, err := tree.OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &Exporter{Store: store, Layers: &Layers{Store: store, Dir: t.TempDir()}}
+	epoch := time.Unix(1, 0)
+	blob := func(name string) *solver.Blob {
+		d := digest.FromString(name)
+		return &solver.Blob{DiffID: d, Descriptor: ocispecs.Descriptor{Digest: d, MediaType: ocispecs.MediaTypeImageLayerGzip}}
+	}
+	layers := func(names ...string) *solver.Snapshot {
+		var s *solver.Snapshot
+		for _, n := range names {
+			link := tree.NewSymlink(tree.Meta{ModTime: time.Unix(5, 0)}, "x")
+			dir, err := tree.NewDir(tree.Meta{Mode: 0o755}, append(slices.Clone(s.Tree().Entries()), tree.Entry{Name: n, Node: link}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s = s.WithBlob(dir, blob(n))
+		}
+		return s
+	}
+	base, err := json.Marshal(ocispecs.Image{RootFS: ocispecs.RootFS{DiffIDs: []digest.Digest{blob("a").DiffID, blob("b").DiffID}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		about   string
+		names   []string
+		epoch   *time.Time
+		rewrite bool
+		kept    string
+	}{
+		{"not asked for", []string{"a", "b", "c"}, &epoch, false, "abc"},
+		{"no epoch", []string{"a", "b", "c"}, nil, true, "abc"},
+		{"a layer on the base", []string{"a", "b", "c"}, &epoch, true, "ab"},
+		{"another layer in the base", []string{"a", "c", "b"}, &epoch, true, "a"},
+		{"the base alone", []string{"a", "b"}, &epoch, true, "ab"},
+	} {
+		blobs, err := x.blobs(t.Context(), Result{Snapshot: layers(tc.names...), Base: base, Epoch: tc.epoch, RewriteTimes: tc.rewrite})
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept := ""
+		for i, b := range blobs {
+			if b.DiffID == blob(tc.names[i]).DiffID {
+				kept += tc.names[i]
+			}
+		}
+		if kept != tc.kept {
+			t.Errorf("%s: layers %s are kept, want %s", tc.about, kept, tc.kept)
 		}
 	}
 }

@@ -219,3 +219,28 @@ func TestDeepShare(t *testing.T) {
 		}
 	}
 }
+
+// TestWithModTime: every node has the time, and all else stays.
+func TestWithModTime(t *testing.T) {
+	at := time.Unix(7, 0).UTC()
+	m := Meta{Mode: 0o640, UID: 1, ModTime: time.Unix(3, 0)}
+	sub, err := NewDir(m, []Entry{{"f", NewFile(m, Blob{Size: 1}).WithInode("i")}, {"l", NewSymlink(m, "f")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := NewDir(m, []Entry{{"d", sub}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := n.WithModTime(at)
+	for _, name := range []string{"", "d", "d/f", "d/l"} {
+		want := m
+		want.ModTime = at
+		if g := got.Get(name); !g.Meta().Equal(want) || g.Inode() != n.Get(name).Inode() || g.Target() != n.Get(name).Target() {
+			t.Errorf("%q: %+v", name, g.Meta())
+		}
+	}
+	if !n.Get("d/f").Meta().Equal(m) {
+		t.Error("the tree itself changed")
+	}
+}
