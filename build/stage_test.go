@@ -3,8 +3,11 @@ package build
 import (
 	"context"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 
 	"slipway/solver/export"
@@ -17,11 +20,11 @@ func TestStaged(t *testing.T) {
 	if err := os.Symlink("real", filepath.Join(dir, "link")); err != nil {
 		t.Fatal(err)
 	}
-	device := filepath.Join(dir, "null")
-	if err := os.Symlink("/dev/null", device); err != nil {
+	read := readPipe(t, filepath.Join(dir, "pipe"))
+	if err := os.Symlink("pipe", filepath.Join(dir, "piped")); err != nil {
 		t.Fatal(err)
 	}
-	for dest, want := range map[string]string{"link": "real", "file": "file", "null": ""} {
+	for dest, want := range map[string]string{"link": "real", "file": "file", "piped": ""} {
 		s, err := stage(Output{Type: "tar", Dest: filepath.Join(dir, dest)}, export.Outputs{Notes: filepath.Join(t.TempDir(), "notes")})
 		if err != nil {
 			t.Fatal(err)
@@ -53,13 +56,48 @@ func TestStaged(t *testing.T) {
 			t.Errorf("%s: %q, %v", dest, data, err)
 		}
 	}
-	for link, want := range map[string]string{"link": "real", "null": "/dev/null"} {
+	if info, err := os.Lstat(filepath.Join(dir, "pipe")); err != nil || info.Mode()&fs.ModeNamedPipe == 0 {
+		t.Errorf("the pipe became %v, %v", info, err)
+	} else if got := <-read; got != "piped" {
+		t.Errorf("the pipe got %q", got)
+	}
+	for link, want := range map[string]string{"link": "real", "piped": "pipe"} {
 		if got, err := os.Readlink(filepath.Join(dir, link)); got != want || err != nil {
 			t.Errorf("%s leads to %q, %v, want %q", link, got, err, want)
 		}
 	}
 	if list, err := filepath.Glob(filepath.Join(dir, ".slipway-*")); err != nil || len(list) > 0 {
 		t.Errorf("left %v, %v", list, err)
+	}
+}
+
+// readPipe makes a pipe, and returns what is written to it.
+func readPipe(t *testing.T, name string) <-chan string {
+	t.Helper()
+	if err := syscall.Mkfifo(name, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan string, 1)
+	go func() {
+		data, _ := os.ReadFile(name)
+		read <- string(data)
+	}()
+	return read
+}
+
+// TestOutputToPipe: an output of this process goes through a pipe.
+func TestOutputToPipe(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	read := readPipe(t, pipe)
+	o := options(t, "FROM scratch\nCOPY a /told\n")
+	o.Outputs = []Output{{Type: "tar", Dest: pipe}}
+	if err := Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Lstat(pipe); err != nil || info.Mode()&fs.ModeNamedPipe == 0 {
+		t.Errorf("the pipe became %v, %v", info, err)
+	} else if got := <-read; !strings.Contains(got, "told") {
+		t.Errorf("the pipe got %d bytes", len(got))
 	}
 }
 

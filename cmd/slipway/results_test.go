@@ -94,10 +94,8 @@ func TestMetadata(t *testing.T) {
 func TestResultsInPlace(t *testing.T) {
 	dir, out := testcontext.New(t, "FROM scratch\nCOPY a /\n"), t.TempDir()
 	at := func(name string) string { return filepath.Join(out, name) }
-	for link, to := range map[string]string{"link": "real", "null": "/dev/null"} {
-		if err := os.Symlink(to, at(link)); err != nil {
-			t.Fatal(err)
-		}
+	if err := os.Symlink("real", at("link")); err != nil {
+		t.Fatal(err)
 	}
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -105,7 +103,7 @@ func TestResultsInPlace(t *testing.T) {
 	}
 	defer r.Close()
 	args := []string{"build", "--state", t.TempDir(), "--runner", "portable", "-q", "--iidfile", at("link")}
-	code, id, told := slipwayOut(t, append(args, "--metadata-file", fmt.Sprintf("/dev/fd/%d", w.Fd()), "-o", "type=oci,dest="+at("null"), dir)...)
+	code, id, told := slipwayOut(t, append(args, "--metadata-file", fmt.Sprintf("/dev/fd/%d", w.Fd()), dir)...)
 	w.Close()
 	if code != 0 || told != "" {
 		t.Fatalf("exit code %d, %s", code, told)
@@ -117,10 +115,8 @@ func TestResultsInPlace(t *testing.T) {
 	if data, err := os.ReadFile(at("real")); err != nil || string(data)+"\n" != id {
 		t.Errorf("ID through a link: %q, %v, want %q", data, err, id)
 	}
-	for link, to := range map[string]string{"link": "real", "null": "/dev/null"} {
-		if got, err := os.Readlink(at(link)); got != to || err != nil {
-			t.Errorf("%s leads to %q, %v, want %q", link, got, err, to)
-		}
+	if got, err := os.Readlink(at("link")); got != "real" || err != nil {
+		t.Errorf("the link leads to %q, %v", got, err)
 	}
 	if code, _, _ := slipwayOut(t, append(args, "--target", "none", dir)...); code != exitFailed {
 		t.Errorf("exit code %d", code)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -133,5 +134,27 @@ func TestNotes(t *testing.T) {
 	}
 	if list, err := os.ReadDir(dir); err != nil || len(list) > 0 {
 		t.Errorf("left %v, %v", list, err)
+	}
+}
+
+// TestWriteFileInPlace: a pipe that an output goes to stays one.
+func TestWriteFileInPlace(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan string, 1)
+	go func() {
+		data, _ := os.ReadFile(pipe)
+		read <- string(data)
+	}()
+	err := Outputs{Notes: t.TempDir()}.WriteFile(t.Context(), pipe, func(w io.Writer) error {
+		_, err := io.WriteString(w, "text")
+		return err
+	})
+	if info, statErr := os.Lstat(pipe); err != nil || statErr != nil || info.Mode()&os.ModeNamedPipe == 0 {
+		t.Errorf("%v: the pipe became %v, %v", err, info, statErr)
+	} else if got := <-read; got != "text" {
+		t.Errorf("the pipe got %q", got)
 	}
 }
