@@ -146,10 +146,14 @@ func (c *config) devices() error {
 			return fmt.Errorf("mount /dev/%s: %w", name, err)
 		}
 	}
-	for name, to := range map[string]string{
+	links := map[string]string{
 		"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2",
-		"ptmx": "pts/ptmx", "core": "/proc/kcore",
-	} {
+		"ptmx": "pts/ptmx",
+	}
+	if _, err := os.Stat("/proc/kcore"); err == nil { // not every kernel has it
+		links["core"] = "/proc/kcore"
+	}
+	for name, to := range links {
 		if err := os.Symlink(to, filepath.Join(c.Root, "dev", name)); err != nil {
 			return err
 		}

@@ -449,3 +449,16 @@ func TestDevices(t *testing.T) {
 		t.Errorf("told %s", got)
 	}
 }
+
+// TestKernelMemory: /dev has a link to the memory of the kernel if the kernel
+// shows it, and no link to nothing if not.
+func TestKernelMemory(t *testing.T) {
+	want := "absent\n"
+	if _, err := os.Stat("/proc/kcore"); err == nil {
+		want = "link\n"
+	}
+	w := newWorld(t)
+	if got, _ := w.run(t, w.process("if test -L /dev/core; then echo link; else echo absent; fi")); got != want {
+		t.Errorf("/dev/core is %q, want %q", got, want)
+	}
+}
