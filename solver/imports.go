@@ -185,7 +185,7 @@ func (t *task) load(ctx context.Context, results []digest.Digest) ([]*Snapshot, 
 	for i, r := range results {
 		var err error
 		if outs[i], err = t.b.imported(r).get(ctx, t.b, func(ctx context.Context) (*Snapshot, error) {
-			s, err := t.b.opt.Imports.Load(ctx, r)
+			s, err := t.b.opt.Imports.Load(t.reporting(ctx), r)
 			if err != nil && ctx.Err() == nil {
 				t.b.opt.Imports.Failed(t.v, err)
 			}

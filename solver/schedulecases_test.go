@@ -104,7 +104,7 @@ func scheduleCases() []scheduleCase {
 			b = s* +2
 			build b: s b
 			build b:
-			cached: s b
+			cached: b
 			s = local +2
 			build b: s b`},
 		{"a local source that only one of two copies reads", `

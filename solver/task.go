@@ -44,8 +44,16 @@ func isLocal(v *Vertex) bool {
 // describe returns the cache map.
 func (t *task) describe(ctx context.Context) (*CacheMap, error) {
 	return t.cacheMap.get(ctx, t.b, func(ctx context.Context) (*CacheMap, error) {
-		m, err := t.op.CacheMap(ctx)
-		return m, t.failed(err)
+		isSource := t.v.Op.GetSource() != nil
+		if isSource { // to resolve it takes time
+			t.start()
+		}
+		m, err := t.op.CacheMap(t.reporting(ctx))
+		if err = t.failed(err); err != nil {
+			t.start()
+		}
+		t.end(Done, err)
+		return m, err
 	})
 }
 
@@ -71,26 +79,23 @@ func (t *task) outputs(ctx context.Context) (CachedResult, error) {
 }
 
 // evaluate finds the outputs in a cache or makes them. An operation starts when
-// all of its inputs exist, a source before it is resolved.
+// all of its inputs exist.
 func (t *task) evaluate(ctx context.Context) (c CachedResult, err error) {
-	kind := Done
-	defer func() { t.end(kind, err) }()
-	if len(t.in) == 0 {
-		t.start()
-	}
+	defer func() { t.end(Done, err) }()
 	l, err := t.lookup(ctx)
 	if err != nil {
 		return c, err
 	}
 	if l.ok {
-		kind = Cached
-		t.start()
+		t.hit()
 		return CachedResult{ID: l.id, Outputs: l.outs}, nil
 	}
 	if outs, ok := t.fromImports(ctx); ok {
-		kind = Cached
 		c = CachedResult{ID: l.id, Outputs: outs}
-		return c, t.failed(t.put(ctx, l.key, c))
+		if err = t.failed(t.put(ctx, l.key, c)); err == nil {
+			t.hit()
+		}
+		return c, err
 	}
 	in, err := snapshots(ctx, t.in)
 	if err != nil {
@@ -113,7 +118,7 @@ func (t *task) run(ctx context.Context, key Key, in []*Snapshot) (c CachedResult
 	t.start()
 	defer func() { t.end(Done, t.failed(err)) }()
 	t.b.emit(Event{Vertex: t.v, Kind: Missed})
-	c.Outputs, err = t.op.Run(ctx, in)
+	c.Outputs, err = t.op.Run(t.reporting(ctx), in)
 	for _, s := range c.Outputs {
 		err = cmp.Or(err, checkLayers(len(s.Layers())))
 	}

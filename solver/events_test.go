@@ -1,0 +1,134 @@
+package solver
+
+import (
+	"context"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestEvents builds targets one after the other in one build, with the cache of
+// earlier builds, and compares the events in order.
+func TestEvents(t *testing.T) {
+	for _, tc := range []struct {
+		about  string
+		toys   string
+		before []string // is built first
+		forget int      // value that the cache loses then
+		build  []string
+		want   string
+	}{
+		{
+			"a source is resolved and then fetched", "s = remote +1\nb = s +2", nil, 0, []string{"b"},
+			"s started, s done, s started, s runs, s done, b started, b runs, b done",
+		},
+		{
+			"a source that is not needed is resolved", "s = remote +1\nb = s +2", []string{"b"}, 0, []string{"b"},
+			"s started, s done, b started, b cached",
+		},
+		{
+			"a source may be cached", "s = remote +1\nb = s +2\nc = s +3", []string{"b"}, 0, []string{"c"},
+			"s started, s done, s started, s cached, c started, c runs, c done",
+		},
+		{
+			"a directory of the client is read, and never cached", "s = local +1\nb = s +2\nc = s +3", []string{"b"}, 0, []string{"c"},
+			"s started, s done, c started, c runs, c done",
+		},
+		{
+			"cached vertices precede those that depend on them", "a = +1\nb = a +2\nc = b +3\nd = c +4", []string{"c"}, 0, []string{"d"},
+			"a cached, b cached, c started, c cached, d started, d runs, d done",
+		},
+		{
+			"a skipped vertex starts if it is needed after all", "a = +1\nb = a +2\nc = a +3", []string{"b"}, 1, []string{"b", "c"},
+			"a cached, b started, b cached, a started, a runs, a done, c started, c runs, c done",
+		},
+		{
+			"a key that cannot be computed", "a = +1\nb = a badmap", nil, 0, []string{"b"},
+			"b started, b done (b: the toy is broken)",
+		},
+	} {
+		g := newPlayground(t)
+		for line := range strings.Lines(tc.toys) {
+			g.define(strings.TrimSpace(line))
+		}
+		for _, target := range tc.before {
+			if _, err := g.solve(target, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if tc.forget != 0 {
+			g.forget(tc.forget)
+		}
+		b := g.start(t.Context(), tc.build[0], nil)
+		for _, target := range tc.build {
+			graph, err := Load(g.definition(target))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = b.Result(graph).Snapshot(t.Context()) // the events have the error
+		}
+		b.Wait()
+		if got := g.eventText(); got != tc.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", tc.about, got, tc.want)
+		}
+	}
+}
+
+// trackedOp reads and writes what it tracks.
+type trackedOp struct{ Op }
+
+func (o trackedOp) CacheMap(ctx context.Context) (*CacheMap, error) {
+	Track(ctx, "resolve", 0).Done()
+	return o.Op.CacheMap(ctx)
+}
+
+func (o trackedOp) Run(ctx context.Context, in []*Snapshot) ([]*Snapshot, error) {
+	t := Track(ctx, "download", 5)
+	defer t.Done()
+	if _, err := io.ReadAll(t.Reader(strings.NewReader("ab"))); err != nil {
+		return nil, err
+	}
+	if _, err := io.ReadAll(t.ReadCloser(io.NopCloser(strings.NewReader("c")))); err != nil {
+		return nil, err
+	}
+	if _, err := io.WriteString(t.Writer(io.Discard), "de"); err != nil {
+		return nil, err
+	}
+	return o.Op.Run(ctx, in)
+}
+
+// TestTrack: what an operation tracks are events of its vertex.
+func TestTrack(t *testing.T) {
+	g := newPlayground(t)
+	g.define("a = +1")
+	var got []Status
+	if _, err := g.solve("a", func(o *Options) {
+		newOp, events := o.NewOp, o.Events
+		o.NewOp = func(v *Vertex) Op { return trackedOp{newOp(v)} }
+		o.Events = func(e Event) {
+			if e.Kind != Progress {
+				events(e)
+				return
+			}
+			if e.Vertex.Name() != "a" {
+				t.Errorf("progress of %s, want a", e.Vertex.Name())
+			}
+			if n := len(got); n == 0 || got[n-1] != e.Status { // a read of the end repeats it
+				got = append(got, e.Status)
+			}
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	want := []Status{
+		{"resolve", 0, 0, false}, {"resolve", 0, 0, true},
+		{"download", 0, 5, false}, {"download", 2, 5, false}, {"download", 3, 5, false}, {"download", 5, 5, false}, {"download", 5, 5, true},
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+	if r := Track(t.Context(), "nobody listens", 0).ReadCloser(nil); r != nil {
+		t.Errorf("a reader of nil: %v, want nil", r)
+	}
+}
