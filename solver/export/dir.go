@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"slipway/solver"
 	"slipway/solver/tree"
 )
 
@@ -35,7 +36,9 @@ func (o Outputs) WriteDir(ctx context.Context, dest string, n *tree.Node, s *tre
 	if err := os.Mkdir(temp, 0o700); err != nil {
 		return err
 	}
-	err = tree.WriteDir(ctx, temp, n, s, tree.HostOptions{})
+	t := solver.Track(ctx, "copying files", 0)
+	err = tree.WriteDir(ctx, temp, n, s, tree.HostOptions{Written: t.Add})
+	t.Done()
 	if err == nil {
 		err = Merge(temp, dest)
 	}

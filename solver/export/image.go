@@ -75,6 +75,8 @@ func (x *Exporter) Image(ctx context.Context, r Result) (v1.Image, error) {
 	if img.manifest, err = json.MarshalIndent(m, "", "  "); err != nil {
 		return nil, err
 	}
+	solver.Track(ctx, "exporting manifest "+digest.FromBytes(img.manifest).String(), 0).Done()
+	solver.Track(ctx, "exporting config "+m.Config.Digest.String(), 0).Done()
 	return partial.CompressedToImage(img)
 }
 
@@ -85,6 +87,9 @@ func (x *Exporter) blobs(ctx context.Context, r Result) ([]*solver.Blob, error) 
 	if err != nil {
 		return nil, err
 	}
+	t := solver.Track(ctx, "exporting layers", 0)
+	defer t.Done()
+	x.Layers.Written = t.Add
 	ofBase := base.RootFS.DiffIDs
 	var blobs []*solver.Blob
 	for i, l := range r.Snapshot.Layers() {

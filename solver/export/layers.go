@@ -24,6 +24,9 @@ type Layers struct {
 	Now   time.Time // when layers are made that are not there
 	// Compression of layers that are made here.
 	Compression Compression
+	// Written is called with the number of uncompressed bytes while a layer is made.
+	// It may be nil.
+	Written func(n int64)
 }
 
 // Blob returns a layer as it is stored in images. A layer that came from an
@@ -84,7 +87,7 @@ func (x *Layers) compress(ctx context.Context, l solver.Layer, latest *time.Time
 	go func() {
 		z, err := x.Compression.writer(w)
 		if err == nil {
-			err = tree.WriteLayer(Writer(ctx, io.MultiWriter(z, hash)), l.Lower, l.Upper, x.Store, tree.LayerOptions{Latest: latest})
+			err = tree.WriteLayer(Writer(ctx, io.MultiWriter(z, hash, counter(x.Written))), l.Lower, l.Upper, x.Store, tree.LayerOptions{Latest: latest})
 			err = errors.Join(err, z.Close())
 		}
 		w.CloseWithError(err)
@@ -98,4 +101,15 @@ func (x *Layers) compress(ctx context.Context, l solver.Layer, latest *time.Time
 		DiffID:     digest.NewDigest(digest.SHA256, hash),
 		Created:    x.Now.UTC(),
 	}, nil
+}
+
+// counter is a writer that reports how much is written to it, unless it is nil.
+type counter func(n int64)
+
+// Write implements [io.Writer].
+func (c counter) Write(p []byte) (int, error) {
+	if c != nil {
+		c(int64(len(p)))
+	}
+	return len(p), nil
 }

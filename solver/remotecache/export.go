@@ -46,14 +46,14 @@ func (x *Exporter) Write(ctx context.Context, to To, records []solver.ChainRecor
 			}
 		}
 	}
-	for i, r := range records {
-		if err := w.record(ctx, r); err != nil {
-			return fmt.Errorf("record %d: %w", i, err)
-		}
+	if err := w.records(ctx, records); err != nil {
+		return err
 	}
 	if len(w.config.Layers) == 0 {
-		return nil // nothing that could be of use
+		solver.Track(ctx, "skipping cache export for empty result", 0).Done()
+		return nil
 	}
+	defer solver.Track(ctx, "sending cache export", 0).Done()
 	return w.write(ctx, p, to)
 }
 
@@ -86,6 +86,17 @@ func newRecord(r solver.ChainRecord) cacheconfig.CacheRecord {
 		rec.Inputs = append(rec.Inputs, input)
 	}
 	return rec
+}
+
+// records adds records, and makes the blobs of their layers.
+func (w *writer) records(ctx context.Context, records []solver.ChainRecord) error {
+	defer solver.Track(ctx, "preparing build cache for export", 0).Done()
+	for i, r := range records {
+		if err := w.record(ctx, r); err != nil {
+			return fmt.Errorf("record %d: %w", i, err)
+		}
+	}
+	return nil
 }
 
 func (w *writer) record(ctx context.Context, r solver.ChainRecord) error {
@@ -172,14 +183,17 @@ func (w *writer) write(ctx context.Context, p place, to To) error {
 		return err
 	}
 	config := ocispecs.Descriptor{MediaType: configType, Digest: digest.FromBytes(data), Size: int64(len(data))}
-	if err := p.put(ctx, config, reader(data)); err != nil {
+	t := solver.Track(ctx, "writing config "+config.Digest.String(), 0)
+	err = p.put(ctx, config, reader(data))
+	if t.Done(); err != nil {
 		return fmt.Errorf("config: %w", err)
 	}
-	mediaType := ocispecs.MediaTypeImageManifest
+	mediaType, kind := ocispecs.MediaTypeImageManifest, "image manifest"
 	var m any = ocispecs.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: mediaType, Config: config, Layers: layers,
 	}
 	if to.Index {
+		kind = "manifest"
 		if mediaType = ocispecs.MediaTypeImageIndex; to.Docker {
 			mediaType = string(types.DockerManifestList)
 		}
@@ -190,7 +204,9 @@ func (w *writer) write(ctx context.Context, p place, to To) error {
 	if data, err = json.Marshal(m); err != nil {
 		return err
 	}
-	return p.name(ctx, ocispecs.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}, data)
+	d := ocispecs.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
+	defer solver.Track(ctx, "writing cache "+kind+" "+d.Digest.String(), 0).Done()
+	return p.name(ctx, d, data)
 }
 
 // parallelLayers is how many layers are written at a time.
@@ -203,7 +219,12 @@ func (w *writer) writeLayers(ctx context.Context, p place) ([]ocispecs.Descripto
 	for i, l := range w.order {
 		layers[i] = w.describe(l)
 		g.Go(func() error {
-			err := p.put(ctx, layers[i], func() (io.ReadCloser, error) { return l.Open(ctx) })
+			t := solver.Track(ctx, "writing layer "+layers[i].Digest.String(), layers[i].Size)
+			defer t.Done()
+			err := p.put(ctx, layers[i], func() (io.ReadCloser, error) {
+				r, err := l.Open(ctx)
+				return t.ReadCloser(r), err
+			})
 			if err != nil {
 				return fmt.Errorf("layer %s: %w", layers[i].Digest, err)
 			}

@@ -74,7 +74,9 @@ func (s *Sources) download(ctx context.Context, op *pb.SourceOp) (*Download, err
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return nil, fmt.Errorf("invalid response status %s", oneline.Excerpt(resp.Status))
 	}
-	b, err := s.Store.Put(resp.Body)
+	t := solver.Track(ctx, "downloading", max(0, resp.ContentLength))
+	defer t.Done()
+	b, err := s.Store.Put(t.Reader(resp.Body))
 	if err != nil {
 		return nil, err
 	}

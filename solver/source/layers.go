@@ -143,11 +143,13 @@ func cut(err error) bool {
 }
 
 func (s *Sources) transfer(ctx context.Context, l Layer) (tree.Blob, error) {
+	t := solver.Track(ctx, l.Descriptor.Digest.String(), l.Descriptor.Size)
+	defer t.Done()
 	r, err := l.Open(ctx)
 	if err != nil {
 		return tree.Blob{}, err
 	}
-	got, err := s.Store.Put(io.LimitReader(r, l.Descriptor.Size+1))
+	got, err := s.Store.Put(t.Reader(io.LimitReader(r, l.Descriptor.Size+1)))
 	return got, errors.Join(err, r.Close())
 }
 
@@ -172,6 +174,7 @@ func (s *Sources) layer(ctx context.Context, base *solver.Snapshot, b solver.Blo
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	defer solver.Track(ctx, "extracting "+b.Descriptor.Digest.String(), 0).Done()
 	r, err := s.uncompressed(ctx, tree.Blob{Digest: b.Descriptor.Digest, Size: b.Descriptor.Size})
 	if err != nil {
 		return nil, err

@@ -55,7 +55,9 @@ func (s *Sources) local(ctx context.Context, name string, attrs map[string]strin
 	if err != nil {
 		return nil, err
 	}
-	r := &localReader{ctx: ctx, s: s, dir: dir, files: files, e: tree.Edit(nil), links: map[string]*tree.Node{}}
+	t := solver.Track(ctx, "transferring "+name+":", 0)
+	defer t.Done()
+	r := &localReader{ctx: ctx, s: s, transfer: t, dir: dir, files: files, e: tree.Edit(nil), links: map[string]*tree.Node{}}
 	if err := files.Walk(ctx, "", r.visit); err != nil {
 		return nil, fmt.Errorf("read %s: %w", dir, err)
 	}
@@ -88,12 +90,14 @@ func filtered(dir string, attrs map[string]string) (fsutil.FS, error) {
 }
 
 type localReader struct {
-	ctx   context.Context
-	s     *Sources
-	dir   string
-	files fsutil.FS
-	e     *tree.Editor
-	links map[string]*tree.Node // files by path, for hard links
+	ctx context.Context
+	s   *Sources
+	// transfer counts the bytes of files that are read.
+	transfer *solver.Tracker
+	dir      string
+	files    fsutil.FS
+	e        *tree.Editor
+	links    map[string]*tree.Node // files by path, for hard links
 }
 
 func (r *localReader) visit(name string, d gofs.DirEntry, err error) error {
@@ -189,7 +193,7 @@ func (r *localReader) blob(name string) (tree.Blob, error) {
 	if err != nil {
 		return tree.Blob{}, err
 	}
-	b, err := r.s.Store.Put(&reader{r.ctx, f})
+	b, err := r.s.Store.Put(&reader{r.ctx, r.transfer.Reader(f)})
 	if err = errors.Join(err, f.Close()); err != nil {
 		return b, err
 	}

@@ -68,6 +68,7 @@ func (s *Sources) Open(ctx context.Context, op *pb.SourceOp, p *pb.Platform) (so
 	scheme, rest, _ := strings.Cut(op.Identifier, "://")
 	switch scheme {
 	case "docker-image":
+		defer solver.Track(ctx, "resolve "+rest, 0).Done()
 		return s.image(ctx, rest, platformOf(p))
 	case "oci-layout":
 		return s.ResolveLayout(ctx, rest, op.Attrs[pb.AttrOCILayoutStoreID], platformOf(p))

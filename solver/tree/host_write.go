@@ -17,6 +17,9 @@ type HostOptions struct {
 	Owners bool
 	// OneOwner gives all files to root: for user namespaces without others.
 	OneOwner bool
+	// Written is called with the size of each file after it was written. It may be
+	// nil.
+	Written func(size int64)
 }
 
 // WriteDir writes the files of a tree into a directory of the host, which must
@@ -110,8 +113,11 @@ func (w *hostWriter) file(at *os.Root, name string, n *Node) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(dst, src)
-	return errors.Join(err, dst.Close())
+	_, err = io.Copy(dst, src) // of files the kernel copies, which a tracked reader would prevent
+	if err = errors.Join(err, dst.Close()); err == nil && w.opt.Written != nil {
+		w.opt.Written(n.blob.Size)
+	}
+	return err
 }
 
 // values sets owner, mode, extended attributes and time, in the order in which
