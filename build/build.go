@@ -121,7 +121,7 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (*Result, 
 	}()
 	c := local.New(local.Options{
 		Build: b, Store: s.store, Sources: sources, Opts: p.opts,
-		Platforms: []ocispecs.Platform{source.Machine()}, Warn: progress.warn,
+		Platforms: []ocispecs.Platform{source.Machine()}, Warn: progress.warn, Loaded: progress.loaded, Step: progress.step,
 	})
 	res, err := p.record(o.buildFunc())(ctx, c)
 	if err != nil {
@@ -144,7 +144,7 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (*Result, 
 	if err := caches.describe(ctx, b, res, results); err != nil {
 		return nil, err
 	}
-	exported, err := s.write(ctx, o, product{results, res.Refs != nil})
+	exported, err := s.write(ctx, o, progress, product{results, res.Refs != nil})
 	if err == nil {
 		err = caches.export(ctx, b, roots(res))
 	}

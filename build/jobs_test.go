@@ -21,7 +21,7 @@ func TestJobs(t *testing.T) {
 		running, most, ran := map[string]bool{}, 0, 0
 		o.Status = func(s *client.SolveStatus) {
 			for _, v := range s.Vertexes {
-				if !strings.HasPrefix(v.Name, "[") || strings.HasPrefix(v.Name, "[internal]") || v.Cached {
+				if !strings.HasPrefix(v.Name, "[") || strings.HasPrefix(v.Name, "[internal]") || v.Cached || v.Started == nil {
 					continue
 				}
 				if running[v.Name] = v.Completed == nil; !running[v.Name] {

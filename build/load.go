@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strings"
 
+	"slipway/solver"
 	"slipway/solver/export"
 )
 
@@ -64,7 +65,9 @@ func toEngine(ctx context.Context, log io.Writer, write func(io.Writer) error) e
 	if err != nil {
 		return err
 	}
-	writeErr := write(export.Writer(ctx, l.in))
+	t := solver.Track(ctx, "sending tarball", 0)
+	defer t.Done()
+	writeErr := write(t.Writer(export.Writer(ctx, l.in)))
 	if ctx.Err() != nil {
 		l.abandon()
 		return ctx.Err()

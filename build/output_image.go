@@ -13,6 +13,7 @@ import (
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"slipway/solver"
 	"slipway/solver/export"
 )
 
@@ -49,6 +50,7 @@ func makeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOut
 		if err != nil {
 			return nil, err
 		}
+		solver.Track(ctx, "exporting manifest list "+root.Descriptor.Digest.String(), 0).Done()
 		return root, out.record(root.Descriptor)
 	}
 	config, err := entries[0].Image.ConfigName()

@@ -10,6 +10,7 @@ import (
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 
+	"slipway/solver"
 	"slipway/solver/export"
 	"slipway/solver/tree"
 )
@@ -21,23 +22,25 @@ type product struct {
 }
 
 // write writes the results as asked, and returns what was written.
-func (s *state) write(ctx context.Context, o *Options, b product) (map[string]string, error) {
+func (s *state) write(ctx context.Context, o *Options, p *progress, b product) (map[string]string, error) {
 	exported := map[string]string{}
 	x := s.exporter(o)
 	described := false
-	for _, out := range o.Outputs {
+	for i, out := range o.Outputs {
 		if out.Type == "cacheonly" {
 			continue
 		}
-		results, err := out.dated(b.results)
-		switch {
-		case err != nil:
-		case out.isImage():
-			described = true
-			err = s.writeImage(ctx, x, o, imageOutput{out, exported}, product{results, b.isMap})
-		default:
-			err = s.writeFiles(ctx, out, product{results, b.isMap})
-		}
+		described = described || out.isImage()
+		err := p.step(ctx, fmt.Sprintf("export %d", i), out.exporter(), func(ctx context.Context) error {
+			results, err := out.dated(b.results)
+			switch {
+			case err != nil:
+				return err
+			case out.isImage():
+				return s.writeImage(ctx, x, o, imageOutput{out, exported}, product{results, b.isMap})
+			}
+			return s.writeFiles(ctx, out, product{results, b.isMap})
+		})
 		if err != nil {
 			return nil, fmt.Errorf("output %s: %w", out.Type, err)
 		}
@@ -45,8 +48,24 @@ func (s *state) write(ctx context.Context, o *Options, b product) (map[string]st
 	if !o.Describe || described {
 		return exported, nil
 	}
-	_, err := makeImage(ctx, x, o, imageOutput{Output{Type: "image"}, exported}, b)
-	return exported, err
+	image := Output{Type: "image"}
+	return exported, p.step(ctx, "describe", image.exporter(), func(ctx context.Context) error {
+		_, err := makeImage(ctx, x, o, imageOutput{image, exported}, b)
+		return err
+	})
+}
+
+// exporter returns the name of the step, in BuildKit's words.
+func (o Output) exporter() string {
+	switch o.Type {
+	case "local":
+		return "exporting to client directory"
+	case "tar":
+		return "exporting to client tarball"
+	case "image":
+		return "exporting to image"
+	}
+	return "exporting to " + o.Type + " image format"
 }
 
 // imageOutput is an output that is an image.
@@ -84,7 +103,7 @@ func (s *state) writeImage(ctx context.Context, x *export.Exporter, o *Options, 
 	for _, n := range names {
 		repo, err := s.registry.Repository(ctx, n, out.isInsecure())
 		if err == nil {
-			err = push(ctx, repo, root.Content)
+			err = push(ctx, repo, n, root.Content)
 		}
 		if err != nil {
 			return fmt.Errorf("push %s: %w", n, err)
@@ -95,10 +114,13 @@ func (s *state) writeImage(ctx context.Context, x *export.Exporter, o *Options, 
 
 // toFile writes a file whole or not at all.
 func (s *state) toFile(ctx context.Context, dest string, write func(io.Writer) error) error {
+	t := solver.Track(ctx, "sending tarball", 0)
+	defer t.Done()
+	tracked := func(w io.Writer) error { return write(t.Writer(w)) }
 	if dest == stdin {
-		return write(export.Writer(ctx, os.Stdout))
+		return tracked(export.Writer(ctx, os.Stdout))
 	}
-	return s.outputs().WriteFile(ctx, dest, write)
+	return s.outputs().WriteFile(ctx, dest, tracked)
 }
 
 // writeFiles writes the files of the results: of several platforms each into a

@@ -11,6 +11,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
+	"slipway/solver"
 	"slipway/solver/registry"
 	"slipway/solver/remotecache"
 )
@@ -18,12 +19,16 @@ import (
 // parallelPushes is how many blobs are pushed at a time.
 const parallelPushes = 4
 
-// push writes an image or an index, and tags it. A manifest is written after
-// what it refers to.
-func push(ctx context.Context, to *registry.Repository, what partial.Describable) error {
+// push writes an image or an index, and tags it as ref says. A manifest is written
+// after what it refers to.
+func push(ctx context.Context, to *registry.Repository, ref string, what partial.Describable) error {
+	tag := func(ctx context.Context, d ocispecs.Descriptor, manifest []byte) error {
+		defer solver.Track(ctx, fmt.Sprintf("pushing manifest for %s@%s", ref, d.Digest), 0).Done()
+		return to.Tag(ctx, d, manifest)
+	}
 	idx, ok := what.(v1.ImageIndex)
 	if !ok {
-		return pushImage(ctx, to, what.(v1.Image), to.Tag)
+		return pushImage(ctx, to, what.(v1.Image), tag)
 	}
 	m, err := idx.IndexManifest()
 	if err != nil {
@@ -38,7 +43,7 @@ func push(ctx context.Context, to *registry.Repository, what partial.Describable
 			return err
 		}
 	}
-	return pushManifest(ctx, idx, to.Tag)
+	return pushManifest(ctx, idx, tag)
 }
 
 // writeManifest writes a manifest to a repository.
@@ -46,6 +51,14 @@ type writeManifest func(context.Context, ocispecs.Descriptor, []byte) error
 
 // pushImage writes the blobs of an image, and then its manifest.
 func pushImage(ctx context.Context, to *registry.Repository, img v1.Image, write writeManifest) error {
+	if err := pushBlobs(ctx, to, img); err != nil {
+		return err
+	}
+	return pushManifest(ctx, img, write)
+}
+
+// pushBlobs writes the layers and the config of an image.
+func pushBlobs(ctx context.Context, to *registry.Repository, img v1.Image) error {
 	layers, err := img.Layers()
 	if err != nil {
 		return err
@@ -54,6 +67,8 @@ func pushImage(ctx context.Context, to *registry.Repository, img v1.Image, write
 	if err != nil {
 		return err
 	}
+	t := solver.Track(ctx, "pushing layers", 0)
+	defer t.Done()
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallelPushes)
 	pushed := map[digest.Digest]bool{}
@@ -67,16 +82,17 @@ func pushImage(ctx context.Context, to *registry.Repository, img v1.Image, write
 		}
 		pushed[d.Digest] = true
 		g.Go(func() error {
-			if err := to.Push(gctx, d, func() (io.ReadCloser, error) { return l.Compressed() }); err != nil {
+			err := to.Push(gctx, d, func() (io.ReadCloser, error) {
+				r, err := l.Compressed()
+				return t.ReadCloser(r), err
+			})
+			if err != nil {
 				return fmt.Errorf("blob %s: %w", d.Digest, err)
 			}
 			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	return pushManifest(ctx, img, write)
+	return g.Wait()
 }
 
 func pushManifest(ctx context.Context, what partial.Describable, write writeManifest) error {

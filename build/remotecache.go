@@ -69,7 +69,8 @@ func (s *state) openCaches(ctx context.Context, o *Options, src *source.Sources,
 	var g errgroup.Group
 	for i, f := range from {
 		g.Go(func() error {
-			err := p.step("importing cache manifest from "+f.String(), func() (err error) {
+			name := "importing cache manifest from " + f.String()
+			err := p.step(ctx, name, name, func(ctx context.Context) (err error) {
 				found[i], err = remotecache.Open(ctx, f, s.registry)
 				return err
 			})
@@ -109,8 +110,8 @@ func (c *caches) export(ctx context.Context, b *solver.Build, results []*solver.
 		}
 		made = append(made, s)
 	}
-	for _, to := range c.to {
-		err := c.progress.step("exporting cache to "+to.String(), func() error {
+	for i, to := range c.to {
+		err := c.progress.step(ctx, fmt.Sprintf("cache %d", i), cacheExporterName(to), func(ctx context.Context) error {
 			return c.exporter.Write(ctx, to, records, made)
 		})
 		if err != nil && to.IgnoreError && ctx.Err() == nil {
@@ -122,6 +123,14 @@ func (c *caches) export(ctx context.Context, b *solver.Build, results []*solver.
 		}
 	}
 	return nil
+}
+
+// cacheExporterName returns the name of the step, in BuildKit's words.
+func cacheExporterName(to remotecache.To) string {
+	if to.Type == "local" {
+		return "exporting cache to client directory"
+	}
+	return "exporting cache to registry"
 }
 
 // describe tells in images how their layers came about, if that is asked for.

@@ -36,6 +36,11 @@ type Options struct {
 	Frontends map[string]client.BuildFunc
 	// Warn is told of warnings; nil is fine. Calls do not overlap.
 	Warn func(Warning)
+	// Loaded is called with each graph before it is evaluated. It may be nil.
+	Loaded func(*solver.Graph)
+	// Step calls work and shows it to the user by that name. The id tells it from
+	// others. If Step is nil, work is not shown.
+	Step func(ctx context.Context, id, name string, work func(context.Context) error) error
 }
 
 // Warning is a warning of a frontend.
@@ -64,6 +69,9 @@ type shared struct {
 func New(opt Options) *Client {
 	if len(opt.Platforms) == 0 {
 		opt.Platforms = []ocispecs.Platform{source.Machine()}
+	}
+	if opt.Step == nil {
+		opt.Step = func(ctx context.Context, _, _ string, work func(context.Context) error) error { return work(ctx) }
 	}
 	return &Client{opt: opt, shared: &shared{}}
 }
@@ -131,6 +139,9 @@ func (c *Client) load(ctx context.Context, req client.SolveRequest) (*client.Res
 	c.mu.Unlock()
 	if err := c.opt.Build.ResetCacheMounts(g); err != nil {
 		return nil, err
+	}
+	if c.opt.Loaded != nil {
+		c.opt.Loaded(g)
 	}
 	res := client.NewResult()
 	if r := c.opt.Build.Result(g); r != nil {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/buildkit/sourcepolicy"
@@ -32,6 +33,31 @@ func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt
 	if _, err := sourcepolicy.NewEngine(opt.SourcePolicies).Evaluate(ctx, op); err != nil {
 		return nil, fmt.Errorf("could not resolve image due to policy: %w", err)
 	}
+	name := opt.LogName
+	if name == "" {
+		name = "resolve image config for " + op.Identifier
+	}
+	var res *sourceresolver.MetaResponse
+	err := c.opt.Step(ctx, op.Identifier+platforms.FormatAll(platformOf(opt)), name, func(ctx context.Context) (err error) {
+		res, err = c.metadata(ctx, op, opt)
+		return err
+	})
+	return res, err
+}
+
+// platformOf returns the platform that metadata is asked for.
+func platformOf(opt sourceresolver.Opt) ocispecs.Platform {
+	switch i, o := opt.ImageOpt, opt.OCILayoutOpt; {
+	case i != nil && i.Platform != nil:
+		return *i.Platform
+	case o != nil && o.Platform != nil:
+		return *o.Platform
+	}
+	return source.Machine()
+}
+
+// metadata looks the metadata of a source up.
+func (c *Client) metadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
 	scheme, rest, ok := strings.Cut(op.GetIdentifier(), "://")
 	if !ok {
 		return nil, fmt.Errorf("%q is no source", op.GetIdentifier())
@@ -56,27 +82,16 @@ func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt
 }
 
 func (c *Client) image(ctx context.Context, op *pb.SourceOp, name string, opt sourceresolver.Opt) (*sourceresolver.ResolveImageResponse, error) {
-	var p *ocispecs.Platform
-	i, o := opt.ImageOpt, opt.OCILayoutOpt
-	switch {
-	case i != nil && i.Platform != nil:
-		p = i.Platform
-	case o != nil && o.Platform != nil:
-		p = o.Platform
-	}
+	i, p := opt.ImageOpt, platformOf(opt)
 	if i != nil && (i.AttestationChain || len(i.ResolveAttestations) > 0) {
 		return nil, fmt.Errorf("attestations of image %s cannot be looked up here: that needs a BuildKit", name)
 	}
 	var img *source.Image
 	var err error
 	if strings.HasPrefix(op.Identifier, "docker-image:") {
-		img, err = c.opt.Sources.Resolve(ctx, name, p)
+		img, err = c.opt.Sources.Resolve(ctx, name, &p)
 	} else {
-		if p == nil {
-			machine := source.Machine()
-			p = &machine
-		}
-		img, err = c.opt.Sources.ResolveLayout(ctx, name, op.Attrs[pb.AttrOCILayoutStoreID], *p)
+		img, err = c.opt.Sources.ResolveLayout(ctx, name, op.Attrs[pb.AttrOCILayoutStoreID], p)
 	}
 	if err != nil {
 		return nil, err
