@@ -83,7 +83,7 @@ func TestFirstCallerEnds(t *testing.T) {
 func TestErrors(t *testing.T) {
 	for keep, want := range map[bool]result{false: {2, nil}, true: {1, errWork}} {
 		g := Group[string, int]{KeepErrors: keep}
-		if v, err := g.Do(t.Context(), "key", number(1, errWork)); v != 1 || err != errWork {
+		if v, err := g.Do(t.Context(), "key", number(1, errWork)); v != 1 || !errors.Is(err, errWork) {
 			t.Errorf("KeepErrors %t: the first call returns %d, %v", keep, v, err)
 		}
 		v, err := g.Do(t.Context(), "key", number(2, nil))
