@@ -24,10 +24,11 @@ const (
 	Token
 )
 
-// User and Password are what clients log in with; Reader may only pull.
+// The users, who have the same password.
 const (
-	User, Reader = "alice", "bob"
-	Password     = "secret"
+	User     = "alice"
+	Reader   = "bob" // may only pull
+	Password = "secret"
 )
 
 // Server is a registry.
