@@ -25,9 +25,9 @@ const Capability = "security.capability"
 
 // WriteLayer writes the changes between two trees as an uncompressed layer. The
 // same trees give the same bytes. Directories that changes are in are listed, as
-// other tools do. Sockets are left out: archives do not have them.
+// other tools do. Sockets are left out, as archives do not have them, but one that
+// is removed has a whiteout.
 func WriteLayer(w io.Writer, lower, upper *Node, store *Store, opt LayerOptions) error {
-	lower, upper = lower.withoutSockets(), upper.withoutSockets()
 	l := &layerWriter{tar: tar.NewWriter(w), upper: upper, store: store, opt: opt, inodes: map[string]string{}, dirs: map[string]bool{"": true}}
 	if err := Diff(lower, upper, l.change); err != nil {
 		return fmt.Errorf("write layer: %w", err)
@@ -47,6 +47,12 @@ type layerWriter struct {
 func (l *layerWriter) change(c Change) error {
 	if c.Path == "" {
 		return nil // runtimes make the root
+	}
+	if c.Node != nil && c.Node.kind == Socket {
+		if c.Old == nil || c.Old.kind == Socket {
+			return nil
+		}
+		c.Node = nil // what the socket replaced is gone
 	}
 	dir, base := path.Split(c.Path)
 	if err := l.parents(path.Clean(dir)); err != nil {

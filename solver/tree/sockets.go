@@ -13,30 +13,15 @@ func (s *Store) StubSockets(n *Node) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return n.mapSockets(func(m Meta) *Node { return NewFile(m, empty) }), nil
+	return n.stubSockets(empty), nil
 }
 
-// withoutSockets returns a directory without the sockets in it.
-func (n *Node) withoutSockets() *Node {
-	return n.mapSockets(func(Meta) *Node { return nil })
-}
-
-// mapSockets returns a directory with what fn returns in place of each socket. If
-// fn returns nil, nothing is there.
-func (n *Node) mapSockets(fn func(Meta) *Node) *Node {
-	if n == nil || !n.sockets {
+func (n *Node) stubSockets(empty Blob) *Node {
+	switch {
+	case n.kind == Socket:
+		return NewFile(n.meta, empty)
+	case !n.sockets:
 		return n
 	}
-	var entries []Entry
-	for _, e := range n.entries {
-		if e.Node.kind == Socket {
-			e.Node = fn(e.Node.meta)
-		} else {
-			e.Node = e.Node.mapSockets(fn)
-		}
-		if e.Node != nil {
-			entries = append(entries, e)
-		}
-	}
-	return newDir(n.meta, entries)
+	return n.MapEntries(n.meta, func(e *Node) *Node { return e.stubSockets(empty) })
 }

@@ -1,12 +1,15 @@
 package tree
 
 import (
+	"archive/tar"
 	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -29,8 +32,8 @@ func withSockets(t *testing.T, s *Store) *Node {
 	return e.Tree()
 }
 
-// TestSockets: a socket is stored and loaded as others are, is no part of a layer,
-// and is an empty file for who copies it.
+// TestSockets: a socket is stored and loaded as others are, is no part of a layer
+// but of what layers remove, and is an empty file for who copies it.
 func TestSockets(t *testing.T) {
 	s := testStore(t)
 	n := withSockets(t, s)
@@ -57,16 +60,38 @@ func TestSockets(t *testing.T) {
 		if err := e.Remove("s/sock"); err != nil {
 			t.Fatal(err)
 		}
-		var want, got, none bytes.Buffer
+		var want, got, none, over bytes.Buffer
 		err = errors.Join(
 			WriteLayer(&want, nil, e.Tree(), s, LayerOptions{}), WriteLayer(&got, nil, n, s, LayerOptions{}),
 			WriteLayer(&none, n, e.Tree(), s, LayerOptions{}))
 		if err != nil || !bytes.Equal(got.Bytes(), want.Bytes()) {
 			t.Errorf("the layer is not that of a tree without the socket: %v", err)
 		}
-		if empty := 1024; none.Len() != empty {
-			t.Errorf("a layer that removes only a socket has %d bytes, want an archive without entries", none.Len())
+		if got := archiveNames(t, &none); got != "s/ s/.wh.sock" {
+			t.Errorf("a layer that removes a socket has %s, want a whiteout", got)
 		}
+		if err := errors.Join(e.Put("s/sock", n.Get("s/file")), WriteLayer(&over, e.Tree(), n, s, LayerOptions{})); err != nil {
+			t.Fatal(err)
+		}
+		if got := archiveNames(t, &over); got != "s/ s/.wh.sock" {
+			t.Errorf("a layer with a socket in place of a file has %s, want a whiteout", got)
+		}
+	}
+}
+
+// archiveNames returns the names in an archive.
+func archiveNames(t *testing.T, r io.Reader) string {
+	t.Helper()
+	var list []string
+	for a := tar.NewReader(r); ; {
+		h, err := a.Next()
+		if errors.Is(err, io.EOF) {
+			return strings.Join(list, " ")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, h.Name)
 	}
 }
 
