@@ -14,8 +14,6 @@ type lookup struct {
 	id   digest.Digest // of the outputs in the keys of dependents; "" if it is unknown
 	outs []*Snapshot
 	ok   bool // outs were in the cache
-	// definition is the key by definition, if that was needed; see findByDefinition.
-	definition digest.Digest
 }
 
 // errUnknown is the error of a key that needs something to run first.
@@ -33,10 +31,10 @@ func (t *task) probe(ctx context.Context) (lookup, error) {
 			return t.knownParts(ctx, m, i)
 		})
 		if err == nil {
-			return t.find(ctx, m, key)
+			return t.find(ctx, key)
 		}
 		// Content that cannot be read is reported by the operation, if it has to run.
-		return t.findByDefinition(ctx, m)
+		return t.findByDefinition(ctx)
 	})
 }
 
@@ -57,7 +55,7 @@ func (t *task) lookup(ctx context.Context) (lookup, error) {
 		if err != nil {
 			return lookup{}, err
 		}
-		return t.find(ctx, m, key)
+		return t.find(ctx, key)
 	})
 }
 
@@ -80,7 +78,7 @@ func (t *task) assemble(ctx context.Context, m *CacheMap, parts func(ctx context
 
 // find searches the cache by the key. A result that was imported when the content
 // of inputs was unknown has the key of the definition.
-func (t *task) find(ctx context.Context, m *CacheMap, key Key) (lookup, error) {
+func (t *task) find(ctx context.Context, key Key) (lookup, error) {
 	l := lookup{key: key, id: key.Digest()}
 	if t.mustRun() {
 		if t.v.Op.GetSource() == nil {
@@ -96,60 +94,62 @@ func (t *task) find(ctx context.Context, m *CacheMap, key Key) (lookup, error) {
 		l.id, l.outs, l.ok = cmp.Or(c.ID, l.id), c.Outputs, true
 		return l, nil
 	}
-	if byDefinition, err := t.findByDefinition(ctx, m); err != nil || byDefinition.ok {
+	if byDefinition, err := t.findByDefinition(ctx); err != nil || byDefinition.ok {
 		return byDefinition, err
 	}
 	return l, nil
 }
 
-// findByDefinition searches the cache by a key that has the identity of every
-// input instead of its content. It is the key of results of which imported caches
-// know only how they were made.
-func (t *task) findByDefinition(ctx context.Context, m *CacheMap) (lookup, error) {
-	if !m.readsContent() || t.mustRun() {
-		return lookup{}, nil
-	}
-	key, err := t.assemble(ctx, m, func(ctx context.Context, i int) ([]Part, error) {
-		id, err := t.in[i].task.definitionID(ctx)
-		return m.whole(i, t.in[i].id(id)), err
-	})
+// findByDefinition searches the caches by the key of the definition. It is the key
+// of results of which imported caches know only how they were made.
+func (t *task) findByDefinition(ctx context.Context) (lookup, error) {
+	key, err := t.definition(ctx)
 	if err != nil {
 		return lookup{}, context.Cause(ctx)
 	}
+	l := lookup{key: key, id: key.Digest()}
 	c, ok, err := t.b.opt.Cache.Get(ctx, key.Digest())
-	l := lookup{definition: key.Digest()}
 	switch {
 	case err != nil:
 		return lookup{}, t.failed(err)
 	case ok:
-		l.key, l.id, l.outs, l.ok = key, cmp.Or(c.ID, key.Digest()), c.Outputs, true
-	case t.importedByDefinition(ctx):
-		l.key, l.id = key, key.Digest()
+		l.id, l.outs, l.ok = cmp.Or(c.ID, l.id), c.Outputs, true
+	case !t.importedByDefinition(ctx):
+		return lookup{}, nil
 	}
 	return l, nil
 }
 
-// definitionID returns the identity of the outputs if it is known, and else that
-// which they have if they are imported.
-func (t *task) definitionID(ctx context.Context) (digest.Digest, error) {
-	if id, ok := t.knownID(ctx); ok {
-		return id, nil
-	}
-	l, err := t.probe(ctx)
-	if err == nil && l.definition == "" {
-		err = errUnknown
-	}
-	return l.definition, err
+// definition returns the key of the definition: it has how every input is made
+// instead of its content. If something has to run for it, the error is errUnknown.
+func (t *task) definition(ctx context.Context) (Key, error) {
+	return t.defined.get(ctx, t.b, func(ctx context.Context) (Key, error) {
+		m, err := t.describe(ctx)
+		if err != nil {
+			return Key{}, err
+		}
+		return t.assemble(ctx, m, func(ctx context.Context, i int) ([]Part, error) {
+			id, err := t.in[i].task.definitionID(ctx)
+			return m.whole(i, t.in[i].id(id)), err
+		})
+	})
 }
 
-// readsContent reports whether the content of an input is part of the key.
-func (m *CacheMap) readsContent() bool {
-	for _, d := range m.Deps {
-		if d.Content != nil {
-			return true
+// definitionID returns the identity of the outputs in keys of definitions. Outputs
+// of a run that ignored the cache have an identity that no definition has.
+func (t *task) definitionID(ctx context.Context) (digest.Digest, error) {
+	if t.mustRun() && t.v.Op.GetSource() == nil {
+		c, ok := t.outs.known()
+		if !ok {
+			return "", errUnknown
 		}
+		return c.ID, nil
 	}
-	return false
+	if l, err := t.probe(ctx); err == nil && l.ok && l.id != l.key.Digest() {
+		return l.id, nil
+	}
+	key, err := t.definition(ctx)
+	return key.Digest(), err
 }
 
 // whole returns the parts of a key for input i with this identity.

@@ -394,6 +394,35 @@ func scheduleCases() []scheduleCase {
 			build d: d
 			noimport
 			build d:`},
+		{"only the last result is in the import, after content that is not", `
+			s = remote +1
+			a = s +1
+			b = a* +2
+			c = s b +3
+			d = c +4
+			build d: s a b c d
+			import min
+			fresh
+			build d:
+			loaded: 12
+			noimport
+			build d:
+			build b: s a b
+			build d:`},
+		{"an import is not found after a later run of what it was made from", `
+			s = remote +1
+			a = s +1 random
+			b = a* +2
+			c = b +3
+			build c: s a b c
+			import
+			fresh
+			build b:
+			noimport
+			a = s +1 random nocache
+			build b: s a b
+			a = s +1 random
+			build c: c`},
 		{"the own cache comes first", `
 			a = +1
 			b = a +2

@@ -22,6 +22,7 @@ type task struct {
 	cacheMap *future[*CacheMap]
 	probed   *future[lookup] // before anything runs
 	found    *future[lookup] // after what the key needs has run
+	defined  *future[Key]
 	outs     *future[CachedResult]
 	imports  *imported
 	progress progress
@@ -30,7 +31,7 @@ type task struct {
 func newTask(b *Build, v *Vertex, in []*Result) *task {
 	return &task{
 		b: b, v: v, op: newOp(b, v), in: in,
-		cacheMap: newFuture[*CacheMap](), probed: newFuture[lookup](), found: newFuture[lookup](),
+		cacheMap: newFuture[*CacheMap](), probed: newFuture[lookup](), found: newFuture[lookup](), defined: newFuture[Key](),
 		outs: newFuture[CachedResult](), imports: newImported(),
 	}
 }
