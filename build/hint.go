@@ -36,22 +36,37 @@ func (p *places) hint(o *Options, err error) error {
 		return err
 	}
 	d := diagnostic(err)
-	name, missing := missingFile(err.Error())
+	pointed := p.point(o, d, err.Error())
+	if near := nearJSON(d.Shown()); near != nil {
+		d.Hint = ""
+		return d.Note(near.At, "this is not a JSON array: %s", near.Reason)
+	}
+	if pointed {
+		return d
+	}
+	return err
+}
+
+// point sets the range of d, an instruction, to the word that text is about. It
+// reports whether it found one.
+func (p *places) point(o *Options, d *diag.Diagnostic, text string) bool {
+	name, missing := missingFile(text)
 	switch {
 	case d.Range.IsZero():
 	case missing:
 		if w, ok := p.wordOf(d.Range, name); ok {
 			d.Range, d.Context = w.at, d.Range
 			d.Message += p.why(o, w.from, name)
-			return d
+			return true
 		}
-	case strings.HasSuffix(err.Error(), path.ErrBadPattern.Error()):
+	case strings.HasSuffix(text, path.ErrBadPattern.Error()):
 		if word, in, ok := p.badPattern(d.Range.File); ok {
 			d.Range, d.Context = word.Text.Range(), in
-			return d.Hinted("%q is a pattern without its end: write [[] for the character [", word.Value)
+			d.Hinted("%q is a pattern without its end: write [[] for the character [", word.Value)
+			return true
 		}
 	}
-	return err
+	return false
 }
 
 // why says why a file is not in a local context, or which one is meant: "" if

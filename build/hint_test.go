@@ -43,6 +43,23 @@ func TestMissingFile(t *testing.T) {
 	}
 }
 
+// TestNearJSON has the error of a command that a shell cannot run say that it is
+// not the JSON array that it looks like.
+func TestNearJSON(t *testing.T) {
+	for text, want := range map[string]string{
+		"FROM scratch\nCOPY base /\nRUN ['false']\n": "Dockerfile:3:6: note: this is not a JSON array: strings take double quotes, not single quotes\n 3 | RUN ['false']\n   |      ^\n",
+		"FROM scratch\nCOPY [\"a\", \"/x\",]\n":      "Dockerfile:2:16: note: this is not a JSON array: a comma before ] has no string after it\n",
+	} {
+		var b strings.Builder
+		if err := Report(&b, Run(t.Context(), options(t, text)), false); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q: got\n%swant\n%s", text, b.String(), want)
+		}
+	}
+}
+
 // TestMissingDockerfile says what to do.
 func TestMissingDockerfile(t *testing.T) {
 	o := options(t, "FROM scratch\nCOPY a /\n")

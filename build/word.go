@@ -88,36 +88,57 @@ type pathWord struct {
 // wordOf finds the word of the instruction at r that names the path name of the
 // build context, a stage or an image.
 func (p *places) wordOf(r source.Range, name string) (w pathWord, ok bool) {
-	if r.IsZero() {
+	in := instructionAt(r)
+	if in == nil {
 		return w, false
+	}
+	cmd, _ := instructions.ParseOne(in)
+	switch c := cmd.(type) {
+	case *instructions.Copy:
+		line, _ := r.Lines()
+		i := p.solved.copyOf(line, func(a *pb.FileActionCopy) bool {
+			return a.Src == name || slices.Contains(a.RequiredPaths, name)
+		})
+		if i < 0 {
+			i = slices.IndexFunc(c.Sources, func(s parser.Word) bool { return path.Clean("/"+s.Value) == name })
+		}
+		if i >= 0 && i < len(c.Sources) {
+			return pathWord{c.From.Value, c.Sources[i].Text.Range()}, true
+		}
+	case *instructions.Run:
+		return mountOf(c, name)
+	default: // has no paths of the build
+	}
+	return w, false
+}
+
+// instructionAt returns the instruction that begins at the first line of r; nil
+// without one.
+func instructionAt(r source.Range) *parser.Instruction {
+	if r.IsZero() {
+		return nil
 	}
 	file, _ := parser.Parse(r.File)
 	if file == nil {
-		return w, false
+		return nil
 	}
+	list := file.Instructions()
 	first, _ := r.Lines()
-	for _, in := range file.Instructions() {
-		if at, _ := in.Rng.Lines(); at != first {
-			continue
-		}
-		cmd, _ := instructions.ParseOne(in)
-		switch c := cmd.(type) {
-		case *instructions.Copy:
-			i := p.solved.copyOf(first, func(a *pb.FileActionCopy) bool {
-				return a.Src == name || slices.Contains(a.RequiredPaths, name)
-			})
-			if i < 0 {
-				i = slices.IndexFunc(c.Sources, func(s parser.Word) bool { return path.Clean("/"+s.Value) == name })
-			}
-			if i >= 0 && i < len(c.Sources) {
-				return pathWord{c.From.Value, c.Sources[i].Text.Range()}, true
-			}
-		case *instructions.Run:
-			return mountOf(c, name)
-		default: // has no paths of the build
-		}
+	i := slices.IndexFunc(list, func(in *parser.Instruction) bool { return in.Rng.Position().Line == first })
+	if i < 0 {
+		return nil
 	}
-	return w, false
+	return list[i]
+}
+
+// nearJSON returns what keeps the arguments of the instruction at r from being
+// the JSON array that they look like; nil if they do not.
+func nearJSON(r source.Range) *parser.NearJSON {
+	in := instructionAt(r)
+	if in == nil {
+		return nil
+	}
+	return in.NearJSON()
 }
 
 // badPattern finds the first source of a COPY or ADD from the build context that

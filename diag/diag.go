@@ -82,9 +82,11 @@ func Errorf(r source.Range, format string, args ...any) *Diagnostic {
 	return d
 }
 
-// Error returns the message, on which clients match, followed by the hint in
-// parentheses.
-func (d *Diagnostic) Error() string {
+// Error returns the message alone, as clients match on it.
+func (d *Diagnostic) Error() string { return d.Message }
+
+// text returns the message followed by the hint in parentheses.
+func (d *Diagnostic) text() string {
 	if d.Hint == "" {
 		return d.Message
 	}

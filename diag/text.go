@@ -83,7 +83,7 @@ func (p *textPrinter) diagnostic(d *Diagnostic) {
 	case Note:
 		mark = cyan
 	}
-	message := printable(d.Error())
+	message := printable(d.text())
 	if d.Code != "" {
 		message += " [" + printable(d.Code) + "]"
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/errdefs"
@@ -141,6 +143,7 @@ func (b *build) parse() error {
 // the first one.
 func (b *build) plan(ctx context.Context, opt plan.Options, first bool) (*plan.Plan, error) {
 	opt.Resolver = b.inputs
+	opt.Contexts = slices.Sorted(maps.Keys(b.options.Named))
 	p, err := plan.Build(ctx, b.dockerfile, opt)
 	if !first {
 		return p, err

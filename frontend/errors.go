@@ -72,7 +72,23 @@ func whole(ctx context.Context, err error) error {
 	}
 	st := status.Convert(grpcerrors.ToGRPC(ctx, err)).Proto()
 	st.Message = before + answered + after
-	return grpcerrors.FromGRPC(status.ErrorProto(st))
+	return &wholeError{grpcerrors.FromGRPC(status.ErrorProto(st)), err}
+}
+
+// wholeError is an error as clients see it. In this process it still has its
+// diagnostic, with the exact range.
+type wholeError struct {
+	error
+	cause error
+}
+
+// Unwrap returns what clients see.
+func (e *wholeError) Unwrap() error { return e.error }
+
+// As finds the diagnostic.
+func (e *wholeError) As(target any) bool {
+	d, ok := target.(**diag.Diagnostic)
+	return ok && errors.As(e.cause, d)
 }
 
 // withSource adds a place.

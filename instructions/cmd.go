@@ -1,6 +1,8 @@
 package instructions
 
 import (
+	"strings"
+
 	"slipway/diag"
 	"slipway/parser"
 )
@@ -61,7 +63,11 @@ func buildShell(in *parser.Instruction) (Command, *diag.Diagnostic) {
 		return nil, atLeastOne(in, "SHELL")
 	}
 	if !isJSON(in.Args) {
-		return nil, diag.Errorf(argsRange(in), "SHELL requires the arguments to be in JSON form")
+		d := diag.Errorf(argsRange(in), "SHELL requires the arguments to be in JSON form")
+		if word := firstWord(in).String(); !strings.ContainsAny(word, `["'\`) {
+			d.Hinted("an array of strings, such as SHELL [%q, %q]", word, "-c")
+		}
+		return nil, d
 	}
 	return &Shell{Node: Node{in}, Shell: values(args)}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"slipway/diag"
 	"slipway/internal/suggest"
 	"slipway/parser"
+	"slipway/source"
 )
 
 // flagKind says what the value of a flag may be and how often the flag.
@@ -43,6 +44,9 @@ func parseFlags(in *parser.Instruction, specs []flagSpec) (flagSet, *diag.Diagno
 			return nil, d
 		}
 		if d := checkFlag(f, spec.kind); d != nil {
+			if i == len(in.Flags)-1 {
+				missingEquals(d, in)
+			}
 			return nil, d
 		}
 		set[f.Name] = append(set[f.Name], f)
@@ -67,6 +71,29 @@ func checkFlag(f *parser.Flag, kind flagKind) *diag.Diagnostic {
 		}
 	}
 	return nil
+}
+
+// missingEquals adds to an error how a flag gets its value, if the last flag of the
+// instruction has none and a word follows it.
+func missingEquals(d *diag.Diagnostic, in *parser.Instruction) *diag.Diagnostic {
+	if len(in.Flags) == 0 || in.Rest.Len() == 0 {
+		return d
+	}
+	if f := in.Flags[len(in.Flags)-1]; !f.HasValue {
+		word := firstWord(in)
+		d.Range = f.Text.Range().Join(word.Range())
+		d.Hinted("the value of a flag follows =, write --%s=%s", f.Name, word)
+	}
+	return d
+}
+
+// firstWord returns the first word after the flags.
+func firstWord(in *parser.Instruction) source.Text {
+	s := in.Rest.String()
+	if i := strings.IndexAny(s, " \t"); i >= 0 {
+		return in.Rest.Slice(0, i)
+	}
+	return in.Rest
 }
 
 func findFlag(specs []flagSpec, name string) (flagSpec, bool) {

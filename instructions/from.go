@@ -1,6 +1,7 @@
 package instructions
 
 import (
+	"slices"
 	"strings"
 
 	"slipway/diag"
@@ -23,7 +24,7 @@ func buildFrom(in *parser.Instruction) (Command, *diag.Diagnostic) {
 			return nil, diag.Errorf(from.Name.Text.Range(), "invalid name for build stage: %q, name can't start with a number or contain symbols", from.Name.Value)
 		}
 	case len(args) != 1:
-		return nil, diag.Errorf(argsRange(in), "FROM requires either one or three arguments")
+		return nil, notOneOrThree(in, args)
 	}
 	from.Base = args[0]
 	set, d := parseFlags(in, fromFlags)
@@ -32,6 +33,27 @@ func buildFrom(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	}
 	from.Platform = set.word("platform")
 	return from, nil
+}
+
+// notOneOrThree is the error of a FROM with another number of arguments.
+func notOneOrThree(in *parser.Instruction, args []parser.Word) *diag.Diagnostic {
+	d := diag.Errorf(argsRange(in), "FROM requires either one or three arguments")
+	comment := slices.IndexFunc(args, func(w parser.Word) bool { return strings.HasPrefix(w.Value, "#") })
+	switch {
+	case len(args) == 0:
+		return d
+	case comment > 0:
+		d.Range = args[comment].Text.Range().Join(d.Range)
+		d.Range.Start = args[comment].Text.Range().Start
+		return d.Hinted("a comment has a line of its own")
+	case slices.ContainsFunc(in.Flags, func(f parser.Flag) bool { return !f.HasValue }):
+		return missingEquals(d, in)
+	case len(args) == 2 && strings.EqualFold(args[1].Value, "as"):
+		return d.Hinted("the name after %s is missing", args[1].Value)
+	case len(args) == 2:
+		return d.Hinted("a stage is named with AS, write FROM %s AS %s", args[0].Value, args[1].Value)
+	}
+	return d
 }
 
 // validStageName tells whether a name in lower case can be one of a stage.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"slipway/diag"
+	"slipway/internal/suggest"
 	"slipway/parser"
 )
 
@@ -67,7 +68,11 @@ func buildHealthcheck(in *parser.Instruction) (Command, *diag.Diagnostic) {
 // healthTest returns the test in the form of image configs.
 func healthTest(in *parser.Instruction, t *parser.Typed) ([]string, *diag.Diagnostic) {
 	if typ := strings.ToUpper(t.Type.Value); typ != "CMD" {
-		return nil, diag.Errorf(t.Type.Text.Range(), "Unknown type %#v in HEALTHCHECK (try CMD)", typ)
+		d := diag.Errorf(t.Type.Text.Range(), "Unknown type %#v in HEALTHCHECK (try CMD)", typ)
+		if _, near := suggest.Search(typ, []string{"CMD", "NONE"}, true); !near {
+			d.Hinted("CMD is missing before the command")
+		}
+		return nil, d
 	}
 	args := words(t.Args)
 	if len(args) == 0 {
@@ -87,7 +92,7 @@ func interval(w parser.Word, name string) (time.Duration, *diag.Diagnostic) {
 	}
 	v, err := time.ParseDuration(w.Value)
 	if err != nil {
-		return 0, diag.Errorf(w.Text.Range(), "%w", err)
+		return 0, diag.Errorf(w.Text.Range(), "%w", err).Hinted("--%s takes a number with a unit, such as 30s or 1m30s", name)
 	}
 	if v != 0 && v < shortestInterval {
 		return 0, diag.Errorf(w.Text.Range(), "Interval %q cannot be less than %s", name, shortestInterval)
@@ -102,7 +107,7 @@ func retries(w parser.Word) (int, *diag.Diagnostic) {
 	}
 	n, err := strconv.ParseInt(w.Value, 10, 32)
 	if err != nil {
-		return 0, diag.Errorf(w.Text.Range(), "%w", err)
+		return 0, diag.Errorf(w.Text.Range(), "%w", err).Hinted("--retries takes a whole number, such as 3")
 	}
 	if n < 0 {
 		return 0, diag.Errorf(w.Text.Range(), "--retries cannot be negative (%d)", n)

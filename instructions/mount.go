@@ -1,6 +1,7 @@
 package instructions
 
 import (
+	"regexp"
 	"strings"
 
 	"slipway/diag"
@@ -16,7 +17,12 @@ import (
 func parseMount(f *parser.Flag) (Mount, *diag.Diagnostic) {
 	list, err := fields(f)
 	if err != nil {
-		return Mount{}, diag.Errorf(err.at, "failed to parse csv mounts: %w", err.cause)
+		d := diag.Errorf(err.at, "failed to parse csv mounts: %w", err.cause)
+		if f.Value == "" {
+			d.Range = f.Text.Range()
+			d.Hinted("a mount has fields, such as --mount=type=cache,target=/path")
+		}
+		return Mount{}, d
 	}
 	m := Mount{Flag: f}
 	for _, field := range list {
@@ -34,4 +40,21 @@ func parseMount(f *parser.Flag) (Mount, *diag.Diagnostic) {
 		m.From, m.FromAt = value, field.at(len(key)+1, len(field.text))
 	}
 	return m, nil
+}
+
+// separateField matches a word that begins like a field of a mount.
+var separateField = regexp.MustCompile(`^(type|from|source|src|target|dst|destination|readonly|ro|readwrite|rw|id|sharing|required|size|mode|uid|gid|env)=`)
+
+// HintMount adds to an error about the last mount that a space separates one of
+// its fields from the others. It returns d.
+func (r *Run) HintMount(d *diag.Diagnostic) *diag.Diagnostic {
+	if len(r.In.Flags) == 0 || d.Hint != "" {
+		return d
+	}
+	last, word := r.In.Flags[len(r.In.Flags)-1], firstWord(r.In)
+	if last.Name != "mount" || !inside(d.Range, last.Text.Range()) || !separateField.MatchString(word.String()) {
+		return d
+	}
+	d.Hinted("the fields of a mount are joined by commas without spaces, write %s,%s", strings.TrimRight(last.Text.String(), ","), word)
+	return d.Note(word.Range(), "a space before %s ends the mount", word)
 }

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"slipway/diag"
-	"slipway/internal/suggest"
 	"slipway/parser"
 )
 
@@ -49,17 +48,21 @@ const maxFaults = 100
 //
 // The first error is the one that upstream reports; faults of later
 // instructions follow in file order, up to a number that nobody reads. Instructions with a fault are left out of
-// the result, and with a FROM its whole stage.
+// the result, and with a FROM its whole stage. Lines that an earlier error
+// explains, such as those after CMD <<EOF, have no error of their own.
 //
 // Upstream: errors about single instructions start with the line's number,
 // those about the stages do not.
 func Parse(f *parser.File) (*Dockerfile, diag.List) {
 	a := assembly{file: &Dockerfile{File: f}}
+	s := stray{file: f}
 	for _, in := range f.Instructions() {
 		c, d := ParseOne(in)
-		if d != nil && len(a.list) < maxFaults {
+		known := find(in) != nil
+		if d != nil && len(a.list) < maxFaults && (known || s.explain(d, in)) {
 			a.list = append(a.list, numbered(d, in))
 		}
+		s.previous, s.unknown = in, !known
 		a.add(in, c)
 	}
 	return a.file, a.list
@@ -79,19 +82,30 @@ func ParseOne(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	if !inside(d.Range, in.Rng) {
 		d.Range = in.Rng
 	}
+	if near := in.NearJSON(); near != nil && d.Hint == "" {
+		d.Range = near.At
+		d.Hinted("not a JSON array: %s", near.Reason)
+	}
 	return nil, d.In(in.Rng)
 }
 
 func build(in *parser.Instruction) (Command, *diag.Diagnostic) {
-	keyword := in.Keyword.String()
-	names := make([]string, 0, len(keywords))
-	for _, k := range keywords {
-		if k.name == strings.ToLower(keyword) {
-			return k.build(in)
-		}
-		names = append(names, k.name)
+	if b := find(in); b != nil {
+		return b(in)
 	}
-	return nil, diag.Errorf(in.Keyword.Range(), "unknown instruction: %s%s", keyword, suggest.Hint(keyword, names, false))
+	return nil, unknown(in)
+}
+
+// find returns the builder for the keyword of an instruction; nil if it is
+// unknown.
+func find(in *parser.Instruction) builder {
+	keyword := strings.ToLower(in.Keyword.String())
+	for _, k := range keywords {
+		if k.name == keyword {
+			return k.build
+		}
+	}
+	return nil
 }
 
 // numbered adds the line to an error's text.
@@ -136,7 +150,8 @@ func (a *assembly) addGlobal(in *parser.Instruction, c Command) {
 		return
 	}
 	if !a.told {
-		a.list = append(a.list, diag.Errorf(in.Keyword.Range(), "no build stage in current context").In(in.Rng))
+		a.list = append(a.list, diag.Errorf(in.Keyword.Range(), "no build stage in current context").In(in.Rng).
+			Hinted("only ARG may come before the first FROM"))
 	}
 	a.told = true
 }

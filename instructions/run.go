@@ -43,18 +43,18 @@ func buildRun(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	for _, f := range set["mount"] {
 		m, d := parseMount(f)
 		if d != nil {
-			return nil, d
+			return nil, run.HintMount(d)
 		}
 		run.Mounts = append(run.Mounts, m)
 	}
 	for _, f := range set["network"] {
 		if run.Network = f.Value; !slices.Contains(networks, f.Value) {
-			return nil, diag.Errorf(f.ValueAt, "invalid network mode %q", f.Value)
+			return nil, diag.Errorf(f.ValueAt, "invalid network mode %q", f.Value).Hinted("want default, none or host")
 		}
 	}
 	for _, f := range set["security"] {
 		if run.Security = f.Value; !slices.Contains(securities, f.Value) {
-			return nil, diag.Errorf(f.ValueAt, "security %q is not valid", f.Value)
+			return nil, diag.Errorf(f.ValueAt, "security %q is not valid", f.Value).Hinted("want sandbox or insecure")
 		}
 	}
 	return run, nil

@@ -46,8 +46,8 @@ func (p *layout) fault(err error) *diag.Diagnostic {
 	context := p.file.LineRange(max(first, 1), max(last, 1))
 	l := p.logicalLine(max(first, 1), max(last, 1))
 	if msg == notTerminated {
-		if h, ok := p.unterminated(l); ok {
-			return diag.Errorf(h.Word.Range(), "%s", msg).In(context)
+		if h, line, ok := p.unterminated(l); ok {
+			return p.nearEnd(diag.Errorf(h.Word.Range(), "%s", msg).In(context), h, line)
 		}
 	}
 	return diag.Errorf(p.tight(l.text, msg, 0), "%s", msg).In(context)

@@ -81,3 +81,30 @@ Dockerfile:1:1: note: first used here
 		t.Errorf("got\n%s", got)
 	}
 }
+
+// TestNearEnd has files with a heredoc that does not end, the hint, and what the
+// note points at.
+func TestNearEnd(t *testing.T) {
+	for _, tc := range []struct{ text, hint, note string }{
+		{"RUN <<EOF\na\n EOF\n", `line 3 is " EOF", only "EOF" alone ends the heredoc`, " EOF"},
+		{"RUN <<EOF\na\nEOF \n", `line 3 is "EOF ", only "EOF" alone ends the heredoc`, "EOF "},
+		{"RUN <<EOF\na\neof", `line 3 is "eof", only "EOF" alone ends the heredoc`, "eof"},
+		{"RUN <<EOF\na\nEOF;\nEOF)\r\n", `line 3 is "EOF;", only "EOF" alone ends the heredoc`, "EOF;"},
+		{"RUN <<-EOF\n\t EOF\n", `line 2 is "\t EOF", only "EOF" alone ends the heredoc`, "\t EOF"},
+		{"COPY <<A <<B /\n B\nA\n b\n", `line 4 is " b", only "B" alone ends the heredoc`, " b"},
+		{"RUN <<EOF\na EOF\nEOF2\n" + strings.Repeat(" ", 90) + "EOF\n", `no line is "EOF" alone`, ""},
+	} {
+		_, diags := Parse(source.NewFile("Dockerfile", []byte(tc.text)))
+		if len(diags) != 1 {
+			t.Errorf("%q: %v", tc.text, diags)
+			continue
+		}
+		note := ""
+		if len(diags[0].Related) > 0 {
+			note = diags[0].Related[0].Range.String()
+		}
+		if d := diags[0]; d.Hint != tc.hint || note != tc.note || d.Message != notTerminated {
+			t.Errorf("%q: %q, hint %q, note %q, want %q, %q", tc.text, d.Message, d.Hint, note, tc.hint, tc.note)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
+	"slipway/diag"
 	"slipway/shell"
 	"slipway/source"
 )
@@ -47,6 +48,10 @@ func heredocWords(line source.Text) []Heredoc {
 	}
 	return list
 }
+
+// HeredocWords returns the words that are heredocs where an instruction takes
+// them. Those of other instructions have no body.
+func (n *Instruction) HeredocWords() []Heredoc { return heredocWords(n.Line) }
 
 // heredocPlaces returns where the n heredoc words of a logical line stand.
 func heredocPlaces(line source.Text, n int) []source.Text {
@@ -92,20 +97,39 @@ func (p *layout) heredocs(docs []parser.Heredoc, l logical) []Heredoc {
 }
 
 // unterminated returns the first heredoc of a logical line whose terminator
-// does not come.
-func (p *layout) unterminated(l logical) (Heredoc, bool) {
+// does not come, and the first line of its body.
+func (p *layout) unterminated(l logical) (h Heredoc, first int, ok bool) {
 	line := p.file.Position(l.end).Line
 	for _, h := range heredocWords(l.text) {
+		first := line
 		for found := false; !found; line++ {
 			r := p.file.LineRange(line, line)
 			if r.Start == r.End {
-				return h, true // behind the end of the file
+				return h, first, true // behind the end of the file
 			}
 			found = h.ends(p.file.Bytes[r.Start:r.End])
 		}
 	}
-	return Heredoc{}, false
+	return Heredoc{}, 0, false
 }
+
+// nearEnd adds to the error of a heredoc without an end the first line of its
+// body that may be meant to end it.
+func (p *layout) nearEnd(d *diag.Diagnostic, h Heredoc, first int) *diag.Diagnostic {
+	for n := first; n <= p.file.Lines(); n++ {
+		t := contentText(p.file.LineRange(n, n))
+		s := t.String()
+		if len(s) > len(h.Name)+longestPadding || !strings.EqualFold(strings.Trim(s, " \t;,.)\"'`\\&|"), h.Name) {
+			continue
+		}
+		d.Hinted("line %d is %q, only %q alone ends the heredoc", n, s, h.Name)
+		return d.Note(t.Range(), "write %s alone on the line", h.Name)
+	}
+	return d.Hinted("no line is %q alone", h.Name)
+}
+
+// longestPadding is how much longer a line can be that is meant to end a heredoc.
+const longestPadding = 80
 
 // ends tells whether a line is the heredoc's terminator.
 func (h Heredoc) ends(line []byte) bool {

@@ -112,7 +112,7 @@ func (b *builder) copySource(c *instructions.Copy, place source.Range) (*Stage, 
 		return implicit(from.Value, place, place), nil
 	}
 	if i < 0 || i >= len(b.Stages) {
-		return nil, diag.Errorf(from.Text.Range(), "invalid stage index %d", i)
+		return nil, diag.Errorf(from.Text.Range(), "invalid stage index %d", i).Hinted("stages have the numbers 0 to %d", len(b.Dockerfile.Stages)-1)
 	}
 	return b.Stages[i], nil
 }

@@ -39,7 +39,7 @@ func (e *evaluator) copy(c *instructions.Copy) *diag.Diagnostic {
 	if len(e.visit.Sources) > 0 {
 		p.from.Stage = e.visit.Sources[0]
 		if !p.from.Stage.done && p.from.Stage != e.st { // itself: see [evaluator.bindMounts]
-			return diag.Errorf(c.From.Text.Range(), "cannot copy from stage %q, it needs to be defined before current stage %q", c.From.Value, e.st.Name)
+			return below(diag.Errorf(c.From.Text.Range(), "cannot copy from stage %q, it needs to be defined before current stage %q", c.From.Value, e.st.Name), p.from.Stage)
 		}
 	}
 	p.step = &Copy{StepInfo: e.info(c, e.title(c)), Chown: p.chown, Exclude: c.Exclude, Link: c.Link, Platform: *e.st.Platform}
@@ -130,12 +130,14 @@ func (p *copier) setChmod() *diag.Diagnostic {
 	if p.chmod == "" {
 		return nil
 	}
-	at := p.c.Chmod.Text.Range()
+	bad := func(format string, args ...any) *diag.Diagnostic {
+		return diag.Errorf(p.c.Chmod.Text.Range(), format, args...).Hinted("--chmod takes an octal mode, such as 0755, or a symbolic one, such as u=rwX,go=rX")
+	}
 	const notOctal = "invalid chmod parameter: '%v'. it should be octal string and between 0 and 07777"
 	m, err := strconv.ParseUint(p.chmod, 8, 32)
 	if err == nil {
 		if m > 0o7777 {
-			return diag.Errorf(at, notOctal, p.chmod)
+			return bad(notOctal, p.chmod)
 		}
 		p.step.Chmod = &Chmod{Mode: os.FileMode(m)}
 		return nil
@@ -143,9 +145,9 @@ func (p *copier) setChmod() *diag.Diagnostic {
 	if _, err := mode.Parse(p.chmod); err != nil {
 		var numeric *strconv.NumError
 		if errors.As(err, &numeric) {
-			return diag.Errorf(at, notOctal, p.chmod)
+			return bad(notOctal, p.chmod)
 		}
-		return diag.Errorf(at, "%w", err)
+		return bad("%w", err)
 	}
 	p.step.Chmod = &Chmod{Symbolic: p.chmod}
 	return nil

@@ -208,7 +208,7 @@ func (e *evaluator) bindMounts(values []mountValues) ([]Mount, *diag.Diagnostic)
 		// Upstream: triggers may read the stage in which they run, as it is
 		// then. Other instructions may not: that is a cycle.
 		if v.from != "" && !src.done && src != e.st {
-			return nil, diag.Errorf(v.flag, "cannot mount from stage %q to %q, stage needs to be defined before current command", v.from, v.target)
+			return nil, below(diag.Errorf(v.flag, "cannot mount from stage %q to %q, stage needs to be defined before current command", v.from, v.target), src)
 		}
 		var m Mount
 		var d *diag.Diagnostic

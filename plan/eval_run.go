@@ -15,7 +15,7 @@ import (
 func (e *evaluator) run(c *instructions.Run) *diag.Diagnostic {
 	mounts, d := e.mounts(c)
 	if d != nil {
-		return d
+		return c.HintMount(d)
 	}
 	e.st.Used.Add("/") // a process may read everything
 	x := &Exec{State: e.state, Security: c.Security}
@@ -29,7 +29,7 @@ func (e *evaluator) run(c *instructions.Run) *diag.Diagnostic {
 	}
 	x.Args = args
 	if x.Mounts, d = e.bindMounts(mounts); d != nil {
-		return d
+		return c.HintMount(d)
 	}
 	for _, dev := range c.Devices {
 		x.Devices = append(x.Devices, Device{Name: dev.Name, Optional: !dev.Required})

@@ -83,7 +83,7 @@ func (b *builder) loadBases(ctx context.Context, list []*Stage) error {
 		return errs[i]
 	}) // the error is in errs
 	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
-		return at(own[i].asked, own[i].baseError(b.hinted(errs[i])))
+		return at(own[i].asked, b.baseError(own[i], b.hinted(errs[i])))
 	}
 	for _, s := range same {
 		s[0].takeBase(s[1])
@@ -129,7 +129,7 @@ func (b *builder) bases(list []*Stage) (todo []*Stage, err error) {
 		if st.BaseName != scratch || st.Replaced != nil {
 			ref, err := reference.ParseNormalizedNamed(st.BaseName)
 			if err != nil {
-				return nil, at(st.asked, st.baseError(fmt.Errorf("failed to parse stage name %q: %w", st.BaseName, err)))
+				return nil, at(st.asked, b.baseError(st, fmt.Errorf("failed to parse stage name %q: %w", st.BaseName, err)))
 			}
 			st.written, st.ref = st.BaseName, reference.TagNameOnly(ref)
 			st.BaseName = st.ref.String()
@@ -142,13 +142,14 @@ func (b *builder) bases(list []*Stage) (todo []*Stage, err error) {
 	return todo, nil
 }
 
-// baseError gives an error about the base of a stage its name as its place.
-func (st *Stage) baseError(err error) error {
+// baseError gives an error about the base of a stage its name as its place, and
+// a hint.
+func (b *builder) baseError(st *Stage, err error) error {
 	var d *diag.Diagnostic
 	if errors.As(err, &d) {
 		return err
 	}
-	return diag.Errorf(st.named, "%w", err)
+	return b.hintBase(st, diag.Errorf(st.named, "%w", err))
 }
 
 // passOver notes in how many rounds nothing needed the base of the stage, if that

@@ -25,6 +25,7 @@ type Options struct {
 	BuildArgs map[string]string
 	Labels    map[string]string // merged last into the target's config
 	NoCache   NoCache
+	Contexts  []string // names of the named contexts, for hints; in order
 
 	ResolveMode      string // how images are looked up: "default", "pull" or "local"
 	Hostname         string // of RUN

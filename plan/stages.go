@@ -95,7 +95,7 @@ func (b *builder) expandFrom(st *Stage) *diag.Diagnostic {
 		return d
 	}
 	if res.Value == "" {
-		return diag.Errorf(from.Base.Text.Range(), "base name (%s) should not be blank", from.Base.Value)
+		return b.hintUnset(diag.Errorf(from.Base.Text.Range(), "base name (%s) should not be blank", from.Base.Value), res.Unmatched)
 	}
 	st.BaseName = res.Value
 	if from.Platform.Value == "" {
@@ -112,11 +112,11 @@ func (b *builder) expandPlatform(st *Stage, w parser.Word) *diag.Diagnostic {
 		return d
 	}
 	if res.Value == "" {
-		return diag.Errorf(w.Text.Range(), "empty platform value from expression %s%s", w.Value, b.suggestGlobal(res.Unmatched))
+		return b.hintUnset(diag.Errorf(w.Text.Range(), "empty platform value from expression %s%s", w.Value, b.suggestGlobal(res.Unmatched)), res.Unmatched)
 	}
 	p, err := platforms.Parse(res.Value)
 	if err != nil {
-		return diag.Errorf(w.Text.Range(), "failed to parse platform %s: %w%s", w.Value, err, b.suggestGlobal(res.Unmatched))
+		return b.hintUnset(diag.Errorf(w.Text.Range(), "failed to parse platform %s: %w%s", w.Value, err, b.suggestGlobal(res.Unmatched)), res.Unmatched)
 	}
 	st.Platform = &p
 	return nil

@@ -1,0 +1,164 @@
+package instructions
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"unicode"
+
+	"slipway/diag"
+	"slipway/internal/suggest"
+	"slipway/parser"
+	"slipway/source"
+)
+
+// unknown is the error of a keyword that no instruction has.
+func unknown(in *parser.Instruction) *diag.Diagnostic {
+	keyword := in.Keyword.String()
+	return diag.Errorf(in.Keyword.Range(), "unknown instruction: %s%s", keyword, suggest.Hint(keyword, names(), false))
+}
+
+// names returns the keywords of the instructions.
+func names() []string {
+	list := make([]string, len(keywords))
+	for i, k := range keywords {
+		list[i] = k.name
+	}
+	return list
+}
+
+// stray finds out why a line that is not an instruction is there. Most often
+// the line before it was to go on.
+type stray struct {
+	file     *parser.File
+	previous *parser.Instruction // nil before the first one
+	unknown  bool                // the previous one has no known keyword either
+	until    int                 // the last line that an error explains already
+}
+
+// explain adds the reason to the error d of an unknown keyword. It reports
+// whether the error is worth telling: not if an earlier one explains it.
+func (s *stray) explain(d *diag.Diagnostic, in *parser.Instruction) bool {
+	line, last := in.Rng.Lines()
+	_, near := suggest.Search(in.Keyword.String(), names(), false)
+	if line <= s.until || s.unknown && !near {
+		s.until = max(s.until, last)
+		return false
+	}
+	switch {
+	case isUTF16(s.file.Source.Bytes):
+		d.Hinted("the file is UTF-16, save it as UTF-8")
+	case in.Keyword.Len() == 0, s.previous == nil && in.Above.Start == in.Above.End:
+	case s.inDocument(d, line), s.afterComment(d, in):
+	case s.previous != nil && (!near || indented(in)):
+		s.continues(d, in)
+	}
+	return true
+}
+
+// isUTF16 reports whether a file starts as UTF-16 does, with a byte order mark or
+// with an ASCII character.
+func isUTF16(b []byte) bool {
+	return bytes.HasPrefix(b, []byte{0xFF, 0xFE}) || bytes.HasPrefix(b, []byte{0xFE, 0xFF}) ||
+		len(b) > 1 && (b[0] == 0) != (b[1] == 0)
+}
+
+// inDocument explains the body of a heredoc after an instruction that has none.
+func (s *stray) inDocument(d *diag.Diagnostic, line int) bool {
+	if s.previous == nil || len(s.previous.Heredocs) > 0 {
+		return false
+	}
+	words := s.previous.HeredocWords()
+	if _, last := s.previous.Rng.Lines(); len(words) == 0 || last+1 != line {
+		return false
+	}
+	keyword := strings.ToUpper(s.previous.Keyword.String())
+	d.Hinted("%s takes no heredoc, RUN, COPY and ADD do", keyword)
+	d.Note(words[0].Word.Range(), "%s starts no heredoc here", words[0].Word)
+	for n := line; n <= s.file.Source.Lines(); n++ {
+		if strings.TrimSpace(s.file.Source.Line(n)) == words[0].Name {
+			s.until = n
+			break
+		}
+	}
+	return true
+}
+
+// afterComment explains a line after a comment that ends with the escape
+// character.
+func (s *stray) afterComment(d *diag.Diagnostic, in *parser.Instruction) bool {
+	line, _ := in.Rng.Lines()
+	if in.Above.Start == in.Above.End {
+		return false
+	}
+	above := s.file.Source.LineRange(line-1, line-1)
+	text := strings.TrimSpace(above.String())
+	if !strings.HasPrefix(text, "#") || !strings.HasSuffix(text, string(s.file.Escape)) {
+		return false
+	}
+	d.Hinted(`line %d is a comment, whose %c does not continue it`, line-1, s.file.Escape)
+	d.Note(trimmed(above), "this comment ends with its line")
+	return true
+}
+
+// continues explains a line that looks like more of the instruction before it.
+func (s *stray) continues(d *diag.Diagnostic, in *parser.Instruction) {
+	head := s.previous.Head()
+	_, n := head.Lines()
+	at := trimmed(s.file.Source.LineRange(n, n))
+	text, escape := at.String(), string(s.file.Escape)
+	switch {
+	case len(s.previous.Heredocs) > 0:
+	case commented(text, escape) >= 0:
+		at.Start += commented(text, escape)
+		d.Hinted("the %s in line %d is not at its end: a comment follows it", escape, n)
+		d.Note(at, "write the comment on a line of its own, or drop it")
+	case strings.HasSuffix(text, escape+escape):
+		at.Start = at.End - 2
+		d.Hinted("line %d ends with %s%s, which does not continue it", n, escape, escape)
+		d.Note(at, "write one %s", escape)
+	case escape == "`" && strings.HasSuffix(text, `\`), escape == `\` && strings.HasSuffix(text, "`"):
+		at.Start = at.End - 1
+		d.Hinted("line %d ends with %s, but the escape character of this file is %s", n, text[len(text)-1:], escape)
+		d.Note(at, "write %s", escape)
+	case s.looksContinued(in, text):
+		at.Start = at.End
+		d.Hinted("line %d has no %s at its end, so it does not go on", n, escape)
+		d.Note(at, "if the instruction is to go on, write %s here", escape)
+	}
+}
+
+// commented returns where in a line the escape character is that a comment
+// follows; -1 without.
+func commented(text, escape string) int {
+	for i := range text {
+		rest, ok := strings.CutPrefix(text[i:], escape)
+		if comment := strings.TrimLeft(rest, " \t"); ok && comment != rest && strings.HasPrefix(comment, "#") {
+			return i
+		}
+	}
+	return -1
+}
+
+// looksContinued reports whether a line belongs to the instruction before it,
+// which ends with text, by how both are written.
+func (s *stray) looksContinued(in *parser.Instruction, text string) bool {
+	keyword := in.Keyword.String()
+	pairs := []string{"env", "label", "arg"}
+	return indented(in) || strings.ToUpper(keyword) != keyword || !unicode.IsLetter(rune(keyword[0])) ||
+		strings.Contains(keyword, "=") && slices.Contains(pairs, strings.ToLower(s.previous.Keyword.String())) ||
+		slices.ContainsFunc([]string{"&&", "||", "|", ";"}, func(end string) bool { return strings.HasSuffix(text, end) })
+}
+
+// indented reports whether the first line of an instruction is.
+func indented(in *parser.Instruction) bool {
+	return in.Keyword.Range().Start > in.Rng.Start && in.Rng.File.Bytes[in.Rng.Start] <= ' '
+}
+
+// trimmed returns the range without white space around it.
+func trimmed(r source.Range) source.Range {
+	s := r.String()
+	r.End = r.Start + len(strings.TrimRightFunc(s, unicode.IsSpace))
+	r.Start = min(r.Start+len(s)-len(strings.TrimLeftFunc(s, unicode.IsSpace)), r.End)
+	return r
+}

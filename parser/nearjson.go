@@ -1,0 +1,177 @@
+package parser
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"slipway/source"
+)
+
+// curly are the quotation marks that word processors put in place of " and '.
+const curly = "“”„‟«»‘’‚‛"
+
+// NearJSON is the first mistake in arguments that look like a JSON array of
+// strings and are none. Upstream takes them for a command line or for words.
+type NearJSON struct {
+	At     source.Range
+	Reason string // such as: strings take double quotes
+}
+
+// NearJSON returns what is wrong with arguments that look like a JSON array,
+// of the instruction itself or of the one after ONBUILD; nil if they do not.
+func (n *Instruction) NearJSON() *NearJSON {
+	switch a := n.Args.(type) {
+	case *Sub:
+		return a.Instruction.NearJSON()
+	case *Typed:
+		if raw, ok := a.Args.(*Raw); ok {
+			return nearJSON(trim(raw.Word.Text), false)
+		}
+		return nil
+	case *JSON:
+		return nil
+	}
+	switch formOf(n.Keyword.String()) {
+	case formCommand:
+		return nearJSON(n.Rest, false)
+	case formList:
+		return nearJSON(n.Rest, true)
+	}
+	return nil
+}
+
+// nearJSON returns what is wrong with t if it looks like a JSON array.
+func nearJSON(t source.Text, list bool) *NearJSON {
+	s := t.String()
+	if !looksLikeJSON(s, list) {
+		return nil
+	}
+	start, end, reason := jsonMistake(s)
+	if reason == "" {
+		return nil
+	}
+	return &NearJSON{At: t.Slice(start, end).Range(), Reason: reason}
+}
+
+// commaInArray matches what separates the strings of an array, with whatever
+// quotes.
+var commaInArray = regexp.MustCompile(`["'` + curly + `]\s*,`)
+
+// looksLikeJSON tells an array from the command [ of shells, as in
+// [ "$a" = "b" ], and, in a list, from a pattern such as [ab]*.
+func looksLikeJSON(s string, list bool) bool {
+	body, ok := strings.CutPrefix(s, "[")
+	if !ok {
+		return false
+	}
+	inner := strings.TrimLeftFunc(body, unicode.IsSpace)
+	first, _ := utf8.DecodeRuneInString(inner)
+	if !strings.ContainsRune(`"'`+curly, first) {
+		return !strings.HasPrefix(body, "[") && strings.HasSuffix(s, "]") && strings.Contains(s, ",") && (len(inner) == len(body) || commaInArray.MatchString(s))
+	}
+	return list || len(inner) == len(body) || commaInArray.MatchString(s)
+}
+
+// jsonMistake returns where s, which starts with [, stops being a JSON array of
+// strings, and why; "" if it is one.
+func jsonMistake(s string) (start, end int, reason string) {
+	i := skipSpace(s, 1)
+	if i < len(s) && s[i] == ']' {
+		return afterArray(s, i)
+	}
+	for comma := 0; ; {
+		if i == len(s) {
+			return i, i, "the closing ] is missing"
+		}
+		if s[i] != '"' {
+			return noString(s, i, comma)
+		}
+		if end, start, reason = jsonStringEnd(s, i); reason != "" {
+			return start, end, reason
+		}
+		i = skipSpace(s, end)
+		switch {
+		case i == len(s):
+			return i, i, "the closing ] is missing"
+		case s[i] == ']':
+			return afterArray(s, i)
+		case s[i] != ',':
+			n := runeLen(s, i)
+			return i, i + n, fmt.Sprintf("a comma is missing before %s", s[i:i+n])
+		}
+		comma = i
+		i = skipSpace(s, i+1)
+	}
+}
+
+// noString says why what is at i is no string of an array. comma is where the
+// comma before it is, 0 without one.
+func noString(s string, i, comma int) (start, end int, reason string) {
+	n := runeLen(s, i)
+	switch r, _ := utf8.DecodeRuneInString(s[i:]); {
+	case r == ']':
+		return comma, comma + 1, "a comma before ] has no string after it"
+	case r == ',':
+		return i, i + 1, "a string is missing before the comma"
+	case r == '\'':
+		return i, i + 1, "strings take double quotes, not single quotes"
+	case strings.ContainsRune(curly, r):
+		return i, i + n, fmt.Sprintf(`%c is a typographic quotation mark, write "`, r)
+	}
+	word := s[i:]
+	if k := strings.IndexAny(word, ",] \t"); k > 0 {
+		word = word[:k]
+	}
+	return i, i + len(word), fmt.Sprintf("%s is not in double quotes", word)
+}
+
+// afterArray says what is wrong after the ] at i.
+func afterArray(s string, i int) (start, end int, reason string) {
+	if k := skipSpace(s, i+1); k < len(s) {
+		return k, len(s), "nothing may follow the closing ]"
+	}
+	return 0, 0, ""
+}
+
+// jsonStringEnd returns the offset after the string that opens at i. If there is
+// a mistake in the string, it is from start to end.
+func jsonStringEnd(s string, i int) (end, start int, reason string) {
+	open := i
+	for i++; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '"':
+			return i + 1, 0, ""
+		case c < ' ':
+			return i + 1, i, "a string cannot have a control character"
+		case c != '\\' || i+1 == len(s):
+		case s[i+1] == 'u' && !isHex(s[i+2:min(i+6, len(s))]):
+			return i + 2, i, `\u takes four hexadecimal digits, write \\ for a backslash`
+		case !strings.ContainsRune(`"\/bfnrtu`, rune(s[i+1])):
+			end := i + 1 + runeLen(s, i+1)
+			return end, i, s[i:end] + ` is no escape of JSON, write \\ for a backslash`
+		default:
+			i++
+		}
+	}
+	return len(s), open, `the closing " is missing`
+}
+
+func isHex(s string) bool {
+	return len(s) == 4 && strings.Trim(s, "0123456789abcdefABCDEF") == ""
+}
+
+func skipSpace(s string, i int) int {
+	for i < len(s) && isJSONSpace(s[i]) {
+		i++
+	}
+	return i
+}
+
+// runeLen returns how many bytes the character at i has.
+func runeLen(s string, i int) int {
+	_, n := utf8.DecodeRuneInString(s[i:])
+	return n
+}

@@ -1,0 +1,113 @@
+package plan
+
+import (
+	"cmp"
+	"strings"
+
+	"slipway/diag"
+	"slipway/instructions"
+	"slipway/shell"
+)
+
+// maxListed is how many names a hint lists.
+const maxListed = 10
+
+// listed returns names separated by commas, "none" without any.
+func listed(names []string) string {
+	switch {
+	case len(names) == 0:
+		return "none"
+	case len(names) > maxListed:
+		return strings.Join(names[:maxListed], ", ") + ", …"
+	}
+	return strings.Join(names, ", ")
+}
+
+// hintUnset adds to an error about a word of a FROM why one of its variables has
+// no value. It returns d.
+func (b *builder) hintUnset(d *diag.Diagnostic, unset []shell.Use) *diag.Diagnostic {
+	if len(unset) == 0 || d.Hint != "" {
+		return d
+	}
+	name := unset[0].Name
+	for _, g := range b.Declared {
+		if g.Decl.Key == name {
+			at := g.Decl.Word.Text.Range()
+			return d.Hinted("ARG %s in line %d has no value, set one with --build-arg %s=VALUE", name, at.Position().Line, name).
+				Note(at, "a value written here is the default")
+		}
+	}
+	for _, st := range b.Dockerfile.Stages {
+		for _, c := range st.Commands {
+			arg, ok := c.(*instructions.Arg)
+			if !ok {
+				continue
+			}
+			for i := range arg.Args {
+				if decl := &arg.Args[i]; decl.Key == name {
+					at := decl.Word.Text.Range()
+					return d.Hinted("ARG %s in line %d belongs to a stage, FROM sees only those above the first FROM", name, at.Position().Line).
+						Note(at, "move it above the first FROM, in line %d", b.Dockerfile.Stages[0].From.In.Rng.Position().Line)
+				}
+			}
+		}
+	}
+	return d.Hinted("no ARG above the first FROM declares %s", name)
+}
+
+// hintBase adds to the error of a base why its name means an image and not a
+// stage. It returns d.
+func (b *builder) hintBase(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
+	if d.Hint != "" || d.Range.File == nil || d.Range.File != b.Dockerfile.File.Source {
+		return d
+	}
+	if st.Syntax == nil {
+		return b.hintSource(st, d)
+	}
+	for _, f := range b.Froms {
+		if f.Syntax == st.Syntax && len(f.Base.Result.Unmatched) > 0 {
+			return b.hintUnset(d, f.Base.Result.Unmatched)
+		}
+	}
+	for _, other := range b.Stages {
+		if other.Syntax == nil || other.Syntax.Name == "" || !strings.EqualFold(other.Syntax.Name, cmp.Or(st.written, st.BaseName)) {
+			continue
+		}
+		at := other.Syntax.From.Name.Text.Range()
+		if other.Index >= st.Index {
+			return d.Hinted("stage %s in line %d is below, FROM sees only stages above it", other.Syntax.Name, at.Position().Line).
+				Note(at, "the stage")
+		}
+		return d.Hinted("stages have names in lower case, write FROM %s", other.Syntax.Name).Note(at, "the stage")
+	}
+	return d
+}
+
+// hintSource adds to the error of an image that --from or a mount names which
+// stages and contexts there are.
+func (b *builder) hintSource(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
+	if strings.ContainsAny(st.written, "/:@.") {
+		return d
+	}
+	var stages []string
+	for _, s := range b.Dockerfile.Stages {
+		if s.Name != "" {
+			stages = append(stages, s.Name)
+		}
+	}
+	return d.Hinted("no stage and no build context has the name %s; stages: %s; build contexts: %s", st.written, listed(stages), listed(b.opt.Contexts))
+}
+
+// below adds to an error of an instruction that needs a later stage where that
+// is. It returns d.
+func below(d *diag.Diagnostic, st *Stage) *diag.Diagnostic {
+	if st.Syntax == nil {
+		return d
+	}
+	from := st.Syntax.From
+	at := from.Name.Text.Range()
+	if at.IsZero() {
+		at = from.Base.Text.Range()
+	}
+	return d.Hinted("it is in line %d", at.Position().Line).Note(at, "move this stage up")
+}
