@@ -11,6 +11,7 @@ import (
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"slipway/diag"
 	"slipway/solver"
 	"slipway/solver/export"
 	local "slipway/solver/gateway"
@@ -26,6 +27,9 @@ type Result struct {
 	// Answer is the answer to Options.Call, by the keys of BuildKit's
 	// subrequests: result.json, result.txt, version.
 	Answer map[string][]byte
+	// Found is what a check (frontend.lint) found: errors, warnings and notes. If
+	// it is nil, there was no check or a frontend made it that is not this one.
+	Found diag.List
 }
 
 // Run builds and writes the result.
@@ -123,12 +127,12 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (*Result, 
 		Build: b, Store: s.store, Sources: sources, Opts: p.opts,
 		Platforms: []ocispecs.Platform{source.Machine()}, Warn: progress.warn, Loaded: progress.loaded, Step: progress.step,
 	})
-	res, err := p.record(o.buildFunc())(ctx, c)
+	res, err := p.record(o.buildFunc(p.keep(o)))(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	if o.Call != "" {
-		return &Result{Answer: res.Metadata}, nil
+		return p.answered(res.Metadata)
 	}
 	results, err := solve(ctx, res, o.Describe || len(o.Outputs) > 0)
 	err = errors.Join(err, explain.finish(o.Explain, b, c.Graphs()))

@@ -42,7 +42,7 @@ type delegate struct {
 
 // buildOn builds with o.Builder.
 func buildOn(ctx context.Context, o *Options, p *places) (*Result, error) {
-	r := &delegate{uploads: uploadprovider.New(), run: p.record(o.buildFunc())}
+	r := &delegate{uploads: uploadprovider.New(), run: p.record(o.buildFunc(p.keep(o)))}
 	var release func()
 	var err error
 	if r.outputs, release, err = o.holdOutputs(ctx); err != nil {
@@ -78,7 +78,7 @@ func buildOn(ctx context.Context, o *Options, p *places) (*Result, error) {
 	case err != nil:
 		return nil, err
 	case o.Call != "":
-		return &Result{Answer: r.answer}, nil
+		return p.answered(r.answer)
 	}
 	return &Result{Exported: res.ExporterResponse}, r.keep(o.log())
 }

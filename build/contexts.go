@@ -12,6 +12,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"slipway/diag"
 	"slipway/solver/source"
 	"slipway/solver/tree"
 )
@@ -24,6 +25,7 @@ type places struct {
 
 	images []imageContext // which layouts become of
 	solved *recorder      // what the frontend solves; nil before it starts
+	found  diag.List      // what a check finds; nil without one
 
 	trees   map[string]*tree.Node // local sources that are no directories
 	uploads map[string]tree.Blob  // by URL

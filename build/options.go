@@ -15,6 +15,7 @@ import (
 	"github.com/moby/buildkit/client"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 
+	"slipway/diag"
 	"slipway/frontend"
 )
 
@@ -165,12 +166,12 @@ func (o *Options) frontend() map[string]string {
 	return opts
 }
 
-// buildFunc is the frontend.
-func (o *Options) buildFunc() gateway.BuildFunc {
+// buildFunc returns the frontend. found receives what a check finds.
+func (o *Options) buildFunc(found func(diag.List)) gateway.BuildFunc {
 	if o.Frontend != nil {
 		return o.Frontend
 	}
-	return frontend.Following(o.follow)
+	return frontend.Checking(o.follow, found)
 }
 
 // parallel returns the limit of operations that run concurrently.

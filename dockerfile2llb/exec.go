@@ -2,7 +2,6 @@ package dockerfile2llb
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -14,7 +13,9 @@ import (
 	"github.com/moby/buildkit/util/system"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"slipway/diag"
 	"slipway/plan"
+	"slipway/source"
 )
 
 // exec is the operation of RUN.
@@ -25,6 +26,7 @@ type exec struct {
 	special  []*pb.Mount
 	platform *pb.Platform // nil: that of the build
 	limited  bool         // resources are limited
+	at       source.Range // the instruction, for errors
 	kind     pb.Op_Exec
 }
 
@@ -38,7 +40,7 @@ type mount struct {
 // exec says RUN. What the daemon cannot do and what only restricts the process
 // is left out, as upstream does.
 func (e *emitter) exec(v *values, out llb.Output, s *plan.Exec) (llb.Output, error) {
-	x := &exec{mounts: make([]mount, 1, 1+len(s.Mounts))}
+	x := &exec{at: s.Range, mounts: make([]mount, 1, 1+len(s.Mounts))}
 	x.mounts[0] = mount{msg: &pb.Mount{Dest: pb.RootMount}, source: out}
 	x.platform = execPlatform(s.State.Platform, out)
 	x.msg.Meta = &x.meta
@@ -176,7 +178,7 @@ func (m *mount) hasOutput() bool {
 
 func (x *exec) write(ctx context.Context, c *llb.Constraints, to *message) error {
 	if len(x.meta.Args) == 0 {
-		return errors.New("arguments are required")
+		return diag.Errorf(x.at, "arguments are required").Hinted("the array is empty, so there is no command to run")
 	}
 	x.capabilities(to)
 	x.msg.Meta = x.withDefaultPath(c, to)
@@ -189,7 +191,7 @@ func (x *exec) write(ctx context.Context, c *llb.Constraints, to *message) error
 	for i := range x.mounts {
 		m := &x.mounts[i]
 		if m.msg.TmpfsOpt != nil && m.source != nil {
-			return errors.New("tmpfs mounts must use scratch")
+			return diag.Errorf(x.at, "tmpfs mounts must use scratch")
 		}
 		var err error
 		if m.msg.Input, err = to.input(ctx, m.source, c); err != nil {

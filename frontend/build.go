@@ -2,7 +2,6 @@ package frontend
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,6 +19,7 @@ import (
 	"slipway/linter/rules"
 	"slipway/parser"
 	"slipway/plan"
+	"slipway/source"
 )
 
 // build is one build on its way to a result.
@@ -31,9 +31,11 @@ type build struct {
 	file       *inputs.Dockerfile
 	dockerfile *instructions.Dockerfile
 	checks     linter.Config
+	checksAt   source.Range                     // of checks in the file; zero if they are a build argument or the default
 	report     func(context.Context, diag.List) // what becomes of warnings
 
 	follow func(ref string) (bool, error) // whether to hand the build to the frontend ref; nil always does
+	found  func(diag.List)                // receives what a check finds; nil checks as upstream does
 }
 
 // Build builds what the options of the client ask for. Errors about the
@@ -47,8 +49,17 @@ func Build(ctx context.Context, c client.Client) (*client.Result, error) {
 // build stays with this frontend; if it returns an error, the build fails. If
 // follow is nil, every frontend is followed.
 func Following(follow func(ref string) (bool, error)) client.BuildFunc {
+	return Checking(follow, nil)
+}
+
+// Checking returns [Following] with a check (frontend.lint) that finds everything
+// that is wrong with the Dockerfile: all errors in file order, then warnings, then
+// notes. Unlike upstream's, it goes on after an error, and an image that cannot be
+// looked up is a note. The list, which found receives, has exact ranges; the
+// answer, in upstream's form, has the first error.
+func Checking(follow func(ref string) (bool, error), found func(diag.List)) client.BuildFunc {
 	return func(ctx context.Context, c client.Client) (*client.Result, error) {
-		b := &build{client: c, opts: c.BuildOpts(), follow: follow}
+		b := &build{client: c, opts: c.BuildOpts(), follow: follow, found: found}
 		res, err := b.start(ctx)
 		if err != nil {
 			return nil, whole(ctx, err)
@@ -115,7 +126,7 @@ func (b *build) run(ctx context.Context) (*client.Result, error) {
 // parseBuild is parse for what ends in a conversion, with build checks.
 func (b *build) parseBuild(ctx context.Context) error {
 	if len(b.file.Source.Bytes) == 0 {
-		return errors.New("the Dockerfile cannot be empty")
+		return diag.Errorf(source.Range{File: b.file.Source}, "the Dockerfile cannot be empty")
 	}
 	if err := b.configureChecks(); err != nil {
 		return err
@@ -142,18 +153,23 @@ func (b *build) parse() error {
 // plan plans the build for one platform, and runs build checks over it if it is
 // the first one.
 func (b *build) plan(ctx context.Context, opt plan.Options, first bool) (*plan.Plan, error) {
-	opt.Resolver = b.inputs
-	opt.Contexts = slices.Sorted(maps.Keys(b.options.Named))
-	p, err := plan.Build(ctx, b.dockerfile, opt)
+	p, err := plan.Build(ctx, b.dockerfile, b.planOptions(opt, b.inputs))
 	if !first {
 		return p, err
 	}
 	warnings := linter.Run(rules.All(), linter.Input{File: b.dockerfile.File, Dockerfile: b.dockerfile, Plan: p}, b.checks)
 	b.report(ctx, warnings)
 	if err == nil {
-		err = b.checks.Violation(warnings)
+		err = b.violation(warnings)
 	}
 	return p, err
+}
+
+// planOptions adds to the options of a plan whom it asks and what hints list.
+func (b *build) planOptions(opt plan.Options, r plan.Resolver) plan.Options {
+	opt.Resolver = r
+	opt.Contexts = slices.Sorted(maps.Keys(b.options.Named))
+	return opt
 }
 
 // convert plans the build for one platform and says it in LLB.
@@ -173,7 +189,7 @@ func (b *build) convert(ctx context.Context, opt plan.Options, first bool) (*doc
 func (b *build) solve(ctx context.Context, r *dockerfile2llb.Result) (client.Reference, error) {
 	def, err := r.Marshal(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("failed to marshal LLB definition: %w", err)
+		return nil, fmt.Errorf(marshalFailed+"%w", err)
 	}
 	if err := checkOps(&b.opts.LLBCaps, def); err != nil {
 		return nil, err

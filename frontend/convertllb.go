@@ -20,7 +20,7 @@ func (b *build) convertLLB(ctx context.Context) (*client.Result, error) {
 	}
 	def, err := res.State.Marshal(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("failed to marshal LLB definition: %w", err)
+		return nil, fmt.Errorf(marshalFailed+"%w", err)
 	}
 	out := convertllb.Result{
 		Def:      make(map[digest.Digest]*pb.Op, len(def.Def)),

@@ -32,6 +32,10 @@ func firstRange(err error) source.Range {
 	return source.Range{}
 }
 
+// marshalFailed begins errors of operations that cannot be written, for which
+// clients of upstream are told no place.
+const marshalFailed = "failed to marshal LLB definition: "
+
 // located gives an error about the Dockerfile its places, in the form in which
 // clients print the lines. Of several errors the first is returned.
 func (b *build) located(err error) error {
@@ -40,7 +44,7 @@ func (b *build) located(err error) error {
 	if !errors.As(err, &d) {
 		return err
 	}
-	if r := d.Shown(); !r.IsZero() {
+	if r := d.Shown(); !r.IsZero() && !b.unplaced(r, err.Error()) && !strings.HasPrefix(err.Error(), marshalFailed) {
 		err = b.withSource(err, r)
 	}
 	for _, rel := range d.Related {
@@ -91,9 +95,13 @@ func (e *wholeError) As(target any) bool {
 	return ok && errors.As(e.cause, d)
 }
 
-// withSource adds a place.
+// withSource adds a place, in the Dockerfile or another file.
 func (b *build) withSource(err error, r source.Range) error {
-	return errdefs.WithSource(err, &errdefs.Source{Info: b.sourceInfo(), Ranges: lineRanges(r)})
+	info := b.sourceInfo()
+	if r.File != b.file.Source {
+		info = &pb.SourceInfo{Data: r.File.Bytes, Filename: r.File.Name}
+	}
+	return errdefs.WithSource(err, &errdefs.Source{Info: info, Ranges: lineRanges(r)})
 }
 
 // sourceInfo tells clients of the Dockerfile.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/frontend/subrequests/lint"
@@ -18,23 +19,50 @@ import (
 // nobody asks for one, and with its error, if there is one. Without a target all
 // stages are looked at.
 func (b *build) lint(ctx context.Context) (*client.Result, error) {
+	if b.found != nil {
+		return b.check(ctx)
+	}
 	res := lint.LintResults{Sources: []*pb.SourceInfo{b.sourceInfo()}}
 	b.report = func(_ context.Context, list diag.List) {
 		for _, d := range list {
-			at := location(d.Context)
-			if at.Ranges == nil {
-				at.Ranges = []*pb.Range{}
-			}
-			res.Warnings = append(res.Warnings, lint.Warning{
-				RuleName: d.Code, Description: d.Detail, URL: d.URL, Detail: d.Message, Location: at,
-			})
+			res.Warnings = append(res.Warnings, lintWarning(d))
 		}
 	}
 	if err := b.lintPlan(ctx); err != nil {
-		err = firstError(err)
-		res.Error = &lint.BuildError{Message: err.Error(), Location: pb.Location{Ranges: mergedRanges(err)}}
+		res.Error = lintError(firstError(err))
+		if b.unplaced(firstRange(err), err.Error()) {
+			res.Error.Location = pb.Location{}
+		}
 	}
 	return res.ToResult(nil)
+}
+
+// unplaced reports whether clients are told no place of an error, as upstream tells
+// none: of the configuration of checks, of a file without a stage, and of an
+// ignore file.
+func (b *build) unplaced(at source.Range, text string) bool {
+	config := !b.checksAt.IsZero() && b.checksAt.Position().Line == at.Position().Line
+	noStage := len(b.file.Source.Bytes) == 0 || strings.HasSuffix(text, "dockerfile contains no stages to build")
+	return config || noStage || at.File != b.file.Source
+}
+
+// lintWarning returns a warning in upstream's form.
+func lintWarning(d *diag.Diagnostic) lint.Warning {
+	at := location(d.Context)
+	if at.Ranges == nil {
+		at.Ranges = []*pb.Range{}
+	}
+	return lint.Warning{RuleName: d.Code, Description: d.Detail, URL: d.URL, Detail: d.Message, Location: at}
+}
+
+// lintError returns an error in upstream's form and words, without a hint.
+func lintError(err error) *lint.BuildError {
+	text := err.Error()
+	var d *diag.Diagnostic
+	if errors.As(err, &d) {
+		text = strings.Replace(text, d.Error(), d.Message, 1)
+	}
+	return &lint.BuildError{Message: text, Location: pb.Location{Ranges: mergedRanges(err)}}
 }
 
 func (b *build) lintPlan(ctx context.Context) error {

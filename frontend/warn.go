@@ -2,13 +2,16 @@ package frontend
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/moby/buildkit/frontend/gateway/client"
 
 	"slipway/diag"
 	"slipway/linter"
 	"slipway/parser"
+	"slipway/source"
 )
 
 // configureChecks reads which build checks to run: what the build argument says,
@@ -18,12 +21,46 @@ func (b *build) configureChecks() error {
 		b.checks = *c
 		return nil
 	}
-	value, _, _ := parser.Check(b.file.Source.Bytes)
-	var err error
-	if b.checks, err = linter.ParseConfig(value); err != nil {
-		return fmt.Errorf("failed to parse check options: %w", err)
+	value, line, ok := parser.Check(b.file.Source.Bytes)
+	if ok {
+		b.checksAt = valueAt(b.file.Source, line, value)
 	}
-	return nil
+	var err error
+	if b.checks, err = linter.ParseConfig(value); err == nil {
+		return nil
+	}
+	err = fmt.Errorf("failed to parse check options: %w", err)
+	at := b.checksAt
+	bad, ok := errors.AsType[*linter.ConfigError](err)
+	if !ok || at.IsZero() {
+		return err
+	}
+	at.End = at.Start + bad.End
+	at.Start += bad.Start
+	return diag.Errorf(at, "%w", err).In(b.file.Source.LineRange(line, line)).Hinted("%s", bad.Hint)
+}
+
+// valueAt returns the range of the value of a directive on a line; the zero
+// Range if it is not found there.
+func valueAt(f *source.File, line int, value string) source.Range {
+	text := f.Line(line)
+	equals := strings.IndexByte(text, '=') + 1
+	i := strings.Index(text[equals:], value)
+	if i < 0 {
+		return source.Range{}
+	}
+	start := f.LineStart(line) + equals + i
+	return source.Range{File: f, Start: start, End: start + len(value)}
+}
+
+// violation returns the error for warnings that the configuration makes errors
+// of, at the directive that says so.
+func (b *build) violation(warnings diag.List) error {
+	err := b.checks.Violation(warnings)
+	if err == nil || b.checksAt.IsZero() {
+		return err
+	}
+	return diag.Errorf(b.checksAt, "%w", err)
 }
 
 // warn sends warnings to the client. They are shown below the step that reads

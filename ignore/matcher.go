@@ -39,13 +39,33 @@ type compiled struct {
 	match *patternmatcher.PatternMatcher // nil without wildcards
 }
 
-// Parse reads an ignore file. An error names the line: a pattern that is
-// malformed, a lone "!", a line above 64 KiB, or one too many with wildcards,
+// LineError is an error about a line of an ignore file.
+type LineError struct {
+	Range source.Range // of the line, without its end
+	Err   error
+}
+
+// Error implements [error].
+func (e *LineError) Error() string {
+	return fmt.Sprintf("%s:%d: %v", e.Range.File.Name, e.Range.Position().Line, e.Err)
+}
+
+// Unwrap returns what is wrong with the line.
+func (e *LineError) Unwrap() error { return e.Err }
+
+// lineError returns an error about a line, counted from 1.
+func lineError(f *source.File, line int, err error) error {
+	start := f.LineStart(line)
+	return &LineError{source.Range{File: f, Start: start, End: start + len(f.Line(line))}, err}
+}
+
+// Parse reads an ignore file. Its errors are of type [LineError]: a pattern that
+// is malformed, a lone "!", a line above 64 KiB, or one too many with wildcards,
 // which is a [LimitError].
 func Parse(f *source.File) (*Matcher, error) {
 	patterns, err := Patterns(f.Bytes)
 	if err != nil {
-		return nil, fmt.Errorf("%s:%d: %w", f.Name, failing(f.Bytes), err)
+		return nil, lineError(f, failing(f.Bytes), err)
 	}
 	m := &Matcher{
 		rules: make([]compiled, 0, len(patterns)),
@@ -60,7 +80,7 @@ func Parse(f *source.File) (*Matcher, error) {
 		}
 		r, err := m.compile(patterns[len(m.rules)])
 		if err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", f.Name, line, err)
+			return nil, lineError(f, line, err)
 		}
 		r.Range = f.LineRange(line, line)
 		m.rules = append(m.rules, r)

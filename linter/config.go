@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"slipway/diag"
+	"slipway/internal/suggest"
 )
 
 // Config says which rules run, and whether their warnings are errors. The zero
@@ -20,6 +21,19 @@ type Config struct {
 	Error           bool // a warning fails the build
 }
 
+// ConfigError is a mistake in the text of a configuration.
+type ConfigError struct {
+	Start, End int    // of the option or value in the text
+	Hint       string // what to write instead
+	Err        error  // in upstream's words
+}
+
+// Error returns the text of upstream's error.
+func (e *ConfigError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the error of the value.
+func (e *ConfigError) Unwrap() error { return e.Err }
+
 // ParseConfig reads a configuration:
 //
 //	config = [ option { ";" option } ] .
@@ -28,18 +42,25 @@ type Config struct {
 //
 // Of an option that is repeated the last one counts.
 //
+// Errors are of type [ConfigError].
+//
 // Upstream: there are at most three options; a fourth one is part of the third
 // one's value.
-func ParseConfig(s string) (Config, error) {
+func ParseConfig(text string) (Config, error) {
 	var c Config
-	if s = strings.TrimSpace(s); s == "" {
+	s := strings.TrimSpace(text)
+	if s == "" {
 		return c, nil
 	}
+	next := strings.Index(text, s)
 	for _, part := range strings.SplitN(s, ";", 3) {
+		start, end := next, next+len(part)
+		next = end + 1
 		key, value, ok := strings.Cut(part, "=")
 		if !ok {
-			return Config{}, fmt.Errorf("invalid check option %q", part)
+			return Config{}, &ConfigError{start, end, optionHint(part), fmt.Errorf("invalid check option %q", part)}
 		}
+		nameEnd, valueStart := start+len(key), start+len(key)+1
 		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
 		switch key {
 		case "skip":
@@ -49,13 +70,28 @@ func ParseConfig(s string) (Config, error) {
 		case "error":
 			var err error
 			if c.Error, err = strconv.ParseBool(value); err != nil {
-				return Config{}, fmt.Errorf("failed to parse check option %q: %w", part, err)
+				return Config{}, &ConfigError{valueStart, end, "error takes true or false", fmt.Errorf("failed to parse check option %q: %w", part, err)}
 			}
 		default:
-			return Config{}, fmt.Errorf("invalid check option %q", key)
+			return Config{}, &ConfigError{start, nameEnd, optionHint(key), fmt.Errorf("invalid check option %q", key)}
 		}
 	}
 	return c, nil
+}
+
+// optionHint says what to write in place of an option.
+func optionHint(option string) string {
+	name := strings.TrimSpace(option)
+	match, ok := suggest.Search(name, []string{"skip", "experimental", "error"}, false)
+	switch {
+	case ok:
+		return "did you mean " + match + "=?"
+	case slices.Contains([]string{"skip", "experimental", "error"}, name):
+		return "a value follows " + name + "="
+	case name == "all":
+		return "did you mean skip=all?"
+	}
+	return "want skip=NAMES, experimental=NAMES or error=BOOL, separated by ;"
 }
 
 // setNames reads the value of an option.

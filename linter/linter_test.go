@@ -1,6 +1,7 @@
 package linter
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -43,6 +44,32 @@ func TestParseConfig(t *testing.T) {
 		}
 		if d := cmp.Diff(tc.want, got); d != "" || text != tc.err {
 			t.Errorf("%q: error %q, want %q; configuration (-want +got):\n%s", tc.text, text, tc.err, d)
+		}
+	}
+}
+
+// TestConfigError has a configuration with a mistake, the part of it that is
+// wrong, and the hint.
+func TestConfigError(t *testing.T) {
+	const options = "want skip=NAMES, experimental=NAMES or error=BOOL, separated by ;"
+	for _, tc := range []struct{ text, part, hint string }{
+		{"foo", "foo", options},
+		{" skip=A; foo ", " foo", options},
+		{"skip=A;skpi=B;error=1", "skpi", "did you mean skip=?"},
+		{"error=1; erorr = 1", " erorr ", "did you mean error=?"},
+		{"skip", "skip", "a value follows skip="},
+		{"all", "all", "did you mean skip=all?"},
+		{"skip=A;error=maybe", "maybe", "error takes true or false"},
+		{"error=", "", "error takes true or false"},
+	} {
+		_, err := ParseConfig(tc.text)
+		var bad *ConfigError
+		if !errors.As(err, &bad) {
+			t.Errorf("%q: error %v", tc.text, err)
+			continue
+		}
+		if part := tc.text[bad.Start:bad.End]; part != tc.part || bad.Hint != tc.hint {
+			t.Errorf("%q: %q is wrong, hint %q, want %q, %q", tc.text, part, bad.Hint, tc.part, tc.hint)
 		}
 	}
 }

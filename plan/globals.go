@@ -14,7 +14,11 @@ import (
 // FROM.
 func globals(ctx context.Context, b *builder) error {
 	if len(b.Dockerfile.Stages) == 0 {
-		return diag.Errorf(source.Range{}, "dockerfile contains no stages to build")
+		end := source.Range{File: b.Dockerfile.File.Source, Start: len(b.Dockerfile.File.Source.Bytes), End: len(b.Dockerfile.File.Source.Bytes)}
+		if n := len(b.Dockerfile.Args); n > 0 {
+			end = b.Dockerfile.Args[n-1].In.Rng
+		}
+		return diag.Errorf(end, "dockerfile contains no stages to build").Hinted("a FROM is missing")
 	}
 	b.choosePlatforms()
 	b.Predefined = predefined(b)

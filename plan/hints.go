@@ -86,7 +86,8 @@ func (b *builder) hintBase(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
 // hintSource adds to the error of an image that --from or a mount names which
 // stages and contexts there are.
 func (b *builder) hintSource(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
-	if strings.ContainsAny(st.written, "/:@.") {
+	name := cmp.Or(st.written, st.BaseName)
+	if strings.ContainsAny(name, "/:@.") {
 		return d
 	}
 	var stages []string
@@ -95,7 +96,7 @@ func (b *builder) hintSource(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
 			stages = append(stages, s.Name)
 		}
 	}
-	return d.Hinted("no stage and no build context has the name %s; stages: %s; build contexts: %s", st.written, listed(stages), listed(b.opt.Contexts))
+	return d.Hinted("no stage and no build context has the name %s; stages: %s; build contexts: %s", name, listed(stages), listed(b.opt.Contexts))
 }
 
 // below adds to an error of an instruction that needs a later stage where that

@@ -133,7 +133,7 @@ func TestErrors(t *testing.T) {
 		file, message, at string
 		opt               Options
 	}{
-		{"ARG x=1\n", "dockerfile contains no stages to build", "", Options{}},
+		{"ARG x=1\n", "dockerfile contains no stages to build", "ARG x=1\n", Options{}},
 		{"FROM a AS build\n", `target stage "biuld" could not be found (did you mean build?)`, "", Options{Target: "biuld"}},
 		{"FROM nosuch\n", "nosuch: docker.io/library/nosuch:latest: not found", "nosuch", Options{}},
 		{"FROM $X\n", "base name ($X) should not be blank", "$X", Options{}},

@@ -83,7 +83,7 @@ func (f *buildFlags) run(ctx context.Context, given flagSet) error {
 	defer stop()
 	res, warnings, err := f.build(ctx)
 	if err == nil && f.opt.Call != "" {
-		return f.answer(os.Stdout, res.Answer)
+		return f.answer(os.Stdout, res)
 	}
 	if f.showsProgress() {
 		f.printWarnings(os.Stderr, warnings, isColored(os.Stderr))

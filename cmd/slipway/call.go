@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 
@@ -13,6 +14,8 @@ import (
 	"github.com/moby/buildkit/frontend/subrequests/lint"
 	"github.com/moby/buildkit/frontend/subrequests/outline"
 	"github.com/moby/buildkit/frontend/subrequests/targets"
+
+	"slipway/build"
 )
 
 // foundError is the outcome of a check that has found something: "" if warnings
@@ -71,7 +74,8 @@ func (f *buildFlags) parseCall(given flagSet) error {
 }
 
 // answer prints the answer to --call, in the words of docker build.
-func (f *buildFlags) answer(w io.Writer, res map[string][]byte) error {
+func (f *buildFlags) answer(w io.Writer, built *build.Result) error {
+	res := built.Answer
 	if f.format == "json" {
 		if _, err := fmt.Fprintln(w, string(res["result.json"])); err != nil {
 			return err
@@ -81,6 +85,9 @@ func (f *buildFlags) answer(w io.Writer, res map[string][]byte) error {
 	var err error
 	switch f.opt.Call {
 	case lint.RequestLint:
+		if built.Found != nil {
+			return f.reportCheck(w, built)
+		}
 		return f.printCheck(w, res)
 	case outline.SubrequestsOutlineDefinition.Name:
 		err = outline.PrintOutline(res["result.json"], w)
@@ -92,7 +99,19 @@ func (f *buildFlags) answer(w io.Writer, res map[string][]byte) error {
 	return err
 }
 
-// printCheck prints what a check has found.
+// reportCheck prints what a check has found.
+func (f *buildFlags) reportCheck(w io.Writer, res *build.Result) error {
+	errs, err := res.ReportCheck(w, w == os.Stdout && isColored(os.Stdout))
+	switch {
+	case err != nil:
+		return err
+	case errs > 0:
+		return foundError{}
+	}
+	return f.outcome(res.Answer)
+}
+
+// printCheck prints what another frontend's check has found.
 func (f *buildFlags) printCheck(w io.Writer, res map[string][]byte) error {
 	var found lint.LintResults
 	if err := json.Unmarshal(res["result.json"], &found); err != nil {

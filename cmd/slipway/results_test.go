@@ -218,17 +218,22 @@ func TestStdout(t *testing.T) {
 
 func TestCall(t *testing.T) {
 	warned := testcontext.New(t, "FROM scratch as base\n# secret: for all\nARG A=1\nCOPY a /\nFROM base AS last\nCOPY a /b\n")
-	broken := testcontext.New(t, "FROM scratch\nCOPPY a b\n")
+	broken := testcontext.New(t, "FROM scratch as base\nCOPPY a b\nRUN --typo=x y\n")
+	unresolved := testcontext.New(t, "FROM localhost:1/none\nENV A=$B\n")
 	for _, tc := range []struct {
 		flags, dir string
 		code       int
 		out, told  string
 	}{
 		{"--check", testcontext.New(t, goodDockerfile), 0, "Check complete, no warnings found.\n", ""},
-		{"--check", warned, exitFailed, "Check complete, 1 warning has been found!\n\nWARNING: FromAsCasing - https://docs.docker.com/go/dockerfile/rule/from-as-casing/\n'as' and 'FROM' keywords' casing do not match\nDockerfile:1\n--------------------\n   1 | >>> FROM scratch as base\n", ""},
+		{"--check", warned, exitFailed, "Check complete, 1 warning has been found!\n\n" + filepath.Join(warned, "Dockerfile") + ":1:14: warning: 'as' and 'FROM' keywords' casing do not match [FromAsCasing]\n 1 | FROM scratch as base\n   |              ^^\n", ""},
 		{"--call=check,ignorestatus=true", warned, 0, "Check complete, 1 warning has been found!\n", ""},
-		{"--call=check,format=json", warned, exitFailed, "{\n  \"warnings\": [\n", ""},
-		{"--check", broken, exitFailed, "", "ERROR: dockerfile parse error on line 2: unknown instruction: COPPY (did you mean COPY?)\nDockerfile:2\n"},
+		{"--call=check,format=json", warned, exitFailed, "\"code\": \"FromAsCasing\",\n      \"message\": \"'as' and 'FROM' keywords' casing do not match\",\n", ""},
+		{"--call=check,format=json", warned, exitFailed, "\"ruleName\": \"FromAsCasing\",\n", ""},
+		{"--call=check,format=json", warned, exitFailed, "\"line\": 1,\n          \"column\": 14,\n", ""},
+		{"--check", broken, exitFailed, "Check complete, 2 errors and 1 warning have been found!\n\n" + filepath.Join(broken, "Dockerfile") + ":2:1: error: dockerfile parse error on line 2: unknown instruction: COPPY (did you mean COPY?)\n 2 | COPPY a b\n   | ^^^^^\n", ""},
+		{"--call=check,ignorestatus=true", broken, exitFailed, "Dockerfile:3:5: error: dockerfile parse error on line 3: unknown flag: --typo\n", ""},
+		{"--check", unresolved, 0, "Check complete, no warnings found.\n\n" + filepath.Join(unresolved, "Dockerfile") + ":1:6: note: cannot look up the image, so what it sets is not checked: ", ""},
 		{"--call=targets", warned, 0, "TARGET         DESCRIPTION\nbase           \nlast (default) \n", ""},
 		{"--call=outline", warned, 0, "TARGET:", ""},
 		{"--call=subrequests.describe", warned, 0, "lint                 1.0.0   Lint a Dockerfile\n", ""},

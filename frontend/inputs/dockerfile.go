@@ -12,6 +12,7 @@ import (
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/patternmatcher"
 
+	"slipway/diag"
 	"slipway/frontend/options"
 	"slipway/ignore"
 	"slipway/source"
@@ -155,9 +156,29 @@ func (f *ignoreFile) parse() (*ignoreFile, error) {
 	}
 	var err error
 	if f.patterns, err = ignore.Patterns(f.content); err != nil {
-		return nil, fmt.Errorf("failed parsing %s: %w", f.name, err)
+		return nil, f.located(fmt.Errorf("failed parsing %s: %w", f.name, err))
 	}
 	return f, nil
+}
+
+// located gives an error about the ignore file the line that it is about.
+func (f *ignoreFile) located(err error) error {
+	_, bad := ignore.Parse(source.NewFile(f.name, f.content))
+	line, ok := errors.AsType[*ignore.LineError](bad)
+	if !ok {
+		return err
+	}
+	d := diag.Errorf(line.Range, "%w", err)
+	malformed := strings.HasSuffix(err.Error(), path.ErrBadPattern.Error())
+	switch text := strings.TrimSpace(line.Range.String()); {
+	case text == "!":
+		d.Hinted("write the pattern that is to be kept after !")
+	case malformed && strings.HasSuffix(text, `\`):
+		d.Hinted(`write \\ for a backslash`)
+	case malformed:
+		d.Hinted(`a [ needs characters and a ], write \[ for the character [`)
+	}
+	return d
 }
 
 // Ignore reads the ignore file of the main context; nil if it says nothing.
@@ -172,7 +193,7 @@ func (in *Inputs) parseIgnore(ctx context.Context) (*ignore.Matcher, error) {
 		return nil, err
 	}
 	if _, err := patternmatcher.New(f.patterns); err != nil {
-		return nil, err
+		return nil, f.located(err)
 	}
 	m, err := ignore.Parse(source.NewFile(f.name, f.content))
 	if _, tooLarge := errors.AsType[*ignore.LimitError](err); tooLarge {
