@@ -57,8 +57,6 @@ func checkExec(op *pb.ExecOp, v *Vertex) error {
 	for _, m := range op.Mounts {
 		if m.Dest == pb.RootMount {
 			root = true
-		} else if !path.IsAbs(m.Dest) && m.MountType != pb.MountType_SECRET {
-			return fmt.Errorf("the mount target %q is not absolute", m.Dest)
 		}
 		in, out := inputOf(m), outputOf(m)
 		if in >= int64(len(v.Inputs)) || in < -1 {

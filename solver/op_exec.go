@@ -252,7 +252,14 @@ func (x *execRun) mounts(ctx context.Context) error {
 
 // mount adds a mount to the process. What is optional and not there is left out.
 func (x *execRun) mount(ctx context.Context, m *pb.Mount) error {
-	out := runner.Mount{Target: path.Clean(m.Dest), Source: m.Selector, ReadOnly: m.Readonly, Output: outputOf(m) >= 0}
+	target := path.Clean(m.Dest)
+	if !path.IsAbs(target) {
+		target = path.Join("/", x.op.GetMeta().GetCwd(), target)
+	}
+	if target == pb.RootMount && m.Dest != pb.RootMount {
+		return errors.New("the target is the root file system")
+	}
+	out := runner.Mount{Target: target, Source: m.Selector, ReadOnly: m.Readonly, Output: outputOf(m) >= 0}
 	switch m.MountType {
 	case pb.MountType_BIND:
 		out.Kind = runner.MountTree

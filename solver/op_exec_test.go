@@ -105,3 +105,27 @@ func TestMountParents(t *testing.T) {
 		}
 	}
 }
+
+// TestRelativeMounts: a mount whose target is relative is below the working
+// directory.
+func TestRelativeMounts(t *testing.T) {
+	var mounts []*pb.Mount
+	for _, dest := range []string{"m", "../t", "/abs", "./a/../c"} {
+		mounts = append(mounts, &pb.Mount{Input: -1, Output: -1, Dest: dest, MountType: pb.MountType_TMPFS})
+	}
+	p, err := runExec(t, nil, &pb.ExecOp{Meta: &pb.Meta{Args: []string{"x"}, Cwd: "/w/d"}, Mounts: mounts})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, m := range p.Mounts {
+		got = append(got, m.Target)
+	}
+	if want := []string{"/", "/abs", "/w/d/c", "/w/d/m", "/w/t"}; !slices.Equal(got, want) {
+		t.Errorf("mounts at %q, want %q", got, want)
+	}
+	root := []*pb.Mount{{Input: -1, Output: -1, Dest: "..", MountType: pb.MountType_TMPFS}}
+	if _, err := runExec(t, nil, &pb.ExecOp{Meta: &pb.Meta{Args: []string{"x"}, Cwd: "/w"}, Mounts: root}); err == nil || !strings.Contains(err.Error(), "mount ..: the target is the root") {
+		t.Errorf("a mount over the root: %v", err)
+	}
+}

@@ -41,11 +41,6 @@ func excuses() []excuse {
 			pair: regexp.MustCompile(`^\+error at ().*(not found|no such file or directory)$`),
 		},
 		{
-			name: "A3",
-			why:  "sources with --parents",
-			line: regexp.MustCompile(`^-error at .*--parents`),
-		},
-		{
 			name: "A13",
 			why:  "entries of an archive below a link of it",
 			in:   regexp.MustCompile(`(?m)^symlink `),

@@ -83,10 +83,12 @@ type choice struct {
 	do     func()
 }
 
-// content returns a line that no other case has.
+// content returns a line that no other case has, of a length that no other line
+// has: BuildKit leaves out of a layer what has the time and size of the file that
+// it replaces.
 func (g *generator) content() string {
 	g.n++
-	return fmt.Sprintf("%s %d", g.mark, g.n)
+	return fmt.Sprintf("%s %d", g.mark, g.n) + strings.Repeat(".", 2*g.n)
 }
 
 func (g *generator) mode() string {

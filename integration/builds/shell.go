@@ -36,7 +36,7 @@ func (g *generator) file() string {
 	case strings.HasSuffix(g.base(), "odd:1"):
 		own = " /sticky /setgid /setgid/suid /closed /none/f /kind /opaque /opaque/new /d/kept /attrs /d"
 	}
-	return g.words("/w /w/a /w/a /w/b /w/b /w/c /w/d /w/d /w/d/e /w/d/e/f /w/l /w/l/q /x /x/a /x/d /d /l /r r r/s /etc/c /etc/group /tmp/t /new/deep /new/f ." + own)
+	return g.words("/w /w/a /w/a /w/b /w/b /w/c /w/d /w/d /w/d/e /w/d/e/f /w/l /w/l/q /x /x/a /x/d /d /l /r r r/s /etc/c /tmp/t /new/deep /new/f ." + own)
 }
 
 // command returns a shell command.
