@@ -22,12 +22,6 @@ type excuse struct {
 func excuses() []excuse {
 	return []excuse{
 		{
-			name: "sources that are their own base",
-			why:  "BuildKit looks for sources with --parents only if it needs their digest, which it does not for a stage that the step also starts from",
-			in:   regexp.MustCompile(`(?m)^(COPY|ADD) .*--parents`),
-			line: regexp.MustCompile(`^\+error at .*--parents.*not found`),
-		},
-		{
 			name: "directories of mount points",
 			why:  "runc makes /etc/hosts and other mount points, which gives their directories a time that is in BuildKit's snapshot but in no layer; a COPY of the directory has it",
 			in:   regexp.MustCompile(`(?m)^RUN (.|\n)*from=`),

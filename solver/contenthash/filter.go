@@ -47,7 +47,7 @@ func (h *Hasher) filtered(ctx context.Context, t Tree, s Selector) (digest.Diges
 	}
 	digests := make([]digest.Digest, len(w.found))
 	for i, f := range w.found {
-		if digests[i], err = h.takenDigest(ctx, t, f, s.FollowLinks); err != nil {
+		if digests[i], err = h.takenDigest(ctx, t, f, s); err != nil {
 			return "", err
 		}
 	}
@@ -65,17 +65,18 @@ func (h *Hasher) filtered(ctx context.Context, t Tree, s Selector) (digest.Diges
 	return digest.NewDigest(digest.SHA256, sum), nil
 }
 
-func (h *Hasher) takenDigest(ctx context.Context, t Tree, f *taken, follow bool) (digest.Digest, error) {
-	if f.outer && follow && f.node.Kind() == tree.Symlink {
+func (h *Hasher) takenDigest(ctx context.Context, t Tree, f *taken, s Selector) (digest.Digest, error) {
+	if f.followed(s) {
 		return h.at(ctx, t, f.name, true)
 	}
 	return h.header(ctx, f.node, t.Local && f.node == t.Root)
 }
 
-// Missing returns the first required path of s that s does not select in root,
-// or "" if it selects all of them.
+// Missing returns the first path that s needs and does not find in root: one that
+// it requires, or a link that it follows to nothing. If there is none, it returns
+// "".
 func Missing(root *tree.Node, s Selector) (string, error) {
-	if len(s.Required) == 0 || !s.filters() {
+	if !s.filters() {
 		return "", nil
 	}
 	s.Path = path.Join("/", s.Path)
@@ -83,7 +84,27 @@ func Missing(root *tree.Node, s Selector) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	for _, f := range w.found {
+		if !f.followed(s) {
+			continue
+		}
+		at, err := root.Resolve(f.name, true)
+		if err != nil {
+			return "", err
+		}
+		if root.Get(at) == nil {
+			return f.name, nil
+		}
+	}
 	return w.missing(), nil
+}
+
+// followed reports whether the digest of the node is that of what it leads to.
+//
+// Upstream: so it is for links that are not in a directory which was looked at,
+// even where the copy takes the link itself.
+func (t *taken) followed(s Selector) bool {
+	return t.outer && s.FollowLinks && t.node.Kind() == tree.Symlink
 }
 
 // search finds what s selects in root. The prefix of the names found is not part

@@ -59,3 +59,36 @@ func TestMissing(t *testing.T) {
 		t.Error("Missing with the pattern [ has no error")
 	}
 }
+
+// TestMissingLinks: links that are looked at first are followed, links in
+// directories that were looked at are not.
+func TestMissingLinks(t *testing.T) {
+	e := tree.Edit(tree.Empty())
+	for name, target := range map[string]string{"none": "nowhere", "self": "self", "good": "d", "d/none": "nowhere"} {
+		if _, err := e.MkdirAll("d", tree.Meta{Mode: 0o755}); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Put(name, tree.NewSymlink(tree.Meta{Mode: 0o777}, target)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tc := range []struct {
+		s     Selector
+		want  string
+		fails bool
+	}{
+		{s: Selector{Path: "/", Include: []string{"none"}, FollowLinks: true}, want: "/none"},
+		{s: Selector{Path: "/none", Wildcard: true, FollowLinks: true}, want: "/none"},
+		{s: Selector{Path: "/", Exclude: []string{"self"}, FollowLinks: true}, want: "/none"},
+		{s: Selector{Path: "/", Exclude: []string{"self", "none"}, FollowLinks: true}},
+		{s: Selector{Path: "/", Include: []string{"none"}}},
+		{s: Selector{Path: "/", Include: []string{"good", "d"}, FollowLinks: true}},
+		{s: Selector{Path: "/none", FollowLinks: true}}, // without patterns
+		{s: Selector{Path: "/", Include: []string{"self"}, FollowLinks: true}, fails: true},
+	} {
+		got, err := Missing(e.Tree(), tc.s)
+		if got != tc.want || (err != nil) != tc.fails {
+			t.Errorf("Missing(%+v) = %q, %v; want %q, error %t", tc.s, got, err, tc.want, tc.fails)
+		}
+	}
+}
