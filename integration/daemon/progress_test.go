@@ -1,0 +1,86 @@
+//go:build integration
+
+package daemon
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/moby/buildkit/client"
+	"github.com/opencontainers/go-digest"
+
+	"slipway/build"
+)
+
+// TestProgress: a build in this process shows the vertices of a build on BuildKit,
+// by the same names, in the same order, and cached where BuildKit's are.
+func TestProgress(t *testing.T) {
+	dir, state := t.TempDir(), t.TempDir()
+	writeFile(t, filepath.Join(dir, "a"), []byte(t.Name()))
+	show := func(dockerfile string, where func(*build.Options)) []string {
+		t.Helper()
+		writeFile(t, filepath.Join(dir, "Dockerfile"), []byte(dockerfile))
+		l := &shownVertices{}
+		o := build.Options{
+			Context: dir, Now: time.Now, Status: l.add,
+			Outputs: []build.Output{{Type: "oci", Dest: filepath.Join(t.TempDir(), "image.tar")}},
+		}
+		where(&o)
+		if err := build.Run(t.Context(), o); err != nil {
+			t.Fatal(report(err))
+		}
+		return l.list()
+	}
+	const steps = "FROM busybox\nCOPY a /\nRUN cat a >/b\nWORKDIR /w\n"
+	for _, dockerfile := range []string{steps, steps, steps + "RUN touch new\n"} {
+		want := show(dockerfile, func(o *build.Options) { o.Builder = &build.Builder{Address: builder.Socket} })
+		got := show(dockerfile, inState(state, "namespace"))
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s\nvertices (-BuildKit +solver):\n%s", dockerfile, diff)
+		}
+	}
+}
+
+// shownVertices are the vertices of a build in the order in which they started.
+type shownVertices struct {
+	order []digest.Digest
+	last  map[digest.Digest]*client.Vertex
+}
+
+func (l *shownVertices) add(s *client.SolveStatus) {
+	if l.last == nil {
+		l.last = map[digest.Digest]*client.Vertex{}
+	}
+	for _, v := range s.Vertexes {
+		if v.Started == nil {
+			continue
+		}
+		if l.last[v.Digest] == nil {
+			l.order = append(l.order, v.Digest)
+		}
+		l.last[v.Digest] = v
+	}
+}
+
+// list returns names, and whether steps were cached. What is looked up concurrently
+// comes first, in the order of names.
+func (l *shownVertices) list() []string {
+	var lookups, steps []string
+	for _, d := range l.order {
+		name := l.last[d].Name
+		if strings.HasPrefix(name, "[internal]") || strings.Contains(name, "] FROM ") {
+			lookups = append(lookups, name)
+			continue
+		}
+		if l.last[d].Cached {
+			name += " CACHED"
+		}
+		steps = append(steps, name)
+	}
+	slices.Sort(lookups)
+	return append(lookups, steps...)
+}
