@@ -29,7 +29,7 @@ var (
 	workers = flag.Int("workers", 4, "builds at a time")
 	file    = flag.String("case", "", "file of a case that is compared in place of generated ones")
 	verbose = flag.Bool("verbose", false, "print each build and its outcomes")
-	shrinks = flag.Int("shrink", 10, "how many failing builds of a kind are made smaller")
+	shrinks = flag.Int("shrink", 3, "how many failing builds of a kind are made smaller")
 )
 
 // began is before the first build.

@@ -95,7 +95,7 @@ func (r *Runner) compareBuild(ctx context.Context, req rig.Request) (string, err
 	return want.difference(got), nil
 }
 
-// String returns the outcome in a line or two.
+// String returns the outcome, with the image if there is one.
 func (o *outcome) String() string {
 	return fmt.Sprintf("ran %q, failed %q, error %v\n%s", o.ran, o.failed, o.err, o.image)
 }

@@ -1,0 +1,55 @@
+package builds
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/moby/buildkit/client"
+)
+
+// TestOutcomes: builders agree if images and steps are equal, or if both fail in
+// the same step.
+func TestOutcomes(t *testing.T) {
+	failed := func(text string, steps ...string) *outcome { return &outcome{err: errors.New(text), failed: steps} }
+	const image = "layer 0\nfile 0644 a\n"
+	for _, tc := range []struct {
+		name      string
+		want, got *outcome
+		differ    bool
+	}{
+		{"equal", &outcome{image: image, ran: []string{"RUN a"}}, &outcome{image: image, ran: []string{"RUN a"}}, false},
+		{"another image", &outcome{image: image}, &outcome{image: image + "file 0644 b\n"}, true},
+		{"another step ran", &outcome{image: image, ran: []string{"RUN a"}}, &outcome{image: image}, true},
+		{"only one fails", failed("x", "RUN a"), &outcome{image: image}, true},
+		{"only the other fails", &outcome{image: image}, failed("x", "RUN a"), true},
+		{"the same step fails", failed("x", "RUN a", "RUN b"), failed("y", "RUN b"), false},
+		{"another step fails", failed("x", "RUN a"), failed("y", "RUN b"), true},
+		{"our error names the step", failed("x", "COPY a"), failed("error: COPY a: not found"), false},
+		{"an image is missing", failed("x", "[internal] load metadata for busybox:1"), failed("busybox:1: not found"), false},
+		{"no step is known", failed("x"), failed("y", "RUN a"), false},
+	} {
+		if diff := tc.want.difference(tc.got); (diff != "") != tc.differ {
+			t.Errorf("%s: difference %q", tc.name, diff)
+		}
+	}
+}
+
+// TestSteps: RUN steps that ended without the cache ran, and steps with an error
+// failed unless they were canceled.
+func TestSteps(t *testing.T) {
+	now := time.Now()
+	o := &outcome{}
+	o.steps([]*client.Vertex{
+		{Name: "[2/2] RUN b", Completed: &now},
+		{Name: "[1/2] RUN a", Completed: &now},
+		{Name: "[1/2] RUN cached", Completed: &now, Cached: true},
+		{Name: "[1/2] RUN waiting"},
+		{Name: "[1/2] COPY a", Completed: &now},
+		{Name: "[1/2] RUN failed", Completed: &now, Error: "exit code: 1"},
+		{Name: "[1/2] RUN canceled", Completed: &now, Error: "context canceled"},
+	})
+	if got := o.String(); got != "ran [\"[1/2] RUN a\" \"[2/2] RUN b\"], failed [\"[1/2] RUN failed\"], error <nil>\n" {
+		t.Errorf("outcome %s", got)
+	}
+}
