@@ -40,11 +40,6 @@ func excuses() []excuse {
 			in:   regexp.MustCompile(`(?m)^symlink `),
 			line: regexp.MustCompile(`^-error at .*ADD `),
 		},
-		{
-			name: "A9",
-			why:  "mount points in a base that lacks them",
-			line: regexp.MustCompile(`^-layer \d+: dir +0755 0:0 +0 (dev|proc|sys) new`),
-		},
 	}
 }
 

@@ -66,8 +66,12 @@ func TestExcuses(t *testing.T) {
 			t.Errorf("excuse %q: %q, %v, %v", e.name, e.why, e.in, e.line)
 		}
 	}
-	if got := Unexcused(nil, "build 1:\n-layer 2: dir      0755 0:0        0 dev new\n"); got != "" {
+	const alone = "build 1:\n-error at [\"ADD x.tar /\"]: x\n"
+	if got := Unexcused([]byte("symlink 0777 0:0 d /etc\n"), alone); got != "" {
 		t.Errorf("an excused difference is %q", got)
+	}
+	if got := Unexcused(nil, alone); got != alone {
+		t.Errorf("the difference of another case is %q", got)
 	}
 	const pair = "-layer 2: dir      0755 0:0        0 w new\n+layer 2: dir      0755 0:0        0 w 2024-01-01T00:00:00Z\n"
 	text := []byte("FROM busybox AS s\nRUN true\nFROM busybox\nCOPY --from=s /etc /w/\n")
