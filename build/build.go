@@ -2,10 +2,10 @@ package build
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
+	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	epoch "github.com/moby/buildkit/exporter/exptypes"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
@@ -131,6 +131,9 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (*Result, 
 	if err != nil {
 		return nil, err
 	}
+	if res == nil {
+		res = gateway.NewResult()
+	}
 	if o.Call != "" {
 		return p.answered(res.Metadata)
 	}
@@ -148,7 +151,7 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (*Result, 
 	if err := caches.describe(ctx, b, res, results); err != nil {
 		return nil, err
 	}
-	exported, err := s.write(ctx, o, progress, product{results, res.Refs != nil})
+	exported, err := s.write(ctx, o, progress, product{results, len(res.Refs) > 0})
 	if err == nil {
 		err = caches.export(ctx, b, roots(res))
 	}
@@ -177,40 +180,42 @@ func solve(ctx context.Context, res *gateway.Result, exported bool) ([]export.Re
 	return results, err
 }
 
-// platformsOf returns the platforms of the results of a frontend.
+// platformsOf returns the platforms of the results of a frontend. A single result
+// without a list of platforms has the platform of its config, or this machine's.
 func platformsOf(res *gateway.Result) ([]exptypes.Platform, error) {
-	var list exptypes.Platforms
-	if err := json.Unmarshal(res.Metadata[exptypes.ExporterPlatformsKey], &list); err != nil {
+	_, listed := res.Metadata[exptypes.ExporterPlatformsKey]
+	_, configured := res.Metadata[exptypes.ExporterImageConfigKey]
+	switch {
+	case len(res.Refs) > 0 && !listed:
+		return nil, errors.New("unable to export multiple refs, missing platforms mapping")
+	case !listed && !configured:
+		p := source.Machine()
+		return []exptypes.Platform{{ID: platforms.FormatAll(p), Platform: p}}, nil
+	}
+	list, err := exptypes.ParsePlatforms(res.Metadata)
+	if err != nil {
 		return nil, fmt.Errorf("platforms of the result: %w", err)
+	}
+	if len(res.Refs) == 0 && len(list.Platforms) > 1 {
+		return nil, errors.New("cannot export multiple platforms without multi-platform enabled")
 	}
 	return list.Platforms, nil
 }
 
-// refOf returns the result for a platform, and what its metadata end in.
-func refOf(res *gateway.Result, p exptypes.Platform) (ref gateway.Reference, suffix string) {
-	if res.Refs != nil {
-		return res.Refs[p.ID], "/" + p.ID
-	}
-	return res.Ref, ""
-}
-
 func solveOne(ctx context.Context, res *gateway.Result, p exptypes.Platform, exported bool) (export.Result, error) {
 	out := export.Result{Platform: p.Platform}
-	ref, suffix := refOf(res, p)
-	out.Config = res.Metadata[exptypes.ExporterImageConfigKey+suffix]
-	out.Base = res.Metadata[exptypes.ExporterImageBaseConfigKey+suffix]
-	if v, ok := res.Metadata[epoch.ExporterEpochKey+suffix]; ok {
-		var err error
-		if out.Epoch, err = parseEpoch(string(v)); err != nil {
-			return out, fmt.Errorf("SOURCE_DATE_EPOCH of the result: %w", err)
-		}
+	out.Config = exptypes.ParseKey(res.Metadata, exptypes.ExporterImageConfigKey, &p)
+	out.Base = exptypes.ParseKey(res.Metadata, exptypes.ExporterImageBaseConfigKey, &p)
+	var err error
+	if out.Epoch, err = parseEpoch(string(exptypes.ParseKey(res.Metadata, epoch.ExporterEpochKey, &p))); err != nil {
+		return out, fmt.Errorf("SOURCE_DATE_EPOCH of the result: %w", err)
 	}
+	ref, _ := res.FindRef(p.ID)
 	if r, ok := ref.(*local.Reference); ok {
 		if r.Result.Vertex().Op.GetSource() != nil && !exported {
 			_, err := r.Result.Key(ctx)
 			return out, err
 		}
-		var err error
 		if out.Snapshot, err = r.Result.Snapshot(ctx); err != nil {
 			return out, err
 		}

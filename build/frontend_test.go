@@ -3,16 +3,22 @@ package build
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/containerd/platforms"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/frontend"
+	"slipway/solver/source"
 )
 
 // TestSyntax: a # syntax line that names Docker's frontend or this one is
@@ -97,4 +103,74 @@ func TestFrontend(t *testing.T) {
 	if info, err := os.Stat(filepath.Join(o.Outputs[0].Dest, "c")); err == nil && !info.IsDir() {
 		t.Error("what the container wrote is part of the image")
 	}
+}
+
+// TestResultDefaults: a frontend that sets no platforms builds for this machine
+// or the platform of its config, and one that sets no config gets BuildKit's.
+func TestResultDefaults(t *testing.T) {
+	machine := platforms.FormatAll(source.Machine())
+	const path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	for _, tc := range []struct {
+		name, platform string
+		res            func(gateway.Reference) *gateway.Result
+		env            []string
+		err            string
+	}{
+		{name: "reference only", platform: machine, env: []string{path}, res: func(ref gateway.Reference) *gateway.Result {
+			return &gateway.Result{Ref: ref}
+		}},
+		{name: "config", platform: "linux/arm64", env: []string{"A=b"}, res: func(ref gateway.Reference) *gateway.Result {
+			return &gateway.Result{Ref: ref, Metadata: map[string][]byte{"containerimage.config": []byte(`{"os":"linux","architecture":"arm64","config":{"Env":["A=b"]}}`)}}
+		}},
+		{name: "nothing", platform: machine, env: []string{path}, res: func(gateway.Reference) *gateway.Result { return nil }},
+		{name: "references without platforms", err: "unable to export multiple refs, missing platforms mapping", res: func(ref gateway.Reference) *gateway.Result {
+			return &gateway.Result{Refs: map[string]gateway.Reference{"linux/amd64": ref}}
+		}},
+		{name: "platforms without references", err: "cannot export multiple platforms without multi-platform enabled", res: func(ref gateway.Reference) *gateway.Result {
+			return &gateway.Result{Ref: ref, Metadata: map[string][]byte{"refs.platforms": []byte(`{"Platforms":[{"ID":"a","Platform":{"os":"linux","architecture":"amd64"}},{"ID":"b","Platform":{"os":"linux","architecture":"arm64"}}]}`)}}
+		}},
+		{name: "bad platforms", err: "platforms of the result: invalid empty platforms index for exporter", res: func(ref gateway.Reference) *gateway.Result {
+			return &gateway.Result{Ref: ref, Metadata: map[string][]byte{"refs.platforms": []byte(`{}`)}}
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			o := options(t, testDockerfile)
+			o.Outputs = []Output{{Type: "oci", Dest: filepath.Join(t.TempDir(), "image.tar")}}
+			o.Frontend = func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+				res, err := frontend.Build(ctx, c)
+				if err != nil {
+					return nil, err
+				}
+				return tc.res(res.Ref), nil
+			}
+			err := Run(t.Context(), o)
+			if tc.err != "" {
+				if err == nil || err.Error() != tc.err {
+					t.Errorf("error %v, want %s", err, tc.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			config := archivedConfig(t, o.Outputs[0].Dest)
+			if got := platforms.FormatAll(config.Platform); got != tc.platform || !slices.Equal(config.Config.Env, tc.env) {
+				t.Errorf("platform %s, environment %q, want %s, %q", got, config.Config.Env, tc.platform, tc.env)
+			}
+		})
+	}
+}
+
+// archivedConfig returns the config of the only image of an OCI archive.
+func archivedConfig(t *testing.T, file string) ocispecs.Image {
+	t.Helper()
+	blobs := tarFiles(t, file)
+	var m ocispecs.Manifest
+	var config ocispecs.Image
+	blob := func(d digest.Digest) []byte { return blobs["blobs/sha256/"+d.Encoded()] }
+	d := indexJSON(t, file).Manifests[0]
+	if err := errors.Join(json.Unmarshal(blob(d.Digest), &m), json.Unmarshal(blob(m.Config.Digest), &config)); err != nil {
+		t.Fatal(err)
+	}
+	return config
 }

@@ -143,7 +143,7 @@ func (c *caches) describe(ctx context.Context, b *solver.Build, res *gateway.Res
 		return err
 	}
 	for i, p := range list {
-		ref, _ := refOf(res, p)
+		ref, _ := res.FindRef(p.ID)
 		r, ok := ref.(*local.Reference)
 		if !ok {
 			continue

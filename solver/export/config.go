@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/moby/buildkit/util/system"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -23,7 +24,7 @@ func (x *Exporter) config(r Result, blobs []*solver.Blob) ([]byte, error) {
 	config := r.Config
 	if len(config) == 0 {
 		var err error
-		if config, err = json.Marshal(ocispecs.Image{Platform: r.Platform}); err != nil {
+		if config, err = defaultConfig(r.Platform); err != nil {
 			return nil, err
 		}
 	}
@@ -64,6 +65,16 @@ func (x *Exporter) config(r Result, blobs []*solver.Blob) ([]byte, error) {
 		fields[key] = data
 	}
 	return json.Marshal(fields)
+}
+
+// defaultConfig returns the image config of a frontend that sets none.
+func defaultConfig(p ocispecs.Platform) ([]byte, error) {
+	img := ocispecs.Image{Platform: p}
+	img.Config.WorkingDir = "/"
+	if p.OS != "windows" {
+		img.Config.Env = []string{"PATH=" + system.DefaultPathEnv(p.OS)}
+	}
+	return json.Marshal(img)
 }
 
 // aligned makes a history with as many entries of layers as there are layers.
