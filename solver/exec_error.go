@@ -9,13 +9,13 @@ import (
 	"slipway/solver/runner"
 )
 
-// ExecError is the failure of a step, with what it started from and left behind,
-// so that one can look into it.
+// ExecError is the failure of a RUN step or of a file operation, with its file
+// systems before and when it failed, so that a debugger can mount them.
 type ExecError struct {
 	Err error
-	// Inputs and Mounts are by number of the mount in the operation: what it
-	// was made from, and what it was when the process ended. Where that is
-	// nothing, they are nil.
+	// Inputs and Mounts are the file systems before and when it failed. Those of a
+	// RUN step are indexed by mount. Inputs of a file operation are indexed by
+	// input, and Mounts by action. A file system that does not exist is nil.
 	Inputs, Mounts []*Snapshot
 }
 
@@ -23,6 +23,29 @@ func (e *ExecError) Error() string { return e.Err.Error() }
 
 // Unwrap returns what happened.
 func (e *ExecError) Unwrap() error { return e.Err }
+
+// ActionError is the error of an action of a file operation.
+type ActionError struct {
+	Index int // of the action
+	Err   error
+}
+
+func (e *ActionError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *ActionError) Unwrap() error { return e.Err }
+
+// InputError is the error of reading an input for the cache key.
+type InputError struct {
+	Index int // of the input
+	Input *Snapshot
+	Err   error
+}
+
+func (e *InputError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *InputError) Unwrap() error { return e.Err }
 
 // failed tells of the failure of the process.
 func (x *execRun) failed(err error) error {

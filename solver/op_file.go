@@ -32,7 +32,13 @@ func (o *fileOp) CacheMap(context.Context) (*CacheMap, error) {
 	}
 	for i := range m.Deps {
 		if m.Exported.Inputs[i].ByContent {
-			m.Deps[i].Content = func(_ context.Context, in *Snapshot) ([]Part, error) { return o.selected(i, in) }
+			m.Deps[i].Content = func(_ context.Context, in *Snapshot) ([]Part, error) {
+				parts, err := o.selected(i, in)
+				if err != nil {
+					return nil, &InputError{Index: i, Input: in, Err: err}
+				}
+				return parts, nil
+			}
 		}
 	}
 	o.copiesWithin(m)
@@ -133,7 +139,7 @@ func (o *fileOp) Run(ctx context.Context, in []*Snapshot) ([]*Snapshot, error) {
 		}
 		n, err := f.action(a)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", short(fileName(&pb.FileOp{Actions: []*pb.FileAction{a}})), err)
+			return nil, f.failed(i, in, fmt.Errorf("%s: %w", short(fileName(&pb.FileOp{Actions: []*pb.FileAction{a}})), err))
 		}
 		f.trees = append(f.trees, n)
 		from := int64(-1)
@@ -150,6 +156,22 @@ func (o *fileOp) Run(ctx context.Context, in []*Snapshot) ([]*Snapshot, error) {
 		}
 	}
 	return outs, nil
+}
+
+// failed returns the error of action i, with the file system that it changes.
+func (f *fileRun) failed(i int, in []*Snapshot, err error) error {
+	e := &ExecError{Err: &ActionError{Index: i, Err: err}, Inputs: in, Mounts: make([]*Snapshot, len(f.op.Actions))}
+	if from := f.op.Actions[i].Input; from >= 0 {
+		var base *Snapshot
+		if o := f.origin[from]; o >= 0 {
+			base = in[o]
+		}
+		e.Mounts[i] = base
+		if from >= int64(len(in)) {
+			e.Mounts[i] = base.With(f.trees[from])
+		}
+	}
+	return e
 }
 
 // fileRun is the state of a file operation.

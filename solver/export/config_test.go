@@ -171,3 +171,20 @@ func TestRewrittenLayers(t *testing.T) {
 		}
 	}
 }
+
+// TestDefaultConfig: an image of a frontend that sets no config has BuildKit's.
+func TestDefaultConfig(t *testing.T) {
+	for os, want := range map[string][]string{"linux": {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, "windows": nil} {
+		data, err := (&Exporter{Now: time.Unix(1, 0)}).config(Result{Platform: ocispecs.Platform{OS: os, Architecture: "arm64"}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got ocispecs.Image
+		if err := json.Unmarshal(data, &got); err != nil {
+			t.Fatal(err)
+		}
+		if got.OS != os || got.Architecture != "arm64" || got.Config.WorkingDir != "/" || !cmp.Equal(got.Config.Env, want) {
+			t.Errorf("config of %s: %s", os, data)
+		}
+	}
+}

@@ -4,14 +4,17 @@ import (
 	"errors"
 	"fmt"
 
+	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
 	"github.com/moby/buildkit/solver/errdefs"
 
 	"slipway/solver"
+	"slipway/solver/runner"
 )
 
-// solveError tells of an error as BuildKit's gateway does: with the operation
-// and, if that ran a process, with names for what its mounts were before and
-// when it failed. Containers can have them as mounts.
+// solveError returns err with the types and the text that clients of BuildKit's
+// gateway get: the operation, its digest, its locations and the exit code of its
+// process. File systems before and when it failed are registered, so that
+// containers can mount them.
 func (s *shared) solveError(err error) error {
 	var of *solver.Error
 	if !errors.As(err, &of) {
@@ -22,8 +25,34 @@ func (s *shared) solveError(err error) error {
 	if errors.As(err, &exec) {
 		out.InputIDs, out.MountIDs = s.register(exec.Inputs), s.register(exec.Mounts)
 	}
+	var action *solver.ActionError
+	if errors.As(err, &action) {
+		out.Subject = &errdefs.Solve_File{File: &errdefs.FileAction{Index: int64(action.Index)}}
+	}
+	var input *solver.InputError
+	if errors.As(err, &input) {
+		out.InputIDs = s.register([]*solver.Snapshot{input.Input})
+		out.Subject = &errdefs.Solve_Cache{Cache: &errdefs.ContentCache{Index: int64(input.Index)}}
+	}
+	err = unnamed{of}
+	var exit *runner.ExitError
+	if errors.As(err, &exit) {
+		err = &gwpb.ExitError{ExitCode: uint32(exit.Code), Err: err}
+	}
+	err = errdefs.WrapVertex(err, of.Vertex.Digest)
+	for _, l := range of.Locations {
+		err = errdefs.WithSource(err, &errdefs.Source{Info: l.Source, Ranges: l.Ranges})
+	}
 	return out.WrapError(err)
 }
+
+// unnamed is the error of an operation without the name of the operation.
+type unnamed struct{ of *solver.Error }
+
+func (e unnamed) Error() string { return e.of.Err.Error() }
+
+// Unwrap returns the error with the name.
+func (e unnamed) Unwrap() error { return e.of }
 
 // register names snapshots; what is not there has no name.
 func (s *shared) register(list []*solver.Snapshot) []string {
