@@ -132,7 +132,8 @@ func (s *state) writeFiles(ctx context.Context, out Output, b product) error {
 		if r.Epoch != nil {
 			n = n.WithModTime(*r.Epoch)
 		}
-		entries = append(entries, tree.Entry{Name: strings.ReplaceAll(platforms.FormatAll(r.Platform), "/", "_"), Node: n})
+		dir := strings.ReplaceAll(platforms.FormatAll(r.Platform), "/", "_")
+		entries = append(entries, tree.Entry{Name: dir, Node: n.Separate(dir)})
 	}
 	root := entries[0].Node
 	if b.isMap {

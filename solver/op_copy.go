@@ -14,7 +14,6 @@ import (
 
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/go-archive/compression"
-	"github.com/opencontainers/go-digest"
 	mode "github.com/tonistiigi/dchapes-mode"
 
 	"slipway/solver/tree"
@@ -247,10 +246,14 @@ func (p *copier) adjusted(n *tree.Node) *tree.Node {
 		return n.MapEntries(p.meta(n), p.adjusted)
 	}
 	if n.Inode() != "" {
-		n = n.WithInode(digest.FromString(fmt.Sprint(p.f.name, p.f.copies, n.Inode())).Encoded()[:16])
+		n = n.WithInode(tree.NewInode(p.origin(), n.Inode()))
 	}
 	return n.WithMeta(p.meta(n))
 }
+
+// origin is where the hard links of the current path come from: as in BuildKit,
+// paths that are copied one by one have none in common.
+func (p *copier) origin() string { return fmt.Sprintf("%s %d", p.f.name, p.f.copies) }
 
 // meta returns the values that a node gets.
 func (p *copier) meta(n *tree.Node) tree.Meta {
@@ -304,7 +307,7 @@ func (p *copier) unpack(pk pick) (bool, error) {
 	if _, err := p.e.MkdirAll(dest, inherited(p.e, dest, p.f.meta(parentMode, p.owner, p.c.Timestamp), p.owner)); err != nil {
 		return false, err
 	}
-	opt := tree.ReadOptions{Plain: true, Now: p.f.b.opt.Now}
+	opt := tree.ReadOptions{Plain: true, Now: p.f.b.opt.Now, Origin: p.origin()}
 	if p.owner != nil {
 		opt.Owner = func(m tree.Meta) tree.Meta { m.UID, m.GID = p.owner.uid, p.owner.gid; return m }
 	}

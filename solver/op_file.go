@@ -26,6 +26,9 @@ type fileOp struct {
 // CacheMap implements [Op]. Of inputs that are only read the selected files
 // count, so that a change of other files in the source is a cache hit.
 func (o *fileOp) CacheMap(context.Context) (*CacheMap, error) {
+	if err := o.checkOwners(); err != nil {
+		return nil, err
+	}
 	m, err := o.cacheMap()
 	if err != nil {
 		return nil, err
@@ -97,6 +100,19 @@ func (o *fileOp) selected(input int, in *Snapshot) ([]Part, error) {
 		}
 	}
 	return parts, nil
+}
+
+// checkOwners returns an error if a name is looked up where nothing is: on
+// scratch, whose input has no number.
+func (o *fileOp) checkOwners() error {
+	for _, a := range o.op.Actions {
+		for _, u := range []*pb.UserOpt{ownerOf(a).GetUser(), ownerOf(a).GetGroup()} {
+			if n := u.GetByName(); n != nil && n.Input < 0 {
+				return fmt.Errorf("invalid user index %d (scratch has no users and groups: use numbers instead of %q)", n.Input, n.Name)
+			}
+		}
+	}
+	return nil
 }
 
 // namedOwners are the inputs in whose files an action looks names up.

@@ -57,7 +57,7 @@ func (s *Sources) local(ctx context.Context, name string, attrs map[string]strin
 	}
 	t := solver.Track(ctx, "transferring "+name+":", 0)
 	defer t.Done()
-	r := &localReader{ctx: ctx, s: s, transfer: t, dir: dir, files: files, e: tree.Edit(nil), links: map[string]*tree.Node{}}
+	r := &localReader{ctx: ctx, s: s, name: name, transfer: t, dir: dir, files: files, e: tree.Edit(nil), links: map[string]*tree.Node{}}
 	if err := files.Walk(ctx, "", r.visit); err != nil {
 		return nil, fmt.Errorf("read %s: %w", dir, err)
 	}
@@ -90,8 +90,9 @@ func filtered(dir string, attrs map[string]string) (fsutil.FS, error) {
 }
 
 type localReader struct {
-	ctx context.Context
-	s   *Sources
+	ctx  context.Context
+	s    *Sources
+	name string // of the source
 	// transfer counts the bytes of files that are read.
 	transfer *solver.Tracker
 	dir      string
@@ -166,7 +167,7 @@ func (r *localReader) link(name, first string) error {
 		return fmt.Errorf("%s: is a link of %s, which is left out", name, first)
 	}
 	if n.Inode() == "" {
-		n = n.WithInode(digest.FromString(first).Encoded()[:16])
+		n = n.WithInode(tree.NewInode(r.name, first))
 		r.links[first] = n
 		if err := r.e.Put(first, n); err != nil {
 			return err

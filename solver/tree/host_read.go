@@ -18,6 +18,9 @@ type HostFile struct {
 // HostReader says how [ReadDir] reads. Its functions may be nil.
 type HostReader struct {
 	Store *Store
+	// Origin is the tree that the directory holds changes of. Hard links of one
+	// origin are not those of another.
+	Origin string
 	// Blob returns the content of a file that is known without reading it.
 	Blob func(HostFile) (Blob, bool)
 	// Meta returns the values that a file is to have.
@@ -120,7 +123,7 @@ func (r HostReader) file(names *hostNames, file string, f HostFile, meta Meta, s
 	}
 	first, ok := names.first[sys.inode]
 	if !ok {
-		first = inodeName(f.Path, n)
+		first = NewInode(r.Origin, f.Path)
 		names.first[sys.inode] = first
 	}
 	return n.WithInode(first), nil

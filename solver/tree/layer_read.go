@@ -10,10 +10,9 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
-
-	"github.com/opencontainers/go-digest"
 )
 
 // Whiteouts are how a layer says that something is gone.
@@ -52,6 +51,10 @@ type ReadOptions struct {
 	// above files, and those of the tree that get new ones. Nil gives the former
 	// the time zero and leaves the latter alone.
 	Now func() time.Time
+	// Origin is what is unpacked and to where, such as the operation that does it.
+	// Hard links of one origin are not those of another, whatever the archives
+	// hold. The tree below counts, too: the layers of an image need no origin.
+	Origin string
 	// Owner changes the values of each file; nil leaves them as they are.
 	Owner func(Meta) Meta
 }
@@ -62,6 +65,7 @@ type ReadOptions struct {
 func ReadLayer(base *Node, layer io.Reader, store *Store, opt ReadOptions) (*Node, error) {
 	opt.Limits = opt.Limits.orDefault()
 	r := &layerReader{e: Edit(base), store: store, opt: opt, own: map[string]bool{}, above: map[string]bool{}, times: map[string]time.Time{}, links: map[string][]string{}}
+	r.origin = opt.Origin + "\x00" + string(r.e.Tree().ID())
 	if opt.Now != nil {
 		r.e.Touch(opt.Now)
 	}
@@ -97,6 +101,9 @@ type layerReader struct {
 	above map[string]bool // the directories above that
 	times map[string]time.Time
 	links map[string][]string // inode → names, of files with several
+
+	origin string // of inodes
+	inodes int    // how many were made
 }
 
 // setTimes gives the listed directories their times, which what was added to
@@ -272,6 +279,7 @@ func (r *layerReader) node(h *tar.Header, name string, content io.Reader) (*Node
 		b, err := r.store.Put(content)
 		return NewFile(m, b), err
 	case tar.TypeSymlink:
+		m.Mode = 0o777 // whatever the archive says: no file system has another
 		return NewSymlink(m, h.Linkname), nil
 	case tar.TypeLink:
 		return r.link(name, h.Linkname, m)
@@ -301,7 +309,8 @@ func (r *layerReader) link(name, target string, m Meta) (*Node, error) {
 	case n.kind != File:
 		return n, nil // a second symbolic link or device is one of its own
 	case n.inode == "":
-		n = n.WithInode(inodeName(first, n))
+		r.inodes++
+		n = n.WithInode(NewInode(r.origin, strconv.Itoa(r.inodes)))
 	}
 	m.Xattrs = n.meta.WithXattrs(m.Xattrs)
 	n = n.WithMeta(m)
@@ -317,12 +326,6 @@ func (r *layerReader) link(name, target string, m Meta) (*Node, error) {
 	}
 	r.links[n.inode] = append(r.links[n.inode], name)
 	return n, nil
-}
-
-// inodeName names the inode of a file by its first path and what it is, so that
-// files of different layers are not taken for links of each other.
-func inodeName(name string, n *Node) string {
-	return digest.FromString(name + "\x00" + string(n.appendRow(nil, true))).Encoded()[:16]
 }
 
 func (r *layerReader) meta(h *tar.Header) Meta {

@@ -248,6 +248,25 @@ func (n *Node) WithModTime(t time.Time) *Node {
 	return n.WithMeta(m)
 }
 
+// NewInode names an inode by where its file comes from: an operation or a tree,
+// and a name in it. Files of one tree that are not hard links of each other must
+// come from different places, also if one tree was put together of several.
+func NewInode(from ...string) string {
+	return digest.FromString(strings.Join(from, "\x00")).Encoded()[:16]
+}
+
+// Separate returns n with other hard links: files that were links of each other
+// still are, but not of the files in n. from is the place that the result is for.
+func (n *Node) Separate(from string) *Node {
+	switch {
+	case !n.Linked():
+		return n
+	case n.kind == Dir:
+		return n.MapEntries(n.meta, func(e *Node) *Node { return e.Separate(from) })
+	}
+	return n.WithInode(NewInode(from, n.inode))
+}
+
 // WithInode returns the file as one of the hard links of that inode.
 func (n *Node) WithInode(inode string) *Node {
 	c := *n

@@ -162,7 +162,7 @@ func newDir(m tree.Meta, entries []tree.Entry) *tree.Node {
 // Stubs that nobody touched are not part of it.
 func (r *Runner) changed(base *tree.Node, upper string, stubs map[string]bool) (*written, error) {
 	opaque := map[string]bool{}
-	reader := tree.HostReader{Store: r.store, Meta: func(f tree.HostFile) tree.Meta {
+	reader := tree.HostReader{Store: r.store, Origin: string(base.ID()), Meta: func(f tree.HostFile) tree.Meta {
 		if f.Info.IsDir() && isOpaque(filepath.Join(upper, filepath.FromSlash(f.Path))) {
 			opaque[f.Path] = true
 		}
