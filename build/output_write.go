@@ -39,7 +39,7 @@ func (s *state) write(ctx context.Context, o *Options, p *progress, b product) (
 			case out.isImage():
 				return s.writeImage(ctx, x, o, imageOutput{out, exported}, product{results, b.isMap})
 			}
-			return s.writeFiles(ctx, out, product{results, b.isMap})
+			return s.writeFiles(ctx, o, out, product{results, b.isMap})
 		})
 		if err != nil {
 			return nil, fmt.Errorf("output %s: %w", out.Type, err)
@@ -125,7 +125,7 @@ func (s *state) toFile(ctx context.Context, dest string, write func(io.Writer) e
 
 // writeFiles writes the files of the results: of several platforms each into a
 // directory of its own, as BuildKit does.
-func (s *state) writeFiles(ctx context.Context, out Output, b product) error {
+func (s *state) writeFiles(ctx context.Context, o *Options, out Output, b product) error {
 	var entries []tree.Entry
 	for _, r := range b.results {
 		n := r.Snapshot.Tree()
@@ -147,7 +147,11 @@ func (s *state) writeFiles(ctx context.Context, out Output, b product) error {
 		return err
 	}
 	if out.Type == "local" {
-		return s.outputs().WriteDir(ctx, out.Dest, root, s.store)
+		outputs := s.outputs()
+		outputs.Refused = func(name string) {
+			fmt.Fprintf(o.log(), "warning: output local: /%s is left out (making devices needs root; type=tar holds them)\n", name)
+		}
+		return outputs.WriteDir(ctx, out.Dest, root, s.store)
 	}
 	return s.toFile(ctx, out.Dest, func(w io.Writer) error {
 		return tree.WriteLayer(w, nil, root, s.store, tree.LayerOptions{})

@@ -37,7 +37,7 @@ func (o Outputs) WriteDir(ctx context.Context, dest string, n *tree.Node, s *tre
 		return err
 	}
 	t := solver.Track(ctx, "copying files", 0)
-	err = tree.WriteDir(ctx, temp, n, s, tree.HostOptions{Written: t.Add})
+	err = tree.WriteDir(ctx, temp, n, s, tree.HostOptions{Written: t.Add, Refused: o.Refused})
 	t.Done()
 	if err == nil {
 		err = Merge(temp, dest)

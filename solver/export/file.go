@@ -51,7 +51,12 @@ func Unfinished(dir string) []string {
 
 // Outputs writes results to where users want them. It keeps a note of what is
 // half-written, so that it can be removed after this process was killed.
-type Outputs struct{ Notes string } // directory of the notes; "" keeps none
+type Outputs struct {
+	Notes string // directory
+	// Refused is told the paths of devices that the user may not make, and that
+	// are left out of a directory. Nil leaves out all devices and pipes.
+	Refused func(name string)
+} // directory of the notes; "" keeps none
 
 // Note makes a name in a directory and notes it. done ends the note.
 func (o Outputs) Note(dir string) (temp string, done func(), err error) {

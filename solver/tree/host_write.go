@@ -15,6 +15,9 @@ type HostOptions struct {
 	// privileges. Without it devices and sockets are left out. In a user
 	// namespace, where nobody may make them, devices are left out as well.
 	Owners bool
+	// Refused is told the paths of devices and pipes that this user or system may
+	// not make, and that are left out. Nil leaves out all of them without Owners.
+	Refused func(name string)
 	// OneOwner gives all files to root: for user namespaces without others.
 	OneOwner bool
 	// Written is called with the size of each file after it was written. It may be
@@ -89,18 +92,30 @@ func (w *hostWriter) node(at *os.Root, name string, e Entry) error {
 			return err
 		}
 	default:
-		if !w.opt.Owners {
-			return nil
-		}
-		err := mknod(at, e.Name, n)
-		if errors.Is(err, fs.ErrPermission) && (n.kind == CharDevice || n.kind == BlockDevice) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("make /%s: %w", name, err)
+		made, err := w.special(at, name, e)
+		if err != nil || !made {
+			return err
 		}
 	}
 	return w.values(at, e.Name, n)
+}
+
+// special makes a device or a pipe, unless it is to be left out.
+func (w *hostWriter) special(at *os.Root, name string, e Entry) (made bool, err error) {
+	if !w.opt.Owners && w.opt.Refused == nil {
+		return false, nil
+	}
+	err = mknod(at, e.Name, e.Node)
+	switch {
+	case err == nil:
+		return true, nil
+	case w.opt.Refused != nil && (errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported)):
+		w.opt.Refused(name)
+		return false, nil
+	case errors.Is(err, fs.ErrPermission) && e.Node.kind != Fifo:
+		return false, nil // in a user namespace
+	}
+	return false, fmt.Errorf("make /%s: %w", name, err)
 }
 
 func (w *hostWriter) file(at *os.Root, name string, n *Node) error {

@@ -140,7 +140,7 @@ func (r *layerReader) entry(h *tar.Header, content io.Reader) error {
 		return r.e.SetMeta("", r.meta(h))
 	}
 	dir, base := path.Split(name)
-	dir, err := r.e.Resolve(dir, true)
+	dir, err := r.directory(dir)
 	if err != nil {
 		return err
 	}
@@ -159,6 +159,38 @@ func (r *layerReader) entry(h *tar.Header, content io.Reader) error {
 		return err
 	}
 	return r.e.Put(name, n)
+}
+
+// directory follows the symbolic links of a directory that an entry goes into.
+//
+// Upstream: a link to nothing on the way is an error in an archive, whose target
+// is all that it can lead to. The layers of an image make what it means.
+func (r *layerReader) directory(dir string) (string, error) {
+	dir = clean(dir)
+	at, err := r.e.Resolve(dir, true)
+	if err != nil || at == dir || !r.opt.Plain {
+		return at, err
+	}
+	for i := range len(dir) + 1 {
+		if i < len(dir) && dir[i] != '/' {
+			continue
+		}
+		link, err := r.e.Resolve(dir[:i], false)
+		if err != nil {
+			return "", err
+		}
+		if kind, _, _ := r.e.Stat(link); kind != Symlink {
+			continue
+		}
+		to, err := r.e.Resolve(link, true)
+		if err != nil {
+			return "", err
+		}
+		if _, _, ok := r.e.Stat(to); !ok {
+			return "", fmt.Errorf("/%s is a symbolic link to /%s, which does not exist where the archive is unpacked", link, to)
+		}
+	}
+	return at, nil
 }
 
 // errLong is what is wrong with names that no system takes.
@@ -302,10 +334,15 @@ func (r *layerReader) link(name, target string, m Meta) (*Node, error) {
 		return nil, err
 	}
 	first := path.Join(dir, base)
+	if err := r.e.Remove(name); err != nil {
+		return nil, err // the link comes in place of it, so it is no link of itself
+	}
 	n := r.e.Get(first)
 	switch {
 	case n == nil:
 		return nil, &fs.PathError{Op: "link", Path: "/" + first, Err: fs.ErrNotExist}
+	case n.kind == Dir:
+		return nil, &fs.PathError{Op: "link", Path: "/" + first, Err: errors.New("is a directory")}
 	case n.kind != File:
 		return n, nil // a second symbolic link or device is one of its own
 	case n.inode == "":

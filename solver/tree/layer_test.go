@@ -42,6 +42,8 @@ func entry(line string) (*tar.Header, string) {
 		h.Typeflag, h.Linkname = tar.TypeSymlink, arg
 	case "=":
 		h.Typeflag, h.Linkname = tar.TypeLink, arg
+	case "below":
+		h.Mode, h.Typeflag, h.Linkname = 0o600, tar.TypeSymlink, arg
 	case "char":
 		h.Typeflag, h.Devmajor = tar.TypeChar, 5
 	case "odd":
@@ -176,6 +178,62 @@ func TestHardLinks(t *testing.T) {
 	}
 	if links != 2 {
 		t.Errorf("%d links of the file are written, want 2", links)
+	}
+}
+
+// TestPlainArchive: links of archives have the mode of links, and lead only to
+// what exists.
+func TestPlainArchive(t *testing.T) {
+	for _, tc := range []struct {
+		archive []string
+		want    string // the error; "" is none
+	}{
+		{[]string{"l below /out", "l/x y"}, `layer entry "l/x": /l is a symbolic link to /out, which does not exist where the archive is unpacked`},
+		{[]string{"l below out", "l/a/x y"}, `layer entry "l/a/x": /l is a symbolic link to /out, which does not exist where the archive is unpacked`},
+		{[]string{"d/l below none", "k below d", "k/l/x y"}, `layer entry "k/l/x": /d/l is a symbolic link to /d/none, which does not exist where the archive is unpacked`},
+		{[]string{"out dir", "l below /out", "l/a/x y"}, ""},
+		{[]string{"f x", "f = f"}, `layer entry "f": link /f: file does not exist`},
+		{[]string{"d dir", "e = d"}, `layer entry "e": link /d: is a directory`},
+	} {
+		n, err := ReadLayer(nil, archive(t, tc.archive...), testStore(t), ReadOptions{Plain: true})
+		switch {
+		case tc.want != "" && (err == nil || err.Error() != tc.want):
+			t.Errorf("%q: error %v, want %s", tc.archive, err, tc.want)
+		case tc.want == "" && (err != nil || n.Get("out/a/x") == nil || n.Child("l").Meta().Mode != 0o777):
+			t.Errorf("%q: %v\n%s", tc.archive, err, list(n))
+		}
+	}
+}
+
+// TestSeparateLinks: hard links of one archive are not those of another place or
+// of another tree below, even if all that is in them is equal.
+func TestSeparateLinks(t *testing.T) {
+	s := testStore(t)
+	read := func(base *Node, origin string) string {
+		n, err := ReadLayer(base, archive(t, "f x", "g = f"), s, ReadOptions{Origin: origin})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n.Child("f").Inode() == "" || n.Child("f").Inode() != n.Child("g").Inode() {
+			t.Errorf("f and g are not linked:\n%s", list(n))
+		}
+		return n.Child("f").Inode()
+	}
+	base, err := NewDir(Meta{}, []Entry{{"old", NewSymlink(Meta{}, "x")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := read(nil, "1")
+	if read(nil, "1") != first || read(nil, "2") == first || read(base, "1") == first {
+		t.Error("inodes do not come from the origin and the tree below")
+	}
+	n, err := ReadLayer(nil, archive(t, "f x", "g = f", "f x", "h = f"), s, ReadOptions{})
+	if err != nil || n.Child("g").Inode() == n.Child("h").Inode() {
+		t.Errorf("a file that came twice is linked with what it replaced: %v\n%s", err, list(n))
+	}
+	apart := n.Separate("x")
+	if apart.Child("h").Inode() == n.Child("h").Inode() || apart.Child("h").Inode() != apart.Child("f").Inode() {
+		t.Errorf("Separate:\n%s", list(apart))
 	}
 }
 

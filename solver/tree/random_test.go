@@ -43,7 +43,9 @@ func (g *gardener) meta() Meta {
 func (g *gardener) leaf() *Node {
 	switch g.IntN(8) {
 	case 0:
-		return NewSymlink(g.meta(), []string{"a", "../b", "/a/b", "nowhere"}[g.IntN(4)])
+		m := g.meta()
+		m.Mode = 0o777
+		return NewSymlink(m, []string{"a", "../b", "/a/b", "nowhere"}[g.IntN(4)])
 	case 1:
 		return NewDevice(CharDevice, g.meta(), Device{uint32(g.IntN(300)), uint32(g.IntN(300))})
 	case 2:

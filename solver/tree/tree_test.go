@@ -42,6 +42,9 @@ func layered(n *Node) *Node {
 	m := n.meta
 	m.ModTime = m.ModTime.Truncate(time.Second)
 	m.Xattrs = slices.DeleteFunc(slices.Clone(m.Xattrs), func(x Xattr) bool { return x.Name != Capability })
+	if n.kind == Symlink {
+		m.Mode = 0o777
+	}
 	if n.kind != Dir {
 		return n.WithMeta(m)
 	}
