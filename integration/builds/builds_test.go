@@ -23,7 +23,7 @@ import (
 
 var (
 	seed    = flag.Uint64("seed", 1, "seed of the builds")
-	count   = flag.Int("n", 300, "number of builds")
+	count   = flag.Int("n", 200, "number of cases, each of one to three builds")
 	only    = flag.Int("only", -1, "number of the only build")
 	from    = flag.Int("from", 0, "number of the first build")
 	workers = flag.Int("workers", 4, "builds at a time")
