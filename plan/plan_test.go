@@ -211,3 +211,31 @@ func TestHistory(t *testing.T) {
 		}
 	}
 }
+
+// TestPlatformArgs: what the predefined ARGs tell of the platforms.
+func TestPlatformArgs(t *testing.T) {
+	names := []string{
+		"BUILDPLATFORM", "BUILDOS", "BUILDARCH", "BUILDVARIANT",
+		"TARGETPLATFORM", "TARGETOS", "TARGETARCH", "TARGETVARIANT", "TARGETSTAGE",
+	}
+	file := "FROM scratch AS one\nARG " + strings.Join(names, " ") + "\nFROM scratch AS two\n"
+	p, err := build(file, Options{
+		Target:         "one",
+		Platform:       &ocispecs.Platform{OS: "linux", Architecture: "arm", Variant: "v7"},
+		BuildPlatforms: []ocispecs.Platform{{OS: "windows", Architecture: "arm64", Variant: "v8"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, n := range names {
+		got[n], _ = p.Target.Final.Env.Lookup(n)
+	}
+	want := map[string]string{
+		"BUILDPLATFORM": "windows/arm64/v8", "BUILDOS": "windows", "BUILDARCH": "arm64", "BUILDVARIANT": "v8",
+		"TARGETPLATFORM": "linux/arm/v7", "TARGETOS": "linux", "TARGETARCH": "arm", "TARGETVARIANT": "v7", "TARGETSTAGE": "one",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("predefined ARGs (-want +got):\n%s", diff)
+	}
+}
