@@ -3,8 +3,6 @@ package instructions
 import (
 	"strings"
 	"testing"
-
-	"slipway/diag"
 )
 
 // TestUnknownHints has a file with a line that is no instruction, the hint of its
@@ -65,7 +63,7 @@ func TestUnknownOnce(t *testing.T) {
 		"FROM x\nCMD <<E\necho hi\nRUN a\nRUN --x y\ncd /x\n": 3,
 	} {
 		if _, list := parse(t, text); len(list) != want {
-			t.Errorf("%q: %d errors, want %d: %v", text, len(list), want, diag.List(list))
+			t.Errorf("%q: %d errors, want %d: %v", text, len(list), want, list)
 		}
 	}
 }

@@ -20,31 +20,48 @@ func TestEvents(t *testing.T) {
 		want   string
 	}{
 		{
-			"a source is resolved and then fetched", "s = remote +1\nb = s +2", nil, 0, []string{"b"},
+			"a source is resolved and then fetched", "s = remote +1\nb = s +2", nil, 0,
+			[]string{"b"},
 			"s started, s done, s started, s runs, s done, b started, b runs, b done",
 		},
 		{
-			"a source that is not needed is resolved", "s = remote +1\nb = s +2", []string{"b"}, 0, []string{"b"},
+			"a source that is not needed is resolved", "s = remote +1\nb = s +2",
+			[]string{"b"},
+			0,
+			[]string{"b"},
 			"s started, s done, b started, b cached",
 		},
 		{
-			"a source may be cached", "s = remote +1\nb = s +2\nc = s +3", []string{"b"}, 0, []string{"c"},
+			"a source may be cached", "s = remote +1\nb = s +2\nc = s +3",
+			[]string{"b"},
+			0,
+			[]string{"c"},
 			"s started, s done, s started, s cached, c started, c runs, c done",
 		},
 		{
-			"a directory of the client is read, and never cached", "s = local +1\nb = s +2\nc = s +3", []string{"b"}, 0, []string{"c"},
+			"a directory of the client is read, and never cached", "s = local +1\nb = s +2\nc = s +3",
+			[]string{"b"},
+			0,
+			[]string{"c"},
 			"s started, s done, c started, c runs, c done",
 		},
 		{
-			"cached vertices precede those that depend on them", "a = +1\nb = a +2\nc = b +3\nd = c +4", []string{"c"}, 0, []string{"d"},
+			"cached vertices precede those that depend on them", "a = +1\nb = a +2\nc = b +3\nd = c +4",
+			[]string{"c"},
+			0,
+			[]string{"d"},
 			"a cached, b cached, c started, c cached, d started, d runs, d done",
 		},
 		{
-			"a skipped vertex starts if it is needed after all", "a = +1\nb = a +2\nc = a +3", []string{"b"}, 1, []string{"b", "c"},
+			"a skipped vertex starts if it is needed after all", "a = +1\nb = a +2\nc = a +3",
+			[]string{"b"},
+			1,
+			[]string{"b", "c"},
 			"a cached, b started, b cached, a started, a runs, a done, c started, c runs, c done",
 		},
 		{
-			"a key that cannot be computed", "a = +1\nb = a badmap", nil, 0, []string{"b"},
+			"a key that cannot be computed", "a = +1\nb = a badmap", nil, 0,
+			[]string{"b"},
 			"b started, b done (b: the toy is broken)",
 		},
 	} {
@@ -122,8 +139,13 @@ func TestTrack(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Status{
-		{"resolve", 0, 0, false}, {"resolve", 0, 0, true},
-		{"download", 0, 5, false}, {"download", 2, 5, false}, {"download", 3, 5, false}, {"download", 5, 5, false}, {"download", 5, 5, true},
+		{"resolve", 0, 0, false},
+		{"resolve", 0, 0, true},
+		{"download", 0, 5, false},
+		{"download", 2, 5, false},
+		{"download", 3, 5, false},
+		{"download", 5, 5, false},
+		{"download", 5, 5, true},
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)

@@ -93,7 +93,7 @@ func explainScript(line []byte, err error, depth int) error {
 	text, _, _ := strings.Cut(string(line), "\n")
 	words := strings.Fields(text)
 	if len(words) == 0 {
-		return errors.New("its first line names no interpreter after #!")
+		return errors.New("its first line names no interpreter")
 	}
 	interpreter := words[0]
 	info, statErr := os.Stat(interpreter)
