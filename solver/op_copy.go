@@ -184,14 +184,14 @@ func (p *copier) merge(dest string, pk *picked, overwrite bool) error {
 	}
 	if pk.node.Kind() != tree.Dir {
 		if there && kind == tree.Dir {
-			return &fs.PathError{Op: "copy", Path: "/" + dest, Err: errors.New("cannot replace a directory with a file")}
+			return &fs.PathError{Op: "copy", Path: "/" + dest, Err: fmt.Errorf("a directory, which a %s cannot replace (remove it first, or copy to another path)", pk.node.Kind())}
 		}
 		return p.e.Put(dest, p.adjusted(pk.node))
 	}
 	m := p.meta(pk.node)
 	switch {
 	case there && kind != tree.Dir:
-		return &fs.PathError{Op: "copy", Path: "/" + dest, Err: errors.New("cannot copy a directory to what is none")}
+		return &fs.PathError{Op: "copy", Path: "/" + dest, Err: fmt.Errorf("a %s, which a directory cannot replace (remove it first, or copy to another path)", kind)}
 	case !there && pk.whole:
 		return p.e.Put(dest, p.adjusted(pk.node))
 	case !there:

@@ -155,7 +155,7 @@ func (o *fileOp) Run(ctx context.Context, in []*Snapshot) ([]*Snapshot, error) {
 		}
 		n, err := f.action(a)
 		if err != nil {
-			return nil, f.failed(i, in, fmt.Errorf("%s: %w", short(fileName(&pb.FileOp{Actions: []*pb.FileAction{a}})), err))
+			return nil, f.failed(i, in, described(a, err))
 		}
 		f.trees = append(f.trees, n)
 		from := int64(-1)
@@ -172,6 +172,20 @@ func (o *fileOp) Run(ctx context.Context, in []*Snapshot) ([]*Snapshot, error) {
 		}
 	}
 	return outs, nil
+}
+
+// described returns the error of an action with the paths that it is about, each
+// once.
+func described(a *pb.FileAction, err error) error {
+	name := short(fileName(&pb.FileOp{Actions: []*pb.FileAction{a}}))
+	if p := (*fs.PathError)(nil); errors.As(err, &p) && p.Error() == err.Error() {
+		if at := strings.Fields(name); path.Clean(at[len(at)-1]) == p.Path {
+			err = p.Err
+		} else {
+			err = fmt.Errorf("%s: %w", p.Path, p.Err)
+		}
+	}
+	return fmt.Errorf("%s: %w", name, err)
 }
 
 // failed returns the error of action i, with the file system that it changes.

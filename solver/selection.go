@@ -51,7 +51,7 @@ func newSelection(src *tree.Node, c *pb.FileActionCopy) (*selection, error) {
 			return nil, err
 		}
 		if len(names) == 0 && !c.AllowEmptyWildcard {
-			return nil, notFound(c.Src)
+			return nil, notFound(c.Src, src)
 		}
 	}
 	s := &selection{}
@@ -62,7 +62,7 @@ func newSelection(src *tree.Node, c *pb.FileActionCopy) (*selection, error) {
 		}
 		n := src.Get(at)
 		if n == nil {
-			return nil, notFound(name)
+			return nil, notFound(name, src)
 		}
 		p, err := f.pick(n, at, "", match{included: true})
 		if err != nil {
@@ -84,24 +84,27 @@ func newSelection(src *tree.Node, c *pb.FileActionCopy) (*selection, error) {
 func checkRequired(src *tree.Node, c *pb.FileActionCopy) error {
 	missing, err := contenthash.Missing(src, cachemap.CopySelector(c))
 	if err == nil && missing != "" {
-		err = notFound(missing)
+		err = notFound(missing, src)
 	}
 	return err
 }
 
 // notFound says it as BuildKit does.
-func notFound(name string) error {
-	return &notFoundError{path.Clean("/" + name)}
+func notFound(name string, src *tree.Node) error {
+	return &NotFoundError{Path: path.Clean("/" + name), Root: src}
 }
 
-// notFoundError is that a copy's source does not exist.
-type notFoundError struct{ path string }
+// NotFoundError reports that a source of a copy does not exist.
+type NotFoundError struct {
+	Path string     // absolute
+	Root *tree.Node // the file system that was searched
+}
 
 // Error implements [error].
-func (e *notFoundError) Error() string { return fmt.Sprintf("%q: not found", e.path) }
+func (e *NotFoundError) Error() string { return fmt.Sprintf("%q: not found", e.Path) }
 
 // Unwrap makes it an [fs.ErrNotExist].
-func (e *notFoundError) Unwrap() error { return fs.ErrNotExist }
+func (e *NotFoundError) Unwrap() error { return fs.ErrNotExist }
 
 // digest names what is taken.
 func (s *selection) digest() digest.Digest {
@@ -226,7 +229,7 @@ func wildcard(n *tree.Node, pattern string, follow bool) ([]string, error) {
 	}
 	dir := n.Get(at)
 	if dir == nil {
-		return nil, notFound(base)
+		return nil, notFound(base, n)
 	}
 	var found []string
 	err = glob(dir, at, parts[fixed:], &found)

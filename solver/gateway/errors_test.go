@@ -33,7 +33,7 @@ func TestTypedErrors(t *testing.T) {
 		inputs, mounts int
 	}{
 		{"process", llb.Scratch().Run(llb.Args([]string{"fail"}), at, llb.WithCustomName("its name")).Root(), `process "fail" did not complete successfully: exit code: 4`, 4, nil, 1, 1},
-		{"action", old.File(llb.Mkfile("/a", 0o644, nil).Rm("/gone"), at), "rm /gone: remove /gone: no such file or directory", 0, &errdefs.Solve_File{File: &errdefs.FileAction{Index: 1}}, 1, 2},
+		{"action", old.File(llb.Mkfile("/a", 0o644, nil).Rm("/gone"), at), "rm /gone: no such file or directory", 0, &errdefs.Solve_File{File: &errdefs.FileAction{Index: 1}}, 1, 2},
 		{"key", llb.Scratch().File(llb.Copy(old, "/gone", "/"), at), `"/gone": not found`, 0, &errdefs.Solve_Cache{Cache: &errdefs.ContentCache{}}, 1, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -134,6 +134,14 @@ type Mount struct {
 	Mode     uint32
 }
 
+// SourceError reports that the source of a mount does not exist.
+type SourceError struct {
+	Source string     // path in the mounted tree
+	Root   *tree.Node // the mounted tree
+}
+
+func (e *SourceError) Error() string { return e.Source + " does not exist in what is mounted" }
+
 // ExitError is the failure of a process.
 type ExitError struct {
 	Args []string

@@ -275,7 +275,7 @@ func (e *Editor) MkdirAll(name string, m Meta) ([]string, error) {
 			e.set(f, part, c)
 			made = append(made, at)
 		case c.kind() != Dir:
-			return made, &fs.PathError{Op: "mkdir", Path: "/" + at, Err: errNotDir}
+			return made, &fs.PathError{Op: "mkdir", Path: "/" + at, Err: fmt.Errorf("%w (remove it first, or use another path)", errNotDir)}
 		case c.folder == nil:
 			c = change{folder: open(c.node)}
 			f.changes[part] = c

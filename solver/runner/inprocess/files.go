@@ -123,7 +123,7 @@ func (f *Files) mounted(ctx context.Context, m *runner.Mount) (*tree.Node, error
 		}
 		n := m.Tree.Get(at)
 		if n == nil {
-			return nil, fmt.Errorf("%s does not exist in what is mounted", m.Source)
+			return nil, &runner.SourceError{Source: m.Source, Root: m.Tree}
 		}
 		return n, nil
 	case runner.MountTmpfs:

@@ -115,7 +115,7 @@ func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, erro
 	}
 	src := m.Tree.Get(at)
 	if src == nil {
-		return out, fmt.Errorf("%s does not exist in what is mounted", m.Source)
+		return out, &runner.SourceError{Source: m.Source, Root: m.Tree}
 	}
 	out.Lower, out.Source, out.File = lower, at, src.Kind() != tree.Dir
 	out.Upper, out.Work, out.Merged = filepath.Join(dir, "upper"), filepath.Join(dir, "work"), filepath.Join(dir, "merged")
