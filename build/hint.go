@@ -1,7 +1,6 @@
 package build
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -13,7 +12,6 @@ import (
 
 	"slipway/diag"
 	"slipway/ignore"
-	"slipway/internal/suggest"
 	"slipway/source"
 )
 
@@ -36,7 +34,7 @@ func (p *places) hint(o *Options, err error) error {
 		return err
 	}
 	d := diagnostic(err)
-	pointed := p.point(o, d, err.Error())
+	pointed := p.point(o, d, err)
 	if near := nearJSON(d.Shown()); near != nil {
 		d.Hint = ""
 		return d.Note(near.At, "this is not a JSON array: %s", near.Reason)
@@ -47,16 +45,17 @@ func (p *places) hint(o *Options, err error) error {
 	return err
 }
 
-// point sets the range of d, an instruction, to the word that text is about. It
+// point sets the range of d, an instruction, to the word that err is about. It
 // reports whether it found one.
-func (p *places) point(o *Options, d *diag.Diagnostic, text string) bool {
+func (p *places) point(o *Options, d *diag.Diagnostic, err error) bool {
+	text := err.Error()
 	name, missing := missingFile(text)
 	switch {
 	case d.Range.IsZero():
 	case missing:
 		if w, ok := p.wordOf(d.Range, name); ok {
 			d.Range, d.Context = w.at, d.Range
-			d.Message += p.why(o, w.from, name)
+			d.Message += p.why(o, err, &w, name)
 			return true
 		}
 	case strings.HasSuffix(text, path.ErrBadPattern.Error()):
@@ -67,31 +66,6 @@ func (p *places) point(o *Options, d *diag.Diagnostic, text string) bool {
 		}
 	}
 	return false
-}
-
-// why says why a file is not in a local context, or which one is meant: "" if
-// that is not known.
-func (p *places) why(o *Options, from, name string) string {
-	dir, ok := p.dirs[cmp.Or(from, "context")]
-	if !ok {
-		return ""
-	}
-	file := filepath.Join(dir, filepath.FromSlash(name))
-	if _, err := os.Lstat(file); err == nil {
-		return ignoredBy(o, dir, name)
-	}
-	list, err := os.ReadDir(filepath.Dir(file))
-	if err != nil {
-		return "" // a directory above it is what is not there
-	}
-	var names []string
-	for _, d := range list {
-		names = append(names, d.Name())
-	}
-	if match, ok := suggest.Near(path.Base(name), names); ok {
-		return " (did you mean " + path.Join(path.Dir(name), match)[1:] + "?)"
-	}
-	return ""
 }
 
 // ignoredBy names the line of the ignore file that leaves a file out.

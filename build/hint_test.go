@@ -11,20 +11,20 @@ import (
 func TestMissingFile(t *testing.T) {
 	other := options(t, "")
 	for _, tc := range []struct{ dockerfile, want string }{
-		{"FROM scratch\nCOPY aa /\n", "Dockerfile:2:6: error: [1/1] COPY aa /: \"/aa\": not found (did you mean a?)\n 2 | COPY aa /\n   |      ^^\n"},
-		{"FROM scratch\nCOPY a \\\n  ./base/bin/sch /\n", "Dockerfile:3:3: error: [1/1] COPY a   ./base/bin/sch /: \"/base/bin/sch\": not found (did you mean base/bin/sh?)\n 2 | COPY a \\\n 3 |   ./base/bin/sch /\n   |   ^^^^^^^^^^^^^^\n"},
-		{"FROM scratch\nADD --chown=1 nothing.like.it /\n", "Dockerfile:2:15: error: [1/1] ADD --chown=1 nothing.like.it /: \"/nothing.like.it\": not found\n"},
-		{"FROM scratch\nARG SRC=nothere\nCOPY a ${SRC} /app/\n", "Dockerfile:3:8: error: [1/1] COPY a nothere /app/: \"/nothere\": not found\n 3 | COPY a ${SRC} /app/\n   |        ^^^^^^\n"},
-		{"FROM scratch\nCOPY src\\a.txt /app/\n", "Dockerfile:2:6: error: [1/1] COPY srca.txt /app/: \"/srca.txt\": not found\n 2 | COPY src\\a.txt /app/\n   |      ^^^^^^^^^\n"},
+		{"FROM scratch\nCOPY aa /\n", "Dockerfile:2:6: error: [1/1] \"/aa\": not found (did you mean a?)\n 2 | COPY aa /\n   |      ^^\n"},
+		{"FROM scratch\nCOPY a \\\n  ./base/bin/sch /\n", "Dockerfile:3:3: error: [1/1] \"/base/bin/sch\": not found (did you mean base/bin/sh?)\n 2 | COPY a \\\n 3 |   ./base/bin/sch /\n   |   ^^^^^^^^^^^^^^\n"},
+		{"FROM scratch\nADD --chown=1 nothing.like.it /\n", "Dockerfile:2:15: error: [1/1] \"/nothing.like.it\": not found\n"},
+		{"FROM scratch\nARG SRC=nothere\nCOPY a ${SRC} /app/\n", "Dockerfile:3:8: error: [1/1] \"/nothere\": not found\n 3 | COPY a ${SRC} /app/\n   |        ^^^^^^\n"},
+		{"FROM scratch\nCOPY src\\a.txt /app/\n", "Dockerfile:2:6: error: [1/1] \"/srca.txt\": not found\n 2 | COPY src\\a.txt /app/\n   |      ^^^^^^^^^\n"},
 		{"FROM scratch\nCOPY a / \nCOPY a \\[ab /app/\n", "\n 3 | COPY a \\[ab /app/\n   |        ^^^^\n"},
 		{"FROM scratch\nCOPY a / \nCOPY a [ab /app/\n", "Dockerfile:3:8: error: [internal] load build context: invalid includepatterns: [[ab a]: syntax error in pattern (\"[ab\" is a pattern without its end: write [[] for the character [)\n 3 | COPY a [ab /app/\n   |        ^^^\n"},
 		{"FROM scratch\nCOPY --parents a ./base/./x /app/\n", "Dockerfile:2:18: error: "},
-		{"FROM scratch\nCOPY a > /x\n", "\"/>\": not found\n 2 | COPY a > /x\n   |        ^\n"},
+		{"FROM scratch\nCOPY a > /x\n", "\"/>\": not found (no shell reads this instruction: \">\" is taken for a file)\n 2 | COPY a > /x\n   |        ^\n"},
 		{"FROM scratch\nRUN --mount=source=basee,target=/x true\n", "Dockerfile:2:13: error: "},
 		{"FROM scratch\nARG d=none\nRUN --mount=src=$d,target=/x true\n", "Dockerfile:3:13: error: "},
 		{"FROM scratch\nCOPY a out.log /\n", "(it is there, but line 2 of .dockerignore leaves it out: *.log)\n"},
-		{"FROM scratch\nCOPY --from=other bas /\n", "Dockerfile:2:19: error: [stage-0 1/1] COPY --from=other bas /: \"/bas\": not found (did you mean base?)\n"},
-		{"FROM scratch AS one\nCOPY a /\nFROM scratch\nCOPY --from=one b /\n", "Dockerfile:4:17: error: [stage-1 1/1] COPY --from=one b /: \"/b\": not found\n"},
+		{"FROM scratch\nCOPY --from=other bas /\n", "Dockerfile:2:19: error: [stage-0 1/1] \"/bas\": not found (did you mean base?)\n"},
+		{"FROM scratch AS one\nCOPY a /\nFROM scratch\nCOPY --from=one b /\n", "Dockerfile:4:17: error: [stage-1 1/1] \"/b\": not found\n"},
 	} {
 		o := options(t, tc.dockerfile)
 		o.Contexts = map[string]string{"other": other.Context}

@@ -90,7 +90,7 @@ func diagnostic(err error) *diag.Diagnostic {
 	if errors.As(err, &op) {
 		for _, l := range op.Locations {
 			if r, ok := lines(l.Source, l.Ranges); ok {
-				return diag.Errorf(r, "%w", op)
+				return diag.Errorf(r, "%w", shown(op))
 			}
 		}
 	}
@@ -101,6 +101,31 @@ func diagnostic(err error) *diag.Diagnostic {
 	}
 	return diag.Errorf(source.Range{}, "%w", err)
 }
+
+// shown returns the error of an operation whose instruction is shown with it. The
+// text of the instruction is left out of the name of the operation.
+func shown(op *solver.Error) error {
+	isOwn := len(op.Vertex.Locations) > 0
+	if !isOwn || op.Vertex.Op.GetExec() == nil && op.Vertex.Op.GetFile() == nil {
+		return op
+	}
+	if number, _, ok := strings.Cut(op.Vertex.Name(), "] "); ok && strings.HasPrefix(number, "[") {
+		return stepError{op, number + "] "}
+	}
+	return op
+}
+
+// stepError is the error of an operation with the number of its step, as in
+// "[linux/arm64 stage 2/3]".
+type stepError struct {
+	of     *solver.Error
+	number string
+}
+
+func (e stepError) Error() string { return e.number + e.of.Err.Error() }
+
+// Unwrap returns the error of the operation.
+func (e stepError) Unwrap() error { return e.of }
 
 // lines returns the range of a file that lines are.
 func lines(info *pb.SourceInfo, ranges []*pb.Range) (source.Range, bool) {

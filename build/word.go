@@ -83,6 +83,10 @@ func locatedAt(def *pb.Definition, data []byte, line int) bool {
 type pathWord struct {
 	from string // the stage, context or image that has the path; "" is the context
 	at   source.Range
+	// sources are the words of the COPY or ADD that name files, of which the path
+	// is the one at index. Mounts have none.
+	sources []parser.Word
+	index   int
 }
 
 // wordOf finds the word of the instruction at r that names the path name of the
@@ -102,8 +106,11 @@ func (p *places) wordOf(r source.Range, name string) (w pathWord, ok bool) {
 		if i < 0 {
 			i = slices.IndexFunc(c.Sources, func(s parser.Word) bool { return path.Clean("/"+s.Value) == name })
 		}
+		if i < 0 { // the directory of a pattern
+			i = slices.IndexFunc(c.Sources, func(s parser.Word) bool { return strings.HasPrefix(path.Clean("/"+s.Value), name+"/") })
+		}
 		if i >= 0 && i < len(c.Sources) {
-			return pathWord{c.From.Value, c.Sources[i].Text.Range()}, true
+			return pathWord{from: c.From.Value, at: c.Sources[i].Text.Range(), sources: c.Sources, index: i}, true
 		}
 	case *instructions.Run:
 		return mountOf(c, name)
@@ -176,10 +183,10 @@ func mountOf(c *instructions.Run, name string) (w pathWord, ok bool) {
 				continue
 			}
 			if path.Clean("/"+f.Value) == name {
-				return pathWord{m.From, f.Range}, true
+				return pathWord{from: m.From, at: f.Range}, true
 			}
 			if strings.Contains(f.Value, "$") {
-				w = pathWord{m.From, f.Range}
+				w = pathWord{from: m.From, at: f.Range}
 				expanded++
 			}
 		}

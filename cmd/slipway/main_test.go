@@ -127,7 +127,7 @@ func TestFailures(t *testing.T) {
 		{"missing secret", []string{"--secret", "id=x,src=/does/not/exist", good}, exitUsage, "no such file or directory"},
 		{"unknown runner", []string{"--runner", "magic", good}, exitUsage, `unknown runner "magic"`},
 		{"mistake", []string{testcontext.New(t, "FROM scratch\nCOPPY a b\n")}, exitFailed, "Dockerfile:2:1: error: dockerfile parse error on line 2: unknown instruction: COPPY (did you mean COPY?)\n 2 | COPPY a b\n   | ^^^^^\n"},
-		{"missing file", []string{testcontext.New(t, "FROM scratch\nCOPY none /\n")}, exitFailed, "Dockerfile:2:6: error: [1/1] COPY none /: \"/none\": not found\n 2 | COPY none /\n   |      ^^^^\n"},
+		{"missing file", []string{testcontext.New(t, "FROM scratch\nCOPY none /\n")}, exitFailed, "Dockerfile:2:6: error: [1/1] \"/none\": not found\n 2 | COPY none /\n   |      ^^^^\n"},
 		{"failing step", []string{testcontext.New(t, "FROM scratch\nCOPY base /\nRUN exit 3\n")}, exitFailed, "exit code: 3\n 3 | RUN exit 3\n"},
 		{"failing step that clears the screen", []string{testcontext.New(t, "FROM scratch\nCOPY base /\nRUN printf 'a\\033[2J\\tb\\r\\n'; exit 3\n")}, exitFailed, "exit 3:\na␛[2J   b\n------\n"},
 		{"failing step that says why", []string{testcontext.New(t, "FROM scratch\nCOPY base /\nRUN echo why; exit 3\n")}, exitFailed, "------\n > [2/2] RUN echo why; exit 3:\nwhy\n------\n"},
