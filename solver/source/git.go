@@ -197,7 +197,7 @@ func (g *Git) lookup(refs gitRefs) error {
 			return g.checkChecksum()
 		}
 	}
-	return fmt.Errorf("repository does not contain ref %s", ref)
+	return fmt.Errorf("repository does not contain ref %s%s", ref, refs.like(ref))
 }
 
 func (g *Git) checkChecksum() error {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -21,7 +22,30 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
 	"github.com/moby/buildkit/util/urlutil"
+
+	"slipway/internal/suggest"
 )
+
+// like suggests a branch or tag that ref may mean; "" without one.
+func (r *gitRefs) like(ref string) string {
+	var names []string
+	for _, full := range slices.Sorted(maps.Keys(r.hashes)) {
+		for _, kind := range []string{"refs/heads/", "refs/tags/"} {
+			name, ok := strings.CutPrefix(full, kind)
+			if !ok {
+				continue
+			}
+			if strings.EqualFold(name, ref) || name == "v"+ref || "v"+name == ref {
+				return fmt.Sprintf(" (did you mean %s?)", name)
+			}
+			names = append(names, name)
+		}
+	}
+	if match, ok := suggest.Near(ref, names); ok {
+		return fmt.Sprintf(" (did you mean %s?)", match)
+	}
+	return ""
+}
 
 // gitRefs are the refs of a remote.
 type gitRefs struct {

@@ -90,7 +90,7 @@ func (s *Sources) download(ctx context.Context, op *pb.SourceOp) (*Download, err
 
 func newDownload(op *pb.SourceOp, b tree.Blob, header http.Header) (*Download, error) {
 	if want := op.Attrs[pb.AttrHTTPChecksum]; want != "" && want != string(b.Digest) {
-		return nil, fmt.Errorf("digest mismatch %s: %s", b.Digest, want)
+		return nil, fmt.Errorf("digest mismatch %s: %s (the first one is the digest of the download, the second one the checksum that the instruction wants)", b.Digest, want)
 	}
 	d := &Download{op: op, Blob: b, Name: downloadName(op, header)}
 	m, err := downloadMeta(op.Attrs)
