@@ -91,7 +91,7 @@ func (o *Options) findDockerfile() error {
 	var near []string
 	for _, d := range list {
 		lower := strings.ToLower(d.Name())
-		if o.File == "" && lower == strings.ToLower(dockerfile) {
+		if o.File == "" && d.Name() == strings.ToLower(dockerfile) {
 			return nil // as frontends find it
 		}
 		if !d.IsDir() && (strings.Contains(lower, "dockerfile") || lower == strings.ToLower(containerfile)) && !strings.HasSuffix(lower, ignoreSuffix) {

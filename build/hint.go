@@ -34,7 +34,7 @@ func (p *places) hint(o *Options, err error) error {
 		return err
 	}
 	d := diagnostic(err)
-	pointed := p.point(o, d, err)
+	pointed := p.point(o, d, err) || explainStep(d, err)
 	if near := nearJSON(d.Shown()); near != nil {
 		d.Hint = ""
 		return d.Note(near.At, "this is not a JSON array: %s", near.Reason)

@@ -76,6 +76,10 @@ func TestMissingDockerfile(t *testing.T) {
 	if err := Run(t.Context(), o); err != nil {
 		t.Errorf("in lower case: %v", err)
 	}
+	rename("DockerFile")
+	if err := Run(t.Context(), o); err == nil || !strings.HasSuffix(err.Error(), "name one with -f, such as "+at) {
+		t.Errorf("in mixed case: %v", err)
+	}
 	rename("app.Dockerfile")
 	if err := Run(t.Context(), o); err == nil || !strings.HasSuffix(err.Error(), "name one with -f, such as "+at) {
 		t.Errorf("another name: %v", err)
