@@ -3,6 +3,7 @@ package builds
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"slipway/integration/buildcase"
 	"slipway/integration/imagetree"
 	"slipway/integration/rig"
+	"slipway/solver"
 )
 
 // patience is how long a case may take. Commands that open a named pipe wait for
@@ -128,8 +130,6 @@ func (o *outcome) failedWith(got *outcome) bool {
 	}
 	for _, name := range o.failed {
 		image, ok := strings.CutPrefix(name, "[internal] load metadata for ")
-		// Of a step that fails before it starts, as its sources are missing, only the
-		// text of our error has the name.
 		if slices.Contains(got.failed, name) || strings.Contains(got.err.Error(), name) || ok && strings.Contains(got.err.Error(), image) {
 			return true
 		}
@@ -187,6 +187,11 @@ func (r *Runner) solve(ctx context.Context, dir string, req rig.Request) (*outco
 	if err == nil {
 		o.image, err = r.read(archive, dir)
 		return o, err
+	}
+	if of := (*solver.Error)(nil); errors.As(err, &of) {
+		// A step that fails before it starts, as its sources are missing, has no
+		// status.
+		o.failed = append(o.failed, of.Vertex.Name())
 	}
 	var b strings.Builder
 	_ = build.Report(&b, err, false)
