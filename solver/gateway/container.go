@@ -124,7 +124,9 @@ func (c *container) Start(ctx context.Context, req client.StartRequest) (client.
 		if req.Stderr != nil {
 			p.Stderr = &output{x, req.Stderr}
 		}
-		x.run, err = c.box.Start(p)
+		if x.run, err = c.box.Start(p); err != nil {
+			err = unknownExit(err)
+		}
 	}
 	c.all.Go(func() {
 		x.end(err)
@@ -182,10 +184,18 @@ func (p *process) end(err error) {
 		_ = p.stdin.Close() // ends who still reads from it
 	}
 	var exit *runner.ExitError
-	if errors.As(err, &exit) {
+	switch {
+	case errors.As(err, &exit):
 		err = &gwpb.ExitError{ExitCode: uint32(exit.Code)}
+	case err != nil && p.run != nil:
+		err = unknownExit(err)
 	}
 	p.err = err
+}
+
+// unknownExit returns the error of a process without an exit code.
+func unknownExit(err error) error {
+	return &gwpb.ExitError{ExitCode: gwpb.UnknownExitStatus, Err: err}
 }
 
 // wait waits for the process, which is killed if its output is broken.

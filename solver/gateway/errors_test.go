@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -65,5 +66,29 @@ func TestTypedErrors(t *testing.T) {
 				t.Errorf("subject (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestUnknownExit: the error of a process that has no exit code has BuildKit's
+// code for that, and its own text.
+func TestUnknownExit(t *testing.T) {
+	cause := errors.New("no such program")
+	m := newMachine(t, script.Step{Run: "fail", Do: func(context.Context, *script.Call) error { return cause }})
+	box := root(t, m.client(t.TempDir(), nil), llb.Scratch().File(llb.Mkfile("/f", 0o600, nil)))
+	p, err := box.Start(t.Context(), client.StartRequest{Args: []string{"fail"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var exit *gwpb.ExitError
+	if err = p.Wait(); !errors.As(err, &exit) || exit.ExitCode != gwpb.UnknownExitStatus || !errors.Is(err, cause) || err.Error() != exit.Err.Error() {
+		t.Errorf("error %v, want exit code %d of %v", err, gwpb.UnknownExitStatus, cause)
+	}
+	_ = box.Release(t.Context()) // the error of the process
+	if p, err = box.Start(t.Context(), client.StartRequest{Args: []string{"fail"}}); err != nil {
+		t.Fatal(err)
+	}
+	exit = nil
+	if err = p.Wait(); !errors.As(err, &exit) || exit.ExitCode != gwpb.UnknownExitStatus {
+		t.Errorf("error of a process that cannot start: %v, want exit code %d", err, gwpb.UnknownExitStatus)
 	}
 }
