@@ -36,7 +36,7 @@ func explainStep(d *diag.Diagnostic, err error) bool {
 		d.Note(user, "the user is set here")
 		return !user.IsZero()
 	}
-	if hasCarriageReturns(d.Range) {
+	if strings.Contains(text, "did not complete successfully: exit code: ") && hasCarriageReturns(d.Range) {
 		d.Hinted("lines of the heredoc end in carriage returns, which the shell takes for parts of commands: convert the file to line endings of Unix")
 		return true
 	}

@@ -20,9 +20,12 @@ import (
 func TestFailedStep(t *testing.T) {
 	for dockerfile, want := range map[string]string{
 		"RUN true": "(the image has no /bin/sh to run the command with: copy a shell into it, or write a program of the image as a JSON array)\n 2 | RUN true\n",
-		"COPY base /\nRUN --mount=type=secret,id=tok,required=true true": "secret tok: not found (pass it with --secret id=tok,src=FILE)\n",
-		"COPY base /\nRUN <<END\r\nexit 3\r\nEND\r":                      "(lines of the heredoc end in carriage returns, which the shell takes for parts of commands: convert the file to line endings of Unix)\n",
-		"COPY base /\nRUN exit 3":                                        "exit code: 3\n",
+		"COPY base /\nRUN --mount=type=secret,id=tok,required=true true":                   "secret tok: not found (pass it with --secret id=tok,src=FILE)\n",
+		"COPY base /\nRUN <<END\r\nexit 3\r\nEND\r":                                        "(lines of the heredoc end in carriage returns, which the shell takes for parts of commands: convert the file to line endings of Unix)\n",
+		"COPY base /\nRUN --mount=type=secret,id=tok,required=true <<END\r\ntrue\r\nEND\r": "(pass it with --secret id=tok,src=FILE)\n",
+		"COPY base /\nRUN --mount=source=none,target=/m <<END\r\ntrue\r\nEND\r":            "/none does not exist in what is mounted\n",
+		"COPY base /\nRUN --security=insecure <<END\r\ntrue\r\nEND\r":                      "security.insecure is not allowed\n",
+		"COPY base /\nRUN exit 3": "exit code: 3\n",
 	} {
 		if got := reported(t, options(t, "FROM scratch\n"+dockerfile+"\n")); !strings.Contains(got, want) {
 			t.Errorf("%s: told\n%swant\n%s", dockerfile, got, want)
