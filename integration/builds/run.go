@@ -33,6 +33,8 @@ type Runner struct {
 	Dir   string    // for temporary files
 	Began time.Time // before the first build
 	Log   io.Writer // takes each build and its outcomes; nil: nothing is written
+	// MustBuild makes a build that fails with BuildKit an error.
+	MustBuild bool
 }
 
 // An outcome is what came of a build with one builder.
@@ -63,7 +65,7 @@ func (r *Runner) Compare(ctx context.Context, text []byte) (string, error) {
 	}
 	var b strings.Builder
 	for n, more := 1, true; more; n++ {
-		diff, err := r.compareBuild(ctx, layout.Request())
+		diff, err := r.CompareBuild(ctx, layout.Request())
 		if err != nil {
 			return "", err
 		}
@@ -77,7 +79,9 @@ func (r *Runner) Compare(ctx context.Context, text []byte) (string, error) {
 	return b.String(), nil
 }
 
-func (r *Runner) compareBuild(ctx context.Context, req rig.Request) (string, error) {
+// CompareBuild does one build with both builders and returns how the outcomes
+// differ, in the form of [imagetree.Difference]: "" if they do not.
+func (r *Runner) CompareBuild(ctx context.Context, req rig.Request) (string, error) {
 	dir, err := os.MkdirTemp(r.Dir, "build-")
 	if err != nil {
 		return "", err
@@ -86,6 +90,9 @@ func (r *Runner) compareBuild(ctx context.Context, req rig.Request) (string, err
 	want, err := r.reference(ctx, dir, req)
 	if err != nil {
 		return "", err
+	}
+	if r.MustBuild && want.err != nil {
+		return "", fmt.Errorf("BuildKit: %w", want.err)
 	}
 	got, err := r.solve(ctx, dir, req)
 	if err != nil {

@@ -31,6 +31,7 @@ func extraPrograms() []program {
 		{"dockerd", "docker.io"},
 		{"git", "git"},
 		{"buildah", "buildah"},
+		{"debootstrap", "debootstrap"},
 	}
 }
 

@@ -1,0 +1,161 @@
+package realimages
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"slipway/integration/rig"
+	"slipway/integration/toolbox"
+)
+
+// A mirror is where the packages of the base image come from.
+type mirror struct {
+	uri, suite string
+	settings   string // apt.conf: proxies, and which dates of indexes are accepted
+}
+
+// Base returns a minimal Debian image of the suite and from the mirror that apt
+// of this machine is configured with. The first call runs debootstrap, and stores
+// the layer for the following ones. It needs root.
+func Base(ctx context.Context, log io.Writer) (v1.Image, error) {
+	if err := rig.EnsurePackages(ctx, log, "debootstrap"); err != nil {
+		return nil, err
+	}
+	m, err := configuredMirror(ctx)
+	if err != nil {
+		return nil, err
+	}
+	root, err := toolbox.Root()
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(root, "bin", "realimages")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	archive := filepath.Join(dir, fmt.Sprintf("%s-%.8x.tar.gz", m.suite, sha256.Sum256(fmt.Append(nil, m))))
+	if _, err := os.Stat(archive); errors.Is(err, os.ErrNotExist) {
+		fmt.Fprintf(log, "debootstrap %s to %s\n", m.suite, archive)
+		if err := m.bootstrap(ctx, dir, archive); err != nil {
+			return nil, err
+		}
+	}
+	layer, err := tarball.LayerFromFile(archive)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", archive, err)
+	}
+	image, err := mutate.AppendLayers(empty.Image, layer)
+	if err != nil {
+		return nil, err
+	}
+	config, err := image.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	config = config.DeepCopy()
+	config.OS, config.Architecture = "linux", runtime.GOARCH
+	config.Config.Cmd = []string{"bash"}
+	config.Config.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+	return mutate.ConfigFile(image, config)
+}
+
+// settings are what the base image takes from apt's configuration.
+var settings = regexp.MustCompile(`(?im)^Acquire::(https?::(.*::)?Proxy|Check-Date|Check-Valid-Until|Retries|ForceIPv[46]) .*\n`)
+
+// configuredMirror returns the first repository of binary packages of apt's
+// sources that is not an update of another.
+func configuredMirror(ctx context.Context) (mirror, error) {
+	list, err := output(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages")
+	if err != nil {
+		return mirror{}, err
+	}
+	config, err := output(ctx, "apt-config", "dump", "Acquire")
+	if err != nil {
+		return mirror{}, err
+	}
+	for scan := bufio.NewScanner(bytes.NewReader(list)); scan.Scan(); {
+		fields := strings.Fields(scan.Text())
+		if len(fields) == 3 && fields[2] == "main" && !strings.ContainsAny(fields[1], "-/") {
+			return mirror{fields[0], fields[1], strings.Join(settings.FindAllString(string(config), -1), "")}, nil
+		}
+	}
+	return mirror{}, errors.New("apt has no source of the component main to make a base image from (see /etc/apt/sources.list)")
+}
+
+// bootstrap writes the compressed layer of the base image to archive.
+func (m mirror) bootstrap(ctx context.Context, dir, archive string) (err error) {
+	tmp, err := os.MkdirTemp(dir, "tmp-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
+	root, packed := filepath.Join(tmp, "root"), filepath.Join(tmp, "layer.tar.gz")
+	// debootstrap prints errors to its standard output, as its last line.
+	if out, err := output(ctx, "debootstrap", "--variant=minbase", m.suite, root, m.uri); err != nil {
+		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+		return fmt.Errorf("%w: %s", err, lines[len(lines)-1])
+	}
+	if err := m.configure(root); err != nil {
+		return err
+	}
+	if _, err := output(ctx, "tar", "--create", "--gzip", "--file", packed, "--sort=name", "--numeric-owner", "--xattrs",
+		"--anchored", "--exclude=./dev/*", "--exclude=./proc/*", "--exclude=./sys/*", "--exclude=./run/*",
+		"--exclude=./var/lib/apt/lists/*_*", "--exclude=./var/cache/apt/*.bin", "--exclude=./var/cache/apt/archives/*.deb",
+		"--directory", root, "."); err != nil {
+		return err
+	}
+	return os.Rename(packed, archive)
+}
+
+// configure sets up dpkg and apt as images of Debian do, for this machine's
+// network, and removes what debootstrap has copied from the machine.
+func (m mirror) configure(root string) error {
+	for name, text := range map[string]string{
+		"etc/apt/apt.conf.d/90machine":         m.settings,
+		"etc/apt/apt.conf.d/docker-clean":      "Dir::Cache::pkgcache \"\";\nDir::Cache::srcpkgcache \"\";\nDPkg::Post-Invoke { \"rm -f /var/cache/apt/archives/*.deb\"; };\n",
+		"etc/dpkg/dpkg.cfg.d/docker-unsafe-io": "force-unsafe-io\n",
+		"usr/sbin/policy-rc.d":                 "#!/bin/sh\nexit 101\n",
+	} {
+		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	if err := os.Chmod(filepath.Join(root, "usr/sbin/policy-rc.d"), 0o755); err != nil {
+		return err
+	}
+	for _, name := range []string{"etc/hostname", "etc/resolv.conf", "var/log/bootstrap.log"} {
+		if err := os.RemoveAll(filepath.Join(root, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// output runs a program and returns what it prints.
+func output(ctx context.Context, program string, args ...string) ([]byte, error) {
+	out, err := exec.CommandContext(ctx, program, args...).Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) && len(exit.Stderr) > 0 {
+			err = fmt.Errorf("%w: %s", err, bytes.TrimSpace(exit.Stderr))
+		}
+		return out, fmt.Errorf("%s: %w", program, err)
+	}
+	return out, nil
+}

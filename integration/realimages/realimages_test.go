@@ -1,0 +1,88 @@
+//go:build integration
+
+package realimages
+
+import (
+	"flag"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"slipway/integration/builds"
+	"slipway/integration/rig"
+
+	"slipway/solver/runner/namespace"
+)
+
+var (
+	only    = flag.String("only", "*", "pattern of the directories of testdata that are built")
+	verbose = flag.Bool("verbose", false, "print each image")
+)
+
+func TestMain(m *testing.M) {
+	namespace.Main() // a process that a build of cmd/slipway has started ends here
+	flag.Parse()
+	os.Exit(m.Run())
+}
+
+// TestBuilds does the builds of testdata with our solver and with BuildKit.
+func TestBuilds(t *testing.T) {
+	base, err := Base(t.Context(), os.Stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := rig.Start(t.Context(), rig.Options{Log: os.Stderr})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	if err := r.PushImage(t.Context(), "library/debian:latest", base); err != nil {
+		t.Fatal(err)
+	}
+	values, err := secrets(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	goroot, err := output(t.Context(), "go", "env", "GOROOT")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := &builds.Runner{Rig: r, State: filepath.Join(r.Dir, "state"), Dir: r.Dir, Began: time.Now(), MustBuild: true}
+	if *verbose {
+		run.Log = os.Stderr
+	}
+	dirs, err := filepath.Glob("testdata/" + *only)
+	if err != nil || len(dirs) == 0 {
+		t.Fatalf("-only %s: no such directory of testdata (%v)", *only, err)
+	}
+	for _, dir := range dirs {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			dockerfile, err := os.ReadFile(filepath.Join(dir, "Dockerfile"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			diff, err := run.CompareBuild(t.Context(), rig.Request{
+				Dockerfile: string(dockerfile), Context: dir, Secrets: values,
+				Attrs:    withContext(proxies()),
+				Contexts: map[string]string{"golang": strings.TrimSpace(string(goroot))},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff = unexcused(diff); diff != "" {
+				t.Errorf("images differ (-BuildKit +solver):\n%s", diff)
+			}
+		})
+	}
+}
+
+// withContext adds the option that makes the directory of the request the
+// context golang.
+func withContext(attrs map[string]string) map[string]string {
+	attrs = maps.Clone(attrs)
+	attrs["context:golang"] = "local:golang"
+	return attrs
+}
