@@ -17,7 +17,8 @@ BENCH ?=
 MUTANTS ?=
 # Folders whose fuzz targets `make fuzz` runs; each must have one.
 FUZZDIRS ?= parser instructions shell plan frontend ignore gitref diag source internal/suggest integration/differential solver
-# Of differential-builds: how many builds, and of which seed. ARGS="-only 17" does one.
+# Of differential-builds: how many builds, and of which seed. ARGS="-only 17" does one;
+# realimages has ARGS, too.
 N ?= 5000
 SEED ?= 1
 ARGS ?=
@@ -28,7 +29,7 @@ INTEGRATION = ./integration/contained ./integration/registries ./integration/cac
 PLATFORMS = linux/arm64 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race fuzz golden lint fmt image size push integration differential-builds parity mutants conformance demo demo-buildkit bench bench-gateway bench-build check
+.PHONY: help build test race fuzz golden lint fmt image size push integration differential-builds realimages parity mutants conformance demo demo-buildkit bench bench-gateway bench-build check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +87,9 @@ integration: ## compare our image with upstream's on a real builder (root, Linux
 
 differential-builds: ## compare N builds of seed SEED with BuildKit's (root, Linux)
 	go test -tags integration -count=1 -timeout 24h -run TestBuilds ./integration/builds -seed $(SEED) -n $(N) $(ARGS)
+
+realimages: ## compare ordinary builds on Debian with BuildKit's (root, Debian, network; ARGS='-only go' does one)
+	go test -tags integration -count=1 -timeout 2h -v -run TestBuilds ./integration/realimages $(ARGS)
 
 parity: ## compare our conversion with upstream's, without a builder
 	go run ./integration/parity

@@ -65,12 +65,12 @@ func (r *Runner) Compare(ctx context.Context, text []byte) (string, error) {
 	}
 	var b strings.Builder
 	for n, more := 1, true; more; n++ {
-		diff, err := r.CompareBuild(ctx, layout.Request())
+		diffs, err := r.CompareBuild(ctx, layout.Request(), build.Run)
 		if err != nil {
 			return "", err
 		}
-		if diff != "" {
-			fmt.Fprintf(&b, "build %d (-BuildKit +solver):\n%s", n, diff)
+		if diffs[0] != "" {
+			fmt.Fprintf(&b, "build %d (-BuildKit +solver):\n%s", n, diffs[0])
 		}
 		if more, err = layout.Next(); err != nil {
 			return "", err
@@ -79,29 +79,37 @@ func (r *Runner) Compare(ctx context.Context, text []byte) (string, error) {
 	return b.String(), nil
 }
 
-// CompareBuild does one build with both builders and returns how the outcomes
-// differ, in the form of [imagetree.Difference]: "" if they do not.
-func (r *Runner) CompareBuild(ctx context.Context, req rig.Request) (string, error) {
+// A Solver does a build as build.Run does.
+type Solver func(context.Context, build.Options) error
+
+// CompareBuild does one build with BuildKit and with each solver. It returns how
+// the outcome of each solver differs from BuildKit's, in the form of
+// [imagetree.Difference]: "" if it does not.
+func (r *Runner) CompareBuild(ctx context.Context, req rig.Request, solvers ...Solver) ([]string, error) {
 	dir, err := os.MkdirTemp(r.Dir, "build-")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	want, err := r.reference(ctx, dir, req)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if r.MustBuild && want.err != nil {
-		return "", fmt.Errorf("BuildKit: %w", want.err)
+		return nil, fmt.Errorf("BuildKit: %w", want.err)
 	}
-	got, err := r.solve(ctx, dir, req)
-	if err != nil {
-		return "", err
+	var diffs []string
+	for _, s := range solvers {
+		got, err := r.solve(ctx, dir, req, s)
+		if err != nil {
+			return nil, err
+		}
+		if r.Log != nil {
+			fmt.Fprintf(r.Log, "%s\nBuildKit: %s\nsolver: %s\n", req.Dockerfile, want, got)
+		}
+		diffs = append(diffs, want.difference(got))
 	}
-	if r.Log != nil {
-		fmt.Fprintf(r.Log, "%s\nBuildKit: %s\nsolver: %s\n", req.Dockerfile, want, got)
-	}
-	return want.difference(got), nil
+	return diffs, nil
 }
 
 // String returns the outcome, with the image if there is one.
@@ -166,7 +174,7 @@ func (r *Runner) reference(ctx context.Context, dir string, req rig.Request) (*o
 }
 
 // solve builds with our solver.
-func (r *Runner) solve(ctx context.Context, dir string, req rig.Request) (*outcome, error) {
+func (r *Runner) solve(ctx context.Context, dir string, req rig.Request, run Solver) (*outcome, error) {
 	opt, err := buildcase.Options(dir, req)
 	if err != nil {
 		return nil, err
@@ -182,7 +190,7 @@ func (r *Runner) solve(ctx context.Context, dir string, req rig.Request) (*outco
 		}
 	}
 	o := &outcome{}
-	err = build.Run(ctx, opt)
+	err = run(ctx, opt)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}

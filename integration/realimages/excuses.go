@@ -15,21 +15,20 @@ type excuse struct {
 // excuses lists all files that may differ in size and content. Mode, owner, time
 // and extended attributes may not.
 func excuses() []excuse {
-	list := []excuse{
+	return []excuse{
 		{regexp.MustCompile(`^var/log/(apt/(history|term)|dpkg|alternatives|bootstrap)\.log$`), "each line has the time of day"},
 		{regexp.MustCompile(`^var/log/apt/eipp\.log\.xz$`), "apt writes package names in the order of a hash table"},
 		{regexp.MustCompile(`^var/cache/ldconfig/aux-cache$`), "has the inodes and times of libraries"},
 	}
-	return list
 }
 
 // file is a line of a difference: "-layer 1: file 0644 0:0 12 etc/x sha256:… new".
 var file = regexp.MustCompile(`^[-+](layer \d+: file +\d{4} \d+:\d+) +\d+ (.+?) sha256:[0-9a-f]{16}( .*)?$`)
 
-// unexcused returns the lines of a difference that have no excuse. A file has one
-// only if both images have it, and a file with an excuse only if just its size and
-// content differ.
-func unexcused(diff string) string {
+// unexcused returns the lines of a difference that have no excuse, and the files
+// that have one. The lines of a file with an excuse are returned unless both images
+// have it with the same metadata.
+func unexcused(diff string) (rest string, files []string) {
 	count := map[string]int{} // lines of excused files without sign, size and digest: + and - cancel out
 	for line := range strings.Lines(diff) {
 		if key, ok := excused(line); ok {
@@ -38,12 +37,15 @@ func unexcused(diff string) string {
 	}
 	var b strings.Builder
 	for line := range strings.Lines(diff) {
-		if key, ok := excused(line); ok && count[key] == 0 {
-			continue
+		key, ok := excused(line)
+		switch {
+		case !ok || count[key] != 0:
+			b.WriteString(line)
+		case sign(line) > 0:
+			files = append(files, key)
 		}
-		b.WriteString(line)
 	}
-	return b.String()
+	return b.String(), files
 }
 
 // excused returns what both lines of an excused file have in common.

@@ -14,7 +14,7 @@ func TestUnexcused(t *testing.T) {
 		"-" + log + "+" + mode:                "-" + log + "+" + mode,
 		"-" + log + "-" + plain + "+" + other: "-" + plain,
 	} {
-		if got := unexcused(diff); got != want {
+		if got, _ := unexcused(diff); got != want {
 			t.Errorf("unexcused(%q) = %q, want %q", diff, got, want)
 		}
 	}

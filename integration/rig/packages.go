@@ -32,6 +32,7 @@ func extraPrograms() []program {
 		{"git", "git"},
 		{"buildah", "buildah"},
 		{"debootstrap", "debootstrap"},
+		{"newuidmap", "uidmap"},
 	}
 }
 

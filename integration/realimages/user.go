@@ -1,0 +1,152 @@
+package realimages
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/moby/buildkit/client"
+
+	"slipway/build"
+	"slipway/integration/rig"
+	"slipway/integration/toolbox"
+)
+
+// nobody is the user and group id that rootless builds run with.
+const nobody = "65534"
+
+// asNobody runs a program as nobody with a range of subordinate ids, which only
+// the program and its children see.
+const asNobody = `mount --bind "$0" /etc/subuid && mount --bind "$0" /etc/subgid && ` +
+	`exec setpriv --reuid ` + nobody + ` --regid ` + nobody + ` --clear-groups "$@"`
+
+// A User builds with the program slipway as nobody.
+type User struct {
+	program string
+	dir     string // readable by nobody
+	home    string // owned by nobody
+}
+
+// NewUser compiles slipway. It needs root. The caller must call Close.
+func NewUser(ctx context.Context, log io.Writer) (_ *User, err error) {
+	if err := rig.EnsurePackages(ctx, log, "uidmap"); err != nil {
+		return nil, err
+	}
+	root, err := toolbox.Root()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "slipway-user-")
+	if err != nil {
+		return nil, err
+	}
+	u := &User{program: filepath.Join(dir, "slipway"), dir: dir, home: filepath.Join(dir, "home")}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, u.Close())
+		}
+	}()
+	err = errors.Join(os.Chmod(dir, 0o755), os.Mkdir(u.home, 0o700), os.Chown(u.home, 65534, 65534),
+		os.WriteFile(filepath.Join(dir, "ids"), []byte(nobody+":500000:65536\n"), 0o644))
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", u.program, "./cmd/slipway")
+	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("compile slipway: %w\n%s", err, out)
+	}
+	return u, nil
+}
+
+// Close removes all files, among them those that belong to subordinate ids.
+func (u *User) Close() error { return os.RemoveAll(u.dir) }
+
+// Solve does one build whose output is an OCI archive.
+func (u *User) Solve(ctx context.Context, opt build.Options) (err error) {
+	dir, err := os.MkdirTemp(u.home, "build-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	args, err := u.prepare(ctx, dir, opt)
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, "unshare", append([]string{"--mount", "--propagation", "private", "sh", "-c", asNobody, filepath.Join(u.dir, "ids")}, args...)...)
+	cmd.Dir, cmd.Env = dir, []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + dir}
+	progress, err := cmd.StderrPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	message := report(progress, opt.Status)
+	if err := cmd.Wait(); err != nil {
+		return fmt.Errorf("%w\n%s", err, message)
+	}
+	return os.Rename(filepath.Join(dir, "image.tar"), opt.Outputs[0].Dest)
+}
+
+// prepare copies to dir what the build reads, since nobody may not be able to
+// read it, and returns the command.
+func (u *User) prepare(ctx context.Context, dir string, opt build.Options) ([]string, error) {
+	args := []string{u.program, "build", "--runner", "namespace", "--progress", "rawjson", "--state", filepath.Join(u.home, "state"),
+		"-o", "type=oci,dest=image.tar", "-f", "Dockerfile"}
+	sources := map[string]string{"Dockerfile": opt.File, "context": opt.Context}
+	for name, source := range opt.Contexts {
+		sources["context-"+name] = source
+		args = append(args, "--build-context", name+"=context-"+name)
+	}
+	for name, source := range sources {
+		if _, err := output(ctx, "cp", "-a", source+trailing(source), filepath.Join(dir, name)); err != nil {
+			return nil, err
+		}
+	}
+	for id, data := range opt.Secrets {
+		if err := os.WriteFile(filepath.Join(dir, "secret-"+id), data, 0o600); err != nil {
+			return nil, err
+		}
+		args = append(args, "--secret", "id="+id+",src=secret-"+id)
+	}
+	for key, v := range opt.BuildArgs {
+		args = append(args, "--build-arg", key+"="+v)
+	}
+	for host, mirror := range opt.Mirrors {
+		args = append(args, "--mirror", host+"=http://"+mirror)
+	}
+	_, err := output(ctx, "chown", "-R", nobody+":"+nobody, dir)
+	return append(args, "context"), err
+}
+
+// trailing returns what makes cp follow a link to a directory.
+func trailing(source string) string {
+	if info, err := os.Stat(source); err == nil && info.IsDir() {
+		return "/."
+	}
+	return ""
+}
+
+// report passes on progress and returns the text that follows it.
+func report(r io.Reader, status func(*client.SolveStatus)) []byte {
+	all, err := io.ReadAll(r)
+	if err != nil {
+		return []byte(err.Error())
+	}
+	dec := json.NewDecoder(bytes.NewReader(all))
+	for {
+		at := dec.InputOffset()
+		var s client.SolveStatus
+		if err := dec.Decode(&s); err != nil {
+			return bytes.TrimSpace(all[at:])
+		}
+		status(&s)
+	}
+}
