@@ -44,6 +44,9 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
+	if o.Log != nil { // caches and outputs warn concurrently
+		o.Log = &lockedWriter{w: o.Log}
+	}
 	p, err := o.places()
 	if err != nil {
 		return nil, err

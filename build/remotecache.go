@@ -3,8 +3,10 @@ package build
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
+	"sync"
 
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"golang.org/x/sync/errgroup"
@@ -88,9 +90,22 @@ func (s *state) openCaches(ctx context.Context, o *Options, src *source.Sources,
 	return c, nil
 }
 
-// warn tells what a build goes on without.
+// warn logs what a build goes on without.
 func (o *Options) warn(format string, args ...any) {
 	fmt.Fprintln(o.log(), diag.Line("warning: "+fmt.Sprintf(format, args...)))
+}
+
+// lockedWriter is a writer for several goroutines.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+// Write implements [io.Writer].
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
 }
 
 // export writes what the build knows of its results as caches.

@@ -41,7 +41,8 @@ func (b *build) lint(ctx context.Context) (*client.Result, error) {
 // none: of the configuration of checks, of a file without a stage, and of an
 // ignore file.
 func (b *build) unplaced(at source.Range, text string) bool {
-	config := !b.checksAt.IsZero() && b.checksAt.Position().Line == at.Position().Line
+	config := !b.checksAt.IsZero() && b.checksAt.Position().Line == at.Position().Line &&
+		!strings.HasSuffix(text, "file with no instructions") // which is known where the file ends, perhaps in that line
 	noStage := len(b.file.Source.Bytes) == 0 || strings.HasSuffix(text, "dockerfile contains no stages to build")
 	return config || noStage || at.File != b.file.Source
 }

@@ -14,7 +14,7 @@ import (
 // time, and what comes behind it is cancelled.
 func TestFirst(t *testing.T) {
 	for range 100 {
-		later := make(chan struct{})
+		later, last := make(chan struct{}), make(chan struct{})
 		var cancelled atomic.Bool
 		err := inorder.Do(t.Context(), 5, 0, func(ctx context.Context, i int) error {
 			switch i {
@@ -22,9 +22,11 @@ func TestFirst(t *testing.T) {
 				<-later
 				return errors.New("one")
 			case 3:
+				<-last // it would not begin any more
 				defer close(later)
 				return errors.New("three")
 			case 4:
+				close(last)
 				<-ctx.Done()
 				cancelled.Store(true)
 				return ctx.Err()
