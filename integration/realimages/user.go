@@ -98,8 +98,10 @@ func (u *User) Solve(ctx context.Context, opt build.Options) (err error) {
 // prepare copies to dir what the build reads, since nobody may not be able to
 // read it, and returns the command.
 func (u *User) prepare(ctx context.Context, dir string, opt build.Options) ([]string, error) {
-	args := []string{u.program, "build", "--runner", "namespace", "--progress", "rawjson", "--state", filepath.Join(u.home, "state"),
-		"-o", "type=oci,dest=image.tar", "-f", "Dockerfile"}
+	args := []string{
+		u.program, "build", "--runner", "namespace", "--progress", "rawjson", "--state", filepath.Join(u.home, "state"),
+		"-o", "type=oci,dest=image.tar", "-f", "Dockerfile",
+	}
 	sources := map[string]string{"Dockerfile": opt.File, "context": opt.Context}
 	for name, source := range opt.Contexts {
 		sources["context-"+name] = source
