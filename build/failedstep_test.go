@@ -25,7 +25,8 @@ func TestFailedStep(t *testing.T) {
 		"COPY base /\nRUN --mount=type=secret,id=tok,required=true <<END\r\ntrue\r\nEND\r": "(pass it with --secret id=tok,src=FILE)\n",
 		"COPY base /\nRUN --mount=source=none,target=/m <<END\r\ntrue\r\nEND\r":            "/none does not exist in what is mounted\n",
 		"COPY base /\nRUN --security=insecure <<END\r\ntrue\r\nEND\r":                      "security.insecure is not allowed\n",
-		"COPY base /\nRUN exit 3":                                                          "exit code: 3\n",
+
+		"COPY base /\nRUN exit 3": "exit code: 3\n",
 	} {
 		if got := reported(t, options(t, "FROM scratch\n"+dockerfile+"\n")); !strings.Contains(got, want) {
 			t.Errorf("%s: told\n%swant\n%s", dockerfile, got, want)
