@@ -25,7 +25,7 @@ func TestCheck(t *testing.T) {
 	notes := func(key string) map[string]string { return map[string]string{"annotation-" + key: "v"} }
 	for about, tc := range map[string]struct {
 		o    Options
-		want string // error; "" is none
+		want string // error; "" for success
 	}{
 		"nothing":                {Options{}, ""},
 		"several platforms":      {Options{Platforms: both, Outputs: []Output{archive, {Type: "local", Dest: dir}}}, ""},

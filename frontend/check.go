@@ -107,7 +107,7 @@ func (b *build) checkPlan(ctx context.Context, r plan.Resolver) (*plan.Plan, err
 	return plan.Build(ctx, b.dockerfile, b.planOptions(opt, r))
 }
 
-// nearJSON returns notes about arguments that look like JSON arrays and are none,
+// nearJSON returns notes about arguments that resemble JSON arrays but are invalid,
 // but for those of instructions with an error.
 func nearJSON(file *parser.File, faults diag.List) diag.List {
 	var notes diag.List

@@ -105,7 +105,7 @@ func (p *layout) unterminated(l logical) (h Heredoc, first int, ok bool) {
 		for found := false; !found; line++ {
 			r := p.file.LineRange(line, line)
 			if r.Start == r.End {
-				return h, first, true // behind the end of the file
+				return h, first, true // after the end of the file
 			}
 			found = h.ends(p.file.Bytes[r.Start:r.End])
 		}

@@ -14,7 +14,7 @@ import (
 const curly = "“”„‟«»‘’‚‛"
 
 // NearJSON is the first mistake in arguments that look like a JSON array of
-// strings and are none. Upstream takes them for a command line or for words.
+// strings but are invalid. Upstream takes them for a command line or for words.
 type NearJSON struct {
 	At     source.Range
 	Reason string // such as: strings take double quotes

@@ -6,8 +6,8 @@ import "errors"
 type Error struct {
 	Vertex *Vertex
 	Err    error
-	// Locations are those of the vertex. If it has none, such as the download of an
-	// ADD, they are those of the first vertex that needed it.
+	// Locations has the locations of the vertex. If it has none, such as the
+	// download of an ADD, it has the locations of the first vertex that needed it.
 	Locations []Location
 }
 

@@ -61,7 +61,7 @@ func runExec(t *testing.T, mounts Mounts, op *pb.ExecOp) (*runner.Process, error
 }
 
 // TestSecrets: an optional secret that does not exist sets its variable to the
-// empty string, which hides that of the image, and mounts nothing.
+// empty string, which hides the variable of the image, and mounts nothing.
 func TestSecrets(t *testing.T) {
 	for _, mounts := range []Mounts{nil, oneSecret{}} {
 		p, err := runExec(t, mounts, &pb.ExecOp{

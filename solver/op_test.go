@@ -266,8 +266,8 @@ func TestDifference(t *testing.T) {
 	}
 }
 
-// TestErrorLocations: an error of an operation without locations has those of the
-// first operation that needs it.
+// TestErrorLocations: an error of an operation without locations has the locations
+// of the first operation that needs it.
 func TestErrorLocations(t *testing.T) {
 	at := []Location{{Ranges: []*pb.Range{{Start: &pb.Position{Line: 7}}}}}
 	op := func(name string) *pb.Op {

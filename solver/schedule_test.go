@@ -172,7 +172,7 @@ func TestShared(t *testing.T) {
 
 // TestIgnoredInSecondGraph: a graph whose vertex ignores the cache does not get the
 // outputs that the vertex had in an earlier graph of the same build, but a later
-// graph may use those of the vertex that ignored the cache.
+// graph may use the outputs of the vertex that ignored the cache.
 func TestIgnoredInSecondGraph(t *testing.T) {
 	g := newPlayground(t)
 	g.define("r = +1 random")

@@ -80,7 +80,7 @@ func newSelection(src *tree.Node, c *pb.FileActionCopy) (*selection, error) {
 // in src.
 //
 // Upstream: only cache keys have this check. It is left out if c copies within
-// its own input, whose key is that of the whole tree.
+// its own input, whose key covers the whole tree.
 func checkRequired(src *tree.Node, c *pb.FileActionCopy) error {
 	missing, err := contenthash.Missing(src, cachemap.CopySelector(c))
 	if err == nil && missing != "" {

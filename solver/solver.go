@@ -28,7 +28,7 @@ type Options struct {
 	Parallel int
 	// Now returns the time of new files and of events.
 	Now func() time.Time
-	// Events receives events, one at a time. If it is nil, there are none.
+	// Events receives events, one at a time. If it is nil, they are dropped.
 	Events func(Event)
 	// Insecure permits processes with all privileges, HostNetwork processes in the
 	// network of the host.
@@ -142,12 +142,12 @@ func (b *Build) task(v *Vertex, in []*Result) *task {
 // Vertex returns the operation that makes the result.
 func (r *Result) Vertex() *Vertex { return r.task.v }
 
-// id returns the identity of the output if that of the operation is known.
+// id returns the identity of the output, given the identity of the operation.
 func (r *Result) id(of digest.Digest) digest.Digest {
 	return digest.FromString(fmt.Sprintf("%s %d", of, r.index))
 }
 
-// of returns the output among those of the operation.
+// of returns the output from the outputs of the operation.
 func (r *Result) of(outs []*Snapshot) (*Snapshot, error) {
 	if r.index >= len(outs) {
 		return nil, fmt.Errorf("%s has no output %d", r.task.v.Name(), r.index)

@@ -66,7 +66,7 @@ func (f *buildFlags) run(ctx context.Context, given flagSet) error {
 		fmt.Fprintln(os.Stderr, "warning:", w)
 	}
 	if f.iidFile != "" {
-		if err := export.Remove(f.iidFile); err != nil { // a build that fails leaves no ID behind
+		if err := export.Remove(f.iidFile); err != nil { // a failed build must not leave an old ID
 			return err
 		}
 	}

@@ -122,7 +122,7 @@ func confirm(ctx context.Context, in io.Reader, out io.Writer, question string) 
 	answer := make(chan string, 1)
 	go func() {
 		line, _ := bufio.NewReader(in).ReadString('\n')
-		answer <- line // "" if there is none
+		answer <- line // "" at the end of the input
 	}()
 	select {
 	case <-ctx.Done():

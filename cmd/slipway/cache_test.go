@@ -25,7 +25,7 @@ func TestConfirm(t *testing.T) {
 			t.Errorf("answer %q: asked %q", answer, &asked)
 		}
 	}
-	in, _ := io.Pipe() // nobody answers
+	in, _ := io.Pipe() // never answers
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := confirm(ctx, in, io.Discard, ""); !errors.Is(err, context.Canceled) {

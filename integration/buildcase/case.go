@@ -32,7 +32,7 @@ type Case struct {
 // A step is what the first build is made of, or what changes before a further one.
 type step struct {
 	dockerfile *string           // nil: unchanged
-	attrs      map[string]string // frontend options; added to those of the builds before
+	attrs      map[string]string // frontend options, added to the options of earlier builds
 	files      []txtar.File      // by path below the layout's directory
 	places     []placement
 }

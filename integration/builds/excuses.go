@@ -44,7 +44,7 @@ func excuses() []excuse {
 }
 
 // Unexcused returns the lines of a difference that have no excuse, "" if there
-// are none but headings.
+// contain only headings.
 func Unexcused(text []byte, diff string) string {
 	var lines []string
 	for line := range strings.Lines(diff) {

@@ -19,7 +19,7 @@ type testCase struct {
 	*buildcase.Case
 	name    string
 	request rig.Request // of the first build; all but the # syntax line
-	server  string      // URL of the files below http/; "": there are none
+	server  string      // URL of the files below http/; "" if the case has no such files
 }
 
 func readCases(t *testing.T, dir string) []testCase {

@@ -94,7 +94,7 @@ func (x *Exporter) blobs(ctx context.Context, r Result) ([]*solver.Blob, error) 
 	var blobs []*solver.Blob
 	for i, l := range r.Snapshot.Layers() {
 		if i < len(ofBase) && (l.Blob == nil || l.Blob.DiffID != ofBase[i]) {
-			ofBase = nil // the layers above are not those of the base either
+			ofBase = nil // the layers above do not come from the base either
 		}
 		var latest *time.Time
 		if r.RewriteTimes && i >= len(ofBase) {

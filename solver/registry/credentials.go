@@ -53,7 +53,7 @@ func UserCredentials() Credentials {
 // logins holds the files with credentials.
 type logins struct {
 	docker *configfile.ConfigFile
-	podman *configfile.ConfigFile // nil is none
+	podman *configfile.ConfigFile // nil if it does not exist
 }
 
 func loadLogins() (*logins, error) {

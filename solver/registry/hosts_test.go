@@ -71,7 +71,7 @@ func TestHostsFile(t *testing.T) {
 }
 
 // TestHostDir: a directory of the host wins over one for all hosts, and those of
-// the user over those of the machine.
+// the user over the ones of the machine.
 func TestHostDir(t *testing.T) {
 	user := files(t, map[string]string{"containerd/certs.d/_default/hosts.toml": "", "docker/certs.d/a:5000/ca.crt": ""})
 	home := files(t, map[string]string{".docker/certs.d/b/ca.crt": "", ".docker/certs.d/a:5000/ca.crt": ""})

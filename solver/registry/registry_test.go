@@ -104,7 +104,7 @@ func TestPushAndPull(t *testing.T) {
 }
 
 // TestRequests: a push that nothing is new for and a pull of a known digest ask
-// no more than needed; a check of a push leaves no upload behind.
+// no more than needed; a check of a push leaves no upload open.
 func TestRequests(t *testing.T) {
 	s := fakeregistry.Start(t, fakeregistry.None)
 	r := repository(t, Options{}, s.Host+"/x:1", false)

@@ -79,7 +79,7 @@ type patience struct {
 	limit  time.Duration
 }
 
-// newPatience returns the patience with a host. A limit of zero is none. The
+// newPatience returns the patience with a host. A limit of zero disables it. The
 // caller must call end.
 func newPatience(ctx context.Context, host string, limit time.Duration) *patience {
 	p := &patience{limit: limit}

@@ -13,7 +13,7 @@ import (
 type HostOptions struct {
 	// Owners sets owners, extended attributes and devices, which needs
 	// privileges. Without it devices and sockets are left out. In a user
-	// namespace, where nobody may make them, devices are left out as well.
+	// namespace, where no process may make them, devices are left out as well.
 	Owners bool
 	// Refused is told the paths of devices and pipes that this user or system may
 	// not make, and that are left out. Nil leaves out all of them without Owners.

@@ -186,7 +186,7 @@ func TestHardLinks(t *testing.T) {
 func TestPlainArchive(t *testing.T) {
 	for _, tc := range []struct {
 		archive []string
-		want    string // the error; "" is none
+		want    string // the error; "" for success
 	}{
 		{[]string{"l below /out", "l/x y"}, `layer entry "l/x": /l is a symbolic link to /out, which does not exist where the archive is unpacked`},
 		{[]string{"l below out", "l/a/x y"}, `layer entry "l/a/x": /l is a symbolic link to /out, which does not exist where the archive is unpacked`},

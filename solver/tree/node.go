@@ -23,7 +23,7 @@ const (
 	CharDevice
 	BlockDevice
 	Fifo
-	Socket // a step sees those of the steps before; see [Store.StubSockets]
+	Socket // a step sees sockets of earlier steps; see [Store.StubSockets]
 )
 
 func (k Kind) String() string {

@@ -215,7 +215,7 @@ func TestFilter(t *testing.T) {
 	}
 }
 
-// TestPrivileges: those of the usual containers.
+// TestPrivileges: steps have the privileges of ordinary containers.
 func TestPrivileges(t *testing.T) {
 	w := newWorld(t)
 	status := "while read key value rest; do case $key in CapEff:|CapPrm:|CapInh:|CapAmb:|CapBnd:|NoNewPrivs:|Seccomp:) echo $key $value;; esac; done < /proc/self/status"

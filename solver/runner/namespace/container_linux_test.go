@@ -183,7 +183,7 @@ func TestTerminalGroup(t *testing.T) {
 	}
 }
 
-// unread is an input of which nobody may read.
+// unread is an input that must not be read.
 type unread struct{ t *testing.T }
 
 func (u unread) Read([]byte) (int, error) {

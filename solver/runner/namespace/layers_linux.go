@@ -99,7 +99,7 @@ func (r *Runner) layer(ctx context.Context, l tree.Layer, delta *tree.Node) (str
 // overlayOf returns the changes of a layer as a tree that an overlay reads; nil
 // if there are none.
 //
-// In a user namespace nobody may make devices, nor open those of other users.
+// In a user namespace no process may make devices, nor open devices of other users.
 // They are left out, but hide what was there before.
 func (r *Runner) overlayOf(lower, upper *tree.Node) *tree.Node {
 	switch {

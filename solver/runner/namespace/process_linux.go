@@ -225,7 +225,7 @@ func (x *process) stdio() (err error) {
 
 // feed starts to copy the input to a process whose program runs. The input of a
 // process that did not start is not touched. The copy ends with the input, or
-// when it reads something after the process has ended; nobody waits for it.
+// when it reads something after the process has ended; no goroutine waits for it.
 func (x *process) feed() {
 	to := x.input
 	if x.term != nil {

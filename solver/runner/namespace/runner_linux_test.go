@@ -389,7 +389,7 @@ func TestWhiteouts(t *testing.T) {
 	}
 }
 
-// TestDevicesOfImages: an image may have devices where nobody can make them, in a
+// TestDevicesOfImages: an image may have devices where they cannot be made, in a
 // user namespace. They are not there for processes, and neither is what they
 // replaced, but they stay in the result.
 func TestDevicesOfImages(t *testing.T) {
