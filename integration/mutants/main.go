@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -39,6 +40,9 @@ func run(ctx context.Context, pattern string) error {
 	if err != nil {
 		return err
 	}
+	if err := checkAll(list, root); err != nil {
+		return err
+	}
 	counts := map[outcome]int{}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	for _, m := range list {
@@ -61,4 +65,16 @@ func run(ctx context.Context, pattern string) error {
 		return fmt.Errorf("%d mutants survived the tests of their packages", counts[survived])
 	}
 	return nil
+}
+
+// checkAll returns an error that lists the mutants whose line no longer exists, or
+// not once.
+func checkAll(list []mutant, root string) error {
+	var errs []error
+	for _, m := range list {
+		if _, err := m.changed(root); err != nil {
+			errs = append(errs, fmt.Errorf("mutants.txt:%d: %s: %w", m.line, m.about, err))
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -89,19 +89,28 @@ func (m mutant) try(ctx context.Context, root string) (got outcome, text string,
 	return "", "", err
 }
 
+// changed returns the text of the file with the change.
+func (m mutant) changed(root string) (string, error) {
+	data, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(m.file)))
+	if err != nil {
+		return "", err
+	}
+	text := "\n" + string(data)
+	if n := strings.Count(text, "\n"+m.old+"\n"); n != 1 {
+		return "", fmt.Errorf("%s has the line %q %d times, want it once", m.file, m.old, n)
+	}
+	return strings.Replace(text, "\n"+m.old+"\n", "\n"+m.new+"\n", 1)[1:], nil
+}
+
 // overlay writes the changed file, and returns the file that tells the go command
 // to read it.
 func (m mutant) overlay(root, dir string) (string, error) {
 	name := filepath.Join(root, filepath.FromSlash(m.file))
-	data, err := os.ReadFile(name)
+	text, err := m.changed(root)
 	if err != nil {
 		return "", err
 	}
-	if n := strings.Count(string(data), "\n"+m.old+"\n"); n != 1 {
-		return "", fmt.Errorf("%s has the line %q %d times, want it once", m.file, m.old, n)
-	}
 	changed := filepath.Join(dir, filepath.Base(name))
-	text := strings.Replace(string(data), "\n"+m.old+"\n", "\n"+m.new+"\n", 1)
 	if err := os.WriteFile(changed, []byte(text), 0o600); err != nil {
 		return "", err
 	}
