@@ -468,17 +468,6 @@ func scheduleCases() []scheduleCase {
 			loaded: 3
 			noimport
 			build b:`},
-		{"nothing is fetched ahead that imports have", `
-			a = +1
-			b = +2
-			c = a b* +3
-			build c: a b c
-			import
-			fresh
-			x = +0
-			b = x +2
-			build c: x b
-			loaded: 6`},
 		{"a local source", `
 			s = local +1
 			b = s* +2
