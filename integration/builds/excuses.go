@@ -17,8 +17,7 @@ type excuse struct {
 	pair *regexp.Regexp
 }
 
-// excuses lists all that are not counted. The first group is permanent: BuildKit
-// makes no promise there. The second are errors of ours that are being fixed.
+// excuses lists all that are not counted: BuildKit makes no promise there.
 func excuses() []excuse {
 	return []excuse{
 		{
@@ -33,12 +32,6 @@ func excuses() []excuse {
 			why:  "steps that do not wait for each other look for their sources at the same time",
 			line: regexp.MustCompile(`^-error at ().*(not found|no such file or directory)`),
 			pair: regexp.MustCompile(`^\+error at ().*(not found|no such file or directory)`),
-		},
-		{
-			name: "A13",
-			why:  "entries of an archive below a link of it",
-			in:   regexp.MustCompile(`(?m)^symlink `),
-			line: regexp.MustCompile(`^-error at .*ADD `),
 		},
 	}
 }

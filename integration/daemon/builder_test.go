@@ -304,7 +304,7 @@ func TestBuilderCommand(t *testing.T) {
 	}
 	check := command("--check", "-f", "-", o.Context)
 	check.Stdin = strings.NewReader("FROM scratch as base\nCOPY a /\n")
-	if out, err := check.Output(); check.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "WARNING: FromAsCasing") {
+	if out, err := check.Output(); check.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "[FromAsCasing]") {
 		t.Errorf("check: %v\n%s", err, out)
 	}
 	interruptCommand(t, command("-f", "-", "-o", "interrupted", o.Context))
