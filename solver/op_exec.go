@@ -286,9 +286,20 @@ func (x *execRun) mount(ctx context.Context, m *pb.Mount) error {
 	default:
 		return fmt.Errorf("unknown type %s", m.MountType)
 	}
+	x.add(out, m)
+	return nil
+}
+
+// add takes a mount. Of two with the same target the process sees the last alone,
+// whatever kinds of file they are; what it would have hidden is not mounted.
+func (x *execRun) add(out runner.Mount, m *pb.Mount) {
+	hidden := slices.IndexFunc(x.p.Mounts, func(o runner.Mount) bool { return o.Target == out.Target && !o.Output })
+	if hidden >= 0 {
+		x.p.Mounts[hidden], x.from[hidden] = out, m
+		return
+	}
 	x.p.Mounts = append(x.p.Mounts, out)
 	x.from = append(x.from, m)
-	return nil
 }
 
 func (x *execRun) setTree(out *runner.Mount, m *pb.Mount) {

@@ -2,6 +2,7 @@ package solver
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -127,5 +128,27 @@ func TestRelativeMounts(t *testing.T) {
 	root := []*pb.Mount{{Input: -1, Output: -1, Dest: "..", MountType: pb.MountType_TMPFS}}
 	if _, err := runExec(t, nil, &pb.ExecOp{Meta: &pb.Meta{Args: []string{"x"}, Cwd: "/w"}, Mounts: root}); err == nil || !strings.Contains(err.Error(), "mount ..: the target is the root") {
 		t.Errorf("a mount over the root: %v", err)
+	}
+}
+
+// TestMountsOfOneTarget runs a process with three mounts, two of which have the
+// same target: the last of them is left.
+func TestMountsOfOneTarget(t *testing.T) {
+	tmpfs := func(dest string, size int64) *pb.Mount {
+		return &pb.Mount{Input: -1, Output: -1, Dest: dest, MountType: pb.MountType_TMPFS, TmpfsOpt: &pb.TmpfsOpt{Size: size}}
+	}
+	p, err := runExec(t, nil, &pb.ExecOp{
+		Meta:   &pb.Meta{Args: []string{"x"}, Cwd: "/"},
+		Mounts: []*pb.Mount{tmpfs("/m", 1), tmpfs("/other", 2), tmpfs("/m/", 3)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int64{}
+	for _, m := range p.Mounts {
+		got[m.Target] += m.Size
+	}
+	if want := map[string]int64{"/": 0, "/m": 3, "/other": 2}; !maps.Equal(got, want) {
+		t.Errorf("sizes of the mounts %v, want %v", got, want)
 	}
 }

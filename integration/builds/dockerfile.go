@@ -157,7 +157,7 @@ func (g *generator) sources() []string {
 		if strings.ContainsAny(p, "[*") {
 			p = g.pick("*", strings.NewReplacer("[", "[[]", "*", `\*`).Replace(p))
 		}
-		list = append(list, g.pick(p, p, p, p, p, p, p, "*", ".", "./"+p, "/"+p, "d/../"+p, path.Dir(p), path.Dir(p)+"/*", path.Join(path.Dir(p), "?*"), p[:len(p)-1]+"?"))
+		list = append(list, g.pick(p, p, p, p, p, p, p, "*", ".", "./"+p, "/"+p, "d/../"+p, path.Dir(p), path.Dir(p)+"/*", path.Join(path.Dir(p), "?*"), p[:max(0, len(p)-1)]+"?"))
 		if g.chance(3) {
 			list[len(list)-1] = g.pick("missing*", "missing", p+"/", "*/", "[a-c]", "*.*", "?", "**/a", "..")
 		}

@@ -33,6 +33,12 @@ func excuses() []excuse {
 			line: regexp.MustCompile(`^-error at ().*(not found|no such file or directory)`),
 			pair: regexp.MustCompile(`^\+error at ().*(not found|no such file or directory)`),
 		},
+		{
+			name: "places that are not copied to",
+			why:  "BuildKit's copy looks up the target of each directory of the source, those that no pattern matches too, and fails where a file is in the way",
+			in:   regexp.MustCompile(`--(parents|exclude)`),
+			line: regexp.MustCompile(`^-error at .* failed to stat .*: not a directory`),
+		},
 	}
 }
 
@@ -59,18 +65,19 @@ func (e excuse) drop(lines []string) []string {
 	if e.pair == nil {
 		return slices.DeleteFunc(lines, func(line string) bool { return e.line == nil || e.line.MatchString(line) })
 	}
-	firsts := map[string]int{}
+	firsts, gone := map[string]int{}, map[int]bool{}
 	for n, line := range lines {
 		if m := e.line.FindStringSubmatch(line); m != nil {
 			firsts[m[1]] = n
+			continue
 		}
-	}
-	gone := map[int]bool{}
-	for n, line := range lines {
-		if m := e.pair.FindStringSubmatch(line); m != nil {
-			if first, ok := firsts[m[1]]; ok {
-				gone[first], gone[n] = true, true
-			}
+		m := e.pair.FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		if first, ok := firsts[m[1]]; ok {
+			gone[first], gone[n] = true, true
+			delete(firsts, m[1])
 		}
 	}
 	var kept []string
