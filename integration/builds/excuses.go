@@ -13,7 +13,7 @@ type excuse struct {
 	in   *regexp.Regexp // of the case; nil: any
 	line *regexp.Regexp // of the difference; nil: all of them
 	// pair is of the second of two lines that are excused together, line being of
-	// the first. In both, the first group has to be the same. nil: there is one line.
+	// the first. In both, the groups have to be the same. nil: there is one line.
 	pair *regexp.Regexp
 }
 
@@ -26,6 +26,20 @@ func excuses() []excuse {
 			in:   regexp.MustCompile(`(?m)^RUN (.|\n)*from=`),
 			line: regexp.MustCompile(`^-layer (\d+: dir .*) new$`),
 			pair: regexp.MustCompile(`^\+layer (\d+: dir .*) \d{4}-\S+$`),
+		},
+		{
+			name: "time of a root",
+			why:  "the root of an image is no entry of its layers: BuildKit's has the time at which it was unpacked, and a target that --parents fills gets it",
+			in:   regexp.MustCompile(`(?m)^(COPY|ADD) .*--parents`),
+			line: regexp.MustCompile(`^-layer (\d+: dir .*) new$`),
+			pair: regexp.MustCompile(`^\+layer (\d+: dir .*) \d{4}-\S+$`),
+		},
+		{
+			name: "block devices",
+			why:  "BuildKit's copy makes a character device of a block device",
+			in:   regexp.MustCompile(`mknod .* b |/dev/|base/odd`),
+			line: regexp.MustCompile(`^-layer (\d+:) char( .*)$`),
+			pair: regexp.MustCompile(`^\+layer (\d+:) block( .*)$`),
 		},
 		{
 			name: "first of several errors",
@@ -68,16 +82,17 @@ func (e excuse) drop(lines []string) []string {
 	firsts, gone := map[string]int{}, map[int]bool{}
 	for n, line := range lines {
 		if m := e.line.FindStringSubmatch(line); m != nil {
-			firsts[m[1]] = n
+			firsts[strings.Join(m[1:], "")] = n
 			continue
 		}
 		m := e.pair.FindStringSubmatch(line)
 		if m == nil {
 			continue
 		}
-		if first, ok := firsts[m[1]]; ok {
+		same := strings.Join(m[1:], "")
+		if first, ok := firsts[same]; ok {
 			gone[first], gone[n] = true, true
-			delete(firsts, m[1])
+			delete(firsts, same)
 		}
 	}
 	var kept []string
