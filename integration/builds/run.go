@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -107,9 +108,56 @@ func (r *Runner) CompareBuild(ctx context.Context, req rig.Request, solvers ...S
 		if r.Log != nil {
 			fmt.Fprintf(r.Log, "%s\nBuildKit: %s\nsolver: %s\n", req.Dockerfile, want, got)
 		}
-		diffs = append(diffs, want.difference(got))
+		diff := want.difference(got)
+		if want.err != nil && got.err != nil && diff != "" {
+			same, err := r.failAlike(ctx, dir, req, s, upTo(req.Dockerfile, want.failed, got.failed))
+			if err != nil {
+				return nil, err
+			}
+			if same {
+				diff = ""
+			}
+		}
+		diffs = append(diffs, diff)
 	}
 	return diffs, nil
+}
+
+// failAlike reports whether one of the Dockerfiles fails in both builders in the
+// same step. Which of several errors ends the whole build is chance then.
+func (r *Runner) failAlike(ctx context.Context, dir string, req rig.Request, s Solver, dockerfiles []string) (bool, error) {
+	req.Attrs = maps.Clone(req.Attrs)
+	delete(req.Attrs, "target")
+	for _, dockerfile := range dockerfiles {
+		req.Dockerfile = dockerfile
+		want, err := r.reference(ctx, dir, req)
+		if err != nil {
+			return false, err
+		}
+		got, err := r.solve(ctx, dir, req, s)
+		if err != nil {
+			return false, err
+		}
+		if len(want.failed) > 0 && got.err != nil && want.failedWith(got) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// upTo returns the Dockerfiles that end with one of the steps, those left out that
+// are the whole of it or do not stand in it as they are named.
+func upTo(dockerfile string, steps ...[]string) []string {
+	var list []string
+	for _, step := range slices.Concat(steps...) {
+		_, text, _ := strings.Cut(step, "] ")
+		before, after, ok := strings.Cut(dockerfile, "\n"+text+"\n")
+		if ok && strings.TrimSpace(after) != "" {
+			list = append(list, before+"\n"+text+"\n")
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // String returns the outcome, with the image if there is one.

@@ -2,6 +2,7 @@ package builds
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -51,5 +52,14 @@ func TestSteps(t *testing.T) {
 	})
 	if got := o.String(); got != "ran [\"[1/2] RUN a\" \"[2/2] RUN b\"], failed [\"[1/2] RUN failed\"], error <nil>\n" {
 		t.Errorf("outcome %s", got)
+	}
+}
+
+// TestUpTo cuts a Dockerfile after steps that failed, once for each.
+func TestUpTo(t *testing.T) {
+	const dockerfile = "FROM a\nRUN x\nRUN y\nCOPY b /\n"
+	got := upTo(dockerfile, []string{"[s0 2/4] RUN x", "[s0 4/4] COPY b /"}, []string{"[3/4] RUN y", "[s0 2/4] RUN x", "[internal] load metadata for a"})
+	if want := []string{"FROM a\nRUN x\n", "FROM a\nRUN x\nRUN y\n"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
