@@ -1,6 +1,7 @@
 package builds
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -66,12 +67,15 @@ func (r *Runner) Compare(ctx context.Context, text []byte) (string, error) {
 	}
 	var b strings.Builder
 	for n, more := 1, true; more; n++ {
-		diffs, err := r.CompareBuild(ctx, layout.Request(), build.Run)
+		diffs, failed, err := r.compareBuild(ctx, layout.Request(), build.Run)
 		if err != nil {
 			return "", err
 		}
 		if diffs[0] != "" {
 			fmt.Fprintf(&b, "build %d (-BuildKit +solver):\n%s", n, diffs[0])
+		}
+		if failed && bytes.Contains(text, []byte("type=cache")) {
+			break // which steps have written to a cache mount before the error is chance
 		}
 		if more, err = layout.Next(); err != nil {
 			return "", err
@@ -87,23 +91,29 @@ type Solver func(context.Context, build.Options) error
 // the outcome of each solver differs from BuildKit's, in the form of
 // [imagetree.Difference]: "" if it does not.
 func (r *Runner) CompareBuild(ctx context.Context, req rig.Request, solvers ...Solver) ([]string, error) {
+	diffs, _, err := r.compareBuild(ctx, req, solvers...)
+	return diffs, err
+}
+
+// compareBuild is CompareBuild that also reports whether the build failed with
+// BuildKit.
+func (r *Runner) compareBuild(ctx context.Context, req rig.Request, solvers ...Solver) (diffs []string, failed bool, err error) {
 	dir, err := os.MkdirTemp(r.Dir, "build-")
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer os.RemoveAll(dir)
 	want, err := r.reference(ctx, dir, req)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if r.MustBuild && want.err != nil {
-		return nil, fmt.Errorf("BuildKit: %w", want.err)
+		return nil, true, fmt.Errorf("BuildKit: %w", want.err)
 	}
-	var diffs []string
 	for _, s := range solvers {
 		got, err := r.solve(ctx, dir, req, s)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if r.Log != nil {
 			fmt.Fprintf(r.Log, "%s\nBuildKit: %s\nsolver: %s\n", req.Dockerfile, want, got)
@@ -112,7 +122,7 @@ func (r *Runner) CompareBuild(ctx context.Context, req rig.Request, solvers ...S
 		if want.err != nil && got.err != nil && diff != "" {
 			same, err := r.failAlike(ctx, dir, req, s, upTo(req.Dockerfile, want.failed, got.failed))
 			if err != nil {
-				return nil, err
+				return nil, false, err
 			}
 			if same {
 				diff = ""
@@ -120,7 +130,7 @@ func (r *Runner) CompareBuild(ctx context.Context, req rig.Request, solvers ...S
 		}
 		diffs = append(diffs, diff)
 	}
-	return diffs, nil
+	return diffs, want.err != nil, nil
 }
 
 // failAlike reports whether one of the Dockerfiles fails in both builders in the
