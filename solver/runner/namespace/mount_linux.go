@@ -137,14 +137,8 @@ const ttyGroup = ",gid=5"
 
 // devices shows the devices that programs expect.
 func (c *config) devices() error {
-	for _, name := range []string{"null", "zero", "full", "random", "urandom", "tty"} {
-		at, err := c.target("dev/"+name, true)
-		if err != nil {
-			return err
-		}
-		if err := unix.Mount("/dev/"+name, at, "", unix.MS_BIND, ""); err != nil {
-			return fmt.Errorf("mount /dev/%s: %w", name, err)
-		}
+	if err := c.deviceNodes(); err != nil {
+		return err
 	}
 	links := map[string]string{
 		"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2",
@@ -195,5 +189,5 @@ func hide(at string) error {
 	case info.IsDir():
 		return unix.Mount("tmpfs", at, "tmpfs", unix.MS_RDONLY, "size=0")
 	}
-	return unix.Mount("/dev/null", at, "", unix.MS_BIND, "")
+	return bind("/dev/null", at, true)
 }

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -447,6 +448,35 @@ func TestDevices(t *testing.T) {
 	p := w.process("read x < /zero && echo opened; test -c /zero && echo there; read x < /dev/null; test -c /dev/zero && echo usual")
 	if got, _ := w.run(t, p); !strings.Contains(got, "Permission denied") || !strings.HasSuffix(got, "there\nusual\n") {
 		t.Errorf("told %s", got)
+	}
+}
+
+// TestHostDevices: a process that changes owner and mode of the standard devices
+// changes those of its container, if it may, and never those of the host.
+func TestHostDevices(t *testing.T) {
+	w := newWorld(t)
+	before, err := os.Stat("/dev/full")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = errors.Join(os.Chown("/dev/full", 0, 0), os.Chmod("/dev/full", 0o666)) }) // if the test fails
+	for _, name := range []string{"chmod", "chown", "stat", "ls"} {
+		w.install(t, "bin/"+name, "/usr/bin/"+name)
+	}
+	got, _ := w.run(t, w.process("chmod 0602 /dev/full 2>/dev/null; chown 0:4 /dev/full 2>/dev/null; stat -c %a /dev/full; echo x >/dev/null && echo written; ls -Ad /dev/nodes* 2>/dev/null || true"))
+	want := "602\nwritten\n"
+	if w.noDevices {
+		want = "666\nwritten\n"
+	}
+	if got != want {
+		t.Errorf("told %q, want %q", got, want)
+	}
+	after, err := os.Stat("/dev/full")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, a := before.Sys().(*syscall.Stat_t), after.Sys().(*syscall.Stat_t); b.Mode != a.Mode || b.Uid != a.Uid || b.Gid != a.Gid {
+		t.Errorf("the host's device is %v %d:%d now", after.Mode(), a.Uid, a.Gid)
 	}
 }
 
