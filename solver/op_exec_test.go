@@ -152,3 +152,50 @@ func TestMountsOfOneTarget(t *testing.T) {
 		t.Errorf("sizes of the mounts %v, want %v", got, want)
 	}
 }
+
+// maker is a runner whose processes leave a directory with a name. Before that
+// it calls meanwhile.
+type maker struct {
+	name      string
+	meanwhile func()
+}
+
+func (m maker) Run(context.Context, *runner.Process) ([]*tree.Node, error) {
+	m.meanwhile()
+	e := tree.Edit(tree.Empty())
+	_, err := e.MkdirAll(m.name, tree.Meta{Mode: 0o755})
+	return []*tree.Node{e.Tree()}, err
+}
+
+// TestSameStepMeanwhile runs a step while another build runs it and ends first:
+// both have the result of that build.
+func TestSameStepMeanwhile(t *testing.T) {
+	s, err := tree.OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := Load(marshal(t, mkdirs(func(int) string { return "/d" })(0), &pb.Op{Op: &pb.Op_Exec{Exec: &pb.ExecOp{
+		Meta: &pb.Meta{Args: []string{"x"}, Cwd: "/"}, Mounts: []*pb.Mount{{Dest: "/", Output: 0}},
+	}}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache := NewMemoryCache()
+	build := func(m maker) *tree.Node {
+		b := New(t.Context(), Options{
+			Store: s, Cache: cache, Sources: emptySources{}, Runner: m,
+			Now: func() time.Time { return time.Unix(0, 0) },
+		})
+		defer b.Wait()
+		out, err := b.Result(g).Snapshot(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out.Tree()
+	}
+	var first *tree.Node
+	second := build(maker{"second", func() { first = build(maker{"first", func() {}}) }})
+	if first.Get("first") == nil || second.ID() != first.ID() {
+		t.Errorf("the builds have different results of a step")
+	}
+}

@@ -126,8 +126,22 @@ func (t *task) run(ctx context.Context, key Key, in []*Snapshot) (c CachedResult
 	if err != nil {
 		return c, err
 	}
-	if t.mustRun() && t.v.Op.GetSource() == nil {
+	switch {
+	case t.v.Op.GetSource() != nil:
+	case t.mustRun():
 		c.ID = key.identityOf(c.Outputs)
+	default:
+		// Another build may have made the result meanwhile. Its first is everybody's:
+		// what depends on it may be in the cache already, and the difference of two
+		// results is small only if the lower one is what the upper one was made from.
+		first, ok, err := t.b.opt.Cache.Get(ctx, key.Digest())
+		if err != nil {
+			return c, err
+		}
+		if ok {
+			first.ID = cmp.Or(first.ID, c.ID)
+			return first, nil
+		}
 	}
 	return c, t.put(ctx, key, c)
 }
