@@ -61,7 +61,7 @@ func (p *places) searchedIn(err error, from string) searched {
 	switch {
 	case errors.As(err, &copied):
 		return rootTree{copied.Root}
-	case errors.As(err, &mounted):
+	case errors.As(err, &mounted) && mounted.Root != nil:
 		return rootTree{mounted.Root}
 	}
 	return nil

@@ -49,8 +49,8 @@ func (h *HostMounts) Agent(_ context.Context, id string) (string, bool, error) {
 // Cache implements [Mounts]. Processes share a directory, wait for it, or get
 // one of their own if it is in use, as the sharing says; also those of other
 // builds.
-func (h *HostMounts) Cache(ctx context.Context, id string, sharing pb.CacheSharingOpt, initial *tree.Node) (string, func(), error) {
-	base := filepath.Join(h.Dir, digest.FromString(id + "\x00" + string(initial.Digest())).Encoded()[:32])
+func (h *HostMounts) Cache(ctx context.Context, id string, sharing pb.CacheSharingOpt, from *Snapshot) (string, func(), error) {
+	base := filepath.Join(h.Dir, digest.FromString(id + "\x00" + string(from.ID())).Encoded()[:32])
 	for i := 0; ; i++ {
 		dir := fmt.Sprintf("%s-%d", base, i)
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -70,7 +70,7 @@ func (h *HostMounts) Cache(ctx context.Context, id string, sharing pb.CacheShari
 			continue // in use, and private
 		}
 		release := func() { _ = lock.Unlock() } // the system unlocks what is closed
-		data, err := h.fill(ctx, dir, initial)
+		data, err := h.fill(ctx, dir, from.Tree())
 		if err == nil {
 			err = h.note(dir, id)
 		}

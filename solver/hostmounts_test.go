@@ -36,7 +36,7 @@ func TestCacheSharing(t *testing.T) {
 		dir := t.TempDir()
 		cache := func(ctx context.Context, sharing pb.CacheSharingOpt) (string, func(), error) {
 			h := &HostMounts{Dir: dir, Store: store, Now: time.Now} // each is a build of its own
-			return h.Cache(ctx, "id", sharing, tree.Empty())
+			return h.Cache(ctx, "id", sharing, nil)
 		}
 		first, release, err := cache(t.Context(), tc.first)
 		if err != nil {
@@ -76,6 +76,38 @@ func TestCacheSharing(t *testing.T) {
 	}
 }
 
+// TestCacheOfResult: a cache starts as the result that it is from, and belongs to that
+// result, also if another one has the same files.
+func TestCacheOfResult(t *testing.T) {
+	store, err := tree.OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &HostMounts{Dir: t.TempDir(), Store: store, Now: time.Now}
+	use := func(from *Snapshot) string {
+		t.Helper()
+		dir, release, err := h.Cache(t.Context(), "id", pb.CacheSharingOpt_SHARED, from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		release()
+		return dir
+	}
+	first := use(number(0).withID("first"))
+	if _, err := os.Stat(filepath.Join(first, "value")); err != nil {
+		t.Errorf("the cache does not start as the result: %v", err)
+	}
+	if again := use(number(0).withID("first")); again != first {
+		t.Errorf("the same result has another cache: %s, want %s", again, first)
+	}
+	if other := use(number(0).withID("other")); other == first {
+		t.Error("another result with the same files has the same cache")
+	}
+	if none := use(nil); none == first {
+		t.Error("without a result the cache is that of one")
+	}
+}
+
 // TestCacheReset: after a reset, processes find an empty cache. Those that use the
 // old one keep it until they end, and caches with other ids stay.
 func TestCacheReset(t *testing.T) {
@@ -89,7 +121,7 @@ func TestCacheReset(t *testing.T) {
 	}
 	use := func(id string) (string, func()) {
 		t.Helper()
-		dir, release, err := h.Cache(t.Context(), id, pb.CacheSharingOpt_SHARED, tree.Empty())
+		dir, release, err := h.Cache(t.Context(), id, pb.CacheSharingOpt_SHARED, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

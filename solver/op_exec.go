@@ -13,14 +13,14 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/solver/runner"
-	"slipway/solver/tree"
 )
 
 // Mounts provide what processes see besides trees.
 type Mounts interface {
-	// Cache returns the directory of a cache, which starts as initial, for this
-	// process alone unless it is shared. release ends the use.
-	Cache(ctx context.Context, id string, sharing pb.CacheSharingOpt, initial *tree.Node) (dir string, release func(), err error)
+	// Cache returns the directory of a cache, for this process alone unless it is
+	// shared. The cache starts as a copy of from and belongs to that result: others
+	// have caches of their own with the same id. release ends the use.
+	Cache(ctx context.Context, id string, sharing pb.CacheSharingOpt, from *Snapshot) (dir string, release func(), err error)
 	// Reset makes the caches with these ids start anew.
 	Reset(ids []string) error
 	// Secret returns a secret, and whether there is one.
@@ -314,22 +314,12 @@ func (x *execRun) cache(ctx context.Context, out *runner.Mount, m *pb.Mount) err
 	if x.b.opt.Mounts == nil {
 		return errors.New("there are no caches")
 	}
-	initial := x.base(m).Tree()
-	if m.Selector != "" {
-		at, err := initial.Resolve(m.Selector, true)
-		if err != nil {
-			return err
-		}
-		if initial = initial.Get(at); initial == nil || initial.Kind() != tree.Dir {
-			return fmt.Errorf("%s is no directory of what the cache starts from", m.Selector)
-		}
-	}
-	dir, release, err := x.b.opt.Mounts.Cache(ctx, m.GetCacheOpt().GetID(), m.GetCacheOpt().GetSharing(), initial)
+	dir, release, err := x.b.opt.Mounts.Cache(ctx, m.GetCacheOpt().GetID(), m.GetCacheOpt().GetSharing(), x.base(m))
 	if err != nil {
 		return err
 	}
 	x.releases = append(x.releases, release)
-	out.HostPath, out.Source = dir, ""
+	out.HostPath = dir
 	return nil
 }
 

@@ -61,6 +61,39 @@ func runExec(t *testing.T, mounts Mounts, op *pb.ExecOp) (*runner.Process, error
 	return r.last, err
 }
 
+// oneCache has a cache in dir, and notes what it is to start as.
+type oneCache struct {
+	Mounts
+	dir  string
+	from *Snapshot
+}
+
+func (c *oneCache) Cache(_ context.Context, _ string, _ pb.CacheSharingOpt, from *Snapshot) (string, func(), error) {
+	c.from = from
+	return c.dir, func() {}, nil
+}
+
+// TestCacheMountSource: a cache mount starts as the whole of a result, and shows its
+// source.
+func TestCacheMountSource(t *testing.T) {
+	c := &oneCache{dir: "/cache"}
+	p, err := runExec(t, c, &pb.ExecOp{
+		Meta: &pb.Meta{Args: []string{"x"}, Cwd: "/"},
+		Mounts: []*pb.Mount{{
+			Input: 0, Output: -1, Dest: "/m", Selector: "/f", MountType: pb.MountType_CACHE, CacheOpt: &pb.CacheOpt{ID: "id"},
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := p.Mounts[1]; m.Kind != runner.MountDir || m.HostPath != "/cache" || m.Source != "/f" {
+		t.Errorf("the mount is %+v, want /f of /cache", m)
+	}
+	if c.from.ID() == "" || c.from.Tree().Get("d") == nil {
+		t.Errorf("the cache starts as result %q with %q", c.from.ID(), tree.Edit(c.from.Tree()).Names(""))
+	}
+}
+
 // TestSecrets: an optional secret that does not exist sets its variable to the
 // empty string, which hides the variable of the image, and mounts nothing.
 func TestSecrets(t *testing.T) {

@@ -360,6 +360,32 @@ func TestParallel(t *testing.T) {
 	}
 }
 
+// TestSnapshotID: snapshots of a result have its key as their identity, also those
+// that operations run on.
+func TestSnapshotID(t *testing.T) {
+	g := newPlayground(t)
+	g.define("a = two +1")
+	g.define("b = a.1 +2")
+	ctx, cancel := context.WithTimeout(t.Context(), toyTimeout)
+	b := g.start(ctx, "b", nil)
+	defer b.Wait()
+	defer cancel()
+	graph, err := Load(g.definition("b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := b.Result(graph)
+	for _, r := range []*Result{r, r.task.in[0]} {
+		key, err := r.Key(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, err := r.Snapshot(ctx); err != nil || s.ID() != key {
+			t.Errorf("the snapshot is %q, %v, want the key %q", s.ID(), err, key)
+		}
+	}
+}
+
 // TestResultKey: results have the same key exactly if they are the same output of
 // the same operation on the same inputs, or made from the same content.
 func TestResultKey(t *testing.T) {

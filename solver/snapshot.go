@@ -16,6 +16,7 @@ import (
 type Snapshot struct {
 	tree   *tree.Node
 	layers []Layer
+	id     digest.Digest
 }
 
 // Layer is what one step changed: the difference of two trees. On top of other
@@ -43,6 +44,24 @@ func (s *Snapshot) Tree() *tree.Node {
 		return tree.Empty()
 	}
 	return s.tree
+}
+
+// ID returns the identity of the result that the snapshot was taken from. Results
+// with the same files have different identities if they were made in different ways.
+// If s is nil or not from a [Result], it is "".
+func (s *Snapshot) ID() digest.Digest {
+	if s == nil {
+		return ""
+	}
+	return s.id
+}
+
+// withID returns the snapshot of a result with that identity.
+func (s *Snapshot) withID(id digest.Digest) *Snapshot {
+	if s == nil {
+		return nil
+	}
+	return &Snapshot{tree: s.tree, layers: s.layers, id: id}
 }
 
 // Layers returns the steps from the empty tree to this one.

@@ -178,7 +178,8 @@ func (r *Result) Snapshot(ctx context.Context) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.of(c.Outputs)
+	s, err := r.of(c.Outputs)
+	return s.withID(r.id(c.ID)), err
 }
 
 // Known returns the key of a vertex, and reports whether it was computed.

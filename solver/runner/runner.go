@@ -124,7 +124,7 @@ type Mount struct {
 	Target   string // absolute
 	Layers   []tree.Layer
 	Tree     *tree.Node // what the layers make
-	Source   string     // path in the tree that is mounted; "" and "/" are all of it
+	Source   string     // path in the tree or directory that is mounted; "" and "/" are all of it
 	ReadOnly bool
 	Output   bool // return the tree as the process leaves it
 	HostPath string
@@ -137,7 +137,7 @@ type Mount struct {
 // SourceError reports that the source of a mount does not exist.
 type SourceError struct {
 	Source string     // path in the mounted tree
-	Root   *tree.Node // the mounted tree
+	Root   *tree.Node // the mounted tree; nil if it was a directory of the host
 }
 
 func (e *SourceError) Error() string { return e.Source + " does not exist in what is mounted" }

@@ -117,15 +117,8 @@ func (f *Files) systemDirs() error {
 func (f *Files) mounted(ctx context.Context, m *runner.Mount) (*tree.Node, error) {
 	switch m.Kind {
 	case runner.MountTree:
-		at, err := m.Tree.Resolve(m.Source, true)
-		if err != nil {
-			return nil, err
-		}
-		n := m.Tree.Get(at)
-		if n == nil {
-			return nil, &runner.SourceError{Source: m.Source, Root: m.Tree}
-		}
-		return n, nil
+		_, n, err := source(m, m.Tree)
+		return n, err
 	case runner.MountTmpfs:
 		return tree.NewDir(f.Meta(0o1777), nil)
 	case runner.MountFile, runner.MountSocket:
@@ -134,9 +127,20 @@ func (f *Files) mounted(ctx context.Context, m *runner.Mount) (*tree.Node, error
 		meta.UID, meta.GID = m.UID, m.GID
 		return tree.NewFile(meta, b), err
 	case runner.MountDir:
-		return f.openDir(ctx, m.HostPath)
+		return f.openDir(ctx, m)
 	}
 	return nil, fmt.Errorf("unknown kind %d", m.Kind)
+}
+
+// source returns what a mount shows of a tree, and its path there.
+func source(m *runner.Mount, in *tree.Node) (at string, n *tree.Node, err error) {
+	if at, err = in.Resolve(m.Source, true); err != nil {
+		return "", nil, err
+	}
+	if n = in.Get(at); n == nil {
+		return "", nil, &runner.SourceError{Source: m.Source, Root: in}
+	}
+	return at, n, nil
 }
 
 // take takes the trees apart again, the last one first, and leaves the files as

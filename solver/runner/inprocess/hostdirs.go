@@ -26,10 +26,14 @@ func locked(ctx context.Context, dir string, fn func() error) error {
 	return errors.Join(fn(), lock.Unlock())
 }
 
-// openDir reads a directory of the host as it is now.
-func (f *Files) openDir(ctx context.Context, dir string) (n *tree.Node, err error) {
-	err = locked(ctx, dir, func() error {
-		n, err = f.readDir(dir)
+// openDir reads what a mount shows of a directory of the host as it is now.
+func (f *Files) openDir(ctx context.Context, m *runner.Mount) (n *tree.Node, err error) {
+	err = locked(ctx, m.HostPath, func() error {
+		all, err := f.readDir(m.HostPath)
+		if err != nil {
+			return err
+		}
+		_, n, err = source(m, all)
 		return err
 	})
 	return n, err
@@ -51,11 +55,19 @@ func (f *Files) saveCaches(ctx context.Context, list []*tree.Node) error {
 			continue
 		}
 		err := locked(ctx, m.HostPath, func() error {
-			now, err := f.readDir(m.HostPath)
+			all, err := f.readDir(m.HostPath)
 			if err != nil {
 				return err
 			}
-			return f.replaceDir(ctx, m.HostPath, tree.Apply(now, before, list[i]))
+			at, now, err := source(m, all)
+			if err != nil {
+				return err
+			}
+			e := tree.Edit(all)
+			if err := e.Put(at, tree.Apply(now, before, list[i])); err != nil {
+				return err
+			}
+			return f.replaceDir(ctx, m.HostPath, e.Tree())
 		})
 		if err != nil {
 			return fmt.Errorf("mount %s: %w", m.Target, err)

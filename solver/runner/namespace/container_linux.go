@@ -80,7 +80,10 @@ func (c *container) mount(i int) (mount, error) {
 	case runner.MountTree:
 		return c.overlay(m, dir, out)
 	case runner.MountDir:
-		out.Bind = filepath.Join(m.HostPath, filepath.FromSlash(m.Source))
+		out.Bind, out.Source = m.HostPath, m.Source
+		var err error
+		out.File, err = isFile(m)
+		return out, err
 	case runner.MountSocket:
 		out.Bind, out.File = filepath.Join(dir, "socket"), true
 		stop, err := forward(out.Bind, m)
@@ -100,6 +103,19 @@ func (c *container) mount(i int) (mount, error) {
 		return out, fmt.Errorf("unknown kind %d", m.Kind)
 	}
 	return out, nil
+}
+
+// isFile reports whether a mount shows a file of a directory of the host.
+func isFile(m *runner.Mount) (bool, error) {
+	f, err := openIn(m.HostPath, m.Source)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, &runner.SourceError{Source: m.Source}
+	}
+	if err != nil {
+		return false, err
+	}
+	info, err := f.Stat()
+	return err == nil && !info.IsDir(), errors.Join(err, f.Close())
 }
 
 // overlay prepares a tree: its layers below, and an upper directory for what the
@@ -159,7 +175,7 @@ func (c *container) read(i int, last bool) (*tree.Node, error) {
 	switch m.Kind {
 	case runner.MountTree:
 	case runner.MountDir:
-		return tree.HostReader{Store: c.r.store}.ReadDir(filepath.Join(m.HostPath, filepath.FromSlash(m.Source)))
+		return tree.HostReader{Store: c.r.store}.ReadDir(m.HostPath)
 	case runner.MountFile, runner.MountSocket, runner.MountTmpfs:
 		fallthrough
 	default:

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	pathrs "github.com/cyphar/filepath-securejoin/pathrs-lite"
 	"golang.org/x/sys/unix"
 )
 
@@ -28,7 +30,7 @@ func (c *config) mount(m *mount) error {
 		}
 		return unix.Mount("tmpfs", at, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, data)
 	case m.Bind != "":
-		return bind(m.Bind, at, m.ReadOnly)
+		return bindIn(m.Bind, m.Source, at, m.ReadOnly)
 	}
 	if err := overlay(m, c.devicesFlag()); err != nil {
 		return err
@@ -40,6 +42,24 @@ func (c *config) mount(m *mount) error {
 		src = filepath.Join(src, filepath.FromSlash(m.Source))
 	}
 	return bind(src, at, m.ReadOnly && m.Target != "/")
+}
+
+// bindIn mounts a path of a directory, which other processes may change meanwhile.
+func bindIn(dir, name, at string, readOnly bool) error {
+	f, err := openIn(dir, name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(bind(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), at, readOnly), f.Close())
+}
+
+// openIn opens a path of a directory, only to name it. Links do not lead out of
+// the directory.
+func openIn(dir, name string) (*os.File, error) {
+	if path.Join("/", name) == "/" {
+		return os.OpenFile(dir, unix.O_PATH|unix.O_CLOEXEC, 0)
+	}
+	return pathrs.OpenInRoot(dir, name)
 }
 
 func bind(src, at string, readOnly bool) error {

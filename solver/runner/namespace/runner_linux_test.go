@@ -313,6 +313,41 @@ func TestMounts(t *testing.T) {
 	}
 }
 
+// TestMountDirSource: a process sees the part of a directory of the host that the
+// mount selects, a file or a directory. Links do not lead out of the directory.
+func TestMountDirSource(t *testing.T) {
+	w := newWorld(t)
+	cache := t.TempDir()
+	if err := errors.Join(
+		os.WriteFile(filepath.Join(cache, "file"), []byte("f\n"), 0o600),
+		os.Mkdir(filepath.Join(cache, "dir"), 0o755),
+		os.Symlink("/dir", filepath.Join(cache, "link")),
+		os.Symlink("/etc", filepath.Join(cache, "out")),
+	); err != nil {
+		t.Fatal(err)
+	}
+	p := w.process("echo more >> /f; echo x > /d/kept")
+	p.Mounts = append(p.Mounts,
+		runner.Mount{Kind: runner.MountDir, Target: "/d", HostPath: cache, Source: "/link"},
+		runner.Mount{Kind: runner.MountDir, Target: "/f", HostPath: cache, Source: "file"},
+	)
+	if _, err := w.Run(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"file": "f\nmore\n", "dir/kept": "x\n"} {
+		if got, err := os.ReadFile(filepath.Join(cache, name)); err != nil || string(got) != want {
+			t.Errorf("%s has %q, %v, want %q", name, got, err, want)
+		}
+	}
+	for _, source := range []string{"none", "out"} {
+		p.Mounts[1].Source = source
+		var missing *runner.SourceError
+		if _, err := w.Run(t.Context(), p); !errors.As(err, &missing) {
+			t.Errorf("source %s: error %v, want that it does not exist", source, err)
+		}
+	}
+}
+
 func TestNetworkAndHosts(t *testing.T) {
 	w := newWorld(t)
 	p := w.process("while read line; do echo $line; done < /etc/hosts; for d in /sys/class/net/*; do echo $d; done")

@@ -183,6 +183,39 @@ func TestSystemDirs(t *testing.T) {
 	}
 }
 
+// TestMountDirSource: a process sees the part of a directory of the host that the
+// mount selects, a file or a directory, and changes it there.
+func TestMountDirSource(t *testing.T) {
+	r, root := world(t)
+	cache := t.TempDir()
+	for name, data := range map[string]string{"file": "f\n", "other": "o\n"} {
+		if err := os.WriteFile(filepath.Join(cache, name), []byte(data), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(os.Mkdir(filepath.Join(cache, "dir"), 0o755), os.Symlink("dir", filepath.Join(cache, "link"))); err != nil {
+		t.Fatal(err)
+	}
+	p := newProcess(root, "/bin/sh", "-c", "echo more >> /f; echo x > /d/kept")
+	p.Mounts = append(p.Mounts,
+		runner.Mount{Kind: runner.MountDir, Target: "/d", HostPath: cache, Source: "/link"},
+		runner.Mount{Kind: runner.MountDir, Target: "/f", HostPath: cache, Source: "file"},
+	)
+	if _, err := r.Run(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"file": "f\nmore\n", "other": "o\n", "dir/kept": "x\n"} {
+		if got, err := os.ReadFile(filepath.Join(cache, name)); err != nil || string(got) != want {
+			t.Errorf("%s has %q, %v, want %q", name, got, err, want)
+		}
+	}
+	p.Mounts[1].Source = "none"
+	var missing *runner.SourceError
+	if _, err := r.Run(t.Context(), p); !errors.As(err, &missing) {
+		t.Errorf("a missing source: error %v", err)
+	}
+}
+
 func TestMounts(t *testing.T) {
 	r, root := world(t)
 	sub := tree.Edit(nil)
