@@ -13,6 +13,17 @@ import (
 	"slipway/solver/tree"
 )
 
+// TestAgents: the agent of an empty id is the default one.
+func TestAgents(t *testing.T) {
+	h := &HostMounts{Agents: map[string]string{"default": "/a", "git": "/b"}}
+	for id, want := range map[string]string{"": "/a", "default": "/a", "git": "/b", "other": ""} {
+		got, ok, err := h.Agent(t.Context(), id)
+		if got != want || ok != (want != "") || err != nil {
+			t.Errorf("agent %q: %q, %t, %v; want %q", id, got, ok, err, want)
+		}
+	}
+}
+
 // TestCacheSharing: a second process shares a cache, waits for it, or gets another
 // one, as it asks and as those before it did; also one of another build.
 func TestCacheSharing(t *testing.T) {

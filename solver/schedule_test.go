@@ -34,17 +34,22 @@ func TestSchedule(t *testing.T) {
 		t.Run(tc.about, func(t *testing.T) {
 			t.Parallel()
 			s := &script{g: newPlayground(t)}
-			for line := range strings.Lines(tc.script) {
-				if line = strings.TrimSpace(line); line != "" {
-					s.line(line)
-				}
-			}
+			s.lines(tc.script)
 		})
 	}
 }
 
 // script runs the lines of a case.
 type script struct{ g *playground }
+
+func (s *script) lines(text string) {
+	s.g.t.Helper()
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" {
+			s.line(line)
+		}
+	}
+}
 
 func (s *script) line(line string) {
 	g := s.g

@@ -423,6 +423,18 @@ func scheduleCases() []scheduleCase {
 			build b: s a b
 			a = s +1 random
 			build c: c`},
+		{"an import that nobody needs is not fetched", `
+			s = remote +1
+			a = s +1
+			x = s +2
+			c = a x* +4
+			build c: s a c x
+			import
+			fresh
+			y = s +1
+			x = y +1
+			build c: s x y
+			loaded: 9`},
 		{"the own cache comes first", `
 			a = +1
 			b = a +2
