@@ -49,6 +49,10 @@ func run(ctx context.Context, pattern string) error {
 		if !re.MatchString(m.String()) {
 			continue
 		}
+		// Tests that fail anyway would kill each mutant. They are cached.
+		if out, err := m.test(ctx, root); err != nil {
+			return fmt.Errorf("tests of %s fail without a change: %w\n%s", filepath.Dir(m.file), err, out)
+		}
 		start := time.Now()
 		got, text, err := m.try(ctx, root)
 		if err != nil {

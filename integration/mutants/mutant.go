@@ -73,8 +73,7 @@ func (m mutant) try(ctx context.Context, root string) (got outcome, text string,
 	if err != nil {
 		return "", "", err
 	}
-	// No vet: a finding of it is not a test that notices the change.
-	out, err := goCommand(ctx, root, "test", "-overlay", overlay, "-vet=off", "-failfast", "-timeout", "5m", "./"+filepath.Dir(m.file))
+	out, err := m.test(ctx, root, "-overlay", overlay)
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
@@ -87,6 +86,13 @@ func (m mutant) try(ctx context.Context, root string) (got outcome, text string,
 		return killed, firstFailure(out), nil
 	}
 	return "", "", err
+}
+
+// test runs the tests of the package that owns the line. There is no vet: a finding
+// of it is not a test that notices the change.
+func (m mutant) test(ctx context.Context, root string, flags ...string) (string, error) {
+	flags = append([]string{"test", "-vet=off", "-failfast", "-timeout", "5m"}, flags...)
+	return goCommand(ctx, root, append(flags, "./"+filepath.Dir(m.file))...)
 }
 
 // changed returns the text of the file with the change.
