@@ -55,6 +55,7 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 		res, err := buildOn(ctx, &o, p)
 		return res, o.located(p.hint(&o, err))
 	}
+	o.Outputs = o.outputs()
 	s, err := openState(&o)
 	if err != nil {
 		return nil, err

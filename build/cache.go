@@ -66,6 +66,7 @@ type PruneOptions struct {
 // The kinds of entries besides those of package solver.
 const (
 	kindMount    = "exec.cachemount"
+	kindImage    = "image"    // stored images with what only they hold; slipway image rm removes them
 	kindInternal = "internal" // layers as runners and outputs have them, and what nothing refers to
 )
 
@@ -115,7 +116,8 @@ func (opt *PruneOptions) keep(used, free int64) int64 {
 
 // CacheEntries returns what the state directory keeps, in the order in which a
 // prune takes it: first what is cheapest to have again, then what was not used for
-// longest, but never a result before those that were made from it.
+// longest, but never a result before those that were made from it. Stored images,
+// which no prune takes, come last.
 func CacheEntries(ctx context.Context, dir string, now func() time.Time) ([]CacheEntry, error) {
 	s, err := openState(&Options{State: dir, Now: now})
 	if err != nil {
@@ -130,7 +132,7 @@ func CacheEntries(ctx context.Context, dir string, now func() time.Time) ([]Cach
 	for {
 		e := c.next(false, func(*CacheEntry) bool { return true })
 		if e == nil {
-			return list, nil
+			return append(list, c.images...), nil
 		}
 		if n, ok := own[e.Key]; ok {
 			e.Bytes = n
@@ -147,7 +149,8 @@ type contents struct {
 	records []solver.CacheRecord
 	entries []*CacheEntry // in order, but for results that others were made from
 	usage   *solver.Usage
-	total   int64 // bytes of all
+	total   int64        // bytes of all
+	images  []CacheEntry // stored images, which no prune removes
 }
 
 func (s *state) contents(ctx context.Context) (*contents, error) {
@@ -157,6 +160,9 @@ func (s *state) contents(ctx context.Context) (*contents, error) {
 	}
 	c := &contents{records: records}
 	if c.usage, err = s.cache.Usage(ctx, records); err != nil {
+		return nil, err
+	}
+	if c.images, err = s.held(c.usage); err != nil {
 		return nil, err
 	}
 	mounts, err := s.mounts(&Options{}).Caches()
@@ -349,7 +355,7 @@ func (s *state) sweep(ctx context.Context, u *solver.Usage) error {
 func (s *state) reclaim() error {
 	errs := []error{s.store.Clean(), s.cache.Clean(), s.outputs().Reclaim()}
 	left := []string{filepath.Join(s.dir, "temp"), filepath.Join(s.dir, "namespace", "run")}
-	for _, dir := range []string{"", "layers", "explain"} {
+	for _, dir := range []string{"", "layers", "explain", "images"} {
 		left = append(left, export.Unfinished(filepath.Join(s.dir, dir))...)
 	}
 	for _, pattern := range []string{"mounts/*/new-*", "mounts/*" + discarded, "*" + discarded} {

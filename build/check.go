@@ -24,12 +24,13 @@ func (o *Options) checkOutputs() error {
 	if _, err := imageAnnotations(o, Output{}); err != nil {
 		return err
 	}
-	for i, out := range o.Outputs {
+	outputs := o.outputs()
+	for i, out := range outputs {
 		if err := o.checkOutput(out); err != nil {
 			return err
 		}
 		same := func(e Output) bool { return e.Dest == out.Dest && !e.isDir() && !out.isDir() }
-		if out.Dest != "" && out.Dest != stdin && slices.ContainsFunc(o.Outputs[:i], same) {
+		if out.Dest != "" && out.Dest != stdin && slices.ContainsFunc(outputs[:i], same) {
 			return fmt.Errorf("output %s: %q is the file of another output too", out.Type, out.Dest)
 		}
 	}
@@ -50,13 +51,15 @@ func (o *Options) checkOutput(out Output) error {
 		return o.checkDirs(out)
 	}
 	for _, name := range names {
-		if out.Push && strings.Contains(name, "@") {
-			return fmt.Errorf("output image: %q has a digest, which the registry computes (name a tag)", name)
+		if (out.Push || o.stores(out)) && strings.Contains(name, "@") {
+			return fmt.Errorf("output image: %q has a digest, which follows from its content (name a tag)", name)
 		}
 	}
 	switch {
 	case out.Push && len(names) == 0:
 		return errors.New("output image: the image needs a name to be pushed (-t NAME)")
+	case o.stores(out) && len(names) == 0:
+		return errors.New("output image: the image needs a name to be stored (-t NAME)")
 	case out.Type == "docker" && o.isMultiPlatform():
 		return errors.New("output docker: the archive of docker load holds one platform (use type=oci)")
 	}

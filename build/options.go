@@ -31,7 +31,7 @@ type Options struct {
 	BuildArgs map[string]string
 	Labels    map[string]string
 	Contexts  map[string]string // named contexts
-	Outputs   []Output          // none keeps the result in the cache only
+	Outputs   []Output          // none stores the result under Tags, or keeps it in the cache only
 
 	// Call is the question that is asked about the Dockerfile in place of a
 	// build, such as frontend.lint; "" builds.

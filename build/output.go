@@ -131,9 +131,6 @@ func (o Output) check() error {
 
 // checkHere refuses what only a BuildKit can do.
 func (o Output) checkHere() error {
-	if o.Type == "image" && !o.Push {
-		return errors.New("output image needs push=true: there is no image store here; or use type=docker,dest=FILE")
-	}
 	if _, err := o.compression(); err != nil {
 		return fmt.Errorf("output %s: %w", o.Type, err)
 	}

@@ -92,16 +92,28 @@ func (s *state) writeImage(ctx context.Context, x *export.Exporter, o *Options, 
 	}
 	switch out.Type {
 	case "oci":
-		return s.toFile(ctx, out.Dest, func(w io.Writer) error { return export.WriteOCI(w, root, names) })
+		return s.toFile(ctx, out.Dest, func(w io.Writer) error { return export.WriteOCI(w, root.Named(names)) })
 	case "docker":
-		write := func(w io.Writer) error { return export.WriteDocker(w, root, names) }
-		if out.Load {
-			return toEngine(ctx, o.log(), write)
+		write := func(w io.Writer) error { return export.WriteDocker(w, root.Named(names)) }
+		if !out.Load {
+			return s.toFile(ctx, out.Dest, write)
 		}
-		return s.toFile(ctx, out.Dest, write)
+		err = toEngine(ctx, o.log(), write)
+	case "image":
+		if out.Push {
+			err = s.push(ctx, root, names, out.isInsecure())
+		}
 	}
+	if err != nil {
+		return err
+	}
+	return s.storeImage(ctx, root, names, o.stores(out.Output))
+}
+
+// push writes an image to the registries that its names say.
+func (s *state) push(ctx context.Context, root *export.Root, names []string, insecure bool) error {
 	for _, n := range names {
-		repo, err := s.registry.Repository(ctx, n, out.isInsecure())
+		repo, err := s.registry.Repository(ctx, n, insecure)
 		if err == nil {
 			err = push(ctx, repo, n, root.Content)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"slipway/solver"
 	"slipway/solver/export"
+	"slipway/solver/images"
 	"slipway/solver/registry"
 	"slipway/solver/source"
 	"slipway/solver/tree"
@@ -23,6 +24,7 @@ type state struct {
 	store *tree.Store
 	cache *solver.DirCache
 	files *source.Index
+	names *images.Names // of stored images
 
 	registry *registry.Client
 }
@@ -60,6 +62,7 @@ func openState(o *Options) (*state, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
+	s.names = &images.Names{Dir: filepath.Join(s.dir, "images"), Store: s.store}
 	s.files = source.OpenIndex(filepath.Join(s.dir, "files"), o.Now)
 	return s, nil
 }
@@ -67,7 +70,7 @@ func openState(o *Options) (*state, error) {
 func (s *state) sources(o *Options, p *places) *source.Sources {
 	return &source.Sources{
 		Store: s.store, Cache: s.cache, Files: s.files,
-		Registry: s.registry, Mirrors: o.Mirrors,
+		Registry: s.registry, Mirrors: o.Mirrors, Local: s.names.Find,
 		Dirs: p.dirs, Layouts: p.layouts, HTTP: &http.Client{Transport: source.Stall(http.DefaultTransport, stall)}, Stall: stall,
 		Trees: p.trees, Uploads: p.uploads,
 		Temp: filepath.Join(s.dir, "temp"), Now: o.Now,

@@ -3,6 +3,7 @@ package solver
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -17,13 +18,14 @@ type Usage struct {
 	sizes tree.Sizes
 	blobs map[digest.Digest]int
 	dirs  map[digest.Digest]int
-	bases map[digest.Digest]int // trees that results were made from, by id
-	files int64                 // bytes of the records themselves
+	bases map[digest.Digest]int  // trees that results were made from, by id
+	files int64                  // bytes of the records themselves
+	held  map[digest.Digest]bool // blobs that are no part of the cache
 }
 
 // Usage counts what records refer to.
 func (c *DirCache) Usage(ctx context.Context, records []CacheRecord) (*Usage, error) {
-	u := &Usage{trees: c.store.Loader(), blobs: map[digest.Digest]int{}, dirs: map[digest.Digest]int{}, bases: map[digest.Digest]int{}}
+	u := &Usage{trees: c.store.Loader(), blobs: map[digest.Digest]int{}, dirs: map[digest.Digest]int{}, bases: map[digest.Digest]int{}, held: map[digest.Digest]bool{}}
 	var err error
 	if u.sizes, err = c.store.Sizes(ctx); err != nil {
 		return nil, err
@@ -36,6 +38,16 @@ func (c *DirCache) Usage(ctx context.Context, records []CacheRecord) (*Usage, er
 		u.each(r, u.addDir, func(d digest.Digest) { u.blobs[d]++ })
 	}
 	return u, ctx.Err()
+}
+
+// Hold counts a blob as live and as no part of the cache, whatever else refers to
+// it. It returns how many bytes that takes from the cache. Call it before anything
+// else.
+func (u *Usage) Hold(d digest.Digest) int64 {
+	n := u.sizes.Blobs[d]
+	delete(u.sizes.Blobs, d)
+	u.held[d] = true
+	return n
 }
 
 // each calls functions for what a record refers to.
@@ -254,7 +266,8 @@ func (r CacheRecord) bases() map[digest.Digest]int {
 	return bases
 }
 
-// Live returns what is referred to.
+// Live returns the blobs and directories that at least one record references, and
+// the blobs that are held.
 func (u *Usage) Live() (blobs, dirs map[digest.Digest]bool) {
 	live := func(refs map[digest.Digest]int) map[digest.Digest]bool {
 		m := map[digest.Digest]bool{}
@@ -265,7 +278,9 @@ func (u *Usage) Live() (blobs, dirs map[digest.Digest]bool) {
 		}
 		return m
 	}
-	return live(u.blobs), live(u.dirs)
+	blobs, dirs = live(u.blobs), live(u.dirs)
+	maps.Copy(blobs, u.held)
+	return blobs, dirs
 }
 
 // Bytes returns how many bytes records have with what they refer to, and how many

@@ -95,3 +95,47 @@ func TestOwn(t *testing.T) {
 	check("base", map[string]int64{"second": 10_000, "third": 1_000, "copy": 100_000})
 	check("third", map[string]int64{"base": 100_000, "second": 10_000, "copy": 0})
 }
+
+// TestHold: a held blob is live whatever becomes of the records, and counts neither
+// for them nor as unused.
+func TestHold(t *testing.T) {
+	c := newDirCache(t)
+	large, small := strings.Repeat("x", 100_000), strings.Repeat("y", 10_000)
+	putFile(t, c, Origin{Name: "large"}, nil, "large", large)
+	putFile(t, c, Origin{Name: "small"}, nil, "small", small)
+	other, err := c.store.PutBytes([]byte("not in the cache"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	records, err := c.Records(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := c.Usage(t.Context(), records)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, unused := u.Bytes()
+	for _, want := range []int64{100_000, 0} {
+		if n := u.Hold(digest.FromString(large)); n != want {
+			t.Errorf("holding takes %d bytes from the cache, want %d", n, want)
+		}
+	}
+	if n := u.Hold(other.Digest); n != other.Size {
+		t.Errorf("holding an unused blob takes %d bytes, want %d", n, other.Size)
+	}
+	if used, rest := u.Bytes(); used != before-100_000 || rest != unused-other.Size {
+		t.Errorf("%d and %d bytes were used and unused, %d and %d are", before, unused, used, rest)
+	}
+	var freed int64
+	for _, r := range records {
+		freed += u.Drop(r)
+	}
+	if freed >= 100_000 || freed < 10_000 {
+		t.Errorf("dropping the records frees %d bytes, want those of the small file", freed)
+	}
+	blobs, _ := u.Live()
+	if !blobs[digest.FromString(large)] || !blobs[other.Digest] || blobs[digest.FromString(small)] {
+		t.Errorf("live blobs: %v", blobs)
+	}
+}

@@ -95,42 +95,49 @@ func (f *buildFlags) run(ctx context.Context, given flagSet) error {
 }
 
 // build builds and shows how it goes.
-func (f *buildFlags) build(ctx context.Context) (*build.Result, []client.VertexWarning, error) {
-	display, err := progressui.NewDisplay(os.Stderr, progressui.DisplayMode(f.progress))
-	if err != nil {
-		return nil, nil, usageError{err}
-	}
-	type shown struct {
-		warnings []client.VertexWarning
-		err      error
-	}
+func (f *buildFlags) build(ctx context.Context) (res *build.Result, warnings []client.VertexWarning, err error) {
 	var later deferred
 	if f.redraws() {
 		f.opt.Log, f.opt.Explain = later.writer(f.opt.Log), later.writer(f.opt.Explain)
 	}
-	status, end := make(chan *client.SolveStatus), make(chan shown, 1)
-	go func() {
-		warnings, err := display.UpdateFrom(context.WithoutCancel(ctx), status)
-		end <- shown{warnings, err}
-	}()
 	var logs failedLogs
-	f.opt.Status = func(s *client.SolveStatus) { status <- s }
-	if f.progress == string(progressui.QuietMode) {
-		f.opt.Status = func(s *client.SolveStatus) {
-			logs.add(s)
-			status <- s
-		}
-	}
 	f.opt.Now = time.Now
-	res, err := build.Build(ctx, f.opt)
-	close(status)
-	s := <-end
+	warnings, err = show(ctx, f.progress, func(send func(*client.SolveStatus)) (err error) {
+		f.opt.Status = send
+		if f.progress == string(progressui.QuietMode) {
+			f.opt.Status = func(s *client.SolveStatus) {
+				logs.add(s)
+				send(s)
+			}
+		}
+		res, err = build.Build(ctx, f.opt)
+		return err
+	})
 	later.flush()
 	if err != nil && ctx.Err() == nil {
 		logs.print(os.Stderr)
 	}
-	if err == nil {
-		err = s.err
+	return res, warnings, err
+}
+
+// show shows on standard error what work sends until it returns, and returns the
+// warnings of its steps.
+func show(ctx context.Context, mode string, work func(send func(*client.SolveStatus)) error) ([]client.VertexWarning, error) {
+	display, err := progressui.NewDisplay(os.Stderr, progressui.DisplayMode(mode))
+	if err != nil {
+		return nil, usageError{err}
 	}
-	return res, s.warnings, err
+	var warnings []client.VertexWarning
+	status, end := make(chan *client.SolveStatus), make(chan error, 1)
+	go func() {
+		var err error
+		warnings, err = display.UpdateFrom(context.WithoutCancel(ctx), status)
+		end <- err
+	}()
+	err = work(func(s *client.SolveStatus) { status <- s })
+	close(status)
+	if shownErr := <-end; err == nil {
+		err = shownErr
+	}
+	return warnings, err
 }

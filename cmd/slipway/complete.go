@@ -35,7 +35,7 @@ func (f *buildFlags) completions() (fixed, open map[string][]string) {
 		"sbom":     nil, "provenance": nil,
 	}
 	open = map[string][]string{
-		"output":        {"type=oci,dest=", "type=docker,dest=", "type=tar,dest=", "type=local,dest=", "type=image,push=true", "type=registry", "type=cacheonly"},
+		"output":        {"type=oci,dest=", "type=docker,dest=", "type=tar,dest=", "type=local,dest=", "type=image", "type=image,push=true", "type=registry", "type=cacheonly"},
 		"builder":       {"unix://", "tcp://", "docker-container://"},
 		"cache-to":      {"type=local,dest=", "type=registry,ref=", "type=inline"},
 		"cache-from":    {"type=local,src=", "type=registry,ref="},

@@ -27,7 +27,7 @@ func TestComplete(t *testing.T) {
 		{"--builder unix:///x --runner ", ":4"},
 		{"--builder ", "unix://|tcp://|docker-container://|:6"},
 		{"--progress ", "auto|plain|tty|rawjson|quiet|none|:4"},
-		{"--output ", "type=oci,dest=|type=docker,dest=|type=tar,dest=|type=local,dest=|type=image,push=true|type=registry|type=cacheonly|:6"},
+		{"--output ", "type=oci,dest=|type=docker,dest=|type=tar,dest=|type=local,dest=|type=image|type=image,push=true|type=registry|type=cacheonly|:6"},
 		{"--state ", ":16"},
 		{"--tlsk", "--tlskey\tFILE of its key|:4"},
 		{"--file ", ":0"},

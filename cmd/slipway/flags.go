@@ -40,7 +40,7 @@ type flagSet interface{ Changed(name string) bool }
 func (f *buildFlags) define(fs *pflag.FlagSet) {
 	o := &f.opt
 	fs.StringArrayVarP(&f.files, "file", "f", nil, "`PATH` of the Dockerfile, or - for standard input (default CONTEXT/Dockerfile, else CONTEXT/Containerfile)")
-	fs.StringArrayVarP(&o.Tags, "tag", "t", nil, "`NAME` of the image, with a tag")
+	fs.StringArrayVarP(&o.Tags, "tag", "t", nil, "`NAME` of the image, with a tag; without an output the image is stored (slipway image)")
 	fs.StringVar(&o.Target, "target", "", "`STAGE` to build (default the last one)")
 	fs.StringArrayVar(&f.args, "build-arg", nil, "value of an ARG: `KEY=VALUE`, or KEY for the one of the environment")
 	fs.StringArrayVar(&f.labels, "label", nil, "label of the image: `KEY=VALUE`")

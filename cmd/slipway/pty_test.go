@@ -93,3 +93,11 @@ func TestTerminalTexts(t *testing.T) {
 		t.Error("plain progress redraws nothing, and is said to")
 	}
 }
+
+// TestArchiveToTerminal: an archive is not written to a terminal.
+func TestArchiveToTerminal(t *testing.T) {
+	code, text := onTerminal(t, 80, 24, "image", "save", "--state", t.TempDir(), "app")
+	if code != exitUsage || !strings.Contains(text, "an archive does not go to a terminal") {
+		t.Errorf("exit code %d: %q", code, text)
+	}
+}

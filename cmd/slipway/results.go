@@ -224,7 +224,7 @@ func attestation(value string) (kind, attrs string, err error) {
 
 // tell tells the outcome of a build.
 func (f *buildFlags) tell(ctx context.Context, exported map[string]string) error {
-	if len(f.opt.Outputs) == 0 && f.showsProgress() {
+	if len(f.opt.Outputs) == 0 && (len(f.opt.Tags) == 0 || f.builder.Address != "") && f.showsProgress() {
 		fmt.Fprintln(os.Stderr, "the result is in the cache only: --load, --push and --output take it elsewhere")
 	}
 	id := cmp.Or(exported[exptypes.ExporterImageConfigDigestKey], exported[exptypes.ExporterImageDigestKey])

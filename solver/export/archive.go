@@ -20,6 +20,14 @@ import (
 type Root struct {
 	Content    partial.Describable // a v1.Image or a v1.ImageIndex
 	Descriptor v1.Descriptor
+	Names      []string // full names in archives
+}
+
+// Named returns the root with names for archives.
+func (r *Root) Named(names []string) *Root {
+	named := *r
+	named.Names = names
+	return &named
 }
 
 // NewRoot returns an image or an index with its descriptor.
@@ -39,40 +47,32 @@ func platformOf(p ocispecs.Platform) *v1.Platform {
 	return &v1.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion, OSFeatures: p.OSFeatures}
 }
 
-// WriteOCI writes an image or an index as the archive of an OCI layout.
+// WriteOCI writes images and indexes as the archive of an OCI layout.
 // https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md
-func WriteOCI(w io.Writer, root *Root, names []string) error {
+func WriteOCI(w io.Writer, roots ...*Root) error {
 	a := newArchive(w)
-	if err := a.layout(root, names); err != nil {
+	if err := a.layout(roots); err != nil {
 		return err
 	}
 	return a.tar.Close()
 }
 
-// WriteDocker writes an image as `docker load` reads it: an OCI layout with a
+// WriteDocker writes images as `docker load` reads it: an OCI layout with a
 // manifest.json, as BuildKit does. Only old engines look at the latter.
-func WriteDocker(w io.Writer, root *Root, names []string) error {
-	img, ok := root.Content.(v1.Image)
-	if !ok {
-		return fmt.Errorf("cannot write a %T for docker load", root.Content)
+func WriteDocker(w io.Writer, roots ...*Root) error {
+	var entries []dockerEntry
+	for _, r := range roots {
+		e, err := newDockerEntry(r)
+		if err != nil {
+			return err
+		}
+		entries = append(entries, e)
 	}
 	a := newArchive(w)
-	if err := a.layout(root, names); err != nil {
+	if err := a.layout(roots); err != nil {
 		return err
 	}
-	m, err := img.Manifest()
-	if err != nil {
-		return err
-	}
-	entry := struct {
-		Config   string
-		RepoTags []string
-		Layers   []string
-	}{Config: blobPath(m.Config.Digest), RepoTags: names}
-	for _, l := range m.Layers {
-		entry.Layers = append(entry.Layers, blobPath(l.Digest))
-	}
-	data, err := json.Marshal([]any{entry})
+	data, err := json.Marshal(entries)
 	if err != nil {
 		return err
 	}
@@ -80,6 +80,29 @@ func WriteDocker(w io.Writer, root *Root, names []string) error {
 		return err
 	}
 	return a.tar.Close()
+}
+
+// dockerEntry is an image in manifest.json.
+type dockerEntry struct {
+	Config   string
+	RepoTags []string
+	Layers   []string
+}
+
+func newDockerEntry(root *Root) (dockerEntry, error) {
+	img, ok := root.Content.(v1.Image)
+	if !ok {
+		return dockerEntry{}, fmt.Errorf("cannot write a %T for docker load", root.Content)
+	}
+	m, err := img.Manifest()
+	if err != nil {
+		return dockerEntry{}, err
+	}
+	e := dockerEntry{Config: blobPath(m.Config.Digest), RepoTags: root.Names}
+	for _, l := range m.Layers {
+		e.Layers = append(e.Layers, blobPath(l.Digest))
+	}
+	return e, nil
 }
 
 type archive struct {
@@ -93,26 +116,18 @@ func newArchive(w io.Writer) *archive {
 
 func blobPath(h v1.Hash) string { return "blobs/" + h.Algorithm + "/" + h.Hex }
 
-func (a *archive) layout(root *Root, names []string) error {
+func (a *archive) layout(roots []*Root) error {
 	for _, dir := range []string{"blobs/", "blobs/sha256/"} {
 		if err := a.tar.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir, Mode: 0o755}); err != nil {
 			return err
 		}
 	}
-	if err := a.blobs(root.Content); err != nil {
-		return err
-	}
 	idx := v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex}
-	for _, name := range names {
-		named := root.Descriptor
-		named.Annotations = map[string]string{}
-		maps.Copy(named.Annotations, root.Descriptor.Annotations)
-		named.Annotations["io.containerd.image.name"] = name
-		named.Annotations[ocispecs.AnnotationRefName] = tagOf(name)
-		idx.Manifests = append(idx.Manifests, named)
-	}
-	if len(names) == 0 {
-		idx.Manifests = append(idx.Manifests, root.Descriptor)
+	for _, root := range roots {
+		if err := a.blobs(root.Content); err != nil {
+			return err
+		}
+		idx.Manifests = append(idx.Manifests, root.listed()...)
 	}
 	data, err := json.Marshal(idx)
 	if err != nil {
@@ -122,6 +137,23 @@ func (a *archive) layout(root *Root, names []string) error {
 		return err
 	}
 	return a.file(ocispecs.ImageLayoutFile, []byte(`{"imageLayoutVersion":"1.0.0"}`))
+}
+
+// listed returns the entries of index.json, one for each name.
+func (r *Root) listed() []v1.Descriptor {
+	if len(r.Names) == 0 {
+		return []v1.Descriptor{r.Descriptor}
+	}
+	var list []v1.Descriptor
+	for _, name := range r.Names {
+		named := r.Descriptor
+		named.Annotations = map[string]string{}
+		maps.Copy(named.Annotations, r.Descriptor.Annotations)
+		named.Annotations["io.containerd.image.name"] = name
+		named.Annotations[ocispecs.AnnotationRefName] = tagOf(name)
+		list = append(list, named)
+	}
+	return list
 }
 
 func (a *archive) blobs(what partial.Describable) error {

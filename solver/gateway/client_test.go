@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/distribution/reference"
 	"github.com/google/go-cmp/cmp"
 	cacheutil "github.com/moby/buildkit/cache/util"
 	"github.com/moby/buildkit/client/llb"
@@ -26,6 +27,7 @@ import (
 
 	"slipway/frontend"
 	"slipway/solver/gateway"
+	"slipway/solver/images"
 	"slipway/solver/source"
 )
 
@@ -254,5 +256,23 @@ func TestMetadata(t *testing.T) {
 	}
 	if _, _, _, err := c.ResolveImageConfig(t.Context(), "Bad Name", sourceresolver.Opt{}); err == nil || !strings.Contains(err.Error(), "could not parse reference") {
 		t.Errorf("a name that is none: %v", err)
+	}
+}
+
+// TestPull: images are looked for among the stored ones first, unless the frontend
+// pulls.
+func TestPull(t *testing.T) {
+	m := newMachine(t)
+	for mode, want := range map[string]string{
+		"":                               "stored images",
+		pb.AttrImageResolveModeDefault:   "stored images",
+		pb.AttrImageResolveModeForcePull: "registries are not allowed",
+	} {
+		src := &source.Sources{Store: m.store, Local: func(reference.Named) (*images.Image, error) { return nil, errors.New("stored images") }}
+		c := gateway.New(gateway.Options{Build: m.solver(src), Store: m.store, Sources: src})
+		opt := sourceresolver.Opt{ImageOpt: &sourceresolver.ResolveImageOpt{ResolveMode: mode}}
+		if _, _, _, err := c.ResolveImageConfig(t.Context(), "example.com/i:1", opt); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("resolve mode %q: error %v, want %s", mode, err, want)
+		}
 	}
 }

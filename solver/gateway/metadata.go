@@ -89,7 +89,7 @@ func (c *Client) image(ctx context.Context, op *pb.SourceOp, name string, opt so
 	var img *source.Image
 	var err error
 	if strings.HasPrefix(op.Identifier, "docker-image:") {
-		img, err = c.opt.Sources.Resolve(ctx, name, &p)
+		img, err = c.opt.Sources.Resolve(ctx, name, &p, i != nil && i.ResolveMode == pb.AttrImageResolveModeForcePull)
 	} else {
 		img, err = c.opt.Sources.ResolveLayout(ctx, name, op.Attrs[pb.AttrOCILayoutStoreID], p)
 	}

@@ -113,7 +113,7 @@ func hostileSources(t testing.TB) *Sources {
 // fetch fetches an image of a registry.
 func (s *Sources) fetch(ctx context.Context, ref string) error {
 	p := platforms.MustParse("linux/amd64")
-	img, err := s.Resolve(ctx, ref, &p)
+	img, err := s.Resolve(ctx, ref, &p, false)
 	if err != nil {
 		return err
 	}

@@ -24,19 +24,30 @@ func (r repository) blob(ctx context.Context, d ocispecs.Descriptor) (io.ReadClo
 	return r.Blob(ctx, d)
 }
 
-// Resolve finds an image of a registry.
-func (s *Sources) Resolve(ctx context.Context, ref string, p *ocispecs.Platform) (*Image, error) {
+// Resolve finds an image: one that is stored, unless pull is set, or one of a
+// registry.
+func (s *Sources) Resolve(ctx context.Context, ref string, p *ocispecs.Platform, pull bool) (*Image, error) {
 	if p == nil {
 		d := platforms.DefaultSpec()
 		p = &d
 	}
-	return s.image(ctx, ref, platforms.Normalize(*p))
+	return s.image(ctx, ref, platforms.Normalize(*p), pull)
 }
 
-// image finds an image of a registry, which is asked once per build.
-func (s *Sources) image(ctx context.Context, ref string, p ocispecs.Platform) (*Image, error) {
-	return s.images.Do(ctx, platforms.FormatAll(p)+" "+ref, func(ctx context.Context) (*Image, error) {
-		img, err := s.findImage(ctx, ref, p)
+// image finds an image. A registry is asked once per build, and only for images
+// that are not stored for the platform, or if pull is set.
+func (s *Sources) image(ctx context.Context, ref string, p ocispecs.Platform, pull bool) (*Image, error) {
+	return s.images.Do(ctx, fmt.Sprint(platforms.FormatAll(p), " ", ref, " ", pull), func(ctx context.Context) (*Image, error) {
+		var img *Image
+		var others []string
+		var err error
+		if !pull {
+			img, others, err = s.storedImage(ctx, ref, p)
+		}
+		if img == nil && err == nil {
+			img, err = s.findImage(ctx, ref, p)
+			err = onlyFor(err, others)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("image %s: %w", ref, err)
 		}

@@ -5,13 +5,16 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/distribution/reference"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 
 	"slipway/internal/singleflight"
 	"slipway/solver"
+	"slipway/solver/images"
 	"slipway/solver/registry"
 	"slipway/solver/tree"
 )
@@ -22,6 +25,10 @@ type Sources struct {
 	Cache solver.Cache // of layers of images
 	// Registry talks to registries. If it is nil, their images are an error.
 	Registry *registry.Client
+	// Local returns the stored image that a reference means, whose blobs are in
+	// Store. If it does not exist, the error is [fs.ErrNotExist]. If Local is nil,
+	// no image is stored.
+	Local func(reference.Named) (*images.Image, error)
 	// Mirrors are hosts that are asked instead of others: "docker.io" →
 	// "localhost:5000". They talk HTTPS unless they begin with http://.
 	Mirrors map[string]string
@@ -55,6 +62,7 @@ type Sources struct {
 	Agents  map[string]string
 
 	// What a build has found out, so that all who ask get the same answer.
+	stored     sync.Map // stored images that were found, by the digests of their roots
 	images     singleflight.Group[string, *Image]
 	layerBlobs singleflight.Group[digest.Digest, tree.Blob]
 	layouts    singleflight.Group[string, *imageFiles]
@@ -69,7 +77,7 @@ func (s *Sources) Open(ctx context.Context, op *pb.SourceOp, p *pb.Platform) (so
 	switch scheme {
 	case "docker-image":
 		defer solver.Track(ctx, "resolve "+rest, 0).Done()
-		return s.image(ctx, rest, platformOf(p))
+		return s.image(ctx, rest, platformOf(p), op.Attrs[pb.AttrImageResolveMode] == pb.AttrImageResolveModeForcePull)
 	case "oci-layout":
 		return s.ResolveLayout(ctx, rest, op.Attrs[pb.AttrOCILayoutStoreID], platformOf(p))
 	case "local":

@@ -362,6 +362,15 @@ func (s *Store) Sweep(ctx context.Context, blobs, dirs map[digest.Digest]bool) e
 	return nil
 }
 
+// Remove removes a blob. It must not run beside others that use it.
+func (s *Store) Remove(d digest.Digest) error {
+	s.sound.Delete(d)
+	if err := os.Remove(s.path("blobs", d)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 // clean brings a path into the form without leading and trailing slashes in
 // which "" is the root; ".." does not leave it.
 func clean(name string) string {

@@ -88,3 +88,22 @@ func TestReplacedBlob(t *testing.T) {
 		good.Close()
 	}
 }
+
+// TestRemove: a removed blob is lost, and can be put again.
+func TestRemove(t *testing.T) {
+	s, err := OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		b, err := s.PutBytes([]byte("content"))
+		if err != nil || !s.Has(b) {
+			t.Fatal(b, err)
+		}
+		for range 2 {
+			if err := s.Remove(b.Digest); err != nil || s.Has(b) {
+				t.Errorf("removed with %v, there is one: %t", err, s.Has(b))
+			}
+		}
+	}
+}

@@ -1,0 +1,219 @@
+package export
+
+import (
+	"archive/tar"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/solver"
+	"slipway/solver/tree"
+)
+
+// testExporter returns an exporter with a store of its own.
+func testExporter(t *testing.T) *Exporter {
+	t.Helper()
+	store, err := tree.OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Exporter{Store: store, Layers: &Layers{Store: store, Dir: t.TempDir()}}
+}
+
+// root makes an image of two layers, of which the first one is always the same.
+func (x *Exporter) root(t *testing.T, content string) *Root {
+	t.Helper()
+	s := solver.NewSnapshot(nil, nil)
+	for _, name := range []string{"same", content} {
+		b, err := x.Store.PutBytes([]byte(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := tree.Edit(s.Tree())
+		if err := e.Put(name, tree.NewFile(tree.Meta{Mode: 0o644}, b)); err != nil {
+			t.Fatal(err)
+		}
+		s = s.With(e.Tree())
+	}
+	p := ocispecs.Platform{OS: "linux", Architecture: "amd64"}
+	img, err := x.Image(t.Context(), Result{Snapshot: s, Platform: p})
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := NewRoot(img, &p, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+// entries reads an archive.
+func entries(t *testing.T, data []byte) map[string][]byte {
+	t.Helper()
+	found := map[string][]byte{}
+	for r := tar.NewReader(bytes.NewReader(data)); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return found
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found[h.Name] != nil {
+			t.Errorf("%s is in the archive twice", h.Name)
+		}
+		if found[h.Name], err = io.ReadAll(r); err != nil {
+			t.Fatal(err)
+		}
+		if sum, ok := strings.CutPrefix(h.Name, "blobs/sha256/"); ok && sum != "" && digest.FromBytes(found[h.Name]).Encoded() != sum {
+			t.Errorf("%s has another content", h.Name)
+		}
+	}
+}
+
+// TestArchiveOfSeveral: an archive lists each image with each of its names, and has
+// what they share once.
+func TestArchiveOfSeveral(t *testing.T) {
+	x := testExporter(t)
+	one := x.root(t, "1").Named([]string{"docker.io/library/a:1", "docker.io/library/b:2"})
+	two := x.root(t, "2").Named([]string{"docker.io/library/c:3"})
+	for about, write := range map[string]func(io.Writer, ...*Root) error{"oci": WriteOCI, "docker": WriteDocker} {
+		var archive bytes.Buffer
+		if err := write(&archive, one, two); err != nil {
+			t.Fatal(err)
+		}
+		files := entries(t, archive.Bytes())
+		var idx v1.IndexManifest
+		if err := json.Unmarshal(files["index.json"], &idx); err != nil {
+			t.Fatal(err)
+		}
+		var listed []string
+		for _, m := range idx.Manifests {
+			listed = append(listed, m.Annotations["io.containerd.image.name"]+" "+m.Annotations["org.opencontainers.image.ref.name"]+" "+m.Digest.String())
+		}
+		first, second := one.Descriptor.Digest.String(), two.Descriptor.Digest.String()
+		want := []string{"docker.io/library/a:1 1 " + first, "docker.io/library/b:2 2 " + first, "docker.io/library/c:3 3 " + second}
+		if diff := cmp.Diff(want, listed); diff != "" {
+			t.Errorf("%s: index.json (-want +got):\n%s", about, diff)
+		}
+		// Three layers, two configs, two manifests; two directories, index.json and
+		// oci-layout.
+		if n := len(files); about == "oci" && n != 7+4 {
+			t.Errorf("%s: %d files", about, n)
+		}
+		if about == "docker" {
+			checkManifestJSON(t, files)
+		}
+	}
+}
+
+// checkManifestJSON checks that the files that manifest.json lists exist.
+func checkManifestJSON(t *testing.T, files map[string][]byte) {
+	t.Helper()
+	var list []struct {
+		Config           string
+		RepoTags, Layers []string
+	}
+	if err := json.Unmarshal(files["manifest.json"], &list); err != nil {
+		t.Fatal(err)
+	}
+	var tags []string
+	for _, e := range list {
+		tags = append(tags, strings.Join(e.RepoTags, " "))
+		if len(e.Layers) != 2 {
+			t.Errorf("layers %q, want 2", e.Layers)
+		}
+		for _, name := range append(e.Layers, e.Config) {
+			if files[name] == nil {
+				t.Errorf("%s is missing", name)
+			}
+		}
+	}
+	if diff := cmp.Diff([]string{"docker.io/library/a:1 docker.io/library/b:2", "docker.io/library/c:3"}, tags); diff != "" {
+		t.Errorf("manifest.json (-want +got):\n%s", diff)
+	}
+}
+
+// TestNamed: naming a root for an archive leaves the root as it is.
+func TestNamed(t *testing.T) {
+	x := testExporter(t)
+	root := x.root(t, "1")
+	root.Named([]string{"docker.io/library/a:1"})
+	var archive bytes.Buffer
+	if err := WriteOCI(&archive, root); err != nil {
+		t.Fatal(err)
+	}
+	if data := entries(t, archive.Bytes())["index.json"]; bytes.Contains(data, []byte("library/a")) || !bytes.Contains(data, []byte(root.Descriptor.Digest.String())) {
+		t.Errorf("index.json %s", data)
+	}
+}
+
+// TestDockerIndex: an index is refused before anything is written.
+func TestDockerIndex(t *testing.T) {
+	idx, err := Index(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := NewRoot(idx, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var archive bytes.Buffer
+	if err := WriteDocker(&archive, root); err == nil || archive.Len() > 0 {
+		t.Errorf("error %v after %d bytes", err, archive.Len())
+	}
+}
+
+// TestStored: what is in the store is read as it was made, and damage is an error.
+func TestStored(t *testing.T) {
+	x := testExporter(t)
+	root := x.root(t, "1")
+	img := root.Content.(v1.Image)
+	manifest, err := img.RawManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := img.RawConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, data := range [][]byte{manifest, config} {
+		if _, err := x.Store.PutBytes(data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := ocispecs.Descriptor{MediaType: string(root.Descriptor.MediaType), Digest: digest.FromBytes(manifest), Size: int64(len(manifest))}
+	content, err := Stored(x.Store, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want, got bytes.Buffer
+	again, err := NewRoot(content, &ocispecs.Platform{OS: "linux", Architecture: "amd64"}, nil)
+	if err == nil {
+		err = errors.Join(WriteOCI(&want, root), WriteOCI(&got, again))
+	}
+	if err != nil || !bytes.Equal(want.Bytes(), got.Bytes()) {
+		t.Errorf("another archive of what was stored, %v", err)
+	}
+	for _, bad := range []string{"[", `{"config":{"digest":"x"}}`, `{"manifests":[{"digest":"x"}]}`} {
+		b, err := x.Store.PutBytes([]byte(bad))
+		if err != nil {
+			t.Fatal(err)
+		}
+		kind := ocispecs.MediaTypeImageManifest
+		if strings.Contains(bad, "manifests") {
+			kind = ocispecs.MediaTypeImageIndex
+		}
+		if _, err := Stored(x.Store, ocispecs.Descriptor{MediaType: kind, Digest: b.Digest, Size: b.Size}); err == nil {
+			t.Errorf("%s %s is no error", kind, bad)
+		}
+	}
+}

@@ -1,0 +1,132 @@
+package images
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"github.com/containerd/platforms"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/solver/export"
+	"slipway/solver/tree"
+)
+
+// save stores the manifests and configs of an image or an index, and returns
+// what it consists of.
+func (n *Names) save(root *export.Root) (*Image, error) {
+	out := &Image{}
+	switch what := root.Content.(type) {
+	case v1.Image:
+		return out, n.saveImage(out, what)
+	case v1.ImageIndex:
+		m, err := what.IndexManifest()
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range m.Manifests {
+			img, err := what.Image(d.Digest)
+			if err != nil {
+				return nil, err
+			}
+			if err := n.saveImage(out, img); err != nil {
+				return nil, err
+			}
+		}
+		return out, n.saveRoot(out, what)
+	}
+	return nil, fmt.Errorf("cannot store a %T", root.Content)
+}
+
+// saveImage stores manifest and config of an image, and adds its blobs to out.
+func (n *Names) saveImage(out *Image, img v1.Image) error {
+	m, err := img.Manifest()
+	if err != nil {
+		return err
+	}
+	for _, l := range m.Layers {
+		b := tree.Blob{Digest: digest.Digest(l.Digest.String()), Size: l.Size}
+		if !n.Store.Has(b) {
+			return &tree.BlobError{Digest: b.Digest, Err: fs.ErrNotExist}
+		}
+		out.add(b)
+	}
+	config, err := img.RawConfigFile()
+	if err != nil {
+		return err
+	}
+	b, err := n.Store.PutBytes(config)
+	if err != nil {
+		return err
+	}
+	out.add(b)
+	var about ocispecs.Image
+	if err := json.Unmarshal(config, &about); err != nil {
+		return fmt.Errorf("config: %w", err)
+	}
+	out.Platforms = append(out.Platforms, platforms.Normalize(about.Platform))
+	if about.Created != nil && about.Created.After(out.Created) {
+		out.Created = *about.Created
+	}
+	return n.saveRoot(out, img)
+}
+
+// described is an image or an index.
+type described interface {
+	partial.Describable
+	partial.WithRawManifest
+}
+
+// saveRoot stores a manifest or an index. The last one that is stored is the root.
+func (n *Names) saveRoot(out *Image, of described) error {
+	data, err := of.RawManifest()
+	if err != nil {
+		return err
+	}
+	mediaType, err := of.MediaType()
+	if err != nil {
+		return err
+	}
+	b, err := n.Store.PutBytes(data)
+	out.add(b)
+	out.Root = ocispecs.Descriptor{MediaType: string(mediaType), Digest: b.Digest, Size: b.Size}
+	return err
+}
+
+// add adds a blob, unless the image has it already.
+func (i *Image) add(b tree.Blob) {
+	if !slices.Contains(i.Blobs, b) {
+		i.Blobs = append(i.Blobs, b)
+	}
+}
+
+// Open returns an image with its manifests and configs. Its layers are not read.
+func (n *Names) Open(img *Image) (*export.Root, error) {
+	content, err := export.Stored(n.Store, img.Root)
+	if err != nil {
+		return nil, damaged(img.Name, err)
+	}
+	var p *ocispecs.Platform
+	if _, ok := content.(v1.Image); ok {
+		p = &img.Platforms[0]
+	}
+	return export.NewRoot(content, p, nil)
+}
+
+// Check reads all blobs of an image, and returns an error if one is lost.
+func (n *Names) Check(img *Image) error {
+	for _, b := range img.Blobs {
+		f, err := n.Store.Open(b)
+		if err != nil {
+			return damaged(img.Name, err)
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

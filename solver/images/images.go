@@ -1,0 +1,153 @@
+package images
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/solver"
+	"slipway/solver/export"
+	"slipway/solver/tree"
+)
+
+// Image is an image or an index with one of its names.
+type Image struct {
+	Name      string              // full name with a tag: docker.io/library/app:1
+	Root      ocispecs.Descriptor // of the manifest, or of the index
+	Platforms []ocispecs.Platform
+	Created   time.Time   // the latest time of the image configs
+	Blobs     []tree.Blob // manifests, configs and layers
+}
+
+// Size returns how many bytes the blobs of the image have.
+func (i *Image) Size() (n int64) {
+	for _, b := range i.Blobs {
+		n += b.Size
+	}
+	return n
+}
+
+// Names are the names of images. Safe for concurrent use, also by several
+// processes.
+type Names struct {
+	Dir   string
+	Store *tree.Store
+}
+
+// suffix ends the names of files of names.
+const suffix = ".json"
+
+// file returns the path of the file of a name.
+func (n *Names) file(name string) string {
+	return filepath.Join(n.Dir, digest.FromString(name).Encoded()+suffix)
+}
+
+// Put stores manifests and configs of an image whose layers are in the store, and
+// gives it full names with tags. An image that had one of them loses it.
+func (n *Names) Put(root *export.Root, names []string) error {
+	img, err := n.save(root)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := n.Tag(img, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Tag gives a stored image another full name.
+func (n *Names) Tag(img *Image, name string) error {
+	named := *img
+	named.Name = name
+	data, err := solver.Seal(named)
+	if err != nil {
+		return err
+	}
+	return export.WriteFile(n.file(name), func(w io.Writer) error { _, err := w.Write(data); return err })
+}
+
+// Get returns the image with a full name. If the name is unknown, the error is
+// [fs.ErrNotExist].
+func (n *Names) Get(name string) (*Image, error) {
+	img, err := read(n.file(name))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, damaged(name, err)
+	}
+	return img, err
+}
+
+// Find returns the image that a reference of a Dockerfile means: the image with
+// that name and tag, or, as Docker does, the image of that repository with that
+// digest. If it does not exist, the error is [fs.ErrNotExist].
+func (n *Names) Find(ref reference.Named) (*Image, error) {
+	want, ok := ref.(reference.Digested)
+	if !ok {
+		return n.Get(reference.TagNameOnly(ref).String())
+	}
+	list, _, err := n.List()
+	for _, img := range list {
+		named, err := reference.ParseNormalizedNamed(img.Name)
+		if err == nil && named.Name() == ref.Name() && img.Root.Digest == want.Digest() {
+			return &img, nil
+		}
+	}
+	return nil, cmp.Or(err, fs.ErrNotExist)
+}
+
+// damaged returns the error of an image that cannot be read, with what to do.
+func damaged(name string, err error) error {
+	return fmt.Errorf("local image %s: %w (build it again, or slipway image rm %[1]s)", name, err)
+}
+
+func read(file string) (*Image, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	img := &Image{}
+	return img, solver.Unseal(data, img)
+}
+
+// List returns all images, in the order of their names, and the files of names
+// that are damaged. Such a file no longer tells its name.
+func (n *Names) List() (list []Image, damaged []string, err error) {
+	files, err := os.ReadDir(n.Dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
+	}
+	for _, f := range files {
+		if filepath.Ext(f.Name()) != suffix {
+			continue // half-written
+		}
+		file := filepath.Join(n.Dir, f.Name())
+		img, err := read(file)
+		var unreadable *fs.PathError
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // was removed meanwhile
+		case errors.As(err, &unreadable) && !f.IsDir():
+			return nil, nil, err
+		case err != nil:
+			damaged = append(damaged, file)
+		default:
+			list = append(list, *img)
+		}
+	}
+	slices.SortFunc(list, func(a, b Image) int { return cmp.Compare(a.Name, b.Name) })
+	return list, damaged, nil
+}
+
+// Remove removes a name, even a damaged one. The blobs of its image stay in the
+// store until that is swept. If the name is unknown, the error is [fs.ErrNotExist].
+func (n *Names) Remove(name string) error { return os.Remove(n.file(name)) }

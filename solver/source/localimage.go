@@ -1,0 +1,90 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/containerd/platforms"
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/solver"
+	"slipway/solver/images"
+)
+
+// storedBlobs is an [imageStore] of an image all of whose blobs are in the store,
+// where they are looked for first. A blob that is lost is an error: a registry may
+// have another image of that name.
+type storedBlobs struct{ of *images.Image }
+
+func (b storedBlobs) manifest(_ context.Context, d ocispecs.Descriptor) ([]byte, error) {
+	return nil, b.lost(d.Digest)
+}
+
+func (b storedBlobs) blob(_ context.Context, d ocispecs.Descriptor) (io.ReadCloser, error) {
+	return nil, b.lost(d.Digest)
+}
+
+func (b storedBlobs) lost(d digest.Digest) error {
+	return fmt.Errorf("local image %s: blob %s is lost (build it again, or slipway image rm %[1]s)", b.of.Name, d)
+}
+
+// storedImage finds the stored image that a reference means. If none is stored for the
+// platform, img is nil and others lists the platforms of a stored one.
+func (s *Sources) storedImage(ctx context.Context, ref string, p ocispecs.Platform) (img *Image, others []string, err error) {
+	found, err := s.findLocal(ref)
+	if found == nil || err != nil {
+		return nil, nil, err
+	}
+	if !slices.ContainsFunc(found.Platforms, func(q ocispecs.Platform) bool { return runsAs(q, p) }) {
+		for _, q := range found.Platforms {
+			others = append(others, platforms.FormatAll(q))
+		}
+		return nil, others, nil
+	}
+	defer solver.Track(ctx, "using local image "+found.Name, 0).Done()
+	s.stored.Store(found.Root.Digest, found) // later lookups name the digest
+	img, err = s.imageIn(ctx, ref, storedBlobs{found}, found.Root, p)
+	return img, nil, err
+}
+
+// runsAs reports whether an image for q suits p: it is for the same processor, or
+// for an earlier variant of it. An image for 386 is not one for amd64.
+func runsAs(q, p ocispecs.Platform) bool {
+	return q.Architecture == p.Architecture && platforms.Only(p).Match(q)
+}
+
+// findLocal returns the stored image that a reference means, whatever its
+// platforms, or nil. An image that this build found stays what it is, even if
+// another build gives away its name.
+func (s *Sources) findLocal(ref string) (*images.Image, error) {
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err != nil || s.Local == nil {
+		return nil, nil //nolint:nilerr // the registry's client reports it
+	}
+	if d, ok := named.(reference.Digested); ok {
+		if found, ok := s.stored.Load(d.Digest()); ok {
+			return found.(*images.Image), nil
+		}
+	}
+	found, err := s.Local(named)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return found, err
+}
+
+// onlyFor adds to the error of a registry that the image is stored for other
+// platforms.
+func onlyFor(err error, others []string) error {
+	if err == nil || len(others) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w (the local image of that name is for %s only)", err, strings.Join(others, ", "))
+}
