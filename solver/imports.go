@@ -73,7 +73,7 @@ func (t *task) matches(ctx context.Context, full bool) (matches, error) {
 	return f.get(ctx, t.b, func(ctx context.Context) (matches, error) {
 		var m matches
 		described, err := t.describe(ctx)
-		if err != nil || described.Exported.Digest == "" || t.mustRun() {
+		if err != nil || described.Exported.Digest == "" || t.mustRun(described) {
 			return m, err
 		}
 		names := described.Exported

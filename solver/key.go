@@ -37,8 +37,7 @@ func (k Key) Digest() digest.Digest {
 }
 
 // identityOf returns the identity of outputs that were made although the cache may
-// have others under the key. It covers their trees, times included: if a run makes
-// the same files again, results that depend on them are found.
+// have had others under the key. It covers their trees.
 func (k Key) identityOf(outs []*Snapshot) digest.Digest {
 	of := Key{Parts: []Part{{Name: "key", Digest: k.Digest()}}}
 	for _, s := range outs {

@@ -11,7 +11,7 @@ import (
 // lookup is what is known of a vertex before it runs.
 type lookup struct {
 	key  Key           // has no parts if it is unknown
-	id   digest.Digest // of the outputs in the keys of dependents; "" if it is unknown
+	id   digest.Digest // of the outputs in the keys of dependents; "" if the operation has to run to know it
 	outs []*Snapshot
 	ok   bool // outs were in the cache
 }
@@ -80,7 +80,11 @@ func (t *task) assemble(ctx context.Context, m *CacheMap, parts func(ctx context
 // of inputs was unknown has the key of the definition.
 func (t *task) find(ctx context.Context, key Key) (lookup, error) {
 	l := lookup{key: key, id: key.Digest()}
-	if t.mustRun() {
+	m, err := t.describe(ctx)
+	if err != nil {
+		return l, err
+	}
+	if t.mustRun(m) {
 		if t.v.Op.GetSource() == nil {
 			l.id = ""
 		}
@@ -103,6 +107,10 @@ func (t *task) find(ctx context.Context, key Key) (lookup, error) {
 // findByDefinition searches the caches by the key of the definition. It is the key
 // of results of which imported caches know only how they were made.
 func (t *task) findByDefinition(ctx context.Context) (lookup, error) {
+	m, err := t.describe(ctx)
+	if err != nil || t.mustRun(m) {
+		return lookup{}, err
+	}
 	key, err := t.definition(ctx)
 	if err != nil {
 		return lookup{}, context.Cause(ctx)
@@ -138,7 +146,11 @@ func (t *task) definition(ctx context.Context) (Key, error) {
 // definitionID returns the identity of the outputs in keys of definitions. Outputs
 // of a run that ignored the cache have an identity that no definition has.
 func (t *task) definitionID(ctx context.Context) (digest.Digest, error) {
-	if t.mustRun() && t.v.Op.GetSource() == nil {
+	m, err := t.describe(ctx)
+	if err != nil {
+		return "", err
+	}
+	if t.mustRun(m) && t.v.Op.GetSource() == nil {
 		c, ok := t.outs.known()
 		if !ok {
 			return "", errUnknown

@@ -43,7 +43,8 @@ type execOp struct {
 //
 // Upstream: if several mounts have the same input, the last one alone decides
 // whether its content counts. Our own keys use the content only if every mount
-// permits it, as a mount that passes on more than it selects needs the whole input.
+// permits it, as a mount that passes on more than it selects needs the whole input,
+// or if one of them selects all of it.
 func (o *execOp) CacheMap(context.Context) (*CacheMap, error) {
 	m, err := o.cacheMap()
 	if err != nil {
@@ -60,7 +61,7 @@ func (o *execOp) CacheMap(context.Context) (*CacheMap, error) {
 			continue
 		}
 		m.Deps[i].Name = "mount " + o.op.Mounts[list[0]].Dest
-		if m.Exported.Inputs[i].ByContent && !m.Exported.Inputs[i].Whole {
+		if in := m.Exported.Inputs[i]; in.ByContent && (!in.Whole || in.Content == nil) {
 			m.Deps[i].Content = func(_ context.Context, in *Snapshot) ([]Part, error) { return o.mounted(i, list, in) }
 		}
 	}

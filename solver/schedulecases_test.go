@@ -165,13 +165,57 @@ func scheduleCases() []scheduleCase {
 			build a: a
 			a = +1 random
 			build b: b`},
-		{"a run with the same outputs keeps what depends on it", `
+		{"what depends on it runs, also if its outputs are the same", `
 			a = +1
 			b = a +2
 			build b: a b
 			a = +1 nocache
 			build b: a b
-			build b: a`},
+			build b: a b
+			a = +1
+			build b:`},
+		{"what depends on the same outputs of a step after it is found", `
+			a = +1
+			b = a +2
+			c = b +3
+			d = c +4
+			build d: a b c d
+			a = +1 nocache
+			build c: a b
+			cached: c
+			build d: a b
+			cached: c d
+			a = +1
+			build d:`},
+		{"the same outputs of a step after it that were deleted", `
+			a = +1
+			b = a +2
+			c = b +3
+			build c: a b c
+			a = +1 nocache
+			forget 3
+			build c: a b c
+			build c: a b`},
+		{"two that ignore the cache, one after the other", `
+			a = +1 nocache
+			b = a +2 nocache
+			c = b +3
+			d = c +4
+			build d: a b c d
+			build d: a b c
+			build d: a b c
+			a = +1
+			build d: b c`},
+		{"a step after it that has other inputs", `
+			a = +1
+			x = +5
+			b = a x x* +2
+			c = b +3
+			build c: a b c x
+			a = +1 nocache
+			build c: a b
+			x = +6
+			build c: a b c x`},
 		{"two steps after it", `
 			a = +1 random
 			b = a +2
@@ -185,6 +229,14 @@ func scheduleCases() []scheduleCase {
 			b = a* +2
 			build b: a b
 			build b: a`},
+		{"a step after content of it that is the same is a hit", `
+			a = +1 nocache
+			x = +5
+			b = x a* +2
+			c = b +3
+			build c: a b c x
+			build c: a
+			cached: b c x`},
 		{"content of it that is new is a miss", `
 			a = +1 random nocache
 			b = a* +2
@@ -321,7 +373,7 @@ func scheduleCases() []scheduleCase {
 			c = a b* +3 nocache
 			d = c +4
 			build d: a b c d
-			build d: a b c`},
+			build d: a b c d`},
 		{"four stages below one", `
 			a = meet +1
 			b = meet +2

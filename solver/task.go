@@ -3,6 +3,7 @@ package solver
 import (
 	"cmp"
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -58,20 +59,30 @@ func (t *task) describe(ctx context.Context) (*CacheMap, error) {
 	})
 }
 
-// mustRun reports whether the operation runs even if a cache has its outputs.
-func (t *task) mustRun() bool { return t.v.Meta.IgnoreCache }
-
-// id returns the identity of the outputs in the keys of dependents. If the
-// operation ignores the cache, it runs first: its key is that of earlier runs, whose
-// outputs the dependents must not be found by. Sources need not be fetched, as the
-// key of a source is its content.
-func (t *task) id(ctx context.Context) (digest.Digest, error) {
-	if t.mustRun() && t.v.Op.GetSource() == nil {
-		c, err := t.outputs(ctx)
-		return c.ID, err
+// mustRun reports whether the operation runs even if a cache has its outputs: it
+// ignores the cache, or needs the whole of an operation that does.
+func (t *task) mustRun(m *CacheMap) bool {
+	if t.v.Meta.IgnoreCache {
+		return true
 	}
+	for i, in := range t.in {
+		if m.Deps[i].Content == nil && in.task.v.Meta.IgnoreCache && in.task.v.Op.GetSource() == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// id returns the identity of the outputs in the keys of dependents. If it depends on
+// what the operation makes, the operation runs first. Sources need not be fetched, as
+// the key of a source is its content.
+func (t *task) id(ctx context.Context) (digest.Digest, error) {
 	l, err := t.lookup(ctx)
-	return l.id, err
+	if err != nil || l.id != "" {
+		return l.id, err
+	}
+	c, err := t.outputs(ctx)
+	return c.ID, err
 }
 
 // outputs returns the outputs, from a cache or by running the operation.
@@ -102,14 +113,14 @@ func (t *task) evaluate(ctx context.Context) (c CachedResult, err error) {
 	if err != nil {
 		return c, t.located(err)
 	}
-	c, err = t.run(ctx, l.key, in)
+	c, err = t.run(ctx, l, in)
 	return c, t.failed(err)
 }
 
 // run makes the outputs and stores them. It reports the end before another operation
 // takes its slot.
-func (t *task) run(ctx context.Context, key Key, in []*Snapshot) (c CachedResult, err error) {
-	c.ID = key.Digest()
+func (t *task) run(ctx context.Context, l lookup, in []*Snapshot) (c CachedResult, err error) {
+	c.ID = l.key.Digest()
 	if _, ok := t.op.(nested); !ok {
 		if err := t.b.slots.Acquire(ctx, 1); err != nil {
 			return c, err
@@ -126,25 +137,34 @@ func (t *task) run(ctx context.Context, key Key, in []*Snapshot) (c CachedResult
 	if err != nil {
 		return c, err
 	}
+	if t.v.Op.GetSource() != nil {
+		return c, t.put(ctx, l.key, c)
+	}
+	earlier, ok, err := t.b.opt.Cache.Get(ctx, l.key.Digest())
+	if err != nil {
+		return c, err
+	}
+	earlier.ID = cmp.Or(earlier.ID, c.ID)
 	switch {
-	case t.v.Op.GetSource() != nil:
-	case t.mustRun():
-		c.ID = key.identityOf(c.Outputs)
-	default:
+	// If the content is the same as before, so is the identity: what was made from it
+	// is found.
+	//
+	// Upstream: what depends on a step that ran because its input ignored the cache is
+	// found whatever the content. The build then has files of the earlier run.
+	case l.id == "" && ok && slices.EqualFunc(earlier.Outputs, c.Outputs, sameContent):
+		c.ID = earlier.ID
+	case l.id == "":
+		c.ID = l.key.identityOf(c.Outputs)
+	case ok:
 		// Another build may have made the result meanwhile. Its first is everybody's:
 		// what depends on it may be in the cache already, and the difference of two
 		// results is small only if the lower one is what the upper one was made from.
-		first, ok, err := t.b.opt.Cache.Get(ctx, key.Digest())
-		if err != nil {
-			return c, err
-		}
-		if ok {
-			first.ID = cmp.Or(first.ID, c.ID)
-			return first, nil
-		}
+		return earlier, nil
 	}
-	return c, t.put(ctx, key, c)
+	return c, t.put(ctx, l.key, c)
 }
+
+func sameContent(a, b *Snapshot) bool { return a.Tree().Digest() == b.Tree().Digest() }
 
 // put stores the outputs under a key.
 func (t *task) put(ctx context.Context, key Key, c CachedResult) error {
