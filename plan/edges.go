@@ -26,7 +26,7 @@ func edges(_ context.Context, b *builder) error {
 	for _, st := range b.Stages[:len(b.Dockerfile.Stages)] {
 		st.commands = make([]boundCommand, 0, len(st.Syntax.Commands))
 		for _, c := range st.Syntax.Commands {
-			bound, d := b.bind(st, c, c.Syntax().Rng)
+			bound, d := b.bind(st, c, c.Syntax().Rng, c.Syntax().Rng)
 			if d != nil {
 				return d.In(c.Syntax().Rng)
 			}
@@ -44,8 +44,9 @@ func edges(_ context.Context, b *builder) error {
 }
 
 // bind finds the sources of a command and records the stage's edges to them.
-// place is what errors about images of --from point at.
-func (b *builder) bind(st *Stage, c instructions.Command, place source.Range) (boundCommand, *diag.Diagnostic) {
+// Images of --from get the location place, and errors about them the location
+// asked.
+func (b *builder) bind(st *Stage, c instructions.Command, place, asked source.Range) (boundCommand, *diag.Diagnostic) {
 	bound := boundCommand{Command: c}
 	var names []source.Range
 	switch c := c.(type) {
@@ -53,7 +54,7 @@ func (b *builder) bind(st *Stage, c instructions.Command, place source.Range) (b
 		if c.From.Value == "" {
 			break
 		}
-		src, d := b.copySource(c, place)
+		src, d := b.copySource(c, place, asked)
 		if d != nil {
 			return bound, d
 		}
@@ -67,7 +68,7 @@ func (b *builder) bind(st *Stage, c instructions.Command, place source.Range) (b
 			src := b.stageNamed(from)
 			if src == nil {
 				// Upstream: images of mounts have no place in the file.
-				src = implicit(from, source.Range{}, place)
+				src = implicit(from, source.Range{}, asked)
 			}
 			bound.sources, names = append(bound.sources, src), append(names, m.FromAt)
 		}
@@ -77,8 +78,8 @@ func (b *builder) bind(st *Stage, c instructions.Command, place source.Range) (b
 		st.Deps = append(st.Deps, Edge{To: src, By: c, At: names[i]})
 		if src.Syntax == nil && !b.has(src) {
 			src.named = names[i]
-			if src.named.File != place.File { // of a trigger
-				src.named = place
+			if src.named.File != asked.File { // of a trigger
+				src.named = asked
 			}
 			b.add(src)
 		}
@@ -95,7 +96,7 @@ func implicit(name string, place, asked source.Range) *Stage {
 	return &Stage{BaseName: name, Used: &Paths{}, Context: &Paths{}, Place: place, asked: asked}
 }
 
-func (b *builder) copySource(c *instructions.Copy, place source.Range) (*Stage, *diag.Diagnostic) {
+func (b *builder) copySource(c *instructions.Copy, place, asked source.Range) (*Stage, *diag.Diagnostic) {
 	from := c.From
 	res, d := expandWord(b.expand, from, Env{})
 	if d != nil {
@@ -109,7 +110,7 @@ func (b *builder) copySource(c *instructions.Copy, place source.Range) (*Stage, 
 		if st := b.stageNamed(from.Value); st != nil {
 			return st, nil
 		}
-		return implicit(from.Value, place, place), nil
+		return implicit(from.Value, place, asked), nil
 	}
 	if i < 0 || i >= len(b.Stages) {
 		return nil, diag.Errorf(from.Text.Range(), "invalid stage index %d", i).Hinted("stages have the numbers 0 to %d", len(b.Dockerfile.Stages)-1)

@@ -39,13 +39,13 @@ func (b *builder) addTriggers(st *Stage) (used []*Stage, err error) {
 	for _, t := range triggers {
 		first, last := st.Place.Lines()
 		b.charge(perTrigger + len(t) + perEntry*(last-first))
-		if d := b.tooLarge(st.Place); d != nil {
+		if d := b.tooLarge(st.asked); d != nil {
 			return nil, d
 		}
 		c, d := parseTrigger(t)
 		if d == nil {
 			var bound boundCommand
-			bound, d = b.bind(st, c, st.Place)
+			bound, d = b.bind(st, c, st.Place, st.asked)
 			bound.onbuild = true
 			commands = append(commands, bound)
 			for _, src := range bound.sources {

@@ -2,8 +2,11 @@ package plan
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
+
+	"slipway/diag"
 )
 
 // circle has two images whose triggers need each other.
@@ -16,9 +19,15 @@ func (circle) Image(_ context.Context, ref string, _ ImageQuery) (*Resolved, err
 
 // TestEndlessTriggers: upstream never ends here.
 func TestEndlessTriggers(t *testing.T) {
-	_, err := build("FROM scratch\nFROM a\n", Options{Resolver: circle{}})
-	want := "the ONBUILD triggers of docker.io/library/a:latest need that image again, without end"
-	if err == nil || err.Error() != want {
-		t.Errorf("error %v, want %s", err, want)
+	for text, at := range map[string]string{
+		"FROM scratch\nFROM a\n":                                 "FROM a\n",
+		"FROM scratch\nRUN --mount=from=a,target=/b c\nUSER d\n": "RUN --mount=from=a,target=/b c\n",
+	} {
+		_, err := build(text, Options{Resolver: circle{}})
+		want := "the ONBUILD triggers of docker.io/library/a:latest need that image again, without end"
+		d, ok := errors.AsType[*diag.Diagnostic](err)
+		if !ok || d.Message != want || d.Range.String() != at {
+			t.Errorf("%q: error %v, want %s at %q", text, err, want, at)
+		}
 	}
 }
