@@ -2,6 +2,7 @@ package dockerfile2llb
 
 import (
 	"context"
+	"errors"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/solver/pb"
@@ -9,6 +10,7 @@ import (
 
 	"slipway/diag"
 	"slipway/plan"
+	"slipway/source"
 )
 
 // emitter holds what was said so far.
@@ -66,7 +68,7 @@ func (e *emitter) sbom() (SBOM, error) {
 	if target.Scan.Context {
 		out, err := e.tree(plan.Tree{})
 		if err != nil {
-			return s, err
+			return s, at(target.Place, err)
 		}
 		s.Extras["context"] = llb.NewState(out)
 	}
@@ -96,7 +98,7 @@ func (e *emitter) defaults() []llb.ConstraintsOpt {
 func (e *emitter) stage(st *plan.Stage) error {
 	out, err := e.base(st)
 	if err != nil {
-		return err
+		return at(st.Place, err)
 	}
 	v := &values{}
 	for _, visit := range st.Visits {
@@ -111,11 +113,20 @@ func (e *emitter) stage(st *plan.Stage) error {
 			out = e.mkdir(out, s)
 		}
 		if err != nil {
-			return diag.Errorf(visit.Range, "%w", err)
+			return at(visit.Range, err)
 		}
 	}
 	e.results[st] = out
 	return nil
+}
+
+// at returns err with the range r, unless err has a range.
+func at(r source.Range, err error) error {
+	var d *diag.Diagnostic
+	if errors.As(err, &d) {
+		return err
+	}
+	return diag.Errorf(r, "%w", err)
 }
 
 // tree returns what a step reads.

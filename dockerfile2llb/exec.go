@@ -15,7 +15,6 @@ import (
 
 	"slipway/diag"
 	"slipway/plan"
-	"slipway/source"
 )
 
 // exec is the operation of RUN.
@@ -26,7 +25,6 @@ type exec struct {
 	special  []*pb.Mount
 	platform *pb.Platform // nil: that of the build
 	limited  bool         // resources are limited
-	at       source.Range // the instruction, for errors
 	kind     pb.Op_Exec
 }
 
@@ -40,7 +38,7 @@ type mount struct {
 // exec says RUN. What the daemon cannot do and what only restricts the process
 // is left out, as upstream does.
 func (e *emitter) exec(v *values, out llb.Output, s *plan.Exec) (llb.Output, error) {
-	x := &exec{at: s.Range, mounts: make([]mount, 1, 1+len(s.Mounts))}
+	x := &exec{mounts: make([]mount, 1, 1+len(s.Mounts))}
 	x.mounts[0] = mount{msg: &pb.Mount{Dest: pb.RootMount}, source: out}
 	x.platform = execPlatform(s.State.Platform, out)
 	x.msg.Meta = &x.meta
@@ -178,7 +176,7 @@ func (m *mount) hasOutput() bool {
 
 func (x *exec) write(ctx context.Context, c *llb.Constraints, to *message) error {
 	if len(x.meta.Args) == 0 {
-		return diag.Errorf(x.at, "arguments are required").Hinted("the array is empty, so there is no command to run")
+		return diag.Errorf(to.at, "arguments are required").Hinted("the array is empty, so there is no command to run")
 	}
 	x.capabilities(to)
 	x.msg.Meta = x.withDefaultPath(c, to)
@@ -191,7 +189,7 @@ func (x *exec) write(ctx context.Context, c *llb.Constraints, to *message) error
 	for i := range x.mounts {
 		m := &x.mounts[i]
 		if m.msg.TmpfsOpt != nil && m.source != nil {
-			return diag.Errorf(x.at, "tmpfs mounts must use scratch")
+			return diag.Errorf(to.at, "tmpfs mounts must use scratch")
 		}
 		var err error
 		if m.msg.Input, err = to.input(ctx, m.source, c); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/solver/pb"
@@ -12,7 +13,9 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"google.golang.org/protobuf/proto"
 
+	"slipway/diag"
 	"slipway/plan"
+	"slipway/source"
 )
 
 // op is an operation that is written from its messages, without the states and
@@ -25,6 +28,7 @@ type op struct {
 	progress    *pb.ProgressGroup
 	resources   *pb.LinuxResources
 	places      []*llb.SourceLocation
+	at          source.Range       // the instruction, for errors
 	platform    *ocispecs.Platform // that what starts from it runs on; nil says nothing
 
 	mu     sync.Mutex
@@ -48,6 +52,7 @@ type body interface {
 // message is an operation that is being written.
 type message struct {
 	pb.Op
+	at     source.Range // the instruction, for errors
 	filter pb.WorkerConstraints
 	caps   map[string]bool
 }
@@ -84,6 +89,7 @@ func (e *emitter) newOp(b body, s *plan.StepInfo) *op {
 		description: map[string]string{customName: s.Name},
 		ignoreCache: s.NoCache,
 		places:      e.places(s.Range),
+		at:          s.Range,
 	}
 }
 
@@ -118,19 +124,19 @@ func (o *op) Marshal(ctx context.Context, c *llb.Constraints) (digest.Digest, []
 	if o.of == c {
 		return o.digest, o.data, o.meta, o.places, nil
 	}
-	m := message{caps: map[string]bool{}}
+	m := message{at: o.at, caps: map[string]bool{}}
 	if o.meta != nil {
 		maps.Copy(m.caps, o.meta.Caps)
 	}
 	m.filter.Filter = c.WorkerConstraints
 	m.Constraints = &m.filter
 	if err := o.write(ctx, c, &m); err != nil {
-		return "", nil, nil, nil, err
+		return "", nil, nil, nil, at(o.at, err)
 	}
 	// Unlike MarshalVT, this refuses what is not UTF-8 and sorts attributes.
 	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(&m.Op)
 	if err != nil {
-		return "", nil, nil, nil, err
+		return "", nil, nil, nil, o.badText(err)
 	}
 	o.of, o.data, o.digest = c, data, digest.FromBytes(data)
 	o.meta = &pb.OpMetadata{
@@ -138,4 +144,36 @@ func (o *op) Marshal(ctx context.Context, c *llb.Constraints) (digest.Digest, []
 		LinuxResources: o.resources, Caps: m.caps,
 	}
 	return o.digest, o.data, o.meta, o.places, nil
+}
+
+// badText returns the error of an operation that cannot be encoded because of a
+// text that is not UTF-8. It points at the first such bytes of the instruction.
+func (o *op) badText(err error) error {
+	d := diag.Errorf(o.at, "%w", err)
+	start, end := invalidUTF8(o.at.String())
+	if start == end {
+		return d.Hinted("a variable that the instruction expands has bytes that are not UTF-8")
+	}
+	bad := o.at
+	bad.Start, bad.End = o.at.Start+start, o.at.Start+end
+	return diag.Errorf(bad, "%w", err).In(o.at).Hinted("save the file as UTF-8")
+}
+
+// invalidUTF8 returns the first bytes of s that are not UTF-8; start == end if
+// all of s is.
+func invalidUTF8(s string) (start, end int) {
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		bad := r == utf8.RuneError && n == 1
+		switch {
+		case bad && start == end:
+			start, end = i, i+1
+		case bad:
+			end = i + 1
+		case start < end:
+			return start, end
+		}
+		i += n
+	}
+	return start, end
 }
