@@ -41,6 +41,7 @@ type Diagnostic struct {
 	URL      string       // where it is explained
 	Detail   string       // one more sentence, the rule's description
 	Cause    error        // what it wraps, if anything
+	Local    bool         // clients are sent no location, as upstream sends none for this error
 }
 
 // Related is another place that a diagnostic speaks of. One with an empty
@@ -96,6 +97,12 @@ func (d *Diagnostic) text() string {
 // Hinted sets the hint and returns d.
 func (d *Diagnostic) Hinted(format string, args ...any) *Diagnostic {
 	d.Hint = fmt.Sprintf(format, args...)
+	return d
+}
+
+// KeepLocal sets Local and returns d.
+func (d *Diagnostic) KeepLocal() *Diagnostic {
+	d.Local = true
 	return d
 }
 

@@ -126,7 +126,7 @@ func (b *build) run(ctx context.Context) (*client.Result, error) {
 // parseBuild is parse for what ends in a conversion, with build checks.
 func (b *build) parseBuild(ctx context.Context) error {
 	if len(b.file.Source.Bytes) == 0 {
-		return diag.Errorf(source.Range{File: b.file.Source}, "the Dockerfile cannot be empty")
+		return diag.Errorf(source.Range{File: b.file.Source}, "the Dockerfile cannot be empty").KeepLocal()
 	}
 	if err := b.configureChecks(); err != nil {
 		return err
@@ -189,7 +189,7 @@ func (b *build) convert(ctx context.Context, opt plan.Options, first bool) (*doc
 func (b *build) solve(ctx context.Context, r *dockerfile2llb.Result) (client.Reference, error) {
 	def, err := r.Marshal(ctx)
 	if err != nil {
-		return nil, fmt.Errorf(marshalFailed+"%w", err)
+		return nil, &marshalError{err}
 	}
 	if err := checkOps(&b.opts.LLBCaps, def); err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package frontend
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/frontend/subrequests/convertllb"
@@ -20,7 +19,7 @@ func (b *build) convertLLB(ctx context.Context) (*client.Result, error) {
 	}
 	def, err := res.State.Marshal(ctx)
 	if err != nil {
-		return nil, fmt.Errorf(marshalFailed+"%w", err)
+		return nil, &marshalError{err}
 	}
 	out := convertllb.Result{
 		Def:      make(map[digest.Digest]*pb.Op, len(def.Def)),

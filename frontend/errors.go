@@ -32,9 +32,25 @@ func firstRange(err error) source.Range {
 	return source.Range{}
 }
 
-// marshalFailed begins errors of operations that cannot be written, for which
-// clients of upstream are told no place.
-const marshalFailed = "failed to marshal LLB definition: "
+// marshalError is the error of an operation that cannot be encoded.
+type marshalError struct{ err error }
+
+// Error returns the text in upstream's words.
+func (e *marshalError) Error() string { return "failed to marshal LLB definition: " + e.err.Error() }
+
+// Unwrap returns the error of the operation.
+func (e *marshalError) Unwrap() error { return e.err }
+
+// isLocal reports whether clients are sent no location of the first of several
+// errors, although it has one.
+//
+// Upstream: errors of encoding operations, of the configuration of checks, of
+// ignore files and of files without a stage have no location.
+func (b *build) isLocal(err error) bool {
+	var d *diag.Diagnostic
+	var m *marshalError
+	return errors.As(err, &m) || errors.As(firstError(err), &d) && (d.Local || d.Shown().File != b.file.Source)
+}
 
 // located gives an error about the Dockerfile its places, in the form in which
 // clients print the lines. Of several errors the first is returned.
@@ -44,7 +60,7 @@ func (b *build) located(err error) error {
 	if !errors.As(err, &d) {
 		return err
 	}
-	if r := d.Shown(); !r.IsZero() && !b.unplaced(r, err.Error()) && !strings.HasPrefix(err.Error(), marshalFailed) {
+	if r := d.Shown(); !r.IsZero() && !b.isLocal(err) {
 		err = b.withSource(err, r)
 	}
 	for _, rel := range d.Related {

@@ -30,21 +30,11 @@ func (b *build) lint(ctx context.Context) (*client.Result, error) {
 	}
 	if err := b.lintPlan(ctx); err != nil {
 		res.Error = lintError(firstError(err))
-		if b.unplaced(firstRange(err), err.Error()) {
+		if b.isLocal(err) {
 			res.Error.Location = pb.Location{}
 		}
 	}
 	return res.ToResult(nil)
-}
-
-// unplaced reports whether clients are told no place of an error, as upstream tells
-// none: of the configuration of checks, of a file without a stage, and of an
-// ignore file.
-func (b *build) unplaced(at source.Range, text string) bool {
-	config := !b.checksAt.IsZero() && b.checksAt.Position().Line == at.Position().Line &&
-		!strings.HasSuffix(text, "file with no instructions") // which is known where the file ends, perhaps in that line
-	noStage := len(b.file.Source.Bytes) == 0 || strings.HasSuffix(text, "dockerfile contains no stages to build")
-	return config || noStage || at.File != b.file.Source
 }
 
 // lintWarning returns a warning in upstream's form.

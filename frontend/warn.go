@@ -37,7 +37,7 @@ func (b *build) configureChecks() error {
 	}
 	at.End = at.Start + bad.End
 	at.Start += bad.Start
-	return diag.Errorf(at, "%w", err).In(b.file.Source.LineRange(line, line)).Hinted("%s", bad.Hint)
+	return diag.Errorf(at, "%w", err).In(b.file.Source.LineRange(line, line)).Hinted("%s", bad.Hint).KeepLocal()
 }
 
 // valueAt returns the range of the value of a directive on a line; the zero
@@ -60,7 +60,7 @@ func (b *build) violation(warnings diag.List) error {
 	if err == nil || b.checksAt.IsZero() {
 		return err
 	}
-	return diag.Errorf(b.checksAt, "%w", err)
+	return diag.Errorf(b.checksAt, "%w", err).KeepLocal()
 }
 
 // warn sends warnings to the client. They are shown below the step that reads

@@ -18,7 +18,7 @@ func globals(ctx context.Context, b *builder) error {
 		if n := len(b.Dockerfile.Args); n > 0 {
 			end = b.Dockerfile.Args[n-1].In.Rng
 		}
-		return diag.Errorf(end, "dockerfile contains no stages to build").Hinted("a FROM is missing")
+		return diag.Errorf(end, "dockerfile contains no stages to build").Hinted("a FROM is missing").KeepLocal()
 	}
 	b.choosePlatforms()
 	b.Predefined = predefined(b)

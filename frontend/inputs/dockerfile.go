@@ -196,8 +196,9 @@ func (in *Inputs) parseIgnore(ctx context.Context) (*ignore.Matcher, error) {
 		return nil, f.located(err)
 	}
 	m, err := ignore.Parse(source.NewFile(f.name, f.content))
-	if _, tooLarge := errors.AsType[*ignore.LimitError](err); tooLarge {
-		return nil, err
+	if limit, tooLarge := errors.AsType[*ignore.LimitError](err); tooLarge {
+		line, _ := errors.AsType[*ignore.LineError](err)
+		return nil, diag.Errorf(line.Range, "%w", limit)
 	}
 	return m, nil
 }
