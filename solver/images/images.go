@@ -1,6 +1,7 @@
 package images
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -74,6 +75,9 @@ func (n *Names) Tag(img *Image, name string) error {
 	data, err := solver.Seal(named)
 	if err != nil {
 		return err
+	}
+	if old, err := os.ReadFile(n.file(name)); err == nil && bytes.Equal(old, data) {
+		return nil
 	}
 	return export.WriteFile(n.file(name), func(w io.Writer) error { _, err := w.Write(data); return err })
 }

@@ -131,6 +131,16 @@ func TestNames(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("images (-want +got):\n%s", diff)
 	}
+	before, err := os.Stat(n.file("docker.io/library/c:1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Put(two, []string{"docker.io/library/c:1"}); err != nil {
+		t.Error(err)
+	}
+	if after, err := os.Stat(n.file("docker.io/library/c:1")); err != nil || !os.SameFile(before, after) {
+		t.Errorf("a name was written that has not changed, %v", err)
+	}
 	if err := n.Remove("docker.io/library/b:1"); err != nil {
 		t.Error(err)
 	}

@@ -107,3 +107,37 @@ func TestRemove(t *testing.T) {
 		}
 	}
 }
+
+// TestPutAgain: a good blob is not written again, a damaged one is.
+func TestPutAgain(t *testing.T) {
+	dir := t.TempDir()
+	put := func() (string, os.FileInfo) {
+		t.Helper()
+		s, err := OpenStore(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := s.PutBytes([]byte("content"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(s.path("blobs", b.Digest))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.path("blobs", b.Digest), info
+	}
+	name, first := put()
+	if _, again := put(); !os.SameFile(first, again) {
+		t.Error("a good blob was written again")
+	}
+	for _, damaged := range []string{"CONTENT", "cont"} {
+		if err := os.WriteFile(name, []byte(damaged), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		put()
+		if data, err := os.ReadFile(name); err != nil || string(data) != "content" {
+			t.Errorf("after %q the blob has %q, %v", damaged, data, err)
+		}
+	}
+}
