@@ -20,6 +20,7 @@ func TestCheck(t *testing.T) {
 	}
 	t.Setenv("PATH", docker)
 	archive := Output{Type: "oci", Dest: filepath.Join(dir, "x.tar")}
+	digested := "x@sha256:" + strings.Repeat("0", 64)
 	both := []string{"linux/amd64", "linux/arm64"}
 	twice := []string{"linux/arm64", "linux/arm64/v8"}
 	notes := func(key string) map[string]string { return map[string]string{"annotation-" + key: "v"} }
@@ -37,7 +38,14 @@ func TestCheck(t *testing.T) {
 		"a platform twice, OCI":  {Options{Platforms: twice, Outputs: []Output{archive}}, ""},
 		"push without a name":    {Options{Outputs: []Output{{Type: "image", Push: true}}}, "output image: the image needs a name to be pushed (-t NAME)"},
 		"push with a name":       {Options{Outputs: []Output{{Type: "image", Push: true, Name: "x"}}}, ""},
-		"push of a digest":       {Options{Tags: []string{"x@sha256:" + strings.Repeat("0", 64)}, Outputs: []Output{{Type: "image", Push: true}}}, "has a digest"},
+		"push of a digest":       {Options{Tags: []string{digested}, Outputs: []Output{{Type: "image", Push: true}}}, "has a digest"},
+		"store a digest":         {Options{Tags: []string{digested}}, "has a digest, which follows from its content (name a tag)"},
+		"store without a name":   {Options{Outputs: []Output{{Type: "image"}}}, "output image: the image needs a name to be stored (-t NAME)"},
+		"archive of a digest":    {Options{Tags: []string{digested}, Outputs: []Output{archive}}, ""},
+		"question of a digest":   {Options{Tags: []string{digested}, Call: "frontend.lint"}, ""},
+		"builder's digest":       {Options{Builder: &Builder{Address: "unix:///x"}, Tags: []string{digested}}, ""},
+		"builder without a name": {Options{Builder: &Builder{Address: "unix:///x"}, Outputs: []Output{{Type: "image"}}}, ""},
+		"stored index":           {Options{Annotations: notes("index.k"), Tags: []string{"x"}}, "annotation k of an index"},
 		"a bad name":             {Options{Tags: []string{"UPPER"}}, `image name "UPPER": `},
 		"a bad name of output":   {Options{Outputs: []Output{{Type: "oci", Dest: file, Name: "UPPER"}}}, `image name "UPPER": `},
 		"a file twice":           {Options{Outputs: []Output{archive, {Type: "tar", Dest: archive.Dest}}}, "is the file of another output too"},

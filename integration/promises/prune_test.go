@@ -237,3 +237,30 @@ func TestCacheMountStays(t *testing.T) {
 		t.Errorf("after it was pruned the cache has %q", got)
 	}
 }
+
+// TestSizesOfStoredImages: with stored images, sizes still add up. The images are all
+// that a prune leaves, and later builds need no more than that.
+func TestSizesOfStoredImages(t *testing.T) {
+	m := newMachine(t, map[string]string{"big": strings.Repeat("x", 10000)})
+	for _, tags := range [][]string{{"app:1", "app:2"}, {"app:3"}} {
+		m.o.Tags = tags
+		dockerfile := "FROM scratch\nCOPY base /\nCOPY big /big\nRUN cat big > " + tags[0] + "\n"
+		if tags[0] == "app:3" {
+			dockerfile = "FROM app:1\nRUN cat big big > /twice\n"
+		}
+		if err := m.build(dockerfile); err != nil {
+			t.Fatal(err)
+		}
+		if got, disk := sum(m.entries()), m.disk(); got != disk {
+			t.Errorf("%s: the entries have %d bytes, the disk %d", tags, got, disk)
+		}
+	}
+	m.prune(build.PruneOptions{})
+	left := m.entries()
+	if got, disk := sum(left), m.disk(); got != disk || got == 0 || len(left) != 3 {
+		t.Errorf("after a prune %d entries have %d bytes, the disk %d", len(left), got, disk)
+	}
+	if err := m.build("FROM app:3\nRUN cat twice app:1 > /end\n"); err != nil {
+		t.Error(err)
+	}
+}
