@@ -1,6 +1,8 @@
 package build
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +12,8 @@ import (
 // TestMissingFile points at the very word, and says what may be meant.
 func TestMissingFile(t *testing.T) {
 	other := options(t, "")
+	files := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer files.Close()
 	for _, tc := range []struct{ dockerfile, want string }{
 		{"FROM scratch\nCOPY aa /\n", "Dockerfile:2:6: error: [1/1] \"/aa\": not found (did you mean a?)\n 2 | COPY aa /\n   |      ^^\n"},
 		{"FROM scratch\nCOPY a \\\n  ./base/bin/sch /\n", "Dockerfile:3:3: error: [1/1] \"/base/bin/sch\": not found (did you mean base/bin/sh?)\n 2 | COPY a \\\n 3 |   ./base/bin/sch /\n   |   ^^^^^^^^^^^^^^\n"},
@@ -18,6 +22,10 @@ func TestMissingFile(t *testing.T) {
 		{"FROM scratch\nCOPY src\\a.txt /app/\n", "Dockerfile:2:6: error: [1/1] \"/srca.txt\": not found\n 2 | COPY src\\a.txt /app/\n   |      ^^^^^^^^^\n"},
 		{"FROM scratch\nCOPY a / \nCOPY a \\[ab /app/\n", "\n 3 | COPY a \\[ab /app/\n   |        ^^^^\n"},
 		{"FROM scratch\nCOPY a / \nCOPY a [ab /app/\n", "Dockerfile:3:8: error: [internal] load build context: invalid includepatterns: [[ab a]: syntax error in pattern (\"[ab\" is a pattern without its end: write [[] for the character [)\n 3 | COPY a [ab /app/\n   |        ^^^\n"},
+		{"FROM scratch\nARG D=non\nCOPY base/* ${D}e/*.txt /x/\n", "Dockerfile:3:13: error: [1/1] \"/none\": not found\n 3 | COPY base/* ${D}e/*.txt /x/\n   |             ^^^^^^^^^^^\n"},
+		{"FROM scratch\nCOPY --parents a base/[x /y/\n", "Dockerfile:2:18: error: "},
+		{"FROM scratch\nCOPY --parents a base/x <<e /y/\ne\n", "Dockerfile:2:18: error: "},
+		{"FROM scratch\nADD " + files.URL + "/none a none /x/\n", " 2 | ADD " + files.URL + "/none a none /x/\n   |     " + strings.Repeat(" ", len(files.URL)) + "        ^^^^\n"},
 		{"FROM scratch\nCOPY --parents a ./base/./x /app/\n", "Dockerfile:2:18: error: "},
 		{"FROM scratch\nCOPY a > /x\n", "\"/>\": not found (no shell reads this instruction: \">\" is taken for a file)\n 2 | COPY a > /x\n   |        ^\n"},
 		{"FROM scratch\nRUN --mount=source=basee,target=/x true\n", "Dockerfile:2:13: error: "},

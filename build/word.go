@@ -43,8 +43,10 @@ func (p *places) record(build gateway.BuildFunc) gateway.BuildFunc {
 	}
 }
 
-// copyOf returns the number of the first source, with variables expanded, of the
-// COPY or ADD that begins at the line for which match is true; -1 without one.
+// copyOf returns the number of the first source of the COPY or ADD that begins at
+// the line for which match is true of its action, where variables are expanded; -1
+// without one. Each source has one action. What is downloaded is no path of the
+// build.
 func (r *recorder) copyOf(line int, match func(*pb.FileActionCopy) bool) int {
 	if r == nil {
 		return -1
@@ -52,17 +54,39 @@ func (r *recorder) copyOf(line int, match func(*pb.FileActionCopy) bool) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, def := range slices.Backward(r.defs) {
-		for _, data := range def.Def {
+		remote := map[string]bool{}
+		for _, data := range def.Def { // inputs come first
 			var op pb.Op
-			if op.UnmarshalVT(data) != nil || op.GetFile() == nil || !locatedAt(def, data, line) {
+			if op.UnmarshalVT(data) != nil {
 				continue
 			}
-			i := slices.IndexFunc(op.GetFile().Actions, func(a *pb.FileAction) bool {
-				return a.GetCopy() != nil && match(a.GetCopy())
-			})
-			if i >= 0 {
+			if isURL(op.GetSource().GetIdentifier()) {
+				remote[digest.FromBytes(data).String()] = true
+			}
+			if op.GetFile() == nil || !locatedAt(def, data, line) {
+				continue
+			}
+			if i := sourceOf(&op, remote, match); i >= 0 {
 				return i
 			}
+		}
+	}
+	return -1
+}
+
+// sourceOf returns the number of the first copy of a file operation for which
+// match is true, unless it copies from one of the inputs remote; -1 without one.
+func sourceOf(op *pb.Op, remote map[string]bool, match func(*pb.FileActionCopy) bool) int {
+	n := -1
+	for _, a := range op.GetFile().Actions {
+		c := a.GetCopy()
+		if c == nil {
+			continue
+		}
+		n++
+		in := int(a.SecondaryInput)
+		if fetched := in >= 0 && in < len(op.Inputs) && remote[op.Inputs[in].Digest]; !fetched && match(c) {
+			return n
 		}
 	}
 	return -1
@@ -100,14 +124,9 @@ func (p *places) wordOf(r source.Range, name string) (w pathWord, ok bool) {
 	switch c := cmd.(type) {
 	case *instructions.Copy:
 		line, _ := r.Lines()
-		i := p.solved.copyOf(line, func(a *pb.FileActionCopy) bool {
-			return a.Src == name || slices.Contains(a.RequiredPaths, name)
-		})
-		if i < 0 {
-			i = slices.IndexFunc(c.Sources, func(s parser.Word) bool { return path.Clean("/"+s.Value) == name })
-		}
+		i := p.sourceNamed(line, c, func(file string) bool { return file == name })
 		if i < 0 { // the directory of a pattern
-			i = slices.IndexFunc(c.Sources, func(s parser.Word) bool { return strings.HasPrefix(path.Clean("/"+s.Value), name+"/") })
+			i = p.sourceNamed(line, c, func(file string) bool { return strings.HasPrefix(file, name+"/") })
 		}
 		if i >= 0 && i < len(c.Sources) {
 			return pathWord{from: c.From.Value, at: c.Sources[i].Text.Range(), sources: c.Sources, index: i}, true
@@ -117,6 +136,18 @@ func (p *places) wordOf(r source.Range, name string) (w pathWord, ok bool) {
 	default: // has no paths of the build
 	}
 	return w, false
+}
+
+// sourceNamed returns the number of the first source of the COPY or ADD at the line
+// whose path matches: as the operation has it, or else as written; -1 without one.
+func (p *places) sourceNamed(line int, c *instructions.Copy, match func(name string) bool) int {
+	i := p.solved.copyOf(line, func(a *pb.FileActionCopy) bool {
+		return match(a.Src) || slices.ContainsFunc(a.RequiredPaths, match)
+	})
+	if i < 0 {
+		i = slices.IndexFunc(c.Sources, func(s parser.Word) bool { return match(path.Clean("/" + s.Value)) })
+	}
+	return i
 }
 
 // instructionAt returns the instruction that begins at the first line of r; nil
@@ -163,8 +194,10 @@ func (p *places) badPattern(f *source.File) (word parser.Word, in source.Range, 
 		}
 		line, _ := in.Rng.Lines()
 		i := p.solved.copyOf(line, func(a *pb.FileActionCopy) bool {
-			_, err := path.Match(a.Src, "")
-			return err != nil
+			return slices.ContainsFunc(append([]string{a.Src}, a.IncludePatterns...), func(pattern string) bool {
+				_, err := path.Match(pattern, "")
+				return err != nil
+			})
 		})
 		if i >= 0 && i < len(c.Sources) {
 			return c.Sources[i], in.Rng, true
