@@ -107,7 +107,7 @@ func (s *state) build(ctx context.Context, o *Options, p *places) (*Result, erro
 }
 
 // buildOnce builds with what is in the state directory.
-func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (*Result, error) {
+func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (_ *Result, err error) {
 	sources := s.sources(o, p)
 	explain := newExplainer(s, o)
 	progress := newProgress(o, explain)
@@ -116,8 +116,9 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (*Result, 
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
+	run := newRunner(s, o)
 	b := solver.New(ctx, solver.Options{
-		Store: s.store, Cache: s.cache, Sources: sources, Runner: newRunner(s, o),
+		Store: s.store, Cache: s.cache, Sources: sources, Runner: run,
 		Mounts:   s.mounts(o),
 		Parallel: o.parallel(), Now: o.Now, Events: progress.event,
 		Insecure: o.allows("security.insecure"), HostNetwork: o.allows("network.host"),
@@ -126,6 +127,7 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (*Result, 
 	defer func() {
 		cancel()
 		b.Wait()
+		err = errors.Join(err, run.Close())
 	}()
 	c := local.New(local.Options{
 		Build: b, Store: s.store, Sources: sources, Opts: p.opts,

@@ -21,6 +21,8 @@ type chosenRunner struct {
 	available func(context.Context) error
 
 	chosen singleflight.Group[struct{}, runner.Opener]
+	// namespaces is the chosen runner if processes run in namespaces, and nil otherwise.
+	namespaces *namespace.Runner
 }
 
 var _ runner.Opener = (*chosenRunner)(nil)
@@ -47,6 +49,15 @@ func (c *chosenRunner) Open(ctx context.Context, s *runner.Sandbox) (runner.Cont
 	return run.Open(ctx, s)
 }
 
+// Close releases the resources of the chosen runner. It must be called after the
+// last process has ended.
+func (c *chosenRunner) Close() error {
+	if c.namespaces == nil {
+		return nil
+	}
+	return c.namespaces.Close()
+}
+
 func (c *chosenRunner) choose(ctx context.Context) (runner.Opener, error) {
 	return c.chosen.Do(ctx, struct{}{}, c.runner)
 }
@@ -63,7 +74,12 @@ func (c *chosenRunner) runner(ctx context.Context) (runner.Opener, error) {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case err == nil:
-		return namespace.New(filepath.Join(c.s.dir, "namespace"), c.s.store)
+		r, err := namespace.New(filepath.Join(c.s.dir, "namespace"), c.s.store)
+		if err != nil {
+			return nil, err
+		}
+		c.namespaces = r
+		return r, nil
 	case c.o.Runner == "namespace":
 		return nil, err
 	}

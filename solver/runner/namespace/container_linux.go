@@ -20,7 +20,7 @@ type container struct {
 	r      *Runner
 	box    *runner.Sandbox
 	ctx    context.Context // of the processes
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
 	work   string
 	root   *tree.Node // before anything ran
 	conf   config     // of the first process, but for what is its own
@@ -204,7 +204,7 @@ func (c *container) read(i int, last bool) (*tree.Node, error) {
 
 // Close implements [runner.Container].
 func (c *container) Close() error {
-	c.cancel() // who starts a process has the lock, and gives up
+	c.cancel(nil) // who starts a process has the lock, and gives up
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()

@@ -28,6 +28,8 @@ func Main() {
 			os.Exit(1)
 		}
 		os.Exit(0)
+	case os.Args[0] == guardName:
+		runGuard()
 	case os.Args[0] != initName:
 		return
 	}

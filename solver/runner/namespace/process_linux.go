@@ -117,6 +117,9 @@ func (x *process) run(started chan<- error) {
 		defer runtime.UnlockOSThread()
 	}
 	if x.err = x.begin(); x.err != nil {
+		if x.c.ctx.Err() != nil {
+			x.err = context.Cause(x.c.ctx)
+		}
 		started <- x.err
 		return
 	}
@@ -166,22 +169,23 @@ func (x *process) begin() error {
 		return errors.Join(fmt.Errorf("start a process in namespaces: %w", err), confW.Close(), faultW.Close())
 	}
 	faultW.Close()
-	// It waits for what it is to run; later it may have ended.
-	if !x.conf.Join {
-		err = x.c.open(x.cmd.Process.Pid)
+	err = x.register()
+	var sent error
+	if err == nil {
+		sent = json.NewEncoder(confW).Encode(&x.conf)
 	}
-	sent := errors.Join(err, json.NewEncoder(confW).Encode(&x.conf))
 	sent = errors.Join(sent, confW.Close())
 	if x.term != nil {
 		sent = errors.Join(sent, x.term.receive())
 	}
-	fault, err := io.ReadAll(faultR) // ends when the program starts, or fails to
-	err = errors.Join(sent, err)
+	fault, read := io.ReadAll(faultR) // ends when the program starts, or fails to
+	err = errors.Join(err, x.c.ctx.Err())
 	switch {
-	case x.c.ctx.Err() != nil:
-		err = context.Cause(x.c.ctx)
+	case err != nil: // the process was canceled, or not told what to run
 	case len(fault) > 0:
 		err = errors.New(string(fault))
+	default:
+		err = errors.Join(sent, read)
 	}
 	if err == nil {
 		x.feed()
@@ -193,6 +197,20 @@ func (x *process) begin() error {
 		x.term.finish()
 	}
 	return err
+}
+
+// register makes the first process known to the guard and to later processes. It
+// must be called while the process waits for its configuration: no program of a
+// step runs before the guard can kill it, and the namespaces of a process that has
+// ended cannot be opened.
+func (x *process) register() error {
+	if x.conf.Join {
+		return nil
+	}
+	if err := x.c.r.guard.watch(x.cmd.Process); err != nil {
+		return err
+	}
+	return x.c.open(x.cmd.Process.Pid)
 }
 
 func (x *process) command(config, fault *os.File) {

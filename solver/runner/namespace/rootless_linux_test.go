@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -66,8 +65,8 @@ func TestOrdinaryUser(t *testing.T) {
 		}
 	}
 	path := os.Getenv("PATH")
-	again(path, "Privileges|Setuid|System.*|Ends|Container|Terminal.*|StartFails|FileMounts|Mounts|Whiteouts|Sockets|Devices.*")
-	killed(t, command(path, "Endless"))
+	again(path, "Privileges|Setuid|System.*|Ends|Container|Terminal.*|StartFails|FileMounts|Mounts|Whiteouts|Sockets|Devices.*|Guard.*")
+	endsWithBuilder(t, func() *exec.Cmd { return command(path, "Endless") })
 	// With subordinate ids, but programs for them that fail.
 	for _, name := range []string{"subuid", "subgid", "newuidmap", "newgidmap"} {
 		text := "nobody:500000:65536\n"
@@ -83,53 +82,8 @@ func TestOrdinaryUser(t *testing.T) {
 	if _, err := exec.LookPath("newuidmap"); err != nil {
 		return
 	}
-	again(path, "Privileges|Setuid|Container|Terminal.*|FileMounts|Mounts|Sockets|Devices.*")
-	killed(t, command(path, "Endless"))
-}
-
-// endless makes TestEndless run a step that does not end by itself.
-const endless = "SLIPWAY_TEST_ENDLESS"
-
-func TestEndless(t *testing.T) {
-	if os.Getenv(endless) == "" {
-		return // it is a part of TestOrdinaryUser
-	}
-	w := newWorld(t)
-	p := w.process("echo ready; while :; do :; done")
-	p.Stdout = os.Stdout
-	_, err := w.Run(t.Context(), p)
-	t.Errorf("the step ended: %v", err)
-}
-
-// killed kills a process that runs TestEndless. The process in the user namespace
-// and its step have to end with it, and so does what they print.
-func killed(t *testing.T, cmd *exec.Cmd) {
-	t.Helper()
-	cmd.Env = append(cmd.Env, endless+"=1")
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr.Setpgid = w, w, true
-	err = cmd.Start()
-	w.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }() // what is left if the test fails
-	said := make([]byte, len("ready\n"))
-	if _, err := io.ReadFull(r, said); err != nil || string(said) != "ready\n" {
-		t.Errorf("the step says %q, %v", said, err)
-	}
-	_ = cmd.Process.Kill()
-	_ = cmd.Wait()
-	if err := r.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
-		t.Fatal(err)
-	}
-	if rest, err := io.ReadAll(r); err != nil || len(rest) > 0 {
-		t.Errorf("after the end of the process that was started: %q, %v", rest, err)
-	}
+	again(path, "Privileges|Setuid|Container|Terminal.*|FileMounts|Mounts|Sockets|Devices.*|Guard.*")
+	endsWithBuilder(t, func() *exec.Cmd { return command(path, "Endless") })
 }
 
 func copyFile(from, to string) error {

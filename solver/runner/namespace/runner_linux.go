@@ -22,6 +22,8 @@ type Runner struct {
 	oneOwner bool   // files can belong to root only
 
 	noDevices bool // devices cannot be made, as in a user namespace
+
+	guard guard // kills steps that outlive this process
 }
 
 var _ runner.Opener = (*Runner)(nil)
@@ -93,6 +95,10 @@ func (r *Runner) Run(ctx context.Context, p *runner.Process) (_ []*tree.Node, er
 	return c.trees(true, func(m *runner.Mount) bool { return m.Output })
 }
 
+// Close ends the guard process, which the first step started. Call it after the
+// last step has ended. A step that runs later starts another guard process.
+func (r *Runner) Close() error { return r.guard.Close() }
+
 // little is how many bytes a disk has left that is full: files are not written to
 // the last one.
 const little = 64 << 10
@@ -119,13 +125,22 @@ func (r *Runner) open(ctx context.Context, s *runner.Sandbox) (*container, error
 	if err := r.runs(s.Platform); err != nil {
 		return nil, err
 	}
+	guarded, err := r.guard.start(ctx)
+	if err != nil {
+		return nil, err
+	}
 	work, err := os.MkdirTemp(filepath.Join(r.dir, "run"), "")
 	if err != nil {
 		return nil, err
 	}
 	c := &container{r: r, box: s, work: work, root: s.Mounts[s.Root()].Tree}
-	c.ctx, c.cancel = context.WithCancel(ctx)
+	c.ctx, c.cancel = context.WithCancelCause(ctx)
+	ignore := context.AfterFunc(guarded, func() { c.cancel(context.Cause(guarded)) })
+	c.stop = append(c.stop, func() { ignore() })
 	if err := c.prepare(); err != nil {
+		if c.ctx.Err() != nil {
+			err = context.Cause(c.ctx)
+		}
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil

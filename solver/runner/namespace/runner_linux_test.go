@@ -47,6 +47,11 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	w := &world{r, tree.Empty()}
 	e := tree.Edit(nil)
 	for _, name := range []string{"proc", "dev", "sys"} {

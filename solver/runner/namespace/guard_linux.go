@@ -1,0 +1,144 @@
+package namespace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// guardName is the name of this program when it is the guard of the steps.
+const guardName = "slipway-guard"
+
+// guardFile is the guard's end of its socket.
+const guardFile = 3
+
+// A guard is a process that kills the steps when this process ends, whatever ends
+// it. This process sends it a pidfd of the first process of each step. Only this
+// process has the other end of the guard's socket open, so the kernel closes that
+// end when this process ends.
+//
+// The parent-death signal of a step is not enough: the kernel clears it when the
+// process changes its user or executes a setuid program, as su and sudo are.
+//
+// The guard may signal a step of any user: it is root of the same user namespace
+// as this process, in which all steps run. Safe for concurrent use.
+type guard struct {
+	mu     sync.Mutex
+	socket *os.File        // nil if the guard does not run
+	alive  context.Context // ends when the guard ends; its cause is an error for the user
+}
+
+// start starts the guard unless it has been started, and returns a context that
+// ends when the guard ends. If the guard was killed, start returns an error.
+func (g *guard) start(ctx context.Context) (context.Context, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.socket != nil {
+		return g.alive, context.Cause(g.alive)
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("guard process: %w", err)
+	}
+	ours, theirs := os.NewFile(uintptr(pair[0]), "guard"), os.NewFile(uintptr(pair[1]), "guard")
+	defer theirs.Close()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Args, cmd.Env, cmd.Dir = []string{guardName}, []string{}, "/"
+	cmd.ExtraFiles = []*os.File{theirs}
+	// Signals from the terminal are for the builder.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("guard process: %w", err), ours.Close())
+	}
+	alive, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	go func() {
+		_ = cmd.Wait()
+		end(fmt.Errorf("guard process: %v while RUN steps were running (build again)", cmd.ProcessState))
+	}()
+	g.socket, g.alive = ours, alive
+	return alive, nil
+}
+
+// watch makes the guard kill p, the first process of a step, when this process
+// ends. It returns before the guard has received p: what was sent arrives even if
+// this process is killed right after. [guard.start] must have been called.
+//
+// Before Linux 5.4 there are no pidfds, and steps rely on the parent-death signal.
+func (g *guard) watch(p *os.Process) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var sent error
+	err := p.WithHandle(func(pidfd uintptr) {
+		sent = unix.Sendmsg(int(g.socket.Fd()), []byte{0}, unix.UnixRights(int(pidfd)), nil, unix.MSG_NOSIGNAL)
+	})
+	switch {
+	case errors.Is(err, os.ErrNoHandle):
+		return nil
+	case errors.Is(sent, unix.EPIPE), errors.Is(sent, unix.ECONNRESET):
+		<-g.alive.Done() // it is ending
+		return context.Cause(g.alive)
+	case sent != nil:
+		return fmt.Errorf("guard process: %w", sent)
+	}
+	return err
+}
+
+// Close ends the guard and waits for its end. No step may run any more.
+func (g *guard) Close() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.socket == nil {
+		return nil
+	}
+	err := g.socket.Close()
+	<-g.alive.Done()
+	g.socket = nil
+	return err
+}
+
+// runGuard is the guard process: it kills the steps that still run when the
+// builder has closed its end of the socket. Nothing but that, or SIGKILL, ends it.
+func runGuard() {
+	signal.Ignore()
+	files := []unix.PollFd{{Fd: guardFile, Events: unix.POLLIN}}
+	for open := true; open; {
+		if _, err := unix.Poll(files, -1); err != nil && !errors.Is(err, unix.EINTR) {
+			break
+		}
+		files, open = guardEvents(files)
+	}
+	for _, step := range files[1:] {
+		_ = unix.PidfdSendSignal(int(step.Fd), unix.SIGKILL, nil, 0)
+	}
+	os.Exit(0)
+}
+
+// guardEvents forgets the steps that have ended and receives a new one. It reports
+// whether the builder's end of the socket, files[0], is still open. The other
+// files are pidfds, which are readable when their process has ended.
+func guardEvents(files []unix.PollFd) (_ []unix.PollFd, open bool) {
+	ready := files[0].Revents != 0
+	left := files[:1]
+	for _, step := range files[1:] {
+		if step.Revents == 0 {
+			left = append(left, step)
+			continue
+		}
+		unix.Close(int(step.Fd))
+	}
+	if !ready {
+		return left, true
+	}
+	pidfd, err := receiveFile(int(files[0].Fd))
+	if err != nil || pidfd < 0 {
+		return left, false
+	}
+	return append(left, unix.PollFd{Fd: int32(pidfd), Events: unix.POLLIN}), true
+}
