@@ -13,7 +13,8 @@ import (
 // config is what the init process is told.
 type config struct {
 	Args, Env []string
-	Dir       string
+	Dir       string // without links and ".."
+	DirName   string // as the process has it
 	ids
 	Join     bool // the container is there
 	Terminal bool

@@ -438,6 +438,24 @@ func TestFileMounts(t *testing.T) {
 	}
 }
 
+// TestWorkingDirectory: the directory is made for the user, those that its name only
+// passes for root. A file in the way is an error.
+func TestWorkingDirectory(t *testing.T) {
+	w := newWorld(t)
+	p := w.process("echo x > f")
+	p.Dir, p.User = "/x/z/../../y/d", "7"
+	_, n := w.run(t, p)
+	for name, uid := range map[string]uint32{"x": 0, "x/z": 0, "y": 7, "y/d": 7, "y/d/f": 7} {
+		if c := n.Get(name); c == nil || c.Meta().UID != uid {
+			t.Errorf("%s is %+v, want one of user %d", name, c, uid)
+		}
+	}
+	p.Dir = "/bin/sh/../y"
+	if _, err := w.Run(t.Context(), p); err == nil {
+		t.Error("a file in the way of the working directory is no error")
+	}
+}
+
 // TestUmask: files of steps do not depend on the umask of who builds.
 func TestUmask(t *testing.T) {
 	w := newWorld(t)

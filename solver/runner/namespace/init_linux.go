@@ -136,7 +136,7 @@ func (c *config) enter() error {
 // missing.
 func (c *config) makeDir() error {
 	if err := os.Chdir(c.Dir); err == nil {
-		return nil
+		return c.passDirs()
 	}
 	made := ""
 	for d := c.Dir; d != "/"; d = filepath.Dir(d) {
@@ -152,6 +152,17 @@ func (c *config) makeDir() error {
 		if err := os.Lchown(d, c.UID, c.GID); err != nil {
 			return err
 		}
+	}
+	return c.passDirs()
+}
+
+// passDirs goes to the working directory, and makes what is missing of the
+// directories that its name passes: /x/../y needs /x.
+//
+// Upstream: runc makes them, for root.
+func (c *config) passDirs() error {
+	if err := os.MkdirAll("/"+c.DirName, 0o755); err != nil {
+		return err
 	}
 	return os.Chdir(c.Dir)
 }

@@ -95,7 +95,7 @@ func (x *process) configure() error {
 	if err != nil {
 		return fmt.Errorf("working directory: %w", err)
 	}
-	x.conf.ids, x.conf.Dir = id, "/"+at
+	x.conf.ids, x.conf.Dir, x.conf.DirName = id, "/"+at, x.p.Dir
 	x.conf.Args, x.conf.Env, x.conf.Insecure, x.conf.Terminal = x.p.Args, x.p.Env, x.p.Insecure, x.p.Terminal
 	x.conf.Limits = nil
 	for _, u := range x.p.Ulimits {

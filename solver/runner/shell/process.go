@@ -27,8 +27,13 @@ type process struct {
 
 // run interprets the process and returns its exit code.
 func (p *process) run(ctx context.Context) (int, error) {
-	if _, err := p.Editor.MkdirAll(p.Dir, p.Meta(0o755)); err != nil {
-		return 0, fmt.Errorf("working directory: %w", err)
+	// The directories that the name passes are made, too: /x/../y needs /x.
+	dir := "/"
+	for part := range strings.SplitSeq(p.Dir, "/") {
+		dir = path.Join(dir, part)
+		if _, err := p.Editor.MkdirAll(dir, p.Meta(0o755)); err != nil {
+			return 0, fmt.Errorf("working directory: %w", err)
+		}
 	}
 	r, err := p.interpreter(p.Stdin, p.Stdout, p.Stderr, nil)
 	if err != nil {

@@ -183,6 +183,27 @@ func TestSystemDirs(t *testing.T) {
 	}
 }
 
+// TestWorkingDirectory: the directories that the name of the working directory passes
+// are made.
+func TestWorkingDirectory(t *testing.T) {
+	r, root := world(t)
+	p := newProcess(root, "/bin/sh", "-c", "echo x > f")
+	p.Dir = "/x/../y"
+	out, err := r.Run(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"x", "y/f"} {
+		if out[0].Get(name) == nil {
+			t.Errorf("%s does not exist", name)
+		}
+	}
+	p.Dir = "/bin/sh/../y"
+	if _, err := r.Run(t.Context(), p); err == nil {
+		t.Error("a file in the way of the working directory is no error")
+	}
+}
+
 // TestMountDirSource: a process sees the part of a directory of the host that the
 // mount selects, a file or a directory, and changes it there.
 func TestMountDirSource(t *testing.T) {
