@@ -245,7 +245,10 @@ func (p *copier) adjusted(n *tree.Node) *tree.Node {
 	if n.Kind() == tree.Dir {
 		return n.MapEntries(p.meta(n), p.adjusted)
 	}
-	if n.Inode() != "" {
+	switch {
+	case n.Kind() != tree.File: // Upstream: only files stay hard links
+		n = n.WithInode("")
+	case n.Inode() != "":
 		n = n.WithInode(tree.NewInode(p.origin(), n.Inode()))
 	}
 	return n.WithMeta(p.meta(n))

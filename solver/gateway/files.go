@@ -162,7 +162,7 @@ func walk(ctx context.Context, at string, dir *tree.Node, seen map[string]string
 		}
 		name := path.Join(at, e.Name)
 		st := stat(name, e.Node)
-		if inode := e.Node.Inode(); inode != "" {
+		if inode := e.Node.Inode(); inode != "" && e.Node.Kind() != tree.Symlink {
 			if first, ok := seen[inode]; ok {
 				st.Linkname = first
 			} else {

@@ -30,7 +30,12 @@ func (n *Node) encode(times bool) []byte {
 }
 
 func (n *Node) appendRow(buf []byte, times bool) []byte {
-	buf = append(buf, byte(n.kind))
+	linked := times && n.inode != "" && n.kind != File
+	kind := byte(n.kind)
+	if linked {
+		kind |= linkedFlag
+	}
+	buf = append(buf, kind)
 	if n.kind == Dir {
 		// The digest covers the values of the directory, too.
 		if times {
@@ -52,8 +57,15 @@ func (n *Node) appendRow(buf []byte, times bool) []byte {
 		buf = binary.AppendUvarint(buf, uint64(n.device.Major))
 		buf = binary.AppendUvarint(buf, uint64(n.device.Minor))
 	}
+	if linked {
+		buf = appendString(buf, n.inode)
+	}
 	return buf
 }
+
+// linkedFlag marks the kind of a node other than a file that is a hard link: its
+// inode comes last. Files always have one.
+const linkedFlag = 0x80
 
 func appendMeta(buf []byte, m Meta, times bool) []byte {
 	buf = binary.AppendUvarint(buf, uint64(m.Mode))
@@ -133,7 +145,8 @@ func checkDigest(d digest.Digest) error {
 }
 
 func (d *decoder) node(sub func(digest.Digest) (*Node, error)) *Node {
-	kind := Kind(d.byte())
+	first := d.byte()
+	kind := Kind(first &^ linkedFlag)
 	if kind == Dir {
 		id := digest.Digest(d.string())
 		if d.err != nil {
@@ -158,6 +171,9 @@ func (d *decoder) node(sub func(digest.Digest) (*Node, error)) *Node {
 		n.device = Device{Major: uint32(d.uint(1<<32 - 1)), Minor: uint32(d.uint(1<<32 - 1))}
 	default:
 		d.fail(fmt.Errorf("there is no %s", kind))
+	}
+	if first&linkedFlag != 0 && kind != File {
+		n.inode = d.string()
 	}
 	return n
 }

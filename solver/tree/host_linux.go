@@ -105,7 +105,7 @@ func systemOf(info fs.FileInfo) system {
 		return system{}
 	}
 	s := system{uid: st.Uid, gid: st.Gid, device: Device{unix.Major(st.Rdev), unix.Minor(st.Rdev)}}
-	if st.Nlink > 1 && info.Mode().IsRegular() {
+	if st.Nlink > 1 && !info.IsDir() {
 		s.inode = fmt.Sprintf("%x.%x", st.Dev, st.Ino)
 	}
 	return s

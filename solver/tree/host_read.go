@@ -39,8 +39,8 @@ func (r HostReader) ReadDir(dir string) (*Node, error) {
 	return n, err
 }
 
-// hostNames remembers the first name of files that have several.
-type hostNames struct{ first map[string]string }
+// hostNames remembers the inodes of nodes that have several names.
+type hostNames struct{ first map[string]string } // by inode of the host
 
 func (r HostReader) read(names *hostNames, file, name string, info fs.FileInfo) (n *Node, skip bool, err error) {
 	sys := systemOf(info)
@@ -59,7 +59,7 @@ func (r HostReader) read(names *hostNames, file, name string, info fs.FileInfo) 
 	case mode.IsDir():
 		n, err = r.dir(names, file, name, meta)
 	case mode.IsRegular():
-		n, err = r.file(names, file, f, meta, sys)
+		n, err = r.file(file, f, meta)
 	case mode&fs.ModeSymlink != 0:
 		var target string
 		target, err = os.Readlink(file)
@@ -75,7 +75,20 @@ func (r HostReader) read(names *hostNames, file, name string, info fs.FileInfo) 
 	default:
 		return nil, true, nil // the system does not know what it is
 	}
+	if err == nil && sys.inode != "" {
+		n = n.WithInode(names.inode(sys.inode, r.Origin, name))
+	}
 	return n, false, err
+}
+
+// inode returns the inode of a node with several names, of which this is one.
+func (h *hostNames) inode(of, origin, name string) string {
+	first, ok := h.first[of]
+	if !ok {
+		first = NewInode(origin, name)
+		h.first[of] = first
+	}
+	return first
 }
 
 func (r HostReader) dir(names *hostNames, file, name string, meta Meta) (*Node, error) {
@@ -100,7 +113,7 @@ func (r HostReader) dir(names *hostNames, file, name string, meta Meta) (*Node, 
 	return NewDir(meta, entries)
 }
 
-func (r HostReader) file(names *hostNames, file string, f HostFile, meta Meta, sys system) (*Node, error) {
+func (r HostReader) file(file string, f HostFile, meta Meta) (*Node, error) {
 	var b Blob
 	known := false
 	if r.Blob != nil {
@@ -117,16 +130,7 @@ func (r HostReader) file(names *hostNames, file string, f HostFile, meta Meta, s
 			return nil, fmt.Errorf("/%s: %w", f.Path, err)
 		}
 	}
-	n := NewFile(meta, b)
-	if sys.inode == "" {
-		return n, nil
-	}
-	first, ok := names.first[sys.inode]
-	if !ok {
-		first = NewInode(r.Origin, f.Path)
-		names.first[sys.inode] = first
-	}
-	return n.WithInode(first), nil
+	return NewFile(meta, b), nil
 }
 
 // DiskSize returns how many bytes the files below a directory have. What goes

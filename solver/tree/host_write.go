@@ -67,6 +67,9 @@ func join(dir, name string) string {
 
 func (w *hostWriter) node(at *os.Root, name string, e Entry) error {
 	n := e.Node
+	if first, ok := w.inodes[n.inode]; ok && n.inode != "" {
+		return w.top.Link(first, name)
+	}
 	switch n.kind {
 	case Dir:
 		if err := at.Mkdir(e.Name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -78,12 +81,6 @@ func (w *hostWriter) node(at *os.Root, name string, e Entry) error {
 		}
 		return errors.Join(w.dir(sub, name, n), sub.Close())
 	case File:
-		if first, ok := w.inodes[n.inode]; ok && n.inode != "" {
-			return w.top.Link(first, name)
-		}
-		if n.inode != "" {
-			w.inodes[n.inode] = name
-		}
 		if err := w.file(at, e.Name, n); err != nil {
 			return fmt.Errorf("/%s: %w", name, err)
 		}
@@ -96,6 +93,9 @@ func (w *hostWriter) node(at *os.Root, name string, e Entry) error {
 		if err != nil || !made {
 			return err
 		}
+	}
+	if n.inode != "" {
+		w.inodes[n.inode] = name
 	}
 	return w.values(at, e.Name, n)
 }

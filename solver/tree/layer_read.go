@@ -343,13 +343,14 @@ func (r *layerReader) link(name, target string, m Meta) (*Node, error) {
 		return nil, &fs.PathError{Op: "link", Path: "/" + first, Err: fs.ErrNotExist}
 	case n.kind == Dir:
 		return nil, &fs.PathError{Op: "link", Path: "/" + first, Err: errors.New("is a directory")}
-	case n.kind != File:
-		return n, nil // a second symbolic link or device is one of its own
 	case n.inode == "":
 		r.inodes++
 		n = n.WithInode(NewInode(r.origin, strconv.Itoa(r.inodes)))
 	}
 	m.Xattrs = n.meta.WithXattrs(m.Xattrs)
+	if n.kind == Symlink {
+		m.Mode = n.meta.Mode
+	}
 	n = n.WithMeta(m)
 	if r.links[n.inode] == nil {
 		r.links[n.inode] = []string{first}

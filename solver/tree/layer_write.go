@@ -87,6 +87,13 @@ func (l *layerWriter) node(name string, n *Node) error {
 			h.PAXRecords = map[string]string{xattrPAX + x.Name: x.Value}
 		}
 	}
+	if first, ok := l.inodes[n.inode]; ok && n.inode != "" {
+		h.Typeflag, h.Linkname = tar.TypeLink, first
+		return l.tar.WriteHeader(h)
+	}
+	if n.inode != "" {
+		l.inodes[n.inode] = name
+	}
 	switch n.kind {
 	case Dir:
 		l.dirs[name] = true
@@ -108,13 +115,6 @@ func (l *layerWriter) node(name string, n *Node) error {
 }
 
 func (l *layerWriter) file(h *tar.Header, n *Node) error {
-	if first, ok := l.inodes[n.inode]; ok && n.inode != "" {
-		h.Typeflag, h.Linkname = tar.TypeLink, first
-		return l.tar.WriteHeader(h)
-	}
-	if n.inode != "" {
-		l.inodes[n.inode] = h.Name
-	}
 	h.Typeflag, h.Size = tar.TypeReg, n.blob.Size
 	if err := l.tar.WriteHeader(h); err != nil {
 		return err

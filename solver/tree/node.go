@@ -101,7 +101,7 @@ type Node struct {
 	blob    Blob    // File
 	linked  bool    // Dir: there are hard links below it
 	sockets bool    // Dir: there are sockets below it
-	inode   string  // File: nodes of a tree with the same inode, which is not "", are hard links
+	inode   string  // not Dir: nodes of a tree with the same inode, which is not "", are hard links
 	target  string  // Symlink
 	device  Device  // CharDevice, BlockDevice
 	entries []Entry // Dir: by name
@@ -188,8 +188,8 @@ func (n *Node) Meta() Meta { return n.meta }
 // Blob returns the content of a file.
 func (n *Node) Blob() Blob { return n.blob }
 
-// Inode is the same, and not "", for files of a tree that are hard links of
-// each other.
+// Inode is the same, and not "", for nodes of a tree that are hard links of each
+// other. They are of any kind but directories.
 func (n *Node) Inode() string { return n.inode }
 
 // Linked tells whether the node is a hard link, or a directory with one
@@ -267,8 +267,12 @@ func (n *Node) Separate(from string) *Node {
 	return n.WithInode(NewInode(from, n.inode))
 }
 
-// WithInode returns the file as one of the hard links of that inode.
+// WithInode returns the node as one of the hard links of that inode. If it is "",
+// the node has no other name.
 func (n *Node) WithInode(inode string) *Node {
+	if n.inode == inode {
+		return n
+	}
 	c := *n
 	c.inode = inode
 	return &c

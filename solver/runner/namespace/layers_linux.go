@@ -230,9 +230,9 @@ func applyOverlay(base, upper *tree.Node, at string, opaque, stubs map[string]bo
 	return n
 }
 
-// linked tells a file that is as it was but for other names that it has.
+// linked reports whether n is as it was, except for other names that it has.
 func linked(old, n *tree.Node) bool {
-	return old != nil && old.Kind() == tree.File && n.Kind() == tree.File && old.WithInode(n.Inode()).Same(n)
+	return old != nil && old.Kind() != tree.Dir && old.WithInode(n.Inode()).Same(n)
 }
 
 func isWhiteout(n *tree.Node) bool {
