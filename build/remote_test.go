@@ -46,10 +46,12 @@ func TestGitContext(t *testing.T) {
 	})
 	r.Commit("refs/heads/topic", committed, map[string]fakegit.File{"Dockerfile": {Data: "FROM scratch\nCOPY f /\n"}, "f": {Data: "topic"}})
 	r.Tag("v1", commit)
+	r.Commit("refs/heads/podman", committed, map[string]fakegit.File{"Containerfile": {Data: "FROM scratch\nCOPY f /\n"}, "f": {Data: "podman"}})
 	o := remoteOptions(t)
 	for _, tc := range []struct{ context, file, want string }{
 		{r.URL, "", "main"},
 		{r.URL + "#topic", "", "topic"},
+		{r.URL + "#podman", "", "podman"},
 		{r.URL + "#v1:sub", "", "sub"},
 		{r.URL + "?tag=v1&subdir=sub&checksum=" + commit, "", "sub"},
 		{r.URL + "#" + commit + ":sub", "other", "FROM scratch\nCOPY other /f\n"},
@@ -145,6 +147,8 @@ func TestHTTPContext(t *testing.T) {
 			fallthrough
 		case "/archive":
 			_, _ = w.Write(archived)
+		case "/podman":
+			_, _ = w.Write(archive(t, map[string]string{"Containerfile": "FROM scratch\nCOPY f /\n", "f": "x"}))
 		case "/dockerfile":
 			_, _ = io.WriteString(w, "FROM scratch\nCOPY <<EOF /f\nhere\nEOF\n")
 		default:
@@ -153,7 +157,7 @@ func TestHTTPContext(t *testing.T) {
 	}))
 	t.Cleanup(s.Close)
 	o := remoteOptions(t)
-	for path, want := range map[string]string{"/archive": "x", "/dockerfile": "here\n"} {
+	for path, want := range map[string]string{"/archive": "x", "/podman": "x", "/dockerfile": "here\n"} {
 		o.Context = s.URL + path
 		asked = 0
 		if got, err := built(t, o, "f"); err != nil || got != want || asked != 1 {

@@ -22,6 +22,8 @@ const (
 	ignoreName   = ".dockerignore"
 	ignoreSuffix = ".dockerignore"
 	language     = "Dockerfile"
+
+	containerfile = "Containerfile" // what Podman and Buildah call a Dockerfile
 )
 
 // Dockerfile is the Dockerfile as read.
@@ -65,6 +67,12 @@ func (in *Inputs) Dockerfile(ctx context.Context) (*Dockerfile, error) {
 	wg.Go(func() { ignore, ignoreErr = readFile(ctx, ref, name+ignoreSuffix) })
 	content, err := readEither(ctx, ref, spellings)
 	wg.Wait()
+	if other := path.Join(path.Dir(name), containerfile); err != nil && m.dockerfile != nil && len(spellings) > 1 {
+		// Upstream: an error, as it is of a context without any of them.
+		if found, otherErr := readFile(ctx, ref, other); otherErr == nil {
+			name, content, err = other, found, nil
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("failed to read dockerfile: %w", err)
 	}

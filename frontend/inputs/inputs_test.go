@@ -2,6 +2,7 @@ package inputs
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -81,6 +82,41 @@ func TestDockerfile(t *testing.T) {
 		"local.session": "other", "local.sharedkeyhint": "dockerfile", "local.differ": "none",
 		"local.followpaths": `["sub/Dockerfile","sub/Dockerfile.dockerignore","sub/dockerfile"]`,
 	})
+}
+
+// TestContainerfile: a remote context may have a Containerfile in the place of the
+// Dockerfile, unless another file is asked for.
+func TestContainerfile(t *testing.T) {
+	files := map[string]string{"sub/Containerfile": "FROM c\n", "Containerfile": "FROM root\n"}
+	remote := map[string]llb.State{"context": llb.Scratch(), "dockerfile": llb.Scratch().File(llb.Mkdir("/x", 0o755))}
+	for _, tc := range []struct {
+		filename, also string
+		states         map[string]llb.State
+		want           string // name and text, or the error
+	}{
+		{"Dockerfile", "", remote, "Containerfile FROM root\n"},
+		{"sub/Dockerfile", "", remote, "sub/Containerfile FROM c\n"},
+		{"sub/Dockerfile", "sub/dockerfile", remote, "sub/Dockerfile FROM d\n"},
+		{"sub/Dockerfile", "sub/Dockerfile", remote, "sub/Dockerfile FROM d\n"},
+		{"sub/other", "", remote, "failed to read dockerfile: file does not exist"},
+		{"none/Dockerfile", "", remote, "failed to read dockerfile: file does not exist"},
+		{"Dockerfile", "", nil, "failed to read dockerfile: file does not exist"},
+	} {
+		b := &fakegateway.Client{Files: maps.Clone(files), States: tc.states}
+		if tc.also != "" {
+			b.Files[tc.also] = "FROM d\n"
+		}
+		f, err := open(t, b, map[string]string{"filename": tc.filename}).Dockerfile(t.Context())
+		var got string
+		if err != nil {
+			got = err.Error()
+		} else if got = f.Source.Name + " " + string(f.Source.Bytes); f.Map.Filename != f.Source.Name {
+			t.Errorf("%s: clients are told of %s, errors of %s", tc.filename, f.Map.Filename, f.Source.Name)
+		}
+		if got != tc.want {
+			t.Errorf("%s beside %q: %q, want %q", tc.filename, tc.also, got, tc.want)
+		}
+	}
 }
 
 func TestMainContext(t *testing.T) {
