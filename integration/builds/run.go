@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
 
 	"slipway/build"
@@ -45,6 +44,7 @@ type outcome struct {
 	ran    []string // names of the RUN steps that were not cached, sorted
 	failed []string // names of the steps that failed, sorted
 	err    error
+	output string // the end of what the failed steps printed, indented
 }
 
 // Compare does all builds of a case with both builders and returns how the
@@ -108,7 +108,7 @@ func (r *Runner) compareBuild(ctx context.Context, req rig.Request, solvers ...S
 		return nil, false, err
 	}
 	if r.MustBuild && want.err != nil {
-		return nil, true, fmt.Errorf("BuildKit: %w", want.err)
+		return nil, true, fmt.Errorf("BuildKit: %w\n%s", want.err, want.output)
 	}
 	for _, s := range solvers {
 		got, err := r.solve(ctx, dir, req, s)
@@ -183,17 +183,30 @@ func (o *outcome) difference(got *outcome) string {
 		if o.failedWith(got) {
 			return ""
 		}
-		return fmt.Sprintf("-error at %q: %v\n+error at %q: %v\n", o.failed, o.err, got.failed, got.err)
+		return fmt.Sprintf("-error at %q: %v\n%s+error at %q: %v\n%s", o.failed, o.err, o.output, got.failed, got.err, got.output)
 	case o.err != nil:
-		return fmt.Sprintf("-error at %q: %v\n", o.failed, o.err)
+		return fmt.Sprintf("-error at %q: %v\n%s", o.failed, o.err, o.output)
 	case got.err != nil:
-		return fmt.Sprintf("+error at %q: %v\n", got.failed, got.err)
+		return fmt.Sprintf("+error at %q: %v\n%s", got.failed, got.err, got.output)
 	}
 	diff := imagetree.Difference(o.image, got.image)
 	if !slices.Equal(o.ran, got.ran) {
 		diff += fmt.Sprintf("-ran: %q\n+ran: %q\n", o.ran, got.ran)
 	}
 	return diff
+}
+
+// maxOutput is how much of the output of a failed step is shown, in bytes.
+const maxOutput = 4 << 10
+
+// indented returns the end of what a step printed as lines that no difference has.
+func indented(log []byte) string {
+	log = log[max(0, len(log)-maxOutput):]
+	var b strings.Builder
+	for line := range strings.Lines(string(log)) {
+		fmt.Fprintf(&b, "    %s\n", strings.TrimRight(line, "\r\n"))
+	}
+	return b.String()
 }
 
 // failedWith reports whether our solver failed where BuildKit did.
@@ -223,7 +236,7 @@ func (r *Runner) reference(ctx context.Context, dir string, req rig.Request) (*o
 		return nil, ctx.Err()
 	}
 	o := &outcome{err: err}
-	o.steps(res.Vertices)
+	o.steps(res)
 	if err == nil {
 		o.image, err = r.read(res.Archive, dir)
 		return o, err
@@ -241,22 +254,14 @@ func (r *Runner) solve(ctx context.Context, dir string, req rig.Request, run Sol
 	opt.Outputs = []build.Output{{Type: "oci", Dest: archive}}
 	opt.State, opt.Runner = r.State, "namespace"
 	opt.Mirrors = map[string]string{"docker.io": r.Rig.Addr, rig.Registry: r.Rig.Addr}
-	vertices := map[digest.Digest]*client.Vertex{}
-	opt.Status = func(s *client.SolveStatus) {
-		for _, v := range s.Vertexes {
-			vertices[v.Digest] = v
-		}
-	}
+	res := &rig.Result{Logs: map[digest.Digest][]byte{}, Sent: map[string]int64{}}
+	opt.Status = res.Add
 	o := &outcome{}
 	err = run(ctx, opt)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	var list []*client.Vertex
-	for _, v := range vertices {
-		list = append(list, v)
-	}
-	o.steps(list)
+	o.steps(res)
 	if err == nil {
 		o.image, err = r.read(archive, dir)
 		return o, err
@@ -272,12 +277,13 @@ func (r *Runner) solve(ctx context.Context, dir string, req rig.Request, run Sol
 	return o, nil
 }
 
-// steps notes which steps ran and which failed.
-func (o *outcome) steps(vertices []*client.Vertex) {
-	for _, v := range vertices {
+// steps notes which steps ran, which failed, and what those printed.
+func (o *outcome) steps(res *rig.Result) {
+	for _, v := range res.Vertices {
 		switch {
 		case v.Error != "" && !strings.Contains(v.Error, "context canceled"):
 			o.failed = append(o.failed, v.Name)
+			o.output += indented(res.Logs[v.Digest])
 		case v.Error == "" && v.Completed != nil && !v.Cached && strings.Contains(v.Name, "] RUN "):
 			o.ran = append(o.ran, v.Name)
 		}

@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/moby/buildkit/client"
+	"github.com/opencontainers/go-digest"
+
+	"slipway/integration/rig"
 )
 
 // TestOutcomes: builders agree if images and steps are equal, or if both fail in
@@ -41,15 +44,18 @@ func TestOutcomes(t *testing.T) {
 func TestSteps(t *testing.T) {
 	now := time.Now()
 	o := &outcome{}
-	o.steps([]*client.Vertex{
+	o.steps(&rig.Result{Vertices: []*client.Vertex{
 		{Name: "[2/2] RUN b", Completed: &now},
 		{Name: "[1/2] RUN a", Completed: &now},
 		{Name: "[1/2] RUN cached", Completed: &now, Cached: true},
 		{Name: "[1/2] RUN waiting"},
 		{Name: "[1/2] COPY a", Completed: &now},
-		{Name: "[1/2] RUN failed", Completed: &now, Error: "exit code: 1"},
+		{Name: "[1/2] RUN failed", Completed: &now, Error: "exit code: 1", Digest: "failed"},
 		{Name: "[1/2] RUN canceled", Completed: &now, Error: "context canceled"},
-	})
+	}, Logs: map[digest.Digest][]byte{"failed": []byte("E: no\r\nspace\n"), "other": []byte("x\n")}})
+	if want := "    E: no\n    space\n"; o.output != want {
+		t.Errorf("output %q, want %q", o.output, want)
+	}
 	if got := o.String(); got != "ran [\"[1/2] RUN a\" \"[2/2] RUN b\"], failed [\"[1/2] RUN failed\"], error <nil>\n" {
 		t.Errorf("outcome %s", got)
 	}

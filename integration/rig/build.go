@@ -81,7 +81,7 @@ func (d *Daemon) Build(ctx context.Context, req Request) (*Result, error) {
 	})
 	eg.Go(func() error {
 		for s := range status {
-			res.add(s)
+			res.Add(s)
 		}
 		return nil
 	})
@@ -142,8 +142,8 @@ func (req Request) attachables() ([]session.Attachable, error) {
 	return append(list, agent), nil
 }
 
-// add takes in one progress report.
-func (res *Result) add(s *client.SolveStatus) {
+// Add takes in one progress report.
+func (res *Result) Add(s *client.SolveStatus) {
 	for _, v := range s.Vertexes {
 		i := slices.IndexFunc(res.Vertices, func(old *client.Vertex) bool { return old.Digest == v.Digest })
 		if i < 0 {
