@@ -82,6 +82,46 @@ func (w *world) write(t *testing.T, name string, mode uint32, data []byte) {
 	w.root = e.Tree()
 }
 
+// TestUser: ids in numbers or as root need no user database, and the home is that
+// of the first user with the id.
+func TestUser(t *testing.T) {
+	w := newWorld(t)
+	w.write(t, "etc/passwd", 0o644, []byte("root:x:0:0::/root:/bin/sh\nme:x:12:34::/home/me:/bin/sh\nother:x:12:35::/home/other:/bin/sh\n"))
+	w.write(t, "etc/group", 0o644, []byte("root:x:0:\nusers:x:100:me\nmore:x:101:me\n"))
+	for _, tc := range []struct {
+		name, want string // the ids, or the error
+		none       bool   // there is no user database
+	}{
+		{"", "{0 0 [0] /root}", false},
+		{"", "{0 0 [0] /}", true},
+		{"root:7", "{0 7 [7] /}", true},
+		{"root:root", "{0 0 [0] /}", true},
+		{"root:7", "{0 7 [7] /root}", false},
+		{"12:root", "{12 0 [0] /home/me}", false},
+		{"2147483647:2147483646", "{2147483647 2147483646 [2147483646] /}", false},
+		{"2147483648:1", `user "2147483648:1": uids and gids must be in range 0-2147483647`, false},
+		{"1:2147483648", `user "1:2147483648": uids and gids must be in range 0-2147483647`, false},
+		{"me", "{12 34 [34 100 101] /home/me}", false},
+		{"me:101", "{12 101 [101] /home/me}", false},
+		{"other", "{12 35 [35] /home/me}", false},
+		{"12", "{12 34 [34 100 101] /home/me}", false},
+		{"nobody", `user "nobody": unable to find user nobody: no matching entries in passwd file`, false},
+	} {
+		root := w.root
+		if tc.none {
+			root = tree.Empty()
+		}
+		id, err := (&Runner{store: w.store}).user(root, tc.name)
+		got := fmt.Sprint(id)
+		if err != nil {
+			got = err.Error()
+		}
+		if got != tc.want {
+			t.Errorf("user %q: %s, want %s", tc.name, got, tc.want)
+		}
+	}
+}
+
 // install puts a program of the host into the root, with its libraries.
 func (w *world) install(t *testing.T, name, from string) {
 	t.Helper()

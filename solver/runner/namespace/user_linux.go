@@ -1,11 +1,13 @@
 package namespace
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/moby/sys/user"
@@ -20,24 +22,48 @@ type ids struct {
 	Home     string
 }
 
-// user finds the user of a process in the files of its root.
+// user returns the user of a process, which may stand in the files of its root.
 func (r *Runner) user(root *tree.Node, name string) (ids, error) {
-	var files [2]io.Reader
-	for i, file := range []string{"etc/passwd", "etc/group"} {
-		f, err := r.openFile(root, file)
-		if errors.Is(err, fs.ErrNotExist) {
-			files[i] = strings.NewReader("")
-			continue
-		}
+	passwd, err := r.readFile(root, "etc/passwd")
+	if err != nil {
+		return ids{}, err
+	}
+	id, ok := fixedIDs(name)
+	if !ok {
+		group, err := r.readFile(root, "etc/group")
 		if err != nil {
 			return ids{}, err
 		}
-		defer f.Close()
-		files[i] = f
+		if id, err = lookUp(name, passwd, group); err != nil {
+			return ids{}, fmt.Errorf("user %q: %w", name, err)
+		}
 	}
-	u, err := user.GetExecUser(name, &user.ExecUser{Home: "/"}, files[0], files[1])
+	id.Home, err = home(id.UID, passwd)
+	return id, err
+}
+
+// fixedIDs returns the user and the group of a name that has both in numbers, or as
+// root. They need not exist, and have no supplementary groups.
+func fixedIDs(name string) (ids, bool) {
+	first, second, _ := strings.Cut(name, ":")
+	uid, ok := fixedID(first)
+	gid, both := fixedID(second)
+	return ids{UID: uid, GID: gid, Groups: []int{gid}}, ok && both
+}
+
+func fixedID(s string) (id int, ok bool) {
+	if s == "root" {
+		return 0, true
+	}
+	n, err := strconv.ParseUint(s, 10, 31) // runc takes no larger ones
+	return int(n), err == nil
+}
+
+// lookUp finds a user in user databases.
+func lookUp(name string, passwd, group []byte) (ids, error) {
+	u, err := user.GetExecUser(name, nil, bytes.NewReader(passwd), bytes.NewReader(group))
 	if err != nil {
-		return ids{}, fmt.Errorf("user %q: %w", name, err)
+		return ids{}, err
 	}
 	// The group of the process is one of its supplementary ones too: programs look
 	// at one list or the other (CVE-2023-25173).
@@ -47,17 +73,46 @@ func (r *Runner) user(root *tree.Node, name string) (ids, error) {
 			groups = append(groups, g)
 		}
 	}
-	return ids{UID: u.Uid, GID: u.Gid, Groups: groups, Home: u.Home}, nil
+	return ids{UID: u.Uid, GID: u.Gid, Groups: groups}, nil
 }
 
-func (r *Runner) openFile(n *tree.Node, name string) (io.ReadCloser, error) {
+// home returns the home of the first user with that id. As with runc, the name
+// does not count.
+func home(uid int, passwd []byte) (string, error) {
+	users, err := user.ParsePasswdFilter(bytes.NewReader(passwd), func(u user.User) bool { return u.Uid == uid })
+	if err != nil {
+		return "", err
+	}
+	if len(users) == 0 {
+		return "/", nil
+	}
+	return users[0].Home, nil
+}
+
+// readFile returns the content of a user database; nil if there is none.
+func (r *Runner) readFile(n *tree.Node, name string) ([]byte, error) {
 	at, err := n.Resolve(name, true)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	f := n.Get(at)
 	if f == nil || f.Kind() != tree.File {
-		return nil, &fs.PathError{Op: "open", Path: "/" + name, Err: fs.ErrNotExist}
+		return nil, nil
 	}
-	return r.store.Open(f.Blob())
+	in, err := r.store.Open(f.Blob())
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	data, err := io.ReadAll(io.LimitReader(in, maxDatabase+1))
+	if err == nil && len(data) > maxDatabase {
+		err = fmt.Errorf("/%s is larger than %d MiB", name, maxDatabase>>20)
+	}
+	return data, err
 }
+
+// maxDatabase is the size of a user database, in bytes, that BuildKit reads.
+const maxDatabase = 10 << 20
