@@ -287,20 +287,29 @@ func (x *execRun) mount(ctx context.Context, m *pb.Mount) error {
 	default:
 		return fmt.Errorf("unknown type %s", m.MountType)
 	}
-	x.add(out, m)
-	return nil
+	return x.add(out, m)
 }
 
 // add takes a mount. Of two with the same target the process sees the last alone,
-// whatever kinds of file they are; what it would have hidden is not mounted.
-func (x *execRun) add(out runner.Mount, m *pb.Mount) {
+// whatever kinds of file they are; what it would have hidden is not mounted, but has
+// to exist.
+func (x *execRun) add(out runner.Mount, m *pb.Mount) error {
 	hidden := slices.IndexFunc(x.p.Mounts, func(o runner.Mount) bool { return o.Target == out.Target && !o.Output })
-	if hidden >= 0 {
-		x.p.Mounts[hidden], x.from[hidden] = out, m
-		return
+	if hidden < 0 {
+		x.p.Mounts, x.from = append(x.p.Mounts, out), append(x.from, m)
+		return nil
 	}
-	x.p.Mounts = append(x.p.Mounts, out)
-	x.from = append(x.from, m)
+	if o := x.p.Mounts[hidden]; o.Kind == runner.MountTree {
+		at, err := o.Tree.Resolve(o.Source, true)
+		if err == nil && o.Tree.Get(at) == nil {
+			err = &runner.SourceError{Source: o.Source, Root: o.Tree}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	x.p.Mounts[hidden], x.from[hidden] = out, m
+	return nil
 }
 
 func (x *execRun) setTree(out *runner.Mount, m *pb.Mount) {

@@ -2,6 +2,7 @@ package solver
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -183,6 +184,15 @@ func TestMountsOfOneTarget(t *testing.T) {
 	}
 	if want := map[string]int64{"/": 0, "/m": 3, "/other": 2}; !maps.Equal(got, want) {
 		t.Errorf("sizes of the mounts %v, want %v", got, want)
+	}
+	// What is hidden has to exist.
+	bind := &pb.Mount{Input: 0, Output: -1, Dest: "/m", Selector: "/none"}
+	_, err = runExec(t, nil, &pb.ExecOp{
+		Meta: &pb.Meta{Args: []string{"x"}, Cwd: "/"}, Mounts: []*pb.Mount{bind, tmpfs("/m", 1)},
+	})
+	var missing *runner.SourceError
+	if !errors.As(err, &missing) || missing.Source != "/none" {
+		t.Errorf("a hidden mount without its source: %v, want an error", err)
 	}
 }
 

@@ -39,12 +39,13 @@ func started() time.Time { return began }
 // our gateway.
 func TestSolver(t *testing.T) {
 	native, portable := t.TempDir(), t.TempDir()
-	var interpreted atomic.Int32
+	var ran, interpreted atomic.Int32
 	cases := slices.Concat(readCases(t, "image"), readCases(t, "solver"))
 	t.Run("cases", func(t *testing.T) {
 		for _, c := range cases {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
+				ran.Add(1)
 				want := c.build(t, reference)
 				got := c.build(t, func(t *testing.T, req rig.Request) ([]imagetree.Image, error) {
 					return solveImage(t, req, inState(native, "namespace"))
@@ -74,8 +75,8 @@ func TestSolver(t *testing.T) {
 			})
 		}
 	})
-	if n := int(interpreted.Load()); n < len(cases)/2 {
-		t.Errorf("the portable runner built only %d of %d cases", n, len(cases))
+	if interpreted.Load() < ran.Load()/2 {
+		t.Errorf("the portable runner built only %d of %d cases", interpreted.Load(), ran.Load())
 	}
 }
 
