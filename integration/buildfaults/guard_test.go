@@ -1,0 +1,86 @@
+//go:build integration
+
+package buildfaults
+
+import (
+	"bufio"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestNoProcessLeft: when the command has ended, no process is left that it or its
+// steps started, the guard of the steps among them. A command that was killed may
+// end shortly before them.
+func TestNoProcessLeft(t *testing.T) {
+	// Processes that lose their parent become children of this one.
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) }()
+	const wait = "sleep 100"
+	for _, user := range []uint32{0, 65534} {
+		for _, tc := range []struct {
+			then string
+			sig  syscall.Signal // 0: the step ends by itself
+			code int
+		}{
+			{"true", 0, 0},
+			{"exit 3", 0, 1},
+			{wait, syscall.SIGTERM, 143},
+			{wait, syscall.SIGHUP, -1},
+			{wait, syscall.SIGKILL, -1},
+		} {
+			s := newSite(t, "FROM base\nRUN (sleep 100 &); echo run\"\"ning; "+tc.then+"\n")
+			s.user = user
+			if err := errors.Join(os.Chmod(filepath.Dir(s.dir), 0o755), os.Chown(s.dir, int(user), int(user))); err != nil {
+				t.Fatal(err)
+			}
+			cmd := s.command("-o", "type=tar,dest=out.tar")
+			shown, err := cmd.StderrPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			for lines := bufio.NewScanner(shown); lines.Scan(); {
+				if tc.sig != 0 && strings.HasSuffix(lines.Text(), " running") {
+					_ = cmd.Process.Signal(tc.sig)
+				}
+			}
+			_ = cmd.Wait()
+			if code := cmd.ProcessState.ExitCode(); code != tc.code {
+				t.Errorf("user %d, %s, %v: exit code %d, want %d", user, tc.then, tc.sig, code, tc.code)
+			}
+			left(t, cmd.Process.Pid, tc.code >= 0)
+		}
+	}
+}
+
+// left checks that this process has no children: at once, or soon.
+func left(t *testing.T, group int, atOnce bool) {
+	t.Helper()
+	if atOnce {
+		if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); !errors.Is(err, unix.ECHILD) {
+			t.Errorf("process %d is left, %v:\n%s", pid, err, processes(group))
+		}
+	}
+	none := func() bool {
+		for {
+			if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); pid <= 0 {
+				return errors.Is(err, unix.ECHILD)
+			}
+		}
+	}
+	if !eventually(t.Context(), 20*time.Second, none) {
+		t.Errorf("processes are left:\n%s", processes(group))
+		_ = syscall.Kill(-group, syscall.SIGKILL)
+	}
+}
