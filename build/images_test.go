@@ -217,6 +217,10 @@ func TestPruneKeepsImages(t *testing.T) {
 	o := options(t, "")
 	unreachable(t, &o)
 	o.stored(t, appDockerfile, "app:1", "app:2")
+	killed := filepath.Join(o.State, "images", ".slipway-1")
+	if err := os.WriteFile(killed, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	kinds, bytes := kept(t, o)
 	if !slices.Contains(kinds, kindImage) {
 		t.Errorf("kinds %q", kinds)
@@ -232,6 +236,9 @@ func TestPruneKeepsImages(t *testing.T) {
 	kinds, left := kept(t, o)
 	if want := []string{kindImage, kindImage}; !slices.Equal(kinds, want) || left >= bytes {
 		t.Errorf("kept %q with %d of %d bytes", kinds, left, bytes)
+	}
+	if _, err := os.Stat(killed); !os.IsNotExist(err) {
+		t.Errorf("what a killed build left is there: %v", err)
 	}
 	x := imageStore(t, o)
 	if err := x.Remove(t.Context(), []string{"app:2", "app:3"}); err == nil || storedNames(t, o) != "app:1 app:2" {
@@ -362,7 +369,7 @@ func TestDamagedName(t *testing.T) {
 	}
 }
 
-// TestStoreCancelled: a build that ends early gives away no name.
+// TestStoreCancelled: a build that ends early gives away no name, and one without names stores nothing.
 func TestStoreCancelled(t *testing.T) {
 	o := options(t, appDockerfile)
 	s, err := openState(&o)
@@ -373,5 +380,8 @@ func TestStoreCancelled(t *testing.T) {
 	cancel()
 	if err := s.storeImage(ctx, nil, []string{"docker.io/library/app:1"}, true); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
+	}
+	if err := s.storeImage(t.Context(), nil, nil, true); err != nil {
+		t.Errorf("without a name: %v", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gofrs/flock"
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/buildkit/client"
 
@@ -75,9 +76,13 @@ func TestPushStored(t *testing.T) {
 	x := imageStore(t, o)
 	for as, from := range map[string]string{"": name, s.Host + "/app:2": "app", s.Host + "/multi:1": "multi"} {
 		var shown []string
+		lock := flock.New(filepath.Join(o.State, "lock"))
 		got, err := x.Push(t.Context(), PushOptions{Name: from, As: as, Status: func(s *client.SolveStatus) {
 			for _, v := range s.Vertexes {
 				shown = append(shown, v.Name)
+			}
+			if alone, err := lock.TryLock(); alone || err != nil {
+				t.Errorf("a prune may run beside a push, %v", err)
 			}
 			for _, v := range s.Statuses {
 				shown = append(shown, v.ID)
@@ -100,6 +105,10 @@ func TestPushStored(t *testing.T) {
 		if d, err := repo.Resolve(t.Context()); err != nil || d.Digest != got {
 			t.Errorf("%s: the registry has %v, %v", as, d, err)
 		}
+	}
+	private := fakeregistry.Start(t, fakeregistry.Basic)
+	if _, err := x.Push(t.Context(), PushOptions{Name: "app", As: private.Host + "/app:1"}); err == nil || !strings.Contains(err.Error(), "slipway login "+private.Host) {
+		t.Errorf("push without a login: %v", err)
 	}
 	_, err := x.Push(t.Context(), PushOptions{Name: "app", As: s.Host + "/app@sha256:" + strings.Repeat("0", 64)})
 	if err == nil || !strings.Contains(err.Error(), "has a digest") {

@@ -89,22 +89,31 @@ func TestReplacedBlob(t *testing.T) {
 	}
 }
 
-// TestRemove: a removed blob is lost, and can be put again.
+// TestRemove: a removed blob is lost, and can be put again. What another process puts
+// in its place is checked.
 func TestRemove(t *testing.T) {
 	s, err := OpenStore(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
+	b, err := s.PutBytes([]byte("content"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for range 2 {
-		b, err := s.PutBytes([]byte("content"))
-		if err != nil || !s.Has(b) {
-			t.Fatal(b, err)
+		if err := s.Remove(b.Digest); err != nil || s.Has(b) {
+			t.Errorf("removed with %v, exists: %t", err, s.Has(b))
 		}
-		for range 2 {
-			if err := s.Remove(b.Digest); err != nil || s.Has(b) {
-				t.Errorf("removed with %v, there is one: %t", err, s.Has(b))
-			}
-		}
+	}
+	if err := os.WriteFile(s.path("blobs", b.Digest), []byte("CONTENT"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := s.Open(b); err == nil {
+		f.Close()
+		t.Error("a damaged blob in place of the removed one is opened")
+	}
+	if _, err := s.PutBytes([]byte("content")); err != nil || !s.Has(b) {
+		t.Errorf("put again with %v, exists: %t", err, s.Has(b))
 	}
 }
 
