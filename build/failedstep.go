@@ -31,6 +31,10 @@ func explainStep(d *diag.Diagnostic, err error) bool {
 		d.Hinted("pass it with --secret id=%s,src=FILE", m[1])
 		return true
 	}
+	if m := regexp.MustCompile(`(?:no SSH (?:agent|key) "(\S+)" (?:was given to the build|forwarded from the client)|unset ssh forward key (\S+))$`).FindStringSubmatch(text); m != nil {
+		d.Hinted("forward an agent or a key: --ssh %s", m[1]+m[2])
+		return true
+	}
 	if regexp.MustCompile(`unable to find (user|group) \S+: `).MatchString(text) {
 		user := userBefore(d.Range)
 		d.Note(user, "the user is set here")

@@ -84,3 +84,22 @@ func TestNotExecutable(t *testing.T) {
 		}
 	}
 }
+
+// TestNoAgent: the error of a missing SSH agent, of this process or of a BuildKit,
+// names the flag.
+func TestNoAgent(t *testing.T) {
+	const want = "forward an agent or a key: --ssh k"
+	for _, text := range []string{
+		`mount /run/buildkit/ssh_agent.0: no SSH agent "k" was given to the build`,
+		`failed to solve: no SSH key "k" forwarded from the client`,
+		"failed to solve: unset ssh forward key k",
+	} {
+		var d diag.Diagnostic
+		if !explainStep(&d, errors.New(text)) || d.Hint != want {
+			t.Errorf("%s: hint %q, want %q", text, d.Hint, want)
+		}
+	}
+	if got := reported(t, options(t, "FROM scratch\nRUN --mount=type=ssh,required=true x\n")); !strings.Contains(got, "(forward an agent or a key: --ssh default)") {
+		t.Errorf("told %s", got)
+	}
+}

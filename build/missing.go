@@ -86,6 +86,9 @@ func misread(files searched, w *pathWord) string {
 		return ".. does not lead out of the build context: build with a directory above as the context, or use --build-context NAME=DIR and --from=NAME"
 	case regexp.MustCompile(`\{.*,.*\}`).MatchString(v):
 		return "braces are not expanded: name each file, or use * and ?"
+	case strings.HasSuffix(v, `\`) && w.index+1 < len(w.sources):
+		name := strings.TrimSuffix(v, `\`) + " " + w.sources[w.index+1].Value
+		return fmt.Sprintf("a backslash does not hold words together: write the instruction as a JSON array: [%q, …]", name)
 	case slashes != v && has(files, slashes):
 		return fmt.Sprintf("\\ escapes the character after it: write %s", slashes)
 	case strings.Contains(v, "[") && has(files, v):

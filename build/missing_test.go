@@ -27,6 +27,7 @@ func TestNotFound(t *testing.T) {
 		{"COPY app/[id]/p /", `"/app": not found ([ begins a set of characters: write app/[[]id]/p)`},
 		{"COPY my file.txt /", `"/my": not found (did you mean "my file.txt"? write the instruction as a JSON array)`},
 		{"COPY a my file.txt /", `"/my": not found (did you mean "my file.txt"? write the instruction as a JSON array)`},
+		{"COPY my\\ file.txt /", `"/my": not found (a backslash does not hold words together: write the instruction as a JSON array: ["my file.txt", …])`},
 		{"COPY src\\f.txt /", `"/srcf.txt": not found (\ escapes the character after it: write src/f.txt)`},
 		{"COPY a # comment", `"/#": not found (# starts a comment at the beginning of a line only)`},
 		{"COPY a > /x", `"/>": not found (no shell reads this instruction: ">" is taken for a file)`},

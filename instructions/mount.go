@@ -42,8 +42,9 @@ func parseMount(f *parser.Flag) (Mount, *diag.Diagnostic) {
 	return m, nil
 }
 
-// separateField matches a word that begins like a field of a mount.
-var separateField = regexp.MustCompile(`^(type|from|source|src|target|dst|destination|readonly|ro|readwrite|rw|id|sharing|required|size|mode|uid|gid|env)=`)
+// separateField matches a word that begins like a field of a mount, or like its
+// value after the key.
+var separateField = regexp.MustCompile(`^(=.|(type|from|source|src|target|dst|destination|readonly|ro|readwrite|rw|id|sharing|required|size|mode|uid|gid|env)=)`)
 
 // HintMount adds to an error about the last mount that a space separates one of
 // its fields from the others. It returns d.
@@ -55,6 +56,10 @@ func (r *Run) HintMount(d *diag.Diagnostic) *diag.Diagnostic {
 	if last.Name != "mount" || !inside(d.Range, last.Text.Range()) || !separateField.MatchString(word.String()) {
 		return d
 	}
-	d.Hinted("the fields of a mount are joined by commas without spaces, write %s,%s", strings.TrimRight(last.Text.String(), ","), word)
+	comma := ","
+	if strings.HasPrefix(word.String(), "=") {
+		comma = ""
+	}
+	d.Hinted("the fields of a mount are joined by commas without spaces, write %s%s%s", strings.TrimRight(last.Text.String(), ","), comma, word)
 	return d.Note(word.Range(), "a space before %s ends the mount", word)
 }

@@ -76,7 +76,7 @@ func (p *copier) expandAll() (bodies []string, d *diag.Diagnostic) {
 		}
 	}
 	if p.sources, d = p.words(c.Sources); d != nil {
-		return nil, d
+		return nil, hintQuotes(d, c)
 	}
 	if p.dest, d = p.word(c.Dest); d != nil {
 		return nil, d
@@ -180,12 +180,12 @@ func (p *copier) source(i int) *diag.Diagnostic {
 		return diag.Errorf(at, "%w", err)
 	case err == nil && !ref.IndistinguishableFromLocal:
 		if !p.c.Add {
-			return diag.Errorf(at, "source can't be a git ref for COPY")
+			return diag.Errorf(at, "source can't be a git ref for COPY").Hinted("ADD fetches repositories")
 		}
 		return p.git(ref, i)
 	case isHTTP(src) && !isGit:
 		if !p.c.Add {
-			return diag.Errorf(at, "source can't be a URL for COPY")
+			return diag.Errorf(at, "source can't be a URL for COPY").Hinted("ADD downloads files")
 		}
 		return p.url(src, i)
 	}

@@ -2,10 +2,12 @@ package plan
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"slipway/diag"
 	"slipway/instructions"
+	"slipway/parser"
 	"slipway/shell"
 )
 
@@ -111,4 +113,32 @@ func below(d *diag.Diagnostic, st *Stage) *diag.Diagnostic {
 		at = from.Base.Text.Range()
 	}
 	return d.Hinted("it is in line %d", at.Position().Line).Note(at, "move this stage up")
+}
+
+// hintQuotes adds to the error of a source of COPY or ADD that quotes do not make
+// one word of several, if they are written for that. It returns d.
+func hintQuotes(d *diag.Diagnostic, c *instructions.Copy) *diag.Diagnostic {
+	if _, isArray := c.In.Args.(*parser.JSON); isArray {
+		return d
+	}
+	words := append(slices.Clip(c.Sources), c.Dest)
+	for i, first := range words {
+		for _, quote := range []string{`"`, "'"} {
+			if !strings.HasPrefix(first.Value, quote) || strings.HasSuffix(first.Value, quote) {
+				continue
+			}
+			n := slices.IndexFunc(words[i+1:], func(w parser.Word) bool { return strings.HasSuffix(w.Value, quote) })
+			if n < 0 {
+				continue
+			}
+			var names []string
+			for _, w := range words[i : i+n+2] {
+				names = append(names, w.Value)
+			}
+			d.Range = first.Text.Range().Join(words[i+n+1].Text.Range())
+			name := strings.Trim(strings.Join(names, " "), quote)
+			return d.Hinted("quotes do not hold words together, write the instruction as a JSON array: [%q, …]", name)
+		}
+	}
+	return d
 }

@@ -35,6 +35,13 @@ func TestHints(t *testing.T) {
 		{"FROM x\nRUN --mount=type=cache, target=/x y\n", "the fields of a mount are joined by commas without spaces, write --mount=type=cache,target=/x", "target=/x"},
 		{"FROM x\nRUN --mount=type=cache true\n", "", ""},
 		{"FROM x\nCOPY --chmod=rwx a b\n", chmod, ""},
+		{"FROM x\nRUN --mount=type=cache,target =/x y\n", "the fields of a mount are joined by commas without spaces, write --mount=type=cache,target=/x", "=/x"},
+		{"FROM x\nCOPY \"my file.txt\" /\n", `quotes do not hold words together, write the instruction as a JSON array: ["my file.txt", …]`, ""},
+		{"FROM x\nCOPY a 'my own file' /\n", `quotes do not hold words together, write the instruction as a JSON array: ["my own file", …]`, ""},
+		{"FROM x\nCOPY \"my a /\n", "", ""},
+		{`FROM x` + "\n" + `COPY ["\"my", "b\"", "/"]` + "\n", "", ""},
+		{"FROM x\nCOPY git@github.com:a/b.git /\n", "ADD fetches repositories", ""},
+		{"FROM x\nCOPY https://x/y /\n", "ADD downloads files", ""},
 		{"FROM x\nCOPY --chmod=99999 a b\n", chmod, ""},
 		{"FROM x\nCOPY --chmod=17777 a b\n", chmod, ""},
 	} {

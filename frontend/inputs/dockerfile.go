@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -59,7 +60,7 @@ func (in *Inputs) Dockerfile(ctx context.Context) (*Dockerfile, error) {
 	}
 	ref, def, err := in.open(ctx, *st)
 	if err != nil {
-		return nil, fmt.Errorf("failed to resolve dockerfile: %w", err)
+		return nil, fmt.Errorf("failed to resolve dockerfile: %w%s", err, sshHint(err))
 	}
 	var ignore []byte
 	var ignoreErr error
@@ -74,7 +75,7 @@ func (in *Inputs) Dockerfile(ctx context.Context) (*Dockerfile, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("failed to read dockerfile: %w", err)
+		return nil, fmt.Errorf("failed to read dockerfile: %w%s", err, sshHint(err))
 	}
 	if isTooLarge(ignoreErr) {
 		return nil, ignoreErr
@@ -86,6 +87,16 @@ func (in *Inputs) Dockerfile(ctx context.Context) (*Dockerfile, error) {
 	sm := llb.NewSourceMap(st, name, language, content)
 	sm.Definition = def
 	return &Dockerfile{Source: source.NewFile(name, content), Map: sm}, nil
+}
+
+// sshHint says what a builder needs that has no key for a repository over SSH; "" of
+// other errors.
+func sshHint(err error) string {
+	m := regexp.MustCompile(`no SSH key "(\S+)" forwarded from the client$`).FindStringSubmatch(err.Error())
+	if m == nil {
+		return ""
+	}
+	return " (forward an agent or a key: --ssh " + m[1] + ")"
 }
 
 // readEither reads the first of the files that can be read. The error is about

@@ -1,6 +1,7 @@
 package inputs
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"slices"
@@ -267,5 +268,20 @@ func TestPolicy(t *testing.T) {
 	if _, err := load(t, open(t, b, map[string]string{"context:a": "docker-image://b:1"}), "a"); err == nil ||
 		!strings.HasPrefix(err.Error(), "context recursion limit exceeded") {
 		t.Errorf("error %v of a loop", err)
+	}
+}
+
+// TestNoKey: a git context over SSH without a key names the flag.
+func TestNoKey(t *testing.T) {
+	b := &fakegateway.Client{Before: func(_ context.Context, call string) error {
+		if call == "ReadFile" || call == "StatFile" {
+			return errors.New(`no SSH key "k" forwarded from the client`)
+		}
+		return nil
+	}}
+	_, err := open(t, b, map[string]string{"context": "git@example.com:a/b.git"}).Dockerfile(t.Context())
+	want := `failed to read dockerfile: no SSH key "k" forwarded from the client (forward an agent or a key: --ssh k)`
+	if err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
 	}
 }
