@@ -32,6 +32,7 @@ const guardFile = 3
 type guard struct {
 	mu     sync.Mutex
 	socket *os.File        // nil if the guard does not run
+	cmd    *exec.Cmd       // the guard
 	alive  context.Context // ends when the guard ends; its cause is an error for the user
 }
 
@@ -62,7 +63,7 @@ func (g *guard) start(ctx context.Context) (context.Context, error) {
 		_ = cmd.Wait()
 		end(fmt.Errorf("guard process: %v while RUN steps were running (build again)", cmd.ProcessState))
 	}()
-	g.socket, g.alive = ours, alive
+	g.socket, g.cmd, g.alive = ours, cmd, alive
 	return alive, nil
 }
 
@@ -90,13 +91,15 @@ func (g *guard) watch(p *os.Process) error {
 	return err
 }
 
-// Close ends the guard and waits for its end. No step may run any more.
+// Close kills the guard, which may still be starting, and waits for its end. No
+// step may run any more.
 func (g *guard) Close() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.socket == nil {
 		return nil
 	}
+	_ = g.cmd.Process.Kill() // fails if somebody else has killed it
 	err := g.socket.Close()
 	<-g.alive.Done()
 	g.socket = nil
