@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -62,15 +63,18 @@ func (x *Layers) Blob(ctx context.Context, l solver.Layer, latest *time.Time) (*
 
 // Blobs returns the blobs that are remembered.
 func (x *Layers) Blobs() (map[digest.Digest]bool, error) {
-	files, err := filepath.Glob(filepath.Join(x.Dir, "*.json"))
+	files, err := os.ReadDir(x.Dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
 	blobs := map[digest.Digest]bool{}
 	for _, f := range files {
 		var b solver.Blob
-		if data, err := os.ReadFile(f); err == nil && solver.Unseal(data, &b) == nil {
+		if data, err := os.ReadFile(filepath.Join(x.Dir, f.Name())); err == nil && solver.Unseal(data, &b) == nil {
 			blobs[b.Descriptor.Digest] = true
 		}
 	}
-	return blobs, err
+	return blobs, nil
 }
 
 func (x *Layers) key(l solver.Layer, latest *time.Time) string {

@@ -64,7 +64,7 @@ type ReadOptions struct {
 // hold, are errors; nothing is written but blobs.
 func ReadLayer(base *Node, layer io.Reader, store *Store, opt ReadOptions) (*Node, error) {
 	opt.Limits = opt.Limits.orDefault()
-	r := &layerReader{e: Edit(base), store: store, opt: opt, own: map[string]bool{}, above: map[string]bool{}, times: map[string]time.Time{}, links: map[string][]string{}}
+	r := &layerReader{e: Edit(base), store: store, opt: opt, own: map[string]bool{}, above: map[string]bool{}, links: map[string][]string{}}
 	r.origin = opt.Origin + "\x00" + string(r.e.Tree().ID())
 	if opt.Now != nil {
 		r.e.Touch(opt.Now)
@@ -99,23 +99,36 @@ type layerReader struct {
 	opt   ReadOptions
 	own   map[string]bool // what this layer made: whiteouts do not remove it
 	above map[string]bool // the directories above that
-	times map[string]time.Time
+	times []dirTime
 	links map[string][]string // inode → names, of files with several
 
 	origin string // of inodes
 	inodes int    // how many were made
 }
 
+// dirTime is the time of a directory that an archive lists.
+type dirTime struct {
+	name string
+	at   time.Time
+}
+
 // setTimes gives the listed directories their times, which what was added to
 // them has changed.
+//
+// Upstream: by name, so what has replaced one gets its time. If nothing has, the
+// archive is refused.
 func (r *layerReader) setTimes() error {
-	for name, at := range r.times {
-		kind, m, ok := r.e.Stat(name)
-		if !ok || kind != Dir {
-			continue
+	for _, d := range r.times {
+		at, err := r.e.Resolve(d.name, true)
+		if err != nil {
+			return err
 		}
-		m.ModTime = at
-		if err := r.e.SetMeta(name, m); err != nil {
+		_, m, ok := r.e.Stat(at)
+		if !ok {
+			return fmt.Errorf("the archive lists the directory %s, and later replaces it or what it is in", quoted("/"+d.name))
+		}
+		m.ModTime = d.at
+		if err := r.e.SetMeta(at, m); err != nil {
 			return err
 		}
 	}
@@ -298,7 +311,7 @@ func (r *layerReader) node(h *tar.Header, name string, content io.Reader) (*Node
 	switch h.Typeflag {
 	case tar.TypeDir:
 		if r.opt.Now != nil {
-			r.times[name] = m.ModTime
+			r.times = append(r.times, dirTime{clean(h.Name), m.ModTime})
 		}
 		if kind, _, ok := r.e.Stat(name); ok && kind == Dir {
 			return nil, r.e.SetMeta(name, m)

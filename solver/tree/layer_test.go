@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // archive makes a tar of lines: name, and what it is.
@@ -201,6 +202,36 @@ func TestPlainArchive(t *testing.T) {
 			t.Errorf("%q: error %v, want %s", tc.archive, err, tc.want)
 		case tc.want == "" && (err != nil || n.Get("out/a/x") == nil || n.Child("l").Meta().Mode != 0o777):
 			t.Errorf("%q: %v\n%s", tc.archive, err, list(n))
+		}
+	}
+}
+
+// TestReplacedDirs: what has the place of a directory that an archive lists gets
+// its time. If nothing has, the archive is refused.
+func TestReplacedDirs(t *testing.T) {
+	s := testStore(t)
+	at := time.Unix(99, 0)
+	b, err := s.PutBytes([]byte("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := Edit(nil)
+	if err := e.Put("t", NewFile(Meta{ModTime: at}, b)); err != nil {
+		t.Fatal(err)
+	}
+	read := func(lines ...string) (*Node, error) {
+		return ReadLayer(e.Tree(), archive(t, lines...), s, ReadOptions{Plain: true, Now: func() time.Time { return at }})
+	}
+	n, err := read("d dir", "d -> t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := n.Get("t").Meta().ModTime; !got.Equal(time.Unix(0, 0)) {
+		t.Errorf("the file that d leads to is of %v, want the time of the directory", got)
+	}
+	for _, lines := range [][]string{{"d/e dir", "d content"}, {"d dir", "d -> none"}} {
+		if _, err := read(lines...); err == nil || !strings.Contains(err.Error(), "lists the directory \"/d") {
+			t.Errorf("%q: error %v, want one about the directory", lines, err)
 		}
 	}
 }

@@ -1,0 +1,28 @@
+package export
+
+import (
+	"path/filepath"
+	"testing"
+
+	"slipway/solver/tree"
+)
+
+// TestBlobs finds what was remembered, in a directory whose name is a pattern too.
+func TestBlobs(t *testing.T) {
+	store, err := tree.OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &Exporter{Store: store, Layers: &Layers{Store: store, Dir: filepath.Join(t.TempDir(), "[a]*")}}
+	if blobs, err := x.Layers.Blobs(); err != nil || len(blobs) > 0 {
+		t.Errorf("blobs %v, %v before there are any", blobs, err)
+	}
+	root := x.root(t, "content")
+	blobs, err := x.Layers.Blobs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(blobs) != 2 {
+		t.Errorf("%d blobs of %s, want those of both layers", len(blobs), root.Descriptor.Digest)
+	}
+}
