@@ -60,6 +60,46 @@ func TestCopySockets(t *testing.T) {
 	}
 }
 
+// TestCopyRoot: the root that a copy changes has mode 0755 whatever it had below, and
+// links of links are no hard links of each other in the copy.
+func TestCopyRoot(t *testing.T) {
+	s, err := tree.OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := tree.NewSymlink(tree.Meta{Mode: 0o777}, "to").WithInode("1")
+	root, err := tree.NewDir(tree.Meta{Mode: 0o2700, UID: 5}, []tree.Entry{{Name: "a", Node: link}, {Name: "b", Node: link}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := New(t.Context(), Options{
+		Store: s, Cache: NewMemoryCache(), Sources: definitionSource{root}, Runner: idle{},
+		Now: func() time.Time { return time.Unix(0, 0) },
+	})
+	defer b.Wait()
+	actions := []*pb.FileAction{{Input: 0, SecondaryInput: 0, Output: 0, Action: &pb.FileAction_Copy{
+		Copy: &pb.FileActionCopy{Src: "/", Dest: "/to/", Mode: -1, Timestamp: -1, CreateDestPath: true},
+	}}}
+	src := &pb.Op{Op: &pb.Op_Source{Source: &pb.SourceOp{Identifier: "local://x"}}}
+	g, err := Load(marshal(t, src, &pb.Op{Op: &pb.Op_File{File: &pb.FileOp{Actions: actions}}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	snapshot, err := b.Result(g).Snapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := snapshot.Tree()
+	if m := n.Meta(); m.Mode != 0o755 || m.UID != 5 {
+		t.Errorf("the root has mode %o and user %d, want 755 and 5", m.Mode, m.UID)
+	}
+	for name, linked := range map[string]bool{"a": true, "b": true, "to/a": false, "to/b": false} {
+		if got := n.Get(name).Inode() != ""; got != linked {
+			t.Errorf("%s is a hard link: %v, want %v", name, got, linked)
+		}
+	}
+}
+
 // TestActionErrors: the error of an action names each path once.
 func TestActionErrors(t *testing.T) {
 	cp := &pb.FileAction{Action: &pb.FileAction_Copy{Copy: &pb.FileActionCopy{Src: "/a", Dest: "/f/"}}}

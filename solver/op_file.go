@@ -221,7 +221,14 @@ func (f *fileRun) tree(i int64) *tree.Node {
 }
 
 func (f *fileRun) action(a *pb.FileAction) (*tree.Node, error) {
-	e := tree.Edit(f.tree(a.Input))
+	base := f.tree(a.Input)
+	if a.Input < int64(len(f.v.Inputs)) {
+		// Upstream: the root has this mode, whatever it had in the snapshot below.
+		m := base.Meta()
+		m.Mode = 0o755
+		base = base.WithMeta(m)
+	}
+	e := tree.Edit(base)
 	e.Touch(f.b.opt.Now)
 	owner, err := f.owner(ownerOf(a))
 	if err != nil {

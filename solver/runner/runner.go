@@ -134,6 +134,19 @@ type Mount struct {
 	Mode     uint32
 }
 
+// Base returns the tree as processes find it.
+//
+// Upstream: the root of a tree that can be changed has mode 0755, whatever it had in
+// the snapshot below.
+func (m *Mount) Base() *tree.Node {
+	if m.ReadOnly && m.Target != "/" {
+		return m.Tree
+	}
+	meta := m.Tree.Meta()
+	meta.Mode = 0o755
+	return m.Tree.WithMeta(meta)
+}
+
 // SourceError reports that the source of a mount does not exist.
 type SourceError struct {
 	Source string     // path in the mounted tree

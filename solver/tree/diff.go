@@ -20,13 +20,16 @@ type Change struct {
 // what both trees share is not even looked at.
 //
 // A directory is reported if its own values are different, or if it is new. Its
-// time does not count: it says that something in it has changed.
+// time does not count: it says that something in it has changed. Nor do hard links and
+// extended attributes that layers do not have.
+//
+// Upstream: BuildKit compares what a layer has of a file, by its path.
 func Diff(lower, upper *Node, fn func(Change) error) error {
 	return diff("", lower, upper, fn)
 }
 
 func diff(at string, lower, upper *Node, fn func(Change) error) error {
-	if lower.Same(upper) {
+	if lower.Same(upper) || sameInLayers(lower, upper) {
 		return nil
 	}
 	if upper == nil {
@@ -49,10 +52,37 @@ func diff(at string, lower, upper *Node, fn func(Change) error) error {
 	})
 }
 
-// sameButTime tells whether two directories have the same values but for times.
+// sameInLayers reports whether layers have the same of two nodes that are no
+// directories.
+func sameInLayers(a, b *Node) bool {
+	if a == nil || b == nil || b.kind == Dir {
+		return false
+	}
+	c := *a.WithInode(b.inode)
+	if c.meta.capability() == b.meta.capability() {
+		c.meta.Xattrs = b.meta.Xattrs
+	}
+	return c.Same(b)
+}
+
+// sameButTime reports whether layers have the same metadata of two directories, except
+// for times.
 func (m Meta) sameButTime(o Meta) bool {
 	o.ModTime = m.ModTime
+	if m.capability() == o.capability() {
+		o.Xattrs = m.Xattrs
+	}
 	return m.Equal(o)
+}
+
+// capability returns the value of the attribute that layers have, "" if it is not set.
+func (m Meta) capability() string {
+	for _, x := range m.Xattrs {
+		if x.Name == Capability {
+			return x.Value
+		}
+	}
+	return ""
 }
 
 // errChanged ends a comparison at the first change.

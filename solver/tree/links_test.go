@@ -59,3 +59,33 @@ func checkLinked(t *testing.T, where string, n *Node, err error) {
 		t.Errorf("%s: the second link is %+v", where, a)
 	}
 }
+
+// TestDiffLinks: hard links and attributes that layers do not have are no change.
+func TestDiffLinks(t *testing.T) {
+	attr := func(list ...Xattr) Meta { return Meta{Mode: 0o644, Xattrs: list} }
+	file := NewFile(attr(), Blob{}).WithInode("1")
+	for _, tc := range []struct {
+		about    string
+		to       *Node
+		reported bool
+	}{
+		{"no link", file.WithInode(""), false},
+		{"another link", file.WithInode("2"), false},
+		{"an attribute", file.WithMeta(attr(Xattr{"user.a", "1"})).WithInode(""), false},
+		{"a capability", file.WithMeta(attr(Xattr{Capability, "1"})), true},
+		{"another mode", file.WithMeta(Meta{Mode: 0o600}), true},
+		{"a symbolic link", NewSymlink(attr(), "to"), true},
+		{"a directory", newDir(attr(), nil), true},
+	} {
+		lower, upper := newDir(attr(), []Entry{{"f", file}}), newDir(attr(), []Entry{{"f", tc.to}})
+		if got := !unchanged(lower, upper); got != tc.reported {
+			t.Errorf("%s: reported %v, want %v", tc.about, got, tc.reported)
+		}
+	}
+	if !unchanged(newDir(attr(), nil), newDir(attr(Xattr{"user.a", "1"}), nil)) {
+		t.Error("an attribute of a directory is a change")
+	}
+	if unchanged(newDir(attr(), nil), newDir(attr(Xattr{Capability, "1"}), nil)) {
+		t.Error("a capability of a directory is no change")
+	}
+}

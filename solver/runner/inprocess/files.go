@@ -54,7 +54,7 @@ func (r *Runner) files(ctx context.Context, s *runner.Sandbox) (*Files, error) {
 	if root < 0 {
 		return nil, errors.New("the process has no root")
 	}
-	f := &Files{Editor: tree.Edit(s.Mounts[root].Tree), Store: r.Store, Now: r.Now, absent: r.Absent, keepParents: s.KeepMountParents}
+	f := &Files{Editor: tree.Edit(s.Mounts[root].Base()), Store: r.Store, Now: r.Now, absent: r.Absent, keepParents: s.KeepMountParents}
 	f.opened = make([]*tree.Node, len(s.Mounts))
 	f.mounts, f.before = slices.Clone(s.Mounts), make([]*tree.Node, len(s.Mounts))
 	for i := range f.mounts {
@@ -117,7 +117,7 @@ func (f *Files) systemDirs() error {
 func (f *Files) mounted(ctx context.Context, m *runner.Mount) (*tree.Node, error) {
 	switch m.Kind {
 	case runner.MountTree:
-		_, n, err := source(m, m.Tree)
+		_, n, err := source(m, m.Base())
 		return n, err
 	case runner.MountTmpfs:
 		return tree.NewDir(f.Meta(0o1777), nil)
@@ -164,7 +164,7 @@ func (f *Files) take() ([]*tree.Node, error) {
 			return nil, err
 		}
 		if m.Kind == runner.MountTree {
-			whole := tree.Edit(m.Tree)
+			whole := tree.Edit(m.Base())
 			if err := whole.Put(m.Source, n); err != nil {
 				return nil, err
 			}

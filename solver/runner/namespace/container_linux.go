@@ -141,7 +141,7 @@ func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, erro
 		}
 	}
 	// The root of an overlay looks as its upper directory does.
-	meta := m.Tree.Meta()
+	meta := m.Base().Meta()
 	err = os.Chmod(out.Upper, tree.FileMode(meta.Mode))
 	if !c.r.oneOwner {
 		err = errors.Join(err, os.Chown(out.Upper, int(meta.UID), int(meta.GID)))

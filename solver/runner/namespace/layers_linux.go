@@ -211,9 +211,9 @@ func applyOverlay(base, upper *tree.Node, at string, opaque, stubs map[string]bo
 			}
 		case stubs[name] && e.Node.Kind() == tree.File && e.Node.Blob().Size == 0:
 			delete(entries, e.Name)
-		case linked(entries[e.Name], e.Node):
-			// A second name made the overlay copy the file, which did not change.
 		default:
+			// A file that did not change is here if a process has opened it for writing
+			// or linked it: the overlay copied it. The copy is no link of other names.
 			entries[e.Name] = e.Node
 		}
 	}
@@ -228,11 +228,6 @@ func applyOverlay(base, upper *tree.Node, at string, opaque, stubs map[string]bo
 		return base
 	}
 	return n
-}
-
-// linked reports whether n is as it was, except for other names that it has.
-func linked(old, n *tree.Node) bool {
-	return old != nil && old.Kind() != tree.Dir && old.WithInode(n.Inode()).Same(n)
 }
 
 func isWhiteout(n *tree.Node) bool {

@@ -393,6 +393,52 @@ func TestMountDirSource(t *testing.T) {
 	}
 }
 
+// TestCopiedUp: a file that a step opens for writing is no link of its other names any
+// more, and one that it links is a link of the new name only, as in an overlay.
+func TestCopiedUp(t *testing.T) {
+	w := newWorld(t)
+	w.install(t, "bin/ln", "/usr/bin/ln")
+	w.write(t, "a", 0o644, []byte("a"))
+	w.write(t, "c", 0o644, []byte("c"))
+	p := w.process("ln a b; ln c d")
+	_, linked := w.run(t, p)
+	if inode := linked.Get("a").Inode(); inode == "" || linked.Get("b").Inode() != inode {
+		t.Fatalf("a and b are no hard links: %q, %q", inode, linked.Get("b").Inode())
+	}
+	p = w.process("true >> a; ln c e")
+	p.Mounts[0].Tree = linked
+	p.Mounts[0].Layers = append(p.Mounts[0].Layers, tree.Layer{Lower: w.root, Upper: linked})
+	_, n := w.run(t, p)
+	inode := func(name string) string { return n.Get(name).Inode() }
+	if inode("a") == inode("b") || inode("c") != inode("e") || inode("c") == inode("d") {
+		t.Errorf("the inodes are a %q, b %q, c %q, d %q, e %q", inode("a"), inode("b"), inode("c"), inode("d"), inode("e"))
+	}
+	changed := ""
+	if err := tree.Diff(linked, n, func(c tree.Change) error { changed += c.Path + " "; return nil }); err != nil || changed != "e " {
+		t.Errorf("%q changed, %v, want e", changed, err)
+	}
+}
+
+// TestRootMode: the root has mode 0755 where a process can change it, and that of the
+// tree where it cannot.
+func TestRootMode(t *testing.T) {
+	w := newWorld(t)
+	w.install(t, "bin/stat", "/usr/bin/stat")
+	m := w.root.Meta()
+	m.Mode = 0o2751
+	w.root = w.root.WithMeta(m)
+	p := w.process("stat -c %a / /ro /rw")
+	layers := []tree.Layer{{Lower: tree.Empty(), Upper: w.root}}
+	p.Mounts = append(p.Mounts,
+		runner.Mount{Kind: runner.MountTree, Target: "/ro", Tree: w.root, Layers: layers, ReadOnly: true},
+		runner.Mount{Kind: runner.MountTree, Target: "/rw", Tree: w.root, Layers: layers},
+	)
+	out, n := w.run(t, p)
+	if out != "755\n2751\n755\n" || n.Meta().Mode != 0o755 {
+		t.Errorf("the roots have modes %q, and %o after the process", out, n.Meta().Mode)
+	}
+}
+
 func TestNetworkAndHosts(t *testing.T) {
 	w := newWorld(t)
 	p := w.process("while read line; do echo $line; done < /etc/hosts; for d in /sys/class/net/*; do echo $d; done")

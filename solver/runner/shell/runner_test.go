@@ -183,6 +183,32 @@ func TestSystemDirs(t *testing.T) {
 	}
 }
 
+// TestRootMode: the root has mode 0755 where a process can change it, and that of the
+// tree where it cannot.
+func TestRootMode(t *testing.T) {
+	r, root := world(t)
+	m := root.Meta()
+	m.Mode = 0o2751
+	root = root.WithMeta(m)
+	p := newProcess(root, "/bin/sh", "-c", "cp -r /ro /copy")
+	p.Mounts = append(p.Mounts,
+		runner.Mount{Kind: runner.MountTree, Target: "/ro", Tree: root, ReadOnly: true},
+		runner.Mount{Kind: runner.MountTree, Target: "/rw", Tree: root, Output: true},
+	)
+	out, err := r.Run(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range []int{0, 2} {
+		if got := out[i].Meta().Mode; got != 0o755 {
+			t.Errorf("root %d has mode %o, want 755", i, got)
+		}
+	}
+	if got := out[0].Get("copy").Meta().Mode; got != 0o751 {
+		t.Errorf("the copy of the read-only root has mode %o, want 751", got)
+	}
+}
+
 // TestWorkingDirectory: the directories that the name of the working directory passes
 // are made.
 func TestWorkingDirectory(t *testing.T) {
