@@ -161,10 +161,10 @@ func (g *guess) notes(p *plan.Plan) diag.List {
 		if err == nil || at.IsZero() || slices.ContainsFunc(notes, func(d *diag.Diagnostic) bool { return d.Range == at }) {
 			return
 		}
-		notes = append(notes, &diag.Diagnostic{
+		notes = append(notes, p.HintBase(st, &diag.Diagnostic{
 			Severity: diag.Note, Range: at,
 			Message: fmt.Sprintf("cannot look up the image, so what it sets is not checked: %v", err),
-		})
+		}))
 	}
 	for _, st := range p.Stages {
 		if st.Syntax != nil {

@@ -63,10 +63,16 @@ func TestCheck(t *testing.T) {
 		{"ARG a=b\n", "Dockerfile:1:1: error: dockerfile contains no stages to build (a FROM is missing)\n"},
 		{"", "Dockerfile:1:1: error: file with no instructions\n"},
 		{
+			"FROM gone\nFROM a AS gone\n",
+			"Dockerfile:1:6: note: cannot look up the image, so what it sets is not checked: failed to resolve source metadata for docker.io/library/gone:latest: no such image " +
+				"(stage gone in line 2 is below, FROM sees only stages above it)\n" +
+				"Dockerfile:2:11: note: the stage\n",
+		},
+		{
 			"FROM gone AS b\nENV A=$JAVA_HOME\nFROM b AS c\nENV A=$JAVA_HOME\nFROM a\nENV A=$JAVA_HOME\nCOPY --from=gone2 f g\n",
 			"Dockerfile:6:7: warning: Usage of undefined variable '$JAVA_HOME' [UndefinedVar]\n" +
 				"Dockerfile:1:6: note: cannot look up the image, so what it sets is not checked: failed to resolve source metadata for docker.io/library/gone:latest: no such image\n" +
-				"Dockerfile:7:13: note: cannot look up the image, so what it sets is not checked: failed to resolve source metadata for docker.io/library/gone2:latest: no such image\n",
+				"Dockerfile:7:13: note: cannot look up the image, so what it sets is not checked: failed to resolve source metadata for docker.io/library/gone2:latest: no such image (no stage and no build context has the name gone2; stages: b, c; build contexts: none)\n",
 		},
 	} {
 		c := fakegateway.New(tc.text, map[string]string{})

@@ -27,19 +27,19 @@ func listed(names []string) string {
 
 // hintUnset adds to an error about a word of a FROM why one of its variables has
 // no value. It returns d.
-func (b *builder) hintUnset(d *diag.Diagnostic, unset []shell.Use) *diag.Diagnostic {
+func (p *Plan) hintUnset(d *diag.Diagnostic, unset []shell.Use) *diag.Diagnostic {
 	if len(unset) == 0 || d.Hint != "" {
 		return d
 	}
 	name := unset[0].Name
-	for _, g := range b.Declared {
+	for _, g := range p.Declared {
 		if g.Decl.Key == name {
 			at := g.Decl.Word.Text.Range()
 			return d.Hinted("ARG %s in line %d has no value, set one with --build-arg %s=VALUE", name, at.Position().Line, name).
 				Note(at, "a value written here is the default")
 		}
 	}
-	for _, st := range b.Dockerfile.Stages {
+	for _, st := range p.Dockerfile.Stages {
 		for _, c := range st.Commands {
 			arg, ok := c.(*instructions.Arg)
 			if !ok {
@@ -49,7 +49,7 @@ func (b *builder) hintUnset(d *diag.Diagnostic, unset []shell.Use) *diag.Diagnos
 				if decl := &arg.Args[i]; decl.Key == name {
 					at := decl.Word.Text.Range()
 					return d.Hinted("ARG %s in line %d belongs to a stage, FROM sees only those above the first FROM", name, at.Position().Line).
-						Note(at, "move it above the first FROM, in line %d", b.Dockerfile.Stages[0].From.In.Rng.Position().Line)
+						Note(at, "move it above the first FROM, in line %d", p.Dockerfile.Stages[0].From.In.Rng.Position().Line)
 				}
 			}
 		}
@@ -57,21 +57,21 @@ func (b *builder) hintUnset(d *diag.Diagnostic, unset []shell.Use) *diag.Diagnos
 	return d.Hinted("no ARG above the first FROM declares %s", name)
 }
 
-// hintBase adds to the error of a base why its name means an image and not a
-// stage. It returns d.
-func (b *builder) hintBase(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
-	if d.Hint != "" || d.Range.File == nil || d.Range.File != b.Dockerfile.File.Source {
+// HintBase adds to a diagnostic about the base of st, or an image of --from, why its
+// name means an image and not a stage. It returns d.
+func (p *Plan) HintBase(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
+	if d.Hint != "" || d.Range.File == nil || d.Range.File != p.Dockerfile.File.Source {
 		return d
 	}
 	if st.Syntax == nil {
-		return b.hintSource(st, d)
+		return p.hintSource(st, d)
 	}
-	for _, f := range b.Froms {
+	for _, f := range p.Froms {
 		if f.Syntax == st.Syntax && len(f.Base.Result.Unmatched) > 0 {
-			return b.hintUnset(d, f.Base.Result.Unmatched)
+			return p.hintUnset(d, f.Base.Result.Unmatched)
 		}
 	}
-	for _, other := range b.Stages {
+	for _, other := range p.Stages {
 		if other.Syntax == nil || other.Syntax.Name == "" || !strings.EqualFold(other.Syntax.Name, cmp.Or(st.written, st.BaseName)) {
 			continue
 		}
@@ -87,18 +87,18 @@ func (b *builder) hintBase(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
 
 // hintSource adds to the error of an image that --from or a mount names which
 // stages and contexts there are.
-func (b *builder) hintSource(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
+func (p *Plan) hintSource(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
 	name := cmp.Or(st.written, st.BaseName)
 	if strings.ContainsAny(name, "/:@.") {
 		return d
 	}
 	var stages []string
-	for _, s := range b.Dockerfile.Stages {
+	for _, s := range p.Dockerfile.Stages {
 		if s.Name != "" {
 			stages = append(stages, s.Name)
 		}
 	}
-	return d.Hinted("no stage and no build context has the name %s; stages: %s; build contexts: %s", name, listed(stages), listed(b.opt.Contexts))
+	return d.Hinted("no stage and no build context has the name %s; stages: %s; build contexts: %s", name, listed(stages), listed(p.Options.Contexts))
 }
 
 // below adds to an error of an instruction that needs a later stage where that

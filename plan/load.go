@@ -149,7 +149,7 @@ func (b *builder) baseError(st *Stage, err error) error {
 	if errors.As(err, &d) {
 		return err
 	}
-	return b.hintBase(st, diag.Errorf(st.named, "%w", err))
+	return b.HintBase(st, diag.Errorf(st.named, "%w", err))
 }
 
 // passOver notes in how many rounds nothing needed the base of the stage, if that
