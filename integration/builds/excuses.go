@@ -38,8 +38,8 @@ func excuses() []excuse {
 			name: "block devices",
 			why:  "BuildKit's copy makes a character device of a block device",
 			in:   regexp.MustCompile(`mknod .* b |/dev/|base/odd`),
-			line: regexp.MustCompile(`^-layer (\d+:) char( .*)$`),
-			pair: regexp.MustCompile(`^\+layer (\d+:) block( .*)$`),
+			line: regexp.MustCompile(`^-layer (\d+:) char +(.*)$`),
+			pair: regexp.MustCompile(`^\+layer (\d+:) block +(.*)$`),
 		},
 		{
 			name: "first of several errors",

@@ -1,0 +1,23 @@
+package builds
+
+import "testing"
+
+// TestUnexcused checks excuses on differences that builds had.
+func TestUnexcused(t *testing.T) {
+	const char = "-layer 2: char     0644 0:0        0 etc/c dev 7:0 new\n"
+	const block = "+layer 2: block    0644 0:0        0 etc/c dev 7:0 new\n"
+	const copies = "RUN mknod /etc/c b 7 0\nFROM busybox\nCOPY --from=s0 /etc/* /etc/\n"
+	for _, tc := range []struct{ text, diff, want string }{
+		{copies, char + block, ""},
+		{copies, char, char},
+		{copies, block, block},
+		{"RUN mknod /etc/c c 7 0\n", char + block, char + block},
+		{"COPY --parents a /\n", "-layer 0: dir      0755 0:0        0 x new\n+layer 0: dir      0755 0:0        0 x 2024-01-01T00:00:00Z\n", ""},
+		{"COPY --parents a /\n", "-layer 0: dir      0755 0:0        0 x new\n+layer 0: dir      0700 0:0        0 x 2024-01-01T00:00:00Z\n", "-layer 0: dir      0755 0:0        0 x new\n+layer 0: dir      0700 0:0        0 x 2024-01-01T00:00:00Z\n"},
+		{"", "build 1 (-BuildKit +solver):\n    what a step printed\n", ""},
+	} {
+		if got := Unexcused([]byte(tc.text), tc.diff); got != tc.want {
+			t.Errorf("%q: what has no excuse is %q, want %q", tc.diff, got, tc.want)
+		}
+	}
+}
