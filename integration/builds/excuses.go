@@ -38,8 +38,14 @@ func excuses() []excuse {
 			name: "block devices",
 			why:  "BuildKit's copy makes a character device of a block device",
 			in:   regexp.MustCompile(`mknod .* b |/dev/|base/odd`),
-			line: regexp.MustCompile(`^-layer (\d+:) char +(.*)$`),
-			pair: regexp.MustCompile(`^\+layer (\d+:) block +(.*)$`),
+			line: regexp.MustCompile(`^-layer (\d+:) char +(\d.*)$`),
+			pair: regexp.MustCompile(`^\+layer (\d+:) block +(\d.*)$`),
+		},
+		{
+			name: "excluded sources",
+			why:  "BuildKit copies a file that is a source itself though it is excluded, but the key of the copy has neither the file nor the names of directories of which all is excluded: it finds results of other files",
+			in:   regexp.MustCompile(`(?m)^(COPY|ADD) .*--exclude=\*\*`),
+			line: regexp.MustCompile(`^(-ran: |\+ran: |\+layer \d+: file )`),
 		},
 		{
 			name: "first of several errors",

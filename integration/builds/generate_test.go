@@ -83,6 +83,17 @@ func TestExcuses(t *testing.T) {
 			t.Errorf("lines that are no pair are %q, want %q", got, other)
 		}
 	}
+	const devices = "-layer 2: char     0644 0:0        0 etc/c dev 7:0 new\n+layer 2: block    0644 0:0        0 etc/c dev 7:0 new\n"
+	if got := Unexcused([]byte("RUN mknod /etc/c b 7 0\n"), devices); got != "" {
+		t.Errorf("an excused device is %q", got)
+	}
+	const excluded = "+layer 1: file     0644 0:0        2 w/f sha256:3bb2abb69ebb27fb new\n-ran: []\n+ran: [\"RUN true\"]\n"
+	if got := Unexcused([]byte("COPY --exclude=** * /w/\n"), excluded); got != "" {
+		t.Errorf("an excused copy of excluded files is %q", got)
+	}
+	if got := Unexcused([]byte("COPY --exclude=*.md * /w/\n"), excluded); got != excluded {
+		t.Errorf("a copy of files that are not excluded is %q, want %q", got, excluded)
+	}
 	const other = "build 1:\n-layer 2: dir      0755 0:0        0 dev/x new\n"
 	if got := Unexcused(nil, other); got != other {
 		t.Errorf("a difference without an excuse is %q", got)

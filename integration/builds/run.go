@@ -66,11 +66,16 @@ func (r *Runner) Compare(ctx context.Context, text []byte) (string, error) {
 		return "", err
 	}
 	var b strings.Builder
+	afterError := false
 	for n, more := 1, true; more; n++ {
 		diffs, failed, err := r.compareBuild(ctx, layout.Request(), build.Run)
 		if err != nil {
 			return "", err
 		}
+		if afterError {
+			diffs[0] = withoutRan(diffs[0])
+		}
+		afterError = afterError || failed
 		if diffs[0] != "" {
 			fmt.Fprintf(&b, "build %d (-BuildKit +solver):\n%s", n, diffs[0])
 		}
@@ -82,6 +87,18 @@ func (r *Runner) Compare(ctx context.Context, text []byte) (string, error) {
 		}
 	}
 	return b.String(), nil
+}
+
+// withoutRan returns a difference without the steps that ran. Which of them ended
+// before an earlier build failed, and so are cached, is chance.
+func withoutRan(diff string) string {
+	var kept strings.Builder
+	for line := range strings.Lines(diff) {
+		if !strings.HasPrefix(line, "-ran: ") && !strings.HasPrefix(line, "+ran: ") {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
 }
 
 // A Solver does a build as build.Run does.

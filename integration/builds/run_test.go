@@ -39,6 +39,20 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+// TestWithoutRan takes the steps that ran out of a difference.
+func TestWithoutRan(t *testing.T) {
+	const image = "-layer 1: file a\n+layer 1: file b\n"
+	for diff, want := range map[string]string{
+		image + "-ran: [\"RUN a\"]\n+ran: []\n": image,
+		"-ran: []\n+ran: [\"RUN a\"]\n":         "",
+		image:                                   image,
+	} {
+		if got := withoutRan(diff); got != want {
+			t.Errorf("of %q remains %q, want %q", diff, got, want)
+		}
+	}
+}
+
 // TestSteps: RUN steps that ended without the cache ran, and steps with an error
 // failed unless they were canceled.
 func TestSteps(t *testing.T) {
