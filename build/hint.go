@@ -18,11 +18,11 @@ import (
 // missingFile finds the path in what this process and BuildKit say of a copy or
 // mount whose source does not exist.
 func missingFile(text string) (string, bool) {
-	m := regexp.MustCompile(`(?:copy |")(/.*?)"?: not found$|mount .*: (/.*) does not exist in what is mounted$`).FindStringSubmatch(text)
+	m := regexp.MustCompile(`"(/[^"]*)": not found$|copy (/[^"]*): not found$|mount .*: (/.*) does not exist in what is mounted$`).FindStringSubmatch(text)
 	if m == nil {
 		return "", false
 	}
-	return m[1] + m[2], true
+	return m[1] + m[2] + m[3], true
 }
 
 // hint points at the word of an instruction that an error of its operation is

@@ -32,7 +32,7 @@ func (p *places) why(o *Options, err error, w *pathWord, name string) string {
 		return ""
 	}
 	if w.sources != nil {
-		if text := misread(files, w); text != "" {
+		if text := misread(files, w, name); text != "" {
 			return " (" + text + ")"
 		}
 	}
@@ -68,8 +68,8 @@ func (p *places) searchedIn(err error, from string) searched {
 }
 
 // misread says what a source of a COPY or ADD looks like that it is not; "" if it
-// does not.
-func misread(files searched, w *pathWord) string {
+// does not. Its path name was not found.
+func misread(files searched, w *pathWord, name string) string {
 	v := w.sources[w.index].Value
 	isLocal := w.from == ""
 	slashes := strings.ReplaceAll(v, `\`, "/")
@@ -93,8 +93,26 @@ func misread(files searched, w *pathWord) string {
 		return fmt.Sprintf("\\ escapes the character after it: write %s", slashes)
 	case strings.Contains(v, "[") && has(files, v):
 		return fmt.Sprintf("[ begins a set of characters: write %s", strings.ReplaceAll(v, "[", "[[]"))
+	case strings.ContainsAny(v, "*?[") && has(files, name):
+		return "no file matches " + v
+	case isLocal && path.IsAbs(v) && exists(v) && !has(files, v):
+		return onHost(files, v)
 	}
 	return blanks(files, w)
+}
+
+// onHost says how a path of this machine is written as one of the build context.
+func onHost(files searched, name string) string {
+	dir, _ := files.(directory)
+	root, err := filepath.Abs(string(dir))
+	if err != nil {
+		return ""
+	}
+	inside, err := filepath.Rel(root, name)
+	if err != nil || !filepath.IsLocal(inside) {
+		return name + " is outside of the build context: copy it into the context, or use --build-context NAME=DIR and --from=NAME"
+	}
+	return "sources are relative to the build context: write " + filepath.ToSlash(inside)
 }
 
 func where(isLocal bool) string {

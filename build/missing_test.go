@@ -45,9 +45,17 @@ func TestNotFound(t *testing.T) {
 		{"COPY --from=one ~/f /", `"/~/f": not found (~ is not expanded: sources are relative to the root directory of --from)`},
 		{"COPY --from=one /dangling /", `"/dangling": not found (dangling is a link to nowhere, which does not exist)`},
 		{"COPY --from=one /src/nothing /", "\"/src/nothing\": not found\n"},
+		{"COPY --from=empty /a/b /", "\"/a/b\": not found\n 6 | COPY --from=empty /a/b /\n   |                   ^^^^\n"},
+		{"COPY src/*.md /", `"/src": not found (no file matches src/*.md)`},
+		{"COPY /etc/hosts /", `"/etc/hosts": not found (/etc/hosts is outside of the build context: copy it into the context, or use --build-context NAME=DIR and --from=NAME)`},
+		{"COPY CONTEXT/src /", `/src": not found (sources are relative to the build context: write src)`},
 		{"COPY base /\nRUN --mount=from=one,source=srcs,target=/m true", "/srcs does not exist in what is mounted (did you mean src?)\n"},
 	} {
-		o := options(t, "FROM scratch AS one\nCOPY src /src\nCOPY links /\nFROM scratch\n"+tc.dockerfile+"\n")
+		o := options(t, "")
+		text := "FROM scratch AS one\nCOPY src /src\nCOPY links /\nFROM scratch AS empty\nFROM scratch\n" + strings.ReplaceAll(tc.dockerfile, "CONTEXT", o.Context) + "\n"
+		if err := os.WriteFile(filepath.Join(o.Context, "Dockerfile"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
 		for _, name := range []string{"my file.txt", "README.md", "src/f.txt", "app/[id]/p"} {
 			file := filepath.Join(o.Context, name)
 			if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
