@@ -24,9 +24,8 @@ func cases() []*benchCase {
 		{name: "cold build", dockerfile: project, files: sources, cold: true},
 		{name: "no-op rebuild", dockerfile: project, files: sources},
 		{name: "one changed source file", dockerfile: project, files: sources, change: changeSource},
-		{name: "20 independent stages", dockerfile: stages(20), files: stamp, change: func(dir string, turn int) error {
-			return write(dir, "stamp", fmt.Sprintf("turn %d\n", turn))
-		}},
+		{name: "20 independent stages", dockerfile: stages(20, 0.1), files: stamp, change: changeStamp},
+		{name: "2 independent stages of 3 s", dockerfile: stages(2, 3), files: stamp, change: changeStamp},
 		{name: "50,000 small files", dockerfile: "FROM busybox\nCOPY files /files/\n", files: manyFiles, cold: true},
 		{name: "50,000 small files, then RUN", dockerfile: "FROM busybox\nCOPY files /files/\nRUN ls /files/1 > /list\n", files: manyFiles, cold: true},
 		{name: "50,000 small files, no-op", dockerfile: "FROM busybox\nCOPY files /files/\n", files: manyFiles},
@@ -69,17 +68,22 @@ func changeSource(dir string, turn int) error {
 	return write(dir, "pkg3/file3.go", fmt.Sprintf("package pkg3 // %d\n", turn))
 }
 
-// stages is a Dockerfile with stages that need nothing of each other.
-func stages(n int) string {
+// stages is a Dockerfile with stages that need nothing of each other, and take some
+// seconds each.
+func stages(n int, seconds float64) string {
 	var b, last strings.Builder
 	for i := range n {
-		fmt.Fprintf(&b, "FROM busybox AS s%d\nCOPY stamp /\nRUN sleep 0.1; cat /stamp > /out%[1]d\n", i)
+		fmt.Fprintf(&b, "FROM busybox AS s%d\nCOPY stamp /\nRUN sleep %g; cat /stamp > /out%[1]d\n", i, seconds)
 		fmt.Fprintf(&last, "COPY --from=s%d /out%[1]d /\n", i)
 	}
 	return b.String() + "FROM scratch\n" + last.String()
 }
 
 func stamp(dir string) error { return write(dir, "stamp", "") }
+
+func changeStamp(dir string, turn int) error {
+	return write(dir, "stamp", fmt.Sprintf("turn %d\n", turn))
+}
 
 func manyFiles(dir string) error {
 	for i := range 50_000 {
