@@ -73,7 +73,7 @@ func (r *Runner) files(ctx context.Context, s *runner.Sandbox) (*Files, error) {
 		if m.Kind == runner.MountSocket && r.Sockets != nil {
 			return nil, fmt.Errorf("mount %s: %w", m.Target, r.Sockets)
 		}
-		n, err := f.mounted(ctx, m)
+		n, err := f.mounted(ctx, m, at)
 		if err != nil {
 			return nil, fmt.Errorf("mount %s: %w", m.Target, err)
 		}
@@ -113,14 +113,19 @@ func (f *Files) systemDirs() error {
 	return nil
 }
 
-// mounted is what a mount shows. A socket is there as a file without content.
-func (f *Files) mounted(ctx context.Context, m *runner.Mount) (*tree.Node, error) {
+// mounted returns what a mount shows at a path of the root. A socket is a file without
+// content.
+func (f *Files) mounted(ctx context.Context, m *runner.Mount, at string) (*tree.Node, error) {
 	switch m.Kind {
 	case runner.MountTree:
 		_, n, err := source(m, m.Base())
 		return n, err
 	case runner.MountTmpfs:
-		return tree.NewDir(f.Meta(0o1777), nil)
+		mode := uint32(0o1777)
+		if kind, old, ok := f.Stat(at); ok && kind == tree.Dir {
+			mode = old.Mode // Upstream: runc does so
+		}
+		return tree.NewDir(f.Meta(mode), nil)
 	case runner.MountFile, runner.MountSocket:
 		b, err := f.Store.PutBytes(m.Data)
 		meta := f.Meta(m.Mode)

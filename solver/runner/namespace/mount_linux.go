@@ -9,13 +9,16 @@ import (
 	"slices"
 	"strings"
 
+	securejoin "github.com/cyphar/filepath-securejoin"
 	pathrs "github.com/cyphar/filepath-securejoin/pathrs-lite"
 	"golang.org/x/sys/unix"
+
+	"slipway/solver/tree"
 )
 
 // mount mounts one of the file systems of the process.
 func (c *config) mount(m *mount) error {
-	at := c.Root
+	at, mode := c.Root, c.tmpfsMode(m)
 	if m.Target != "/" {
 		var err error
 		if at, err = c.target(m.Target, m.File); err != nil {
@@ -24,7 +27,7 @@ func (c *config) mount(m *mount) error {
 	}
 	switch {
 	case m.Tmpfs:
-		data := "mode=1777"
+		data := fmt.Sprintf("mode=%o", mode)
 		if m.Size > 0 {
 			data += fmt.Sprintf(",size=%d", m.Size)
 		}
@@ -42,6 +45,19 @@ func (c *config) mount(m *mount) error {
 		src = filepath.Join(src, filepath.FromSlash(m.Source))
 	}
 	return bind(src, at, m.ReadOnly && m.Target != "/")
+}
+
+// tmpfsMode returns the mode of a tmpfs: that of the directory in its place, if one
+// exists.
+//
+// Upstream: runc does so.
+func (c *config) tmpfsMode(m *mount) uint32 {
+	if at, err := securejoin.SecureJoin(c.Root, m.Target); err == nil && m.Tmpfs {
+		if info, err := os.Stat(at); err == nil && info.IsDir() {
+			return tree.UnixMode(info.Mode())
+		}
+	}
+	return 0o1777
 }
 
 // bindIn mounts a path of a directory, which other processes may change meanwhile.

@@ -420,21 +420,29 @@ func TestCopiedUp(t *testing.T) {
 }
 
 // TestRootMode: the root has mode 0755 where a process can change it, and that of the
-// tree where it cannot.
+// tree where it cannot. A tmpfs has the mode of the directory in its place.
 func TestRootMode(t *testing.T) {
 	w := newWorld(t)
 	w.install(t, "bin/stat", "/usr/bin/stat")
 	m := w.root.Meta()
 	m.Mode = 0o2751
 	w.root = w.root.WithMeta(m)
-	p := w.process("stat -c %a / /ro /rw")
+	e := tree.Edit(w.root)
+	if _, err := e.MkdirAll("dir", tree.Meta{Mode: 0o750}); err != nil {
+		t.Fatal(err)
+	}
+	w.root = e.Tree()
+	p := w.process("stat -c %a / /ro /rw /dir /new")
 	layers := []tree.Layer{{Lower: tree.Empty(), Upper: w.root}}
 	p.Mounts = append(p.Mounts,
 		runner.Mount{Kind: runner.MountTree, Target: "/ro", Tree: w.root, Layers: layers, ReadOnly: true},
 		runner.Mount{Kind: runner.MountTree, Target: "/rw", Tree: w.root, Layers: layers},
+		runner.Mount{Kind: runner.MountTmpfs, Target: "/dir"},
+		runner.Mount{Kind: runner.MountTmpfs, Target: "/new", Size: 1 << 20},
 	)
+	p.Mounts[0].Tree, p.Mounts[0].Layers = w.root, layers
 	out, n := w.run(t, p)
-	if out != "755\n2751\n755\n" || n.Meta().Mode != 0o755 {
+	if out != "755\n2751\n755\n750\n1777\n" || n.Meta().Mode != 0o755 {
 		t.Errorf("the roots have modes %q, and %o after the process", out, n.Meta().Mode)
 	}
 }

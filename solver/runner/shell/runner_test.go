@@ -184,16 +184,21 @@ func TestSystemDirs(t *testing.T) {
 }
 
 // TestRootMode: the root has mode 0755 where a process can change it, and that of the
-// tree where it cannot.
+// tree where it cannot. A tmpfs has the mode of the directory in its place.
 func TestRootMode(t *testing.T) {
 	r, root := world(t)
 	m := root.Meta()
 	m.Mode = 0o2751
 	root = root.WithMeta(m)
-	p := newProcess(root, "/bin/sh", "-c", "cp -r /ro /copy")
+	e := tree.Edit(root)
+	if _, err := e.MkdirAll("dir", tree.Meta{Mode: 0o710}); err != nil {
+		t.Fatal(err)
+	}
+	p := newProcess(e.Tree(), "/bin/sh", "-c", "cp -r /ro /copy; cp -r /dir /copied")
 	p.Mounts = append(p.Mounts,
 		runner.Mount{Kind: runner.MountTree, Target: "/ro", Tree: root, ReadOnly: true},
 		runner.Mount{Kind: runner.MountTree, Target: "/rw", Tree: root, Output: true},
+		runner.Mount{Kind: runner.MountTmpfs, Target: "/dir"},
 	)
 	out, err := r.Run(t.Context(), p)
 	if err != nil {
@@ -204,8 +209,10 @@ func TestRootMode(t *testing.T) {
 			t.Errorf("root %d has mode %o, want 755", i, got)
 		}
 	}
-	if got := out[0].Get("copy").Meta().Mode; got != 0o751 {
-		t.Errorf("the copy of the read-only root has mode %o, want 751", got)
+	for name, want := range map[string]uint32{"copy": 0o751, "copied": 0o710} {
+		if got := out[0].Get(name).Meta().Mode; got != want {
+			t.Errorf("%s has mode %o, want %o", name, got, want)
+		}
 	}
 }
 
