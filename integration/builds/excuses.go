@@ -50,8 +50,8 @@ func excuses() []excuse {
 		{
 			name: "first of several errors",
 			why:  "steps that do not wait for each other look for their sources at the same time",
-			line: regexp.MustCompile(`^-error at ().*(not found|no such file or directory)`),
-			pair: regexp.MustCompile(`^\+error at ().*(not found|no such file or directory)`),
+			line: regexp.MustCompile(`^-error at ().*(?:not found|no such file or directory)`),
+			pair: regexp.MustCompile(`^\+error at ().*(?:not found|no such file or directory)`),
 		},
 		{
 			name: "places that are not copied to",
