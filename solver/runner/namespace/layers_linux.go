@@ -8,6 +8,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sys/unix"
@@ -161,10 +162,14 @@ func newDir(m tree.Meta, entries []tree.Entry) *tree.Node {
 // changed returns a tree with what stands in the upper directory of an overlay.
 // Stubs that nobody touched are not part of it.
 func (r *Runner) changed(base *tree.Node, upper string, stubs map[string]bool) (*written, error) {
-	opaque := map[string]bool{}
+	made, err := os.Stat(filepath.Dir(upper))
+	if err != nil {
+		return nil, err
+	}
+	o := overlaid{opaque: map[string]bool{}, stubs: stubs, began: made.ModTime()}
 	reader := tree.HostReader{Store: r.store, Origin: string(base.ID()), Meta: func(f tree.HostFile) tree.Meta {
 		if f.Info.IsDir() && isOpaque(filepath.Join(upper, filepath.FromSlash(f.Path))) {
-			opaque[f.Path] = true
+			o.opaque[f.Path] = true
 		}
 		if old := base.Get(f.Path); r.oneOwner && old != nil {
 			// On disk all belongs to root, but in the tree as before.
@@ -176,7 +181,7 @@ func (r *Runner) changed(base *tree.Node, upper string, stubs map[string]bool) (
 	if err != nil {
 		return nil, err
 	}
-	return &written{dir: upper, base: base, upper: delta, opaque: opaque, out: applyOverlay(base, delta, "", opaque, stubs)}, nil
+	return &written{dir: upper, base: base, upper: delta, opaque: o.opaque, out: o.apply(base, delta, "")}, nil
 }
 
 func isOpaque(dir string) bool {
@@ -189,10 +194,17 @@ func isOpaque(dir string) bool {
 	return false
 }
 
-// applyOverlay puts the content of an upper directory on a directory.
-func applyOverlay(base, upper *tree.Node, at string, opaque, stubs map[string]bool) *tree.Node {
+// overlaid is what is known of an upper directory.
+type overlaid struct {
+	opaque map[string]bool // directories that hide those below
+	stubs  map[string]bool
+	began  time.Time // when it was made
+}
+
+// apply puts a directory of the upper directory on the one below.
+func (o *overlaid) apply(base, upper *tree.Node, at string) *tree.Node {
 	entries := map[string]*tree.Node{}
-	if base != nil && base.Kind() == tree.Dir && !opaque[at] {
+	if base != nil && base.Kind() == tree.Dir && !o.opaque[at] {
 		for _, e := range base.Entries() {
 			entries[e.Name] = e.Node
 		}
@@ -203,13 +215,13 @@ func applyOverlay(base, upper *tree.Node, at string, opaque, stubs map[string]bo
 		case isWhiteout(e.Node):
 			delete(entries, e.Name)
 		case e.Node.Kind() == tree.Dir:
-			n := applyOverlay(entries[e.Name], e.Node, name, opaque, stubs)
-			if stubs[name] && len(n.Entries()) == 0 {
+			n := o.apply(entries[e.Name], e.Node, name)
+			if o.stubs[name] && len(n.Entries()) == 0 {
 				delete(entries, e.Name)
 			} else {
 				entries[e.Name] = n
 			}
-		case stubs[name] && e.Node.Kind() == tree.File && e.Node.Blob().Size == 0:
+		case o.stubs[name] && e.Node.Kind() == tree.File && e.Node.Blob().Size == 0:
 			delete(entries, e.Name)
 		default:
 			// A file that did not change is here if a process has opened it for writing
@@ -223,8 +235,8 @@ func applyOverlay(base, upper *tree.Node, at string, opaque, stubs map[string]bo
 	}
 	n := newDir(upper.Meta(), list)
 	// A directory in which only stubs came and went is as it was, and so is the
-	// root, whose upper directory is always new.
-	if base != nil && base.Kind() == tree.Dir && (at == "" || hasStub(stubs, at)) && sameButTime(base, n) {
+	// root, whose upper directory is always new. An earlier time was set.
+	if base != nil && base.Kind() == tree.Dir && (at == "" || hasStub(o.stubs, at)) && sameButTime(base, n) && !upper.Meta().ModTime.Before(o.began) {
 		return base
 	}
 	return n

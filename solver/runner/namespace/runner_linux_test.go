@@ -419,6 +419,25 @@ func TestCopiedUp(t *testing.T) {
 	}
 }
 
+// TestMountParentTime: a directory in which only mount points came and went has the
+// time that it had, or that a process gave it.
+func TestMountParentTime(t *testing.T) {
+	w := newWorld(t)
+	w.install(t, "bin/touch", "/usr/bin/touch")
+	w.write(t, "kept/f", 0o644, nil)
+	w.write(t, "set/f", 0o644, nil)
+	p := w.process("touch -d @5 /set")
+	for _, target := range []string{"/kept/m", "/set/m"} {
+		p.Mounts = append(p.Mounts, runner.Mount{Kind: runner.MountTmpfs, Target: target})
+	}
+	_, n := w.run(t, p)
+	for name, want := range map[string]time.Time{"kept": w.root.Get("kept").Meta().ModTime, "set": time.Unix(5, 0)} {
+		if got := n.Get(name).Meta().ModTime; !got.Equal(want) {
+			t.Errorf("%s is of %v, want %v", name, got, want)
+		}
+	}
+}
+
 // TestRootMode: the root has mode 0755 where a process can change it, and that of the
 // tree where it cannot. A tmpfs has the mode of the directory in its place.
 func TestRootMode(t *testing.T) {
