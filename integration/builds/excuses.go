@@ -48,6 +48,12 @@ func excuses() []excuse {
 			line: regexp.MustCompile(`^(-ran: |\+ran: |\+layer \d+: file )`),
 		},
 		{
+			name: "links that are copied",
+			why:  "BuildKit's key of a copy with --parents has what a link leads to, the copy has the link alone: what follows runs again although nothing has changed",
+			in:   regexp.MustCompile(`(?m)^link: context(.|\n)*^(COPY|ADD) .*--parents`),
+			line: regexp.MustCompile(`^[-+]ran: `),
+		},
+		{
 			name: "first of several errors",
 			why:  "steps that do not wait for each other look for their sources at the same time",
 			line: regexp.MustCompile(`^-error at ().*(?:not found|no such file or directory)`),
