@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/solver/runner"
@@ -92,7 +93,7 @@ func (o *execOp) Run(ctx context.Context, in []*Snapshot) ([]*Snapshot, error) {
 		return nil, err
 	}
 	p := o.process()
-	x := &execRun{execOp: o, p: p, bases: in}
+	x := &execRun{execOp: o, p: p, bases: in, caches: map[cacheName]string{}}
 	defer x.release()
 	if err := x.secrets(ctx); err != nil {
 		return nil, err
@@ -191,7 +192,14 @@ type execRun struct {
 	p        *runner.Process
 	bases    []*Snapshot
 	from     []*pb.Mount // of each mount of the process
+	caches   map[cacheName]string
 	releases []func()
+}
+
+// cacheName is what mounts of one cache have in common.
+type cacheName struct {
+	id   string
+	from digest.Digest // of what it starts as
 }
 
 func (x *execRun) release() {
@@ -320,16 +328,25 @@ func (x *execRun) setTree(out *runner.Mount, m *pb.Mount) {
 	}
 }
 
+// cache sets the directory of a cache.
+//
+// Upstream: all mounts of a cache in one process have the directory that the first of
+// them got, whatever their sharing says.
 func (x *execRun) cache(ctx context.Context, out *runner.Mount, m *pb.Mount) error {
 	if x.b.opt.Mounts == nil {
 		return errors.New("there are no caches")
 	}
-	dir, release, err := x.b.opt.Mounts.Cache(ctx, m.GetCacheOpt().GetID(), m.GetCacheOpt().GetSharing(), x.base(m))
+	name := cacheName{m.GetCacheOpt().GetID(), x.base(m).ID()}
+	if dir, ok := x.caches[name]; ok {
+		out.HostPath = dir
+		return nil
+	}
+	dir, release, err := x.b.opt.Mounts.Cache(ctx, name.id, m.GetCacheOpt().GetSharing(), x.base(m))
 	if err != nil {
 		return err
 	}
 	x.releases = append(x.releases, release)
-	out.HostPath = dir
+	x.caches[name], out.HostPath = dir, dir
 	return nil
 }
 

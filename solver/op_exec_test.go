@@ -3,6 +3,7 @@ package solver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -92,6 +93,42 @@ func TestCacheMountSource(t *testing.T) {
 	}
 	if c.from.ID() == "" || c.from.Tree().Get("d") == nil {
 		t.Errorf("the cache starts as result %q with %q", c.from.ID(), tree.Edit(c.from.Tree()).Names(""))
+	}
+}
+
+// newCaches makes a directory for each request.
+type newCaches struct {
+	Mounts
+	n int
+}
+
+func (c *newCaches) Cache(context.Context, string, pb.CacheSharingOpt, *Snapshot) (string, func(), error) {
+	c.n++
+	return fmt.Sprint("/cache", c.n), func() {}, nil
+}
+
+// TestCacheTwice: all mounts of a cache in one process have one directory, which is
+// asked for once: the second request for one that is locked would wait for ever.
+func TestCacheTwice(t *testing.T) {
+	cache := func(dest, id string, input int64, sharing pb.CacheSharingOpt) *pb.Mount {
+		return &pb.Mount{Input: input, Output: -1, Dest: dest, MountType: pb.MountType_CACHE, CacheOpt: &pb.CacheOpt{ID: id, Sharing: sharing}}
+	}
+	p, err := runExec(t, &newCaches{}, &pb.ExecOp{
+		Meta: &pb.Meta{Args: []string{"x"}, Cwd: "/"},
+		Mounts: []*pb.Mount{
+			cache("/a", "id", -1, pb.CacheSharingOpt_LOCKED), cache("/b", "id", -1, pb.CacheSharingOpt_SHARED),
+			cache("/c", "id", 0, pb.CacheSharingOpt_SHARED), cache("/d", "other", -1, pb.CacheSharingOpt_LOCKED),
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, m := range p.Mounts[1:] {
+		got[m.Target] = m.HostPath
+	}
+	if want := map[string]string{"/a": "/cache1", "/b": "/cache1", "/c": "/cache2", "/d": "/cache3"}; !maps.Equal(got, want) {
+		t.Errorf("the directories are %v, want %v", got, want)
 	}
 }
 

@@ -3,7 +3,9 @@ package shell
 import (
 	"context"
 	"fmt"
+	"path"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,6 +45,11 @@ func exec(ctx context.Context, f *inprocess.Files, p *runner.Process) (int, erro
 	if p.Terminal {
 		return 0, unable("has no terminals")
 	}
+	for i, m := range p.Mounts {
+		if slices.ContainsFunc(p.Mounts[:i], func(o runner.Mount) bool { return sharesFiles(m, o) }) {
+			return 0, unable("shows files of a cache at one place in a step, not at %s too", m.Target)
+		}
+	}
 	arch := runtime.GOARCH
 	if p.Platform.OS != "" {
 		arch = p.Platform.Architecture
@@ -51,6 +58,16 @@ func exec(ctx context.Context, f *inprocess.Files, p *runner.Process) (int, erro
 		return 0, unable("interprets steps of Linux, not of %s", platforms.Format(p.Platform))
 	}
 	return (&process{Process: p, files: &files{Files: f, arch: arch}}).run(ctx)
+}
+
+// sharesFiles reports whether two mounts show the same files of a directory of the
+// host. Each would have a copy.
+func sharesFiles(a, b runner.Mount) bool {
+	if a.Kind != runner.MountDir || b.Kind != runner.MountDir || a.HostPath != b.HostPath {
+		return false
+	}
+	from, other := path.Join("/", a.Source, ".")+"/", path.Join("/", b.Source, ".")+"/"
+	return from == "//" || other == "//" || strings.HasPrefix(from, other) || strings.HasPrefix(other, from)
 }
 
 // unable is the error of what this runner cannot do.

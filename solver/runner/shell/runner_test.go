@@ -263,6 +263,14 @@ func TestMountDirSource(t *testing.T) {
 			t.Errorf("%s has %q, %v, want %q", name, got, err, want)
 		}
 	}
+	twice := newProcess(root, "/bin/sh", "-c", "true")
+	for _, source := range []string{"dir", "dir/kept", "/"} {
+		twice.Mounts = append(p.Mounts[:2:2], runner.Mount{Kind: runner.MountDir, Target: "/e", HostPath: cache, Source: source})
+		twice.Mounts[1].Source = "dir"
+		if _, err := r.Run(t.Context(), twice); err == nil || !strings.Contains(err.Error(), "not at /e too") {
+			t.Errorf("a second mount of %s: error %v", source, err)
+		}
+	}
 	p.Mounts[1].Source = "none"
 	var missing *runner.SourceError
 	if _, err := r.Run(t.Context(), p); !errors.As(err, &missing) {
