@@ -75,8 +75,9 @@ func TestSolver(t *testing.T) {
 			})
 		}
 	})
-	if interpreted.Load() < ran.Load()/2 {
-		t.Errorf("the portable runner built only %d of %d cases", interpreted.Load(), ran.Load())
+	// -run may have chosen cases that it cannot build.
+	if n := int(interpreted.Load()); int(ran.Load()) == len(cases) && n < len(cases)/2 {
+		t.Errorf("the portable runner built only %d of %d cases", n, len(cases))
 	}
 }
 
