@@ -35,6 +35,13 @@ func excuses() []excuse {
 			pair: regexp.MustCompile(`^\+layer (\d+: dir .*) \d{4}-\S+$`),
 		},
 		{
+			name: "time of a mounted root",
+			why:  "the root of an image is no entry of its layers, so its time depends on who made the snapshot; a step that copies a mount of it has it",
+			in:   regexp.MustCompile(`(?m)^RUN .*source=/( |,|$)`),
+			line: regexp.MustCompile(`^-layer (\d+: dir .*) \S+$`),
+			pair: regexp.MustCompile(`^\+layer (\d+: dir .*) \S+$`),
+		},
+		{
 			name: "block devices",
 			why:  "BuildKit's copy makes a character device of a block device",
 			in:   regexp.MustCompile(`mknod .* b |/dev/|base/odd`),

@@ -14,6 +14,7 @@ func TestUnexcused(t *testing.T) {
 		{"RUN mknod /etc/c c 7 0\n", char + block, char + block},
 		{"COPY --parents a /\n", "-layer 0: dir      0755 0:0        0 x new\n+layer 0: dir      0755 0:0        0 x 2024-01-01T00:00:00Z\n", ""},
 		{"COPY --parents a /\n", "-layer 0: dir      0755 0:0        0 x new\n+layer 0: dir      0700 0:0        0 x 2024-01-01T00:00:00Z\n", "-layer 0: dir      0755 0:0        0 x new\n+layer 0: dir      0700 0:0        0 x 2024-01-01T00:00:00Z\n"},
+		{"RUN --mount=from=s0,source=/,target=/m true\n", "-layer 1: dir      0755 0:0        0 c 2020-01-02T03:04:05Z\n+layer 1: dir      0755 0:0        0 c new\n", ""},
 		{"", "-error at [\"a\"]: \"/x\": not found\n+error at [\"b\"]: open /y: no such file or directory\n", ""},
 		{"", "-error at [\"a\"]: \"/x\": not found\n+error at [\"b\"]: exit code: 1\n", "-error at [\"a\"]: \"/x\": not found\n+error at [\"b\"]: exit code: 1\n"},
 		{"", "build 1 (-BuildKit +solver):\n    what a step printed\n", ""},
