@@ -2,6 +2,7 @@ package diag
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"slipway/source"
@@ -24,6 +25,11 @@ func TestJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "list.json", b.Bytes())
+	b.Reset()
+	wide := source.NewFile("f", []byte("RUN äöü x\n"))
+	if err := JSON(&b, List{Errorf(at(wide, "x", 0), "bytes")}); err != nil || !strings.Contains(b.String(), `"column": 12,`) {
+		t.Errorf("a column after characters of two bytes: %s, %v, want 12", b.String(), err)
+	}
 	b.Reset()
 	if err := JSON(&b, nil); err != nil || b.String() != "[]\n" {
 		t.Errorf("empty list: %q, %v", b.String(), err)

@@ -67,3 +67,12 @@ func TestUnknownOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestMaxFaults: of a file full of faults, the first 100 are reported.
+func TestMaxFaults(t *testing.T) {
+	for lines, want := range map[int]int{99: 99, 100: 100, 500: 100} {
+		if _, list := parse(t, "FROM x\n"+strings.Repeat("RUN --x y\n", lines)); len(list) != want {
+			t.Errorf("%d faults: %d errors, want %d", lines, len(list), want)
+		}
+	}
+}
