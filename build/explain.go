@@ -231,10 +231,15 @@ func (x *explainer) why(v *solver.Vertex, now []remembered, i int) string {
 		c.add("the instruction was %s before", cut(old.Step.Text))
 	}
 	c.find(edited)
-	if len(c.list) == 0 {
-		return "nothing changed, but its result is not kept any more"
+	if len(c.list) > 0 {
+		return strings.Join(c.list, "; ")
 	}
-	return strings.Join(c.list, "; ")
+	for _, in := range v.Inputs {
+		if in.Vertex.Meta.IgnoreCache && in.Vertex.Op.GetSource() == nil {
+			return "the cache is not to be used for " + inputName(in.Vertex) + ", which it starts from"
+		}
+	}
+	return "nothing changed, but its result is not kept any more"
 }
 
 // maxShown is how much of a value is shown, in bytes.

@@ -63,6 +63,13 @@ func TestExplain(t *testing.T) {
 				"[3/3] RUN cat /src/a: the cache is not to be used for it",
 			}},
 		}},
+		{"a step that the cache is used for", "FROM scratch\nCOPY base /\nRUN cat\nWORKDIR /w\n", []change{
+			{about: "no cache", do: func(m *machine) { m.o.NoCache = true }, want: []string{
+				"[1/3] COPY base /: the cache is not to be used for it",
+				"[2/3] RUN cat: the cache is not to be used for it",
+				"[3/3] WORKDIR /w: the cache is not to be used for [2/3] RUN cat, which it starts from",
+			}},
+		}},
 		{"variables", "FROM scratch\nCOPY base /\nARG V=1\nENV E=x\nRUN cat\nRUN cat -\n", []change{
 			{about: "build argument", do: func(m *machine) { m.o.BuildArgs = map[string]string{"V": "2"} }, want: []string{
 				`[2/3] RUN cat: the build argument V is now "2", it was "1"`,

@@ -33,6 +33,7 @@ type Imports struct {
 
 	mu      sync.Mutex
 	results map[digest.Digest]result
+	told    map[string]bool // errors
 }
 
 var _ solver.Imports = (*Imports)(nil)
@@ -59,7 +60,7 @@ type result struct {
 // NewImports returns what caches have. Their layers are unpacked by s; warn is
 // told of results that could not be fetched.
 func NewImports(caches []*Cache, s *source.Sources, warn func(string)) *Imports {
-	return &Imports{caches: caches, sources: s, warn: warn, results: map[digest.Digest]result{}}
+	return &Imports{caches: caches, sources: s, warn: warn, results: map[digest.Digest]result{}, told: map[string]bool{}}
 }
 
 // Open reads a cache, but none of its layers. One that is part of images is one
@@ -264,7 +265,13 @@ func (m *Imports) Load(ctx context.Context, id digest.Digest) (*solver.Snapshot,
 	return s, nil
 }
 
-// Failed implements [solver.Imports].
-func (m *Imports) Failed(of *solver.Vertex, err error) {
-	m.warn(fmt.Sprintf("%s runs again: %v", of.Name(), err))
+// Failed implements [solver.Imports]. A layer may be part of many results: its error
+// is told once.
+func (m *Imports) Failed(_ *solver.Vertex, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if text := err.Error(); !m.told[text] {
+		m.told[text] = true
+		m.warn(text + " (what needs it runs again)")
+	}
 }
