@@ -80,7 +80,8 @@ func (w *world) mislead(t *testing.T) (restore func()) {
 func TestEndsWithBuilder(t *testing.T) {
 	endsWithBuilder(t, func() *exec.Cmd {
 		cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run", "^TestEndless$")
-		cmd.Dir, cmd.Env = t.TempDir(), os.Environ()
+		temp := t.TempDir() // what is killed removes nothing
+		cmd.Dir, cmd.Env = temp, append(os.Environ(), "TMPDIR="+temp)
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 		return cmd
 	})
