@@ -178,7 +178,17 @@ func upTo(dockerfile string, steps ...[]string) []string {
 	var list []string
 	for _, step := range slices.Concat(steps...) {
 		_, text, _ := strings.Cut(step, "] ")
+		head, _, _ := strings.Cut(text, " (") // and the beginning of a heredoc
+		_, word, heredoc := strings.Cut(head, "<<")
+		if heredoc {
+			text = head
+		}
 		before, after, ok := strings.Cut(dockerfile, "\n"+text+"\n")
+		if heredoc && ok {
+			var body string
+			body, after, ok = strings.Cut("\n"+after, "\n"+word+"\n")
+			text += body + "\n" + word
+		}
 		if ok && strings.TrimSpace(after) != "" {
 			list = append(list, before+"\n"+text+"\n")
 		}

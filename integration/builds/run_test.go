@@ -82,4 +82,8 @@ func TestUpTo(t *testing.T) {
 	if want := []string{"FROM a\nRUN x\n", "FROM a\nRUN x\nRUN y\n"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	got = upTo("FROM a\nRUN <<EOF\nx\ny\nEOF\nRUN z\n", []string{"[2/3] RUN <<EOF (x...)"})
+	if want := []string{"FROM a\nRUN <<EOF\nx\ny\nEOF\n"}; !slices.Equal(got, want) {
+		t.Errorf("with a heredoc: got %q, want %q", got, want)
+	}
 }
