@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"errors"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -24,6 +25,10 @@ func TestNoProcessLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) }()
+	// Under nohup the commands would ignore it, too.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	const wait = "sleep 100"
 	for _, user := range []uint32{0, 65534} {
 		for _, tc := range []struct {

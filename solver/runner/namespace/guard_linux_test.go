@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -90,6 +91,10 @@ func TestEndsWithBuilder(t *testing.T) {
 // endsWithBuilder kills processes that run TestEndless, in all ways.
 func endsWithBuilder(t *testing.T, command func() *exec.Cmd) {
 	t.Helper()
+	// Under nohup the processes would ignore it, too.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGHUP, syscall.SIGTERM} {
 		killed(t, command(), orphan, sig)
 	}
