@@ -30,8 +30,7 @@ func (b *Build) OpenContainer(ctx context.Context, op *pb.Op, in []*Snapshot) (*
 	if !ok {
 		return nil, errors.New("the runner of this build has no containers that a frontend starts itself")
 	}
-	x := &execRun{execOp: &execOp{opEnv: opEnv{b, &Vertex{Op: op}}, op: op.GetExec()}, bases: in}
-	x.p = x.process()
+	x := newExecRun(&execOp{opEnv: opEnv{b, &Vertex{Op: op}}, op: op.GetExec()}, in)
 	// Closing the container ends the second context only: the first is that of what
 	// the runner still saves then.
 	whole, end := context.WithCancelCause(ctx)

@@ -92,8 +92,7 @@ func (o *execOp) Run(ctx context.Context, in []*Snapshot) ([]*Snapshot, error) {
 	if err := o.allowed(); err != nil {
 		return nil, err
 	}
-	p := o.process()
-	x := &execRun{execOp: o, p: p, bases: in, caches: map[cacheName]string{}}
+	x := newExecRun(o, in)
 	defer x.release()
 	if err := x.secrets(ctx); err != nil {
 		return nil, err
@@ -101,7 +100,7 @@ func (o *execOp) Run(ctx context.Context, in []*Snapshot) ([]*Snapshot, error) {
 	if err := x.mounts(ctx); err != nil {
 		return nil, err
 	}
-	trees, err := o.b.opt.Runner.Run(ctx, p)
+	trees, err := o.b.opt.Runner.Run(ctx, x.p)
 	if err != nil {
 		return nil, x.failed(err)
 	}
@@ -200,6 +199,10 @@ type execRun struct {
 type cacheName struct {
 	id   string
 	from digest.Digest // of what it starts as
+}
+
+func newExecRun(o *execOp, bases []*Snapshot) *execRun {
+	return &execRun{execOp: o, p: o.process(), bases: bases, caches: map[cacheName]string{}}
 }
 
 func (x *execRun) release() {
