@@ -12,8 +12,8 @@
 // programs and file capabilities work, as images that have sudo need them, but
 // give no more than the usual capabilities. There is no control group: what limits
 // the builder limits its steps. The process itself is the first one of its PID
-// namespace, so that all that it leaves behind ends with it, at once. One guard
-// process per [Runner] kills the steps when the builder ends, even by SIGKILL.
+// namespace, so when it ends, the kernel kills all processes that it has started. One
+// guard process per [Runner] kills the steps when the builder ends, even by SIGKILL.
 //
 // The process starts as this program again: [Main] has to be called first in its
 // main function, and in TestMain of tests that use the runner. Someone who is not

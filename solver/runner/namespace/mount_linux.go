@@ -47,8 +47,8 @@ func (c *config) mount(m *mount) error {
 	return bind(src, at, m.ReadOnly && m.Target != "/")
 }
 
-// tmpfsMode returns the mode of a tmpfs: that of the directory in its place, if one
-// exists.
+// tmpfsMode returns the mode of a tmpfs. If the image has a directory at the mount
+// point, the tmpfs has the mode of this directory.
 //
 // Upstream: runc does so.
 func (c *config) tmpfsMode(m *mount) uint32 {

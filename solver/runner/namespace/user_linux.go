@@ -89,7 +89,7 @@ func home(uid int, passwd []byte) (string, error) {
 	return users[0].Home, nil
 }
 
-// readFile returns the content of a user database; nil if there is none.
+// readFile returns the content of a user database, or nil if the file does not exist.
 func (r *Runner) readFile(n *tree.Node, name string) ([]byte, error) {
 	at, err := n.Resolve(name, true)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -183,8 +183,8 @@ func TestSystemDirs(t *testing.T) {
 	}
 }
 
-// TestRootMode: the root has mode 0755 where a process can change it, and that of the
-// tree where it cannot. A tmpfs has the mode of the directory in its place.
+// TestRootMode: a writable root has mode 0755, a read-only root keeps the mode of its
+// tree. A tmpfs has the mode of the directory at its mount point.
 func TestRootMode(t *testing.T) {
 	r, root := world(t)
 	m := root.Meta()
