@@ -126,7 +126,7 @@ func TestTerminal(t *testing.T) {
 	c := w.open(t, &keep.Sandbox)
 	start(t, c, keep)
 	for name, open := range map[string]runner.Container{"first": nil, "later": c} {
-		p := w.process(`trap "echo interrupted; exit 5" INT; [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo ready; while :; do read line; echo "got $line"; done`)
+		p := w.process(`trap "exit 5" INT; [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo ready; while :; do read line; echo "got $line"; done`)
 		if open == nil {
 			open = w.open(t, &p.Sandbox)
 		}
@@ -154,16 +154,19 @@ func TestTerminal(t *testing.T) {
 			t.Fatal(err)
 		}
 		await("got hello")
-		if _, err := io.WriteString(typed, "\x03"); err != nil {
+		// A new line ends a read that begins just after the signal: ash does not
+		// look for signals before it reads. What the trap prints may not arrive:
+		// the kernel discards output after an interrupt.
+		go func() { _, _ = io.Copy(io.Discard, shown) }()
+		if _, err := io.WriteString(typed, "\x03\r"); err != nil {
 			t.Fatal(err)
 		}
-		await("interrupted")
-		go func() { _, _ = io.Copy(io.Discard, shown) }()
 		var exit *runner.ExitError
 		if err := x.Wait(); !errors.As(err, &exit) || exit.Code != 5 {
 			t.Errorf("%s: ended with %v", name, err)
 		}
 		typed.Close()
+		screen.Close()
 	}
 }
 
