@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/moby/buildkit/solver/pb"
-	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/solver/runner"
@@ -190,15 +189,9 @@ type execRun struct {
 	*execOp
 	p        *runner.Process
 	bases    []*Snapshot
-	from     []*pb.Mount // of each mount of the process
-	caches   map[cacheName]string
+	from     []*pb.Mount          // of each mount of the process
+	caches   map[cacheName]string // directories
 	releases []func()
-}
-
-// cacheName is what mounts of one cache have in common.
-type cacheName struct {
-	id   string
-	from digest.Digest // of what it starts as
 }
 
 func newExecRun(o *execOp, bases []*Snapshot) *execRun {
@@ -253,6 +246,9 @@ func (x *execRun) secret(ctx context.Context, id string, optional bool) ([]byte,
 
 // mounts adds all mounts, each after those that it is in.
 func (x *execRun) mounts(ctx context.Context) error {
+	if err := x.lockCaches(ctx); err != nil {
+		return err
+	}
 	for _, m := range x.op.Mounts {
 		if err := x.mount(ctx, m); err != nil {
 			return fmt.Errorf("mount %s: %w", m.Dest, err)
@@ -279,10 +275,7 @@ func (x *execRun) mount(ctx context.Context, m *pb.Mount) error {
 	case pb.MountType_TMPFS:
 		out.Kind, out.Size = runner.MountTmpfs, m.GetTmpfsOpt().GetSize()
 	case pb.MountType_CACHE:
-		out.Kind = runner.MountDir
-		if err := x.cache(ctx, &out, m); err != nil {
-			return err
-		}
+		out.Kind, out.HostPath = runner.MountDir, x.caches[x.cacheName(m)]
 	case pb.MountType_SECRET:
 		s := m.GetSecretOpt()
 		data, err := x.secret(ctx, s.GetID(), s.GetOptional())
@@ -329,28 +322,6 @@ func (x *execRun) setTree(out *runner.Mount, m *pb.Mount) {
 	for _, l := range s.Layers() {
 		out.Layers = append(out.Layers, l.Layer)
 	}
-}
-
-// cache sets the directory of a cache.
-//
-// Upstream: all mounts of a cache in one process have the directory that the first of
-// them got, whatever their sharing says.
-func (x *execRun) cache(ctx context.Context, out *runner.Mount, m *pb.Mount) error {
-	if x.b.opt.Mounts == nil {
-		return errors.New("there are no caches")
-	}
-	name := cacheName{m.GetCacheOpt().GetID(), x.base(m).ID()}
-	if dir, ok := x.caches[name]; ok {
-		out.HostPath = dir
-		return nil
-	}
-	dir, release, err := x.b.opt.Mounts.Cache(ctx, name.id, m.GetCacheOpt().GetSharing(), x.base(m))
-	if err != nil {
-		return err
-	}
-	x.releases = append(x.releases, release)
-	x.caches[name], out.HostPath = dir, dir
-	return nil
 }
 
 func (x *execRun) agent(ctx context.Context, out *runner.Mount, s *pb.SSHOpt) (bool, error) {

@@ -99,11 +99,13 @@ func TestCacheMountSource(t *testing.T) {
 // newCaches makes a directory for each request.
 type newCaches struct {
 	Mounts
-	n int
+	n     int
+	asked []string // ids, and whether the caches start empty
 }
 
-func (c *newCaches) Cache(context.Context, string, pb.CacheSharingOpt, *Snapshot) (string, func(), error) {
+func (c *newCaches) Cache(_ context.Context, id string, _ pb.CacheSharingOpt, from *Snapshot) (string, func(), error) {
 	c.n++
+	c.asked = append(c.asked, fmt.Sprintf("%s %t", id, from.ID() == (*Snapshot)(nil).ID()))
 	return fmt.Sprint("/cache", c.n), func() {}, nil
 }
 
@@ -129,6 +131,33 @@ func TestCacheTwice(t *testing.T) {
 	}
 	if want := map[string]string{"/a": "/cache1", "/b": "/cache1", "/c": "/cache2", "/d": "/cache3"}; !maps.Equal(got, want) {
 		t.Errorf("the directories are %v, want %v", got, want)
+	}
+}
+
+// TestCacheOrder: two processes lock the caches that both mount in the same order,
+// whatever the order of their mounts: in opposite orders, each would wait for the
+// other forever.
+func TestCacheOrder(t *testing.T) {
+	var mounts []*pb.Mount
+	for _, id := range []string{"a", "b", "c"} {
+		for _, input := range []int64{-1, 0} {
+			mounts = append(mounts, &pb.Mount{
+				Input: input, Output: -1, Dest: fmt.Sprint("/", id, input), MountType: pb.MountType_CACHE,
+				CacheOpt: &pb.CacheOpt{ID: id, Sharing: pb.CacheSharingOpt_LOCKED},
+			})
+		}
+	}
+	var asked [2][]string
+	for i := range asked {
+		c := &newCaches{}
+		if _, err := runExec(t, c, &pb.ExecOp{Meta: &pb.Meta{Args: []string{"x"}, Cwd: "/"}, Mounts: mounts}); err != nil {
+			t.Fatal(err)
+		}
+		asked[i] = c.asked
+		slices.Reverse(mounts)
+	}
+	if len(asked[0]) != len(mounts) || !slices.Equal(asked[0], asked[1]) {
+		t.Errorf("the caches are locked in the order %q, and %q by the reverse mounts", asked[0], asked[1])
 	}
 }
 
