@@ -339,7 +339,7 @@ func (x *execRun) agent(ctx context.Context, out *runner.Mount, s *pb.SSHOpt) (b
 		}
 		return false, fmt.Errorf("no SSH agent %q was given to the build", cmp.Or(s.GetID(), "default"))
 	}
-	out.Kind, out.HostPath, out.UID, out.GID, out.Mode = runner.MountSocket, socket, s.GetUid(), s.GetGid(), s.GetMode()&0o777
+	out.Kind, out.Serve, out.UID, out.GID, out.Mode = runner.MountSocket, readOnlyAgent(socket), s.GetUid(), s.GetGid(), s.GetMode()&0o777
 	return true, nil
 }
 

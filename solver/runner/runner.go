@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"syscall"
 
@@ -115,7 +116,7 @@ const (
 	MountDir                         // a directory of the host: HostPath
 	MountTmpfs                       // an empty tree in memory
 	MountFile                        // a file with Data
-	MountSocket                      // a socket of the host: HostPath
+	MountSocket                      // a socket whose connections Serve answers
 )
 
 // Mount is a file system that a process sees.
@@ -129,6 +130,9 @@ type Mount struct {
 	Output   bool // return the tree as the process leaves it
 	HostPath string
 	Data     []byte
+	// Serve answers a connection to a MountSocket and returns when the process
+	// closes it or ctx is done. The runner closes conn afterwards.
+	Serve    func(ctx context.Context, conn net.Conn)
 	Size     int64  // of MountTmpfs in bytes; 0 is no limit
 	UID, GID uint32 // of MountFile and MountSocket
 	Mode     uint32

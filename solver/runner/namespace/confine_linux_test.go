@@ -398,26 +398,13 @@ func TestNames(t *testing.T) {
 }
 
 // TestFileMounts: secrets and sockets have the owner and mode that they were
-// given, and sockets lead to those of the host.
+// given, and the builder answers on sockets.
 func TestFileMounts(t *testing.T) {
 	w := newWorld(t)
-	socket := filepath.Join(t.TempDir(), "agent")
-	l, err := net.Listen("unix", socket)
-	if err != nil {
-		t.Fatal(err)
+	serve := func(_ context.Context, c net.Conn) {
+		data, _ := io.ReadAll(c)
+		fmt.Fprintf(c, "answer to %s ", data)
 	}
-	defer l.Close()
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			data, _ := io.ReadAll(c)
-			fmt.Fprintf(c, "answer to %s ", data)
-			c.Close()
-		}
-	}()
 	uid := uint32(12)
 	if oneID() {
 		uid = 0
@@ -425,7 +412,7 @@ func TestFileMounts(t *testing.T) {
 	got := w.probe(t, func(p *runner.Process) {
 		p.Mounts = append(p.Mounts,
 			runner.Mount{Kind: runner.MountFile, Target: "/run/secrets/s", Data: []byte("secret"), UID: uid, GID: uid, Mode: 0o440},
-			runner.Mount{Kind: runner.MountSocket, Target: "/run/agent", HostPath: socket, UID: uid, GID: uid, Mode: 0o600},
+			runner.Mount{Kind: runner.MountSocket, Target: "/run/agent", Serve: serve, UID: uid, GID: uid, Mode: 0o600},
 		)
 	}, "stat:/run/secrets/s", "read:/run/secrets/s", "write:/run/secrets/s", "stat:/run/agent", "socket:/run/agent")
 	for question, answer := range map[string]string{

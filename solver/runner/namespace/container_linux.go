@@ -86,7 +86,7 @@ func (c *container) mount(i int) (mount, error) {
 		return out, err
 	case runner.MountSocket:
 		out.Bind, out.File = filepath.Join(dir, "socket"), true
-		stop, err := forward(out.Bind, m)
+		stop, err := listen(c.ctx, out.Bind, m)
 		if err != nil {
 			return out, err
 		}

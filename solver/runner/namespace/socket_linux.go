@@ -1,8 +1,8 @@
 package namespace
 
 import (
+	"context"
 	"errors"
-	"io"
 	"net"
 	"os"
 	"sync"
@@ -11,9 +11,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// forward makes a socket with the owner and mode of the mount, whose connections
-// go to the one of the host. It is there until close is called.
-func forward(socket string, m *runner.Mount) (closeAll func(), err error) {
+// listen makes a socket with the owner and mode of m, whose connections m.Serve
+// answers. stop closes the socket and all connections.
+func listen(ctx context.Context, socket string, m *runner.Mount) (stop func(), err error) {
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
 	if err != nil {
 		return nil, err
@@ -22,32 +22,24 @@ func forward(socket string, m *runner.Mount) (closeAll func(), err error) {
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	go func() {
+	ctx, cancel := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	all.Go(func() {
 		for {
 			conn, err := l.AcceptUnix()
 			if err != nil {
 				return // closed
 			}
-			go join(conn, m.HostPath)
+			all.Go(func() {
+				defer conn.Close()
+				defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+				m.Serve(ctx, conn)
+			})
 		}
-	}()
-	return func() { l.Close() }, nil
-}
-
-// join connects two sockets until both sides have said all.
-func join(conn *net.UnixConn, socket string) {
-	defer conn.Close()
-	host, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: socket, Net: "unix"})
-	if err != nil {
-		return // the process sees that nobody answers
-	}
-	defer host.Close()
-	var both sync.WaitGroup
-	for _, pair := range [][2]*net.UnixConn{{conn, host}, {host, conn}} {
-		both.Go(func() {
-			_, _ = io.Copy(pair[0], pair[1])
-			_ = pair[0].CloseWrite() // fails for one who is gone
-		})
-	}
-	both.Wait()
+	})
+	return func() {
+		cancel()
+		l.Close()
+		all.Wait()
+	}, nil
 }

@@ -1,0 +1,147 @@
+package solver
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"path/filepath"
+	"testing"
+
+	"github.com/moby/buildkit/solver/pb"
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+
+	"slipway/internal/fakeagent"
+	"slipway/solver/runner"
+)
+
+// oneAgent has an agent at socket.
+type oneAgent struct {
+	Mounts
+	socket string
+}
+
+func (a oneAgent) Agent(context.Context, string) (string, bool, error) { return a.socket, true, nil }
+
+// dialAgent returns a connection to the agent that a process sees, and a channel
+// that is closed when nothing serves it any more.
+func dialAgent(ctx context.Context, t *testing.T, socket string) (net.Conn, <-chan struct{}) {
+	t.Helper()
+	p, err := runExec(t, oneAgent{socket: socket}, &pb.ExecOp{
+		Meta:   &pb.Meta{Args: []string{"x"}, Cwd: "/"},
+		Mounts: []*pb.Mount{{Input: -1, Output: -1, Dest: "/run/agent", MountType: pb.MountType_SSH, SSHOpt: &pb.SSHOpt{Mode: 0o600}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := p.Mounts[1]
+	if m.Kind != runner.MountSocket || m.Mode != 0o600 || m.HostPath != "" {
+		t.Fatalf("the mount is %+v, want a socket without a path of the host", m)
+	}
+	process, conn := net.Pipe()
+	t.Cleanup(func() { process.Close() })
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer conn.Close()
+		m.Serve(ctx, conn)
+	}()
+	return process, ended
+}
+
+// TestAgent: a process lists the keys of an SSH agent and signs with them, and
+// nothing that it sends changes the agent.
+func TestAgent(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, _ := dialAgent(t.Context(), t, fakeagent.Serve(t, key))
+	c := agent.NewClient(conn)
+	keys, err := c.List()
+	if err != nil || len(keys) != 1 {
+		t.Fatalf("keys %v, %v, want one", keys, err)
+	}
+	for flags, format := range map[agent.SignatureFlags]string{0: ssh.KeyAlgoRSA, agent.SignatureFlagRsaSha512: ssh.KeyAlgoRSASHA512} {
+		sig, err := c.SignWithFlags(keys[0], []byte("data"), flags)
+		if err == nil {
+			err = keys[0].Verify([]byte("data"), sig)
+		}
+		if err != nil || sig.Format != format {
+			t.Errorf("signature with flags %d: %+v, %v, want format %s", flags, sig, err, format)
+		}
+	}
+	_, other, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, err := range map[string]error{
+		"add a key":        c.Add(agent.AddedKey{PrivateKey: other}),
+		"remove a key":     c.Remove(keys[0]),
+		"remove all keys":  c.RemoveAll(),
+		"lock the agent":   c.Lock([]byte("word")),
+		"unlock the agent": c.Unlock([]byte("word")),
+	} {
+		if err == nil {
+			t.Errorf("a process can %s", what)
+		}
+	}
+	if list, err := c.List(); err != nil || len(list) != 1 || list[0].String() != keys[0].String() {
+		t.Errorf("afterwards the keys are %v, %v, want %v", list, err, keys)
+	}
+}
+
+// TestAgentRequests: every type of request but listing and signing is answered
+// with a failure, whatever follows the type.
+func TestAgentRequests(t *testing.T) {
+	conn, _ := dialAgent(t.Context(), t, filepath.Join(t.TempDir(), "agent"))
+	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("an agent that does not answer: %v, want %v", err, io.EOF)
+	}
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket := fakeagent.Serve(t, key)
+	conn, _ = dialAgent(t.Context(), t, socket)
+	for kind := range 256 {
+		want := []byte{0, 0, 0, 1, 5}
+		switch kind {
+		case 11, 13:
+			continue
+		case 27: // extensions
+			want[4] = 28
+		}
+		answer := make([]byte, len(want))
+		_, err := conn.Write([]byte{0, 0, 0, 2, byte(kind), '?'})
+		if err == nil {
+			_, err = io.ReadFull(conn, answer)
+		}
+		if err != nil || !bytes.Equal(answer, want) {
+			t.Errorf("request %d: answer %v, %v, want %v", kind, answer, err, want)
+		}
+	}
+	for _, n := range []uint32{0, 256<<10 + 1, 1<<32 - 1} {
+		conn, ended := dialAgent(t.Context(), t, socket)
+		_ = binary.Write(conn, binary.BigEndian, n)
+		<-ended
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	silent, err := net.Listen("unix", filepath.Join(t.TempDir(), "silent"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	conn, ended := dialAgent(ctx, t, silent.Addr().String())
+	if _, err := conn.Write([]byte{0, 0, 0, 1, 11}); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	<-ended // although the agent has not answered
+}
