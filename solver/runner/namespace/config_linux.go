@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -24,7 +25,12 @@ type config struct {
 	ReadOnly bool // the root
 	Limits   []limit
 	Root     string  // where the root is mounted
+	Private  string  // a directory for what only the init process sees
 	Mounts   []mount // the root first
+
+	root    *os.File // only names the root
+	names   int      // in the private directory
+	nothing string   // an empty file to hide others with; "" if it is not made yet
 }
 
 type limit struct {
@@ -32,7 +38,7 @@ type limit struct {
 	Soft, Hard int64
 }
 
-// mount is a mount of the init process: an overlay, a bind mount or a tmpfs.
+// mount is a mount of the init process: an overlay, a bind mount, a secret or a tmpfs.
 type mount struct {
 	Target   string
 	ReadOnly bool
@@ -43,6 +49,8 @@ type mount struct {
 	Source              string // path in it
 
 	Bind string // what is shown
+
+	Secret *secret // its content is shown
 
 	Tmpfs bool
 	Size  int64
@@ -85,6 +93,9 @@ func (c *container) stubs() error {
 			return fmt.Errorf("mount %s: %w", m.Target, err)
 		}
 		m.Target = "/" + at
+		if (at == "proc" || strings.HasPrefix(at, "proc/")) && !slices.Contains(replaceable(), m.Target) {
+			return fmt.Errorf("mount %s: %w", m.Target, errInProc)
+		}
 		c.addStubs(at)
 	}
 	return nil

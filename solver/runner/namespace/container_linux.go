@@ -40,12 +40,12 @@ func (c *container) prepare() error {
 	c.stub = map[string]bool{}
 	c.conf = config{
 		Hostname: c.box.Hostname, Loopback: c.box.Network == runner.NetworkNone,
-		Root: filepath.Join(c.work, "root"), ReadOnly: c.box.Mounts[c.box.Root()].ReadOnly,
+		Root: filepath.Join(c.work, "root"), Private: filepath.Join(c.work, "private"), ReadOnly: c.box.Mounts[c.box.Root()].ReadOnly,
 	}
 	if c.conf.Hostname == "" {
 		c.conf.Hostname = "buildkitsandbox"
 	}
-	if err := os.Mkdir(c.conf.Root, 0o755); err != nil {
+	if err := errors.Join(os.Mkdir(c.conf.Root, 0o755), os.Mkdir(c.conf.Private, 0o700)); err != nil {
 		return err
 	}
 	for i := range c.box.Mounts {
@@ -92,11 +92,8 @@ func (c *container) mount(i int) (mount, error) {
 		}
 		c.stop = append(c.stop, stop)
 	case runner.MountFile:
-		out.Bind, out.File, out.ReadOnly = filepath.Join(dir, "file"), true, true
-		if err := os.WriteFile(out.Bind, m.Data, 0o600); err != nil {
-			return out, err
-		}
-		return out, errors.Join(os.Chown(out.Bind, int(m.UID), int(m.GID)), os.Chmod(out.Bind, tree.FileMode(m.Mode)))
+		out.Secret = &secret{Data: m.Data, UID: int(m.UID), GID: int(m.GID), Mode: m.Mode}
+		out.File, out.ReadOnly = true, true
 	case runner.MountTmpfs:
 		out.Tmpfs, out.Size = true, m.Size
 	default:

@@ -22,59 +22,61 @@ func standardDevices() []deviceNode {
 	return []deviceNode{{"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}}
 }
 
-// deviceNodes mounts the standard devices in /dev. They are nodes of the container,
-// so a process that changes their owner or mode does not change the host's. In a
-// user namespace, where nobody may make nodes, and below a mount of the process
-// they are the host's, read-only: they can be written to, and nothing about them
-// can be changed.
-func (c *config) deviceNodes() error {
-	dir := "/dev"
-	if !slices.ContainsFunc(c.Mounts, func(m mount) bool { return m.Target == "/dev" }) {
-		nodes, err := c.ownNodes()
-		if err != nil {
-			return fmt.Errorf("make devices: %w", err)
-		}
-		if nodes != "" {
-			dir = nodes
-			defer func() { _ = errors.Join(unix.Unmount(nodes, unix.MNT_DETACH), os.Remove(nodes)) }()
+// devices makes the devices and links that programs expect in /dev. If a mount of the
+// process is there that shows files, it stays as it is.
+//
+// Upstream: runc does so.
+func (c *config) devices() error {
+	if slices.ContainsFunc(c.Mounts, func(m mount) bool { return m.Target == "/dev" && !m.Tmpfs }) {
+		return nil
+	}
+	dev, err := c.systemDir("dev")
+	if err != nil {
+		return err
+	}
+	defer dev.Close()
+	for _, d := range standardDevices() {
+		if err := c.device(d, dev); err != nil {
+			return fmt.Errorf("%s: %w", d.name, err)
 		}
 	}
-	for _, d := range standardDevices() {
-		at, err := c.target("dev/"+d.name, true)
-		if err == nil {
-			err = bind(filepath.Join(dir, d.name), at, dir == "/dev")
-		}
-		if err != nil {
-			return fmt.Errorf("mount /dev/%s: %w", d.name, err)
+	links := map[string]string{
+		"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2",
+		"ptmx": "pts/ptmx",
+	}
+	if _, err := os.Stat("/proc/kcore"); err == nil { // not every kernel has it
+		links["core"] = "/proc/kcore"
+	}
+	for name, to := range links {
+		if err := unix.Symlinkat(to, int(dev.Fd()), name); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return nil
 }
 
-// ownNodes makes the standard devices in a file system of their own, as those in
-// the container's /dev cannot be opened, and returns its directory: "" if nobody
-// may make devices here.
-func (c *config) ownNodes() (string, error) {
-	dir, err := os.MkdirTemp(filepath.Join(c.Root, "dev"), "nodes-")
+// device mounts a standard device in a directory.
+func (c *config) device(d deviceNode, dev *os.File) error {
+	node, err := c.node(d)
 	if err != nil {
-		return "", err
+		return err
 	}
-	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NOEXEC, "mode=755,size=64k"); err != nil {
-		return "", errors.Join(err, os.Remove(dir))
+	at, err := makeFile(dev, d.name)
+	if err != nil {
+		return err
 	}
-	for _, d := range standardDevices() {
-		at := filepath.Join(dir, d.name)
-		err := unix.Mknod(at, unix.S_IFCHR|0o666, int(unix.Mkdev(d.major, d.minor)))
-		if err == nil {
-			err = os.Chmod(at, 0o666) // whatever the umask is
-		}
-		if err != nil {
-			err = errors.Join(err, unix.Unmount(dir, unix.MNT_DETACH), os.Remove(dir))
-			if errors.Is(err, unix.EPERM) {
-				return "", nil
-			}
-			return "", err
-		}
+	return errors.Join(unix.Mount(node, fdPath(at), "", unix.MS_BIND, ""), at.Close())
+}
+
+// node makes a device in the private directory, as those in the container's /dev cannot
+// be opened. A process that changes its owner or mode does not change the host's. In a
+// user namespace, where nobody may make devices, it is the host's, read-only: it can be
+// written to, and nothing about it can be changed.
+func (c *config) node(d deviceNode) (string, error) {
+	at := c.privateName()
+	err := unix.Mknod(at, unix.S_IFCHR|0o666, int(unix.Mkdev(d.major, d.minor)))
+	if errors.Is(err, unix.EPERM) {
+		return c.stage(filepath.Join("/dev", d.name), unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC)
 	}
-	return dir, nil
+	return at, errors.Join(err, os.Chmod(at, 0o666)) // whatever the umask is
 }

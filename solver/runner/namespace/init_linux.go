@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 
-	securejoin "github.com/cyphar/filepath-securejoin"
 	"golang.org/x/sys/unix"
 )
 
@@ -92,15 +91,8 @@ func (c *config) build() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
 	}
-	for i := range c.Mounts {
-		if err := c.mount(&c.Mounts[i]); err != nil {
-			return fmt.Errorf("mount %s: %w", c.Mounts[i].Target, err)
-		}
-		if i == 0 {
-			if err := c.system(); err != nil {
-				return err
-			}
-		}
+	if err := c.mounts(); err != nil {
+		return err
 	}
 	if err := unix.Sethostname([]byte(c.Hostname)); err != nil {
 		return fmt.Errorf("set the host name: %w", err)
@@ -115,7 +107,8 @@ func (c *config) build() error {
 
 // enter makes the root file system that of this process.
 func (c *config) enter() error {
-	if err := unix.Chdir(c.Root); err != nil {
+	// A handle that only names a directory is enough to go there.
+	if err := unix.Fchdir(int(c.root.Fd())); err != nil {
 		return err
 	}
 	if err := unix.PivotRoot(".", "."); err != nil {
@@ -209,27 +202,4 @@ func lookup(env []string, name string) string {
 		}
 	}
 	return ""
-}
-
-// target returns the path outside for a path of the root, and makes what is
-// missing of it. Links do not lead out of the root.
-func (c *config) target(name string, file bool) (string, error) {
-	at, err := securejoin.SecureJoin(c.Root, name)
-	if err != nil {
-		return "", err
-	}
-	if _, err := os.Lstat(at); err == nil {
-		return at, nil
-	}
-	if !file {
-		return at, os.MkdirAll(at, 0o755)
-	}
-	if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
-		return "", err
-	}
-	f, err := os.OpenFile(at, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	if err != nil {
-		return "", err
-	}
-	return at, f.Close()
 }

@@ -3,10 +3,12 @@ package namespace
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	securejoin "github.com/cyphar/filepath-securejoin"
@@ -16,35 +18,98 @@ import (
 	"slipway/solver/tree"
 )
 
-// mount mounts one of the file systems of the process.
-func (c *config) mount(m *mount) error {
-	at, mode := c.Root, c.tmpfsMode(m)
-	if m.Target != "/" {
-		var err error
-		if at, err = c.target(m.Target, m.File); err != nil {
+// mounts mounts all that the process sees. A mount of the process comes in the place
+// of a file system of the kernel with the same target.
+func (c *config) mounts() error {
+	if err := c.mountRoot(&c.Mounts[0]); err != nil {
+		return fmt.Errorf("mount /: %w", err)
+	}
+	if err := c.makePrivate(); err != nil {
+		return err
+	}
+	done := map[string]bool{"/": true}
+	for _, s := range c.systemMounts() {
+		done["/"+s.name] = true
+		replaced, err := c.mountAll(func(m *mount) bool { return m.Target == "/"+s.name })
+		if err == nil && !replaced {
+			err = c.mountSystem(&s)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	switch {
-	case m.Tmpfs:
+	if err := c.devices(); err != nil {
+		return fmt.Errorf("make devices: %w", err)
+	}
+	_, err := c.mountAll(func(m *mount) bool { return !done[m.Target] })
+	return err
+}
+
+// mountAll mounts the chosen mounts of the process, and reports whether there are any.
+func (c *config) mountAll(chosen func(*mount) bool) (some bool, err error) {
+	for i := range c.Mounts {
+		if m := &c.Mounts[i]; chosen(m) {
+			some = true
+			if err := c.mount(m); err != nil {
+				return true, fmt.Errorf("mount %s: %w", m.Target, err)
+			}
+		}
+	}
+	return some, nil
+}
+
+// mountRoot mounts and opens the root. It becomes read-only after all is mounted.
+func (c *config) mountRoot(m *mount) error {
+	src, err := c.source(m)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	if err := unix.Mount(fdPath(src), c.Root, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+		return err
+	}
+	c.root, err = os.OpenFile(c.Root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	return err
+}
+
+// mount mounts one of the file systems of the process, except its root.
+func (c *config) mount(m *mount) error {
+	mode := c.tmpfsMode(m)
+	at, err := c.target(m.Target, m.File)
+	if err != nil {
+		return err
+	}
+	defer at.Close()
+	if err := inProc(at, m.Target); err != nil {
+		return err
+	}
+	if m.Tmpfs {
 		data := fmt.Sprintf("mode=%o", mode)
 		if m.Size > 0 {
 			data += fmt.Sprintf(",size=%d", m.Size)
 		}
-		return unix.Mount("tmpfs", at, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, data)
-	case m.Bind != "":
-		return bindIn(m.Bind, m.Source, at, m.ReadOnly)
+		return unix.Mount("tmpfs", fdPath(at), "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, data)
 	}
-	if err := overlay(m, c.devicesFlag()); err != nil {
+	src, err := c.source(m)
+	if err != nil {
 		return err
 	}
-	// What is mounted is a part of the overlay, or all of it. The root becomes
-	// read-only when all is mounted.
-	src := m.Merged
-	if m.Source != "" {
-		src = filepath.Join(src, filepath.FromSlash(m.Source))
+	defer src.Close()
+	return c.bind(fdPath(src), at, c.restrictions(m))
+}
+
+// restrictions returns the attributes of a mount that shows files.
+//
+// Upstream: setuid programs work in trees and cache mounts.
+func (c *config) restrictions(m *mount) uint64 {
+	var attr uint64
+	if m.ReadOnly {
+		attr |= unix.MOUNT_ATTR_RDONLY
 	}
-	return bind(src, at, m.ReadOnly && m.Target != "/")
+	if !c.Insecure {
+		attr |= unix.MOUNT_ATTR_NODEV
+	}
+	return attr
 }
 
 // tmpfsMode returns the mode of a tmpfs. If the image has a directory at the mount
@@ -52,25 +117,37 @@ func (c *config) mount(m *mount) error {
 //
 // Upstream: runc does so.
 func (c *config) tmpfsMode(m *mount) uint32 {
-	if at, err := securejoin.SecureJoin(c.Root, m.Target); err == nil && m.Tmpfs {
-		if info, err := os.Stat(at); err == nil && info.IsDir() {
-			return tree.UnixMode(info.Mode())
-		}
+	const mode = 0o1777
+	if !m.Tmpfs {
+		return mode
 	}
-	return 0o1777
+	f, err := pathrs.OpenatInRoot(c.root, m.Target)
+	if err != nil {
+		return mode
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return tree.UnixMode(info.Mode())
+	}
+	return mode
 }
 
-// bindIn mounts a path of a directory, which other processes may change meanwhile.
-func bindIn(dir, name, at string, readOnly bool) error {
-	f, err := openIn(dir, name)
-	if err != nil {
-		return err
+// source makes what a mount shows, unless it exists, and opens it, only to name it.
+func (c *config) source(m *mount) (*os.File, error) {
+	switch {
+	case m.Secret != nil:
+		return c.secret(m.Secret)
+	case m.Bind != "":
+		return openIn(m.Bind, m.Source)
 	}
-	return errors.Join(bind(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), at, readOnly), f.Close())
+	if err := overlay(m, c.devicesFlag()); err != nil {
+		return nil, err
+	}
+	return openIn(m.Merged, m.Source)
 }
 
 // openIn opens a path of a directory, only to name it. Links do not lead out of
-// the directory.
+// the directory, which other processes may change meanwhile.
 func openIn(dir, name string) (*os.File, error) {
 	if path.Join("/", name) == "/" {
 		return os.OpenFile(dir, unix.O_PATH|unix.O_CLOEXEC, 0)
@@ -78,20 +155,78 @@ func openIn(dir, name string) (*os.File, error) {
 	return pathrs.OpenInRoot(dir, name)
 }
 
-func bind(src, at string, readOnly bool) error {
-	if err := unix.Mount(src, at, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+// fdPath returns a path of an open file that no other process can make another file.
+func fdPath(f *os.File) string { return "/proc/self/fd/" + strconv.Itoa(int(f.Fd())) }
+
+// bind shows a file or a directory at a mount point, with attributes of mounts
+// (MOUNT_ATTR_*) for it and for what is mounted below it. Another process may be able
+// to change the path of the mount point, so the mount gets its attributes in the
+// private directory before it is shown.
+func (c *config) bind(src string, at *os.File, attr uint64) error {
+	staged, err := c.stage(src, attr)
+	if err != nil {
 		return err
 	}
-	if !readOnly {
-		return nil
+	return unix.Mount(staged, fdPath(at), "", unix.MS_BIND|unix.MS_REC, "")
+}
+
+// target opens a path of the root, only to name it, and makes what is missing of it.
+// Links do not lead out of the root, even if other processes change the directories on
+// the way meanwhile.
+func (c *config) target(name string, file bool) (*os.File, error) {
+	f, err := pathrs.OpenatInRoot(c.root, name)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return f, err
 	}
+	// A link to nothing makes what it names, which is found by name. That is safe, as
+	// nothing is opened by this name but below the root.
+	at, err := securejoin.SecureJoin(c.Root, name)
+	if err != nil {
+		return nil, err
+	}
+	name = strings.TrimPrefix(at, c.Root)
+	if !file {
+		return pathrs.MkdirAllHandle(c.root, name, 0o755)
+	}
+	dir, err := pathrs.MkdirAllHandle(c.root, path.Dir(name), 0o755)
+	if err != nil {
+		return nil, err
+	}
+	f, err = makeFile(dir, path.Base(name))
+	return f, errors.Join(err, dir.Close())
+}
+
+// makeFile makes an empty file in a directory.
+func makeFile(dir *os.File, name string) (*os.File, error) {
+	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return nil, &fs.PathError{Op: "create", Path: name, Err: err}
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// inProc returns an error if a mount point is in the file system of processes.
+//
+// Upstream: runc allows the files that lxcfs replaces.
+func inProc(at *os.File, name string) error {
 	var st unix.Statfs_t
-	if err := unix.Statfs(at, &st); err != nil {
+	if err := unix.Fstatfs(int(at.Fd()), &st); err != nil {
 		return err
 	}
-	// A user namespace may not take away what the host locked.
-	keep := uintptr(st.Flags) & (unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC)
-	return unix.Mount("", at, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY|keep, "")
+	if st.Type == unix.PROC_SUPER_MAGIC && !slices.Contains(replaceable(), name) {
+		return errInProc
+	}
+	return nil
+}
+
+var errInProc = errors.New("cannot be mounted because it is inside /proc")
+
+// replaceable are the files of /proc over which something may be mounted.
+func replaceable() []string {
+	return []string{
+		"/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime", "/proc/loadavg",
+		"/proc/slabinfo", "/proc/net/dev", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled",
+	}
 }
 
 // devicesFlag keeps devices of images, and those that a process makes, from being
@@ -103,127 +238,30 @@ func (c *config) devicesFlag() uintptr {
 	return unix.MS_NODEV
 }
 
-// overlay mounts an overlay. Layers are named from their folder: the kernel
-// takes a page of text.
+// overlay mounts an overlay. Its directories are named from the folder of the layers:
+// the kernel takes a page of text, in which some characters have a meaning.
 func overlay(m *mount, flags uintptr) error {
 	layers := filepath.Dir(m.Lower[0])
 	var lower []string
 	for _, dir := range m.Lower {
 		lower = append(lower, filepath.Base(dir))
 	}
+	upper, err := filepath.Rel(layers, m.Upper)
+	if err != nil {
+		return err
+	}
+	work, err := filepath.Rel(layers, m.Work)
+	if err != nil {
+		return err
+	}
 	if err := os.Chdir(layers); err != nil {
 		return err
 	}
-	opts := "lowerdir=" + strings.Join(lower, ":") + ",upperdir=" + m.Upper + ",workdir=" + m.Work
-	err := unix.Mount("overlay", m.Merged, "overlay", flags, opts+",redirect_dir=off,index=off,metacopy=off")
+	opts := "lowerdir=" + strings.Join(lower, ":") + ",upperdir=" + upper + ",workdir=" + work
+	err = unix.Mount("overlay", m.Merged, "overlay", flags, opts+",redirect_dir=off,index=off,metacopy=off")
 	if errors.Is(err, unix.EPERM) {
 		// In a user namespace the attributes of overlays are those of users.
 		err = unix.Mount("overlay", m.Merged, "overlay", flags, opts+",userxattr")
 	}
 	return err
-}
-
-// system mounts what every process sees of the system.
-func (c *config) system() error {
-	for _, m := range []systemMount{
-		{"proc", "proc", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, ""},
-		{"dev", "tmpfs", unix.MS_NOSUID | c.devicesFlag(), "mode=755,size=65536k"},
-		{"dev/pts", "devpts", unix.MS_NOSUID | unix.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620" + ttyGroup},
-		{"dev/mqueue", "mqueue", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, ""},
-		{"dev/shm", "tmpfs", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, "mode=1777,size=65536k"},
-		{"sys", "sysfs", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_RDONLY, ""},
-	} {
-		if slices.ContainsFunc(c.Mounts, func(o mount) bool { return o.Target == "/"+m.name }) {
-			continue // one of the process comes in its place
-		}
-		at, err := c.target(m.name, false)
-		if err == nil {
-			err = m.mount(at)
-		}
-		if err != nil {
-			return fmt.Errorf("mount /%s: %w", m.name, err)
-		}
-	}
-	return c.devices()
-}
-
-// systemMount is a file system of the kernel that every process sees.
-type systemMount struct {
-	name, kind string
-	flags      uintptr
-	data       string
-}
-
-func (m *systemMount) mount(at string) error {
-	err := unix.Mount(m.kind, at, m.kind, m.flags, m.data)
-	switch {
-	case errors.Is(err, unix.EPERM) && m.kind == "sysfs":
-		// The network that it shows belongs to someone else.
-		return errors.Join(bind("/sys", at, true), hide(filepath.Join(at, "fs/cgroup")))
-	case errors.Is(err, unix.EINVAL) && m.kind == "devpts":
-		// The group tty does not exist in a user namespace with a single group.
-		return unix.Mount(m.kind, at, m.kind, m.flags, strings.TrimSuffix(m.data, ttyGroup))
-	}
-	return err
-}
-
-// ttyGroup makes terminals those of the group tty, whose number is the same in
-// all distributions.
-const ttyGroup = ",gid=5"
-
-// devices shows the devices that programs expect.
-func (c *config) devices() error {
-	if err := c.deviceNodes(); err != nil {
-		return err
-	}
-	links := map[string]string{
-		"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2",
-		"ptmx": "pts/ptmx",
-	}
-	if _, err := os.Stat("/proc/kcore"); err == nil { // not every kernel has it
-		links["core"] = "/proc/kcore"
-	}
-	for name, to := range links {
-		if err := os.Symlink(to, filepath.Join(c.Root, "dev", name)); err != nil {
-			return err
-		}
-	}
-	if c.Insecure {
-		return nil
-	}
-	return c.mask()
-}
-
-// mask hides what would tell of the host or change it.
-func (c *config) mask() error {
-	for _, name := range []string{
-		"proc/acpi", "proc/asound", "proc/kcore", "proc/keys", "proc/latency_stats", "proc/timer_list", "proc/timer_stats",
-		"proc/sched_debug", "proc/scsi", "sys/firmware", "sys/devices/virtual/powercap",
-	} {
-		if err := hide(filepath.Join(c.Root, name)); err != nil {
-			return fmt.Errorf("hide /%s: %w", name, err)
-		}
-	}
-	for _, name := range []string{"bus", "fs", "irq", "sys", "sysrq-trigger"} {
-		at := filepath.Join(c.Root, "proc", name)
-		if _, err := os.Stat(at); err != nil {
-			continue
-		}
-		if err := bind(at, at, true); err != nil {
-			return fmt.Errorf("protect /proc/%s: %w", name, err)
-		}
-	}
-	return nil
-}
-
-// hide shows nothing at a path. Not every kernel has it.
-func hide(at string) error {
-	info, err := os.Stat(at)
-	switch {
-	case err != nil:
-		return nil //nolint:nilerr // it is not there
-	case info.IsDir():
-		return unix.Mount("tmpfs", at, "tmpfs", unix.MS_RDONLY, "size=0")
-	}
-	return bind("/dev/null", at, true)
 }

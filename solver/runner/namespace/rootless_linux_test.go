@@ -65,7 +65,7 @@ func TestOrdinaryUser(t *testing.T) {
 		}
 	}
 	path := os.Getenv("PATH")
-	again(path, "Privileges|Setuid|System.*|Ends|Container|Terminal.*|StartFails|FileMounts|Mounts|Whiteouts|Sockets|Devices.*|Guard.*")
+	again(path, "Privileges|Setuid|System.*|Ends|Container|Terminal.*|StartFails|FileMounts|Mount.*|Secrets.*|Whiteouts|Sockets|Devices.*|Guard.*")
 	endsWithBuilder(t, func() *exec.Cmd { return command(path, "Endless") })
 	// With subordinate ids, but programs for them that fail.
 	for _, name := range []string{"subuid", "subgid", "newuidmap", "newgidmap"} {

@@ -1,0 +1,237 @@
+package namespace
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/solver/runner"
+	"slipway/solver/tree"
+)
+
+// failure returns the error of a process that must not start.
+func (w *world) failure(t *testing.T, p *runner.Process) string {
+	t.Helper()
+	_, err := w.Run(t.Context(), p)
+	var exit *runner.ExitError
+	if err == nil || errors.As(err, &exit) {
+		t.Fatalf("the process started: %v", err)
+	}
+	return err.Error()
+}
+
+// TestDevicesOfCaches: devices that a process makes in a directory of the host cannot
+// be opened, not even below a file system that is mounted in the directory.
+func TestDevicesOfCaches(t *testing.T) {
+	w := newWorld(t)
+	cache := t.TempDir()
+	inner := filepath.Join(cache, "inner")
+	if err := os.Mkdir(inner, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("tmpfs", inner, "tmpfs", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(inner, unix.MNT_DETACH) })
+	w.install(t, "bin/mknod", "/usr/bin/mknod")
+	w.install(t, "bin/rm", "/usr/bin/rm")
+	run := func(insecure bool) string {
+		p := w.process("for d in /c /c/inner; do mknod $d/full c 1 7 && echo made; echo x > $d/full || rm $d/full; done")
+		p.Insecure = insecure
+		p.Mounts = append(p.Mounts, runner.Mount{Kind: runner.MountDir, Target: "/c", HostPath: cache})
+		out, _ := w.run(t, p)
+		return out
+	}
+	if w.noDevices {
+		if got := run(false); strings.Contains(got, "made") {
+			t.Errorf("a process makes devices: %s", got)
+		}
+		return
+	}
+	for insecure, want := range map[bool]string{false: "Permission denied", true: "I/O error"} {
+		if got := run(insecure); strings.Count(got, "made") != 2 || strings.Count(got, want) != 2 {
+			t.Errorf("devices of a process with all privileges %v: %s, want %s", insecure, got, want)
+		}
+	}
+}
+
+// TestSystemDirectories: nothing runs in a root in which a directory for a file system
+// of the kernel is a link or a file, which would keep what is below from being hidden.
+// Nothing is made where the link leads outside.
+func TestSystemDirectories(t *testing.T) {
+	w := newWorld(t)
+	outside := t.TempDir()
+	for name, kind := range map[string]string{"proc": "proc", "sys": "sysfs", "dev": "tmpfs"} {
+		for _, n := range []*tree.Node{
+			tree.NewSymlink(tree.Meta{}, outside), tree.NewSymlink(tree.Meta{}, "/bin"), tree.NewDevice(tree.Fifo, tree.Meta{}, tree.Device{}),
+		} {
+			e := tree.Edit(w.root)
+			if err := errors.Join(e.Remove(name), e.Put(name, n)); err != nil {
+				t.Fatal(err)
+			}
+			other := world{w.Runner, e.Tree()}
+			for _, insecure := range []bool{false, true} {
+				p := other.process(":")
+				p.Insecure = insecure
+				want := "mount /" + name + `: filesystem "` + kind + `" must be mounted on ordinary directory (replace the link or file in the image)`
+				if got := other.failure(t, p); got != want {
+					t.Errorf("error %q, want %q", got, want)
+				}
+			}
+		}
+	}
+	// A directory of a cache in the place of /dev may have links, too.
+	cache := t.TempDir()
+	if err := os.Symlink(outside, filepath.Join(cache, "pts")); err != nil {
+		t.Fatal(err)
+	}
+	p := w.process(":")
+	p.Mounts = append(p.Mounts, runner.Mount{Kind: runner.MountDir, Target: "/dev", HostPath: cache})
+	if got := w.failure(t, p); !strings.Contains(got, `mount /dev/pts: filesystem "devpts" must be mounted on ordinary directory`) {
+		t.Errorf("a link at /dev/pts: %s", got)
+	}
+	if left, err := os.ReadDir(outside); err != nil || len(left) > 0 {
+		t.Errorf("the directory outside has %v, %v, want nothing", left, err)
+	}
+}
+
+// TestMountsInProc: a process cannot cover files of the kernel in /proc, by name or by
+// a link, except those that only inform. /sys may be covered.
+func TestMountsInProc(t *testing.T) {
+	w := newWorld(t)
+	cache := t.TempDir()
+	err := errors.Join(os.Symlink("/proc/sys", filepath.Join(cache, "sys")), os.Symlink("/proc", filepath.Join(cache, "proc")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := tree.Edit(w.root)
+	if err := e.Put("link", tree.NewSymlink(tree.Meta{}, "/proc/irq")); err != nil {
+		t.Fatal(err)
+	}
+	w.root = e.Tree()
+	for target, want := range map[string]string{
+		"/proc": "mount /proc: ", "/proc/sys": "mount /proc/sys: ", "/proc/new": "mount /proc/new: ", "/link": "mount /proc/irq: ",
+		"/c/sys": "mount /c/sys: ", "/c/proc": "mount /c/proc: ",
+	} {
+		p := w.process(":")
+		p.Mounts = append(p.Mounts, runner.Mount{Kind: runner.MountDir, Target: "/c", HostPath: cache}, runner.Mount{Kind: runner.MountTmpfs, Target: target})
+		if got := w.failure(t, p); got != want+"cannot be mounted because it is inside /proc" {
+			t.Errorf("a mount at %s: %s", target, got)
+		}
+	}
+	p := w.process("read x < /proc/uptime; echo $x; echo /sys/*")
+	p.Mounts = append(p.Mounts, runner.Mount{Kind: runner.MountTmpfs, Target: "/sys"},
+		runner.Mount{Kind: runner.MountFile, Target: "/proc/uptime", Data: []byte("long\n"), Mode: 0o444})
+	if got, _ := w.run(t, p); got != "long\n/sys/*\n" {
+		t.Errorf("mounts at /proc/uptime and /sys show %q", got)
+	}
+}
+
+// TestMountOverDev: a tmpfs in the place of /dev gets the devices. A directory stays
+// what it is, and so does the /dev of the image.
+func TestMountOverDev(t *testing.T) {
+	w := newWorld(t)
+	p := w.process("echo x > /dev/null; echo /dev/*")
+	p.Mounts = append(p.Mounts, runner.Mount{Kind: runner.MountTmpfs, Target: "/dev"})
+	got, n := w.run(t, p)
+	if want := " /dev/fd /dev/full /dev/mqueue /dev/null /dev/ptmx /dev/pts "; !strings.Contains(" "+got, want) {
+		t.Errorf("a tmpfs at /dev shows %q, want %q in it", got, want)
+	}
+	if !n.Same(w.root) {
+		t.Errorf("the changes are %s", changedPaths(t, w.root, n))
+	}
+	p = w.process("echo /dev/*")
+	p.Mounts = append(p.Mounts, runner.Mount{Kind: runner.MountDir, Target: "/dev", HostPath: t.TempDir()})
+	got, n = w.run(t, p)
+	if want := "/dev/mqueue /dev/pts /dev/shm\n"; got != want || !n.Same(w.root) {
+		t.Errorf("a directory at /dev shows %q, want %q; changes: %s", got, want, changedPaths(t, w.root, n))
+	}
+}
+
+// TestMountPointRace: while a process of another build swaps a directory of a cache
+// with a link to a directory of the host, mount points below it are made in the root
+// only. This is the class of CVE-2024-23651 and CVE-2021-30465.
+func TestMountPointRace(t *testing.T) {
+	root, outside := t.TempDir(), t.TempDir()
+	dir, link := filepath.Join(root, "d"), filepath.Join(root, "l")
+	if err := errors.Join(os.Mkdir(dir, 0o755), os.Symlink(outside, link)); err != nil {
+		t.Fatal(err)
+	}
+	handle, err := os.OpenFile(root, unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer handle.Close()
+	stop, stopped := make(chan struct{}), make(chan error)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				stopped <- nil
+				return
+			default:
+			}
+			if err := unix.Renameat2(unix.AT_FDCWD, dir, unix.AT_FDCWD, link, unix.RENAME_EXCHANGE); err != nil {
+				<-stop
+				stopped <- err
+				return
+			}
+		}
+	}()
+	c := &config{Root: root, root: handle}
+	made := 0
+	for i := range 1500 {
+		// A mount point that is swapped in the wrong moment is an error.
+		if f, err := c.target(fmt.Sprintf("/d/%d", i), i%2 == 0); err == nil {
+			made++
+			f.Close()
+		}
+	}
+	close(stop)
+	if err := <-stopped; err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.ReadDir(outside)
+	if err != nil || len(left) > 0 {
+		t.Errorf("%d mount points are outside of the root, %v", len(left), err)
+	}
+	if made == 0 {
+		t.Error("no mount point was made")
+	}
+}
+
+// TestSecretsInMemory: while a process runs that has a secret, no file of the host has
+// its content, so nothing is left of it if the builder is killed.
+func TestSecretsInMemory(t *testing.T) {
+	w := newWorld(t)
+	const content = "a-secret-of-this-test"
+	p := w.process("read line")
+	p.Mounts = append(p.Mounts, runner.Mount{Kind: runner.MountFile, Target: "/run/secrets/s", Data: []byte(content), Mode: 0o400})
+	in, end := io.Pipe()
+	defer end.Close()
+	p.Stdin = in
+	start(t, w.open(t, &p.Sandbox), p)
+	files := 0
+	err := filepath.WalkDir(w.dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		files++
+		data, err := os.ReadFile(name)
+		if bytes.Contains(data, []byte(content)) {
+			t.Errorf("the secret is in %s", name)
+		}
+		return err
+	})
+	if err != nil || files == 0 {
+		t.Errorf("looked into %d files, %v", files, err)
+	}
+}

@@ -1,0 +1,162 @@
+package namespace
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	pathrs "github.com/cyphar/filepath-securejoin/pathrs-lite"
+	"golang.org/x/sys/unix"
+)
+
+// systemMount is a file system of the kernel that every process sees.
+type systemMount struct {
+	name, kind string
+	flags      uintptr
+	data       string
+	hidden     []string // paths that would tell of the host
+	protected  []string // paths that would change the host
+}
+
+// ttyGroup makes terminals those of the group tty, whose number is the same in
+// all distributions.
+const ttyGroup = ",gid=5"
+
+// systemMounts returns the file systems of the kernel. Those without privileges do not
+// see all of them.
+func (c *config) systemMounts() []systemMount {
+	const none = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
+	return []systemMount{
+		{
+			name: "proc", kind: "proc", flags: none,
+			hidden: []string{
+				"acpi", "asound", "interrupts", "kcore", "keys", "latency_stats", "timer_list", "timer_stats", "sched_debug", "scsi",
+			},
+			protected: []string{"bus", "fs", "irq", "sys", "sysrq-trigger"},
+		},
+		{name: "dev", kind: "tmpfs", flags: unix.MS_NOSUID | c.devicesFlag(), data: "mode=755,size=65536k"},
+		{name: "dev/pts", kind: "devpts", flags: unix.MS_NOSUID | unix.MS_NOEXEC, data: "newinstance,ptmxmode=0666,mode=0620" + ttyGroup},
+		{name: "dev/mqueue", kind: "mqueue", flags: none},
+		{name: "dev/shm", kind: "tmpfs", flags: none, data: "mode=1777,size=65536k"},
+		{name: "sys", kind: "sysfs", flags: none | unix.MS_RDONLY, hidden: []string{"firmware", "devices/virtual/powercap"}},
+	}
+}
+
+// mountSystem mounts a file system of the kernel, and hides what of it processes must
+// not see.
+func (c *config) mountSystem(s *systemMount) error {
+	at, err := c.systemDir(s.name)
+	if errors.Is(err, unix.ENOTDIR) {
+		return fmt.Errorf("mount /%s: filesystem %q must be mounted on ordinary directory (replace the link or file in the image)", s.name, s.kind)
+	}
+	if err == nil {
+		err = errors.Join(c.mountKind(s, at), at.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("mount /%s: %w", s.name, err)
+	}
+	if c.Insecure {
+		return nil
+	}
+	for _, name := range s.hidden {
+		if err := c.hide(path.Join(s.name, name)); err != nil {
+			return fmt.Errorf("hide /%s/%s: %w", s.name, name, err)
+		}
+	}
+	for _, name := range s.protected {
+		if err := c.protect(path.Join(s.name, name)); err != nil {
+			return fmt.Errorf("protect /%s/%s: %w", s.name, name, err)
+		}
+	}
+	return nil
+}
+
+func (c *config) mountKind(s *systemMount, at *os.File) error {
+	err := unix.Mount(s.kind, fdPath(at), s.kind, s.flags, s.data)
+	switch {
+	case errors.Is(err, unix.EPERM) && s.kind == "sysfs":
+		// The network that it shows belongs to someone else.
+		if err := c.bind("/sys", at, uint64(s.flags)); err != nil {
+			return err
+		}
+		return c.hide("sys/fs/cgroup")
+	case errors.Is(err, unix.EINVAL) && s.kind == "devpts":
+		// The group tty does not exist in a user namespace with a single group.
+		return unix.Mount(s.kind, fdPath(at), s.kind, s.flags, strings.TrimSuffix(s.data, ttyGroup))
+	}
+	return err
+}
+
+// systemDir opens a directory of the root, only to name it, and makes what is missing
+// of it. It fails with ENOTDIR if there is a link or a file on the way: it would decide
+// what is mounted where, and could keep other paths from being hidden.
+func (c *config) systemDir(name string) (*os.File, error) {
+	at, err := c.root, error(nil)
+	for part := range strings.SplitSeq(name, "/") {
+		dir := at
+		if at, err = makeDirIn(dir, part); dir != c.root {
+			err = errors.Join(err, dir.Close())
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return at, nil
+}
+
+// makeDirIn opens a directory in another one, only to name it, and makes it if it is
+// missing. It follows no link.
+func makeDirIn(dir *os.File, name string) (*os.File, error) {
+	if err := unix.Mkdirat(int(dir.Fd()), name, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// hide shows nothing at a path of a file system of the kernel. Not every kernel has it.
+func (c *config) hide(name string) error {
+	at, err := pathrs.OpenatInRoot(c.root, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer at.Close()
+	info, err := at.Stat()
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		return unix.Mount("tmpfs", fdPath(at), "tmpfs", unix.MS_RDONLY, "size=0")
+	}
+	if c.nothing == "" {
+		null, err := c.node(standardDevices()[0])
+		if err != nil {
+			return err
+		}
+		if c.nothing, err = c.stage(null, unix.MOUNT_ATTR_RDONLY); err != nil {
+			return err
+		}
+	}
+	return unix.Mount(c.nothing, fdPath(at), "", unix.MS_BIND, "")
+}
+
+// protect makes a path of a file system of the kernel read-only. Not every kernel has it.
+func (c *config) protect(name string) error {
+	at, err := pathrs.OpenatInRoot(c.root, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.bind(fdPath(at), at, unix.MOUNT_ATTR_RDONLY), at.Close())
+}
