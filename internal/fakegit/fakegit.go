@@ -3,6 +3,7 @@
 package fakegit
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -107,10 +108,14 @@ func signature(at time.Time) object.Signature {
 // Commit makes a commit without parents of these files and lets a ref name it.
 func (r *Repository) Commit(ref string, at time.Time, files map[string]File) string {
 	r.t.Helper()
-	c := &object.Commit{Author: signature(at), Committer: signature(at), Message: "files\n", TreeHash: r.tree(files)}
-	hash := r.store(c)
-	r.Ref(ref, hash.String())
-	return hash.String()
+	return r.commit(ref, at, r.tree(files))
+}
+
+func (r *Repository) commit(ref string, at time.Time, tree plumbing.Hash) string {
+	r.t.Helper()
+	hash := r.store(&object.Commit{Author: signature(at), Committer: signature(at), Message: "files\n", TreeHash: tree}).String()
+	r.Ref(ref, hash)
+	return hash
 }
 
 // Ref lets a ref name an object.
@@ -240,4 +245,33 @@ func (r *Repository) pack(ctx context.Context, ask io.Reader, w io.Writer) error
 		return err
 	}
 	return resp.Encode(w)
+}
+
+// Object stores an object with any content and returns its hash.
+func (r *Repository) Object(kind plumbing.ObjectType, data []byte) plumbing.Hash {
+	r.t.Helper()
+	o := r.sto.NewEncodedObject()
+	o.SetType(kind)
+	w, err := o.Writer()
+	r.must(err)
+	_, err = w.Write(data)
+	r.must(err)
+	hash, err := r.sto.SetEncodedObject(o)
+	r.must(err)
+	return hash
+}
+
+// CommitTree makes a commit of a tree with any entries and lets a ref name it.
+func (r *Repository) CommitTree(ref string, entries ...object.TreeEntry) string {
+	r.t.Helper()
+	return r.commit(ref, time.Unix(0, 0), r.Object(plumbing.TreeObject, TreeData(entries...)))
+}
+
+// TreeData returns the content of a tree object, whatever its entries are.
+func TreeData(entries ...object.TreeEntry) []byte {
+	var b bytes.Buffer
+	for _, e := range entries {
+		fmt.Fprintf(&b, "%o %s\x00%s", uint32(e.Mode), e.Name, e.Hash[:])
+	}
+	return b.Bytes()
 }

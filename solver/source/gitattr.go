@@ -1,7 +1,6 @@
 package source
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -10,8 +9,6 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/object"
-
-	"slipway/solver/tree"
 )
 
 // gitRule is a line of .gitattributes with which git may write other bytes than
@@ -63,16 +60,19 @@ func parseRules(text string) []gitRule {
 }
 
 // checkRules refuses a file that git would write with other bytes.
-func (m *gitModule) checkRules(at string, b tree.Blob) error {
+func (m *gitModule) checkRules(at string, f *gitFile) error {
 	for dir := at; dir != ""; {
 		if dir = path.Dir(dir); dir == "." {
 			dir = ""
 		}
 		for _, r := range m.rules[dir] {
+			if err := m.r.left.spend(gitBudget{matches: 1}); err != nil {
+				return err
+			}
 			if ok, err := path.Match(r.pattern, path.Base(at)); !ok && err == nil && r.pattern != "**" {
 				continue
 			}
-			converted, err := m.converted(r, b)
+			converted, err := m.converted(r, f)
 			if err != nil {
 				return err
 			}
@@ -84,25 +84,70 @@ func (m *gitModule) checkRules(at string, b tree.Blob) error {
 	return nil
 }
 
-// converted tells whether a rule changes a file: line endings of text, $Id$, or
+// converted reports whether a rule changes a file: line endings of text, $Id$, or
 // the encoding.
-func (m *gitModule) converted(r gitRule, b tree.Blob) (bool, error) {
-	f, err := m.r.s.Store.Open(b)
-	if err != nil {
-		return false, err
+func (m *gitModule) converted(r gitRule, f *gitFile) (bool, error) {
+	if f.text == nil {
+		content, err := m.r.s.Store.Open(f.blob)
+		if err != nil {
+			return false, err
+		}
+		t, err := scanText(content)
+		if err = errors.Join(err, content.Close()); err != nil {
+			return false, err
+		}
+		f.text = &t
 	}
-	data, err := io.ReadAll(f)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return false, err
+	switch {
+	case f.text.binary:
+		return false, nil
+	case r.what == "ident":
+		return f.text.ident, nil
+	case r.what == "eol=crlf":
+		return f.text.unixLines, nil
 	}
-	if bytes.IndexByte(data, 0) >= 0 {
-		return false, nil // binary
+	return f.blob.Size > 0, nil
+}
+
+// gitText is what conversions depend on in the content of a file.
+type gitText struct {
+	binary    bool // a byte is zero
+	ident     bool // there is a $Id
+	unixLines bool // a line ends without a carriage return
+}
+
+// scanText reads a text, or a binary file up to the first byte that is zero.
+func scanText(r io.Reader) (gitText, error) {
+	const mark = "$Id"
+	var t gitText
+	var last byte
+	matched := 0 // bytes of mark
+	for chunk := make([]byte, 64<<10); ; {
+		n, err := r.Read(chunk)
+		for _, c := range chunk[:n] {
+			switch {
+			case c == 0:
+				t.binary = true
+				return t, nil
+			case c == mark[matched]:
+				matched++
+			default:
+				matched = 0
+				if c == mark[0] {
+					matched = 1
+				}
+			}
+			if matched == len(mark) {
+				t.ident, matched = true, 0
+			}
+			t.unixLines = t.unixLines || c == '\n' && last != '\r'
+			last = c
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return t, nil
+		case err != nil:
+			return t, err
+		}
 	}
-	switch r.what {
-	case "ident":
-		return bytes.Contains(data, []byte("$Id")), nil
-	case "eol=crlf":
-		return bytes.Count(data, []byte("\n")) > bytes.Count(data, []byte("\r\n")), nil
-	}
-	return len(data) > 0, nil
 }

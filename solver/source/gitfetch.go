@@ -204,6 +204,9 @@ func (g *gitSession) pack(ctx context.Context, wants []plumbing.Hash, depth int,
 	case req.Capabilities.Supports(capability.Sideband):
 		r = sideband.NewDemuxer(sideband.Sideband, resp)
 	}
+	if r, err = checkedPack(r); err != nil {
+		return err
+	}
 	return packfile.UpdateObjectStorage(to, r)
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/cache"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
 	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/go-git/go-git/v5/plumbing/storer"
 	"github.com/go-git/go-git/v5/storage/filesystem"
 
 	"slipway/solver/tree"
@@ -42,7 +43,7 @@ func (g *Git) checkout(ctx context.Context) (*gitCheckout, error) {
 }
 
 func (g *Git) fetchOnce(ctx context.Context) (*gitCheckout, error) {
-	r := &gitReader{s: g.s, o: g.o}
+	r := &gitReader{s: g.s, o: g.o, left: g.s.gitBudget(), modules: map[string]readModule{}}
 	repo, err := r.repository(ctx, g.o.remote, plumbing.NewHash(g.object))
 	if err != nil {
 		return nil, err
@@ -66,9 +67,10 @@ func (g *Git) fetchOnce(ctx context.Context) (*gitCheckout, error) {
 
 // gitRepository is a repository that was fetched.
 type gitRepository struct {
-	*filesystem.Storage
-	remote string
-	dir    string
+	storer.EncodedObjectStorer
+	remote   string
+	dir      string
+	contents map[plumbing.Hash]*gitFile
 }
 
 func (r *gitRepository) close() { _ = os.RemoveAll(r.dir) }
@@ -84,7 +86,7 @@ func (r *gitReader) repository(ctx context.Context, remote string, hash plumbing
 		return nil, err
 	}
 	storage := filesystem.NewStorageWithOptions(osfs.New(dir), cache.NewObjectLRUDefault(), filesystem.Options{LargeObjectThreshold: largeObject})
-	repo := &gitRepository{Storage: storage, remote: remote, dir: dir}
+	repo := &gitRepository{EncodedObjectStorer: storage, remote: remote, dir: dir, contents: map[plumbing.Hash]*gitFile{}}
 	session, err := r.s.gitSession(ctx, r.o, remote)
 	if err == nil {
 		err = errors.Join(session.fetch(ctx, hash, storage), session.Close())
@@ -142,23 +144,32 @@ func (r *gitRepository) raw(kind plumbing.ObjectType, hash plumbing.Hash) ([]byt
 
 // gitReader turns commits into files.
 type gitReader struct {
-	s    *Sources
-	o    *gitOptions
-	time time.Time // of all files
+	s       *Sources
+	o       *gitOptions
+	time    time.Time // of all files
+	left    gitBudget
+	modules map[string]readModule // by URL, commit and path
 }
 
 // gitModule is a repository whose files are read, and where they go.
 type gitModule struct {
 	*gitRepository
 	r       *gitReader
+	depth   int                          // of submodules; 0 is the repository itself
 	modules map[string]*config.Submodule // by path; read when the first is met
 	list    *plumbing.Hash               // of .gitmodules
 	rules   map[string][]gitRule         // of .gitattributes, by directory
 }
 
+// gitFile is the content of a file.
+type gitFile struct {
+	blob tree.Blob
+	text *gitText // nil until a rule needs it
+}
+
 // files reads the directory of a commit that the source selects.
 func (r *gitReader) files(ctx context.Context, repo *gitRepository, commit *object.Commit) (*tree.Node, error) {
-	root, err := r.module(ctx, repo, commit, r.o.subdir)
+	root, err := r.module(ctx, &gitModule{gitRepository: repo}, commit, r.o.subdir)
 	if err != nil {
 		return nil, err
 	}
@@ -180,9 +191,9 @@ func (r *gitReader) files(ctx context.Context, repo *gitRepository, commit *obje
 
 // module reads a commit. With only, what does not lie on the way to it or below
 // it is left out.
-func (r *gitReader) module(ctx context.Context, repo *gitRepository, commit *object.Commit, only string) (*tree.Node, error) {
-	m := &gitModule{gitRepository: repo, r: r, rules: map[string][]gitRule{}}
-	top, err := object.GetTree(repo, commit.TreeHash)
+func (r *gitReader) module(ctx context.Context, m *gitModule, commit *object.Commit, only string) (*tree.Node, error) {
+	m.r, m.rules = r, map[string][]gitRule{}
+	top, err := object.GetTree(m, commit.TreeHash)
 	if err != nil {
 		return nil, err
 	}
@@ -193,9 +204,6 @@ func (r *gitReader) module(ctx context.Context, repo *gitRepository, commit *obj
 }
 
 func (m *gitModule) directory(ctx context.Context, t *object.Tree, at, only string) (*tree.Node, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
 	if strings.Count(at, "/") > maxGitDepth {
 		return nil, fmt.Errorf("directories are more than %d deep", maxGitDepth)
 	}
@@ -205,11 +213,14 @@ func (m *gitModule) directory(ctx context.Context, t *object.Tree, at, only stri
 	first, rest, _ := strings.Cut(only, "/")
 	var entries []tree.Entry
 	for _, e := range t.Entries {
+		if !tree.ValidName(e.Name) || strings.EqualFold(e.Name, ".git") {
+			return nil, fmt.Errorf("invalid path %q", at+"/"+e.Name)
+		}
 		if first != "" && e.Name != first {
 			continue
 		}
-		if strings.EqualFold(e.Name, ".git") {
-			return nil, fmt.Errorf("invalid path %q", path.Join(at, e.Name))
+		if err := errors.Join(ctx.Err(), m.r.left.spend(gitBudget{files: 1, names: int64(len(e.Name))})); err != nil {
+			return nil, err
 		}
 		n, err := m.entry(ctx, e, path.Join(at, e.Name), rest)
 		if err != nil {
@@ -243,7 +254,7 @@ func (m *gitModule) entry(ctx context.Context, e object.TreeEntry, at, only stri
 		if err != nil {
 			return nil, fmt.Errorf("link %q: %w", at, err)
 		}
-		return tree.NewSymlink(m.r.meta(0o777), string(target)), nil
+		return tree.NewSymlink(m.r.meta(0o777), string(target)), m.r.left.spend(gitBudget{names: int64(len(target))})
 	case filemode.Submodule:
 		if m.r.o.skipSubmodules {
 			return tree.NewDir(m.r.meta(0o755), nil)
@@ -258,36 +269,75 @@ func (m *gitModule) entry(ctx context.Context, e object.TreeEntry, at, only stri
 }
 
 func (m *gitModule) file(hash plumbing.Hash, at string, mode uint32) (*tree.Node, error) {
-	b, err := m.blob(hash)
+	f, err := m.content(hash)
+	if err == nil {
+		err = m.r.left.spend(gitBudget{bytes: f.blob.Size})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("file %q: %w", at, err)
 	}
-	if err := m.checkRules(at, b); err != nil {
+	if err := m.checkRules(at, f); err != nil {
 		return nil, err
 	}
-	return tree.NewFile(m.r.meta(mode), b), nil
+	return tree.NewFile(m.r.meta(mode), f.blob), nil
 }
 
-func (m *gitModule) blob(hash plumbing.Hash) (tree.Blob, error) {
+// content stores the content of a file, once however many files have it.
+func (m *gitModule) content(hash plumbing.Hash) (*gitFile, error) {
+	if f, ok := m.contents[hash]; ok {
+		return f, nil
+	}
 	o, err := object.GetBlob(m, hash)
 	if err != nil {
-		return tree.Blob{}, err
+		return nil, err
 	}
 	rd, err := o.Reader()
 	if err != nil {
-		return tree.Blob{}, err
+		return nil, err
 	}
 	b, err := m.r.s.Store.Put(rd)
-	return b, errors.Join(err, rd.Close())
+	if err = errors.Join(err, rd.Close()); err != nil {
+		return nil, err
+	}
+	f := &gitFile{blob: b}
+	m.contents[hash] = f
+	return f, nil
 }
 
-// submodule fetches the commit of a submodule and reads its files. Unlike a
-// checkout by git there is no .git file: it would name a path of this machine.
+// readModule is what the files of a submodule are and cost.
+type readModule struct {
+	root *tree.Node
+	cost gitBudget
+}
+
+// submodule returns the files of a commit of a submodule, which is fetched once
+// however many paths it has.
 func (m *gitModule) submodule(ctx context.Context, commit plumbing.Hash, at, only string) (*tree.Node, error) {
+	if m.depth == maxModuleDepth {
+		return nil, fmt.Errorf("submodules are nested more than %d deep", maxModuleDepth)
+	}
 	remote, err := m.submoduleURL(at)
 	if err != nil {
 		return nil, err
 	}
+	key := fmt.Sprintf("%s %s %s", remote, commit, only)
+	if done, ok := m.r.modules[key]; ok {
+		return done.root, m.r.left.spend(done.cost)
+	}
+	before := m.r.left
+	if err := m.r.left.spend(gitBudget{submodules: 1}); err != nil {
+		return nil, err
+	}
+	root, err := m.fetchModule(ctx, remote, commit, only)
+	if err == nil {
+		m.r.modules[key] = readModule{root, before.minus(m.r.left)}
+	}
+	return root, err
+}
+
+// fetchModule fetches the commit of a submodule and reads its files. Unlike a
+// checkout by git there is no .git file: it would name a path of this machine.
+func (m *gitModule) fetchModule(ctx context.Context, remote string, commit plumbing.Hash, only string) (*tree.Node, error) {
 	repo, err := m.r.repository(ctx, remote, commit)
 	if err != nil {
 		return nil, err
@@ -297,7 +347,7 @@ func (m *gitModule) submodule(ctx context.Context, commit plumbing.Hash, at, onl
 	if err != nil {
 		return nil, err
 	}
-	return m.r.module(ctx, repo, c, only)
+	return m.r.module(ctx, &gitModule{gitRepository: repo, depth: m.depth + 1}, c, only)
 }
 
 func (m *gitModule) submoduleURL(at string) (string, error) {

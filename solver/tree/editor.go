@@ -211,7 +211,7 @@ func (e *Editor) put(name string, n *Node, set func(*folder, string, change)) er
 	if err != nil {
 		return err
 	}
-	if !validName(base) {
+	if !ValidName(base) {
 		return fmt.Errorf("%q cannot be the name of a file", base)
 	}
 	set(f, base, change{node: n})

@@ -127,7 +127,7 @@ func insideOnly(t *testing.T, n *Node, depth int) {
 		t.Fatal("the tree is too deep")
 	}
 	for _, e := range n.entries {
-		if !validName(e.Name) {
+		if !ValidName(e.Name) {
 			t.Errorf("the tree has the name %q", e.Name)
 		}
 		insideOnly(t, e.Node, depth+1)

@@ -31,7 +31,8 @@ type Limits struct {
 	Names int64 // bytes of all names, targets of links and attributes together
 }
 
-func (l Limits) orDefault() Limits {
+// OrDefault returns the limits with the default in place of each zero.
+func (l Limits) OrDefault() Limits {
 	return Limits{Bytes: cmp.Or(l.Bytes, 1<<37), Files: cmp.Or(l.Files, 1<<22), Names: cmp.Or(l.Names, 1<<29)}
 }
 
@@ -63,7 +64,7 @@ type ReadOptions struct {
 // its files in the store. Names that leave the layer, and what no image may
 // hold, are errors; nothing is written but blobs.
 func ReadLayer(base *Node, layer io.Reader, store *Store, opt ReadOptions) (*Node, error) {
-	opt.Limits = opt.Limits.orDefault()
+	opt.Limits = opt.Limits.OrDefault()
 	r := &layerReader{e: Edit(base), store: store, opt: opt, own: map[string]bool{}, above: map[string]bool{}, links: map[string][]string{}}
 	r.origin = opt.Origin + "\x00" + string(r.e.Tree().ID())
 	if opt.Now != nil {
@@ -286,7 +287,7 @@ func (r *layerReader) whiteout(dir, base, name string) error {
 		}
 		return nil
 	}
-	if !validName(name) {
+	if !ValidName(name) {
 		return errors.New("the whiteout names no file")
 	}
 	return r.hide(path.Join(dir, name))

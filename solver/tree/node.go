@@ -153,7 +153,7 @@ func NewDir(m Meta, entries []Entry) (*Node, error) {
 func checkNames(entries []Entry) error {
 	for i, e := range entries {
 		switch {
-		case !validName(e.Name):
+		case !ValidName(e.Name):
 			return fmt.Errorf("%q cannot be the name of a file", e.Name)
 		case i > 0 && entries[i-1].Name == e.Name:
 			return fmt.Errorf("%q is there twice", e.Name)
@@ -172,7 +172,8 @@ func newDir(m Meta, entries []Entry) *Node {
 	return n
 }
 
-func validName(s string) bool {
+// ValidName reports whether s can be the name of a file in a directory.
+func ValidName(s string) bool {
 	return s != "" && s != "." && s != ".." && !strings.ContainsAny(s, "/\x00")
 }
 

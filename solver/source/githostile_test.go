@@ -1,0 +1,210 @@
+package source
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/filemode"
+	"github.com/go-git/go-git/v5/plumbing/format/pktline"
+	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/moby/buildkit/solver/pb"
+
+	"slipway/internal/fakegit"
+	"slipway/solver/tree"
+)
+
+// refusedGit fails unless a git source is an error with a text.
+func refusedGit(t *testing.T, about string, s *Sources, op *pb.SourceOp, want string) {
+	t.Helper()
+	src, err := s.Open(t.Context(), op, nil)
+	if err == nil {
+		_, err = src.Fetch(t.Context())
+	}
+	if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("%s: error %v, want %s", about, err, want)
+	}
+}
+
+// TestHostileGitNames: names that no file can have are one error, also where a
+// rule of .gitattributes looks for their directories.
+func TestHostileGitNames(t *testing.T) {
+	r := fakegit.Start(t).Repository(t, "/r.git")
+	rules := r.Object(plumbing.BlobObject, []byte("* ident\n"))
+	for i, name := range []string{"/x", "/", "x/y", "//", ".", "..", ".GiT"} {
+		ref := fmt.Sprint(i)
+		r.CommitTree("refs/heads/"+ref, object.TreeEntry{Name: ".gitattributes", Mode: filemode.Regular, Hash: rules},
+			object.TreeEntry{Name: name, Mode: filemode.Regular, Hash: rules})
+		refusedGit(t, name, newSources(t), gitOp(r.URL, "#"+ref), fmt.Sprintf("invalid path %q", "/"+name))
+	}
+}
+
+// TestHostileGitSize: a repository that holds more than a layer may is an error,
+// and so are few objects that are many files.
+func TestHostileGitSize(t *testing.T) {
+	r := fakegit.Start(t).Repository(t, "/r.git")
+	file := r.Object(plumbing.BlobObject, []byte("0123456789"))
+	entries := func(kind filemode.FileMode, of plumbing.Hash) (list []object.TreeEntry) {
+		for i := range 10 {
+			list = append(list, object.TreeEntry{Name: fmt.Sprint(i), Mode: kind, Hash: of})
+		}
+		return list
+	}
+	below := r.Object(plumbing.TreeObject, fakegit.TreeData(entries(filemode.Regular, file)...))
+	for range 8 {
+		below = r.Object(plumbing.TreeObject, fakegit.TreeData(entries(filemode.Dir, below)...))
+	}
+	r.CommitTree("refs/heads/bomb", entries(filemode.Dir, below)...) // 10^10 files
+	r.CommitTree("refs/heads/main", entries(filemode.Regular, file)...)
+	r.CommitTree("refs/heads/links", entries(filemode.Symlink, file)...)
+	for _, tc := range []struct {
+		ref    string
+		limits tree.Limits
+		want   string // error; "" is none
+	}{
+		{"main", tree.Limits{Files: 10, Names: 10, Bytes: 100}, ""},
+		{"main", tree.Limits{Files: 9}, "the repository has too many files"},
+		{"main", tree.Limits{Names: 9}, "the repository has too long names and links"},
+		{"links", tree.Limits{Names: 110}, ""},
+		{"links", tree.Limits{Names: 109}, "the repository has too long names and links"},
+		{"main", tree.Limits{Bytes: 99}, "the repository is too large"},
+		{"bomb", tree.Limits{Files: 10_000}, "the repository has too many files"},
+	} {
+		s := newSources(t)
+		s.Limits = tc.limits
+		if tc.want == "" {
+			fetched(t, s, gitOp(r.URL, "#"+tc.ref))
+			continue
+		}
+		refusedGit(t, tc.ref, s, gitOp(r.URL, "#"+tc.ref), tc.want)
+	}
+}
+
+// TestHostileSubmodules: a commit is fetched once however often it is a
+// submodule, its files count each time, and there is a limit of submodules.
+func TestHostileSubmodules(t *testing.T) {
+	server := fakegit.Start(t)
+	lowest := server.Repository(t, "/0.git")
+	commit := lowest.Commit("refs/heads/main", committed, one("x"))
+	for i := range maxModuleDepth + 1 {
+		r := server.Repository(t, fmt.Sprintf("/%d.git", i+1))
+		modules := fmt.Sprintf("[submodule \"a\"]\n\tpath = a\n\turl = ../%d.git\n[submodule \"b\"]\n\tpath = b\n\turl = ../%[1]d.git\n", i)
+		module := fakegit.File{Mode: filemode.Submodule, Data: commit}
+		commit = r.Commit("refs/heads/main", committed, map[string]fakegit.File{".gitmodules": {Data: modules}, "a": module, "b": module})
+	}
+	fetched(t, newSources(t), gitOp(server.URL+"/8.git", ""))
+	if got := server.Packs(); got != 9 {
+		t.Errorf("%d fetches of 9 commits", got)
+	}
+	s := newSources(t)
+	s.Limits.Files = 1<<9 + 1<<8 + 1 // of the files f, and less than with all others
+	refusedGit(t, "doubled", s, gitOp(server.URL+"/8.git", ""), "the repository has too many files")
+	s = newSources(t)
+	refusedGit(t, "doubled often", s, gitOp(server.URL+"/30.git", ""), fmt.Sprintf("the repository has more than %d submodules", maxSubmodules))
+	refusedGit(t, "deep", s, gitOp(fmt.Sprintf("%s/%d.git", server.URL, maxModuleDepth+1), ""), fmt.Sprintf("submodules are nested more than %d deep", maxModuleDepth))
+}
+
+// TestHostileRules: rules of .gitattributes are not compared with files without
+// end.
+func TestHostileRules(t *testing.T) {
+	left := gitBudget{matches: 3}
+	m := &gitModule{r: &gitReader{left: left}, rules: map[string][]gitRule{"": {{"a", "ident"}, {"b", "ident"}}}}
+	if err := m.checkRules("d/x", &gitFile{}); err != nil {
+		t.Error(err)
+	}
+	if err := m.checkRules("d/x", &gitFile{}); err == nil || !strings.Contains(err.Error(), "too many rules") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// countedReader counts what is read of an endless text.
+type countedReader struct {
+	text string
+	read int
+}
+
+// Read implements [io.Reader].
+func (c *countedReader) Read(p []byte) (int, error) {
+	n := copy(p, c.text)
+	c.read += n
+	if n == 0 {
+		return 0, io.EOF
+	}
+	c.text = c.text[n:]
+	return n, nil
+}
+
+// TestScanText: what conversions depend on is found wherever it is, and a binary
+// file is read no further than its first zero.
+func TestScanText(t *testing.T) {
+	const chunk = 64 << 10
+	fill := strings.Repeat("x", chunk)
+	for about, tc := range map[string]struct {
+		text string
+		want gitText
+		read int // 0 is all
+	}{
+		"empty":              {"", gitText{}, 0},
+		"marks":              {"a $Id$ \n", gitText{ident: true, unixLines: true}, 0},
+		"two dollars":        {"$$Id", gitText{ident: true}, 0},
+		"no mark":            {"$I$ d\r\n", gitText{}, 0},
+		"mark across chunks": {fill[1:] + "$Id", gitText{ident: true}, 0},
+		"line across chunks": {fill[1:] + "\r\n", gitText{}, 0},
+		"line in a chunk":    {fill + "\n", gitText{unixLines: true}, 0},
+		"mixed lines":        {"a\r\nb\n", gitText{unixLines: true}, 0},
+		"binary":             {"\x00" + strings.Repeat("x", 10*chunk), gitText{binary: true}, chunk},
+		"binary at its end":  {fill + "\n\x00", gitText{binary: true, unixLines: true}, 0},
+	} {
+		r := &countedReader{text: tc.text}
+		got, err := scanText(r)
+		if want := max(tc.read, min(len(tc.text), chunk)); err != nil || got != tc.want || tc.read > 0 && r.read != want {
+			t.Errorf("%s: %+v, %v, %d bytes read, want %+v", about, got, err, r.read, tc.want)
+		}
+	}
+	if _, err := scanText(io.MultiReader(strings.NewReader("x"), failing{})); err == nil {
+		t.Error("a file that cannot be read is a text")
+	}
+}
+
+type failing struct{}
+
+// Read implements [io.Reader].
+func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// servePack serves a repository whose packs are what pack says.
+func servePack(t *testing.T, pack string) string {
+	r := fakegit.Start(t).Repository(t, "/r.git")
+	r.Commit("refs/heads/main", committed, one("x"))
+	return "git://" + serveConns(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
+		daemonRequest(c)
+		_ = r.ServeUploadPack(context.Background(), struct {
+			io.Reader
+			io.Writer
+		}{strings.NewReader(""), c}) // only what the repository has
+		asked := pktline.NewScanner(c)
+		for asked.Scan() && string(asked.Bytes()) != "done\n" {
+		}
+		_, _ = io.WriteString(c, "0008NAK\n"+pack)
+	}) + "/r.git"
+}
+
+// TestHostilePacks: a pack that is not what it says is one error.
+func TestHostilePacks(t *testing.T) {
+	pack := func(objects uint32, rest string) string {
+		return string(binary.BigEndian.AppendUint32([]byte("PACK\x00\x00\x00\x02"), objects)) + rest
+	}
+	for about, tc := range map[string]struct{ pack, want string }{
+		"2^32-1 objects":       {pack(1<<32-1, ""), "the pack claims to have 4294967295 objects, more than 16777216"},
+		"one too many objects": {pack(maxPackObjects+1, ""), "the pack claims to have 16777217 objects"},
+		"missing objects":      {pack(1000, ""), "malformed PACK file"},
+		"no pack":              {"x", "malformed PACK file"},
+		"nothing":              {"", "empty"},
+	} {
+		refusedGit(t, about, newSources(t), gitOp(servePack(t, tc.pack), ""), tc.want)
+	}
+}
