@@ -71,7 +71,7 @@ func (p *places) point(o *Options, d *diag.Diagnostic, err error) bool {
 // ignoredBy names the line of the ignore file that leaves a file out.
 func ignoredBy(o *Options, dir, name string) string {
 	files := []string{o.file() + ignoreSuffix, filepath.Join(dir, ignoreSuffix)}
-	i := slices.IndexFunc(files, func(name string) bool { _, err := os.Stat(name); return err == nil })
+	i := slices.IndexFunc(files, isFile)
 	if i < 0 {
 		return ""
 	}

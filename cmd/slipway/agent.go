@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,58 +16,56 @@ import (
 
 // sshAgent is what --ssh names: an agent, or keys for one that we serve.
 type sshAgent struct {
-	id, socket string
-	keys       []agent.AddedKey
+	flag, id string
+	paths    []string // a socket, or keys
+	socket   string
+	keys     []agent.AddedKey
 }
 
-// parseAgents reads ID, ID=SOCKET and ID=KEY,…
+// parseAgents reads the values of --ssh: ID, ID=SOCKET and ID=KEY,…
 func parseAgents(list []string) ([]sshAgent, error) {
 	var agents []sshAgent
 	for _, s := range list {
-		id, places, ok := strings.Cut(s, "=")
+		id, paths, ok := strings.Cut(s, "=")
 		if !ok {
-			if places = os.Getenv("SSH_AUTH_SOCK"); places == "" {
+			if paths = os.Getenv("SSH_AUTH_SOCK"); paths == "" {
 				return nil, fmt.Errorf("--ssh %s: SSH_AUTH_SOCK is not set: start an agent, or name a key: --ssh %[1]s=FILE", s)
 			}
 		}
-		a, err := findAgent(id, strings.Split(places, ","))
-		if err != nil {
-			return nil, fmt.Errorf("--ssh %s: %w", s, err)
-		}
-		agents = append(agents, a)
+		agents = append(agents, sshAgent{flag: s, id: id, paths: strings.Split(paths, ",")})
 	}
 	return agents, nil
 }
 
-func findAgent(id string, places []string) (sshAgent, error) {
-	a := sshAgent{id: id}
-	for _, place := range places {
-		info, err := os.Stat(place)
+// find finds the socket of an agent, or reads the keys.
+func (a *sshAgent) find(ctx context.Context) error {
+	for _, path := range a.paths {
+		info, err := os.Stat(path)
 		if err != nil {
-			return a, err
+			return err
 		}
 		if info.Mode()&fs.ModeSocket != 0 {
-			if len(places) > 1 {
-				return a, errors.New("there is one socket, or there are keys")
+			if len(a.paths) > 1 {
+				return errors.New("there is one socket, or there are keys")
 			}
-			a.socket = place
-			return a, nil
+			a.socket = path
+			return nil
 		}
-		data, err := os.ReadFile(place)
+		data, err := readFile(ctx, path, maxKey)
 		if err != nil {
-			return a, err
+			return err
 		}
 		key, err := ssh.ParseRawPrivateKey(data)
 		var protected *ssh.PassphraseMissingError
 		if errors.As(err, &protected) {
-			return a, fmt.Errorf("%s has a passphrase: add it to an agent with ssh-add", place)
+			return fmt.Errorf("%s has a passphrase: add it to an agent with ssh-add", path)
 		}
 		if err != nil {
-			return a, fmt.Errorf("%s is neither a socket nor a private key: %w", place, err)
+			return fmt.Errorf("%s is neither a socket nor a private key: %w", path, err)
 		}
 		a.keys = append(a.keys, agent.AddedKey{PrivateKey: key})
 	}
-	return a, nil
+	return nil
 }
 
 // serveAgents sets the sockets of the agents, and serves those of keys until

@@ -62,17 +62,21 @@ func (f *buildFlags) run(ctx context.Context, given flagSet) error {
 	if err := f.parse(given); err != nil {
 		return usageError{err}
 	}
+	if f.opt.Builder == nil && f.opt.Call == "" && f.opt.Runner != "portable" {
+		// Without a namespace to be root of, steps are interpreted. This may start
+		// the program again, so nothing is read or written before.
+		if err := namespace.Enter(); err != nil && f.opt.Runner == "namespace" {
+			return err
+		}
+	}
+	if err := f.readInputs(ctx); err != nil {
+		return usageError{err}
+	}
 	for _, w := range f.warnings {
 		fmt.Fprintln(os.Stderr, "warning:", w)
 	}
 	if f.iidFile != "" {
 		if err := export.Remove(f.iidFile); err != nil { // a failed build must not leave an old ID
-			return err
-		}
-	}
-	if f.opt.Builder == nil && f.opt.Call == "" && f.opt.Runner != "portable" {
-		// Without a namespace to be root of, steps are interpreted.
-		if err := namespace.Enter(); err != nil && f.opt.Runner == "namespace" {
 			return err
 		}
 	}

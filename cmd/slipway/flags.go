@@ -26,11 +26,13 @@ type buildFlags struct {
 	tlsDir                 string
 	keepStorage            string
 
-	resources    []string // limits of steps: NAME=VALUE
-	warnings     []string // about flags without effect
-	agents       []sshAgent
-	format       string // of an answer: "" or json
-	ignoreStatus bool   // an answer with warnings is no failure
+	resources []string // limits of steps: NAME=VALUE
+	warnings  []string // about flags without effect
+	agents    []sshAgent
+	// secretSources are read after the flags are parsed.
+	secretSources []secretSource
+	format        string // of an answer: "" or json
+	ignoreStatus  bool   // an answer with warnings is no failure
 }
 
 // flagSet tells which flags were given.

@@ -353,11 +353,19 @@ func TestServeKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := parseAgents([]string{"x=" + filepath.Join(dir, "protected")}); err == nil || !strings.Contains(err.Error(), "add it to an agent with ssh-add") {
+	agents := func(flag string) (*buildFlags, error) {
+		f := &buildFlags{}
+		var err error
+		if f.agents, err = parseAgents([]string{flag}); err != nil {
+			t.Fatal(err)
+		}
+		return f, f.readInputs(t.Context())
+	}
+	if _, err := agents("x=" + filepath.Join(dir, "protected")); err == nil || !strings.Contains(err.Error(), "add it to an agent with ssh-add") {
 		t.Errorf("a passphrase: %v", err)
 	}
-	f := &buildFlags{}
-	if f.agents, err = parseAgents([]string{"x=" + filepath.Join(dir, "key")}); err != nil {
+	f, err := agents("x=" + filepath.Join(dir, "key"))
+	if err != nil {
 		t.Fatal(err)
 	}
 	stop, err := f.serveAgents()

@@ -138,7 +138,7 @@ func (f *buildFlags) parseValues(given flagSet) error {
 	if o.Mirrors, err = pairs("mirror", f.mirrors); err != nil {
 		return err
 	}
-	if o.Secrets, err = secrets(f.secrets); err != nil {
+	if f.secretSources, err = parseSecrets(f.secrets); err != nil {
 		return err
 	}
 	if o.Annotations, err = annotations(f.annotations); err != nil {

@@ -2,60 +2,64 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"os"
 	"strings"
 )
 
-// secrets reads the secrets that flags name: of a file, or of a variable.
-func secrets(list []string) (map[string][]byte, error) {
-	m := map[string][]byte{}
-	for _, s := range list {
-		var id, kind, src, env string
-		for field := range strings.SplitSeq(s, ",") {
+// secretSource is a value of --secret: a secret in a file or in a variable of the
+// environment.
+type secretSource struct{ flag, id, src, env string }
+
+// parseSecrets reads the values of --secret.
+func parseSecrets(list []string) ([]secretSource, error) {
+	var sources []secretSource
+	for _, flag := range list {
+		s, kind := secretSource{flag: flag}, ""
+		for field := range strings.SplitSeq(flag, ",") {
 			k, v, _ := strings.Cut(field, "=")
 			switch strings.ToLower(k) {
 			case "id":
-				id = v
+				s.id = v
 			case "src", "source":
-				src = v
+				s.src = v
 			case "env":
-				env = v
+				s.env = v
 			case "type":
 				kind = v
 			default:
-				return nil, fmt.Errorf("--secret %s: unknown field %q, there are id, src, env and type", s, k)
+				return nil, fmt.Errorf("--secret %s: unknown field %q, there are id, src, env and type", flag, k)
 			}
 		}
 		switch kind {
 		case "", "file":
 		case "env":
-			src, env = "", cmp.Or(env, src) // as docker build reads src of type=env
+			s.src, s.env = "", cmp.Or(s.env, s.src) // as docker build reads src of type=env
 		default:
-			return nil, fmt.Errorf("--secret %s: unknown type %q, there are file and env", s, kind)
+			return nil, fmt.Errorf("--secret %s: unknown type %q, there are file and env", flag, kind)
 		}
-		if id == "" {
-			return nil, fmt.Errorf("--secret %s has no id", s)
+		if s.id == "" {
+			return nil, fmt.Errorf("--secret %s has no id", flag)
 		}
-		data, err := secret(id, src, env)
-		if err != nil {
-			return nil, fmt.Errorf("--secret %s: %w", s, err)
-		}
-		m[id] = data
+		sources = append(sources, s)
 	}
-	return m, nil
+	return sources, nil
 }
 
-// secret reads a secret. Without a source it is a variable of its name or, if
-// there is none, a file.
-func secret(id, src, env string) ([]byte, error) {
-	if src == "" {
-		if v, ok := os.LookupEnv(cmp.Or(env, id)); ok {
+// read reads the secret. Without a source it is the variable of its name or, if
+// that is not set, the file of its name.
+func (s *secretSource) read(ctx context.Context) ([]byte, error) {
+	if s.src == "" {
+		name := cmp.Or(s.env, s.id)
+		switch v, ok := os.LookupEnv(name); {
+		case ok && len(v) > maxSecret:
+			return nil, tooLarge("$"+name, maxSecret)
+		case ok:
 			return []byte(v), nil
-		}
-		if env != "" {
-			return nil, fmt.Errorf("the environment has no %s", env)
+		case s.env != "":
+			return nil, fmt.Errorf("the environment has no %s", s.env)
 		}
 	}
-	return os.ReadFile(cmp.Or(src, id))
+	return readFile(ctx, cmp.Or(s.src, s.id), maxSecret)
 }

@@ -17,11 +17,11 @@ import (
 )
 
 // entered is the variable that marks this program when it runs again as root of
-// a user namespace. Its value is the PID of the process that started it, or
-// awaiting until the ids of the namespace are mapped.
+// a user namespace. Its value is the PID of the process that started it or, until
+// the ids of the namespace are mapped, awaiting and the number of a pipe.
 const (
 	entered  = "SLIPWAY_USER_NAMESPACE"
-	awaiting = "wait"
+	awaiting = "wait:"
 )
 
 // Enter makes someone who is not root the root of a user namespace: it runs this
@@ -115,8 +115,12 @@ func mapIDs(cmd *exec.Cmd) (func(pid int) error, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd.ExtraFiles = []*os.File{r}
-	cmd.Env = append(cmd.Env, entered+"="+awaiting)
+	// The pipe is inherited under its own number. ExtraFiles would hide a file that
+	// the user has open as 3 and names as /dev/fd/3.
+	if _, err := unix.FcntlInt(r.Fd(), unix.F_SETFD, 0); err != nil {
+		return nil, errors.Join(err, r.Close(), w.Close())
+	}
+	cmd.Env = append(cmd.Env, entered+"="+awaiting+strconv.Itoa(int(r.Fd())))
 	return func(pid int) error {
 		defer r.Close()
 		defer w.Close()
@@ -159,20 +163,22 @@ func ranges() (uids, gids subid.SubID, err error) {
 // resume continues the start of a process that [Enter] started. It returns at
 // once in any other process.
 func resume() {
-	switch parent := os.Getenv(entered); parent {
-	case "":
-	case awaiting:
-		awaitIDs()
-	default:
-		endWith(parent)
+	value := os.Getenv(entered)
+	if value == "" {
+		return
 	}
+	if pipe, waits := strings.CutPrefix(value, awaiting); waits {
+		awaitIDs(pipe)
+	}
+	endWith(value)
 }
 
 // awaitIDs waits until the ids of this process are mapped. It had none when it
 // started, so the kernel took its capabilities. Root gets them back by starting
 // this program again.
-func awaitIDs() {
-	r := os.NewFile(3, "ids")
+func awaitIDs(pipe string) {
+	fd, _ := strconv.Atoi(pipe) // as mapIDs wrote it
+	r := os.NewFile(uintptr(fd), "ids")
 	_, _ = r.Read(make([]byte, 1)) // ends when the parent closes its end
 	r.Close()
 	// The parent cannot be another process yet: if it had ended, so would this one.

@@ -52,10 +52,16 @@ func TestOrdinaryUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	open, err := os.Open(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
 	command := func(path, tests string) *exec.Cmd {
 		cmd := exec.CommandContext(t.Context(), self, "-test.run", "^Test("+tests+")$")
 		cmd.Dir, cmd.Env = temp, append(os.Environ(), "TMPDIR="+temp, "HOME="+temp, asNobody+"="+dir, "PATH="+path)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+		cmd.ExtraFiles = []*os.File{open}
 		return cmd
 	}
 	again := func(path, tests string) {
@@ -65,7 +71,7 @@ func TestOrdinaryUser(t *testing.T) {
 		}
 	}
 	path := os.Getenv("PATH")
-	again(path, "Privileges|Setuid|System.*|Ends|Container|Terminal.*|StartFails|FileMounts|Mount.*|Secrets.*|Whiteouts|Sockets|Devices.*|Guard.*")
+	again(path, "Privileges|Setuid|System.*|Ends|Container|Terminal.*|StartFails|OpenFiles|FileMounts|Mount.*|Secrets.*|Whiteouts|Sockets|Devices.*|Guard.*")
 	endsWithBuilder(t, func() *exec.Cmd { return command(path, "Endless") })
 	// With subordinate ids, but programs for them that fail.
 	for _, name := range []string{"subuid", "subgid", "newuidmap", "newgidmap"} {
@@ -82,8 +88,23 @@ func TestOrdinaryUser(t *testing.T) {
 	if _, err := exec.LookPath("newuidmap"); err != nil {
 		return
 	}
-	again(path, "Privileges|Setuid|Container|Terminal.*|FileMounts|Mounts|Sockets|Devices.*|Guard.*")
+	again(path, "Privileges|Setuid|Container|Terminal.*|OpenFiles|FileMounts|Mounts|Sockets|Devices.*|Guard.*")
 	endsWithBuilder(t, func() *exec.Cmd { return command(path, "Endless") })
+}
+
+// TestOpenFiles: the files that were open when this program was started are still
+// open, under the same numbers, after it has become root of a user namespace.
+func TestOpenFiles(t *testing.T) {
+	if os.Getenv(asNobody) == "" {
+		return // TestOrdinaryUser runs it
+	}
+	opened, err := os.Stat("/dev/fd/3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if self, err := os.Stat("/proc/self/exe"); err != nil || !os.SameFile(opened, self) {
+		t.Errorf("file 3 is %+v, %v, want %+v", opened, err, self)
+	}
 }
 
 func copyFile(from, to string) error {

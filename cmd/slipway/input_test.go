@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/crypto/ssh"
+
+	"slipway/internal/testcontext"
+)
+
+// readSecret reads the secret of a value of --secret.
+func readSecret(ctx context.Context, flag string) ([]byte, error) {
+	f := &buildFlags{}
+	var err error
+	if f.secretSources, err = parseSecrets([]string{flag}); err != nil {
+		return nil, err
+	}
+	err = f.readInputs(ctx)
+	return f.opt.Secrets["s"], err
+}
+
+// TestSecretSizes: secrets of up to 500 KiB are read, and no more than that of a
+// file without an end.
+func TestSecretSizes(t *testing.T) {
+	whole := bytes.Repeat([]byte("x"), 500<<10)
+	file := filepath.Join(t.TempDir(), "file")
+	t.Setenv("SECRET", string(whole))
+	if err := os.WriteFile(file, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, flag := range []string{"id=s,src=" + file, "id=s,env=SECRET"} {
+		if data, err := readSecret(t.Context(), flag); err != nil || !bytes.Equal(data, whole) {
+			t.Errorf("%s: %d bytes, %v, want %d", flag, len(data), err, len(whole))
+		}
+	}
+	t.Setenv("SECRET", string(whole)+"x")
+	if err := os.WriteFile(file, append(whole, 'x'), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for flag, name := range map[string]string{"id=s,src=" + file: file, "id=s,env=SECRET": "$SECRET", "id=s,src=/dev/zero": "/dev/zero"} {
+		want := `--secret ` + flag + `: "` + name + `" is larger than 500KiB`
+		if data, err := readSecret(t.Context(), flag); data != nil || err == nil || err.Error() != want {
+			t.Errorf("%d bytes, %v, want %s", len(data), err, want)
+		}
+	}
+	code, told := slipway(t, "build", "--state", t.TempDir(), "--ssh", "default=/dev/zero", testcontext.New(t, goodDockerfile))
+	if want := "slipway: --ssh default=/dev/zero: \"/dev/zero\" is larger than 100KiB\n"; code != exitUsage || told != want {
+		t.Errorf("exit code %d, told %q, want %q", code, told, want)
+	}
+}
+
+// TestSecretPipe: a secret may come through a pipe. An interrupt ends the wait for
+// whoever is to write to it.
+func TestSecretPipe(t *testing.T) {
+	silent, fifo := filepath.Join(t.TempDir(), "silent"), filepath.Join(t.TempDir(), "fifo")
+	if err := errors.Join(syscall.Mkfifo(silent, 0o600), syscall.Mkfifo(fifo, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := readSecret(ctx, "id=s,src="+silent)
+		ended <- err
+	}()
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v, want %v", err, context.Canceled)
+	}
+	go func() { _ = os.WriteFile(fifo, []byte("value"), 0) }()
+	if data, err := readSecret(t.Context(), "id=s,src="+fifo); err != nil || string(data) != "value" {
+		t.Errorf("secret %q, %v, want value", data, err)
+	}
+}
+
+// TestInputsOnce: whoever is not root starts the program again as root of a user
+// namespace. What comes through a pipe, as in --ssh default=<(command), is read
+// once only, and so are warnings.
+func TestInputsOnce(t *testing.T) {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := ssh.MarshalPrivateKey(private, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Write(pem.EncodeToMemory(block))
+	if err = errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	dir := ordinaryDir(t)
+	cmd := exec.Command(filepath.Join(dir, "slipway"), "build", "--state", filepath.Join(dir, "state"), "--squash",
+		"--progress", "rawjson", "--ssh", "default=/dev/fd/3", filepath.Join(dir, "context"))
+	cmd.Env, cmd.ExtraFiles = append(os.Environ(), asCommand+"=1", "TMPDIR="+dir, "HOME="+dir), []*os.File{r}
+	if os.Geteuid() == 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		if err := r.Chown(nobody, nobody); err != nil { // it is opened again by its name
+			t.Fatal(err)
+		}
+	}
+	out, err := cmd.CombinedOutput()
+	if n := strings.Count(string(out), "warning: --squash has no effect"); err != nil || n != 1 {
+		t.Errorf("%v, %d warnings, want one\n%s", err, n, out)
+	}
+}
+
+// nobody is an ordinary user.
+const nobody = 65534
+
+// ordinaryDir makes a directory of nobody with this program as slipway and a
+// context.
+func ordinaryDir(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	context := filepath.Join(dir, "context")
+	err = errors.Join(
+		os.WriteFile(filepath.Join(dir, "slipway"), program, 0o755), os.Mkdir(context, 0o755),
+		os.WriteFile(filepath.Join(context, "Dockerfile"), []byte("FROM scratch\nCOPY a /\n"), 0o644),
+		os.WriteFile(filepath.Join(context, "a"), nil, 0o644),
+	)
+	if os.Geteuid() == 0 {
+		err = errors.Join(err, os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o755), os.Chown(dir, nobody, nobody))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
