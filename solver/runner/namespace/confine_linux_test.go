@@ -91,6 +91,8 @@ func answer(arg string) any {
 		return os.Getenv(what)
 	case "unshare":
 		return call(unix.SYS_UNSHARE)
+	case "signal-group":
+		return call(unix.SYS_KILL, 0, uintptr(unix.SIGUSR1))
 	case "keyctl":
 		return call(unix.SYS_KEYCTL)
 	case "bpf":
@@ -173,12 +175,17 @@ func (w *world) probe(t *testing.T, change func(*runner.Process), questions ...s
 		change(p)
 	}
 	out, _ := w.run(t, p)
-	answers := map[string]string{}
+	return answers(out)
+}
+
+// answers returns what /bin/probe printed by question.
+func answers(out string) map[string]string {
+	list := map[string]string{}
 	for line := range strings.Lines(out) {
 		question, answer, _ := strings.Cut(strings.TrimSpace(line), " ")
-		answers[question] = answer
+		list[question] = answer
 	}
-	return answers
+	return list
 }
 
 // initialIDs reports whether this process is in the first user namespace of the

@@ -215,11 +215,18 @@ func TestStartFails(t *testing.T) {
 	for _, terminal := range []bool{false, true} {
 		p := w.process("")
 		p.Args, p.Terminal, p.Stdin = []string{"/no/such/program"}, terminal, unread{t}
-		if _, err := c.Start(p); err == nil || !strings.Contains(err.Error(), "no such file") {
+		x, err := c.Start(p)
+		if err == nil || !strings.Contains(err.Error(), "no such file") {
 			t.Errorf("a program that does not exist: %v", err)
+		}
+		if x != nil {
+			t.Errorf("a program that does not exist: process %T, want nil", x)
 		}
 		if n := open(); n != before {
 			t.Errorf("terminal %v: %d files are open, want %d", terminal, n, before)
 		}
+	}
+	if c, err := w.Open(t.Context(), &runner.Sandbox{}); err == nil || c != nil {
+		t.Errorf("a sandbox without a root: container %T, %v; want nil and an error", c, err)
 	}
 }

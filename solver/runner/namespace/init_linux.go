@@ -3,7 +3,6 @@ package namespace
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -35,12 +34,16 @@ func Main() {
 	runtime.LockOSThread()
 	fault := os.NewFile(faultFile, "fault")
 	unix.CloseOnExec(faultFile)
-	fmt.Fprint(fault, run(os.NewFile(3, "config")))
+	fmt.Fprint(fault, run(os.NewFile(configFile, "config")))
 	os.Exit(1)
 }
 
-// faultFile is where the init process tells why it does not run.
-const faultFile = 4
+// Files that the builder passes to the init process.
+const (
+	configFile   = 3
+	faultFile    = 4 // where the init process tells why it does not run
+	terminalFile = 5 // only if the process has a terminal
+)
 
 // run sets the container up and starts the process. It only returns on an error.
 func run(in *os.File) error {
@@ -50,8 +53,8 @@ func run(in *os.File) error {
 	}
 	in.Close()
 	unix.Umask(0o022) // whatever that of the builder is
-	if err := closeOnExec(); err != nil {
-		return fmt.Errorf("close files: %w", err)
+	if err := c.closeInherited(); err != nil {
+		return fmt.Errorf("close inherited files: %w", err)
 	}
 	if !c.Join {
 		if err := c.build(); err != nil {
@@ -62,7 +65,7 @@ func run(in *os.File) error {
 		return fmt.Errorf("working directory: %w", err)
 	}
 	if c.Terminal {
-		if err := c.openTerminal(5); err != nil {
+		if err := c.openTerminal(terminalFile); err != nil {
 			return fmt.Errorf("open a terminal: %w", err)
 		}
 	}
@@ -72,18 +75,31 @@ func run(in *os.File) error {
 	return c.exec()
 }
 
-// closeOnExec keeps files from the process that who started the builder left open.
-func closeOnExec() error {
-	if unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC) == nil {
-		return nil
+// closeInherited closes the files that the program that started the builder left
+// open. A directory of the host among them would be a way out of the container:
+// /proc/self/fd/N leads to it until the process starts.
+//
+// Inherited files are those without the close-on-exec flag. The files of this
+// program have it, except for those that the builder passes to the init process.
+func (c *config) closeInherited() error {
+	passed := faultFile
+	if c.Terminal {
+		passed = terminalFile
 	}
-	list, err := os.ReadDir("/proc/self/fd") // a kernel before 5.11
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return err
+	}
 	for _, d := range list {
-		if fd, err := strconv.Atoi(d.Name()); err == nil && fd > 2 {
-			unix.CloseOnExec(fd)
+		fd, err := strconv.Atoi(d.Name())
+		if err != nil {
+			return err
+		}
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && fd > passed && flags&unix.FD_CLOEXEC == 0 {
+			unix.Close(fd)
 		}
 	}
-	return err
+	return nil
 }
 
 // build mounts what the container sees, and goes there.
@@ -129,6 +145,9 @@ func (c *config) enter() error {
 // missing.
 func (c *config) makeDir() error {
 	if err := os.Chdir(c.Dir); err == nil {
+		if err := c.insideRoot(); err != nil {
+			return err
+		}
 		return c.passDirs()
 	}
 	made := ""
@@ -157,7 +176,19 @@ func (c *config) passDirs() error {
 	if err := os.MkdirAll("/"+c.DirName, 0o755); err != nil {
 		return err
 	}
-	return os.Chdir(c.Dir)
+	if err := os.Chdir(c.Dir); err != nil {
+		return err
+	}
+	return c.insideRoot()
+}
+
+// insideRoot returns an error if the working directory is outside of the root, as
+// magic links below /proc can lead there. The kernel has no absolute path for it.
+func (c *config) insideRoot() error {
+	if _, err := unix.Getwd(); err != nil {
+		return fmt.Errorf("%s is outside of the root file system", c.DirName)
+	}
+	return nil
 }
 
 // exec starts the process in place of this one.

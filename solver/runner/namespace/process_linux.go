@@ -35,7 +35,13 @@ type process struct {
 }
 
 // Start implements [runner.Container].
-func (c *container) Start(p *runner.Process) (runner.Running, error) { return c.start(p) }
+func (c *container) Start(p *runner.Process) (runner.Running, error) {
+	x, err := c.start(p)
+	if err != nil {
+		return nil, err // not x: a nil *process is not a nil interface
+	}
+	return x, nil
+}
 
 func (c *container) start(p *runner.Process) (*process, error) {
 	c.mu.Lock()
@@ -218,8 +224,11 @@ func (x *process) command(config, fault *os.File) {
 	cmd.Args = []string{initName}
 	cmd.Env = []string{}
 	cmd.ExtraFiles = []*os.File{config, fault}
+	// In a session of its own, the process has neither the terminal nor the process
+	// group of the builder.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if !x.conf.Join {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS
 		if x.conf.Loopback {
 			cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWNET

@@ -71,7 +71,7 @@ func TestOrdinaryUser(t *testing.T) {
 		}
 	}
 	path := os.Getenv("PATH")
-	again(path, "Privileges|Setuid|System.*|Ends|Container|Terminal.*|StartFails|OpenFiles|FileMounts|Mount.*|Secrets.*|Whiteouts|Sockets|Devices.*|Guard.*")
+	again(path, "Privileges|Setuid|System.*|Ends|Container|Terminal.*|StartFails|Session|LeakedDirectory|OpenFiles|FileMounts|Mount.*|Secrets.*|Whiteouts|Sockets|Devices.*|Guard.*")
 	endsWithBuilder(t, func() *exec.Cmd { return command(path, "Endless") })
 	// With subordinate ids, but programs for them that fail.
 	for _, name := range []string{"subuid", "subgid", "newuidmap", "newgidmap"} {
@@ -88,7 +88,7 @@ func TestOrdinaryUser(t *testing.T) {
 	if _, err := exec.LookPath("newuidmap"); err != nil {
 		return
 	}
-	again(path, "Privileges|Setuid|Container|Terminal.*|OpenFiles|FileMounts|Mounts|Sockets|Devices.*|Guard.*")
+	again(path, "Privileges|Setuid|Session|LeakedDirectory|Container|Terminal.*|OpenFiles|FileMounts|Mounts|Sockets|Devices.*|Guard.*")
 	endsWithBuilder(t, func() *exec.Cmd { return command(path, "Endless") })
 }
 

@@ -115,7 +115,11 @@ func (r *Runner) why(err error) error {
 
 // Open implements [runner.Opener].
 func (r *Runner) Open(ctx context.Context, s *runner.Sandbox) (runner.Container, error) {
-	return r.open(ctx, s)
+	c, err := r.open(ctx, s)
+	if err != nil {
+		return nil, err // not c: a nil *container is not a nil interface
+	}
+	return c, nil
 }
 
 func (r *Runner) open(ctx context.Context, s *runner.Sandbox) (*container, error) {

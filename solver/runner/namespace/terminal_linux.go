@@ -130,9 +130,6 @@ func (c *config) openTerminal(socket int) error {
 	}
 	unix.Close(master)
 	unix.Close(socket)
-	if _, err := unix.Setsid(); err != nil {
-		return err
-	}
 	if err := unix.IoctlSetInt(slave, unix.TIOCSCTTY, 0); err != nil {
 		return err
 	}

@@ -1,0 +1,167 @@
+package namespace
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/solver/runner"
+)
+
+// atTerminal marks a run of the tests that has a controlling terminal.
+const atTerminal = "SLIPWAY_TEST_AT_TERMINAL"
+
+// TestSession: a step has a session of its own. It reaches neither the terminal
+// of the program that starts it nor its process group, be it the first process of
+// a container or a later one.
+func TestSession(t *testing.T) {
+	if os.Getenv(atTerminal) == "" {
+		master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer master.Close()
+		again(t, master)
+		return
+	}
+	if f, err := os.OpenFile("/dev/tty", os.O_RDWR, 0); err != nil {
+		t.Fatalf("the test itself has no terminal: %v", err)
+	} else {
+		f.Close()
+	}
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGUSR1, syscall.SIGUSR2)
+	defer signal.Stop(signals)
+	w := newWorld(t)
+	want := map[string]string{"write:/dev/tty": "no such device or address", "signal-group": "OK"}
+	check := func(kind string, got map[string]string) {
+		t.Helper()
+		for question, answer := range want {
+			if got[question] != answer {
+				t.Errorf("%s process: %s is %q, want %q", kind, question, got[question], answer)
+			}
+		}
+	}
+	check("first", w.probe(t, nil, "write:/dev/tty", "signal-group"))
+	check("joined", w.probeJoined(t, nil, "write:/dev/tty", "signal-group"))
+	// Signals are received in the order of their numbers.
+	if err := syscall.Kill(os.Getpid(), syscall.SIGUSR2); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-signals; got != syscall.SIGUSR2 {
+		t.Errorf("a step sent %v to the program that started it", got)
+	}
+}
+
+// again runs the test once more at a terminal.
+func again(t *testing.T, master *os.File) {
+	t.Helper()
+	number, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	slave, err := os.OpenFile("/dev/pts/"+strconv.Itoa(number), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slave.Close()
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run", "^"+t.Name()+"$")
+	cmd.Env, cmd.Stdin = append(os.Environ(), atTerminal+"=1"), slave
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// probeJoined is probe for a process that joins a container.
+func (w *world) probeJoined(t *testing.T, change func(*runner.Process), questions ...string) map[string]string {
+	t.Helper()
+	w.probe(t, nil) // puts the program there
+	first := w.process("while :; do read line; done")
+	stdin, end, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end.Close()
+	defer stdin.Close()
+	first.Stdin = stdin
+	c := w.open(t, &first.Sandbox)
+	start(t, c, first)
+	var out strings.Builder
+	p := w.process("")
+	p.Args, p.Stdout, p.Stderr = append([]string{"/bin/probe"}, questions...), &out, &out
+	if change != nil {
+		change(p)
+	}
+	if err := start(t, c, p).Wait(); err != nil {
+		t.Fatalf("%v\n%s", err, &out)
+	}
+	return answers(out.String())
+}
+
+// TestLeakedDirectory: a directory that the program that started the builder left
+// open is no way out of a container. (CVE-2024-21626)
+func TestLeakedDirectory(t *testing.T) {
+	host := t.TempDir()
+	leaked, err := unix.Open(host, unix.O_DIRECTORY|unix.O_RDONLY, 0) // not close-on-exec
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(leaked)
+	w := newWorld(t)
+	first := w.process("while :; do :; done")
+	c := w.open(t, &first.Sandbox)
+	start(t, c, first)
+	for _, dir := range []string{
+		fmt.Sprintf("/proc/self/fd/%d", leaked), fmt.Sprintf("/proc/self/fd/%d/made", leaked),
+		fmt.Sprintf("/proc/1/fd/%d", leaked), fmt.Sprintf("/proc/thread-self/fd/%d/../made", leaked),
+	} {
+		p := w.process("echo escaped > file")
+		p.Dir = dir
+		_, err := w.Run(t.Context(), p)
+		joined := errors.New("")
+		if x, err := c.Start(p); err == nil {
+			joined = x.Wait()
+		}
+		if err == nil || joined == nil {
+			t.Errorf("working directory %s: %v, and of a joined process: %v; want errors", dir, err, joined)
+		}
+	}
+	if list, err := os.ReadDir(host); err != nil || len(list) > 0 {
+		t.Errorf("steps made %v in a directory of the host, %v", list, err)
+	}
+}
+
+// TestOutsideRoot: a working directory outside of the root is an error.
+func TestOutsideRoot(t *testing.T) {
+	root, outside := t.TempDir(), t.TempDir()
+	c := &config{DirName: "/somewhere"}
+	var before, after error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // the thread ends with the goroutine
+		before = unix.Unshare(unix.CLONE_FS)
+		before = errors.Join(before, unix.Chdir(outside), c.insideRoot(), unix.Chroot(root))
+		after = c.insideRoot()
+	}()
+	<-done
+	if before != nil {
+		t.Error(before)
+	}
+	if want := "/somewhere is outside of the root file system"; after == nil || after.Error() != want {
+		t.Errorf("outside of the root: %v, want %s", after, want)
+	}
+}
