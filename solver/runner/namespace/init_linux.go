@@ -2,6 +2,7 @@ package namespace
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -124,7 +125,7 @@ func (c *config) build() error {
 // enter makes the root file system that of this process.
 func (c *config) enter() error {
 	// A handle that only names a directory is enough to go there.
-	if err := unix.Fchdir(int(c.root.Fd())); err != nil {
+	if err := errors.Join(unix.Fchdir(int(c.root.Fd())), c.root.Close()); err != nil {
 		return err
 	}
 	if err := unix.PivotRoot(".", "."); err != nil {
