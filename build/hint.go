@@ -3,7 +3,6 @@ package build
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -12,6 +11,7 @@ import (
 
 	"slipway/diag"
 	"slipway/ignore"
+	"slipway/internal/regularfile"
 	"slipway/source"
 )
 
@@ -75,7 +75,7 @@ func ignoredBy(o *Options, dir, name string) string {
 	if i < 0 {
 		return ""
 	}
-	data, err := os.ReadFile(files[i])
+	data, err := regularfile.Read(files[i])
 	if err != nil {
 		return ""
 	}

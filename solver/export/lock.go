@@ -11,6 +11,8 @@ import (
 
 	"github.com/gofrs/flock"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/internal/regularfile"
 )
 
 // lockRetry is the interval at which a process tries to take a lock again.
@@ -23,6 +25,9 @@ const lockRetry = 10 * time.Millisecond
 func LockIndex(ctx context.Context, dir string) (unlock func(), err error) {
 	name := filepath.Join(dir, ocispecs.ImageIndexFile+".lock")
 	for {
+		if err := regularfile.Check(name); err != nil {
+			return nil, err
+		}
 		lock := flock.New(name)
 		if _, err := lock.TryLockContext(ctx, lockRetry); err != nil {
 			return nil, fmt.Errorf("lock %s: %w", name, err)

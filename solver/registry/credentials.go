@@ -17,6 +17,8 @@ import (
 	"github.com/docker/cli/cli/config/configfile"
 	"github.com/docker/cli/cli/config/credentials"
 	"github.com/docker/cli/cli/config/types"
+
+	"slipway/internal/regularfile"
 )
 
 const (
@@ -59,7 +61,7 @@ type logins struct {
 func loadLogins() (*logins, error) {
 	var l logins
 	var err error
-	if l.docker, err = config.Load(config.Dir()); err != nil {
+	if l.docker, err = loadConfig(); err != nil {
 		return nil, err
 	}
 	name := os.Getenv("REGISTRY_AUTH_FILE")
@@ -69,7 +71,7 @@ func loadLogins() (*logins, error) {
 	if name == "" {
 		return &l, nil
 	}
-	f, err := os.Open(name)
+	f, err := regularfile.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &l, nil
 	}
@@ -81,6 +83,14 @@ func loadLogins() (*logins, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return &l, nil
+}
+
+// loadConfig reads Docker's config.json.
+func loadConfig() (*configfile.ConfigFile, error) {
+	if err := regularfile.Check(filepath.Join(config.Dir(), config.ConfigFileName)); err != nil {
+		return nil, err
+	}
+	return config.Load(config.Dir())
 }
 
 // find returns the login for the longest path that has one.
@@ -184,7 +194,7 @@ func Remove(host string) error {
 }
 
 func storeOf(host string) (credentials.Store, error) {
-	f, err := config.Load(config.Dir())
+	f, err := loadConfig()
 	if err != nil {
 		return nil, err
 	}

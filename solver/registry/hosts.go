@@ -17,6 +17,8 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/containerd/log"
 	"github.com/sirupsen/logrus"
+
+	"slipway/internal/regularfile"
 )
 
 // DefaultDirs returns where containerd, Docker and Podman have directories of
@@ -45,6 +47,9 @@ func (c *Client) registryHosts(ctx context.Context, host string, insecure bool) 
 		return hosts, nil
 	}
 	dir, err := c.hostDir(host)
+	if err == nil {
+		err = checkHostDir(dir)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -72,6 +77,27 @@ func (c *Client) registryHosts(ctx context.Context, host string, insecure bool) 
 	}
 	c.hosts[key] = hosts
 	return hosts, nil
+}
+
+// checkHostDir reports an error if the configuration or a certificate in the
+// directory of a host is not a regular file. The directory "" has none.
+func checkHostDir(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		switch ext := filepath.Ext(e.Name()); {
+		case e.Name() == "hosts.toml", ext == ".crt", ext == ".cert", ext == ".key":
+			if err := regularfile.Check(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // hostDir returns the directory for a host, and "" if there is none. One of its

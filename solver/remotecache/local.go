@@ -16,6 +16,7 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"slipway/internal/regularfile"
 	"slipway/solver/export"
 )
 
@@ -50,7 +51,7 @@ func (l *localPlace) tagged(d ocispecs.Descriptor) bool {
 }
 
 func (l *localPlace) index() (*ocispecs.Index, error) {
-	f, err := os.Open(filepath.Join(l.dir, ocispecs.ImageIndexFile))
+	f, err := regularfile.Open(filepath.Join(l.dir, ocispecs.ImageIndexFile))
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +67,7 @@ func (l *localPlace) index() (*ocispecs.Index, error) {
 }
 
 func (l *localPlace) open(_ context.Context, d ocispecs.Descriptor) (io.ReadCloser, error) {
-	return os.Open(l.blob(d.Digest))
+	return regularfile.Open(l.blob(d.Digest))
 }
 
 func (l *localPlace) put(ctx context.Context, d ocispecs.Descriptor, open func() (io.ReadCloser, error)) error {

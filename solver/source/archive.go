@@ -12,6 +12,8 @@ import (
 	"path"
 
 	"github.com/moby/go-archive/compression"
+
+	"slipway/internal/regularfile"
 )
 
 const (
@@ -42,8 +44,8 @@ type archived struct {
 // openArchive reads which files an archive has. One that is compressed is
 // uncompressed into the store first.
 func (s *Sources) openArchive(ctx context.Context, file string) (*archive, error) {
-	open := func() (readerAt, error) { return os.Open(file) }
-	f, err := os.Open(file)
+	open := func() (readerAt, error) { return regularfile.Open(file) }
+	f, err := regularfile.Open(file)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/internal/regularfile"
 )
 
 // nameAnnotation is the full name of an image, as containerd and Docker write it.
@@ -107,7 +109,7 @@ func (s *Sources) imageFiles(ctx context.Context, file string) (*imageFiles, err
 			return nil, err
 		}
 		if info.IsDir() {
-			return ociFiles(os.DirFS(file))
+			return ociFiles(regularfile.Dir(file))
 		}
 		if !info.Mode().IsRegular() {
 			return nil, errors.New("is neither a directory nor a file")

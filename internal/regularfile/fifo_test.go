@@ -1,0 +1,21 @@
+//go:build unix
+
+package regularfile
+
+import (
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestFIFO: a FIFO without a writer is an error, and is not waited for.
+func TestFIFO(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(name, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(name); err == nil || !strings.HasSuffix(err.Error(), "fifo: is not a regular file") {
+		t.Errorf("error %v", err)
+	}
+}

@@ -1,0 +1,71 @@
+// Package regularfile opens regular files only. To open a FIFO would wait for its
+// writer, and a device may never end.
+package regularfile
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// Open opens a regular file, through symbolic links. Anything else is an error.
+func Open(name string) (*os.File, error) {
+	if err := Check(name); err != nil {
+		return nil, err
+	}
+	// A FIFO may have replaced the file since.
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = notRegular(name)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+func notRegular(name string) error {
+	return &fs.PathError{Op: "open", Path: name, Err: errors.New("is not a regular file")}
+}
+
+// Read reads a regular file.
+func Read(name string) ([]byte, error) {
+	f, err := Open(name)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(f)
+	return data, errors.Join(err, f.Close())
+}
+
+// Check reports an error if a file exists and is not regular. It is for files
+// that libraries open.
+func Check(name string) error {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return notRegular(name)
+	}
+	return nil
+}
+
+// Dir is the file system of the regular files below a directory, as [os.DirFS] is
+// of all.
+type Dir string
+
+// Open implements [fs.FS].
+func (d Dir) Open(name string) (fs.File, error) {
+	if !fs.ValidPath(name) {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+	}
+	f, err := Open(filepath.Join(string(d), filepath.FromSlash(name)))
+	if err != nil {
+		return nil, err // an interface that is nil
+	}
+	return f, nil
+}

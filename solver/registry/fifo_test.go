@@ -1,0 +1,46 @@
+//go:build unix
+
+package registry
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestFIFOs: a configuration, a certificate or a file of credentials that is a
+// FIFO is an error, and is not waited for.
+func TestFIFOs(t *testing.T) {
+	const want = "is not a regular file"
+	dir := t.TempDir()
+	fifo := func(name string) {
+		name = filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), syscall.Mkfifo(name, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"hosts.toml", "ca.crt", "client.cert", "client.key"} {
+		host := name + ".example"
+		fifo(host + "/" + name)
+		_, err := New(Options{Dirs: []string{dir}}).Repository(t.Context(), host+"/x:1", false)
+		if err == nil || !strings.Contains(err.Error(), name+": "+want) {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+	setConfig(t, filepath.Join(dir, "docker"))
+	t.Setenv("XDG_RUNTIME_DIR", dir)
+	fifo("containers/auth.json")
+	if _, err := UserCredentials()("a.example"); err == nil || !strings.Contains(err.Error(), "auth.json: "+want) {
+		t.Errorf("credentials of Podman: error %v", err)
+	}
+	fifo("docker/config.json")
+	if _, err := UserCredentials()("a.example"); err == nil || !strings.Contains(err.Error(), "config.json: "+want) {
+		t.Errorf("credentials of Docker: error %v", err)
+	}
+	if err := Save("a.example", Login{User: "me"}); err == nil || !strings.Contains(err.Error(), "config.json: "+want) {
+		t.Errorf("login: error %v", err)
+	}
+}
