@@ -252,7 +252,7 @@ func probe() error {
 			return err
 		}
 	}
-	if err := overlay(m, unix.MS_NODEV); err != nil {
+	if err := overlay(m); err != nil {
 		return fmt.Errorf("mount an overlay: %w", err)
 	}
 	if err := unix.Mount("proc", dir+"/proc", "proc", 0, ""); err != nil {

@@ -135,7 +135,7 @@ func (c *config) enter() error {
 		return fmt.Errorf("leave the old root: %w", err)
 	}
 	if c.ReadOnly {
-		if err := unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, ""); err != nil {
+		if err := restrict("/", unix.MOUNT_ATTR_RDONLY); err != nil {
 			return fmt.Errorf("make the root read-only: %w", err)
 		}
 	}

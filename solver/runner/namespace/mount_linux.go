@@ -21,11 +21,11 @@ import (
 // mounts mounts all that the process sees. A mount of the process comes in the place
 // of a file system of the kernel with the same target.
 func (c *config) mounts() error {
+	if err := c.makePrivate(); err != nil {
+		return fmt.Errorf("make a private directory: %w", err)
+	}
 	if err := c.mountRoot(&c.Mounts[0]); err != nil {
 		return fmt.Errorf("mount /: %w", err)
-	}
-	if err := c.makePrivate(); err != nil {
-		return err
 	}
 	done := map[string]bool{"/": true}
 	for _, s := range c.systemMounts() {
@@ -60,14 +60,10 @@ func (c *config) mountAll(chosen func(*mount) bool) (some bool, err error) {
 
 // mountRoot mounts and opens the root. It becomes read-only after all is mounted.
 func (c *config) mountRoot(m *mount) error {
-	src, err := c.source(m)
-	if err != nil {
+	if err := c.show(m, c.Root, c.restrictions(m)&^unix.MOUNT_ATTR_RDONLY); err != nil {
 		return err
 	}
-	defer src.Close()
-	if err := unix.Mount(fdPath(src), c.Root, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
-		return err
-	}
+	var err error
 	c.root, err = os.OpenFile(c.Root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	return err
 }
@@ -90,15 +86,22 @@ func (c *config) mount(m *mount) error {
 		}
 		return unix.Mount("tmpfs", fdPath(at), "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, data)
 	}
+	return c.show(m, fdPath(at), c.restrictions(m))
+}
+
+// show shows the files of a mount at a path that no other process can change.
+func (c *config) show(m *mount, at string, attr uint64) error {
 	src, err := c.source(m)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	return c.bind(fdPath(src), at, c.restrictions(m))
+	return c.bind(fdPath(src), at, attr)
 }
 
-// restrictions returns the attributes of a mount that shows files.
+// restrictions returns the attributes of a mount that shows files. Devices of images, and
+// those that a process makes, cannot be opened: they are those of the host. A process with
+// all privileges may.
 //
 // Upstream: setuid programs work in trees and cache mounts.
 func (c *config) restrictions(m *mount) uint64 {
@@ -140,7 +143,7 @@ func (c *config) source(m *mount) (*os.File, error) {
 	case m.Bind != "":
 		return openIn(m.Bind, m.Source)
 	}
-	if err := overlay(m, c.devicesFlag()); err != nil {
+	if err := overlay(m); err != nil {
 		return nil, err
 	}
 	return openIn(m.Merged, m.Source)
@@ -158,16 +161,15 @@ func openIn(dir, name string) (*os.File, error) {
 // fdPath returns a path of an open file that no other process can make another file.
 func fdPath(f *os.File) string { return "/proc/self/fd/" + strconv.Itoa(int(f.Fd())) }
 
-// bind shows a file or a directory at a mount point, with attributes of mounts
-// (MOUNT_ATTR_*) for it and for what is mounted below it. Another process may be able
-// to change the path of the mount point, so the mount gets its attributes in the
-// private directory before it is shown.
-func (c *config) bind(src string, at *os.File, attr uint64) error {
+// bind shows a file or a directory at a path, with attributes of mounts (MOUNT_ATTR_*)
+// for it and for what is mounted below it. A mount cannot be found again by the path of
+// an open mount point, so it gets its attributes in the private directory.
+func (c *config) bind(src, at string, attr uint64) error {
 	staged, err := c.stage(src, attr)
 	if err != nil {
 		return err
 	}
-	return unix.Mount(staged, fdPath(at), "", unix.MS_BIND|unix.MS_REC, "")
+	return unix.Mount(staged, at, "", unix.MS_BIND|unix.MS_REC, "")
 }
 
 // target opens a path of the root, only to name it, and makes what is missing of it.
@@ -229,18 +231,9 @@ func replaceable() []string {
 	}
 }
 
-// devicesFlag keeps devices of images, and those that a process makes, from being
-// opened: they are those of the host. A process with all privileges may.
-func (c *config) devicesFlag() uintptr {
-	if c.Insecure {
-		return 0
-	}
-	return unix.MS_NODEV
-}
-
 // overlay mounts an overlay. Its directories are named from the folder of the layers:
 // the kernel takes a page of text, in which some characters have a meaning.
-func overlay(m *mount, flags uintptr) error {
+func overlay(m *mount) error {
 	layers := filepath.Dir(m.Lower[0])
 	var lower []string
 	for _, dir := range m.Lower {
@@ -258,10 +251,10 @@ func overlay(m *mount, flags uintptr) error {
 		return err
 	}
 	opts := "lowerdir=" + strings.Join(lower, ":") + ",upperdir=" + upper + ",workdir=" + work
-	err = unix.Mount("overlay", m.Merged, "overlay", flags, opts+",redirect_dir=off,index=off,metacopy=off")
+	err = unix.Mount("overlay", m.Merged, "overlay", 0, opts+",redirect_dir=off,index=off,metacopy=off")
 	if errors.Is(err, unix.EPERM) {
 		// In a user namespace the attributes of overlays are those of users.
-		err = unix.Mount("overlay", m.Merged, "overlay", flags, opts+",userxattr")
+		err = unix.Mount("overlay", m.Merged, "overlay", 0, opts+",userxattr")
 	}
 	return err
 }

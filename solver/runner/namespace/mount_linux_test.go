@@ -235,3 +235,21 @@ func TestSecretsInMemory(t *testing.T) {
 		t.Errorf("looked into %d files, %v", files, err)
 	}
 }
+
+// TestStateNames: the name of the state directory may be long, and have characters that
+// mean something in the options of an overlay.
+func TestStateNames(t *testing.T) {
+	w := newWorld(t)
+	for _, name := range []string{"a,b", `a\b`, "a:b", `a"b'c d`, strings.Repeat(strings.Repeat("x", 200)+"/", 18)} {
+		r, err := New(filepath.Join(t.TempDir(), name), w.store)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Run(t.Context(), w.process(":")); err != nil {
+			t.Errorf("a state directory %.20q: %v", name, err)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -82,12 +82,16 @@ func stageOne(src, at string, attr uint64) error {
 	if err != nil {
 		return err
 	}
+	return restrict(at, attr)
+}
+
+// restrict gives a mount more attributes, but not those that are mounted below it.
+func restrict(at string, attr uint64) error {
 	var st unix.Statfs_t
 	if err := unix.Statfs(at, &st); err != nil {
 		return err
 	}
-	// The attributes have the same numbers as the flags. A user namespace may not take
-	// away what the host locked.
+	// The flags of a mount are replaced. They have the same numbers as the attributes.
 	keep := uintptr(st.Flags) & (unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC)
 	return unix.Mount("", at, "", unix.MS_BIND|unix.MS_REMOUNT|keep|uintptr(attr), "")
 }

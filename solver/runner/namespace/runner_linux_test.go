@@ -598,9 +598,12 @@ func TestDevices(t *testing.T) {
 	if w.noDevices {
 		return // they are not even there
 	}
-	p := w.process("read x < /zero && echo opened; test -c /zero && echo there; read x < /dev/null; test -c /dev/zero && echo usual")
-	if got, _ := w.run(t, p); !strings.Contains(got, "Permission denied") || !strings.HasSuffix(got, "there\nusual\n") {
-		t.Errorf("told %s", got)
+	p := w.process("(: < /zero) && echo opened; test -c /zero && echo there; read x < /dev/null; test -c /dev/zero && echo usual")
+	for _, readOnly := range []bool{false, true} {
+		p.Mounts[0].ReadOnly = readOnly
+		if got, _ := w.run(t, p); !strings.Contains(got, "Permission denied") || !strings.HasSuffix(got, "there\nusual\n") {
+			t.Errorf("read-only %v: told %s", readOnly, got)
+		}
 	}
 }
 

@@ -25,10 +25,13 @@ type systemMount struct {
 // all distributions.
 const ttyGroup = ",gid=5"
 
-// systemMounts returns the file systems of the kernel. Those without privileges do not
-// see all of them.
+// systemMounts returns the file systems of the kernel.
 func (c *config) systemMounts() []systemMount {
 	const none = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
+	dev := uintptr(unix.MS_NOSUID)
+	if !c.Insecure {
+		dev |= unix.MS_NODEV
+	}
 	return []systemMount{
 		{
 			name: "proc", kind: "proc", flags: none,
@@ -37,7 +40,7 @@ func (c *config) systemMounts() []systemMount {
 			},
 			protected: []string{"bus", "fs", "irq", "sys", "sysrq-trigger"},
 		},
-		{name: "dev", kind: "tmpfs", flags: unix.MS_NOSUID | c.devicesFlag(), data: "mode=755,size=65536k"},
+		{name: "dev", kind: "tmpfs", flags: dev, data: "mode=755,size=65536k"},
 		{name: "dev/pts", kind: "devpts", flags: unix.MS_NOSUID | unix.MS_NOEXEC, data: "newinstance,ptmxmode=0666,mode=0620" + ttyGroup},
 		{name: "dev/mqueue", kind: "mqueue", flags: none},
 		{name: "dev/shm", kind: "tmpfs", flags: none, data: "mode=1777,size=65536k"},
@@ -79,7 +82,7 @@ func (c *config) mountKind(s *systemMount, at *os.File) error {
 	switch {
 	case errors.Is(err, unix.EPERM) && s.kind == "sysfs":
 		// The network that it shows belongs to someone else.
-		if err := c.bind("/sys", at, uint64(s.flags)); err != nil {
+		if err := c.bind("/sys", fdPath(at), uint64(s.flags)); err != nil {
 			return err
 		}
 		return c.hide("sys/fs/cgroup")
@@ -158,5 +161,5 @@ func (c *config) protect(name string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(c.bind(fdPath(at), at, unix.MOUNT_ATTR_RDONLY), at.Close())
+	return errors.Join(c.bind(fdPath(at), fdPath(at), unix.MOUNT_ATTR_RDONLY), at.Close())
 }
