@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/containerd/log"
 	"github.com/spf13/cobra"
@@ -56,10 +57,7 @@ func main() {
 		s := <-signals
 		caught <- s
 		cancel() // without a cause: displays know canceled steps by "context canceled"
-		// The terminal and the process that started this one may both pass on a
-		// signal, so that only the third one is from a user who cannot wait.
-		<-signals
-		<-signals
+		waitToExit(signals, signalEcho, exitGrace)
 		os.Exit(exitCode(s))
 	}()
 	code := run(ctx, os.Args[1:])
@@ -67,6 +65,31 @@ func main() {
 		code = exitCode(<-caught)
 	}
 	os.Exit(code)
+}
+
+const (
+	// signalEcho is how long after the first signal others are the same one: the
+	// terminal and the process that started this one may both pass it on.
+	signalEcho = 200 * time.Millisecond
+	// exitGrace is how long the command may take to end after a signal.
+	exitGrace = 10 * time.Second
+)
+
+// waitToExit waits for a second signal, but no longer than grace, so that a
+// signal ends the command whatever it waits for.
+func waitToExit(signals <-chan os.Signal, echo, grace time.Duration) {
+	latest := time.After(grace)
+	for same := time.After(echo); same != nil; {
+		select {
+		case <-signals:
+		case <-same:
+			same = nil
+		}
+	}
+	select {
+	case <-signals:
+	case <-latest:
+	}
 }
 
 // exitCode returns the exit code of a command that a signal ended.

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestWaitToExit: a second signal ends the command at once, one that is passed on
+// twice does not, and without one the command ends after a while.
+func TestWaitToExit(t *testing.T) {
+	const echo, grace = 200 * time.Millisecond, 10 * time.Second
+	for about, tc := range map[string]struct {
+		signals []time.Duration // after the first
+		want    time.Duration
+	}{
+		"one signal":       {nil, grace},
+		"passed on twice":  {[]time.Duration{0, time.Millisecond, echo - 1}, grace},
+		"second signal":    {[]time.Duration{time.Second}, time.Second},
+		"both":             {[]time.Duration{time.Millisecond, echo + 1}, echo + 1},
+		"the second later": {[]time.Duration{0, grace - 1}, grace - 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			signals := make(chan os.Signal, len(tc.signals))
+			start := time.Now()
+			for _, after := range tc.signals {
+				time.AfterFunc(after, func() { signals <- os.Interrupt })
+			}
+			waitToExit(signals, echo, grace)
+			if took := time.Since(start); took != tc.want {
+				t.Errorf("%s: exit after %v, want %v", about, took, tc.want)
+			}
+		})
+	}
+}
