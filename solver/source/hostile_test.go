@@ -206,7 +206,17 @@ func TestHostileImages(t *testing.T) {
 		{"half a gzip", good, compressed(ocispecs.MediaTypeImageLayerGzip, gz[:len(gz)/2]), "layer 0: "},
 		{"damaged gzip", good, compressed(ocispecs.MediaTypeImageLayerGzip, gz[:len(gz)-6]+"123456"), "layer 0: gzip: invalid checksum"},
 		{"another diff id", good, func(h *hostile) { h.diff = digest.FromString("other") }, "uncompressed, and should be " + sum("other")},
-		{"invalid diff id", good, func(h *hostile) { h.diff = "sha256:../../x" }, "uncompressed, and should be sha256:../../x"},
+		{"invalid diff id", good, func(h *hostile) { h.diff = "sha256:../../x" }, `config: diff_ids: layer 0: "sha256:../../x": invalid checksum digest`},
+		{"empty diff id", good, func(h *hostile) { h.diff = "" }, `config: diff_ids: layer 0: "": invalid checksum digest`},
+		{"too many layers", good, func(h *hostile) {
+			ids := make([]string, solver.MaxLayers+1)
+			for i := range ids {
+				ids[i] = string(h.diff)
+				h.image.Layers = append(h.image.Layers, h.layer)
+			}
+			delete(h.blobs, string(h.layer.Digest)) // it is not fetched
+			h.image.Config = h.add(ocispecs.MediaTypeImageConfig, imageConfig(ids...))
+		}, "has 1025 layers, more than 1024"},
 		{"more layers than diff ids", good, func(h *hostile) { h.image.Layers = []ocispecs.Descriptor{h.layer, h.layer} }, "has 2 layers, its config lists 1"},
 		{"another blob", good, func(h *hostile) { h.blobs[string(h.layer.Digest)] = "other" }, "layer 0: "},
 		{"another config", good, func(h *hostile) {

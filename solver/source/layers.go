@@ -43,6 +43,11 @@ func (i *Image) fetch(ctx context.Context) (*solver.Snapshot, error) {
 	if len(i.layers) != len(ids) {
 		return nil, fmt.Errorf("has %d layers, its config lists %d", len(i.layers), len(ids))
 	}
+	for n, id := range ids {
+		if err := id.Validate(); err != nil {
+			return nil, fmt.Errorf("config: diff_ids: layer %d: %q: %w", n, id, err)
+		}
+	}
 	layers := make([]Layer, len(ids))
 	for n, d := range i.layers {
 		layers[n] = Layer{
@@ -64,6 +69,9 @@ type Layer struct {
 // Unpack makes the tree of layers. Those that were unpacked before on the same
 // ones are not fetched again.
 func (s *Sources) Unpack(ctx context.Context, of solver.Origin, layers []Layer) (*solver.Snapshot, error) {
+	if len(layers) > solver.MaxLayers {
+		return nil, fmt.Errorf("has %d layers, more than %d", len(layers), solver.MaxLayers)
+	}
 	out, chain := solver.NewSnapshot(tree.Empty(), nil), digest.Digest("")
 	next := func(l Layer) digest.Digest {
 		return digest.FromString(string(chain) + " " + string(cmp.Or(l.DiffID, l.Descriptor.Digest)))

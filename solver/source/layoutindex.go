@@ -20,15 +20,20 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/internal/regularfile"
+	"slipway/solver"
 )
 
 // nameAnnotation is the full name of an image, as containerd and Docker write it.
 const nameAnnotation = "io.containerd.image.name"
 
+// maxListed is how many names of images an error lists.
+const maxListed = 20
+
 // imageFiles are images of a directory or of an archive.
 type imageFiles struct {
 	from   imageStore
 	images []imageEntry
+	found  map[digest.Digest]int // in images
 }
 
 // imageEntry is an image with what it is called.
@@ -80,6 +85,9 @@ func (s *Sources) FindImage(ctx context.Context, file, want string) (digest.Dige
 	err = fmt.Errorf("it has %d images", len(l.images))
 	if want != "" {
 		err = fmt.Errorf("it has %d images that are called %q", len(found), want)
+	}
+	if len(all) > maxListed {
+		all = append(all[:maxListed], "…")
 	}
 	if len(all) > 0 {
 		err = fmt.Errorf("%w, there are %s", err, strings.Join(all, ", "))
@@ -135,7 +143,7 @@ func ociFiles(files fs.FS) (*imageFiles, error) {
 	if err := json.Unmarshal(data, &idx); err != nil {
 		return nil, fmt.Errorf("index.json: %w", err)
 	}
-	l := &imageFiles{from: &layout{files}}
+	l := &imageFiles{from: &layout{files}, found: map[digest.Digest]int{}}
 	for _, d := range idx.Manifests {
 		var names []string
 		for _, key := range []string{nameAnnotation, ocispecs.AnnotationRefName} {
@@ -150,9 +158,10 @@ func ociFiles(files fs.FS) (*imageFiles, error) {
 
 // add adds an image, or names of one that is there.
 func (l *imageFiles) add(d digest.Digest, names []string) {
-	i := slices.IndexFunc(l.images, func(i imageEntry) bool { return i.digest == d })
-	if i < 0 {
+	i, ok := l.found[d]
+	if !ok {
 		i = len(l.images)
+		l.found[d] = i
 		l.images = append(l.images, imageEntry{digest: d})
 	}
 	l.images[i].names = append(l.images[i].names, names...)
@@ -177,8 +186,8 @@ func dockerFiles(a *archive) (*imageFiles, error) {
 	if err := json.Unmarshal(data, &list); err != nil {
 		return nil, fmt.Errorf("manifest.json: %w", err)
 	}
-	from := &dockerArchive{archive: a, manifests: map[digest.Digest][]byte{}, names: map[digest.Digest]string{}}
-	l := &imageFiles{from: from}
+	from := &dockerArchive{archive: a, manifests: map[digest.Digest][]byte{}, names: map[digest.Digest]string{}, hashed: map[archived]digest.Digest{}}
+	l := &imageFiles{from: from, found: map[digest.Digest]int{}}
 	for _, e := range list {
 		d, err := from.add(e.Config, e.Layers)
 		if err != nil {
@@ -193,7 +202,8 @@ func dockerFiles(a *archive) (*imageFiles, error) {
 type dockerArchive struct {
 	*archive
 	manifests map[digest.Digest][]byte
-	names     map[digest.Digest]string // of configs and layers
+	names     map[digest.Digest]string   // of configs and layers
+	hashed    map[archived]digest.Digest // compressed layers
 }
 
 func (a *dockerArchive) manifest(_ context.Context, d ocispecs.Descriptor) ([]byte, error) {
@@ -220,6 +230,9 @@ func (a *dockerArchive) add(config string, layers []string) (digest.Digest, erro
 	}
 	if len(layers) != len(img.RootFS.DiffIDs) {
 		return "", fmt.Errorf("names %d layers, the config %s lists %d", len(layers), config, len(img.RootFS.DiffIDs))
+	}
+	if len(layers) > solver.MaxLayers {
+		return "", fmt.Errorf("names %d layers, more than %d", len(layers), solver.MaxLayers)
 	}
 	m := ocispecs.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispecs.MediaTypeImageManifest,
@@ -272,8 +285,12 @@ func (a *dockerArchive) layer(name string, diffID digest.Digest) (ocispecs.Descr
 	default:
 		return d, fmt.Errorf("layer %s is compressed as %s, which images cannot be", name, c.Extension())
 	}
+	if d.Digest = a.hashed[f]; d.Digest != "" {
+		return d, nil // another image has it, too
+	}
 	hash := sha256.New()
 	_, err = io.Copy(hash, io.MultiReader(bytes.NewReader(head[:n]), r))
 	d.Digest = digest.NewDigest(digest.SHA256, hash)
+	a.hashed[f] = d.Digest
 	return d, err
 }

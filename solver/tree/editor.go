@@ -13,20 +13,15 @@ import (
 	"time"
 )
 
-// errLoop is what following symbolic links ends in where they go round.
-var errLoop = errors.New("too many levels of symbolic links")
-
-// maxLinks is how many symbolic links one path may go through, as in Linux.
-const maxLinks = 255
-
 // Editor makes a new tree out of an old one. Its cost is that of what it
 // touches. It is for one goroutine.
 //
 // Paths name nodes as they are: the last part is never followed if it is a
 // symbolic link, and neither are the others. [Editor.Resolve] follows them.
 type Editor struct {
-	root *folder
-	now  func() time.Time // see Touch
+	root      *folder
+	now       func() time.Time // see Touch
+	linkSteps *int64           // how many more steps [Editor.Resolve] takes after links; nil is no limit
 }
 
 // Touch makes directories get the time that now returns when a name is added to
@@ -265,9 +260,11 @@ func (e *Editor) RemoveAllIn(name string) error {
 // values, and returns them, outermost first.
 func (e *Editor) MkdirAll(name string, m Meta) ([]string, error) {
 	var made []string
-	f, at := e.root, ""
+	name = clean(name)
+	f, end := e.root, 0
 	for part := range parts(name) {
-		at = path.Join(at, part)
+		at := name[:end+len(part)]
+		end = len(at) + len("/")
 		c, ok := f.child(part)
 		switch {
 		case !ok:
@@ -312,27 +309,13 @@ func (e *Editor) Names(name string) []string {
 // set, as a process whose root is the tree would. Parts that do not exist stay
 // as they are.
 func (e *Editor) Resolve(name string, last bool) (string, error) {
-	return resolve(name, last, func(p string) (Kind, string) {
-		c, ok := e.lookup(p)
-		switch {
-		case !ok:
-			return 0, ""
-		case c.folder != nil:
-			return Dir, ""
-		}
-		return c.node.kind, c.node.target
-	})
+	return resolve(change{folder: e.root}, name, last, e.linkSteps)
 }
 
 // Resolve follows the symbolic links of a path in a tree, as
 // [Editor.Resolve] does.
 func (n *Node) Resolve(name string, last bool) (string, error) {
-	return resolve(name, last, func(p string) (Kind, string) {
-		if c := n.Get(p); c != nil {
-			return c.kind, c.target
-		}
-		return 0, ""
-	})
+	return resolve(change{node: n}, name, last, nil)
 }
 
 // Get returns the node at a path below a directory; nil if there is none.
@@ -344,39 +327,4 @@ func (n *Node) Get(name string) *Node {
 		n = n.Child(part)
 	}
 	return n
-}
-
-func resolve(name string, last bool, stat func(string) (Kind, string)) (string, error) {
-	if len(name) > maxPath {
-		return "", &fs.PathError{Op: "resolve", Path: name[:maxName] + "…", Err: errLong}
-	}
-	at, links := "", 0
-	for rest := name; rest != ""; {
-		part, more, _ := strings.Cut(rest, "/")
-		rest = more
-		switch part {
-		case "", ".":
-			continue
-		case "..":
-			at = clean(path.Join(at, ".."))
-			continue
-		}
-		next := path.Join(at, part)
-		if len(part) > maxName || len(next) > maxPath {
-			return "", &fs.PathError{Op: "resolve", Path: next[:maxName] + "…", Err: errLong}
-		}
-		kind, target := stat(next)
-		if kind != Symlink || !last && strings.Trim(rest, "/") == "" {
-			at = next
-			continue
-		}
-		if links++; links > maxLinks {
-			return "", &fs.PathError{Op: "resolve", Path: "/" + clean(name), Err: errLoop}
-		}
-		if strings.HasPrefix(target, "/") {
-			at = ""
-		}
-		rest = target + "/" + rest
-	}
-	return at, nil
 }

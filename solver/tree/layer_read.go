@@ -42,6 +42,10 @@ const (
 	maxPath = 4096
 )
 
+// maxLinkSteps is how many parts of paths are looked up in a layer because of
+// symbolic links.
+const maxLinkSteps = 1 << 26
+
 // ReadOptions say how a layer is read.
 type ReadOptions struct {
 	Limits Limits
@@ -58,14 +62,17 @@ type ReadOptions struct {
 	Origin string
 	// Owner changes the values of each file; nil leaves them as they are.
 	Owner func(Meta) Meta
+
+	linkSteps int64 // zero is maxLinkSteps
 }
 
 // ReadLayer applies an uncompressed layer to a tree and keeps the content of
 // its files in the store. Names that leave the layer, and what no image may
 // hold, are errors; nothing is written but blobs.
 func ReadLayer(base *Node, layer io.Reader, store *Store, opt ReadOptions) (*Node, error) {
-	opt.Limits = opt.Limits.OrDefault()
+	opt.Limits, opt.linkSteps = opt.Limits.OrDefault(), cmp.Or(opt.linkSteps, maxLinkSteps)
 	r := &layerReader{e: Edit(base), store: store, opt: opt, own: map[string]bool{}, above: map[string]bool{}, links: map[string][]string{}}
+	r.e.linkSteps = &opt.linkSteps
 	r.origin = opt.Origin + "\x00" + string(r.e.Tree().ID())
 	if opt.Now != nil {
 		r.e.Touch(opt.Now)
@@ -239,24 +246,30 @@ func (r *layerReader) count(h *tar.Header) error {
 // it too.
 const setGroupID = 0o2000
 
-// parents makes the directories that a layer does not list.
-func (r *layerReader) parents(dir string) error {
-	m, found := Meta{Mode: 0o755}, false
+// lowest returns the metadata of the lowest directory that exists on a path.
+func (r *layerReader) lowest(dir string) (Meta, error) {
 	for p := dir; ; p = path.Dir(p) {
 		if p == "." {
 			p = ""
 		}
-		kind, old, ok := r.e.Stat(p)
-		if ok && kind != Dir {
-			return fmt.Errorf("/%s is a %s, not a directory", p, kind)
+		switch kind, m, ok := r.e.Stat(p); {
+		case ok && kind != Dir:
+			return m, fmt.Errorf("/%s is a %s, not a directory", p, kind)
+		case ok:
+			return m, nil // what is above a directory are directories
 		}
-		if ok && !found && r.opt.Plain {
-			m.Mode |= old.Mode & setGroupID // Upstream: but the group is root's
-		}
-		found = found || ok
-		if p == "" {
-			break
-		}
+	}
+}
+
+// parents makes the directories that a layer does not list.
+func (r *layerReader) parents(dir string) error {
+	m := Meta{Mode: 0o755}
+	lowest, err := r.lowest(dir)
+	if err != nil {
+		return err
+	}
+	if r.opt.Plain {
+		m.Mode |= lowest.Mode & setGroupID // Upstream: but the group is root's
 	}
 	if r.opt.Now != nil {
 		m.ModTime = r.opt.Now().UTC()
@@ -279,6 +292,9 @@ func (r *layerReader) mark(name string) {
 // whiteout removes what lower layers have; in any order with what this layer
 // adds.
 func (r *layerReader) whiteout(dir, base, name string) error {
+	if _, err := r.lowest(dir); err != nil {
+		return err
+	}
 	if base == opaque {
 		for _, child := range r.e.Names(dir) {
 			if err := r.hide(path.Join(dir, child)); err != nil {

@@ -137,6 +137,8 @@ func TestBadLayers(t *testing.T) {
 		{[]string{"a/.wh... "}, `layer entry "a/.wh...": the whiteout names no file`},
 		{[]string{"a = nothing"}, `layer entry "a": link /nothing: file does not exist`},
 		{[]string{"a x", "a/b x"}, `layer entry "a/b": /a is a file, not a directory`},
+		{[]string{"a x", "a/.wh.b "}, `layer entry "a/.wh.b": /a is a file, not a directory`},
+		{[]string{"a x", "a/b/.wh..wh..opq "}, `layer entry "a/b/.wh..wh..opq": /a is a file, not a directory`},
 		{[]string{"a -> b", "b -> a", "a/c x"}, `layer entry "a/c": resolve /a: too many levels of symbolic links`},
 		{[]string{"a odd"}, `layer entry "a": unknown type 'Z'`},
 		{[]string{". x"}, `layer entry ".": not a directory`},
