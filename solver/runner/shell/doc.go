@@ -9,5 +9,7 @@
 // As it runs no programs, it interprets the steps of every Linux platform on any
 // machine; uname tells the platform of the step.
 //
-// Nothing of the host is read or written but the directories of cache mounts.
+// Nothing of the host is read or written but the directories of cache mounts: ~user
+// is a user of the image, and there are no process IDs. As scripts share the memory
+// of the build, what they keep in variables, files and functions is bounded.
 package shell

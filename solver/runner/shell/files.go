@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mvdan.cc/sh/v3/interp"
@@ -22,8 +23,12 @@ type files struct {
 	*inprocess.Files
 	arch string
 
+	commands atomic.Uint32 // that were run
+
 	mu    sync.Mutex
 	first error // see note
+	// sources are rewritten scripts by name, until they are opened.
+	sources map[string]string
 }
 
 // note remembers the first of what this runner cannot do: in pipes and
@@ -80,6 +85,9 @@ func (f *files) open(name string, flag int) (io.ReadWriteCloser, error) {
 	if name == "/dev/null" {
 		return &handle{in: bytes.NewReader(nil)}, nil
 	}
+	if text, ok := f.takeSource(name); ok {
+		return &handle{in: bytes.NewReader([]byte(text))}, nil
+	}
 	h := &handle{f: f, name: name, in: bytes.NewReader(nil), write: flag&(os.O_WRONLY|os.O_RDWR) != 0}
 	data, err := f.read(name)
 	switch {
@@ -100,6 +108,15 @@ func (f *files) open(name string, flag int) (io.ReadWriteCloser, error) {
 	return h, f.Write(name, h.out.Bytes())
 }
 
+// takeSource returns a rewritten script, which is opened once.
+func (f *files) takeSource(name string) (string, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	text, ok := f.sources[name]
+	delete(f.sources, name)
+	return text, ok
+}
+
 // Read implements [io.Reader].
 func (h *handle) Read(p []byte) (int, error) { return h.in.Read(p) }
 
@@ -110,6 +127,9 @@ func (h *handle) Write(p []byte) (int, error) {
 	}
 	if !h.write {
 		return 0, fault("write", h.name, fs.ErrPermission)
+	}
+	if h.out.Len()+len(p) > maxFile {
+		return 0, h.f.note(unable("writes at most %d bytes to a file", maxFile))
 	}
 	return h.out.Write(p)
 }

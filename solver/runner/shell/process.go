@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
+	"strconv"
 	"strings"
 
 	"mvdan.cc/sh/v3/expand"
@@ -35,7 +37,15 @@ func (p *process) run(ctx context.Context) (int, error) {
 			return 0, fmt.Errorf("working directory: %w", err)
 		}
 	}
-	r, err := p.interpreter(p.Stdin, p.Stdout, p.Stderr, nil)
+	env := p.Env
+	if !slices.ContainsFunc(env, func(kv string) bool { return strings.HasPrefix(kv, "HOME=") }) {
+		home, err := p.rootHome()
+		if err != nil {
+			return 0, err
+		}
+		env = append(slices.Clip(env), "HOME="+home)
+	}
+	r, err := p.interpreter(&environ{Environ: expand.ListEnviron(env...)}, p.Stdin, p.Stdout, p.Stderr)
 	if err != nil {
 		return 0, err
 	}
@@ -51,14 +61,14 @@ func (p *process) run(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	code, err := exitCode(r.Run(ctx, prog))
+	code, err := exitCode(r.Run(withHeap(ctx), prog))
 	return code, cmp.Or(p.noted(), err)
 }
 
 // interpreter is a shell whose files are those of the process.
-func (p *process) interpreter(in io.Reader, out, errs io.Writer, params []string) (*interp.Runner, error) {
+func (p *process) interpreter(env *environ, in io.Reader, out, errs io.Writer, params ...string) (*interp.Runner, error) {
 	r, err := interp.New(
-		interp.Env(expand.ListEnviron(p.Env...)),
+		interp.Env(env),
 		interp.StdIO(in, out, errs),
 		interp.Params(params...),
 		interp.OpenHandler(func(ctx context.Context, name string, flag int, _ os.FileMode) (io.ReadWriteCloser, error) {
@@ -74,8 +84,8 @@ func (p *process) interpreter(in io.Reader, out, errs io.Writer, params []string
 		interp.AccessHandler(func(ctx context.Context, name string, mode interp.AccessMode) error {
 			return p.access(absolute(interp.HandlerCtx(ctx).Dir, name), mode)
 		}),
-		interp.CallHandler(func(_ context.Context, args []string) ([]string, error) {
-			args, err := p.call(args)
+		interp.CallHandler(func(ctx context.Context, args []string) ([]string, error) {
+			args, err := p.call(interp.HandlerCtx(ctx), args)
 			return args, p.note(err)
 		}),
 		interp.ExecHandlers(func(interp.ExecHandlerFunc) interp.ExecHandlerFunc {
@@ -86,6 +96,8 @@ func (p *process) interpreter(in io.Reader, out, errs io.Writer, params []string
 		return nil, err
 	}
 	r.Dir = p.Dir
+	r.Reset()
+	env.ready = true
 	return r, nil
 }
 
@@ -120,15 +132,86 @@ func (p *process) access(name string, mode interp.AccessMode) error {
 // host.
 const lookup = "\x00lookup"
 
-// call turns to what the interpreter would ask the host.
-func (p *process) call(args []string) ([]string, error) {
+// call turns to what the interpreter would ask the host, and has text that it would
+// parse itself rewritten.
+func (p *process) call(hc interp.HandlerContext, args []string) ([]string, error) {
+	if err := cmp.Or(p.noted(), p.inBounds(args)); err != nil {
+		return nil, err
+	}
+	at := 0
+	for at < len(args)-1 && (args[at] == "command" || args[at] == "builtin") {
+		at++
+	}
+	name, rest := args[at], args[at+1:]
 	switch {
 	case args[0] == "command" && len(args) == 3 && args[1] == "-v":
 		return []string{lookup, args[2]}, nil
-	case args[0] == "command" && len(args) > 1 && strings.HasPrefix(args[1], "-"), args[0] == "type":
+	case args[0] == "command" && len(args) > 1 && strings.HasPrefix(args[1], "-"), name == "type":
 		return nil, unable("does not know what %s finds", strings.Join(args, " "))
+	case name == "eval":
+		text, err := rewriteText(strings.Join(rest, " "))
+		return append(slices.Clone(args[:at+1]), text), err
+	case name == "trap" && len(rest) > 1 && !strings.HasPrefix(rest[0], "-"):
+		text, err := rewriteText(rest[0])
+		return slices.Concat(args[:at+1], []string{text}, rest[1:]), err
+	case (name == "source" || name == ".") && len(rest) > 0:
+		file, err := p.sourced(hc, rest[0])
+		return slices.Concat(args[:at+1], []string{file}, rest[1:]), err
 	}
 	return args, nil
+}
+
+// rewriteText rewrites the text of a script. Mistakes in it stay.
+func rewriteText(text string) (string, error) {
+	prog, err := syntax.NewParser().Parse(strings.NewReader(text), "")
+	if err != nil {
+		return text, nil //nolint:nilerr // the interpreter tells it
+	}
+	if err := rewrite(prog); err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	err = syntax.NewPrinter().Print(&b, prog)
+	return b.String(), err
+}
+
+// sourcedName is the beginning of the names of rewritten scripts, which only the
+// open handler knows.
+const sourcedName = "/\x01sourced/"
+
+// sourced rewrites a file that a script reads as a part of it, and returns its new
+// name. A file that cannot be read keeps its name.
+func (p *process) sourced(hc interp.HandlerContext, name string) (string, error) {
+	file := absolute(hc.Dir, name)
+	if !strings.Contains(name, "/") {
+		for _, dir := range strings.Split(hc.Env.Get("PATH").String(), ":") {
+			if at := absolute(dir, name); p.isFile(at) {
+				file = at
+				break
+			}
+		}
+	}
+	data, err := p.read(file)
+	if err != nil {
+		return file, nil //nolint:nilerr // the interpreter tells it
+	}
+	text, err := rewriteText(string(data))
+	if err != nil {
+		return "", err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.sources == nil {
+		p.sources = map[string]string{}
+	}
+	file = sourcedName + strconv.Itoa(len(p.sources))
+	p.sources[file] = text
+	return file, nil
+}
+
+func (p *process) isFile(name string) bool {
+	info, err := p.stat(name, true)
+	return err == nil && !info.IsDir()
 }
 
 // found prints where a command is.
@@ -147,8 +230,15 @@ func (p *process) found(hc interp.HandlerContext, name string) error {
 // exec runs a command: a shell, a tool, or a script of the image.
 func (p *process) exec(ctx context.Context, args []string) error {
 	hc := interp.HandlerCtx(ctx)
-	if args[0] == lookup {
+	switch args[0] {
+	case lookup:
 		return p.found(hc, args[1])
+	case homeCommand:
+		return p.home(hc, args[1])
+	case pidCommand:
+		return unable("has no process IDs for $%s", args[1])
+	case boundCommand:
+		return bounded(hc.Env, args[1])
 	}
 	file, err := p.lookPath(hc, args[0])
 	if err != nil {
@@ -244,7 +334,7 @@ func (p *process) shell(ctx context.Context, hc interp.HandlerContext, args []st
 	if script && len(rest) > 1 {
 		rest = rest[1:] // the first argument behind the script is $0
 	}
-	sub, err := p.subshell(hc, append(append(opts, "--"), rest[1:]...))
+	sub, err := p.subshell(hc, path.Base(args[0]) == "bash", append(append(opts, "--"), rest[1:]...))
 	if err != nil {
 		return err
 	}
@@ -263,23 +353,17 @@ func parse(text, name string, bash bool) (*syntax.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	syntax.Walk(prog, func(n syntax.Node) bool {
-		if _, ok := n.(*syntax.ProcSubst); ok {
-			err = unable("has no pipes of the host for <() and >()")
-		}
-		return err == nil
-	})
-	return prog, err
+	return prog, rewrite(prog)
 }
 
 // subshell is a shell with the environment of the one that starts it.
-func (p *process) subshell(hc interp.HandlerContext, params []string) (*interp.Runner, error) {
+func (p *process) subshell(hc interp.HandlerContext, bash bool, params []string) (*interp.Runner, error) {
 	var env []string
 	for name, v := range hc.Env.Each {
 		if v.Exported && v.Kind == expand.String {
 			env = append(env, name+"="+v.String())
 		}
 	}
-	inner := &process{Process: &runner.Process{Env: env, Dir: hc.Dir}, files: p.files}
-	return inner.interpreter(hc.Stdin, hc.Stdout, hc.Stderr, params)
+	inner := &process{Process: &runner.Process{Dir: hc.Dir}, files: p.files}
+	return inner.interpreter(&environ{Environ: expand.ListEnviron(env...), bash: bash}, hc.Stdin, hc.Stdout, hc.Stderr, params...)
 }

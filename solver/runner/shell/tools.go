@@ -70,7 +70,10 @@ func (c *call) inputs(fn func(name string, data []byte) error) error {
 		var err error
 		if arg == "-" {
 			if c.hc.Stdin != nil {
-				data, err = io.ReadAll(c.hc.Stdin)
+				data, err = io.ReadAll(io.LimitReader(c.hc.Stdin, maxFile+1))
+			}
+			if len(data) > maxFile {
+				return unable("reads at most %d bytes from standard input", maxFile)
 			}
 		} else {
 			data, err = c.read(c.path(arg))

@@ -1,0 +1,139 @@
+package shell
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"mvdan.cc/sh/v3/interp"
+
+	"slipway/solver/runner"
+	"slipway/solver/tree"
+)
+
+// TestHostUnknown: scripts see the users of the image and no process, user or file
+// of the host.
+func TestHostUnknown(t *testing.T) {
+	r, root := world(t)
+	passwd, err := r.Store.PutBytes([]byte("root:x:0:0::/image/root:/bin/sh\nu:x:5:5::/home/* u:/bin/sh\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := tree.Edit(root)
+	if _, err := e.MkdirAll("etc", tree.Meta{Mode: 0o755}); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Put("etc/passwd", tree.NewFile(tree.Meta{Mode: 0o644}, passwd)); err != nil {
+		t.Fatal(err)
+	}
+	const home, pid = "/home/* u", "!has no process IDs for $"
+	for script, want := range map[string]string{
+		"echo ~u ~u/x ~none ~daemon":                         home + " " + home + "/x ~none ~daemon",
+		"x=~u; echo $HOME \"$x\" '~u' \"~u\" \"$(echo ~u)\"": "/image/root " + home + " ~u ~u " + home,
+		"echo ~u/\"a b\" ~u$x x~u ~":                         home + "/a b ~u x~u /image/root",
+		"(echo ~daemon ~u) | cat":                            "~daemon " + home,
+		"cat <<END\n~u\nEND":                                 "~u",
+		"mkdir -p ~root; cd ~root; pwd":                      "/image/root",
+		"eval 'echo ~u'":                                     home,
+		"trap 'echo ~daemon' EXIT":                           "~daemon",
+		"echo 'echo $1 ~daemon ~u' > s; . ./s a":             "a ~daemon " + home,
+		"echo 'echo sh' > env; chmod +x env; PATH=/; . env":  "sh",
+		"bash -c 'echo {~u,~daemon}'":                        "!finds no home directories in braces",
+		"bash -c 'echo ~{u,daemon}'":                         "!finds no home directories in braces",
+		"echo [$UID$EUID$GID]":                               "[]",
+		"bash -c 'echo [$UID$EUID$GID] | cat'":               "[00]",
+		"env -i true; sh -c 'echo $HOME'":                    "!has no flag -i of env",
+		"echo $$":                                            pid + "$",
+		"echo $PPID":                                         pid + "PPID",
+		"echo \"x$$\"":                                       pid + "$",
+		"echo ${$%1}":                                        pid + "$",
+		"echo $((PPID + 1))":                                 pid + "PPID",
+		"eval 'echo $$'":                                     pid + "$",
+		"true || echo $$":                                    "",
+	} {
+		p := newProcess(e.Tree(), "/bin/sh", "-c", script)
+		var out bytes.Buffer
+		p.Stdout, p.Stderr = &out, &out
+		got, wrong := "", ""
+		if _, err := r.Run(t.Context(), p); err != nil {
+			wrong = err.Error()
+		}
+		got = strings.TrimSuffix(out.String(), "\n")
+		if text, fails := strings.CutPrefix(want, "!"); fails && !strings.Contains(wrong, text) || !fails && (got != want || wrong != "") {
+			t.Errorf("%s: %q, %s; want %q", script, got, wrong, want)
+		}
+	}
+}
+
+// TestBounds: a script that would use up the memory or the stack of the build is a
+// step that fails.
+func TestBounds(t *testing.T) {
+	r, root := world(t)
+	loop := func(body string) string { return "i=x; while [ ${#i} -lt 64 ]; do i=x$i; " + body + "; done" }
+	for _, script := range []string{
+		"x=0123456789; " + loop("x=$x$x"),
+		"x=0123456789; " + strings.Repeat("x=$x$x\n", 64),
+		"x=0123456789; " + loop("export x=$x$x"),
+		"x=0123456789; f() { local x=$x$x; " + loop("x=$x$x") + "; }; f",
+		"x=0123456789; " + loop("x=${x}"+strings.Repeat("$x", 1000)),
+		"x=0123456789; " + loop("eval 'x=$x$x'"),
+		"echo 'x=$x$x' > s; x=0123456789; " + loop(". ./s"),
+		"set -- 0123456789; " + loop(`set -- "$@" "$@"`),
+		"bash -c 'x=aaaaaaaa; " + loop("x=${x//a/$x}") + "'",
+		"x=0123456789; x=$(" + loop("x=$x$x; echo $x") + ")",
+		"f() { f; }; f",
+		"f() { f | f; }; f",
+		"echo 'sh s' > s; sh s",
+		"bash -c 'echo {1..9999999999}'",
+		"bash -c 'echo {1..99999}{1..99999}{a,b}'",
+		"bash -c 'a=(0123456789); " + loop(`a=("${a[@]}" "${a[@]}")`) + "'",
+		"bash -c 'a=0123456789; " + loop(`a+=$a`) + "'",
+	} {
+		p := newProcess(root, "/bin/sh", "-c", script)
+		var out bytes.Buffer
+		p.Stdout, p.Stderr = &out, &out
+		_, err := r.Run(t.Context(), p)
+		var exit *runner.ExitError
+		if err == nil || errors.As(err, &exit) || !strings.Contains(err.Error(), "the portable runner ") {
+			t.Errorf("%.100s: %v, printed %.100q; want an error of the runner", script, err, out.String())
+		}
+	}
+}
+
+// TestFileBounds: a file that is too large for the memory, and endless standard
+// input, are errors of the runner.
+func TestFileBounds(t *testing.T) {
+	f := &files{}
+	h := &handle{f: f, write: true}
+	h.out.Write(make([]byte, maxFile))
+	if n, err := h.Write([]byte("x")); n != 0 || err == nil || f.noted() == nil {
+		t.Errorf("wrote %d bytes to a full file, %v, noted %v", n, err, f.noted())
+	}
+	c := &call{files: f, hc: interp.HandlerContext{Stdin: endless{}}}
+	if err := c.inputs(nil); err == nil || !strings.Contains(err.Error(), "bytes from standard input") {
+		t.Errorf("endless standard input: %v", err)
+	}
+}
+
+// endless is a reader without an end.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return len(p), nil }
+
+// TestHeapBounds: a script ends when the memory has grown too much since it began.
+func TestHeapBounds(t *testing.T) {
+	began := withHeap(t.Context())
+	grown := &heapContext{Context: t.Context(), base: ^uint64(maxHeap) + 1} // maxHeap more makes 0
+	for range 15 {
+		if err := errors.Join(began.Err(), grown.Err()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := began.Err(); err != nil {
+		t.Errorf("memory that has not grown: %v", err)
+	}
+	if err := grown.Err(); err == nil || !strings.Contains(err.Error(), "bytes of memory") {
+		t.Errorf("memory that has grown: %v", err)
+	}
+}
