@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -23,7 +24,8 @@ type Runner struct {
 
 	noDevices bool // devices cannot be made, as in a user namespace
 
-	guard guard // kills steps that outlive this process
+	guard  guard                  // kills steps that outlive this process
+	filter func() ([]byte, error) // returns the filter of system calls
 }
 
 var _ runner.Opener = (*Runner)(nil)
@@ -41,7 +43,7 @@ func New(dir string, store *tree.Store) (*Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Runner{store: store, dir: dir, oneOwner: oneID()}
+	r := &Runner{store: store, dir: dir, oneOwner: oneID(), filter: sync.OnceValues(systemCalls)}
 	all := filepath.Join(dir, "layers")
 	r.layers = filepath.Join(all, strings.TrimSpace(string(boot)))
 	for _, d := range []string{r.layers, filepath.Join(dir, "run")} {
