@@ -79,6 +79,9 @@ func (c *chosenRunner) runner(ctx context.Context) (runner.Opener, error) {
 			return nil, err
 		}
 		c.namespaces = r
+		if r.Copies() {
+			c.o.warn("each RUN step copies its whole root, as the file system of %s cannot hold an overlay (use --state DIR on another one)", c.s.dir)
+		}
 		return r, nil
 	case c.o.Runner == "namespace":
 		return nil, err

@@ -23,6 +23,7 @@ type Runner struct {
 	oneOwner bool   // files can belong to root only
 
 	noDevices bool // devices cannot be made, as in a user namespace
+	copies    bool // trees are copied, as there can be no overlay
 
 	guard  guard                  // kills steps that outlive this process
 	filter func() ([]byte, error) // returns the filter of system calls
@@ -52,6 +53,9 @@ func New(dir string, store *tree.Store) (*Runner, error) {
 		}
 	}
 	if r.noDevices, err = refusesDevices(filepath.Join(dir, "run")); err != nil {
+		return nil, err
+	}
+	if r.copies, err = refusesUpper(dir); err != nil {
 		return nil, err
 	}
 	entries, err := os.ReadDir(all)
