@@ -18,7 +18,7 @@ MUTANTS ?=
 # Folders whose fuzz targets `make fuzz` runs; each must have one.
 FUZZDIRS ?= parser instructions shell plan frontend ignore gitref diag source internal/suggest integration/differential solver
 # Of differential-builds: how many builds, and of which seed. ARGS="-only 17" does one;
-# realimages has ARGS, too.
+# realimages and probes have ARGS, too.
 N ?= 5000
 SEED ?= 1
 ARGS ?=
@@ -29,7 +29,7 @@ INTEGRATION = ./integration/contained ./integration/registries ./integration/cac
 PLATFORMS = linux/arm64 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race fuzz golden lint fmt image size push integration differential-builds realimages parity mutants conformance demo demo-buildkit bench bench-gateway bench-build check
+.PHONY: help build test race fuzz golden lint fmt image size push integration differential-builds realimages probes parity mutants conformance demo demo-buildkit bench bench-gateway bench-build check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -100,6 +100,10 @@ differential-builds: ## compare N builds of seed SEED with BuildKit's (root, Lin
 
 realimages: ## compare ordinary builds on Debian with BuildKit's (root, Debian, network; ARGS='-only go' does one)
 	go test -tags integration -count=1 -timeout 2h -v -run TestBuilds ./integration/realimages $(ARGS)
+
+probes: ## try in steps what they must not do, with each runner and BuildKit (root, Linux, amd64; ARGS=-v)
+	@command -v gcc >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev; }
+	go run ./integration/probes $(ARGS)
 
 parity: ## compare our conversion with upstream's, without a builder
 	go run ./integration/parity

@@ -1,0 +1,43 @@
+//go:build linux
+
+package main
+
+import "slices"
+
+// An exception is a privilege that a runner gives and buildkitd does not, and the
+// reason why that is accepted. One that is not needed is an error.
+type exception struct {
+	columns []string
+	names   []string // of privileges; see outcomes.of
+	why     string   // a footnote of the table
+}
+
+// exceptions lists all exceptions.
+func exceptions() []exception {
+	all := []string{"root", "rootless", "rootless, one id"}
+	return []exception{
+		{
+			all[1:],
+			both("host-nodes/"),
+			"Who has no privileges on the host cannot make device nodes, so the host's are shown, as runc does for such users. Their mode and owner cannot be changed, but their times can.",
+		},
+		{
+			all,
+			slices.Concat(each("root/64bit/%s", recent()...), each("root/32bit/%s", recent()...)),
+			"System calls that Docker's profile allows, but that the libseccomp of Debian 12, and so runc there, does not know: `statmount`, `listmount`, `mseal`, `setxattrat`, `getxattrat`, `listxattrat`, `removexattrat`.",
+		},
+		{
+			all,
+			both("mount-flags/"),
+			"Not fixed yet: files of the builder are mounted in a step with setuid bits and as programs.",
+		},
+		{
+			all,
+			[]string{"exe/"},
+			"Not fixed yet: `RUN [\"/proc/self/exe\"]` runs the builder's program.",
+		},
+	}
+}
+
+// recent are the numbers of system calls of Linux 6.8 to 6.13, in both ABIs.
+func recent() []string { return []string{"457", "458", "462", "463", "464", "465", "466"} }

@@ -1,0 +1,182 @@
+//go:build linux
+
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"io"
+	"os"
+	"runtime"
+	"strconv"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"slipway/integration/baseimage"
+)
+
+// An image is a base image of jobs, library/probe:COLUMN-NAME in the registry.
+type image struct {
+	name    string
+	without string  // a directory that is not in the first layer
+	first   []entry // more of the first layer
+	second  []entry // the second layer; nil: none
+}
+
+// An entry is a file of a layer.
+type entry struct {
+	tar.Header
+	content []byte
+}
+
+func directory(name string) entry {
+	return entry{Header: tar.Header{Typeflag: tar.TypeDir, Name: name + "/", Mode: 0o755}}
+}
+
+func file(name string, mode int64, content []byte) entry {
+	return entry{tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: mode}, content}
+}
+
+func link(name, target string) entry {
+	return entry{Header: tar.Header{Typeflag: tar.TypeSymlink, Name: name, Linkname: target, Mode: 0o777}}
+}
+
+func node(name string, kind byte, major, minor int64) entry {
+	return entry{Header: tar.Header{Typeflag: kind, Name: name, Mode: 0o600, Devmajor: major, Devminor: minor}}
+}
+
+// opaque is a directory whose attribute hides the directory below in an overlay.
+func opaque(name, attribute string) entry {
+	e := directory(name)
+	e.PAXRecords = map[string]string{"SCHILY.xattr." + attribute: "y"}
+	return e
+}
+
+// systemDirs are the directories that runners mount file systems of the kernel at.
+func systemDirs() []string { return []string{"proc", "sys", "dev"} }
+
+// images lists the images.
+func (s *site) images() ([]image, error) {
+	minor, err := strconv.ParseInt(s.loop, 10, 64)
+	if err != nil {
+		return nil, err
+	}
+	list := []image{
+		{name: "base"},
+		{name: "nodes", first: []entry{
+			directory("nodes"), node("nodes/block", tar.TypeBlock, 7, minor),
+			node("nodes/loop-control", tar.TypeChar, 10, 237), node("nodes/kmsg", tar.TypeChar, 1, 11),
+		}},
+		{name: "links", first: []entry{link("link", s.host)}},
+		{name: "etc-host", without: "etc", first: []entry{link("etc", s.host)}},
+		{name: "exe", first: []entry{
+			link("usr/bin/docker", "/probe"), directory("context"), file("context/Dockerfile", 0o644, []byte("FROM scratch\nCOPY . /\n")),
+		}},
+		{
+			name:   "overlay",
+			first:  []entry{directory("trusted"), file("trusted/a", 0o644, nil), directory("user"), file("user/a", 0o644, nil)},
+			second: []entry{opaque("trusted", "trusted.overlay.opaque"), opaque("user", "user.overlay.opaque")},
+		},
+	}
+	for _, dir := range systemDirs() {
+		list = append(
+			list,
+			image{name: dir + "-link", without: dir, first: []entry{link(dir, "/real"+dir), directory("real" + dir)}},
+			image{name: dir + "-host", without: dir, first: []entry{link(dir, s.host)}},
+			image{name: dir + "-file", without: dir, first: []entry{file(dir, 0o644, nil)}},
+		)
+	}
+	return list, nil
+}
+
+// pushImages makes the images and sends them to the registry.
+func (s *site) pushImages(ctx context.Context) error {
+	list, err := s.images()
+	if err != nil {
+		return err
+	}
+	for _, i := range list {
+		first := i.first
+		for _, dir := range []string{"dev", "etc", "mnt", "proc", "run", "sys", "tmp", "usr/bin"} {
+			if dir != i.without {
+				first = append([]entry{directory(dir)}, first...)
+			}
+		}
+		img, err := pack(s.common, first, i.second)
+		if err != nil {
+			return err
+		}
+		if err := s.rig.PushImage(ctx, "library/probe:"+s.slug()+"-"+i.name, img); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// programs returns the layer that all images have.
+func programs(probe []byte) (v1.Layer, error) {
+	busybox, err := os.ReadFile(baseimage.Busybox)
+	if err != nil {
+		return nil, err
+	}
+	list := []entry{
+		file("probe", 0o755, probe), file("setuid-probe", 0o4755, probe),
+		directory("bin"), file("bin/busybox", 0o755, busybox),
+	}
+	for _, applet := range []string{"sh", "cat", "ls", "ln", "mkdir", "cp"} {
+		list = append(list, link("bin/"+applet, "busybox"))
+	}
+	return layer(list)
+}
+
+// pack makes an image of a layer and of one or two more.
+func pack(base v1.Layer, first, second []entry) (v1.Image, error) {
+	layers := []v1.Layer{base}
+	for _, entries := range [][]entry{first, second} {
+		if len(entries) == 0 {
+			continue
+		}
+		l, err := layer(entries)
+		if err != nil {
+			return nil, err
+		}
+		layers = append(layers, l)
+	}
+	img, err := mutate.AppendLayers(empty.Image, layers...)
+	if err != nil {
+		return nil, err
+	}
+	config, err := img.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	config = config.DeepCopy()
+	config.OS, config.Architecture = "linux", runtime.GOARCH
+	config.Config.Env = []string{"PATH=/usr/bin:/bin"}
+	return mutate.ConfigFile(img, config)
+}
+
+// layer returns a layer with entries.
+func layer(entries []entry) (v1.Layer, error) {
+	var buf bytes.Buffer
+	w := tar.NewWriter(&buf)
+	for _, e := range entries {
+		e.Size, e.Format = int64(len(e.content)), tar.FormatPAX
+		if err := w.WriteHeader(&e.Header); err != nil {
+			return nil, err
+		}
+		if _, err := w.Write(e.content); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(buf.Bytes())), nil }
+	return tarball.LayerFromOpener(open, tarball.WithCompressedCaching, tarball.WithCompressionLevel(gzip.BestSpeed))
+}

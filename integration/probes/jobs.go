@@ -1,0 +1,133 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// A job is a build that makes attempts. The outcomes that its steps print are
+// called LABEL/ID.
+type job struct {
+	name       string
+	dockerfile string
+	// refusal matches errors by which a builder refuses the whole job, so that
+	// every attempt in it has failed. Another error is one of the driver. nil:
+	// the job must succeed.
+	refusal *regexp.Regexp
+	// kill: the builder is killed when a step prints that it is ready.
+	kill bool
+	// race: the job changes a cache while other builds mount something in it.
+	race bool
+}
+
+// jobs lists all builds.
+func jobs() []job {
+	list := []job{
+		{name: "base", dockerfile: baseSteps()},
+		{name: "user", dockerfile: userSteps, refusal: regexp.MustCompile(`run as 1000:1000: root is the only user`)},
+		{name: "nodes", dockerfile: "FROM probe:{column}-nodes\n" + `RUN ["/probe","image","device","image","{loop}"]` + "\n"},
+		{name: "nodes-mount", dockerfile: "FROM probe:{column}-base\n" + `RUN --mount=type=bind,from=probe:{column}-nodes,source=/nodes,target=/nodes ["/probe","image-mount","device","image","{loop}"]` + "\n"},
+		{name: "insecure", dockerfile: "FROM probe:{column}-base\n" + `RUN --security=insecure ["/probe","insecure","run"]` + "\n", refusal: regexp.MustCompile(`security.insecure`)},
+		{name: "network", dockerfile: "FROM probe:{column}-base\n" + `RUN --network=host ["/probe","network-host","run"]` + "\n", refusal: regexp.MustCompile(`network.host`)},
+		{name: "agent", dockerfile: "FROM probe:{column}-base\n" + `RUN --mount=type=ssh ["/probe","agent","agent"]` + "\n"},
+		{name: "exe", dockerfile: exeSteps, refusal: regexp.MustCompile(`(?i)no such file|not found|permission denied|exit code|cannot execute`)},
+		{name: "overlay", dockerfile: "FROM probe:{column}-overlay\n" + `RUN ["/probe","overlay/trusted","hidden","/trusted/a"]` + "\n" + `RUN ["/probe","overlay/user","hidden","/user/a"]` + "\n"},
+		{name: "links", dockerfile: linkSteps, refusal: regexp.MustCompile(`outside|symlink|symbolic link|not a directory`)},
+		{name: "etc-host", dockerfile: "FROM probe:{column}-etc-host\n" + `RUN ["/probe","etc-host","exists","/etc/canary"]` + "\n"},
+		{name: "secret", dockerfile: "FROM probe:{column}-base\n" + `RUN --mount=type=secret,id=s ["/probe","secret","wait"]` + "\n", kill: true},
+		{name: "race", dockerfile: "FROM probe:{column}-base\n" + `RUN --mount=type=cache,id=race,target=/c ["/probe","race","race","/c","{host}"]` + "\n", race: true},
+		{name: "script", dockerfile: scriptSteps},
+		{name: "script-pid", refusal: regexp.MustCompile(`no process IDs for \$\$`), dockerfile: "FROM probe:{column}-base\n" +
+			`RUN test $$ -lt 300 || echo "+ script/pid"; echo "! script script"` + "\n"},
+	}
+	for _, n := range []int{3, 4, 5, 6, 7, 8, leaked} {
+		list = append(list, job{
+			name: fmt.Sprintf("fd-%d", n), refusal: regexp.MustCompile(`(?i)no such file|not a directory|outside|invalid|chdir|working directory`),
+			dockerfile: fmt.Sprintf("FROM probe:{column}-base\nWORKDIR /proc/self/fd/%d\nRUN [\"/probe\",\"fd/%d\",\"dir\"]\n", n, n),
+		})
+	}
+	for _, at := range []string{"proc", "proc/sys", "proc/1", "sys", "sys/fs/cgroup", "sys/firmware", "dev"} {
+		name := "over/" + at
+		list = append(list, job{
+			name: "over-" + strings.ReplaceAll(at, "/", "-"), refusal: regexp.MustCompile(`/(proc|sys|dev)`),
+			dockerfile: "FROM probe:{column}-base\nRUN --mount=type=tmpfs,target=/" + at + ` ["/probe","` + name + `","run"]` + "\n" +
+				"RUN --mount=type=tmpfs,target=/" + at + ` ["/probe","` + name + `","files"]` + "\n",
+		})
+	}
+	for _, dir := range systemDirs() {
+		for _, kind := range []string{"link", "host", "file"} {
+			name := dir + "-" + kind
+			list = append(list, job{
+				name: name, refusal: regexp.MustCompile(`(?i)directory|link|mount`),
+				dockerfile: "FROM probe:{column}-" + name + "\n" + `RUN ["/probe","linked/` + name + `","files"]` + "\n" + processStep("linked/"+name, ""),
+			})
+		}
+	}
+	return list
+}
+
+// processStep is a step that prints what a process is born with.
+func processStep(label, flags string) string {
+	return `RUN ` + flags + `["/probe","` + label + `","process","{dev}","{namespaces}"]` + "\n"
+}
+
+func baseSteps() string {
+	var b strings.Builder
+	b.WriteString("FROM probe:{column}-base\n")
+	b.WriteString(processStep("root", "--mount=type=cache,target=/run/cache --mount=type=bind,from=probe:{column}-base,target=/run/bind "+
+		"--mount=type=bind,from=probe:{column}-base,target=/run/rw,rw --mount=type=tmpfs,target=/run/tmpfs --mount=type=secret,id=s "))
+	for _, args := range []string{`"calls"`, `"attempts","{mnt}"`, `"files"`, `"sockets","{abstract}","{port}"`} {
+		b.WriteString(`RUN ["/probe","root",` + args + "]\n")
+	}
+	b.WriteString(`RUN --network=none ["/probe","none","sockets","{abstract}","{port}"]` + "\n")
+	for _, at := range []struct{ flags, label, dir string }{
+		{"", "root", "/tmp"},
+		{"", "shm", "/dev/shm"},
+		{"", "dev", "/dev"},
+		{"--mount=type=cache,target=/m ", "cache", "/m"},
+		{"--mount=type=tmpfs,target=/m ", "tmpfs", "/m"},
+		{"--mount=type=bind,from=probe:{column}-base,target=/m,rw ", "bind", "/m"},
+	} {
+		b.WriteString(`RUN ` + at.flags + `["/probe","devices/` + at.label + `","device","` + at.dir + `","{loop}"]` + "\n")
+	}
+	return b.String()
+}
+
+const userSteps = `FROM probe:{column}-base
+USER 1000:1000
+RUN ["/probe","user","process","{dev}","{namespaces}"]
+RUN ["/probe","user","attempts","{mnt}"]
+RUN ["/probe","user","files"]
+RUN ["/setuid-probe","user","euid"]
+`
+
+// exeSteps starts the builder's program. It starts docker, which is the probe:
+// that finds the program again as /proc/1/exe.
+const exeSteps = `FROM probe:{column}-exe
+RUN ["/proc/self/exe","--version"]
+RUN ["/probe","exe","run"]
+RUN ["/proc/self/exe","build","--runner","portable","--state","/tmp/state","--load","-t","x","/context"]
+`
+
+const linkSteps = `FROM probe:{column}-links
+WORKDIR /link/dir
+RUN --mount=type=tmpfs,target=/link/tmpfs --mount=type=cache,target=/link/cache --mount=type=secret,id=s,target=/link/secret ["/probe","links","exists","/link/canary"]
+`
+
+// scriptSteps need no program but a shell, so that they can be interpreted.
+const scriptSteps = `FROM probe:{column}-base
+RUN <<EOF
+test -e {host}/canary && echo "+ script/see"
+cat {host}/canary 2>/dev/null && echo "+ script/read"
+for f in {host}/*; do test -f "$f" && echo "+ script/list"; done
+mkdir -p {host} && echo x > {host}/new && test -e {host}/canary && echo "+ script/write"
+ln -s {host}/canary /tmp/link && cat /tmp/link 2>/dev/null && echo "+ script/link"
+cd /../../../.. && test -e {host}/canary && echo "+ script/up"
+test -n "$SLIPWAY_PROBE_PLANTED$AWS_SECRET_ACCESS_KEY$SSH_AUTH_SOCK" && echo "+ script/environment"
+test "$(echo ~daemon)" = "~daemon" || echo "+ script/users"
+echo "! script script"
+EOF
+`

@@ -1,0 +1,184 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/sys/unix"
+
+	"slipway/integration/rig"
+	"slipway/integration/toolbox"
+)
+
+// A machine has what the attempts aim at: things of the host that the driver
+// makes, so that none of them is anybody else's.
+type machine struct {
+	rig        *rig.Rig
+	dir        string // of everything below
+	loop       string // minor number of a loop device
+	abstract   string // name of an abstract socket
+	port       string // TCP port on the loopback interface
+	secret     string // content of the secret s
+	secretFile string
+	common     v1.Layer // the programs of all images
+
+	mu   sync.Mutex
+	stop []func() error
+}
+
+// leaked is the number of an open directory that builders inherit.
+const leaked = 99
+
+// newMachine prepares the machine. The caller must call Close, also on an error.
+func newMachine(ctx context.Context, log io.Writer) (*machine, error) {
+	m := &machine{}
+	err := rig.EnsurePackages(ctx, log, "uidmap")
+	if err != nil {
+		return m, err
+	}
+	if m.dir, err = os.MkdirTemp("", "slipway-probes-"); err != nil {
+		return m, err
+	}
+	m.stop = append(m.stop, func() error { return os.RemoveAll(m.dir) })
+	for _, f := range []func() error{m.files, m.leak, m.sockets, func() error { return m.attach(ctx) }, func() error { return m.compile(ctx) }} {
+		if err := f(); err != nil {
+			return m, err
+		}
+	}
+	if m.rig, err = rig.Start(ctx, rig.Options{Log: log}); err != nil {
+		return m, err
+	}
+	m.stop = append(m.stop, m.rig.Close)
+	return m, nil
+}
+
+// Close ends and removes everything, last first.
+func (m *machine) Close() error {
+	var err error
+	for i := len(m.stop) - 1; i >= 0; i-- {
+		err = errors.Join(err, m.stop[i]())
+	}
+	return err
+}
+
+// files makes files and directories.
+func (m *machine) files() error {
+	m.secretFile, m.secret = filepath.Join(m.dir, "secret"), "secret-"+rand.Text()
+	leak := filepath.Join(m.dir, "leaked")
+	return errors.Join(os.Chmod(m.dir, 0o755), os.Mkdir(leak, 0o755),
+		os.WriteFile(filepath.Join(leak, "canary"), []byte(canary), 0o644),
+		os.WriteFile(m.secretFile, []byte(m.secret), 0o644),
+		os.WriteFile(filepath.Join(m.dir, "ids"), []byte(strconv.Itoa(nobody)+":500000:65536\n"), 0o644),
+		os.WriteFile(filepath.Join(m.dir, "no-ids"), nil, 0o644))
+}
+
+// leak opens a directory such that every program inherits it.
+func (m *machine) leak() error {
+	fd, err := unix.Open(filepath.Join(m.dir, "leaked"), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(unix.Dup2(fd, leaked), unix.Close(fd))
+}
+
+// sockets starts services that only the host is to reach.
+func (m *machine) sockets() error {
+	m.abstract = "slipway-probe-" + rand.Text()
+	abstract, err := net.Listen("unix", "@"+m.abstract)
+	if err != nil {
+		return err
+	}
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	m.port = strconv.Itoa(tcp.Addr().(*net.TCPAddr).Port)
+	m.stop = append(m.stop, abstract.Close, tcp.Close)
+	return nil
+}
+
+// attach makes a block device whose content the attempts recognize.
+func (m *machine) attach(ctx context.Context) error {
+	file := filepath.Join(m.dir, "disk")
+	content := make([]byte, 1<<20)
+	copy(content, "slipway-probe-device")
+	if err := os.WriteFile(file, content, 0o600); err != nil {
+		return err
+	}
+	out, err := exec.CommandContext(ctx, "losetup", "--find", "--show", file).Output()
+	if err != nil {
+		return fmt.Errorf("losetup: %w", err)
+	}
+	device := strings.TrimSpace(string(out))
+	m.stop = append(m.stop, func() error { return exec.Command("losetup", "--detach", device).Run() })
+	m.loop = strings.TrimPrefix(device, "/dev/loop")
+	return nil
+}
+
+// compile compiles slipway and the probe.
+func (m *machine) compile(ctx context.Context) error {
+	top, err := toolbox.Root()
+	if err != nil {
+		return err
+	}
+	sources, err := filepath.Glob(filepath.Join(top, "integration/probes/testdata/probe/*.c"))
+	if err != nil {
+		return err
+	}
+	probe := filepath.Join(m.dir, "probe")
+	for _, args := range [][]string{
+		{"go", "build", "-o", filepath.Join(m.dir, "slipway"), "./cmd/slipway"},
+		append([]string{"gcc", "-std=gnu17", "-Wall", "-Werror", "-Wno-unused-result", "-O1", "-static", "-no-pie", "-o", probe}, sources...),
+	} {
+		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+		cmd.Dir, cmd.Env = top, append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w\n%s", args[0], err, out)
+		}
+	}
+	program, err := os.ReadFile(probe)
+	if err == nil {
+		m.common, err = programs(program)
+	}
+	return err
+}
+
+// replacer fills in the arguments of probes in Dockerfiles.
+func (s *site) replacer() (*strings.Replacer, error) {
+	var null unix.Stat_t
+	if err := unix.Stat("/dev/null", &null); err != nil {
+		return nil, err
+	}
+	var spaces []string
+	for _, name := range []string{"cgroup", "ipc", "mnt", "net", "pid", "user", "uts"} {
+		link, err := os.Readlink("/proc/self/ns/" + name)
+		if err != nil {
+			return nil, err
+		}
+		spaces = append(spaces, link)
+	}
+	return strings.NewReplacer(
+		"{dev}", strconv.FormatUint(null.Dev, 10), "{namespaces}", strings.Join(spaces, `","`), "{mnt}", spaces[2],
+		"{loop}", s.loop, "{abstract}", s.abstract, "{port}", s.port, "{host}", s.host, "{column}", s.slug(),
+	), nil
+}
+
+// terminal makes cmd the leader of a session whose terminal the driver owns.
+func terminal(cmd *exec.Cmd, slave *os.File) {
+	cmd.Stdin = slave
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+}

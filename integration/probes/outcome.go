@@ -1,0 +1,85 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/client"
+)
+
+// Outcomes are the privileges that the jobs of a column found, by name, and the
+// reasons of refusals.
+type outcomes struct {
+	granted map[string]bool
+	refused map[string]string
+}
+
+func newOutcomes() *outcomes { return &outcomes{map[string]bool{}, map[string]string{}} }
+
+// read takes in what a step printed: "+ ID", "- ID ERROR".
+func (o *outcomes) read(text string) {
+	for line := range strings.Lines(text) {
+		sign, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		id, reason, _ := strings.Cut(rest, " ")
+		switch sign {
+		case "+":
+			o.granted[id] = true
+		case "-":
+			o.refused[id] = reason
+		}
+	}
+}
+
+// of returns the privileges with one of the names, sorted. A name that ends with
+// a slash or a dash is the beginning of names.
+func (o *outcomes) of(names []string) []string {
+	var out []string
+	for _, id := range slices.Sorted(maps.Keys(o.granted)) {
+		if slices.ContainsFunc(names, func(name string) bool { return matches(name, id) }) {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+func matches(name, id string) bool {
+	return name == id || strings.HasPrefix(id, name) && strings.HasSuffix(name, "/") || strings.HasPrefix(id, name) && strings.HasSuffix(name, "-")
+}
+
+// progress reads the progress of a build, JSON with an error after it. It calls
+// logged with what steps print and returns all of that and the error.
+func progress(r io.Reader, logged func(string)) (logs, message string, err error) {
+	var all, rest strings.Builder
+	s := bufio.NewScanner(r)
+	s.Buffer(nil, 64<<20)
+	for s.Scan() {
+		var status client.SolveStatus
+		if !bytes.HasPrefix(s.Bytes(), []byte("{")) || json.Unmarshal(s.Bytes(), &status) != nil {
+			rest.WriteString(s.Text() + "\n")
+			continue
+		}
+		for _, l := range status.Logs {
+			all.Write(l.Data)
+			logged(string(l.Data))
+		}
+	}
+	return all.String(), rest.String(), s.Err()
+}
+
+// print prints all outcomes.
+func (o *outcomes) print(column string) {
+	for _, id := range slices.Sorted(maps.Keys(o.granted)) {
+		fmt.Printf("%s: + %s\n", column, id)
+	}
+	for _, id := range slices.Sorted(maps.Keys(o.refused)) {
+		fmt.Printf("%s: - %s %s\n", column, id, o.refused[id])
+	}
+}

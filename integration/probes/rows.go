@@ -1,0 +1,156 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A row is a kind of privilege.
+type row struct {
+	text  string
+	names []string // of its outcomes; see outcomes.of
+	// beyond: what the reference gives to a plain step is not counted, as the
+	// attempt is about a step that gets more.
+	beyond bool
+	script bool // the attempts need no program
+	strict bool // nobody may have it, whatever the reference gives
+}
+
+// rows lists all rows in the order of the table.
+func rows() []row {
+	return slices.Concat(processRows(), callRows(), fileRows(), imageRows(), hostRows())
+}
+
+// each returns the name with every label in its place.
+func each(format string, labels ...string) []string {
+	var out []string
+	for _, l := range labels {
+		out = append(out, fmt.Sprintf(format, l))
+	}
+	return out
+}
+
+// both returns the names of an outcome of root and of another user.
+func both(id string) []string { return each("%s/"+id, "root", "user") }
+
+// processRows are about what a process is born with.
+func processRows() []row {
+	return []row{
+		{text: "capabilities of root", names: []string{"root/capabilities/"}},
+		{text: "capabilities of other users", names: []string{"user/capabilities/"}},
+		{text: "root by setuid programs", names: []string{"user/setuid"}},
+		{text: "supplementary groups", names: both("groups/")},
+		{text: "files that the builder or its caller left open", names: both("inherited-files/")},
+		{text: "environment of the caller", names: both("environment/")},
+		{text: "terminal of the caller: read, write, type", names: both("terminal/")},
+		{text: "signals to the process group or session of the caller", names: both("signals/")},
+		{text: "raised limits, priorities, protection from the OOM killer", names: both("limits/")},
+		{text: "namespaces of the host", names: both("host-namespaces/")},
+	}
+}
+
+// callRows are about system calls.
+func callRows() []row {
+	return []row{
+		{text: "new namespaces: `unshare`, `clone`, `clone3`, in both ABIs", names: both("namespaces/")},
+		{text: "`mount`, remount, `umount`, `fsopen`", names: both("mounts/")},
+		{text: "keyrings of its own: `keyctl`, `add_key`", names: both("keys/")},
+		{text: "keys of the caller's session", names: both("caller-keys/")},
+		{text: "`io_uring`", names: both("io_uring/")},
+		{text: "`bpf`", names: both("bpf/")},
+		{text: "`perf_event_open`", names: both("perf/")},
+		{text: "`userfaultfd`", names: both("userfaultfd/")},
+		{text: "host name, clock, reboot, swap, modules, kernel log, quotas, I/O ports, file handles", names: both("machine/")},
+		{text: "system calls, all of x86-64", names: []string{"root/64bit/"}},
+		{text: "system calls, all of i386", names: []string{"root/32bit/"}},
+		{text: "system calls, all of x32", names: []string{"root/x32/"}},
+		{text: "personalities", names: []string{"root/personality/"}},
+		{text: "sockets: families and types", names: []string{"root/families/", "none/families/"}},
+		{text: "services of the host: loopback, abstract sockets", names: []string{"root/services/"}},
+		{text: "the same with `--network=none`", names: []string{"none/services/"}},
+	}
+}
+
+// fileRows are about files and devices.
+func fileRows() []row {
+	return []row{
+		{text: "reading of `/proc`, `/sys/firmware`, powercap", names: both("readable/")},
+		{text: "writing of `/proc`, `/sys`, control groups", names: both("writable/")},
+		{text: "new control groups", names: both("control-groups/")},
+		{text: "nodes of `/dev`", names: both("nodes/")},
+		{text: "nodes of `/dev` are the host's own", names: both("host-nodes/")},
+		{text: "mode and owner of the host's nodes of `/dev`", names: append(both("host-node-modes/"), both("host-node-owners/")...)},
+		{text: "device nodes: `mknod`", names: each("devices/%s/mknod/", "root", "shm", "dev", "cache", "tmpfs", "bind")},
+		{text: "devices opened in the root file system, `/dev`, `/dev/shm`", names: each("devices/%s/open/", "root", "dev", "shm")},
+		{text: "devices opened in a cache mount", names: []string{"devices/cache/open/"}},
+		{text: "devices opened in a tmpfs or bind mount", names: each("devices/%s/open/", "tmpfs", "bind")},
+		{text: "devices of an image opened", names: []string{"image/open/", "image-mount/open/"}},
+		{text: "mounts that allow devices, setuid, programs, writing", names: both("mount-flags/")},
+	}
+}
+
+// imageRows are about hostile images, links and mounts.
+func imageRows() []row {
+	return []row{
+		{text: "more by an image whose `/proc` is a link or a file", names: []string{"linked/proc-"}, beyond: true},
+		{text: "more by an image whose `/sys` is a link or a file", names: []string{"linked/sys-"}, beyond: true},
+		{text: "more by an image whose `/dev` is a link or a file", names: []string{"linked/dev-"}, beyond: true},
+		{text: "files made on the host by links at `/proc`, `/sys`, `/dev`, `/etc`", names: each("host-directory/%s", "proc-", "sys-", "dev-", "etc-"), strict: true},
+		{text: "files made on the host by links at targets of mounts and WORKDIR", names: []string{"host-directory/links", "links/"}, strict: true},
+		{text: "files made on the host by a race in a shared cache (not tried on buildkitd, whose runc loses it now and then)", names: []string{"host-directory/race"}, strict: true},
+		{text: "mounts over `/proc`", names: []string{"over/proc/run", "over/proc/1/run", "over/proc/sys/run"}},
+		{text: "mounts over `/sys`, `/dev`", names: []string{"over/sys/run", "over/sys/fs/cgroup/run", "over/sys/firmware/run", "over/dev/run"}},
+		{text: "more of `/proc` and `/sys` by mounts over them", names: []string{"over/"}, beyond: true},
+		{text: "directories of the host by `WORKDIR /proc/self/fd/N`", names: []string{"fd/"}},
+	}
+}
+
+// hostRows are about things of the builder and its caller.
+func hostRows() []row {
+	return []row{
+		{text: "the builder's program executed as `/proc/self/exe`", names: []string{"exe/run"}},
+		{text: "the builder's program changed", names: []string{"exe/chmod", "exe/mode", "host-directory/exe"}},
+		{text: "SSH agent: more than list and sign", names: agentTypes()},
+		{text: "secrets on disk while a step runs", names: []string{"secret/while-running"}},
+		{text: "secrets on disk after kill -9", names: []string{"secret/after-kill"}},
+		{text: "overlay attributes of an image act", names: []string{"overlay/"}},
+		{text: "`--security=insecure` without `--allow`", names: []string{"insecure/"}},
+		{text: "`--network=host` without `--allow`", names: []string{"network-host/"}},
+		{text: "shell scripts: files, users, environment, processes of the host", names: []string{"script/", "host-directory/script"}, script: true},
+	}
+}
+
+// agentTypes are the names of all messages to the agent but list (11) and sign (13).
+func agentTypes() []string {
+	var out []string
+	for n := range 256 {
+		if n != 11 && n != 13 {
+			out = append(out, fmt.Sprintf("agent/arrived/%d", n))
+		}
+	}
+	return out
+}
+
+// privileges returns what a column has of a row.
+func (r row) privileges(o, reference *outcomes) []string {
+	list := o.of(r.names)
+	if !r.beyond {
+		return list
+	}
+	return slices.DeleteFunc(list, func(id string) bool { return ordinary(id, reference) })
+}
+
+// ordinary reports whether the reference gives a privilege to a plain step.
+func ordinary(id string, reference *outcomes) bool {
+	for _, kind := range []string{
+		"readable/", "writable/", "control-groups/", "capabilities/", "environment/", "nodes/", "host-namespaces/", "mount-flags/", "groups/", "run",
+	} {
+		if _, rest, ok := strings.Cut(id, "/"+kind); ok && (kind == "run" || reference.granted["root/"+kind+rest]) {
+			return true
+		}
+	}
+	return false
+}

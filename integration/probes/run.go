@@ -1,0 +1,233 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/containerd/console"
+)
+
+// runJobs runs the jobs of a column and returns their outcomes.
+func (s *site) runJobs(ctx context.Context, list []job, verbose bool) (*outcomes, error) {
+	out := newOutcomes()
+	for _, j := range list {
+		if !strings.HasPrefix(j.name, s.only) || j.name == s.not {
+			continue
+		}
+		start := time.Now()
+		if err := s.runJob(ctx, j, out); err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", s.name, j.name, err)
+		}
+		if verbose {
+			fmt.Printf("%s: %s took %.1f s\n", s.name, j.name, time.Since(start).Seconds())
+		}
+	}
+	return out, nil
+}
+
+// runJob runs a job and adds its outcomes to out.
+func (s *site) runJob(ctx context.Context, j job, out *outcomes) error {
+	s.agent.take()
+	b, err := s.start(ctx, j)
+	if err != nil {
+		return err
+	}
+	switch {
+	case j.kill:
+		err = s.killWhenReady(b, out)
+	case j.race:
+		err = s.compete(ctx, b)
+	}
+	logs, message, failed := b.wait()
+	if err != nil {
+		return fmt.Errorf("%w\n%s%s", err, logs, message)
+	}
+	out.read(logs)
+	if failed != nil && !j.kill {
+		if j.refusal == nil || !j.refusal.MatchString(logs+message) {
+			return fmt.Errorf("%w\n%s%s", failed, logs, message)
+		}
+		out.refused[j.name] = logs + message
+	}
+	if want := j.markers(); failed == nil && len(ended.FindAllString(logs, -1)) < want {
+		return fmt.Errorf("not all of %d steps have ended:\n%s", want, logs)
+	}
+	return s.inspect(j, out)
+}
+
+// ended matches what the probe prints at its end.
+var ended = regexp.MustCompile(`(?m)^! `)
+
+// markers returns how often the probe ends in a job. The builder's program prints
+// no such line.
+func (j job) markers() int {
+	return strings.Count(j.dockerfile, "RUN ") - strings.Count(j.dockerfile, `["/proc/self/exe"`)
+}
+
+// inspect looks at what a job did to the machine.
+func (s *site) inspect(j job, out *outcomes) error {
+	for _, t := range s.agent.take() {
+		out.granted[fmt.Sprintf("agent/arrived/%d", t)] = true
+	}
+	changed, err := s.restore()
+	if err != nil {
+		return err
+	}
+	if len(changed) > 0 {
+		out.granted["host-directory/"+j.name] = true
+		out.refused["host-directory/"+j.name] = strings.Join(changed, " ")
+	}
+	damaged, err := s.damaged()
+	if damaged {
+		out.granted["exe/mode"] = true
+	}
+	return err
+}
+
+// A running is a build that runs.
+type running struct {
+	ready chan struct{} // closed when a step prints that it is ready
+	kill  func() error
+	wait  func() (logs, message string, err error)
+}
+
+// start starts the build of a job in a terminal of its own.
+func (s *site) start(ctx context.Context, j job) (*running, error) {
+	dir, err := os.MkdirTemp(s.dir, "job-")
+	if err != nil {
+		return nil, err
+	}
+	args, err := s.replacer()
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(args.Replace(j.dockerfile)), 0o644)); err != nil {
+		return nil, err
+	}
+	master, name, err := console.NewPty()
+	if err != nil {
+		return nil, err
+	}
+	slave, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return nil, errors.Join(err, master.Close())
+	}
+	cmd := s.command(ctx, dir)
+	cmd.Dir, cmd.WaitDelay = dir, 10*time.Second
+	terminal(cmd, slave)
+	pipe, err := cmd.StderrPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err := errors.Join(err, slave.Close()); err != nil {
+		return nil, errors.Join(err, master.Close())
+	}
+	go io.Copy(io.Discard, master)
+	r := &running{ready: make(chan struct{}), kill: cmd.Process.Kill}
+	var once sync.Once
+	var logs, message string
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		logs, message, err = progress(pipe, func(text string) {
+			if strings.Contains(text, "! ready") {
+				once.Do(func() { close(r.ready) })
+			}
+		})
+		done <- err
+	}()
+	r.wait = func() (string, string, error) {
+		err := errors.Join(<-done, cmd.Wait(), master.Close(), os.RemoveAll(dir))
+		return logs, message, err
+	}
+	return r, nil
+}
+
+// killWhenReady looks for the secret on the disk while a step has it, and after
+// the builder was killed.
+func (s *site) killWhenReady(b *running, out *outcomes) error {
+	select {
+	case <-b.ready:
+	case <-time.After(30 * time.Second):
+		return errors.New("no step is ready")
+	}
+	for _, id := range []string{"secret/while-running", "secret/after-kill"} {
+		found, err := contains(s.state(), s.secret)
+		if err != nil {
+			return err
+		}
+		if found {
+			out.granted[id] = true
+		}
+		if err := b.kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			return err
+		}
+	}
+	return nil
+}
+
+// contains reports whether a file below dir contains text.
+func contains(dir, text string) (bool, error) {
+	found := false
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+			return nil
+		}
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil || info.Size() > 1<<16 {
+			return nil // the secret is short
+		}
+		content, err := os.ReadFile(path)
+		if err == nil && bytes.Contains(content, []byte(text)) {
+			found = true
+		}
+		return nil
+	})
+	return found, err
+}
+
+// compete mounts something below a directory of the cache that the step of b
+// swaps with a link to the host directory. The last build ends that step.
+func (s *site) compete(ctx context.Context, b *running) error {
+	select {
+	case <-b.ready:
+	case <-time.After(30 * time.Second):
+		return errors.New("no step is ready")
+	}
+	const cache = "RUN --mount=type=cache,id=race,target=/c "
+	for n := range 8 {
+		text := "FROM probe:{column}-base\n"
+		for i := range 5 {
+			text += fmt.Sprintf(cache+"--mount=type=tmpfs,target=/c/d/%d-%d "+`["/probe","race","run"]`+"\n", n, i)
+		}
+		other, err := s.start(ctx, job{dockerfile: text})
+		if err != nil {
+			return err
+		}
+		other.wait() // a refused mount is fine
+	}
+	last, err := s.start(ctx, job{dockerfile: "FROM probe:{column}-base\n" + cache + `["/bin/mkdir","/c/stop"]` + "\n"})
+	if err != nil {
+		return err
+	}
+	_, message, err := last.wait()
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, message)
+	}
+	return nil
+}

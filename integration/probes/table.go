@@ -1,0 +1,119 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A comparison is what the columns have of each row.
+type comparison struct {
+	header []string
+	cells  [][]string // by row, then column; the first is the row's text
+	notes  []string   // reasons of exceptions that are needed, as numbered in cells
+	errors []string   // privileges without an exception, exceptions without a privilege
+}
+
+// compare compares columns with the reference.
+func compare(reference *outcomes, list []column, found []*outcomes) comparison {
+	c := comparison{header: []string{"privilege", "buildkitd"}}
+	for _, col := range list {
+		c.header = append(c.header, col.name)
+	}
+	used := map[string]bool{} // "exception column"
+	for _, r := range rows() {
+		want := r.privileges(reference, reference)
+		cells := []string{r.text, mark(len(want) > 0)}
+		for n, col := range list {
+			if col.only != "" && !r.script {
+				cells = append(cells, "")
+				continue
+			}
+			got := r.privileges(found[n], reference)
+			more := slices.DeleteFunc(slices.Clone(got), func(id string) bool { return reference.granted[id] && !r.strict })
+			rest, notes := excuse(more, col.name, used)
+			if len(rest) > 0 {
+				c.errors = append(c.errors, fmt.Sprintf("%s: %s: %s", col.name, r.text, short(rest)))
+			}
+			cells = append(cells, cell(len(want), len(got), len(more), len(rest))+strings.Join(notes, ""))
+		}
+		c.cells = append(c.cells, cells)
+	}
+	for n, e := range exceptions() {
+		c.notes = append(c.notes, e.why)
+		for _, name := range e.columns {
+			if !used[fmt.Sprintf("%d %s", n, name)] {
+				c.errors = append(c.errors, fmt.Sprintf("%s: the exception %q is no longer needed", name, e.names))
+			}
+		}
+	}
+	return c
+}
+
+// excuse returns the privileges that have no exception and the footnotes of the others.
+func excuse(more []string, column string, used map[string]bool) (rest, notes []string) {
+	for _, id := range more {
+		excused := false
+		for n, e := range exceptions() {
+			if !slices.Contains(e.columns, column) || !slices.ContainsFunc(e.names, func(name string) bool { return matches(name, id) }) {
+				continue
+			}
+			excused = true
+			used[fmt.Sprintf("%d %s", n, column)] = true
+			if note := fmt.Sprintf(" [%d]", n+1); !slices.Contains(notes, note) {
+				notes = append(notes, note)
+			}
+		}
+		if !excused {
+			rest = append(rest, id)
+		}
+	}
+	return rest, notes
+}
+
+func mark(granted bool) string {
+	if granted {
+		return "✔"
+	}
+	return "–"
+}
+
+// cell says what a column has of a row: nothing, as much as the reference, less,
+// or more, with or without an exception.
+func cell(want, got, more, unexcused int) string {
+	switch {
+	case unexcused > 0:
+		return "**more**"
+	case more > 0:
+		return "more"
+	case got == 0:
+		return mark(false)
+	case got < want:
+		return "less"
+	}
+	return mark(true)
+}
+
+// short lists names, the first of many only.
+func short(names []string) string {
+	const most = 12
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], " "), len(names)-most)
+	}
+	return strings.Join(names, " ")
+}
+
+// markdown returns the table with its footnotes.
+func (c comparison) markdown() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "| %s |\n|---|%s\n", strings.Join(c.header, " | "), strings.Repeat(":-:|", len(c.header)-1))
+	for _, cells := range c.cells {
+		fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | "))
+	}
+	for n, why := range c.notes {
+		fmt.Fprintf(&b, "\n[%d] %s\n", n+1, why)
+	}
+	return b.String()
+}

@@ -1,0 +1,98 @@
+//go:build linux
+
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestRead checks which lines of a step are outcomes.
+func TestRead(t *testing.T) {
+	o := newOutcomes()
+	o.read("+ a/b\n- a/c EPERM\n! a run\nanything else\n+ a/d\n")
+	if got, want := strings.Join(o.of([]string{"a/"}), " "), "a/b a/d"; got != want {
+		t.Errorf("privileges: %s, want %s", got, want)
+	}
+	if got := o.refused["a/c"]; got != "EPERM" {
+		t.Errorf("a/c is refused with %q, want EPERM", got)
+	}
+}
+
+// TestOf checks how names match.
+func TestOf(t *testing.T) {
+	o := newOutcomes()
+	o.read("+ agent/1\n+ agent/11\n+ fd/3/outside\n+ linked/proc-link/x\n")
+	for name, want := range map[string]string{
+		"agent/1": "agent/1", "agent/": "agent/1 agent/11", "linked/proc-": "linked/proc-link/x", "linked/proc": "", "fd/3/": "fd/3/outside",
+	} {
+		if got := strings.Join(o.of([]string{name}), " "); got != want {
+			t.Errorf("of(%q) = %q, want %q", name, got, want)
+		}
+	}
+}
+
+// TestCompare compares columns with a reference.
+func TestCompare(t *testing.T) {
+	reference, same, other := newOutcomes(), newOutcomes(), newOutcomes()
+	reference.read("+ root/groups/0\n+ root/groups/1\n+ host-directory/dev-host\n+ root/readable/proc/stat\n")
+	same.read("+ root/groups/0\n+ root/groups/1\n+ linked/proc-link/readable/proc/stat\n")
+	other.read("+ root/groups/0\n+ host-directory/dev-host\n+ linked/proc-link/readable/proc/keys\n+ root/terminal/open\n")
+	cols := []column{{name: "same"}, {name: "other"}, {name: "shell", only: "script"}}
+	c := compare(reference, cols, []*outcomes{same, other, newOutcomes()})
+	for text, want := range map[string]string{
+		"supplementary groups":                                               "✔ ✔ less ",
+		"terminal of the caller: read, write, type":                          "– – **more** ",
+		"more by an image whose `/proc` is a link or a file":                 "– – **more** ",
+		"files made on the host by links at `/proc`, `/sys`, `/dev`, `/etc`": "✔ – **more** ",
+		"shell scripts: files, users, environment, processes of the host":    "– – – –",
+	} {
+		n := slices.IndexFunc(c.cells, func(cells []string) bool { return cells[0] == text })
+		if n < 0 {
+			t.Errorf("no row %q", text)
+			continue
+		}
+		if got := strings.Join(c.cells[n][1:], " "); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+	want := []string{
+		"other: terminal of the caller: read, write, type: root/terminal/open",
+		"other: more by an image whose `/proc` is a link or a file: linked/proc-link/readable/proc/keys",
+		"other: files made on the host by links at `/proc`, `/sys`, `/dev`, `/etc`: host-directory/dev-host",
+	}
+	got := slices.DeleteFunc(slices.Clone(c.errors), func(e string) bool { return strings.Contains(e, "no longer needed") })
+	if !slices.Equal(got, want) {
+		t.Errorf("errors:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if len(c.errors)-len(got) == 0 {
+		t.Error("exceptions that nothing needs are no error")
+	}
+}
+
+// TestRows checks that each row has a text of its own, and that it is plain.
+func TestRows(t *testing.T) {
+	seen := map[string]bool{}
+	for _, r := range rows() {
+		if seen[r.text] || strings.Contains(r.text, "|") || len(r.names) == 0 {
+			t.Errorf("row %q: twice, with a bar, or without names", r.text)
+		}
+		seen[r.text] = true
+	}
+}
+
+// TestJobs checks the names of jobs, and that nothing but busybox and the probe
+// runs in them.
+func TestJobs(t *testing.T) {
+	seen := map[string]bool{}
+	for _, j := range jobs() {
+		if seen[j.name] {
+			t.Errorf("job %q exists twice", j.name)
+		}
+		seen[j.name] = true
+		if !strings.HasPrefix(j.dockerfile, "FROM probe:{column}-") {
+			t.Errorf("job %s: base is none of ours:\n%s", j.name, j.dockerfile)
+		}
+	}
+}

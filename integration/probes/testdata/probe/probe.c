@@ -1,0 +1,79 @@
+// Probe tries what a step of a build must not be able to do, and prints what
+// succeeded. Every attempt is harmless on the machine that it runs on.
+//
+//	probe LABEL COMMAND [ARG...]
+//
+// It prints lines of "+ ID" for a privilege, "- ID ERROR" for a refusal and
+// "! LABEL COMMAND" when a command has ended. It exits with 0, so that the
+// next step runs.
+#include "probe.h"
+
+static const char *label;
+
+void outcome(int err, const char *format, ...) {
+	va_list args;
+	va_start(args, format);
+	printf(err ? "- %s/" : "+ %s/", label);
+	vprintf(format, args);
+	va_end(args);
+	printf(err ? " %s\n" : "\n", err > 0 ? strerrorname_np(err) : "none");
+	fflush(stdout);
+}
+
+int result(long ret) { return ret < 0 ? errno : 0; }
+
+int refusal(int err) { return err == EPERM || err == EACCES || err == ENOSYS ? err : 0; }
+
+// dir tells whether the working directory is outside of the root.
+static void dir(char **args) {
+	char cwd[4096];
+	long n = syscall(SYS_getcwd, cwd, sizeof cwd);
+	outcome(n > 0 && cwd[0] == '/' && access("canary", F_OK) < 0 ? ENOENT : 0, "outside");
+}
+
+// exists tells whether a file exists.
+static void exists(char **args) { outcome(result(access(args[0], F_OK)), "exists"); }
+
+// hidden tells whether a file does not exist.
+static void hidden(char **args) { outcome(access(args[0], F_OK) == 0 ? EEXIST : 0, "hidden"); }
+
+// run shows that a step ran at all.
+static void run(char **args) { outcome(0, "run"); }
+
+// euid tells whether this program, whose file has the setuid bit, became root.
+static void euid(char **args) { outcome(geteuid() == 0 ? 0 : EPERM, "setuid"); }
+
+// wait_killed waits until the driver has looked at the disk.
+static void wait_killed(char **args) {
+	printf("! ready\n");
+	fflush(stdout);
+	sleep(20);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(char **args);
+} commands[] = {
+	{"agent", agent}, {"attempts", attempts}, {"calls", calls}, {"device", device}, {"dir", dir},
+	{"euid", euid}, {"exists", exists}, {"files", files}, {"hidden", hidden}, {"process", process},
+	{"race", race}, {"run", run}, {"sockets", sockets}, {"wait", wait_killed},
+};
+
+int main(int argc, char **argv) {
+	const char *slash = strrchr(argv[0], '/');
+	if (strcmp(slash ? slash + 1 : argv[0], "docker") == 0) { // started by the builder's program
+		label = "exe";
+		outcome(result(chmod("/proc/1/exe", 04755)), "chmod");
+		return 0;
+	}
+	for (size_t i = 0; argc > 2 && i < sizeof commands / sizeof *commands; i++) {
+		if (strcmp(argv[2], commands[i].name) == 0) {
+			label = argv[1];
+			commands[i].run(argv + 3);
+			printf("! %s %s\n", label, argv[2]);
+			return 0;
+		}
+	}
+	fprintf(stderr, "usage: probe LABEL COMMAND [ARG...]\n");
+	return 2;
+}
