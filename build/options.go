@@ -1,7 +1,6 @@
 package build
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -61,14 +60,10 @@ type Options struct {
 
 	Mirrors map[string]string // of registries: host → host that is asked instead
 
-	// Stall is how long a server of sources, pushes and caches may take and send
-	// nothing. Zero is 2 minutes.
-	Stall time.Duration
-
 	Builder *Builder // builds in place of this process; nil is here
 
 	State  string // directory of cache and results
-	Runner string // auto, namespace or portable
+	Runner string // auto, namespace, oci or portable
 	GC     GC     // what is removed from State afterwards
 	Jobs   int    // limit of operations that run concurrently; 0 is no limit, as with BuildKit
 	Now    func() time.Time
@@ -82,8 +77,6 @@ type Options struct {
 	// the other; nil is fine.
 	Status func(*client.SolveStatus)
 }
-
-func (o *Options) stall() time.Duration { return cmp.Or(o.Stall, defaultStall) }
 
 // Check tells what of the options contradicts another one, or what nothing can
 // do. [Build] checks them first.
@@ -106,9 +99,9 @@ func (o *Options) Check() error {
 // checkHere refuses what only a BuildKit can do.
 func (o *Options) checkHere() error {
 	switch o.Runner {
-	case "", "auto", "namespace", "portable":
+	case "", "auto", "namespace", "oci", "portable":
 	default:
-		return fmt.Errorf("unknown runner %q, there are auto, namespace and portable", o.Runner)
+		return fmt.Errorf("unknown runner %q, there are auto, namespace, oci and portable", o.Runner)
 	}
 	for _, out := range o.Outputs {
 		if err := out.checkHere(); err != nil {

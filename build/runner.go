@@ -7,6 +7,7 @@ import (
 	"slipway/internal/singleflight"
 	"slipway/solver/runner"
 	"slipway/solver/runner/namespace"
+	"slipway/solver/runner/oci"
 	"slipway/solver/runner/shell"
 	"slipway/solver/tree"
 )
@@ -74,18 +75,31 @@ func (c *chosenRunner) runner(ctx context.Context) (runner.Opener, error) {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case err == nil:
-		r, err := namespace.New(filepath.Join(c.s.dir, "namespace"), c.s.store)
-		if err != nil {
-			return nil, err
-		}
-		c.namespaces = r
-		if r.Copies() {
-			c.o.warn("each RUN step copies its whole root, as the file system of %s cannot hold an overlay (use --state DIR on another one)", c.s.dir)
-		}
-		return r, nil
-	case c.o.Runner == "namespace":
+		return c.inNamespaces()
+	case c.o.Runner == "namespace", c.o.Runner == "oci":
 		return nil, err
 	}
 	c.o.warn("RUN steps are interpreted, as they cannot run in namespaces: %v", err)
 	return portable, nil
+}
+
+// inNamespaces returns the runner whose processes run in namespaces, of this program
+// or of an OCI runtime.
+func (c *chosenRunner) inNamespaces() (runner.Opener, error) {
+	dir := filepath.Join(c.s.dir, "namespace")
+	var r *namespace.Runner
+	var err error
+	if c.o.Runner == "oci" {
+		var runtime oci.Runtime
+		if runtime, err = oci.Find(); err == nil {
+			r, err = namespace.NewOCI(dir, c.s.store, runtime)
+		}
+	} else {
+		r, err = namespace.New(dir, c.s.store)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.namespaces = r
+	return r, nil
 }

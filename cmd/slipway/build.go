@@ -65,7 +65,7 @@ func (f *buildFlags) run(ctx context.Context, given flagSet) error {
 	if f.opt.Builder == nil && f.opt.Call == "" && f.opt.Runner != "portable" {
 		// Without a namespace to be root of, steps are interpreted. This may start
 		// the program again, so nothing is read or written before.
-		if err := namespace.Enter(); err != nil && f.opt.Runner == "namespace" {
+		if err := namespace.Enter(); err != nil && (f.opt.Runner == "namespace" || f.opt.Runner == "oci") {
 			return err
 		}
 	}

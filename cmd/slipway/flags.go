@@ -90,7 +90,7 @@ func (f *buildFlags) defineCache(fs *pflag.FlagSet) {
 
 func (f *buildFlags) defineBuilder(fs *pflag.FlagSet) {
 	o, b := &f.opt, &f.builder
-	fs.StringVar(&o.Runner, "runner", "auto", "how steps run: auto, namespace or portable")
+	fs.StringVar(&o.Runner, "runner", "auto", "how steps run: auto, namespace, oci (runc or crun) or portable")
 	fs.StringVar(&f.keepStorage, "keep-storage", "", "`SIZE` that the state directory may keep after the build: 20GB, 10% of the disk or unlimited (default as buildkitd)")
 	fs.IntVar(&o.Jobs, "jobs", 0, "limit of steps that run concurrently (default no limit)")
 	fs.StringVar(&o.State, "state", "", "`DIRECTORY` of cache and results (default the user's cache directory)")

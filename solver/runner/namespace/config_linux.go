@@ -21,13 +21,13 @@ type config struct {
 	Terminal bool
 	Hostname string
 	Insecure bool
-	Filter   []byte // of system calls; nil if the process is insecure
-	Loopback bool   // the network is one of its own
-	ReadOnly bool   // the root
+	Loopback bool // the network is one of its own
+	ReadOnly bool // the root
 	Limits   []limit
-	Root     string  // where the root is mounted
-	Private  string  // a directory for what only the init process sees
-	Mounts   []mount // the root first
+	OCI      *runtimeConfig // nil if this program runs the process itself
+	Root     string         // where the root is mounted
+	Private  string         // a directory for what only the init process sees
+	Mounts   []mount        // the root first
 
 	root    *os.File // only names the root
 	names   int      // in the private directory

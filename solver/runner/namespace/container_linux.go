@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"sync"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
 	"slipway/solver/runner"
 	"slipway/solver/tree"
 )
@@ -26,11 +28,14 @@ type container struct {
 	conf   config     // of the first process, but for what is its own
 	stub   map[string]bool
 	stop   []func() // what ends with the container
+	shared bool     // other processes may join the first one
 
 	mu     sync.Mutex
 	first  *process   // nil before it is started
 	spaces []*os.File // the namespaces of the first process
 	closed bool
+	joined int            // processes that were started
+	spec   *specs.Spec    // of the first process, if a runtime runs it
 	all    sync.WaitGroup // processes
 	kept   []*written     // to be layers when the container is closed
 }
@@ -116,8 +121,12 @@ func isFile(m *runner.Mount) (bool, error) {
 }
 
 // overlay prepares a tree: its layers below, and an upper directory for what the
-// processes change, or a copy of all of it.
+// processes change.
 func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, error) {
+	lower, err := c.r.lowers(c.ctx, m)
+	if err != nil {
+		return out, err
+	}
 	at, err := m.Tree.Resolve(m.Source, true)
 	if err != nil {
 		return out, err
@@ -126,14 +135,7 @@ func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, erro
 	if src == nil {
 		return out, &runner.SourceError{Source: m.Source, Root: m.Tree}
 	}
-	out.Source, out.File = at, src.Kind() != tree.Dir
-	if c.r.copies {
-		out.Bind = filepath.Join(dir, "copy")
-		return out, c.r.copy(c.ctx, m, out.Bind)
-	}
-	if out.Lower, err = c.r.lowers(c.ctx, m); err != nil {
-		return out, err
-	}
+	out.Lower, out.Source, out.File = lower, at, src.Kind() != tree.Dir
 	out.Upper, out.Work, out.Merged = filepath.Join(dir, "upper"), filepath.Join(dir, "work"), filepath.Join(dir, "merged")
 	for _, d := range []string{out.Upper, out.Work, out.Merged} {
 		if err := os.Mkdir(d, 0o755); err != nil {
@@ -188,19 +190,15 @@ func (c *container) read(i int, last bool) (*tree.Node, error) {
 	if m.Target != "/" {
 		stub = nil
 	}
-	dir, changed := "upper", c.r.changed
-	if c.r.copies {
-		dir, changed = "copy", c.r.changedCopy
-	}
-	dir = filepath.Join(c.work, strconv.Itoa(i), dir)
-	w, err := changed(m.Tree, dir, stub)
+	upper := filepath.Join(c.work, strconv.Itoa(i), "upper")
+	w, err := c.r.changed(m.Tree, upper, stub)
 	for again := 0; again < 9 && errors.Is(err, fs.ErrNotExist); again++ {
-		w, err = changed(m.Tree, dir, stub) // a process removed what was being read
+		w, err = c.r.changed(m.Tree, upper, stub) // a process removed what was being read
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read what the process changed: %w", err)
 	}
-	if last && !c.r.copies {
+	if last {
 		c.kept = append(c.kept, w)
 	}
 	return w.out, nil
@@ -217,7 +215,7 @@ func (c *container) Close() error {
 		stop()
 	}
 	c.closeSpaces()
-	var err error
+	err := c.endRuntime()
 	for _, w := range c.kept {
 		err = errors.Join(err, c.r.keep(w))
 	}

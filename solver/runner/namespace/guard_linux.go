@@ -11,10 +11,15 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/solver/runner/oci"
 )
 
 // guardName is the name of this program when it is the guard of the steps.
 const guardName = "slipway-guard"
+
+// guardGroup is the variable that tells the guard which control group to remove.
+const guardGroup = "SLIPWAY_GUARD_GROUP"
 
 // guardFile is the guard's end of its socket.
 const guardFile = 3
@@ -33,6 +38,7 @@ type guard struct {
 	mu     sync.Mutex
 	socket *os.File        // nil if the guard does not run
 	cmd    *exec.Cmd       // the guard
+	group  string          // control group that goes with the steps; "" if they have none
 	alive  context.Context // ends when the guard ends; its cause is an error for the user
 }
 
@@ -51,7 +57,7 @@ func (g *guard) start(ctx context.Context) (context.Context, error) {
 	ours, theirs := os.NewFile(uintptr(pair[0]), "guard"), os.NewFile(uintptr(pair[1]), "guard")
 	defer theirs.Close()
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Args, cmd.Env, cmd.Dir = []string{guardName}, []string{}, "/"
+	cmd.Args, cmd.Env, cmd.Dir = []string{guardName}, []string{guardGroup + "=" + g.group}, "/"
 	cmd.ExtraFiles = []*os.File{theirs}
 	// Signals from the terminal are for the builder.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -119,6 +125,12 @@ func runGuard() {
 	}
 	for _, step := range files[1:] {
 		_ = unix.PidfdSendSignal(int(step.Fd), unix.SIGKILL, nil, 0)
+	}
+	if group := os.Getenv(guardGroup); group != "" {
+		for _, step := range files[1:] { // all processes of a step have ended when its first one has
+			_, _ = unix.Poll([]unix.PollFd{{Fd: step.Fd, Events: unix.POLLIN}}, -1)
+		}
+		_ = oci.RemoveCgroup(group) // a later builder will try again
 	}
 	os.Exit(0)
 }

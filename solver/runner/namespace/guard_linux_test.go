@@ -98,7 +98,9 @@ func endsWithBuilder(t *testing.T, command func() *exec.Cmd) {
 	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGHUP, syscall.SIGTERM} {
 		killed(t, command(), orphan, sig)
 	}
-	killed(t, command(), unguarded, syscall.SIGKILL)
+	if !byRuntime() { // the control group of an unguarded step would stay
+		killed(t, command(), unguarded, syscall.SIGKILL)
+	}
 }
 
 // killed sends a signal to a process that runs TestEndless. All processes that
@@ -141,6 +143,23 @@ func killed(t *testing.T, cmd *exec.Cmd, kind string, sig syscall.Signal) {
 	for err = nil; !errors.Is(err, unix.ECHILD); { // until no child is left
 		_, err = unix.Wait4(-1, nil, 0, nil)
 	}
+	if left := groups(t, cmd.Process.Pid); len(left) > 0 {
+		t.Errorf("%s, %v: after the end of all processes there are the control groups %v", kind, sig, left)
+	}
+}
+
+// groups returns the control groups of a builder.
+func groups(t *testing.T, pid int) []string {
+	t.Helper()
+	var list []string
+	for _, pattern := range []string{"/sys/fs/cgroup/slipway/*-%d", "/sys/fs/cgroup/*/slipway/*-%d"} {
+		found, err := filepath.Glob(fmt.Sprintf(pattern, pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, found...)
+	}
+	return list
 }
 
 // guards returns the guard processes that are children of a process.

@@ -57,6 +57,9 @@ func run(in *os.File) error {
 	if err := c.closeInherited(); err != nil {
 		return fmt.Errorf("close inherited files: %w", err)
 	}
+	if c.OCI != nil {
+		return c.becomeRuntime()
+	}
 	if !c.Join {
 		if err := c.build(); err != nil {
 			return err

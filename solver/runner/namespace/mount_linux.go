@@ -101,7 +101,8 @@ func (c *config) show(m *mount, at string, attr uint64) error {
 
 // restrictions returns the attributes of a mount that shows files. Devices of images, and
 // those that a process makes, cannot be opened: they are those of the host. A process with
-// all privileges may.
+// all privileges may, and so may one of an OCI runtime, which restricts devices by control
+// groups, unless the files are in a directory of the host.
 //
 // Upstream: setuid programs work in trees and cache mounts.
 func (c *config) restrictions(m *mount) uint64 {
@@ -109,7 +110,7 @@ func (c *config) restrictions(m *mount) uint64 {
 	if m.ReadOnly {
 		attr |= unix.MOUNT_ATTR_RDONLY
 	}
-	if !c.Insecure {
+	if !c.Insecure && (c.OCI == nil || m.Bind != "") {
 		attr |= unix.MOUNT_ATTR_NODEV
 	}
 	return attr
@@ -255,9 +256,6 @@ func overlay(m *mount) error {
 	if errors.Is(err, unix.EPERM) {
 		// In a user namespace the attributes of overlays are those of users.
 		err = unix.Mount("overlay", m.Merged, "overlay", 0, opts+",userxattr")
-	}
-	if errors.Is(err, unix.EINVAL) {
-		return fmt.Errorf("state directory: its file system cannot hold an overlay: %w (use a directory on another file system, --state DIR)", err)
 	}
 	return err
 }

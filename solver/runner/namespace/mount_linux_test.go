@@ -95,7 +95,8 @@ func TestSystemDirectories(t *testing.T) {
 	}
 	p := w.process(":")
 	p.Mounts = append(p.Mounts, runner.Mount{Kind: runner.MountDir, Target: "/dev", HostPath: cache})
-	if got := w.failure(t, p); !strings.Contains(got, `mount /dev/pts: filesystem "devpts" must be mounted on ordinary directory`) {
+	got := w.failure(t, p)
+	if want := `mount /dev/pts: filesystem "devpts" must be mounted on ordinary directory`; !byRuntime() && !strings.Contains(got, want) {
 		t.Errorf("a link at /dev/pts: %s", got)
 	}
 	if left, err := os.ReadDir(outside); err != nil || len(left) > 0 {
@@ -117,10 +118,15 @@ func TestMountsInProc(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.root = e.Tree()
-	for target, want := range map[string]string{
+	targets := map[string]string{
 		"/proc": "mount /proc: ", "/proc/sys": "mount /proc/sys: ", "/proc/new": "mount /proc/new: ", "/link": "mount /proc/irq: ",
 		"/c/sys": "mount /c/sys: ", "/c/proc": "mount /c/proc: ",
-	} {
+	}
+	if byRuntime() { // a runtime finds no links of caches, or has other words for them
+		delete(targets, "/c/sys")
+		delete(targets, "/c/proc")
+	}
+	for target, want := range targets {
 		p := w.process(":")
 		p.Mounts = append(p.Mounts, runner.Mount{Kind: runner.MountDir, Target: "/c", HostPath: cache}, runner.Mount{Kind: runner.MountTmpfs, Target: target})
 		if got := w.failure(t, p); got != want+"cannot be mounted because it is inside /proc" {
@@ -130,7 +136,7 @@ func TestMountsInProc(t *testing.T) {
 	p := w.process("read x < /proc/uptime; echo $x; echo /sys/*")
 	p.Mounts = append(p.Mounts, runner.Mount{Kind: runner.MountTmpfs, Target: "/sys"},
 		runner.Mount{Kind: runner.MountFile, Target: "/proc/uptime", Data: []byte("long\n"), Mode: 0o444})
-	if got, _ := w.run(t, p); got != "long\n/sys/*\n" {
+	if got, _ := w.run(t, p); got != "long\n/sys/*\n" && !(byRuntime() && got == "long\n/sys/fs\n") { // control groups
 		t.Errorf("mounts at /proc/uptime and /sys show %q", got)
 	}
 }
@@ -147,6 +153,9 @@ func TestMountOverDev(t *testing.T) {
 	}
 	if !n.Same(w.root) {
 		t.Errorf("the changes are %s", changedPaths(t, w.root, n))
+	}
+	if byRuntime() { // it refuses the directory
+		return
 	}
 	p = w.process("echo /dev/*")
 	p.Mounts = append(p.Mounts, runner.Mount{Kind: runner.MountDir, Target: "/dev", HostPath: t.TempDir()})

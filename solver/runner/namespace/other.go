@@ -7,6 +7,7 @@ import (
 	"errors"
 
 	"slipway/solver/runner"
+	"slipway/solver/runner/oci"
 	"slipway/solver/tree"
 )
 
@@ -21,6 +22,9 @@ var _ runner.Opener = (*Runner)(nil)
 // New fails: namespaces are a part of Linux.
 func New(string, *tree.Store) (*Runner, error) { return nil, errLinux }
 
+// NewOCI fails: namespaces are a part of Linux.
+func NewOCI(string, *tree.Store, oci.Runtime) (*Runner, error) { return nil, errLinux }
+
 // Run fails: namespaces are a part of Linux.
 func (*Runner) Run(context.Context, *runner.Process) ([]*tree.Node, error) { return nil, errLinux }
 
@@ -29,9 +33,6 @@ func (*Runner) Open(context.Context, *runner.Sandbox) (runner.Container, error) 
 
 // Close does nothing.
 func (*Runner) Close() error { return nil }
-
-// Copies reports whether processes run in copies of their trees: never here.
-func (*Runner) Copies() bool { return false }
 
 // Main does nothing here.
 func Main() {}

@@ -103,16 +103,14 @@ func (x *process) configure() error {
 	}
 	x.conf.ids, x.conf.Dir, x.conf.DirName = id, "/"+at, x.p.Dir
 	x.conf.Args, x.conf.Env, x.conf.Insecure, x.conf.Terminal = x.p.Args, x.p.Env, x.p.Insecure, x.p.Terminal
-	if x.conf.Filter = nil; !x.p.Insecure {
-		if x.conf.Filter, err = c.r.filter(); err != nil {
-			return fmt.Errorf("filter system calls: %w", err)
-		}
-	}
 	x.conf.Limits = nil
 	for _, u := range x.p.Ulimits {
 		x.conf.Limits = append(x.conf.Limits, limit{u.Name, u.Soft, u.Hard})
 	}
-	return nil
+	if c.r.runtime != "" {
+		x.conf.OCI, err = x.runtimeConfig()
+	}
+	return err
 }
 
 // run starts the process, says when it runs, and waits for its end.
@@ -145,7 +143,10 @@ func (x *process) run(started chan<- error) {
 	}
 	code, err := exitCode(err)
 	if err == nil {
-		err = x.p.Exit(code)
+		err = x.runtimeError(code)
+	}
+	if err == nil {
+		err = x.exit(code)
 	}
 	x.err = err
 }
@@ -198,6 +199,9 @@ func (x *process) begin() error {
 	default:
 		err = errors.Join(sent, read)
 	}
+	if err == nil && x.conf.OCI != nil && x.c.shared {
+		err = x.awaitRuntime()
+	}
 	if err == nil {
 		x.feed()
 		return nil
@@ -235,7 +239,9 @@ func (x *process) command(config, fault *os.File) {
 	if !x.conf.Join {
 		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS
-		if x.conf.Loopback {
+		if x.conf.OCI != nil {
+			cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNS | syscall.CLONE_NEWPID // the others are the runtime's
+		} else if x.conf.Loopback {
 			cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWNET
 		}
 	}
@@ -278,7 +284,9 @@ func (x *process) feed() {
 // joins them. They are there as long as the files are open.
 func (c *container) open(pid int) error {
 	names := []string{"ipc", "uts", "pid", "mnt"}
-	if c.conf.Loopback {
+	if c.r.runtime != "" {
+		names = []string{"pid", "mnt"}
+	} else if c.conf.Loopback {
 		names = append([]string{"net"}, names...)
 	}
 	for _, name := range names {
@@ -319,6 +327,9 @@ func (x *process) Wait() error {
 
 // Signal implements [runner.Running].
 func (x *process) Signal(sig syscall.Signal) error {
+	if x.conf.OCI != nil && x.conf.Join && sig == syscall.SIGKILL {
+		return x.killJoined()
+	}
 	if err := x.cmd.Process.Signal(sig); !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}

@@ -7,11 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 
+	"github.com/moby/sys/userns"
 	"golang.org/x/sys/unix"
 
 	"slipway/solver/runner"
+	"slipway/solver/runner/oci"
 	"slipway/solver/tree"
 )
 
@@ -23,10 +24,11 @@ type Runner struct {
 	oneOwner bool   // files can belong to root only
 
 	noDevices bool // devices cannot be made, as in a user namespace
-	copies    bool // trees are copied, as there can be no overlay
 
-	guard  guard                  // kills steps that outlive this process
-	filter func() ([]byte, error) // returns the filter of system calls
+	runtime       oci.Runtime // runs the processes; "" if this program does
+	userNamespace bool
+
+	guard guard // kills steps that outlive this process
 }
 
 var _ runner.Opener = (*Runner)(nil)
@@ -44,7 +46,7 @@ func New(dir string, store *tree.Store) (*Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Runner{store: store, dir: dir, oneOwner: oneID(), filter: sync.OnceValues(systemCalls)}
+	r := &Runner{store: store, dir: dir, oneOwner: oneID()}
 	all := filepath.Join(dir, "layers")
 	r.layers = filepath.Join(all, strings.TrimSpace(string(boot)))
 	for _, d := range []string{r.layers, filepath.Join(dir, "run")} {
@@ -55,9 +57,6 @@ func New(dir string, store *tree.Store) (*Runner, error) {
 	if r.noDevices, err = refusesDevices(filepath.Join(dir, "run")); err != nil {
 		return nil, err
 	}
-	if r.copies, err = refusesUpper(dir); err != nil {
-		return nil, err
-	}
 	entries, err := os.ReadDir(all)
 	for _, e := range entries {
 		if e.Name() != filepath.Base(r.layers) {
@@ -65,6 +64,21 @@ func New(dir string, store *tree.Store) (*Runner, error) {
 		}
 	}
 	return r, err
+}
+
+// NewOCI returns a runner like [New] whose processes an OCI runtime runs.
+func NewOCI(dir string, store *tree.Store, runtime oci.Runtime) (*Runner, error) {
+	r, err := New(dir, store)
+	if err != nil {
+		return nil, err
+	}
+	r.runtime, r.userNamespace = runtime, userns.RunningInUserNS()
+	if r.userNamespace {
+		return r, nil
+	}
+	r.guard.group = oci.Group(dir, os.Getpid())
+	_ = oci.RemoveStale(dir) // what stays does no harm
+	return r, nil
 }
 
 // refusesDevices reports whether devices cannot be made in a directory.
@@ -101,9 +115,15 @@ func (r *Runner) Run(ctx context.Context, p *runner.Process) (_ []*tree.Node, er
 	return c.trees(true, func(m *runner.Mount) bool { return m.Output })
 }
 
-// Close ends the guard process, which the first step started. Call it after the
+// Close ends the guard process, which the first step started, and removes what runtimes leave. Call it after the
 // last step has ended. A step that runs later starts another guard process.
-func (r *Runner) Close() error { return r.guard.Close() }
+func (r *Runner) Close() error {
+	err := r.guard.Close()
+	if r.guard.group != "" {
+		err = errors.Join(err, oci.RemoveCgroup(r.guard.group))
+	}
+	return err
+}
 
 // little is how many bytes a disk has left that is full: files are not written to
 // the last one.
@@ -125,6 +145,7 @@ func (r *Runner) Open(ctx context.Context, s *runner.Sandbox) (runner.Container,
 	if err != nil {
 		return nil, err // not c: a nil *container is not a nil interface
 	}
+	c.shared = true
 	return c, nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"slipway/solver/runner"
+	"slipway/solver/runner/oci"
 	"slipway/solver/tree"
 )
 
@@ -33,6 +34,12 @@ type world struct {
 	root *tree.Node
 }
 
+// asRuntime is the variable that names the OCI runtime for the processes of tests.
+const asRuntime = "SLIPWAY_TEST_RUNTIME"
+
+// byRuntime reports whether a runtime runs the processes of tests.
+func byRuntime() bool { return os.Getenv(asRuntime) != "" }
+
 // newWorld makes a root out of a shell of the host with its libraries.
 func newWorld(t *testing.T) *world {
 	t.Helper()
@@ -44,6 +51,9 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	r, err := New(t.TempDir(), s)
+	if name := os.Getenv(asRuntime); name != "" && err == nil {
+		r, err = NewOCI(t.TempDir(), s, oci.Runtime(name))
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

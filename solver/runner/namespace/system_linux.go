@@ -52,14 +52,11 @@ func (c *config) systemMounts() []systemMount {
 // not see.
 func (c *config) mountSystem(s *systemMount) error {
 	at, err := c.systemDir(s.name)
-	if errors.Is(err, unix.ENOTDIR) {
-		return fmt.Errorf("mount /%s: filesystem %q must be mounted on ordinary directory (replace the link or file in the image)", s.name, s.kind)
-	}
 	if err == nil {
 		err = errors.Join(c.mountKind(s, at), at.Close())
 	}
 	if err != nil {
-		return fmt.Errorf("mount /%s: %w", s.name, err)
+		return s.failure(err)
 	}
 	if c.Insecure {
 		return nil
@@ -75,6 +72,14 @@ func (c *config) mountSystem(s *systemMount) error {
 		}
 	}
 	return nil
+}
+
+// failure returns the error of a file system that cannot be mounted.
+func (s *systemMount) failure(err error) error {
+	if errors.Is(err, unix.ENOTDIR) {
+		return fmt.Errorf("mount /%s: filesystem %q must be mounted on ordinary directory (replace the link or file in the image)", s.name, s.kind)
+	}
+	return fmt.Errorf("mount /%s: %w", s.name, err)
 }
 
 func (c *config) mountKind(s *systemMount, at *os.File) error {

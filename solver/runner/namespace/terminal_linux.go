@@ -122,7 +122,9 @@ func (c *config) openTerminal(socket int) error {
 	if err != nil {
 		return err
 	}
-	if err := unix.Fchown(slave, c.UID, -1); err != nil && !errors.Is(err, syscall.EINVAL) {
+	if c.OCI != nil {
+		// The runtime makes the terminal of the process. This one is the runtime's.
+	} else if err := unix.Fchown(slave, c.UID, -1); err != nil && !errors.Is(err, syscall.EINVAL) {
 		return err // EINVAL: there is no such user, as become will tell
 	}
 	if err := unix.Sendmsg(socket, []byte{0}, unix.UnixRights(master), nil, 0); err != nil {

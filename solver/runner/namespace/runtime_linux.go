@@ -1,0 +1,348 @@
+package namespace
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	pathrs "github.com/cyphar/filepath-securejoin/pathrs-lite"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"slipway/solver/runner/oci"
+)
+
+// runtimeConfig is what the init process is told if it is to become a runtime.
+type runtimeConfig struct {
+	Runtime       oci.Runtime
+	Files         oci.Files
+	UserNamespace bool
+	Spec          *specs.Spec    // of the container and its first process
+	Process       *specs.Process // that joins the container
+}
+
+// runtimePath is where runtimes look for programs.
+const runtimePath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// becomeRuntime prepares what the runtime needs and executes it in place of this
+// process. It only returns on an error.
+func (c *config) becomeRuntime() error {
+	if oneID() && (c.UID != 0 || c.GID != 0) {
+		return c.onlyRoot()
+	}
+	describe := c.describeProcess
+	if !c.Join {
+		describe = c.describeContainer
+	}
+	if err := describe(); err != nil {
+		return err
+	}
+	if err := c.makeRootDir(); err != nil {
+		return fmt.Errorf("working directory: %w", err)
+	}
+	if c.Terminal {
+		if err := c.openTerminal(5); err != nil {
+			return fmt.Errorf("open a terminal: %w", err)
+		}
+	}
+	if err := dieWithParent(); err != nil {
+		return err
+	}
+	args := c.OCI.Runtime.Args(&c.OCI.Files, c.OCI.UserNamespace)
+	return fmt.Errorf("exec %s: %w", args[0], syscall.Exec(args[0], args, []string{runtimePath}))
+}
+
+// describeContainer mounts what the container sees, and describes it to the runtime in
+// the private directory.
+func (c *config) describeContainer() error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("make mounts private: %w", err)
+	}
+	if err := c.runtimeSystem(); err != nil {
+		return err
+	}
+	if err := c.makePrivate(); err != nil {
+		return fmt.Errorf("make a private directory: %w", err)
+	}
+	if err := c.mountRoot(&c.Mounts[0]); err != nil {
+		return fmt.Errorf("mount /: %w", err)
+	}
+	if err := c.checkSystemDirs(); err != nil {
+		return err
+	}
+	for i := range c.OCI.Spec.Mounts {
+		m := &c.OCI.Spec.Mounts[i]
+		if n, ok := oci.MountNumber(m); ok {
+			if err := c.prepare(&c.Mounts[n], m); err != nil {
+				return fmt.Errorf("mount %s: %w", m.Destination, err)
+			}
+		}
+	}
+	return writeJSON(filepath.Join(c.OCI.Files.Bundle, "config.json"), c.OCI.Spec)
+}
+
+// runtimeSystem shows the runtime the processes that it starts, and crun in a user
+// namespace no control groups: it refuses some kinds though it uses none.
+func (c *config) runtimeSystem() error {
+	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+		return fmt.Errorf("mount /proc for the runtime: %w", err)
+	}
+	if !c.OCI.UserNamespace || c.OCI.Runtime.Name() != "crun" {
+		return nil
+	}
+	err := unix.Mount("tmpfs", "/sys/fs/cgroup", "tmpfs", unix.MS_RDONLY, "size=0")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("hide control groups: %w", err)
+	}
+	return nil
+}
+
+// checkSystemDirs refuses a root in which a directory for a file system of the kernel
+// is a link or a file, and mounts in /proc. Not every runtime does.
+func (c *config) checkSystemDirs() error {
+	for _, s := range c.systemMounts() {
+		if slices.ContainsFunc(c.Mounts, func(m mount) bool { return m.Target == "/"+s.name }) || strings.Contains(s.name, "/") {
+			continue // a mount takes its place, or it is in another one
+		}
+		at, err := c.systemDir(s.name)
+		if err != nil {
+			return s.failure(err)
+		}
+		at.Close()
+	}
+	for _, m := range c.Mounts {
+		if strings.HasPrefix(m.Target+"/", "/proc/") && !slices.Contains(replaceable(), m.Target) {
+			return fmt.Errorf("mount %s: %w", m.Target, errInProc)
+		}
+	}
+	return nil
+}
+
+// prepare mounts what a mount shows in the private directory, from where the runtime
+// mounts it with the same flags. A runtime that is told some flags drops the others.
+func (c *config) prepare(m *mount, to *specs.Mount) error {
+	src, err := c.source(m)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	if to.Source, err = c.stage(fdPath(src), c.restrictions(m)); err != nil {
+		return err
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs(to.Source, &st); err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		flag int64
+		name string
+	}{{unix.ST_RDONLY, "ro"}, {unix.ST_NOSUID, "nosuid"}, {unix.ST_NODEV, "nodev"}, {unix.ST_NOEXEC, "noexec"}} {
+		if st.Flags&f.flag != 0 {
+			to.Options = append(to.Options, f.name)
+		}
+	}
+	return nil
+}
+
+// describeProcess describes a process that joins the container.
+func (c *config) describeProcess() error {
+	return writeJSON(c.OCI.Files.Process, c.OCI.Process)
+}
+
+func writeJSON(file string, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, data, 0o600)
+}
+
+// makeRootDir makes the working directory for the user if it does not exist in the
+// root. What a mount hides does not count, as with BuildKit.
+func (c *config) makeRootDir() error {
+	root, err := os.OpenFile(c.Root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for i := range len(c.Dir) + 1 {
+		if i == 0 || i < len(c.Dir) && c.Dir[i] != '/' {
+			continue
+		}
+		if err := c.makeIn(root, c.Dir[:i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeIn makes a directory whose parent exists, unless something has its name.
+func (c *config) makeIn(root *os.File, name string) error {
+	f, err := pathrs.OpenatInRoot(root, name)
+	if err == nil {
+		return f.Close()
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil //nolint:nilerr // the runtime tells the error
+	}
+	if f, err = pathrs.MkdirAllHandle(root, name, 0o755); err != nil {
+		return err
+	}
+	return errors.Join(unix.Fchownat(int(f.Fd()), "", c.UID, c.GID, unix.AT_EMPTY_PATH), f.Close())
+}
+
+// runtimeConfig describes a process to the runtime.
+func (x *process) runtimeConfig() (*runtimeConfig, error) {
+	c := x.c
+	dir := c.conf.Private
+	rt := &runtimeConfig{Runtime: c.r.runtime, UserNamespace: c.r.userNamespace}
+	c.joined++
+	number := strconv.Itoa(c.joined)
+	rt.Files = oci.Files{
+		Bundle: dir, State: filepath.Join(dir, "state"),
+		Log: filepath.Join(c.work, "log-"+number), PID: filepath.Join(c.work, "pid-"+number),
+	}
+	p := &oci.Process{
+		Args: x.p.Args, Env: x.conf.environ(), Dir: x.p.Dir, UID: x.conf.UID, GID: x.conf.GID, Groups: x.conf.Groups,
+		Terminal: x.p.Terminal, Insecure: x.p.Insecure,
+	}
+	for _, l := range x.conf.Limits {
+		if _, ok := limits()[l.Name]; !ok {
+			return nil, fmt.Errorf("unknown limit %s", l.Name)
+		}
+		p.Limits = append(p.Limits, oci.Limit(l))
+	}
+	var err error
+	if x.conf.Join {
+		rt.Files.Process = filepath.Join(dir, "process-"+number)
+		rt.Process, err = oci.ProcessSpec(c.spec, p)
+		return rt, err
+	}
+	c.spec, err = c.runtimeSpec(p)
+	rt.Spec = c.spec
+	return rt, err
+}
+
+// runtimeSpec describes the container with its first process. The init process puts
+// in where it has mounted what the mounts show.
+func (c *container) runtimeSpec(p *oci.Process) (*specs.Spec, error) {
+	desc := &oci.Container{
+		Root: c.conf.Root, ReadOnly: c.conf.ReadOnly, Hostname: c.conf.Hostname, OwnNetwork: c.conf.Loopback,
+		Hosts: filepath.Join(c.work, "hosts"), Resolv: filepath.Join(c.work, "resolv.conf"),
+		Cgroup: c.group(), UserNamespace: c.r.userNamespace, OneUser: c.r.oneOwner,
+	}
+	for i, m := range c.conf.Mounts {
+		if i > 0 && m.Bind != desc.Hosts && m.Bind != desc.Resolv {
+			desc.Mounts = append(desc.Mounts, oci.Mount{Target: m.Target, Number: i, Tmpfs: m.Tmpfs, Size: m.Size})
+		}
+	}
+	return oci.Spec(c.ctx, desc, p)
+}
+
+// group returns the path of the control group of the container; "" if it has none.
+func (c *container) group() string {
+	if c.r.guard.group == "" {
+		return ""
+	}
+	return filepath.Join(c.r.guard.group, filepath.Base(c.work))
+}
+
+// runtimeError returns what the runtime says of a process that ended with that
+// code: an error if the process did not run.
+func (x *process) runtimeError(code int) error {
+	if x.conf.OCI == nil || code == 0 {
+		return nil
+	}
+	log, err := os.ReadFile(x.conf.OCI.Files.Log)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return oci.Failure(log)
+}
+
+// awaitRuntime waits until the runtime has started the process, or has failed to.
+func (x *process) awaitRuntime() error {
+	watch, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		return fmt.Errorf("watch the runtime: %w", err)
+	}
+	defer unix.Close(watch)
+	if _, err := unix.InotifyAddWatch(watch, x.c.work, unix.IN_CLOSE_WRITE|unix.IN_MOVED_TO); err != nil {
+		return fmt.Errorf("watch the runtime: %w", err)
+	}
+	for ended := false; !ended; {
+		if data, err := os.ReadFile(x.conf.OCI.Files.PID); err == nil && len(data) > 0 {
+			return nil
+		}
+		var failed error
+		err := x.cmd.Process.WithHandle(func(pidfd uintptr) {
+			files := []unix.PollFd{{Fd: int32(watch), Events: unix.POLLIN}, {Fd: int32(pidfd), Events: unix.POLLIN}}
+			if _, failed = unix.Poll(files, -1); errors.Is(failed, unix.EINTR) {
+				failed = nil
+			}
+			ended = files[1].Revents != 0
+		})
+		if err := errors.Join(err, failed); err != nil {
+			return fmt.Errorf("watch the runtime: %w", err)
+		}
+		_, _ = unix.Read(watch, make([]byte, 4096))
+	}
+	return x.runtimeError(-1)
+}
+
+// killJoined kills a process that has joined the container. The runtime cannot pass
+// on SIGKILL.
+func (x *process) killJoined() error {
+	list, err := filepath.Glob("/proc/[0-9]*/stat")
+	for _, file := range list {
+		pid, convErr := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if convErr != nil || parent(file) != x.cmd.Process.Pid {
+			continue
+		}
+		fd, openErr := unix.PidfdOpen(pid, 0)
+		if openErr != nil {
+			continue // it has ended
+		}
+		if parent(file) == x.cmd.Process.Pid {
+			err = errors.Join(err, unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0))
+		}
+		unix.Close(fd)
+	}
+	return err
+}
+
+// parent returns the parent of a process by its stat file; 0 if it has ended.
+func parent(file string) int {
+	data, _ := os.ReadFile(file)
+	fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
+	if len(fields) < 2 {
+		return 0
+	}
+	pid, _ := strconv.Atoi(fields[1])
+	return pid
+}
+
+// endRuntime removes what a runtime that was killed leaves outside of its mount
+// namespace.
+func (c *container) endRuntime() error {
+	if c.group() == "" {
+		return nil
+	}
+	return oci.RemoveCgroup(c.group())
+}
+
+// exit returns the error of a process that ended with that code.
+func (x *process) exit(code int) error {
+	err := x.p.Exit(code)
+	if err != nil && x.c.group() != "" && oci.OutOfMemory(x.c.group()) {
+		return fmt.Errorf("%w: %w", err, unix.ENOMEM)
+	}
+	return err
+}

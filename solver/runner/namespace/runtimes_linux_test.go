@@ -1,0 +1,83 @@
+//go:build integration
+
+package namespace
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+
+	"slipway/solver/runner"
+)
+
+// TestRuntimes runs tests of this package again with runc, as root and as an ordinary
+// user, and with crun as an ordinary user: it knows no hybrid control groups.
+func TestRuntimes(t *testing.T) {
+	for name, tests := range map[string]string{
+		"runc": "Privileges|Setuid|System|System.*|Limits|WorkingDirectory|Container.*|Terminal.*|StartFails|Session|LeakedDirectory|Mount[^P].*|Secrets.*|Whiteouts|Sockets|DevicesOf.*|Ends.*|GuardCloses|OrdinaryUser|Group|Kill",
+		"crun": "OrdinaryUser",
+	} {
+		program, err := exec.LookPath(name)
+		if err != nil {
+			t.Fatalf("this test needs %s (apt-get install %[1]s)", name)
+		}
+		cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run", "^Test("+tests+")$")
+		cmd.Env = append(os.Environ(), asRuntime+"="+program)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+}
+
+// TestGroup: the control group of a step ends with it, however it ends, and that of the
+// builder with the runner. TestRuntimes runs it.
+func TestGroup(t *testing.T) {
+	if !byRuntime() {
+		return
+	}
+	t.Cleanup(func() { // after those of the container and the runner
+		if left := groups(t, os.Getpid()); len(left) > 0 {
+			t.Errorf("left are the control groups %v", left)
+		}
+	})
+	x := newWorld(t).running(t)
+	if len(groups(t, os.Getpid())) == 0 {
+		t.Error("a step has no control group")
+	}
+	if err := x.Signal(syscall.SIGKILL); err != nil {
+		t.Error(err)
+	}
+	if err := x.Wait(); err == nil {
+		t.Error("a step that is killed succeeds")
+	}
+}
+
+// TestKill: SIGKILL reaches a process that has joined a container, and no other.
+// TestRuntimes runs it.
+func TestKill(t *testing.T) {
+	if !byRuntime() {
+		return
+	}
+	w := newWorld(t)
+	p := w.process(endlessScript)
+	c := w.open(t, &p.Sandbox)
+	first, second := start(t, c, p), start(t, c, w.process("while :; do :; done"))
+	if err := second.Signal(syscall.SIGKILL); err != nil {
+		t.Error(err)
+	}
+	var exit *runner.ExitError
+	if err := second.Wait(); !errors.As(err, &exit) || exit.Code != 137 {
+		t.Errorf("a joined process that is killed ends with %v", err)
+	}
+	if err := start(t, c, w.process("exit 3")).Wait(); !errors.As(err, &exit) || exit.Code != 3 {
+		t.Errorf("the next process ends with %v", err)
+	}
+	if err := first.Signal(syscall.SIGKILL); err != nil {
+		t.Error(err)
+	}
+	if err := first.Wait(); !errors.As(err, &exit) || exit.Code != 137 {
+		t.Errorf("a first process that is killed ends with %v", err)
+	}
+}

@@ -1,0 +1,87 @@
+package oci
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/moby/sys/capability"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// moreLoops is how many loop devices a step with all privileges gets that do not
+// exist yet.
+const moreLoops = 7
+
+// allowAll gives a process all privileges that this one has, as BuildKit does with
+// RUN --security=insecure.
+func allowAll(s *specs.Spec, userNamespace bool) error {
+	caps, err := capabilities()
+	if err != nil {
+		return err
+	}
+	s.Process.Capabilities = &specs.LinuxCapabilities{Bounding: caps, Ambient: caps, Effective: caps, Inheritable: caps, Permitted: caps}
+	s.Linux.ReadonlyPaths, s.Linux.MaskedPaths = nil, nil
+	s.Linux.Resources.Devices = []specs.LinuxDeviceCgroup{{Allow: true, Type: "c", Access: "rwm"}, {Allow: true, Type: "b", Access: "rwm"}}
+	for _, m := range s.Mounts {
+		for i, o := range m.Options {
+			if o == "ro" && (m.Type == "cgroup" || m.Type == "sysfs") {
+				m.Options[i] = "rw"
+			}
+		}
+	}
+	if !userNamespace {
+		s.Linux.Devices = append(s.Linux.Devices, insecureDevices()...)
+	}
+	return nil
+}
+
+// capabilities returns the capabilities of this process by the names of the
+// specification.
+func capabilities() ([]string, error) {
+	have, err := capability.NewPid2(0)
+	if err == nil {
+		err = have.Load()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read capabilities: %w", err)
+	}
+	var names []string
+	for _, c := range capability.ListKnown() {
+		if have.Get(capability.EFFECTIVE, c) {
+			names = append(names, "CAP_"+strings.ToUpper(c.String()))
+		}
+	}
+	return names, nil
+}
+
+// insecureDevices are the devices of a step with all privileges.
+func insecureDevices() []specs.LinuxDevice {
+	list := []specs.LinuxDevice{
+		{Path: "/dev/kmsg", Type: "c", Major: 1, Minor: 11},
+		{Path: "/dev/cuse", Type: "c", Major: 10, Minor: 203},
+		{Path: "/dev/fuse", Type: "c", Major: 10, Minor: 229},
+		{Path: "/dev/kvm", Type: "c", Major: 10, Minor: 232},
+		{Path: "/dev/net/tun", Type: "c", Major: 10, Minor: 200},
+		{Path: "/dev/loop-control", Type: "c", Major: 10, Minor: 237},
+	}
+	for i := range freeLoop() + moreLoops + 1 {
+		list = append(list, specs.LinuxDevice{Path: fmt.Sprintf("/dev/loop%d", i), Type: "b", Major: 7, Minor: int64(i)})
+	}
+	return list
+}
+
+// freeLoop returns the number of a loop device that is not in use; 0 if unknown.
+func freeLoop() int {
+	f, err := os.OpenFile("/dev/loop-control", os.O_RDWR, 0)
+	if err != nil {
+		return 0
+	}
+	n, err := unix.IoctlRetInt(int(f.Fd()), unix.LOOP_CTL_GET_FREE)
+	if errors.Join(err, f.Close()) != nil {
+		return 0
+	}
+	return n
+}

@@ -1,0 +1,95 @@
+package oci
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestFind: runc comes before crun. Without both, the error says what to do.
+func TestFind(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("PATH", dir)
+	if _, err := Find(); err == nil || !strings.Contains(err.Error(), "neither runc nor crun is in PATH") {
+		t.Errorf("without a runtime: %v", err)
+	}
+	for _, name := range []string{"crun", "runc"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Find(); err != nil || got != Runtime(filepath.Join(dir, name)) || got.Name() != name {
+			t.Errorf("found %s, %v, want %s", got, err, name)
+		}
+	}
+}
+
+// TestArgs: the first process runs the container, others join it.
+func TestArgs(t *testing.T) {
+	f := Files{Bundle: "/b", State: "/s", Log: "/l", PID: "/p"}
+	joined := f
+	joined.Process = "/q"
+	for _, tc := range []struct {
+		runtime       Runtime
+		files         *Files
+		userNamespace bool
+		want          string
+	}{
+		{"/runc", &f, true, "/runc --root /s --log /l --log-format json run --bundle /b --pid-file /p --keep step"},
+		{"/runc", &joined, false, "/runc --root /s --log /l --log-format json exec --process /q --pid-file /p step"},
+		{"/crun", &f, false, "/crun --root /s --log /l --log-format json run --bundle /b --pid-file /p step"},
+		{"/crun", &joined, true, "/crun --root /s --log /l --log-format json --cgroup-manager disabled exec --process /q --pid-file /p step"},
+	} {
+		if got := strings.Join(tc.runtime.Args(tc.files, tc.userNamespace), " "); got != tc.want {
+			t.Errorf("%s\nwant %s", got, tc.want)
+		}
+	}
+}
+
+// TestFailure: an error in the log is the reason why a process did not run.
+func TestFailure(t *testing.T) {
+	for log, want := range map[string]string{
+		"":                                    "<nil>",
+		`{"level":"warning","msg":"careful"}`: "<nil>",
+		"no JSON\n":                           "<nil>",
+		`{"level":"debug","msg":"a"}` + "\n" + `{"level":"error","msg":"runc run failed: unable to start container process: exec: \"x\": executable file not found in $PATH\n"}` + "\n": `exec: "x": executable file not found in $PATH`,
+		`{"level":"error","msg":"exec failed: unable to start container process: error during container init: chdir"}`:                                                                  "chdir",
+		`{"level":"fatal","msg":"the end"}`: "the end",
+	} {
+		if got := fmt.Sprint(Failure([]byte(log))); got != want {
+			t.Errorf("%s: %s, want %s", log, got, want)
+		}
+	}
+}
+
+// TestGroup: each builder has a group of its own.
+func TestGroup(t *testing.T) {
+	a := Group("/a", 1)
+	if !strings.HasPrefix(a, "/slipway/") || !strings.HasSuffix(a, "-1") || a == Group("/b", 1) || a == Group("/a", 2) || a != Group("/a", 1) {
+		t.Errorf("group %s, others %s %s", a, Group("/b", 1), Group("/a", 2))
+	}
+	if err := RemoveCgroup(a + "/no-such-group"); err != nil {
+		t.Error(err)
+	}
+	if err := RemoveStale(t.TempDir()); err != nil {
+		t.Error(err)
+	}
+	if OutOfMemory(a + "/no-such-group") {
+		t.Error("a group that does not exist is out of memory")
+	}
+}
+
+// TestRemoveGroups: groups are removed with those in them, and nothing else is.
+func TestRemoveGroups(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "a", "b", "c"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := removeGroups(filepath.Join(dir, "a")); err != nil {
+		t.Error(err)
+	}
+	if list, err := os.ReadDir(dir); err != nil || len(list) > 0 {
+		t.Errorf("left are %v, %v", list, err)
+	}
+}

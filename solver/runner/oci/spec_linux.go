@@ -1,0 +1,210 @@
+package oci
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/containerd/containerd/v2/core/containers"
+	"github.com/containerd/containerd/v2/pkg/namespaces"
+	"github.com/containerd/containerd/v2/pkg/oci"
+	cdseccomp "github.com/containerd/containerd/v2/pkg/seccomp"
+	"github.com/moby/profiles/seccomp"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// A Container is what the processes of a step share.
+type Container struct {
+	Root          string // directory of the root
+	ReadOnly      bool   // the root
+	Hostname      string
+	OwnNetwork    bool   // a network with nothing but loopback
+	Hosts, Resolv string // files for /etc/hosts and /etc/resolv.conf
+	Mounts        []Mount
+	Cgroup        string // path of the control group; unused in a user namespace
+	UserNamespace bool   // this program is root of a user namespace
+	OneUser       bool   // the namespace has no user but root
+}
+
+// Mount is a mount of a container: a tmpfs, or a bind mount of something that is found
+// by a number, as its path is not known yet.
+type Mount struct {
+	Target string
+	Number int
+	Tmpfs  bool
+	Size   int64 // of a tmpfs in bytes; 0 is no limit
+}
+
+// Process is a process of a container.
+type Process struct {
+	Args, Env []string
+	Dir       string
+	UID, GID  int
+	Groups    []int // supplementary ones, GID among them
+	Limits    []Limit
+	Terminal  bool
+	Insecure  bool // with all privileges
+}
+
+// Limit is a resource limit by Docker's name, "nofile" for instance.
+type Limit struct {
+	Name       string
+	Soft, Hard int64
+}
+
+// version is the version of the specification that a [Spec] needs: all runtimes
+// know it, and crun refuses later ones that it does not know.
+const version = "1.0.2"
+
+// Spec returns the runtime's configuration of a container and its first process.
+// Capabilities, devices, namespaces and masked paths are containerd's defaults, the
+// system calls those of Docker's profile. BuildKit takes them from the same modules.
+func Spec(ctx context.Context, c *Container, p *Process) (*specs.Spec, error) {
+	ctx = namespaces.WithNamespace(ctx, "slipway")
+	opts := []oci.SpecOpts{
+		oci.WithoutRunMount, // https://github.com/moby/buildkit/issues/429
+		oci.WithHostname(c.Hostname),
+		oci.WithNewPrivileges, // su and sudo work
+		oci.WithRootFSPath(c.Root),
+		oci.WithCgroup(c.Cgroup),
+		oci.WithMounts(systemMounts(c)),
+	}
+	if c.ReadOnly {
+		opts = append(opts, oci.WithRootFSReadonly())
+	}
+	if !c.OwnNetwork {
+		opts = append(opts, oci.WithHostNamespace(specs.NetworkNamespace))
+	}
+	s, err := oci.GenerateSpec(ctx, nil, &containers.Container{ID: "step"}, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("describe the container: %w", err)
+	}
+	s.Version = version
+	if hasCgroupNamespaces() {
+		s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.CgroupNamespace})
+	}
+	if s.Process, err = process(s.Process, p); err != nil {
+		return nil, err
+	}
+	if p.Insecure {
+		err = allowAll(s, c.UserNamespace)
+	} else if cdseccomp.IsEnabled() {
+		s.Linux.Seccomp, err = seccomp.GetDefaultProfile(s)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range c.Mounts {
+		s.Mounts = append(s.Mounts, m.spec())
+	}
+	s.Mounts = lastOfEach(s.Mounts)
+	if c.UserNamespace {
+		c.forUserNamespace(s)
+	}
+	return s, nil
+}
+
+// ProcessSpec returns the runtime's configuration of a process that joins a
+// container with spec s.
+func ProcessSpec(s *specs.Spec, p *Process) (*specs.Process, error) { return process(s.Process, p) }
+
+// process returns a process with the defaults of base.
+func process(base *specs.Process, p *Process) (*specs.Process, error) {
+	s := *base
+	s.Args, s.Env, s.Cwd, s.Terminal = p.Args, p.Env, p.Dir, p.Terminal
+	s.User = specs.User{UID: uint32(p.UID), GID: uint32(p.GID)}
+	for _, g := range p.Groups {
+		s.User.AdditionalGids = append(s.User.AdditionalGids, uint32(g))
+	}
+	s.Rlimits = nil
+	for _, l := range p.Limits {
+		s.Rlimits = append(s.Rlimits, specs.POSIXRlimit{
+			Type: "RLIMIT_" + strings.ToUpper(l.Name), Soft: uint64(l.Soft), Hard: uint64(l.Hard),
+		})
+	}
+	return &s, nil
+}
+
+// systemMounts are the mounts that BuildKit adds to containerd's.
+func systemMounts(c *Container) []specs.Mount {
+	file := func(target, source string) specs.Mount {
+		return specs.Mount{Destination: target, Type: "bind", Source: source, Options: []string{"nosuid", "noexec", "nodev", "rbind", "ro"}}
+	}
+	return []specs.Mount{
+		file("/etc/resolv.conf", c.Resolv),
+		file("/etc/hosts", c.Hosts),
+		{Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup", Options: []string{"ro", "nosuid", "noexec", "nodev"}},
+	}
+}
+
+// spec describes the mount. A bind mount has the flags of its source.
+func (m *Mount) spec() specs.Mount {
+	if !m.Tmpfs {
+		return specs.Mount{Destination: m.Target, Type: "bind", Source: strconv.Itoa(m.Number), Options: []string{"rbind"}}
+	}
+	out := specs.Mount{Destination: m.Target, Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid"}}
+	if m.Size > 0 {
+		out.Options = append(out.Options, fmt.Sprintf("size=%d", m.Size))
+	}
+	return out
+}
+
+// MountNumber returns the number of a mount whose source is still to be put in.
+func MountNumber(m *specs.Mount) (int, bool) {
+	n, err := strconv.Atoi(m.Source)
+	return n, err == nil && m.Type == "bind"
+}
+
+// lastOfEach returns mounts with the last one of each target, where the first one was.
+func lastOfEach(list []specs.Mount) []specs.Mount {
+	var out []specs.Mount
+	for _, m := range list {
+		if i := slices.IndexFunc(out, func(o specs.Mount) bool { return o.Destination == m.Destination }); i >= 0 {
+			out[i] = m
+			continue
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
+// forUserNamespace changes a spec to what is allowed to root of a user namespace:
+// no control groups, and the host's /sys unless the container has a network of its
+// own. BuildKit's rootless steps have no /sys at
+// all. Here they see the same of it as those of root, and no control groups.
+func (c *Container) forUserNamespace(s *specs.Spec) {
+	s.Linux.Resources, s.Linux.CgroupsPath = nil, ""
+	s.Mounts = slices.DeleteFunc(s.Mounts, func(m specs.Mount) bool { return m.Type == "cgroup" })
+	for i := range s.Mounts {
+		m := &s.Mounts[i]
+		switch {
+		case m.Type == "sysfs" && !c.OwnNetwork:
+			m.Type, m.Source = "bind", "/sys"
+			m.Options = []string{"rbind", "nosuid", "noexec", "nodev", "ro"}
+			s.Linux.MaskedPaths = append(s.Linux.MaskedPaths, path.Join(m.Destination, "fs/cgroup"))
+		case m.Type == "devpts" && c.OneUser: // the group tty does not exist
+			m.Options = slices.DeleteFunc(m.Options, func(o string) bool { return strings.HasPrefix(o, "gid=") })
+		}
+	}
+	if c.OneUser {
+		s.Process.User.AdditionalGids = nil
+	}
+}
+
+// hasCgroupNamespaces reports whether containers have control groups of version 2
+// in a namespace of their own.
+//
+// Upstream: BuildKit makes none with version 1, where the runtime may fail to.
+// https://github.com/moby/buildkit/issues/4108
+func hasCgroupNamespaces() bool {
+	for _, file := range []string{"/proc/self/ns/cgroup", "/sys/fs/cgroup/cgroup.subtree_control"} {
+		if _, err := os.Stat(file); err != nil {
+			return false
+		}
+	}
+	return true
+}

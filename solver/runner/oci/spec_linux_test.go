@@ -1,0 +1,154 @@
+package oci
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// mountAt returns the mount of a spec with that target.
+func mountAt(t *testing.T, s *specs.Spec, target string) specs.Mount {
+	t.Helper()
+	var found []specs.Mount
+	for _, m := range s.Mounts {
+		if m.Destination == target {
+			found = append(found, m)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("%d mounts at %s, want 1", len(found), target)
+	}
+	return found[0]
+}
+
+func spec(t *testing.T, c *Container, p *Process) *specs.Spec {
+	t.Helper()
+	s, err := Spec(t.Context(), c, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestSpec: a step has the privileges that steps of BuildKit have, and not more.
+func TestSpec(t *testing.T) {
+	c := &Container{Root: "/r", ReadOnly: true, Hostname: "here", Hosts: "/h", Resolv: "/v", Cgroup: "/slipway/x", Mounts: []Mount{
+		{Target: "/t", Tmpfs: true, Size: 4096}, {Target: "/b", Number: 7}, {Target: "/etc/hosts", Number: 8},
+	}}
+	p := &Process{
+		Args: []string{"a"}, Env: []string{"B=c"}, Dir: "/d", UID: 1, GID: 2, Groups: []int{2, 3},
+		Limits: []Limit{{Name: "nofile", Soft: 4, Hard: 5}}, Terminal: true,
+	}
+	s := spec(t, c, p)
+	if s.Root.Path != "/r" || !s.Root.Readonly || s.Hostname != "here" || s.Linux.CgroupsPath != "/slipway/x" || s.Version != version {
+		t.Errorf("root %+v, host name %q, group %q, version %q", s.Root, s.Hostname, s.Linux.CgroupsPath, s.Version)
+	}
+	q := s.Process
+	if q.Args[0] != "a" || q.Env[0] != "B=c" || q.Cwd != "/d" || q.User.UID != 1 || q.User.GID != 2 || !slices.Equal(q.User.AdditionalGids, []uint32{2, 3}) || !q.Terminal {
+		t.Errorf("process %+v", q)
+	}
+	if want := (specs.POSIXRlimit{Type: "RLIMIT_NOFILE", Hard: 5, Soft: 4}); len(q.Rlimits) != 1 || q.Rlimits[0] != want {
+		t.Errorf("limits %+v, want %+v", q.Rlimits, want)
+	}
+	if q.NoNewPrivileges || slices.Contains(q.Capabilities.Bounding, "CAP_SYS_ADMIN") || len(q.Capabilities.Bounding) != 14 || len(q.Capabilities.Ambient)+len(q.Capabilities.Inheritable) > 0 {
+		t.Errorf("no new privileges %v, capabilities %+v", q.NoNewPrivileges, q.Capabilities)
+	}
+	if s.Linux.Seccomp == nil || s.Linux.Seccomp.DefaultAction != specs.ActErrno {
+		t.Errorf("filter of system calls %+v", s.Linux.Seccomp)
+	}
+	if d := s.Linux.Resources.Devices; len(d) != 1 || d[0].Allow || !slices.Contains(s.Linux.MaskedPaths, "/proc/keys") || !slices.Contains(s.Linux.ReadonlyPaths, "/proc/sys") {
+		t.Errorf("devices %+v, masked %v, read-only %v", d, s.Linux.MaskedPaths, s.Linux.ReadonlyPaths)
+	}
+	if m := mountAt(t, s, "/t"); m.Type != "tmpfs" || !slices.Equal(m.Options, []string{"nosuid", "size=4096"}) {
+		t.Errorf("tmpfs %+v", m)
+	}
+	for target, want := range map[string]int{"/b": 7, "/etc/hosts": 8} {
+		m := mountAt(t, s, target)
+		if n, ok := MountNumber(&m); !ok || n != want {
+			t.Errorf("mount at %s has the number %d, %v, want %d", target, n, ok, want)
+		}
+	}
+	if m := mountAt(t, s, "/etc/resolv.conf"); m.Source != "/v" || !slices.Contains(m.Options, "ro") {
+		t.Errorf("resolv.conf %+v", m)
+	}
+	if m := mountAt(t, s, "/proc"); m.Type != "proc" {
+		t.Errorf("proc %+v", m)
+	} else if _, ok := MountNumber(&m); ok {
+		t.Error("/proc has a number")
+	}
+	if slices.ContainsFunc(s.Mounts, func(m specs.Mount) bool { return m.Destination == "/run" }) {
+		t.Error("there is a mount at /run")
+	}
+}
+
+// TestNetwork: a step has the network of the builder, or one of its own.
+func TestNetwork(t *testing.T) {
+	for _, own := range []bool{false, true} {
+		s := spec(t, &Container{OwnNetwork: own}, &Process{})
+		if got := slices.ContainsFunc(s.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.NetworkNamespace }); got != own {
+			t.Errorf("network of its own: %v, want %v", got, own)
+		}
+	}
+}
+
+// TestInsecure: a step with all privileges has those of this process, and devices
+// except in a user namespace.
+func TestInsecure(t *testing.T) {
+	for _, inside := range []bool{false, true} {
+		s := spec(t, &Container{UserNamespace: inside}, &Process{Insecure: true})
+		caps, err := capabilities()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, list := range [][]string{s.Process.Capabilities.Bounding, s.Process.Capabilities.Ambient, s.Process.Capabilities.Effective} {
+			if !slices.Equal(list, caps) {
+				t.Errorf("capabilities %v, want %v", list, caps)
+			}
+		}
+		if s.Linux.Seccomp != nil || len(s.Linux.MaskedPaths) > 1 || len(s.Linux.ReadonlyPaths) > 0 {
+			t.Errorf("filter %v, masked %v, read-only %v", s.Linux.Seccomp, s.Linux.MaskedPaths, s.Linux.ReadonlyPaths)
+		}
+		if got := len(s.Linux.Devices) > 0; got == inside {
+			t.Errorf("user namespace %v: devices %v", inside, s.Linux.Devices)
+		}
+		if !inside && !slices.Contains(mountAt(t, s, "/sys").Options, "rw") {
+			t.Error("/sys is read-only")
+		}
+	}
+}
+
+// TestUserNamespace: root of a user namespace has no control groups, and asks the
+// runtime for nothing that only root may do.
+func TestUserNamespace(t *testing.T) {
+	s := spec(t, &Container{Cgroup: "/x", UserNamespace: true, OneUser: true}, &Process{Groups: []int{0}})
+	if s.Linux.CgroupsPath != "" || s.Linux.Resources != nil || s.Process.User.AdditionalGids != nil {
+		t.Errorf("group %q, resources %v, groups %v", s.Linux.CgroupsPath, s.Linux.Resources, s.Process.User.AdditionalGids)
+	}
+	if m := mountAt(t, s, "/sys"); m.Type != "bind" || m.Source != "/sys" || !slices.Contains(m.Options, "ro") || !slices.Contains(s.Linux.MaskedPaths, "/sys/fs/cgroup") {
+		t.Errorf("sys %+v, masked %v", m, s.Linux.MaskedPaths)
+	}
+	if m := mountAt(t, s, "/dev/pts"); strings.Contains(strings.Join(m.Options, ","), "gid=") {
+		t.Errorf("terminals %+v", m)
+	}
+	s = spec(t, &Container{UserNamespace: true, OwnNetwork: true}, &Process{Groups: []int{5}})
+	if m := mountAt(t, s, "/sys"); m.Type != "sysfs" {
+		t.Errorf("sys of a network of its own %+v", m)
+	}
+	if m := mountAt(t, s, "/dev/pts"); !slices.Contains(m.Options, "gid=5") || len(s.Process.User.AdditionalGids) != 1 {
+		t.Errorf("terminals %+v, groups %v", m, s.Process.User.AdditionalGids)
+	}
+}
+
+// TestProcessSpec: a process that joins has the privileges of the container.
+func TestProcessSpec(t *testing.T) {
+	s := spec(t, &Container{}, &Process{Args: []string{"a"}, Limits: []Limit{{Name: "core"}}})
+	p, err := ProcessSpec(s, &Process{Args: []string{"b"}, UID: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Args[0] != "b" || p.User.UID != 3 || p.Rlimits != nil || len(p.Capabilities.Bounding) != 14 || s.Process.Args[0] != "a" {
+		t.Errorf("process %+v", p)
+	}
+}
