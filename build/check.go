@@ -13,6 +13,7 @@ import (
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"slipway/internal/suggest"
 	"slipway/solver/source"
 )
 
@@ -148,7 +149,8 @@ func (o *Options) checkAllow() error {
 		case name == "network.host", name == "security.insecure":
 		case o.Builder != nil && (name == "device" || strings.HasPrefix(name, "device=")):
 		default:
-			return fmt.Errorf("privilege %q: unknown (want network.host or security.insecure, with a builder also device)", name)
+			hint := suggest.Hint(name, []string{"network.host", "security.insecure"}, true)
+			return fmt.Errorf("privilege %q: unknown%s (want network.host or security.insecure, with a builder also device)", name, hint)
 		}
 	}
 	return nil

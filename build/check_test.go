@@ -63,6 +63,7 @@ func TestCheck(t *testing.T) {
 		"builder's platform":     {Options{Builder: &Builder{Address: "unix:///x"}, Annotations: notes("manifest[linux/mips].k"), Outputs: []Output{archive}}, ""},
 		"a privilege":            {Options{Allow: []string{"network.host", "security.insecure"}}, ""},
 		"an unknown privilege":   {Options{Allow: []string{"network.host", "foo"}}, `privilege "foo": unknown`},
+		"a misspelt privilege":   {Options{Allow: []string{"network.hots"}}, `privilege "network.hots": unknown (did you mean network.host?) (want`},
 		"a device here":          {Options{Allow: []string{"device"}}, `privilege "device": unknown`},
 		"a builder's devices":    {Options{Builder: &Builder{Address: "unix:///x"}, Allow: []string{"device", "device=x"}}, ""},
 		"a builder's devicex":    {Options{Builder: &Builder{Address: "unix:///x"}, Allow: []string{"devicex"}}, `privilege "devicex": unknown`},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -50,6 +51,9 @@ func ParseGC(value string) (GC, error) {
 	n, err := units.FromHumanSize(value)
 	if err != nil {
 		return GC{}, fmt.Errorf("%q is not an amount of disk space (use 20GB, 10%% or unlimited)", value)
+	}
+	if n < 0 || n == math.MaxInt64 { // which one depends on the processor
+		return GC{}, fmt.Errorf("%q is too large (use 20GB, 10%% or unlimited)", value)
 	}
 	return GC{Keep: &DiskSpace{Bytes: n}}, nil
 }

@@ -17,7 +17,7 @@ import (
 func TestParseGC(t *testing.T) {
 	for value, want := range map[string]string{
 		"": "default", "unlimited": "off", "20GB": "20000000000", "512kb": "512000", "0": "0", "10%": "500", "100%": "5000",
-		"0%": "error", "101%": "error", "x%": "error", "much": "error", "-1GB": "error",
+		"0%": "error", "101%": "error", "x%": "error", "much": "error", "-1GB": "error", "99999999999GB": "error",
 	} {
 		gc, err := ParseGC(value)
 		got := "default"

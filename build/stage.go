@@ -132,6 +132,9 @@ func (o *Options) holdOutputs(ctx context.Context) (outputs export.Outputs, rele
 	if o.State == "" {
 		return outputs, func() {}, nil
 	}
+	if err := checkState(o.State, os.Geteuid()); err != nil {
+		return outputs, nil, fmt.Errorf("state directory: %w", err)
+	}
 	outputs.Notes = filepath.Join(o.State, "builder")
 	if err := os.MkdirAll(outputs.Notes, 0o700); err != nil {
 		return outputs, nil, err

@@ -55,6 +55,9 @@ func openState(o *Options) (*state, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
+	if err := checkState(dir, os.Geteuid()); err != nil {
+		return nil, fmt.Errorf("state directory: %w", err)
+	}
 	s := &state{dir: dir, registry: newRegistry()}
 	if s.store, err = tree.OpenStore(filepath.Join(s.dir, "store")); err == nil {
 		s.cache, err = solver.OpenDirCache(filepath.Join(s.dir, "cache"), s.store, o.Now)

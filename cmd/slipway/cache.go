@@ -156,7 +156,7 @@ func (f *pruneFlags) options() (opt build.PruneOptions, err error) {
 		if size.value == "" {
 			continue
 		}
-		if *size.to, err = units.FromHumanSize(size.value); err != nil {
+		if *size.to, err = parseSize(units.FromHumanSize, size.value); err != nil {
 			return opt, fmt.Errorf("--%s %s: %w", size.flag, size.value, err)
 		}
 	}

@@ -69,6 +69,7 @@ func TestPruneKeepsMounts(t *testing.T) {
 		{"-f", 0, "", "exec.cachemount"},
 		{"-f --filter type=exec.cachemount", 0, "", ""},
 		{"--min-free-space x", exitUsage, "--min-free-space x: ", ""},
+		{"--min-free-space 99999999999GB", exitUsage, "--min-free-space 99999999999GB: too large", ""},
 		{"--filter x=y", exitUsage, `unknown filter "x" (use until, type, id or description)`, ""},
 	} {
 		code, told := slipway(t, append([]string{"cache", "prune", "--state", state}, strings.Fields(tc.args)...)...)

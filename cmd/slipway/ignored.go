@@ -101,11 +101,8 @@ func limit(name, value string) (string, error) {
 	case strings.HasPrefix(name, "cpuset"), name == "memory-swap" && value == "-1":
 		return value, nil
 	case strings.HasPrefix(name, "memory"):
-		n, err := units.RAMInBytes(value)
-		if err != nil {
-			return "", errors.New("not a size (want bytes, or a number with a unit such as 64m)")
-		}
-		return nonZero(n), nil
+		n, err := parseSize(units.RAMInBytes, value)
+		return nonZero(n), err
 	}
 	n, err := strconv.ParseInt(value, 10, 64)
 	if err != nil {

@@ -193,13 +193,8 @@ func (f *buildFlags) parseSteps(flagSet) error {
 		return fmt.Errorf("--network %s: there are default, none and host", o.Network)
 	}
 	if f.shmSize != "" {
-		if o.ShmSize, err = units.RAMInBytes(f.shmSize); err != nil {
-			return fmt.Errorf("--shm-size %s is not a size, such as 64m", f.shmSize)
-		}
-		// Sizes that do not fit become negative or the largest number, depending
-		// on the processor.
-		if o.ShmSize < 0 || o.ShmSize == math.MaxInt64 {
-			return fmt.Errorf("--shm-size %s is too large", f.shmSize)
+		if o.ShmSize, err = parseSize(units.RAMInBytes, f.shmSize); err != nil {
+			return fmt.Errorf("--shm-size %s: %w", f.shmSize, err)
 		}
 	}
 	for _, l := range o.Ulimits {
@@ -216,6 +211,18 @@ func (f *buildFlags) parseSteps(flagSet) error {
 	}
 	f.agents, err = parseAgents(f.ssh)
 	return err
+}
+
+// parseSize reads a number of bytes.
+func parseSize(parse func(string) (int64, error), value string) (int64, error) {
+	n, err := parse(value)
+	switch {
+	case err != nil:
+		return 0, errors.New("not a size (want bytes, or a number with a unit such as 64m)")
+	case n < 0 || n == math.MaxInt64: // which one depends on the processor
+		return 0, errors.New("too large (want less than 8 EiB)")
+	}
+	return n, nil
 }
 
 // extraHost reads HOST:IP or HOST=IP, and returns the latter.
