@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -83,6 +84,7 @@ func (f *buildFlags) answer(w io.Writer, built *build.Result) error {
 		return f.outcome(res)
 	}
 	var err error
+	out := &watchedWriter{w: w}
 	switch f.opt.Call {
 	case lint.RequestLint:
 		if built.Found != nil {
@@ -90,13 +92,13 @@ func (f *buildFlags) answer(w io.Writer, built *build.Result) error {
 		}
 		return f.printCheck(w, res)
 	case outline.SubrequestsOutlineDefinition.Name:
-		err = outline.PrintOutline(res["result.json"], w)
+		err = outline.PrintOutline(res["result.json"], out)
 	case targets.SubrequestsTargetsDefinition.Name:
-		err = targets.PrintTargets(res["result.json"], w)
+		err = targets.PrintTargets(res["result.json"], out)
 	default:
-		err = subrequests.PrintDescribe(res["result.json"], w)
+		err = subrequests.PrintDescribe(res["result.json"], out)
 	}
-	return err
+	return cmp.Or(err, out.err)
 }
 
 // reportCheck prints what a check has found.

@@ -43,8 +43,8 @@ The login is stored as docker stores it: by the credential helper that
 			if err := build.Login(cmd.Context(), host, f.user, f.password); err != nil {
 				return err
 			}
-			fmt.Println("Login Succeeded")
-			return nil
+			_, err := fmt.Println("Login Succeeded")
+			return err
 		},
 	}
 	cmd.Flags().StringVarP(&f.user, "username", "u", "", "`NAME` of the user")
@@ -61,8 +61,8 @@ func logoutCommand() *cobra.Command {
 		Args:  oneRegistry,
 		RunE: func(_ *cobra.Command, args []string) error {
 			host := registryOf(args)
-			fmt.Println("Removing login credentials for", host)
-			return build.Logout(host)
+			_, err := fmt.Println("Removing login credentials for", host)
+			return errors.Join(err, build.Logout(host))
 		},
 	}
 }

@@ -2,9 +2,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -121,7 +123,9 @@ func run(ctx context.Context, args []string) int {
 		plainUsage(root)
 	}
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	out := &watchedWriter{w: os.Stdout}
+	root.SetOut(out)
+	err := cmp.Or(root.ExecuteContext(ctx), out.err)
 	var usage usageError
 	var found foundError
 	switch {
@@ -141,6 +145,21 @@ func run(ctx context.Context, args []string) int {
 		return exitFailed
 	}
 	return exitFailed
+}
+
+// watchedWriter remembers the first error of a writer, for those who print without
+// looking at errors.
+type watchedWriter struct {
+	w   io.Writer
+	err error
+}
+
+// Write implements [io.Writer]. It always succeeds.
+func (w *watchedWriter) Write(p []byte) (int, error) {
+	if w.err == nil {
+		_, w.err = w.w.Write(p)
+	}
+	return len(p), nil
 }
 
 // onlySubcommands makes anything else behind a command that has some an error.

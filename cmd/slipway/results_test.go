@@ -132,22 +132,36 @@ func TestResultsInPlace(t *testing.T) {
 	}
 }
 
-// TestFullStdout: an ID that cannot be written is an error.
+// TestFullStdout: what cannot be written to standard output is an error of every
+// command, which is told once.
 func TestFullStdout(t *testing.T) {
+	t.Setenv("DOCKER_CONFIG", t.TempDir())
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer full.Close()
-	dir := testcontext.New(t, "FROM scratch\nCOPY a /\n")
-	text, end := capture(t, &os.Stderr)
-	stdout := os.Stdout
-	os.Stdout = full
-	code := run(t.Context(), []string{"build", "--state", t.TempDir(), "--runner", "portable", "-q", dir})
-	os.Stdout = stdout
-	end()
-	if told := <-text; code != exitFailed || !strings.Contains(told, "--quiet: write ") || !strings.Contains(told, "no space left on device") {
-		t.Errorf("exit code %d, %s", code, told)
+	dir, state := testcontext.New(t, "FROM scratch AS last\nARG A=1\nCOPY a /\n"), t.TempDir()
+	slipway(t, "build", "--state", state, "--runner", "portable", "-q", "-t", "img", dir)
+	for _, command := range []string{
+		"build -q " + dir, "build --progress quiet -o - " + dir, "build --check " + dir, "build --call outline " + dir, "build --call targets " + dir,
+		"build --call subrequests.describe " + dir, "build --call check,format=json " + dir,
+		"image ls", "image ls -q", "image inspect img", "image save img", "cache ls", "cache prune -f --filter id=none",
+		"help", "image --help", "build --help", "--version", "completion bash", "completion zsh", "completion fish", "completion powershell", "logout localhost:1",
+	} {
+		args := strings.Fields(command)
+		if name := args[0]; (name == "build" || name == "image" || name == "cache") && !strings.Contains(command, "help") {
+			args = append(args, "--state", state)
+		}
+		text, end := capture(t, &os.Stderr)
+		stdout := os.Stdout
+		os.Stdout = full
+		code := run(t.Context(), args)
+		os.Stdout = stdout
+		end()
+		if told := <-text; code != exitFailed || strings.Count(told, "no space left on device") != 1 {
+			t.Errorf("%s: exit code %d, want %d; told %q, want one error", command, code, exitFailed, told)
+		}
 	}
 }
 
