@@ -14,7 +14,7 @@ func RegistryHost(name string) string { return registry.Host(name) }
 // registry refuses it.
 func Login(ctx context.Context, host, user, password string) error {
 	l := registry.Login{User: user, Secret: password}
-	if err := newRegistry().CheckLogin(ctx, host, l); err != nil {
+	if err := newRegistry(defaultStall).CheckLogin(ctx, host, l); err != nil {
 		return err
 	}
 	return registry.Save(host, l)

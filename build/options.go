@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -60,6 +61,10 @@ type Options struct {
 
 	Mirrors map[string]string // of registries: host → host that is asked instead
 
+	// Stall is how long a server of sources, pushes and caches may take and send
+	// nothing. Zero is 2 minutes.
+	Stall time.Duration
+
 	Builder *Builder // builds in place of this process; nil is here
 
 	State  string // directory of cache and results
@@ -77,6 +82,8 @@ type Options struct {
 	// the other; nil is fine.
 	Status func(*client.SolveStatus)
 }
+
+func (o *Options) stall() time.Duration { return cmp.Or(o.Stall, defaultStall) }
 
 // Check tells what of the options contradicts another one, or what nothing can
 // do. [Build] checks them first.

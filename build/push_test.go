@@ -3,10 +3,12 @@ package build
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/docker/cli/cli/config"
 	"github.com/moby/buildkit/client"
@@ -105,7 +107,7 @@ func TestPushIndex(t *testing.T) {
 		t.Errorf("sent %v", puts)
 	}
 	for _, name := range []string{"/x:1", "/y:2"} {
-		repo, err := newRegistry().Repository(t.Context(), s.Host+name, false)
+		repo, err := newRegistry(defaultStall).Repository(t.Context(), s.Host+name, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,6 +126,42 @@ func TestPushIndex(t *testing.T) {
 		for _, m := range idx.Manifests {
 			if _, err := repo.Manifest(t.Context(), m); err != nil {
 				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
+// TestStalledPush: a registry that stops answering, whatever it is asked, ends a
+// build that writes to it after the limit.
+func TestStalledPush(t *testing.T) {
+	const limit = 300 * time.Millisecond
+	for _, silent := range []string{"POST /v2/x/blobs/uploads/", "PATCH /v2/x/", "PUT /v2/x/blobs/", "PUT /v2/x/manifests/1", "GET /v2/x/", "HEAD /v2/x/"} {
+		s := fakeregistry.Start(t, fakeregistry.None)
+		logIn(t, s.Host, "")
+		hang := make(chan struct{})
+		t.Cleanup(func() { close(hang) })
+		asked := false
+		s.Before = func(_ http.ResponseWriter, r *http.Request) bool {
+			if strings.HasPrefix(r.Method+" "+r.URL.Path, silent) {
+				asked = true
+				<-hang // with a body that is not read
+			}
+			return false
+		}
+		for about, set := range map[string]func(*Options){
+			"image": func(o *Options) { o.Outputs = []Output{{Type: "image", Push: true, Name: s.Host + "/x:1"}} },
+			"cache": func(o *Options) { o.CacheTo = entry(t, "type=registry,ref="+s.Host+"/x:1") },
+		} {
+			o := options(t, testDockerfile)
+			o.Stall = limit
+			set(&o)
+			asked = false
+			err := Run(t.Context(), o)
+			if asked && (err == nil || !strings.Contains(err.Error(), "sent nothing for 300ms")) {
+				t.Errorf("%s, %s: error %v", about, silent, err)
+			}
+			if !asked && (err != nil || strings.Contains(silent, "P")) && !strings.HasPrefix(silent, "PATCH") {
+				t.Errorf("%s, %s: not asked, error %v", about, silent, err)
 			}
 		}
 	}

@@ -101,5 +101,8 @@ func (c *chosenRunner) inNamespaces() (runner.Opener, error) {
 		return nil, err
 	}
 	c.namespaces = r
+	if r.Copies() {
+		c.o.warn("each RUN step copies its whole root, as the file system of %s cannot hold an overlay (use --state DIR on another one)", c.s.dir)
+	}
 	return r, nil
 }

@@ -1,11 +1,13 @@
 package build
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -27,15 +29,59 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// runsAsRoot reports whether this process is a test that runs as root with mounts of its
+// own. If not, it runs the test again as one.
+func runsAsRoot(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv(asRoot) != "" {
+		return true
+	}
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run", "^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), asRoot+"=1")
+	if os.Geteuid() == 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	return false
+}
+
+// TestCopyWarning: the log says that steps take long if the state directory is on an
+// overlay.
+func TestCopyWarning(t *testing.T) {
+	if !runsAsRoot(t) {
+		return
+	}
+	o := options(t, "")
+	var log bytes.Buffer
+	o.Runner, o.Log = "namespace", &log
+	t.Chdir(t.TempDir())
+	err := errors.Join(os.Mkdir("lower", 0o755), os.Mkdir("upper", 0o755), os.Mkdir("work", 0o755))
+	if err == nil {
+		err = unix.Mount("overlay", o.State, "overlay", 0, "lowerdir=lower,upperdir=upper,workdir=work,userxattr")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Unmount(o.State, unix.MNT_DETACH) }()
+	s, err := openState(&o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newRunner(s, &o).choose(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := "warning: each RUN step copies its whole root, as the file system of " + o.State + " cannot hold an overlay (use --state DIR on another one)\n"
+	if log.String() != want {
+		t.Errorf("log %q, want %q", &log, want)
+	}
+}
+
 // TestNoProcessLeft: all processes have ended when a build returns, the guard of
 // its steps among them.
 func TestNoProcessLeft(t *testing.T) {
-	if os.Getenv(asRoot) == "" {
-		cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run", "^TestNoProcessLeft$")
-		cmd.Env = append(os.Environ(), asRoot+"=1")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("%v\n%s", err, out)
-		}
+	if !runsAsRoot(t) {
 		return
 	}
 	o := options(t, "FROM scratch\nCOPY base /\nRUN [\"/nowhere\"]\n")

@@ -15,8 +15,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// stall is how long a server may send nothing.
-const stall = 2 * time.Minute
+// defaultStall is how long a server may take and send nothing.
+const defaultStall = 2 * time.Minute
 
 // state is what lasts longer than a build.
 type state struct {
@@ -29,8 +29,9 @@ type state struct {
 	registry *registry.Client
 }
 
-// newRegistry returns a client with the user's credentials and configuration.
-func newRegistry() *registry.Client {
+// newRegistry returns a client with the user's credentials and configuration,
+// whose requests end when a server does nothing for so long.
+func newRegistry(stall time.Duration) *registry.Client {
 	config, _ := os.UserConfigDir() // who has no home has no files in it
 	home, _ := os.UserHomeDir()
 	return registry.New(registry.Options{
@@ -58,7 +59,7 @@ func openState(o *Options) (*state, error) {
 	if err := checkState(dir, os.Geteuid()); err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
-	s := &state{dir: dir, registry: newRegistry()}
+	s := &state{dir: dir, registry: newRegistry(o.stall())}
 	if s.store, err = tree.OpenStore(filepath.Join(s.dir, "store")); err == nil {
 		s.cache, err = solver.OpenDirCache(filepath.Join(s.dir, "cache"), s.store, o.Now)
 	}
@@ -74,7 +75,7 @@ func (s *state) sources(o *Options, p *places) *source.Sources {
 	return &source.Sources{
 		Store: s.store, Cache: s.cache, Files: s.files,
 		Registry: s.registry, Mirrors: o.Mirrors, Local: s.names.Find,
-		Dirs: p.dirs, Layouts: p.layouts, HTTP: &http.Client{Transport: source.Stall(http.DefaultTransport, stall)}, Stall: stall,
+		Dirs: p.dirs, Layouts: p.layouts, HTTP: &http.Client{Transport: source.Stall(http.DefaultTransport, o.stall())}, Stall: o.stall(),
 		Trees: p.trees, Uploads: p.uploads,
 		Temp: filepath.Join(s.dir, "temp"), Now: o.Now,
 		Secrets: o.Secrets, Agents: o.Agents,

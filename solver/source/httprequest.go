@@ -60,7 +60,24 @@ func (s *Sources) ask(ctx context.Context, op *pb.SourceOp, etag string, known b
 	if err := s.authorize(req, op.Attrs[pb.AttrHTTPAuthHeaderSecret]); err != nil {
 		return nil, err
 	}
-	return s.HTTP.Do(req)
+	c := *s.HTTP
+	c.CheckRedirect = checkRedirect
+	return c.Do(req)
+}
+
+// maxRedirects is how many redirects a request follows, as with BuildKit.
+const maxRedirects = 10
+
+// checkRedirect limits redirects. One from HTTPS to HTTP loses the secrets of the
+// request, which would be sent in clear text.
+func checkRedirect(req *http.Request, via []*http.Request) error {
+	if len(via) >= maxRedirects {
+		return fmt.Errorf("stopped after %d redirects", maxRedirects)
+	}
+	if req.URL.Scheme == "http" && via[0].URL.Scheme == "https" {
+		req.Header.Del("Authorization")
+	}
+	return nil
 }
 
 // authorize adds the secret that the definition names, or those of the host,

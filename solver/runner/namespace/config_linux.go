@@ -21,8 +21,9 @@ type config struct {
 	Terminal bool
 	Hostname string
 	Insecure bool
-	Loopback bool // the network is one of its own
-	ReadOnly bool // the root
+	Filter   []byte // of system calls; nil if the process is insecure
+	Loopback bool   // the network is one of its own
+	ReadOnly bool   // the root
 	Limits   []limit
 	OCI      *runtimeConfig // nil if this program runs the process itself
 	Root     string         // where the root is mounted

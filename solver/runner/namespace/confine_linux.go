@@ -3,11 +3,8 @@ package namespace
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"syscall"
 
-	seccomp "github.com/elastic/go-seccomp-bpf"
-	"github.com/elastic/go-seccomp-bpf/arch"
 	"github.com/moby/sys/capability"
 	"golang.org/x/sys/unix"
 )
@@ -19,47 +16,6 @@ func usual() []capability.Cap {
 		capability.CAP_MKNOD, capability.CAP_NET_RAW, capability.CAP_SETGID, capability.CAP_SETUID,
 		capability.CAP_SETFCAP, capability.CAP_SETPCAP, capability.CAP_NET_BIND_SERVICE,
 		capability.CAP_SYS_CHROOT, capability.CAP_KILL, capability.CAP_AUDIT_WRITE,
-	}
-}
-
-// refused are the system calls that no build needs, as they change the host, make
-// namespaces or have led out of containers. Docker's profile refuses them too to
-// who has the usual capabilities; what it lets through is not refused here, so
-// that steps run as they do elsewhere.
-// https://docs.docker.com/engine/security/seccomp/
-func refused() []string {
-	return []string{
-		"acct", "add_key", "bpf", "clock_adjtime", "clock_settime", "create_module", "delete_module", "fanotify_init", "finit_module",
-		"fsconfig", "fsmount", "fsopen", "fspick", "get_kernel_syms", "get_mempolicy", "init_module",
-		"io_uring_enter", "io_uring_register", "io_uring_setup", "ioperm", "iopl", "kcmp", "kexec_file_load",
-		"kexec_load", "keyctl", "lookup_dcookie", "mbind", "mount", "mount_setattr", "move_mount", "move_pages",
-		"nfsservctl", "open_by_handle_at", "open_tree", "perf_event_open", "pivot_root", "query_module", "quotactl", "quotactl_fd", "reboot", "request_key",
-		"set_mempolicy", "setns", "settimeofday", "stime", "swapoff", "swapon", "sysfs", "syslog", "umount", "umount2", "unshare", "uselib",
-		"userfaultfd", "ustat", "vhangup", "vm86", "vm86old",
-	}
-}
-
-// policy is the filter of system calls on a machine. One that clones into new
-// namespaces is refused; what cannot be seen through, clone3, is not there, and
-// libraries go back to clone.
-func policy(here *arch.Info) seccomp.Policy {
-	known := func(list []string) []string {
-		return slices.DeleteFunc(list, func(name string) bool { _, ok := here.SyscallNames[name]; return !ok })
-	}
-	flags := uint32(0)
-	if here.ID == arch.S390X.ID {
-		flags = 1
-	}
-	spaces := uint64(unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET)
-	return seccomp.Policy{
-		DefaultAction: seccomp.ActionAllow,
-		Syscalls: []seccomp.SyscallGroup{
-			{Action: seccomp.ActionErrno, Names: known(refused()), NamesWithCondtions: []seccomp.NameWithConditions{{
-				Name:       "clone",
-				Conditions: seccomp.ArgumentConditions{{Argument: flags, Operation: seccomp.BitsSet, Value: spaces}},
-			}}},
-			{Action: seccomp.ActionErrno | seccomp.Action(unix.ENOSYS), Names: known([]string{"clone3"})},
-		},
 	}
 }
 
@@ -75,12 +31,28 @@ func (c *config) confine() error {
 			return fmt.Errorf("limit %s: %w", l.Name, err)
 		}
 	}
+	if err := newKeyring(); err != nil && c.Insecure {
+		return fmt.Errorf("session keyring: %w", err)
+	}
 	if !c.Insecure {
 		if err := c.filter(); err != nil {
 			return err
 		}
 	}
 	return c.become()
+}
+
+// newKeyring gives this thread a session keyring of its own in place of the caller's.
+// It does nothing where programs cannot reach keyrings either.
+//
+// Processes with a filter cannot use keyrings: they may start even if the user has no
+// quota for another one.
+func newKeyring() error {
+	_, err := unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0)
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
+		return nil
+	}
+	return err
 }
 
 // become takes on the user of the process. Where root is the only user there are
@@ -130,12 +102,7 @@ func dieWithParent() error {
 // bounded by the usual capabilities. Without no_new_privs, the kernel lets only
 // CAP_SYS_ADMIN install a filter, so that comes first.
 func (c *config) filter() error {
-	here, err := arch.GetInfo("")
-	if err != nil {
-		return fmt.Errorf("filter system calls: %w", err)
-	}
-	f := seccomp.Filter{Flag: seccomp.FilterFlagTSync, Policy: policy(here)}
-	if err := seccomp.LoadFilter(f); err != nil {
+	if err := install(c.Filter); err != nil {
 		return fmt.Errorf("filter system calls: %w", err)
 	}
 	caps, err := capability.NewPid2(0)

@@ -121,12 +121,8 @@ func isFile(m *runner.Mount) (bool, error) {
 }
 
 // overlay prepares a tree: its layers below, and an upper directory for what the
-// processes change.
+// processes change, or a copy of all of it.
 func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, error) {
-	lower, err := c.r.lowers(c.ctx, m)
-	if err != nil {
-		return out, err
-	}
 	at, err := m.Tree.Resolve(m.Source, true)
 	if err != nil {
 		return out, err
@@ -135,7 +131,14 @@ func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, erro
 	if src == nil {
 		return out, &runner.SourceError{Source: m.Source, Root: m.Tree}
 	}
-	out.Lower, out.Source, out.File = lower, at, src.Kind() != tree.Dir
+	out.Source, out.File = at, src.Kind() != tree.Dir
+	if c.r.copies {
+		out.Bind = filepath.Join(dir, "copy")
+		return out, c.r.copy(c.ctx, m, out.Bind)
+	}
+	if out.Lower, err = c.r.lowers(c.ctx, m); err != nil {
+		return out, err
+	}
 	out.Upper, out.Work, out.Merged = filepath.Join(dir, "upper"), filepath.Join(dir, "work"), filepath.Join(dir, "merged")
 	for _, d := range []string{out.Upper, out.Work, out.Merged} {
 		if err := os.Mkdir(d, 0o755); err != nil {
@@ -190,15 +193,19 @@ func (c *container) read(i int, last bool) (*tree.Node, error) {
 	if m.Target != "/" {
 		stub = nil
 	}
-	upper := filepath.Join(c.work, strconv.Itoa(i), "upper")
-	w, err := c.r.changed(m.Tree, upper, stub)
+	dir, changed := "upper", c.r.changed
+	if c.r.copies {
+		dir, changed = "copy", c.r.changedCopy
+	}
+	dir = filepath.Join(c.work, strconv.Itoa(i), dir)
+	w, err := changed(m.Tree, dir, stub)
 	for again := 0; again < 9 && errors.Is(err, fs.ErrNotExist); again++ {
-		w, err = c.r.changed(m.Tree, upper, stub) // a process removed what was being read
+		w, err = changed(m.Tree, dir, stub) // a process removed what was being read
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read what the process changed: %w", err)
 	}
-	if last {
+	if last && !c.r.copies {
 		c.kept = append(c.kept, w)
 	}
 	return w.out, nil

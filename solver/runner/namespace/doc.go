@@ -6,9 +6,12 @@
 // the upper directory of the overlay. It is for building what one trusts and for
 // testing frontends. It is no boundary against hostile code.
 //
-// As in other builders, a step has the usual capabilities of containers, no
-// system calls that change the host or make namespaces, and only the devices that
-// every program expects; /proc and /sys hide what tells of the host. Setuid
+// As in other builders, a step has the usual capabilities of containers, the system
+// calls of Docker's default profile in every ABI of the machine, and only the devices
+// that every program expects; /proc and /sys hide what tells of the host. A step has a
+// session and a session keyring of its own: it has no terminal unless it asks for one,
+// and cannot signal the builder's process group. Files that the builder inherited are
+// closed before anything of the step is looked at. Setuid
 // programs and file capabilities work, as images that have sudo need them, but
 // give no more than the usual capabilities. There is no control group: what limits
 // the builder limits its steps. The process itself is the first one of its PID

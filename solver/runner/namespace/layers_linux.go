@@ -167,21 +167,30 @@ func (r *Runner) changed(base *tree.Node, upper string, stubs map[string]bool) (
 		return nil, err
 	}
 	o := overlaid{opaque: map[string]bool{}, stubs: stubs, began: made.ModTime()}
+	meta := r.metaOver(base)
 	reader := tree.HostReader{Store: r.store, Origin: string(base.ID()), Meta: func(f tree.HostFile) tree.Meta {
 		if f.Info.IsDir() && isOpaque(filepath.Join(upper, filepath.FromSlash(f.Path))) {
 			o.opaque[f.Path] = true
 		}
-		if old := base.Get(f.Path); r.oneOwner && old != nil {
-			// On disk all belongs to root, but in the tree as before.
-			f.Meta.UID, f.Meta.GID = old.Meta().UID, old.Meta().GID
-		}
-		return f.Meta
+		return meta(f)
 	}}
 	delta, err := reader.ReadDir(upper)
 	if err != nil {
 		return nil, err
 	}
 	return &written{dir: upper, base: base, upper: delta, opaque: o.opaque, out: o.apply(base, delta, "")}, nil
+}
+
+// metaOver returns a function that returns the metadata of a file that may have been in a
+// tree before.
+func (r *Runner) metaOver(base *tree.Node) func(tree.HostFile) tree.Meta {
+	return func(f tree.HostFile) tree.Meta {
+		if old := base.Get(f.Path); r.oneOwner && old != nil {
+			// On disk all belongs to root, but in the tree as before.
+			f.Meta.UID, f.Meta.GID = old.Meta().UID, old.Meta().GID
+		}
+		return f.Meta
+	}
 }
 
 func isOpaque(dir string) bool {
@@ -216,12 +225,12 @@ func (o *overlaid) apply(base, upper *tree.Node, at string) *tree.Node {
 			delete(entries, e.Name)
 		case e.Node.Kind() == tree.Dir:
 			n := o.apply(entries[e.Name], e.Node, name)
-			if o.stubs[name] && len(n.Entries()) == 0 {
+			if o.isStub(name, n) {
 				delete(entries, e.Name)
 			} else {
 				entries[e.Name] = n
 			}
-		case o.stubs[name] && e.Node.Kind() == tree.File && e.Node.Blob().Size == 0:
+		case o.isStub(name, e.Node):
 			delete(entries, e.Name)
 		default:
 			// A file that did not change is here if a process has opened it for writing
@@ -233,10 +242,19 @@ func (o *overlaid) apply(base, upper *tree.Node, at string) *tree.Node {
 	for name, n := range entries {
 		list = append(list, tree.Entry{Name: name, Node: n})
 	}
-	n := newDir(upper.Meta(), list)
-	// A directory in which only stubs came and went is as it was, and so is the
-	// root, whose upper directory is always new. An earlier time was set.
-	if base != nil && base.Kind() == tree.Dir && (at == "" || hasStub(o.stubs, at)) && sameButTime(base, n) && !upper.Meta().ModTime.Before(o.began) {
+	return o.timed(base, newDir(upper.Meta(), list), at)
+}
+
+// isStub reports whether a node is there only to mount something on it.
+func (o *overlaid) isStub(name string, n *tree.Node) bool {
+	return o.stubs[name] && (n.Kind() == tree.Dir && len(n.Entries()) == 0 || n.Kind() == tree.File && n.Blob().Size == 0)
+}
+
+// timed returns a directory with its time. A directory in which only stubs came and went
+// is as it was, and so is the root, whose upper directory is always new. An earlier time
+// was set.
+func (o *overlaid) timed(base, n *tree.Node, at string) *tree.Node {
+	if base != nil && base.Kind() == tree.Dir && (at == "" || hasStub(o.stubs, at)) && sameButTime(base, n) && !n.Meta().ModTime.Before(o.began) {
 		return base
 	}
 	return n

@@ -257,5 +257,8 @@ func overlay(m *mount) error {
 		// In a user namespace the attributes of overlays are those of users.
 		err = unix.Mount("overlay", m.Merged, "overlay", 0, opts+",userxattr")
 	}
+	if errors.Is(err, unix.EINVAL) {
+		return fmt.Errorf("state directory: its file system cannot hold an overlay: %w (use a directory on another file system, --state DIR)", err)
+	}
 	return err
 }

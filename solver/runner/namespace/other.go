@@ -34,6 +34,9 @@ func (*Runner) Open(context.Context, *runner.Sandbox) (runner.Container, error) 
 // Close does nothing.
 func (*Runner) Close() error { return nil }
 
+// Copies reports whether processes run in copies of their trees: never here.
+func (*Runner) Copies() bool { return false }
+
 // Main does nothing here.
 func Main() {}
 

@@ -103,6 +103,11 @@ func (x *process) configure() error {
 	}
 	x.conf.ids, x.conf.Dir, x.conf.DirName = id, "/"+at, x.p.Dir
 	x.conf.Args, x.conf.Env, x.conf.Insecure, x.conf.Terminal = x.p.Args, x.p.Env, x.p.Insecure, x.p.Terminal
+	if x.conf.Filter = nil; !x.p.Insecure {
+		if x.conf.Filter, err = c.r.filter(); err != nil {
+			return fmt.Errorf("filter system calls: %w", err)
+		}
+	}
 	x.conf.Limits = nil
 	for _, u := range x.p.Ulimits {
 		x.conf.Limits = append(x.conf.Limits, limit{u.Name, u.Soft, u.Hard})

@@ -82,7 +82,7 @@ func TestOrdinaryUser(t *testing.T) {
 		endsWithBuilder(t, func() *exec.Cmd { return command(path, "Endless") })
 		return
 	}
-	again(path, "Privileges|Setuid|System.*|Ends|Container|Terminal.*|StartFails|Session|LeakedDirectory|OpenFiles|FileMounts|Mount.*|Secrets.*|Whiteouts|Sockets|Devices.*|Guard.*")
+	again(path, "Privileges|Setuid|System.*|Ends|Container|Terminal.*|StartFails|Session|LeakedDirectory|OpenFiles|FileMounts|Mount.*|Copies|State.*|Secrets.*|Whiteouts|Sockets|Devices.*|Guard.*")
 	endsWithBuilder(t, func() *exec.Cmd { return command(path, "Endless") })
 	// With subordinate ids, but programs for them that fail.
 	for _, name := range []string{"subuid", "subgid", "newuidmap", "newgidmap"} {

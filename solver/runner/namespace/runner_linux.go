@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/moby/sys/userns"
 	"golang.org/x/sys/unix"
@@ -24,11 +25,13 @@ type Runner struct {
 	oneOwner bool   // files can belong to root only
 
 	noDevices bool // devices cannot be made, as in a user namespace
+	copies    bool // trees are copied, as there can be no overlay
+
+	guard  guard                  // kills steps that outlive this process
+	filter func() ([]byte, error) // returns the filter of system calls
 
 	runtime       oci.Runtime // runs the processes; "" if this program does
 	userNamespace bool
-
-	guard guard // kills steps that outlive this process
 }
 
 var _ runner.Opener = (*Runner)(nil)
@@ -46,7 +49,7 @@ func New(dir string, store *tree.Store) (*Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Runner{store: store, dir: dir, oneOwner: oneID()}
+	r := &Runner{store: store, dir: dir, oneOwner: oneID(), filter: sync.OnceValues(systemCalls)}
 	all := filepath.Join(dir, "layers")
 	r.layers = filepath.Join(all, strings.TrimSpace(string(boot)))
 	for _, d := range []string{r.layers, filepath.Join(dir, "run")} {
@@ -55,6 +58,9 @@ func New(dir string, store *tree.Store) (*Runner, error) {
 		}
 	}
 	if r.noDevices, err = refusesDevices(filepath.Join(dir, "run")); err != nil {
+		return nil, err
+	}
+	if r.copies, err = refusesUpper(dir); err != nil {
 		return nil, err
 	}
 	entries, err := os.ReadDir(all)

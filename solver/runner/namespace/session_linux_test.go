@@ -20,9 +20,12 @@ import (
 // atTerminal marks a run of the tests that has a controlling terminal.
 const atTerminal = "SLIPWAY_TEST_AT_TERMINAL"
 
+// callersKey is a key in the session keyring of the program that starts steps.
+const callersKey = "slipway-test"
+
 // TestSession: a step has a session of its own. It reaches neither the terminal
-// of the program that starts it nor its process group, be it the first process of
-// a container or a later one.
+// of the program that starts it nor its process group nor its session keyring, be it
+// the first process of a container or a later one.
 func TestSession(t *testing.T) {
 	if os.Getenv(atTerminal) == "" {
 		master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -33,10 +36,11 @@ func TestSession(t *testing.T) {
 		again(t, master)
 		return
 	}
-	if f, err := os.OpenFile("/dev/tty", os.O_RDWR, 0); err != nil {
-		t.Fatalf("the test itself has no terminal: %v", err)
-	} else {
-		f.Close()
+	if got := answer("write:/dev/tty"); got != "OK" {
+		t.Fatalf("the test itself has no terminal: %v", got)
+	}
+	if got := answer("key:" + callersKey); got != "OK" {
+		t.Fatalf("the test itself does not find its key: %v", got)
 	}
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGUSR1, syscall.SIGUSR2)
@@ -53,6 +57,11 @@ func TestSession(t *testing.T) {
 	}
 	check("first", w.probe(t, nil, "write:/dev/tty", "signal-group"))
 	check("joined", w.probeJoined(t, nil, "write:/dev/tty", "signal-group"))
+	// A process with a filter cannot look for keys.
+	insecure := func(p *runner.Process) { p.Insecure = true }
+	want = map[string]string{"key:" + callersKey: "ENOKEY"}
+	check("insecure", w.probe(t, insecure, "key:"+callersKey))
+	check("insecure joined", w.probeJoined(t, insecure, "key:"+callersKey))
 	// Signals are received in the order of their numbers.
 	if err := syscall.Kill(os.Getpid(), syscall.SIGUSR2); err != nil {
 		t.Fatal(err)
@@ -62,7 +71,7 @@ func TestSession(t *testing.T) {
 	}
 }
 
-// again runs the test once more at a terminal.
+// again runs the test once more at a terminal, with a key in its session keyring.
 func again(t *testing.T, master *os.File) {
 	t.Helper()
 	number, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
@@ -77,6 +86,14 @@ func again(t *testing.T, master *os.File) {
 		t.Fatal(err)
 	}
 	defer slave.Close()
+	runtime.LockOSThread() // the keyring is that of a thread, which ends with the test
+	_, err = unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0)
+	if err == nil {
+		_, err = unix.AddKey("user", callersKey, []byte("ticket"), unix.KEY_SPEC_SESSION_KEYRING)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run", "^"+t.Name()+"$")
 	cmd.Env, cmd.Stdin = append(os.Environ(), atTerminal+"=1"), slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}

@@ -1,0 +1,136 @@
+package namespace
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/solver/runner"
+	"slipway/solver/tree"
+)
+
+// TestCopies: processes that run in copies of their trees leave what they leave in
+// overlays, and see what they see there.
+func TestCopies(t *testing.T) {
+	w := newWorld(t)
+	for _, name := range []string{"ls", "rm", "mkdir", "mv", "ln", "chmod", "touch"} {
+		w.install(t, "bin/"+name, "/usr/bin/"+name)
+	}
+	for _, name := range []string{"a", "changed", "dir/a", "dir/b", "gone/a", "moved/a", "same/size", "kept/a", "set/a", "again/a", "linked"} {
+		w.write(t, name, 0o640, []byte("old "+name))
+	}
+	at := time.Unix(1000, 7)
+	e := tree.Edit(w.root)
+	for _, name := range []string{"dir/a", "dir/b", "moved/a", "same/size", "kept/a"} {
+		if err := e.SetMeta(name, tree.Meta{Mode: 0o640, ModTime: at}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link := w.root.Get("linked").WithInode("i")
+	zero := tree.NewDevice(tree.CharDevice, tree.Meta{Mode: 0o666, ModTime: at, UID: 3}, tree.Device{Major: 1, Minor: 5})
+	pipe := tree.NewDevice(tree.Fifo, tree.Meta{Mode: 0o600, ModTime: at, GID: 4}, tree.Device{})
+	if err := errors.Join(e.Put("linked", link), e.Put("linked2", link), e.Put("dir/zero", zero), e.Put("dir/pipe", pipe)); err != nil {
+		t.Fatal(err)
+	}
+	w.root = e.Tree()
+	script := `ls -ln --time-style=full-iso /dir /tree /kept/a; echo new > /new; echo more >> /changed; rm -r /gone /dir/b; mv /moved /to
+mkdir -p /fresh/dir; echo new > /fresh/dir/f; printf 'new same/size' > /same/size; touch -d @5 /set /same/size; rm -r /again; mkdir /again
+chmod 600 /dir/a; ln /a /a2; echo x > /cache/f; echo x > /stub/used/f`
+	run := func(copies bool, script string) (string, *tree.Node) {
+		w.copies = copies
+		p := w.process(script)
+		p.Mounts = append(p.Mounts,
+			runner.Mount{Kind: runner.MountTmpfs, Target: "/kept/m"}, runner.Mount{Kind: runner.MountTmpfs, Target: "/set/m"},
+			runner.Mount{Kind: runner.MountTmpfs, Target: "/stub/used"}, runner.Mount{Kind: runner.MountDir, Target: "/cache", HostPath: t.TempDir()},
+			runner.Mount{Kind: runner.MountTree, Target: "/tree", Tree: w.root, Layers: p.Mounts[0].Layers, Source: "dir", ReadOnly: true},
+		)
+		return w.run(t, p)
+	}
+	wantOut, want := run(false, script)
+	out, got := run(true, script)
+	if out != wantOut {
+		t.Errorf("a process sees\n%s, want\n%s", out, wantOut)
+	}
+	if g, w := changedPaths(t, w.root, got), changedPaths(t, w.root, want); g != w {
+		t.Errorf("the changes are\n%s, want\n%s", g, w)
+	}
+	for _, name := range []string{"dir/a", "set", "same/size", "kept", "to/a", "fresh/dir/f"} {
+		g, w := got.Get(name), want.Get(name)
+		if name == "fresh/dir/f" { // it is new
+			g, w = g.WithMeta(tree.Meta{}), w.WithMeta(tree.Meta{})
+		}
+		if !g.Same(w) {
+			t.Errorf("%s is %+v, want %+v", name, g, w)
+		}
+	}
+	if got.Get("linked").Inode() != "i" || got.Get("a").Inode() == "" || got.Get("a").Inode() != got.Get("a2").Inode() {
+		t.Errorf("the inodes are %q, %q, %q", got.Get("linked").Inode(), got.Get("a").Inode(), got.Get("a2").Inode())
+	}
+	if _, n := run(true, ":"); !n.Same(w.root) {
+		t.Errorf("a process that changes nothing changed %s", changedPaths(t, w.root, n))
+	}
+}
+
+// TestStateOnOverlay: steps run in a state directory on an overlay, as in a container
+// without a volume.
+func TestStateOnOverlay(t *testing.T) {
+	w := newWorld(t)
+	dir := t.TempDir()
+	m := &mount{Lower: []string{dir + "/lower"}, Upper: dir + "/upper", Work: dir + "/work", Merged: dir + "/merged"}
+	for _, d := range []string{m.Lower[0], m.Upper, m.Work, m.Merged} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(dir) // overlay changes it
+	if err := overlay(m); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(m.Merged, unix.MNT_DETACH) })
+	r, err := New(filepath.Join(m.Merged, "state"), w.store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Runner = r
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	_, n := w.run(t, w.process("echo x > /f"))
+	if got := changedPaths(t, w.root, n); got != "f" || !r.Copies() {
+		t.Errorf("the changes are %q, want f; the runner copies: %v", got, r.Copies())
+	}
+	if w.noDevices {
+		return
+	}
+	e := tree.Edit(w.root)
+	if err := e.Put("full", tree.NewDevice(tree.CharDevice, tree.Meta{Mode: 0o666}, tree.Device{Major: 1, Minor: 7})); err != nil {
+		t.Fatal(err)
+	}
+	w.root = e.Tree()
+	if out, _ := w.run(t, w.process("test -c /full && echo there; (: < /full) 2>/dev/null && echo opened; :")); out != "there\n" {
+		t.Errorf("a device of the image is %q, want that it is there and cannot be opened", out)
+	}
+}
+
+// TestOverlayRefused: the error for a file system that cannot hold an overlay says what
+// to do.
+func TestOverlayRefused(t *testing.T) {
+	dir := t.TempDir()
+	m := &mount{Lower: []string{dir + "/lower"}, Upper: dir + "/upper", Work: "/proc/self", Merged: dir + "/merged"}
+	for _, d := range []string{m.Lower[0], m.Upper, m.Merged} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(dir)
+	const want = "state directory: its file system cannot hold an overlay: invalid argument (use a directory on another file system, --state DIR)"
+	if err := overlay(m); err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}

@@ -1,0 +1,264 @@
+package namespace
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unsafe"
+
+	"github.com/elastic/go-seccomp-bpf/arch"
+	"github.com/moby/profiles/seccomp"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+)
+
+// systemCalls returns the filter of the system calls of a step as the kernel reads
+// it. It is Docker's default profile for a process with the usual capabilities.
+func systemCalls() ([]byte, error) {
+	var caps []string
+	for _, c := range usual() {
+		caps = append(caps, "CAP_"+strings.ToUpper(c.String()))
+	}
+	profile, err := seccomp.GetDefaultProfile(&specs.Spec{Process: &specs.Process{Capabilities: &specs.LinuxCapabilities{Bounding: caps}}})
+	if err != nil {
+		return nil, err
+	}
+	abis, err := abisOf(profile)
+	if err != nil {
+		return nil, err
+	}
+	program, err := compile(profile, abis)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := bpf.Assemble(program)
+	if err != nil {
+		return nil, err
+	}
+	var out []byte
+	for _, i := range raw {
+		out = binary.NativeEndian.AppendUint16(out, i.Op)
+		out = append(out, i.Jt, i.Jf)
+		out = binary.NativeEndian.AppendUint32(out, i.K)
+	}
+	return out, nil
+}
+
+// install applies a filter made by [systemCalls] to this thread, and to the program
+// that it starts.
+func install(filter []byte) error {
+	const size = int(unsafe.Sizeof(unix.SockFilter{}))
+	program := unix.SockFprog{Len: uint16(len(filter) / size), Filter: (*unix.SockFilter)(unsafe.Pointer(unsafe.SliceData(filter)))}
+	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&program)))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// abisOf returns the system call tables of a profile: the native ABI and all others
+// that programs may switch to, as to x86 and x32 on amd64.
+func abisOf(profile *specs.LinuxSeccomp) ([]*arch.Info, error) {
+	if len(profile.Architectures) == 0 { // the native one only
+		native, err := arch.GetInfo("")
+		return []*arch.Info{native}, err
+	}
+	tables := map[specs.Arch]*arch.Info{
+		specs.ArchX86_64: arch.X86_64, specs.ArchX86: arch.I386, specs.ArchX32: arch.X32,
+		specs.ArchAARCH64: arch.AARCH64, specs.ArchARM: arch.ARM,
+	}
+	var list []*arch.Info
+	for _, name := range profile.Architectures {
+		if tables[name] == nil {
+			return nil, fmt.Errorf("unsupported architecture %s", name)
+		}
+		list = append(list, tables[name])
+	}
+	return list, nil
+}
+
+// A span is a range of system call numbers, up to the next span, for which the
+// filter does the same.
+type span struct {
+	first uint32
+	code  []bpf.Instruction // ends with a return
+}
+
+// compile makes a program of a profile. The program finds the code of a call by
+// binary search in the table of its ABI. Calls of other ABIs end the process.
+//
+// x86-64 and x32 are the same architecture for the kernel: the numbers of x32 have
+// one more bit.
+func compile(profile *specs.LinuxSeccomp, abis []*arch.Info) ([]bpf.Instruction, error) {
+	def, err := verdict(profile.DefaultAction, profile.DefaultErrnoRet)
+	if err != nil {
+		return nil, err
+	}
+	rules := map[string][]*specs.LinuxSyscall{}
+	for i := range profile.Syscalls {
+		for _, name := range profile.Syscalls[i].Names {
+			rules[name] = append(rules[name], &profile.Syscalls[i])
+		}
+	}
+	spans := map[arch.AuditArch][]span{}
+	for _, abi := range abis {
+		list, err := spansOf(rules, abi, def)
+		if err != nil {
+			return nil, err
+		}
+		spans[abi.ID] = append(spans[abi.ID], list...)
+	}
+	program := []bpf.Instruction{bpf.RetConstant{Val: unix.SECCOMP_RET_KILL_THREAD}}
+	for _, id := range slices.Sorted(maps.Keys(spans)) {
+		slices.SortFunc(spans[id], func(a, b span) int { return cmp.Compare(a.first, b.first) })
+		known := append([]bpf.Instruction{load(numberOffset)}, search(spans[id])...)
+		program = branch(bpf.JumpEqual, uint32(id), known, program)
+	}
+	return append([]bpf.Instruction{load(archOffset)}, program...), nil
+}
+
+// Offsets in the kernel's seccomp_data. An argument has 64 bits, the lower half
+// first: all architectures with a table are little-endian.
+const (
+	numberOffset = 0
+	archOffset   = 4
+	argsOffset   = 16
+)
+
+func load(offset uint32) bpf.Instruction { return bpf.LoadAbsolute{Off: offset, Size: 4} }
+
+// spansOf returns what the rules do with all calls of an ABI; def is for calls without
+// a rule. Calls that are newer than all calls with a rule do not exist, so that programs
+// try others.
+//
+// Upstream: runc does so.
+func spansOf(rules map[string][]*specs.LinuxSyscall, abi *arch.Info, def bpf.Instruction) ([]span, error) {
+	var list []span
+	add := func(first int, code []bpf.Instruction) {
+		if n := len(list); n == 0 || !slices.Equal(list[n-1].code, code) {
+			list = append(list, span{uint32(first | abi.SeccompMask), code})
+		}
+	}
+	next := 0
+	for _, number := range slices.Sorted(maps.Keys(abi.SyscallNumbers)) {
+		name := callName(abi, number)
+		if len(rules[name]) == 0 {
+			continue
+		}
+		code, err := callCode(rules[name], def)
+		if err != nil {
+			return nil, fmt.Errorf("rule for %s: %w", name, err)
+		}
+		if number > next {
+			add(next, []bpf.Instruction{def})
+		}
+		add(number, code)
+		next = number + 1
+	}
+	add(next, []bpf.Instruction{bpf.RetConstant{Val: unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)}})
+	return list, nil
+}
+
+// callName returns the name of a system call in profiles.
+func callName(abi *arch.Info, number int) string {
+	name := abi.SyscallNumbers[number]
+	if abi == arch.AARCH64 && name == "fstatat" {
+		return "newfstatat" // as libseccomp calls it
+	}
+	return name
+}
+
+// callCode returns the code of the rules for a call. It ends with def unless one of
+// them is for all arguments.
+func callCode(rules []*specs.LinuxSyscall, def bpf.Instruction) ([]bpf.Instruction, error) {
+	var code []bpf.Instruction
+	for _, rule := range rules {
+		ret, err := verdict(rule.Action, rule.ErrnoRet)
+		if err != nil {
+			return nil, err
+		}
+		if len(rule.Args) == 0 {
+			return []bpf.Instruction{ret}, nil
+		}
+		matching := []bpf.Instruction{ret}
+		for i := range rule.Args {
+			if matching, err = condition(&rule.Args[i], matching); err != nil {
+				return nil, err
+			}
+		}
+		code = append(code, matching...)
+	}
+	return append(code, def), nil
+}
+
+// condition returns code that runs matching if an argument is as a rule wants it, and
+// the code that follows if not.
+func condition(arg *specs.LinuxSeccompArg, matching []bpf.Instruction) ([]bpf.Instruction, error) {
+	low := argsOffset + 8*uint32(arg.Index)
+	high := low + 4
+	value, two := arg.Value, arg.ValueTwo
+	skip := uint8(len(matching))
+	switch arg.Op {
+	case specs.OpEqualTo:
+		return append([]bpf.Instruction{
+			load(high),
+			bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(value >> 32), SkipFalse: skip + 2},
+			load(low),
+			bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(value), SkipFalse: skip},
+		}, matching...), nil
+	case specs.OpMaskedEqual:
+		return append([]bpf.Instruction{
+			load(high),
+			bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: uint32(value >> 32)},
+			bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(two >> 32), SkipFalse: skip + 3},
+			load(low),
+			bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: uint32(value)},
+			bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(two), SkipFalse: skip},
+		}, matching...), nil
+	case specs.OpLessThan:
+		return append([]bpf.Instruction{
+			load(high),
+			bpf.JumpIf{Cond: bpf.JumpLessThan, Val: uint32(value >> 32), SkipTrue: 3},
+			bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(value >> 32), SkipFalse: skip + 2},
+			load(low),
+			bpf.JumpIf{Cond: bpf.JumpLessThan, Val: uint32(value), SkipFalse: skip},
+		}, matching...), nil
+	case specs.OpNotEqual, specs.OpLessEqual, specs.OpGreaterThan, specs.OpGreaterEqual:
+	}
+	return nil, fmt.Errorf("unsupported operator %s", arg.Op)
+}
+
+// verdict returns the instruction for an action.
+func verdict(action specs.LinuxSeccompAction, errno *uint) (bpf.Instruction, error) {
+	switch {
+	case action == specs.ActAllow:
+		return bpf.RetConstant{Val: unix.SECCOMP_RET_ALLOW}, nil
+	case action == specs.ActErrno && errno != nil:
+		return bpf.RetConstant{Val: unix.SECCOMP_RET_ERRNO | uint32(*errno)&unix.SECCOMP_RET_DATA}, nil
+	case action == specs.ActErrno:
+		return bpf.RetConstant{Val: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)}, nil
+	}
+	return nil, fmt.Errorf("unsupported action %s", action)
+}
+
+// search returns code that runs the code of the span of a number.
+func search(spans []span) []bpf.Instruction {
+	if len(spans) == 1 {
+		return spans[0].code
+	}
+	middle := len(spans) / 2
+	return branch(bpf.JumpGreaterOrEqual, spans[middle].first, search(spans[middle:]), search(spans[:middle]))
+}
+
+// branch returns code that runs one code or another, which both end with a return.
+func branch(cond bpf.JumpTest, value uint32, yes, no []bpf.Instruction) []bpf.Instruction {
+	jump := []bpf.Instruction{bpf.JumpIf{Cond: cond, Val: value, SkipTrue: uint8(len(no))}}
+	if len(no) > 255 { // too far for a conditional jump
+		jump = []bpf.Instruction{bpf.JumpIf{Cond: cond, Val: value, SkipFalse: 1}, bpf.Jump{Skip: uint32(len(no))}}
+	}
+	return slices.Concat(jump, no, yes)
+}

@@ -1,0 +1,295 @@
+package namespace
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/elastic/go-seccomp-bpf/arch"
+	"github.com/moby/profiles/seccomp"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+
+	"slipway/solver/runner"
+)
+
+// defaultProfile returns Docker's profile for steps.
+func defaultProfile(t *testing.T) *specs.LinuxSeccomp {
+	t.Helper()
+	caps := []string{"CAP_CHOWN", "CAP_SYS_CHROOT", "CAP_MKNOD"}
+	profile, err := seccomp.GetDefaultProfile(&specs.Spec{Process: &specs.Process{Capabilities: &specs.LinuxCapabilities{Bounding: caps}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return profile
+}
+
+// verdictOf returns what a filter answers to a system call.
+func verdictOf(t *testing.T, vm *bpf.VM, id arch.AuditArch, number uint32, args ...uint64) string {
+	t.Helper()
+	// The kernel's structure of a call, with the byte order of packets in each word.
+	data := binary.BigEndian.AppendUint32(nil, number)
+	data = binary.BigEndian.AppendUint32(data, uint32(id))
+	data = append(data, make([]byte, 8)...)
+	for i := range 6 {
+		var arg uint64
+		if i < len(args) {
+			arg = args[i]
+		}
+		data = binary.BigEndian.AppendUint32(data, uint32(arg))
+		data = binary.BigEndian.AppendUint32(data, uint32(arg>>32))
+	}
+	ret, err := vm.Run(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch uint32(ret) & unix.SECCOMP_RET_ACTION_FULL {
+	case unix.SECCOMP_RET_ALLOW:
+		return "allow"
+	case unix.SECCOMP_RET_ERRNO:
+		return unix.ErrnoName(unix.Errno(ret & unix.SECCOMP_RET_DATA))
+	case unix.SECCOMP_RET_KILL_THREAD:
+		return "kill"
+	}
+	return fmt.Sprintf("%#x", ret)
+}
+
+// TestProfile: the filter does what Docker's profile says, in every ABI that the
+// kernel has on an architecture.
+func TestProfile(t *testing.T) {
+	for _, abis := range [][]*arch.Info{
+		{arch.X86_64, arch.I386, arch.X32}, {arch.AARCH64, arch.ARM}, {arch.I386}, {arch.ARM},
+	} {
+		program, err := compile(defaultProfile(t), abis)
+		if err != nil {
+			t.Fatal(err)
+		}
+		vm, err := bpf.NewVM(program)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := verdictOf(t, vm, arch.MIPS.ID, 1); got != "kill" {
+			t.Errorf("%s: a call of another architecture: %s, want kill", abis[0].Name, got)
+		}
+		for _, abi := range abis {
+			abiFollowsProfile(t, vm, abi)
+		}
+	}
+}
+
+// abiFollowsProfile checks each call of an ABI.
+func abiFollowsProfile(t *testing.T, vm *bpf.VM, abi *arch.Info) {
+	t.Helper()
+	rules := map[string][]specs.LinuxSyscall{}
+	for _, rule := range defaultProfile(t).Syscalls {
+		for _, name := range rule.Names {
+			rules[name] = append(rules[name], rule)
+		}
+	}
+	if abi == arch.AARCH64 {
+		rules["fstatat"] = rules["newfstatat"] // the table has another name
+	}
+	last, allowed := 0, 0
+	for number, name := range abi.SyscallNumbers {
+		if rules[name] != nil {
+			last = max(last, number)
+		}
+	}
+	for number, name := range abi.SyscallNumbers {
+		want := "EPERM"
+		switch list := rules[name]; {
+		case number > last:
+			want = "ENOSYS"
+		case name == "clone3":
+			want = "ENOSYS"
+		case len(list) > 0 && len(list[0].Args) > 0:
+			continue // it depends on the arguments
+		case len(list) > 0:
+			want = "allow"
+			allowed++
+		}
+		if got := verdictOf(t, vm, abi.ID, uint32(number|abi.SeccompMask)); got != want {
+			t.Errorf("%s: %s is %s, want %s", abi.Name, name, got, want)
+		}
+	}
+	if allowed < 250 {
+		t.Errorf("%s: %d calls are allowed, want most of them", abi.Name, allowed)
+	}
+	for _, number := range []int{last + 1, last + 5000, 0x3fffffff} {
+		if got := verdictOf(t, vm, abi.ID, uint32(number|abi.SeccompMask)); got != "ENOSYS" {
+			t.Errorf("%s: call %d is %s, want ENOSYS", abi.Name, number, got)
+		}
+	}
+	number := func(name string) uint32 { return uint32(abi.SyscallNames[name] | abi.SeccompMask) }
+	for _, tc := range []struct {
+		name string
+		arg  uint64
+		want string
+	}{
+		{"clone", uint64(unix.SIGCHLD), "allow"},
+		{"clone", unix.CLONE_VM | unix.CLONE_THREAD | 1<<40, "allow"},
+		{"clone", unix.CLONE_NEWUSER | 17, "EPERM"},
+		{"clone", unix.CLONE_NEWNS, "EPERM"},
+		{"clone", unix.CLONE_NEWNET | 1<<33, "EPERM"},
+		{"personality", 0, "allow"},
+		{"personality", 8, "allow"},
+		{"personality", 0x20008, "allow"},
+		{"personality", 0xffffffff, "allow"},
+		{"personality", 0x40000, "EPERM"},
+		{"personality", 1 << 32, "EPERM"},
+		{"personality", 1<<32 | 8, "EPERM"},
+		{"socket", unix.AF_UNIX, "allow"},
+		{"socket", unix.AF_INET, "allow"},
+		{"socket", unix.AF_INET6, "allow"},
+		{"socket", unix.AF_NETLINK, "allow"},
+		{"socket", unix.AF_VSOCK, "EPERM"},
+		{"socket", unix.AF_ALG, "EPERM"},
+		{"socket", 1<<32 | unix.AF_INET, "EPERM"},
+	} {
+		if got := verdictOf(t, vm, abi.ID, number(tc.name), tc.arg); got != tc.want {
+			t.Errorf("%s: %s(%#x) is %s, want %s", abi.Name, tc.name, tc.arg, got, tc.want)
+		}
+	}
+}
+
+// TestProfileLarger: rules may compare all 64 bits, and what no filter can do is an
+// error.
+func TestProfileLarger(t *testing.T) {
+	profile := func(op specs.LinuxSeccompOperator, action specs.LinuxSeccompAction) *specs.LinuxSeccomp {
+		rule := specs.LinuxSyscall{Names: []string{"close"}, Action: action, Args: []specs.LinuxSeccompArg{
+			{Index: 1, Op: specs.OpEqualTo, Value: 7}, {Index: 2, Op: op, Value: 5<<32 | 6, ValueTwo: 4<<32 | 2},
+		}}
+		return &specs.LinuxSeccomp{DefaultAction: specs.ActErrno, Syscalls: []specs.LinuxSyscall{rule}}
+	}
+	for op, cases := range map[specs.LinuxSeccompOperator]map[uint64]string{
+		specs.OpEqualTo:     {5<<32 | 6: "allow", 6: "EPERM", 5 << 32: "EPERM"},
+		specs.OpLessThan:    {5<<32 | 5: "allow", 4<<32 | 9: "allow", 5<<32 | 6: "EPERM", 6 << 32: "EPERM"},
+		specs.OpMaskedEqual: {6<<32 | 3: "allow", 4<<32 | 2: "allow", 4<<32 | 4: "EPERM", 5<<32 | 2: "EPERM"},
+	} {
+		program, err := compile(profile(op, specs.ActAllow), []*arch.Info{arch.X86_64})
+		if err != nil {
+			t.Fatal(err)
+		}
+		vm, err := bpf.NewVM(program)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for arg, want := range cases {
+			if got := verdictOf(t, vm, arch.X86_64.ID, unix.SYS_CLOSE, 0, 7, arg); got != want {
+				t.Errorf("%s: %#x is %s, want %s", op, arg, got, want)
+			}
+			if got := verdictOf(t, vm, arch.X86_64.ID, unix.SYS_CLOSE, 0, 8, arg); got != "EPERM" {
+				t.Errorf("%s: %#x with another argument is %s, want EPERM", op, arg, got)
+			}
+		}
+	}
+	for _, bad := range []*specs.LinuxSeccomp{profile(specs.OpNotEqual, specs.ActAllow), profile(specs.OpEqualTo, specs.ActTrace), {DefaultAction: specs.ActNotify}} {
+		if _, err := compile(bad, []*arch.Info{arch.X86_64}); err == nil {
+			t.Errorf("%+v is no error", bad)
+		}
+	}
+	if _, err := abisOf(&specs.LinuxSeccomp{Architectures: []specs.Arch{specs.ArchMIPS}}); err == nil {
+		t.Error("an architecture without a table of calls is no error")
+	}
+}
+
+// program32 returns a program for 386 that ends with the error number of a system call.
+func program32(number int, args ...uint32) []byte {
+	code := []byte{0xb8} // mov eax, number
+	code = binary.LittleEndian.AppendUint32(code, uint32(number))
+	for i, arg := range args {
+		code = append(code, []byte{0xbb, 0xb9, 0xba}[i]) // mov ebx, ecx, edx
+		code = binary.LittleEndian.AppendUint32(code, arg)
+	}
+	return append(code, 0xcd, 0x80, // int 0x80
+		0xf7, 0xd8, 0x89, 0xc3, // neg eax; mov ebx, eax
+		0xb8, 1, 0, 0, 0, 0xcd, 0x80) // exit
+}
+
+// elfFile returns an executable file with some code. Its class is 32 or 64.
+func elfFile(class int, code []byte) []byte {
+	le := binary.LittleEndian
+	const base = 0x400000
+	if class == 32 {
+		out := append([]byte("\x7fELF\x01\x01\x01"), make([]byte, 9)...)
+		out = le.AppendUint32(out, 3<<16|2) // 386, executable
+		for _, word := range []uint32{1, base + 84, 52, 0, 0, 52 | 32<<16, 1, 0} {
+			out = le.AppendUint32(out, word)
+		}
+		size := uint32(84 + len(code))
+		for _, word := range []uint32{1, 0, base, base, size, size, 5, 0x1000} {
+			out = le.AppendUint32(out, word)
+		}
+		return append(out, code...)
+	}
+	out := append([]byte("\x7fELF\x02\x01\x01"), make([]byte, 9)...)
+	out = le.AppendUint32(out, 62<<16|2) // x86-64, executable
+	out = le.AppendUint32(out, 1)
+	for _, word := range []uint64{base + 120, 64, 0} {
+		out = le.AppendUint64(out, word)
+	}
+	for _, word := range []uint32{0, 64 | 56<<16, 1, 0} {
+		out = le.AppendUint32(out, word)
+	}
+	out = le.AppendUint32(out, 1)
+	out = le.AppendUint32(out, 5)
+	size := uint64(120 + len(code))
+	for _, word := range []uint64{0, base, base, size, size, 0x1000} {
+		out = le.AppendUint64(out, word)
+	}
+	return append(out, code...)
+}
+
+// programX32 is program32 for x86-64, with a call of x32.
+func programX32(number int) []byte {
+	code := binary.LittleEndian.AppendUint32([]byte{0xb8}, uint32(number|arch.X32.SeccompMask)) // mov eax, number
+	return append(code, 0x31, 0xff, 0x31, 0xf6, 0x0f, 0x05,                                     // xor edi, edi; xor esi, esi; syscall
+		0xf7, 0xd8, 0x89, 0xc7, // neg eax; mov edi, eax
+		0xb8, 60, 0, 0, 0, 0x0f, 0x05) // exit
+}
+
+// TestForeignCalls: a program that uses another ABI than its own is refused the same
+// calls. Programs for 386 run.
+func TestForeignCalls(t *testing.T) {
+	if native, err := arch.GetInfo(""); err != nil || native != arch.X86_64 {
+		return
+	}
+	w := newWorld(t)
+	const keyring = 0xfffffffd // the session's
+	number := func(name string) int { return arch.I386.SyscallNames[name] }
+	for _, tc := range []struct {
+		name string
+		file []byte
+		want int // error number
+	}{
+		{"close of 386", elfFile(32, program32(number("close"), 0)), 0},
+		{"keyctl of 386", elfFile(32, program32(number("keyctl"), 0, keyring, 0)), int(unix.EPERM)},
+		{"add_key of 386", elfFile(32, program32(number("add_key"))), int(unix.EPERM)},
+		{"unshare of 386", elfFile(32, program32(number("unshare"), unix.CLONE_NEWUSER|unix.CLONE_NEWNS)), int(unix.EPERM)},
+		{"clone of 386", elfFile(32, program32(number("clone"), unix.CLONE_NEWUSER)), int(unix.EPERM)},
+		{"bpf of 386", elfFile(32, program32(number("bpf"))), int(unix.EPERM)},
+		{"clone3 of 386", elfFile(32, program32(number("clone3"))), int(unix.ENOSYS)},
+		{"close of 386 in a program for x86-64", elfFile(64, program32(number("close"), 0)), 0},
+		{"keyctl of 386 in a program for x86-64", elfFile(64, program32(number("keyctl"), 0, keyring, 0)), int(unix.EPERM)},
+		{"io_uring_setup of 386 in a program for x86-64", elfFile(64, program32(number("io_uring_setup"), 0, 0)), int(unix.EPERM)},
+		{"keyctl of x32", elfFile(64, programX32(arch.X32.SyscallNames["keyctl"])), int(unix.EPERM)},
+		{"unshare of x32", elfFile(64, programX32(arch.X32.SyscallNames["unshare"])), int(unix.EPERM)},
+	} {
+		w.write(t, "bin/attempt", 0o755, tc.file)
+		p := w.process("")
+		p.Args = []string{"/bin/attempt"}
+		_, err := w.Run(t.Context(), p)
+		got := 0
+		var exit *runner.ExitError
+		if errors.As(err, &exit) {
+			got = exit.Code
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if got != tc.want {
+			t.Errorf("%s: error %d, want %d", tc.name, got, tc.want)
+		}
+	}
+}
