@@ -92,6 +92,12 @@ func xattrsOf(name string) ([]Xattr, error) {
 	return xattrs, nil
 }
 
+// fdPath returns a path of an open file that no other process can make another file.
+func fdPath(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
+
+// nonBlocking keeps an open from waiting for the other end of a pipe.
+const nonBlocking = unix.O_NONBLOCK
+
 // system is what the system knows of a file beyond [fs.FileInfo].
 type system struct {
 	uid, gid uint32

@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -40,5 +41,61 @@ func TestWriteXattrs(t *testing.T) {
 	}
 	if err := write(t.TempDir(), Xattr{Capability, "invalid"}); err == nil {
 		t.Error("capabilities that cannot be set are left out without an error")
+	}
+}
+
+// TestReadDirRace: while another process swaps a file and a directory with links that
+// lead outside and with a pipe, nothing outside is read, and nobody waits for the pipe.
+func TestReadDirRace(t *testing.T) {
+	s, err := OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, outside := t.TempDir(), t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	if err := errors.Join(
+		os.WriteFile(filepath.Join(outside, "f"), []byte("of the host"), 0o600),
+		os.Mkdir(in("d"), 0o755), os.WriteFile(in("d/f"), []byte("inside"), 0o600), os.WriteFile(in("f"), []byte("inside"), 0o600),
+		os.Symlink(outside, in("to-dir")), os.Symlink(filepath.Join(outside, "f"), in("to-file")), unix.Mkfifo(in("pipe"), 0o600),
+	); err != nil {
+		t.Fatal(err)
+	}
+	stop, stopped := make(chan struct{}), make(chan error)
+	go func() {
+		var err error
+		for err == nil {
+			select {
+			case <-stop:
+				stopped <- nil
+				return
+			default:
+			}
+			for _, pair := range [][2]string{{"d", "to-dir"}, {"f", "to-file"}, {"f", "pipe"}} {
+				err = errors.Join(err, unix.Renameat2(unix.AT_FDCWD, in(pair[0]), unix.AT_FDCWD, in(pair[1]), unix.RENAME_EXCHANGE))
+			}
+		}
+		<-stop
+		stopped <- err
+	}()
+	host, err := s.PutBytes([]byte("of the host"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := 0
+	for range 3000 {
+		n, err := HostReader{Store: s}.ReadDir(dir)
+		if err != nil {
+			continue // what was to be read is another file
+		}
+		read++
+		for _, name := range []string{"f", "d/f", "to-file", "to-dir/f", "pipe"} {
+			if f := n.Get(name); f != nil && f.Kind() == File && f.Blob() == host {
+				t.Fatalf("%s is a file from outside", name)
+			}
+		}
+	}
+	close(stop)
+	if err := <-stopped; err != nil || read == 0 {
+		t.Errorf("read %d trees while files changed, %v", read, err)
 	}
 }

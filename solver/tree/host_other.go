@@ -21,6 +21,10 @@ func setXattrs(_ *os.Root, _ string, xattrs []Xattr) error {
 	return errors.ErrUnsupported
 }
 
+func fdPath(f *os.File) string { return f.Name() }
+
+const nonBlocking = 0
+
 func xattrsOf(string) ([]Xattr, error) { return nil, nil }
 
 // system is what the system knows of a file beyond [fs.FileInfo].
