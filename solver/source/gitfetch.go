@@ -14,7 +14,6 @@ import (
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/format/packfile"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/sideband"
@@ -131,6 +130,9 @@ func (e errorPages) RoundTrip(req *http.Request) (*http.Response, error) {
 		err = resp.Body.Close()
 		resp.Body = http.NoBody
 	}
+	if err == nil && strings.HasSuffix(req.URL.Path, "/info/refs") {
+		resp.Body = &atMost{resp.Body, maxGitRefs}
+	}
 	return resp, err
 }
 
@@ -147,9 +149,15 @@ func advertised(adv *packp.AdvRefs) gitRefs {
 	return refs
 }
 
+// packStorer stores packs and finds their objects.
+type packStorer interface {
+	storer.PackfileWriter
+	storer.EncodedObjectStorer
+}
+
 // fetch gets a commit or a tag with the files, and no history if the remote can
 // do that. Remotes that give nothing but their refs are asked for all of them.
-func (g *gitSession) fetch(ctx context.Context, hash plumbing.Hash, to storer.Storer) error {
+func (g *gitSession) fetch(ctx context.Context, hash plumbing.Hash, to packStorer) error {
 	caps := g.adv.Capabilities
 	shown := caps.Supports(capability.AllowReachableSHA1InWant) || caps.Supports("allow-any-sha1-in-want")
 	for _, h := range g.adv.References {
@@ -177,7 +185,7 @@ func (g *gitSession) allRefs() []plumbing.Hash {
 	return slices.Compact(all)
 }
 
-func (g *gitSession) pack(ctx context.Context, wants []plumbing.Hash, depth int, to storer.Storer) (err error) {
+func (g *gitSession) pack(ctx context.Context, wants []plumbing.Hash, depth int, to packStorer) (err error) {
 	req := packp.NewUploadPackRequestFromCapabilities(g.adv.Capabilities)
 	req.Wants = wants
 	set := []capability.Capability{capability.NoProgress}
@@ -204,10 +212,7 @@ func (g *gitSession) pack(ctx context.Context, wants []plumbing.Hash, depth int,
 	case req.Capabilities.Supports(capability.Sideband):
 		r = sideband.NewDemuxer(sideband.Sideband, resp)
 	}
-	if r, err = checkedPack(r); err != nil {
-		return err
-	}
-	return packfile.UpdateObjectStorage(to, r)
+	return storePack(r, to)
 }
 
 // gitHeader is the authorization that secrets give for a remote; nil if there is

@@ -1,8 +1,11 @@
 package source
 
 import (
+	"bytes"
+	"compress/zlib"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -193,17 +196,46 @@ func servePack(t *testing.T, pack string) string {
 	}) + "/r.git"
 }
 
+// objectHeader is how an object begins in a pack.
+// https://git-scm.com/docs/gitformat-pack
+func objectHeader(kind plumbing.ObjectType, size int64) string {
+	const low, more = 4, 0x80
+	first := byte(kind)<<low | byte(size&(1<<low-1))
+	if size >>= low; size == 0 {
+		return string([]byte{first})
+	}
+	return string(binary.AppendUvarint([]byte{first | more}, uint64(size)))
+}
+
+func zlibbed(t testing.TB, data string) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := zlib.NewWriter(&b)
+	_, err := io.WriteString(w, data)
+	if err = errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
 // TestHostilePacks: a pack that is not what it says is one error.
 func TestHostilePacks(t *testing.T) {
 	pack := func(objects uint32, rest string) string {
 		return string(binary.BigEndian.AppendUint32([]byte("PACK\x00\x00\x00\x02"), objects)) + rest
 	}
+	delta := string(binary.AppendUvarint(binary.AppendUvarint(nil, 1), maxGitObject+1))
 	for about, tc := range map[string]struct{ pack, want string }{
 		"2^32-1 objects":       {pack(1<<32-1, ""), "the pack claims to have 4294967295 objects, more than 16777216"},
 		"one too many objects": {pack(maxPackObjects+1, ""), "the pack claims to have 16777217 objects"},
-		"missing objects":      {pack(1000, ""), "malformed PACK file"},
-		"no pack":              {"x", "malformed PACK file"},
-		"nothing":              {"", "empty"},
+		"large object":         {pack(1, objectHeader(plumbing.BlobObject, maxGitObject+1)), "the pack has an object of more than 1073741824 bytes"},
+		"large by a delta": {
+			pack(1, objectHeader(plumbing.REFDeltaObject, int64(len(delta)))+strings.Repeat("b", 20)+zlibbed(t, delta)),
+			"the pack has an object of more than 1073741824 bytes",
+		},
+		"delta of nothing": {pack(1, objectHeader(plumbing.REFDeltaObject, 0)+strings.Repeat("b", 20)+zlibbed(t, "")), "reference delta not found"},
+		"missing objects":  {pack(1000, ""), "malformed PACK file"},
+		"no pack":          {"x", "malformed PACK file"},
+		"nothing":          {"", "empty"},
 	} {
 		refusedGit(t, about, newSources(t), gitOp(servePack(t, tc.pack), ""), tc.want)
 	}

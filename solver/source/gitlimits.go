@@ -1,21 +1,19 @@
 package source
 
 import (
-	"bufio"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 )
 
 // Limits of a checkout beside those of a layer. The history of Linux has 11
 // million objects; no known repository has more than some hundred submodules.
 const (
-	maxPackObjects  = 1 << 24
-	maxSubmodules   = 10_000
-	maxModuleDepth  = 100
-	maxRuleMatches  = 1 << 30 // files times rules of .gitattributes
-	packHeaderBytes = 12      // "PACK", version, number of objects
+	maxPackObjects = 1 << 24
+	maxGitObject   = 1 << 30 // bytes: go-git holds one in memory, and what it is made of
+	maxGitRefs     = 1 << 28 // bytes of the list of refs
+	maxSubmodules  = 10_000
+	maxModuleDepth = 100
+	maxRuleMatches = 1 << 30 // files times rules of .gitattributes
 )
 
 // gitBudget is how much more a checkout may hold, or what a part of it holds.
@@ -51,21 +49,4 @@ func (b *gitBudget) spend(cost gitBudget) error {
 		return errors.New("the .gitattributes of the repository have too many rules for its files")
 	}
 	return nil
-}
-
-// checkedPack returns a reader of the whole pack that r reads. It is an error if
-// the pack claims more objects than any repository has, as go-git allocates
-// memory for all of them before it reads the first.
-func checkedPack(r io.Reader) (io.Reader, error) {
-	b := bufio.NewReader(r)
-	head, err := b.Peek(packHeaderBytes)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	if len(head) == packHeaderBytes {
-		if n := binary.BigEndian.Uint32(head[8:]); n > maxPackObjects {
-			return nil, fmt.Errorf("the pack claims to have %d objects, more than %d", n, maxPackObjects)
-		}
-	}
-	return b, nil
 }

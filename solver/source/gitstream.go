@@ -87,7 +87,7 @@ func (g *gitStream) AdvertisedReferencesContext(context.Context) (*packp.AdvRefs
 		return g.adv, nil
 	}
 	adv := packp.NewAdvRefs()
-	err := adv.Decode(g)
+	err := adv.Decode(&atMost{io.NopCloser(g), maxGitRefs})
 	var refused *pktline.ErrorLine
 	switch {
 	case errors.As(err, &refused):
