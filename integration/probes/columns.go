@@ -116,7 +116,8 @@ func (m *machine) newSite(ctx context.Context, c column) (*site, error) {
 		return nil, err
 	}
 	err = errors.Join(os.Mkdir(s.host, 0o755), os.Chmod(s.host, 0o777), os.Mkdir(s.home(), 0o700),
-		os.WriteFile(filepath.Join(s.host, "canary"), []byte(canary), 0o644), os.WriteFile(s.program(), slipway, 0o755),
+		os.WriteFile(filepath.Join(s.host, "canary"), []byte(canary), 0o644),
+		os.WriteFile(filepath.Join(s.host, "passwd"), []byte("canary:x:0:0::/:/bin/sh\n"), 0o644), os.WriteFile(s.program(), slipway, 0o755),
 		os.Chown(s.home(), owner, owner), os.Chown(s.program(), owner, owner))
 	if err != nil {
 		return nil, err
@@ -141,7 +142,7 @@ func (s *site) restore() ([]string, error) {
 		return nil, err
 	}
 	for _, d := range list {
-		if d.Name() == "canary" {
+		if d.Name() == "canary" || d.Name() == "passwd" {
 			continue
 		}
 		changed = append(changed, d.Name())

@@ -25,6 +25,7 @@ type job struct {
 
 // jobs lists all builds.
 func jobs() []job {
+	unknownUser := regexp.MustCompile(`(?i)user .*(daemon|canary)|no users? |unknown user|unable to find|passwd`)
 	list := []job{
 		{name: "base", dockerfile: baseSteps()},
 		{name: "user", dockerfile: userSteps, refusal: regexp.MustCompile(`run as 1000:1000: root is the only user`)},
@@ -37,6 +38,8 @@ func jobs() []job {
 		{name: "overlay", dockerfile: "FROM probe:{column}-overlay\n" + `RUN ["/probe","overlay/trusted","hidden","/trusted/a"]` + "\n" + `RUN ["/probe","overlay/user","hidden","/user/a"]` + "\n"},
 		{name: "links", dockerfile: linkSteps, refusal: regexp.MustCompile(`outside|symlink|symbolic link|not a directory`)},
 		{name: "etc-host", dockerfile: "FROM probe:{column}-etc-host\n" + `RUN ["/probe","etc-host","exists","/etc/canary"]` + "\n"},
+		{name: "users", refusal: unknownUser, dockerfile: "FROM probe:{column}-base\nUSER daemon\n" + `RUN ["/probe","users/none","run"]` + "\n"},
+		{name: "users-link", refusal: unknownUser, dockerfile: "FROM probe:{column}-etc-host\nUSER canary\n" + `RUN ["/probe","users/link","run"]` + "\n"},
 		{name: "secret", dockerfile: "FROM probe:{column}-base\n" + `RUN --mount=type=secret,id=s ["/probe","secret","wait"]` + "\n", kill: true},
 		{name: "race", dockerfile: "FROM probe:{column}-base\n" + `RUN --mount=type=cache,id=race,target=/c ["/probe","race","race","/c","{host}"]` + "\n", race: true},
 		{name: "script", dockerfile: scriptSteps},
@@ -79,10 +82,10 @@ func baseSteps() string {
 	b.WriteString("FROM probe:{column}-base\n")
 	b.WriteString(processStep("root", "--mount=type=cache,target=/run/cache --mount=type=bind,from=probe:{column}-base,target=/run/bind "+
 		"--mount=type=bind,from=probe:{column}-base,target=/run/rw,rw --mount=type=tmpfs,target=/run/tmpfs --mount=type=secret,id=s "))
-	for _, args := range []string{`"calls"`, `"attempts","{mnt}"`, `"files"`, `"sockets","{abstract}","{port}"`} {
+	for _, args := range []string{`"calls"`, `"attempts","{mnt}"`, `"files"`, `"sockets","{abstract}","{port}"`, `"climb","{host}/canary"`, `"exists","{shm}","{host}/canary"`} {
 		b.WriteString(`RUN ["/probe","root",` + args + "]\n")
 	}
-	b.WriteString(`RUN --network=none ["/probe","none","sockets","{abstract}","{port}"]` + "\n")
+	b.WriteString(`RUN --network=none ["/probe","none","sockets","{abstract}","{port}"]` + "\n" + `RUN --network=none ["/probe","none","files"]` + "\n")
 	for _, at := range []struct{ flags, label, dir string }{
 		{"", "root", "/tmp"},
 		{"", "shm", "/dev/shm"},
@@ -101,6 +104,7 @@ USER 1000:1000
 RUN ["/probe","user","process","{dev}","{namespaces}"]
 RUN ["/probe","user","attempts","{mnt}"]
 RUN ["/probe","user","files"]
+RUN ["/probe","user","climb","{host}/canary"]
 RUN ["/setuid-probe","user","euid"]
 `
 

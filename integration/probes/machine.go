@@ -30,6 +30,7 @@ type machine struct {
 	rig        *rig.Rig
 	dir        string // of everything below
 	loop       string // minor number of a loop device
+	shm        string // file of the host's /dev/shm
 	abstract   string // name of an abstract socket
 	port       string // TCP port on the loopback interface
 	secret     string // content of the secret s
@@ -79,6 +80,12 @@ func (m *machine) Close() error {
 func (m *machine) files() error {
 	m.secretFile, m.secret = filepath.Join(m.dir, "secret"), "secret-"+rand.Text()
 	leak := filepath.Join(m.dir, "leaked")
+	shm, err := os.CreateTemp("/dev/shm", "slipway-probe-")
+	if err != nil {
+		return err
+	}
+	m.shm = shm.Name()
+	m.stop = append(m.stop, shm.Close, func() error { return os.Remove(m.shm) })
 	return errors.Join(os.Chmod(m.dir, 0o755), os.Mkdir(leak, 0o755),
 		os.WriteFile(filepath.Join(leak, "canary"), []byte(canary), 0o644),
 		os.WriteFile(m.secretFile, []byte(m.secret), 0o644),
@@ -173,7 +180,7 @@ func (s *site) replacer() (*strings.Replacer, error) {
 	}
 	return strings.NewReplacer(
 		"{dev}", strconv.FormatUint(null.Dev, 10), "{namespaces}", strings.Join(spaces, `","`), "{mnt}", spaces[2],
-		"{loop}", s.loop, "{abstract}", s.abstract, "{port}", s.port, "{host}", s.host, "{column}", s.slug(),
+		"{loop}", s.loop, "{abstract}", s.abstract, "{port}", s.port, "{host}", s.host, "{shm}", s.shm, "{column}", s.slug(),
 	), nil
 }
 

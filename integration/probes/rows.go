@@ -78,7 +78,7 @@ func callRows() []row {
 func fileRows() []row {
 	return []row{
 		{text: "reading of `/proc`, `/sys/firmware`, powercap", names: both("readable/")},
-		{text: "writing of `/proc`, `/sys`, control groups", names: both("writable/")},
+		{text: "writing of `/proc`, `/sys`, control groups", names: append(both("writable/"), "none/writable/")},
 		{text: "new control groups", names: both("control-groups/")},
 		{text: "nodes of `/dev`", names: both("nodes/")},
 		{text: "nodes of `/dev` are the host's own", names: both("host-nodes/")},
@@ -95,6 +95,8 @@ func fileRows() []row {
 // imageRows are about hostile images, links and mounts.
 func imageRows() []row {
 	return []row{
+		{text: "files of the host by `chroot`, `..`, `/proc/1/root`, `/dev/shm`", names: append(both("climb/"), "root/exists/")},
+		{text: "users of the host", names: []string{"users/"}},
 		{text: "more by an image whose `/proc` is a link or a file", names: []string{"linked/proc-"}, beyond: true},
 		{text: "more by an image whose `/sys` is a link or a file", names: []string{"linked/sys-"}, beyond: true},
 		{text: "more by an image whose `/dev` is a link or a file", names: []string{"linked/dev-"}, beyond: true},

@@ -67,6 +67,8 @@ void calls(char **args) {
 	}
 	for (int nr = 512; nr < 548; nr++) // the calls that only x32 has
 		outcome(attempt(callx32, nr, -1), "x32/%d", nr);
-	for (int bit = 0; bit < 32; bit++)
-		outcome(attempt(call64, SYS_personality, 1L << bit), "personality/%x", 1 << bit);
+	for (int bit = 0; bit < 32; bit++) {
+		outcome(attempt(call64, SYS_personality, 1L << bit), "personality/64bit/%x", 1 << bit);
+		outcome(attempt(call32, 136, 1L << bit), "personality/32bit/%x", 1 << bit);
+	}
 }

@@ -31,8 +31,31 @@ static void dir(char **args) {
 	outcome(n > 0 && cwd[0] == '/' && access("canary", F_OK) < 0 ? ENOENT : 0, "outside");
 }
 
-// exists tells whether a file exists.
-static void exists(char **args) { outcome(result(access(args[0], F_OK)), "exists"); }
+// exists tells which of the files exist.
+static void exists(char **args) {
+	for (int i = 0; args[i]; i++)
+		outcome(result(access(args[i], F_OK)), "exists/%d", i);
+}
+
+// climb looks for a file of the host above the root: by chroot, which leaves the
+// working directory where it is, and by the links of processes.
+static void climb(char **args) {
+	char file[4096];
+	static const char *roots[] = {"/proc/1/root", "/proc/self/root", "/proc/1/cwd/../../../..", "/proc/self/cwd/../../../..", "/..", "/proc/self/task/../../../.."};
+	for (size_t i = 0; i < sizeof roots / sizeof *roots; i++) {
+		snprintf(file, sizeof file, "%s%s", roots[i], args[0]);
+		outcome(result(access(file, F_OK)), "climb/%zu", i);
+	}
+	int root = open("/", O_RDONLY | O_DIRECTORY);
+	mkdir("/tmp/jail", 0755);
+	if (chroot("/tmp/jail") < 0 || fchdir(root) < 0) {
+		outcome(errno, "climb/chroot");
+		return;
+	}
+	for (int i = 0; i < 64; i++)
+		chdir("..");
+	outcome(result(access(args[0] + 1, F_OK)), "climb/chroot");
+}
 
 // hidden tells whether a file does not exist.
 static void hidden(char **args) { outcome(access(args[0], F_OK) == 0 ? EEXIST : 0, "hidden"); }
@@ -54,9 +77,9 @@ static const struct {
 	const char *name;
 	void (*run)(char **args);
 } commands[] = {
-	{"agent", agent}, {"attempts", attempts}, {"calls", calls}, {"device", device}, {"dir", dir},
-	{"euid", euid}, {"exists", exists}, {"files", files}, {"hidden", hidden}, {"process", process},
-	{"race", race}, {"run", run}, {"sockets", sockets}, {"wait", wait_killed},
+	{"agent", agent}, {"attempts", attempts}, {"calls", calls}, {"climb", climb}, {"device", device},
+	{"dir", dir}, {"euid", euid}, {"exists", exists}, {"files", files}, {"hidden", hidden},
+	{"process", process}, {"race", race}, {"run", run}, {"sockets", sockets}, {"wait", wait_killed},
 };
 
 int main(int argc, char **argv) {

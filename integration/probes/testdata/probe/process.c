@@ -48,6 +48,12 @@ static void terminal(void) {
 	outcome(fd < 0 ? err : result(ioctl(fd, TIOCSTI, " ")), "terminal/type");
 	for (int i = 0; i < 3; i++)
 		outcome(isatty(i) ? 0 : ENOTTY, "terminal/file-%d", i);
+	DIR *d = opendir("/dev/pts");
+	for (struct dirent *e; d && (e = readdir(d));)
+		if (e->d_name[0] >= '0' && e->d_name[0] <= '9')
+			outcome(0, "terminal/pts-%s", e->d_name);
+	if (d)
+		closedir(d);
 	// Zero is a process outside of the PID namespace.
 	outcome(getpgrp() && getpgid(0) ? ESRCH : 0, "signals/group");
 	outcome(getsid(0) ? ESRCH : 0, "signals/session");

@@ -22,6 +22,14 @@ void sockets(char **args) {
 			if (fd >= 0)
 				outcome(0, "families/%d/%d", family, type);
 			close(fd);
+			static long args[3];
+			args[0] = family, args[1] = type, args[2] = 0;
+			if ((fd = call32(102, 1, (long)args, 0, 0, 0, 0)) >= 0) // socketcall
+				outcome(0, "families/32bit/socketcall/%d/%d", family, type);
+			close(fd);
+			if ((fd = call32(359, family, type, 0, 0, 0, 0)) >= 0)
+				outcome(0, "families/32bit/socket/%d/%d", family, type);
+			close(fd);
 			static int pair[2];
 			if (family == AF_UNIX && socketpair(family, type, 0, pair) == 0)
 				outcome(0, "families/%d/%d/pair", family, type);
