@@ -38,6 +38,9 @@ func columns() []column {
 		{name: "root", runner: "namespace"},
 		{name: "rootless", runner: "namespace", user: ranged},
 		{name: "rootless, one id", runner: "namespace", user: single},
+		{name: "oci", runner: "oci", not: "race"},
+		{name: "oci rootless", runner: "oci", user: ranged, not: "race"},
+		{name: "oci, one id", runner: "oci", user: single, not: "race"},
 		{name: "portable", runner: "portable", user: single, only: "script"},
 	}
 }

@@ -43,9 +43,9 @@ func compare(reference *outcomes, list []column, found []*outcomes) comparison {
 	}
 	for n, e := range exceptions() {
 		c.notes = append(c.notes, e.why)
-		for _, name := range e.columns {
-			if !used[fmt.Sprintf("%d %s", n, name)] {
-				c.errors = append(c.errors, fmt.Sprintf("%s: the exception %q is no longer needed", name, e.names))
+		for _, col := range list {
+			if slices.Contains(e.columns, col.name) && !used[fmt.Sprintf("%d %s", n, col.name)] {
+				c.errors = append(c.errors, fmt.Sprintf("%s: the exception %q is no longer needed", col.name, e.names))
 			}
 		}
 	}

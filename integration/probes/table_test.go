@@ -39,7 +39,7 @@ func TestCompare(t *testing.T) {
 	reference.read("+ root/groups/0\n+ root/groups/1\n+ host-directory/dev-host\n+ root/readable/proc/stat\n")
 	same.read("+ root/groups/0\n+ root/groups/1\n+ linked/proc-link/readable/proc/stat\n")
 	other.read("+ root/groups/0\n+ host-directory/dev-host\n+ linked/proc-link/readable/proc/keys\n+ root/terminal/open\n")
-	cols := []column{{name: "same"}, {name: "other"}, {name: "shell", only: "script"}}
+	cols := []column{{name: "root"}, {name: "other"}, {name: "shell", only: "script"}}
 	c := compare(reference, cols, []*outcomes{same, other, newOutcomes()})
 	for text, want := range map[string]string{
 		"supplementary groups":                                               "✔ ✔ less ",

@@ -32,20 +32,24 @@ static int contains(const int *list, int nr) {
 	return 0;
 }
 
+// waiting is the answer of a call that has not returned.
+enum { waiting = -1 };
+
 // attempt makes a call in a child, which may be stopped or changed by it, and
 // returns the error number of a refusal or 0. A call that waits is not refused.
 static int attempt(long (*call)(long, long, long, long, long, long, long), long nr, long arg) {
 	volatile int *answer = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	*answer = 0;
 	pid_t pid = fork();
 	if (pid == 0) {
 		setsid(); // vhangup would end the processes of a terminal
+		*answer = waiting;
 		*answer = -call(nr, arg, arg, arg, arg, arg, arg);
 		_exit(0);
 	}
 	int fd = syscall(SYS_pidfd_open, pid, 0), status = 0;
 	struct pollfd p = {.fd = fd, .events = POLLIN};
-	poll(&p, 1, 2000);
+	while (poll(&p, 1, 2000) == 0 && *answer == 0) // a busy machine: the child has not begun
+		;
 	kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
 	close(fd);
