@@ -33,18 +33,36 @@ func Main() {
 		return
 	}
 	runtime.LockOSThread()
+	// Steps must not look into this process, as later ones of a container could.
+	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) // fails for other values only
 	fault := os.NewFile(faultFile, "fault")
 	unix.CloseOnExec(faultFile)
 	fmt.Fprint(fault, run(os.NewFile(configFile, "config")))
 	os.Exit(1)
 }
 
-// Files that the builder passes to the init process.
+// Files that the builder passes to the init process. Further ones depend on the process.
 const (
-	configFile   = 3
-	faultFile    = 4 // where the init process tells why it does not run
-	terminalFile = 5 // only if the process has a terminal
+	configFile  = 3
+	faultFile   = 4 // where the init process tells why it does not run
+	programFile = 5 // what the init process runs
+	firstFile   = 6
 )
+
+// passed returns the further files that the builder passes: the mount namespace to
+// join, and the socket that takes a terminal; -1 if the process needs none.
+func (c *config) passed() (space, terminal int) {
+	space, terminal = -1, -1
+	next := firstFile
+	if c.Join {
+		space = next
+		next++
+	}
+	if c.Terminal {
+		terminal = next
+	}
+	return space, terminal
+}
 
 // run sets the container up and starts the process. It only returns on an error.
 func run(in *os.File) error {
@@ -56,6 +74,12 @@ func run(in *os.File) error {
 	unix.Umask(0o022) // whatever that of the builder is
 	if err := c.closeInherited(); err != nil {
 		return fmt.Errorf("close inherited files: %w", err)
+	}
+	space, _ := c.passed()
+	if c.Join {
+		if err := joinMounts(space); err != nil {
+			return fmt.Errorf("join the mounts: %w", err)
+		}
 	}
 	if c.OCI != nil {
 		return c.becomeRuntime()
@@ -69,7 +93,7 @@ func run(in *os.File) error {
 		return fmt.Errorf("working directory: %w", err)
 	}
 	if c.Terminal {
-		if err := c.openTerminal(terminalFile); err != nil {
+		if err := c.openTerminal(); err != nil {
 			return fmt.Errorf("open a terminal: %w", err)
 		}
 	}
@@ -86,10 +110,7 @@ func run(in *os.File) error {
 // Inherited files are those without the close-on-exec flag. The files of this
 // program have it, except for those that the builder passes to the init process.
 func (c *config) closeInherited() error {
-	passed := faultFile
-	if c.Terminal {
-		passed = terminalFile
-	}
+	space, terminal := c.passed()
 	list, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		return err
@@ -99,11 +120,20 @@ func (c *config) closeInherited() error {
 		if err != nil {
 			return err
 		}
-		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && fd > passed && flags&unix.FD_CLOEXEC == 0 {
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && fd > faultFile && fd != space && fd != terminal && flags&unix.FD_CLOEXEC == 0 {
 			unix.Close(fd)
 		}
 	}
 	return nil
+}
+
+// joinMounts brings this thread into a mount namespace, and closes its file. The other
+// threads end when the process starts.
+func joinMounts(space int) error {
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		return err
+	}
+	return errors.Join(unix.Setns(space, unix.CLONE_NEWNS), unix.Close(space))
 }
 
 // build mounts what the container sees, and goes there.

@@ -169,10 +169,7 @@ func (x *process) begin() error {
 		return errors.Join(err, confW.Close())
 	}
 	defer faultR.Close()
-	x.command(confR, faultW)
-	if x.conf.Join {
-		err = joinSpaces(x.c.spaces)
-	}
+	err = x.command(confR, faultW)
 	if err == nil {
 		err = x.stdio()
 	}
@@ -233,24 +230,35 @@ func (x *process) register() error {
 	return x.c.open(x.cmd.Process.Pid)
 }
 
-func (x *process) command(config, fault *os.File) {
-	cmd := exec.CommandContext(x.c.ctx, "/proc/self/exe")
+// command prepares the start of the init process. It joins the namespaces of the
+// container, except for the mount namespace: the name of the program and whatever is
+// executed until the process is confined are the host's.
+func (x *process) command(config, fault *os.File) error {
+	program, err := x.c.r.program.open()
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(x.c.ctx, fmt.Sprintf("/proc/self/fd/%d", programFile))
 	cmd.Args = []string{initName}
 	cmd.Env = []string{}
-	cmd.ExtraFiles = []*os.File{config, fault}
+	cmd.ExtraFiles = []*os.File{config, fault, program}
 	// In a session of its own, the process has neither the terminal nor the process
 	// group of the builder.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if !x.conf.Join {
-		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
-		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS
-		if x.conf.OCI != nil {
-			cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNS | syscall.CLONE_NEWPID // the others are the runtime's
-		} else if x.conf.Loopback {
-			cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWNET
-		}
-	}
 	x.cmd = cmd
+	if x.conf.Join {
+		last := len(x.c.spaces) - 1
+		cmd.ExtraFiles = append(cmd.ExtraFiles, x.c.spaces[last])
+		return joinSpaces(x.c.spaces[:last])
+	}
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS
+	if x.conf.OCI != nil {
+		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNS | syscall.CLONE_NEWPID // the others are the runtime's
+	} else if x.conf.Loopback {
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWNET
+	}
+	return nil
 }
 
 // stdio connects the process.
@@ -286,7 +294,8 @@ func (x *process) feed() {
 }
 
 // open opens the namespaces of the first process, in the order in which one
-// joins them. They are there as long as the files are open.
+// joins them. The mount namespace is the last one. They are there as long as the
+// files are open.
 func (c *container) open(pid int) error {
 	names := []string{"ipc", "uts", "pid", "mnt"}
 	if c.r.runtime != "" {
@@ -313,9 +322,6 @@ func (c *container) closeSpaces() {
 
 // joinSpaces brings this thread into namespaces, and what it starts.
 func joinSpaces(spaces []*os.File) error {
-	if err := unix.Unshare(unix.CLONE_FS); err != nil {
-		return err
-	}
 	for _, f := range spaces {
 		if err := unix.Setns(int(f.Fd()), 0); err != nil {
 			return err

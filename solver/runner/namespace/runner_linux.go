@@ -27,8 +27,9 @@ type Runner struct {
 	noDevices bool // devices cannot be made, as in a user namespace
 	copies    bool // trees are copied, as there can be no overlay
 
-	guard  guard                  // kills steps that outlive this process
-	filter func() ([]byte, error) // returns the filter of system calls
+	program program                // what init processes run
+	guard   guard                  // kills steps that outlive this process
+	filter  func() ([]byte, error) // returns the filter of system calls
 
 	runtime       oci.Runtime // runs the processes; "" if this program does
 	userNamespace bool
@@ -57,6 +58,7 @@ func New(dir string, store *tree.Store) (*Runner, error) {
 			return nil, err
 		}
 	}
+	r.program.dir = r.layers
 	if r.noDevices, err = refusesDevices(filepath.Join(dir, "run")); err != nil {
 		return nil, err
 	}
@@ -124,7 +126,7 @@ func (r *Runner) Run(ctx context.Context, p *runner.Process) (_ []*tree.Node, er
 // Close ends the guard process, which the first step started, and removes what runtimes leave. Call it after the
 // last step has ended. A step that runs later starts another guard process.
 func (r *Runner) Close() error {
-	err := r.guard.Close()
+	err := errors.Join(r.guard.Close(), r.program.Close())
 	if r.guard.group != "" {
 		err = errors.Join(err, oci.RemoveCgroup(r.guard.group))
 	}

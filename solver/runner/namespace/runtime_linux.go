@@ -48,7 +48,7 @@ func (c *config) becomeRuntime() error {
 		return fmt.Errorf("working directory: %w", err)
 	}
 	if c.Terminal {
-		if err := c.openTerminal(5); err != nil {
+		if err := c.openTerminal(); err != nil {
 			return fmt.Errorf("open a terminal: %w", err)
 		}
 	}

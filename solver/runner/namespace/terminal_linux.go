@@ -106,7 +106,8 @@ func (t *terminal) resize(rows, cols uint16) error {
 
 // openTerminal makes a terminal in the container that of this process, and sends
 // its other side on a socket.
-func (c *config) openTerminal(socket int) error {
+func (c *config) openTerminal() error {
+	_, socket := c.passed()
 	master, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err

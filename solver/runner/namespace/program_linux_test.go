@@ -1,0 +1,172 @@
+package namespace
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/solver/runner"
+	"slipway/solver/tree"
+)
+
+// TestOwnProgram: a step that reaches the program that started it changes neither its
+// content nor its mode, even with all privileges. (CVE-2019-5736)
+func TestOwnProgram(t *testing.T) {
+	for _, kind := range []string{"read-only", "sealed"} {
+		w := newWorld(t)
+		w.probe(t, nil) // puts what the program needs there
+		if kind == "sealed" {
+			var err error
+			if w.program.file, err = sealedProgram(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		e := tree.Edit(w.root)
+		if _, err := e.MkdirAll("self", tree.Meta{Mode: 0o755}); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Put("self/probe", tree.NewSymlink(tree.Meta{Mode: 0o777}, "/proc/self/exe")); err != nil {
+			t.Fatal(err)
+		}
+		w.root = e.Tree()
+		before := ownProgram(t)
+		for _, insecure := range []bool{false, true} {
+			got := w.probe(t, func(p *runner.Process) { p.Args[0], p.Insecure = "/self/probe", insecure },
+				"chmod:/proc/self/exe", "write:/proc/self/exe", "chmod:/proc/1/exe", "owner:/proc/1/exe", "read:/proc/self/exe")
+			if got["write:/proc/self/exe"] == "OK" || kind == "read-only" && (got["chmod:/proc/1/exe"] == "OK" || got["owner:/proc/1/exe"] == "OK") {
+				t.Errorf("%s program, all privileges %v: %v", kind, insecure, got)
+			}
+			if got["read:/proc/self/exe"] == "" {
+				t.Errorf("%s program: a step did not run it", kind)
+			}
+		}
+		if got := ownProgram(t); got != before {
+			t.Errorf("%s program: a step changed the one of the host: %+v, want %+v", kind, got, before)
+		}
+		w.probe(t, nil, "user") // steps still start
+	}
+}
+
+// ownProgram returns what would change if anybody changed this program or its mode.
+func ownProgram(t *testing.T) [4]int64 {
+	t.Helper()
+	var st unix.Stat_t
+	if err := unix.Stat("/proc/self/exe", &st); err != nil {
+		t.Fatal(err)
+	}
+	return [4]int64{int64(st.Mode), st.Size, st.Ctim.Sec, st.Ctim.Nsec}
+}
+
+// TestProgramCopies: the copies of this program have its content, and nobody can write
+// to them.
+func TestProgramCopies(t *testing.T) {
+	want, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	odd := t.TempDir() + `/a:b\c,d`
+	if err := os.Mkdir(odd, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, open := range map[string]func() (*os.File, error){
+		"read-only": func() (*os.File, error) { return readOnlyProgram(odd) }, "sealed": sealedProgram,
+	} {
+		f, err := open()
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		got, err := io.ReadAll(f)
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: %d bytes, %v; want the %d of this program", name, len(got), err, len(want))
+		}
+		w, err := os.OpenFile(fdPath(f), os.O_RDWR, 0)
+		if err == nil {
+			_, err = w.WriteAt([]byte("x"), 0)
+			w.Close()
+		}
+		if err == nil {
+			t.Errorf("%s: somebody wrote to it", name)
+		}
+		if err := os.Truncate(fdPath(f), 1); err == nil {
+			t.Errorf("%s: somebody made it shorter", name)
+		}
+		if err := os.Chmod(fdPath(f), 0o600); err == nil {
+			t.Errorf("%s: somebody made it something that does not execute", name)
+		}
+		f.Close()
+	}
+}
+
+// TestProgramFails: without a copy of this program, no process starts.
+func TestProgramFails(t *testing.T) {
+	w := newWorld(t)
+	closed, err := os.Open("/dev/null")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	w.program.file = closed
+	if _, err := w.Run(t.Context(), w.process(":")); !errors.Is(err, os.ErrClosed) && err == nil {
+		t.Error("a process ran without its program")
+	}
+	w.program.file = nil
+}
+
+// spy counts, until the end of the input, how often the program of another process is
+// neither the shell nor /bin/probe.
+func spy() (count int) {
+	over := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		close(over)
+	}()
+	for {
+		select {
+		case <-over:
+			return count
+		default:
+		}
+		programs, err := filepath.Glob("/proc/[0-9]*/exe")
+		if err != nil {
+			return -1
+		}
+		for _, name := range programs {
+			if to, err := os.Readlink(name); err == nil && to != "/bin/sh" && to != "/bin/probe" {
+				count++
+			}
+		}
+	}
+}
+
+// TestJoiningIsHidden: processes of a container do not see the program of a process
+// that is about to join them, nor its files.
+func TestJoiningIsHidden(t *testing.T) {
+	w := newWorld(t)
+	w.probe(t, nil)
+	var out bytes.Buffer
+	first := w.process("")
+	first.Args, first.Stdout = []string{"/bin/probe", "spy"}, &out
+	stdin, end := io.Pipe()
+	first.Stdin = stdin
+	c := w.open(t, &first.Sandbox)
+	x := start(t, c, first)
+	for range 30 {
+		if err := start(t, c, w.process(":")).Wait(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	end.Close()
+	if err := x.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.TrimSpace(out.String()); got != "spy 0" {
+		t.Errorf("a process of the container says %q, want that it sees 0 programs", got)
+	}
+}
