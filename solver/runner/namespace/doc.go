@@ -11,8 +11,9 @@
 // that every program expects; /proc and /sys hide what tells of the host. A step has a
 // session and a session keyring of its own: it has no terminal unless it asks for one,
 // and cannot signal the builder's process group. Files that the builder inherited are
-// closed before anything of the step is looked at. Setuid
-// programs and file capabilities work, as images that have sudo need them, but
+// closed before anything of the step is looked at. The program that starts the step
+// is a view of this one that cannot be changed, and other processes cannot look into
+// it. Setuid programs and file capabilities work, as images that have sudo need them, but
 // give no more than the usual capabilities. There is no control group: what limits
 // the builder limits its steps. The process itself is the first one of its PID
 // namespace, so when it ends, the kernel kills all processes that it has started. One

@@ -16,7 +16,7 @@ import (
 // /proc/self/exe of its own process, can change neither its content nor its mode.
 // (CVE-2019-5736) Safe for concurrent use.
 type program struct {
-	dir string // an empty directory, or one with other names than this program
+	dir string // any directory without this program
 
 	mu   sync.Mutex
 	file *os.File // nil until a process starts
@@ -55,7 +55,7 @@ func (p *program) Close() error {
 
 // readOnlyProgram opens this program in an overlay without an upper directory, which
 // nobody can write to. The overlay is mounted nowhere. It costs no memory. An overlay
-// has at least two directories; dir is the other one.
+// needs a second directory: dir, which must not be below the directory of this program.
 func readOnlyProgram(dir string) (_ *os.File, err error) {
 	name, err := os.Readlink("/proc/self/exe")
 	if err != nil {

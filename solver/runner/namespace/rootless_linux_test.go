@@ -46,9 +46,9 @@ func TestOrdinaryUser(t *testing.T) {
 		return
 	}
 	dir := t.TempDir()
-	self := filepath.Join(dir, "tests")
+	self := filepath.Join(dir, "tests", "tests")
 	temp := filepath.Join(dir, "temp")
-	err := errors.Join(os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o755), copyFile("/proc/self/exe", self), os.Mkdir(temp, 0o700), os.Chown(temp, nobody, nobody))
+	err := errors.Join(os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o755), os.Mkdir(filepath.Dir(self), 0o755), copyFile("/proc/self/exe", self), os.Chown(self, nobody, nobody), os.Mkdir(temp, 0o700), os.Chown(temp, nobody, nobody))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestOrdinaryUser(t *testing.T) {
 		endsWithBuilder(t, func() *exec.Cmd { return command(path, "Endless") })
 		return
 	}
-	again(path, "Privileges|Setuid|System.*|Ends|Container|Terminal.*|StartFails|Session|LeakedDirectory|OpenFiles|FileMounts|Mount.*|Copies|State.*|Secrets.*|Whiteouts|Sockets|Devices.*|Guard.*")
+	again(path, "Privileges|Setuid|System.*|Ends|Container|Terminal.*|StartFails|Session|LeakedDirectory|OwnProgram|ProgramCopies|JoiningIsHidden|OpenFiles|FileMounts|Mount.*|Copies|State.*|Secrets.*|Whiteouts|Sockets|Devices.*|Guard.*")
 	endsWithBuilder(t, func() *exec.Cmd { return command(path, "Endless") })
 	// With subordinate ids, but programs for them that fail.
 	for _, name := range []string{"subuid", "subgid", "newuidmap", "newgidmap"} {
@@ -99,7 +99,7 @@ func TestOrdinaryUser(t *testing.T) {
 	if _, err := exec.LookPath("newuidmap"); err != nil {
 		return
 	}
-	again(path, "Privileges|Setuid|Session|LeakedDirectory|Container|Terminal.*|OpenFiles|FileMounts|Mounts|Sockets|Devices.*|Guard.*")
+	again(path, "Privileges|Setuid|Session|LeakedDirectory|OwnProgram|ProgramCopies|JoiningIsHidden|Container|Terminal.*|OpenFiles|FileMounts|Mounts|Sockets|Devices.*|Guard.*")
 	endsWithBuilder(t, func() *exec.Cmd { return command(path, "Endless") })
 }
 
