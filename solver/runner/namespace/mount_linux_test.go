@@ -254,11 +254,46 @@ func TestStateNames(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.Run(t.Context(), w.process(":")); err != nil {
+		p := w.process("test -S /agent")
+		p.Mounts = append(p.Mounts, runner.Mount{Kind: runner.MountSocket, Target: "/agent"})
+		if _, err := r.Run(t.Context(), p); err != nil {
 			t.Errorf("a state directory %.20q: %v", name, err)
 		}
 		if err := r.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestHide: a path that cannot be hidden is an error, unless the kernel does not have it.
+func TestHide(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Symlink("loop", filepath.Join(dir, "loop")); err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.OpenFile(dir, unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	c := &config{Root: dir, root: root}
+	for name, f := range map[string]func(string) error{"hide": c.hide, "protect": c.protect} {
+		if err := f("missing"); err != nil {
+			t.Errorf("%s what does not exist: %v", name, err)
+		}
+		if err := f("loop"); !errors.Is(err, unix.ELOOP) {
+			t.Errorf("%s what cannot be opened: %v, want %v", name, err, unix.ELOOP)
+		}
+	}
+}
+
+// TestMasks: what hides files of the kernel cannot be changed, so neither can the device
+// of the host that it may be.
+func TestMasks(t *testing.T) {
+	w := newWorld(t)
+	w.install(t, "bin/chmod", "/usr/bin/chmod")
+	const script = "for f in /proc/keys /proc/timer_list /proc/interrupts; do test -e $f || continue; chmod 602 $f 2>/dev/null && echo changed $f; read x < $f && echo read $f; done; :"
+	if got, _ := w.run(t, w.process(script)); got != "" {
+		t.Errorf("a process says %q, want that it reads and changes nothing", got)
 	}
 }

@@ -21,7 +21,7 @@ import (
 func TestMain(m *testing.M) {
 	Main()
 	probeMain()
-	if err := errors.Join(becomeNobody(), Enter()); err != nil {
+	if err := errors.Join(becomeNobody(), Enter(), becomeOld()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"net"
 	"os"
+	"path/filepath"
 	"sync"
+
+	"golang.org/x/sys/unix"
 
 	"slipway/solver/runner"
 	"slipway/solver/tree"
@@ -14,10 +17,16 @@ import (
 // listen makes a socket with the owner and mode of m, whose connections m.Serve
 // answers. stop closes the socket and all connections.
 func listen(ctx context.Context, socket string, m *runner.Mount) (stop func(), err error) {
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
+	// The kernel takes no address of more than 107 bytes. A state directory may be deep.
+	dir, err := os.OpenFile(filepath.Dir(socket), unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: fdPath(dir) + "/" + filepath.Base(socket), Net: "unix"})
+	if err = errors.Join(err, dir.Close()); err != nil {
+		return nil, err
+	}
+	l.SetUnlinkOnClose(false) // the descriptor in its name may be another file by then
 	err = errors.Join(os.Chown(socket, int(m.UID), int(m.GID)), os.Chmod(socket, tree.FileMode(m.Mode)))
 	if err != nil {
 		return nil, errors.Join(err, l.Close())

@@ -1,0 +1,47 @@
+package namespace
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// asOldKernel makes this program, and what it starts, see a kernel before Linux 5.6.
+const asOldKernel = "SLIPWAY_TEST_OLD_KERNEL"
+
+// becomeOld takes system calls from this process that older kernels do not have.
+func becomeOld() error {
+	if os.Getenv(asOldKernel) == "" {
+		return nil
+	}
+	const number = 0 // offset of the number of the call
+	filter := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: number},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_MOUNT_SETATTR, Jt: 2},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_OPENAT2, Jt: 1},
+		{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ALLOW},
+		{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)},
+	}
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&program)))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// TestOldKernel runs tests of mounts again as on an older kernel. Who is not root may not
+// take system calls from a process without more.
+func TestOldKernel(t *testing.T) {
+	if rootless(t) {
+		return
+	}
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run", "^Test(DevicesOfCaches|Mounts|MountOverDev|MountDirSource|MountsInProc|Masks|System|SystemDirectories|FileMounts|HostDevices)$")
+	cmd.Env = append(os.Environ(), asOldKernel+"=1")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
