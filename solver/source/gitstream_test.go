@@ -122,16 +122,18 @@ func TestSilentGit(t *testing.T) {
 		"git":                  {"git://" + quiet + "/r.git", ""},
 		"git after the refs":   {"git://" + cut + "/r.git", ""},
 		"ssh":                  {"ssh://git@" + quiet + "/r.git", keys},
+		"http":                 {"http://" + quiet + "/r.git", ""},
 		"ssh, agent is silent": {"ssh://git@" + login + "/r.git", deaf},
 	} {
 		s := newSources(t)
 		s.Stall, s.Agents = 200*time.Millisecond, map[string]string{"default": tc.agent}
+		s.HTTP = &http.Client{Transport: Stall(http.DefaultTransport, s.Stall)}
 		addr := strings.SplitN(strings.TrimPrefix(tc.url, "ssh://git@"), "/", 2)[0]
 		src, err := s.Open(t.Context(), gitOp(tc.url, "", signed(addr)...), nil)
 		if err == nil {
 			_, err = src.Fetch(t.Context())
 		}
-		if err == nil || !strings.Contains(err.Error(), "127.0.0.1 sent nothing for 200ms") {
+		if err == nil || !strings.Contains(err.Error(), " sent nothing for 200ms") {
 			t.Errorf("%s: error %v", about, err)
 		}
 	}
