@@ -217,7 +217,11 @@ func solveOne(ctx context.Context, res *gateway.Result, p exptypes.Platform, exp
 		return out, fmt.Errorf("SOURCE_DATE_EPOCH of the result: %w", err)
 	}
 	ref, _ := res.FindRef(p.ID)
-	if r, ok := ref.(*local.Reference); ok {
+	if ref != nil {
+		r, ok := ref.(*local.Reference)
+		if !ok || r == nil || r.Result == nil {
+			return out, fmt.Errorf("invalid result of the frontend: %T is no reference of this build", ref)
+		}
 		if r.Result.Vertex().Op.GetSource() != nil && !exported {
 			_, err := r.Result.Key(ctx)
 			return out, err

@@ -132,9 +132,9 @@ func lines(info *pb.SourceInfo, ranges []*pb.Range) (source.Range, bool) {
 	if info == nil || len(ranges) == 0 {
 		return source.Range{}, false
 	}
-	first, last := int(ranges[0].Start.GetLine()), int(ranges[0].End.GetLine())
+	first, last := int(ranges[0].GetStart().GetLine()), int(ranges[0].GetEnd().GetLine())
 	for _, r := range ranges[1:] {
-		first, last = min(first, int(r.Start.GetLine())), max(last, int(r.End.GetLine()))
+		first, last = min(first, int(r.GetStart().GetLine())), max(last, int(r.GetEnd().GetLine()))
 	}
 	r := source.NewFile(info.Filename, info.Data).LineRange(first, last)
 	return r, !r.IsZero()

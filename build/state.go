@@ -1,6 +1,7 @@
 package build
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -52,6 +53,9 @@ func DefaultState() (string, error) {
 }
 
 func openState(o *Options) (*state, error) {
+	if o.Now == nil {
+		return nil, errors.New("Options.Now is nil (use time.Now)")
+	}
 	dir, err := filepath.Abs(o.State) // runners work in other directories
 	if err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)

@@ -113,11 +113,11 @@ func (l *loader) vertex(id digest.Digest, op *pb.Op) (*Vertex, error) {
 		return nil, fmt.Errorf("%s: is behind more than %d other operations", short(v.Name()), maxDepth)
 	}
 	for _, loc := range l.def.GetSource().GetLocations()[string(id)].GetLocations() {
-		i := int(loc.SourceIndex)
+		i := int(loc.GetSourceIndex())
 		if i < 0 || i >= len(l.def.Source.Infos) {
 			return nil, fmt.Errorf("%s: its location is in file %d of %d", v.Name(), i, len(l.def.Source.Infos))
 		}
-		v.Locations = append(v.Locations, Location{Source: l.def.Source.Infos[i], Ranges: loc.Ranges})
+		v.Locations = append(v.Locations, Location{Source: l.def.Source.Infos[i], Ranges: loc.GetRanges()})
 	}
 	if err := check(v); err != nil {
 		return nil, fmt.Errorf("%s: %w", short(v.Name()), err)

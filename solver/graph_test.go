@@ -123,3 +123,22 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// TestNilLocations: what a location leaves out is no panic.
+func TestNilLocations(t *testing.T) {
+	def := definition(t, from("local://x"), result("0"))
+	at := string(digest.FromBytes(def.Def[0]))
+	def.Source = &pb.Source{Infos: []*pb.SourceInfo{nil}, Locations: map[string]*pb.Locations{at: {Locations: []*pb.Location{nil, {Ranges: []*pb.Range{nil}}}}}}
+	g, err := Load(def)
+	if err != nil || len(g.Vertices[0].Locations) != 2 {
+		t.Errorf("the locations are %+v, %v", g, err)
+	}
+	def.Source = &pb.Source{Locations: map[string]*pb.Locations{at: {Locations: []*pb.Location{nil}}}}
+	if _, err := Load(def); err == nil || !strings.Contains(err.Error(), "its location is in file 0 of 0") {
+		t.Errorf("a location in no file: %v", err)
+	}
+	def.Source.Locations[at] = nil
+	if _, err := Load(def); err != nil {
+		t.Errorf("no locations: %v", err)
+	}
+}

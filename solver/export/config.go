@@ -2,6 +2,7 @@ package export
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"time"
@@ -30,6 +31,9 @@ func (x *Exporter) config(r Result, blobs []*solver.Blob) ([]byte, error) {
 	}
 	if err := json.Unmarshal(config, &fields); err != nil {
 		return nil, fmt.Errorf("image config: %w", err)
+	}
+	if fields == nil {
+		return nil, errors.New("invalid null image config for export") // in the words of BuildKit
 	}
 	var history []ocispecs.History
 	if h, ok := fields["history"]; ok {

@@ -188,3 +188,11 @@ func TestDefaultConfig(t *testing.T) {
 		}
 	}
 }
+
+// TestNullConfig: a config without an object is an error, as with BuildKit.
+func TestNullConfig(t *testing.T) {
+	_, err := (&Exporter{}).config(Result{Config: []byte("null")}, nil)
+	if err == nil || err.Error() != "invalid null image config for export" {
+		t.Errorf("error %v", err)
+	}
+}

@@ -95,6 +95,9 @@ func (c *Client) BuildOpts() client.BuildOpts {
 func (c *Client) Inputs(context.Context) (map[string]llb.State, error) {
 	states := make(map[string]llb.State, len(c.opt.Inputs))
 	for name, def := range c.opt.Inputs {
+		if def == nil {
+			return nil, fmt.Errorf("input %s: invalid nil definition", name)
+		}
 		op, err := llb.NewDefinitionOp(def)
 		if err != nil {
 			return nil, fmt.Errorf("input %s: %w", name, err)

@@ -27,8 +27,8 @@ import (
 func (c *Client) NewContainer(ctx context.Context, req client.NewContainerRequest) (client.Container, error) {
 	op := &pb.ExecOp{Meta: &pb.Meta{Hostname: req.Hostname, ExtraHosts: req.ExtraHosts}, Network: req.NetMode}
 	for _, h := range req.ExtraHosts {
-		if net.ParseIP(h.IP) == nil {
-			return nil, fmt.Errorf("failed to parse IP %s", h.IP)
+		if net.ParseIP(h.GetIP()) == nil {
+			return nil, fmt.Errorf("failed to parse IP %s", h.GetIP())
 		}
 	}
 	for i, m := range req.Mounts {
@@ -106,8 +106,8 @@ func (c *container) Start(ctx context.Context, req client.StartRequest) (client.
 		op.Meta.Env = append(op.Meta.Env, "TERM=xterm")
 	}
 	for _, s := range req.SecretEnv {
-		if s.ID == "" {
-			return nil, fmt.Errorf("secret ID missing for %q environment variable", s.Name)
+		if s.GetID() == "" {
+			return nil, fmt.Errorf("secret ID missing for %q environment variable", s.GetName())
 		}
 	}
 	x := &process{stdin: req.Stdin, broken: make(chan error, 1), ended: make(chan struct{})}

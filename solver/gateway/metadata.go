@@ -29,7 +29,13 @@ const maxSuffix = 4 << 10
 // ResolveSourceMetadata implements [client.Client]. Sources that have none, as
 // local ones, get what was asked for.
 func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
+	if op == nil {
+		return nil, errors.New("invalid nil source")
+	}
 	op = op.CloneVT()
+	if err := checkPolicies(opt.SourcePolicies); err != nil {
+		return nil, err
+	}
 	if _, err := sourcepolicy.NewEngine(opt.SourcePolicies).Evaluate(ctx, op); err != nil {
 		return nil, fmt.Errorf("could not resolve image due to policy: %w", err)
 	}

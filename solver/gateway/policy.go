@@ -18,10 +18,8 @@ func withPolicies(ctx context.Context, def *pb.Definition, policies []*spb.Polic
 	if len(policies) == 0 || def == nil {
 		return def, nil
 	}
-	for _, p := range policies {
-		if p == nil {
-			return nil, errors.New("invalid nil policy")
-		}
+	if err := checkPolicies(policies); err != nil {
+		return nil, err
 	}
 	engine := sourcepolicy.NewEngine(policies)
 	out := def.CloneVT()
@@ -58,4 +56,19 @@ func withPolicies(ctx context.Context, def *pb.Definition, policies []*spb.Polic
 		}
 	}
 	return out, nil
+}
+
+// checkPolicies refuses policies that are incomplete: the engine relies on them.
+func checkPolicies(policies []*spb.Policy) error {
+	for _, p := range policies {
+		if p == nil {
+			return errors.New("invalid nil policy")
+		}
+		for _, r := range p.Rules {
+			if r.GetSelector() == nil {
+				return errors.New("invalid policy: a rule has no selector")
+			}
+		}
+	}
+	return nil
 }

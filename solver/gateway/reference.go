@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/gateway/client"
@@ -23,6 +24,9 @@ var _ client.Reference = (*Reference)(nil)
 
 // ToState implements [client.Reference].
 func (r *Reference) ToState() (llb.State, error) {
+	if r == nil || r.def == nil {
+		return llb.State{}, errNoResult
+	}
 	op, err := llb.NewDefinitionOp(r.def)
 	if err != nil {
 		return llb.State{}, err
@@ -36,7 +40,13 @@ func (r *Reference) Evaluate(ctx context.Context) error {
 	return err
 }
 
+// errNoResult is the error of a reference that no client made.
+var errNoResult = errors.New("the reference has no result")
+
 func (r *Reference) snapshot(ctx context.Context) (*solver.Snapshot, error) {
+	if r == nil || r.Result == nil {
+		return nil, errNoResult
+	}
 	s, err := r.Result.Snapshot(ctx)
 	if err != nil {
 		return nil, r.client.solveError(err)
