@@ -151,7 +151,15 @@ func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, erro
 	if !c.r.oneOwner {
 		err = errors.Join(err, os.Chown(out.Upper, int(meta.UID), int(meta.GID)))
 	}
-	return out, err
+	if err != nil {
+		return out, err
+	}
+	// The time of dir is when the upper directory was made, see changed.
+	info, err := os.Stat(out.Upper)
+	if err != nil {
+		return out, err
+	}
+	return out, os.Chtimes(dir, info.ModTime(), info.ModTime())
 }
 
 // trees reads some of the mounts as the processes left them, to be kept if they

@@ -129,6 +129,32 @@ func differences(a, b *tree.Node) string {
 	return list.String()
 }
 
+// TestRootTime: the directory of a mount is as old as the upper directory in it. If it
+// were newer, the root would seem to have a time that a step set.
+func TestRootTime(t *testing.T) {
+	w := newWorld(t)
+	for range 20 {
+		c, err := w.Runner.open(t.Context(), &w.process("").Sandbox)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir, err := os.Stat(filepath.Join(c.work, "0"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		upper, err := os.Stat(filepath.Join(c.work, "0", "upper"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !dir.ModTime().Equal(upper.ModTime()) {
+			t.Errorf("the upper directory is of %s, the one around it of %s", upper.ModTime(), dir.ModTime())
+		}
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestKeepOpaque: the mark of a new directory goes, as in another tree there may
 // be something below it.
 func TestKeepOpaque(t *testing.T) {
