@@ -76,8 +76,7 @@ func validNames(t *testing.T, n *tree.Node) {
 }
 
 // FuzzGitTree: whatever the objects of a commit say, they are files, or an error.
-// The top has entries with the modes and names of lines; dots in hashes stand for
-// objects that exist.
+// The top directory has an entry with the mode and the name of each line.
 func FuzzGitTree(f *testing.F) {
 	s := fuzzSources(f)
 	f.Add("100644 f\n100755 x\n120000 l\n40000 d\n160000 m", "* ident\n", "[submodule \"m\"]\n\tpath = m\n\turl = ../m.git\n", "$Id$\n", "d", false)
