@@ -85,7 +85,8 @@ func (r *Runner) changedCopy(base *tree.Node, dir string, stubs map[string]bool)
 		Store: r.store, Origin: string(base.ID()),
 		Meta: func(f tree.HostFile) tree.Meta {
 			old := base.Get(f.Path)
-			if old == nil || !changeTime(f.Info).Before(changeTime(mark)) {
+			// The root may have another mode than in the tree.
+			if old == nil || f.Path == "" || !changeTime(f.Info).Before(changeTime(mark)) {
 				return meta(f)
 			}
 			c.same[f.Path] = old

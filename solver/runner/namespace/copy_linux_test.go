@@ -75,6 +75,19 @@ chmod 600 /dir/a; ln /a /a2; echo x > /cache/f; echo x > /stub/used/f`
 	}
 }
 
+// TestCopiedRootMode: a writable root has mode 0755 in a copy as in an overlay.
+func TestCopiedRootMode(t *testing.T) {
+	w := newWorld(t)
+	w.copies = true
+	meta := w.root.Meta()
+	meta.Mode, meta.ModTime = 0o700, time.Unix(1000, 7)
+	w.root = w.root.WithMeta(meta)
+	meta.Mode = 0o755
+	if _, n := w.run(t, w.process(":")); !n.Meta().Equal(meta) {
+		t.Errorf("the root has %+v, want %+v", n.Meta(), meta)
+	}
+}
+
 // TestStateOnOverlay: steps run in a state directory on an overlay, as in a container
 // without a volume.
 func TestStateOnOverlay(t *testing.T) {
