@@ -45,6 +45,7 @@ type mount struct {
 	Target   string
 	ReadOnly bool
 	File     bool // the target is a file
+	Data     bool // the file is written by the builder: it is no program and no device
 
 	Lower               []string // overlay: topmost first
 	Upper, Work, Merged string
@@ -75,7 +76,7 @@ func (c *container) network() error {
 		}
 	}
 	for _, name := range []string{"hosts", "resolv.conf"} {
-		c.conf.Mounts = append(c.conf.Mounts, mount{Target: "/etc/" + name, Bind: filepath.Join(c.work, name), File: true, ReadOnly: true})
+		c.conf.Mounts = append(c.conf.Mounts, mount{Target: "/etc/" + name, Bind: filepath.Join(c.work, name), File: true, ReadOnly: true, Data: true})
 	}
 	return nil
 }

@@ -133,6 +133,11 @@ func answer(arg string) any {
 			return err
 		}
 		return int64(fs.Blocks) * fs.Bsize
+	case "flags":
+		if err := unix.Statfs(what, &fs); err != nil {
+			return err
+		}
+		return fs.Flags & (unix.ST_RDONLY | unix.ST_NODEV | unix.ST_NOSUID | unix.ST_NOEXEC)
 	case "write":
 		f, err := os.OpenFile(what, os.O_WRONLY, 0)
 		if err != nil {

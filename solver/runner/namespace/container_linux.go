@@ -98,7 +98,7 @@ func (c *container) mount(i int) (mount, error) {
 		c.stop = append(c.stop, stop)
 	case runner.MountFile:
 		out.Secret = &secret{Data: m.Data, UID: int(m.UID), GID: int(m.GID), Mode: m.Mode}
-		out.File, out.ReadOnly = true, true
+		out.File, out.ReadOnly, out.Data = true, true, true
 	case runner.MountTmpfs:
 		out.Tmpfs, out.Size = true, m.Size
 	default:

@@ -110,6 +110,9 @@ func (c *config) restrictions(m *mount) uint64 {
 	if m.ReadOnly {
 		attr |= unix.MOUNT_ATTR_RDONLY
 	}
+	if m.Data {
+		attr |= unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC
+	}
 	if !c.Insecure && (c.OCI == nil || m.Bind != "") {
 		attr |= unix.MOUNT_ATTR_NODEV
 	}

@@ -297,3 +297,19 @@ func TestMasks(t *testing.T) {
 		t.Errorf("a process says %q, want that it reads and changes nothing", got)
 	}
 }
+
+// TestFlagsOfData: the files that the builder writes for a process are no programs and
+// no devices, as with runc.
+func TestFlagsOfData(t *testing.T) {
+	w := newWorld(t)
+	questions := []string{"flags:/etc/hosts", "flags:/etc/resolv.conf", "flags:/run/secrets/s"}
+	want := fmt.Sprint(unix.ST_RDONLY | unix.ST_NODEV | unix.ST_NOSUID | unix.ST_NOEXEC)
+	got := w.probe(t, func(p *runner.Process) {
+		p.Mounts = append(p.Mounts, runner.Mount{Kind: runner.MountFile, Target: "/run/secrets/s", Data: []byte("secret"), Mode: 0o400})
+	}, questions...)
+	for _, q := range questions {
+		if got[q] != want {
+			t.Errorf("%s = %s, want %s", q, got[q], want)
+		}
+	}
+}
