@@ -28,11 +28,6 @@ func exceptions() []exception {
 			"System calls that Docker's profile allows, but that the libseccomp of Debian 12, and so runc there, does not know: `statmount`, `listmount`, `mseal`, `setxattrat`, `getxattrat`, `listxattrat`, `removexattrat`.",
 		},
 		{
-			slices.Concat(namespace, oci),
-			both("mount-flags/"),
-			"Not fixed yet: files of the builder are mounted with setuid bits, as programs or as devices.",
-		},
-		{
 			namespace,
 			[]string{"exe/"},
 			"Not fixed yet: `RUN [\"/proc/self/exe\"]` runs the builder's program.",
