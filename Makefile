@@ -94,6 +94,7 @@ push: ## push the frontend image to REGISTRY/slipway/dockerfile:TAG
 integration: ## compare our image with upstream's on a real builder (root, Linux)
 	go test -tags integration -count=1 -timeout 20m $(INTEGRATION)
 	$(MAKE) --no-print-directory realimages ARGS='-only users'
+	$(MAKE) --no-print-directory probes
 
 differential-builds: ## compare N builds of seed SEED with BuildKit's (root, Linux)
 	go test -tags integration -count=1 -timeout 24h -run TestBuilds ./integration/builds -seed $(SEED) -n $(N) $(ARGS)

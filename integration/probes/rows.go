@@ -113,8 +113,8 @@ func imageRows() []row {
 // hostRows are about things of the builder and its caller.
 func hostRows() []row {
 	return []row{
-		{text: "the builder's program executed as `/proc/self/exe`", names: []string{"exe/run"}},
-		{text: "the builder's program changed", names: []string{"exe/chmod", "exe/mode", "host-directory/exe"}},
+		{text: "the builder's program executed as `/proc/self/exe`", names: []string{"exe/run", "exe/chmod"}},
+		{text: "the builder's program changed", names: []string{"exe/mode", "host-directory/exe"}},
 		{text: "SSH agent: more than list and sign", names: agentTypes()},
 		{text: "secrets on disk while a step runs", names: []string{"secret/while-running"}},
 		{text: "secrets on disk after kill -9", names: []string{"secret/after-kill"}},

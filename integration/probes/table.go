@@ -45,12 +45,15 @@ func compare(reference *outcomes, list []column, found []*outcomes) comparison {
 		c.notes = append(c.notes, e.why)
 		for _, col := range list {
 			if slices.Contains(e.columns, col.name) && !used[fmt.Sprintf("%d %s", n, col.name)] {
-				c.errors = append(c.errors, fmt.Sprintf("%s: the exception %q is no longer needed", col.name, e.names))
+				c.errors = append(c.errors, fmt.Sprintf("%s: the exception %q%s", col.name, e.names, unneeded))
 			}
 		}
 	}
 	return c
 }
+
+// unneeded is the end of the error of an exception that nothing needs.
+const unneeded = " is no longer needed"
 
 // excuse returns the privileges that have no exception and the footnotes of the others.
 func excuse(more []string, column string, used map[string]bool) (rest, notes []string) {
