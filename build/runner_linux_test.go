@@ -2,10 +2,12 @@ package build
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -91,5 +93,32 @@ func TestNoProcessLeft(t *testing.T) {
 	}
 	if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); !errors.Is(err, unix.ECHILD) {
 		t.Errorf("a process is left: %d, %v", pid, err)
+	}
+}
+
+// TestRunnerOCI: steps of the runner oci need a runtime in PATH; the log says nothing.
+func TestRunnerOCI(t *testing.T) {
+	o := options(t, "")
+	var log bytes.Buffer
+	o.Runner, o.Log = "oci", &log
+	s, err := openState(&o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newRunner(s, &o)
+	c.available = func(context.Context) error { return nil }
+	programs := t.TempDir()
+	t.Setenv("PATH", programs)
+	if run, err := c.choose(t.Context()); run != nil || err == nil || !strings.Contains(err.Error(), "neither runc nor crun is in PATH") {
+		t.Errorf("without a runtime: %T, %v", run, err)
+	}
+	if err := os.WriteFile(filepath.Join(programs, "crun"), nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if run, err := c.choose(t.Context()); err != nil || run != c.namespaces || log.Len() > 0 {
+		t.Errorf("with crun: %T, %v, log %q", run, err, &log)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
 	}
 }

@@ -22,6 +22,7 @@ func TestRunnerWarning(t *testing.T) {
 		{"auto", nil, false, ""},
 		{"portable", none, false, ""},
 		{"namespace", none, true, ""},
+		{"oci", none, true, ""},
 	} {
 		o := options(t, "")
 		var log bytes.Buffer

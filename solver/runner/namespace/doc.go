@@ -25,6 +25,9 @@
 // Where the kernel cannot write an overlay, as on another overlay, a process runs in a
 // copy of its trees; see [Runner.Copies].
 //
+// A runner of [NewOCI] leaves all that to an OCI runtime, runc or crun, which gets the
+// same trees. Package oci says how.
+//
 // The process starts as this program again: [Main] has to be called first in its
 // main function, and in TestMain of tests that use the runner. Someone who is not
 // root becomes root in a user namespace with [Enter].

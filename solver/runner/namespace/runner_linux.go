@@ -84,7 +84,7 @@ func NewOCI(dir string, store *tree.Store, runtime oci.Runtime) (*Runner, error)
 	if r.userNamespace {
 		return r, nil
 	}
-	r.guard.group = oci.Group(dir, os.Getpid())
+	r.guard.group = oci.NewGroup(dir, os.Getpid())
 	_ = oci.RemoveStale(dir) // what stays does no harm
 	return r, nil
 }

@@ -2,6 +2,7 @@ package oci
 
 import (
 	"bufio"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -15,10 +16,10 @@ import (
 // cgroupParent is the control group of all containers.
 const cgroupParent = "/slipway"
 
-// Group returns the path of the control group of a builder, which has those of its
-// containers in it. dir is the directory of the builder's files, pid its process.
-func Group(dir string, pid int) string {
-	return filepath.Join(cgroupParent, groupPrefix(dir)+strconv.Itoa(pid))
+// NewGroup returns the path of a control group for the containers of a runner. dir is
+// the directory of its files, pid its process.
+func NewGroup(dir string, pid int) string {
+	return filepath.Join(cgroupParent, groupPrefix(dir)+strconv.Itoa(pid)+"-"+rand.Text()[:8])
 }
 
 func groupPrefix(dir string) string {
@@ -26,14 +27,15 @@ func groupPrefix(dir string) string {
 	return hex.EncodeToString(sum[:8]) + "-"
 }
 
-// RemoveStale removes the groups of builders with the same directory that have ended.
+// RemoveStale removes the groups of processes that have ended, of runners with the same
+// directory.
 func RemoveStale(dir string) error {
 	mounts, err := hierarchies()
 	for _, mount := range mounts {
 		found, globErr := filepath.Glob(filepath.Join(mount, cgroupParent, groupPrefix(dir)+"*"))
 		err = errors.Join(err, globErr)
 		for _, group := range found {
-			_, pid, _ := strings.Cut(filepath.Base(group), "-")
+			pid := strings.Split(filepath.Base(group), "-")[1]
 			if _, alive := os.Stat(filepath.Join("/proc", pid)); errors.Is(alive, fs.ErrNotExist) {
 				err = errors.Join(err, removeGroups(group))
 			}

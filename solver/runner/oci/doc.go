@@ -13,5 +13,5 @@
 //   - The runtime is the first process of its PID namespace. When it ends, the kernel
 //     kills the step, so the guard needs to know nothing of containers.
 //
-// What remains of a step that was killed is its control group: see [Group].
+// What remains of a step that was killed is its control group: see [NewGroup].
 package oci

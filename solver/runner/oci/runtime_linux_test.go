@@ -63,11 +63,11 @@ func TestFailure(t *testing.T) {
 	}
 }
 
-// TestGroup: each builder has a group of its own.
+// TestGroup: each runner has a group of its own.
 func TestGroup(t *testing.T) {
-	a := Group("/a", 1)
-	if !strings.HasPrefix(a, "/slipway/") || !strings.HasSuffix(a, "-1") || a == Group("/b", 1) || a == Group("/a", 2) || a != Group("/a", 1) {
-		t.Errorf("group %s, others %s %s", a, Group("/b", 1), Group("/a", 2))
+	a, b := NewGroup("/a", 1), NewGroup("/a", 1)
+	if !strings.HasPrefix(a, "/slipway/"+groupPrefix("/a")+"1-") || a == b || groupPrefix("/a") == groupPrefix("/b") {
+		t.Errorf("groups %s and %s", a, b)
 	}
 	if err := RemoveCgroup(a + "/no-such-group"); err != nil {
 		t.Error(err)

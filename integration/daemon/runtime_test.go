@@ -1,0 +1,40 @@
+//go:build integration
+
+package daemon
+
+import (
+	"flag"
+	"slices"
+	"strings"
+	"testing"
+
+	"slipway/integration/imagetree"
+	"slipway/integration/rig"
+)
+
+var allRuntimeCases = flag.Bool("all-runtime-cases", false, "TestRuntime builds all cases with RUN, not only a few")
+
+// TestRuntime builds cases with runc, and compares the images with those of BuildKit,
+// which runs it too.
+func TestRuntime(t *testing.T) {
+	state := t.TempDir()
+	few := []string{
+		"cache-privileges", "mount-stubs", "network-none", "run-mount-secret", "run-mount-ssh", "run-unknown",
+		"security-insecure", "setuid", "system-directories", "users", "workdir-passes",
+	}
+	for _, c := range slices.Concat(readCases(t, "image"), readCases(t, "solver")) {
+		if !slices.Contains(few, c.name) && (!*allRuntimeCases || !strings.Contains(c.request.Dockerfile, "RUN ")) {
+			continue
+		}
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			want := c.build(t, reference)
+			got := c.build(t, func(t *testing.T, req rig.Request) ([]imagetree.Image, error) {
+				return solveImage(t, req, inState(state, "oci"))
+			})
+			if diff := imagetree.Difference(want, got); diff != "" {
+				t.Errorf("%s\nimage (-BuildKit +solver with runc):\n%s", c.About, diff)
+			}
+		})
+	}
+}
