@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -60,8 +62,17 @@ func (b *Builder) check() error {
 	if (b.Cert == "") != (b.Key == "") {
 		return errors.New("a certificate of the client needs its key, and the key its certificate")
 	}
+	for _, name := range []string{b.CACert, b.Cert, b.Key} {
+		// The client reads them whole. If one does not exist, it says so.
+		if info, err := os.Stat(name); err == nil && (info.Mode()&fs.ModeDevice != 0 || info.Size() > maxPEM) {
+			return fmt.Errorf("builder %s: %q is neither a certificate nor a key", b.Address, name)
+		}
+	}
 	return nil
 }
+
+// maxPEM is how many bytes a file of certificates or a key may have.
+const maxPEM = 16 << 20
 
 func (b *Builder) tls() bool { return b.CACert != "" || b.Cert != "" || b.Key != "" }
 

@@ -66,6 +66,7 @@ func TestCheck(t *testing.T) {
 		"a misspelt privilege":   {Options{Allow: []string{"network.hots"}}, `privilege "network.hots": unknown (did you mean network.host?) (want`},
 		"a device here":          {Options{Allow: []string{"device"}}, `privilege "device": unknown`},
 		"a builder's devices":    {Options{Builder: &Builder{Address: "unix:///x"}, Allow: []string{"device", "device=x"}}, ""},
+		"an endless certificate": {Options{Builder: &Builder{Address: "tcp://x:1", CACert: "/dev/zero"}}, `builder tcp://x:1: "/dev/zero" is neither a certificate nor a key`},
 		"a builder's devicex":    {Options{Builder: &Builder{Address: "unix:///x"}, Allow: []string{"devicex"}}, `privilege "devicex": unknown`},
 		"limits here":            {Options{Resources: map[string]string{"memory": "1"}}, "resource limits of steps require a BuildKit (use --builder)"},
 	} {
