@@ -29,8 +29,8 @@ const (
 	single      // an ordinary user with one id
 )
 
-// reference returns the builder that the others are compared with.
-func reference() column { return column{name: "buildkitd", not: "race"} }
+// referenceColumn returns the builder that the others are compared with.
+func referenceColumn() column { return column{name: "buildkitd", not: "race"} }
 
 // columns returns the builders of ours. A new runner needs a line here only.
 func columns() []column {

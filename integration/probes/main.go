@@ -124,7 +124,7 @@ func run(ctx context.Context, set settings) (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	cols = append([]column{reference()}, cols...)
+	cols = append([]column{referenceColumn()}, cols...)
 	found := make([]*outcomes, len(cols))
 	var g errgroup.Group
 	for n, c := range cols {

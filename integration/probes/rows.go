@@ -15,8 +15,9 @@ type row struct {
 	// beyond: what the reference gives to a plain step is not counted, as the
 	// attempt is about a step that gets more.
 	beyond bool
-	script bool // the attempts need no program
-	strict bool // nobody may have it, whatever the reference gives
+	script bool   // the attempts need no program
+	job    string // columns that do not run this job have an empty cell
+	strict bool   // nobody may have it, whatever the reference gives
 }
 
 // rows lists all rows in the order of the table.
@@ -102,7 +103,7 @@ func imageRows() []row {
 		{text: "more by an image whose `/dev` is a link or a file", names: []string{"linked/dev-"}, beyond: true},
 		{text: "files made on the host by links at `/proc`, `/sys`, `/dev`, `/etc`", names: each("host-directory/%s", "proc-", "sys-", "dev-", "etc-"), strict: true},
 		{text: "files made on the host by links at targets of mounts and WORKDIR", names: []string{"host-directory/links", "links/"}, strict: true},
-		{text: "files made on the host by a race in a shared cache (not tried with runc 1.1, which loses it now and then)", names: []string{"host-directory/race"}, strict: true},
+		{text: "files made on the host by a race in a shared cache (not tried with runc 1.1, which loses it now and then)", names: []string{"host-directory/race"}, job: "race", strict: true},
 		{text: "mounts over `/proc`", names: []string{"over/proc/run", "over/proc/1/run", "over/proc/sys/run"}},
 		{text: "mounts over `/sys`, `/dev`", names: []string{"over/sys/run", "over/sys/fs/cgroup/run", "over/sys/firmware/run", "over/dev/run"}},
 		{text: "more of `/proc` and `/sys` by mounts over them", names: []string{"over/"}, beyond: true},

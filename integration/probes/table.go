@@ -22,12 +22,15 @@ func compare(reference *outcomes, list []column, found []*outcomes) comparison {
 	for _, col := range list {
 		c.header = append(c.header, col.name)
 	}
-	used := map[string]bool{} // "exception column"
+	first, used := referenceColumn(), map[string]bool{} // used: "exception column"
 	for _, r := range rows() {
 		want := r.privileges(reference, reference)
 		cells := []string{r.text, mark(len(want) > 0)}
+		if r.job != "" && r.job == first.not {
+			cells[1] = ""
+		}
 		for n, col := range list {
-			if col.only != "" && !r.script {
+			if col.only != "" && !r.script || col.not != "" && col.not == r.job {
 				cells = append(cells, "")
 				continue
 			}
