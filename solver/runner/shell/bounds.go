@@ -15,7 +15,7 @@ const (
 	maxFile    = 256 << 20 // bytes of a file that it writes, and of standard input
 	maxHeap    = 512 << 20 // bytes by which all memory may grow while it runs
 	maxFrames  = 10_000    // of the stack: some 1,000 calls of functions
-	maxThreads = 1_000     // processes in the background
+	maxThreads = 1_000     // goroutines by which all may grow while it runs: processes in the background
 )
 
 // inBounds refuses a command with too many arguments, or with too many others
@@ -31,7 +31,7 @@ func (f *files) inBounds(args []string) error {
 		return unable("passes at most %d bytes of arguments", maxValues)
 	case f.commands.Add(1)%32 == 0 && runtime.Callers(maxFrames, frame[:]) > 0: // it walks the stack
 		return unable("runs no functions that call each other for ever")
-	case runtime.NumGoroutine() > maxThreads:
+	case runtime.NumGoroutine() > f.goroutines+maxThreads:
 		return unable("runs at most %d processes at a time", maxThreads)
 	}
 	return nil

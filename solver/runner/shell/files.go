@@ -23,7 +23,8 @@ type files struct {
 	*inprocess.Files
 	arch string
 
-	commands atomic.Uint32 // that were run
+	commands   atomic.Uint32 // that were run
+	goroutines int           // of the whole program when the process started
 
 	mu    sync.Mutex
 	first error // see note

@@ -101,6 +101,21 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// TestOtherGoroutines: a build of many vertices leaves scripts as many processes as
+// any other build.
+func TestOtherGoroutines(t *testing.T) {
+	end := make(chan struct{})
+	defer close(end)
+	for range 2 * maxThreads {
+		go func() { <-end }()
+	}
+	r, root := world(t)
+	p := newProcess(root, "/bin/sh", "-c", "echo a | cat > b & wait")
+	if _, err := r.Run(t.Context(), p); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestFileBounds: a file that is too large for the memory, and endless standard
 // input, are errors of the runner.
 func TestFileBounds(t *testing.T) {

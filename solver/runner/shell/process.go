@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,6 +62,7 @@ func (p *process) run(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	p.goroutines = runtime.NumGoroutine()
 	code, err := exitCode(r.Run(withHeap(ctx), prog))
 	return code, cmp.Or(p.noted(), err)
 }
