@@ -71,7 +71,11 @@ func (r *Runner) Run(ctx context.Context, p *runner.Process) ([]*tree.Node, erro
 
 // Open implements [runner.Opener].
 func (r *Runner) Open(ctx context.Context, s *runner.Sandbox) (runner.Container, error) {
-	return r.open(ctx, s)
+	c, err := r.open(ctx, s)
+	if err != nil {
+		return nil, err // a nil *container would make an interface that is not nil
+	}
+	return c, nil
 }
 
 func (r *Runner) open(ctx context.Context, s *runner.Sandbox) (*container, error) {
