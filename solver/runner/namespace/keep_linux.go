@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -29,10 +28,14 @@ func (r *Runner) keep(w *written) error {
 	if _, err := os.Lstat(dir); err == nil || want == nil || len(want.Entries()) == 0 || !w.fits(w.upper, want, "") {
 		return nil
 	}
-	if err := w.trim(w.upper, want, ""); err != nil {
+	root, err := os.OpenRoot(w.dir)
+	if err != nil {
 		return err
 	}
-	err := os.Rename(w.dir, dir)
+	if err := errors.Join(w.trim(root, w.upper, want, ""), root.Close()); err != nil {
+		return err
+	}
+	err = os.Rename(w.dir, dir)
 	if errors.Is(err, fs.ErrExist) {
 		return nil // another build was faster
 	}
@@ -65,30 +68,49 @@ func (w *written) fits(have, want *tree.Node, at string) bool {
 	return true
 }
 
-// trim takes out of a directory what is not part of the layer, and gives the
-// directories that this changes their times back. The kernel marks new
+// trim removes from a directory what is not part of the layer, and resets the
+// times of the directories that this changes. The kernel marks new
 // directories as hiding what is below them, which in other trees may be more.
-func (w *written) trim(have, want *tree.Node, at string) error {
-	dir := filepath.Join(w.dir, filepath.FromSlash(at))
+//
+// The step has ended, but it may have passed an open directory to a process of
+// another step, which can replace directories with links. So nothing is done by a
+// path: links do not lead out of dir.
+func (w *written) trim(dir *os.Root, have, want *tree.Node, at string) error {
 	if w.opaque[at] {
-		for _, name := range []string{opaqueRoot, opaqueUser} {
-			if err := unix.Lremovexattr(dir, name); err != nil && !errors.Is(err, unix.ENODATA) && !errors.Is(err, unix.EPERM) {
-				return &fs.PathError{Op: "remove attribute " + name, Path: dir, Err: err}
-			}
+		if err := unmark(dir); err != nil {
+			return err
 		}
 	}
 	for _, e := range have.Entries() {
 		var err error
 		switch n := want.Child(e.Name); {
 		case n == nil:
-			err = tree.RemoveAll(filepath.Join(dir, e.Name))
+			err = dir.RemoveAll(e.Name)
 		case n.Kind() == tree.Dir:
-			err = w.trim(e.Node, n, path.Join(at, e.Name))
+			var sub *os.Root
+			if sub, err = dir.OpenRoot(e.Name); err == nil {
+				err = errors.Join(w.trim(sub, e.Node, n, path.Join(at, e.Name)), sub.Close())
+			}
 		}
 		if err != nil {
 			return err
 		}
 	}
 	t := want.Meta().ModTime
-	return os.Chtimes(dir, t, t)
+	return dir.Chtimes(".", t, t)
+}
+
+// unmark removes the mark that a directory hides what is below it.
+func unmark(dir *os.Root) error {
+	f, err := dir.Open(".")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for _, name := range []string{opaqueRoot, opaqueUser} {
+		if err := unix.Fremovexattr(int(f.Fd()), name); err != nil && !errors.Is(err, unix.ENODATA) && !errors.Is(err, unix.EPERM) {
+			return &fs.PathError{Op: "remove attribute " + name, Path: f.Name(), Err: err}
+		}
+	}
+	return nil
 }

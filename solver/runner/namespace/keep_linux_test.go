@@ -1,11 +1,13 @@
 package namespace
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -180,6 +182,39 @@ func TestKeepOpaque(t *testing.T) {
 	dir := w.layerDir(tree.Layer{Lower: c.base, Upper: c.out})
 	if _, err := os.Stat(dir); err != nil || isOpaque(filepath.Join(dir, "made")) {
 		t.Errorf("the layer is not there or still marked: %v", err)
+	}
+}
+
+// TestKeepReplaced: what replaces directories of an upper directory after it was
+// read leads to nothing outside: a step can pass an open directory to a process
+// that outlives it.
+func TestKeepReplaced(t *testing.T) {
+	w := newWorld(t)
+	upper, outside := filepath.Join(w.dir, "run", "upper"), t.TempDir()
+	old := time.Unix(1e9, 0)
+	if err := errors.Join(
+		os.MkdirAll(filepath.Join(upper, "a", "b", "stub"), 0o755), os.WriteFile(filepath.Join(upper, "a", "b", "file"), nil, 0o644),
+		os.Mkdir(filepath.Join(outside, "stub"), 0o755), os.WriteFile(filepath.Join(outside, "stub", "file"), nil, 0o644),
+		os.Chtimes(outside, old, old),
+	); err != nil {
+		t.Fatal(err)
+	}
+	c, err := w.changed(w.root, upper, map[string]bool{"a/b/stub": true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := filepath.Join(upper, "a", "b")
+	if err := errors.Join(os.Rename(b, b+".old"), os.Symlink(outside, b)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.keep(c); err == nil {
+		t.Error("a directory that was replaced is kept")
+	}
+	if _, err := os.Stat(filepath.Join(outside, "stub", "file")); err != nil {
+		t.Error(err)
+	}
+	if info, err := os.Stat(outside); err != nil || !info.ModTime().Equal(old) {
+		t.Errorf("the directory outside is %v, %v, want one of %v", info, err, old)
 	}
 }
 

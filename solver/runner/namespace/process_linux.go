@@ -28,7 +28,7 @@ type process struct {
 	conf config
 
 	term  *terminal      // nil if there is none
-	input io.WriteCloser // standard input; nil with a terminal or without input
+	input io.WriteCloser // standard input; nil with a terminal, closed without input
 
 	ended chan struct{}
 	err   error // when it has ended
@@ -261,17 +261,28 @@ func (x *process) command(config, fault *os.File) error {
 	return nil
 }
 
-// stdio connects the process.
+// stdio connects the process. Without an input it has a pipe that nobody writes to:
+// the package os/exec would pass the host's /dev/null, whose mode and owner the
+// process could change.
 func (x *process) stdio() (err error) {
 	if x.conf.Terminal {
 		x.term, err = newTerminal(x.cmd, x.p)
 		return err
 	}
-	x.cmd.Stdout, x.cmd.Stderr = x.p.Stdout, x.p.Stderr
-	if x.p.Stdin != nil {
-		x.input, err = x.cmd.StdinPipe()
+	x.cmd.Stdout, x.cmd.Stderr = orDiscard(x.p.Stdout), orDiscard(x.p.Stderr)
+	x.input, err = x.cmd.StdinPipe()
+	if err == nil && x.p.Stdin == nil {
+		err = x.input.Close()
 	}
 	return err
+}
+
+// orDiscard returns a writer that takes all if w is nil.
+func orDiscard(w io.Writer) io.Writer {
+	if w == nil {
+		return io.Discard
+	}
+	return w
 }
 
 // feed starts to copy the input to a process whose program runs. The input of a
