@@ -9,7 +9,7 @@ TAG ?= 1
 CONFORMANCE ?=
 # Of each target. A long run of the comparison with upstream, on its own:
 # make fuzz FUZZDIRS=integration/differential FUZZTIME=10m
-FUZZTIME ?= 12s
+FUZZTIME ?= 9s
 # How often an input is made smaller: of programs whose coverage varies from run
 # to run, Go minimizes without end.
 FUZZMIN ?= 50x
