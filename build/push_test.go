@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -140,10 +141,10 @@ func TestStalledPush(t *testing.T) {
 		logIn(t, s.Host, "")
 		hang := make(chan struct{})
 		t.Cleanup(func() { close(hang) })
-		asked := false
+		var asked atomic.Bool
 		s.Before = func(_ http.ResponseWriter, r *http.Request) bool {
 			if strings.HasPrefix(r.Method+" "+r.URL.Path, silent) {
-				asked = true
+				asked.Store(true)
 				<-hang // with a body that is not read
 			}
 			return false
@@ -155,12 +156,12 @@ func TestStalledPush(t *testing.T) {
 			o := options(t, testDockerfile)
 			o.Stall = limit
 			set(&o)
-			asked = false
+			asked.Store(false)
 			err := Run(t.Context(), o)
-			if asked && (err == nil || !strings.Contains(err.Error(), "sent nothing for 300ms")) {
+			if asked.Load() && (err == nil || !strings.Contains(err.Error(), "sent nothing for 300ms")) {
 				t.Errorf("%s, %s: error %v", about, silent, err)
 			}
-			if !asked && (err != nil || strings.Contains(silent, "P")) && !strings.HasPrefix(silent, "PATCH") {
+			if !asked.Load() && (err != nil || strings.Contains(silent, "P")) && !strings.HasPrefix(silent, "PATCH") {
 				t.Errorf("%s, %s: not asked, error %v", about, silent, err)
 			}
 		}
