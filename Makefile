@@ -45,8 +45,9 @@ test: ## all tests: vet, unit and golden, parity, real builder (root, Linux)
 
 race: ## unit tests and promises under the race detector (needs gcc; root gets it from apt)
 	@command -v gcc >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev; }
-	# TestBounds bounds the work of one goroutine, and takes minutes here.
-	go test -race -timeout 20m -skip '^TestBounds$$' $$(go list ./... | grep -v /integration/) ./integration/promises
+	# These take minutes here: TestBounds bounds the work of one goroutine, and
+	# TestOrdinaryUser runs other tests again.
+	go test -race -timeout 20m -skip '^(TestBounds|TestOrdinaryUser)$$' $$(go list ./... | grep -v /integration/) ./integration/promises
 
 # Go 1.26 may call the end of FUZZTIME a failure (go.dev/issue/75804, fixed
 # in 1.27). A target that failed like that, without an input, runs again.
