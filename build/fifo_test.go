@@ -18,7 +18,7 @@ func TestFIFOs(t *testing.T) {
 	for about, tc := range map[string]struct {
 		fifo string // in the context
 		set  func(o *Options)
-		want string // error; "" is none
+		want string // the error; if "", the build succeeds
 	}{
 		"Dockerfile":  {"Dockerfile", nil, "open Dockerfile: not a regular file"},
 		"ignore file": {".dockerignore", nil, ""},

@@ -32,7 +32,7 @@ func readOnlyAgent(socket string) func(context.Context, net.Conn) {
 		var d net.Dialer
 		agent, err := d.DialContext(ctx, "unix", socket)
 		if err != nil {
-			return // the process sees that nobody answers
+			return // the process sees a closed connection
 		}
 		defer agent.Close()
 		defer context.AfterFunc(ctx, func() { _ = agent.Close() })()

@@ -17,7 +17,7 @@ type row struct {
 	beyond bool
 	script bool   // the attempts need no program
 	job    string // columns that do not run this job have an empty cell
-	strict bool   // nobody may have it, whatever the reference gives
+	strict bool   // no runner may have it, even if the reference has
 }
 
 // rows lists all rows in the order of the table.

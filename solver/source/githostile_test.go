@@ -68,7 +68,7 @@ func TestHostileGitSize(t *testing.T) {
 	for _, tc := range []struct {
 		ref    string
 		limits tree.Limits
-		want   string // error; "" is none
+		want   string // the error; if "", there must be none
 	}{
 		{"main", tree.Limits{Files: 10, Names: 10, Bytes: 100}, ""},
 		{"main", tree.Limits{Files: 9}, "the repository has too many files"},

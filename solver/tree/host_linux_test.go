@@ -45,7 +45,7 @@ func TestWriteXattrs(t *testing.T) {
 }
 
 // TestReadDirRace: while another process swaps a file and a directory with links that
-// lead outside and with a pipe, nothing outside is read, and nobody waits for the pipe.
+// lead outside and with a pipe, no file outside is read, and the pipe is not waited for.
 func TestReadDirRace(t *testing.T) {
 	s, err := OpenStore(t.TempDir())
 	if err != nil {

@@ -72,8 +72,8 @@ func changeTime(info fs.FileInfo) time.Time {
 	return time.Unix(st.Ctim.Unix())
 }
 
-// changedCopy returns a tree with what stands in a copy of it. Stubs that nobody touched
-// are not part of it.
+// changedCopy reads a copy of base after a process ran in it. The result has no stubs
+// that the process left untouched.
 func (r *Runner) changedCopy(base *tree.Node, dir string, stubs map[string]bool) (*written, error) {
 	mark, err := os.Stat(markOf(dir))
 	if err != nil {

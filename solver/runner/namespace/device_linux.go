@@ -68,10 +68,10 @@ func (c *config) device(d deviceNode, dev *os.File) error {
 	return errors.Join(unix.Mount(node, fdPath(at), "", unix.MS_BIND, ""), at.Close())
 }
 
-// node makes a device in the private directory, as those in the container's /dev cannot
-// be opened. A process that changes its owner or mode does not change the host's. In a
-// user namespace, where nobody may make devices, it is the host's, read-only: it can be
-// written to, and nothing about it can be changed.
+// node makes a device in the private directory, because devices in the container's /dev
+// cannot be opened. A process that changes its owner or mode does not change the host's
+// device. The kernel makes no devices in a user namespace. The node is then the host's
+// device, mounted read-only: it can be written to, but its mode and owner cannot be changed.
 func (c *config) node(d deviceNode) (string, error) {
 	at := c.privateName()
 	err := unix.Mknod(at, unix.S_IFCHR|0o666, int(unix.Mkdev(d.major, d.minor)))

@@ -100,9 +100,9 @@ func (c *config) show(m *mount, at string, attr uint64) error {
 }
 
 // restrictions returns the attributes of a mount that shows files. Devices of images, and
-// those that a process makes, cannot be opened: they are those of the host. A process with
-// all privileges may, and so may one of an OCI runtime, which restricts devices by control
-// groups, unless the files are in a directory of the host.
+// devices that a process makes, cannot be opened, because they are the host's devices.
+// Processes with all privileges may open them. So may processes of an OCI runtime, which
+// restricts devices by control groups, unless the files are in a directory of the host.
 //
 // Upstream: setuid programs work in trees and cache mounts.
 func (c *config) restrictions(m *mount) uint64 {

@@ -261,9 +261,9 @@ func (x *process) command(config, fault *os.File) error {
 	return nil
 }
 
-// stdio connects the process. Without an input it has a pipe that nobody writes to:
-// the package os/exec would pass the host's /dev/null, whose mode and owner the
-// process could change.
+// stdio connects the process. Without an input, its standard input is an
+// empty pipe: package os/exec would pass the host's /dev/null, whose mode and owner
+// the process could change.
 func (x *process) stdio() (err error) {
 	if x.conf.Terminal {
 		x.term, err = newTerminal(x.cmd, x.p)

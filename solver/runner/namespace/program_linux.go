@@ -53,8 +53,8 @@ func (p *program) Close() error {
 	return err
 }
 
-// readOnlyProgram opens this program in an overlay without an upper directory, which
-// nobody can write to. The overlay is mounted nowhere. It costs no memory. An overlay
+// readOnlyProgram opens this program in an overlay without an upper directory, which is
+// read-only even for root. The overlay is mounted nowhere. It costs no memory. An overlay
 // needs a second directory: dir, which must not be below the directory of this program.
 func readOnlyProgram(dir string) (_ *os.File, err error) {
 	name, err := os.Readlink("/proc/self/exe")

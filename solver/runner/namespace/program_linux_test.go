@@ -63,8 +63,8 @@ func ownProgram(t *testing.T) [4]int64 {
 	return [4]int64{int64(st.Mode), st.Size, st.Ctim.Sec, st.Ctim.Nsec}
 }
 
-// TestProgramCopies: the copies of this program have its content, and nobody can write
-// to them.
+// TestProgramCopies: the copies of this program have its content and are
+// read-only.
 func TestProgramCopies(t *testing.T) {
 	want, err := os.ReadFile("/proc/self/exe")
 	if err != nil {

@@ -31,13 +31,13 @@ func TestRuntimes(t *testing.T) {
 	}
 }
 
-// TestGroup: the control group of a step ends with it, however it ends, and that of the
-// builder with the runner. TestRuntimes runs it.
+// TestGroup: the control group of a step is removed when the step ends, however it ends,
+// and the builder's when the runner is closed. TestRuntimes runs it.
 func TestGroup(t *testing.T) {
 	if !byRuntime() {
 		return
 	}
-	t.Cleanup(func() { // after those of the container and the runner
+	t.Cleanup(func() { // runs after the container and the runner are closed
 		if left := groups(t, os.Getpid()); len(left) > 0 {
 			t.Errorf("left are the control groups %v", left)
 		}

@@ -21,8 +21,8 @@ type systemMount struct {
 	protected  []string // paths that would change the host
 }
 
-// ttyGroup makes terminals those of the group tty, whose number is the same in
-// all distributions.
+// ttyGroup gives terminals to the group tty, which has the same number in all
+// distributions.
 const ttyGroup = ",gid=5"
 
 // systemMounts returns the file systems of the kernel.

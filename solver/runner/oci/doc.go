@@ -6,7 +6,7 @@
 // what the step sees below a tmpfs, writes the [Spec] next to it and becomes the
 // runtime. That needs less than a runner of its own would:
 //
-//   - Layers, upper directories, users, terminals and sockets are those of the
+//   - It uses the layers, upper directories, users, terminals and sockets of the
 //     built-in runner, so both give the same results.
 //   - Nothing is mounted in the namespace of the host, and the state of the runtime is
 //     in the tmpfs. Both disappear with the runtime, even after SIGKILL.
