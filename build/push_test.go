@@ -135,7 +135,7 @@ func TestPushIndex(t *testing.T) {
 // TestStalledPush: a registry that stops answering, whatever it is asked, ends a
 // build that writes to it after the limit.
 func TestStalledPush(t *testing.T) {
-	const limit = 300 * time.Millisecond
+	const limit = 700 * time.Millisecond
 	for _, silent := range []string{"POST /v2/x/blobs/uploads/", "PATCH /v2/x/", "PUT /v2/x/blobs/", "PUT /v2/x/manifests/1", "GET /v2/x/", "HEAD /v2/x/"} {
 		s := fakeregistry.Start(t, fakeregistry.None)
 		logIn(t, s.Host, "")
@@ -158,7 +158,7 @@ func TestStalledPush(t *testing.T) {
 			set(&o)
 			asked.Store(false)
 			err := Run(t.Context(), o)
-			if asked.Load() && (err == nil || !strings.Contains(err.Error(), "sent nothing for 300ms")) {
+			if asked.Load() && (err == nil || !strings.Contains(err.Error(), "sent nothing for 700ms")) {
 				t.Errorf("%s, %s: error %v", about, silent, err)
 			}
 			if !asked.Load() && (err != nil || strings.Contains(silent, "P")) && !strings.HasPrefix(silent, "PATCH") {
