@@ -157,6 +157,12 @@ func (o *execOp) process() *runner.Process {
 	for _, u := range m.Ulimit {
 		p.Ulimits = append(p.Ulimits, runner.Ulimit{Name: u.Name, Soft: u.Soft, Hard: u.Hard})
 	}
+	if r := o.v.Meta.GetLinuxResources(); r != nil {
+		p.Resources = runner.Resources{
+			Memory: r.Memory, MemorySwap: r.MemorySwap, CPUShares: r.CpuShares, CPUPeriod: r.CpuPeriod, CPUQuota: r.CpuQuota,
+			CPUSetCPUs: r.CpusetCpus, CPUSetMems: r.CpusetMems,
+		}
+	}
 	for _, code := range m.ValidExitCodes {
 		p.ExitCodes = append(p.ExitCodes, int(code))
 	}

@@ -70,6 +70,19 @@ type Sandbox struct {
 	// KeepMountParents leaves directories in the root that were made for the
 	// targets of mounts to be in. The targets themselves are always removed.
 	KeepMountParents bool
+	Resources        Resources
+}
+
+// Resources are the limits of all processes of a sandbox together. Zero and "" are no
+// limit.
+type Resources struct {
+	Memory     int64  // bytes
+	MemorySwap int64  // bytes of memory and swap; -1 is no limit
+	CPUShares  uint64 // weight
+	CPUPeriod  uint64 // microseconds
+	CPUQuota   int64  // microseconds of processor time in each period
+	CPUSetCPUs string // processors, such as 0-3,5
+	CPUSetMems string // memory nodes
 }
 
 // Process is a process and what it sees.

@@ -21,6 +21,7 @@ type config struct {
 	Terminal bool
 	Hostname string
 	Insecure bool
+	Filtered bool   // the control group of the process filters devices
 	Filter   []byte // of system calls; nil if the process is insecure
 	Loopback bool   // the network is one of its own
 	ReadOnly bool   // the root

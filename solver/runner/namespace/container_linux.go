@@ -13,6 +13,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"slipway/solver/runner"
+	"slipway/solver/runner/cgroup"
 	"slipway/solver/tree"
 )
 
@@ -30,6 +31,9 @@ type container struct {
 	stop   []func() // what ends with the container
 	shared bool     // other processes may join the first one
 
+	groups   *cgroup.Group // of the processes
+	filtered bool          // the groups filter devices
+
 	mu     sync.Mutex
 	first  *process   // nil before it is started
 	spaces []*os.File // the namespaces of the first process
@@ -44,7 +48,7 @@ type container struct {
 func (c *container) prepare() error {
 	c.stub = map[string]bool{}
 	c.conf = config{
-		Hostname: c.box.Hostname, Loopback: c.box.Network == runner.NetworkNone,
+		Hostname: c.box.Hostname, Filtered: c.filtered, Loopback: c.box.Network == runner.NetworkNone,
 		Root: filepath.Join(c.work, "root"), Private: filepath.Join(c.work, "private"), ReadOnly: c.box.Mounts[c.box.Root()].ReadOnly,
 	}
 	if c.conf.Hostname == "" {
@@ -230,7 +234,10 @@ func (c *container) Close() error {
 		stop()
 	}
 	c.closeSpaces()
-	err := c.endRuntime()
+	var err error
+	if c.groups != nil {
+		err = c.groups.Remove()
+	}
 	for _, w := range c.kept {
 		err = errors.Join(err, c.r.keep(w))
 	}

@@ -7,19 +7,21 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
-	"slipway/solver/runner/oci"
+	"slipway/solver/runner/cgroup"
 )
 
 // guardName is the name of this program when it is the guard of the steps.
 const guardName = "slipway-guard"
 
-// guardGroup is the variable that tells the guard which control group to remove.
-const guardGroup = "SLIPWAY_GUARD_GROUP"
+// guardGroups is the variable with the directories of the control groups that the guard
+// removes, one on each line.
+const guardGroups = "SLIPWAY_GUARD_GROUPS"
 
 // guardFile is the guard's end of its socket.
 const guardFile = 3
@@ -38,7 +40,7 @@ type guard struct {
 	mu     sync.Mutex
 	socket *os.File        // nil if the guard does not run
 	cmd    *exec.Cmd       // the guard
-	group  string          // control group that goes with the steps; "" if they have none
+	groups []string        // directories of the control groups of steps, which may not exist
 	alive  context.Context // ends when the guard ends; its cause is an error for the user
 }
 
@@ -57,7 +59,7 @@ func (g *guard) start(ctx context.Context) (context.Context, error) {
 	ours, theirs := os.NewFile(uintptr(pair[0]), "guard"), os.NewFile(uintptr(pair[1]), "guard")
 	defer theirs.Close()
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Args, cmd.Env, cmd.Dir = []string{guardName}, []string{guardGroup + "=" + g.group}, "/"
+	cmd.Args, cmd.Env, cmd.Dir = []string{guardName}, []string{guardGroups + "=" + strings.Join(g.groups, "\n")}, "/"
 	cmd.ExtraFiles = []*os.File{theirs}
 	// Signals from the terminal are for the builder.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -126,11 +128,11 @@ func runGuard() {
 	for _, step := range files[1:] {
 		_ = unix.PidfdSendSignal(int(step.Fd), unix.SIGKILL, nil, 0)
 	}
-	if group := os.Getenv(guardGroup); group != "" {
+	if groups := os.Getenv(guardGroups); groups != "" {
 		for _, step := range files[1:] { // all processes of a step have ended when its first one has
 			_, _ = unix.Poll([]unix.PollFd{{Fd: step.Fd, Events: unix.POLLIN}}, -1)
 		}
-		_ = oci.RemoveCgroup(group) // a later builder will try again
+		_ = cgroup.Remove(strings.Split(groups, "\n")) // a later builder will try again
 	}
 	os.Exit(0)
 }

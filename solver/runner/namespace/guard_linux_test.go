@@ -152,7 +152,7 @@ func killed(t *testing.T, cmd *exec.Cmd, kind string, sig syscall.Signal) {
 func groups(t *testing.T, pid int) []string {
 	t.Helper()
 	var list []string
-	for _, pattern := range []string{"/sys/fs/cgroup/slipway/*-%d-*", "/sys/fs/cgroup/*/slipway/*-%d-*"} {
+	for _, pattern := range []string{"/sys/fs/cgroup/slipway-*-%d-*", "/sys/fs/cgroup/*/slipway-*-%d-*"} {
 		found, err := filepath.Glob(fmt.Sprintf(pattern, pid))
 		if err != nil {
 			t.Fatal(err)

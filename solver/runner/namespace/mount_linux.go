@@ -84,7 +84,11 @@ func (c *config) mount(m *mount) error {
 		if m.Size > 0 {
 			data += fmt.Sprintf(",size=%d", m.Size)
 		}
-		return unix.Mount("tmpfs", fdPath(at), "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, data)
+		flags := uintptr(unix.MS_NOSUID)
+		if !c.Insecure && !c.Filtered {
+			flags |= unix.MS_NODEV
+		}
+		return unix.Mount("tmpfs", fdPath(at), "tmpfs", flags, data)
 	}
 	return c.show(m, fdPath(at), c.restrictions(m))
 }
@@ -100,9 +104,8 @@ func (c *config) show(m *mount, at string, attr uint64) error {
 }
 
 // restrictions returns the attributes of a mount that shows files. Devices of images, and
-// devices that a process makes, cannot be opened, because they are the host's devices.
-// Processes with all privileges may open them. So may processes of an OCI runtime, which
-// restricts devices by control groups, unless the files are in a directory of the host.
+// devices that a process makes, are the host's devices. They cannot be opened, unless
+// the control group of the process filters devices or the process has all privileges.
 //
 // Upstream: setuid programs work in trees and cache mounts.
 func (c *config) restrictions(m *mount) uint64 {
@@ -113,7 +116,7 @@ func (c *config) restrictions(m *mount) uint64 {
 	if m.Data {
 		attr |= unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC
 	}
-	if !c.Insecure && (c.OCI == nil || m.Bind != "") {
+	if !c.Insecure && !c.Filtered && (c.OCI == nil || m.Bind != "") {
 		attr |= unix.MOUNT_ATTR_NODEV
 	}
 	return attr

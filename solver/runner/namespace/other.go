@@ -31,6 +31,9 @@ func (*Runner) Run(context.Context, *runner.Process) ([]*tree.Node, error) { ret
 // Open fails: namespaces are a part of Linux.
 func (*Runner) Open(context.Context, *runner.Sandbox) (runner.Container, error) { return nil, errLinux }
 
+// Limit fails: namespaces are a part of Linux.
+func (*Runner) Limit(string, *runner.Resources) error { return errLinux }
+
 // Close does nothing.
 func (*Runner) Close() error { return nil }
 

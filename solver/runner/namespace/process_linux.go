@@ -216,11 +216,15 @@ func (x *process) begin() error {
 	return err
 }
 
-// register makes the first process known to the guard and to later processes. It
+// register puts the process into its control groups, and makes the first one known to
+// the guard and to later processes. It
 // must be called while the process waits for its configuration: no program of a
 // step runs before the guard can kill it, and the namespaces of a process that has
 // ended cannot be opened.
 func (x *process) register() error {
+	if err := x.c.groups.Add(x.cmd.Process.Pid, x.conf.Insecure); err != nil {
+		return err
+	}
 	if x.conf.Join {
 		return nil
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/solver/runner"
+	"slipway/solver/runner/cgroup"
 	"slipway/solver/runner/oci"
 	"slipway/solver/tree"
 )
@@ -31,6 +32,7 @@ type Runner struct {
 	guard   guard                  // kills steps that outlive this process
 	filter  func() ([]byte, error) // returns the filter of system calls
 
+	groups        *cgroup.Set // of steps
 	runtime       oci.Runtime // runs the processes; "" if this program does
 	userNamespace bool
 }
@@ -65,6 +67,9 @@ func New(dir string, store *tree.Store) (*Runner, error) {
 	if r.copies, err = refusesUpper(dir); err != nil {
 		return nil, err
 	}
+	if err := r.placeGroups(""); err != nil {
+		return nil, err
+	}
 	entries, err := os.ReadDir(all)
 	for _, e := range entries {
 		if e.Name() != filepath.Base(r.layers) {
@@ -81,12 +86,7 @@ func NewOCI(dir string, store *tree.Store, runtime oci.Runtime) (*Runner, error)
 		return nil, err
 	}
 	r.runtime, r.userNamespace = runtime, userns.RunningInUserNS()
-	if r.userNamespace {
-		return r, nil
-	}
-	r.guard.group = oci.NewGroup(dir, os.Getpid())
-	_ = oci.RemoveStale(dir) // what stays does no harm
-	return r, nil
+	return r, r.placeGroups("")
 }
 
 // refusesDevices reports whether devices cannot be made in a directory.
@@ -123,14 +123,11 @@ func (r *Runner) Run(ctx context.Context, p *runner.Process) (_ []*tree.Node, er
 	return c.trees(true, func(m *runner.Mount) bool { return m.Output })
 }
 
-// Close ends the guard process, which the first step started, and removes what runtimes leave. Call it after the
-// last step has ended. A step that runs later starts another guard process.
+// Close ends the guard process, which the first step started, and removes control groups.
+// Call it after the last step has ended. A step that runs later starts another guard
+// process.
 func (r *Runner) Close() error {
-	err := errors.Join(r.guard.Close(), r.program.Close())
-	if r.guard.group != "" {
-		err = errors.Join(err, oci.RemoveCgroup(r.guard.group))
-	}
-	return err
+	return errors.Join(r.guard.Close(), r.program.Close(), r.groups.Close())
 }
 
 // little is how many bytes a disk has left that is full: files are not written to
@@ -176,7 +173,10 @@ func (r *Runner) open(ctx context.Context, s *runner.Sandbox) (*container, error
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	ignore := context.AfterFunc(guarded, func() { c.cancel(context.Cause(guarded)) })
 	c.stop = append(c.stop, func() { ignore() })
-	if err := c.prepare(); err != nil {
+	if err = c.makeGroup(); err == nil {
+		err = c.prepare()
+	}
+	if err != nil {
 		if c.ctx.Err() != nil {
 			err = context.Cause(c.ctx)
 		}

@@ -236,7 +236,8 @@ func (c *container) runtimeSpec(p *oci.Process) (*specs.Spec, error) {
 	desc := &oci.Container{
 		Root: c.conf.Root, ReadOnly: c.conf.ReadOnly, Hostname: c.conf.Hostname, OwnNetwork: c.conf.Loopback,
 		Hosts: filepath.Join(c.work, "hosts"), Resolv: filepath.Join(c.work, "resolv.conf"),
-		Cgroup: c.group(), UserNamespace: c.r.userNamespace, OneUser: c.r.oneOwner,
+		Cgroup: c.r.groups.Path(filepath.Base(c.work)), Resources: c.box.Resources,
+		UserNamespace: c.r.userNamespace, OneUser: c.r.oneOwner,
 	}
 	for i, m := range c.conf.Mounts {
 		if i > 0 && m.Bind != desc.Hosts && m.Bind != desc.Resolv {
@@ -244,14 +245,6 @@ func (c *container) runtimeSpec(p *oci.Process) (*specs.Spec, error) {
 		}
 	}
 	return oci.Spec(c.ctx, desc, p)
-}
-
-// group returns the path of the control group of the container; "" if it has none.
-func (c *container) group() string {
-	if c.r.guard.group == "" {
-		return ""
-	}
-	return filepath.Join(c.r.guard.group, filepath.Base(c.work))
 }
 
 // runtimeError returns what the runtime says of a process that ended with that
@@ -329,20 +322,11 @@ func parent(file string) int {
 	return pid
 }
 
-// endRuntime removes what a runtime that was killed leaves outside of its mount
-// namespace.
-func (c *container) endRuntime() error {
-	if c.group() == "" {
-		return nil
-	}
-	return oci.RemoveCgroup(c.group())
-}
-
 // exit returns the error of a process that ended with that code.
 func (x *process) exit(code int) error {
 	err := x.p.Exit(code)
-	if err != nil && x.c.group() != "" && oci.OutOfMemory(x.c.group()) {
-		return fmt.Errorf("%w: %w", err, unix.ENOMEM)
+	if err != nil && x.c.groups.OutOfMemory() {
+		return fmt.Errorf("%w: %w (the step reached the memory limit of its control group)", err, unix.ENOMEM)
 	}
 	return err
 }

@@ -29,7 +29,7 @@ const ttyGroup = ",gid=5"
 func (c *config) systemMounts() []systemMount {
 	const none = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 	dev := uintptr(unix.MS_NOSUID)
-	if !c.Insecure {
+	if !c.Insecure && !c.Filtered {
 		dev |= unix.MS_NODEV
 	}
 	return []systemMount{

@@ -62,34 +62,3 @@ func TestFailure(t *testing.T) {
 		}
 	}
 }
-
-// TestGroup: each runner has a group of its own.
-func TestGroup(t *testing.T) {
-	a, b := NewGroup("/a", 1), NewGroup("/a", 1)
-	if !strings.HasPrefix(a, "/slipway/"+groupPrefix("/a")+"1-") || a == b || groupPrefix("/a") == groupPrefix("/b") {
-		t.Errorf("groups %s and %s", a, b)
-	}
-	if err := RemoveCgroup(a + "/no-such-group"); err != nil {
-		t.Error(err)
-	}
-	if err := RemoveStale(t.TempDir()); err != nil {
-		t.Error(err)
-	}
-	if OutOfMemory(a + "/no-such-group") {
-		t.Error("a group that does not exist is out of memory")
-	}
-}
-
-// TestRemoveGroups: groups are removed with those in them, and nothing else is.
-func TestRemoveGroups(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(dir, "a", "b", "c"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := removeGroups(filepath.Join(dir, "a")); err != nil {
-		t.Error(err)
-	}
-	if list, err := os.ReadDir(dir); err != nil || len(list) > 0 {
-		t.Errorf("left are %v, %v", list, err)
-	}
-}

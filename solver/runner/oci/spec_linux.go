@@ -15,6 +15,8 @@ import (
 	cdseccomp "github.com/containerd/containerd/v2/pkg/seccomp"
 	"github.com/moby/profiles/seccomp"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"slipway/solver/runner"
 )
 
 // A Container is what the processes of a step share.
@@ -26,8 +28,9 @@ type Container struct {
 	Hosts, Resolv string // files for /etc/hosts and /etc/resolv.conf
 	Mounts        []Mount
 	Cgroup        string // path of the control group; unused in a user namespace
-	UserNamespace bool   // this program is root of a user namespace
-	OneUser       bool   // the namespace has no user but root
+	Resources     runner.Resources
+	UserNamespace bool // this program is root of a user namespace
+	OneUser       bool // the namespace has no user but root
 }
 
 // Mount is a mount of a container: a tmpfs, or a bind mount of something that is found
@@ -73,6 +76,7 @@ func Spec(ctx context.Context, c *Container, p *Process) (*specs.Spec, error) {
 		oci.WithCgroup(c.Cgroup),
 		oci.WithMounts(systemMounts(c)),
 	}
+	opts = append(opts, limits(&c.Resources)...)
 	if c.ReadOnly {
 		opts = append(opts, oci.WithRootFSReadonly())
 	}
@@ -106,6 +110,36 @@ func Spec(ctx context.Context, c *Container, p *Process) (*specs.Spec, error) {
 		c.forUserNamespace(s)
 	}
 	return s, nil
+}
+
+// limits returns options that limit a container.
+func limits(r *runner.Resources) []oci.SpecOpts {
+	var opts []oci.SpecOpts
+	if r.Memory != 0 {
+		opts = append(opts, oci.WithMemoryLimit(uint64(r.Memory)))
+	}
+	if swap := r.MemorySwap; swap != 0 {
+		opts = append(opts, func(_ context.Context, _ oci.Client, _ *containers.Container, s *specs.Spec) error {
+			if s.Linux.Resources.Memory == nil {
+				s.Linux.Resources.Memory = &specs.LinuxMemory{}
+			}
+			s.Linux.Resources.Memory.Swap = &swap
+			return nil
+		})
+	}
+	if r.CPUShares != 0 {
+		opts = append(opts, oci.WithCPUShares(r.CPUShares))
+	}
+	if r.CPUQuota != 0 || r.CPUPeriod != 0 {
+		opts = append(opts, oci.WithCPUCFS(r.CPUQuota, r.CPUPeriod))
+	}
+	if r.CPUSetCPUs != "" {
+		opts = append(opts, oci.WithCPUs(r.CPUSetCPUs))
+	}
+	if r.CPUSetMems != "" {
+		opts = append(opts, oci.WithCPUsMems(r.CPUSetMems))
+	}
+	return opts
 }
 
 // ProcessSpec returns the runtime's configuration of a process that joins a

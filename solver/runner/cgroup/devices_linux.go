@@ -1,0 +1,96 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+)
+
+// device is a character device that steps may open, and make.
+type device struct {
+	major, minor int32 // a negative minor is any
+}
+
+// devices returns the devices that steps may open. They may make any device.
+//
+// Upstream: runc has the same list, whatever devices it is told to deny. Among them are
+// terminals (136:* and 5:2) and tun (10:200).
+func devices() []device {
+	return []device{{1, 3}, {1, 5}, {1, 7}, {1, 8}, {1, 9}, {5, 0}, {5, 2}, {10, 200}, {136, -1}}
+}
+
+// filterOld lets the processes of a group of version 1 use the devices of steps and no
+// others. What the group above may not use is refused in the groups below it anyway.
+func filterOld(dir string) error {
+	if err := write(dir, "devices.deny", "a"); err != nil {
+		return err
+	}
+	rules := []string{"c *:* m", "b *:* m"}
+	for _, d := range devices() {
+		minor := "*"
+		if d.minor >= 0 {
+			minor = fmt.Sprint(d.minor)
+		}
+		rules = append(rules, fmt.Sprintf("c %d:%s rwm", d.major, minor))
+	}
+	for _, r := range rules {
+		if err := write(dir, "devices.allow", r); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+	}
+	return nil
+}
+
+// filterProgram returns the program that the kernel asks for each use of a device in a
+// group of version 2.
+func filterProgram() (*ebpf.Program, error) {
+	return ebpf.NewProgram(&ebpf.ProgramSpec{
+		Name: "devices", Type: ebpf.CGroupDevice, AttachType: ebpf.AttachCGroupDevice,
+		License: "Apache-2.0", Instructions: filterInstructions(),
+	})
+}
+
+// filterInstructions is a function of struct bpf_cgroup_dev_ctx: access (upper half) and
+// type (lower half), major, minor. It returns 1 for what is allowed.
+func filterInstructions() asm.Instructions {
+	const kind, access, major, minor = asm.R2, asm.R3, asm.R4, asm.R5
+	list := asm.Instructions{
+		asm.LoadMem(kind, asm.R1, 0, asm.Word),
+		asm.Mov.Reg(access, kind),
+		asm.And.Imm(kind, 0xffff),
+		asm.RSh.Imm(access, 16),
+		asm.LoadMem(major, asm.R1, 4, asm.Word),
+		asm.LoadMem(minor, asm.R1, 8, asm.Word),
+		asm.JEq.Imm(access, unix.BPF_DEVCG_ACC_MKNOD, "allow"),
+		asm.JNE.Imm(kind, unix.BPF_DEVCG_DEV_CHAR, "deny"),
+	}
+	for i, d := range devices() {
+		next := fmt.Sprintf("after-%d", i)
+		list = append(list, asm.JNE.Imm(major, d.major, next))
+		if d.minor >= 0 {
+			list = append(list, asm.JNE.Imm(minor, d.minor, next))
+		}
+		list = append(list, asm.Ja.Label("allow"), asm.Mov.Imm(asm.R0, 0).WithSymbol(next))
+	}
+	return append(list,
+		asm.Mov.Imm(asm.R0, 0).WithSymbol("deny"), asm.Return(),
+		asm.Mov.Imm(asm.R0, 1).WithSymbol("allow"), asm.Return())
+}
+
+// attach makes a program the filter of a group of version 2.
+func attach(program *ebpf.Program, dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	err = link.RawAttachProgram(link.RawAttachProgramOptions{
+		Target: int(f.Fd()), Program: program, Attach: ebpf.AttachCGroupDevice, Flags: unix.BPF_F_ALLOW_MULTI,
+	})
+	return errors.Join(err, f.Close())
+}

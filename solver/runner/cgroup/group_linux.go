@@ -1,0 +1,234 @@
+package cgroup
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/solver/runner"
+)
+
+// Group is the control groups of a step, at most one in each hierarchy.
+type Group struct {
+	dirs []string // of all processes
+	own  []string // that no other step uses
+	// In the hierarchy that filters devices: the group of processes with a filter and
+	// of those without. "" leaves processes where they are.
+	filtered, privileged string
+}
+
+// Step makes the groups of a step. If [Set.Filter] has succeeded, they filter devices. A
+// step has no group of its own unless it has limits or the set has a parent.
+func (s *Set) Step(step string, limits *runner.Resources) (_ *Group, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := &Group{filtered: s.common}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, g.Remove())
+		}
+	}()
+	left := settings(limits)
+	for i := range s.all {
+		h := &s.all[i]
+		var mine []setting
+		mine, left = h.share(left)
+		if len(mine) == 0 && s.parent == "" {
+			continue
+		}
+		if err := s.join(g, h, step, mine); err != nil {
+			return nil, err
+		}
+	}
+	if len(left) > 0 {
+		return nil, &LimitError{left[0].limit, fmt.Errorf("this machine has no control groups that limit it (controller %s)", left[0].controller)}
+	}
+	if s.parent != "" && len(g.own) == 0 {
+		return nil, &LimitError{cgroupParent, errors.New("this machine has no control groups")}
+	}
+	return g, nil
+}
+
+// cgroupParent is the flag of docker build that names the parent of groups.
+const cgroupParent = "cgroup-parent"
+
+// share splits settings into those of a hierarchy and others.
+func (h *hierarchy) share(all []setting) (mine, others []setting) {
+	for _, s := range all {
+		if h.has(s.controller) {
+			mine = append(mine, s)
+		} else {
+			others = append(others, s)
+		}
+	}
+	return mine, others
+}
+
+// join makes the group of a step in a hierarchy.
+func (s *Set) join(g *Group, h *hierarchy, step string, limits []setting) error {
+	dir, err := s.makeStep(h, step, limits)
+	if err != nil {
+		return err
+	}
+	g.own = append(g.own, dir)
+	for i := range limits {
+		if err := limits[i].set(h, dir); err != nil {
+			return err
+		}
+	}
+	if filter, err := s.deviceHierarchy(); s.common == "" || err != nil || filter != h {
+		g.dirs = append(g.dirs, dir)
+		return nil
+	}
+	g.privileged = dir
+	if h.unified {
+		g.filtered = filepath.Join(dir, "filtered")
+		return errors.Join(h.mkdir(dir, g.filtered), s.restrict(h, g.filtered))
+	}
+	return nil
+}
+
+// makeStep makes the directory of a step in the first base where that is possible.
+func (s *Set) makeStep(h *hierarchy, step string, limits []setting) (string, error) {
+	name := cgroupParent
+	var controllers []string
+	for _, l := range limits {
+		controllers, name = append(controllers, l.controller), limits[0].limit
+	}
+	var failed error
+	for _, base := range s.bases(h) {
+		dir := filepath.Join(base, s.name, step)
+		err := h.mkdir(base, filepath.Dir(dir))
+		if err == nil && h.unified {
+			err = s.enable(h, base, controllers)
+		}
+		if err == nil {
+			err = h.mkdir(base, dir)
+		}
+		if err == nil {
+			return dir, nil
+		}
+		_ = os.Remove(filepath.Dir(dir)) // fails if other steps are in it
+		failed = errors.Join(failed, err)
+	}
+	return "", &LimitError{name, fmt.Errorf("make a control group: %w", failed)}
+}
+
+// enable lets groups of steps below a base have controllers.
+func (s *Set) enable(h *hierarchy, base string, controllers []string) error {
+	chain := []string{filepath.Join(base, s.name), base}
+	if s.parent != "" { // groups above it may be new
+		for dir := base; dir != h.mount; {
+			dir = filepath.Dir(dir)
+			chain = append(chain, dir)
+		}
+	}
+	for i := len(chain) - 1; i >= 0; i-- {
+		if err := enable(chain[i], controllers); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Container returns the groups of a step for which an OCI runtime makes them.
+func (s *Set) Container(step string) *Group {
+	g := &Group{}
+	for i := range s.all {
+		g.own = append(g.own, filepath.Join(s.all[i].mount, s.Path(step)))
+	}
+	return g
+}
+
+// Add moves a process with all of its threads into the groups. A privileged one has no
+// device filter.
+func (g *Group) Add(pid int, privileged bool) error {
+	dirs := append([]string{g.filtered}, g.dirs...)
+	if privileged {
+		dirs[0] = g.privileged
+	}
+	for _, dir := range dirs {
+		if dir == "" {
+			continue
+		}
+		if err := write(dir, "cgroup.procs", strconv.Itoa(pid)); err != nil {
+			return fmt.Errorf("control group: %w", err)
+		}
+	}
+	return nil
+}
+
+// OutOfMemory reports whether the kernel killed a process of the step because the memory
+// of its own group was used up.
+func (g *Group) OutOfMemory() bool {
+	for _, dir := range g.own {
+		if kills(filepath.Join(dir, "memory.events")) || kills(filepath.Join(dir, "memory.oom_control")) {
+			return true
+		}
+	}
+	return false
+}
+
+// kills reports whether a file of a group counts processes that were killed.
+func kills(file string) bool {
+	f, err := os.Open(file)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	for in := bufio.NewScanner(f); in.Scan(); {
+		if n, ok := strings.CutPrefix(in.Text(), "oom_kill "); ok {
+			return n != "0"
+		}
+	}
+	return false
+}
+
+// Remove removes the groups that only this step uses. No process may be in them.
+func (g *Group) Remove() error { return Remove(g.own) }
+
+// Remove removes groups by their directories, and those in them. No process may be in
+// them. A group that does not exist is no error.
+func Remove(dirs []string) error {
+	var err error
+	for _, dir := range dirs {
+		err = errors.Join(err, remove(dir))
+	}
+	return err
+}
+
+// tries is how often a group is removed that is busy: a process that has been waited for
+// may leave its group a little later.
+const tries = 10
+
+func remove(dir string) error {
+	list, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range list {
+		if e.IsDir() {
+			err = errors.Join(err, remove(filepath.Join(dir, e.Name())))
+		}
+	}
+	gone := unix.Rmdir(dir)
+	for pause := range tries {
+		if !errors.Is(gone, unix.EBUSY) && !errors.Is(gone, unix.EINTR) {
+			break
+		}
+		time.Sleep(time.Millisecond << pause)
+		gone = unix.Rmdir(dir)
+	}
+	if gone != nil && !errors.Is(gone, fs.ErrNotExist) {
+		err = errors.Join(err, &fs.PathError{Op: "rmdir", Path: dir, Err: gone})
+	}
+	return err
+}

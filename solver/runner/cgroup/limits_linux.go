@@ -1,0 +1,115 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/solver/runner"
+)
+
+// setting is a limit as the kernel has it.
+type setting struct {
+	limit        string // by the flag of docker build
+	controller   string
+	old, unified []value // of version 1 and 2
+}
+
+// value is the content of a file of a group.
+type value struct{ file, text string }
+
+// defaultPeriod is the kernel's period of a quota of processor time, in microseconds.
+const defaultPeriod = 100000
+
+// settings returns the limits in the order in which they are set.
+func settings(r *runner.Resources) []setting {
+	var list []setting
+	if r.Memory != 0 {
+		n := strconv.FormatInt(r.Memory, 10)
+		list = append(list, setting{"memory", "memory", []value{{"memory.limit_in_bytes", n}}, []value{{"memory.max", n}}})
+	}
+	if r.MemorySwap != 0 {
+		n, swap := strconv.FormatInt(r.MemorySwap, 10), "max"
+		if r.MemorySwap > 0 {
+			swap = strconv.FormatInt(r.MemorySwap-r.Memory, 10)
+		}
+		list = append(list, setting{"memory-swap", "memory", []value{{"memory.memsw.limit_in_bytes", n}}, []value{{"memory.swap.max", swap}}})
+	}
+	if r.CPUShares != 0 {
+		list = append(list, setting{"cpu-shares", "cpu", []value{{"cpu.shares", strconv.FormatUint(r.CPUShares, 10)}}, []value{{"cpu.weight", weight(r.CPUShares)}}})
+	}
+	if r.CPUPeriod != 0 || r.CPUQuota != 0 {
+		list = append(list, bandwidth(r))
+	}
+	if r.CPUSetCPUs != "" {
+		v := []value{{"cpuset.cpus", r.CPUSetCPUs}}
+		list = append(list, setting{"cpuset-cpus", "cpuset", v, v})
+	}
+	if r.CPUSetMems != "" {
+		v := []value{{"cpuset.mems", r.CPUSetMems}}
+		list = append(list, setting{"cpuset-mems", "cpuset", v, v})
+	}
+	return list
+}
+
+// bandwidth returns the limit of processor time.
+func bandwidth(r *runner.Resources) setting {
+	s := setting{limit: "cpu-period", controller: "cpu"}
+	quota, period := "max", uint64(defaultPeriod)
+	if r.CPUPeriod != 0 {
+		period = r.CPUPeriod
+		s.old = append(s.old, value{"cpu.cfs_period_us", strconv.FormatUint(period, 10)})
+	}
+	if r.CPUQuota != 0 {
+		s.limit, quota = "cpu-quota", strconv.FormatInt(r.CPUQuota, 10)
+		s.old = append(s.old, value{"cpu.cfs_quota_us", quota})
+	}
+	s.unified = []value{{"cpu.max", quota + " " + strconv.FormatUint(period, 10)}}
+	return s
+}
+
+// weight converts shares of version 1, 2 to 262144, to a weight of version 2, 1 to 10000.
+//
+// Upstream: runc converts them this way.
+func weight(shares uint64) string {
+	shares = min(max(shares, 2), 262144)
+	return strconv.FormatUint(1+(shares-2)*9999/262142, 10)
+}
+
+// set sets the limit of a group.
+func (s *setting) set(h *hierarchy, dir string) error {
+	values := s.old
+	if h.unified {
+		values = s.unified
+	}
+	for _, v := range values {
+		if err := write(dir, v.file, v.text); err != nil {
+			return &LimitError{s.limit, s.reason(v, err)}
+		}
+	}
+	return nil
+}
+
+// reason explains why the kernel refuses a value.
+func (s *setting) reason(v value, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("the kernel has no such limit (%s)", v.file)
+	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ERANGE):
+		return fmt.Errorf("the kernel refuses the value %s of %s", v.text, v.file)
+	}
+	return err
+}
+
+// LimitError reports that steps cannot have a limit.
+type LimitError struct {
+	Limit string // by the flag of docker build, such as memory
+	Err   error
+}
+
+func (e *LimitError) Error() string { return e.Limit + ": " + e.Err.Error() }
+
+func (e *LimitError) Unwrap() error { return e.Err }
