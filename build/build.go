@@ -108,6 +108,10 @@ func (s *state) build(ctx context.Context, o *Options, p *places) (*Result, erro
 
 // buildOnce builds with what is in the state directory.
 func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (_ *Result, err error) {
+	run := newRunner(s, o)
+	if err := run.limit(ctx); err != nil {
+		return nil, errors.Join(err, run.Close())
+	}
 	sources := s.sources(o, p)
 	explain := newExplainer(s, o)
 	progress := newProgress(o, explain)
@@ -116,7 +120,6 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (_ *Result
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	run := newRunner(s, o)
 	b := solver.New(ctx, solver.Options{
 		Store: s.store, Cache: s.cache, Sources: sources, Runner: run,
 		Mounts:   s.mounts(o),

@@ -54,7 +54,7 @@ type Options struct {
 	Ulimits       []string
 	CgroupParent  string
 	Allow         []string          // network.host, security.insecure
-	Resources     map[string]string // limits of steps by the options of frontends: memory, cpuquota, …; Builder only
+	Resources     map[string]string // limits of steps by the options of frontends: memory, cpuquota, …
 
 	Secrets map[string][]byte
 	Agents  map[string]string // sockets of SSH agents by id
@@ -120,10 +120,9 @@ func (o *Options) checkHere() error {
 		return fmt.Errorf("jobs: %d is negative (0 sets no limit)", o.Jobs)
 	case len(o.Attests) > 0:
 		return errors.New("attestations can only be had of a BuildKit: --builder")
-	case len(o.Resources) > 0:
-		return errors.New("resource limits of steps require a BuildKit (use --builder)")
-	case o.CgroupParent != "":
-		return errors.New("a parent of control groups can only be had of a BuildKit: --builder")
+	}
+	if err := o.checkLimits(); err != nil {
+		return err
 	}
 	_, _, err := o.caches()
 	return err

@@ -2,6 +2,7 @@ package build
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 
 	"slipway/internal/singleflight"
@@ -78,6 +79,8 @@ func (c *chosenRunner) runner(ctx context.Context) (runner.Opener, error) {
 		return c.inNamespaces()
 	case c.o.Runner == "namespace", c.o.Runner == "oci":
 		return nil, err
+	case c.o.limited() != "":
+		return nil, fmt.Errorf("--%s: RUN steps would be interpreted, as they cannot run in namespaces: %w (leave the limit out)", c.o.limited(), err)
 	}
 	c.o.warn("RUN steps are interpreted, as they cannot run in namespaces: %v", err)
 	return portable, nil
@@ -101,6 +104,11 @@ func (c *chosenRunner) inNamespaces() (runner.Opener, error) {
 		return nil, err
 	}
 	c.namespaces = r
+	if c.o.limited() != "" {
+		if err := c.o.limitSteps(r); err != nil {
+			return nil, err
+		}
+	}
 	if r.Copies() {
 		c.o.warn("each RUN step copies its whole root, as the file system of %s cannot hold an overlay (use --state DIR on another one)", c.s.dir)
 	}

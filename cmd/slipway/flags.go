@@ -55,7 +55,7 @@ func (f *buildFlags) define(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&f.hosts, "add-host", nil, "name of a host: `HOST:IP`")
 	fs.StringVar(&f.shmSize, "shm-size", "", "size of /dev/shm in `BYTES`, or with a unit")
 	fs.StringArrayVar(&o.Ulimits, "ulimit", nil, "limit of processes: `NAME=SOFT[:HARD]`")
-	fs.StringVar(&o.CgroupParent, "cgroup-parent", "", "control group of steps; --builder only")
+	fs.StringVar(&o.CgroupParent, "cgroup-parent", "", "control group that contains those of steps")
 	fs.StringArrayVar(&o.Allow, "allow", nil, "`PRIVILEGE` that steps may ask for: network.host, security.insecure")
 	f.defineResults(fs)
 	f.defineCache(fs)

@@ -39,8 +39,7 @@ func limits() map[string]string {
 	}
 }
 
-// defineIgnored declares flags that have no effect, and those that have one only
-// with a builder.
+// defineIgnored declares flags that have no effect, and those of limits.
 func (f *buildFlags) defineIgnored(fs *pflag.FlagSet) {
 	for _, i := range ignoredFlags() {
 		set := func(string) error {
@@ -59,7 +58,7 @@ func (f *buildFlags) defineIgnored(fs *pflag.FlagSet) {
 		fs.FuncP(name, short, "", func(v string) error { f.resources = append(f.resources, name+"="+v); return nil })
 		_ = fs.MarkHidden(name)
 	}
-	fs.Func("resource", "limit of a step: `NAME=VALUE`, such as memory=1g; --builder only", func(v string) error {
+	fs.Func("resource", "limit of a step: `NAME=VALUE`, such as memory=1g", func(v string) error {
 		f.resources = append(f.resources, v)
 		return nil
 	})
@@ -69,8 +68,7 @@ func (f *buildFlags) defineIgnored(fs *pflag.FlagSet) {
 	_ = fs.MarkHidden("policy")
 }
 
-// parseResources reads the limits of steps. Without a builder they have no
-// effect.
+// parseResources reads the limits of steps.
 func (f *buildFlags) parseResources(flagSet) error {
 	f.opt.Resources = map[string]string{}
 	for _, r := range f.resources {
@@ -83,12 +81,6 @@ func (f *buildFlags) parseResources(flagSet) error {
 		if f.opt.Resources[option], err = limit(name, value); err != nil {
 			return fmt.Errorf("--resource %q: %w", r, err)
 		}
-		if f.builder.Address == "" {
-			f.warnings = append(f.warnings, fmt.Sprintf("the limit %s has no effect without --builder: run slipway itself in a control group, such as systemd-run --scope -p MemoryMax=1G", name))
-		}
-	}
-	if f.builder.Address == "" {
-		f.opt.Resources = nil
 	}
 	return nil
 }

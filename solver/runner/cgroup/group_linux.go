@@ -49,10 +49,10 @@ func (s *Set) Step(step string, limits *runner.Resources) (_ *Group, err error) 
 		}
 	}
 	if len(left) > 0 {
-		return nil, &LimitError{left[0].limit, fmt.Errorf("this machine has no control groups that limit it (controller %s)", left[0].controller)}
+		return nil, &LimitError{left[0].limit, fmt.Errorf("no control groups limit it, as the controller %s does not exist (leave it out)", left[0].controller)}
 	}
 	if s.parent != "" && len(g.own) == 0 {
-		return nil, &LimitError{cgroupParent, errors.New("this machine has no control groups")}
+		return nil, &LimitError{cgroupParent, errors.New("no control groups are mounted (leave it out)")}
 	}
 	return g, nil
 }
@@ -117,9 +117,11 @@ func (s *Set) makeStep(h *hierarchy, step string, limits []setting) (string, err
 			return dir, nil
 		}
 		_ = os.Remove(filepath.Dir(dir)) // fails if other steps are in it
-		failed = errors.Join(failed, err)
+		if failed == nil {
+			failed = err
+		}
 	}
-	return "", &LimitError{name, fmt.Errorf("make a control group: %w", failed)}
+	return "", &LimitError{name, fmt.Errorf("make a control group: %w (run slipway as root or by systemd-run --user --scope, or leave the limit out)", failed)}
 }
 
 // enable lets groups of steps below a base have controllers.

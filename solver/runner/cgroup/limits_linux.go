@@ -97,19 +97,18 @@ func (s *setting) set(h *hierarchy, dir string) error {
 func (s *setting) reason(v value, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("the kernel has no such limit (%s)", v.file)
+		return fmt.Errorf("the kernel has no such limit: %s does not exist (leave it out)", v.file)
 	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ERANGE):
-		return fmt.Errorf("the kernel refuses the value %s of %s", v.text, v.file)
+		return fmt.Errorf("the kernel refuses the value %s of %s (use one that the machine has)", v.text, v.file)
 	}
 	return err
 }
 
-// LimitError reports that steps cannot have a limit.
-type LimitError struct {
-	Limit string // by the flag of docker build, such as memory
-	Err   error
+// Unavailable returns the error that steps cannot have the first of the limits, or a
+// parent of their groups if there is no limit.
+func Unavailable(limits *runner.Resources, err error) error {
+	if list := settings(limits); len(list) > 0 {
+		return &LimitError{list[0].limit, err}
+	}
+	return &LimitError{cgroupParent, err}
 }
-
-func (e *LimitError) Error() string { return e.Limit + ": " + e.Err.Error() }
-
-func (e *LimitError) Unwrap() error { return e.Err }

@@ -10,11 +10,11 @@ import (
 )
 
 // Limit puts the control groups of all steps below the group parent, unless it is "". It
-// returns an error if steps cannot have the limits, or groups below parent. It must be
-// called before the first step.
+// returns an error if steps cannot have the limits, or groups below parent, which starts
+// with the limit by the flag of docker build. It must be called before the first step.
 func (r *Runner) Limit(parent string, limits *runner.Resources) error {
 	if r.runtime != "" && r.userNamespace {
-		return errRuntimeLimits
+		return cgroup.Unavailable(limits, errRuntimeLimits)
 	}
 	if err := r.placeGroups(parent); err != nil {
 		return err
@@ -22,7 +22,7 @@ func (r *Runner) Limit(parent string, limits *runner.Resources) error {
 	return r.groups.Check(limits)
 }
 
-var errRuntimeLimits = errors.New("an OCI runtime makes no control groups unless root runs it")
+var errRuntimeLimits = errors.New("an OCI runtime makes no control groups unless root runs it (use --runner namespace, or run slipway as root)")
 
 // placeGroups chooses where the control groups of steps will be.
 func (r *Runner) placeGroups(parent string) error {
@@ -43,7 +43,7 @@ func (c *container) makeGroup() error {
 	switch {
 	case c.r.runtime != "" && c.r.userNamespace:
 		if c.groups = new(cgroup.Group); c.box.Resources != (runner.Resources{}) {
-			return errRuntimeLimits
+			return cgroup.Unavailable(&c.box.Resources, errRuntimeLimits)
 		}
 		return nil
 	case c.r.runtime != "":
