@@ -91,7 +91,7 @@ func (s *Set) join(g *Group, h *hierarchy, step string, limits []setting) error 
 	g.privileged = dir
 	if h.unified {
 		g.filtered = filepath.Join(dir, "filtered")
-		return errors.Join(h.mkdir(dir, g.filtered), s.restrict(h, g.filtered))
+		return errors.Join(h.mkdir(g.filtered), s.restrict(h, g.filtered))
 	}
 	return nil
 }
@@ -106,12 +106,12 @@ func (s *Set) makeStep(h *hierarchy, step string, limits []setting) (string, err
 	var failed error
 	for _, base := range s.bases(h) {
 		dir := filepath.Join(base, s.name, step)
-		err := h.mkdir(base, filepath.Dir(dir))
+		err := h.mkdir(filepath.Dir(dir))
 		if err == nil && h.unified {
 			err = s.enable(h, base, controllers)
 		}
 		if err == nil {
-			err = h.mkdir(base, dir)
+			err = h.mkdir(dir)
 		}
 		if err == nil {
 			return dir, nil

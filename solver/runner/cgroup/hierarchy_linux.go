@@ -58,12 +58,12 @@ func parse(mounts, groups []byte) []hierarchy {
 	return list
 }
 
-// known returns the controllers among the options of a mount.
+// known returns the controllers among the options of a mount, and its name if it has one.
 func known(options string) []string {
 	var list []string
+	all := []string{"blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "hugetlb", "memory", "net_cls", "net_prio", "perf_event", "pids", "rdma"}
 	for o := range strings.SplitSeq(options, ",") {
-		switch o {
-		case "blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "hugetlb", "memory", "net_cls", "net_prio", "perf_event", "pids", "rdma":
+		if slices.Contains(all, o) || strings.HasPrefix(o, "name=") {
 			list = append(list, o)
 		}
 	}
@@ -118,16 +118,12 @@ func (h *hierarchy) has(controller string) bool {
 	return slices.Contains(strings.Fields(string(data)), controller)
 }
 
-// mkdir makes a group below base, and those that it is in.
-func (h *hierarchy) mkdir(base, dir string) error {
-	if _, err := os.Stat(dir); err == nil {
+// mkdir makes a group, and those that it is in.
+func (h *hierarchy) mkdir(dir string) error {
+	if dir == h.mount {
 		return nil
 	}
-	if len(dir) > len(base) {
-		if err := h.mkdir(base, filepath.Dir(dir)); err != nil {
-			return err
-		}
-	} else if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+	if err := h.mkdir(filepath.Dir(dir)); err != nil {
 		return err
 	}
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {

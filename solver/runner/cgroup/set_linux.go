@@ -126,7 +126,7 @@ func (s *Set) makeFilter() error {
 			return fmt.Errorf("load a device filter: %w", err)
 		}
 	}
-	if err = h.mkdir(base, dir); err == nil {
+	if err = h.mkdir(dir); err == nil {
 		err = s.restrict(h, dir)
 	}
 	if err != nil {
