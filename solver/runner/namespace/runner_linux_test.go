@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -596,25 +598,34 @@ func TestDevicesOfImages(t *testing.T) {
 	}
 }
 
-// TestDevices: devices of an image, and those that a process makes, are there
-// but cannot be opened unless it has all privileges.
+// TestDevices: devices of an image are there, but without a control group that filters
+// devices they cannot be opened.
 func TestDevices(t *testing.T) {
 	w := newWorld(t)
 	e := tree.Edit(w.root)
-	if err := e.Put("zero", tree.NewDevice(tree.CharDevice, tree.Meta{Mode: 0o666}, tree.Device{Major: 1, Minor: 5})); err != nil {
+	zero := tree.NewDevice(tree.CharDevice, tree.Meta{Mode: 0o666}, tree.Device{Major: 1, Minor: 5})
+	disk := tree.NewDevice(tree.BlockDevice, tree.Meta{Mode: 0o666}, tree.Device{Major: 60})
+	if err := errors.Join(e.Put("zero", zero), e.Put("disk", disk)); err != nil {
 		t.Fatal(err)
 	}
 	w.root = e.Tree()
 	if w.noDevices {
 		return // they are not even there
 	}
-	p := w.process("(: < /zero) && echo opened; test -c /zero && echo there; read x < /dev/null; test -c /dev/zero && echo usual")
-	for _, readOnly := range []bool{false, true} {
-		p.Mounts[0].ReadOnly = readOnly
-		if got, _ := w.run(t, p); !strings.Contains(got, "Permission denied") || !strings.HasSuffix(got, "there\nusual\n") {
-			t.Errorf("read-only %v: told %s", readOnly, got)
+	p := w.process("(: < /zero) && echo opened; (: < /disk); test -c /zero && echo there; read x < /dev/null; test -c /dev/zero && echo usual")
+	check := func(want ...string) {
+		t.Helper()
+		for _, readOnly := range []bool{false, true} {
+			p.Mounts[0].ReadOnly = readOnly
+			got, _ := w.run(t, p)
+			if got := regexp.MustCompile("[a-zA-Z ]+(\n|$)").FindAllString(got, -1); !slices.Equal(got, append(want, "there\n", "usual\n")) {
+				t.Errorf("read-only %v: told %q, want %q", readOnly, got, want)
+			}
 		}
 	}
+	check("opened\n", " Operation not permitted\n")
+	w.withoutGroups(t)
+	check(" Permission denied\n", " Permission denied\n")
 }
 
 // TestHostDevices: a process that changes owner and mode of the standard devices

@@ -16,7 +16,7 @@ import (
 // user, and with crun as an ordinary user: it knows no hybrid control groups.
 func TestRuntimes(t *testing.T) {
 	for name, tests := range map[string]string{
-		"runc": "Privileges|Setuid|System|System.*|Limits|WorkingDirectory|Container.*|Terminal.*|StartFails|Session|LeakedDirectory|Mount[^P].*|Secrets.*|Whiteouts|Sockets|DevicesOf.*|Ends.*|GuardCloses|OrdinaryUser|Group|Kill",
+		"runc": "Privileges|Setuid|System|System.*|Limits|WorkingDirectory|Container.*|Terminal.*|StartFails|Session|LeakedDirectory|Mount[^P].*|Secrets.*|Whiteouts|Sockets|DevicesOf.*|Ends.*|GuardCloses|OrdinaryUser|Group|LimitOfMemory|NoLimits|Kill",
 		"crun": "OrdinaryUser",
 	} {
 		program, err := exec.LookPath(name)
@@ -28,29 +28,6 @@ func TestRuntimes(t *testing.T) {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}
-	}
-}
-
-// TestGroup: the control group of a step is removed when the step ends, however it ends,
-// and the builder's when the runner is closed. TestRuntimes runs it.
-func TestGroup(t *testing.T) {
-	if !byRuntime() {
-		return
-	}
-	t.Cleanup(func() { // runs after the container and the runner are closed
-		if left := groups(t, os.Getpid()); len(left) > 0 {
-			t.Errorf("left are the control groups %v", left)
-		}
-	})
-	x := newWorld(t).running(t)
-	if len(groups(t, os.Getpid())) == 0 {
-		t.Error("a step has no control group")
-	}
-	if err := x.Signal(syscall.SIGKILL); err != nil {
-		t.Error(err)
-	}
-	if err := x.Wait(); err == nil {
-		t.Error("a step that is killed succeeds")
 	}
 }
 
