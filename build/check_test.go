@@ -68,7 +68,15 @@ func TestCheck(t *testing.T) {
 		"a builder's devices":    {Options{Builder: &Builder{Address: "unix:///x"}, Allow: []string{"device", "device=x"}}, ""},
 		"an endless certificate": {Options{Builder: &Builder{Address: "tcp://x:1", CACert: "/dev/zero"}}, `builder tcp://x:1: "/dev/zero" is neither a certificate nor a key`},
 		"a builder's devicex":    {Options{Builder: &Builder{Address: "unix:///x"}, Allow: []string{"devicex"}}, `privilege "devicex": unknown`},
-		"limits here":            {Options{Resources: map[string]string{"memory": "1"}}, "resource limits of steps require a BuildKit (use --builder)"},
+		"limits":                 {Options{Resources: map[string]string{"memory": "1", "memswap": "-1", "cpushares": "5", "cpuperiod": "6", "cpuquota": "7", "cpusetcpus": "0", "cpusetmems": "0"}}, ""},
+		"a limit without memory": {Options{Resources: map[string]string{"memswap": "5", "memory": ""}}, "--memory-swap: limits memory and swap together, and memory has no limit (add --memory)"},
+		"less with swap":         {Options{Resources: map[string]string{"memswap": "5", "memory": "6"}}, "--memory-swap: is less than --memory (it limits memory and swap together)"},
+		"interpreted limits":     {Options{Runner: "portable", Resources: map[string]string{"cpuquota": "5"}}, "--cpu-quota: interpreted steps have no control groups (use --runner namespace)"},
+		"an interpreted parent":  {Options{Runner: "portable", CgroupParent: "x"}, "--cgroup-parent: interpreted steps have no control groups (use --runner namespace)"},
+		"no limit":               {Options{Runner: "portable", Resources: map[string]string{"memory": ""}}, ""},
+		"a limit without number": {Options{Resources: map[string]string{"cpushares": "x"}}, `--cpu-shares: invalid value "x" (want a number)`},
+		"an unknown limit":       {Options{Resources: map[string]string{"pids": "1"}}, `limit "pids": unknown`},
+		"limits of a builder":    {Options{Builder: &Builder{Address: "unix:///x"}, Resources: map[string]string{"memswap": "5"}}, ""},
 	} {
 		err := tc.o.Check()
 		if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {

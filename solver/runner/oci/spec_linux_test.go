@@ -5,7 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"slipway/solver/runner"
 )
 
 // mountAt returns the mount of a spec with that target.
@@ -30,6 +33,35 @@ func spec(t *testing.T, c *Container, p *Process) *specs.Spec {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// TestLimits: the limits of a container, if it has control groups.
+func TestLimits(t *testing.T) {
+	c := &Container{Resources: runner.Resources{Memory: 1, MemorySwap: -1, CPUShares: 2, CPUPeriod: 3, CPUQuota: 4, CPUSetCPUs: "5", CPUSetMems: "6"}}
+	got := spec(t, c, &Process{}).Linux.Resources
+	memory, swap, shares, period, quota := int64(1), int64(-1), uint64(2), uint64(3), int64(4)
+	want := &specs.LinuxResources{
+		Devices: got.Devices, Memory: &specs.LinuxMemory{Limit: &memory, Swap: &swap},
+		CPU: &specs.LinuxCPU{Shares: &shares, Period: &period, Quota: &quota, Cpus: "5", Mems: "6"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("limits (-want +got):\n%s", diff)
+	}
+	c.Resources = runner.Resources{MemorySwap: 7}
+	if got := spec(t, c, &Process{}).Linux.Resources; got.CPU != nil || got.Memory == nil || *got.Memory.Swap != 7 || got.Memory.Limit != nil {
+		t.Errorf("memory %+v, processors %+v", got.Memory, got.CPU)
+	}
+	c.Resources = runner.Resources{CPUQuota: 7}
+	if got := spec(t, c, &Process{}).Linux.Resources; got.CPU == nil || *got.CPU.Quota != 7 || got.Memory != nil {
+		t.Errorf("memory %+v, processors %+v", got.Memory, got.CPU)
+	}
+	c.Resources = runner.Resources{CPUPeriod: 7}
+	if got := spec(t, c, &Process{}).Linux.Resources; got.CPU == nil || *got.CPU.Period != 7 {
+		t.Errorf("processors %+v", got.CPU)
+	}
+	if c.UserNamespace = true; spec(t, c, &Process{}).Linux.Resources != nil {
+		t.Error("a container in a user namespace has limits")
+	}
 }
 
 // TestSpec: a step has the privileges that steps of BuildKit have, and not more.
