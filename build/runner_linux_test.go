@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/moby/sys/userns"
 	"golang.org/x/sys/unix"
 
 	"slipway/solver/runner/namespace"
@@ -77,6 +78,29 @@ func TestCopyWarning(t *testing.T) {
 	want := "warning: each RUN step copies its whole root, as the file system of " + o.State + " cannot hold an overlay (use --state DIR on another one)\n"
 	if log.String() != want {
 		t.Errorf("log %q, want %q", &log, want)
+	}
+}
+
+// TestLimitsRefused: limits that steps cannot have are an error before a step runs, and
+// do not matter for questions.
+func TestLimitsRefused(t *testing.T) {
+	if !runsAsRoot(t) {
+		return
+	}
+	o := options(t, "FROM scratch\nCOPY base /\nRUN [\"/nowhere\"]\n")
+	o.Runner = "namespace"
+	o.Resources = map[string]string{"memory": "30000000", "cpusetcpus": "9999"}
+	// Who is not root cannot make groups.
+	want := "--cpuset-cpus: the kernel refuses the value 9999 of cpuset.cpus"
+	if userns.RunningInUserNS() {
+		want = "--memory: make a control group: "
+	}
+	if _, err := Build(t.Context(), o); err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("error %v, want %s", err, want)
+	}
+	o.Call = "frontend.targets"
+	if _, err := Build(t.Context(), o); err != nil {
+		t.Errorf("a question: %v", err)
 	}
 }
 

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strings"
 	"testing"
+	"time"
 )
 
 // TestRunnerWarning: the log says once that steps are interpreted, if the user
@@ -40,6 +42,25 @@ func TestRunnerWarning(t *testing.T) {
 		}
 		if log.String() != tc.warning {
 			t.Errorf("runner %s with %v: log %q, want %q", tc.runner, tc.err, &log, tc.warning)
+		}
+	}
+}
+
+// TestNoNamespaces: steps with limits are not interpreted.
+func TestNoNamespaces(t *testing.T) {
+	for want, o := range map[string]Options{
+		"--memory: RUN steps would be interpreted, as they cannot run in namespaces: none (leave the limit out)": {Resources: map[string]string{"memory": "1"}},
+		"--cgroup-parent: RUN steps would be": {CgroupParent: "x"},
+	} {
+		o.State, o.Now, o.Runner = t.TempDir(), time.Now, "auto"
+		s, err := openState(&o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := newRunner(s, &o)
+		c.available = func(context.Context) error { return errors.New("none") }
+		if err := c.limit(t.Context()); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("error %v, want %s", err, want)
 		}
 	}
 }

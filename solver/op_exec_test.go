@@ -63,6 +63,21 @@ func runExec(t *testing.T, mounts Mounts, op *pb.ExecOp) (*runner.Process, error
 	return r.last, err
 }
 
+// TestProcessLimits: the limits of a process are in the metadata of the operation, and so
+// not in its cache key.
+func TestProcessLimits(t *testing.T) {
+	o := &execOp{op: &pb.ExecOp{Meta: &pb.Meta{Args: []string{"a"}}}}
+	o.v = &Vertex{Op: &pb.Op{}, Meta: &pb.OpMetadata{}}
+	if got := o.process().Resources; got != (runner.Resources{}) {
+		t.Errorf("without limits: %+v", got)
+	}
+	o.v.Meta.LinuxResources = &pb.LinuxResources{Memory: 1, MemorySwap: 2, CpuShares: 3, CpuPeriod: 4, CpuQuota: 5, CpusetCpus: "6", CpusetMems: "7"}
+	want := runner.Resources{Memory: 1, MemorySwap: 2, CPUShares: 3, CPUPeriod: 4, CPUQuota: 5, CPUSetCPUs: "6", CPUSetMems: "7"}
+	if got := o.process().Resources; got != want {
+		t.Errorf("limits %+v, want %+v", got, want)
+	}
+}
+
 // oneCache has a cache in dir, and notes what it is to start as.
 type oneCache struct {
 	Mounts

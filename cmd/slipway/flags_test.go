@@ -43,14 +43,19 @@ func TestFlagsOfDocker(t *testing.T) {
 		}
 	}
 	dir := testcontext.New(t, goodDockerfile)
-	for _, flag := range []string{"squash", "isolation=x", "security-opt=x", "disable-content-trust", "m=1g", "memory-swap=-1", "c=1", "cpu-period=1", "cpu-quota=1", "cpuset-cpus=0", "cpuset-mems=0", "resource=memory=1g"} {
-		dashes := "--"
-		if strings.Index(flag, "=") == 1 {
-			dashes = "-"
-		}
-		code, told := slipway(t, "build", "--state", t.TempDir(), "--runner", "portable", "-q", dashes+flag, dir)
+	for _, flag := range []string{"squash", "isolation=x", "security-opt=x", "disable-content-trust"} {
+		code, told := slipway(t, "build", "--state", t.TempDir(), "--runner", "portable", "-q", "--"+flag, dir)
 		if code != 0 || !strings.HasPrefix(told, "warning: ") || !strings.Contains(told, " has no effect") || strings.Count(told, "\n") != 1 {
 			t.Errorf("--%s: exit code %d, %s", flag, code, told)
+		}
+	}
+	for flag, name := range map[string]string{
+		"-m=1g": "memory", "--memory-swap=-1": "memory-swap", "-c=1": "cpu-shares", "--cpu-period=1": "cpu-period", "--cpu-quota=1": "cpu-quota",
+		"--cpuset-cpus=0": "cpuset-cpus", "--cpuset-mems=0": "cpuset-mems", "--resource=memory=1g": "memory", "--cgroup-parent=x": "cgroup-parent",
+	} {
+		code, told := slipway(t, "build", "--state", t.TempDir(), "--runner", "portable", "-q", flag, dir)
+		if want := "slipway: --" + name + ": interpreted steps have no control groups (use --runner namespace)\n"; code != exitUsage || told != want {
+			t.Errorf("%s: exit code %d, %q, want %q", flag, code, told, want)
 		}
 	}
 	code, told := slipway(t, "build", "--state", t.TempDir(), "--runner", "portable", "--progress", "none", "--rm", "--force-rm", "--compress",

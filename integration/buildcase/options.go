@@ -71,6 +71,11 @@ func setOption(o *build.Options, key, v string) error {
 			}
 			o.Contexts[name] = v
 		}
+	case "memory", "memswap", "cpushares", "cpuperiod", "cpuquota", "cpusetcpus", "cpusetmems":
+		if o.Resources == nil {
+			o.Resources = map[string]string{}
+		}
+		o.Resources[key] = v
 	case "hostname":
 		o.Hostname = v
 	default:
