@@ -82,7 +82,7 @@ func (o *Options) checkLimits() error {
 	case err != nil:
 		return err
 	case o.limited() != "" && o.Runner == "portable":
-		return fmt.Errorf("--%s: interpreted steps have no control groups (use --runner namespace)", o.limited())
+		return fmt.Errorf("--%s: the portable runner has no control groups (use --runner namespace)", o.limited())
 	case r.MemorySwap > 0 && r.Memory == 0:
 		return errors.New("--memory-swap: limits memory and swap together, and memory has no limit (add --memory)")
 	case r.MemorySwap > 0 && r.MemorySwap < r.Memory:

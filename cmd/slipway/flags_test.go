@@ -54,7 +54,7 @@ func TestFlagsOfDocker(t *testing.T) {
 		"--cpuset-cpus=0": "cpuset-cpus", "--cpuset-mems=0": "cpuset-mems", "--resource=memory=1g": "memory", "--cgroup-parent=x": "cgroup-parent",
 	} {
 		code, told := slipway(t, "build", "--state", t.TempDir(), "--runner", "portable", "-q", flag, dir)
-		if want := "slipway: --" + name + ": interpreted steps have no control groups (use --runner namespace)\n"; code != exitUsage || told != want {
+		if want := "slipway: --" + name + ": the portable runner has no control groups (use --runner namespace)\n"; code != exitUsage || told != want {
 			t.Errorf("%s: exit code %d, %q, want %q", flag, code, told, want)
 		}
 	}
