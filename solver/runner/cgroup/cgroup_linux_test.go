@@ -8,8 +8,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -107,25 +109,23 @@ func opened(t *testing.T, o *Options, all ...hierarchy) *Set {
 // run runs a script in groups, and returns what it prints.
 func run(t *testing.T, g *Group, privileged bool, script string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", "read go; "+script)
-	cmd.Dir = t.TempDir()
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	in, err := cmd.StdinPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	before, err := os.ReadFile("/proc/thread-self/cgroup")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := g.Add(cmd.Process.Pid, privileged); err != nil {
-		t.Error(err)
-	}
-	_, err = in.Write([]byte("go\n"))
-	if err := errors.Join(err, in.Close()); err != nil {
-		t.Error(err)
+	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", script)
+	cmd.Dir, cmd.SysProcAttr = t.TempDir(), &syscall.SysProcAttr{}
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := g.Start(cmd, privileged); err != nil {
+		t.Fatal(err)
 	}
 	_ = cmd.Wait() // the output tells
+	if after, err := os.ReadFile("/proc/thread-self/cgroup"); err != nil || !bytes.Equal(after, before) {
+		t.Errorf("the thread is in other groups: %v\n%s\nbefore\n%s", err, after, before)
+	}
 	return out.String()
 }
 
@@ -184,7 +184,7 @@ func TestNoFilter(t *testing.T) {
 		}
 	}
 	g, err := s.Step("step", &runner.Resources{})
-	if err != nil || len(g.own)+len(g.dirs) > 0 || g.filtered+g.privileged != "" {
+	if err != nil || len(g.own)+len(g.members(true))+len(g.members(false)) > 0 {
 		t.Errorf("groups %+v, %v", g, err)
 	}
 	if g.OutOfMemory() {
@@ -238,7 +238,7 @@ func TestPath(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := s.Container("step")
-	if err := errors.Join(g.Add(os.Getpid(), true), g.Add(os.Getpid(), false), g.Remove()); err != nil {
+	if err := g.Remove(); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(filepath.Dir(made)); !errors.Is(err, fs.ErrNotExist) {

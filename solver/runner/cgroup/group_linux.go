@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -18,11 +17,17 @@ import (
 
 // Group is the control groups of a step, at most one in each hierarchy.
 type Group struct {
-	dirs []string // of all processes
-	own  []string // that no other step uses
+	all []membership // of all processes
+	own []string     // directories that no other step uses
 	// In the hierarchy that filters devices: the group of processes with a filter and
-	// of those without. "" leaves processes where they are.
-	filtered, privileged string
+	// of those without. A zero membership leaves processes where they are.
+	filtered, privileged membership
+}
+
+// membership is the group of a process in a hierarchy.
+type membership struct {
+	h   *hierarchy
+	dir string
 }
 
 // Step makes the groups of a step. If [Set.Filter] has succeeded, they filter devices. A
@@ -30,7 +35,10 @@ type Group struct {
 func (s *Set) Step(step string, limits *runner.Resources) (_ *Group, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	g := &Group{filtered: s.common}
+	g := &Group{}
+	if s.common != "" {
+		g.filtered = membership{s.devices, s.common}
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, g.Remove())
@@ -84,14 +92,14 @@ func (s *Set) join(g *Group, h *hierarchy, step string, limits []setting) error 
 			return err
 		}
 	}
-	if filter, err := s.deviceHierarchy(); s.common == "" || err != nil || filter != h {
-		g.dirs = append(g.dirs, dir)
+	if s.common == "" || s.devices != h {
+		g.all = append(g.all, membership{h, dir})
 		return nil
 	}
-	g.privileged = dir
+	g.privileged = membership{h, dir}
 	if h.unified {
-		g.filtered = filepath.Join(dir, "filtered")
-		return errors.Join(h.mkdir(g.filtered), s.restrict(h, g.filtered))
+		g.filtered = membership{h, filepath.Join(dir, "filtered")}
+		return errors.Join(h.mkdir(g.filtered.dir), s.restrict(h, g.filtered.dir))
 	}
 	return nil
 }
@@ -148,24 +156,6 @@ func (s *Set) Container(step string) *Group {
 		g.own = append(g.own, filepath.Join(s.all[i].mount, s.Path(step)))
 	}
 	return g
-}
-
-// Add moves a process with all of its threads into the groups. A privileged one has no
-// device filter.
-func (g *Group) Add(pid int, privileged bool) error {
-	dirs := append([]string{g.filtered}, g.dirs...)
-	if privileged {
-		dirs[0] = g.privileged
-	}
-	for _, dir := range dirs {
-		if dir == "" {
-			continue
-		}
-		if err := write(dir, "cgroup.procs", strconv.Itoa(pid)); err != nil {
-			return fmt.Errorf("control group: %w", err)
-		}
-	}
-	return nil
 }
 
 // OutOfMemory reports whether the kernel killed a process of the step because the memory

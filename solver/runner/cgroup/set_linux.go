@@ -28,9 +28,10 @@ type Set struct {
 	all    []hierarchy
 
 	mu       sync.Mutex
-	filtered bool   // Filter was called
-	refused  error  // by the kernel: the device filter
-	common   string // group of the steps that have a filter only
+	filtered bool       // Filter was called
+	refused  error      // by the kernel: the device filter
+	common   string     // group of the steps that have a filter only; "" if there is no filter
+	devices  *hierarchy // of common
 	program  *ebpf.Program
 }
 
@@ -133,7 +134,7 @@ func (s *Set) makeFilter() error {
 		_ = remove(filepath.Join(base, s.name)) // it may not exist
 		return err
 	}
-	s.common = dir
+	s.common, s.devices = dir, h
 	return nil
 }
 

@@ -174,9 +174,13 @@ func (x *process) begin() error {
 		err = x.stdio()
 	}
 	if err == nil {
-		err = x.cmd.Start()
+		err = x.c.groups.Start(x.cmd, x.conf.Insecure)
 	}
 	if err != nil {
+		if x.cmd != nil && x.cmd.Process != nil {
+			_ = x.cmd.Process.Kill()
+			_ = x.cmd.Wait()
+		}
 		if x.term != nil {
 			x.term.discard()
 		}
@@ -216,15 +220,11 @@ func (x *process) begin() error {
 	return err
 }
 
-// register puts the process into its control groups, and makes the first one known to
-// the guard and to later processes. It
+// register makes the first process known to the guard and to later processes. It
 // must be called while the process waits for its configuration: no program of a
 // step runs before the guard can kill it, and the namespaces of a process that has
 // ended cannot be opened.
 func (x *process) register() error {
-	if err := x.c.groups.Add(x.cmd.Process.Pid, x.conf.Insecure); err != nil {
-		return err
-	}
 	if x.conf.Join {
 		return nil
 	}
