@@ -7,8 +7,12 @@
 //   - A step has the capabilities that containers have by default, the system calls of
 //     Docker's default profile in every ABI of the machine, and the devices that every
 //     program expects. Setuid programs and file capabilities work, as images with sudo
-//     need them, within these capabilities. Other devices that a step makes cannot be
-//     opened. Parts of /proc and /sys are hidden or read-only.
+//     need them, within these capabilities. Parts of /proc and /sys are hidden or
+//     read-only.
+//   - A control group filters the devices that a step makes, as runc does. Where the
+//     builder cannot make control groups, these devices cannot be opened at all. Steps
+//     with all privileges may open all devices. Package cgroup describes the groups and
+//     the limits that they can have.
 //   - Each mount point is opened below the root of the step and mounted by descriptor,
 //     so that no other process can lead a mount elsewhere. Secrets are in memory that
 //     only the step sees.
@@ -20,7 +24,6 @@
 //   - The process is the first one of its PID namespace: when it ends, the kernel kills
 //     all processes that it has started. One guard process per [Runner] kills the steps
 //     when the builder ends, even by SIGKILL.
-//   - A step has no control group: limits of the builder are those of its steps.
 //
 // Where the kernel cannot write an overlay, as on another overlay, a process runs in a
 // copy of its trees; see [Runner.Copies].
