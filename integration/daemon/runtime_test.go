@@ -19,7 +19,7 @@ var allRuntimeCases = flag.Bool("all-runtime-cases", false, "TestRuntime builds 
 func TestRuntime(t *testing.T) {
 	state := t.TempDir()
 	few := []string{
-		"cache-privileges", "mount-stubs", "network-none", "run-mount-secret", "run-mount-ssh", "run-unknown",
+		"cache-privileges", "limits", "mknod", "mount-stubs", "network-none", "run-mount-secret", "run-mount-ssh", "run-unknown",
 		"security-insecure", "setuid", "system-directories", "users", "workdir-passes",
 	}
 	for _, c := range slices.Concat(readCases(t, "image"), readCases(t, "solver")) {

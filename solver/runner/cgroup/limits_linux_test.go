@@ -108,6 +108,29 @@ func TestUnified(t *testing.T) {
 	}
 }
 
+// TestBeside: where the group of this process cannot have groups with limits, that of a
+// step is beside it.
+func TestBeside(t *testing.T) {
+	mount := t.TempDir()
+	above, own := filepath.Join(mount, "above"), filepath.Join(mount, "above", "own")
+	if err := os.MkdirAll(own, 0o755); err != nil { // without subtree_control
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(mount, "cgroup.controllers"), []byte("cpu\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := newSet(&Options{}, []hierarchy{{mount: mount, own: own, unified: true}})
+	defer files(t, above, "cgroup.subtree_control=+cpu")()
+	defer files(t, filepath.Join(above, s.name), "cgroup.subtree_control=+cpu")()
+	defer files(t, filepath.Join(above, s.name, "step"), "cpu.max=7000 100000")()
+	if _, err := s.Step("step", &runner.Resources{CPUQuota: 7000}); err != nil {
+		t.Error(err)
+	}
+	if list, err := os.ReadDir(own); err != nil || len(list) > 0 {
+		t.Errorf("in the group of this process are left %v, %v", list, err)
+	}
+}
+
 // TestEnable: a controller that groups have already is not enabled again.
 func TestEnable(t *testing.T) {
 	dir := t.TempDir()
