@@ -123,7 +123,7 @@ func TestUsage(t *testing.T) {
 		{"--check --metadata-file x", "--metadata-file is about an image, and --call=check makes none"},
 		{"--attest type=sbom", "attestations can only be had of a BuildKit: --builder"},
 		{"--attest type=other", `unknown type "other", there are sbom and provenance`},
-		{"--cgroup-parent x", "can only be had of a BuildKit: --builder"},
+		{"--memory-swap 2g", "memory has no limit (add --memory)"},
 		{"-o type=oci,dest=x,compression=estargz", "compression=estargz can only be had of a BuildKit: --builder"},
 		{"-o type=oci,dest=x,compression=lz4", `unknown compression "lz4", there are gzip, zstd and uncompressed`},
 		{"-o type=oci,dest=x,compression=zstd,compression-level=30", "compression level 30 is not in the range from 0 to 22"},
