@@ -109,10 +109,6 @@ func (c *config) filter() error {
 	if err != nil {
 		return fmt.Errorf("read capabilities: %w", err)
 	}
-	if err := caps.Load(); err != nil {
-		return fmt.Errorf("read capabilities: %w", err)
-	}
-	caps.Clear(capability.CAPS | capability.BOUNDS | capability.AMBS)
 	caps.Set(capability.BOUNDS|capability.EFFECTIVE|capability.PERMITTED, usual()...)
 	if err := caps.Apply(capability.CAPS | capability.BOUNDS | capability.AMBS); err != nil {
 		return fmt.Errorf("drop capabilities: %w", err)

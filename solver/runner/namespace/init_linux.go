@@ -127,13 +127,28 @@ func (c *config) closeInherited() error {
 	return nil
 }
 
-// joinMounts brings this thread into a mount namespace, and closes its file. The other
-// threads end when the process starts.
+// joinMounts brings this thread into a mount namespace, and closes its file. The root of
+// the other threads, which end when the process starts, becomes that of the namespace:
+// paths of the container lead to it as /proc/self/task/N/root.
+//
+// No second program is started inside the namespace for this, because a program that
+// starts there reads files of the container with all privileges.
 func joinMounts(space int) error {
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return err
 	}
-	return errors.Join(unix.Setns(space, unix.CLONE_NEWNS), unix.Close(space))
+	if err := errors.Join(unix.Setns(space, unix.CLONE_NEWNS), unix.Close(space)); err != nil {
+		return err
+	}
+	root, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	// This thread is locked, so another one runs the function. All others have the same
+	// root: the Go runtime starts them with CLONE_FS, and never from a locked thread.
+	moved := make(chan error)
+	go func() { moved <- errors.Join(unix.Fchdir(root), unix.Chroot(".")) }()
+	return errors.Join(<-moved, unix.Close(root))
 }
 
 // build mounts what the container sees, and goes there.

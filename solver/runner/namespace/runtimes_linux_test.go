@@ -16,7 +16,7 @@ import (
 // user, and with crun as an ordinary user: it knows no hybrid control groups.
 func TestRuntimes(t *testing.T) {
 	for name, tests := range map[string]string{
-		"runc": "Privileges|Setuid|System|System.*|Limits|WorkingDirectory|Container.*|Terminal.*|StartFails|Session|LeakedDirectory|Mount[^P].*|Secrets.*|Whiteouts|Sockets|DevicesOf.*|Ends.*|GuardCloses|OrdinaryUser|Group|LimitOfMemory|NoLimits|Kill",
+		"runc": "Privileges|Setuid|System|System.*|Limits|WorkingDirectory|Container.*|Terminal.*|StartFails|Session|LeakedDirectory|ThreadRoots|Mount[^P].*|Secrets.*|Whiteouts|Sockets|DevicesOf.*|Ends.*|GuardCloses|OrdinaryUser|Group|LimitOfMemory|NoLimits|Kill",
 		"crun": "OrdinaryUser",
 	} {
 		program, err := exec.LookPath(name)
