@@ -16,7 +16,7 @@ FUZZMIN ?= 50x
 BENCH ?=
 MUTANTS ?=
 # Folders whose fuzz targets `make fuzz` runs; each must have one.
-FUZZDIRS ?= parser instructions shell plan frontend ignore gitref diag source internal/suggest integration/differential solver
+FUZZDIRS ?= parser instructions shell plan frontend ignore gitref diag source internal/controls internal/suggest integration/differential solver
 # Of differential-builds: how many builds, and of which seed. ARGS="-only 17" does one;
 # realimages and probes have ARGS, too.
 N ?= 5000

@@ -45,7 +45,7 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	if o.Log != nil { // caches and outputs warn concurrently
-		o.Log = &lockedWriter{w: o.Log}
+		o.Log = &logWriter{w: o.Log}
 	}
 	p, err := o.places()
 	if err != nil {
@@ -123,7 +123,7 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (_ *Result
 	b := solver.New(ctx, solver.Options{
 		Store: s.store, Cache: s.cache, Sources: sources, Runner: run,
 		Mounts:   s.mounts(o),
-		Parallel: o.parallel(), Now: o.Now, Events: progress.event,
+		Parallel: o.parallel(), Now: o.Now, Events: progress.event, Output: o.Output,
 		Insecure: o.allows("security.insecure"), HostNetwork: o.allows("network.host"),
 		Imports: caches.imports,
 	})

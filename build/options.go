@@ -18,6 +18,7 @@ import (
 
 	"slipway/diag"
 	"slipway/frontend"
+	"slipway/solver"
 )
 
 // Options say what to build. Their names are those of the flags of docker build.
@@ -72,6 +73,8 @@ type Options struct {
 	GC     GC     // what is removed from State afterwards
 	Jobs   int    // limit of operations that run concurrently; 0 is no limit, as with BuildKit
 	Now    func() time.Time
+	// Output limits what of the output of steps is reported; nil is as BuildKit.
+	Output *OutputLimit
 	Log    io.Writer // what is not about a step
 	// Frontend builds in place of the one of Dockerfiles that is part of this
 	// program; nil is that.
@@ -82,6 +85,9 @@ type Options struct {
 	// the other; nil is fine.
 	Status func(*client.SolveStatus)
 }
+
+// OutputLimit limits how much of the output of a step is reported.
+type OutputLimit = solver.OutputLimit
 
 func (o *Options) stall() time.Duration { return cmp.Or(o.Stall, defaultStall) }
 

@@ -95,17 +95,21 @@ func (o *Options) warn(format string, args ...any) {
 	fmt.Fprintln(o.log(), diag.Line("warning: "+fmt.Sprintf(format, args...)))
 }
 
-// lockedWriter is a writer for several goroutines.
-type lockedWriter struct {
+// logWriter writes messages to w, without control characters of what they name. It
+// is safe for concurrent use.
+type logWriter struct {
 	mu sync.Mutex
 	w  io.Writer
 }
 
 // Write implements [io.Writer].
-func (l *lockedWriter) Write(p []byte) (int, error) {
+func (l *logWriter) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.w.Write(p)
+	if _, err := io.WriteString(l.w, diag.Block(string(p))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // export writes what the build knows of its results as caches.

@@ -258,4 +258,8 @@ func TestWarnPrintable(t *testing.T) {
 	if b.String() != "warning: cache x: ␛[2J\n" {
 		t.Errorf("told %q", b.String())
 	}
+	b.Reset()
+	if n, err := (&logWriter{w: &b}).Write([]byte("a\x1b]0;b\a\nc\n")); n != 10 || err != nil || b.String() != "a␛]0;b␇\nc\n" {
+		t.Errorf("Write = %d, %v: %q", n, err, b.String())
+	}
 }

@@ -74,6 +74,15 @@ func Line(line string) string {
 	return b.String()
 }
 
+// Block is [Line] for text of several lines.
+func Block(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = Line(line)
+	}
+	return strings.Join(lines, "\n")
+}
+
 // printable returns the text with everything spelled out that is not
 // printable, tabs and line ends included.
 func printable(s string) string {

@@ -193,3 +193,10 @@ func TestLine(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// TestBlock: the lines of a text stay lines.
+func TestBlock(t *testing.T) {
+	if got, want := Block("a\x1b\n\n\tb\r\n"), "a␛\n\n        b␍\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -67,7 +67,7 @@ func (c *Container) Process(ctx context.Context, op *pb.ExecOp) (*runner.Process
 		return nil, err
 	}
 	p := o.process()
-	p.Sandbox, p.Stdout, p.Stderr = c.x.p.Sandbox, nil, nil
+	p.Sandbox = c.x.p.Sandbox
 	x := &execRun{execOp: o, p: p}
 	return p, x.secrets(ctx)
 }

@@ -109,16 +109,3 @@ func (t *task) hit() {
 func (t *task) reporting(ctx context.Context) context.Context {
 	return WithReporter(ctx, func(s Status) { t.b.emit(Event{Vertex: t.v, Kind: Progress, Status: s}) })
 }
-
-// output sends what a process writes as events.
-type output struct {
-	b      *Build
-	v      *Vertex
-	stream int
-}
-
-// Write implements [io.Writer].
-func (o *output) Write(data []byte) (int, error) {
-	o.b.emit(Event{Vertex: o.v, Kind: Output, Data: append([]byte(nil), data...), Stream: o.stream})
-	return len(data), nil
-}

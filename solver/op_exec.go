@@ -99,8 +99,12 @@ func (o *execOp) Run(ctx context.Context, in []*Snapshot) ([]*Snapshot, error) {
 	if err := x.mounts(ctx); err != nil {
 		return nil, err
 	}
+	stdout, stderr := o.b.newOutput(o.v, 1), o.b.newOutput(o.v, 2)
+	x.p.Stdout, x.p.Stderr = stdout, stderr
 	trees, err := o.b.opt.Runner.Run(ctx, x.p)
 	if err != nil {
+		stdout.flush()
+		stderr.flush()
 		return nil, x.failed(err)
 	}
 	outs := make([]*Snapshot, outputs(o.v))
@@ -140,7 +144,6 @@ func (o *execOp) process() *runner.Process {
 		Sandbox: runner.Sandbox{Hostname: m.Hostname, KeepMountParents: !m.RemoveMountStubsRecursive},
 		Args:    m.Args, Env: withProxy(m.Env, m.ProxyEnv), Dir: m.Cwd, User: m.User,
 		Insecure: o.op.Security == pb.SecurityMode_INSECURE,
-		Stdout:   &output{o.b, o.v, 1}, Stderr: &output{o.b, o.v, 2},
 	}
 	if f := o.v.Op.Platform; f != nil {
 		p.Platform = ocispecs.Platform{OS: f.OS, Architecture: f.Architecture, Variant: f.Variant, OSVersion: f.OSVersion, OSFeatures: f.OSFeatures}

@@ -30,6 +30,9 @@ type Options struct {
 	Now func() time.Time
 	// Events receives events, one at a time. If it is nil, they are dropped.
 	Events func(Event)
+	// Output limits what a process prints. If it is nil, the limits are BuildKit's
+	// defaults: 2 MiB, and 200 KiB per second.
+	Output *OutputLimit
 	// Insecure permits processes with all privileges, HostNetwork processes in the
 	// network of the host.
 	Insecure, HostNetwork bool

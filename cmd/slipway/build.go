@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"slipway/build"
+	"slipway/diag"
+	"slipway/internal/controls"
 	"slipway/solver/export"
 	"slipway/solver/runner/namespace"
 )
@@ -73,7 +75,7 @@ func (f *buildFlags) run(ctx context.Context, given flagSet) error {
 		return usageError{err}
 	}
 	for _, w := range f.warnings {
-		fmt.Fprintln(os.Stderr, "warning:", w)
+		fmt.Fprintln(os.Stderr, "warning:", diag.Block(w))
 	}
 	if f.iidFile != "" {
 		if err := export.Remove(f.iidFile); err != nil { // a failed build must not leave an old ID
@@ -87,7 +89,7 @@ func (f *buildFlags) run(ctx context.Context, given flagSet) error {
 	defer stop()
 	res, warnings, err := f.build(ctx)
 	if err == nil && f.opt.Call != "" {
-		return f.answer(os.Stdout, res)
+		return f.answer(textTo(os.Stdout), res)
 	}
 	if f.showsProgress() {
 		f.printWarnings(os.Stderr, warnings, isColored(os.Stderr))
@@ -138,7 +140,12 @@ func show(ctx context.Context, mode string, work func(send func(*client.SolveSta
 		warnings, err = display.UpdateFrom(context.WithoutCancel(ctx), status)
 		end <- err
 	}()
-	err = work(func(s *client.SolveStatus) { status <- s })
+	send := func(s *client.SolveStatus) { status <- s }
+	if progressui.DisplayMode(mode) != progressui.RawJSONMode {
+		r := &readable{terminal: isTerminal(os.Stderr), streams: map[stream]*controls.Filter{}}
+		send = func(s *client.SolveStatus) { status <- r.status(s) }
+	}
+	err = work(send)
 	close(status)
 	if shownErr := <-end; err == nil {
 		err = shownErr

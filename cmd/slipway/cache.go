@@ -40,7 +40,7 @@ func cacheCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printEntries(os.Stdout, entries)
+			return printEntries(textTo(os.Stdout), entries)
 		},
 	}, pruneCommand(dir))
 	return cmd
@@ -87,7 +87,7 @@ Prune waits for builds to end, as it removes nothing that one of them uses.`,
 			}
 			opt.Log = os.Stderr
 			gone, err := build.Prune(cmd.Context(), at, time.Now, opt)
-			if printErr := printEntries(os.Stdout, gone); err == nil {
+			if printErr := printEntries(textTo(os.Stdout), gone); err == nil {
 				err = printErr
 			}
 			return err

@@ -103,7 +103,7 @@ func (f *buildFlags) answer(w io.Writer, built *build.Result) error {
 
 // reportCheck prints what a check has found.
 func (f *buildFlags) reportCheck(w io.Writer, res *build.Result) error {
-	errs, err := res.ReportCheck(w, w == os.Stdout && isColored(os.Stdout))
+	errs, err := res.ReportCheck(w, isColored(os.Stdout))
 	switch {
 	case err != nil:
 		return err

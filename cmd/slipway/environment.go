@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"runtime/debug"
@@ -9,10 +10,12 @@ import (
 
 	"github.com/docker/cli/cli/config"
 	"github.com/moby/buildkit/client"
+
+	"slipway/build"
 )
 
 // environment is where defaults come from, as those of docker build do.
-func (f *buildFlags) environment(given flagSet) {
+func (f *buildFlags) environment(given flagSet) (err error) {
 	if v := os.Getenv("BUILDKIT_PROGRESS"); v != "" && !given.Changed("progress") {
 		f.progress = v
 	}
@@ -30,6 +33,30 @@ func (f *buildFlags) environment(given flagSet) {
 			}
 		}
 	}
+	f.opt.Output, err = outputLimits()
+	return err
+}
+
+// outputLimits returns how much of the output of steps is shown. The variables are
+// those of buildkitd.
+func outputLimits() (*build.OutputLimit, error) {
+	limits := [...]struct {
+		variable string
+		value    int64 // BuildKit's default
+	}{{"BUILDKIT_STEP_LOG_MAX_SIZE", 2 << 20}, {"BUILDKIT_STEP_LOG_MAX_SPEED", 200 << 10}}
+	for i := range limits {
+		l := &limits[i]
+		v := os.Getenv(l.variable)
+		if v == "" {
+			continue
+		}
+		n, err := strconv.ParseInt(v, 10, 32)
+		if err != nil || n < -1 {
+			return nil, fmt.Errorf("%s: %q is not a number of bytes (use -1 for no limit)", l.variable, v)
+		}
+		l.value = n
+	}
+	return &build.OutputLimit{Size: limits[0].value, Speed: limits[1].value}, nil
 }
 
 // defaultArg sets a build argument that was not given.

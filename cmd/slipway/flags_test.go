@@ -196,6 +196,20 @@ func TestUsage(t *testing.T) {
 }
 
 // TestEnvironment: defaults of docker build, which flags overrule.
+// TestOutputLimits: limits that are not numbers of bytes are mistakes.
+func TestOutputLimits(t *testing.T) {
+	for _, value := range []string{"2MB", "-2", "2147483648"} {
+		for _, variable := range []string{"BUILDKIT_STEP_LOG_MAX_SIZE", "BUILDKIT_STEP_LOG_MAX_SPEED"} {
+			t.Setenv(variable, value)
+			code, told := slipway(t, "build", t.TempDir())
+			if want := "slipway: " + variable + ": \"" + value + "\" is not a number of bytes (use -1 for no limit)\n"; code != exitUsage || told != want {
+				t.Errorf("exit code %d: %q, want %q", code, told, want)
+			}
+			t.Setenv(variable, "")
+		}
+	}
+}
+
 func TestEnvironment(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"proxies": {"default": {"httpProxy": "http://proxy", "noProxy": "local"}}}`), 0o600); err != nil {
@@ -234,6 +248,14 @@ func TestEnvironment(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]string{"version": "1", "token": "mine", "url": "https://cache"}, f.opt.CacheFrom[0].Attrs); diff != "" {
 		t.Errorf("cache from (-want +got):\n%s", diff)
+	}
+	if o := *f.opt.Output; o.Size != 2<<20 || o.Speed != 200<<10 {
+		t.Errorf("limits of output %v, want BuildKit's", o)
+	}
+	t.Setenv("BUILDKIT_STEP_LOG_MAX_SIZE", "-1")
+	t.Setenv("BUILDKIT_STEP_LOG_MAX_SPEED", "300")
+	if o := *parsed().opt.Output; o.Size != -1 || o.Speed != 300 {
+		t.Errorf("limits of output %v, want the environment's", o)
 	}
 	local := platforms.FormatAll(platforms.Normalize(platforms.DefaultSpec()))
 	for _, tc := range []struct{ variable, flag, want string }{

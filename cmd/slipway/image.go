@@ -118,7 +118,7 @@ func (f *imageFlags) names() (names []string) {
 // list writes images as a table.
 func (f *imageFlags) list(_ context.Context, x *build.ImageStore, _ []string) error {
 	list, err := x.List()
-	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	t := tabwriter.NewWriter(textTo(os.Stdout), 0, 0, 2, ' ', 0)
 	if !f.quiet {
 		fmt.Fprintln(t, "NAME\tDIGEST\tPLATFORMS\tCREATED\tSIZE")
 	}
@@ -174,7 +174,7 @@ func inspectImages(ctx context.Context, x *build.ImageStore, args []string) erro
 		}
 		list = append(list, d)
 	}
-	e := json.NewEncoder(os.Stdout)
+	e := json.NewEncoder(textTo(os.Stdout))
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	return e.Encode(list)

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"slipway/build"
+	"slipway/diag"
 	"slipway/internal/suggest"
 	"slipway/solver/runner/namespace"
 )
@@ -123,7 +124,7 @@ func run(ctx context.Context, args []string) int {
 		plainUsage(root)
 	}
 	root.SetArgs(args)
-	out := &watchedWriter{w: os.Stdout}
+	out := &watchedWriter{w: textTo(os.Stdout)}
 	root.SetOut(out)
 	err := cmp.Or(root.ExecuteContext(ctx), out.err)
 	var usage usageError
@@ -135,10 +136,10 @@ func run(ctx context.Context, args []string) int {
 		fmt.Fprintln(os.Stderr, "slipway: interrupted")
 		return exitInterrupted
 	case errors.As(err, &usage):
-		fmt.Fprintln(os.Stderr, "slipway:", err)
+		fmt.Fprintln(os.Stderr, "slipway:", diag.Block(err.Error()))
 		return exitUsage
 	case errors.As(err, &found):
-		fmt.Fprint(os.Stderr, err) // in the words of docker build, or nothing
+		fmt.Fprint(os.Stderr, diag.Block(err.Error())) // in the words of docker build, or nothing
 		return exitFailed
 	}
 	if err := build.Report(os.Stderr, err, isColored(os.Stderr)); err != nil {

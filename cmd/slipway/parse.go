@@ -161,7 +161,9 @@ func (f *buildFlags) parseValues(given flagSet) error {
 		}
 		o.CacheFrom = append(o.CacheFrom, list...)
 	}
-	f.environment(given)
+	if err := f.environment(given); err != nil {
+		return err
+	}
 	return f.parsePlatforms()
 }
 

@@ -101,3 +101,80 @@ func TestArchiveToTerminal(t *testing.T) {
 		t.Errorf("exit code %d: %q", code, text)
 	}
 }
+
+// TestControlCharacters: no text of a build controls the terminal. Of the output of
+// steps, colors pass.
+func TestControlCharacters(t *testing.T) {
+	const title, clear = "\x1b]0;title\a", "\x1b[2J"
+	dir := testcontext.New(t, "FROM scratch AS base\nCOPY base /\nCOPY a /\n"+
+		"# good: "+title+"\u009b\nFROM base AS good\nRUN cat a # "+title+"\u009b2J\r\n"+
+		"FROM base AS bad\nRUN cat a /missing # "+title+"\n"+
+		"FROM base AS gone\nARG name="+title+"\nCOPY \"x$name\" /\n")
+	printed := title + clear + "\u009b2J\x1b[31mred\x1b[0m!\r\x1b[K\x1b[32mgreen\n"
+	testcontext.Write(t, dir, map[string]string{"a": printed})
+	command := func(target, mode string) []string {
+		return []string{"build", "--state", t.TempDir(), "--runner", "portable", "--progress", mode, "--target", target, dir}
+	}
+	for _, tc := range []struct {
+		target, mode string
+		code         int
+		want         []string
+	}{
+		{"good", "plain", 0, []string{"RUN cat a # ␛]0;title␇", "\uFFFD2J\x1b[31mred\x1b[0m!\r\x1b[K\x1b[32mgreen\x1b[0m\n"}},
+		{"good", "tty", 0, []string{"RUN cat a # ␛]0;title␇"}},
+		{"bad", "plain", 1, []string{"RUN cat a /missing # ␛]0;title␇", "\x1b[31mred\x1b[0m!"}},
+		{"bad", "tty", 1, []string{"RUN cat a /missing # ␛]0;title␇", "\x1b[31mred\x1b[0m!"}},
+		{"bad", "quiet", 1, []string{"RUN cat a /missing # ␛]0;title␇", "␛[31mred␛[0m!"}},
+		{"gone", "plain", 1, []string{"x␛]0;title␇"}},
+		{"gone", "tty", 1, []string{"x␛]0;title␇"}},
+	} {
+		code, text := onTerminal(t, 110, 24, command(tc.target, tc.mode)...)
+		if code != tc.code {
+			t.Errorf("%s, %s: exit code %d, want %d", tc.target, tc.mode, code, tc.code)
+		}
+		for _, want := range tc.want {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s, %s: %q, want %q", tc.target, tc.mode, text, want)
+			}
+		}
+		for _, bad := range []string{"\x1b]", clear, "\u009b", "\a"} {
+			if strings.Contains(text, bad) {
+				t.Errorf("%s, %s: %q reaches the terminal: %q", tc.target, tc.mode, bad, text)
+			}
+		}
+	}
+	_, told := slipway(t, command("good", "plain")...)
+	for _, want := range []string{"RUN cat a # ␛]0;title␇", strings.TrimSuffix(printed, "\n")} {
+		if !strings.Contains(told, want) {
+			t.Errorf("in a pipe: %q, want %q", told, want)
+		}
+	}
+	for _, args := range [][]string{
+		{"build", "--state", t.TempDir(), "--call=outline,format=json", dir},
+		{"build", "--state", t.TempDir(), "--call=targets", dir},
+		{"build", "--no" + title, dir},
+	} {
+		if _, text := onTerminal(t, 110, 24, args...); strings.Contains(text, "\x1b]") || strings.Contains(text, "\u009b") || strings.TrimSpace(text) == "" {
+			t.Errorf("%q: %q reaches the terminal", args, text)
+		}
+	}
+}
+
+// TestClippedOutput: a step may print without limit, and its end is shown if it
+// fails.
+func TestClippedOutput(t *testing.T) {
+	t.Setenv("BUILDKIT_STEP_LOG_MAX_SIZE", "1024")
+	dir := testcontext.New(t, "FROM scratch\nCOPY base /\nCOPY a /\nRUN cat a\nRUN cat a /missing\n")
+	testcontext.Write(t, dir, map[string]string{"a": strings.Repeat("0123456789abcdef\n", 1000) + "last line\n"})
+	code, told := slipway(t, "build", "--state", t.TempDir(), "--runner", "portable", "--progress", "plain", dir)
+	done, failed, _ := strings.Cut(told, " DONE")
+	if n := strings.Count(told, "[output clipped, log limit 1KiB reached]\n"); code != exitFailed || n != 2 {
+		t.Errorf("exit code %d, clipped %d times, want 2", code, n)
+	}
+	if strings.Contains(done, "last line") || !strings.Contains(failed, "last line") {
+		t.Error("the end is shown for the step that succeeds, or not for the one that fails")
+	}
+	if !strings.Contains(told[strings.LastIndex(told, "------\n > [4/4] "):], "last line\n") {
+		t.Error("the report of the failed step lacks the last line")
+	}
+}

@@ -1,0 +1,110 @@
+package solver
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/docker/go-units"
+)
+
+const (
+	defaultOutputSize  = 2 << 20   // bytes, as in BuildKit
+	defaultOutputSpeed = 200 << 10 // bytes per second, as in BuildKit
+	// outputTail is how much of the end of a clipped stream follows if its step
+	// fails. BuildKit has the same.
+	outputTail = 256 << 10
+)
+
+// OutputLimit configures how much of what a RUN step prints becomes events. It
+// holds for standard output and standard error each. A negative limit is none.
+type OutputLimit struct {
+	Size  int64 // bytes
+	Speed int64 // bytes per second
+}
+
+// output sends what a process prints to one stream as events, up to the limit of
+// the build. It is safe for concurrent use.
+type output struct {
+	b       *Build
+	v       *Vertex
+	stream  int
+	limit   OutputLimit
+	started time.Time
+
+	mu       sync.Mutex
+	written  int64 // bytes, clipped ones included
+	clipping bool
+	tail     []byte // the end of the stream since something was clipped; nil if nothing was
+}
+
+// newOutput returns a writer for one stream of a process that starts now.
+func (b *Build) newOutput(v *Vertex, stream int) *output {
+	limit := OutputLimit{Size: defaultOutputSize, Speed: defaultOutputSpeed}
+	if b.opt.Output != nil {
+		limit = *b.opt.Output
+	}
+	return &output{b: b, v: v, stream: stream, limit: limit, started: b.opt.Now()}
+}
+
+// Write implements [io.Writer]. It always succeeds, so that a limit ends no step.
+func (o *output) Write(data []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	most, limit := o.allowance()
+	n := int(min(int64(len(data)), max(0, most-o.written)))
+	o.written += int64(len(data))
+	if o.tail != nil || n < len(data) {
+		o.keep(data)
+	}
+	sent := append([]byte(nil), data[:n]...)
+	if n < len(data) && !o.clipping {
+		sent = fmt.Appendf(sent, "\n[output clipped, log limit %s reached]\n", limit)
+	}
+	o.clipping = n < len(data)
+	o.send(sent)
+	return len(data), nil
+}
+
+// allowance returns how many bytes may have been written by now, and which limit
+// says so.
+func (o *output) allowance() (most int64, limit string) {
+	const unlimited = 1<<63 - 1
+	most = unlimited
+	if o.limit.Speed >= 0 {
+		begun := max(1, int64((o.b.opt.Now().Sub(o.started)+time.Second-1)/time.Second)) // seconds, rounded up
+		most, limit = begun*o.limit.Speed, units.BytesSize(float64(o.limit.Speed))+"/s"
+	}
+	if o.limit.Size >= 0 && o.limit.Size < most {
+		most, limit = o.limit.Size, units.BytesSize(float64(o.limit.Size))
+	}
+	return most, limit
+}
+
+// keep adds data to the tail, which takes up to twice its size, so that most
+// writes copy nothing else.
+func (o *output) keep(data []byte) {
+	if o.tail == nil {
+		o.tail = make([]byte, 0, 2*outputTail)
+	}
+	data = data[max(0, len(data)-outputTail):]
+	if len(o.tail)+len(data) > cap(o.tail) {
+		o.tail = o.tail[:copy(o.tail, o.tail[len(o.tail)-(outputTail-len(data)):])]
+	}
+	o.tail = append(o.tail, data...)
+}
+
+// flush sends the end of a stream that was clipped. A report of a failed step
+// shows the last lines that it gets.
+func (o *output) flush() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.send(o.tail[max(0, len(o.tail)-outputTail):])
+	o.tail = nil
+}
+
+func (o *output) send(data []byte) {
+	if len(data) > 0 {
+		o.b.emit(Event{Vertex: o.v, Kind: Output, Data: data, Stream: o.stream})
+	}
+}
