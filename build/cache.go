@@ -165,11 +165,11 @@ func (s *state) contents(ctx context.Context) (*contents, error) {
 	if c.images, err = s.held(c.usage); err != nil {
 		return nil, err
 	}
-	mounts, err := s.mounts(&Options{}).Caches()
+	mounts, err := s.mounts(&Options{}).Caches(ctx)
 	if err != nil {
 		return nil, err
 	}
-	internal, err := s.internal(c.usage)
+	internal, err := s.internal(ctx, c.usage), ctx.Err()
 	if err != nil {
 		return nil, err
 	}
@@ -196,22 +196,18 @@ func (s *state) contents(ctx context.Context) (*contents, error) {
 }
 
 // internal is what can be made again of what else there is.
-func (s *state) internal(u *solver.Usage) (*CacheEntry, error) {
+func (s *state) internal(ctx context.Context, u *solver.Usage) *CacheEntry {
 	e := &CacheEntry{CacheRecord: solver.CacheRecord{
 		Key: kindInternal, Kind: kindInternal, Name: "layers for runners and outputs, manifests",
 	}}
 	_, e.Bytes = u.Bytes()
 	for _, dir := range s.derived() {
-		n, err := tree.DiskSize(dir)
-		if err != nil {
-			return nil, err
-		}
-		e.Bytes += n
+		e.Bytes += tree.DiskSize(ctx, dir)
 		if info, err := os.Stat(dir); err == nil && info.ModTime().After(e.Used) {
 			e.Used = info.ModTime()
 		}
 	}
-	return e, nil
+	return e
 }
 
 // derived are the directories of layers as outputs and runners have them.
@@ -267,18 +263,17 @@ func Prune(ctx context.Context, dir string, now func() time.Time, opt PruneOptio
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
 	defer func() { _ = lock.Unlock() }()
-	if err := s.reclaim(); err != nil {
-		return nil, err
-	}
+	left := s.reclaim()
 	gone, usage, err := s.prune(ctx, now, opt)
-	if err != nil {
-		return gone, err
+	if usage != nil {
+		err = errors.Join(err, s.sweep(ctx, usage))
 	}
-	return gone, s.sweep(ctx, usage)
+	return gone, errors.Join(left, err)
 }
 
 // prune removes entries by one rule after the other, and returns them and what is
-// used without them. The state directory must be locked.
+// used without them, nil if that is unknown. If a cache mount cannot be removed, the
+// other entries are. The state directory must be locked.
 func (s *state) prune(ctx context.Context, now func() time.Time, rules ...PruneOptions) (gone []CacheEntry, usage *solver.Usage, err error) {
 	c, err := s.contents(ctx)
 	if err != nil {
@@ -296,15 +291,20 @@ func (s *state) prune(ctx context.Context, now func() time.Time, rules ...PruneO
 			if e == nil {
 				break
 			}
-			if err := s.remove(e); err != nil {
-				return gone, c.usage, err
+			if ctx.Err() != nil {
+				return gone, nil, context.Cause(ctx)
 			}
-			if e.Bytes > 0 {
+			if failed := s.remove(e); failed != nil {
+				if err = errors.Join(err, failed); e.mount == "" && e.Kind != kindInternal {
+					return gone, nil, err // the record may still refer to blobs
+				}
+				c.total += e.Bytes
+			} else if e.Bytes > 0 {
 				gone = append(gone, *e)
 			}
 		}
 	}
-	return gone, c.usage, nil
+	return gone, c.usage, err
 }
 
 func (s *state) remove(e *CacheEntry) error {

@@ -137,7 +137,7 @@ func (gc GC) tryCollect(ctx context.Context, o *Options) error {
 		return err
 	}
 	gone, usage, err := s.prune(ctx, o.Now, gc.rules(d)...)
-	if len(gone) > 0 {
+	if len(gone) > 0 && usage != nil {
 		err = errors.Join(err, s.sweep(ctx, usage))
 	}
 	return errors.Join(err, s.noteGC(o.Now()))

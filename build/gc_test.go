@@ -2,7 +2,6 @@ package build
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -176,7 +175,7 @@ func TestCollectByDefault(t *testing.T) {
 	if err := os.MkdirAll(filepath.Dir(big), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(os.WriteFile(big, nil, 0o600), os.Truncate(big, 600e6)); err != nil {
+	if err := allocate(big, 600e6); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(o.State, "mounts", "other-0", "id"), []byte("other"), 0o600); err != nil {

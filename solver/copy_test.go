@@ -218,7 +218,7 @@ func (c *copyCase) library() (*tree.Node, error) {
 		}
 		return f.Meta
 	}}
-	return r.ReadDir(dst)
+	return r.ReadDir(c.t.Context(), dst)
 }
 
 // show writes a tree without the mode of links, which Linux does not have, and

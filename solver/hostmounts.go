@@ -148,8 +148,8 @@ type CacheMount struct {
 	Used  time.Time
 }
 
-// Caches lists the caches in the directory.
-func (h *HostMounts) Caches() ([]CacheMount, error) {
+// Caches lists the caches in the directory. Files that cannot be read do not count.
+func (h *HostMounts) Caches(ctx context.Context) ([]CacheMount, error) {
 	dirs, err := os.ReadDir(h.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -157,15 +157,12 @@ func (h *HostMounts) Caches() ([]CacheMount, error) {
 	var list []CacheMount
 	for _, d := range dirs {
 		m := CacheMount{Dir: filepath.Join(h.Dir, d.Name())}
+		m.Bytes = tree.DiskSize(ctx, m.Dir)
 		if id, err := os.ReadFile(filepath.Join(m.Dir, "id")); err == nil {
 			m.ID = string(id)
 		}
 		if info, err := os.Stat(filepath.Join(m.Dir, "id")); err == nil {
 			m.Used = info.ModTime()
-		}
-		var sizeErr error
-		if m.Bytes, sizeErr = tree.DiskSize(m.Dir); sizeErr != nil {
-			err = errors.Join(err, sizeErr)
 		}
 		list = append(list, m)
 	}
@@ -195,12 +192,12 @@ func (h *HostMounts) fill(ctx context.Context, dir string, initial *tree.Node) (
 		return "", err
 	}
 	if err := tree.WriteDir(ctx, tmp, initial, h.Store, tree.HostOptions{Owners: h.Owners}); err != nil {
-		return "", errors.Join(err, os.RemoveAll(tmp))
+		return "", errors.Join(err, tree.RemoveAll(tmp))
 	}
 	if err := os.Rename(tmp, data); err != nil {
 		// Another process that shares the cache was faster.
 		if _, there := os.Stat(data); there == nil {
-			return data, os.RemoveAll(tmp)
+			return data, tree.RemoveAll(tmp)
 		}
 		return "", err
 	}

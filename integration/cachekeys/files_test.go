@@ -96,7 +96,7 @@ func TestFiles(t *testing.T) {
 		g := grower{rand.New(rand.NewPCG(seed, 0)), t}
 		dir := filepath.Join(t.TempDir(), "tree")
 		g.dir(dir, 3)
-		root, err := tree.HostReader{Store: store}.ReadDir(dir)
+		root, err := tree.HostReader{Store: store}.ReadDir(t.Context(), dir)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -65,44 +65,51 @@ func ofOverlay(name string) bool {
 	return strings.HasPrefix(name, "trusted.overlay.") || strings.HasPrefix(name, "user.overlay.")
 }
 
-// xattrsOf reads the extended attributes that images keep: capabilities and
-// what users set. Those of the host's security modules are its own.
-func xattrsOf(name string) ([]Xattr, error) {
-	buf := make([]byte, 1<<16)
-	n, err := unix.Llistxattr(name, buf)
+// xattrs reads the extended attributes that images keep: capabilities and what users
+// set. Those of the host's security modules are its own. It reports whether the file is
+// a directory of an overlay that hides what is below it.
+func (f hostFile) xattrs() (xattrs []Xattr, opaque bool, err error) {
+	name := fdPath(f.File)
+	n, err := unix.Listxattr(name, nil) // most files have none
 	if errors.Is(err, unix.ENOTSUP) || err == nil && n == 0 {
-		return nil, nil
+		return nil, false, nil
+	}
+	buf := make([]byte, 1<<16)
+	if err == nil {
+		n, err = unix.Listxattr(name, buf)
 	}
 	if err != nil {
-		return nil, &fs.PathError{Op: "list attributes", Path: name, Err: err}
+		return nil, false, fmt.Errorf("list attributes: %w", err)
 	}
-	var xattrs []Xattr
 	for key := range strings.SplitSeq(strings.TrimSuffix(string(buf[:n]), "\x00"), "\x00") {
-		if key != Capability && !strings.HasPrefix(key, "user.") || ofOverlay(key) {
+		mark := key == "trusted.overlay.opaque" || key == "user.overlay.opaque"
+		if !mark && (key != Capability && !strings.HasPrefix(key, "user.") || ofOverlay(key)) {
 			continue
 		}
 		value := make([]byte, 1<<16)
-		size, err := unix.Lgetxattr(name, key, value)
+		size, err := unix.Getxattr(name, key, value)
 		if err != nil {
-			return nil, &fs.PathError{Op: "read attribute " + key, Path: name, Err: err}
+			return nil, false, fmt.Errorf("read attribute %s: %w", key, err)
+		}
+		if mark {
+			opaque = opaque || string(value[:size]) == "y"
+			continue
 		}
 		xattrs = append(xattrs, Xattr{key, string(value[:size])})
 	}
 	slices.SortFunc(xattrs, func(a, b Xattr) int { return strings.Compare(a.Name, b.Name) })
-	return xattrs, nil
+	return xattrs, opaque, nil
 }
 
 // fdPath returns a path of an open file that no other process can make another file.
 func fdPath(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
-
-// nonBlocking keeps an open from waiting for the other end of a pipe.
-const nonBlocking = unix.O_NONBLOCK
 
 // system is what the system knows of a file beyond [fs.FileInfo].
 type system struct {
 	uid, gid uint32
 	device   Device
 	inode    string // "" for a file with one name
+	version  string // of the content of that inode
 }
 
 func systemOf(info fs.FileInfo) system {
@@ -113,6 +120,28 @@ func systemOf(info fs.FileInfo) system {
 	s := system{uid: st.Uid, gid: st.Gid, device: Device{unix.Major(st.Rdev), unix.Minor(st.Rdev)}}
 	if st.Nlink > 1 && !info.IsDir() {
 		s.inode = fmt.Sprintf("%x.%x", st.Dev, st.Ino)
+		s.version = fmt.Sprintf("%s.%x.%x.%x", s.inode, st.Size, st.Ctim.Sec, st.Ctim.Nsec)
 	}
 	return s
+}
+
+// sizeOnDisk returns how many bytes of a file are on disk.
+func sizeOnDisk(info fs.FileInfo) int64 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return withoutHoles(st.Size, st.Blocks)
+	}
+	return info.Size()
+}
+
+// dataIn returns where the first data begins and ends in a file, from an offset. If
+// only a hole follows, that is its end.
+func dataIn(f *os.File, from, size int64) (data, hole int64, err error) {
+	data, err = f.Seek(from, unix.SEEK_DATA)
+	if errors.Is(err, unix.ENXIO) {
+		return size, size, nil
+	}
+	if err == nil {
+		hole, err = f.Seek(data, unix.SEEK_HOLE)
+	}
+	return data, hole, err
 }

@@ -83,7 +83,7 @@ func TestReadDirRace(t *testing.T) {
 	}
 	read := 0
 	for range 3000 {
-		n, err := HostReader{Store: s}.ReadDir(dir)
+		n, err := HostReader{Store: s}.ReadDir(t.Context(), dir)
 		if err != nil {
 			continue // what was to be read is another file
 		}

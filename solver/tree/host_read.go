@@ -1,22 +1,25 @@
 package tree
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"path"
 	"slices"
+	"strings"
 )
 
-// HostFile is a file of the host while [ReadDir] reads it.
+// HostFile is a file of the host while [HostReader.ReadDir] reads it.
 type HostFile struct {
-	Path string // in the tree
-	Info fs.FileInfo
-	Meta Meta // as found
+	Path   string // in the tree
+	Info   fs.FileInfo
+	Meta   Meta // as found
+	Opaque bool // a directory of an overlay that hides what is below it
 }
 
-// HostReader says how [ReadDir] reads. Its functions may be nil.
+// HostReader says how [HostReader.ReadDir] reads. Its functions may be nil.
 type HostReader struct {
 	Store *Store
 	// Origin is the tree that the directory holds changes of. Hard links of one
@@ -30,167 +33,188 @@ type HostReader struct {
 	Skip func(HostFile) bool
 }
 
-// ReadDir reads a directory of the host into a tree. Other processes may change the
-// directory meanwhile: links that they put in the place of files and directories lead
-// nowhere.
-func (r HostReader) ReadDir(dir string) (*Node, error) {
-	root, err := os.OpenRoot(dir)
+// ReadDir reads a directory of the host into a tree, until ctx ends. Other processes may
+// change the directory meanwhile: links that they put in the place of files and
+// directories lead nowhere, and devices are not opened.
+func (r HostReader) ReadDir(ctx context.Context, dir string) (*Node, error) {
+	dirs, err := descend(dir)
 	if err != nil {
 		return nil, err
 	}
-	info, err := root.Lstat(".")
-	if err != nil {
-		return nil, errors.Join(err, root.Close())
+	h := &hostReading{HostReader: r, ctx: ctx, dirs: dirs, first: map[string]string{}, blobs: map[string]Blob{}}
+	n, err := h.entry(".", "")
+	return n, errors.Join(err, dirs.close())
+}
+
+// hostReading is what one call of ReadDir knows.
+type hostReading struct {
+	HostReader
+	ctx   context.Context
+	dirs  *descent          // to the directory that is being read
+	first map[string]string // inodes of nodes that have several names, by inode of the host
+	blobs map[string]Blob   // of files that have several names, by [system.version]
+}
+
+// entry reads a file of the last directory, which name is the path of in the tree. It
+// returns nil if the file is left out.
+func (r *hostReading) entry(base, name string) (*Node, error) {
+	if r.ctx.Err() != nil {
+		return nil, context.Cause(r.ctx)
 	}
-	n, _, err := r.read(&hostNames{first: map[string]string{}}, hostFile{root, dir, "."}, "", info)
-	return n, errors.Join(err, root.Close())
+	if len(name) > maxPath {
+		return nil, fmt.Errorf("%s: %w", shortPath(name), errLong)
+	}
+	file, err := r.dirs.file(base)
+	if err != nil {
+		return nil, err
+	}
+	n, meta, err := r.file(file, name)
+	// A tree may have more directories in each other than a process may have files open.
+	if err = errors.Join(err, file.Close()); err != nil || n == nil || n.kind != Dir {
+		return n, err
+	}
+	n, err = r.dir(name, meta)
+	if err != nil || name == "" {
+		return n, err
+	}
+	return n, r.dirs.up()
 }
 
-// hostFile is a file of the host by its name in an open directory.
-type hostFile struct {
-	dir  *os.Root
-	path string // of the directory, for system calls that know no open ones
-	name string
-}
-
-// hostNames remembers the inodes of nodes that have several names.
-type hostNames struct{ first map[string]string } // by inode of the host
-
-func (r HostReader) read(names *hostNames, file hostFile, name string, info fs.FileInfo) (n *Node, skip bool, err error) {
+// file reads a file. It enters a directory, but does not read it.
+func (r *hostReading) file(file hostFile, name string) (n *Node, meta Meta, err error) {
+	info, err := file.Stat()
+	if err != nil {
+		return nil, meta, err
+	}
 	sys := systemOf(info)
 	f := HostFile{Path: name, Info: info, Meta: Meta{Mode: UnixMode(info.Mode()), UID: sys.uid, GID: sys.gid, ModTime: info.ModTime().UTC()}}
-	if f.Meta.Xattrs, err = xattrsOf(file.path + "/" + file.name); err != nil {
-		return nil, false, err
+	if f.Meta.Xattrs, f.Opaque, err = file.xattrs(); err != nil {
+		return nil, meta, fmt.Errorf("%s: %w", shortPath(name), err)
 	}
 	if r.Skip != nil && r.Skip(f) {
-		return nil, true, nil
+		return nil, meta, nil
 	}
-	meta := f.Meta
+	meta = f.Meta
 	if r.Meta != nil {
 		meta = r.Meta(f)
 	}
 	switch mode := info.Mode(); {
 	case mode.IsDir():
-		n, err = r.dir(names, file, name, meta)
+		if name != "" { // the first directory is there already
+			err = file.enter(r.dirs)
+		}
+		return &Node{kind: Dir}, meta, err
 	case mode.IsRegular():
-		n, err = r.file(file, f, meta)
+		var b Blob
+		if b, err = r.blob(file, f, sys); err != nil {
+			return nil, meta, fmt.Errorf("%s: %w", shortPath(name), err)
+		}
+		n = NewFile(meta, b)
 	case mode&fs.ModeSymlink != 0:
 		var target string
-		target, err = file.dir.Readlink(file.name)
+		if target, err = file.target(); err != nil {
+			return nil, meta, err
+		}
 		n = NewSymlink(meta, target)
-	case mode&fs.ModeCharDevice != 0:
-		n = NewDevice(CharDevice, meta, sys.device)
-	case mode&fs.ModeDevice != 0:
-		n = NewDevice(BlockDevice, meta, sys.device)
-	case mode&fs.ModeNamedPipe != 0:
-		n = NewDevice(Fifo, meta, Device{})
-	case mode&fs.ModeSocket != 0:
-		n = NewDevice(Socket, meta, Device{})
 	default:
-		return nil, true, nil // the system does not know what it is
+		if n = newSpecial(mode, meta, sys.device); n == nil {
+			return nil, meta, nil
+		}
 	}
-	if err == nil && sys.inode != "" {
-		n = n.WithInode(names.inode(sys.inode, r.Origin, name))
+	if sys.inode != "" {
+		n = n.WithInode(r.inode(sys.inode, name))
 	}
-	return n, false, err
+	return n, meta, nil
+}
+
+// newSpecial returns a device, a pipe or a socket; nil for what the system does not know.
+func newSpecial(mode fs.FileMode, m Meta, d Device) *Node {
+	switch {
+	case mode&fs.ModeCharDevice != 0:
+		return NewDevice(CharDevice, m, d)
+	case mode&fs.ModeDevice != 0:
+		return NewDevice(BlockDevice, m, d)
+	case mode&fs.ModeNamedPipe != 0:
+		return NewDevice(Fifo, m, Device{})
+	case mode&fs.ModeSocket != 0:
+		return NewDevice(Socket, m, Device{})
+	}
+	return nil
 }
 
 // inode returns the inode of a node with several names, of which this is one.
-func (h *hostNames) inode(of, origin, name string) string {
-	first, ok := h.first[of]
+func (r *hostReading) inode(of, name string) string {
+	first, ok := r.first[of]
 	if !ok {
-		first = NewInode(origin, name)
-		h.first[of] = first
+		first = NewInode(r.Origin, name)
+		r.first[of] = first
 	}
 	return first
 }
 
-func (r HostReader) dir(names *hostNames, file hostFile, name string, meta Meta) (n *Node, err error) {
-	root, err := file.dir.OpenRoot(file.name)
+// dir reads the last directory.
+func (r *hostReading) dir(name string, meta Meta) (*Node, error) {
+	list, err := r.dirs.names(-1)
 	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, root.Close()) }()
-	d, err := root.Open(".")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	list, err := d.Readdirnames(-1)
-	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", shortPath(name), err)
 	}
 	slices.Sort(list) // the first name of an inode names it
 	entries := make([]Entry, 0, len(list))
 	for _, base := range list {
-		info, err := root.Lstat(base)
+		n, err := r.entry(base, join(name, base))
 		if err != nil {
 			return nil, err
 		}
-		n, skip, err := r.read(names, hostFile{root, fdPath(d), base}, join(name, base), info)
-		if err != nil {
-			return nil, err
-		}
-		if !skip {
+		if n != nil {
 			entries = append(entries, Entry{base, n})
 		}
 	}
 	return NewDir(meta, entries)
 }
 
-func (r HostReader) file(file hostFile, f HostFile, meta Meta) (*Node, error) {
-	var b Blob
-	known := false
+// blob returns the content of a regular file. A file with several names is read once.
+func (r *hostReading) blob(file hostFile, f HostFile, sys system) (Blob, error) {
 	if r.Blob != nil {
-		b, known = r.Blob(f)
-	}
-	if !known {
-		src, err := openRegular(file.dir, file.name)
-		if err != nil {
-			return nil, fmt.Errorf("/%s: %w", f.Path, err)
-		}
-		b, err = r.Store.Put(src)
-		src.Close()
-		if err != nil {
-			return nil, fmt.Errorf("/%s: %w", f.Path, err)
+		if b, ok := r.Blob(f); ok {
+			return b, nil
 		}
 	}
-	return NewFile(meta, b), nil
+	if b, ok := r.blobs[sys.version]; ok {
+		return b, nil
+	}
+	src, err := file.reader()
+	if err != nil {
+		return Blob{}, err
+	}
+	b, err := r.Store.Put(contextReader{r.ctx, src})
+	if err = errors.Join(err, src.Close()); err == nil && sys.version != "" {
+		r.blobs[sys.version] = b
+	}
+	return b, err
 }
 
-// openRegular opens a regular file, and does not wait for who writes to a pipe that has
-// come in its place. Like all that changes while it is read, a file that is another by
-// now does not exist.
-func openRegular(dir *os.Root, name string) (*os.File, error) {
-	f, err := dir.OpenFile(name, os.O_RDONLY|nonBlocking, 0)
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
+// contextReader reads until its context ends.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
 }
 
-// DiskSize returns how many bytes the files below a directory have. What goes
-// meanwhile, or is not there at all, counts nothing.
-func DiskSize(dir string) (int64, error) {
-	var n int64
-	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() {
-			var info fs.FileInfo
-			if info, err = d.Info(); err == nil {
-				n += info.Size()
-			}
-		}
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		return err
-	})
-	return n, err
+// Read implements [io.Reader].
+func (r contextReader) Read(p []byte) (int, error) {
+	if r.ctx.Err() != nil {
+		return 0, context.Cause(r.ctx)
+	}
+	return r.r.Read(p)
+}
+
+// maxShown is the length of the longest path that an error has whole.
+const maxShown = 400
+
+// shortPath returns a path in a tree as an error has it.
+func shortPath(name string) string {
+	if len(name) > maxShown {
+		first, _, _ := strings.Cut(name, "/")
+		name = path.Join(first, "…", path.Base(name))
+	}
+	return "/" + name
 }

@@ -30,7 +30,7 @@ func TestHost(t *testing.T) {
 			}
 			return m
 		}}
-		got, err := r.ReadDir(dir)
+		got, err := r.ReadDir(t.Context(), dir)
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 )
@@ -48,8 +47,8 @@ type hostWriter struct {
 // its time changes.
 func (w *hostWriter) dir(at *os.Root, name string, n *Node) error {
 	for _, e := range n.entries {
-		if err := w.ctx.Err(); err != nil {
-			return err
+		if w.ctx.Err() != nil {
+			return context.Cause(w.ctx)
 		}
 		if err := w.node(at, join(name, e.Name), e); err != nil {
 			return err
@@ -128,7 +127,7 @@ func (w *hostWriter) file(at *os.Root, name string, n *Node) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(dst, src) // of files the kernel copies, which a tracked reader would prevent
+	err = copyFile(w.ctx, dst, src)
 	if err = errors.Join(err, dst.Close()); err == nil && w.opt.Written != nil {
 		w.opt.Written(n.blob.Size)
 	}

@@ -35,7 +35,7 @@ func TestLinkedNodes(t *testing.T) {
 	if err := WriteDir(t.Context(), host, root, s, HostOptions{Owners: true}); err != nil {
 		t.Fatal(err)
 	}
-	read, err = HostReader{Store: s}.ReadDir(host)
+	read, err = HostReader{Store: s}.ReadDir(t.Context(), host)
 	checkLinked(t, "directory", read, err)
 	if err := s.Save(root); err != nil {
 		t.Fatal(err)

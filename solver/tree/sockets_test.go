@@ -104,7 +104,7 @@ func TestHostSockets(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	n, err := HostReader{Store: s}.ReadDir(from)
+	n, err := HostReader{Store: s}.ReadDir(t.Context(), from)
 	if err != nil || n.Get("sock") == nil || n.Get("sock").Kind() != Socket {
 		t.Fatalf("read %+v, %v", n, err)
 	}

@@ -48,7 +48,7 @@ func OpenStore(dir string) (*Store, error) {
 	return &Store{dir: dir}, nil
 }
 
-// Put reads a blob to its end and keeps it.
+// Put reads a blob to its end and stores it. Long runs of zeros become holes.
 func (s *Store) Put(r io.Reader) (Blob, error) {
 	tmp, err := os.CreateTemp(filepath.Join(s.dir, "tmp"), "")
 	if err != nil {
@@ -56,7 +56,11 @@ func (s *Store) Put(r io.Reader) (Blob, error) {
 	}
 	defer os.Remove(tmp.Name()) // fails where it was renamed
 	hash := sha256.New()
-	size, err := io.Copy(io.MultiWriter(tmp, hash), r)
+	file := &sparse{f: tmp}
+	size, err := io.Copy(io.MultiWriter(file, hash), r)
+	if err == nil {
+		err = file.end(size)
+	}
 	if err = errors.Join(err, tmp.Close()); err != nil {
 		return Blob{}, err
 	}
@@ -321,7 +325,7 @@ func (s *Store) each(ctx context.Context, kind string, fn func(string, digest.Di
 // Sizes are the sizes of what a store has, in bytes.
 type Sizes struct{ Blobs, Dirs map[digest.Digest]int64 }
 
-// Sizes returns the sizes of all files of the store.
+// Sizes returns the sizes of all files of the store, without holes.
 func (s *Store) Sizes(ctx context.Context) (Sizes, error) {
 	out := Sizes{map[digest.Digest]int64{}, map[digest.Digest]int64{}}
 	for kind, sizes := range map[string]map[digest.Digest]int64{"blobs": out.Blobs, "dirs": out.Dirs} {
@@ -331,7 +335,7 @@ func (s *Store) Sizes(ctx context.Context) (Sizes, error) {
 				return nil
 			}
 			if err == nil {
-				sizes[d] = info.Size()
+				sizes[d] = sizeOnDisk(info)
 			}
 			return err
 		})

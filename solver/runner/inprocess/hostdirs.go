@@ -29,7 +29,7 @@ func locked(ctx context.Context, dir string, fn func() error) error {
 // openDir reads what a mount shows of a directory of the host as it is now.
 func (f *Files) openDir(ctx context.Context, m *runner.Mount) (n *tree.Node, err error) {
 	err = locked(ctx, m.HostPath, func() error {
-		all, err := f.readDir(m.HostPath)
+		all, err := f.readDir(ctx, m.HostPath)
 		if err != nil {
 			return err
 		}
@@ -39,11 +39,11 @@ func (f *Files) openDir(ctx context.Context, m *runner.Mount) (n *tree.Node, err
 	return n, err
 }
 
-func (f *Files) readDir(dir string) (*tree.Node, error) {
+func (f *Files) readDir(ctx context.Context, dir string) (*tree.Node, error) {
 	return tree.HostReader{Store: f.Store, Meta: func(h tree.HostFile) tree.Meta {
 		h.Meta.UID, h.Meta.GID = 0, 0 // they belong to who builds
 		return h.Meta
-	}}.ReadDir(dir)
+	}}.ReadDir(ctx, dir)
 }
 
 // saveCaches makes in directories of the host the changes of the process. Those
@@ -55,7 +55,7 @@ func (f *Files) saveCaches(ctx context.Context, list []*tree.Node) error {
 			continue
 		}
 		err := locked(ctx, m.HostPath, func() error {
-			all, err := f.readDir(m.HostPath)
+			all, err := f.readDir(ctx, m.HostPath)
 			if err != nil {
 				return err
 			}

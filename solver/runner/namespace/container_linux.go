@@ -192,7 +192,7 @@ func (c *container) read(i int, last bool) (*tree.Node, error) {
 	switch m.Kind {
 	case runner.MountTree:
 	case runner.MountDir:
-		return tree.HostReader{Store: c.r.store}.ReadDir(m.HostPath)
+		return tree.HostReader{Store: c.r.store}.ReadDir(c.ctx, m.HostPath)
 	case runner.MountFile, runner.MountSocket, runner.MountTmpfs:
 		fallthrough
 	default:
@@ -210,9 +210,9 @@ func (c *container) read(i int, last bool) (*tree.Node, error) {
 		dir, changed = "copy", c.r.changedCopy
 	}
 	dir = filepath.Join(c.work, strconv.Itoa(i), dir)
-	w, err := changed(m.Tree, dir, stub)
+	w, err := changed(c.ctx, m.Tree, dir, stub)
 	for again := 0; again < 9 && errors.Is(err, fs.ErrNotExist); again++ {
-		w, err = changed(m.Tree, dir, stub) // a process removed what was being read
+		w, err = changed(c.ctx, m.Tree, dir, stub) // a process removed what was being read
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read what the process changed: %w", err)
@@ -241,5 +241,5 @@ func (c *container) Close() error {
 	for _, w := range c.kept {
 		err = errors.Join(err, c.r.keep(w))
 	}
-	return errors.Join(err, os.RemoveAll(c.work))
+	return errors.Join(err, tree.RemoveAll(c.work))
 }

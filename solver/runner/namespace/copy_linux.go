@@ -74,7 +74,7 @@ func changeTime(info fs.FileInfo) time.Time {
 
 // changedCopy reads a copy of base after a process ran in it. The result has no stubs
 // that the process left untouched.
-func (r *Runner) changedCopy(base *tree.Node, dir string, stubs map[string]bool) (*written, error) {
+func (r *Runner) changedCopy(ctx context.Context, base *tree.Node, dir string, stubs map[string]bool) (*written, error) {
 	mark, err := os.Stat(markOf(dir))
 	if err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func (r *Runner) changedCopy(base *tree.Node, dir string, stubs map[string]bool)
 			return tree.Blob{}, false
 		},
 	}
-	now, err := reader.ReadDir(dir)
+	now, err := reader.ReadDir(ctx, dir)
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
-	"golang.org/x/sys/unix"
 
 	"slipway/solver/runner"
 	"slipway/solver/tree"
@@ -85,12 +84,12 @@ func (r *Runner) layer(ctx context.Context, l tree.Layer, delta *tree.Node) (str
 		return "", err
 	}
 	if err := tree.WriteDir(ctx, tmp, delta, r.store, tree.HostOptions{Owners: true, OneOwner: r.oneOwner}); err != nil {
-		return "", errors.Join(fmt.Errorf("write layer: %w", err), os.RemoveAll(tmp))
+		return "", errors.Join(fmt.Errorf("write layer: %w", err), tree.RemoveAll(tmp))
 	}
 	if err := os.Rename(tmp, dir); err != nil {
 		// Another build was faster.
 		if _, there := os.Stat(dir); there == nil {
-			return dir, os.RemoveAll(tmp)
+			return dir, tree.RemoveAll(tmp)
 		}
 		return "", err
 	}
@@ -161,7 +160,7 @@ func newDir(m tree.Meta, entries []tree.Entry) *tree.Node {
 
 // changed returns a tree with what stands in the upper directory of an overlay.
 // Stubs that nobody touched are not part of it.
-func (r *Runner) changed(base *tree.Node, upper string, stubs map[string]bool) (*written, error) {
+func (r *Runner) changed(ctx context.Context, base *tree.Node, upper string, stubs map[string]bool) (*written, error) {
 	made, err := os.Stat(filepath.Dir(upper))
 	if err != nil {
 		return nil, err
@@ -169,12 +168,12 @@ func (r *Runner) changed(base *tree.Node, upper string, stubs map[string]bool) (
 	o := overlaid{opaque: map[string]bool{}, stubs: stubs, began: made.ModTime()}
 	meta := r.metaOver(base)
 	reader := tree.HostReader{Store: r.store, Origin: string(base.ID()), Meta: func(f tree.HostFile) tree.Meta {
-		if f.Info.IsDir() && isOpaque(filepath.Join(upper, filepath.FromSlash(f.Path))) {
+		if f.Opaque {
 			o.opaque[f.Path] = true
 		}
 		return meta(f)
 	}}
-	delta, err := reader.ReadDir(upper)
+	delta, err := reader.ReadDir(ctx, upper)
 	if err != nil {
 		return nil, err
 	}
@@ -191,16 +190,6 @@ func (r *Runner) metaOver(base *tree.Node) func(tree.HostFile) tree.Meta {
 		}
 		return f.Meta
 	}
-}
-
-func isOpaque(dir string) bool {
-	buf := make([]byte, 1)
-	for _, name := range []string{opaqueRoot, opaqueUser} {
-		if n, err := unix.Lgetxattr(dir, name, buf); err == nil && n == 1 && buf[0] == 'y' {
-			return true
-		}
-	}
-	return false
 }
 
 // overlaid is what is known of an upper directory.

@@ -1,0 +1,173 @@
+package tree
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxOpenDirs is how many directories of a [descent] are open at most: trees may be
+// deeper than a process may have files open.
+const maxOpenDirs = 64
+
+// descent is the way from a directory of the host down to one below it. Processes
+// may rename and replace directories meanwhile, which does not lead a descent out of
+// what they can write to: links are not followed, and ".." has to be the directory
+// that the descent came from.
+type descent struct {
+	dirs   []openDir
+	closed int // dirs[:closed] are closed
+}
+
+// openDir is a directory of a descent.
+type openDir struct {
+	*os.File
+	dev, ino uint64
+}
+
+// descend opens a directory from which a descent starts.
+func descend(name string) (*descent, error) {
+	d := &descent{}
+	return d, d.open(unix.AT_FDCWD, name, unix.O_RDONLY|unix.O_DIRECTORY)
+}
+
+// open opens a directory, which becomes the last of the descent.
+func (d *descent) open(at int, name string, flags int) error {
+	dir, err := openDirAt(at, name, flags)
+	if err != nil {
+		return err
+	}
+	if d.dirs = append(d.dirs, dir); len(d.dirs)-d.closed > maxOpenDirs {
+		d.closed++
+		return d.dirs[d.closed-1].Close()
+	}
+	return nil
+}
+
+func openDirAt(at int, name string, flags int) (openDir, error) {
+	f, err := openAt(at, name, flags)
+	if err != nil {
+		return openDir{}, err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return openDir{}, errors.Join(&fs.PathError{Op: "stat", Path: name, Err: err}, f.Close())
+	}
+	return openDir{f, st.Dev, st.Ino}, nil
+}
+
+func openAt(at int, name string, flags int) (*os.File, error) {
+	for {
+		fd, err := unix.Openat(at, name, flags|unix.O_CLOEXEC, 0)
+		if err == nil {
+			return os.NewFile(uintptr(fd), name), nil
+		}
+		if !errors.Is(err, unix.EINTR) {
+			return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+		}
+	}
+}
+
+// current returns the descriptor of the last directory.
+func (d *descent) current() int { return int(d.dirs[len(d.dirs)-1].Fd()) }
+
+// names returns up to n names in the last directory that were not returned before, and
+// all if n is negative. It must not be called after anything below it was entered.
+func (d *descent) names(n int) ([]string, error) {
+	return d.dirs[len(d.dirs)-1].Readdirnames(n)
+}
+
+// down enters a directory in the last one.
+func (d *descent) down(name string) error {
+	f, err := d.file(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.enter(d), f.Close())
+}
+
+// use returns what a file in the last directory takes of the disk.
+func (d *descent) use(name string) (diskUse, error) {
+	var st unix.Stat_t
+	if err := unix.Fstatat(d.current(), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return diskUse{}, &fs.PathError{Op: "stat", Path: name, Err: err}
+	}
+	use := diskUse{isDir: st.Mode&unix.S_IFMT == unix.S_IFDIR}
+	if st.Mode&unix.S_IFMT == unix.S_IFREG {
+		use.bytes = withoutHoles(st.Size, st.Blocks)
+	}
+	if st.Nlink > 1 {
+		use.inode = inode{dev: st.Dev, ino: st.Ino}
+	}
+	return use, nil
+}
+
+// up leaves the last directory for the one before.
+func (d *descent) up() error {
+	n := len(d.dirs) - 1
+	last := d.dirs[n]
+	d.dirs = d.dirs[:n]
+	var err error
+	if n > 0 && n == d.closed {
+		err = d.reopen(last)
+	}
+	return errors.Join(err, last.Close())
+}
+
+// reopen opens what is now the last directory, in which from is, or was.
+func (d *descent) reopen(from openDir) error {
+	d.closed--
+	was := &d.dirs[d.closed]
+	// O_PATH, as its mode may let nobody list it any more.
+	dir, err := openDirAt(int(from.Fd()), "..", unix.O_PATH|unix.O_DIRECTORY)
+	if err == nil && (dir.dev != was.dev || dir.ino != was.ino) {
+		err = errors.Join(&fs.PathError{Op: "open", Path: "..", Err: fs.ErrNotExist}, dir.Close())
+	}
+	if err != nil {
+		d.dirs, d.closed = nil, 0
+		return err
+	}
+	*was = dir
+	return nil
+}
+
+// close closes what is open.
+func (d *descent) close() error {
+	var errs []error
+	for _, dir := range d.dirs[d.closed:] {
+		errs = append(errs, dir.Close())
+	}
+	d.dirs, d.closed = nil, 0
+	return errors.Join(errs...)
+}
+
+// hostFile is a file of a directory of the host. Nothing that replaces it in its
+// directory makes it another.
+type hostFile struct{ *os.File }
+
+// file finds a file in the last directory. It does not open it, which has effects
+// on devices and waits for writers of pipes.
+func (d *descent) file(name string) (hostFile, error) {
+	f, err := openAt(d.current(), name, unix.O_PATH|unix.O_NOFOLLOW)
+	return hostFile{f}, err
+}
+
+// enter enters the directory that the file is.
+func (f hostFile) enter(d *descent) error {
+	return d.open(int(f.Fd()), ".", unix.O_RDONLY|unix.O_DIRECTORY)
+}
+
+// reader opens a regular file.
+func (f hostFile) reader() (*os.File, error) { return os.Open(fdPath(f.File)) }
+
+// target returns the target of a symbolic link.
+func (f hostFile) target() (string, error) {
+	buf := make([]byte, unix.PathMax)
+	n, err := unix.Readlinkat(int(f.Fd()), "", buf)
+	if err != nil {
+		return "", &fs.PathError{Op: "read link", Path: f.Name(), Err: err}
+	}
+	return string(buf[:n]), nil
+}

@@ -1,0 +1,445 @@
+package tree
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// makeDeep makes directories in each other, and a file of 5 bytes in the last one,
+// and returns the first one.
+func makeDeep(t *testing.T, name string, depth int) string {
+	t.Helper()
+	top := filepath.Join(t.TempDir(), "top")
+	if err := os.Mkdir(top, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.Open(top, unix.O_PATH, 0)
+	for range depth {
+		if err != nil {
+			break
+		}
+		var next int
+		if err = unix.Mkdirat(fd, name, 0o700); err == nil {
+			next, err = unix.Openat(fd, name, unix.O_PATH, 0)
+		}
+		err = errors.Join(err, unix.Close(fd))
+		fd = next
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := unix.Openat(fd, "file", unix.O_CREAT|unix.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = unix.Write(file, []byte("12345"))
+	if err = errors.Join(err, unix.Close(file), unix.Close(fd)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = exec.Command("rm", "-rf", top).Run() }) // os.RemoveAll may fail
+	return top
+}
+
+// limitFiles lets this process open no more than a few files until the test ends.
+func limitFiles(t *testing.T, n int) {
+	t.Helper()
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var old unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+		t.Fatal(err)
+	}
+	few := old
+	few.Cur = uint64(len(open) + n)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &few); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestDeepTrees: trees with longer paths than the system takes, and deeper than the
+// limit of open files, are measured and removed.
+func TestDeepTrees(t *testing.T) {
+	for _, tc := range []struct {
+		about, name string
+		depth       int
+	}{
+		{"long", strings.Repeat("a", 200), 30},
+		{"deep", "a", 3000},
+	} {
+		t.Run(tc.about, func(t *testing.T) {
+			top := makeDeep(t, tc.name, tc.depth)
+			limitFiles(t, maxOpenDirs+10)
+			if got := DiskSize(t.Context(), top); got != 5 {
+				t.Errorf("size %d, want 5", got)
+			}
+			if err := RemoveAll(top); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.Lstat(top); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s still exists (%v)", top, err)
+			}
+		})
+	}
+}
+
+// TestReadDeep: a tree that has as long paths as the system takes is read with few open
+// files. One with longer paths is refused, in few words.
+func TestReadDeep(t *testing.T) {
+	s, err := OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const most = (maxPath - len("/file") + 1) / 2
+	ok, long := makeDeep(t, "a", most), makeDeep(t, "a", most+1)
+	limitFiles(t, maxOpenDirs+10)
+	n, err := HostReader{Store: s}.ReadDir(t.Context(), ok)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range most {
+		n = n.Child("a")
+	}
+	if f := n.Child("file"); f == nil || f.Blob().Size != 5 {
+		t.Errorf("the deepest directory has %v, want a file", n.Entries())
+	}
+	_, err = HostReader{Store: s}.ReadDir(t.Context(), long)
+	if err == nil || err.Error() != "/a/…/file: file name too long" {
+		t.Errorf("error %v, want that the name is too long", err)
+	}
+}
+
+// TestMovedAway: a directory that is moved while its subdirectories are walked leads
+// nowhere else.
+func TestMovedAway(t *testing.T) {
+	top := makeDeep(t, "a", maxOpenDirs+2)
+	elsewhere := t.TempDir()
+	d, err := descend(top)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range maxOpenDirs + 2 {
+		if err := d.down("a"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The third directory is the last one that is closed.
+	if err := os.Rename(filepath.Join(top, "a/a/a"), filepath.Join(elsewhere, "a")); err != nil {
+		t.Fatal(err)
+	}
+	for range maxOpenDirs - 1 {
+		if err := d.up(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.up(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the descent goes on in another directory: %v", err)
+	}
+	if err := d.close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// asUser runs a test once more as an ordinary user, who has no privileges, in a
+// directory of that user. It reports whether this is the ordinary user.
+func asUser(t *testing.T) bool {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		return true
+	}
+	const user = 65534
+	dir, err := os.MkdirTemp("", "") //nolint:usetesting // t.TempDir is for root only
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = exec.Command("rm", "-rf", dir).Run() })
+	program, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := filepath.Join(dir, "test")
+	if err := errors.Join(os.WriteFile(own, program, 0o700), os.Chown(own, user, user), os.Chown(dir, user, user)); err != nil { //nolint:gosec // a program
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), own, "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "TMPDIR="+dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: user, Gid: user}}
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+		t.Errorf("as user %d: %v\n%s", user, err, out)
+	}
+	return false
+}
+
+// TestUnreadable: a directory that not even its owner may read has no size, and is
+// removed with all that is below it.
+func TestUnreadable(t *testing.T) {
+	if !asUser(t) {
+		return
+	}
+	for _, mode := range []fs.FileMode{0, 0o400, 0o100, 0o500} {
+		top := makeDeep(t, "a", 70) // more than are open at once
+		inner := top + strings.Repeat("/a", 68)
+		if err := errors.Join(os.WriteFile(filepath.Join(top, "b"), make([]byte, 7), 0o600), os.Chmod(inner, mode)); err != nil {
+			t.Fatal(err)
+		}
+		want := int64(7)
+		if mode == 0o500 {
+			want += 5
+		}
+		if got := DiskSize(t.Context(), top); got != want {
+			t.Errorf("mode %o: size %d, want %d", mode, got, want)
+		}
+		if err := RemoveAll(top); err != nil {
+			t.Errorf("mode %o: %v", mode, err)
+		}
+		if _, err := os.Lstat(top); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("mode %o: %s still exists (%v)", mode, top, err)
+		}
+	}
+}
+
+// TestRemoveErrors: what cannot be removed does not keep the rest, and the error names
+// it with few words.
+func TestRemoveErrors(t *testing.T) {
+	if !asUser(t) {
+		return
+	}
+	if err := RemoveAll(filepath.Join(t.TempDir(), "none", "none")); err != nil {
+		t.Errorf("what does not exist: %v", err)
+	}
+	for _, name := range []string{"/proc/self/stat", "/proc/self/task"} {
+		if err := RemoveAll(name); err == nil || err.Error() != "remove "+name+": operation not permitted" {
+			t.Errorf("error %v, want that %s cannot be removed", err, name)
+		}
+	}
+	top := makeDeep(t, "a", 2)
+	d, err := descend(filepath.Dir(top))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, next := range []string{"top", "a", "a"} {
+		r := remover{name: "x/top", descent: d}
+		want := map[int]string{1: "x/top", 2: "x/top/f", 3: "x/top/…/f"}[len(d.dirs)]
+		if r.note("f", fs.ErrClosed); r.err.Error() != "remove "+want+": file already closed" {
+			t.Errorf("error %v, want %s", r.err, want)
+		}
+		if err := d.down(next); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRemoveRace: while another process swaps a directory with a link to one outside,
+// nothing outside is removed, and its mode stays.
+func TestRemoveRace(t *testing.T) {
+	if !asUser(t) {
+		return
+	}
+	outside, dir := t.TempDir(), t.TempDir()
+	kept := filepath.Join(outside, "kept")
+	if err := errors.Join(os.WriteFile(kept, nil, 0o600), os.Chmod(outside, 0o500)); err != nil { //nolint:gosec // a directory
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Chmod(outside, 0o700) }) //nolint:gosec // a directory
+	for range 300 {
+		top := filepath.Join(dir, "top")
+		in := func(name string) string { return filepath.Join(top, name) }
+		err := errors.Join(os.Mkdir(top, 0o700), os.MkdirAll(in("d/e"), 0o700), os.Symlink(outside, in("link")), os.Chmod(in("d"), 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop, stopped := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(stopped)
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					_ = unix.Renameat2(unix.AT_FDCWD, in("d"), unix.AT_FDCWD, in("link"), unix.RENAME_EXCHANGE)
+				}
+			}
+		}()
+		err = RemoveAll(top)
+		close(stop)
+		<-stopped
+		if err != nil {
+			t.Logf("not all removed: %v", err) // only what was swapped
+			if err := RemoveAll(top); err != nil {
+				t.Fatal(err)
+			}
+		}
+		info, err := os.Stat(outside)
+		if err != nil || info.Mode().Perm() != 0o500 {
+			t.Fatalf("the directory outside has mode %v, %v; want 0500", info.Mode(), err)
+		}
+		if _, err := os.Stat(kept); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestReplaced: a file that is replaced after it was found is the one that was found:
+// no device is opened, and no pipe waited for.
+func TestReplaced(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	if err := errors.Join(os.WriteFile(in("f"), []byte("found"), 0o600), unix.Mkfifo(in("pipe"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	d, err := descend(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close() //nolint:errcheck // a test
+	f, err := d.file("f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(in("pipe"), in("f")); err != nil {
+		t.Fatal(err)
+	}
+	r, err := f.reader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := io.ReadAll(r)
+	if err = errors.Join(err, r.Close(), f.Close()); err != nil || string(data) != "found" {
+		t.Errorf("read %q, %v; want what was found", data, err)
+	}
+}
+
+// TestLinksAreReadOnce: the content of a file with several names is read for the first
+// of them, unless it changes.
+func TestLinksAreReadOnce(t *testing.T) {
+	s, err := OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	if err := errors.Join(os.WriteFile(in("a"), []byte("before"), 0o600), os.Link(in("a"), in("b")), os.Link(in("a"), in("c"))); err != nil {
+		t.Fatal(err)
+	}
+	// While b is read, the store takes no content.
+	temp, aside := filepath.Join(s.dir, "tmp"), filepath.Join(s.dir, "aside")
+	r := HostReader{Store: s, Skip: func(f HostFile) bool {
+		var err error
+		switch f.Path {
+		case "b":
+			err = errors.Join(os.Rename(temp, aside), os.WriteFile(in("a"), []byte("after it"), 0o600))
+		case "c":
+			err = os.Rename(aside, temp)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		return false
+	}}
+	n, err := r.ReadDir(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, b := n.Child("a").Blob(), n.Child("b").Blob(); a != b || a.Size != 6 {
+		t.Errorf("contents %v and %v, want the same", a, b)
+	}
+	if c := n.Child("c").Blob(); c.Size != 8 {
+		t.Errorf("content of %d bytes, want it as it was changed", c.Size)
+	}
+}
+
+// TestHoles: holes of files stay holes in the store and on the host, and are no part of
+// sizes.
+func TestHoles(t *testing.T) {
+	const size, data = 1 << 26, 100 << 10
+	name := filepath.Join(t.TempDir(), "d", "f")
+	if err := os.Mkdir(filepath.Dir(name), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := []byte(strings.Repeat("data", data/4))
+	_, first := f.WriteAt(content, 0)
+	_, middle := f.WriteAt(content, size/2)
+	if err := errors.Join(first, middle, f.Truncate(size), f.Close(), os.Link(name, name+"2")); err != nil {
+		t.Fatal(err)
+	}
+	s, err := OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := HostReader{Store: s}.ReadDir(t.Context(), filepath.Dir(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := n.Child("f").Blob()
+	copied := t.TempDir()
+	if err := WriteDir(t.Context(), copied, n, s, HostOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	again, err := HostReader{Store: s}.ReadDir(t.Context(), copied)
+	if err != nil || b.Size != size || again.Child("f").Blob() != b {
+		t.Errorf("the copy has %v (%v), want %v of %d bytes", again.Child("f").Blob(), err, b, size)
+	}
+	sizes, err := s.Sizes(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, got := range map[string]int64{"file": DiskSize(t.Context(), filepath.Dir(name)), "store": sizes.Blobs[b.Digest], "copy": DiskSize(t.Context(), copied)} {
+		if got < 2*data || got > 4*data {
+			t.Errorf("%s: %d bytes, want about %d", what, got, 2*data)
+		}
+	}
+}
+
+// TestReadEnds: a file that does not end is read no longer than the context lasts.
+func TestReadEnds(t *testing.T) {
+	dir := t.TempDir()
+	f, err := os.Create(filepath.Join(dir, "f"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(f.Truncate(1<<43), f.Close()); err != nil { // hours
+		t.Fatal(err)
+	}
+	s, err := OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	enough := errors.New("enough")
+	r := HostReader{Store: s, Meta: func(f HostFile) Meta {
+		if f.Path == "f" {
+			go cancel(enough)
+		}
+		return f.Meta
+	}}
+	if _, err := r.ReadDir(ctx, dir); !errors.Is(err, enough) {
+		t.Errorf("error %v, want the cause", err)
+	}
+	if n := DiskSize(ctx, dir); n != 0 {
+		t.Errorf("size %d after the context ended, want 0", n)
+	}
+}

@@ -1,0 +1,81 @@
+package tree
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+)
+
+// minHole is how many zeros become a hole: blocks of most file systems are as large.
+const minHole = 4096
+
+// sparse writes a new file, which gets holes in place of long runs of zeros. Call end
+// after the last write.
+type sparse struct {
+	f     *os.File
+	holes bool // the file may end with one
+}
+
+// Write implements [io.Writer].
+func (s *sparse) Write(p []byte) (int, error) {
+	if len(p) < minHole || p[0] != 0 || !bytes.Equal(p[1:], p[:len(p)-1]) {
+		return s.f.Write(p)
+	}
+	s.holes = true
+	_, err := s.f.Seek(int64(len(p)), io.SeekCurrent)
+	return len(p), err
+}
+
+// end gives the file its size.
+func (s *sparse) end(size int64) error {
+	if !s.holes {
+		return nil
+	}
+	return s.f.Truncate(size)
+}
+
+// copyChunk is how much of a file is copied before the context is looked at.
+const copyChunk = 64 << 20
+
+// copyFile copies a file into a new one, with its holes, until ctx ends.
+func copyFile(ctx context.Context, dst, src *os.File) error {
+	info, err := src.Stat()
+	if err != nil {
+		return err
+	}
+	size := info.Size()
+	if sizeOnDisk(info) >= size {
+		return copyPart(ctx, dst, src, size)
+	}
+	for at := int64(0); at < size; {
+		data, hole, err := dataIn(src, at, size)
+		if err != nil {
+			return err
+		}
+		_, srcErr := src.Seek(data, io.SeekStart)
+		_, dstErr := dst.Seek(data, io.SeekStart)
+		if err := errors.Join(srcErr, dstErr, copyPart(ctx, dst, src, hole-data)); err != nil {
+			return err
+		}
+		at = hole
+	}
+	return dst.Truncate(size) // it may end with a hole
+}
+
+// copyPart copies the next n bytes.
+func copyPart(ctx context.Context, dst, src *os.File, n int64) error {
+	for n > 0 {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		// Of files the kernel copies, which a reader between them would prevent.
+		done, err := io.CopyN(dst, src, min(copyChunk, n))
+		if err != nil {
+			return err
+		}
+		n -= done
+	}
+	return nil
+}
