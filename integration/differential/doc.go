@@ -1,12 +1,9 @@
 // Package differential compares what our frontend makes of the corpus with what
 // docker/dockerfile makes of it.
 //
-// A frontend sees the world through one interface, the gateway client. Here it
-// gets one without a builder behind it (client): it answers image configs from
-// a table, serves files from the archive of the case, and records what the
-// frontend asks for, warns of and returns (a [Record]). [Run] does this for one
-// frontend, [Compare] says in which [Kind] of thing two records differ, and
-// [Judge] adds up over the corpus.
+// [Run] builds a case with one frontend, without a builder (internal/corpus),
+// and records requests, warnings and results. [Compare] says in which [Kind] of
+// thing two records differ, and [Judge] adds up over the corpus.
 //
 // What must be equal is listed in [Kinds]. An intended difference is excused
 // in the header of its case, "differs: kind: why"; an excuse that is not needed

@@ -9,6 +9,7 @@ import (
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"golang.org/x/sync/errgroup"
 
+	"slipway/internal/corpus"
 	"slipway/internal/golden"
 )
 
@@ -74,7 +75,7 @@ func (o *Outcome) judge(ctx context.Context, reference, build gateway.BuildFunc)
 		runs = upstreamRuns
 	}
 	for i := 1; i < runs && len(o.Diffs) > 0 && o.Class == nil; i++ {
-		again, err := run(ctx, reference, o.Case, o.Platform, i%2*i) // every other as they come
+		again, err := corpus.Run(ctx, reference, o.Case, o.Platform, i%2*i) // every other as they come
 		if err != nil {
 			return err
 		}

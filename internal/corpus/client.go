@@ -1,4 +1,4 @@
-package differential
+package corpus
 
 import (
 	"context"
@@ -28,8 +28,9 @@ import (
 // random ids.
 const sessionID = "session"
 
-// client is a gateway client without a builder.
-type client struct {
+// Client is a gateway client without a builder: it answers from a case and records
+// what it is asked.
+type Client struct {
 	c       *golden.Case
 	images  *golden.Images
 	opts    gateway.BuildOpts
@@ -37,11 +38,11 @@ type client struct {
 	shuffle int // in which order lookups that run at once are answered; 0 is as they come
 }
 
-var _ gateway.Client = (*client)(nil)
+var _ gateway.Client = (*Client)(nil)
 
-// newClient returns a client for one run of a case. The platform is the value
+// NewClient returns a client for one run of a case. The platform is the value
 // of the option; "" leaves it out.
-func newClient(c *golden.Case, platform string) (*client, error) {
+func NewClient(c *golden.Case, platform string) (*Client, error) {
 	images, err := c.Images()
 	if err != nil {
 		return nil, err
@@ -59,7 +60,7 @@ func newClient(c *golden.Case, platform string) (*client, error) {
 		}
 		worker.Platforms = append(worker.Platforms, p)
 	}
-	return &client{
+	return &Client{
 		c: c, images: images, record: &Record{},
 		opts: gateway.BuildOpts{
 			Opts: opts, SessionID: sessionID, Workers: []gateway.WorkerInfo{worker}, Product: "buildkit",
@@ -76,11 +77,11 @@ func capSet(list *apicaps.CapList, missing []string) apicaps.CapSet {
 
 // BuildOpts returns the same map of options every time, as BuildKit's own
 // client does: a frontend that changes it changes it for itself.
-func (c *client) BuildOpts() gateway.BuildOpts { return c.opts }
+func (c *Client) BuildOpts() gateway.BuildOpts { return c.opts }
 
 // Solve accepts what a daemon would accept, and keeps it. It fails where a
 // daemon would fail without building anything.
-func (c *client) Solve(ctx context.Context, req gateway.SolveRequest) (*gateway.Result, error) {
+func (c *Client) Solve(ctx context.Context, req gateway.SolveRequest) (*gateway.Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -111,13 +112,13 @@ func (c *client) Solve(ctx context.Context, req gateway.SolveRequest) (*gateway.
 }
 
 // ResolveImageConfig goes by ResolveSourceMetadata, as it does in BuildKit.
-func (c *client) ResolveImageConfig(ctx context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
+func (c *Client) ResolveImageConfig(ctx context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
 	return sourceresolver.NewImageMetaResolver(c).ResolveImageConfig(ctx, ref, opt)
 }
 
 // ResolveSourceMetadata answers from the table of images, and for git and HTTP
 // sources from the archive.
-func (c *client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
+func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -153,14 +154,14 @@ func (c *client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt
 
 // wait lets some lookups take longer than others, differently in each run, so
 // that each of several errors comes first in some.
-func (c *client) wait(id string) {
+func (c *Client) wait(id string) {
 	if c.shuffle > 0 {
 		n := digest.FromString(fmt.Sprint(id, c.shuffle)).Encoded()[0]
 		time.Sleep(time.Duration(n%8) * 200 * time.Microsecond)
 	}
 }
 
-func (c *client) httpMetadata(op *pb.SourceOp) (*sourceresolver.MetaResponse, error) {
+func (c *Client) httpMetadata(op *pb.SourceOp) (*sourceresolver.MetaResponse, error) {
 	body, ok := c.c.File("http/" + op.Identifier)
 	if !ok {
 		return nil, fmt.Errorf("invalid response status 404 Not Found")
@@ -177,7 +178,7 @@ func (c *client) httpMetadata(op *pb.SourceOp) (*sourceresolver.MetaResponse, er
 }
 
 // Inputs returns the frontend inputs of the case, as local directories.
-func (c *client) Inputs(context.Context) (map[string]llb.State, error) {
+func (c *Client) Inputs(context.Context) (map[string]llb.State, error) {
 	inputs := map[string]llb.State{}
 	for _, f := range c.c.Files {
 		dir, _, _ := strings.Cut(f.Name, "/")
@@ -189,12 +190,12 @@ func (c *client) Inputs(context.Context) (map[string]llb.State, error) {
 }
 
 // NewContainer fails: there is no builder.
-func (c *client) NewContainer(context.Context, gateway.NewContainerRequest) (gateway.Container, error) {
+func (c *Client) NewContainer(context.Context, gateway.NewContainerRequest) (gateway.Container, error) {
 	return nil, errors.New("there is no builder to run a container")
 }
 
 // Warn records a warning.
-func (c *client) Warn(_ context.Context, vertex digest.Digest, short string, opts gateway.WarnOpts) error {
+func (c *Client) Warn(_ context.Context, vertex digest.Digest, short string, opts gateway.WarnOpts) error {
 	c.record.addWarning(Warning{Vertex: vertex, Short: short, Opts: opts})
 	return nil
 }

@@ -1,4 +1,4 @@
-package differential
+package corpus
 
 import (
 	"archive/tar"
@@ -22,7 +22,7 @@ import (
 // solveState solves a state with a client of the case.
 func solveState(t *testing.T, c *golden.Case, st llb.State, evaluate bool) (gateway.Reference, error) {
 	t.Helper()
-	cl, err := newClient(c, "")
+	cl, err := NewClient(c, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,6 +35,16 @@ func solveState(t *testing.T, c *golden.Case, st llb.State, evaluate bool) (gate
 		return nil, err
 	}
 	return res.SingleRef()
+}
+
+// parse returns a case with a title and the rest of the archive.
+func parse(t *testing.T, archive string) *golden.Case {
+	t.Helper()
+	c, err := golden.Parse("lex/a", []byte("# t\n"+archive))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func tarOf(t *testing.T, name, body string) string {
@@ -181,7 +191,7 @@ commit
 -- http/https://example.com/f --
 f
 `)
-	cl, err := newClient(c, "linux/arm64")
+	cl, err := NewClient(c, "linux/arm64")
 	if err != nil {
 		t.Fatal(err)
 	}

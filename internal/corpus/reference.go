@@ -1,4 +1,4 @@
-package differential
+package corpus
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 // reference is what a solve returned. Its files are worked out when they are
 // asked for: like a daemon, it does not look at a source before.
 type reference struct {
-	client *client
+	client *Client
 	solve  *solve
 }
 

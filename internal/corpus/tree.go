@@ -1,4 +1,4 @@
-package differential
+package corpus
 
 import (
 	"archive/tar"
@@ -22,7 +22,7 @@ type tree map[string][]byte
 
 // evaluate works out the files of a definition, as far as frontends read any:
 // sources, and copies that unpack or move them.
-func (c *client) evaluate(def *pb.Definition) (tree, error) {
+func (c *Client) evaluate(def *pb.Definition) (tree, error) {
 	ops := map[string]*pb.Op{}
 	var last *pb.Op
 	for _, data := range def.Def {
@@ -38,7 +38,7 @@ func (c *client) evaluate(def *pb.Definition) (tree, error) {
 	return c.evaluateOp(ops, last.Inputs[0])
 }
 
-func (c *client) evaluateOp(ops map[string]*pb.Op, in *pb.Input) (tree, error) {
+func (c *Client) evaluateOp(ops map[string]*pb.Op, in *pb.Input) (tree, error) {
 	op := ops[in.Digest]
 	if op == nil {
 		return nil, fmt.Errorf("no operation %s", in.Digest)
@@ -139,7 +139,7 @@ func untar(data []byte) (tree, error) {
 	}
 }
 
-func (c *client) source(op *pb.SourceOp) (tree, error) {
+func (c *Client) source(op *pb.SourceOp) (tree, error) {
 	scheme, rest, _ := strings.Cut(op.Identifier, "://")
 	switch scheme {
 	case "local":
@@ -166,7 +166,7 @@ func (c *client) source(op *pb.SourceOp) (tree, error) {
 
 // local returns the files of a local directory that the options of the source
 // let through.
-func (c *client) local(name string, attrs map[string]string) (tree, error) {
+func (c *Client) local(name string, attrs map[string]string) (tree, error) {
 	files, ok := c.c.Local(name)
 	if !ok {
 		return nil, fmt.Errorf("no access allowed to dir %q", name)

@@ -1,0 +1,103 @@
+package corpus
+
+import (
+	"context"
+	"slices"
+
+	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/frontend/subrequests/convertllb"
+	"github.com/moby/buildkit/frontend/subrequests/lint"
+	"github.com/moby/buildkit/frontend/subrequests/outline"
+	"github.com/moby/buildkit/util/apicaps"
+
+	"slipway/diag"
+	"slipway/frontend/inputs"
+	"slipway/frontend/options"
+	"slipway/instructions"
+	"slipway/internal/golden"
+	"slipway/parser"
+	"slipway/plan"
+	"slipway/source"
+)
+
+// Build is a case for one target platform, up to the point where a plan is made.
+type Build struct {
+	Platform   string // for example linux/arm64; "" if the build does not set one
+	Dockerfile *instructions.Dockerfile
+	Plan       plan.Options // with Platform and Resolver
+	Inputs     *inputs.Inputs
+	Map        *llb.SourceMap // of the Dockerfile
+	Caps       apicaps.CapSet
+	Request    string // what is asked for instead of an image: frontend.outline …; "" is a build
+}
+
+// IsBuild reports whether the case is to result in an image.
+func (b *Build) IsBuild() bool { return b.Request == "" }
+
+// plannedRequests returns the requests that are answered from a plan.
+func plannedRequests() []string {
+	return []string{lint.RequestLint, outline.RequestSubrequestsOutline, convertllb.RequestConvertLLB}
+}
+
+// Open reads the Dockerfile of a case as the frontend does, for the value of the
+// option platform. It returns a Build for each target platform, or none if the
+// case needs no plan: another frontend builds it, or a request is about the text
+// only.
+func Open(ctx context.Context, c *golden.Case, platform string) ([]Build, error) {
+	client, err := NewClient(c, platform)
+	if err != nil {
+		return nil, err
+	}
+	o, err := options.Parse(client.opts.Opts)
+	if err != nil {
+		return nil, err
+	}
+	if o.RequestID != nil && !slices.Contains(plannedRequests(), *o.RequestID) {
+		return nil, nil
+	}
+	in := inputs.New(client, o)
+	file, err := in.Dockerfile(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, _, _, ok := parser.Syntax(file.Source.Bytes); ok || o.Plan.BuildArgs["BUILDKIT_SYNTAX"] != "" {
+		if !o.Redirected {
+			return nil, nil
+		}
+	}
+	if len(file.Source.Bytes) == 0 {
+		return nil, diag.Errorf(source.Range{File: file.Source}, "the Dockerfile cannot be empty")
+	}
+	parsed, diags := parser.Parse(file.Source)
+	if err := diags.Err(); err != nil {
+		return nil, err
+	}
+	dockerfile, diags := instructions.Parse(parsed)
+	if err := diags.Err(); err != nil {
+		return nil, err
+	}
+	b := Build{
+		Dockerfile: dockerfile, Plan: o.Plan, Inputs: in, Map: file.Map,
+		Caps: client.opts.LLBCaps,
+	}
+	b.Plan.Resolver = in
+	b.Plan.Contexts = sortedKeys(o.Named)
+	b.Plan.BuildPlatforms = client.opts.Workers[0].Platforms[:1]
+	if o.RequestID != nil {
+		b.Request = *o.RequestID
+		b.Plan.AllStages = *o.RequestID == lint.RequestLint && o.Plan.Target == ""
+		return []Build{b}, nil
+	}
+	if len(o.Platforms) == 0 {
+		return []Build{b}, nil
+	}
+	var builds []Build
+	for i := range o.Platforms {
+		one := b
+		one.Plan.Platform = &o.Platforms[i]
+		one.Platform = platforms.FormatAll(o.Platforms[i])
+		builds = append(builds, one)
+	}
+	return builds, nil
+}

@@ -1,0 +1,150 @@
+package corpus
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"strings"
+
+	"github.com/containerd/platforms"
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/diag"
+	"slipway/source"
+)
+
+// The size of a section. What is left out counts in a digest.
+const (
+	maxLines = 200  // of a section
+	shown    = 20   // lines at the start of a longer one
+	maxLine  = 1500 // bytes of a line
+)
+
+var fullDigest = regexp.MustCompile(`(sha256:[0-9a-f]{12})[0-9a-f]{52}`)
+
+// Compact is [Limit] for texts with many digests, which are cut to 12 digits.
+func Compact(text string) string {
+	return Limit(fullDigest.ReplaceAllString(text, "$1…"))
+}
+
+// Limit makes a text fit for a section: of a long line or a long text it leaves
+// the start and a digest of the whole.
+func Limit(text string) string {
+	lines := strings.SplitAfter(text, "\n")
+	for i, line := range lines {
+		if len(line) > maxLine {
+			lines[i] = fmt.Sprintf("%s… %d bytes, %s\n", strings.ToValidUTF8(line[:maxLine/4], ""), len(line), Short(line))
+		}
+	}
+	if n := len(lines) - 1; n > maxLines {
+		lines = append(lines[:shown:shown], fmt.Sprintf("… %d lines, %s\n", n, Short(text)))
+	}
+	return strings.Join(lines, "")
+}
+
+// Short returns the first 12 digits of the digest of a text.
+func Short(text string) string { return digest.FromString(text).Encoded()[:12] }
+
+// Image prints an image config, one field a line. Layers and history that are
+// those of the base are only counted. If base is nil, there is none.
+func Image(img, base *dockerspec.DockerOCIImage) (string, error) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "platform %s\n", platforms.FormatAll(img.Platform))
+	own := *img
+	if base != nil {
+		if n := len(base.RootFS.DiffIDs); n > 0 && reflect.DeepEqual(own.RootFS, base.RootFS) {
+			fmt.Fprintf(&b, "rootfs of the base, %d layers\n", n)
+			own.RootFS = ocispecs.RootFS{}
+		}
+		if n := len(base.History); n > 0 && n <= len(own.History) && reflect.DeepEqual(own.History[:n], base.History) {
+			fmt.Fprintf(&b, "history of the base, %d lines\n", n)
+			own.History = own.History[n:]
+		}
+	}
+	for _, h := range own.History {
+		if err := printJSON(&b, "history", h); err != nil {
+			return "", err
+		}
+	}
+	own.History = nil
+	if err := printFields(&b, &own); err != nil {
+		return "", err
+	}
+	return b.String(), nil
+}
+
+// printFields prints the fields of a config, and of its part config, as JSON.
+func printFields(b *strings.Builder, img *dockerspec.DockerOCIImage) error {
+	data, err := compactJSON(img)
+	if err != nil {
+		return err
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return err
+	}
+	for _, name := range sortedKeys(fields) {
+		switch name {
+		case "os", "architecture", "variant", "os.version", "os.features":
+			continue // printed as the platform
+		case "rootfs":
+			if img.RootFS.Type == "" && len(img.RootFS.DiffIDs) == 0 {
+				continue
+			}
+		case "config":
+			var config map[string]json.RawMessage
+			if err := json.Unmarshal(fields[name], &config); err != nil {
+				return err
+			}
+			for _, key := range sortedKeys(config) {
+				if err := printJSON(b, key, config[key]); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		if err := printJSON(b, name, fields[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func printJSON(b *strings.Builder, name string, v any) error {
+	data, err := compactJSON(v)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(b, "%s %s\n", name, data)
+	return nil
+}
+
+// compactJSON encodes v in one line, without escapes that are for HTML.
+func compactJSON(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSpace(buf.Bytes()), err
+}
+
+// Error prints an error of a build as users read it, see [Limit].
+func Error(err error) string {
+	d, ok := errors.AsType[*diag.Diagnostic](err)
+	if !ok {
+		d = diag.Errorf(source.Range{}, "%w", err)
+	}
+	return Findings(diag.List{d})
+}
+
+// Findings prints errors and warnings as users read them, see [Limit].
+func Findings(list diag.List) string {
+	var b strings.Builder
+	_ = diag.Text(&b, list, diag.TextOptions{}) // a Builder never fails
+	return Limit(b.String())
+}
