@@ -157,7 +157,7 @@ func TestCorpus(t *testing.T) {
 		content := c.Dockerfile()
 		f := check(t, content)
 		if len(content) > dumpLimit {
-			c.Remove(t, "parse")
+			c.Record(t, "parse", "")
 			return
 		}
 		var b bytes.Buffer
@@ -167,7 +167,7 @@ func TestCorpus(t *testing.T) {
 			t.Fatal(err)
 		}
 		if strings.HasPrefix(c.Name, "lex/") {
-			c.CheckOrCreate(t, "parse", b.Bytes())
+			c.Record(t, "parse", b.String())
 		} else {
 			c.Check(t, "parse", b.Bytes())
 		}

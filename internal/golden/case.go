@@ -83,6 +83,9 @@ func (c *Case) addFile(f txtar.File, h *header) error {
 		if _, ok := c.out[section]; ok {
 			return fmt.Errorf("is there twice")
 		}
+		if _, ok := sections()[section]; !ok {
+			return fmt.Errorf("no package owns this section")
+		}
 		c.out[section] = string(f.Data)
 		return nil
 	}

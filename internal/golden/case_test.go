@@ -100,7 +100,8 @@ func TestParseErrors(t *testing.T) {
 		{"copy/a", "# t\nencoding: Dockerfile quoted\n-- Dockerfile --\nFROM\n", "not a Go string literal"},
 		{"copy/a", "# t\nencoding: Dockerfile quoted\n-- Dockerfile --\nx \"a\"\n", "bad repeat count"},
 		{"copy/a", "# t\n-- a --\n-- a --\n", "a: is there twice"},
-		{"copy/a", "# t\n-- out/a --\n-- out/a --\n", "out/a: is there twice"},
+		{"copy/a", "# t\n-- out/llb --\n-- out/llb --\n", "out/llb: is there twice"},
+		{"copy/a", "# t\n-- out/a --\n", "out/a: no package owns this section"},
 		{"copy/a", "# t\n-- ../a --\n-- a/../b --\n", "is not a clean path"},
 		{"copy/a", "# t\nlast-modified: u now\n", "cannot parse"},
 	}
@@ -129,19 +130,23 @@ func TestPlatforms(t *testing.T) {
 	}
 }
 
-// TestCorpus loads the corpus itself: every archive is well formed.
+// TestCorpus loads the corpus itself: every archive is well formed, has a title of
+// its own and says what comes out.
 func TestCorpus(t *testing.T) {
 	titles := map[string]string{}
-	Run(t, func(t *testing.T, c *Case) {
+	for _, c := range Cases(t) {
 		if other, ok := titles[c.Title]; ok {
-			t.Errorf("has the title of %s", other)
+			t.Errorf("%s has the title of %s", c.Name, other)
 		}
 		titles[c.Title] = c.Name
 		if c.Section == "" {
-			t.Error("has no section")
+			t.Errorf("%s has no section", c.Name)
 		}
 		if _, err := c.Images(); err != nil {
-			t.Error(err)
+			t.Errorf("%s: %v", c.Name, err)
 		}
-	})
+		if c.out["plan"] == "" && c.out["error"] == "" && c.out["answer"] == "" {
+			t.Errorf("%s records no result: none of out/plan, out/error and out/answer", c.Name)
+		}
+	}
 }

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// updating tells whether results are to be written instead of compared.
+// updating reports whether results are to be written instead of compared.
 func updating() bool { return os.Getenv("UPDATE") != "" }
 
 // Out returns the recorded result of a section as it is stored, and whether
@@ -22,6 +22,15 @@ func updating() bool { return os.Getenv("UPDATE") != "" }
 func (c *Case) Out(section string) (string, bool) {
 	s, ok := c.out[section]
 	return s, ok
+}
+
+// sections maps the sections that results are recorded in to the packages that
+// own them: whose test writes and checks them.
+func sections() map[string]string {
+	return map[string]string{
+		"parse": "parser", "instructions": "instructions", "plan": "plan", "image": "plan",
+		"llb": "dockerfile2llb", "error": "frontend", "warnings": "frontend", "answer": "frontend",
+	}
 }
 
 // Check compares a result with the section out/<section>. A case without the
@@ -37,31 +46,31 @@ func (c *Case) Check(t testing.TB, section string, got []byte) {
 	}
 }
 
-// CheckOrCreate is [Case.Check] for a section that every case, or every case
-// that the caller picks, must have: without it the test fails, and with
-// UPDATE=1 it is added.
-func (c *Case) CheckOrCreate(t testing.TB, section string, got []byte) {
+// Record is [Case.Check] for a section that every case with such a result must
+// have: a missing section is an error, and so is a section if got is empty. With
+// UPDATE=1 the section is added or removed.
+func (c *Case) Record(t testing.TB, section, got string) {
 	t.Helper()
-	if _, ok := c.out[section]; !ok && !updating() {
-		t.Errorf("%s: no section out/%s; UPDATE=1 go test adds it", c.Name, section)
-		return
+	switch _, ok := c.out[section]; {
+	case got == "" && ok && updating():
+		if err := rewrite(c.Path, section, nil); err != nil {
+			t.Fatal(err)
+		}
+	case got == "" && ok:
+		t.Errorf("%s: there is a section out/%s and no such result; UPDATE=1 go test removes it", c.Name, section)
+	case got != "" && !ok && !updating():
+		t.Errorf("%s: the section out/%s is missing; UPDATE=1 go test adds it:\n%s", c.Name, section, got)
+	case got != "":
+		c.check(t, section, []byte(got))
 	}
-	c.check(t, section, got)
 }
 
-// Remove fails the test if there is a section out/<section>, and removes it
-// with UPDATE=1: for results that a case must not have.
-func (c *Case) Remove(t testing.TB, section string) {
+// Compare compares a result with a section that another package owns. With
+// UPDATE=1 it does nothing.
+func (c *Case) Compare(t testing.TB, section, got string) {
 	t.Helper()
-	if _, ok := c.out[section]; !ok {
-		return
-	}
 	if !updating() {
-		t.Errorf("%s: section out/%s should not be there; UPDATE=1 go test removes it", c.Name, section)
-		return
-	}
-	if err := rewrite(c.Path, section, nil); err != nil {
-		t.Fatal(err)
+		c.check(t, section, []byte(got))
 	}
 }
 

@@ -2,8 +2,10 @@ package golden
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -58,9 +60,11 @@ func TestCheck(t *testing.T) {
 		{"same without line end", func(t testing.TB) { c.Check(t, "plan", []byte("the plan\n-- x --")) }, ""},
 		{"other", func(t testing.TB) { c.Check(t, "plan", []byte("a plan")) }, "-want +got"},
 		{"not checked", func(t testing.TB) { c.Check(t, "llb", []byte("x")) }, ""},
-		{"must be there", func(t testing.TB) { c.CheckOrCreate(t, "llb", []byte("x")) }, "no section out/llb"},
-		{"must not be there", func(t testing.TB) { c.Remove(t, "plan") }, "should not be there"},
-		{"is not there", func(t testing.TB) { c.Remove(t, "llb") }, ""},
+		{"must be there", func(t testing.TB) { c.Record(t, "llb", "x") }, "the section out/llb is missing"},
+		{"must not be there", func(t testing.TB) { c.Record(t, "plan", "") }, "no such result"},
+		{"is not there", func(t testing.TB) { c.Record(t, "llb", "") }, ""},
+		{"same as another package's", func(t testing.TB) { c.Compare(t, "plan", "the plan\n-- x --\n") }, ""},
+		{"another package's", func(t testing.TB) { c.Compare(t, "llb", "x") }, "-want +got"},
 	}
 	for _, tt := range tests {
 		r := &recorder{}
@@ -74,17 +78,18 @@ func TestCheck(t *testing.T) {
 
 func TestUpdate(t *testing.T) {
 	t.Setenv("UPDATE", "1")
-	c := writeCase(t, "# t\n\n-- Dockerfile --\nFROM alpine\n-- out/plan --\nold\n-- out/gone --\nx\n")
+	c := writeCase(t, "# t\n\n-- Dockerfile --\nFROM alpine\n-- out/plan --\nold\n-- out/error --\nx\n")
 	c.Check(t, "plan", []byte("new\n-- x --\nnul \x00"))
 	c.Check(t, "unchecked", []byte("x"))
-	c.CheckOrCreate(t, "llb", []byte("llb"))
-	c.CheckOrCreate(t, "empty", nil)
-	c.Remove(t, "gone")
+	c.Compare(t, "plan", "x")
+	c.Record(t, "llb", "llb")
+	c.Record(t, "image", "")
+	c.Record(t, "error", "")
 	got, err := os.ReadFile(c.Path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "# t\n\n-- Dockerfile --\nFROM alpine\n-- out/empty --\n-- out/llb --\nllb\n" +
+	want := "# t\n\n-- Dockerfile --\nFROM alpine\n-- out/llb --\nllb\n" +
 		"-- out/plan --\nnew\n\"-- x --\"\n\"nul \\x00\"\n"
 	if d := cmp.Diff(want, string(got)); d != "" {
 		t.Error(d)
@@ -97,13 +102,13 @@ func TestUpdateAtOnce(t *testing.T) {
 	c := writeCase(t, "# t\n")
 	root := filepath.Dir(filepath.Dir(c.Path))
 	var wg sync.WaitGroup
-	for i := range 20 {
-		wg.Go(func() { c.CheckOrCreate(t, fmt.Sprintf("s%02d", i), fmt.Append(nil, i)) })
+	names := slices.Sorted(maps.Keys(sections()))
+	for i := range names {
+		wg.Go(func() { c.Record(t, names[i], fmt.Sprint(i)) })
 	}
 	wg.Wait()
 	after := reload(t, root)
-	for i := range 20 {
-		section := fmt.Sprintf("s%02d", i)
+	for i, section := range names {
 		if got, _ := after.Out(section); got != fmt.Sprintln(i) {
 			t.Errorf("section %s: %q", section, got)
 		}

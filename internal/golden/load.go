@@ -85,10 +85,14 @@ func Cases(t testing.TB) []*Case {
 	return cases
 }
 
-// Run runs f as a subtest for every case of the corpus, named as the case.
+// Run runs f as a subtest for every case of the corpus, named as the case. The
+// subtests run in parallel.
 func Run(t *testing.T, f func(t *testing.T, c *Case)) {
 	t.Helper()
 	for _, c := range Cases(t) {
-		t.Run(c.Name, func(t *testing.T) { f(t, c) })
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			f(t, c)
+		})
 	}
 }

@@ -14,6 +14,7 @@ import (
 type printer struct {
 	g     *graph
 	lines []string
+	brief bool // leave out modes and timestamps of -1, which are not set
 }
 
 // message prints the fields of a message, each on lines of its own that start
@@ -82,6 +83,9 @@ func (p *printer) inline(m protoreflect.Message) string {
 	for _, fd := range fields(m) {
 		v := m.Get(fd)
 		name := string(fd.Name()) + ": "
+		if p.brief && (fd.Name() == "mode" || fd.Name() == "timestamp") && isUnset(v) {
+			continue
+		}
 		switch {
 		case fd.IsMap():
 			for _, k := range sortedKeys(v.Map()) {
@@ -98,6 +102,16 @@ func (p *printer) inline(m protoreflect.Message) string {
 		}
 	}
 	return "{" + strings.Join(parts, " ") + "}"
+}
+
+func isUnset(v protoreflect.Value) bool {
+	switch n := v.Interface().(type) {
+	case int32:
+		return n == -1
+	case int64:
+		return n == -1
+	}
+	return false
 }
 
 // fields returns the fields of a message that are to be printed, in the order

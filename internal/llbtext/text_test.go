@@ -142,3 +142,35 @@ func TestDiff(t *testing.T) {
 		}
 	}
 }
+
+func TestLines(t *testing.T) {
+	got, err := Lines(marshal(t, sampleState("x")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `0 source docker-image://docker.io/library/alpine:latest platform=linux/amd64
+  "", needs source.image
+1 exec(0) args=["sh" "x"] env=["A=b\n"] cwd="/" removeMountStubsRecursive=true
+    mounts={input: 0 dest: "/" output: 0}
+    mounts={input: -1 dest: "/c" output: -1 mountType: CACHE cacheOpt: {ID: "id" sharing: LOCKED}} platform=linux/amd64
+  "" Dockerfile 2 3:1-4:0, {progress_group: {id: 0 name: "group" weak: true}}, needs exec.meta.base exec.mount.bind exec.mount.cache exec.mount.cache.sharing
+2 source local://context local.followpaths="[\"a\"]" local.session="s"
+  "load", needs source.local source.local.followpaths source.local.sessionid
+3 file(1, 2) actions={input: 0 secondaryInput: 1 output: 0 copy: {src: "/a" dest: "/b" createDestPath: true}}
+  "", needs file.base
+result 3, needs constraints meta.description platform
+`
+	if d := cmp.Diff(want, got[:strings.LastIndex(got, "definition ")]); d != "" {
+		t.Error(d)
+	}
+	again, err := Lines(marshal(t, sampleState("x")))
+	if err != nil || again != got {
+		t.Errorf("another run prints\n%s, %v, want\n%s", again, err, got)
+	}
+	located := marshal(t, sampleState("x"))
+	located.Source.Infos[0].Data = []byte("FROM z\n")
+	other, err := Lines(located)
+	if err != nil || other == got {
+		t.Errorf("the digest does not cover the source file: %v", err)
+	}
+}

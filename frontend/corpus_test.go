@@ -1,0 +1,81 @@
+package frontend_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+
+	"slipway/diag"
+	"slipway/frontend"
+	"slipway/internal/corpus"
+	"slipway/internal/golden"
+	"slipway/internal/llbtext"
+)
+
+// TestCorpus builds each case and compares the error, or all that a check finds,
+// with the section out/error as users read it, warnings with out/warnings, and
+// answers to requests, builds by other frontends, attestations and metadata with
+// out/answer.
+func TestCorpus(t *testing.T) {
+	golden.Run(t, func(t *testing.T, c *golden.Case) {
+		var found diag.List
+		check := frontend.Checking(nil, func(list diag.List) { found = list })
+		r, err := corpus.Run(t.Context(), check, c, c.Opts["platform"], 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := corpus.Findings(found)
+		if r.Err != nil {
+			text = corpus.Error(r.Err)
+		}
+		c.Record(t, "error", text)
+		c.Record(t, "warnings", corpus.Limit(warnings(r)))
+		c.Record(t, "answer", corpus.Compact(answer(t, r)))
+	})
+}
+
+// warnings prints what a client shows of warnings.
+func warnings(r *corpus.Record) string {
+	var b strings.Builder
+	for _, w := range r.Warnings {
+		fmt.Fprint(&b, w.Opts.SourceInfo.GetFilename())
+		if n := len(w.Opts.Range); n > 0 {
+			fmt.Fprintf(&b, ":%d-%d", w.Opts.Range[0].GetStart().GetLine(), w.Opts.Range[n-1].GetEnd().GetLine())
+		}
+		fmt.Fprintf(&b, ": %s\n", w.Short)
+		for _, detail := range w.Opts.Detail {
+			fmt.Fprintf(&b, "  %s\n", detail)
+		}
+	}
+	return b.String()
+}
+
+// answer prints what a build returns besides operations and config: the text of an
+// answer, the request to another frontend, attestations and other metadata.
+func answer(t *testing.T, r *corpus.Record) string {
+	t.Helper()
+	var b strings.Builder
+	_, isText := r.Metadata["result.txt"]
+	for _, key := range slices.Sorted(maps.Keys(r.Metadata)) {
+		name, _, _ := strings.Cut(key, "/")
+		switch {
+		case name == exptypes.ExporterImageConfigKey, name == exptypes.ExporterImageBaseConfigKey, key == exptypes.ExporterPlatformsKey:
+			continue // in out/image
+		case key == "result.json" && isText, key == "version":
+			continue
+		}
+		fmt.Fprintf(&b, "%s\n%s\n", strings.TrimSpace(key), strings.TrimSuffix(string(r.Metadata[key]), "\n"))
+		if def := r.Results[key]; def != nil && strings.Contains(key, "attestation") {
+			text, err := llbtext.Lines(def)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.WriteString(text)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,197 @@
+package llbtext
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// Lines prints a definition in few lines, for recorded results:
+//
+//	0 source docker-image://docker.io/library/alpine:latest@sha256:… platform=linux/amd64
+//	  "[1/2] FROM docker.io/library/alpine:latest@sha256:…" Dockerfile 1, needs source.image
+//	1 exec(0) args=["/bin/sh" "-c" "a"] env=["PATH=/bin"] cwd="/" mounts={input: 0 dest: "/" output: 0} platform=linux/amd64
+//	  "[2/2] RUN a" Dockerfile 2, needs exec.meta.base exec.mount.bind
+//	result 1, needs platform
+//	definition 2c7ce11bcb88
+//
+// The numbers in parentheses are inputs, those after a point their outputs. A
+// long value that an earlier operation has, too, is (as in N). The last line is a
+// digest of the whole definition, except for the ids of progress groups, which
+// are different in every build.
+func Lines(def *pb.Definition) (string, error) {
+	g, err := load(def)
+	if err != nil {
+		return "", err
+	}
+	l := &liner{printer: printer{g: g, brief: true}, seen: map[string]int{}}
+	for i := range g.nodes {
+		l.operation(i)
+	}
+	if g.result == nil {
+		l.b.WriteString("no result\n")
+	} else {
+		fmt.Fprintf(&l.b, "result %s%s\n", l.input(g.result), l.needs(len(g.nodes), g.end.meta))
+	}
+	sum, err := g.digest()
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprintf(&l.b, "definition %s\n", sum)
+	return l.b.String(), nil
+}
+
+// digest returns the first 12 digits of the digest of the definition.
+func (g *graph) digest() (string, error) {
+	def := proto.CloneOf(g.def)
+	for _, m := range def.GetMetadata() {
+		if group := m.GetProgressGroup(); group != nil {
+			group.Id = strconv.Itoa(g.groups[group.Id])
+		}
+	}
+	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(def)
+	if err != nil {
+		return "", err
+	}
+	return digest.FromBytes(data).Encoded()[:12], nil
+}
+
+// liner prints operations in few lines.
+type liner struct {
+	printer
+	b    strings.Builder
+	seen map[string]int // long values, by name, and the operation that has them
+}
+
+func (l *liner) input(in *pb.Input) string {
+	n := strconv.Itoa(l.g.number[in.Digest])
+	if in.Index != 0 {
+		n += fmt.Sprintf(".%d", in.Index)
+	}
+	return n
+}
+
+func (l *liner) operation(i int) {
+	n := l.g.nodes[i]
+	fmt.Fprintf(&l.b, "%d %s", i, kind(n.op))
+	var inputs []string
+	for _, in := range n.op.Inputs {
+		inputs = append(inputs, l.input(in))
+	}
+	if len(inputs) > 0 {
+		fmt.Fprintf(&l.b, "(%s)", strings.Join(inputs, ", "))
+	}
+	l.fields(i, n.op.ProtoReflect())
+	l.b.WriteByte('\n')
+	fmt.Fprintf(&l.b, "  %s", l.once(i, "name", strconv.Quote(n.meta.GetDescription()["llb.customname"])))
+	for j, at := range n.at {
+		if j == 0 || !proto.Equal(at, n.at[j-1]) {
+			fmt.Fprintf(&l.b, " %s", l.g.location(at))
+		}
+	}
+	l.metadata(i, n.meta)
+	l.b.WriteByte('\n')
+}
+
+// fields prints the fields of an operation that are set.
+func (l *liner) fields(i int, m protoreflect.Message) {
+	for _, fd := range fields(m) {
+		v := m.Get(fd)
+		switch {
+		case fd.FullName() == "pb.Op.inputs":
+		case fd.FullName() == "pb.SourceOp.identifier":
+			l.b.WriteString(" " + v.String())
+		case fd.FullName() == "pb.Op.platform":
+			l.b.WriteString(" platform=" + platform(v.Message().Interface().(*pb.Platform)))
+		case fd.IsMap():
+			for _, k := range sortedKeys(v.Map()) {
+				fmt.Fprintf(&l.b, " %s=%s", k, l.value(fd.MapValue(), v.Map().Get(k)))
+			}
+		case fd.IsList() && fd.Message() != nil:
+			l.messages(fd, v.List())
+		case fd.IsList():
+			fmt.Fprintf(&l.b, " %s=%s", fd.Name(), l.once(i, string(fd.Name()), l.list(fd, v.List())))
+		case fd.Message() != nil && spread(fd):
+			l.fields(i, v.Message())
+		case fd.Message() != nil && l.inline(v.Message()) == "{}":
+		default:
+			fmt.Fprintf(&l.b, " %s=%s", fd.Name(), l.value(fd, v))
+		}
+	}
+}
+
+// messages prints several messages below each other, and a single one in line.
+func (l *liner) messages(fd protoreflect.FieldDescriptor, list protoreflect.List) {
+	sep := " "
+	if list.Len() > 1 {
+		sep = "\n    "
+	}
+	for i := range list.Len() {
+		fmt.Fprintf(&l.b, "%s%s=%s", sep, fd.Name(), l.value(fd, list.Get(i)))
+	}
+}
+
+func (l *liner) list(fd protoreflect.FieldDescriptor, list protoreflect.List) string {
+	items := make([]string, list.Len())
+	for i := range items {
+		items[i] = l.value(fd, list.Get(i))
+	}
+	return "[" + strings.Join(items, " ") + "]"
+}
+
+// metadata prints the metadata of an operation but for its name.
+func (l *liner) metadata(i int, meta *pb.OpMetadata) {
+	if meta == nil {
+		return
+	}
+	rest := proto.CloneOf(meta)
+	delete(rest.Description, "llb.customname")
+	for _, key := range slices.Sorted(maps.Keys(rest.Description)) {
+		short, text := key[strings.LastIndexByte(key, '.')+1:], rest.Description[key]
+		if text != "" && strings.HasSuffix(meta.Description["llb.customname"], "] "+text) {
+			fmt.Fprintf(&l.b, ", %s as named", short)
+			continue
+		}
+		fmt.Fprintf(&l.b, ", %s %q", short, text)
+	}
+	rest.Description, rest.Caps = nil, nil
+	if s := l.inline(rest.ProtoReflect()); s != "{}" {
+		fmt.Fprintf(&l.b, ", %s", s)
+	}
+	l.b.WriteString(l.needs(i, meta))
+}
+
+// needs prints the capabilities that an operation depends on.
+func (l *liner) needs(i int, meta *pb.OpMetadata) string {
+	list := slices.Sorted(maps.Keys(meta.GetCaps()))
+	if len(list) == 0 {
+		return ""
+	}
+	return ", needs " + l.once(i, "needs", strings.Join(list, " "))
+}
+
+// once returns a value, or where an earlier operation has it if it is long.
+func (l *liner) once(i int, name, value string) string {
+	const long = 40
+	key := name + " " + value
+	if first, ok := l.seen[key]; ok && len(value) > long {
+		return fmt.Sprintf("(as in %d)", first)
+	}
+	l.seen[key] = i
+	return value
+}
+
+func platform(p *pb.Platform) string {
+	return platforms.FormatAll(ocispecs.Platform{
+		OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion, OSFeatures: p.OSFeatures,
+	})
+}
