@@ -310,7 +310,7 @@ func (p *copier) unpack(pk pick) (bool, error) {
 	if _, err := p.e.MkdirAll(dest, inherited(p.e, dest, p.f.meta(parentMode, p.owner, p.c.Timestamp), p.owner)); err != nil {
 		return false, err
 	}
-	opt := tree.ReadOptions{Plain: true, Now: p.f.b.opt.Now, Origin: p.origin()}
+	opt := tree.ReadOptions{Plain: true, OnOverlay: p.f.onOverlay, Now: p.f.b.opt.Now, Origin: p.origin()}
 	if p.owner != nil {
 		opt.Owner = func(m tree.Meta) tree.Meta { m.UID, m.GID = p.owner.uid, p.owner.gid; return m }
 	}

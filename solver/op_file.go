@@ -211,6 +211,8 @@ type fileRun struct {
 	origin []int64      // the input that a tree was made from; -1 is none
 	name   string       // of the operation
 	copies int          // how many paths were copied until now
+
+	onOverlay bool // the current action does not start from scratch
 }
 
 func (f *fileRun) tree(i int64) *tree.Node {
@@ -222,6 +224,7 @@ func (f *fileRun) tree(i int64) *tree.Node {
 
 func (f *fileRun) action(a *pb.FileAction) (*tree.Node, error) {
 	base := f.tree(a.Input)
+	f.onOverlay = a.Input >= 0 && f.origin[a.Input] >= 0
 	if a.Input < int64(len(f.v.Inputs)) {
 		// Upstream: the root has this mode, whatever it had in the snapshot below.
 		m := base.Meta()

@@ -134,7 +134,10 @@ func (r *localReader) visit(name string, d gofs.DirEntry, err error) error {
 	case mode&os.ModeNamedPipe != 0:
 		return r.e.Put(name, tree.NewDevice(tree.Fifo, m, tree.Device{}))
 	case mode&os.ModeCharDevice != 0:
-		return r.e.Put(name, tree.NewDevice(tree.CharDevice, m, device(st)))
+		if n := tree.NewDevice(tree.CharDevice, m, device(st)); !n.IsWhiteout() {
+			return r.e.Put(name, n)
+		}
+		return nil
 	case mode&os.ModeDevice != 0:
 		return r.e.Put(name, tree.NewDevice(tree.BlockDevice, m, device(st)))
 	}

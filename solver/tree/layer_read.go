@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -29,6 +30,8 @@ type ReadOptions struct {
 	// Plain reads any archive: names that a layer uses for whiteouts mean
 	// nothing.
 	Plain bool
+	// OnOverlay refuses devices 0/0. Without it they delete what they replace.
+	OnOverlay bool
 	// Now is the time of what the archive does not list but makes: directories
 	// above files, and those of the tree that get new ones. Nil gives the former
 	// the time zero and leaves the latter alone.
@@ -295,13 +298,28 @@ func (r *layerReader) node(h *tar.Header, name string, content io.Reader) (*Node
 	case tar.TypeLink:
 		return r.link(name, h.Linkname, m)
 	case tar.TypeChar:
-		return NewDevice(CharDevice, m, Device{uint32(h.Devmajor), uint32(h.Devminor)}), nil
+		return r.charDevice(name, NewDevice(CharDevice, m, Device{uint32(h.Devmajor), uint32(h.Devminor)}))
 	case tar.TypeBlock:
 		return NewDevice(BlockDevice, m, Device{uint32(h.Devmajor), uint32(h.Devminor)}), nil
 	case tar.TypeFifo:
 		return NewDevice(Fifo, m, Device{}), nil
 	}
 	return nil, fmt.Errorf("unknown type %q", h.Typeflag)
+}
+
+// charDevice returns the node of a character device.
+//
+// Upstream: layers and archives are unpacked to overlays. A device 0/0 hides what a
+// layer has below it. As it cannot be made where an overlay is mounted, an archive
+// that has one is refused there.
+func (r *layerReader) charDevice(name string, n *Node) (*Node, error) {
+	switch {
+	case !n.IsWhiteout():
+		return n, nil
+	case r.opt.OnOverlay:
+		return nil, fmt.Errorf("make device 0/0: %w (overlay file systems take it for a deleted file)", syscall.EPERM)
+	}
+	return nil, r.e.Remove(name)
 }
 
 // link makes a second name of a file of the tree. The values of the entry are

@@ -47,6 +47,8 @@ func entry(line string) (*tar.Header, string) {
 		h.Mode, h.Typeflag, h.Linkname = 0o600, tar.TypeSymlink, arg
 	case "char":
 		h.Typeflag, h.Devmajor = tar.TypeChar, 5
+	case "whiteout":
+		h.Typeflag = tar.TypeChar
 	case "odd":
 		h.Typeflag = 'Z'
 	default:
@@ -111,6 +113,7 @@ func TestReadLayer(t *testing.T) {
 		{"file over directory", []string{"a/b x"}, []string{"a x"}, "a"},
 		{"directory over file", []string{"a x"}, []string{"a/ dir", "a/b x"}, "a a/b"},
 		{"devices", nil, []string{"null char"}, "null"},
+		{"device 0/0", []string{"a x", "d/b x", "c x"}, []string{"a whiteout", "d whiteout", "e whiteout", "c x", "c whiteout"}, ""},
 	} {
 		s := testStore(t)
 		base, err := ReadLayer(nil, archive(t, tc.lower...), s, ReadOptions{})
@@ -204,6 +207,20 @@ func TestPlainArchive(t *testing.T) {
 			t.Errorf("%q: error %v, want %s", tc.archive, err, tc.want)
 		case tc.want == "" && (err != nil || n.Get("out/a/x") == nil || n.Child("l").Meta().Mode != 0o777):
 			t.Errorf("%q: %v\n%s", tc.archive, err, list(n))
+		}
+	}
+}
+
+// TestWhiteoutDevices: an archive that is unpacked on an overlay cannot have devices
+// 0/0. Elsewhere they are left out.
+func TestWhiteoutDevices(t *testing.T) {
+	for _, opt := range []ReadOptions{{Plain: true}, {Plain: true, OnOverlay: true}} {
+		n, err := ReadLayer(nil, archive(t, "a x", "null char", "d/b whiteout", "a whiteout"), testStore(t), opt)
+		switch {
+		case opt.OnOverlay && (err == nil || err.Error() != `layer entry "d/b": make device 0/0: operation not permitted (overlay file systems take it for a deleted file)`):
+			t.Errorf("on an overlay: error %v", err)
+		case !opt.OnOverlay && (err != nil || names(n) != "d null"):
+			t.Errorf("on scratch: %v\n%s", err, list(n))
 		}
 	}
 }

@@ -203,6 +203,10 @@ func (n *Node) Target() string { return n.target }
 // Device returns the number of a device.
 func (n *Node) Device() Device { return n.device }
 
+// IsWhiteout reports whether n is a character device 0/0, which overlay file systems
+// take for a deleted file. No tree of a layer has one: a step would not see it.
+func (n *Node) IsWhiteout() bool { return n.kind == CharDevice && n.device == Device{} }
+
 // Entries returns what is in a directory, by name. The slice is not to be
 // changed.
 func (n *Node) Entries() []Entry { return n.entries }

@@ -113,8 +113,8 @@ type copied struct {
 	same map[string]*tree.Node // files and directories that did not change themselves
 }
 
-// tree returns a directory of the copy without what is there only for mounts, and with
-// what cannot be copied.
+// tree returns a directory of the copy without what is there only for mounts, without
+// devices 0/0, which no process can make in an overlay, and with what cannot be copied.
 func (c *copied) tree(base, now *tree.Node, at string) *tree.Node {
 	below := func(name string) *tree.Node {
 		if base == nil || base.Kind() != tree.Dir {
@@ -132,7 +132,7 @@ func (c *copied) tree(base, now *tree.Node, at string) *tree.Node {
 		case c.same[name] != nil:
 			n = c.same[name]
 		}
-		if !c.isStub(name, n) {
+		if !c.isStub(name, n) && !n.IsWhiteout() {
 			list = append(list, tree.Entry{Name: e.Name, Node: n})
 		}
 	}

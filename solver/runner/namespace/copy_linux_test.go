@@ -17,7 +17,7 @@ import (
 // overlays, and see what they see there.
 func TestCopies(t *testing.T) {
 	w := newWorld(t)
-	for _, name := range []string{"ls", "rm", "mkdir", "mv", "ln", "chmod", "touch"} {
+	for _, name := range []string{"ls", "rm", "mkdir", "mv", "ln", "chmod", "touch", "mknod"} {
 		w.install(t, "bin/"+name, "/usr/bin/"+name)
 	}
 	for _, name := range []string{"a", "changed", "dir/a", "dir/b", "gone/a", "moved/a", "same/size", "kept/a", "set/a", "again/a", "linked"} {
@@ -39,7 +39,7 @@ func TestCopies(t *testing.T) {
 	w.root = e.Tree()
 	script := `ls -ln --time-style=full-iso /dir /tree /kept/a; echo new > /new; echo more >> /changed; rm -r /gone /dir/b; mv /moved /to
 mkdir -p /fresh/dir; echo new > /fresh/dir/f; printf 'new same/size' > /same/size; touch -d @5 /set /same/size; rm -r /again; mkdir /again
-chmod 600 /dir/a; ln /a /a2; echo x > /cache/f; echo x > /stub/used/f`
+mknod /fresh/dir/whiteout c 0 0 2>/dev/null; chmod 600 /dir/a; ln /a /a2; echo x > /cache/f; echo x > /stub/used/f`
 	run := func(copies bool, script string) (string, *tree.Node) {
 		w.copies = copies
 		p := w.process(script)

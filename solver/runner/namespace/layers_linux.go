@@ -210,7 +210,7 @@ func (o *overlaid) apply(base, upper *tree.Node, at string) *tree.Node {
 	for _, e := range upper.Entries() {
 		name := path.Join(at, e.Name)
 		switch {
-		case isWhiteout(e.Node):
+		case e.Node.IsWhiteout():
 			delete(entries, e.Name)
 		case e.Node.Kind() == tree.Dir:
 			n := o.apply(entries[e.Name], e.Node, name)
@@ -247,10 +247,6 @@ func (o *overlaid) timed(base, n *tree.Node, at string) *tree.Node {
 		return base
 	}
 	return n
-}
-
-func isWhiteout(n *tree.Node) bool {
-	return n.Kind() == tree.CharDevice && n.Device() == tree.Device{}
 }
 
 func hasStub(stubs map[string]bool, dir string) bool {

@@ -1,0 +1,29 @@
+package source
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestLocalWhiteouts: devices 0/0, which every user may make and which a step would
+// not see, are left out.
+func TestLocalWhiteouts(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mknod(filepath.Join(dir, "whiteout"), unix.S_IFCHR, 0); err != nil {
+		t.Fatal(err)
+	}
+	s, err := openLocal(t, dir, time.Unix(0, 0)).Fetch(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list := s.Tree().Entries(); len(list) != 1 || list[0].Name != "a" {
+		t.Errorf("the source has %v, want a", list)
+	}
+}
