@@ -20,7 +20,7 @@ func Categories() []string {
 
 // Case is one archive of the corpus. It is immutable.
 type Case struct {
-	Name         string            // category/words, without .txtar
+	Name         string            // category/words or category/subject/words, without .txtar
 	Path         string            // of the archive; empty if not read from a file
 	Title        string            // the rule that the case shows; several lines are joined by spaces
 	Section      string            // of testdata/checklist.txt; may be empty
@@ -48,17 +48,13 @@ type Excuse struct {
 	Why  string
 }
 
-// Parse reads an archive. The name is category/words. An error tells the first
-// thing that is wrong with it: an unknown header or category, a missing title,
-// a file that is there twice, a bad quotation.
+// Parse reads an archive. The name is category/words or category/subject/words. It
+// returns the first error: an unknown header or category, a missing title, a file
+// that occurs twice, a bad quotation.
 func Parse(name string, data []byte) (*Case, error) {
 	c := &Case{Name: name, Opts: map[string]string{}, LastModified: map[string]string{}, Policy: map[string]string{}, out: map[string]string{}}
-	category, words, _ := strings.Cut(name, "/")
-	if !slices.Contains(Categories(), category) {
-		return nil, fmt.Errorf("%s: unknown category %q", name, category)
-	}
-	if words == "" || strings.Trim(words, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
-		return nil, fmt.Errorf("%s: a case is named by lower-case words, digits and dashes", name)
+	if err := checkName(name); err != nil {
+		return nil, err
 	}
 	a := txtar.Parse(data)
 	h, err := parseHeader(c, string(a.Comment))
@@ -76,6 +72,23 @@ func Parse(name string, data []byte) (*Case, error) {
 		}
 	}
 	return c, nil
+}
+
+// checkName checks the form category/words or category/subject/words.
+func checkName(name string) error {
+	parts := strings.Split(name, "/")
+	if !slices.Contains(Categories(), parts[0]) {
+		return fmt.Errorf("%s: unknown category %q", name, parts[0])
+	}
+	if n := len(parts); n < 2 || n > 3 {
+		return fmt.Errorf("%s: a case is named by a category, an optional subject and words", name)
+	}
+	for _, words := range parts[1:] {
+		if words == "" || strings.Trim(words, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			return fmt.Errorf("%s: a case is named by lower-case words, digits and dashes", name)
+		}
+	}
+	return nil
 }
 
 func (c *Case) addFile(f txtar.File, h *header) error {

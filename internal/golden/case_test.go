@@ -86,7 +86,9 @@ func TestParseErrors(t *testing.T) {
 	tests := []struct{ name, data, want string }{
 		{"nosuch/a", "# t\n", "unknown category"},
 		{"copy/A_b", "# t\n", "lower-case"},
-		{"copy", "# t\n", "lower-case"},
+		{"copy", "# t\n", "named by a category"},
+		{"copy/a/b/c", "# t\n", "named by a category"},
+		{"copy/a_b/c", "# t\n", "lower-case"},
 		{"copy/a", "opts: a=b\n", "no title"},
 		{"copy/a", "# t\nsecton: 1\n", "header secton: is not known"},
 		{"copy/a", "# t\nsection\n", "is not key: value"},

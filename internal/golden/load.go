@@ -16,36 +16,47 @@ import (
 func Load(root string) ([]*Case, error) {
 	var cases []*Case
 	for _, category := range Categories() {
-		entries, err := os.ReadDir(filepath.Join(root, category))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
+		err := filepath.WalkDir(filepath.Join(root, category), func(file string, e fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) && e == nil {
+				return nil // no cases of this category
+			}
+			if err != nil || e.IsDir() || strings.HasPrefix(e.Name(), ".") { // .*: being written by another package's test
+				return err
+			}
+			c, err := read(root, file)
+			if err != nil {
+				return err
+			}
+			cases = append(cases, c)
+			return nil
+		})
 		if err != nil {
 			return nil, err
-		}
-		for _, e := range entries {
-			if strings.HasPrefix(e.Name(), ".") {
-				continue // being written by another package's test
-			}
-			words, ok := strings.CutSuffix(e.Name(), ".txtar")
-			if !ok {
-				return nil, fmt.Errorf("%s/%s is not an archive", category, e.Name())
-			}
-			file := filepath.Join(root, category, e.Name())
-			data, err := os.ReadFile(file)
-			if err != nil {
-				return nil, err
-			}
-			c, err := Parse(category+"/"+words, data)
-			if err != nil {
-				return nil, err
-			}
-			c.Path = file
-			cases = append(cases, c)
 		}
 	}
 	slices.SortFunc(cases, func(a, b *Case) int { return strings.Compare(a.Name, b.Name) })
 	return cases, nil
+}
+
+func read(root, file string) (*Case, error) {
+	rel, err := filepath.Rel(root, file)
+	if err != nil {
+		return nil, err
+	}
+	name, ok := strings.CutSuffix(filepath.ToSlash(rel), ".txtar")
+	if !ok {
+		return nil, fmt.Errorf("%s is not an archive", rel)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	c, err := Parse(name, data)
+	if err != nil {
+		return nil, err
+	}
+	c.Path = file
+	return c, nil
 }
 
 // Root returns the directory of the corpus: testdata beside the go.mod that is
