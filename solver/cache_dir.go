@@ -13,6 +13,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"slipway/internal/sealed"
 	"slipway/solver/tree"
 )
 
@@ -75,7 +76,7 @@ func (c *DirCache) Get(ctx context.Context, key digest.Digest) (CachedResult, bo
 		return CachedResult{}, false, fmt.Errorf("cache: %w", err)
 	}
 	var r record
-	if err := Unseal(data, &r); err != nil {
+	if err := sealed.Unmarshal(data, &r); err != nil {
 		return CachedResult{}, false, nil //nolint:nilerr // the operation runs again
 	}
 	outs, err := c.load(c.trees, r)
@@ -155,7 +156,7 @@ func (c *DirCache) Put(ctx context.Context, key digest.Digest, of Origin, result
 		}
 		r.Outputs = append(r.Outputs, o)
 	}
-	data, err := Seal(r)
+	data, err := sealed.Marshal(r)
 	if err != nil {
 		return err
 	}

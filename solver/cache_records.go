@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"slipway/internal/sealed"
 )
 
 // The kinds of records, as BuildKit calls them.
@@ -100,7 +102,7 @@ func readRecord(file string) (record, error) {
 	}
 	data, err := readRegular(file)
 	if err == nil {
-		err = Unseal(data, &r)
+		err = sealed.Unmarshal(data, &r)
 	}
 	return r, err
 }

@@ -1,4 +1,7 @@
-package solver
+// Package sealed stores values as JSON with a digest in front of it, so that damage
+// to a file shows when it is read. It serves files that are not named by their
+// content.
+package sealed
 
 import (
 	"bytes"
@@ -8,18 +11,18 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Seal writes a value as JSON behind its digest, so that [Unseal] sees any
-// damage. Files that only have a name of their own are kept so.
-func Seal(v any) ([]byte, error) {
+// Marshal returns v as JSON, sealed with its digest.
+func Marshal(v any) ([]byte, error) {
 	data, err := json.Marshal(v)
 	return append([]byte(digest.FromBytes(data)+"\n"), data...), err
 }
 
-// Unseal reads what [Seal] wrote.
-func Unseal(sealed []byte, v any) error {
-	sum, data, ok := bytes.Cut(sealed, []byte("\n"))
-	if !ok || digest.Digest(sum) != digest.FromBytes(data) {
+// Unmarshal stores the value of sealed data in v. It returns an error if the data
+// is not as [Marshal] made it.
+func Unmarshal(data []byte, v any) error {
+	sum, content, ok := bytes.Cut(data, []byte("\n"))
+	if !ok || digest.Digest(sum) != digest.FromBytes(content) {
 		return errors.New("the file is damaged")
 	}
-	return json.Unmarshal(data, v)
+	return json.Unmarshal(content, v)
 }

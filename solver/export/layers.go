@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"slipway/internal/sealed"
 	"slipway/solver"
 	"slipway/solver/tree"
 )
@@ -43,7 +44,7 @@ func (x *Layers) Blob(ctx context.Context, l solver.Layer, latest *time.Time) (*
 	file := filepath.Join(x.Dir, x.key(l, latest)+".json")
 	if data, err := os.ReadFile(file); err == nil {
 		var b solver.Blob
-		if solver.Unseal(data, &b) == nil && x.Store.Has(tree.Blob{Digest: b.Descriptor.Digest, Size: b.Descriptor.Size}) {
+		if sealed.Unmarshal(data, &b) == nil && x.Store.Has(tree.Blob{Digest: b.Descriptor.Digest, Size: b.Descriptor.Size}) {
 			return &b, nil
 		}
 	}
@@ -54,7 +55,7 @@ func (x *Layers) Blob(ctx context.Context, l solver.Layer, latest *time.Time) (*
 	if err != nil {
 		return nil, err
 	}
-	data, err := solver.Seal(b)
+	data, err := sealed.Marshal(b)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +71,7 @@ func (x *Layers) Blobs() (map[digest.Digest]bool, error) {
 	blobs := map[digest.Digest]bool{}
 	for _, f := range files {
 		var b solver.Blob
-		if data, err := os.ReadFile(filepath.Join(x.Dir, f.Name())); err == nil && solver.Unseal(data, &b) == nil {
+		if data, err := os.ReadFile(filepath.Join(x.Dir, f.Name())); err == nil && sealed.Unmarshal(data, &b) == nil {
 			blobs[b.Descriptor.Digest] = true
 		}
 	}

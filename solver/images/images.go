@@ -16,7 +16,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"slipway/solver"
+	"slipway/internal/sealed"
 	"slipway/solver/export"
 	"slipway/solver/tree"
 )
@@ -72,7 +72,7 @@ func (n *Names) Put(root *export.Root, names []string) error {
 func (n *Names) Tag(img *Image, name string) error {
 	named := *img
 	named.Name = name
-	data, err := solver.Seal(named)
+	data, err := sealed.Marshal(named)
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func read(file string) (*Image, error) {
 		return nil, err
 	}
 	img := &Image{}
-	return img, solver.Unseal(data, img)
+	return img, sealed.Unmarshal(data, img)
 }
 
 // List returns all images, in the order of their names, and the files of names
