@@ -132,7 +132,7 @@ func answer(arg string) any {
 		if err := unix.Statfs(what, &fs); err != nil {
 			return err
 		}
-		return int64(fs.Blocks) * fs.Bsize
+		return fs.Blocks * uint64(fs.Bsize)
 	case "flags":
 		if err := unix.Statfs(what, &fs); err != nil {
 			return err

@@ -210,8 +210,14 @@ func oneID() bool {
 	return err == nil && len(f) == 3 && f[2] == "1"
 }
 
-// Available tells why processes cannot run here; nil if they can.
-func Available(ctx context.Context) error {
+// Available returns why processes cannot run here. It returns nil if they can.
+func Available(ctx context.Context) error { return available(ctx, runtime.GOARCH) }
+
+// available is Available on an architecture by Go's name.
+func available(ctx context.Context, goarch string) error {
+	if _, err := nativeCalls(goarch); err != nil {
+		return fmt.Errorf("namespaces: %w", err)
+	}
 	cmd := exec.CommandContext(ctx, "/proc/self/exe")
 	cmd.Args = []string{probeName}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS | syscall.CLONE_NEWNET}

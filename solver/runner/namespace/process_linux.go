@@ -103,7 +103,7 @@ func (x *process) configure() error {
 	}
 	x.conf.ids, x.conf.Dir, x.conf.DirName = id, "/"+at, x.p.Dir
 	x.conf.Args, x.conf.Env, x.conf.Insecure, x.conf.Terminal = x.p.Args, x.p.Env, x.p.Insecure, x.p.Terminal
-	if x.conf.Filter = nil; !x.p.Insecure {
+	if x.conf.Filter = nil; !x.p.Insecure && c.r.runtime == "" {
 		if x.conf.Filter, err = c.r.filter(); err != nil {
 			return fmt.Errorf("filter system calls: %w", err)
 		}

@@ -141,10 +141,10 @@ func (c *config) prepare(m *mount, to *specs.Mount) error {
 		return err
 	}
 	for _, f := range []struct {
-		flag int64
+		flag uint64
 		name string
 	}{{unix.ST_RDONLY, "ro"}, {unix.ST_NOSUID, "nosuid"}, {unix.ST_NODEV, "nodev"}, {unix.ST_NOEXEC, "noexec"}} {
-		if st.Flags&f.flag != 0 {
+		if uint64(st.Flags)&f.flag != 0 {
 			to.Options = append(to.Options, f.name)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"unsafe"
@@ -61,22 +62,27 @@ func install(filter []byte) error {
 }
 
 // abisOf returns the system call tables of a profile: the native ABI and all others
-// that programs may switch to, as to x86 and x32 on amd64.
+// that programs may switch to, as to x86 and x32 on amd64. The filter ends 31-bit programs
+// on s390x, as the numbers of their calls are unknown.
 func abisOf(profile *specs.LinuxSeccomp) ([]*arch.Info, error) {
 	if len(profile.Architectures) == 0 { // the native one only
-		native, err := arch.GetInfo("")
+		native, err := nativeCalls(runtime.GOARCH)
 		return []*arch.Info{native}, err
 	}
-	tables := map[specs.Arch]*arch.Info{
-		specs.ArchX86_64: arch.X86_64, specs.ArchX86: arch.I386, specs.ArchX32: arch.X32,
-		specs.ArchAARCH64: arch.AARCH64, specs.ArchARM: arch.ARM,
+	names := map[specs.Arch]string{
+		specs.ArchX86_64: "amd64", specs.ArchX86: "386", specs.ArchX32: "x32", specs.ArchAARCH64: "arm64", specs.ArchARM: "arm",
+		specs.ArchLOONGARCH64: "loong64", specs.ArchRISCV64: "riscv64", specs.ArchS390X: "s390x",
 	}
 	var list []*arch.Info
 	for _, name := range profile.Architectures {
-		if tables[name] == nil {
-			return nil, fmt.Errorf("unsupported architecture %s", name)
+		if name == specs.ArchS390 {
+			continue
 		}
-		list = append(list, tables[name])
+		abi, err := nativeCalls(cmp.Or(names[name], string(name)))
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, abi)
 	}
 	return list, nil
 }
@@ -121,8 +127,8 @@ func compile(profile *specs.LinuxSeccomp, abis []*arch.Info) ([]bpf.Instruction,
 	return append([]bpf.Instruction{load(archOffset)}, program...), nil
 }
 
-// Offsets in the kernel's seccomp_data. An argument has 64 bits, the lower half
-// first: all architectures with a table are little-endian.
+// Offsets in the kernel's seccomp_data. An argument has 64 bits in the byte order of the
+// architecture.
 const (
 	numberOffset = 0
 	archOffset   = 4
@@ -149,7 +155,7 @@ func spansOf(rules map[string][]*specs.LinuxSyscall, abi *arch.Info, def bpf.Ins
 		if len(rules[name]) == 0 {
 			continue
 		}
-		code, err := callCode(rules[name], def)
+		code, err := callCode(rules[name], abi, def)
 		if err != nil {
 			return nil, fmt.Errorf("rule for %s: %w", name, err)
 		}
@@ -174,7 +180,7 @@ func callName(abi *arch.Info, number int) string {
 
 // callCode returns the code of the rules for a call. It ends with def unless one of
 // them is for all arguments.
-func callCode(rules []*specs.LinuxSyscall, def bpf.Instruction) ([]bpf.Instruction, error) {
+func callCode(rules []*specs.LinuxSyscall, abi *arch.Info, def bpf.Instruction) ([]bpf.Instruction, error) {
 	var code []bpf.Instruction
 	for _, rule := range rules {
 		ret, err := verdict(rule.Action, rule.ErrnoRet)
@@ -186,7 +192,7 @@ func callCode(rules []*specs.LinuxSyscall, def bpf.Instruction) ([]bpf.Instructi
 		}
 		matching := []bpf.Instruction{ret}
 		for i := range rule.Args {
-			if matching, err = condition(&rule.Args[i], matching); err != nil {
+			if matching, err = condition(&rule.Args[i], abi, matching); err != nil {
 				return nil, err
 			}
 		}
@@ -197,9 +203,12 @@ func callCode(rules []*specs.LinuxSyscall, def bpf.Instruction) ([]bpf.Instructi
 
 // condition returns code that runs matching if an argument is as a rule wants it, and
 // the code that follows if not.
-func condition(arg *specs.LinuxSeccompArg, matching []bpf.Instruction) ([]bpf.Instruction, error) {
+func condition(arg *specs.LinuxSeccompArg, abi *arch.Info, matching []bpf.Instruction) ([]bpf.Instruction, error) {
 	low := argsOffset + 8*uint32(arg.Index)
 	high := low + 4
+	if bigEndian(abi) {
+		low, high = high, low
+	}
 	value, two := arg.Value, arg.ValueTwo
 	skip := uint8(len(matching))
 	switch arg.Op {
@@ -230,6 +239,12 @@ func condition(arg *specs.LinuxSeccompArg, matching []bpf.Instruction) ([]bpf.In
 	case specs.OpNotEqual, specs.OpLessEqual, specs.OpGreaterThan, specs.OpGreaterEqual:
 	}
 	return nil, fmt.Errorf("unsupported operator %s", arg.Op)
+}
+
+// bigEndian reports whether the upper half of an argument comes first.
+func bigEndian(abi *arch.Info) bool {
+	const littleEndian = 0x40000000 // __AUDIT_ARCH_LE
+	return abi.ID&littleEndian == 0
 }
 
 // verdict returns the instruction for an action.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/elastic/go-seccomp-bpf/arch"
@@ -38,6 +39,9 @@ func verdictOf(t *testing.T, vm *bpf.VM, id arch.AuditArch, number uint32, args 
 		if i < len(args) {
 			arg = args[i]
 		}
+		if id == unix.AUDIT_ARCH_S390X {
+			arg = arg<<32 | arg>>32 // the upper half comes first
+		}
 		data = binary.BigEndian.AppendUint32(data, uint32(arg))
 		data = binary.BigEndian.AppendUint32(data, uint32(arg>>32))
 	}
@@ -59,9 +63,15 @@ func verdictOf(t *testing.T, vm *bpf.VM, id arch.AuditArch, number uint32, args 
 // TestProfile: the filter does what Docker's profile says, in every ABI that the
 // kernel has on an architecture.
 func TestProfile(t *testing.T) {
-	for _, abis := range [][]*arch.Info{
-		{arch.X86_64, arch.I386, arch.X32}, {arch.AARCH64, arch.ARM}, {arch.I386}, {arch.ARM},
-	} {
+	list := [][]*arch.Info{{arch.X86_64, arch.I386, arch.X32}, {arch.AARCH64, arch.ARM}, {arch.I386}, {arch.ARM}}
+	for _, name := range []string{"loong64", "ppc64le", "riscv64", "s390x"} {
+		abi, err := nativeCalls(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, []*arch.Info{abi})
+	}
+	for _, abis := range list {
 		program, err := compile(defaultProfile(t), abis)
 		if err != nil {
 			t.Fatal(err)
@@ -148,7 +158,11 @@ func abiFollowsProfile(t *testing.T, vm *bpf.VM, abi *arch.Info) {
 		{"socket", unix.AF_ALG, "EPERM"},
 		{"socket", 1<<32 | unix.AF_INET, "EPERM"},
 	} {
-		if got := verdictOf(t, vm, abi.ID, number(tc.name), tc.arg); got != tc.want {
+		args := []uint64{tc.arg}
+		if tc.name == "clone" && runtime.GOARCH == "s390x" { // the profile of the machine counts
+			args = []uint64{0, tc.arg}
+		}
+		if got := verdictOf(t, vm, abi.ID, number(tc.name), args...); got != tc.want {
 			t.Errorf("%s: %s(%#x) is %s, want %s", abi.Name, tc.name, tc.arg, got, tc.want)
 		}
 	}
@@ -163,6 +177,7 @@ func TestProfileLarger(t *testing.T) {
 		}}
 		return &specs.LinuxSeccomp{DefaultAction: specs.ActErrno, Syscalls: []specs.LinuxSyscall{rule}}
 	}
+	number := uint32(arch.X86_64.SyscallNames["close"])
 	for op, cases := range map[specs.LinuxSeccompOperator]map[uint64]string{
 		specs.OpEqualTo:     {5<<32 | 6: "allow", 6: "EPERM", 5 << 32: "EPERM"},
 		specs.OpLessThan:    {5<<32 | 5: "allow", 4<<32 | 9: "allow", 5<<32 | 6: "EPERM", 6 << 32: "EPERM"},
@@ -177,10 +192,10 @@ func TestProfileLarger(t *testing.T) {
 			t.Fatal(err)
 		}
 		for arg, want := range cases {
-			if got := verdictOf(t, vm, arch.X86_64.ID, unix.SYS_CLOSE, 0, 7, arg); got != want {
+			if got := verdictOf(t, vm, arch.X86_64.ID, number, 0, 7, arg); got != want {
 				t.Errorf("%s: %#x is %s, want %s", op, arg, got, want)
 			}
-			if got := verdictOf(t, vm, arch.X86_64.ID, unix.SYS_CLOSE, 0, 8, arg); got != "EPERM" {
+			if got := verdictOf(t, vm, arch.X86_64.ID, number, 0, 8, arg); got != "EPERM" {
 				t.Errorf("%s: %#x with another argument is %s, want EPERM", op, arg, got)
 			}
 		}

@@ -1,0 +1,50 @@
+package namespace
+
+import (
+	_ "embed"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/elastic/go-seccomp-bpf/arch"
+	"golang.org/x/sys/unix"
+)
+
+// callTables has the system calls of architectures that package arch does not have. The
+// first line names the architectures. The other lines have a call each: its name and its
+// numbers, "-" where an architecture does not have it.
+//
+//go:embed calls.txt
+var callTables string
+
+// nativeCalls returns the system calls of an architecture by Go's name.
+func nativeCalls(goarch string) (*arch.Info, error) {
+	abi := &arch.Info{Name: goarch}
+	switch goarch {
+	case "loong64":
+		abi.ID = unix.AUDIT_ARCH_LOONGARCH64
+	case "ppc64le":
+		abi.ID = unix.AUDIT_ARCH_PPC64LE
+	case "riscv64":
+		abi.ID = unix.AUDIT_ARCH_RISCV64
+	case "s390x":
+		abi.ID = unix.AUDIT_ARCH_S390X
+	default:
+		known, err := arch.GetInfo(goarch)
+		if err != nil {
+			return nil, fmt.Errorf("the system calls of %s are unknown, so steps cannot be kept from those that reach the host", goarch)
+		}
+		return known, nil
+	}
+	abi.SyscallNames, abi.SyscallNumbers = map[string]int{}, map[int]string{}
+	head, rest, _ := strings.Cut(callTables, "\n")
+	column := slices.Index(strings.Fields(head), goarch)
+	for line := range strings.Lines(rest) {
+		fields := strings.Fields(line)
+		if number, err := strconv.Atoi(fields[column]); err == nil {
+			abi.SyscallNames[fields[0]], abi.SyscallNumbers[number] = number, fields[0]
+		}
+	}
+	return abi, nil
+}
