@@ -5,12 +5,12 @@ import (
 	"slipway/parser"
 )
 
-// buildArg reads an ARG.
+// buildArg parses an ARG.
 //
 //	arg = "ARG" declaration { declaration } .
 //	declaration = name [ "=" [ default ] ] .
 //
-// Upstream: flags are neither there nor refused.
+// Upstream: flags are ignored, not rejected.
 func buildArg(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	list := words(in.Args)
 	if len(list) == 0 {

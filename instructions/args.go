@@ -8,8 +8,9 @@ import (
 	"slipway/source"
 )
 
-// words lists the arguments of an instruction, be they a list or one string.
-// Those of ENV, LABEL, HEALTHCHECK and ONBUILD have forms of their own.
+// words returns the arguments of an instruction, which are a list or one
+// string. It returns nil for ENV, LABEL, HEALTHCHECK and ONBUILD, whose
+// arguments have other types.
 func words(a parser.Args) []parser.Word {
 	switch a := a.(type) {
 	case *parser.Raw:
@@ -22,8 +23,8 @@ func words(a parser.Args) []parser.Word {
 	return nil
 }
 
-// argsRange is where the arguments stand; without any, the keyword does for
-// them.
+// argsRange returns the range of the arguments, or of the keyword if there are
+// none.
 func argsRange(in *parser.Instruction) source.Range {
 	if in.Rest.Len() == 0 {
 		return in.Keyword.Range()
@@ -31,7 +32,7 @@ func argsRange(in *parser.Instruction) source.Range {
 	return in.Rest.Range()
 }
 
-// The faults of several instructions.
+// Errors that several instructions share.
 
 func exactlyOne(in *parser.Instruction, name string) *diag.Diagnostic {
 	return diag.Errorf(argsRange(in), "%s requires exactly one argument", name)
@@ -52,8 +53,8 @@ func cut(w parser.Word) (key, value parser.Word, ok bool) {
 	return key, value, ok
 }
 
-// cutText splits a text at its first =. Without one, the second part is the
-// empty text behind the first.
+// cutText splits a text at its first =. If it has none, value is the empty text
+// at its end.
 func cutText(t source.Text) (key, value source.Text) {
 	s := t.String()
 	if i := strings.IndexByte(s, '='); i >= 0 {
@@ -62,7 +63,7 @@ func cutText(t source.Text) (key, value source.Text) {
 	return t, t.Slice(len(s), len(s))
 }
 
-// inside tells whether a range is somewhere in another.
+// inside reports whether r is within in.
 func inside(r, in source.Range) bool {
 	return r.File == in.File && in.Start <= r.Start && r.Start <= r.End && r.End <= in.End
 }

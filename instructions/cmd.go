@@ -7,7 +7,8 @@ import (
 	"slipway/parser"
 )
 
-// commandLine reads what RUN, CMD and ENTRYPOINT run. Args is never nil.
+// commandLine returns the command line of RUN, CMD or ENTRYPOINT. Args is never
+// nil.
 //
 //	command = exec | text | .
 //	exec = "[" [ string { "," string } ] "]" .
@@ -24,7 +25,7 @@ func isJSON(a parser.Args) bool {
 	return ok
 }
 
-// buildCmd reads a CMD.
+// buildCmd parses a CMD.
 //
 //	cmd = "CMD" command .
 func buildCmd(in *parser.Instruction) (Command, *diag.Diagnostic) {
@@ -34,12 +35,12 @@ func buildCmd(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return &Cmd{Node: Node{in}, CommandLine: commandLine(in)}, nil
 }
 
-// buildEntrypoint reads an ENTRYPOINT.
+// buildEntrypoint parses an ENTRYPOINT.
 //
 //	entrypoint = "ENTRYPOINT" command .
 //
-// Upstream: unlike that of CMD, an empty list is nil, which image configs show
-// as null.
+// Upstream: an empty list is nil, unlike for CMD. Image configs show it as
+// null.
 func buildEntrypoint(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	if _, d := parseFlags(in, nil); d != nil {
 		return nil, d
@@ -51,7 +52,7 @@ func buildEntrypoint(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return &Entrypoint{Node: Node{in}, CommandLine: line}, nil
 }
 
-// buildShell reads a SHELL.
+// buildShell parses a SHELL.
 //
 //	shell = "SHELL" exec .
 func buildShell(in *parser.Instruction) (Command, *diag.Diagnostic) {

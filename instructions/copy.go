@@ -27,21 +27,21 @@ var copyFlags = []flagSpec{
 	{"parents", boolFlag},
 }
 
-// buildAdd reads an ADD.
+// buildAdd parses an ADD.
 //
 //	add = "ADD" { flag } files .
 func buildAdd(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return buildFiles(in, &Copy{Node: Node{in}, Add: true}, "ADD", addFlags)
 }
 
-// buildCopy reads a COPY.
+// buildCopy parses a COPY.
 //
 //	copy = "COPY" { flag } files .
 func buildCopy(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return buildFiles(in, &Copy{Node: Node{in}}, "COPY", copyFlags)
 }
 
-// buildFiles fills in a COPY or ADD.
+// buildFiles fills in c, a COPY or ADD.
 //
 //	files = list | "[" string "," string { "," string } "]" .
 //	list = source { source } destination .
@@ -81,15 +81,16 @@ func buildFiles(in *parser.Instruction, c *Copy, name string, specs []flagSpec) 
 	return c, nil
 }
 
-// body is what a heredoc of a COPY holds.
+// body is the content of a heredoc of COPY or ADD.
 type body struct {
 	data, chomped string
 	at            source.Range
 }
 
-// bodies returns what the heredocs of an instruction hold, by name.
+// bodies returns the contents of an instruction's heredocs by name.
 //
-// Upstream: of several documents with one name, all are the last one.
+// Upstream: if several heredocs have the same name, all have the content of the
+// last.
 func bodies(in *parser.Instruction) map[string]body {
 	docs := make(map[string]body, len(in.Heredocs))
 	for _, h := range slices.Backward(in.Heredocs) {
@@ -101,10 +102,10 @@ func bodies(in *parser.Instruction) map[string]body {
 	return docs
 }
 
-// inline gives a heredoc word its body.
+// inline returns the file for the heredoc redirection w.
 //
-// Upstream: a word that looks like a heredoc without being one, as in a JSON
-// array, is an empty file.
+// Upstream: a word that only looks like a heredoc, as in a JSON array, is an
+// empty file.
 func inline(docs map[string]body, w parser.Word, h parser.Heredoc) Inline {
 	file := Inline{Name: h.Name, Expand: h.Expand, Range: w.Text.Range()}
 	if doc, ok := docs[h.Name]; ok {

@@ -12,7 +12,7 @@ import (
 	"slipway/source"
 )
 
-// TestCorpus compares what the instructions of a case mean with the section
+// TestCorpus compares the parsed instructions of a case with its section
 // out/instructions.
 func TestCorpus(t *testing.T) {
 	var checked atomic.Int32
@@ -49,7 +49,7 @@ func TestCorpus(t *testing.T) {
 	})
 }
 
-// dumpCommand prints the fields of a command that are not zero, one a line.
+// dumpCommand prints the non-zero fields of a command, one per line.
 func dumpCommand(b *strings.Builder, indent string, c Command) {
 	v := reflect.ValueOf(c).Elem()
 	first, last := c.Syntax().Rng.Lines()
@@ -113,7 +113,7 @@ func dumpField(b *strings.Builder, indent, name string, v reflect.Value) {
 	}
 }
 
-// where prints where a range starts and ends.
+// where formats the start and the end of a range.
 func where(r source.Range) string {
 	if r.IsZero() {
 		return ""

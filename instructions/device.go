@@ -11,12 +11,13 @@ import (
 
 var deviceKeys = []string{"name", "required"}
 
-// parseDevice reads a --device.
+// parseDevice parses the value of a --device flag.
 //
 //	device = field { "," field } .
 //	field = [ "name=" ] name | "required" [ "=" bool ] .
 //
-// The first field that is nothing else is the name, even with a = in it.
+// The first field that matches no other rule is the name, even if it contains
+// =.
 func parseDevice(f *parser.Flag) (Device, *diag.Diagnostic) {
 	list, err := fields(f)
 	if err != nil {

@@ -1,9 +1,9 @@
-// Package instructions says what the instructions of a Dockerfile mean before
-// any variable has a value: one immutable type for each of the 18 keywords,
-// with its flags typed and checked.
+// Package instructions parses the instructions of a Dockerfile into one
+// immutable type for each of the 18 keywords, with typed and validated flags.
+// Variables are not expanded yet.
 //
-// Words that expand later are [parser.Word]; only the plan turns them into
-// strings.
+// Words that are expanded later have the type [parser.Word]; package plan turns
+// them into strings.
 //
 //	d, diags := instructions.Parse(file)
 //	for _, st := range d.Stages {
@@ -11,5 +11,5 @@
 //			switch c := c.(type) {
 //			case *instructions.Run: …
 //
-// Not here: expansion and values (plan), warnings (linter).
+// Out of scope: expansion and values (package plan), warnings (package linter).
 package instructions

@@ -5,7 +5,7 @@ import (
 	"slipway/parser"
 )
 
-// buildEnv reads an ENV.
+// buildEnv parses an ENV.
 //
 //	env = "ENV" ( pair { pair } | key value ) .
 //	pair = key "=" [ value ] .
@@ -17,7 +17,7 @@ func buildEnv(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return &Env{Node: Node{in}, Pairs: p.Pairs, Legacy: p.Legacy}, nil
 }
 
-// buildLabel reads a LABEL.
+// buildLabel parses a LABEL.
 //
 //	label = "LABEL" ( pair { pair } | key value ) .
 func buildLabel(in *parser.Instruction) (Command, *diag.Diagnostic) {

@@ -10,7 +10,7 @@ import (
 	"slipway/source"
 )
 
-// parse reads a Dockerfile that BuildKit's grammar has no fault with.
+// parse parses a Dockerfile that BuildKit's grammar accepts.
 func parse(t testing.TB, text string) (*Dockerfile, diag.List) {
 	t.Helper()
 	f, diags := parser.Parse(source.NewFile("Dockerfile", []byte(text)))
@@ -20,8 +20,8 @@ func parse(t testing.TB, text string) (*Dockerfile, diag.List) {
 	return Parse(f)
 }
 
-// TestErrors has a line of which the second of a file may consist, the error,
-// and what the caret is under.
+// TestErrors checks the error for the second line of a file and the range it
+// marks.
 func TestErrors(t *testing.T) {
 	for _, tc := range []struct{ line, message, at string }{
 		{"NOSUCH x", "unknown instruction: NOSUCH", "NOSUCH"},
@@ -126,7 +126,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// checkError checks the first error about a line.
+// checkError checks the first error for a line.
 func checkError(t *testing.T, line, message, at string) {
 	t.Helper()
 	_, diags := parse(t, "FROM scratch\n"+line+"\nUSER u\n")
@@ -145,7 +145,7 @@ func checkError(t *testing.T, line, message, at string) {
 		t.Errorf("%q:\n got %s\nwant %s", line, d.Message, want)
 	}
 	if got := d.Range.String(); got != at {
-		t.Errorf("%q: the caret is under %q, want %q", line, got, at)
+		t.Errorf("%q: marked %q, want %q", line, got, at)
 	}
 	first, last := d.Shown().Lines()
 	if first != 2 || last != 2+strings.Count(line, "\n") {
@@ -153,7 +153,7 @@ func checkError(t *testing.T, line, message, at string) {
 	}
 }
 
-// TestErrorsOfFiles has errors that are about more than one instruction.
+// TestErrorsOfFiles checks errors that involve more than one instruction.
 func TestErrorsOfFiles(t *testing.T) {
 	const prefix = "dockerfile parse error on line "
 	for _, tc := range []struct {
@@ -185,7 +185,7 @@ func TestErrorsOfFiles(t *testing.T) {
 	}
 }
 
-// TestErrorCause checks that Go's own errors can be found.
+// TestErrorCause checks that errors wrap the error of the standard library.
 func TestErrorCause(t *testing.T) {
 	_, diags := parse(t, "FROM a\nHEALTHCHECK --retries=x CMD a\n")
 	if len(diags) != 1 || diags[0].Cause == nil {
@@ -193,7 +193,7 @@ func TestErrorCause(t *testing.T) {
 	}
 }
 
-// TestParseOne checks that a trigger's errors are without a line.
+// TestParseOne checks that the errors of a trigger have no line number.
 func TestParseOne(t *testing.T) {
 	f, _ := parser.Parse(source.NewFile("ONBUILD", []byte("RUN --network=x a")))
 	c, d := ParseOne(f.Instructions()[0])
@@ -202,7 +202,8 @@ func TestParseOne(t *testing.T) {
 	}
 }
 
-// TestDuplicateFlagRelated checks that the first of two flags is shown too.
+// TestDuplicateFlagRelated checks that the error for a duplicate flag has a
+// note at the first.
 func TestDuplicateFlagRelated(t *testing.T) {
 	_, diags := parse(t, "FROM a\nCOPY --from=a --from=b x y\n")
 	if len(diags) != 1 || len(diags[0].Related) != 1 || diags[0].Related[0].Range.String() != "--from=a" {

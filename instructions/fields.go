@@ -15,10 +15,10 @@ import (
 type field struct {
 	text  string // without CSV quotes
 	place place
-	start int // of text in the value; -1 if quotes hide it
+	start int // index of text in the value; -1 if unknown because of quotes
 }
 
-// fieldsError is a value that is no CSV record.
+// fieldsError reports a value that is not a CSV record.
 type fieldsError struct {
 	cause error
 	at    source.Range
@@ -49,8 +49,8 @@ func fields(f *parser.Flag) ([]field, *fieldsError) {
 	return list, nil
 }
 
-// at returns where a part of the text stands, or the whole value if quotes hide
-// that.
+// at returns the range of the bytes [i, j) of the field, or of the whole value
+// if its quotes make the position ambiguous.
 func (f field) at(i, j int) source.Range {
 	if f.start < 0 {
 		return f.place.flag.ValueAt
@@ -58,8 +58,8 @@ func (f field) at(i, j int) source.Range {
 	return f.place.slice(f.start+i, f.start+j)
 }
 
-// fieldStarts returns where the fields of a CSV record start, behind the quote
-// if there is one.
+// fieldStarts returns the start of each field of a CSV record, after its
+// opening quote if it has one.
 func fieldStarts(v string) []int {
 	var list []int
 	for i := 0; ; i++ {
@@ -80,7 +80,8 @@ func fieldStarts(v string) []int {
 	}
 }
 
-// quotedEnd returns what follows the quote that ends a field that starts at i.
+// quotedEnd returns the index after the quote that closes the field starting at
+// i.
 func quotedEnd(v string, i int) int {
 	for i < len(v) {
 		switch {
@@ -95,14 +96,15 @@ func quotedEnd(v string, i int) int {
 	return i
 }
 
-// place maps the value of a flag back to what is written.
+// place maps offsets in the value of a flag to its source text.
 type place struct {
 	flag *parser.Flag
-	from []int // where in the flag's text each byte of the value stands; nil if unknown
+	from []int // index in the flag's text of each byte of the value; nil if unknown
 }
 
-// locate finds out how the value of a flag came from its text. The escape
-// character is not known here, but only one can explain the value.
+// locate derives the mapping from the text of a flag to its value. The escape
+// character of the file is not known at this point, so locate tries both: only
+// one of them produces the value.
 func locate(f *parser.Flag) place {
 	for _, escape := range []byte{'\\', '`'} {
 		if raw, from := unquote(f.Text.String(), escape); raw == f.Raw {
@@ -112,10 +114,11 @@ func locate(f *parser.Flag) place {
 	return place{flag: f}
 }
 
-// unquote removes quotes and escapes as BuildKit's parser does, and tells for
-// each byte of the result where it is from.
+// unquote removes quotes and escapes as BuildKit's parser does. It also returns
+// the index in s of each byte of the result.
 //
-// Upstream: bytes are taken for characters, so all above 127 become two bytes.
+// Upstream: bytes are treated as characters, so each byte above 127 becomes two
+// bytes.
 func unquote(s string, escape byte) (string, []int) {
 	var b strings.Builder
 	var from []int
@@ -140,7 +143,7 @@ func unquote(s string, escape byte) (string, []int) {
 	return b.String(), from
 }
 
-// slice returns where the bytes [i, j) of the value stand.
+// slice returns the source range of the bytes [i, j) of the value.
 func (p place) slice(i, j int) source.Range {
 	switch {
 	case len(p.from) == 0:
@@ -151,6 +154,6 @@ func (p place) slice(i, j int) source.Range {
 		r := p.slice(0, 1)
 		return source.Range{File: r.File, Start: r.Start, End: r.Start}
 	}
-	r := p.slice(i-1, i) // the place behind it, even if the line ends there
+	r := p.slice(i-1, i) // the position after it, even at the end of a line
 	return source.Range{File: r.File, Start: r.End, End: r.End}
 }

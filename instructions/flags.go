@@ -9,16 +9,17 @@ import (
 	"slipway/source"
 )
 
-// flagKind says what the value of a flag may be and how often the flag.
+// flagKind is the kind of a flag: the values it accepts, and whether it may be
+// repeated.
 type flagKind int
 
 const (
-	stringFlag flagKind = iota // --name=VALUE, once
-	listFlag                   // --name=VALUE, again and again
-	boolFlag                   // --name, --name=true or --name=false, once
+	stringFlag flagKind = iota // --name=VALUE, at most once
+	listFlag                   // --name=VALUE, repeatable
+	boolFlag                   // --name, --name=true or --name=false, at most once
 )
 
-// flagSpec is a flag that an instruction has.
+// flagSpec specifies a flag of an instruction.
 type flagSpec struct {
 	name string
 	kind flagKind
@@ -27,7 +28,7 @@ type flagSpec struct {
 // flagSet holds the flags of an instruction by name.
 type flagSet map[string][]*parser.Flag
 
-// parseFlags checks the flags of an instruction against those it has.
+// parseFlags validates the flags of an instruction against specs.
 //
 //	flag = "--" name [ "=" value ] .
 func parseFlags(in *parser.Instruction, specs []flagSpec) (flagSet, *diag.Diagnostic) {
@@ -54,7 +55,7 @@ func parseFlags(in *parser.Instruction, specs []flagSpec) (flagSet, *diag.Diagno
 	return set, nil
 }
 
-// checkFlag checks whether a value is there, and what it is.
+// checkFlag validates the value of a flag.
 func checkFlag(f *parser.Flag, kind flagKind) *diag.Diagnostic {
 	missing := !f.HasValue
 	if kind == boolFlag {
@@ -73,8 +74,8 @@ func checkFlag(f *parser.Flag, kind flagKind) *diag.Diagnostic {
 	return nil
 }
 
-// missingEquals adds to an error how a flag gets its value, if the last flag of the
-// instruction has none and a word follows it.
+// missingEquals adds a hint to d, if the last flag of the instruction has no
+// value and a word follows it: the author probably wrote a space instead of =.
 func missingEquals(d *diag.Diagnostic, in *parser.Instruction) *diag.Diagnostic {
 	if len(in.Flags) == 0 || in.Rest.Len() == 0 {
 		return d
@@ -113,7 +114,8 @@ func flagNames(specs []flagSpec) []string {
 	return names
 }
 
-// word returns the value of a string flag, the zero Word without the flag.
+// word returns the value of a string flag. If the flag is absent, it returns
+// the zero Word.
 func (s flagSet) word(name string) parser.Word {
 	if len(s[name]) == 0 {
 		return parser.Word{}
@@ -130,7 +132,7 @@ func (s flagSet) words(name string) []parser.Word {
 	return list
 }
 
-// bool returns the value of a bool flag, nil without the flag.
+// bool returns the value of a bool flag, or nil if it is absent.
 func (s flagSet) bool(name string) *bool {
 	if len(s[name]) == 0 {
 		return nil
@@ -139,7 +141,7 @@ func (s flagSet) bool(name string) *bool {
 	return &v
 }
 
-// isSet tells whether a bool flag is true.
+// isSet reports whether a bool flag is true.
 func (s flagSet) isSet(name string) bool {
 	v := s.bool(name)
 	return v != nil && *v

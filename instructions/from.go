@@ -10,7 +10,8 @@ import (
 
 var fromFlags = []flagSpec{{"platform", stringFlag}}
 
-// buildFrom reads a FROM. Its name is checked before its flags.
+// buildFrom parses a FROM. As upstream, it validates the stage name before the
+// flags.
 //
 //	from = "FROM" [ "--platform=" platform ] base [ "AS" name ] .
 //	name = letter { letter | digit | "-" | "_" | "." } .
@@ -35,7 +36,7 @@ func buildFrom(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return from, nil
 }
 
-// notOneOrThree is the error of a FROM with another number of arguments.
+// notOneOrThree returns the error for a FROM with a wrong number of arguments.
 func notOneOrThree(in *parser.Instruction, args []parser.Word) *diag.Diagnostic {
 	d := diag.Errorf(argsRange(in), "FROM requires either one or three arguments")
 	comment := slices.IndexFunc(args, func(w parser.Word) bool { return strings.HasPrefix(w.Value, "#") })
@@ -56,7 +57,7 @@ func notOneOrThree(in *parser.Instruction, args []parser.Word) *diag.Diagnostic 
 	return d
 }
 
-// validStageName tells whether a name in lower case can be one of a stage.
+// validStageName reports whether name, in lower case, is a valid stage name.
 func validStageName(name string) bool {
 	for i := range len(name) {
 		c := name[i]

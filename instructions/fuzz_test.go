@@ -11,9 +11,9 @@ import (
 	"slipway/source"
 )
 
-// FuzzParse checks on any Dockerfile that faults have their place inside of
-// their instruction, that nothing is lost, and that places hold what they say.
-// The seeds in testdata are mostly about flags and mounts.
+// FuzzParse checks, for any Dockerfile, that errors are located inside their
+// instruction, that every instruction has a command or an error, and that
+// ranges match the values. Most seeds in testdata exercise flags and mounts.
 func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		file, diags := parser.Parse(source.NewFile("Dockerfile", content))
@@ -26,7 +26,7 @@ func FuzzParse(f *testing.F) {
 		}
 		again, more := Parse(file)
 		if len(again.Stages) != len(d.Stages) || len(more) != len(diags) || messages(more) != messages(diags) {
-			t.Errorf("a second time differs: %v, %v", diags, more)
+			t.Errorf("a second parse differs: %v, %v", diags, more)
 		}
 		commands := len(d.Args) + len(d.Stages)
 		for _, st := range d.Stages {
@@ -76,11 +76,11 @@ func checkCommand(t *testing.T, c Command) {
 				t.Errorf("ARG %s is not %s=%s", a.Word.Value, a.Key, a.Default.Value)
 			}
 		}
-	default: // no ranges of their own
+	default: // without ranges
 	}
 }
 
-// checkMount checks that fields are in the flag, one behind the other.
+// checkMount checks that the fields are inside the flag, in order and disjoint.
 func checkMount(t *testing.T, m Mount) {
 	t.Helper()
 	flag := m.Flag.Text.Range()
@@ -97,8 +97,8 @@ func checkMount(t *testing.T, m Mount) {
 	}
 }
 
-// TestUnquote checks the copy of BuildKit's way to read flags against it, for
-// the flags of all seeds.
+// TestUnquote compares unquote with BuildKit's reading of the flags of all
+// seeds.
 func TestUnquote(t *testing.T) {
 	for _, tc := range []struct {
 		text string

@@ -18,14 +18,14 @@ var healthcheckFlags = []flagSpec{
 	{"retries", stringFlag},
 }
 
-// shortestInterval is the least duration other than 0 that a flag may say.
+// shortestInterval is the minimum non-zero duration of a flag.
 const shortestInterval = time.Millisecond
 
-// buildHealthcheck reads a HEALTHCHECK.
+// buildHealthcheck parses a HEALTHCHECK.
 //
 //	healthcheck = "HEALTHCHECK" ( "NONE" | { flag } "CMD" command ) .
 //
-// Upstream: with NONE, flags are neither there nor refused.
+// Upstream: with NONE, flags are ignored, not rejected.
 func buildHealthcheck(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	t, ok := in.Args.(*parser.Typed)
 	if !ok {
@@ -65,7 +65,7 @@ func buildHealthcheck(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return c, nil
 }
 
-// healthTest returns the test in the form of image configs.
+// healthTest returns the test as image configs represent it.
 func healthTest(in *parser.Instruction, t *parser.Typed) ([]string, *diag.Diagnostic) {
 	if typ := strings.ToUpper(t.Type.Value); typ != "CMD" {
 		d := diag.Errorf(t.Type.Text.Range(), "Unknown type %#v in HEALTHCHECK (try CMD)", typ)
@@ -85,7 +85,7 @@ func healthTest(in *parser.Instruction, t *parser.Typed) ([]string, *diag.Diagno
 	return append([]string{how}, values(args)...), nil
 }
 
-// interval reads a duration; an empty value is 0.
+// interval parses a duration. An empty value is 0.
 func interval(w parser.Word, name string) (time.Duration, *diag.Diagnostic) {
 	if w.Value == "" {
 		return 0, nil
@@ -100,7 +100,7 @@ func interval(w parser.Word, name string) (time.Duration, *diag.Diagnostic) {
 	return v, nil
 }
 
-// retries reads a number; an empty value is 0.
+// retries parses a number. An empty value is 0.
 func retries(w parser.Word) (int, *diag.Diagnostic) {
 	if w.Value == "" {
 		return 0, nil

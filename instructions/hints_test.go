@@ -2,8 +2,8 @@ package instructions
 
 import "testing"
 
-// TestHints has a line of which the second of a file may consist, the hint of its
-// error, and what the caret is under.
+// TestHints checks the hint of the error for the second line of a file, and the
+// range it marks.
 func TestHints(t *testing.T) {
 	const typed = "the value of a flag follows =, write "
 	for _, tc := range []struct{ line, hint, at string }{

@@ -8,9 +8,10 @@ import (
 	"slipway/parser"
 )
 
-// parseMount reads a --mount as far as that is possible without variables: only
-// the stage that it is from, of which the last mention counts. The plan checks
-// the rest.
+// parseMount splits a --mount flag into fields and evaluates from, which must
+// not contain variables because it determines the order of stages. If from is
+// repeated, the last one wins. Package plan validates the other fields after
+// expansion.
 //
 //	mount = field { "," field } .
 //	field = key [ "=" value ] .
@@ -33,7 +34,7 @@ func parseMount(f *parser.Flag) (Mount, *diag.Diagnostic) {
 		if !ok || v.Key != "from" {
 			continue
 		}
-		// Upstream: a $ at the end is not taken for a variable.
+		// Upstream: a trailing $ is not a variable.
 		if i := strings.IndexByte(value, '$'); i >= 0 && i < len(value)-1 {
 			return Mount{}, diag.Errorf(field.at(len(key)+1, len(field.text)), "'%s' doesn't support variable expansion, define alias stage instead", v.Key)
 		}
@@ -42,12 +43,12 @@ func parseMount(f *parser.Flag) (Mount, *diag.Diagnostic) {
 	return m, nil
 }
 
-// separateField matches a word that begins like a field of a mount, or like its
-// value after the key.
+// separateField matches a word that starts like a field of a mount, or like
+// "=value" of one.
 var separateField = regexp.MustCompile(`^(=.|(type|from|source|src|target|dst|destination|readonly|ro|readwrite|rw|id|sharing|required|size|mode|uid|gid|env)=)`)
 
-// HintMount adds to an error about the last mount that a space separates one of
-// its fields from the others. It returns d.
+// HintMount adds a hint to d, an error about the last mount, if a space
+// separates one of its fields from the others. It returns d.
 func (r *Run) HintMount(d *diag.Diagnostic) *diag.Diagnostic {
 	if len(r.In.Flags) == 0 || d.Hint != "" {
 		return d

@@ -7,8 +7,8 @@ import (
 	"slipway/parser"
 )
 
-// buildOnbuild reads an ONBUILD. What kind of instruction follows is checked
-// now, its content only by the build that runs it.
+// buildOnbuild parses an ONBUILD. It checks only the keyword of the trigger.
+// The build that executes the trigger checks the rest.
 //
 //	onbuild = "ONBUILD" instruction .
 func buildOnbuild(in *parser.Instruction) (Command, *diag.Diagnostic) {
@@ -29,11 +29,11 @@ func buildOnbuild(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return &Onbuild{Node: Node{in}, Expression: expression(in)}, nil
 }
 
-// expression writes the trigger for image configs: the line without ONBUILD,
-// then the heredocs, without a line end behind the last.
+// expression formats the trigger for image configs: the line without ONBUILD,
+// followed by the heredocs, without a trailing newline.
 //
-// Upstream: other white space than this around the keyword stays, and with it
-// before ONBUILD, even that.
+// Upstream: only ASCII white space is trimmed around the keyword. If other
+// white space precedes ONBUILD, the keyword itself remains, too.
 func expression(in *parser.Instruction) string {
 	const keyword, space = "ONBUILD", "\t\n\f\r "
 	line := in.Line.String()

@@ -8,12 +8,12 @@ import (
 	"slipway/parser"
 )
 
-// builder gives an instruction its type. Checks are in upstream's order, since
-// only the first fault of an instruction is reported.
+// builder converts an instruction to its type. Builders check in upstream's
+// order, because only the first error of an instruction is reported.
 type builder func(*parser.Instruction) (Command, *diag.Diagnostic)
 
-// keywords are the instructions there are. Of several keywords that are equally
-// near to a misspelt one, the first is suggested.
+// keywords lists the supported instructions. If several are equally similar to
+// a misspelled keyword, the first is suggested.
 var keywords = []struct {
 	name  string
 	build builder
@@ -38,21 +38,22 @@ var keywords = []struct {
 	{"workdir", buildWorkdir},
 }
 
-// maxFaults is how many faults of a file are reported.
+// maxFaults is the maximum number of errors reported for a file.
 const maxFaults = 100
 
-// Parse gives all instructions of a file their types.
+// Parse converts all instructions of a file to their types.
 //
 //	file = { arg } { stage } .
 //	stage = from { instruction } .
 //
-// The first error is the one that upstream reports; faults of later
-// instructions follow in file order, up to a number that nobody reads. Instructions with a fault are left out of
-// the result, and with a FROM its whole stage. Lines that an earlier error
-// explains, such as those after CMD <<EOF, have no error of their own.
+// The first error is the one that upstream reports. Errors of later
+// instructions follow in file order, up to maxFaults. The result omits invalid
+// instructions, and the whole stage of an invalid FROM. Lines that an earlier
+// error already explains, such as the lines after CMD <<EOF, cause no errors of
+// their own.
 //
-// Upstream: errors about single instructions start with the line's number,
-// those about the stages do not.
+// Upstream: errors about a single instruction start with its line number,
+// errors about stages do not.
 func Parse(f *parser.File) (*Dockerfile, diag.List) {
 	a := assembly{file: &Dockerfile{File: f}}
 	s := stray{file: f}
@@ -68,12 +69,12 @@ func Parse(f *parser.File) (*Dockerfile, diag.List) {
 	return a.file, a.list
 }
 
-// Code returns the logical line without surrounding white space, keyword as
-// written: what progress names and descriptions start from.
+// Code returns the logical line without surrounding white space, with the
+// keyword as written. Step names and descriptions are derived from it.
 func Code(c Command) string { return strings.TrimSpace(c.Syntax().Line.String()) }
 
-// ParseOne gives one instruction its type. The error's text is without the line
-// number that Parse puts in front: triggers of ONBUILD have none.
+// ParseOne converts one instruction to its type. Its errors lack the line
+// number that Parse prepends, as the errors of ONBUILD triggers do upstream.
 func ParseOne(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	c, d := build(in)
 	if d == nil {
@@ -96,7 +97,7 @@ func build(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return nil, unknown(in)
 }
 
-// find returns the builder for the keyword of an instruction; nil if it is
+// find returns the builder for the keyword of an instruction, or nil if it is
 // unknown.
 func find(in *parser.Instruction) builder {
 	keyword := strings.ToLower(in.Keyword.String())
@@ -108,22 +109,23 @@ func find(in *parser.Instruction) builder {
 	return nil
 }
 
-// numbered adds the line to an error's text.
+// numbered prepends the line number to the message of d.
 func numbered(d *diag.Diagnostic, in *parser.Instruction) *diag.Diagnostic {
 	d.Message = fmt.Sprintf("dockerfile parse error on line %d: %s", in.Rng.Position().Line, d.Message)
 	return d
 }
 
-// assembly puts instructions into stages.
+// assembly groups instructions into stages.
 type assembly struct {
-	file  *Dockerfile
-	list  diag.List
-	stage *Stage // nil before the first FROM and behind a faulty one
-	begun bool   // a FROM was there
-	told  bool   // that instructions need a stage
+	file     *Dockerfile
+	list     diag.List
+	stage    *Stage // nil before the first FROM and after an invalid one
+	begun    bool   // a FROM was seen
+	reported bool   // the error about instructions before FROM is reported
 }
 
-// add puts a command where it belongs; nil stands for one with a fault.
+// add adds c, the command of in, to the current stage. c is nil if in is
+// invalid.
 func (a *assembly) add(in *parser.Instruction, c Command) {
 	from, ok := c.(*From)
 	switch {
@@ -143,15 +145,16 @@ func (a *assembly) add(in *parser.Instruction, c Command) {
 	}
 }
 
-// addGlobal puts a command before the first FROM, where only ARG may stand.
+// addGlobal adds a command that precedes the first FROM. Only ARG is allowed
+// there.
 func (a *assembly) addGlobal(in *parser.Instruction, c Command) {
 	if arg, ok := c.(*Arg); ok {
 		a.file.Args = append(a.file.Args, arg)
 		return
 	}
-	if !a.told {
+	if !a.reported {
 		a.list = append(a.list, diag.Errorf(in.Keyword.Range(), "no build stage in current context").In(in.Rng).
 			Hinted("only ARG may come before the first FROM"))
 	}
-	a.told = true
+	a.reported = true
 }

@@ -15,15 +15,15 @@ var runFlags = []flagSpec{
 }
 
 var (
-	networks   = []string{"default", "none", "host"} // the first holds without a flag
+	networks   = []string{"default", "none", "host"} // the first is the default
 	securities = []string{"sandbox", "insecure"}
 )
 
-// buildRun reads a RUN.
+// buildRun parses a RUN.
 //
 //	run = "RUN" { flag } command { body } .
 //
-// Upstream: a RUN without a command is one with an empty command.
+// Upstream: a RUN without arguments has an empty command.
 func buildRun(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	set, d := parseFlags(in, runFlags)
 	if d != nil {

@@ -9,7 +9,7 @@ import (
 	"slipway/parser"
 )
 
-// one reads the single argument of an instruction without flags.
+// one returns the single argument of an instruction that has no flags.
 func one(in *parser.Instruction, name string) (parser.Word, *diag.Diagnostic) {
 	args := words(in.Args)
 	if len(args) != 1 {
@@ -19,7 +19,7 @@ func one(in *parser.Instruction, name string) (parser.Word, *diag.Diagnostic) {
 	return args[0], d
 }
 
-// some reads the arguments of an instruction without flags.
+// some returns the arguments of an instruction that has no flags.
 func some(in *parser.Instruction, name string) ([]parser.Word, *diag.Diagnostic) {
 	args := words(in.Args)
 	if len(args) == 0 {
@@ -29,7 +29,7 @@ func some(in *parser.Instruction, name string) ([]parser.Word, *diag.Diagnostic)
 	return args, d
 }
 
-// buildMaintainer reads a MAINTAINER.
+// buildMaintainer parses a MAINTAINER.
 //
 //	maintainer = "MAINTAINER" text .
 func buildMaintainer(in *parser.Instruction) (Command, *diag.Diagnostic) {
@@ -40,7 +40,7 @@ func buildMaintainer(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return &Maintainer{Node: Node{in}, Author: w}, nil
 }
 
-// buildWorkdir reads a WORKDIR.
+// buildWorkdir parses a WORKDIR.
 //
 //	workdir = "WORKDIR" text .
 func buildWorkdir(in *parser.Instruction) (Command, *diag.Diagnostic) {
@@ -51,7 +51,7 @@ func buildWorkdir(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return &Workdir{Node: Node{in}, Path: w}, nil
 }
 
-// buildUser reads a USER.
+// buildUser parses a USER.
 //
 //	user = "USER" text .
 func buildUser(in *parser.Instruction) (Command, *diag.Diagnostic) {
@@ -62,11 +62,11 @@ func buildUser(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return &User{Node: Node{in}, User: w}, nil
 }
 
-// buildStopSignal reads a STOPSIGNAL.
+// buildStopSignal parses a STOPSIGNAL.
 //
 //	stopsignal = "STOPSIGNAL" text .
 //
-// Upstream: flags are neither there nor refused.
+// Upstream: flags are ignored, not rejected.
 func buildStopSignal(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	args := words(in.Args)
 	if len(args) != 1 {
@@ -75,11 +75,11 @@ func buildStopSignal(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return &StopSignal{Node: Node{in}, Signal: args[0]}, nil
 }
 
-// buildExpose reads an EXPOSE.
+// buildExpose parses an EXPOSE.
 //
 //	expose = "EXPOSE" port { port } .
 //
-// Upstream: the ports are sorted as written, before variables have values.
+// Upstream: ports are sorted as written, before variables are expanded.
 func buildExpose(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	ports, d := some(in, "EXPOSE")
 	if d != nil {
@@ -90,7 +90,7 @@ func buildExpose(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return &Expose{Node: Node{in}, Ports: ports}, nil
 }
 
-// buildVolume reads a VOLUME.
+// buildVolume parses a VOLUME.
 //
 //	volume = "VOLUME" ( path { path } | "[" string { "," string } "]" ) .
 func buildVolume(in *parser.Instruction) (Command, *diag.Diagnostic) {

@@ -7,18 +7,18 @@ import (
 	"slipway/source"
 )
 
-// Dockerfile is a whole file: the ARGs before the first FROM, and the stages.
+// Dockerfile represents a file: the ARGs before the first FROM, and the stages.
 type Dockerfile struct {
 	File   *parser.File
 	Args   []*Arg
 	Stages []*Stage
 }
 
-// Stage is a FROM and the instructions up to the next one.
+// Stage is a FROM and the instructions up to the next FROM.
 type Stage struct {
 	From     *From
-	Name     string // behind AS, in lower case; "" without
-	Doc      string // what a comment line above FROM says behind the name
+	Name     string // the name after AS, in lower case; "" if unnamed
+	Doc      string // description from the comment above FROM
 	Commands []Command
 }
 
@@ -32,7 +32,7 @@ type Command interface {
 	command()
 }
 
-// Node links a command with what is written.
+// Node links a command to its syntax.
 type Node struct{ In *parser.Instruction }
 
 // Syntax returns the instruction as written.
@@ -42,9 +42,9 @@ func (n Node) Syntax() *parser.Instruction { return n.In }
 type From struct {
 	Node
 	Base     parser.Word
-	Platform parser.Word // of --platform; Value is "" without
-	As       parser.Word // the word between base and name, as written; Value is "" without
-	Name     parser.Word // as written; Value is "" without
+	Platform parser.Word // --platform; Value is "" if absent
+	As       parser.Word // the word AS, as written; Value is "" if absent
+	Name     parser.Word // as written; Value is "" if absent
 }
 
 // Arg declares build arguments: ARG NAME[=DEFAULT]…
@@ -53,11 +53,11 @@ type Arg struct {
 	Args []ArgDecl
 }
 
-// ArgDecl is one name of an ARG.
+// ArgDecl is one declaration of an ARG.
 type ArgDecl struct {
 	Key     string
-	Default *parser.Word // nil without =
-	Doc     string       // what a comment line above ARG says behind the name
+	Default *parser.Word // nil if there is no =
+	Doc     string       // description from the comment above ARG
 	Word    parser.Word  // NAME or NAME=DEFAULT
 }
 
@@ -81,13 +81,14 @@ type Maintainer struct {
 	Author parser.Word
 }
 
-// CommandLine is what RUN, CMD and ENTRYPOINT run.
+// CommandLine represents the command line of RUN, CMD or ENTRYPOINT.
 type CommandLine struct {
-	Args  []parser.Word // the JSON array's strings, or the one string of the shell form; empty without, and nil for ENTRYPOINT
+	Args  []parser.Word // strings of the JSON array, or the single string of the shell form. Without arguments it is empty, or nil for ENTRYPOINT
 	Shell bool          // shell form
 }
 
-// Run runs a command: RUN [--mount= --network= --security= --device=] COMMAND.
+// Run executes a command: RUN [--mount= --network= --security= --device=]
+// COMMAND.
 type Run struct {
 	Node
 	CommandLine
@@ -98,12 +99,12 @@ type Run struct {
 	Devices  []Device
 }
 
-// Mount is a --mount flag. Only From is known before expansion; the fields are
-// read by the plan, in order.
+// Mount is a --mount flag. Only From is evaluated before expansion; package
+// plan evaluates the other fields in order.
 type Mount struct {
 	Flag   *parser.Flag
-	From   string       // "" without
-	FromAt source.Range // of From's value
+	From   string       // "" if absent
+	FromAt source.Range // range of From
 	Fields []MountField
 }
 
@@ -111,9 +112,9 @@ type Mount struct {
 type MountField struct {
 	Text     string       // the whole field, without CSV quotes
 	Key      string       // in lower case
-	Value    string       // behind the first =
-	HasValue bool         // whether there is an =
-	Range    source.Range // of the field; of the flag's value if CSV quotes inside hide it
+	Value    string       // after the first =
+	HasValue bool         // whether the field contains =
+	Range    source.Range // of the field, or of the whole flag value if CSV quotes make the position ambiguous
 }
 
 // Device is a --device flag.
@@ -125,7 +126,7 @@ type Device struct {
 // Copy copies files: COPY or ADD [flags] SOURCE… DEST.
 type Copy struct {
 	Node
-	Add      bool          // ADD
+	Add      bool          // whether the instruction is ADD
 	Sources  []parser.Word // paths and URLs, in order
 	Inline   []Inline      // heredocs, in order
 	Dest     parser.Word
@@ -136,15 +137,16 @@ type Copy struct {
 	Exclude  []string    // --exclude, repeatable
 	Link     bool        // --link
 	Parents  bool        // --parents (COPY)
-	KeepGit  *bool       // --keep-git-dir (ADD); nil without
-	Unpack   *bool       // --unpack (ADD); nil without
+	KeepGit  *bool       // --keep-git-dir (ADD); nil if absent
+	Unpack   *bool       // --unpack (ADD); nil if absent
 }
 
-// Inline is a file written in the Dockerfile: a heredoc of COPY or ADD.
+// Inline is a file whose content is in the Dockerfile: a heredoc of COPY or
+// ADD.
 type Inline struct {
 	Name   string
-	Data   string // tabs removed if <<-
-	Expand bool   // variables in Data are expanded
+	Data   string // without leading tabs for <<-
+	Expand bool   // whether variables in Data are expanded
 	Range  source.Range
 }
 
@@ -160,7 +162,8 @@ type User struct {
 	User parser.Word
 }
 
-// Volume declares mount points: VOLUME PATH…, values without surrounding space.
+// Volume declares mount points: VOLUME PATH… Values have no surrounding white
+// space.
 type Volume struct {
 	Node
 	Paths []parser.Word
@@ -196,11 +199,11 @@ type Entrypoint struct {
 	CommandLine
 }
 
-// Healthcheck says how to test a container: HEALTHCHECK [flags] CMD COMMAND or
-// HEALTHCHECK NONE.
+// Healthcheck configures the health check of a container: HEALTHCHECK [flags]
+// CMD COMMAND or HEALTHCHECK NONE.
 type Healthcheck struct {
 	Node
-	Test          []string // as the image config has it: NONE, CMD or CMD-SHELL first
+	Test          []string // as in the image config; the first element is NONE, CMD or CMD-SHELL
 	Interval      time.Duration
 	Timeout       time.Duration
 	StartPeriod   time.Duration
@@ -208,11 +211,11 @@ type Healthcheck struct {
 	Retries       int
 }
 
-// Onbuild keeps an instruction for the builds that start from this image:
+// Onbuild stores an instruction as a trigger for builds based on this image:
 // ONBUILD INSTRUCTION.
 type Onbuild struct {
 	Node
-	Expression string // as the image config carries it, heredoc bodies included
+	Expression string // the trigger in the image config, including heredoc bodies
 }
 
 func (*From) command()        {}

@@ -12,13 +12,13 @@ import (
 	"slipway/source"
 )
 
-// unknown is the error of a keyword that no instruction has.
+// unknown returns the error for an unknown keyword.
 func unknown(in *parser.Instruction) *diag.Diagnostic {
 	keyword := in.Keyword.String()
 	return diag.Errorf(in.Keyword.Range(), "unknown instruction: %s%s", keyword, suggest.Hint(keyword, names(), false))
 }
 
-// names returns the keywords of the instructions.
+// names returns the keywords of all instructions.
 func names() []string {
 	list := make([]string, len(keywords))
 	for i, k := range keywords {
@@ -27,17 +27,18 @@ func names() []string {
 	return list
 }
 
-// stray finds out why a line that is not an instruction is there. Most often
-// the line before it was to go on.
+// stray explains lines that are not instructions. Usually the previous line
+// should have been continued.
 type stray struct {
 	file     *parser.File
 	previous *parser.Instruction // nil before the first one
-	unknown  bool                // the previous one has no known keyword either
-	until    int                 // the last line that an error explains already
+	unknown  bool                // whether the previous line has an unknown keyword, too
+	until    int                 // the last line that an error already explains
 }
 
-// explain adds the reason to the error d of an unknown keyword. It reports
-// whether the error is worth telling: not if an earlier one explains it.
+// explain adds a hint to d, the error for an unknown keyword. It returns false
+// if an earlier error already explains the line, so that d need not be
+// reported.
 func (s *stray) explain(d *diag.Diagnostic, in *parser.Instruction) bool {
 	line, last := in.Rng.Lines()
 	_, near := suggest.Search(in.Keyword.String(), names(), false)
@@ -56,14 +57,15 @@ func (s *stray) explain(d *diag.Diagnostic, in *parser.Instruction) bool {
 	return true
 }
 
-// isUTF16 reports whether a file starts as UTF-16 does, with a byte order mark or
-// with an ASCII character.
+// isUTF16 reports whether b starts like UTF-16: with a byte order mark, or with
+// an ASCII character.
 func isUTF16(b []byte) bool {
 	return bytes.HasPrefix(b, []byte{0xFF, 0xFE}) || bytes.HasPrefix(b, []byte{0xFE, 0xFF}) ||
 		len(b) > 1 && (b[0] == 0) != (b[1] == 0)
 }
 
-// inDocument explains the body of a heredoc after an instruction that has none.
+// inDocument adds a hint if the line is the body of a heredoc of an instruction
+// that does not support heredocs.
 func (s *stray) inDocument(d *diag.Diagnostic, line int) bool {
 	if s.previous == nil || len(s.previous.Heredocs) > 0 {
 		return false
@@ -84,8 +86,8 @@ func (s *stray) inDocument(d *diag.Diagnostic, line int) bool {
 	return true
 }
 
-// afterComment explains a line after a comment that ends with the escape
-// character.
+// afterComment adds a hint if the line follows a comment that ends with the
+// escape character.
 func (s *stray) afterComment(d *diag.Diagnostic, in *parser.Instruction) bool {
 	line, _ := in.Rng.Lines()
 	if in.Above.Start == in.Above.End {
@@ -101,7 +103,8 @@ func (s *stray) afterComment(d *diag.Diagnostic, in *parser.Instruction) bool {
 	return true
 }
 
-// continues explains a line that looks like more of the instruction before it.
+// continues adds a hint if the line looks like a continuation of the previous
+// instruction.
 func (s *stray) continues(d *diag.Diagnostic, in *parser.Instruction) {
 	head := s.previous.Head()
 	_, n := head.Lines()
@@ -128,8 +131,8 @@ func (s *stray) continues(d *diag.Diagnostic, in *parser.Instruction) {
 	}
 }
 
-// commented returns where in a line the escape character is that a comment
-// follows; -1 without.
+// commented returns the index of an escape character that is followed by a
+// comment, or -1.
 func commented(text, escape string) int {
 	for i := range text {
 		rest, ok := strings.CutPrefix(text[i:], escape)
@@ -140,8 +143,9 @@ func commented(text, escape string) int {
 	return -1
 }
 
-// looksContinued reports whether a line belongs to the instruction before it,
-// which ends with text, by how both are written.
+// looksContinued reports whether a line looks like a continuation of the
+// previous instruction, whose last line is text. It judges by indentation, case
+// and operators.
 func (s *stray) looksContinued(in *parser.Instruction, text string) bool {
 	keyword := in.Keyword.String()
 	pairs := []string{"env", "label", "arg"}
@@ -150,12 +154,12 @@ func (s *stray) looksContinued(in *parser.Instruction, text string) bool {
 		slices.ContainsFunc([]string{"&&", "||", "|", ";"}, func(end string) bool { return strings.HasSuffix(text, end) })
 }
 
-// indented reports whether the first line of an instruction is.
+// indented reports whether the first line of an instruction is indented.
 func indented(in *parser.Instruction) bool {
 	return in.Keyword.Range().Start > in.Rng.Start && in.Rng.File.Bytes[in.Rng.Start] <= ' '
 }
 
-// trimmed returns the range without white space around it.
+// trimmed returns the range without surrounding white space.
 func trimmed(r source.Range) source.Range {
 	s := r.String()
 	r.End = r.Start + len(strings.TrimRightFunc(s, unicode.IsSpace))

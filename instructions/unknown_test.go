@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestUnknownHints has a file with a line that is no instruction, the hint of its
-// first error, and what the note points at.
+// TestUnknownHints checks the hint of the first error in a file with an unknown
+// keyword, and the position of its note.
 func TestUnknownHints(t *testing.T) {
 	for _, tc := range []struct{ text, hint, note string }{
 		{"FROM x\nRUN a\n&& b\n", `line 2 has no \ at its end, so it does not go on`, ""},
@@ -53,8 +53,8 @@ func TestUnknownHints(t *testing.T) {
 	}
 }
 
-// TestUnknownOnce: lines that the first error explains have no error of their
-// own.
+// TestUnknownOnce checks that lines explained by the first error have no errors
+// of their own.
 func TestUnknownOnce(t *testing.T) {
 	for text, want := range map[string]int{
 		"FROM x\nCMD <<E\necho hi\ncd /x\nE\nCOPPY a b\n":     2,
@@ -68,7 +68,7 @@ func TestUnknownOnce(t *testing.T) {
 	}
 }
 
-// TestMaxFaults: of a file full of faults, the first 100 are reported.
+// TestMaxFaults checks that only the first 100 errors of a file are reported.
 func TestMaxFaults(t *testing.T) {
 	for lines, want := range map[int]int{99: 99, 100: 100, 500: 100} {
 		if _, list := parse(t, "FROM x\n"+strings.Repeat("RUN --x y\n", lines)); len(list) != want {

@@ -62,7 +62,7 @@ func TestMountFields(t *testing.T) {
 	}
 }
 
-// TestMountEscape checks places with the other escape character.
+// TestMountEscape checks ranges in a file with the other escape character.
 func TestMountEscape(t *testing.T) {
 	d, diags := parse(t, "# escape=`\nFROM a\nRUN --mount=type=bind,source=c:\\x`ü,ro y\n")
 	if diags.Err() != nil {
@@ -154,7 +154,7 @@ func TestOnbuild(t *testing.T) {
 	}
 }
 
-// TestSwallowedFlags checks that some instructions do not look at flags.
+// TestSwallowedFlags checks the instructions that ignore flags.
 func TestSwallowedFlags(t *testing.T) {
 	equal(t, "ARG", "a", command[*Arg](t, "ARG --x --y=1 a").Args[0].Key)
 	equal(t, "STOPSIGNAL", "9", command[*StopSignal](t, "STOPSIGNAL --x 9").Signal.Value)
@@ -191,7 +191,7 @@ func TestStages(t *testing.T) {
 	equal(t, "commands", []int{1, 1}, []int{len(st.Commands), len(d.Stages[1].Commands)})
 }
 
-// TestExposeSorted checks that sorting leaves what is written alone.
+// TestExposeSorted checks that sorting does not modify the syntax tree.
 func TestExposeSorted(t *testing.T) {
 	c := command[*Expose](t, "EXPOSE 9 80 $x 10")
 	equal(t, "ports", []string{"$x", "10", "80", "9"}, values(c.Ports))
@@ -214,7 +214,7 @@ func TestEnvForms(t *testing.T) {
 	equal(t, "forms", []bool{true, false}, []bool{legacy.Legacy, pairs.Legacy})
 }
 
-// TestFlagWords checks the places of flag values through line ends.
+// TestFlagWords checks ranges of flag values that contain line continuations.
 func TestFlagWords(t *testing.T) {
 	c := command[*Copy](t, "COPY --from=a\\\nb --chown='x y' --exclude=*.a --exclude=b --link=FALSE --parents x /y")
 	equal(t, "from", []string{"ab", "a\\\nb", "ab"}, []string{c.From.Value, c.From.Text.Range().String(), c.From.Text.String()})
@@ -222,7 +222,7 @@ func TestFlagWords(t *testing.T) {
 	equal(t, "exclude", []string{"*.a", "b"}, c.Exclude)
 	equal(t, "bools", []bool{false, true}, []bool{c.Link, c.Parents})
 	if c.KeepGit != nil || c.Unpack != nil || c.Chmod.Value != "" || !c.Chmod.Text.IsZero() {
-		t.Errorf("flags that are not there have values: %+v", c)
+		t.Errorf("absent flags have values: %+v", c)
 	}
 	add := command[*Copy](t, "ADD --keep-git-dir --unpack=false --checksum=sha256:0 x /y")
 	if add.KeepGit == nil || !*add.KeepGit || add.Unpack == nil || *add.Unpack || add.Checksum.Value != "sha256:0" {

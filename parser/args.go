@@ -8,11 +8,12 @@ import (
 	"slipway/source"
 )
 
-// maxDepth is how many ONBUILDs behind each other are read. More than one are
-// an error; the limit keeps a chain of millions from using up the stack.
+// maxDepth is the maximum depth of nested ONBUILDs (ONBUILD ONBUILD …) that the
+// parser follows. Nesting is an error anyway; the limit keeps a chain of
+// millions from exhausting the stack.
 const maxDepth = 100
 
-// form is how the arguments of a keyword are written.
+// form is the syntax of an instruction's arguments.
 type form int
 
 const (
@@ -27,8 +28,8 @@ const (
 	formSub          // an instruction
 )
 
-// formOf returns the form that a keyword, in any case, calls for; formNone if
-// there is no such keyword.
+// formOf returns the form of the arguments of keyword, which may be in any
+// case. It returns formNone if the keyword is unknown.
 func formOf(keyword string) form {
 	switch strings.ToLower(keyword) {
 	case "maintainer", "stopsignal", "user", "workdir":
@@ -51,7 +52,7 @@ func formOf(keyword string) form {
 	return formNone
 }
 
-// args gives the arguments of a node their form.
+// args builds the Args of a node in the form that its keyword requires.
 func (p *layout) args(in *Instruction, n *parser.Node, depth int) Args {
 	t := in.Rest
 	form := formOf(n.Value)
@@ -91,8 +92,8 @@ func (p *layout) sub(in *Instruction, children []*parser.Node, depth int) Args {
 	return &Sub{Instruction: sub}
 }
 
-// typed reads the type of a HEALTHCHECK, the word at the start of the text,
-// and what follows it.
+// typed parses the arguments of HEALTHCHECK: the type, which is the first word,
+// and the rest.
 func typed(n *parser.Node, t source.Text) Args {
 	if n.Next == nil {
 		return nil
@@ -108,7 +109,7 @@ func typed(n *parser.Node, t source.Text) Args {
 	return out
 }
 
-// cutType cuts the word off that a text starts with.
+// cutType splits t after its first word and the following space.
 func cutType(t source.Text) (word, rest source.Text) {
 	s := t.String()
 	end := 0
@@ -122,8 +123,8 @@ func cutType(t source.Text) (word, rest source.Text) {
 	return t.Slice(0, end), t.Slice(next, len(s))
 }
 
-// pairs reads the arguments of ENV and LABEL, in BuildKit's tree a chain of
-// key, value and separator.
+// pairs parses the arguments of ENV and LABEL. BuildKit's tree has three nodes
+// for each pair: key, value and separator.
 func (p *layout) pairs(n *parser.Node, t source.Text) Args {
 	if sep := third(n); sep != nil && sep.Value == "" {
 		return legacyPair(n, t)
@@ -142,7 +143,7 @@ func (p *layout) pairs(n *parser.Node, t source.Text) Args {
 	return &Pairs{Pairs: list}
 }
 
-// third returns the third of a chain of nodes; nil if there are less.
+// third returns the third node of a chain, or nil if the chain is shorter.
 func third(n *parser.Node) *parser.Node {
 	for range 2 {
 		if n != nil {
@@ -152,7 +153,7 @@ func third(n *parser.Node) *parser.Node {
 	return n
 }
 
-// legacyPair reads the form without =.
+// legacyPair parses the form without "=": ENV KEY VALUE.
 func legacyPair(n *parser.Node, t source.Text) *Pairs {
 	s := t.String()
 	i := 0

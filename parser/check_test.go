@@ -16,8 +16,8 @@ import (
 	"slipway/source"
 )
 
-// check compares what Parse makes of the content with the bytes and with what
-// BuildKit makes of it. It returns the tree, nil if the content is faulty.
+// check compares the result of Parse with the content and with BuildKit's
+// parser. It returns the tree, or nil if the content is invalid.
 func check(t testing.TB, content []byte) *File {
 	t.Helper()
 	kept := bytes.Clone(content)
@@ -67,8 +67,8 @@ func check(t testing.TB, content []byte) *File {
 	return f
 }
 
-// checkTiles checks that the nodes follow each other, cover the file and print
-// as it.
+// checkTiles checks that the nodes are contiguous, cover the file, and print as
+// the file.
 func checkTiles(t testing.TB, f *File, content []byte) {
 	t.Helper()
 	end := 0
@@ -89,7 +89,7 @@ func checkTiles(t testing.TB, f *File, content []byte) {
 				}
 			}
 			if strings.TrimSpace(strings.TrimPrefix(r.String(), bom)) != "" {
-				t.Errorf("%q is no blank", r)
+				t.Errorf("%q is not blank", r)
 			}
 		case *Comment:
 			if i > 0 {
@@ -113,7 +113,7 @@ func checkTiles(t testing.TB, f *File, content []byte) {
 	}
 }
 
-// checkFault checks a located error against BuildKit's.
+// checkFault compares a located error with BuildKit's.
 func checkFault(t testing.TB, content []byte, f *File, diags diag.List, err error) {
 	t.Helper()
 	if f != nil || len(diags) != 1 || diags[0].Severity != diag.Error {
@@ -152,7 +152,7 @@ func checkFault(t testing.TB, content []byte, f *File, diags diag.List, err erro
 	}
 }
 
-// checkInstruction compares an instruction with BuildKit's node for it.
+// checkInstruction compares an instruction with BuildKit's node.
 func checkInstruction(t testing.TB, f *File, in *Instruction, n *parser.Node) {
 	t.Helper()
 	if in.Line.String() != n.Original {
@@ -191,13 +191,13 @@ func checkInstruction(t testing.TB, f *File, in *Instruction, n *parser.Node) {
 		}
 		r := w.Text.Range()
 		if r.Start < end || r.Start < in.Rng.Start || r.End > in.Rng.End {
-			t.Errorf("%s %q at %s, behind %d", role, w.Text, place(r), end)
+			t.Errorf("%s %q at %s starts before %d", role, w.Text, place(r), end)
 		}
 		end = r.End
 	}
 }
 
-// wantValues lists BuildKit's strings of a node.
+// wantValues returns BuildKit's strings of a node.
 func wantValues(n *parser.Node, form form) []string {
 	if form == formNone {
 		return nil
@@ -229,7 +229,7 @@ func gotValues(a Args) []string {
 	return list
 }
 
-// checkWord checks that what is written is what the grammar made a value of.
+// checkWord checks that the value of a word follows from its text.
 func checkWord(t testing.TB, f *File, role Role, w Word) {
 	t.Helper()
 	text := w.Text.String()
@@ -240,7 +240,7 @@ func checkWord(t testing.TB, f *File, role Role, w Word) {
 	case RoleElement:
 		got = ""
 		if err := json.Unmarshal([]byte(text), &got); err != nil {
-			t.Errorf("element %q: %v", text, err)
+			t.Errorf("JSON element %q: %v", text, err)
 		}
 	case RoleHeredoc:
 		if strings.Contains(text, "${") {
@@ -258,11 +258,11 @@ func checkWord(t testing.TB, f *File, role Role, w Word) {
 		}
 	}
 	if got != w.Value {
-		t.Errorf("%s %q is written %q", role, w.Value, text)
+		t.Errorf("%s %q has the text %q", role, w.Value, text)
 	}
 }
 
-// validUTF8 replaces each byte that is not UTF-8 by U+FFFD.
+// validUTF8 replaces each invalid byte with U+FFFD.
 func validUTF8(s string) string {
 	var b strings.Builder
 	for _, r := range s {
@@ -271,7 +271,8 @@ func validUTF8(s string) string {
 	return b.String()
 }
 
-// unquoteFlag does what BuildKit does with flags: bytes are characters.
+// unquoteFlag removes quotes and escapes from a flag as BuildKit does, which
+// treats bytes as characters.
 func unquoteFlag(s string, escape byte) string {
 	var b strings.Builder
 	var quote byte
@@ -315,7 +316,7 @@ func checkFlags(t testing.TB, f *File, in *Instruction, want []string) {
 		}
 		if s := fl.Text.String(); !strings.Contains(s, "\n") && all.String() == s {
 			if got := unquoteFlag(s[:at.End-at.Start], f.Escape); got != name {
-				t.Errorf("name %q stands at %q", name, got)
+				t.Errorf("name %q is at %q", name, got)
 			}
 			if eq := s[at.End-at.Start]; eq != '=' {
 				t.Errorf("%q between name and value of %q", eq, s)
@@ -337,11 +338,11 @@ func checkHeredocs(t testing.TB, in *Instruction, want []parser.Heredoc) {
 			t.Errorf("heredoc %+v, want %+v", got, w)
 		}
 		if h.Body.Start != end || h.End.Start != h.Body.End || !h.ends([]byte(h.End.String())) {
-			t.Errorf("heredoc %q at %s, end %s, behind %d", h.Name, place(h.Body), place(h.End), end)
+			t.Errorf("heredoc %q at %s, end %s, starts before %d", h.Name, place(h.Body), place(h.End), end)
 		}
 		end = h.End.End
 		if !strings.Contains(h.Word.String(), "<<") {
-			t.Errorf("heredoc %q is written %q", h.Name, h.Word)
+			t.Errorf("heredoc %q has the text %q", h.Name, h.Word)
 		}
 	}
 	if end != in.Rng.End {
@@ -349,17 +350,18 @@ func checkHeredocs(t testing.TB, in *Instruction, want []parser.Heredoc) {
 	}
 }
 
-// checkPlace checks that every byte of a text is that of the file.
+// checkPlace checks that every byte of x equals the byte of the file at its
+// offset.
 func checkPlace(t testing.TB, x source.Text) {
 	t.Helper()
 	if x.File() == nil {
-		t.Fatalf("%q is in no file", x)
+		t.Fatalf("%q has no file", x)
 	}
 	last := -1
 	for i := range x.Len() {
 		at := x.Offset(i)
 		if at <= last || x.File().Bytes[at] != x.String()[i] {
-			t.Fatalf("byte %d of %q is not at %d", i, x, at)
+			t.Fatalf("byte %d of %q differs from the file at offset %d", i, x, at)
 		}
 		last = at
 	}

@@ -7,7 +7,7 @@ import (
 	"slipway/source"
 )
 
-// command is a logical line cut into its parts.
+// command is a logical line split into its parts.
 type command struct {
 	keyword source.Text
 	flags   []flagWord
@@ -17,10 +17,10 @@ type command struct {
 // flagWord is a word that starts with --.
 type flagWord struct {
 	text   source.Text
-	equals int // where in text the first = stands; -1 without
+	equals int // index of the first = in text, or -1
 }
 
-// splitCommand cuts a logical line into keyword, flags and arguments.
+// splitCommand splits a logical line into keyword, flags and arguments.
 func (p *layout) splitCommand(line source.Text) command {
 	t := trim(line)
 	s := t.String()
@@ -39,20 +39,20 @@ func (p *layout) splitCommand(line source.Text) command {
 	return c
 }
 
-// isSeparator tells the bytes that BuildKit splits keyword and words at.
+// isSeparator reports whether BuildKit splits words at c.
 func isSeparator(c byte) bool {
 	return c == '\t' || c == '\v' || c == '\f' || c == '\r' || c == ' '
 }
 
-// isSpaceByte tells the bytes between flags, and behind the type of a
-// HEALTHCHECK.
+// isSpaceByte reports whether c separates flags, or the type of a HEALTHCHECK
+// from its command.
 //
-// Upstream: it takes each byte for a character, so that the second byte of "à"
+// Upstream: bytes are treated as characters, so the second byte of "à" (0xA0)
 // is a space.
 func isSpaceByte(c byte) bool { return unicode.IsSpace(rune(c)) }
 
-// flagWords finds the flags at the start of the text and where what follows
-// them begins. The word -- ends them and is dropped.
+// flagWords returns the flags at the start of t and the offset of the
+// arguments. The word "--" ends the flags and is dropped.
 func (p *layout) flagWords(t source.Text) (flags []flagWord, end int) {
 	s := t.String()
 	for pos := 0; ; {
@@ -72,8 +72,8 @@ func (p *layout) flagWords(t source.Text) (flags []flagWord, end int) {
 	}
 }
 
-// flagWord returns where the word at the start of s ends, where its first =
-// stands, -1 without, and whether nothing but the dashes is in it.
+// flagWord parses the flag at the start of s. It returns the offset after the
+// flag, the index of its first = (or -1), and whether the flag is only "--".
 func (p *layout) flagWord(s string) (end, equals int, empty bool) {
 	equals, empty = -1, true
 	var quote byte
@@ -101,7 +101,7 @@ func (p *layout) flagWord(s string) (end, equals int, empty bool) {
 	return len(s), equals, empty
 }
 
-// newFlags joins the places of flags with BuildKit's words for them.
+// newFlags combines BuildKit's flags with their source positions.
 func newFlags(raw []string, places []flagWord) []Flag {
 	if len(raw) == 0 {
 		return nil

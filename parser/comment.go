@@ -11,44 +11,50 @@ import (
 	"slipway/source"
 )
 
-// longComment is the length from which on a line without content is left to
-// BuildKit's parser, which refuses lines that are too long.
+// longComment is the length of a comment from which on condensedReader passes
+// it to BuildKit's parser unchanged. The parser must see such lines because it
+// rejects lines that are too long.
 const longComment = 1 << 15
 
-// sparse reads a file for BuildKit's parser: of comments and empty lines that
-// follow each other there is one line. The parser would copy each one, and look
-// at it again and again, for nothing: the file itself has them.
-type sparse struct {
+// condensedReader reads a file for BuildKit's parser and replaces each run of
+// comments and empty lines with a single "#" line.
+//
+// BuildKit's parser copies every comment and scans them again for each
+// instruction, which takes quadratic time for files with many comments. The
+// results are not needed: the layout reads comments from the file itself.
+type condensedReader struct {
 	file *source.File
-	next []byte // what is read next
-	line int    // the first line that is not in next yet
-	end  int    // the line from which on everything is read as it stands
-	read int    // how many lines were read, with those of next
+	next []byte // bytes of the next Read
+	line int    // the first line of the file that is not in next yet
+	end  int    // from this line on, the file is passed on unchanged
+	read int    // number of lines passed on, including next
 	runs []run  // ascending
 }
 
-// run is a line that stands for several: the number at which it was read, and
-// how many lines of the file were not, up to and with those of the run.
+// run is a line that replaces several lines of the file. at is its line number
+// in the condensed output; unseen is the number of lines dropped so far,
+// including this run.
 type run struct{ at, unseen int }
 
-// newSparse returns a reader of the file, of which the first lines are
-// directives.
-func (p *layout) newSparse() *sparse {
-	s := &sparse{file: p.file, end: p.file.Lines()}
+// newCondensedReader returns a reader of the file. The directives at the top
+// are passed on unchanged.
+func (p *layout) newCondensedReader() *condensedReader {
+	s := &condensedReader{file: p.file, end: p.file.Lines()}
 	if s.file.LineStart(s.end) < len(p.file.Bytes) {
 		s.end++ // the last line has no line end
 	}
 	s.end = min(s.end, p.heredocLine())
-	// Directives are comments that mean something, and the line that ends them
-	// may be a faulty one.
+	// Directives are comments with a meaning, and the line after the last one
+	// may be an invalid directive.
 	s.line = min(len(p.directives)+2, s.end)
 	s.read = s.line - 1
 	s.next = p.file.Bytes[:s.file.LineStart(s.line)]
 	return s
 }
 
-// heredocLine returns the first line that may have a heredoc; the line behind
-// the last one if none has. Up to there, what looks like a comment is one.
+// heredocLine returns the first line that may contain a heredoc, or the line
+// after the last if none does. Before that line, everything that looks like a
+// comment is one.
 func (p *layout) heredocLine() int {
 	b := p.file.Bytes
 	for at := 0; ; {
@@ -65,8 +71,8 @@ func (p *layout) heredocLine() int {
 	}
 }
 
-// Read fills p as far as it can.
-func (s *sparse) Read(p []byte) (int, error) {
+// Read implements io.Reader.
+func (s *condensedReader) Read(p []byte) (int, error) {
 	n := copy(p, s.next)
 	s.next = s.next[n:]
 	for n < len(p) && s.advance() {
@@ -80,9 +86,10 @@ func (s *sparse) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// advance goes to the next lines, of which either none or all are without
-// content.
-func (s *sparse) advance() bool {
+// advance fills next with the following lines: either a run of lines with
+// content, or one "#" that replaces a run of comments and empty lines. It
+// reports whether there are more lines.
+func (s *condensedReader) advance() bool {
 	first, start := s.line, s.file.LineStart(s.line)
 	switch {
 	case start == len(s.file.Bytes):
@@ -91,14 +98,14 @@ func (s *sparse) advance() bool {
 		s.next = s.file.Bytes[start:]
 		s.line = s.file.Lines() + 1
 		return true
-	case !s.without(first):
-		for s.line++; s.line < s.end && !s.without(s.line); s.line++ {
+	case !s.ignorable(first):
+		for s.line++; s.line < s.end && !s.ignorable(s.line); s.line++ {
 		}
 		s.read += s.line - first
 		s.next = s.file.Bytes[start:s.file.LineStart(s.line)]
 		return true
 	}
-	for s.line++; s.line < s.end && s.without(s.line); s.line++ {
+	for s.line++; s.line < s.end && s.ignorable(s.line); s.line++ {
 	}
 	s.read++
 	if s.line-first > 1 {
@@ -108,17 +115,18 @@ func (s *sparse) advance() bool {
 	return true
 }
 
-// without tells whether the line has no content for BuildKit's parser.
-func (s *sparse) without(line int) bool {
+// ignorable reports whether BuildKit's parser ignores the line: it is empty or
+// a comment.
+func (s *condensedReader) ignorable(line int) bool {
 	start, end := s.file.LineStart(line), s.file.LineStart(line+1)
 	b := s.file.Bytes[start:end]
 	c, ok := firstByte(b)
 	return len(b) < longComment && (!ok || c == '#')
 }
 
-// original returns the number in the file of a line that was read: of one that
-// stands for several, the last one's.
-func (s *sparse) original(line int) int {
+// original maps a line number of the condensed output to the file. For a line
+// that replaces several, it returns the last of them.
+func (s *condensedReader) original(line int) int {
 	i := sort.Search(len(s.runs), func(i int) bool { return s.runs[i].at > line })
 	if i == 0 {
 		return line
@@ -126,13 +134,13 @@ func (s *sparse) original(line int) int {
 	return line + s.runs[i-1].unseen
 }
 
-// isComment tells whether a line starts with #, perhaps behind white space.
+// isComment reports whether the first non-space byte of line is #.
 func isComment(line []byte) bool {
 	c, ok := firstByte(line)
 	return ok && c == '#'
 }
 
-// firstByte returns the first byte of a line that is no white space.
+// firstByte returns the first byte of line that is not white space.
 func firstByte(line []byte) (byte, bool) {
 	if len(line) == 0 || line[0] <= ' ' || line[0] >= utf8.RuneSelf {
 		line = bytes.TrimLeftFunc(line, unicode.IsSpace)
@@ -143,7 +151,7 @@ func firstByte(line []byte) (byte, bool) {
 	return line[0], true
 }
 
-// lines yields each line of whole ones.
+// lines yields each line of a range that consists of whole lines.
 func lines(within source.Range) iter.Seq[source.Range] {
 	return func(yield func(source.Range) bool) {
 		for line := within; line.Start < within.End; line.Start = line.End {
@@ -158,10 +166,11 @@ func lines(within source.Range) iter.Seq[source.Range] {
 	}
 }
 
-// commentText returns the text of a line that is a comment: what stands behind
-// its first byte, without surrounding white space.
+// commentText returns the text of a comment line without its first byte and
+// surrounding white space. ok is false if the line is not a comment.
 //
-// Upstream: of an indented comment that is not the #, which thus stays.
+// Upstream: the first byte of an indented comment is white space, so its # is
+// part of the text.
 func commentText(line source.Range) (source.Text, bool) {
 	line.Start, line.End = content(line)
 	if !isComment(line.File.Bytes[line.Start:line.End]) {

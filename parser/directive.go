@@ -10,9 +10,9 @@ import (
 	"slipway/source"
 )
 
-// Syntax returns what # syntax= names: the image's reference, the whole value,
-// and the line, counted from 1. It also finds the directive behind // and in
-// JSON, for frontends whose files are no Dockerfiles.
+// Syntax returns the value of the # syntax= directive: the image reference, the
+// whole value, and the line number. It also finds the directive after // and in
+// JSON, because the file may be written for another frontend.
 func Syntax(content []byte) (ref, cmdline string, line int, ok bool) {
 	ref, cmdline, loc, ok := parser.DetectSyntax(content)
 	if !ok {
@@ -24,15 +24,15 @@ func Syntax(content []byte) (ref, cmdline string, line int, ok bool) {
 		shebang = 1
 	}
 	if line == shebang {
-		line++ // Upstream: of JSON it tells the line before
+		line++ // Upstream: for JSON the line number is one too small
 	}
 	return ref, cmdline, line, true
 }
 
-// Check returns the value of # check=, up to its first space, and its line,
-// counted from 1.
+// Check returns the value of # check= up to the first space, and its line
+// number.
 //
-// Upstream: other than Parse, it skips a first line that starts with #!.
+// Upstream: unlike Parse, it skips a first line that starts with #!.
 func Check(content []byte) (value string, line int, ok bool) {
 	value, _, loc, ok := parser.ParseDirective("check", content)
 	if !ok {
@@ -41,13 +41,13 @@ func Check(content []byte) (value string, line int, ok bool) {
 	return value, loc[0].Start.Line, true
 }
 
-// Directive returns the file's parser directive of the name, which is in lower
-// case; nil without.
+// Directive returns the parser directive with the given lower-case name, or
+// nil.
 func (f *File) Directive(name string) *Directive {
 	for _, n := range f.Nodes {
 		d, ok := n.(*Directive)
 		if !ok {
-			return nil // they are at the top
+			return nil // directives come first
 		}
 		if strings.EqualFold(d.Name.String(), name) {
 			return d
@@ -56,8 +56,8 @@ func (f *File) Directive(name string) *Directive {
 	return nil
 }
 
-// readDirectives reads the directives, each of which is a line from the first
-// on, up to the first fault.
+// readDirectives parses the directives at the top of the file. It stops at the
+// first invalid one.
 func (p *layout) readDirectives() {
 	var dp parser.DirectiveParser
 	for line := 1; line <= p.file.Lines(); line++ {
@@ -83,7 +83,8 @@ func (p *layout) readDirectives() {
 	}
 }
 
-// repeated is the fault of a directive that was there before.
+// repeated returns the error for a directive that appears twice, with a note at
+// the first.
 func (p *layout) repeated(token source.Text, err error) *diag.Diagnostic {
 	bad := newDirective(token.Range(), token)
 	line, _ := bad.Rng.Lines()
@@ -96,7 +97,8 @@ func (p *layout) repeated(token source.Text, err error) *diag.Diagnostic {
 	return d
 }
 
-// newDirective cuts a directive, as BuildKit found it, into name and value.
+// newDirective splits a directive that BuildKit has recognized into name and
+// value.
 func newDirective(r source.Range, token source.Text) *Directive {
 	name, value := cutEquals(token)
 	return &Directive{
@@ -106,16 +108,16 @@ func newDirective(r source.Range, token source.Text) *Directive {
 	}
 }
 
-// isDirectiveSpace tells what is trimmed of a directive's value.
+// isDirectiveSpace reports whether c is trimmed from the value of a directive.
 func isDirectiveSpace(c byte) bool {
 	return c == ' ' || c == '\t' || c == '\f' || c == '\r'
 }
 
 // Check returns the value of the first check= in the comments above the
-// instruction, up to its first space: what follows may say why.
+// instruction, up to the first space. The text after the space may give a
+// reason.
 //
-// Upstream: a line in the form of another directive is passed over like any
-// comment.
+// Upstream: comments in the form of other directives are skipped.
 func (n *Instruction) Check() (value string, ok bool) {
 	for _, c := range n.Doc() {
 		if !strings.Contains(c.String(), "=") {

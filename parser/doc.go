@@ -1,15 +1,16 @@
-// Package parser reads what is written in a Dockerfile: BuildKit's grammar
-// with exact positions.
+// Package parser parses Dockerfiles with BuildKit's grammar and adds exact
+// source positions.
 //
-// BuildKit's own parser package decides what is one instruction, which words
-// are flags and where a heredoc ends, so that the two can never drift apart.
-// Over its nodes this package lays ranges: each logical line is rebuilt from
-// the file's bytes as a [source.Text], which must equal the node's own text,
-// and every word is a slice of it. The nodes of a [File] tile it, so that
-// printing them gives the file back byte for byte.
+// BuildKit's own parser package decides where an instruction ends, which words
+// are flags, and where a heredoc ends, so our reading cannot drift from
+// upstream's. This package adds ranges to BuildKit's nodes: it rebuilds each
+// logical line from the file's bytes as a [source.Text], which must equal the
+// node's text, and every word is a slice of that text. The nodes of a [File]
+// tile the file, so printing them reproduces it byte for byte.
 //
 //	f, diags := parser.Parse(source.NewFile("Dockerfile", content))
 //	for _, in := range f.Instructions() { … }
 //
-// Not here: what an instruction means (instructions), variables (plan).
+// Out of scope: the meaning of an instruction (package instructions) and
+// variables (package plan).
 package parser

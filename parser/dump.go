@@ -9,9 +9,9 @@ import (
 	"slipway/source"
 )
 
-// Dump writes the tree for people and for expected results of tests: a line for
-// each node, word, heredoc and gap with its range, line:column-line:column, the
-// end exclusive. The error is that of the writer.
+// Dump writes the tree as text, for debugging and golden tests. Each node,
+// word, heredoc and gap is a line with its range, line:column-line:column,
+// where the end is exclusive. Dump returns the first error of w.
 func Dump(w io.Writer, f *File) error {
 	d := dumper{w: bufio.NewWriter(w)}
 	if f.Escape != '\\' {
@@ -23,7 +23,7 @@ func Dump(w io.Writer, f *File) error {
 	return d.w.Flush()
 }
 
-// dumper writes a tree. Its writer keeps the first error.
+// dumper writes a tree. Its bufio.Writer remembers the first error.
 type dumper struct{ w *bufio.Writer }
 
 func (d dumper) printf(format string, args ...any) { fmt.Fprintf(d.w, format, args...) }
@@ -35,7 +35,7 @@ func (d dumper) node(n Node) {
 	}
 	d.printf("%s ", place(n.Range()))
 	switch n := n.(type) {
-	case *Comment: // above
+	case *Comment: // handled above
 	case *Blank:
 		d.printf("blank\n")
 	case *Directive:
@@ -47,7 +47,7 @@ func (d dumper) node(n Node) {
 	}
 }
 
-// comments writes each line of a comment.
+// comments writes one line for each line of a comment.
 func (d dumper) comments(n *Comment) {
 	for line := range lines(n.Rng) {
 		text, _ := commentText(line)

@@ -11,10 +11,11 @@ import (
 	"slipway/source"
 )
 
-// maxLine is how long a line of the file can be, without its end.
+// maxLine is the maximum length of a line, without its line end, that
+// BuildKit's parser accepts.
 const maxLine = 65535
 
-// The texts that BuildKit's errors are told apart by.
+// Error texts of BuildKit's parser, which has no error types to distinguish.
 const (
 	noInstructions = "file with no instructions"
 	lineTooLong    = "dockerfile line greater than max allowed size of "
@@ -24,12 +25,12 @@ const (
 	badHeredoc     = "failed to process "
 )
 
-// fault locates an error of BuildKit's parser: the error names lines, and the
-// part of them that it is about is found here.
+// fault converts an error of BuildKit's parser to a diagnostic. The error only
+// has line numbers, so fault finds the offending part of those lines.
 func (p *layout) fault(err error) *diag.Diagnostic {
 	msg := err.Error()
 	if p.badDirective != nil && p.badDirective.Message == msg {
-		// Upstream: the line it tells is the one before.
+		// Upstream: reports the line before the directive.
 		return p.badDirective
 	}
 	first, last := 0, 0
@@ -39,8 +40,8 @@ func (p *layout) fault(err error) *diag.Diagnostic {
 		first, last = p.lines.original(lines[0].Start.Line), p.lines.original(lines[len(lines)-1].End.Line)
 	}
 	if msg == noInstructions || strings.HasPrefix(msg, lineTooLong) {
-		// Upstream: the line it tells is the last one that it could read, or,
-		// where an instruction would have gone on, the next.
+		// Upstream: reports the last line it could read or, inside a continued
+		// instruction, the line after it.
 		return p.atEnd(msg, last)
 	}
 	context := p.file.LineRange(max(first, 1), max(last, 1))
@@ -53,8 +54,8 @@ func (p *layout) fault(err error) *diag.Diagnostic {
 	return diag.Errorf(p.tight(l.text, msg, 0), "%s", msg).In(context)
 }
 
-// atEnd reports that the file goes on behind the line with one that is too
-// long, or does not go on.
+// atEnd reports an error after the given line: the next line is too long, or
+// the file ends.
 func (p *layout) atEnd(msg string, line int) *diag.Diagnostic {
 	for n := line; n <= line+1; n++ {
 		context := p.file.LineRange(n, n)
@@ -69,8 +70,8 @@ func (p *layout) atEnd(msg string, line int) *diag.Diagnostic {
 	return diag.Errorf(t.Slice(t.Len(), t.Len()).Range(), "%s", msg).In(context)
 }
 
-// tight returns the part of a logical line that an error is about, as far as
-// its text tells; otherwise the arguments.
+// tight returns the part of a logical line that caused an error, judging by the
+// error's text. If the text is inconclusive, it returns the arguments.
 func (p *layout) tight(line source.Text, msg string, depth int) source.Range {
 	if strings.HasPrefix(msg, badHeredoc) {
 		if t, ok := badHeredocWord(line); ok {
@@ -102,7 +103,7 @@ func (p *layout) tight(line source.Text, msg string, depth int) source.Range {
 	return rest.Range()
 }
 
-// notString returns the first element of a JSON array that is no string.
+// notString returns the first element of a JSON array that is not a string.
 func notString(t source.Text) source.Text {
 	for _, e := range jsonElements(t) {
 		if e.String()[0] != '"' {
@@ -112,7 +113,7 @@ func notString(t source.Text) source.Text {
 	return t
 }
 
-// withoutEquals returns the first word without =.
+// withoutEquals returns the first word that has no =.
 func (p *layout) withoutEquals(t source.Text) source.Text {
 	for _, w := range p.quoted(t) {
 		if !strings.Contains(w.String(), "=") {
@@ -122,8 +123,8 @@ func (p *layout) withoutEquals(t source.Text) source.Text {
 	return t
 }
 
-// badHeredocWord returns the first word that looks like a heredoc and cannot
-// be read.
+// badHeredocWord returns the first word that looks like a heredoc but does not
+// parse.
 func badHeredocWord(line source.Text) (source.Text, bool) {
 	fields, _ := shell.Split(line.String())
 	for _, f := range fields {

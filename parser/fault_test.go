@@ -24,7 +24,7 @@ func TestFaults(t *testing.T) {
 	long := strings.Repeat("x", maxLine+3)
 	for _, tc := range []struct {
 		text, message, at string
-		first, last       int // lines that clients are told
+		first, last       int // lines reported to clients
 	}{
 		{"", noInstructions, "", 1, 1},
 		{"# x\n\n", noInstructions, "", 2, 2},
@@ -82,8 +82,7 @@ Dockerfile:1:1: note: first used here
 	}
 }
 
-// TestNearEnd has files with a heredoc that does not end, the hint, and what the
-// note points at.
+// TestNearEnd checks the hint and the note for heredocs without a terminator.
 func TestNearEnd(t *testing.T) {
 	for _, tc := range []struct{ text, hint, note string }{
 		{"RUN <<EOF\na\n EOF\n", `line 3 is " EOF", only "EOF" alone ends the heredoc`, " EOF"},

@@ -11,8 +11,8 @@ import (
 	"slipway/source"
 )
 
-// ParseHeredoc reads a word as a heredoc, <<NAME. The result has neither body
-// nor place.
+// ParseHeredoc parses word as a heredoc redirection, <<NAME. The result has no
+// Word, Body or End.
 func ParseHeredoc(word string) (Heredoc, bool) {
 	h, err := parser.ParseHeredoc(word)
 	if err != nil || h == nil {
@@ -21,16 +21,16 @@ func ParseHeredoc(word string) (Heredoc, bool) {
 	return Heredoc{Name: h.Name, Expand: h.Expand, Chomp: h.Chomp, FD: h.FileDescriptor}, true
 }
 
-// IsHeredoc tells whether the text is one heredoc word and nothing else.
+// IsHeredoc reports whether word is a heredoc redirection.
 func IsHeredoc(word string) bool {
 	_, ok := ParseHeredoc(word)
 	return ok
 }
 
-// Chomp removes the leading tabs of all lines, as <<- asks for.
+// Chomp removes the leading tabs of each line of body, as <<- requests.
 func Chomp(body string) string { return parser.ChompHeredocContent(body) }
 
-// heredocWords returns the heredoc words of a logical line.
+// heredocWords returns the heredoc redirections in a logical line.
 func heredocWords(line source.Text) []Heredoc {
 	fields, err := shell.Split(line.String())
 	if err != nil {
@@ -49,11 +49,13 @@ func heredocWords(line source.Text) []Heredoc {
 	return list
 }
 
-// HeredocWords returns the words that are heredocs where an instruction takes
-// them. Those of other instructions have no body.
+// HeredocWords returns the words that have the form of a heredoc. Only RUN,
+// COPY and ADD treat them as heredocs; with other instructions they have no
+// body.
 func (n *Instruction) HeredocWords() []Heredoc { return heredocWords(n.Line) }
 
-// heredocPlaces returns where the n heredoc words of a logical line stand.
+// heredocPlaces returns the text of the n heredoc redirections of a logical
+// line.
 func heredocPlaces(line source.Text, n int) []source.Text {
 	places := make([]source.Text, 0, n)
 	fields, _ := shell.Split(line.String())
@@ -63,7 +65,7 @@ func heredocPlaces(line source.Text, n int) []source.Text {
 		}
 	}
 	if len(places) == n {
-		return places // all that look like one are one
+		return places // every candidate is a heredoc
 	}
 	places = places[:0]
 	for _, h := range heredocWords(line) {
@@ -72,8 +74,8 @@ func heredocPlaces(line source.Text, n int) []source.Text {
 	return places
 }
 
-// heredocs lays ranges over BuildKit's heredocs, whose bodies follow the
-// logical line.
+// heredocs adds ranges to BuildKit's heredocs, whose bodies follow the logical
+// line.
 func (p *layout) heredocs(docs []parser.Heredoc, l logical) []Heredoc {
 	if len(docs) == 0 {
 		return nil
@@ -96,8 +98,8 @@ func (p *layout) heredocs(docs []parser.Heredoc, l logical) []Heredoc {
 	return list
 }
 
-// unterminated returns the first heredoc of a logical line whose terminator
-// does not come, and the first line of its body.
+// unterminated returns the first heredoc of a logical line without a
+// terminator, and the first line of its body.
 func (p *layout) unterminated(l logical) (h Heredoc, first int, ok bool) {
 	line := p.file.Position(l.end).Line
 	for _, h := range heredocWords(l.text) {
@@ -113,8 +115,9 @@ func (p *layout) unterminated(l logical) (h Heredoc, first int, ok bool) {
 	return Heredoc{}, 0, false
 }
 
-// nearEnd adds to the error of a heredoc without an end the first line of its
-// body that may be meant to end it.
+// nearEnd adds a hint to the error for a heredoc without a terminator. It
+// points at the first line of the body that the author may have meant as the
+// terminator.
 func (p *layout) nearEnd(d *diag.Diagnostic, h Heredoc, first int) *diag.Diagnostic {
 	for n := first; n <= p.file.Lines(); n++ {
 		t := contentText(p.file.LineRange(n, n))
@@ -128,10 +131,11 @@ func (p *layout) nearEnd(d *diag.Diagnostic, h Heredoc, first int) *diag.Diagnos
 	return d.Hinted("no line is %q alone", h.Name)
 }
 
-// longestPadding is how much longer a line can be that is meant to end a heredoc.
+// longestPadding is the maximum number of extra bytes of a line that nearEnd
+// considers.
 const longestPadding = 80
 
-// ends tells whether a line is the heredoc's terminator.
+// ends reports whether line is the heredoc's terminator.
 func (h Heredoc) ends(line []byte) bool {
 	line = bytes.TrimRight(line, "\r\n")
 	if h.Chomp {

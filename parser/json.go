@@ -6,8 +6,8 @@ import (
 	"slipway/source"
 )
 
-// jsonElements returns where the elements of a JSON array stand. The text must
-// be valid JSON; of any other it returns what looks like elements.
+// jsonElements returns the elements of a JSON array. If t is not valid JSON,
+// the result is a best effort.
 func jsonElements(t source.Text) []source.Text {
 	s := t.String()
 	i := strings.IndexByte(s, '[')
@@ -41,7 +41,8 @@ func jsonElements(t source.Text) []source.Text {
 	return list
 }
 
-// jsonString returns where the closing quote of the string that opens at i is.
+// jsonString returns the index of the quote that closes the string starting at
+// i.
 func jsonString(s string, i int) int {
 	for i++; i < len(s) && s[i] != '"'; i++ {
 		if s[i] == '\\' {

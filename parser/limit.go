@@ -8,14 +8,14 @@ import (
 	"slipway/source"
 )
 
-// maxBraces is how deep ${…} may be nested on a line with a heredoc.
+// maxBraces is the maximum nesting depth of ${…} on a line with a heredoc.
 //
-// BuildKit's splitting of such a line takes time that grows with the square of
-// the depth, and then the stack; hours for a file of a megabyte.
+// BuildKit splits such a line in quadratic time and recursively: without the
+// limit, a file of a megabyte takes hours or overflows the stack.
 const maxBraces = 100
 
-// tooDeep reports the first line on which ${…} is nested too deep for
-// BuildKit's parser.
+// tooDeep returns an error for the first line whose ${…} is nested too deeply
+// for BuildKit's parser, or nil.
 func (p *layout) tooDeep() *diag.Diagnostic {
 	b := p.file.Bytes
 	if !bytes.Contains(b, []byte("<<")) || bytes.Count(b, []byte("${")) <= maxBraces {
@@ -35,13 +35,13 @@ func (p *layout) tooDeep() *diag.Diagnostic {
 	return nil
 }
 
-// tooManyBraces returns where in a logical line with << a ${ is that has more
-// than limit others around it; -1 if there is none.
+// tooManyBraces returns the index of the first ${ nested in more than limit
+// others, or -1. It only checks lines that contain <<.
 func tooManyBraces(s string, limit int) int {
 	if !strings.Contains(s, "<<") {
 		return -1
 	}
-	quoted := make([]bool, 1, limit+2) // for each open brace: between double quotes
+	quoted := make([]bool, 1, limit+2) // for each open brace: whether it is in double quotes
 	for i := 0; i < len(s); i++ {
 		top := len(quoted) - 1
 		switch c := s[i]; {

@@ -8,10 +8,10 @@ import (
 	"slipway/source"
 )
 
-// maxFile is the largest Dockerfile that the frontend reads.
+// maxFile is the maximum size of a Dockerfile that the frontend accepts.
 const maxFile = 16 << 20
 
-// folded breaks a line that is too long for one into continued ones.
+// folded splits a line that is too long into continued ones.
 func folded(s string) string {
 	var b strings.Builder
 	for len(s) > 60_000 {
@@ -25,7 +25,7 @@ func TestTooDeep(t *testing.T) {
 	nest := func(n int) string { return strings.Repeat("${a:-", n) + strings.Repeat("}", n) }
 	for _, tc := range []struct {
 		name, text string
-		at         string // of the fault; "" without
+		at         string // location of the error, or ""
 	}{
 		{"deep enough", "RUN <<E " + nest(maxBraces) + "\nE\n", ""},
 		{"too deep", "FROM x\nRUN <<E " + nest(maxBraces+1) + "\nE\n", "2:509"},
@@ -72,8 +72,7 @@ func TestOnbuildChain(t *testing.T) {
 	}
 }
 
-// big make files of about n bytes that must not take more than time in
-// proportion.
+// big generates files of about n bytes whose parsing must take linear time.
 var big = []struct {
 	name string
 	make func(n int) string
@@ -95,13 +94,13 @@ var big = []struct {
 	{"braces", func(n int) string { return folded(fill(n, "RUN <<E ", "${a} ", "")) + "E\n" }},
 }
 
-// fill repeats part between start and end until there are about n bytes.
+// fill repeats part between start and end up to about n bytes.
 func fill(n int, start, part, end string) string {
 	return start + strings.Repeat(part, (n-len(start)-len(end))/len(part)) + end
 }
 
-// TestBig parses of each a small file and one four times as long, and fails if
-// that allocates much more than four times as much.
+// TestBig parses a small and a four times larger file of each kind, and fails
+// if the larger one allocates much more than four times as much.
 func TestBig(t *testing.T) {
 	for _, tc := range big {
 		t.Run(tc.name, func(t *testing.T) {
@@ -118,7 +117,7 @@ func TestBig(t *testing.T) {
 	}
 }
 
-// allocated returns how many bytes parsing allocates.
+// allocated returns the number of bytes that parsing allocates.
 func allocated(text string) uint64 {
 	f := source.NewFile("f", []byte(text))
 	var before, after runtime.MemStats
@@ -128,7 +127,7 @@ func allocated(text string) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// TestLongLine parses one line of the greatest length.
+// TestLongLine parses a line of the maximum length.
 func TestLongLine(t *testing.T) {
 	for _, text := range []string{"RUN ", "COPY ", "ENV a=b ", "CMD [\"", "RUN <<E "} {
 		content := text + strings.Repeat("x", maxLine-len(text))

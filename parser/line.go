@@ -8,20 +8,20 @@ import (
 	"slipway/source"
 )
 
-// bom is the byte order mark. It is no part of the first line.
+// bom is the UTF-8 byte order mark. It is not part of the first line.
 const bom = "\xEF\xBB\xBF"
 
-// logical is a logical line and how it is written.
+// logical is a logical line and the lines it is made of.
 type logical struct {
 	text source.Text
-	gaps []source.Range // runs of lines without content in it
-	end  int            // offset behind its last line
+	gaps []source.Range // runs of empty lines in it
+	end  int            // offset after its last line
 }
 
-// logicalLine joins the lines from first on, as BuildKit does: continuation
-// characters, comments and empty lines go; white space goes at the start of the
-// first line only. A line that is continued ends after the line last at the
-// latest, the end of the file.
+// logicalLine joins the lines from first on, as BuildKit does. It drops
+// continuation characters, comments and empty lines, and the white space at the
+// start of the first line. If all lines are continued, it stops after the line
+// last, which must not exceed the end of the file.
 func (p *layout) logicalLine(first, last int) logical {
 	b := source.NewBuilder(p.file)
 	var l logical
@@ -50,7 +50,7 @@ func (p *layout) logicalLine(first, last int) logical {
 	return l
 }
 
-// gap adds a line to the gaps. Lines that follow each other are one.
+// gap adds an empty line to the gaps and merges it with an adjacent one.
 func (l *logical) gap(line source.Range) {
 	if n := len(l.gaps); n > 0 && l.gaps[n-1].End == line.Start {
 		l.gaps[n-1].End = line.End
@@ -59,8 +59,8 @@ func (l *logical) gap(line source.Range) {
 	l.gaps = append(l.gaps, line)
 }
 
-// content returns where a line of the file stands without its end and without
-// the byte order mark.
+// content returns the offsets of a line without its line end and byte order
+// mark.
 func content(line source.Range) (start, end int) {
 	s := line.File.Bytes[line.Start:line.End]
 	if line.Start == 0 {
@@ -74,17 +74,18 @@ func content(line source.Range) (start, end int) {
 	return start, start + n
 }
 
-// contentText returns what content tells the place of.
+// contentText returns the text of a line without its line end and byte order
+// mark.
 func contentText(line source.Range) source.Text {
 	line.Start, line.End = content(line)
 	return line.Text()
 }
 
-// continued tells whether a line goes on, and how long it is without the escape
-// character that says so and the blanks behind it.
+// continued reports whether a line is continued. It also returns the length of
+// the line without the escape character and the blanks after it.
 //
-// Upstream: an escape character before the last one hinders that, even if it
-// is escaped itself.
+// Upstream: two escape characters at the end do not continue the line, even if
+// the first is itself escaped.
 func continued(s []byte, escape byte) (int, bool) {
 	i := len(s)
 	for i > 0 && (s[i-1] == ' ' || s[i-1] == '\t') {
@@ -96,13 +97,13 @@ func continued(s []byte, escape byte) (int, bool) {
 	return i - 1, true
 }
 
-// trimLeft removes white space as Unicode has it.
+// trimLeft removes leading white space, as defined by Unicode.
 func trimLeft(t source.Text) source.Text {
 	n := t.Len()
 	return t.Slice(n-len(strings.TrimLeftFunc(t.String(), unicode.IsSpace)), n)
 }
 
-// trim removes white space as Unicode has it at both ends.
+// trim removes leading and trailing white space, as defined by Unicode.
 func trim(t source.Text) source.Text {
 	t = trimLeft(t)
 	return t.Slice(0, len(strings.TrimRightFunc(t.String(), unicode.IsSpace)))

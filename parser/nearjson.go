@@ -10,18 +10,21 @@ import (
 	"slipway/source"
 )
 
-// curly are the quotation marks that word processors put in place of " and '.
+// curly are the typographic quotation marks that word processors substitute for
+// " and '.
 const curly = "“”„‟«»‘’‚‛"
 
 // NearJSON is the first mistake in arguments that look like a JSON array of
-// strings but are invalid. Upstream takes them for a command line or for words.
+// strings but are invalid. Upstream reads such arguments as a command line or
+// as words.
 type NearJSON struct {
 	At     source.Range
-	Reason string // such as: strings take double quotes
+	Reason string // for example: strings take double quotes
 }
 
-// NearJSON returns what is wrong with arguments that look like a JSON array,
-// of the instruction itself or of the one after ONBUILD; nil if they do not.
+// NearJSON returns the mistake in arguments that look like a JSON array. It
+// also checks the instruction after ONBUILD. It returns nil if the arguments
+// are valid JSON or do not look like an array.
 func (n *Instruction) NearJSON() *NearJSON {
 	switch a := n.Args.(type) {
 	case *Sub:
@@ -43,7 +46,7 @@ func (n *Instruction) NearJSON() *NearJSON {
 	return nil
 }
 
-// nearJSON returns what is wrong with t if it looks like a JSON array.
+// nearJSON returns the mistake in t if t looks like a JSON array.
 func nearJSON(t source.Text, list bool) *NearJSON {
 	s := t.String()
 	if !looksLikeJSON(s, list) {
@@ -56,12 +59,13 @@ func nearJSON(t source.Text, list bool) *NearJSON {
 	return &NearJSON{At: t.Slice(start, end).Range(), Reason: reason}
 }
 
-// commaInArray matches what separates the strings of an array, with whatever
-// quotes.
+// commaInArray matches the separator between two strings of an array, with any
+// kind of quotes.
 var commaInArray = regexp.MustCompile(`["'` + curly + `]\s*,`)
 
-// looksLikeJSON tells an array from the command [ of shells, as in
-// [ "$a" = "b" ], and, in a list, from a pattern such as [ab]*.
+// looksLikeJSON reports whether s looks like a JSON array. It rejects the shell
+// command [, as in [ "$a" = "b" ], and, if list is true, patterns such as
+// [ab]*.
 func looksLikeJSON(s string, list bool) bool {
 	body, ok := strings.CutPrefix(s, "[")
 	if !ok {
@@ -75,8 +79,8 @@ func looksLikeJSON(s string, list bool) bool {
 	return list || len(inner) == len(body) || commaInArray.MatchString(s)
 }
 
-// jsonMistake returns where s, which starts with [, stops being a JSON array of
-// strings, and why; "" if it is one.
+// jsonMistake returns the range at which s, which starts with [, stops being a
+// JSON array of strings, and the reason. The reason is "" if s is valid.
 func jsonMistake(s string) (start, end int, reason string) {
 	i := skipSpace(s, 1)
 	if i < len(s) && s[i] == ']' {
@@ -107,8 +111,8 @@ func jsonMistake(s string) (start, end int, reason string) {
 	}
 }
 
-// noString says why what is at i is no string of an array. comma is where the
-// comma before it is, 0 without one.
+// noString explains why the bytes at i are not a string of an array. comma is
+// the index of the preceding comma, or 0.
 func noString(s string, i, comma int) (start, end int, reason string) {
 	n := runeLen(s, i)
 	switch r, _ := utf8.DecodeRuneInString(s[i:]); {
@@ -128,7 +132,7 @@ func noString(s string, i, comma int) (start, end int, reason string) {
 	return i, i + len(word), fmt.Sprintf("%s is not in double quotes", word)
 }
 
-// afterArray says what is wrong after the ] at i.
+// afterArray returns the mistake after the ] at i, if there is one.
 func afterArray(s string, i int) (start, end int, reason string) {
 	if k := skipSpace(s, i+1); k < len(s) {
 		return k, len(s), "nothing may follow the closing ]"
@@ -136,8 +140,9 @@ func afterArray(s string, i int) (start, end int, reason string) {
 	return 0, 0, ""
 }
 
-// jsonStringEnd returns the offset after the string that opens at i. If there is
-// a mistake in the string, it is from start to end.
+// jsonStringEnd returns the offset after the string that opens at i. If the
+// string is invalid, it also returns the start of the mistake and the reason;
+// the mistake then ends at end.
 func jsonStringEnd(s string, i int) (end, start int, reason string) {
 	open := i
 	for i++; i < len(s); i++ {
@@ -170,7 +175,7 @@ func skipSpace(s string, i int) int {
 	return i
 }
 
-// runeLen returns how many bytes the character at i has.
+// runeLen returns the length in bytes of the character at i.
 func runeLen(s string, i int) int {
 	_, n := utf8.DecodeRuneInString(s[i:])
 	return n

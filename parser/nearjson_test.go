@@ -7,8 +7,8 @@ import (
 	"slipway/source"
 )
 
-// TestNearJSON has arguments, the part of them that keeps them from being a JSON
-// array, and why.
+// TestNearJSON checks which part of invalid arguments is reported, and the
+// reason.
 func TestNearJSON(t *testing.T) {
 	for _, tc := range []struct{ line, at, reason string }{
 		{`CMD ['a']`, `'`, "strings take double quotes, not single quotes"},
@@ -64,7 +64,7 @@ func TestNearJSON(t *testing.T) {
 	}
 }
 
-// FuzzJSONMistake compares with encoding/json, which decides for BuildKit.
+// FuzzJSONMistake compares jsonMistake with encoding/json, which BuildKit uses.
 func FuzzJSONMistake(f *testing.F) {
 	for _, s := range []string{`["a", "b"]`, `[]`, `[ "\u00e9\"" , ""] `, `["a",]`, `["\x"]`, `['a']`, "[\"\x7f\"]"} {
 		f.Add(s)

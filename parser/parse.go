@@ -7,16 +7,17 @@ import (
 	"slipway/source"
 )
 
-// Parse reads a Dockerfile. It reports the first fault, with BuildKit's text
-// and without its "dockerfile parse error on line", which is only for what an
-// instruction means; there is no file then.
+// Parse parses a Dockerfile. On an error, it returns a nil File and one
+// diagnostic with BuildKit's message for the first error. The message lacks the
+// prefix "dockerfile parse error on line N", which BuildKit adds only to errors
+// of the instructions package.
 func Parse(f *source.File) (*File, diag.List) {
 	p := &layout{file: f, escape: parser.DefaultEscapeToken}
 	p.readDirectives()
 	if d := p.tooDeep(); d != nil {
 		return nil, diag.List{d}
 	}
-	p.lines = p.newSparse()
+	p.lines = p.newCondensedReader()
 	res, err := parser.Parse(p.lines)
 	if err != nil {
 		return nil, diag.List{p.fault(err)}
@@ -35,19 +36,19 @@ func Parse(f *source.File) (*File, diag.List) {
 	return &File{Source: f, Escape: p.escape, Nodes: p.nodes}, nil
 }
 
-// layout lays ranges over BuildKit's nodes.
+// layout adds source ranges to BuildKit's nodes.
 type layout struct {
 	file         *source.File
 	escape       byte
 	directives   []*Directive
-	badDirective *diag.Diagnostic // the fault of a directive, which ends them
-	lines        *sparse          // what BuildKit's parser reads
+	badDirective *diag.Diagnostic // error for the invalid directive that ends the directives
+	lines        *condensedReader // the input of BuildKit's parser
 	nodes        []Node
-	next         int // the first line that no node has yet, 0 at the start
+	next         int // the first line that no node covers yet; 0 at the start
 }
 
-// instruction lays ranges over a node. Should the logical line ever differ from
-// BuildKit's, values are still BuildKit's, and places are as near as can be.
+// instruction adds ranges to a node. Values always come from BuildKit. If our
+// logical line ever differs from BuildKit's, the ranges are approximate.
 func (p *layout) instruction(n *parser.Node, first, last int) *Instruction {
 	l := p.logicalLine(first, last)
 	in := &Instruction{Rng: p.file.LineRange(first, last), Line: l.text, Gaps: l.gaps}
@@ -56,8 +57,8 @@ func (p *layout) instruction(n *parser.Node, first, last int) *Instruction {
 	return in
 }
 
-// fill reads the logical line of an instruction, which is the depth-th behind
-// as many ONBUILDs.
+// fill parses the logical line of an instruction. depth is the number of
+// ONBUILDs before it.
 func (p *layout) fill(in *Instruction, n *parser.Node, depth int) {
 	c := p.splitCommand(in.Line)
 	in.Keyword, in.Rest = c.keyword, c.rest

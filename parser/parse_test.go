@@ -11,8 +11,8 @@ import (
 	"slipway/internal/golden"
 )
 
-// dockerfiles show the corners of lines, words and heredocs. check compares
-// each with BuildKit's reading.
+// dockerfiles are edge cases of lines, words and heredocs. The tests compare
+// our reading of each with BuildKit's.
 var dockerfiles = []string{
 	"FROM a\n",
 	"FROM a",
@@ -32,7 +32,7 @@ var dockerfiles = []string{
 	"# other=x\n# escape=`\nFROM a\n",
 	"# escape=\\\n# syntax=a=b\n# check = \n# check=x\nFROM a\n",
 	"FROM a\n# escape=`\nRUN x `\nRUN y\n",
-	// comments, blank lines and what they belong to
+	// comments, blank lines and the instructions they belong to
 	"# comment\n\n  # indented\nFROM a AS b # c\n#\n# doc\n\nRUN a \\\n# in between\n\n  b \\  \n c\n",
 	"# a\n#\n  #\n# b\n\n\n \t\nFROM a\n# end\n\n",
 	"# a\nFROM a\nRUN b\n#\u3000c\u3000\n\u3000# d\nRUN c",
@@ -114,9 +114,9 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestPieces parses every pair of pieces out of which Dockerfiles with corners
-// are made, and every combination of three that change how the rest is read.
-// FuzzParse looks at longer ones.
+// TestPieces parses every pair of fragments that produce edge cases. For
+// fragments that change the reading of the rest, it parses every triple.
+// FuzzParse tries longer combinations.
 func TestPieces(t *testing.T) {
 	changing := []string{"#", "\\", "\n", "\\\n", " ", "\"", "'", "<<E", "\nE\n", "${"}
 	all := append([]string{
@@ -146,12 +146,12 @@ func TestPieces(t *testing.T) {
 	}
 }
 
-// dumpLimit is the size of Dockerfiles from which on a dump would only be long.
+// dumpLimit is the size above which a Dockerfile has no dump in its case.
 const dumpLimit = 4096
 
-// TestCorpus checks every case of the corpus, and its tree if it has a section
-// out/parse, as all small cases about lines and words must. What stands there
-// of a file with a fault is the error.
+// TestCorpus checks every case of the corpus, and the tree of cases that have a
+// section out/parse. All small cases about lines and words must have one. For
+// an invalid file, the section contains the error.
 func TestCorpus(t *testing.T) {
 	golden.Run(t, func(t *testing.T, c *golden.Case) {
 		content := c.Dockerfile()
@@ -174,8 +174,8 @@ func TestCorpus(t *testing.T) {
 	})
 }
 
-// FuzzParse looks for content that is read in another way than BuildKit reads
-// it, or that the nodes do not cover.
+// FuzzParse searches for content that we parse differently from BuildKit, or
+// that the nodes do not cover.
 func FuzzParse(f *testing.F) {
 	for _, text := range dockerfiles {
 		if len(text) < 1000 {
@@ -185,8 +185,8 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) { check(t, content) })
 }
 
-// TestSeeds checks that the seeds of FuzzParse are there, which would otherwise
-// be missed by nobody.
+// TestSeeds checks that the seeds of FuzzParse exist: a missing seed would
+// otherwise go unnoticed.
 func TestSeeds(t *testing.T) {
 	seeds, err := filepath.Glob(filepath.Join("testdata", "fuzz", "FuzzParse", "*"))
 	if err != nil || len(seeds) == 0 {
@@ -194,7 +194,7 @@ func TestSeeds(t *testing.T) {
 	}
 	for _, s := range seeds {
 		if b, err := os.ReadFile(s); err != nil || !bytes.HasPrefix(b, []byte("go test fuzz v1\n")) {
-			t.Errorf("%s is no seed: %v", s, err)
+			t.Errorf("%s is not a seed: %v", s, err)
 		}
 	}
 }

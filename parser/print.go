@@ -2,7 +2,7 @@ package parser
 
 import "io"
 
-// Print writes the file from its nodes: the bytes that were read.
+// Print writes the nodes of f, which reproduces the bytes that were parsed.
 func Print(w io.Writer, f *File) error {
 	for _, n := range f.Nodes {
 		r := n.Range()

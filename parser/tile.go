@@ -2,8 +2,8 @@ package parser
 
 import "slipway/source"
 
-// between makes nodes of the lines up to that of the next instruction, and
-// returns those behind the directives.
+// between appends nodes for the lines before the given line, which starts the
+// next instruction. It returns the range of those lines without the directives.
 func (p *layout) between(line int) source.Range {
 	n := max(p.next, 1)
 	for ; n < line && n <= len(p.directives); n++ {
@@ -21,10 +21,10 @@ func (p *layout) between(line int) source.Range {
 	return lines
 }
 
-// outside makes a node of lines outside of instructions.
+// outside appends a node for lines outside of instructions.
 func (p *layout) outside(lines source.Range, comment bool) {
 	switch {
-	case lines.Start == lines.End: // behind the last line end
+	case lines.Start == lines.End: // after the last line end
 	case comment:
 		p.nodes = append(p.nodes, &Comment{Rng: lines})
 	default:
@@ -32,7 +32,7 @@ func (p *layout) outside(lines source.Range, comment bool) {
 	}
 }
 
-// isComment tells whether a line outside of instructions is a comment.
+// isComment reports whether a line outside of instructions is a comment.
 func (p *layout) isComment(line int) bool {
 	start, end := content(p.file.LineRange(line, line))
 	return isComment(p.file.Bytes[start:end])

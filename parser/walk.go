@@ -2,10 +2,10 @@ package parser
 
 import "iter"
 
-// Role says what a word is in its instruction.
+// Role is the role of a word in its instruction.
 type Role int
 
-// The roles of words.
+// Roles of words.
 const (
 	RoleKeyword Role = iota
 	RoleFlag         // --name or --name=value
@@ -15,10 +15,10 @@ const (
 	RoleKey          // of ENV and LABEL
 	RoleValue        // of ENV and LABEL
 	RoleType         // of HEALTHCHECK
-	RoleHeredoc      // <<NAME; it stands within a word or string
+	RoleHeredoc      // <<NAME; part of a word or string
 )
 
-// String returns the role's name.
+// String returns the name of the role.
 func (r Role) String() string {
 	names := [...]string{"keyword", "flag", "string", "word", "element", "key", "value", "type", "heredoc"}
 	if r < 0 || int(r) >= len(names) {
@@ -27,9 +27,9 @@ func (r Role) String() string {
 	return names[r]
 }
 
-// Words yields the words of the instruction in file order, but for heredoc
-// words, which come last. Those of an instruction behind ONBUILD follow the
-// word ONBUILD.
+// Words yields the words of the instruction in file order, followed by the
+// heredoc redirections. The words of the instruction after ONBUILD follow the
+// keyword ONBUILD.
 func (n *Instruction) Words() iter.Seq2[Role, Word] {
 	return func(yield func(Role, Word) bool) {
 		if !n.head(yield) {
@@ -43,7 +43,8 @@ func (n *Instruction) Words() iter.Seq2[Role, Word] {
 	}
 }
 
-// head yields all words but those of heredocs.
+// head yields all words except heredoc redirections. It returns false if yield
+// does.
 func (n *Instruction) head(yield func(Role, Word) bool) bool {
 	if !yield(RoleKeyword, Word{Value: n.Keyword.String(), Text: n.Keyword}) {
 		return false

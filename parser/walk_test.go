@@ -40,7 +40,7 @@ func TestWords(t *testing.T) {
 		if got := strings.Join(words, ", "); got != want[i] {
 			t.Errorf("%q, want %q", got, want[i])
 		}
-		// Whoever has enough can stop.
+		// The iteration stops when yield returns false.
 		for stop := range words {
 			n := 0
 			for range in.Words() {
@@ -58,7 +58,7 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// TestWriters checks that the errors of writers come back.
+// TestWriters checks that errors of the writer are returned.
 func TestWriters(t *testing.T) {
 	f, _ := Parse(source.NewFile("f", []byte(walked)))
 	for size := range 3 {
@@ -77,7 +77,7 @@ func TestWriters(t *testing.T) {
 
 var errFull = errors.New("full")
 
-// full is a writer with room for some writes.
+// full is a writer that fails after room writes.
 type full struct{ room int }
 
 func (w *full) Write(p []byte) (int, error) {
@@ -87,7 +87,7 @@ func (w *full) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestDump pins the form of dumps that the corpus shows only in part.
+// TestDump pins details of dumps that no case of the corpus shows.
 func TestDump(t *testing.T) {
 	f, diags := Parse(source.NewFile("f", []byte("# escape=`\n\nRUN 3<<-'E F' `\n\n x\n\ty\n\tE F\nENV a b\nFOO")))
 	if len(diags) > 0 {

@@ -10,8 +10,8 @@ import (
 	"slipway/source"
 )
 
-// join joins BuildKit's words, a chain of nodes, with their places. Were the
-// two ever to differ in number, a word is said to stand in the whole of the
+// join combines BuildKit's words, a chain of nodes, with their source texts. If
+// the numbers differ, which should not happen, each word gets the text of all
 // arguments.
 func join(n *parser.Node, places []source.Text, all source.Text) []Word {
 	words := make([]Word, 0, len(places))
@@ -30,7 +30,7 @@ func join(n *parser.Node, places []source.Text, all source.Text) []Word {
 	return words
 }
 
-// separated splits at white space, without regard to quotes.
+// separated splits t at white space and ignores quotes.
 func separated(t source.Text) []source.Text {
 	var words []source.Text
 	s := t.String()
@@ -47,8 +47,8 @@ func separated(t source.Text) []source.Text {
 	return words
 }
 
-// quoted splits at white space outside of quotes, which the escape character
-// hides, but not between single quotes.
+// quoted splits t at white space outside of quotes. The escape character quotes
+// the next character, except in single quotes.
 func (p *layout) quoted(t source.Text) []source.Text {
 	var words []source.Text
 	s := t.String()
@@ -60,7 +60,7 @@ func (p *layout) quoted(t source.Text) []source.Text {
 		}
 		end := i + p.quotedWord(s[i:])
 		// Upstream: an escape character at the end of the line is dropped. A
-		// word that is nothing else does not exist.
+		// word that consists only of it does not exist.
 		if end < len(s) || s[i:] != string(p.escape) {
 			words = append(words, t.Slice(i, end))
 		}
@@ -69,7 +69,7 @@ func (p *layout) quoted(t source.Text) []source.Text {
 	return words
 }
 
-// quotedWord returns how long the word at the start of s is.
+// quotedWord returns the length of the word at the start of s.
 func (p *layout) quotedWord(s string) int {
 	escape := rune(p.escape)
 	var quote rune
@@ -91,8 +91,8 @@ func (p *layout) quotedWord(s string) int {
 	return len(s)
 }
 
-// cutEquals splits a text at its first =; without one, the second part is the
-// empty text behind the first.
+// cutEquals splits t at its first =. If it has none, value is the empty text at
+// the end of t.
 func cutEquals(t source.Text) (key, value source.Text) {
 	i := strings.IndexByte(t.String(), '=')
 	if i < 0 {
