@@ -18,8 +18,9 @@ import (
 	"slipway/source"
 )
 
-// TestBadText: an operation that cannot be encoded has the location of the bytes
-// that are not UTF-8 in its instruction, or of the instruction.
+// TestBadText checks errors about text that is not UTF-8. They have the
+// location of the invalid bytes or, if these come from a variable, of the
+// instruction.
 func TestBadText(t *testing.T) {
 	const message = "string field contains invalid UTF-8"
 	for _, tt := range []struct{ text, at, message, hint string }{
@@ -39,8 +40,8 @@ func TestBadText(t *testing.T) {
 	}
 }
 
-// closed is a world whose contexts cannot be opened.
-type closed struct{ world }
+// closed is a resolver whose contexts cannot be opened.
+type closed struct{ inputs }
 
 func (closed) Context(_ context.Context, name string, _ *ocispecs.Platform) (plan.NamedContext, error) {
 	if strings.Contains(name, "box") {
@@ -50,7 +51,7 @@ func (closed) Context(_ context.Context, name string, _ *ocispecs.Platform) (pla
 }
 
 func (closed) State(context.Context, *plan.Input, *plan.Paths) (llb.State, error) {
-	return llb.State{}, errors.New("it is closed")
+	return llb.State{}, errors.New("context is closed")
 }
 
 // box is a named context.
@@ -60,7 +61,8 @@ func (box) Load(context.Context) (*plan.Resolved, error) {
 	return &plan.Resolved{Input: &plan.Input{Name: "box"}}, nil
 }
 
-// TestClosedContext: the error of a context has the instruction that needs it.
+// TestClosedContext checks that the error of a context has the location of the
+// instruction that needs it.
 func TestClosedContext(t *testing.T) {
 	for text, want := range map[string]string{
 		"FROM alpine\nCOPY a b\n": "COPY a b\n",
@@ -69,12 +71,12 @@ func TestClosedContext(t *testing.T) {
 	} {
 		f, _ := parser.Parse(source.NewFile("Dockerfile", []byte(text)))
 		d, _ := instructions.Parse(f)
-		opt := dockerfile2llb.Options{Inputs: closed{world{golden.DefaultImages()}}, SourceMap: &llb.SourceMap{}}
+		opt := dockerfile2llb.Options{Inputs: closed{inputs{golden.DefaultImages()}}, SourceMap: &llb.SourceMap{}}
 		opt.Plan.Platform = &ocispecs.Platform{OS: "linux", Architecture: "amd64"}
 		_, err := dockerfile2llb.Convert(t.Context(), d, opt)
 		at, ok := errors.AsType[*diag.Diagnostic](err)
-		if !ok || at.Message != "it is closed" || at.Range.String() != want {
-			t.Errorf("%q: error %v, want it at %q", text, err, want)
+		if !ok || at.Message != "context is closed" || at.Range.String() != want {
+			t.Errorf("%q: error %v, want a location at %q", text, err, want)
 		}
 	}
 }
@@ -89,7 +91,7 @@ func encodeText(t *testing.T, text string) error {
 	if err := diags.Err(); err != nil {
 		t.Fatal(err)
 	}
-	opt := dockerfile2llb.Options{Inputs: world{golden.DefaultImages()}, SourceMap: &llb.SourceMap{}}
+	opt := dockerfile2llb.Options{Inputs: inputs{golden.DefaultImages()}, SourceMap: &llb.SourceMap{}}
 	opt.Plan.Platform = &ocispecs.Platform{OS: "linux", Architecture: "amd64"}
 	opt.Plan.BuildArgs = map[string]string{"A": "\xff"}
 	res, err := dockerfile2llb.Convert(t.Context(), d, opt)

@@ -10,7 +10,7 @@ import (
 	"slipway/plan"
 )
 
-// base returns what a stage starts from; nil is scratch.
+// base returns the output that a stage starts from; nil is scratch.
 func (e *emitter) base(st *plan.Stage) (llb.Output, error) {
 	switch b := st.Base.(type) {
 	case *plan.FromStage:
@@ -24,7 +24,7 @@ func (e *emitter) base(st *plan.Stage) (llb.Output, error) {
 	return nil, nil
 }
 
-// image is the source of an image.
+// image is the source operation of an image.
 type image struct {
 	msg      pb.SourceOp
 	kind     pb.Op_Source
@@ -43,7 +43,7 @@ func (e *emitter) image(st *plan.Stage, b *plan.FromImage) llb.Output {
 	return o
 }
 
-// Inputs returns none.
+// Inputs implements body. A source has no inputs.
 func (*image) Inputs() []llb.Output { return nil }
 
 func (*image) index() int64 { return 0 }
@@ -51,7 +51,7 @@ func (*image) index() int64 { return 0 }
 func (i *image) write(_ context.Context, _ *llb.Constraints, to *message) error {
 	to.need(pb.CapSourceImage)
 	if i.msg.Attrs[pb.AttrImageResolveMode] == "pull" {
-		to.need(pb.CapSourceImageResolveMode) // the others are no promise
+		to.need(pb.CapSourceImageResolveMode) // other modes need no capability
 	}
 	to.Platform = platformMessage(&i.platform)
 	i.kind.Source = &i.msg

@@ -19,18 +19,18 @@ import (
 )
 
 const (
-	// kept and allocated are how many bytes a conversion may hold at its end,
-	// and allocate in all, for each byte that goes in or comes out.
+	// kept and allocated are the maximum number of bytes that a conversion may
+	// hold at its end, and allocate in total, per byte of input and output.
 	kept      = 200
 	allocated = 1500
-	// untilLimit is how many it may allocate before it finds that the result
-	// would exceed a limit.
+	// untilLimit is the maximum number of bytes allocated before the conversion
+	// fails because the result would exceed a limit.
 	untilLimit = 512 << 20
 )
 
-// TestBounds converts hostile files of n and 4n bytes. What that allocates must
-// be in proportion to the bytes of the file and of the result, and grow like
-// them. Allocations are counted, not time: they are the same every time.
+// TestBounds converts hostile files of n and 4n bytes. The allocations must be
+// proportional to the size of the file and the result. It counts allocations
+// instead of time because they are reproducible.
 func TestBounds(t *testing.T) {
 	for _, s := range shapes {
 		t.Run(s.name, func(t *testing.T) {
@@ -44,7 +44,7 @@ func TestBounds(t *testing.T) {
 					t.Errorf("allocates %d bytes", m.allocated)
 				}
 				if !m.limited && !s.copies && (m.kept > kept*m.bytes+1<<20 || m.allocated > allocated*m.bytes) {
-					t.Errorf("keeps %d and allocates %d bytes for %d", m.kept, m.allocated, m.bytes)
+					t.Errorf("holds %d and allocates %d bytes for %d", m.kept, m.allocated, m.bytes)
 				}
 			}
 			if small.limited || large.limited || s.copies {
@@ -58,12 +58,12 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// cost is what a conversion takes.
+// cost is the resource usage of a conversion.
 type cost struct {
-	bytes     uint64 // of the file and of the result
+	bytes     uint64 // size of the file and the result
 	kept      uint64
 	allocated uint64
-	limited   bool // the file exceeds a limit
+	limited   bool // whether the file exceeds a limit
 }
 
 func measure(t *testing.T, text string) cost {
@@ -87,14 +87,14 @@ func measure(t *testing.T, text string) cost {
 	}
 }
 
-// isLimit tells errors about what a file may grow into.
+// isLimit reports whether the error is about a size limit.
 func isLimit(msg string) bool {
 	return strings.Contains(msg, "becomes larger than") || strings.HasSuffix(msg, "longer than the word") ||
 		strings.HasSuffix(msg, "takes too long to match")
 }
 
-// convertAll does all that a build does with a file. It returns how large the
-// result is, and all that a build holds at its end.
+// convertAll performs all conversions that a build may need. It returns the
+// size of the results, and all values that a build holds at its end.
 func convertAll(text string) (size int, all [3]any, err error) {
 	f, diags := parser.Parse(source.NewFile("Dockerfile", []byte(text)))
 	if err := diags.Err(); err != nil {
@@ -106,7 +106,7 @@ func convertAll(text string) (size int, all [3]any, err error) {
 	}
 	caps := pb.Caps.CapSet(pb.Caps.All())
 	opt := dockerfile2llb.Options{
-		Inputs: world{golden.DefaultImages()}, Caps: &caps,
+		Inputs: inputs{golden.DefaultImages()}, Caps: &caps,
 		SourceMap: llb.NewSourceMap(nil, "Dockerfile", "Dockerfile", f.Source.Bytes),
 	}
 	opt.Plan.Platform = &ocispecs.Platform{OS: "linux", Architecture: "amd64"}
@@ -122,7 +122,7 @@ func convertAll(text string) (size int, all [3]any, err error) {
 	return def.ToPB().SizeVT() + len(config), [3]any{d, res, def}, err
 }
 
-// continued breaks lines that are longer than a line of a file can be.
+// continued splits lines that exceed the maximum length of a line.
 func continued(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {

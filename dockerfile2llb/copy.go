@@ -10,7 +10,7 @@ import (
 	"slipway/plan"
 )
 
-// copy says COPY and ADD: one operation with an action for each source.
+// copy emits COPY and ADD: one file operation with an action per source.
 func (e *emitter) copy(out llb.Output, s *plan.Copy) (llb.Output, error) {
 	f := &file{base: out, actions: make([]action, len(s.Sources))}
 	for i, src := range s.Sources {
@@ -18,14 +18,14 @@ func (e *emitter) copy(out llb.Output, s *plan.Copy) (llb.Output, error) {
 			return nil, err
 		}
 	}
-	// Upstream: with --chmod a linked copy is an ordinary one.
+	// Upstream: --chmod disables --link.
 	if !s.Link || s.Chmod != nil || !e.supports(pb.CapMergeOp) {
 		return e.newOp(f, &s.StepInfo), nil
 	}
 	return e.link(f, s), nil
 }
 
-// copyAction copies from one source.
+// copyAction sets a to the copy of one source.
 func (e *emitter) copyAction(a *action, s *plan.Copy, src plan.CopySource) error {
 	c := &pb.FileActionCopy{
 		Dest: cleanDest(s.Dest), Mode: -1, Timestamp: -1, CreateDestPath: true,
@@ -41,8 +41,9 @@ func (e *emitter) copyAction(a *action, s *plan.Copy, src plan.CopySource) error
 	return err
 }
 
-// link copies into an empty tree and merges that over the base, so that the
-// copy stays valid when the base changes. Both are one group for progress.
+// link emits a COPY --link: it copies into an empty tree and merges the result
+// over the base. The copy thus stays cached when the base changes. Both
+// operations are in one progress group.
 func (e *emitter) link(f *file, s *plan.Copy) llb.Output {
 	base := llb.NewState(f.base)
 	f.base = nil
@@ -53,8 +54,8 @@ func (e *emitter) link(f *file, s *plan.Copy) llb.Output {
 	return llb.Merge([]llb.State{base, llb.NewState(alone)}, merged...).Output()
 }
 
-// groupID names the progress group of a step. It is made of what tells steps
-// of a build apart, so that converting twice gives the same.
+// groupID returns the id of a step's progress group. It hashes properties that
+// are unique in a build, so that repeated conversions give the same id.
 func groupID(s *plan.Copy) string {
 	key := fmt.Sprintf("%s\x00%d\x00%v", s.Name, s.Range.Start, s.Platform)
 	return digest.FromString(key).Encoded()[:25]

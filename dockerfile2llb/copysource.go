@@ -8,7 +8,7 @@ import (
 	"slipway/plan"
 )
 
-// copySource sets what is copied and how, and returns where it comes from.
+// copySource sets the source fields of c and returns the output to copy from.
 func (e *emitter) copySource(c *pb.FileActionCopy, s *plan.Copy, src plan.CopySource) (llb.Output, error) {
 	switch src := src.(type) {
 	case *plan.CopyInline:
@@ -17,7 +17,7 @@ func (e *emitter) copySource(c *pb.FileActionCopy, s *plan.Copy, src plan.CopySo
 	case *plan.CopyURL:
 		c.Src = clean(src.Filename)
 		c.AttemptUnpackDockerCompatibility = src.Unpack
-		// Upstream: it has an empty description and no place in the file.
+		// Upstream: the operation has an empty description and no location.
 		return Download(src, llb.WithCustomName(s.Name), describe("")).Output(), nil
 	case *plan.CopyGit:
 		c.Src = "/"
@@ -41,7 +41,7 @@ func inline(s *plan.Copy, src *plan.CopyInline) llb.State {
 	)
 }
 
-// Download says an HTTP source.
+// Download returns an HTTP source.
 func Download(src *plan.CopyURL, opts ...llb.ConstraintsOpt) llb.State {
 	all := []llb.HTTPOption{llb.Filename(src.Filename), llb.Checksum(digest.Digest(src.Checksum))}
 	for _, o := range opts {
@@ -50,7 +50,8 @@ func Download(src *plan.CopyURL, opts ...llb.ConstraintsOpt) llb.State {
 	return llb.HTTP(src.URL, all...)
 }
 
-// Checkout says a git source. advice has progress show git's advice.
+// Checkout returns a git source. If advice is true, progress shows git's
+// advice.
 func Checkout(src *plan.CopyGit, advice bool, opts ...llb.ConstraintsOpt) llb.State {
 	all := []llb.GitOption{llb.GitRef(src.Ref)}
 	for _, o := range opts {

@@ -11,8 +11,9 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Marshal writes the result as a definition, like the State's Marshal, but
-// without copying the metadata of every operation several times.
+// Marshal encodes the result as a definition. It is equivalent to
+// llb.State.Marshal, which copies the metadata of every operation several
+// times.
 func (r *Result) Marshal(ctx context.Context, opts ...llb.ConstraintsOpt) (*pb.Definition, error) {
 	w := &writer{
 		c:     llb.NewConstraints(append(slices.Clip(r.defaults), opts...)...),
@@ -34,17 +35,17 @@ func (r *Result) Marshal(ctx context.Context, opts ...llb.ConstraintsOpt) (*pb.D
 	return w.def, w.describeSources(ctx, opts)
 }
 
-// writer is a definition in the making.
+// writer builds a definition.
 type writer struct {
 	c     *llb.Constraints
 	def   *pb.Definition
 	seen  map[llb.Vertex]bool
 	maps  []*llb.SourceMap
-	index map[*llb.SourceMap]int32 // in maps; of equal ones the same
+	index map[*llb.SourceMap]int32 // index in maps; equal source maps share one
 }
 
-// add writes an operation behind those that it reads. Operations that are equal
-// are one, with the metadata of all.
+// add appends the inputs of v and then v itself. Equal operations are added
+// once, with merged metadata.
 func (w *writer) add(ctx context.Context, v llb.Vertex) error {
 	if w.seen[v] {
 		return nil
@@ -70,8 +71,7 @@ func (w *writer) add(ctx context.Context, v llb.Vertex) error {
 	return nil
 }
 
-// merged returns the metadata of equal operations; of values that differ the
-// later one counts.
+// merged merges the metadata of equal operations. If values differ, b wins.
 func merged(a, b *pb.OpMetadata) *pb.OpMetadata {
 	m := &pb.OpMetadata{
 		IgnoreCache:    a.IgnoreCache || b.IgnoreCache,
@@ -103,7 +103,8 @@ func merged(a, b *pb.OpMetadata) *pb.OpMetadata {
 	return m
 }
 
-// locate adds the places of an operation; there is an entry even without any.
+// locate records the source locations of an operation. Operations without a
+// location have an empty entry.
 func (w *writer) locate(dgst string, places []*llb.SourceLocation) {
 	at := w.def.Source.Locations[dgst]
 	if at == nil {
@@ -115,7 +116,8 @@ func (w *writer) locate(dgst string, places []*llb.SourceLocation) {
 	}
 }
 
-// sourceIndex numbers the files of places. Files that are equal are one.
+// sourceIndex returns the index of m in the definition. Equal files share an
+// index.
 func (w *writer) sourceIndex(m *llb.SourceMap) int32 {
 	i, ok := w.index[m]
 	if ok {
@@ -141,7 +143,8 @@ func sameFile(a, b *llb.SourceMap) bool {
 	return len(x) == len(y) && (len(x) == 0 || bytes.Equal(x[len(x)-1], y[len(y)-1]))
 }
 
-// finish names the result, and says what the definition as a whole needs.
+// finish appends the final operation, which references the result, and the
+// capabilities of the whole definition.
 func (w *writer) finish(ctx context.Context, out llb.Output) error {
 	in, err := out.ToInput(ctx, w.c)
 	if err != nil {
@@ -168,8 +171,8 @@ func (w *writer) finish(ctx context.Context, out llb.Output) error {
 	return nil
 }
 
-// describeSources adds the files of places, with the definition that a file
-// comes from.
+// describeSources adds the source files, each with the definition it was read
+// from.
 func (w *writer) describeSources(ctx context.Context, opts []llb.ConstraintsOpt) error {
 	for _, m := range w.maps {
 		info := &pb.SourceInfo{Data: m.Data, Filename: m.Filename, Language: m.Language}

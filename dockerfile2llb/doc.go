@@ -1,14 +1,16 @@
-// Package dockerfile2llb says a plan in LLB.
+// Package dockerfile2llb lowers a build plan to LLB.
 //
-// [Emit] walks the reachable stages of a [plan.Plan] in order and makes one
-// operation for each step: the output of the step before, and exactly the
-// environment, directory, user and platform that the plan says. Nothing is asked
-// of a chain of states, which keeps long files linear. The operations are, digest
-// for digest, those of docker/dockerfile, so that their cache is shared.
+// [Emit] walks the reachable stages of a [plan.Plan] in order and emits one
+// operation per step. An operation takes the output of the previous step and
+// exactly the environment, directory, user and platform recorded in the plan.
+// It never derives these from a chain of llb.States, which would take quadratic
+// time for long files. The operations have the same digests as those of
+// docker/dockerfile, so both frontends share a build cache.
 //
-// Operations of steps are messages (op) that are vertices of client/llb; inputs
-// are states of client/llb. [Result.Marshal] writes all of them.
+// Steps are emitted as protobuf messages (type op) that implement the vertices
+// of client/llb; build contexts are states of client/llb. [Result.Marshal]
+// encodes both.
 //
-// Not here: what the steps are (plan), where contexts and images come from
-// (the caller's Inputs).
+// Out of scope: which steps a build has (package plan), and resolving images
+// and contexts (the caller's Inputs).
 package dockerfile2llb

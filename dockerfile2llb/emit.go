@@ -13,18 +13,18 @@ import (
 	"slipway/source"
 )
 
-// emitter holds what was said so far.
+// emitter lowers one plan.
 type emitter struct {
 	ctx     context.Context
 	plan    *plan.Plan
 	opt     Options
-	results map[*plan.Stage]llb.Output // of finished stages; nil is scratch
-	main    llb.Output                 // the main context, once it is used
+	results map[*plan.Stage]llb.Output // outputs of emitted stages; nil is scratch
+	main    llb.Output                 // the main context; nil until first use
 	proxy   *pb.ProxyEnv
-	able    map[apicaps.CapID]bool // what the daemon was asked for
+	able    map[apicaps.CapID]bool // cached results of supports
 }
 
-// Emit says a plan in LLB.
+// Emit lowers a plan to LLB.
 func Emit(ctx context.Context, p *plan.Plan, opt Options) (*Result, error) {
 	e := &emitter{
 		ctx: ctx, plan: p, opt: opt,
@@ -57,7 +57,7 @@ func Emit(ctx context.Context, p *plan.Plan, opt Options) (*Result, error) {
 	}, nil
 }
 
-// sbom collects what a scan of the result looks at.
+// sbom collects the states that an SBOM generator scans.
 func (e *emitter) sbom() (SBOM, error) {
 	target := e.plan.Target
 	s := SBOM{
@@ -81,11 +81,11 @@ func (e *emitter) sbom() (SBOM, error) {
 	return s, nil
 }
 
-// hasSteps tells stages whose instructions run from images and contexts, which
-// steps before them in the file may use.
+// hasSteps reports whether st comes from the file. Implicit stages (images and
+// contexts) are emitted first, because any stage may use them.
 func hasSteps(st *plan.Stage) bool { return st.Syntax != nil && st.Replaced == nil }
 
-// defaults are the constraints of all operations.
+// defaults returns the constraints of all operations.
 func (e *emitter) defaults() []llb.ConstraintsOpt {
 	opts := []llb.ConstraintsOpt{llb.Platform(e.plan.Platform)}
 	if e.opt.Caps != nil {
@@ -94,7 +94,7 @@ func (e *emitter) defaults() []llb.ConstraintsOpt {
 	return opts
 }
 
-// stage says a stage's base and steps.
+// stage emits the base and the steps of st.
 func (e *emitter) stage(st *plan.Stage) error {
 	out, err := e.base(st)
 	if err != nil {
@@ -102,7 +102,7 @@ func (e *emitter) stage(st *plan.Stage) error {
 	}
 	v := &values{}
 	for _, visit := range st.Visits {
-		e.results[st] = out // a trigger may read its own stage
+		e.results[st] = out // an ONBUILD trigger may read its own stage
 		switch s := visit.Step.(type) {
 		case nil:
 		case *plan.Exec:
@@ -120,7 +120,7 @@ func (e *emitter) stage(st *plan.Stage) error {
 	return nil
 }
 
-// at returns err with the range r, unless err has a range.
+// at adds the range r to err, unless err already has one.
 func at(r source.Range, err error) error {
 	var d *diag.Diagnostic
 	if errors.As(err, &d) {
@@ -129,7 +129,7 @@ func at(r source.Range, err error) error {
 	return diag.Errorf(r, "%w", err)
 }
 
-// tree returns what a step reads.
+// tree returns the output of a stage, or the main context if t has no stage.
 func (e *emitter) tree(t plan.Tree) (llb.Output, error) {
 	if t.Stage != nil {
 		return e.results[t.Stage], nil
@@ -144,15 +144,15 @@ func (e *emitter) tree(t plan.Tree) (llb.Output, error) {
 	return e.main, nil
 }
 
-// values are the environments of processes. Steps that follow each other mostly
-// share one, as only ENV and ARG change it.
+// values caches the encoded environment of the previous step. Consecutive steps
+// usually share one, because only ENV and ARG change it.
 type values struct {
 	of      plan.Env
 	entries []string
 	set     bool
 }
 
-// env returns the environment as KEY=VALUE entries, which must not be changed.
+// env returns e as KEY=VALUE entries. The caller must not modify the result.
 func (v *values) env(e plan.Env) []string {
 	if !v.set || v.of != e {
 		v.of, v.entries, v.set = e, e.Entries(), true

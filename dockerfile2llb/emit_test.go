@@ -28,10 +28,10 @@ import (
 	"slipway/source"
 )
 
-// world answers with the images of a case and a local context.
-type world struct{ images *golden.Images }
+// inputs implements Inputs with the images of a case and a local context.
+type inputs struct{ images *golden.Images }
 
-func (w world) Image(_ context.Context, ref string, q plan.ImageQuery) (*plan.Resolved, error) {
+func (w inputs) Image(_ context.Context, ref string, q plan.ImageQuery) (*plan.Resolved, error) {
 	img, err := w.images.Resolve(ref, q.Platform)
 	if err != nil {
 		return nil, err
@@ -39,18 +39,19 @@ func (w world) Image(_ context.Context, ref string, q plan.ImageQuery) (*plan.Re
 	return &plan.Resolved{Ref: ref, Digest: img.Digest, Config: img.Config}, nil
 }
 
-func (world) Context(context.Context, string, *ocispecs.Platform) (plan.NamedContext, error) {
+func (inputs) Context(context.Context, string, *ocispecs.Platform) (plan.NamedContext, error) {
 	return nil, nil
 }
 
-func (world) Time(context.Context, plan.TimeSource) (*time.Time, error) { return nil, nil }
-func (world) Ignore(context.Context) (*ignore.Matcher, error)           { return nil, nil }
+func (inputs) Time(context.Context, plan.TimeSource) (*time.Time, error) { return nil, nil }
+func (inputs) Ignore(context.Context) (*ignore.Matcher, error)           { return nil, nil }
 
-func (world) State(_ context.Context, _ *plan.Input, used *plan.Paths) (llb.State, error) {
+func (inputs) State(_ context.Context, _ *plan.Input, used *plan.Paths) (llb.State, error) {
 	return llb.Local("context", llb.FollowPaths(used.Filter())), nil
 }
 
-// marshal converts a case, or tells how that fails.
+// marshal converts a case. If the conversion fails, it returns the error as
+// text.
 func marshal(t *testing.T, c *golden.Case, caps *apicaps.CapSet) (out []byte, converted bool) {
 	t.Helper()
 	text, _ := c.File("Dockerfile")
@@ -58,7 +59,7 @@ func marshal(t *testing.T, c *golden.Case, caps *apicaps.CapSet) (out []byte, co
 	if err != nil {
 		t.Fatal(err)
 	}
-	opt := dockerfile2llb.Options{Inputs: world{images}, Caps: caps}
+	opt := dockerfile2llb.Options{Inputs: inputs{images}, Caps: caps}
 	opt.Plan.Platform = &ocispecs.Platform{OS: "linux", Architecture: "amd64"}
 	opt.Plan.Labels = map[string]string{"x": "1", "y": "2", "z": "3"}
 	opt.Plan.NoCache.Stages = []string{"build", "a"}
@@ -98,7 +99,7 @@ func marshal(t *testing.T, c *golden.Case, caps *apicaps.CapSet) (out []byte, co
 	return fmt.Appendf(bytes.Join(def.Def, nil), "%v %s", def.Metadata, config), true
 }
 
-// failure writes an error with its places.
+// failure formats an error with its locations.
 func failure(err error) []byte {
 	out := []byte(err.Error())
 	if d, ok := errors.AsType[*diag.Diagnostic](err); ok {
@@ -107,9 +108,9 @@ func failure(err error) []byte {
 	return out
 }
 
-// TestDeterminism converts every case again, on one processor and on several,
-// and some a hundred times: the operations, their metadata, the configs and the
-// errors must be the same to the byte.
+// TestDeterminism converts every case twice, with one and with several
+// processors, and some a hundred times. Operations, metadata, configs and
+// errors must be identical.
 func TestDeterminism(t *testing.T) {
 	cases, err := golden.Load("../testdata")
 	if err != nil {
@@ -133,7 +134,7 @@ func TestDeterminism(t *testing.T) {
 			}
 			for range times {
 				if again, _ := marshal(t, c, &caps); !bytes.Equal(first[i], again) {
-					t.Errorf("%s: another conversion differs", c.Name)
+					t.Errorf("%s: a repeated conversion differs", c.Name)
 					break
 				}
 			}
@@ -145,13 +146,14 @@ func TestDeterminism(t *testing.T) {
 	}
 }
 
-// TestOldDaemon checks the fallbacks for a daemon without newer capabilities.
+// TestOldDaemon checks the fallbacks for a daemon that lacks newer
+// capabilities.
 func TestOldDaemon(t *testing.T) {
 	text := "FROM scratch\nCOPY a b\nCOPY --link c d\nRUN --device=v/d=x --mount=target=/m,rw [\"y\"]\n"
 	for _, tc := range []struct {
 		about string
 		caps  apicaps.CapSet
-		want  bool // linked copies and devices
+		want  bool // whether linked copies and devices are used
 	}{
 		{"new daemon", pb.Caps.CapSet(pb.Caps.All()), true},
 		{"old daemon", pb.Caps.CapSet(nil), false},
@@ -177,11 +179,12 @@ func convert(t *testing.T, text string, caps *apicaps.CapSet) []*pb.Op {
 	if err := diags.Err(); err != nil {
 		t.Fatal(err)
 	}
-	res, err := dockerfile2llb.Convert(context.Background(), d, dockerfile2llb.Options{Inputs: world{golden.DefaultImages()}, Caps: caps})
+	res, err := dockerfile2llb.Convert(context.Background(), d, dockerfile2llb.Options{Inputs: inputs{golden.DefaultImages()}, Caps: caps})
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Marshalling itself must not refuse what the daemon lacks.
+	// Marshal without capabilities must not reject operations that the daemon
+	// lacks.
 	def, err := llb.NewState(res.State.Output()).Marshal(context.Background())
 	if err != nil {
 		t.Fatal(err)

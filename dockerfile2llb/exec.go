@@ -17,26 +17,26 @@ import (
 	"slipway/plan"
 )
 
-// exec is the operation of RUN.
+// exec is the operation of a RUN step.
 type exec struct {
 	msg      pb.ExecOp
 	meta     pb.Meta
-	mounts   []mount // by target; their messages come first
+	mounts   []mount // sorted by target; their messages precede special
 	special  []*pb.Mount
-	platform *pb.Platform // nil: that of the build
-	limited  bool         // resources are limited
+	platform *pb.Platform // if nil, the platform of the build
+	limited  bool         // whether resources are limited
 	kind     pb.Op_Exec
 }
 
 // mount is a mount of a file tree.
 type mount struct {
 	msg      *pb.Mount
-	source   llb.Output // nil is an empty tree
-	noOutput bool       // what is written to it is lost
+	source   llb.Output // nil is scratch
+	noOutput bool       // discard writes
 }
 
-// exec says RUN. What the daemon cannot do and what only restricts the process
-// is left out, as upstream does.
+// exec emits a RUN step. As upstream, it silently drops restrictions of the
+// process, such as ulimits, that the daemon does not support.
 func (e *emitter) exec(v *values, out llb.Output, s *plan.Exec) (llb.Output, error) {
 	x := &exec{mounts: make([]mount, 1, 1+len(s.Mounts))}
 	x.mounts[0] = mount{msg: &pb.Mount{Dest: pb.RootMount}, source: out}
@@ -79,8 +79,8 @@ func (e *emitter) exec(v *values, out llb.Output, s *plan.Exec) (llb.Output, err
 	return o, nil
 }
 
-// execPlatform is the platform that a process runs on: the plan's, or that of
-// what it starts from.
+// execPlatform returns the platform of a process: p or, if p is nil, the
+// platform of the output it starts from.
 func execPlatform(p *ocispecs.Platform, out llb.Output) *pb.Platform {
 	if p == nil {
 		of, ok := out.(interface{ Platform() *ocispecs.Platform })
@@ -102,7 +102,7 @@ func platformMessage(p *ocispecs.Platform) *pb.Platform {
 	}
 }
 
-// scriptMount shows a heredoc with #! as a file.
+// scriptMount mounts a heredoc that starts with #! as an executable file.
 func scriptMount(s *plan.Script) mount {
 	file := llb.Scratch().File(
 		llb.Mkfile(s.Name, 0o755, []byte(s.Data)),
@@ -115,7 +115,7 @@ func scriptMount(s *plan.Script) mount {
 	}
 }
 
-// limit sets the options of the build that hold for every process.
+// limit applies the build options that apply to every process.
 func (e *emitter) limit(x *exec, to *op) {
 	o := &e.plan.Options
 	if e.supports(pb.CapExecMetaUlimit) {
@@ -144,7 +144,7 @@ func (e *emitter) limit(x *exec, to *op) {
 	}
 }
 
-// Inputs returns the trees that are mounted.
+// Inputs implements body. It returns the mounted trees.
 func (x *exec) Inputs() []llb.Output {
 	list := make([]llb.Output, 0, len(x.mounts))
 	for i := range x.mounts {
@@ -155,7 +155,8 @@ func (x *exec) Inputs() []llb.Output {
 	return list
 }
 
-// index returns the number of the root among the mounts that have an output.
+// index implements body. It returns the index of the root filesystem among the
+// mounts that have an output.
 func (x *exec) index() int64 {
 	n := int64(0)
 	for i := range x.mounts {
@@ -208,7 +209,7 @@ func (x *exec) write(ctx context.Context, c *llb.Constraints, to *message) error
 	return nil
 }
 
-// withDefaultPath adds PATH for daemons that do not do so themselves.
+// withDefaultPath adds PATH if the daemon does not set it.
 func (x *exec) withDefaultPath(c *llb.Constraints, to *message) *pb.Meta {
 	if c.Caps == nil {
 		return &x.meta
@@ -232,7 +233,7 @@ func hasVariable(env []string, name string) bool {
 	})
 }
 
-// capabilities says what the daemon must be able to do.
+// capabilities adds the capabilities that the operation requires.
 func (x *exec) capabilities(to *message) {
 	to.need(pb.CapExecMetaBase)
 	if len(x.meta.Ulimit) > 0 {
@@ -285,5 +286,5 @@ func (m *mount) capabilities(to *message) {
 	}
 }
 
-// agentSocket is where the socket of the n-th ssh mount is by default.
+// agentSocket returns the default path of the n-th ssh mount.
 func agentSocket(n int) string { return fmt.Sprintf("/run/buildkit/ssh_agent.%d", n) }

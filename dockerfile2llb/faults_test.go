@@ -20,12 +20,11 @@ import (
 	"slipway/source"
 )
 
-// faults holds a Dockerfile for each kind of error, followed by the error as
-// people read it: file, line, column, text and caret.
+// faults is an archive with a Dockerfile for each kind of error. Each is
+// followed by the error as users see it: file, line, column, text and caret.
 const faults = "testdata/faults.txtar"
 
-// TestFaults converts every file of the archive. UPDATE=1 writes the errors
-// anew.
+// TestFaults converts every file of the archive. UPDATE=1 rewrites the errors.
 func TestFaults(t *testing.T) {
 	a, err := txtar.ParseFile(faults)
 	if err != nil {
@@ -56,7 +55,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// describeFault writes the first error of a file.
+// describeFault formats the first error of a file.
 func describeFault(text []byte) string {
 	err := convertText(text)
 	if err == nil {
@@ -86,7 +85,7 @@ func convertText(text []byte) error {
 	if err := diags.Err(); err != nil {
 		return err
 	}
-	opt := dockerfile2llb.Options{Inputs: world{golden.DefaultImages()}}
+	opt := dockerfile2llb.Options{Inputs: inputs{golden.DefaultImages()}}
 	opt.Plan.Platform = &ocispecs.Platform{OS: "linux", Architecture: "amd64"}
 	_, err := dockerfile2llb.Convert(context.Background(), d, opt)
 	return err

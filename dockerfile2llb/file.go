@@ -12,24 +12,25 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// file is an operation on files: actions one after the other.
+// file is a file operation: a sequence of actions.
 //
-// Upstream: the capabilities of actions are never asked for.
+// Upstream: actions require no capabilities of their own.
 type file struct {
-	base    llb.Output // nil is an empty tree
+	base    llb.Output // nil is scratch
 	actions []action
 	msg     pb.FileOp
 	kind    pb.Op_File
 }
 
-// action is a step of a file operation.
+// action is one action of a file operation.
 type action struct {
 	msg    pb.FileAction
-	source llb.Output // what a copy reads; nil is an empty tree or nothing
+	source llb.Output // source of a copy; nil is scratch, or unused
 	owner  *pb.ChownOpt
 }
 
-// Inputs returns the base and what copies read, the last one first.
+// Inputs implements body. It returns the base and the sources of copies, in
+// reverse order.
 func (f *file) Inputs() []llb.Output {
 	list := make([]llb.Output, 0, 1+len(f.actions))
 	if f.base != nil {
@@ -74,7 +75,7 @@ func (f *file) write(ctx context.Context, c *llb.Constraints, to *message) error
 	return nil
 }
 
-// nameUsersIn says in which tree the names of owners are looked up.
+// nameUsersIn sets the input in which user and group names are looked up.
 func nameUsersIn(owner *pb.ChownOpt, tree int64) {
 	if owner == nil {
 		return
@@ -86,8 +87,8 @@ func nameUsersIn(owner *pb.ChownOpt, tree int64) {
 	}
 }
 
-// chown reads user:group, where root and numbers are ids. A group that is left
-// out, or empty, is not set.
+// chown parses user:group. "root" and numbers are ids. If the group is missing
+// or empty, it is not set.
 func chown(name string) *pb.ChownOpt {
 	if name == "" {
 		return nil
@@ -113,7 +114,7 @@ func userOpt(name string) *pb.UserOpt {
 	return &pb.UserOpt{User: &pb.UserOpt_ByName{ByName: &pb.NamedUserOpt{Name: name}}}
 }
 
-// clean makes a path absolute and clean.
+// clean returns name as a clean absolute path.
 func clean(name string) string {
 	if name = path.Clean(name); path.IsAbs(name) {
 		return name
@@ -121,8 +122,8 @@ func clean(name string) string {
 	return path.Join("/", name)
 }
 
-// cleanDest is clean, but a slash at the end, or a slash and a dot, stay: they
-// say that a copy goes into a directory.
+// cleanDest is like clean but keeps a trailing "/" or "/.", which mark the
+// destination as a directory.
 func cleanDest(name string) string {
 	p := clean(name)
 	switch {
@@ -137,7 +138,7 @@ func cleanDest(name string) string {
 	return p
 }
 
-// timestamp is how messages write a time; -1 is none.
+// timestamp encodes a time for messages. If t is nil, it returns -1.
 func timestamp(t *time.Time) int64 {
 	if t == nil {
 		return -1

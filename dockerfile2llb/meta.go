@@ -13,7 +13,7 @@ import (
 	"slipway/source"
 )
 
-// networkMode returns the mode that a name of options and flags means.
+// networkMode returns the network mode with the given name.
 func networkMode(name string) pb.NetMode {
 	switch name {
 	case "host":
@@ -24,9 +24,9 @@ func networkMode(name string) pb.NetMode {
 	return llb.NetModeSandbox
 }
 
-// The keys of descriptions.
+// Keys of descriptions.
 const (
-	customName = "llb.customname"                   // what progress shows
+	customName = "llb.customname"                   // step name in progress output
 	commandKey = "com.docker.dockerfile.v1.command" // the instruction as written
 )
 
@@ -35,13 +35,13 @@ func describe(code string) llb.ConstraintsOpt {
 	return llb.WithDescription(map[string]string{commandKey: code})
 }
 
-// internalName marks operations that users did not write.
+// internalName returns the name of an operation that has no instruction.
 func internalName(name string) llb.ConstraintsOpt {
 	return llb.WithCustomName("[internal] " + name)
 }
 
-// places are the lines of an instruction, one range for each: that is what
-// clients expect.
+// places returns the lines of an instruction, one range per line, as clients
+// expect.
 func (e *emitter) places(r source.Range) []*llb.SourceLocation {
 	if e.opt.SourceMap == nil {
 		return nil
@@ -62,12 +62,12 @@ func lines(r source.Range) []*pb.Range {
 	return list
 }
 
-// location is places for operations of client/llb.
+// location is like places but for operations of client/llb.
 func (e *emitter) location(r source.Range) llb.ConstraintsOpt {
 	return e.opt.SourceMap.Location(lines(r))
 }
 
-// constraints are the name, the place and the cache rule of a file operation.
+// constraints returns the name, location and cache policy of a file operation.
 func (e *emitter) constraints(s *plan.StepInfo) []llb.ConstraintsOpt {
 	opts := []llb.ConstraintsOpt{llb.WithCustomName(s.Name), e.location(s.Range)}
 	if s.NoCache {
@@ -76,7 +76,7 @@ func (e *emitter) constraints(s *plan.StepInfo) []llb.ConstraintsOpt {
 	return opts
 }
 
-// supports tells whether the daemon has a capability.
+// supports reports whether the daemon has a capability.
 func (e *emitter) supports(id apicaps.CapID) bool {
 	has, known := e.able[id]
 	if !known {
@@ -86,8 +86,9 @@ func (e *emitter) supports(id apicaps.CapID) bool {
 	return has
 }
 
-// proxyEnv returns the proxies that build arguments set, in any case; of two
-// spellings the last in byte order wins.
+// proxyEnv returns the proxy settings of the build arguments, whose names are
+// case-insensitive. If a name appears in several spellings, the last in byte
+// order wins.
 func proxyEnv(args map[string]string) *pb.ProxyEnv {
 	p := &pb.ProxyEnv{}
 	found := false

@@ -7,7 +7,7 @@ import (
 	"slipway/plan"
 )
 
-// mkdir says WORKDIR.
+// mkdir emits WORKDIR.
 func (e *emitter) mkdir(out llb.Output, s *plan.Mkdir) llb.Output {
 	f := &file{base: out, actions: make([]action, 1)}
 	a := &f.actions[0]

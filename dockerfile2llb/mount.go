@@ -10,7 +10,7 @@ import (
 	"slipway/plan"
 )
 
-// mount says a --mount.
+// mount adds a --mount to x.
 func (e *emitter) mount(x *exec, m *plan.Mount) error {
 	switch m.Type {
 	case plan.MountSecret:
@@ -60,7 +60,8 @@ func sharing(name string) pb.CacheSharingOpt {
 	return pb.CacheSharingOpt_SHARED
 }
 
-// ownedCache gives a cache a directory with owner and mode to start from.
+// ownedCache returns an initial directory for a cache mount, with the requested
+// owner and mode.
 func ownedCache(src llb.Output, m *plan.Mount) llb.Output {
 	uid, gid, mode := owner(m, 0o755)
 	return llb.NewState(src).File(
@@ -69,8 +70,8 @@ func ownedCache(src llb.Output, m *plan.Mount) llb.Output {
 	).Output()
 }
 
-// owner returns uid, gid and mode with 0, 0 and the given mode for what is
-// left out.
+// owner returns the uid, gid and mode of m. The defaults are 0, 0 and the given
+// mode.
 func owner(m *plan.Mount, mode uint64) (uid, gid, perm uint32) {
 	get := func(p *uint64, otherwise uint64) uint32 {
 		if p == nil {
@@ -81,7 +82,7 @@ func owner(m *plan.Mount, mode uint64) (uid, gid, perm uint32) {
 	return get(m.UID, 0), get(m.GID, 0), get(m.Mode, mode)
 }
 
-// secret shows a secret as a file, as a variable or as both.
+// secret adds a secret as a file, as a variable, or as both.
 func (x *exec) secret(m *plan.Mount) {
 	if m.Env != nil {
 		x.msg.Secretenv = append(x.msg.Secretenv, &pb.SecretEnv{ID: m.ID, Name: *m.Env, Optional: !m.Required})
@@ -92,7 +93,7 @@ func (x *exec) secret(m *plan.Mount) {
 	opt := &pb.SecretOpt{ID: m.ID, Optional: !m.Required}
 	opt.Uid, opt.Gid, opt.Mode = owner(m, 0o400)
 	to := &pb.Mount{Input: int64(pb.Empty), Dest: m.Target, MountType: pb.MountType_SECRET, SecretOpt: opt}
-	// Secrets come before sockets.
+	// Secrets precede sockets.
 	i := slices.IndexFunc(x.special, func(m *pb.Mount) bool { return m.MountType == pb.MountType_SSH })
 	if i < 0 {
 		i = len(x.special)
@@ -100,8 +101,8 @@ func (x *exec) secret(m *plan.Mount) {
 	x.special = slices.Insert(x.special, i, to)
 }
 
-// ssh shows the socket of an ssh agent. The first one is told to the process,
-// unless the file does.
+// ssh adds the socket of an ssh agent. The first one is set as SSH_AUTH_SOCK,
+// unless the Dockerfile sets the variable.
 func (x *exec) ssh(m *plan.Mount) {
 	n := 0
 	for _, have := range x.special {

@@ -18,9 +18,8 @@ import (
 	"slipway/source"
 )
 
-// op is an operation that is written from its messages, without the states and
-// options of client/llb. To client/llb it is a vertex with one output like any
-// other.
+// op is an operation that is built from protobuf messages, without the states
+// and options of client/llb. It implements llb.Vertex and has one output.
 type op struct {
 	body
 	description map[string]string
@@ -28,31 +27,31 @@ type op struct {
 	progress    *pb.ProgressGroup
 	resources   *pb.LinuxResources
 	places      []*llb.SourceLocation
-	at          source.Range       // the instruction, for errors
-	platform    *ocispecs.Platform // that what starts from it runs on; nil says nothing
+	at          source.Range       // range of the instruction, for errors
+	platform    *ocispecs.Platform // platform of processes that start from this output; nil if unspecified
 
 	mu     sync.Mutex
-	of     *llb.Constraints // that the rest was written for
+	of     *llb.Constraints // constraints of the cached fields below
 	digest digest.Digest
 	data   []byte
 	meta   *pb.OpMetadata
 }
 
-// body is what is special to a kind of operation.
+// body is the part of an operation that depends on its kind.
 type body interface {
-	// Inputs returns what the operation reads, in the order in which a
-	// definition has it.
+	// Inputs returns the inputs of the operation, in the order of the
+	// definition.
 	Inputs() []llb.Output
-	// index returns the number of the output that goes on.
+	// index returns the index of the output that the next step uses.
 	index() int64
-	// write fills in the message and adds the capabilities that it needs.
+	// write fills in the message and adds the capabilities that it requires.
 	write(ctx context.Context, c *llb.Constraints, to *message) error
 }
 
-// message is an operation that is being written.
+// message is an operation that is being encoded.
 type message struct {
 	pb.Op
-	at     source.Range // the instruction, for errors
+	at     source.Range // range of the instruction, for errors
 	filter pb.WorkerConstraints
 	caps   map[string]bool
 }
@@ -63,8 +62,8 @@ func (m *message) need(ids ...apicaps.CapID) {
 	}
 }
 
-// input adds an input, unless it is there, and returns its number; none is
-// pb.Empty.
+// input adds an input, unless it already exists, and returns its index. If out
+// is nil, it returns pb.Empty.
 func (m *message) input(ctx context.Context, out llb.Output, c *llb.Constraints) (int64, error) {
 	if out == nil {
 		return int64(pb.Empty), nil
@@ -96,13 +95,13 @@ func (e *emitter) newOp(b body, s *plan.StepInfo) *op {
 // Output implements llb.Vertex.
 func (o *op) Output() llb.Output { return o }
 
-// Platform tells client/llb the platform of what starts from it.
+// Platform returns the platform of processes that start from o.
 func (o *op) Platform() *ocispecs.Platform { return o.platform }
 
 // Vertex implements llb.Output.
 func (o *op) Vertex(context.Context, *llb.Constraints) llb.Vertex { return o }
 
-// Validate implements llb.Vertex. What can be wrong is found by Marshal.
+// Validate implements llb.Vertex. Marshal reports all errors.
 func (*op) Validate(context.Context, *llb.Constraints) error { return nil }
 
 // ToInput implements llb.Output.
@@ -114,10 +113,10 @@ func (o *op) ToInput(ctx context.Context, c *llb.Constraints) (*pb.Input, error)
 	return &pb.Input{Digest: string(dgst), Index: o.index()}, nil
 }
 
-// Marshal implements llb.Vertex. The result is kept for the constraints. Of
-// those, platform and capabilities count.
+// Marshal implements llb.Vertex. It caches the result for the constraints, of
+// which it uses the platform and the capabilities.
 //
-// Upstream: capabilities that it needed in an earlier definition stay.
+// Upstream: capabilities required by an earlier definition are retained.
 func (o *op) Marshal(ctx context.Context, c *llb.Constraints) (digest.Digest, []byte, *pb.OpMetadata, []*llb.SourceLocation, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -133,7 +132,8 @@ func (o *op) Marshal(ctx context.Context, c *llb.Constraints) (digest.Digest, []
 	if err := o.write(ctx, c, &m); err != nil {
 		return "", nil, nil, nil, at(o.at, err)
 	}
-	// Unlike MarshalVT, this refuses what is not UTF-8 and sorts attributes.
+	// Unlike MarshalVT, proto.Marshal rejects invalid UTF-8 and sorts
+	// attributes.
 	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(&m.Op)
 	if err != nil {
 		return "", nil, nil, nil, o.badText(err)
@@ -146,8 +146,8 @@ func (o *op) Marshal(ctx context.Context, c *llb.Constraints) (digest.Digest, []
 	return o.digest, o.data, o.meta, o.places, nil
 }
 
-// badText returns the error of an operation that cannot be encoded because of a
-// text that is not UTF-8. It points at the first such bytes of the instruction.
+// badText returns an error for an operation that cannot be encoded because a
+// text is not UTF-8. It points at the first invalid bytes of the instruction.
 func (o *op) badText(err error) error {
 	d := diag.Errorf(o.at, "%w", err)
 	start, end := invalidUTF8(o.at.String())
@@ -159,8 +159,8 @@ func (o *op) badText(err error) error {
 	return diag.Errorf(bad, "%w", err).In(o.at).Hinted("save the file as UTF-8")
 }
 
-// invalidUTF8 returns the first bytes of s that are not UTF-8; start == end if
-// all of s is.
+// invalidUTF8 returns the range of the first invalid bytes of s. If s is valid,
+// start equals end.
 func invalidUTF8(s string) (start, end int) {
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])

@@ -10,7 +10,7 @@ func again(unit string) func(int) string {
 	return func(n int) string { return "FROM scratch\n" + strings.Repeat(unit, n/len(unit)) }
 }
 
-// nested puts one thing into the other.
+// nested nests a construct n times.
 func nested(pre, open, mid, cl, post string) func(int) string {
 	return func(n int) string {
 		k := n / (len(open) + len(cl))
@@ -23,7 +23,7 @@ func filled(pre, unit, post string) func(int) string {
 	return func(n int) string { return pre + strings.Repeat(unit, n/len(unit)) + post }
 }
 
-// counting formats i and i+1 again and again.
+// counting formats i and i+1 for increasing i.
 func counting(pre string, f string) func(int) string {
 	return func(n int) string {
 		var b strings.Builder
@@ -35,12 +35,13 @@ func counting(pre string, f string) func(int) string {
 	}
 }
 
-// shapes are files of about n bytes that have broken parsers, or might.
+// shapes generate files of about n bytes that are known or likely to break
+// parsers.
 var shapes = []struct {
 	name   string
 	text   func(int) string
-	copies bool // each stage copies what it starts from, up to the limit
-	square bool // the result grows with the square of the file
+	copies bool // each stage copies its base, up to the limit
+	square bool // the result grows quadratically
 }{
 	{name: "run", text: again("RUN x\n")},
 	{name: "run-long", text: again("RUN " + strings.Repeat("x", 100) + "\n")},
@@ -106,7 +107,7 @@ var shapes = []struct {
 	{name: "flag-long", text: filled("FROM scratch\nCOPY --chown=", "x", " a b\n")},
 	{name: "flag-unknown-long", text: filled("FROM scratch\nCOPY --", "x", " a b\n")},
 	{name: "keyword-long", text: filled("FROM scratch\n", "x", " a b\n")},
-	{name: "trigger-chain", text: func(n int) string { // each link is found in a round of its own
+	{name: "trigger-chain", text: func(n int) string { // each link takes another round of loading
 		var b strings.Builder
 		b.WriteString("FROM scratch AS c0\n")
 		for i := 1; b.Len() < n; i++ {

@@ -11,41 +11,40 @@ import (
 	"slipway/internal/suggest"
 )
 
-// Config says which rules run, and whether their warnings are errors. The zero
-// value runs all but the experimental ones.
+// Config selects the rules to run, and whether their warnings fail the build.
+// The zero value runs all rules except experimental ones.
 type Config struct {
-	Skip            map[string]bool // names; unknown ones mean nothing
+	Skip            map[string]bool // rule names; unknown names are ignored
 	SkipAll         bool
 	Experimental    map[string]bool // names of experimental rules to run
 	ExperimentalAll bool
-	Error           bool // a warning fails the build
+	Error           bool // whether a warning fails the build
 }
 
-// ConfigError is a mistake in the text of a configuration.
+// ConfigError is an error in the text of a configuration.
 type ConfigError struct {
-	Start, End int    // of the option or value in the text
+	Start, End int    // offsets of the option or value in the text
 	Hint       string // what to write instead
-	Err        error  // in upstream's words
+	Err        error  // the error with upstream's text
 }
 
 // Error returns the text of upstream's error.
 func (e *ConfigError) Error() string { return e.Err.Error() }
 
-// Unwrap returns the error of the value.
+// Unwrap returns the wrapped error.
 func (e *ConfigError) Unwrap() error { return e.Err }
 
-// ParseConfig reads a configuration:
+// ParseConfig parses a configuration:
 //
 //	config = [ option { ";" option } ] .
 //	option = "skip=" names | "experimental=" names | "error=" bool .
 //	names = "all" | name { "," name } .
 //
-// Of an option that is repeated the last one counts.
+// If an option is repeated, the last one wins. Errors are of type
+// [ConfigError].
 //
-// Errors are of type [ConfigError].
-//
-// Upstream: there are at most three options; a fourth one is part of the third
-// one's value.
+// Upstream: only the first two semicolons separate options, so a fourth option
+// is part of the third one's value.
 func ParseConfig(text string) (Config, error) {
 	var c Config
 	s := strings.TrimSpace(text)
@@ -79,7 +78,7 @@ func ParseConfig(text string) (Config, error) {
 	return c, nil
 }
 
-// optionHint says what to write in place of an option.
+// optionHint returns a suggestion for an invalid option.
 func optionHint(option string) string {
 	name := strings.TrimSpace(option)
 	match, ok := suggest.Search(name, []string{"skip", "experimental", "error"}, false)
@@ -94,9 +93,9 @@ func optionHint(option string) string {
 	return "want skip=NAMES, experimental=NAMES or error=BOOL, separated by ;"
 }
 
-// setNames reads the value of an option.
+// setNames parses the value of the option skip or experimental.
 //
-// Upstream: a later list does not take back an earlier "all".
+// Upstream: a list of names does not override an earlier "all".
 func setNames(value string, all *bool, names *map[string]bool) {
 	if value == "all" {
 		*all = true
@@ -108,8 +107,8 @@ func setNames(value string, all *bool, names *map[string]bool) {
 	}
 }
 
-// Merge returns the configuration with what another one skips and enables in
-// addition. Whether warnings are errors stays.
+// Merge returns c with the rules that o skips or enables in addition. It keeps
+// c.Error.
 func (c Config) Merge(o Config) Config {
 	c.SkipAll = c.SkipAll || o.SkipAll
 	c.ExperimentalAll = c.ExperimentalAll || o.ExperimentalAll
@@ -127,8 +126,8 @@ func union(a, b map[string]bool) map[string]bool {
 	return m
 }
 
-// Runs tells whether a rule is to run. Skipping is for those that are not
-// experimental.
+// Runs reports whether c runs r. The skip option does not apply to experimental
+// rules.
 func (c Config) Runs(r *Rule) bool {
 	if r.Experimental {
 		return c.ExperimentalAll || c.Experimental[r.Name]
@@ -136,8 +135,8 @@ func (c Config) Runs(r *Rule) bool {
 	return !c.SkipAll && !c.Skip[r.Name]
 }
 
-// Violation returns the error for warnings that the configuration makes errors
-// of; nil if it does not, or if there are none.
+// Violation returns an error that lists the rules of the warnings, if c treats
+// warnings as errors. Otherwise, or without warnings, it returns nil.
 func (c Config) Violation(warnings diag.List) error {
 	if !c.Error || len(warnings) == 0 {
 		return nil

@@ -48,8 +48,8 @@ func TestParseConfig(t *testing.T) {
 	}
 }
 
-// TestConfigError has a configuration with a mistake, the part of it that is
-// wrong, and the hint.
+// TestConfigError checks the hint for an invalid configuration, and the part it
+// marks.
 func TestConfigError(t *testing.T) {
 	const options = "want skip=NAMES, experimental=NAMES or error=BOOL, separated by ;"
 	for _, tc := range []struct{ text, part, hint string }{
@@ -69,7 +69,7 @@ func TestConfigError(t *testing.T) {
 			continue
 		}
 		if part := tc.text[bad.Start:bad.End]; part != tc.part || bad.Hint != tc.hint {
-			t.Errorf("%q: %q is wrong, hint %q, want %q, %q", tc.text, part, bad.Hint, tc.part, tc.hint)
+			t.Errorf("%q: marked %q, hint %q, want %q, %q", tc.text, part, bad.Hint, tc.part, tc.hint)
 		}
 	}
 }
@@ -92,11 +92,11 @@ func TestViolation(t *testing.T) {
 		t.Error(err)
 	}
 	if (Config{}).Violation(list) != nil || (Config{Error: true}).Violation(nil) != nil {
-		t.Error("an error that nobody asked for, or without warnings")
+		t.Error("Violation returned an error although Error is false or there are no warnings")
 	}
 }
 
-// TestRunStops: of a file with an error, instructions count up to that.
+// TestRunStops checks that instructions after the first error are not checked.
 func TestRunStops(t *testing.T) {
 	f, diags := parser.Parse(source.NewFile("Dockerfile", []byte("FROM a\nRUN b\nNOPE\nRUN c\n")))
 	if diags.Err() != nil {
@@ -105,14 +105,14 @@ func TestRunStops(t *testing.T) {
 	_, diags = instructions.Parse(f)
 	each := &Rule{Name: "Each", Checks: Checks{
 		Instruction: func(p *Pass, in *parser.Instruction) { p.Report(in.Keyword.Range(), "%s", in.Keyword) },
-		Stage:       func(*Pass, *instructions.Stage) { t.Error("stages of a file with an error") },
+		Stage:       func(*Pass, *instructions.Stage) { t.Error("Stage called for a file with an error") },
 	}}
 	var got []string
 	for _, d := range Run([]*Rule{each}, Input{File: f, Failed: diags[0].Shown()}, Config{}) {
 		got = append(got, d.Message)
 	}
 	if s := strings.Join(got, " "); s != "FROM RUN NOPE" {
-		t.Errorf("looked at %s", s)
+		t.Errorf("checked %s", s)
 	}
 }
 
@@ -123,8 +123,8 @@ func TestValidate(t *testing.T) {
 		t.Error(err)
 	}
 	for want, rules := range map[string][]*Rule{
-		"A is there twice":           {good, good},
-		"B looks at nothing":         {good, {Name: "B", Description: "b"}},
+		"A is defined twice":           {good, good},
+		"B has no callback":         {good, {Name: "B", Description: "b"}},
 		"has no name":                {good, {}},
 		"B has no B.md":              {good, {Name: "B", Description: "b", Checks: good.Checks}},
 		"A.txtar belongs to no rule": {},

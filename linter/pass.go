@@ -9,26 +9,27 @@ import (
 	"slipway/source"
 )
 
-// Pass is one run over a Dockerfile, as the rules see it.
+// Pass is one traversal of a Dockerfile. Rules report warnings through it.
 type Pass struct {
 	Input
 
-	base   Config       // of the file
-	config Config       // of what is looked at: with the comments above it
-	rule   *Rule        // whose function runs
-	lines  source.Range // of what is looked at
+	base   Config       // configuration of the file
+	config Config       // configuration of the current element, including the comment above it
+	rule   *Rule        // the rule whose callback runs
+	lines  source.Range // lines of the current element
 	first  map[string]*instructions.Stage
 	list   diag.List
 }
 
-// Report adds a warning about a range of what is looked at. A place in another
-// file, such as the text of a trigger, becomes that of all of it.
+// Report adds a warning about a range of the current element. If the range is
+// in another file, such as the text of a trigger, the warning is about the
+// whole element.
 func (p *Pass) Report(at source.Range, format string, args ...any) {
 	p.ReportIn(p.lines, at, format, args...)
 }
 
-// ReportIn adds a warning about a range, for which clients are to show other
-// lines than those of what is looked at.
+// ReportIn adds a warning about a range. Clients show the given lines instead
+// of the lines of the current element.
 func (p *Pass) ReportIn(lines, at source.Range, format string, args ...any) {
 	if !p.config.Runs(p.rule) {
 		return
@@ -47,7 +48,7 @@ func (p *Pass) ReportIn(lines, at source.Range, format string, args ...any) {
 	})
 }
 
-// FirstOf returns the first stage of that name.
+// FirstOf returns the first stage with the given name, or nil.
 func (p *Pass) FirstOf(name string) *instructions.Stage {
 	if p.first == nil {
 		p.first = map[string]*instructions.Stage{}
@@ -60,10 +61,10 @@ func (p *Pass) FirstOf(name string) *instructions.Stage {
 	return p.first[name]
 }
 
-// look turns to lines of the file, and to the configuration of the instruction
-// that they belong to; nil for that of the whole file.
+// look sets the current element to the given lines. Its configuration includes
+// the comment above in; if in is nil, it is the configuration of the file.
 //
-// Upstream: a malformed configuration above an instruction counts for nothing.
+// Upstream: a malformed configuration above an instruction is ignored.
 func (p *Pass) look(lines source.Range, in *parser.Instruction) {
 	p.lines, p.config = lines, p.base
 	if in == nil {

@@ -8,16 +8,17 @@ import (
 	"slipway/source"
 )
 
-// Input is what is checked. What could not be made because of an error is nil.
+// Input is the input of a run. Fields that could not be built because of an
+// error are nil.
 type Input struct {
 	File       *parser.File
 	Dockerfile *instructions.Dockerfile // nil if an instruction has an error
-	Plan       *plan.Plan               // as far as planning got
-	Failed     source.Range             // the first instruction with an error
+	Plan       *plan.Plan               // incomplete if planning failed
+	Failed     source.Range             // range of the first instruction with an error
 }
 
-// Run checks the input with the rules that the configuration lets run, and
-// returns the warnings in upstream's order.
+// Run checks the input with the rules that cfg selects. It returns the warnings
+// in upstream's order.
 func Run(rules []*Rule, in Input, cfg Config) diag.List {
 	p := &Pass{Input: in, base: cfg}
 	w := walker{Pass: p, rules: rules}
@@ -33,13 +34,13 @@ func Run(rules []*Rule, in Input, cfg Config) diag.List {
 	return p.list
 }
 
-// walker calls the functions of the rules.
+// walker calls the callbacks of the rules.
 type walker struct {
 	*Pass
 	rules []*Rule
 }
 
-// each calls f for every rule.
+// each calls f with the callbacks of every rule.
 func (w walker) each(f func(*Checks)) {
 	for _, w.rule = range w.rules {
 		f(&w.rule.Checks)

@@ -9,8 +9,9 @@ import (
 	"strings"
 )
 
-// Validate checks that rules are complete and that each has a page <Name>.md
-// among the docs and a fixture <Name>.txtar, and that there are no others.
+// Validate checks that the rules are complete: each has texts, a callback, a
+// page <Name>.md in docs and a fixture <Name>.txtar. It also reports duplicate
+// rules and files without a rule.
 func Validate(rules []*Rule, docs, fixtures fs.FS) error {
 	var errs []error
 	known := map[string]bool{}
@@ -19,7 +20,7 @@ func Validate(rules []*Rule, docs, fixtures fs.FS) error {
 			errs = append(errs, err)
 		}
 		if known[r.Name] {
-			errs = append(errs, fmt.Errorf("%s is there twice", r.Name))
+			errs = append(errs, fmt.Errorf("%s is defined twice", r.Name))
 		}
 		known[r.Name] = true
 	}
@@ -34,12 +35,12 @@ func (r *Rule) validate() error {
 		return fmt.Errorf("rule %q has no name or no description", r.Name)
 	case c.File == nil && c.Instruction == nil && c.Stage == nil && c.Dockerfile == nil && c.Globals == nil &&
 		c.From == nil && c.Base == nil && c.Fact == nil && c.Visit == nil:
-		return fmt.Errorf("%s looks at nothing", r.Name)
+		return fmt.Errorf("%s has no callback", r.Name)
 	}
 	return nil
 }
 
-// pair checks that there is one file for each name.
+// pair checks that each name has a file and each file a name.
 func pair(known map[string]bool, files fs.FS, suffix string) error {
 	var errs []error
 	entries, err := fs.ReadDir(files, ".")

@@ -2,8 +2,8 @@ package rules
 
 import "slipway/linter"
 
-// All returns all rules. The order is that in which several report on the same
-// thing, which is upstream's.
+// All returns all rules. If several rules report on the same element, their
+// warnings appear in this order, which is upstream's.
 func All() []*linter.Rule {
 	return []*linter.Rule{
 		noEmptyContinuation(),

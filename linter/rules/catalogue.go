@@ -9,45 +9,45 @@ import (
 // entry is a rule of BuildKit's catalogue. Clients match on its texts.
 type entry[F any] struct {
 	meta linter.Rule
-	text F // words the message
+	text F // formats the message
 }
 
-func known[F any](r catalogue.LinterRule[F]) entry[F] {
+func fromCatalogue[F any](r catalogue.LinterRule[F]) entry[F] {
 	return entry[F]{
 		meta: linter.Rule{Name: r.Name, Description: r.Description, URL: r.URL, Experimental: r.Experimental},
 		text: r.Format,
 	}
 }
 
-// rule returns the rule with the functions that find it.
+// rule returns the rule with the given callbacks.
 func (e entry[F]) rule(c linter.Checks) *linter.Rule {
 	r := e.meta
 	r.Checks = c
 	return &r
 }
 
-// The entries, in the order of the catalogue.
+// Rules of the catalogue, in its order.
 var (
-	knownStageNameCasing                 = known(catalogue.RuleStageNameCasing)
-	knownFromAsCasing                    = known(catalogue.RuleFromAsCasing)
-	knownNoEmptyContinuation             = known(catalogue.RuleNoEmptyContinuation)
-	knownConsistentInstructionCasing     = known(catalogue.RuleConsistentInstructionCasing)
-	knownDuplicateStageName              = known(catalogue.RuleDuplicateStageName)
-	knownReservedStageName               = known(catalogue.RuleReservedStageName)
-	knownJSONArgsRecommended             = known(catalogue.RuleJSONArgsRecommended)
-	knownMaintainerDeprecated            = known(catalogue.RuleMaintainerDeprecated)
-	knownUndefinedArgInFrom              = known(catalogue.RuleUndefinedArgInFrom)
-	knownWorkdirRelativePath             = known(catalogue.RuleWorkdirRelativePath)
-	knownUndefinedVar                    = known(catalogue.RuleUndefinedVar)
-	knownMultipleInstructionsDisallowed  = known(catalogue.RuleMultipleInstructionsDisallowed)
-	knownLegacyKeyValueFormat            = known(catalogue.RuleLegacyKeyValueFormat)
-	knownInvalidBaseImagePlatform        = known(catalogue.RuleInvalidBaseImagePlatform)
-	knownRedundantTargetPlatform         = known(catalogue.RuleRedundantTargetPlatform)
-	knownSecretsUsedInArgOrEnv           = known(catalogue.RuleSecretsUsedInArgOrEnv)
-	knownInvalidDefaultArgInFrom         = known(catalogue.RuleInvalidDefaultArgInFrom)
-	knownFromPlatformFlagConstDisallowed = known(catalogue.RuleFromPlatformFlagConstDisallowed)
-	knownCopyIgnoredFile                 = known(catalogue.RuleCopyIgnoredFile)
-	knownInvalidDefinitionDescription    = known(catalogue.RuleInvalidDefinitionDescription)
-	knownExposeProtoCasing               = known(catalogue.RuleExposeProtoCasing)
-	knownExposeInvalidFormat             = known(catalogue.RuleExposeInvalidFormat)
+	catalogueStageNameCasing                 = fromCatalogue(catalogue.RuleStageNameCasing)
+	catalogueFromAsCasing                    = fromCatalogue(catalogue.RuleFromAsCasing)
+	catalogueNoEmptyContinuation             = fromCatalogue(catalogue.RuleNoEmptyContinuation)
+	catalogueConsistentInstructionCasing     = fromCatalogue(catalogue.RuleConsistentInstructionCasing)
+	catalogueDuplicateStageName              = fromCatalogue(catalogue.RuleDuplicateStageName)
+	catalogueReservedStageName               = fromCatalogue(catalogue.RuleReservedStageName)
+	catalogueJSONArgsRecommended             = fromCatalogue(catalogue.RuleJSONArgsRecommended)
+	catalogueMaintainerDeprecated            = fromCatalogue(catalogue.RuleMaintainerDeprecated)
+	catalogueUndefinedArgInFrom              = fromCatalogue(catalogue.RuleUndefinedArgInFrom)
+	catalogueWorkdirRelativePath             = fromCatalogue(catalogue.RuleWorkdirRelativePath)
+	catalogueUndefinedVar                    = fromCatalogue(catalogue.RuleUndefinedVar)
+	catalogueMultipleInstructionsDisallowed  = fromCatalogue(catalogue.RuleMultipleInstructionsDisallowed)
+	catalogueLegacyKeyValueFormat            = fromCatalogue(catalogue.RuleLegacyKeyValueFormat)
+	catalogueInvalidBaseImagePlatform        = fromCatalogue(catalogue.RuleInvalidBaseImagePlatform)
+	catalogueRedundantTargetPlatform         = fromCatalogue(catalogue.RuleRedundantTargetPlatform)
+	catalogueSecretsUsedInArgOrEnv           = fromCatalogue(catalogue.RuleSecretsUsedInArgOrEnv)
+	catalogueInvalidDefaultArgInFrom         = fromCatalogue(catalogue.RuleInvalidDefaultArgInFrom)
+	catalogueFromPlatformFlagConstDisallowed = fromCatalogue(catalogue.RuleFromPlatformFlagConstDisallowed)
+	catalogueCopyIgnoredFile                 = fromCatalogue(catalogue.RuleCopyIgnoredFile)
+	catalogueInvalidDefinitionDescription    = fromCatalogue(catalogue.RuleInvalidDefinitionDescription)
+	catalogueExposeProtoCasing               = fromCatalogue(catalogue.RuleExposeProtoCasing)
+	catalogueExposeInvalidFormat             = fromCatalogue(catalogue.RuleExposeInvalidFormat)
 )

@@ -8,13 +8,13 @@ import (
 	"slipway/parser"
 )
 
-// consistentInstructionCasing finds keywords in another case than most have.
-// Those in mixed case do not count for either; of as many, upper case wins.
+// consistentInstructionCasing reports keywords whose case differs from the
+// majority. Keywords in mixed case do not vote. On a tie, upper case wins.
 //
-// Upstream: ARGs before the first FROM are not looked at, and comments above
-// instructions do not skip this rule.
+// Upstream: it ignores ARGs before the first FROM and skip comments above
+// instructions.
 func consistentInstructionCasing() *linter.Rule {
-	r := knownConsistentInstructionCasing
+	r := catalogueConsistentInstructionCasing
 	return r.rule(linter.Checks{Dockerfile: func(p *linter.Pass, d *instructions.Dockerfile) {
 		lower, upper := 0, 0
 		each(d, func(in *parser.Instruction) {
@@ -37,7 +37,7 @@ func consistentInstructionCasing() *linter.Rule {
 	}})
 }
 
-// each calls f for the instructions of all stages.
+// each calls f for every instruction of all stages.
 func each(d *instructions.Dockerfile, f func(*parser.Instruction)) {
 	for _, st := range d.Stages {
 		f(st.From.In)

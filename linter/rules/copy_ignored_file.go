@@ -6,10 +6,10 @@ import (
 	"slipway/plan"
 )
 
-// copyIgnoredFile finds sources of COPY and ADD that the ignore file leaves out
-// of the context.
+// copyIgnoredFile reports sources of COPY and ADD that the ignore file excludes
+// from the context.
 func copyIgnoredFile() *linter.Rule {
-	r := knownCopyIgnoredFile
+	r := catalogueCopyIgnoredFile
 	return r.rule(linter.Checks{Fact: func(p *linter.Pass, v *plan.Visit, f plan.Fact) {
 		x, ok := f.(*plan.Excluded)
 		if !ok {

@@ -1,10 +1,11 @@
-// Package rules has BuildKit's build checks.
+// Package rules implements BuildKit's build checks.
 //
-// Each rule is a file of its own: name, texts and URL from BuildKit's catalogue,
-// and the function that finds it. docs/<Name>.md explains it to users, and
-// testdata/<Name>.txtar shows what it reports and what not.
+// Each rule has a file of its own: a function that returns the rule, with name,
+// texts and URL from BuildKit's catalogue. docs/<Name>.md is its documentation
+// for users. testdata/<Name>.txtar contains examples that it reports and
+// examples that it accepts.
 //
 //	linter.Run(rules.All(), in, cfg)
 //
-// Not here: when rules are called and which of them run (linter).
+// Out of scope: calling rules and selecting them (package linter).
 package rules

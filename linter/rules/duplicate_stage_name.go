@@ -5,9 +5,9 @@ import (
 	"slipway/linter"
 )
 
-// duplicateStageName finds stages with the name of an earlier one.
+// duplicateStageName reports stages that have the name of an earlier stage.
 func duplicateStageName() *linter.Rule {
-	r := knownDuplicateStageName
+	r := catalogueDuplicateStageName
 	return r.rule(linter.Checks{Stage: func(p *linter.Pass, st *instructions.Stage) {
 		if st.Name != "" && p.FirstOf(st.Name) != st {
 			p.Report(st.From.Name.Text.Range(), "%s", r.text(st.Name))

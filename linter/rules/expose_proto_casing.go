@@ -7,9 +7,9 @@ import (
 	"slipway/plan"
 )
 
-// exposeProtoCasing finds protocols that are not in lower case.
+// exposeProtoCasing reports protocols that are not in lower case.
 func exposeProtoCasing() *linter.Rule {
-	r := knownExposeProtoCasing
+	r := catalogueExposeProtoCasing
 	return r.rule(linter.Checks{Fact: func(p *linter.Pass, _ *plan.Visit, f plan.Fact) {
 		if x, ok := f.(*plan.Exposed); ok && x.Port.Proto != strings.ToLower(x.Port.Proto) {
 			p.Report(x.Word.Text.Range(), "%s", r.text(x.Port.Raw))

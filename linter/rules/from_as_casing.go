@@ -7,10 +7,10 @@ import (
 	"slipway/parser"
 )
 
-// fromAsCasing finds an AS in another case than its FROM. A FROM in mixed case
-// is for ConsistentInstructionCasing.
+// fromAsCasing reports an AS whose case differs from its FROM. It leaves a FROM
+// in mixed case to ConsistentInstructionCasing.
 func fromAsCasing() *linter.Rule {
-	r := knownFromAsCasing
+	r := catalogueFromAsCasing
 	return r.rule(linter.Checks{Instruction: func(p *linter.Pass, in *parser.Instruction) {
 		args, ok := fromArgs(in)
 		if !ok || len(args) < 3 {

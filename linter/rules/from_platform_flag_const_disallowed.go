@@ -9,17 +9,17 @@ import (
 	"slipway/plan"
 )
 
-// fromPlatformFlagConstDisallowed finds a --platform without variables, unless
-// the stage's name tells that it is for that system or processor.
+// fromPlatformFlagConstDisallowed reports a --platform without variables. It
+// accepts stages whose name contains the OS or the architecture.
 func fromPlatformFlagConstDisallowed() *linter.Rule {
-	r := knownFromPlatformFlagConstDisallowed
+	r := catalogueFromPlatformFlagConstDisallowed
 	return r.rule(linter.Checks{From: func(p *linter.Pass, f *plan.From, x *plan.Expansion) {
 		if x != f.Platform || len(x.Result.Matched) > 0 || len(x.Result.Unmatched) > 0 {
 			return
 		}
 		of, err := platforms.Parse(x.Result.Value)
 		if err != nil {
-			return // an error of the build
+			return // the build reports it
 		}
 		if name := f.Syntax.Name; !strings.Contains(name, of.OS) && !strings.Contains(name, of.Architecture) {
 			p.Report(x.Word.Text.Range(), "%s", r.text(x.Result.Value))

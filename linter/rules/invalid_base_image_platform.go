@@ -9,12 +9,12 @@ import (
 	"slipway/source"
 )
 
-// invalidBaseImagePlatform finds images for another platform than was asked
-// for, which registries give out if an image is for one platform only.
+// invalidBaseImagePlatform reports images whose platform differs from the
+// requested one. Registries return such an image if it has no index.
 //
-// Upstream: comments above FROM do not skip this rule.
+// Upstream: it ignores skip comments above FROM.
 func invalidBaseImagePlatform() *linter.Rule {
-	r := knownInvalidBaseImagePlatform
+	r := catalogueInvalidBaseImagePlatform
 	return r.rule(linter.Checks{Base: func(p *linter.Pass, st *plan.Stage, img *plan.FromImage) {
 		want, got := img.Platform, st.BaseImage.Platform
 		if want.OS == got.OS && want.Architecture == got.Architecture {

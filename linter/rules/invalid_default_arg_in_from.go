@@ -7,12 +7,12 @@ import (
 	"slipway/plan"
 )
 
-// invalidDefaultArgInFrom finds bases that are no names of images unless build
-// arguments are given.
+// invalidDefaultArgInFrom reports bases that are not valid image names if no
+// build arguments are set.
 //
-// Upstream: gives up at the first word that does not expand.
+// Upstream: it stops at the first word that fails to expand.
 func invalidDefaultArgInFrom() *linter.Rule {
-	r := knownInvalidDefaultArgInFrom
+	r := catalogueInvalidDefaultArgInFrom
 	return r.rule(linter.Checks{Globals: func(p *linter.Pass, pl *plan.Plan) {
 		for i, name := range pl.DefaultBases() {
 			from := p.Dockerfile.Stages[i].From

@@ -8,10 +8,11 @@ import (
 	"slipway/parser"
 )
 
-// invalidDefinitionDescription finds comments above ARG, and FROM with a name,
-// that are no descriptions of them. The last line of the comment counts.
+// invalidDefinitionDescription reports comments above ARG, or above FROM with a
+// name, that are not descriptions of it. It only checks the last line of the
+// comment.
 func invalidDefinitionDescription() *linter.Rule {
-	r := knownInvalidDefinitionDescription
+	r := catalogueInvalidDefinitionDescription
 	return r.rule(linter.Checks{Instruction: func(p *linter.Pass, in *parser.Instruction) {
 		keyword := strings.ToUpper(in.Keyword.String())
 		if keyword != "FROM" && keyword != "ARG" {
@@ -56,7 +57,7 @@ func definedNames(c instructions.Command) []string {
 		for _, a := range c.Args {
 			names = append(names, a.Key)
 		}
-	default: // defines nothing
+	default: // other instructions define no name
 	}
 	return names
 }

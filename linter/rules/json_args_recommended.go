@@ -6,10 +6,10 @@ import (
 	"slipway/plan"
 )
 
-// jsonArgsRecommended finds CMD and ENTRYPOINT in shell form, unless a SHELL
-// says which shell is meant.
+// jsonArgsRecommended reports CMD and ENTRYPOINT in shell form, unless SHELL
+// makes the choice of the shell explicit.
 func jsonArgsRecommended() *linter.Rule {
-	r := knownJSONArgsRecommended
+	r := catalogueJSONArgsRecommended
 	return r.rule(linter.Checks{Visit: func(p *linter.Pass, st *plan.Stage, i int) {
 		v := st.Visits[i]
 		shell := false
@@ -18,7 +18,7 @@ func jsonArgsRecommended() *linter.Rule {
 			shell = c.Shell
 		case *instructions.Entrypoint:
 			shell = c.Shell
-		default: // RUN is for the shell
+		default: // RUN is meant to use the shell
 		}
 		if in := v.Command.Syntax(); shell && len(v.Before.Shell) == 0 {
 			p.Report(in.Rest.Range(), "%s", r.text(in.Keyword.String()))

@@ -6,9 +6,9 @@ import (
 	"slipway/plan"
 )
 
-// legacyKeyValueFormat finds ENV and LABEL without =.
+// legacyKeyValueFormat reports ENV and LABEL without "=".
 func legacyKeyValueFormat() *linter.Rule {
-	r := knownLegacyKeyValueFormat
+	r := catalogueLegacyKeyValueFormat
 	return r.rule(linter.Checks{Fact: func(p *linter.Pass, v *plan.Visit, f plan.Fact) {
 		if _, ok := f.(*plan.Assigned); !ok {
 			return

@@ -7,9 +7,9 @@ import (
 	"slipway/parser"
 )
 
-// maintainerDeprecated finds MAINTAINER, even one with an error.
+// maintainerDeprecated reports MAINTAINER, including an invalid one.
 func maintainerDeprecated() *linter.Rule {
-	r := knownMaintainerDeprecated
+	r := catalogueMaintainerDeprecated
 	return r.rule(linter.Checks{Instruction: func(p *linter.Pass, in *parser.Instruction) {
 		if strings.EqualFold(in.Keyword.String(), "maintainer") {
 			p.Report(in.Keyword.Range(), "%s", r.text())

@@ -8,13 +8,13 @@ import (
 	"slipway/plan"
 )
 
-// multipleInstructionsDisallowed finds CMD, ENTRYPOINT and HEALTHCHECK that a
-// later one of the stage replaces. The earlier one is reported.
+// multipleInstructionsDisallowed reports each CMD, ENTRYPOINT and HEALTHCHECK
+// that a later one of the same stage overrides.
 //
-// Upstream: with the keyword as the later one spells it, and skipped by the
-// comment above that.
+// Upstream: the message has the keyword of the later instruction, and the
+// comment above the later instruction can skip the rule.
 func multipleInstructionsDisallowed() *linter.Rule {
-	r := knownMultipleInstructionsDisallowed
+	r := catalogueMultipleInstructionsDisallowed
 	return r.rule(linter.Checks{Visit: func(p *linter.Pass, st *plan.Stage, i int) {
 		v := st.Visits[i]
 		kind := onlyOnce(v.Command)
@@ -31,8 +31,8 @@ func multipleInstructionsDisallowed() *linter.Rule {
 	}})
 }
 
-// onlyOnce returns the kind of an instruction of which the last one counts, or
-// "".
+// onlyOnce returns the kind of an instruction that overrides earlier ones of
+// its kind, or "" for other instructions.
 func onlyOnce(c instructions.Command) string {
 	switch c.(type) {
 	case *instructions.Cmd:

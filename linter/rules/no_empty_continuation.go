@@ -5,12 +5,12 @@ import (
 	"slipway/parser"
 )
 
-// noEmptyContinuation finds empty lines inside of instructions.
+// noEmptyContinuation reports empty lines inside of instructions.
 //
-// Upstream: reports each instruction once, with the last line before its
+// Upstream: it reports each instruction once, at the last line before its
 // heredocs.
 func noEmptyContinuation() *linter.Rule {
-	r := knownNoEmptyContinuation
+	r := catalogueNoEmptyContinuation
 	return r.rule(linter.Checks{File: func(p *linter.Pass, f *parser.File) {
 		for _, in := range f.Instructions() {
 			if len(in.Gaps) > 0 {

@@ -5,10 +5,10 @@ import (
 	"slipway/plan"
 )
 
-// redundantTargetPlatform finds --platform=$TARGETPLATFORM.
+// redundantTargetPlatform reports --platform=$TARGETPLATFORM.
 func redundantTargetPlatform() *linter.Rule {
 	const key = "TARGETPLATFORM"
-	r := knownRedundantTargetPlatform
+	r := catalogueRedundantTargetPlatform
 	return r.rule(linter.Checks{From: func(p *linter.Pass, f *plan.From, x *plan.Expansion) {
 		used := x.Result.Matched
 		if x != f.Platform || len(x.Result.Unmatched) > 0 || len(used) != 1 || used[0] != key {

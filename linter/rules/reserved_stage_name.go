@@ -5,9 +5,9 @@ import (
 	"slipway/linter"
 )
 
-// reservedStageName finds stages with names that mean something else.
+// reservedStageName reports stages whose name has a special meaning.
 func reservedStageName() *linter.Rule {
-	r := knownReservedStageName
+	r := catalogueReservedStageName
 	return r.rule(linter.Checks{Stage: func(p *linter.Pass, st *instructions.Stage) {
 		if st.Name == "scratch" || st.Name == "context" {
 			p.Report(st.From.Name.Text.Range(), "%s", r.text(st.Name))

@@ -38,11 +38,11 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// world has the images of the corpus, one that is for amd64 whatever is asked
-// for, and an ignore file.
-type world struct{ ignored string }
+// resolver is a plan.Resolver with the images of the corpus, an image that only
+// exists for amd64, and an ignore file.
+type resolver struct{ ignored string }
 
-func (world) Image(_ context.Context, ref string, q plan.ImageQuery) (*plan.Resolved, error) {
+func (resolver) Image(_ context.Context, ref string, q plan.ImageQuery) (*plan.Resolved, error) {
 	p := q.Platform
 	if strings.Contains(ref, "amd64only") {
 		p = &ocispecs.Platform{OS: "linux", Architecture: "amd64"}
@@ -55,18 +55,18 @@ func (world) Image(_ context.Context, ref string, q plan.ImageQuery) (*plan.Reso
 	return &plan.Resolved{Ref: ref, Digest: img.Digest, Config: img.Config}, nil
 }
 
-func (world) Context(context.Context, string, *ocispecs.Platform) (plan.NamedContext, error) {
+func (resolver) Context(context.Context, string, *ocispecs.Platform) (plan.NamedContext, error) {
 	return nil, nil
 }
 
-func (w world) Ignore(context.Context) (*ignore.Matcher, error) {
+func (w resolver) Ignore(context.Context) (*ignore.Matcher, error) {
 	return ignore.Parse(source.NewFile(".dockerignore", []byte(w.ignored)))
 }
 
-func (world) Time(context.Context, plan.TimeSource) (*time.Time, error) { return nil, nil }
+func (resolver) Time(context.Context, plan.TimeSource) (*time.Time, error) { return nil, nil }
 
-// check returns what a rule reports on a Dockerfile for linux/arm64, as people
-// read it.
+// check returns the warnings of a rule for a Dockerfile, built for linux/arm64,
+// as text.
 func check(t *testing.T, r *linter.Rule, dockerfile, ignored string) string {
 	t.Helper()
 	content := []byte(dockerfile)
@@ -86,7 +86,7 @@ func check(t *testing.T, r *linter.Rule, dockerfile, ignored string) string {
 	} else {
 		p := platforms.MustParse("linux/arm64")
 		in.Dockerfile = d
-		in.Plan, _ = plan.Build(t.Context(), d, plan.Options{Platform: &p, Resolver: world{ignored}})
+		in.Plan, _ = plan.Build(t.Context(), d, plan.Options{Platform: &p, Resolver: resolver{ignored}})
 	}
 	var b strings.Builder
 	if err := diag.Text(&b, linter.Run([]*linter.Rule{r}, in, cfg), diag.TextOptions{}); err != nil {
@@ -95,8 +95,8 @@ func check(t *testing.T, r *linter.Rule, dockerfile, ignored string) string {
 	return b.String()
 }
 
-// TestFixtures runs the Dockerfiles of testdata/<Name>.txtar: those below bad*/
-// are reported as bad*/out says, those below good*/ are not.
+// TestFixtures checks the Dockerfiles of testdata/<Name>.txtar: the warnings
+// for bad*/ are in bad*/out, and good*/ causes none.
 func TestFixtures(t *testing.T) {
 	for _, r := range All() {
 		t.Run(r.Name, func(t *testing.T) { fixture(t, r) })
@@ -141,7 +141,7 @@ func fixture(t *testing.T, r *linter.Rule) {
 		}
 	}
 	if !seen["bad"] || !seen["goo"] {
-		t.Error("there is no bad example or no good one")
+		t.Error("no bad or no good example")
 	}
 	if os.Getenv("UPDATE") != "" {
 		if err := os.WriteFile(name, txtar.Format(updated), 0o644); err != nil {
@@ -152,8 +152,8 @@ func fixture(t *testing.T, r *linter.Rule) {
 
 var block = regexp.MustCompile("(?m)^```(docker(?:file|ignore)) ?(.*)\n((?:.*\n)*?)```$")
 
-// TestPages runs the examples of the pages: those that are marked
-// expect_warning are reported, the others are not.
+// TestPages runs the examples of the documentation. Only those marked
+// expect_warning may cause warnings.
 func TestPages(t *testing.T) {
 	for _, r := range All() {
 		page, err := Page(r.Name)
@@ -161,9 +161,9 @@ func TestPages(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !strings.HasPrefix(page, "# "+r.Name+"\n") {
-			t.Errorf("the page of %s has another title", r.Name)
+			t.Errorf("the page of %s has a wrong title", r.Name)
 		}
-		for _, part := range []string{"\n## Why\n", "\n## Reported\n", "\n## How to mend it\n", "\n## Limits\n"} {
+		for _, part := range []string{"\n## Why\n", "\n## Reported\n", "\n## How to fix it\n", "\n## Limits\n"} {
 			if !strings.Contains(page, part) {
 				t.Errorf("the page of %s lacks %q", r.Name, part)
 			}

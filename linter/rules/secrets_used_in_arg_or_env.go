@@ -10,12 +10,12 @@ import (
 	"slipway/source"
 )
 
-// secretsUsedInArgOrEnv finds ARGs and ENVs of stages whose names tell that
-// they hold secrets.
+// secretsUsedInArgOrEnv reports ARGs and ENVs of stages whose names suggest a
+// secret.
 //
-// Upstream: ARGs before the first FROM are not looked at.
+// Upstream: it ignores ARGs before the first FROM.
 func secretsUsedInArgOrEnv() *linter.Rule {
-	r := knownSecretsUsedInArgOrEnv
+	r := catalogueSecretsUsedInArgOrEnv
 	return r.rule(linter.Checks{Fact: func(p *linter.Pass, v *plan.Visit, f plan.Fact) {
 		a, ok := f.(*plan.Assigned)
 		if !ok || !isSecret(a.Key) {
@@ -26,13 +26,13 @@ func secretsUsedInArgOrEnv() *linter.Rule {
 			p.Report(keyAt(a), "%s", r.text("ARG", a.Key))
 		case *instructions.Env:
 			p.Report(keyAt(a), "%s", r.text("ENV", a.Key))
-		default: // labels are public
+		default: // LABEL holds no secrets
 		}
 	}})
 }
 
-// isSecret tells whether a part of the name, between underscores, says so and
-// none says that only the way to the secret is meant.
+// isSecret reports whether a part of the name, between underscores, suggests a
+// secret and no part suggests otherwise (as FILE does).
 func isSecret(key string) bool {
 	secrets := []string{"apikey", "auth", "credential", "credentials", "key", "password", "pword", "passwd", "secret", "token"}
 	others := []string{"public", "file", "version"}
@@ -47,7 +47,7 @@ func isSecret(key string) bool {
 	return secret
 }
 
-// keyAt returns where the key stands, without the value behind it.
+// keyAt returns the range of the key without its value.
 func keyAt(a *plan.Assigned) source.Range {
 	t := a.Word.Text
 	if strings.HasPrefix(t.String(), a.Key) {

@@ -7,10 +7,10 @@ import (
 	"slipway/parser"
 )
 
-// stageNameCasing finds names of stages that are not in lower case, even of a
-// FROM with an error.
+// stageNameCasing reports stage names that are not in lower case, including
+// those of an invalid FROM.
 func stageNameCasing() *linter.Rule {
-	r := knownStageNameCasing
+	r := catalogueStageNameCasing
 	return r.rule(linter.Checks{Instruction: func(p *linter.Pass, in *parser.Instruction) {
 		args, ok := fromArgs(in)
 		if !ok || len(args) != 3 {
@@ -22,7 +22,7 @@ func stageNameCasing() *linter.Rule {
 	}})
 }
 
-// fromArgs returns the arguments of a FROM, however many there are.
+// fromArgs returns the arguments of a FROM, even if their number is wrong.
 func fromArgs(in *parser.Instruction) ([]parser.Word, bool) {
 	if !strings.EqualFold(in.Keyword.String(), "from") {
 		return nil, false

@@ -9,9 +9,9 @@ import (
 	"slipway/source"
 )
 
-// undefinedArgInFrom finds variables of FROM that no global ARG declares.
+// undefinedArgInFrom reports variables of FROM that no global ARG declares.
 func undefinedArgInFrom() *linter.Rule {
-	r := knownUndefinedArgInFrom
+	r := catalogueUndefinedArgInFrom
 	return r.rule(linter.Checks{From: func(p *linter.Pass, _ *plan.From, x *plan.Expansion) {
 		if len(x.Result.Unmatched) == 0 {
 			return
@@ -31,7 +31,8 @@ func undefinedArgInFrom() *linter.Rule {
 	}})
 }
 
-// useAt returns where the variable stands, or the word if that is not known.
+// useAt returns the range of the variable, or of the whole word if its position
+// is unknown.
 func useAt(w parser.Word, u shell.Use) source.Range {
 	if w.Value != w.Text.String() || u.End > w.Text.Len() {
 		return w.Text.Range()

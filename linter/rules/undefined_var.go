@@ -6,10 +6,9 @@ import (
 	"slipway/plan"
 )
 
-// undefinedVar finds variables that are used before anything sets or declares
-// them.
+// undefinedVar reports variables that are used before they are set or declared.
 func undefinedVar() *linter.Rule {
-	r := knownUndefinedVar
+	r := catalogueUndefinedVar
 	return r.rule(linter.Checks{Fact: func(p *linter.Pass, _ *plan.Visit, f plan.Fact) {
 		u, ok := f.(*plan.Unset)
 		if !ok {
@@ -18,7 +17,7 @@ func undefinedVar() *linter.Rule {
 		names := u.Env.Keys()
 		for _, use := range u.Uses {
 			if plan.NotExported(use.Name) {
-				continue // they tell the builder something
+				continue // reserved for the builder
 			}
 			near, _ := suggest.Search(use.Name, names, true)
 			p.Report(useAt(u.Word, use), "%s", r.text(use.Name, near))

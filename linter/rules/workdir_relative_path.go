@@ -5,10 +5,10 @@ import (
 	"slipway/plan"
 )
 
-// workdirRelativePath finds a relative WORKDIR that starts from the directory of
-// the base image.
+// workdirRelativePath reports a relative WORKDIR that depends on the working
+// directory of the base image.
 func workdirRelativePath() *linter.Rule {
-	r := knownWorkdirRelativePath
+	r := catalogueWorkdirRelativePath
 	return r.rule(linter.Checks{Fact: func(p *linter.Pass, v *plan.Visit, f plan.Fact) {
 		d, ok := f.(*plan.Directory)
 		if ok && !d.Absolute && !v.Before.OwnDir {
