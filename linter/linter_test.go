@@ -123,8 +123,8 @@ func TestValidate(t *testing.T) {
 		t.Error(err)
 	}
 	for want, rules := range map[string][]*Rule{
-		"A is defined twice":           {good, good},
-		"B has no callback":         {good, {Name: "B", Description: "b"}},
+		"A is defined twice":         {good, good},
+		"B has no callback":          {good, {Name: "B", Description: "b"}},
 		"has no name":                {good, {}},
 		"B has no B.md":              {good, {Name: "B", Description: "b", Checks: good.Checks}},
 		"A.txtar belongs to no rule": {},
