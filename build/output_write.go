@@ -166,6 +166,6 @@ func (s *state) writeFiles(ctx context.Context, o *Options, out Output, b produc
 		return outputs.WriteDir(ctx, out.Dest, root, s.store)
 	}
 	return s.toFile(ctx, out.Dest, func(w io.Writer) error {
-		return tree.WriteLayer(w, nil, root, s.store, tree.LayerOptions{})
+		return tree.WriteLayer(ctx, w, tree.Layer{Upper: root}, s.store, tree.LayerOptions{})
 	})
 }

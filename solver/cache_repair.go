@@ -105,7 +105,7 @@ func (w *wholeness) blob(b tree.Blob) error {
 	if err, ok := w.known[b.Digest]; ok {
 		return err
 	}
-	f, err := w.store.Open(b)
+	f, err := w.store.OpenContext(w.ctx, b)
 	if err == nil {
 		err = f.Close()
 	}

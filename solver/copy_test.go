@@ -155,7 +155,7 @@ func (c *copyCase) dangling() bool {
 }
 
 func (c *copyCase) ours() (*tree.Node, error) {
-	f := &fileRun{fileOp: &fileOp{opEnv: opEnv{b: &Build{opt: Options{Store: c.store, Now: time.Now}}}}}
+	f := &fileRun{ctx: c.t.Context(), fileOp: &fileOp{opEnv: opEnv{b: &Build{opt: Options{Store: c.store, Now: time.Now}}}}}
 	e := tree.Edit(c.dst)
 	e.Touch(time.Now)
 	if err := f.copy(e, c.src, c.action, c.owner); err != nil {

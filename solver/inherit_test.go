@@ -59,7 +59,7 @@ func TestSetGroupID(t *testing.T) {
 			return f.copy(e, source, &pb.FileActionCopy{Src: "/a", Dest: "/s/made/a", Mode: -1, Timestamp: -1, CreateDestPath: true}, owner)
 		}, map[string]string{"s/made": "2755 7:8", "s/made/a": "0777 7:8"}},
 	} {
-		f := &fileRun{fileOp: &fileOp{opEnv: opEnv{b: &Build{opt: Options{Store: s, Now: time.Now}}}}}
+		f := &fileRun{ctx: t.Context(), fileOp: &fileOp{opEnv: opEnv{b: &Build{opt: Options{Store: s, Now: time.Now}}}}}
 		e := tree.Edit(base)
 		if err := tc.do(f, e); err != nil {
 			t.Errorf("%s: %v", tc.name, err)

@@ -43,7 +43,7 @@ func (o *buildOp) Run(ctx context.Context, in []*Snapshot) ([]*Snapshot, error) 
 	if name == "" {
 		name = definitionName
 	}
-	data, err := readFile(o.b.opt.Store, s.Tree(), name)
+	data, err := readFile(ctx, o.b.opt.Store, s.Tree(), name)
 	if err != nil {
 		return nil, fmt.Errorf("read the definition: %w", err)
 	}

@@ -287,7 +287,7 @@ func (p *copier) unpack(pk pick) (bool, error) {
 	if pk.node.Kind() != tree.File {
 		return false, nil
 	}
-	f, err := p.f.b.opt.Store.Open(pk.node.Blob())
+	f, err := p.f.b.opt.Store.OpenContext(p.f.ctx, pk.node.Blob())
 	if err != nil {
 		return false, err
 	}
@@ -314,7 +314,7 @@ func (p *copier) unpack(pk pick) (bool, error) {
 	if p.owner != nil {
 		opt.Owner = func(m tree.Meta) tree.Meta { m.UID, m.GID = p.owner.uid, p.owner.gid; return m }
 	}
-	n, err := tree.ReadLayer(p.e.Get(dest), r, p.f.b.opt.Store, opt)
+	n, err := tree.ReadLayer(p.e.Get(dest), tree.Reader(p.f.ctx, r), p.f.b.opt.Store, opt)
 	if err != nil {
 		return false, fmt.Errorf("unpack: %w", err)
 	}

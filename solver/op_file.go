@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"strings"
@@ -143,7 +142,7 @@ func ownerOf(a *pb.FileAction) *pb.ChownOpt {
 // Run implements [Op]. It applies the actions in order. The result of action i is
 // addressed as input len(in)+i.
 func (o *fileOp) Run(ctx context.Context, in []*Snapshot) ([]*Snapshot, error) {
-	f := &fileRun{fileOp: o, name: o.v.Digest.String(), origin: make([]int64, len(in))}
+	f := &fileRun{fileOp: o, ctx: ctx, name: o.v.Digest.String(), origin: make([]int64, len(in))}
 	for i, s := range in {
 		f.trees = append(f.trees, s.Tree())
 		f.origin[i] = int64(i)
@@ -207,6 +206,7 @@ func (f *fileRun) failed(i int, in []*Snapshot, err error) error {
 // fileRun is the state of a file operation.
 type fileRun struct {
 	*fileOp
+	ctx    context.Context
 	trees  []*tree.Node // of inputs, then of actions
 	origin []int64      // the input that a tree was made from; -1 is none
 	name   string       // of the operation
@@ -375,25 +375,4 @@ func remove(e *tree.Editor, a *pb.FileActionRm) error {
 		}
 	}
 	return nil
-}
-
-// readFile returns the content of a file, through symbolic links.
-func readFile(s *tree.Store, n *tree.Node, name string) ([]byte, error) {
-	p, err := n.Resolve(name, true)
-	if err != nil {
-		return nil, err
-	}
-	f := n.Get(p)
-	if f == nil {
-		return nil, &fs.PathError{Op: "open", Path: "/" + strings.TrimPrefix(name, "/"), Err: syscall.ENOENT}
-	}
-	if f.Kind() != tree.File {
-		return nil, &fs.PathError{Op: "read", Path: "/" + p, Err: fmt.Errorf("is a %s", f.Kind())}
-	}
-	r, err := s.Open(f.Blob())
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	return io.ReadAll(r)
 }

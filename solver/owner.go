@@ -2,12 +2,18 @@ package solver
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
+	"strings"
+	"syscall"
 
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/sys/user"
+
+	"slipway/solver/tree"
 )
 
 // ids are the numbers of a user and a group.
@@ -59,7 +65,7 @@ func (f *fileRun) owner(o *pb.ChownOpt) (*ids, error) {
 // parse reads a file of the tree that a name is looked up in; a missing one has
 // no names.
 func (f *fileRun) parse(name *pb.NamedUserOpt, file string, fn func(io.Reader) error) error {
-	data, err := readFile(f.b.opt.Store, f.tree(name.Input), file)
+	data, err := readFile(f.ctx, f.b.opt.Store, f.tree(name.Input), file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -67,4 +73,31 @@ func (f *fileRun) parse(name *pb.NamedUserOpt, file string, fn func(io.Reader) e
 		return err
 	}
 	return fn(bytes.NewReader(data))
+}
+
+// maxFile is the size of a file that is read for a value in it, such as /etc/passwd.
+const maxFile = 100 << 20
+
+// readFile returns the content of a file, through symbolic links.
+func readFile(ctx context.Context, s *tree.Store, n *tree.Node, name string) ([]byte, error) {
+	p, err := n.Resolve(name, true)
+	if err != nil {
+		return nil, err
+	}
+	f := n.Get(p)
+	if f == nil {
+		return nil, &fs.PathError{Op: "open", Path: "/" + strings.TrimPrefix(name, "/"), Err: syscall.ENOENT}
+	}
+	if f.Kind() != tree.File {
+		return nil, &fs.PathError{Op: "read", Path: "/" + p, Err: fmt.Errorf("is a %s", f.Kind())}
+	}
+	if f.Blob().Size > maxFile {
+		return nil, fmt.Errorf("/%s is larger than %d MiB", p, maxFile>>20)
+	}
+	r, err := s.OpenContext(ctx, f.Blob())
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(r)
 }

@@ -62,11 +62,11 @@ func (h *Hasher) node(ctx context.Context, n *tree.Node) (digest.Digest, error) 
 	sum := sha256.New()
 	writeHeader(sum, n)
 	if n.Kind() == tree.File && n.Blob().Size > 0 {
-		f, err := h.store.Open(n.Blob())
+		f, err := h.store.OpenContext(ctx, n.Blob())
 		if err != nil {
 			return "", err
 		}
-		_, err = io.Copy(sum, f)
+		_, err = io.Copy(sum, tree.Reader(ctx, f))
 		if err = errors.Join(err, f.Close()); err != nil {
 			return "", err
 		}

@@ -92,7 +92,7 @@ func (x *Layers) compress(ctx context.Context, l solver.Layer, latest *time.Time
 	go func() {
 		z, err := x.Compression.writer(w)
 		if err == nil {
-			err = tree.WriteLayer(Writer(ctx, io.MultiWriter(z, hash, counter(x.Written))), l.Lower, l.Upper, x.Store, tree.LayerOptions{Latest: latest})
+			err = tree.WriteLayer(ctx, io.MultiWriter(z, hash, counter(x.Written)), tree.Layer{Lower: l.Lower, Upper: l.Upper}, x.Store, tree.LayerOptions{Latest: latest})
 			err = errors.Join(err, z.Close())
 		}
 		w.CloseWithError(err)

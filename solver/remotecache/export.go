@@ -128,8 +128,8 @@ func (w *writer) result(ctx context.Context, r solver.ChainRecord) ([]source.Lay
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, source.Layer{Blob: *b, Open: func(context.Context) (io.ReadCloser, error) {
-			return w.x.Store.Open(tree.Blob{Digest: b.Descriptor.Digest, Size: b.Descriptor.Size})
+		list = append(list, source.Layer{Blob: *b, Open: func(ctx context.Context) (io.ReadCloser, error) {
+			return w.x.Store.OpenContext(ctx, tree.Blob{Digest: b.Descriptor.Digest, Size: b.Descriptor.Size})
 		}})
 	}
 	return list, nil

@@ -14,6 +14,7 @@ import (
 	"github.com/moby/go-archive/compression"
 
 	"slipway/internal/regularfile"
+	"slipway/solver/tree"
 )
 
 const (
@@ -80,7 +81,7 @@ func (s *Sources) plain(ctx context.Context, f *os.File, file string) (func() (r
 		if err != nil {
 			return nil, err
 		}
-		b, err = s.Store.Put(&reader{ctx, r})
+		b, err = s.Store.Put(tree.Reader(ctx, r))
 		if err = errors.Join(err, r.Close()); err != nil {
 			return nil, err
 		}

@@ -12,7 +12,7 @@ import (
 
 // uncompressed opens a blob and undoes its compression.
 func (s *Sources) uncompressed(ctx context.Context, b tree.Blob) (io.ReadCloser, error) {
-	f, err := s.Store.Open(b)
+	f, err := s.Store.OpenContext(ctx, b)
 	if err != nil {
 		return nil, err
 	}
@@ -20,27 +20,13 @@ func (s *Sources) uncompressed(ctx context.Context, b tree.Blob) (io.ReadCloser,
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &both{&reader{ctx, r}, r, f}, nil
+	return &both{tree.Reader(ctx, r), r, f}, nil
 }
 
 // both closes a reader and what it reads from.
 type both struct {
 	io.Reader
 	upper, under io.Closer
-}
-
-// reader fails when its context is done.
-type reader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-// Read implements [io.Reader].
-func (r *reader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.r.Read(p)
 }
 
 // Close implements [io.Closer].

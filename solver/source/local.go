@@ -197,7 +197,7 @@ func (r *localReader) blob(name string) (tree.Blob, error) {
 	if err != nil {
 		return tree.Blob{}, err
 	}
-	b, err := r.s.Store.Put(&reader{r.ctx, r.transfer.Reader(f)})
+	b, err := r.s.Store.Put(tree.Reader(r.ctx, r.transfer.Reader(f)))
 	if err = errors.Join(err, f.Close()); err != nil {
 		return b, err
 	}

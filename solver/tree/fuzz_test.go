@@ -84,14 +84,14 @@ func (c *layerChecker) check(t *testing.T, data []byte) {
 			continue // as with BuildKit: a layer says what such a name means, and that such a file changed
 		}
 		var first, second bytes.Buffer
-		if WriteLayer(&first, base, n, c.store, LayerOptions{}) != nil {
+		if WriteLayer(t.Context(), &first, Layer{Lower: base, Upper: n}, c.store, LayerOptions{}) != nil {
 			continue // some values have no place in an archive
 		}
 		again, err := ReadLayer(base, bytes.NewReader(first.Bytes()), c.store, ReadOptions{})
 		if err != nil {
 			t.Fatalf("the layer that was written cannot be read: %v", err)
 		}
-		if err := WriteLayer(&second, base, again, c.store, LayerOptions{}); err != nil || !bytes.Equal(first.Bytes(), second.Bytes()) {
+		if err := WriteLayer(t.Context(), &second, Layer{Lower: base, Upper: again}, c.store, LayerOptions{}); err != nil || !bytes.Equal(first.Bytes(), second.Bytes()) {
 			t.Errorf("the layer that was written is read as another tree: %v\n%s\n%s", err, list(n), list(again))
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -186,25 +185,15 @@ func (r *hostReading) blob(file hostFile, f HostFile, sys system) (Blob, error) 
 	if err != nil {
 		return Blob{}, err
 	}
-	b, err := r.Store.Put(contextReader{r.ctx, src})
+	c, err := content(src)
+	var b Blob
+	if err == nil {
+		b, err = r.Store.Put(Reader(r.ctx, c))
+	}
 	if err = errors.Join(err, src.Close()); err == nil && sys.version != "" {
 		r.blobs[sys.version] = b
 	}
 	return b, err
-}
-
-// contextReader reads until its context ends.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-// Read implements [io.Reader].
-func (r contextReader) Read(p []byte) (int, error) {
-	if r.ctx.Err() != nil {
-		return 0, context.Cause(r.ctx)
-	}
-	return r.r.Read(p)
 }
 
 // maxShown is the length of the longest path that an error has whole.

@@ -118,7 +118,7 @@ func (w *hostWriter) special(at *os.Root, name string, e Entry) (made bool, err 
 }
 
 func (w *hostWriter) file(at *os.Root, name string, n *Node) error {
-	src, err := w.store.Open(n.blob)
+	src, err := w.store.OpenContext(w.ctx, n.blob)
 	if err != nil {
 		return err
 	}

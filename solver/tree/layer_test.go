@@ -169,7 +169,7 @@ func TestHardLinks(t *testing.T) {
 		t.Errorf("inodes are wrong:\n%s", list(n))
 	}
 	var buf bytes.Buffer
-	if err := WriteLayer(&buf, nil, n, s, LayerOptions{}); err != nil {
+	if err := WriteLayer(t.Context(), &buf, Layer{Upper: n}, s, LayerOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	links := 0

@@ -2,6 +2,7 @@ package tree
 
 import (
 	"archive/tar"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -23,19 +24,20 @@ type LayerOptions struct {
 // security module: no tool that makes images writes them.
 const Capability = "security.capability"
 
-// WriteLayer writes the changes between two trees as an uncompressed layer. The
+// WriteLayer writes an uncompressed layer, until ctx ends. The
 // same trees give the same bytes. Directories that changes are in are listed, as
 // other tools do. Sockets are left out, as archives do not have them, but one that
 // is removed has a whiteout.
-func WriteLayer(w io.Writer, lower, upper *Node, store *Store, opt LayerOptions) error {
-	l := &layerWriter{tar: tar.NewWriter(w), upper: upper, store: store, opt: opt, inodes: map[string]string{}, dirs: map[string]bool{"": true}}
-	if err := Diff(lower, upper, l.change); err != nil {
+func WriteLayer(ctx context.Context, w io.Writer, layer Layer, store *Store, opt LayerOptions) error {
+	l := &layerWriter{ctx: ctx, tar: tar.NewWriter(w), upper: layer.Upper, store: store, opt: opt, inodes: map[string]string{}, dirs: map[string]bool{"": true}}
+	if err := Diff(layer.Lower, layer.Upper, l.change); err != nil {
 		return fmt.Errorf("write layer: %w", err)
 	}
 	return l.tar.Close()
 }
 
 type layerWriter struct {
+	ctx    context.Context
 	tar    *tar.Writer
 	upper  *Node
 	store  *Store
@@ -119,11 +121,11 @@ func (l *layerWriter) file(h *tar.Header, n *Node) error {
 	if err := l.tar.WriteHeader(h); err != nil {
 		return err
 	}
-	f, err := l.store.Open(n.blob)
+	f, err := l.store.OpenContext(l.ctx, n.blob)
 	if err != nil {
 		return fmt.Errorf("/%s: %w", strings.TrimSuffix(h.Name, "/"), err)
 	}
-	_, err = io.Copy(l.tar, f)
+	_, err = io.Copy(l.tar, Reader(l.ctx, f))
 	return errors.Join(err, f.Close())
 }
 

@@ -26,7 +26,7 @@ func TestLinkedNodes(t *testing.T) {
 		t.Error("hard links are part of the content digest, or no part of the id")
 	}
 	var layer bytes.Buffer
-	if err := WriteLayer(&layer, nil, root, s, LayerOptions{}); err != nil {
+	if err := WriteLayer(t.Context(), &layer, Layer{Upper: root}, s, LayerOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	read, err := ReadLayer(Empty(), &layer, s, ReadOptions{})

@@ -105,3 +105,9 @@ func (r *resolver) down(name string) (change, error) {
 	}
 	return c, nil
 }
+
+// clean brings a path into the form without leading and trailing slashes in
+// which "" is the root; ".." does not leave it.
+func clean(name string) string {
+	return strings.TrimPrefix(path.Clean("/"+name), "/")
+}

@@ -62,15 +62,15 @@ func TestSockets(t *testing.T) {
 		}
 		var want, got, none, over bytes.Buffer
 		err = errors.Join(
-			WriteLayer(&want, nil, e.Tree(), s, LayerOptions{}), WriteLayer(&got, nil, n, s, LayerOptions{}),
-			WriteLayer(&none, n, e.Tree(), s, LayerOptions{}))
+			WriteLayer(t.Context(), &want, Layer{Upper: e.Tree()}, s, LayerOptions{}), WriteLayer(t.Context(), &got, Layer{Lower: nil, Upper: n}, s, LayerOptions{}),
+			WriteLayer(t.Context(), &none, Layer{Lower: n, Upper: e.Tree()}, s, LayerOptions{}))
 		if err != nil || !bytes.Equal(got.Bytes(), want.Bytes()) {
 			t.Errorf("the layer is not that of a tree without the socket: %v", err)
 		}
 		if got := archiveNames(t, &none); got != "s/ s/.wh.sock" {
 			t.Errorf("a layer that removes a socket has %s, want a whiteout", got)
 		}
-		if err := errors.Join(e.Put("s/sock", n.Get("s/file")), WriteLayer(&over, e.Tree(), n, s, LayerOptions{})); err != nil {
+		if err := errors.Join(e.Put("s/sock", n.Get("s/file")), WriteLayer(t.Context(), &over, Layer{Lower: e.Tree(), Upper: n}, s, LayerOptions{})); err != nil {
 			t.Fatal(err)
 		}
 		if got := archiveNames(t, &over); got != "s/ s/.wh.sock" {

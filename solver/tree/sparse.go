@@ -36,6 +36,46 @@ func (s *sparse) end(size int64) error {
 	return s.f.Truncate(size)
 }
 
+// sparseReader reads a file from its start, and does not ask the system for the zeros
+// of its holes, which takes longer than to hash them.
+type sparseReader struct {
+	f                    *os.File
+	at, data, hole, size int64 // the next data is between data and hole
+}
+
+// content returns a reader of a file.
+func content(f *os.File) (io.Reader, error) {
+	info, err := f.Stat()
+	if err != nil || sizeOnDisk(info) >= info.Size() {
+		return f, err
+	}
+	return &sparseReader{f: f, size: info.Size()}, nil
+}
+
+// Read implements [io.Reader].
+func (r *sparseReader) Read(p []byte) (n int, err error) {
+	if r.at >= r.size {
+		return 0, io.EOF
+	}
+	if r.at >= r.hole {
+		if r.data, r.hole, err = dataIn(r.f, r.at, r.size); err != nil {
+			return 0, err
+		}
+	}
+	if r.at < r.data {
+		p = p[:min(int64(len(p)), r.data-r.at)]
+		clear(p)
+		r.at += int64(len(p))
+		return len(p), nil
+	}
+	n, err = r.f.ReadAt(p[:min(int64(len(p)), r.hole-r.at)], r.at)
+	r.at += int64(n)
+	if n > 0 {
+		return n, nil // what is wrong is so the next time as well
+	}
+	return n, err
+}
+
 // copyChunk is how much of a file is copied before the context is looked at.
 const copyChunk = 64 << 20
 

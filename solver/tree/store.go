@@ -10,9 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
-	"strings"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -98,6 +96,16 @@ func (s *Store) PutBytes(data []byte) (Blob, error) {
 // write, the content is checked. If there is none, or a wrong one, the error is
 // a [BlobError].
 func (s *Store) Open(b Blob) (*os.File, error) {
+	return s.open(b, func(r io.Reader) io.Reader { return r })
+}
+
+// OpenContext opens a blob like [Store.Open]. To check the content of a large one takes
+// long, and ends when the context does.
+func (s *Store) OpenContext(ctx context.Context, b Blob) (*os.File, error) {
+	return s.open(b, func(r io.Reader) io.Reader { return Reader(ctx, r) })
+}
+
+func (s *Store) open(b Blob, reader func(io.Reader) io.Reader) (*os.File, error) {
 	if err := b.Digest.Validate(); err != nil {
 		return nil, &BlobError{b.Digest, err}
 	}
@@ -105,7 +113,7 @@ func (s *Store) Open(b Blob) (*os.File, error) {
 	if err != nil {
 		return nil, &BlobError{b.Digest, err}
 	}
-	if err := s.check(f, b); err != nil {
+	if err := s.check(f, b, reader); err != nil {
 		f.Close()
 		return nil, &BlobError{b.Digest, err}
 	}
@@ -129,9 +137,9 @@ func (s *Store) Find(d digest.Digest, maxSize int64) ([]byte, error) {
 	return data, err
 }
 
-// check compares a file with the blob that it should be, and removes it if it
-// is another.
-func (s *Store) check(f *os.File, b Blob) error {
+// check compares a file with the blob that it should be, and removes it if it is
+// another.
+func (s *Store) check(f *os.File, b Blob, reader func(io.Reader) io.Reader) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
@@ -143,7 +151,11 @@ func (s *Store) check(f *os.File, b Blob) error {
 		return nil
 	}
 	hash := b.Digest.Verifier()
-	if _, err := io.Copy(hash, f); err != nil {
+	data, err := content(f)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(hash, reader(data)); err != nil {
 		return err
 	}
 	if !hash.Verified() {
@@ -300,10 +312,14 @@ func (s *Store) Repair(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if d.Validate() != nil || s.check(f, Blob{d, info.Size()}) != nil {
+		err = d.Validate()
+		if err == nil {
+			err = s.check(f, Blob{d, info.Size()}, func(r io.Reader) io.Reader { return Reader(ctx, r) })
+		}
+		if err != nil && ctx.Err() == nil {
 			return os.RemoveAll(file)
 		}
-		return nil
+		return ctx.Err()
 	})
 }
 
@@ -374,10 +390,4 @@ func (s *Store) Remove(d digest.Digest) error {
 		return err
 	}
 	return nil
-}
-
-// clean brings a path into the form without leading and trailing slashes in
-// which "" is the root; ".." does not leave it.
-func clean(name string) string {
-	return strings.TrimPrefix(path.Clean("/"+name), "/")
 }

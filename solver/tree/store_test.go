@@ -2,6 +2,7 @@ package tree
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -76,7 +77,7 @@ func TestReplacedBlob(t *testing.T) {
 		if _, err := other.PutBytes([]byte("content")); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.check(f, b); err == nil {
+		if err := s.check(f, b, func(r io.Reader) io.Reader { return r }); err == nil {
 			t.Errorf("%q is taken for the blob", damaged)
 		}
 		f.Close()

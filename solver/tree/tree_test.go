@@ -18,7 +18,7 @@ func TestLayerRoundTrip(t *testing.T) {
 		upper := g.change(lower)
 		var layer, again bytes.Buffer
 		for _, w := range []*bytes.Buffer{&layer, &again} {
-			if err := WriteLayer(w, lower, upper, g.store, LayerOptions{}); err != nil {
+			if err := WriteLayer(t.Context(), w, Layer{Lower: lower, Upper: upper}, g.store, LayerOptions{}); err != nil {
 				t.Fatalf("seed %d: %v", seed, err)
 			}
 		}
