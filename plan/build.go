@@ -3,8 +3,11 @@ package plan
 import (
 	"context"
 
+	"github.com/distribution/reference"
+
 	"slipway/instructions"
 	"slipway/shell"
+	"slipway/source"
 )
 
 // passes are what Build does, in this order.
@@ -27,6 +30,7 @@ var passes = []struct {
 // builder is a plan in the making.
 type builder struct {
 	*Plan
+	drafts   []*draft // of the stages, by index
 	opt      Options
 	expand   shell.Expander
 	byName   map[string]*Stage // last stage of that name
@@ -35,6 +39,25 @@ type builder struct {
 	matching int               // counts towards maxMatching
 	reader   countedEnv
 }
+
+// draft is what only the passes know about a stage.
+type draft struct {
+	commands   []boundCommand  // triggers first
+	triggers   int             // of commands
+	passedOver int             // rounds of loadBases in which nothing needed the stage
+	needed     bool            // by the target
+	ref        reference.Named // BaseName
+	asked      source.Range    // the instruction that errors about its base are in
+	named      source.Range    // the base's name in that instruction
+	origin     *Stage          // the stage whose trigger names it; nil if the file does
+	loaded     bool            // its base is known
+	done       bool            // its result is known
+	onbuilt    bool            // addTriggers has seen it
+	extended   bool            // a later stage appends to the array of Image.History
+}
+
+// draft returns the draft of a stage of the plan.
+func (b *builder) draft(st *Stage) *draft { return b.drafts[st.Index] }
 
 // Build plans the build of a Dockerfile. On an error the plan is returned as
 // far as it got, so that what was found until then can still be reported.

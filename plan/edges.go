@@ -24,13 +24,14 @@ type boundCommand struct {
 // an image: it becomes an implicit stage at the end of the list.
 func edges(_ context.Context, b *builder) error {
 	for _, st := range b.Stages[:len(b.Dockerfile.Stages)] {
-		st.commands = make([]boundCommand, 0, len(st.Syntax.Commands))
+		own := b.draft(st)
+		own.commands = make([]boundCommand, 0, len(st.Syntax.Commands))
 		for _, c := range st.Syntax.Commands {
 			bound, d := b.bind(st, c, c.Syntax().Rng, c.Syntax().Rng)
 			if d != nil {
 				return d.In(c.Syntax().Rng)
 			}
-			st.commands = append(st.commands, bound)
+			own.commands = append(own.commands, bound)
 		}
 	}
 	if d := b.findCycle(); d != nil {
@@ -54,7 +55,7 @@ func (b *builder) bind(st *Stage, c instructions.Command, place, asked source.Ra
 		if c.From.Value == "" {
 			break
 		}
-		src, d := b.copySource(c, place, asked)
+		src, d := b.copySource(c, place)
 		if d != nil {
 			return bound, d
 		}
@@ -68,7 +69,7 @@ func (b *builder) bind(st *Stage, c instructions.Command, place, asked source.Ra
 			src := b.stageNamed(from)
 			if src == nil {
 				// Upstream: images of mounts have no place in the file.
-				src = implicit(from, source.Range{}, asked)
+				src = implicit(from, source.Range{})
 			}
 			bound.sources, names = append(bound.sources, src), append(names, m.FromAt)
 		}
@@ -77,11 +78,11 @@ func (b *builder) bind(st *Stage, c instructions.Command, place, asked source.Ra
 	for i, src := range bound.sources {
 		st.Deps = append(st.Deps, Edge{To: src, By: c, At: names[i]})
 		if src.Syntax == nil && !b.has(src) {
-			src.named = names[i]
-			if src.named.File != asked.File { // of a trigger
-				src.named = asked
+			named := names[i]
+			if named.File != asked.File { // of a trigger
+				named = asked
 			}
-			b.add(src)
+			b.add(src, &draft{asked: asked, named: named})
 		}
 	}
 	return bound, nil
@@ -92,11 +93,11 @@ func (b *builder) has(st *Stage) bool {
 }
 
 // implicit makes the stage of an image that --from names.
-func implicit(name string, place, asked source.Range) *Stage {
-	return &Stage{BaseName: name, Used: &Paths{}, Context: &Paths{}, Place: place, asked: asked}
+func implicit(name string, place source.Range) *Stage {
+	return &Stage{BaseName: name, Used: &Paths{}, Context: &Paths{}, Place: place}
 }
 
-func (b *builder) copySource(c *instructions.Copy, place, asked source.Range) (*Stage, *diag.Diagnostic) {
+func (b *builder) copySource(c *instructions.Copy, place source.Range) (*Stage, *diag.Diagnostic) {
 	from := c.From
 	res, d := expandWord(b.expand, from, Env{})
 	if d != nil {
@@ -110,7 +111,7 @@ func (b *builder) copySource(c *instructions.Copy, place, asked source.Range) (*
 		if st := b.stageNamed(from.Value); st != nil {
 			return st, nil
 		}
-		return implicit(from.Value, place, asked), nil
+		return implicit(from.Value, place), nil
 	}
 	if i < 0 || i >= len(b.Stages) {
 		return nil, diag.Errorf(from.Text.Range(), "invalid stage index %d", i).Hinted("stages have the numbers 0 to %d", len(b.Dockerfile.Stages)-1)

@@ -19,7 +19,7 @@ import (
 // context replaces.
 func evaluate(_ context.Context, b *builder) error {
 	for _, st := range b.Stages {
-		if !st.Reachable || st.done && !b.opt.AllStages {
+		if !st.Reachable || b.draft(st).done && !b.opt.AllStages {
 			continue
 		}
 		e := &evaluator{b: b, st: st, expand: b.expand, args: map[string]bool{}}
@@ -49,7 +49,7 @@ func (e *evaluator) stage() error {
 	if err := e.begin(); err != nil {
 		return at(e.st.Place, err)
 	}
-	for _, c := range e.st.commands {
+	for _, c := range e.b.draft(e.st).commands {
 		v := &Visit{
 			Command: c.Command,
 			Onbuild: c.onbuild,
@@ -78,7 +78,7 @@ func (e *evaluator) stage() error {
 	}
 	e.st.Final = e.state
 	e.st.Scan = Scan{Stage: e.scans(scanStage), Context: e.scans(scanContext)}
-	e.st.done = true
+	e.b.draft(e.st).done = true
 	return nil
 }
 
@@ -102,10 +102,10 @@ func (e *evaluator) inherit() {
 	}
 	e.st.Image = cloneImage(&base.Image)
 	e.st.Image.Config.OnBuild = nil
-	if !base.extended {
-		// The first stage that goes on from here may write behind the base's
-		// history, where the base does not look: chains of stages stay linear.
-		base.extended = true
+	if d := e.b.draft(base); !d.extended {
+		// The first stage that starts from here may append to the array of the base's
+		// history, which the base does not read: chains of stages stay linear.
+		d.extended = true
 		e.st.Image.History = base.Image.History
 	} else {
 		e.state.Args = slices.Clip(e.state.Args)

@@ -207,7 +207,7 @@ func (e *evaluator) bindMounts(values []mountValues) ([]Mount, *diag.Diagnostic)
 		src := e.visit.Sources[i]
 		// Upstream: triggers may read the stage in which they run, as it is
 		// then. Other instructions may not: that is a cycle.
-		if v.from != "" && !src.done && src != e.st {
+		if v.from != "" && !e.b.draft(src).done && src != e.st {
 			return nil, below(diag.Errorf(v.flag, "cannot mount from stage %q to %q, stage needs to be defined before current command", v.from, v.target), src)
 		}
 		var m Mount

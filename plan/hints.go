@@ -72,7 +72,7 @@ func (p *Plan) HintBase(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
 		}
 	}
 	for _, other := range p.Stages {
-		if other.Syntax == nil || other.Syntax.Name == "" || !strings.EqualFold(other.Syntax.Name, cmp.Or(st.written, st.BaseName)) {
+		if other.Syntax == nil || other.Syntax.Name == "" || !strings.EqualFold(other.Syntax.Name, cmp.Or(st.Written, st.BaseName)) {
 			continue
 		}
 		at := other.Syntax.From.Name.Text.Range()
@@ -88,7 +88,7 @@ func (p *Plan) HintBase(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
 // hintSource adds to the error of an image that --from or a mount names which
 // stages and contexts there are.
 func (p *Plan) hintSource(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
-	name := cmp.Or(st.written, st.BaseName)
+	name := cmp.Or(st.Written, st.BaseName)
 	if strings.ContainsAny(name, "/:@.") {
 		return d
 	}

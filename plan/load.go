@@ -62,7 +62,7 @@ func (b *builder) loadBases(ctx context.Context, list []*Stage) error {
 	alike := map[baseKey]*Stage{}
 	var same [][2]*Stage // stages whose base is that of another one
 	for _, st := range todo {
-		st.loaded = true
+		b.draft(st).loaded = true
 		if st.Replaced == nil {
 			if st.BaseName == scratch {
 				b.startEmpty(st)
@@ -83,17 +83,17 @@ func (b *builder) loadBases(ctx context.Context, list []*Stage) error {
 		return errs[i]
 	}) // the error is in errs
 	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
-		return at(own[i].asked, b.baseError(own[i], b.hinted(errs[i])))
+		return at(b.draft(own[i]).asked, b.baseError(own[i], b.hinted(errs[i])))
 	}
 	for _, s := range same {
-		s[0].takeBase(s[1])
+		b.takeBase(s[0], s[1])
 	}
 	return nil
 }
 
 // startEmpty starts a stage from scratch.
 func (b *builder) startEmpty(st *Stage) {
-	st.done = st.Syntax == nil
+	b.draft(st).done = st.Syntax == nil
 	st.Base = Scratch{}
 	st.Image = emptyImage(b.Platform)
 	st.Platform = &b.Platform
@@ -110,10 +110,10 @@ func (st *Stage) baseKey() baseKey {
 	return key
 }
 
-// takeBase takes over the base of a stage that was looked up for the same name
+// takeBase gives a stage the base of another one, which was looked up for the same name
 // and platform and has not been evaluated yet.
-func (st *Stage) takeBase(of *Stage) {
-	st.done = st.Syntax == nil
+func (b *builder) takeBase(st, of *Stage) {
+	b.draft(st).done = st.Syntax == nil
 	st.BaseName, st.Base, st.BaseImage = of.BaseName, of.Base, of.BaseImage
 	st.Image = cloneImage(&of.Image)
 	st.Platform, st.Final.Platform = of.Platform, of.Final.Platform
@@ -123,16 +123,17 @@ func (st *Stage) takeBase(of *Stage) {
 // stages whose base is to be looked up.
 func (b *builder) bases(list []*Stage) (todo []*Stage, err error) {
 	for _, st := range list {
-		if _, inFile := st.Base.(*FromStage); inFile || st.loaded {
+		d := b.draft(st)
+		if _, inFile := st.Base.(*FromStage); inFile || d.loaded {
 			continue
 		}
 		if st.BaseName != scratch || st.Replaced != nil {
 			ref, err := reference.ParseNormalizedNamed(st.BaseName)
 			if err != nil {
-				return nil, at(st.asked, b.baseError(st, fmt.Errorf("failed to parse stage name %q: %w", st.BaseName, err)))
+				return nil, at(d.asked, b.baseError(st, fmt.Errorf("failed to parse stage name %q: %w", st.BaseName, err)))
 			}
-			st.written, st.ref = st.BaseName, reference.TagNameOnly(ref)
-			st.BaseName = st.ref.String()
+			st.Written, d.ref = st.BaseName, reference.TagNameOnly(ref)
+			st.BaseName = d.ref.String()
 			b.passOver(st)
 		}
 		if st.Reachable {
@@ -149,7 +150,7 @@ func (b *builder) baseError(st *Stage, err error) error {
 	if errors.As(err, &d) {
 		return err
 	}
-	return b.HintBase(st, diag.Errorf(st.named, "%w", err))
+	return b.HintBase(st, diag.Errorf(b.draft(st).named, "%w", err))
 }
 
 // passOver notes in how many rounds nothing needed the base of the stage, if that
@@ -158,18 +159,19 @@ func (b *builder) baseError(st *Stage, err error) error {
 // Upstream: the name of a base counts as a step of its own in each such round,
 // and an image of --from is never looked up again.
 func (b *builder) passOver(st *Stage) {
+	d := b.draft(st)
 	switch {
 	case !st.Reachable && st.Syntax == nil:
-		st.passedOver = 1
-		st.loaded, st.done = true, true
-		st.Base = &FromImage{Name: st.written, Ref: st.BaseName, Platform: b.Platform}
+		d.passedOver = 1
+		d.loaded, d.done = true, true
+		st.Base = &FromImage{Name: st.Written, Ref: st.BaseName, Platform: b.Platform}
 	case st.Reachable && st.Syntax != nil:
-		st.passedOver = b.round
+		d.passedOver = b.round
 	}
 }
 
 func (b *builder) loadBase(ctx context.Context, st *Stage) error {
-	st.done = st.Syntax == nil // implicit stages have no instructions
+	b.draft(st).done = st.Syntax == nil // implicit stages have no instructions
 	if st.Replaced != nil {
 		return b.loadReplaced(ctx, st)
 	}
@@ -198,7 +200,7 @@ func (b *builder) loadReplaced(ctx context.Context, st *Stage) error {
 	if err != nil {
 		return err
 	}
-	st.done = true
+	b.draft(st).done = true
 	st.Base = &FromContext{Input: res.Input}
 	if res.Config == nil {
 		return nil
@@ -255,9 +257,9 @@ func (b *builder) loadImage(ctx context.Context, st *Stage, platform *ocispecs.P
 		LogName:  prefix + " load metadata for " + st.BaseName,
 	})
 	if err != nil {
-		return &imageError{written: st.written, err: err}
+		return &imageError{written: st.Written, err: err}
 	}
-	ref := st.ref
+	ref := b.draft(st).ref
 	if ref.String() != res.Ref {
 		if ref, err = reference.ParseNormalizedNamed(res.Ref); err != nil {
 			return fmt.Errorf("failed to parse ref %q: %w", res.Ref, err)
@@ -282,7 +284,7 @@ func (b *builder) loadImage(ctx context.Context, st *Stage, platform *ocispecs.P
 		st.Base = Scratch{}
 		return nil
 	}
-	st.Base = &FromImage{Name: st.written, Ref: st.BaseName, Platform: *platform}
+	st.Base = &FromImage{Name: st.Written, Ref: st.BaseName, Platform: *platform}
 	p := platforms.Normalize(*platform)
 	st.Final.Platform = &p
 	return nil

@@ -19,7 +19,8 @@ func name(_ context.Context, b *builder) error {
 		if !st.Reachable {
 			continue
 		}
-		n := &namer{b: b, st: st, index: st.passedOver, total: st.Total - st.triggers}
+		d := b.draft(st)
+		n := &namer{b: b, st: st, index: d.passedOver, total: st.Total - d.triggers}
 		n.base()
 		n.total = st.Total
 		for _, v := range st.Visits {

@@ -18,63 +18,64 @@ func (b *builder) addTriggers(st *Stage) (used []*Stage, err error) {
 	if st.Replaced != nil {
 		st.Image.Config.OnBuild = nil
 	}
-	if st.onbuilt || st.Replaced != nil {
+	own := b.draft(st)
+	if own.onbuilt || st.Replaced != nil {
 		return nil, nil
 	}
-	st.onbuilt = true
+	own.onbuilt = true
 	triggers := st.Image.Config.OnBuild
 	if f, ok := st.Base.(*FromStage); ok {
 		triggers = nil
-		for _, c := range f.Stage.commands {
+		for _, c := range b.draft(f.Stage).commands {
 			if o, ok := c.Command.(*instructions.Onbuild); ok {
 				triggers = append(triggers, o.Expression)
 			}
 		}
 	}
 	st.Image.Config.OnBuild = nil
-	if d := endless(st, triggers); d != nil {
+	if d := b.endless(st, triggers); d != nil {
 		return nil, d
 	}
 	var commands []boundCommand
 	for _, t := range triggers {
 		first, last := st.Place.Lines()
 		b.charge(perTrigger + len(t) + perEntry*(last-first))
-		if d := b.tooLarge(st.asked); d != nil {
+		if d := b.tooLarge(own.asked); d != nil {
 			return nil, d
 		}
 		c, d := parseTrigger(t)
 		if d == nil {
 			var bound boundCommand
-			bound, d = b.bind(st, c, st.Place, st.asked)
+			bound, d = b.bind(st, c, st.Place, own.asked)
 			bound.onbuild = true
 			commands = append(commands, bound)
 			for _, src := range bound.sources {
 				if src.Syntax == nil {
-					src.origin = st
+					b.draft(src).origin = st
 				}
 			}
 			used = append(used, bound.sources...)
 		}
 		if d != nil {
-			return nil, moved(d, st.asked)
+			return nil, moved(d, own.asked)
 		}
 	}
-	st.commands = append(commands, st.commands...)
-	st.triggers = len(commands)
+	own.commands = append(commands, own.commands...)
+	own.triggers = len(commands)
 	st.Total += len(commands)
 	return used, nil
 }
 
-// endless tells whether the triggers of an image need the image itself, perhaps
-// through others. Upstream looks it up again and again, and never ends.
-func endless(st *Stage, triggers []string) *diag.Diagnostic {
+// endless returns an error if the triggers of an image need the image itself, directly
+// or through other images. Upstream looks it up again and again, and never ends.
+func (b *builder) endless(st *Stage, triggers []string) *diag.Diagnostic {
 	if len(triggers) == 0 {
 		return nil
 	}
-	for o := st.origin; o != nil; o = o.origin {
+	for o := b.draft(st).origin; o != nil; o = b.draft(o).origin {
 		if o.BaseName == st.BaseName {
 			name, _, _ := strings.Cut(st.BaseName, "@")
-			return diag.Errorf(st.asked, "the ONBUILD triggers of %s need that image again, without end", name)
+			return diag.Errorf(b.draft(st).asked, "the ONBUILD triggers of %s need that image again, without end", name)
 		}
 	}
 	return nil

@@ -3,7 +3,6 @@ package plan
 import (
 	"time"
 
-	"github.com/distribution/reference"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -64,6 +63,7 @@ type Stage struct {
 	Name     string              // in names and messages: AS name, stage-N, or "" for the only stage
 	Syntax   *instructions.Stage // nil for implicit stages
 	BaseName string              // with variables expanded; later with tag and digest
+	Written  string              // BaseName before it got a tag; "" if nothing looked it up
 	Base     Base                // nil until loaded; From* stages have it from the start
 	Platform *ocispecs.Platform  // that its operations run on; nil until known
 	Deps     []Edge              // --from and mount sources, in order of use
@@ -84,20 +84,6 @@ type Stage struct {
 	// Place is the lines that its base is said to stand in: its FROM, or the
 	// COPY that needs the image. Images of mounts have none.
 	Place source.Range
-
-	commands   []boundCommand
-	triggers   int
-	passedOver int             // how often load found that nothing needs it yet
-	needed     bool            // the target needs it
-	written    string          // the base's name before it was completed
-	ref        reference.Named // BaseName
-	asked      source.Range    // the instruction that errors about its base are in
-	named      source.Range    // the base's name in it
-	origin     *Stage          // whose trigger names it; nil if the file does
-	loaded     bool
-	done       bool
-	onbuilt    bool
-	extended   bool // a later stage writes behind Image.History
 }
 
 // Scan is what a stage asks of SBOMs, with ARGs of these names or by being in
@@ -123,6 +109,8 @@ type Edge struct {
 
 // Base is what a stage starts from: Scratch, *FromStage, *FromImage or
 // *FromContext.
+//
+//sumtype:decl
 type Base interface{ base() }
 
 // Scratch is the empty file system.

@@ -28,11 +28,10 @@ func stages(ctx context.Context, b *builder) error {
 			Used:    &Paths{},
 			Context: &Paths{},
 			Place:   syntax.From.In.Rng,
-			asked:   syntax.From.In.Rng,
-			named:   syntax.From.Base.Text.Range(),
 		}
-		if d := b.expandFrom(st); d != nil {
-			return d.In(st.Place)
+		d := &draft{asked: st.Place, named: syntax.From.Base.Text.Range()}
+		if fault := b.expandFrom(st); fault != nil {
+			return fault.In(st.Place)
 		}
 		if st.Name != "" {
 			nc, err := b.namedContext(ctx, st.Name, st)
@@ -41,14 +40,14 @@ func stages(ctx context.Context, b *builder) error {
 			}
 			if nc != nil {
 				st.Replaced = nc
-				b.add(st)
+				b.add(st, d)
 				st.Base = nil // the context's, not a stage's
 				continue
 			}
 		} else {
 			st.Name = fmt.Sprintf("stage-%d", i)
 		}
-		b.add(st)
+		b.add(st, d)
 		st.Total = steps(st)
 		st.NoCache = b.opt.NoCache.Has(syntax.Name)
 	}
@@ -59,9 +58,9 @@ func stages(ctx context.Context, b *builder) error {
 // names. Names match exactly here, while names of stages are in lower case.
 //
 // Upstream: so FROM Base never means a stage AS Base.
-func (b *builder) add(st *Stage) {
+func (b *builder) add(st *Stage, d *draft) {
 	st.Index = len(b.Stages)
-	b.Stages = append(b.Stages, st)
+	b.Stages, b.drafts = append(b.Stages, st), append(b.drafts, d)
 	if base, ok := b.byName[st.BaseName]; ok {
 		st.Base = &FromStage{Stage: base}
 	}

@@ -30,10 +30,11 @@ func (b *builder) reach(todo []*Stage) []*Stage {
 	for len(todo) > 0 {
 		st := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		if st.needed {
+		d := b.draft(st)
+		if d.needed {
 			continue
 		}
-		st.needed, st.Reachable = true, true
+		d.needed, st.Reachable = true, true
 		fresh = append(fresh, st)
 		todo = append(todo, needs(st)...)
 	}
