@@ -16,15 +16,15 @@ var passes = []struct {
 	run  func(context.Context, *builder) error
 	why  string // what it must come after
 }{
-	{"globals", globals, "first: FROM sees only what it sets"},
-	{"stages", stages, "globals: base and --platform use them"},
-	{"target", target, "stages: names are known; upstream reports a missing target before bad edges"},
-	{"edges", edges, "stages: --from names them"},
-	{"load", load, "target and edges: only what is reached is looked up"},
-	{"ignored", ignored, "load: upstream reads the ignore file when the images are known"},
-	{"evaluate", evaluate, "load and ignored: instructions start from base configs, and ONBUILD adds some"},
-	{"name", name, "evaluate: names show values, totals include ONBUILD"},
-	{"finish", finish, "evaluate: labels and platform go last into the target's config"},
+	{"setGlobals", setGlobals, "first: FROM sees only what it sets"},
+	{"collectStages", collectStages, "setGlobals: base and --platform use them"},
+	{"chooseTarget", chooseTarget, "collectStages: names are known; upstream reports a missing target before bad edges"},
+	{"bindEdges", bindEdges, "collectStages: --from names them"},
+	{"loadBases", loadBases, "chooseTarget and bindEdges: only what is reached is looked up"},
+	{"readIgnore", readIgnore, "loadBases: upstream reads the ignore file when the images are known"},
+	{"evaluateStages", evaluateStages, "loadBases and readIgnore: instructions start from base configs, and ONBUILD adds some"},
+	{"nameSteps", nameSteps, "evaluateStages: names show values, totals include ONBUILD"},
+	{"finishImage", finishImage, "evaluateStages: labels and platform go last into the target's config"},
 }
 
 // builder is a plan in the making.
@@ -34,7 +34,7 @@ type builder struct {
 	opt      Options
 	expand   shell.Expander
 	byName   map[string]*Stage // last stage of that name
-	round    int               // of load, from 0
+	round    int               // of loadBases, from 0
 	size     int               // counts towards maxSize
 	matching int               // counts towards maxMatching
 	reader   countedEnv

@@ -20,7 +20,7 @@ func checkPlan(t *testing.T, p *Plan) {
 		if st.Index != i {
 			t.Fatalf("stage %d says it is %d", i, st.Index)
 		}
-		for _, need := range needs(st) {
+		for _, need := range stagesReadBy(st) {
 			if p.Stages[need.Index] != need {
 				t.Fatalf("stage %d needs a stage that is not in the plan", i)
 			}

@@ -20,9 +20,9 @@ type boundCommand struct {
 	onbuild bool
 }
 
-// edges binds --from and mount sources to stages. A name that is no stage is
+// bindEdges binds --from and mount sources to stages. A name that is no stage is
 // an image: it becomes an implicit stage at the end of the list.
-func edges(_ context.Context, b *builder) error {
+func bindEdges(_ context.Context, b *builder) error {
 	for _, st := range b.Stages[:len(b.Dockerfile.Stages)] {
 		own := b.draft(st)
 		own.commands = make([]boundCommand, 0, len(st.Syntax.Commands))
@@ -69,7 +69,7 @@ func (b *builder) bind(st *Stage, c instructions.Command, place, asked source.Ra
 			src := b.stageNamed(from)
 			if src == nil {
 				// Upstream: images of mounts have no place in the file.
-				src = implicit(from, source.Range{})
+				src = implicitStage(from, source.Range{})
 			}
 			bound.sources, names = append(bound.sources, src), append(names, m.FromAt)
 		}
@@ -92,8 +92,8 @@ func (b *builder) has(st *Stage) bool {
 	return st.Index < len(b.Stages) && b.Stages[st.Index] == st
 }
 
-// implicit makes the stage of an image that --from names.
-func implicit(name string, place source.Range) *Stage {
+// implicitStage makes the stage of an image that --from names.
+func implicitStage(name string, place source.Range) *Stage {
 	return &Stage{BaseName: name, Used: &Paths{}, Context: &Paths{}, Place: place}
 }
 
@@ -104,14 +104,14 @@ func (b *builder) copySource(c *instructions.Copy, place source.Range) (*Stage, 
 		return nil, d
 	}
 	if res.Value != from.Value {
-		return nil, diag.Errorf(variable(from, res), "variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround")
+		return nil, diag.Errorf(variableRange(from, res), "variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround")
 	}
 	i, err := strconv.Atoi(from.Value)
 	if err != nil {
 		if st := b.stageNamed(from.Value); st != nil {
 			return st, nil
 		}
-		return implicit(from.Value, place), nil
+		return implicitStage(from.Value, place), nil
 	}
 	if i < 0 || i >= len(b.Stages) {
 		return nil, diag.Errorf(from.Text.Range(), "invalid stage index %d", i).Hinted("stages have the numbers 0 to %d", len(b.Dockerfile.Stages)-1)
@@ -119,8 +119,8 @@ func (b *builder) copySource(c *instructions.Copy, place source.Range) (*Stage, 
 	return b.Stages[i], nil
 }
 
-// variable returns a range around the first variable of the word, or the word.
-func variable(w parser.Word, res shell.Result) source.Range {
+// variableRange returns a range around the first variable of the word, or the word.
+func variableRange(w parser.Word, res shell.Result) source.Range {
 	if len(res.Unmatched) > 0 && w.Value == w.Text.String() && res.Unmatched[0].Offset < w.Text.Len() {
 		return w.Text.Slice(res.Unmatched[0].Offset, res.Unmatched[0].End).Range()
 	}
@@ -162,7 +162,7 @@ func (b *builder) findCycle() *diag.Diagnostic {
 				for i, f := range path {
 					used[i] = lastUse(f.st, f.st.Deps[f.next-1].To)
 				}
-				return cycle(root, used)
+				return cycleError(root, used)
 			}
 		}
 	}
@@ -180,8 +180,8 @@ func lastUse(st, of *Stage) Edge {
 	return st.Deps[i]
 }
 
-// cycle words the error: one location per edge, in order.
-func cycle(st *Stage, used []Edge) *diag.Diagnostic {
+// cycleError words the error: one location per edge, in order.
+func cycleError(st *Stage, used []Edge) *diag.Diagnostic {
 	d := diag.Errorf(used[0].At, "circular dependency detected on stage: %s", st.Name).In(used[0].By.Syntax().Rng)
 	for _, e := range used[1:] {
 		d.Related = append(d.Related, diag.Related{Range: e.At, Context: e.By.Syntax().Rng})

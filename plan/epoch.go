@@ -130,7 +130,7 @@ func (s *epochStage) read(st *instructions.Stage) *diag.Diagnostic {
 	base, err := s.b.expand.Expand(st.From.Base.Value, s.env)
 	at := st.From.Base.Text.Range()
 	if err != nil {
-		return diag.Errorf(within(st.From.Base, err), "failed to process source stage base name %q: %w", st.From.Base.Value, err)
+		return diag.Errorf(faultRange(st.From.Base, err), "failed to process source stage base name %q: %w", st.From.Base.Value, err)
 	}
 	if base.Value != scratch {
 		return diag.Errorf(at, "%s stage must use FROM scratch", epochKey)

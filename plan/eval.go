@@ -13,11 +13,11 @@ import (
 	"slipway/source"
 )
 
-// evaluate walks the instructions of all reachable stages in file order.
+// evaluateStages walks the instructions of all reachable stages in file order.
 //
 // Upstream: where all stages are wanted, that includes those which a named
 // context replaces.
-func evaluate(_ context.Context, b *builder) error {
+func evaluateStages(_ context.Context, b *builder) error {
 	for _, st := range b.Stages {
 		if !st.Reachable || b.draft(st).done && !b.opt.AllStages {
 			continue
@@ -47,7 +47,7 @@ type evaluator struct {
 func (e *evaluator) stage() error {
 	e.inherit()
 	if err := e.begin(); err != nil {
-		return at(e.st.Place, err)
+		return withRange(e.st.Place, err)
 	}
 	for _, c := range e.b.draft(e.st).commands {
 		v := &Visit{
@@ -68,7 +68,7 @@ func (e *evaluator) stage() error {
 		}
 		if d != nil {
 			if c.onbuild {
-				return moved(d, v.Range)
+				return inDockerfile(d, v.Range)
 			}
 			if d.Range.IsZero() {
 				d.Range = v.Range
@@ -95,7 +95,7 @@ func (e *evaluator) inherit() {
 	for _, a := range e.state.Args {
 		e.args[a.Key] = true
 	}
-	e.b.charge(inherited(base))
+	e.b.charge(inheritedSize(base))
 	e.st.Platform = base.Platform
 	if base.Platform != nil && base.Platform.OS == "" {
 		e.st.Platform = &e.b.Platform

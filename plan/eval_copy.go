@@ -39,7 +39,7 @@ func (e *evaluator) copy(c *instructions.Copy) *diag.Diagnostic {
 	if len(e.visit.Sources) > 0 {
 		p.from.Stage = e.visit.Sources[0]
 		if !p.b.draft(p.from.Stage).done && p.from.Stage != e.st { // itself: see [evaluator.bindMounts]
-			return below(diag.Errorf(c.From.Text.Range(), "cannot copy from stage %q, it needs to be defined before current stage %q", c.From.Value, e.st.Name), p.from.Stage)
+			return hintBelow(diag.Errorf(c.From.Text.Range(), "cannot copy from stage %q, it needs to be defined before current stage %q", c.From.Value, e.st.Name), p.from.Stage)
 		}
 	}
 	p.step = &Copy{StepInfo: e.info(c, e.title(c)), Chown: p.chown, Exclude: c.Exclude, Link: c.Link, Platform: *e.st.Platform}

@@ -32,7 +32,7 @@ func (e *evaluator) expose(c *instructions.Expose) *diag.Diagnostic {
 	for i, w := range c.Ports {
 		var err error
 		if fields[i], err = e.expand.Fields(w.Value, e.b.counted(e.state.Env)); err != nil {
-			return diag.Errorf(within(w, err), "%w", err)
+			return diag.Errorf(faultRange(w, err), "%w", err)
 		}
 	}
 	ports := []string{}
@@ -152,15 +152,15 @@ func (s PortSpec) Ports() []string {
 
 func portRange(s string) (first, last int, ok bool) {
 	a, b, isRange := strings.Cut(s, "-")
-	first, ok = port(a)
+	first, ok = parsePortNumber(a)
 	if !ok || !isRange || a == b {
 		return first, first, ok
 	}
-	last, ok = port(b)
+	last, ok = parsePortNumber(b)
 	return first, last, ok && last >= first
 }
 
-func port(s string) (int, bool) {
+func parsePortNumber(s string) (int, bool) {
 	n, err := strconv.ParseInt(s, 10, 0)
 	return int(n), err == nil && n >= 0 && n <= 65535
 }

@@ -116,12 +116,12 @@ func (m *mountValues) typed(f instructions.MountField, v string) *diag.Diagnosti
 	case "type":
 		m.typ = MountType(strings.ToLower(v))
 		if !slices.Contains(mountTypes, string(m.typ)) {
-			return diag.Errorf(f.Range, "unsupported mount type %q%s", v, hint(v, mountTypes))
+			return diag.Errorf(f.Range, "unsupported mount type %q%s", v, didYouMean(v, mountTypes))
 		}
 	case "sharing":
 		m.sharing = strings.ToLower(v)
 		if !slices.Contains(sharingModes, m.sharing) {
-			return diag.Errorf(f.Range, "unsupported sharing value %q%s", v, hint(v, sharingModes))
+			return diag.Errorf(f.Range, "unsupported sharing value %q%s", v, didYouMean(v, sharingModes))
 		}
 	case "readonly", "ro", "readwrite", "rw":
 		var b bool
@@ -143,7 +143,7 @@ func (m *mountValues) typed(f instructions.MountField, v string) *diag.Diagnosti
 	case "mode", "uid", "gid":
 		return m.number(f, v)
 	default:
-		return diag.Errorf(f.Range, "unexpected key '%s' in '%s'%s", f.Key, f.Text, hint(f.Key, mountKeys))
+		return diag.Errorf(f.Range, "unexpected key '%s' in '%s'%s", f.Key, f.Text, didYouMean(f.Key, mountKeys))
 	}
 	if err != nil {
 		return diag.Errorf(f.Range, "invalid value for %s: %s", f.Key, v)
@@ -208,7 +208,7 @@ func (e *evaluator) bindMounts(values []mountValues) ([]Mount, *diag.Diagnostic)
 		// Upstream: triggers may read the stage in which they run, as it is
 		// then. Other instructions may not: that is a cycle.
 		if v.from != "" && !e.b.draft(src).done && src != e.st {
-			return nil, below(diag.Errorf(v.flag, "cannot mount from stage %q to %q, stage needs to be defined before current command", v.from, v.target), src)
+			return nil, hintBelow(diag.Errorf(v.flag, "cannot mount from stage %q to %q, stage needs to be defined before current command", v.from, v.target), src)
 		}
 		var m Mount
 		var d *diag.Diagnostic

@@ -45,7 +45,7 @@ func (e *evaluator) run(c *instructions.Run) *diag.Diagnostic {
 func (e *evaluator) runTitle(c *instructions.Run, suffix string, mounts []mountValues) string {
 	x := e.expand
 	x.Mode = shell.KeepQuotes | shell.KeepEscapes | shell.KeepUnset
-	return upper(expanded(x, instructions.Code(c)+suffix, e.b.counted(maskSecrets(mounts, e.state.Env))))
+	return upperFirst(expandText(x, instructions.Code(c)+suffix, e.b.counted(maskSecrets(mounts, e.state.Env))))
 }
 
 // maskSecrets returns the environment as names may show it.
@@ -87,7 +87,7 @@ func (e *evaluator) runArgs(c *instructions.Run, x *Exec) (args []string, suffix
 			return nil, "", diag.Errorf(c.In.Rest.Range(), "parsing produced an invalid run command: %v", args)
 		}
 		if isHeredoc(args[0]) {
-			suffix = " (" + summary(c.Heredocs[0].Content()) + ")"
+			suffix = " (" + summarize(c.Heredocs[0].Content()) + ")"
 			args = []string{e.script(c.Heredocs[0], x)}
 		} else {
 			args = []string{withBodies(args[0], c.Heredocs)}
@@ -102,7 +102,7 @@ func (e *evaluator) runArgs(c *instructions.Run, x *Exec) (args []string, suffix
 // script runs a heredoc that is the whole command: one with #! as a program of
 // its own, others as text for the shell.
 func (e *evaluator) script(h parser.Heredoc, x *Exec) string {
-	data := chomped(h)
+	data := chompHeredoc(h)
 	if e.st.Image.OS == "windows" || !strings.HasPrefix(data, "#!") {
 		return data
 	}
@@ -110,7 +110,7 @@ func (e *evaluator) script(h parser.Heredoc, x *Exec) string {
 	return path.Join(ScriptDir, h.Name)
 }
 
-func chomped(h parser.Heredoc) string {
+func chompHeredoc(h parser.Heredoc) string {
 	if h.Chomp {
 		return parser.Chomp(h.Content())
 	}
@@ -132,8 +132,8 @@ func withBodies(line string, docs []parser.Heredoc) string {
 	return b.String()
 }
 
-// summary is the first line of a heredoc, with dots if there are more.
-func summary(doc string) string {
+// summarize is the first line of a heredoc, with dots if there are more.
+func summarize(doc string) string {
 	doc = strings.ReplaceAll(strings.TrimSpace(doc), "\r\n", "\n")
 	first, _, more := strings.Cut(doc, "\n")
 	if more {

@@ -13,14 +13,14 @@ import (
 func expandWord(x shell.Expander, w parser.Word, env shell.Env) (shell.Result, *diag.Diagnostic) {
 	res, err := x.Expand(w.Value, env)
 	if err != nil {
-		return res, diag.Errorf(within(w, err), "%w", err)
+		return res, diag.Errorf(faultRange(w, err), "%w", err)
 	}
 	return res, nil
 }
 
-// within returns the range of the word from the fault on that a shell error
+// faultRange returns the range of the word from the fault on that a shell error
 // names; the whole word if it names none.
-func within(w parser.Word, err error) source.Range {
+func faultRange(w parser.Word, err error) source.Range {
 	r := w.Text.Range()
 	var se *shell.Error
 	if errors.As(err, &se) && w.Value == w.Text.String() && se.Offset >= 0 && se.Offset < w.Text.Len() {
@@ -29,8 +29,8 @@ func within(w parser.Word, err error) source.Range {
 	return r
 }
 
-// at gives an error a range, or the one it has a context.
-func at(r source.Range, err error) error {
+// withRange gives an error a range, or the one it has a context.
+func withRange(r source.Range, err error) error {
 	var d *diag.Diagnostic
 	if !errors.As(err, &d) {
 		d = diag.Errorf(r, "%w", err)

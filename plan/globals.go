@@ -10,9 +10,9 @@ import (
 	"slipway/source"
 )
 
-// globals sets the platforms, the predefined ARGs and those before the first
+// setGlobals sets the platforms, the predefined ARGs and those before the first
 // FROM.
-func globals(ctx context.Context, b *builder) error {
+func setGlobals(ctx context.Context, b *builder) error {
 	if len(b.Dockerfile.Stages) == 0 {
 		end := source.Range{File: b.Dockerfile.File.Source, Start: len(b.Dockerfile.File.Source.Bytes), End: len(b.Dockerfile.File.Source.Bytes)}
 		if n := len(b.Dockerfile.Args); n > 0 {

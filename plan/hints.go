@@ -14,8 +14,8 @@ import (
 // maxListed is how many names a hint lists.
 const maxListed = 10
 
-// listed returns names separated by commas, "none" without any.
-func listed(names []string) string {
+// joinNames returns names separated by commas, "none" without any.
+func joinNames(names []string) string {
 	switch {
 	case len(names) == 0:
 		return "none"
@@ -98,12 +98,12 @@ func (p *Plan) hintSource(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
 			stages = append(stages, s.Name)
 		}
 	}
-	return d.Hinted("no stage and no build context has the name %s; stages: %s; build contexts: %s", name, listed(stages), listed(p.Options.Contexts))
+	return d.Hinted("no stage and no build context has the name %s; stages: %s; build contexts: %s", name, joinNames(stages), joinNames(p.Options.Contexts))
 }
 
-// below adds to an error of an instruction that needs a later stage where that
+// hintBelow adds to an error of an instruction that needs a later stage where that
 // is. It returns d.
-func below(d *diag.Diagnostic, st *Stage) *diag.Diagnostic {
+func hintBelow(d *diag.Diagnostic, st *Stage) *diag.Diagnostic {
 	if st.Syntax == nil {
 		return d
 	}

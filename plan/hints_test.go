@@ -69,7 +69,7 @@ func TestListed(t *testing.T) {
 		for i := range names {
 			names[i] = "a"
 		}
-		if got := listed(names); got != want {
+		if got := joinNames(names); got != want {
 			t.Errorf("%d names: %q, want %q", n, got, want)
 		}
 	}

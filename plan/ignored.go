@@ -12,9 +12,9 @@ import (
 // wildcards take a tenth of it.
 const maxMatching = 1 << 30
 
-// ignored reads what the main context leaves out. Upstream does so before it
+// readIgnore reads what the main context leaves out. Upstream does so before it
 // evaluates the first instruction, whether or not one needs the context.
-func ignored(ctx context.Context, b *builder) error {
+func readIgnore(ctx context.Context, b *builder) error {
 	var err error
 	b.ignored, err = b.opt.Resolver.Ignore(ctx)
 	return err

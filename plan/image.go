@@ -63,8 +63,8 @@ func hasLayers(img *Image) bool {
 	return len(img.RootFS.DiffIDs) > 0 || slices.ContainsFunc(img.History, func(h ocispecs.History) bool { return !h.EmptyLayer })
 }
 
-// finish writes labels and platform into the target's config.
-func finish(_ context.Context, b *builder) error {
+// finishImage writes labels and platform into the target's config.
+func finishImage(_ context.Context, b *builder) error {
 	img := &b.Target.Image
 	if len(b.opt.Labels) > 0 && img.Config.Labels == nil {
 		img.Config.Labels = map[string]string{}

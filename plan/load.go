@@ -14,13 +14,13 @@ import (
 	"slipway/internal/inorder"
 )
 
-// load looks up the bases of all reachable stages at once, then adds the
+// loadBases looks up the bases of all reachable stages at once, then adds the
 // ONBUILD triggers that they bring. Triggers may need further images, so this
 // repeats until nothing new is needed; each round looks at what is new in it.
 //
 // Upstream: where all stages are evaluated, those that the target does not need
 // have no triggers.
-func load(ctx context.Context, b *builder) error {
+func loadBases(ctx context.Context, b *builder) error {
 	fresh := b.reach([]*Stage{b.Target})
 	if b.opt.AllStages {
 		for _, st := range b.Stages {
@@ -28,7 +28,7 @@ func load(ctx context.Context, b *builder) error {
 		}
 	}
 	for list := b.Stages; ; list = fresh {
-		if err := b.loadBases(ctx, list); err != nil {
+		if err := b.loadRound(ctx, list); err != nil {
 			return err
 		}
 		var used []*Stage
@@ -50,10 +50,10 @@ func load(ctx context.Context, b *builder) error {
 // maxLookups is how many bases are looked up at a time.
 const maxLookups = 64
 
-// loadBases looks up the bases of the stages that are needed and not known yet,
+// loadRound looks up the bases of the stages that are needed and not known yet,
 // in parallel. Of several errors the one of the first stage is returned, but
 // names that are no reference come before everything that has to be looked up.
-func (b *builder) loadBases(ctx context.Context, list []*Stage) error {
+func (b *builder) loadRound(ctx context.Context, list []*Stage) error {
 	todo, err := b.bases(list)
 	if err != nil {
 		return err
@@ -83,7 +83,7 @@ func (b *builder) loadBases(ctx context.Context, list []*Stage) error {
 		return errs[i]
 	}) // the error is in errs
 	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
-		return at(b.draft(own[i]).asked, b.baseError(own[i], b.hinted(errs[i])))
+		return withRange(b.draft(own[i]).asked, b.baseError(own[i], b.hinted(errs[i])))
 	}
 	for _, s := range same {
 		b.takeBase(s[0], s[1])
@@ -130,7 +130,7 @@ func (b *builder) bases(list []*Stage) (todo []*Stage, err error) {
 		if st.BaseName != scratch || st.Replaced != nil {
 			ref, err := reference.ParseNormalizedNamed(st.BaseName)
 			if err != nil {
-				return nil, at(d.asked, b.baseError(st, fmt.Errorf("failed to parse stage name %q: %w", st.BaseName, err)))
+				return nil, withRange(d.asked, b.baseError(st, fmt.Errorf("failed to parse stage name %q: %w", st.BaseName, err)))
 			}
 			st.Written, d.ref = st.BaseName, reference.TagNameOnly(ref)
 			st.BaseName = d.ref.String()
@@ -302,7 +302,7 @@ func (e *imageError) Unwrap() error { return e.err }
 // hinted adds what a misspelt image may have meant to an error.
 func (b *builder) hinted(err error) error {
 	if image, ok := err.(*imageError); ok { //nolint:errorlint // it is not wrapped yet
-		return fmt.Errorf("%w%s", err, hint(image.written, append(b.names(), commonImages()...)))
+		return fmt.Errorf("%w%s", err, didYouMean(image.written, append(b.names(), commonImages()...)))
 	}
 	return err
 }

@@ -13,8 +13,8 @@ import (
 	"slipway/shell"
 )
 
-// name gives the steps their progress names: [platform stage i/n] TEXT.
-func name(_ context.Context, b *builder) error {
+// nameSteps gives the steps their progress names: [platform stage i/n] TEXT.
+func nameSteps(_ context.Context, b *builder) error {
 	for _, st := range b.Stages {
 		if !st.Reachable {
 			continue
@@ -80,7 +80,7 @@ func (n *namer) prefix(p *ocispecs.Platform, env Env, onbuild bool) string {
 	var b strings.Builder
 	b.WriteByte('[')
 	if n.b.opt.MultiPlatform && p != nil {
-		b.WriteString(platforms.FormatAll(*p) + arrow(*p, env) + " ")
+		b.WriteString(platforms.FormatAll(*p) + targetArrow(*p, env) + " ")
 	}
 	if n.st.Name != "" {
 		b.WriteString(n.st.Name + " ")
@@ -94,8 +94,8 @@ func (n *namer) prefix(p *ocispecs.Platform, env Env, onbuild bool) string {
 	return b.String()
 }
 
-// arrow shows what is built for where that differs from what runs.
-func arrow(p ocispecs.Platform, env Env) string {
+// targetArrow shows what is built for where that differs from what runs.
+func targetArrow(p ocispecs.Platform, env Env) string {
 	t, ok := targetPlatform(env)
 	if !ok {
 		return ""
@@ -139,10 +139,10 @@ func targetPlatform(env Env) (p ocispecs.Platform, ok bool) {
 // title is the text of a step's name: the instruction with variables expanded,
 // as far as that works.
 func (e *evaluator) title(c instructions.Command) string {
-	return upper(expanded(e.expand, instructions.Code(c), e.b.counted(e.state.Env)))
+	return upperFirst(expandText(e.expand, instructions.Code(c), e.b.counted(e.state.Env)))
 }
 
-func expanded(x shell.Expander, s string, env shell.Env) string {
+func expandText(x shell.Expander, s string, env shell.Env) string {
 	res, err := x.Expand(s, env)
 	if err != nil {
 		return s
@@ -150,8 +150,8 @@ func expanded(x shell.Expander, s string, env shell.Env) string {
 	return res.Value
 }
 
-// upper returns the text with its first word in upper case.
-func upper(s string) string {
+// upperFirst returns the text with its first word in upper case.
+func upperFirst(s string) string {
 	first, rest, ok := strings.Cut(s, " ")
 	if !ok {
 		return strings.ToUpper(s)

@@ -57,7 +57,7 @@ func (b *builder) addTriggers(st *Stage) (used []*Stage, err error) {
 			used = append(used, bound.sources...)
 		}
 		if d != nil {
-			return nil, moved(d, own.asked)
+			return nil, inDockerfile(d, own.asked)
 		}
 	}
 	own.commands = append(commands, own.commands...)
@@ -111,9 +111,9 @@ func firstError(l diag.List) *diag.Diagnostic {
 	return nil
 }
 
-// moved returns the diagnostic with its place in the Dockerfile instead of one
+// inDockerfile returns the diagnostic with its place in the Dockerfile instead of one
 // in a trigger's own text.
-func moved(d *diag.Diagnostic, r source.Range) *diag.Diagnostic {
+func inDockerfile(d *diag.Diagnostic, r source.Range) *diag.Diagnostic {
 	c := *d
 	c.Range, c.Context, c.Related = r, r, nil
 	return &c

@@ -143,7 +143,7 @@ func (o *outliner) stage(st *Stage) {
 			o.mounts(x, c.Range)
 		}
 	}
-	for _, dep := range needs(st) {
+	for _, dep := range stagesReadBy(st) {
 		o.stage(dep)
 	}
 }
@@ -197,16 +197,16 @@ func (o *outliner) mounts(x *Exec, place source.Range) {
 	for _, m := range x.Mounts {
 		switch m.Type {
 		case MountSecret:
-			o.out.Secrets = first(o.out.Secrets, o.secrets, OutlineMount{m.ID, m.Required, place})
+			o.out.Secrets = appendNew(o.out.Secrets, o.secrets, OutlineMount{m.ID, m.Required, place})
 		case MountSSH:
 			m.ID = cmp.Or(m.ID, "default")
-			o.out.SSH = first(o.out.SSH, o.ssh, OutlineMount{m.ID, m.Required, place})
+			o.out.SSH = appendNew(o.out.SSH, o.ssh, OutlineMount{m.ID, m.Required, place})
 		case MountBind, MountCache, MountTmpfs: // nothing a user gives
 		}
 	}
 }
 
-func first(list []OutlineMount, known map[string]bool, m OutlineMount) []OutlineMount {
+func appendNew(list []OutlineMount, known map[string]bool, m OutlineMount) []OutlineMount {
 	if known[m.ID] {
 		return list
 	}

@@ -61,8 +61,8 @@ func (c *countedEnv) Lookup(name string) (string, bool) {
 	return v, set
 }
 
-// inherited is what a stage copies of the stage that it starts from.
-func inherited(base *Stage) int {
+// inheritedSize is what a stage copies of the stage that it starts from.
+func inheritedSize(base *Stage) int {
 	c := &base.Image.Config
 	return perEntry * (len(c.Env) + len(c.Labels) + len(c.Volumes) + len(c.ExposedPorts) + len(c.OnBuild) + len(base.Final.Args))
 }

@@ -16,10 +16,10 @@ import (
 // scratch is the name of the empty base.
 const scratch = "scratch"
 
-// stages makes a record of each stage of the file: its base and platform with
+// collectStages makes a record of each stage of the file: its base and platform with
 // variables expanded, the named context that replaces it, and its link to an
 // earlier stage.
-func stages(ctx context.Context, b *builder) error {
+func collectStages(ctx context.Context, b *builder) error {
 	for i, syntax := range b.Dockerfile.Stages {
 		st := &Stage{
 			Index:   len(b.Stages),
@@ -48,7 +48,7 @@ func stages(ctx context.Context, b *builder) error {
 			st.Name = fmt.Sprintf("stage-%d", i)
 		}
 		b.add(st, d)
-		st.Total = steps(st)
+		st.Total = countSteps(st)
 		st.NoCache = b.opt.NoCache.Has(syntax.Name)
 	}
 	return nil
@@ -69,9 +69,9 @@ func (b *builder) add(st *Stage, d *draft) {
 	}
 }
 
-// steps counts the steps that a stage's progress names number: the pull of an
+// countSteps counts the steps that a stage's progress names number: the pull of an
 // image and each instruction that may change files.
-func steps(st *Stage) int {
+func countSteps(st *Stage) int {
 	n := 0
 	if st.BaseName != scratch && st.Base == nil {
 		n++
@@ -144,7 +144,7 @@ func (b *builder) names() []string {
 	return names
 }
 
-// hint returns " (did you mean X?)" for the nearest of the options, or "".
-func hint(name string, options []string) string {
+// didYouMean returns " (did you mean X?)" for the nearest of the options, or "".
+func didYouMean(name string, options []string) string {
 	return suggest.Hint(name, options, true)
 }

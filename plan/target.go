@@ -10,15 +10,15 @@ import (
 	"slipway/source"
 )
 
-// target chooses the stage to build.
-func target(_ context.Context, b *builder) error {
+// chooseTarget chooses the stage to build.
+func chooseTarget(_ context.Context, b *builder) error {
 	if b.opt.Target == "" {
 		b.Target = b.Stages[len(b.Stages)-1]
 		return nil
 	}
 	b.Target = b.stageNamed(b.opt.Target)
 	if b.Target == nil {
-		return diag.Errorf(source.Range{}, "target stage %q could not be found%s", b.opt.Target, hint(b.opt.Target, b.names()))
+		return diag.Errorf(source.Range{}, "target stage %q could not be found%s", b.opt.Target, didYouMean(b.opt.Target, b.names()))
 	}
 	return nil
 }
@@ -36,14 +36,14 @@ func (b *builder) reach(todo []*Stage) []*Stage {
 		}
 		d.needed, st.Reachable = true, true
 		fresh = append(fresh, st)
-		todo = append(todo, needs(st)...)
+		todo = append(todo, stagesReadBy(st)...)
 	}
 	slices.SortFunc(fresh, func(a, b *Stage) int { return cmp.Compare(a.Index, b.Index) })
 	return fresh
 }
 
-// needs returns the stages that a stage reads directly.
-func needs(st *Stage) []*Stage {
+// stagesReadBy returns the stages that a stage reads directly.
+func stagesReadBy(st *Stage) []*Stage {
 	var list []*Stage
 	if f, ok := st.Base.(*FromStage); ok {
 		list = append(list, f.Stage)
@@ -57,7 +57,7 @@ func needs(st *Stage) []*Stage {
 // suggestGlobal names the global ARG that one of the unset variables may mean.
 func (b *builder) suggestGlobal(unknown []shell.Use) string {
 	for _, u := range unknown {
-		if s := hint(u.Name, b.Globals.Keys()); s != "" {
+		if s := didYouMean(u.Name, b.Globals.Keys()); s != "" {
 			return s
 		}
 	}
