@@ -10,7 +10,7 @@ import (
 	"slipway/source"
 )
 
-// passes are what Build does, in this order.
+// passes are the steps of Build, in this order.
 var passes = []struct {
 	name string
 	run  func(context.Context, *builder) error

@@ -2,9 +2,9 @@ package plan
 
 import "slipway/shell"
 
-// DefaultBases returns what the bases of the file's stages are if no build
-// arguments are given: up to the first one that does not expand, and none if a
-// default of a global ARG does not.
+// DefaultBases returns the base names of the file's stages, expanded without build
+// arguments. The list ends before the first name that does not expand. It is empty if
+// the default of a global ARG does not expand.
 func (p *Plan) DefaultBases() []string {
 	b := &builder{Plan: p, expand: shell.Expander{Escape: p.Dockerfile.File.Escape}}
 	env := p.Predefined

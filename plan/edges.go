@@ -12,8 +12,8 @@ import (
 	"slipway/source"
 )
 
-// boundCommand is an instruction with the stages that its --from and mounts
-// name.
+// boundCommand is an instruction with the stages that its --from and its mounts
+// refer to.
 type boundCommand struct {
 	instructions.Command
 	sources []*Stage
@@ -44,9 +44,9 @@ func bindEdges(_ context.Context, b *builder) error {
 	return nil
 }
 
-// bind finds the sources of a command and records the stage's edges to them.
-// Images of --from get the location place, and errors about them the location
-// asked.
+// bind finds the source stages of a command and adds edges from st to them. A stage that
+// is made for an image of --from has the range place. Errors about this image have the
+// range asked.
 func (b *builder) bind(st *Stage, c instructions.Command, place, asked source.Range) (boundCommand, *diag.Diagnostic) {
 	bound := boundCommand{Command: c}
 	var names []source.Range
@@ -68,7 +68,7 @@ func (b *builder) bind(st *Stage, c instructions.Command, place, asked source.Ra
 			}
 			src := b.stageNamed(from)
 			if src == nil {
-				// Upstream: images of mounts have no place in the file.
+				// Upstream: images of mounts have no range in the file.
 				src = implicitStage(from, source.Range{})
 			}
 			bound.sources, names = append(bound.sources, src), append(names, m.FromAt)
@@ -92,7 +92,8 @@ func (b *builder) has(st *Stage) bool {
 	return st.Index < len(b.Stages) && b.Stages[st.Index] == st
 }
 
-// implicitStage makes the stage of an image that --from names.
+// implicitStage returns a stage without instructions for an image that --from or a mount
+// refers to.
 func implicitStage(name string, place source.Range) *Stage {
 	return &Stage{BaseName: name, Used: &Paths{}, Context: &Paths{}, Place: place}
 }
@@ -119,7 +120,8 @@ func (b *builder) copySource(c *instructions.Copy, place source.Range) (*Stage, 
 	return b.Stages[i], nil
 }
 
-// variableRange returns a range around the first variable of the word, or the word.
+// variableRange returns the range of the first unset variable of a word, or the range of
+// the word if the variable cannot be located.
 func variableRange(w parser.Word, res shell.Result) source.Range {
 	if len(res.Unmatched) > 0 && w.Value == w.Text.String() && res.Unmatched[0].Offset < w.Text.Len() {
 		return w.Text.Slice(res.Unmatched[0].Offset, res.Unmatched[0].End).Range()
@@ -129,8 +131,8 @@ func variableRange(w parser.Word, res shell.Result) source.Range {
 
 func (b *builder) stageNamed(name string) *Stage { return b.byName[strings.ToLower(name)] }
 
-// findCycle looks for stages that need each other's files. A base cannot be
-// part of a cycle, as FROM only finds earlier stages.
+// findCycle returns an error if stages need each other's files. It follows --from and
+// mounts only: FROM refers to earlier stages, so it cannot close a cycle.
 func (b *builder) findCycle() *diag.Diagnostic {
 	type frame struct {
 		st   *Stage
@@ -171,7 +173,7 @@ func (b *builder) findCycle() *diag.Diagnostic {
 
 // lastUse returns the last edge from a stage to another one.
 //
-// Upstream: of several instructions that use a stage it knows the last.
+// Upstream: if several instructions use a stage, the last one is reported.
 func lastUse(st, of *Stage) Edge {
 	i := len(st.Deps) - 1
 	for st.Deps[i].To != of {
@@ -180,7 +182,7 @@ func lastUse(st, of *Stage) Edge {
 	return st.Deps[i]
 }
 
-// cycleError words the error: one location per edge, in order.
+// cycleError returns the error for a cycle, with the range of each edge in order.
 func cycleError(st *Stage, used []Edge) *diag.Diagnostic {
 	d := diag.Errorf(used[0].At, "circular dependency detected on stage: %s", st.Name).In(used[0].By.Syntax().Rng)
 	for _, e := range used[1:] {

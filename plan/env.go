@@ -5,12 +5,11 @@ import (
 	"strings"
 )
 
-// Env is an ordered set of variables. It is a value: Set returns a new Env and
-// leaves the old one as it was. Setting a variable again moves it to the end,
-// as in LLB.
+// Env is an immutable, ordered set of variables. Set returns a new Env. Setting a variable
+// again moves it to the end, as in LLB.
 //
-// All versions of one environment share a log of assignments, so that a
-// thousand ENV lines cost no thousand copies.
+// All versions of an environment share one log of assignments, so that a thousand ENV
+// instructions do not copy it a thousand times.
 type Env struct {
 	log  *envLog
 	n    int // how much of the log belongs to this version
@@ -61,7 +60,7 @@ func (e Env) Lookup(key string) (string, bool) {
 	return e.log.values[i], true
 }
 
-// index returns where this version's value of key stands, or -1.
+// index returns the index in the log of this version's value of key, or -1.
 func (e Env) index(key string) int {
 	if e.log == nil {
 		return -1
@@ -87,7 +86,7 @@ func (e Env) index(key string) int {
 
 // Set returns the environment with the variable set, as its last one.
 func (e Env) Set(key, value string) Env {
-	// A log of which most is overwritten is not worth keeping either.
+	// A log that consists mostly of overwritten assignments is copied without them.
 	if e.log == nil || len(e.log.keys) != e.n || e.n > 2*e.set+64 {
 		e = e.Fork()
 	}
@@ -101,8 +100,8 @@ func (e Env) Set(key, value string) Env {
 	return Env{log: l, n: len(l.keys), set: e.set, size: e.size + len(key) + len(value)}
 }
 
-// Fork returns an equal environment with a log of its own, without what was
-// overwritten.
+// Fork returns an equal environment with its own log, which omits overwritten
+// assignments.
 func (e Env) Fork() Env {
 	room := e.set + 12 // the predefined variables, or a few more
 	both := make([]string, 2*room)

@@ -19,9 +19,9 @@ import (
 
 const epochKey = "SOURCE_DATE_EPOCH"
 
-// setEpoch reads SOURCE_DATE_EPOCH: a build argument, even an empty one, comes
-// before the default of a global ARG. What ARG sees is the time in seconds, and
-// nothing where no time was found.
+// setEpoch reads SOURCE_DATE_EPOCH. A build argument, even an empty one, takes precedence
+// over the default of a global ARG. For ARG the value is the time in seconds. It is
+// unset if no time was found.
 func (b *builder) setEpoch(ctx context.Context) error {
 	v, given := b.opt.BuildArgs[epochKey]
 	if !given {
@@ -53,8 +53,8 @@ func (b *builder) setEpoch(ctx context.Context) error {
 	return nil
 }
 
-// epochError says where the value that is wrong stands: in a global ARG, or
-// not in the file.
+// epochError gives an error about the value the range of the global ARG that sets it.
+// There is no range if a build argument sets it.
 func (b *builder) epochError(err error, given bool) error {
 	var d *diag.Diagnostic
 	if errors.As(err, &d) && !d.Shown().IsZero() {
@@ -71,9 +71,9 @@ func (b *builder) epochError(err error, given bool) error {
 	return d
 }
 
-// epochOf returns the time that a value of SOURCE_DATE_EPOCH means: a number of
-// seconds, or the time of the main context, a named context or what a stage
-// downloads. It is nil where they have none.
+// epochOf returns the time for a value of SOURCE_DATE_EPOCH. The value is a number of
+// seconds, or it refers to the main context, to a named context or to a stage with one
+// ADD, whose time is taken. The time is nil if the source has none.
 func (b *builder) epochOf(ctx context.Context, v string) (*time.Time, error) {
 	if v == "" {
 		return nil, nil
@@ -183,9 +183,9 @@ func (s *epochStage) args(c *instructions.Arg) *diag.Diagnostic {
 	return nil
 }
 
-// add takes the source of the ADD. The rules are laxer than those of a build.
+// add sets the source from an ADD. It accepts more than a build does.
 //
-// Upstream: flag and query need not agree on .git and the checksum, and
+// Upstream: the flag and the query may disagree about .git and the checksum, and
 // fetch-by-commit is ignored.
 func (s *epochStage) add(c *instructions.Copy) *diag.Diagnostic {
 	if len(c.Inline) > 0 || len(c.Sources) != 1 {

@@ -15,8 +15,7 @@ import (
 
 // evaluateStages walks the instructions of all reachable stages in file order.
 //
-// Upstream: where all stages are wanted, that includes those which a named
-// context replaces.
+// Upstream: with Options.AllStages, that includes stages that a named context replaces.
 func evaluateStages(_ context.Context, b *builder) error {
 	for _, st := range b.Stages {
 		if !st.Reachable || b.draft(st).done && !b.opt.AllStages {
@@ -31,7 +30,7 @@ func evaluateStages(_ context.Context, b *builder) error {
 	return nil
 }
 
-// evaluator carries a stage from its base to its result.
+// evaluator evaluates the instructions of one stage.
 type evaluator struct {
 	b      *builder
 	st     *Stage
@@ -43,7 +42,7 @@ type evaluator struct {
 	hasCmd bool            // a CMD of this stage was seen
 }
 
-// stage evaluates all instructions. The record of the one that fails is kept.
+// stage evaluates all instructions. If one fails, its Visit is kept.
 func (e *evaluator) stage() error {
 	e.inherit()
 	if err := e.begin(); err != nil {
@@ -82,7 +81,7 @@ func (e *evaluator) stage() error {
 	return nil
 }
 
-// inherit takes over what an earlier stage made.
+// inherit copies the result of the base if the base is a stage of the file.
 func (e *evaluator) inherit() {
 	e.state = State{Dir: "/", Platform: e.st.Final.Platform}
 	f, ok := e.st.Base.(*FromStage)
@@ -118,8 +117,8 @@ func (e *evaluator) inherit() {
 // begin sets up the state from the base's config.
 func (e *evaluator) begin() error {
 	if e.st.Platform == nil {
-		// Upstream: a stage that goes on from a named context without a config
-		// has an unknown platform; stages that go on from it have the target's.
+		// Upstream: a stage based on a named context without a config has an unknown
+		// platform. Stages based on this stage have the target's platform.
 		e.st.Platform = &ocispecs.Platform{}
 	}
 	c := &e.st.Image.Config
@@ -145,8 +144,8 @@ func (e *evaluator) begin() error {
 	return nil
 }
 
-// command evaluates one instruction. Words expand in the order in which
-// upstream expands them, so that of several faults the same one is reported.
+// command evaluates one instruction. Words are expanded in the same order as upstream, so
+// that the same one of several errors is reported.
 func (e *evaluator) command(c instructions.Command) *diag.Diagnostic {
 	switch c := c.(type) {
 	case *instructions.Arg:
@@ -187,7 +186,7 @@ func (e *evaluator) command(c instructions.Command) *diag.Diagnostic {
 	return nil
 }
 
-// word expands a word and records the variables that nothing sets.
+// word expands a word and records its unset variables.
 func (e *evaluator) word(w parser.Word) (string, *diag.Diagnostic) {
 	res, d := e.b.word(e.expand, w, e.state.Env)
 	e.noteUnset(w, res.Unmatched)
@@ -207,7 +206,8 @@ func (e *evaluator) words(list []parser.Word) ([]string, *diag.Diagnostic) {
 	return out, nil
 }
 
-// body expands a heredoc: quotes mean nothing there, and \ always escapes.
+// body expands the text of a heredoc. Quotes have no meaning there, and the escape
+// character is always \.
 func (e *evaluator) body(data string, r source.Range) (string, *diag.Diagnostic) {
 	x := shell.Expander{Escape: '\\', Mode: shell.NoQuotes}
 	w := parser.Word{Value: data, Text: r.Text()}

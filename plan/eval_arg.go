@@ -9,19 +9,19 @@ import (
 	"slipway/instructions"
 )
 
-// ARGs that say what an SBOM lists.
+// ARGs that control what an SBOM lists.
 const (
 	scanContext = "BUILDKIT_SBOM_SCAN_CONTEXT"
 	scanStage   = "BUILDKIT_SBOM_SCAN_STAGE"
 )
 
-// NotExported tells ARGs that tell the frontend something and are no variables
-// of RUN.
+// NotExported reports whether an ARG of this name only configures the frontend, and is not
+// a variable in RUN.
 func NotExported(key string) bool { return key == scanContext || key == scanStage }
 
-// scans tells whether the stage asks for a scan with the ARG of that name: its
-// own, the last with a value, comes before the global one. The value is a
-// boolean or a list of stages.
+// scans reports whether the ARG of this name enables the scan for the stage. Its value is
+// a boolean or a list of stages. The last ARG of the stage that has a value takes
+// precedence over the global ARG.
 func (e *evaluator) scans(name string) bool {
 	value, ok := e.b.Globals.Lookup(name)
 	for _, a := range e.state.Args {
@@ -38,9 +38,9 @@ func (e *evaluator) scans(name string) bool {
 	return slices.Contains(strings.Split(value, ","), e.st.Name)
 }
 
-// arg declares the ARGs of a stage. The value is the build argument's, else the
-// default, else that of the global ARG of the same name; without any of them
-// what an earlier instruction set stays.
+// arg declares the ARGs of a stage. The value is that of the build argument, or else the
+// default, or else the value of the global ARG of the same name. If there is none of
+// these, the variable keeps the value that an earlier instruction set.
 func (e *evaluator) arg(c *instructions.Arg) *diag.Diagnostic {
 	line := make([]string, 0, len(c.Args))
 	for i := range c.Args {
@@ -62,8 +62,8 @@ func (e *evaluator) arg(c *instructions.Arg) *diag.Diagnostic {
 	return nil
 }
 
-// declare adds to the list of ARGs. Lists of earlier states are the beginning
-// of the same array: they end before what is added.
+// declare appends to the list of ARGs. Earlier states share the array, but their lists end
+// before the new entry.
 func (e *evaluator) declare(a ArgValue) {
 	if len(e.state.Args) > 2*len(e.args)+64 {
 		e.state.Args = lastValues(e.state.Args)
@@ -72,8 +72,8 @@ func (e *evaluator) declare(a ArgValue) {
 	e.state.Args = append(e.state.Args, a)
 }
 
-// lastValues returns a list of its own in which each ARG stands once: where it
-// was first declared, with its last value.
+// lastValues returns a new list with one entry for each ARG: in the order of the first
+// declarations, with the last values.
 func lastValues(args []ArgValue) []ArgValue {
 	var list []ArgValue
 	at := map[string]int{}

@@ -13,8 +13,8 @@ import (
 	"slipway/parser"
 )
 
-// pairs expands keys and values, all against what was set before the
-// instruction, and renders them for history.
+// pairs expands keys and values with the environment before the instruction, and formats
+// them for the history.
 func (e *evaluator) pairs(keyword string, list []parser.Pair) (kvs [][2]string, line string, d *diag.Diagnostic) {
 	var b strings.Builder
 	b.WriteString(keyword)
@@ -49,8 +49,8 @@ func (e *evaluator) env(c *instructions.Env) *diag.Diagnostic {
 	return nil
 }
 
-// setConfigEnv replaces the first entry of that name where it stands, or
-// appends one.
+// setConfigEnv replaces the value of the first entry of this name, or appends an
+// entry.
 func (e *evaluator) setConfigEnv(key, value string) {
 	cfg := &e.st.Image.Config
 	if e.envAt == nil {
@@ -146,7 +146,7 @@ func (e *evaluator) shell(c *instructions.Shell) *diag.Diagnostic {
 	return nil
 }
 
-// withShell returns the command of a shell form: one string for the shell.
+// withShell returns the argument list that runs a command line in the shell.
 func (e *evaluator) withShell(args []string) []string {
 	sh := e.st.Image.Config.Shell
 	if len(sh) == 0 {
@@ -158,7 +158,7 @@ func (e *evaluator) withShell(args []string) []string {
 	return append(slices.Clone(sh), strings.Join(args, " "))
 }
 
-// commandLine returns what CMD and ENTRYPOINT write into the config.
+// commandLine returns the argument list that CMD or ENTRYPOINT stores in the config.
 func (e *evaluator) commandLine(c instructions.CommandLine) []string {
 	var args []string
 	if c.Args != nil {
@@ -183,7 +183,8 @@ func (e *evaluator) cmd(c *instructions.Cmd) *diag.Diagnostic {
 	return nil
 }
 
-// entrypoint drops the CMD of the base, which was meant for another program.
+// entrypoint sets ENTRYPOINT and drops the CMD of the base, which is for another
+// program.
 func (e *evaluator) entrypoint(c *instructions.Entrypoint) *diag.Diagnostic {
 	args := e.commandLine(c.CommandLine)
 	cfg := &e.st.Image.Config

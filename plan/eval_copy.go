@@ -17,7 +17,7 @@ import (
 	"slipway/parser"
 )
 
-// copier carries one COPY or ADD with its words expanded.
+// copier is the state of planning one COPY or ADD. Its words are expanded.
 type copier struct {
 	*evaluator
 	c                      *instructions.Copy
@@ -112,8 +112,8 @@ func (p *copier) setDest() *diag.Diagnostic {
 	return nil
 }
 
-// checkChown refuses names with --link: there is no /etc/passwd in a linked
-// layer.
+// checkChown returns an error if --link is used with names of users or groups. A linked
+// layer has no /etc/passwd to look them up.
 func (p *copier) checkChown() *diag.Diagnostic {
 	if !p.c.Link {
 		return nil
@@ -202,7 +202,8 @@ func (p *copier) source(i int) *diag.Diagnostic {
 
 // git plans a repository.
 //
-// Upstream: what one URL says of .git and checksum holds for those after it.
+// Upstream: the .git directory and the checksum that one URL asks for apply to the URLs
+// after it, too.
 func (p *copier) git(ref *gitref.Ref, i int) *diag.Diagnostic {
 	at := p.c.Sources[i].Text.Range()
 	if p.keepGit != nil && ref.KeepGitDir != nil && *p.keepGit != *ref.KeepGitDir {
@@ -229,7 +230,7 @@ func (p *copier) git(ref *gitref.Ref, i int) *diag.Diagnostic {
 	return nil
 }
 
-// urlFilename names a download like the end of the URL's path.
+// urlFilename returns the last element of a URL's path, the file name of a download.
 func urlFilename(src string) string {
 	if u, err := url.Parse(src); err == nil {
 		if base := path.Base(u.Path); base != "." && base != "/" {
@@ -299,7 +300,7 @@ func (p *copier) inline(in instructions.Inline, data string) *diag.Diagnostic {
 	return nil
 }
 
-// markUsed records what is read, so that only that is transferred.
+// markUsed records the path that is read, so that only used paths are transferred.
 func (p *copier) markUsed() {
 	used := p.st.Context
 	if p.from.Stage != nil {
@@ -312,7 +313,7 @@ func (p *copier) markUsed() {
 	}
 }
 
-// line is the history line.
+// line returns the history line.
 func (p *copier) line() string {
 	var b strings.Builder
 	b.WriteString("COPY")
@@ -339,7 +340,7 @@ func (p *copier) line() string {
 	return b.String()
 }
 
-// hasWildcard tells whether a path has a wildcard that is not escaped.
+// hasWildcard reports whether a path has a wildcard that is not escaped.
 func hasWildcard(p string) bool {
 	for i := 0; i < len(p); i++ {
 		switch p[i] {

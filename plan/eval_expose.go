@@ -15,7 +15,7 @@ import (
 )
 
 // PortSpec is an argument of EXPOSE: [ip:][hostport[-range]:]port[-range][/proto].
-// Address and host port are checked but mean nothing.
+// The address and the host port are checked, but have no effect.
 type PortSpec struct {
 	Raw         string // with variables expanded
 	IP          string
@@ -26,7 +26,8 @@ type PortSpec struct {
 	at          int // Port's offset in Raw
 }
 
-// expose declares ports. Unlike elsewhere one variable may give several words.
+// expose declares ports. Unlike in other instructions, a variable may expand to several
+// words.
 func (e *evaluator) expose(c *instructions.Expose) *diag.Diagnostic {
 	fields := make([][]shell.Field, len(c.Ports))
 	for i, w := range c.Ports {
@@ -73,8 +74,8 @@ type portError struct {
 // Error implements error.
 func (e *portError) Error() string { return e.text }
 
-// portPart returns the range that an error is about: a part of the word if it is
-// written as it is read.
+// portPart returns the range of the part of a word that an error is about, or the range of
+// the word if variables or quotes hide the part.
 func portPart(w parser.Word, raw string, err error) source.Range {
 	var e *portError
 	if errors.As(err, &e) && w.Text.String() == raw && e.from < e.to {
@@ -83,7 +84,7 @@ func portPart(w parser.Word, raw string, err error) source.Range {
 	return w.Text.Range()
 }
 
-// parsePort cuts an argument into its parts.
+// parsePort splits an argument into address, ports and protocol.
 func parsePort(raw string) (PortSpec, error) {
 	s := PortSpec{Raw: raw}
 	parts := strings.Split(raw, ":")
@@ -110,7 +111,7 @@ func parsePort(raw string) (PortSpec, error) {
 	return s, nil
 }
 
-// check reads the numbers.
+// check parses the port numbers.
 func (s *PortSpec) check() error {
 	ip := s.IP
 	if strings.HasPrefix(ip, "[") {
@@ -134,7 +135,7 @@ func (s *PortSpec) check() error {
 	if !ok {
 		return &portError{"invalid hostPort: " + s.Host, s.at - 1 - len(s.Host), s.at - 1}
 	}
-	// A single port may be offered on any of a range of host ports.
+	// A single port may be published on any one of a range of host ports.
 	if last-first != s.last-s.first && s.last != s.first {
 		return fmt.Errorf("invalid ranges specified for container and host Ports: %s and %s", s.Port, s.Host)
 	}

@@ -55,7 +55,7 @@ func (e *evaluator) mounts(c *instructions.Run) ([]mountValues, *diag.Diagnostic
 	return list, nil
 }
 
-// mountField reads one field. Order counts: required must stand behind type.
+// mountField reads one field. The order matters: required must come after type.
 func (e *evaluator) mountField(m *mountValues, f instructions.MountField) *diag.Diagnostic {
 	if !f.HasValue {
 		return m.bare(f)
@@ -81,7 +81,8 @@ func (e *evaluator) mountField(m *mountValues, f instructions.MountField) *diag.
 	return nil
 }
 
-// fieldText returns the value's place, where quotes do not hide it.
+// fieldText returns the text of the value, or of the whole field if quotes or escapes change
+// it.
 func fieldText(f instructions.MountField) source.Text {
 	t := f.Range.Text()
 	if t.String() == f.Text {
@@ -167,7 +168,7 @@ func (m *mountValues) number(f instructions.MountField, v string) *diag.Diagnost
 	return nil
 }
 
-// check finds keys that do not go with the type.
+// check returns an error if a key is invalid for the type of the mount.
 func (m *mountValues) check() *diag.Diagnostic {
 	if m.typ == MountBind || m.typ == MountTmpfs {
 		for _, k := range [...]struct {
@@ -197,7 +198,7 @@ func (m *mountValues) check() *diag.Diagnostic {
 	return nil
 }
 
-// bindMounts resolves what the mounts show and where.
+// bindMounts resolves the source and the target of each mount.
 func (e *evaluator) bindMounts(values []mountValues) ([]Mount, *diag.Diagnostic) {
 	var list []Mount
 	for i, v := range values {
@@ -205,8 +206,8 @@ func (e *evaluator) bindMounts(values []mountValues) ([]Mount, *diag.Diagnostic)
 			v.from = scratch
 		}
 		src := e.visit.Sources[i]
-		// Upstream: triggers may read the stage in which they run, as it is
-		// then. Other instructions may not: that is a cycle.
+		// Upstream: an ONBUILD trigger may mount the stage in which it runs, in its
+		// state before the trigger. For other instructions that is a cycle.
 		if v.from != "" && !e.b.draft(src).done && src != e.st {
 			return nil, hintBelow(diag.Errorf(v.flag, "cannot mount from stage %q to %q, stage needs to be defined before current command", v.from, v.target), src)
 		}
@@ -228,7 +229,7 @@ func (e *evaluator) bindMounts(values []mountValues) ([]Mount, *diag.Diagnostic)
 	return list, nil
 }
 
-// treeMount is a bind, cache or tmpfs mount.
+// treeMount plans a bind, cache or tmpfs mount.
 func (e *evaluator) treeMount(v mountValues, src *Stage) (Mount, *diag.Diagnostic) {
 	m := Mount{
 		Type: v.typ, Size: v.size, Sharing: v.sharing, UID: v.uid, GID: v.gid, Mode: v.mode,
@@ -264,7 +265,7 @@ func (e *evaluator) treeMount(v mountValues, src *Stage) (Mount, *diag.Diagnosti
 	return m, nil
 }
 
-// secretMount is a secret as a file, a variable or both.
+// secretMount plans a secret as a file, a variable or both.
 func (e *evaluator) secretMount(v mountValues) (Mount, *diag.Diagnostic) {
 	windows := e.st.Platform.OS == "windows"
 	target := toSlash(v.target, e.st.Platform.OS)
@@ -293,7 +294,7 @@ func (e *evaluator) secretMount(v mountValues) (Mount, *diag.Diagnostic) {
 	}, nil
 }
 
-// sshMount is the socket of an ssh agent.
+// sshMount plans the socket of an SSH agent.
 func sshMount(v mountValues) (Mount, *diag.Diagnostic) {
 	if v.source != "" {
 		return Mount{}, diag.Errorf(v.flag, "ssh does not support source")

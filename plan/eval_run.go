@@ -10,8 +10,8 @@ import (
 	"slipway/shell"
 )
 
-// run plans a process. Only mounts are expanded here; the command's own
-// variables are the shell's business.
+// run plans a process. Only flags are expanded here: the shell of the step expands the
+// variables of the command.
 func (e *evaluator) run(c *instructions.Run) *diag.Diagnostic {
 	mounts, d := e.mounts(c)
 	if d != nil {
@@ -41,14 +41,14 @@ func (e *evaluator) run(c *instructions.Run) *diag.Diagnostic {
 	return nil
 }
 
-// runTitle shows the command with its quotes; values of secrets are masked.
+// runTitle returns the command as it is written, with the values of secrets masked.
 func (e *evaluator) runTitle(c *instructions.Run, suffix string, mounts []mountValues) string {
 	x := e.expand
 	x.Mode = shell.KeepQuotes | shell.KeepEscapes | shell.KeepUnset
 	return upperFirst(expandText(x, instructions.Code(c)+suffix, e.b.counted(maskSecrets(mounts, e.state.Env))))
 }
 
-// maskSecrets returns the environment as names may show it.
+// maskSecrets returns the environment with the values of secrets replaced by asterisks.
 func maskSecrets(mounts []mountValues, env Env) shell.Env {
 	masked := secretEnv{base: env, names: map[string]bool{}}
 	for _, m := range mounts {
@@ -62,13 +62,13 @@ func maskSecrets(mounts []mountValues, env Env) shell.Env {
 	return masked
 }
 
-// secretEnv hides variables that come from secrets.
+// secretEnv is an environment that hides the values of secrets.
 type secretEnv struct {
 	base  Env
 	names map[string]bool
 }
 
-// Lookup returns stars for secrets.
+// Lookup returns asterisks for secrets.
 func (s secretEnv) Lookup(name string) (string, bool) {
 	if s.names[name] {
 		return "****", true
@@ -76,7 +76,7 @@ func (s secretEnv) Lookup(name string) (string, bool) {
 	return s.base.Lookup(name)
 }
 
-// runArgs returns the command and what is added to the name for a heredoc.
+// runArgs returns the argument list, and the suffix of the step's name for a heredoc.
 func (e *evaluator) runArgs(c *instructions.Run, x *Exec) (args []string, suffix string, d *diag.Diagnostic) {
 	args = make([]string, 0, len(c.Args))
 	for _, w := range c.Args {
@@ -99,8 +99,8 @@ func (e *evaluator) runArgs(c *instructions.Run, x *Exec) (args []string, suffix
 	return args, suffix, nil
 }
 
-// script runs a heredoc that is the whole command: one with #! as a program of
-// its own, others as text for the shell.
+// script plans a command that consists of one heredoc. A heredoc that starts with #! runs
+// as a program, any other one as input of the shell.
 func (e *evaluator) script(h parser.Heredoc, x *Exec) string {
 	data := chompHeredoc(h)
 	if e.st.Image.OS == "windows" || !strings.HasPrefix(data, "#!") {
@@ -117,10 +117,10 @@ func chompHeredoc(h parser.Heredoc) string {
 	return h.Content()
 }
 
-// isHeredoc tells whether the command is one heredoc word and nothing else.
+// isHeredoc reports whether the command consists of one heredoc word.
 func isHeredoc(s string) bool { return parser.IsHeredoc(s) }
 
-// withBodies puts the heredocs behind the line again, for the shell to read.
+// withBodies appends the heredocs to the command line, where the shell expects them.
 func withBodies(line string, docs []parser.Heredoc) string {
 	var b strings.Builder
 	b.WriteString(line)
@@ -132,7 +132,8 @@ func withBodies(line string, docs []parser.Heredoc) string {
 	return b.String()
 }
 
-// summarize is the first line of a heredoc, with dots if there are more.
+// summarize returns the first line of a heredoc, followed by … if there are more
+// lines.
 func summarize(doc string) string {
 	doc = strings.ReplaceAll(strings.TrimSpace(doc), "\r\n", "\n")
 	first, _, more := strings.Cut(doc, "\n")

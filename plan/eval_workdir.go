@@ -7,7 +7,7 @@ import (
 	"slipway/instructions"
 )
 
-// workdir changes the directory and, unless it is the root, makes it.
+// workdir changes the working directory, and makes it unless it is the root.
 func (e *evaluator) workdir(c *instructions.Workdir) *diag.Diagnostic {
 	p, d := e.word(c.Path)
 	if d != nil {
@@ -32,8 +32,8 @@ func (e *evaluator) workdir(c *instructions.Workdir) *diag.Diagnostic {
 	return nil
 }
 
-// changeDir sets the directory of config and state. The config has it in the
-// form of the image's system.
+// changeDir sets the working directory in the config and in the state. The path in the
+// config has the form of the image's operating system.
 func (e *evaluator) changeDir(p string) error {
 	os := e.st.Platform.OS
 	cfg := &e.st.Image.Config

@@ -9,7 +9,7 @@ import (
 	"slipway/source"
 )
 
-// expandWord expands a word; the error points at the place in it.
+// expandWord expands a word. An error has the range of the fault inside the word.
 func expandWord(x shell.Expander, w parser.Word, env shell.Env) (shell.Result, *diag.Diagnostic) {
 	res, err := x.Expand(w.Value, env)
 	if err != nil {
@@ -18,8 +18,8 @@ func expandWord(x shell.Expander, w parser.Word, env shell.Env) (shell.Result, *
 	return res, nil
 }
 
-// faultRange returns the range of the word from the fault on that a shell error
-// names; the whole word if it names none.
+// faultRange returns the range from the offset of a shell error to the end of the word, or
+// the whole word if the error has no offset.
 func faultRange(w parser.Word, err error) source.Range {
 	r := w.Text.Range()
 	var se *shell.Error
@@ -29,7 +29,7 @@ func faultRange(w parser.Word, err error) source.Range {
 	return r
 }
 
-// withRange gives an error a range, or the one it has a context.
+// withRange gives an error a range. An error that has one gets r as its context.
 func withRange(r source.Range, err error) error {
 	var d *diag.Diagnostic
 	if !errors.As(err, &d) {

@@ -5,10 +5,9 @@ import (
 	"slipway/shell"
 )
 
-// Fact is something that build checks ask about and that only evaluation knows:
-// *Unset, *Assigned, *Directory, *Exposed or *Excluded. Facts are recorded in
-// the order in which upstream looks at them; an instruction that fails has
-// those up to its error.
+// Fact is a finding of the evaluation that build checks need: *Unset, *Assigned,
+// *Directory, *Exposed or *Excluded. Facts are in the order of upstream's checks. An
+// instruction that fails has the facts before its error.
 //
 //sumtype:decl
 type Fact interface{ fact() }
@@ -34,15 +33,14 @@ type Directory struct {
 	Word     parser.Word
 }
 
-// Exposed is an argument of EXPOSE whose form is right. Its numbers need not
-// be.
+// Exposed is a well-formed argument of EXPOSE. Its numbers may be invalid.
 type Exposed struct {
 	Port PortSpec
 	Word parser.Word // that it came from
 }
 
-// Excluded is a path of the main context that COPY or ADD wants and the ignore
-// file leaves out.
+// Excluded is a path of the main context that COPY or ADD uses, but that the ignore file
+// excludes.
 type Excluded struct {
 	Path string // cleaned
 	Word parser.Word
@@ -54,10 +52,10 @@ func (*Directory) fact() {}
 func (*Exposed) fact()   {}
 func (*Excluded) fact()  {}
 
-// note records a fact of the instruction at hand.
+// note records a fact of the current instruction.
 func (e *evaluator) note(f Fact) { e.visit.Facts = append(e.visit.Facts, f) }
 
-// noteUnset records the variables of a word that nothing sets.
+// noteUnset records the unset variables of a word.
 func (e *evaluator) noteUnset(w parser.Word, unset []shell.Use) {
 	var unknown []shell.Use
 	for _, u := range unset {

@@ -10,7 +10,7 @@ import (
 	"slipway/source"
 )
 
-// setGlobals sets the platforms, the predefined ARGs and those before the first
+// setGlobals sets the platforms, the predefined ARGs and the ARGs before the first
 // FROM.
 func setGlobals(ctx context.Context, b *builder) error {
 	if len(b.Dockerfile.Stages) == 0 {

@@ -11,7 +11,7 @@ import (
 	"slipway/shell"
 )
 
-// maxListed is how many names a hint lists.
+// maxListed is the number of names that a hint lists.
 const maxListed = 10
 
 // joinNames returns names separated by commas, "none" without any.
@@ -25,8 +25,8 @@ func joinNames(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// hintUnset adds to an error about a word of a FROM why one of its variables has
-// no value. It returns d.
+// hintUnset explains in an error about a word of FROM why one of its variables has no
+// value. It returns d.
 func (p *Plan) hintUnset(d *diag.Diagnostic, unset []shell.Use) *diag.Diagnostic {
 	if len(unset) == 0 || d.Hint != "" {
 		return d
@@ -57,8 +57,8 @@ func (p *Plan) hintUnset(d *diag.Diagnostic, unset []shell.Use) *diag.Diagnostic
 	return d.Hinted("no ARG above the first FROM declares %s", name)
 }
 
-// HintBase adds to a diagnostic about the base of st, or an image of --from, why its
-// name means an image and not a stage. It returns d.
+// HintBase explains in a diagnostic about the base of st, or about an image of --from, why
+// the name refers to an image and not to a stage. It returns d.
 func (p *Plan) HintBase(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
 	if d.Hint != "" || d.Range.File == nil || d.Range.File != p.Dockerfile.File.Source {
 		return d
@@ -85,8 +85,8 @@ func (p *Plan) HintBase(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
 	return d
 }
 
-// hintSource adds to the error of an image that --from or a mount names which
-// stages and contexts there are.
+// hintSource lists the stages and the named contexts in an error about an image of --from
+// or of a mount. It returns d.
 func (p *Plan) hintSource(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
 	name := cmp.Or(st.Written, st.BaseName)
 	if strings.ContainsAny(name, "/:@.") {
@@ -101,8 +101,8 @@ func (p *Plan) hintSource(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
 	return d.Hinted("no stage and no build context has the name %s; stages: %s; build contexts: %s", name, joinNames(stages), joinNames(p.Options.Contexts))
 }
 
-// hintBelow adds to an error of an instruction that needs a later stage where that
-// is. It returns d.
+// hintBelow adds the line of a later stage to an error of an instruction that needs it. It
+// returns d.
 func hintBelow(d *diag.Diagnostic, st *Stage) *diag.Diagnostic {
 	if st.Syntax == nil {
 		return d
@@ -115,8 +115,8 @@ func hintBelow(d *diag.Diagnostic, st *Stage) *diag.Diagnostic {
 	return d.Hinted("it is in line %d", at.Position().Line).Note(at, "move this stage up")
 }
 
-// hintQuotes adds to the error of a source of COPY or ADD that quotes do not make
-// one word of several, if they are written for that. It returns d.
+// hintQuotes explains in an error about a source of COPY or ADD that quotes do not join
+// words, if the sources are quoted. It returns d.
 func hintQuotes(d *diag.Diagnostic, c *instructions.Copy) *diag.Diagnostic {
 	if _, isArray := c.In.Args.(*parser.JSON); isArray {
 		return d

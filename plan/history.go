@@ -8,7 +8,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// historyComment marks what a Dockerfile frontend of BuildKit wrote.
+// historyComment marks history entries that a Dockerfile frontend of BuildKit wrote.
 const historyComment = "buildkit.dockerfile.v0"
 
 // commit adds a line to the stage's history.
@@ -22,7 +22,7 @@ func (e *evaluator) commit(line string, layer bool) {
 	})
 }
 
-// epoch returns the time that the image is to carry, in a variable of its own.
+// epoch returns a copy of the time for the image, nil if there is none.
 func (e *evaluator) epoch() *time.Time {
 	if e.b.Epoch == nil {
 		return nil
@@ -31,7 +31,7 @@ func (e *evaluator) epoch() *time.Time {
 	return &t
 }
 
-// runLine is the history line of RUN: the values of the stage's ARGs, then the
+// runLine returns the history line of RUN: the values of the stage's ARGs, followed by the
 // command.
 func (e *evaluator) runLine(args []string) string {
 	declared := lastValues(e.state.Args)

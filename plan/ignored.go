@@ -7,20 +7,22 @@ import (
 	"slipway/parser"
 )
 
-// maxMatching is how many steps a plan takes to match its sources with the
-// ignore file. A thousand sources of 30 bytes and as many patterns with
-// wildcards take a tenth of it.
+// maxMatching limits the steps of matching all sources of a plan with the ignore file. A
+// thousand sources of 30 bytes and a thousand patterns with wildcards take a tenth of
+// them.
 const maxMatching = 1 << 30
 
-// readIgnore reads what the main context leaves out. Upstream does so before it
-// evaluates the first instruction, whether or not one needs the context.
+// readIgnore reads the ignore file of the main context.
+//
+// Upstream: it is read before the first instruction is evaluated, even if no instruction
+// needs the context.
 func readIgnore(ctx context.Context, b *builder) error {
 	var err error
 	b.ignored, err = b.opt.Resolver.Ignore(ctx)
 	return err
 }
 
-// noteExcluded records a source of COPY or ADD that is not in the main context.
+// noteExcluded records a source of COPY or ADD that the ignore file excludes.
 func (p *copier) noteExcluded(src string, w parser.Word) *diag.Diagnostic {
 	if p.from.Stage != nil {
 		return nil

@@ -15,7 +15,7 @@ const (
 	windowsPath = "c:\\Windows\\System32;c:\\Windows;C:\\Windows\\System32\\WindowsPowerShell\\v1.0"
 )
 
-// emptyImage is the config of scratch.
+// emptyImage returns the config of scratch.
 func emptyImage(p ocispecs.Platform) Image {
 	var img Image
 	img.Platform = p
@@ -28,15 +28,15 @@ func emptyImage(p ocispecs.Platform) Image {
 	return img
 }
 
-// decodeImage reads a config. Unknown fields are lost, as everywhere in Docker.
+// decodeImage parses a config. Unknown fields are lost, as in Docker.
 func decodeImage(config []byte) (Image, error) {
 	var img Image
 	err := json.Unmarshal(config, &img)
 	return img, err
 }
 
-// cloneImage returns a copy that can be changed. History only grows, so its
-// lines are shared.
+// cloneImage returns a copy that can be modified. The history is only appended to, so the
+// copies share its entries.
 func cloneImage(src *Image) Image {
 	img := *src
 	c := &img.Config
@@ -57,13 +57,13 @@ func cloneImage(src *Image) Image {
 	return img
 }
 
-// hasLayers tells whether an image brings any files. Old images do not list
-// their layers, so history counts as well.
+// hasLayers reports whether an image has layers. Configs of old images do not list them,
+// so the history is considered, too.
 func hasLayers(img *Image) bool {
 	return len(img.RootFS.DiffIDs) > 0 || slices.ContainsFunc(img.History, func(h ocispecs.History) bool { return !h.EmptyLayer })
 }
 
-// finishImage writes labels and platform into the target's config.
+// finishImage stores the labels and the platform in the target's config.
 func finishImage(_ context.Context, b *builder) error {
 	img := &b.Target.Image
 	if len(b.opt.Labels) > 0 && img.Config.Labels == nil {

@@ -14,12 +14,12 @@ import (
 	"slipway/internal/inorder"
 )
 
-// loadBases looks up the bases of all reachable stages at once, then adds the
-// ONBUILD triggers that they bring. Triggers may need further images, so this
-// repeats until nothing new is needed; each round looks at what is new in it.
+// loadBases looks up the bases of all reachable stages in parallel, and then adds the
+// ONBUILD triggers of these bases. Triggers may need further stages and images. Each round
+// looks up those that are new, until there are none.
 //
-// Upstream: where all stages are evaluated, those that the target does not need
-// have no triggers.
+// Upstream: with Options.AllStages, stages that the target does not need have no
+// triggers.
 func loadBases(ctx context.Context, b *builder) error {
 	fresh := b.reach([]*Stage{b.Target})
 	if b.opt.AllStages {
@@ -47,12 +47,12 @@ func loadBases(ctx context.Context, b *builder) error {
 	}
 }
 
-// maxLookups is how many bases are looked up at a time.
+// maxLookups is the number of parallel lookups.
 const maxLookups = 64
 
-// loadRound looks up the bases of the stages that are needed and not known yet,
-// in parallel. Of several errors the one of the first stage is returned, but
-// names that are no reference come before everything that has to be looked up.
+// loadRound looks up the bases of the reachable stages in parallel. If several lookups
+// fail, the error of the first stage is returned. An invalid name is an error before any
+// lookup.
 func (b *builder) loadRound(ctx context.Context, list []*Stage) error {
 	todo, err := b.bases(list)
 	if err != nil {
@@ -99,7 +99,7 @@ func (b *builder) startEmpty(st *Stage) {
 	st.Platform = &b.Platform
 }
 
-// baseKey tells bases apart that are looked up on their own.
+// baseKey identifies a base. Stages with the same key share one lookup.
 type baseKey struct{ name, platform string }
 
 func (st *Stage) baseKey() baseKey {
@@ -119,8 +119,8 @@ func (b *builder) takeBase(st, of *Stage) {
 	st.Platform, st.Final.Platform = of.Platform, of.Final.Platform
 }
 
-// bases parses the names of the bases that are not known yet, and returns the
-// stages whose base is to be looked up.
+// bases parses the names of bases that are not loaded, and returns the stages whose base
+// must be looked up.
 func (b *builder) bases(list []*Stage) (todo []*Stage, err error) {
 	for _, st := range list {
 		d := b.draft(st)
@@ -143,8 +143,8 @@ func (b *builder) bases(list []*Stage) (todo []*Stage, err error) {
 	return todo, nil
 }
 
-// baseError gives an error about the base of a stage its name as its place, and
-// a hint.
+// baseError gives an error about the base of a stage the range of the base's name, and a
+// hint.
 func (b *builder) baseError(st *Stage, err error) error {
 	var d *diag.Diagnostic
 	if errors.As(err, &d) {
@@ -153,11 +153,11 @@ func (b *builder) baseError(st *Stage, err error) error {
 	return b.HintBase(st, diag.Errorf(b.draft(st).named, "%w", err))
 }
 
-// passOver notes in how many rounds nothing needed the base of the stage, if that
-// is over, or that nothing needs an implicit stage.
+// passOver counts the rounds in which the stage was not needed: all rounds before this
+// one for a stage that is needed now, and one round for an implicit stage that is not.
 //
-// Upstream: the name of a base counts as a step of its own in each such round,
-// and an image of --from is never looked up again.
+// Upstream: the pull of a base counts as one more step for each such round, and an image
+// of --from that is not needed in its first round is never looked up.
 func (b *builder) passOver(st *Stage) {
 	d := b.draft(st)
 	switch {
@@ -193,8 +193,8 @@ func (b *builder) contextFor(ctx context.Context, name string, p *ocispecs.Platf
 	return b.namedContext(ctx, name, &Stage{Platform: p})
 }
 
-// loadReplaced takes a whole stage from a named context: its instructions are
-// not run.
+// loadReplaced uses a named context in place of the stage, whose instructions do not
+// run.
 func (b *builder) loadReplaced(ctx context.Context, st *Stage) error {
 	res, err := st.Replaced.Load(ctx)
 	if err != nil {
@@ -218,7 +218,7 @@ func (b *builder) loadReplaced(ctx context.Context, st *Stage) error {
 	return nil
 }
 
-// loadContext takes the base image from a named context.
+// loadContext uses a named context as the base image.
 func (b *builder) loadContext(ctx context.Context, st *Stage, nc NamedContext, platform *ocispecs.Platform) error {
 	res, err := nc.Load(ctx)
 	if err != nil {
@@ -238,7 +238,7 @@ func (b *builder) loadContext(ctx context.Context, st *Stage, nc NamedContext, p
 	return nil
 }
 
-// setBaseImage keeps the config as found and starts the stage's own from it.
+// setBaseImage keeps the config of the base, and sets the stage's config to a copy.
 func (st *Stage) setBaseImage(img Image) {
 	base := cloneImage(&img)
 	st.BaseImage = &base
@@ -290,7 +290,7 @@ func (b *builder) loadImage(ctx context.Context, st *Stage, platform *ocispecs.P
 	return nil
 }
 
-// imageError is an image that could not be looked up.
+// imageError is the error of an image lookup.
 type imageError struct {
 	written string // its name in the file
 	err     error
@@ -299,7 +299,7 @@ type imageError struct {
 func (e *imageError) Error() string { return e.written + ": " + e.err.Error() }
 func (e *imageError) Unwrap() error { return e.err }
 
-// hinted adds what a misspelt image may have meant to an error.
+// hinted adds a suggestion to the error of a lookup whose image name may be misspelt.
 func (b *builder) hinted(err error) error {
 	if image, ok := err.(*imageError); ok { //nolint:errorlint // it is not wrapped yet
 		return fmt.Errorf("%w%s", err, didYouMean(image.written, append(b.names(), commonImages()...)))
@@ -307,8 +307,8 @@ func (b *builder) hinted(err error) error {
 	return err
 }
 
-// detectPlatform chooses the builder's platform that the image is for, where
-// none was asked for.
+// detectPlatform returns the platform of the builder that an image is for, if no platform
+// is asked for.
 func detectPlatform(img *Image, target *ocispecs.Platform, builders []ocispecs.Platform) *ocispecs.Platform {
 	if target.OS == img.OS && target.Architecture == img.Architecture {
 		return target
@@ -321,7 +321,7 @@ func detectPlatform(img *Image, target *ocispecs.Platform, builders []ocispecs.P
 	return target
 }
 
-// commonImages are what a misspelt image may have meant.
+// commonImages returns names of well-known images for suggestions.
 //
 // Upstream: the names with a registry lack a slash, so they never match.
 func commonImages() []string {

@@ -38,9 +38,9 @@ type namer struct {
 	total int
 }
 
-// base names the pull of the image.
+// base names the step that pulls the base image.
 //
-// Upstream: its total is that before ONBUILD triggers were added.
+// Upstream: the total in this name does not count ONBUILD triggers.
 func (n *namer) base() {
 	img, ok := n.st.Base.(*FromImage)
 	if !ok {
@@ -72,7 +72,7 @@ func (n *namer) visit(v *Visit) {
 	}
 }
 
-// prefix is the part in brackets; stages without steps to count have none.
+// prefix returns the part of a name in brackets, "" for a stage without steps.
 func (n *namer) prefix(p *ocispecs.Platform, env Env, onbuild bool) string {
 	if n.total == 0 {
 		return ""
@@ -94,7 +94,8 @@ func (n *namer) prefix(p *ocispecs.Platform, env Env, onbuild bool) string {
 	return b.String()
 }
 
-// targetArrow shows what is built for where that differs from what runs.
+// targetArrow returns "->" and the target platform if it differs from the platform p on
+// which the step runs.
 func targetArrow(p ocispecs.Platform, env Env) string {
 	t, ok := targetPlatform(env)
 	if !ok {
@@ -136,8 +137,8 @@ func targetPlatform(env Env) (p ocispecs.Platform, ok bool) {
 	return p, ok
 }
 
-// title is the text of a step's name: the instruction with variables expanded,
-// as far as that works.
+// title returns the text of a step's name: the instruction with variables expanded, or as
+// it is written if they do not expand.
 func (e *evaluator) title(c instructions.Command) string {
 	return upperFirst(expandText(e.expand, instructions.Code(c), e.b.counted(e.state.Env)))
 }
@@ -159,7 +160,7 @@ func upperFirst(s string) string {
 	return strings.ToUpper(first) + " " + rest
 }
 
-// info is the common part of the step of a command.
+// info returns the StepInfo of the step for a command.
 func (e *evaluator) info(c instructions.Command, text string) StepInfo {
 	e.b.charge(len(e.st.Name) + len(e.state.Dir) + len(text))
 	return StepInfo{Description: instructions.Code(c), Range: e.visit.Range, text: text}

@@ -9,11 +9,11 @@ import (
 	"slipway/source"
 )
 
-// addTriggers puts the ONBUILD triggers of a stage's base in front of its
-// instructions, once. It returns the stages and images that they use.
+// addTriggers inserts the ONBUILD triggers of a stage's base before its instructions. Only
+// the first call for a stage does so. It returns the stages that the triggers use.
 //
-// Upstream: images of --from bring triggers, too. They are not run, but what
-// they use is looked up.
+// Upstream: triggers of images of --from do not run, but the images that they use are
+// looked up.
 func (b *builder) addTriggers(st *Stage) (used []*Stage, err error) {
 	if st.Replaced != nil {
 		st.Image.Config.OnBuild = nil
@@ -81,8 +81,8 @@ func (b *builder) endless(st *Stage, triggers []string) *diag.Diagnostic {
 	return nil
 }
 
-// parseTrigger reads one trigger. It is always read with \ as escape character,
-// whatever the file says that brings it.
+// parseTrigger parses a trigger. The escape character is always \, even if the Dockerfile
+// has another one.
 func parseTrigger(expr string) (instructions.Command, *diag.Diagnostic) {
 	f, diags := parser.Parse(source.NewFile("ONBUILD", []byte(expr)))
 	if len(diags) > 0 && diags.Err() != nil {
@@ -111,8 +111,8 @@ func firstError(l diag.List) *diag.Diagnostic {
 	return nil
 }
 
-// inDockerfile returns the diagnostic with its place in the Dockerfile instead of one
-// in a trigger's own text.
+// inDockerfile returns a copy of a diagnostic about a trigger with a range in the Dockerfile
+// in place of the range in the trigger's text.
 func inDockerfile(d *diag.Diagnostic, r source.Range) *diag.Diagnostic {
 	c := *d
 	c.Range, c.Context, c.Related = r, r, nil

@@ -13,8 +13,8 @@ import (
 	"slipway/ignore"
 )
 
-// Options say what is wanted of a Dockerfile. The zero value builds the last
-// stage for the platform of this machine.
+// Options configures [Build]. The zero value builds the last stage for the platform of this
+// machine.
 type Options struct {
 	Target         string              // a stage's name, in any case; "" is the last stage
 	Platform       *ocispecs.Platform  // what to build for; nil leaves it to the base image
@@ -41,13 +41,13 @@ type Options struct {
 	Resolver Resolver
 }
 
-// NoCache says which stages do not use the cache.
+// NoCache selects the stages that do not use the cache.
 type NoCache struct {
 	All    bool
 	Stages []string // names in any case
 }
 
-// Has tells whether the stage of that name is built without cache.
+// Has reports whether the stage of this name is built without the cache.
 func (n NoCache) Has(stage string) bool {
 	return n.All || slices.ContainsFunc(n.Stages, func(s string) bool { return strings.EqualFold(s, stage) })
 }
@@ -64,7 +64,7 @@ type Ulimit struct {
 	Soft, Hard int64
 }
 
-// Resources limit what the containers of RUN may use. Zero is no limit.
+// Resources limits the memory and processors of RUN. A zero field sets no limit.
 type Resources struct {
 	Memory, MemorySwap   int64 // bytes; swap -1 is unlimited
 	CPUShares, CPUPeriod uint64
@@ -73,43 +73,42 @@ type Resources struct {
 	CPUSetMems           string
 }
 
-// Resolver is all that a plan asks of the world. Its methods are called from
-// several goroutines.
+// Resolver provides the external data of a plan. Its methods must be safe for concurrent
+// use.
 type Resolver interface {
 	// Image looks up an image's config. logName is what progress shows.
 	Image(ctx context.Context, ref string, q ImageQuery) (*Resolved, error)
 	// Context looks up a named context; nil without an error if there is none.
 	Context(ctx context.Context, name string, p *ocispecs.Platform) (NamedContext, error)
-	// Ignore reads what the main context leaves out; nil if it has no ignore
-	// file.
+	// Ignore reads the ignore file of the main context. It returns nil if there is
+	// none.
 	Ignore(ctx context.Context) (*ignore.Matcher, error)
-	// Time tells when a source was last changed; nil without an error if
-	// nothing tells.
+	// Time returns when a source was last changed, nil without an error if that is
+	// unknown.
 	Time(ctx context.Context, of TimeSource) (*time.Time, error)
 }
 
-// TimeSource is what SOURCE_DATE_EPOCH takes the time from: the main context
-// in the zero value, a named context, or what a stage downloads.
+// TimeSource is a source of the time for SOURCE_DATE_EPOCH: a named context, or the
+// download of a stage. The zero value is the main context.
 type TimeSource struct {
 	Input   *Input     // the named context
 	Copy    CopySource // *CopyURL or *CopyGit
 	LogName string     // what progress shows
 }
 
-// ImageQuery says which variant of an image is meant, and how to show that it
-// is looked up.
+// ImageQuery selects a variant of an image, and names the lookup in the progress.
 type ImageQuery struct {
 	Platform *ocispecs.Platform
 	Mode     string // Options.ResolveMode
 	LogName  string
 }
 
-// NamedContext is a named context that exists but was not looked into yet.
+// NamedContext is a named context that exists and has not been loaded.
 type NamedContext interface {
 	Load(ctx context.Context) (*Resolved, error)
 }
 
-// Resolved is what a Resolver found.
+// Resolved is the result of loading an image or a named context.
 type Resolved struct {
 	Ref    string        // the reference to use, which a source policy may have changed
 	Digest digest.Digest // of the image; "" if unknown
@@ -117,8 +116,8 @@ type Resolved struct {
 	Input  *Input        // what to build from, for contexts
 }
 
-// Input names something outside that a build reads: the main context or a
-// named one. Only who made it can open it.
+// Input identifies the main context or a named context. Only the Resolver that returned
+// it can open it.
 type Input struct {
 	Name     string // "" is the main context
 	Platform *ocispecs.Platform

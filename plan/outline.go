@@ -8,8 +8,8 @@ import (
 	"slipway/source"
 )
 
-// Outline is what a user can give to the build of a target. Each list is in the
-// order of the lines that declare its entries.
+// Outline lists the arguments, secrets and SSH agents that a user can pass to the build of
+// a target, each in the order of the declarations.
 type Outline struct {
 	Args    []OutlineArg
 	Secrets []OutlineMount
@@ -31,10 +31,10 @@ type OutlineMount struct {
 	Range    source.Range // the RUN; FROM for triggers
 }
 
-// Outline tells what the target and the stages that it needs use. Of several
-// declarations of a name in a stage, the last ARG and the first mount count;
-// between stages, the target's own, then those of its base, then those of what
-// it copies and mounts. The plan must be complete.
+// Outline returns the outline of the target and the stages that it needs. If a stage
+// declares a name several times, the last ARG and the first mount count. If several stages
+// declare it, the target takes precedence over its base, and the base over the stages that
+// the target copies from and mounts. The plan must be complete.
 func (p *Plan) Outline() Outline {
 	o := outliner{
 		globals: p.globalArgs(),
@@ -84,9 +84,8 @@ func (p *Plan) globalArgs() map[string]globalArg {
 	return args
 }
 
-// fromArgs returns, for each stage of the file, the variables of its FROM and of
-// those of the stages that it starts from. A stage that a named context replaces
-// has none of its own.
+// fromArgs returns the variables in the FROM of each stage of the file, and in the FROM of
+// its base stages. The FROM of a stage that a named context replaces does not count.
 func (p *Plan) fromArgs() map[*Stage][]string {
 	from := make(map[*Stage][]string, len(p.Dockerfile.Stages))
 	byName := map[string]*Stage{}
@@ -111,7 +110,7 @@ func (p *Plan) fromArgs() map[*Stage][]string {
 	return from
 }
 
-// outliner gathers an outline; names are reported once.
+// outliner collects an outline in which each name is listed once.
 type outliner struct {
 	globals            map[string]globalArg
 	from               map[*Stage][]string
@@ -120,7 +119,7 @@ type outliner struct {
 	out                Outline
 }
 
-// stage adds a stage and then, in depth, those that it needs.
+// stage adds a stage and then, depth first, the stages that it needs.
 func (o *outliner) stage(st *Stage) {
 	if o.seen[st] {
 		return
@@ -148,8 +147,8 @@ func (o *outliner) stage(st *Stage) {
 	}
 }
 
-// ownArgs returns the ARGs of a stage but those that take the value of a global
-// one: of these the global declaration is reported.
+// ownArgs returns the ARGs of a stage, except for ARGs that take their value from a global
+// ARG, whose declaration is listed instead.
 func (*outliner) ownArgs(st *Stage) map[string]OutlineArg {
 	own := map[string]OutlineArg{}
 	for i, v := range st.Visits {
@@ -170,8 +169,8 @@ func (*outliner) ownArgs(st *Stage) map[string]OutlineArg {
 	return own
 }
 
-// arg reports an argument that a stage uses and, if it is a global one, those
-// that its default uses.
+// arg adds an argument that a stage uses. If it is global, the arguments that its default
+// uses are added, too.
 func (o *outliner) arg(name string, own map[string]OutlineArg, visited map[string]bool) {
 	if visited[name] {
 		return

@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// Paths is a growing set of absolute paths that a build reads of a tree.
+// Paths is a set of absolute paths that a build reads from a tree.
 type Paths struct{ set map[string]bool }
 
-// Add adds a path, which is taken from the root.
+// Add adds a path. A relative one starts at the root.
 func (p *Paths) Add(name string) {
 	if p.set == nil {
 		p.set = map[string]bool{}
@@ -16,15 +16,15 @@ func (p *Paths) Add(name string) {
 	p.set[path.Join("/", name)] = true
 }
 
-// AddAll adds what another set has.
+// AddAll adds the paths of another set.
 func (p *Paths) AddAll(o *Paths) {
 	for name := range o.set {
 		p.Add(name)
 	}
 }
 
-// Filter returns the paths, relative to the root and sorted, if they need not
-// be the whole tree; nil if all of it is used, or nothing.
+// Filter returns the paths, sorted and relative to the root. It returns nil if the whole
+// tree is used, or none of it.
 func (p *Paths) Filter() []string {
 	if p.set["/"] || len(p.set) == 0 {
 		return nil

@@ -16,7 +16,7 @@ import (
 // Image is an image config as Docker writes it.
 type Image = dockerspec.DockerOCIImage
 
-// Plan is what a build will do. It is not changed after Build.
+// Plan describes a build. It is not modified after Build.
 type Plan struct {
 	Dockerfile *instructions.Dockerfile
 	Options    Options
@@ -44,14 +44,14 @@ type GlobalArg struct {
 	Uses  []string // variables of the default that were found
 }
 
-// From is a FROM and what became of its words.
+// From is a FROM with its words expanded.
 type From struct {
 	Syntax   *instructions.Stage
 	Base     Expansion
 	Platform *Expansion // nil without --platform, and after an error of the base
 }
 
-// Expansion is a word and what became of it.
+// Expansion is a word and its expansion.
 type Expansion struct {
 	Word   parser.Word
 	Result shell.Result
@@ -81,13 +81,13 @@ type Stage struct {
 	Scan      Scan      // what an SBOM of the build lists besides the target
 	BaseStep  *BaseStep // how the base is named; nil without an image to pull
 
-	// Place is the lines that its base is said to stand in: its FROM, or the
-	// COPY that needs the image. Images of mounts have none.
+	// Place is the range that messages about the base refer to: its FROM, or the COPY
+	// that needs the image. Images of mounts have none.
 	Place source.Range
 }
 
-// Scan is what a stage asks of SBOMs, with ARGs of these names or by being in
-// the list of a global one.
+// Scan selects what an SBOM lists besides the target. The ARGs of these names set it, with
+// a boolean in the stage or a list of stages before the first FROM.
 type Scan struct {
 	Stage   bool // BUILDKIT_SBOM_SCAN_STAGE: scan the stage, too
 	Context bool // BUILDKIT_SBOM_SCAN_CONTEXT: if it is the target, scan the main context, too
@@ -107,8 +107,7 @@ type Edge struct {
 	At source.Range // the stage's name in it
 }
 
-// Base is what a stage starts from: Scratch, *FromStage, *FromImage or
-// *FromContext.
+// Base is the base of a stage: Scratch, *FromStage, *FromImage or *FromContext.
 //
 //sumtype:decl
 type Base interface{ base() }
@@ -116,7 +115,7 @@ type Base interface{ base() }
 // Scratch is the empty file system.
 type Scratch struct{}
 
-// FromStage starts from what another stage of the file made.
+// FromStage starts from the result of another stage of the file.
 type FromStage struct{ Stage *Stage }
 
 // FromImage starts from an image.
@@ -145,7 +144,8 @@ type Visit struct {
 	Step    Step     // nil for instructions that only change the config
 }
 
-// State is what instructions of a stage hand on to the next one. It is a value.
+// State is the part of a stage's config that affects its next instructions. It is
+// immutable.
 type State struct {
 	Env      Env        // of RUN: ARGs and ENVs
 	Args     []ArgValue // ARGs of the stage and its bases, in order; not changed in place

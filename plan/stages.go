@@ -16,9 +16,9 @@ import (
 // scratch is the name of the empty base.
 const scratch = "scratch"
 
-// collectStages makes a record of each stage of the file: its base and platform with
-// variables expanded, the named context that replaces it, and its link to an
-// earlier stage.
+// collectStages adds each stage of the file to the plan. It expands the base and the
+// platform, looks up the named context that replaces the stage, and links the stage to an
+// earlier one that is its base.
 func collectStages(ctx context.Context, b *builder) error {
 	for i, syntax := range b.Dockerfile.Stages {
 		st := &Stage{
@@ -54,10 +54,10 @@ func collectStages(ctx context.Context, b *builder) error {
 	return nil
 }
 
-// add appends the stage to the plan and links it to the stage that its base
-// names. Names match exactly here, while names of stages are in lower case.
+// add appends a stage to the plan and links it to its base stage. Names are compared
+// exactly, and names of stages are in lower case.
 //
-// Upstream: so FROM Base never means a stage AS Base.
+// Upstream: FROM Base does not refer to a stage AS Base.
 func (b *builder) add(st *Stage, d *draft) {
 	st.Index = len(b.Stages)
 	b.Stages, b.drafts = append(b.Stages, st), append(b.drafts, d)
@@ -69,8 +69,8 @@ func (b *builder) add(st *Stage, d *draft) {
 	}
 }
 
-// countSteps counts the steps that a stage's progress names number: the pull of an
-// image and each instruction that may change files.
+// countSteps returns the number of steps that a stage's progress names count: the pull of
+// the base image and each instruction that may change files.
 func countSteps(st *Stage) int {
 	n := 0
 	if st.BaseName != scratch && st.Base == nil {
@@ -121,8 +121,8 @@ func (b *builder) expandPlatform(st *Stage, w parser.Word) *diag.Diagnostic {
 	return nil
 }
 
-// namedContext looks up the context of that name; scratch and context are
-// never one.
+// namedContext looks up the named context of this name. The names scratch and context
+// are reserved.
 func (b *builder) namedContext(ctx context.Context, name string, st *Stage) (NamedContext, error) {
 	if strings.EqualFold(name, scratch) || strings.EqualFold(name, "context") {
 		return nil, nil
@@ -144,7 +144,7 @@ func (b *builder) names() []string {
 	return names
 }
 
-// didYouMean returns " (did you mean X?)" for the nearest of the options, or "".
+// didYouMean returns " (did you mean X?)" for the most similar option, or "".
 func didYouMean(name string, options []string) string {
 	return suggest.Hint(name, options, true)
 }

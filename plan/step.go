@@ -13,12 +13,12 @@ import (
 //
 //sumtype:decl
 type Step interface {
-	// Info returns what all steps have in common.
+	// Info returns the part that all steps have.
 	Info() *StepInfo
 	step()
 }
 
-// StepInfo is what all steps have in common.
+// StepInfo is the part that all steps have.
 type StepInfo struct {
 	Name        string       // for progress: [stage i/n] TEXT
 	Description string       // the instruction as written; "" where upstream has none
@@ -86,7 +86,7 @@ type Mount struct {
 	Mode     *uint64
 }
 
-// HasOwner tells whether owner or mode of the mount are set.
+// HasOwner reports whether the owner or the mode of the mount is set.
 func (m *Mount) HasOwner() bool { return m.UID != nil || m.GID != nil || m.Mode != nil }
 
 // Tree is a file tree that steps read: a stage's result or, with a nil Stage,
@@ -126,7 +126,7 @@ type CopyTree struct {
 	Unpack   bool
 }
 
-// CopyInline copies a file that stands in the Dockerfile.
+// CopyInline copies the text of a heredoc as a file.
 type CopyInline struct {
 	Name string // of the file that is made
 	Path string // where it is copied from

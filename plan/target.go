@@ -23,8 +23,8 @@ func chooseTarget(_ context.Context, b *builder) error {
 	return nil
 }
 
-// reach marks what the target needs, through FROM and --from, beginning with
-// these stages. It returns what was not needed before, in order.
+// reach marks the stages in todo, and all stages that they read, as needed by the target.
+// It returns the newly marked stages in the order of the plan.
 func (b *builder) reach(todo []*Stage) []*Stage {
 	var fresh []*Stage
 	for len(todo) > 0 {
@@ -54,7 +54,8 @@ func stagesReadBy(st *Stage) []*Stage {
 	return list
 }
 
-// suggestGlobal names the global ARG that one of the unset variables may mean.
+// suggestGlobal returns a suggestion of a global ARG whose name is similar to one of the
+// unset variables, or "".
 func (b *builder) suggestGlobal(unknown []shell.Use) string {
 	for _, u := range unknown {
 		if s := didYouMean(u.Name, b.Globals.Keys()); s != "" {

@@ -7,12 +7,11 @@ import (
 	"strings"
 )
 
-// Paths of an image follow the rules of the image's system, whatever this
-// program runs on. This file is the only one that knows of drives and
-// backslashes; elsewhere paths have slashes.
+// Paths of an image follow the rules of the image's operating system, not those of the
+// host. Only this file handles drives and backslashes. Other files use slashes.
 
-// normalizePath makes p absolute from parent, with slashes and without drive.
-// keepSlash keeps a trailing / or /. which tells COPY that a directory is meant.
+// normalizePath makes p absolute, relative to parent, with slashes and without a drive. If
+// keepSlash is set, a trailing / or /. stays, which marks a directory for COPY.
 //
 // Upstream: absolute paths of Linux are not cleaned here.
 func normalizePath(parent, p, os string, keepSlash bool) (string, error) {
@@ -49,7 +48,7 @@ func ensureAbs(p, os string) string {
 	return path.Join("/", p)
 }
 
-// keepEnd gives p the trailing / or /. of what was written.
+// keepEnd appends to p the trailing / or /. of the path as it was written.
 func keepEnd(p, written string) string {
 	switch {
 	case strings.HasSuffix(written, "/") && !strings.HasSuffix(p, "/"):
