@@ -26,7 +26,7 @@ func located() map[string]string {
 		"plan/load.go loadImage":             "baseError: the name of the base",
 		"plan/load.go hinted":                "baseError: the name of the base",
 		"plan/onbuild.go parseTrigger":       "moved: the FROM",
-		"plan/target.go chooseTarget":              "the target is not in the file",
+		"plan/target.go chooseTarget":        "the target is not in the file",
 		"plan/winpath.go normalizePath":      "the callers: the word",
 		"plan/winpath.go dropDrive":          "the callers: the word",
 		"shell/pattern.go errSteps":          "within: the variable",
