@@ -3,6 +3,7 @@ package checklist
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -11,8 +12,9 @@ import (
 	"slipway/internal/golden"
 )
 
-// TestCompatibility holds the list to the corpus, and COMPATIBILITY.md to both.
-func TestCompatibility(t *testing.T) {
+// TestIndex checks the list against the corpus, and testdata/INDEX.md and the table
+// of COMPATIBILITY.md against both.
+func TestIndex(t *testing.T) {
 	root, err := golden.Root()
 	if err != nil {
 		t.Fatal(err)
@@ -32,19 +34,69 @@ func TestCompatibility(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	file, want := filepath.Join(root, "..", "COMPATIBILITY.md"), Render(sections, corpus)
+	checkFile(t, filepath.Join(root, "INDEX.md"), func(string) string { return Index(sections, corpus) })
+	checkFile(t, filepath.Join(root, "..", "COMPATIBILITY.md"), func(old string) string {
+		before, rest, ok := strings.Cut(old, begin)
+		_, after, ok2 := strings.Cut(rest, end)
+		if !ok || !ok2 {
+			t.Fatalf("COMPATIBILITY.md: the lines %q and %q do not exist", begin, end)
+		}
+		return before + begin + Differences(corpus) + end + after
+	})
+}
+
+// The table is between these lines of COMPATIBILITY.md.
+const (
+	begin = "<!-- UPDATE=1 go test ./internal/checklist writes what follows -->\n"
+	end   = "<!-- UPDATE=1 go test ./internal/checklist wrote what precedes -->\n"
+)
+
+// checkFile compares a file with what render makes of its content, or writes it.
+func checkFile(t *testing.T, name string, render func(old string) string) {
+	t.Helper()
+	got, err := os.ReadFile(name)
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	want := render(string(got))
 	if os.Getenv("UPDATE") != "" {
-		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+		if err := os.WriteFile(name, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	got, err := os.ReadFile(file)
+	if d := cmp.Diff(want, string(got)); d != "" {
+		t.Errorf("%s is stale, UPDATE=1 go test writes it (-want +got):\n%s", filepath.Base(name), d)
+	}
+}
+
+// TestVersions checks the versions in COMPATIBILITY.md against the modules that the
+// comparison uses.
+func TestVersions(t *testing.T) {
+	root, err := golden.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(want, string(got)); d != "" {
-		t.Errorf("COMPATIBILITY.md is stale, UPDATE=1 go test writes it (-want +got):\n%s", d)
+	read := func(name string) string {
+		data, err := os.ReadFile(filepath.Join(root, "..", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	page := read("COMPATIBILITY.md")
+	for _, tt := range []struct{ mod, module, name string }{
+		{"go.mod", "github.com/moby/buildkit", "BuildKit"},
+		{"integration/tools/buildkit/go.mod", "github.com/moby/buildkit", "BuildKit"},
+		{"integration/tools/buildkit-2023/go.mod", "github.com/moby/buildkit", "BuildKit"},
+		{"integration/tools/buildx/go.mod", "github.com/docker/buildx", "buildx"},
+	} {
+		m := regexp.MustCompile(`\s` + regexp.QuoteMeta(tt.module) + ` (v\S+)`).FindStringSubmatch(read(tt.mod))
+		if m == nil {
+			t.Errorf("%s has no version of %s", tt.mod, tt.module)
+		} else if want := tt.name + " " + m[1]; !strings.Contains(page, want) {
+			t.Errorf("COMPATIBILITY.md does not name %s, as in %s", want, tt.mod)
+		}
 	}
 }
 
@@ -57,7 +109,7 @@ func parseCase(t *testing.T, name, header string) *golden.Case {
 	return c
 }
 
-func TestRender(t *testing.T) {
+func TestMarkdown(t *testing.T) {
 	const list = "# comment\n\n1 One\n  It is | so.\n    lex/a\n    lex/b\n2 Two\n"
 	sections, err := Parse(list)
 	if err != nil {
@@ -70,21 +122,25 @@ func TestRender(t *testing.T) {
 	if faults := Check(sections, corpus); len(faults) > 0 {
 		t.Error(faults)
 	}
-	got := strings.TrimPrefix(Render(sections, corpus), preamble)
+	got := strings.TrimPrefix(Index(sections, corpus), preamble)
 	const want = `
-## Differences that are intended
+## 1 One
+
+| docker/dockerfile | shown by |
+|---|---|
+| It is \| so. | [A \` + "`case\\`" + `](lex/a.txtar)<br>[Another](lex/b.txtar) |
+`
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	const table = `1 of 2 cases differ:
 
 | case | differs in | why |
 |---|---|---|
 | [Another](testdata/lex/b.txtar) | locations | ours is &lt;there> |
 
-## 1 One
-
-| docker/dockerfile | shown by |
-|---|---|
-| It is \| so. | [A \` + "`case\\`" + `](testdata/lex/a.txtar)<br>[Another](testdata/lex/b.txtar) |
 `
-	if d := cmp.Diff(want, got); d != "" {
+	if d := cmp.Diff(table, Differences(corpus)); d != "" {
 		t.Error(d)
 	}
 }

@@ -7,18 +7,18 @@ import (
 	"slipway/internal/golden"
 )
 
-const preamble = `# Compatibility
+const preamble = `# Index of the corpus
 
-What docker/dockerfile does, and the cases of the corpus that show it. Each case is converted by docker/dockerfile's own frontend and by ours, for several platforms: operations, metadata, locations, image config and errors have to be equal (` + "`make parity`" + `). Where the text of the Dockerfile reference is silent, docker/dockerfile decides.
+What docker/dockerfile does, and the cases that show it. [README.md](README.md) explains their format.
 
-This file is made of ` + "`testdata/checklist.txt`" + ` and the corpus: ` + "`UPDATE=1 go test ./internal/checklist`" + ` writes it, and the test fails when it is stale.
+This file is made of ` + "`checklist.txt`" + ` and the cases: ` + "`UPDATE=1 go test ./internal/checklist`" + ` writes it, and the test fails when it is stale.
 `
 
-// Render writes the list for readers, in Markdown. The list has been checked.
-func Render(sections []Section, corpus []*golden.Case) string {
+// Index returns the list for readers, in Markdown, as a file in testdata. The list
+// has been checked.
+func Index(sections []Section, corpus []*golden.Case) string {
 	var b strings.Builder
 	b.WriteString(preamble)
-	renderDifferences(&b, corpus)
 	for _, s := range sections {
 		if len(s.Statements) > 0 {
 			renderSection(&b, s, corpus)
@@ -27,13 +27,18 @@ func Render(sections []Section, corpus []*golden.Case) string {
 	return b.String()
 }
 
-func renderDifferences(b *strings.Builder, corpus []*golden.Case) {
-	b.WriteString("\n## Differences that are intended\n\n| case | differs in | why |\n|---|---|---|\n")
+// Differences returns the table of intended differences, in Markdown, for a file
+// beside testdata.
+func Differences(corpus []*golden.Case) string {
+	var b strings.Builder
+	rows := 0
 	for _, c := range corpus {
 		for _, d := range c.Differs {
-			fmt.Fprintf(b, "| %s | %s | %s |\n", link(c), d.Kind, cell(d.Why))
+			rows++
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", link("testdata/", c), d.Kind, cell(d.Why))
 		}
 	}
+	return fmt.Sprintf("%d of %d cases differ:\n\n| case | differs in | why |\n|---|---|---|\n%s\n", rows, len(corpus), b.String())
 }
 
 func renderSection(b *strings.Builder, s Section, corpus []*golden.Case) {
@@ -41,15 +46,16 @@ func renderSection(b *strings.Builder, s Section, corpus []*golden.Case) {
 	for _, st := range s.Statements {
 		var links []string
 		for _, name := range st.Cases {
-			links = append(links, link(find(corpus, name)))
+			links = append(links, link("", find(corpus, name)))
 		}
 		fmt.Fprintf(b, "| %s | %s |\n", cell(st.Text), strings.Join(links, "<br>"))
 	}
 }
 
-// link shows the title of a case and leads to its file.
-func link(c *golden.Case) string {
-	return fmt.Sprintf("[%s](testdata/%s.txtar)", cell(c.Title), c.Name)
+// link returns a link to a case, with its title, from a file whose directory has the
+// corpus at the path dir.
+func link(dir string, c *golden.Case) string {
+	return fmt.Sprintf("[%s](%s%s.txtar)", cell(c.Title), dir, c.Name)
 }
 
 // cell protects what means something in a table of Markdown.
