@@ -24,6 +24,13 @@ func usualArgs() []string {
 	}
 }
 
+// planText returns a plan as dumpPlan prints it.
+func planText(p *plan.Plan) string {
+	var b strings.Builder
+	dumpPlan(&b, p)
+	return b.String()
+}
+
 // dumpPlan prints what a build does: for each stage its base and its steps. What
 // is as usual is left out: predefined ARGs, the stage's platform, zero values.
 func dumpPlan(w io.Writer, p *plan.Plan) {
@@ -122,8 +129,8 @@ func dumpVisits(w io.Writer, st *plan.Stage) {
 		if v.Onbuild {
 			fmt.Fprint(w, ", a trigger")
 		}
-		if info.NoCache && !st.NoCache {
-			fmt.Fprint(w, ", no cache")
+		if info.NoCache != st.NoCache {
+			fmt.Fprintf(w, ", no cache %t", info.NoCache)
 		}
 		if info.Description == "" {
 			fmt.Fprint(w, ", no description")
