@@ -15,11 +15,8 @@ import (
 	"testing/fstest"
 	"time"
 
-	"github.com/go-git/go-billy/v5/memfs"
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/cache"
 	"github.com/go-git/go-git/v5/plumbing/object"
-	"github.com/go-git/go-git/v5/storage/filesystem"
 	"github.com/go-git/go-git/v5/storage/memory"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -116,7 +113,7 @@ func (writeCloser) Close() error { return nil }
 
 // FuzzGitPack: whatever a git server sends, it is a repository, or an error.
 func FuzzGitPack(f *testing.F) {
-	s := fuzzSources(f)
+	s, dir := fuzzSources(f), f.TempDir()
 	r := fakegit.Start(f).Repository(f, "/r.git")
 	commit := r.Commit("refs/heads/main", committed, map[string]fakegit.File{"a": {Data: "x"}, "d/b": {Data: "y"}})
 	f.Add(recorded(f, r, commit), commit)
@@ -140,12 +137,13 @@ func FuzzGitPack(f *testing.F) {
 			return
 		}
 		session := &gitSession{gitService: g, adv: adv, refs: advertised(adv)}
-		sto := filesystem.NewStorageWithOptions(memfs.New(), cache.NewObjectLRU(1<<20), filesystem.Options{})
 		want := plumbing.NewHash(hash)
-		if err := session.fetch(t.Context(), want, sto); err != nil {
+		pack, err := session.fetch(t.Context(), want, packTarget{dir, maxPackMemory})
+		if err != nil {
 			return
 		}
-		repo := &gitRepository{EncodedObjectStorer: sto, contents: map[plumbing.Hash]*gitFile{}}
+		defer pack.Close()
+		repo := &gitRepository{EncodedObjectStorer: pack, contents: map[plumbing.Hash]*gitFile{}}
 		c, _, err := repo.peel(want)
 		if err != nil {
 			return

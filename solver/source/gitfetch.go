@@ -17,7 +17,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/sideband"
-	"github.com/go-git/go-git/v5/plumbing/storer"
+
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
 	"github.com/moby/buildkit/util/urlutil"
@@ -149,15 +149,9 @@ func advertised(adv *packp.AdvRefs) gitRefs {
 	return refs
 }
 
-// packStorer stores packs and finds their objects.
-type packStorer interface {
-	storer.PackfileWriter
-	storer.EncodedObjectStorer
-}
-
 // fetch gets a commit or a tag with the files, and no history if the remote can
 // do that. Remotes that give nothing but their refs are asked for all of them.
-func (g *gitSession) fetch(ctx context.Context, hash plumbing.Hash, to packStorer) error {
+func (g *gitSession) fetch(ctx context.Context, hash plumbing.Hash, to packTarget) (*gitPack, error) {
 	caps := g.adv.Capabilities
 	shown := caps.Supports(capability.AllowReachableSHA1InWant) || caps.Supports("allow-any-sha1-in-want")
 	for _, h := range g.adv.References {
@@ -167,13 +161,14 @@ func (g *gitSession) fetch(ctx context.Context, hash plumbing.Hash, to packStore
 	if !shown {
 		wants, depth = g.allRefs(), 0
 	}
-	if err := g.pack(ctx, wants, depth, to); err != nil {
-		return fmt.Errorf("failed to fetch remote %s: %w", redacted(g.remote), gitError(err))
+	pack, err := g.pack(ctx, wants, depth, to)
+	if err != nil {
+		return nil, fmt.Errorf("failed to fetch remote %s: %w", redacted(g.remote), gitError(err))
 	}
-	if err := to.HasEncodedObject(hash); err != nil {
-		return fmt.Errorf("the repository %s has no commit %s", redacted(g.remote), hash)
+	if err := pack.HasEncodedObject(hash); err != nil {
+		return nil, errors.Join(fmt.Errorf("the repository %s has no commit %s", redacted(g.remote), hash), pack.Close())
 	}
-	return nil
+	return pack, nil
 }
 
 func (g *gitSession) allRefs() []plumbing.Hash {
@@ -185,7 +180,7 @@ func (g *gitSession) allRefs() []plumbing.Hash {
 	return slices.Compact(all)
 }
 
-func (g *gitSession) pack(ctx context.Context, wants []plumbing.Hash, depth int, to packStorer) (err error) {
+func (g *gitSession) pack(ctx context.Context, wants []plumbing.Hash, depth int, to packTarget) (p *gitPack, err error) {
 	req := packp.NewUploadPackRequestFromCapabilities(g.adv.Capabilities)
 	req.Wants = wants
 	set := []capability.Capability{capability.NoProgress}
@@ -196,13 +191,13 @@ func (g *gitSession) pack(ctx context.Context, wants []plumbing.Hash, depth int,
 	for _, c := range set {
 		if g.adv.Capabilities.Supports(c) {
 			if err := req.Capabilities.Set(c); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
 	resp, err := g.UploadPack(ctx, req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, resp.Close()) }()
 	var r io.Reader = resp
@@ -212,7 +207,7 @@ func (g *gitSession) pack(ctx context.Context, wants []plumbing.Hash, depth int,
 	case req.Capabilities.Supports(capability.Sideband):
 		r = sideband.NewDemuxer(sideband.Sideband, resp)
 	}
-	return storePack(r, to)
+	return readPack(ctx, r, to)
 }
 
 // gitHeader is the authorization that secrets give for a remote; nil if there is

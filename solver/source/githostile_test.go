@@ -223,17 +223,25 @@ func TestHostilePacks(t *testing.T) {
 	pack := func(objects uint32, rest string) string {
 		return string(binary.BigEndian.AppendUint32([]byte("PACK\x00\x00\x00\x02"), objects)) + rest
 	}
-	delta := string(binary.AppendUvarint(binary.AppendUvarint(nil, 1), maxGitObject+1))
+	sizes := func(from, to uint64) string { return string(binary.AppendUvarint(binary.AppendUvarint(nil, from), to)) }
+	byHash := func(delta string) string {
+		return objectHeader(plumbing.REFDeltaObject, int64(len(delta))) + strings.Repeat("b", 20) + zlibbed(t, delta)
+	}
+	const mostDelta = (maxPackMemory - packCache) / 5
 	for about, tc := range map[string]struct{ pack, want string }{
-		"2^32-1 objects":       {pack(1<<32-1, ""), "the pack claims to have 4294967295 objects, more than 16777216"},
-		"one too many objects": {pack(maxPackObjects+1, ""), "the pack claims to have 16777217 objects"},
-		"large object":         {pack(1, objectHeader(plumbing.BlobObject, maxGitObject+1)), "the pack has an object of more than 1073741824 bytes"},
-		"large by a delta": {
-			pack(1, objectHeader(plumbing.REFDeltaObject, int64(len(delta)))+strings.Repeat("b", 20)+zlibbed(t, delta)),
-			"the pack has an object of more than 1073741824 bytes",
+		"2^32-1 objects":          {pack(1<<32-1, ""), "the pack claims to have 4294967295 objects, more than 12582912"},
+		"one too many objects":    {pack(maxPackObjects+1, ""), "the pack claims to have 12582913 objects"},
+		"large object":            {pack(1, objectHeader(plumbing.BlobObject, maxGitObject+1)), "the pack has an object of more than 1073741824 bytes"},
+		"large by a delta":        {pack(1, byHash(sizes(1, maxGitObject+1))), "the pack has an object of more than 1073741824 bytes"},
+		"delta of a large object": {pack(1, byHash(sizes(maxGitObject+1, 1))), "the pack has an object of more than 1073741824 bytes"},
+		"too large for memory": {
+			pack(1, byHash(sizes(1, mostDelta))),
+			fmt.Sprintf("the pack needs too much memory: it has 1 objects, and deltas of objects of up to %d bytes", mostDelta),
 		},
-		"delta of nothing": {pack(1, objectHeader(plumbing.REFDeltaObject, 0)+strings.Repeat("b", 20)+zlibbed(t, "")), "reference delta not found"},
+		"large enough":     {pack(1, byHash(sizes(1, mostDelta-namedObjectSize))), "malformed PACK file"},
+		"delta of nothing": {pack(1, byHash("")) + "12345678901234567890", "checksum mismatch"},
 		"missing objects":  {pack(1000, ""), "malformed PACK file"},
+		"short object":     {pack(1, objectHeader(plumbing.BlobObject, 2)+zlibbed(t, "x")), "malformed PACK file: an object has 1 bytes, and claims to have 2"},
 		"no pack":          {"x", "malformed PACK file"},
 		"nothing":          {"", "empty"},
 	} {

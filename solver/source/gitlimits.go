@@ -8,12 +8,18 @@ import (
 // Limits of a checkout beside those of a layer. The history of Linux has 11
 // million objects; no known repository has more than some hundred submodules.
 const (
-	maxPackObjects = 1 << 24
-	maxGitObject   = 1 << 30 // bytes: go-git holds one in memory, and what it is made of
-	maxGitRefs     = 1 << 28 // bytes of the list of refs
-	maxSubmodules  = 10_000
-	maxModuleDepth = 100
-	maxRuleMatches = 1 << 30 // files times rules of .gitattributes
+	maxPackMemory   = 512 << 20                                    // bytes that the packs of a checkout take
+	packObjectSize  = 40                                           // bytes of memory for each object of a pack
+	namedObjectSize = 240                                          // the same if deltas name what they change by its hash
+	packCache       = 32 << 20                                     // bytes of objects that deltas change
+	maxPackObjects  = (maxPackMemory - packCache) / packObjectSize // 12,582,912
+	maxGitObject    = 1 << 30                                      // bytes
+	maxDeltaDepth   = 4096                                         // git makes chains of at most 4,095 deltas
+	maxPatched      = 1 << 40                                      // bytes that the deltas of a pack make
+	maxGitRefs      = 1 << 28                                      // bytes of the list of refs
+	maxSubmodules   = 10_000
+	maxModuleDepth  = 100
+	maxRuleMatches  = 1 << 30 // files times rules of .gitattributes
 )
 
 // gitBudget is how much more a checkout may hold, or what a part of it holds.

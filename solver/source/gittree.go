@@ -11,14 +11,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/config"
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/cache"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
 	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/plumbing/storer"
-	"github.com/go-git/go-git/v5/storage/filesystem"
 
 	"slipway/solver/tree"
 )
@@ -26,7 +23,6 @@ import (
 const (
 	maxGitDepth = 2048    // of directories, as git's core.maxTreeDepth
 	maxGitText  = 1 << 20 // bytes of links, .gitmodules and .gitattributes
-	largeObject = 8 << 20 // bytes from which on objects are not held in memory
 )
 
 // gitCheckout is what was fetched of a repository.
@@ -69,11 +65,9 @@ func (g *Git) fetchOnce(ctx context.Context) (*gitCheckout, error) {
 type gitRepository struct {
 	storer.EncodedObjectStorer
 	remote   string
-	dir      string
+	close    func()
 	contents map[plumbing.Hash]*gitFile
 }
-
-func (r *gitRepository) close() { _ = os.RemoveAll(r.dir) }
 
 // repository fetches a commit or a tag into a repository that lasts as long as
 // its files are read.
@@ -81,21 +75,22 @@ func (r *gitReader) repository(ctx context.Context, remote string, hash plumbing
 	if err := os.MkdirAll(r.s.Temp, 0o700); err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(r.s.Temp, "git-")
-	if err != nil {
-		return nil, err
-	}
-	storage := filesystem.NewStorageWithOptions(osfs.New(dir), cache.NewObjectLRUDefault(), filesystem.Options{LargeObjectThreshold: largeObject})
-	repo := &gitRepository{EncodedObjectStorer: storage, remote: remote, dir: dir, contents: map[plumbing.Hash]*gitFile{}}
 	session, err := r.s.gitSession(ctx, r.o, remote)
-	if err == nil {
-		err = errors.Join(session.fetch(ctx, hash, storage), session.Close())
-	}
 	if err != nil {
-		repo.close()
 		return nil, err
 	}
-	return repo, nil
+	pack, err := session.fetch(ctx, hash, packTarget{r.s.Temp, maxPackMemory - r.packs})
+	if closeErr := session.Close(); err == nil && closeErr != nil {
+		err = errors.Join(closeErr, pack.Close())
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.packs += pack.memory()
+	return &gitRepository{EncodedObjectStorer: pack, remote: remote, contents: map[plumbing.Hash]*gitFile{}, close: func() {
+		r.packs -= pack.memory()
+		_ = pack.Close() // nothing of it is needed any more
+	}}, nil
 }
 
 // peel returns the commit that a hash names, by way of tags or not, and the
@@ -148,6 +143,7 @@ type gitReader struct {
 	o       *gitOptions
 	time    time.Time // of all files
 	left    gitBudget
+	packs   int64                 // bytes of memory of open ones
 	modules map[string]readModule // by URL, commit and path
 }
 
@@ -338,6 +334,9 @@ func (m *gitModule) submodule(ctx context.Context, commit plumbing.Hash, at, onl
 // fetchModule fetches the commit of a submodule and reads its files. Unlike a
 // checkout by git there is no .git file: it would name a path of this machine.
 func (m *gitModule) fetchModule(ctx context.Context, remote string, commit plumbing.Hash, only string) (*tree.Node, error) {
+	if p, ok := m.EncodedObjectStorer.(*gitPack); ok {
+		p.cache.Clear()
+	}
 	repo, err := m.r.repository(ctx, remote, commit)
 	if err != nil {
 		return nil, err

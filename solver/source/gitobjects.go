@@ -1,0 +1,248 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"sort"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/format/packfile"
+)
+
+// packScanner returns a reader of objects anywhere in a pack.
+func packScanner(file *os.File) *packfile.Scanner {
+	return packfile.NewScanner(io.NewSectionReader(file, 0, math.MaxInt64))
+}
+
+// atOffset returns the number of the object at an offset.
+func (p *gitPack) atOffset(offset int64) (uint32, bool) {
+	i := sort.Search(p.objects.n, func(i int) bool { return p.objects.at(uint32(i)).offset >= offset })
+	return uint32(i), i < p.objects.n && p.objects.at(uint32(i)).offset == offset
+}
+
+// sort makes objects known by their hashes.
+func (p *gitPack) sort() {
+	p.byHash = make([]uint32, p.objects.n)
+	for i := range p.byHash {
+		p.byHash[i] = uint32(i)
+	}
+	slices.SortFunc(p.byHash, func(a, b uint32) int {
+		return bytes.Compare(p.objects.at(a).hash[:], p.objects.at(b).hash[:])
+	})
+}
+
+// find returns the number of the object with a hash.
+func (p *gitPack) find(hash plumbing.Hash) (uint32, bool) {
+	i, ok := slices.BinarySearchFunc(p.byHash, hash, func(i uint32, hash plumbing.Hash) int {
+		return bytes.Compare(p.objects.at(i).hash[:], hash[:])
+	})
+	if !ok {
+		return 0, false
+	}
+	return p.byHash[i], true
+}
+
+// resolve finds the hashes of the objects that deltas make. A base may follow its
+// deltas if it is named by its hash.
+func (p *gitPack) resolve(ctx context.Context, d *packDeltas) error {
+	known := map[plumbing.Hash]uint32{}
+	if len(d.named) > 0 {
+		for i := range p.objects.n {
+			if o := p.objects.at(uint32(i)); o.base >= wholeObject {
+				known[o.hash] = uint32(i)
+			}
+		}
+	}
+	left := len(d.list)
+	for _, delta := range d.list {
+		for ready := []uint32{delta}; len(ready) > 0; {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			i := ready[len(ready)-1]
+			ready = ready[:len(ready)-1]
+			if !p.isReady(i, d, known) {
+				continue
+			}
+			hash, err := p.hashDelta(i)
+			if err != nil {
+				return err
+			}
+			left--
+			if len(d.named) > 0 {
+				known[hash] = i
+			}
+			ready = append(append(ready, d.after[i]...), d.of[hash]...)
+			delete(d.after, i)
+			delete(d.of, hash)
+		}
+	}
+	if left > 0 {
+		return packfile.ErrReferenceDeltaNotFound
+	}
+	return nil
+}
+
+// isReady reports whether the base of a delta is known. Otherwise the delta waits
+// for it.
+func (p *gitPack) isReady(i uint32, d *packDeltas, known map[plumbing.Hash]uint32) bool {
+	o := p.objects.at(i)
+	if o.base == pendingBase {
+		base, ok := known[d.named[i]]
+		if !ok {
+			d.of[d.named[i]] = append(d.of[d.named[i]], i)
+			return false
+		}
+		o.base = base
+	}
+	if p.objects.at(o.base).hash.IsZero() {
+		d.after[o.base] = append(d.after[o.base], i)
+		return false
+	}
+	return true
+}
+
+// hashDelta finds the hash of the object that a delta makes.
+func (p *gitPack) hashDelta(i uint32) (plumbing.Hash, error) {
+	kind, data, err := p.content(i)
+	if err != nil {
+		return plumbing.ZeroHash, err
+	}
+	hash := plumbing.ComputeHash(kind, data)
+	p.objects.at(i).hash = hash
+	return hash, nil
+}
+
+// content returns the type of an object and what it holds, which the caller must not
+// change. The objects that deltas change are small enough to be in memory.
+func (p *gitPack) content(i uint32) (plumbing.ObjectType, []byte, error) {
+	chain := []uint32{i} // a delta, what it changes, …
+	o := p.objects.at(i)
+	for ; o.base < wholeObject; o = p.objects.at(o.base) {
+		if chain = append(chain, o.base); len(chain) > maxDeltaDepth {
+			return 0, nil, fmt.Errorf("%w: a chain of more than %d deltas", packfile.ErrMalformedPackFile, maxDeltaDepth)
+		}
+	}
+	kind := plumbing.ObjectType(o.base - wholeObject)
+	var data []byte
+	next := len(chain) - 1
+	for j, number := range chain {
+		if b, ok := p.cache.Get(p.objects.at(number).offset); ok {
+			data, next = b, j-1
+			break
+		}
+	}
+	for ; next >= 0; next-- {
+		o := p.objects.at(chain[next])
+		part, err := p.inflate(o.offset)
+		if err != nil {
+			return 0, nil, err
+		}
+		if o.base < wholeObject {
+			if part, err = packfile.PatchDelta(data, part); err != nil {
+				return 0, nil, err
+			}
+			if p.patched += uint64(len(part)); p.patched > maxPatched {
+				return 0, nil, fmt.Errorf("the deltas of the pack make more than %d bytes", uint64(maxPatched))
+			}
+		}
+		data = part
+		p.cache.Put(o.offset, data)
+	}
+	return kind, data, nil
+}
+
+// inflate returns what the file has at an offset: an object or a delta.
+func (p *gitPack) inflate(offset int64) ([]byte, error) {
+	h, err := p.scanner.SeekObjectHeader(offset)
+	if err != nil {
+		return nil, err
+	}
+	if h.Length > p.largest {
+		return nil, packfile.ErrInvalidDelta // its base is not what it says
+	}
+	b := bytes.NewBuffer(make([]byte, 0, h.Length+bytes.MinRead))
+	_, _, err = p.scanner.NextObject(b)
+	return b.Bytes(), err
+}
+
+// HasEncodedObject implements [storer.EncodedObjectStorer].
+func (p *gitPack) HasEncodedObject(hash plumbing.Hash) error {
+	if _, ok := p.find(hash); !ok {
+		return plumbing.ErrObjectNotFound
+	}
+	return nil
+}
+
+// EncodedObject implements [storer.EncodedObjectStorer].
+func (p *gitPack) EncodedObject(kind plumbing.ObjectType, hash plumbing.Hash) (plumbing.EncodedObject, error) {
+	i, ok := p.find(hash)
+	if !ok {
+		return nil, plumbing.ErrObjectNotFound
+	}
+	object, err := p.object(i)
+	if err == nil && kind != plumbing.AnyObject && kind != object.Type() {
+		return nil, plumbing.ErrObjectNotFound
+	}
+	return object, err
+}
+
+func (p *gitPack) object(i uint32) (plumbing.EncodedObject, error) {
+	o := p.objects.at(i)
+	if o.base < wholeObject {
+		kind, data, err := p.content(i)
+		if err != nil {
+			return nil, err
+		}
+		m := &plumbing.MemoryObject{}
+		m.SetType(kind)
+		_, err = m.Write(data)
+		return m, err
+	}
+	h, err := p.scanner.SeekObjectHeader(o.offset)
+	if err != nil {
+		return nil, err
+	}
+	return &packedObject{pack: p, hash: o.hash, header: h}, nil
+}
+
+// packedObject is an object that is read from a pack when it is needed. It is
+// read-only.
+type packedObject struct {
+	pack   *gitPack
+	hash   plumbing.Hash
+	header *packfile.ObjectHeader
+}
+
+// Hash implements [plumbing.EncodedObject].
+func (o *packedObject) Hash() plumbing.Hash { return o.hash }
+
+// Type implements [plumbing.EncodedObject].
+func (o *packedObject) Type() plumbing.ObjectType { return o.header.Type }
+
+// SetType implements [plumbing.EncodedObject]. It does nothing.
+func (o *packedObject) SetType(plumbing.ObjectType) {}
+
+// Size implements [plumbing.EncodedObject].
+func (o *packedObject) Size() int64 { return o.header.Length }
+
+// SetSize implements [plumbing.EncodedObject]. It does nothing.
+func (o *packedObject) SetSize(int64) {}
+
+// Reader implements [plumbing.EncodedObject].
+func (o *packedObject) Reader() (io.ReadCloser, error) {
+	s := packScanner(o.pack.file)
+	if _, err := s.SeekObjectHeader(o.header.Offset); err != nil {
+		return nil, err
+	}
+	return s.ReadObject()
+}
+
+// Writer implements [plumbing.EncodedObject]. It always fails.
+func (o *packedObject) Writer() (io.WriteCloser, error) { return nil, errors.ErrUnsupported }
