@@ -177,7 +177,7 @@ func TestFilter(t *testing.T) {
 				}
 			}
 			got := run(t, g, false, "cat /proc/self/cgroup")
-			if !strings.Contains(got, ":/"+strings.TrimPrefix(filepath.Join(parent, s.name), "/")+"/") {
+			if in := strings.TrimPrefix(filepath.Join(s.bases(&h)[0], s.name), h.mount); !strings.Contains(got, in+"/") {
 				t.Errorf("%s, parent %q: a step is in\n%s", h.mount, parent, got)
 			}
 			if err := g.Remove(); err != nil {

@@ -229,7 +229,7 @@ func TestRefused(t *testing.T) {
 	if err := s.Check(&runner.Resources{Memory: 1 << 20, CPUSetCPUs: "9999"}); err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
-	if err := (&setting{limit: "memory", old: []value{{"none", "1"}}}).set(&all[0], t.TempDir()); fmt.Sprint(err) != "memory: the kernel has no such limit: none does not exist (leave it out)" {
+	if err := (&setting{limit: "memory", old: []value{{"none", "1"}}}).set(&hierarchy{}, t.TempDir()); fmt.Sprint(err) != "memory: the kernel has no such limit: none does not exist (leave it out)" {
 		t.Errorf("a limit that the kernel does not have: %v", err)
 	}
 }

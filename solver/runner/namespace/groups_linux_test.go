@@ -98,17 +98,17 @@ func TestGroups(t *testing.T) {
 	w.install(t, "bin/cat", "/bin/cat")
 	const outside, common, own = "outside", "common", "own"
 	for _, tc := range []struct {
-		insecure        bool
-		memory          int64
-		parent          string
-		devices, limits string
+		insecure                 bool
+		memory                   int64
+		parent                   string
+		devices, limits, unified string // the groups with version 1, and with version 2
 	}{
-		{false, 0, "", common, outside},
-		{true, 0, "", outside, outside},
-		{false, 1 << 30, "", common, own},
-		{true, 1 << 30, "", outside, own},
-		{false, 0, "/slipway-test", common, own},
-		{true, 0, "slipway-test", own, own},
+		{false, 0, "", common, outside, common},
+		{true, 0, "", outside, outside, outside},
+		{false, 1 << 30, "", common, own, "filtered"},
+		{true, 1 << 30, "", outside, own, own},
+		{false, 0, "/slipway-test", common, own, "filtered"},
+		{true, 0, "slipway-test", own, own, own},
 	} {
 		if err := w.Limit(tc.parent, &runner.Resources{Memory: tc.memory}); err != nil {
 			t.Fatal(err)
@@ -116,21 +116,27 @@ func TestGroups(t *testing.T) {
 		p := w.process("cat /proc/self/cgroup")
 		p.Insecure, p.Resources.Memory = tc.insecure, tc.memory
 		got, _ := w.run(t, p)
-		for controller, want := range map[string]string{"devices": tc.devices, "memory": tc.limits} {
+		want := map[string]string{":devices:": tc.devices, ":memory:": tc.limits}
+		if !strings.Contains(got, ":devices:") {
+			want = map[string]string{"0::": tc.unified}
+		}
+		for controller, want := range want {
 			in := outside
 			for line := range strings.Lines(got) {
 				switch {
-				case !strings.Contains(line, ":"+controller+":") || !strings.Contains(line, "/slipway-"):
+				case !strings.Contains(line, controller) || !strings.Contains(line, "/slipway-"):
 				case tc.parent != "" && !strings.Contains(line, ":/slipway-test/"):
 					t.Errorf("%+v: %s", tc, line)
 				case strings.HasSuffix(line, "/steps\n"):
 					in = common
+				case strings.HasSuffix(line, "/filtered\n"):
+					in = "filtered"
 				default:
 					in = own
 				}
 			}
 			if in != want {
-				t.Errorf("%+v: the control group of %s is %s, want %s:\n%s", tc, controller, in, want, got)
+				t.Errorf("%+v: the control group (%s) is %s, want %s:\n%s", tc, controller, in, want, got)
 			}
 		}
 		if err := w.Close(); err != nil {
