@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/internal/regularfile"
 )
 
 // find returns the file of a program. Its errors say what is wrong with a file
@@ -76,9 +78,9 @@ func explain(file string, err error, depth int) error {
 	return err
 }
 
-// headOf returns the start of a file, as much as the kernel looks at.
+// headOf returns the start of a regular file, as much as the kernel looks at.
 func headOf(file string) ([]byte, bool) {
-	f, err := os.Open(file)
+	f, err := regularfile.Open(file)
 	if err != nil {
 		return nil, false
 	}

@@ -1,12 +1,15 @@
 package namespace
 
 import (
+	"context"
 	"debug/elf"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"slipway/solver/tree"
 )
@@ -109,5 +112,23 @@ func TestExecErrors(t *testing.T) {
 	fails("/bin/caps", "", "exec /bin/caps: operation not permitted (it has file capabilities that a step may not have)")
 	if !oneID() {
 		fails("/bin/others", "me", `exec: "/bin/others": permission denied (/bin/others has mode 0700, which does not let user 12 execute it)`)
+	}
+}
+
+// TestExecFIFO: a FIFO is no program. It is not read to find out why.
+func TestExecFIFO(t *testing.T) {
+	w := newWorld(t)
+	e := tree.Edit(w.root)
+	if err := e.Put("bin/fifo", tree.NewDevice(tree.Fifo, tree.Meta{Mode: 0o755}, tree.Device{})); err != nil {
+		t.Fatal(err)
+	}
+	w.root = e.Tree()
+	p := w.process("")
+	p.Args = []string{"/bin/fifo"}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	const want = "exec /bin/fifo: permission denied"
+	if _, err := w.Run(ctx, p); fmt.Sprint(err) != want {
+		t.Errorf("%v, want %s", err, want)
 	}
 }
