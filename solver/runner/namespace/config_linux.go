@@ -1,8 +1,11 @@
 package namespace
 
 import (
+	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -26,7 +29,7 @@ type config struct {
 	Loopback bool   // the network is one of its own
 	ReadOnly bool   // the root
 	Limits   []limit
-	OCI      *runtimeConfig // nil if this program runs the process itself
+	OCI      *runtimeConfig `json:"-"` // nil if this program runs the process itself
 	Root     string         // where the root is mounted
 	Private  string         // a directory for what only the init process sees
 	Mounts   []mount        // the root first
@@ -34,6 +37,19 @@ type config struct {
 	root    *os.File // only names the root
 	names   int      // in the private directory
 	nothing string   // an empty file to hide others with; "" if it is not made yet
+}
+
+// send writes what [config.receive] reads. The description for a runtime is a value of its
+// own: package json would look at all of its types whenever it reads a config.
+func (c *config) send(w io.Writer) error {
+	e := json.NewEncoder(w)
+	return errors.Join(e.Encode(c), e.Encode(c.OCI))
+}
+
+// receive reads what [config.send] wrote.
+func (c *config) receive(r io.Reader) error {
+	d := json.NewDecoder(r)
+	return cmp.Or(d.Decode(c), d.Decode(&c.OCI))
 }
 
 type limit struct {

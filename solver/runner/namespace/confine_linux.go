@@ -3,7 +3,7 @@ package namespace
 import (
 	"errors"
 	"fmt"
-	"syscall"
+	"strconv"
 
 	"github.com/moby/sys/capability"
 	"golang.org/x/sys/unix"
@@ -58,12 +58,12 @@ func newKeyring() error {
 // become takes on the user of the process. Where root is the only user there are
 // no other groups either, and root needs none.
 func (c *config) become() error {
-	if err := syscall.Setgroups(c.Groups); err != nil && !oneID() {
+	if err := unix.Setgroups(c.Groups); err != nil && !oneID() {
 		return fmt.Errorf("set groups: %w", err)
 	}
-	err := syscall.Setgid(c.GID)
+	err := setID(unix.SYS_SETRESGID, unix.Setresgid, c.GID)
 	if err == nil {
-		err = syscall.Setuid(c.UID)
+		err = setID(unix.SYS_SETRESUID, unix.Setresuid, c.UID)
 	}
 	if err != nil && oneID() {
 		return c.onlyRoot()
@@ -72,6 +72,19 @@ func (c *config) become() error {
 		return fmt.Errorf("run as %d:%d: %w", c.UID, c.GID, err)
 	}
 	return dieWithParent()
+}
+
+// setID sets the real, effective and saved ids of this thread by a system call. The other
+// threads end when the process starts: to stop them all first, as package syscall does,
+// takes longer than to mount the root. On machines of 32 bits, the call has ids of 16 bits.
+func setID(call uintptr, all func(r, e, s int) error, id int) error {
+	if strconv.IntSize == 32 {
+		return all(id, id, id)
+	}
+	if _, _, errno := unix.RawSyscall(call, uintptr(id), uintptr(id), uintptr(id)); errno != 0 {
+		return errno
+	}
+	return nil
 }
 
 // onlyRoot is the error of a process of another user where root is the only one.

@@ -1,7 +1,6 @@
 package namespace
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -67,7 +66,7 @@ func (c *config) passed() (space, terminal int) {
 // run sets the container up and starts the process. It only returns on an error.
 func run(in *os.File) error {
 	var c config
-	if err := json.NewDecoder(in).Decode(&c); err != nil {
+	if err := c.receive(in); err != nil {
 		return fmt.Errorf("read what to run: %w", err)
 	}
 	in.Close()

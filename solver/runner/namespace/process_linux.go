@@ -2,7 +2,6 @@ package namespace
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -190,7 +189,7 @@ func (x *process) begin() error {
 	err = x.register()
 	var sent error
 	if err == nil {
-		sent = json.NewEncoder(confW).Encode(&x.conf)
+		sent = x.conf.send(confW)
 	}
 	sent = errors.Join(sent, confW.Close())
 	if x.term != nil {
