@@ -131,7 +131,7 @@ func (c *config) tmpfsMode(m *mount) uint32 {
 	if !m.Tmpfs {
 		return mode
 	}
-	f, err := pathrs.OpenatInRoot(c.root, m.Target)
+	f, err := openInRoot(c.root, m.Target)
 	if err != nil {
 		return mode
 	}
@@ -162,7 +162,30 @@ func openIn(dir, name string) (*os.File, error) {
 	if path.Join("/", name) == "/" {
 		return os.OpenFile(dir, unix.O_PATH|unix.O_CLOEXEC, 0)
 	}
-	return pathrs.OpenInRoot(dir, name)
+	root, err := os.OpenFile(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	f, err := openInRoot(root, name)
+	return f, errors.Join(err, root.Close())
+}
+
+// openInRoot opens a path of a directory, only to name it, as pathrs.OpenatInRoot does.
+// That function then asks a /proc of its own for the name of the file. To mount this
+// /proc takes longer than to mount the root of a process, and to unmount it waits for all
+// processors.
+func openInRoot(root *os.File, name string) (*os.File, error) {
+	fd, err := unix.Openat2(int(root.Fd()), name, &unix.OpenHow{
+		Flags:   unix.O_PATH | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
+	})
+	switch {
+	case err == nil:
+		return os.NewFile(uintptr(fd), name), nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	return pathrs.OpenatInRoot(root, name) // before Linux 5.6, or while directories move
 }
 
 // fdPath returns a path of an open file that no other process can make another file.
@@ -183,7 +206,7 @@ func (c *config) bind(src, at string, attr uint64) error {
 // Links do not lead out of the root, even if other processes change the directories on
 // the way meanwhile.
 func (c *config) target(name string, file bool) (*os.File, error) {
-	f, err := pathrs.OpenatInRoot(c.root, name)
+	f, err := openInRoot(c.root, name)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return f, err
 	}
@@ -197,7 +220,7 @@ func (c *config) target(name string, file bool) (*os.File, error) {
 	if !file {
 		return pathrs.MkdirAllHandle(c.root, name, 0o755)
 	}
-	dir, err := pathrs.MkdirAllHandle(c.root, path.Dir(name), 0o755)
+	dir, err := c.target(path.Dir(name), false)
 	if err != nil {
 		return nil, err
 	}

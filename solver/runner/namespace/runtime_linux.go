@@ -185,7 +185,7 @@ func (c *config) makeRootDir() error {
 
 // makeIn makes a directory whose parent exists, unless something has its name.
 func (c *config) makeIn(root *os.File, name string) error {
-	f, err := pathrs.OpenatInRoot(root, name)
+	f, err := openInRoot(root, name)
 	if err == nil {
 		return f.Close()
 	}

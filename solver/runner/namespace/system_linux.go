@@ -8,7 +8,6 @@ import (
 	"path"
 	"strings"
 
-	pathrs "github.com/cyphar/filepath-securejoin/pathrs-lite"
 	"golang.org/x/sys/unix"
 )
 
@@ -130,7 +129,7 @@ func makeDirIn(dir *os.File, name string) (*os.File, error) {
 
 // hide shows nothing at a path of a file system of the kernel. Not every kernel has it.
 func (c *config) hide(name string) error {
-	at, err := pathrs.OpenatInRoot(c.root, name)
+	at, err := openInRoot(c.root, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -159,7 +158,7 @@ func (c *config) hide(name string) error {
 
 // protect makes a path of a file system of the kernel read-only. Not every kernel has it.
 func (c *config) protect(name string) error {
-	at, err := pathrs.OpenatInRoot(c.root, name)
+	at, err := openInRoot(c.root, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
