@@ -245,9 +245,7 @@ func (x *process) command(config, fault *os.File) error {
 	cmd.Args = []string{initName}
 	cmd.Env = []string{}
 	cmd.ExtraFiles = []*os.File{config, fault, program}
-	// In a session of its own, the process has neither the terminal nor the process
-	// group of the builder.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
 	x.cmd = cmd
 	if x.conf.Join {
 		last := len(x.c.spaces) - 1

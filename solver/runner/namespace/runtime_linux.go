@@ -47,6 +47,9 @@ func (c *config) becomeRuntime() error {
 	if err := c.makeRootDir(); err != nil {
 		return fmt.Errorf("working directory: %w", err)
 	}
+	if err := newSession(); err != nil {
+		return err
+	}
 	if c.Terminal {
 		if err := c.openTerminal(); err != nil {
 			return fmt.Errorf("open a terminal: %w", err)
