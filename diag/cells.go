@@ -11,18 +11,19 @@ import (
 	"slipway/source"
 )
 
-// tabStop is the distance of tab stops in an excerpt.
+// tabStop is the distance between tab stops in an excerpt.
 const tabStop = 8
 
 // cell is one rune of a line as a terminal shows it.
 type cell struct {
 	text       string
 	width      int // columns; 0 for combining marks
-	start, end int // bytes of the line
+	start, end int // offsets in the line
 }
 
-// cells lays out a line. Nothing of it can move the cursor or hide what stands
-// there: tabs become spaces, and what is not printable is spelled out.
+// cells converts a line to cells. To prevent the line from moving the cursor or
+// hiding text, it replaces tabs with spaces and spells out unprintable
+// characters.
 func cells(line string) []cell {
 	list := make([]cell, 0, len(line))
 	column := 0
@@ -42,7 +43,7 @@ func cells(line string) []cell {
 	return list
 }
 
-// visible returns how a rune is shown and how many columns that takes.
+// visible returns the printable form of a rune and its width in columns.
 func visible(r rune, raw string) (string, int) {
 	switch {
 	case r == utf8.RuneError && len(raw) == 1:
@@ -64,8 +65,9 @@ func visible(r rune, raw string) (string, int) {
 	return raw, 1
 }
 
-// Line returns a line as an excerpt shows it: tabs are spaces, and what is not
-// printable is spelled out, so that the line cannot control a terminal.
+// Line returns a line as an excerpt shows it: tabs are replaced with spaces and
+// unprintable characters are spelled out, so that the line cannot control a
+// terminal.
 func Line(line string) string {
 	var b strings.Builder
 	for _, c := range cells(line) {
@@ -74,7 +76,7 @@ func Line(line string) string {
 	return b.String()
 }
 
-// Block is [Line] for text of several lines.
+// Block is like [Line] but for text of several lines.
 func Block(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
@@ -83,8 +85,8 @@ func Block(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// printable returns the text with everything spelled out that is not
-// printable, tabs and line ends included.
+// printable returns s with all unprintable characters spelled out, including
+// tabs and line ends.
 func printable(s string) string {
 	var b strings.Builder
 	for i, r := range s {
@@ -98,9 +100,9 @@ func printable(s string) string {
 	return b.String()
 }
 
-// column returns the number of the character that starts or goes on at offset,
-// counted from 1 in its line. Combining marks count with the character before
-// them. A byte order mark at the start of the file counts for nothing.
+// column returns the column of the character at offset, counted in characters
+// from 1. A combining mark belongs to the character before it. A byte order
+// mark at the start of the file does not count.
 func column(f *source.File, offset int) int {
 	line := f.Position(offset).Line
 	start, text := content(f, line)
@@ -119,8 +121,8 @@ func column(f *source.File, offset int) int {
 	return max(n, 1)
 }
 
-// content returns the text of a line without its end, and its offset in the
-// file. The byte order mark that a file may start with is not part of its text.
+// content returns the text of a line without its line end, and its offset in
+// the file. A byte order mark at the start of the file is not part of the text.
 func content(f *source.File, line int) (start int, text string) {
 	start, text = f.LineStart(line), f.Line(line)
 	if rest, ok := strings.CutPrefix(text, "\ufeff"); ok && start == 0 {
@@ -129,7 +131,7 @@ func content(f *source.File, line int) (start int, text string) {
 	return start, text
 }
 
-// columns returns how many columns the cells take.
+// columns returns the total width of the cells.
 func columns(list []cell) int {
 	n := 0
 	for _, c := range list {

@@ -6,13 +6,13 @@ import (
 	"unicode/utf8"
 )
 
-// cut renders a line of the file, and what stands below it: carets under the
-// bytes [from, to), which may lie outside of the line. A range that is empty or
-// reaches no byte of the line gets one caret, where it begins. A line that is
-// too wide is cut to a window around the range.
+// cut renders a line of the file and the line of carets below it, which mark
+// the bytes [from, to). The range may lie outside of the line. An empty range,
+// or one that contains no byte of the line, gets one caret at its start. A line
+// that is too wide is cut to a window around the range.
 func (p *textPrinter) cut(line string, from, to int) (shown, under string) {
 	if from < 0 {
-		// The range began on an earlier line: leave out the indentation.
+		// The range began on an earlier line: do not mark the indentation.
 		from = len(line) - len(strings.TrimLeft(line, " \t"))
 	}
 	from = min(from, len(line))
@@ -22,7 +22,7 @@ func (p *textPrinter) cut(line string, from, to int) (shown, under string) {
 	list := cells(line)
 	if i := slices.IndexFunc(list, func(c cell) bool { return c.end > from }); i > 0 {
 		for ; i > 0 && list[i].width == 0; i-- {
-		} // a combining mark has no caret of its own
+		} // a combining mark is marked with its base character
 		from = min(from, list[i].start)
 	}
 	lo, hi := p.window(list, from, to)
@@ -51,8 +51,8 @@ func (p *textPrinter) cut(line string, from, to int) (shown, under string) {
 	return text.String(), strings.TrimRight(marks.String(), " ")
 }
 
-// clip takes the part of a very long line that is around the range before it
-// is laid out rune by rune. limit is in bytes.
+// clip returns the part of a very long line around the range, before the line
+// is converted rune by rune. limit is in bytes.
 func clip(line string, from, to, limit int) (part string, f, t int, before, after bool) {
 	if len(line) <= limit {
 		return line, from, to, false, false
@@ -68,8 +68,9 @@ func clip(line string, from, to, limit int) (part string, f, t int, before, afte
 	return line[lo:hi], from - lo, min(to, hi) - lo, lo > 0, hi < len(line)
 }
 
-// window chooses the cells [lo, hi) of a line that are shown: all if they fit,
-// else the range, or the beginning of a long one, with some text before it.
+// window returns the cells [lo, hi) of a line to show: all if they fit,
+// otherwise the range with some text before it. A range that is too long is cut
+// at its end.
 func (p *textPrinter) window(list []cell, from, to int) (lo, hi int) {
 	room := p.opt.Width
 	if columns(list) <= room {
@@ -99,7 +100,7 @@ func (p *textPrinter) window(list []cell, from, to int) (lo, hi int) {
 		used += list[hi].width
 		hi++
 	}
-	// What is left over on the right is used on the left.
+	// Use the remaining columns on the right for text on the left.
 	for lo > 0 && used+list[lo-1].width <= room {
 		lo--
 		used += list[lo].width

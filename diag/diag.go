@@ -10,11 +10,12 @@ import (
 // Severity is the severity of a [Diagnostic].
 type Severity int
 
-// The severities. The zero value is Error, so that a forgotten one is loud.
+// Severities. The zero value is Error, so that forgetting to set one is
+// noticed.
 const (
 	Error Severity = iota
 	Warning
-	Note // worth knowing, but no reason for a check to fail
+	Note // information that does not fail a check
 )
 
 // String returns "error", "warning" or "note".
@@ -28,31 +29,31 @@ func (s Severity) String() string {
 	return "error"
 }
 
-// Diagnostic is one thing that is wrong with a file, or questionable.
+// Diagnostic is an error, a warning or a note about a file.
 type Diagnostic struct {
 	Severity Severity
-	Code     string       // the rule's name; "" for errors, which cannot be skipped
-	Message  string       // the text without position, in upstream's words where clients match on them
-	Hint     string       // the reason or the remedy, in our words; "" if the message says it
-	Range    source.Range // tight: what the caret points at
-	Context  source.Range // what to show around it, and what clients are told; zero: Range
-	Related  []Related    // other places that have to do with it
-	Fixes    []Fix        // edits that would mend it
-	URL      string       // where it is explained
-	Detail   string       // one more sentence, the rule's description
-	Cause    error        // what it wraps, if anything
-	Local    bool         // clients are sent no location, as upstream sends none for this error
+	Code     string       // name of the rule; "" for errors, which cannot be skipped
+	Message  string       // text without position; upstream's text if clients match on it
+	Hint     string       // the reason or the remedy, if the message lacks it
+	Range    source.Range // exact range that the caret marks
+	Context  source.Range // lines to show around it and to send to clients; if zero, Range
+	Related  []Related    // related locations
+	Fixes    []Fix        // alternative edits that fix it
+	URL      string       // documentation
+	Detail   string       // description of the rule
+	Cause    error        // wrapped error, or nil
+	Local    bool         // do not send the location to clients, as upstream does not for this error
 }
 
-// Related is another place that a diagnostic speaks of. One with an empty
-// message is simply one more location of the same fault.
+// Related is a location related to a diagnostic. If Message is empty, it is an
+// additional location of the same error.
 type Related struct {
 	Range   source.Range
-	Context source.Range // as of a Diagnostic
+	Context source.Range // as in a Diagnostic
 	Message string
 }
 
-// Shown returns the range that clients are told.
+// Shown returns the range that is sent to clients.
 func (r *Related) Shown() source.Range {
 	if r.Context.IsZero() {
 		return r.Range
@@ -60,14 +61,14 @@ func (r *Related) Shown() source.Range {
 	return r.Context
 }
 
-// Fix is a set of edits that mends what a diagnostic is about.
+// Fix is a set of edits that fixes the problem of a diagnostic.
 type Fix struct {
 	Title string
-	Safe  bool // keeps the meaning of the file
+	Safe  bool // whether the edits preserve the meaning of the file
 	Edits []Edit
 }
 
-// Edit replaces a range by new text.
+// Edit replaces a range with new text.
 type Edit struct {
 	Range source.Range
 	New   string
@@ -83,7 +84,7 @@ func Errorf(r source.Range, format string, args ...any) *Diagnostic {
 	return d
 }
 
-// Error returns the message alone, as clients match on it.
+// Error returns only the message, on which clients match.
 func (d *Diagnostic) Error() string { return d.Message }
 
 // text returns the message followed by the hint in parentheses.
@@ -106,8 +107,8 @@ func (d *Diagnostic) KeepLocal() *Diagnostic {
 	return d
 }
 
-// Note adds a related range with a message and returns d. A zero range adds
-// nothing.
+// Note adds a related range with a message and returns d. It ignores a zero
+// range.
 func (d *Diagnostic) Note(r source.Range, format string, args ...any) *Diagnostic {
 	if !r.IsZero() {
 		d.Related = append(d.Related, Related{Range: r, Message: fmt.Sprintf(format, args...)})
@@ -118,15 +119,15 @@ func (d *Diagnostic) Note(r source.Range, format string, args ...any) *Diagnosti
 // Unwrap returns the cause.
 func (d *Diagnostic) Unwrap() error { return d.Cause }
 
-// In sets the context, the range to show and to tell clients about, and
+// In sets the context, which is the range to show and to send to clients, and
 // returns d.
 func (d *Diagnostic) In(r source.Range) *Diagnostic {
 	d.Context = r
 	return d
 }
 
-// Shown returns the range that clients are told: the context or, without one,
-// the range itself.
+// Shown returns the range that is sent to clients: the context or, if it is
+// zero, the range.
 func (d *Diagnostic) Shown() source.Range {
 	if d.Context.IsZero() {
 		return d.Range
@@ -134,11 +135,11 @@ func (d *Diagnostic) Shown() source.Range {
 	return d.Context
 }
 
-// List is a sequence of diagnostics in the order in which they were found.
+// List is a list of diagnostics in the order in which they were found.
 type List []*Diagnostic
 
-// Err returns the list's errors as one error: nil if there are only warnings,
-// the diagnostic itself if there is one.
+// Err returns the errors of the list as one error: nil if there are none, the
+// diagnostic itself if there is one.
 func (l List) Err() error {
 	errs := slices.DeleteFunc(slices.Clone(l), func(d *Diagnostic) bool { return d.Severity != Error })
 	switch len(errs) {
@@ -150,7 +151,7 @@ func (l List) Err() error {
 	return errs
 }
 
-// Error returns the texts of the diagnostics, one a line.
+// Error returns the messages of the diagnostics, one per line.
 func (l List) Error() string {
 	var b []byte
 	for i, d := range l {

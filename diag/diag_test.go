@@ -47,7 +47,7 @@ func TestDiagnosticLines(t *testing.T) {
 		t.Error(diff)
 	}
 	if got := (&Diagnostic{}).Lines(); got != nil {
-		t.Errorf("nowhere has lines %v", got)
+		t.Errorf("a diagnostic without a range has lines %v", got)
 	}
 }
 
@@ -69,7 +69,7 @@ func TestListErr(t *testing.T) {
 	warning := &Diagnostic{Severity: Warning, Message: "w"}
 	one, two := &Diagnostic{Message: "1"}, &Diagnostic{Message: "2", Cause: io.EOF}
 	if err := (List{warning}).Err(); err != nil {
-		t.Errorf("warnings are the error %v", err)
+		t.Errorf("a list of warnings has the error %v", err)
 	}
 	if err := (List{warning, one}).Err(); err != error(one) { //nolint:errorlint // the very error, not one that wraps it
 		t.Errorf("one error is %v", err)
@@ -83,6 +83,6 @@ func TestListErr(t *testing.T) {
 		t.Errorf("the first is %v", d)
 	}
 	if Warning.String() != "warning" || Error.String() != "error" {
-		t.Error("names of severities")
+		t.Error("wrong name of a severity")
 	}
 }

@@ -1,14 +1,13 @@
-// Package diag holds the one form that errors and warnings about a file have:
-// a [Diagnostic] with the exact range it is about, and its renderings.
+// Package diag defines the common form of errors and warnings about a file: a
+// [Diagnostic] with its exact range, and its renderings.
 //
-// A *Diagnostic is an error, so functions that can only fail return one.
-// Passes that go on after a fault return their value, usable as far as it
-// goes, and a [List].
+// A *Diagnostic is an error, so functions that can only fail return one. Passes
+// that continue after an error return a partial value and a [List].
 //
-// [Text] writes a list for people, with the lines it is about and a caret,
-// [JSON] for programs; [Lines] turns ranges into the line numbers that clients
-// of the frontend are told.
+// [Text] renders a list for users, with the affected lines and a caret; [JSON]
+// renders it for programs. [Lines] converts ranges to the line numbers that are
+// sent to clients of the frontend.
 //
-// Not here: which diagnostics there are (each package words its own), whether
-// a warning is wanted (linter).
+// Out of scope: the diagnostics themselves (each package words its own), and
+// enabling warnings (package linter).
 package diag

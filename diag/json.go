@@ -7,8 +7,8 @@ import (
 	"slipway/source"
 )
 
-// The JSON form. Lines and columns count from 1, columns and offsets count
-// bytes, the end of a range is the byte behind it.
+// Types of the JSON form. Lines and columns count from 1, columns and offsets
+// are in bytes, and the end of a range is exclusive.
 type (
 	jsonDiagnostic struct {
 		File     string        `json:"file,omitempty"`
@@ -49,9 +49,9 @@ type (
 	}
 )
 
-// JSON writes the list as one JSON array, an object for each diagnostic in the
-// order of the list; an empty list is []. Bytes that are not UTF-8 come out as
-// U+FFFD. The error is that of the writer.
+// JSON writes the list as one JSON array with an object for each diagnostic, in
+// order. An empty list is []. Invalid UTF-8 becomes U+FFFD. JSON returns the
+// error of w.
 func JSON(w io.Writer, l List) error {
 	docs := make([]jsonDiagnostic, len(l))
 	for i, d := range l {
@@ -103,7 +103,7 @@ func newJSONRange(r source.Range) *jsonRange {
 	return &jsonRange{Start: at(r.Start), End: at(r.End)}
 }
 
-// fileName returns the name of the file that the range is in; "" without.
+// fileName returns the name of the range's file, or "" if the range is zero.
 func fileName(r source.Range) string {
 	if r.IsZero() {
 		return ""

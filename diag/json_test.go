@@ -28,13 +28,13 @@ func TestJSON(t *testing.T) {
 	b.Reset()
 	wide := source.NewFile("f", []byte("RUN äöü x\n"))
 	if err := JSON(&b, List{Errorf(at(wide, "x", 0), "bytes")}); err != nil || !strings.Contains(b.String(), `"column": 12,`) {
-		t.Errorf("a column after characters of two bytes: %s, %v, want 12", b.String(), err)
+		t.Errorf("column after two-byte characters: %s, %v, want 12", b.String(), err)
 	}
 	b.Reset()
 	if err := JSON(&b, nil); err != nil || b.String() != "[]\n" {
 		t.Errorf("empty list: %q, %v", b.String(), err)
 	}
 	if err := JSON(failing{}, list); err == nil {
-		t.Error("the writer's error is lost")
+		t.Error("the error of the writer is not returned")
 	}
 }

@@ -7,12 +7,11 @@ import (
 	"slipway/source"
 )
 
-// LineSpan is a run of a file's lines, counted from 1; Last belongs to it.
+// LineSpan is a range of lines from First to Last, inclusive, counted from 1.
 type LineSpan struct{ First, Last int }
 
-// Lines returns the lines that the ranges touch, sorted; spans that overlap or
-// follow each other directly are one. Zero ranges count for nothing. All ranges
-// are taken to be of one file.
+// Lines returns the lines that the ranges touch, sorted. It merges overlapping
+// and adjacent spans, and ignores zero ranges. All ranges must be in one file.
 func Lines(ranges ...source.Range) []LineSpan {
 	var spans []LineSpan
 	for _, r := range ranges {
@@ -35,9 +34,9 @@ func Lines(ranges ...source.Range) []LineSpan {
 	return merged
 }
 
-// Lines returns the lines that clients are told: those of Shown and of the
-// related places that have no message, which are further locations of the same
-// fault.
+// Lines returns the lines that are sent to clients: the lines of Shown and of
+// the related locations without a message, which are additional locations of
+// the same error.
 func (d *Diagnostic) Lines() []LineSpan {
 	ranges := []source.Range{d.Shown()}
 	for _, r := range d.Related {

@@ -6,8 +6,8 @@ import (
 	"slipway/source"
 )
 
-// Rename returns a copy of the list in which files have the names that names
-// maps theirs to. Other files keep their names.
+// Rename returns a copy of the list in which files are renamed according to
+// names. Files that names does not contain keep their names.
 func (l List) Rename(names map[string]string) List {
 	r := renamer{names: names, files: map[*source.File]*source.File{}}
 	list := make(List, len(l))
@@ -31,7 +31,7 @@ func (l List) Rename(names map[string]string) List {
 	return list
 }
 
-// renamer gives files other names, each file once.
+// renamer renames files, and creates each renamed file once.
 type renamer struct {
 	names map[string]string
 	files map[*source.File]*source.File

@@ -20,9 +20,9 @@ func TestRename(t *testing.T) {
 		}
 	}
 	if d.Related[1].Range != o || !d.Related[1].Context.IsZero() || !got[1].Range.IsZero() {
-		t.Errorf("renamed another file, or nothing: %+v", got)
+		t.Errorf("renamed a file that is not in names, or a zero range: %+v", got)
 	}
 	if old.Range != r || old.Related[0].Range != r || old.Fixes[0].Edits[0].Range != r {
-		t.Error("the list that was renamed has changed")
+		t.Error("Rename modified its receiver")
 	}
 }

@@ -9,11 +9,11 @@ import (
 	"slipway/source"
 )
 
-// TextOptions say how Text writes.
+// TextOptions configures Text.
 type TextOptions struct {
-	Color bool // ANSI colours
-	Width int  // columns of an excerpt's line; longer ones are cut around the range. 0: 200
-	Lines int  // lines of an excerpt; of longer ones those around the range are shown. 0: 8
+	Color bool // use ANSI colors
+	Width int  // maximum columns of an excerpt; longer lines are cut around the range; 0 means 200
+	Lines int  // maximum lines of an excerpt; longer ones show the lines around the range; 0 means 8
 }
 
 func (o TextOptions) normal() TextOptions {
@@ -26,17 +26,18 @@ func (o TextOptions) normal() TextOptions {
 	return o
 }
 
-// Text writes the diagnostics as people read them: file, line and column, the
-// message, and the lines that it is about with a caret below the range.
+// Text renders the diagnostics for users: file, line, column and message,
+// followed by the affected lines with a caret below the range.
 //
 //	Dockerfile:3:6: error: unknown flag: --form
 //	 3 | COPY --form=build /a /b
 //	   |      ^^^^^^
 //
-// The column counts characters, a wide one and one with combining marks as one.
-// Context lines are shown around the range, related places follow with their
-// own excerpts. What is not printable is spelled out, so that a file cannot
-// send commands to the terminal. The error is that of the writer.
+// The column counts characters; a wide character or one with combining marks
+// counts as one. The excerpt shows the context lines, and related locations
+// follow with their own excerpts. Unprintable characters are spelled out, so
+// that a file cannot send commands to the terminal. Text returns the error of
+// w.
 func Text(w io.Writer, l List, opt TextOptions) error {
 	p := &textPrinter{opt: opt.normal()}
 	for _, d := range l {
@@ -54,7 +55,7 @@ type textPrinter struct {
 	buf bytes.Buffer
 }
 
-// The ANSI codes in use. The zero style is plain.
+// style is an ANSI code. The zero style is plain.
 type style string
 
 const (
@@ -66,7 +67,7 @@ const (
 	cyan   style = "1;36"
 )
 
-// print writes text that is printable already.
+// print writes text that is already printable.
 func (p *textPrinter) print(s style, text string) {
 	if !p.opt.Color || s == plain || text == "" {
 		p.buf.WriteString(text)
@@ -108,7 +109,7 @@ func (p *textPrinter) diagnostic(d *Diagnostic) {
 	}
 }
 
-// head writes the first line: place, kind and message.
+// head writes the first line: location, severity and message.
 func (p *textPrinter) head(r source.Range, s style, kind, message string) {
 	if !r.IsZero() {
 		p.print(bold, fmt.Sprintf("%s:%d:%d: ", printable(r.File.Name), r.Position().Line, column(r.File, r.Start)))
@@ -118,7 +119,7 @@ func (p *textPrinter) head(r source.Range, s style, kind, message string) {
 	p.buf.WriteByte('\n')
 }
 
-// remark writes a line that belongs to the excerpt above it.
+// remark writes a line below an excerpt.
 func (p *textPrinter) remark(kind, text string) {
 	p.print(blue, " = ")
 	p.print(bold, kind+": ")
@@ -150,7 +151,7 @@ func (p *textPrinter) excerpt(r, context source.Range, s style) {
 	}
 }
 
-// lastLine returns the number of the last line that has bytes.
+// lastLine returns the number of the last non-empty line.
 func lastLine(f *source.File) int {
 	n := f.Lines()
 	if n > 1 && f.LineStart(n) == len(f.Bytes) {
@@ -159,9 +160,9 @@ func lastLine(f *source.File) int {
 	return n
 }
 
-// choose picks the lines to show of those from first to last: all if they are
-// few, else those of the range with their neighbours, and of a long range its
-// beginning and its end.
+// choose returns the lines to show out of first to last: all if they fit,
+// otherwise the lines of the range and their neighbors. If the range itself is
+// too long, it returns its first and last lines.
 func (p *textPrinter) choose(first, last int, r source.Range) []int {
 	from, to := first, last
 	if last-first+1 > p.opt.Lines {
@@ -192,7 +193,7 @@ func (p *textPrinter) line(r source.Range, n, digits int, s style) {
 	first, last := r.Lines()
 	marked := first <= n && n <= last
 	if n == lastLine(r.File) && first > n {
-		marked = true // the range is behind the last line end
+		marked = true // the range is after the last line end
 	}
 	if from < 0 && strings.TrimSpace(text) == "" {
 		marked = false // an empty line in the middle of the range

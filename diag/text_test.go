@@ -40,7 +40,7 @@ func at(f *source.File, what string, nth int) source.Range {
 	}
 }
 
-// golden compares got with a file in testdata; UPDATE=1 writes it.
+// golden compares got with a file in testdata. UPDATE=1 rewrites the file.
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
@@ -125,8 +125,8 @@ func TestText(t *testing.T) {
 	}
 }
 
-// TestTextWidth shows that no line is wider than asked for, that the caret's
-// byte is always shown and that huge lines are cheap.
+// TestTextWidth checks that no line exceeds the width, that the marked byte is
+// always visible, and that huge lines are processed quickly.
 func TestTextWidth(t *testing.T) {
 	line := strings.Repeat("é\t日\x00 ", 200_000)
 	f := source.NewFile("f", []byte(line+"\n"+line))
@@ -160,8 +160,8 @@ type failing struct{}
 
 func (failing) Write([]byte) (int, error) { return 0, errFull }
 
-// FuzzText looks whether anything but line ends, carets and what is printable
-// comes out, whatever the file and the range.
+// FuzzText checks, for any file and range, that the output contains only line
+// ends, carets and printable characters.
 func FuzzText(f *testing.F) {
 	f.Add([]byte(sample), 3, 9, 0, 30, 20, 3)
 	f.Add([]byte("a\x1b[31m\xff\u202e\tb"), 1, 4, 0, 0, 10, 1)
@@ -186,15 +186,15 @@ func FuzzText(f *testing.F) {
 	})
 }
 
-// TestLine: a line has the spaces of its tabs and spells out what is not
-// printable.
+// TestLine checks that tabs become spaces and unprintable characters are
+// spelled out.
 func TestLine(t *testing.T) {
 	if got, want := Line("a\tb\x1b[1m\xff\r"), "a       b␛[1m<FF>␍"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
 
-// TestBlock: the lines of a text stay lines.
+// TestBlock checks that the lines of a text are preserved.
 func TestBlock(t *testing.T) {
 	if got, want := Block("a\x1b\n\n\tb\r\n"), "a␛\n\n        b␍\n"; got != want {
 		t.Errorf("%q, want %q", got, want)

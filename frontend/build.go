@@ -22,7 +22,7 @@ import (
 	"slipway/source"
 )
 
-// build is one build on its way to a result.
+// build is the state of one build.
 type build struct {
 	client     client.Client
 	opts       client.BuildOpts
@@ -31,32 +31,32 @@ type build struct {
 	file       *inputs.Dockerfile
 	dockerfile *instructions.Dockerfile
 	checks     linter.Config
-	checksAt   source.Range                     // of checks in the file; zero if they are a build argument or the default
-	report     func(context.Context, diag.List) // what becomes of warnings
+	checksAt   source.Range                     // range of checks in the file; zero if a build argument or the default sets them
+	report     func(context.Context, diag.List) // handles warnings
 
-	follow func(ref string) (bool, error) // whether to hand the build to the frontend ref; nil always does
-	found  func(diag.List)                // receives what a check finds; nil checks as upstream does
+	follow func(ref string) (bool, error) // reports whether to hand the build to the frontend ref; nil always does
+	found  func(diag.List)                // receives all findings of a check; nil checks as upstream does
 }
 
-// Build builds what the options of the client ask for. Errors about the
-// Dockerfile carry their place as errdefs.Source.
+// Build runs the build that the options of the client request. Errors about the
+// Dockerfile carry their location as errdefs.Source.
 func Build(ctx context.Context, c client.Client) (*client.Result, error) {
 	return Following(nil)(ctx, c)
 }
 
 // Following returns a [Build] that calls follow before it hands a build to the
-// frontend that # syntax or BUILDKIT_SYNTAX names. If follow returns false, the
-// build stays with this frontend; if it returns an error, the build fails. If
-// follow is nil, every frontend is followed.
+// frontend named by # syntax or BUILDKIT_SYNTAX. If follow returns false, this
+// frontend runs the build; if it returns an error, the build fails. If follow
+// is nil, every frontend is followed.
 func Following(follow func(ref string) (bool, error)) client.BuildFunc {
 	return Checking(follow, nil)
 }
 
-// Checking returns [Following] with a check (frontend.lint) that finds everything
-// that is wrong with the Dockerfile: all errors in file order, then warnings, then
-// notes. Unlike upstream's, it goes on after an error, and an image that cannot be
-// looked up is a note. The list, which found receives, has exact ranges; the
-// answer, in upstream's form, has the first error.
+// Checking returns a [Following] whose check (frontend.lint) finds all problems
+// of the Dockerfile: errors in file order, then warnings, then notes. Unlike
+// upstream's, the check continues after an error, and an image that cannot be
+// resolved causes only a note. found receives the list, which has exact ranges.
+// The result, in upstream's format, contains the first error.
 func Checking(follow func(ref string) (bool, error), found func(diag.List)) client.BuildFunc {
 	return func(ctx context.Context, c client.Client) (*client.Result, error) {
 		b := &build{client: c, opts: c.BuildOpts(), follow: follow, found: found}
@@ -68,7 +68,7 @@ func Checking(follow func(ref string) (bool, error), found func(diag.List)) clie
 	}
 }
 
-// start builds, or hands the build on.
+// start runs the build or hands it to another frontend.
 func (b *build) start(ctx context.Context) (*client.Result, error) {
 	if err := b.opts.LLBCaps.Supports(pb.CapFileBase); err != nil {
 		return nil, fmt.Errorf("needs BuildKit 0.5 or later: %w", err)
@@ -102,7 +102,7 @@ func (b *build) start(ctx context.Context) (*client.Result, error) {
 	return res, nil
 }
 
-// run converts and solves.
+// run converts the Dockerfile and solves the result.
 func (b *build) run(ctx context.Context) (*client.Result, error) {
 	scan, err := b.scanner(ctx)
 	if err != nil {
@@ -123,7 +123,8 @@ func (b *build) run(ctx context.Context) (*client.Result, error) {
 	return res, b.attest(ctx, res, scan, results)
 }
 
-// parseBuild is parse for what ends in a conversion, with build checks.
+// parseBuild is like parse but also configures the build checks. It is used by
+// all requests that convert the Dockerfile.
 func (b *build) parseBuild(ctx context.Context) error {
 	if len(b.file.Source.Bytes) == 0 {
 		return diag.Errorf(source.Range{File: b.file.Source}, "the Dockerfile cannot be empty").KeepLocal()
@@ -139,8 +140,8 @@ func (b *build) parseBuild(ctx context.Context) error {
 	return err
 }
 
-// parse reads what the Dockerfile says. If that is an error of an instruction,
-// the Dockerfile is there all the same.
+// parse parses the Dockerfile. If an instruction is invalid, b.dockerfile is
+// set nevertheless.
 func (b *build) parse() error {
 	file, diags := parser.Parse(b.file.Source)
 	if err := diags.Err(); err != nil {
@@ -150,8 +151,8 @@ func (b *build) parse() error {
 	return diags.Err()
 }
 
-// plan plans the build for one platform, and runs build checks over it if it is
-// the first one.
+// plan plans the build for one platform. It runs the build checks for the first
+// platform only.
 func (b *build) plan(ctx context.Context, opt plan.Options, first bool) (*plan.Plan, error) {
 	p, err := plan.Build(ctx, b.dockerfile, b.planOptions(opt, b.inputs))
 	if !first {
@@ -165,14 +166,15 @@ func (b *build) plan(ctx context.Context, opt plan.Options, first bool) (*plan.P
 	return p, err
 }
 
-// planOptions adds to the options of a plan whom it asks and what hints list.
+// planOptions returns opt with the resolver and the names of the contexts,
+// which hints list.
 func (b *build) planOptions(opt plan.Options, r plan.Resolver) plan.Options {
 	opt.Resolver = r
 	opt.Contexts = slices.Sorted(maps.Keys(b.options.Named))
 	return opt
 }
 
-// convert plans the build for one platform and says it in LLB.
+// convert plans the build for one platform and lowers it to LLB.
 func (b *build) convert(ctx context.Context, opt plan.Options, first bool) (*dockerfile2llb.Result, error) {
 	p, err := b.plan(ctx, opt, first)
 	if err != nil {
@@ -185,7 +187,7 @@ func (b *build) convert(ctx context.Context, opt plan.Options, first bool) (*doc
 	})
 }
 
-// solve has the builder make the result.
+// solve asks the builder to solve the result.
 func (b *build) solve(ctx context.Context, r *dockerfile2llb.Result) (client.Reference, error) {
 	def, err := r.Marshal(ctx)
 	if err != nil {
@@ -205,8 +207,8 @@ func (b *build) solve(ctx context.Context, r *dockerfile2llb.Result) (client.Ref
 	return res.SingleRef()
 }
 
-// redirect hands the build to the frontend that BUILDKIT_SYNTAX or # syntax
-// names, unless that is how we were chosen.
+// redirect hands the build to the frontend named by BUILDKIT_SYNTAX or #
+// syntax, unless this frontend was itself chosen that way.
 func (b *build) redirect(ctx context.Context) (*client.Result, bool, error) {
 	if b.options.Redirected {
 		return nil, false, nil

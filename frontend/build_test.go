@@ -24,7 +24,7 @@ func TestBuild(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := len(b.Lookups()); n != 1 {
-		t.Errorf("one image was looked up %d times", n)
+		t.Errorf("one image was resolved %d times", n)
 	}
 	for _, key := range []string{"containerimage.config", "containerimage.base.config", "refs.platforms"} {
 		if len(res.Metadata[key]) == 0 {
@@ -33,11 +33,11 @@ func TestBuild(t *testing.T) {
 	}
 	context := string(joined(last(b).Definition))
 	if !strings.Contains(context, `["d"]`) {
-		t.Errorf("the context is not limited to what is used")
+		t.Errorf("the context is not limited to the used paths")
 	}
 }
 
-// TestMetadata checks what exporters read.
+// TestMetadata checks the metadata that exporters read.
 func TestMetadata(t *testing.T) {
 	res, err := Build(context.Background(), fakegateway.New("FROM a\nENV b=c\n", map[string]string{
 		"platform": "linux/arm64", "multi-platform": "true", "build-arg:SOURCE_DATE_EPOCH": "7",
@@ -68,8 +68,8 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// TestExportPlatform: images for Windows say which version they need, but keep
-// the name that was asked for.
+// TestExportPlatform checks that images for Windows specify the required OS
+// version but keep the requested platform ID.
 func TestExportPlatform(t *testing.T) {
 	image := ocispecs.Platform{OS: "windows", Architecture: "amd64", OSVersion: "10.0.1", OSFeatures: []string{"win32k"}}
 	p := exportPlatform(ocispecs.Platform{OS: "windows", Architecture: "amd64"}, image)
@@ -82,7 +82,8 @@ func TestExportPlatform(t *testing.T) {
 	}
 }
 
-// TestTypedErrors: errors keep their types on the way to the client.
+// TestTypedErrors checks that errors keep their types when they are sent to the
+// client.
 func TestTypedErrors(t *testing.T) {
 	for _, opts := range []map[string]string{{"requestid": "x"}, {"frontend.caps": "x"}} {
 		_, err := Build(context.Background(), fakegateway.New("FROM a\n", opts))
@@ -90,13 +91,13 @@ func TestTypedErrors(t *testing.T) {
 		var request *errdefs.UnsupportedSubrequestError
 		var cap *errdefs.UnsupportedFrontendCapError
 		if !errors.As(err, &request) && !errors.As(err, &cap) {
-			t.Errorf("%v is %v after travelling", opts, err)
+			t.Errorf("%v is %v after a round trip", opts, err)
 		}
 	}
 	_, err := Build(context.Background(), fakegateway.New("FROM a\nCOPPY x y\n", nil))
 	err = grpcerrors.FromGRPC(grpcerrors.ToGRPC(context.Background(), err))
 	if s := errdefs.Sources(err); len(s) != 1 || s[0].Ranges[0].Start.Line != 2 {
-		t.Errorf("places %v after travelling", s)
+		t.Errorf("locations %v after a round trip", s)
 	}
 }
 
@@ -120,7 +121,7 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// last returns what a builder was asked to solve last.
+// last returns the last request that a builder was asked to solve.
 func last(b *fakegateway.Client) client.SolveRequest {
 	solved := b.Solved()
 	return solved[len(solved)-1]
@@ -147,7 +148,7 @@ func TestPlatforms(t *testing.T) {
 	}
 }
 
-// TestErrorPlaces checks that clients are told one place, line by line.
+// TestErrorPlaces checks that clients receive one location, line by line.
 func TestErrorPlaces(t *testing.T) {
 	for _, tc := range []struct {
 		text, want string
@@ -166,7 +167,7 @@ func TestErrorPlaces(t *testing.T) {
 		}
 		sources := errdefs.Sources(err)
 		if len(sources) != 1 || len(sources[0].Ranges) != len(tc.lines) || sources[0].Info.Definition == nil {
-			t.Errorf("%q: places %v", tc.text, sources)
+			t.Errorf("%q: locations %v", tc.text, sources)
 			continue
 		}
 		for i, r := range sources[0].Ranges {
@@ -197,7 +198,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestRedirect checks that # syntax hands everything on, and only once.
+// TestRedirect checks that # syntax forwards all options, and only once.
 func TestRedirect(t *testing.T) {
 	text := "# syntax=other/image:1 arg\nFROM a\n"
 	b := fakegateway.New(text, map[string]string{"target": "t"})

@@ -8,8 +8,8 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// hasCap tells the capabilities that this frontend has. The image's label
-// moby.buildkit.frontend.caps lists the same.
+// hasCap reports whether this frontend has a capability. The label
+// moby.buildkit.frontend.caps of the image lists the same capabilities.
 func hasCap(name string) bool {
 	switch name {
 	case "moby.buildkit.frontend.inputs",
@@ -22,8 +22,9 @@ func hasCap(name string) bool {
 	return false
 }
 
-// checkCaps checks what the client relies on. A capability marked +forward may
-// be missing if another frontend does the work.
+// checkCaps checks the capabilities that the client requires. A missing
+// capability is acceptable if it is marked +forward and another frontend runs
+// the build.
 func checkCaps(required string) (forward bool, missing error) {
 	if required == "" {
 		return false, nil

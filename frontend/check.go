@@ -23,7 +23,7 @@ import (
 	"slipway/source"
 )
 
-// check answers as lint does, and gives all that is found to b.found.
+// check answers as lint does and passes all findings to b.found.
 func (b *build) check(ctx context.Context) (*client.Result, error) {
 	list, err := b.find(ctx)
 	if err != nil {
@@ -43,13 +43,13 @@ func (b *build) check(ctx context.Context) (*client.Result, error) {
 	return answer.ToResult(nil)
 }
 
-// ofSeverity returns the diagnostics of a severity.
+// ofSeverity returns the diagnostics with severity s.
 func ofSeverity(list diag.List, s diag.Severity) diag.List {
 	return slices.DeleteFunc(slices.Clone(list), func(d *diag.Diagnostic) bool { return d.Severity != s })
 }
 
-// find finds what is wrong, as far as it can read the file. The error is one
-// that is not about the file, such as the end of ctx.
+// find returns all problems it can find in the file. The error is not about the
+// file; it is, for example, the error of ctx.
 func (b *build) find(ctx context.Context) (diag.List, error) {
 	var list diag.List
 	if err := b.configureChecks(); err != nil {
@@ -85,7 +85,7 @@ func (b *build) find(ctx context.Context) (diag.List, error) {
 	return append(list, nearJSON(file, faults)...), nil
 }
 
-// about returns the diagnostics that an error consists of.
+// about returns the diagnostics that err consists of.
 func about(err error) diag.List {
 	var l diag.List
 	if errors.As(err, &l) {
@@ -98,8 +98,7 @@ func about(err error) diag.List {
 	return diag.List{diag.Errorf(source.Range{}, "%w", err)}
 }
 
-// checkPlan plans the build of what the options ask for, all stages without a
-// target.
+// checkPlan plans the requested build. Without a target, it plans all stages.
 func (b *build) checkPlan(ctx context.Context, r plan.Resolver) (*plan.Plan, error) {
 	opt := b.options.Plan
 	opt.BuildPlatforms = b.buildPlatforms()
@@ -107,8 +106,8 @@ func (b *build) checkPlan(ctx context.Context, r plan.Resolver) (*plan.Plan, err
 	return plan.Build(ctx, b.dockerfile, b.planOptions(opt, r))
 }
 
-// nearJSON returns notes about arguments that resemble JSON arrays but are invalid,
-// but for those of instructions with an error.
+// nearJSON returns notes about arguments that resemble JSON arrays but are
+// invalid. It skips instructions with an error.
 func nearJSON(file *parser.File, faults diag.List) diag.List {
 	var notes diag.List
 	for _, in := range file.Instructions() {
@@ -123,12 +122,12 @@ func nearJSON(file *parser.File, faults diag.List) diag.List {
 	return notes
 }
 
-// checkPatience is how long a check waits for an image, of which it reads only
-// the config. What remains unknown is little.
+// checkPatience is the timeout of a check for an image config. It is short
+// because a check can continue without the config.
 const checkPatience = 10 * time.Second
 
-// guess is a resolver that takes images which cannot be looked up for images
-// with an empty config. Safe for concurrent use.
+// guess is a resolver that replaces an image it cannot resolve with an empty
+// config. Safe for concurrent use.
 type guess struct {
 	plan.Resolver
 	mu     sync.Mutex
@@ -153,7 +152,8 @@ func (g *guess) Image(ctx context.Context, ref string, q plan.ImageQuery) (*plan
 	return &plan.Resolved{Ref: ref, Config: config}, nil
 }
 
-// notes returns a note for each name of an image that could not be looked up.
+// notes returns a note for each reference to an image that could not be
+// resolved.
 func (g *guess) notes(p *plan.Plan) diag.List {
 	var notes diag.List
 	add := func(st *plan.Stage, at source.Range) {
@@ -179,8 +179,8 @@ func (g *guess) notes(p *plan.Plan) diag.List {
 	return notes
 }
 
-// known returns the warnings without those about variables that an unknown image
-// may set.
+// known returns the warnings without those about variables that an unresolved
+// image may set.
 func (g *guess) known(warnings diag.List, p *plan.Plan) diag.List {
 	unknown := func(d *diag.Diagnostic) bool {
 		if d.Code != "UndefinedVar" {
@@ -197,7 +197,7 @@ func (g *guess) known(warnings diag.List, p *plan.Plan) diag.List {
 	return slices.DeleteFunc(warnings, unknown)
 }
 
-// root returns the stage that has the image from which a stage goes on.
+// root returns the stage with the base image of st.
 func root(st *plan.Stage) *plan.Stage {
 	for {
 		f, ok := st.Base.(*plan.FromStage)

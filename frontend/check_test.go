@@ -14,8 +14,8 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// checked returns what a check finds, as people read it without excerpts, and the
-// answer.
+// checked returns the findings of a check as users see them, without excerpts,
+// and the answer.
 func checked(t *testing.T, c *fakegateway.Client) (string, lint.LintResults) {
 	t.Helper()
 	c.Opts["requestid"] = lint.RequestLint
@@ -41,7 +41,7 @@ func checked(t *testing.T, c *fakegateway.Client) (string, lint.LintResults) {
 	return strings.Join(heads, ""), answer
 }
 
-// TestCheck has a Dockerfile and all that a check finds in it.
+// TestCheck checks all findings for a Dockerfile.
 func TestCheck(t *testing.T) {
 	for _, tc := range []struct{ text, want string }{
 		{"FROM a\n", ""},
@@ -93,10 +93,11 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestCheckIgnoreFile: a check finds a bad pattern of the ignore file.
+// TestCheckIgnoreFile checks that a check reports an invalid pattern in the
+// ignore file.
 func TestCheckIgnoreFile(t *testing.T) {
 	for pattern, want := range map[string]string{
-		"!":    ".dockerignore:2:1: error: illegal exclusion pattern: \"!\" (write the pattern that is to be kept after !)\n",
+		"!":    ".dockerignore:2:1: error: illegal exclusion pattern: \"!\" (write the pattern to include after !)\n",
 		"a[":   ".dockerignore:2:1: error: syntax error in pattern (a [ needs characters and a ], write \\[ for the character [)\n",
 		"[a-]": ".dockerignore:2:1: error: syntax error in pattern (a [ needs characters and a ], write \\[ for the character [)\n",
 		`x\`:   ".dockerignore:2:1: error: syntax error in pattern (write \\\\ for a backslash)\n",
@@ -109,7 +110,8 @@ func TestCheckIgnoreFile(t *testing.T) {
 	}
 }
 
-// TestCheckCanceled: an interrupted check is an error, not a list of notes.
+// TestCheckCanceled checks that a canceled check returns an error, not a list
+// of notes.
 func TestCheckCanceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	c := fakegateway.New("FROM a\n", map[string]string{"requestid": lint.RequestLint})
@@ -119,6 +121,6 @@ func TestCheckCanceled(t *testing.T) {
 	}
 	_, err := Checking(nil, func(l diag.List) { t.Errorf("found %v", l) })(ctx, c)
 	if !errors.Is(err, context.Canceled) {
-		t.Errorf("error %v, want that of the context", err)
+		t.Errorf("error %v, want context.Canceled", err)
 	}
 }

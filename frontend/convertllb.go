@@ -11,7 +11,7 @@ import (
 	"slipway/dockerfile2llb"
 )
 
-// convertLLB returns the operations of a build without building anything.
+// convertLLB returns the operations of a build without solving them.
 func (b *build) convertLLB(ctx context.Context) (*client.Result, error) {
 	res, err := b.convertImplicit(ctx)
 	if err != nil {
@@ -36,10 +36,10 @@ func (b *build) convertLLB(ctx context.Context) (*client.Result, error) {
 	return out.ToResult()
 }
 
-// convertImplicit parses and converts for the platform that a build has where
-// nobody asks for one.
+// convertImplicit converts the Dockerfile for the default platform of the
+// builder.
 //
-// Upstream: the option platform says nothing to sub-requests.
+// Upstream: sub-requests ignore the option platform.
 func (b *build) convertImplicit(ctx context.Context) (*dockerfile2llb.Result, error) {
 	if err := b.parseBuild(ctx); err != nil {
 		return nil, err

@@ -16,10 +16,10 @@ import (
 	"slipway/internal/llbtext"
 )
 
-// TestCorpus builds each case and compares the error, or all that a check finds,
-// with the section out/error as users read it, warnings with out/warnings, and
-// answers to requests, builds by other frontends, attestations and metadata with
-// out/answer.
+// TestCorpus builds each case and compares the results with its sections: the
+// error, or all findings of a check, with out/error; warnings with
+// out/warnings; and answers to requests, builds by other frontends,
+// attestations and metadata with out/answer.
 func TestCorpus(t *testing.T) {
 	golden.Run(t, func(t *testing.T, c *golden.Case) {
 		var found diag.List
@@ -38,7 +38,7 @@ func TestCorpus(t *testing.T) {
 	})
 }
 
-// warnings prints what a client shows of warnings.
+// warnings prints warnings as a client shows them.
 func warnings(r *corpus.Record) string {
 	var b strings.Builder
 	for _, w := range r.Warnings {
@@ -54,8 +54,9 @@ func warnings(r *corpus.Record) string {
 	return b.String()
 }
 
-// answer prints what a build returns besides operations and config: the text of an
-// answer, the request to another frontend, attestations and other metadata.
+// answer prints the results of a build except operations and config: the text
+// of an answer, the request to another frontend, attestations and other
+// metadata.
 func answer(t *testing.T, r *corpus.Record) string {
 	t.Helper()
 	var b strings.Builder

@@ -9,7 +9,8 @@ import (
 	"github.com/moby/buildkit/frontend/subrequests"
 )
 
-// describe lists the sub-requests, for programs and for people.
+// describe lists the sub-requests in a machine-readable and a human-readable
+// form.
 func (*build) describe(context.Context) (*client.Result, error) {
 	var known []subrequests.Request
 	for _, r := range allSubrequests() {

@@ -14,8 +14,8 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// render writes all that a build ends in: the metadata, which platform has
-// which operations, or the error with its places.
+// render formats the result of a build: the metadata and the operations of each
+// platform, or the error with its locations.
 func render(t *testing.T, c *fakegateway.Client) string {
 	t.Helper()
 	res, err := Build(t.Context(), c)
@@ -41,9 +41,9 @@ func render(t *testing.T, c *fakegateway.Client) string {
 	return out
 }
 
-// TestDeterminism builds the same a hundred times, on one processor and on
-// several, with the options in another order: what clients get is the same to
-// the byte. Only the order of the requests is free.
+// TestDeterminism repeats a build a hundred times, with one and with several
+// processors, and with the options in different orders. Results must be
+// identical to the byte; only the order of requests may vary.
 func TestDeterminism(t *testing.T) {
 	opts := map[string]string{
 		"platform": "linux/arm64,linux/amd64,windows/amd64", "no-cache": "x,y", "add-hosts": "a=1.2.3.4,b=::1",
@@ -72,7 +72,7 @@ func TestDeterminism(t *testing.T) {
 			before := runtime.GOMAXPROCS(procs)
 			for i := range 50 {
 				if again := run(i); again != first {
-					t.Errorf("%q: another build differs:\n%s\nfirst:\n%s", text, again, first)
+					t.Errorf("%q: a repeated build differs:\n%s\nfirst:\n%s", text, again, first)
 					break
 				}
 			}
@@ -81,7 +81,7 @@ func TestDeterminism(t *testing.T) {
 	}
 }
 
-// rotated begins a list somewhere else.
+// rotated returns list rotated by the given number of elements.
 func rotated(list []string, by int) []string {
 	by %= len(list)
 	return append(slices.Clone(list[by:]), list[:by]...)

@@ -1,9 +1,11 @@
-// Package frontend is the Dockerfile frontend: what a builder runs.
+// Package frontend implements the Dockerfile frontend that a builder runs.
 //
-// [Build] reads as the sequence of a build: options, Dockerfile, another
-// frontend if # syntax names one, then for each platform the plan, its LLB and
-// its solution, and last what is attested of the results (sbom.go). Questions in place of a build are in the table of subrequest.go.
-// It talks to the builder through BuildKit's gateway client and to nobody else.
+// [Build] follows the sequence of a build: it parses the options, reads the
+// Dockerfile, and hands the build to another frontend if # syntax names one.
+// Otherwise it plans each platform, lowers the plan to LLB and solves it, and
+// finally adds attestations to the results (sbom.go). Requests other than
+// builds are in the table of subrequest.go. The package talks to the builder
+// only, through BuildKit's gateway client.
 //
-// Not here: each of these steps, which are packages of their own.
+// Out of scope: the individual steps, which have packages of their own.
 package frontend

@@ -35,25 +35,25 @@ func firstRange(err error) source.Range {
 // marshalError is the error of an operation that cannot be encoded.
 type marshalError struct{ err error }
 
-// Error returns the text in upstream's words.
+// Error returns the error with upstream's text.
 func (e *marshalError) Error() string { return "failed to marshal LLB definition: " + e.err.Error() }
 
 // Unwrap returns the error of the operation.
 func (e *marshalError) Unwrap() error { return e.err }
 
-// isLocal reports whether clients are sent no location of the first of several
+// isLocal reports whether clients receive no location for the first of several
 // errors, although it has one.
 //
-// Upstream: errors of encoding operations, of the configuration of checks, of
-// ignore files and of files without a stage have no location.
+// Upstream: errors about encoding operations, the configuration of checks,
+// ignore files, and files without a stage have no location.
 func (b *build) isLocal(err error) bool {
 	var d *diag.Diagnostic
 	var m *marshalError
 	return errors.As(err, &m) || errors.As(firstError(err), &d) && (d.Local || d.Shown().File != b.file.Source)
 }
 
-// located gives an error about the Dockerfile its places, in the form in which
-// clients print the lines. Of several errors the first is returned.
+// located adds locations to an error about the Dockerfile, in the form from
+// which clients print the lines. It returns the first of several errors.
 func (b *build) located(err error) error {
 	err = firstError(err)
 	var d *diag.Diagnostic
@@ -71,9 +71,10 @@ func (b *build) located(err error) error {
 	return err
 }
 
-// whole returns err in a form in which clients see all of its text. What the
-// builder answers is a status, and of an error around a status only that would
-// be sent: not which image, or which option, it is about.
+// whole returns err in a form in which clients receive its whole text. Answers
+// of the builder are gRPC statuses. If an error wraps a status, gRPC sends only
+// the status and drops the text around it, such as the name of the image or
+// option.
 func whole(ctx context.Context, err error) error {
 	var answer interface {
 		error
@@ -84,7 +85,7 @@ func whole(ctx context.Context, err error) error {
 	}
 	answered := answer.GRPCStatus().Message()
 	before, after, _ := strings.Cut(err.Error(), answer.Error())
-	if strings.Contains(answered, strings.TrimSuffix(before, ": ")) { // it says so itself
+	if strings.Contains(answered, strings.TrimSuffix(before, ": ")) { // the status already contains it
 		before = ""
 	}
 	if before == "" && after == "" {
@@ -95,14 +96,14 @@ func whole(ctx context.Context, err error) error {
 	return &wholeError{grpcerrors.FromGRPC(status.ErrorProto(st)), err}
 }
 
-// wholeError is an error as clients see it. In this process it still has its
-// diagnostic, with the exact range.
+// wholeError is an error as clients receive it. In this process it also has the
+// diagnostic with the exact range.
 type wholeError struct {
 	error
 	cause error
 }
 
-// Unwrap returns what clients see.
+// Unwrap returns the error that clients receive.
 func (e *wholeError) Unwrap() error { return e.error }
 
 // As finds the diagnostic.
@@ -111,7 +112,7 @@ func (e *wholeError) As(target any) bool {
 	return ok && errors.As(e.cause, d)
 }
 
-// withSource adds a place, in the Dockerfile or another file.
+// withSource adds a location in the Dockerfile or another file.
 func (b *build) withSource(err error, r source.Range) error {
 	info := b.sourceInfo()
 	if r.File != b.file.Source {
@@ -120,13 +121,13 @@ func (b *build) withSource(err error, r source.Range) error {
 	return errdefs.WithSource(err, &errdefs.Source{Info: info, Ranges: lineRanges(r)})
 }
 
-// sourceInfo tells clients of the Dockerfile.
+// sourceInfo returns the Dockerfile in the form that clients expect.
 func (b *build) sourceInfo() *pb.SourceInfo {
 	sm := b.file.Map
 	return &pb.SourceInfo{Data: sm.Data, Filename: sm.Filename, Language: sm.Language, Definition: sm.Definition.ToPB()}
 }
 
-// lineRanges returns the lines of the range, one by one, as clients expect it.
+// lineRanges returns one range per line of r, as clients expect.
 func lineRanges(r source.Range) []*pb.Range {
 	if r.IsZero() {
 		return nil

@@ -17,7 +17,7 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// many makes a client whose build calls it in every way.
+// many returns a client whose build exercises every call.
 func many() *fakegateway.Client {
 	c := fakegateway.New("FROM a AS x\nFROM b\nCOPY --from=x c d\nCOPY --from=files e f\nCOPY g h\n", map[string]string{
 		"platform": "linux/amd64,linux/arm64", "context:files": "local:dir", "context:b": "docker-image://b2",
@@ -26,7 +26,7 @@ func many() *fakegateway.Client {
 	return c
 }
 
-// leaks fails the test if f leaves goroutines behind.
+// leaks fails the test if f leaks goroutines.
 func leaks(t *testing.T, f func()) {
 	t.Helper()
 	before := runtime.NumGoroutine()
@@ -42,8 +42,8 @@ func leaks(t *testing.T, f func()) {
 }
 
 // TestClientGone cancels the build during each of its calls. Whether the call
-// notices at once or hangs until then, the build ends with that error, and
-// nothing of it goes on.
+// returns immediately or hangs until then, the build ends with the context's
+// error and leaves no goroutines.
 func TestClientGone(t *testing.T) {
 	whole := many()
 	if _, err := Build(t.Context(), whole); err != nil {
@@ -68,14 +68,14 @@ func TestClientGone(t *testing.T) {
 			}
 			_, err := Build(ctx, c)
 			if !errors.Is(err, context.Canceled) {
-				t.Errorf("gone at call %d, %s: error %v", i+1, calls[i], err)
+				t.Errorf("canceled at call %d, %s: error %v", i+1, calls[i], err)
 			}
 		})
 	}
 }
 
-// TestNoAnswer: a builder that never answers a call makes the build end when
-// its time is over.
+// TestNoAnswer checks that a build ends at its deadline if the builder never
+// answers a call.
 func TestNoAnswer(t *testing.T) {
 	for _, call := range []string{"Solve", "ReadFile", "ResolveSourceMetadata", "Inputs"} {
 		leaks(t, func() {
@@ -95,7 +95,8 @@ func TestNoAnswer(t *testing.T) {
 	}
 }
 
-// TestFailingCall: each call's error comes through once, with its code.
+// TestFailingCall checks that the error of each call is reported once, with its
+// code.
 func TestFailingCall(t *testing.T) {
 	whole := many()
 	if _, err := Build(t.Context(), whole); err != nil {
@@ -115,7 +116,7 @@ func TestFailingCall(t *testing.T) {
 		leaks(t, func() {
 			_, err := Build(t.Context(), c)
 			if err == nil && (call == "ReadFile" || call == "StatFile") {
-				return // an ignore file that cannot be read is like none
+				return // an unreadable ignore file counts as missing
 			}
 			err = grpcerrors.FromGRPC(grpcerrors.ToGRPC(t.Context(), err))
 			if err == nil || grpcerrors.Code(err) != codes.PermissionDenied || strings.Count(err.Error(), "you may not") != 1 {
@@ -125,7 +126,7 @@ func TestFailingCall(t *testing.T) {
 	}
 }
 
-// TestBadConfig: what a registry says of an image is not trusted.
+// TestBadConfig checks that image configs from a registry are validated.
 func TestBadConfig(t *testing.T) {
 	huge := `{"os":"linux","config":{"Env":["` + strings.Repeat("x", 100<<20) + `"]}}`
 	for _, tc := range []struct {
@@ -156,13 +157,13 @@ func TestBadConfig(t *testing.T) {
 			continue
 		}
 		if s := errdefs.Sources(err); len(s) != 1 || len(s[0].Ranges) != 1 || s[0].Ranges[0].Start.Line != tc.line {
-			t.Errorf("%s: places %v", tc.about, s)
+			t.Errorf("%s: locations %v", tc.about, s)
 		}
 	}
 }
 
-// TestVanished: the Dockerfile is there when it is looked for, and gone when it
-// is read.
+// TestVanished checks the error for a Dockerfile that is removed between stat
+// and read.
 func TestVanished(t *testing.T) {
 	c := fakegateway.New("FROM a\n", nil)
 	c.Size = 7

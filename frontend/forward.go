@@ -11,8 +11,8 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// forward has another frontend do the build, with all that this one was given.
-// It returns false if the build stays here.
+// forward asks the frontend ref to run the build, with all options and inputs
+// of this build. It returns false if this frontend runs the build.
 func (b *build) forward(ctx context.Context, ref, cmdline string) (*client.Result, bool, error) {
 	if b.follow != nil {
 		if ok, err := b.follow(ref); !ok || err != nil {
@@ -39,7 +39,7 @@ func (b *build) forward(ctx context.Context, ref, cmdline string) (*client.Resul
 
 func (b *build) frontendInputs(ctx context.Context) (map[string]*pb.Definition, error) {
 	if err := b.opts.Caps.Supports(gwpb.CapFrontendInputs); err != nil {
-		return nil, nil //nolint:nilerr // old builders have none
+		return nil, nil //nolint:nilerr // old builders do not support inputs
 	}
 	states, err := b.client.Inputs(ctx)
 	if err != nil {

@@ -15,9 +15,8 @@ import (
 	"slipway/source"
 )
 
-// lint answers with the warnings of a build for the platform that it has where
-// nobody asks for one, and with its error, if there is one. Without a target all
-// stages are looked at.
+// lint answers with the warnings of a build for the default platform, and with
+// its error if there is one. Without a target, it checks all stages.
 func (b *build) lint(ctx context.Context) (*client.Result, error) {
 	if b.found != nil {
 		return b.check(ctx)
@@ -37,7 +36,7 @@ func (b *build) lint(ctx context.Context) (*client.Result, error) {
 	return res.ToResult(nil)
 }
 
-// lintWarning returns a warning in upstream's form.
+// lintWarning converts a warning to upstream's format.
 func lintWarning(d *diag.Diagnostic) lint.Warning {
 	at := location(d.Context)
 	if at.Ranges == nil {
@@ -46,7 +45,7 @@ func lintWarning(d *diag.Diagnostic) lint.Warning {
 	return lint.Warning{RuleName: d.Code, Description: d.Detail, URL: d.URL, Detail: d.Message, Location: at}
 }
 
-// lintError returns an error in upstream's form and words, without a hint.
+// lintError converts an error to upstream's format and text, without the hint.
 func lintError(err error) *lint.BuildError {
 	text := err.Error()
 	var d *diag.Diagnostic
@@ -67,7 +66,8 @@ func (b *build) lintPlan(ctx context.Context) error {
 	return err
 }
 
-// mergedRanges returns the lines of all places of an error, each once.
+// mergedRanges returns the lines of all locations of an error, without
+// duplicates.
 func mergedRanges(err error) []*pb.Range {
 	var d *diag.Diagnostic
 	if !errors.As(err, &d) {

@@ -12,8 +12,8 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// TestLocalErrors: errors for which upstream sends clients no location have one
-// in this process only, and others are sent.
+// TestLocalErrors checks that errors whose location upstream does not send have
+// a location only inside this process.
 func TestLocalErrors(t *testing.T) {
 	bad := fakegateway.New("FROM a\nCOPY b c\n", nil)
 	bad.Files[".dockerignore"] = "x\n!\n"

@@ -14,8 +14,9 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// TestOldBuilder checks that an operation which the builder cannot do is refused
-// before it is asked, with the instruction, its place and the capability.
+// TestOldBuilder checks that an operation that the builder does not support is
+// rejected before it is sent, with the instruction, its location and the
+// capability.
 func TestOldBuilder(t *testing.T) {
 	b := fakegateway.New("FROM a\nENV x=1\nRUN --mount=type=secret,id=s,env=S \\\n  true\n", nil)
 	if _, err := Build(context.Background(), b); err != nil {
@@ -25,7 +26,7 @@ func TestOldBuilder(t *testing.T) {
 	b.Lacks = pb.CapExecSecretEnv
 	_, err := Build(context.Background(), b)
 	if err == nil {
-		t.Fatal("a builder without exec.secretenv is asked for it")
+		t.Fatal("sent exec.secretenv to a builder that lacks it")
 	}
 	want := "[stage-0 2/2] RUN --mount=type=secret,id=s,env=S   true: requested experimental feature exec.secretenv "
 	if !strings.HasPrefix(err.Error(), want) {
@@ -33,7 +34,7 @@ func TestOldBuilder(t *testing.T) {
 	}
 	sources := errdefs.Sources(err)
 	if len(sources) != 1 || sources[0].Info.Filename != "Dockerfile" || sources[0].Ranges[0].Start.Line != 3 {
-		t.Errorf("places %v", sources)
+		t.Errorf("locations %v", sources)
 	}
 	for _, req := range b.Solved()[before:] {
 		if req.Definition != nil && strings.Contains(string(joined(req.Definition)), "  true") {
@@ -42,8 +43,8 @@ func TestOldBuilder(t *testing.T) {
 	}
 }
 
-// TestErrorAround checks that what the builder answers reaches the client with
-// what we know of it, unless it says so itself: as text, code and place.
+// TestErrorAround checks that clients receive the builder's error together with
+// our context, without repeating it: as text, code and location.
 func TestErrorAround(t *testing.T) {
 	for answer, want := range map[string]string{
 		"too large": "ResourceExhausted: alpin: failed to resolve source metadata for docker.io/library/alpin:latest: too large (did you mean alpine?)",
@@ -57,7 +58,7 @@ func TestErrorAround(t *testing.T) {
 			t.Errorf("error %v, want %s", err, want)
 		}
 		if s := errdefs.Sources(err); len(s) != 1 || s[0].Ranges[0].Start.Line != 2 {
-			t.Errorf("places %v", s)
+			t.Errorf("locations %v", s)
 		}
 	}
 }

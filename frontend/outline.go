@@ -7,8 +7,8 @@ import (
 	"github.com/moby/buildkit/frontend/subrequests/outline"
 )
 
-// outline tells which build arguments, secrets and SSH agents the target takes.
-// Images are looked up: their triggers may use some.
+// outline lists the build arguments, secrets and SSH agents that the target
+// uses. It resolves images, because their triggers may use some, too.
 func (b *build) outline(ctx context.Context) (*client.Result, error) {
 	res, err := b.convertImplicit(ctx)
 	if err != nil {

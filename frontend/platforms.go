@@ -25,8 +25,9 @@ type built struct {
 	asked  ocispecs.Platform
 }
 
-// platforms builds for all platforms at once. The Dockerfile is parsed already
-// and images are looked up once, so each costs a plan and a solution.
+// platforms builds all platforms concurrently. They share the parsed Dockerfile
+// and the resolved images, so each additional platform costs one plan and one
+// solve.
 func (b *build) platforms(ctx context.Context) ([]built, error) {
 	targets := make([]*ocispecs.Platform, 0, len(b.options.Platforms))
 	for i := range b.options.Platforms {
@@ -36,8 +37,8 @@ func (b *build) platforms(ctx context.Context) ([]built, error) {
 		targets = append(targets, nil)
 	}
 	results := make([]built, len(targets))
-	// All are converted before any is solved: an error about the file comes
-	// early, and of several it is always the same.
+	// Convert all platforms before solving any: errors about the file are
+	// reported early, and the reported error is deterministic.
 	err := inorder.Do(ctx, len(targets), 0, func(ctx context.Context, i int) (err error) {
 		results[i], err = b.platform(ctx, targets[i], i == 0)
 		return err
@@ -55,7 +56,7 @@ func (b *build) platforms(ctx context.Context) ([]built, error) {
 	return results, g.Wait()
 }
 
-// platform converts for one platform.
+// platform converts the build for one platform.
 func (b *build) platform(ctx context.Context, p *ocispecs.Platform, first bool) (built, error) {
 	opt := b.options.Plan
 	opt.Platform = p
@@ -71,7 +72,7 @@ func (b *build) platform(ctx context.Context, p *ocispecs.Platform, first bool) 
 	return out, nil
 }
 
-// buildPlatforms is what the builder itself runs.
+// buildPlatforms returns the platform of the builder.
 func (b *build) buildPlatforms() []ocispecs.Platform {
 	if w := b.opts.Workers; len(w) > 0 && len(w[0].Platforms) > 0 {
 		return w[0].Platforms[:1]
@@ -79,7 +80,7 @@ func (b *build) buildPlatforms() []ocispecs.Platform {
 	return []ocispecs.Platform{platforms.Normalize(platforms.DefaultSpec())}
 }
 
-// assemble puts refs and metadata together as exporters read them.
+// assemble combines references and metadata in the form that exporters expect.
 func (b *build) assemble(results []built) (*client.Result, error) {
 	res := client.NewResult()
 	list := exptypes.Platforms{Platforms: make([]exptypes.Platform, len(results))}
@@ -124,8 +125,8 @@ func addMeta(res *client.Result, suffix string, r *dockerfile2llb.Result) error 
 	return nil
 }
 
-// exportPlatform names the platform of a result. Windows images say which
-// version of the system they need.
+// exportPlatform returns the platform of a result. For Windows images it
+// includes the required OS version.
 func exportPlatform(asked, image ocispecs.Platform) exptypes.Platform {
 	p := platforms.Normalize(asked)
 	out := exptypes.Platform{ID: platforms.FormatAll(p), Platform: p}

@@ -16,7 +16,7 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// byPlatform tells lookups of an image apart by platform.
+// byPlatform is a meeting that distinguishes image requests by platform.
 type byPlatform struct{ *meeting }
 
 func (b byPlatform) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
@@ -31,9 +31,9 @@ func (b byPlatform) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, 
 
 var _ client.Client = byPlatform{}
 
-// TestOncePerBuild checks what several platforms share: the Dockerfile is read
-// and parsed once, an image is looked up once for each platform that it is
-// needed for, and platforms do not wait for each other.
+// TestOncePerBuild checks what platforms share: the Dockerfile is read and
+// parsed once, each image is resolved once per platform that needs it, and
+// platforms are converted concurrently.
 func TestOncePerBuild(t *testing.T) {
 	const image = "docker-image://docker.io/library/"
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -63,10 +63,10 @@ func TestOncePerBuild(t *testing.T) {
 	}
 }
 
-// native is the platform of a builder that does not tell any.
+// native returns the platform of a builder that does not report one.
 func native() string { return platforms.FormatAll(platforms.Normalize(platforms.DefaultSpec())) }
 
-// TestOneParse checks that the plans of all platforms are of one parsed file.
+// TestOneParse checks that the plans of all platforms share one parsed file.
 func TestOneParse(t *testing.T) {
 	c := fakegateway.New("FROM a\nRUN b\n", nil)
 	opts, err := options.Parse(nil)
@@ -86,7 +86,7 @@ func TestOneParse(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got.result.Plan.Dockerfile != b.dockerfile {
-			t.Errorf("%s is planned from a file of its own", arch)
+			t.Errorf("%s is planned from a separate file", arch)
 		}
 	}
 }

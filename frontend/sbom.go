@@ -20,23 +20,23 @@ import (
 	"slipway/plan"
 )
 
-// Where a scanner finds what to scan, and leaves what it found. It is told by
-// variables, so that nothing else depends on these paths.
+// Paths of the input and output directories of a scanner. The scanner learns
+// them from environment variables.
 const (
 	scanCore   = "/run/src/core/sbom"
 	scanExtras = "/run/src/extras"
 	scanOut    = "/run/out/"
 )
 
-// coreSBOM is the name of the file about the result itself, among those that a
-// scanner writes.
+// coreSBOM is the name of the SBOM for the result itself, among the files that
+// a scanner writes.
 const coreSBOM = "sbom"
 
-// predicateSPDX is the in-toto type of an SBOM in SPDX. The builder makes no
-// SBOM of its own where there is one of this type.
+// predicateSPDX is the in-toto predicate type of an SPDX SBOM. The builder
+// generates no SBOM of its own if one with this type exists.
 const predicateSPDX = "https://spdx.dev/Document"
 
-// scanner is an image that makes SBOMs.
+// scanner is an image that generates SBOMs.
 type scanner struct {
 	ref      string
 	platform ocispecs.Platform
@@ -44,7 +44,8 @@ type scanner struct {
 	params   map[string]string
 }
 
-// scanner looks up the image that makes the SBOM; nil if none is asked for.
+// scanner resolves the image that generates the SBOM. It returns nil if no SBOM
+// is requested.
 func (b *build) scanner(ctx context.Context) (*scanner, error) {
 	asked := b.options.SBOM
 	if asked == nil {
@@ -106,8 +107,8 @@ func (b *build) attest(ctx context.Context, res *client.Result, s *scanner, resu
 	return nil
 }
 
-// scan returns the directory of documents that the scanner makes. id says in
-// progress whose they are.
+// scan returns the output directory of a scanner run. id identifies the
+// platform in progress output.
 func (s *scanner) scan(id string, of *dockerfile2llb.SBOM) llb.State {
 	opts := []llb.RunOption{
 		llb.WithCustomName(fmt.Sprintf("[%s] generating sbom using %s", id, s.ref)),
@@ -123,7 +124,7 @@ func (s *scanner) scan(id string, of *dockerfile2llb.SBOM) llb.State {
 	}
 	image := llb.Image(s.ref, llb.Platform(s.platform))
 	run := image.Run(opts...)
-	if s.platform.OS == "windows" { // has no tmpfs
+	if s.platform.OS == "windows" { // Windows has no tmpfs
 		tmp := image.File(llb.Mkdir("/tmp", 0o777, llb.WithParents(true)))
 		run.AddMount("/tmp", tmp, llb.SourcePath("/tmp"), llb.ForceNoOutput)
 	} else {
@@ -136,7 +137,8 @@ func (s *scanner) scan(id string, of *dockerfile2llb.SBOM) llb.State {
 	return run.AddMount(scanOut, llb.Scratch())
 }
 
-// env tells the scanner what to do, on top of its image's own variables.
+// env returns the environment of the scanner: the variables of its image and
+// its parameters.
 func (s *scanner) env(extras bool) []string {
 	env := append(slices.Clone(s.config.Env), "BUILDKIT_SCAN_DESTINATION="+scanOut, "BUILDKIT_SCAN_SOURCE="+scanCore)
 	if extras {

@@ -15,14 +15,15 @@ import (
 	"slipway/source"
 )
 
-// subrequest is a question about a Dockerfile, asked in place of a build. Its
-// Request holds the name, version and options that clients see.
+// subrequest is a request about a Dockerfile other than a build. Request
+// contains the name, version and options that clients see.
 type subrequest struct {
 	subrequests.Request
 	answer func(*build, context.Context) (*client.Result, error)
 }
 
-// allSubrequests returns all of them, in the order in which they are listed.
+// allSubrequests returns all sub-requests in the order in which they are
+// listed.
 func allSubrequests() []subrequest {
 	return []subrequest{
 		{outline.SubrequestsOutlineDefinition, (*build).outline},
@@ -33,9 +34,9 @@ func allSubrequests() []subrequest {
 	}
 }
 
-// subrequest answers what is not a build. The result has metadata only.
+// subrequest answers the sub-request id. The result consists of metadata only.
 //
-// Upstream: errors of an answer have no place in the Dockerfile.
+// Upstream: errors of sub-requests have no location in the Dockerfile.
 func (b *build) subrequest(ctx context.Context, id string) (*client.Result, error) {
 	for _, r := range allSubrequests() {
 		if r.Name == id {
@@ -46,5 +47,5 @@ func (b *build) subrequest(ctx context.Context, id string) (*client.Result, erro
 	return nil, errdefs.NewUnsupportedSubrequestError(id)
 }
 
-// location says in answers where something stands in the Dockerfile.
+// location converts a range to a location in an answer.
 func location(r source.Range) *pb.Location { return &pb.Location{Ranges: lineRanges(r)} }

@@ -7,8 +7,7 @@ import (
 	"github.com/moby/buildkit/frontend/subrequests/targets"
 )
 
-// targets lists the stages as they are written: nothing is expanded or looked
-// up.
+// targets lists the stages as written. Nothing is expanded or resolved.
 func (b *build) targets(context.Context) (*client.Result, error) {
 	if err := b.parse(); err != nil {
 		return nil, err

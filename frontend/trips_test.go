@@ -16,8 +16,9 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// meeting is a builder that answers some requests only when all of them have
-// been made, and counts what it is asked.
+// meeting is a builder that counts requests and blocks groups of requests until
+// every request of a group has arrived. It shows that the requests are made
+// concurrently.
 type meeting struct {
 	*fakegateway.Client
 	together map[string]*group
@@ -25,13 +26,13 @@ type meeting struct {
 	asked    map[string]int
 }
 
-// group is requests that wait for each other.
+// group is a set of requests that are answered together.
 type group struct {
 	missing int
 	all     chan struct{}
 }
 
-// meet returns a builder that waits for the requests of each list.
+// meet returns a builder that groups the requests of each list.
 func meet(b *fakegateway.Client, lists ...[]string) *meeting {
 	m := &meeting{Client: b, together: map[string]*group{}, asked: map[string]int{}}
 	for _, list := range lists {
@@ -43,7 +44,7 @@ func meet(b *fakegateway.Client, lists ...[]string) *meeting {
 	return m
 }
 
-// arrive counts a request and waits for those that are to be made with it.
+// arrive counts a request and waits for the other requests of its group.
 func (m *meeting) arrive(ctx context.Context, name string) error {
 	m.mu.Lock()
 	m.asked[name]++
@@ -61,7 +62,7 @@ func (m *meeting) arrive(ctx context.Context, name string) error {
 	case <-g.all:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("%s is asked for alone: %w", name, ctx.Err())
+		return fmt.Errorf("%s is requested without its group: %w", name, ctx.Err())
 	}
 }
 
@@ -99,8 +100,8 @@ func (r *meetingRef) StatFile(ctx context.Context, req client.StatRequest) (*fst
 	return nil, r.m.arrive(ctx, "stat "+req.Path)
 }
 
-// TestTrips: what does not depend on each other is asked for at once, and
-// nothing twice.
+// TestTrips checks that independent requests are made concurrently, and none
+// twice.
 func TestTrips(t *testing.T) {
 	b := fakegateway.New("FROM a AS x\nFROM b\nCOPY --from=x / /\nCOPY --from=docker.io/library/a / /\nCOPY . .\n", nil)
 	m := meet(b,
@@ -113,7 +114,7 @@ func TestTrips(t *testing.T) {
 	}
 	for name, n := range m.asked {
 		if n != 1 {
-			t.Errorf("%s is asked for %d times", name, n)
+			t.Errorf("%s is requested %d times", name, n)
 		}
 	}
 	if len(m.asked) != 5 {
@@ -121,7 +122,7 @@ func TestTrips(t *testing.T) {
 	}
 }
 
-// TestReadAheadEnds: a build that fails leaves nothing running.
+// TestReadAheadEnds checks that a failing build leaves no goroutines.
 func TestReadAheadEnds(t *testing.T) {
 	b := fakegateway.New("FROM $none\n", nil)
 	m := meet(b, []string{".dockerignore", "what nobody asks for"})
@@ -129,6 +130,6 @@ func TestReadAheadEnds(t *testing.T) {
 		t.Fatal("no error")
 	}
 	if n := m.asked[".dockerignore"]; n > 1 {
-		t.Errorf("the ignore file is asked for %d times", n)
+		t.Errorf("the ignore file is requested %d times", n)
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"slipway/source"
 )
 
-// configureChecks reads which build checks to run: what the build argument says,
-// else what the file says.
+// configureChecks configures the build checks from the build argument or, by
+// default, from the file.
 func (b *build) configureChecks() error {
 	if c := b.options.Checks; c != nil {
 		b.checks = *c
@@ -40,8 +40,8 @@ func (b *build) configureChecks() error {
 	return diag.Errorf(at, "%w", err).In(b.file.Source.LineRange(line, line)).Hinted("%s", bad.Hint).KeepLocal()
 }
 
-// valueAt returns the range of the value of a directive on a line; the zero
-// Range if it is not found there.
+// valueAt returns the range of a directive's value on a line, or the zero Range
+// if the line does not contain it.
 func valueAt(f *source.File, line int, value string) source.Range {
 	text := f.Line(line)
 	equals := strings.IndexByte(text, '=') + 1
@@ -53,8 +53,8 @@ func valueAt(f *source.File, line int, value string) source.Range {
 	return source.Range{File: f, Start: start, End: start + len(value)}
 }
 
-// violation returns the error for warnings that the configuration makes errors
-// of, at the directive that says so.
+// violation returns an error if the configuration treats the warnings as
+// errors. The error is located at the directive that requests it.
 func (b *build) violation(warnings diag.List) error {
 	err := b.checks.Violation(warnings)
 	if err == nil || b.checksAt.IsZero() {
@@ -63,8 +63,8 @@ func (b *build) violation(warnings diag.List) error {
 	return diag.Errorf(b.checksAt, "%w", err).KeepLocal()
 }
 
-// warn sends warnings to the client. They are shown below the step that reads
-// the Dockerfile. One that cannot be sent is lost, which is no reason to fail.
+// warn sends warnings to the client, which shows them below the step that reads
+// the Dockerfile. It ignores errors: a lost warning must not fail the build.
 func (b *build) warn(ctx context.Context, list diag.List) {
 	if len(list) == 0 {
 		return

@@ -8,8 +8,8 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// TestLostWarnings: a client that takes no warnings gets its build all the same,
-// and each warning is tried.
+// TestLostWarnings checks that a build succeeds if the client rejects warnings,
+// and that every warning is sent.
 func TestLostWarnings(t *testing.T) {
 	b := fakegateway.New("FROM x AS A\nCMD y\n", nil)
 	b.Before = func(_ context.Context, call string) error {
@@ -26,8 +26,8 @@ func TestLostWarnings(t *testing.T) {
 	}
 }
 
-// TestFirstPlatformWarns: of several platforms the first one warns, and makes an
-// error of it.
+// TestFirstPlatformWarns checks that only the first of several platforms causes
+// warnings and the resulting error.
 func TestFirstPlatformWarns(t *testing.T) {
 	b := fakegateway.New("# check=error=true\nFROM x\nCMD y\n", map[string]string{"platform": "linux/amd64,linux/arm64"})
 	const want = "lint violation found for rules: JSONArgsRecommended"

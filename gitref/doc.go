@@ -1,5 +1,4 @@
-// Package gitref decides which strings name a git repository, and reads what
-// they say of it.
+// Package gitref recognizes and parses references to git repositories.
 //
 // A git source is one of
 //
@@ -8,20 +7,21 @@
 //	user@host:path
 //	github.com/path
 //
-// the last only where it cannot be a local path ([Ref.IndistinguishableFromLocal]):
-// as the main context, not in ADD. After it may come options:
+// The last form is valid only if it cannot be a local path
+// ([Ref.IndistinguishableFromLocal]): as the main context, not in ADD. Options
+// may follow:
 //
-//	?ref=…  ?tag=…  ?branch=…       what to check out
-//	?checksum=…  ?commit=…          the commit that must be
-//	?subdir=…                       the directory that is the source
+//	?ref=…  ?tag=…  ?branch=…       the revision to check out
+//	?checksum=…  ?commit=…          the expected commit
+//	?subdir=…                       the directory to use
 //	?keep-git-dir  ?submodules  ?fetch-by-commit   [=true|false]
-//	?mtime=checkout|commit          the times of the files
+//	?mtime=checkout|commit          the modification times of files
 //	#ref:subdir                     the older form
 //
-// The rules and the errors are those of BuildKit's dfgitutil, except that
-// where a query has several faults, or gives both checksum and commit, the
-// answer does not change from call to call.
+// Rules and errors equal those of BuildKit's dfgitutil with one exception: if a
+// query has several errors, or both checksum and commit, the result is
+// deterministic.
 //
-// Not here: fetching (the builder does it), what ADD's flags say of the same
-// things (plan), HTTP sources that are no repositories (plan).
+// Out of scope: fetching (done by the builder), the flags of ADD for the same
+// options, and HTTP sources that are not repositories (both package plan).
 package gitref

@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// readQuery adds what the query says. Keys are read in alphabetical order:
-// "commit" comes after "checksum", which is the same, and the first of several
-// faults is always the same one. "branch" and "tag" have their say at the end,
-// since they need all else to be known.
+// readQuery applies the options of the query. It reads keys in alphabetical
+// order, so that the first error is deterministic and "commit" overrides its
+// synonym "checksum". It applies "branch" and "tag" last, because they may
+// conflict with the other keys.
 func (r *Ref) readQuery(query url.Values) error {
 	var branch, tag string
 	for _, key := range slices.Sorted(maps.Keys(query)) {
@@ -47,7 +47,7 @@ func (r *Ref) readQuery(query url.Values) error {
 	return agree("ref", &r.Ref, prefixed("refs/heads/", branch))
 }
 
-// single returns the only value of a key. Just the switches may do without.
+// single returns the only value of a key. Only boolean options may omit it.
 func single(key string, values []string) (string, error) {
 	if len(values) > 1 {
 		return "", fmt.Errorf("query %q has multiple values", key)
@@ -99,7 +99,7 @@ func (r *Ref) setSwitch(key string, on bool) {
 	}
 }
 
-// agree sets what may have been set already, to the same.
+// agree sets *at to value. It returns an error if *at has a different value.
 func agree(what string, at *string, value string) error {
 	if *at != "" && *at != value {
 		return fmt.Errorf("%s conflicts: %q vs %q", what, *at, value)
@@ -108,7 +108,7 @@ func agree(what string, at *string, value string) error {
 	return nil
 }
 
-// prefixed returns a name with the prefix if it does not have it.
+// prefixed returns a name with the prefix, which is added if missing.
 func prefixed(prefix, name string) string {
 	return prefix + strings.TrimPrefix(name, prefix)
 }

@@ -9,56 +9,61 @@ import (
 	"strings"
 )
 
-// Ref is a git source.
+// Ref is a reference to a git source.
 type Ref struct {
-	// Remote is what git calls the repository: the source without options.
+	// Remote is the URL or path that git uses for the repository, without
+	// options.
 	Remote string
-	// ShortName is the last part of Remote's path without ".git".
+	// ShortName is the last element of Remote's path without ".git".
 	ShortName string
-	// Ref is the branch, tag or commit to check out; "" is the default branch.
+	// Ref is the branch, tag or commit to check out. If it is "", the default
+	// branch is used.
 	Ref string
-	// Checksum is the commit that Ref must turn out to be, or its beginning;
-	// "" is any.
+	// Checksum is the expected commit of Ref, or a prefix of it. If it is "",
+	// any commit is accepted.
 	Checksum string
-	// SubDir is the directory to use, "" for the root: as it is written in the
-	// query, cleaned and without leading slash from the fragment.
+	// SubDir is the directory to use, or "" for the root. A directory from the
+	// query is as written; one from the fragment is clean and has no leading
+	// slash.
 	SubDir string
-	// KeepGitDir says whether .git is kept; nil where the source does not say.
+	// KeepGitDir sets whether .git is included. It is nil if the source does
+	// not specify it.
 	KeepGitDir *bool
-	// Submodules says whether submodules are fetched; nil where the source
-	// does not say, which means that they are.
+	// Submodules sets whether submodules are fetched. If it is nil, the source
+	// does not specify it, and submodules are fetched.
 	Submodules *bool
-	// MTime is where files have their times from: "checkout" or "commit", or
-	// "" where the source does not say.
+	// MTime selects the modification times of files: "checkout" or "commit", or
+	// "" if the source does not specify it.
 	MTime string
-	// FetchByCommit says that Checksum is fetched without asking what Ref is.
+	// FetchByCommit sets whether Checksum is fetched directly, without
+	// resolving Ref.
 	FetchByCommit bool
 
-	// IndistinguishableFromLocal is set for github.com/path, which may be a
-	// path of the context too. Only a main context may be written so.
+	// IndistinguishableFromLocal is set for github.com/path, which may also be
+	// a path in the context. Only a main context may have this form.
 	IndistinguishableFromLocal bool
 	// UnencryptedTCP is set for http:// and git://.
 	UnencryptedTCP bool
 }
 
-// ErrNotGit is what errors about strings that are no git source wrap.
+// ErrNotGit is wrapped by errors about strings that are not git sources.
 var ErrNotGit = errors.New("not a git source")
 
-// remote is a source taken apart.
+// remote is the parts of a source.
 type remote struct {
 	scheme   string
-	path     string // without escapes
+	path     string // unescaped
 	query    url.Values
-	fragment string // without escapes, if the source is a URL
+	fragment string // unescaped if the source is a URL
 	text     string // the source without query and fragment
 }
 
-// Parse reads a git source. isGit is false if s is none, and then the error
-// wraps ErrNotGit; an error with isGit set is about the options of a source
-// that is one, and should be shown.
+// Parse parses a git source. If s is not a git source, isGit is false and the
+// error wraps ErrNotGit. An error with isGit set is about the options of a git
+// source and should be shown.
 //
-// ADD takes a source with isGit set that is not IndistinguishableFromLocal; a
-// main context takes any.
+// ADD accepts sources with isGit set that are not IndistinguishableFromLocal. A
+// main context accepts all sources with isGit set.
 func Parse(s string) (ref *Ref, isGit bool, err error) {
 	if strings.HasPrefix(s, "./") || strings.HasPrefix(s, "../") {
 		return nil, false, fmt.Errorf("%w: %q is a local path", ErrNotGit, s)
@@ -91,7 +96,7 @@ func Parse(s string) (ref *Ref, isGit bool, err error) {
 
 var scheme = regexp.MustCompile(`^[a-zA-Z0-9]+://`)
 
-// split takes a source apart that is not github.com/path.
+// split splits a source other than github.com/path into its parts.
 func split(s string) (remote, error) {
 	found := scheme.FindString(s)
 	switch strings.ToLower(found) {
@@ -109,9 +114,11 @@ func split(s string) (remote, error) {
 	return remote{}, fmt.Errorf("unknown scheme %q", found)
 }
 
-// parseURL takes a URL apart; it gets the default scheme if there is one.
-// Upstream: options that are no proper query are left out, and a lone "?"
-// stays with the remote.
+// parseURL splits a URL into its parts. If defaultScheme is not empty, it sets
+// the scheme.
+//
+// Upstream: options that are not a valid query are dropped, and a lone "?"
+// remains part of the remote.
 func parseURL(defaultScheme, s string) (remote, error) {
 	u, err := url.Parse(s)
 	if err != nil {
@@ -128,8 +135,10 @@ func parseURL(defaultScheme, s string) (remote, error) {
 
 var scp = regexp.MustCompile(`^[a-zA-Z0-9_-]+@[a-zA-Z0-9.-]+:[^\n]*$`)
 
-// splitSCP takes user@host:path apart. Upstream: options that are no proper
-// query make it no git source, and nothing but the query has escapes.
+// splitSCP splits user@host:path into its parts.
+//
+// Upstream: if the options are not a valid query, the string is not a git
+// source. Only the query is unescaped.
 func splitSCP(s string) (remote, error) {
 	if !scp.MatchString(s) {
 		return remote{}, errors.New("neither a URL nor user@host:path")

@@ -18,7 +18,7 @@ func on() *bool {
 
 func off() *bool { return new(bool) }
 
-// repo is what Remote is in tests that do not say.
+// repo is the Remote in tests about other fields.
 const repo = "https://example.com/a/b.git"
 
 func TestRemote(t *testing.T) {
@@ -86,7 +86,7 @@ func TestQuery(t *testing.T) {
 	})
 }
 
-// parses checks what becomes of git sources.
+// parses checks the results for valid git sources.
 func parses(t *testing.T, sources map[string]gitref.Ref) {
 	t.Helper()
 	for s, want := range sources {
@@ -161,7 +161,7 @@ func TestNotGit(t *testing.T) {
 	}
 }
 
-// TestSameAnswer reads a query with several faults again and again.
+// TestSameAnswer parses a query with several errors repeatedly.
 func TestSameAnswer(t *testing.T) {
 	for range 100 {
 		_, _, err := gitref.Parse("git@h:b?x=1&y=2&z=3&mtime=4&ref&tag=1&tag=2")
@@ -171,8 +171,8 @@ func TestSameAnswer(t *testing.T) {
 	}
 }
 
-// FuzzParse checks what holds of every string: no panic, one of three
-// outcomes, and a remote that is a git source itself and has no options.
+// FuzzParse checks invariants for any string: no panic, one of three outcomes,
+// and a remote that is itself a git source without options.
 func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		ref, isGit, err := gitref.Parse(s)
@@ -188,13 +188,13 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		case !isGit:
-			t.Fatalf("%q: no git source, no error", s)
+			t.Fatalf("%q: not a git source, but no error", s)
 		}
 		if strings.Contains(ref.Remote, "#") || strings.Contains(ref.ShortName, "/") {
 			t.Fatalf("%q: %+v", s, ref)
 		}
 		if strings.TrimRight(ref.Remote[3:], ":?") == "" {
-			return // "git://" and "ssh://" name nothing, and are not kept whole
+			return // //" and "ssh://" name nothing, and are not kept whole
 		}
 		again, isGit, err := gitref.Parse(ref.Remote)
 		if err != nil || !isGit {

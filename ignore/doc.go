@@ -1,13 +1,13 @@
-// Package ignore reads ignore files (.dockerignore, Dockerfile.dockerignore)
-// and tells what they leave out of a context, and why.
+// Package ignore parses ignore files (.dockerignore, Dockerfile.dockerignore)
+// and decides which paths they exclude from a context.
 //
-// Lines are read with BuildKit's rules and matched with its library, so that an
-// answer is what a builder does. [Matcher.Ignores] answers for one path and
-// names the rule that decided.
+// It parses lines by BuildKit's rules and matches paths with BuildKit's
+// library, so its decisions equal a builder's. [Matcher.Ignores] decides about
+// one path and returns the decisive rule.
 //
 //	m, err := ignore.Parse(source.NewFile(".dockerignore", []byte("a\n!a/b\n")))
 //	ignored, rule := m.Ignores("a/b") // false, the second line
 //
-// Not here: finding and reading the file (frontend/inputs), leaving files out
-// (the client that sends them).
+// Out of scope: finding and reading the file (package frontend/inputs), and
+// excluding files, which the client that sends them does.
 package ignore

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Ignores tells whether the path itself is left out, and the rule that
-// decided; nil if none applies. The path is relative to the context, with
-// slashes; the context's root is never ignored.
+// Ignores reports whether the path itself is excluded. It also returns the
+// decisive rule, or nil if no rule applies. The path is relative to the context
+// and uses slashes. The root of the context is never excluded.
 func (m *Matcher) Ignores(name string) (bool, *Rule) {
 	name = clean(name)
 	if name == "." {

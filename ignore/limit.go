@@ -8,26 +8,28 @@ import (
 )
 
 const (
-	// maxLines is how many lines an ignore file can have. All its patterns go to
-	// the client in one message of at most 16 MiB.
+	// maxLines is the maximum number of lines of an ignore file. All its
+	// patterns are sent to the client in one message of at most 16 MiB.
 	maxLines = 1_000_000
-	// maxWild is how many patterns with wildcards it can have, each counted
-	// once: every one becomes a regular expression.
+	// maxWild is the maximum number of distinct patterns with wildcards. Each
+	// is compiled to a regular expression.
 	maxWild = 10_000
-	// maxWildBytes is how long all of them can be.
+	// maxWildBytes is the maximum total length of patterns with wildcards.
 	maxWildBytes = 512 << 10
-	// maxWildLine is how long one of them can be. The library takes time with the square of it.
+	// maxWildLine is the maximum length of a pattern with wildcards. The
+	// library takes quadratic time to compile it.
 	maxWildLine = 1024
 )
 
-// LimitError is the error for an ignore file that no build could use.
+// LimitError is the error for an ignore file that exceeds a limit.
 type LimitError struct{ text string }
 
 // Error implements error.
 func (e *LimitError) Error() string { return e.text }
 
-// Patterns returns the patterns of an ignore file in order, keeping "!". The
-// errors are a line above 64 KiB and a [LimitError].
+// Patterns returns the patterns of an ignore file in order, including "!". It
+// returns an error for a line above 64 KiB, and a [LimitError] for too many
+// lines.
 func Patterns(content []byte) ([]string, error) {
 	if bytes.Count(content, []byte("\n")) >= maxLines {
 		return nil, &LimitError{fmt.Sprintf("the ignore file has more than %d lines", maxLines)}

@@ -17,31 +17,31 @@ import (
 // Rule is a line of an ignore file with a pattern.
 type Rule struct {
 	Pattern string // cleaned, without leading slash and without !
-	Keep    bool   // the line starts with !: what matches is kept
+	Keep    bool   // the line starts with !: matching paths are included
 	Range   source.Range
 }
 
-// Matcher holds the rules of an ignore file. It is not changed after Parse and
-// may be used by several goroutines.
+// Matcher holds the rules of an ignore file. It is immutable. Safe for
+// concurrent use.
 type Matcher struct {
 	rules []compiled
-	wild  map[string]*patternmatcher.PatternMatcher // by line, each once
-	names map[string]bool                           // rules without wildcards that ignore
-	long  int                                       // the longest of names, in bytes
-	keeps bool                                      // a rule keeps something
-	bytes int                                       // of wild
+	wild  map[string]*patternmatcher.PatternMatcher // matchers by line, without duplicates
+	names map[string]bool                           // excluding rules without wildcards
+	long  int                                       // length of the longest of names, in bytes
+	keeps bool                                      // whether any rule starts with !
+	bytes int                                       // total length of the patterns in wild
 }
 
-// compiled is a rule with a matcher of its own, which is how one learns which
-// of the rules decided.
+// compiled is a rule with its own matcher. The library matches all patterns at
+// once and does not return which one was decisive.
 type compiled struct {
 	Rule
-	match *patternmatcher.PatternMatcher // nil without wildcards
+	match *patternmatcher.PatternMatcher // nil if the pattern has no wildcards
 }
 
 // LineError is an error about a line of an ignore file.
 type LineError struct {
-	Range source.Range // of the line, without its end
+	Range source.Range // range of the line, without its line end
 	Err   error
 }
 
@@ -50,18 +50,17 @@ func (e *LineError) Error() string {
 	return fmt.Sprintf("%s:%d: %v", e.Range.File.Name, e.Range.Position().Line, e.Err)
 }
 
-// Unwrap returns what is wrong with the line.
+// Unwrap returns the error without the location.
 func (e *LineError) Unwrap() error { return e.Err }
 
-// lineError returns an error about a line, counted from 1.
+// lineError returns an error about a line.
 func lineError(f *source.File, line int, err error) error {
 	start := f.LineStart(line)
 	return &LineError{source.Range{File: f, Start: start, End: start + len(f.Line(line))}, err}
 }
 
-// Parse reads an ignore file. Its errors are of type [LineError]: a pattern that
-// is malformed, a lone "!", a line above 64 KiB, or one too many with wildcards,
-// which is a [LimitError].
+// Parse parses an ignore file. Errors are of type [LineError]: a malformed
+// pattern, a lone "!", a line above 64 KiB, or a [LimitError].
 func Parse(f *source.File) (*Matcher, error) {
 	patterns, err := Patterns(f.Bytes)
 	if err != nil {
@@ -88,7 +87,7 @@ func Parse(f *source.File) (*Matcher, error) {
 	return m, nil
 }
 
-// hasPattern tells whether a line is neither a comment nor empty.
+// hasPattern reports whether a line is neither empty nor a comment.
 func hasPattern(line int, text []byte) bool {
 	if line == 1 {
 		// Only the first line of a file may start with a byte order mark.
@@ -97,7 +96,8 @@ func hasPattern(line int, text []byte) bool {
 	return !bytes.HasPrefix(text, []byte("#")) && len(bytes.TrimSpace(text)) > 0
 }
 
-// failing returns the number of the first line that is too long or one too many.
+// failing returns the number of the first line that is too long or exceeds the
+// number of lines.
 func failing(content []byte) int {
 	n := 1
 	for text := range bytes.SplitSeq(content, []byte("\n")) {
@@ -109,7 +109,7 @@ func failing(content []byte) int {
 	return n
 }
 
-// compile makes a rule of a pattern with its "!". Names without wildcards, which
+// compile converts a line to a rule. Names without wildcards, of which there
 // may be many, need no matcher.
 func (m *Matcher) compile(text string) (compiled, error) {
 	var c compiled
@@ -131,7 +131,7 @@ func (m *Matcher) compile(text string) (compiled, error) {
 	}
 	patterns := []string{text}
 	if c.Keep {
-		// Rules that keep only take effect on what is ignored.
+		// Rules with ! only apply to paths that an earlier rule excludes.
 		patterns = []string{"**", text}
 	}
 	var err error
@@ -139,12 +139,13 @@ func (m *Matcher) compile(text string) (compiled, error) {
 		return c, err
 	}
 	m.wild[text] = c.match
-	// The library compiles a pattern when it is first used.
+	// The library compiles a pattern on its first use.
 	_, err = c.match.MatchesOrParentMatches("x")
 	return c, err
 }
 
-// applies tells whether the pattern matches the path or a directory above it.
+// applies reports whether the pattern matches the path or one of its parent
+// directories.
 func (c *compiled) applies(name string) bool {
 	if c.match == nil {
 		pattern := path.Clean(strings.TrimSpace(c.Pattern))
@@ -154,7 +155,8 @@ func (c *compiled) applies(name string) bool {
 	return err == nil && ignored != c.Keep
 }
 
-// withParents yields a path and all above it, as the library looks at them.
+// withParents yields a path and its parent directories, in the order in which
+// the library matches them.
 func withParents(name string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		parent := path.Dir(name)
@@ -170,8 +172,9 @@ func withParents(name string) iter.Seq[string] {
 	}
 }
 
-// decide returns whether a path is ignored, and the index of the rule that
-// decided, or -1. name is clean, with slashes, relative to the context.
+// decide reports whether a path is excluded. It also returns the index of the
+// decisive rule, or -1. name is a clean path relative to the context and uses
+// slashes.
 func (m *Matcher) decide(name string) (ignored bool, by int) {
 	by = -1
 	for i := range m.rules {

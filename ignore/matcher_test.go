@@ -26,7 +26,7 @@ func TestMatcher(t *testing.T) {
 	for _, tc := range []struct {
 		text, name string
 		ignored    bool
-		line       int // that decided; 0 is none
+		line       int // line of the decisive rule; 0 if none applies
 	}{
 		{"", "a", false, 0},
 		{"", ".", false, 0},
@@ -92,7 +92,8 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// TestConcurrent is for the race detector: the library is lazy.
+// TestConcurrent exercises the lazy compilation of the library under the race
+// detector.
 func TestConcurrent(t *testing.T) {
 	m := parse(t, "*.go\n!a/**\n")
 	var wg sync.WaitGroup
@@ -102,7 +103,7 @@ func TestConcurrent(t *testing.T) {
 	wg.Wait()
 }
 
-// FuzzIgnores compares with the library that builders use.
+// FuzzIgnores compares Ignores with the library that builders use.
 func FuzzIgnores(f *testing.F) {
 	for _, s := range [][3]string{
 		{"a\n!a/b\n", "a", "b"},
@@ -121,20 +122,20 @@ func FuzzIgnores(f *testing.F) {
 		patterns, readErr := ignorefile.ReadAll(bytes.NewReader([]byte(text)))
 		if readErr != nil {
 			if err == nil {
-				t.Fatalf("%q is accepted, not so upstream: %v", text, readErr)
+				t.Fatalf("%q is accepted, but upstream rejects it: %v", text, readErr)
 			}
 			return
 		}
 		pm, newErr := patternmatcher.New(patterns)
 		if newErr != nil && err == nil {
-			t.Fatalf("%q is accepted, not so upstream: %v", text, newErr)
+			t.Fatalf("%q is accepted, but upstream rejects it: %v", text, newErr)
 		}
 		if err != nil {
-			return // a pattern that upstream may never come to use
+			return // upstream may never use the pattern
 		}
 		for _, name := range []string{clean(dir), clean(dir + "/" + below)} {
 			if name == "." {
-				continue // the context itself, which no builder asks about
+				continue // builders never match the root
 			}
 			want, err := pm.MatchesOrParentMatches(name)
 			if err != nil {

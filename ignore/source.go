@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// ExcludesSource tells whether a source of COPY or ADD, as written, is certain
-// not to be in the context, and the path that was looked for. A nil Matcher
-// excludes nothing.
+// ExcludesSource reports whether a source of COPY or ADD, as written, is
+// certainly excluded from the context. It also returns the path that was
+// matched. A nil Matcher excludes nothing.
 //
-// Upstream: there is no answer if any rule keeps something, even where it is
-// certain. Wildcards and leading slashes are matched as if they were parts of
-// names, and the root is excluded by a pattern for everything only.
+// Upstream: if any rule starts with !, no source is reported, even if it is
+// certainly excluded. Wildcards and leading slashes of the source are matched
+// literally, and only a pattern that matches everything excludes the root.
 func (m *Matcher) ExcludesSource(src string) (name string, excluded bool) {
 	name = path.Clean(src)
 	if m == nil || m.keeps {
@@ -36,8 +36,8 @@ func (m *Matcher) ExcludesSource(src string) (name string, excluded bool) {
 
 func (m *Matcher) wildcard(pattern string) bool { return m.wild[pattern] != nil }
 
-// Steps is how many steps ExcludesSource takes at most for a source, apart from
-// one for each of its bytes.
+// Steps returns an upper bound of the steps that ExcludesSource takes for a
+// source, in addition to one per byte.
 func (m *Matcher) Steps(src string) int {
 	if m == nil || m.keeps {
 		return 0

@@ -1,7 +1,7 @@
-// Package shell expands variables and quotes as Dockerfiles do: strings in,
-// strings out, byte offsets for whatever is wrong.
+// Package shell expands variables and quotes as Dockerfiles do. It converts
+// strings to strings, and its errors have byte offsets.
 //
-// The language is a small part of the POSIX shell's, with its own corners:
+// The language is a small subset of the POSIX shell's, with some deviations:
 //
 //	$name  ${name}                     the value, or nothing
 //	${name-w}  ${name:-w}              w if name is unset (or empty)
@@ -9,19 +9,20 @@
 //	${name?m}  ${name:?m}              an error m if name is unset (or empty)
 //	${name#p}  ${name##p}              without the shortest (longest) prefix p
 //	${name%p}  ${name%%p}              without the shortest (longest) suffix p
-//	${name/p/r}  ${name//p/r}          with the first (every) p made r
+//	${name/p/r}  ${name//p/r}          with the first (every) p replaced with r
 //	'text'  "text $name"  \c           quotes and the escape character
 //
-// An [Expander] is a value that says which character escapes and what is left
-// as it stands; [Expander.Expand] gives one string, [Expander.Fields] splits
-// the result at white space, [Split] splits without expanding.
+// An [Expander] configures the escape character and the parts to leave
+// unchanged. [Expander.Expand] returns one string, [Expander.Fields] splits the
+// result at white space, and [Split] splits without expanding.
 //
-// Every result is the one that BuildKit's own lexer gives, oddities included
-// (they are tagged "Upstream:"), with three exceptions: operands can nest at most
-// 10,000 deep, a result can be at most 4 MiB longer than what its word accounts
-// for, and matching a pattern can take so many steps only. Each limit is an error
-// here and sooner or later the end of the process there.
+// Results equal those of BuildKit's lexer, including its oddities (tagged
+// "Upstream:"), with three exceptions: operands nest at most 10,000 deep, a
+// result exceeds the length of its word by at most about 4 MiB, and matching a
+// pattern takes a limited number of steps. Exceeding a limit is an error, while
+// BuildKit eventually crashes or runs out of memory or time.
 //
-// Not here: which variables there are (plan), which fields of an instruction
-// are expanded (plan), how an instruction is cut into words (parser).
+// Out of scope: which variables exist and which fields of an instruction are
+// expanded (package plan), and splitting an instruction into words (package
+// parser).
 package shell

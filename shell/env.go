@@ -2,15 +2,15 @@ package shell
 
 import "strings"
 
-// Env is a set of variables. Lookup must give the same answer for a name as
-// long as an expansion runs: it may be asked more than once, and for names
-// whose value is not used in the end. Names are case-sensitive.
+// Env is a set of variables with case-sensitive names. Lookup must return the
+// same result for a name during an expansion: it may be called repeatedly, and
+// for names whose value is eventually unused.
 type Env interface {
 	// Lookup returns the value of a variable and whether it is set.
 	Lookup(name string) (value string, set bool)
 }
 
-// Map is an Env by name. A nil Map has no variables.
+// Map is an Env with a map of values. A nil Map has no variables.
 type Map map[string]string
 
 // Lookup implements Env.
@@ -19,9 +19,9 @@ func (m Map) Lookup(name string) (string, bool) {
 	return v, ok
 }
 
-// List is an Env of "name=value" entries, as image configs hold them. The last
-// entry of a name counts; an entry without "=" is set and empty. Lookup takes
-// time in proportion to the length.
+// List is an Env of "name=value" entries, as in image configs. If a name is
+// repeated, the last entry wins. An entry without "=" is set to the empty
+// string. Lookup takes linear time.
 type List []string
 
 // Lookup implements Env.

@@ -6,61 +6,61 @@ import (
 	"unicode/utf8"
 )
 
-// Mode says what an expansion leaves as it is written. Modes are combined
-// with |; the zero Mode is what instructions use.
+// Mode selects what an expansion leaves unchanged. Modes are combined with |.
+// Instructions use the zero Mode.
 type Mode uint8
 
 const (
-	// KeepQuotes leaves quote characters in the result. What they enclose is
-	// still not split and, in single quotes, not expanded.
+	// KeepQuotes keeps quote characters in the result. Quoted text is still not
+	// split and, in single quotes, not expanded.
 	KeepQuotes Mode = 1 << iota
-	// KeepEscapes leaves escape characters in the result. What they escape is
-	// still not special.
+	// KeepEscapes keeps escape characters in the result. The escaped characters
+	// are still not special.
 	KeepEscapes
-	// KeepUnset leaves references to variables that are not set as they are,
-	// with their operands expanded; ${v?m} is then no error.
+	// KeepUnset keeps references to unset variables, with their operands
+	// expanded. ${v?m} is then not an error.
 	KeepUnset
-	// NoQuotes makes quotes ordinary characters: for the bodies of heredocs.
+	// NoQuotes makes quotes ordinary characters, as in the bodies of heredocs.
 	NoQuotes
 )
 
 const (
-	// maxDepth is how deep operands can nest. Upstream recurses without a
-	// limit until the runtime ends the process; encoding/json has this limit.
+	// maxDepth is the maximum nesting depth of operands. Upstream recurses
+	// without a limit until the runtime aborts the process. encoding/json has
+	// the same limit.
 	maxDepth = 10_000
-	// maxGrowth is how many bytes a result can have, apart from what the word
-	// itself accounts for: much more than a process can be given in a variable,
-	// and the end of doubling one line by line.
+	// maxGrowth is the maximum growth of a result in bytes. It is much more
+	// than the environment of a process can hold, and it stops a variable that
+	// doubles on every line.
 	maxGrowth = 4 << 20
 )
 
-// Expander expands variables and quotes. It is a value without state: safe to
-// copy and to share.
+// Expander expands variables and quotes. Safe for concurrent use.
 type Expander struct {
-	Escape byte // the escape directive's character: '\\' or '`'; zero is '\\'
+	Escape byte // escape character of the file: '\\' or '`'; zero means '\\'
 	Mode   Mode
 }
 
-// Result is what a word became.
+// Result is the result of expanding a word.
 type Result struct {
 	Value     string
-	Matched   []string // the names that were found, each once, in order of first use
-	Unmatched []Use    // the first use of each name that was not found, in order
+	Matched   []string // names of set variables, without duplicates, in order of first use
+	Unmatched []Use    // first use of each unset variable, in order
 }
 
-// Use is a place where a variable is used: word[Offset:End] is "$name" or
-// "${name…}", braces and operand included.
+// Use is a reference to a variable: word[Offset:End] is "$name" or "${name…}",
+// including braces and operand.
 type Use struct {
 	Name   string
 	Offset int
 	End    int
 }
 
-// Error is a fault of a word.
+// Error is an error in a word.
 type Error struct {
 	Word   string // the whole word
-	Offset int    // the byte of Word where the fault is: the opening of what is not closed, the modifier, the pattern
-	Msg    string // what is wrong, without the word
+	Offset int    // offset of the error in Word: an unclosed quote or brace, the modifier, or the pattern
+	Msg    string // message without the word
 }
 
 // Error returns upstream's text, which quotes the word.
@@ -68,12 +68,12 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("failed to process %q: %s", e.Word, e.Msg)
 }
 
-// Expand returns the word with variables, quotes and escapes replaced. A nil
-// env has no variables.
+// Expand replaces the variables, quotes and escapes of a word. If env is nil,
+// no variables are set.
 //
-// The error is an *Error. The names that were met before it are in the result
-// all the same. A name counts as met when its expression is complete, whether
-// or not the value is used: ${A:-$B} meets B and A even where A has a value.
+// Errors are of type *Error. In case of an error, the result still contains the
+// names seen so far. A name is seen when its expression is complete, whether or
+// not its value is used: ${A:-$B} uses B and A even if A has a value.
 func (x Expander) Expand(word string, env Env) (Result, error) {
 	if x.plain(word) {
 		return Result{Value: word}, nil
@@ -99,13 +99,13 @@ func (x Expander) Expand(word string, env Env) (Result, error) {
 	return res, nil
 }
 
-// scanner starts an expansion.
+// scanner returns the initial state of an expansion.
 func (x Expander) scanner(word string, env Env) scanner {
 	s := scanner{
 		word: word, env: env, out: make([]byte, 0, len(word)+32),
 		esc: x.escape(), mode: x.Mode, keepEscapes: x.Mode&KeepEscapes != 0,
 	}
-	// Upstream: its scanner drops one byte order mark.
+	// Upstream: the scanner drops one byte order mark.
 	if strings.HasPrefix(word, "\ufeff") {
 		s.pos = len("\ufeff")
 	}
@@ -119,7 +119,7 @@ func (x Expander) escape() byte {
 	return x.Escape
 }
 
-// plain reports whether the word stands for itself.
+// plain reports whether the word contains nothing to expand.
 func (x Expander) plain(word string) bool {
 	ascii, esc, quotes := true, x.escape(), x.Mode&NoQuotes == 0
 	for i := range len(word) {
@@ -137,8 +137,8 @@ func (x Expander) plain(word string) bool {
 	return ascii || utf8.ValidString(word) && !strings.HasPrefix(word, "\ufeff")
 }
 
-// soleVariable returns the name if the word is $name or ${name} and no more:
-// the value can then be shared instead of copied.
+// soleVariable returns the name if the whole word is $name or ${name}. The
+// value can then be shared instead of copied.
 func soleVariable(word string) (string, bool) {
 	if len(word) < 2 || word[0] != '$' {
 		return "", false
@@ -156,30 +156,30 @@ func soleVariable(word string) (string, bool) {
 	return name, name != ""
 }
 
-// noStop is the stop of text that goes on to the end of the word.
+// noStop is the stop of text that extends to the end of the word.
 const noStop = -1
 
-// scanner is one expansion under way.
+// scanner is the state of an expansion.
 type scanner struct {
 	word string
-	pos  int // of the next byte to read
+	pos  int // offset of the next byte
 	out  []byte
 	env  Env
 	esc  byte
 	mode Mode
 
-	keepEscapes bool // KeepEscapes, but operands have their own idea of it
-	depth       int  // operands that are open
-	operands    int  // operands that were begun
+	keepEscapes bool // KeepEscapes, or the setting of the current operand
+	depth       int  // current nesting depth of operands
+	operands    int  // number of operands so far
 	overflow    *Error
 	matched     uses
 	unmatched   uses
 }
 
-// text expands until the stop character, which it consumes, or the end of the
-// word; with a stop, coming to the end is a fault that the caller words. In a
-// pattern, escape characters inside quotes are doubled, so that the pattern
-// means them literally.
+// text expands up to the stop character, which it consumes, or the end of the
+// word. If stop is set and missing, it returns an error that the caller may
+// reword. In a pattern, it doubles escape characters inside quotes, so that the
+// pattern matches them literally.
 func (s *scanner) text(stop int, pattern bool) *Error {
 	for s.pos < len(s.word) {
 		s.putText(s.run(stop))
@@ -212,7 +212,7 @@ func (s *scanner) text(stop int, pattern bool) *Error {
 	return nil
 }
 
-// run consumes and returns the ordinary characters that come next.
+// run consumes and returns the following ordinary characters.
 func (s *scanner) run(stop int) string {
 	start, quotes := s.pos, s.mode&NoQuotes == 0
 	for ; s.pos < len(s.word); s.pos++ {
@@ -224,7 +224,7 @@ func (s *scanner) run(stop int) string {
 	return s.word[start:s.pos]
 }
 
-// put appends a value as it is.
+// put appends a value unchanged.
 func (s *scanner) put(v string) {
 	if len(s.out)+len(v) > limit(s.word) {
 		if s.overflow == nil {
@@ -235,8 +235,9 @@ func (s *scanner) put(v string) {
 	s.out = append(s.out, v...)
 }
 
-// putText appends a part of the word. Upstream: each byte that is not UTF-8
-// becomes a replacement character.
+// putText appends a part of the word.
+//
+// Upstream: each invalid UTF-8 byte becomes a replacement character.
 func (s *scanner) putText(t string) {
 	if utf8.ValidString(t) {
 		s.put(t)
@@ -247,7 +248,7 @@ func (s *scanner) putText(t string) {
 	}
 }
 
-// next consumes one character; it returns -1 at the end of the word.
+// next consumes one character. It returns -1 at the end of the word.
 func (s *scanner) next() rune {
 	if s.pos == len(s.word) {
 		return -1
@@ -257,11 +258,11 @@ func (s *scanner) next() rune {
 	return r
 }
 
-// limit returns how many bytes the result for a word can have. What is not UTF-8
+// limit returns the maximum length of the result for a word. Invalid UTF-8
 // takes three bytes for one.
 func limit(word string) int { return 3*len(word) + maxGrowth }
 
-// tooLong is the fault of a result that exceeds the limit.
+// tooLong returns the error for a result that exceeds the limit.
 func (s *scanner) tooLong() *Error {
 	return s.fault(s.pos, "result is more than 4 MiB longer than the word")
 }

@@ -36,8 +36,8 @@ func TestNames(t *testing.T) {
 		{word: `'$a' \$a "$u"`, unmatched: []shell.Use{{"u", 10, 12}}},
 		{word: "$1$@", unmatched: []shell.Use{{"1", 0, 2}, {"@", 2, 4}}},
 		{word: "${+x}", unmatched: []shell.Use{{"", 0, 5}}},
-		// What was met before a fault counts, the faulty expression only if
-		// the fault is in its value.
+		// Names before the error are reported. The erroneous expression is
+		// reported only if the error is in its value.
 		{word: "$u ${v:?$a}", matched: []string{"a"}, unmatched: []shell.Use{{"u", 0, 2}, {"v", 3, 11}}},
 		{word: "${v:-$u${w=}}", unmatched: []shell.Use{{"u", 5, 7}}},
 		{word: `$u"`, unmatched: []shell.Use{{"u", 0, 2}}},
@@ -54,7 +54,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestManyNames crosses from the short list to the index.
+// TestManyNames uses enough names to switch from the short list to the index.
 func TestManyNames(t *testing.T) {
 	var word strings.Builder
 	var want []shell.Use
@@ -76,7 +76,7 @@ func TestErrorText(t *testing.T) {
 	_, err := shell.Expander{}.Expand("a\t\"${b\xff", nil)
 	e, ok := errors.AsType[*shell.Error](err)
 	if !ok {
-		t.Fatalf("%v is no *shell.Error", err)
+		t.Fatalf("%v is not a *shell.Error", err)
 	}
 	want := `failed to process "a\t\"${b\xff": unsupported modifier (` + "\ufffd" + `) in substitution`
 	if e.Error() != want || e.Offset != 6 {
@@ -84,7 +84,7 @@ func TestErrorText(t *testing.T) {
 	}
 }
 
-// TestNotUTF8 has the words that the table cannot hold.
+// TestNotUTF8 checks words that cannot be written in the table.
 func TestNotUTF8(t *testing.T) {
 	env := shell.Map{"v": "x\xffy"}
 	for _, tc := range []struct{ word, want string }{
@@ -163,8 +163,8 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// TestDepth nests to the limit and beyond it; without the limit, the last of
-// these would end the process.
+// TestDepth nests operands up to the limit and beyond. Without the limit, the
+// deepest would crash the process.
 func TestDepth(t *testing.T) {
 	const limit = 10_000
 	for _, depth := range []int{limit, limit + 1, 100_000, 3_000_000} {
@@ -217,7 +217,7 @@ func TestLength(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
-// TestLinear makes sure that four times the input allocates about four times as
+// TestLinear checks that four times the input allocates about four times as
 // much.
 func TestLinear(t *testing.T) {
 	nested := func(n int, open string) string {
@@ -239,8 +239,8 @@ func TestLinear(t *testing.T) {
 	}
 }
 
-// allocated returns how many bytes it allocates to expand a word with values of
-// about n bytes.
+// allocated returns the number of bytes allocated for expanding a word with
+// values of about n bytes.
 func allocated(t *testing.T, word func(n int) string, n int) uint64 {
 	text := toChars.Replace(word(n))
 	env := shell.Map{"v": strings.Repeat("a/", n), "lines": strings.Repeat("ab\n", n), "stars": strings.Repeat("*a", n) + "b"}
@@ -271,9 +271,9 @@ func TestAllocations(t *testing.T) {
 		{"plain/word-1.2:3", 0, 0},
 		{"日本語", 0, 0},
 		{`it's "quoted"`, shell.NoQuotes, 0},
-		{"$a", 0, 1},                     // the name
-		{`"quoted word" a\ b`, 0, 2},     // the value and a buffer for it
-		{"${path}:/opt/${a:-b}/c", 0, 5}, // and the names
+		{"$a", 0, 1},                     // for the name
+		{`"quoted word" a\ b`, 0, 2},     // for the value and its buffer
+		{"${path}:/opt/${a:-b}/c", 0, 5}, // also for the names
 	} {
 		x := shell.Expander{Mode: tc.mode}
 		got := testing.AllocsPerRun(100, func() {

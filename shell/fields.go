@@ -5,20 +5,21 @@ import (
 	"unicode/utf8"
 )
 
-// Field is one of the parts that white space splits a word into.
+// Field is a part of a word that is separated by white space.
 type Field struct {
 	Text string
-	// Start and End say what of the word it came from. A field that begins or
-	// ends within a variable's value has the range of the whole expression.
+	// Start and End are the source range of the field in the word. A field that
+	// begins or ends within a variable's value has the range of the whole
+	// expression.
 	Start, End int
 }
 
-// Fields expands the word and splits the result at white space, that of the
-// variables' values included, but not at what is quoted or escaped. Empty
-// fields do not count, even where they are quoted. "<<" takes the blanks after
-// it into its field, so that "<< EOF" stays one.
+// Fields expands the word and splits the result at white space, including white
+// space in values of variables. It does not split quoted or escaped white
+// space. It drops empty fields, even quoted ones. "<<" and the blanks after it
+// are in one field, so that "<< EOF" is not split.
 //
-// The error is an *Error.
+// Errors are of type *Error.
 func (x Expander) Fields(word string, env Env) ([]Field, error) {
 	if env == nil {
 		env = Map(nil)
@@ -35,23 +36,23 @@ func (x Expander) Fields(word string, env Env) ([]Field, error) {
 	return f.fields, nil
 }
 
-// Split splits a line as Fields does, but expands nothing and leaves quotes
-// and escapes in: it shows which of an instruction's words are heredocs. The
-// escape character is '\\' whatever the escape directive says.
+// Split splits a line as Fields does, but expands no variables and keeps quotes
+// and escapes. The parser uses it to find heredocs. The escape character is
+// always '\\', regardless of the escape directive.
 //
-// Upstream: operands are expanded all the same, which shows in ${v//p/r},
-// printed with one slash, and in \ within ${v-w}, removed.
+// Upstream: operands are expanded nevertheless. ${v//p/r} is printed with one
+// slash, and \ is removed inside ${v-w}.
 func Split(line string) ([]Field, error) {
 	return Expander{Mode: KeepQuotes | KeepEscapes | KeepUnset}.Fields(line, nil)
 }
 
-// splitter makes fields of the pieces that an expansion gives.
+// splitter assembles fields from the output of an expansion.
 type splitter struct {
 	scanner
 	fields     []Field
-	text       []byte // of the field under way
-	start, end int    // what it came from
-	size       int    // of all fields
+	text       []byte // text of the current field
+	start, end int    // source range of the current field
+	size       int    // total length of all fields
 }
 
 func (f *splitter) split() *Error {
@@ -77,8 +78,8 @@ func (f *splitter) split() *Error {
 		if fault != nil {
 			return fault
 		}
-		// Upstream: an operand uses the buffer of the field under way, and
-		// what was in it is lost: a${v-b} is the field "b".
+		// Upstream: an operand reuses the buffer of the current field and
+		// discards its content: a${v-b} is the field "b".
 		if f.operands != operands {
 			f.text = f.text[:0]
 		}
@@ -108,7 +109,7 @@ func (f *splitter) less() {
 	}
 }
 
-// addValue adds what an expression that began at start gave.
+// addValue adds the value of the expression that begins at start.
 func (f *splitter) addValue(start int) {
 	value, end := f.out, f.pos
 	same := string(value) == f.word[start:end]
@@ -129,7 +130,8 @@ func (f *splitter) addValue(start int) {
 	}
 }
 
-// unsplit returns how many bytes come before white space, or what is not UTF-8.
+// unsplit returns the number of bytes before the first white space or invalid
+// UTF-8.
 func unsplit(text []byte) int {
 	for i := 0; i < len(text); {
 		r, n := utf8.DecodeRune(text[i:])
@@ -151,7 +153,7 @@ func (f *splitter) addRune(r rune, start, end int) {
 	f.add(utf8.AppendRune(buf[:0], r), start, end)
 }
 
-// add adds text that is not split.
+// add adds text that must not be split.
 func (f *splitter) add(text []byte, start, end int) {
 	if len(text) == 0 {
 		return

@@ -9,9 +9,9 @@ import (
 	"slipway/shell"
 )
 
-// FuzzExpand checks what holds of every word: no panic, places within the
-// word, faults the same in both forms, and text without anything special is
-// left alone.
+// FuzzExpand checks invariants for any word: no panic, offsets within the word,
+// equal errors from Expand and Fields, and unchanged text if nothing is
+// special.
 func FuzzExpand(f *testing.F) {
 	f.Fuzz(func(t *testing.T, word, a, b string, escape, mode byte) {
 		x := shell.Expander{Escape: '\\', Mode: shell.Mode(mode % 16)}
@@ -22,8 +22,8 @@ func FuzzExpand(f *testing.F) {
 		res, err := x.Expand(word, env)
 		checkUses(t, word, res)
 		fields, fieldsErr := x.Fields(word, env)
-		// Only the limit on the length can tell the two apart: fields leave
-		// white space out.
+		// The errors may differ only in the length limit, because Fields drops
+		// white space.
 		if err == nil && fieldsErr != nil || fieldsErr == nil && err != nil && !strings.Contains(err.Error(), "MiB") {
 			t.Fatalf("Expand: %v\nFields: %v", err, fieldsErr)
 		}

@@ -1,7 +1,7 @@
 package shell
 
-// alternative handles the modifiers - + ? with and without colon, and those
-// that do not exist but have a colon.
+// alternative handles the modifiers - + ? with and without colon, and unknown
+// modifiers with a colon.
 func (s *scanner) alternative(p *param) *Error {
 	s.begin(p, p.modifierText())
 	if fault := s.operand(p, '}', false, false, msgNoBrace); fault != nil {
@@ -33,7 +33,7 @@ func (s *scanner) alternative(p *param) *Error {
 	return nil
 }
 
-// required is the fault of ${v?message}; the operand is the message.
+// required returns the error of ${v?message}. The operand is the message.
 func (s *scanner) required(p *param) *Error {
 	msg := string(s.out[p.mark:])
 	switch {
@@ -59,7 +59,7 @@ func (s *scanner) trim(p *param) *Error {
 		return nil
 	}
 	pattern := s.take(p.mark)
-	// Upstream: the second # or % may come out of a variable.
+	// Upstream: the second # or % may come from the value of a variable.
 	longest := pattern != "" && pattern[0] == byte(p.modifier)
 	if longest {
 		pattern = pattern[1:]
@@ -82,7 +82,7 @@ func (s *scanner) replace(p *param) *Error {
 	if all {
 		s.pos++
 	}
-	s.begin(p, "/") // Upstream: one slash only, even for //
+	s.begin(p, "/") // Upstream: writes one slash, even for //
 	at := s.pos
 	if fault := s.operand(p, '/', true, true, msgNoSlash); fault != nil {
 		return fault

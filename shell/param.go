@@ -7,14 +7,14 @@ import (
 	"unicode/utf8"
 )
 
-// Faults whose texts clients match on.
+// Error texts that clients match on.
 const (
 	msgNoBrace = "syntax error: missing '}'"
 	msgNoSlash = "syntax error: missing '/' in ${}"
 	msgBadName = "syntax error: bad substitution"
 )
 
-// dollar handles a dollar sign and what it governs.
+// dollar handles a dollar sign and its expression.
 func (s *scanner) dollar() *Error {
 	start := s.pos
 	s.pos++
@@ -36,8 +36,8 @@ func (s *scanner) dollar() *Error {
 	return nil
 }
 
-// name consumes a variable's name: letters, digits and "_"; or only digits; or
-// one of the special parameters. It may be empty.
+// name consumes a variable name: letters, digits and "_", only digits, or a
+// special parameter. The name may be empty.
 func (s *scanner) name() string {
 	start := s.pos
 	r, n := utf8.DecodeRuneInString(s.word[s.pos:])
@@ -69,17 +69,17 @@ func (s *scanner) skip(class func(rune) bool) {
 	}
 }
 
-// param is an expression ${name…} under way.
+// param is the state of an expression ${name…}.
 type param struct {
-	start    int // of its dollar sign
+	start    int // offset of the dollar sign
 	name     string
 	value    string
 	set      bool
-	colon    bool // an empty value counts as none
-	modifier rune // what follows the name and the colon, -1 at the end of the word
-	at       int  // where the modifier is, with its colon
-	keep     bool // the expression is to be written again, not evaluated
-	mark     int  // the length of the output before the operand
+	colon    bool // the modifier has a colon: an empty value counts as unset
+	modifier rune // the character after the name and the colon; -1 at the end of the word
+	at       int  // offset of the modifier, including its colon
+	keep     bool // keep the expression instead of evaluating it
+	mark     int  // length of the output before the operand
 }
 
 // present reports whether the variable counts as set.
@@ -87,8 +87,9 @@ func (p *param) present() bool {
 	return p.set && (!p.colon || p.value != "")
 }
 
-// modifierText returns the modifier for a message. Upstream: the end of the
-// word shows as a replacement character.
+// modifierText returns the modifier for a message.
+//
+// Upstream: the end of the word is shown as a replacement character.
 func (p *param) modifierText() string {
 	if p.colon {
 		return ":" + string(p.modifier)
@@ -96,8 +97,8 @@ func (p *param) modifierText() string {
 	return string(p.modifier)
 }
 
-// braces handles what follows "${". The name counts as used once the whole
-// expression is read.
+// braces handles the rest of an expression after "${". The name counts as used
+// after the whole expression has been read.
 func (s *scanner) braces(start int) *Error {
 	if s.pos == len(s.word) {
 		return s.fault(start, msgNoBrace)
@@ -132,7 +133,7 @@ func (s *scanner) braces(start int) *Error {
 		return s.trim(&p)
 	default:
 		if p.colon {
-			break // Upstream: the operand is read, and its faults come first
+			break // Upstream: the operand is read first, and its errors take precedence
 		}
 		if p.modifier == '/' {
 			return s.replace(&p)
@@ -158,8 +159,9 @@ func (s *scanner) take(mark int) string {
 }
 
 // operand expands an operand up to the stop character, which it consumes.
-// missing is the fault if the word ends within it. Upstream: any fault that
-// leaves nothing to read counts as that.
+// missing is the error text if the word ends within the operand.
+//
+// Upstream: any error at the end of the word is reported as missing.
 func (s *scanner) operand(p *param, stop byte, keepEscapes, pattern bool, missing string) *Error {
 	if s.depth == maxDepth {
 		return s.fault(p.start, fmt.Sprintf("substitutions are nested more than %d deep", maxDepth))

@@ -9,41 +9,42 @@ import (
 	"unicode/utf8"
 )
 
-// pattern is a shell pattern: the pieces between its stars. A star matches any
-// text within a line, so that the pieces after it stay on the line it began
-// on, until one of them matches a line end itself.
+// pattern is a shell pattern, split at its stars. A star matches any text
+// within a line. The following pieces must therefore match on the same line,
+// unless one of them itself matches a line end.
 //
-// Because a piece has a fixed number of characters, the earliest place of each
-// piece leaves the most room for the next one: no match needs a second try,
-// and matching takes time in proportion to the value for pieces without "?".
+// A piece matches a fixed number of characters, so the earliest match of each
+// piece leaves the most room for the next one. Matching never backtracks and,
+// without "?", takes time proportional to the length of the value.
 type pattern struct {
 	pieces []piece
-	steps  int // that matching may still take; below 0 nothing matches any more
+	steps  int // remaining steps; if negative, nothing matches
 }
 
-// piece is text in which a "?" may stand for any character but a line end.
+// piece is text in which "?" matches any character except a line end.
 type piece struct {
-	text  string // of an ordinary piece
-	runes []rune // of one that cannot be compared byte by byte; a "?" is anyRune
+	text  string // the text, if it can be compared bytewise
+	runes []rune // the text otherwise; "?" is anyRune
 }
 
-// errSteps is the fault of a pattern that was given up. Upstream takes the time.
+// errSteps is the error for a pattern that exceeds its steps. Upstream has no
+// limit.
 var errSteps = errors.New("pattern takes too long to match")
 
-// allow sets how many steps matching of that many bytes may take: far more than
-// it takes without "?" and line ends, with which it can be the product of the
-// lengths of value and pattern.
+// allow sets the step limit for the given number of bytes. It is far more than
+// needed without "?" and line ends. With these, matching may take time
+// proportional to the product of both lengths.
 func (p *pattern) allow(bytes int) { p.steps = 64*bytes + 1<<16 }
 
 const anyRune rune = -1
 
-// compile reads a pattern: * and ? are special, \*, \? and \\ are those
-// characters, and \} and \/ leave the backslash out. There are no brackets.
+// compile parses a pattern: * and ? are special, \*, \? and \\ are literal, and
+// \} and \/ drop the backslash. Brackets are not special.
 func compile(text string) (*pattern, error) {
 	p := &pattern{}
 	var runes []rune
-	// Upstream: the pattern goes through a scanner that drops a byte order
-	// mark, a second time.
+	// Upstream: the pattern passes through another scanner, which drops a byte
+	// order mark, too.
 	rest := strings.TrimPrefix(text, "\ufeff")
 	for rest != "" {
 		r, n := utf8.DecodeRuneInString(rest)
@@ -71,14 +72,14 @@ func compile(text string) (*pattern, error) {
 }
 
 func newPiece(runes []rune) piece {
-	// Upstream: a replacement character stands for a byte that is not UTF-8 too.
+	// Upstream: a replacement character also matches an invalid UTF-8 byte.
 	if slices.Contains(runes, anyRune) || slices.Contains(runes, utf8.RuneError) {
 		return piece{runes: runes}
 	}
 	return piece{text: string(runes)}
 }
 
-// at returns where piece k ends if it stands in v at i.
+// at matches piece k at v[i:] and returns the end of the match.
 func (p *pattern) at(k int, v string, i int) (int, bool) {
 	pc := &p.pieces[k]
 	if p.steps--; p.steps < 0 {
@@ -99,7 +100,7 @@ func (p *pattern) at(k int, v string, i int) (int, bool) {
 	return i, true
 }
 
-// first returns the first place of piece k in v that begins in [from, to].
+// first returns the first match of piece k in v that begins in [from, to].
 func (p *pattern) first(k int, v string, from, to int) (start, end int, ok bool) {
 	if pc := &p.pieces[k]; pc.runes == nil {
 		part := v[from:min(to+len(pc.text), len(v))]
@@ -119,7 +120,8 @@ func (p *pattern) first(k int, v string, from, to int) (start, end int, ok bool)
 	return 0, 0, false
 }
 
-// scanned is how much of a part was looked at to find something at i, or not.
+// scanned returns the number of bytes examined to find a match at i, or none if
+// i is negative.
 func scanned(i int, part string) int {
 	if i < 0 {
 		return len(part)
@@ -127,8 +129,8 @@ func scanned(i int, part string) int {
 	return i + 1
 }
 
-// last returns where the last place of piece k in v ends that begins in
-// [from, to].
+// last returns the end of the last match of piece k in v that begins in [from,
+// to].
 func (p *pattern) last(k int, v string, from, to int) (int, bool) {
 	if pc := &p.pieces[k]; pc.runes == nil {
 		part := v[from:min(to+len(pc.text), len(v))]
@@ -149,9 +151,9 @@ func (p *pattern) last(k int, v string, from, to int) (int, bool) {
 	return 0, false
 }
 
-// lineEnd returns where the line ends that v[i] is on: at its line feed, or at
-// the end of v. line is what it returned for some place before, or -1; it is
-// the answer still if i has not gone beyond.
+// lineEnd returns the end of the line that contains v[i]: the index of its line
+// feed, or len(v). line is a previous result, which is reused if i has not
+// passed it, or -1.
 func lineEnd(v string, i, line int) int {
 	if i <= line {
 		return line
@@ -162,9 +164,9 @@ func lineEnd(v string, i, line int) int {
 	return len(v)
 }
 
-// match returns where the shortest or longest match that begins at v[start]
-// ends; line is where that line ends, or -1. Only the last piece makes a
-// difference between shortest and longest.
+// match returns the end of the shortest or longest match that begins at
+// v[start]. line is the end of the line of start, or -1. Only the last piece
+// can make the match longer.
 func (p *pattern) match(v string, start, line int, longest bool) (int, bool) {
 	end, ok := p.at(0, v, start)
 	for k := 1; ok && k < len(p.pieces); k++ {
@@ -177,17 +179,17 @@ func (p *pattern) match(v string, start, line int, longest bool) (int, bool) {
 	return end, ok
 }
 
-// search looks for one match after the other.
+// search iterates over the matches of p in v.
 type search struct {
 	p    *pattern
 	v    string
-	line int // where the line ends that the search has come to; -1 at first
+	line int // end of the current line; -1 initially
 }
 
-// next returns the longest of the leftmost matches that begin at from or
-// later; from never decreases. If one place on a line begins no match, then no
-// later one on the line does: its pieces would have to stand on the same
-// lines, further right.
+// next returns the leftmost, longest match that begins at from or later. from
+// must not decrease between calls. If an attempt on a line fails, later
+// attempts on the same line are skipped: they would need their pieces further
+// right on the same line.
 func (s *search) next(from int) (start, end int, ok bool) {
 	for from <= len(s.v) && s.p.steps >= 0 {
 		s.line = lineEnd(s.v, from, s.line)
@@ -201,8 +203,8 @@ func (s *search) next(from int) (start, end int, ok bool) {
 	return 0, 0, false
 }
 
-// replaceFirst cuts the value in three: what is before the first match, what
-// takes its place, and what is after it.
+// replaceFirst splits v around the first match: the text before it, its
+// replacement, and the text after it.
 func (p *pattern) replaceFirst(v, replacement string) (before, with, after string) {
 	s := search{p: p, v: v, line: -1}
 	if start, end, ok := s.next(0); ok {
@@ -211,15 +213,15 @@ func (p *pattern) replaceFirst(v, replacement string) (before, with, after strin
 	return v, "", ""
 }
 
-// wholeMatch lends its template language to replaceAll.
+// wholeMatch provides the template expansion for replaceAll.
 var wholeMatch = regexp.MustCompile("")
 
-// replaceAll replaces all matches that do not overlap, as package regexp does:
-// an empty match right after another match does not count. It gives up, with
-// false, on a result that would have more than limit bytes.
+// replaceAll replaces all non-overlapping matches, as package regexp does: an
+// empty match directly after another match is skipped. It returns false if the
+// result would exceed limit bytes.
 //
-// Upstream: in a replacement of all matches, unlike in one of the first, $0 is
-// the match, $$ a dollar sign, and $name nothing.
+// Upstream: if all matches are replaced, but not if only the first is, $0 is
+// the match, $$ a dollar sign, and $name empty.
 func (p *pattern) replaceAll(v, replacement string, limit int) (string, bool) {
 	var out []byte
 	s := search{p: p, v: v, line: -1}
@@ -248,7 +250,7 @@ func (p *pattern) replaceAll(v, replacement string, limit int) (string, bool) {
 	return string(append(out, v[done:]...)), true
 }
 
-// trimPrefix returns v without the shortest or longest prefix that matches.
+// trimPrefix returns v without its shortest or longest prefix that matches.
 func trimPrefix(v, text string, longest bool) (string, error) {
 	p, err := compile(text)
 	if err != nil {
@@ -264,12 +266,12 @@ func trimPrefix(v, text string, longest bool) (string, error) {
 	return v, nil
 }
 
-// trimSuffix returns v without the shortest or longest suffix that matches.
+// trimSuffix returns v without its shortest or longest suffix that matches.
 //
-// Upstream: it trims a prefix of the reversed value by the reversed pattern,
-// and so do we: errors show the pattern reversed, a lone backslash at its end
-// comes to escape what was before it, and what is not UTF-8 in the value
-// becomes replacement characters.
+// Upstream: it trims a prefix of the reversed value with the reversed pattern.
+// Errors thus show the pattern reversed, a trailing backslash escapes the
+// character before it, and invalid UTF-8 in the value becomes replacement
+// characters. This function reproduces all of that.
 func trimSuffix(v, text string, longest bool) (string, error) {
 	v, err := trimPrefix(reverse(v), reversePattern(text), longest)
 	if err != nil {
@@ -284,8 +286,8 @@ func reverse(s string) string {
 	return string(runes)
 }
 
-// reversePattern reverses a pattern but for backslashes, which stay before
-// what they escape.
+// reversePattern reverses a pattern but keeps each backslash before the
+// character it escapes.
 func reversePattern(text string) string {
 	runes := []rune(text)
 	for i := 0; i < len(runes)-1; i++ {

@@ -2,8 +2,8 @@ package shell
 
 import "strings"
 
-// escaped handles an escape character outside quotes: it goes, and the next
-// character is ordinary. At the end of the word it just goes.
+// escaped handles an escape character outside quotes: it is dropped, and the
+// next character is literal. At the end of the word it is dropped.
 func (s *scanner) escaped() {
 	if s.keepEscapes {
 		s.out = append(s.out, s.esc)
@@ -36,8 +36,8 @@ func (s *scanner) singleQuoted(pattern bool) *Error {
 	return nil
 }
 
-// doubleQuoted handles "…": variables are expanded, and the escape character
-// only escapes a quote, a dollar sign and itself.
+// doubleQuoted handles "…". Variables are expanded, and the escape character
+// escapes only a quote, a dollar sign and itself.
 func (s *scanner) doubleQuoted(pattern bool) *Error {
 	open := s.pos
 	s.pos++
@@ -85,9 +85,9 @@ func (s *scanner) escapedInQuotes(pattern bool) {
 		s.pos++
 		return
 	}
-	// Upstream: an escape character that escapes nothing is doubled where
-	// escapes are kept but quotes are not: without the quotes, one alone would
-	// have become an escape.
+	// Upstream: an escape character that escapes nothing is doubled if escapes
+	// are kept and quotes are removed: without the quotes, a single one would
+	// escape the next character.
 	if s.keepEscapes && (s.mode&KeepQuotes == 0 || pattern) {
 		s.out = append(s.out, s.esc)
 	}

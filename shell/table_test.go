@@ -10,7 +10,7 @@ import (
 	"slipway/shell"
 )
 
-// tableFile explains its own form at the top.
+// tableFile documents its format at the top.
 const tableFile = "testdata/expand.txt"
 
 var (
@@ -20,12 +20,12 @@ var (
 
 // tableCase is one line of the table.
 type tableCase struct {
-	word, env string // as they are written
+	word, env string // as written
 	expander  shell.Expander
-	fields    bool // the line says what the fields are
+	fields    bool // whether the result is a list of fields
 }
 
-// TestTable runs the table. With UPDATE=1 it writes what it finds instead.
+// TestTable runs the table. UPDATE=1 rewrites its results.
 func TestTable(t *testing.T) {
 	data, err := os.ReadFile(tableFile)
 	if err != nil {
@@ -82,7 +82,7 @@ func parseMode(text string) (shell.Expander, error) {
 	return x, nil
 }
 
-// parseCase reads a line; ok is false if it is a comment.
+// parseCase parses a line. ok is false if it is a comment.
 func parseCase(line string, x shell.Expander) (c tableCase, ok bool) {
 	if strings.HasPrefix(line, "# ") {
 		return c, false
@@ -98,8 +98,8 @@ func parseCase(line string, x shell.Expander) (c tableCase, ok bool) {
 	}, true
 }
 
-// cutResult splits "A=1 B=2 => value" and "A=1 ! error" into variables and the
-// rest.
+// cutResult splits "A=1 B=2 => value" and "A=1 ! error" into variables and
+// result.
 func cutResult(rest string) (env, result string) {
 	rest = " " + rest + " "
 	for _, sep := range []string{" => ", " ! "} {
@@ -110,7 +110,7 @@ func cutResult(rest string) (env, result string) {
 	return rest, ""
 }
 
-// run returns the line as it should be.
+// run returns the line with the actual result.
 func (c tableCase) run() string {
 	word := toChars.Replace(c.word)
 	vars := shell.Map{}
@@ -133,7 +133,7 @@ func (c tableCase) run() string {
 	return strings.TrimRight(out, " ")
 }
 
-// symbols makes white space visible that a reader or an editor could miss.
+// symbols makes white space visible.
 func symbols(s string) string {
 	s = toSymbols.Replace(s)
 	inner := strings.Trim(s, " ")

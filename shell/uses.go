@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// record notes that a name was looked up.
+// record records the use of a name.
 func (s *scanner) record(u Use, set bool) {
 	if set {
 		s.matched.add(u)
@@ -14,13 +14,13 @@ func (s *scanner) record(u Use, set bool) {
 	}
 }
 
-// uses holds the first use of each name.
+// uses is the first use of each name.
 type uses struct {
 	list  []Use
 	index map[string]int // position in list by name; nil while the list is short
 }
 
-// short is how many names are found by looking at each.
+// short is the number of names up to which find searches linearly.
 const short = 16
 
 func (u *uses) add(use Use) {
@@ -32,7 +32,8 @@ func (u *uses) add(use Use) {
 		}
 		return
 	}
-	// The operand's uses come before that of the expression around it.
+	// Uses in the operand are added before the use of the surrounding
+	// expression.
 	if use.Offset < u.list[i].Offset {
 		u.list[i] = use
 	}
@@ -54,7 +55,8 @@ func (u *uses) find(name string) int {
 	return -1
 }
 
-// sorted returns the uses in the order of the word. Nothing is added after.
+// sorted returns the uses in the order of the word. It must be called after the
+// last add.
 func (u *uses) sorted() []Use {
 	slices.SortFunc(u.list, func(a, b Use) int { return cmp.Compare(a.Offset, b.Offset) })
 	return u.list

@@ -1,11 +1,11 @@
 // Package source maps text back to the bytes it was read from.
 //
-// A [File] is a file's bytes with its line table. A [Range] is a half-open
-// interval of them. A [Text] is a string assembled from several ranges, such
-// as a logical line of which continuations and comments were cut out: every
-// byte of it knows where in the file it stands, and so does every slice of it.
-// Splitting a word off a continued line is [Text.Slice]; where to draw the
-// caret is [Text.Range].
+// A [File] is the content of a file with its line table. A [Range] is a
+// half-open interval of bytes. A [Text] is a string assembled from several
+// ranges, such as a logical line without its continuation characters and
+// comments. A text and all its slices know the position of every byte in the
+// file. [Text.Slice] returns a word of a continued line, and [Text.Range] the
+// range to mark with carets.
 //
 //	b := source.NewBuilder(f)
 //	b.Add(0, 8)   // "RUN echo"
@@ -14,5 +14,6 @@
 //	word := line.Slice(9, 12) // "foo"
 //	pos := word.Range().Position()
 //
-// Not here: what a line means (parser), how a range is shown (diag).
+// Out of scope: the meaning of a line (package parser), and rendering a range
+// (package diag).
 package source

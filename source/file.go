@@ -7,28 +7,29 @@ import (
 	"unsafe"
 )
 
-// File is the immutable content of a file and its name; NewFile makes one.
+// File is the name and the immutable content of a file. Use NewFile to create
+// one.
 type File struct {
-	Name  string // as the user wrote it, for messages
-	Bytes []byte // the content as read; it must not change
+	Name  string // name for messages, as the user wrote it
+	Bytes []byte // the content; must not be modified
 
-	text  string // Bytes, so that texts need no copies
-	whole origin // of texts that stand in the file as they are
+	text  string // shares the memory of Bytes, so that texts need no copies
+	whole origin // origin of texts that are contiguous in the file
 	once  sync.Once
-	lines []int // offset of each line's first byte
+	lines []int // offset of the first byte of each line
 }
 
-// NewFile returns a file with the given name and content. The content is kept,
-// not copied.
+// NewFile returns a file with the given name and content. It retains content,
+// which must not be modified afterwards.
 func NewFile(name string, content []byte) *File {
 	f := &File{Name: name, Bytes: content}
-	f.text = unsafe.String(unsafe.SliceData(content), len(content)) // they never change
+	f.text = unsafe.String(unsafe.SliceData(content), len(content)) // content is immutable
 	f.whole.file = f
 	return f
 }
 
-// Position is a place in a file as people count: both numbers start at 1,
-// the column counts bytes.
+// Position is a position in a file. Line and Column start at 1; Column counts
+// bytes.
 type Position struct{ Line, Column int }
 
 func (f *File) lineTable() []int {
@@ -46,12 +47,12 @@ func (f *File) lineTable() []int {
 	return f.lines
 }
 
-// Lines returns the number of lines; the part behind the last line end counts
-// as a line even if it is empty.
+// Lines returns the number of lines. The part after the last line end counts as
+// a line even if it is empty.
 func (f *File) Lines() int { return len(f.lineTable()) }
 
-// Position returns line and column of the byte at offset, which is clamped to
-// the file.
+// Position returns the position of the byte at offset, which is clamped to the
+// file.
 func (f *File) Position(offset int) Position {
 	offset = min(max(offset, 0), len(f.Bytes))
 	t := f.lineTable()
@@ -59,8 +60,8 @@ func (f *File) Position(offset int) Position {
 	return Position{Line: line, Column: offset - t[line-1] + 1}
 }
 
-// LineStart returns the offset of the first byte of the line, counted from 1
-// and clamped to the file.
+// LineStart returns the offset of the first byte of a line, which is clamped to
+// the file.
 func (f *File) LineStart(line int) int {
 	t := f.lineTable()
 	switch {
@@ -72,13 +73,13 @@ func (f *File) LineStart(line int) int {
 	return t[line-1]
 }
 
-// LineRange returns the bytes of the lines first to last, counted from 1, with
-// the line end of the last one.
+// LineRange returns the range of the lines first to last, including their line
+// ends.
 func (f *File) LineRange(first, last int) Range {
 	return Range{File: f, Start: f.LineStart(first), End: f.LineStart(last + 1)}
 }
 
-// Line returns the text of a line, counted from 1, without its line end.
+// Line returns the text of a line without its line end.
 func (f *File) Line(line int) string {
 	return string(bytes.TrimRight(f.Bytes[f.LineStart(line):f.LineStart(line+1)], "\r\n"))
 }

@@ -1,12 +1,12 @@
 package source
 
-// Range is a half-open interval of a file's bytes. The zero Range is nowhere.
+// Range is a half-open interval of bytes in a file. The zero Range has no file.
 type Range struct {
 	File       *File
 	Start, End int // byte offsets, 0 <= Start <= End <= len(File.Bytes)
 }
 
-// IsZero tells whether the range is nowhere.
+// IsZero reports whether the range is zero.
 func (r Range) IsZero() bool { return r.File == nil }
 
 // String returns the bytes of the range.
@@ -17,7 +17,8 @@ func (r Range) String() string {
 	return r.File.text[r.Start:r.End]
 }
 
-// Position returns where the range starts; the zero Position for the zero Range.
+// Position returns the start of the range. If the range is zero, it returns the
+// zero Position.
 func (r Range) Position() Position {
 	if r.File == nil {
 		return Position{}
@@ -26,8 +27,8 @@ func (r Range) Position() Position {
 }
 
 // Lines returns the numbers of the first and the last line that the range
-// touches, counted from 1. A range that ends with a line end does not touch
-// the next line. The zero Range gives 0, 0.
+// touches. A range that ends with a line end does not touch the next line. If
+// the range is zero, Lines returns 0, 0.
 func (r Range) Lines() (first, last int) {
 	if r.File == nil {
 		return 0, 0
@@ -39,8 +40,8 @@ func (r Range) Lines() (first, last int) {
 	return first, r.File.Position(r.End - 1).Line
 }
 
-// Join returns the smallest range that holds both; a zero one counts for
-// nothing.
+// Join returns the smallest range that contains both ranges. It ignores a zero
+// range.
 func (r Range) Join(o Range) Range {
 	if r.File == nil {
 		return o

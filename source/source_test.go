@@ -19,7 +19,7 @@ func TestFilePosition(t *testing.T) {
 		{6, Position{3, 3}}, // columns count bytes
 		{8, Position{3, 5}},
 		{9, Position{4, 1}},
-		{10, Position{4, 2}}, // behind the last byte
+		{10, Position{4, 2}}, // after the last byte
 		{99, Position{4, 2}},
 	} {
 		if got := f.Position(tc.offset); got != tc.want {
@@ -51,7 +51,7 @@ func TestFileLines(t *testing.T) {
 			}
 		}
 		if got := f.Line(0) + f.Line(len(tc.lines)+1); got != "" {
-			t.Errorf("%q: text %q on lines that are not there", tc.content, got)
+			t.Errorf("%q: text %q for lines that do not exist", tc.content, got)
 		}
 		if got := f.LineRange(1, f.Lines()); got.String() != tc.content {
 			t.Errorf("%q: all lines together are %q", tc.content, got)
@@ -114,7 +114,7 @@ func TestRangeJoin(t *testing.T) {
 		}
 	}
 	if !(Range{}).IsZero() || a.IsZero() {
-		t.Error("IsZero is wrong")
+		t.Error("IsZero returns the wrong result")
 	}
 	if got := (Range{}).Position(); got != (Position{}) {
 		t.Errorf("the zero Range is at %v", got)
@@ -128,7 +128,7 @@ func TestText(t *testing.T) {
 	f := NewFile("f", []byte("RUN echo \\\n# c\n  foo\n"))
 	b := NewBuilder(f)
 	b.Add(0, 9)
-	b.Add(9, 9) // nothing
+	b.Add(9, 9) // empty
 	b.Add(15, 20)
 	line := b.Text()
 	if line.String() != "RUN echo   foo" {
@@ -139,10 +139,10 @@ func TestText(t *testing.T) {
 		start, end int
 	}{
 		{0, 3, 0, 3},
-		{4, 14, 4, 20}, // over the gap
+		{4, 14, 4, 20}, // across the gap
 		{11, 14, 17, 20},
-		{0, 9, 0, 9}, // ends before the gap, not behind it
-		{9, 9, 9, 9}, // behind what is before it
+		{0, 9, 0, 9}, // ends before the gap, not after it
+		{9, 9, 9, 9}, // after the preceding byte
 		{14, 14, 20, 20},
 		{0, 0, 0, 0},
 	} {
@@ -154,11 +154,11 @@ func TestText(t *testing.T) {
 	b = NewBuilder(f)
 	b.Add(9, 9)
 	if r := b.Text().Range(); r != (Range{f, 9, 9}) || b.Text().IsZero() {
-		t.Errorf("the text of nothing at 9 is at %v", r)
+		t.Errorf("the empty text at 9 has the range %v", r)
 	}
 	b.Add(15, 20)
 	if r := b.Text().Range(); r != (Range{f, 15, 20}) {
-		t.Errorf("with what follows it is at %v", r)
+		t.Errorf("with the following text it has the range %v", r)
 	}
 	if got := line.Slice(4, 14).TrimSpace(func(c byte) bool { return c == 'o' || c == 'e' }).String(); got != "cho   f" {
 		t.Errorf("trimmed %q", got)
@@ -170,14 +170,15 @@ func TestText(t *testing.T) {
 		t.Error("IsZero or File is wrong")
 	}
 	if r := (Text{}).Range(); !r.IsZero() || !(Range{}).Text().IsZero() {
-		t.Error("the zero Text is somewhere")
+		t.Error("the zero Text has a range")
 	}
 	if got := (Range{f, 4, 8}).Text().Slice(2, 4).Range(); got != (Range{f, 6, 8}) {
 		t.Errorf("slice of a range's text at %v", got)
 	}
 }
 
-// TestTextAfterAdd shows that a text does not change when its builder goes on.
+// TestTextAfterAdd checks that a text does not change when its builder is used
+// further.
 func TestTextAfterAdd(t *testing.T) {
 	f := NewFile("f", []byte(strings.Repeat("0123456789", 10)))
 	b := NewBuilder(f)
@@ -192,9 +193,9 @@ func TestTextAfterAdd(t *testing.T) {
 	}
 }
 
-// FuzzText cuts pieces out of a file and looks whether every byte of every
-// slice of their text reads the same in the file. In cuts, each byte is the
-// length of a piece; every second piece is kept.
+// FuzzText assembles a text from pieces of a file and checks that every byte of
+// every slice equals the byte of the file at its offset. Each byte of cuts is
+// the length of a piece; every second piece is used.
 func FuzzText(f *testing.F) {
 	f.Add([]byte("RUN a \\\n  b\n"), []byte{6, 2, 3}, uint8(1), uint8(5))
 	f.Add([]byte("0123456789"), []byte{0, 3, 2, 1, 1, 0, 1}, uint8(0), uint8(2))

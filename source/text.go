@@ -2,38 +2,39 @@ package source
 
 import "sort"
 
-// Text is a string that remembers where each of its bytes came from. It is a
-// value; slices share the parent's segments.
+// Text is a string that maps each of its bytes to an offset in a file. It is a
+// value; slices share the segments of their parent.
 type Text struct {
 	s     string
 	from  *origin
-	start int // where s begins in the string that from describes
+	start int // offset of s in the string that from describes
 }
 
-// origin says where a string came from. It never changes.
+// origin maps a string to a file. It is immutable.
 type origin struct {
 	file *File
-	segs []segment // ascending in at and in offset; none: the string is the file
+	segs []segment // ascending in at and in offset; if empty, the string is the whole file
 }
 
-// segment says that the text from at on stands in the file from offset on, up
-// to the next segment.
+// segment maps the text from at up to the next segment to the file from offset
+// on.
 type segment struct{ at, offset int }
 
 // Builder assembles a Text from pieces of one file.
 type Builder struct {
 	file  *File
 	begun bool
-	first Range // the text as long as it is one piece
+	first Range // the text, while it is contiguous in the file
 	buf   []byte
-	segs  []segment // empty as long as it is one piece
+	segs  []segment // empty while the text is contiguous in the file
 }
 
 // NewBuilder returns a builder for text of the file.
 func NewBuilder(f *File) *Builder { return &Builder{file: f, first: Range{File: f}} }
 
 // Add appends the file's bytes [start, end). Pieces must be added in file
-// order. An empty piece only tells where the text begins, if it comes first.
+// order. An empty first piece sets the position of an empty text; other empty
+// pieces are ignored.
 func (b *Builder) Add(start, end int) {
 	end = max(start, end)
 	switch {
@@ -59,7 +60,7 @@ func (b *Builder) Add(start, end int) {
 	b.buf = append(b.buf, b.file.Bytes[start:end]...)
 }
 
-// Text returns what was added so far.
+// Text returns the text assembled so far.
 func (b *Builder) Text() Text {
 	if len(b.segs) == 0 {
 		return b.first.Text()
@@ -81,16 +82,16 @@ func (t Text) String() string { return t.s }
 // Len returns the length in bytes.
 func (t Text) Len() int { return len(t.s) }
 
-// IsZero tells whether the text is empty and belongs to no file.
+// IsZero reports whether the text is the zero Text, which belongs to no file.
 func (t Text) IsZero() bool { return t.from == nil }
 
-// Slice returns the part [i, j) of the text, with its places.
+// Slice returns the bytes [i, j) of the text, with their positions.
 func (t Text) Slice(i, j int) Text {
 	return Text{s: t.s[i:j], from: t.from, start: t.start + i}
 }
 
-// Offset returns where in the file byte i stands; i may be Len, which is
-// behind the last byte, and of an empty slice behind the byte before it.
+// Offset returns the file offset of byte i. i may be Len: the result is the
+// offset after the last byte or, for an empty slice, after the preceding byte.
 func (t Text) Offset(i int) int {
 	if t.from == nil {
 		return 0
@@ -102,7 +103,8 @@ func (t Text) Offset(i int) int {
 	return t.place(at)
 }
 
-// place returns where byte at of the string that the segments describe stands.
+// place returns the file offset of byte at of the string that the segments
+// describe.
 func (t Text) place(at int) int {
 	segs := t.from.segs
 	if len(segs) == 0 {
@@ -113,7 +115,7 @@ func (t Text) place(at int) int {
 	return segs[k].offset + at - segs[k].at
 }
 
-// File returns the file that the text is from; nil for the zero Text.
+// File returns the file of the text, or nil if the text is zero.
 func (t Text) File() *File {
 	if t.from == nil {
 		return nil
@@ -121,8 +123,8 @@ func (t Text) File() *File {
 	return t.from.file
 }
 
-// Range returns the smallest range of the file that holds the text. The range
-// of an empty text is empty.
+// Range returns the smallest range of the file that contains the text. The
+// range of an empty text is empty.
 func (t Text) Range() Range {
 	start := t.Offset(0)
 	end := start
@@ -132,8 +134,8 @@ func (t Text) Range() Range {
 	return Range{File: t.File(), Start: start, End: end}
 }
 
-// TrimSpace returns the part of the text without leading and trailing bytes
-// for which space is true.
+// TrimSpace returns the text without leading and trailing bytes for which space
+// returns true.
 func (t Text) TrimSpace(space func(byte) bool) Text {
 	i, j := 0, len(t.s)
 	for i < j && space(t.s[i]) {

@@ -1,14 +1,14 @@
-// Package inputs reads what a build starts from through the gateway: the
-// Dockerfile, ignore files, the main context, named contexts and the configs of
-// images.
+// Package inputs reads the inputs of a build through the gateway: the
+// Dockerfile, ignore files, the main context, named contexts and image configs.
 //
 // [Inputs] implements dockerfile2llb.Inputs. The main context (maincontext.go)
-// is a local source, a git repository, a download or what the client made with
-// LLB of its own; a named one (named.go) may be an image too. Configs, the main
-// context and the times of sources (epoch.go) are looked up once per build, however many platforms and stages
-// ask for them. What travels of a local source is known when it is opened: the
-// plan is complete by then.
+// is a local source, a git repository, a download or an LLB state of the
+// client. A named context (named.go) may also be an image. Configs, the main
+// context and the times of sources (epoch.go) are resolved once per build,
+// regardless of the number of platforms and stages. A local source is opened
+// after planning, so only the files that the plan uses are transferred.
 //
-// Not here: which options there are (frontend/options), what the files say
-// (parser; ignore patterns are the daemon's business).
+// Out of scope: parsing options (package frontend/options), parsing the
+// Dockerfile (package parser), and applying ignore patterns, which the daemon
+// does.
 package inputs

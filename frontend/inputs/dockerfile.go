@@ -24,23 +24,24 @@ const (
 	ignoreSuffix = ".dockerignore"
 	language     = "Dockerfile"
 
-	containerfile = "Containerfile" // what Podman and Buildah call a Dockerfile
+	containerfile = "Containerfile" // default file name of Podman and Buildah
 )
 
-// Dockerfile is the Dockerfile as read.
+// Dockerfile is the Dockerfile of a build.
 type Dockerfile struct {
 	Source *source.File
-	Map    *llb.SourceMap // for locations on operations and errors
+	Map    *llb.SourceMap // for locations of operations and errors
 }
 
-// ignoreFile is an ignore file as read. The zero value says nothing.
+// ignoreFile is an ignore file. The zero value excludes nothing.
 type ignoreFile struct {
 	name     string
 	content  []byte
 	patterns []string // nil until parsed
 }
 
-// Dockerfile reads the Dockerfile and the ignore file beside it.
+// Dockerfile reads the Dockerfile and its own ignore file
+// (Dockerfile.dockerignore).
 func (in *Inputs) Dockerfile(ctx context.Context) (*Dockerfile, error) {
 	m, err := in.main(ctx)
 	if err != nil {
@@ -69,7 +70,7 @@ func (in *Inputs) Dockerfile(ctx context.Context) (*Dockerfile, error) {
 	content, err := readEither(ctx, ref, spellings)
 	wg.Wait()
 	if other := path.Join(path.Dir(name), containerfile); err != nil && m.dockerfile != nil && len(spellings) > 1 {
-		// Upstream: an error, as it is of a context without any of them.
+		// Upstream: a Containerfile is not found, which is an error.
 		if found, otherErr := readFile(ctx, ref, other); otherErr == nil {
 			name, content, err = other, found, nil
 		}
@@ -80,7 +81,8 @@ func (in *Inputs) Dockerfile(ctx context.Context) (*Dockerfile, error) {
 	if isTooLarge(ignoreErr) {
 		return nil, ignoreErr
 	}
-	// Upstream: over gRPC an empty file is like none.
+	// Upstream: over gRPC, an empty file cannot be distinguished from a missing
+	// one.
 	if ignoreErr == nil && ignore != nil {
 		in.own = &ignoreFile{name: name + ignoreSuffix, content: ignore}
 	}
@@ -89,8 +91,8 @@ func (in *Inputs) Dockerfile(ctx context.Context) (*Dockerfile, error) {
 	return &Dockerfile{Source: source.NewFile(name, content), Map: sm}, nil
 }
 
-// sshHint says what a builder needs that has no key for a repository over SSH; "" of
-// other errors.
+// sshHint returns a hint for the error about a missing SSH key, or "" for other
+// errors.
 func sshHint(err error) string {
 	m := regexp.MustCompile(`no SSH key "(\S+)" forwarded from the client$`).FindStringSubmatch(err.Error())
 	if m == nil {
@@ -99,8 +101,8 @@ func sshHint(err error) string {
 	return " (forward an agent or a key: --ssh " + m[1] + ")"
 }
 
-// readEither reads the first of the files that can be read. The error is about
-// the first one; a file that is too large is one.
+// readEither reads the first readable file of names. If none is readable or one
+// is too large, the error is about the first name or the large file.
 func readEither(ctx context.Context, ref client.Reference, names []string) ([]byte, error) {
 	content, err := readFile(ctx, ref, names[0])
 	if err == nil || isTooLarge(err) {
@@ -114,9 +116,9 @@ func readEither(ctx context.Context, ref client.Reference, names []string) ([]by
 	return nil, err
 }
 
-// readIgnore returns what the main context leaves out: what is beside the
-// Dockerfile, else what is in the context. A context without the file has none,
-// and one that is not local leaves nothing out.
+// readIgnore returns the ignore file of the main context: the file next to the
+// Dockerfile or, if it does not exist, .dockerignore in the context. If neither
+// exists or the context is remote, it excludes nothing.
 func (in *Inputs) readIgnore(ctx context.Context) (*ignoreFile, error) {
 	m, err := in.main(ctx)
 	if err != nil || m.state != nil {
@@ -134,8 +136,7 @@ func (in *Inputs) readIgnore(ctx context.Context) (*ignoreFile, error) {
 	return readRoot(ctx, ref)
 }
 
-// ignoreOf returns the patterns of what a named context leaves out of a local
-// source.
+// ignoreOf returns the ignore patterns of a named local context.
 func (in *Inputs) ignoreOf(ctx context.Context, name, key string) ([]string, error) {
 	st := in.local(name, "[context "+key+"] load "+ignoreName, "context:"+key+"-"+ignoreName,
 		llb.FollowPaths([]string{ignoreName}), llb.Differ(llb.DiffNone, false))
@@ -143,8 +144,8 @@ func (in *Inputs) ignoreOf(ctx context.Context, name, key string) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	// Evaluated at once: a directory that the client does not have is an error
-	// here, not a missing file.
+	// Evaluate immediately: a missing directory must cause an error here
+	// instead of looking like a missing ignore file.
 	res, err := in.client.Solve(ctx, client.SolveRequest{Definition: def.ToPB(), Evaluate: true})
 	if err != nil {
 		return nil, err
@@ -160,7 +161,7 @@ func (in *Inputs) ignoreOf(ctx context.Context, name, key string) ([]string, err
 	return f.patterns, nil
 }
 
-// readRoot reads the ignore file at the root.
+// readRoot reads the ignore file in the root directory of ref.
 func readRoot(ctx context.Context, ref client.Reference) (*ignoreFile, error) {
 	content, err := readFile(ctx, ref, ignoreName)
 	if isTooLarge(err) {
@@ -180,7 +181,7 @@ func (f *ignoreFile) parse() (*ignoreFile, error) {
 	return f, nil
 }
 
-// located gives an error about the ignore file the line that it is about.
+// located adds the offending line to an error about the ignore file.
 func (f *ignoreFile) located(err error) error {
 	_, bad := ignore.Parse(source.NewFile(f.name, f.content))
 	line, ok := errors.AsType[*ignore.LineError](bad)
@@ -191,7 +192,7 @@ func (f *ignoreFile) located(err error) error {
 	malformed := strings.HasSuffix(err.Error(), path.ErrBadPattern.Error())
 	switch text := strings.TrimSpace(line.Range.String()); {
 	case text == "!":
-		d.Hinted("write the pattern that is to be kept after !")
+		d.Hinted("write the pattern to include after !")
 	case malformed && strings.HasSuffix(text, `\`):
 		d.Hinted(`write \\ for a backslash`)
 	case malformed:
@@ -200,12 +201,12 @@ func (f *ignoreFile) located(err error) error {
 	return d
 }
 
-// Ignore reads the ignore file of the main context; nil if it says nothing.
+// Ignore returns the matcher for the ignore file of the main context, or nil if
+// it excludes nothing.
 func (in *Inputs) Ignore(ctx context.Context) (*ignore.Matcher, error) { return in.matcher(ctx) }
 
-// parseIgnore makes a matcher of the patterns. Those that only turn out to be
-// malformed when something is matched are the client's to report, as with
-// upstream.
+// parseIgnore builds a matcher from the patterns. As upstream, it leaves
+// patterns whose errors only show when a path is matched to the client.
 func (in *Inputs) parseIgnore(ctx context.Context) (*ignore.Matcher, error) {
 	f, err := in.ignore(ctx)
 	if err != nil || len(f.patterns) == 0 {

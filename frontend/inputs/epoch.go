@@ -20,9 +20,10 @@ import (
 	"slipway/plan"
 )
 
-// Time tells when a source was last changed: git by its commit, HTTP by what
-// the server says or else by the newest file of the archive. Other sources have
-// no time. Each is asked once for all platforms.
+// Time returns the time of the last change of a source. For git it is the
+// commit time. For HTTP it is the Last-Modified header or, without one, the
+// time of the newest file in the archive. Other sources have no time, and Time
+// returns nil. Each source is queried once for all platforms.
 func (in *Inputs) Time(ctx context.Context, of plan.TimeSource) (*time.Time, error) {
 	st, err := in.timed(ctx, of)
 	if err != nil || st == nil {
@@ -36,7 +37,8 @@ func (in *Inputs) Time(ctx context.Context, of plan.TimeSource) (*time.Time, err
 	return in.times.Do(ctx, key, func(ctx context.Context) (*time.Time, error) { return in.timeOf(ctx, op, of.LogName) })
 }
 
-// timed returns the state of a source that may have a time; nil for others.
+// timed returns the state of a source that may have a time, or nil for other
+// sources.
 func (in *Inputs) timed(ctx context.Context, of plan.TimeSource) (*llb.State, error) {
 	switch src := of.Copy.(type) {
 	case *plan.CopyURL:
@@ -61,7 +63,8 @@ func (in *Inputs) timed(ctx context.Context, of plan.TimeSource) (*llb.State, er
 	return m.state, nil
 }
 
-// onlySource returns the source of a state; nil if there are none or several.
+// onlySource returns the source operation of a state, or nil if it has none or
+// several.
 func onlySource(ctx context.Context, st llb.State) (*pb.SourceOp, error) {
 	def, err := st.Marshal(ctx)
 	if err != nil {
@@ -121,8 +124,7 @@ func commitTime(object []byte) (*time.Time, error) {
 	return commit.Committer.When, nil
 }
 
-// archiveTime returns the time of the newest file of an archive that is
-// downloaded.
+// archiveTime downloads an archive and returns the time of its newest file.
 func (in *Inputs) archiveTime(ctx context.Context, op *pb.SourceOp) (*time.Time, error) {
 	name := op.Attrs[pb.AttrHTTPFilename]
 	if name == "" {
@@ -139,8 +141,8 @@ func (in *Inputs) archiveTime(ctx context.Context, op *pb.SourceOp) (*time.Time,
 	return newest(untilDone{ctx, bytes.NewReader(content)}), ctx.Err()
 }
 
-// untilDone is a reader that ends when a build is cancelled: a small download
-// may unpack to a lot.
+// untilDone is a reader that fails when ctx is done. A small download may
+// decompress to a huge archive.
 type untilDone struct {
 	ctx context.Context
 	io.Reader
@@ -153,8 +155,8 @@ func (r untilDone) Read(p []byte) (int, error) {
 	return r.Reader.Read(p)
 }
 
-// newest returns the latest time of the regular files of an archive. It is nil
-// for anything else, even if it only becomes clear at its end.
+// newest returns the latest modification time of the regular files in an
+// archive. It returns nil if r is not a valid archive up to its end.
 func newest(r io.Reader) *time.Time {
 	plain, err := compression.DecompressStream(r)
 	if err != nil {

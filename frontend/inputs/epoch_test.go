@@ -19,7 +19,7 @@ import (
 	"slipway/plan"
 )
 
-// clock is a builder whose sources know when they were changed.
+// clock is a builder whose sources have modification times.
 type clock struct {
 	fakegateway.Client
 	mu    sync.Mutex
@@ -39,7 +39,7 @@ func (c *clock) ResolveSourceMetadata(_ context.Context, op *pb.SourceOp, opt so
 	return &sourceresolver.MetaResponse{Op: op, HTTP: &sourceresolver.ResolveHTTPResponse{LastModified: c.http}}, c.err
 }
 
-// TestTimeOnce asks for all platforms at once.
+// TestTimeOnce queries the time for all platforms concurrently.
 func TestTimeOnce(t *testing.T) {
 	c := &clock{}
 	in := open(t, c, map[string]string{"context": "https://example.com/a.git"})
@@ -61,7 +61,8 @@ func TestTimeOnce(t *testing.T) {
 	}
 }
 
-// TestTimeOfArchive: the server's word comes first, then the archive is read.
+// TestTimeOfArchive checks that the archive is read only if the server sends no
+// time.
 func TestTimeOfArchive(t *testing.T) {
 	var b bytes.Buffer
 	gz := gzip.NewWriter(&b)
@@ -89,7 +90,7 @@ func TestTimeOfArchive(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	if _, err := open(t, &clock{}, nil).Time(t.Context(), of); err == nil {
-		t.Error("a download that is not there has a time")
+		t.Error("a missing download has a time")
 	}
 }
 
@@ -101,7 +102,8 @@ func TestTimeCancelled(t *testing.T) {
 	}
 }
 
-// FuzzNewest: no download is too strange, and compression makes no difference.
+// FuzzNewest checks that newest handles any download, and that compression does
+// not change the result.
 func FuzzNewest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		plain := newest(bytes.NewReader(content))

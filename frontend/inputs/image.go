@@ -14,7 +14,8 @@ import (
 	"slipway/plan"
 )
 
-// imageKey is what tells one lookup of an image from another.
+// imageKey identifies the resolution of an image. Equal keys have the same
+// result.
 type imageKey struct{ ref, platform, mode, store string }
 
 func keyOf(ref string, opt sourceresolver.Opt) imageKey {
@@ -32,7 +33,7 @@ func keyOf(ref string, opt sourceresolver.Opt) imageKey {
 	return key
 }
 
-// Image looks up an image's config, once for each platform and mode.
+// Image resolves the config of an image, once per platform and mode.
 func (in *Inputs) Image(ctx context.Context, ref string, q plan.ImageQuery) (*plan.Resolved, error) {
 	mode := q.Mode
 	if mode == "" {
@@ -44,9 +45,9 @@ func (in *Inputs) Image(ctx context.Context, ref string, q plan.ImageQuery) (*pl
 	})
 }
 
-// patience is how long a lookup may take. A registry that accepts a connection
-// and never answers would keep the builder waiting for ever, and the client with
-// it.
+// patience is the timeout for resolving an image. Without it, a registry that
+// accepts connections and never answers would block the builder and the client
+// forever.
 const patience = 2 * time.Minute
 
 // resolve asks the builder for the config of an image, once.
@@ -54,9 +55,9 @@ func (in *Inputs) resolve(ctx context.Context, ref string, opt sourceresolver.Op
 	return in.images.Do(ctx, keyOf(ref, opt), func(ctx context.Context) (*plan.Resolved, error) {
 		asking, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
-		// The client's own ResolveImageConfig forgets the mode on the way.
+		// The client's own ResolveImageConfig drops the resolve mode.
 		found, dgst, config, err := sourceresolver.NewImageMetaResolver(in.client).ResolveImageConfig(asking, ref, opt)
-		// The builder knows of the limit, and may be the first to say so.
+		// The builder knows the deadline and may report it first.
 		late := asking.Err() != nil || grpcerrors.Code(err) == codes.DeadlineExceeded
 		if err != nil && late && ctx.Err() == nil {
 			return nil, fmt.Errorf("no answer about image %s within %s: %w", ref, patience, err)

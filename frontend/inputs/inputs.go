@@ -17,20 +17,20 @@ import (
 	"slipway/plan"
 )
 
-// maxFile is the size that the Dockerfile, ignore files and image configs may
-// have: what one message of the gateway holds.
+// maxFile is the maximum size of the Dockerfile, ignore files and image
+// configs: the size of a gateway message.
 const maxFile = 16 << 20
 
-// Inputs reads what one build needs. It is safe for several platforms at once.
+// Inputs reads the inputs of one build. Safe for concurrent use.
 type Inputs struct {
 	client  client.Client
 	build   client.BuildOpts
 	options *options.Options
 
-	main    func(context.Context) (*mainContext, error)    // once
-	ignore  func(context.Context) (*ignoreFile, error)     // once
-	matcher func(context.Context) (*ignore.Matcher, error) // once
-	own     *ignoreFile                                    // Dockerfile.dockerignore
+	main    func(context.Context) (*mainContext, error)    // memoized
+	ignore  func(context.Context) (*ignoreFile, error)     // memoized
+	matcher func(context.Context) (*ignore.Matcher, error) // memoized
+	own     *ignoreFile                                    // the file Dockerfile.dockerignore
 	images  singleflight.Group[imageKey, *plan.Resolved]
 	times   singleflight.Group[string, *time.Time] // by source
 }
@@ -45,15 +45,16 @@ func New(c client.Client, opts *options.Options) *Inputs {
 	return in
 }
 
-// once remembers the first result of f. A call that was canceled is no result:
-// others may still want to know.
+// once memoizes the first result of f. The result of a canceled call is not
+// memoized, because other callers may still need it.
 func once[T any](f func(context.Context) (T, error)) func(context.Context) (T, error) {
 	g := &singleflight.Group[struct{}, T]{KeepErrors: true}
 	return func(ctx context.Context) (T, error) { return g.Do(ctx, struct{}{}, f) }
 }
 
-// local returns a local source with the options that all of them have: title is
-// what progress shows, hint tells what the builder may have kept of it.
+// local returns a local source with the common options. title is the name in
+// progress output. The builder reuses files of earlier transfers with the same
+// hint.
 func (in *Inputs) local(name, title, hint string, opts ...llb.LocalOption) llb.State {
 	session := in.build.SessionID
 	if s, ok := in.options.Sessions[name]; ok {
@@ -81,21 +82,21 @@ func (in *Inputs) open(ctx context.Context, st llb.State) (client.Reference, *ll
 	return ref, def, err
 }
 
-// tooLargeError is the error for a file above maxFile.
+// tooLargeError is the error for a file that exceeds maxFile.
 type tooLargeError struct{ name string }
 
 func (e *tooLargeError) Error() string {
 	return fmt.Sprintf("%s exceeds maximum allowed size of %d bytes", e.name, maxFile)
 }
 
-// ReadAhead begins to read the ignore file, which every build needs, so that it
-// comes while images are looked up. The returned function ends that.
+// ReadAhead starts reading the ignore file, which every build needs,
+// concurrently with resolving images. The returned function stops it.
 func (in *Inputs) ReadAhead(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_, _ = in.ignore(ctx) // an error is kept for whoever asks
+		_, _ = in.ignore(ctx) // the error is memoized for the caller that needs the file
 	}()
 	return func() {
 		cancel()
@@ -103,9 +104,8 @@ func (in *Inputs) ReadAhead(ctx context.Context) (stop func()) {
 	}
 }
 
-// readFile reads a file that has to fit into memory. A larger one does not fit
-// into a message of the gateway either, so its size is asked for only when that
-// is the fault.
+// readFile reads a file of at most maxFile bytes. A larger file exceeds the
+// size of a gateway message, so its size is queried only after that error.
 func readFile(ctx context.Context, ref client.Reference, name string) ([]byte, error) {
 	b, err := ref.ReadFile(ctx, client.ReadRequest{
 		Filename: name,
@@ -131,8 +131,8 @@ func isTooLarge(err error) bool {
 	return errors.As(err, &e)
 }
 
-// State opens the main context or a named one. Of local ones only what the
-// build uses is transferred.
+// State returns the main context or a named one. For local sources, only the
+// paths that the build uses are transferred.
 func (in *Inputs) State(ctx context.Context, of *plan.Input, used *plan.Paths) (llb.State, error) {
 	if of != nil {
 		open, ok := of.Handle.(opener)
@@ -155,7 +155,8 @@ func (in *Inputs) State(ctx context.Context, of *plan.Input, used *plan.Paths) (
 	return in.local(contextName, "[internal] load build context", contextName, in.selected(f.patterns, used)...), nil
 }
 
-// selected are the options for what of a local source is transferred.
+// selected returns the options that select the files of a local source to
+// transfer.
 func (*Inputs) selected(excludes []string, used *plan.Paths) []llb.LocalOption {
 	opts := []llb.LocalOption{llb.ExcludePatterns(excludes)}
 	if paths := used.Filter(); len(paths) > 0 {

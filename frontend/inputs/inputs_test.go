@@ -38,7 +38,7 @@ func used(paths ...string) *plan.Paths {
 	return p
 }
 
-// sourceOf returns the source that a definition consists of, and its name.
+// sourceOf returns the only source of a definition, and its name.
 func sourceOf(t *testing.T, def *pb.Definition) (*pb.SourceOp, string) {
 	t.Helper()
 	var op pb.Op
@@ -85,8 +85,8 @@ func TestDockerfile(t *testing.T) {
 	})
 }
 
-// TestContainerfile: a remote context may have a Containerfile in the place of the
-// Dockerfile, unless another file is asked for.
+// TestContainerfile checks that a remote context may contain a Containerfile
+// instead of a Dockerfile, unless another file is requested.
 func TestContainerfile(t *testing.T) {
 	files := map[string]string{"sub/Containerfile": "FROM c\n", "Containerfile": "FROM root\n"}
 	remote := map[string]llb.State{"context": llb.Scratch(), "dockerfile": llb.Scratch().File(llb.Mkdir("/x", 0o755))}
@@ -112,7 +112,7 @@ func TestContainerfile(t *testing.T) {
 		if err != nil {
 			got = err.Error()
 		} else if got = f.Source.Name + " " + string(f.Source.Bytes); f.Map.Filename != f.Source.Name {
-			t.Errorf("%s: clients are told of %s, errors of %s", tc.filename, f.Map.Filename, f.Source.Name)
+			t.Errorf("%s: clients receive %s, errors contain %s", tc.filename, f.Map.Filename, f.Source.Name)
 		}
 		if got != tc.want {
 			t.Errorf("%s beside %q: %q, want %q", tc.filename, tc.also, got, tc.want)
@@ -142,12 +142,12 @@ func TestMainContext(t *testing.T) {
 	}
 	op, _ := sourceOf(t, define(t, st))
 	if paths, ok := op.Attrs["local.followpaths"]; ok {
-		t.Errorf("only %s of a context that is all used", paths)
+		t.Errorf("only %s of a context that is used completely", paths)
 	}
 }
 
-// TestOwnIgnore: the ignore file beside the Dockerfile wins, and the context's
-// is not looked for.
+// TestOwnIgnore checks that the ignore file of the Dockerfile takes precedence,
+// and that the file in the context is not read.
 func TestOwnIgnore(t *testing.T) {
 	b := &fakegateway.Client{Files: map[string]string{"Dockerfile": "x", "Dockerfile.dockerignore": "!\n", ".dockerignore": "a"}}
 	in := open(t, b, nil)
@@ -223,7 +223,7 @@ func TestNamedLocal(t *testing.T) {
 		t.Errorf("context other is %v, %v", nc, err)
 	}
 	if _, err := in.State(t.Context(), &plan.Input{Name: "x", Handle: 1}, used()); err == nil {
-		t.Error("opened an input of somebody else")
+		t.Error("opened an input of another build")
 	}
 }
 
@@ -244,8 +244,8 @@ func TestNamedImage(t *testing.T) {
 	check(t, define(t, st), "[context a] b", "docker-image://docker.io/library/b:latest", nil)
 }
 
-// TestPolicy follows source policies that send an image elsewhere, which is
-// limited.
+// TestPolicy checks that source policies can redirect an image, but only a
+// limited number of times.
 func TestPolicy(t *testing.T) {
 	b := &fakegateway.Client{Policy: func(ref string) error {
 		return errors.Join(&imageutil.ResolveToNonImageError{Ref: ref, Updated: "git://example.com/x.git"})
@@ -271,7 +271,8 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
-// TestNoKey: a git context over SSH without a key names the flag.
+// TestNoKey checks that the error for a git context without an SSH key names
+// the flag.
 func TestNoKey(t *testing.T) {
 	b := &fakegateway.Client{Before: func(_ context.Context, call string) error {
 		if call == "ReadFile" || call == "StatFile" {

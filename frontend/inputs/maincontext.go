@@ -13,21 +13,21 @@ import (
 )
 
 const (
-	contextName    = "context"    // the main context's local source and frontend input
-	dockerfileName = "dockerfile" // the frontend input with the Dockerfile
-	downloadName   = "context"    // the file that a context from HTTP is downloaded to
-	sniffed        = 1024         // bytes that tell an archive
+	contextName    = "context"    // local source and frontend input of the main context
+	dockerfileName = "dockerfile" // frontend input of the Dockerfile
+	downloadName   = "context"    // file name of a context downloaded over HTTP
+	sniffed        = 1024         // number of bytes that identify an archive
 )
 
-// mainContext is what the build starts from.
+// mainContext is the main context of a build.
 type mainContext struct {
-	state      *llb.State // nil for the local one
-	dockerfile *llb.State // where the Dockerfile is; nil for a local source
-	filename   string     // of the Dockerfile
+	state      *llb.State // nil for a local context
+	dockerfile *llb.State // source of the Dockerfile; nil for a local source
+	filename   string     // path of the Dockerfile
 }
 
-// openMain finds out what the main context is: git, HTTP, a frontend input or
-// else a local source. It is asked once per build.
+// openMain determines the main context: git, HTTP, a frontend input or, by
+// default, a local source.
 func (in *Inputs) openMain(ctx context.Context) (*mainContext, error) {
 	m := &mainContext{filename: in.options.Filename}
 	if err := in.openRemote(ctx, m); err != nil {
@@ -73,8 +73,8 @@ var httpURL = regexp.MustCompile(`^https?://`)
 
 func isHTTP(ref string) bool { return httpURL.MatchString(ref) }
 
-// openHTTP downloads the context: an archive is unpacked, anything else is the
-// Dockerfile itself.
+// openHTTP downloads the context. An archive is unpacked; any other file is the
+// Dockerfile.
 func (in *Inputs) openHTTP(ctx context.Context, m *mainContext, url string) error {
 	st := llb.HTTP(url, llb.Filename(downloadName), llb.WithCustomName("[internal] load remote build context"))
 	def, err := st.Marshal(ctx, llb.WithCaps(in.build.Caps))
@@ -102,10 +102,10 @@ func (in *Inputs) openHTTP(ctx context.Context, m *mainContext, url string) erro
 	return nil
 }
 
-// openInputs takes what the client made with LLB of its own.
+// openInputs uses the frontend inputs that the client provides as LLB.
 func (in *Inputs) openInputs(ctx context.Context, m *mainContext) error {
 	if in.build.Caps.Supports(gwpb.CapFrontendInputs) != nil {
-		return nil // old builders have none
+		return nil // old builders do not support inputs
 	}
 	states, err := in.client.Inputs(ctx)
 	if err != nil {

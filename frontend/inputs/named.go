@@ -17,10 +17,11 @@ import (
 	"slipway/plan"
 )
 
-// maxRewrites is how often source policies may send a named context elsewhere.
+// maxRewrites is the maximum number of times source policies may redirect a
+// named context.
 const maxRewrites = 10
 
-// named is a named context as an option gives it.
+// named is a named context from an option.
 type named struct {
 	in       *Inputs
 	name     string // familiar form of an image name, without :latest
@@ -28,10 +29,12 @@ type named struct {
 	platform *ocispecs.Platform
 }
 
-// opener opens an input, given what is read of it.
+// opener returns the state of an input. used lists the paths that the build
+// reads.
 type opener func(used *plan.Paths) llb.State
 
-// Context looks up a named context, the one for the platform first.
+// Context returns the named context, preferring the one for the platform. It
+// returns nil if no option sets it.
 func (in *Inputs) Context(_ context.Context, name string, p *ocispecs.Platform) (plan.NamedContext, error) {
 	ref, err := reference.ParseNormalizedNamed(name)
 	if err != nil {
@@ -50,21 +53,21 @@ func (in *Inputs) Context(_ context.Context, name string, p *ocispecs.Platform) 
 	return nil, nil
 }
 
-// Load looks into the context.
+// Load opens the context.
 func (n *named) Load(ctx context.Context) (*plan.Resolved, error) {
 	value := n.in.options.Named[n.key]
 	for range maxRewrites + 1 {
 		res, err := n.open(ctx, value)
 		var moved *imageutil.ResolveToNonImageError
 		if !errors.As(err, &moved) || !strings.HasPrefix(value, "docker-image:") {
-			return res, err // Upstream: policies may not replace OCI layouts
+			return res, err // Upstream: policies cannot replace OCI layouts
 		}
 		scheme, rest, ok := strings.Cut(moved.Updated, "://")
 		if !ok {
 			return nil, fmt.Errorf("could not parse ref: %s", moved.Updated)
 		}
-		// Upstream: all become scheme:rest, so that a policy that leads to git
-		// or HTTP ends in an error. Only local sources need that form.
+		// Upstream: every scheme is rewritten to scheme:rest, so a policy that
+		// redirects to git or HTTP fails. Only local sources need that form.
 		if value = moved.Updated; scheme == "local" {
 			value = scheme + ":" + rest
 		}
@@ -104,7 +107,7 @@ func (n *named) open(ctx context.Context, value string) (*plan.Resolved, error) 
 	return nil, fmt.Errorf("unsupported context source %s for %s", scheme, n.key)
 }
 
-// found is a context that does not depend on what is read of it.
+// found returns a context whose state does not depend on the used paths.
 func (n *named) found(st llb.State) *plan.Resolved {
 	return n.opened(func(*plan.Paths) llb.State { return st })
 }
@@ -113,7 +116,7 @@ func (n *named) opened(open opener) *plan.Resolved {
 	return &plan.Resolved{Input: &plan.Input{Name: n.name, Platform: n.platform, Handle: open}}
 }
 
-// url opens a git repository, or downloads a file that is not unpacked.
+// url opens a git repository or downloads a file, which is not unpacked.
 func (n *named) url(value string) (*plan.Resolved, error) {
 	st, isGit, err := n.in.git(value)
 	if isGit && err != nil {
@@ -125,8 +128,8 @@ func (n *named) url(value string) (*plan.Resolved, error) {
 	return n.found(llb.HTTP(value, llb.Filename(downloadName), llb.WithCustomName("[context "+n.key+"] "+value))), nil
 }
 
-// local opens a directory of the client: what its own ignore file leaves, and
-// of that what is used.
+// local opens a directory of the client, without the files that its own ignore
+// file excludes and limited to the used paths.
 func (n *named) local(ctx context.Context, name string) (*plan.Resolved, error) {
 	patterns, err := n.in.ignoreOf(ctx, name, n.key)
 	if err != nil {
@@ -138,7 +141,7 @@ func (n *named) local(ctx context.Context, name string) (*plan.Resolved, error) 
 	}), nil
 }
 
-// input opens what the client made with LLB of its own.
+// input opens a frontend input that the client provides as LLB.
 func (n *named) input(ctx context.Context, name string) (*plan.Resolved, error) {
 	states, err := n.in.client.Inputs(ctx)
 	if err != nil {
@@ -168,7 +171,7 @@ func (n *named) input(ctx context.Context, name string) (*plan.Resolved, error) 
 	if err := json.Unmarshal(config, &img); err != nil {
 		return nil, fmt.Errorf("failed to parse image config for %s: %w", n.key, err)
 	}
-	if img != nil { // null is none
+	if img != nil { // JSON null means no config
 		res.Config = config
 	}
 	return res, nil

@@ -12,7 +12,7 @@ import (
 	"slipway/plan"
 )
 
-// image opens an image of a registry.
+// image opens an image from a registry.
 func (n *named) image(ctx context.Context, ref string) (*plan.Resolved, error) {
 	if ref == "scratch" {
 		return n.found(llb.Scratch()), nil
@@ -39,9 +39,9 @@ func (n *named) image(ctx context.Context, ref string) (*plan.Resolved, error) {
 	return res, err
 }
 
-// withoutCreated drops the time from an image config.
+// withoutCreated removes the creation time from an image config.
 //
-// Upstream: of all bases only this one is told to exporters without its time.
+// Upstream: only for this kind of base do exporters receive no creation time.
 func withoutCreated(config []byte) ([]byte, error) {
 	var img plan.Image
 	if err := json.Unmarshal(config, &img); err != nil {
@@ -51,7 +51,7 @@ func withoutCreated(config []byte) ([]byte, error) {
 	return json.Marshal(img)
 }
 
-// layout opens an image of an OCI layout that the client has.
+// layout opens an image in an OCI layout of the client.
 func (n *named) layout(ctx context.Context, spec string) (*plan.Resolved, error) {
 	ref, err := reference.Parse(spec)
 	if err != nil {
@@ -65,7 +65,8 @@ func (n *named) layout(ctx context.Context, spec string) (*plan.Resolved, error)
 	if !ok {
 		return nil, fmt.Errorf("oci-layout reference %q has no digest", store.String())
 	}
-	// The store's name is the client's; people know the context's.
+	// The name of the store is internal to the client, so progress shows the
+	// name of the context.
 	shown, err := reference.ParseNormalizedNamed(n.name)
 	if err != nil {
 		return nil, fmt.Errorf("could not parse oci-layout reference %q: %w", n.name, err)

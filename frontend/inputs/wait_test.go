@@ -14,8 +14,8 @@ import (
 	"slipway/plan"
 )
 
-// silent is a builder that answers no question before the context of whoever
-// asked it ends.
+// silent is a builder that answers a request only when the context of its
+// caller ends.
 type silent struct {
 	*fakegateway.Client
 	asked chan struct{}
@@ -33,8 +33,8 @@ func (s *silent) ResolveSourceMetadata(ctx context.Context, _ *pb.SourceOp, _ so
 	return nil, ctx.Err()
 }
 
-// TestWaiterEnds: a caller that waits for the answer to another caller's question
-// returns when its own context ends.
+// TestWaiterEnds checks that a caller waiting for the result of another
+// caller's request returns when its own context ends.
 func TestWaiterEnds(t *testing.T) {
 	b := &silent{&fakegateway.Client{}, make(chan struct{})}
 	in := open(t, b, nil)
@@ -57,7 +57,7 @@ func TestWaiterEnds(t *testing.T) {
 				t.Errorf("%s: the waiter got %v, want %v", about, err, cause)
 			}
 		case <-time.After(time.Minute):
-			t.Errorf("%s: the waiter does not notice that its context ended", about)
+			t.Errorf("%s: the waiter does not return when its context ends", about)
 		}
 		cancel()
 		if err := <-first; !errors.Is(err, context.Canceled) {

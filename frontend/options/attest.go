@@ -8,17 +8,17 @@ import (
 	"github.com/tonistiigi/go-csvvalue"
 )
 
-// defaultScanner makes SBOMs where no other image is asked for.
+// defaultScanner is the image that generates SBOMs by default.
 const defaultScanner = "docker/buildkit-syft-scanner:stable-1"
 
-// Scanner is what makes an SBOM.
+// Scanner is an image that generates SBOMs.
 type Scanner struct {
 	Image  string            // full reference, with tag or digest
-	Params map[string]string // for the image: attributes that mean nothing to us
+	Params map[string]string // attributes passed to the image
 }
 
-// setAttestation reads what attestations are asked for. SBOMs are made here,
-// provenance by the builder. Of two for a kind the last holds.
+// setAttestation parses a requested attestation. This frontend generates SBOMs;
+// the builder generates provenance. If a kind is repeated, the last one wins.
 func setAttestation(o *Options, kind, v string) error {
 	kind = strings.ToLower(kind)
 	attrs, err := attributes(v)
@@ -35,8 +35,8 @@ func setAttestation(o *Options, kind, v string) error {
 	return err
 }
 
-// attributes reads comma-separated key=value. Of two values of a key the last
-// holds.
+// attributes parses comma-separated key=value pairs. If a key is repeated, the
+// last value wins.
 func attributes(v string) (map[string]string, error) {
 	attrs := map[string]string{}
 	if v == "" {

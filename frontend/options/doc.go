@@ -1,11 +1,10 @@
-// Package options reads the options of the frontend: what a client asks for
-// with --build-arg, --target, --platform and the like, as the builder hands it
+// Package options parses the frontend options, which a client sets with
+// --build-arg, --target, --platform and similar flags and the builder passes
 // on.
 //
-// The table in table.go names every key, so that they can be seen at once;
-// [Parse] turns a map of them into typed values and says of a wrong one which
-// key it is.
+// The table in table.go lists every key. [Parse] converts a map of options to
+// typed values; its errors name the invalid key.
 //
-// Not here: reading contexts (frontend/inputs), what options mean for a stage
-// (plan).
+// Out of scope: reading contexts (package frontend/inputs), and the effect of
+// options on stages (package plan).
 package options

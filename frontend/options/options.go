@@ -15,47 +15,47 @@ import (
 	"slipway/plan"
 )
 
-// DefaultFilename is the Dockerfile's name where nobody gives another.
+// DefaultFilename is the default name of the Dockerfile.
 const DefaultFilename = "Dockerfile"
 
-// Options are the options of one build.
+// Options contains the options of one build.
 type Options struct {
 	Plan         plan.Options // without Platform and Resolver
 	Filename     string
-	Platforms    []ocispecs.Platform // asked for, in order; none leaves it to the image
+	Platforms    []ocispecs.Platform // requested platforms, in order; empty for the default
 	CacheImports []CacheImport
-	SBOM         *Scanner // nil if no SBOM is asked for
+	SBOM         *Scanner // nil if no SBOM is requested
 
 	DockerfileDir   string            // name of the local source with the Dockerfile
-	LocalDockerfile bool              // the Dockerfile is there even if the context is not local
-	Sessions        map[string]string // local source → session, where not the build's own
-	Context         string            // reference of a remote main context; "" is the local one
-	ContextSubDir   *string           // directory of a remote main context to use; nil is its root
-	KeepGitDir      bool              // a main context from git keeps .git
-	CommitTimes     bool              // files of a main context from git have the commit's time
+	LocalDockerfile bool              // whether the Dockerfile is in DockerfileDir even if the context is remote
+	Sessions        map[string]string // local source → session, if it differs from the session of the build
+	Context         string            // reference of a remote main context; "" for a local context
+	ContextSubDir   *string           // subdirectory of a remote main context; nil for its root
+	KeepGitDir      bool              // whether a git main context includes .git
+	CommitTimes     bool              // whether files of a git main context have the commit time
 	Named           map[string]string // named contexts: name or name::platform → scheme:value
-	SharedKeys      map[string]string // named context → what tells its local source from others
+	SharedKeys      map[string]string // named context → key for reusing earlier transfers of its local source
 	InputMetadata   map[string]string // frontend input → its metadata as JSON
 
-	Checks *linter.Config // of build checks, instead of the file's own; nil leaves it to that
+	Checks *linter.Config // configuration of build checks; nil uses the file's own
 
-	RequestID  *string // sub-request; nil is a build
-	Caps       string  // frontend capabilities that the client relies on
-	Redirected bool    // we were chosen by # syntax or the like
+	RequestID  *string // sub-request; nil for a build
+	Caps       string  // frontend capabilities that the client requires
+	Redirected bool    // whether # syntax or BUILDKIT_SYNTAX chose this frontend
 
 	contextKey string // the key of Context
 }
 
-// CacheImport is a place to import cache from.
+// CacheImport is a source to import cache from.
 type CacheImport struct {
 	Type  string
 	Attrs map[string]string
 }
 
-// Parse reads the options. Unknown keys are the business of others.
+// Parse parses the options. It ignores unknown keys.
 //
-// Of several wrong values the one whose key comes first in the table is
-// reported, by an error that names the key and what it may be.
+// If several values are invalid, it reports the one whose key comes first in
+// the table. The error names the key and the valid values.
 func Parse(opts map[string]string) (*Options, error) {
 	o := &Options{
 		Filename:      DefaultFilename,
@@ -78,7 +78,7 @@ func Parse(opts map[string]string) (*Options, error) {
 	return o, nil
 }
 
-// apply gives the option its value. keys are those of opts, sorted.
+// apply sets the option from opts. keys are the sorted keys of opts.
 func (row *option) apply(o *Options, opts map[string]string, keys []string) error {
 	if !strings.HasSuffix(row.key, ">") {
 		v, ok := opts[row.key]
@@ -104,10 +104,10 @@ func (row *option) apply(o *Options, opts map[string]string, keys []string) erro
 	return nil
 }
 
-// prefix is what the keys of a family begin with.
+// prefix returns the common prefix of a family of keys.
 func (row *option) prefix() string { return row.key[:strings.IndexByte(row.key, '<')] }
 
-// check words the error about a value.
+// check adds the key and its valid values to an error about a value.
 func (row *option) check(err error) error {
 	if err == nil || row.value == "" {
 		return err
@@ -148,7 +148,7 @@ func setPlatforms(o *Options, _, v string) error {
 	return nil
 }
 
-// setMultiPlatform decides whether the result is an index.
+// setMultiPlatform sets whether the result is an index.
 func setMultiPlatform(o *Options, _, v string) error {
 	if v == "" {
 		return nil
@@ -201,8 +201,8 @@ func setGitAdvice(o *Options, _, v string) (err error) {
 	return nil
 }
 
-// setChecks configures build checks; an empty value takes the place of the file's
-// own configuration, too.
+// setChecks configures build checks. An empty value also overrides the
+// configuration in the file.
 func setChecks(o *Options, _, v string) error {
 	c, err := linter.ParseConfig(v)
 	if err != nil {
@@ -212,9 +212,9 @@ func setChecks(o *Options, _, v string) error {
 	return nil
 }
 
-// setKeepGitDir takes no notice of what is no boolean.
+// setKeepGitDir ignores invalid booleans.
 //
-// Upstream: unlike all other options.
+// Upstream: all other options reject them.
 func setKeepGitDir(o *Options, _, v string) error {
 	o.KeepGitDir, _ = strconv.ParseBool(v)
 	return nil

@@ -132,12 +132,12 @@ func TestErrors(t *testing.T) {
 			continue
 		}
 		if row := rowOf(key); !strings.HasSuffix(err.Error(), " ("+row.key+" is "+row.value+")") {
-			t.Errorf("%s=%s: %v does not say what is allowed", key, tc.value, err)
+			t.Errorf("%s=%s: %v does not list the valid values", key, tc.value, err)
 		}
 	}
 }
 
-// rowOf finds the row of the table for a key: the most specific one.
+// rowOf returns the most specific row of the table for a key.
 func rowOf(key string) *option {
 	var found *option
 	for i := range table {
@@ -154,22 +154,21 @@ func rowOf(key string) *option {
 	return found
 }
 
-// TestTable: every row says all that a reader wants to know, and each key has
-// one row.
+// TestTable checks that every row is documented and that each key has one row.
 func TestTable(t *testing.T) {
 	seen := map[string]bool{}
 	for _, row := range table {
 		if seen[row.key] || row.key == "" {
-			t.Errorf("%q is there twice, or empty", row.key)
+			t.Errorf("%q is duplicate or empty", row.key)
 		}
 		seen[row.key] = true
 		if row.value == "" || row.effect == "" || row.set == nil {
-			t.Errorf("%s does not say its value, its effect or how it is set", row.key)
+			t.Errorf("%s lacks its value, its effect or its setter", row.key)
 		}
 	}
 }
 
-// TestFirstError: of several faults the first of the table is reported, every
+// TestFirstError checks that the first error of the table is reported, every
 // time.
 func TestFirstError(t *testing.T) {
 	for range 20 {

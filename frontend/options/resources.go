@@ -44,8 +44,8 @@ func setUlimits(o *Options, _, v string) error {
 	return nil
 }
 
-// setHosts reads host=ip pairs. They are in lower case, as host names have no
-// case.
+// setHosts parses host=ip pairs. It converts them to lower case because host
+// names are case-insensitive.
 func setHosts(o *Options, _, v string) error {
 	if v == "" {
 		return nil
@@ -80,7 +80,7 @@ func setCacheImports(o *Options, _, v string) error {
 	return nil
 }
 
-// setCacheFrom reads the older form: references of images.
+// setCacheFrom parses the legacy form, a list of image references.
 func setCacheFrom(o *Options, _, v string) error {
 	if v == "" {
 		return nil
@@ -102,8 +102,8 @@ func (o *Options) resources() *plan.Resources {
 	return o.Plan.Resources
 }
 
-// limit reads a number of bytes or microseconds; least is 1, or -1 where that
-// stands for no limit.
+// limit returns a setter for a number of bytes or microseconds. least is 1, or
+// -1 if -1 means no limit.
 func limit(key string, field func(*plan.Resources) *int64, least int64) setter {
 	return func(o *Options, _, v string) error {
 		if v == "" {
@@ -141,10 +141,10 @@ func share(key string, field func(*plan.Resources) *uint64) setter {
 	}
 }
 
-// maxCPU is the highest number in a list of CPUs or memory nodes.
+// maxCPU is the maximum number of a CPU or memory node.
 const maxCPU = 8192
 
-// cpus reads a list like 0-3,5.
+// cpus returns a setter for a list such as 0-3,5.
 func cpus(key string, field func(*plan.Resources) *string) setter {
 	return func(o *Options, _, v string) error {
 		if v == "" {

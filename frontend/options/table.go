@@ -2,33 +2,34 @@ package options
 
 import "slipway/plan"
 
-// setter puts a value into the options. name is the free part of the key.
+// setter sets a value in the options. name is the variable part of the key.
 type setter func(o *Options, name, value string) error
 
 // option is a key that a client may set.
 type option struct {
-	key     string // with a part in <>: a family of keys
-	value   string // what it may be
-	without string // what holds without it
-	effect  string // what it sets
+	key     string // a part in <> makes it a family of keys
+	value   string // the valid values
+	without string // the default
+	effect  string // the effect
 	or      string // a build argument that overrides it, if not empty
 	set     setter
 }
 
-// table is every key that this frontend reads. Rows that need others stand
-// below them; of several faults the first is reported.
+// table lists every key that this frontend reads. A row follows the rows it
+// depends on. If several values are invalid, the first in the table is
+// reported.
 var table = []option{
 	{"override-copy-image", "no longer supported", "", "an error if not empty", "", refuseCopyImage},
 	{"build-arg:BUILDKIT_DISABLE_FILEOP", "no longer supported", "", "an error if true", "", refuseFileOp},
 
-	// What is built.
+	// Selection of the build.
 	{"target", "a stage's name, in any case", "the last stage", "the stage to build", "", text(func(o *Options) *string { return &o.Plan.Target })},
 	{"platform", "a list of os[/arch[/variant]], separated by commas", "that of the builder or the image", "what to build for", "", setPlatforms},
 	{"image-resolve-mode", "default, pull or local", "default", "whether images are looked up in their registry", "", setResolveMode},
 	{"build-arg:<name>", "any text", "the default of ARG", "the value of an ARG; some mean more, see below", "", into(func(o *Options) map[string]string { return o.Plan.BuildArgs })},
 	{"label:<name>", "any text", "none", "a label of the image", "", into(func(o *Options) map[string]string { return o.Plan.Labels })},
 
-	// How RUN runs.
+	// Execution of RUN.
 	{"add-hosts", "a list of host=ip, separated by commas", "none", "lines for /etc/hosts", "", setHosts},
 	{"shm-size", "a number of bytes", "0: the builder's", "the size of /dev/shm", "", setShmSize},
 	{"ulimit", "a list of name=soft[:hard], separated by commas", "the builder's", "resource limits of processes", "", setUlimits},
@@ -52,7 +53,7 @@ var table = []option{
 	{"attest:<type>", "attributes key=value of sbom or provenance, separated by commas", "none", "an attestation", "", setAttestation},
 	{"build-arg:BUILDKIT_ATTEST_<type>", "as of attest:<type>", "none", "an attestation", "", setAttestation},
 
-	// Where the Dockerfile and contexts come from.
+	// Sources of the Dockerfile and the contexts.
 	{"filename", "a path", DefaultFilename, "the Dockerfile", "", text(func(o *Options) *string { return &o.Filename })},
 	{"contextkey", "a key", "context", "the key that holds the URL of a remote main context", "", text(func(o *Options) *string { return &o.contextKey })},
 	{"dockerfilekey", "the name of a local source", "dockerfile", "where the Dockerfile is, even with a remote context", "", setDockerfileDir},
@@ -66,18 +67,18 @@ var table = []option{
 	{"build-arg:BUILDKIT_GIT_ADVICE", "a boolean", "false", "that git's advice is shown", "", setGitAdvice},
 	{"build-arg:SOURCE_DATE_EPOCH", "seconds, context, a named context or a stage", "none", "the time of the image, and of the files of a main context from git", "", setCommitTimes},
 
-	// What is asked for, and by whom.
+	// Requests.
 	{"requestid", "a sub-request", "a build", "what is answered", "", func(o *Options, _, v string) error { o.RequestID = &v; return nil }},
 	{"frontend.caps", "a list of capabilities, separated by commas", "none", "what the client relies on", "", text(func(o *Options) *string { return &o.Caps })},
 	{"cmdline", "any text", "", "that # syntax and BUILDKIT_SYNTAX are not followed again", "", func(o *Options, _, _ string) error { o.Redirected = true; return nil }},
 }
 
-// text is the setter of what may be any text.
+// text returns a setter for an arbitrary string.
 func text(field func(*Options) *string) setter {
 	return func(o *Options, _, v string) error { *field(o) = v; return nil }
 }
 
-// into is the setter of a family of any text.
+// into returns a setter for a family of arbitrary strings.
 func into(field func(*Options) map[string]string) setter {
 	return func(o *Options, name, v string) error { field(o)[name] = v; return nil }
 }

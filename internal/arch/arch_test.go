@@ -20,13 +20,13 @@ const (
 	buildkit = "github.com/moby/buildkit"
 )
 
-// pkg is what go list tells of a package.
+// pkg is the output of go list for a package.
 type pkg struct {
 	ImportPath string
 	Imports    []string
 }
 
-// packages returns the packages of the module and what they import, without
+// packages returns the packages of the module with their imports, without
 // tests.
 func packages(t *testing.T) []pkg {
 	t.Helper()
@@ -56,7 +56,8 @@ func packages(t *testing.T) []pkg {
 	return list
 }
 
-// row is a line of the import table: | `package` | level | `import` `import` … |
+// row matches a line of the import table: | `package` | level | `import`
+// `import` … |
 var row = regexp.MustCompile("^\\| `([^`]+)` \\| (above|below) \\| (.*) \\|$")
 
 type entry struct {
@@ -64,7 +65,7 @@ type entry struct {
 	imports []string
 }
 
-// table reads the import table of ARCHITECTURE.md.
+// table parses the import table of ARCHITECTURE.md.
 func table(t *testing.T) map[string]entry {
 	t.Helper()
 	text, err := os.ReadFile("../../ARCHITECTURE.md")
@@ -92,13 +93,14 @@ func table(t *testing.T) map[string]entry {
 	return entries
 }
 
-// local returns the package's name in the module, if it is product code.
+// local returns the name of a package relative to the module. ok is false if it
+// is not product code.
 func local(path string) (string, bool) {
 	name, ok := strings.CutPrefix(path, module+"/")
 	return name, ok && !strings.HasPrefix(name, "integration") && name != "internal/arch"
 }
 
-// TestImportTable compares the table with the code, both ways.
+// TestImportTable checks that the import table and the code agree.
 func TestImportTable(t *testing.T) {
 	want := table(t)
 	for _, p := range packages(t) {
@@ -128,8 +130,8 @@ func TestImportTable(t *testing.T) {
 	}
 }
 
-// TestLine checks what may import BuildKit, and that nothing imports what this
-// project implements itself.
+// TestLine checks which packages import BuildKit, and that product code does
+// not import the packages that this project reimplements.
 func TestLine(t *testing.T) {
 	levels := table(t)
 	oracles := []string{
@@ -162,8 +164,8 @@ func TestLine(t *testing.T) {
 	}
 }
 
-// TestFuzzDirs: make fuzz runs every fuzz target, and looks in no folder that has
-// none.
+// TestFuzzDirs checks that make fuzz runs every fuzz target, and that every
+// folder in FUZZDIRS has one.
 func TestFuzzDirs(t *testing.T) {
 	text, err := os.ReadFile("../../Makefile")
 	if err != nil {

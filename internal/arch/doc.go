@@ -1,3 +1,3 @@
-// Package arch tests that the code keeps to the structure that ARCHITECTURE.md
-// draws. It has no code of its own.
+// Package arch tests that the code follows the structure in ARCHITECTURE.md. It
+// contains only tests.
 package arch

@@ -11,9 +11,9 @@ import (
 	"testing"
 )
 
-// located lists the functions of the conversion that make an error without a
-// range, and who adds the range, or why there is none. integration/differential
-// checks that users see the range.
+// located lists the functions of the conversion that create an error without a
+// range. For each it says which function adds the range, or why none is needed.
+// integration/differential checks that users see the range.
 func located() map[string]string {
 	return map[string]string{
 		"plan/epoch.go epochOf":              "epochError: the global ARG; a build argument is not in the file",
@@ -43,8 +43,8 @@ func located() map[string]string {
 	}
 }
 
-// TestErrorsAreLocated: an error that the conversion makes without a range is in
-// the list of functions for which somebody has thought about it.
+// TestErrorsAreLocated checks that every function that creates an error without
+// a range is in the list.
 func TestErrorsAreLocated(t *testing.T) {
 	known := located()
 	for _, dir := range []string{"parser", "instructions", "plan", "shell", "dockerfile2llb", "frontend"} {
@@ -81,7 +81,7 @@ func TestErrorsAreLocated(t *testing.T) {
 	}
 }
 
-// nameOf returns the first name that a declaration declares.
+// nameOf returns the first name that d declares.
 func nameOf(d ast.Decl) string {
 	switch d := d.(type) {
 	case *ast.FuncDecl:
@@ -94,16 +94,16 @@ func nameOf(d ast.Decl) string {
 	return ""
 }
 
-// unlocated returns where a declaration makes errors without a range: with the
-// standard library, unless a call around it adds one, or as a diagnostic with an
-// empty range.
+// unlocated returns the positions at which d creates errors without a range:
+// errors of the standard library, unless a surrounding call adds a range, and
+// diagnostics with an empty range.
 func unlocated(d ast.Decl) []token.Pos {
 	var list []token.Pos
 	ast.Inspect(d, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.CallExpr:
 			switch callee(n.Fun) {
-			case "withRange": // gives its argument a range
+			case "withRange": // adds a range to its argument
 				return false
 			case "fmt.Errorf", "errors.New":
 				list = append(list, n.Pos())
@@ -127,8 +127,8 @@ func setsRange(e ast.Expr) bool {
 	return ok && callee(kv.Key) == "Range"
 }
 
-// callee returns a name, with the package that it is of; "" for other
-// expressions.
+// callee returns the name of a called function, with its package. It returns ""
+// for other expressions.
 func callee(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.Ident:

@@ -8,24 +8,24 @@ import (
 	"slipway/internal/golden"
 )
 
-// Section is a part of the list.
+// Section is a section of the checklist.
 type Section struct {
-	Number     string // 4.5; cases name it, or a part of it such as 6.1 of 6, in their header
+	Number     string // number such as 4.5; headers of cases contain it, or the number of a subsection
 	Title      string
-	Statements []Statement // may be empty: then only cases name the section
+	Statements []Statement // may be empty if only cases refer to the section
 }
 
-// Statement is something that docker/dockerfile does.
+// Statement is a statement about the behavior of docker/dockerfile.
 type Statement struct {
 	Text  string
-	Cases []string // by name, at least one once checked
-	Line  int      // of the list, from 1
+	Cases []string // names of the cases that show it; not empty in a checked list
+	Line  int      // line in the checklist, from 1
 }
 
-// Parse reads the list. Lines that start with # are comments. A line at the
-// margin is a section, one that is indented by two a statement, one that is
-// indented by four names cases of the statement above. The first line that is
-// none of these is an error with its number.
+// Parse parses the checklist. Lines that start with # are comments. A line
+// without indentation is a section, a line indented by two is a statement, and
+// a line indented by four lists cases of the statement above. Parse returns an
+// error for the first line of any other form.
 func Parse(text string) ([]Section, error) {
 	var sections []Section
 	var statement *Statement
@@ -52,8 +52,8 @@ func Parse(text string) ([]Section, error) {
 	return sections, nil
 }
 
-// Check returns what does not hold between the list and the corpus, in the
-// order of the list and then of the corpus.
+// Check returns the inconsistencies between the checklist and the corpus, in
+// the order of the list and then of the corpus.
 func Check(sections []Section, corpus []*golden.Case) []error {
 	var faults []error
 	numbers := map[string]bool{}
@@ -91,7 +91,8 @@ func (st *Statement) check(corpus []*golden.Case) []error {
 	return faults
 }
 
-// find looks up a case in the corpus, which is sorted by name.
+// find returns the case with the given name, or nil. The corpus is sorted by
+// name.
 func find(corpus []*golden.Case, name string) *golden.Case {
 	i, ok := slices.BinarySearchFunc(corpus, name, func(c *golden.Case, name string) int {
 		return strings.Compare(c.Name, name)

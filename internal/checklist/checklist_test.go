@@ -12,7 +12,7 @@ import (
 	"slipway/internal/golden"
 )
 
-// TestIndex checks the list against the corpus, and testdata/INDEX.md and the table
+// TestIndex checks the checklist against the corpus, and testdata/INDEX.md and the table
 // of COMPATIBILITY.md against both.
 func TestIndex(t *testing.T) {
 	root, err := golden.Root()

@@ -14,8 +14,8 @@ What docker/dockerfile does, and the cases that show it. [README.md](README.md) 
 This file is made of ` + "`checklist.txt`" + ` and the cases: ` + "`UPDATE=1 go test ./internal/checklist`" + ` writes it, and the test fails when it is stale.
 `
 
-// Index returns the list for readers, in Markdown, as a file in testdata. The list
-// has been checked.
+// Index renders the checklist as Markdown, for a file in testdata. The list must
+// pass [Check].
 func Index(sections []Section, corpus []*golden.Case) string {
 	var b strings.Builder
 	b.WriteString(preamble)
@@ -52,13 +52,13 @@ func renderSection(b *strings.Builder, s Section, corpus []*golden.Case) {
 	}
 }
 
-// link returns a link to a case, with its title, from a file whose directory has the
-// corpus at the path dir.
+// link returns a link to a case with its title. dir is the path to the corpus,
+// relative to the file with the link.
 func link(dir string, c *golden.Case) string {
 	return fmt.Sprintf("[%s](%s%s.txtar)", cell(c.Title), dir, c.Name)
 }
 
-// cell protects what means something in a table of Markdown.
+// cell escapes text for a cell of a Markdown table.
 func cell(s string) string {
 	return strings.NewReplacer(
 		"|", `\|`, "*", `\*`, "_", `\_`, "`", "\\`", "<", "&lt;", "[", `\[`, "]", `\]`, "$", `\$`,

@@ -1,6 +1,6 @@
-// Package controls keeps the output of build steps from controlling the terminal
-// that shows it. A step can print sequences that rewrite the screen, set the title,
-// fill the clipboard, or make the terminal type an answer.
+// Package controls prevents the output of build steps from controlling the
+// terminal that shows it. A step can print sequences that rewrite the screen,
+// set the title, fill the clipboard, or make the terminal type an answer.
 package controls
 
 import (
@@ -11,40 +11,39 @@ import (
 const (
 	escape = 0x1b
 	bell   = 0x07
-	cancel = 0x18 // CAN ends a sequence, as SUB does
+	cancel = 0x18 // CAN and SUB end a sequence
 	sub    = 0x1a
 	reset  = "\x1b[0m"
 
-	maxSequence = 64  // bytes of a sequence that passes
-	maxColors   = 256 // bytes of sequences without a reset between them
+	maxSequence = 64  // maximum bytes of a sequence that is passed on
+	maxColors   = 256 // maximum bytes of color sequences without a reset
 )
 
-// state is the part of a control sequence of ECMA-48 that the next character
-// belongs to.
+// state is the state of the parser of ECMA-48 control sequences.
 type state int
 
 const (
 	text     state = iota
 	escaped        // after ESC, and after intermediates such as "("
 	sequence       // after ESC [
-	payload        // after ESC ] and the like, until BEL or ESC \
+	payload        // after ESC ], ESC P and similar, until BEL or ESC \
 )
 
-// Filter passes text with its tabs, line ends and carriage returns, its colors
+// Filter passes text with its tabs, line ends and carriage returns, colors
 // (SGR), and sequences that erase in the line (EL), which progress bars use. It
-// removes all other control characters and sequences. The zero Filter is ready to
-// use. Not safe for concurrent use.
+// removes all other control characters and sequences. The zero Filter is ready
+// to use. Not safe for concurrent use.
 type Filter struct {
 	state   state
-	partial []byte // the start of a character
-	seq     []byte // the start of a sequence, after ESC [
+	partial []byte // incomplete UTF-8 character
+	seq     []byte // incomplete sequence, after ESC [
 	colors  []byte // sequences since the last reset
-	on      bool   // the terminal has the colors
+	on      bool   // whether the colors are set on the terminal
 }
 
-// Filter returns what passes of the next part of a stream. Each line and each part
-// ends without colors, so that they do not reach other text on the terminal. What
-// follows has them again.
+// Filter returns the filtered form of the next part of a stream. It resets
+// colors at the end of each line and each part, so that they do not affect
+// other text on the terminal, and sets them again before the following text.
 func (f *Filter) Filter(data []byte) []byte {
 	data = append(f.partial, data...)
 	f.partial = nil
@@ -64,7 +63,8 @@ func (f *Filter) Filter(data []byte) []byte {
 	return f.off(out)
 }
 
-// next appends what passes of a character. If it is not valid UTF-8, r is its byte.
+// next appends the filtered form of a character. If raw is not valid UTF-8, r
+// is its byte.
 func (f *Filter) next(out []byte, r rune, raw []byte) []byte {
 	switch f.state {
 	case escaped:
@@ -99,7 +99,7 @@ func (f *Filter) escaped(r rune) bool {
 		f.state, f.seq = sequence, f.seq[:0]
 	case r == ']' || r == 'P' || r == 'X' || r == '^' || r == '_':
 		f.state = payload
-	case r >= 0x20 && r < 0x30: // more follows
+	case r >= 0x20 && r < 0x30: // intermediate byte
 	case r >= 0x30 && r < 0x7f:
 		f.state = text
 	default:
@@ -108,7 +108,7 @@ func (f *Filter) escaped(r rune) bool {
 	return true
 }
 
-// end appends a sequence that ends with the character final if it passes.
+// end appends a sequence that ends with the character final, if it is allowed.
 func (f *Filter) end(out []byte, final byte) []byte {
 	if len(f.seq) == maxSequence || len(bytes.Trim(f.seq, "0123456789;:")) > 0 {
 		return out
@@ -133,7 +133,7 @@ func (f *Filter) end(out []byte, final byte) []byte {
 	return out
 }
 
-// text appends a character outside of sequences if it passes.
+// text appends a character outside of sequences, if it is allowed.
 func (f *Filter) text(out []byte, r rune, raw []byte) []byte {
 	switch {
 	case r == escape:
@@ -144,13 +144,13 @@ func (f *Filter) text(out []byte, r rune, raw []byte) []byte {
 	case r == '\t', r == '\r':
 	case r < 0x20, r == 0x7f:
 		return out
-	case r >= 0x80 && r < 0xa0: // some terminals take them for ESC and another character
+	case r >= 0x80 && r < 0xa0: // C1 controls: some terminals interpret them like ESC and another character
 		raw = []byte("\uFFFD")
 	}
 	return f.put(out, raw)
 }
 
-// put appends what needs the colors.
+// put appends visible output, after setting the colors.
 func (f *Filter) put(out, raw []byte) []byte {
 	if len(f.colors) > 0 && !f.on {
 		out, f.on = append(out, f.colors...), true
@@ -158,7 +158,7 @@ func (f *Filter) put(out, raw []byte) []byte {
 	return append(out, raw...)
 }
 
-// off appends what takes the colors off the terminal.
+// off appends a reset if colors are set.
 func (f *Filter) off(out []byte) []byte {
 	if f.on {
 		out, f.on = append(out, reset...), false

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestFilter: what passes does not depend on how the text is cut into parts, apart
-// from resets at their ends.
+// TestFilter checks that the output does not depend on how the text is split
+// into parts, except for resets at their ends.
 func TestFilter(t *testing.T) {
 	for in, want := range map[string]string{
 		"plain\ttext\r\nnext\n":                   "plain\ttext\r\nnext\n",
@@ -58,11 +58,11 @@ func TestFilter(t *testing.T) {
 	}
 }
 
-// plain removes colors.
+// plain removes color sequences.
 func plain(s string) string { return regexp.MustCompile(`\x1b\[[0-9;:]*m`).ReplaceAllString(s, "") }
 
-// FuzzFilter: nothing but colors and erasing in the line passes, and colors end with
-// each line and part.
+// FuzzFilter checks that only colors and erase-in-line sequences pass, and that
+// colors end with each line and part.
 func FuzzFilter(f *testing.F) {
 	f.Add([]byte("a\x1b[31mb\n"), []byte("\x1b]0;c\x07\xe6\xbc\x9b"))
 	passes := regexp.MustCompile(`^(?:[^\x00-\x08\x0b-\x0c\x0e-\x1f\x7f]|\x1b\[[0-9;:]*[mK])*$`)

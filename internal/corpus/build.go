@@ -21,29 +21,29 @@ import (
 	"slipway/source"
 )
 
-// Build is a case for one target platform, up to the point where a plan is made.
+// Build is a case for one target platform, ready for planning.
 type Build struct {
 	Platform   string // for example linux/arm64; "" if the build does not set one
 	Dockerfile *instructions.Dockerfile
 	Plan       plan.Options // with Platform and Resolver
 	Inputs     *inputs.Inputs
-	Map        *llb.SourceMap // of the Dockerfile
+	Map        *llb.SourceMap // source map of the Dockerfile
 	Caps       apicaps.CapSet
-	Request    string // what is asked for instead of an image: frontend.outline …; "" is a build
+	Request    string // the sub-request, such as frontend.outline; "" for a build
 }
 
-// IsBuild reports whether the case is to result in an image.
+// IsBuild reports whether the case requests an image.
 func (b *Build) IsBuild() bool { return b.Request == "" }
 
-// plannedRequests returns the requests that are answered from a plan.
+// plannedRequests returns the sub-requests that are answered from a plan.
 func plannedRequests() []string {
 	return []string{lint.RequestLint, outline.RequestSubrequestsOutline, convertllb.RequestConvertLLB}
 }
 
-// Open reads the Dockerfile of a case as the frontend does, for the value of the
-// option platform. It returns a Build for each target platform, or none if the
-// case needs no plan: another frontend builds it, or a request is about the text
-// only.
+// Open reads the Dockerfile of a case as the frontend does. platform is the
+// value of the option platform. It returns a Build for each target platform. It
+// returns none if the case needs no plan, because another frontend runs the
+// build or the sub-request only needs the text.
 func Open(ctx context.Context, c *golden.Case, platform string) ([]Build, error) {
 	client, err := NewClient(c, platform)
 	if err != nil {

@@ -24,24 +24,24 @@ import (
 	"slipway/internal/golden"
 )
 
-// sessionID is the session of every build. With one, local sources have no
-// random ids.
+// sessionID is the session of every build. Without one, local sources would
+// have random ids.
 const sessionID = "session"
 
-// Client is a gateway client without a builder: it answers from a case and records
-// what it is asked.
+// Client is a gateway client without a builder. It answers from a case and
+// records the requests.
 type Client struct {
 	c       *golden.Case
 	images  *golden.Images
 	opts    gateway.BuildOpts
 	record  *Record
-	shuffle int // in which order lookups that run at once are answered; 0 is as they come
+	shuffle int // seed for the order of answers to concurrent requests; 0 answers in order of arrival
 }
 
 var _ gateway.Client = (*Client)(nil)
 
-// NewClient returns a client for one run of a case. The platform is the value
-// of the option; "" leaves it out.
+// NewClient returns a client for one run of a case. platform is the value of
+// the option platform; if it is "", the option is not set.
 func NewClient(c *golden.Case, platform string) (*Client, error) {
 	images, err := c.Images()
 	if err != nil {
@@ -69,18 +69,18 @@ func NewClient(c *golden.Case, platform string) (*Client, error) {
 	}, nil
 }
 
-// capSet returns the capabilities of BuildKit itself but those.
+// capSet returns the capabilities of BuildKit without the missing ones.
 func capSet(list *apicaps.CapList, missing []string) apicaps.CapSet {
 	all := slices.DeleteFunc(list.All(), func(cap *apicapspb.APICap) bool { return slices.Contains(missing, cap.ID) })
 	return list.CapSet(all)
 }
 
-// BuildOpts returns the same map of options every time, as BuildKit's own
-// client does: a frontend that changes it changes it for itself.
+// BuildOpts returns the same map of options every time, as BuildKit's client
+// does, so a frontend that modifies it affects its own later calls.
 func (c *Client) BuildOpts() gateway.BuildOpts { return c.opts }
 
-// Solve accepts what a daemon would accept, and keeps it. It fails where a
-// daemon would fail without building anything.
+// Solve records the request. It fails if a daemon would reject the request
+// without running anything.
 func (c *Client) Solve(ctx context.Context, req gateway.SolveRequest) (*gateway.Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func (c *Client) Solve(ctx context.Context, req gateway.SolveRequest) (*gateway.
 		return nil, errors.New("cannot solve with both Definition and Frontend specified")
 	}
 	if req.Frontend == "" && len(req.Definition.GetDef()) == 0 {
-		s.used = true // of nothing: a reference to it is nil
+		s.used = true // an empty definition has a nil reference
 		return res, nil
 	}
 	ref := &reference{client: c, solve: s}
@@ -111,13 +111,13 @@ func (c *Client) Solve(ctx context.Context, req gateway.SolveRequest) (*gateway.
 	return res, nil
 }
 
-// ResolveImageConfig goes by ResolveSourceMetadata, as it does in BuildKit.
+// ResolveImageConfig calls ResolveSourceMetadata, as BuildKit does.
 func (c *Client) ResolveImageConfig(ctx context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
 	return sourceresolver.NewImageMetaResolver(c).ResolveImageConfig(ctx, ref, opt)
 }
 
-// ResolveSourceMetadata answers from the table of images, and for git and HTTP
-// sources from the archive.
+// ResolveSourceMetadata answers from the table of images or, for git and HTTP
+// sources, from the archive.
 func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -152,8 +152,8 @@ func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt
 	return &sourceresolver.MetaResponse{Op: op}, nil
 }
 
-// wait lets some lookups take longer than others, differently in each run, so
-// that each of several errors comes first in some.
+// wait delays a request by an amount that depends on the seed. Over several
+// runs, each of several errors is returned first once.
 func (c *Client) wait(id string) {
 	if c.shuffle > 0 {
 		n := digest.FromString(fmt.Sprint(id, c.shuffle)).Encoded()[0]
@@ -177,7 +177,7 @@ func (c *Client) httpMetadata(op *pb.SourceOp) (*sourceresolver.MetaResponse, er
 	return &sourceresolver.MetaResponse{Op: op, HTTP: res}, nil
 }
 
-// Inputs returns the frontend inputs of the case, as local directories.
+// Inputs returns the frontend inputs of the case as local directories.
 func (c *Client) Inputs(context.Context) (map[string]llb.State, error) {
 	inputs := map[string]llb.State{}
 	for _, f := range c.c.Files {
@@ -189,7 +189,7 @@ func (c *Client) Inputs(context.Context) (map[string]llb.State, error) {
 	return inputs, nil
 }
 
-// NewContainer fails: there is no builder.
+// NewContainer returns an error, because there is no builder.
 func (c *Client) NewContainer(context.Context, gateway.NewContainerRequest) (gateway.Container, error) {
 	return nil, errors.New("there is no builder to run a container")
 }

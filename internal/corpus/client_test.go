@@ -37,7 +37,7 @@ func solveState(t *testing.T, c *golden.Case, st llb.State, evaluate bool) (gate
 	return res.SingleRef()
 }
 
-// parse returns a case with a title and the rest of the archive.
+// parse returns a case with a title and the given files.
 func parse(t *testing.T, archive string) *golden.Case {
 	t.Helper()
 	c, err := golden.Parse("lex/a", []byte("# t\n"+archive))
@@ -173,10 +173,10 @@ func TestSolveErrors(t *testing.T) {
 			continue
 		}
 		if err := ref.Evaluate(t.Context()); err == nil {
-			t.Errorf("%s: can be read", name)
+			t.Errorf("%s: reading it succeeds", name)
 		}
 		if _, err := solveState(t, c, st, true); err == nil {
-			t.Errorf("%s: can be evaluated", name)
+			t.Errorf("%s: evaluating it succeeds", name)
 		}
 	}
 	if ref, err := solveState(t, c, llb.Scratch(), true); ref != nil || err != nil {
@@ -205,7 +205,7 @@ f
 		t.Errorf("http: %v, %v", m, err)
 	}
 	if _, err := resolve("https://example.com/none"); err == nil {
-		t.Error("http: what is not there is found")
+		t.Error("http: a missing file is found")
 	}
 	_, _, _, err = cl.ResolveImageConfig(t.Context(), "nosuch", sourceresolver.Opt{LogName: "log"})
 	want := "failed to resolve source metadata for docker.io/library/nosuch: docker.io/library/nosuch:latest: not found"

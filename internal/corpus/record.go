@@ -15,31 +15,31 @@ import (
 	"slipway/internal/llbtext"
 )
 
-// Record is everything that a frontend did with its gateway client. It is
-// complete when the frontend has returned.
+// Record contains everything that a frontend did with its gateway client. It is
+// complete after the frontend has returned.
 type Record struct {
-	Results  map[string]*pb.Definition // of the refs of the result, by platform id; "" for a single one; attestations by platform id and number
-	Metadata map[string][]byte         // of the result, and of its attestations
+	Results  map[string]*pb.Definition // definitions of the results by platform ID, or "" for a single one; attestations by platform ID and number
+	Metadata map[string][]byte         // metadata of the result and its attestations
 	Warnings []Warning                 // in order
-	Requests []string                  // solves that are not results, and metadata lookups, as text; sorted
+	Requests []string                  // solves other than results, and metadata requests, as text; sorted
 	Err      error
-	Several  bool // platforms were asked for
+	Several  bool // whether several platforms were requested
 
 	mu     sync.Mutex
 	solves []*solve
 }
 
-// Warning is one call of Warn.
+// Warning is a call of Warn.
 type Warning struct {
 	Vertex digest.Digest
 	Short  string
 	Opts   gateway.WarnOpts
 }
 
-// solve is one call of Solve, and the reference that it returned.
+// solve is a call of Solve and the reference it returned.
 type solve struct {
 	req  gateway.SolveRequest
-	used bool // as a result
+	used bool // whether it is a result
 }
 
 func (r *Record) addSolve(req gateway.SolveRequest) *solve {
@@ -62,7 +62,8 @@ func (r *Record) addWarning(w Warning) {
 	r.Warnings = append(r.Warnings, w)
 }
 
-// finish takes the result apart. Solves that did not end in it are requests.
+// finish records the result. Solves that are not part of the result are
+// requests.
 func (r *Record) finish(res *gateway.Result, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -153,7 +154,7 @@ func metadataRequestText(op *pb.SourceOp, opt sourceresolver.Opt) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "metadata of %s %q log %q", op.Identifier, op.Attrs, opt.LogName)
 	if o := opt.ImageOpt; o != nil {
-		// "" is another word for default.
+		// "" is a synonym for "default".
 		fmt.Fprintf(&b, " mode %q platform %s", cmp.Or(o.ResolveMode, pb.AttrImageResolveModeDefault), platformText(o.Platform))
 	}
 	if o := opt.OCILayoutOpt; o != nil {

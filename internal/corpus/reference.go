@@ -15,8 +15,8 @@ import (
 	fstypes "github.com/tonistiigi/fsutil/types"
 )
 
-// reference is what a solve returned. Its files are worked out when they are
-// asked for: like a daemon, it does not look at a source before.
+// reference is the result of a solve. Its files are evaluated on demand: like a
+// daemon, it does not access a source before.
 type reference struct {
 	client *Client
 	solve  *solve
@@ -24,7 +24,7 @@ type reference struct {
 
 var _ gateway.Reference = (*reference)(nil)
 
-// ToState returns the state that was solved.
+// ToState returns the solved state.
 func (r *reference) ToState() (llb.State, error) {
 	op, err := llb.NewDefinitionOp(r.solve.req.Definition)
 	if err != nil {
@@ -40,13 +40,13 @@ func (r *reference) files() (tree, error) {
 	return r.client.evaluate(r.solve.req.Definition)
 }
 
-// Evaluate fails where the sources are missing.
+// Evaluate returns an error if a source is missing.
 func (r *reference) Evaluate(context.Context) error {
 	_, err := r.files()
 	return err
 }
 
-// ReadFile reads a file, and as over gRPC an empty one is nil.
+// ReadFile reads a file. As over gRPC, an empty file is nil.
 func (r *reference) ReadFile(_ context.Context, req gateway.ReadRequest) ([]byte, error) {
 	files, err := r.files()
 	if err != nil {
@@ -119,7 +119,7 @@ func (r *reference) ReadDir(_ context.Context, req gateway.ReadDirRequest) ([]*f
 	return out, nil
 }
 
-// clean makes a path relative to the root of a tree; the root is ".".
+// clean makes a path relative to the root of a tree. The root is ".".
 func clean(name string) string {
 	name = strings.TrimPrefix(path.Clean("/"+name), "/")
 	if name == "" {

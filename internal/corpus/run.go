@@ -13,16 +13,17 @@ import (
 	"slipway/internal/golden"
 )
 
-// patience limits the time of one build. Nothing is built and nothing is
-// fetched: longer is a hang.
+// patience is the timeout of a build. Builds run and fetch nothing, so a longer
+// one hangs.
 const patience = time.Minute
 
-// Run builds a case with a frontend for the value of the option platform, ""
-// for none, and returns a record of it. A panic or a hang of the frontend is the
-// error of the record. Run itself fails only if the case is malformed.
+// Run builds a case with a frontend and returns a record of the build. platform
+// is the value of the option platform; if it is "", the option is not set. A
+// panic or a hang of the frontend is the error of the record. Run itself fails
+// only if the case is malformed.
 //
-// If shuffle is not 0, concurrent lookups are answered in an order that depends
-// on it.
+// If shuffle is not 0, it seeds the order in which concurrent requests are
+// answered.
 func Run(ctx context.Context, build gateway.BuildFunc, c *golden.Case, platform string, shuffle int) (*Record, error) {
 	cl, err := NewClient(c, platform)
 	if err != nil {
@@ -50,7 +51,7 @@ func Run(ctx context.Context, build gateway.BuildFunc, c *golden.Case, platform 
 	case o := <-done:
 		cl.record.finish(o.res, o.err)
 	case <-time.After(patience + time.Second):
-		cl.record.finish(nil, errors.New("the frontend hangs"))
+		cl.record.finish(nil, errors.New("the frontend does not return"))
 	}
 	return cl.record, nil
 }

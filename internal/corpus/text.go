@@ -18,22 +18,22 @@ import (
 	"slipway/source"
 )
 
-// The size of a section. What is left out counts in a digest.
+// Limits of a section. A digest represents omitted text.
 const (
-	maxLines = 200  // of a section
-	shown    = 20   // lines at the start of a longer one
-	maxLine  = 1500 // bytes of a line
+	maxLines = 200  // maximum lines of a section
+	shown    = 20   // lines shown of a longer section
+	maxLine  = 1500 // maximum bytes of a line
 )
 
 var fullDigest = regexp.MustCompile(`(sha256:[0-9a-f]{12})[0-9a-f]{52}`)
 
-// Compact is [Limit] for texts with many digests, which are cut to 12 digits.
+// Compact is like [Limit] but also shortens digests to 12 digits.
 func Compact(text string) string {
 	return Limit(fullDigest.ReplaceAllString(text, "$1…"))
 }
 
-// Limit makes a text fit for a section: of a long line or a long text it leaves
-// the start and a digest of the whole.
+// Limit shortens a text for a section. A line or text that is too long is
+// replaced by its start and a digest of the whole.
 func Limit(text string) string {
 	lines := strings.SplitAfter(text, "\n")
 	for i, line := range lines {
@@ -50,8 +50,8 @@ func Limit(text string) string {
 // Short returns the first 12 digits of the digest of a text.
 func Short(text string) string { return digest.FromString(text).Encoded()[:12] }
 
-// Image prints an image config, one field a line. Layers and history that are
-// those of the base are only counted. If base is nil, there is none.
+// Image prints an image config, one field per line. Layers and history
+// inherited from the base are only counted. If base is nil, there is no base.
 func Image(img, base *dockerspec.DockerOCIImage) (string, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "platform %s\n", platforms.FormatAll(img.Platform))
@@ -78,7 +78,7 @@ func Image(img, base *dockerspec.DockerOCIImage) (string, error) {
 	return b.String(), nil
 }
 
-// printFields prints the fields of a config, and of its part config, as JSON.
+// printFields prints the fields of a config, and of its field config, as JSON.
 func printFields(b *strings.Builder, img *dockerspec.DockerOCIImage) error {
 	data, err := compactJSON(img)
 	if err != nil {
@@ -124,7 +124,7 @@ func printJSON(b *strings.Builder, name string, v any) error {
 	return nil
 }
 
-// compactJSON encodes v in one line, without escapes that are for HTML.
+// compactJSON encodes v on one line, without HTML escapes.
 func compactJSON(v any) ([]byte, error) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
@@ -133,7 +133,7 @@ func compactJSON(v any) ([]byte, error) {
 	return bytes.TrimSpace(buf.Bytes()), err
 }
 
-// Error prints an error of a build as users read it, see [Limit].
+// Error prints an error of a build as users see it, shortened by [Limit].
 func Error(err error) string {
 	d, ok := errors.AsType[*diag.Diagnostic](err)
 	if !ok {
@@ -142,7 +142,7 @@ func Error(err error) string {
 	return Findings(diag.List{d})
 }
 
-// Findings prints errors and warnings as users read them, see [Limit].
+// Findings prints errors and warnings as users see them, shortened by [Limit].
 func Findings(list diag.List) string {
 	var b strings.Builder
 	_ = diag.Text(&b, list, diag.TextOptions{}) // a Builder never fails

@@ -17,11 +17,11 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// tree is the files of a state by their path without a leading slash.
+// tree contains the files of a state by path, without a leading slash.
 type tree map[string][]byte
 
-// evaluate works out the files of a definition, as far as frontends read any:
-// sources, and copies that unpack or move them.
+// evaluate returns the files of a definition. It supports the operations from
+// which frontends read files: sources, and copies that unpack or move them.
 func (c *Client) evaluate(def *pb.Definition) (tree, error) {
 	ops := map[string]*pb.Op{}
 	var last *pb.Op
@@ -164,8 +164,8 @@ func (c *Client) source(op *pb.SourceOp) (tree, error) {
 	return nil, fmt.Errorf("there is no builder to read %s", op.Identifier)
 }
 
-// local returns the files of a local directory that the options of the source
-// let through.
+// local returns the files of a local directory that match the options of the
+// source.
 func (c *Client) local(name string, attrs map[string]string) (tree, error) {
 	files, ok := c.c.Local(name)
 	if !ok {
@@ -196,8 +196,8 @@ func (c *Client) local(name string, attrs map[string]string) (tree, error) {
 	return out, nil
 }
 
-// followed tells whether a file is one of the paths, below one of them, or
-// matched by one with wildcards.
+// followed reports whether a file is one of the paths, is below one of them, or
+// matches one with wildcards.
 func followed(file string, follow []string) bool {
 	for _, f := range follow {
 		f = clean(f)

@@ -1,4 +1,4 @@
-// Package fakeagent serves SSH keys to tests, as an agent does.
+// Package fakeagent implements an SSH agent for tests.
 package fakeagent
 
 import (

@@ -1,8 +1,8 @@
-// Package fakegateway stands for a builder in tests: a gateway client that
-// answers from memory, keeps what it was asked, and fails where a test wants it
+// Package fakegateway implements a fake builder for tests: a gateway client
+// that answers from memory, records requests, and fails where a test wants it
 // to.
 //
-// Not here: solving. A real builder is in integration.
+// Out of scope: solving. Tests with a real builder are in integration.
 package fakegateway
 
 import (
@@ -24,27 +24,29 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// Config is that of all images, unless a client has another one.
+// Config is the default config of all images.
 const Config = `{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":["sha256:x"]}}`
 
-// maxMessage is what one message of the gateway holds.
+// maxMessage is the maximum size of a gateway message.
 const maxMessage = 16 << 20
 
-// Client is a builder. All its sources have the same files, and all images the
-// same config. What it does not implement must not be called.
+// Client is a fake builder. All its sources have the same files, and all images
+// the same config. Methods that it does not implement must not be called.
 type Client struct {
 	client.Client
 	Opts   map[string]string
 	Files  map[string]string
-	States map[string]llb.State // frontend inputs
-	Size   int64                // of every file, as stat tells it
-	Config string               // of every image; "" is [Config]
-	Lacks  apicaps.CapID        // a capability of LLB that it does not have; "" is none
-	// Policy is asked about each lookup by the source's identifier; what it
-	// returns is the lookup's error. Several goroutines may call it.
+	States map[string]llb.State // the frontend inputs
+	Size   int64                // size of every file reported by stat
+	Config string               // config of every image; if "", [Config]
+	Lacks  apicaps.CapID        // an LLB capability that the builder lacks, or ""
+	// Policy is called for each metadata request with the identifier of the
+	// source. If it returns an error, the request fails with it. It must be
+	// safe for concurrent use.
 	Policy func(identifier string) error
-	// Before is asked before each call, by its name; what it returns is the
-	// call's error. Several goroutines may call it.
+	// Before is called before each call with the name of the call. If it
+	// returns an error, the call fails with it. It must be safe for concurrent
+	// use.
 	Before func(ctx context.Context, call string) error
 
 	mu      sync.Mutex
@@ -58,28 +60,28 @@ func New(dockerfile string, opts map[string]string) *Client {
 	return &Client{Files: map[string]string{"Dockerfile": dockerfile}, Opts: opts}
 }
 
-// Calls returns the names of all calls until now.
+// Calls returns the names of all calls so far.
 func (c *Client) Calls() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return append([]string(nil), c.calls...)
 }
 
-// Solved returns what was to be solved until now.
+// Solved returns the solve requests so far.
 func (c *Client) Solved() []client.SolveRequest {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return append([]client.SolveRequest(nil), c.solved...)
 }
 
-// Lookups returns what was asked of sources until now.
+// Lookups returns the options of the metadata requests so far.
 func (c *Client) Lookups() []sourceresolver.Opt {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return append([]sourceresolver.Opt(nil), c.lookups...)
 }
 
-// Warnings returns how many warnings there were until now.
+// Warnings returns the number of warnings so far.
 func (c *Client) Warnings() int {
 	n := 0
 	for _, call := range c.Calls() {
@@ -152,14 +154,14 @@ func (c *Client) Warn(ctx context.Context, _ digest.Digest, _ string, _ client.W
 	return c.begin(ctx, "Warn")
 }
 
-// reference is what a request was solved to.
+// reference is the result of a solve.
 type reference struct {
 	client.Reference
 	request client.SolveRequest
 	c       *Client
 }
 
-// Request returns what a reference of a client was solved from.
+// Request returns the solve request of a reference.
 func Request(ref client.Reference) client.SolveRequest { return ref.(*reference).request }
 
 // ReadFile implements client.Reference.

@@ -1,5 +1,5 @@
-// Package fakegit makes git repositories in memory and serves them over HTTP,
-// for tests that want no git program.
+// Package fakegit creates git repositories in memory and serves them over HTTP,
+// for tests that must not depend on the git program.
 package fakegit
 
 import (
@@ -25,17 +25,18 @@ import (
 	"github.com/go-git/go-git/v5/storage/memory"
 )
 
-// Server serves repositories.
+// Server is an HTTP server for git repositories.
 type Server struct {
-	URL string // without a slash at the end
-	// Auth is the Authorization header that requests must have; "" is any.
+	URL string // without a trailing slash
+	// Auth is the Authorization header that requests must have. If it is "", no
+	// header is required.
 	Auth string
 
 	repos map[string]*Repository // by path
 	packs int
 }
 
-// Start starts a server that ends with the test.
+// Start starts a server that is closed when the test ends.
 func Start(t testing.TB) *Server {
 	s := &Server{repos: map[string]*Repository{}}
 	h := httptest.NewServer(http.HandlerFunc(s.serve))
@@ -44,7 +45,7 @@ func Start(t testing.TB) *Server {
 	return s
 }
 
-// Packs tells how often files were fetched.
+// Packs returns the number of fetches.
 func (s *Server) Packs() int { return s.packs }
 
 // Repository is a repository whose HEAD is the branch main.
@@ -54,13 +55,14 @@ type Repository struct {
 	sto *memory.Storage
 }
 
-// File is a file of a commit: its content, or the commit of a submodule.
+// File is a file of a commit. Data is its content or, for a submodule, its
+// commit.
 type File struct {
-	Mode filemode.FileMode // 0 is that of a regular file
+	Mode filemode.FileMode // 0 means a regular file
 	Data string
 }
 
-// Repository makes an empty repository at a path.
+// Repository creates an empty repository at a path.
 func (s *Server) Repository(t testing.TB, path string) *Repository {
 	r := &Repository{URL: s.URL + path, t: t, sto: memory.NewStorage()}
 	r.must(r.sto.SetReference(plumbing.NewSymbolicReference(plumbing.HEAD, "refs/heads/main")))
@@ -100,12 +102,12 @@ func (b blob) Encode(o plumbing.EncodedObject) error {
 	return err
 }
 
-// signature is who makes commits.
+// signature returns the author and committer of all commits.
 func signature(at time.Time) object.Signature {
 	return object.Signature{Name: "tester", Email: "tester@example.com", When: at}
 }
 
-// Commit makes a commit without parents of these files and lets a ref name it.
+// Commit creates a commit of files, without parents, and sets ref to it.
 func (r *Repository) Commit(ref string, at time.Time, files map[string]File) string {
 	r.t.Helper()
 	return r.commit(ref, at, r.tree(files))
@@ -118,13 +120,13 @@ func (r *Repository) commit(ref string, at time.Time, tree plumbing.Hash) string
 	return hash
 }
 
-// Ref lets a ref name an object.
+// Ref sets a ref to an object.
 func (r *Repository) Ref(ref, hash string) {
 	r.t.Helper()
 	r.must(r.sto.SetReference(plumbing.NewHashReference(plumbing.ReferenceName(ref), plumbing.NewHash(hash))))
 }
 
-// Tag makes an annotated tag of a commit.
+// Tag creates an annotated tag of a commit.
 func (r *Repository) Tag(name, commit string) string {
 	r.t.Helper()
 	hash := r.store(&object.Tag{Name: name, Tagger: signature(time.Unix(0, 0)), Message: "tag\n", TargetType: plumbing.CommitObject, Target: plumbing.NewHash(commit)}).String()
@@ -164,8 +166,8 @@ func (r *Repository) tree(files map[string]File) plumbing.Hash {
 	return r.store(t)
 }
 
-// key orders entries as git does: directories as if their names ended with a
-// slash.
+// key returns the sort key of a tree entry. Git sorts a directory as if its
+// name ended with a slash.
 func key(e object.TreeEntry) string {
 	if e.Mode == filemode.Dir {
 		return e.Name + "/"
@@ -197,7 +199,7 @@ func (s *Server) answer(w http.ResponseWriter, req *http.Request) error {
 	return r.pack(req.Context(), req.Body, w)
 }
 
-// ServeUploadPack answers as git-upload-pack does that was started for a client.
+// ServeUploadPack implements git-upload-pack for one client.
 func (r *Repository) ServeUploadPack(ctx context.Context, c io.ReadWriter) error {
 	if err := r.advertise(ctx, c); err != nil {
 		return err
@@ -261,13 +263,14 @@ func (r *Repository) Object(kind plumbing.ObjectType, data []byte) plumbing.Hash
 	return hash
 }
 
-// CommitTree makes a commit of a tree with any entries and lets a ref name it.
+// CommitTree creates a commit of a tree with arbitrary entries and sets ref to
+// it.
 func (r *Repository) CommitTree(ref string, entries ...object.TreeEntry) string {
 	r.t.Helper()
 	return r.commit(ref, time.Unix(0, 0), r.Object(plumbing.TreeObject, TreeData(entries...)))
 }
 
-// TreeData returns the content of a tree object, whatever its entries are.
+// TreeData encodes a tree object. The entries may be invalid.
 func TreeData(entries ...object.TreeEntry) []byte {
 	var b bytes.Buffer
 	for _, e := range entries {

@@ -1,4 +1,5 @@
-// Package fakeregistry is a registry for tests that wants its clients to log in.
+// Package fakeregistry implements a registry for tests that can require
+// authentication.
 package fakeregistry
 
 import (
@@ -14,20 +15,20 @@ import (
 	"github.com/google/go-containerregistry/pkg/registry"
 )
 
-// Auth is how clients log in.
+// Auth is an authentication method.
 type Auth int
 
-// The ways to log in.
+// Authentication methods.
 const (
 	None Auth = iota
 	Basic
 	Token
 )
 
-// The users, who have the same password.
+// Credentials. All users have the same password.
 const (
 	User     = "alice"
-	Reader   = "bob" // may only pull
+	Reader   = "bob" // has only pull access
 	Password = "secret"
 )
 
@@ -36,17 +37,18 @@ type Server struct {
 	*httptest.Server
 	Host string
 	Auth Auth
-	// Before is asked about each request; it returns true if it has answered.
+	// Before is called with each request. If it has answered the request, it
+	// returns true.
 	Before func(http.ResponseWriter, *http.Request) bool
 
 	mu   sync.Mutex
 	seen []string
 }
 
-// Start starts a registry, which ends with the test.
+// Start starts a registry that is closed when the test ends.
 func Start(t testing.TB, auth Auth) *Server { return start(t, auth, httptest.NewServer) }
 
-// StartTLS starts a registry that talks HTTPS.
+// StartTLS is like Start but the registry uses HTTPS.
 func StartTLS(t testing.TB, auth Auth) *Server { return start(t, auth, httptest.NewTLSServer) }
 
 func start(t testing.TB, auth Auth, listen func(http.Handler) *httptest.Server) *Server {
@@ -82,7 +84,8 @@ func (s *Server) Seen() []string {
 	return seen
 }
 
-// allowed reports whether a request may pass, and answers it otherwise.
+// allowed reports whether a request is authorized. If it is not, allowed
+// answers it.
 func (s *Server) allowed(w http.ResponseWriter, r *http.Request) bool {
 	user, password, basic := r.BasicAuth()
 	status := http.StatusUnauthorized
@@ -113,7 +116,7 @@ func (s *Server) allowed(w http.ResponseWriter, r *http.Request) bool {
 	return false
 }
 
-// token grants what a user may do.
+// token answers with a token that grants the access rights of a user.
 func token(w http.ResponseWriter, r *http.Request) {
 	user, password, _ := r.BasicAuth()
 	if r.Method == http.MethodPost {

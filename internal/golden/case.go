@@ -21,19 +21,19 @@ func Categories() []string {
 // Case is one archive of the corpus. It is immutable.
 type Case struct {
 	Name         string            // category/words or category/subject/words, without .txtar
-	Path         string            // of the archive; empty if not read from a file
-	Title        string            // the rule that the case shows; several lines are joined by spaces
-	Section      string            // of testdata/checklist.txt; may be empty
+	Path         string            // path of the archive; "" if not read from a file
+	Title        string            // the rule that the case shows; lines are joined by spaces
+	Section      string            // section of testdata/checklist.txt; may be ""
 	Opts         map[string]string // frontend options; never nil
 	Worker       []string          // platforms of the worker; never empty
 	MissingCaps  []string          // LLB capabilities that the daemon lacks
 	Differs      []Excuse
 	LastModified map[string]string // by URL, RFC 3339
-	Policy       map[string]string // identifiers of sources → those that a source policy puts in their place
+	Policy       map[string]string // source identifier → replacement by a source policy
 	Files        []File            // decoded, in the order of the archive, without out/
 
 	platforms []string
-	out       map[string]string // as stored
+	out       map[string]string // recorded results by section, as stored
 }
 
 // File is a file of an archive.
@@ -44,13 +44,14 @@ type File struct {
 
 // Excuse is an intended difference from docker/dockerfile.
 type Excuse struct {
-	Kind string // of what the differential test compares: operations, warnings …
+	Kind string // aspect that the differential test compares: operations, warnings …
 	Why  string
 }
 
-// Parse reads an archive. The name is category/words or category/subject/words. It
-// returns the first error: an unknown header or category, a missing title, a file
-// that occurs twice, a bad quotation.
+// Parse parses an archive. The name is category/words or
+// category/subject/words. Parse returns an error for the first problem: an
+// unknown header or category, a missing title, a duplicate file, or invalid
+// quoting.
 func Parse(name string, data []byte) (*Case, error) {
 	c := &Case{Name: name, Opts: map[string]string{}, LastModified: map[string]string{}, Policy: map[string]string{}, out: map[string]string{}}
 	if err := checkName(name); err != nil {
@@ -129,8 +130,8 @@ func (c *Case) File(name string) ([]byte, bool) {
 	return nil, false
 }
 
-// DockerfileName returns the name of the Dockerfile to build: the option
-// filename, or Dockerfile.
+// DockerfileName returns the path of the Dockerfile: the option filename, or
+// "Dockerfile".
 func (c *Case) DockerfileName() string {
 	if name, ok := c.Opts["filename"]; ok {
 		return name
@@ -138,16 +139,16 @@ func (c *Case) DockerfileName() string {
 	return "Dockerfile"
 }
 
-// Dockerfile returns the Dockerfile to build. It is nil if there is none, which
-// is so in cases that show what happens then, and where it comes from a git
-// repository, a server or an input.
+// Dockerfile returns the content of the Dockerfile. It returns nil if the
+// archive contains none: the case is about a missing Dockerfile, or the
+// Dockerfile is in a git repository, on a server or in a frontend input.
 func (c *Case) Dockerfile() []byte {
 	data, _ := c.File(c.DockerfileName())
 	return data
 }
 
-// Tree returns the files of a directory of the archive by their path below it.
-// The empty directory stands for the local directory "dockerfile".
+// Tree returns the files in a directory of the archive by relative path. If dir
+// is "", it returns the local directory "dockerfile".
 func (c *Case) Tree(dir string) map[string][]byte {
 	tree := map[string][]byte{}
 	for _, f := range c.Files {
@@ -167,9 +168,9 @@ func (c *Case) Tree(dir string) map[string][]byte {
 // Context returns the files of the main context.
 func (c *Case) Context() map[string][]byte { return c.Tree("context") }
 
-// Local returns the files of a local directory by the name that a build calls
-// it: context, dockerfile, the <name> of context.<name>, or input.<name>. A
-// directory without files does not exist, but for context and dockerfile.
+// Local returns the files of a local directory by its name in a build: context,
+// dockerfile, the <name> of context.<name>, or input.<name>. Directories
+// without files do not exist, except context and dockerfile.
 func (c *Case) Local(name string) (map[string][]byte, bool) {
 	dir := "context." + name
 	switch {
@@ -182,11 +183,11 @@ func (c *Case) Local(name string) (map[string][]byte, bool) {
 	return tree, len(tree) > 0 || name == "dockerfile" || name == "context"
 }
 
-// Platforms returns the target platforms to run the case on, as values of the
-// option platform; "" stands for a build without the option. Each is one run; a
-// value may itself be a list. Every case runs without, for linux/amd64,
-// linux/arm64 and windows/amd64, for two platforms at once, and for what it
-// sets itself. Only the header platforms replaces that list.
+// Platforms returns the values of the option platform to run the case with; ""
+// means without the option. A value may be a list. By default, a case runs
+// without the option, for linux/amd64, linux/arm64 and windows/amd64, for two
+// platforms together, and for its own value of the option. The header platforms
+// replaces this list.
 func (c *Case) Platforms() []string {
 	if len(c.platforms) > 0 {
 		return slices.Clone(c.platforms)
@@ -198,7 +199,7 @@ func (c *Case) Platforms() []string {
 	return list
 }
 
-// Excused tells whether a difference of this kind is intended, and why.
+// Excused reports whether a difference of this kind is intended, and why.
 func (c *Case) Excused(kind string) (why string, ok bool) {
 	for _, e := range c.Differs {
 		if e.Kind == kind {

@@ -75,7 +75,7 @@ func TestParse(t *testing.T) {
 		t.Errorf("Local(other) = %v, %v", tree, ok)
 	}
 	if _, ok := c.Local("nothing"); ok {
-		t.Error("a local directory without files exists")
+		t.Error("an empty local directory exists")
 	}
 	if out, ok := c.Out("plan"); !ok || out != "plan\n" {
 		t.Errorf("Out(plan) = %q, %v", out, ok)
@@ -132,13 +132,13 @@ func TestPlatforms(t *testing.T) {
 	}
 }
 
-// TestCorpus loads the corpus itself: every archive is well formed, has a title of
-// its own and says what comes out.
+// TestCorpus checks that every archive of the corpus is well-formed, has a
+// unique title and records a result.
 func TestCorpus(t *testing.T) {
 	titles := map[string]string{}
 	for _, c := range Cases(t) {
 		if other, ok := titles[c.Title]; ok {
-			t.Errorf("%s has the title of %s", c.Name, other)
+			t.Errorf("%s has the same title as %s", c.Name, other)
 		}
 		titles[c.Title] = c.Name
 		if c.Section == "" {

@@ -14,18 +14,19 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// updating reports whether results are to be written instead of compared.
+// updating reports whether to rewrite recorded results instead of comparing
+// them.
 func updating() bool { return os.Getenv("UPDATE") != "" }
 
-// Out returns the recorded result of a section as it is stored, and whether
-// there is one.
+// Out returns the recorded result of a section as stored. ok is false if the
+// case does not have the section.
 func (c *Case) Out(section string) (string, bool) {
 	s, ok := c.out[section]
 	return s, ok
 }
 
-// sections maps the sections that results are recorded in to the packages that
-// own them: whose test writes and checks them.
+// sections maps each section to the package that owns it, whose test checks and
+// rewrites it.
 func sections() map[string]string {
 	return map[string]string{
 		"parse": "parser", "instructions": "instructions", "plan": "plan", "image": "plan",
@@ -33,12 +34,12 @@ func sections() map[string]string {
 	}
 }
 
-// Check compares a result with the section out/<section>. A case without the
-// section is not checked for it. With UPDATE=1 in the environment the section
-// is rewritten instead.
+// Check compares a result with the section out/<section>. It does nothing if
+// the case does not have the section. With UPDATE=1 in the environment, it
+// rewrites the section instead.
 //
-// The stored form always ends with a line end, and has lines that an archive
-// cannot hold as Go string literals.
+// The stored form always ends with a newline. Lines that an archive cannot
+// contain are Go string literals.
 func (c *Case) Check(t testing.TB, section string, got []byte) {
 	t.Helper()
 	if _, ok := c.out[section]; ok {
@@ -46,9 +47,9 @@ func (c *Case) Check(t testing.TB, section string, got []byte) {
 	}
 }
 
-// Record is [Case.Check] for a section that every case with such a result must
-// have: a missing section is an error, and so is a section if got is empty. With
-// UPDATE=1 the section is added or removed.
+// Record is like [Case.Check] for a section that every case with such a result
+// must have. A missing section is an error, and so is a section if got is
+// empty. With UPDATE=1, it adds or removes the section.
 func (c *Case) Record(t testing.TB, section, got string) {
 	t.Helper()
 	switch _, ok := c.out[section]; {
@@ -89,9 +90,9 @@ func (c *Case) check(t testing.TB, section string, got []byte) {
 	t.Errorf("%s: out/%s (-want +got, UPDATE=1 go test rewrites it):\n%s", c.Name, section, cmp.Diff(c.out[section], text))
 }
 
-// rewrite replaces a section of an archive, or removes it if text is nil. The
-// tests of several packages run at once and write to the same archives: the
-// archive is read again under a lock and replaced in one step.
+// rewrite replaces a section of an archive, or removes it if text is nil. Tests
+// of several packages run concurrently and rewrite the same archives. Therefore
+// it reads the archive again under a lock and replaces it atomically.
 func rewrite(file, section string, text *string) error {
 	unlock, err := lock(filepath.Dir(file))
 	if err != nil {
@@ -119,8 +120,8 @@ func rewrite(file, section string, text *string) error {
 	return replaceFile(file, txtar.Format(a))
 }
 
-// sortOut moves sections behind the other files and sorts them by name, so
-// that the order does not depend on which package's test ran first.
+// sortOut moves recorded sections to the end and sorts them by name, so that
+// the order does not depend on which test ran first.
 func sortOut(files []txtar.File) {
 	isOut := func(f txtar.File) bool { return len(f.Name) > 4 && f.Name[:4] == "out/" }
 	slices.SortStableFunc(files, func(a, b txtar.File) int {
@@ -144,7 +145,7 @@ func replaceFile(file string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name()) // fails when the file has been renamed, as it should
+	defer os.Remove(tmp.Name()) // fails if the file has been renamed, which is expected
 	if _, err := tmp.Write(data); err != nil {
 		tmp.Close()
 		return err
@@ -159,8 +160,8 @@ func replaceFile(file string, data []byte) error {
 	return os.Rename(tmp.Name(), file)
 }
 
-// lock waits for the lock of a directory. The lock lies outside of it: the
-// archives are replaced, and the corpus holds nothing but archives.
+// lock acquires the lock of a directory. The lock file is outside the
+// directory, because the corpus must contain only archives.
 func lock(dir string) (unlock func(), err error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {

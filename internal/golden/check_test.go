@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// recorder is a testing.TB that keeps what it is told. Only the methods that
-// [Case.Check] uses do anything.
+// recorder is a testing.TB that records errors. It implements only the methods
+// that [Case.Check] calls.
 type recorder struct {
 	testing.TB
 	errs []string
@@ -54,7 +54,7 @@ func TestCheck(t *testing.T) {
 	tests := []struct {
 		name string
 		call func(t testing.TB)
-		want string // part of the complaint; none if empty
+		want string // part of the error; "" for none
 	}{
 		{"same", func(t testing.TB) { c.Check(t, "plan", []byte("the plan\n-- x --\n")) }, ""},
 		{"same without line end", func(t testing.TB) { c.Check(t, "plan", []byte("the plan\n-- x --")) }, ""},
@@ -71,7 +71,7 @@ func TestCheck(t *testing.T) {
 		tt.call(r)
 		got := strings.Join(r.errs, "\n")
 		if (tt.want == "") != (got == "") || !strings.Contains(got, tt.want) {
-			t.Errorf("%s: complaint %q, want …%s…", tt.name, got, tt.want)
+			t.Errorf("%s: error %q, want …%s…", tt.name, got, tt.want)
 		}
 	}
 }
@@ -96,7 +96,7 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
-// TestUpdateAtOnce: packages are tested at once and write to the same archive.
+// TestUpdateAtOnce checks that concurrent updates of one archive are not lost.
 func TestUpdateAtOnce(t *testing.T) {
 	t.Setenv("UPDATE", "1")
 	c := writeCase(t, "# t\n")
@@ -118,6 +118,6 @@ func TestUpdateAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(entries) != 1 {
-		t.Errorf("left behind: %v", entries)
+		t.Errorf("temporary files remain: %v", entries)
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// decodeQuoted joins the string literals, one a line with an optional repeat
-// count in front, of a file with the encoding "quoted".
+// decodeQuoted decodes a file with the encoding "quoted": one string literal
+// per line, optionally preceded by a repeat count.
 func decodeQuoted(data []byte) ([]byte, error) {
 	var out bytes.Buffer
 	n := 0
@@ -38,10 +38,9 @@ func decodeQuoted(data []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// encodeSection writes a result down so that an archive can hold it and a
-// person can read it: with a line end at its end, and lines that an archive or
-// an editor would spoil as Go string literals. It loses the difference between
-// a text with a line end at its end and one without; nothing is decoded again.
+// encodeSection encodes a result for an archive in readable form. It adds a
+// missing final newline and quotes lines that an archive or an editor would
+// corrupt. The encoding is lossy: a final newline is always present.
 func encodeSection(got []byte) string {
 	if len(got) == 0 {
 		return ""

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// header is what of an archive's header does not end in the [Case].
+// header contains the header fields that are not part of the [Case].
 type header struct{ quoted map[string]bool }
 
 func parseHeader(c *Case, comment string) (*header, error) {
@@ -96,7 +96,7 @@ func setHeader(c *Case, h *header, key, value string) error {
 	return nil
 }
 
-// parseOpts adds options key=value, separated by spaces, to opts.
+// parseOpts adds space-separated options key=value to opts.
 func parseOpts(opts map[string]string, s string) error {
 	for s = strings.TrimLeft(s, " "); s != ""; s = strings.TrimLeft(s, " ") {
 		key, rest, ok := strings.Cut(s, "=")

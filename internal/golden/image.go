@@ -13,13 +13,13 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// ErrNoImage is what [Images.Resolve] fails with when there is no such image,
-// or none for the platform.
+// ErrNoImage is returned by [Images.Resolve] if the image does not exist, or
+// not for the platform.
 var ErrNoImage = errors.New("not found")
 
-// Image is what a registry knows about an image.
+// Image is the metadata of an image in a registry.
 type Image struct {
-	Digest digest.Digest // of its index: the same for all platforms
+	Digest digest.Digest // digest of its index, which is the same for all platforms
 	Config []byte        // JSON
 }
 
@@ -28,12 +28,12 @@ type Images struct {
 	entries map[string]imageEntry // by familiar name, or by familiar name:tag
 }
 
-// imageEntry returns the config for a platform, or nil if there is none.
+// imageEntry returns the config for a platform, or nil if it does not exist.
 type imageEntry func(p ocispecs.Platform) []byte
 
-// Resolve returns an image by any form of its reference. A platform of nil
-// means linux/amd64. Images of [DefaultImages] exist under every tag but
-// "missing" and under every digest.
+// Resolve returns an image by any form of its reference. If p is nil, the
+// platform is linux/amd64. Images of [DefaultImages] exist with any tag except
+// "missing", and with any digest.
 func (im *Images) Resolve(ref string, p *ocispecs.Platform) (Image, error) {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil {
@@ -107,8 +107,8 @@ func (c *Case) Images() (*Images, error) {
 	return &Images{entries: entries}, nil
 }
 
-// entryKey is the key of an image of an archive: with a tag or digest only if
-// the reference has one.
+// entryKey returns the key of an image in an archive. It includes a tag or
+// digest only if the reference does.
 func entryKey(ref string) (string, error) {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil {

@@ -61,6 +61,6 @@ func TestResolve(t *testing.T) {
 		}
 	}
 	if img, err := im.Resolve("alpine"+digest, nil); err != nil || "@"+string(img.Digest) != digest {
-		t.Errorf("the digest of the reference is lost: %v, %v", img.Digest, err)
+		t.Errorf("the digest differs from the reference: %v, %v", img.Digest, err)
 	}
 }

@@ -12,15 +12,15 @@ import (
 )
 
 // Load reads all archives below root, the directory testdata of the module,
-// sorted by name. It fails on the first that is malformed.
+// sorted by name. It fails on the first malformed archive.
 func Load(root string) ([]*Case, error) {
 	var cases []*Case
 	for _, category := range Categories() {
 		err := filepath.WalkDir(filepath.Join(root, category), func(file string, e fs.DirEntry, err error) error {
 			if errors.Is(err, fs.ErrNotExist) && e == nil {
-				return nil // no cases of this category
+				return nil // the category has no cases
 			}
-			if err != nil || e.IsDir() || strings.HasPrefix(e.Name(), ".") { // .*: being written by another package's test
+			if err != nil || e.IsDir() || strings.HasPrefix(e.Name(), ".") { // .*: temporary files of other packages' tests
 				return err
 			}
 			c, err := read(root, file)
@@ -59,8 +59,8 @@ func read(root, file string) (*Case, error) {
 	return c, nil
 }
 
-// Root returns the directory of the corpus: testdata beside the go.mod that is
-// nearest above the working directory. It fails if there is none.
+// Root returns the directory of the corpus: testdata next to the nearest go.mod
+// above the working directory.
 func Root() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -78,8 +78,8 @@ func Root() (string, error) {
 	}
 }
 
-// Cases returns the whole corpus, and fails the test if it cannot be read or
-// is empty.
+// Cases returns the whole corpus. It fails the test if the corpus cannot be
+// read or is empty.
 func Cases(t testing.TB) []*Case {
 	t.Helper()
 	root, err := Root()
@@ -96,8 +96,7 @@ func Cases(t testing.TB) []*Case {
 	return cases
 }
 
-// Run runs f as a subtest for every case of the corpus, named as the case. The
-// subtests run in parallel.
+// Run runs f as a parallel subtest for every case of the corpus.
 func Run(t *testing.T, f func(t *testing.T, c *Case)) {
 	t.Helper()
 	for _, c := range Cases(t) {

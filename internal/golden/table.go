@@ -10,15 +10,15 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// DefaultImages returns the images that every case can use. Unless it is said
-// otherwise, they exist for any platform, and have two layers, a history and
-// what the real ones have in their configs.
+// DefaultImages returns the images that every case can use. Unless noted
+// otherwise, they exist for any platform and have two layers, a history and a
+// realistic config.
 //
 //	alpine busybox ubuntu debian python node    PATH and CMD
 //	golang            WORKDIR and more environment
 //	nginx             ENTRYPOINT, CMD, EXPOSE, STOPSIGNAL, labels
 //	mcr.microsoft.com/windows/nanoserver
-//	                  windows whatever is asked for: version, ContainerUser
+//	                  windows for any platform: version, ContainerUser
 //	mcr.microsoft.com/windows/servercore
 //	                  the same with SHELL and os.features
 //	example.com/rich  every field: USER, WORKDIR, ENV, HEALTHCHECK, VOLUME …
@@ -27,10 +27,10 @@ import (
 //	example.com/onbuild-bad   a trigger that does not parse
 //	example.com/nopath        linux without PATH and without WORKDIR
 //	example.com/nolayers      a config without layers and history
-//	example.com/unknownfields fields that no specification knows
-//	example.com/amd64         linux/amd64 whatever is asked for
-//	example.com/arm64only     linux/arm64, nothing for other platforms
-//	example.com/badconfig     its config is not JSON
+//	example.com/unknownfields fields outside of any specification
+//	example.com/amd64         linux/amd64 for any platform
+//	example.com/arm64only     linux/arm64, does not exist for other platforms
+//	example.com/badconfig     a config that is not JSON
 func DefaultImages() *Images {
 	entries := map[string]imageEntry{}
 	for _, name := range []string{"alpine", "busybox", "ubuntu", "debian", "python", "node"} {
@@ -71,7 +71,7 @@ func DefaultImages() *Images {
 	return &Images{entries: entries}
 }
 
-// typed makes an entry: a plain image for the platform, changed by f.
+// typed returns an entry for a plain image, modified by f.
 func typed(name string, f func(*dockerspec.DockerOCIImage)) imageEntry {
 	return func(p ocispecs.Platform) []byte {
 		c := plain(name, p)

@@ -1,7 +1,5 @@
-// Package inorder does several things at a time and fails as if they had been
-// done one after the other.
-//
-// Not here: what is done.
+// Package inorder runs functions concurrently and returns the error that a
+// sequential run would return.
 package inorder
 
 import (
@@ -11,13 +9,13 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Do calls f for each i below n, limit of them at a time; 0 is no limit. It
-// returns the error of the smallest i that failed: a failure cancels the
-// context of what comes behind it only, so that the same failures always give
-// the same error.
+// Do calls f for each i below n, at most limit calls at a time; if limit is 0,
+// there is no limit. It returns the error of the smallest i that failed. A
+// failure cancels only the contexts of calls with a larger i, so the returned
+// error is deterministic.
 func Do(ctx context.Context, n, limit int, f func(ctx context.Context, i int) error) error {
 	if n == 1 {
-		return f(ctx, 0) // most builds have one base: no goroutine for that
+		return f(ctx, 0) // most builds have one base: avoid the goroutine
 	}
 	if limit <= 0 {
 		limit = -1
@@ -38,19 +36,20 @@ func Do(ctx context.Context, n, limit int, f func(ctx context.Context, i int) er
 			return nil
 		})
 	}
-	_ = g.Wait() // errors are the run's
+	_ = g.Wait() // r.err has the error
 	return r.err
 }
 
-// run is what is known of the calls.
+// run is the state of the calls.
 type run struct {
 	mu     sync.Mutex
-	first  int // the smallest that failed; without any the number of calls
+	first  int // the smallest index that failed, or the number of calls
 	err    error
 	cancel []context.CancelFunc
 }
 
-// start returns the context of a call; false if one before it has failed.
+// start returns the context of a call. It returns false if a call with a
+// smaller index has failed.
 func (r *run) start(ctx context.Context, i int) (context.Context, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -61,7 +60,7 @@ func (r *run) start(ctx context.Context, i int) (context.Context, bool) {
 	return ctx, true
 }
 
-// fail notes a failure and cancels what comes behind it.
+// fail records a failure and cancels the calls with a larger index.
 func (r *run) fail(i int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

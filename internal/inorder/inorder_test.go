@@ -10,19 +10,19 @@ import (
 	"slipway/internal/inorder"
 )
 
-// TestFirst: the first of the failures is returned, whichever comes first in
-// time, and what comes behind it is cancelled.
+// TestFirst checks that the error with the smallest index is returned,
+// regardless of the order in time, and that later calls are canceled.
 func TestFirst(t *testing.T) {
 	for range 100 {
 		later, last := make(chan struct{}), make(chan struct{})
 		var cancelled atomic.Bool
 		err := inorder.Do(t.Context(), 5, 0, func(ctx context.Context, i int) error {
 			switch i {
-			case 1: // fails after what comes later
+			case 1: // fails after the calls with a larger index
 				<-later
 				return errors.New("one")
 			case 3:
-				<-last // it would not begin any more
+				<-last // it would not be started
 				defer close(later)
 				return errors.New("three")
 			case 4:
@@ -68,6 +68,6 @@ func TestCancelled(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	if err := inorder.Do(ctx, 0, 0, nil); err != nil {
-		t.Errorf("nothing to do fails with %v", err)
+		t.Errorf("Do without calls fails with %v", err)
 	}
 }

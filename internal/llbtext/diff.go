@@ -9,11 +9,11 @@ import (
 )
 
 // Diff returns the first operation, in canonical order, in which two
-// definitions differ, as lines that only a has (-), only b has (+) and both
-// have. An operation comes behind its inputs: the first difference is where
-// it begins, not what follows from it. It returns "" if the parts are equal.
+// definitions differ. Lines only in a are marked with -, lines only in b with
+// +. An operation follows its inputs, so the first difference is the cause of
+// later ones. Diff returns "" if the parts are equal.
 //
-// For Ops not only what is printed counts but the marshalled bytes.
+// For Ops, it also compares the encoded bytes.
 func Diff(a, b *pb.Definition, parts Parts) (string, error) {
 	ga, err := load(a)
 	if err != nil {
@@ -47,7 +47,8 @@ func Diff(a, b *pb.Definition, parts Parts) (string, error) {
 	return "", nil
 }
 
-// context names the operation where the parts that are compared do not.
+// context returns the name of the operation, if the compared parts do not
+// include it.
 func context(a, b *graph, i int, parts Parts) string {
 	if parts&Ops != 0 && parts&Metadata != 0 {
 		return ""
@@ -71,7 +72,7 @@ func infoDiff(a, b *graph) string {
 	return ""
 }
 
-// from prints the operations from i on.
+// from prints the operations from index i on.
 func (g *graph) from(i int, parts Parts) string {
 	var b strings.Builder
 	for ; i < len(g.nodes); i++ {
@@ -80,15 +81,15 @@ func (g *graph) from(i int, parts Parts) string {
 	return b.String()
 }
 
-// LineDiff marks the lines that only a has with -, those that only b has with
-// +, and those of both with a space, by a longest common subsequence. It
-// returns "" if the texts are equal.
+// LineDiff returns a line diff based on a longest common subsequence. It marks
+// lines only in a with -, lines only in b with +, and common lines with a
+// space. It returns "" if the texts are equal.
 func LineDiff(a, b string) string {
 	if a == b {
 		return ""
 	}
 	la, lb := strings.SplitAfter(a, "\n"), strings.SplitAfter(b, "\n")
-	const most = 2000 // the table below is their product
+	const most = 2000 // the table below has quadratic size
 	la, lb = la[:min(len(la), most)], lb[:min(len(lb), most)]
 	length := make([][]int, len(la)+1)
 	for i := range length {

@@ -1,5 +1,5 @@
-// Package llbtext prints LLB definitions as stable text, for recorded results
-// and for showing in what two definitions differ.
+// Package llbtext prints LLB definitions as stable text, for golden files and
+// for showing how two definitions differ.
 //
 //	0 source
 //	  source.identifier = "docker-image://docker.io/library/alpine:latest@sha256:…"
@@ -14,9 +14,9 @@
 //	result 1 index 0
 //	  meta.caps[platform] = true
 //
-// Operations are numbered in topological order, from the result down its inputs
-// in their order, so that the numbers do not depend on the order in which the
-// definition lists them. Numbers also stand for the digests of operations and
-// the ids of progress groups. Every field that is set is printed, found by
-// reflection, and those where zero says something even when it is not set.
+// Operations are numbered in topological order, following the inputs of the
+// result in order, so the numbers do not depend on the order of the definition.
+// Numbers replace the digests of operations and the ids of progress groups. All
+// set fields are printed by reflection, as are unset fields whose zero value is
+// meaningful.
 package llbtext

@@ -20,10 +20,10 @@ type node struct {
 type graph struct {
 	def    *pb.Definition
 	nodes  []node
-	number map[string]int // of an operation, by its digest
-	groups map[string]int // of a progress group, by its id
+	number map[string]int // numbers of operations by digest
+	groups map[string]int // numbers of progress groups by id
 	result *pb.Input      // nil if the definition is empty
-	end    node           // the operation that names the result
+	end    node           // the final operation, which references the result
 }
 
 func load(def *pb.Definition) (*graph, error) {
@@ -57,8 +57,8 @@ func load(def *pb.Definition) (*graph, error) {
 	return g, nil
 }
 
-// visit numbers an operation behind all of its inputs. A digest cannot contain
-// itself, so that there are no cycles.
+// visit numbers an operation after all of its inputs. Cycles are impossible,
+// because an operation contains the digests of its inputs.
 func (g *graph) visit(dgst string, ops map[string]*pb.Op) error {
 	if _, ok := g.number[dgst]; ok {
 		return nil

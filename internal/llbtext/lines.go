@@ -15,7 +15,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Lines prints a definition in few lines, for recorded results:
+// Lines prints a definition in compact form, for golden files:
 //
 //	0 source docker-image://docker.io/library/alpine:latest@sha256:… platform=linux/amd64
 //	  "[1/2] FROM docker.io/library/alpine:latest@sha256:…" Dockerfile 1, needs source.image
@@ -24,10 +24,10 @@ import (
 //	result 1, needs platform
 //	definition 2c7ce11bcb88
 //
-// The numbers in parentheses are inputs, those after a point their outputs. A
-// long value that an earlier operation has, too, is (as in N). The last line is a
-// digest of the whole definition, except for the ids of progress groups, which
-// are different in every build.
+// The numbers in parentheses are inputs; a number after a point is the index of
+// an output. A long value that an earlier operation also has is printed as (as
+// in N). The last line is a digest of the whole definition except for the ids
+// of progress groups, which are different in every build.
 func Lines(def *pb.Definition) (string, error) {
 	g, err := load(def)
 	if err != nil {
@@ -65,11 +65,11 @@ func (g *graph) digest() (string, error) {
 	return digest.FromBytes(data).Encoded()[:12], nil
 }
 
-// liner prints operations in few lines.
+// liner prints operations in compact form.
 type liner struct {
 	printer
 	b    strings.Builder
-	seen map[string]int // long values, by name, and the operation that has them
+	seen map[string]int // the operation that has a long value, by field name and value
 }
 
 func (l *liner) input(in *pb.Input) string {
@@ -102,7 +102,7 @@ func (l *liner) operation(i int) {
 	l.b.WriteByte('\n')
 }
 
-// fields prints the fields of an operation that are set.
+// fields prints the set fields of an operation.
 func (l *liner) fields(i int, m protoreflect.Message) {
 	for _, fd := range fields(m) {
 		v := m.Get(fd)
@@ -129,7 +129,7 @@ func (l *liner) fields(i int, m protoreflect.Message) {
 	}
 }
 
-// messages prints several messages below each other, and a single one in line.
+// messages prints several messages on separate lines, or a single one in line.
 func (l *liner) messages(fd protoreflect.FieldDescriptor, list protoreflect.List) {
 	sep := " "
 	if list.Len() > 1 {
@@ -148,7 +148,7 @@ func (l *liner) list(fd protoreflect.FieldDescriptor, list protoreflect.List) st
 	return "[" + strings.Join(items, " ") + "]"
 }
 
-// metadata prints the metadata of an operation but for its name.
+// metadata prints the metadata of an operation except its name.
 func (l *liner) metadata(i int, meta *pb.OpMetadata) {
 	if meta == nil {
 		return
@@ -170,7 +170,7 @@ func (l *liner) metadata(i int, meta *pb.OpMetadata) {
 	l.b.WriteString(l.needs(i, meta))
 }
 
-// needs prints the capabilities that an operation depends on.
+// needs prints the capabilities that an operation requires.
 func (l *liner) needs(i int, meta *pb.OpMetadata) string {
 	list := slices.Sorted(maps.Keys(meta.GetCaps()))
 	if len(list) == 0 {
@@ -179,7 +179,8 @@ func (l *liner) needs(i int, meta *pb.OpMetadata) string {
 	return ", needs " + l.once(i, "needs", strings.Join(list, " "))
 }
 
-// once returns a value, or where an earlier operation has it if it is long.
+// once returns value or, if it is long and an earlier operation has it, a
+// reference to that operation.
 func (l *liner) once(i int, name, value string) string {
 	const long = 40
 	key := name + " " + value

@@ -14,11 +14,11 @@ import (
 type printer struct {
 	g     *graph
 	lines []string
-	brief bool // leave out modes and timestamps of -1, which are not set
+	brief bool // omit modes and timestamps of -1, which mean unset
 }
 
-// message prints the fields of a message, each on lines of its own that start
-// with the path of the field.
+// message prints each field of a message on lines that start with the path of
+// the field.
 func (p *printer) message(path string, m protoreflect.Message) {
 	for _, fd := range fields(m) {
 		p.field(path+string(fd.Name()), fd, m.Get(fd))
@@ -67,7 +67,8 @@ func (p *printer) value(fd protoreflect.FieldDescriptor, v protoreflect.Value) s
 	return v.String()
 }
 
-// str prints a string, and a number for what is different in every build.
+// str prints a string. It replaces digests and ids, which are different in
+// every build, with numbers.
 func (p *printer) str(fd protoreflect.FieldDescriptor, s string) string {
 	switch fd.FullName() {
 	case "pb.Input.digest":
@@ -114,8 +115,8 @@ func isUnset(v protoreflect.Value) bool {
 	return false
 }
 
-// fields returns the fields of a message that are to be printed, in the order
-// of their numbers.
+// fields returns the fields of a message to print, in the order of their
+// numbers.
 func fields(m protoreflect.Message) []protoreflect.FieldDescriptor {
 	var out []protoreflect.FieldDescriptor
 	all := m.Descriptor().Fields()
@@ -128,7 +129,7 @@ func fields(m protoreflect.Message) []protoreflect.FieldDescriptor {
 	return out
 }
 
-// zeroCounts tells whether zero is as good a value of the field as any other:
+// zeroCounts reports whether zero is a meaningful value of the field, as for
 // indexes and modes.
 func zeroCounts(fd protoreflect.FieldDescriptor) bool {
 	switch fd.Name() {
@@ -138,7 +139,7 @@ func zeroCounts(fd protoreflect.FieldDescriptor) bool {
 	return false
 }
 
-// spread tells whether the fields of a message get lines of their own.
+// spread reports whether the fields of a message are printed on separate lines.
 func spread(fd protoreflect.FieldDescriptor) bool {
 	switch fd.FullName() {
 	case "pb.Op.exec", "pb.Op.source", "pb.Op.file", "pb.Op.build", "pb.Op.merge", "pb.Op.diff",
@@ -158,7 +159,7 @@ func sortedKeys(m protoreflect.Map) []protoreflect.MapKey {
 	return keys
 }
 
-// quoteBytes prints content of a file, and only the length of much of it.
+// quoteBytes prints the content of a file, or only its length if it is long.
 func quoteBytes(data []byte) string {
 	const enough = 4096
 	if len(data) > enough || !utf8.Valid(data) && len(data) > 64 {

@@ -7,20 +7,21 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// Parts says what of a definition to print or to compare.
+// Parts selects the parts of a definition to print or to compare.
 type Parts uint8
 
-// The parts of a definition.
+// Parts of a definition.
 const (
-	Ops       Parts = 1 << iota // operations: what digests and cache keys depend on
-	Metadata                    // of operations: names, capabilities, progress groups …
-	Locations                   // where in a source file operations come from
+	Ops       Parts = 1 << iota // operations, on which digests and cache keys depend
+	Metadata                    // metadata of operations: names, capabilities, progress groups …
+	Locations                   // source locations of operations
 
 	All = Ops | Metadata | Locations
 )
 
-// Text prints a definition. It fails if the definition is not well formed: an
-// operation that is no protobuf, a missing input, no result.
+// Text prints a definition. It returns an error if the definition is malformed:
+// an operation is not valid protobuf, an input is missing, or there is no
+// result.
 func Text(def *pb.Definition, parts Parts) (string, error) {
 	g, err := load(def)
 	if err != nil {
@@ -60,7 +61,7 @@ func (g *graph) text(i int, parts Parts) string {
 	return b.String()
 }
 
-// resultText prints the operation that names the result.
+// resultText prints the final operation, which references the result.
 func (g *graph) resultText(parts Parts) string {
 	if g.result == nil {
 		return "no result\n"
@@ -86,8 +87,8 @@ func (g *graph) infoText() string {
 	return b.String()
 }
 
-// location prints the lines of a location: file, then each of its ranges.
-// A range of BuildKit's Dockerfile frontend is always one whole line.
+// location prints the file and the lines of a location. BuildKit's Dockerfile
+// frontend uses one range per whole line.
 func (g *graph) location(l *pb.Location) string {
 	infos := g.def.GetSource().GetInfos()
 	name := fmt.Sprintf("file %d", l.SourceIndex)
@@ -97,8 +98,8 @@ func (g *graph) location(l *pb.Location) string {
 	return name + Ranges(l.Ranges)
 }
 
-// Ranges prints ranges of a source file, each behind a space: a line number
-// where a range is one line and says nothing about characters.
+// Ranges prints ranges of a source file, each after a space. A range of one
+// whole line is printed as the line number.
 func Ranges(ranges []*pb.Range) string {
 	var b strings.Builder
 	for _, r := range ranges {

@@ -117,7 +117,7 @@ func TestDiff(t *testing.T) {
 		name  string
 		a, b  llb.State
 		parts Parts
-		want  []string // parts of the difference; none: equal
+		want  []string // parts of the difference; empty if equal
 	}{
 		{"equal", base, sampleState("x"), All, nil},
 		{"argument", base, sampleState("y"), All, []string{"-  exec.meta.args[1] = \"x\"", "+  exec.meta.args[1] = \"y\"", " 1 exec"}},
@@ -137,7 +137,7 @@ func TestDiff(t *testing.T) {
 		}
 		for _, want := range tt.want {
 			if !strings.Contains(got, want) {
-				t.Errorf("%s:\n%s\ndoes not have %q", tt.name, got, want)
+				t.Errorf("%s:\n%s\nlacks %q", tt.name, got, want)
 			}
 		}
 	}
@@ -165,7 +165,7 @@ result 3, needs constraints meta.description platform
 	}
 	again, err := Lines(marshal(t, sampleState("x")))
 	if err != nil || again != got {
-		t.Errorf("another run prints\n%s, %v, want\n%s", again, err, got)
+		t.Errorf("a repeated run prints\n%s, %v, want\n%s", again, err, got)
 	}
 	located := marshal(t, sampleState("x"))
 	located.Source.Infos[0].Data = []byte("FROM z\n")

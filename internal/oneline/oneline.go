@@ -1,16 +1,16 @@
-// Package oneline shortens text of servers so that it fits into an error.
+// Package oneline shortens responses of servers for use in error messages.
 package oneline
 
 import "strings"
 
-// Excerpt returns the beginning of a text on one line. Text that looks like a
-// page of a web server is left out, as it says nothing beyond the status.
+// Excerpt returns the beginning of a text on one line. It returns "" for HTML,
+// because error pages of web servers add nothing to the status.
 func Excerpt(text string) string {
 	const most = 200
 	return Limit(text, most)
 }
 
-// Limit is [Excerpt] with another number of bytes.
+// Limit is like [Excerpt] with a custom number of bytes.
 func Limit(text string, most int) string {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	fields := strings.FieldsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f })

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// TestFIFO: a FIFO without a writer is an error, and is not waited for.
+// TestFIFO checks that opening a FIFO without a writer returns an error instead
+// of blocking.
 func TestFIFO(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "fifo")
 	if err := syscall.Mkfifo(name, 0o600); err != nil {

@@ -1,5 +1,5 @@
-// Package regularfile opens regular files only. To open a FIFO would wait for its
-// writer, and a device may never end.
+// Package regularfile opens only regular files. Opening a FIFO would block
+// until it has a writer, and reading a device may never end.
 package regularfile
 
 import (
@@ -11,12 +11,13 @@ import (
 	"syscall"
 )
 
-// Open opens a regular file, through symbolic links. Anything else is an error.
+// Open opens a regular file. It follows symbolic links and returns an error for
+// any other kind of file.
 func Open(name string) (*os.File, error) {
 	if err := Check(name); err != nil {
 		return nil, err
 	}
-	// A FIFO may have replaced the file since.
+	// A FIFO may have replaced the file since the check.
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -45,7 +46,7 @@ func Read(name string) ([]byte, error) {
 	return data, errors.Join(err, f.Close())
 }
 
-// Check reports an error if a file exists and is not regular. It is for files
+// Check returns an error if a file exists and is not regular. Use it for files
 // that libraries open.
 func Check(name string) error {
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
@@ -54,8 +55,8 @@ func Check(name string) error {
 	return nil
 }
 
-// Dir is the file system of the regular files below a directory, as [os.DirFS] is
-// of all.
+// Dir is a file system with the regular files below a directory, like
+// [os.DirFS].
 type Dir string
 
 // Open implements [fs.FS].
@@ -65,7 +66,7 @@ func (d Dir) Open(name string) (fs.File, error) {
 	}
 	f, err := Open(filepath.Join(string(d), filepath.FromSlash(name)))
 	if err != nil {
-		return nil, err // an interface that is nil
+		return nil, err // avoid a non-nil interface with a nil *os.File
 	}
 	return f, nil
 }

@@ -1,9 +1,10 @@
-// Package singleflight runs a function once for all concurrent callers that want
-// its result, and remembers the result.
+// Package singleflight runs a function once for all concurrent callers that
+// need its result, and memoizes the result.
 //
-// In golang.org/x/sync/singleflight and BuildKit's flightcontrol the function
-// runs in a goroutine that may outlive its callers. Here it runs in the goroutine
-// of the first caller, so that nothing goes on when a build has returned.
+// In golang.org/x/sync/singleflight and BuildKit's flightcontrol, the function
+// runs in a goroutine that may outlive its callers. Here it runs in the
+// goroutine of the first caller, so that no work continues after a build has
+// returned.
 package singleflight
 
 import (
@@ -11,28 +12,29 @@ import (
 	"sync"
 )
 
-// Group remembers the results of functions by key. The zero value is an empty
+// Group memoizes the results of functions by key. The zero value is an empty
 // Group. Safe for concurrent use.
 type Group[K comparable, V any] struct {
-	// KeepErrors remembers errors as well. Otherwise an error goes to the callers
-	// that wait for it, and the next caller runs its function.
+	// KeepErrors memoizes errors, too. If it is false, an error is returned
+	// only to the callers that are waiting for it, and the next caller runs its
+	// function.
 	KeepErrors bool
 
 	mu    sync.Mutex
 	calls map[K]*call[V]
 }
 
-// call is a function that runs or has returned.
+// call is a function call that is running or has returned.
 type call[V any] struct {
 	done        chan struct{} // closed when the function has returned
 	value       V
 	err         error
-	interrupted bool // the context of its caller ended, or it panicked
+	interrupted bool // the context of its caller ended, or the function panicked
 }
 
-// Do returns the remembered result for key, waits for the caller that is working
-// it out, or calls f. It stops waiting when ctx ends. If the context of the caller
-// that runs f ends, another caller that waits runs its own function instead.
+// Do returns the memoized result for key, waits for a running call, or calls f.
+// It stops waiting when ctx ends. If the context of the caller that runs f
+// ends, another waiting caller runs its own function instead.
 func (g *Group[K, V]) Do(ctx context.Context, key K, f func(context.Context) (V, error)) (V, error) {
 	for {
 		c, found := g.call(key)
@@ -51,7 +53,7 @@ func (g *Group[K, V]) Do(ctx context.Context, key K, f func(context.Context) (V,
 	}
 }
 
-// call returns the call of a key, which the caller has to run if it was not found.
+// call returns the call for a key. If found is false, the caller must run it.
 func (g *Group[K, V]) call(key K) (c *call[V], found bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -66,7 +68,7 @@ func (g *Group[K, V]) call(key K) (c *call[V], found bool) {
 	return c, false
 }
 
-// run calls f and hands its result to the callers that wait.
+// run calls f and passes its result to the waiting callers.
 func (g *Group[K, V]) run(ctx context.Context, key K, c *call[V], f func(context.Context) (V, error)) (V, error) {
 	defer close(c.done)
 	defer func() {

@@ -8,13 +8,13 @@ import (
 
 var errWork = errors.New("the work failed")
 
-// result is what Do returned.
+// result is a result of Do.
 type result struct {
 	value int
 	err   error
 }
 
-// started runs f in a goroutine with Do, and returns when f has started.
+// started calls Do with f in a goroutine, and returns after f has started.
 func started(ctx context.Context, g *Group[string, int], f func(context.Context) (int, error)) <-chan result {
 	begun, ended := make(chan struct{}), make(chan result, 1)
 	go func() {
@@ -37,8 +37,8 @@ func number(n int, err error) func(context.Context) (int, error) {
 	return func(context.Context) (int, error) { return n, err }
 }
 
-// TestWaiterEnds: a caller that waits returns when its own context ends, although
-// the function that it waits for goes on.
+// TestWaiterEnds checks that a waiting caller returns when its own context
+// ends, although the function is still running.
 func TestWaiterEnds(t *testing.T) {
 	var g Group[string, int]
 	release := make(chan struct{})
@@ -46,7 +46,7 @@ func TestWaiterEnds(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errWork)
 	if v, err := g.Do(ctx, "key", number(2, nil)); !errors.Is(err, errWork) {
-		t.Errorf("the waiter got %d, %v, want the cause of its context's end", v, err)
+		t.Errorf("the waiter got %d, %v, want the cause of its context", v, err)
 	}
 	close(release)
 	if got := <-first; got != (result{1, nil}) {
@@ -57,8 +57,8 @@ func TestWaiterEnds(t *testing.T) {
 	}
 }
 
-// TestFirstCallerEnds: if the context of the caller that works ends, one that
-// waits does the work.
+// TestFirstCallerEnds checks that a waiting caller runs its function if the
+// context of the running caller ends.
 func TestFirstCallerEnds(t *testing.T) {
 	for _, keep := range []bool{false, true} {
 		g := Group[string, int]{KeepErrors: keep}
@@ -79,7 +79,7 @@ func TestFirstCallerEnds(t *testing.T) {
 	}
 }
 
-// TestErrors: an error is remembered only if that is asked for.
+// TestErrors checks that errors are memoized only with KeepErrors.
 func TestErrors(t *testing.T) {
 	for keep, want := range map[bool]result{false: {2, nil}, true: {1, errWork}} {
 		g := Group[string, int]{KeepErrors: keep}
@@ -96,7 +96,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestPanic: a function that panics leaves no caller waiting.
+// TestPanic checks that a panicking function leaves no caller waiting.
 func TestPanic(t *testing.T) {
 	var g Group[string, int]
 	func() {

@@ -1,9 +1,8 @@
-// Package suggest finds what a misspelt word may have meant.
+// Package suggest finds the probable meaning of a misspelled word.
 //
-// A suggestion is the nearest of the options that differs from the word by at
-// most two insertions, deletions and substitutions of a character. Matches and
-// texts are those of BuildKit's util/suggest, but words of more than 1000
-// characters are not compared.
+// A suggestion is the nearest option whose edit distance to the word is at most
+// two. Matches and texts equal those of BuildKit's util/suggest, except that
+// words of more than 1000 characters are not compared.
 //
-// Not here: what the options are.
+// Out of scope: the options themselves.
 package suggest

@@ -7,17 +7,18 @@ import (
 	"github.com/agext/levenshtein"
 )
 
-// most is the largest edit distance at which two words may be the same.
+// most is the maximum edit distance of a suggestion.
 const most = 2
 
-// longest is how many characters a word can have that is compared. The time
-// goes with the square of it, and nobody misspells a longer one.
+// longest is the maximum length in characters of a word that is compared.
+// Comparing takes quadratic time, and longer words are unlikely to be typing
+// errors.
 const longest = 1000
 
-// Search returns the nearest of the options, the first one of several, and
-// whether there is one. An option that equals the word means that the fault is
-// elsewhere: then there is none. Without regard to case, the match is in upper
-// case if the word is, and in lower case otherwise.
+// Search returns the option nearest to word, or the first of several. ok is
+// false if there is no near option, or if an option equals the word, in which
+// case spelling is not the problem. If caseSensitive is false, the match is in
+// upper case if the word is, and in lower case otherwise.
 func Search(word string, options []string, caseSensitive bool) (string, bool) {
 	folded := word
 	if !caseSensitive {
@@ -41,8 +42,9 @@ func Search(word string, options []string, caseSensitive bool) (string, bool) {
 	return match, match != ""
 }
 
-// Near is Search for names that upstream suggests nothing for: the shorter the
-// word, the nearer a suggestion has to be. A word of one character has none.
+// Near is like Search, for names for which upstream has no suggestions. The
+// shorter the word, the nearer a suggestion has to be. A word of one character
+// has no suggestion.
 func Near(word string, options []string) (string, bool) {
 	match, ok := Search(word, options, true)
 	if !ok || distance(word, match) > utf8.RuneCountInString(word)/2 {
@@ -51,10 +53,11 @@ func Near(word string, options []string) (string, bool) {
 	return match, true
 }
 
-// distance returns the edit distance of two words, or something larger than
-// most if that is.
+// distance returns the edit distance of two words, or any number above most if
+// the distance exceeds it.
 func distance(a, b string) int {
-	// The library can bound its search itself, but then it can be wrong.
+	// The library can limit the distance itself, but its result may then be
+	// wrong.
 	m, n := utf8.RuneCountInString(a), utf8.RuneCountInString(b)
 	if m-n > most || n-m > most || m > longest {
 		return most + 1
@@ -62,8 +65,8 @@ func distance(a, b string) int {
 	return levenshtein.Distance(a, b, nil)
 }
 
-// Hint returns " (did you mean X?)" for what Search finds, to be added to an
-// error's text, or "".
+// Hint returns " (did you mean X?)" for the result of Search, to be appended to
+// an error text, or "".
 func Hint(word string, options []string, caseSensitive bool) string {
 	match, ok := Search(word, options, caseSensitive)
 	if !ok {

@@ -69,7 +69,7 @@ func TestNear(t *testing.T) {
 	}
 }
 
-// TestEmpty has the words that are near to everything short.
+// TestEmpty checks short words, which are near many options.
 func TestEmpty(t *testing.T) {
 	for _, tc := range []struct {
 		word    string
@@ -79,7 +79,8 @@ func TestEmpty(t *testing.T) {
 		{"", []string{"ab"}, "ab"},
 		{"", []string{"abc"}, ""},
 		{"", []string{""}, ""},
-		// Upstream: an empty option can win, and then nothing is suggested.
+		// Upstream: an empty option can be the nearest, and then nothing is
+		// suggested.
 		{"ab", []string{"", "cd"}, ""},
 		{"ab", []string{"", "ac"}, "ac"},
 	} {
@@ -100,7 +101,7 @@ func TestLong(t *testing.T) {
 	}
 }
 
-// FuzzSearch checks the choice against all distances.
+// FuzzSearch compares the choice with the distances of all options.
 func FuzzSearch(f *testing.F) {
 	f.Add("dokcer", "docker", "decker")
 	f.Add("ab", "ba", "")
@@ -123,7 +124,7 @@ func FuzzSearch(f *testing.F) {
 			t.Errorf("got %q, %t, want %q (distances %d and %d)", got, ok, want, da, db)
 		}
 		if folded, _ := suggest.Search(word, []string{a, b}, false); utf8.ValidString(a+b) && !utf8.ValidString(folded) {
-			t.Errorf("without case: %q", folded)
+			t.Errorf("case-insensitive: %q", folded)
 		}
 	})
 }

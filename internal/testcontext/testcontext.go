@@ -1,5 +1,6 @@
-// Package testcontext makes build contexts for tests that need no image and no
-// kernel: a base whose commands have names only, as they are interpreted.
+// Package testcontext creates build contexts for tests that need neither an
+// image nor a kernel. The commands in their base are empty files, because steps
+// are interpreted.
 package testcontext
 
 import (
@@ -8,7 +9,7 @@ import (
 	"testing"
 )
 
-// Write writes files by path below a directory. All may be executed.
+// Write writes files below a directory, by path. All files are executable.
 func Write(t testing.TB, dir string, files map[string]string) {
 	t.Helper()
 	for name, data := range files {
@@ -22,7 +23,7 @@ func Write(t testing.TB, dir string, files map[string]string) {
 	}
 }
 
-// WriteBase writes a base image into the directory base: a shell with these
+// WriteBase writes a base image into the directory base: a shell and the given
 // commands.
 func WriteBase(t testing.TB, dir string, commands ...string) {
 	t.Helper()
@@ -31,7 +32,7 @@ func WriteBase(t testing.TB, dir string, commands ...string) {
 	}
 }
 
-// New makes a context with a Dockerfile, a base with cat, and a file a.
+// New creates a context with a Dockerfile, a base with cat, and a file a.
 func New(t testing.TB, dockerfile string) string {
 	t.Helper()
 	dir := t.TempDir()
