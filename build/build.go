@@ -109,12 +109,13 @@ func (s *state) build(ctx context.Context, o *Options, p *places) (*Result, erro
 // buildOnce builds with what is in the state directory.
 func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (_ *Result, err error) {
 	run := newRunner(s, o)
+	defer func() { err = errors.Join(err, run.Close()) }()
 	if err := run.limit(ctx); err != nil {
-		return nil, errors.Join(err, run.Close())
+		return nil, err
 	}
 	sources := s.sources(o, p)
-	explain := newExplainer(s, o)
-	progress := newProgress(o, explain)
+	explained := s.explainer(o)
+	progress := newProgress(o, explained)
 	caches, err := s.openCaches(ctx, o, sources, progress)
 	if err != nil {
 		return nil, err
@@ -127,11 +128,8 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (_ *Result
 		Insecure: o.allows("security.insecure"), HostNetwork: o.allows("network.host"),
 		Imports: caches.imports,
 	})
-	defer func() {
-		cancel()
-		b.Wait()
-		err = errors.Join(err, run.Close())
-	}()
+	defer b.Wait() // before the runner is closed
+	defer cancel()
 	c := local.New(local.Options{
 		Build: b, Store: s.store, Sources: sources, Opts: p.opts,
 		Platforms: []ocispecs.Platform{source.Machine()}, Warn: progress.warn, Loaded: progress.loaded, Step: progress.step,
@@ -147,7 +145,7 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (_ *Result
 		return p.answered(res.Metadata)
 	}
 	results, err := solve(ctx, res, o.Describe || len(o.Outputs) > 0)
-	err = errors.Join(err, explain.finish(o.Explain, b, c.Graphs()))
+	err = errors.Join(err, explained.Finish(o.Explain, b, c.Graphs()))
 	if err != nil {
 		return nil, err
 	}

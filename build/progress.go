@@ -8,6 +8,7 @@ import (
 	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
 
+	"slipway/build/explain"
 	"slipway/solver"
 	"slipway/solver/gateway"
 )
@@ -20,7 +21,7 @@ const statusInterval = 100 * time.Millisecond
 // for concurrent use.
 type progress struct {
 	send    func(*client.SolveStatus)
-	explain *explainer
+	explain *explain.Explainer
 	now     func() time.Time
 
 	mu       sync.Mutex
@@ -34,7 +35,7 @@ type shownVertex struct {
 	statuses map[string]*client.VertexStatus
 }
 
-func newProgress(o *Options, x *explainer) *progress {
+func newProgress(o *Options, x *explain.Explainer) *progress {
 	send := o.Status
 	if send == nil {
 		send = func(*client.SolveStatus) {}
@@ -89,7 +90,7 @@ func (p *progress) event(e solver.Event) {
 	case solver.Cached, solver.Done:
 		p.end(v, e.Time, e.Kind == solver.Cached, e.Err)
 	case solver.Missed:
-		p.explain.miss(e.Vertex.Digest)
+		p.explain.Missed(e.Vertex.Digest)
 	case solver.Progress:
 		p.status(v, e.Status, e.Time)
 	}

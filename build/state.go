@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+
+	"slipway/build/explain"
 	"slipway/solver"
 	"slipway/solver/export"
 	"slipway/solver/images"
@@ -84,6 +87,16 @@ func (s *state) sources(o *Options, p *places) *source.Sources {
 		Temp: filepath.Join(s.dir, "temp"), Now: o.Now,
 		Secrets: o.Secrets, Agents: o.Agents,
 	}
+}
+
+// explainer returns the explainer of the build of a Dockerfile.
+func (s *state) explainer(o *Options) *explain.Explainer {
+	from := o.Context
+	if abs, err := filepath.Abs(from); err == nil && !isURL(from) && from != stdin {
+		from = abs
+	}
+	id := digest.FromString(from + "\x00" + o.file()).Encoded()[:32]
+	return explain.New(filepath.Join(s.dir, "explain", id+".json"), s.store, o.BuildArgs)
 }
 
 func (s *state) exporter(o *Options) *export.Exporter {

@@ -1,4 +1,4 @@
-package build
+package explain
 
 import (
 	"cmp"
@@ -14,11 +14,11 @@ import (
 	"slipway/solver/tree"
 )
 
-// changes collects in what a step differs from what it was.
+// changes collects the differences between a step and its old record.
 type changes struct {
-	x        *explainer
+	x        *Explainer
 	v        *solver.Vertex
-	old, now *remembered
+	old, now *record
 	was      *pb.Op // operation of old
 	list     []string
 }
@@ -42,8 +42,8 @@ func (c *changes) value(what, was, now string) {
 	}
 }
 
-// find compares part by part. The command of an instruction that was edited is
-// not told of again.
+// find compares the parts of the cache keys. For an edited instruction, whose new text is
+// reported already, changes of the operation are not reported again.
 func (c *changes) find(edited bool) {
 	other := false
 	for _, p := range c.now.Parts {
@@ -76,15 +76,16 @@ func (c *changes) find(edited bool) {
 	}
 }
 
-// input names the input that a part is of.
-func (*changes) input(r *remembered, p solver.Part) string {
+// input returns the name of the input that a part belongs to.
+func (*changes) input(r *record, p solver.Part) string {
 	if p.Input < 0 || p.Input >= len(r.Inputs) {
 		return p.Name
 	}
 	return r.Inputs[p.Input]
 }
 
-// made tells of an input of which all counts: the step before, or an image.
+// made reports a change of an input whose whole content is part of the key: the step
+// before, or an image.
 func (c *changes) made(old, now solver.Part) {
 	was, is := c.input(c.old, old), c.input(c.now, now)
 	image := strings.HasPrefix(is, imagePrefix)
@@ -102,8 +103,8 @@ func (c *changes) made(old, now solver.Part) {
 	}
 }
 
-// imageChange tells how a reference to an image changed: its name, or what the
-// registry has below that.
+// imageChange describes the change of a reference to an image: a new name, or a new digest
+// of the same name.
 func imageChange(was, is string) string {
 	wasName, wasDigest, _ := strings.Cut(was, "@")
 	isName, isDigest, _ := strings.Cut(is, "@")
@@ -115,10 +116,10 @@ func imageChange(was, is string) string {
 
 func short(digest string) string { return digest[:min(len(digest), len("sha256:")+12)] }
 
-// maxFiles is how many files are named that changed.
+// maxFiles is the number of changed files that are listed.
 const maxFiles = 5
 
-// files tells which files of an input changed.
+// files reports the files of an input that changed.
 func (c *changes) files(old, now solver.Part, edited bool) {
 	start := len(c.list)
 	prefix, where := c.origin(c.input(c.old, old), c.input(c.now, now))
@@ -148,8 +149,8 @@ func (c *changes) files(old, now solver.Part, edited bool) {
 	}
 }
 
-// origin tells if files come from another place than before, and returns what
-// stands before and behind their names.
+// origin reports if files come from another input than before, and returns a prefix and a
+// suffix for their names.
 func (c *changes) origin(was, is string) (prefix, where string) {
 	wasImage, a := strings.CutPrefix(was, imagePrefix)
 	isImage, b := strings.CutPrefix(is, imagePrefix)
@@ -171,7 +172,8 @@ func (c *changes) origin(was, is string) (prefix, where string) {
 	return "", " of " + cut(is)
 }
 
-// fileChange tells what of a file changed; "" is nothing that counts.
+// fileChange describes the change of a file. It returns "" if nothing changed that is part
+// of the key.
 func fileChange(was, is *tree.Node) string {
 	switch {
 	case was == nil:
@@ -197,7 +199,7 @@ func fileChange(was, is *tree.Node) string {
 	return ""
 }
 
-// operation tells what of an instruction itself changed.
+// operation reports changes of the instruction itself.
 func (c *changes) operation(edited bool) {
 	switch was, now := c.was, c.v.Op; {
 	case was.GetExec() != nil && now.GetExec() != nil:
@@ -236,7 +238,7 @@ func (c *changes) exec(was, now *pb.ExecOp, edited bool) {
 	c.mounts(was, now)
 }
 
-// variables tells of the variables of a process, which are of ARG and ENV.
+// variables reports changes of the environment, which ARG and ENV set.
 func (c *changes) variables(was, now []string) {
 	split := func(env []string) map[string]string {
 		m := map[string]string{}
@@ -267,8 +269,8 @@ func (c *changes) variables(was, now []string) {
 	}
 }
 
-// mounts tells of mounts and of secrets as variables. Neither what secrets are
-// nor what is in caches ever counts.
+// mounts reports changes of mounts and of secrets in variables. The content of secrets and
+// caches is not part of the key.
 func (c *changes) mounts(was, now *pb.ExecOp) {
 	describe := func(op *pb.ExecOp) map[string]string {
 		m := map[string]string{}
@@ -316,7 +318,7 @@ func mountText(m *pb.Mount) string {
 	return text
 }
 
-// file tells how a COPY, an ADD or a WORKDIR changed.
+// file reports changes of a COPY, an ADD or a WORKDIR.
 func (c *changes) file(was, now *pb.FileOp, edited bool) {
 	if edited {
 		return
@@ -362,7 +364,7 @@ func modeText(c *pb.FileActionCopy) string {
 	return ""
 }
 
-// time tells of the time that files get.
+// time reports a change of the time that files get.
 func (c *changes) time(was, now int64) {
 	if was != now {
 		c.add("the time of its files (SOURCE_DATE_EPOCH) changed")

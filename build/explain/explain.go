@@ -1,4 +1,4 @@
-package build
+package explain
 
 import (
 	"encoding/json"
@@ -21,46 +21,45 @@ import (
 	"slipway/solver/tree"
 )
 
-// explainer tells of each step that was not cached what it depends on that is
-// not as it was when this Dockerfile was last built. It remembers that of each
-// build, whether somebody asks or not.
-type explainer struct {
-	file  string // what is remembered
+// Explainer explains the steps of one build that were not cached, and records the steps
+// for the next build.
+type Explainer struct {
+	file  string // of the record
 	store *tree.Store
-	args  map[string]string // build arguments
-	old   []remembered
+	args  map[string]string
+	old   []record // of the last build
 
 	mu     sync.Mutex
 	missed map[digest.Digest]bool // steps that ran
 }
 
-// miss notes that a step ran. It is safe for concurrent use, also with finish:
-// when a build fails, other steps still run.
-func (x *explainer) miss(step digest.Digest) {
+// Missed records that a step was not cached. It is safe for concurrent use, also with
+// [Explainer.Finish]: when a build fails, other steps may still start.
+func (x *Explainer) Missed(step digest.Digest) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.missed[step] = true
 }
 
-// ran reports whether a step was noted.
-func (x *explainer) ran(step digest.Digest) bool {
+// ran reports whether a step was not cached.
+func (x *Explainer) ran(step digest.Digest) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.missed[step]
 }
 
-// remembered is a step as it was in a build.
-type remembered struct {
+// record is a step of a build. Its fields are exported for package json.
+type record struct {
 	Step   stepName
-	Op     []byte   // its operation
-	Inputs []string // names of the steps that it is made from
+	Op     []byte   // as Protobuf
+	Inputs []string // names of the steps and sources that it reads
 	Parts  []solver.Part
 }
 
-// stepName is the name of a step in its parts: [linux/amd64 stage 2/5] RUN x.
+// stepName is a name such as "[linux/amd64 stage 2/5] RUN x", split into its parts.
 type stepName struct {
-	Stage string // with the platform; "" is the only one
-	Index int    // from 1; 0 is a step without a number
+	Stage string // with the platform; "" for the only stage
+	Index int    // from 1; 0 for a step without a number
 	Text  string
 }
 
@@ -75,26 +74,20 @@ func parseStep(name string) stepName {
 	return stepName{m[1], n, m[3]}
 }
 
-// newExplainer reads what is remembered of the last build of a Dockerfile.
-func newExplainer(s *state, o *Options) *explainer {
-	from := o.Context
-	if abs, err := filepath.Abs(from); err == nil && !isURL(from) && from != stdin {
-		from = abs
-	}
-	id := digest.FromString(from + "\x00" + o.file()).Encoded()[:32]
-	x := &explainer{
-		file: filepath.Join(s.dir, "explain", id+".json"), store: s.store,
-		args: o.BuildArgs, missed: map[digest.Digest]bool{},
-	}
+// New returns an Explainer for the build of a Dockerfile. The last build of the same
+// Dockerfile was recorded in the file, which may not exist; a damaged one is ignored. The
+// store contains the files that steps read. Args are the build arguments.
+func New(file string, store *tree.Store, args map[string]string) *Explainer {
+	x := &Explainer{file: file, store: store, args: args, missed: map[digest.Digest]bool{}}
 	if data, err := os.ReadFile(x.file); err == nil && json.Unmarshal(data, &x.old) != nil {
 		x.old = nil // damaged
 	}
 	return x
 }
 
-// steps returns the operations of a build that are steps, with what they depend on
-// as far as it was found out.
-func (x *explainer) steps(b *solver.Build, graphs []*solver.Graph) (vertices []*solver.Vertex, now []remembered) {
+// steps returns the vertices of a build that are not sources, each with its record. A step
+// whose cache key was not computed has no parts.
+func (*Explainer) steps(b *solver.Build, graphs []*solver.Graph) (vertices []*solver.Vertex, now []record) {
 	seen := map[digest.Digest]bool{}
 	for _, g := range graphs {
 		for _, v := range g.Vertices {
@@ -102,7 +95,7 @@ func (x *explainer) steps(b *solver.Build, graphs []*solver.Graph) (vertices []*
 				continue
 			}
 			seen[v.Digest] = true
-			r := remembered{Step: parseStep(v.Name())}
+			r := record{Step: parseStep(v.Name())}
 			if k, ok := b.Known(v); ok {
 				r.Parts = k.Parts
 			}
@@ -116,13 +109,14 @@ func (x *explainer) steps(b *solver.Build, graphs []*solver.Graph) (vertices []*
 	return vertices, now
 }
 
-// finish explains the steps that ran to w, which may be nil, and remembers them
-// for the next build.
-func (x *explainer) finish(w io.Writer, b *solver.Build, graphs []*solver.Graph) error {
+// Finish writes a line to w for each step that was not cached, unless w is nil, and
+// records all steps for the next build. A record that cannot be written is not an error,
+// but w gets a line about it.
+func (x *Explainer) Finish(w io.Writer, b *solver.Build, graphs []*solver.Graph) error {
 	vertices, now := x.steps(b, graphs)
-	err := x.remember(now)
+	err := x.save(now)
 	if w == nil {
-		return nil // no build fails for that
+		return nil
 	}
 	var lines []string
 	for i, v := range vertices {
@@ -143,10 +137,10 @@ func (x *explainer) finish(w io.Writer, b *solver.Build, graphs []*solver.Graph)
 	return err
 }
 
-// remember keeps what is known of steps now, and of those before that this build
-// had no part of or did not come to.
-func (x *explainer) remember(now []remembered) error {
-	var list []remembered
+// save writes the records of this build. It keeps the old record of a step if this build
+// did not reach the step or does not have its stage.
+func (x *Explainer) save(now []record) error {
+	var list []record
 	stages := map[string]bool{}
 	for _, r := range now {
 		stages[r.Step.Stage] = true
@@ -155,7 +149,7 @@ func (x *explainer) remember(now []remembered) error {
 		}
 	}
 	for _, r := range x.old {
-		i := slices.IndexFunc(now, func(n remembered) bool { return n.Step == r.Step })
+		i := slices.IndexFunc(now, func(n record) bool { return n.Step == r.Step })
 		if i < 0 && !stages[r.Step.Stage] || i >= 0 && now[i].Parts == nil {
 			list = append(list, r)
 		}
@@ -173,9 +167,9 @@ func (x *explainer) remember(now []remembered) error {
 	return export.WriteFile(x.file, func(w io.Writer) error { _, err := w.Write(data); return err })
 }
 
-// before finds what a step was before: the step with the same text, else the one
-// that stood in its place and is gone.
-func (x *explainer) before(now []remembered, i int) (old *remembered, edited bool) {
+// before returns the old record of a step: that of a step with the same text, or else
+// that of a removed step with the same number, and whether the text was edited.
+func (x *Explainer) before(now []record, i int) (old *record, edited bool) {
 	step := now[i].Step
 	for n := range x.old {
 		r := &x.old[n]
@@ -194,7 +188,7 @@ func (x *explainer) before(now []remembered, i int) (old *remembered, edited boo
 		if r.Step.Stage != step.Stage || r.Step.Index != step.Index || step.Index == 0 {
 			continue
 		}
-		still := slices.ContainsFunc(now, func(n remembered) bool { return n.Step.Stage == r.Step.Stage && n.Step.Text == r.Step.Text })
+		still := slices.ContainsFunc(now, func(n record) bool { return n.Step.Stage == r.Step.Stage && n.Step.Text == r.Step.Text })
 		if !still {
 			return r, true
 		}
@@ -202,7 +196,8 @@ func (x *explainer) before(now []remembered, i int) (old *remembered, edited boo
 	return nil, false
 }
 
-// rank orders steps of the same text by how likely one was the other.
+// rank is the distance of two steps with the same text. The nearest one is most likely the
+// same step.
 func rank(a, b stepName) int {
 	d := max(a.Index-b.Index, b.Index-a.Index)
 	if a.Stage != b.Stage {
@@ -211,8 +206,8 @@ func rank(a, b stepName) int {
 	return d
 }
 
-// why says why a step ran.
-func (x *explainer) why(v *solver.Vertex, now []remembered, i int) string {
+// why returns the reason why a step was not cached.
+func (x *Explainer) why(v *solver.Vertex, now []record, i int) string {
 	old, edited := x.before(now, i)
 	switch {
 	case v.Meta.IgnoreCache:
@@ -242,10 +237,10 @@ func (x *explainer) why(v *solver.Vertex, now []remembered, i int) string {
 	return "nothing changed, but its result is not kept any more"
 }
 
-// maxShown is how much of a value is shown, in bytes.
+// maxShown is the number of bytes of a value that are shown.
 const maxShown = 60
 
-// cut returns the beginning of a text, in one line.
+// cut returns the beginning of the first line of a text.
 func cut(s string) string {
 	first, _, more := strings.Cut(s, "\n")
 	if len(first) > maxShown {
@@ -257,15 +252,15 @@ func cut(s string) string {
 	return first
 }
 
-// Names of what is no step.
+// Names of inputs that are not steps.
 const (
 	theContext = "the context"
 	aHeredoc   = "a heredoc"
 
-	imagePrefix = "image " // of the references of images
+	imagePrefix = "image " // followed by a reference
 )
 
-// inputName names what a step is made from: what a source is, or another step.
+// inputName returns the name of an input of a step: a source or another step.
 func inputName(v *solver.Vertex) string {
 	src := v.Op.GetSource()
 	switch {

@@ -1,8 +1,9 @@
-package build
+package explain
 
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -12,19 +13,18 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"slipway/solver"
+	"slipway/solver/tree"
 )
 
 // TestExplainWhileStepsRun explains a build while its steps still start, as when
 // one of several stages fails.
 func TestExplainWhileStepsRun(t *testing.T) {
-	o := Options{State: t.TempDir(), Now: time.Now}
-	s, err := openState(&o)
+	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := newExplainer(s, &o)
-	p := newProgress(&o, x)
-	b := solver.New(t.Context(), solver.Options{Store: s.store, Now: time.Now})
+	x := New(filepath.Join(t.TempDir(), "record"), store, nil)
+	b := solver.New(t.Context(), solver.Options{Store: store, Now: time.Now})
 	g := &solver.Graph{}
 	for i := range 2000 {
 		g.Vertices = append(g.Vertices, &solver.Vertex{
@@ -37,7 +37,7 @@ func TestExplainWhileStepsRun(t *testing.T) {
 	events.Go(func() {
 		for ended := false; !ended; {
 			for _, v := range g.Vertices {
-				p.event(solver.Event{Vertex: v, Kind: solver.Missed})
+				x.Missed(v.Digest)
 			}
 			select {
 			case <-explained:
@@ -47,14 +47,14 @@ func TestExplainWhileStepsRun(t *testing.T) {
 		}
 	})
 	for range 5 {
-		if err := x.finish(io.Discard, b, []*solver.Graph{g}); err != nil {
+		if err := x.Finish(io.Discard, b, []*solver.Graph{g}); err != nil {
 			t.Error(err)
 		}
 	}
 	close(explained)
 	events.Wait()
 	var text strings.Builder
-	if err := x.finish(&text, b, []*solver.Graph{g}); err != nil {
+	if err := x.Finish(&text, b, []*solver.Graph{g}); err != nil {
 		t.Error(err)
 	}
 	if got, want := strings.Count(text.String(), "\n"), len(g.Vertices); got != want {
