@@ -138,8 +138,8 @@ func (d *Diagnostic) Shown() source.Range {
 // List is a list of diagnostics in the order in which they were found.
 type List []*Diagnostic
 
-// Err returns the errors of the list as one error: nil if there are none, the
-// diagnostic itself if there is one.
+// Err returns the errors of the list as one error. Without errors it returns nil,
+// and a single one is returned unwrapped.
 func (l List) Err() error {
 	errs := slices.DeleteFunc(slices.Clone(l), func(d *Diagnostic) bool { return d.Severity != Error })
 	switch len(errs) {

@@ -23,8 +23,8 @@ func words(a parser.Args) []parser.Word {
 	return nil
 }
 
-// argsRange returns the range of the arguments, or of the keyword if there are
-// none.
+// argsRange returns the range of the arguments. Without arguments it returns the
+// range of the keyword.
 func argsRange(in *parser.Instruction) source.Range {
 	if in.Rest.Len() == 0 {
 		return in.Keyword.Range()

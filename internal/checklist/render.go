@@ -28,7 +28,7 @@ func Index(sections []Section, corpus []*golden.Case) string {
 }
 
 // Differences returns the table of intended differences, in Markdown, for a file
-// beside testdata.
+// next to testdata.
 func Differences(corpus []*golden.Case) string {
 	var b strings.Builder
 	rows := 0
