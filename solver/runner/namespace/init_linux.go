@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -201,56 +200,6 @@ func (c *config) enter() error {
 		if err := restrict("/", unix.MOUNT_ATTR_RDONLY); err != nil {
 			return fmt.Errorf("make the root read-only: %w", err)
 		}
-	}
-	return nil
-}
-
-// makeDir goes to the working directory, which is made for the user if it is
-// missing.
-func (c *config) makeDir() error {
-	if err := os.Chdir(c.Dir); err == nil {
-		if err := c.insideRoot(); err != nil {
-			return err
-		}
-		return c.passDirs()
-	}
-	made := ""
-	for d := c.Dir; d != "/"; d = filepath.Dir(d) {
-		if _, err := os.Lstat(d); err == nil {
-			break
-		}
-		made = d
-	}
-	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
-		return err
-	}
-	for d := c.Dir; made != "" && len(d) >= len(made); d = filepath.Dir(d) {
-		if err := os.Lchown(d, c.UID, c.GID); err != nil {
-			return err
-		}
-	}
-	return c.passDirs()
-}
-
-// passDirs goes to the working directory, and makes what is missing of the
-// directories that its name passes: /x/../y needs /x.
-//
-// Upstream: runc makes them, for root.
-func (c *config) passDirs() error {
-	if err := os.MkdirAll("/"+c.DirName, 0o755); err != nil {
-		return err
-	}
-	if err := os.Chdir(c.Dir); err != nil {
-		return err
-	}
-	return c.insideRoot()
-}
-
-// insideRoot returns an error if the working directory is outside of the root, as
-// magic links below /proc can lead there. The kernel has no absolute path for it.
-func (c *config) insideRoot() error {
-	if _, err := unix.Getwd(); err != nil {
-		return fmt.Errorf("%s is outside of the root file system", c.DirName)
 	}
 	return nil
 }

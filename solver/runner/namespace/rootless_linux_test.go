@@ -82,7 +82,7 @@ func TestOrdinaryUser(t *testing.T) {
 		endsWithBuilder(t, func() *exec.Cmd { return command(path, "Endless") })
 		return
 	}
-	again(path, "Privileges|Setuid|System.*|Ends|Container|Terminal.*|StartFails|Session|LeakedDirectory|ThreadRoots|OwnProgram|ProgramCopies|JoiningIsHidden|OpenFiles|FileMounts|Mount.*|Copies|State.*|Secrets.*|Whiteouts|Sockets|Devices.*|Guard.*|NoLimits")
+	again(path, "Privileges|Setuid|System.*|Ends|Container|Terminal.*|StartFails|Session|LeakedDirectory|MadeOutside|ThreadRoots|OwnProgram|ProgramCopies|JoiningIsHidden|OpenFiles|FileMounts|Mount.*|Copies|State.*|Secrets.*|Whiteouts|Sockets|Devices.*|Guard.*|NoLimits")
 	endsWithBuilder(t, func() *exec.Cmd { return command(path, "Endless") })
 	// With subordinate ids, but programs for them that fail.
 	for _, name := range []string{"subuid", "subgid", "newuidmap", "newgidmap"} {
@@ -99,7 +99,7 @@ func TestOrdinaryUser(t *testing.T) {
 	if _, err := exec.LookPath("newuidmap"); err != nil {
 		return
 	}
-	again(path, "Privileges|Setuid|Session|LeakedDirectory|ThreadRoots|OwnProgram|ProgramCopies|JoiningIsHidden|Container|Terminal.*|OpenFiles|FileMounts|Mounts|Sockets|Devices.*|Guard.*")
+	again(path, "Privileges|Setuid|Session|LeakedDirectory|MadeOutside|ThreadRoots|OwnProgram|ProgramCopies|JoiningIsHidden|Container|Terminal.*|OpenFiles|FileMounts|Mounts|Sockets|Devices.*|Guard.*")
 	endsWithBuilder(t, func() *exec.Cmd { return command(path, "Endless") })
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -182,5 +183,60 @@ func TestOutsideRoot(t *testing.T) {
 	}
 	if want := "/somewhere is outside of the root file system"; after == nil || after.Error() != want {
 		t.Errorf("outside of the root: %v, want %s", after, want)
+	}
+}
+
+// TestMadeOutside: no directory is made outside of the root, even if a path leads there.
+func TestMadeOutside(t *testing.T) {
+	root, outside := t.TempDir(), t.TempDir()
+	open, err := os.Open(outside)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	proc := filepath.Join(root, "proc")
+	if err := os.Mkdir(proc, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	name := fdPath(open) + "/made"
+	var before, made error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // the thread ends with the goroutine
+		before = unix.Unshare(unix.CLONE_NEWNS)
+		before = errors.Join(before, unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
+		before = errors.Join(before, unix.Mount("/proc", proc, "", unix.MS_BIND|unix.MS_REC, ""), unix.Chroot(root))
+		made = (&config{Dir: name, DirName: name}).makeDir()
+	}()
+	<-done
+	if before != nil {
+		t.Fatal(before)
+	}
+	if want := name + " is outside of the root file system"; fmt.Sprint(made) != want {
+		t.Errorf("%v, want %s", made, want)
+	}
+	if list, err := os.ReadDir(outside); err != nil || len(list) > 0 {
+		t.Errorf("outside of the root there are %v, %v", list, err)
+	}
+}
+
+// TestMadeMeanwhile: a working directory that another process makes at the same time
+// stays as it is.
+func TestMadeMeanwhile(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	if err := os.Mkdir("d", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := makeHere("d", 12, 34); err != nil {
+		t.Error(err)
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(".", &st); err != nil || st.Uid != 0 || st.Gid != 0 || st.Mode&0o777 != 0o700 {
+		t.Errorf("mode %o, owner %d:%d, %v; want 700 and 0:0", st.Mode, st.Uid, st.Gid, err)
+	}
+	if got, err := os.Getwd(); err != nil || got != filepath.Join(dir, "d") {
+		t.Errorf("the working directory is %s, %v", got, err)
 	}
 }

@@ -1,0 +1,90 @@
+package namespace
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// makeDir goes to the working directory. If it does not exist, it is made for the user.
+//
+// Upstream: runc makes the directories that its name passes, for root: /x/../y needs /x.
+func (c *config) makeDir() error {
+	if err := os.Chdir("/" + c.DirName); err == nil {
+		return c.insideRoot()
+	}
+	if err := c.makeDirs(c.Dir, c.UID, c.GID); err != nil {
+		return err
+	}
+	parts := strings.Split(c.DirName, "/")
+	for i, part := range parts {
+		if part != ".." {
+			continue
+		}
+		if err := c.makeDirs(strings.Join(parts[:i], "/"), 0, 0); err != nil {
+			return err
+		}
+	}
+	if err := os.Chdir("/" + c.DirName); err != nil {
+		return err
+	}
+	return c.insideRoot()
+}
+
+// makeDirs goes to a directory, and makes what is missing of it for a user.
+//
+// Other processes of the container may replace directories with links meanwhile. So no
+// directory is made by a path, and none outside of the root.
+func (c *config) makeDirs(name string, uid, gid int) error {
+	if err := os.Chdir("/"); err != nil {
+		return err
+	}
+	at := ""
+	for part := range strings.SplitSeq(name, "/") {
+		if part == "" {
+			continue
+		}
+		at += "/" + part
+		err := unix.Chdir(part)
+		if errors.Is(err, fs.ErrNotExist) {
+			if err := c.insideRoot(); err != nil {
+				return err
+			}
+			err = makeHere(part, uid, gid)
+		}
+		if err != nil {
+			return &fs.PathError{Op: "mkdir", Path: at, Err: err}
+		}
+	}
+	return nil
+}
+
+// makeHere makes a directory in the working directory, and goes there. If another process
+// has made it meanwhile, it stays as it is.
+func makeHere(name string, uid, gid int) error {
+	err := unix.Mkdir(name, 0o755)
+	if errors.Is(err, fs.ErrExist) {
+		return unix.Chdir(name)
+	}
+	if err != nil {
+		return err
+	}
+	dir, err := unix.Open(name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(unix.Fchownat(dir, "", uid, gid, unix.AT_EMPTY_PATH), unix.Fchdir(dir), unix.Close(dir))
+}
+
+// insideRoot returns an error if the working directory is outside of the root, as
+// magic links below /proc can lead there. The kernel has no absolute path for it.
+func (c *config) insideRoot() error {
+	if _, err := unix.Getwd(); err != nil {
+		return fmt.Errorf("%s is outside of the root file system", c.DirName)
+	}
+	return nil
+}
