@@ -13,6 +13,7 @@ import (
 
 	securejoin "github.com/cyphar/filepath-securejoin"
 	pathrs "github.com/cyphar/filepath-securejoin/pathrs-lite"
+	"github.com/moby/sys/userns"
 	"golang.org/x/sys/unix"
 
 	"slipway/solver/tree"
@@ -281,10 +282,16 @@ func overlay(m *mount) error {
 		return err
 	}
 	opts := "lowerdir=" + strings.Join(lower, ":") + ",upperdir=" + upper + ",workdir=" + work
-	err = unix.Mount("overlay", m.Merged, "overlay", 0, opts+",redirect_dir=off,index=off,metacopy=off")
-	if errors.Is(err, unix.EPERM) {
-		// In a user namespace the attributes of overlays are those of users.
-		err = unix.Mount("overlay", m.Merged, "overlay", 0, opts+",userxattr")
+	first, second, refused := ",redirect_dir=off,index=off,metacopy=off", ",userxattr", unix.EPERM
+	if userns.RunningInUserNS() {
+		// The attributes of overlays are those of users, which kernels before Linux 5.11 do
+		// not know. A refused overlay is not tried first: the kernel waits for all processors
+		// before it says so.
+		first, second, refused = second, first, unix.EINVAL
+	}
+	err = unix.Mount("overlay", m.Merged, "overlay", 0, opts+first)
+	if errors.Is(err, refused) && unix.Mount("overlay", m.Merged, "overlay", 0, opts+second) == nil {
+		return nil
 	}
 	if errors.Is(err, unix.EINVAL) {
 		return fmt.Errorf("state directory: its file system cannot hold an overlay: %w (use a directory on another file system, --state DIR)", err)
