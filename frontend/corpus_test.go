@@ -1,6 +1,7 @@
 package frontend_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,12 +15,14 @@ import (
 	"slipway/internal/corpus"
 	"slipway/internal/golden"
 	"slipway/internal/llbtext"
+	"slipway/plan"
 )
 
 // TestCorpus builds each case and compares the results with its sections: the
 // error, or all findings of a check, with out/error; warnings with
 // out/warnings; and answers to requests, builds by other frontends,
-// attestations and metadata with out/answer.
+// attestations and metadata with out/answer. The image config is the one that
+// package plan records in out/image.
 func TestCorpus(t *testing.T) {
 	golden.Run(t, func(t *testing.T, c *golden.Case) {
 		var found diag.List
@@ -35,7 +38,30 @@ func TestCorpus(t *testing.T) {
 		c.Record(t, "error", text)
 		c.Record(t, "warnings", corpus.Limit(warnings(r)))
 		c.Record(t, "answer", corpus.Compact(answer(t, r)))
+		if config, ok := r.Metadata[exptypes.ExporterImageConfigKey]; ok {
+			c.Compare(t, "image", corpus.Compact(image(t, config, r.Metadata[exptypes.ExporterImageBaseConfigKey])))
+		}
 	})
+}
+
+// image prints the config of a build for one platform. base is nil if there is no
+// base image.
+func image(t *testing.T, config, base []byte) string {
+	t.Helper()
+	var img, of *plan.Image
+	if err := json.Unmarshal(config, &img); err != nil {
+		t.Fatal(err)
+	}
+	if base != nil {
+		if err := json.Unmarshal(base, &of); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := corpus.Image(img, of)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 // warnings prints warnings as a client shows them.

@@ -13,7 +13,7 @@ import (
 
 // TestCorpus compares the plan of each case with its section out/plan, and the
 // image config with out/image. Errors are those of the section out/error, which
-// package frontend owns. The last line of out/image is a digest of plans and
+// package frontend owns. The last line of out/plan is a digest of plans and
 // configs for all other platforms that the case is compared with upstream for.
 func TestCorpus(t *testing.T) {
 	golden.Run(t, func(t *testing.T, c *golden.Case) {
@@ -31,7 +31,7 @@ func TestCorpus(t *testing.T) {
 				}
 			}
 			if others.Len() > 0 {
-				image += fmt.Sprintf("other platforms %s\n", corpus.Short(others.String()))
+				steps += fmt.Sprintf("other platforms %s\n", corpus.Short(others.String()))
 			}
 		}
 		c.Record(t, "plan", corpus.Compact(steps))
