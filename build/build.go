@@ -19,16 +19,16 @@ import (
 	"slipway/solver/tree"
 )
 
-// Result is what a build tells besides what it wrote.
+// Result is the result of a build besides its outputs.
 type Result struct {
-	// Exported is what was written, by the keys of BuildKit's exporters:
+	// Exported describes the outputs, with the keys of BuildKit's exporters:
 	// containerimage.digest, containerimage.config.digest, image.name.
 	Exported map[string]string
 	// Answer is the answer to Options.Call, by the keys of BuildKit's
 	// subrequests: result.json, result.txt, version.
 	Answer map[string][]byte
-	// Found is what a check (frontend.lint) found: errors, warnings and notes. If
-	// it is nil, there was no check or a frontend made it that is not this one.
+	// Found lists the findings of a check (frontend.lint): errors, warnings and notes.
+	// It is nil if there was no check, or if another frontend did it.
 	Found diag.List
 }
 
@@ -38,8 +38,8 @@ func Run(ctx context.Context, o Options) error {
 	return err
 }
 
-// Build builds and writes the result, or asks the question that Options.Call is.
-// When it returns nothing of the build goes on.
+// Build builds and writes the result, or answers Options.Call. When it returns, no
+// goroutine or process of the build is left.
 func Build(ctx context.Context, o Options) (*Result, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	return res, err
 }
 
-// buildHeld builds while nothing may be removed from the state directory.
+// buildHeld builds while the state directory is held.
 func (s *state) buildHeld(ctx context.Context, o *Options, p *places) (*Result, error) {
 	release, err := s.hold(ctx)
 	if err != nil {
@@ -89,8 +89,8 @@ func (s *state) buildHeld(ctx context.Context, o *Options, p *places) (*Result, 
 	return res, o.located(p.hint(o, err))
 }
 
-// build builds in this process. What turns out to be damaged in the state
-// directory is made again.
+// build builds in this process. If a damaged blob is found in the state directory, it
+// repairs the directory and builds again.
 func (s *state) build(ctx context.Context, o *Options, p *places) (*Result, error) {
 	res, err := s.buildOnce(ctx, o, p)
 	var lost *tree.BlobError
@@ -106,7 +106,7 @@ func (s *state) build(ctx context.Context, o *Options, p *places) (*Result, erro
 	return s.buildOnce(ctx, o, p)
 }
 
-// buildOnce builds with what is in the state directory.
+// buildOnce builds with the state directory as it is.
 func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (_ *Result, err error) {
 	run := newRunner(s, o)
 	defer func() { err = errors.Join(err, run.Close()) }()
@@ -165,8 +165,8 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (_ *Result
 	return &Result{Exported: exported}, err
 }
 
-// solve works out the results, those of all platforms side by side. Unless they
-// are exported, an image that is a result as it is need not be fetched.
+// solve evaluates the results of all platforms concurrently. A result that is an unmodified
+// image is not fetched unless it is exported.
 func solve(ctx context.Context, res *gateway.Result, exported bool) ([]export.Result, error) {
 	list, err := platformsOf(res)
 	if err != nil {

@@ -17,21 +17,21 @@ import (
 	_ "github.com/moby/buildkit/client/connhelper/dockercontainer"
 )
 
-// connectTimeout is how long a builder may take to answer at all.
+// connectTimeout limits the time until the first answer of a builder.
 const connectTimeout = 20 * time.Second
 
-// Builder is a BuildKit that builds in place of this process.
+// Builder is the address of a BuildKit that builds in place of this process.
 type Builder struct {
 	// Address is unix://PATH, tcp://HOST:PORT or docker-container://NAME, the
 	// last with ?context=NAME for another context of Docker.
 	Address string
 
-	// Files for TLS; of tcp:// only.
+	// Files for TLS, which only tcp:// uses.
 	CACert, Cert, Key string
 	ServerName        string // in the builder's certificate; "" is the host of the address
 }
 
-// check refuses what is no address, and files that it has no use for.
+// check returns an error for an invalid address and for files that are not used with it.
 func (b *Builder) check() error {
 	u, err := url.Parse(b.Address)
 	if err != nil {
@@ -63,7 +63,7 @@ func (b *Builder) check() error {
 		return errors.New("a certificate of the client needs its key, and the key its certificate")
 	}
 	for _, name := range []string{b.CACert, b.Cert, b.Key} {
-		// The client reads them whole. If one does not exist, it says so.
+		// The client reads the whole files, and reports a missing one.
 		if info, err := os.Stat(name); err == nil && (info.Mode()&fs.ModeDevice != 0 || info.Size() > maxPEM) {
 			return fmt.Errorf("builder %s: %q is neither a certificate nor a key", b.Address, name)
 		}
@@ -71,7 +71,7 @@ func (b *Builder) check() error {
 	return nil
 }
 
-// maxPEM is how many bytes a file of certificates or a key may have.
+// maxPEM is the maximum size of a file with certificates or a key, in bytes.
 const maxPEM = 16 << 20
 
 func (b *Builder) tls() bool { return b.CACert != "" || b.Cert != "" || b.Key != "" }
@@ -112,7 +112,7 @@ func (b *Builder) dial(ctx context.Context) (*client.Client, error) {
 	return c, nil
 }
 
-// reason leaves out what gRPC puts around why there is no connection.
+// reason returns the cause of a failed connection without the words of gRPC.
 func reason(err error) string {
 	text := err.Error()
 	for _, around := range []string{"connection error: desc = ", "transport: ", "Error while dialing: ", "error reading server preface: "} {
@@ -126,7 +126,7 @@ func reason(err error) string {
 	return strings.TrimSpace(text)
 }
 
-// checkBuilder refuses options that have no meaning with a builder.
+// checkBuilder returns an error for an option that has no effect with a builder.
 func (o *Options) checkBuilder() error {
 	if err := o.Builder.check(); err != nil {
 		return err
@@ -142,8 +142,8 @@ func (o *Options) checkBuilder() error {
 	return nil
 }
 
-// sharedKey tells builders that two builds have the same directories, of which
-// they then fetch only what changed.
+// sharedKey returns a key that is the same for builds of the same directory. A builder
+// then fetches only the files that changed since the last build with this key.
 func (o *Options) sharedKey(host string) string {
 	dir, err := filepath.Abs(o.Context)
 	if err != nil {

@@ -26,8 +26,7 @@ import (
 	"slipway/solver/export"
 )
 
-// delegate is a build that a BuildKit does. The frontend runs in this process all
-// the same.
+// delegate is a build by a BuildKit. The frontend runs in this process.
 type delegate struct {
 	opt     client.SolveOpt
 	uploads *uploadprovider.Uploader
@@ -83,7 +82,7 @@ func buildOn(ctx context.Context, o *Options, p *places) (*Result, error) {
 	return &Result{Exported: res.ExporterResponse}, r.keep(o.log())
 }
 
-// frontend is what the builder asks for the build.
+// frontend runs the frontend when the builder asks for it.
 func (r *delegate) frontend(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 	res, err := r.run(ctx, c)
 	if err != nil {
@@ -94,7 +93,7 @@ func (r *delegate) frontend(ctx context.Context, c gateway.Client) (*gateway.Res
 	return res, nil
 }
 
-// prepare finds what the builder may ask for.
+// prepare collects the files and services that the builder may ask for.
 func (r *delegate) prepare(ctx context.Context, o *Options, p *places) error {
 	host, err := os.Hostname()
 	if err != nil {
@@ -134,8 +133,8 @@ func (r *delegate) prepare(ctx context.Context, o *Options, p *places) error {
 	return r.exports(ctx, o)
 }
 
-// attachables are what a builder asks of its client: credentials of registries,
-// secrets and agents.
+// attachables returns the services that a builder uses: credentials of registries,
+// secrets and SSH agents.
 func (o *Options) attachables() ([]session.Attachable, error) {
 	file := config.LoadDefaultConfigFile(o.log())
 	list := []session.Attachable{
@@ -163,7 +162,7 @@ func (o *Options) log() io.Writer {
 	return o.Log
 }
 
-// cacheEntries copies entries, as the client writes digests into them.
+// cacheEntries returns copies of entries, because the client writes digests into them.
 func cacheEntries(list []client.CacheOptionsEntry) []client.CacheOptionsEntry {
 	var entries []client.CacheOptionsEntry
 	for _, e := range list {
@@ -173,7 +172,7 @@ func cacheEntries(list []client.CacheOptionsEntry) []client.CacheOptionsEntry {
 	return entries
 }
 
-// keepContext keeps an archive for the time when the builder asks for it.
+// keepContext implements keeper. The builder reads the archive when it needs it.
 func (r *delegate) keepContext(in io.Reader) (string, error) {
 	return r.uploads.Add(io.NopCloser(in)), nil
 }
@@ -185,7 +184,7 @@ func (r *delegate) keepDockerfile(data []byte) error {
 	return nil
 }
 
-// exports tells the exporters where the result goes.
+// exports configures the exporters for the outputs.
 func (r *delegate) exports(ctx context.Context, o *Options) error {
 	if o.Call != "" {
 		return nil

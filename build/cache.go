@@ -21,12 +21,12 @@ import (
 	"slipway/solver/tree"
 )
 
-// lockPoll is how often a prune looks whether builds have ended.
+// lockPoll is the interval in which a prune checks if builds have ended.
 const lockPoll = 50 * time.Millisecond
 
-// hold marks the state directory as in use by a build, until release is called
-// or this process ends. Builds hold it together; a prune has it alone. A build
-// that is alone removes what others left that were killed.
+// hold locks the state directory for a build, until release is called or this process
+// ends. Builds share the lock; a prune holds it exclusively. A build that is alone removes
+// what killed builds left.
 func (s *state) hold(ctx context.Context) (release func(), err error) {
 	lock := flock.New(filepath.Join(s.dir, "lock"))
 	if alone, err := lock.TryLock(); err == nil && alone {
@@ -39,15 +39,15 @@ func (s *state) hold(ctx context.Context) (release func(), err error) {
 	return func() { _ = lock.Unlock() }, nil
 }
 
-// CacheEntry is something that the state directory keeps.
+// CacheEntry is an entry of the state directory that can be pruned.
 type CacheEntry struct {
 	solver.CacheRecord
-	// Shared tells that other results were made from it.
+	// Shared is set if other results were made from it.
 	Shared bool
 	mount  string // directory of a cache mount; "" for others
 }
 
-// PruneOptions say what [Prune] removes. The zero value removes all.
+// PruneOptions selects what [Prune] removes. The zero value removes all entries.
 type PruneOptions struct {
 	// Limits, with the meaning that they have for BuildKit: nothing is removed
 	// while less than KeepBytes are used. Otherwise entries are removed until no
@@ -70,10 +70,9 @@ const (
 	kindInternal = "internal" // layers as runners and outputs have them, and what nothing refers to
 )
 
-// kinds are the kinds of entries, first what is cheapest to have again. Layers
-// can be made of what else is there, local files are still where they were,
-// images can be fetched, results have to be worked out, and what caches hold came
-// together over many builds.
+// kinds lists the kinds of entries, beginning with the one that is cheapest to restore:
+// layers are made from other entries, local files are read again, images are fetched,
+// results are built, and the content of cache mounts accumulated over many builds.
 func kinds() []string {
 	return []string{kindInternal, solver.KindLocal, solver.KindSource, solver.KindResult, kindMount}
 }
@@ -86,7 +85,7 @@ func ParseKind(name string) (string, error) {
 	return name, nil
 }
 
-// wants tells whether the options want an entry removed, if there is no room.
+// wants reports whether the options select an entry for removal.
 func (opt *PruneOptions) wants(e *CacheEntry, now time.Time) bool {
 	named := slices.Contains(opt.Kinds, e.Kind)
 	return (named || len(opt.Kinds) == 0 && !(opt.KeepMounts && e.Kind == kindMount)) && (opt.Unused == 0 || now.Sub(e.Used) >= opt.Unused) &&
@@ -98,8 +97,8 @@ func (opt *PruneOptions) unlimited() bool {
 	return opt.KeepBytes == 0 && opt.MaxUsedBytes == 0 && opt.MinFreeBytes == 0
 }
 
-// keep returns how many bytes may stay of those that are used, if that many bytes
-// of the disk are free.
+// keep returns how many of the used bytes may stay, given the number of free bytes on the
+// disk.
 func (opt *PruneOptions) keep(used, free int64) int64 {
 	keep := used
 	switch {
@@ -114,10 +113,10 @@ func (opt *PruneOptions) keep(used, free int64) int64 {
 	return max(keep, opt.KeepBytes)
 }
 
-// CacheEntries returns what the state directory keeps, in the order in which a
-// prune takes it: first what is cheapest to have again, then what was not used for
-// longest, but never a result before those that were made from it. Stored images,
-// which no prune takes, come last.
+// CacheEntries returns the entries of the state directory in the order in which a prune
+// removes them: by kind, and then the least recently used first, but never a result before
+// the results that were made from it. Stored images, which a prune never removes, come
+// last.
 func CacheEntries(ctx context.Context, dir string, now func() time.Time) ([]CacheEntry, error) {
 	s, err := openState(&Options{State: dir, Now: now})
 	if err != nil {
@@ -143,8 +142,7 @@ func CacheEntries(ctx context.Context, dir string, now func() time.Time) ([]Cach
 	}
 }
 
-// contents are the entries of a state directory, from which one after the other
-// is taken.
+// contents is the list of entries from which a prune takes one after the other.
 type contents struct {
 	records []solver.CacheRecord
 	entries []*CacheEntry // in order, but for results that others were made from
@@ -195,7 +193,7 @@ func (s *state) contents(ctx context.Context) (*contents, error) {
 	return c, nil
 }
 
-// internal is what can be made again of what else there is.
+// internal returns entries that can be restored from other entries.
 func (s *state) internal(ctx context.Context, u *solver.Usage) *CacheEntry {
 	e := &CacheEntry{CacheRecord: solver.CacheRecord{
 		Key: kindInternal, Kind: kindInternal, Name: "layers for runners and outputs, manifests",
@@ -210,14 +208,14 @@ func (s *state) internal(ctx context.Context, u *solver.Usage) *CacheEntry {
 	return e
 }
 
-// derived are the directories of layers as outputs and runners have them.
+// derived returns the directories of layers that outputs and runners use.
 func (s *state) derived() []string {
 	return []string{filepath.Join(s.dir, "layers"), filepath.Join(s.dir, "namespace")}
 }
 
-// next takes the first entry that is wanted and that no result was made from: to
-// remove a result on which others stay makes no room. If there is none, it takes the
-// first one that is wanted, unless leaves is set. It returns nil if there is none.
+// next takes the first selected entry from which no result was made, because removing a
+// result that others share frees nothing. If there is none, it takes the first selected
+// entry, unless leaves is set. It returns nil if there is no entry.
 func (c *contents) next(leaves bool, want func(*CacheEntry) bool) *CacheEntry {
 	best := -1
 	for i, e := range c.entries {
@@ -244,8 +242,8 @@ func (c *contents) next(leaves bool, want func(*CacheEntry) bool) *CacheEntry {
 	return e
 }
 
-// Prune removes what the options say, the cheapest first, and returns it. It
-// waits for builds to end, so that it takes nothing that one of them uses.
+// Prune removes the entries that the options select, in the order of [CacheEntries], and
+// returns them. It waits until no build is running.
 func Prune(ctx context.Context, dir string, now func() time.Time, opt PruneOptions) ([]CacheEntry, error) {
 	s, err := openState(&Options{State: dir, Now: now})
 	if err != nil {
@@ -321,11 +319,11 @@ func (s *state) remove(e *CacheEntry) error {
 	return s.cache.Remove(e.CacheRecord)
 }
 
-// discarded ends the names of directories that are being removed.
+// discarded is the suffix of the names of directories that are being removed.
 const discarded = ".gone"
 
-// discard removes a directory of which a part would be taken for the whole, if
-// this process is killed meanwhile.
+// discard renames a directory and then removes it, so that a process that is killed
+// meanwhile does not leave a part of it under its name.
 func discard(dir string) error {
 	gone := dir + discarded
 	err := os.Rename(dir, gone)
@@ -335,8 +333,8 @@ func discard(dir string) error {
 	return errors.Join(err, tree.RemoveAll(gone))
 }
 
-// sweep removes blobs and directories that nothing refers to any more: neither a
-// result nor a layer of an output.
+// sweep removes blobs and directories to which no result, no layer of an output and no
+// stored image refers.
 func (s *state) sweep(ctx context.Context, u *solver.Usage) error {
 	blobs, dirs := u.Live()
 	layers, err := (&export.Layers{Dir: filepath.Join(s.dir, "layers")}).Blobs()
@@ -350,8 +348,7 @@ func (s *state) sweep(ctx context.Context, u *solver.Usage) error {
 	return errors.Join(s.store.Sweep(ctx, blobs, dirs), s.cache.Sweep(ctx))
 }
 
-// reclaim removes what builds left half-made that were killed. It must not run
-// beside a build.
+// reclaim removes temporary files of killed builds. No build may run at the same time.
 func (s *state) reclaim() error {
 	errs := []error{s.store.Clean(), s.cache.Clean(), s.outputs().Reclaim()}
 	left := []string{filepath.Join(s.dir, "temp"), filepath.Join(s.dir, "namespace", "run")}
@@ -371,7 +368,7 @@ func (s *state) reclaim() error {
 	return errors.Join(errs...)
 }
 
-// outputs writes results outside the state directory.
+// outputs returns the writer of outputs outside the state directory.
 func (s *state) outputs() export.Outputs {
 	return export.Outputs{Notes: filepath.Join(s.dir, "outputs")}
 }

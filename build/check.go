@@ -17,7 +17,7 @@ import (
 	"slipway/solver/source"
 )
 
-// checkOutputs refuses outputs that cannot be written, whatever the build makes.
+// checkOutputs returns an error for an output that can never be written.
 func (o *Options) checkOutputs() error {
 	if _, err := imageNames(o, Output{}); err != nil {
 		return err
@@ -72,7 +72,7 @@ func (o *Options) checkOutput(out Output) error {
 	return o.checkAnnotations(out)
 }
 
-// checkDirs refuses platforms whose files would be in the same directory.
+// checkDirs returns an error if the files of two platforms would be in the same directory.
 func (o *Options) checkDirs(out Output) error {
 	list, err := o.platforms()
 	if err != nil {
@@ -89,7 +89,7 @@ func (o *Options) checkDirs(out Output) error {
 	return nil
 }
 
-// errNoDocker is the error of an image that no engine can be given.
+// errNoDocker returns the error of --load without Docker.
 func errNoDocker() error {
 	return errors.New("output docker: loading an image needs the program docker (or write an archive: type=docker,dest=FILE)")
 }
@@ -100,9 +100,9 @@ func (o *Options) isMultiPlatform() bool {
 	return len(o.Platforms) > 1 || err == nil && on
 }
 
-// checkAnnotations refuses annotations of an index that an image does not have,
-// and of platforms that are not built. What attestations make is known to
-// builders only.
+// checkAnnotations returns an error for annotations of an index if the result is a single
+// image, and for annotations of platforms that are not built. With attestations, only the
+// builder knows what the result is.
 func (o *Options) checkAnnotations(out Output) error {
 	notes, err := imageAnnotations(o, out)
 	if err != nil {
@@ -129,8 +129,8 @@ func (o *Options) checkAnnotations(out Output) error {
 	return nil
 }
 
-// platforms returns the platforms that are built. If only the builder knows
-// them, there are none.
+// platforms returns the platforms that are built, or none if only the builder knows
+// them.
 func (o *Options) platforms() ([]ocispecs.Platform, error) {
 	if len(o.Platforms) == 0 && o.Builder == nil {
 		return []ocispecs.Platform{source.Machine()}, nil
@@ -142,7 +142,7 @@ func (o *Options) platforms() ([]ocispecs.Platform, error) {
 	return list, nil
 }
 
-// checkAllow refuses privileges that nothing asks for.
+// checkAllow returns an error for a privilege that does not exist.
 func (o *Options) checkAllow() error {
 	for _, name := range o.Allow {
 		switch {

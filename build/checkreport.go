@@ -10,7 +10,8 @@ import (
 	"slipway/diag"
 )
 
-// keep keeps what a check finds, with the paths of files as the user gave them.
+// keep returns a function that stores the findings of a check, with the paths of files as
+// the user gave them.
 func (p *places) keep(o *Options) func(diag.List) {
 	return func(list diag.List) { p.found = append(diag.List{}, list.Rename(o.paths())...) }
 }
@@ -21,7 +22,7 @@ func (p *places) answered(answer map[string][]byte) (*Result, error) {
 	if p.found == nil {
 		return res, nil
 	}
-	// Upstream's form has lines only.
+	// Upstream's format has lines, but no columns.
 	const key = "result.json"
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(answer[key], &fields); err != nil {
@@ -37,9 +38,8 @@ func (p *places) answered(answer map[string][]byte) (*Result, error) {
 	return res, err
 }
 
-// ReportCheck writes what a check found as people read it: how much, then the
-// lines of the file with a caret below each range. It returns the number of
-// errors.
+// ReportCheck writes the findings of a check as text: a summary, and then the lines of the
+// file with carets below each range. It returns the number of errors.
 func (r *Result) ReportCheck(w io.Writer, color bool) (errs int, err error) {
 	count := map[diag.Severity]int{}
 	for _, d := range r.Found {

@@ -17,7 +17,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// places are where the files of a build come from.
+// places are the locations of the files of a build.
 type places struct {
 	dirs    map[string]string // local sources
 	layouts map[string]string // OCI layouts and archives of images by the id of their store
@@ -31,7 +31,7 @@ type places struct {
 	uploads map[string]tree.Blob  // by URL
 }
 
-// imageContext is a context that is an image of an OCI layout or an archive.
+// imageContext is a named context that is an image in an OCI layout or an archive.
 type imageContext struct{ name, value string }
 
 // places finds the context, the Dockerfile and the named contexts.
@@ -186,7 +186,7 @@ func splitName(value string) (file, name string) {
 	}
 }
 
-// isURL tells what is fetched from a network.
+// isURL reports whether a context is fetched from a network.
 func isURL(s string) bool {
 	for _, prefix := range []string{"http://", "https://", "git://", "ssh://", "git@", "github.com/"} {
 		if strings.HasPrefix(s, prefix) {

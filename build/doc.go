@@ -1,6 +1,5 @@
-// Package build builds Dockerfiles in this process: what `slipway build` does.
+// Package build implements `slipway build`: it builds Dockerfiles in this process.
 //
-// [Run] puts the pieces together: the frontend plans the build, a solver works it
-// out with the sources, the runner and the cache of this machine, and the result
-// is written as asked.
+// [Build] runs the frontend, evaluates its result with a solver that uses the sources,
+// the runner and the state directory of this machine, and writes the outputs.
 package build

@@ -19,12 +19,12 @@ import (
 	"slipway/source"
 )
 
-// notExecutable is the exit code of shells for a program that they find but
-// cannot start.
+// notExecutable is the exit code of a shell for a program that it finds but cannot
+// start.
 const notExecutable = 126
 
-// explainStep adds to d, the error err of a RUN step, what its text, instruction
-// and files show about the reason. It reports whether there is any.
+// explainStep adds a hint to d, the error err of a RUN step, if the text of the error, the
+// instruction or the files show the reason. It reports whether they do.
 func explainStep(d *diag.Diagnostic, err error) bool {
 	text := err.Error()
 	if m := regexp.MustCompile(`secret (\S+): not found$`).FindStringSubmatch(text); m != nil {
@@ -52,8 +52,8 @@ func explainStep(d *diag.Diagnostic, err error) bool {
 	return true
 }
 
-// filesHint says what in the file system of a step keeps a program from being
-// started; "" if nothing does.
+// filesHint returns the reason in the file system of a step why a program cannot start, or
+// "".
 func filesHint(err error) string {
 	var of *solver.Error
 	var failed *solver.ExecError

@@ -25,15 +25,15 @@ import (
 type GC struct {
 	// Off removes nothing.
 	Off bool
-	// Keep is how much may stay; nil is the default policy.
+	// Keep is the space that may stay in use; nil is the default policy.
 	Keep *DiskSpace
 }
 
 // DiskSpace is an amount of bytes, or a share of the disk.
 type DiskSpace struct{ Bytes, Percent int64 }
 
-// ParseGC reads how much may stay: an amount such as 20GB, a share of the disk
-// such as 10%, or unlimited. The empty string is the default policy.
+// ParseGC parses the space that may stay in use: an amount such as 20GB, a share of the
+// disk such as 10%, or unlimited. The empty string is the default policy.
 func ParseGC(value string) (GC, error) {
 	if value == "" {
 		return GC{}, nil
@@ -66,12 +66,12 @@ func (d DiskSpace) bytes(total int64) int64 {
 	return d.Bytes
 }
 
-// gcInterval is how often the default policy looks at the state directory, which
-// takes longer than a build with nothing to do.
+// gcInterval is the interval in which the default policy is applied. To read the state
+// directory takes longer than a build in which all steps are cached.
 const gcInterval = 10 * time.Minute
 
-// The defaults of buildkitd for the whole of its cache, and for what is cheapest to
-// have again.
+// The defaults of buildkitd for its whole cache, and for entries that are cheap to
+// restore.
 const (
 	gcReserved, gcReservedPercent = 10e9, 10
 	gcMaxUsed, gcMaxUsedPercent   = 100e9, 80
@@ -83,9 +83,10 @@ const (
 	gcOld         = 60 * 24 * time.Hour
 )
 
-// rules returns what is removed, one rule after the other. As buildkitd does, first
-// what is cheap to have again and was not used for two days, then what was not used
-// for 60 days, then anything, each only as long as too much is used.
+// rules returns the options of three prunes. As with buildkitd, the first one removes
+// entries that are cheap to restore and were not used for two days, the second one
+// entries that were not used for 60 days, and the third one any entry. Each stops when the
+// used space is below its limit.
 func (gc GC) rules(d disk.DiskStat) []PruneOptions {
 	d.Total = cmp.Or(d.Total, gcUnknownDisk)
 	limits := PruneOptions{
@@ -102,21 +103,21 @@ func (gc GC) rules(d disk.DiskStat) []PruneOptions {
 	return []PruneOptions{cheap, old, limits}
 }
 
-// collect removes what the policy says, unless another build runs or the default
-// policy was applied a short time ago. A build does not fail for it.
+// collect applies the policy, unless another build is running or the default policy was
+// applied less than gcInterval ago. Its errors do not fail the build.
 func (gc GC) collect(ctx context.Context, o *Options) {
 	if gc.Off || ctx.Err() != nil {
 		return
 	}
 	err := gc.tryCollect(ctx, o)
-	// What steps of another user namespace made is for a prune to remove.
+	// Entries of another user namespace are left for a prune.
 	if err != nil && !errors.Is(err, fs.ErrPermission) && ctx.Err() == nil {
 		o.warn("state directory: garbage collection: %v", err)
 	}
 }
 
 func (gc GC) tryCollect(ctx context.Context, o *Options) error {
-	// Opened anew: other builds have changed what this one knows of it.
+	// It is opened again, because other builds have changed it since.
 	s, err := openState(o)
 	if err != nil {
 		return err
@@ -143,7 +144,7 @@ func (gc GC) tryCollect(ctx context.Context, o *Options) error {
 	return errors.Join(err, s.noteGC(o.Now()))
 }
 
-// gcNote is the file whose time is when the default policy was applied last.
+// gcNote is the file whose modification time is the last application of the default policy.
 func (s *state) gcNote() string { return filepath.Join(s.dir, "gc") }
 
 // gcDue reports whether the default policy is to be applied. A new state directory

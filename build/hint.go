@@ -15,7 +15,7 @@ import (
 	"slipway/source"
 )
 
-// missingFile finds the path in what this process and BuildKit say of a copy or
+// missingFile matches the path in errors of this process and of BuildKit about a copy or a
 // mount whose source does not exist.
 func missingFile(text string) (string, bool) {
 	m := regexp.MustCompile(`"(/[^"]*)": not found$|copy (/[^"]*): not found$|mount .*: (/.*) does not exist in what is mounted$`).FindStringSubmatch(text)
@@ -25,9 +25,8 @@ func missingFile(text string) (string, bool) {
 	return m[1] + m[2] + m[3], true
 }
 
-// hint points at the word of an instruction that an error of its operation is
-// about, and says why a file does not exist, as far as the directories of the
-// build show it.
+// hint sets the range of an operation's error to the word of the instruction that it is
+// about, and adds a hint why a file does not exist, if the files of the build show it.
 func (p *places) hint(o *Options, err error) error {
 	var found *diag.Diagnostic
 	if err == nil || errors.As(err, &found) {
@@ -68,7 +67,7 @@ func (p *places) point(o *Options, d *diag.Diagnostic, err error) bool {
 	return false
 }
 
-// ignoredBy names the line of the ignore file that leaves a file out.
+// ignoredBy returns the line of the ignore file that excludes a file.
 func ignoredBy(o *Options, dir, name string) string {
 	files := []string{o.file() + ignoreSuffix, filepath.Join(dir, ignoreSuffix)}
 	i := slices.IndexFunc(files, isFile)

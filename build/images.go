@@ -11,7 +11,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// outputs returns the outputs of the build: without any, the result is stored under
+// outputs returns the outputs of the build. If there are none, the result is stored under
 // its tags.
 func (o *Options) outputs() []Output {
 	if o.Builder == nil && o.Call == "" && len(o.Outputs) == 0 && len(o.Tags) > 0 {

@@ -23,7 +23,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// ImageStore is what commands do with stored images.
+// ImageStore gives access to the stored images of a state directory.
 type ImageStore struct {
 	s   *state
 	now func() time.Time
@@ -79,8 +79,8 @@ func (x *ImageStore) find(name string) (*Image, error) {
 	return img, err
 }
 
-// open returns the image that a user names with its content, of which nothing is
-// lost.
+// open returns the image that a user names with its content, or an error if a blob is
+// missing.
 func (x *ImageStore) open(name string) (*Image, *export.Root, error) {
 	img, err := x.find(name)
 	if err != nil {
@@ -93,7 +93,7 @@ func (x *ImageStore) open(name string) (*Image, *export.Root, error) {
 	return img, root, err
 }
 
-// unknown is the error of a name that no image has.
+// unknown returns the error for a name that no image has.
 func (x *ImageStore) unknown(name string) error {
 	list, _, err := x.s.names.List()
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 	"slipway/solver"
 )
 
-// Options say what to build. Their names are those of the flags of docker build.
+// Options configures a build. Fields have the names of the flags of docker build.
 type Options struct {
 	Context string    // directory, URL of a repository or an archive, or - for Stdin
 	File    string    // Dockerfile; "" is the one of the context, - is Stdin
@@ -35,10 +35,9 @@ type Options struct {
 	Contexts  map[string]string // named contexts
 	Outputs   []Output          // none stores the result under Tags, or keeps it in the cache only
 
-	// Call is the question that is asked about the Dockerfile in place of a
-	// build, such as frontend.lint; "" builds.
+	// Call is a subrequest about the Dockerfile, such as frontend.lint; "" builds.
 	Call string
-	// Describe makes the digests of the image known even if no output is one.
+	// Describe computes the digests of the image even if no output is an image.
 	Describe bool
 
 	CacheTo, CacheFrom []client.CacheOptionsEntry
@@ -76,13 +75,13 @@ type Options struct {
 	// Output limits what of the output of steps is reported; nil is as BuildKit.
 	Output *OutputLimit
 	Log    io.Writer // what is not about a step
-	// Frontend builds in place of the one of Dockerfiles that is part of this
-	// program; nil is that.
+	// Frontend replaces the frontend for Dockerfiles that is part of this program, unless
+	// it is nil.
 	Frontend gateway.BuildFunc
-	// Explain is told why each step was not cached; nil is fine.
+	// Explain receives a line about each step that was not cached. It may be nil.
 	Explain io.Writer
-	// Status is told how it goes, as BuildKit tells its clients, one thing after
-	// the other; nil is fine.
+	// Status receives the progress in BuildKit's format. Calls do not overlap. It may be
+	// nil.
 	Status func(*client.SolveStatus)
 }
 
@@ -91,8 +90,8 @@ type OutputLimit = solver.OutputLimit
 
 func (o *Options) stall() time.Duration { return cmp.Or(o.Stall, defaultStall) }
 
-// Check tells what of the options contradicts another one, or what nothing can
-// do. [Build] checks them first.
+// Check returns an error if options contradict each other or are not supported. [Build]
+// calls it first.
 func (o *Options) Check() error {
 	if err := o.checkStdin(); err != nil {
 		return err
@@ -109,7 +108,7 @@ func (o *Options) Check() error {
 	return o.checkHere()
 }
 
-// checkHere refuses what only a BuildKit can do.
+// checkHere returns an error for an option that requires a BuildKit.
 func (o *Options) checkHere() error {
 	switch o.Runner {
 	case "", "auto", "namespace", "oci", "portable":
@@ -134,7 +133,7 @@ func (o *Options) checkHere() error {
 	return err
 }
 
-// frontend returns the options as a frontend gets them.
+// frontend returns the options for the frontend.
 func (o *Options) frontend() map[string]string {
 	opts := map[string]string{
 		"filename": filepath.Base(o.file()),
@@ -178,7 +177,7 @@ func (o *Options) frontend() map[string]string {
 	return opts
 }
 
-// buildFunc returns the frontend. found receives what a check finds.
+// buildFunc returns the frontend. found receives the findings of a check.
 func (o *Options) buildFunc(found func(diag.List)) gateway.BuildFunc {
 	if o.Frontend != nil {
 		return o.Frontend
@@ -225,7 +224,7 @@ func (o *Options) file() string {
 	return at(dockerfile)
 }
 
-// allows tells whether a privilege was allowed.
+// allows reports whether a privilege is allowed.
 func (o *Options) allows(name string) bool { return slices.Contains(o.Allow, name) }
 
 // contextNames returns the names of the named contexts, in order.

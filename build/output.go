@@ -16,7 +16,7 @@ import (
 	"slipway/solver/export"
 )
 
-// Output is where a result goes, and as what.
+// Output is a destination of the result and its format.
 type Output struct {
 	Type string // oci, docker, tar, local, image or cacheonly
 	Dest string // file or directory; "-" is standard output
@@ -62,8 +62,8 @@ func ParseOutput(value string) (Output, error) {
 	return o, o.check()
 }
 
-// insecureAttr is the attribute of outputs whose registry need not prove who it
-// is, or talks HTTP.
+// insecureAttr is the attribute of outputs to a registry without a valid certificate or
+// without TLS.
 const insecureAttr = "registry.insecure"
 
 func (o Output) isInsecure() bool {
@@ -71,8 +71,8 @@ func (o Output) isInsecure() bool {
 	return insecure
 }
 
-// stdoutOr returns "-" for the file that is standard output, so that it need not
-// be one that can be opened again.
+// stdoutOr returns "-" if dest is the file that standard output is connected to, which may
+// not be possible to open again.
 func stdoutOr(dest string) string {
 	if dest == "/dev/stdout" {
 		return stdin
@@ -83,8 +83,8 @@ func stdoutOr(dest string) string {
 // isDir reports whether the output is a directory.
 func (o Output) isDir() bool { return o.Type == "local" || o.Attrs["tar"] == "false" }
 
-// checkDest refuses a destination that is a directory and should be a file, or
-// the other way round.
+// checkDest returns an error if the destination is a directory and must be a file, or the
+// other way round.
 func (o Output) checkDest() error {
 	if o.Dest == "" || o.Dest == stdin {
 		return nil
@@ -100,7 +100,7 @@ func (o Output) checkDest() error {
 	return nil
 }
 
-// check refuses what no builder can do.
+// check returns an error for an output that no builder supports.
 func (o Output) check() error {
 	if o.Push && o.Type != "image" {
 		return fmt.Errorf("output %s: push=true needs type=image (or use --push besides)", o.Type)
@@ -129,7 +129,7 @@ func (o Output) check() error {
 	return nil
 }
 
-// checkHere refuses what only a BuildKit can do.
+// checkHere returns an error for an output that requires a BuildKit.
 func (o Output) checkHere() error {
 	if _, err := o.compression(); err != nil {
 		return fmt.Errorf("output %s: %w", o.Type, err)
@@ -159,7 +159,7 @@ func (o Output) checkHere() error {
 	return nil
 }
 
-// compression is how the layers of an image are to be stored.
+// compression returns the compression of the layers of an image.
 func (o Output) compression() (export.Compression, error) {
 	c := export.Compression{Type: o.Attrs["compression"]}
 	if v, ok := o.Attrs["compression-level"]; ok {
@@ -183,8 +183,8 @@ const (
 	rewriteAttr = "rewrite-timestamp"
 )
 
-// dated returns the results with the times that the output asks for. Its own
-// SOURCE_DATE_EPOCH, even an empty one, comes before that of the build.
+// dated returns the results with the times that the output asks for. A SOURCE_DATE_EPOCH
+// of the output, even an empty one, takes precedence over the build's.
 func (o Output) dated(results []export.Result) ([]export.Result, error) {
 	own, given := o.Attrs[epochAttr]
 	at, err := parseEpoch(own)
@@ -202,7 +202,7 @@ func (o Output) dated(results []export.Result) ([]export.Result, error) {
 	return results, nil
 }
 
-// parseEpoch reads a SOURCE_DATE_EPOCH. If v is "", the time is nil.
+// parseEpoch parses a SOURCE_DATE_EPOCH. If v is "", the time is nil.
 func parseEpoch(v string) (*time.Time, error) {
 	if v == "" {
 		return nil, nil
@@ -215,11 +215,10 @@ func parseEpoch(v string) (*time.Time, error) {
 	return &t, nil
 }
 
-// isImage tells what has a config and a manifest.
+// isImage reports whether the output has a config and a manifest.
 func (o Output) isImage() bool { return o.Type == "oci" || o.Type == "docker" || o.Type == "image" }
 
-// usual returns the value of an attribute that is what is done here anyway; ""
-// is none.
+// usual returns the only supported value of an attribute, or "" if none is supported.
 func usual(attr string) string {
 	switch attr {
 	case "tar", "oci-mediatypes", "platform-split":

@@ -68,8 +68,8 @@ func makeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOut
 // listed returns the annotations of the descriptor that lists the image. In
 // archives it says when the image was created.
 //
-// Upstream: without SOURCE_DATE_EPOCH that is the time of the export. Here it
-// is the time of the image, so that a build that is cached gives the same archive.
+// Upstream: without SOURCE_DATE_EPOCH that is the time of the export. Here it is the time
+// of the image, so that a cached build gives the same archive.
 func (out imageOutput) listed(given map[string]string, b product, entries []export.IndexEntry) (map[string]string, error) {
 	if out.Type == "image" || given[ocispecs.AnnotationCreated] != "" {
 		return given, nil
@@ -104,7 +104,7 @@ func (out imageOutput) record(d v1.Descriptor) error {
 	return nil
 }
 
-// annotations are those of an image and what belongs to it.
+// annotations are the annotations of an image, its index and their descriptors.
 type annotations map[exptypes.AnnotationKey]string
 
 // imageAnnotations returns the annotations of the build and of the output.
@@ -128,8 +128,8 @@ func imageAnnotations(o *Options, out Output) (annotations, error) {
 	return notes, nil
 }
 
-// of returns the annotations of a kind and a platform. What is said of one
-// platform wins over what is said of all.
+// of returns the annotations of a kind and a platform. An annotation of one platform takes
+// precedence over one of all platforms.
 func (a annotations) of(kind string, p *ocispecs.Platform) map[string]string {
 	general, exact := map[string]string{}, map[string]string{}
 	for key, v := range a {

@@ -15,13 +15,13 @@ import (
 	"slipway/solver/tree"
 )
 
-// product is what a build made, by platform.
+// product is the result of a build, by platform.
 type product struct {
 	results []export.Result
 	isMap   bool // images become an index, and files directories by platform, even of one platform
 }
 
-// write writes the results as asked, and returns what was written.
+// write writes the results to an output, and returns the exporter's response.
 func (s *state) write(ctx context.Context, o *Options, p *progress, b product) (map[string]string, error) {
 	exported := map[string]string{}
 	x := s.exporter(o)
@@ -110,7 +110,7 @@ func (s *state) writeImage(ctx context.Context, x *export.Exporter, o *Options, 
 	return s.storeImage(ctx, root, names, o.stores(out.Output))
 }
 
-// push writes an image to the registries that its names say.
+// push writes an image to the registries of its names.
 func (s *state) push(ctx context.Context, root *export.Root, names []string, insecure bool) error {
 	for _, n := range names {
 		repo, err := s.registry.Repository(ctx, n, insecure)
@@ -135,8 +135,8 @@ func (s *state) toFile(ctx context.Context, dest string, write func(io.Writer) e
 	return s.outputs().WriteFile(ctx, dest, tracked)
 }
 
-// writeFiles writes the files of the results: of several platforms each into a
-// directory of its own, as BuildKit does.
+// writeFiles writes the files of the results. As with BuildKit, each of several platforms
+// has a directory of its own.
 func (s *state) writeFiles(ctx context.Context, o *Options, out Output, b product) error {
 	var entries []tree.Entry
 	for _, r := range b.results {

@@ -17,8 +17,8 @@ import (
 // vertex. BuildKit has the same.
 const statusInterval = 100 * time.Millisecond
 
-// progress reports what happens as BuildKit reports it to its clients. It is safe
-// for concurrent use.
+// progress reports events in the format in which BuildKit reports them to its clients. It
+// is safe for concurrent use.
 type progress struct {
 	send    func(*client.SolveStatus)
 	explain *explain.Explainer
@@ -28,7 +28,7 @@ type progress struct {
 	vertices map[digest.Digest]*shownVertex
 }
 
-// shownVertex is what was reported of a vertex.
+// shownVertex is the last report on a vertex.
 type shownVertex struct {
 	client.Vertex
 	open     int // starts without an end: a source is resolved while it is evaluated
@@ -59,7 +59,7 @@ func (p *progress) loaded(g *solver.Graph) {
 	}
 }
 
-// vertex returns what was reported of a vertex. The caller holds the lock.
+// vertex returns the last report on a vertex. The caller holds the lock.
 func (p *progress) vertex(v *solver.Vertex) *shownVertex {
 	if s, ok := p.vertices[v.Digest]; ok {
 		return s
@@ -105,8 +105,8 @@ func (p *progress) start(v *shownVertex, now time.Time) {
 	p.send(&client.SolveStatus{Vertexes: []*client.Vertex{v.report()}})
 }
 
-// end reports that a vertex ends, when the last one of its starts does. A vertex
-// that was looked at is not cached because later ones are.
+// end reports that a vertex ends, when each of its starts has ended. A vertex that was
+// evaluated does not become cached because later ones are.
 func (p *progress) end(v *shownVertex, now time.Time, cached bool, err error) {
 	if v.open == 0 {
 		if v.Completed != nil {
@@ -124,7 +124,7 @@ func (p *progress) end(v *shownVertex, now time.Time, cached bool, err error) {
 	p.send(&client.SolveStatus{Vertexes: []*client.Vertex{v.report()}})
 }
 
-// status reports how far a part of a vertex is, unless it did so a moment ago.
+// status reports the progress of a part of a vertex, at most once in statusInterval.
 func (p *progress) status(v *shownVertex, s solver.Status, now time.Time) {
 	old := v.statuses[s.ID]
 	if old != nil && !s.Done && now.Sub(old.Timestamp) < statusInterval {
@@ -153,8 +153,8 @@ func (p *progress) warn(w gateway.Warning) {
 	}}})
 }
 
-// step shows work that is no operation as a vertex of that name. The id tells it
-// from others. Trackers of the context of work belong to the vertex.
+// step runs work that is not an operation, and shows it as a vertex with a name. The id
+// identifies it. Trackers in the context of work belong to this vertex.
 func (p *progress) step(ctx context.Context, id, name string, work func(context.Context) error) error {
 	v := p.internal(digest.FromString(id), name)
 	locked := func(report func(now time.Time)) {
@@ -170,7 +170,7 @@ func (p *progress) step(ctx context.Context, id, name string, work func(context.
 	return err
 }
 
-// internal returns what was reported of a vertex that is no operation.
+// internal returns the last report on a vertex that is not an operation.
 func (p *progress) internal(d digest.Digest, name string) *shownVertex {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -16,11 +16,11 @@ import (
 	"slipway/solver/remotecache"
 )
 
-// parallelPushes is how many blobs are pushed at a time.
+// parallelPushes is the number of concurrent uploads.
 const parallelPushes = 4
 
-// push writes an image or an index, and tags it as ref says. A manifest is written
-// after what it refers to.
+// push writes an image or an index to a registry, under the tag of ref. A manifest is
+// written after everything that it refers to.
 func push(ctx context.Context, to *registry.Repository, ref string, what partial.Describable) error {
 	tag := func(ctx context.Context, d ocispecs.Descriptor, manifest []byte) error {
 		defer solver.Track(ctx, fmt.Sprintf("pushing manifest for %s@%s", ref, d.Digest), 0).Done()

@@ -19,7 +19,7 @@ import (
 	"slipway/solver/source"
 )
 
-// caches are those that a build imports and exports.
+// caches are the caches that a build imports and exports.
 type caches struct {
 	o        *Options
 	progress *progress
@@ -29,7 +29,7 @@ type caches struct {
 	imports  solver.Imports // nil without any
 }
 
-// caches reads the options of caches.
+// caches parses the options of caches.
 func (o *Options) caches() (from []remotecache.From, to []remotecache.To, err error) {
 	for _, e := range o.CacheFrom {
 		f, err := remotecache.NewFrom(e.Type, e.Attrs)
@@ -48,8 +48,8 @@ func (o *Options) caches() (from []remotecache.From, to []remotecache.To, err er
 	return from, to, nil
 }
 
-// openCaches reads the caches that a build may use. Without one that cannot be
-// read the build goes on, as with BuildKit.
+// openCaches opens the caches that a build imports. As with BuildKit, one that cannot be
+// read is a warning.
 func (s *state) openCaches(ctx context.Context, o *Options, src *source.Sources, p *progress) (*caches, error) {
 	from, to, err := o.caches()
 	if err != nil {
@@ -90,13 +90,13 @@ func (s *state) openCaches(ctx context.Context, o *Options, src *source.Sources,
 	return c, nil
 }
 
-// warn logs what a build goes on without.
+// warn logs an error that does not fail the build.
 func (o *Options) warn(format string, args ...any) {
 	fmt.Fprintln(o.log(), diag.Line("warning: "+fmt.Sprintf(format, args...)))
 }
 
-// logWriter writes messages to w, without control characters of what they name. It
-// is safe for concurrent use.
+// logWriter writes messages to w without control characters. It is safe for concurrent
+// use.
 type logWriter struct {
 	mu sync.Mutex
 	w  io.Writer
@@ -112,7 +112,7 @@ func (l *logWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// export writes what the build knows of its results as caches.
+// export exports the results of the build to caches.
 func (c *caches) export(ctx context.Context, b *solver.Build, results []*solver.Result) error {
 	if len(c.to) == 0 {
 		return nil
@@ -152,7 +152,7 @@ func cacheExporterName(to remotecache.To) string {
 	return "exporting cache to registry"
 }
 
-// describe tells in images how their layers came about, if that is asked for.
+// describe adds an inline cache to images, if one is asked for.
 func (c *caches) describe(ctx context.Context, b *solver.Build, res *gateway.Result, results []export.Result) error {
 	if !c.inline {
 		return nil

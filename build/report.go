@@ -15,8 +15,8 @@ import (
 	"slipway/source"
 )
 
-// Report writes an error of [Run] as people read it: with the lines of the file
-// that it is about, if it is about any.
+// Report writes an error of [Build] as text, with the lines of the file that it is
+// about.
 func Report(w io.Writer, err error, color bool) error {
 	list := diag.List{diagnostic(err)}
 	var named *fileError
@@ -62,7 +62,7 @@ func (o *Options) paths() map[string]string {
 	return paths
 }
 
-// ReportWarnings writes the warnings of a build as people read them.
+// ReportWarnings writes the warnings of a build as text.
 func (o *Options) ReportWarnings(w io.Writer, warnings []client.VertexWarning, color bool) error {
 	var list diag.List
 	for i := range warnings {
@@ -79,8 +79,8 @@ func (o *Options) ReportWarnings(w io.Writer, warnings []client.VertexWarning, c
 	return diag.Text(w, list.Rename(o.paths()), diag.TextOptions{Color: color})
 }
 
-// diagnostic finds the place of an error: what the frontend found in the file,
-// the instruction of an operation, or what another frontend says.
+// diagnostic returns the error with its range in a file. The range comes from our frontend,
+// from the instruction of an operation or from another frontend.
 func diagnostic(err error) *diag.Diagnostic {
 	var d *diag.Diagnostic
 	if errors.As(err, &d) {
@@ -127,7 +127,7 @@ func (e stepError) Error() string { return e.number + e.of.Err.Error() }
 // Unwrap returns the error of the operation.
 func (e stepError) Unwrap() error { return e.of }
 
-// lines returns the range of a file that lines are.
+// lines returns the range of lines of a file.
 func lines(info *pb.SourceInfo, ranges []*pb.Range) (source.Range, bool) {
 	if info == nil || len(ranges) == 0 {
 		return source.Range{}, false

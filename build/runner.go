@@ -13,9 +13,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// chosenRunner is a [runner.Runner] that chooses how processes run when the
-// first one does: to find out what the machine allows takes a quarter of the time
-// of a build with nothing to do.
+// chosenRunner is a [runner.Runner] that chooses another runner when the first process
+// starts. To find out what the machine allows takes a quarter of the time of a build in
+// which all steps are cached.
 type chosenRunner struct {
 	s *state
 	o *Options
@@ -64,8 +64,7 @@ func (c *chosenRunner) choose(ctx context.Context) (runner.Opener, error) {
 	return c.chosen.Do(ctx, struct{}{}, c.runner)
 }
 
-// runner chooses how processes run. It warns if they run in another way than the
-// user expects, and says nothing otherwise.
+// runner chooses the runner. It warns if this is not the one that the user expects.
 func (c *chosenRunner) runner(ctx context.Context) (runner.Opener, error) {
 	portable := shell.New(c.s.store, c.o.Now)
 	if c.o.Runner == "portable" {

@@ -13,8 +13,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// staged is an output that a builder sends: it is written beside or in its place and
-// moved there when the build has succeeded, so that nothing is half written.
+// staged is an output that a builder sends. It is written to a temporary name and moved to
+// its destination when the build has succeeded, so that it is complete or missing.
 type staged struct {
 	dest, temp string // "" are standard output
 	isDir      bool
@@ -63,7 +63,7 @@ func stage(out Output, outputs export.Outputs) (*staged, error) {
 	return s, s.file.Chmod(0o644)
 }
 
-// open is the file that an exporter writes.
+// open returns the file that an exporter writes.
 func (s *staged) open(ctx context.Context) (io.WriteCloser, error) {
 	if s.inPlace.InPlace {
 		return s.inPlace.Open(ctx)
@@ -74,13 +74,13 @@ func (s *staged) open(ctx context.Context) (io.WriteCloser, error) {
 	return s.file, nil
 }
 
-// stdout stays open for others.
+// stdout is standard output, which Close does not close.
 type stdout struct{ io.Writer }
 
 // Close implements [io.Closer].
 func (stdout) Close() error { return nil }
 
-// keep moves the outputs to their places.
+// keep moves the outputs to their destinations.
 func (r *delegate) keep(log io.Writer) error {
 	if l := r.load; l != nil {
 		r.load = nil
@@ -106,7 +106,7 @@ func (r *delegate) keep(log io.Writer) error {
 	return nil
 }
 
-// discard removes what was not moved.
+// discard removes the outputs that were not moved.
 func (r *delegate) discard() {
 	if r.load != nil {
 		r.load.abandon()
@@ -125,9 +125,9 @@ func (r *delegate) discard() {
 	}
 }
 
-// holdOutputs returns what writes the outputs of builds on a builder, until
-// release is called. It first removes what such builds left that were killed. A
-// program without a state directory leaves that.
+// holdOutputs returns the writer of the outputs of a remote build, to be used until release
+// is called. It first removes temporary outputs of killed builds, if there is a state
+// directory, where they are recorded.
 func (o *Options) holdOutputs(ctx context.Context) (outputs export.Outputs, release func(), err error) {
 	if o.State == "" {
 		return outputs, func() {}, nil

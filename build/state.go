@@ -19,10 +19,10 @@ import (
 	"slipway/solver/tree"
 )
 
-// defaultStall is how long a server may take and send nothing.
+// defaultStall is how long a server may send nothing.
 const defaultStall = 2 * time.Minute
 
-// state is what lasts longer than a build.
+// state is the state directory, which outlasts builds.
 type state struct {
 	dir   string
 	store *tree.Store
@@ -33,8 +33,8 @@ type state struct {
 	registry *registry.Client
 }
 
-// newRegistry returns a client with the user's credentials and configuration,
-// whose requests end when a server does nothing for so long.
+// newRegistry returns a client with the user's credentials and configuration. A request
+// fails if the server sends and takes nothing for the time stall.
 func newRegistry(stall time.Duration) *registry.Client {
 	config, _ := os.UserConfigDir() // who has no home has no files in it
 	home, _ := os.UserHomeDir()
@@ -46,7 +46,7 @@ func newRegistry(stall time.Duration) *registry.Client {
 	})
 }
 
-// DefaultState returns the directory of cache and results of this user.
+// DefaultState returns the default state directory of this user.
 func DefaultState() (string, error) {
 	dir, err := os.UserCacheDir()
 	if err != nil {

@@ -8,10 +8,9 @@ import (
 	"path/filepath"
 )
 
-// checkState refuses a state directory through which another user could choose
-// what a build of the user uid reads, or where it writes: one that belongs to
-// someone else, and for root one with symbolic links in it. A directory that does
-// not exist is fine.
+// checkState returns an error if another user could control what a build of the user uid
+// reads from the state directory, or where it writes. That is a directory of another user
+// and, for root, one that contains symbolic links. A missing directory is valid.
 func checkState(dir string, uid int) error {
 	link, err := os.Lstat(dir)
 	if errors.Is(err, fs.ErrNotExist) {

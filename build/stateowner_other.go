@@ -4,5 +4,5 @@ package build
 
 import "io/fs"
 
-// ownerOf returns 0: files belong to no user with a number.
+// ownerOf returns 0, because this system has no user IDs.
 func ownerOf(fs.FileInfo) int { return 0 }

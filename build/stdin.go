@@ -23,7 +23,7 @@ const (
 	containerfile = "Containerfile" // what Podman and Buildah call it
 )
 
-// checkStdin refuses combinations that leave open what standard input is.
+// checkStdin returns an error if options use standard input for several purposes.
 func (o *Options) checkStdin() error {
 	switch {
 	case o.Context == stdin && o.File == stdin:
@@ -34,15 +34,15 @@ func (o *Options) checkStdin() error {
 	return nil
 }
 
-// keeper takes what comes on standard input.
+// keeper stores the data from standard input.
 type keeper interface {
 	// keepContext keeps an archive and returns the URL by which it is found.
 	keepContext(io.Reader) (url string, err error)
 	keepDockerfile(data []byte) error
 }
 
-// readStdin reads what comes on standard input: a Dockerfile, or a context as an
-// archive. Either is complete or an error.
+// readStdin reads a Dockerfile or an archive of a context from standard input. A truncated
+// one is an error.
 func (p *places) readStdin(ctx context.Context, o *Options, k keeper) error {
 	if o.Context != stdin && o.File != stdin {
 		return nil

@@ -16,9 +16,8 @@ import (
 	"slipway/source"
 )
 
-// recorder is a client that keeps the definitions which a frontend solves: the
-// paths in them are those of the file with variables expanded. Safe for
-// concurrent use.
+// recorder is a client that records the definitions that a frontend solves. Their paths
+// have variables expanded. Safe for concurrent use.
 type recorder struct {
 	gateway.Client
 	mu   sync.Mutex
@@ -35,7 +34,7 @@ func (r *recorder) Solve(ctx context.Context, req gateway.SolveRequest) (*gatewa
 	return r.Client.Solve(ctx, req)
 }
 
-// record keeps the definitions of the frontend in p.
+// record returns a frontend whose definitions are recorded in p.
 func (p *places) record(build gateway.BuildFunc) gateway.BuildFunc {
 	return func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 		p.solved = &recorder{Client: c}
@@ -103,7 +102,7 @@ func locatedAt(def *pb.Definition, data []byte, line int) bool {
 	return false
 }
 
-// pathWord is the word of an instruction that names a path.
+// pathWord is the word of an instruction that contains a path.
 type pathWord struct {
 	from string // the stage, context or image that has the path; "" is the context
 	at   source.Range
