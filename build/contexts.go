@@ -47,6 +47,9 @@ func (o *Options) places() (*places, error) {
 			return nil, fmt.Errorf("build context: %w", err)
 		}
 		p.dirs["context"] = o.Context
+		if err := o.checkIgnoreFiles(); err != nil {
+			return nil, err
+		}
 	}
 	if err := p.dockerfile(o); err != nil {
 		return nil, err
@@ -105,6 +108,18 @@ func (o *Options) findDockerfile() error {
 		return fmt.Errorf("there is no Dockerfile %s: -f is relative to the current directory, not to the context: -f %s", name, filepath.Join(o.Context, o.File))
 	}
 	return fmt.Errorf("there is no Dockerfile %s: name one with -f", name)
+}
+
+// checkIgnoreFiles refuses an ignore file that is a pipe or a device. Frontends would
+// build without it, with files that it should leave out.
+func (o *Options) checkIgnoreFiles() error {
+	for _, name := range []string{o.file() + ignoreSuffix, filepath.Join(o.Context, ignoreSuffix)} {
+		info, err := os.Lstat(name)
+		if err == nil && info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) != 0 {
+			return fmt.Errorf("ignore file %s: is not a regular file (remove or replace it)", name)
+		}
+	}
+	return nil
 }
 
 func exists(name string) bool {

@@ -21,7 +21,8 @@ func TestFIFOs(t *testing.T) {
 		want string // the error; if "", the build succeeds
 	}{
 		"Dockerfile":  {"Dockerfile", nil, "open Dockerfile: not a regular file"},
-		"ignore file": {".dockerignore", nil, ""},
+		"ignore file": {".dockerignore", nil, ".dockerignore: is not a regular file"},
+		"own ignore":  {"Dockerfile.dockerignore", nil, "Dockerfile.dockerignore: is not a regular file"},
 		"context":     {"d/f", nil, ""},
 		"layout": {"l/index.json", func(o *Options) {
 			o.Contexts = map[string]string{"base": "oci-layout://" + filepath.Join(o.Context, "l")}

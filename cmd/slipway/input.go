@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/docker/go-units"
 )
@@ -15,10 +18,16 @@ const (
 	maxKey    = 100 << 10
 )
 
-// readInputs reads the files of --secret and --ssh. They may be pipes, as in
-// --secret id=x,src=<(command), so it must be called once only: not before
+// maxDockerfile is the size of a Dockerfile that frontends take.
+const maxDockerfile = 16 << 20
+
+// readInputs reads the files of --secret and --ssh, and a Dockerfile that can be read
+// only once. They may be pipes, as in --secret id=x,src=<(command), so it must be called once only: not before
 // [namespace.Enter], which starts the program again.
 func (f *buildFlags) readInputs(ctx context.Context) error {
+	if err := f.readDockerfile(ctx); err != nil {
+		return fmt.Errorf("--file: %w", err)
+	}
 	f.opt.Secrets = map[string][]byte{}
 	for _, s := range f.secretSources {
 		data, err := s.read(ctx)
@@ -33,6 +42,33 @@ func (f *buildFlags) readInputs(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// readDockerfile reads a Dockerfile that is a pipe, a device or an open file, as in
+// --file <(command), and passes it on as if it came on standard input: no builder could
+// read it by its name.
+func (f *buildFlags) readDockerfile(ctx context.Context) error {
+	name := f.opt.File
+	if !isStream(name) {
+		return nil
+	}
+	if f.opt.Context == "-" {
+		return fmt.Errorf("%q is not a regular file (a context on standard input needs one)", name)
+	}
+	data, err := readFile(ctx, name, maxDockerfile)
+	f.opt.File, f.opt.Stdin = "-", bytes.NewReader(data)
+	return err
+}
+
+// isStream reports whether a file exists and is a pipe or a device, or the name of an
+// open file such as /dev/fd/3.
+func isStream(name string) bool {
+	info, err := os.Stat(name)
+	if err != nil || info.IsDir() {
+		return false
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(name))
+	return !info.Mode().IsRegular() || err == nil && (dir == "/dev" || strings.HasPrefix(dir, "/proc/"))
 }
 
 // readFile reads a file of at most limit bytes. If ctx is done, it stops waiting

@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -82,6 +83,47 @@ func TestSecretPipe(t *testing.T) {
 	go func() { _ = os.WriteFile(fifo, []byte("value"), 0) }()
 	if data, err := readSecret(t.Context(), "id=s,src="+fifo); err != nil || string(data) != "value" {
 		t.Errorf("secret %q, %v, want value", data, err)
+	}
+}
+
+// TestDockerfilePipe: a Dockerfile may come through a pipe or by the name of an open
+// file.
+func TestDockerfilePipe(t *testing.T) {
+	dir := testcontext.New(t, "FROM scratch\nCOPY unknown /\n")
+	text := "FROM scratch\nENV FROM_PIPE=yes\n"
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	pipe, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pipe.Close()
+	_, err = w.WriteString(text)
+	if err = errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []*os.File{pipe, open} {
+		name := fmt.Sprintf("/dev/fd/%d", f.Fd())
+		out := filepath.Join(t.TempDir(), "out")
+		code, told := slipway(t, "build", "--state", t.TempDir(), "--runner", "portable", "-o", "type=oci,dest="+out, "-f", name, dir)
+		if _, err := os.Stat(out); code != 0 || err != nil {
+			t.Errorf("%s: exit code %d, %v\n%s", name, code, err, told)
+		}
+	}
+	code, told := slipway(t, "build", "--state", t.TempDir(), "-f", os.DevNull, "-")
+	if want := "slipway: --file: \"/dev/null\" is not a regular file (a context on standard input needs one)\n"; code != exitUsage || told != want {
+		t.Errorf("exit code %d, told %q, want %q", code, told, want)
+	}
+	code, told = slipway(t, "build", "--state", t.TempDir(), "-f", "/dev/zero", dir)
+	if want := "slipway: --file: \"/dev/zero\" is larger than 16MiB\n"; code != exitUsage || told != want {
+		t.Errorf("exit code %d, told %q, want %q", code, told, want)
 	}
 }
 

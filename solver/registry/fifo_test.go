@@ -30,6 +30,21 @@ func TestFIFOs(t *testing.T) {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}
+	for setting, name := range map[string]string{
+		"ca = 'FIFO'": "ca", "ca = ['DIR/good', 'FIFO']": "cas",
+		"[host.'https://mirror.example']\nclient = [['DIR/good', 'FIFO']]": "key", "[host.'https://other.example']\nclient = 'FIFO'": "pair",
+	} {
+		host := name + ".toml.example"
+		fifo(host + "/files/" + name)
+		text := strings.NewReplacer("FIFO", "files/"+name, "DIR", dir).Replace(setting)
+		if err := errors.Join(os.WriteFile(filepath.Join(dir, "good"), nil, 0o600), os.WriteFile(filepath.Join(dir, host, "hosts.toml"), []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := New(Options{Dirs: []string{dir}}).Repository(t.Context(), host+"/x:1", false)
+		if err == nil || !strings.Contains(err.Error(), host+"/hosts.toml: open "+filepath.Join(dir, host, "files", name)+": "+want) {
+			t.Errorf("%s: error %v", setting, err)
+		}
+	}
 	setConfig(t, filepath.Join(dir, "docker"))
 	t.Setenv("XDG_RUNTIME_DIR", dir)
 	fifo("containers/auth.json")

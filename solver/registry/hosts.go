@@ -7,15 +7,18 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/containerd/containerd/v2/core/remotes/docker"
 	"github.com/containerd/containerd/v2/core/remotes/docker/config"
 	"github.com/containerd/errdefs"
 	"github.com/containerd/log"
+	"github.com/pelletier/go-toml/v2"
 	"github.com/sirupsen/logrus"
 
 	"slipway/internal/regularfile"
@@ -79,8 +82,8 @@ func (c *Client) registryHosts(ctx context.Context, host string, insecure bool) 
 	return hosts, nil
 }
 
-// checkHostDir reports an error if the configuration or a certificate in the
-// directory of a host is not a regular file. The directory "" has none.
+// checkHostDir reports an error if the configuration of a host, or a certificate in its
+// directory or that hosts.toml names, is not a regular file. The directory "" has none.
 func checkHostDir(dir string) error {
 	if dir == "" {
 		return nil
@@ -97,7 +100,56 @@ func checkHostDir(dir string) error {
 			}
 		}
 	}
+	for _, name := range namedCertificates(dir) {
+		if err := regularfile.Check(name); err != nil {
+			return fmt.Errorf("%s: %w", filepath.Join(dir, "hosts.toml"), err)
+		}
+	}
 	return nil
+}
+
+// certificates are the settings of a hosts.toml that name files: texts, or lists of
+// lists of them.
+type certificates struct {
+	CA     any `toml:"ca"`
+	Client any `toml:"client"`
+}
+
+// namedCertificates returns the files that the hosts.toml of a directory names.
+// containerd reports whatever else is wrong with it.
+func namedCertificates(dir string) []string {
+	data, err := os.ReadFile(filepath.Join(dir, "hosts.toml"))
+	if err != nil {
+		return nil
+	}
+	var file struct {
+		certificates
+		Host map[string]certificates `toml:"host"`
+	}
+	if toml.Unmarshal(data, &file) != nil {
+		return nil
+	}
+	var names []string
+	var add func(value any)
+	add = func(value any) {
+		switch value := value.(type) {
+		case string:
+			if !filepath.IsAbs(value) {
+				value = filepath.Join(dir, value)
+			}
+			names = append(names, value)
+		case []any:
+			for _, v := range value {
+				add(v)
+			}
+		}
+	}
+	for _, c := range append(slices.Collect(maps.Values(file.Host)), file.certificates) {
+		add(c.CA)
+		add(c.Client)
+	}
+	slices.Sort(names) // the first one that is wrong is reported
+	return names
 }
 
 // hostDir returns the directory for a host, and "" if there is none. One of its
