@@ -25,7 +25,8 @@ type searched interface {
 	link(name string) string
 }
 
-// why says why a path was not found, or which one is meant: "" if that is unknown.
+// why returns a hint why a path was not found or which path is meant, "" if that is
+// unknown.
 func (p *places) why(o *Options, err error, w *pathWord, name string) string {
 	files := p.searchedIn(err, w.from)
 	if files == nil {
@@ -67,8 +68,8 @@ func (p *places) searchedIn(err error, from string) searched {
 	return nil
 }
 
-// misread says what a source of a COPY or ADD looks like that it is not; "" if it
-// does not. Its path name was not found.
+// misread returns a hint if a source of COPY or ADD, whose path was not found, looks like
+// something that sources cannot be, such as a JSON array.
 func misread(files searched, w *pathWord, name string) string {
 	v := w.sources[w.index].Value
 	isLocal := w.from == ""
@@ -101,7 +102,7 @@ func misread(files searched, w *pathWord, name string) string {
 	return blanks(files, w)
 }
 
-// onHost says how a path of this machine is written as one of the build context.
+// onHost returns a hint if the path exists on this machine: the path in the build context.
 func onHost(files searched, name string) string {
 	dir, _ := files.(directory)
 	root, err := filepath.Abs(string(dir))
@@ -122,8 +123,8 @@ func where(isLocal bool) string {
 	return "root directory of --from"
 }
 
-// blanks suggests a name with blanks, which an instruction without quotes takes
-// for several.
+// blanks suggests a file whose name contains blanks, which an instruction reads as several
+// words.
 func blanks(files searched, w *pathWord) string {
 	for first := 0; first <= w.index; first++ {
 		for end := max(w.index+1, first+2); end <= len(w.sources); end++ {
@@ -146,8 +147,8 @@ func has(files searched, name string) bool {
 	return name == "/" || slices.Contains(names, path.Base(name))
 }
 
-// meant says where a path ends to exist: at a link that leads to nothing, at a
-// file, or at a name that resembles another one.
+// meant returns a hint about the first element of the path that does not exist: the element
+// before it is a dangling link or a file, or its name is similar to another one.
 func meant(files searched, name string) string {
 	parts := strings.Split(strings.TrimPrefix(name, "/"), "/")
 	at := "/"
@@ -182,7 +183,7 @@ func meant(files searched, name string) string {
 	return ""
 }
 
-// lost says that a link leads to nothing; "" if it leads to something.
+// lost returns a hint if a link is dangling, and "" otherwise.
 func lost(files searched, link, to string) string {
 	_, isLocal := files.(directory)
 	outside := path.IsAbs(to) || strings.HasPrefix(path.Join(strings.TrimPrefix(path.Dir(link), "/"), to)+"/", "../")
@@ -195,8 +196,8 @@ func lost(files searched, link, to string) string {
 	return fmt.Sprintf(" (%s is a link to %s, which does not exist)", link[1:], to)
 }
 
-// spelled returns the name that differs from a misspelled one by case, or that is
-// near.
+// spelled returns the name that differs from a misspelled one only by case, or a similar
+// one.
 func spelled(name string, names []string) (string, bool) {
 	if i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) }); i >= 0 {
 		return names[i], true

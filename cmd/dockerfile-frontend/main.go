@@ -1,5 +1,5 @@
-// Command dockerfile-frontend is what the frontend image runs: a builder starts
-// it and talks to it through standard input and output.
+// Command dockerfile-frontend is the binary of the frontend image. A builder starts it,
+// and speaks the gateway protocol with it over standard input and output.
 package main
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/moby/buildkit/frontend/gateway/grpcclient"
 	"github.com/moby/buildkit/util/appcontext"
 
-	// Error details travel in this encoding.
+	// It registers the types of error details.
 	_ "github.com/moby/buildkit/util/grpcutil/encoding/proto"
 
 	"slipway/frontend"

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 )
 
-// sshAgent is what --ssh names: an agent, or keys for one that we serve.
+// sshAgent is a value of --ssh: the socket of an agent, or keys that this program serves.
 type sshAgent struct {
 	flag, id string
 	paths    []string // a socket, or keys
@@ -37,7 +37,7 @@ func parseAgents(list []string) ([]sshAgent, error) {
 	return agents, nil
 }
 
-// find finds the socket of an agent, or reads the keys.
+// find finds the socket of the agent, or reads the keys.
 func (a *sshAgent) find(ctx context.Context) error {
 	for _, path := range a.paths {
 		info, err := os.Stat(path)
@@ -92,7 +92,7 @@ func (f *buildFlags) serveAgents() (stop func(), err error) {
 	return stop, nil
 }
 
-// serveKeys is an agent of some keys.
+// serveKeys serves an agent for keys.
 func serveKeys(keys []agent.AddedKey) (socket string, stop func(), err error) {
 	ring := agent.NewKeyring()
 	for _, k := range keys {

@@ -59,14 +59,14 @@ Exit codes:
 	return cmd
 }
 
-// run builds with progress, and tells the outcome.
+// run builds, shows progress and prints the outcome.
 func (f *buildFlags) run(ctx context.Context, given flagSet) error {
 	if err := f.parse(given); err != nil {
 		return usageError{err}
 	}
 	if f.opt.Builder == nil && f.opt.Call == "" && f.opt.Runner != "portable" {
-		// Without a namespace to be root of, steps are interpreted. This may start
-		// the program again, so nothing is read or written before.
+		// Without a user namespace, steps are interpreted. Enter may start the program
+		// again, so nothing is read or written before.
 		if err := namespace.Enter(); err != nil && (f.opt.Runner == "namespace" || f.opt.Runner == "oci") {
 			return err
 		}
@@ -100,7 +100,7 @@ func (f *buildFlags) run(ctx context.Context, given flagSet) error {
 	return f.tell(ctx, res.Exported)
 }
 
-// build builds and shows how it goes.
+// build builds and shows progress.
 func (f *buildFlags) build(ctx context.Context) (res *build.Result, warnings []client.VertexWarning, err error) {
 	var later deferred
 	if f.redraws() {
@@ -126,8 +126,8 @@ func (f *buildFlags) build(ctx context.Context) (res *build.Result, warnings []c
 	return res, warnings, err
 }
 
-// show shows on standard error what work sends until it returns, and returns the
-// warnings of its steps.
+// show displays the progress of work on standard error, and returns the warnings of its
+// steps.
 func show(ctx context.Context, mode string, work func(send func(*client.SolveStatus)) error) ([]client.VertexWarning, error) {
 	display, err := progressui.NewDisplay(os.Stderr, progressui.DisplayMode(mode))
 	if err != nil {

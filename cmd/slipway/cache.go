@@ -53,7 +53,7 @@ func noArgs(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// pruneFlags are the flags of slipway cache prune, as they were given.
+// pruneFlags are the flags of slipway cache prune.
 type pruneFlags struct {
 	all, force             bool
 	filters                []string
@@ -77,8 +77,8 @@ Prune waits for builds to end, as it removes nothing that one of them uses.`,
 			if err != nil {
 				return err
 			}
-			// What steps made may belong to users that are only there. Without
-			// such a namespace nothing does. This may start the program anew.
+			// Files of steps may belong to users of the user namespace. If there is
+			// no such namespace, none do. Enter may start the program again.
 			_ = namespace.Enter()
 			if !f.force {
 				if err := confirm(cmd.Context(), cmd.InOrStdin(), os.Stderr, f.warning(at)); err != nil {
@@ -104,7 +104,7 @@ Prune waits for builds to end, as it removes nothing that one of them uses.`,
 	return cmd
 }
 
-// warning returns what the user is asked before anything is removed.
+// warning returns the question before anything is removed.
 func (f *pruneFlags) warning(dir string) string {
 	what := "the build cache"
 	switch {
@@ -142,7 +142,7 @@ func confirm(ctx context.Context, in io.Reader, out io.Writer, question string) 
 	}
 }
 
-// options returns what the flags say.
+// options converts the flags.
 func (f *pruneFlags) options() (opt build.PruneOptions, err error) {
 	opt.KeepMounts = !f.all
 	for _, size := range []struct {
@@ -192,7 +192,7 @@ func addFilter(opt *build.PruneOptions, filter string) (err error) {
 	return nil
 }
 
-// printEntries writes entries as a table with their sum.
+// printEntries writes entries as a table with their total size.
 func printEntries(w io.Writer, entries []build.CacheEntry) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "KEY\tTYPE\tSIZE\tLAST USED\tSHARED\tDESCRIPTION")

@@ -19,13 +19,13 @@ import (
 	"slipway/build"
 )
 
-// foundError is the outcome of a check that has found something: "" if warnings
-// have told it already.
+// foundError is the error of a check with findings. It is "" if the findings are already
+// printed as warnings.
 type foundError struct{ text string }
 
 func (e foundError) Error() string { return e.text }
 
-// parseCall is what is done in place of a build.
+// parseCall parses --call and --check.
 func (f *buildFlags) parseCall(given flagSet) error {
 	if f.check {
 		if given.Changed("call") && f.call != "check" {
@@ -101,7 +101,7 @@ func (f *buildFlags) answer(w io.Writer, built *build.Result) error {
 	return cmp.Or(err, out.err)
 }
 
-// reportCheck prints what a check has found.
+// reportCheck prints the findings of a check.
 func (f *buildFlags) reportCheck(w io.Writer, res *build.Result) error {
 	errs, err := res.ReportCheck(w, isColored(os.Stdout))
 	switch {
@@ -113,7 +113,7 @@ func (f *buildFlags) reportCheck(w io.Writer, res *build.Result) error {
 	return f.outcome(res.Answer)
 }
 
-// printCheck prints what another frontend's check has found.
+// printCheck prints the findings of another frontend's check.
 func (f *buildFlags) printCheck(w io.Writer, res map[string][]byte) error {
 	var found lint.LintResults
 	if err := json.Unmarshal(res["result.json"], &found); err != nil {
@@ -146,7 +146,7 @@ func (f *buildFlags) printCheck(w io.Writer, res map[string][]byte) error {
 	return foundError{b.String()}
 }
 
-// outcome tells an answer that lists faults from one that lists none.
+// outcome returns a foundError if the status code of an answer is not 0.
 func (f *buildFlags) outcome(res map[string][]byte) error {
 	if status := string(res["result.statuscode"]); status != "" && status != "0" && !f.ignoreStatus {
 		return foundError{}

@@ -14,16 +14,16 @@ import (
 	"slipway/source"
 )
 
-// maxCompleted is how many bytes of a Dockerfile are looked at for completions.
+// maxCompleted is the number of bytes of a Dockerfile that are read for completions.
 const maxCompleted = 1 << 20
 
 func completeDirs(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 
-// completions returns the values of flags that have a few: those that are
-// complete, and those that are followed by something. They are what works with
-// the flags before them. Values of other flags are files.
+// completions returns the values of flags with a fixed set: complete values, and prefixes
+// that need more text. They are valid with the flags before them. Values of other flags
+// are files.
 func (f *buildFlags) completions() (fixed, open map[string][]string) {
 	fixed = map[string][]string{
 		"progress": {"auto", "plain", "tty", "rawjson", "quiet", "none"},
@@ -60,7 +60,7 @@ func (f *buildFlags) completions() (fixed, open map[string][]string) {
 	return fixed, open
 }
 
-// complete registers what the values of flags can be.
+// complete registers the completions of flags.
 func (f *buildFlags) complete(cmd *cobra.Command) {
 	fixed, open := f.completions()
 	for name := range fixed {
@@ -84,7 +84,7 @@ func (f *buildFlags) complete(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("build-arg", f.completeArgs)
 }
 
-// completeStages names the stages of the Dockerfile.
+// completeStages returns the stages of the Dockerfile.
 func (f *buildFlags) completeStages(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	var names []string
 	for _, s := range f.dockerfile(args).Stages {
@@ -95,7 +95,7 @@ func (f *buildFlags) completeStages(_ *cobra.Command, args []string, _ string) (
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeArgs names the arguments that the Dockerfile declares.
+// completeArgs returns the arguments that the Dockerfile declares.
 func (f *buildFlags) completeArgs(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	d := f.dockerfile(args)
 	declared := d.Args
@@ -119,8 +119,8 @@ func (f *buildFlags) completeArgs(_ *cobra.Command, args []string, _ string) ([]
 	return names, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }
 
-// dockerfile reads the Dockerfile that the words before name, as far as there is
-// one and it makes sense.
+// dockerfile parses the Dockerfile that the words before select. It returns as much as it
+// can parse.
 func (f *buildFlags) dockerfile(args []string) *instructions.Dockerfile {
 	context := "."
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {

@@ -14,7 +14,7 @@ import (
 	"slipway/build"
 )
 
-// environment is where defaults come from, as those of docker build do.
+// environment provides the environment variables that docker build uses as defaults.
 func (f *buildFlags) environment(given flagSet) (err error) {
 	if v := os.Getenv("BUILDKIT_PROGRESS"); v != "" && !given.Changed("progress") {
 		f.progress = v
@@ -37,8 +37,8 @@ func (f *buildFlags) environment(given flagSet) (err error) {
 	return err
 }
 
-// outputLimits returns how much of the output of steps is shown. The variables are
-// those of buildkitd.
+// outputLimits returns the limits of the output of steps, from the same variables as
+// buildkitd.
 func outputLimits() (*build.OutputLimit, error) {
 	limits := [...]struct {
 		variable string
@@ -66,8 +66,8 @@ func (f *buildFlags) defaultArg(name, value string) {
 	}
 }
 
-// actionsCache completes a cache of GitHub Actions with what a workflow has in
-// its environment. BuildKit cannot see that.
+// actionsCache adds URLs and tokens from the environment of a GitHub Actions workflow to a
+// cache of type gha, because BuildKit does not see this environment.
 func actionsCache(attrs map[string]string) {
 	set := func(attr, variable string) {
 		if v := os.Getenv(variable); v != "" && attrs[attr] == "" {
@@ -84,7 +84,7 @@ func actionsCache(attrs map[string]string) {
 	}
 }
 
-// version is the one of the module, which Go records.
+// version returns the module version that Go records.
 func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version

@@ -17,8 +17,8 @@ const (
 	ruleWidth = "------"
 )
 
-// failedLogs keeps what steps print where no progress is shown, so that at least
-// those that fail are heard.
+// failedLogs keeps the output of steps while no progress is shown, to print it if they
+// fail.
 type failedLogs struct {
 	logs   map[digest.Digest][]byte
 	failed []*client.Vertex
@@ -39,7 +39,7 @@ func (l *failedLogs) add(s *client.SolveStatus) {
 	}
 }
 
-// print prints the end of what the failed steps printed.
+// print prints the end of the output of each failed step.
 func (l *failedLogs) print(w io.Writer) {
 	for _, v := range l.failed {
 		lines := strings.Split(strings.TrimRight(string(l.logs[v.Digest]), "\r\n"), "\n")

@@ -6,7 +6,7 @@ import (
 	"slipway/build"
 )
 
-// buildFlags are the flags of slipway build, as they were given.
+// buildFlags are the flags of slipway build.
 type buildFlags struct {
 	opt                    build.Options
 	files                  []string // --file; more than one is an error
@@ -35,10 +35,10 @@ type buildFlags struct {
 	ignoreStatus  bool   // an answer with warnings is no failure
 }
 
-// flagSet tells which flags were given.
+// flagSet reports whether a flag is set.
 type flagSet interface{ Changed(name string) bool }
 
-// define declares the flags: those of docker build under their names, and ours.
+// define declares the flags of docker build and our own.
 func (f *buildFlags) define(fs *pflag.FlagSet) {
 	o := &f.opt
 	fs.StringArrayVarP(&f.files, "file", "f", nil, "`PATH` of the Dockerfile, or - for standard input (default CONTEXT/Dockerfile, else CONTEXT/Containerfile)")
@@ -62,7 +62,7 @@ func (f *buildFlags) define(fs *pflag.FlagSet) {
 	f.defineBuilder(fs)
 }
 
-// defineResults declares what becomes of the build, and how it is shown.
+// defineResults declares the flags for outputs and progress.
 func (f *buildFlags) defineResults(fs *pflag.FlagSet) {
 	fs.StringArrayVarP(&f.outputs, "output", "o", nil, "where the result goes: `type=TYPE,dest=PATH`, types oci, docker, tar, local, image; a directory; or - for a tar archive")
 	fs.BoolVar(&f.push, "push", false, "push the image: the same as --output type=registry")
@@ -102,8 +102,8 @@ func (f *buildFlags) defineBuilder(fs *pflag.FlagSet) {
 	fs.StringVar(&f.tlsDir, "tlsdir", "", "`DIRECTORY` of ca.pem, cert.pem and key.pem")
 	fs.StringVar(&b.ServerName, "tlsservername", "", "`NAME` in the builder's certificate (default the host of the address)")
 	f.defineIgnored(fs)
-	// Steps leave nothing behind, and contexts are not copied: these say what is
-	// so anyway.
+	// Steps leave no containers, and contexts are not copied, so these flags have no
+	// effect.
 	for _, name := range []string{"rm", "force-rm", "compress"} {
 		fs.Bool(name, name == "rm", "")
 		_ = fs.MarkHidden(name)

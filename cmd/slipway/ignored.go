@@ -30,8 +30,8 @@ func ignoredFlags() []ignoredFlag {
 	}
 }
 
-// limits are the resource limits of steps by the flags of docker build, with the
-// options of frontends that they stand for. --resource NAME=VALUE sets the same.
+// limits maps the flags of docker build for resource limits to the options of frontends.
+// --resource NAME=VALUE sets the same limits.
 func limits() map[string]string {
 	return map[string]string{
 		"memory": "memory", "memory-swap": "memswap", "cpu-shares": "cpushares", "cpu-period": "cpuperiod",
@@ -39,7 +39,7 @@ func limits() map[string]string {
 	}
 }
 
-// defineIgnored declares flags that have no effect, and those of limits.
+// defineIgnored declares flags without an effect and flags for limits.
 func (f *buildFlags) defineIgnored(fs *pflag.FlagSet) {
 	for _, i := range ignoredFlags() {
 		set := func(string) error {
@@ -68,7 +68,7 @@ func (f *buildFlags) defineIgnored(fs *pflag.FlagSet) {
 	_ = fs.MarkHidden("policy")
 }
 
-// parseResources reads the limits of steps.
+// parseResources parses the limits of steps.
 func (f *buildFlags) parseResources(flagSet) error {
 	f.opt.Resources = map[string]string{}
 	for _, r := range f.resources {
@@ -85,8 +85,8 @@ func (f *buildFlags) parseResources(flagSet) error {
 	return nil
 }
 
-// limit returns the value of a resource limit as frontends read it. If it is
-// "", there is no limit.
+// limit returns the value of a resource limit in the format of frontends, "" for no
+// limit.
 func limit(name, value string) (string, error) {
 	value = strings.TrimSpace(value)
 	switch {

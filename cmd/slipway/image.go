@@ -59,7 +59,7 @@ the state directory. Builds find them there before they ask a registry.`,
 	return cmd
 }
 
-// takes is how many names a command takes; -1 is any number.
+// takes is the number of names that a command takes, -1 for any number.
 type takes struct{ least, most int }
 
 // command returns a command on stored images.
@@ -145,7 +145,7 @@ func (f *imageFlags) save(ctx context.Context, x *build.ImageStore, args []strin
 	return x.Save(ctx, args, f.output, f.format)
 }
 
-// push pushes an image, shows how it goes, and prints its digest.
+// push pushes an image, shows progress and prints the digest.
 func (f *imageFlags) push(ctx context.Context, x *build.ImageStore, args []string) error {
 	mode := progressui.AutoMode
 	if f.quiet {

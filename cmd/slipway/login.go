@@ -81,7 +81,7 @@ func registryOf(args []string) string {
 	return build.RegistryHost(args[0])
 }
 
-// check refuses flags that contradict each other.
+// check returns an error if flags contradict each other.
 func (f *loginFlags) check() error {
 	switch {
 	case f.fromStdin && f.password != "":
@@ -92,7 +92,7 @@ func (f *loginFlags) check() error {
 	return nil
 }
 
-// complete asks for what the flags do not say.
+// complete asks for the user name and the password if they are not set.
 func (f *loginFlags) complete(host string, stdin *os.File) error {
 	if f.fromStdin {
 		data, err := io.ReadAll(io.LimitReader(stdin, 1<<20))

@@ -32,14 +32,14 @@ const (
 	exitTerminated  = 143 // as shells report SIGTERM
 )
 
-// What garbage may grow to: most builds end before there is much.
+// The limits of garbage in memory. Most builds end before they reach one.
 const (
 	garbagePercent = 400
 	memoryGoal     = 192 << 20 // bytes from which on garbage is collected more often
 )
 
-// collectLess collects garbage less often than Go does by default, which costs
-// a build with little to do more than its work, unless the user has a say.
+// collectLess makes Go collect garbage less often, unless the user sets GOGC or
+// GOMEMLIMIT. By default, garbage collection takes longer than the work of a small build.
 func collectLess() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbagePercent)
@@ -71,10 +71,10 @@ func main() {
 }
 
 const (
-	// signalEcho is how long after the first signal others are the same one: the
-	// terminal and the process that started this one may both pass it on.
+	// signalEcho is the time after the first signal in which others are ignored: the
+	// terminal and the parent process may both send one for the same key.
 	signalEcho = 200 * time.Millisecond
-	// exitGrace is how long the command may take to end after a signal.
+	// exitGrace is how long the command may take to exit after a signal.
 	exitGrace = 10 * time.Second
 )
 
@@ -148,8 +148,8 @@ func run(ctx context.Context, args []string) int {
 	return exitFailed
 }
 
-// watchedWriter remembers the first error of a writer, for those who print without
-// looking at errors.
+// watchedWriter remembers the first error of a writer, for callers that ignore errors of
+// printing.
 type watchedWriter struct {
 	w   io.Writer
 	err error
@@ -163,7 +163,7 @@ func (w *watchedWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// onlySubcommands makes anything else behind a command that has some an error.
+// onlySubcommands makes a command with subcommands return an error for other arguments.
 func onlySubcommands(cmd *cobra.Command) {
 	if !cmd.HasSubCommands() {
 		return
@@ -182,8 +182,8 @@ func onlySubcommands(cmd *cobra.Command) {
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 }
 
-// plainUsage takes the marks out of the usage of flags that help makes names of
-// values of: shells show them.
+// plainUsage removes the backquotes around names of values from the usage of flags, because
+// shells would show them in completions.
 func plainUsage(cmd *cobra.Command) {
 	for _, c := range cmd.Commands() {
 		plainUsage(c)
@@ -191,7 +191,7 @@ func plainUsage(cmd *cobra.Command) {
 	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "`", "") })
 }
 
-// flagError adds the flag that may be meant.
+// flagError adds a suggestion to the error of an unknown flag.
 func flagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) || unknown.GetSpecifiedShortnames() != "" {

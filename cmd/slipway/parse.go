@@ -18,7 +18,7 @@ import (
 	"slipway/build"
 )
 
-// parse turns the flags into options, and checks them.
+// parse converts the flags to options, and checks them.
 func (f *buildFlags) parse(given flagSet) error {
 	for _, part := range []func(flagSet) error{f.parseState, f.parseValues, f.parseSteps, f.parseResources, f.parseOutputs, f.parseAttests, f.parseCall, f.parseProgress} {
 		if err := part(given); err != nil {
@@ -28,7 +28,7 @@ func (f *buildFlags) parse(given flagSet) error {
 	return f.opt.Check()
 }
 
-// parseState is where the build happens.
+// parseState parses the flags for the state directory and the builder.
 func (f *buildFlags) parseState(given flagSet) error {
 	o := &f.opt
 	o.Stdin = os.Stdin
@@ -79,7 +79,7 @@ func parseGC(flag string) (build.GC, error) {
 	return gc, err
 }
 
-// tlsFiles finds the files of --tlsdir, by the names that buildctl knows.
+// tlsFiles finds the files of --tlsdir, which have the same names as with buildctl.
 func (f *buildFlags) tlsFiles() error {
 	if f.tlsDir == "" {
 		return nil
@@ -107,7 +107,7 @@ func (f *buildFlags) tlsFiles() error {
 	return nil
 }
 
-// parseValues are pairs of names and values.
+// parseValues parses flags of the form NAME=VALUE.
 func (f *buildFlags) parseValues(given flagSet) error {
 	o := &f.opt
 	o.BuildArgs = map[string]string{}
@@ -183,7 +183,7 @@ func (f *buildFlags) parsePlatforms() error {
 	return nil
 }
 
-// parseSteps is what steps run in.
+// parseSteps parses the flags for the environment of steps.
 func (f *buildFlags) parseSteps(flagSet) error {
 	o := &f.opt
 	var err error
@@ -215,7 +215,7 @@ func (f *buildFlags) parseSteps(flagSet) error {
 	return err
 }
 
-// parseSize reads a number of bytes.
+// parseSize parses a number of bytes.
 func parseSize(parse func(string) (int64, error), value string) (int64, error) {
 	n, err := parse(value)
 	switch {

@@ -25,7 +25,7 @@ import (
 	"slipway/solver/export"
 )
 
-// parseOutputs is where the result goes.
+// parseOutputs parses the flags for outputs.
 func (f *buildFlags) parseOutputs(flagSet) error {
 	o := &f.opt
 	toStdout, pushed := 0, false
@@ -66,7 +66,7 @@ func (f *buildFlags) parseOutputs(flagSet) error {
 	return f.checkResultFiles()
 }
 
-// checkResultFiles refuses files for results that cannot be written.
+// checkResultFiles returns an error if --iidfile or --metadata-file cannot be written.
 func (f *buildFlags) checkResultFiles() error {
 	used := map[string]string{} // path → flag
 	for _, out := range f.opt.Outputs {
@@ -101,8 +101,8 @@ func (f *buildFlags) checkResultFiles() error {
 	return nil
 }
 
-// defaultDest lets archives without a place go to standard output, if that is no
-// terminal, as BuildKit's clients do.
+// defaultDest sets standard output as the destination of archives without one, unless it is
+// a terminal. BuildKit's clients do the same.
 func (f *buildFlags) defaultDest(value string) string {
 	fields, err := csvvalue.Fields(value, nil)
 	if err != nil || isTerminal(os.Stdout) {
@@ -123,8 +123,8 @@ func (f *buildFlags) defaultDest(value string) string {
 	return value
 }
 
-// annotations reads [TYPE[PLATFORM],…:]KEY=VALUE, and returns attributes of
-// BuildKit's exporters.
+// annotations parses [TYPE[PLATFORM],…:]KEY=VALUE, and returns attributes of BuildKit's
+// exporters.
 func annotations(list []string) (map[string]string, error) {
 	kind := regexp.MustCompile(`^(manifest|manifest-descriptor|index|index-descriptor)(?:\[([A-Za-z0-9_/.-]+)\])?$`)
 	m := map[string]string{}
@@ -156,7 +156,7 @@ func annotations(list []string) (map[string]string, error) {
 	return m, nil
 }
 
-// parseAttests is what attests the image.
+// parseAttests parses the flags for attestations.
 func (f *buildFlags) parseAttests(flagSet) error {
 	list := f.attests
 	for _, shorthand := range []struct{ kind, value string }{{"sbom", f.sbom}, {"provenance", f.provenance}} {
@@ -184,8 +184,8 @@ func (f *buildFlags) parseAttests(flagSet) error {
 	return nil
 }
 
-// attestation returns the type of an attestation and its fields as frontends
-// read them: "" if it is disabled.
+// attestation returns the type of an attestation, and its fields in the format of
+// frontends, "" if it is disabled.
 func attestation(value string) (kind, attrs string, err error) {
 	list, err := csvvalue.Fields(value, nil)
 	if err != nil {
@@ -222,7 +222,7 @@ func attestation(value string) (kind, attrs string, err error) {
 	return kind, strings.TrimSuffix(b.String(), "\n"), errors.Join(err, w.Error())
 }
 
-// tell tells the outcome of a build.
+// tell prints the outcome of a build.
 func (f *buildFlags) tell(ctx context.Context, exported map[string]string) error {
 	if len(f.opt.Outputs) == 0 && (len(f.opt.Tags) == 0 || f.builder.Address != "") && f.showsProgress() {
 		fmt.Fprintln(os.Stderr, "the result is in the cache only: --load, --push and --output take it elsewhere")
@@ -250,8 +250,8 @@ func (f *buildFlags) tell(ctx context.Context, exported map[string]string) error
 	return nil
 }
 
-// metadata returns what was exported with objects in place of their encodings,
-// as docker build writes it.
+// metadata returns the exporter's response in the format of docker build, in which encoded
+// objects are decoded.
 func metadata(exported map[string]string) map[string]any {
 	m := map[string]any{}
 	for k, v := range exported {

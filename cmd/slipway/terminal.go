@@ -12,12 +12,12 @@ import (
 	"golang.org/x/term"
 )
 
-// isColored tells where colours are of use.
+// isColored reports whether f shows colours.
 func isColored(f *os.File) bool { return isTerminal(f) && os.Getenv("NO_COLOR") == "" }
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
-// parseProgress is how the build is shown.
+// parseProgress parses the flags for progress.
 func (f *buildFlags) parseProgress(given flagSet) error {
 	switch progressui.DisplayMode(f.progress) {
 	case progressui.AutoMode, progressui.PlainMode, progressui.TtyMode, progressui.RawJSONMode, progressui.QuietMode, "none":
@@ -37,14 +37,14 @@ func (f *buildFlags) parseProgress(given flagSet) error {
 	return nil
 }
 
-// showsProgress tells whether there is progress for people to read.
+// showsProgress reports whether progress is shown to people.
 func (f *buildFlags) showsProgress() bool {
 	mode := progressui.DisplayMode(f.progress)
 	return mode != progressui.QuietMode && mode != progressui.RawJSONMode
 }
 
-// redraws reports whether the progress display draws over its own lines, and so
-// over whatever else is written to the terminal meanwhile.
+// redraws reports whether the progress display overwrites its own lines, and so any other
+// text on the terminal.
 func (f *buildFlags) redraws() bool {
 	mode := progressui.DisplayMode(f.progress)
 	return mode == progressui.TtyMode || mode == progressui.AutoMode && isTerminal(os.Stderr)
@@ -57,7 +57,7 @@ type deferred struct {
 	texts []deferredText
 }
 
-// deferredText is a text and where it is written.
+// deferredText is a text and its writer.
 type deferredText struct {
 	to   io.Writer
 	data []byte
