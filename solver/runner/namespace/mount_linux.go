@@ -1,6 +1,7 @@
 package namespace
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -282,19 +283,31 @@ func overlay(m *mount) error {
 		return err
 	}
 	opts := "lowerdir=" + strings.Join(lower, ":") + ",upperdir=" + upper + ",workdir=" + work
-	first, second, refused := ",redirect_dir=off,index=off,metacopy=off", ",userxattr", unix.EPERM
-	if userns.RunningInUserNS() {
-		// The attributes of overlays are those of users, which kernels before Linux 5.11 do
-		// not know. A refused overlay is not tried first: the kernel waits for all processors
-		// before it says so.
-		first, second, refused = second, first, unix.EINVAL
-	}
-	err = unix.Mount("overlay", m.Merged, "overlay", 0, opts+first)
-	if errors.Is(err, refused) && unix.Mount("overlay", m.Merged, "overlay", 0, opts+second) == nil {
-		return nil
+	for _, more := range overlayAttributes() {
+		failed := unix.Mount("overlay", m.Merged, "overlay", 0, opts+more)
+		if failed == nil {
+			return nil
+		}
+		err = cmp.Or(err, failed)
 	}
 	if errors.Is(err, unix.EINVAL) {
 		return fmt.Errorf("state directory: its file system cannot hold an overlay: %w (use a directory on another file system, --state DIR)", err)
 	}
 	return err
+}
+
+// overlayAttributes returns options of overlays, the best first.
+//
+// A volatile overlay flushes nothing to disk: without that option, the kernel writes all
+// of the disk's dirty pages whenever a step ends. Kernels before Linux 5.10 do not know it.
+//
+// In a user namespace, the attributes of overlays are those of users. A refused overlay is
+// not tried first there: the kernel waits for all processors before it says so.
+func overlayAttributes() []string {
+	const plain = ",redirect_dir=off,index=off,metacopy=off"
+	options := []string{plain + ",volatile", plain, ",userxattr,volatile"}
+	if userns.RunningInUserNS() {
+		slices.Reverse(options)
+	}
+	return options
 }

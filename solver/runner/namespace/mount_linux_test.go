@@ -329,3 +329,13 @@ func TestFlagsOfData(t *testing.T) {
 		}
 	}
 }
+
+// TestVolatile: the root of a process is an overlay that the kernel does not flush to disk.
+func TestVolatile(t *testing.T) {
+	w := newWorld(t)
+	const script = `while read -r from at kind options rest; do test "$at" = / && echo "$kind $options"; done < /proc/mounts; :`
+	got, _ := w.run(t, w.process(script))
+	if !w.Copies() && !regexp.MustCompile(`^overlay \S*\bvolatile\b`).MatchString(got) {
+		t.Errorf("the root of a process is %q, want a volatile overlay", got)
+	}
+}
