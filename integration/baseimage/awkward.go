@@ -12,13 +12,11 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// awkward makes images whose trees are unusual, on top of busybox:
+// awkward returns images with unusual file trees, based on busybox:
 //
-//   - base/links, where links lead through the tree, above the root, in a circle
-//     and to nothing;
-//   - base/odd, with special modes, owners, times, attributes, kinds and names of
-//     files, two of which its second layer removes;
-//   - base/bare, which has a shell and no other directory.
+//   - base/links, with links through the tree, above the root, in a cycle and to missing files;
+//   - base/odd, with special modes, owners, times, xattrs, file types and names, and a second layer that removes two files;
+//   - base/bare, with a shell and no other directory.
 func awkward(busybox v1.Layer) ([]Image, error) {
 	links, errLinks := awkwardLayer(linkEntries())
 	odd, errOdd := awkwardLayer(oddEntries())
@@ -54,8 +52,8 @@ func awkward(busybox v1.Layer) ([]Image, error) {
 	return set, nil
 }
 
-// Each directory has an entry in each layer that has something in it: which time
-// it has otherwise is when the builder unpacked the layer.
+// Each layer has an entry for each directory that contains something: otherwise
+// the time of the directory would be the time of unpacking.
 func linkEntries() []tar.Header {
 	return []tar.Header{
 		{Typeflag: tar.TypeDir, Name: "./", Mode: 0o755},
@@ -116,8 +114,8 @@ func goneEntries() []tar.Header {
 	}
 }
 
-// awkwardLayer writes entries as they are; a file has as many bytes as its entry
-// says.
+// awkwardLayer returns a layer with the given entries. The content of a file
+// has the size in its entry.
 func awkwardLayer(entries []tar.Header) (v1.Layer, error) {
 	var buf bytes.Buffer
 	w := &layerWriter{tw: tar.NewWriter(&buf)}
@@ -127,7 +125,7 @@ func awkwardLayer(entries []tar.Header) (v1.Layer, error) {
 	return w.layer(&buf)
 }
 
-// bareLayer has busybox as its shell, and nothing else.
+// bareLayer returns a layer that contains only busybox, as the shell.
 func bareLayer() (v1.Layer, error) {
 	var buf bytes.Buffer
 	w := &layerWriter{tw: tar.NewWriter(&buf)}

@@ -1,14 +1,14 @@
-// Package baseimage makes the base images that test builds start from.
+// Package baseimage creates the base images of test builds.
 //
-// Tests pull nothing from the internet. Each image is a small root file system
-// around Debian's statically linked busybox, close enough to the image of the
-// same name for ordinary Dockerfiles and for BuildKit's own tests of its
-// Dockerfile frontend. The same inputs give the same bytes.
+// Tests pull nothing from the internet. Each image is a small root filesystem
+// with Debian's statically linked busybox. It is similar enough to the image of
+// the same name for ordinary Dockerfiles and for BuildKit's own tests of its
+// Dockerfile frontend. The images are reproducible.
 //
-// Images come as an index with several platforms that share one file tree and
-// differ in their config, which is all that resolving metadata looks at; only
-// the entry of the machine's own architecture can run anything.
+// An image is an index with several platforms that share one file tree and
+// differ in their config, which is sufficient for resolving metadata. Only the
+// platform of this machine can execute anything.
 //
-// Set returns what the tests of this project use, SuiteSet what BuildKit's
-// suite uses; Push sends a set to a registry.
+// Set returns the images for the tests of this project, SuiteSet those for
+// BuildKit's test suite. Push pushes a set to a registry.
 package baseimage

@@ -13,24 +13,24 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// An Image is one base image under the names it is served by.
+// An Image is a base image with its names in the registry.
 type Image struct {
-	Names []string        // repository:tag, without the registry's host
-	Root  remote.Taggable // what the names point to: an index or one manifest
+	Names []string        // repository:tag, without the host of the registry
+	Root  remote.Taggable // the index or manifest that the names refer to
 }
 
 const path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// Set makes the images of this project's own tests. Each is an index of
-// linux/amd64, linux/arm64 and linux/arm/v7, and its config names its platform
-// in ENV IMAGE_PLATFORM so that a test can tell which entry was taken:
+// Set returns the images for this project's own tests. Each is an index of
+// linux/amd64, linux/arm64 and linux/arm/v7. Its config contains the platform
+// in ENV IMAGE_PLATFORM, so that a test can check which one was used:
 //
-//   - library/busybox and library/alpine, plain;
+//   - library/busybox and library/alpine, without modifications;
 //   - base/onbuild, whose config has three ONBUILD triggers;
-//   - base/configured, whose config has every other field set;
+//   - base/configured, whose config sets every other field;
 //   - base/links, base/odd and base/bare, with unusual trees, for linux/amd64.
 //
-// It fails when busybox-static is missing.
+// It returns an error if busybox-static is not installed.
 func Set(ctx context.Context) ([]Image, error) {
 	busybox, err := rootLayer(ctx, "busybox")
 	if err != nil {
@@ -73,8 +73,8 @@ func Set(ctx context.Context) ([]Image, error) {
 	return append(set, unusual...), err
 }
 
-// SuiteSet makes the images that BuildKit's own Dockerfile tests want to find
-// in their mirror, each one manifest of this machine's architecture.
+// SuiteSet returns the images that BuildKit's own Dockerfile tests expect in
+// their mirror, each a manifest for the architecture of this machine.
 func SuiteSet(ctx context.Context) ([]Image, error) {
 	platform := v1.Platform{OS: "linux", Architecture: runtime.GOARCH}
 	var set []Image
@@ -85,8 +85,8 @@ func SuiteSet(ctx context.Context) ([]Image, error) {
 	}{
 		{"busybox", v1.Config{Cmd: []string{"sh"}, Env: []string{path}}, []string{
 			"library/busybox:latest", "library/busybox:stable", "library/busybox:stable-musl",
-			// Stand-ins: the tests that need more than a shell of these are listed
-			// as expected failures of the conformance run.
+			// Placeholders: the tests that need more than a shell of these
+			// images are expected failures of the conformance run.
 			"amd64/debian:bullseye-20230109-slim", "tonistiigi/hellofs:latest",
 		}},
 		{"alpine", v1.Config{Cmd: []string{"/bin/sh"}, Env: []string{path}}, []string{"library/alpine:latest"}},
@@ -104,8 +104,7 @@ func SuiteSet(ctx context.Context) ([]Image, error) {
 	return set, nil
 }
 
-// Push sends every image of set to the registry at host, given as host:port,
-// over plain HTTP.
+// Push pushes every image of set to the registry at host (host:port) over HTTP.
 func Push(ctx context.Context, host string, set []Image) error {
 	for _, image := range set {
 		for _, n := range image.Names {
@@ -121,7 +120,7 @@ func Push(ctx context.Context, host string, set []Image) error {
 	return nil
 }
 
-// single makes a one-layer image for one platform.
+// single returns a one-layer image for one platform.
 func single(layer v1.Layer, p v1.Platform, c v1.Config) (v1.Image, error) {
 	img, err := mutate.Append(mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON),
 		mutate.Addendum{

@@ -17,15 +17,14 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// Busybox is the statically linked program that every image holds; Debian's
+// Busybox is the path of the statically linked program in every image. Debian's
 // package busybox-static installs it.
 const Busybox = "/bin/busybox"
 
 //go:embed rootfs
 var rootfs embed.FS
 
-// epoch is the time of every file: layers must not depend on when they are
-// made.
+// epoch is the time of every file, which makes layers reproducible.
 func epoch() time.Time { return time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC) }
 
 // A layerWriter writes the entries of one layer, all owned by root.
@@ -59,8 +58,8 @@ func (w *layerWriter) symlink(name, target string) {
 	w.entry(tar.Header{Typeflag: tar.TypeSymlink, Name: name, Linkname: target, Mode: 0o777}, nil)
 }
 
-// copyTree adds the files of one folder of rootfs; what lies in bin can be
-// executed.
+// copyTree adds the files of one directory of rootfs. Files in bin are
+// executable.
 func (w *layerWriter) copyTree(dir string) error {
 	return fs.WalkDir(rootfs, dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -79,9 +78,9 @@ func (w *layerWriter) copyTree(dir string) error {
 	})
 }
 
-// rootLayer makes the file system of one distribution, a folder of rootfs, as
-// a layer: busybox, a link for each of its applets, and the distribution's
-// files.
+// rootLayer returns the filesystem of a distribution, a directory of rootfs, as
+// a layer: busybox, a link for each of its applets, and the files of the
+// distribution.
 func rootLayer(ctx context.Context, distribution string) (v1.Layer, error) {
 	applets, err := exec.CommandContext(ctx, Busybox, "--list").Output()
 	if err != nil {
@@ -116,7 +115,7 @@ func rootLayer(ctx context.Context, distribution string) (v1.Layer, error) {
 	return w.layer(&buf)
 }
 
-// busybox adds the program.
+// busybox adds the busybox program.
 func (w *layerWriter) busybox() error {
 	busybox, err := os.ReadFile(Busybox)
 	if err != nil {
@@ -126,7 +125,7 @@ func (w *layerWriter) busybox() error {
 	return w.err
 }
 
-// layer ends the archive in buf, which w wrote to, and returns it as a layer.
+// layer closes the archive in buf, which w wrote, and returns it as a layer.
 func (w *layerWriter) layer(buf *bytes.Buffer) (v1.Layer, error) {
 	if w.err != nil {
 		return nil, w.err

@@ -9,8 +9,8 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// TestRun measures the small cases once: both converters must make the same of
-// them, and each has its row.
+// TestRun measures the small cases once: both converters must produce the same
+// operations, and each case has a row.
 func TestRun(t *testing.T) {
 	var out strings.Builder
 	if err := run(t.Context(), &out, []string{"-run", "^10 |^40 ", "-count", "1"}); err != nil {
@@ -19,7 +19,7 @@ func TestRun(t *testing.T) {
 	for _, name := range []string{"10 RUN", "10 chained stages", "10 copied stages", "10 ENV", "10 ENV and RUN", "40 platforms"} {
 		row := regexp.MustCompile(`(?m)^` + name + ` +\S+s +\S+s +[0-9.]+x +[0-9.]+ +[0-9.]+ +[0-9.]+x$`)
 		if !row.MatchString(out.String()) {
-			t.Errorf("no row of %s in\n%s", name, out.String())
+			t.Errorf("no row for %s in\n%s", name, out.String())
 		}
 	}
 }
@@ -32,14 +32,14 @@ func TestSame(t *testing.T) {
 	}
 	wrong := other{as: &cases[1].files[0]}
 	if err := same(t.Context(), &cases[0].files[0], []converter{upstream{}, wrong}); err == nil {
-		t.Error("different operations pass as the same")
+		t.Error("different operations are accepted as equal")
 	}
 	if err := check(t.Context(), cases[0], []converter{upstream{}, wrong}); err == nil {
 		t.Error("a chain with different operations is measured")
 	}
 }
 
-// other converts another file than it is asked to.
+// other is a converter that converts a different file.
 type other struct {
 	ours
 	as *file

@@ -13,18 +13,18 @@ import (
 	"slipway/internal/golden"
 )
 
-// benchCase is what one row of the table measures.
+// benchCase is a row of the table.
 type benchCase struct {
 	name  string
-	files []file // converted one after the other; times are per file
-	// Chains have a family and a size, so that growth can be shown.
+	files []file // converted sequentially; times are per file
+	// family and size describe chains, to show growth.
 	family string
 	size   int
-	// Files of the corpus that do not build, or differ, are left out.
+	// lenient excludes files of the corpus that do not build or that differ.
 	lenient bool
 }
 
-// file is a Dockerfile, what it is built for and with which options.
+// file is a Dockerfile with its platforms and options.
 type file struct {
 	text      []byte
 	options   *options.Options
@@ -34,7 +34,7 @@ type file struct {
 
 var sizes = []int{10, 100, 1000, 4000}
 
-// chains make Dockerfiles of n parts.
+// chains generate Dockerfiles with n parts.
 var chains = []struct {
 	name string
 	make func(n int) string
@@ -91,12 +91,13 @@ func allCases() ([]*benchCase, error) {
 	return cases, nil
 }
 
-// large is the size in bytes from which on a Dockerfile of testdata shows a
-// limit. Those few would outweigh all others, so they are a case of their own.
+// large is the size in bytes from which on a Dockerfile of testdata exercises a
+// limit. These few files would dominate the result, so they are a separate
+// case.
 const large = 64 << 10
 
-// corpusCases are every Dockerfile of testdata, for linux/amd64 unless its case
-// says something else.
+// corpusCases returns every Dockerfile of testdata, for linux/amd64 unless its
+// case sets a platform.
 func corpusCases() ([]*benchCase, error) {
 	root, err := golden.Root()
 	if err != nil {
@@ -131,8 +132,8 @@ func corpusCases() ([]*benchCase, error) {
 	return []*benchCase{corpus, limits}, nil
 }
 
-// isText tells whether a file is one that people could have written. For others
-// upstream's scanner prints complaints, which would cost it time.
+// isText reports whether a file is valid text. For other files, upstream's
+// scanner prints errors, which takes time.
 func isText(data []byte) bool {
 	return len(data) > 0 && utf8.Valid(data) && !bytes.ContainsRune(data, 0)
 }
@@ -152,7 +153,7 @@ func manyPlatforms() ([]ocispecs.Platform, error) {
 	return list, nil
 }
 
-// typical is a file of 30 instructions as people write them.
+// typical is a realistic file of 30 instructions.
 const typical = `ARG GO_VERSION=1.26
 FROM golang:${GO_VERSION} AS base
 WORKDIR /src

@@ -1,11 +1,11 @@
-// Command bench compares the speed and the memory of our conversion with those
-// of docker/dockerfile's, from the bytes of a Dockerfile to the marshalled
+// Command bench compares the speed and the memory usage of our conversion with
+// those of docker/dockerfile, from the content of a Dockerfile to the encoded
 // definition.
 //
-// Both get the same images from memory and the same options. They take turns,
-// so that noise of the machine hits both alike, and every number is the median
-// over the turns; a ratio is the median of the turns' ratios. Before a case is
-// measured, both must have made the same of it.
+// Both get the same options, and the same images from memory. They take turns,
+// so that noise affects both equally. Every number is the median over the
+// turns, and a ratio is the median of the ratios of each turn. Before measuring
+// a case, bench checks that both results are equal.
 //
 //	go run ./integration/bench [-run REGEXP] [-count N] [-only ours|upstream]
 package main
@@ -56,7 +56,7 @@ func run(ctx context.Context, w io.Writer, args []string) error {
 		return fmt.Errorf("nothing to measure")
 	}
 	if *mem != "" {
-		runtime.MemProfileRate = 4 << 10 // the default misses most of what small files allocate
+		runtime.MemProfileRate = 4 << 10 // the default misses most allocations of small files
 	}
 	stop, err := profile(*cpu)
 	if err != nil {
@@ -77,7 +77,7 @@ func run(ctx context.Context, w io.Writer, args []string) error {
 	return writeAllocs(*mem)
 }
 
-// load returns the cases that the expression selects.
+// load returns the cases that match the expression.
 func load(only string) ([]*benchCase, error) {
 	re, err := regexp.Compile(only)
 	if err != nil {

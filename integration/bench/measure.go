@@ -12,20 +12,21 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// turn is what one conversion of all files of a case took.
+// turn is the cost of one conversion of all files of a case.
 type turn struct {
 	time  time.Duration
 	bytes float64 // allocated
 }
 
-// measurement is the turns of each converter, in the order of the converters.
+// measurement contains the turns of each converter, in the order of the
+// converters.
 type measurement [][]turn
 
-// quick is how long the conversions of one turn should take together; more
-// would not be more exact.
+// quick is the target duration of one turn. A longer turn would not be more
+// accurate.
 const quick = 50 * time.Millisecond
 
-// measure lets the converters take turns.
+// measure measures the converters in alternating turns.
 func measure(ctx context.Context, c *benchCase, converters []converter, count int) (measurement, error) {
 	if err := check(ctx, c, converters); err != nil {
 		return nil, err
@@ -51,8 +52,8 @@ func measure(ctx context.Context, c *benchCase, converters []converter, count in
 	return m, nil
 }
 
-// take converts all files of a case as many times, and returns what one time
-// took per file.
+// take converts all files of a case the given number of times, and returns the
+// average cost per file.
 func take(ctx context.Context, c *benchCase, conv converter, times int) (turn, error) {
 	runtime.GC()
 	var before, after runtime.MemStats
@@ -74,8 +75,8 @@ func take(ctx context.Context, c *benchCase, conv converter, times int) (turn, e
 	}, nil
 }
 
-// check converts with all converters and compares. Files of the corpus that
-// fail or differ are dropped from the case.
+// check compares the results of all converters. It drops files of the corpus
+// that fail or differ from the case.
 func check(ctx context.Context, c *benchCase, converters []converter) error {
 	var kept []file
 	for i := range c.files {
@@ -112,7 +113,7 @@ func same(ctx context.Context, f *file, converters []converter) error {
 
 func sameOps(a, b *pb.Definition) bool { return slices.EqualFunc(a.Def, b.Def, bytes.Equal) }
 
-// median returns the middle of the values that f takes from the turns.
+// median returns the median of f(0) to f(n-1).
 func median(n int, f func(i int) float64) float64 {
 	values := make([]float64, n)
 	for i := range values {

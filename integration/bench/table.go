@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// table prints a row as soon as its case is measured.
+// table prints each row when its case has been measured.
 type table struct {
 	w          io.Writer
 	converters []converter
@@ -62,8 +62,8 @@ func (t *table) row(c *benchCase, m measurement) {
 	}
 }
 
-// growth prints how much longer the largest files take than those of a quarter
-// of their size.
+// growth prints the ratio of the times for the largest files and for files of a
+// quarter of their size.
 func (t *table) growth() {
 	const small, large = 1000, 4000
 	header := false

@@ -19,12 +19,12 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// builder builds folders and keeps what it made.
+// builder builds directories and stores the results.
 type builder interface {
 	name() string
 	about(ctx context.Context) string
-	state() string // the directory of all that it keeps
-	// empty removes all that it keeps.
+	state() string // the directory of its state
+	// empty removes its state.
 	empty(ctx context.Context) error
 	build(ctx context.Context, dir string) (usage, error)
 }
@@ -49,7 +49,7 @@ func newBuilder(ctx context.Context, r *rig.Rig, name, output string) (builder, 
 	return nil, fmt.Errorf("unknown builder %q, there are slipway, buildkitd and buildah", name)
 }
 
-// slipway is slipway build of this repository.
+// slipway runs slipway build of this repository.
 type slipway struct{ program, dir, registry, archive string }
 
 func newSlipway(ctx context.Context, r *rig.Rig, dir, archive string) (*slipway, error) {
@@ -84,7 +84,7 @@ func (s *slipway) build(ctx context.Context, dir string) (usage, error) {
 	return measureProgram(ctx, dir, nil, append(args, ".")...)
 }
 
-// buildkitd is the builder of the rig, through its own client program.
+// buildkitd uses the daemon of the rig and buildctl.
 type buildkitd struct {
 	rig     *rig.Rig
 	archive string
@@ -108,7 +108,7 @@ func (b *buildkitd) empty(ctx context.Context) error {
 
 func (b *buildkitd) build(ctx context.Context, dir string) (usage, error) {
 	proc := "/proc/" + strconv.Itoa(b.rig.PID())
-	if err := os.WriteFile(proc+"/clear_refs", []byte("5"), 0); err != nil { // its peak begins anew
+	if err := os.WriteFile(proc+"/clear_refs", []byte("5"), 0); err != nil { // reset its peak memory
 		return usage{}, err
 	}
 	args := []string{
@@ -135,7 +135,7 @@ func (b *buildkitd) build(ctx context.Context, dir string) (usage, error) {
 	return u, nil
 }
 
-// buildah is the distribution's.
+// buildah runs the buildah of the distribution.
 type buildah struct{ dir, config, archive string }
 
 func newBuildah(ctx context.Context, r *rig.Rig, dir, archive string) (*buildah, error) {
@@ -161,7 +161,8 @@ func (b *buildah) about(ctx context.Context) string {
 
 func (b *buildah) state() string { return b.dir }
 
-// empty removes the files: buildah's own command takes seconds for each layer.
+// empty removes the files directly, because buildah's own command takes seconds
+// per layer.
 func (b *buildah) empty(context.Context) error {
 	err := unix.Unmount(filepath.Join(b.dir, "root/overlay"), unix.MNT_DETACH)
 	if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {

@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// benchCase is a folder to build, and what happens to it between builds.
+// benchCase is a directory to build, with its changes between builds.
 type benchCase struct {
 	name       string
 	dockerfile string
-	files      func(dir string) error // makes what the Dockerfile copies; nil is nothing
-	cold       bool                   // the state of builders is emptied before each build
-	// change changes the folder before each turn; nil changes nothing. The turn
-	// -1 is the one that fills caches.
+	files      func(dir string) error // creates the files that the Dockerfile copies; may be nil
+	cold       bool                   // whether builders start each build with an empty state
+	// change modifies the directory before each turn; may be nil. Turn -1 fills
+	// the caches.
 	change func(dir string, turn int) error
 }
 
@@ -34,7 +34,7 @@ func cases() []*benchCase {
 	}
 }
 
-// project is a Dockerfile as those of most projects: tools, sources, a result.
+// project is a typical Dockerfile: tools, sources, a result.
 const project = `FROM busybox AS tools
 RUN echo tools > /tools
 FROM busybox AS build
@@ -68,8 +68,8 @@ func changeSource(dir string, turn int) error {
 	return write(dir, "pkg3/file3.go", fmt.Sprintf("package pkg3 // %d\n", turn))
 }
 
-// stages is a Dockerfile with stages that need nothing of each other, and take some
-// seconds each.
+// stages returns a Dockerfile with n independent stages that take the given
+// time each.
 func stages(n int, seconds float64) string {
 	var b, last strings.Builder
 	for i := range n {
@@ -94,7 +94,7 @@ func manyFiles(dir string) error {
 	return nil
 }
 
-// through copies a file from stage to stage.
+// through copies a file through a chain of stages.
 const through = `FROM scratch AS a
 COPY big /a/
 FROM scratch AS b
@@ -107,7 +107,7 @@ FROM scratch
 COPY --from=d /d/big /e/
 `
 
-// bigFile makes a file that cannot be compressed.
+// bigFile creates an incompressible file.
 func bigFile(dir string) error {
 	f, err := os.Create(filepath.Join(dir, "big"))
 	if err != nil {
@@ -127,7 +127,7 @@ func bigFile(dir string) error {
 	return f.Close()
 }
 
-// write writes a file and the directories that it is in.
+// write writes a file and its parent directories.
 func write(dir, name, content string) error {
 	name = filepath.Join(dir, filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {

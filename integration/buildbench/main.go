@@ -22,7 +22,7 @@ import (
 )
 
 func main() {
-	measured() // a process that start has started ends here
+	measured() // does not return in a child process that measures a program
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Stdout, os.Args[1:])
 	stop()
@@ -32,7 +32,7 @@ func main() {
 	}
 }
 
-// options are the flags.
+// options contains the flags.
 type options struct {
 	runs     int
 	cases    *regexp.Regexp
@@ -96,16 +96,16 @@ func run(ctx context.Context, w io.Writer, args []string) (err error) {
 	return nil
 }
 
-// result is what the builds of a builder took.
+// result contains the measurements of a builder.
 type result struct {
 	builder string
 	times   []time.Duration
-	memory  int64 // bytes at most
+	memory  int64 // peak in bytes
 	disk    int64 // bytes
 }
 
-// measure lets the builders take turns with a case. The first turn of a case
-// that is not cold fills their caches and does not count.
+// measure runs the builders in turns. The first turn of a case that is not cold
+// fills their caches and is not counted.
 func measure(ctx context.Context, r *rig.Rig, c *benchCase, builders []builder, runs int) ([]*result, error) {
 	dir, err := r.TempDir("bench")
 	if err != nil {
@@ -148,14 +148,14 @@ func measure(ctx context.Context, r *rig.Rig, c *benchCase, builders []builder, 
 	return results, nil
 }
 
-// build builds once.
+// build runs one build.
 func (res *result) build(ctx context.Context, b builder, c *benchCase, dir string, turn int) error {
 	if c.cold {
 		if err := b.empty(ctx); err != nil {
 			return err
 		}
 	}
-	unix.Sync() // what others wrote is not to be waited for
+	unix.Sync() // flush writes of other builds first
 	u, err := b.build(ctx, dir)
 	if err != nil {
 		return err
@@ -167,15 +167,14 @@ func (res *result) build(ctx context.Context, b builder, c *benchCase, dir strin
 	return nil
 }
 
-// diskUsage returns what a directory takes on disk, each file once whatever its
-// names.
+// diskUsage returns the disk usage of a directory. It counts each inode once.
 func diskUsage(dir string) (int64, error) {
 	type inode struct{ dev, ino uint64 }
 	seen := map[inode]bool{}
 	var total int64
 	err := filepath.WalkDir(dir, func(_ string, d os.DirEntry, err error) error {
 		if errors.Is(err, os.ErrNotExist) {
-			return nil // it went meanwhile
+			return nil // removed concurrently
 		}
 		if err != nil {
 			return err
@@ -196,7 +195,7 @@ func diskUsage(dir string) (int64, error) {
 	return total, err
 }
 
-// median returns the middle of times, or what lies between the two.
+// median returns the median of times.
 func median(times []time.Duration) time.Duration {
 	t := slices.Sorted(slices.Values(times))
 	return (t[(len(t)-1)/2] + t[len(t)/2]) / 2

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// table prints the rows of a case as soon as it is measured.
+// table prints the rows of a case when it has been measured.
 type table struct{ w io.Writer }
 
 func newTable(w io.Writer) *table {
@@ -25,8 +25,8 @@ func (t *table) rows(name string, results []*result) {
 	}
 }
 
-// ratio returns the median of the ratios of each turn: what else the machine
-// did in a turn met both.
+// ratio returns the median of the ratios of each turn, in which both builders
+// ran under the same load.
 func ratio(a, b []time.Duration) float64 {
 	ratios := make([]float64, len(a))
 	for i := range a {

@@ -12,22 +12,23 @@ import (
 	"time"
 )
 
-// usage is what a process took, with the children that it waited for.
+// usage is the resource usage of a process, including children that it waited
+// for.
 type usage struct {
 	time   time.Duration
 	memory int64 // bytes of the largest process
 }
 
-// measuredName is what this program is called when it starts another one to
-// measure it.
+// measuredName is the name under which this program starts itself to measure
+// another program.
 const measuredName = "buildbench-measured"
 
-// measure runs a program and returns what it took. What it mounts is gone when
-// it ends.
+// measure runs a program and returns its resource usage. Its mounts are removed
+// when it exits.
 //
-// A process between the two starts it: the kernel counts to the memory of a
-// program what the process had that it was started from, and this one has a
-// registry in it.
+// An intermediate process starts the program, because the kernel attributes the
+// memory of the starting process to the program, and this process contains a
+// registry.
 func measureProgram(ctx context.Context, dir string, env []string, args ...string) (usage, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -52,8 +53,8 @@ func measureProgram(ctx context.Context, dir string, env []string, args ...strin
 	return usage{time.Duration(u.Nanoseconds), u.Bytes}, nil
 }
 
-// measured runs the program of its arguments if this process was started for
-// that, and does not return then.
+// measured runs the program in the arguments if this process is the
+// intermediate process. It then does not return.
 func measured() {
 	if os.Args[0] != measuredName {
 		return
@@ -67,7 +68,7 @@ func measured() {
 	if err == nil {
 		ru, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 		if !ok {
-			err = errors.New("the system does not tell what a process used")
+			err = errors.New("the system does not report resource usage")
 		} else {
 			err = json.NewEncoder(os.NewFile(3, "usage")).Encode(struct{ Nanoseconds, Bytes int64 }{took.Nanoseconds(), ru.Maxrss * 1024})
 		}

@@ -12,26 +12,27 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// A Case is a parsed archive. It is not changed by laying it out.
+// A Case is a parsed archive. Laying it out does not change it.
 type Case struct {
 	About     string
-	Differs   string   // why the source lines of the error differ from upstream's; "" if they do not
-	Errors    []string // must occur in what the builder prints
+	Differs   string   // why the source lines of the error differ from upstream's; "" if they are equal
+	Errors    []string // lines that the output of the builder must contain
 	Upstream  []string // tests of BuildKit
 	Random    []string // paths without the leading slash
 	Secrets   map[string][]byte
 	SSH       bool
 	Allow     []string // entitlements
 	Named     []string // names of contexts, sorted
-	HasServer bool     // it has files below http/
+	HasServer bool     // whether the case has files below http/
 
 	ignore string
 	builds []step
 }
 
-// A step is what the first build is made of, or what changes before a further one.
+// A step is the content of the first build, or the changes before a further
+// one.
 type step struct {
-	dockerfile *string           // nil: unchanged
+	dockerfile *string           // nil if unchanged
 	attrs      map[string]string // frontend options, added to the options of earlier builds
 	files      []txtar.File      // by path below the layout's directory
 	places     []placement
@@ -39,7 +40,7 @@ type step struct {
 
 type placement struct{ key, value string }
 
-// Parse reads a case.
+// Parse parses a case.
 func Parse(data []byte) (*Case, error) {
 	a := txtar.Parse(data)
 	c := &Case{Secrets: map[string][]byte{}, builds: make([]step, 1)}
@@ -64,8 +65,8 @@ func Parse(data []byte) (*Case, error) {
 
 var againName = regexp.MustCompile(`^again([2-9]?)$`)
 
-// build returns the build that a name such as again2 stands for, or nil if the
-// name is none of a build.
+// build returns the build with a name such as again2, or nil if the name is
+// invalid.
 func (c *Case) build(name string) *step {
 	m := againName.FindStringSubmatch(name)
 	if m == nil {

@@ -19,7 +19,7 @@ func parse(t *testing.T, text string) *Case {
 	return c
 }
 
-// TestNext lays out a case and checks what each of its builds finds.
+// TestNext lays out a case and checks the files of each of its builds.
 func TestNext(t *testing.T) {
 	c := parse(t, `Three builds
 attr: target=x
@@ -97,7 +97,7 @@ in
 	}
 }
 
-// list describes what is below a directory.
+// list describes the files below a directory.
 func list(t *testing.T, dir string) []string {
 	t.Helper()
 	var lines []string

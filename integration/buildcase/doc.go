@@ -1,9 +1,9 @@
-// Package buildcase reads and lays out test cases that are whole builds: a
-// Dockerfile, its context, its options, and what changes before each further
+// Package buildcase parses and lays out test cases that are whole builds: a
+// Dockerfile, its context, its options, and the changes before each further
 // build. A case is one txtar archive.
 //
-// Parse reads the archive. Lay writes the context to disk, and [Layout] gives
-// one request per build:
+// Parse parses the archive. Lay writes the context to disk, and [Layout]
+// returns one request per build:
 //
 //	c, err := buildcase.Parse(data)
 //	l, err := c.Lay(dir)
@@ -11,26 +11,28 @@
 //		build(l.Request())
 //	}
 //
-// The comment of the archive starts with a line that says what the case is
-// about. Each line below it is a header, "key: value", which may occur several
-// times:
+// The comment of the archive starts with a line that describes the case. Each
+// following line is a header, "key: value", which may be repeated:
 //
 //	attr: target=x            a frontend option
 //	secret: id=value
-//	ssh: default              an agent with a fresh key
+//	ssh: default              an agent with a new key
 //	allow: security.insecure  an entitlement
 //	differs: why              the source lines of an error must differ from upstream's
-//	upstream: testA testB     tests of BuildKit whose behaviour it has
-//	random: /file             a file of the image that is another each time it is made
+//	upstream: testA testB     tests of BuildKit whose behavior the case covers
+//	random: /file             a file of the image with different content in each build
 //
-// or places something in the context besides files of mode 0644, see [Place].
+// Other headers create files in the context that are not regular files of mode
+// 0644, see [Place].
 //
-// The files of the archive are the Dockerfile, to which a test may add a # syntax
-// line; its Dockerfile.dockerignore; the context's, below "context/"; archives,
-// below "archive/", see [PackArchive]; those of contexts with a name, below
-// "named/NAME/"; those below "http/", which a server has whose URL is build
-// argument HTTP; and, of a build that has to fail, "error": lines that must
-// occur in what is printed.
+// The files of the archive are:
+//
+//   - Dockerfile, to which a test may add a # syntax line, and Dockerfile.dockerignore;
+//   - files of the context, below "context/";
+//   - archives, below "archive/", see [PackArchive];
+//   - files of named contexts, below "named/NAME/";
+//   - files below "http/", which an HTTP server serves; its URL is the build argument HTTP;
+//   - "error", for a build that must fail: lines that its output must contain.
 //
 // A case has a second build if it has files below "again/", which are added to
 // the context or replace its files, a file "Dockerfile.again", which replaces
@@ -39,5 +41,5 @@
 //	again: attr: target=y
 //	again: mode: context/a 0755
 //
-// "again2" stands for a third build in the same way, and so on.
+// The prefix "again2" is for a third build, and so on.
 package buildcase

@@ -12,15 +12,15 @@ import (
 	"slipway/integration/rig"
 )
 
-// A Layout is a case on disk, as one of its builds finds it.
+// A Layout is a case on disk, in the state for one of its builds.
 type Layout struct {
 	c     *Case
 	dir   string
 	began time.Time
-	n     int // which build
+	n     int // number of the current build
 }
 
-// Lay writes the case below dir for its first build.
+// Lay writes the case below dir, for its first build.
 func (c *Case) Lay(dir string) (*Layout, error) {
 	l := &Layout{c: c, dir: dir, began: time.Now()}
 	if err := os.MkdirAll(filepath.Join(dir, "context"), 0o755); err != nil {
@@ -34,11 +34,11 @@ func (c *Case) Lay(dir string) (*Layout, error) {
 	return l, l.apply(c.builds[0])
 }
 
-// Builds returns how many builds the case has.
+// Builds returns the number of builds of the case.
 func (c *Case) Builds() int { return len(c.builds) }
 
-// Next changes what the next build finds changed. It reports whether there is
-// one.
+// Next applies the changes before the next build. It returns false if there is
+// no further build.
 func (l *Layout) Next() (bool, error) {
 	if l.n+1 == len(l.c.builds) {
 		return false, nil
@@ -47,7 +47,7 @@ func (l *Layout) Next() (bool, error) {
 	return true, l.apply(l.c.builds[l.n])
 }
 
-// Dir returns the directory below which the case was laid out.
+// Dir returns the directory of the layout.
 func (l *Layout) Dir() string { return l.dir }
 
 // Request returns the current build, without its # syntax line.
@@ -67,7 +67,7 @@ func (l *Layout) Request() rig.Request {
 	return req
 }
 
-// apply writes the files of a build and places what its headers say.
+// apply writes the files of a build and applies its headers.
 func (l *Layout) apply(b step) error {
 	for _, f := range b.files {
 		if err := l.write(f); err != nil {
@@ -82,7 +82,7 @@ func (l *Layout) apply(b step) error {
 	return settle(l.dir, l.began)
 }
 
-// write replaces what is in the way of a file, and writes it.
+// write writes a file and replaces an existing one.
 func (l *Layout) write(f txtar.File) error {
 	for at := f.Name; at != "."; at = filepath.Dir(at) {
 		path := filepath.Join(l.dir, at)
@@ -101,8 +101,8 @@ func (l *Layout) write(f txtar.File) error {
 	return os.WriteFile(path, f.Data, 0o644)
 }
 
-// settle gives the time of contexts to everything below dir that has been
-// changed since began and was given no other time.
+// settle sets the time of everything below dir that was changed since began to
+// the default time, unless a header sets it.
 func settle(dir string, began time.Time) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {

@@ -13,8 +13,8 @@ import (
 	"slipway/integration/rig"
 )
 
-// Options returns the options with which our solver does the build of req. It
-// writes the Dockerfile to dir.
+// Options converts req to options of our solver. It writes the Dockerfile to
+// dir.
 func Options(dir string, req rig.Request) (build.Options, error) {
 	o := build.Options{
 		Context: req.Context, File: filepath.Join(dir, "Dockerfile"),

@@ -18,24 +18,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// made is the time of what is in contexts and archives.
+// made is the time of files in contexts and archives.
 func made() time.Time { return time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC) }
 
-// Place does what a header line says about a path below dir:
+// Place applies a header line to a path below dir:
 //
 //	mode: context/a 0755       changes the mode of a file
 //	time: context/a 2001-02-03T04:05:06Z
-//	xattr: context/a user.k v  whose value v may be a Go string
-//	dir: context/d 0700        makes an empty directory,
-//	link: context/l a          a symbolic link,
-//	hard: context/h context/a  another name of a file,
-//	fifo: context/f 0600       a named pipe,
-//	socket: context/s          and a socket
+//	xattr: context/a user.k v  sets an xattr; v may be a Go string literal
+//	dir: context/d 0700        creates an empty directory
+//	link: context/l a          creates a symbolic link
+//	hard: context/h context/a  creates a hard link
+//	fifo: context/f 0600       creates a named pipe
+//	socket: context/s          creates a socket
 //	size: context/a 100000     truncates a file, or extends it with zeros
 //	remove: context/a          removes a file or a directory
 //	rename: context/a context/b
 //
-// A path that has blanks is quoted as in Go.
+// A path that contains blanks is a Go string literal.
 func Place(key, dir, value string) error {
 	path, arg, err := splitPath(value)
 	if err != nil {
@@ -75,7 +75,8 @@ func Place(key, dir, value string) error {
 	return placeMode(key, path, arg)
 }
 
-// splitPath splits a path, quoted or without blanks, from what follows it.
+// splitPath splits a path, which is quoted or without blanks, from the
+// following text.
 func splitPath(value string) (path, arg string, err error) {
 	if !strings.HasPrefix(value, `"`) {
 		path, arg, _ = strings.Cut(value, " ")
@@ -89,7 +90,7 @@ func splitPath(value string) (path, arg string, err error) {
 	return path, strings.TrimPrefix(value[len(quoted):], " "), err
 }
 
-// placeMode does what a header line with a mode says.
+// placeMode applies a header line with a mode.
 func placeMode(key, path, arg string) error {
 	mode, err := strconv.ParseUint(arg, 8, 12)
 	if err != nil {
@@ -97,7 +98,7 @@ func placeMode(key, path, arg string) error {
 	}
 	switch key {
 	case "mode":
-		return syscall.Chmod(path, uint32(mode)) // os.Chmod has other bits for setuid
+		return syscall.Chmod(path, uint32(mode)) // os.Chmod uses different bits for setuid
 	case "dir":
 		if err := os.MkdirAll(path, 0o755); err != nil {
 			return err
@@ -109,7 +110,7 @@ func placeMode(key, path, arg string) error {
 	return fmt.Errorf("unknown key %q", key)
 }
 
-// unquoted returns the value of a Go string, and other text as it is.
+// unquoted returns the value of a Go string literal, and other text unchanged.
 func unquoted(s string) string {
 	if v, err := strconv.Unquote(s); err == nil {
 		return v
@@ -131,8 +132,8 @@ func setTime(path string, at time.Time) error {
 	return unix.UtimesNanoAt(unix.AT_FDCWD, path, []unix.Timespec{ts, ts}, unix.AT_SYMLINK_NOFOLLOW)
 }
 
-// PackArchive makes a tar archive, compressed if its name ends in .gz or .zst,
-// of lines like
+// PackArchive creates a tar archive, compressed if its name ends in .gz or
+// .zst, from lines like
 //
 //	dir 0755 0:0 etc
 //	file 0644 7:8 etc/x the content\nof two lines
@@ -140,7 +141,7 @@ func setTime(path string, at time.Time) error {
 //	hardlink 0644 0:0 h etc/x
 //	char 0600 0:0 null 1:3
 //	fifo 0600 0:0 pipe
-//	xattr user.k=v               of the entry after it; v may be a Go string
+//	xattr user.k=v               of the following entry; v may be a Go string literal
 func PackArchive(name string, lines []byte) ([]byte, error) {
 	var plain, packed bytes.Buffer
 	tw := tar.NewWriter(&plain)

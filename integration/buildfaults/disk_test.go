@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fullDockerfile fills a disk with files of steps, of copies, and of the base.
+// fullDockerfile fills a disk with files of steps, of copies and of the base.
 const fullDockerfile = `FROM base
 RUN cat bin/sh bin/sh > /big
 COPY files /files
@@ -28,7 +28,7 @@ func newFullSite(t *testing.T) *site {
 	return s
 }
 
-// disk mounts a file system in memory.
+// disk mounts a filesystem in memory.
 func disk(t *testing.T, dir string, size int) {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -51,9 +51,9 @@ func resize(t *testing.T, dir string, size int) {
 	}
 }
 
-// TestFullState: a state directory without room is a clear error, whatever it is
-// that does not fit, and loses nothing: as soon as there is room, the build goes
-// on from there.
+// TestFullState checks that a full state directory is a clear error, whatever
+// does not fit, and that nothing is lost: after space is freed, the build
+// continues from there.
 func TestFullState(t *testing.T) {
 	s := newFullSite(t)
 	want := s.build()
@@ -69,11 +69,11 @@ func TestFullState(t *testing.T) {
 	}
 	resize(t, filepath.Dir(s.state), 200<<20)
 	if !bytes.Equal(s.build(), want) {
-		t.Error("with room the build gives another image")
+		t.Error("after freeing space the build creates a different image")
 	}
 	s.sound()
 	s.tidy()
-	// A prune needs no room.
+	// A prune needs no free space.
 	resize(t, filepath.Dir(s.state), 60<<20)
 	filler, err := os.Create(filepath.Join(s.dir, "disk", "filler"))
 	if err != nil {
@@ -90,11 +90,11 @@ func TestFullState(t *testing.T) {
 		t.Error(err)
 	}
 	if !bytes.Equal(s.build(), want) {
-		t.Error("after the prune the build gives another image")
+		t.Error("after the prune the build creates a different image")
 	}
 }
 
-// TestFullOutput: an output is there whole or as it was before.
+// TestFullOutput checks that an output is either complete or unchanged.
 func TestFullOutput(t *testing.T) {
 	s := newFullSite(t)
 	small := filepath.Join(s.dir, "small")
@@ -111,7 +111,7 @@ func TestFullOutput(t *testing.T) {
 			t.Errorf("%s: left %q", out, left)
 		}
 		if data, err := os.ReadFile(old); err != nil || string(data) != "old" {
-			t.Errorf("%s: what was there is gone: %v", out, err)
+			t.Errorf("%s: the previous output is missing: %v", out, err)
 		}
 		if list, err := os.ReadDir(small); err != nil || len(list) != 1 {
 			t.Errorf("%s: left %v, %v", out, list, err)
@@ -133,7 +133,8 @@ func TestFullOutput(t *testing.T) {
 	}
 }
 
-// TestStateOfOthers: a state directory that cannot be used is one clear error.
+// TestStateOfOthers checks that an unusable state directory causes one clear
+// error.
 func TestStateOfOthers(t *testing.T) {
 	s := newSite(t, "FROM base\nRUN cat /bin/sh > /x\n")
 	s.runner = "portable"
@@ -173,8 +174,8 @@ func TestStateOfOthers(t *testing.T) {
 	}
 }
 
-// TestOrdinaryUser: someone who is not root may have directories that nobody may
-// write to, in caches and in results, more than once, and can remove them.
+// TestOrdinaryUser checks that a user without root can have directories without
+// write permission in caches and results, repeatedly, and can remove them.
 func TestOrdinaryUser(t *testing.T) {
 	for _, runner := range []string{"portable", "auto"} {
 		s := newSite(t, "FROM base\nRUN --mount=type=cache,target=/c mkdir -p /d/e /c/f; echo x > /d/e/x; echo y > /c/f/y; chmod 555 /d/e /d /c/f\nARG V\nRUN --mount=type=cache,target=/c cat /c/f/y > /z; echo $V >> /z\n")

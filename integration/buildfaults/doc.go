@@ -1,6 +1,6 @@
-// Package buildfaults tests what happens to `slipway build` when it is killed or
-// interrupted, when a disk is full, when several builds share a state directory,
-// and when that belongs to someone else.
+// Package buildfaults tests `slipway build` under failures: kills and
+// interrupts, full disks, concurrent builds with one state directory, and a
+// state directory of another user.
 //
 // Its tests need Linux and root.
 package buildfaults

@@ -16,16 +16,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestNoProcessLeft: when the command has ended, no process is left that it or its
-// steps started, the guard of the steps among them. A command that was killed may
-// end shortly before them.
+// TestNoProcessLeft checks that no process outlives the command: neither those
+// that it or its steps started, nor the guard of the steps. If the command was
+// killed, they may exit shortly after it.
 func TestNoProcessLeft(t *testing.T) {
-	// Processes that lose their parent become children of this one.
+	// Orphaned processes become children of this process.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) }()
-	// Under nohup the commands would ignore it, too.
+	// Under nohup the commands would ignore SIGHUP, too.
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
@@ -33,7 +33,7 @@ func TestNoProcessLeft(t *testing.T) {
 	for _, user := range []uint32{0, 65534} {
 		for _, tc := range []struct {
 			then string
-			sig  syscall.Signal // 0: the step ends by itself
+			sig  syscall.Signal // 0 if the step exits by itself
 			code int
 		}{
 			{"true", 0, 0},
@@ -69,7 +69,7 @@ func TestNoProcessLeft(t *testing.T) {
 	}
 }
 
-// left checks that this process has no children: at once, or soon.
+// left checks that this process has no children, immediately or soon.
 func left(t *testing.T, group int, atOnce bool) {
 	t.Helper()
 	if atOnce {

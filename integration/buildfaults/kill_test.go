@@ -15,12 +15,12 @@ import (
 )
 
 var (
-	seed  = flag.Uint64("seed", 1, "of the moments at which builds are killed")
-	kills = flag.Int("kills", 200, "how often builds are killed")
+	seed  = flag.Uint64("seed", 1, "seed of the times at which builds are killed")
+	kills = flag.Int("kills", 200, "number of kills")
 )
 
-// killedDockerfile has stages side by side, files of the context, a cache, and
-// a step of another user.
+// killedDockerfile has concurrent stages, files of the context, a cache mount,
+// and a step of another user.
 const killedDockerfile = `FROM base AS one
 COPY changing /
 RUN --mount=type=cache,target=/c cat changing changing > /one; echo x > /c/x; sleep 0.02
@@ -35,9 +35,9 @@ COPY --from=two /two /
 RUN cat one two > /three; rm one
 `
 
-// TestKill kills builds and prunes at random moments. The build after each gives
-// what a build from nothing gives, finds the state directory sound, and leaves
-// it tidy.
+// TestKill kills builds and prunes at random times. The following build creates
+// the same image as a build with an empty state, finds the state directory
+// consistent, and leaves no temporary files.
 func TestKill(t *testing.T) {
 	t.Logf("-seed %d -kills %d", *seed, *kills)
 	const workers = 4
@@ -56,14 +56,14 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// variants is how many contexts there are.
+// variants is the number of contexts.
 const variants = 3
 
 type killer struct {
 	*site
 	*rand.Rand
-	want           [variants][]byte // what builds from nothing give
-	whole          [4]time.Duration // how long about each kind of command takes
+	want           [variants][]byte // images of builds with an empty state
+	whole          [4]time.Duration // approximate duration of each kind of command
 	rounds, killed int
 }
 
@@ -92,8 +92,7 @@ func (k *killer) clear() {
 	}
 }
 
-// round kills something at a random moment and looks at what the next build
-// makes of it.
+// round kills a command at a random time and checks the next build.
 func (k *killer) round(i int) {
 	k.vary(k.IntN(variants))
 	cmd, what := k.command(k.outputs()...), "build"
@@ -125,11 +124,11 @@ func (k *killer) round(i int) {
 	} else if err != nil {
 		k.t.Errorf("round %d: %s: %v\n%s", i, what, err, told.String())
 	}
-	nobody(k.t, cmd.Process.Pid)
+	noProcess(k.t, cmd.Process.Pid)
 	k.judge(fmt.Sprintf("round %d: %s killed after %v", i, what, after))
 }
 
-// judge checks what a killed command left, and the build after it.
+// judge checks the state after a kill, and the build after it.
 func (k *killer) judge(about string) {
 	k.t.Helper()
 	k.sound()
@@ -137,13 +136,13 @@ func (k *killer) judge(about string) {
 		if data, err := os.ReadFile(k.archive()); err == nil && bytes.Equal(data, k.want[v]) || os.IsNotExist(err) {
 			break
 		} else if v == variants-1 {
-			k.t.Errorf("%s: the archive is none that a build wrote", about)
+			k.t.Errorf("%s: the archive is not the output of a build", about)
 		}
 	}
 	v := k.IntN(variants)
 	k.vary(v)
 	if !bytes.Equal(k.build(), k.want[v]) {
-		k.t.Errorf("%s: the next build gives another image", about)
+		k.t.Errorf("%s: the next build creates a different image", about)
 	}
 	k.sound()
 	k.tidy()
@@ -155,8 +154,8 @@ func (k *killer) judge(about string) {
 	}
 }
 
-// TestNobodySurvives: the process of a step dies with who builds, whoever it
-// runs as.
+// TestNobodySurvives checks that the process of a step dies with the build,
+// whatever user it runs as.
 func TestNobodySurvives(t *testing.T) {
 	for _, user := range []string{"0", "1000"} {
 		s := newSite(t, "FROM base\nUSER "+user+"\nRUN echo started; sleep 100\n")
@@ -179,6 +178,6 @@ func TestNobodySurvives(t *testing.T) {
 		}
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
-		nobody(t, cmd.Process.Pid)
+		noProcess(t, cmd.Process.Pid)
 	}
 }

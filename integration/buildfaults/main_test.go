@@ -18,8 +18,8 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// program and base are the command and a base image, compiled once. They are set
-// by TestMain alone.
+// program and base are the command and a base image, compiled once. Only
+// TestMain sets them.
 var program, base string
 
 func TestMain(m *testing.M) {
@@ -69,9 +69,9 @@ type site struct {
 	dir     string
 	state   string
 	context string
-	user    uint32 // who builds
+	user    uint32 // user id of the build
 	runner  string
-	told    string // what the last build that failed told
+	told    string // output of the last failed build
 }
 
 func newSite(t testing.TB, dockerfile string) *site {
@@ -94,10 +94,10 @@ func (s *site) write(name, data string) {
 	}
 }
 
-// archive is where builds put their image.
+// archive returns the path of the image that builds write.
 func (s *site) archive() string { return filepath.Join(s.dir, "out", "image.tar") }
 
-// command is a build that only depends on its context.
+// command returns a build that depends only on its context.
 func (s *site) command(args ...string) *exec.Cmd {
 	all := []string{
 		"build", "--state", s.state, "--build-context", "base=" + base, "--progress", "plain", "--runner", s.runner,
@@ -106,12 +106,12 @@ func (s *site) command(args ...string) *exec.Cmd {
 	return s.start(append(append(all, args...), s.context)...)
 }
 
-// outputs are an archive and a directory.
+// outputs returns the flags for an archive and a directory.
 func (s *site) outputs() []string {
 	return []string{"-o", "type=oci,rewrite-timestamp=true,dest=" + s.archive(), "-o", filepath.Join(s.dir, "out", "files")}
 }
 
-// start is the command in a process group of its own, so that what it leaves
+// start returns the command in its own process group, so that leaked processes
 // can be found.
 func (s *site) start(args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(s.t.Context(), program, args...)
@@ -123,7 +123,7 @@ func (s *site) start(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// build builds and returns the archive.
+// build runs a build and returns the archive.
 func (s *site) build(args ...string) []byte {
 	s.t.Helper()
 	if out, err := s.command(append(s.outputs(), args...)...).CombinedOutput(); err != nil {
@@ -136,7 +136,7 @@ func (s *site) build(args ...string) []byte {
 	return data
 }
 
-// fails builds and returns what it tells when it fails, which it must.
+// fails runs a build that must fail and returns its output.
 func (s *site) fails(args ...string) string {
 	s.t.Helper()
 	out, err := s.command(args...).CombinedOutput()
@@ -156,8 +156,8 @@ func (s *site) fails(args ...string) string {
 	return text
 }
 
-// nobody checks that nothing of a process group runs any more, soon.
-func nobody(t testing.TB, group int) {
+// noProcess checks that soon no process of a process group is running.
+func noProcess(t testing.TB, group int) {
 	t.Helper()
 	if !eventually(t.Context(), 5*time.Second, func() bool { return syscall.Kill(-group, 0) == syscall.ESRCH }) {
 		t.Errorf("processes of the group %d still run:\n%s", group, processes(group))
@@ -180,6 +180,8 @@ func processes(group int) string {
 	return b.String()
 }
 
+// eventually waits until condition holds, at most for limit, and reports
+// whether it does.
 func eventually(ctx context.Context, limit time.Duration, condition func() bool) bool {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -193,7 +195,7 @@ func eventually(ctx context.Context, limit time.Duration, condition func() bool)
 	return true
 }
 
-// walk lists the files below a directory.
+// walk returns the files below a directory.
 func walk(t testing.TB, dir string) []string {
 	t.Helper()
 	var list []string

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// TestInterrupted interrupts builds at random moments: they end soon, with the
-// exit code for that, and leave nothing behind at all.
+// TestInterrupted interrupts builds at random times. They end soon with the
+// right exit code and leave no files.
 func TestInterrupted(t *testing.T) {
 	k := newKiller(t, rand.New(rand.NewPCG(*seed, 100)))
 	interrupted := 0
@@ -39,11 +39,11 @@ func TestInterrupted(t *testing.T) {
 		switch code := cmd.ProcessState.ExitCode(); code {
 		case map[os.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143}[sig]:
 			interrupted++
-		case 0, -1: // before it started, or after it ended
+		case 0, -1: // before the start or after the end of the build
 		default:
 			t.Errorf("%v: exit code %d\n%s", sig, code, told.String())
 		}
-		nobody(t, cmd.Process.Pid)
+		noProcess(t, cmd.Process.Pid)
 		if cmd.ProcessState.ExitCode() > 0 {
 			k.tidy()
 		}
@@ -54,7 +54,8 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// TestInterruptedTwice: who is in a hurry interrupts again.
+// TestInterruptedTwice checks that a second interrupt ends the build
+// immediately.
 func TestInterruptedTwice(t *testing.T) {
 	s := newSite(t, "FROM base\nRUN echo started; sleep 100\n")
 	told, err := os.Create(filepath.Join(s.dir, "told"))
@@ -81,5 +82,5 @@ func TestInterruptedTwice(t *testing.T) {
 	if took := time.Since(start); took > 5*time.Second {
 		t.Errorf("the build ends after %v", took)
 	}
-	nobody(t, cmd.Process.Pid)
+	noProcess(t, cmd.Process.Pid)
 }

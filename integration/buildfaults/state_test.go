@@ -11,8 +11,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// sound checks that each file of the state directory is what its name or its
-// first line says.
+// sound checks that each file of the state directory matches the digest in its
+// name or its first line.
 func (s *site) sound() {
 	s.t.Helper()
 	for _, kind := range []string{"blobs", "dirs"} {
@@ -37,7 +37,7 @@ func (s *site) sound() {
 	}
 }
 
-// tidy checks that nothing is there that a build needs only while it runs.
+// tidy checks that the state directory contains no temporary files of a build.
 func (s *site) tidy() {
 	s.t.Helper()
 	for _, dir := range []string{"store/tmp", "cache/tmp", "namespace/run", "outputs", "temp"} {

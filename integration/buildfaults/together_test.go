@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// TestTogether runs builds on one state directory at the same time, the same and
-// different ones, while it is listed and pruned and collects garbage.
+// TestTogether runs equal and different builds concurrently with one state
+// directory, while it is listed, pruned and garbage-collected.
 func TestTogether(t *testing.T) {
 	const kinds, builds = 3, 4
 	state := filepath.Join(t.TempDir(), "state")
@@ -46,7 +46,7 @@ func TestTogether(t *testing.T) {
 			all.Go(func() error {
 				for k := range builds {
 					dest := filepath.Join(sites[i].dir, fmt.Sprintf("out-%d-%d", j, k))
-					keep := []string{"unlimited", "1MB"}[j] // what its garbage collection leaves
+					keep := []string{"unlimited", "1MB"}[j] // limit of its garbage collection
 					if out, err := sites[i].command("-o", "type=oci,rewrite-timestamp=true,dest="+dest, "--keep-storage", keep).CombinedOutput(); err != nil {
 						return fmt.Errorf("%w\n%s", err, out)
 					}
@@ -70,7 +70,8 @@ func TestTogether(t *testing.T) {
 	sites[0].tidy()
 }
 
-// TestCachesTogether: steps of several builds use a cache as its sharing says.
+// TestCachesTogether checks that steps of concurrent builds use a cache mount
+// according to its sharing mode.
 func TestCachesTogether(t *testing.T) {
 	const builds = 6
 	for _, tc := range []struct{ runner, sharing, script string }{
@@ -113,8 +114,8 @@ func TestCachesTogether(t *testing.T) {
 	}
 }
 
-// TestTagsTogether: caches that several builds export to one directory, each with
-// its own tag, are all there.
+// TestTagsTogether checks that caches exported concurrently to one directory,
+// each with its own tag, all exist.
 func TestTagsTogether(t *testing.T) {
 	const builds = 8
 	s := newSite(t, "FROM scratch\nCOPY --from=base / /\nARG V\nRUN echo $V > /v\n")

@@ -36,12 +36,12 @@ var (
 var began = time.Now()
 
 func TestMain(m *testing.M) {
-	namespace.Main() // a process that a build of cmd/slipway has started ends here
+	namespace.Main() // does not return in child processes of a build
 	flag.Parse()
 	os.Exit(m.Run())
 }
 
-// TestBuilds does builds at random with our solver and with BuildKit.
+// TestBuilds runs random builds with our solver and with BuildKit.
 func TestBuilds(t *testing.T) {
 	r, err := rig.Start(t.Context(), rig.Options{Log: os.Stderr})
 	if err != nil {
@@ -91,13 +91,13 @@ func TestBuilds(t *testing.T) {
 		end-first, *seed, float64(end-first)/time.Since(start).Seconds(), f.hung.Load(), f.summary())
 }
 
-// findings are the builds in which the builders differ.
+// findings are the builds for which the builders differ.
 type findings struct {
 	t     *testing.T
 	run   *Runner
 	mu    sync.Mutex
 	kinds map[string]int
-	hung  atomic.Int32 // cases that took too long
+	hung  atomic.Int32 // number of cases that timed out
 }
 
 func (f *findings) summary() map[string]int {
@@ -110,7 +110,7 @@ func (f *findings) summary() map[string]int {
 	return out
 }
 
-// try does one build, and makes it smaller if the builders differ.
+// try runs one build, and shrinks it if the builders differ.
 func (f *findings) try(n int) {
 	c := Generate(*seed, n)
 	diff := f.compare(c, "")
@@ -139,8 +139,8 @@ func (f *findings) try(n int) {
 	f.t.Errorf("build %d of seed %d differs: %s\n%s\n%s", n, *seed, kind, diff, c.Text())
 }
 
-// compare returns the difference that a case makes. The suffix keeps it apart
-// from the same case with another suffix.
+// compare returns the difference for a case. The suffix separates it from the
+// same case with another suffix.
 func (f *findings) compare(c *Case, suffix string) string {
 	text := c.Text()
 	if suffix != "" {
@@ -161,8 +161,7 @@ func (f *findings) compare(c *Case, suffix string) string {
 	return Unexcused(text, diff)
 }
 
-// kindOf returns a word or two about a difference, by which findings are
-// counted.
+// kindOf returns a short name for a difference, by which findings are counted.
 func kindOf(diff string) string {
 	var kinds []string
 	for line := range strings.Lines(diff) {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// A Case is a generated build, and those after it.
+// A Case is a generated build with the builds that follow it.
 type Case struct {
 	Title   string
 	Headers []string // of the first build: "attr: target=x"
@@ -39,27 +39,27 @@ type Instruction struct {
 	Word    string // COPY, RUN, …
 	Flags   []string
 	Args    []Arg
-	Dest    string // last argument; "" if the instruction has none
+	Dest    string // last argument, or ""
 	Sep     string // between arguments
-	Heredoc bool   // each argument is a line of a heredoc
-	JSON    bool   // arguments are written as a JSON array
+	Heredoc bool   // whether each argument is a line of a heredoc
+	JSON    bool   // whether the arguments are a JSON array
 }
 
 // An Arg is an argument of an instruction.
 type Arg struct {
 	Text string
-	Body string // of the heredoc that Text starts; "" if it starts none
+	Body string // body of the heredoc that Text starts, or ""
 }
 
-// A Change is what happens before a further build.
+// A Change is a set of changes before a further build.
 type Change struct {
 	Headers []string // without "again: "
 	Files   []*File  // added or replaced; their kind is file
 	Edits   []Edit
 }
 
-// An Edit replaces an instruction. If Old is nil, New follows the last
-// instruction of the last stage. If New is nil, Old is left out.
+// An Edit replaces an instruction. If Old is nil, New is appended to the last
+// stage. If New is nil, Old is removed.
 type Edit struct{ Old, New *Instruction }
 
 // Text returns the case as an archive of package buildcase.
@@ -123,8 +123,8 @@ func section(b *strings.Builder, name, text string) {
 	}
 }
 
-// headers returns the header lines of a file, and those that must follow the
-// lines of all files.
+// headers returns the header lines of a file, and the header lines that must
+// follow those of all files.
 func (f *File) headers() (headers, last []string) {
 	path := quotePath("context/" + f.Path)
 	switch f.Kind {
@@ -168,7 +168,7 @@ func quotePath(path string) string {
 	return path
 }
 
-// dockerfile returns the Dockerfile of a build, 0 being the first.
+// dockerfile returns the Dockerfile of a build; 0 is the first.
 func (c *Case) dockerfile(build int) string {
 	replaced, added := map[*Instruction]*Instruction{}, []*Instruction{}
 	for _, ch := range c.Changes[:build] {
@@ -201,7 +201,7 @@ func (c *Case) dockerfile(build int) string {
 	return b.String()
 }
 
-// isStamp reports whether the instruction makes the stage the case's own.
+// isStamp reports whether the instruction makes the stage unique to the case.
 func (i *Instruction) isStamp() bool { return strings.HasPrefix(i.Dest, "/.c") }
 
 // String returns the instruction with its heredocs and a final newline.

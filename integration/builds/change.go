@@ -17,7 +17,7 @@ func (g *generator) options() {
 	g.c.Headers = append(g.c.Headers, g.attrs(1)...)
 }
 
-// attrs returns header lines of options, which are more frequent by a factor.
+// attrs returns header lines for options. factor multiplies their frequency.
 func (g *generator) attrs(factor int) []string {
 	var list []string
 	stage := g.pick(g.stageNames()...)
@@ -50,7 +50,7 @@ func (g *generator) stageNames() []string {
 	return names
 }
 
-// change adds what happens before a further build.
+// change adds the changes before a further build.
 func (g *generator) change() {
 	ch := &Change{}
 	g.c.Changes = append(g.c.Changes, ch)
@@ -67,8 +67,8 @@ func (g *generator) change() {
 	}
 }
 
-// current returns a path of the context that the changes before have left as it
-// was, or "".
+// current returns a path of the context that earlier changes have not modified,
+// or "".
 func (g *generator) current(kinds string) string {
 	var list []string
 	for _, f := range g.c.Files {

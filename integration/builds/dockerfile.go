@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// dockerfile makes the stages.
+// dockerfile generates the stages.
 func (g *generator) dockerfile() {
 	for n := range 1 + g.r.IntN(3) {
 		name := fmt.Sprintf("s%d", n)
@@ -44,12 +44,13 @@ func instruction(word string, args ...string) *Instruction {
 	return i
 }
 
-// stamp returns an instruction that makes all that follows it this case's own.
+// stamp returns an instruction that makes everything after it unique to this
+// case.
 func (g *generator) stamp() *Instruction {
 	return &Instruction{Word: "COPY", Args: []Arg{{Text: "<<stamp", Body: g.mark + "\n"}}, Dest: "/." + g.mark, Sep: " "}
 }
 
-// ownPaths returns what a base image has that is worth copying.
+// ownPaths returns paths of a base image that are worth copying.
 func ownPaths(base string) []string {
 	switch {
 	case base == "scratch":
@@ -64,8 +65,8 @@ func ownPaths(base string) []string {
 	return strings.Fields("/etc/passwd /etc /etc/* /tmp /bin/sh /home")
 }
 
-// setUp returns instructions after which a stage is less likely to fail, and has
-// something.
+// setUp returns instructions that create files, so that a stage is less likely
+// to fail.
 func (g *generator) setUp() []*Instruction {
 	var list []*Instruction
 	if strings.HasSuffix(g.base(), "configured:1") && !g.chance(8) {
@@ -79,19 +80,19 @@ func (g *generator) setUp() []*Instruction {
 		g.pick("ln /w/a /w/d/e/h", "ln -s a /w/l", "chmod 750 /w/d", "chown 7:8 /w/b", "ln -s /w/d /w/l; touch /w/d/e/f", "touch -d '2001-02-03 04:05:06' /w/d/e /w/a"), "|| true"))
 }
 
-// have notes paths that the current stage has from now on.
+// have records paths that exist in the current stage.
 func (g *generator) have(paths ...string) {
 	g.made[len(g.made)-1] = append(g.made[len(g.made)-1], paths...)
 }
 
-// base returns the image that the current stage is made from.
+// base returns the base image of the current stage.
 func (g *generator) base() string { return g.bases[len(g.bases)-1] }
 
 // instruction returns one instruction of the current stage.
 func (g *generator) instruction() (i *Instruction) {
 	run := 38
 	if g.base() == "scratch" {
-		run = 1 // there is no shell: it fails
+		run = 1 // without a shell it fails
 	}
 	g.weighted([]choice{
 		{30, func() { i = g.copy() }},
@@ -112,7 +113,7 @@ func (g *generator) instruction() (i *Instruction) {
 	return i
 }
 
-// destination returns a path for something to be made at.
+// destination returns a path at which to create something.
 func (g *generator) destination() string {
 	own := ""
 	switch {
@@ -128,7 +129,7 @@ func (g *generator) destination() string {
 	return g.words("/ ./ /x/ /x/ /x/ /d/ d/ /new/deep/ /new/deep/ /etc/ /tmp/ /w/ /w/ /w/n/ /w/d/ /y/ /y/z/" + g.maybe(30, " . /x /d /new/deep /new/f /x/a /x/d /w /w/l /w/l/ d l /l /l/ /x/../y/ $D/ /w/b") + own)
 }
 
-// flagsOf returns flags that COPY and ADD have in common.
+// flagsOf returns flags that COPY and ADD share.
 func (g *generator) flagsOf() []string {
 	var list []string
 	if g.chance(15) {
@@ -141,7 +142,7 @@ func (g *generator) flagsOf() []string {
 		list = append(list, "--chmod="+g.words("600 755 4711 0 1777 u+x go-rwx a=rX u=rwX,go=rX g+s 644"))
 	}
 	if g.chance(18) {
-		list = append(list, "--link", "--exclude=."+g.mark) // the key of a linked copy has nothing of its stage
+		list = append(list, "--link", "--exclude=."+g.mark) // the cache key of a linked copy does not depend on its stage
 	}
 	if g.chance(12) {
 		list = append(list, "--exclude="+g.words("*.md **/b d a d/* **/a !a ** *.txt **/e .hid"))
@@ -203,7 +204,7 @@ func (g *generator) copy() *Instruction {
 	return i
 }
 
-// setSources sets the sources, and what they make necessary.
+// setSources sets the sources and the flags that they require.
 func (g *generator) setSources(i *Instruction, sources []string) {
 	for _, s := range sources {
 		i.JSON = i.JSON || strings.Contains(s, " ")
@@ -214,7 +215,7 @@ func (g *generator) setSources(i *Instruction, sources []string) {
 	}
 }
 
-// copyText returns a COPY of texts that are part of the Dockerfile.
+// copyText returns a COPY of heredocs.
 func (g *generator) copyText() *Instruction {
 	i := &Instruction{Word: g.pick("COPY", "ADD"), Flags: g.flagsOf(), Dest: g.destination(), Sep: " "}
 	for n := range 1 + g.r.IntN(2) {

@@ -6,18 +6,20 @@ import (
 	"strings"
 )
 
-// An excuse covers differences in which our solver does nothing wrong.
+// An excuse covers differences that are not errors of our solver.
 type excuse struct {
 	name string
 	why  string
-	in   *regexp.Regexp // of the case; nil: any
-	line *regexp.Regexp // of the difference; nil: all of them
-	// pair is of the second of two lines that are excused together, line being of
-	// the first. In both, the groups have to be the same. nil: there is one line.
+	in   *regexp.Regexp // must match the case; nil matches any
+	line *regexp.Regexp // must match the line of the difference; nil matches all
+	// pair matches the second of two lines that are excused together; line
+	// matches the first. Their groups must match the same text. If pair is nil,
+	// single lines are excused.
 	pair *regexp.Regexp
 }
 
-// excuses lists all that are not counted: BuildKit makes no promise there.
+// excuses lists the excused differences: BuildKit does not specify the
+// behavior.
 func excuses() []excuse {
 	return []excuse{
 		{
@@ -75,8 +77,8 @@ func excuses() []excuse {
 	}
 }
 
-// Unexcused returns the lines of a difference that have no excuse, "" if there
-// contain only headings.
+// Unexcused returns the lines of a difference without an excuse, or "" if only
+// headings remain.
 func Unexcused(text []byte, diff string) string {
 	var lines []string
 	for line := range strings.Lines(diff) {

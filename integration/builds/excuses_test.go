@@ -2,7 +2,7 @@ package builds
 
 import "testing"
 
-// TestUnexcused checks excuses on differences that builds had.
+// TestUnexcused checks excuses with differences from actual builds.
 func TestUnexcused(t *testing.T) {
 	const char = "-layer 2: char     0644 0:0        0 etc/c dev 7:0 new\n"
 	const block = "+layer 2: block    0644 0:0        0 etc/c dev 7:0 new\n"
@@ -20,7 +20,7 @@ func TestUnexcused(t *testing.T) {
 		{"", "build 1 (-BuildKit +solver):\n    what a step printed\n", ""},
 	} {
 		if got := Unexcused([]byte(tc.text), tc.diff); got != tc.want {
-			t.Errorf("%q: what has no excuse is %q, want %q", tc.diff, got, tc.want)
+			t.Errorf("%q: unexcused lines %q, want %q", tc.diff, got, tc.want)
 		}
 	}
 }

@@ -7,21 +7,20 @@ import (
 	"strings"
 )
 
-// generator makes one case.
+// generator generates one case.
 type generator struct {
 	r     *rand.Rand
 	c     *Case
-	mark  string     // in names and contents, so that builders share nothing between cases
-	n     int        // contents so far
-	paths []string   // of the context: files, directories, links
-	dirs  []string   // of the context
-	bases []string   // of the stages
-	made  [][]string // paths that the stages have
-	cwd   string     // of the stage that is being made
+	mark  string     // part of names and contents, so that cases share no cache
+	n     int        // number of contents so far
+	paths []string   // paths of the context: files, directories, links
+	dirs  []string   // directories of the context
+	bases []string   // base images of the stages
+	made  [][]string // paths that exist in the stages
+	cwd   string     // working directory of the current stage
 }
 
-// Generate returns the case that a seed and a number give. The same arguments
-// give the same case.
+// Generate returns the case for a seed and a number. It is deterministic.
 func Generate(seed uint64, number int) *Case {
 	g := &generator{
 		r:    rand.New(rand.NewPCG(seed, uint64(number))),
@@ -40,11 +39,11 @@ func Generate(seed uint64, number int) *Case {
 	return g.c
 }
 
-// chance reports whether something happens that does in so many of 100 cases.
+// chance returns true with the given probability.
 func (g *generator) chance(percent int) bool { return g.r.IntN(100) < percent }
 
-// pick returns one of the words of list, or "" if there are none. A word that
-// occurs more often is picked more often.
+// pick returns a random word of list, or "" if list is empty. Repeated words
+// are more likely.
 func (g *generator) pick(list ...string) string {
 	if len(list) == 0 {
 		return ""
@@ -52,10 +51,10 @@ func (g *generator) pick(list ...string) string {
 	return list[g.r.IntN(len(list))]
 }
 
-// words picks one of the words of a text.
+// words returns a random word of a text.
 func (g *generator) words(text string) string { return g.pick(strings.Fields(text)...) }
 
-// maybe returns s in so many of 100 cases, or "".
+// maybe returns s with the given probability, or "".
 func (g *generator) maybe(percent int, s string) string {
 	if g.chance(percent) {
 		return s
@@ -63,7 +62,8 @@ func (g *generator) maybe(percent int, s string) string {
 	return ""
 }
 
-// weighted calls one of the functions, each as often as its weight says.
+// weighted calls one of the functions, with a probability proportional to its
+// weight.
 func (g *generator) weighted(list []choice) {
 	total := 0
 	for _, c := range list {
@@ -83,9 +83,9 @@ type choice struct {
 	do     func()
 }
 
-// content returns a line that no other case has, of a length that no other line
-// has: BuildKit leaves out of a layer what has the time and size of the file that
-// it replaces.
+// content returns a line that is unique across cases and has a unique length:
+// BuildKit omits a file from a layer if it has the same time and size as the
+// file that it replaces.
 func (g *generator) content() string {
 	g.n++
 	return fmt.Sprintf("%s %d", g.mark, g.n) + strings.Repeat(".", 2*g.n)
@@ -99,7 +99,7 @@ func (g *generator) time() string {
 	return g.words("2001-02-03T04:05:06Z 2015-06-07T08:09:10.123456789Z 1999-12-31T23:59:59.5Z 1970-01-01T00:00:00Z 2020-02-29T12:00:00.000001Z 2019-01-01T00:00:00Z")
 }
 
-// context makes the files of the context.
+// context generates the files of the context.
 func (g *generator) context() {
 	g.dirs = []string{""}
 	used := map[string]bool{}
@@ -111,7 +111,7 @@ func (g *generator) context() {
 		}
 		used[path] = true
 		f := &File{Kind: g.kind(path), Path: path}
-		if f.Kind == "fifo" { // under a name that no command opens
+		if f.Kind == "fifo" { // with a name that no command opens
 			dir = g.pick("", "", "d/")
 			path = dir + "pipe"
 			if used[path] || dir != "" && !slices.Contains(g.dirs, "d") {
@@ -144,7 +144,7 @@ func (g *generator) kind(path string) string {
 	return g.words("file file file file file file file file file file file dir dir link link link hard fifo socket archive archive")
 }
 
-// fill gives a file what its kind has.
+// fill sets the properties of a file that depend on its kind.
 func (g *generator) fill(f *File) {
 	switch f.Kind {
 	case "file":
@@ -182,7 +182,8 @@ func (g *generator) fill(f *File) {
 	}
 }
 
-// target returns where a link of the context leads, mostly to a file of it.
+// target returns the target of a link in the context, usually a file of the
+// context.
 func (g *generator) target(link string) string {
 	if len(g.paths) == 0 || g.chance(8) {
 		return g.pick("nowhere", "/etc/passwd", "/", "..", "../a", link[strings.LastIndex(link, "/")+1:])
@@ -191,7 +192,7 @@ func (g *generator) target(link string) string {
 	return g.pick(strings.Repeat("../", strings.Count(link, "/"))+to, "/"+to)
 }
 
-// existing returns the path of a file of the context that is of a kind, or "".
+// existing returns the path of a file of the given kind in the context, or "".
 func (g *generator) existing(kind string) string {
 	var list []string
 	for _, f := range g.c.Files {

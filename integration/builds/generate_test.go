@@ -9,8 +9,8 @@ import (
 	"slipway/integration/buildcase"
 )
 
-// TestGenerate: a number gives the same case each time, which can be laid out
-// and which has everything of the case itself, not of others.
+// TestGenerate checks that a number always gives the same case, that the case
+// can be laid out, and that it is unique.
 func TestGenerate(t *testing.T) {
 	seen := map[string]int{}
 	for n := range 200 {
@@ -42,7 +42,7 @@ func TestGenerate(t *testing.T) {
 	}
 }
 
-// TestShrink makes a case smaller that fails as long as one line is in it.
+// TestShrink shrinks a case that fails as long as it contains one line.
 func TestShrink(t *testing.T) {
 	for n := range 20 {
 		c := Generate(3, n)
@@ -59,7 +59,7 @@ func TestShrink(t *testing.T) {
 	}
 }
 
-// TestExcuses: every excuse says what it is for.
+// TestExcuses checks that every excuse has a reason.
 func TestExcuses(t *testing.T) {
 	for _, e := range excuses() {
 		if e.name == "" || e.why == "" || e.in == nil && e.line == nil {
@@ -80,7 +80,7 @@ func TestExcuses(t *testing.T) {
 	}
 	for _, other := range []string{pair[:strings.Index(pair, "+")], strings.Replace(pair, "0755", "0700", 1)} {
 		if got := Unexcused(text, other); got != other {
-			t.Errorf("lines that are no pair are %q, want %q", got, other)
+			t.Errorf("lines that do not match as a pair are %q, want %q", got, other)
 		}
 	}
 	const devices = "-layer 2: char     0644 0:0        0 etc/c dev 7:0 new\n+layer 2: block    0644 0:0        0 etc/c dev 7:0 new\n"

@@ -23,32 +23,32 @@ import (
 	"slipway/solver"
 )
 
-// patience is how long a case may take. Commands that open a named pipe wait for
-// ever.
+// patience is the timeout of a case. Commands that open a named pipe block
+// forever.
 const patience = 30 * time.Second
 
-// A Runner does builds with both builders. Safe for concurrent use.
+// A Runner runs builds with both builders. Safe for concurrent use.
 type Runner struct {
 	Rig   *rig.Rig
 	State string    // our solver's state directory
 	Dir   string    // for temporary files
 	Began time.Time // before the first build
-	Log   io.Writer // takes each build and its outcomes; nil: nothing is written
+	Log   io.Writer // log of each build and its outcomes; may be nil
 	// MustBuild makes a build that fails with BuildKit an error.
 	MustBuild bool
 }
 
-// An outcome is what came of a build with one builder.
+// An outcome is the result of a build with one builder.
 type outcome struct {
 	image  string   // as text; "" if the build failed
 	ran    []string // names of the RUN steps that were not cached, sorted
 	failed []string // names of the steps that failed, sorted
 	err    error
-	output string // the end of what the failed steps printed, indented
+	output string // end of the output of the failed steps, indented
 }
 
-// Compare does all builds of a case with both builders and returns how the
-// outcomes differ: "" if they do not.
+// Compare runs all builds of a case with both builders and returns the
+// difference between the outcomes, or "".
 func (r *Runner) Compare(ctx context.Context, text []byte) (string, error) {
 	c, err := buildcase.Parse(text)
 	if err != nil {
@@ -80,7 +80,7 @@ func (r *Runner) Compare(ctx context.Context, text []byte) (string, error) {
 			fmt.Fprintf(&b, "build %d (-BuildKit +solver):\n%s", n, diffs[0])
 		}
 		if failed && bytes.Contains(text, []byte("type=cache")) {
-			break // which steps have written to a cache mount before the error is chance
+			break // which steps wrote to a cache mount before the error is random
 		}
 		if more, err = layout.Next(); err != nil {
 			return "", err
@@ -89,8 +89,8 @@ func (r *Runner) Compare(ctx context.Context, text []byte) (string, error) {
 	return b.String(), nil
 }
 
-// withoutRan returns a difference without the steps that ran. Which of them ended
-// before an earlier build failed, and so are cached, is chance.
+// withoutRan removes the steps that ran from a difference. Which steps end
+// before an earlier build fails, and are therefore cached, is random.
 func withoutRan(diff string) string {
 	var kept strings.Builder
 	for line := range strings.Lines(diff) {
@@ -101,19 +101,19 @@ func withoutRan(diff string) string {
 	return kept.String()
 }
 
-// A Solver does a build as build.Run does.
+// A Solver runs a build as build.Run does.
 type Solver func(context.Context, build.Options) error
 
-// CompareBuild does one build with BuildKit and with each solver. It returns how
-// the outcome of each solver differs from BuildKit's, in the form of
-// [imagetree.Difference]: "" if it does not.
+// CompareBuild runs one build with BuildKit and with each solver. For each
+// solver it returns the difference from BuildKit's outcome, in the form of
+// [imagetree.Difference], or "".
 func (r *Runner) CompareBuild(ctx context.Context, req rig.Request, solvers ...Solver) ([]string, error) {
 	diffs, _, err := r.compareBuild(ctx, req, solvers...)
 	return diffs, err
 }
 
-// compareBuild is CompareBuild that also reports whether the build failed with
-// BuildKit.
+// compareBuild is like CompareBuild but also reports whether the build failed
+// with BuildKit.
 func (r *Runner) compareBuild(ctx context.Context, req rig.Request, solvers ...Solver) (diffs []string, failed bool, err error) {
 	dir, err := os.MkdirTemp(r.Dir, "build-")
 	if err != nil {
@@ -150,8 +150,9 @@ func (r *Runner) compareBuild(ctx context.Context, req rig.Request, solvers ...S
 	return diffs, want.err != nil, nil
 }
 
-// failAlike reports whether one of the Dockerfiles fails in both builders in the
-// same step. Which of several errors ends the whole build is chance then.
+// failAlike reports whether one of the Dockerfiles fails in the same step with
+// both builders. In that case it is random which of several errors ends the
+// whole build.
 func (r *Runner) failAlike(ctx context.Context, dir string, req rig.Request, s Solver, dockerfiles []string) (bool, error) {
 	req.Attrs = maps.Clone(req.Attrs)
 	delete(req.Attrs, "target")
@@ -172,13 +173,13 @@ func (r *Runner) failAlike(ctx context.Context, dir string, req rig.Request, s S
 	return false, nil
 }
 
-// upTo returns the Dockerfiles that end with one of the steps, those left out that
-// are the whole of it or do not stand in it as they are named.
+// upTo returns the Dockerfile truncated after each of the steps. It omits steps
+// at the end of the Dockerfile and steps that it does not find by name.
 func upTo(dockerfile string, steps ...[]string) []string {
 	var list []string
 	for _, step := range slices.Concat(steps...) {
 		_, text, _ := strings.Cut(step, "] ")
-		head, _, _ := strings.Cut(text, " (") // and the beginning of a heredoc
+		head, _, _ := strings.Cut(text, " (") // without the beginning of a heredoc
 		_, word, heredoc := strings.Cut(head, "<<")
 		if heredoc {
 			text = head
@@ -197,13 +198,13 @@ func upTo(dockerfile string, steps ...[]string) []string {
 	return slices.Compact(list)
 }
 
-// String returns the outcome, with the image if there is one.
+// String returns the outcome, including the image if there is one.
 func (o *outcome) String() string {
 	return fmt.Sprintf("ran %q, failed %q, error %v\n%s", o.ran, o.failed, o.err, o.image)
 }
 
-// difference returns how the outcome of our solver differs from BuildKit's; "" if
-// it does not.
+// difference returns the difference between BuildKit's outcome and got, the
+// outcome of our solver, or "".
 func (o *outcome) difference(got *outcome) string {
 	switch {
 	case o.err != nil && got.err != nil:
@@ -223,10 +224,12 @@ func (o *outcome) difference(got *outcome) string {
 	return diff
 }
 
-// maxOutput is how much of the output of a failed step is shown, in bytes.
+// maxOutput is the maximum number of bytes shown of the output of a failed
+// step.
 const maxOutput = 4 << 10
 
-// indented returns the end of what a step printed as lines that no difference has.
+// indented returns the end of the output of a step, indented so that no line
+// looks like a difference.
 func indented(log []byte) string {
 	log = log[max(0, len(log)-maxOutput):]
 	var b strings.Builder
@@ -236,10 +239,10 @@ func indented(log []byte) string {
 	return b.String()
 }
 
-// failedWith reports whether our solver failed where BuildKit did.
+// failedWith reports whether our solver failed in the same step as BuildKit.
 func (o *outcome) failedWith(got *outcome) bool {
 	if len(o.failed) == 0 {
-		return true // BuildKit's last report may not have come
+		return true // BuildKit's last status may be missing
 	}
 	for _, name := range o.failed {
 		image, ok := strings.CutPrefix(name, "[internal] load metadata for ")
@@ -250,9 +253,10 @@ func (o *outcome) failedWith(got *outcome) bool {
 	return false
 }
 
-// reference builds with BuildKit.
+// reference runs a build with BuildKit.
 func (r *Runner) reference(ctx context.Context, dir string, req rig.Request) (*outcome, error) {
-	// Files that are sent to a directory of an earlier build change its time.
+	// Transferring files to the directory of an earlier build would change its
+	// time.
 	req.Image, req.Key = true, rand.Text()
 	res, err := r.Rig.Build(ctx, req)
 	if res == nil {
@@ -271,7 +275,7 @@ func (r *Runner) reference(ctx context.Context, dir string, req rig.Request) (*o
 	return o, nil
 }
 
-// solve builds with our solver.
+// solve runs a build with our solver.
 func (r *Runner) solve(ctx context.Context, dir string, req rig.Request, run Solver) (*outcome, error) {
 	opt, err := buildcase.Options(dir, req)
 	if err != nil {
@@ -294,8 +298,8 @@ func (r *Runner) solve(ctx context.Context, dir string, req rig.Request, run Sol
 		return o, err
 	}
 	if of := (*solver.Error)(nil); errors.As(err, &of) {
-		// A step that fails before it starts, as its sources are missing, has no
-		// status.
+		// A step that fails before it starts, for example because of missing
+		// sources, has no status.
 		o.failed = append(o.failed, of.Vertex.Name())
 	}
 	var b strings.Builder
@@ -304,7 +308,8 @@ func (r *Runner) solve(ctx context.Context, dir string, req rig.Request, run Sol
 	return o, nil
 }
 
-// steps notes which steps ran, which failed, and what those printed.
+// steps records which steps ran, which failed, and the output of the failed
+// ones.
 func (o *outcome) steps(res *rig.Result) {
 	for _, v := range res.Vertices {
 		switch {
@@ -319,7 +324,7 @@ func (o *outcome) steps(res *rig.Result) {
 	slices.Sort(o.ran)
 }
 
-// read returns the image of an archive as text.
+// read returns the image in an archive as text.
 func (r *Runner) read(archive, dir string) (string, error) {
 	index, err := imagetree.Open(archive, dir)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"slipway/integration/rig"
 )
 
-// TestOutcomes: builders agree if images and steps are equal, or if both fail in
-// the same step.
+// TestOutcomes checks that builders agree if images and steps are equal, or if
+// both fail in the same step.
 func TestOutcomes(t *testing.T) {
 	failed := func(text string, steps ...string) *outcome { return &outcome{err: errors.New(text), failed: steps} }
 	const image = "layer 0\nfile 0644 a\n"
@@ -39,7 +39,7 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-// TestWithoutRan takes the steps that ran out of a difference.
+// TestWithoutRan removes the steps that ran from a difference.
 func TestWithoutRan(t *testing.T) {
 	const image = "-layer 1: file a\n+layer 1: file b\n"
 	for diff, want := range map[string]string{
@@ -53,8 +53,8 @@ func TestWithoutRan(t *testing.T) {
 	}
 }
 
-// TestSteps: RUN steps that ended without the cache ran, and steps with an error
-// failed unless they were canceled.
+// TestSteps checks that RUN steps that ended without the cache count as run,
+// and that steps with an error count as failed unless they were canceled.
 func TestSteps(t *testing.T) {
 	now := time.Now()
 	o := &outcome{}
@@ -75,7 +75,7 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-// TestUpTo cuts a Dockerfile after steps that failed, once for each.
+// TestUpTo truncates a Dockerfile after the failed steps, once for each.
 func TestUpTo(t *testing.T) {
 	const dockerfile = "FROM a\nRUN x\nRUN y\nCOPY b /\n"
 	got := upTo(dockerfile, []string{"[s0 2/4] RUN x", "[s0 4/4] COPY b /"}, []string{"[3/4] RUN y", "[s0 2/4] RUN x", "[internal] load metadata for a"})

@@ -19,7 +19,7 @@ func (g *generator) run() *Instruction {
 		commands = append(commands, g.command())
 	}
 	if i.Sep == "; " || i.Heredoc {
-		commands = append(commands, "true") // whatever could not be done
+		commands = append(commands, "true") // if any command fails
 	}
 	for _, c := range commands {
 		i.Args = append(i.Args, Arg{Text: c})
@@ -59,8 +59,8 @@ func (g *generator) command() string {
 	)
 }
 
-// besides returns a directory that the other is not in: what is read while it is
-// written depends on the order of the disk.
+// besides returns a directory that does not contain other: the result of
+// reading files while they are written depends on the order on disk.
 func besides(dir, other string) string {
 	if dir == "." || strings.HasPrefix(other+"/", dir+"/") {
 		return "/bin"
@@ -72,7 +72,7 @@ func (g *generator) shellTime() string {
 	return g.pick("2001-02-03 04:05:06", "1999-12-31 23:59:59", "2015-06-07 08:09:10", "1970-01-01 00:00:00")
 }
 
-// mounts gives a RUN mounts, and returns commands that use them.
+// mounts adds mounts to a RUN and returns commands that use them.
 func (g *generator) mounts(i *Instruction) (commands []string) {
 	for n := range 1 + g.r.IntN(5)/4 {
 		at := g.pick(fmt.Sprintf("/m%d", n), fmt.Sprintf("/m%d", n), "/w/m", "/x/m/n", "/etc/m", "/w/d", "m")

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// A cut makes a case smaller and returns how to undo that.
+// A cut shrinks a case and returns a function that undoes it.
 type cut func() (undo func())
 
-// Shrink makes a case smaller as long as fails, which is asked at most limit
-// times, reports that the smaller one still fails. It changes c.
+// Shrink shrinks a case as long as fails reports true for the result. It calls
+// fails at most limit times. It modifies c.
 func Shrink(c *Case, limit int, fails func(*Case) bool) {
 	for again := true; again; {
 		again = false
@@ -23,7 +23,7 @@ func Shrink(c *Case, limit int, fails func(*Case) bool) {
 			}
 			undo := cuts[at]()
 			if fails(c) {
-				again = true // what follows is at the same index now, or nearly
+				again = true // the following cuts moved to about the same index
 			} else {
 				undo()
 				at++
@@ -32,7 +32,7 @@ func Shrink(c *Case, limit int, fails func(*Case) bool) {
 	}
 }
 
-// cuts returns the ways to make a case smaller, those that remove most first.
+// cuts returns the possible cuts, largest first.
 func (c *Case) cuts() []cut {
 	list := without(&c.Changes, 0)
 	if len(c.Stages) > 1 {
@@ -65,7 +65,7 @@ func (c *Case) cuts() []cut {
 	return list
 }
 
-// cuts of a stage leave the stamp, which keeps the case apart from others.
+// cuts of a stage keep the stamp, which makes the case unique.
 func (s *Stage) cuts() []cut {
 	var list []cut
 	if text := s.From.Args[0].Text; text != "busybox" && text != "scratch" {
@@ -128,8 +128,8 @@ func (f *File) cuts() []cut {
 	return list
 }
 
-// without returns the cuts that remove one element of a slice each, if at least
-// so many are left.
+// without returns cuts that remove one element of a slice each, as long as at
+// least least elements remain.
 func without[T any](s *[]T, least int) []cut {
 	var list []cut
 	if len(*s) <= least {

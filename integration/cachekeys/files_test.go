@@ -14,8 +14,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// grower makes random directories and selectors, the same ones for the same
-// seed.
+// grower generates random directories and selectors from a seed.
 type grower struct {
 	*rand.Rand
 	t *testing.T
@@ -117,6 +116,6 @@ func TestFiles(t *testing.T) {
 		}
 	}
 	if found < 2000 {
-		t.Errorf("only %d selections are there", found)
+		t.Errorf("only %d selections exist", found)
 	}
 }

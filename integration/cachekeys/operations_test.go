@@ -14,7 +14,7 @@ import (
 	"slipway/solver/cachemap"
 )
 
-// operations returns the operations of the whole corpus, each once.
+// operations returns the operations of the whole corpus without duplicates.
 func operations(t *testing.T) [][]byte {
 	t.Helper()
 	seen := map[string]bool{}
@@ -36,7 +36,7 @@ func operations(t *testing.T) [][]byte {
 	return list
 }
 
-// TestOperations compares what operations of the corpus are called.
+// TestOperations compares the cache maps of the operations of the corpus.
 func TestOperations(t *testing.T) {
 	o := startOracle(t)
 	compared := 0

@@ -13,13 +13,13 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// oracle asks BuildKit's own code.
+// oracle runs BuildKit's own code.
 type oracle struct {
 	in  *json.Encoder
 	out *json.Decoder
 }
 
-// question is about an operation, or about files of a directory.
+// question is about an operation or about files of a directory.
 type question struct {
 	Op []byte `json:",omitempty"`
 

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestBake builds a group whose targets use each other's result as a context,
-// before it is an image anywhere, with its config.
+// TestBake builds a group of targets that use each other's results as contexts,
+// before they are images, including their configs.
 func TestBake(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, `
@@ -67,7 +67,7 @@ EOF
 	wantFile(t, "y\n", dir, "tool-y-out", "name")
 }
 
-// TestBakeError checks that the error of one target is shown with its place.
+// TestBakeError checks that the error of one target is shown with its location.
 func TestBakeError(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, `

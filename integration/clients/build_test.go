@@ -40,7 +40,7 @@ from the context
 	}
 }
 
-// TestPlatforms builds for two platforms at once.
+// TestPlatforms builds for two platforms together.
 func TestPlatforms(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, `
@@ -59,8 +59,8 @@ COPY --from=target /etc/passwd /
 	wantFile(t, "arm64\n", dir, "out", "linux_arm64", "built-for")
 }
 
-// TestSecret hands over secrets from a file and from the environment, and leaves
-// a required one out.
+// TestSecret passes secrets from a file and from the environment, and omits a
+// required one.
 func TestSecret(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, `
@@ -82,7 +82,7 @@ RUN --mount=type=secret,id=absent,required true
 
 	out, err := b.try(t, dir, "build", "--target=required", ".")
 	if err == nil || !strings.Contains(out, "secret absent: not found") {
-		t.Errorf("a required secret that is not given: error %v\n%s", err, out)
+		t.Errorf("a missing required secret: error %v\n%s", err, out)
 	}
 }
 
@@ -104,11 +104,11 @@ RUN --mount=type=ssh,id=mine,required test -S "$SSH_AUTH_SOCK"
 
 	out, err := b.try(t, dir, "build", "--no-cache", ".")
 	if err == nil || !strings.Contains(out, "ssh") {
-		t.Errorf("a required agent that is not given: error %v\n%s", err, out)
+		t.Errorf("a missing required agent: error %v\n%s", err, out)
 	}
 }
 
-// TestPinned chooses the frontend by digest.
+// TestPinned selects the frontend by digest.
 func TestPinned(t *testing.T) {
 	t.Parallel()
 	digest, err := builder.Digest(t.Context(), rig.Ours)
@@ -121,7 +121,7 @@ func TestPinned(t *testing.T) {
 	out := b.run(t, dir, "build", "--progress=plain", "--output", "out", ".")
 	wantFile(t, "# syntax="+rig.Ours+"@"+digest+dockerfile, dir, "out", "Dockerfile")
 	if !strings.Contains(out, "resolve image config for docker-image://"+rig.Ours+"@"+digest) {
-		t.Errorf("the pinned image is not asked for:\n%s", out)
+		t.Errorf("the pinned image is not requested:\n%s", out)
 	}
 
 	wrong := "sha256:" + strings.Repeat("0", 64)

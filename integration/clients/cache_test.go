@@ -10,8 +10,8 @@ import (
 )
 
 // TestCacheMoves exports the cache of a build to a registry and imports it into
-// a builder that has never built anything: it runs no step, so that what the
-// steps made, random as it is, is the same.
+// a new builder. That builder runs no step, so the random output of the steps
+// is the same.
 func TestCacheMoves(t *testing.T) {
 	t.Parallel()
 	const dockerfile = `
@@ -47,11 +47,12 @@ from the context
 		t.Errorf("no step is reported as cached:\n%s", out)
 	}
 
-	// A step that does run makes something else: the comparison above can fail.
+	// A step that is executed creates different output, so the comparison above
+	// is meaningful.
 	third := folder(t, dockerfile)
 	b.run(t, third, "build", "--no-cache", "--output", "out", ".")
 	if read(t, first, "out", "random") == read(t, third, "out", "random") {
-		t.Error("a step that runs makes the same random file")
+		t.Error("executing the step creates the same random file")
 	}
 }
 

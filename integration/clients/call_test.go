@@ -10,8 +10,8 @@ import (
 	"slipway/integration/rig"
 )
 
-// TestCall prints the calls that build nothing, for people and for programs,
-// and compares with what upstream's frontend answers.
+// TestCall prints the calls other than build, as text and as JSON, and compares
+// them with upstream's frontend.
 func TestCall(t *testing.T) {
 	t.Parallel()
 	b := newBuildx(t, builder.Daemon)
@@ -50,7 +50,7 @@ CMD run $undefined
 	}
 }
 
-// TestCallError asks about a Dockerfile that cannot be read.
+// TestCallError makes calls about a Dockerfile that cannot be read.
 func TestCallError(t *testing.T) {
 	t.Parallel()
 	b := newBuildx(t, builder.Daemon)
@@ -65,7 +65,7 @@ func TestCallError(t *testing.T) {
 	}
 }
 
-// call prints a call, answered by the given frontend.
+// call returns the output of a call with the given frontend.
 func (b *buildx) call(t *testing.T, frontend, dockerfile, call string) (string, error) {
 	t.Helper()
 	dir := folder(t, "-- Dockerfile --\n"+dockerfile)
@@ -73,9 +73,9 @@ func (b *buildx) call(t *testing.T, frontend, dockerfile, call string) (string, 
 	return withoutDefinitions(out), err
 }
 
-// withoutDefinitions leaves out of an answer in JSON where the Dockerfile came
-// from: it has the names of the client and of the session, which are new each
-// time. Other text stays as it is.
+// withoutDefinitions removes the source of the Dockerfile from a JSON answer,
+// because it contains random names of the client and the session. Other text is
+// unchanged.
 func withoutDefinitions(text string) string {
 	var answer struct {
 		Sources []map[string]any `json:"sources"`

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// contextDockerfile copies a file that the context named other has.
+// contextDockerfile copies a file of the context named other.
 const contextDockerfile = `
 -- Dockerfile --
 # syntax=FRONTEND
@@ -21,7 +21,7 @@ ARG FILE
 COPY --from=other /$FILE /
 `
 
-// TestBuildContext gives a named context in each form that buildx takes.
+// TestBuildContext passes a named context in each form that buildx supports.
 func TestBuildContext(t *testing.T) {
 	t.Parallel()
 	b := newBuildx(t, builder.Daemon)
@@ -37,7 +37,7 @@ func TestBuildContext(t *testing.T) {
 		"directory":    {files, "file"},
 		"docker-image": {"docker-image://" + image, "file"},
 		"oci-layout":   {"oci-layout://" + layout, "file"},
-		"https":        {fileServer(t, files), "context"}, // a file of this name is the context
+		"https":        {fileServer(t, files), "context"}, // the context is a file of this name
 		"git":          {git + "#main", "file"},
 		"git-query":    {git + "?branch=main&subdir=/", "file"},
 	} {
@@ -49,7 +49,7 @@ func TestBuildContext(t *testing.T) {
 	}
 }
 
-// fileServer serves the file of a folder with a certificate that the builder
+// fileServer serves a file over HTTPS with a certificate that the builder
 // trusts, and returns its URL.
 func fileServer(t *testing.T, files string) string {
 	t.Helper()
@@ -62,8 +62,8 @@ func fileServer(t *testing.T, files string) string {
 	return server.URL + "/file"
 }
 
-// gitServer serves a repository with one commit of the files of a folder on
-// branch main, and returns its URL.
+// gitServer serves a repository with one commit on branch main that contains
+// the files of a directory, and returns its URL.
 func gitServer(t *testing.T, files string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -74,7 +74,7 @@ func gitServer(t *testing.T, files string) string {
 		{"init", "-q", "-b", "main"},
 		{"add", "."},
 		{"-c", "user.name=test", "-c", "user.email=test@example.org", "commit", "-q", "-m", "test"},
-		{"update-server-info"}, // what plain HTTP needs
+		{"update-server-info"}, // required for plain HTTP
 	} {
 		cmd := exec.CommandContext(t.Context(), "git", args...)
 		cmd.Dir, cmd.Env = dir, []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}

@@ -1,10 +1,10 @@
-// Package clients builds with the programs that people use: docker buildx build
-// and bake against a BuildKit (driver remote), and docker build against Docker
-// Engine 20.10. Our frontend is chosen as users choose it, by # syntax.
+// Package clients tests the frontend with the clients that users run: docker
+// buildx build and bake with BuildKit (driver remote), and docker build with
+// Docker Engine 20.10. The frontend is selected with # syntax, as users do.
 //
-// Each test is about one thing that such a client does and that the frontend
-// takes part in: contexts, secrets, agents, several platforms, calls that build
-// nothing, caches that move from one builder to another.
+// Each test covers a feature of a client in which the frontend takes part:
+// contexts, secrets, agents, several platforms, calls other than build, and
+// caches moved between builders.
 //
 // The tests have build tag integration: they need Linux and root.
 package clients

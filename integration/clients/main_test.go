@@ -15,8 +15,8 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// builder is the rig that all tests share: starting one takes seconds. It is
-// set by TestMain alone.
+// builder is the rig that all tests share, because starting one takes seconds.
+// Only TestMain sets it.
 var builder *rig.Rig
 
 func TestMain(m *testing.M) {
@@ -29,8 +29,8 @@ type buildx struct {
 	env  []string
 }
 
-// newBuildx makes a builder instance of driver remote for d, in a configuration
-// of its own.
+// newBuildx creates a builder with driver remote for d, in a separate
+// configuration.
 func newBuildx(t *testing.T, d *rig.Daemon) *buildx {
 	t.Helper()
 	path, err := toolbox.Path(t.Context(), t.Output(), "buildx")
@@ -48,7 +48,7 @@ func newBuildx(t *testing.T, d *rig.Daemon) *buildx {
 	return b
 }
 
-// try runs buildx in a folder and returns all it prints.
+// try runs buildx in a directory and returns its output.
 func (b *buildx) try(t *testing.T, dir string, args ...string) (string, error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), b.path, args...)
@@ -67,8 +67,8 @@ func (b *buildx) run(t *testing.T, dir string, args ...string) string {
 	return out
 }
 
-// folder writes the files of a txtar archive to a folder. FRONTEND in them
-// becomes our frontend.
+// folder writes the files of a txtar archive to a directory. It replaces
+// FRONTEND in them with our frontend.
 func folder(t *testing.T, archive string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -84,7 +84,7 @@ func folder(t *testing.T, archive string) string {
 	return dir
 }
 
-// wantFile checks a file that a build has exported.
+// wantFile checks a file that a build exported.
 func wantFile(t *testing.T, want string, path ...string) {
 	t.Helper()
 	got, err := os.ReadFile(filepath.Join(path...))

@@ -8,23 +8,21 @@ import (
 	"strings"
 )
 
-// A difference is a test that ends one way with upstream's image and another way
-// with ours.
+// A difference is a test with different outcomes for upstream's image and ours.
 type difference struct {
 	test           string
 	upstream, ours outcome
 }
 
-// worse reports whether a test that passes with upstream's image does not pass
-// with ours.
+// worse reports whether a test passes with upstream's image but not with ours.
 func (d difference) worse() bool { return d.upstream == passed }
 
 func (d difference) String() string {
 	return fmt.Sprintf("%s: %s with upstream's image, %s with ours", d.test, d.upstream, d.ours)
 }
 
-// compare returns the differences, sorted by test. A test that differs only
-// because its sub-tests do is left out.
+// compare returns the differences, sorted by test. It omits a test that differs
+// only because its subtests do.
 func compare(upstream, ours outcomes) []difference {
 	all := maps.Clone(upstream)
 	maps.Copy(all, ours)
@@ -42,8 +40,8 @@ func compare(upstream, ours outcomes) []difference {
 	})
 }
 
-// printComparison writes the counts and the differences, worst first, and
-// reports whether nothing is worse.
+// printComparison writes the counts and the differences, worst first. It
+// returns false if any test is worse.
 func printComparison(w io.Writer, worker string, upstream, ours outcomes) (ok bool) {
 	fmt.Fprintf(w, "worker=%s\n", worker)
 	fmt.Fprintf(w, "  upstream's image: %s\n", upstream)

@@ -32,7 +32,8 @@ func read(t *testing.T, lines ...string) outcomes {
 	return o
 }
 
-// TestCompare counts each kind of difference once and what is equal not at all.
+// TestCompare checks that each kind of difference is counted once and equal
+// outcomes are not counted.
 func TestCompare(t *testing.T) {
 	upstream := read(t,
 		"run T", "run T/A", "run T/B", "run T/C", "run T/C/sub", "run T/D", "run T/E", "run T/F", "run T/G", "run T/H",
@@ -62,7 +63,8 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// TestParent leaves out a test that fails because a sub-test does.
+// TestParent checks that a test that fails only because of a subtest is
+// omitted.
 func TestParent(t *testing.T) {
 	got := compare(outcomes{"T": passed, "T/a": passed, "T/b": passed}, outcomes{"T": failed, "T/a": failed, "T/b": passed})
 	if len(got) != 1 || got[0].test != "T/a" {
@@ -72,7 +74,7 @@ func TestParent(t *testing.T) {
 
 func TestGarbage(t *testing.T) {
 	if _, err := readOutcomes(strings.NewReader("panic: no JSON\n"), io.Discard, io.Discard); err == nil {
-		t.Error("output that is not JSON is taken for outcomes")
+		t.Error("output that is not JSON is accepted")
 	}
 	for _, text := range []string{"pass\n", "pass \n", "passed T\n", "\n"} {
 		if o, err := parseOutcomes(text); err == nil {
@@ -81,8 +83,8 @@ func TestGarbage(t *testing.T) {
 	}
 }
 
-// TestRecorded checks that the record of each worker can be read and is of the
-// whole suite.
+// TestRecorded checks that the record of each worker can be parsed and covers
+// the whole suite.
 func TestRecorded(t *testing.T) {
 	for _, worker := range workers() {
 		all, err := recorded(worker, "")

@@ -1,25 +1,25 @@
-// Command conformance runs BuildKit's own tests of its Dockerfile frontend
-// against upstream's image and against ours, and compares.
+// Command conformance runs BuildKit's own tests of its Dockerfile frontend with
+// upstream's image and with ours, and compares the outcomes.
 //
 //	go run ./integration/conformance                            both images, both workers
 //	go run ./integration/conformance -worker oci -run TestCopy  a part of it
-//	go run ./integration/conformance -worker oci -recorded      ours alone, against the record
-//	go run ./integration/conformance -record                    upstream's alone; write the record
+//	go run ./integration/conformance -worker oci -recorded      only ours, compared with the record
+//	go run ./integration/conformance -record                    only upstream's; write the record
 //
-// For each worker it prints how many tests passed with either image, and every
-// test whose outcome differs. Sub-tests count like tests. A test that passes with
-// upstream's image and not with ours makes the exit code 1; exit code 2 means
-// that the tests could not run.
+// For each worker it prints the number of tests that passed with each image,
+// and every test whose outcome differs. Subtests count like tests. The exit
+// code is 1 if a test passes with upstream's image but not with ours, and 2 if
+// the tests could not run.
 //
-// Some tests want the internet, which nothing here uses. They fail with either
-// image, and that is no difference: there is no list of excuses.
+// Some tests need the internet, which is not available. They fail with both
+// images, which is not a difference, so no list of excuses is needed.
 //
-// The folder recorded holds the outcomes of upstream's image, a file for each
-// worker. With -recorded they stand for its run, which takes half the time.
+// The directory recorded contains the outcomes of upstream's image, a file for
+// each worker. With -recorded they replace its run, which halves the time.
 //
-// Each test starts a builder of its own, and serves the frontend's image and base
-// images from a registry of its own; suite.go has how they are run, outcomes.go
-// how they are counted, compare.go what a difference is.
+// Each test starts its own builder, and serves the frontend image and base
+// images from its own registry. suite.go runs the tests, outcomes.go counts the
+// outcomes, and compare.go defines a difference.
 //
 // It needs Linux, amd64 and root.
 package main

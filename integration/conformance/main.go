@@ -21,13 +21,14 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// workers are the kinds of builder that the suite knows and that run here.
+// workers are the kinds of builder that the suite supports and that run on this
+// machine.
 func workers() []string { return []string{"oci", "containerd"} }
 
-// settings is what the command line says.
+// settings contains the flags.
 type settings struct {
 	workers  []string
-	pattern  string // of the tests to run; "" for all
+	pattern  string // pattern of the tests to run; "" for all
 	recorded bool   // take upstream's outcomes from the record
 	record   bool   // write the record
 }
@@ -98,7 +99,7 @@ func run(ctx context.Context, set settings) (ok bool, err error) {
 	return ok, nil
 }
 
-// compareOn compares the two images with one worker, or records.
+// compareOn compares the two images with one worker, or records the outcomes.
 func (set settings) compareOn(ctx context.Context, s *suite, root, worker string) (ok bool, err error) {
 	var want outcomes
 	if set.recorded {
@@ -117,7 +118,7 @@ func (set settings) compareOn(ctx context.Context, s *suite, root, worker string
 	if err != nil {
 		return false, err
 	}
-	if set.pattern != "" { // the test around all is about the whole suite
+	if set.pattern != "" { // the outer test covers the whole suite
 		delete(want, suiteTest)
 		delete(got, suiteTest)
 	}
@@ -148,8 +149,8 @@ func (set settings) outcomes(ctx context.Context, s *suite, root, image, worker 
 	return o, nil
 }
 
-// writeFrontend makes the OCI archive of an image, "ours" or "upstream", unless
-// it is there.
+// writeFrontend creates the OCI archive of an image, "ours" or "upstream",
+// unless it exists.
 func writeFrontend(ctx context.Context, root, image, archive string) error {
 	if _, err := os.Stat(archive); err == nil {
 		return nil

@@ -10,21 +10,21 @@ import (
 	"strings"
 )
 
-// An outcome is how a test ended.
+// An outcome is the result of a test.
 type outcome string
 
 const (
 	passed     outcome = "pass"
 	failed     outcome = "fail"
 	skipped    outcome = "skip"
-	unfinished outcome = "unfinished" // started, and never ended: the program stopped early
+	unfinished outcome = "unfinished" // started but never ended, because the program stopped early
 	absent     outcome = "absent"     // never started
 )
 
-// outcomes has the outcome of each test that started, by its full name.
+// outcomes contains the outcome of each test that started, by full name.
 type outcomes map[string]outcome
 
-// of returns the outcome of a test, which need not have started.
+// of returns the outcome of a test, which may not have started.
 func (o outcomes) of(test string) outcome {
 	if got, ok := o[test]; ok {
 		return got
@@ -32,7 +32,7 @@ func (o outcomes) of(test string) outcome {
 	return absent
 }
 
-// String counts.
+// String returns the number of tests for each outcome.
 func (o outcomes) String() string {
 	n := map[outcome]int{}
 	for _, got := range o {
@@ -52,8 +52,8 @@ type event struct {
 	Output string
 }
 
-// readOutcomes reads events up to the end of r. Each failure is told to progress
-// as it happens, and the text of the tests goes to log.
+// readOutcomes parses events until the end of r. It writes each failure to
+// progress immediately, and the output of the tests to log.
 func readOutcomes(r io.Reader, progress, log io.Writer) (outcomes, error) {
 	o := outcomes{}
 	for dec, ended := json.NewDecoder(r), 0; ; {
@@ -80,7 +80,7 @@ func readOutcomes(r io.Reader, progress, log io.Writer) (outcomes, error) {
 	}
 }
 
-// add takes in an event and reports whether it ends a test.
+// add processes an event. It reports whether the event ends a test.
 func (o outcomes) add(e event) bool {
 	switch {
 	case e.Test == "":
@@ -97,7 +97,7 @@ func (o outcomes) add(e event) bool {
 	return false
 }
 
-// write writes a line for each test, sorted.
+// write writes one line per test, sorted.
 func (o outcomes) write(w io.Writer) error {
 	for _, test := range slices.Sorted(maps.Keys(o)) {
 		if _, err := fmt.Fprintf(w, "%s %s\n", o[test], test); err != nil {
@@ -107,7 +107,7 @@ func (o outcomes) write(w io.Writer) error {
 	return nil
 }
 
-// parseOutcomes reads what write writes.
+// parseOutcomes parses the format of write.
 func parseOutcomes(text string) (outcomes, error) {
 	o := outcomes{}
 	for line := range strings.Lines(text) {

@@ -13,8 +13,8 @@ import (
 //go:embed recorded
 var recordedFiles embed.FS
 
-// recorded returns the recorded outcomes of upstream's image with a worker, of
-// the tests whose name matches pattern.
+// recorded returns the recorded outcomes of upstream's image with a worker, for
+// tests whose name matches pattern.
 func recorded(worker, pattern string) (outcomes, error) {
 	text, err := recordedFiles.ReadFile("recorded/" + worker + ".txt")
 	if err != nil {
@@ -32,15 +32,16 @@ func recorded(worker, pattern string) (outcomes, error) {
 	return all, nil
 }
 
-// top returns the name that -run is about: TestCopy of
-// TestIntegration/TestCopy/worker=oci. The test around all has none.
+// top returns the name that -run matches: TestCopy for
+// TestIntegration/TestCopy/worker=oci. It returns "" for the outer test.
 func top(test string) string {
 	_, rest, _ := strings.Cut(test, "/")
 	name, _, _ := strings.Cut(rest, "/")
 	return name
 }
 
-// record writes outcomes where recorded finds them after the next compilation.
+// record writes outcomes to the file that recorded embeds in the next
+// compilation.
 func record(root, worker string, o outcomes) (err error) {
 	f, err := os.Create(filepath.Join(root, "integration", "conformance", "recorded", worker+".txt"))
 	if err != nil {

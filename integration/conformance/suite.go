@@ -17,21 +17,22 @@ import (
 )
 
 const (
-	grace         = 10 * time.Second // for a stopped program to end by itself
-	registryStart = 30 * time.Second // until the registry says where it listens
-	timeout       = "45m"            // of the whole suite
+	grace         = 10 * time.Second // time for a stopped program to exit by itself
+	registryStart = 30 * time.Second // time until the registry logs its address
+	timeout       = "45m"            // timeout of the whole suite
 )
 
-// A suite is BuildKit's test binary with what it needs around it.
+// A suite is BuildKit's test binary with its environment.
 type suite struct {
 	binary    string // test binary
-	folder    string // its package's source; tests read files beside it
+	folder    string // source directory of its package, from which tests read files
 	toolsDir  string // buildkitd, buildctl, registry
-	mirrorDir string // seeded storage of the registry that stands in for docker.io
+	mirrorDir string // storage of the registry that replaces docker.io
 	tmp       string
 }
 
-// newSuite builds and seeds what the suite needs, with temporary files in tmp.
+// newSuite builds the test binary and seeds its mirror, with temporary files in
+// tmp.
 func newSuite(ctx context.Context, tmp string) (*suite, error) {
 	s := &suite{tmp: tmp, mirrorDir: filepath.Join(tmp, "mirror")}
 	for _, tool := range []string{"buildkitd", "buildctl", "registry"} {
@@ -52,7 +53,7 @@ func newSuite(ctx context.Context, tmp string) (*suite, error) {
 }
 
 // seedMirror fills the storage of a registry with the images that the suite
-// would pull from docker.io. The suite starts a registry on that storage itself.
+// pulls from docker.io. The suite itself starts a registry on that storage.
 func (s *suite) seedMirror(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Join(s.mirrorDir, "data"), 0o755); err != nil {
 		return err
@@ -116,18 +117,18 @@ func listenAddr(ctx context.Context, logFile string, p *contained.Process) (stri
 	return "", errors.New("registry does not say where it listens")
 }
 
-// suiteTest is the test that has all others as sub-tests.
+// suiteTest is the outer test, which runs all others as subtests.
 const suiteTest = "TestIntegration"
 
-// runOptions say what is run.
+// runOptions configures a run.
 type runOptions struct {
 	archive string // OCI archive of the frontend's image
 	worker  string // kind of builder
-	pattern string // of the tests' names; "" for all
+	pattern string // pattern of the test names; "" for all
 }
 
-// run runs the tests. Failures are told to progress as they happen; log takes
-// everything.
+// run runs the tests. It writes failures to progress immediately, and all
+// output to log.
 func (s *suite) run(ctx context.Context, opt runOptions, progress, log io.Writer) (outcomes, error) {
 	pattern := opt.pattern
 	if pattern == "" {
@@ -170,7 +171,7 @@ func (s *suite) run(ctx context.Context, opt runOptions, progress, log io.Writer
 	if errConvert := convert.Wait(); errRead == nil {
 		errRead = errConvert
 	}
-	// A test that failed or never ended tells why the program failed.
+	// A failed or unfinished test explains why the program failed.
 	if exit := new(exec.ExitError); errRead == nil && err != nil && !(errors.As(err, &exit) && len(got) > 0) {
 		errRead = fmt.Errorf("the tests did not run: %w", err)
 	}

@@ -1,12 +1,12 @@
-// Package contained runs a program so that nothing of it is left behind.
+// Package contained runs a program such that no process or mount outlives it.
 //
-// A builder starts containers and mounts file systems, and a test may end at
-// any moment: it fails, it is interrupted, it is killed. Start therefore gives
-// the program a process namespace and a mount namespace of its own. When its
-// first process ends, the kernel ends every other process in there and drops
-// every mount; and the kernel kills that first process when the one that
-// called Start dies, however it dies.
+// A builder starts containers and mounts filesystems, and a test may end at any
+// time: it fails, is interrupted, or is killed. Start therefore creates a PID
+// namespace and a mount namespace for the program. When its first process
+// exits, the kernel kills every other process in the namespace and removes
+// every mount. The kernel also kills the first process if the process that
+// called Start dies for any reason.
 //
-// The network, the files and the users are the machine's own. It needs Linux
-// and root.
+// Network, files and users belong to the host. The package needs Linux and
+// root.
 package contained

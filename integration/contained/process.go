@@ -7,21 +7,21 @@ import (
 	"time"
 )
 
-// A Process is a running program together with all that it has started.
+// A Process is a running program including all processes that it has started.
 type Process struct {
 	cmd  *exec.Cmd
-	done chan struct{} // closed once the program has ended
-	err  error         // how it ended; valid after done
+	done chan struct{} // closed after the program has exited
+	err  error         // exit error; valid after done is closed
 }
 
-// Done is closed when the program has ended.
+// Done is closed when the program has exited.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// PID returns the id of the program's first process, as the caller sees it.
+// PID returns the id of the program's first process, in the caller's namespace.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Wait returns how the program ended, as exec.Cmd.Wait does. When ctx is done
-// first, it stops the program, giving it grace to end by itself.
+// Wait returns the result of the program, as exec.Cmd.Wait does. If ctx is done
+// first, it stops the program with the given grace period.
 func (p *Process) Wait(ctx context.Context, grace time.Duration) error {
 	select {
 	case <-p.done:
@@ -31,8 +31,8 @@ func (p *Process) Wait(ctx context.Context, grace time.Duration) error {
 	return p.err
 }
 
-// Stop asks the program to end, and kills it and all it has started when it has
-// not done so after grace.
+// Stop asks the program to exit. After grace, it kills the program and all
+// processes that it has started.
 func (p *Process) Stop(grace time.Duration) {
 	select {
 	case <-p.done:

@@ -8,14 +8,14 @@ import (
 	"syscall"
 )
 
-// Start starts cmd. Its output, environment and folder are as set in cmd, whose
-// SysProcAttr must be nil.
+// Start starts cmd with its output, environment and directory. cmd.SysProcAttr
+// must be nil.
 func Start(cmd *exec.Cmd) (*Process, error) {
 	if cmd.Err != nil {
 		return nil, cmd.Err
 	}
-	// /proc must show the new process namespace: runc and the builder look
-	// processes up there. It can only be mounted from inside.
+	// /proc must show the new PID namespace, because runc and the builder look
+	// up processes there. It can only be mounted from inside.
 	args := append([]string{"sh", "-c", `mount -t proc proc /proc && exec "$@"`, "sh", cmd.Path}, cmd.Args[1:]...)
 	sh, err := exec.LookPath("sh")
 	if err != nil {
@@ -24,19 +24,19 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 	cmd.Path, cmd.Args = sh, args
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWPID,
-		// Unsharing, other than cloning, makes the runtime turn mounts private,
-		// so that none of them shows outside.
+		// Unlike clone, unshare makes the runtime set mount propagation to
+		// private, so that no mount is visible outside.
 		Unshareflags: syscall.CLONE_NEWNS,
 		Pdeathsig:    syscall.SIGKILL,
-		// A group of its own: an interrupt from the terminal goes to the caller,
-		// who decides in which order things end.
+		// Use a separate process group: an interrupt from the terminal is sent
+		// to the caller, which decides in which order things end.
 		Setpgid: true,
 	}
 	p := &Process{cmd: cmd, done: make(chan struct{})}
 	started := make(chan error)
 	go func() {
-		// Pdeathsig means the death of the thread that started the process, so
-		// this thread has to live as long. It is never unlocked.
+		// Pdeathsig is sent when the thread that started the process exits, so
+		// this thread must stay alive. It is never unlocked.
 		runtime.LockOSThread()
 		err := cmd.Start()
 		started <- err

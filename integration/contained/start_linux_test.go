@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// TestNothingLeft starts a shell that leaves a process and a mount behind, and
-// checks that neither outlives it.
+// TestNothingLeft starts a shell that leaks a process and a mount, and checks
+// that neither outlives it.
 func TestNothingLeft(t *testing.T) {
 	dir := t.TempDir()
 	var out bytes.Buffer
@@ -34,14 +34,14 @@ func TestNothingLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	if strings.Contains(string(mounts), dir) {
-		t.Error("the mount is still there")
+		t.Error("the mount still exists")
 	}
 	if names := running(t, "987654"); len(names) > 0 {
 		t.Errorf("still running: %q", names)
 	}
 }
 
-// TestStop checks that a program that ignores SIGTERM is stopped all the same.
+// TestStop checks that a program that ignores SIGTERM is stopped.
 func TestStop(t *testing.T) {
 	p, err := Start(exec.Command("sh", "-c", `trap "" TERM; sleep 987653 & wait; wait`))
 	if err != nil {
@@ -53,7 +53,7 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// running lists the command lines on this machine that contain word.
+// running returns the command lines on this machine that contain word.
 func running(t *testing.T, word string) []string {
 	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")

@@ -7,7 +7,7 @@ import (
 	"os/exec"
 )
 
-// Start fails: namespaces exist on Linux only.
+// Start returns an error, because namespaces exist only on Linux.
 func Start(*exec.Cmd) (*Process, error) {
 	return nil, errors.New("running a builder needs Linux")
 }

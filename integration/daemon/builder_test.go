@@ -37,7 +37,7 @@ FROM scratch AS files
 COPY --from=base /told /a /f /
 `
 
-// builderOptions is a build with all that a client has to serve.
+// builderOptions returns a build that uses every service of the client.
 func builderOptions(t *testing.T) build.Options {
 	t.Helper()
 	dir := t.TempDir()
@@ -57,7 +57,7 @@ func builderOptions(t *testing.T) build.Options {
 	}
 }
 
-// busyboxLayout is an OCI layout of a base image.
+// busyboxLayout creates an OCI layout of a base image.
 func busyboxLayout(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "layout")
@@ -71,7 +71,7 @@ func busyboxLayout(t *testing.T) string {
 	return dir
 }
 
-// report is an error as users see it.
+// report returns an error as users see it.
 func report(err error) string {
 	var b strings.Builder
 	_ = build.Report(&b, err, false)
@@ -85,7 +85,7 @@ func wantText(t *testing.T, file, want string) {
 	}
 }
 
-// TestBuilder builds on BuildKit with the frontend in this process, by every
+// TestBuilder builds with BuildKit and the frontend in this process, for every
 // kind of address.
 func TestBuilder(t *testing.T) {
 	authority, certificate := newCertificate(t, nil, nil)
@@ -115,8 +115,8 @@ func TestBuilder(t *testing.T) {
 	}
 }
 
-// TestBuilderImage builds each case on BuildKit with the frontend in this process,
-// and compares with the frontend as an image.
+// TestBuilderImage builds each case with BuildKit and the frontend in this
+// process, and compares the result with the frontend as an image.
 func TestBuilderImage(t *testing.T) {
 	onBuilder := func(o *build.Options) { o.Builder = &build.Builder{Address: builder.Socket} }
 	for _, c := range readCases(t, "image") {
@@ -136,8 +136,8 @@ func TestBuilderImage(t *testing.T) {
 	}
 }
 
-// TestBuilderOutputs writes all kinds of outputs, and has the digests that
-// BuildKit has.
+// TestBuilderOutputs writes all kinds of outputs and compares their digests
+// with BuildKit's.
 func TestBuilderOutputs(t *testing.T) {
 	o := builderOptions(t)
 	dir := t.TempDir()
@@ -190,7 +190,7 @@ func TestBuilderOutputs(t *testing.T) {
 	}
 }
 
-// TestBuilderStdin sends a Dockerfile and a context that come on standard input.
+// TestBuilderStdin sends a Dockerfile and a context from standard input.
 func TestBuilderStdin(t *testing.T) {
 	dir := t.TempDir()
 	context, err := buildcase.PackArchive("context.tar", []byte(`file 0644 0:0 Dockerfile FROM scratch\nCOPY Dockerfile /f\n`))
@@ -220,7 +220,8 @@ func TestBuilderStdin(t *testing.T) {
 	}
 }
 
-// TestBuilderErrors has mistakes told with their place, and nothing written.
+// TestBuilderErrors checks that errors have a location, and that failing builds
+// write nothing.
 func TestBuilderErrors(t *testing.T) {
 	for _, tc := range []struct{ dockerfile, want string }{
 		{"FROM scratch\nCOPPY a /\n", "Dockerfile:2:1: error: dockerfile parse error on line 2: unknown instruction: COPPY (did you mean COPY?)\n 2 | COPPY a /\n   | ^^^^^\n"},
@@ -244,7 +245,7 @@ func TestBuilderErrors(t *testing.T) {
 	}
 }
 
-// TestBuilderInterrupted ends a build whose step would take a minute.
+// TestBuilderInterrupted interrupts a build whose step takes a minute.
 func TestBuilderInterrupted(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -278,7 +279,7 @@ func buildSlipway(t *testing.T) string {
 	return program
 }
 
-// TestBuilderCommand runs the program, and interrupts it.
+// TestBuilderCommand runs the program and interrupts it.
 func TestBuilderCommand(t *testing.T) {
 	o := builderOptions(t)
 	dir := t.TempDir()

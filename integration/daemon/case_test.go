@@ -14,11 +14,12 @@ import (
 	"slipway/integration/rig"
 )
 
-// A testCase is one archive of testdata; package buildcase has the format.
+// A testCase is one archive of testdata. Package buildcase documents the
+// format.
 type testCase struct {
 	*buildcase.Case
 	name    string
-	request rig.Request // of the first build; all but the # syntax line
+	request rig.Request // the first build without the # syntax line
 	server  string      // URL of the files below http/; "" if the case has no such files
 }
 
@@ -62,7 +63,7 @@ func readCase(t *testing.T, file string) testCase {
 	return c
 }
 
-// requestOf returns a build of a layout of the case.
+// requestOf returns the current build of a layout of the case.
 func (c *testCase) requestOf(l *buildcase.Layout) rig.Request {
 	req := l.Request()
 	if c.server != "" {
@@ -71,7 +72,7 @@ func (c *testCase) requestOf(l *buildcase.Layout) rig.Request {
 	return req
 }
 
-// withSyntax returns the build as a request to the given frontend.
+// withSyntax returns the build with a # syntax line for the given frontend.
 func (c *testCase) withSyntax(frontend string) rig.Request {
 	req := c.request
 	req.Dockerfile = "# syntax=" + frontend + "\n" + req.Dockerfile

@@ -56,7 +56,7 @@ func connect(conn net.Conn) {
 	_, _ = io.Copy(conn, daemon)
 }
 
-// standIn puts a docker on PATH whose container is the builder.
+// standIn puts a fake docker command on PATH whose container is the builder.
 func standIn(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
@@ -68,14 +68,14 @@ func standIn(t *testing.T) {
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 }
 
-// certificateFiles are what --tlscacert and so on name.
+// certificateFiles are the files for --tlscacert and similar flags.
 type certificateFiles struct {
 	authority, cert, key string
 	pair                 tls.Certificate
 }
 
-// newCertificate makes a certificate, of an authority of its own or of the one
-// that is given.
+// newCertificate creates a certificate, self-signed or signed by the given
+// authority.
 func newCertificate(t *testing.T, authority *x509.Certificate, signer *certificateFiles) (*x509.Certificate, *certificateFiles) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -118,7 +118,7 @@ func newCertificate(t *testing.T, authority *x509.Certificate, signer *certifica
 	return made, files
 }
 
-// serverTLS wants a certificate of clients.
+// serverTLS returns a configuration that requires a client certificate.
 func serverTLS(t *testing.T, authority *x509.Certificate, own *certificateFiles) *tls.Config {
 	t.Helper()
 	pool := x509.NewCertPool()

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// TestCoverage checks that the cases in testdata/image use, between them, every
+// TestCoverage checks that the cases in testdata/image together use every
 // instruction and every flag that a local build can use.
 func TestCoverage(t *testing.T) {
 	files, err := filepath.Glob("testdata/image/*.txtar")

@@ -11,12 +11,12 @@ import (
 // A definition is one case of TestDefinitions.
 type definition struct {
 	name  string
-	fails string // what the error says; "" if there is none
+	fails string // text of the expected error, or ""
 	state llb.State
 }
 
-// on runs a shell command in /wd, which is a state, and returns what that
-// becomes.
+// on runs a shell command in /wd, which contains st, and returns the resulting
+// state of /wd.
 func on(st llb.State, command string) llb.State {
 	return llb.Image("busybox").Run(llb.Args([]string{"sh", "-ec", command}), llb.Dir("/wd")).AddMount("/wd", st)
 }
@@ -68,8 +68,9 @@ func fileDefinitions() []definition {
 
 func mergeDefinitions() []definition {
 	a := makes("mkdir -p d/e; echo a > f; echo a > d/f; echo a > d/e/f; echo a > only-a; ln -s f l")
-	// No file of it has the size of one of a: BuildKit takes those for equal that
-	// were made at the same time, to the kernel's few milliseconds.
+	// No file may have the same size as a file of a: BuildKit considers files
+	// equal if they also have the same time, with a granularity of a few
+	// milliseconds.
 	b := makes("mkdir -p d/e g; chmod 700 d; echo bb > f; echo bb > d/f; echo b > g/h; mkdir l; echo b > l/x")
 	gone := llb.Diff(a, on(a, "rm -r f d/e; echo new > d/new"))
 	swapped := llb.Diff(a, on(a, "rm -r d f; echo file > d; mkdir f; echo x > f/in"))

@@ -17,9 +17,9 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// TestFrontendImage builds the image of the Dockerfile at the top of the
-// repository and compares it with the one that is made without a builder. The
-// stage that compiles, which needs an image of Go, is replaced by a folder.
+// TestFrontendImage builds the Dockerfile of this repository and compares the
+// image with the one created without a builder. A directory replaces the
+// compiling stage, which needs a Go image.
 func TestFrontendImage(t *testing.T) {
 	root, err := toolbox.Root()
 	if err != nil {
@@ -56,7 +56,7 @@ func TestFrontendImage(t *testing.T) {
 	}
 }
 
-// withoutHistory cuts out how the image was made.
+// withoutHistory removes the history from an image.
 func withoutHistory(image string) []string {
 	var kept []string
 	inside := false

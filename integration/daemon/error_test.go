@@ -15,8 +15,8 @@ import (
 	"slipway/integration/rig"
 )
 
-// TestError builds each case of testdata/error with both frontends through
-// buildctl and compares what it prints about the failure.
+// TestError builds each case of testdata/error with both frontends and
+// buildctl, and compares the errors.
 func TestError(t *testing.T) {
 	for _, c := range readCases(t, "error") {
 		t.Run(c.name, func(t *testing.T) {
@@ -25,7 +25,7 @@ func TestError(t *testing.T) {
 			gotSource, gotText := splitError(got)
 			wantSource, wantText := splitError(want)
 			for _, prefix := range []string{"error: ", "failed to solve: ", "failed to run Build function: "} {
-				wantText = strings.TrimPrefix(wantText, prefix) // buildctl's; which of two comes depends on time
+				wantText = strings.TrimPrefix(wantText, prefix) // prefix of buildctl; which of two appears depends on timing
 			}
 			if !strings.Contains(gotText, wantText) {
 				t.Errorf("%s\nerror: %s\nwant:  %s", c.About, gotText, wantText)
@@ -49,8 +49,8 @@ func TestError(t *testing.T) {
 	}
 }
 
-// buildError runs buildctl and returns the end of what it prints, from the
-// source lines on.
+// buildError runs buildctl and returns the end of its output, from the source
+// lines on.
 func buildError(t *testing.T, req rig.Request) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -75,7 +75,7 @@ func buildError(t *testing.T, req rig.Request) string {
 	return anonymous(text)
 }
 
-// anonymous replaces what differs from run to run.
+// anonymous replaces text that differs between runs.
 func anonymous(text string) string {
 	text = strings.NewReplacer(ours, "FRONTEND", upstream, "FRONTEND").Replace(text)
 	for _, r := range []struct{ pattern, with string }{
@@ -87,7 +87,8 @@ func anonymous(text string) string {
 	return text
 }
 
-// splitError separates the excerpt of the Dockerfile from the message.
+// splitError splits an error into the excerpt of the Dockerfile and the
+// message.
 func splitError(text string) (source, message string) {
 	if i := strings.LastIndex(text, "error: "); i >= 0 {
 		return text[:i], strings.TrimSpace(text[i:])

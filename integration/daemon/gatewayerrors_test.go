@@ -21,8 +21,8 @@ import (
 	"slipway/build"
 )
 
-// TestGatewayErrors: the errors that a frontend gets of our gateway have the types
-// of BuildKit's and, of processes, the text.
+// TestGatewayErrors checks that errors of our gateway have the same types as
+// BuildKit's and, for processes, the same text.
 func TestGatewayErrors(t *testing.T) {
 	at := llb.NewSourceMap(nil, "f", "f", []byte("1\n2\n")).Location([]*pb.Range{{Start: &pb.Position{Line: 2}, End: &pb.Position{Line: 2}}})
 	old := llb.Scratch().File(llb.Mkfile("/old", 0o644, nil))
@@ -37,7 +37,7 @@ func TestGatewayErrors(t *testing.T) {
 				t.Fatal(err)
 			}
 			dir := t.TempDir()
-			writeFile(t, filepath.Join(dir, "Dockerfile"), nil) // that nothing reads
+			writeFile(t, filepath.Join(dir, "Dockerfile"), nil) // not read by the frontend
 			err := build.Run(t.Context(), build.Options{
 				Context: dir, Frontend: describing(st, &got), Runner: "namespace",
 				State: t.TempDir(), Now: time.Now, Mirrors: map[string]string{"docker.io": builder.Addr},
@@ -52,7 +52,8 @@ func TestGatewayErrors(t *testing.T) {
 	}
 }
 
-// describing is a frontend that describes the error of a state, and builds nothing.
+// describing returns a frontend that describes the error of solving st. It has
+// no result.
 func describing(st llb.State, text *string) gateway.BuildFunc {
 	return func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 		def, err := st.Marshal(ctx, llb.LinuxAmd64)

@@ -18,8 +18,8 @@ import (
 func TestImage(t *testing.T) {
 	for _, c := range readCases(t, "image") {
 		t.Run(c.name, func(t *testing.T) {
-			// One after the other: builds that run at the same time share steps, and a
-			// shared step has the name that the first of them gave it.
+			// Build sequentially: concurrent builds share steps, and a shared
+			// step has the name from the first build.
 			got, gotSteps := buildImage(t, c.withSyntax(ours))
 			want, wantSteps := buildImage(t, c.withSyntax(upstream))
 			if got == "" {
@@ -37,7 +37,7 @@ func TestImage(t *testing.T) {
 
 func lines(s string) []string { return strings.Split(s, "\n") }
 
-// buildImage returns the image as text, and the names of its steps, sorted.
+// buildImage returns the image as text, and the sorted names of its steps.
 func buildImage(t *testing.T, req rig.Request) (image string, steps []string) {
 	t.Helper()
 	req.Image = true
@@ -52,8 +52,8 @@ func buildImage(t *testing.T, req rig.Request) (image string, steps []string) {
 	return imageText(t, index), stepNames(res)
 }
 
-// stepNames leaves out the steps that deal with the frontend image itself, of
-// which there is a different one in each build.
+// stepNames omits the steps that load the frontend image, which differ between
+// builds.
 func stepNames(res *rig.Result) []string {
 	var names []string
 	for _, n := range res.Names() {

@@ -19,8 +19,8 @@ import (
 	"slipway/integration/rig"
 )
 
-// TestBuilderInPlace: devices and pipes that a builder's outputs go to are
-// written to, and stay what they are.
+// TestBuilderInPlace checks that outputs to devices and pipes are written to
+// them without replacing them.
 func TestBuilderInPlace(t *testing.T) {
 	dir := t.TempDir()
 	null, pipe := filepath.Join(dir, "null"), filepath.Join(dir, "pipe")
@@ -53,8 +53,8 @@ func TestBuilderInPlace(t *testing.T) {
 	}
 }
 
-// TestBuilderSyntax: a builder runs the frontend that # syntax names, unless it
-// is one that is part of this program.
+// TestBuilderSyntax checks that a builder runs the frontend named by # syntax,
+// unless that frontend is part of this program.
 func TestBuilderSyntax(t *testing.T) {
 	for ref, followed := range map[string]bool{rig.Upstream: true, rig.Ours: false, "docker/dockerfile:1": false} {
 		out := t.TempDir()
@@ -79,7 +79,8 @@ func TestBuilderSyntax(t *testing.T) {
 	}
 }
 
-// TestBuilderKilled: the next build on a builder removes what a killed one left.
+// TestBuilderKilled checks that the next build with a builder removes the
+// temporary files of a killed one.
 func TestBuilderKilled(t *testing.T) {
 	program, dir := buildSlipway(t), t.TempDir()
 	command := func(step string) *exec.Cmd {
@@ -112,7 +113,7 @@ func TestBuilderKilled(t *testing.T) {
 	}
 	_ = cmd.Wait()
 	if n := left(); n != 2 {
-		t.Errorf("the killed build leaves %d outputs half-written, want 2", n)
+		t.Errorf("the killed build leaves %d partial outputs, want 2", n)
 	}
 	if out, err := command("true").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -12,8 +12,8 @@ import (
 	"slipway/integration/rig"
 )
 
-// TestPruned checks that a stage which nothing needs is neither run nor even
-// loaded: its base image does not exist and its command fails.
+// TestPruned checks that an unneeded stage is neither run nor loaded: its base
+// image does not exist and its command fails.
 func TestPruned(t *testing.T) {
 	c := testCase{request: rig.Request{Dockerfile: `FROM nosuchimage AS unused
 RUN exit 1
@@ -33,8 +33,8 @@ RUN true
 	}
 }
 
-// TestOnlyUsedFilesTravel checks that the builder asks only for those files of
-// the context that an instruction of a used stage names.
+// TestOnlyUsedFilesTravel checks that the builder only requests files of the
+// context that an instruction of a used stage names.
 func TestOnlyUsedFilesTravel(t *testing.T) {
 	const big = 4 << 20
 	dir := t.TempDir()
@@ -46,7 +46,7 @@ func TestOnlyUsedFilesTravel(t *testing.T) {
 	writeFile(t, filepath.Join(dir, "sub", "used"), []byte("used\n"))
 	for name, tc := range map[string]struct {
 		dockerfile string
-		big        bool // all of the context travels
+		big        bool // whether the whole context is transferred
 	}{
 		"COPY of one file":    {"FROM scratch AS pruned\nCOPY . /\nFROM scratch\nCOPY sub/used /\n", false},
 		"mount of one folder": {"FROM busybox\nRUN --mount=source=sub,target=/m cat /m/used\n", false},
@@ -64,15 +64,15 @@ func TestOnlyUsedFilesTravel(t *testing.T) {
 					t.Errorf("%s: nothing is reported as sent: %v", frontend, res.Sent)
 				}
 				if (sent >= big) != tc.big {
-					t.Errorf("%s: %d bytes of the context travelled", frontend, sent)
+					t.Errorf("%s: %d bytes of the context were transferred", frontend, sent)
 				}
 			}
 		})
 	}
 }
 
-// fresh copies a context: the builder remembers what it has of a folder and
-// asks only for what changed.
+// fresh copies a context, because the builder remembers the files of a
+// directory and only requests changes.
 func fresh(t *testing.T, dir string) string {
 	t.Helper()
 	to := t.TempDir()

@@ -23,9 +23,9 @@ import (
 	"slipway/integration/imagetree"
 )
 
-// TestDefinitions solves what no Dockerfile says, the file operations and the
-// merges and differences of BuildKit's client tests among it, with our solver
-// and with BuildKit, and compares the layers.
+// TestDefinitions solves operations that no Dockerfile can express, among them
+// the file operations, merges and differences of BuildKit's client tests, with
+// our solver and with BuildKit, and compares the layers.
 func TestDefinitions(t *testing.T) {
 	state := t.TempDir()
 	t.Run("cases", func(t *testing.T) {
@@ -53,7 +53,7 @@ func TestDefinitions(t *testing.T) {
 	})
 }
 
-// frontendOf returns a frontend whose result is a state.
+// frontendOf returns a frontend whose result is the given state.
 func frontendOf(st llb.State) gateway.BuildFunc {
 	return func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 		def, err := st.Marshal(ctx)
@@ -99,7 +99,7 @@ func solveState(t *testing.T, st llb.State, state string) ([]imagetree.Image, er
 	t.Helper()
 	dir := t.TempDir()
 	archive := filepath.Join(dir, "image.tar")
-	writeFile(t, filepath.Join(dir, "Dockerfile"), nil) // that nothing reads
+	writeFile(t, filepath.Join(dir, "Dockerfile"), nil) // not read by the frontend
 	err := build.Run(t.Context(), build.Options{
 		Context: dir, Frontend: frontendOf(st), Runner: "namespace",
 		Outputs: []build.Output{{Type: "oci", Dest: archive}},
@@ -111,8 +111,8 @@ func solveState(t *testing.T, st llb.State, state string) ([]imagetree.Image, er
 	return readArchive(t, archive), nil
 }
 
-// layersOf writes the layers of images; what the config says of them is the
-// frontend's.
+// layersOf returns the layers of images as text. It omits the configs, which
+// come from the frontend.
 func layersOf(images []imagetree.Image) string {
 	var b strings.Builder
 	for _, image := range images {

@@ -9,17 +9,17 @@ import (
 	"slipway/solver/runner/namespace"
 )
 
-// The two frontends, by the reference that a # syntax line names.
+// The two frontends, as references for a # syntax line.
 const (
 	ours     = rig.Ours
 	upstream = rig.Upstream
 )
 
-// builder is the rig that all tests share: starting one takes seconds. It is
-// set by TestMain alone.
+// builder is the rig that all tests share, because starting one takes seconds.
+// Only TestMain sets it.
 var builder *rig.Rig
 
 func TestMain(m *testing.M) {
-	namespace.Main() // a process that a build of cmd/slipway has started ends here
+	namespace.Main() // does not return in child processes of a build
 	rig.Main(m, func(r *rig.Rig) { builder = r })
 }

@@ -20,9 +20,9 @@ import (
 	"slipway/integration/rig"
 )
 
-// TestBuildKit2023 builds each case of testdata/image on BuildKit v0.12 with
-// both frontends and compares the images, or the errors where that builder
-// lacks what the case needs.
+// TestBuildKit2023 builds each case of testdata/image with BuildKit v0.12 and
+// both frontends. It compares the images, or the errors if that builder lacks a
+// required capability.
 func TestBuildKit2023(t *testing.T) {
 	t.Parallel()
 	old, err := builder.StartDaemon(t.Context(), "buildkitd-2023")
@@ -43,7 +43,8 @@ func TestBuildKit2023(t *testing.T) {
 	})
 }
 
-// TestEngine20 does the same with docker build on Docker Engine 20.10.
+// TestEngine20 is like TestBuildKit2023 for docker build with Docker Engine
+// 20.10.
 func TestEngine20(t *testing.T) {
 	t.Parallel()
 	engine, err := builder.StartEngine(t.Context())
@@ -57,7 +58,7 @@ func TestEngine20(t *testing.T) {
 	t.Run("load", func(t *testing.T) { loadIntoEngine(t, engine) })
 }
 
-// loadIntoEngine has slipway build --load give images to a real engine.
+// loadIntoEngine loads images into a real engine with slipway build --load.
 func loadIntoEngine(t *testing.T, engine *rig.Engine) {
 	program := buildSlipway(t)
 	for _, args := range [][]string{{"--state", t.TempDir()}, {"--builder", builder.Socket}} {
@@ -76,7 +77,7 @@ func loadIntoEngine(t *testing.T, engine *rig.Engine) {
 	}
 }
 
-// compareOld builds each case with both frontends, named by their references.
+// compareOld builds each case with both frontends, given by their references.
 func compareOld(t *testing.T, ours, upstream string, build func(*testing.T, rig.Request) (string, error)) {
 	names := strings.NewReplacer(ours, "FRONTEND", upstream, "FRONTEND")
 	ran, built := 0, 0
@@ -94,7 +95,8 @@ func compareOld(t *testing.T, ours, upstream string, build func(*testing.T, rig.
 			case errWant == nil || errGot == nil:
 				t.Errorf("error %v\nupstream's %v", errGot, errWant)
 			default:
-				// Ours says more: the instruction that wants what the builder lacks.
+				// Our error also contains the instruction that requires the
+				// missing capability.
 				got, want := names.Replace(errGot.Error()), reason(names.Replace(errWant.Error()))
 				t.Logf("not built: %s", got)
 				if !strings.HasSuffix(got, want) {
@@ -111,7 +113,7 @@ func compareOld(t *testing.T, ours, upstream string, build func(*testing.T, rig.
 	}
 }
 
-// reason leaves out through whose hands an error went.
+// reason removes the prefixes of the components that passed an error on.
 func reason(text string) string {
 	const rpc = "rpc error: code = Unknown desc = "
 	if i := strings.LastIndex(text, rpc); i >= 0 {
@@ -120,7 +122,7 @@ func reason(text string) string {
 	return text
 }
 
-// A dockerError is what docker build says at the end of a build that failed.
+// A dockerError is the error at the end of the output of a failed docker build.
 type dockerError string
 
 func (e dockerError) Error() string { return string(e) }
@@ -157,7 +159,8 @@ func dockerBuild(t *testing.T, engine *rig.Engine, req rig.Request) (string, err
 		if !strings.Contains(string(out), "empty export") {
 			t.Fatalf("docker save: %v\n%s", err, out)
 		}
-		// It saves no image without layers; the config is all there is.
+		// docker save does not save an image without layers, so use only its
+		// config.
 		config, err := engine.Docker(t.Context(), dir, "inspect", "--format={{json .Config}}", string(image)).Output()
 		if err != nil {
 			t.Fatal(err)
@@ -171,7 +174,7 @@ func dockerBuild(t *testing.T, engine *rig.Engine, req rig.Request) (string, err
 	return imageText(t, mutate.AppendManifests(empty.Index, mutate.IndexAddendum{Add: saved})), nil
 }
 
-// dockerFlags says an option of the frontend as docker build does.
+// dockerFlags converts a frontend option to flags of docker build.
 func dockerFlags(key, value string) []string {
 	if name, ok := strings.CutPrefix(key, "build-arg:"); ok {
 		return []string{"--build-arg", name + "=" + value}
@@ -179,7 +182,7 @@ func dockerFlags(key, value string) []string {
 	if name, ok := strings.CutPrefix(key, "label:"); ok {
 		return []string{"--label", name + "=" + value}
 	}
-	if key == "no-cache" { // of one stage cannot be said
+	if key == "no-cache" { // docker build has no flag for single stages
 		return []string{"--no-cache"}
 	}
 	return []string{"--" + key, value}

@@ -16,8 +16,9 @@ import (
 	"slipway/build"
 )
 
-// TestProgress: a build in this process shows the vertices of a build on BuildKit,
-// by the same names, in the same order, and cached where BuildKit's are.
+// TestProgress checks that a build in this process shows the same vertices as a
+// build with BuildKit: the same names, the same order, and the same cached
+// steps.
 func TestProgress(t *testing.T) {
 	dir, state := t.TempDir(), t.TempDir()
 	writeFile(t, filepath.Join(dir, "a"), []byte(t.Name()))
@@ -45,7 +46,8 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-// shownVertices are the vertices of a build in the order in which they started.
+// shownVertices records the vertices of a build in the order in which they
+// started.
 type shownVertices struct {
 	order []digest.Digest
 	last  map[digest.Digest]*client.Vertex
@@ -66,8 +68,8 @@ func (l *shownVertices) add(s *client.SolveStatus) {
 	}
 }
 
-// list returns names, and whether steps were cached. What is looked up concurrently
-// comes first, in the order of names.
+// list returns the names of the vertices and whether they were cached.
+// Concurrent metadata requests come first, sorted by name.
 func (l *shownVertices) list() []string {
 	var lookups, steps []string
 	for _, d := range l.order {

@@ -21,14 +21,15 @@ import (
 	"slipway/build"
 )
 
-// cacheCase is a build whose steps write what no other run of them writes.
+// cacheCase is a build whose steps write output that is different each time.
 type cacheCase struct {
-	name, mode string // mode of the cache in the registry
+	name, mode string // mode: export mode of the cache in the registry
 	dockerfile string
-	changed    []string // steps that run when file a has other content of the same length
+	changed    []string // steps that run if file a has different content of the same length
 }
 
-// random is a command that writes something new each time; cases call it RANDOM.
+// random is a command with different output each time. Cases contain it as
+// RANDOM.
 const random = "cat /proc/sys/kernel/random/uuid"
 
 var cacheCases = []cacheCase{
@@ -74,7 +75,8 @@ ADD URL/file /f
 ADD --checksum=sha256:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881 --chmod=600 URL/file /g
 RUN RANDOM > /out
 `},
-	// A step that runs again and makes the same does not matter to what copies it.
+	// A step that runs again with the same output does not affect the steps
+	// that copy it.
 	{name: "content", mode: "max", dockerfile: `FROM busybox AS made
 COPY a /
 RUN wc -c < /a > /size
@@ -84,10 +86,10 @@ RUN --mount=from=made,source=/size,target=/m RANDOM > /out
 `, changed: []string{"made 2/3", "made 3/3"}},
 }
 
-// side is one of the two that exchange caches.
+// side is one of the two builders that exchange caches.
 type side struct {
 	name  string
-	fresh func(t *testing.T, o *build.Options) // chooses it, without anything that it knew
+	fresh func(t *testing.T, o *build.Options) // selects the builder with an empty state
 }
 
 var sides = []side{
@@ -102,7 +104,8 @@ var sides = []side{
 	}},
 }
 
-// TestRemoteCache: what one side exports saves the other the steps.
+// TestRemoteCache checks that a cache exported by one builder saves the other
+// the steps.
 func TestRemoteCache(t *testing.T) {
 	for _, c := range cacheCases {
 		for _, from := range sides {
@@ -128,7 +131,8 @@ func (c cacheCase) exchange(t *testing.T, from, to side) {
 	if from.name == "buildkitd" && c.mode == "max" {
 		caches[1].Attrs["compression"], caches[1].Attrs["force-compression"] = "zstd", "true"
 	}
-	// BuildKit's client mixes up manifests if it exports several caches at once.
+	// BuildKit's client mixes up manifests if several caches are exported
+	// together.
 	exporting := o
 	from.fresh(t, &exporting)
 	first, _ := buildOut(t, exporting, nil, caches[1:])
@@ -148,7 +152,7 @@ func (c cacheCase) exchange(t *testing.T, from, to side) {
 	}
 }
 
-// TestInlineCache: an image says itself how its layers came about.
+// TestInlineCache checks caches that are embedded in an image.
 func TestInlineCache(t *testing.T) {
 	for _, i := range []int{0, 1} {
 		from, to := sides[i], sides[1-i]
@@ -174,8 +178,8 @@ func buildFresh(t *testing.T, s side, o build.Options, from client.CacheOptionsE
 	return buildOut(t, o, []client.CacheOptionsEntry{from}, nil)
 }
 
-// buildOut returns the file /out of the result, and the numbers of the steps that
-// ran.
+// buildOut returns the file /out of the result and the numbers of the steps
+// that ran.
 func buildOut(t *testing.T, o build.Options, from, to []client.CacheOptionsEntry) (out string, ran []string) {
 	t.Helper()
 	dest := t.TempDir()
@@ -187,7 +191,7 @@ func buildOut(t *testing.T, o build.Options, from, to []client.CacheOptionsEntry
 			vertices[v.Digest] = v
 		}
 		for _, st := range s.Statuses {
-			fetched[st.Vertex] = true // BuildKit tells so of steps that it gets from a registry
+			fetched[st.Vertex] = true // BuildKit reports this for steps imported from a registry
 		}
 	}
 	if err := build.Run(t.Context(), o); err != nil {
@@ -195,7 +199,7 @@ func buildOut(t *testing.T, o build.Options, from, to []client.CacheOptionsEntry
 	}
 	for _, v := range vertices {
 		if len(v.Inputs) == 0 {
-			continue // a source: what ADD downloads has the name of the step
+			continue // a source: the download of ADD has the name of the step
 		}
 		step, what, ok := strings.Cut(strings.TrimPrefix(v.Name, "["), "] ")
 		if ok && step != "internal" && !strings.HasPrefix(what, "FROM ") && !strings.HasPrefix(what, "LINK ") && !v.Cached && !fetched[v.Digest] {
@@ -210,7 +214,7 @@ func buildOut(t *testing.T, o build.Options, from, to []client.CacheOptionsEntry
 	return string(data), ran
 }
 
-// entries returns entries without attributes that are not for them.
+// entries returns the entries without the given attributes.
 func entries(list []client.CacheOptionsEntry, without ...string) []client.CacheOptionsEntry {
 	var out []client.CacheOptionsEntry
 	for _, e := range list {
@@ -226,7 +230,7 @@ func entries(list []client.CacheOptionsEntry, without ...string) []client.CacheO
 	return out
 }
 
-// options are those of the build on any side.
+// options returns the options of the build for either builder.
 func (c cacheCase) options(t *testing.T) build.Options {
 	t.Helper()
 	files := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -14,8 +14,8 @@ import (
 
 var allRuntimeCases = flag.Bool("all-runtime-cases", false, "TestRuntime builds all cases with RUN, not only a few")
 
-// TestRuntime builds cases with runc, and compares the images with those of BuildKit,
-// which runs it too.
+// TestRuntime builds cases with runc and compares the images with those of
+// BuildKit, which also uses runc.
 func TestRuntime(t *testing.T) {
 	state := t.TempDir()
 	few := []string{

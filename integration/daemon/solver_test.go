@@ -26,17 +26,17 @@ import (
 	"slipway/internal/fakeagent"
 )
 
-// began is when the first build may have begun.
+// began is a time before the first build.
 var began = time.Now()
 
 func started() time.Time { return began }
 
-// TestSolver builds each case of testdata/image and testdata/solver with our own
-// solver, and compares the images, layer by layer and with all times, with
-// those that BuildKit makes with the frontend that is part of it. Then it builds
-// them without a kernel's help: what comes out is the same, or an error that
-// says what that runner cannot do. And upstream's frontend makes the same images on
-// our gateway.
+// TestSolver builds each case of testdata/image and testdata/solver with our
+// solver, and compares the images, including layers and all times, with images
+// built by BuildKit's built-in frontend. It then builds them with the portable
+// runner: the result is the same, or an error about something that this runner
+// does not support. Finally, upstream's frontend must create the same images
+// with our gateway.
 func TestSolver(t *testing.T) {
 	native, portable := t.TempDir(), t.TempDir()
 	var ran, interpreted atomic.Int32
@@ -75,23 +75,23 @@ func TestSolver(t *testing.T) {
 			})
 		}
 	})
-	// -run may have chosen cases that it cannot build.
+	// -run may have selected cases that the portable runner cannot build.
 	if n := int(interpreted.Load()); int(ran.Load()) == len(cases) && n < len(cases)/2 {
 		t.Errorf("the portable runner built only %d of %d cases", n, len(cases))
 	}
 }
 
-// timeless takes the times of directories out of a text. runc's mount points
-// change that of /etc, where the portable runner has none.
+// timeless removes the times of directories from a text. The mount points of
+// runc change the time of /etc, while the portable runner has none.
 func timeless(text string) string {
 	return regexp.MustCompile(`(?m)^(dir .*) \S+$`).ReplaceAllString(text, "$1")
 }
 
-// A buildFunc makes the images of a request.
+// A buildFunc builds a request and returns its images.
 type buildFunc func(*testing.T, rig.Request) ([]imagetree.Image, error)
 
-// build makes the images of all builds of a case, and returns them as
-// text; or what its error is to say, if that is what the error says.
+// build runs all builds of a case and returns the images as text, or the text
+// of the expected error.
 func (c *testCase) build(t *testing.T, f buildFunc) string {
 	t.Helper()
 	layout, err := c.Lay(t.TempDir())
@@ -116,7 +116,7 @@ func (c *testCase) build(t *testing.T, f buildFunc) string {
 	return b.String()
 }
 
-// failure returns what an error is to say, as far as it says so.
+// failure returns the expected error texts that err contains.
 func (c *testCase) failure(err error) string {
 	if c.Errors == nil {
 		return "error: " + err.Error()
@@ -129,8 +129,8 @@ func (c *testCase) failure(err error) string {
 	return strings.Join(c.Errors, "\n")
 }
 
-// number puts a number in the place of random content: which one of those that
-// were seen it is.
+// number replaces random content with its number among the contents seen so
+// far.
 func (c *testCase) number(image imagetree.Image, seen map[string]int) {
 	for _, layer := range image.Layers {
 		for i, e := range layer {
@@ -145,11 +145,11 @@ func (c *testCase) number(image imagetree.Image, seen map[string]int) {
 	}
 }
 
-// reference builds with BuildKit alone.
+// reference builds with BuildKit only.
 func reference(t *testing.T, req rig.Request) ([]imagetree.Image, error) {
 	t.Helper()
-	// A directory that is sent anew has its time; one that is brought up to date
-	// has the time when that was.
+	// A new directory has the time of its source, while an updated one has the
+	// time of the update.
 	req.Image, req.Key = true, rand.Text()
 	if _, ok := req.Attrs["build-arg:SOURCE_DATE_EPOCH"]; ok {
 		req.Exporter = map[string]string{"rewrite-timestamp": "true"}
@@ -174,7 +174,8 @@ func readArchive(t *testing.T, archive string) []imagetree.Image {
 	return images
 }
 
-// inState has our own solver build with a state directory and a runner.
+// inState configures a build with our own solver, a state directory and a
+// runner.
 func inState(dir, run string) func(*build.Options) {
 	return func(o *build.Options) {
 		o.State, o.Runner = dir, run
@@ -182,7 +183,7 @@ func inState(dir, run string) func(*build.Options) {
 	}
 }
 
-// solveImage makes images with slipway build, where the options say.
+// solveImage creates images with slipway build. where sets the builder.
 func solveImage(t *testing.T, req rig.Request, where func(*build.Options)) ([]imagetree.Image, error) {
 	t.Helper()
 	dir := t.TempDir()
@@ -205,7 +206,7 @@ func solveImage(t *testing.T, req rig.Request, where func(*build.Options)) ([]im
 	return readArchive(t, archive), nil
 }
 
-// serveAgent serves a key as the default agent, if there is one.
+// serveAgent serves a key as the default agent, if the request has one.
 func serveAgent(t *testing.T, keyFile string) map[string]string {
 	t.Helper()
 	if keyFile == "" {

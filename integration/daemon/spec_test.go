@@ -19,8 +19,8 @@ import (
 	"slipway/integration/rig"
 )
 
-// recorder is a runtime that copies the configuration of each container, numbered,
-// before it runs it.
+// recorder is an OCI runtime that saves a numbered copy of each container
+// configuration before running it.
 const recorder = `#!/bin/sh
 last=
 for arg; do
@@ -30,7 +30,7 @@ done
 exec %[2]s "$@"
 `
 
-// specSteps have steps of each kind that the runtime is told of differently.
+// specSteps has a step for each kind of configuration.
 const specSteps = `FROM busybox
 RUN true
 RUN --mount=type=cache,target=/c --mount=type=tmpfs,target=/t,size=1m --mount=type=secret,id=s,required=true \
@@ -43,7 +43,7 @@ USER 0
 RUN --security=insecure true
 `
 
-// TestSpec compares what the runtime is told of steps with what BuildKit tells it.
+// TestSpec compares the container configurations of our runner with BuildKit's.
 func TestSpec(t *testing.T) {
 	runc, err := exec.LookPath("runc")
 	if err != nil {
@@ -84,8 +84,8 @@ func TestSpec(t *testing.T) {
 	}
 }
 
-// readSpecs reads configurations in the order in which they were written, without what
-// differs between BuildKit and our runner on purpose.
+// readSpecs returns the saved configurations in order, without intended
+// differences between BuildKit and our runner.
 func readSpecs(t *testing.T, dir string) (list []specs.Spec) {
 	t.Helper()
 	for i := 0; ; i++ {
@@ -102,20 +102,21 @@ func readSpecs(t *testing.T, dir string) (list []specs.Spec) {
 	}
 }
 
-// comparable takes out of a configuration what differs, and checks the ends of what is
-// in other places.
+// comparable removes intended differences from a configuration, and checks the
+// ends of paths that differ.
 func comparable(s *specs.Spec) {
-	s.Version = ""   // an older one here, which crun knows, too
-	s.Root.Path = "" // in the directory of the container
+	s.Version = ""   // ours is older, so that crun supports it, too
+	s.Root.Path = "" // differs: it is in the directory of the container
 	s.Linux.CgroupsPath = regexp.MustCompile(`^/(slipway/[0-9a-f]+-.*|buildkit/.*)/?`).ReplaceAllString(s.Linux.CgroupsPath, "group")
-	// BuildKit traces programs. Here the home is found without the runtime.
+	// BuildKit adds tracing variables. Our runner sets HOME without the
+	// runtime.
 	s.Process.Env = slices.DeleteFunc(s.Process.Env, func(kv string) bool {
 		return strings.HasPrefix(kv, "OTEL_") || strings.HasPrefix(kv, "TRACE") || strings.HasPrefix(kv, "HOME=")
 	})
-	if s.Linux.Seccomp != nil { // Docker's profile is a later one here, which allows fewer kinds of sockets
+	if s.Linux.Seccomp != nil { // ours is a later profile of Docker, which allows fewer socket types
 		s.Linux.Seccomp.Syscalls = slices.DeleteFunc(s.Linux.Seccomp.Syscalls, func(c specs.LinuxSyscall) bool { return slices.Equal(c.Names, []string{"socket"}) })
 	}
-	// With all privileges, BuildKit lists the usual capabilities twice.
+	// With all privileges, BuildKit lists the default capabilities twice.
 	for _, list := range []*[]string{&s.Process.Capabilities.Bounding, &s.Process.Capabilities.Effective, &s.Process.Capabilities.Permitted} {
 		slices.Sort(*list)
 		*list = slices.Compact(*list)
@@ -126,8 +127,9 @@ func comparable(s *specs.Spec) {
 		if m.Type != "overlay" && m.Type != "bind" {
 			continue
 		}
-		// Layers and directories of caches are mounted before the runtime starts. Devices in
-		// directories of the host are not opened, and flags are spelled out.
+		// Our runner mounts layers and cache directories before the runtime
+		// starts, does not open devices in host directories, and spells out
+		// flags.
 		readOnly := slices.Contains(m.Options, "ro") || m.Type == "overlay" && !slices.ContainsFunc(m.Options, func(o string) bool { return strings.HasPrefix(o, "upperdir=") })
 		m.Type, m.Source, m.Options = "bind", "", nil
 		if readOnly {

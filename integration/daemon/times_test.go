@@ -32,8 +32,8 @@ RUN echo new > /d/new && ln -s new /d/link
 ENV A=1
 `
 
-// TestOutputTimes: what outputs say of times, platforms and annotations is what
-// BuildKit's say, with SOURCE_DATE_EPOCH and without.
+// TestOutputTimes checks that times, platforms and annotations in outputs equal
+// BuildKit's, with and without SOURCE_DATE_EPOCH.
 func TestOutputTimes(t *testing.T) {
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "context", "Dockerfile"), []byte(timesDockerfile))
@@ -70,14 +70,14 @@ func TestOutputTimes(t *testing.T) {
 	}
 }
 
-// outputTimes builds with each kind of output, and returns what they have that
-// does not depend on who writes the bytes.
+// outputTimes builds with each kind of output, and returns the properties that
+// do not depend on the writer.
 func outputTimes(t *testing.T, o build.Options, attrs map[string]string) string {
 	t.Helper()
 	var b strings.Builder
 	for _, kind := range []string{"oci", "docker", "tar", "local"} {
 		if kind == "docker" && o.BuildArgs["BUILDKIT_MULTI_PLATFORM"] != "" {
-			continue // holds no index
+			continue // contains no index
 		}
 		dest := filepath.Join(t.TempDir(), "out")
 		o.Outputs = []build.Output{{Type: kind, Dest: dest, Attrs: attrs}}
@@ -98,7 +98,7 @@ func outputTimes(t *testing.T, o build.Options, attrs map[string]string) string 
 	return b.String()
 }
 
-// shown is a time, if it does not depend on when the build ran.
+// shown formats a time, unless it depends on when the build ran.
 func shown(at time.Time) string {
 	if at.After(began.Add(-time.Minute)) && at.Before(began.Add(24*time.Hour)) {
 		return "new"
@@ -106,7 +106,7 @@ func shown(at time.Time) string {
 	return at.UTC().Format(time.RFC3339)
 }
 
-// imageTimes is what an archive of an image says of times, and its metadata.
+// imageTimes returns the times and the metadata of an image archive as text.
 func imageTimes(t *testing.T, file string, res *build.Result) string {
 	t.Helper()
 	var b strings.Builder
@@ -161,7 +161,7 @@ func imageTimes(t *testing.T, file string, res *build.Result) string {
 	return b.String()
 }
 
-// descriptorText is a descriptor without digest and size.
+// descriptorText formats a descriptor without its digest and size.
 func descriptorText(t *testing.T, d ocispecs.Descriptor) string {
 	t.Helper()
 	d.Digest, d.Size = "", 0

@@ -14,8 +14,8 @@ import (
 )
 
 // TestUpstream checks that each test of BuildKit's Dockerfile suite has a case
-// among those that our solver builds, in a header "upstream:", or that
-// testdata/upstream.txt says why not.
+// for our solver, in a header "upstream:", or a reason for its omission in
+// testdata/upstream.txt.
 func TestUpstream(t *testing.T) {
 	tests := upstreamTests(t)
 	covered := map[string][]string{}
@@ -56,7 +56,7 @@ func TestUpstream(t *testing.T) {
 	}
 }
 
-// upstreamTests returns the tests of the Dockerfile suite and their files.
+// upstreamTests returns the tests of the Dockerfile suite with their files.
 func upstreamTests(t *testing.T) map[string]string {
 	t.Helper()
 	dir, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.Dir}}", "github.com/moby/buildkit/frontend/dockerfile/parser").Output()
@@ -103,7 +103,7 @@ func readReasons(t *testing.T) map[string]string {
 	return reasons
 }
 
-// caseFiles are the archives that our solver builds.
+// caseFiles returns the archives that our solver builds.
 func caseFiles(t *testing.T) []string {
 	t.Helper()
 	var list []string

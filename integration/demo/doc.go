@@ -1,8 +1,9 @@
-// Command demo shows the frontend at work: it starts a builder and a registry,
-// pushes our image to the registry, builds examples/hello through the image that
-// the first line of its Dockerfile names, and prints what the built image holds.
+// Command demo demonstrates the frontend. It starts a builder and a registry,
+// pushes our image to the registry, builds examples/hello with the image named
+// in the first line of its Dockerfile, and prints the content of the built
+// image.
 //
 //	go run ./integration/demo
 //
-// It needs Linux and root, ends by itself and leaves nothing running.
+// It needs Linux and root, and stops everything that it started.
 package main

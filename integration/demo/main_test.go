@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestDemo runs the demonstration and checks that it shows what it promises.
+// TestDemo runs the demonstration and checks its output.
 func TestDemo(t *testing.T) {
 	var out strings.Builder
 	if err := run(t.Context(), &out); err != nil {

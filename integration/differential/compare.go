@@ -18,28 +18,28 @@ import (
 	"slipway/internal/llbtext"
 )
 
-// Kind is a kind of thing in which two frontends can differ.
+// Kind is an aspect in which two frontends can differ.
 type Kind string
 
-// The kinds, in the order in which they are reported.
+// Kinds, in the order in which they are reported.
 const (
-	Operations     Kind = "operations"      // marshalled operations of the results, and which of them is the result
-	OpMetadata     Kind = "op metadata"     // of each operation: names, capabilities, ignore-cache, progress groups
-	Locations      Kind = "locations"       // of each operation in the Dockerfile
+	Operations     Kind = "operations"      // encoded operations of the results, and the final operation
+	OpMetadata     Kind = "op metadata"     // metadata of each operation: names, capabilities, ignore-cache, progress groups
+	Locations      Kind = "locations"       // locations of each operation in the Dockerfile
 	ResultMetadata Kind = "result metadata" // image config, history, platforms and every other key
 	Warnings       Kind = "warnings"
 	ErrorText      Kind = "error text"
 	ErrorLocations Kind = "error locations"
-	Requests       Kind = "requests" // other solves and metadata lookups of builds that do not fail: the second may have fewer, never others
+	Requests       Kind = "requests" // other solves and metadata requests of successful builds: the second may have fewer, but no others
 )
 
-// Kinds returns all kinds. In each of them every case must be equal or excused.
+// Kinds returns all kinds. For each kind, every case must be equal or excused.
 func Kinds() []Kind {
 	return []Kind{Operations, OpMetadata, Locations, ResultMetadata, Warnings, ErrorText, ErrorLocations, Requests}
 }
 
-// Differences says for a kind what differs: lines with - are of the first
-// record, lines with + of the second. Kinds that agree are not in it.
+// Differences contains a diff for each kind that differs: lines with - are from
+// the first record, lines with + from the second.
 type Differences map[Kind]string
 
 // Compare compares two records of the same case.
@@ -61,13 +61,13 @@ func Compare(a, b *Record) Differences {
 	}
 	warned, warns := a.Warnings, b.Warnings
 	if a.Several && a.Err != nil && b.Err != nil {
-		// Platforms are converted side by side: the error of another one cuts
-		// off the warnings of the first.
+		// Platforms are converted concurrently: the error of another platform
+		// suppresses later warnings of the first.
 		n := min(len(warned), len(warns))
 		warned, warns = warned[:n], warns[:n]
 	}
 	set(Warnings, textDiff(warningsText(warned), warningsText(warns)))
-	if a.Err == nil && b.Err == nil { // a failing build cuts off what runs beside it
+	if a.Err == nil && b.Err == nil { // a failing build cancels concurrent requests
 		set(Requests, moreRequests(a.Requests, b.Requests))
 	}
 	if (a.Err == nil) != (b.Err == nil) {
@@ -84,7 +84,8 @@ func Compare(a, b *Record) Differences {
 	return d
 }
 
-// moreRequests returns the requests of b that a does not make, or not as often.
+// moreRequests returns the requests of b that a does not make, or makes less
+// often.
 func moreRequests(a, b []string) string {
 	left := map[string]int{}
 	for _, r := range a {
@@ -128,7 +129,7 @@ func definitionsDiff(a, b *Record, parts llbtext.Parts) string {
 	return ""
 }
 
-// strayMetadata finds metadata for operations that are not in the definition.
+// strayMetadata returns metadata for operations that are not in the definition.
 func strayMetadata(a, b *pb.Definition) string {
 	n, m := len(a.GetMetadata()), len(b.GetMetadata())
 	if n == m {
@@ -137,7 +138,7 @@ func strayMetadata(a, b *pb.Definition) string {
 	return fmt.Sprintf("metadata for %d digests, and for %d\n", n, m)
 }
 
-// metadataDiff compares JSON as such first, and then byte for byte.
+// metadataDiff compares JSON values structurally, and then byte for byte.
 func metadataDiff(a, b map[string][]byte) string {
 	if d := textDiff(strings.Join(sortedKeys(a), "\n"), strings.Join(sortedKeys(b), "\n")); d != "" {
 		return "keys:\n" + d
@@ -155,7 +156,7 @@ func metadataDiff(a, b map[string][]byte) string {
 	return ""
 }
 
-// indent brings JSON into a canonical form, one value a line.
+// indent formats JSON canonically, one value per line.
 func indent(data []byte) string {
 	var v any
 	dec := json.NewDecoder(bytes.NewReader(data))
@@ -179,17 +180,17 @@ func warningsText(warnings []Warning) string {
 	return b.String()
 }
 
-// allowed is what ours adds to errors about options: what the value may be.
-// Clients that match on the text before it do not mind.
+// allowed matches the list of valid values that our errors about options
+// append. Clients match on the text before it.
 var allowed = regexp.MustCompile(` \([a-z]\S+ is [^()\n]*\)$`)
 
-// lacking is what ours puts before the error of a builder that lacks a
-// capability: the step that wants it. The place of the step is ours alone, too.
+// lacking matches the step that our error about a missing capability prepends.
+// Upstream's error does not have the location of the step either.
 var lacking = regexp.MustCompile(`^\[[^\n]*?: requested `)
 
-// inOrder sorts neighbours that upstream sends in any order: those about the
-// variables of one word, which it has in a map, and those about images, which it
-// looks up side by side.
+// inOrder sorts adjacent warnings whose order is random upstream: warnings
+// about the variables of one word, which are in a map, and warnings about
+// images, which are resolved concurrently.
 func inOrder(warnings []Warning) []Warning {
 	warnings = slices.Clone(warnings)
 	group := func(w Warning) string {
@@ -232,8 +233,7 @@ func errorLocations(err error) string {
 	return b.String()
 }
 
-// infoText stands for the whole of a source info: two are equal if their texts
-// are.
+// infoText formats a source info. Two are equal if their texts are.
 func infoText(info *pb.SourceInfo) string {
 	if info == nil {
 		return "nothing"

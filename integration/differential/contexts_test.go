@@ -9,8 +9,8 @@ import (
 	"slipway/internal/golden"
 )
 
-// FuzzContexts compares builds with any main context and any named context.
-// The seeds are all that the corpus has.
+// FuzzContexts compares builds with any main context and any named context. The
+// seeds are the contexts of the corpus.
 func FuzzContexts(f *testing.F) {
 	for _, c := range golden.Cases(f) {
 		for _, key := range sortedKeys(c.Opts) {
@@ -23,10 +23,10 @@ func FuzzContexts(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, main, name, value, subdir string) {
 		if strings.ContainsAny(name, " =\n\r") || strings.ContainsRune(main+value, '@') || strings.Contains(main+value, "ssh:") {
-			return // not to be written as an option; LLB asks hosts for their SSH keys, which tests leave alone
+			return // cannot be written as an option; LLB would query hosts for their SSH keys
 		}
 		if !utf8.ValidString(main + name + value + subdir) {
-			return // options travel as text
+			return // options are text
 		}
 		c, err := golden.Parse("context/fuzz", []byte(contextCase(main, name, value, subdir)))
 		if err != nil {
@@ -44,8 +44,8 @@ func FuzzContexts(f *testing.F) {
 	})
 }
 
-// contextCase is the archive of a build that uses both contexts, wherever its
-// Dockerfile comes from.
+// contextCase returns a case that uses both contexts. The Dockerfile may come
+// from any of them.
 func contextCase(main, name, value, subdir string) string {
 	const dockerfile = "FROM src AS one\nFROM alpine\nCOPY --from=one a b\nCOPY c d\n"
 	var b strings.Builder

@@ -1,18 +1,19 @@
-// Package differential compares what our frontend makes of the corpus with what
-// docker/dockerfile makes of it.
+// Package differential compares the results of our frontend with those of
+// docker/dockerfile for the corpus.
 //
 // [Run] builds a case with one frontend, without a builder (internal/corpus),
-// and records requests, warnings and results. [Compare] says in which [Kind] of
-// thing two records differ, and [Judge] adds up over the corpus.
+// and records requests, warnings and results. [Compare] returns the differences
+// between two records by [Kind], and [Judge] compares the whole corpus.
 //
-// What must be equal is listed in [Kinds]. An intended difference is excused
-// in the header of its case, "differs: kind: why"; an excuse that is not needed
-// any more fails the run like a difference that is not excused.
+// [Kinds] lists the aspects that must be equal. The header "differs: kind: why"
+// of a case excuses an intended difference. An unneeded excuse fails the run,
+// as does a difference without an excuse.
 //
-// docker/dockerfile is not deterministic everywhere: ids of progress groups are
-// random (they are compared by who shares one with whom), and a few orders
-// follow Go's maps. Where the frontends differ, upstream runs a few times more,
-// and ours is right if it equals any of its results.
+// docker/dockerfile is not entirely deterministic: ids of progress groups are
+// random (only their sharing is compared), and some orders follow Go maps. If
+// the frontends differ, upstream runs several more times, and our result is
+// correct if it equals any of upstream's.
 //
-// Not here: what a real builder makes of the operations (the daemon tests).
+// Out of scope: executing the operations with a real builder
+// (integration/daemon).
 package differential

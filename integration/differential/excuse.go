@@ -10,28 +10,29 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Class is a way in which our error may differ from upstream's where there is
-// no header to say so, in builds that are made at random. It is better in text
-// or place, or one of several that upstream's scheduling chooses from.
+// Class is a kind of acceptable difference between our error and upstream's. It
+// applies to random builds, which have no header with an excuse. Our error is
+// better in text or location, or it is one of several between which upstream
+// chooses randomly.
 type Class struct {
 	Name  string
 	Why   string
-	kinds []Kind // nothing else differs
+	kinds []Kind // the only kinds that differ
 	fits  func(theirs, ours fault) bool
 }
 
-// fault is an error with its places.
+// fault is an error with its locations.
 type fault struct {
 	text   string
 	places []*errdefs.Source
 
-	several bool // platforms
+	several bool // whether several platforms were requested
 }
 
-// located tells whether there is one place with lines.
+// located reports whether the error has exactly one location with lines.
 func (f fault) located() bool { return len(f.places) == 1 && len(f.places[0].Ranges) > 0 }
 
-// line is the first line of the place.
+// line returns the first line of the location.
 func (f fault) line() int32 { return f.places[0].Ranges[0].Start.Line }
 
 func (f fault) starts(prefixes ...string) bool {
@@ -41,7 +42,8 @@ func (f fault) starts(prefixes ...string) bool {
 // Classes returns all classes.
 func Classes() []Class { return slices.Concat(placed(), chosen()) }
 
-// placed are those in which ours has a place, or a better one.
+// placed returns the classes in which our error has a location, or a better
+// one.
 func placed() []Class {
 	return []Class{
 		{
@@ -80,8 +82,8 @@ func placed() []Class {
 	}
 }
 
-// chosen are those in which upstream says one of several things, as it happens,
-// and the one in which we say more.
+// chosen returns the classes in which upstream's error varies between runs, and
+// the class in which ours has more detail.
 func chosen() []Class {
 	return []Class{
 		{
@@ -127,10 +129,10 @@ func chosen() []Class {
 	}
 }
 
-// noImage is in the error of an image that cannot be looked up.
+// noImage is part of the error for an image that cannot be resolved.
 const noImage = ": failed to resolve source metadata for "
 
-// badName begins the error of a base that is no reference.
+// badName is the start of the error for a base that is not a valid reference.
 const badName = "failed to parse stage name "
 
 var suggestion = regexp.MustCompile(`^(.*[ "](\S+?)"?) \(did you mean (\S+)\?\)$`)
@@ -139,7 +141,8 @@ func distance(a, b string) int {
 	return levenshtein.Distance(strings.ToLower(a), strings.ToLower(b), nil)
 }
 
-// uses tells whether the place of an error is an instruction that names an image.
+// uses reports whether the location of an error is an instruction that names an
+// image.
 func (f fault) uses() bool {
 	lines := strings.Split(string(f.places[0].Info.GetData()), "\n")
 	i := int(f.line()) - 1
@@ -150,7 +153,7 @@ func (f fault) uses() bool {
 	return slices.Contains([]string{"FROM", "COPY", "RUN", "ADD"}, strings.ToUpper(keyword))
 }
 
-// classOf returns the class that a difference belongs to; nil if it has none.
+// classOf returns the class of a difference, or nil.
 func classOf(d Differences, theirs, ours *Record) *Class {
 	if theirs.Err == nil || ours.Err == nil {
 		return nil
@@ -165,7 +168,7 @@ func classOf(d Differences, theirs, ours *Record) *Class {
 	return &classes[i]
 }
 
-// covers tells whether nothing else differs than the class is about.
+// covers reports whether only the kinds of the class differ.
 func (c Class) covers(d Differences) bool {
 	for k := range d {
 		if !slices.Contains(c.kinds, k) {

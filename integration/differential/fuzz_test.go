@@ -8,11 +8,12 @@ import (
 	"slipway/internal/golden"
 )
 
-// maxFuzzed is how long a Dockerfile may get: beyond, only time is found.
+// maxFuzzed is the maximum length of a Dockerfile. Longer ones only take more
+// time.
 const maxFuzzed = 4096
 
-// FuzzConversion compares the whole conversion of any text with upstream's.
-// The bits choose the platform and a few options.
+// FuzzConversion compares the whole conversion of any text with upstream's. The
+// bits select the platform and some options.
 func FuzzConversion(f *testing.F) {
 	for _, c := range golden.Cases(f) {
 		if text := c.Dockerfile(); len(text) > 0 && len(text) < maxFuzzed && len(c.Opts) == 0 {
@@ -42,8 +43,8 @@ func FuzzConversion(f *testing.F) {
 	})
 }
 
-// fuzzed makes a build of a text: two bits are the platform, the others turn
-// on an option each.
+// fuzzed returns a build of a text. Two bits select the platform; each of the
+// others enables an option.
 func fuzzed(text string, bits uint8) *generate.Build {
 	b := &generate.Build{Text: text, Opts: map[string]string{}, Files: map[string]string{}}
 	b.Platform = [...]string{"linux/amd64", "", "windows/amd64", "linux/amd64,linux/arm64"}[bits&3]

@@ -15,31 +15,31 @@ import (
 	"slipway/integration/generate"
 )
 
-// Span is a run of generated builds: so many of a seed from a number on.
+// Span is a range of generated builds.
 type Span struct {
 	Seed, First, Count uint64
-	Findings           int // after so many it is given up
+	Findings           int // maximum number of findings before giving up
 }
 
-// Tally is what came of a span.
+// Tally is the result of a span.
 type Tally struct {
 	Span     Span
-	Fails    int            // builds that upstream refuses
+	Fails    int            // builds that fail upstream
 	Errors   map[string]int // builds by text of the error, without names and numbers
 	Excused  map[string]int // builds by name of the [Class]
-	Findings []Finding      // what differs, by number
+	Findings []Finding      // builds that differ, by number
 }
 
 // Finding is a generated build that differs.
 type Finding struct {
 	Number uint64
 	Kinds  []Kind
-	Diffs  Differences     // of the small build
+	Diffs  Differences     // differences of the small build
 	Small  *generate.Build // a small build that differs in the same kind
 }
 
-// JudgeGenerated compares generated builds as [Judge] does cases, and makes
-// those that differ small, several at once.
+// JudgeGenerated compares generated builds as [Judge] does cases. It shrinks
+// those that differ. atOnce is the number of concurrent builds.
 func JudgeGenerated(ctx context.Context, reference, build gateway.BuildFunc, span Span, atOnce int) (*Tally, error) {
 	t := &Tally{Span: span, Errors: map[string]int{}, Excused: map[string]int{}}
 	var mu sync.Mutex
@@ -93,21 +93,21 @@ func judgeBuild(ctx context.Context, reference, build gateway.BuildFunc, b *gene
 	}
 	o := &Outcome{Case: c, Platform: b.Platform, random: true, kinds: Kinds(), runs: runs}
 	if len(b.Files) > 0 {
-		// Triggers that need their own image never end upstream, and nothing stops
-		// it: where we refuse them, it is not asked.
+		// Upstream never returns for ONBUILD triggers that need their own
+		// image, so it is not run if we reject them.
 		ours, err := Run(ctx, build, c, b.Platform)
 		if err != nil {
 			return nil, err
 		}
 		if ours.Err != nil && strings.Contains(ours.Err.Error(), "need that image again, without end") {
-			o.Fails, o.text, o.Class = true, ours.Err.Error(), &Class{Name: "never ends", Why: "upstream looks up images of endless triggers for ever"}
+			o.Fails, o.text, o.Class = true, ours.Err.Error(), &Class{Name: "never ends", Why: "upstream resolves images of endless triggers forever"}
 			return o, nil
 		}
 	}
 	return o, o.judge(ctx, reference, build)
 }
 
-// differing returns the kinds that must be equal, are not, and have no excuse.
+// differing returns the kinds that must be equal but differ without an excuse.
 func (o *Outcome) differing() []Kind {
 	if o.Class != nil {
 		return nil
@@ -120,14 +120,15 @@ func (o *Outcome) differing() []Kind {
 
 var particulars = regexp.MustCompile(`"[^"]*"|'[^']*'|[0-9]+|[^ ]*[/:$][^ ]*`)
 
-// template is an error text without what is particular to one file.
+// template returns an error text without the parts that are specific to one
+// file.
 func template(text string) string {
 	first, _, _ := strings.Cut(text, "\n")
 	return particulars.ReplaceAllString(first, "…")
 }
 
-// Write prints a summary line, and before it what differs: as an archive for
-// the corpus, with the difference.
+// Write prints the builds that differ, as archives for the corpus with their
+// differences, and a summary line.
 func (t *Tally) Write(w io.Writer) error {
 	var b strings.Builder
 	for _, f := range t.Findings {
@@ -156,5 +157,5 @@ func (t *Tally) Write(w io.Writer) error {
 	return err
 }
 
-// diffLines is how much of a difference is printed.
+// diffLines is the maximum number of printed lines of a difference.
 const diffLines = 16

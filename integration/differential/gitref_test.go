@@ -12,7 +12,7 @@ import (
 	"slipway/gitref"
 )
 
-// TestGitRefRandom compares sources made at random of what means something.
+// TestGitRefRandom compares random sources that consist of meaningful parts.
 func TestGitRefRandom(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	git := 0
@@ -29,7 +29,7 @@ func TestGitRefRandom(t *testing.T) {
 	}
 }
 
-// TestGitRefWords compares sources made of pieces without any order.
+// TestGitRefWords compares random sequences of parts.
 func TestGitRefWords(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
 	pieces := []string{
@@ -74,9 +74,9 @@ func randomGitRef(r *rand.Rand) string {
 	return s.String()
 }
 
-// compareGitRef compares a source and returns whether it is a git source.
-// Upstream walks its options in random order: what we say must be one of the
-// things that it says.
+// compareGitRef compares a source and reports whether it is a git source.
+// Upstream iterates over options in random order, so our result must equal one
+// of upstream's.
 func compareGitRef(t *testing.T, s string) bool {
 	t.Helper()
 	got, gotGit, gotErr := gitref.Parse(s)
@@ -107,7 +107,7 @@ func compareGitRef(t *testing.T, s string) bool {
 	return gotGit
 }
 
-// gitRefOf gives upstream's answer our type.
+// gitRefOf converts upstream's result to our type.
 func gitRefOf(w *dfgitutil.GitRef) *gitref.Ref {
 	if w == nil {
 		return nil

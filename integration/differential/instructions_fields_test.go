@@ -10,7 +10,8 @@ import (
 	"slipway/parser"
 )
 
-// ourFields gives a command's values the names that upstream's have.
+// ourFields returns the values of a command under the names of upstream's
+// fields.
 func ourFields(c ours.Command) map[string]any {
 	switch c := c.(type) {
 	case *ours.From:
@@ -54,7 +55,7 @@ func ourFields(c ours.Command) map[string]any {
 	return map[string]any{"unknown": fmt.Sprintf("%T", c)}
 }
 
-// ourWords keeps nil and empty apart.
+// ourWords distinguishes nil from empty.
 func ourWords(list []parser.Word) []string {
 	if list == nil {
 		return nil
@@ -121,7 +122,7 @@ func ourCopy(c *ours.Copy) map[string]any {
 	return m
 }
 
-// theirFields are the values of upstream's types.
+// theirFields returns the fields of upstream's types.
 func theirFields(c theirs.Command) map[string]any {
 	switch c := c.(type) {
 	case *theirs.ArgCommand:

@@ -5,19 +5,19 @@ import (
 	"strings"
 )
 
-// lines makes Dockerfiles of few instructions. Each choice is mostly right and
-// sometimes nearly so.
+// lines generates Dockerfiles with few instructions. Each choice is usually
+// valid and sometimes slightly wrong.
 type lines struct{ *rand.Rand }
 
 func newLines(seed uint64) lines { return lines{rand.New(rand.NewPCG(seed, 1))} }
 
 func (g lines) pick(list ...string) string { return list[g.IntN(len(list))] }
 
-// oneIn is true once in n times.
+// oneIn returns true with probability 1/n.
 func (g lines) oneIn(n int) bool { return g.IntN(n) == 0 }
 
-// dockerfile makes a file of up to four instructions, of which all but the last
-// are right, as there is only the first error to compare.
+// dockerfile generates a file of up to four instructions. All but the last are
+// valid, because only the first error can be compared.
 func (g lines) dockerfile() []byte {
 	var b strings.Builder
 	b.WriteString(g.pick("", "", "", "", "", "# escape=`\n", "# syntax=x\n# escape=`\n\n", "\xef\xbb\xbf", "ARG V=1\n", "# V version\nARG V W=2\n"))
@@ -34,7 +34,8 @@ func (g lines) dockerfile() []byte {
 	return []byte(b.String())
 }
 
-// instruction makes one instruction with what belongs to it.
+// instruction generates one instruction with its continuation lines and
+// heredocs.
 func (g lines) instruction() string {
 	var b strings.Builder
 	for g.oneIn(4) {
@@ -50,7 +51,7 @@ func (g lines) instruction() string {
 	return b.String()
 }
 
-// broken lays a line out over several.
+// broken splits a line over several.
 func (g lines) broken(line string) string {
 	words := strings.SplitAfter(line, " ")
 	for i := range words {
@@ -61,7 +62,7 @@ func (g lines) broken(line string) string {
 	return strings.Join(words, "")
 }
 
-// line makes an instruction's logical line, and the heredocs that follow.
+// line generates the logical line of an instruction, and its heredocs.
 func (g lines) line() (line, bodies string) {
 	keyword := g.pick(
 		"ADD", "ARG", "CMD", "COPY", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "HEALTHCHECK",
@@ -99,7 +100,7 @@ func (g lines) spelt(keyword string) string {
 	return keyword
 }
 
-// bodies ends the heredocs of a line as it should, mostly.
+// bodies generates the heredocs of a line, usually with a terminator.
 func (g lines) bodies(args string) string {
 	var b strings.Builder
 	for _, f := range strings.Fields(args) {
@@ -117,7 +118,7 @@ func (g lines) bodies(args string) string {
 	return b.String()
 }
 
-// flagsOf are the flags of each instruction, right and wrong ones.
+// flagsOf contains valid and invalid flags of each instruction.
 var flagsOf = map[string][]string{
 	"FROM":        {"--platform=linux/amd64", "--platform=$X", "--platform", "--platfrom=x", "--platform="},
 	"ADD":         {"--chown=a:b", "--chmod=644", "--link", "--keep-git-dir", "--keep-git-dir=false", "--checksum=sha256:0", "--unpack=true", "--unpack=no", "--exclude=a", "--exclude", "--from=x", "--parents", "--chmon=1"},
@@ -147,7 +148,7 @@ func (g lines) flags(keyword string) string {
 	return b.String()
 }
 
-// record makes a CSV record of a mount or device.
+// record generates a CSV record of a mount or device.
 func (g lines) record() string {
 	var fields []string
 	for n := 1 + g.IntN(4); n > 0; n-- {
@@ -160,7 +161,7 @@ func (g lines) record() string {
 	return strings.Join(fields, ",")
 }
 
-// quoted puts quotes or escapes somewhere into a flag.
+// quoted inserts quotes or escapes into a flag.
 func (g lines) quoted(f string) string {
 	i := 2 + g.IntN(len(f)-1)
 	switch g.IntN(12) {
@@ -176,7 +177,7 @@ func (g lines) quoted(f string) string {
 	return f
 }
 
-// arguments makes what follows keyword and flags.
+// arguments generates the arguments of an instruction.
 func (g lines) arguments(keyword string) string {
 	switch keyword {
 	case "FROM":
@@ -195,7 +196,7 @@ func (g lines) arguments(keyword string) string {
 	return g.pick("x", "x", "a b  c", `["a", "b"]`, `["a\u00e9\n"]`, `[]`, `["a", 1]`, `['a']`, "", `["a"] b`, "<<E", "<<-E cat <<'F'", "a <<E <<E", `"<<E"`, "é\xff", `x\`, "3<<E")
 }
 
-// files makes the sources and the destination of ADD and COPY.
+// files generates the sources and the destination of ADD and COPY.
 func (g lines) files() string {
 	var list []string
 	for n := 1 + g.IntN(3); n > 0; n-- {

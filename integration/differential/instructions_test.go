@@ -22,10 +22,10 @@ import (
 	"slipway/source"
 )
 
-// typedFile is what both make of a Dockerfile, in one form.
+// typedFile is the parse result of either frontend in a common form.
 type typedFile struct {
 	Err    string
-	Lines  []int // of the error
+	Lines  []int // lines of the error
 	Args   []typed
 	Stages []typedStage
 }
@@ -35,7 +35,7 @@ type typedStage struct {
 	Commands []typed
 }
 
-// typed is an instruction. The fields are those of upstream's types.
+// typed is an instruction. Its fields are named as in upstream's types.
 type typed struct {
 	Kind   string
 	Code   string
@@ -52,10 +52,10 @@ func TestInstructionsCorpus(t *testing.T) {
 	})
 }
 
-// TestInstructionsGenerated compares those of lines made at random, some valid,
-// most nearly so.
+// TestInstructionsGenerated compares the typed instructions of random lines.
+// Some are valid, and most are nearly valid.
 func TestInstructionsGenerated(t *testing.T) {
-	// Upstream's lexer reports what is not UTF-8 on standard error.
+	// Upstream's lexer prints invalid UTF-8 to standard error.
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -86,12 +86,13 @@ func TestInstructionsGenerated(t *testing.T) {
 	}
 }
 
-// compareTyped compares what both make of a Dockerfile and tells whether it is
-// valid.
+// compareTyped compares the results of both frontends. It reports whether the
+// Dockerfile is valid.
 func compareTyped(t *testing.T, content []byte) bool {
 	t.Helper()
 	got, want := typedByUs(content), typedByThem(content)
-	// Upstream goes through a map: of equally near suggestions it makes any.
+	// Upstream iterates over a map, so it randomly suggests one of several
+	// equally near words.
 	for n := 0; n < 2000 && got.Err != want.Err && sameButHint(got.Err, want.Err); n++ {
 		want = typedByThem(content)
 	}
@@ -131,7 +132,7 @@ func typedByUs(content []byte) typedFile {
 	return out
 }
 
-// misplaced are the errors that upstream says a wrong line of.
+// misplaced matches errors for which upstream reports a wrong line.
 var misplaced = regexp.MustCompile(`^(only one .* parser directive can be used|invalid escape token|dockerfile line greater than max allowed size)`)
 
 func typedFailure(list diag.List, unplaced bool) typedFile {
@@ -199,7 +200,7 @@ func theirFailure(err error, unplaced bool) typedFile {
 func theirLines(list []grammar.Range) []int {
 	var lines []int
 	for _, r := range list {
-		lines = append(lines, max(r.Start.Line, 1)) // an empty file has a line, too
+		lines = append(lines, max(r.Start.Line, 1)) // an empty file also has a line
 	}
 	return lines
 }
@@ -213,7 +214,7 @@ func theirCommand(c theirs.Command) typed {
 	}
 }
 
-// flagsUsed lists the names of the flags of an instruction.
+// flagsUsed returns the names of the flags of an instruction.
 func flagsUsed(in *parser.Instruction) []string {
 	used := map[string]bool{}
 	for _, f := range in.Flags {

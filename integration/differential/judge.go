@@ -13,32 +13,34 @@ import (
 	"slipway/internal/golden"
 )
 
-// upstreamRuns is how often upstream runs to show all results that it can have.
-// The places where it follows the order of a map have two or three results, but
-// Go starts a map of two at the second of them only one time in eight.
+// upstreamRuns is the number of upstream's runs that show all of its possible
+// results. Where it follows the order of a map, it has two or three results,
+// but Go starts iterating a map of two at the second entry only one time in
+// eight.
 const upstreamRuns = 200
 
-// MaxExcused is how many cases may differ from upstream with an excuse.
+// MaxExcused is the maximum number of cases that may differ from upstream with
+// an excuse.
 const MaxExcused = 10
 
-// Outcome is what came of one case for one value of the option platform.
+// Outcome is the result of one case for one value of the option platform.
 type Outcome struct {
 	Case     *golden.Case
 	Platform string
-	Fails    bool // upstream's frontend returns an error
+	Fails    bool // whether upstream's frontend returns an error
 	Diffs    Differences
-	Varied   map[Kind]bool // ours equals another run of upstream than the first
-	Class    *Class        // of the difference; nil without one
+	Varied   map[Kind]bool // our result equals a later run of upstream
+	Class    *Class        // class of the difference, or nil
 
-	random bool   // the build was made at random: classes excuse it
-	kinds  []Kind // to compare; all if nil
-	runs   int    // of upstream; upstreamRuns if 0
-	text   string // of upstream's error
+	random bool   // whether the build is random, so that classes excuse differences
+	kinds  []Kind // kinds to compare; all if nil
+	runs   int    // number of upstream's runs; upstreamRuns if 0
+	text   string // text of upstream's error
 }
 
-// Judge runs a frontend against a reference over cases, several at once, and
-// returns the outcomes in the order of the cases and their platforms. It fails
-// only on malformed cases, or when ctx is done.
+// Judge compares a frontend with a reference over cases, several concurrently,
+// and returns the outcomes in the order of the cases and their platforms. It
+// returns an error only for malformed cases, or if ctx is done.
 func Judge(ctx context.Context, reference, build gateway.BuildFunc, cases []*golden.Case, atOnce int) ([]Outcome, error) {
 	var outcomes []Outcome
 	for _, c := range cases {
@@ -75,7 +77,7 @@ func (o *Outcome) judge(ctx context.Context, reference, build gateway.BuildFunc)
 		runs = upstreamRuns
 	}
 	for i := 1; i < runs && len(o.Diffs) > 0 && o.Class == nil; i++ {
-		again, err := corpus.Run(ctx, reference, o.Case, o.Platform, i%2*i) // every other as they come
+		again, err := corpus.Run(ctx, reference, o.Case, o.Platform, i%2*i) // alternately without a seed
 		if err != nil {
 			return err
 		}
@@ -96,8 +98,8 @@ func (o *Outcome) judge(ctx context.Context, reference, build gateway.BuildFunc)
 	return nil
 }
 
-// classify finds the class of a difference where there may be one. A case of the
-// corpus says itself how it may differ.
+// classify sets the class of a difference, if the build is random. Cases of the
+// corpus state their differences in a header.
 func (o *Outcome) classify(d Differences, theirs, ours *Record) {
 	if o.random {
 		o.Class = classOf(d, theirs, ours)
@@ -112,21 +114,21 @@ func (o *Outcome) compare(a, b *Record) Differences {
 	return d
 }
 
-// Count is how a kind stands over a corpus.
+// Count contains the results of one kind over a corpus.
 type Count struct {
 	Kind              Kind
 	Runs, EqualRuns   int
 	Cases, EqualCases int
-	Excused           int       // cases that differ and may
-	Unexcused         []Outcome // runs that differ and have no excuse
+	Excused           int       // cases that differ with an excuse
+	Unexcused         []Outcome // runs that differ without an excuse
 
 	unequal, varied map[string]bool // cases, by name
 }
 
-// Summary is the judgement over a corpus.
+// Summary is the result over a corpus.
 type Summary struct {
 	Counts []Count  // one for each kind, in the order of [Kinds]
-	Faults []string // why the run fails; empty if it does not
+	Faults []string // reasons why the run fails; empty if it succeeds
 }
 
 // Summarize counts outcomes and applies the excuses of the cases.
@@ -147,7 +149,7 @@ func Summarize(outcomes []Outcome) Summary {
 	return s
 }
 
-// excusedCases counts the cases that have an excuse, of whatever kind.
+// excusedCases returns the number of cases that have an excuse of any kind.
 func excusedCases(outcomes []Outcome) int {
 	names := map[string]bool{}
 	for _, o := range outcomes {
@@ -182,8 +184,8 @@ func count(kind Kind, outcomes []Outcome) Count {
 	return c
 }
 
-// excuseFaults finds excuses for kinds that there are not, and excuses that no
-// run of their case needs.
+// excuseFaults returns errors for excuses of unknown kinds, and for excuses
+// that no run of their case needs.
 func excuseFaults(outcomes []Outcome, counts []Count) []string {
 	var faults []string
 	seen := map[string]bool{}

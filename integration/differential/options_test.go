@@ -15,7 +15,7 @@ import (
 	"slipway/internal/golden"
 )
 
-// optionsOnly is a gateway client that has options and nothing else.
+// optionsOnly is a gateway client that only has options.
 type optionsOnly struct {
 	gateway.Client
 	opts gateway.BuildOpts
@@ -23,7 +23,7 @@ type optionsOnly struct {
 
 func (c optionsOnly) BuildOpts() gateway.BuildOpts { return c.opts }
 
-// meant is what a set of options means, in words that both frontends have.
+// meant is the meaning of a set of options, in a form common to both frontends.
 type meant struct {
 	Target, Hostname, CgroupParent, Mode, Namespace string
 	Multi, Advice                                   bool
@@ -35,7 +35,7 @@ type meant struct {
 }
 
 func theirOptions(opts map[string]string) (*meant, error) {
-	opts = maps.Clone(opts) // it is written to
+	opts = maps.Clone(opts) // upstream modifies it
 	c, err := dockerui.NewClient(optionsOnly{opts: gateway.BuildOpts{Opts: opts, LLBCaps: pb.Caps.CapSet(pb.Caps.All())}})
 	if err != nil {
 		return nil, err
@@ -97,8 +97,8 @@ func ourOptions(opts map[string]string) (*meant, error) {
 	return m, nil
 }
 
-// FuzzOptions compares what two options mean together. The seeds are all that
-// the corpus sets.
+// FuzzOptions compares the combined meaning of two options. The seeds are the
+// options of the corpus.
 func FuzzOptions(f *testing.F) {
 	for _, c := range golden.Cases(f) {
 		last := ""
@@ -109,7 +109,7 @@ func FuzzOptions(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, key1, value1, key2, value2 string) {
 		if attestations(key1, key2) > 1 {
-			return // upstream takes them in any order
+			return // upstream applies them in random order
 		}
 		opts := map[string]string{key1: value1, key2: value2}
 		theirs, err1 := theirOptions(opts)
@@ -126,14 +126,14 @@ func FuzzOptions(f *testing.F) {
 	})
 }
 
-// optionError is an error's text without what ours adds and without the names
-// of Go types.
+// optionError returns the text of an error without our additions and without
+// the names of Go types.
 func optionError(err error) string {
 	text, _, _ := strings.Cut(allowed.ReplaceAllString(textOfError(err), ""), ": json: cannot unmarshal")
 	return text
 }
 
-// attestations counts the attestations that are asked for.
+// attestations returns the number of requested attestations.
 func attestations(keys ...string) int {
 	n := 0
 	for _, key := range keys {

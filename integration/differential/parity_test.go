@@ -27,7 +27,7 @@ func parse(t *testing.T, archive string) *golden.Case {
 	return c
 }
 
-// TestParity is what `make parity` runs.
+// TestParity runs the comparison of `make parity`.
 func TestParity(t *testing.T) {
 	outcomes, err := Judge(t.Context(), Upstream(), Ours(), golden.Cases(t), runtime.GOMAXPROCS(0))
 	if err != nil {
@@ -44,7 +44,8 @@ func TestParity(t *testing.T) {
 	t.Error(b.String())
 }
 
-// TestUpstreamEqualsItself: what the comparison finds is not of its making.
+// TestUpstreamEqualsItself checks that the comparison itself causes no
+// differences.
 func TestUpstreamEqualsItself(t *testing.T) {
 	outcomes, err := Judge(t.Context(), Upstream(), Upstream(), golden.Cases(t), runtime.GOMAXPROCS(0))
 	if err != nil {
@@ -60,7 +61,7 @@ func TestUpstreamEqualsItself(t *testing.T) {
 		}
 	}
 	if builds < len(outcomes)/2 {
-		t.Errorf("only %d of %d builds do not fail: the client is at fault", builds, len(outcomes))
+		t.Errorf("only %d of %d builds do not fail: the client is wrong", builds, len(outcomes))
 	}
 }
 
@@ -80,12 +81,12 @@ func TestTooManyExcuses(t *testing.T) {
 	}
 }
 
-// meddler is a gateway client that changes what goes through it.
+// meddler is a gateway client that modifies requests and results.
 type meddler struct {
 	gateway.Client
-	opts  map[string]string // set over the options
+	opts  map[string]string // overrides options
 	solve func(*gateway.SolveRequest)
-	mute  bool // swallows warnings
+	mute  bool // drop warnings
 }
 
 func (m *meddler) BuildOpts() gateway.BuildOpts {
@@ -121,7 +122,8 @@ const goodCase = "opts: filename=Dockerfile\n-- Dockerfile --\nFROM alpine\nARG 
 
 const badCase = "-- Dockerfile --\nFROM alpine\nCOPY a\n"
 
-// TestEveryKindIsSeen changes one thing at a time in what upstream does.
+// TestEveryKindIsSeen checks that a change of each kind to upstream's results
+// is detected.
 func TestEveryKindIsSeen(t *testing.T) {
 	tests := []struct {
 		name, archive string
@@ -187,7 +189,7 @@ func TestSummarize(t *testing.T) {
 	tests := []struct {
 		name, archive string
 		outcome       Outcome
-		want          string // fault; none if empty
+		want          string // expected reason for failing; "" for none
 	}{
 		{"equal", "", Outcome{}, ""},
 		{"different", "", Outcome{Diffs: differs}, "operations differ in 1 runs"},

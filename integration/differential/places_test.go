@@ -17,15 +17,15 @@ import (
 	"slipway/internal/golden"
 )
 
-// placeless is a kind of error that is about no part of a Dockerfile or an
+// placeless is a kind of error that is not about a part of a Dockerfile or an
 // ignore file.
 type placeless struct {
 	why string
 	fit func(c *golden.Case, text string) bool
 }
 
-// allPlaceless returns all kinds of errors that may lack a location. An error
-// about the text of a file is never one of them.
+// allPlaceless returns all kinds of errors that may lack a location. Errors
+// about the text of a file must have one.
 func allPlaceless() []placeless {
 	return []placeless{
 		{"the text says which option is wrong, and what it may be", matches(` \(\S+ is .*\)$|^unsupported frontend capability `)},
@@ -61,9 +61,9 @@ func hasOption(name, text string) func(*golden.Case, string) bool {
 type placeCheck struct {
 	mu      sync.Mutex
 	kinds   []placeless
-	used    map[string]bool // reasons of kinds
+	used    map[string]bool // used kinds, by reason
 	located int
-	wrong   map[string]string // by text, the case
+	wrong   map[string]string // case by error text
 }
 
 func (p *placeCheck) run(t *testing.T, c *golden.Case, platform string) error {
@@ -86,8 +86,8 @@ func (p *placeCheck) run(t *testing.T, c *golden.Case, platform string) error {
 	return nil
 }
 
-// hasPlace reports whether an error has the range of its text in a file, or at
-// least the lines of the operation that it is about.
+// hasPlace reports whether an error has a range in a file, or at least the
+// lines of its operation.
 func hasPlace(err error) bool {
 	var d *diag.Diagnostic
 	if errors.As(err, &d) && !d.Range.IsZero() && d.Shown().Start < d.Shown().End {
@@ -96,8 +96,8 @@ func hasPlace(err error) bool {
 	return slices.ContainsFunc(errdefs.Sources(err), func(s *errdefs.Source) bool { return len(s.Ranges) > 0 })
 }
 
-// TestErrorsHavePlaces builds the corpus, and builds made at random: each error
-// has a location, unless it is placeless.
+// TestErrorsHavePlaces builds the corpus and random builds. Each error must
+// have a location, unless it is placeless.
 func TestErrorsHavePlaces(t *testing.T) {
 	p := &placeCheck{kinds: allPlaceless(), used: map[string]bool{}, wrong: map[string]string{}}
 	var g errgroup.Group

@@ -8,15 +8,15 @@ import (
 	"text/tabwriter"
 )
 
-// ReportOptions says how much [Report] prints.
+// ReportOptions configures [Report].
 type ReportOptions struct {
-	Kinds []Kind // whose differences to print; all if empty
-	Most  int    // differences to print of each kind; 0 is no limit
-	Lines int    // of each difference; 0 is no limit
+	Kinds []Kind // kinds whose differences are printed; all if empty
+	Most  int    // maximum number of differences per kind; 0 means no limit
+	Lines int    // maximum lines per difference; 0 means no limit
 }
 
-// Report prints a summary: differences, a table of the kinds, and what is
-// wrong. It fails only if writing does.
+// Report prints a summary: differences, a table of the kinds, and the reasons
+// for failing. It returns the error of w.
 func Report(w io.Writer, s Summary, opt ReportOptions) error {
 	kinds := opt.Kinds
 	if len(kinds) == 0 {
@@ -64,7 +64,7 @@ func writeDifferences(b *strings.Builder, c Count, opt ReportOptions) {
 	}
 }
 
-// difference is what differs in a case in the same way on several platforms.
+// difference is the common difference of a case on several platforms.
 type difference struct {
 	name, diff string
 	platforms  []string
@@ -89,7 +89,7 @@ func group(c Count) []difference {
 	return groups
 }
 
-// excerpt returns n lines that begin just before the first difference.
+// excerpt returns n lines, starting just before the first difference.
 func excerpt(lines []string, n int) []string {
 	for i, line := range lines {
 		if strings.HasPrefix(line, "-") || strings.HasPrefix(line, "+") {

@@ -13,7 +13,7 @@ import (
 	"slipway/internal/golden"
 )
 
-// Record is everything that a frontend did in one build of a case.
+// Record contains everything that a frontend did in one build of a case.
 type Record = corpus.Record
 
 // Warning is one warning of a build.
@@ -25,8 +25,9 @@ func Upstream() gateway.BuildFunc { return builder.Build }
 // Ours returns the frontend of this module.
 func Ours() gateway.BuildFunc { return frontend.Build }
 
-// Run builds a case with a frontend for the value of the option platform, ""
-// for none, and returns a record of it. It fails only if the case is malformed.
+// Run builds a case with a frontend and returns a record of the build. platform
+// is the value of the option platform; if it is "", the option is not set. It
+// returns an error only if the case is malformed.
 func Run(ctx context.Context, build gateway.BuildFunc, c *golden.Case, platform string) (*Record, error) {
 	return corpus.Run(ctx, build, c, platform, 0)
 }

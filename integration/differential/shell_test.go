@@ -16,7 +16,7 @@ import (
 	"slipway/shell"
 )
 
-// shellModes are the sets of modes that make sense together or not: all.
+// shellModes contains all combinations of modes, useful or not.
 var shellModes = func() []shell.Mode {
 	var all []shell.Mode
 	for m := range shell.KeepQuotes | shell.KeepEscapes | shell.KeepUnset | shell.NoQuotes + 1 {
@@ -25,7 +25,7 @@ var shellModes = func() []shell.Mode {
 	return all
 }()
 
-// shellEnv is one set of variables in both forms.
+// shellEnv is a set of variables in the forms of both packages.
 type shellEnv struct {
 	ours   shell.Map
 	theirs upstream.EnvGetter
@@ -39,8 +39,8 @@ func newShellEnv(vars map[string]string) shellEnv {
 	return shellEnv{ours: vars, theirs: upstream.EnvsFromSlice(list)}
 }
 
-// TestShellTable runs the words of package shell's table, each in all modes
-// and with both escape characters.
+// TestShellTable expands the words of package shell's table in all modes and
+// with both escape characters.
 func TestShellTable(t *testing.T) {
 	f, err := os.Open("../../shell/testdata/expand.txt")
 	if err != nil {
@@ -61,8 +61,8 @@ func TestShellTable(t *testing.T) {
 	}
 }
 
-// shellTableLine reads the word and the variables of a line of the table; the
-// form of the table is explained at its top.
+// shellTableLine parses the word and the variables of a line of the table. The
+// table documents its format.
 func shellTableLine(line string) (word string, vars map[string]string, ok bool) {
 	if line == "" || strings.HasPrefix(line, "# ") || strings.HasPrefix(line, "@") {
 		return "", nil, false
@@ -87,9 +87,9 @@ func shellTableLine(line string) (word string, vars map[string]string, ok bool) 
 	return visible.Replace(strings.TrimRight(word, " ")), vars, true
 }
 
-// TestShellRandom runs words made at random of what is special.
+// TestShellRandom expands random words of special characters.
 func TestShellRandom(t *testing.T) {
-	// Upstream's scanner reports what is not UTF-8 on standard error.
+	// Upstream's scanner prints invalid UTF-8 to standard error.
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -123,7 +123,7 @@ func shellEnvs() []shellEnv {
 	}
 }
 
-// randomWord makes a word of pieces that are likely to mean something.
+// randomWord returns a word of parts that are likely to be special.
 func randomWord(r *rand.Rand) string {
 	pieces := []string{
 		"$", "${", "}", "{", ":", "-", "+", "?", "#", "%", "/", "//", `\`, "`", `'`, `"`, "<", "<<", "=",
@@ -140,14 +140,14 @@ func randomWord(r *rand.Rand) string {
 		}
 		b.WriteString(p)
 	}
-	// Most words should come to an end.
+	// Most words should be complete.
 	if r.IntN(4) > 0 {
 		b.WriteString(strings.Repeat("}", open))
 	}
 	return b.String()
 }
 
-// compareShell compares a word in all modes.
+// compareShell compares the expansion of a word in all modes.
 func compareShell(t *testing.T, word string, env shellEnv) {
 	t.Helper()
 	for _, mode := range shellModes {
@@ -216,14 +216,13 @@ func setText(set map[string]struct{}) string {
 	return fmt.Sprintf("%q", slices.Sorted(maps.Keys(set)))
 }
 
-// listText shows a list as setText shows a set, so that a name that comes twice
-// is a difference.
+// listText formats a list as setText formats a set, so that a duplicate name is
+// a difference.
 func listText(list []string) string {
 	return fmt.Sprintf("%q", slices.Sorted(slices.Values(list)))
 }
 
-// TestShellDepth makes sure that our limit on nesting is one that upstream
-// reaches.
+// TestShellDepth checks that upstream supports our limit on nesting.
 func TestShellDepth(t *testing.T) {
 	const limit = 10_000
 	env := newShellEnv(map[string]string{"a": "x"})
@@ -233,12 +232,12 @@ func TestShellDepth(t *testing.T) {
 	}
 	quoted := strings.Repeat(`"${u:-`, limit) + strings.Repeat(`}"`, limit)
 	compareShellIn(t, quoted, env, '\\', 0)
-	// Upstream takes seconds here for the whole limit, we do not.
+	// Upstream takes seconds for the whole limit, so use a tenth of it.
 	kept := strings.Repeat("${u:-", limit/10) + strings.Repeat("}", limit/10)
 	compareShellIn(t, kept, env, '\\', shell.KeepUnset)
 }
 
-// shellWords are words as Dockerfiles have them.
+// shellWords are typical words of Dockerfiles.
 var shellWords = []struct{ name, word string }{
 	{"plain", "/usr/local/bin/docker-entrypoint.sh"},
 	{"variable", "$VERSION"},
@@ -251,7 +250,8 @@ var shellWords = []struct{ name, word string }{
 
 var shellVars = map[string]string{"VERSION": "1.28.3", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"}
 
-// BenchmarkShellOurs and BenchmarkShellUpstream are a pair.
+// BenchmarkShellOurs measures our expansion, for comparison with
+// BenchmarkShellUpstream.
 func BenchmarkShellOurs(b *testing.B) {
 	env := newShellEnv(shellVars)
 	for _, w := range shellWords {
@@ -266,7 +266,7 @@ func BenchmarkShellOurs(b *testing.B) {
 	}
 }
 
-// BenchmarkShellUpstream is the other of the pair.
+// BenchmarkShellUpstream measures upstream's expansion.
 func BenchmarkShellUpstream(b *testing.B) {
 	env := newShellEnv(shellVars)
 	for _, w := range shellWords {

@@ -10,13 +10,13 @@ import (
 	"slipway/integration/generate"
 )
 
-// maxTrials is how many builds are tried to make a finding small.
+// maxTrials is the maximum number of builds for shrinking a finding.
 const maxTrials = 500
 
-// trialRuns is how often upstream runs on one of them.
+// trialRuns is the number of upstream's runs per trial.
 const trialRuns = 3
 
-// shrinker makes a finding small: it leaves out what the difference does not
+// shrinker shrinks a finding by removing parts that the difference does not
 // need.
 type shrinker struct {
 	ctx              context.Context
@@ -36,7 +36,7 @@ func shrunk(ctx context.Context, reference, build gateway.BuildFunc, f Finding) 
 			s.pieces(func(text string) []string { return strings.Split(text, "") })
 		}
 	}
-	// A trial may differ only by what upstream does differently each time.
+	// A trial may differ only because of upstream's randomness.
 	if o, err := judgeBuild(ctx, reference, build, s.found.Small, upstreamRuns); err == nil && len(o.differing()) == 0 {
 		return &f
 	}
@@ -52,8 +52,7 @@ func (s *shrinker) size() int {
 	return n + len(b.Files)
 }
 
-// keep tries a build and keeps it if it differs in a kind that the finding
-// differs in.
+// keep tries a build and keeps it if it differs in one of the finding's kinds.
 func (s *shrinker) keep(b *generate.Build) bool {
 	if s.trials++; s.trials > maxTrials || s.ctx.Err() != nil {
 		return false
@@ -70,7 +69,7 @@ func (s *shrinker) keep(b *generate.Build) bool {
 	return true
 }
 
-// options leaves out what is not in the file.
+// options removes options and files.
 func (s *shrinker) options() {
 	for _, key := range sortedKeys(s.found.Small.Opts) {
 		b := s.found.Small.Clone()
@@ -102,7 +101,7 @@ func (s *shrinker) options() {
 	}
 }
 
-// pieces leaves out pieces of the text, many at a time first.
+// pieces removes pieces of the text, starting with large ones.
 func (s *shrinker) pieces(split func(string) []string) {
 	for n := len(split(s.found.Small.Text)) / 2; n > 0; n /= 2 {
 		for i := 0; ; {

@@ -10,7 +10,7 @@ import (
 	"slipway/internal/suggest"
 )
 
-// TestSuggest compares what is suggested for random words of few letters.
+// TestSuggest compares the suggestions for random words of few letters.
 func TestSuggest(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	letters := []rune("abAé1-")

@@ -21,7 +21,8 @@ import (
 	"slipway/internal/golden"
 )
 
-// upstreamDir is the directory of docker/dockerfile in the module of BuildKit.
+// upstreamDir returns the directory of docker/dockerfile in the module of
+// BuildKit.
 func upstreamDir(t *testing.T) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/moby/buildkit").Output()
@@ -31,7 +32,7 @@ func upstreamDir(t *testing.T) string {
 	return filepath.Join(strings.TrimSpace(string(out)), "frontend", "dockerfile")
 }
 
-// TestUpstreamWords runs the words of upstream's own tables in all modes.
+// TestUpstreamWords expands the words of upstream's own tables in all modes.
 func TestUpstreamWords(t *testing.T) {
 	dir, words := filepath.Join(upstreamDir(t), "shell"), 0
 	envs := shellEnvs()
@@ -61,7 +62,7 @@ func TestUpstreamWords(t *testing.T) {
 }
 
 // TestUpstreamDockerfiles converts the Dockerfiles of upstream's own tests and
-// manual: whatever the field has an opinion on is in one of them.
+// manual, which cover most features.
 func TestUpstreamDockerfiles(t *testing.T) {
 	texts := upstreamDockerfiles(t, upstreamDir(t))
 	if len(texts) < 500 {
@@ -85,7 +86,8 @@ func TestUpstreamDockerfiles(t *testing.T) {
 			builds++
 		}
 		for _, kind := range Kinds() {
-			// Where several images are missing it is chance whose place is given.
+			// If several images are missing, the location of the error is
+			// random.
 			if diff, ok := o.Diffs[kind]; ok && kind != ErrorLocations {
 				t.Errorf("%s for %q:\n%s\n%s", kind, o.Platform, diff, o.Case.Dockerfile())
 			}
@@ -96,8 +98,8 @@ func TestUpstreamDockerfiles(t *testing.T) {
 	}
 }
 
-// upstreamDockerfiles returns the texts of files called Dockerfile, of strings
-// in tests, and of examples in the manual, sorted and each once.
+// upstreamDockerfiles returns the texts of files named Dockerfile, of strings
+// in tests, and of examples in the manual, sorted and without duplicates.
 func upstreamDockerfiles(t *testing.T, dir string) []string {
 	t.Helper()
 	var texts []string
@@ -131,7 +133,7 @@ func upstreamDockerfiles(t *testing.T, dir string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Failing because of warnings is for tests of the build checks.
+	// Builds that fail because of warnings are for tests of the build checks.
 	texts = slices.DeleteFunc(texts, func(text string) bool {
 		return strings.Contains(text, ";error=true") || strings.Contains(text, "check=error=true")
 	})
@@ -142,11 +144,11 @@ func upstreamDockerfiles(t *testing.T, dir string) []string {
 var (
 	manualExample = regexp.MustCompile("(?s)```[Dd]ockerfile[^\n]*\n(.*?)```")
 	fromLine      = regexp.MustCompile(`(?mi)^\s*FROM\s+(?:--\S+\s+)*(\S+)`)
-	formatText    = regexp.MustCompile(`%(\[\d\])?[sqv]`) // of fmt; most are images
+	formatText    = regexp.MustCompile(`%(\[\d\])?[sqv]`) // verbs of package fmt; most are images
 	formatNumber  = regexp.MustCompile(`%(\[\d\])?[dx]`)
 )
 
-// stringsOfGo returns the strings of a source file that have a FROM.
+// stringsOfGo returns the strings of a source file that contain FROM.
 func stringsOfGo(name string, data []byte) ([]string, error) {
 	file, err := parser.ParseFile(token.NewFileSet(), name, data, 0)
 	if err != nil {
@@ -168,8 +170,8 @@ func stringsOfGo(name string, data []byte) ([]string, error) {
 	return texts, nil
 }
 
-// upstreamArchive makes an archive of a Dockerfile, with an image for every
-// base that is not one of the usual ones.
+// upstreamArchive returns a case with a Dockerfile and with an image for every
+// base that is not a default image.
 func upstreamArchive(text string) []byte {
 	var images strings.Builder
 	seen := map[string]bool{}

@@ -29,7 +29,7 @@ func TestClientGone(t *testing.T) {
 	registry, addr := newBadRegistry(t)
 	for name, tc := range map[string]struct {
 		dockerfile string
-		underway   func(running string) bool // tells from the builder's processes
+		underway   func(running string) bool // whether the builder's processes show that the build has come so far
 	}{
 		"lookup": {"FROM " + addr + "/silent\nRUN true\n", func(running string) bool {
 			return strings.Contains(running, "dockerfile-frontend") && len(registry.asked) > 0
@@ -57,19 +57,19 @@ func TestClientGone(t *testing.T) {
 			}
 			_ = cmd.Wait() // it was killed
 			if !ok {
-				t.Fatalf("the build never came so far:\n%s", out.String())
+				t.Fatalf("the build did not reach this point:\n%s", out.String())
 			}
 			nothingRuns(t)
 		})
 	}
 }
 
-// TestContextGone lets the context vanish while it is sent. BuildKit takes a
-// file that is no longer there for an empty one; all else is an error.
+// TestContextGone removes the context during its transfer. BuildKit treats a
+// removed file as empty; any other failure is an error.
 func TestContextGone(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change func(*vanishing)
-		want   string // in the error; "" for none
+		want   string // part of the error; "" for none
 	}{
 		"folder is removed": {func(v *vanishing) { v.opened = v.remove }, ""},
 		"walk fails":        {func(v *vanishing) { v.walked = errors.New("the disk is gone") }, "the disk is gone"},
@@ -89,7 +89,7 @@ func TestContextGone(t *testing.T) {
 	}
 }
 
-// buildWith copies a context with a client of its own.
+// buildWith builds a context with a separate client.
 func buildWith(ctx context.Context, t *testing.T, files fsutil.FS) error {
 	t.Helper()
 	c, err := client.New(ctx, builder.Socket)
@@ -108,13 +108,14 @@ func buildWith(ctx context.Context, t *testing.T, files fsutil.FS) error {
 	return err
 }
 
-// vanishing is a folder of many files to which something happens.
+// vanishing is a directory of many files that fails or is modified during the
+// transfer.
 type vanishing struct {
 	fsutil.FS
 	dir    string
 	cancel context.CancelFunc
 	opened func() // called when a file is opened
-	walked error  // what listing the folder ends with
+	walked error  // error at the end of listing the directory
 }
 
 func newVanishing(t *testing.T, cancel context.CancelFunc) *vanishing {
@@ -132,7 +133,7 @@ func newVanishing(t *testing.T, cancel context.CancelFunc) *vanishing {
 	return v
 }
 
-func (v *vanishing) remove() { _ = os.RemoveAll(v.dir) } // others remove too
+func (v *vanishing) remove() { _ = os.RemoveAll(v.dir) } // may be removed concurrently
 
 func (v *vanishing) Open(path string) (io.ReadCloser, error) {
 	v.opened()

@@ -1,7 +1,7 @@
-// Package faults builds on a real builder while things go wrong: clients that go
-// away, contexts that vanish, registries that answer badly or never, two hundred
-// builds at once. Each build must get its result, or an error of its own that
-// says what is wrong, in bounded time, and afterwards nothing of it may run.
+// Package faults builds with a real builder under failures: clients that
+// disconnect, contexts that vanish, registries with bad or missing responses,
+// two hundred concurrent builds. Each build must return its result or a clear
+// error of its own in bounded time, and leave no process running.
 //
 // The tests have build tag integration: they need Linux and root.
 package faults

@@ -12,19 +12,19 @@ import (
 	"slipway/integration/rig"
 )
 
-// builder is the rig that all tests share: starting one takes seconds. It is
-// set by TestMain alone.
+// builder is the rig that all tests share, because starting one takes seconds.
+// Only TestMain sets it.
 var builder *rig.Rig
 
 func TestMain(m *testing.M) {
 	rig.Main(m, func(r *rig.Rig) { builder = r })
 }
 
-// quiet is how long after the end of a build something of it may still run.
+// quiet is the maximum time after a build for its processes to exit.
 const quiet = 30 * time.Second
 
-// nothingRuns checks that soon nothing runs below the builder: no frontend and
-// no step.
+// nothingRuns checks that soon the builder has no child processes: neither
+// frontends nor steps.
 func nothingRuns(t *testing.T) {
 	t.Helper()
 	var running []string
@@ -39,7 +39,8 @@ func nothingRuns(t *testing.T) {
 	}
 }
 
-// eventually waits until the condition holds and reports whether it does.
+// eventually waits until the condition holds, at most for limit, and reports
+// whether it does.
 func eventually(ctx context.Context, limit time.Duration, condition func() bool) bool {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -53,7 +54,7 @@ func eventually(ctx context.Context, limit time.Duration, condition func() bool)
 	return true
 }
 
-// within returns a context that ends the test's build when it takes too long.
+// within returns a context that ends the test's build after limit.
 func within(t *testing.T, limit time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeoutCause(t.Context(), limit, errTooLong)
@@ -67,7 +68,7 @@ type tooLong string
 
 func (e tooLong) Error() string { return string(e) }
 
-// write writes a Dockerfile to a new folder.
+// write writes a Dockerfile to a new directory.
 func write(t *testing.T, dockerfile string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()

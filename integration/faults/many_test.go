@@ -13,9 +13,9 @@ import (
 	"slipway/integration/rig"
 )
 
-// TestMany starts two hundred builds at once, of four kinds, each different from
-// all others. Each gets its own result or its own error; those that the builder
-// gave up get it when it has time again.
+// TestMany starts two hundred different builds of four kinds concurrently. Each
+// gets its own result or error. Builds whose frontend timed out are repeated
+// later.
 func TestMany(t *testing.T) {
 	const builds = 200
 	ctx := within(t, 8*time.Minute)
@@ -30,7 +30,7 @@ func TestMany(t *testing.T) {
 		if late[i] {
 			again++
 			if !buildOne(ctx, t, i) {
-				t.Errorf("build %d: the frontend does not start when it is alone either", i)
+				t.Errorf("build %d: the frontend does not start without other builds either", i)
 			}
 		}
 	}
@@ -38,8 +38,8 @@ func TestMany(t *testing.T) {
 	nothingRuns(t)
 }
 
-// buildOne does one of the builds and checks what comes of it. It returns false
-// when the builder gave the frontend up.
+// buildOne runs one of the builds and checks its result. It returns false if
+// the start of the frontend timed out.
 func buildOne(ctx context.Context, t *testing.T, i int) bool {
 	dockerfile, want := oneOfMany(i)
 	res, err := builder.Build(ctx, rig.Request{Dockerfile: "# syntax=" + rig.Ours + "\n" + dockerfile})
@@ -63,12 +63,11 @@ func buildOne(ctx context.Context, t *testing.T, i int) bool {
 	return true
 }
 
-// tooLate is the error of a frontend, whichever it is, that the builder gives up
-// because its process could not say a word within ten seconds: with so many at
-// once a slow machine cannot start them all.
+// tooLate is the error for any frontend whose process does not respond within
+// ten seconds. A slow machine cannot start so many concurrently.
 const tooLate = "frontend grpc server closed unexpectedly"
 
-// oneOfMany returns a Dockerfile and what its build has to say.
+// oneOfMany returns a Dockerfile and the expected text of its build.
 func oneOfMany(i int) (dockerfile, want string) {
 	switch i % 4 {
 	case 0:

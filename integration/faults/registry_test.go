@@ -17,10 +17,10 @@ import (
 	"slipway/integration/rig"
 )
 
-// A badRegistry answers for each repository in the way that its name says.
+// A badRegistry has a different failure for each repository, selected by name.
 type badRegistry struct {
-	configs map[string][]byte // by repository: configs of images that are otherwise in order
-	asked   chan string       // takes the repositories of which nothing will come
+	configs map[string][]byte // configs of otherwise valid images, by repository
+	asked   chan string       // receives the repositories that never respond
 }
 
 func newBadRegistry(t *testing.T) (*badRegistry, string) {
@@ -82,8 +82,8 @@ func serveImage(w http.ResponseWriter, r *http.Request, what string, config []by
 	}
 }
 
-// TestRegistry builds from base images that cannot be had. The error names the
-// image and the line that wants it.
+// TestRegistry builds from base images that cannot be pulled. The error names
+// the image and the line that requires it.
 func TestRegistry(t *testing.T) {
 	registry, addr := newBadRegistry(t)
 	registry.configs["number"] = []byte(`5`)
@@ -120,8 +120,8 @@ func TestRegistry(t *testing.T) {
 	}
 }
 
-// TestSilentRegistry: a registry that takes the question and never answers ends
-// the build in the time that our frontend gives it.
+// TestSilentRegistry checks that our frontend ends a build in time if a
+// registry accepts a request and never answers.
 func TestSilentRegistry(t *testing.T) {
 	t.Parallel()
 	_, addr := newBadRegistry(t)
@@ -133,7 +133,7 @@ func TestSilentRegistry(t *testing.T) {
 	wantLine(t, err, 2)
 }
 
-// wantLine checks which line of the Dockerfile an error is about.
+// wantLine checks the line of the Dockerfile that an error is about.
 func wantLine(t *testing.T, err error, line int32) {
 	t.Helper()
 	for _, s := range errdefs.Sources(err) {

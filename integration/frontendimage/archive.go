@@ -13,7 +13,7 @@ import (
 )
 
 // WriteArchive writes index to file as an OCI archive, which is a tar of an OCI
-// image layout: what `docker load`, skopeo and BuildKit's tests read.
+// image layout. docker load, skopeo and BuildKit's tests can read it.
 func WriteArchive(file string, index v1.ImageIndex) (err error) {
 	dir, err := os.MkdirTemp("", "slipway-layout-")
 	if err != nil {
@@ -30,7 +30,8 @@ func WriteArchive(file string, index v1.ImageIndex) (err error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
-	// Written beside its place and renamed: whoever reads it sees a whole file.
+	// Write to a temporary file and rename it, so that readers see a complete
+	// file.
 	out, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+"-")
 	if err != nil {
 		return err
@@ -53,7 +54,7 @@ func WriteArchive(file string, index v1.ImageIndex) (err error) {
 	return os.Rename(out.Name(), file)
 }
 
-// tarDir writes the files under dir in the order of their names.
+// tarDir writes the files under dir, sorted by name.
 func tarDir(w io.Writer, dir string) error {
 	tw := tar.NewWriter(w)
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {

@@ -15,11 +15,11 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// BuildFlags are the flags of `go build` that the program is built with.
+// BuildFlags returns the flags of `go build` for the program.
 //
-// grpcnotrace leaves out gRPC's pages about open requests, which nobody could
-// visit: they are templates of html/template, and since templates call methods
-// by name, they keep the linker from dropping those that are never called.
+// The tag grpcnotrace omits gRPC's debug pages, which are not accessible here.
+// They use html/template, and because templates call methods by name, they
+// prevent the linker from removing unused methods.
 func BuildFlags() []string {
 	return []string{"-tags", "grpcnotrace", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w"}
 }
@@ -35,8 +35,8 @@ func Compile(ctx context.Context, root string, platforms []v1.Platform) ([]Binar
 	return CompilePackage(ctx, root, PackagePath, platforms)
 }
 
-// CompilePackage builds another program of the repository in the same way. More
-// flags override what the usual ones say.
+// CompilePackage builds another program of the repository in the same way.
+// flags override the default flags.
 func CompilePackage(ctx context.Context, root, pkg string, platforms []v1.Platform, flags ...string) ([]Binary, error) {
 	dir, err := os.MkdirTemp("", "slipway-image-")
 	if err != nil {
@@ -62,8 +62,8 @@ func CompilePackage(ctx context.Context, root, pkg string, platforms []v1.Platfo
 	return list, nil
 }
 
-// Upstream returns BuildKit's own frontend program for this machine, to make an
-// image of it that ours is compared with.
+// Upstream returns BuildKit's own frontend program for this machine, for an
+// image to compare ours with.
 func Upstream(ctx context.Context, log io.Writer) ([]Binary, error) {
 	path, err := toolbox.Path(ctx, log, "upstream-frontend")
 	if err != nil {

@@ -1,10 +1,11 @@
-// Package frontendimage makes the container image that builders run as the
-// Dockerfile frontend: one static program on an empty file system.
+// Package frontendimage creates the container image that builders run as the
+// Dockerfile frontend: a static program on an empty filesystem.
 //
-// The Dockerfile at the top of the repository describes the same image for
-// whoever has a builder and can pull a Go image; this package makes it with
-// nothing but Go, so that tests, and a first try-out, need neither. A test
-// keeps the two equal. The same source and the same Go give the same bytes.
+// The Dockerfile in the root of the repository describes the same image, for
+// users who have a builder and can pull a Go image. This package needs only Go,
+// so that tests and first experiments do not depend on a builder. A test checks
+// that both are equal. The image is reproducible.
 //
-// labels.go says what a builder reads from the image before it starts it.
+// labels.go contains the labels that a builder reads before it starts the
+// image.
 package frontendimage

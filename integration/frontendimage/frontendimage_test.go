@@ -17,8 +17,8 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// TestDockerfile checks that the Dockerfile at the top of the repository makes
-// the image that this package makes.
+// TestDockerfile checks that the Dockerfile in the root of the repository
+// creates the same image as this package.
 func TestDockerfile(t *testing.T) {
 	root, err := toolbox.Root()
 	if err != nil {
@@ -56,7 +56,7 @@ func TestDockerfile(t *testing.T) {
 		case *instructions.CopyCommand:
 			copied = append(copied, c.DestPath)
 		default:
-			t.Errorf("the last stage has an instruction that package frontendimage knows nothing of: %s", c.Name())
+			t.Errorf("the last stage has an instruction that package frontendimage does not support: %s", c.Name())
 		}
 	}
 	if diff := cmp.Diff(Labels(), labels); diff != "" {

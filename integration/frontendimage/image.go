@@ -19,8 +19,7 @@ import (
 // epoch is the time of everything in the image.
 func epoch() time.Time { return time.Unix(0, 0).UTC() }
 
-// Index makes the image of the given binaries, one platform each, in their
-// order.
+// Index returns the image for the given binaries, one platform each, in order.
 func Index(binaries []Binary) (v1.ImageIndex, error) {
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, b := range binaries {
@@ -67,7 +66,7 @@ func image(b Binary) (v1.Image, error) {
 	cf.OS, cf.Architecture, cf.Variant = b.Platform.OS, b.Platform.Architecture, b.Platform.Variant
 	cf.Created = v1.Time{Time: epoch()}
 	cf.Config = v1.Config{
-		// What FROM scratch gives.
+		// The default environment of FROM scratch.
 		Env:        []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
 		WorkingDir: "/",
 		Entrypoint: []string{BinaryPath},
@@ -76,7 +75,7 @@ func image(b Binary) (v1.Image, error) {
 	return mutate.ConfigFile(img, cf)
 }
 
-// layerTar makes the only layer: the program and the folder it lies in.
+// layerTar returns the only layer: the program and its directory.
 func layerTar(binary []byte) ([]byte, error) {
 	var buf bytes.Buffer
 	tw := tar.NewWriter(&buf)

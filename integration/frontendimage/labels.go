@@ -2,21 +2,22 @@ package frontendimage
 
 import "strings"
 
-// BinaryPath is where the program lies in the image.
+// BinaryPath is the path of the program in the image.
 const BinaryPath = "/bin/dockerfile-frontend"
 
-// PackagePath is the folder of the program's source, from the top of the
+// PackagePath is the directory of the program's source, relative to the
 // repository.
 const PackagePath = "cmd/dockerfile-frontend"
 
-// Labels returns the labels that the builder looks at before it starts the
+// Labels returns the labels that the builder reads before it starts the
 // frontend.
 func Labels() map[string]string {
 	return map[string]string{
-		// Run without a network: everything a build needs is fetched by the builder.
+		// Run without a network: the builder fetches everything that a build
+		// needs.
 		"moby.buildkit.frontend.network.none": "true",
-		// What the frontend can do. The builder refuses a build that needs anything
-		// else before it starts the frontend.
+		// Capabilities of the frontend. If a build needs any other, the builder
+		// rejects it before it starts the frontend.
 		"moby.buildkit.frontend.caps": strings.Join([]string{
 			"moby.buildkit.frontend.inputs",
 			"moby.buildkit.frontend.subrequests",

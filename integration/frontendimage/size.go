@@ -13,11 +13,12 @@ import (
 	"text/tabwriter"
 )
 
-// shownGroups is how many groups of packages WriteSizes prints by name.
+// shownGroups is the maximum number of groups that WriteSizes prints by name.
 const shownGroups = 30
 
-// WriteSizes prints what a program with a symbol table is made of: its sections,
-// and the code and data of each module and each top folder of Go's library.
+// WriteSizes prints the composition of a program with a symbol table: its
+// sections, and the code and data of each module and each top-level directory
+// of Go's standard library.
 func WriteSizes(w io.Writer, program []byte) error {
 	f, err := elf.NewFile(bytes.NewReader(program))
 	if err != nil {
@@ -50,8 +51,7 @@ func WriteSizes(w io.Writer, program []byte) error {
 	return tw.Flush()
 }
 
-// sections are the parts of a program that are stripped neither from its file
-// nor negligible.
+// sections are the relevant sections of a stripped program.
 func sections() map[string]string {
 	return map[string]string{
 		".text":      "machine code",
@@ -62,7 +62,7 @@ func sections() map[string]string {
 	}
 }
 
-// groupSizes adds up the symbols that take space in the file.
+// groupSizes returns the total size of the symbols of each group.
 func groupSizes(f *elf.File) (map[string]uint64, error) {
 	symbols, err := f.Symbols()
 	if err != nil {
@@ -79,8 +79,9 @@ func groupSizes(f *elf.File) (map[string]uint64, error) {
 	return sizes, nil
 }
 
-// groupOf returns the module of a symbol, or "std" and the top folder of Go's
-// library; for what the linker makes, its kind.
+// groupOf returns the module of a symbol, or "std" and the top-level directory
+// of Go's standard library. For symbols that the linker creates, it returns
+// their kind.
 func groupOf(symbol string) string {
 	if rest, ok := strings.CutPrefix(symbol, "go:"); ok {
 		kind, _, _ := strings.Cut(rest, ".")
@@ -96,7 +97,7 @@ func groupOf(symbol string) string {
 		dir, last = symbol[:i+1], symbol[i+1:]
 	}
 	last, _, _ = strings.Cut(last, ".")
-	path, err := url.PathUnescape(dir + last) // the linker writes %2e for dots
+	path, err := url.PathUnescape(dir + last) // the linker escapes dots as %2e
 	if err != nil {
 		path = dir + last
 	}

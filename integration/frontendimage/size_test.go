@@ -29,8 +29,9 @@ func TestGroupOf(t *testing.T) {
 	}
 }
 
-// TestDeadCode: with templates in it, which call methods by name, the program is
-// a third larger, as the linker has to keep every method.
+// TestDeadCode checks that the program contains no template packages. Because
+// templates call methods by name, the linker would keep every method, and the
+// program would be a third larger.
 func TestDeadCode(t *testing.T) {
 	root, err := toolbox.Root()
 	if err != nil {
@@ -45,7 +46,7 @@ func TestDeadCode(t *testing.T) {
 	for pkg := range strings.Lines(string(deps)) {
 		switch pkg = strings.TrimSpace(pkg); pkg {
 		case "text/template", "html/template", "plugin":
-			t.Errorf("the program holds %s", pkg)
+			t.Errorf("the program contains %s", pkg)
 		}
 	}
 }

@@ -11,17 +11,17 @@ import (
 	"slipway/internal/golden"
 )
 
-// Build is a Dockerfile and what it is built with.
+// Build is a Dockerfile with its options and files.
 type Build struct {
 	Text     string
-	Platform string            // value of the option platform; "" leaves it out
+	Platform string            // value of the option platform; "" if not set
 	Opts     map[string]string // all other options
-	Worker   []string          // platforms of the worker; empty is linux/amd64
+	Worker   []string          // platforms of the worker; default linux/amd64
 	Missing  []string          // capabilities that the daemon lacks
-	Files    map[string]string // of the archive: context files, images
+	Files    map[string]string // files of the archive: context files, images
 }
 
-// New makes the n-th build of a seed.
+// New generates the n-th build of a seed.
 func New(seed, n uint64) *Build {
 	g := &gen{
 		Rand:   rand.New(rand.NewPCG(seed, n)), //nolint:gosec // must be reproducible
@@ -47,7 +47,7 @@ func New(seed, n uint64) *Build {
 	return b
 }
 
-// Clone returns a copy that can be changed.
+// Clone returns a copy that can be modified.
 func (b *Build) Clone() *Build {
 	c := *b
 	c.Opts, c.Files = maps.Clone(b.Opts), maps.Clone(b.Files)
@@ -55,7 +55,7 @@ func (b *Build) Clone() *Build {
 	return &c
 }
 
-// Archive writes the build down as a case of the corpus.
+// Archive returns the build as a case of the corpus.
 func (b *Build) Archive(title string) []byte {
 	var s strings.Builder
 	fmt.Fprintf(&s, "# %s\n", title)
@@ -81,7 +81,7 @@ func (b *Build) Archive(title string) []byte {
 	return []byte(s.String() + body.String())
 }
 
-// quoted quotes the value of an option where the header needs it.
+// quoted quotes the value of an option if the header requires it.
 func quoted(v string) string {
 	if v == "" || strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r == '"' || r == '`' || r == '\'' || r > '~' }) {
 		return strconv.Quote(v)
@@ -89,8 +89,8 @@ func quoted(v string) string {
 	return v
 }
 
-// writeFile adds a file, as Go string literals if an archive cannot hold it or
-// an editor would spoil it.
+// writeFile adds a file. It uses Go string literals if an archive or an editor
+// would corrupt the text.
 func writeFile(header, body *strings.Builder, name, text string) {
 	fmt.Fprintf(body, "-- %s --\n", name)
 	if isPlain(text) {
@@ -121,32 +121,32 @@ func isPlain(text string) bool {
 	return true
 }
 
-// Case returns the build as a case of that name, category/words.
+// Case returns the build as a case with the given name, category/words.
 func (b *Build) Case(name string) (*golden.Case, error) {
 	return golden.Parse(name, b.Archive("A generated build"))
 }
 
-// gen makes one build.
+// gen generates one build.
 type gen struct {
 	*rand.Rand
 	opts, files map[string]string
 	escape      string
 	windows     bool
-	faults      bool     // now and then something is wrong
+	faults      bool     // whether the build may contain errors
 	stages      []string // names of the stages so far
-	bases       []string // images of the case itself
+	bases       []string // images that the case defines
 	inTrigger   bool
 }
 
-// chance is true once in n times.
+// chance returns true with probability 1/n.
 func (g *gen) chance(n int) bool { return g.IntN(n) == 0 }
 
-// fault is true once in n times in builds that may have faults.
+// fault returns true with probability 1/n in builds that may contain errors.
 func (g *gen) fault(n int) bool { return g.faults && g.IntN(n) == 0 }
 
 func (g *gen) pick(list ...string) string { return list[g.IntN(len(list))] }
 
-// some returns one to most different entries of a list.
+// some returns between one and most different entries of a list.
 func (g *gen) some(list []string, most int) []string {
 	var out []string
 	for range 1 + g.IntN(most) {

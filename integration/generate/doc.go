@@ -1,11 +1,11 @@
-// Package generate makes random builds: Dockerfiles with frontend options,
-// valid or nearly so. They are for comparing two frontends where nobody thought
-// of a case.
+// Package generate generates random builds: Dockerfiles with frontend options
+// that are valid or nearly valid. They compare two frontends in situations that
+// no case covers.
 //
-// A build is made from a seed and a number and from nothing else, so that what
-// was found on one machine can be looked at on another. Every third Dockerfile
-// or so is spoiled after it was made, and most of the rest has few faults.
+// A build depends only on a seed and a number, so findings can be reproduced on
+// another machine. About every third Dockerfile is corrupted after generation,
+// and most of the others contain few errors.
 //
-// Not here: building and comparing, which package differential does, and
-// checking that a build is worth while.
+// Out of scope: building and comparing (package differential), and deciding
+// whether a build is useful.
 package generate

@@ -9,7 +9,7 @@ func lower(s string) string { return strings.ToLower(s) }
 
 func title(s string) string { return s[:min(1, len(s))] + strings.ToLower(s[min(1, len(s)):]) }
 
-// mixed has every other letter in lower case.
+// mixed returns s with every other letter in lower case.
 func mixed(s string) string {
 	b := []byte(s)
 	for i := 1; i < len(b); i += 2 {
@@ -18,8 +18,8 @@ func mixed(s string) string {
 	return string(b)
 }
 
-// dress writes an instruction as people do: with blanks, comments and
-// continuation lines. It ends with a line end.
+// dress formats an instruction with blanks, comments and continuation lines.
+// The result ends with a line end.
 func (g *gen) dress(s string) string {
 	line, rest, more := strings.Cut(g.recase(s), "\n")
 	if g.chance(6) {
@@ -41,7 +41,7 @@ func (g *gen) dress(s string) string {
 	return before + line + "\n"
 }
 
-// continued breaks a line at some of its blanks.
+// continued splits a line at some of its blanks.
 func (g *gen) continued(line string) string {
 	var b strings.Builder
 	for i := range len(line) {
@@ -58,16 +58,16 @@ func (g *gen) continued(line string) string {
 	return b.String()
 }
 
-// spoil changes a small thing in a text, mostly for the worse.
+// spoil changes a small part of a text, usually making it invalid.
 func (g *gen) spoil(text string) string {
 	lines := strings.SplitAfter(text, "\n")
 	i := g.IntN(len(lines))
 	switch g.IntN(9) {
-	case 0: // a line less
+	case 0: // remove a line
 		return strings.Join(slices.Delete(lines, i, i+1), "")
-	case 1: // a line twice
+	case 1: // duplicate a line
 		return strings.Join(slices.Insert(lines, i, lines[i]), "")
-	case 2: // two lines in the other order
+	case 2: // swap two lines
 		j := g.IntN(len(lines))
 		lines[i], lines[j] = lines[j], lines[i]
 		return strings.Join(lines, "")

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// dockerfile makes the whole text.
+// dockerfile generates the whole text.
 func (g *gen) dockerfile() string {
 	var b strings.Builder
 	b.WriteString(g.directives())
@@ -78,7 +78,7 @@ func (g *gen) globalArg() string {
 	return g.pick("A", "B", "C", "FOO") + g.pick("=one", "=two", "", "=", "=a/b:c", "=$A", "=${B:-x}", "=alpine", "='q $A'", "=${TARGETARCH}") + g.trouble(10, " D=${A:?}", " E=${", " =x", " A B")
 }
 
-// from makes the words of FROM and remembers the stage.
+// from generates the words of FROM and records the stage.
 func (g *gen) from(i int) string {
 	var b strings.Builder
 	if g.chance(8) {
@@ -129,7 +129,7 @@ func (g *gen) image() string {
 		"mcr.microsoft.com/windows/nanoserver")
 }
 
-// images adds images of the case itself: of any age and system, with triggers.
+// images adds images to the case, with any age, platform and triggers.
 func (g *gen) images() {
 	if !g.chance(5) {
 		return

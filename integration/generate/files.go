@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// ownership makes flags that COPY and ADD share.
+// ownership generates flags that COPY and ADD share.
 func (g *gen) ownership() string {
 	var b strings.Builder
 	b.WriteString(g.maybe(5, "--chown=%s ", g.plain("1000", "1000:1000", "app", "app:staff", "root", "0:0", ":5", "a:b:c", "${A}")))
@@ -18,7 +18,8 @@ func (g *gen) ownership() string {
 	return b.String()
 }
 
-// strayFlag is a flag of another instruction, of none, or one too many.
+// strayFlag returns a flag of another instruction, an unknown one, or a
+// duplicate.
 func (g *gen) strayFlag() string {
 	return g.trouble(30, "--from=x ", "--platform=linux/amd64 ", "--mount=type=bind ", "--chown ", "--nosuch=1 ", "--checksum=sha256:x ", "--keep-git-dir ",
 		"--chmod=1 --chmod=2 ", "--parents=maybe ", "-- ", "--lnik ", "--interval=1s ", "--network=none ", `--chown="1 `, `--"chown"=1 `, "--=x ", "--unpack ")
@@ -33,7 +34,8 @@ func (g *gen) copyWords() string {
 	return flags + g.paths(false)
 }
 
-// source is what --from names: a stage by name or number, an image, a context.
+// source returns a value of --from: a stage by name or number, an image, or a
+// context.
 func (g *gen) source() string {
 	if g.fault(8) {
 		return g.pick("$A", "${B}", "99", "-1", "later", "UPPER/x", "nosuch", "", "base", "+0", "07", "a:b:c", "${", "scratch", "context", "stage-0", "1e1", "own")
@@ -63,7 +65,7 @@ func (g *gen) addWords() string {
 	return flags + g.paths(true)
 }
 
-// paths makes sources and destination, in one of the forms.
+// paths generates sources and destination in one of the forms.
 func (g *gen) paths(add bool) string {
 	if g.fault(30) {
 		return g.pick("", "one", "[]", `["a"]`, "a <<EOF", "<<EOF")
@@ -122,7 +124,7 @@ func (g *gen) run() string {
 	return b.String() + strings.TrimLeft(g.command(), " ")
 }
 
-// mount makes the fields of --mount.
+// mount generates the fields of --mount.
 func (g *gen) mount() string {
 	typ := g.pick("bind", "cache", "tmpfs", "secret", "ssh", "")
 	var fields []string

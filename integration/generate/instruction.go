@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// instruction makes one instruction, with its heredocs but without the last
+// instruction generates one instruction with its heredocs, without the final
 // line end.
 func (g *gen) instruction() string {
 	if g.fault(60) {
@@ -32,7 +32,7 @@ func (g *gen) instruction() string {
 	return g.configInstruction()
 }
 
-// configInstruction makes one that is rarer.
+// configInstruction generates one of the rarer instructions.
 func (g *gen) configInstruction() string {
 	switch g.IntN(9) {
 	case 0:
@@ -144,7 +144,7 @@ func (g *gen) shell() string {
 	return g.jsonArray(g.some([]string{"/bin/bash", "-o", "pipefail", "-c", "powershell", "-Command", "cmd", "/S", "/C", "$A"}, 3)...)
 }
 
-// heredocs appends documents for the names to a line.
+// heredocs appends heredocs with the given names to a line.
 func (g *gen) heredocs(line string, names ...string) string {
 	var b strings.Builder
 	b.WriteString(line)
@@ -161,7 +161,7 @@ func (g *gen) heredocs(line string, names ...string) string {
 	return b.String()
 }
 
-// heredocWord makes the word that starts a document of that name.
+// heredocWord returns the redirection of a heredoc with the given name.
 func (g *gen) heredocWord(name string) string {
 	return g.maybe(10, "3") + g.pick("<<", "<<", "<<-", "<<  ") + g.pick(name, name, `"`+name+`"`, "'"+name+"'") + g.trouble(30, "<", `"`, "$")
 }

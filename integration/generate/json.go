@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// quote writes a string as JSON.
+// quote encodes a string as JSON.
 func quote(s string) string {
 	data, err := json.Marshal(s)
 	if err != nil {

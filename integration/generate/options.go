@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// capabilities that a daemon may lack, among those that frontends ask for.
+// capabilities are optional capabilities of a daemon that frontends query.
 var capabilities = []string{
 	"source.image.resolvemode", "source.local.followpaths", "source.local.excludepatterns", "source.local.sharedkeyhint", "source.local.differ",
 	"source.git.keepgitdir", "source.git.checksum", "source.git.subdir", "source.http.checksum", "exec.meta.ulimit", "exec.meta.cdi", "exec.meta.cgroup.parent",
@@ -31,7 +31,7 @@ func (g *gen) platform() string {
 	return ""
 }
 
-// options sets options for the Dockerfile that was made.
+// options adds options that match the generated Dockerfile.
 func (g *gen) options() {
 	for range g.IntN(4) {
 		g.buildArg()
@@ -78,7 +78,7 @@ func (g *gen) buildArg() {
 	}
 }
 
-// context adds a named context: in the place of a stage, an image, or new.
+// context adds a named context that replaces a stage or an image, or is new.
 func (g *gen) context() {
 	name := g.pick("ctx", "files", "base", "alpine", "busybox", "tools", "build", "golang:latest", "alpine:3", "example.com/rich", "nginx")
 	name += g.maybe(5, "::%s", g.pick("linux/amd64", "linux/arm64", "windows/amd64"))
@@ -98,7 +98,7 @@ func (g *gen) context() {
 	}
 }
 
-// limit sets an option that holds for the whole build.
+// limit sets an option that applies to the whole build.
 func (g *gen) limit() {
 	type option struct{ key, value, bad string }
 	list := []option{
@@ -118,7 +118,7 @@ func (g *gen) limit() {
 		{"cache-imports", `[{"Type":"registry","Attrs":{"ref":"x/y"}}]`, "["},
 		{"cache-from", "a/b,c/d", ""},
 		{"frontend.caps", "moby.buildkit.frontend.contexts", "nosuch"},
-		{"local-sessionid:context", "other", "none"}, // without one sources have random names
+		{"local-sessionid:context", "other", "none"}, // without a session, sources have random names
 		{"attest:provenance", "mode=max", `"`},
 	}
 	o := list[g.IntN(len(list))]
@@ -128,7 +128,7 @@ func (g *gen) limit() {
 	}
 }
 
-// recase writes a keyword in an unusual way.
+// recase changes the case of a keyword.
 func (g *gen) recase(s string) string {
 	if !g.chance(12) {
 		return s

@@ -6,14 +6,15 @@ import (
 	"strings"
 )
 
-// names of variables: of ARGs and ENVs of the file, predefined, and never set.
+// variable returns the name of a variable: of an ARG or ENV of the file,
+// predefined, or unset.
 func (g *gen) variable() string {
 	return g.pick("A", "A", "B", "B", "C", "FOO", "foo", "_x1", "PATH", "HOME", "EMPTY", "LIST",
 		"TARGETPLATFORM", "TARGETOS", "TARGETARCH", "TARGETVARIANT", "TARGETSTAGE", "BUILDPLATFORM", "BUILDARCH",
 		"HTTP_PROXY", "SOURCE_DATE_EPOCH", "UNSET", "GREETING", "é")
 }
 
-// reference is a use of a variable in one of its forms.
+// reference returns a reference to a variable in one of its forms.
 func (g *gen) reference() string {
 	v := g.variable()
 	if g.fault(12) {
@@ -43,7 +44,7 @@ func (g *gen) brokenReference(v string) string {
 		"${"+v+" }", "${ "+v+"}", "${"+v+"!}", "${!"+v+"}", "${"+v+"//a}", "${"+v+":", "${"+v+"//(/x}")
 }
 
-// inner is the word of a modifier.
+// inner returns the operand of a modifier.
 func (g *gen) inner() string {
 	switch g.IntN(6) {
 	case 0:
@@ -68,8 +69,8 @@ func (g *gen) literal() string {
 	return g.pick("a", "b", "x1", "val", "one", "linux", "alpine", "1.2", "a-b", "a.b", "a/b", "é", "世", "=", "a=b", "0", "true", "%s", "{}")
 }
 
-// value is a word with quotes, escapes and variables, without a blank outside
-// of quotes.
+// value returns a word with quotes, escapes and variables, without a blank
+// outside of quotes.
 func (g *gen) value() string {
 	var b strings.Builder
 	for range 1 + g.IntN(3) {
@@ -94,7 +95,7 @@ func (g *gen) value() string {
 	return b.String()
 }
 
-// key is the name in ARG, ENV and LABEL.
+// key returns a name for ARG, ENV or LABEL.
 func (g *gen) key() string {
 	if g.fault(40) {
 		return g.pick("", "1A", "A B", "$A", `"A"`, "a.b", "A-B", "${", "=")
@@ -102,7 +103,8 @@ func (g *gen) key() string {
 	return g.variable()
 }
 
-// plain is a value that is short and mostly right wherever a word expands.
+// plain returns a short value that is usually valid wherever words are
+// expanded.
 func (g *gen) plain(list ...string) string {
 	if g.chance(8) {
 		return g.pick("${A:-"+list[0]+"}", "${UNSET-"+list[0]+"}", "$A", "${B}")
@@ -113,7 +115,7 @@ func (g *gen) plain(list ...string) string {
 	return g.pick(list...)
 }
 
-// path is a source or destination.
+// path returns a source or a destination.
 func (g *gen) path() string {
 	if g.windows && g.chance(2) {
 		return g.windowsPath()
@@ -137,8 +139,8 @@ func (g *gen) windowsPath() string {
 		g.trouble(20, `D:\x`, "C:", `\\server\share`, `\\?\C:\x`, "d:/", "CC:/x", "C::/", `//server/share`)
 }
 
-// trouble is one of the strings once in n times in builds that may have
-// faults, else nothing.
+// trouble returns one of the strings with probability 1/n in builds that may
+// contain errors, otherwise "".
 func (g *gen) trouble(n int, list ...string) string {
 	if g.fault(n) {
 		return g.pick(list...)
@@ -146,7 +148,7 @@ func (g *gen) trouble(n int, list ...string) string {
 	return ""
 }
 
-// jsonArray writes words as an array, or what looks like one.
+// jsonArray formats words as a JSON array, or as an invalid one.
 func (g *gen) jsonArray(words ...string) string {
 	quoted := make([]string, len(words))
 	for i, w := range words {
@@ -160,7 +162,7 @@ func (g *gen) jsonArray(words ...string) string {
 	return s
 }
 
-// maybe is the formatted text once in n times, else nothing.
+// maybe returns the formatted text with probability 1/n, otherwise "".
 func (g *gen) maybe(n int, format string, args ...any) string {
 	if g.chance(n) {
 		return fmt.Sprintf(format, args...)

@@ -2,8 +2,8 @@ package imagetree
 
 import "strings"
 
-// Difference lists the lines that only one of two texts of images has, each with
-// the layer it is in; "" if they are the same.
+// Difference returns the lines that differ between two texts of images, each
+// with its layer. It returns "" if the texts are equal.
 func Difference(want, got string) string {
 	if want == got {
 		return ""
@@ -28,7 +28,7 @@ func Difference(want, got string) string {
 	return b.String()
 }
 
-// located returns the lines of a text, each after the heading that it is below.
+// located returns the lines of a text, each prefixed with its heading.
 func located(text string) []string {
 	var list []string
 	heading := ""

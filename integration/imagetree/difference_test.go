@@ -5,12 +5,11 @@ import (
 	"testing"
 )
 
-// TestDifference checks that each of the things that are compared makes a
-// difference.
+// TestDifference checks that every compared property can cause a difference.
 func TestDifference(t *testing.T) {
 	const image = "config\n{\n  \"Cmd\": 1\n}\nlayer 0\ndir 0755 a\nfile 0644 a/b\nlayer 1\nfile 0644 a/b\n"
 	if d := Difference(image, image); d != "" {
-		t.Errorf("of the same: %s", d)
+		t.Errorf("equal texts differ: %s", d)
 	}
 	for _, tc := range []struct{ old, changed string }{
 		{"0644", "0600"},

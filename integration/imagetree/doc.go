@@ -1,10 +1,10 @@
-// Package imagetree lists what is in an image, in a form that can be compared
-// and read.
+// Package imagetree lists the content of an image in a comparable and readable
+// form.
 //
-// Open reads an OCI archive; Read turns each of its images into an Image: the
+// Open opens an OCI archive. Read converts each of its images to an Image: the
 // file tree of every layer, one line per file with type, mode, owner, size,
-// link target, extended attributes and digest of the content, and the config as
-// a sorted JSON text. Times are left out of both: they are when a build ran, not
-// what it made; Options.Times includes those of files, and Options.Began makes
-// those of two builds comparable.
+// link target, extended attributes and content digest, and the config as sorted
+// JSON. Both omit times, because they depend on when a build ran. Options.Times
+// includes times of files, and Options.Began makes the times of two builds
+// comparable.
 package imagetree

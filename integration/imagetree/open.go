@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 )
 
-// Open unpacks an OCI archive below dir, an existing folder which the result
-// reads from, and returns its top index.
+// Open unpacks an OCI archive into dir, an existing directory that the result
+// reads from, and returns its top-level index.
 func Open(archive, dir string) (v1.ImageIndex, error) {
 	f, err := os.Open(archive)
 	if err != nil {

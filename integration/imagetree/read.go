@@ -16,22 +16,22 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// Options say what Read includes. The zero value leaves out times.
+// Options configures Read. The zero value omits times.
 type Options struct {
 	Times bool // modification times of files
-	// Began is when the builds began that are compared: later times are no more
-	// than "new". Zero shows them all as they are.
+	// Began is the start time of the compared builds. Later times are shown as
+	// "new". If it is zero, all times are shown.
 	Began time.Time
 }
 
-// An Image is one image in a form that can be compared.
+// An Image is an image in comparable form.
 type Image struct {
 	Config string  // indented JSON with sorted keys, without times
-	Layers []Layer // as the manifest orders them, lowest first
+	Layers []Layer // in the order of the manifest, lowest first
 }
 
-// A Layer is the list of what one layer adds, sorted by path; whiteouts are
-// entries like others.
+// A Layer is the list of entries of a layer, sorted by path. Whiteouts are
+// ordinary entries.
 type Layer []Entry
 
 // An Entry is one file of a layer.
@@ -49,7 +49,7 @@ type Entry struct {
 	Time   string   // RFC 3339, or "new"; only with Options.Times
 }
 
-// String returns the entry as a line in the manner of ls.
+// String formats the entry like a line of ls.
 func (e Entry) String() string {
 	s := fmt.Sprintf("%-8s %04o %d:%d %8d %s", e.Type, e.Mode, e.UID, e.GID, e.Size, e.Path)
 	for _, part := range []struct{ label, value string }{
@@ -62,7 +62,7 @@ func (e Entry) String() string {
 	return s
 }
 
-// Read lists every image below index, in order.
+// Read returns every image below index, in order.
 func Read(index v1.ImageIndex, opt Options) ([]Image, error) {
 	list, err := images(index)
 	if err != nil {
@@ -95,8 +95,9 @@ func Read(index v1.ImageIndex, opt Options) ([]Image, error) {
 	return out, nil
 }
 
-// normalConfig removes what depends on when the build ran: creation times, and
-// the digests of layers, which cover the times of files. Their number stays.
+// normalConfig removes the parts of a config that depend on when the build ran:
+// creation times, and the digests of layers, which depend on times of files.
+// The number of layers is preserved.
 func normalConfig(raw []byte) (string, error) {
 	var config map[string]any
 	if err := json.Unmarshal(raw, &config); err != nil {
@@ -194,8 +195,8 @@ func typeName(flag byte) string {
 	return fmt.Sprintf("type %q", flag)
 }
 
-// String returns the image as a text: config, then the layers with a heading
-// each. Two equal images have the same text.
+// String formats the image: the config, followed by the layers with a heading
+// each. Equal images have equal texts.
 func (i Image) String() string {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "config\n%s\n", i.Config)

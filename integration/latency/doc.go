@@ -1,10 +1,9 @@
-// Command latency measures how long a build takes in which nothing is left to
-// do: three stages whose steps are all in the cache, through the gateway, with
-// our image and with upstream's. Two more images say what is theirs of it:
-// scratch does nothing but return an empty result, which is the least that any
-// image takes, and known has the builder make the same result without reading a
-// Dockerfile. All take turns, so that what else the machine does meets them
-// alike.
+// Command latency measures the duration of a fully cached build: three stages,
+// through the gateway, with our image and with upstream's. Two more images
+// measure parts of it. The image scratch returns an empty result, which is the
+// minimum for any image. The image known makes the builder create the same
+// result without reading a Dockerfile. All images take turns, so that other
+// load affects them equally.
 //
 //	go run ./integration/latency [-runs 20]
 //

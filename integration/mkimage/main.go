@@ -1,4 +1,4 @@
-// Command mkimage makes the frontend's container image without a builder.
+// Command mkimage creates the frontend's container image without a builder.
 //
 //	go run ./integration/mkimage -o bin/dockerfile-frontend.tar
 //	go run ./integration/mkimage -push localhost:5000/slipway/dockerfile:1
@@ -28,7 +28,7 @@ func main() {
 	out := flag.String("o", "", "write an OCI archive to this `file`")
 	push := flag.String("push", "", "push to this `reference`, with the credentials of docker login")
 	platforms := flag.String("platforms", "linux/amd64,linux/arm64", "comma-separated `list` of platforms")
-	size := flag.Bool("size", false, "print how large our image and upstream's are, and what ours is made of")
+	size := flag.Bool("size", false, "print the sizes of our image and upstream's, and the composition of ours")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -38,7 +38,7 @@ func main() {
 	}
 }
 
-// request is what the flags ask for.
+// request contains the flags.
 type request struct {
 	out, push string
 	size      bool

@@ -13,8 +13,8 @@ import (
 	"slipway/integration/frontendimage"
 )
 
-// printSize prints the size of our image and of upstream's for this machine's
-// platform, and what our program is made of.
+// printSize prints the sizes of our image and upstream's for the platform of
+// this machine, and the composition of our program.
 func printSize(ctx context.Context, w io.Writer, root string) error {
 	platforms := []v1.Platform{{OS: "linux", Architecture: runtime.GOARCH}}
 	ours, err := frontendimage.Compile(ctx, root, platforms)

@@ -14,7 +14,7 @@ import (
 
 // A mutant is a change of one line of a file.
 type mutant struct {
-	line     int    // of mutants.txt
+	line     int    // line number in mutants.txt
 	about    string // what is wrong with the change
 	file     string // relative to the root of the repository
 	old, new string // the line without and with the change; old occurs once in the file
@@ -22,7 +22,7 @@ type mutant struct {
 
 func (m mutant) String() string { return m.file + " " + m.about + " " + m.old }
 
-// outcome is what became of a mutant.
+// outcome is the result of a mutant.
 type outcome string
 
 const (
@@ -88,8 +88,8 @@ func (m mutant) try(ctx context.Context, root string) (got outcome, text string,
 	return "", "", err
 }
 
-// test runs the tests of the package that owns the line. There is no vet: a finding
-// of it is not a test that notices the change.
+// test runs the tests of the package that owns the line. It disables vet,
+// because a finding of vet is not a test that notices the change.
 func (m mutant) test(ctx context.Context, root string, flags ...string) (string, error) {
 	flags = append([]string{"test", "-vet=off", "-failfast", "-timeout", "5m"}, flags...)
 	return goCommand(ctx, root, append(flags, "./"+filepath.Dir(m.file))...)
@@ -135,7 +135,8 @@ func goCommand(ctx context.Context, root string, args ...string) (string, error)
 	return string(out), err
 }
 
-// notRun matches what the go command prints if it cannot make the test binary.
+// notRun matches the output of the go command if it cannot build the test
+// binary.
 var notRun = regexp.MustCompile(`(?m)^FAIL\s.*\[(build|setup) failed\]$`)
 
 var failure = regexp.MustCompile(`(?m)^--- FAIL: (\S+)|^panic: (.*)$`)

@@ -1,7 +1,7 @@
-// Command parity runs docker/dockerfile's frontend and ours over every case of
-// testdata, without a builder, and prints in what they agree. It fails when
-// operations, or another kind that must be equal, differ on any case, and when
-// an excuse for a difference is not needed any more.
+// Command parity runs docker/dockerfile's frontend and ours on every case of
+// testdata, without a builder, and prints a comparison. It fails if operations,
+// or another kind that must be equal, differ for any case, and if an excuse is
+// no longer needed.
 package main
 
 import (

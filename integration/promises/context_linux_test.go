@@ -13,8 +13,9 @@ import (
 	"slipway/internal/testcontext"
 )
 
-// TestUnusedFiles: what no instruction copies does no harm whatever it is, and is
-// not opened. What .dockerignore leaves out is not even listed.
+// TestUnusedFiles checks that files that no instruction copies cause no errors
+// and are not opened, and that files excluded by .dockerignore are not even
+// listed.
 func TestUnusedFiles(t *testing.T) {
 	m := newMachine(t, map[string]string{
 		"src/used": "x", "unused": "x", "other/unused": "x", "src/ignored/deep/file": "x", ".dockerignore": "src/ignored\n",
@@ -37,7 +38,8 @@ func TestUnusedFiles(t *testing.T) {
 	}{
 		{"src/used", always},
 		{"src", always},
-		// With a wildcard all is listed that is not ignored, as by BuildKit's clients.
+		// With a wildcard, all files that are not ignored are listed, as by
+		// BuildKit's clients.
 		{"src/u*", append([]string{"base/", "base/bin/", "other/"}, always...)},
 	} {
 		m.o.State = t.TempDir()
@@ -52,11 +54,11 @@ func TestUnusedFiles(t *testing.T) {
 	}
 }
 
-// TestChangedFiles: the next build reads what changed, and nothing else.
+// TestChangedFiles checks that the next build reads only the changed files.
 func TestChangedFiles(t *testing.T) {
 	m := newMachine(t, map[string]string{"src/a": "a", "src/b": "b", "src/c": "c"})
 	const dockerfile = "FROM scratch\nCOPY src /\n"
-	settle := func() { time.Sleep(50 * time.Millisecond) } // a file just written is read again
+	settle := func() { time.Sleep(50 * time.Millisecond) } // recently written files are read again
 	settle()
 	m.mustBuild(dockerfile)
 	w := newWatch(t, filepath.Join(m.o.Context, "src"))

@@ -14,7 +14,8 @@ import (
 	"slipway/internal/testcontext"
 )
 
-// TestExplain changes one thing after the other, and reads why steps ran again.
+// TestExplain makes one change at a time and checks the explanations for steps
+// that run again.
 func TestExplain(t *testing.T) {
 	h := newHub(t)
 	h.push("base:1", 1)
@@ -24,7 +25,7 @@ func TestExplain(t *testing.T) {
 	places := strings.NewReplacer("HUB", h.host, "WEB", web.URL)
 	type change struct {
 		about      string
-		dockerfile string // "" is as before
+		dockerfile string // "" if unchanged
 		files      map[string]string
 		do         func(m *machine)
 		want       []string // lines, * stands for any rest; digests are written as sha256:…

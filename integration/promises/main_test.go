@@ -21,23 +21,23 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// machine builds, and records how.
+// machine runs builds with one state directory and records their steps.
 type machine struct {
 	t    *testing.T
 	o    build.Options
-	told string // what --explain told
+	told string // output of --explain
 
 	mu    sync.Mutex
-	steps map[string]step // of the last build
+	steps map[string]step // steps of the last build
 }
 
-// step is what is recorded of a step.
+// step is the record of a step.
 type step struct {
 	start, end time.Time
 	cached     bool
 }
 
-// newMachine is a machine that never built anything, with a context.
+// newMachine returns a machine with an empty state and a context.
 func newMachine(t *testing.T, context map[string]string) *machine {
 	t.Helper()
 	m := &machine{t: t, o: build.Options{Context: t.TempDir(), State: t.TempDir(), Runner: "portable", Now: time.Now}}
@@ -63,7 +63,7 @@ func (m *machine) record(s *client.SolveStatus) {
 	}
 }
 
-// build builds a Dockerfile and returns what is wrong as a user reads it.
+// build builds a Dockerfile and returns the error as a user sees it.
 func (m *machine) build(dockerfile string) error {
 	m.t.Helper()
 	testcontext.Write(m.t, m.o.Context, map[string]string{"Dockerfile": dockerfile})
@@ -75,7 +75,7 @@ func (m *machine) build(dockerfile string) error {
 	return err
 }
 
-// mustBuild builds a Dockerfile and returns what it exports.
+// mustBuild builds a Dockerfile and returns the exported directory.
 func (m *machine) mustBuild(dockerfile string) string {
 	m.t.Helper()
 	dest := m.t.TempDir()
@@ -88,7 +88,7 @@ func (m *machine) mustBuild(dockerfile string) string {
 	return dest
 }
 
-// step returns what was recorded of the one step whose name has a text.
+// step returns the record of the only step whose name contains text.
 func (m *machine) step(text string) step {
 	m.t.Helper()
 	var found []string

@@ -17,9 +17,9 @@ import (
 	"slipway/integration/imagetree"
 )
 
-// TestPlatforms: what only copies is built for any platform, with no emulator,
-// each on the base of its own platform; what a builder's platform makes is made
-// once.
+// TestPlatforms checks that stages that only copy are built for any platform
+// without an emulator, each with the base of its platform, and that stages for
+// the builder's platform are built once.
 func TestPlatforms(t *testing.T) {
 	h := newHub(t)
 	var layers []string

@@ -46,7 +46,8 @@ var programs = sync.OnceValues(func() ([2]string, error) {
 	return [2]string{slipway, base}, nil
 })
 
-// world is all that a user has who runs slipway.
+// world is the environment of a user who runs slipway: program, context, state
+// and outputs.
 type world struct {
 	t      *testing.T
 	dir    string
@@ -56,7 +57,7 @@ type world struct {
 	umask  int
 }
 
-// newWorld makes directories that a user of the machine owns.
+// newWorld creates the directories of a user of the machine.
 func newWorld(t *testing.T, user uint32, runner string) *world {
 	t.Helper()
 	ps, err := programs()
@@ -73,7 +74,7 @@ func newWorld(t *testing.T, user uint32, runner string) *world {
 			t.Fatal(err)
 		}
 	}
-	// A program that everybody may run, and a base that everybody may read.
+	// The program and the base must be accessible to all users.
 	w.copy(ps[0], "slipway")
 	if err := os.CopyFS(filepath.Join(dir, "cwd", "context", "base"), os.DirFS(ps[1])); err != nil {
 		t.Fatal(err)
@@ -106,7 +107,7 @@ func (w *world) copy(from, to string) {
 	}
 }
 
-// command prepares slipway build for a Dockerfile.
+// command returns slipway build for a Dockerfile.
 func (w *world) command(dockerfile string, args ...string) (*exec.Cmd, *lockedBuffer) {
 	w.t.Helper()
 	file := filepath.Join(w.dir, "cwd", "context", "Dockerfile")
@@ -128,7 +129,8 @@ func (w *world) command(dockerfile string, args ...string) (*exec.Cmd, *lockedBu
 	return cmd, told
 }
 
-// lockedBuffer is read while it is written.
+// lockedBuffer is a buffer that can be read during writes. Safe for concurrent
+// use.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -146,8 +148,9 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// trace is what a build could leave: files outside the state directory and of
-// /etc, and mounts. Results and what the test writes itself are left out.
+// trace returns everything that a build could leave on the machine: files
+// outside the state directory and in /etc, and mounts. It omits results and
+// files of the test.
 func (w *world) trace() []string {
 	w.t.Helper()
 	var list []string
@@ -180,17 +183,17 @@ func (w *world) trace() []string {
 		w.t.Fatal(err)
 	}
 	for line := range strings.Lines(string(mounts)) {
-		if strings.Contains(line, w.dir) { // others may mount something meanwhile
+		if strings.Contains(line, w.dir) { // other processes may create mounts
 			list = append(list, line)
 		}
 	}
 	return list
 }
 
-// TestNoTrace: outside the state directory all is as before, whatever became of
-// the build: files, mounts, processes.
+// TestNoTrace checks that a build with any outcome leaves no files outside the
+// state directory, no mounts and no processes.
 func TestNoTrace(t *testing.T) {
-	// What a build leaves running becomes a child of this process.
+	// Leaked processes of the build become children of this process.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +252,8 @@ type user struct {
 	runner string
 }
 
-// users are the ways to run steps that this test can try: as root all of them.
+// users returns the users and runners that this test can use; root can use all
+// of them.
 func users() []user {
 	self := uint32(os.Geteuid())
 	list := []user{{"portable runner", self, "portable"}, {"namespaces", self, "namespace"}}
@@ -259,7 +263,7 @@ func users() []user {
 	return list
 }
 
-// await waits until a text was told.
+// await waits for a text in the output.
 func await(t *testing.T, told *lockedBuffer, text string) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); !strings.Contains(told.String(), text); {
@@ -270,8 +274,8 @@ func await(t *testing.T, told *lockedBuffer, text string) {
 	}
 }
 
-// children returns what still runs of what this process started. The kernel may
-// take a moment to end what it kills.
+// children returns the running descendants of this process. Killed processes
+// may take a moment to exit.
 func children(t *testing.T) string {
 	t.Helper()
 	for end := time.Now().Add(5 * time.Second); ; {
@@ -286,7 +290,7 @@ func children(t *testing.T) string {
 			t.Fatal(err)
 		}
 		for _, f := range tasks {
-			data, _ := os.ReadFile(f) // threads come and go
+			data, _ := os.ReadFile(f) // threads may exit concurrently
 			for pid := range strings.FieldsSeq(string(data)) {
 				line, _ := os.ReadFile("/proc/" + pid + "/cmdline")
 				left = append(left, strings.ReplaceAll(string(line), "\x00", " "))
@@ -299,7 +303,8 @@ func children(t *testing.T) string {
 	}
 }
 
-// TestUnreadable: what a user must not read does no harm until it is copied.
+// TestUnreadable checks that unreadable files cause no errors unless they are
+// copied.
 func TestUnreadable(t *testing.T) {
 	list := users()
 	who := list[len(list)-1]
@@ -327,8 +332,8 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// TestReproducible: the same input gives the same bytes, whoever builds, where,
-// when and how.
+// TestReproducible checks that the same input creates the same bytes for every
+// user, directory, time and runner.
 func TestReproducible(t *testing.T) {
 	const dockerfile = `FROM scratch AS made
 COPY base /
@@ -341,7 +346,7 @@ COPY <<EOF /text
 text
 EOF
 `
-	sums := map[string]map[string]string{} // by kind of archive: who made which
+	sums := map[string]map[string]string{} // by kind of archive: users by digest
 	for i, who := range users() {
 		w := newWorld(t, who.user, who.runner)
 		w.umask = []int{0o022, 0o077, 0o002, 0o027}[i]

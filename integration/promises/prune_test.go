@@ -28,8 +28,8 @@ func sum(list []build.CacheEntry) (n int64) {
 	return n
 }
 
-// disk returns the bytes of what entries are about. What else there is has the
-// size of a few names: locks, and what is known of files and steps.
+// disk returns the disk usage of the data that entries describe. The rest is
+// small: locks, and records about files and steps.
 func (m *machine) disk() (n int64) {
 	m.t.Helper()
 	for _, dir := range []string{"store", "cache", "layers", "namespace", "mounts"} {
@@ -61,8 +61,9 @@ COPY --from=image / /
 COPY --from=made /twice /
 `
 
-// TestSizesAddUp: the sizes of what is listed are those of the disk, although
-// results share most of their files; and so are those of what goes.
+// TestSizesAddUp checks that the listed sizes equal the disk usage, although
+// results share most of their files, and that the sizes of removed entries
+// equal the freed space.
 func TestSizesAddUp(t *testing.T) {
 	h := newHub(t)
 	h.push("base:1", 2)
@@ -80,7 +81,7 @@ func TestSizesAddUp(t *testing.T) {
 	} {
 		gone := sum(m.prune(opt))
 		after := m.disk()
-		if before-after < gone || before-after > gone+4000 { // what nothing refers to goes in any case
+		if before-after < gone || before-after > gone+4000 { // unreferenced data is removed, too
 			t.Errorf("%+v: %d bytes went, the disk has %d less", opt, gone, before-after)
 		}
 		if got := sum(m.entries()); got != after {
@@ -97,8 +98,9 @@ func TestSizesAddUp(t *testing.T) {
 	m.mustBuild(strings.ReplaceAll(manyKinds, "HUB", h.host))
 }
 
-// TestSizesOfImages: an image has the size of its files, although results that are
-// built on it need them, too; and it stays as long as there is room for it.
+// TestSizesOfImages checks that an image has the size of its files, although
+// results based on it need them, too, and that it is not pruned while there is
+// space for it.
 func TestSizesOfImages(t *testing.T) {
 	const size = 200_000
 	h := newHub(t)
@@ -133,8 +135,9 @@ func TestSizesOfImages(t *testing.T) {
 	}
 }
 
-// TestPruneOrder: first goes what is cheapest to have again; of results what was
-// not used for longest, but none that others were made from.
+// TestPruneOrder checks that the entries that are cheapest to recreate are
+// removed first, and that of results the least recently used are removed first,
+// but none on which others are based.
 func TestPruneOrder(t *testing.T) {
 	h := newHub(t)
 	h.push("base:1", 2)
@@ -146,7 +149,7 @@ func TestPruneOrder(t *testing.T) {
 	for _, e := range m.entries() {
 		kinds = append(kinds, e.Kind)
 	}
-	// A result was made from the image.
+	// A result is based on the image.
 	if got, want := slices.Compact(kinds), []string{"internal", "source.local", "regular", "source.remote", "regular", "exec.cachemount"}; !slices.Equal(got, want) {
 		t.Errorf("kinds go in the order %q, want %q", got, want)
 	}
@@ -168,14 +171,14 @@ func TestPruneOrder(t *testing.T) {
 	if !slices.Equal(order, want) {
 		t.Errorf("results go in the order %q, want %q", order, want)
 	}
-	// What was used last is not what was made last.
+	// The most recently used entry is not the most recently created one.
 	now = now.Add(time.Hour)
 	m.mustBuild(base + "RUN touch /old\n")
 	for _, tc := range []struct {
 		opt  build.PruneOptions
 		want string
 	}{
-		{build.PruneOptions{Kinds: []string{"regular"}, KeepBytes: m.disk() - 1}, "RUN cat /bin/sh"}, // which changed nothing
+		{build.PruneOptions{Kinds: []string{"regular"}, KeepBytes: m.disk() - 1}, "RUN cat /bin/sh"}, // this step changed no files
 		{build.PruneOptions{Kinds: []string{"regular"}, KeepBytes: m.disk() - 1000}, strings.TrimSpace(second)},
 		{build.PruneOptions{Kinds: []string{"regular"}, Unused: 90 * time.Minute}, strings.TrimSpace(first)},
 		{build.PruneOptions{Kinds: []string{"regular"}, Description: "/new"}, "RUN touch /new"},
@@ -196,8 +199,8 @@ func TestPruneOrder(t *testing.T) {
 	}
 }
 
-// TestCacheMountStays: a cache mount outlives builds, steps that fail and the
-// pruning of all else, and is pruned by its name.
+// TestCacheMountStays checks that a cache mount survives builds, failing steps
+// and pruning of all other data, and can be pruned by name.
 func TestCacheMountStays(t *testing.T) {
 	m := newMachine(t, nil)
 	const mount = "FROM scratch\nCOPY base /\nRUN --mount=type=cache,id=mine,target=/c "
@@ -238,8 +241,8 @@ func TestCacheMountStays(t *testing.T) {
 	}
 }
 
-// TestSizesOfStoredImages: with stored images, sizes still add up. The images are all
-// that a prune leaves, and later builds need no more than that.
+// TestSizesOfStoredImages checks that sizes add up with stored images, that a
+// prune keeps only these, and that they suffice for later builds.
 func TestSizesOfStoredImages(t *testing.T) {
 	m := newMachine(t, map[string]string{"big": strings.Repeat("x", 10000)})
 	for _, tags := range [][]string{{"app:1", "app:2"}, {"app:3"}} {

@@ -20,13 +20,13 @@ import (
 	"slipway/build"
 )
 
-// hub is a registry that counts what it sends.
+// hub is a registry that counts its responses.
 type hub struct {
 	t    *testing.T
 	host string
 
 	mu   sync.Mutex
-	sent map[string]int // times, by the digest or the tag, with HEAD in front if it was only looked up
+	sent map[string]int // number of responses by digest or tag, with the prefix HEAD for HEAD requests
 }
 
 func newHub(t *testing.T) *hub {
@@ -50,8 +50,8 @@ func newHub(t *testing.T) *hub {
 	return h
 }
 
-// push pushes an image with that many layers and returns its digest, and those of
-// its config and layers.
+// push pushes an image with the given number of layers. It returns its digest
+// and the digests of its config and layers.
 func (h *hub) push(tag string, layers int64, add ...v1.Layer) (digest, config string, digests []string) {
 	h.t.Helper()
 	img, err := random.Image(1000, layers)
@@ -83,14 +83,14 @@ func (h *hub) push(tag string, layers int64, add ...v1.Layer) (digest, config st
 	return d.String(), m.Config.Digest.String(), digests
 }
 
-// forget starts counting again.
+// forget resets the counters.
 func (h *hub) forget() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	clear(h.sent)
 }
 
-// fetched returns how often each of these was sent.
+// fetched returns the number of responses for each name.
 func (h *hub) fetched(names []string) []int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -101,8 +101,8 @@ func (h *hub) fetched(names []string) []int {
 	return n
 }
 
-// TestLayersOnce: no layer is fetched twice, whichever images, stages and builds
-// use it.
+// TestLayersOnce checks that no layer is fetched twice, regardless of the
+// images, stages and builds that use it.
 func TestLayersOnce(t *testing.T) {
 	h := newHub(t)
 	shared, err := random.Layer(1000, "application/vnd.oci.image.layer.v1.tar+gzip")
@@ -118,7 +118,7 @@ func TestLayersOnce(t *testing.T) {
 	if got := h.fetched(all); !slices.Equal(got, []int{1, 1, 1, 1}) {
 		t.Errorf("the layers were sent %v times", got)
 	}
-	// Each of two tags is looked up once, and its manifest fetched by digest.
+	// Each of two tags is resolved once, and its manifest is fetched by digest.
 	if got := h.fetched([]string{config, "HEAD 1", "1", digest}); !slices.Equal(got, []int{1, 2, 0, 1}) {
 		t.Errorf("the config was sent, the tags looked up, the tags and the manifest sent %v times", got)
 	}
@@ -142,7 +142,8 @@ func TestLayersOnce(t *testing.T) {
 	}
 }
 
-// TestConfigOnly: an image of which only the config counts is not downloaded.
+// TestConfigOnly checks that the layers of an image are not fetched if only its
+// config is needed.
 func TestConfigOnly(t *testing.T) {
 	h := newHub(t)
 	_, config, layers := h.push("base:1", 2)

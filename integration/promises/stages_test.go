@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestUnusedStages: a stage that nothing needs is not run, not read and its base
-// is not looked up.
+// TestUnusedStages checks that an unneeded stage is not run, its files are not
+// read, and its base is not resolved.
 func TestUnusedStages(t *testing.T) {
 	m := newMachine(t, map[string]string{"a": "x"})
 	m.mustBuild(`FROM does.not.exist.invalid/image AS no-base
@@ -27,8 +27,8 @@ COPY a /
 	}
 }
 
-// TestOverlap: independent stages run at the same time, dependent steps one
-// after the other. That takes no second processor.
+// TestOverlap checks that independent stages run concurrently and dependent
+// steps sequentially, even on one processor.
 func TestOverlap(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	const stages = "FROM scratch AS base\nCOPY base /\n" +

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watch tells which files below a directory are opened: directories that are
-// listed end in a slash. The kernel watches, so nothing escapes.
+// watch records the files below a directory that are opened, using inotify.
+// Listed directories end in a slash.
 type watch struct {
 	t    *testing.T
 	fd   int
@@ -41,11 +41,11 @@ func newWatch(t *testing.T, root string) *watch {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.opened() // the walk itself
+	w.opened() // discard events of the walk itself
 	return w
 }
 
-// opened returns what was opened since it was last asked, sorted.
+// opened returns the files opened since the last call, sorted.
 func (w *watch) opened() []string {
 	w.t.Helper()
 	found := map[string]bool{}
@@ -64,7 +64,7 @@ func (w *watch) opened() []string {
 			name := filepath.Join(w.dirs[id], string(bytes.TrimRight(rest[16:16+size], "\x00")))
 			rest = rest[16+size:]
 			if mask&unix.IN_Q_OVERFLOW != 0 {
-				w.t.Fatal("there were more events than the kernel keeps")
+				w.t.Fatal("the event queue of the kernel overflowed")
 			}
 			if mask&unix.IN_ISDIR != 0 {
 				name += "/"

@@ -24,15 +24,15 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// A mirror is where the packages of the base image come from.
+// A mirror is the source of the packages in the base image.
 type mirror struct {
 	uri, suite string
-	settings   string // apt.conf: proxies, and which dates of indexes are accepted
+	settings   string // apt.conf: proxies and accepted dates of indexes
 }
 
 // Base returns a minimal Debian image of the suite and from the mirror that apt
-// of this machine is configured with. The first call runs debootstrap, and stores
-// the layer for the following ones. It needs root.
+// of this machine is configured with. The first call runs debootstrap and
+// stores the layer for later calls. It needs root.
 func Base(ctx context.Context, log io.Writer) (v1.Image, error) {
 	if err := rig.EnsurePackages(ctx, log, "debootstrap"); err != nil {
 		return nil, err
@@ -75,10 +75,11 @@ func Base(ctx context.Context, log io.Writer) (v1.Image, error) {
 	return mutate.ConfigFile(image, config)
 }
 
-// settings are what the base image takes from apt's configuration.
+// settings matches the settings that the base image copies from apt's
+// configuration.
 var settings = regexp.MustCompile(`(?im)^Acquire::(https?::(.*::)?Proxy|Check-Date|Check-Valid-Until|Retries|ForceIPv[46]) .*\n`)
 
-// configuredMirror returns the first repository of binary packages of apt's
+// configuredMirror returns the first repository of binary packages in apt's
 // sources that is not an update of another.
 func configuredMirror(ctx context.Context) (mirror, error) {
 	list, err := output(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages")
@@ -123,8 +124,8 @@ func (m mirror) bootstrap(ctx context.Context, dir, archive string) (err error) 
 	return os.Rename(packed, archive)
 }
 
-// configure sets up dpkg and apt as images of Debian do, for this machine's
-// network, and removes what debootstrap has copied from the machine.
+// configure sets up dpkg and apt as in Debian's images, for the network of this
+// machine, and removes files that debootstrap copied from the machine.
 func (m mirror) configure(root string) error {
 	for name, text := range map[string]string{
 		"etc/apt/apt.conf.d/90machine":         m.settings,
@@ -147,7 +148,7 @@ func (m mirror) configure(root string) error {
 	return nil
 }
 
-// output runs a program and returns what it prints.
+// output runs a program and returns its standard output.
 func output(ctx context.Context, program string, args ...string) ([]byte, error) {
 	out, err := exec.CommandContext(ctx, program, args...).Output()
 	if err != nil {

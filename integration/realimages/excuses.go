@@ -12,8 +12,8 @@ type excuse struct {
 	why  string
 }
 
-// excuses lists all files that may differ in size and content. Mode, owner, time
-// and extended attributes may not.
+// excuses lists all files that may differ in size and content, but not in mode,
+// owner, time and xattrs.
 func excuses() []excuse {
 	return []excuse{
 		{regexp.MustCompile(`^var/log/(apt/(history|term)|dpkg|alternatives)\.log$`), "each line has the time of day"},
@@ -48,7 +48,7 @@ func unexcused(diff string) (rest string, files []string) {
 	return b.String(), files
 }
 
-// excused returns what both lines of an excused file have in common.
+// excused returns the common part of both lines of an excused file.
 func excused(line string) (key string, ok bool) {
 	m := file.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
 	if m == nil {

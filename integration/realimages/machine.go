@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// authorities is where Debian's programs expect certificate authorities.
+// authorities is the path at which Debian's programs expect certificate
+// authorities.
 const authorities = "/etc/ssl/certs/ca-certificates.crt"
 
 // proxies returns the proxies of this machine as build arguments.
@@ -23,9 +24,9 @@ func proxies() map[string]string {
 	return args
 }
 
-// secrets returns the secrets by which builds reach what this machine reaches:
-// "ca", certificate authorities; "goenv", Go's settings of module proxies; "npm",
-// the URL of a registry.
+// secrets returns the secrets that builds need for network access: "ca",
+// certificate authorities; "goenv", Go's settings of module proxies; "npm", the
+// URL of a registry.
 func secrets(ctx context.Context) (map[string][]byte, error) {
 	file := os.Getenv("SSL_CERT_FILE")
 	if file == "" {

@@ -24,12 +24,12 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	namespace.Main() // a process that a build of cmd/slipway has started ends here
+	namespace.Main() // does not return in child processes of a build
 	flag.Parse()
 	os.Exit(m.Run())
 }
 
-// TestBuilds does the builds of testdata with our solver, as root and as an
+// TestBuilds runs the builds of testdata with our solver, as root and as an
 // ordinary user, and with BuildKit.
 func TestBuilds(t *testing.T) {
 	base, err := Base(t.Context(), os.Stderr)
@@ -90,7 +90,7 @@ func TestBuilds(t *testing.T) {
 	}
 }
 
-// withContext adds the option that makes the directory of the request the
+// withContext adds the option that makes the directory of the request the named
 // context golang.
 func withContext(attrs map[string]string) map[string]string {
 	attrs = maps.Clone(attrs)

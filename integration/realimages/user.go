@@ -18,19 +18,19 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// nobody is the user and group id that rootless builds run with.
-const nobody = "65534"
+// nobodyID is the user and group id of rootless builds.
+const nobodyID = "65534"
 
-// asNobody runs a program as nobody with a range of subordinate ids, which only
-// the program and its children see.
+// asNobody runs a program as user nobody with a range of subordinate ids, which
+// only the program and its children see.
 const asNobody = `mount --bind "$0" /etc/subuid && mount --bind "$0" /etc/subgid && ` +
-	`exec setpriv --reuid ` + nobody + ` --regid ` + nobody + ` --clear-groups "$@"`
+	`exec setpriv --reuid ` + nobodyID + ` --regid ` + nobodyID + ` --clear-groups "$@"`
 
-// A User builds with the program slipway as nobody.
+// A User builds with the program slipway as user nobody.
 type User struct {
 	program string
-	dir     string // readable by nobody
-	home    string // owned by nobody
+	dir     string // readable by user nobody
+	home    string // owned by user nobody
 }
 
 // NewUser compiles slipway. It needs root. The caller must call Close.
@@ -53,7 +53,7 @@ func NewUser(ctx context.Context, log io.Writer) (_ *User, err error) {
 		}
 	}()
 	err = errors.Join(os.Chmod(dir, 0o755), os.Mkdir(u.home, 0o700), os.Chown(u.home, 65534, 65534),
-		os.WriteFile(filepath.Join(dir, "ids"), []byte(nobody+":500000:65536\n"), 0o644))
+		os.WriteFile(filepath.Join(dir, "ids"), []byte(nobodyID+":500000:65536\n"), 0o644))
 	if err != nil {
 		return nil, err
 	}
@@ -65,10 +65,10 @@ func NewUser(ctx context.Context, log io.Writer) (_ *User, err error) {
 	return u, nil
 }
 
-// Close removes all files, among them those that belong to subordinate ids.
+// Close removes all files, including those owned by subordinate ids.
 func (u *User) Close() error { return os.RemoveAll(u.dir) }
 
-// Solve does one build whose output is an OCI archive.
+// Solve runs one build whose output is an OCI archive.
 func (u *User) Solve(ctx context.Context, opt build.Options) (err error) {
 	dir, err := os.MkdirTemp(u.home, "build-")
 	if err != nil {
@@ -95,8 +95,8 @@ func (u *User) Solve(ctx context.Context, opt build.Options) (err error) {
 	return os.Rename(filepath.Join(dir, "image.tar"), opt.Outputs[0].Dest)
 }
 
-// prepare copies to dir what the build reads, since nobody may not be able to
-// read it, and returns the command.
+// prepare copies the inputs of the build to dir, because user nobody may not be
+// able to read the originals. It returns the command.
 func (u *User) prepare(ctx context.Context, dir string, opt build.Options) ([]string, error) {
 	args := []string{
 		u.program, "build", "--runner", "namespace", "--progress", "rawjson", "--state", filepath.Join(u.home, "state"),
@@ -124,11 +124,11 @@ func (u *User) prepare(ctx context.Context, dir string, opt build.Options) ([]st
 	for host, mirror := range opt.Mirrors {
 		args = append(args, "--mirror", host+"=http://"+mirror)
 	}
-	_, err := output(ctx, "chown", "-R", nobody+":"+nobody, dir)
+	_, err := output(ctx, "chown", "-R", nobodyID+":"+nobodyID, dir)
 	return append(args, "context"), err
 }
 
-// trailing returns what makes cp follow a link to a directory.
+// trailing returns the suffix that makes cp follow a link to a directory.
 func trailing(source string) string {
 	if info, err := os.Stat(source); err == nil && info.IsDir() {
 		return "/."
@@ -136,7 +136,7 @@ func trailing(source string) string {
 	return ""
 }
 
-// report passes on progress and returns the text that follows it.
+// report forwards progress and returns the text after it.
 func report(r io.Reader, status func(*client.SolveStatus)) []byte {
 	all, err := io.ReadAll(r)
 	if err != nil {

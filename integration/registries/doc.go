@@ -1,4 +1,4 @@
-// Package registries tests slipway build with distribution, the registry that
-// most registries are made of: over TLS with passwords and an authority of its
-// own, and without TLS.
+// Package registries tests slipway build with distribution, the registry on
+// which most registries are based: over TLS with passwords and a private
+// certificate authority, and without TLS.
 package registries

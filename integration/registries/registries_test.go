@@ -32,8 +32,8 @@ import (
 
 const user, password = "alice", "secret"
 
-// certificate writes the certificate of an authority that is a server on this
-// machine, too, and its key.
+// certificate writes the certificate and the key of an authority that is also
+// the certificate of a server on this machine.
 func certificate(t *testing.T, certFile, keyFile string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -102,7 +102,7 @@ func serve(t *testing.T, dir, settings string) string {
 	}
 }
 
-// home makes an empty directory the one of the user's configurations.
+// home makes an empty directory the home directory of the user's configuration.
 func home(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -115,7 +115,7 @@ func home(t *testing.T) string {
 	return dir
 }
 
-// run builds a Dockerfile in a state directory of its own.
+// run builds a Dockerfile with a new state directory.
 func run(t *testing.T, dockerfile string, change func(*build.Options)) error {
 	t.Helper()
 	o := build.Options{Context: testcontext.New(t, dockerfile), State: t.TempDir(), Runner: "portable", Now: time.Now}
@@ -142,9 +142,9 @@ func pull(o *build.Options) {
 	o.Outputs = []build.Output{{Type: "tar", Dest: filepath.Join(o.State, "out.tar")}}
 }
 
-// TestPrivate: a registry with an authority and passwords of its own is used as
-// soon as its certificate is trusted and the user has logged in, for images and
-// for caches. A step back is an error that says what to do.
+// TestPrivate checks that a registry with a private authority and passwords
+// works for images and caches after its certificate is trusted and the user has
+// logged in. Before that, errors say what to do.
 func TestPrivate(t *testing.T) {
 	configs, dir := home(t), t.TempDir()
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
@@ -187,8 +187,8 @@ func TestPrivate(t *testing.T) {
 	fails("(log in with: slipway login private.example)", run(t, used, pull))
 }
 
-// TestPlain: a registry without TLS is a mirror by hosts.toml, or insecure by an
-// attribute of the output.
+// TestPlain checks that a registry without TLS works as a mirror by hosts.toml,
+// or as insecure by an attribute of the output.
 func TestPlain(t *testing.T) {
 	configs := home(t)
 	addr := serve(t, t.TempDir(), "http: {addr: ADDR, secret: x}\n")

@@ -21,32 +21,32 @@ import (
 
 // A Request is one build of one Dockerfile.
 type Request struct {
-	Dockerfile   string            // its text; a file of this name is made for the build
-	Ignore       string            // text of Dockerfile.dockerignore; "": there is none
-	Context      string            // folder of the main context; "": an empty one
+	Dockerfile   string            // its content; a file of this name is created for the build
+	Ignore       string            // content of Dockerfile.dockerignore, or ""
+	Context      string            // directory of the main context; "" for an empty one
 	Attrs        map[string]string // frontend options: target, build-arg:X, platform, …
-	Contexts     map[string]string // more folders by name, for attrs like context:x=local:NAME
+	Contexts     map[string]string // additional directories by name, for attrs like context:x=local:NAME
 	Secrets      map[string][]byte // by id
-	SSHKey       string            // file with a private key, served as the agent "default"; "": none
+	SSHKey       string            // file with a private key, served as the agent "default", or ""
 	Entitlements []string          // network.host, security.insecure
 	Image        bool              // export the image as an OCI archive
-	Exporter     map[string]string // its attributes: rewrite-timestamp, …
-	Key          string            // builds with the same key send only what changed in contexts
+	Exporter     map[string]string // attributes of the exporter: rewrite-timestamp, …
+	Key          string            // builds with the same key only send changes of contexts
 }
 
-// A Result is what came of a build.
+// A Result is the result of a build.
 type Result struct {
-	Archive  string                   // file of the OCI archive; "" if not asked for
+	Archive  string                   // path of the OCI archive; "" if not requested
 	Vertices []*client.Vertex         // as last reported, in order of appearance
-	Logs     map[digest.Digest][]byte // what commands printed, by vertex
-	Sent     map[string]int64         // bytes that travelled, by name of the transfer
+	Logs     map[digest.Digest][]byte // output of commands, by vertex
+	Sent     map[string]int64         // transferred bytes, by name of the transfer
 	Warnings []*client.VertexWarning  // in order of arrival
 	Exported map[string]string        // exporter's response
 }
 
-// Build runs one build as docker buildx would: through the Dockerfile frontend
-// of the builder itself, which hands over to the image that the first line,
-// # syntax=, names. The result is not nil when the build fails.
+// Build runs one build as docker buildx does: with the builder's built-in
+// Dockerfile frontend, which hands the build to the image in the first line, #
+// syntax=. The result is not nil even if the build fails.
 func (d *Daemon) Build(ctx context.Context, req Request) (*Result, error) {
 	dir, err := d.TempDir("build")
 	if err != nil {
@@ -142,7 +142,7 @@ func (req Request) attachables() ([]session.Attachable, error) {
 	return append(list, agent), nil
 }
 
-// Add takes in one progress report.
+// Add processes one progress report.
 func (res *Result) Add(s *client.SolveStatus) {
 	for _, v := range s.Vertexes {
 		i := slices.IndexFunc(res.Vertices, func(old *client.Vertex) bool { return old.Digest == v.Digest })

@@ -16,13 +16,13 @@ import (
 )
 
 const (
-	daemonStart = 60 * time.Second // until it answers
-	daemonGrace = 10 * time.Second // until it is killed
+	daemonStart = 60 * time.Second // time until it responds
+	daemonGrace = 10 * time.Second // time until it is killed
 	pollEvery   = 50 * time.Millisecond
 )
 
-// config is buildkitd.toml. Builds have the host's network, because setting up
-// another needs plugins that no test here is about.
+// config is buildkitd.toml. Builds use the host's network, because other
+// networks need plugins that these tests do not cover.
 const config = `
 root = %[1]q
 insecure-entitlements = ["network.host", "security.insecure"]
@@ -46,21 +46,22 @@ insecure-entitlements = ["network.host", "security.insecure"]
   http = true
 `
 
-// A Daemon is a running buildkitd with state of its own.
+// A Daemon is a running buildkitd with its own state.
 type Daemon struct {
-	Dir    string         // folder of its state and of builds
+	Dir    string         // directory of its state and of builds
 	Socket string         // unix:///path
 	Client *client.Client // connected to it
-	// Certificates is the file of the authorities that buildkitd trusts. It is
-	// read at the first TLS connection; until then a test may write it.
+	// Certificates is the file with the authorities that buildkitd trusts.
+	// buildkitd reads it at the first TLS connection; until then a test may
+	// write it.
 	Certificates string
 
 	process *contained.Process
 }
 
-// StartDaemon starts one more builder beside the rig's own, from the program
-// that package toolbox calls tool: buildkitd, or an older one. It shares nothing
-// with other builders but the registry, and ends with the rig.
+// StartDaemon starts an additional builder from the program that package
+// toolbox calls tool: buildkitd, or an older version. It shares only the
+// registry with other builders, and is stopped with the rig.
 func (r *Rig) StartDaemon(ctx context.Context, tool string) (*Daemon, error) {
 	buildkitd, err := toolbox.Path(ctx, r.log, tool)
 	if err != nil {
@@ -97,7 +98,8 @@ func (d *Daemon) start(ctx context.Context, buildkitd, registry string) error {
 	}
 	defer log.Close()
 	cmd := exec.Command(buildkitd, "--config", toml, "--addr", d.Socket)
-	// A client of its own, not the user's: no trace exporters, no proxies.
+	// Use a separate environment without the user's trace exporters and
+	// proxies.
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + d.Dir, "TMPDIR=" + tmp, "SSL_CERT_FILE=" + d.Certificates}
 	cmd.Stdout, cmd.Stderr = log, log
 	if d.process, err = contained.Start(cmd); err != nil {
@@ -127,10 +129,10 @@ func (d *Daemon) await(ctx context.Context) error {
 	}
 }
 
-// PID returns the id of buildkitd, as the caller sees it.
+// PID returns the process id of buildkitd in the caller's namespace.
 func (d *Daemon) PID() int { return d.process.PID() }
 
-// Close stops the builder. It may be called more than once.
+// Close stops the builder. It may be called repeatedly.
 func (d *Daemon) Close() error {
 	var err error
 	if d.Client != nil {
@@ -143,8 +145,8 @@ func (d *Daemon) Close() error {
 	return err
 }
 
-// DaemonLog returns the last n bytes of what buildkitd has logged, which
-// includes what frontends write to standard error.
+// DaemonLog returns the last n bytes of buildkitd's log, which includes the
+// standard error of frontends.
 func (d *Daemon) DaemonLog(n int) []byte {
 	b, err := os.ReadFile(filepath.Join(d.Dir, "buildkitd.log"))
 	if err != nil {

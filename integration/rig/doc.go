@@ -1,9 +1,9 @@
 // Package rig runs a real builder for tests, the demo and the conformance run.
 //
-// Start prepares what is missing (the tools of package toolbox, two Debian
-// packages), makes one temporary folder, and starts in it a registry on a free
-// port of the loopback interface, filled with the images of package baseimage,
-// and buildkitd behind a unix socket. Close ends all of it.
+// Start installs missing tools (those of package toolbox, and two Debian
+// packages) and creates a temporary directory. In it, it starts a registry on a
+// free port of the loopback interface, with the images of package baseimage,
+// and buildkitd with a unix socket. Close stops both.
 //
 //	r, err := rig.Start(ctx, rig.Options{Log: os.Stderr})
 //	if err != nil { ... }
@@ -11,10 +11,11 @@
 //	err = r.PushImage(ctx, "slipway/dockerfile:1", index)
 //	out, err := r.Build(ctx, rig.Request{Dockerfile: "# syntax=" + rig.Registry + "/slipway/dockerfile:1\nFROM busybox\n"})
 //
-// The registry answers to three names inside the builder, whatever its port is:
-// docker.io, so that an ordinary FROM finds the base images; Registry, so that a
-// Dockerfile can name our frontend in a fixed first line; and its own address.
+// Inside the builder, the registry has three names, regardless of its port:
+// docker.io, so that an ordinary FROM finds the base images; Registry, so that
+// a Dockerfile can name our frontend in a fixed first line; and its own
+// address.
 //
-// It needs Linux and root. Only Start and Build run longer than a moment; both
-// obey their context.
+// It needs Linux and root. Only Start and Build take long; both respect their
+// context.
 package rig

@@ -11,19 +11,19 @@ import (
 	"slipway/integration/contained"
 )
 
-// An Engine is a running Docker Engine of the distribution, with state of its
-// own. It reaches the rig's registry as docker.io and as Rig.Addr, not as
+// An Engine is a running Docker Engine of the distribution with its own state.
+// It accesses the rig's registry as docker.io and as Rig.Addr, but not as
 // Registry.
 type Engine struct {
-	Dir    string // folder of its state
+	Dir    string // directory of its state
 	Socket string // unix:///path
 
 	process *contained.Process
 }
 
-// StartEngine starts Docker Engine beside the rig's builders, installing it if
-// it is missing. It ends with the rig. Containers have no network but the
-// host's: docker build wants --network host.
+// StartEngine starts Docker Engine, after installing it if it is missing. It is
+// stopped with the rig. Containers only have the host's network: docker build
+// needs --network host.
 func (r *Rig) StartEngine(ctx context.Context) (*Engine, error) {
 	if err := EnsurePackages(ctx, r.log, "docker.io"); err != nil {
 		return nil, err
@@ -57,8 +57,8 @@ func (r *Rig) StartEngine(ctx context.Context) (*Engine, error) {
 	return e, nil
 }
 
-// Docker returns a command of the distribution's client, in a folder, that talks
-// to the engine and builds with BuildKit.
+// Docker returns a command of the distribution's client in the given directory.
+// It connects to the engine and builds with BuildKit.
 func (e *Engine) Docker(ctx context.Context, dir string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, Docker, args...)
 	cmd.Dir = dir

@@ -11,21 +11,21 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// The two frontends as repositories of the rig's registry.
+// Repositories of the two frontends in the rig's registry.
 const (
 	oursRepository     = "slipway/dockerfile:1"
 	upstreamRepository = "upstream/dockerfile:1"
 )
 
-// The two frontends, by the reference that a # syntax line names. Builders that
-// do not know Registry reach them below Rig.Addr.
+// References of the two frontends for a # syntax line. Builders that do not
+// support the name Registry find them at Rig.Addr.
 const (
 	Ours     = Registry + "/" + oursRepository
 	Upstream = Registry + "/" + upstreamRepository
 )
 
-// PushFrontends makes the images of both frontends, for this machine's platform,
-// and sends them to the rig's registry.
+// PushFrontends creates the images of both frontends for the platform of this
+// machine and pushes them to the rig's registry.
 func (r *Rig) PushFrontends(ctx context.Context) error {
 	root, err := toolbox.Root()
 	if err != nil {

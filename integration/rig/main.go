@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// Main is the body of a TestMain: it starts a rig with both frontends in its
-// registry, hands it to use, runs the tests of m and ends everything, also when
-// the program is interrupted. It does not return.
+// Main is the body of a TestMain. It starts a rig with both frontends in its
+// registry, passes it to use, runs the tests of m, and stops everything, also
+// if the program is interrupted. It does not return.
 func Main(m interface{ Run() int }, use func(*Rig)) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code, err := runTests(ctx, m, use)
@@ -32,7 +32,7 @@ func runTests(ctx context.Context, m interface{ Run() int }, use func(*Rig)) (co
 			err = errClose
 		}
 	}()
-	// The tests run on the main goroutine and know nothing of signals.
+	// The tests run on the main goroutine and do not handle signals.
 	defer context.AfterFunc(ctx, func() {
 		r.Close()
 		os.Exit(1)

@@ -12,18 +12,18 @@ import (
 	"slipway/integration/baseimage"
 )
 
-// A program that the rig takes from the distribution.
+// A program is a program that the rig installs from the distribution.
 type program struct{ path, pkg string }
 
 func programs() []program {
 	return []program{
-		{"runc", "runc"}, // buildkitd runs containers with it
+		{"runc", "runc"}, // runtime of buildkitd
 		{baseimage.Busybox, "busybox-static"},
 	}
 }
 
-// extraPrograms are those that only some tests need. The paths of some are
-// fixed: another docker may stand before the distribution's in PATH.
+// extraPrograms returns programs that only some tests need. Some have fixed
+// paths, because another docker may precede the distribution's in PATH.
 func extraPrograms() []program {
 	return []program{
 		{"containerd", "containerd"},
@@ -36,12 +36,12 @@ func extraPrograms() []program {
 	}
 }
 
-// Docker is the path of the distribution's client of Docker Engine.
+// Docker is the path of the distribution's Docker client.
 const Docker = "/usr/bin/docker"
 
 // EnsurePackages installs the Debian packages that a builder and its base
-// images need, and the extra ones, if they are missing. It needs apt-get and
-// root then; where it has not got these, the error names what to install.
+// images need, and the extra ones, if they are missing. Installing needs
+// apt-get and root; without these, the error names the packages to install.
 func EnsurePackages(ctx context.Context, log io.Writer, extra ...string) error {
 	missing := missingPackages(extra)
 	if len(missing) == 0 {

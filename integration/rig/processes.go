@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Processes returns the command lines of all that runs below buildkitd: the
-// frontends and what the steps of builds have started.
+// Processes returns the command lines of all descendants of buildkitd:
+// frontends and processes of steps.
 func (d *Daemon) Processes() ([]string, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -28,20 +28,21 @@ func (d *Daemon) Processes() ([]string, error) {
 	for todo := children[d.process.PID()]; len(todo) > 0; todo = todo[1:] {
 		todo = append(todo, children[todo[0]]...)
 		line, err := os.ReadFile("/proc/" + strconv.Itoa(todo[0]) + "/cmdline")
-		if err == nil && len(line) > 0 { // a process that has ended, and waits for its parent, has none
+		if err == nil && len(line) > 0 { // a zombie has an empty command line
 			list = append(list, string(bytes.TrimSpace(bytes.ReplaceAll(line, []byte{0}, []byte{' '}))))
 		}
 	}
 	return list, nil
 }
 
-// parentOf reads the parent of a process, which may have ended meanwhile.
+// parentOf returns the parent of a process. ok is false if the process has
+// exited.
 func parentOf(pid int) (parent int, ok bool) {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
 		return 0, false
 	}
-	// The name, in parentheses, may itself hold blanks and parentheses.
+	// The name, in parentheses, may contain blanks and parentheses.
 	_, rest, _ := strings.Cut(string(stat[bytes.LastIndexByte(stat, ')')+1:]), " ")
 	fields := strings.Fields(rest)
 	if len(fields) < 2 {

@@ -18,8 +18,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// startRegistry serves a registry that keeps its blobs in dir, and returns its
-// address as host:port and how to stop it.
+// startRegistry serves a registry that stores its blobs in dir. It returns its
+// address as host:port and a function that stops it.
 func startRegistry(dir string) (addr string, stop func() error, err error) {
 	blobs := filepath.Join(dir, "blobs")
 	if err := os.Mkdir(blobs, 0o700); err != nil {
@@ -50,8 +50,8 @@ func startRegistry(dir string) (addr string, stop func() error, err error) {
 	}, nil
 }
 
-// PushImage sends an image or an index to the rig's registry as repository,
-// written as name:tag without a host.
+// PushImage pushes an image or an index to the rig's registry. repository is
+// name:tag without a host.
 func (r *Rig) PushImage(ctx context.Context, repository string, image remote.Taggable) error {
 	ref, err := name.ParseReference(r.Addr+"/"+repository, name.Insecure)
 	if err != nil {
@@ -63,8 +63,8 @@ func (r *Rig) PushImage(ctx context.Context, repository string, image remote.Tag
 	return nil
 }
 
-// Digest returns the digest of what a reference to the rig's registry names: as
-// builders know it, below Registry, or below Rig.Addr.
+// Digest returns the digest for a reference to the rig's registry. Its host is
+// Registry or Rig.Addr.
 func (r *Rig) Digest(ctx context.Context, reference string) (string, error) {
 	if repository, ok := strings.CutPrefix(reference, Registry+"/"); ok {
 		reference = r.Addr + "/" + repository

@@ -14,30 +14,30 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// Registry is the name by which the builder finds the rig's registry whatever
-// its port is; outside the builder use Rig.Addr.
+// Registry is the name of the rig's registry inside the builder, regardless of
+// its port. Outside the builder use Rig.Addr.
 const Registry = "localhost:5000"
 
-// Options say how Start is to work. The zero value is useful.
+// Options configures Start. The zero value is valid.
 type Options struct {
-	Log io.Writer // takes a line per step; nil: nothing is written
+	Log io.Writer // receives a line per step; may be nil
 }
 
 // A Rig is a running builder with its registry.
 type Rig struct {
 	*Daemon         // the builder
-	Dir      string // temporary folder, removed by Close
+	Dir      string // temporary directory, removed by Close
 	Addr     string // registry, host:port
 	Buildctl string // path of the client program
 
 	log       io.Writer
 	mu        sync.Mutex
-	stops     []func() error // what Close calls, last first
+	stops     []func() error // functions that Close calls, last first
 	closeOnce sync.Once
 	closeErr  error
 }
 
-// Start prepares and starts everything. On an error nothing is left running.
+// Start starts everything. If it returns an error, it leaves nothing running.
 func Start(ctx context.Context, opt Options) (_ *Rig, err error) {
 	r := &Rig{log: opt.Log}
 	if r.log == nil {
@@ -76,8 +76,8 @@ func Start(ctx context.Context, opt Options) (_ *Rig, err error) {
 	return r, nil
 }
 
-// Close stops the builders and the registry and removes the rig's folder. It
-// may be called more than once, also from several goroutines.
+// Close stops the builders and the registry and removes the rig's directory. It
+// may be called repeatedly. Safe for concurrent use.
 func (r *Rig) Close() error {
 	r.closeOnce.Do(func() {
 		r.mu.Lock()
@@ -90,7 +90,7 @@ func (r *Rig) Close() error {
 	return r.closeErr
 }
 
-// TempDir makes a folder inside the builder's own.
+// TempDir creates a directory inside the builder's own.
 func (d *Daemon) TempDir(prefix string) (string, error) {
 	return os.MkdirTemp(d.Dir, filepath.Base(prefix)+"-")
 }

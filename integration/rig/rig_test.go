@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestLifecycle starts a rig, builds with the frontend that buildkitd has built
-// in, and checks that closing it removes everything.
+// TestLifecycle starts a rig, builds with buildkitd's built-in frontend, and
+// checks that closing the rig removes everything.
 func TestLifecycle(t *testing.T) {
 	r, err := Start(t.Context(), Options{Log: t.Output()})
 	if err != nil {
@@ -38,7 +38,7 @@ func TestLifecycle(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(r.Dir); !os.IsNotExist(err) {
-		t.Errorf("%s is still there", r.Dir)
+		t.Errorf("%s still exists", r.Dir)
 	}
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {

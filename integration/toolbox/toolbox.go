@@ -14,11 +14,11 @@ import (
 	"syscall"
 )
 
-// A tool is one program: the module that pins it and the package it is built
-// from.
+// A tool is a program with the module that pins it and the package that it is
+// built from.
 type tool struct {
 	name   string // file name in bin/tools
-	module string // folder under integration/tools that holds go.mod
+	module string // directory under integration/tools with go.mod
 	pkg    string // import path of the main package, or of the tests
 	test   bool   // build the tests of pkg instead of pkg itself
 }
@@ -39,8 +39,8 @@ func tools() []tool {
 	}
 }
 
-// SuitePackage is the import path of BuildKit's own Dockerfile tests, which
-// tool "upstream-suite" is built from.
+// SuitePackage is the import path of BuildKit's own Dockerfile tests, from
+// which tool "upstream-suite" is built.
 const SuitePackage = "github.com/moby/buildkit/frontend/dockerfile"
 
 // Names returns the names of all tools, sorted.
@@ -53,9 +53,9 @@ func Names() []string {
 	return names
 }
 
-// Root returns the top folder of this repository: the nearest folder at or
-// above the working directory whose go.mod declares module slipway. It fails
-// when there is none.
+// Root returns the root of this repository: the nearest directory at or above
+// the working directory whose go.mod declares module slipway. It returns an
+// error if there is no such directory.
 func Root() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -74,9 +74,9 @@ func Root() (string, error) {
 	}
 }
 
-// Path returns the absolute path of the named tool, having built it if it was
-// missing or out of date. A line about each build goes to log. An unknown name
-// and a failed build are errors.
+// Path returns the absolute path of the named tool. It builds the tool if it is
+// missing or out of date, and writes a line about each build to log. Unknown
+// names and failed builds are errors.
 func Path(ctx context.Context, log io.Writer, name string) (string, error) {
 	i := slices.IndexFunc(tools(), func(t tool) bool { return t.name == name })
 	if i < 0 {
@@ -98,8 +98,8 @@ func Path(ctx context.Context, log io.Writer, name string) (string, error) {
 	return tools()[i].ensure(ctx, log, root, dir)
 }
 
-// ModuleDir returns the folder that holds the source of pkg at the version that
-// the buildkit tools are pinned to.
+// ModuleDir returns the directory with the source of pkg, at the version to
+// which the buildkit tools are pinned.
 func ModuleDir(ctx context.Context, pkg string) (string, error) {
 	root, err := Root()
 	if err != nil {
@@ -141,8 +141,8 @@ func (t tool) ensure(ctx context.Context, log io.Writer, root, dir string) (stri
 	return bin, os.WriteFile(stampFile, []byte(want), 0o644)
 }
 
-// stamp sums up what decides the bytes of the tool: its pins, how it is built
-// and with which Go.
+// stamp returns a digest of everything that determines the binary of the tool:
+// its pinned versions, its build flags and the version of Go.
 func (t tool) stamp(ctx context.Context, module string) (string, error) {
 	h := sha256.New()
 	files := []string{filepath.Join(module, "go.mod"), filepath.Join(module, "go.sum")}
@@ -170,7 +170,7 @@ func (t tool) stamp(ctx context.Context, module string) (string, error) {
 	return fmt.Sprintf("%x\n", h.Sum(nil)), nil
 }
 
-// lock keeps two processes, say make's jobs, from building the same tool.
+// lock prevents concurrent processes from building the same tool.
 func lock(path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestPinned checks that every tool of others is declared in the module that is
-// to build it, which is what makes `go build` find it there at a pinned version.
+// TestPinned checks that the module that builds a tool declares it. go build
+// then finds it at a pinned version.
 func TestPinned(t *testing.T) {
 	root, err := Root()
 	if err != nil {
@@ -16,7 +16,7 @@ func TestPinned(t *testing.T) {
 	}
 	for _, tool := range tools() {
 		if tool.test || strings.HasPrefix(tool.pkg, "./") {
-			continue // part of what is pinned
+			continue // part of a pinned module
 		}
 		mod, err := os.ReadFile(filepath.Join(root, "integration", "tools", tool.module, "go.mod"))
 		if err != nil {
@@ -28,8 +28,8 @@ func TestPinned(t *testing.T) {
 	}
 }
 
-// TestBuildKitVersion checks that the builder in the tests is of the release
-// whose client this module is built against.
+// TestBuildKitVersion checks that the builder in the tests has the same release
+// as the client module of this repository.
 func TestBuildKitVersion(t *testing.T) {
 	root, err := Root()
 	if err != nil {

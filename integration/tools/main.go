@@ -1,5 +1,5 @@
 // Command tools builds the programs that tests, lint and the demo run into
-// bin/tools, unless they are there already.
+// bin/tools, unless they exist.
 //
 //	go run ./integration/tools NAME...
 package main

@@ -53,11 +53,11 @@ func rejections() []rejected {
 // reason. Remove a directory when its comments pass.
 func unchecked() map[string]string {
 	return map[string]string{
-		"build":       "not reviewed yet",
-		"cmd":         "not reviewed yet",
-		"integration": "not reviewed yet",
-		"plan":        "not reviewed yet",
-		"solver":      "not reviewed yet",
+		"build":              "not reviewed yet",
+		"cmd":                "not reviewed yet",
+		"integration/probes": "not reviewed yet",
+		"plan":               "not reviewed yet",
+		"solver":             "not reviewed yet",
 	}
 }
 
@@ -79,12 +79,15 @@ func TestLanguage(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		top, _, _ := strings.Cut(name, "/")
+		exempt := ""
+		for dir := range open {
+			if strings.HasPrefix(name, dir+"/") {
+				exempt = dir
+			}
+		}
 		for _, group := range f.Comments {
 			for _, finding := range reject(files, name, group) {
-				if _, ok := open[top]; ok {
-					found[top] = true
-				} else {
+				if found[exempt] = true; exempt == "" {
 					t.Error(finding)
 				}
 			}
@@ -115,19 +118,20 @@ func reject(files *token.FileSet, name string, group *ast.CommentGroup) []string
 			}
 		}
 	}
+	phrases := strings.ReplaceAll(text.String(), "user nobody", "user NOBODY") // a name
 	var findings []string
 	for _, r := range rejections() {
-		if !slices.ContainsFunc(r.words, func(w string) bool { return strings.Contains(text.String(), w) }) {
+		if !slices.ContainsFunc(r.words, func(w string) bool { return strings.Contains(phrases, w) }) {
 			continue
 		}
-		for _, at := range r.pattern.FindAllStringIndex(text.String(), -1) {
+		for _, at := range r.pattern.FindAllStringIndex(phrases, -1) {
 			line := 0
 			for i, start := range starts {
 				if start <= at[0] {
 					line = lines[i]
 				}
 			}
-			findings = append(findings, fmt.Sprintf("%s:%d: %q: write %s (%s)", name, line, text.String()[at[0]:at[1]], r.write, r.why))
+			findings = append(findings, fmt.Sprintf("%s:%d: %q: write %s (%s)", name, line, phrases[at[0]:at[1]], r.write, r.why))
 		}
 	}
 	return findings

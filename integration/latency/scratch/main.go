@@ -1,5 +1,5 @@
-// Command scratch is a frontend that does nothing: it returns an empty result.
-// What it takes is what any frontend image takes at least.
+// Command scratch is a frontend that returns an empty result. Its duration is
+// the minimum for any frontend image.
 package main
 
 import (

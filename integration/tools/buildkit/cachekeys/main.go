@@ -1,6 +1,7 @@
-// Command cachekeys tells what BuildKit's own code calls operations and files in
-// caches. Questions and answers are lines of JSON on standard input and output.
-// It is a program of its own, as that code needs far more than ours.
+// Command cachekeys computes the cache maps of operations and the digests of
+// files with BuildKit's own code. Questions and answers are lines of JSON on
+// standard input and output. It is a separate program because that code has
+// many dependencies.
 package main
 
 import (
@@ -25,7 +26,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// question is about an operation, or about files of a directory.
+// question is about an operation or about files of a directory.
 type question struct {
 	Op []byte
 
@@ -68,7 +69,7 @@ func main() {
 	}
 }
 
-// vertex is a vertex of which only the number of inputs matters.
+// vertex is a vertex for which only the number of inputs matters.
 type vertex struct{ op *pb.Op }
 
 func (v vertex) Digest() digest.Digest         { return "" }
@@ -121,7 +122,7 @@ func files(q question) (digest.Digest, error) {
 	return c.Checksum(context.Background(), &directory{path: q.Dir}, filepath.Join("/", q.Path), q.ChecksumOpts, nil)
 }
 
-// directory is a directory of the host as if it were a snapshot.
+// directory presents a directory of the host as a snapshot.
 type directory struct {
 	cache.RefMetadata
 	path string
