@@ -52,6 +52,11 @@ func TestOrdinaryUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for at := dir; at != "/"; at = filepath.Dir(at) {
+		if info, err := os.Stat(at); err != nil || info.Mode().Perm()&0o001 == 0 {
+			t.Fatalf("TMPDIR: nobody cannot enter %s, %v (name a directory that everyone may enter)", at, info.Mode())
+		}
+	}
 	open, err := os.Open(self)
 	if err != nil {
 		t.Fatal(err)
