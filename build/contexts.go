@@ -1,7 +1,6 @@
 package build
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,7 +70,9 @@ func (p *places) dockerfile(o *Options) error {
 		p.opts["dockerfilekey"] = "dockerfile"
 		return nil
 	case o.Context == stdin, isURL(o.Context):
-		p.opts["filename"] = cmp.Or(o.File, dockerfile)
+		if delete(p.opts, "filename"); o.File != "" {
+			p.opts["filename"] = o.File
+		}
 		return nil
 	}
 	p.dirs["dockerfile"] = filepath.Dir(o.file())

@@ -62,10 +62,11 @@ func TestGitContext(t *testing.T) {
 		}
 	}
 	for context, want := range map[string]string{
-		r.URL + "#none": "repository does not contain ref none",
+		r.URL + "#podman": "failed to read dockerfile: ",
+		r.URL + "#none":   "repository does not contain ref none",
 		r.URL + "?branch=topic&checksum=" + commit: "expected checksum to match " + commit + ", got ",
 	} {
-		o.Context, o.File = context, ""
+		o.Context, o.File = context, "Dockerfile"
 		if err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %s", context, err, want)
 		}

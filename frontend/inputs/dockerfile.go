@@ -69,10 +69,10 @@ func (in *Inputs) Dockerfile(ctx context.Context) (*Dockerfile, error) {
 	wg.Go(func() { ignore, ignoreErr = readFile(ctx, ref, name+ignoreSuffix) })
 	content, err := readEither(ctx, ref, spellings)
 	wg.Wait()
-	if other := path.Join(path.Dir(name), containerfile); err != nil && m.dockerfile != nil && len(spellings) > 1 {
+	if err != nil && m.dockerfile != nil && !in.options.FileGiven {
 		// Upstream: a Containerfile is not found, which is an error.
-		if found, otherErr := readFile(ctx, ref, other); otherErr == nil {
-			name, content, err = other, found, nil
+		if found, otherErr := readFile(ctx, ref, containerfile); otherErr == nil {
+			name, content, err = containerfile, found, nil
 		}
 	}
 	if err != nil {

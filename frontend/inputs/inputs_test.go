@@ -86,7 +86,7 @@ func TestDockerfile(t *testing.T) {
 }
 
 // TestContainerfile checks that a remote context may contain a Containerfile
-// instead of a Dockerfile, unless another file is requested.
+// instead of a Dockerfile, unless a file is requested.
 func TestContainerfile(t *testing.T) {
 	files := map[string]string{"sub/Containerfile": "FROM c\n", "Containerfile": "FROM root\n"}
 	remote := map[string]llb.State{"context": llb.Scratch(), "dockerfile": llb.Scratch().File(llb.Mkdir("/x", 0o755))}
@@ -95,19 +95,25 @@ func TestContainerfile(t *testing.T) {
 		states         map[string]llb.State
 		want           string // name and text, or the error
 	}{
-		{"Dockerfile", "", remote, "Containerfile FROM root\n"},
-		{"sub/Dockerfile", "", remote, "sub/Containerfile FROM c\n"},
+		{"", "", remote, "Containerfile FROM root\n"},
+		{"", "dockerfile", remote, "Dockerfile FROM d\n"},
+		{"Dockerfile", "", remote, "failed to read dockerfile: file does not exist"},
+		{"sub/Dockerfile", "", remote, "failed to read dockerfile: file does not exist"},
 		{"sub/Dockerfile", "sub/dockerfile", remote, "sub/Dockerfile FROM d\n"},
 		{"sub/Dockerfile", "sub/Dockerfile", remote, "sub/Dockerfile FROM d\n"},
 		{"sub/other", "", remote, "failed to read dockerfile: file does not exist"},
 		{"none/Dockerfile", "", remote, "failed to read dockerfile: file does not exist"},
-		{"Dockerfile", "", nil, "failed to read dockerfile: file does not exist"},
+		{"", "", nil, "failed to read dockerfile: file does not exist"},
 	} {
 		b := &fakegateway.Client{Files: maps.Clone(files), States: tc.states}
 		if tc.also != "" {
 			b.Files[tc.also] = "FROM d\n"
 		}
-		f, err := open(t, b, map[string]string{"filename": tc.filename}).Dockerfile(t.Context())
+		opts := map[string]string{"filename": tc.filename}
+		if tc.filename == "" {
+			delete(opts, "filename")
+		}
+		f, err := open(t, b, opts).Dockerfile(t.Context())
 		var got string
 		if err != nil {
 			got = err.Error()

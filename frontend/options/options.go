@@ -22,6 +22,7 @@ const DefaultFilename = "Dockerfile"
 type Options struct {
 	Plan         plan.Options // without Platform and Resolver
 	Filename     string
+	FileGiven    bool                // Filename is an option, not the default
 	Platforms    []ocispecs.Platform // requested platforms, in order; empty for the default
 	CacheImports []CacheImport
 	SBOM         *Scanner // nil if no SBOM is requested

@@ -54,7 +54,7 @@ var table = []option{
 	{"build-arg:BUILDKIT_ATTEST_<type>", "as of attest:<type>", "none", "an attestation", "", setAttestation},
 
 	// Sources of the Dockerfile and the contexts.
-	{"filename", "a path", DefaultFilename, "the Dockerfile", "", text(func(o *Options) *string { return &o.Filename })},
+	{"filename", "a path", DefaultFilename, "the Dockerfile", "", setFilename},
 	{"contextkey", "a key", "context", "the key that holds the URL of a remote main context", "", text(func(o *Options) *string { return &o.contextKey })},
 	{"dockerfilekey", "the name of a local source", "dockerfile", "where the Dockerfile is, even with a remote context", "", setDockerfileDir},
 	{"contextsubdir", "a path", "the root", "the part of a remote main context to use", "", setSubDir},
@@ -71,6 +71,11 @@ var table = []option{
 	{"requestid", "a sub-request", "a build", "what is answered", "", func(o *Options, _, v string) error { o.RequestID = &v; return nil }},
 	{"frontend.caps", "a list of capabilities, separated by commas", "none", "what the client relies on", "", text(func(o *Options) *string { return &o.Caps })},
 	{"cmdline", "any text", "", "that # syntax and BUILDKIT_SYNTAX are not followed again", "", func(o *Options, _, _ string) error { o.Redirected = true; return nil }},
+}
+
+func setFilename(o *Options, _, v string) error {
+	o.Filename, o.FileGiven = v, true
+	return nil
 }
 
 // text returns a setter for an arbitrary string.
