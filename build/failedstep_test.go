@@ -11,6 +11,7 @@ import (
 	"slipway/diag"
 	"slipway/solver"
 	"slipway/solver/runner"
+	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 	"slipway/source"
 )
@@ -60,7 +61,7 @@ func TestNotExecutable(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	files := []*solver.Snapshot{solver.NewSnapshot(nil, nil).With(e.Tree())}
+	files := []*snapshot.Snapshot{snapshot.New(nil, nil).With(e.Tree())}
 	for _, tc := range []struct {
 		command, cwd string
 		code         int

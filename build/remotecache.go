@@ -16,6 +16,7 @@ import (
 	"slipway/solver/export"
 	local "slipway/solver/gateway"
 	"slipway/solver/remotecache"
+	"slipway/solver/snapshot"
 	"slipway/solver/source"
 )
 
@@ -121,7 +122,7 @@ func (c *caches) export(ctx context.Context, b *solver.Build, results []*solver.
 	if err != nil {
 		return fmt.Errorf("export cache: %w", err)
 	}
-	var made []*solver.Snapshot
+	var made []*snapshot.Snapshot
 	for _, r := range results {
 		s, err := r.Snapshot(ctx)
 		if err != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 
+	"slipway/solver/snapshot"
+
 	"github.com/opencontainers/go-digest"
 )
 
@@ -23,7 +25,7 @@ type CachedResult struct {
 	// contain. If it is "", the identity is the key. It differs for results that
 	// ignored the cache: a key may have had another result before.
 	ID      digest.Digest
-	Outputs []*Snapshot
+	Outputs []*snapshot.Snapshot
 }
 
 // Origin describes what a result in the cache was made by, for users and for

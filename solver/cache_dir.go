@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"slipway/internal/sealed"
+	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
 
@@ -53,7 +54,7 @@ type recordOutput struct {
 
 type recordLayer struct {
 	Lower, Upper digest.Digest
-	Blob         *Blob `json:",omitempty"`
+	Blob         *snapshot.LayerBlob `json:",omitempty"`
 }
 
 func (c *DirCache) file(key digest.Digest) string {
@@ -107,8 +108,8 @@ func readRegular(name string) ([]byte, error) {
 	return io.ReadAll(f)
 }
 
-func (c *DirCache) load(loader *tree.Loader, r record) ([]*Snapshot, error) {
-	var outs []*Snapshot
+func (c *DirCache) load(loader *tree.Loader, r record) ([]*snapshot.Snapshot, error) {
+	var outs []*snapshot.Snapshot
 	for _, o := range r.Outputs {
 		if o.Tree == "" {
 			outs = append(outs, nil)
@@ -118,18 +119,18 @@ func (c *DirCache) load(loader *tree.Loader, r record) ([]*Snapshot, error) {
 		if err != nil {
 			return nil, err
 		}
-		s := &Snapshot{tree: n}
+		var layers []snapshot.Layer
 		for _, l := range o.Layers {
-			layer := Layer{Blob: l.Blob}
+			layer := snapshot.Layer{Blob: l.Blob}
 			if layer.Lower, err = loader.Load(l.Lower); err == nil {
 				layer.Upper, err = loader.Load(l.Upper)
 			}
 			if err != nil {
 				return nil, err
 			}
-			s.layers = append(s.layers, layer)
+			layers = append(layers, layer)
 		}
-		outs = append(outs, s)
+		outs = append(outs, snapshot.New(n, layers))
 	}
 	return outs, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
 
@@ -41,7 +42,7 @@ func (c *DirCache) Repair(ctx context.Context) error {
 	return c.files(ctx, func(file string, _ fs.DirEntry) error {
 		r, err := readRecord(file)
 		if err == nil {
-			var outs []*Snapshot
+			var outs []*snapshot.Snapshot
 			if outs, err = c.load(loader, r); err == nil {
 				err = w.snapshots(outs)
 			}
@@ -63,7 +64,7 @@ type wholeness struct {
 	known map[digest.Digest]error // of directories and blobs
 }
 
-func (w *wholeness) snapshots(list []*Snapshot) error {
+func (w *wholeness) snapshots(list []*snapshot.Snapshot) error {
 	for _, s := range list {
 		if err := w.tree(s.Tree()); err != nil {
 			return err
@@ -75,7 +76,7 @@ func (w *wholeness) snapshots(list []*Snapshot) error {
 			if l.Blob == nil {
 				continue
 			}
-			if err := w.blob(tree.Blob{Digest: l.Blob.Descriptor.Digest, Size: l.Blob.Descriptor.Size}); err != nil {
+			if err := w.blob(l.Blob.StoreBlob()); err != nil {
 				return err
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"slipway/solver/cachemap"
+	"slipway/solver/snapshot"
 )
 
 // ChainRecord is what a cache that is exported has of an output of an operation:
@@ -16,7 +17,7 @@ type ChainRecord struct {
 	Inputs [][]ChainLink // each has at least one link
 	// Result is what the operation made, or Imported its name in [Imports]; with
 	// neither it is not known. What sources bring can be had from elsewhere.
-	Result   *Snapshot
+	Result   *snapshot.Snapshot
 	Imported digest.Digest
 }
 
@@ -114,7 +115,7 @@ func (c *chains) links(ctx context.Context, t *task, input cachemap.Input, in *R
 
 // available returns an output if it exists already, or else its name in imported
 // caches.
-func (t *task) available(ctx context.Context, index int) (*Snapshot, digest.Digest) {
+func (t *task) available(ctx context.Context, index int) (*snapshot.Snapshot, digest.Digest) {
 	if s, err := (&Result{t, index}).known(ctx); err == nil {
 		return s, ""
 	}

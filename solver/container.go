@@ -9,6 +9,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 
 	"slipway/solver/runner"
+	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
 
@@ -25,7 +26,7 @@ type Container struct {
 // OpenContainer prepares what the mounts, the network, the hosts and the platform
 // of an operation that runs a process are. Inputs of mounts are numbers in the
 // list. The container is there until it is closed, or ctx or the build ends.
-func (b *Build) OpenContainer(ctx context.Context, op *pb.Op, in []*Snapshot) (*Container, error) {
+func (b *Build) OpenContainer(ctx context.Context, op *pb.Op, in []*snapshot.Snapshot) (*Container, error) {
 	opener, ok := b.opt.Runner.(runner.Opener)
 	if !ok {
 		return nil, errors.New("the runner of this build has no containers that a frontend starts itself")

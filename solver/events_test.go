@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"slipway/solver/snapshot"
 )
 
 // TestEvents builds targets one after the other in one build, with the cache of
@@ -100,7 +102,7 @@ func (o trackedOp) CacheMap(ctx context.Context) (*CacheMap, error) {
 	return o.Op.CacheMap(ctx)
 }
 
-func (o trackedOp) Run(ctx context.Context, in []*Snapshot) ([]*Snapshot, error) {
+func (o trackedOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.Snapshot, error) {
 	t := Track(ctx, "download", 5)
 	defer t.Done()
 	if _, err := io.ReadAll(t.Reader(strings.NewReader("ab"))); err != nil {

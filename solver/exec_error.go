@@ -7,6 +7,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 
 	"slipway/solver/runner"
+	"slipway/solver/snapshot"
 )
 
 // ExecError is the failure of a RUN step or of a file operation, with its file
@@ -16,7 +17,7 @@ type ExecError struct {
 	// Inputs and Mounts are the file systems before and when it failed. Those of a
 	// RUN step are indexed by mount. Inputs of a file operation are indexed by
 	// input, and Mounts by action. A file system that does not exist is nil.
-	Inputs, Mounts []*Snapshot
+	Inputs, Mounts []*snapshot.Snapshot
 }
 
 func (e *ExecError) Error() string { return e.Err.Error() }
@@ -38,7 +39,7 @@ func (e *ActionError) Unwrap() error { return e.Err }
 // InputError is the error of reading an input for the cache key.
 type InputError struct {
 	Index int // of the input
-	Input *Snapshot
+	Input *snapshot.Snapshot
 	Err   error
 }
 
@@ -49,7 +50,7 @@ func (e *InputError) Unwrap() error { return e.Err }
 
 // failed tells of the failure of the process.
 func (x *execRun) failed(err error) error {
-	e := &ExecError{Err: err, Inputs: make([]*Snapshot, len(x.op.Mounts)), Mounts: make([]*Snapshot, len(x.op.Mounts))}
+	e := &ExecError{Err: err, Inputs: make([]*snapshot.Snapshot, len(x.op.Mounts)), Mounts: make([]*snapshot.Snapshot, len(x.op.Mounts))}
 	for i, m := range x.op.Mounts {
 		e.Inputs[i] = x.base(m)
 		e.Mounts[i] = e.Inputs[i]

@@ -15,6 +15,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"slipway/solver/runner"
+	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
 
@@ -80,8 +81,8 @@ type emptySource digest.Digest
 
 func (s emptySource) Digest() digest.Digest { return digest.Digest(s) }
 
-func (emptySource) Fetch(context.Context) (*Snapshot, error) {
-	return NewSnapshot(tree.Empty(), nil), nil
+func (emptySource) Fetch(context.Context) (*snapshot.Snapshot, error) {
+	return snapshot.New(tree.Empty(), nil), nil
 }
 
 // idle runs nothing.
@@ -95,7 +96,7 @@ func (idle) Run(_ context.Context, p *runner.Process) ([]*tree.Node, error) {
 	return out, nil
 }
 
-func solveDef(t testing.TB, def *pb.Definition) (*Snapshot, error) {
+func solveDef(t testing.TB, def *pb.Definition) (*snapshot.Snapshot, error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	b := testBuild(t, ctx)

@@ -14,6 +14,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 
+	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
 
@@ -49,7 +50,7 @@ func (h *HostMounts) Agent(_ context.Context, id string) (string, bool, error) {
 // Cache implements [Mounts]. Processes share a directory, wait for it, or get
 // one of their own if it is in use, as the sharing says; also those of other
 // builds.
-func (h *HostMounts) Cache(ctx context.Context, id string, sharing pb.CacheSharingOpt, from *Snapshot) (string, func(), error) {
+func (h *HostMounts) Cache(ctx context.Context, id string, sharing pb.CacheSharingOpt, from *snapshot.Snapshot) (string, func(), error) {
 	base := filepath.Join(h.Dir, digest.FromString(id + "\x00" + string(from.ID())).Encoded()[:32])
 	for i := 0; ; i++ {
 		dir := fmt.Sprintf("%s-%d", base, i)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/moby/buildkit/solver/pb"
 
+	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
 
@@ -95,7 +96,7 @@ func TestCacheOfResult(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := &HostMounts{Dir: t.TempDir(), Store: store, Now: time.Now}
-	use := func(from *Snapshot) string {
+	use := func(from *snapshot.Snapshot) string {
 		t.Helper()
 		dir, release, err := h.Cache(t.Context(), "id", pb.CacheSharingOpt_SHARED, from)
 		if err != nil {
@@ -104,14 +105,14 @@ func TestCacheOfResult(t *testing.T) {
 		release()
 		return dir
 	}
-	first := use(number(0).withID("first"))
+	first := use(number(0).WithID("first"))
 	if _, err := os.Stat(filepath.Join(first, "value")); err != nil {
 		t.Errorf("the cache does not start as the result: %v", err)
 	}
-	if again := use(number(0).withID("first")); again != first {
+	if again := use(number(0).WithID("first")); again != first {
 		t.Errorf("the same result has another cache: %s, want %s", again, first)
 	}
-	if other := use(number(0).withID("other")); other == first {
+	if other := use(number(0).WithID("other")); other == first {
 		t.Error("another result with the same files has the same cache")
 	}
 	if none := use(nil); none == first {

@@ -8,6 +8,7 @@ import (
 
 	"slipway/solver/cachemap"
 	"slipway/solver/contenthash"
+	"slipway/solver/snapshot"
 )
 
 // NamedSource is a [Source] that has a name in BuildKit's caches.
@@ -26,7 +27,7 @@ type Imports interface {
 	// Result returns the name of the newest result of records; "" if there is none.
 	Result(records []Record) digest.Digest
 	// Load fetches a result.
-	Load(ctx context.Context, result digest.Digest) (*Snapshot, error)
+	Load(ctx context.Context, result digest.Digest) (*snapshot.Snapshot, error)
 	// Failed is told of results that could not be fetched. The build goes on
 	// without them.
 	Failed(of *Vertex, err error)
@@ -161,7 +162,7 @@ func (t *task) inImports(ctx context.Context) bool {
 
 // fromImports fetches the outputs if imported caches have all of them. It never
 // runs an operation. If they cannot be fetched, the build goes on without them.
-func (t *task) fromImports(ctx context.Context) ([]*Snapshot, bool) {
+func (t *task) fromImports(ctx context.Context) ([]*snapshot.Snapshot, bool) {
 	if !t.mayBeImported() {
 		return nil, false
 	}
@@ -180,11 +181,11 @@ func (t *task) fromImports(ctx context.Context) ([]*Snapshot, bool) {
 
 // load fetches imported results. Each is fetched once in a build, and reported
 // once if that fails.
-func (t *task) load(ctx context.Context, results []digest.Digest) ([]*Snapshot, error) {
-	outs := make([]*Snapshot, len(results))
+func (t *task) load(ctx context.Context, results []digest.Digest) ([]*snapshot.Snapshot, error) {
+	outs := make([]*snapshot.Snapshot, len(results))
 	for i, r := range results {
 		var err error
-		if outs[i], err = t.b.imported(r).get(ctx, t.b, func(ctx context.Context) (*Snapshot, error) {
+		if outs[i], err = t.b.imported(r).get(ctx, t.b, func(ctx context.Context) (*snapshot.Snapshot, error) {
 			s, err := t.b.opt.Imports.Load(t.reporting(ctx), r)
 			if err != nil && ctx.Err() == nil {
 				t.b.opt.Imports.Failed(t.v, err)
@@ -198,11 +199,11 @@ func (t *task) load(ctx context.Context, results []digest.Digest) ([]*Snapshot, 
 }
 
 // imported returns the future of an imported result.
-func (b *Build) imported(result digest.Digest) *future[*Snapshot] {
+func (b *Build) imported(result digest.Digest) *future[*snapshot.Snapshot] {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.loads[result] == nil {
-		b.loads[result] = newFuture[*Snapshot]()
+		b.loads[result] = newFuture[*snapshot.Snapshot]()
 	}
 	return b.loads[result]
 }

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 
+	"slipway/solver/snapshot"
+
 	"github.com/opencontainers/go-digest"
 )
 
@@ -38,7 +40,7 @@ func (k Key) Digest() digest.Digest {
 
 // identityOf returns the identity of outputs that were made although the cache may
 // have had others under the key. It covers their trees.
-func (k Key) identityOf(outs []*Snapshot) digest.Digest {
+func (k Key) identityOf(outs []*snapshot.Snapshot) digest.Digest {
 	of := Key{Parts: []Part{{Name: "key", Digest: k.Digest()}}}
 	for _, s := range outs {
 		of.Parts = append(of.Parts, Part{Name: "output", Digest: s.Tree().ID()})

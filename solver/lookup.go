@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 
+	"slipway/solver/snapshot"
+
 	"github.com/opencontainers/go-digest"
 )
 
@@ -12,7 +14,7 @@ import (
 type lookup struct {
 	key  Key           // has no parts if it is unknown
 	id   digest.Digest // of the outputs in the keys of dependents; "" if the operation has to run to know it
-	outs []*Snapshot
+	outs []*snapshot.Snapshot
 	ok   bool // outs were in the cache
 }
 
@@ -228,7 +230,7 @@ func (t *task) knownID(ctx context.Context) (digest.Digest, bool) {
 }
 
 // known returns the result if it exists already. Files of the client are read.
-func (r *Result) known(ctx context.Context) (*Snapshot, error) {
+func (r *Result) known(ctx context.Context) (*snapshot.Snapshot, error) {
 	if r == nil {
 		return nil, nil
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"slipway/solver/cachemap"
+	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
 
@@ -17,7 +18,7 @@ type Op interface {
 	// CacheMap describes what the outputs depend on. It must not wait for inputs.
 	CacheMap(ctx context.Context) (*CacheMap, error)
 	// Run makes the outputs. in has one snapshot per input of the vertex.
-	Run(ctx context.Context, in []*Snapshot) ([]*Snapshot, error)
+	Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.Snapshot, error)
 }
 
 // CacheMap describes what the outputs of an operation depend on.
@@ -40,7 +41,7 @@ type Dep struct {
 	// Content returns the parts of the key that cover the selected files. If it is
 	// nil, the identity of the whole input is part of the key: how it was made
 	// matters, and its files need not exist to compute the key.
-	Content func(ctx context.Context, in *Snapshot) ([]Part, error)
+	Content func(ctx context.Context, in *snapshot.Snapshot) ([]Part, error)
 }
 
 // nested is implemented by operations that wait for other vertices while they
@@ -96,7 +97,7 @@ func (e opEnv) cacheMap() (*CacheMap, error) {
 
 // snapshotAt returns the input with a number of the definition. If the number is
 // -1, it returns nil: the empty tree.
-func snapshotAt(in []*Snapshot, i int64) *Snapshot {
+func snapshotAt(in []*snapshot.Snapshot, i int64) *snapshot.Snapshot {
 	if i < 0 || i >= int64(len(in)) {
 		return nil
 	}

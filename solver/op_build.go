@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"slipway/solver/snapshot"
+
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 )
@@ -34,7 +36,7 @@ func (o *buildOp) definitionInput() int64 {
 }
 
 // Run implements [Op].
-func (o *buildOp) Run(ctx context.Context, in []*Snapshot) ([]*Snapshot, error) {
+func (o *buildOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.Snapshot, error) {
 	if o.op.Builder != int64(pb.LLBBuilder) {
 		return nil, fmt.Errorf("only definitions in LLB can be built")
 	}
@@ -60,7 +62,7 @@ func (o *buildOp) Run(ctx context.Context, in []*Snapshot) ([]*Snapshot, error) 
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	out, err := r.Snapshot(ctx)
-	return []*Snapshot{out}, err
+	return []*snapshot.Snapshot{out}, err
 }
 
 // nested returns the result of the definition, unless that cannot be known

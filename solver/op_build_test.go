@@ -9,6 +9,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 
+	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
 
@@ -26,8 +27,8 @@ type definitionTree struct {
 
 func (s definitionTree) Digest() digest.Digest { return s.digest }
 
-func (s definitionTree) Fetch(context.Context) (*Snapshot, error) {
-	return NewSnapshot(s.tree, nil), nil
+func (s definitionTree) Fetch(context.Context) (*snapshot.Snapshot, error) {
+	return snapshot.New(s.tree, nil), nil
 }
 
 // marshal returns operations, each an input of the next, and what refers to the

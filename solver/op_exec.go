@@ -13,6 +13,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/solver/runner"
+	"slipway/solver/snapshot"
 )
 
 // Mounts provide what processes see besides trees.
@@ -20,7 +21,7 @@ type Mounts interface {
 	// Cache returns the directory of a cache, for this process alone unless it is
 	// shared. The cache starts as a copy of from and belongs to that result: others
 	// have caches of their own with the same id. release ends the use.
-	Cache(ctx context.Context, id string, sharing pb.CacheSharingOpt, from *Snapshot) (dir string, release func(), err error)
+	Cache(ctx context.Context, id string, sharing pb.CacheSharingOpt, from *snapshot.Snapshot) (dir string, release func(), err error)
 	// Reset makes the caches with these ids start anew.
 	Reset(ids []string) error
 	// Secret returns a secret, and whether there is one.
@@ -62,7 +63,7 @@ func (o *execOp) CacheMap(context.Context) (*CacheMap, error) {
 		}
 		m.Deps[i].Name = "mount " + o.op.Mounts[list[0]].Dest
 		if in := m.Exported.Inputs[i]; in.ByContent && (!in.Whole || in.Content == nil) {
-			m.Deps[i].Content = func(_ context.Context, in *Snapshot) ([]Part, error) { return o.mounted(i, list, in) }
+			m.Deps[i].Content = func(_ context.Context, in *snapshot.Snapshot) ([]Part, error) { return o.mounted(i, list, in) }
 		}
 	}
 	return m, nil
@@ -70,7 +71,7 @@ func (o *execOp) CacheMap(context.Context) (*CacheMap, error) {
 
 // mounted returns the parts of the key for the files that the mounts with these
 // numbers select from an input.
-func (o *execOp) mounted(input int, mounts []int, in *Snapshot) ([]Part, error) {
+func (o *execOp) mounted(input int, mounts []int, in *snapshot.Snapshot) ([]Part, error) {
 	var parts []Part
 	for _, i := range mounts {
 		m := o.op.Mounts[i]
@@ -87,7 +88,7 @@ func (o *execOp) mounted(input int, mounts []int, in *Snapshot) ([]Part, error) 
 }
 
 // Run implements [Op].
-func (o *execOp) Run(ctx context.Context, in []*Snapshot) ([]*Snapshot, error) {
+func (o *execOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.Snapshot, error) {
 	if err := o.allowed(); err != nil {
 		return nil, err
 	}
@@ -107,7 +108,7 @@ func (o *execOp) Run(ctx context.Context, in []*Snapshot) ([]*Snapshot, error) {
 		stderr.flush()
 		return nil, x.failed(err)
 	}
-	outs := make([]*Snapshot, outputs(o.v))
+	outs := make([]*snapshot.Snapshot, outputs(o.v))
 	for i, m := range x.from {
 		if out := outputOf(m); out >= 0 {
 			outs[out] = x.base(m).With(trees[i])
@@ -197,13 +198,13 @@ func withProxy(env []string, proxy *pb.ProxyEnv) []string {
 type execRun struct {
 	*execOp
 	p        *runner.Process
-	bases    []*Snapshot
+	bases    []*snapshot.Snapshot
 	from     []*pb.Mount          // of each mount of the process
 	caches   map[cacheName]string // directories
 	releases []func()
 }
 
-func newExecRun(o *execOp, bases []*Snapshot) *execRun {
+func newExecRun(o *execOp, bases []*snapshot.Snapshot) *execRun {
 	return &execRun{execOp: o, p: o.process(), bases: bases, caches: map[cacheName]string{}}
 }
 
@@ -213,7 +214,7 @@ func (x *execRun) release() {
 	}
 }
 
-func (x *execRun) base(m *pb.Mount) *Snapshot {
+func (x *execRun) base(m *pb.Mount) *snapshot.Snapshot {
 	if in := inputOf(m); in >= 0 {
 		return x.bases[in]
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 
 	"slipway/solver/runner"
+	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
 
@@ -82,10 +83,10 @@ func TestProcessLimits(t *testing.T) {
 type oneCache struct {
 	Mounts
 	dir  string
-	from *Snapshot
+	from *snapshot.Snapshot
 }
 
-func (c *oneCache) Cache(_ context.Context, _ string, _ pb.CacheSharingOpt, from *Snapshot) (string, func(), error) {
+func (c *oneCache) Cache(_ context.Context, _ string, _ pb.CacheSharingOpt, from *snapshot.Snapshot) (string, func(), error) {
 	c.from = from
 	return c.dir, func() {}, nil
 }
@@ -118,9 +119,9 @@ type newCaches struct {
 	asked []string // ids, and whether the caches start empty
 }
 
-func (c *newCaches) Cache(_ context.Context, id string, _ pb.CacheSharingOpt, from *Snapshot) (string, func(), error) {
+func (c *newCaches) Cache(_ context.Context, id string, _ pb.CacheSharingOpt, from *snapshot.Snapshot) (string, func(), error) {
 	c.n++
-	c.asked = append(c.asked, fmt.Sprintf("%s %t", id, from.ID() == (*Snapshot)(nil).ID()))
+	c.asked = append(c.asked, fmt.Sprintf("%s %t", id, from.ID() == (*snapshot.Snapshot)(nil).ID()))
 	return fmt.Sprint("/cache", c.n), func() {}, nil
 }
 

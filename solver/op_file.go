@@ -13,6 +13,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 
+	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
 
@@ -34,7 +35,7 @@ func (o *fileOp) CacheMap(context.Context) (*CacheMap, error) {
 	}
 	for i := range m.Deps {
 		if m.Exported.Inputs[i].ByContent {
-			m.Deps[i].Content = func(_ context.Context, in *Snapshot) ([]Part, error) {
+			m.Deps[i].Content = func(_ context.Context, in *snapshot.Snapshot) ([]Part, error) {
 				parts, err := o.selected(i, in)
 				if err != nil {
 					return nil, &InputError{Index: i, Input: in, Err: err}
@@ -67,7 +68,7 @@ func (o *fileOp) copiesWithin(m *CacheMap) {
 
 // selected returns the parts of the key for the files that the actions read from
 // an input: what they copy, and the files in which they look up owners.
-func (o *fileOp) selected(input int, in *Snapshot) ([]Part, error) {
+func (o *fileOp) selected(input int, in *snapshot.Snapshot) ([]Part, error) {
 	var parts []Part
 	for n, a := range o.op.Actions {
 		if c := a.GetCopy(); c != nil && a.SecondaryInput == int64(input) {
@@ -141,13 +142,13 @@ func ownerOf(a *pb.FileAction) *pb.ChownOpt {
 
 // Run implements [Op]. It applies the actions in order. The result of action i is
 // addressed as input len(in)+i.
-func (o *fileOp) Run(ctx context.Context, in []*Snapshot) ([]*Snapshot, error) {
+func (o *fileOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.Snapshot, error) {
 	f := &fileRun{fileOp: o, ctx: ctx, name: o.v.Digest.String(), origin: make([]int64, len(in))}
 	for i, s := range in {
 		f.trees = append(f.trees, s.Tree())
 		f.origin[i] = int64(i)
 	}
-	outs := make([]*Snapshot, outputs(o.v))
+	outs := make([]*snapshot.Snapshot, outputs(o.v))
 	for i, a := range o.op.Actions {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -163,7 +164,7 @@ func (o *fileOp) Run(ctx context.Context, in []*Snapshot) ([]*Snapshot, error) {
 		}
 		f.origin = append(f.origin, from)
 		if a.Output >= 0 {
-			var base *Snapshot
+			var base *snapshot.Snapshot
 			if from >= 0 {
 				base = in[from]
 			}
@@ -188,10 +189,10 @@ func described(a *pb.FileAction, err error) error {
 }
 
 // failed returns the error of action i, with the file system that it changes.
-func (f *fileRun) failed(i int, in []*Snapshot, err error) error {
-	e := &ExecError{Err: &ActionError{Index: i, Err: err}, Inputs: in, Mounts: make([]*Snapshot, len(f.op.Actions))}
+func (f *fileRun) failed(i int, in []*snapshot.Snapshot, err error) error {
+	e := &ExecError{Err: &ActionError{Index: i, Err: err}, Inputs: in, Mounts: make([]*snapshot.Snapshot, len(f.op.Actions))}
 	if from := f.op.Actions[i].Input; from >= 0 {
-		var base *Snapshot
+		var base *snapshot.Snapshot
 		if o := f.origin[from]; o >= 0 {
 			base = in[o]
 		}

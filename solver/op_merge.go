@@ -3,6 +3,8 @@ package solver
 import (
 	"context"
 
+	"slipway/solver/snapshot"
+
 	"github.com/moby/buildkit/solver/pb"
 )
 
@@ -16,17 +18,17 @@ type mergeOp struct {
 func (o *mergeOp) CacheMap(context.Context) (*CacheMap, error) { return o.cacheMap() }
 
 // Run implements [Op].
-func (o *mergeOp) Run(_ context.Context, in []*Snapshot) ([]*Snapshot, error) {
-	var list []*Snapshot
+func (o *mergeOp) Run(_ context.Context, in []*snapshot.Snapshot) ([]*snapshot.Snapshot, error) {
+	var list []*snapshot.Snapshot
 	n := 0
 	for _, m := range o.op.Inputs {
 		s := snapshotAt(in, m.Input)
 		list, n = append(list, s), n+len(s.Layers())
 	}
-	if err := checkLayers(n); err != nil {
+	if err := snapshot.CheckLayers(n); err != nil {
 		return nil, err
 	}
-	return []*Snapshot{merge(list)}, nil
+	return []*snapshot.Snapshot{snapshot.Merge(list)}, nil
 }
 
 // diffOp returns the layers of its upper input that its lower input lacks.
@@ -39,7 +41,7 @@ type diffOp struct {
 func (o *diffOp) CacheMap(context.Context) (*CacheMap, error) { return o.cacheMap() }
 
 // Run implements [Op].
-func (o *diffOp) Run(_ context.Context, in []*Snapshot) ([]*Snapshot, error) {
+func (o *diffOp) Run(_ context.Context, in []*snapshot.Snapshot) ([]*snapshot.Snapshot, error) {
 	lower, upper := snapshotAt(in, o.op.GetLower().GetInput()), snapshotAt(in, o.op.GetUpper().GetInput())
-	return []*Snapshot{difference(lower, upper)}, nil
+	return []*snapshot.Snapshot{snapshot.Diff(lower, upper)}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 
 	"slipway/solver/cachemap"
+	"slipway/solver/snapshot"
 )
 
 // sourceOp fetches content from outside of the build.
@@ -32,7 +33,7 @@ func (o *sourceOp) CacheMap(ctx context.Context) (*CacheMap, error) {
 }
 
 // Run implements [Op].
-func (o *sourceOp) Run(ctx context.Context, _ []*Snapshot) ([]*Snapshot, error) {
+func (o *sourceOp) Run(ctx context.Context, _ []*snapshot.Snapshot) ([]*snapshot.Snapshot, error) {
 	s, err := o.source.Fetch(ctx)
-	return []*Snapshot{s}, err
+	return []*snapshot.Snapshot{s}, err
 }

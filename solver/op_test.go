@@ -11,11 +11,12 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"slipway/solver/runner"
+	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
 
 // files returns a snapshot of a tree with these files, by name.
-func files(t *testing.T, store *tree.Store, content map[string]string) *Snapshot {
+func files(t *testing.T, store *tree.Store, content map[string]string) *snapshot.Snapshot {
 	t.Helper()
 	e := tree.Edit(tree.Empty())
 	for name, text := range content {
@@ -32,12 +33,12 @@ func files(t *testing.T, store *tree.Store, content map[string]string) *Snapshot
 			t.Fatal(err)
 		}
 	}
-	return NewSnapshot(e.Tree(), nil)
+	return snapshot.New(e.Tree(), nil)
 }
 
 // keyOf returns the digest of the key of an operation with these inputs, of which
 // the whole identity is their number.
-func keyOf(t *testing.T, op *pb.Op, in []*Snapshot) digest.Digest {
+func keyOf(t *testing.T, op *pb.Op, in []*snapshot.Snapshot) digest.Digest {
 	t.Helper()
 	for range in {
 		op.Inputs = append(op.Inputs, &pb.Input{})
@@ -79,7 +80,9 @@ func TestCopyKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	base := files(t, store, nil)
-	src := func(content map[string]string) []*Snapshot { return []*Snapshot{base, files(t, store, content)} }
+	src := func(content map[string]string) []*snapshot.Snapshot {
+		return []*snapshot.Snapshot{base, files(t, store, content)}
+	}
 	plain := keyOf(t, copyOp(nil), src(map[string]string{"dir/f": "1"}))
 	byName := func(a *pb.FileAction) {
 		name := &pb.NamedUserOpt{Name: "u", Input: 1}
@@ -153,8 +156,8 @@ func TestMountKey(t *testing.T) {
 	write := func(selector string) *pb.Mount {
 		return &pb.Mount{Dest: "/w", Input: 1, Output: 1, Selector: selector}
 	}
-	in := func(content map[string]string) []*Snapshot {
-		return []*Snapshot{files(t, store, nil), files(t, store, content)}
+	in := func(content map[string]string) []*snapshot.Snapshot {
+		return []*snapshot.Snapshot{files(t, store, nil), files(t, store, content)}
 	}
 	one := in(map[string]string{"a/f": "1", "b/f": "1"})
 	other := in(map[string]string{"a/f": "1", "b/f": "2"})
@@ -194,7 +197,7 @@ func TestProcess(t *testing.T) {
 	r := &recorder{}
 	b := &Build{opt: Options{Runner: r, Now: func() time.Time { return time.Time{} }}}
 	v := &Vertex{Op: op, Inputs: make([]Edge, 1)}
-	if _, err := newOp(b, v).Run(t.Context(), []*Snapshot{nil}); err != nil {
+	if _, err := newOp(b, v).Run(t.Context(), []*snapshot.Snapshot{nil}); err != nil {
 		t.Fatal(err)
 	}
 	p := r.last
@@ -220,48 +223,9 @@ func TestProcess(t *testing.T) {
 		op := mountOp()
 		tc.change(op.GetExec())
 		tc.opt.Runner = r
-		_, err := newOp(&Build{opt: tc.opt}, &Vertex{Op: op, Inputs: make([]Edge, 1)}).Run(t.Context(), []*Snapshot{nil})
+		_, err := newOp(&Build{opt: tc.opt}, &Vertex{Op: op, Inputs: make([]Edge, 1)}).Run(t.Context(), []*snapshot.Snapshot{nil})
 		if err == nil || err.Error() != tc.want {
 			t.Errorf("%s: error %v, want %s", tc.about, err, tc.want)
-		}
-	}
-}
-
-// TestDifference: the difference of a snapshot and one that was made from it has
-// the layers between them; of others it is one layer.
-func TestDifference(t *testing.T) {
-	store, err := tree.OpenStore(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	content := func(names ...string) *tree.Node {
-		m := map[string]string{}
-		for _, n := range names {
-			m[n] = n
-		}
-		return files(t, store, m).Tree()
-	}
-	var none *Snapshot
-	lower := none.With(content("a"))
-	upper := lower.With(content("a", "b")).With(content("a", "b", "c"))
-	for _, tc := range []struct {
-		about        string
-		lower, upper *Snapshot
-		layers       int
-		names        []string
-	}{
-		{"made from it", lower, upper, 2, []string{"b", "c"}},
-		{"nothing", upper, upper, 0, nil},
-		{"of the empty tree", none, upper, 3, []string{"a", "b", "c"}},
-		{"other layers", none.With(content("a", "x")), upper, 1, []string{"b", "c"}},
-	} {
-		d := difference(tc.lower, tc.upper)
-		var names []string
-		for _, e := range d.Tree().Entries() {
-			names = append(names, e.Name)
-		}
-		if len(d.Layers()) != tc.layers || !slices.Equal(names, tc.names) {
-			t.Errorf("%s: %d layers with %v, want %d with %v", tc.about, len(d.Layers()), names, tc.layers, tc.names)
 		}
 	}
 }

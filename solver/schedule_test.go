@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"slipway/solver/snapshot"
+
 	"github.com/opencontainers/go-digest"
 )
 
@@ -310,7 +312,7 @@ type crowd struct {
 }
 
 // Run implements [Op].
-func (o crowd) Run(ctx context.Context, in []*Snapshot) ([]*Snapshot, error) {
+func (o crowd) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.Snapshot, error) {
 	n := o.running.Add(1)
 	for most := o.most.Load(); n > most && !o.most.CompareAndSwap(most, n); most = o.most.Load() {
 	}

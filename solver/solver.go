@@ -12,6 +12,7 @@ import (
 
 	"slipway/solver/contenthash"
 	"slipway/solver/runner"
+	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
 
@@ -53,7 +54,7 @@ type Source interface {
 	// Digest returns a digest that covers the content.
 	Digest() digest.Digest
 	// Fetch returns the content.
-	Fetch(ctx context.Context) (*Snapshot, error)
+	Fetch(ctx context.Context) (*snapshot.Snapshot, error)
 }
 
 // Build evaluates vertices, each at most once. It is safe for concurrent use.
@@ -67,8 +68,8 @@ type Build struct {
 	mu       sync.Mutex
 	tasks    map[string]*task // by variant
 	byVertex map[*Vertex]*task
-	loads    map[digest.Digest]*future[*Snapshot] // of imported results
-	nested   map[digest.Digest][]digest.Digest    // builds in the definition of a build
+	loads    map[digest.Digest]*future[*snapshot.Snapshot] // of imported results
+	nested   map[digest.Digest][]digest.Digest             // builds in the definition of a build
 
 	events sync.Mutex
 	work   sync.WaitGroup // goroutines, which callers may have ceased to wait for
@@ -79,7 +80,7 @@ func New(ctx context.Context, opt Options) *Build {
 	return &Build{
 		ctx: ctx, opt: opt,
 		slots: semaphore.NewWeighted(int64(max(1, opt.Parallel))),
-		tasks: map[string]*task{}, byVertex: map[*Vertex]*task{}, loads: map[digest.Digest]*future[*Snapshot]{},
+		tasks: map[string]*task{}, byVertex: map[*Vertex]*task{}, loads: map[digest.Digest]*future[*snapshot.Snapshot]{},
 		nested: map[digest.Digest][]digest.Digest{}, contents: contenthash.New(opt.Store),
 	}
 }
@@ -151,7 +152,7 @@ func (r *Result) id(of digest.Digest) digest.Digest {
 }
 
 // of returns the output from the outputs of the operation.
-func (r *Result) of(outs []*Snapshot) (*Snapshot, error) {
+func (r *Result) of(outs []*snapshot.Snapshot) (*snapshot.Snapshot, error) {
 	if r.index >= len(outs) {
 		return nil, fmt.Errorf("%s has no output %d", r.task.v.Name(), r.index)
 	}
@@ -173,7 +174,7 @@ func (r *Result) Key(ctx context.Context) (digest.Digest, error) {
 
 // Snapshot evaluates the result: it comes from a cache, or the operation and what
 // it needs run.
-func (r *Result) Snapshot(ctx context.Context) (*Snapshot, error) {
+func (r *Result) Snapshot(ctx context.Context) (*snapshot.Snapshot, error) {
 	if r == nil {
 		return nil, nil
 	}
@@ -182,7 +183,7 @@ func (r *Result) Snapshot(ctx context.Context) (*Snapshot, error) {
 		return nil, err
 	}
 	s, err := r.of(c.Outputs)
-	return s.withID(r.id(c.ID)), err
+	return s.WithID(r.id(c.ID)), err
 }
 
 // Known returns the key of a vertex, and reports whether it was computed.

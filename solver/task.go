@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"slipway/solver/snapshot"
+
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 )
@@ -119,7 +121,7 @@ func (t *task) evaluate(ctx context.Context) (c CachedResult, err error) {
 
 // run makes the outputs and stores them. It reports the end before another operation
 // takes its slot.
-func (t *task) run(ctx context.Context, l lookup, in []*Snapshot) (c CachedResult, err error) {
+func (t *task) run(ctx context.Context, l lookup, in []*snapshot.Snapshot) (c CachedResult, err error) {
 	c.ID = l.key.Digest()
 	if _, ok := t.op.(nested); !ok {
 		if err := t.b.slots.Acquire(ctx, 1); err != nil {
@@ -132,7 +134,7 @@ func (t *task) run(ctx context.Context, l lookup, in []*Snapshot) (c CachedResul
 	t.b.emit(Event{Vertex: t.v, Kind: Missed})
 	c.Outputs, err = t.op.Run(t.reporting(ctx), in)
 	for _, s := range c.Outputs {
-		err = cmp.Or(err, checkLayers(len(s.Layers())))
+		err = cmp.Or(err, snapshot.CheckLayers(len(s.Layers())))
 	}
 	if err != nil {
 		return c, err
@@ -164,7 +166,7 @@ func (t *task) run(ctx context.Context, l lookup, in []*Snapshot) (c CachedResul
 	return c, t.put(ctx, l.key, c)
 }
 
-func sameContent(a, b *Snapshot) bool { return a.Tree().Digest() == b.Tree().Digest() }
+func sameContent(a, b *snapshot.Snapshot) bool { return a.Tree().Digest() == b.Tree().Digest() }
 
 // put stores the outputs under a key.
 func (t *task) put(ctx context.Context, key Key, c CachedResult) error {
@@ -183,8 +185,8 @@ func (t *task) prefetch(ctx context.Context) {
 
 // snapshots evaluates results concurrently. If several fail, it returns the
 // first error.
-func snapshots(ctx context.Context, in []*Result) ([]*Snapshot, error) {
-	out := make([]*Snapshot, len(in))
+func snapshots(ctx context.Context, in []*Result) ([]*snapshot.Snapshot, error) {
+	out := make([]*snapshot.Snapshot, len(in))
 	err := concurrently(ctx, len(in), func(ctx context.Context, i int) (err error) {
 		out[i], err = in[i].Snapshot(ctx)
 		return err

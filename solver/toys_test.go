@@ -16,6 +16,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"slipway/solver/cachemap"
+	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
 
@@ -98,7 +99,7 @@ func (y *toy) op(digests map[string]string) *pb.Op {
 }
 
 // number returns the snapshot of a value.
-func number(n int) *Snapshot {
+func number(n int) *snapshot.Snapshot {
 	dir, err := tree.NewDir(tree.Meta{UID: uint32(n)}, nil)
 	if err != nil {
 		panic(err)
@@ -107,11 +108,11 @@ func number(n int) *Snapshot {
 	if err != nil {
 		panic(err)
 	}
-	return NewSnapshot(root, nil)
+	return snapshot.New(root, nil)
 }
 
 // valueOf returns the value of a snapshot.
-func valueOf(s *Snapshot) int { return int(s.Tree().Get("value").Meta().UID) }
+func valueOf(s *snapshot.Snapshot) int { return int(s.Tree().Get("value").Meta().UID) }
 
 // playground has toys, and the caches that survive builds of them.
 type playground struct {
@@ -236,7 +237,7 @@ func (o *playOp) CacheMap(context.Context) (*CacheMap, error) {
 	return m, nil
 }
 
-func (o *playOp) content(_ context.Context, s *Snapshot) ([]Part, error) {
+func (o *playOp) content(_ context.Context, s *snapshot.Snapshot) ([]Part, error) {
 	if o.y.flags["badkey"] {
 		return nil, errToy
 	}
@@ -244,7 +245,7 @@ func (o *playOp) content(_ context.Context, s *Snapshot) ([]Part, error) {
 }
 
 // Run implements [Op].
-func (o *playOp) Run(ctx context.Context, in []*Snapshot) ([]*Snapshot, error) {
+func (o *playOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.Snapshot, error) {
 	sum := o.y.add + o.begin()
 	if err := o.wait(ctx); err != nil {
 		return nil, err
@@ -256,9 +257,9 @@ func (o *playOp) Run(ctx context.Context, in []*Snapshot) ([]*Snapshot, error) {
 	case o.y.flags["fails"]:
 		return nil, errToy
 	case o.y.flags["two"]:
-		return []*Snapshot{number(sum), number(sum + 1000)}, nil
+		return []*snapshot.Snapshot{number(sum), number(sum + 1000)}, nil
 	}
-	return []*Snapshot{number(sum)}, nil
+	return []*snapshot.Snapshot{number(sum)}, nil
 }
 
 // begin notes that the toy runs, and returns what a random one adds.
@@ -391,7 +392,7 @@ func (g *playground) eventText() string {
 // forget deletes what the cache has of a value.
 func (g *playground) forget(value int) {
 	maps.DeleteFunc(g.cache.results, func(_ digest.Digest, c CachedResult) bool {
-		return slices.ContainsFunc(c.Outputs, func(s *Snapshot) bool { return valueOf(s) == value })
+		return slices.ContainsFunc(c.Outputs, func(s *snapshot.Snapshot) bool { return valueOf(s) == value })
 	})
 }
 
@@ -440,7 +441,7 @@ func (c *toyImports) Result(records []Record) digest.Digest {
 }
 
 // Load implements [Imports].
-func (c *toyImports) Load(_ context.Context, result digest.Digest) (*Snapshot, error) {
+func (c *toyImports) Load(_ context.Context, result digest.Digest) (*snapshot.Snapshot, error) {
 	i, err := strconv.Atoi(string(result))
 	if err != nil {
 		return nil, err

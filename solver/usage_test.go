@@ -10,11 +10,12 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
 
 // putFile puts a record whose result is that of another one with a file more.
-func putFile(t *testing.T, c *DirCache, of Origin, base *Snapshot, name, data string) *Snapshot {
+func putFile(t *testing.T, c *DirCache, of Origin, base *snapshot.Snapshot, name, data string) *snapshot.Snapshot {
 	t.Helper()
 	b, err := c.store.PutBytes([]byte(data))
 	if err != nil {
@@ -32,7 +33,7 @@ func putFile(t *testing.T, c *DirCache, of Origin, base *Snapshot, name, data st
 		t.Fatal(err)
 	}
 	s := base.With(e.Tree())
-	if err := c.Put(t.Context(), digest.FromString(of.Name), of, CachedResult{Outputs: []*Snapshot{s}}); err != nil {
+	if err := c.Put(t.Context(), digest.FromString(of.Name), of, CachedResult{Outputs: []*snapshot.Snapshot{s}}); err != nil {
 		t.Fatal(err)
 	}
 	return s

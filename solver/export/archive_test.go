@@ -14,7 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"slipway/solver"
+	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
 
@@ -31,7 +31,7 @@ func testExporter(t *testing.T) *Exporter {
 // root makes an image of two layers, of which the first one is always the same.
 func (x *Exporter) root(t *testing.T, content string) *Root {
 	t.Helper()
-	s := solver.NewSnapshot(nil, nil)
+	s := snapshot.New(nil, nil)
 	for _, name := range []string{"same", content} {
 		b, err := x.Store.PutBytes([]byte(name))
 		if err != nil {

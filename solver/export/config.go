@@ -7,11 +7,11 @@ import (
 	"reflect"
 	"time"
 
+	"slipway/solver/snapshot"
+
 	"github.com/moby/buildkit/util/system"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
-
-	"slipway/solver"
 )
 
 // CacheField is the field of image configs with the cache of the build, as
@@ -20,7 +20,7 @@ const CacheField = "moby.buildkit.cache.v0"
 
 // config completes the config of the frontend with layers and times. Fields that
 // are not known here stay.
-func (x *Exporter) config(r Result, blobs []*solver.Blob) ([]byte, error) {
+func (x *Exporter) config(r Result, blobs []*snapshot.LayerBlob) ([]byte, error) {
 	fields := map[string]json.RawMessage{}
 	config := r.Config
 	if len(config) == 0 {
@@ -105,7 +105,7 @@ func aligned(history []ocispecs.History, layers int) []ocispecs.History {
 // An entry with a layer has the time of the layer. One without has that of the
 // layer before it or, as those of its base are not its own, of the first one that
 // was made here.
-func (x *Exporter) dated(history []ocispecs.History, blobs []*solver.Blob) ([]ocispecs.History, time.Time) {
+func (x *Exporter) dated(history []ocispecs.History, blobs []*snapshot.LayerBlob) ([]ocispecs.History, time.Time) {
 	var last *time.Time
 	isNew := false // from here on nothing is of the base
 	fill := x.firstNew(history, blobs)
@@ -171,7 +171,7 @@ func (r Result) base() (ocispecs.Image, error) {
 
 // firstNew is the time of the first layer that was made here or, without one,
 // the last time that the history has.
-func (x *Exporter) firstNew(history []ocispecs.History, blobs []*solver.Blob) *time.Time {
+func (x *Exporter) firstNew(history []ocispecs.History, blobs []*snapshot.LayerBlob) *time.Time {
 	now := x.Now.UTC()
 	fill := &now
 	layer := 0

@@ -10,7 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"slipway/solver"
+	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
 
@@ -20,25 +20,27 @@ func TestHistoryTimes(t *testing.T) {
 		t := time.Date(2020, 1, 1, hour, 0, 0, 0, time.UTC)
 		return &t
 	}
-	layer := func(hour int) *solver.Blob { return &solver.Blob{DiffID: digest.FromString("x"), Created: *at(hour)} }
-	base := &solver.Blob{DiffID: digest.FromString("base")}
+	layer := func(hour int) *snapshot.LayerBlob {
+		return &snapshot.LayerBlob{DiffID: digest.FromString("x"), Created: *at(hour)}
+	}
+	base := &snapshot.LayerBlob{DiffID: digest.FromString("base")}
 	for _, tc := range []struct {
 		about   string
 		history []ocispecs.History
-		blobs   []*solver.Blob
+		blobs   []*snapshot.LayerBlob
 		epoch   *time.Time
 		want    []int
 	}{
 		{"nothing", nil, nil, nil, []int{23}},
 		{"no layer", []ocispecs.History{{EmptyLayer: true}}, nil, nil, []int{23, 23}},
-		{"base alone", []ocispecs.History{{Created: at(1)}, {Created: at(2), EmptyLayer: true}}, []*solver.Blob{base}, nil, []int{1, 2, 2}},
-		{"words on a base", []ocispecs.History{{Created: at(1)}, {EmptyLayer: true}}, []*solver.Blob{base}, nil, []int{1, 1, 1}},
-		{"layers on a base", []ocispecs.History{{Created: at(1)}, {EmptyLayer: true}, {}, {EmptyLayer: true}, {}, {EmptyLayer: true}}, []*solver.Blob{base, layer(5), layer(6)}, nil, []int{1, 5, 5, 5, 6, 6, 6}},
-		{"a base without times", []ocispecs.History{{}, {}}, []*solver.Blob{base, layer(5)}, nil, []int{5, 5, 5}},
-		{"a later epoch", []ocispecs.History{{Created: at(1)}, {}, {EmptyLayer: true}}, []*solver.Blob{base, layer(5)}, at(9), []int{1, 5, 5, 5}},
-		{"entries with times", []ocispecs.History{{Created: at(2)}, {Created: at(4), EmptyLayer: true}}, []*solver.Blob{layer(5)}, at(3), []int{2, 3, 3}},
+		{"base alone", []ocispecs.History{{Created: at(1)}, {Created: at(2), EmptyLayer: true}}, []*snapshot.LayerBlob{base}, nil, []int{1, 2, 2}},
+		{"words on a base", []ocispecs.History{{Created: at(1)}, {EmptyLayer: true}}, []*snapshot.LayerBlob{base}, nil, []int{1, 1, 1}},
+		{"layers on a base", []ocispecs.History{{Created: at(1)}, {EmptyLayer: true}, {}, {EmptyLayer: true}, {}, {EmptyLayer: true}}, []*snapshot.LayerBlob{base, layer(5), layer(6)}, nil, []int{1, 5, 5, 5, 6, 6, 6}},
+		{"a base without times", []ocispecs.History{{}, {}}, []*snapshot.LayerBlob{base, layer(5)}, nil, []int{5, 5, 5}},
+		{"a later epoch", []ocispecs.History{{Created: at(1)}, {}, {EmptyLayer: true}}, []*snapshot.LayerBlob{base, layer(5)}, at(9), []int{1, 5, 5, 5}},
+		{"entries with times", []ocispecs.History{{Created: at(2)}, {Created: at(4), EmptyLayer: true}}, []*snapshot.LayerBlob{layer(5)}, at(3), []int{2, 3, 3}},
 		{"nothing, and an epoch", nil, nil, at(3), []int{3}},
-		{"epoch", []ocispecs.History{{Created: at(1)}, {}, {EmptyLayer: true}}, []*solver.Blob{base, layer(5)}, at(3), []int{1, 3, 3, 3}},
+		{"epoch", []ocispecs.History{{Created: at(1)}, {}, {EmptyLayer: true}}, []*snapshot.LayerBlob{base, layer(5)}, at(3), []int{1, 3, 3, 3}},
 	} {
 		config, err := json.Marshal(ocispecs.Image{History: tc.history})
 		if err != nil {
@@ -81,9 +83,9 @@ func TestHistoryOfBase(t *testing.T) {
 		"another in it":   {[]ocispecs.History{base[0], {Created: at(2021), CreatedBy: "x"}, base[2]}, []int{2020, 2010, 2010, 2010}},
 		"an earlier step": {append(base[:3:3], ocispecs.History{Created: at(2001)}), []int{2020, 2021, 2022, 2001, 2001}},
 	} {
-		var blobs []*solver.Blob
+		var blobs []*snapshot.LayerBlob
 		for range tc.history {
-			blobs = append(blobs, &solver.Blob{DiffID: digest.FromString("x")})
+			blobs = append(blobs, &snapshot.LayerBlob{DiffID: digest.FromString("x")})
 		}
 		var data [2][]byte
 		for i, h := range [][]ocispecs.History{tc.history, base} {
@@ -123,12 +125,12 @@ func TestRewrittenLayers(t *testing.T) {
 	}
 	x := &Exporter{Store: store, Layers: &Layers{Store: store, Dir: t.TempDir()}}
 	epoch := time.Unix(1, 0)
-	blob := func(name string) *solver.Blob {
+	blob := func(name string) *snapshot.LayerBlob {
 		d := digest.FromString(name)
-		return &solver.Blob{DiffID: d, Descriptor: ocispecs.Descriptor{Digest: d, MediaType: ocispecs.MediaTypeImageLayerGzip}}
+		return &snapshot.LayerBlob{DiffID: d, Descriptor: ocispecs.Descriptor{Digest: d, MediaType: ocispecs.MediaTypeImageLayerGzip}}
 	}
-	layers := func(names ...string) *solver.Snapshot {
-		var s *solver.Snapshot
+	layers := func(names ...string) *snapshot.Snapshot {
+		var s *snapshot.Snapshot
 		for _, n := range names {
 			link := tree.NewSymlink(tree.Meta{ModTime: time.Unix(5, 0)}, "x")
 			dir, err := tree.NewDir(tree.Meta{Mode: 0o755}, append(slices.Clone(s.Tree().Entries()), tree.Entry{Name: n, Node: link}))

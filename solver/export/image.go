@@ -16,14 +16,15 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/solver"
+	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
 
 // Result is what a build made for one platform.
 type Result struct {
-	Snapshot *solver.Snapshot // nil without files
-	Config   []byte           // image config as JSON, without layers
-	Base     []byte           // config of the base image as JSON; nil without one
+	Snapshot *snapshot.Snapshot // nil without files
+	Config   []byte             // image config as JSON, without layers
+	Base     []byte             // config of the base image as JSON; nil without one
 	Platform ocispecs.Platform
 
 	// Epoch is SOURCE_DATE_EPOCH: the config has no later time, but for those of
@@ -82,7 +83,7 @@ func (x *Exporter) Image(ctx context.Context, r Result) (v1.Image, error) {
 
 // blobs returns the layers of the image. Layers that are to be rewritten are
 // made anew from their files, also those that came from an imported cache.
-func (x *Exporter) blobs(ctx context.Context, r Result) ([]*solver.Blob, error) {
+func (x *Exporter) blobs(ctx context.Context, r Result) ([]*snapshot.LayerBlob, error) {
 	base, err := r.base()
 	if err != nil {
 		return nil, err
@@ -91,7 +92,7 @@ func (x *Exporter) blobs(ctx context.Context, r Result) ([]*solver.Blob, error) 
 	defer t.Done()
 	x.Layers.Written = t.Add
 	ofBase := base.RootFS.DiffIDs
-	var blobs []*solver.Blob
+	var blobs []*snapshot.LayerBlob
 	for i, l := range r.Snapshot.Layers() {
 		if i < len(ofBase) && (l.Blob == nil || l.Blob.DiffID != ofBase[i]) {
 			ofBase = nil // the layers above do not come from the base either

@@ -15,7 +15,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/internal/sealed"
-	"slipway/solver"
+	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
 
@@ -34,7 +34,7 @@ type Layers struct {
 // Blob returns a layer as it is stored in images. A layer that came from an
 // image stays as it was, as its users have it already. If latest is not nil,
 // each layer is made anew, and no file in it has a later time.
-func (x *Layers) Blob(ctx context.Context, l solver.Layer, latest *time.Time) (*solver.Blob, error) {
+func (x *Layers) Blob(ctx context.Context, l snapshot.Layer, latest *time.Time) (*snapshot.LayerBlob, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -43,8 +43,8 @@ func (x *Layers) Blob(ctx context.Context, l solver.Layer, latest *time.Time) (*
 	}
 	file := filepath.Join(x.Dir, x.key(l, latest)+".json")
 	if data, err := os.ReadFile(file); err == nil {
-		var b solver.Blob
-		if sealed.Unmarshal(data, &b) == nil && x.Store.Has(tree.Blob{Digest: b.Descriptor.Digest, Size: b.Descriptor.Size}) {
+		var b snapshot.LayerBlob
+		if sealed.Unmarshal(data, &b) == nil && x.Store.Has(b.StoreBlob()) {
 			return &b, nil
 		}
 	}
@@ -70,7 +70,7 @@ func (x *Layers) Blobs() (map[digest.Digest]bool, error) {
 	}
 	blobs := map[digest.Digest]bool{}
 	for _, f := range files {
-		var b solver.Blob
+		var b snapshot.LayerBlob
 		if data, err := os.ReadFile(filepath.Join(x.Dir, f.Name())); err == nil && sealed.Unmarshal(data, &b) == nil {
 			blobs[b.Descriptor.Digest] = true
 		}
@@ -78,7 +78,7 @@ func (x *Layers) Blobs() (map[digest.Digest]bool, error) {
 	return blobs, nil
 }
 
-func (x *Layers) key(l solver.Layer, latest *time.Time) string {
+func (x *Layers) key(l snapshot.Layer, latest *time.Time) string {
 	key := fmt.Sprintf("%s %s %v", l.Lower.ID(), l.Upper.ID(), latest)
 	if x.Compression != (Compression{}) {
 		key += fmt.Sprintf(" %v", x.Compression)
@@ -86,7 +86,7 @@ func (x *Layers) key(l solver.Layer, latest *time.Time) string {
 	return digest.FromString(key).Encoded()
 }
 
-func (x *Layers) compress(ctx context.Context, l solver.Layer, latest *time.Time) (*solver.Blob, error) {
+func (x *Layers) compress(ctx context.Context, l snapshot.Layer, latest *time.Time) (*snapshot.LayerBlob, error) {
 	hash := sha256.New()
 	r, w := io.Pipe()
 	go func() {
@@ -101,7 +101,7 @@ func (x *Layers) compress(ctx context.Context, l solver.Layer, latest *time.Time
 	if err = errors.Join(err, r.Close()); err != nil {
 		return nil, err
 	}
-	return &solver.Blob{
+	return &snapshot.LayerBlob{
 		Descriptor: ocispecs.Descriptor{MediaType: x.Compression.mediaType(), Digest: b.Digest, Size: b.Size},
 		DiffID:     digest.NewDigest(digest.SHA256, hash),
 		Created:    x.Now.UTC(),

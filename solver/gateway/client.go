@@ -19,6 +19,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/solver"
+	"slipway/solver/snapshot"
 	"slipway/solver/source"
 	"slipway/solver/tree"
 )
@@ -62,7 +63,7 @@ type shared struct {
 	mu     sync.Mutex
 	graphs []*solver.Graph // of what was solved
 	// results are what errors name.
-	results map[string]*solver.Snapshot
+	results map[string]*snapshot.Snapshot
 }
 
 // New returns the gateway of a build.

@@ -20,6 +20,7 @@ import (
 
 	"slipway/solver"
 	"slipway/solver/runner"
+	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
 
@@ -44,7 +45,7 @@ func (c *Client) NewContainer(ctx context.Context, req client.NewContainerReques
 	if !slices.ContainsFunc(op.Mounts, func(m *pb.Mount) bool { return m.Dest == pb.RootMount }) {
 		return nil, errors.New("root mount is required")
 	}
-	in := make([]*solver.Snapshot, len(req.Mounts))
+	in := make([]*snapshot.Snapshot, len(req.Mounts))
 	g, gctx := errgroup.WithContext(ctx)
 	for i, m := range req.Mounts {
 		g.Go(func() (err error) {
@@ -63,7 +64,7 @@ func (c *Client) NewContainer(ctx context.Context, req client.NewContainerReques
 }
 
 // mounted returns what a mount shows; nil if that is nothing.
-func (c *Client) mounted(ctx context.Context, m client.Mount) (*solver.Snapshot, error) {
+func (c *Client) mounted(ctx context.Context, m client.Mount) (*snapshot.Snapshot, error) {
 	switch {
 	case m.Ref != nil:
 		r, ok := m.Ref.(*Reference)

@@ -9,6 +9,7 @@ import (
 
 	"slipway/solver"
 	"slipway/solver/runner"
+	"slipway/solver/snapshot"
 )
 
 // solveError returns err with the types and the text that clients of BuildKit's
@@ -31,7 +32,7 @@ func (s *shared) solveError(err error) error {
 	}
 	var input *solver.InputError
 	if errors.As(err, &input) {
-		out.InputIDs = s.register([]*solver.Snapshot{input.Input})
+		out.InputIDs = s.register([]*snapshot.Snapshot{input.Input})
 		out.Subject = &errdefs.Solve_Cache{Cache: &errdefs.ContentCache{Index: int64(input.Index)}}
 	}
 	err = unnamed{of}
@@ -55,11 +56,11 @@ func (e unnamed) Error() string { return e.of.Err.Error() }
 func (e unnamed) Unwrap() error { return e.of }
 
 // register names snapshots; what is not there has no name.
-func (s *shared) register(list []*solver.Snapshot) []string {
+func (s *shared) register(list []*snapshot.Snapshot) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.results == nil {
-		s.results = map[string]*solver.Snapshot{}
+		s.results = map[string]*snapshot.Snapshot{}
 	}
 	ids := make([]string, len(list))
 	for i, snapshot := range list {
@@ -72,7 +73,7 @@ func (s *shared) register(list []*solver.Snapshot) []string {
 }
 
 // registered returns what a name stands for.
-func (s *shared) registered(id string) (*solver.Snapshot, bool) {
+func (s *shared) registered(id string) (*snapshot.Snapshot, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	snapshot, ok := s.results[id]

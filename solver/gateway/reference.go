@@ -10,6 +10,7 @@ import (
 	fstypes "github.com/tonistiigi/fsutil/types"
 
 	"slipway/solver"
+	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
 
@@ -43,7 +44,7 @@ func (r *Reference) Evaluate(ctx context.Context) error {
 // errNoResult is the error of a reference that no client made.
 var errNoResult = errors.New("the reference has no result")
 
-func (r *Reference) snapshot(ctx context.Context) (*solver.Snapshot, error) {
+func (r *Reference) snapshot(ctx context.Context) (*snapshot.Snapshot, error) {
 	if r == nil || r.Result == nil {
 		return nil, errNoResult
 	}

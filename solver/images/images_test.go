@@ -20,8 +20,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"slipway/solver"
 	"slipway/solver/export"
+	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
 
@@ -50,7 +50,7 @@ func (n *Names) result(t *testing.T, platform, content string, created time.Time
 	if err != nil {
 		t.Fatal(err)
 	}
-	return export.Result{Snapshot: solver.NewSnapshot(nil, nil).With(e.Tree()), Config: config, Platform: p, Epoch: &created}
+	return export.Result{Snapshot: snapshot.New(nil, nil).With(e.Tree()), Config: config, Platform: p, Epoch: &created}
 }
 
 // image makes an image, or of several results an index.

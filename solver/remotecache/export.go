@@ -17,6 +17,7 @@ import (
 	"slipway/solver"
 	"slipway/solver/export"
 	"slipway/solver/registry"
+	"slipway/solver/snapshot"
 	"slipway/solver/source"
 	"slipway/solver/tree"
 )
@@ -32,12 +33,12 @@ type Exporter struct {
 
 // Write writes what is known of results as a cache. In mode min the results that
 // consist of layers of main are part of it, which is what the build made.
-func (x *Exporter) Write(ctx context.Context, to To, records []solver.ChainRecord, main []*solver.Snapshot) error {
+func (x *Exporter) Write(ctx context.Context, to To, records []solver.ChainRecord, main []*snapshot.Snapshot) error {
 	p, err := to.place(ctx, x.Registry)
 	if err != nil {
 		return err
 	}
-	w := &writer{x: x, layers: map[string]int{}, blobs: map[digest.Digest]source.Layer{}}
+	w := &writer{x: x, layers: map[string]int{}, blobs: map[digest.Digest]source.RemoteLayer{}}
 	if to.Mode == Min {
 		w.only = map[string]bool{}
 		for _, s := range main {
@@ -62,13 +63,13 @@ type writer struct {
 	x      *Exporter
 	only   map[string]bool // layers that are written; nil is all
 	config cacheconfig.CacheConfig
-	layers map[string]int // by digest and parent
-	order  []source.Layer // blobs as they are found
-	blobs  map[digest.Digest]source.Layer
+	layers map[string]int       // by digest and parent
+	order  []source.RemoteLayer // blobs as they are found
+	blobs  map[digest.Digest]source.RemoteLayer
 }
 
 // layerID tells layers of snapshots apart.
-func layerID(l solver.Layer) string {
+func layerID(l snapshot.Layer) string {
 	if l.Blob != nil {
 		return string(l.Blob.DiffID)
 	}
@@ -113,11 +114,11 @@ func (w *writer) record(ctx context.Context, r solver.ChainRecord) error {
 }
 
 // result returns the layers of a result that is to be written.
-func (w *writer) result(ctx context.Context, r solver.ChainRecord) ([]source.Layer, error) {
+func (w *writer) result(ctx context.Context, r solver.ChainRecord) ([]source.RemoteLayer, error) {
 	if r.Imported != "" {
 		return w.imported(r.Imported)
 	}
-	var list []source.Layer
+	var list []source.RemoteLayer
 	for _, l := range r.Result.Layers() {
 		if w.only != nil && !w.only[layerID(l)] {
 			return nil, nil
@@ -128,15 +129,15 @@ func (w *writer) result(ctx context.Context, r solver.ChainRecord) ([]source.Lay
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, source.Layer{Blob: *b, Open: func(ctx context.Context) (io.ReadCloser, error) {
-			return w.x.Store.OpenContext(ctx, tree.Blob{Digest: b.Descriptor.Digest, Size: b.Descriptor.Size})
+		list = append(list, source.RemoteLayer{LayerBlob: *b, Open: func(ctx context.Context) (io.ReadCloser, error) {
+			return w.x.Store.OpenContext(ctx, b.StoreBlob())
 		}})
 	}
 	return list, nil
 }
 
 // imported returns the layers of a result that was not fetched.
-func (w *writer) imported(id digest.Digest) ([]source.Layer, error) {
+func (w *writer) imported(id digest.Digest) ([]source.RemoteLayer, error) {
 	res, err := w.x.Imports.find(id)
 	if err != nil {
 		return nil, err
@@ -151,7 +152,7 @@ func (w *writer) imported(id digest.Digest) ([]source.Layer, error) {
 }
 
 // chain returns the number of the last of layers in the config.
-func (w *writer) chain(layers []source.Layer) int {
+func (w *writer) chain(layers []source.RemoteLayer) int {
 	parent := -1
 	for _, l := range layers {
 		d := l.Descriptor.Digest
@@ -249,7 +250,7 @@ func ociMediaType(t string) string {
 
 // describe returns what the manifest says of a layer. BuildKit needs to know
 // what it is uncompressed.
-func (w *writer) describe(l source.Layer) ocispecs.Descriptor {
+func (w *writer) describe(l source.RemoteLayer) ocispecs.Descriptor {
 	d := l.Descriptor
 	d.MediaType = ociMediaType(d.MediaType)
 	d.Annotations = map[string]string{"buildkit/createdat": w.x.Now.UTC().Format(time.RFC3339Nano)}

@@ -16,6 +16,7 @@ import (
 
 	"slipway/solver"
 	"slipway/solver/registry"
+	"slipway/solver/snapshot"
 	"slipway/solver/source"
 )
 
@@ -220,8 +221,8 @@ func (r result) id() digest.Digest {
 }
 
 // blobs returns the layers of a result.
-func (r result) blobs() ([]source.Layer, error) {
-	list := make([]source.Layer, len(r.layers))
+func (r result) blobs() ([]source.RemoteLayer, error) {
+	list := make([]source.RemoteLayer, len(r.layers))
 	for i, d := range r.layers {
 		diffID := digest.Digest(d.Annotations[uncompressed])
 		if diffID != "" {
@@ -230,8 +231,8 @@ func (r result) blobs() ([]source.Layer, error) {
 			}
 		}
 		d.Annotations = nil
-		list[i] = source.Layer{
-			Blob: solver.Blob{Descriptor: d, DiffID: diffID},
+		list[i] = source.RemoteLayer{
+			LayerBlob: snapshot.LayerBlob{Descriptor: d, DiffID: diffID},
 			Open: func(ctx context.Context) (io.ReadCloser, error) { return r.cache.place.open(ctx, d) },
 		}
 	}
@@ -249,7 +250,7 @@ func (m *Imports) find(id digest.Digest) (result, error) {
 }
 
 // Load implements [solver.Imports].
-func (m *Imports) Load(ctx context.Context, id digest.Digest) (*solver.Snapshot, error) {
+func (m *Imports) Load(ctx context.Context, id digest.Digest) (*snapshot.Snapshot, error) {
 	r, err := m.find(id)
 	if err != nil {
 		return nil, err

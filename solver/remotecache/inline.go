@@ -12,6 +12,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/solver"
+	"slipway/solver/snapshot"
 )
 
 // maxPlatforms is how many images of an index are looked at.
@@ -123,7 +124,7 @@ func inlineConfig(data []byte, layers []ocispecs.Descriptor) (*cacheconfig.Cache
 
 // Inline returns what the config of an image says of how its layers came about.
 // main is what the image is made of. Nil is nothing that could be of use.
-func (x *Exporter) Inline(records []solver.ChainRecord, main *solver.Snapshot) ([]byte, error) {
+func (x *Exporter) Inline(records []solver.ChainRecord, main *snapshot.Snapshot) ([]byte, error) {
 	var layers []string
 	for _, l := range main.Layers() {
 		layers = append(layers, layerID(l))

@@ -1,4 +1,9 @@
-package solver
+// Package snapshot has the results of operations: a file tree, and the layers that
+// lead from the empty tree to it. An image has a layer for each of them.
+//
+// Not here: how trees are stored and compared (solver/tree), and how layers become
+// the files of an image (solver/export).
+package snapshot
 
 import (
 	"fmt"
@@ -23,20 +28,25 @@ type Snapshot struct {
 // trees than Lower it makes the same changes.
 type Layer struct {
 	tree.Layer
-	// Blob is the layer as it came from an image; nil for one that was made
-	// here.
-	Blob *Blob
+	// Blob is the layer as it came from an image. If this build or an earlier one
+	// made it, Blob is nil.
+	Blob *LayerBlob
 }
 
-// Blob is a layer as it is stored in images.
-type Blob struct {
+// LayerBlob is a layer as an image stores it: a compressed archive.
+type LayerBlob struct {
 	Descriptor ocispecs.Descriptor
 	DiffID     digest.Digest // of the uncompressed layer
-	Created    time.Time     `json:",omitzero"` // when it was made here; zero if it was not
+	Created    time.Time     `json:",omitzero"` // zero if the layer came from an image
 }
 
-// NewSnapshot returns a tree with its layers.
-func NewSnapshot(n *tree.Node, layers []Layer) *Snapshot { return &Snapshot{tree: n, layers: layers} }
+// StoreBlob returns the blob under which the store has the archive.
+func (b LayerBlob) StoreBlob() tree.Blob {
+	return tree.Blob{Digest: b.Descriptor.Digest, Size: b.Descriptor.Size}
+}
+
+// New returns a tree with its layers.
+func New(n *tree.Node, layers []Layer) *Snapshot { return &Snapshot{tree: n, layers: layers} }
 
 // Tree returns the files.
 func (s *Snapshot) Tree() *tree.Node {
@@ -48,7 +58,7 @@ func (s *Snapshot) Tree() *tree.Node {
 
 // ID returns the identity of the result that the snapshot was taken from. Results
 // with the same files have different identities if they were made in different ways.
-// If s is nil or not from a [Result], it is "".
+// If s is nil or not the result of an operation, it is "".
 func (s *Snapshot) ID() digest.Digest {
 	if s == nil {
 		return ""
@@ -56,8 +66,9 @@ func (s *Snapshot) ID() digest.Digest {
 	return s.id
 }
 
-// withID returns the snapshot of a result with that identity.
-func (s *Snapshot) withID(id digest.Digest) *Snapshot {
+// WithID returns the snapshot of a result with that identity. If s is nil, it
+// returns nil.
+func (s *Snapshot) WithID(id digest.Digest) *Snapshot {
 	if s == nil {
 		return nil
 	}
@@ -72,28 +83,30 @@ func (s *Snapshot) Layers() []Layer {
 	return s.layers
 }
 
-// With returns the snapshot with one more layer, whose result is n. The layer is
-// there even if it changes nothing: the history of images counts it.
+// With returns the snapshot with one more layer, whose result is n. A layer that
+// changes nothing is added, too: the history of images counts it.
 func (s *Snapshot) With(n *tree.Node) *Snapshot { return s.WithBlob(n, nil) }
 
 // WithBlob returns the snapshot with one more layer, as it came from an image.
-func (s *Snapshot) WithBlob(n *tree.Node, b *Blob) *Snapshot {
+func (s *Snapshot) WithBlob(n *tree.Node, b *LayerBlob) *Snapshot {
 	l := Layer{Layer: tree.Layer{Lower: s.Tree(), Upper: n}, Blob: b}
 	return &Snapshot{tree: n, layers: append(slices.Clip(s.Layers()), l)}
 }
 
-// MaxLayers is how many layers a snapshot may have. Kernels and engines take less.
+// MaxLayers is the number of layers that a snapshot may have. Kernels and engines
+// take less.
 const MaxLayers = 1024
 
-func checkLayers(n int) error {
+// CheckLayers returns an error if a snapshot must not have n layers.
+func CheckLayers(n int) error {
 	if n > MaxLayers {
 		return fmt.Errorf("has more than %d layers", MaxLayers)
 	}
 	return nil
 }
 
-// merge stacks the layers of snapshots.
-func merge(list []*Snapshot) *Snapshot {
+// Merge returns the layers of all snapshots, those of the first one lowest.
+func Merge(list []*Snapshot) *Snapshot {
 	out := &Snapshot{tree: tree.Empty()}
 	for _, s := range list {
 		for _, l := range s.Layers() {
@@ -104,15 +117,15 @@ func merge(list []*Snapshot) *Snapshot {
 	return out
 }
 
-// difference returns what is in upper and not in lower. If upper was made from
-// lower, its further layers are kept.
-func difference(lower, upper *Snapshot) *Snapshot {
+// Diff returns what is in upper and not in lower. If upper was made from lower, it
+// has the layers that were added to lower. Otherwise it has one layer.
+func Diff(lower, upper *Snapshot) *Snapshot {
 	below := lower.Layers()
 	if all := upper.Layers(); len(all) >= len(below) && slices.EqualFunc(below, all[:len(below)], Layer.same) {
-		return merge([]*Snapshot{{layers: all[len(below):]}})
+		return Merge([]*Snapshot{{layers: all[len(below):]}})
 	}
 	step := Layer{Layer: tree.Layer{Lower: lower.Tree(), Upper: upper.Tree()}}
-	return merge([]*Snapshot{{layers: []Layer{step}}})
+	return Merge([]*Snapshot{{layers: []Layer{step}}})
 }
 
 func (l Layer) same(o Layer) bool { return l.Lower.Same(o.Lower) && l.Upper.Same(o.Upper) }

@@ -1,16 +1,141 @@
-package solver
+package snapshot
 
-import "testing"
+import (
+	"slices"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/solver/tree"
+)
+
+// dir returns a directory with empty files.
+func dir(t *testing.T, names ...string) *tree.Node {
+	t.Helper()
+	e := tree.Edit(tree.Empty())
+	for _, name := range names {
+		if err := e.Put(name, tree.NewFile(tree.Meta{Mode: 0o644}, tree.Blob{Digest: digest.FromString(name)})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return e.Tree()
+}
+
+func names(s *Snapshot) []string {
+	var list []string
+	for _, e := range s.Tree().Entries() {
+		list = append(list, e.Name)
+	}
+	return list
+}
 
 // TestMaxLayers: as many layers as engines take are allowed, and not one more.
 func TestMaxLayers(t *testing.T) {
 	for n, want := range map[int]string{0: "", 1024: "", 1025: "has more than 1024 layers", 2048: "has more than 1024 layers"} {
 		got := ""
-		if err := checkLayers(n); err != nil {
+		if err := CheckLayers(n); err != nil {
 			got = err.Error()
 		}
 		if got != want {
 			t.Errorf("%d layers: %q, want %q", n, got, want)
 		}
+	}
+}
+
+// TestNil: the nil snapshot is an empty tree, also as the input of every function.
+func TestNil(t *testing.T) {
+	var none *Snapshot
+	for about, s := range map[string]*Snapshot{"nil": none, "merged": Merge([]*Snapshot{none, none}), "difference": Diff(none, none), "no tree": New(nil, nil)} {
+		if s.Tree() == nil || len(names(s)) != 0 || len(s.Layers()) != 0 || s.ID() != "" {
+			t.Errorf("%s: %v with %d layers, want an empty tree without layers", about, names(s), len(s.Layers()))
+		}
+	}
+	if s := none.WithID("x"); s != nil {
+		t.Errorf("WithID of nil: %v, want nil", s)
+	}
+}
+
+// TestWith: a snapshot gets a layer, and the one that it is made from does not
+// change, even if several are made from it.
+func TestWith(t *testing.T) {
+	blob := &LayerBlob{DiffID: "sha256:b"}
+	base := (*Snapshot)(nil).With(dir(t, "a")).WithBlob(dir(t, "a", "b"), blob).WithID("base")
+	one, two := base.With(dir(t, "one")), base.With(dir(t, "two"))
+	for _, tc := range []struct {
+		s      *Snapshot
+		id     digest.Digest
+		names  []string
+		layers int
+	}{{base, "base", []string{"a", "b"}, 2}, {one, "", []string{"one"}, 3}, {two, "", []string{"two"}, 3}} {
+		if got := names(tc.s); !slices.Equal(got, tc.names) || len(tc.s.Layers()) != tc.layers || tc.s.ID() != tc.id {
+			t.Errorf("%v with %d layers, id %q, want %v with %d, id %q", got, len(tc.s.Layers()), tc.s.ID(), tc.names, tc.layers, tc.id)
+		}
+	}
+	layers := one.Layers()
+	if top := layers[2]; !top.Lower.Same(base.Tree()) || !top.Upper.Same(one.Tree()) || top.Blob != nil {
+		t.Errorf("top layer: %v, want the difference of base and its result", top)
+	}
+	if layers[1].Blob != blob || layers[0].Blob != nil {
+		t.Errorf("blobs of the lower layers: %v and %v, want none and that of the image", layers[0].Blob, layers[1].Blob)
+	}
+	if empty := base.With(base.Tree()); len(empty.Layers()) != 3 {
+		t.Errorf("%d layers after one that changes nothing, want 3", len(empty.Layers()))
+	}
+}
+
+// TestMerge: layers are applied in order, on top of each other.
+func TestMerge(t *testing.T) {
+	var none *Snapshot
+	base := none.With(dir(t, "a", "b"))
+	removed := New(dir(t, "a"), []Layer{{Layer: tree.Layer{Lower: dir(t, "a", "b"), Upper: dir(t, "a")}}})
+	for _, tc := range []struct {
+		about  string
+		list   []*Snapshot
+		names  []string
+		layers int
+	}{
+		{"one", []*Snapshot{base}, []string{"a", "b"}, 1},
+		{"two", []*Snapshot{base, none.With(dir(t, "c"))}, []string{"a", "b", "c"}, 2},
+		{"with an empty tree", []*Snapshot{nil, base, nil}, []string{"a", "b"}, 1},
+		{"one that removes a file", []*Snapshot{base, removed}, []string{"a"}, 2},
+		{"one that removes a file that is added later", []*Snapshot{removed, base}, []string{"a", "b"}, 2},
+	} {
+		s := Merge(tc.list)
+		if got := names(s); !slices.Equal(got, tc.names) || len(s.Layers()) != tc.layers {
+			t.Errorf("%s: %v with %d layers, want %v with %d", tc.about, got, len(s.Layers()), tc.names, tc.layers)
+		}
+	}
+}
+
+// TestDiff: the difference of a snapshot and one that was made from it has the
+// layers between them. The difference of others has one layer.
+func TestDiff(t *testing.T) {
+	var none *Snapshot
+	lower := none.With(dir(t, "a"))
+	upper := lower.With(dir(t, "a", "b")).With(dir(t, "a", "b", "c"))
+	for _, tc := range []struct {
+		about        string
+		lower, upper *Snapshot
+		layers       int
+		names        []string
+	}{
+		{"made from it", lower, upper, 2, []string{"b", "c"}},
+		{"nothing", upper, upper, 0, nil},
+		{"of the empty tree", none, upper, 3, []string{"a", "b", "c"}},
+		{"other layers", none.With(dir(t, "a", "x")), upper, 1, []string{"b", "c"}},
+		{"more layers than the upper one", upper, lower, 1, nil},
+	} {
+		d := Diff(tc.lower, tc.upper)
+		if got := names(d); len(d.Layers()) != tc.layers || !slices.Equal(got, tc.names) {
+			t.Errorf("%s: %d layers with %v, want %d with %v", tc.about, len(d.Layers()), got, tc.layers, tc.names)
+		}
+	}
+}
+
+func TestStoreBlob(t *testing.T) {
+	b := LayerBlob{Descriptor: ocispecs.Descriptor{Digest: "sha256:c", Size: 3}, DiffID: "sha256:u"}
+	if got, want := b.StoreBlob(), (tree.Blob{Digest: "sha256:c", Size: 3}); got != want {
+		t.Errorf("StoreBlob: %v, want the compressed blob %v", got, want)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/solver"
+	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
 
@@ -170,7 +171,7 @@ func TestBadArchives(t *testing.T) {
 		{"another layer", docker(one, imageConfig(sum("x")), tarEntry{name: "l", data: layer}), "", "layer 0: got " + sum(layer)},
 		{"another layer, compressed", docker(one, imageConfig(sum("x")), tarEntry{name: "l", data: gzipped(t, layer)}), "", "layer 0: is " + sum(layer) + " uncompressed, and should be " + sum("x")},
 		{"an impossible compression", docker(one, imageConfig(sum("x")), tarEntry{name: "l", data: "BZh" + layer}), "", "is compressed as tar.bz2, which images cannot be"},
-		{"too many layers", docker(`[{"Config":"c","Layers":["l"`+strings.Repeat(`,"l"`, solver.MaxLayers)+`]}]`, imageConfig(slices.Repeat([]string{sum("x")}, solver.MaxLayers+1)...)), "", "names 1025 layers, more than 1024"},
+		{"too many layers", docker(`[{"Config":"c","Layers":["l"`+strings.Repeat(`,"l"`, snapshot.MaxLayers)+`]}]`, imageConfig(slices.Repeat([]string{sum("x")}, snapshot.MaxLayers+1)...)), "", "names 1025 layers, more than 1024"},
 		{"many names", makeTar(t, tarEntry{name: "index.json", data: `{"manifests":[{"digest":"a","annotations":{"io.containerd.image.name":"n"}}` + strings.Repeat(`,{"digest":"a","annotations":{"io.containerd.image.name":"m"}}`, 30) + `]}`}), "other", "there are n, m, m, m, m, m, m, m, m, m, m, m, m, m, m, m, m, m, m, m, …"},
 		{"bad index.json", makeTar(t, tarEntry{name: "index.json", data: "["}), "", "index.json: unexpected end of JSON input"},
 		{"no images", makeTar(t, tarEntry{name: "index.json", data: "{}"}), "", "it has 0 images"},

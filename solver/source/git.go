@@ -10,12 +10,12 @@ import (
 	"slices"
 	"strings"
 
+	"slipway/solver/snapshot"
+
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/buildkit/util/gitutil"
 	"github.com/opencontainers/go-digest"
-
-	"slipway/solver"
 )
 
 // gitOptions are what a git source selects.
@@ -137,12 +137,12 @@ func (g *Git) Digest() digest.Digest {
 }
 
 // Fetch implements [solver.Source].
-func (g *Git) Fetch(ctx context.Context) (*solver.Snapshot, error) {
+func (g *Git) Fetch(ctx context.Context) (*snapshot.Snapshot, error) {
 	c, err := g.checkout(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return solver.NewSnapshot(nil, nil).With(c.root), nil
+	return snapshot.New(nil, nil).With(c.root), nil
 }
 
 // git finds out which commit a source names.

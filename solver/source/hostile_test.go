@@ -24,6 +24,7 @@ import (
 
 	"slipway/solver"
 	"slipway/solver/registry"
+	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
 
@@ -209,7 +210,7 @@ func TestHostileImages(t *testing.T) {
 		{"invalid diff id", good, func(h *hostile) { h.diff = "sha256:../../x" }, `config: diff_ids: layer 0: "sha256:../../x": invalid checksum digest`},
 		{"empty diff id", good, func(h *hostile) { h.diff = "" }, `config: diff_ids: layer 0: "": invalid checksum digest`},
 		{"too many layers", good, func(h *hostile) {
-			ids := make([]string, solver.MaxLayers+1)
+			ids := make([]string, snapshot.MaxLayers+1)
 			for i := range ids {
 				ids[i] = string(h.diff)
 				h.image.Layers = append(h.image.Layers, h.layer)

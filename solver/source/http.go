@@ -16,12 +16,13 @@ import (
 
 	"slipway/internal/oneline"
 	"slipway/solver"
+	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
 
 // Download is a file that was fetched.
 type Download struct {
-	snapshot *solver.Snapshot
+	snapshot *snapshot.Snapshot
 	op       *pb.SourceOp
 	// Blob is the content, Name what the file is called.
 	Blob tree.Blob
@@ -34,7 +35,7 @@ type Download struct {
 func (d *Download) Digest() digest.Digest { return d.snapshot.Tree().ID() }
 
 // Fetch implements [solver.Source].
-func (d *Download) Fetch(context.Context) (*solver.Snapshot, error) { return d.snapshot, nil }
+func (d *Download) Fetch(context.Context) (*snapshot.Snapshot, error) { return d.snapshot, nil }
 
 // http fetches a file. It does so once per build.
 func (s *Sources) http(ctx context.Context, op *pb.SourceOp) (*Download, error) {
@@ -105,7 +106,7 @@ func newDownload(op *pb.SourceOp, b tree.Blob, header http.Header) (*Download, e
 	if err != nil {
 		return nil, err
 	}
-	d.snapshot = solver.NewSnapshot(nil, nil).With(root)
+	d.snapshot = snapshot.New(nil, nil).With(root)
 	return d, nil
 }
 

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"slipway/solver"
+	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
 
@@ -26,7 +27,7 @@ const parallelLayers = 3
 
 // Fetch implements [solver.Source]. Layers that another image brought already
 // are not fetched again.
-func (i *Image) Fetch(ctx context.Context) (*solver.Snapshot, error) {
+func (i *Image) Fetch(ctx context.Context) (*snapshot.Snapshot, error) {
 	s, err := i.fetch(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("image %s: %w", i.name, err)
@@ -34,7 +35,7 @@ func (i *Image) Fetch(ctx context.Context) (*solver.Snapshot, error) {
 	return s, nil
 }
 
-func (i *Image) fetch(ctx context.Context) (*solver.Snapshot, error) {
+func (i *Image) fetch(ctx context.Context) (*snapshot.Snapshot, error) {
 	var config ocispecs.Image
 	if err := json.Unmarshal(i.config, &config); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
@@ -48,32 +49,32 @@ func (i *Image) fetch(ctx context.Context) (*solver.Snapshot, error) {
 			return nil, fmt.Errorf("config: diff_ids: layer %d: %q: %w", n, id, err)
 		}
 	}
-	layers := make([]Layer, len(ids))
+	layers := make([]RemoteLayer, len(ids))
 	for n, d := range i.layers {
-		layers[n] = Layer{
-			Blob: solver.Blob{Descriptor: ocispecs.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}, DiffID: ids[n]},
+		layers[n] = RemoteLayer{
+			LayerBlob: snapshot.LayerBlob{Descriptor: ocispecs.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}, DiffID: ids[n]},
 			Open: func(ctx context.Context) (io.ReadCloser, error) { return i.from.blob(ctx, d) },
 		}
 	}
 	return i.s.Unpack(ctx, solver.Origin{Name: "layer of " + i.name, Source: "docker-image://" + i.name}, layers)
 }
 
-// Layer is a layer as it is stored somewhere. Without a DiffID it is not known
-// yet what it is uncompressed.
-type Layer struct {
-	solver.Blob
+// RemoteLayer is a layer that can be fetched. If its DiffID is "", the digest of the
+// uncompressed layer is not known yet.
+type RemoteLayer struct {
+	snapshot.LayerBlob
 	// Open opens the compressed layer. What it reads is checked.
 	Open func(context.Context) (io.ReadCloser, error)
 }
 
 // Unpack makes the tree of layers. Those that were unpacked before on the same
 // ones are not fetched again.
-func (s *Sources) Unpack(ctx context.Context, of solver.Origin, layers []Layer) (*solver.Snapshot, error) {
-	if len(layers) > solver.MaxLayers {
-		return nil, fmt.Errorf("has %d layers, more than %d", len(layers), solver.MaxLayers)
+func (s *Sources) Unpack(ctx context.Context, of solver.Origin, layers []RemoteLayer) (*snapshot.Snapshot, error) {
+	if len(layers) > snapshot.MaxLayers {
+		return nil, fmt.Errorf("has %d layers, more than %d", len(layers), snapshot.MaxLayers)
 	}
-	out, chain := solver.NewSnapshot(tree.Empty(), nil), digest.Digest("")
-	next := func(l Layer) digest.Digest {
+	out, chain := snapshot.New(tree.Empty(), nil), digest.Digest("")
+	next := func(l RemoteLayer) digest.Digest {
 		return digest.FromString(string(chain) + " " + string(cmp.Or(l.DiffID, l.Descriptor.Digest)))
 	}
 	n := 0
@@ -92,11 +93,11 @@ func (s *Sources) Unpack(ctx context.Context, of solver.Origin, layers []Layer) 
 	}
 	for ; n < len(layers); n++ {
 		var err error
-		if out, err = s.layer(ctx, out, layers[n].Blob); err != nil {
+		if out, err = s.layer(ctx, out, layers[n].LayerBlob); err != nil {
 			return nil, fmt.Errorf("layer %d: %w", n, err)
 		}
 		chain = next(layers[n])
-		if err := s.Cache.Put(ctx, chain, of, solver.CachedResult{Outputs: []*solver.Snapshot{out}}); err != nil {
+		if err := s.Cache.Put(ctx, chain, of, solver.CachedResult{Outputs: []*snapshot.Snapshot{out}}); err != nil {
 			return nil, err
 		}
 	}
@@ -104,7 +105,7 @@ func (s *Sources) Unpack(ctx context.Context, of solver.Origin, layers []Layer) 
 }
 
 // fetchBlobs gets layers, several at a time. The first one has that number.
-func (s *Sources) fetchBlobs(ctx context.Context, layers []Layer, first int) error {
+func (s *Sources) fetchBlobs(ctx context.Context, layers []RemoteLayer, first int) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallelLayers)
 	for n, l := range layers {
@@ -119,7 +120,7 @@ func (s *Sources) fetchBlobs(ctx context.Context, layers []Layer, first int) err
 	return g.Wait()
 }
 
-func (s *Sources) fetchBlob(ctx context.Context, l Layer) (tree.Blob, error) {
+func (s *Sources) fetchBlob(ctx context.Context, l RemoteLayer) (tree.Blob, error) {
 	d := l.Descriptor
 	want := tree.Blob{Digest: d.Digest, Size: d.Size}
 	if err := d.Digest.Validate(); err != nil {
@@ -150,7 +151,7 @@ func cut(err error) bool {
 	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
-func (s *Sources) transfer(ctx context.Context, l Layer) (tree.Blob, error) {
+func (s *Sources) transfer(ctx context.Context, l RemoteLayer) (tree.Blob, error) {
 	t := solver.Track(ctx, l.Descriptor.Digest.String(), l.Descriptor.Size)
 	defer t.Done()
 	r, err := l.Open(ctx)
@@ -178,12 +179,12 @@ func checkMediaType(kind string) error {
 
 // layer puts a layer on top. Its blob is kept, as the image that is built will
 // have it, too.
-func (s *Sources) layer(ctx context.Context, base *solver.Snapshot, b solver.Blob) (*solver.Snapshot, error) {
+func (s *Sources) layer(ctx context.Context, base *snapshot.Snapshot, b snapshot.LayerBlob) (*snapshot.Snapshot, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	defer solver.Track(ctx, "extracting "+b.Descriptor.Digest.String(), 0).Done()
-	r, err := s.uncompressed(ctx, tree.Blob{Digest: b.Descriptor.Digest, Size: b.Descriptor.Size})
+	r, err := s.uncompressed(ctx, b.StoreBlob())
 	if err != nil {
 		return nil, err
 	}

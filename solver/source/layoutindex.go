@@ -20,7 +20,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/internal/regularfile"
-	"slipway/solver"
+	"slipway/solver/snapshot"
 )
 
 // nameAnnotation is the full name of an image, as containerd and Docker write it.
@@ -231,8 +231,8 @@ func (a *dockerArchive) add(config string, layers []string) (digest.Digest, erro
 	if len(layers) != len(img.RootFS.DiffIDs) {
 		return "", fmt.Errorf("names %d layers, the config %s lists %d", len(layers), config, len(img.RootFS.DiffIDs))
 	}
-	if len(layers) > solver.MaxLayers {
-		return "", fmt.Errorf("names %d layers, more than %d", len(layers), solver.MaxLayers)
+	if len(layers) > snapshot.MaxLayers {
+		return "", fmt.Errorf("names %d layers, more than %d", len(layers), snapshot.MaxLayers)
 	}
 	m := ocispecs.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispecs.MediaTypeImageManifest,

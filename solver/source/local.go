@@ -18,11 +18,12 @@ import (
 	"github.com/tonistiigi/fsutil/types"
 
 	"slipway/solver"
+	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
 
 // localSource is a directory of the host as it was read.
-type localSource struct{ snapshot *solver.Snapshot }
+type localSource struct{ snapshot *snapshot.Snapshot }
 
 // Digest implements [solver.Source]. It covers everything that copies take over,
 // times and hard links too. Only the time of the root does not count: it is that
@@ -35,13 +36,13 @@ func (l *localSource) Digest() digest.Digest {
 }
 
 // Fetch implements [solver.Source].
-func (l *localSource) Fetch(context.Context) (*solver.Snapshot, error) { return l.snapshot, nil }
+func (l *localSource) Fetch(context.Context) (*snapshot.Snapshot, error) { return l.snapshot, nil }
 
 // local reads what a source selects of a directory. Files belong to root, as
 // those that BuildKit's clients send.
 func (s *Sources) local(ctx context.Context, name string, attrs map[string]string) (solver.Source, error) {
 	if n, ok := s.Trees[name]; ok {
-		return &localSource{solver.NewSnapshot(nil, nil).With(n)}, nil
+		return &localSource{snapshot.New(nil, nil).With(n)}, nil
 	}
 	dir, ok := s.Dirs[name]
 	if !ok {
@@ -65,7 +66,7 @@ func (s *Sources) local(ctx context.Context, name string, attrs map[string]strin
 	if s.Now != nil {
 		m.ModTime = s.Now().UTC()
 	}
-	return &localSource{solver.NewSnapshot(nil, nil).With(r.e.Tree().WithMeta(m))}, nil
+	return &localSource{snapshot.New(nil, nil).With(r.e.Tree().WithMeta(m))}, nil
 }
 
 // filtered is a directory with what the attributes leave of it.
