@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"slipway/internal/suggest"
-	"slipway/solver"
+	"slipway/solver/fileop"
 	"slipway/solver/runner"
 	"slipway/solver/tree"
 )
@@ -57,7 +57,7 @@ func (p *places) searchedIn(err error, from string) searched {
 	if root, ok := p.trees[key]; ok {
 		return rootTree{root}
 	}
-	var copied *solver.NotFoundError
+	var copied *fileop.NotFoundError
 	var mounted *runner.SourceError
 	switch {
 	case errors.As(err, &copied):

@@ -6,6 +6,9 @@ import (
 	"path"
 	"strings"
 
+	"slipway/solver/cachemap"
+	"slipway/solver/fileop"
+
 	"github.com/moby/buildkit/solver/pb"
 )
 
@@ -100,8 +103,8 @@ func checkFile(op *pb.FileOp, v *Vertex) error {
 			return fmt.Errorf("output %d is made twice", a.Output)
 		}
 		made[a.Output] = a.Output >= 0
-		for _, in := range namedOwners(a) {
-			if in < -1 || in >= n+int64(i) {
+		for _, name := range cachemap.Accounts(a) {
+			if in := name.Input; in < -1 || in >= n+int64(i) {
 				return fmt.Errorf("action %d looks its owner up in input %d of %d", i, in, n+int64(i))
 			}
 		}
@@ -148,7 +151,7 @@ func operationName(op *pb.Op) string {
 	case *pb.Op_Exec:
 		return strings.Join(op.Exec.GetMeta().GetArgs(), " ")
 	case *pb.Op_File:
-		return fileName(op.File)
+		return fileop.Name(op.File.GetActions()...)
 	case *pb.Op_Build:
 		return "build"
 	case *pb.Op_Merge:
@@ -157,23 +160,4 @@ func operationName(op *pb.Op) string {
 		return "diff"
 	}
 	return "unknown operation"
-}
-
-func fileName(op *pb.FileOp) string {
-	var names []string
-	for _, a := range op.GetActions() {
-		switch a := a.Action.(type) {
-		case *pb.FileAction_Copy:
-			names = append(names, "copy "+a.Copy.GetSrc()+" "+a.Copy.GetDest())
-		case *pb.FileAction_Mkfile:
-			names = append(names, "mkfile "+a.Mkfile.GetPath())
-		case *pb.FileAction_Mkdir:
-			names = append(names, "mkdir "+a.Mkdir.GetPath())
-		case *pb.FileAction_Rm:
-			names = append(names, "rm "+a.Rm.GetPath())
-		case *pb.FileAction_Symlink:
-			names = append(names, "symlink "+a.Symlink.GetNewpath())
-		}
-	}
-	return strings.Join(names, ", ")
 }

@@ -1,6 +1,10 @@
 package solver
 
-import "errors"
+import (
+	"errors"
+
+	"slipway/internal/oneline"
+)
 
 // Error is the error of an operation.
 type Error struct {
@@ -11,16 +15,7 @@ type Error struct {
 	Locations []Location
 }
 
-func (e *Error) Error() string { return short(e.Vertex.Name()) + ": " + e.Err.Error() }
-
-// short cuts names after 1,000 bytes.
-func short(name string) string {
-	const most = 1000
-	if len(name) > most {
-		return name[:most] + "…"
-	}
-	return name
-}
+func (e *Error) Error() string { return oneline.Name(e.Vertex.Name()) + ": " + e.Err.Error() }
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }

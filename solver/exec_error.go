@@ -25,17 +25,6 @@ func (e *ExecError) Error() string { return e.Err.Error() }
 // Unwrap returns what happened.
 func (e *ExecError) Unwrap() error { return e.Err }
 
-// ActionError is the error of an action of a file operation.
-type ActionError struct {
-	Index int // of the action
-	Err   error
-}
-
-func (e *ActionError) Error() string { return e.Err.Error() }
-
-// Unwrap returns the cause.
-func (e *ActionError) Unwrap() error { return e.Err }
-
 // InputError is the error of reading an input for the cache key.
 type InputError struct {
 	Index int // of the input

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"slipway/internal/oneline"
+
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 )
@@ -104,13 +106,13 @@ func (l *loader) vertex(id digest.Digest, op *pb.Op) (*Vertex, error) {
 	for _, in := range op.Inputs {
 		e, err := l.input(in)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", short(v.Name()), err)
+			return nil, fmt.Errorf("%s: %w", oneline.Name(v.Name()), err)
 		}
 		v.Inputs = append(v.Inputs, e)
 		l.depth[id] = max(l.depth[id], l.depth[e.Vertex.Digest]+1)
 	}
 	if l.depth[id] > maxDepth {
-		return nil, fmt.Errorf("%s: is behind more than %d other operations", short(v.Name()), maxDepth)
+		return nil, fmt.Errorf("%s: is behind more than %d other operations", oneline.Name(v.Name()), maxDepth)
 	}
 	for _, loc := range l.def.GetSource().GetLocations()[string(id)].GetLocations() {
 		i := int(loc.GetSourceIndex())
@@ -120,7 +122,7 @@ func (l *loader) vertex(id digest.Digest, op *pb.Op) (*Vertex, error) {
 		v.Locations = append(v.Locations, Location{Source: l.def.Source.Infos[i], Ranges: loc.GetRanges()})
 	}
 	if err := check(v); err != nil {
-		return nil, fmt.Errorf("%s: %w", short(v.Name()), err)
+		return nil, fmt.Errorf("%s: %w", oneline.Name(v.Name()), err)
 	}
 	return v, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"slipway/solver/fileop"
 	"slipway/solver/snapshot"
 
 	"github.com/moby/buildkit/solver/pb"
@@ -45,7 +46,7 @@ func (o *buildOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot
 	if name == "" {
 		name = definitionName
 	}
-	data, err := readFile(ctx, o.b.opt.Store, s.Tree(), name)
+	data, err := fileop.ReadFile(ctx, o.b.opt.Store, s.Tree(), name)
 	if err != nil {
 		return nil, fmt.Errorf("read the definition: %w", err)
 	}

@@ -5,22 +5,7 @@ import (
 	"testing"
 
 	"github.com/moby/buildkit/solver/pb"
-
-	"slipway/solver/tree"
 )
-
-// TestLargeDatabase: a file that names are looked up in may be sparse, and so larger
-// than memory.
-func TestLargeDatabase(t *testing.T) {
-	n, err := tree.NewDir(tree.Meta{Mode: 0o755}, []tree.Entry{{Name: "passwd", Node: tree.NewFile(tree.Meta{}, tree.Blob{Size: maxFile + 1})}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	const want = "/passwd is larger than 100 MiB"
-	if _, err := readFile(t.Context(), nil, n, "passwd"); err == nil || err.Error() != want {
-		t.Errorf("error %v, want %s", err, want)
-	}
-}
 
 // TestOwnerOnScratch: names need a tree to look them up in, numbers do not.
 func TestOwnerOnScratch(t *testing.T) {

@@ -1,4 +1,5 @@
-// Package oneline shortens responses of servers for use in error messages.
+// Package oneline shortens responses of servers and names of operations for use in
+// error messages.
 package oneline
 
 import "strings"
@@ -24,4 +25,13 @@ func Limit(text string, most int) string {
 		}
 	}
 	return line
+}
+
+// Name cuts the name of an operation after 1,000 bytes.
+func Name(name string) string {
+	const most = 1000
+	if len(name) > most {
+		return name[:most] + "…"
+	}
+	return name
 }

@@ -20,3 +20,11 @@ func TestExcerpt(t *testing.T) {
 		}
 	}
 }
+
+func TestName(t *testing.T) {
+	for n, want := range map[int]string{0: "", 1000: strings.Repeat("x", 1000), 1001: strings.Repeat("x", 1000) + "…"} {
+		if got := Name(strings.Repeat("x", n)); got != want {
+			t.Errorf("Name of %d bytes has %d, want %d", n, len(got), len(want))
+		}
+	}
+}

@@ -34,8 +34,8 @@ func (m *Map) file(op *pb.FileOp) (fileRecord, error) {
 		if a.Input >= 0 && a.Input < int64(len(written)) {
 			written[a.Input] = true
 		}
-		for _, n := range accounts(a) {
-			add(n.input, contenthash.Selector{Path: n.file, FollowLinks: true})
+		for _, n := range Accounts(a) {
+			add(n.Input, contenthash.Selector{Path: n.File, FollowLinks: true})
 		}
 		what := action(a)
 		if c := a.GetCopy(); c != nil && a.SecondaryInput >= 0 && a.SecondaryInput < int64(len(selected)) {
@@ -88,32 +88,39 @@ func action(a *pb.FileAction) any {
 	return nil
 }
 
-// account is a file that a user or group is looked up in.
-type account struct {
-	input int64
-	file  string
+// Account is a name that an action looks up in a user database.
+type Account struct {
+	Input int64  // of the operation, or the result of an earlier action
+	File  string // "/etc/passwd" or "/etc/group"
+	Name  string // of the user or group
 }
 
-func accounts(a *pb.FileAction) []account {
-	var o *pb.ChownOpt
-	switch a := a.Action.(type) {
-	case *pb.FileAction_Mkdir:
-		o = a.Mkdir.GetOwner()
-	case *pb.FileAction_Mkfile:
-		o = a.Mkfile.GetOwner()
-	case *pb.FileAction_Symlink:
-		o = a.Symlink.GetOwner()
-	case *pb.FileAction_Copy:
-		o = a.Copy.GetOwner()
+// Accounts returns the names that an action looks up.
+func Accounts(a *pb.FileAction) []Account {
+	var list []Account
+	if n := Owner(a).GetUser().GetByName(); n != nil {
+		list = append(list, Account{n.Input, "/etc/passwd", n.Name})
 	}
-	var list []account
-	if n := o.GetUser().GetByName(); n != nil {
-		list = append(list, account{n.Input, "/etc/passwd"})
-	}
-	if n := o.GetGroup().GetByName(); n != nil {
-		list = append(list, account{n.Input, "/etc/group"})
+	if n := Owner(a).GetGroup().GetByName(); n != nil {
+		list = append(list, Account{n.Input, "/etc/group", n.Name})
 	}
 	return list
+}
+
+// Owner returns the owner that an action gives to what it makes. If it gives none,
+// Owner returns nil.
+func Owner(a *pb.FileAction) *pb.ChownOpt {
+	switch a := a.Action.(type) {
+	case *pb.FileAction_Mkdir:
+		return a.Mkdir.GetOwner()
+	case *pb.FileAction_Mkfile:
+		return a.Mkfile.GetOwner()
+	case *pb.FileAction_Symlink:
+		return a.Symlink.GetOwner()
+	case *pb.FileAction_Copy:
+		return a.Copy.GetOwner()
+	}
+	return nil
 }
 
 // CopySelector returns the selector of the files that c reads.

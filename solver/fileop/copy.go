@@ -1,4 +1,4 @@
-package solver
+package fileop
 
 import (
 	"archive/tar"
@@ -24,7 +24,7 @@ const parentMode = 0o755
 
 // copier puts what a copy selects into a tree.
 type copier struct {
-	f      *fileRun
+	r      *run
 	e      *tree.Editor
 	c      *pb.FileActionCopy
 	owner  *ids
@@ -34,28 +34,28 @@ type copier struct {
 	made   []string  // these directories
 }
 
-func (f *fileRun) copy(e *tree.Editor, src *tree.Node, c *pb.FileActionCopy, owner *ids) error {
-	p := &copier{f: f, e: e, c: c, owner: owner}
+func (r *run) copy(e *tree.Editor, src *tree.Node, c *pb.FileActionCopy, owner *ids) error {
+	p := &copier{r: r, e: e, c: c, owner: owner}
 	if err := p.checkTarget(); err != nil {
 		return err
 	}
-	src, err := f.b.opt.Store.StubSockets(src)
+	src, err := r.env.Store.StubSockets(src)
 	if err != nil {
 		return err
 	}
-	sel, err := newSelection(src, c)
+	sel, err := Select(src, c)
 	if err != nil {
 		return err
 	}
 	if err := p.setMode(); err != nil {
 		return err
 	}
-	p.parent = f.meta(parentMode, owner, c.Timestamp)
+	p.parent = r.meta(parentMode, owner, c.Timestamp)
 	if p.octal != nil {
 		p.parent.Mode = *p.octal & 0o777 // the other bits are for what is copied
 	}
 	for _, pk := range sel.picks {
-		f.copies++
+		r.copies++
 		if c.AttemptUnpackDockerCompatibility {
 			done, err := p.unpack(pk)
 			if err != nil {
@@ -256,7 +256,7 @@ func (p *copier) adjusted(n *tree.Node) *tree.Node {
 
 // origin is where the hard links of the current path come from: as in BuildKit,
 // paths that are copied one by one have none in common.
-func (p *copier) origin() string { return fmt.Sprintf("%s %d", p.f.name, p.f.copies) }
+func (p *copier) origin() string { return fmt.Sprintf("%s %d", p.r.env.ID, p.r.copies) }
 
 // meta returns the values that a node gets.
 func (p *copier) meta(n *tree.Node) tree.Meta {
@@ -287,7 +287,7 @@ func (p *copier) unpack(pk pick) (bool, error) {
 	if pk.node.Kind() != tree.File {
 		return false, nil
 	}
-	f, err := p.f.b.opt.Store.OpenContext(p.f.ctx, pk.node.Blob())
+	f, err := p.r.env.Store.OpenContext(p.r.ctx, pk.node.Blob())
 	if err != nil {
 		return false, err
 	}
@@ -307,14 +307,14 @@ func (p *copier) unpack(pk pick) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if _, err := p.e.MkdirAll(dest, inherited(p.e, dest, p.f.meta(parentMode, p.owner, p.c.Timestamp), p.owner)); err != nil {
+	if _, err := p.e.MkdirAll(dest, inherited(p.e, dest, p.r.meta(parentMode, p.owner, p.c.Timestamp), p.owner)); err != nil {
 		return false, err
 	}
-	opt := tree.ReadOptions{Plain: true, OnOverlay: p.f.onOverlay, Now: p.f.b.opt.Now, Origin: p.origin()}
+	opt := tree.ReadOptions{Plain: true, OnOverlay: p.r.onOverlay, Now: p.r.env.Now, Origin: p.origin()}
 	if p.owner != nil {
 		opt.Owner = func(m tree.Meta) tree.Meta { m.UID, m.GID = p.owner.uid, p.owner.gid; return m }
 	}
-	n, err := tree.ReadLayer(p.e.Get(dest), tree.Reader(p.f.ctx, r), p.f.b.opt.Store, opt)
+	n, err := tree.ReadLayer(p.e.Get(dest), tree.Reader(p.r.ctx, r), p.r.env.Store, opt)
 	if err != nil {
 		return false, fmt.Errorf("unpack: %w", err)
 	}

@@ -1,4 +1,4 @@
-package solver
+package fileop
 
 import (
 	"context"
@@ -155,10 +155,10 @@ func (c *copyCase) dangling() bool {
 }
 
 func (c *copyCase) ours() (*tree.Node, error) {
-	f := &fileRun{ctx: c.t.Context(), fileOp: &fileOp{opEnv: opEnv{b: &Build{opt: Options{Store: c.store, Now: time.Now}}}}}
+	r := &run{ctx: c.t.Context(), env: Env{Store: c.store, Now: time.Now}}
 	e := tree.Edit(c.dst)
 	e.Touch(time.Now)
-	if err := f.copy(e, c.src, c.action, c.owner); err != nil {
+	if err := r.copy(e, c.src, c.action, c.owner); err != nil {
 		return nil, err
 	}
 	return e.Tree(), nil

@@ -1,4 +1,4 @@
-package solver
+package fileop
 
 import (
 	"fmt"
@@ -31,37 +31,37 @@ func TestSetGroupID(t *testing.T) {
 	source := dir(tree.Meta{Mode: 0o755}, tree.Entry{Name: "a", Node: tree.NewSymlink(tree.Meta{Mode: 0o777, UID: 1, GID: 1}, "x")})
 	for _, tc := range []struct {
 		name string
-		do   func(f *fileRun, e *tree.Editor) error
+		do   func(r *run, e *tree.Editor) error
 		want map[string]string
 	}{
-		{"mkdir", func(f *fileRun, e *tree.Editor) error {
-			return f.mkdir(e, &pb.FileActionMkDir{Path: "/s/d", Mode: 0o700, Timestamp: 9}, nil)
+		{"mkdir", func(r *run, e *tree.Editor) error {
+			return r.mkdir(e, &pb.FileActionMkDir{Path: "/s/d", Mode: 0o700, Timestamp: 9}, nil)
 		}, map[string]string{"s/d": "2700 0:5"}},
-		{"mkdir with parents", func(f *fileRun, e *tree.Editor) error {
-			return f.mkdir(e, &pb.FileActionMkDir{Path: "/s/d/e", Mode: 0o755, MakeParents: true, Timestamp: 9}, nil)
+		{"mkdir with parents", func(r *run, e *tree.Editor) error {
+			return r.mkdir(e, &pb.FileActionMkDir{Path: "/s/d/e", Mode: 0o755, MakeParents: true, Timestamp: 9}, nil)
 		}, map[string]string{"s/d": "2755 0:5", "s/d/e": "2755 0:5"}},
-		{"mkdir with an owner", func(f *fileRun, e *tree.Editor) error {
-			return f.mkdir(e, &pb.FileActionMkDir{Path: "/s/d", Mode: 0o755, Timestamp: 9}, owner)
+		{"mkdir with an owner", func(r *run, e *tree.Editor) error {
+			return r.mkdir(e, &pb.FileActionMkDir{Path: "/s/d", Mode: 0o755, Timestamp: 9}, owner)
 		}, map[string]string{"s/d": "2755 7:8"}},
-		{"mkdir elsewhere", func(f *fileRun, e *tree.Editor) error {
-			return f.mkdir(e, &pb.FileActionMkDir{Path: "/d", Mode: 0o755, Timestamp: 9}, nil)
+		{"mkdir elsewhere", func(r *run, e *tree.Editor) error {
+			return r.mkdir(e, &pb.FileActionMkDir{Path: "/d", Mode: 0o755, Timestamp: 9}, nil)
 		}, map[string]string{"d": "0755 0:0"}},
-		{"mkfile", func(f *fileRun, e *tree.Editor) error {
-			return f.mkfile(e, &pb.FileActionMkFile{Path: "/s/f", Mode: 0o600, Timestamp: 9}, nil)
+		{"mkfile", func(r *run, e *tree.Editor) error {
+			return r.mkfile(e, &pb.FileActionMkFile{Path: "/s/f", Mode: 0o600, Timestamp: 9}, nil)
 		}, map[string]string{"s/f": "0600 0:5"}},
-		{"symlink", func(f *fileRun, e *tree.Editor) error {
-			return f.symlink(e, &pb.FileActionSymlink{Newpath: "/s/l", Oldpath: "x", Timestamp: 9}, nil)
+		{"symlink", func(r *run, e *tree.Editor) error {
+			return r.symlink(e, &pb.FileActionSymlink{Newpath: "/s/l", Oldpath: "x", Timestamp: 9}, nil)
 		}, map[string]string{"s/l": "0777 0:5"}},
-		{"copy", func(f *fileRun, e *tree.Editor) error {
-			return f.copy(e, source, &pb.FileActionCopy{Src: "/a", Dest: "/s/made/a", Mode: -1, Timestamp: 9, CreateDestPath: true}, nil)
+		{"copy", func(r *run, e *tree.Editor) error {
+			return r.copy(e, source, &pb.FileActionCopy{Src: "/a", Dest: "/s/made/a", Mode: -1, Timestamp: 9, CreateDestPath: true}, nil)
 		}, map[string]string{"s/made": "2755 0:5", "s/made/a": "0777 1:1"}},
-		{"copy with an owner", func(f *fileRun, e *tree.Editor) error {
-			return f.copy(e, source, &pb.FileActionCopy{Src: "/a", Dest: "/s/made/a", Mode: -1, Timestamp: -1, CreateDestPath: true}, owner)
+		{"copy with an owner", func(r *run, e *tree.Editor) error {
+			return r.copy(e, source, &pb.FileActionCopy{Src: "/a", Dest: "/s/made/a", Mode: -1, Timestamp: -1, CreateDestPath: true}, owner)
 		}, map[string]string{"s/made": "2755 7:8", "s/made/a": "0777 7:8"}},
 	} {
-		f := &fileRun{ctx: t.Context(), fileOp: &fileOp{opEnv: opEnv{b: &Build{opt: Options{Store: s, Now: time.Now}}}}}
+		r := &run{ctx: t.Context(), env: Env{Store: s, Now: time.Now}}
 		e := tree.Edit(base)
-		if err := tc.do(f, e); err != nil {
+		if err := tc.do(r, e); err != nil {
 			t.Errorf("%s: %v", tc.name, err)
 			continue
 		}

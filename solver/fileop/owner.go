@@ -1,19 +1,13 @@
-package solver
+package fileop
 
 import (
 	"bytes"
-	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
-	"strings"
-	"syscall"
 
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/sys/user"
-
-	"slipway/solver/tree"
 )
 
 // ids are the numbers of a user and a group.
@@ -24,7 +18,7 @@ type ids struct{ uid, gid uint32 }
 //
 // A name that is not found is 0, as in BuildKit, and a number is that of user
 // and group.
-func (f *fileRun) owner(o *pb.ChownOpt) (*ids, error) {
+func (r *run) owner(o *pb.ChownOpt) (*ids, error) {
 	if o == nil {
 		return nil, nil
 	}
@@ -33,8 +27,8 @@ func (f *fileRun) owner(o *pb.ChownOpt) (*ids, error) {
 	case *pb.UserOpt_ByID:
 		out = ids{u.ByID, u.ByID}
 	case *pb.UserOpt_ByName:
-		err := f.parse(u.ByName, "etc/passwd", func(r io.Reader) error {
-			found, err := user.ParsePasswdFilter(r, func(e user.User) bool { return e.Name == u.ByName.Name })
+		err := r.parse(u.ByName, "etc/passwd", func(file io.Reader) error {
+			found, err := user.ParsePasswdFilter(file, func(e user.User) bool { return e.Name == u.ByName.Name })
 			if len(found) > 0 {
 				out = ids{uint32(found[0].Uid), uint32(found[0].Gid)}
 			}
@@ -48,8 +42,8 @@ func (f *fileRun) owner(o *pb.ChownOpt) (*ids, error) {
 	case *pb.UserOpt_ByID:
 		out.gid = g.ByID
 	case *pb.UserOpt_ByName:
-		err := f.parse(g.ByName, "etc/group", func(r io.Reader) error {
-			found, err := user.ParseGroupFilter(r, func(e user.Group) bool { return e.Name == g.ByName.Name })
+		err := r.parse(g.ByName, "etc/group", func(file io.Reader) error {
+			found, err := user.ParseGroupFilter(file, func(e user.Group) bool { return e.Name == g.ByName.Name })
 			if len(found) > 0 {
 				out.gid = uint32(found[0].Gid)
 			}
@@ -64,8 +58,8 @@ func (f *fileRun) owner(o *pb.ChownOpt) (*ids, error) {
 
 // parse reads a file of the tree that a name is looked up in; a missing one has
 // no names.
-func (f *fileRun) parse(name *pb.NamedUserOpt, file string, fn func(io.Reader) error) error {
-	data, err := readFile(f.ctx, f.b.opt.Store, f.tree(name.Input), file)
+func (r *run) parse(name *pb.NamedUserOpt, file string, fn func(io.Reader) error) error {
+	data, err := ReadFile(r.ctx, r.env.Store, r.tree(name.Input), file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -73,31 +67,4 @@ func (f *fileRun) parse(name *pb.NamedUserOpt, file string, fn func(io.Reader) e
 		return err
 	}
 	return fn(bytes.NewReader(data))
-}
-
-// maxFile is the size of a file that is read for a value in it, such as /etc/passwd.
-const maxFile = 100 << 20
-
-// readFile returns the content of a file, through symbolic links.
-func readFile(ctx context.Context, s *tree.Store, n *tree.Node, name string) ([]byte, error) {
-	p, err := n.Resolve(name, true)
-	if err != nil {
-		return nil, err
-	}
-	f := n.Get(p)
-	if f == nil {
-		return nil, &fs.PathError{Op: "open", Path: "/" + strings.TrimPrefix(name, "/"), Err: syscall.ENOENT}
-	}
-	if f.Kind() != tree.File {
-		return nil, &fs.PathError{Op: "read", Path: "/" + p, Err: fmt.Errorf("is a %s", f.Kind())}
-	}
-	if f.Blob().Size > maxFile {
-		return nil, fmt.Errorf("/%s is larger than %d MiB", p, maxFile>>20)
-	}
-	r, err := s.OpenContext(ctx, f.Blob())
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	return io.ReadAll(r)
 }

@@ -1,254 +1,122 @@
-package solver
+package fileop
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"path"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/moby/buildkit/solver/pb"
-	"github.com/opencontainers/go-digest"
 
-	"slipway/solver/snapshot"
+	"slipway/solver/cachemap"
 	"slipway/solver/tree"
 )
 
-// fileOp changes trees without running anything.
-type fileOp struct {
-	opEnv
-	op *pb.FileOp
+// Env is what file operations need besides their inputs.
+type Env struct {
+	Store *tree.Store
+	Now   func() time.Time // of new files
+	// ID identifies the operation. Hard links that it makes are never hard links of
+	// files that another operation made.
+	ID string
 }
 
-// CacheMap implements [Op]. Of inputs that are only read the selected files
-// count, so that a change of other files in the source is a cache hit.
-func (o *fileOp) CacheMap(context.Context) (*CacheMap, error) {
-	if err := o.checkOwners(); err != nil {
-		return nil, err
-	}
-	m, err := o.cacheMap()
-	if err != nil {
-		return nil, err
-	}
-	for i := range m.Deps {
-		if m.Exported.Inputs[i].ByContent {
-			m.Deps[i].Content = func(_ context.Context, in *snapshot.Snapshot) ([]Part, error) {
-				parts, err := o.selected(i, in)
-				if err != nil {
-					return nil, &InputError{Index: i, Input: in, Err: err}
-				}
-				return parts, nil
-			}
-		}
-	}
-	o.copiesWithin(m)
-	return m, nil
+// Outcome is what an action made of its input.
+type Outcome struct {
+	Tree *tree.Node
+	// Base is the number of the input of the operation that the action, and those
+	// before it, changed. It is -1 if they started from an empty tree.
+	Base int
 }
 
-// copiesWithin adds the sources of copies from inputs that are changed, too, to
-// the key: no part covers the files that they select.
-//
-// Upstream: the name of such an operation has the last element of the source only
-// (`COPY --from=a /x/f /` and `COPY --from=a /y/f /` in a stage that starts from a),
-// so that a cache may have the result of another one. It is neither exported nor
-// imported.
-func (o *fileOp) copiesWithin(m *CacheMap) {
-	for n, a := range o.op.Actions {
-		from := a.SecondaryInput
-		if a.GetCopy() == nil || from < 0 || from >= int64(len(m.Deps)) || m.Deps[from].Content != nil {
-			continue
-		}
-		m.Parts = append(m.Parts, Part{Name: fmt.Sprintf("source of copy %d", n), Digest: digest.FromString(a.GetCopy().Src), Input: -1})
-		m.Exported.Digest = ""
+// Apply applies the actions of op in order, and returns the outcome of each. Actions
+// have the inputs of the operation by their numbers in the list, and the outcome of
+// action i as number len(in)+i. If an action fails, the error is an [*ActionError],
+// and Apply returns the outcomes of the actions before it.
+func Apply(ctx context.Context, op *pb.FileOp, in []*tree.Node, env Env) ([]Outcome, error) {
+	r := &run{ctx: ctx, env: env, inputs: len(in)}
+	for i, n := range in {
+		r.trees = append(r.trees, Outcome{n, i})
 	}
-}
-
-// selected returns the parts of the key for the files that the actions read from
-// an input: what they copy, and the files in which they look up owners.
-func (o *fileOp) selected(input int, in *snapshot.Snapshot) ([]Part, error) {
-	var parts []Part
-	for n, a := range o.op.Actions {
-		if c := a.GetCopy(); c != nil && a.SecondaryInput == int64(input) {
-			if err := checkRequired(in.Tree(), c); err != nil {
-				return nil, err
-			}
-			sel, err := newSelection(in.Tree(), c)
-			if err != nil {
-				return nil, err
-			}
-			parts = append(parts, Part{
-				Name: fmt.Sprintf("files of copy %d", n), Digest: sel.digest(),
-				Input: input, Tree: in.Tree().ID(), From: n,
-			})
-		}
-		owner := ownerOf(a)
-		for _, from := range [...]struct {
-			file string
-			name *pb.NamedUserOpt
-		}{{"etc/passwd", owner.GetUser().GetByName()}, {"etc/group", owner.GetGroup().GetByName()}} {
-			if from.name == nil || from.name.Input != int64(input) {
-				continue
-			}
-			at, err := in.Tree().Resolve(from.file, true)
-			if err != nil {
-				return nil, err
-			}
-			parts = append(parts, Part{Name: fmt.Sprintf("/%s for action %d", from.file, n), Digest: contentDigest(in.Tree().Get(at)), Input: -1})
-		}
-	}
-	return parts, nil
-}
-
-// checkOwners returns an error if a name is looked up where nothing is: on
-// scratch, whose input has no number.
-func (o *fileOp) checkOwners() error {
-	for _, a := range o.op.Actions {
-		for _, u := range []*pb.UserOpt{ownerOf(a).GetUser(), ownerOf(a).GetGroup()} {
-			if n := u.GetByName(); n != nil && n.Input < 0 {
-				return fmt.Errorf("invalid user index %d (scratch has no users and groups: use numbers instead of %q)", n.Input, n.Name)
-			}
-		}
-	}
-	return nil
-}
-
-// namedOwners are the inputs in whose files an action looks names up.
-func namedOwners(a *pb.FileAction) []int64 {
-	var list []int64
-	for _, u := range []*pb.UserOpt{ownerOf(a).GetUser(), ownerOf(a).GetGroup()} {
-		if n := u.GetByName(); n != nil {
-			list = append(list, n.Input)
-		}
-	}
-	return list
-}
-
-func ownerOf(a *pb.FileAction) *pb.ChownOpt {
-	switch a := a.Action.(type) {
-	case *pb.FileAction_Copy:
-		return a.Copy.GetOwner()
-	case *pb.FileAction_Mkfile:
-		return a.Mkfile.GetOwner()
-	case *pb.FileAction_Mkdir:
-		return a.Mkdir.GetOwner()
-	case *pb.FileAction_Symlink:
-		return a.Symlink.GetOwner()
-	}
-	return nil
-}
-
-// Run implements [Op]. It applies the actions in order. The result of action i is
-// addressed as input len(in)+i.
-func (o *fileOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.Snapshot, error) {
-	f := &fileRun{fileOp: o, ctx: ctx, name: o.v.Digest.String(), origin: make([]int64, len(in))}
-	for i, s := range in {
-		f.trees = append(f.trees, s.Tree())
-		f.origin[i] = int64(i)
-	}
-	outs := make([]*snapshot.Snapshot, outputs(o.v))
-	for i, a := range o.op.Actions {
+	for i, a := range op.Actions {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		n, err := f.action(a)
+		n, err := r.action(a)
 		if err != nil {
-			return nil, f.failed(i, in, described(a, err))
+			return r.trees[len(in):], &ActionError{Index: i, Err: described(a, err)}
 		}
-		f.trees = append(f.trees, n)
-		from := int64(-1)
-		if a.Input >= 0 {
-			from = f.origin[a.Input]
-		}
-		f.origin = append(f.origin, from)
-		if a.Output >= 0 {
-			var base *snapshot.Snapshot
-			if from >= 0 {
-				base = in[from]
-			}
-			outs[a.Output] = base.With(f.trees[len(in)+i])
-		}
+		r.trees = append(r.trees, Outcome{n, r.base(a)})
 	}
-	return outs, nil
+	return r.trees[len(in):], nil
 }
 
-// described returns the error of an action with the paths that it is about, each
-// once.
-func described(a *pb.FileAction, err error) error {
-	name := short(fileName(&pb.FileOp{Actions: []*pb.FileAction{a}}))
-	if p := (*fs.PathError)(nil); errors.As(err, &p) && p.Error() == err.Error() {
-		if at := strings.Fields(name); path.Clean(at[len(at)-1]) == p.Path {
-			err = p.Err
-		} else {
-			err = fmt.Errorf("%s: %w", p.Path, p.Err)
-		}
-	}
-	return fmt.Errorf("%s: %w", name, err)
+// ActionError is the error of an action of a file operation.
+type ActionError struct {
+	Index int // of the action
+	Err   error
 }
 
-// failed returns the error of action i, with the file system that it changes.
-func (f *fileRun) failed(i int, in []*snapshot.Snapshot, err error) error {
-	e := &ExecError{Err: &ActionError{Index: i, Err: err}, Inputs: in, Mounts: make([]*snapshot.Snapshot, len(f.op.Actions))}
-	if from := f.op.Actions[i].Input; from >= 0 {
-		var base *snapshot.Snapshot
-		if o := f.origin[from]; o >= 0 {
-			base = in[o]
-		}
-		e.Mounts[i] = base
-		if from >= int64(len(in)) {
-			e.Mounts[i] = base.With(f.trees[from])
-		}
-	}
-	return e
+// Error implements [error].
+func (e *ActionError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *ActionError) Unwrap() error { return e.Err }
+
+// run is the state of a file operation.
+type run struct {
+	ctx       context.Context
+	env       Env
+	inputs    int
+	trees     []Outcome // of inputs, then of actions
+	copies    int       // paths that were copied until now
+	onOverlay bool      // the current action does not start from scratch
 }
 
-// fileRun is the state of a file operation.
-type fileRun struct {
-	*fileOp
-	ctx    context.Context
-	trees  []*tree.Node // of inputs, then of actions
-	origin []int64      // the input that a tree was made from; -1 is none
-	name   string       // of the operation
-	copies int          // how many paths were copied until now
-
-	onOverlay bool // the current action does not start from scratch
-}
-
-func (f *fileRun) tree(i int64) *tree.Node {
+// tree returns an input of an action. If i is negative, it is the empty tree.
+func (r *run) tree(i int64) *tree.Node {
 	if i < 0 {
 		return tree.Empty()
 	}
-	return f.trees[i]
+	return r.trees[i].Tree
 }
 
-func (f *fileRun) action(a *pb.FileAction) (*tree.Node, error) {
-	base := f.tree(a.Input)
-	f.onOverlay = a.Input >= 0 && f.origin[a.Input] >= 0
-	if a.Input < int64(len(f.v.Inputs)) {
+// base returns the number of the input of the operation that a changes, or -1.
+func (r *run) base(a *pb.FileAction) int {
+	if a.Input < 0 {
+		return -1
+	}
+	return r.trees[a.Input].Base
+}
+
+func (r *run) action(a *pb.FileAction) (*tree.Node, error) {
+	base := r.tree(a.Input)
+	r.onOverlay = r.base(a) >= 0
+	if a.Input < int64(r.inputs) {
 		// Upstream: the root has this mode, whatever it had in the snapshot below.
 		m := base.Meta()
 		m.Mode = 0o755
 		base = base.WithMeta(m)
 	}
 	e := tree.Edit(base)
-	e.Touch(f.b.opt.Now)
-	owner, err := f.owner(ownerOf(a))
+	e.Touch(r.env.Now)
+	owner, err := r.owner(cachemap.Owner(a))
 	if err != nil {
 		return nil, err
 	}
 	switch act := a.Action.(type) {
 	case *pb.FileAction_Mkdir:
-		err = f.mkdir(e, act.Mkdir, owner)
+		err = r.mkdir(e, act.Mkdir, owner)
 	case *pb.FileAction_Mkfile:
-		err = f.mkfile(e, act.Mkfile, owner)
+		err = r.mkfile(e, act.Mkfile, owner)
 	case *pb.FileAction_Symlink:
-		err = f.symlink(e, act.Symlink, owner)
+		err = r.symlink(e, act.Symlink, owner)
 	case *pb.FileAction_Rm:
 		err = remove(e, act.Rm)
 	case *pb.FileAction_Copy:
-		err = f.copy(e, f.tree(a.SecondaryInput), act.Copy, owner)
+		err = r.copy(e, r.tree(a.SecondaryInput), act.Copy, owner)
 	}
 	if err != nil {
 		return nil, err
@@ -257,15 +125,15 @@ func (f *fileRun) action(a *pb.FileAction) (*tree.Node, error) {
 }
 
 // when returns the time of a new file: nanoseconds, or -1 for now.
-func (f *fileRun) when(ns int64) time.Time {
+func (r *run) when(ns int64) time.Time {
 	if ns == -1 {
-		return f.b.opt.Now().UTC()
+		return r.env.Now().UTC()
 	}
 	return time.Unix(0, ns).UTC()
 }
 
-func (f *fileRun) meta(mode int32, owner *ids, ns int64) tree.Meta {
-	m := tree.Meta{Mode: uint32(mode) & 0o777, ModTime: f.when(ns)}
+func (r *run) meta(mode int32, owner *ids, ns int64) tree.Meta {
+	m := tree.Meta{Mode: uint32(mode) & 0o777, ModTime: r.when(ns)}
 	if owner != nil {
 		m.UID, m.GID = owner.uid, owner.gid
 	}
@@ -304,12 +172,12 @@ func inheritedGroup(e *tree.Editor, name string, m tree.Meta, owner *ids) tree.M
 	return m
 }
 
-func (f *fileRun) mkdir(e *tree.Editor, a *pb.FileActionMkDir, owner *ids) error {
+func (r *run) mkdir(e *tree.Editor, a *pb.FileActionMkDir, owner *ids) error {
 	name, err := e.Resolve(a.Path, true)
 	if err != nil {
 		return err
 	}
-	m := inherited(e, name, f.meta(a.Mode, owner, a.Timestamp), owner)
+	m := inherited(e, name, r.meta(a.Mode, owner, a.Timestamp), owner)
 	if a.MakeParents {
 		_, err = e.MkdirAll(name, m)
 		return err
@@ -324,7 +192,7 @@ func (f *fileRun) mkdir(e *tree.Editor, a *pb.FileActionMkDir, owner *ids) error
 	return e.Put(name, n)
 }
 
-func (f *fileRun) mkfile(e *tree.Editor, a *pb.FileActionMkFile, owner *ids) error {
+func (r *run) mkfile(e *tree.Editor, a *pb.FileActionMkFile, owner *ids) error {
 	name, err := e.Resolve(a.Path, true)
 	if err != nil {
 		return err
@@ -332,14 +200,14 @@ func (f *fileRun) mkfile(e *tree.Editor, a *pb.FileActionMkFile, owner *ids) err
 	if kind, _, _ := e.Stat(name); kind == tree.Dir {
 		return &fs.PathError{Op: "mkfile", Path: "/" + name, Err: errors.New("is a directory")}
 	}
-	b, err := f.b.opt.Store.PutBytes(a.Data)
+	b, err := r.env.Store.PutBytes(a.Data)
 	if err != nil {
 		return err
 	}
-	return e.Put(name, tree.NewFile(inheritedGroup(e, name, f.meta(a.Mode, owner, a.Timestamp), owner), b))
+	return e.Put(name, tree.NewFile(inheritedGroup(e, name, r.meta(a.Mode, owner, a.Timestamp), owner), b))
 }
 
-func (f *fileRun) symlink(e *tree.Editor, a *pb.FileActionSymlink, owner *ids) error {
+func (r *run) symlink(e *tree.Editor, a *pb.FileActionSymlink, owner *ids) error {
 	name, err := e.Resolve(a.Newpath, true)
 	if err != nil {
 		return err
@@ -347,7 +215,7 @@ func (f *fileRun) symlink(e *tree.Editor, a *pb.FileActionSymlink, owner *ids) e
 	if _, _, there := e.Stat(name); there {
 		return &fs.PathError{Op: "symlink", Path: "/" + name, Err: syscall.EEXIST}
 	}
-	return e.Put(name, tree.NewSymlink(inheritedGroup(e, name, f.meta(0o777, owner, a.Timestamp), owner), a.Oldpath))
+	return e.Put(name, tree.NewSymlink(inheritedGroup(e, name, r.meta(0o777, owner, a.Timestamp), owner), a.Oldpath))
 }
 
 func remove(e *tree.Editor, a *pb.FileActionRm) error {

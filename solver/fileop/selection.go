@@ -1,4 +1,4 @@
-package solver
+package fileop
 
 import (
 	"fmt"
@@ -15,8 +15,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// selection is what a copy takes from its source.
-type selection struct{ picks []pick }
+// Selection is what a copy takes from its source.
+type Selection struct{ picks []pick }
 
 // pick is one path that a copy's source means.
 type pick struct {
@@ -38,9 +38,9 @@ type pickedEntry struct {
 	*picked
 }
 
-// newSelection works out what a copy takes. A source that is not there is an
+// Select works out what a copy takes. A source that is not there is an
 // error, unless it has wildcards and may be empty.
-func newSelection(src *tree.Node, c *pb.FileActionCopy) (*selection, error) {
+func Select(src *tree.Node, c *pb.FileActionCopy) (*Selection, error) {
 	f, err := newFilter(c)
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func newSelection(src *tree.Node, c *pb.FileActionCopy) (*selection, error) {
 			return nil, notFound(c.Src, src)
 		}
 	}
-	s := &selection{}
+	s := &Selection{}
 	for _, name := range names {
 		at, err := src.Resolve(path.Clean("/"+name), c.FollowSymlink)
 		if err != nil {
@@ -76,12 +76,12 @@ func newSelection(src *tree.Node, c *pb.FileActionCopy) (*selection, error) {
 	return s, nil
 }
 
-// checkRequired returns an error if c does not select one of its required paths
+// CheckRequired returns an error if c does not select one of its required paths
 // in src.
 //
 // Upstream: only cache keys have this check. It is left out if c copies within
 // its own input, whose key covers the whole tree.
-func checkRequired(src *tree.Node, c *pb.FileActionCopy) error {
+func CheckRequired(src *tree.Node, c *pb.FileActionCopy) error {
 	missing, err := contenthash.Missing(src, cachemap.CopySelector(c))
 	if err == nil && missing != "" {
 		err = notFound(missing, src)
@@ -106,14 +106,23 @@ func (e *NotFoundError) Error() string { return fmt.Sprintf("%q: not found", e.P
 // Unwrap makes it an [fs.ErrNotExist].
 func (e *NotFoundError) Unwrap() error { return fs.ErrNotExist }
 
-// digest names what is taken.
-func (s *selection) digest() digest.Digest {
+// Digest returns the digest of the files that are taken, without their times.
+func (s *Selection) Digest() digest.Digest {
 	var b strings.Builder
 	for _, p := range s.picks {
 		fmt.Fprintf(&b, "%q ", p.base)
 		p.write(&b)
 	}
 	return digest.FromString(b.String())
+}
+
+// Files returns the files that are taken, by their paths in the source.
+func (s *Selection) Files() map[string]*tree.Node {
+	files := map[string]*tree.Node{}
+	for _, p := range s.picks {
+		p.list(files)
+	}
+	return files
 }
 
 func (p *picked) write(b *strings.Builder) {
@@ -128,6 +137,31 @@ func (p *picked) write(b *strings.Builder) {
 		e.write(b)
 	}
 	b.WriteString("end\n")
+}
+
+func (p *picked) list(files map[string]*tree.Node) {
+	if p.whole {
+		AddFiles(p.path, p.node, files)
+		return
+	}
+	files[p.path] = p.node
+	for _, e := range p.entries {
+		e.list(files)
+	}
+}
+
+// AddFiles adds n and everything in it to files, by path. at is the path of n. If n is
+// nil, nothing is added.
+func AddFiles(at string, n *tree.Node, files map[string]*tree.Node) {
+	if n == nil {
+		return
+	}
+	files[at] = n
+	if n.Kind() == tree.Dir {
+		for _, e := range n.Entries() {
+			AddFiles(path.Join(at, e.Name), e.Node, files)
+		}
+	}
 }
 
 // filter decides what is taken, as BuildKit's copies do.

@@ -8,6 +8,7 @@ import (
 	"github.com/moby/buildkit/solver/errdefs"
 
 	"slipway/solver"
+	"slipway/solver/fileop"
 	"slipway/solver/runner"
 	"slipway/solver/snapshot"
 )
@@ -26,7 +27,7 @@ func (s *shared) solveError(err error) error {
 	if errors.As(err, &exec) {
 		out.InputIDs, out.MountIDs = s.register(exec.Inputs), s.register(exec.Mounts)
 	}
-	var action *solver.ActionError
+	var action *fileop.ActionError
 	if errors.As(err, &action) {
 		out.Subject = &errdefs.Solve_File{File: &errdefs.FileAction{Index: int64(action.Index)}}
 	}

@@ -1,0 +1,32 @@
+package fileop
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+	"testing"
+
+	"github.com/moby/buildkit/solver/pb"
+)
+
+// TestActionErrors: the error of an action names each path once.
+func TestActionErrors(t *testing.T) {
+	cp := &pb.FileAction{Action: &pb.FileAction_Copy{Copy: &pb.FileActionCopy{Src: "/a", Dest: "/f/"}}}
+	mkdir := &pb.FileAction{Action: &pb.FileAction_Mkdir{Mkdir: &pb.FileActionMkDir{Path: "/f"}}}
+	inTheWay := func(name string) error { return &fs.PathError{Op: "mkdir", Path: name, Err: syscall.ENOTDIR} }
+	for _, tc := range []struct {
+		action *pb.FileAction
+		err    error
+		want   string
+	}{
+		{mkdir, inTheWay("/f"), "mkdir /f: not a directory"},
+		{cp, errors.Join(inTheWay("/f"), nil), "copy /a /f/: not a directory"},
+		{cp, inTheWay("/f/x"), "copy /a /f/: /f/x: not a directory"},
+		{cp, fmt.Errorf("more: %w", inTheWay("/f")), "copy /a /f/: more: mkdir /f: not a directory"},
+	} {
+		if err := described(tc.action, tc.err); err.Error() != tc.want || !errors.Is(err, syscall.ENOTDIR) {
+			t.Errorf("error %q, want %q", err, tc.want)
+		}
+	}
+}

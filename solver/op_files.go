@@ -1,0 +1,145 @@
+package solver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+
+	"slipway/solver/cachemap"
+	"slipway/solver/fileop"
+	"slipway/solver/snapshot"
+	"slipway/solver/tree"
+)
+
+// fileOp changes trees without running anything.
+type fileOp struct {
+	opEnv
+	op *pb.FileOp
+}
+
+// CacheMap implements [Op]. Of inputs that are only read the selected files
+// count, so that a change of other files in the source is a cache hit.
+func (o *fileOp) CacheMap(context.Context) (*CacheMap, error) {
+	if err := o.checkOwners(); err != nil {
+		return nil, err
+	}
+	m, err := o.cacheMap()
+	if err != nil {
+		return nil, err
+	}
+	for i := range m.Deps {
+		if m.Exported.Inputs[i].ByContent {
+			m.Deps[i].Content = func(_ context.Context, in *snapshot.Snapshot) ([]Part, error) {
+				parts, err := o.selected(i, in)
+				if err != nil {
+					return nil, &InputError{Index: i, Input: in, Err: err}
+				}
+				return parts, nil
+			}
+		}
+	}
+	o.copiesWithin(m)
+	return m, nil
+}
+
+// copiesWithin adds the sources of copies from inputs that are changed, too, to
+// the key: no part covers the files that they select.
+//
+// Upstream: the name of such an operation has the last element of the source only
+// (`COPY --from=a /x/f /` and `COPY --from=a /y/f /` in a stage that starts from a),
+// so that a cache may have the result of another one. It is neither exported nor
+// imported.
+func (o *fileOp) copiesWithin(m *CacheMap) {
+	for n, a := range o.op.Actions {
+		from := a.SecondaryInput
+		if a.GetCopy() == nil || from < 0 || from >= int64(len(m.Deps)) || m.Deps[from].Content != nil {
+			continue
+		}
+		m.Parts = append(m.Parts, Part{Name: fmt.Sprintf("source of copy %d", n), Digest: digest.FromString(a.GetCopy().Src), Input: -1})
+		m.Exported.Digest = ""
+	}
+}
+
+// selected returns the parts of the key for the files that the actions read from
+// an input: what they copy, and the files in which they look up owners.
+func (o *fileOp) selected(input int, in *snapshot.Snapshot) ([]Part, error) {
+	var parts []Part
+	for n, a := range o.op.Actions {
+		if c := a.GetCopy(); c != nil && a.SecondaryInput == int64(input) {
+			if err := fileop.CheckRequired(in.Tree(), c); err != nil {
+				return nil, err
+			}
+			sel, err := fileop.Select(in.Tree(), c)
+			if err != nil {
+				return nil, err
+			}
+			parts = append(parts, Part{
+				Name: fmt.Sprintf("files of copy %d", n), Digest: sel.Digest(),
+				Input: input, Tree: in.Tree().ID(), From: n,
+			})
+		}
+		for _, name := range cachemap.Accounts(a) {
+			if name.Input != int64(input) {
+				continue
+			}
+			at, err := in.Tree().Resolve(name.File, true)
+			if err != nil {
+				return nil, err
+			}
+			parts = append(parts, Part{Name: fmt.Sprintf("%s for action %d", name.File, n), Digest: contentDigest(in.Tree().Get(at)), Input: -1})
+		}
+	}
+	return parts, nil
+}
+
+// checkOwners returns an error if a name is looked up where nothing is: on
+// scratch, whose input has no number.
+func (o *fileOp) checkOwners() error {
+	for _, a := range o.op.Actions {
+		for _, name := range cachemap.Accounts(a) {
+			if name.Input < 0 {
+				return fmt.Errorf("invalid user index %d (scratch has no users and groups: use numbers instead of %q)", name.Input, name.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// Run implements [Op].
+func (o *fileOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.Snapshot, error) {
+	trees := make([]*tree.Node, len(in))
+	for i, s := range in {
+		trees[i] = s.Tree()
+	}
+	env := fileop.Env{Store: o.b.opt.Store, Now: o.b.opt.Now, ID: o.v.Digest.String()}
+	list, err := fileop.Apply(ctx, o.op, trees, env)
+	if err != nil {
+		return nil, o.failed(in, list, err)
+	}
+	outs := make([]*snapshot.Snapshot, outputs(o.v))
+	for i, a := range o.op.Actions {
+		if a.Output >= 0 {
+			outs[a.Output] = snapshotAt(in, int64(list[i].Base)).With(list[i].Tree)
+		}
+	}
+	return outs, nil
+}
+
+// failed returns the error of an action, with the file system that it changes. made
+// has the outcomes of the actions before it.
+func (o *fileOp) failed(in []*snapshot.Snapshot, made []fileop.Outcome, err error) error {
+	var of *fileop.ActionError
+	if !errors.As(err, &of) {
+		return err
+	}
+	e := &ExecError{Err: err, Inputs: in, Mounts: make([]*snapshot.Snapshot, len(o.op.Actions))}
+	from := o.op.Actions[of.Index].Input
+	e.Mounts[of.Index] = snapshotAt(in, from)
+	if i := int(from) - len(in); i >= 0 {
+		e.Mounts[of.Index] = snapshotAt(in, int64(made[i].Base)).With(made[i].Tree)
+	}
+	return e
+}
