@@ -13,6 +13,7 @@ import (
 	"slipway/build/explain"
 	"slipway/solver"
 	"slipway/solver/export"
+	"slipway/solver/hostmount"
 	"slipway/solver/images"
 	"slipway/solver/registry"
 	"slipway/solver/source"
@@ -107,8 +108,8 @@ func (s *state) exporter(o *Options) *export.Exporter {
 	}
 }
 
-func (s *state) mounts(o *Options) *solver.HostMounts {
-	return &solver.HostMounts{
+func (s *state) mounts(o *Options) *hostmount.Mounts {
+	return &hostmount.Mounts{
 		Now: o.Now,
 		Dir: filepath.Join(s.dir, "mounts"), Store: s.store, Owners: os.Geteuid() == 0,
 		Secrets: o.Secrets, Agents: o.Agents,

@@ -7,14 +7,7 @@ import (
 	"slices"
 
 	"github.com/moby/buildkit/solver/pb"
-	"github.com/opencontainers/go-digest"
 )
-
-// cacheName identifies a cache mount's directory.
-type cacheName struct {
-	id   string
-	from digest.Digest // snapshot that the directory starts as
-}
 
 // lockCaches locks the cache mounts, each once. All processes lock caches in the same
 // order: two processes that mount two locked caches in opposite orders would wait
@@ -32,13 +25,13 @@ func (x *execRun) lockCaches(ctx context.Context) error {
 	if len(mounts) > 0 && x.b.opt.Mounts == nil {
 		return fmt.Errorf("mount %s: cache mounts are not available", mounts[0].Dest)
 	}
-	slices.SortStableFunc(mounts, func(a, b *pb.Mount) int { return x.cacheName(a).compare(x.cacheName(b)) })
+	slices.SortStableFunc(mounts, func(a, b *pb.Mount) int { return cmp.Compare(x.cacheName(a), x.cacheName(b)) })
 	for _, m := range mounts {
 		name := x.cacheName(m)
 		if _, ok := x.caches[name]; ok {
 			continue
 		}
-		dir, release, err := x.b.opt.Mounts.Cache(ctx, name.id, m.GetCacheOpt().GetSharing(), x.base(m))
+		dir, release, err := x.b.opt.Mounts.Cache(ctx, m.GetCacheOpt().GetID(), m.GetCacheOpt().GetSharing(), x.base(m))
 		if err != nil {
 			return fmt.Errorf("mount %s: %w", m.Dest, err)
 		}
@@ -48,10 +41,6 @@ func (x *execRun) lockCaches(ctx context.Context) error {
 	return nil
 }
 
-func (x *execRun) cacheName(m *pb.Mount) cacheName {
-	return cacheName{m.GetCacheOpt().GetID(), x.base(m).ID()}
-}
-
-func (n cacheName) compare(o cacheName) int {
-	return cmp.Or(cmp.Compare(n.id, o.id), cmp.Compare(n.from, o.from))
+func (x *execRun) cacheName(m *pb.Mount) string {
+	return x.b.opt.Mounts.CacheName(m.GetCacheOpt().GetID(), x.base(m))
 }

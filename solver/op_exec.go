@@ -14,20 +14,25 @@ import (
 
 	"slipway/solver/runner"
 	"slipway/solver/snapshot"
+	"slipway/solver/sshagent"
 )
 
-// Mounts provide what processes see besides trees.
+// Mounts provides what processes see besides trees: cache mounts, secrets and SSH
+// agents.
 type Mounts interface {
-	// Cache returns the directory of a cache, for this process alone unless it is
-	// shared. The cache starts as a copy of from and belongs to that result: others
-	// have caches of their own with the same id. release ends the use.
+	// CacheName returns the name of a cache: equal names mean the same cache. A cache
+	// that starts as a copy of from belongs to that result: other results have other
+	// caches with the same id.
+	CacheName(id string, from *snapshot.Snapshot) string
+	// Cache returns the directory of a cache, exclusive to this process unless it is
+	// shared. release ends the use.
 	Cache(ctx context.Context, id string, sharing pb.CacheSharingOpt, from *snapshot.Snapshot) (dir string, release func(), err error)
 	// Reset makes the caches with these ids start anew.
 	Reset(ids []string) error
-	// Secret returns a secret, and whether there is one.
+	// Secret returns a secret, and reports whether it exists.
 	Secret(ctx context.Context, id string) (data []byte, ok bool, err error)
-	// Agent returns the path of the socket of an SSH agent, and whether there is
-	// one. The id "" is the default agent.
+	// Agent returns the path of the socket of an SSH agent, and reports whether the
+	// agent exists. The id "" is the default agent.
 	Agent(ctx context.Context, id string) (socket string, ok bool, err error)
 }
 
@@ -199,13 +204,13 @@ type execRun struct {
 	*execOp
 	p        *runner.Process
 	bases    []*snapshot.Snapshot
-	from     []*pb.Mount          // of each mount of the process
-	caches   map[cacheName]string // directories
+	from     []*pb.Mount       // of each mount of the process
+	caches   map[string]string // directories by name
 	releases []func()
 }
 
 func newExecRun(o *execOp, bases []*snapshot.Snapshot) *execRun {
-	return &execRun{execOp: o, p: o.process(), bases: bases, caches: map[cacheName]string{}}
+	return &execRun{execOp: o, p: o.process(), bases: bases, caches: map[string]string{}}
 }
 
 func (x *execRun) release() {
@@ -349,7 +354,7 @@ func (x *execRun) agent(ctx context.Context, out *runner.Mount, s *pb.SSHOpt) (b
 		}
 		return false, fmt.Errorf("no SSH agent %q was given to the build", cmp.Or(s.GetID(), "default"))
 	}
-	out.Kind, out.Serve, out.UID, out.GID, out.Mode = runner.MountSocket, readOnlyAgent(socket), s.GetUid(), s.GetGid(), s.GetMode()&0o777
+	out.Kind, out.Serve, out.UID, out.GID, out.Mode = runner.MountSocket, sshagent.ReadOnly(socket), s.GetUid(), s.GetGid(), s.GetMode()&0o777
 	return true, nil
 }
 

@@ -2,16 +2,21 @@ package solver
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/moby/buildkit/solver/pb"
+	"golang.org/x/crypto/ssh/agent"
 
+	"slipway/internal/fakeagent"
 	"slipway/solver/runner"
 	"slipway/solver/snapshot"
 	"slipway/solver/tree"
@@ -79,9 +84,16 @@ func TestProcessLimits(t *testing.T) {
 	}
 }
 
+// cacheNames names caches by their ids and by the results that they start as.
+type cacheNames struct{ Mounts }
+
+func (cacheNames) CacheName(id string, from *snapshot.Snapshot) string {
+	return id + " " + string(from.ID())
+}
+
 // oneCache has a cache in dir, and notes what it is to start as.
 type oneCache struct {
-	Mounts
+	cacheNames
 	dir  string
 	from *snapshot.Snapshot
 }
@@ -114,7 +126,7 @@ func TestCacheMountSource(t *testing.T) {
 
 // newCaches makes a directory for each request.
 type newCaches struct {
-	Mounts
+	cacheNames
 	n     int
 	asked []string // ids, and whether the caches start empty
 }
@@ -322,5 +334,46 @@ func TestSameStepMeanwhile(t *testing.T) {
 	second := build(maker{"second", func() { first = build(maker{"first", func() {}}) }})
 	if first.Get("first") == nil || second.ID() != first.ID() {
 		t.Errorf("the builds have different results of a step")
+	}
+}
+
+// oneAgent has an agent at socket.
+type oneAgent struct {
+	Mounts
+	socket string
+}
+
+func (a oneAgent) Agent(context.Context, string) (string, bool, error) { return a.socket, true, nil }
+
+// TestAgentMount: a process reaches an SSH agent through a socket that lets it list
+// keys, not through the socket of the host.
+func TestAgentMount(t *testing.T) {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := runExec(t, oneAgent{socket: fakeagent.Serve(t, key)}, &pb.ExecOp{
+		Meta:   &pb.Meta{Args: []string{"x"}, Cwd: "/"},
+		Mounts: []*pb.Mount{{Input: -1, Output: -1, Dest: "/run/agent", MountType: pb.MountType_SSH, SSHOpt: &pb.SSHOpt{Mode: 0o600}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := p.Mounts[1]
+	if m.Kind != runner.MountSocket || m.Mode != 0o600 || m.HostPath != "" {
+		t.Fatalf("the mount is %+v, want a socket without a path of the host", m)
+	}
+	process, conn := net.Pipe()
+	defer process.Close()
+	go func() {
+		defer conn.Close()
+		m.Serve(t.Context(), conn)
+	}()
+	c := agent.NewClient(process)
+	if keys, err := c.List(); err != nil || len(keys) != 1 {
+		t.Errorf("keys %v, %v, want one", keys, err)
+	}
+	if err := c.RemoveAll(); err == nil {
+		t.Error("a process can remove the keys")
 	}
 }

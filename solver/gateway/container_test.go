@@ -18,8 +18,8 @@ import (
 	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/solver/pb"
 
-	"slipway/solver"
 	"slipway/solver/gateway"
+	"slipway/solver/hostmount"
 	"slipway/solver/runner/script"
 )
 
@@ -320,7 +320,7 @@ func TestContainerMounts(t *testing.T) {
 		}},
 		script.Step{Run: "wait", Delay: time.Hour},
 	)
-	m.mounts = &solver.HostMounts{
+	m.mounts = &hostmount.Mounts{
 		Dir: t.TempDir(), Store: m.store, Now: time.Now, Secrets: map[string][]byte{"s": []byte("secret")}, Agents: map[string]string{"default": "/nowhere"},
 	}
 	c := m.client(t.TempDir(), nil)

@@ -1,4 +1,13 @@
-package solver
+// Package hostmount provides RUN steps with what they mount from the host: the
+// directories of cache mounts, secrets and SSH agents.
+//
+// A cache mount is a directory of Dir, named by a digest and a number:
+//
+//	NAME-NUMBER/
+//		lock  locked while a process uses the cache
+//		id    the id of the cache; its time is that of the last use
+//		data  what processes see
+package hostmount
 
 import (
 	"context"
@@ -21,9 +30,9 @@ import (
 // lockRetry is how often a process looks whether a cache is free.
 const lockRetry = 20 * time.Millisecond
 
-// HostMounts are [Mounts] out of this machine: caches in a directory, secrets
-// and agents as they were given to the build.
-type HostMounts struct {
+// Mounts has the cache mounts in a directory, and secrets and agents as they were
+// given to the build. It is safe for concurrent use.
+type Mounts struct {
 	Dir     string // of the caches
 	Store   *tree.Store
 	Owners  bool             // caches may have files of other users
@@ -32,14 +41,15 @@ type HostMounts struct {
 	Agents  map[string]string // sockets by id
 }
 
-// Secret implements [Mounts].
-func (h *HostMounts) Secret(_ context.Context, id string) ([]byte, bool, error) {
+// Secret returns a secret, and reports whether it exists.
+func (h *Mounts) Secret(_ context.Context, id string) ([]byte, bool, error) {
 	data, ok := h.Secrets[id]
 	return data, ok, nil
 }
 
-// Agent implements [Mounts].
-func (h *HostMounts) Agent(_ context.Context, id string) (string, bool, error) {
+// Agent returns the socket of an SSH agent, and reports whether the agent exists. The id
+// "" is the default agent.
+func (h *Mounts) Agent(_ context.Context, id string) (string, bool, error) {
 	if id == "" {
 		id = "default"
 	}
@@ -47,11 +57,16 @@ func (h *HostMounts) Agent(_ context.Context, id string) (string, bool, error) {
 	return socket, ok, nil
 }
 
-// Cache implements [Mounts]. Processes share a directory, wait for it, or get
-// one of their own if it is in use, as the sharing says; also those of other
-// builds.
-func (h *HostMounts) Cache(ctx context.Context, id string, sharing pb.CacheSharingOpt, from *snapshot.Snapshot) (string, func(), error) {
-	base := filepath.Join(h.Dir, digest.FromString(id + "\x00" + string(from.ID())).Encoded()[:32])
+// CacheName returns the name of the cache with an id that starts as a copy of from.
+func (h *Mounts) CacheName(id string, from *snapshot.Snapshot) string {
+	return digest.FromString(id + "\x00" + string(from.ID())).Encoded()[:32]
+}
+
+// Cache returns the directory of a cache. Depending on the sharing, processes of this
+// and other builds share the directory, wait for it, or get one of their own while it
+// is in use. release ends the use.
+func (h *Mounts) Cache(ctx context.Context, id string, sharing pb.CacheSharingOpt, from *snapshot.Snapshot) (string, func(), error) {
+	base := filepath.Join(h.Dir, h.CacheName(id, from))
 	for i := 0; ; i++ {
 		dir := fmt.Sprintf("%s-%d", base, i)
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -93,8 +108,9 @@ func current(lock *flock.Flock) bool {
 	return err == nil && os.SameFile(locked, named)
 }
 
-// Reset implements [Mounts]. Processes that use one of the caches go on using it.
-func (h *HostMounts) Reset(ids []string) error {
+// Reset makes the caches with these ids start anew. Processes that use one of the caches
+// go on using it.
+func (h *Mounts) Reset(ids []string) error {
 	dirs, err := os.ReadDir(h.Dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -114,7 +130,7 @@ func (h *HostMounts) Reset(ids []string) error {
 
 // discard moves a cache to where no process looks for it, and removes it unless
 // one uses it.
-func (h *HostMounts) discard(dir string) error {
+func (h *Mounts) discard(dir string) error {
 	aside, err := os.MkdirTemp(h.Dir, "reset-")
 	if err != nil {
 		return err
@@ -131,7 +147,7 @@ func (h *HostMounts) discard(dir string) error {
 }
 
 // note writes what a cache is called, and when it was used: the time of the file.
-func (h *HostMounts) note(dir, id string) error {
+func (h *Mounts) note(dir, id string) error {
 	name, now := filepath.Join(dir, "id"), h.Now()
 	if old, err := os.ReadFile(name); err != nil || string(old) != id {
 		if err := os.WriteFile(name, []byte(id), 0o600); err != nil {
@@ -150,7 +166,7 @@ type CacheMount struct {
 }
 
 // Caches lists the caches in the directory. Files that cannot be read do not count.
-func (h *HostMounts) Caches(ctx context.Context) ([]CacheMount, error) {
+func (h *Mounts) Caches(ctx context.Context) ([]CacheMount, error) {
 	dirs, err := os.ReadDir(h.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -183,7 +199,7 @@ func take(ctx context.Context, lock *flock.Flock, sharing pb.CacheSharingOpt) (b
 }
 
 // fill makes a cache's directory from what it starts as, unless it is there.
-func (h *HostMounts) fill(ctx context.Context, dir string, initial *tree.Node) (string, error) {
+func (h *Mounts) fill(ctx context.Context, dir string, initial *tree.Node) (string, error) {
 	data := filepath.Join(dir, "data")
 	if _, err := os.Stat(data); err == nil {
 		return data, nil

@@ -1,10 +1,9 @@
-package solver
+package hostmount
 
 import (
 	"context"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 
@@ -16,7 +15,7 @@ import (
 
 // TestAgents: the agent of an empty id is the default one.
 func TestAgents(t *testing.T) {
-	h := &HostMounts{Agents: map[string]string{"default": "/a", "git": "/b"}}
+	h := &Mounts{Agents: map[string]string{"default": "/a", "git": "/b"}}
 	for id, want := range map[string]string{"": "/a", "default": "/a", "git": "/b", "other": ""} {
 		got, ok, err := h.Agent(t.Context(), id)
 		if got != want || ok != (want != "") || err != nil {
@@ -47,7 +46,7 @@ func TestCacheSharing(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		cache := func(ctx context.Context, sharing pb.CacheSharingOpt) (string, func(), error) {
-			h := &HostMounts{Dir: dir, Store: store, Now: time.Now} // each is a build of its own
+			h := &Mounts{Dir: dir, Store: store, Now: time.Now} // each is a build of its own
 			return h.Cache(ctx, "id", sharing, nil)
 		}
 		first, release, err := cache(t.Context(), tc.first)
@@ -95,7 +94,12 @@ func TestCacheOfResult(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &HostMounts{Dir: t.TempDir(), Store: store, Now: time.Now}
+	h := &Mounts{Dir: t.TempDir(), Store: store, Now: time.Now}
+	dir, err := tree.NewDir(tree.Meta{Mode: 0o755}, []tree.Entry{{Name: "value", Node: tree.NewSymlink(tree.Meta{Mode: 0o777}, "x")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	result := snapshot.New(dir, nil)
 	use := func(from *snapshot.Snapshot) string {
 		t.Helper()
 		dir, release, err := h.Cache(t.Context(), "id", pb.CacheSharingOpt_SHARED, from)
@@ -105,14 +109,14 @@ func TestCacheOfResult(t *testing.T) {
 		release()
 		return dir
 	}
-	first := use(number(0).WithID("first"))
-	if _, err := os.Stat(filepath.Join(first, "value")); err != nil {
+	first := use(result.WithID("first"))
+	if _, err := os.Lstat(filepath.Join(first, "value")); err != nil {
 		t.Errorf("the cache does not start as the result: %v", err)
 	}
-	if again := use(number(0).WithID("first")); again != first {
+	if again := use(result.WithID("first")); again != first {
 		t.Errorf("the same result has another cache: %s, want %s", again, first)
 	}
-	if other := use(number(0).WithID("other")); other == first {
+	if other := use(result.WithID("other")); other == first {
 		t.Error("another result with the same files has the same cache")
 	}
 	if none := use(nil); none == first {
@@ -127,7 +131,7 @@ func TestCacheReset(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &HostMounts{Dir: filepath.Join(t.TempDir(), "caches"), Store: store, Now: time.Now}
+	h := &Mounts{Dir: filepath.Join(t.TempDir(), "caches"), Store: store, Now: time.Now}
 	if err := h.Reset([]string{"id"}); err != nil {
 		t.Errorf("reset without caches: %v", err)
 	}
@@ -175,36 +179,5 @@ func TestCacheReset(t *testing.T) {
 			t.Errorf("in use %v: the other cache has %d files, want 1", used, entries(dir))
 		}
 		release()
-	}
-}
-
-// resets records which caches are reset.
-type resets struct {
-	Mounts
-	ids []string
-}
-
-func (r *resets) Reset(ids []string) error {
-	r.ids = append(r.ids, ids...)
-	return nil
-}
-
-// TestResetCacheMounts: the caches of steps that ignore the cache are reset, and
-// no others.
-func TestResetCacheMounts(t *testing.T) {
-	vertex := func(ignore bool, ids ...string) *Vertex {
-		op := &pb.ExecOp{Mounts: []*pb.Mount{{Dest: "/"}}}
-		for _, id := range ids {
-			op.Mounts = append(op.Mounts, &pb.Mount{MountType: pb.MountType_CACHE, CacheOpt: &pb.CacheOpt{ID: id}})
-		}
-		return &Vertex{Op: &pb.Op{Op: &pb.Op_Exec{Exec: op}}, Meta: &pb.OpMetadata{IgnoreCache: ignore}}
-	}
-	g := &Graph{Vertices: []*Vertex{vertex(true, "a", "b"), vertex(false, "c"), vertex(true)}}
-	r := &resets{}
-	if err := New(t.Context(), Options{Mounts: r}).ResetCacheMounts(g); err != nil || !slices.Equal(r.ids, []string{"a", "b"}) {
-		t.Errorf("reset %q, %v", r.ids, err)
-	}
-	if err := New(t.Context(), Options{}).ResetCacheMounts(g); err != nil {
-		t.Errorf("without mounts: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package solver
+package sshagent
 
 import (
 	"bytes"
@@ -13,44 +13,23 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/moby/buildkit/solver/pb"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 
 	"slipway/internal/fakeagent"
-	"slipway/solver/runner"
 )
 
-// oneAgent has an agent at socket.
-type oneAgent struct {
-	Mounts
-	socket string
-}
-
-func (a oneAgent) Agent(context.Context, string) (string, bool, error) { return a.socket, true, nil }
-
-// dialAgent returns a connection to the agent that a process sees, and a channel
-// that is closed when nothing serves it any more.
-func dialAgent(ctx context.Context, t *testing.T, socket string) (net.Conn, <-chan struct{}) {
+// dial returns a connection to the agent that a process sees, and a channel that is
+// closed when nothing serves it any more.
+func dial(ctx context.Context, t *testing.T, socket string) (net.Conn, <-chan struct{}) {
 	t.Helper()
-	p, err := runExec(t, oneAgent{socket: socket}, &pb.ExecOp{
-		Meta:   &pb.Meta{Args: []string{"x"}, Cwd: "/"},
-		Mounts: []*pb.Mount{{Input: -1, Output: -1, Dest: "/run/agent", MountType: pb.MountType_SSH, SSHOpt: &pb.SSHOpt{Mode: 0o600}}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := p.Mounts[1]
-	if m.Kind != runner.MountSocket || m.Mode != 0o600 || m.HostPath != "" {
-		t.Fatalf("the mount is %+v, want a socket without a path of the host", m)
-	}
 	process, conn := net.Pipe()
 	t.Cleanup(func() { process.Close() })
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		defer conn.Close()
-		m.Serve(ctx, conn)
+		ReadOnly(socket)(ctx, conn)
 	}()
 	return process, ended
 }
@@ -62,7 +41,7 @@ func TestAgent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, _ := dialAgent(t.Context(), t, fakeagent.Serve(t, key))
+	conn, _ := dial(t.Context(), t, fakeagent.Serve(t, key))
 	c := agent.NewClient(conn)
 	keys, err := c.List()
 	if err != nil || len(keys) != 1 {
@@ -100,7 +79,7 @@ func TestAgent(t *testing.T) {
 // TestAgentRequests: every type of request but listing and signing is answered
 // with a failure, whatever follows the type.
 func TestAgentRequests(t *testing.T) {
-	conn, _ := dialAgent(t.Context(), t, filepath.Join(t.TempDir(), "agent"))
+	conn, _ := dial(t.Context(), t, filepath.Join(t.TempDir(), "agent"))
 	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("an agent that does not answer: %v, want %v", err, io.EOF)
 	}
@@ -109,7 +88,7 @@ func TestAgentRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	socket := fakeagent.Serve(t, key)
-	conn, _ = dialAgent(t.Context(), t, socket)
+	conn, _ = dial(t.Context(), t, socket)
 	for kind := range 256 {
 		want := []byte{0, 0, 0, 1, 5}
 		switch kind {
@@ -128,7 +107,7 @@ func TestAgentRequests(t *testing.T) {
 		}
 	}
 	for _, n := range []uint32{0, 256<<10 + 1, 1<<32 - 1} {
-		conn, ended := dialAgent(t.Context(), t, socket)
+		conn, ended := dial(t.Context(), t, socket)
 		_ = binary.Write(conn, binary.BigEndian, n)
 		<-ended
 	}
@@ -138,7 +117,7 @@ func TestAgentRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close()
-	conn, ended := dialAgent(ctx, t, silent.Addr().String())
+	conn, ended := dial(ctx, t, silent.Addr().String())
 	if _, err := conn.Write([]byte{0, 0, 0, 1, 11}); err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,39 @@
+package solver
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/moby/buildkit/solver/pb"
+)
+
+// resets records which caches are reset.
+type resets struct {
+	Mounts
+	ids []string
+}
+
+func (r *resets) Reset(ids []string) error {
+	r.ids = append(r.ids, ids...)
+	return nil
+}
+
+// TestResetCacheMounts: the caches of steps that ignore the cache are reset, and
+// no others.
+func TestResetCacheMounts(t *testing.T) {
+	vertex := func(ignore bool, ids ...string) *Vertex {
+		op := &pb.ExecOp{Mounts: []*pb.Mount{{Dest: "/"}}}
+		for _, id := range ids {
+			op.Mounts = append(op.Mounts, &pb.Mount{MountType: pb.MountType_CACHE, CacheOpt: &pb.CacheOpt{ID: id}})
+		}
+		return &Vertex{Op: &pb.Op{Op: &pb.Op_Exec{Exec: op}}, Meta: &pb.OpMetadata{IgnoreCache: ignore}}
+	}
+	g := &Graph{Vertices: []*Vertex{vertex(true, "a", "b"), vertex(false, "c"), vertex(true)}}
+	r := &resets{}
+	if err := New(t.Context(), Options{Mounts: r}).ResetCacheMounts(g); err != nil || !slices.Equal(r.ids, []string{"a", "b"}) {
+		t.Errorf("reset %q, %v", r.ids, err)
+	}
+	if err := New(t.Context(), Options{}).ResetCacheMounts(g); err != nil {
+		t.Errorf("without mounts: %v", err)
+	}
+}
