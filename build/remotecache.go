@@ -114,7 +114,7 @@ func (l *logWriter) Write(p []byte) (int, error) {
 }
 
 // export exports the results of the build to caches.
-func (c *caches) export(ctx context.Context, b *solver.Build, results []*solver.Result) error {
+func (c *caches) export(ctx context.Context, b *solver.Job, results []*solver.Result) error {
 	if len(c.to) == 0 {
 		return nil
 	}
@@ -154,7 +154,7 @@ func cacheExporterName(to remotecache.To) string {
 }
 
 // describe adds an inline cache to images, if one is asked for.
-func (c *caches) describe(ctx context.Context, b *solver.Build, res *gateway.Result, results []export.Result) error {
+func (c *caches) describe(ctx context.Context, b *solver.Job, res *gateway.Result, results []export.Result) error {
 	if !c.inline {
 		return nil
 	}

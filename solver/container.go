@@ -26,12 +26,12 @@ type Container struct {
 // OpenContainer prepares what the mounts, the network, the hosts and the platform
 // of an operation that runs a process are. Inputs of mounts are numbers in the
 // list. The container is there until it is closed, or ctx or the build ends.
-func (b *Build) OpenContainer(ctx context.Context, op *pb.Op, in []*snapshot.Snapshot) (*Container, error) {
-	opener, ok := b.opt.Runner.(runner.Opener)
+func (j *Job) OpenContainer(ctx context.Context, op *pb.Op, in []*snapshot.Snapshot) (*Container, error) {
+	opener, ok := j.opt.Runner.(runner.Opener)
 	if !ok {
 		return nil, errors.New("the runner of this build has no containers that a frontend starts itself")
 	}
-	x := newExecRun(&execOp{opEnv: opEnv{b, &Vertex{Op: op}}, op: op.GetExec()}, in)
+	x := newExecRun(&execOp{opEnv: opEnv{j, &Vertex{Op: op}}, op: op.GetExec()}, in)
 	// Closing the container ends the second context only: the first is that of what
 	// the runner still saves then.
 	whole, end := context.WithCancelCause(ctx)
@@ -46,11 +46,11 @@ func (b *Build) OpenContainer(ctx context.Context, op *pb.Op, in []*snapshot.Sna
 		x.release()
 		return nil, err
 	}
-	b.work.Go(func() {
+	j.work.Go(func() {
 		select {
 		case <-ctx.Done():
-		case <-b.ctx.Done():
-			end(context.Cause(b.ctx))
+		case <-j.ctx.Done():
+			end(context.Cause(j.ctx))
 		}
 		defer close(c.closed)
 		defer end(nil)

@@ -2,7 +2,7 @@
 // without a daemon. It is a reference: exact and readable first, and fast
 // because file trees are Merkle trees.
 //
-// [Load] checks a definition and makes a [Graph] of it. A [Build] evaluates each
+// [Load] checks a definition and makes a [Graph] of it. A [Job] evaluates each
 // vertex once, and independent ones concurrently. Outputs of a vertex are a
 // [Snapshot] each: a file tree and its layers. An [Op] describes what its outputs
 // depend on: the operation, and of each input either how it was made or the content

@@ -33,19 +33,19 @@ const (
 )
 
 // emit reports an event.
-func (b *Build) emit(e Event) {
-	b.events.Lock()
-	defer b.events.Unlock()
-	b.send(e)
+func (j *Job) emit(e Event) {
+	j.events.Lock()
+	defer j.events.Unlock()
+	j.send(e)
 }
 
 // send reports an event. The caller holds the lock of events.
-func (b *Build) send(e Event) {
-	if b.opt.Events == nil {
+func (j *Job) send(e Event) {
+	if j.opt.Events == nil {
 		return
 	}
-	e.Time = b.opt.Now()
-	b.opt.Events(e)
+	e.Time = j.opt.Now()
+	j.opt.Events(e)
 }
 
 // progress is how far the events of a task are. The lock of the build's events
@@ -54,31 +54,31 @@ type progress struct{ seen, running bool }
 
 // start reports that t starts, unless it is running.
 func (t *task) start() {
-	t.b.events.Lock()
-	defer t.b.events.Unlock()
+	t.job.events.Lock()
+	defer t.job.events.Unlock()
 	if t.progress.running {
 		return
 	}
 	t.progress = progress{seen: true, running: true}
-	t.b.send(Event{Vertex: t.v, Kind: Started})
+	t.job.send(Event{Vertex: t.v, Kind: Started})
 }
 
 // end reports that t ended, if it is running.
 func (t *task) end(kind EventKind, err error) {
-	t.b.events.Lock()
-	defer t.b.events.Unlock()
+	t.job.events.Lock()
+	defer t.job.events.Unlock()
 	if !t.progress.running {
 		return
 	}
 	t.progress.running = false
-	t.b.send(Event{Vertex: t.v, Kind: kind, Err: err})
+	t.job.send(Event{Vertex: t.v, Kind: kind, Err: err})
 }
 
 // skip reports that t was not looked at, as vertices that depend on it were cached,
 // after those that it depends on.
 func (t *task) skip() {
-	t.b.events.Lock()
-	defer t.b.events.Unlock()
+	t.job.events.Lock()
+	defer t.job.events.Unlock()
 	t.skipLocked()
 }
 
@@ -90,7 +90,7 @@ func (t *task) skipLocked() {
 	for _, in := range t.in {
 		in.task.skipLocked()
 	}
-	t.b.send(Event{Vertex: t.v, Kind: Cached})
+	t.job.send(Event{Vertex: t.v, Kind: Cached})
 }
 
 // hit reports that t was found in a cache, after what it depends on and was not
@@ -107,5 +107,5 @@ func (t *task) hit() {
 
 // reporting returns a context whose trackers report parts of t.
 func (t *task) reporting(ctx context.Context) context.Context {
-	return WithReporter(ctx, func(s Status) { t.b.emit(Event{Vertex: t.v, Kind: Progress, Status: s}) })
+	return WithReporter(ctx, func(s Status) { t.job.emit(Event{Vertex: t.v, Kind: Progress, Status: s}) })
 }

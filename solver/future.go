@@ -18,19 +18,19 @@ type future[T any] struct {
 func newFuture[T any]() *future[T] { return &future[T]{done: make(chan struct{})} }
 
 // start starts work in the build, unless an earlier call did.
-func (f *future[T]) start(b *Build, work func(context.Context) (T, error)) {
+func (f *future[T]) start(j *Job, work func(context.Context) (T, error)) {
 	f.once.Do(func() {
-		b.work.Go(func() {
+		j.work.Go(func() {
 			defer close(f.done)
-			f.val, f.err = work(b.ctx)
+			f.val, f.err = work(j.ctx)
 		})
 	})
 }
 
 // get returns the value, and starts work if no earlier call did. It returns the
 // cause of ctx if that ends first.
-func (f *future[T]) get(ctx context.Context, b *Build, work func(context.Context) (T, error)) (T, error) {
-	f.start(b, work)
+func (f *future[T]) get(ctx context.Context, j *Job, work func(context.Context) (T, error)) (T, error) {
+	f.start(j, work)
 	select {
 	case <-f.done:
 		return f.val, f.err

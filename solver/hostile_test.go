@@ -58,7 +58,7 @@ func mkdirs(name func(i int) string) func(i int) *pb.Op {
 }
 
 // testBuild is a build in memory, whose processes do nothing.
-func testBuild(t testing.TB, ctx context.Context) *Build {
+func testBuild(t testing.TB, ctx context.Context) *Job {
 	t.Helper()
 	s, err := tree.OpenStore(t.TempDir())
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// Options configures a Build.
+// Options configures a Job.
 type Options struct {
 	Store   *tree.Store
 	Cache   Cache
@@ -58,7 +58,7 @@ type Source interface {
 }
 
 // Build evaluates vertices, each at most once. It is safe for concurrent use.
-type Build struct {
+type Job struct {
 	ctx   context.Context
 	opt   Options
 	slots *semaphore.Weighted
@@ -76,8 +76,8 @@ type Build struct {
 }
 
 // New starts a build, which ends with ctx.
-func New(ctx context.Context, opt Options) *Build {
-	return &Build{
+func New(ctx context.Context, opt Options) *Job {
+	return &Job{
 		ctx: ctx, opt: opt,
 		slots: semaphore.NewWeighted(int64(max(1, opt.Parallel))),
 		tasks: map[string]*task{}, byVertex: map[*Vertex]*task{}, loads: map[digest.Digest]*future[*snapshot.Snapshot]{},
@@ -87,7 +87,7 @@ func New(ctx context.Context, opt Options) *Build {
 
 // Wait blocks until every goroutine started by b has returned. Call it after the
 // last use of b. If results are still pending, cancel the build's context first.
-func (b *Build) Wait() { b.work.Wait() }
+func (j *Job) Wait() { j.work.Wait() }
 
 // Result is an output of a vertex, which may not have run yet. The nil Result is
 // an empty tree.
@@ -97,27 +97,27 @@ type Result struct {
 }
 
 // Result returns the result of a graph without evaluating it.
-func (b *Build) Result(g *Graph) *Result {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (j *Job) Result(g *Graph) *Result {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	for _, v := range g.Vertices {
 		var in []*Result
 		for _, e := range v.Inputs {
-			in = append(in, &Result{task: b.byVertex[e.Vertex], index: e.Index})
+			in = append(in, &Result{task: j.byVertex[e.Vertex], index: e.Index})
 		}
-		b.byVertex[v] = b.task(v, in)
+		j.byVertex[v] = j.task(v, in)
 	}
 	if g.Root.Vertex == nil {
 		return nil
 	}
-	return &Result{task: b.byVertex[g.Root.Vertex], index: g.Root.Index}
+	return &Result{task: j.byVertex[g.Root.Vertex], index: g.Root.Index}
 }
 
 // task returns the task of a vertex, which vertices of several graphs may share.
 // A vertex that ignores the cache is another one than a vertex that may use it, and
 // so are those that depend on it. If it ran already, there is no need for the other
 // one.
-func (b *Build) task(v *Vertex, in []*Result) *task {
+func (j *Job) task(v *Vertex, in []*Result) *task {
 	id := string(v.Digest)
 	for _, r := range in {
 		if r.task.variant != string(r.task.v.Digest) {
@@ -125,21 +125,21 @@ func (b *Build) task(v *Vertex, in []*Result) *task {
 		}
 	}
 	always := id + " always"
-	if t := b.tasks[always]; t != nil {
+	if t := j.tasks[always]; t != nil {
 		return t
 	}
 	if v.Meta.IgnoreCache {
 		id = always
 	}
-	if t := b.tasks[id]; t != nil {
+	if t := j.tasks[id]; t != nil {
 		return t
 	}
-	t := newTask(b, v, in)
+	t := newTask(j, v, in)
 	t.variant = id
 	if id != string(v.Digest) {
 		t.variant = digest.FromString(id).String()
 	}
-	b.tasks[id] = t
+	j.tasks[id] = t
 	return t
 }
 
@@ -187,10 +187,10 @@ func (r *Result) Snapshot(ctx context.Context) (*snapshot.Snapshot, error) {
 }
 
 // Known returns the key of a vertex, and reports whether it was computed.
-func (b *Build) Known(v *Vertex) (Key, bool) {
-	b.mu.Lock()
-	t := b.byVertex[v]
-	b.mu.Unlock()
+func (j *Job) Known(v *Vertex) (Key, bool) {
+	j.mu.Lock()
+	t := j.byVertex[v]
+	j.mu.Unlock()
 	if t == nil {
 		return Key{}, false
 	}
@@ -203,11 +203,11 @@ func (b *Build) Known(v *Vertex) (Key, bool) {
 
 // Finish reports the vertices of a graph that a successful build did not have to
 // look at, as later ones were cached.
-func (b *Build) Finish(g *Graph) {
+func (j *Job) Finish(g *Graph) {
 	for _, v := range g.Vertices {
-		b.mu.Lock()
-		t := b.byVertex[v]
-		b.mu.Unlock()
+		j.mu.Lock()
+		t := j.byVertex[v]
+		j.mu.Unlock()
 		if t != nil {
 			t.skip()
 		}

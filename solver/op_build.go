@@ -46,7 +46,7 @@ func (o *buildOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot
 	if name == "" {
 		name = definitionName
 	}
-	data, err := fileop.ReadFile(ctx, o.b.opt.Store, s.Tree(), name)
+	data, err := fileop.ReadFile(ctx, o.job.opt.Store, s.Tree(), name)
 	if err != nil {
 		return nil, fmt.Errorf("read the definition: %w", err)
 	}
@@ -76,18 +76,18 @@ func (o *buildOp) nested(g *Graph) (*Result, error) {
 			builds = append(builds, v.Digest)
 		}
 	}
-	r := o.b.Result(g)
-	o.b.mu.Lock()
-	defer o.b.mu.Unlock()
-	if o.b.needs(builds, o.v.Digest, map[digest.Digest]bool{}) {
+	r := o.job.Result(g)
+	o.job.mu.Lock()
+	defer o.job.mu.Unlock()
+	if o.job.needs(builds, o.v.Digest, map[digest.Digest]bool{}) {
 		return nil, errors.New("the definition has the operation in it that builds it")
 	}
-	o.b.nested[o.v.Digest] = builds
+	o.job.nested[o.v.Digest] = builds
 	return r, nil
 }
 
 // needs reports whether one of the operations is, or waits for, that one.
-func (b *Build) needs(builds []digest.Digest, one digest.Digest, seen map[digest.Digest]bool) bool {
+func (j *Job) needs(builds []digest.Digest, one digest.Digest, seen map[digest.Digest]bool) bool {
 	return slices.ContainsFunc(builds, func(d digest.Digest) bool {
 		if d == one {
 			return true
@@ -96,6 +96,6 @@ func (b *Build) needs(builds []digest.Digest, one digest.Digest, seen map[digest
 			return false
 		}
 		seen[d] = true
-		return b.needs(b.nested[d], one, seen)
+		return j.needs(j.nested[d], one, seen)
 	})
 }

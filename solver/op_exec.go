@@ -105,9 +105,9 @@ func (o *execOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.
 	if err := x.mounts(ctx); err != nil {
 		return nil, err
 	}
-	stdout, stderr := o.b.newOutput(o.v, 1), o.b.newOutput(o.v, 2)
+	stdout, stderr := o.job.newOutput(o.v, 1), o.job.newOutput(o.v, 2)
 	x.p.Stdout, x.p.Stderr = stdout, stderr
-	trees, err := o.b.opt.Runner.Run(ctx, x.p)
+	trees, err := o.job.opt.Runner.Run(ctx, x.p)
 	if err != nil {
 		stdout.flush()
 		stderr.flush()
@@ -130,10 +130,10 @@ func (o *execOp) allowed() error {
 	if _, ok := pb.NetMode_name[int32(o.op.Network)]; !ok {
 		return fmt.Errorf("invalid network mode %d", o.op.Network)
 	}
-	if o.op.Security == pb.SecurityMode_INSECURE && !o.b.opt.Insecure {
+	if o.op.Security == pb.SecurityMode_INSECURE && !o.job.opt.Insecure {
 		return errors.New("security.insecure is not allowed")
 	}
-	if o.op.Network == pb.NetMode_HOST && !o.b.opt.HostNetwork {
+	if o.op.Network == pb.NetMode_HOST && !o.job.opt.HostNetwork {
 		return errors.New("network.host is not allowed")
 	}
 	for _, d := range o.op.CdiDevices {
@@ -244,9 +244,9 @@ func (x *execRun) secrets(ctx context.Context) error {
 func (x *execRun) secret(ctx context.Context, id string, optional bool) ([]byte, error) {
 	var data []byte
 	var ok bool
-	if x.b.opt.Mounts != nil {
+	if x.job.opt.Mounts != nil {
 		var err error
-		if data, ok, err = x.b.opt.Mounts.Secret(ctx, id); err != nil {
+		if data, ok, err = x.job.opt.Mounts.Secret(ctx, id); err != nil {
 			return nil, fmt.Errorf("secret %s: %w", id, err)
 		}
 	}
@@ -342,9 +342,9 @@ func (x *execRun) setTree(out *runner.Mount, m *pb.Mount) {
 func (x *execRun) agent(ctx context.Context, out *runner.Mount, s *pb.SSHOpt) (bool, error) {
 	var socket string
 	var ok bool
-	if x.b.opt.Mounts != nil {
+	if x.job.opt.Mounts != nil {
 		var err error
-		if socket, ok, err = x.b.opt.Mounts.Agent(ctx, s.GetID()); err != nil {
+		if socket, ok, err = x.job.opt.Mounts.Agent(ctx, s.GetID()); err != nil {
 			return false, fmt.Errorf("SSH agent %s: %w", s.GetID(), err)
 		}
 	}

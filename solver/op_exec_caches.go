@@ -22,7 +22,7 @@ func (x *execRun) lockCaches(ctx context.Context) error {
 			mounts = append(mounts, m)
 		}
 	}
-	if len(mounts) > 0 && x.b.opt.Mounts == nil {
+	if len(mounts) > 0 && x.job.opt.Mounts == nil {
 		return fmt.Errorf("mount %s: cache mounts are not available", mounts[0].Dest)
 	}
 	slices.SortStableFunc(mounts, func(a, b *pb.Mount) int { return cmp.Compare(x.cacheName(a), x.cacheName(b)) })
@@ -31,7 +31,7 @@ func (x *execRun) lockCaches(ctx context.Context) error {
 		if _, ok := x.caches[name]; ok {
 			continue
 		}
-		dir, release, err := x.b.opt.Mounts.Cache(ctx, m.GetCacheOpt().GetID(), m.GetCacheOpt().GetSharing(), x.base(m))
+		dir, release, err := x.job.opt.Mounts.Cache(ctx, m.GetCacheOpt().GetID(), m.GetCacheOpt().GetSharing(), x.base(m))
 		if err != nil {
 			return fmt.Errorf("mount %s: %w", m.Dest, err)
 		}
@@ -42,5 +42,5 @@ func (x *execRun) lockCaches(ctx context.Context) error {
 }
 
 func (x *execRun) cacheName(m *pb.Mount) string {
-	return x.b.opt.Mounts.CacheName(m.GetCacheOpt().GetID(), x.base(m))
+	return x.job.opt.Mounts.CacheName(m.GetCacheOpt().GetID(), x.base(m))
 }

@@ -2,7 +2,7 @@ package solver
 
 // ResetCacheMounts makes the cache mounts start anew whose RUN steps in g ignore
 // the cache, as BuildKit does whenever a definition is solved.
-func (b *Build) ResetCacheMounts(g *Graph) error {
+func (j *Job) ResetCacheMounts(g *Graph) error {
 	var ids []string
 	for _, v := range g.Vertices {
 		if !v.Meta.IgnoreCache {
@@ -14,8 +14,8 @@ func (b *Build) ResetCacheMounts(g *Graph) error {
 			}
 		}
 	}
-	if len(ids) == 0 || b.opt.Mounts == nil {
+	if len(ids) == 0 || j.opt.Mounts == nil {
 		return nil
 	}
-	return b.opt.Mounts.Reset(ids)
+	return j.opt.Mounts.Reset(ids)
 }

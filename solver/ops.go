@@ -50,16 +50,16 @@ type nested interface{ waitsForVertices() }
 
 // opEnv is what the operations of a build share.
 type opEnv struct {
-	b *Build
-	v *Vertex
+	job *Job
+	v   *Vertex
 }
 
 // newOp returns the operation of a vertex that passed [Load].
-func newOp(b *Build, v *Vertex) Op {
-	if b.opt.NewOp != nil {
-		return b.opt.NewOp(v)
+func newOp(j *Job, v *Vertex) Op {
+	if j.opt.NewOp != nil {
+		return j.opt.NewOp(v)
 	}
-	env := opEnv{b, v}
+	env := opEnv{j, v}
 	switch o := v.Op.Op.(type) {
 	case *pb.Op_Source:
 		return &sourceOp{opEnv: env, op: o.Source}

@@ -26,7 +26,7 @@ type OutputLimit struct {
 // output sends what a process prints to one stream as events, up to the limit of
 // the build. It is safe for concurrent use.
 type output struct {
-	b       *Build
+	job     *Job
 	v       *Vertex
 	stream  int
 	limit   OutputLimit
@@ -39,12 +39,12 @@ type output struct {
 }
 
 // newOutput returns a writer for one stream of a process that starts now.
-func (b *Build) newOutput(v *Vertex, stream int) *output {
+func (j *Job) newOutput(v *Vertex, stream int) *output {
 	limit := OutputLimit{Size: defaultOutputSize, Speed: defaultOutputSpeed}
-	if b.opt.Output != nil {
-		limit = *b.opt.Output
+	if j.opt.Output != nil {
+		limit = *j.opt.Output
 	}
-	return &output{b: b, v: v, stream: stream, limit: limit, started: b.opt.Now()}
+	return &output{job: j, v: v, stream: stream, limit: limit, started: j.opt.Now()}
 }
 
 // Write implements [io.Writer]. It always succeeds, so that a limit ends no step.
@@ -72,7 +72,7 @@ func (o *output) allowance() (most int64, limit string) {
 	const unlimited = 1<<63 - 1
 	most = unlimited
 	if o.limit.Speed >= 0 {
-		begun := max(1, int64((o.b.opt.Now().Sub(o.started)+time.Second-1)/time.Second)) // seconds, rounded up
+		begun := max(1, int64((o.job.opt.Now().Sub(o.started)+time.Second-1)/time.Second)) // seconds, rounded up
 		most, limit = begun*o.limit.Speed, units.BytesSize(float64(o.limit.Speed))+"/s"
 	}
 	if o.limit.Size >= 0 && o.limit.Size < most {
@@ -105,6 +105,6 @@ func (o *output) flush() {
 
 func (o *output) send(data []byte) {
 	if len(data) > 0 {
-		o.b.emit(Event{Vertex: o.v, Kind: Output, Data: data, Stream: o.stream})
+		o.job.emit(Event{Vertex: o.v, Kind: Output, Data: data, Stream: o.stream})
 	}
 }

@@ -29,8 +29,8 @@ type ChainLink struct {
 
 // Chains returns the records of all that results depend on, as far as it can be
 // found again: files of the client can by their content alone.
-func (b *Build) Chains(ctx context.Context, results []*Result) ([]ChainRecord, error) {
-	c := &chains{b: b, known: map[chainKey]int{}, contents: map[digest.Digest]int{}}
+func (j *Job) Chains(ctx context.Context, results []*Result) ([]ChainRecord, error) {
+	c := &chains{job: j, known: map[chainKey]int{}, contents: map[digest.Digest]int{}}
 	for _, r := range results {
 		if r == nil {
 			continue
@@ -48,7 +48,7 @@ type chainKey struct {
 }
 
 type chains struct {
-	b        *Build
+	job      *Job
 	records  []ChainRecord
 	known    map[chainKey]int      // records of outputs; -1 is none
 	contents map[digest.Digest]int // records of contents

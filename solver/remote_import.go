@@ -71,7 +71,7 @@ func (t *task) matches(ctx context.Context, full bool) (matches, error) {
 	if full {
 		f = t.imports.full
 	}
-	return f.get(ctx, t.b, func(ctx context.Context) (matches, error) {
+	return f.get(ctx, t.job, func(ctx context.Context) (matches, error) {
 		var m matches
 		described, err := t.describe(ctx)
 		if err != nil || described.Exported.Digest == "" || t.mustRun(described) {
@@ -85,9 +85,9 @@ func (t *task) matches(ctx context.Context, full bool) (matches, error) {
 			}
 		}
 		for out := range outputs(t.v) {
-			records := t.b.opt.Imports.Find(cachemap.Output(names.Digest, out), inputs)
+			records := t.job.opt.Imports.Find(cachemap.Output(names.Digest, out), inputs)
 			m.records = append(m.records, records)
-			m.results = append(m.results, t.b.opt.Imports.Result(records))
+			m.results = append(m.results, t.job.opt.Imports.Result(records))
 		}
 		return m, nil
 	})
@@ -114,7 +114,7 @@ func (t *task) links(ctx context.Context, input cachemap.Input, i int, full bool
 	if err != nil {
 		return nil, err
 	}
-	return append(links, Link{Records: t.b.opt.Imports.Find(cachemap.Output(d, cachemap.Content), nil)}), nil
+	return append(links, Link{Records: t.job.opt.Imports.Find(cachemap.Output(d, cachemap.Content), nil)}), nil
 }
 
 // content returns the digest, in BuildKit's terms, of the files that count of an
@@ -128,13 +128,13 @@ func (t *task) content(ctx context.Context, input cachemap.Input, in *Result) (d
 	if s != nil {
 		what.Root = s.Tree()
 	}
-	return t.b.contents.Sum(ctx, what, input.Content)
+	return t.job.contents.Sum(ctx, what, input.Content)
 }
 
 // mayBeImported reports whether imported caches may have the outputs. They have no
 // sources.
 func (t *task) mayBeImported() bool {
-	return t.b.opt.Imports != nil && t.v.Op.GetSource() == nil
+	return t.job.opt.Imports != nil && t.v.Op.GetSource() == nil
 }
 
 // importedByDefinition reports whether imported caches have all outputs, by how
@@ -185,10 +185,10 @@ func (t *task) load(ctx context.Context, results []digest.Digest) ([]*snapshot.S
 	outs := make([]*snapshot.Snapshot, len(results))
 	for i, r := range results {
 		var err error
-		if outs[i], err = t.b.imported(r).get(ctx, t.b, func(ctx context.Context) (*snapshot.Snapshot, error) {
-			s, err := t.b.opt.Imports.Load(t.reporting(ctx), r)
+		if outs[i], err = t.job.imported(r).get(ctx, t.job, func(ctx context.Context) (*snapshot.Snapshot, error) {
+			s, err := t.job.opt.Imports.Load(t.reporting(ctx), r)
 			if err != nil && ctx.Err() == nil {
-				t.b.opt.Imports.Failed(t.v, err)
+				t.job.opt.Imports.Failed(t.v, err)
 			}
 			return s, err
 		}); err != nil {
@@ -199,11 +199,11 @@ func (t *task) load(ctx context.Context, results []digest.Digest) ([]*snapshot.S
 }
 
 // imported returns the future of an imported result.
-func (b *Build) imported(result digest.Digest) *future[*snapshot.Snapshot] {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.loads[result] == nil {
-		b.loads[result] = newFuture[*snapshot.Snapshot]()
+func (j *Job) imported(result digest.Digest) *future[*snapshot.Snapshot] {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.loads[result] == nil {
+		j.loads[result] = newFuture[*snapshot.Snapshot]()
 	}
-	return b.loads[result]
+	return j.loads[result]
 }

@@ -14,10 +14,10 @@ import (
 
 // task is a vertex in a build.
 type task struct {
-	b  *Build
-	v  *Vertex
-	op Op
-	in []*Result
+	job *Job
+	v   *Vertex
+	op  Op
+	in  []*Result
 	// variant is the digest of v, unless v or a vertex that it depends on ignores
 	// the cache.
 	variant string
@@ -31,9 +31,9 @@ type task struct {
 	progress progress
 }
 
-func newTask(b *Build, v *Vertex, in []*Result) *task {
+func newTask(j *Job, v *Vertex, in []*Result) *task {
 	return &task{
-		b: b, v: v, op: newOp(b, v), in: in,
+		job: j, v: v, op: newOp(j, v), in: in,
 		cacheMap: newFuture[*CacheMap](), probed: newFuture[lookup](), found: newFuture[lookup](), defined: newFuture[Key](),
 		outs: newFuture[CachedResult](), imports: newImported(),
 	}
@@ -47,7 +47,7 @@ func isLocal(v *Vertex) bool {
 
 // describe returns the cache map.
 func (t *task) describe(ctx context.Context) (*CacheMap, error) {
-	return t.cacheMap.get(ctx, t.b, func(ctx context.Context) (*CacheMap, error) {
+	return t.cacheMap.get(ctx, t.job, func(ctx context.Context) (*CacheMap, error) {
 		isSource := t.v.Op.GetSource() != nil
 		if isSource { // to resolve it takes time
 			t.start()
@@ -89,7 +89,7 @@ func (t *task) id(ctx context.Context) (digest.Digest, error) {
 
 // outputs returns the outputs, from a cache or by running the operation.
 func (t *task) outputs(ctx context.Context) (CachedResult, error) {
-	return t.outs.get(ctx, t.b, t.evaluate)
+	return t.outs.get(ctx, t.job, t.evaluate)
 }
 
 // evaluate finds the outputs in a cache or makes them. An operation starts when
@@ -124,14 +124,14 @@ func (t *task) evaluate(ctx context.Context) (c CachedResult, err error) {
 func (t *task) run(ctx context.Context, l lookup, in []*snapshot.Snapshot) (c CachedResult, err error) {
 	c.ID = l.key.Digest()
 	if _, ok := t.op.(nested); !ok {
-		if err := t.b.slots.Acquire(ctx, 1); err != nil {
+		if err := t.job.slots.Acquire(ctx, 1); err != nil {
 			return c, err
 		}
-		defer t.b.slots.Release(1)
+		defer t.job.slots.Release(1)
 	}
 	t.start()
 	defer func() { t.end(Done, t.failed(err)) }()
-	t.b.emit(Event{Vertex: t.v, Kind: Missed})
+	t.job.emit(Event{Vertex: t.v, Kind: Missed})
 	c.Outputs, err = t.op.Run(t.reporting(ctx), in)
 	for _, s := range c.Outputs {
 		err = cmp.Or(err, snapshot.CheckLayers(len(s.Layers())))
@@ -142,7 +142,7 @@ func (t *task) run(ctx context.Context, l lookup, in []*snapshot.Snapshot) (c Ca
 	if t.v.Op.GetSource() != nil {
 		return c, t.put(ctx, l.key, c)
 	}
-	earlier, ok, err := t.b.opt.Cache.Get(ctx, l.key.Digest())
+	earlier, ok, err := t.job.opt.Cache.Get(ctx, l.key.Digest())
 	if err != nil {
 		return c, err
 	}
@@ -170,7 +170,7 @@ func sameContent(a, b *snapshot.Snapshot) bool { return a.Tree().Digest() == b.T
 
 // put stores the outputs under a key.
 func (t *task) put(ctx context.Context, key Key, c CachedResult) error {
-	return t.b.opt.Cache.Put(ctx, key.Digest(), Origin{t.v.Name(), t.v.Op.GetSource().GetIdentifier()}, c)
+	return t.job.opt.Cache.Put(ctx, key.Digest(), Origin{t.v.Name(), t.v.Op.GetSource().GetIdentifier()}, c)
 }
 
 // prefetch starts to make the outputs if no cache has them. It reports nothing:
@@ -180,7 +180,7 @@ func (t *task) prefetch(ctx context.Context) {
 	if err != nil || l.ok || t.inImports(ctx) {
 		return
 	}
-	t.outs.start(t.b, t.evaluate)
+	t.outs.start(t.job, t.evaluate)
 }
 
 // snapshots evaluates results concurrently. If several fail, it returns the

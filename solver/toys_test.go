@@ -325,7 +325,7 @@ func (g *playground) solve(target string, change func(*Options)) (int, error) {
 }
 
 // start begins a build in which a toy is to be built.
-func (g *playground) start(ctx context.Context, target string, change func(*Options)) *Build {
+func (g *playground) start(ctx context.Context, target string, change func(*Options)) *Job {
 	g.ran, g.events, g.meeting = nil, nil, map[string]chan struct{}{}
 	for name := range g.closure(target) {
 		if g.toys[name].flags["meet"] {

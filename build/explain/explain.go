@@ -87,7 +87,7 @@ func New(file string, store *tree.Store, args map[string]string) *Explainer {
 
 // steps returns the vertices of a build that are not sources, each with its record. A step
 // whose cache key was not computed has no parts.
-func (*Explainer) steps(b *solver.Build, graphs []*solver.Graph) (vertices []*solver.Vertex, now []record) {
+func (*Explainer) steps(b *solver.Job, graphs []*solver.Graph) (vertices []*solver.Vertex, now []record) {
 	seen := map[digest.Digest]bool{}
 	for _, g := range graphs {
 		for _, v := range g.Vertices {
@@ -112,7 +112,7 @@ func (*Explainer) steps(b *solver.Build, graphs []*solver.Graph) (vertices []*so
 // Finish writes a line to w for each step that was not cached, unless w is nil, and
 // records all steps for the next build. A record that cannot be written is not an error,
 // but w gets a line about it.
-func (x *Explainer) Finish(w io.Writer, b *solver.Build, graphs []*solver.Graph) error {
+func (x *Explainer) Finish(w io.Writer, b *solver.Job, graphs []*solver.Graph) error {
 	vertices, now := x.steps(b, graphs)
 	err := x.save(now)
 	if w == nil {

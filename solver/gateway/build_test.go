@@ -65,7 +65,7 @@ func (m *machine) client(dir string, opts map[string]string) *gateway.Client {
 }
 
 // solver returns the solver of a build.
-func (m *machine) solver(src *source.Sources) *solver.Build {
+func (m *machine) solver(src *source.Sources) *solver.Job {
 	return solver.New(m.t.Context(), solver.Options{
 		Store: m.store, Cache: m.cache, Sources: src, Runner: m.run, Mounts: m.mounts, Parallel: 4,
 		Now: func() time.Time { return time.Unix(1, 0) },

@@ -26,7 +26,7 @@ import (
 
 // Options say what a build has.
 type Options struct {
-	Build     *solver.Build
+	Build     *solver.Job
 	Store     *tree.Store
 	Sources   *source.Sources
 	Opts      map[string]string         // frontend options
