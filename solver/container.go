@@ -31,7 +31,7 @@ func (j *Job) OpenContainer(ctx context.Context, op *pb.Op, in []*snapshot.Snaps
 	if !ok {
 		return nil, errors.New("the runner of this build has no containers that a frontend starts itself")
 	}
-	x := newExecRun(&execOp{opEnv: opEnv{j, &Vertex{Op: op}}, op: op.GetExec()}, in)
+	x := newExecRun(&execOp{opEnv: opEnv{j.env, &Vertex{Op: op}}, op: op.GetExec()}, in)
 	// Closing the container ends the second context only: the first is that of what
 	// the runner still saves then.
 	whole, end := context.WithCancelCause(ctx)
@@ -46,11 +46,11 @@ func (j *Job) OpenContainer(ctx context.Context, op *pb.Op, in []*snapshot.Snaps
 		x.release()
 		return nil, err
 	}
-	j.work.Go(func() {
+	j.work.group.Go(func() {
 		select {
 		case <-ctx.Done():
-		case <-j.ctx.Done():
-			end(context.Cause(j.ctx))
+		case <-j.work.ctx.Done():
+			end(context.Cause(j.work.ctx))
 		}
 		defer close(c.closed)
 		defer end(nil)

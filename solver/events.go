@@ -2,6 +2,7 @@ package solver
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -32,80 +33,92 @@ const (
 	Progress // a part of the vertex went on
 )
 
-// emit reports an event.
-func (j *Job) emit(e Event) {
-	j.events.Lock()
-	defer j.events.Unlock()
-	j.send(e)
+// events sends the events of a job, one at a time.
+type events struct {
+	mu   sync.Mutex
+	send func(Event) // may be nil
+	now  func() time.Time
 }
 
-// send reports an event. The caller holds the lock of events.
-func (j *Job) send(e Event) {
-	if j.opt.Events == nil {
+// emit sends an event.
+func (s *events) emit(e Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.emitLocked(e)
+}
+
+func (s *events) emitLocked(e Event) {
+	if s.send == nil {
 		return
 	}
-	e.Time = j.opt.Now()
-	j.opt.Events(e)
+	e.Time = s.now()
+	s.send(e)
 }
 
-// progress is how far the events of a task are. The lock of the build's events
-// protects it.
-type progress struct{ seen, running bool }
+// progress reports what happens to a vertex. It is safe for concurrent use.
+type progress struct {
+	events *events
+	of     *Vertex
+	inputs []*progress
+	// The lock of events protects these.
+	seen, running bool
+}
 
-// start reports that t starts, unless it is running.
-func (t *task) start() {
-	t.job.events.Lock()
-	defer t.job.events.Unlock()
-	if t.progress.running {
+// start reports that the vertex starts, unless it is running.
+func (p *progress) start() {
+	p.events.mu.Lock()
+	defer p.events.mu.Unlock()
+	if p.running {
 		return
 	}
-	t.progress = progress{seen: true, running: true}
-	t.job.send(Event{Vertex: t.v, Kind: Started})
+	p.seen, p.running = true, true
+	p.events.emitLocked(Event{Vertex: p.of, Kind: Started})
 }
 
-// end reports that t ended, if it is running.
-func (t *task) end(kind EventKind, err error) {
-	t.job.events.Lock()
-	defer t.job.events.Unlock()
-	if !t.progress.running {
+// end reports that the vertex ended, if it is running.
+func (p *progress) end(kind EventKind, err error) {
+	p.events.mu.Lock()
+	defer p.events.mu.Unlock()
+	if !p.running {
 		return
 	}
-	t.progress.running = false
-	t.job.send(Event{Vertex: t.v, Kind: kind, Err: err})
+	p.running = false
+	p.events.emitLocked(Event{Vertex: p.of, Kind: kind, Err: err})
 }
 
-// skip reports that t was not looked at, as vertices that depend on it were cached,
-// after those that it depends on.
-func (t *task) skip() {
-	t.job.events.Lock()
-	defer t.job.events.Unlock()
-	t.skipLocked()
+// skip reports that the vertex was not looked at, as vertices that depend on it were
+// cached. Before that it reports the same of those that it depends on.
+func (p *progress) skip() {
+	p.events.mu.Lock()
+	defer p.events.mu.Unlock()
+	p.skipLocked()
 }
 
-func (t *task) skipLocked() {
-	if t.progress.seen {
+func (p *progress) skipLocked() {
+	if p.seen {
 		return
 	}
-	t.progress.seen = true
-	for _, in := range t.in {
-		in.task.skipLocked()
+	p.seen = true
+	for _, in := range p.inputs {
+		in.skipLocked()
 	}
-	t.job.send(Event{Vertex: t.v, Kind: Cached})
+	p.events.emitLocked(Event{Vertex: p.of, Kind: Cached})
 }
 
-// hit reports that t was found in a cache, after what it depends on and was not
-// looked at. Directories of the client are read in every build.
-func (t *task) hit() {
-	for _, in := range t.in {
-		in.task.skip()
+// hit reports that the vertex was found in a cache. Before that it reports what the
+// vertex depends on and was not looked at. Directories of the client are read in every
+// build.
+func (p *progress) hit() {
+	for _, in := range p.inputs {
+		in.skip()
 	}
-	if !isLocal(t.v) {
-		t.start()
-		t.end(Cached, nil)
+	if !isLocal(p.of) {
+		p.start()
+		p.end(Cached, nil)
 	}
 }
 
-// reporting returns a context whose trackers report parts of t.
-func (t *task) reporting(ctx context.Context) context.Context {
-	return WithReporter(ctx, func(s Status) { t.job.emit(Event{Vertex: t.v, Kind: Progress, Status: s}) })
+// reporting returns a context whose trackers report parts of the vertex.
+func (p *progress) reporting(ctx context.Context) context.Context {
+	return WithReporter(ctx, func(s Status) { p.events.emit(Event{Vertex: p.of, Kind: Progress, Status: s}) })
 }

@@ -5,8 +5,14 @@ import (
 	"sync"
 )
 
+// work is the goroutines of a job, which callers may have ceased to wait for.
+type work struct {
+	ctx   context.Context // of the job
+	group sync.WaitGroup
+}
+
 // future is a value that is computed once, when it is first wanted. The work runs
-// in the context of the build, as the context of the first caller may end earlier
+// in the context of the job, as the context of the first caller may end earlier
 // than those of others. It is safe for concurrent use.
 type future[T any] struct {
 	once sync.Once
@@ -17,20 +23,20 @@ type future[T any] struct {
 
 func newFuture[T any]() *future[T] { return &future[T]{done: make(chan struct{})} }
 
-// start starts work in the build, unless an earlier call did.
-func (f *future[T]) start(j *Job, work func(context.Context) (T, error)) {
+// start calls fn in the job, unless an earlier call did.
+func (f *future[T]) start(w *work, fn func(context.Context) (T, error)) {
 	f.once.Do(func() {
-		j.work.Go(func() {
+		w.group.Go(func() {
 			defer close(f.done)
-			f.val, f.err = work(j.ctx)
+			f.val, f.err = fn(w.ctx)
 		})
 	})
 }
 
-// get returns the value, and starts work if no earlier call did. It returns the
+// get returns the value, and calls fn if no earlier call did. It returns the
 // cause of ctx if that ends first.
-func (f *future[T]) get(ctx context.Context, j *Job, work func(context.Context) (T, error)) (T, error) {
-	f.start(j, work)
+func (f *future[T]) get(ctx context.Context, w *work, fn func(context.Context) (T, error)) (T, error) {
+	f.start(w, fn)
 	select {
 	case <-f.done:
 		return f.val, f.err
@@ -40,8 +46,8 @@ func (f *future[T]) get(ctx context.Context, j *Job, work func(context.Context) 
 	}
 }
 
-// known returns the value, and reports whether it was computed without an error.
-func (f *future[T]) known() (T, bool) {
+// peek returns the value without waiting for it, and reports whether it was computed without an error.
+func (f *future[T]) peek() (T, bool) {
 	select {
 	case <-f.done:
 		return f.val, f.err == nil

@@ -1,10 +1,9 @@
 package solver
 
 import (
-	"errors"
-	"fmt"
+	"strings"
 
-	"slipway/internal/oneline"
+	"slipway/solver/fileop"
 
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
@@ -46,98 +45,6 @@ func (v *Vertex) Name() string {
 	return operationName(v.Op)
 }
 
-// Load checks a definition: each operation is known and complete, each input is
-// there and comes before. An operation is named by its digest, so that inputs
-// cannot form a cycle; one that names itself or a later one is not there yet.
-func Load(def *pb.Definition) (*Graph, error) {
-	l := &loader{def: def, depth: map[digest.Digest]int{}, known: make(map[digest.Digest]*Vertex, len(def.GetDef()))}
-	g := &Graph{}
-	for i, data := range def.GetDef() {
-		var op pb.Op
-		if err := op.UnmarshalVT(data); err != nil {
-			return nil, fmt.Errorf("operation %d of the definition: %w", i, err)
-		}
-		if op.Op == nil {
-			root, err := l.root(&op)
-			if err != nil {
-				return nil, err
-			}
-			if i != len(def.Def)-1 {
-				return nil, errors.New("the definition goes on after its result")
-			}
-			g.Root = root
-			return g, nil
-		}
-		v, err := l.vertex(digest.FromBytes(data), &op)
-		if err != nil {
-			return nil, err
-		}
-		l.known[v.Digest] = v
-		g.Vertices = append(g.Vertices, v)
-	}
-	if len(g.Vertices) > 0 {
-		return nil, errors.New("the definition has no result")
-	}
-	return g, nil
-}
-
-type loader struct {
-	def   *pb.Definition
-	known map[digest.Digest]*Vertex
-	depth map[digest.Digest]int // how many operations are behind each other, before one
-}
-
-// maxDepth is how many operations may be behind each other. All of them wait at
-// once.
-const maxDepth = 10_000
-
-func (l *loader) root(op *pb.Op) (Edge, error) {
-	if len(op.Inputs) != 1 {
-		return Edge{}, fmt.Errorf("the result of the definition has %d inputs instead of one", len(op.Inputs))
-	}
-	return l.input(op.Inputs[0])
-}
-
-func (l *loader) vertex(id digest.Digest, op *pb.Op) (*Vertex, error) {
-	v := &Vertex{Digest: id, Op: op, Meta: l.def.Metadata[string(id)]}
-	if v.Meta == nil {
-		v.Meta = &pb.OpMetadata{}
-	}
-	for _, in := range op.Inputs {
-		e, err := l.input(in)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", oneline.Name(v.Name()), err)
-		}
-		v.Inputs = append(v.Inputs, e)
-		l.depth[id] = max(l.depth[id], l.depth[e.Vertex.Digest]+1)
-	}
-	if l.depth[id] > maxDepth {
-		return nil, fmt.Errorf("%s: is behind more than %d other operations", oneline.Name(v.Name()), maxDepth)
-	}
-	for _, loc := range l.def.GetSource().GetLocations()[string(id)].GetLocations() {
-		i := int(loc.GetSourceIndex())
-		if i < 0 || i >= len(l.def.Source.Infos) {
-			return nil, fmt.Errorf("%s: its location is in file %d of %d", v.Name(), i, len(l.def.Source.Infos))
-		}
-		v.Locations = append(v.Locations, Location{Source: l.def.Source.Infos[i], Ranges: loc.GetRanges()})
-	}
-	if err := check(v); err != nil {
-		return nil, fmt.Errorf("%s: %w", oneline.Name(v.Name()), err)
-	}
-	return v, nil
-}
-
-func (l *loader) input(in *pb.Input) (Edge, error) {
-	v, ok := l.known[digest.Digest(in.Digest)]
-	if !ok {
-		return Edge{}, fmt.Errorf("input %q is not defined before it is used", in.Digest)
-	}
-	if n := outputs(v); in.Index < 0 || in.Index >= int64(n) {
-		return Edge{}, fmt.Errorf("input %q has %d outputs, not a number %d", v.Name(), n, in.Index)
-	}
-	return Edge{Vertex: v, Index: int(in.Index)}, nil
-}
-
 // outputs returns how many outputs an operation has.
 func outputs(v *Vertex) int {
 	n := 1
@@ -171,4 +78,29 @@ func outputOf(m *pb.Mount) int64 {
 		return m.Output
 	}
 	return int64(pb.SkipOutput)
+}
+
+// isLocal reports whether a vertex is a directory of the client. Reading one is
+// cheap, and allowed while caches are searched.
+func isLocal(v *Vertex) bool {
+	return strings.HasPrefix(v.Op.GetSource().GetIdentifier(), "local://")
+}
+
+// operationName names an operation by what it does.
+func operationName(op *pb.Op) string {
+	switch op := op.Op.(type) {
+	case *pb.Op_Source:
+		return op.Source.GetIdentifier()
+	case *pb.Op_Exec:
+		return strings.Join(op.Exec.GetMeta().GetArgs(), " ")
+	case *pb.Op_File:
+		return fileop.Name(op.File.GetActions()...)
+	case *pb.Op_Build:
+		return "build"
+	case *pb.Op_Merge:
+		return "merge"
+	case *pb.Op_Diff:
+		return "diff"
+	}
+	return "unknown operation"
 }

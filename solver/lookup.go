@@ -24,7 +24,7 @@ var errUnknown = errors.New("not known before inputs have run")
 // probe searches the cache without running anything. Sources are resolved, and
 // files of the client are read.
 func (t *task) probe(ctx context.Context) (lookup, error) {
-	return t.probed.get(ctx, t.job, func(ctx context.Context) (lookup, error) {
+	return t.probed.get(ctx, t.work, func(ctx context.Context) (lookup, error) {
 		m, err := t.describe(ctx)
 		if err != nil {
 			return lookup{}, err
@@ -42,7 +42,7 @@ func (t *task) probe(ctx context.Context) (lookup, error) {
 
 // lookup searches the cache by the key. What the key depends on is evaluated.
 func (t *task) lookup(ctx context.Context) (lookup, error) {
-	return t.found.get(ctx, t.job, func(ctx context.Context) (lookup, error) {
+	return t.found.get(ctx, t.work, func(ctx context.Context) (lookup, error) {
 		l, err := t.probe(ctx)
 		if err != nil || len(l.key.Parts) > 0 {
 			return l, t.located(err)
@@ -92,7 +92,7 @@ func (t *task) find(ctx context.Context, key Key) (lookup, error) {
 		}
 		return l, nil
 	}
-	c, ok, err := t.job.opt.Cache.Get(ctx, key.Digest())
+	c, ok, err := t.opt.Cache.Get(ctx, key.Digest())
 	if err != nil {
 		return l, t.failed(err)
 	}
@@ -118,7 +118,7 @@ func (t *task) findByDefinition(ctx context.Context) (lookup, error) {
 		return lookup{}, context.Cause(ctx)
 	}
 	l := lookup{key: key, id: key.Digest()}
-	c, ok, err := t.job.opt.Cache.Get(ctx, key.Digest())
+	c, ok, err := t.opt.Cache.Get(ctx, key.Digest())
 	switch {
 	case err != nil:
 		return lookup{}, t.failed(err)
@@ -133,7 +133,7 @@ func (t *task) findByDefinition(ctx context.Context) (lookup, error) {
 // definition returns the key of the definition: it has how every input is made
 // instead of its content. If something has to run for it, the error is errUnknown.
 func (t *task) definition(ctx context.Context) (Key, error) {
-	return t.defined.get(ctx, t.job, func(ctx context.Context) (Key, error) {
+	return t.defined.get(ctx, t.work, func(ctx context.Context) (Key, error) {
 		m, err := t.describe(ctx)
 		if err != nil {
 			return Key{}, err
@@ -153,7 +153,7 @@ func (t *task) definitionID(ctx context.Context) (digest.Digest, error) {
 		return "", err
 	}
 	if t.mustRun(m) && t.v.Op.GetSource() == nil {
-		c, ok := t.outs.known()
+		c, ok := t.outs.peek()
 		if !ok {
 			return "", errUnknown
 		}
@@ -222,7 +222,7 @@ func (t *task) parts(ctx context.Context, m *CacheMap, i int) ([]Part, error) {
 // knownID returns the identity of the outputs, and reports whether it is known
 // without running anything.
 func (t *task) knownID(ctx context.Context) (digest.Digest, bool) {
-	if c, ok := t.outs.known(); ok {
+	if c, ok := t.outs.peek(); ok {
 		return c.ID, true
 	}
 	l, err := t.probe(ctx)
@@ -237,7 +237,7 @@ func (r *Result) known(ctx context.Context) (*snapshot.Snapshot, error) {
 	if isLocal(r.task.v) {
 		return r.Snapshot(ctx)
 	}
-	if c, ok := r.task.outs.known(); ok {
+	if c, ok := r.task.outs.peek(); ok {
 		return r.of(c.Outputs)
 	}
 	l, err := r.task.probe(ctx)

@@ -114,7 +114,7 @@ func (o *fileOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.
 	for i, s := range in {
 		trees[i] = s.Tree()
 	}
-	env := fileop.Env{Store: o.job.opt.Store, Now: o.job.opt.Now, ID: o.v.Digest.String()}
+	env := fileop.Env{Store: o.opt.Store, Now: o.opt.Now, ID: o.v.Digest.String()}
 	list, err := fileop.Apply(ctx, o.op, trees, env)
 	if err != nil {
 		return nil, o.failed(in, list, err)

@@ -19,7 +19,7 @@ type sourceOp struct {
 // CacheMap implements [Op]. It resolves the source, as its digest is the key.
 func (o *sourceOp) CacheMap(ctx context.Context) (*CacheMap, error) {
 	var err error
-	if o.source, err = o.job.opt.Sources.Open(ctx, o.op, o.v.Op.Platform); err != nil {
+	if o.source, err = o.opt.Sources.Open(ctx, o.op, o.v.Op.Platform); err != nil {
 		return nil, err
 	}
 	m := &CacheMap{Parts: []Part{{Name: "content", Digest: o.source.Digest(), Input: -1}}}

@@ -44,7 +44,7 @@ func keyOf(t *testing.T, op *pb.Op, in []*snapshot.Snapshot) digest.Digest {
 		op.Inputs = append(op.Inputs, &pb.Input{})
 	}
 	v := &Vertex{Op: op, Meta: &pb.OpMetadata{}, Inputs: make([]Edge, len(in))}
-	m, err := newOp(&Job{}, v).CacheMap(t.Context())
+	m, err := newOp(&env{}, v).CacheMap(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestCopyWithinIsNotExported(t *testing.T) {
 	for second, exported := range map[int64]bool{0: false, 1: true} {
 		op := copyOp(func(a *pb.FileAction) { a.SecondaryInput = second })
 		op.Inputs = []*pb.Input{{}, {}}
-		m, err := newOp(&Job{}, &Vertex{Op: op, Inputs: make([]Edge, 2)}).CacheMap(t.Context())
+		m, err := newOp(&env{}, &Vertex{Op: op, Inputs: make([]Edge, 2)}).CacheMap(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,7 +179,7 @@ func TestMountKey(t *testing.T) {
 	}
 	op := mountOp(write("/a"), read("/a"))
 	op.Inputs = []*pb.Input{{}, {}}
-	m, err := newOp(&Job{}, &Vertex{Op: op, Inputs: make([]Edge, 2)}).CacheMap(t.Context())
+	m, err := newOp(&env{}, &Vertex{Op: op, Inputs: make([]Edge, 2)}).CacheMap(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func TestProcess(t *testing.T) {
 	e.Meta.ProxyEnv = &pb.ProxyEnv{HttpProxy: "http://p"}
 	e.Meta.User, e.Meta.Hostname, e.Network = "u", "h", pb.NetMode_NONE
 	r := &recorder{}
-	b := &Job{opt: Options{Runner: r, Now: func() time.Time { return time.Time{} }}}
+	b := newEnv(t.Context(), Options{Runner: r, Now: func() time.Time { return time.Time{} }})
 	v := &Vertex{Op: op, Inputs: make([]Edge, 1)}
 	if _, err := newOp(b, v).Run(t.Context(), []*snapshot.Snapshot{nil}); err != nil {
 		t.Fatal(err)
@@ -223,7 +223,7 @@ func TestProcess(t *testing.T) {
 		op := mountOp()
 		tc.change(op.GetExec())
 		tc.opt.Runner = r
-		_, err := newOp(&Job{opt: tc.opt}, &Vertex{Op: op, Inputs: make([]Edge, 1)}).Run(t.Context(), []*snapshot.Snapshot{nil})
+		_, err := newOp(newEnv(t.Context(), tc.opt), &Vertex{Op: op, Inputs: make([]Edge, 1)}).Run(t.Context(), []*snapshot.Snapshot{nil})
 		if err == nil || err.Error() != tc.want {
 			t.Errorf("%s: error %v, want %s", tc.about, err, tc.want)
 		}

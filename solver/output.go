@@ -16,17 +16,10 @@ const (
 	outputTail = 256 << 10
 )
 
-// OutputLimit configures how much of what a RUN step prints becomes events. It
-// holds for standard output and standard error each. A negative limit is none.
-type OutputLimit struct {
-	Size  int64 // bytes
-	Speed int64 // bytes per second
-}
-
 // output sends what a process prints to one stream as events, up to the limit of
 // the build. It is safe for concurrent use.
 type output struct {
-	job     *Job
+	events  *events
 	v       *Vertex
 	stream  int
 	limit   OutputLimit
@@ -39,12 +32,12 @@ type output struct {
 }
 
 // newOutput returns a writer for one stream of a process that starts now.
-func (j *Job) newOutput(v *Vertex, stream int) *output {
+func (e *env) newOutput(v *Vertex, stream int) *output {
 	limit := OutputLimit{Size: defaultOutputSize, Speed: defaultOutputSpeed}
-	if j.opt.Output != nil {
-		limit = *j.opt.Output
+	if e.opt.Output != nil {
+		limit = *e.opt.Output
 	}
-	return &output{job: j, v: v, stream: stream, limit: limit, started: j.opt.Now()}
+	return &output{events: e.events, v: v, stream: stream, limit: limit, started: e.opt.Now()}
 }
 
 // Write implements [io.Writer]. It always succeeds, so that a limit ends no step.
@@ -72,7 +65,7 @@ func (o *output) allowance() (most int64, limit string) {
 	const unlimited = 1<<63 - 1
 	most = unlimited
 	if o.limit.Speed >= 0 {
-		begun := max(1, int64((o.job.opt.Now().Sub(o.started)+time.Second-1)/time.Second)) // seconds, rounded up
+		begun := max(1, int64((o.events.now().Sub(o.started)+time.Second-1)/time.Second)) // seconds, rounded up
 		most, limit = begun*o.limit.Speed, units.BytesSize(float64(o.limit.Speed))+"/s"
 	}
 	if o.limit.Size >= 0 && o.limit.Size < most {
@@ -105,6 +98,6 @@ func (o *output) flush() {
 
 func (o *output) send(data []byte) {
 	if len(data) > 0 {
-		o.job.emit(Event{Vertex: o.v, Kind: Output, Data: data, Stream: o.stream})
+		o.events.emit(Event{Vertex: o.v, Kind: Output, Data: data, Stream: o.stream})
 	}
 }

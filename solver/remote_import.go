@@ -11,37 +11,6 @@ import (
 	"slipway/solver/snapshot"
 )
 
-// NamedSource is a [Source] that has a name in BuildKit's caches.
-type NamedSource interface {
-	Source
-	CacheKey() (string, error)
-}
-
-// Imports are caches that other builds, of this program or of BuildKit, have
-// exported. They name operations as package cachemap does. It is used from
-// several goroutines.
-type Imports interface {
-	// Find returns the records of that name that have, for each input, one of the
-	// links.
-	Find(name digest.Digest, inputs [][]Link) []Record
-	// Result returns the name of the newest result of records; "" if there is none.
-	Result(records []Record) digest.Digest
-	// Load fetches a result.
-	Load(ctx context.Context, result digest.Digest) (*snapshot.Snapshot, error)
-	// Failed is told of results that could not be fetched. The build goes on
-	// without them.
-	Failed(of *Vertex, err error)
-}
-
-// Record is a record of an imported cache.
-type Record struct{ Cache, Index int }
-
-// Link is what an input of a record may be.
-type Link struct {
-	Selector digest.Digest // of the input; "" is all
-	Records  []Record
-}
-
 // matches are what imported caches know of an operation.
 type matches struct {
 	records [][]Record // by output
@@ -71,7 +40,7 @@ func (t *task) matches(ctx context.Context, full bool) (matches, error) {
 	if full {
 		f = t.imports.full
 	}
-	return f.get(ctx, t.job, func(ctx context.Context) (matches, error) {
+	return f.get(ctx, t.work, func(ctx context.Context) (matches, error) {
 		var m matches
 		described, err := t.describe(ctx)
 		if err != nil || described.Exported.Digest == "" || t.mustRun(described) {
@@ -85,9 +54,9 @@ func (t *task) matches(ctx context.Context, full bool) (matches, error) {
 			}
 		}
 		for out := range outputs(t.v) {
-			records := t.job.opt.Imports.Find(cachemap.Output(names.Digest, out), inputs)
+			records := t.opt.Imports.Find(cachemap.Output(names.Digest, out), inputs)
 			m.records = append(m.records, records)
-			m.results = append(m.results, t.job.opt.Imports.Result(records))
+			m.results = append(m.results, t.opt.Imports.Result(records))
 		}
 		return m, nil
 	})
@@ -114,7 +83,7 @@ func (t *task) links(ctx context.Context, input cachemap.Input, i int, full bool
 	if err != nil {
 		return nil, err
 	}
-	return append(links, Link{Records: t.job.opt.Imports.Find(cachemap.Output(d, cachemap.Content), nil)}), nil
+	return append(links, Link{Records: t.opt.Imports.Find(cachemap.Output(d, cachemap.Content), nil)}), nil
 }
 
 // content returns the digest, in BuildKit's terms, of the files that count of an
@@ -128,13 +97,13 @@ func (t *task) content(ctx context.Context, input cachemap.Input, in *Result) (d
 	if s != nil {
 		what.Root = s.Tree()
 	}
-	return t.job.contents.Sum(ctx, what, input.Content)
+	return t.contents.Sum(ctx, what, input.Content)
 }
 
 // mayBeImported reports whether imported caches may have the outputs. They have no
 // sources.
 func (t *task) mayBeImported() bool {
-	return t.job.opt.Imports != nil && t.v.Op.GetSource() == nil
+	return t.opt.Imports != nil && t.v.Op.GetSource() == nil
 }
 
 // importedByDefinition reports whether imported caches have all outputs, by how
@@ -185,10 +154,10 @@ func (t *task) load(ctx context.Context, results []digest.Digest) ([]*snapshot.S
 	outs := make([]*snapshot.Snapshot, len(results))
 	for i, r := range results {
 		var err error
-		if outs[i], err = t.job.imported(r).get(ctx, t.job, func(ctx context.Context) (*snapshot.Snapshot, error) {
-			s, err := t.job.opt.Imports.Load(t.reporting(ctx), r)
+		if outs[i], err = t.env.load(r).get(ctx, t.work, func(ctx context.Context) (*snapshot.Snapshot, error) {
+			s, err := t.opt.Imports.Load(t.reporting(ctx), r)
 			if err != nil && ctx.Err() == nil {
-				t.job.opt.Imports.Failed(t.v, err)
+				t.opt.Imports.Failed(t.v, err)
 			}
 			return s, err
 		}); err != nil {
@@ -196,14 +165,4 @@ func (t *task) load(ctx context.Context, results []digest.Digest) ([]*snapshot.S
 		}
 	}
 	return outs, nil
-}
-
-// imported returns the future of an imported result.
-func (j *Job) imported(result digest.Digest) *future[*snapshot.Snapshot] {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.loads[result] == nil {
-		j.loads[result] = newFuture[*snapshot.Snapshot]()
-	}
-	return j.loads[result]
 }

@@ -3,8 +3,9 @@ package solver
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"slices"
-	"strings"
 
 	"slipway/solver/snapshot"
 
@@ -14,10 +15,11 @@ import (
 
 // task is a vertex in a build.
 type task struct {
-	job *Job
-	v   *Vertex
-	op  Op
-	in  []*Result
+	*env
+	*progress
+	v  *Vertex
+	op Op
+	in []*Result
 	// variant is the digest of v, unless v or a vertex that it depends on ignores
 	// the cache.
 	variant string
@@ -28,26 +30,41 @@ type task struct {
 	defined  *future[Key]
 	outs     *future[CachedResult]
 	imports  *imported
-	progress progress
 }
 
-func newTask(j *Job, v *Vertex, in []*Result) *task {
+func newTask(e *env, v *Vertex, op Op, in []*Result) *task {
+	p := &progress{events: e.events, of: v}
+	for _, r := range in {
+		p.inputs = append(p.inputs, r.task.progress)
+	}
 	return &task{
-		job: j, v: v, op: newOp(j, v), in: in,
+		env: e, progress: p, v: v, op: op, in: in,
 		cacheMap: newFuture[*CacheMap](), probed: newFuture[lookup](), found: newFuture[lookup](), defined: newFuture[Key](),
 		outs: newFuture[CachedResult](), imports: newImported(),
 	}
 }
 
-// isLocal reports whether a vertex is a directory of the client. Reading one is
-// cheap, and allowed while caches are searched.
-func isLocal(v *Vertex) bool {
-	return strings.HasPrefix(v.Op.GetSource().GetIdentifier(), "local://")
+// failed attributes an error to t, unless it is the error of an input.
+func (t *task) failed(err error) error {
+	var of *Error
+	if err == nil || errors.As(err, &of) {
+		return t.located(err)
+	}
+	return &Error{Vertex: t.v, Err: err, Locations: t.v.Locations}
+}
+
+// located gives the locations of t to the error of an input that has none.
+func (t *task) located(err error) error {
+	var of *Error
+	if errors.As(err, &of) && len(of.Locations) == 0 && len(t.v.Locations) > 0 {
+		return &Error{Vertex: of.Vertex, Err: of.Err, Locations: t.v.Locations}
+	}
+	return err
 }
 
 // describe returns the cache map.
 func (t *task) describe(ctx context.Context) (*CacheMap, error) {
-	return t.cacheMap.get(ctx, t.job, func(ctx context.Context) (*CacheMap, error) {
+	return t.cacheMap.get(ctx, t.work, func(ctx context.Context) (*CacheMap, error) {
 		isSource := t.v.Op.GetSource() != nil
 		if isSource { // to resolve it takes time
 			t.start()
@@ -89,7 +106,7 @@ func (t *task) id(ctx context.Context) (digest.Digest, error) {
 
 // outputs returns the outputs, from a cache or by running the operation.
 func (t *task) outputs(ctx context.Context) (CachedResult, error) {
-	return t.outs.get(ctx, t.job, t.evaluate)
+	return t.outs.get(ctx, t.work, t.evaluate)
 }
 
 // evaluate finds the outputs in a cache or makes them. An operation starts when
@@ -123,15 +140,15 @@ func (t *task) evaluate(ctx context.Context) (c CachedResult, err error) {
 // takes its slot.
 func (t *task) run(ctx context.Context, l lookup, in []*snapshot.Snapshot) (c CachedResult, err error) {
 	c.ID = l.key.Digest()
-	if _, ok := t.op.(nested); !ok {
-		if err := t.job.slots.Acquire(ctx, 1); err != nil {
+	if _, ok := t.op.(waiter); !ok {
+		if err := t.slots.Acquire(ctx, 1); err != nil {
 			return c, err
 		}
-		defer t.job.slots.Release(1)
+		defer t.slots.Release(1)
 	}
 	t.start()
 	defer func() { t.end(Done, t.failed(err)) }()
-	t.job.emit(Event{Vertex: t.v, Kind: Missed})
+	t.env.events.emit(Event{Vertex: t.v, Kind: Missed})
 	c.Outputs, err = t.op.Run(t.reporting(ctx), in)
 	for _, s := range c.Outputs {
 		err = cmp.Or(err, snapshot.CheckLayers(len(s.Layers())))
@@ -142,7 +159,7 @@ func (t *task) run(ctx context.Context, l lookup, in []*snapshot.Snapshot) (c Ca
 	if t.v.Op.GetSource() != nil {
 		return c, t.put(ctx, l.key, c)
 	}
-	earlier, ok, err := t.job.opt.Cache.Get(ctx, l.key.Digest())
+	earlier, ok, err := t.opt.Cache.Get(ctx, l.key.Digest())
 	if err != nil {
 		return c, err
 	}
@@ -170,7 +187,7 @@ func sameContent(a, b *snapshot.Snapshot) bool { return a.Tree().Digest() == b.T
 
 // put stores the outputs under a key.
 func (t *task) put(ctx context.Context, key Key, c CachedResult) error {
-	return t.job.opt.Cache.Put(ctx, key.Digest(), Origin{t.v.Name(), t.v.Op.GetSource().GetIdentifier()}, c)
+	return t.opt.Cache.Put(ctx, key.Digest(), Origin{t.v.Name(), t.v.Op.GetSource().GetIdentifier()}, c)
 }
 
 // prefetch starts to make the outputs if no cache has them. It reports nothing:
@@ -180,7 +197,7 @@ func (t *task) prefetch(ctx context.Context) {
 	if err != nil || l.ok || t.inImports(ctx) {
 		return
 	}
-	t.outs.start(t.job, t.evaluate)
+	t.outs.start(t.work, t.evaluate)
 }
 
 // snapshots evaluates results concurrently. If several fail, it returns the
@@ -205,4 +222,54 @@ func concurrently(ctx context.Context, n int, fn func(ctx context.Context, i int
 		g.Go(func() error { return fn(ctx, i) })
 	}
 	return g.Wait()
+}
+
+// Result is an output of a vertex, which may not have run yet. The nil Result is
+// an empty tree.
+type Result struct {
+	task  *task
+	index int
+}
+
+// Vertex returns the operation that makes the result.
+func (r *Result) Vertex() *Vertex { return r.task.v }
+
+// id returns the identity of the output, given the identity of the operation.
+func (r *Result) id(of digest.Digest) digest.Digest {
+	return digest.FromString(fmt.Sprintf("%s %d", of, r.index))
+}
+
+// of returns the output from the outputs of the operation.
+func (r *Result) of(outs []*snapshot.Snapshot) (*snapshot.Snapshot, error) {
+	if r.index >= len(outs) {
+		return nil, fmt.Errorf("%s has no output %d", r.task.v.Name(), r.index)
+	}
+	return outs[r.index], nil
+}
+
+// Key returns the identity of the result: results with the same key are the same.
+// It evaluates what the key depends on.
+func (r *Result) Key(ctx context.Context) (digest.Digest, error) {
+	if r == nil {
+		return digest.FromString("scratch"), nil
+	}
+	id, err := r.task.id(ctx)
+	if err != nil {
+		return "", err
+	}
+	return r.id(id), nil
+}
+
+// Snapshot evaluates the result: it comes from a cache, or the operation and what
+// it needs run.
+func (r *Result) Snapshot(ctx context.Context) (*snapshot.Snapshot, error) {
+	if r == nil {
+		return nil, nil
+	}
+	c, err := r.task.outputs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := r.of(c.Outputs)
+	return s.WithID(r.id(c.ID)), err
 }

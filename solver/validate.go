@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"slipway/solver/cachemap"
-	"slipway/solver/fileop"
 
 	"github.com/moby/buildkit/solver/pb"
 )
@@ -141,23 +140,4 @@ func checkDiff(op *pb.DiffOp, v *Vertex) error {
 		}
 	}
 	return nil
-}
-
-// operationName names an operation by what it does.
-func operationName(op *pb.Op) string {
-	switch op := op.Op.(type) {
-	case *pb.Op_Source:
-		return op.Source.GetIdentifier()
-	case *pb.Op_Exec:
-		return strings.Join(op.Exec.GetMeta().GetArgs(), " ")
-	case *pb.Op_File:
-		return fileop.Name(op.File.GetActions()...)
-	case *pb.Op_Build:
-		return "build"
-	case *pb.Op_Merge:
-		return "merge"
-	case *pb.Op_Diff:
-		return "diff"
-	}
-	return "unknown operation"
 }

@@ -96,7 +96,7 @@ func (*Explainer) steps(b *solver.Job, graphs []*solver.Graph) (vertices []*solv
 			}
 			seen[v.Digest] = true
 			r := record{Step: parseStep(v.Name())}
-			if k, ok := b.Known(v); ok {
+			if k, ok := b.Key(v); ok {
 				r.Parts = k.Parts
 			}
 			r.Op, _ = v.Op.MarshalVT() // as it was loaded
