@@ -63,15 +63,6 @@ func outputs(v *Vertex) int {
 	return n
 }
 
-// inputOf returns the input of a mount; -1 if it has none. Secrets and agents
-// have none, whatever their fields say: clients leave them at zero.
-func inputOf(m *pb.Mount) int64 {
-	if m.MountType == pb.MountType_BIND || m.MountType == pb.MountType_CACHE {
-		return m.Input
-	}
-	return int64(pb.Empty)
-}
-
 // outputOf returns the output of a mount; -1 if it has none.
 func outputOf(m *pb.Mount) int64 {
 	if m.MountType == pb.MountType_BIND {

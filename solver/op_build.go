@@ -22,7 +22,7 @@ func (*buildOp) waitsForVertices() {}
 const definitionName = "buildkit.llb.definition"
 
 // CacheMap implements [Op].
-func (o *buildOp) CacheMap(context.Context) (*CacheMap, error) { return o.cacheMap() }
+func (o *buildOp) CacheMap(context.Context) (*CacheMap, error) { return o.cacheMap(nil) }
 
 // definitionInput returns the number of the input with the definition; -1 if the
 // operation names none.

@@ -1,6 +1,7 @@
 package solver
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/opencontainers/go-digest"
@@ -16,9 +17,11 @@ type opEnv struct {
 	v *Vertex
 }
 
-// cacheMap returns the cache map of an operation whose key follows BuildKit's
-// rules. Of every input the whole identity counts; the caller refines Deps.
-func (e opEnv) cacheMap() (*CacheMap, error) {
+// cacheMap returns the cache map of an operation. Package cachemap decides what it
+// depends on. content returns the parts of the key for the content of an input; it is
+// called only for inputs whose content suffices, and is nil for operations that have no
+// such inputs.
+func (e opEnv) cacheMap(content func(input int, in *snapshot.Snapshot) ([]Part, error)) (*CacheMap, error) {
 	exported, err := cachemap.Of(e.v.Op)
 	if err != nil {
 		return nil, err
@@ -30,6 +33,13 @@ func (e opEnv) cacheMap() (*CacheMap, error) {
 	}
 	for i := range m.Deps {
 		m.Deps[i] = Dep{Name: fmt.Sprintf("input %d", i), Selector: exported.Inputs[i].Selector}
+		if content != nil && exported.Inputs[i].ContentSuffices() {
+			m.Deps[i].Content = func(_ context.Context, in *snapshot.Snapshot) ([]Part, error) { return content(i, in) }
+		}
+	}
+	for _, c := range exported.Copies {
+		m.Parts = append(m.Parts, Part{Name: fmt.Sprintf("source of copy %d", c.Action), Digest: digest.FromString(c.Source), Input: -1})
+		m.Exported.Digest = ""
 	}
 	return m, nil
 }

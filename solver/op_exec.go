@@ -2,45 +2,33 @@ package solver
 
 import (
 	"context"
+	"slices"
 
+	"slipway/solver/cachemap"
 	"slipway/solver/snapshot"
 )
 
 // CacheMap implements [Op].
-//
-// Upstream: if several mounts have the same input, the last one alone decides
-// whether its content counts. Our own keys use the content only if every mount
-// permits it, as a mount that passes on more than it selects needs the whole input,
-// or if one of them selects all of it.
 func (o *execOp) CacheMap(context.Context) (*CacheMap, error) {
-	m, err := o.cacheMap()
+	m, err := o.cacheMap(o.mounted)
 	if err != nil {
 		return nil, err
 	}
-	mounts := make([][]int, len(m.Deps))
-	for i, mount := range o.op.Mounts {
-		if in := inputOf(mount); in >= 0 {
-			mounts[in] = append(mounts[in], i)
-		}
-	}
-	for i, list := range mounts {
-		if len(list) == 0 {
-			continue
-		}
-		m.Deps[i].Name = "mount " + o.op.Mounts[list[0]].Dest
-		if in := m.Exported.Inputs[i]; in.ByContent && (!in.Whole || in.Content == nil) {
-			m.Deps[i].Content = func(_ context.Context, in *snapshot.Snapshot) ([]Part, error) { return o.mounted(i, list, in) }
+	for _, mount := range slices.Backward(o.op.Mounts) { // the first mount of an input names it
+		if in := cachemap.MountInput(mount); in >= 0 {
+			m.Deps[in].Name = "mount " + mount.Dest
 		}
 	}
 	return m, nil
 }
 
-// mounted returns the parts of the key for the files that the mounts with these
-// numbers select from an input.
-func (o *execOp) mounted(input int, mounts []int, in *snapshot.Snapshot) ([]Part, error) {
+// mounted returns the parts of the key for the files that mounts select from an input.
+func (o *execOp) mounted(input int, in *snapshot.Snapshot) ([]Part, error) {
 	var parts []Part
-	for _, i := range mounts {
-		m := o.op.Mounts[i]
+	for i, m := range o.op.Mounts {
+		if cachemap.MountInput(m) != int64(input) {
+			continue
+		}
 		at, err := in.Tree().Resolve(m.Selector, true)
 		if err != nil {
 			return nil, err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/moby/buildkit/solver/pb"
 
+	"slipway/solver/cachemap"
 	"slipway/solver/runner"
 	"slipway/solver/snapshot"
 	"slipway/solver/sshagent"
@@ -36,7 +37,7 @@ func (x *execRun) release() {
 }
 
 func (x *execRun) base(m *pb.Mount) *snapshot.Snapshot {
-	if in := inputOf(m); in >= 0 {
+	if in := cachemap.MountInput(m); in >= 0 {
 		return x.bases[in]
 	}
 	return nil

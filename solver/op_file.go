@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/moby/buildkit/solver/pb"
-	"github.com/opencontainers/go-digest"
 
 	"slipway/solver/cachemap"
 	"slipway/solver/fileop"
@@ -26,41 +25,13 @@ func (o *fileOp) CacheMap(context.Context) (*CacheMap, error) {
 	if err := o.checkOwners(); err != nil {
 		return nil, err
 	}
-	m, err := o.cacheMap()
-	if err != nil {
-		return nil, err
-	}
-	for i := range m.Deps {
-		if m.Exported.Inputs[i].ByContent {
-			m.Deps[i].Content = func(_ context.Context, in *snapshot.Snapshot) ([]Part, error) {
-				parts, err := o.selected(i, in)
-				if err != nil {
-					return nil, &InputError{Index: i, Input: in, Err: err}
-				}
-				return parts, nil
-			}
+	return o.cacheMap(func(i int, in *snapshot.Snapshot) ([]Part, error) {
+		parts, err := o.selected(i, in)
+		if err != nil {
+			return nil, &InputError{Index: i, Input: in, Err: err}
 		}
-	}
-	o.copiesWithin(m)
-	return m, nil
-}
-
-// copiesWithin adds the sources of copies from inputs that are changed, too, to
-// the key: no part covers the files that they select.
-//
-// Upstream: the name of such an operation has the last element of the source only
-// (`COPY --from=a /x/f /` and `COPY --from=a /y/f /` in a stage that starts from a),
-// so that a cache may have the result of another one. It is neither exported nor
-// imported.
-func (o *fileOp) copiesWithin(m *CacheMap) {
-	for n, a := range o.op.Actions {
-		from := a.SecondaryInput
-		if a.GetCopy() == nil || from < 0 || from >= int64(len(m.Deps)) || m.Deps[from].Content != nil {
-			continue
-		}
-		m.Parts = append(m.Parts, Part{Name: fmt.Sprintf("source of copy %d", n), Digest: digest.FromString(a.GetCopy().Src), Input: -1})
-		m.Exported.Digest = ""
-	}
+		return parts, nil
+	})
 }
 
 // selected returns the parts of the key for the files that the actions read from

@@ -15,7 +15,7 @@ type mergeOp struct {
 }
 
 // CacheMap implements [Op].
-func (o *mergeOp) CacheMap(context.Context) (*CacheMap, error) { return o.cacheMap() }
+func (o *mergeOp) CacheMap(context.Context) (*CacheMap, error) { return o.cacheMap(nil) }
 
 // Run implements [Op].
 func (o *mergeOp) Run(_ context.Context, in []*snapshot.Snapshot) ([]*snapshot.Snapshot, error) {
@@ -38,7 +38,7 @@ type diffOp struct {
 }
 
 // CacheMap implements [Op].
-func (o *diffOp) CacheMap(context.Context) (*CacheMap, error) { return o.cacheMap() }
+func (o *diffOp) CacheMap(context.Context) (*CacheMap, error) { return o.cacheMap(nil) }
 
 // Run implements [Op].
 func (o *diffOp) Run(_ context.Context, in []*snapshot.Snapshot) ([]*snapshot.Snapshot, error) {

@@ -225,7 +225,7 @@ func (o *playOp) CacheMap(context.Context) (*CacheMap, error) {
 		}
 		return m, nil
 	}
-	m, err := opEnv{v: o.v}.cacheMap()
+	m, err := opEnv{v: o.v}.cacheMap(nil)
 	if err != nil {
 		return nil, err
 	}

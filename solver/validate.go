@@ -60,7 +60,7 @@ func checkExec(op *pb.ExecOp, v *Vertex) error {
 		if m.Dest == pb.RootMount {
 			root = true
 		}
-		in, out := inputOf(m), outputOf(m)
+		in, out := cachemap.MountInput(m), outputOf(m)
 		if in >= int64(len(v.Inputs)) || in < -1 {
 			return fmt.Errorf("mount %s has input %d of %d", m.Dest, in, len(v.Inputs))
 		}

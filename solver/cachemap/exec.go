@@ -81,20 +81,30 @@ func isDefaultCacheID(m *pb.Mount) bool {
 	return m.CacheOpt.ID == m.Dest || ok && rest == m.Dest
 }
 
+// MountInput returns the input of a mount, or -1 if it has none. Secrets and SSH agents
+// have none, whatever their fields say: clients leave them at zero.
+func MountInput(m *pb.Mount) int64 {
+	if m.MountType == pb.MountType_BIND || m.MountType == pb.MountType_CACHE {
+		return m.Input
+	}
+	return int64(pb.Empty)
+}
+
 // execInputs sets what counts of each input of a process.
 func (m *Map) execInputs(op *pb.ExecOp) error {
 	paths := make([][]string, len(m.Inputs))
 	for _, mt := range op.Mounts {
-		if mt.MountType != pb.MountType_BIND && mt.MountType != pb.MountType_CACHE || mt.Input < 0 || mt.Input >= int64(len(m.Inputs)) {
+		i := MountInput(mt)
+		if i < 0 || i >= int64(len(m.Inputs)) {
 			continue
 		}
 		sel := path.Join("/", mt.Selector)
-		paths[mt.Input] = append(paths[mt.Input], sel)
+		paths[i] = append(paths[i], sel)
 		content, err := byContent(mt, sel)
 		if err != nil {
 			return err
 		}
-		in := &m.Inputs[mt.Input]
+		in := &m.Inputs[i]
 		in.ByContent = content
 		in.Whole = in.Whole || !content
 	}

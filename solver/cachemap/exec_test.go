@@ -146,19 +146,20 @@ func TestExecSelectors(t *testing.T) {
 		t.Errorf("selected: %v, want everything", all.Inputs[1].Content)
 	}
 	for _, tc := range []struct {
-		mounts           []*pb.Mount
-		byContent, whole bool
+		mounts                     []*pb.Mount
+		byContent, whole, suffices bool
 	}{
-		{[]*pb.Mount{mount("/a", off), mount("/b", by)}, true, true},
-		{[]*pb.Mount{mount("/a", by), mount("/b", off)}, false, true},
-		{[]*pb.Mount{mount("/a", by), mount("/b", by)}, true, false},
+		{[]*pb.Mount{mount("/a", off), mount("/b", by)}, true, true, false},
+		{[]*pb.Mount{mount("/a", by), mount("/b", off)}, false, true, false},
+		{[]*pb.Mount{mount("/a", by), mount("/b", by)}, true, false, true},
+		{[]*pb.Mount{mount("/a", off), mount("", by)}, true, true, true},
 	} {
 		m, err := Of(process(nil, tc.mounts...))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if in := m.Inputs[1]; in.ByContent != tc.byContent || in.Whole != tc.whole {
-			t.Errorf("%v: by content %v, whole %v, want %v and %v", tc.mounts, in.ByContent, in.Whole, tc.byContent, tc.whole)
+		if in := m.Inputs[1]; in.ByContent != tc.byContent || in.Whole != tc.whole || in.ContentSuffices() != tc.suffices {
+			t.Errorf("%v: by content %v, whole %v, content suffices %v, want %v, %v and %v", tc.mounts, in.ByContent, in.Whole, in.ContentSuffices(), tc.byContent, tc.whole, tc.suffices)
 		}
 	}
 }
@@ -192,8 +193,15 @@ func TestFileInputs(t *testing.T) {
 	if other := of(action(0, 1, 0, "/dir/g")); other.Digest == m.Digest {
 		t.Error("another name of the source must change the digest")
 	}
-	if both := of(action(0, 1, -1, "/f"), action(1, 0, 0, "/f")); both.Inputs[1].ByContent {
+	if len(m.Copies) > 0 {
+		t.Errorf("copies that nothing covers: %v, want none", m.Copies)
+	}
+	both := of(action(0, 1, -1, "/f"), action(1, 0, 0, "/g"))
+	if both.Inputs[1].ByContent {
 		t.Error("the content of an input counts that is changed")
+	}
+	if want := []Copy{{0, "/f"}, {1, "/g"}}; !slices.Equal(both.Copies, want) {
+		t.Errorf("copies that nothing covers: %v, want %v", both.Copies, want)
 	}
 	if swapped := of(action(1, 0, 0, "/dir/f")); swapped.Digest == m.Digest {
 		t.Error("inputs in another order must change the digest")

@@ -54,6 +54,7 @@ func (m *Map) file(op *pb.FileOp) (fileRecord, error) {
 	if plainIndexes(r.Indexes) {
 		r.Indexes = nil
 	}
+	m.Copies = uncovered(op, written)
 	for i, list := range selected {
 		if len(list) == 0 || written[i] {
 			continue
@@ -86,6 +87,17 @@ func action(a *pb.FileAction) any {
 		return a.Copy
 	}
 	return nil
+}
+
+// uncovered returns the copies from inputs that are written.
+func uncovered(op *pb.FileOp, written []bool) []Copy {
+	var list []Copy
+	for n, a := range op.Actions {
+		if c, from := a.GetCopy(), a.SecondaryInput; c != nil && from >= 0 && from < int64(len(written)) && written[from] {
+			list = append(list, Copy{n, c.Src})
+		}
+	}
+	return list
 }
 
 // Account is a name that an action looks up in a user database.

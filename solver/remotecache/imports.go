@@ -233,7 +233,7 @@ func (r result) blobs() ([]source.RemoteLayer, error) {
 		d.Annotations = nil
 		list[i] = source.RemoteLayer{
 			LayerBlob: snapshot.LayerBlob{Descriptor: d, DiffID: diffID},
-			Open: func(ctx context.Context) (io.ReadCloser, error) { return r.cache.place.open(ctx, d) },
+			Open:      func(ctx context.Context) (io.ReadCloser, error) { return r.cache.place.open(ctx, d) },
 		}
 	}
 	return list, nil

@@ -53,7 +53,7 @@ func (i *Image) fetch(ctx context.Context) (*snapshot.Snapshot, error) {
 	for n, d := range i.layers {
 		layers[n] = RemoteLayer{
 			LayerBlob: snapshot.LayerBlob{Descriptor: ocispecs.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}, DiffID: ids[n]},
-			Open: func(ctx context.Context) (io.ReadCloser, error) { return i.from.blob(ctx, d) },
+			Open:      func(ctx context.Context) (io.ReadCloser, error) { return i.from.blob(ctx, d) },
 		}
 	}
 	return i.s.Unpack(ctx, solver.Origin{Name: "layer of " + i.name, Source: "docker-image://" + i.name}, layers)
