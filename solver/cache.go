@@ -14,13 +14,13 @@ import (
 type Cache interface {
 	// Get returns the result that was stored under a key, and reports whether one
 	// exists.
-	Get(ctx context.Context, key digest.Digest) (CachedResult, bool, error)
+	Get(ctx context.Context, key digest.Digest) (CacheEntry, bool, error)
 	// Put stores the result of an operation.
-	Put(ctx context.Context, key digest.Digest, of Origin, result CachedResult) error
+	Put(ctx context.Context, key digest.Digest, of Origin, result CacheEntry) error
 }
 
-// CachedResult is a result in a [Cache].
-type CachedResult struct {
+// CacheEntry is what a [Cache] stores under a key.
+type CacheEntry struct {
 	// ID is the identity of the result, which the keys of dependent operations
 	// contain. If it is "", the identity is the key. It differs for results that
 	// ignored the cache: a key may have had another result before.
@@ -38,16 +38,16 @@ type Origin struct {
 // MemoryCache is a [Cache] in memory.
 type MemoryCache struct {
 	mu      sync.Mutex
-	results map[digest.Digest]CachedResult
+	results map[digest.Digest]CacheEntry
 }
 
 // NewMemoryCache returns an empty cache.
 func NewMemoryCache() *MemoryCache {
-	return &MemoryCache{results: map[digest.Digest]CachedResult{}}
+	return &MemoryCache{results: map[digest.Digest]CacheEntry{}}
 }
 
 // Get implements [Cache].
-func (c *MemoryCache) Get(_ context.Context, key digest.Digest) (CachedResult, bool, error) {
+func (c *MemoryCache) Get(_ context.Context, key digest.Digest) (CacheEntry, bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r, ok := c.results[key]
@@ -55,7 +55,7 @@ func (c *MemoryCache) Get(_ context.Context, key digest.Digest) (CachedResult, b
 }
 
 // Put implements [Cache].
-func (c *MemoryCache) Put(_ context.Context, key digest.Digest, _ Origin, result CachedResult) error {
+func (c *MemoryCache) Put(_ context.Context, key digest.Digest, _ Origin, result CacheEntry) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.results[key] = result

@@ -42,7 +42,7 @@ func (c *DirCache) temp() string { return filepath.Join(c.dir, "tmp") }
 // record is what an operation made, as it is written.
 type record struct {
 	Name    string
-	ID      digest.Digest `json:",omitempty"` // see [CachedResult]
+	ID      digest.Digest `json:",omitempty"` // see [CacheEntry]
 	Source  string        `json:",omitempty"` // identifier of what was fetched
 	Outputs []recordOutput
 }
@@ -64,29 +64,29 @@ func (c *DirCache) file(key digest.Digest) string {
 
 // Get implements [Cache]. A record that cannot be read, or refers to what is not
 // there any more, is none.
-func (c *DirCache) Get(ctx context.Context, key digest.Digest) (CachedResult, bool, error) {
+func (c *DirCache) Get(ctx context.Context, key digest.Digest) (CacheEntry, bool, error) {
 	if err := ctx.Err(); err != nil {
-		return CachedResult{}, false, err
+		return CacheEntry{}, false, err
 	}
 	file := c.file(key)
 	data, err := readRegular(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return CachedResult{}, false, nil
+		return CacheEntry{}, false, nil
 	}
 	if err != nil {
-		return CachedResult{}, false, fmt.Errorf("cache: %w", err)
+		return CacheEntry{}, false, fmt.Errorf("cache: %w", err)
 	}
 	var r record
 	if err := sealed.Unmarshal(data, &r); err != nil {
-		return CachedResult{}, false, nil //nolint:nilerr // the operation runs again
+		return CacheEntry{}, false, nil //nolint:nilerr // the operation runs again
 	}
 	outs, err := c.load(c.trees, r)
 	if err != nil {
-		return CachedResult{}, false, nil //nolint:nilerr // the operation runs again
+		return CacheEntry{}, false, nil //nolint:nilerr // the operation runs again
 	}
 	now := c.now()
 	_ = os.Chtimes(file, now, now) // when it was last used, for pruning only
-	return CachedResult{r.ID, outs}, true, nil
+	return CacheEntry{r.ID, outs}, true, nil
 }
 
 // readRegular reads a file. If it is not a regular one, it does not exist. The file
@@ -136,7 +136,7 @@ func (c *DirCache) load(loader *tree.Loader, r record) ([]*snapshot.Snapshot, er
 }
 
 // Put implements [Cache].
-func (c *DirCache) Put(ctx context.Context, key digest.Digest, of Origin, result CachedResult) error {
+func (c *DirCache) Put(ctx context.Context, key digest.Digest, of Origin, result CacheEntry) error {
 	r := record{Name: of.Name, ID: result.ID, Source: of.Source}
 	for _, s := range result.Outputs {
 		if err := ctx.Err(); err != nil {

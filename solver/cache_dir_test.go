@@ -34,7 +34,7 @@ func newDirCache(t *testing.T) *DirCache {
 func TestRecordsDisappear(t *testing.T) {
 	c := newDirCache(t)
 	key := digest.FromString("key")
-	out := CachedResult{Outputs: []*snapshot.Snapshot{snapshot.New(tree.Empty(), nil)}}
+	out := CacheEntry{Outputs: []*snapshot.Snapshot{snapshot.New(tree.Empty(), nil)}}
 	if err := c.Put(t.Context(), key, Origin{Name: "x"}, out); err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestRecord(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
 	c.now = func() time.Time { return now }
 	key := digest.FromString("key")
-	want := CachedResult{ID: digest.FromString("id"), Outputs: []*snapshot.Snapshot{number(1), nil, number(2).With(number(3).Tree())}}
+	want := CacheEntry{ID: digest.FromString("id"), Outputs: []*snapshot.Snapshot{number(1), nil, number(2).With(number(3).Tree())}}
 	if err := c.Put(t.Context(), key, Origin{Name: "x"}, want); err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func (t *task) probe(ctx context.Context) (lookup, error) {
 			return lookup{}, err
 		}
 		key, err := t.assemble(ctx, m, func(ctx context.Context, i int) ([]Part, error) {
-			return t.knownParts(ctx, m, i)
+			return t.peekParts(ctx, m, i)
 		})
 		if err == nil {
 			return t.find(ctx, key)
@@ -176,17 +176,17 @@ func (m *CacheMap) whole(i int, id digest.Digest) []Part {
 	return parts
 }
 
-// knownParts returns the parts of the key for an input, without running anything.
-func (t *task) knownParts(ctx context.Context, m *CacheMap, i int) ([]Part, error) {
+// peekParts returns the parts of the key for an input, without running anything.
+func (t *task) peekParts(ctx context.Context, m *CacheMap, i int) ([]Part, error) {
 	in := t.in[i]
 	if m.Deps[i].Content == nil {
-		id, ok := in.task.knownID(ctx)
+		id, ok := in.task.peekID(ctx)
 		if !ok {
 			return nil, errUnknown
 		}
 		return m.whole(i, in.id(id)), nil
 	}
-	s, err := in.known(ctx)
+	s, err := in.peek(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -219,9 +219,9 @@ func (t *task) parts(ctx context.Context, m *CacheMap, i int) ([]Part, error) {
 	return parts, err
 }
 
-// knownID returns the identity of the outputs, and reports whether it is known
+// peekID returns the identity of the outputs, and reports whether it is known
 // without running anything.
-func (t *task) knownID(ctx context.Context) (digest.Digest, bool) {
+func (t *task) peekID(ctx context.Context) (digest.Digest, bool) {
 	if c, ok := t.outs.peek(); ok {
 		return c.ID, true
 	}
@@ -229,8 +229,8 @@ func (t *task) knownID(ctx context.Context) (digest.Digest, bool) {
 	return l.id, err == nil && l.id != ""
 }
 
-// known returns the result if it exists already. Files of the client are read.
-func (r *Result) known(ctx context.Context) (*snapshot.Snapshot, error) {
+// peek returns the result if it exists already. Files of the client are read.
+func (r *Result) peek(ctx context.Context) (*snapshot.Snapshot, error) {
 	if r == nil {
 		return nil, nil
 	}

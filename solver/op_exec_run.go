@@ -171,12 +171,8 @@ func (x *execRun) add(out runner.Mount, m *pb.Mount) error {
 		x.p.Mounts, x.from = append(x.p.Mounts, out), append(x.from, m)
 		return nil
 	}
-	if o := x.p.Mounts[hidden]; o.Kind == runner.MountTree {
-		at, err := o.Tree.Resolve(o.Source, true)
-		if err == nil && o.Tree.Get(at) == nil {
-			err = &runner.SourceError{Source: o.Source, Root: o.Tree}
-		}
-		if err != nil {
+	if o := &x.p.Mounts[hidden]; o.Kind == runner.MountTree {
+		if _, _, err := o.Resolve(o.Tree); err != nil {
 			return err
 		}
 	}

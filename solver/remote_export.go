@@ -30,7 +30,7 @@ type ChainLink struct {
 // Chains returns the records of all that results depend on, as far as it can be
 // found again: files of the client can by their content alone.
 func (j *Job) Chains(ctx context.Context, results []*Result) ([]ChainRecord, error) {
-	c := &chains{job: j, known: map[chainKey]int{}, contents: map[digest.Digest]int{}}
+	c := &chains{job: j, indexes: map[chainKey]int{}, contents: map[digest.Digest]int{}}
 	for _, r := range results {
 		if r == nil {
 			continue
@@ -50,17 +50,17 @@ type chainKey struct {
 type chains struct {
 	job      *Job
 	records  []ChainRecord
-	known    map[chainKey]int      // records of outputs; -1 is none
+	indexes  map[chainKey]int      // records of outputs; -1 is none
 	contents map[digest.Digest]int // records of contents
 }
 
 // add returns the record of a result; -1 if there can be none.
 func (c *chains) add(ctx context.Context, r *Result) (int, error) {
 	key := chainKey{r.task, r.index}
-	if i, ok := c.known[key]; ok {
+	if i, ok := c.indexes[key]; ok {
 		return i, nil
 	}
-	c.known[key] = -1
+	c.indexes[key] = -1
 	m, err := r.task.describe(ctx)
 	if err != nil {
 		return -1, err
@@ -83,8 +83,8 @@ func (c *chains) add(ctx context.Context, r *Result) (int, error) {
 		rec.Result, rec.Imported = r.task.available(ctx, r.index)
 	}
 	c.records = append(c.records, rec)
-	c.known[key] = len(c.records) - 1
-	return c.known[key], nil
+	c.indexes[key] = len(c.records) - 1
+	return c.indexes[key], nil
 }
 
 func (c *chains) links(ctx context.Context, t *task, input cachemap.Input, in *Result) ([]ChainLink, error) {
@@ -116,7 +116,7 @@ func (c *chains) links(ctx context.Context, t *task, input cachemap.Input, in *R
 // available returns an output if it exists already, or else its name in imported
 // caches.
 func (t *task) available(ctx context.Context, index int) (*snapshot.Snapshot, digest.Digest) {
-	if s, err := (&Result{t, index}).known(ctx); err == nil {
+	if s, err := (&Result{t, index}).peek(ctx); err == nil {
 		return s, ""
 	}
 	if t.mayBeImported() {

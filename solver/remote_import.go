@@ -27,10 +27,12 @@ func (m matches) complete() bool {
 	return len(m.results) > 0
 }
 
-// imported is what imported caches have of a task.
-type imported struct{ fast, full *future[matches] }
+// importLookups are what imported caches have of a task.
+type importLookups struct{ fast, full *future[matches] }
 
-func newImported() *imported { return &imported{newFuture[matches](), newFuture[matches]()} }
+func newImportLookups() *importLookups {
+	return &importLookups{newFuture[matches](), newFuture[matches]()}
+}
 
 // matches looks the operation up in imported caches: without working anything
 // out but files of the client, or in full, by the content of inputs that were
@@ -89,7 +91,7 @@ func (t *task) links(ctx context.Context, input cachemap.Input, i int, full bool
 // content returns the digest, in BuildKit's terms, of the files that count of an
 // input. If the input does not exist yet, it returns errUnknown.
 func (t *task) content(ctx context.Context, input cachemap.Input, in *Result) (digest.Digest, error) {
-	s, err := in.known(ctx)
+	s, err := in.peek(ctx)
 	if err != nil {
 		return "", err
 	}

@@ -28,8 +28,8 @@ type task struct {
 	probed   *future[lookup] // before anything runs
 	found    *future[lookup] // after what the key needs has run
 	defined  *future[Key]
-	outs     *future[CachedResult]
-	imports  *imported
+	outs     *future[CacheEntry]
+	imports  *importLookups
 }
 
 func newTask(e *env, v *Vertex, op Op, in []*Result) *task {
@@ -40,7 +40,7 @@ func newTask(e *env, v *Vertex, op Op, in []*Result) *task {
 	return &task{
 		env: e, progress: p, v: v, op: op, in: in,
 		cacheMap: newFuture[*CacheMap](), probed: newFuture[lookup](), found: newFuture[lookup](), defined: newFuture[Key](),
-		outs: newFuture[CachedResult](), imports: newImported(),
+		outs: newFuture[CacheEntry](), imports: newImportLookups(),
 	}
 }
 
@@ -105,13 +105,13 @@ func (t *task) id(ctx context.Context) (digest.Digest, error) {
 }
 
 // outputs returns the outputs, from a cache or by running the operation.
-func (t *task) outputs(ctx context.Context) (CachedResult, error) {
+func (t *task) outputs(ctx context.Context) (CacheEntry, error) {
 	return t.outs.get(ctx, t.work, t.evaluate)
 }
 
 // evaluate finds the outputs in a cache or makes them. An operation starts when
 // all of its inputs exist.
-func (t *task) evaluate(ctx context.Context) (c CachedResult, err error) {
+func (t *task) evaluate(ctx context.Context) (c CacheEntry, err error) {
 	defer func() { t.end(Done, err) }()
 	l, err := t.lookup(ctx)
 	if err != nil {
@@ -119,10 +119,10 @@ func (t *task) evaluate(ctx context.Context) (c CachedResult, err error) {
 	}
 	if l.ok {
 		t.hit()
-		return CachedResult{ID: l.id, Outputs: l.outs}, nil
+		return CacheEntry{ID: l.id, Outputs: l.outs}, nil
 	}
 	if outs, ok := t.fromImports(ctx); ok {
-		c = CachedResult{ID: l.id, Outputs: outs}
+		c = CacheEntry{ID: l.id, Outputs: outs}
 		if err = t.failed(t.put(ctx, l.key, c)); err == nil {
 			t.hit()
 		}
@@ -138,7 +138,7 @@ func (t *task) evaluate(ctx context.Context) (c CachedResult, err error) {
 
 // run makes the outputs and stores them. It reports the end before another operation
 // takes its slot.
-func (t *task) run(ctx context.Context, l lookup, in []*snapshot.Snapshot) (c CachedResult, err error) {
+func (t *task) run(ctx context.Context, l lookup, in []*snapshot.Snapshot) (c CacheEntry, err error) {
 	c.ID = l.key.Digest()
 	if _, ok := t.op.(waiter); !ok {
 		if err := t.slots.Acquire(ctx, 1); err != nil {
@@ -186,7 +186,7 @@ func (t *task) run(ctx context.Context, l lookup, in []*snapshot.Snapshot) (c Ca
 func sameContent(a, b *snapshot.Snapshot) bool { return a.Tree().Digest() == b.Tree().Digest() }
 
 // put stores the outputs under a key.
-func (t *task) put(ctx context.Context, key Key, c CachedResult) error {
+func (t *task) put(ctx context.Context, key Key, c CacheEntry) error {
 	return t.opt.Cache.Put(ctx, key.Digest(), Origin{t.v.Name(), t.v.Op.GetSource().GetIdentifier()}, c)
 }
 

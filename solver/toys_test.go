@@ -391,7 +391,7 @@ func (g *playground) eventText() string {
 
 // forget deletes what the cache has of a value.
 func (g *playground) forget(value int) {
-	maps.DeleteFunc(g.cache.results, func(_ digest.Digest, c CachedResult) bool {
+	maps.DeleteFunc(g.cache.results, func(_ digest.Digest, c CacheEntry) bool {
 		return slices.ContainsFunc(c.Outputs, func(s *snapshot.Snapshot) bool { return valueOf(s) == value })
 	})
 }

@@ -33,7 +33,7 @@ func putFile(t *testing.T, c *DirCache, of Origin, base *snapshot.Snapshot, name
 		t.Fatal(err)
 	}
 	s := base.With(e.Tree())
-	if err := c.Put(t.Context(), digest.FromString(of.Name), of, CachedResult{Outputs: []*snapshot.Snapshot{s}}); err != nil {
+	if err := c.Put(t.Context(), digest.FromString(of.Name), of, CacheEntry{Outputs: []*snapshot.Snapshot{s}}); err != nil {
 		t.Fatal(err)
 	}
 	return s

@@ -128,28 +128,30 @@ func (i *image) LayerByDigest(h v1.Hash) (partial.CompressedLayer, error) {
 		}
 		return nil, fmt.Errorf("there is no layer %s", h)
 	}
-	return &blob{i.store, h, d}, nil
+	return &compressedLayer{i.store, h, d}, nil
 }
 
-// blob is a layer that is in the store.
-type blob struct {
+// compressedLayer is a layer that is in the store.
+type compressedLayer struct {
 	store *tree.Store
 	hash  v1.Hash
 	desc  ocispecs.Descriptor
 }
 
 // Digest implements [partial.CompressedLayer].
-func (b *blob) Digest() (v1.Hash, error) { return b.hash, nil }
+func (l *compressedLayer) Digest() (v1.Hash, error) { return l.hash, nil }
 
 // Size implements [partial.CompressedLayer].
-func (b *blob) Size() (int64, error) { return b.desc.Size, nil }
+func (l *compressedLayer) Size() (int64, error) { return l.desc.Size, nil }
 
 // MediaType implements [partial.CompressedLayer].
-func (b *blob) MediaType() (types.MediaType, error) { return types.MediaType(b.desc.MediaType), nil }
+func (l *compressedLayer) MediaType() (types.MediaType, error) {
+	return types.MediaType(l.desc.MediaType), nil
+}
 
 // Compressed implements [partial.CompressedLayer].
-func (b *blob) Compressed() (io.ReadCloser, error) {
-	return b.store.Open(tree.Blob{Digest: b.desc.Digest, Size: b.desc.Size})
+func (l *compressedLayer) Compressed() (io.ReadCloser, error) {
+	return l.store.Open(tree.Blob{Digest: l.desc.Digest, Size: l.desc.Size})
 }
 
 // IndexEntry is an image of an index.

@@ -114,7 +114,7 @@ func TestResult(t *testing.T) {
 	}{{"", "a b c"}, {"b", "a c"}, {"c", "a b"}, {"a", ""}} {
 		m := NewImports([]*Cache{testCache(c, sum(tc.missing))}, nil, nil)
 		id := m.Result([]solver.Record{{}})
-		var want result
+		var want layerChain
 		for _, l := range strings.Fields(tc.want) {
 			want.layers = append(want.layers, ocispecs.Descriptor{Digest: sum(l)})
 		}

@@ -33,7 +33,7 @@ type Imports struct {
 	caches  []*Cache
 
 	mu      sync.Mutex
-	results map[digest.Digest]result
+	results map[digest.Digest]layerChain
 	told    map[string]bool // errors
 }
 
@@ -50,8 +50,8 @@ type Cache struct {
 	complete []bool // layers that are there with all that they are on
 }
 
-// result is a chain of layers of a cache.
-type result struct {
+// layerChain is a result of a cache: layers, the lowest one first.
+type layerChain struct {
 	cache   *Cache
 	layers  []ocispecs.Descriptor
 	created time.Time
@@ -61,7 +61,7 @@ type result struct {
 // NewImports returns what caches have. Their layers are unpacked by s; warn is
 // told of results that could not be fetched.
 func NewImports(caches []*Cache, s *source.Sources, warn func(string)) *Imports {
-	return &Imports{caches: caches, sources: s, warn: warn, results: map[digest.Digest]result{}, told: map[string]bool{}}
+	return &Imports{caches: caches, sources: s, warn: warn, results: map[digest.Digest]layerChain{}, told: map[string]bool{}}
 }
 
 // Open reads a cache, but none of its layers. One that is part of images is one
@@ -128,19 +128,19 @@ func linked(n int, have [][]cacheconfig.CacheInput, want [][]solver.Link) bool {
 // Result implements [solver.Imports]. Of results of the same time the first one
 // counts.
 func (m *Imports) Result(records []solver.Record) digest.Digest {
-	var best result
+	var best layerChain
 	var layers []int
 	for _, r := range records {
 		c := m.caches[r.Cache]
 		rec := c.config.Records[r.Index]
 		for _, res := range rec.Results {
 			if c.complete[res.LayerIndex] && best.older(res.CreatedAt) {
-				best, layers = result{cache: c, created: res.CreatedAt}, []int{res.LayerIndex}
+				best, layers = layerChain{cache: c, created: res.CreatedAt}, []int{res.LayerIndex}
 			}
 		}
 		for _, res := range rec.ChainedResults {
 			if c.has(res.LayerIndexes) && best.older(res.CreatedAt) {
-				best, layers = result{cache: c, created: res.CreatedAt, chained: true}, res.LayerIndexes
+				best, layers = layerChain{cache: c, created: res.CreatedAt, chained: true}, res.LayerIndexes
 			}
 		}
 	}
@@ -196,10 +196,10 @@ func (c *Cache) has(layers []int) bool {
 	return len(layers) > 0
 }
 
-func (r result) older(than time.Time) bool { return r.cache == nil || than.After(r.created) }
+func (r layerChain) older(than time.Time) bool { return r.cache == nil || than.After(r.created) }
 
 // resolve sets the layers: those that are listed, or one with all that it is on.
-func (r *result) resolve(layers []int) {
+func (r *layerChain) resolve(layers []int) {
 	all := r.cache.config.Layers
 	if !r.chained {
 		for i := all[layers[0]].ParentIndex; i >= 0; i = all[i].ParentIndex {
@@ -212,7 +212,7 @@ func (r *result) resolve(layers []int) {
 	}
 }
 
-func (r result) id() digest.Digest {
+func (r layerChain) id() digest.Digest {
 	var b strings.Builder
 	for _, l := range r.layers {
 		b.WriteString(string(l.Digest) + "\n")
@@ -221,7 +221,7 @@ func (r result) id() digest.Digest {
 }
 
 // blobs returns the layers of a result.
-func (r result) blobs() ([]source.RemoteLayer, error) {
+func (r layerChain) blobs() ([]source.RemoteLayer, error) {
 	list := make([]source.RemoteLayer, len(r.layers))
 	for i, d := range r.layers {
 		diffID := digest.Digest(d.Annotations[uncompressed])
@@ -239,7 +239,7 @@ func (r result) blobs() ([]source.RemoteLayer, error) {
 	return list, nil
 }
 
-func (m *Imports) find(id digest.Digest) (result, error) {
+func (m *Imports) find(id digest.Digest) (layerChain, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r, ok := m.results[id]

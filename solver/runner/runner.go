@@ -164,6 +164,18 @@ func (m *Mount) Base() *tree.Node {
 	return m.Tree.WithMeta(meta)
 }
 
+// Resolve returns what the mount shows of a tree, and its path there. If it does not
+// exist, the error is a [*SourceError]. in is the tree of the mount, or a version of it.
+func (m *Mount) Resolve(in *tree.Node) (at string, n *tree.Node, err error) {
+	if at, err = in.Resolve(m.Source, true); err != nil {
+		return "", nil, err
+	}
+	if n = in.Get(at); n == nil {
+		return "", nil, &SourceError{Source: m.Source, Root: in}
+	}
+	return at, n, nil
+}
+
 // SourceError reports that the source of a mount does not exist.
 type SourceError struct {
 	Source string     // path in the mounted tree

@@ -97,7 +97,7 @@ func (s *Sources) Unpack(ctx context.Context, of solver.Origin, layers []RemoteL
 			return nil, fmt.Errorf("layer %d: %w", n, err)
 		}
 		chain = next(layers[n])
-		if err := s.Cache.Put(ctx, chain, of, solver.CachedResult{Outputs: []*snapshot.Snapshot{out}}); err != nil {
+		if err := s.Cache.Put(ctx, chain, of, solver.CacheEntry{Outputs: []*snapshot.Snapshot{out}}); err != nil {
 			return nil, err
 		}
 	}

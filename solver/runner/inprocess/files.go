@@ -118,7 +118,7 @@ func (f *Files) systemDirs() error {
 func (f *Files) mounted(ctx context.Context, m *runner.Mount, at string) (*tree.Node, error) {
 	switch m.Kind {
 	case runner.MountTree:
-		_, n, err := source(m, m.Base())
+		_, n, err := m.Resolve(m.Base())
 		return n, err
 	case runner.MountTmpfs:
 		mode := uint32(0o1777)
@@ -135,17 +135,6 @@ func (f *Files) mounted(ctx context.Context, m *runner.Mount, at string) (*tree.
 		return f.openDir(ctx, m)
 	}
 	return nil, fmt.Errorf("unknown kind %d", m.Kind)
-}
-
-// source returns what a mount shows of a tree, and its path there.
-func source(m *runner.Mount, in *tree.Node) (at string, n *tree.Node, err error) {
-	if at, err = in.Resolve(m.Source, true); err != nil {
-		return "", nil, err
-	}
-	if n = in.Get(at); n == nil {
-		return "", nil, &runner.SourceError{Source: m.Source, Root: in}
-	}
-	return at, n, nil
 }
 
 // take takes the trees apart again, the last one first, and leaves the files as

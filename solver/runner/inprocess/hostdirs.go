@@ -33,7 +33,7 @@ func (f *Files) openDir(ctx context.Context, m *runner.Mount) (n *tree.Node, err
 		if err != nil {
 			return err
 		}
-		_, n, err = source(m, all)
+		_, n, err = m.Resolve(all)
 		return err
 	})
 	return n, err
@@ -59,7 +59,7 @@ func (f *Files) saveCaches(ctx context.Context, list []*tree.Node) error {
 			if err != nil {
 				return err
 			}
-			at, now, err := source(m, all)
+			at, now, err := m.Resolve(all)
 			if err != nil {
 				return err
 			}

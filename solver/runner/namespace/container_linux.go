@@ -127,13 +127,9 @@ func isFile(m *runner.Mount) (bool, error) {
 // overlay prepares a tree: its layers below, and an upper directory for what the
 // processes change, or a copy of all of it.
 func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, error) {
-	at, err := m.Tree.Resolve(m.Source, true)
+	at, src, err := m.Resolve(m.Tree)
 	if err != nil {
 		return out, err
-	}
-	src := m.Tree.Get(at)
-	if src == nil {
-		return out, &runner.SourceError{Source: m.Source, Root: m.Tree}
 	}
 	out.Source, out.File = at, src.Kind() != tree.Dir
 	if c.r.copies {

@@ -1,0 +1,40 @@
+package runner
+
+import (
+	"errors"
+	"testing"
+
+	"slipway/solver/tree"
+)
+
+// TestMountResolve: a mount shows all of a tree, or what its source leads to. A source
+// that does not exist is an error that has the tree.
+func TestMountResolve(t *testing.T) {
+	e := tree.Edit(tree.Empty())
+	_, err := e.MkdirAll("d/e", tree.Meta{Mode: 0o755})
+	if err = errors.Join(err, e.Put("l", tree.NewSymlink(tree.Meta{}, "/d/e")), e.Put("dangling", tree.NewSymlink(tree.Meta{}, "none"))); err != nil {
+		t.Fatal(err)
+	}
+	root := e.Tree()
+	for _, tc := range []struct {
+		source, at string
+		fails      bool
+	}{
+		{"", "", false},
+		{"/", "", false},
+		{"/d", "d", false},
+		{"l", "d/e", false},
+		{"/none", "", true},
+		{"/dangling", "", true},
+	} {
+		m := Mount{Kind: MountTree, Tree: tree.Empty(), Source: tc.source}
+		at, n, err := m.Resolve(root)
+		var missing *SourceError
+		if failed := errors.As(err, &missing); failed != tc.fails || failed && (missing.Root != root || missing.Source != tc.source) {
+			t.Errorf("%q: error %v, want one of the tree: %v", tc.source, err, tc.fails)
+		}
+		if at != tc.at || !tc.fails && n != root.Get(tc.at) {
+			t.Errorf("%q: %q with %v, want %q", tc.source, at, n, tc.at)
+		}
+	}
+}
