@@ -16,7 +16,7 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/moby/buildkit/util/disk"
 
-	"slipway/solver"
+	"slipway/solver/diskcache"
 	"slipway/solver/export"
 	"slipway/solver/tree"
 )
@@ -41,7 +41,7 @@ func (s *state) hold(ctx context.Context) (release func(), err error) {
 
 // CacheEntry is an entry of the state directory that can be pruned.
 type CacheEntry struct {
-	solver.CacheRecord
+	diskcache.Record
 	// Shared is set if other results were made from it.
 	Shared bool
 	mount  string // directory of a cache mount; "" for others
@@ -74,7 +74,7 @@ const (
 // layers are made from other entries, local files are read again, images are fetched,
 // results are built, and the content of cache mounts accumulated over many builds.
 func kinds() []string {
-	return []string{kindInternal, solver.KindLocal, solver.KindSource, solver.KindResult, kindMount}
+	return []string{kindInternal, diskcache.KindLocal, diskcache.KindSource, diskcache.KindResult, kindMount}
 }
 
 // ParseKind checks the name of a kind of entries.
@@ -144,9 +144,9 @@ func CacheEntries(ctx context.Context, dir string, now func() time.Time) ([]Cach
 
 // contents is the list of entries from which a prune takes one after the other.
 type contents struct {
-	records []solver.CacheRecord
+	records []diskcache.Record
 	entries []*CacheEntry // in order, but for results that others were made from
-	usage   *solver.Usage
+	usage   *diskcache.Usage
 	total   int64        // bytes of all
 	images  []CacheEntry // stored images, which no prune removes
 }
@@ -173,10 +173,10 @@ func (s *state) contents(ctx context.Context) (*contents, error) {
 	}
 	c.entries = append(c.entries, internal)
 	for _, r := range records {
-		c.entries = append(c.entries, &CacheEntry{CacheRecord: r, Shared: c.usage.Shared(r)})
+		c.entries = append(c.entries, &CacheEntry{Record: r, Shared: c.usage.Shared(r)})
 	}
 	for _, m := range mounts {
-		c.entries = append(c.entries, &CacheEntry{mount: m.Dir, CacheRecord: solver.CacheRecord{
+		c.entries = append(c.entries, &CacheEntry{mount: m.Dir, Record: diskcache.Record{
 			Key: filepath.Base(m.Dir), Kind: kindMount, Name: "cache mount " + m.ID, Bytes: m.Bytes, Used: m.Used,
 		}})
 	}
@@ -194,8 +194,8 @@ func (s *state) contents(ctx context.Context) (*contents, error) {
 }
 
 // internal returns entries that can be restored from other entries.
-func (s *state) internal(ctx context.Context, u *solver.Usage) *CacheEntry {
-	e := &CacheEntry{CacheRecord: solver.CacheRecord{
+func (s *state) internal(ctx context.Context, u *diskcache.Usage) *CacheEntry {
+	e := &CacheEntry{Record: diskcache.Record{
 		Key: kindInternal, Kind: kindInternal, Name: "layers for runners and outputs, manifests",
 	}}
 	_, e.Bytes = u.Bytes()
@@ -222,7 +222,7 @@ func (c *contents) next(leaves bool, want func(*CacheEntry) bool) *CacheEntry {
 		if !want(e) {
 			continue
 		}
-		if e.mount != "" || e.Kind == kindInternal || !c.usage.Shared(e.CacheRecord) {
+		if e.mount != "" || e.Kind == kindInternal || !c.usage.Shared(e.Record) {
 			best = i
 			break
 		}
@@ -236,7 +236,7 @@ func (c *contents) next(leaves bool, want func(*CacheEntry) bool) *CacheEntry {
 	e := c.entries[best]
 	c.entries = slices.Delete(c.entries, best, best+1)
 	if e.mount == "" && e.Kind != kindInternal {
-		e.Bytes = c.usage.Drop(e.CacheRecord)
+		e.Bytes = c.usage.Drop(e.Record)
 	}
 	c.total -= e.Bytes
 	return e
@@ -272,7 +272,7 @@ func Prune(ctx context.Context, dir string, now func() time.Time, opt PruneOptio
 // prune removes entries by one rule after the other, and returns them and what is
 // used without them, nil if that is unknown. If a cache mount cannot be removed, the
 // other entries are. The state directory must be locked.
-func (s *state) prune(ctx context.Context, now func() time.Time, rules ...PruneOptions) (gone []CacheEntry, usage *solver.Usage, err error) {
+func (s *state) prune(ctx context.Context, now func() time.Time, rules ...PruneOptions) (gone []CacheEntry, usage *diskcache.Usage, err error) {
 	c, err := s.contents(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -316,7 +316,7 @@ func (s *state) remove(e *CacheEntry) error {
 		}
 		return err
 	}
-	return s.cache.Remove(e.CacheRecord)
+	return s.cache.Remove(e.Record)
 }
 
 // discarded is the suffix of the names of directories that are being removed.
@@ -335,7 +335,7 @@ func discard(dir string) error {
 
 // sweep removes blobs and directories to which no result, no layer of an output and no
 // stored image refers.
-func (s *state) sweep(ctx context.Context, u *solver.Usage) error {
+func (s *state) sweep(ctx context.Context, u *diskcache.Usage) error {
 	blobs, dirs := u.Live()
 	layers, err := (&export.Layers{Dir: filepath.Join(s.dir, "layers")}).Blobs()
 	if err != nil {

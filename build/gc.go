@@ -13,11 +13,11 @@ import (
 	"strings"
 	"time"
 
+	"slipway/solver/diskcache"
+
 	"github.com/docker/go-units"
 	"github.com/gofrs/flock"
 	"github.com/moby/buildkit/util/disk"
-
-	"slipway/solver"
 )
 
 // GC configures what [Build] removes from the state directory afterwards. The zero
@@ -97,7 +97,7 @@ func (gc GC) rules(d disk.DiskStat) []PruneOptions {
 	if gc.Keep != nil {
 		limits = PruneOptions{KeepBytes: gc.Keep.bytes(d.Total)}
 	}
-	cheap := PruneOptions{Kinds: []string{kindInternal, solver.KindLocal, kindMount}, Unused: gcCheapUnused, MaxUsedBytes: gcCheapMax}
+	cheap := PruneOptions{Kinds: []string{kindInternal, diskcache.KindLocal, kindMount}, Unused: gcCheapUnused, MaxUsedBytes: gcCheapMax}
 	old := limits
 	old.Unused = gcOld
 	return []PruneOptions{cheap, old, limits}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"slipway/solver"
+	"slipway/solver/diskcache"
 	"slipway/solver/export"
 	"slipway/solver/tree"
 )
@@ -46,14 +47,14 @@ func (s *state) storeImage(ctx context.Context, root *export.Root, names []strin
 
 // held takes the blobs of stored images out of the cache, and returns the images,
 // each with the bytes of the blobs that those before it do not have.
-func (s *state) held(u *solver.Usage) ([]CacheEntry, error) {
+func (s *state) held(u *diskcache.Usage) ([]CacheEntry, error) {
 	list, _, err := s.names.List()
 	if err != nil {
 		return nil, err
 	}
 	var entries []CacheEntry
 	for _, img := range list {
-		e := CacheEntry{CacheRecord: solver.CacheRecord{
+		e := CacheEntry{Record: diskcache.Record{
 			Key: img.Root.Digest.Encoded(), Kind: kindImage, Name: "image " + img.Name, Used: img.Created,
 		}}
 		for _, b := range img.Blobs {

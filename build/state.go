@@ -11,7 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"slipway/build/explain"
-	"slipway/solver"
+	"slipway/solver/diskcache"
 	"slipway/solver/export"
 	"slipway/solver/hostmount"
 	"slipway/solver/images"
@@ -27,7 +27,7 @@ const defaultStall = 2 * time.Minute
 type state struct {
 	dir   string
 	store *tree.Store
-	cache *solver.DirCache
+	cache *diskcache.Cache
 	files *source.Index
 	names *images.Names // of stored images
 
@@ -69,7 +69,7 @@ func openState(o *Options) (*state, error) {
 	}
 	s := &state{dir: dir, registry: newRegistry(o.stall())}
 	if s.store, err = tree.OpenStore(filepath.Join(s.dir, "store")); err == nil {
-		s.cache, err = solver.OpenDirCache(filepath.Join(s.dir, "cache"), s.store, o.Now)
+		s.cache, err = diskcache.Open(filepath.Join(s.dir, "cache"), s.store, o.Now)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)

@@ -1,4 +1,14 @@
-package solver
+// Package diskcache stores the results of operations in a directory, which several
+// processes may use at the same time. It also lists them, measures what they use of the
+// store of trees, and removes them.
+//
+// The directory has a file per result:
+//
+//	AB/CDEF….json  ABCDEF… is the digest of the key; see internal/sealed
+//	tmp            files that are being written
+//
+// Not here: keys, which package solver makes, and when a result is removed.
+package diskcache
 
 import (
 	"context"
@@ -14,13 +24,14 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"slipway/internal/sealed"
+	"slipway/solver"
 	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
 
-// DirCache is a [Cache] on disk. Several processes may use one at the same time:
-// a record appears whole, after all that it refers to.
-type DirCache struct {
+// Cache is a [solver.Cache] on disk. Several processes may use one at the same time: a
+// record appears whole, after everything that it refers to. It is safe for concurrent use.
+type Cache struct {
 	dir   string
 	store *tree.Store
 	now   func() time.Time
@@ -29,20 +40,20 @@ type DirCache struct {
 	trees *tree.Loader
 }
 
-// OpenDirCache opens the cache in a directory, which it makes if it is not
-// there. The trees of its results are in store; now is when a result is used.
-func OpenDirCache(dir string, store *tree.Store, now func() time.Time) (*DirCache, error) {
-	c := &DirCache{dir: dir, store: store, now: now, trees: store.Loader()}
+// Open opens the cache in a directory. If the directory does not exist, Open makes it.
+// The trees of its results are in store. now returns the time when a result is used.
+func Open(dir string, store *tree.Store, now func() time.Time) (*Cache, error) {
+	c := &Cache{dir: dir, store: store, now: now, trees: store.Loader()}
 	return c, os.MkdirAll(c.temp(), 0o700)
 }
 
 // temp is the directory of records that are being written.
-func (c *DirCache) temp() string { return filepath.Join(c.dir, "tmp") }
+func (c *Cache) temp() string { return filepath.Join(c.dir, "tmp") }
 
-// record is what an operation made, as it is written.
-type record struct {
+// recordFile is the content of a file: what an operation made.
+type recordFile struct {
 	Name    string
-	ID      digest.Digest `json:",omitempty"` // see [CacheEntry]
+	ID      digest.Digest `json:",omitempty"` // see [solver.CacheEntry]
 	Source  string        `json:",omitempty"` // identifier of what was fetched
 	Outputs []recordOutput
 }
@@ -57,36 +68,36 @@ type recordLayer struct {
 	Blob         *snapshot.LayerBlob `json:",omitempty"`
 }
 
-func (c *DirCache) file(key digest.Digest) string {
+func (c *Cache) file(key digest.Digest) string {
 	hex := key.Encoded()
 	return filepath.Join(c.dir, hex[:2], hex[2:]+".json")
 }
 
-// Get implements [Cache]. A record that cannot be read, or refers to what is not
-// there any more, is none.
-func (c *DirCache) Get(ctx context.Context, key digest.Digest) (CacheEntry, bool, error) {
+// Get implements [solver.Cache]. A record that cannot be read, or refers to something
+// that does not exist any more, is a cache miss.
+func (c *Cache) Get(ctx context.Context, key digest.Digest) (solver.CacheEntry, bool, error) {
 	if err := ctx.Err(); err != nil {
-		return CacheEntry{}, false, err
+		return solver.CacheEntry{}, false, err
 	}
 	file := c.file(key)
 	data, err := readRegular(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return CacheEntry{}, false, nil
+		return solver.CacheEntry{}, false, nil
 	}
 	if err != nil {
-		return CacheEntry{}, false, fmt.Errorf("cache: %w", err)
+		return solver.CacheEntry{}, false, fmt.Errorf("cache: %w", err)
 	}
-	var r record
+	var r recordFile
 	if err := sealed.Unmarshal(data, &r); err != nil {
-		return CacheEntry{}, false, nil //nolint:nilerr // the operation runs again
+		return solver.CacheEntry{}, false, nil //nolint:nilerr // the operation runs again
 	}
 	outs, err := c.load(c.trees, r)
 	if err != nil {
-		return CacheEntry{}, false, nil //nolint:nilerr // the operation runs again
+		return solver.CacheEntry{}, false, nil //nolint:nilerr // the operation runs again
 	}
 	now := c.now()
 	_ = os.Chtimes(file, now, now) // when it was last used, for pruning only
-	return CacheEntry{r.ID, outs}, true, nil
+	return solver.CacheEntry{ID: r.ID, Outputs: outs}, true, nil
 }
 
 // readRegular reads a file. If it is not a regular one, it does not exist. The file
@@ -108,7 +119,7 @@ func readRegular(name string) ([]byte, error) {
 	return io.ReadAll(f)
 }
 
-func (c *DirCache) load(loader *tree.Loader, r record) ([]*snapshot.Snapshot, error) {
+func (c *Cache) load(loader *tree.Loader, r recordFile) ([]*snapshot.Snapshot, error) {
 	var outs []*snapshot.Snapshot
 	for _, o := range r.Outputs {
 		if o.Tree == "" {
@@ -135,9 +146,9 @@ func (c *DirCache) load(loader *tree.Loader, r record) ([]*snapshot.Snapshot, er
 	return outs, nil
 }
 
-// Put implements [Cache].
-func (c *DirCache) Put(ctx context.Context, key digest.Digest, of Origin, result CacheEntry) error {
-	r := record{Name: of.Name, ID: result.ID, Source: of.Source}
+// Put implements [solver.Cache].
+func (c *Cache) Put(ctx context.Context, key digest.Digest, of solver.Origin, result solver.CacheEntry) error {
+	r := recordFile{Name: of.Name, ID: result.ID, Source: of.Source}
 	for _, s := range result.Outputs {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -167,7 +178,7 @@ func (c *DirCache) Put(ctx context.Context, key digest.Digest, of Origin, result
 	return nil
 }
 
-func (c *DirCache) write(file string, data []byte) error {
+func (c *Cache) write(file string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return err
 	}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package solver
+package diskcache
 
 import (
 	"os"
@@ -12,17 +12,18 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"slipway/solver"
 	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
 
-func newDirCache(t *testing.T) *DirCache {
+func newCache(t *testing.T) *Cache {
 	t.Helper()
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := OpenDirCache(t.TempDir(), store, time.Now)
+	c, err := Open(t.TempDir(), store, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,10 +33,10 @@ func newDirCache(t *testing.T) *DirCache {
 // TestRecordsDisappear: a record that another process deletes at any time is a
 // cache miss, and never an error.
 func TestRecordsDisappear(t *testing.T) {
-	c := newDirCache(t)
+	c := newCache(t)
 	key := digest.FromString("key")
-	out := CacheEntry{Outputs: []*snapshot.Snapshot{snapshot.New(tree.Empty(), nil)}}
-	if err := c.Put(t.Context(), key, Origin{Name: "x"}, out); err != nil {
+	out := solver.CacheEntry{Outputs: []*snapshot.Snapshot{snapshot.New(tree.Empty(), nil)}}
+	if err := c.Put(t.Context(), key, solver.Origin{Name: "x"}, out); err != nil {
 		t.Fatal(err)
 	}
 	file, kept := c.file(key), filepath.Join(t.TempDir(), "record")
@@ -82,7 +83,7 @@ func TestRecordsDisappear(t *testing.T) {
 // TestNoRecord: what is not a regular file is not a record, and nothing waits for
 // a FIFO.
 func TestNoRecord(t *testing.T) {
-	c := newDirCache(t)
+	c := newCache(t)
 	for about, create := range map[string]func(string) error{
 		"directory": func(name string) error { return os.Mkdir(name, 0o700) },
 		"FIFO":      func(name string) error { return syscall.Mkfifo(name, 0o600) },
@@ -105,12 +106,12 @@ func TestNoRecord(t *testing.T) {
 // TestRecord: a record keeps the identity and the outputs of a result, and the time
 // when it was last used.
 func TestRecord(t *testing.T) {
-	c := newDirCache(t)
+	c := newCache(t)
 	now := time.Unix(1_000_000, 0)
 	c.now = func() time.Time { return now }
 	key := digest.FromString("key")
-	want := CacheEntry{ID: digest.FromString("id"), Outputs: []*snapshot.Snapshot{number(1), nil, number(2).With(number(3).Tree())}}
-	if err := c.Put(t.Context(), key, Origin{Name: "x"}, want); err != nil {
+	want := solver.CacheEntry{ID: digest.FromString("id"), Outputs: []*snapshot.Snapshot{number(1), nil, number(2).With(number(3).Tree())}}
+	if err := c.Put(t.Context(), key, solver.Origin{Name: "x"}, want); err != nil {
 		t.Fatal(err)
 	}
 	now = now.Add(time.Hour)
@@ -118,7 +119,7 @@ func TestRecord(t *testing.T) {
 	if err != nil || !ok {
 		t.Fatalf("found: %v, error: %v", ok, err)
 	}
-	if got.ID != want.ID || len(got.Outputs) != 3 || valueOf(got.Outputs[0]) != 1 || got.Outputs[1] != nil || valueOf(got.Outputs[2]) != 3 || len(got.Outputs[2].Layers()) != 1 {
+	if got.ID != want.ID || len(got.Outputs) != 3 || !got.Outputs[0].Tree().Same(want.Outputs[0].Tree()) || got.Outputs[1] != nil || !got.Outputs[2].Tree().Same(want.Outputs[2].Tree()) || len(got.Outputs[2].Layers()) != 1 {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	info, err := os.Stat(c.file(key))
@@ -131,4 +132,13 @@ func TestRecord(t *testing.T) {
 	if _, ok, err := c.Get(t.Context(), digest.FromString("other")); ok || err != nil {
 		t.Errorf("another key: found: %v, error: %v", ok, err)
 	}
+}
+
+// number returns a snapshot whose tree has a number in it.
+func number(n int) *snapshot.Snapshot {
+	e := tree.Edit(tree.Empty())
+	if _, err := e.MkdirAll("d", tree.Meta{UID: uint32(n)}); err != nil {
+		panic(err)
+	}
+	return snapshot.New(e.Tree(), nil)
 }

@@ -1,4 +1,4 @@
-package solver
+package diskcache
 
 import (
 	"context"
@@ -20,8 +20,8 @@ const (
 	KindResult = "regular" // what an operation made
 )
 
-// CacheRecord is what a [DirCache] keeps under a key.
-type CacheRecord struct {
+// Record is what a [Cache] stores under a key.
+type Record struct {
 	Key  string
 	Name string // of the operation
 	Kind string
@@ -31,15 +31,15 @@ type CacheRecord struct {
 
 	file   string
 	size   int64 // of the file
-	record record
+	record recordFile
 }
 
-// Records returns what the cache keeps, in the order of keys, without their
-// sizes. Damaged records are left out; they are never used either.
-func (c *DirCache) Records(ctx context.Context) ([]CacheRecord, error) {
-	var list []CacheRecord
-	err := c.each(ctx, func(file string, info fs.FileInfo, r record) error {
-		list = append(list, CacheRecord{
+// Records returns all records in the order of their keys, without their sizes. Damaged
+// records are left out, as they are never used either.
+func (c *Cache) Records(ctx context.Context) ([]Record, error) {
+	var list []Record
+	err := c.each(ctx, func(file string, info fs.FileInfo, r recordFile) error {
+		list = append(list, Record{
 			Key:  filepath.Base(filepath.Dir(file)) + strings.TrimSuffix(filepath.Base(file), ".json"),
 			Name: r.Name, Kind: r.kind(), Used: info.ModTime(),
 			file: file, size: info.Size(), record: r,
@@ -49,7 +49,7 @@ func (c *DirCache) Records(ctx context.Context) ([]CacheRecord, error) {
 	return list, err
 }
 
-func (r record) kind() string {
+func (r recordFile) kind() string {
 	switch {
 	case strings.HasPrefix(r.Source, "local://"):
 		return KindLocal
@@ -61,7 +61,7 @@ func (r record) kind() string {
 
 // each calls fn for each record that can be read. Those that another process
 // removes meanwhile are left out.
-func (c *DirCache) each(ctx context.Context, fn func(string, fs.FileInfo, record) error) error {
+func (c *Cache) each(ctx context.Context, fn func(string, fs.FileInfo, recordFile) error) error {
 	return c.files(ctx, func(file string, d fs.DirEntry) error {
 		info, err := d.Info()
 		if errors.Is(err, fs.ErrNotExist) {
@@ -72,14 +72,14 @@ func (c *DirCache) each(ctx context.Context, fn func(string, fs.FileInfo, record
 		}
 		r, err := readRecord(file)
 		if err != nil {
-			return nil //nolint:nilerr // it is no record
+			return nil //nolint:nilerr // not a record
 		}
 		return fn(file, info, r)
 	})
 }
 
 // files calls fn for each file that is, or should be, a record.
-func (c *DirCache) files(ctx context.Context, fn func(string, fs.DirEntry) error) error {
+func (c *Cache) files(ctx context.Context, fn func(string, fs.DirEntry) error) error {
 	return filepath.WalkDir(c.dir, func(file string, d fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -95,10 +95,10 @@ func (c *DirCache) files(ctx context.Context, fn func(string, fs.DirEntry) error
 	})
 }
 
-func readRecord(file string) (record, error) {
-	var r record
+func readRecord(file string) (recordFile, error) {
+	var r recordFile
 	if !strings.HasSuffix(file, ".json") {
-		return r, errors.New("the name is not that of a record")
+		return r, errors.New("the file is not named like a record")
 	}
 	data, err := readRegular(file)
 	if err == nil {
@@ -109,7 +109,7 @@ func readRecord(file string) (record, error) {
 
 // Remove removes a record. What it refers to stays in the store until that is
 // swept.
-func (c *DirCache) Remove(r CacheRecord) error {
+func (c *Cache) Remove(r Record) error {
 	if err := os.Remove(r.file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("cache: %w", err)
 	}

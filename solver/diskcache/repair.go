@@ -1,4 +1,4 @@
-package solver
+package diskcache
 
 import (
 	"context"
@@ -13,9 +13,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// Clean removes what processes that were killed left half-written. It must not
-// run beside others that use the cache.
-func (c *DirCache) Clean() error {
+// Clean removes files that killed processes left half-written. No other process may use
+// the cache meanwhile.
+func (c *Cache) Clean() error {
 	// The directory itself stays: others open the cache meanwhile.
 	list, err := os.ReadDir(c.temp())
 	for _, d := range list {
@@ -24,8 +24,8 @@ func (c *DirCache) Clean() error {
 	return err
 }
 
-// Sweep removes files that are no records, or damaged ones.
-func (c *DirCache) Sweep(ctx context.Context) error {
+// Sweep removes files that are not records, and damaged records.
+func (c *Cache) Sweep(ctx context.Context) error {
 	return c.files(ctx, func(file string, _ fs.DirEntry) error {
 		if _, err := readRecord(file); err != nil {
 			return os.RemoveAll(file)
@@ -34,10 +34,10 @@ func (c *DirCache) Sweep(ctx context.Context) error {
 	})
 }
 
-// Repair removes the records that are damaged, and those that refer to what is
-// not in the store, or not as it was. It reads all that the cache keeps.
-func (c *DirCache) Repair(ctx context.Context) error {
-	w := &wholeness{ctx: ctx, store: c.store, known: map[digest.Digest]error{}}
+// Repair removes damaged records, and records that refer to a blob or directory that the
+// store lacks or that is damaged. It reads everything that the records refer to.
+func (c *Cache) Repair(ctx context.Context) error {
+	w := &verifier{ctx: ctx, store: c.store, checked: map[digest.Digest]error{}}
 	loader := c.store.Loader()
 	return c.files(ctx, func(file string, _ fs.DirEntry) error {
 		r, err := readRecord(file)
@@ -57,14 +57,14 @@ func (c *DirCache) Repair(ctx context.Context) error {
 	})
 }
 
-// wholeness finds out whether all is there that something refers to.
-type wholeness struct {
-	ctx   context.Context
-	store *tree.Store
-	known map[digest.Digest]error // of directories and blobs
+// verifier checks that the store has everything that a snapshot refers to, whole.
+type verifier struct {
+	ctx     context.Context
+	store   *tree.Store
+	checked map[digest.Digest]error // of directories and blobs
 }
 
-func (w *wholeness) snapshots(list []*snapshot.Snapshot) error {
+func (w *verifier) snapshots(list []*snapshot.Snapshot) error {
 	for _, s := range list {
 		if err := w.tree(s.Tree()); err != nil {
 			return err
@@ -84,8 +84,8 @@ func (w *wholeness) snapshots(list []*snapshot.Snapshot) error {
 	return nil
 }
 
-func (w *wholeness) tree(n *tree.Node) error {
-	if err, ok := w.known[n.ID()]; ok {
+func (w *verifier) tree(n *tree.Node) error {
+	if err, ok := w.checked[n.ID()]; ok {
 		return err
 	}
 	err := w.ctx.Err()
@@ -98,18 +98,18 @@ func (w *wholeness) tree(n *tree.Node) error {
 			err = w.blob(e.Node.Blob())
 		}
 	}
-	w.known[n.ID()] = err
+	w.checked[n.ID()] = err
 	return err
 }
 
-func (w *wholeness) blob(b tree.Blob) error {
-	if err, ok := w.known[b.Digest]; ok {
+func (w *verifier) blob(b tree.Blob) error {
+	if err, ok := w.checked[b.Digest]; ok {
 		return err
 	}
 	f, err := w.store.OpenContext(w.ctx, b)
 	if err == nil {
 		err = f.Close()
 	}
-	w.known[b.Digest] = err
+	w.checked[b.Digest] = err
 	return err
 }

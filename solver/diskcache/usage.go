@@ -1,4 +1,4 @@
-package solver
+package diskcache
 
 import (
 	"cmp"
@@ -24,7 +24,7 @@ type Usage struct {
 }
 
 // Usage counts what records refer to.
-func (c *DirCache) Usage(ctx context.Context, records []CacheRecord) (*Usage, error) {
+func (c *Cache) Usage(ctx context.Context, records []Record) (*Usage, error) {
 	u := &Usage{trees: c.store.Loader(), blobs: map[digest.Digest]int{}, dirs: map[digest.Digest]int{}, bases: map[digest.Digest]int{}, held: map[digest.Digest]bool{}}
 	var err error
 	if u.sizes, err = c.store.Sizes(ctx); err != nil {
@@ -51,7 +51,7 @@ func (u *Usage) Hold(d digest.Digest) int64 {
 }
 
 // each calls functions for what a record refers to.
-func (u *Usage) each(r CacheRecord, dir func(*tree.Node), blob func(digest.Digest)) {
+func (u *Usage) each(r Record, dir func(*tree.Node), blob func(digest.Digest)) {
 	tree := func(id digest.Digest) {
 		if n, err := u.trees.Load(id); err == nil { // else it is gone
 			dir(n)
@@ -88,10 +88,10 @@ func (u *Usage) addDir(n *tree.Node) {
 // or a directory counts for the record that brought it, not for those that are built
 // on it. If several brought it, it counts for what was fetched rather than made, or
 // else for the one that was not used for longest.
-func (u *Usage) Own(records []CacheRecord) map[string]int64 {
+func (u *Usage) Own(records []Record) map[string]int64 {
 	o := &owners{u: u, own: map[string]int64{}, dirs: map[digest.Digest]bool{}, blobs: map[digest.Digest]bool{}}
 	records = slices.Clone(records)
-	slices.SortFunc(records, func(a, b CacheRecord) int {
+	slices.SortFunc(records, func(a, b Record) int {
 		return cmp.Or(cmp.Compare(made(a), made(b)), a.Used.Compare(b.Used), cmp.Compare(a.Key, b.Key))
 	})
 	for _, r := range records {
@@ -100,7 +100,7 @@ func (u *Usage) Own(records []CacheRecord) map[string]int64 {
 	}
 	// What no record brought, as those on which it was built are gone, counts for
 	// the one with the fewest layers.
-	slices.SortStableFunc(records, func(a, b CacheRecord) int { return cmp.Compare(a.layers(), b.layers()) })
+	slices.SortStableFunc(records, func(a, b Record) int { return cmp.Compare(a.layers(), b.layers()) })
 	walked := map[digest.Digest]bool{}
 	for _, r := range records {
 		u.each(r, func(n *tree.Node) { o.all(r.Key, n, walked) }, func(d digest.Digest) { o.blob(r.Key, d) })
@@ -109,7 +109,7 @@ func (u *Usage) Own(records []CacheRecord) map[string]int64 {
 }
 
 // made orders records of what was made after those of what was fetched.
-func made(r CacheRecord) int {
+func made(r Record) int {
 	if r.Kind == KindResult {
 		return 1
 	}
@@ -138,7 +138,7 @@ func (o *owners) blob(key string, d digest.Digest) {
 }
 
 // brought counts the changes of the last layer of each output.
-func (o *owners) brought(r CacheRecord) {
+func (o *owners) brought(r Record) {
 	for _, out := range r.record.Outputs {
 		top, lower := out.Tree, digest.Digest("")
 		if n := len(out.Layers); n > 0 {
@@ -201,7 +201,7 @@ func (o *owners) all(key string, n *tree.Node, walked map[digest.Digest]bool) {
 }
 
 // layers returns the number of layers of the largest output.
-func (r CacheRecord) layers() (n int) {
+func (r Record) layers() (n int) {
 	for _, o := range r.record.Outputs {
 		n = max(n, len(o.Layers))
 	}
@@ -209,7 +209,7 @@ func (r CacheRecord) layers() (n int) {
 }
 
 // Drop takes a record away and returns how many bytes nothing refers to any more.
-func (u *Usage) Drop(r CacheRecord) int64 {
+func (u *Usage) Drop(r Record) int64 {
 	freed := r.size
 	blob := func(d digest.Digest) {
 		if u.blobs[d]--; u.blobs[d] == 0 {
@@ -240,8 +240,8 @@ func (u *Usage) Drop(r CacheRecord) int64 {
 	return freed
 }
 
-// Shared tells whether other records were made from what a record made.
-func (u *Usage) Shared(r CacheRecord) bool {
+// Shared reports whether other records were made from the result of r.
+func (u *Usage) Shared(r Record) bool {
 	own := r.bases()
 	for _, o := range r.record.Outputs {
 		if u.bases[o.Tree] > own[o.Tree] {
@@ -253,7 +253,7 @@ func (u *Usage) Shared(r CacheRecord) bool {
 
 // bases returns how often a record says that it was made from a tree: all that is
 // below its last layer.
-func (r CacheRecord) bases() map[digest.Digest]int {
+func (r Record) bases() map[digest.Digest]int {
 	bases := map[digest.Digest]int{}
 	for _, o := range r.record.Outputs {
 		for i, l := range o.Layers {

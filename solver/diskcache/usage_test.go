@@ -1,6 +1,6 @@
 //go:build unix
 
-package solver
+package diskcache
 
 import (
 	"context"
@@ -10,12 +10,13 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"slipway/solver"
 	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
 
 // putFile puts a record whose result is that of another one with a file more.
-func putFile(t *testing.T, c *DirCache, of Origin, base *snapshot.Snapshot, name, data string) *snapshot.Snapshot {
+func putFile(t *testing.T, c *Cache, of solver.Origin, base *snapshot.Snapshot, name, data string) *snapshot.Snapshot {
 	t.Helper()
 	b, err := c.store.PutBytes([]byte(data))
 	if err != nil {
@@ -33,7 +34,7 @@ func putFile(t *testing.T, c *DirCache, of Origin, base *snapshot.Snapshot, name
 		t.Fatal(err)
 	}
 	s := base.With(e.Tree())
-	if err := c.Put(t.Context(), digest.FromString(of.Name), of, CacheEntry{Outputs: []*snapshot.Snapshot{s}}); err != nil {
+	if err := c.Put(t.Context(), digest.FromString(of.Name), of, solver.CacheEntry{Outputs: []*snapshot.Snapshot{s}}); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -42,13 +43,13 @@ func putFile(t *testing.T, c *DirCache, of Origin, base *snapshot.Snapshot, name
 // TestOwn: sizes belong to the record that brought a file, also when it was used
 // after those that are built on it, and add up to what the disk holds.
 func TestOwn(t *testing.T) {
-	c := newDirCache(t)
+	c := newCache(t)
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	c.now = func() time.Time { return now }
-	base := putFile(t, c, Origin{"base", "docker-image://base"}, nil, "large", strings.Repeat("x", 100_000))
-	second := putFile(t, c, Origin{Name: "second"}, base, "dir", strings.Repeat("y", 10_000))
-	putFile(t, c, Origin{Name: "third"}, second, "small", strings.Repeat("z", 1_000))
-	putFile(t, c, Origin{Name: "copy"}, nil, "copied", strings.Repeat("x", 100_000)) // of the base
+	base := putFile(t, c, solver.Origin{Name: "base", Source: "docker-image://base"}, nil, "large", strings.Repeat("x", 100_000))
+	second := putFile(t, c, solver.Origin{Name: "second"}, base, "dir", strings.Repeat("y", 10_000))
+	putFile(t, c, solver.Origin{Name: "third"}, second, "small", strings.Repeat("z", 1_000))
+	putFile(t, c, solver.Origin{Name: "copy"}, nil, "copied", strings.Repeat("x", 100_000)) // of the base
 	now = now.Add(time.Hour)
 	for _, name := range []string{"second", "base"} {
 		if _, ok, err := c.Get(t.Context(), digest.FromString(name)); !ok || err != nil {
@@ -61,7 +62,7 @@ func TestOwn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var records []CacheRecord
+		var records []Record
 		for _, r := range all {
 			if r.Name != without {
 				records = append(records, r)
@@ -100,10 +101,10 @@ func TestOwn(t *testing.T) {
 // TestHold: a held blob is live whatever becomes of the records, and counts neither
 // for them nor as unused.
 func TestHold(t *testing.T) {
-	c := newDirCache(t)
+	c := newCache(t)
 	large, small := strings.Repeat("x", 100_000), strings.Repeat("y", 10_000)
-	putFile(t, c, Origin{Name: "large"}, nil, "large", large)
-	putFile(t, c, Origin{Name: "small"}, nil, "small", small)
+	putFile(t, c, solver.Origin{Name: "large"}, nil, "large", large)
+	putFile(t, c, solver.Origin{Name: "small"}, nil, "small", small)
 	other, err := c.store.PutBytes([]byte("not in the cache"))
 	if err != nil {
 		t.Fatal(err)
