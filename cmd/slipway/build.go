@@ -31,6 +31,10 @@ an archive or a Dockerfile on standard input.
 Steps run in namespaces of their own where the machine allows it. That is for
 building what you trust; it is no boundary against hostile code.
 
+An image that goes nowhere else is stored (see slipway image). --push and --load
+store no new image, so that pushed images do not fill the disk. They replace a stored
+image of the same name, so that FROM does not find an older one.
+
 Exit codes:
     0  built, or checked without a warning
     1  the build failed, or --check has found something
