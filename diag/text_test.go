@@ -23,7 +23,7 @@ const sample = "FROM alpine AS build\n" +
 	"COPY --form=build /a /b\r\n" +
 	"\tWORKDIR\tx\n"
 
-// at returns the range of the nth occurrence, from 0, of what in the file.
+// at returns the range of the nth occurrence, from 0, of the text what.
 func at(f *source.File, what string, nth int) source.Range {
 	pos := 0
 	for {

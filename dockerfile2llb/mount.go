@@ -82,7 +82,7 @@ func owner(m *plan.Mount, mode uint64) (uid, gid, perm uint32) {
 	return get(m.UID, 0), get(m.GID, 0), get(m.Mode, mode)
 }
 
-// secret adds a secret as a file, as a variable, or as both.
+// secret adds a secret to the process x, as a file, a variable, or both.
 func (x *exec) secret(m *plan.Mount) {
 	if m.Env != nil {
 		x.msg.Secretenv = append(x.msg.Secretenv, &pb.SecretEnv{ID: m.ID, Name: *m.Env, Optional: !m.Required})

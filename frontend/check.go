@@ -61,10 +61,10 @@ func (b *build) find(ctx context.Context) (diag.List, error) {
 	}
 	in := linter.Input{File: file}
 	b.dockerfile, faults = instructions.Parse(file)
-	var unknown *guess
+	var unknown *lenientResolver
 	if faults.Err() == nil {
 		in.Dockerfile = b.dockerfile
-		unknown = &guess{Resolver: b.inputs, failed: map[string]error{}}
+		unknown = &lenientResolver{Resolver: b.inputs, failed: map[string]error{}}
 		p, err := b.checkPlan(ctx, unknown)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -126,16 +126,16 @@ func nearJSON(file *parser.File, faults diag.List) diag.List {
 // because a check can continue without the config.
 const checkPatience = 10 * time.Second
 
-// guess is a resolver that replaces an image it cannot resolve with an empty
+// lenientResolver is a resolver that replaces an image it cannot resolve with an empty
 // config. Safe for concurrent use.
-type guess struct {
+type lenientResolver struct {
 	plan.Resolver
 	mu     sync.Mutex
 	failed map[string]error // by reference
 }
 
 // Image implements [plan.Resolver].
-func (g *guess) Image(ctx context.Context, ref string, q plan.ImageQuery) (*plan.Resolved, error) {
+func (g *lenientResolver) Image(ctx context.Context, ref string, q plan.ImageQuery) (*plan.Resolved, error) {
 	asking, cancel := context.WithTimeout(ctx, checkPatience)
 	defer cancel()
 	res, err := g.Resolver.Image(asking, ref, q)
@@ -154,7 +154,7 @@ func (g *guess) Image(ctx context.Context, ref string, q plan.ImageQuery) (*plan
 
 // notes returns a note for each reference to an image that could not be
 // resolved.
-func (g *guess) notes(p *plan.Plan) diag.List {
+func (g *lenientResolver) notes(p *plan.Plan) diag.List {
 	var notes diag.List
 	add := func(st *plan.Stage, at source.Range) {
 		err := g.failed[st.BaseName]
@@ -181,7 +181,7 @@ func (g *guess) notes(p *plan.Plan) diag.List {
 
 // known returns the warnings without those about variables that an unresolved
 // image may set.
-func (g *guess) known(warnings diag.List, p *plan.Plan) diag.List {
+func (g *lenientResolver) known(warnings diag.List, p *plan.Plan) diag.List {
 	unknown := func(d *diag.Diagnostic) bool {
 		if d.Code != "UndefinedVar" {
 			return false

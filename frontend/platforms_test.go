@@ -16,8 +16,8 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// byPlatform is a meeting that distinguishes image requests by platform.
-type byPlatform struct{ *meeting }
+// byPlatform is a barrier that distinguishes image requests by platform.
+type byPlatform struct{ *barrier }
 
 func (b byPlatform) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
 	name := op.Identifier + " " + platforms.FormatAll(*opt.ImageOpt.Platform)
@@ -40,7 +40,7 @@ func TestOncePerBuild(t *testing.T) {
 	defer cancel()
 	b := fakegateway.New("FROM --platform=$BUILDPLATFORM tools AS t\nFROM a AS x\nFROM a\nCOPY --from=x / /x\nCOPY --from=t / /t\nCOPY --from=a / /a\n",
 		map[string]string{"platform": "linux/amd64,linux/arm64,linux/s390x"})
-	c := byPlatform{meet(b, []string{image + "a:latest linux/amd64", image + "a:latest linux/arm64", image + "a:latest linux/s390x"})}
+	c := byPlatform{newBarrier(b, []string{image + "a:latest linux/amd64", image + "a:latest linux/arm64", image + "a:latest linux/s390x"})}
 	if _, err := Build(ctx, c); err != nil {
 		t.Fatal(err)
 	}

@@ -16,10 +16,10 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// meeting is a builder that counts requests and blocks groups of requests until
+// barrier is a builder that counts requests and blocks groups of requests until
 // every request of a group has arrived. It shows that the requests are made
 // concurrently.
-type meeting struct {
+type barrier struct {
 	*fakegateway.Client
 	together map[string]*group
 	mu       sync.Mutex
@@ -32,9 +32,9 @@ type group struct {
 	all     chan struct{}
 }
 
-// meet returns a builder that groups the requests of each list.
-func meet(b *fakegateway.Client, lists ...[]string) *meeting {
-	m := &meeting{Client: b, together: map[string]*group{}, asked: map[string]int{}}
+// newBarrier returns a builder that groups the requests of each list.
+func newBarrier(b *fakegateway.Client, lists ...[]string) *barrier {
+	m := &barrier{Client: b, together: map[string]*group{}, asked: map[string]int{}}
 	for _, list := range lists {
 		g := &group{missing: len(list), all: make(chan struct{})}
 		for _, name := range list {
@@ -45,7 +45,7 @@ func meet(b *fakegateway.Client, lists ...[]string) *meeting {
 }
 
 // arrive counts a request and waits for the other requests of its group.
-func (m *meeting) arrive(ctx context.Context, name string) error {
+func (m *barrier) arrive(ctx context.Context, name string) error {
 	m.mu.Lock()
 	m.asked[name]++
 	g := m.together[name]
@@ -66,13 +66,13 @@ func (m *meeting) arrive(ctx context.Context, name string) error {
 	}
 }
 
-func (m *meeting) Solve(context.Context, client.SolveRequest) (*client.Result, error) {
+func (m *barrier) Solve(context.Context, client.SolveRequest) (*client.Result, error) {
 	res := client.NewResult()
-	res.SetRef(&meetingRef{m: m})
+	res.SetRef(&barrierRef{m: m})
 	return res, nil
 }
 
-func (m *meeting) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
+func (m *barrier) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
 	if err := m.arrive(ctx, op.Identifier); err != nil {
 		return nil, err
 	}
@@ -81,12 +81,12 @@ func (m *meeting) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, op
 	return m.Client.ResolveSourceMetadata(ctx, op, opt)
 }
 
-type meetingRef struct {
+type barrierRef struct {
 	client.Reference
-	m *meeting
+	m *barrier
 }
 
-func (r *meetingRef) ReadFile(ctx context.Context, req client.ReadRequest) ([]byte, error) {
+func (r *barrierRef) ReadFile(ctx context.Context, req client.ReadRequest) ([]byte, error) {
 	if err := r.m.arrive(ctx, req.Filename); err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func (r *meetingRef) ReadFile(ctx context.Context, req client.ReadRequest) ([]by
 	return nil, os.ErrNotExist
 }
 
-func (r *meetingRef) StatFile(ctx context.Context, req client.StatRequest) (*fstypes.Stat, error) {
+func (r *barrierRef) StatFile(ctx context.Context, req client.StatRequest) (*fstypes.Stat, error) {
 	return nil, r.m.arrive(ctx, "stat "+req.Path)
 }
 
@@ -104,7 +104,7 @@ func (r *meetingRef) StatFile(ctx context.Context, req client.StatRequest) (*fst
 // twice.
 func TestTrips(t *testing.T) {
 	b := fakegateway.New("FROM a AS x\nFROM b\nCOPY --from=x / /\nCOPY --from=docker.io/library/a / /\nCOPY . .\n", nil)
-	m := meet(b,
+	m := newBarrier(b,
 		[]string{"Dockerfile", "Dockerfile.dockerignore"},
 		[]string{"docker-image://docker.io/library/a:latest", "docker-image://docker.io/library/b:latest", ".dockerignore"})
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -125,7 +125,7 @@ func TestTrips(t *testing.T) {
 // TestReadAheadEnds checks that a failing build leaves no goroutines.
 func TestReadAheadEnds(t *testing.T) {
 	b := fakegateway.New("FROM $none\n", nil)
-	m := meet(b, []string{".dockerignore", "what nobody asks for"})
+	m := newBarrier(b, []string{".dockerignore", "what nobody asks for"})
 	if _, err := Build(t.Context(), m); err == nil {
 		t.Fatal("no error")
 	}

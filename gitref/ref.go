@@ -49,7 +49,7 @@ type Ref struct {
 // ErrNotGit is wrapped by errors about strings that are not git sources.
 var ErrNotGit = errors.New("not a git source")
 
-// remote is the parts of a source.
+// remote is a git source split into its parts.
 type remote struct {
 	scheme   string
 	path     string // unescaped

@@ -98,8 +98,8 @@ func (p *layout) heredocs(docs []parser.Heredoc, l logical) []Heredoc {
 	return list
 }
 
-// unterminated returns the first heredoc of a logical line without a
-// terminator, and the first line of its body.
+// unterminated returns the first heredoc that has no terminator, among those of a
+// logical line, and the first line of its body.
 func (p *layout) unterminated(l logical) (h Heredoc, first int, ok bool) {
 	line := p.file.Position(l.end).Line
 	for _, h := range heredocWords(l.text) {

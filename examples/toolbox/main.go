@@ -1,7 +1,8 @@
-// Command toolbox is a shell and its tools in one static program: all that a
-// small base image needs. It is what it is called: sh, cat, ls …
+// Command toolbox is a shell and its tools in one static program, which is all
+// that a small base image needs. It behaves as the tool by whose name it is
+// called: sh, cat, ls …
 //
-//	toolbox -install DIR    put the program and its names into a directory
+//	toolbox -install DIR    install the program under all of its names
 package main
 
 import (
@@ -22,7 +23,7 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// names are what the program can be called.
+// names lists the names of the tools.
 func names() []string {
 	return []string{
 		"sh", "base64", "cat", "chmod", "cp", "find", "gunzip", "gzip", "ls", "mkdir", "mktemp", "mv", "rm", "shasum",
@@ -62,7 +63,7 @@ func run(ctx context.Context, name string, args []string) error {
 	case name == "sh":
 		return shell(ctx, os.Stdin, nil)
 	}
-	// A tool is a shell that runs this one command.
+	// Run the tool as a command of the shell.
 	words := []string{name}
 	for _, a := range args {
 		q, err := syntax.Quote(a, syntax.LangBash)
@@ -74,7 +75,7 @@ func run(ctx context.Context, name string, args []string) error {
 	return shell(ctx, strings.NewReader(strings.Join(words, " ")), nil)
 }
 
-// shell runs a script.
+// shell runs a script with positional parameters.
 func shell(ctx context.Context, script io.Reader, params []string) error {
 	prog, err := syntax.NewParser().Parse(script, "sh")
 	if err != nil {
@@ -91,7 +92,7 @@ func shell(ctx context.Context, script io.Reader, params []string) error {
 	return r.Run(ctx, prog)
 }
 
-// small are the tools that the library lacks.
+// small implements the tools that the library lacks.
 func small(next interp.ExecHandlerFunc) interp.ExecHandlerFunc {
 	return func(ctx context.Context, args []string) error {
 		hc := interp.HandlerCtx(ctx)
@@ -117,7 +118,7 @@ func small(next interp.ExecHandlerFunc) interp.ExecHandlerFunc {
 	}
 }
 
-// install puts the program into DIR/bin, under all of its names.
+// install installs the program in dir/bin under all of its names.
 func install(dir string) error {
 	self, err := os.Executable()
 	if err != nil {

@@ -205,8 +205,8 @@ func (f *ignoreFile) located(err error) error {
 // it excludes nothing.
 func (in *Inputs) Ignore(ctx context.Context) (*ignore.Matcher, error) { return in.matcher(ctx) }
 
-// parseIgnore builds a matcher from the patterns. As upstream, it leaves
-// patterns whose errors only show when a path is matched to the client.
+// parseIgnore builds a matcher from the patterns. Some malformed patterns only
+// cause errors when a path is matched. As upstream, the client reports these.
 func (in *Inputs) parseIgnore(ctx context.Context) (*ignore.Matcher, error) {
 	f, err := in.ignore(ctx)
 	if err != nil || len(f.patterns) == 0 {

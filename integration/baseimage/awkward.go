@@ -52,8 +52,9 @@ func awkward(busybox v1.Layer) ([]Image, error) {
 	return set, nil
 }
 
-// Each layer has an entry for each directory that contains something: otherwise
-// the time of the directory would be the time of unpacking.
+// linkEntries returns the entries of base/links. As in all of these images, each
+// layer has an entry for each directory it writes to: otherwise the directory
+// would have the time at which the builder unpacked the layer.
 func linkEntries() []tar.Header {
 	return []tar.Header{
 		{Typeflag: tar.TypeDir, Name: "./", Mode: 0o755},

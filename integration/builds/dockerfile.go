@@ -150,7 +150,7 @@ func (g *generator) flagsOf() []string {
 	return list
 }
 
-// sources returns patterns of files of the context.
+// sources returns random patterns for files of the context.
 func (g *generator) sources() []string {
 	var list []string
 	for range 1 + g.r.IntN(3)*g.r.IntN(2) {
@@ -166,7 +166,7 @@ func (g *generator) sources() []string {
 	return list
 }
 
-// inStage returns patterns of files of a stage.
+// inStage returns random patterns for files of a stage.
 func (g *generator) inStage(stage int) []string {
 	list := []string{g.pick(g.made[stage]...)}
 	if g.chance(20) {
@@ -215,7 +215,7 @@ func (g *generator) setSources(i *Instruction, sources []string) {
 	}
 }
 
-// copyText returns a COPY of heredocs.
+// copyText returns a COPY whose sources are heredocs.
 func (g *generator) copyText() *Instruction {
 	i := &Instruction{Word: g.pick("COPY", "ADD"), Flags: g.flagsOf(), Dest: g.destination(), Sep: " "}
 	for n := range 1 + g.r.IntN(2) {

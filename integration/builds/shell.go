@@ -39,7 +39,7 @@ func (g *generator) file() string {
 	return g.words("/w /w/a /w/a /w/b /w/b /w/c /w/d /w/d /w/d/e /w/d/e/f /w/l /w/l/q /x /x/a /x/d /d /l /r r r/s /etc/c /tmp/t /new/deep /new/f ." + own)
 }
 
-// command returns a shell command.
+// command returns a random shell command.
 func (g *generator) command() string {
 	p, q := g.file(), g.file()
 	return g.pick(
@@ -59,8 +59,8 @@ func (g *generator) command() string {
 	)
 }
 
-// besides returns a directory that does not contain other: the result of
-// reading files while they are written depends on the order on disk.
+// besides returns a directory that does not contain other. A command that reads a
+// directory while it writes into it would have a random result.
 func besides(dir, other string) string {
 	if dir == "." || strings.HasPrefix(other+"/", dir+"/") {
 		return "/bin"

@@ -128,8 +128,8 @@ func (f *File) cuts() []cut {
 	return list
 }
 
-// without returns cuts that remove one element of a slice each, as long as at
-// least least elements remain.
+// without returns cuts that remove one element of a slice each, if at least
+// that many elements remain.
 func without[T any](s *[]T, least int) []cut {
 	var list []cut
 	if len(*s) <= least {

@@ -46,9 +46,9 @@ var programs = sync.OnceValues(func() ([2]string, error) {
 	return [2]string{slipway, base}, nil
 })
 
-// world is the environment of a user who runs slipway: program, context, state
+// environment contains the directories of a user who runs slipway: program, context, state
 // and outputs.
-type world struct {
+type environment struct {
 	t      *testing.T
 	dir    string
 	user   uint32
@@ -57,8 +57,8 @@ type world struct {
 	umask  int
 }
 
-// newWorld creates the directories of a user of the machine.
-func newWorld(t *testing.T, user uint32, runner string) *world {
+// newEnvironment creates the directories of a user of the machine.
+func newEnvironment(t *testing.T, user uint32, runner string) *environment {
 	t.Helper()
 	ps, err := programs()
 	if err != nil {
@@ -68,7 +68,7 @@ func newWorld(t *testing.T, user uint32, runner string) *world {
 	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil { // for other users
 		t.Fatal(err)
 	}
-	w := &world{t: t, dir: dir, user: user, runner: runner, umask: 0o022}
+	w := &environment{t: t, dir: dir, user: user, runner: runner, umask: 0o022}
 	for _, d := range []string{"home", "tmp", "cwd/context", "state", "out"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			t.Fatal(err)
@@ -96,7 +96,7 @@ func newWorld(t *testing.T, user uint32, runner string) *world {
 	return w
 }
 
-func (w *world) copy(from, to string) {
+func (w *environment) copy(from, to string) {
 	w.t.Helper()
 	data, err := os.ReadFile(from)
 	if err != nil {
@@ -108,7 +108,7 @@ func (w *world) copy(from, to string) {
 }
 
 // command returns slipway build for a Dockerfile.
-func (w *world) command(dockerfile string, args ...string) (*exec.Cmd, *lockedBuffer) {
+func (w *environment) command(dockerfile string, args ...string) (*exec.Cmd, *lockedBuffer) {
 	w.t.Helper()
 	file := filepath.Join(w.dir, "cwd", "context", "Dockerfile")
 	if err := os.WriteFile(file, []byte(dockerfile), 0o644); err != nil {
@@ -151,7 +151,7 @@ func (l *lockedBuffer) String() string {
 // trace returns everything that a build could leave on the machine: files
 // outside the state directory and in /etc, and mounts. It omits results and
 // files of the test.
-func (w *world) trace() []string {
+func (w *environment) trace() []string {
 	w.t.Helper()
 	var list []string
 	for _, root := range []string{w.dir, "/etc"} {
@@ -198,7 +198,7 @@ func TestNoTrace(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, who := range users() {
-		w := newWorld(t, who.user, who.runner)
+		w := newEnvironment(t, who.user, who.runner)
 		for _, tc := range []struct {
 			about, run string
 			code       int
@@ -308,7 +308,7 @@ func children(t *testing.T) string {
 func TestUnreadable(t *testing.T) {
 	list := users()
 	who := list[len(list)-1]
-	w := newWorld(t, who.user, who.runner)
+	w := newEnvironment(t, who.user, who.runner)
 	context := filepath.Join(w.dir, "cwd", "context")
 	testcontext.Write(t, context, map[string]string{"a.txt": "x", "secret": "x", "closed/file": "x"})
 	for _, name := range []string{"secret", "closed"} {
@@ -348,7 +348,7 @@ EOF
 `
 	sums := map[string]map[string]string{} // by kind of archive: users by digest
 	for i, who := range users() {
-		w := newWorld(t, who.user, who.runner)
+		w := newEnvironment(t, who.user, who.runner)
 		w.umask = []int{0o022, 0o077, 0o002, 0o027}[i]
 		w.env = []string{fmt.Sprintf("GOMAXPROCS=%d", 1+i), fmt.Sprintf("TZ=Etc/GMT-%d", i)}
 		stamp := time.Unix(int64(1e9+i), 0)

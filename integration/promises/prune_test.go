@@ -135,9 +135,9 @@ func TestSizesOfImages(t *testing.T) {
 	}
 }
 
-// TestPruneOrder checks that the entries that are cheapest to recreate are
-// removed first, and that of results the least recently used are removed first,
-// but none on which others are based.
+// TestPruneOrder checks the order in which a prune removes entries: those that are
+// cheapest to recreate first. Among results, it starts with the least recently
+// used ones, and never removes a result before the results based on it.
 func TestPruneOrder(t *testing.T) {
 	h := newHub(t)
 	h.push("base:1", 2)

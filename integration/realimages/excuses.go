@@ -25,9 +25,8 @@ func excuses() []excuse {
 // file is a line of a difference: "-layer 1: file 0644 0:0 12 etc/x sha256:… new".
 var file = regexp.MustCompile(`^[-+](layer \d+: file +\d{4} \d+:\d+) +\d+ (.+?) sha256:[0-9a-f]{16}( .*)?$`)
 
-// unexcused returns the lines of a difference that have no excuse, and the files
-// that have one. The lines of a file with an excuse are returned unless both images
-// have it with the same metadata.
+// unexcused returns the lines of a difference without an excuse, and the excused
+// files. A file is only excused if it has the same metadata in both images.
 func unexcused(diff string) (rest string, files []string) {
 	count := map[string]int{} // lines of excused files without sign, size and digest: + and - cancel out
 	for line := range strings.Lines(diff) {

@@ -62,8 +62,8 @@ func (r *Record) addWarning(w Warning) {
 	r.Warnings = append(r.Warnings, w)
 }
 
-// finish records the result. Solves that are not part of the result are
-// requests.
+// finish records the result of the build. It adds all solves that are not part of
+// the result to Requests.
 func (r *Record) finish(res *gateway.Result, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

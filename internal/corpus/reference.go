@@ -69,7 +69,7 @@ func (r *reference) ReadFile(_ context.Context, req gateway.ReadRequest) ([]byte
 	return slices.Clone(data), nil
 }
 
-// StatFile returns the size of a file, or a directory.
+// StatFile returns the type of a file and, if it is regular, its size.
 func (r *reference) StatFile(_ context.Context, req gateway.StatRequest) (*fstypes.Stat, error) {
 	files, err := r.files()
 	if err != nil {

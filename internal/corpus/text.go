@@ -18,7 +18,7 @@ import (
 	"slipway/source"
 )
 
-// Limits of a section. A digest represents omitted text.
+// Limits of the size of a section. Omitted text is replaced by its digest.
 const (
 	maxLines = 200  // maximum lines of a section
 	shown    = 20   // lines shown of a longer section

@@ -84,8 +84,8 @@ func (s *Server) Seen() []string {
 	return seen
 }
 
-// allowed reports whether a request is authorized. If it is not, allowed
-// answers it.
+// allowed reports whether a request is authorized. It answers unauthorized
+// requests with an error.
 func (s *Server) allowed(w http.ResponseWriter, r *http.Request) bool {
 	user, password, basic := r.BasicAuth()
 	status := http.StatusUnauthorized
