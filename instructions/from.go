@@ -46,7 +46,7 @@ func notOneOrThree(in *parser.Instruction, args []parser.Word) *diag.Diagnostic 
 	case comment > 0:
 		d.Range = args[comment].Text.Range().Join(d.Range)
 		d.Range.Start = args[comment].Text.Range().Start
-		return d.Hinted("a comment has a line of its own")
+		return d.Hinted("comments must be on a separate line")
 	case slices.ContainsFunc(in.Flags, func(f parser.Flag) bool { return !f.HasValue }):
 		return missingEquals(d, in)
 	case len(args) == 2 && strings.EqualFold(args[1].Value, "as"):

@@ -8,7 +8,7 @@ func TestHints(t *testing.T) {
 	const typed = "the value of a flag follows =, write "
 	for _, tc := range []struct{ line, hint, at string }{
 		{`SHELL ['a']`, "not a JSON array: strings take double quotes, not single quotes", "'"},
-		{`SHELL ["C:\x"]`, `not a JSON array: \x is no escape of JSON, write \\ for a backslash`, `\x`},
+		{`SHELL ["C:\x"]`, `not a JSON array: \x is not a JSON escape, write \\ for a backslash`, `\x`},
 		{"SHELL /bin/bash -c", `an array of strings, such as SHELL ["/bin/bash", "-c"]`, "/bin/bash -c"},
 		{"COPY ['a',]", "not a JSON array: strings take double quotes, not single quotes", "'"},
 		{"FROM --platform linux/arm64 x", typed + "--platform=linux/arm64", "--platform linux/arm64"},
@@ -18,7 +18,7 @@ func TestHints(t *testing.T) {
 		{"COPY --chown --link a /b", "", "--chown"},
 		{"FROM x y", "a stage is named with AS, write FROM x AS y", "x y"},
 		{"FROM x AS", "the name after AS is missing", "x AS"},
-		{"FROM x # a comment", "a comment has a line of its own", "# a comment"},
+		{"FROM x # a comment", "comments must be on a separate line", "# a comment"},
 		{"FROM x IS y", "", "x IS y"},
 		{"FROM", "", "FROM"},
 		{"RUN --mount= a", "a mount has fields, such as --mount=type=cache,target=/path", "--mount="},

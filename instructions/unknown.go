@@ -75,8 +75,8 @@ func (s *stray) inDocument(d *diag.Diagnostic, line int) bool {
 		return false
 	}
 	keyword := strings.ToUpper(s.previous.Keyword.String())
-	d.Hinted("%s takes no heredoc, RUN, COPY and ADD do", keyword)
-	d.Note(words[0].Word.Range(), "%s starts no heredoc here", words[0].Word)
+	d.Hinted("%s does not support heredocs, only RUN, COPY and ADD do", keyword)
+	d.Note(words[0].Word.Range(), "%s does not start a heredoc here", words[0].Word)
 	for n := line; n <= s.file.Source.Lines(); n++ {
 		if strings.TrimSpace(s.file.Source.Line(n)) == words[0].Name {
 			s.until = n
@@ -114,7 +114,7 @@ func (s *stray) continues(d *diag.Diagnostic, in *parser.Instruction) {
 	case len(s.previous.Heredocs) > 0:
 	case commented(text, escape) >= 0:
 		at.Start += commented(text, escape)
-		d.Hinted("the %s in line %d is not at its end: a comment follows it", escape, n)
+		d.Hinted("the %s in line %d is not at the end of the line: a comment follows it", escape, n)
 		d.Note(at, "write the comment on a line of its own, or drop it")
 	case strings.HasSuffix(text, escape+escape):
 		at.Start = at.End - 2
@@ -126,8 +126,8 @@ func (s *stray) continues(d *diag.Diagnostic, in *parser.Instruction) {
 		d.Note(at, "write %s", escape)
 	case s.looksContinued(in, text):
 		at.Start = at.End
-		d.Hinted("line %d has no %s at its end, so it does not go on", n, escape)
-		d.Note(at, "if the instruction is to go on, write %s here", escape)
+		d.Hinted("line %d has no %s at its end, so it is not continued", n, escape)
+		d.Note(at, "to continue the instruction, write %s here", escape)
 	}
 }
 

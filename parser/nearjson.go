@@ -150,13 +150,13 @@ func jsonStringEnd(s string, i int) (end, start int, reason string) {
 		case c == '"':
 			return i + 1, 0, ""
 		case c < ' ':
-			return i + 1, i, "a string cannot have a control character"
+			return i + 1, i, "a string cannot contain a control character"
 		case c != '\\' || i+1 == len(s):
 		case s[i+1] == 'u' && !isHex(s[i+2:min(i+6, len(s))]):
 			return i + 2, i, `\u takes four hexadecimal digits, write \\ for a backslash`
 		case !strings.ContainsRune(`"\/bfnrtu`, rune(s[i+1])):
 			end := i + 1 + runeLen(s, i+1)
-			return end, i, s[i:end] + ` is no escape of JSON, write \\ for a backslash`
+			return end, i, s[i:end] + ` is not a JSON escape, write \\ for a backslash`
 		default:
 			i++
 		}
