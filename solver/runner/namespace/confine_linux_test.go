@@ -77,6 +77,20 @@ func answer(arg string) any {
 		l.SetUnlinkOnClose(false)
 		l.Close()
 		return "OK"
+	case "pass": // the root to who listens
+		root, err := os.Open("/")
+		if err != nil {
+			return err
+		}
+		conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: what, Net: "unix"})
+		if err != nil {
+			return err
+		}
+		_, _, err = conn.WriteMsgUnix([]byte("x"), unix.UnixRights(int(root.Fd())), nil)
+		if err = errors.Join(err, conn.Close()); err != nil {
+			return err
+		}
+		return "OK"
 	case "remove":
 		if err := os.Remove(what); err != nil {
 			return err

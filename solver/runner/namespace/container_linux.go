@@ -42,6 +42,9 @@ type container struct {
 	spec   *specs.Spec    // of the first process, if a runtime runs it
 	all    sync.WaitGroup // processes
 	kept   []*written     // to be layers when the container is closed
+
+	overlays []uint64 // numbers of devices
+	held     bool     // another step holds a file of them, see isHeld
 }
 
 // prepare makes what the processes see, and describes it for the init process.
@@ -213,7 +216,7 @@ func (c *container) read(i int, last bool) (*tree.Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read what the process changed: %w", err)
 	}
-	if last && !c.r.copies {
+	if last && !c.r.copies && !c.held {
 		c.kept = append(c.kept, w)
 	}
 	return w.out, nil

@@ -155,6 +155,9 @@ func (c *config) source(m *mount) (*os.File, error) {
 	if err := overlay(m); err != nil {
 		return nil, err
 	}
+	if err := reportOverlay(m.Merged); err != nil {
+		return nil, err
+	}
 	return openIn(m.Merged, m.Source)
 }
 

@@ -196,6 +196,7 @@ func (x *process) begin() error {
 		sent = errors.Join(sent, x.term.receive())
 	}
 	fault, read := io.ReadAll(faultR) // ends when the program starts, or fails to
+	fault = x.c.takeReports(fault)
 	err = errors.Join(err, x.c.ctx.Err())
 	switch {
 	case err != nil: // the process was canceled, or not told what to run

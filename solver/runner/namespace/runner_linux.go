@@ -120,6 +120,7 @@ func (r *Runner) Run(ctx context.Context, p *runner.Process) (_ []*tree.Node, er
 		}
 		return nil, r.why(err)
 	}
+	c.held = c.isHeld() // before anything is read
 	return c.trees(true, func(m *runner.Mount) bool { return m.Output })
 }
 
