@@ -4,14 +4,19 @@
 //
 // [Load] checks a definition and makes a [Graph] of it. A [Job] evaluates each
 // vertex once, and independent ones concurrently. Outputs of a vertex are a
-// [Snapshot] each: a file tree and its layers. An [Op] describes what its outputs
+// snapshot each: a file tree and its layers. An [Op] describes what its outputs
 // depend on: the operation, and of each input either how it was made or the content
 // of the files that are read. The digest of that is its [Key], under which the [Cache]
 // stores the outputs.
 //
-// Where files come from is behind [Sources], and how processes run is behind the
-// runners of package runner.
+// The files, from top to bottom: job.go has a task for each vertex. task.go evaluates
+// one, with lookup.go for its cache keys and remote_import.go for imported caches.
+// ops.go is the table of operations, each of which is an op_*.go. They share env.go.
+// graph.go, load.go and validate.go read definitions.
 //
-// Not here: the gateway that frontends talk to (solver/gateway), file trees
-// (solver/tree), what users see.
+// Not here: where files come from (solver/source implements [Sources]), how processes
+// run (solver/runner), file operations (solver/fileop), what keys cover
+// (solver/cachemap), the cache on disk (solver/diskcache), mounts of the host
+// (solver/hostmount implements [Mounts]), the gateway that frontends talk to
+// (solver/gateway), file trees and snapshots (solver/tree, solver/snapshot).
 package solver

@@ -18,7 +18,7 @@ type buildOp struct {
 
 func (*buildOp) waitsForVertices() {}
 
-// definitionName is the file with the definition where nobody says another.
+// definitionName is the default name of the file with the definition.
 const definitionName = "buildkit.llb.definition"
 
 // CacheMap implements [Op].

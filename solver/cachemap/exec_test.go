@@ -230,3 +230,45 @@ func TestOutput(t *testing.T) {
 		t.Error("two sources have the same name")
 	}
 }
+
+// TestAccounts: names that actions of each kind look up, with the databases that they
+// are looked up in. Numbers are not looked up.
+func TestAccounts(t *testing.T) {
+	named := func(name string, input int64) *pb.UserOpt {
+		return &pb.UserOpt{User: &pb.UserOpt_ByName{ByName: &pb.NamedUserOpt{Name: name, Input: input}}}
+	}
+	owner := &pb.ChownOpt{User: named("u", 1), Group: named("g", 2)}
+	want := []Account{{1, "/etc/passwd", "u"}, {2, "/etc/group", "g"}}
+	for _, a := range []*pb.FileAction{
+		{Action: &pb.FileAction_Copy{Copy: &pb.FileActionCopy{Owner: owner}}},
+		{Action: &pb.FileAction_Mkdir{Mkdir: &pb.FileActionMkDir{Owner: owner}}},
+		{Action: &pb.FileAction_Mkfile{Mkfile: &pb.FileActionMkFile{Owner: owner}}},
+		{Action: &pb.FileAction_Symlink{Symlink: &pb.FileActionSymlink{Owner: owner}}},
+	} {
+		if got := Accounts(a); !slices.Equal(got, want) || Owner(a) != owner {
+			t.Errorf("%T: accounts %v, want %v", a.Action, got, want)
+		}
+	}
+	number := &pb.UserOpt{User: &pb.UserOpt_ByID{ByID: 7}}
+	for _, a := range []*pb.FileAction{
+		{Action: &pb.FileAction_Rm{Rm: &pb.FileActionRm{}}},
+		{Action: &pb.FileAction_Mkdir{Mkdir: &pb.FileActionMkDir{}}},
+		{Action: &pb.FileAction_Mkdir{Mkdir: &pb.FileActionMkDir{Owner: &pb.ChownOpt{User: number, Group: number}}}},
+	} {
+		if got := Accounts(a); len(got) > 0 {
+			t.Errorf("%T: accounts %v, want none", a.Action, got)
+		}
+	}
+}
+
+// TestMountInput: only directories and cache mounts have an input, as clients leave the
+// field of others at zero.
+func TestMountInput(t *testing.T) {
+	for kind, want := range map[pb.MountType]int64{
+		pb.MountType_BIND: 3, pb.MountType_CACHE: 3, pb.MountType_TMPFS: -1, pb.MountType_SECRET: -1, pb.MountType_SSH: -1,
+	} {
+		if got := MountInput(&pb.Mount{MountType: kind, Input: 3}); got != want {
+			t.Errorf("%s: input %d, want %d", kind, got, want)
+		}
+	}
+}
