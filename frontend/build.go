@@ -166,8 +166,8 @@ func (b *build) plan(ctx context.Context, opt plan.Options, first bool) (*plan.P
 	return p, err
 }
 
-// planOptions returns opt with the resolver and the names of the contexts,
-// which hints list.
+// planOptions returns opt with the resolver, and with the names of the contexts
+// for hints.
 func (b *build) planOptions(opt plan.Options, r plan.Resolver) plan.Options {
 	opt.Resolver = r
 	opt.Contexts = slices.Sorted(maps.Keys(b.options.Named))

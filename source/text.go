@@ -16,8 +16,8 @@ type origin struct {
 	segs []segment // ascending in at and in offset; if empty, the string is the whole file
 }
 
-// segment maps the text from at up to the next segment to the file from offset
-// on.
+// segment maps a part of a text to the file. The part starts at index at of the
+// text, and its bytes are in the file from offset on.
 type segment struct{ at, offset int }
 
 // Builder assembles a Text from pieces of one file.

@@ -47,7 +47,7 @@ type Options struct {
 	contextKey string // the key of Context
 }
 
-// CacheImport is a source to import cache from.
+// CacheImport specifies a cache to import.
 type CacheImport struct {
 	Type  string
 	Attrs map[string]string
