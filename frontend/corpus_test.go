@@ -2,6 +2,7 @@ package frontend_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	"github.com/moby/buildkit/solver/errdefs"
 
 	"slipway/diag"
 	"slipway/frontend"
@@ -37,11 +39,37 @@ func TestCorpus(t *testing.T) {
 		}
 		c.Record(t, "error", text)
 		c.Record(t, "warnings", corpus.Limit(warnings(r)))
-		c.Record(t, "answer", corpus.Compact(answer(t, r)))
+		c.Record(t, "answer", corpus.Compact(sent(r.Err)+answer(t, r)))
 		if config, ok := r.Metadata[exptypes.ExporterImageConfigKey]; ok {
 			c.Compare(t, "image", corpus.Compact(image(t, config, r.Metadata[exptypes.ExporterImageBaseConfigKey])))
 		}
 	})
+}
+
+// sent prints the locations that other clients receive with an error, unless they
+// are the location of its diagnostic.
+func sent(err error) string {
+	if err == nil {
+		return ""
+	}
+	var own, all strings.Builder
+	if d, ok := errors.AsType[*diag.Diagnostic](err); ok && !d.Shown().IsZero() {
+		first, last := d.Shown().Lines()
+		fmt.Fprintf(&own, " %s", d.Shown().File.Name)
+		for n := first; n <= last; n++ {
+			fmt.Fprintf(&own, " %d", n)
+		}
+	}
+	for _, s := range errdefs.Sources(err) {
+		fmt.Fprintf(&all, " %s%s", s.Info.GetFilename(), llbtext.Ranges(s.Ranges))
+	}
+	switch {
+	case all.String() == own.String():
+		return ""
+	case all.Len() == 0:
+		return "clients receive no location\n"
+	}
+	return fmt.Sprintf("clients receive%s\n", &all)
 }
 
 // image prints the config of a build for one platform. base is nil if there is no
