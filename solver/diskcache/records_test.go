@@ -173,7 +173,7 @@ func TestRepair(t *testing.T) {
 	var none *snapshot.Snapshot
 	put(t, c, solver.Origin{Name: "whole"}, none.WithBlob(file("whole"), layer("layer")))
 	put(t, c, solver.Origin{Name: "file"}, snapshot.New(file("lost file"), nil))
-	put(t, c, solver.Origin{Name: "lower"}, none.With(file("lost lower")).With(file("whole")))
+	put(t, c, solver.Origin{Name: "lower"}, snapshot.New(file("whole"), []snapshot.Layer{{Layer: tree.Layer{Lower: file("lost lower"), Upper: file("whole")}}}))
 	put(t, c, solver.Origin{Name: "blob"}, none.WithBlob(file("whole"), layer("lost blob")))
 	damaged := put(t, c, solver.Origin{Name: "damaged"}, number(1))
 	if err := os.WriteFile(c.file(damaged), nil, 0o600); err != nil {

@@ -60,7 +60,8 @@ func TestNil(t *testing.T) {
 // change, even if several are made from it.
 func TestWith(t *testing.T) {
 	blob := &LayerBlob{DiffID: "sha256:b"}
-	base := (*Snapshot)(nil).With(dir(t, "a")).WithBlob(dir(t, "a", "b"), blob).WithID("base")
+	stacked := (*Snapshot)(nil).With(dir(t, "a")).WithBlob(dir(t, "a", "b"), blob)
+	base := New(stacked.Tree(), slices.Grow(stacked.Layers(), 5)).WithID("base") // room for layers must not be shared
 	one, two := base.With(dir(t, "one")), base.With(dir(t, "two"))
 	for _, tc := range []struct {
 		s      *Snapshot

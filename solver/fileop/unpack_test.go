@@ -1,0 +1,89 @@
+package fileop
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/moby/buildkit/solver/pb"
+
+	"slipway/solver/tree"
+)
+
+// archive returns a tree with a file a.tar that has these entries.
+func archive(t *testing.T, s *tree.Store, entries ...*tar.Header) *tree.Node {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, e := range entries {
+		if err := w.WriteHeader(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return filled(t, s, map[string]string{"a.tar": b.String()})
+}
+
+func unpack(input, from int64) *pb.FileAction {
+	return &pb.FileAction{Input: input, SecondaryInput: from, Action: &pb.FileAction_Copy{
+		Copy: &pb.FileActionCopy{Src: "/a.tar", Dest: "/", Mode: -1, Timestamp: -1, CreateDestPath: true, AttemptUnpackDockerCompatibility: true},
+	}}
+}
+
+// TestUnpackWhiteout: a device 0/0 cannot be unpacked onto files of an input, also
+// after other actions, as BuildKit has an overlay there. On scratch it deletes what it
+// replaces.
+func TestUnpackWhiteout(t *testing.T) {
+	s := newStore(t)
+	in := []*tree.Node{
+		archive(t, s, &tar.Header{Name: "f", Mode: 0o644}, &tar.Header{Name: "w", Typeflag: tar.TypeChar}),
+		filled(t, s, map[string]string{"x": ""}),
+	}
+	dir := func(input int64) *pb.FileAction {
+		a := mkdir(&pb.FileActionMkDir{Path: "/d", Mode: 0o755})
+		a.Input = input
+		return a
+	}
+	for _, tc := range []struct {
+		about   string
+		actions []*pb.FileAction
+		fails   bool
+	}{
+		{"on scratch", []*pb.FileAction{unpack(-1, 0)}, false},
+		{"on what was made on scratch", []*pb.FileAction{dir(-1), unpack(2, 0)}, false},
+		{"on an input", []*pb.FileAction{unpack(1, 0)}, true},
+		{"on what was made of an input", []*pb.FileAction{dir(1), unpack(2, 0)}, true},
+	} {
+		list, err := Apply(t.Context(), &pb.FileOp{Actions: tc.actions}, in, Env{Store: s, Now: now})
+		if errors.Is(err, syscall.EPERM) != tc.fails || !tc.fails && err != nil {
+			t.Errorf("%s: error %v, want one: %v", tc.about, err, tc.fails)
+		}
+		if err != nil {
+			continue
+		}
+		if n := list[len(list)-1].Tree; n.Get("f") == nil || n.Get("w") != nil {
+			t.Errorf("%s: %s", tc.about, listing(t, s, n))
+		}
+	}
+}
+
+// TestUnpackCanceled: unpacking ends with the context.
+func TestUnpackCanceled(t *testing.T) {
+	s := newStore(t)
+	in := []*tree.Node{archive(t, s, &tar.Header{Name: "f", Mode: 0o644})}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	clock := func() time.Time { // unpacking asks for the time of new directories
+		cancel()
+		return now()
+	}
+	if _, err := Apply(ctx, &pb.FileOp{Actions: []*pb.FileAction{unpack(-1, 0)}}, in, Env{Store: s, Now: clock}); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want %v", err, context.Canceled)
+	}
+}
