@@ -37,13 +37,13 @@ func main() {
 func run(ctx context.Context, args []string) (failed bool, err error) {
 	fs := flag.NewFlagSet("parity", flag.ContinueOnError)
 	only := fs.String("run", "", "only cases whose name matches this regular `expression`")
-	kinds := fs.String("kind", "", "print differences of these `kinds`, separated by commas, or of all")
-	most := fs.Int("n", 20, "print at most `count` differences of a kind; 0 is no limit")
-	lines := fs.Int("lines", 14, "print at most `count` lines of a difference; 0 is no limit")
+	kinds := fs.String("kind", "", "print only differences of these comma-separated `kinds`")
+	most := fs.Int("n", 20, "print at most `count` differences of a kind; 0 means no limit")
+	lines := fs.Int("lines", 14, "print at most `count` lines of a difference; 0 means no limit")
 	self := fs.Bool("self", false, "compare upstream with itself")
-	count := fs.Uint64("generate", 20000, "compare `count` generated builds, too; 0 is none")
-	seed := fs.Uint64("seed", 1, "make them from this `seed`")
-	first := fs.Uint64("from", 0, "make them from this `number` on; -generate 1 makes only that one")
+	count := fs.Uint64("generate", 20000, "also compare `count` generated builds; 0 disables them")
+	seed := fs.Uint64("seed", 1, "`seed` of the generated builds")
+	first := fs.Uint64("from", 0, "`number` of the first generated build")
 	findings := fs.Int("findings", 10, "stop after `count` generated builds that differ")
 	if err := fs.Parse(args); err != nil {
 		return false, err
