@@ -75,8 +75,8 @@ lint: ## run the linters of .golangci.yml, and go vet for other PLATFORMS
 	go run ./integration/tools golangci-lint
 	bin/tools/golangci-lint run --allow-parallel-runners ./...
 	@set -eu; for p in $(PLATFORMS); do \
-		echo "GOOS=$${p%/*} GOARCH=$${p#*/} go vet ./cmd/... ./build/... ./solver/..."; \
-		GOOS=$${p%/*} GOARCH=$${p#*/} go vet ./cmd/... ./build/... ./solver/...; \
+		echo "GOOS=$${p%/*} GOARCH=$${p#*/} go vet ./cmd/... ./builder/... ./solver/..."; \
+		GOOS=$${p%/*} GOARCH=$${p#*/} go vet ./cmd/... ./builder/... ./solver/...; \
 	done
 
 fmt: ## format the Go files

@@ -20,6 +20,7 @@ func (e *emitter) base(st *plan.Stage) (llb.Output, error) {
 	case *plan.FromContext:
 		s, err := e.opt.Inputs.State(e.ctx, b.Input, st.Used)
 		return s.Output(), err
+	case plan.Scratch:
 	}
 	return nil, nil
 }

@@ -12,8 +12,8 @@ import (
 )
 
 // TestCorpus compares the plan of each case with its section out/plan, and the
-// image config with out/image. Errors are those of the section out/error, which
-// package frontend owns. The last line of out/plan is a digest of plans and
+// image config with out/image. Errors are compared with out/error, which package
+// frontend owns. The last line of out/plan is a digest of plans and
 // configs for all other platforms that the case is compared with upstream for.
 func TestCorpus(t *testing.T) {
 	golden.Run(t, func(t *testing.T, c *golden.Case) {

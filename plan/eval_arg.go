@@ -38,9 +38,9 @@ func (e *evaluator) scans(name string) bool {
 	return slices.Contains(strings.Split(value, ","), e.st.Name)
 }
 
-// arg declares the ARGs of a stage. The value is that of the build argument, or else the
-// default, or else the value of the global ARG of the same name. If there is none of
-// these, the variable keeps the value that an earlier instruction set.
+// arg declares the ARGs of a stage. The value is the build argument, or else the default,
+// or else the value of the global ARG of the same name. Without any of these, the variable
+// keeps the value that an earlier instruction set.
 func (e *evaluator) arg(c *instructions.Arg) *diag.Diagnostic {
 	line := make([]string, 0, len(c.Args))
 	for i := range c.Args {

@@ -22,7 +22,7 @@ func (e *evaluator) commit(line string, layer bool) {
 	})
 }
 
-// epoch returns a copy of the time for the image, nil if there is none.
+// epoch returns a copy of the time for the image, nil without one.
 func (e *evaluator) epoch() *time.Time {
 	if e.b.Epoch == nil {
 		return nil

@@ -16,7 +16,7 @@ import (
 
 // loadBases looks up the bases of all reachable stages in parallel, and then adds the
 // ONBUILD triggers of these bases. Triggers may need further stages and images. Each round
-// looks up those that are new, until there are none.
+// looks up the new ones, until a round finds nothing new.
 //
 // Upstream: with Options.AllStages, stages that the target does not need have no
 // triggers.

@@ -21,7 +21,7 @@ func nameSteps(_ context.Context, b *builder) error {
 		}
 		d := b.draft(st)
 		n := &namer{b: b, st: st, index: d.passedOver, total: st.Total - d.triggers}
-		n.base()
+		n.pull()
 		n.total = st.Total
 		for _, v := range st.Visits {
 			n.visit(v)
@@ -38,10 +38,10 @@ type namer struct {
 	total int
 }
 
-// base names the step that pulls the base image.
+// pull names the step that pulls the base image.
 //
 // Upstream: the total in this name does not count ONBUILD triggers.
-func (n *namer) base() {
+func (n *namer) pull() {
 	img, ok := n.st.Base.(*FromImage)
 	if !ok {
 		return

@@ -78,10 +78,10 @@ type Resources struct {
 type Resolver interface {
 	// Image looks up an image's config. logName is what progress shows.
 	Image(ctx context.Context, ref string, q ImageQuery) (*Resolved, error)
-	// Context looks up a named context; nil without an error if there is none.
+	// Context looks up a named context; nil without an error if it does not exist.
 	Context(ctx context.Context, name string, p *ocispecs.Platform) (NamedContext, error)
-	// Ignore reads the ignore file of the main context. It returns nil if there is
-	// none.
+	// Ignore reads the ignore file of the main context. It returns nil if the
+	// file does not exist.
 	Ignore(ctx context.Context) (*ignore.Matcher, error)
 	// Time returns when a source was last changed, nil without an error if that is
 	// unknown.

@@ -21,7 +21,7 @@ type Plan struct {
 	Dockerfile *instructions.Dockerfile
 	Options    Options
 	Platform   ocispecs.Platform   // the target platform
-	Implicit   bool                // nobody asked for that platform
+	Implicit   bool                // no platform was asked for
 	Builders   []ocispecs.Platform // the build platforms, at least one
 	Predefined Env                 // the ARGs that every Dockerfile has
 	Globals    Env                 // predefined and global ARGs, with the build arguments
@@ -162,5 +162,5 @@ type ArgValue struct {
 	Key    string
 	Value  string
 	Set    bool
-	Global bool // the value is that of the global ARG of this name
+	Global bool // the global ARG of this name sets the value
 }

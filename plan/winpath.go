@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Paths of an image follow the rules of the image's operating system, not those of the
-// host. Only this file handles drives and backslashes. Other files use slashes.
+// Paths of an image follow the rules of the image's operating system. The system
+// of the host does not matter. Only this file handles drives and backslashes. Other files use slashes.
 
 // normalizePath makes p absolute, relative to parent, with slashes and without a drive. If
 // keepSlash is set, a trailing / or /. stays, which marks a directory for COPY.
@@ -76,7 +76,7 @@ func fromSlash(p, os string) string {
 	return strings.ReplaceAll(p, "/", `\`)
 }
 
-// isAbs tells whether p starts at the root of its drive.
+// isAbs reports whether p starts at the root of its drive.
 func isAbs(p, os string) bool {
 	p, err := dropDrive(p, os, false)
 	return err == nil && path.IsAbs(toSlash(p, os))

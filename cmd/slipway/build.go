@@ -10,7 +10,7 @@ import (
 	"github.com/moby/buildkit/util/progress/progressui"
 	"github.com/spf13/cobra"
 
-	"slipway/build"
+	"slipway/builder"
 	"slipway/diag"
 	"slipway/internal/controls"
 	"slipway/solver/export"
@@ -105,7 +105,7 @@ func (f *buildFlags) run(ctx context.Context, given flagSet) error {
 }
 
 // build builds and shows progress.
-func (f *buildFlags) build(ctx context.Context) (res *build.Result, warnings []client.VertexWarning, err error) {
+func (f *buildFlags) build(ctx context.Context) (res *builder.Result, warnings []client.VertexWarning, err error) {
 	var later deferred
 	if f.redraws() {
 		f.opt.Log, f.opt.Explain = later.writer(f.opt.Log), later.writer(f.opt.Explain)
@@ -120,7 +120,7 @@ func (f *buildFlags) build(ctx context.Context) (res *build.Result, warnings []c
 				send(s)
 			}
 		}
-		res, err = build.Build(ctx, f.opt)
+		res, err = builder.Build(ctx, f.opt)
 		return err
 	})
 	later.flush()

@@ -14,7 +14,7 @@ import (
 	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
-	"slipway/build"
+	"slipway/builder"
 	"slipway/diag"
 	"slipway/solver/runner/namespace"
 )
@@ -27,7 +27,7 @@ func cacheCommand() *cobra.Command {
 		if state != "" {
 			return state, nil
 		}
-		return build.DefaultState()
+		return builder.DefaultState()
 	}
 	cmd.AddCommand(&cobra.Command{
 		Use: "ls", Short: "List cached data in the order in which prune removes it", Args: noArgs,
@@ -36,7 +36,7 @@ func cacheCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			entries, err := build.CacheEntries(cmd.Context(), at, time.Now)
+			entries, err := builder.CacheEntries(cmd.Context(), at, time.Now)
 			if err != nil {
 				return err
 			}
@@ -86,7 +86,7 @@ Prune waits for builds to end, as it removes nothing that one of them uses.`,
 				}
 			}
 			opt.Log = os.Stderr
-			gone, err := build.Prune(cmd.Context(), at, time.Now, opt)
+			gone, err := builder.Prune(cmd.Context(), at, time.Now, opt)
 			if printErr := printEntries(textTo(os.Stdout), gone); err == nil {
 				err = printErr
 			}
@@ -143,7 +143,7 @@ func confirm(ctx context.Context, in io.Reader, out io.Writer, question string) 
 }
 
 // options converts the flags.
-func (f *pruneFlags) options() (opt build.PruneOptions, err error) {
+func (f *pruneFlags) options() (opt builder.PruneOptions, err error) {
 	opt.KeepMounts = !f.all
 	for _, size := range []struct {
 		flag, value string
@@ -169,7 +169,7 @@ func (f *pruneFlags) options() (opt build.PruneOptions, err error) {
 }
 
 // addFilter adds a value of --filter to the options.
-func addFilter(opt *build.PruneOptions, filter string) (err error) {
+func addFilter(opt *builder.PruneOptions, filter string) (err error) {
 	k, v, _ := strings.Cut(filter, "=")
 	switch k {
 	case "until", "unused-for":
@@ -181,7 +181,7 @@ func addFilter(opt *build.PruneOptions, filter string) (err error) {
 	case "description":
 		opt.Description = v
 	case "type":
-		kind, err := build.ParseKind(v)
+		kind, err := builder.ParseKind(v)
 		if err != nil {
 			return fmt.Errorf("--filter %s: %w", filter, err)
 		}
@@ -193,7 +193,7 @@ func addFilter(opt *build.PruneOptions, filter string) (err error) {
 }
 
 // printEntries writes entries as a table with their total size.
-func printEntries(w io.Writer, entries []build.CacheEntry) error {
+func printEntries(w io.Writer, entries []builder.CacheEntry) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "KEY\tTYPE\tSIZE\tLAST USED\tSHARED\tDESCRIPTION")
 	var total int64

@@ -16,7 +16,7 @@ import (
 	"github.com/moby/buildkit/frontend/subrequests/outline"
 	"github.com/moby/buildkit/frontend/subrequests/targets"
 
-	"slipway/build"
+	"slipway/builder"
 )
 
 // foundError is the error of a check with findings. It is "" if the findings are already
@@ -75,7 +75,7 @@ func (f *buildFlags) parseCall(given flagSet) error {
 }
 
 // answer prints the answer to --call, in the words of docker build.
-func (f *buildFlags) answer(w io.Writer, built *build.Result) error {
+func (f *buildFlags) answer(w io.Writer, built *builder.Result) error {
 	res := built.Answer
 	if f.format == "json" {
 		if _, err := fmt.Fprintln(w, string(res["result.json"])); err != nil {
@@ -102,7 +102,7 @@ func (f *buildFlags) answer(w io.Writer, built *build.Result) error {
 }
 
 // reportCheck prints the findings of a check.
-func (f *buildFlags) reportCheck(w io.Writer, res *build.Result) error {
+func (f *buildFlags) reportCheck(w io.Writer, res *builder.Result) error {
 	errs, err := res.ReportCheck(w, isColored(os.Stdout))
 	switch {
 	case err != nil:

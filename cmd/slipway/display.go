@@ -57,7 +57,7 @@ func (r *readable) status(s *client.SolveStatus) *client.SolveStatus {
 	return c
 }
 
-// output returns what is shown of the output of a step.
+// output returns the output of a step in the form for display.
 func (r *readable) output(of stream, data []byte) []byte {
 	if !r.terminal {
 		return data

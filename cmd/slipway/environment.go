@@ -11,7 +11,7 @@ import (
 	"github.com/docker/cli/cli/config"
 	"github.com/moby/buildkit/client"
 
-	"slipway/build"
+	"slipway/builder"
 )
 
 // environment provides the environment variables that docker build uses as defaults.
@@ -39,7 +39,7 @@ func (f *buildFlags) environment(given flagSet) (err error) {
 
 // outputLimits returns the limits of the output of steps, from the same variables as
 // buildkitd.
-func outputLimits() (*build.OutputLimit, error) {
+func outputLimits() (*builder.OutputLimit, error) {
 	limits := [...]struct {
 		variable string
 		value    int64 // BuildKit's default
@@ -56,7 +56,7 @@ func outputLimits() (*build.OutputLimit, error) {
 		}
 		l.value = n
 	}
-	return &build.OutputLimit{Size: limits[0].value, Speed: limits[1].value}, nil
+	return &builder.OutputLimit{Size: limits[0].value, Speed: limits[1].value}, nil
 }
 
 // defaultArg sets a build argument that was not given.

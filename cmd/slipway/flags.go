@@ -3,12 +3,12 @@ package main
 import (
 	"github.com/spf13/pflag"
 
-	"slipway/build"
+	"slipway/builder"
 )
 
 // buildFlags are the flags of slipway build.
 type buildFlags struct {
-	opt                    build.Options
+	opt                    builder.Options
 	files                  []string // --file; more than one is an error
 	args, labels, contexts []string
 	secrets, ssh, outputs  []string
@@ -22,7 +22,7 @@ type buildFlags struct {
 	check                  bool
 	call                   string
 	metadataFile, iidFile  string
-	builder                build.Builder
+	builder                builder.Builder
 	tlsDir                 string
 	keepStorage            string
 

@@ -17,7 +17,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 
-	"slipway/build"
+	"slipway/builder"
 	"slipway/diag"
 )
 
@@ -42,7 +42,7 @@ the state directory. Builds find them there before they ask a registry.`,
 	ls := f.command("ls", "List images", takes{0, 0}, f.list)
 	ls.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "print names only")
 	rm := f.command("rm NAME...", "Remove names of images, and the data that nothing else needs", takes{1, -1},
-		func(ctx context.Context, x *build.ImageStore, args []string) error { return x.Remove(ctx, args) })
+		func(ctx context.Context, x *builder.ImageStore, args []string) error { return x.Remove(ctx, args) })
 	save := f.command("save [flags] NAME...", "Write images to an archive for docker load", takes{1, -1}, f.save)
 	save.Flags().StringVarP(&f.output, "output", "o", "-", "`FILE` to write, or - for standard output")
 	save.Flags().StringVar(&f.format, "format", "docker", "format of the archive: docker or oci")
@@ -51,7 +51,7 @@ the state directory. Builds find them there before they ask a registry.`,
 	push.Flags().BoolVar(&f.insecure, "insecure", false, "allow a registry that talks HTTP or cannot prove who it is")
 	push.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "print only the digest")
 	tag := f.command("tag NAME NEWNAME", "Give an image another name", takes{2, 2},
-		func(ctx context.Context, x *build.ImageStore, args []string) error {
+		func(ctx context.Context, x *builder.ImageStore, args []string) error {
 			return x.Tag(ctx, args[0], args[1])
 		})
 	inspect := f.command("inspect NAME...", "Print manifests and configs of images as JSON", takes{1, -1}, inspectImages)
@@ -63,7 +63,7 @@ the state directory. Builds find them there before they ask a registry.`,
 type takes struct{ least, most int }
 
 // command returns a command on stored images.
-func (f *imageFlags) command(use, short string, names takes, run func(context.Context, *build.ImageStore, []string) error) *cobra.Command {
+func (f *imageFlags) command(use, short string, names takes, run func(context.Context, *builder.ImageStore, []string) error) *cobra.Command {
 	return &cobra.Command{
 		Use: use, Short: short,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -91,15 +91,15 @@ func (f *imageFlags) command(use, short string, names takes, run func(context.Co
 	}
 }
 
-func (f *imageFlags) open() (*build.ImageStore, error) {
+func (f *imageFlags) open() (*builder.ImageStore, error) {
 	dir := f.state
 	if dir == "" {
 		var err error
-		if dir, err = build.DefaultState(); err != nil {
+		if dir, err = builder.DefaultState(); err != nil {
 			return nil, err
 		}
 	}
-	return build.OpenImages(dir, time.Now)
+	return builder.OpenImages(dir, time.Now)
 }
 
 // names returns the names of images for completion.
@@ -110,20 +110,20 @@ func (f *imageFlags) names() (names []string) {
 	}
 	list, _ := x.List() // without them, nothing is completed
 	for _, img := range list {
-		names = append(names, build.FamiliarName(img.Name))
+		names = append(names, builder.FamiliarName(img.Name))
 	}
 	return names
 }
 
 // list writes images as a table.
-func (f *imageFlags) list(_ context.Context, x *build.ImageStore, _ []string) error {
+func (f *imageFlags) list(_ context.Context, x *builder.ImageStore, _ []string) error {
 	list, err := x.List()
 	t := tabwriter.NewWriter(textTo(os.Stdout), 0, 0, 2, ' ', 0)
 	if !f.quiet {
 		fmt.Fprintln(t, "NAME\tDIGEST\tPLATFORMS\tCREATED\tSIZE")
 	}
 	for _, img := range list {
-		name := diag.Line(build.FamiliarName(img.Name))
+		name := diag.Line(builder.FamiliarName(img.Name))
 		if f.quiet {
 			fmt.Fprintln(t, name)
 			continue
@@ -138,7 +138,7 @@ func (f *imageFlags) list(_ context.Context, x *build.ImageStore, _ []string) er
 	return errors.Join(t.Flush(), err)
 }
 
-func (f *imageFlags) save(ctx context.Context, x *build.ImageStore, args []string) error {
+func (f *imageFlags) save(ctx context.Context, x *builder.ImageStore, args []string) error {
 	if f.output == "-" && isTerminal(os.Stdout) {
 		return usageError{errors.New("an archive does not go to a terminal (use --output FILE, or redirect standard output)")}
 	}
@@ -146,13 +146,13 @@ func (f *imageFlags) save(ctx context.Context, x *build.ImageStore, args []strin
 }
 
 // push pushes an image, shows progress and prints the digest.
-func (f *imageFlags) push(ctx context.Context, x *build.ImageStore, args []string) error {
+func (f *imageFlags) push(ctx context.Context, x *builder.ImageStore, args []string) error {
 	mode := progressui.AutoMode
 	if f.quiet {
 		mode = progressui.QuietMode
 	}
 	var pushed digest.Digest
-	opt := build.PushOptions{Name: args[0], As: strings.Join(args[1:], ""), Insecure: f.insecure}
+	opt := builder.PushOptions{Name: args[0], As: strings.Join(args[1:], ""), Insecure: f.insecure}
 	_, err := show(ctx, string(mode), func(send func(*client.SolveStatus)) (err error) {
 		opt.Status = send
 		pushed, err = x.Push(ctx, opt)
@@ -165,8 +165,8 @@ func (f *imageFlags) push(ctx context.Context, x *build.ImageStore, args []strin
 	return err
 }
 
-func inspectImages(ctx context.Context, x *build.ImageStore, args []string) error {
-	var list []*build.ImageDetails
+func inspectImages(ctx context.Context, x *builder.ImageStore, args []string) error {
+	var list []*builder.ImageDetails
 	for _, name := range args {
 		d, err := x.Inspect(ctx, name)
 		if err != nil {

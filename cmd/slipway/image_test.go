@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"slipway/build"
+	"slipway/builder"
 	"slipway/internal/fakeregistry"
 	"slipway/internal/testcontext"
 )
@@ -36,7 +36,7 @@ func TestImages(t *testing.T) {
 	if lines := strings.Split(list, "\n"); len(lines) != 4 || !strings.HasPrefix(lines[0], "NAME ") || !strings.HasPrefix(lines[1], s.Host+"/app:1 ") || !strings.HasPrefix(lines[2], "app:1 ") {
 		t.Errorf("list:\n%s", list)
 	}
-	var about []build.ImageDetails
+	var about []builder.ImageDetails
 	if err := json.Unmarshal([]byte(do("image", "inspect", "app:1")), &about); err != nil || len(about) != 1 || len(about[0].Images) != 1 {
 		t.Fatalf("inspect: %v, %v", about, err)
 	}

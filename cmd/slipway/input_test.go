@@ -152,8 +152,8 @@ func TestInputsOnce(t *testing.T) {
 		"--progress", "rawjson", "--ssh", "default=/dev/fd/3", filepath.Join(dir, "context"))
 	cmd.Env, cmd.ExtraFiles = append(os.Environ(), asCommand+"=1", "TMPDIR="+dir, "HOME="+dir), []*os.File{r}
 	if os.Geteuid() == 0 {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-		if err := r.Chown(nobody, nobody); err != nil { // it is opened again by its name
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ordinaryUser, Gid: ordinaryUser}}
+		if err := r.Chown(ordinaryUser, ordinaryUser); err != nil { // it is opened again by its name
 			t.Fatal(err)
 		}
 	}
@@ -163,10 +163,10 @@ func TestInputsOnce(t *testing.T) {
 	}
 }
 
-// nobody is an ordinary user.
-const nobody = 65534
+// ordinaryUser is the user ID of an ordinary user.
+const ordinaryUser = 65534
 
-// ordinaryDir makes a directory of nobody with this program as slipway and a
+// ordinaryDir makes a directory of an ordinary user with this program as slipway and a
 // context.
 func ordinaryDir(t *testing.T) string {
 	t.Helper()
@@ -186,7 +186,7 @@ func ordinaryDir(t *testing.T) string {
 		os.WriteFile(filepath.Join(context, "a"), nil, 0o644),
 	)
 	if os.Geteuid() == 0 {
-		err = errors.Join(err, os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o755), os.Chown(dir, nobody, nobody))
+		err = errors.Join(err, os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o755), os.Chown(dir, ordinaryUser, ordinaryUser))
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"slipway/build"
+	"slipway/builder"
 )
 
 // loginFlags are the flags of slipway login.
@@ -40,7 +40,7 @@ The login is stored as docker stores it: by the credential helper that
 			if err := f.complete(host, os.Stdin); err != nil {
 				return err
 			}
-			if err := build.Login(cmd.Context(), host, f.user, f.password); err != nil {
+			if err := builder.Login(cmd.Context(), host, f.user, f.password); err != nil {
 				return err
 			}
 			_, err := fmt.Println("Login Succeeded")
@@ -62,7 +62,7 @@ func logoutCommand() *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			host := registryOf(args)
 			_, err := fmt.Println("Removing login credentials for", host)
-			return errors.Join(err, build.Logout(host))
+			return errors.Join(err, builder.Logout(host))
 		},
 	}
 }
@@ -76,9 +76,9 @@ func oneRegistry(_ *cobra.Command, args []string) error {
 
 func registryOf(args []string) string {
 	if len(args) == 0 {
-		return build.RegistryHost("")
+		return builder.RegistryHost("")
 	}
-	return build.RegistryHost(args[0])
+	return builder.RegistryHost(args[0])
 }
 
 // check returns an error if flags contradict each other.

@@ -18,7 +18,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"slipway/build"
+	"slipway/builder"
 	"slipway/diag"
 	"slipway/internal/suggest"
 	"slipway/solver/runner/namespace"
@@ -142,7 +142,7 @@ func run(ctx context.Context, args []string) int {
 		fmt.Fprint(os.Stderr, diag.Block(err.Error())) // in the words of docker build, or nothing
 		return exitFailed
 	}
-	if err := build.Report(os.Stderr, err, isColored(os.Stderr)); err != nil {
+	if err := builder.Report(os.Stderr, err, isColored(os.Stderr)); err != nil {
 		return exitFailed
 	}
 	return exitFailed

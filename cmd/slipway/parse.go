@@ -15,7 +15,7 @@ import (
 	"github.com/docker/go-units"
 	"github.com/moby/buildkit/client"
 
-	"slipway/build"
+	"slipway/builder"
 )
 
 // parse converts the flags to options, and checks them.
@@ -46,7 +46,7 @@ func (f *buildFlags) parseState(given flagSet) error {
 			}
 		}
 		o.Builder = &f.builder
-		o.State, _ = build.DefaultState() // "" keeps no notes of half-written outputs
+		o.State, _ = builder.DefaultState() // "" keeps no notes of half-written outputs
 		return f.tlsFiles()
 	}
 	for _, name := range []string{"tlscacert", "tlscert", "tlskey", "tlsdir", "tlsservername"} {
@@ -58,7 +58,7 @@ func (f *buildFlags) parseState(given flagSet) error {
 	if o.GC, err = parseGC(f.keepStorage); err != nil || o.State != "" {
 		return err
 	}
-	o.State, err = build.DefaultState()
+	o.State, err = builder.DefaultState()
 	return err
 }
 
@@ -67,12 +67,12 @@ func (f *buildFlags) parseState(given flagSet) error {
 const keepStorageVariable = "SLIPWAY_KEEP_STORAGE"
 
 // parseGC reads --keep-storage, or else the environment.
-func parseGC(flag string) (build.GC, error) {
+func parseGC(flag string) (builder.GC, error) {
 	name, value := "--keep-storage", flag
 	if value == "" {
 		name, value = keepStorageVariable, os.Getenv(keepStorageVariable)
 	}
-	gc, err := build.ParseGC(value)
+	gc, err := builder.ParseGC(value)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", name, err)
 	}
@@ -145,7 +145,7 @@ func (f *buildFlags) parseValues(given flagSet) error {
 		return err
 	}
 	for _, c := range f.cacheTo {
-		list, err := build.ParseCache(c)
+		list, err := builder.ParseCache(c)
 		if err != nil {
 			return fmt.Errorf("--cache-to: %w", err)
 		}
@@ -155,7 +155,7 @@ func (f *buildFlags) parseValues(given flagSet) error {
 		o.CacheTo = append(o.CacheTo, client.CacheOptionsEntry{Type: "inline"}) // as buildx does
 	}
 	for _, c := range f.cacheFrom {
-		list, err := build.ParseCache(c)
+		list, err := builder.ParseCache(c)
 		if err != nil {
 			return fmt.Errorf("--cache-from: %w", err)
 		}

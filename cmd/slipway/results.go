@@ -21,7 +21,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	csvvalue "github.com/tonistiigi/go-csvvalue"
 
-	"slipway/build"
+	"slipway/builder"
 	"slipway/solver/export"
 )
 
@@ -30,7 +30,7 @@ func (f *buildFlags) parseOutputs(flagSet) error {
 	o := &f.opt
 	toStdout, pushed := 0, false
 	for _, v := range f.outputs {
-		out, err := build.ParseOutput(f.defaultDest(v))
+		out, err := builder.ParseOutput(f.defaultDest(v))
 		if err != nil {
 			return err
 		}
@@ -43,7 +43,7 @@ func (f *buildFlags) parseOutputs(flagSet) error {
 		o.Outputs = append(o.Outputs, out)
 	}
 	if f.push && !pushed {
-		o.Outputs = append(o.Outputs, build.Output{Type: "image", Push: true})
+		o.Outputs = append(o.Outputs, builder.Output{Type: "image", Push: true})
 	}
 	switch {
 	case toStdout > 1:
@@ -54,7 +54,7 @@ func (f *buildFlags) parseOutputs(flagSet) error {
 		return errors.New("standard output cannot take the archive and the ID of --quiet: use --iidfile")
 	}
 	if f.load {
-		o.Outputs = append(o.Outputs, build.Output{Type: "docker", Load: true})
+		o.Outputs = append(o.Outputs, builder.Output{Type: "docker", Load: true})
 	}
 	if f.explain {
 		if f.progress == string(progressui.RawJSONMode) {
@@ -94,7 +94,7 @@ func (f *buildFlags) checkResultFiles() error {
 			return fmt.Errorf("%s: %q is not a directory", file.flag, filepath.Dir(file.path))
 		}
 	}
-	isImage := func(out build.Output) bool { return out.Type == "image" || out.Type == "oci" || out.Type == "docker" }
+	isImage := func(out builder.Output) bool { return out.Type == "image" || out.Type == "oci" || out.Type == "docker" }
 	if f.iidFile != "" && f.builder.Address != "" && !slices.ContainsFunc(f.opt.Outputs, isImage) {
 		return errors.New("--iidfile: a builder has the ID of an image that is an output (use --output, --load or --push)")
 	}

@@ -219,7 +219,7 @@ func TestIndex(t *testing.T) {
 	}
 }
 
-// TestStdout writes an archive where nobody says where.
+// TestStdout: archives without a destination are written to standard output.
 func TestStdout(t *testing.T) {
 	dir := testcontext.New(t, "FROM scratch\nCOPY a /\n")
 	for _, o := range []string{"-", "type=tar", "type=tar,dest=-"} {

@@ -37,7 +37,7 @@ func (f *buildFlags) parseProgress(given flagSet) error {
 	return nil
 }
 
-// showsProgress reports whether progress is shown to people.
+// showsProgress reports whether progress is shown to users.
 func (f *buildFlags) showsProgress() bool {
 	mode := progressui.DisplayMode(f.progress)
 	return mode != progressui.QuietMode && mode != progressui.RawJSONMode

@@ -9,14 +9,14 @@ import (
 	"strings"
 	"time"
 
-	"slipway/build"
+	"slipway/builder"
 	"slipway/integration/rig"
 )
 
 // Options converts req to options of our solver. It writes the Dockerfile to
 // dir.
-func Options(dir string, req rig.Request) (build.Options, error) {
-	o := build.Options{
+func Options(dir string, req rig.Request) (builder.Options, error) {
+	o := builder.Options{
 		Context: req.Context, File: filepath.Join(dir, "Dockerfile"),
 		BuildArgs: map[string]string{}, Labels: map[string]string{}, Contexts: maps.Clone(req.Contexts),
 		Secrets: req.Secrets, Allow: req.Entitlements, Now: time.Now,
@@ -38,7 +38,7 @@ func Options(dir string, req rig.Request) (build.Options, error) {
 }
 
 // setOption sets the option that corresponds to a frontend option.
-func setOption(o *build.Options, key, v string) error {
+func setOption(o *builder.Options, key, v string) error {
 	family, name, _ := strings.Cut(key, ":")
 	switch family {
 	case "build-arg":

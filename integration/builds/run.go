@@ -16,7 +16,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"slipway/build"
+	"slipway/builder"
 	"slipway/integration/buildcase"
 	"slipway/integration/imagetree"
 	"slipway/integration/rig"
@@ -68,7 +68,7 @@ func (r *Runner) Compare(ctx context.Context, text []byte) (string, error) {
 	var b strings.Builder
 	afterError := false
 	for n, more := 1, true; more; n++ {
-		diffs, failed, err := r.compareBuild(ctx, layout.Request(), build.Run)
+		diffs, failed, err := r.compareBuild(ctx, layout.Request(), builder.Run)
 		if err != nil {
 			return "", err
 		}
@@ -101,8 +101,8 @@ func withoutRan(diff string) string {
 	return kept.String()
 }
 
-// A Solver runs a build as build.Run does.
-type Solver func(context.Context, build.Options) error
+// A Solver runs a build as builder.Run does.
+type Solver func(context.Context, builder.Options) error
 
 // CompareBuild runs one build with BuildKit and with each solver. For each
 // solver it returns the difference from BuildKit's outcome, in the form of
@@ -282,7 +282,7 @@ func (r *Runner) solve(ctx context.Context, dir string, req rig.Request, run Sol
 		return nil, err
 	}
 	archive := filepath.Join(dir, "image.tar")
-	opt.Outputs = []build.Output{{Type: "oci", Dest: archive}}
+	opt.Outputs = []builder.Output{{Type: "oci", Dest: archive}}
 	opt.State, opt.Runner = r.State, "namespace"
 	opt.Mirrors = map[string]string{"docker.io": r.Rig.Addr, rig.Registry: r.Rig.Addr}
 	res := &rig.Result{Logs: map[digest.Digest][]byte{}, Sent: map[string]int64{}}
@@ -303,7 +303,7 @@ func (r *Runner) solve(ctx context.Context, dir string, req rig.Request, run Sol
 		o.failed = append(o.failed, of.Vertex.Name())
 	}
 	var b strings.Builder
-	_ = build.Report(&b, err, false)
+	_ = builder.Report(&b, err, false)
 	o.err = fmt.Errorf("%s", strings.TrimSpace(b.String()))
 	return o, nil
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/moby/buildkit/client"
 
-	"slipway/build"
+	"slipway/builder"
 	"slipway/integration/buildcase"
 	"slipway/integration/imagetree"
 	"slipway/integration/rig"
@@ -38,7 +38,7 @@ COPY --from=base /told /a /f /
 `
 
 // builderOptions returns a build that uses every service of the client.
-func builderOptions(t *testing.T) build.Options {
+func builderOptions(t *testing.T) builder.Options {
 	t.Helper()
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "context", "Dockerfile"), []byte(builderDockerfile))
@@ -48,12 +48,12 @@ func builderOptions(t *testing.T) build.Options {
 	if err := rig.WriteSSHKey(key); err != nil {
 		t.Fatal(err)
 	}
-	return build.Options{
+	return builder.Options{
 		Context:   filepath.Join(dir, "context"),
 		Contexts:  map[string]string{"dir": filepath.Join(dir, "dir"), "layout": "oci-layout://" + busyboxLayout(t)},
 		BuildArgs: map[string]string{"WHO": t.Name()}, Labels: map[string]string{"l": "v"},
 		Secrets: map[string][]byte{"s": []byte("secret")}, Agents: serveAgent(t, key),
-		Builder: &build.Builder{Address: builder.Socket}, Now: time.Now,
+		Builder: &builder.Builder{Address: shared.Socket}, Now: time.Now,
 	}
 }
 
@@ -61,11 +61,11 @@ func builderOptions(t *testing.T) build.Options {
 func busyboxLayout(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "layout")
-	o := build.Options{
-		Context: "-", Stdin: strings.NewReader("FROM busybox"), Builder: &build.Builder{Address: builder.Socket}, Now: time.Now,
-		Outputs: []build.Output{{Type: "oci", Dest: dir, Attrs: map[string]string{"tar": "false"}}},
+	o := builder.Options{
+		Context: "-", Stdin: strings.NewReader("FROM busybox"), Builder: &builder.Builder{Address: shared.Socket}, Now: time.Now,
+		Outputs: []builder.Output{{Type: "oci", Dest: dir, Attrs: map[string]string{"tar": "false"}}},
 	}
-	if err := build.Run(t.Context(), o); err != nil {
+	if err := builder.Run(t.Context(), o); err != nil {
 		t.Fatal(report(err))
 	}
 	return dir
@@ -74,7 +74,7 @@ func busyboxLayout(t *testing.T) string {
 // report returns an error as users see it.
 func report(err error) string {
 	var b strings.Builder
-	_ = build.Report(&b, err, false)
+	_ = builder.Report(&b, err, false)
 	return b.String()
 }
 
@@ -91,8 +91,8 @@ func TestBuilder(t *testing.T) {
 	authority, certificate := newCertificate(t, nil, nil)
 	_, ours := newCertificate(t, authority, certificate)
 	standIn(t)
-	for about, address := range map[string]build.Builder{
-		"unix":             {Address: builder.Socket},
+	for about, address := range map[string]builder.Builder{
+		"unix":             {Address: shared.Socket},
 		"tcp":              {Address: "tcp://" + forward(t, nil)},
 		"docker-container": {Address: "docker-container://rig"},
 		"TLS": {
@@ -104,8 +104,8 @@ func TestBuilder(t *testing.T) {
 			o := builderOptions(t)
 			o.Builder = &address
 			out := t.TempDir()
-			o.Outputs = []build.Output{{Type: "local", Dest: out}}
-			if err := build.Run(t.Context(), o); err != nil {
+			o.Outputs = []builder.Output{{Type: "local", Dest: out}}
+			if err := builder.Run(t.Context(), o); err != nil {
 				t.Fatal(report(err))
 			}
 			wantText(t, filepath.Join(out, "told"), t.Name()+" secret\n")
@@ -118,7 +118,7 @@ func TestBuilder(t *testing.T) {
 // TestBuilderImage builds each case with BuildKit and the frontend in this
 // process, and compares the result with the frontend as an image.
 func TestBuilderImage(t *testing.T) {
-	onBuilder := func(o *build.Options) { o.Builder = &build.Builder{Address: builder.Socket} }
+	onBuilder := func(o *builder.Options) { o.Builder = &builder.Builder{Address: shared.Socket} }
 	for _, c := range readCases(t, "image") {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -141,11 +141,11 @@ func TestBuilderImage(t *testing.T) {
 func TestBuilderOutputs(t *testing.T) {
 	o := builderOptions(t)
 	dir := t.TempDir()
-	o.Tags = []string{builder.Addr + "/builder:outputs"}
+	o.Tags = []string{shared.Addr + "/builder:outputs"}
 	o.Annotations = map[string]string{"annotation-manifest.k": "v"}
 	o.CacheTo = []client.CacheOptionsEntry{{Type: "local", Attrs: map[string]string{"dest": filepath.Join(dir, "cache")}}}
 	for _, v := range []string{"type=oci,dest=oci.tar", "type=docker,dest=docker.tar", "type=tar,dest=files.tar", "files", "type=registry"} {
-		out, err := build.ParseOutput(v)
+		out, err := builder.ParseOutput(v)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,12 +154,12 @@ func TestBuilderOutputs(t *testing.T) {
 		}
 		o.Outputs = append(o.Outputs, out)
 	}
-	res, err := build.Build(t.Context(), o)
+	res, err := builder.Build(t.Context(), o)
 	if err != nil {
 		t.Fatal(report(err))
 	}
 	wantText(t, filepath.Join(dir, "files", "told"), t.Name()+" secret\n")
-	ref, err := name.NewTag(builder.Addr+"/builder:outputs", name.Insecure)
+	ref, err := name.NewTag(shared.Addr+"/builder:outputs", name.Insecure)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,11 +208,11 @@ func TestBuilderStdin(t *testing.T) {
 		{filepath.Join(dir, "context"), "-", []byte("FROM scratch\nCOPY a /f\n"), "a"},
 	} {
 		out := t.TempDir()
-		o := build.Options{
-			Context: tc.context, File: tc.file, Stdin: bytes.NewReader(tc.in), Builder: &build.Builder{Address: builder.Socket},
-			Outputs: []build.Output{{Type: "local", Dest: out}}, Now: time.Now,
+		o := builder.Options{
+			Context: tc.context, File: tc.file, Stdin: bytes.NewReader(tc.in), Builder: &builder.Builder{Address: shared.Socket},
+			Outputs: []builder.Output{{Type: "local", Dest: out}}, Now: time.Now,
 		}
-		if err := build.Run(t.Context(), o); err != nil {
+		if err := builder.Run(t.Context(), o); err != nil {
 			t.Error(report(err))
 			continue
 		}
@@ -232,11 +232,11 @@ func TestBuilderErrors(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		writeFile(t, filepath.Join(dir, "context", "Dockerfile"), []byte(tc.dockerfile))
-		o := build.Options{
-			Context: filepath.Join(dir, "context"), Builder: &build.Builder{Address: builder.Socket}, Now: time.Now,
-			Outputs: []build.Output{{Type: "local", Dest: filepath.Join(dir, "out")}, {Type: "oci", Dest: filepath.Join(dir, "out.tar")}},
+		o := builder.Options{
+			Context: filepath.Join(dir, "context"), Builder: &builder.Builder{Address: shared.Socket}, Now: time.Now,
+			Outputs: []builder.Output{{Type: "local", Dest: filepath.Join(dir, "out")}, {Type: "oci", Dest: filepath.Join(dir, "out.tar")}},
 		}
-		if got := report(build.Run(t.Context(), o)); !strings.Contains(got, tc.want) {
+		if got := report(builder.Run(t.Context(), o)); !strings.Contains(got, tc.want) {
 			t.Errorf("%q: told\n%swant\n%s", tc.dockerfile, got, tc.want)
 		}
 		if list, err := os.ReadDir(dir); err != nil || len(list) != 1 {
@@ -249,9 +249,9 @@ func TestBuilderErrors(t *testing.T) {
 func TestBuilderInterrupted(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
-	o := build.Options{
-		Context: "-", Stdin: strings.NewReader("FROM busybox\nRUN echo started && sleep 60 && : " + t.Name()), Builder: &build.Builder{Address: builder.Socket},
-		Outputs: []build.Output{{Type: "oci", Dest: filepath.Join(dir, "out.tar")}}, Now: time.Now,
+	o := builder.Options{
+		Context: "-", Stdin: strings.NewReader("FROM busybox\nRUN echo started && sleep 60 && : " + t.Name()), Builder: &builder.Builder{Address: shared.Socket},
+		Outputs: []builder.Output{{Type: "oci", Dest: filepath.Join(dir, "out.tar")}}, Now: time.Now,
 		Status: func(s *client.SolveStatus) {
 			for _, l := range s.Logs {
 				if strings.Contains(string(l.Data), "started") {
@@ -261,7 +261,7 @@ func TestBuilderInterrupted(t *testing.T) {
 		},
 	}
 	start := time.Now()
-	if err := build.Run(ctx, o); !errors.Is(err, context.Canceled) || time.Since(start) > 30*time.Second {
+	if err := builder.Run(ctx, o); !errors.Is(err, context.Canceled) || time.Since(start) > 30*time.Second {
 		t.Errorf("after %v: %v", time.Since(start), err)
 	}
 	if list, err := os.ReadDir(dir); err != nil || len(list) != 0 {
@@ -290,7 +290,7 @@ func TestBuilderCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	command := func(args ...string) *exec.Cmd {
-		cmd := exec.CommandContext(t.Context(), program, append([]string{"build", "--builder", builder.Socket, "--progress=plain"}, args...)...)
+		cmd := exec.CommandContext(t.Context(), program, append([]string{"build", "--builder", shared.Socket, "--progress=plain"}, args...)...)
 		cmd.Dir = dir
 		return cmd
 	}

@@ -47,7 +47,7 @@ func forward(t *testing.T, config *tls.Config) string {
 
 func connect(conn net.Conn) {
 	defer conn.Close()
-	daemon, err := net.Dial("unix", strings.TrimPrefix(builder.Socket, "unix://"))
+	daemon, err := net.Dial("unix", strings.TrimPrefix(shared.Socket, "unix://"))
 	if err != nil {
 		return
 	}
@@ -60,7 +60,7 @@ func connect(conn net.Conn) {
 func standIn(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
-	script := fmt.Sprintf("#!/bin/sh\n[ \"$*\" = 'exec -i rig buildctl dial-stdio' ] || { echo \"no container: $*\" >&2; exit 1; }\nexec %s --addr %s dial-stdio\n", builder.Buildctl, builder.Socket)
+	script := fmt.Sprintf("#!/bin/sh\n[ \"$*\" = 'exec -i rig buildctl dial-stdio' ] || { echo \"no container: $*\" >&2; exit 1; }\nexec %s --addr %s dial-stdio\n", shared.Buildctl, shared.Socket)
 	writeFile(t, filepath.Join(dir, "docker"), []byte(script))
 	if err := os.Chmod(filepath.Join(dir, "docker"), 0o755); err != nil {
 		t.Fatal(err)

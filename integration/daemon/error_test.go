@@ -58,13 +58,13 @@ func buildError(t *testing.T, req rig.Request) string {
 		t.Fatal(err)
 	}
 	args := []string{
-		"--addr", builder.Socket, "build", "--progress=quiet",
+		"--addr", shared.Socket, "build", "--progress=quiet",
 		"--frontend", "dockerfile.v0", "--local", "context=" + req.Context, "--local", "dockerfile=" + dir,
 	}
 	for key, value := range req.Attrs {
 		args = append(args, "--opt", key+"="+value)
 	}
-	out, err := exec.CommandContext(t.Context(), builder.Buildctl, args...).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), shared.Buildctl, args...).CombinedOutput()
 	if err == nil {
 		t.Fatalf("the build does not fail:\n%s", out)
 	}

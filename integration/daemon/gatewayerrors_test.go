@@ -18,7 +18,7 @@ import (
 	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/solver/pb"
 
-	"slipway/build"
+	"slipway/builder"
 )
 
 // TestGatewayErrors checks that errors of our gateway have the same types as
@@ -33,14 +33,14 @@ func TestGatewayErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var want, got string
-			if _, err := builder.Client.Build(t.Context(), client.SolveOpt{}, "", describing(st, &want), nil); err != nil {
+			if _, err := shared.Client.Build(t.Context(), client.SolveOpt{}, "", describing(st, &want), nil); err != nil {
 				t.Fatal(err)
 			}
 			dir := t.TempDir()
 			writeFile(t, filepath.Join(dir, "Dockerfile"), nil) // not read by the frontend
-			err := build.Run(t.Context(), build.Options{
+			err := builder.Run(t.Context(), builder.Options{
 				Context: dir, Frontend: describing(st, &got), Runner: "namespace",
-				State: t.TempDir(), Now: time.Now, Mirrors: map[string]string{"docker.io": builder.Addr},
+				State: t.TempDir(), Now: time.Now, Mirrors: map[string]string{"docker.io": shared.Addr},
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -41,9 +41,9 @@ func lines(s string) []string { return strings.Split(s, "\n") }
 func buildImage(t *testing.T, req rig.Request) (image string, steps []string) {
 	t.Helper()
 	req.Image = true
-	res, err := builder.Build(t.Context(), req)
+	res, err := shared.Build(t.Context(), req)
 	if err != nil {
-		t.Fatalf("%v\n%s", err, builder.DaemonLog(1000))
+		t.Fatalf("%v\n%s", err, shared.DaemonLog(1000))
 	}
 	index, err := imagetree.Open(res.Archive, t.TempDir())
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/moby/buildkit/client"
 	"golang.org/x/sys/unix"
 
-	"slipway/build"
+	"slipway/builder"
 	"slipway/integration/rig"
 )
 
@@ -38,11 +38,11 @@ func TestBuilderInPlace(t *testing.T) {
 		}
 		read <- string(data)
 	}()
-	o := build.Options{
-		Context: "-", Stdin: strings.NewReader("FROM scratch\nCOPY <<EOF /told\nx\nEOF\n"), Builder: &build.Builder{Address: builder.Socket},
-		Outputs: []build.Output{{Type: "oci", Dest: null}, {Type: "tar", Dest: pipe}}, Now: time.Now,
+	o := builder.Options{
+		Context: "-", Stdin: strings.NewReader("FROM scratch\nCOPY <<EOF /told\nx\nEOF\n"), Builder: &builder.Builder{Address: shared.Socket},
+		Outputs: []builder.Output{{Type: "oci", Dest: null}, {Type: "tar", Dest: pipe}}, Now: time.Now,
 	}
-	if err := build.Run(t.Context(), o); err != nil {
+	if err := builder.Run(t.Context(), o); err != nil {
 		t.Fatal(report(err))
 	}
 	if got := <-read; !strings.Contains(got, "told") {
@@ -59,16 +59,16 @@ func TestBuilderSyntax(t *testing.T) {
 	for ref, followed := range map[string]bool{rig.Upstream: true, rig.Ours: false, "docker/dockerfile:1": false} {
 		out := t.TempDir()
 		ran := false
-		o := build.Options{
-			Context: "-", Stdin: strings.NewReader("# syntax=" + ref + "\nFROM scratch\nCOPY <<EOF /told\nx\nEOF\n"), Builder: &build.Builder{Address: builder.Socket},
-			Outputs: []build.Output{{Type: "local", Dest: out}}, Now: time.Now,
+		o := builder.Options{
+			Context: "-", Stdin: strings.NewReader("# syntax=" + ref + "\nFROM scratch\nCOPY <<EOF /told\nx\nEOF\n"), Builder: &builder.Builder{Address: shared.Socket},
+			Outputs: []builder.Output{{Type: "local", Dest: out}}, Now: time.Now,
 			Status: func(s *client.SolveStatus) {
 				for _, v := range s.Vertexes {
 					ran = ran || strings.Contains(v.Name, ref)
 				}
 			},
 		}
-		if err := build.Run(t.Context(), o); err != nil {
+		if err := builder.Run(t.Context(), o); err != nil {
 			t.Errorf("%s: %s", ref, report(err))
 			continue
 		}
@@ -84,7 +84,7 @@ func TestBuilderSyntax(t *testing.T) {
 func TestBuilderKilled(t *testing.T) {
 	program, dir := buildSlipway(t), t.TempDir()
 	command := func(step string) *exec.Cmd {
-		cmd := exec.CommandContext(t.Context(), program, "build", "--builder", builder.Socket, "--progress=plain", "-o", "files", "-o", "type=oci,dest=image.tar", "-")
+		cmd := exec.CommandContext(t.Context(), program, "build", "--builder", shared.Socket, "--progress=plain", "-o", "files", "-o", "type=oci,dest=image.tar", "-")
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(dir, "cache"))
 		cmd.Stdin = strings.NewReader("FROM busybox\nRUN echo star\"\"ted; " + step + "\n")
 		return cmd

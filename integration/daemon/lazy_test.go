@@ -22,7 +22,7 @@ RUN --mount=from=unused,target=/u exit 1
 FROM busybox
 RUN true
 `}}
-	res, err := builder.Build(t.Context(), c.withSyntax(ours))
+	res, err := shared.Build(t.Context(), c.withSyntax(ours))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestOnlyUsedFilesTravel(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, frontend := range []string{ours, upstream} {
 				c := testCase{request: rig.Request{Dockerfile: tc.dockerfile, Context: fresh(t, dir)}}
-				res, err := builder.Build(t.Context(), c.withSyntax(frontend))
+				res, err := shared.Build(t.Context(), c.withSyntax(frontend))
 				if err != nil {
 					t.Fatal(err)
 				}

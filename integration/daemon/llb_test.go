@@ -19,7 +19,7 @@ import (
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 
-	"slipway/build"
+	"slipway/builder"
 	"slipway/integration/imagetree"
 )
 
@@ -85,7 +85,7 @@ func frontendOf(st llb.State) gateway.BuildFunc {
 func solveReference(t *testing.T, st llb.State) ([]imagetree.Image, error) {
 	t.Helper()
 	archive := filepath.Join(t.TempDir(), "image.tar")
-	_, err := builder.Client.Build(t.Context(), client.SolveOpt{Exports: []client.ExportEntry{{
+	_, err := shared.Client.Build(t.Context(), client.SolveOpt{Exports: []client.ExportEntry{{
 		Type:   client.ExporterOCI,
 		Output: func(map[string]string) (io.WriteCloser, error) { return os.Create(archive) },
 	}}}, "", frontendOf(st), nil)
@@ -100,10 +100,10 @@ func solveState(t *testing.T, st llb.State, state string) ([]imagetree.Image, er
 	dir := t.TempDir()
 	archive := filepath.Join(dir, "image.tar")
 	writeFile(t, filepath.Join(dir, "Dockerfile"), nil) // not read by the frontend
-	err := build.Run(t.Context(), build.Options{
+	err := builder.Run(t.Context(), builder.Options{
 		Context: dir, Frontend: frontendOf(st), Runner: "namespace",
-		Outputs: []build.Output{{Type: "oci", Dest: archive}},
-		State:   state, Now: time.Now, Mirrors: map[string]string{"docker.io": builder.Addr},
+		Outputs: []builder.Output{{Type: "oci", Dest: archive}},
+		State:   state, Now: time.Now, Mirrors: map[string]string{"docker.io": shared.Addr},
 	})
 	if err != nil {
 		return nil, err

@@ -15,11 +15,11 @@ const (
 	upstream = rig.Upstream
 )
 
-// builder is the rig that all tests share, because starting one takes seconds.
+// shared is the rig that all tests share, because starting one takes seconds.
 // Only TestMain sets it.
-var builder *rig.Rig
+var shared *rig.Rig
 
 func TestMain(m *testing.M) {
 	namespace.Main() // does not return in child processes of a build
-	rig.Main(m, func(r *rig.Rig) { builder = r })
+	rig.Main(m, func(r *rig.Rig) { shared = r })
 }

@@ -25,7 +25,7 @@ import (
 // required capability.
 func TestBuildKit2023(t *testing.T) {
 	t.Parallel()
-	old, err := builder.StartDaemon(t.Context(), "buildkitd-2023")
+	old, err := shared.StartDaemon(t.Context(), "buildkitd-2023")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,11 +47,11 @@ func TestBuildKit2023(t *testing.T) {
 // 20.10.
 func TestEngine20(t *testing.T) {
 	t.Parallel()
-	engine, err := builder.StartEngine(t.Context())
+	engine, err := shared.StartEngine(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	onAddr := strings.NewReplacer(rig.Registry, builder.Addr).Replace
+	onAddr := strings.NewReplacer(rig.Registry, shared.Addr).Replace
 	compareOld(t, onAddr(ours), onAddr(upstream), func(t *testing.T, req rig.Request) (string, error) {
 		return dockerBuild(t, engine, req)
 	})
@@ -61,7 +61,7 @@ func TestEngine20(t *testing.T) {
 // loadIntoEngine loads images into a real engine with slipway build --load.
 func loadIntoEngine(t *testing.T, engine *rig.Engine) {
 	program := buildSlipway(t)
-	for _, args := range [][]string{{"--state", t.TempDir()}, {"--builder", builder.Socket}} {
+	for _, args := range [][]string{{"--state", t.TempDir()}, {"--builder", shared.Socket}} {
 		docker := engine.Docker(t.Context(), t.TempDir())
 		cmd := exec.CommandContext(t.Context(), program, append([]string{"build", "--load", "-t", "loaded", "--metadata-file", "metadata", "-q", "-"}, args...)...)
 		cmd.Dir, cmd.Env = docker.Dir, docker.Env

@@ -13,7 +13,7 @@ import (
 	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
 
-	"slipway/build"
+	"slipway/builder"
 )
 
 // TestProgress checks that a build in this process shows the same vertices as a
@@ -22,23 +22,23 @@ import (
 func TestProgress(t *testing.T) {
 	dir, state := t.TempDir(), t.TempDir()
 	writeFile(t, filepath.Join(dir, "a"), []byte(t.Name()))
-	show := func(dockerfile string, where func(*build.Options)) []string {
+	show := func(dockerfile string, where func(*builder.Options)) []string {
 		t.Helper()
 		writeFile(t, filepath.Join(dir, "Dockerfile"), []byte(dockerfile))
 		l := &shownVertices{}
-		o := build.Options{
+		o := builder.Options{
 			Context: dir, Now: time.Now, Status: l.add,
-			Outputs: []build.Output{{Type: "oci", Dest: filepath.Join(t.TempDir(), "image.tar")}},
+			Outputs: []builder.Output{{Type: "oci", Dest: filepath.Join(t.TempDir(), "image.tar")}},
 		}
 		where(&o)
-		if err := build.Run(t.Context(), o); err != nil {
+		if err := builder.Run(t.Context(), o); err != nil {
 			t.Fatal(report(err))
 		}
 		return l.list()
 	}
 	const steps = "FROM busybox\nCOPY a /\nRUN cat a >/b\nWORKDIR /w\n"
 	for _, dockerfile := range []string{steps, steps, steps + "RUN touch new\n"} {
-		want := show(dockerfile, func(o *build.Options) { o.Builder = &build.Builder{Address: builder.Socket} })
+		want := show(dockerfile, func(o *builder.Options) { o.Builder = &builder.Builder{Address: shared.Socket} })
 		got := show(dockerfile, inState(state, "namespace"))
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s\nvertices (-BuildKit +solver):\n%s", dockerfile, diff)

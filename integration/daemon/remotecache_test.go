@@ -18,7 +18,7 @@ import (
 	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
 
-	"slipway/build"
+	"slipway/builder"
 )
 
 // cacheCase is a build whose steps write output that is different each time.
@@ -89,18 +89,18 @@ RUN --mount=from=made,source=/size,target=/m RANDOM > /out
 // side is one of the two builders that exchange caches.
 type side struct {
 	name  string
-	fresh func(t *testing.T, o *build.Options) // selects the builder with an empty state
+	fresh func(t *testing.T, o *builder.Options) // selects the builder with an empty state
 }
 
 var sides = []side{
-	{"slipway", func(t *testing.T, o *build.Options) {
-		o.State, o.Mirrors = t.TempDir(), map[string]string{"docker.io": builder.Addr}
+	{"slipway", func(t *testing.T, o *builder.Options) {
+		o.State, o.Mirrors = t.TempDir(), map[string]string{"docker.io": shared.Addr}
 	}},
-	{"buildkitd", func(t *testing.T, o *build.Options) {
-		if err := builder.Client.Prune(t.Context(), nil, client.PruneAll); err != nil {
+	{"buildkitd", func(t *testing.T, o *builder.Options) {
+		if err := shared.Client.Prune(t.Context(), nil, client.PruneAll); err != nil {
 			t.Fatal(err)
 		}
-		o.Builder = &build.Builder{Address: builder.Socket}
+		o.Builder = &builder.Builder{Address: shared.Socket}
 	}},
 }
 
@@ -123,7 +123,7 @@ func TestRemoteCache(t *testing.T) {
 
 func (c cacheCase) exchange(t *testing.T, from, to side) {
 	o := c.options(t)
-	dir, ref := t.TempDir(), builder.Addr+"/cache/"+digest.FromString(t.Name()).Encoded()[:12]
+	dir, ref := t.TempDir(), shared.Addr+"/cache/"+digest.FromString(t.Name()).Encoded()[:12]
 	caches := []client.CacheOptionsEntry{
 		{Type: "local", Attrs: map[string]string{"dest": dir, "src": dir, "mode": "max", "image-manifest": "false"}},
 		{Type: "registry", Attrs: map[string]string{"ref": ref, "mode": c.mode}},
@@ -159,9 +159,9 @@ func TestInlineCache(t *testing.T) {
 		t.Run(from.name+" to "+to.name, func(t *testing.T) {
 			c := cacheCases[2]
 			o := c.options(t)
-			image := builder.Addr + "/cache/inline-" + from.name
+			image := shared.Addr + "/cache/inline-" + from.name
 			exporting := o
-			exporting.Outputs = []build.Output{{Type: "image", Push: true, Name: image}}
+			exporting.Outputs = []builder.Output{{Type: "image", Push: true, Name: image}}
 			from.fresh(t, &exporting)
 			first, _ := buildOut(t, exporting, nil, []client.CacheOptionsEntry{{Type: "inline"}})
 			got, ran := buildFresh(t, to, o, client.CacheOptionsEntry{Type: "registry", Attrs: map[string]string{"ref": image}})
@@ -172,7 +172,7 @@ func TestInlineCache(t *testing.T) {
 	}
 }
 
-func buildFresh(t *testing.T, s side, o build.Options, from client.CacheOptionsEntry) (out string, ran []string) {
+func buildFresh(t *testing.T, s side, o builder.Options, from client.CacheOptionsEntry) (out string, ran []string) {
 	t.Helper()
 	s.fresh(t, &o)
 	return buildOut(t, o, []client.CacheOptionsEntry{from}, nil)
@@ -180,10 +180,10 @@ func buildFresh(t *testing.T, s side, o build.Options, from client.CacheOptionsE
 
 // buildOut returns the file /out of the result and the numbers of the steps
 // that ran.
-func buildOut(t *testing.T, o build.Options, from, to []client.CacheOptionsEntry) (out string, ran []string) {
+func buildOut(t *testing.T, o builder.Options, from, to []client.CacheOptionsEntry) (out string, ran []string) {
 	t.Helper()
 	dest := t.TempDir()
-	o.Outputs = append(o.Outputs, build.Output{Type: "local", Dest: dest})
+	o.Outputs = append(o.Outputs, builder.Output{Type: "local", Dest: dest})
 	o.CacheFrom, o.CacheTo = entries(from, "dest", "mode", "image-manifest", "compression", "force-compression"), entries(to, "src")
 	vertices, fetched := map[digest.Digest]*client.Vertex{}, map[digest.Digest]bool{}
 	o.Status = func(s *client.SolveStatus) {
@@ -194,7 +194,7 @@ func buildOut(t *testing.T, o build.Options, from, to []client.CacheOptionsEntry
 			fetched[st.Vertex] = true // BuildKit reports this for steps imported from a registry
 		}
 	}
-	if err := build.Run(t.Context(), o); err != nil {
+	if err := builder.Run(t.Context(), o); err != nil {
 		t.Fatal(report(err))
 	}
 	for _, v := range vertices {
@@ -231,7 +231,7 @@ func entries(list []client.CacheOptionsEntry, without ...string) []client.CacheO
 }
 
 // options returns the options of the build for either builder.
-func (c cacheCase) options(t *testing.T) build.Options {
+func (c cacheCase) options(t *testing.T) builder.Options {
 	t.Helper()
 	files := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Last-Modified", "Mon, 02 Jan 2023 03:04:05 GMT")
@@ -246,5 +246,5 @@ func (c cacheCase) options(t *testing.T) build.Options {
 	} {
 		writeFile(t, filepath.Join(dir, name), []byte(data))
 	}
-	return build.Options{Context: dir, Now: time.Now}
+	return builder.Options{Context: dir, Now: time.Now}
 }

@@ -19,7 +19,7 @@ import (
 	dockerfile "github.com/moby/buildkit/frontend/dockerfile/builder"
 	"golang.org/x/crypto/ssh"
 
-	"slipway/build"
+	"slipway/builder"
 	"slipway/integration/buildcase"
 	"slipway/integration/imagetree"
 	"slipway/integration/rig"
@@ -54,7 +54,7 @@ func TestSolver(t *testing.T) {
 					t.Errorf("%s\nimage (-BuildKit +solver):\n%s", c.About, diff)
 				}
 				got = c.build(t, func(t *testing.T, req rig.Request) ([]imagetree.Image, error) {
-					return solveImage(t, req, func(o *build.Options) {
+					return solveImage(t, req, func(o *builder.Options) {
 						inState(native, "namespace")(o)
 						o.Frontend = dockerfile.Build
 					})
@@ -154,7 +154,7 @@ func reference(t *testing.T, req rig.Request) ([]imagetree.Image, error) {
 	if _, ok := req.Attrs["build-arg:SOURCE_DATE_EPOCH"]; ok {
 		req.Exporter = map[string]string{"rewrite-timestamp": "true"}
 	}
-	res, err := builder.Build(t.Context(), req)
+	res, err := shared.Build(t.Context(), req)
 	if err != nil {
 		return nil, err
 	}
@@ -176,15 +176,15 @@ func readArchive(t *testing.T, archive string) []imagetree.Image {
 
 // inState configures a build with our own solver, a state directory and a
 // runner.
-func inState(dir, run string) func(*build.Options) {
-	return func(o *build.Options) {
+func inState(dir, run string) func(*builder.Options) {
+	return func(o *builder.Options) {
 		o.State, o.Runner = dir, run
-		o.Mirrors = map[string]string{"docker.io": builder.Addr, rig.Registry: builder.Addr}
+		o.Mirrors = map[string]string{"docker.io": shared.Addr, rig.Registry: shared.Addr}
 	}
 }
 
 // solveImage creates images with slipway build. where sets the builder.
-func solveImage(t *testing.T, req rig.Request, where func(*build.Options)) ([]imagetree.Image, error) {
+func solveImage(t *testing.T, req rig.Request, where func(*builder.Options)) ([]imagetree.Image, error) {
 	t.Helper()
 	dir := t.TempDir()
 	archive := filepath.Join(dir, "image.tar")
@@ -192,15 +192,15 @@ func solveImage(t *testing.T, req rig.Request, where func(*build.Options)) ([]im
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Outputs = []build.Output{{Type: "oci", Dest: archive}}
+	o.Outputs = []builder.Output{{Type: "oci", Dest: archive}}
 	o.Agents = serveAgent(t, req.SSHKey)
 	where(&o)
 	if _, ok := req.Attrs["build-arg:SOURCE_DATE_EPOCH"]; ok {
 		o.Outputs[0].Attrs = map[string]string{"rewrite-timestamp": "true"}
 	}
-	if err := build.Run(t.Context(), o); err != nil {
+	if err := builder.Run(t.Context(), o); err != nil {
 		var text bytes.Buffer
-		_ = build.Report(&text, err, false)
+		_ = builder.Report(&text, err, false)
 		return nil, errors.New(text.String())
 	}
 	return readArchive(t, archive), nil

@@ -62,7 +62,7 @@ func TestSpec(t *testing.T) {
 		return dir
 	}
 	theirs := record("buildkit-runc")
-	daemon, err := builder.StartDaemon(t.Context(), "buildkitd")
+	daemon, err := shared.StartDaemon(t.Context(), "buildkitd")
 	if err != nil {
 		t.Fatal(err)
 	}

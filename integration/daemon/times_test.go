@@ -21,7 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"slipway/build"
+	"slipway/builder"
 )
 
 const timesDockerfile = `FROM busybox
@@ -57,12 +57,12 @@ func TestOutputTimes(t *testing.T) {
 		"annotated":    {annotations: map[string]string{"annotation-manifest-descriptor.m": "3", "annotation-manifest.n": "4"}},
 	} {
 		t.Run(about, func(t *testing.T) {
-			o := build.Options{
+			o := builder.Options{
 				Context: filepath.Join(dir, "context"), BuildArgs: tc.args, Annotations: tc.annotations, Now: time.Now, Tags: []string{"x:1"},
 			}
 			ours := o
 			inState(filepath.Join(dir, "state"), "namespace")(&ours)
-			o.Builder = &build.Builder{Address: builder.Socket}
+			o.Builder = &builder.Builder{Address: shared.Socket}
 			if diff := cmp.Diff(outputTimes(t, o, tc.attrs), outputTimes(t, ours, tc.attrs)); diff != "" {
 				t.Errorf("outputs (-BuildKit +ours):\n%s", diff)
 			}
@@ -72,7 +72,7 @@ func TestOutputTimes(t *testing.T) {
 
 // outputTimes builds with each kind of output, and returns the properties that
 // do not depend on the writer.
-func outputTimes(t *testing.T, o build.Options, attrs map[string]string) string {
+func outputTimes(t *testing.T, o builder.Options, attrs map[string]string) string {
 	t.Helper()
 	var b strings.Builder
 	for _, kind := range []string{"oci", "docker", "tar", "local"} {
@@ -80,8 +80,8 @@ func outputTimes(t *testing.T, o build.Options, attrs map[string]string) string 
 			continue // contains no index
 		}
 		dest := filepath.Join(t.TempDir(), "out")
-		o.Outputs = []build.Output{{Type: kind, Dest: dest, Attrs: attrs}}
-		res, err := build.Build(t.Context(), o)
+		o.Outputs = []builder.Output{{Type: kind, Dest: dest, Attrs: attrs}}
+		res, err := builder.Build(t.Context(), o)
 		if err != nil {
 			t.Fatalf("%s: %s", kind, report(err))
 		}
@@ -107,7 +107,7 @@ func shown(at time.Time) string {
 }
 
 // imageTimes returns the times and the metadata of an image archive as text.
-func imageTimes(t *testing.T, file string, res *build.Result) string {
+func imageTimes(t *testing.T, file string, res *builder.Result) string {
 	t.Helper()
 	var b strings.Builder
 	var descriptor ocispecs.Descriptor

@@ -11,7 +11,7 @@ import (
 
 	"github.com/moby/buildkit/client"
 
-	"slipway/build"
+	"slipway/builder"
 	"slipway/internal/testcontext"
 	"slipway/solver/runner/namespace"
 )
@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 // machine runs builds with one state directory and records their steps.
 type machine struct {
 	t    *testing.T
-	o    build.Options
+	o    builder.Options
 	told string // output of --explain
 
 	mu    sync.Mutex
@@ -40,7 +40,7 @@ type step struct {
 // newMachine returns a machine with an empty state and a context.
 func newMachine(t *testing.T, context map[string]string) *machine {
 	t.Helper()
-	m := &machine{t: t, o: build.Options{Context: t.TempDir(), State: t.TempDir(), Runner: "portable", Now: time.Now}}
+	m := &machine{t: t, o: builder.Options{Context: t.TempDir(), State: t.TempDir(), Runner: "portable", Now: time.Now}}
 	m.o.Status = m.record
 	testcontext.WriteBase(t, m.o.Context, "cat", "sleep", "mkdir", "ls", "touch", "chmod")
 	testcontext.Write(t, m.o.Context, context)
@@ -70,7 +70,7 @@ func (m *machine) build(dockerfile string) error {
 	m.steps = map[string]step{}
 	var explained bytes.Buffer
 	m.o.Explain = &explained
-	err := build.Run(m.t.Context(), m.o)
+	err := builder.Run(m.t.Context(), m.o)
 	m.told = explained.String()
 	return err
 }
@@ -79,10 +79,10 @@ func (m *machine) build(dockerfile string) error {
 func (m *machine) mustBuild(dockerfile string) string {
 	m.t.Helper()
 	dest := m.t.TempDir()
-	m.o.Outputs = []build.Output{{Type: "local", Dest: dest}}
+	m.o.Outputs = []builder.Output{{Type: "local", Dest: dest}}
 	if err := m.build(dockerfile); err != nil {
 		var text bytes.Buffer
-		_ = build.Report(&text, err, false)
+		_ = builder.Report(&text, err, false)
 		m.t.Fatal(text.String())
 	}
 	return dest

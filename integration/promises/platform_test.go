@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
-	"slipway/build"
+	"slipway/builder"
 	"slipway/integration/imagetree"
 )
 
@@ -46,7 +46,7 @@ func TestPlatforms(t *testing.T) {
 	m := newMachine(t, map[string]string{"a": "x"})
 	m.o.Platforms = []string{"linux/s390x", "linux/arm64", "linux/amd64"}
 	archive := filepath.Join(t.TempDir(), "image.tar")
-	m.o.Outputs = []build.Output{{Type: "oci", Dest: archive}}
+	m.o.Outputs = []builder.Output{{Type: "oci", Dest: archive}}
 	err = m.build("FROM --platform=$BUILDPLATFORM scratch AS tools\nCOPY base /\nRUN cat /bin/sh > /made\n" +
 		"FROM " + h.host + "/base:1\nARG TARGETARCH\nCOPY a /$TARGETARCH\nCOPY --from=tools /made /made\n")
 	if err != nil {

@@ -9,19 +9,19 @@ import (
 	"testing"
 	"time"
 
-	"slipway/build"
+	"slipway/builder"
 )
 
-func (m *machine) entries() []build.CacheEntry {
+func (m *machine) entries() []builder.CacheEntry {
 	m.t.Helper()
-	list, err := build.CacheEntries(m.t.Context(), m.o.State, m.o.Now)
+	list, err := builder.CacheEntries(m.t.Context(), m.o.State, m.o.Now)
 	if err != nil {
 		m.t.Fatal(err)
 	}
 	return list
 }
 
-func sum(list []build.CacheEntry) (n int64) {
+func sum(list []builder.CacheEntry) (n int64) {
 	for _, e := range list {
 		n += e.Bytes
 	}
@@ -68,7 +68,7 @@ func TestSizesAddUp(t *testing.T) {
 	h := newHub(t)
 	h.push("base:1", 2)
 	m := newMachine(t, map[string]string{"big": strings.Repeat("x", 10000)})
-	m.o.Outputs = []build.Output{{Type: "docker", Dest: filepath.Join(t.TempDir(), "image.tar")}}
+	m.o.Outputs = []builder.Output{{Type: "docker", Dest: filepath.Join(t.TempDir(), "image.tar")}}
 	if err := m.build(strings.ReplaceAll(manyKinds, "HUB", h.host)); err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestSizesAddUp(t *testing.T) {
 	if got := sum(m.entries()); got != before {
 		t.Errorf("the entries have %d bytes, the disk %d", got, before)
 	}
-	for _, opt := range []build.PruneOptions{
+	for _, opt := range []builder.PruneOptions{
 		{Kinds: []string{"source.local"}}, {KeepBytes: before / 2}, {Description: "COPY"}, {Kinds: []string{"regular"}}, {Kinds: []string{"internal"}}, {},
 	} {
 		gone := sum(m.prune(opt))
@@ -125,7 +125,7 @@ func TestSizesOfImages(t *testing.T) {
 	image := "FROM " + h.host + "/base:1\n"
 	m.mustBuild(image + "COPY base /\n")
 	var names []string
-	for _, e := range m.prune(build.PruneOptions{KeepBytes: m.disk() - 4*size}) {
+	for _, e := range m.prune(builder.PruneOptions{KeepBytes: m.disk() - 4*size}) {
 		if names = append(names, e.Name); e.Kind == "source.remote" {
 			t.Errorf("%s went, although a result needs it and others make more room", e.Name)
 		}
@@ -153,7 +153,7 @@ func TestPruneOrder(t *testing.T) {
 	if got, want := slices.Compact(kinds), []string{"internal", "source.local", "regular", "source.remote", "regular", "exec.cachemount"}; !slices.Equal(got, want) {
 		t.Errorf("kinds go in the order %q, want %q", got, want)
 	}
-	m.prune(build.PruneOptions{})
+	m.prune(builder.PruneOptions{})
 
 	const base, first, second = "FROM scratch\nCOPY base /\n", "RUN cat /bin/sh > /first\n", "RUN cat /bin/sh > /second\n"
 	for _, text := range []string{base + "RUN touch /old\n", base + first + second + "RUN cat /bin/sh\n", base + "RUN touch /new\n"} {
@@ -175,14 +175,14 @@ func TestPruneOrder(t *testing.T) {
 	now = now.Add(time.Hour)
 	m.mustBuild(base + "RUN touch /old\n")
 	for _, tc := range []struct {
-		opt  build.PruneOptions
+		opt  builder.PruneOptions
 		want string
 	}{
-		{build.PruneOptions{Kinds: []string{"regular"}, KeepBytes: m.disk() - 1}, "RUN cat /bin/sh"}, // this step changed no files
-		{build.PruneOptions{Kinds: []string{"regular"}, KeepBytes: m.disk() - 1000}, strings.TrimSpace(second)},
-		{build.PruneOptions{Kinds: []string{"regular"}, Unused: 90 * time.Minute}, strings.TrimSpace(first)},
-		{build.PruneOptions{Kinds: []string{"regular"}, Description: "/new"}, "RUN touch /new"},
-		{build.PruneOptions{Kinds: []string{"regular"}, Description: "/none"}, ""},
+		{builder.PruneOptions{Kinds: []string{"regular"}, KeepBytes: m.disk() - 1}, "RUN cat /bin/sh"}, // this step changed no files
+		{builder.PruneOptions{Kinds: []string{"regular"}, KeepBytes: m.disk() - 1000}, strings.TrimSpace(second)},
+		{builder.PruneOptions{Kinds: []string{"regular"}, Unused: 90 * time.Minute}, strings.TrimSpace(first)},
+		{builder.PruneOptions{Kinds: []string{"regular"}, Description: "/new"}, "RUN touch /new"},
+		{builder.PruneOptions{Kinds: []string{"regular"}, Description: "/none"}, ""},
 	} {
 		var got []string
 		for _, e := range m.prune(tc.opt) {
@@ -208,20 +208,20 @@ func TestCacheMountStays(t *testing.T) {
 	if err := m.build(mount + "touch /c/two && cat /none\n"); err == nil {
 		t.Error("a step that fails was no error")
 	}
-	m.prune(build.PruneOptions{Kinds: []string{"internal", "source.local", "source.remote", "regular"}})
+	m.prune(builder.PruneOptions{Kinds: []string{"internal", "source.local", "source.remote", "regular"}})
 	list := func() string {
 		t.Helper()
 		data, err := os.ReadFile(filepath.Join(m.mustBuild(mount+"ls /c > /list\n"), "list"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.prune(build.PruneOptions{Kinds: []string{"regular"}})
+		m.prune(builder.PruneOptions{Kinds: []string{"regular"}})
 		return strings.Join(strings.Fields(string(data)), " ")
 	}
 	if got := list(); got != "one two" {
 		t.Errorf("the cache has %q", got)
 	}
-	for _, opt := range []build.PruneOptions{
+	for _, opt := range []builder.PruneOptions{
 		{Kinds: []string{"exec.cachemount"}, Description: "other"},
 		{Kinds: []string{"exec.cachemount"}, Unused: time.Hour},
 	} {
@@ -232,7 +232,7 @@ func TestCacheMountStays(t *testing.T) {
 	if got := list(); got != "one two" {
 		t.Errorf("the cache has %q", got)
 	}
-	gone := m.prune(build.PruneOptions{Description: "cache mount /mine"})
+	gone := m.prune(builder.PruneOptions{Description: "cache mount /mine"})
 	if len(gone) != 1 || gone[0].Kind != "exec.cachemount" {
 		t.Errorf("went %+v of %+v", gone, m.entries())
 	}
@@ -258,7 +258,7 @@ func TestSizesOfStoredImages(t *testing.T) {
 			t.Errorf("%s: the entries have %d bytes, the disk %d", tags, got, disk)
 		}
 	}
-	m.prune(build.PruneOptions{})
+	m.prune(builder.PruneOptions{})
 	left := m.entries()
 	if got, disk := sum(left), m.disk(); got != disk || got == 0 || len(left) != 3 {
 		t.Errorf("after a prune %d entries have %d bytes, the disk %d", len(left), got, disk)

@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
-	"slipway/build"
+	"slipway/builder"
 )
 
 // hub is a registry that counts its responses.
@@ -149,12 +149,12 @@ func TestConfigOnly(t *testing.T) {
 	_, config, layers := h.push("base:1", 2)
 	for about, tc := range map[string]struct {
 		text    string
-		outputs []build.Output
+		outputs []builder.Output
 	}{
 		"a result that goes nowhere": {"FROM HUB/base:1\nENV a=b\n", nil},
 		"a stage whose files are not used": {
 			"FROM HUB/base:1 AS unused\nENV a=b\nFROM scratch\nCOPY base /\n",
-			[]build.Output{{Type: "local", Dest: t.TempDir()}},
+			[]builder.Output{{Type: "local", Dest: t.TempDir()}},
 		},
 	} {
 		m := newMachine(t, nil)

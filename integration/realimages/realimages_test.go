@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"slipway/build"
+	"slipway/builder"
 	"slipway/integration/builds"
 	"slipway/integration/rig"
 
@@ -75,7 +75,7 @@ func TestBuilds(t *testing.T) {
 				Dockerfile: string(dockerfile), Context: dir, Secrets: values,
 				Attrs:    withContext(proxies()),
 				Contexts: map[string]string{"golang": strings.TrimSpace(string(goroot))},
-			}, build.Run, user.Solve)
+			}, builder.Run, user.Solve)
 			if err != nil {
 				t.Fatal(err)
 			}

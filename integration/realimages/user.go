@@ -13,7 +13,7 @@ import (
 
 	"github.com/moby/buildkit/client"
 
-	"slipway/build"
+	"slipway/builder"
 	"slipway/integration/rig"
 	"slipway/integration/toolbox"
 )
@@ -69,7 +69,7 @@ func NewUser(ctx context.Context, log io.Writer) (_ *User, err error) {
 func (u *User) Close() error { return os.RemoveAll(u.dir) }
 
 // Solve runs one build whose output is an OCI archive.
-func (u *User) Solve(ctx context.Context, opt build.Options) (err error) {
+func (u *User) Solve(ctx context.Context, opt builder.Options) (err error) {
 	dir, err := os.MkdirTemp(u.home, "build-")
 	if err != nil {
 		return err
@@ -97,7 +97,7 @@ func (u *User) Solve(ctx context.Context, opt build.Options) (err error) {
 
 // prepare copies the inputs of the build to dir, because user nobody may not be
 // able to read the originals. It returns the command.
-func (u *User) prepare(ctx context.Context, dir string, opt build.Options) ([]string, error) {
+func (u *User) prepare(ctx context.Context, dir string, opt builder.Options) ([]string, error) {
 	args := []string{
 		u.program, "build", "--runner", "namespace", "--progress", "rawjson", "--state", filepath.Join(u.home, "state"),
 		"-o", "type=oci,dest=image.tar", "-f", "Dockerfile",

@@ -25,7 +25,7 @@ import (
 	"github.com/moby/buildkit/client"
 	"golang.org/x/crypto/bcrypt"
 
-	"slipway/build"
+	"slipway/builder"
 	"slipway/integration/toolbox"
 	"slipway/internal/testcontext"
 )
@@ -116,20 +116,20 @@ func home(t *testing.T) string {
 }
 
 // run builds a Dockerfile with a new state directory.
-func run(t *testing.T, dockerfile string, change func(*build.Options)) error {
+func run(t *testing.T, dockerfile string, change func(*builder.Options)) error {
 	t.Helper()
-	o := build.Options{Context: testcontext.New(t, dockerfile), State: t.TempDir(), Runner: "portable", Now: time.Now}
+	o := builder.Options{Context: testcontext.New(t, dockerfile), State: t.TempDir(), Runner: "portable", Now: time.Now}
 	change(&o)
-	return build.Run(t.Context(), o)
+	return builder.Run(t.Context(), o)
 }
 
-func push(name, attrs string) func(*build.Options) {
-	return func(o *build.Options) {
-		out, err := build.ParseOutput("type=registry,name=" + name + attrs)
+func push(name, attrs string) func(*builder.Options) {
+	return func(o *builder.Options) {
+		out, err := builder.ParseOutput("type=registry,name=" + name + attrs)
 		if err != nil {
 			panic(err)
 		}
-		o.Outputs = []build.Output{out}
+		o.Outputs = []builder.Output{out}
 	}
 }
 
@@ -138,8 +138,8 @@ func cache(ref string) []client.CacheOptionsEntry {
 }
 
 // pull makes a build read the image of a Dockerfile.
-func pull(o *build.Options) {
-	o.Outputs = []build.Output{{Type: "tar", Dest: filepath.Join(o.State, "out.tar")}}
+func pull(o *builder.Options) {
+	o.Outputs = []builder.Output{{Type: "tar", Dest: filepath.Join(o.State, "out.tar")}}
 }
 
 // TestPrivate checks that a registry with a private authority and passwords
@@ -167,21 +167,21 @@ func TestPrivate(t *testing.T) {
 	fails("unknown authority (trust its authority", run(t, made, push("private.example/x:1", "")))
 	write(t, hosts, "server = 'https://"+addr+"'\nca = '"+cert+"'\n")
 	fails("(log in with: slipway login private.example)", run(t, made, push("private.example/x:1", "")))
-	fails("refuses the user name or the password", build.Login(t.Context(), "private.example", user, "wrong"))
-	if err := build.Login(t.Context(), "private.example", user, password); err != nil {
+	fails("refuses the user name or the password", builder.Login(t.Context(), "private.example", user, "wrong"))
+	if err := builder.Login(t.Context(), "private.example", user, password); err != nil {
 		t.Fatal(err)
 	}
 	if err := run(t, made, push("private.example/x:1", "")); err != nil {
 		t.Fatal(err)
 	}
-	if err := run(t, used, func(o *build.Options) { pull(o); o.CacheTo = cache("private.example/cache:1") }); err != nil {
+	if err := run(t, used, func(o *builder.Options) { pull(o); o.CacheTo = cache("private.example/cache:1") }); err != nil {
 		t.Error(err)
 	}
 	var log strings.Builder
-	if err := run(t, used, func(o *build.Options) { pull(o); o.Log = &log; o.CacheFrom = cache("private.example/cache:1") }); err != nil || log.Len() > 0 {
+	if err := run(t, used, func(o *builder.Options) { pull(o); o.Log = &log; o.CacheFrom = cache("private.example/cache:1") }); err != nil || log.Len() > 0 {
 		t.Errorf("%v, log %s", err, log.String())
 	}
-	if err := build.Logout("private.example"); err != nil {
+	if err := builder.Logout("private.example"); err != nil {
 		t.Fatal(err)
 	}
 	fails("(log in with: slipway login private.example)", run(t, used, pull))
@@ -202,7 +202,7 @@ func TestPlain(t *testing.T) {
 	if err := run(t, "FROM scratch\nCOPY a /\n", push("x:2", "")); err == nil || !strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("a push to a mirror: error %v", err)
 	}
-	if err := run(t, "FROM y:1\nCOPY a /b\n", func(o *build.Options) {
+	if err := run(t, "FROM y:1\nCOPY a /b\n", func(o *builder.Options) {
 		pull(o)
 		o.Mirrors = map[string]string{"docker.io": "http://" + addr}
 	}); err == nil || !strings.Contains(err.Error(), "y:1: not found") {

@@ -1,0 +1,235 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	epoch "github.com/moby/buildkit/exporter/exptypes"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/diag"
+	"slipway/solver"
+	"slipway/solver/export"
+	local "slipway/solver/gateway"
+	"slipway/solver/source"
+	"slipway/solver/tree"
+)
+
+// Result is the result of a build besides its outputs.
+type Result struct {
+	// Exported describes the outputs, with the keys of BuildKit's exporters:
+	// containerimage.digest, containerimage.config.digest, image.name.
+	Exported map[string]string
+	// Answer is the answer to Options.Call, by the keys of BuildKit's
+	// subrequests: result.json, result.txt, version.
+	Answer map[string][]byte
+	// Found lists the findings of a check (frontend.lint): errors, warnings and notes.
+	// It is nil if there was no check, or if another frontend did it.
+	Found diag.List
+}
+
+// Run builds and writes the result.
+func Run(ctx context.Context, o Options) error {
+	_, err := Build(ctx, o)
+	return err
+}
+
+// Build builds and writes the result, or answers Options.Call. When it returns, no
+// goroutine or process of the build is left.
+func Build(ctx context.Context, o Options) (*Result, error) {
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
+	if o.Log != nil { // caches and outputs warn concurrently
+		o.Log = &logWriter{w: o.Log}
+	}
+	p, err := o.places()
+	if err != nil {
+		return nil, err
+	}
+	if o.Builder != nil {
+		res, err := buildOn(ctx, &o, p)
+		return res, o.located(p.hint(&o, err))
+	}
+	o.Outputs = o.outputs()
+	s, err := openState(&o)
+	if err != nil {
+		return nil, err
+	}
+	res, err := s.buildHeld(ctx, &o, p)
+	if o.Call == "" {
+		o.GC.collect(ctx, &o)
+	}
+	return res, err
+}
+
+// buildHeld builds while the state directory is held.
+func (s *state) buildHeld(ctx context.Context, o *Options, p *places) (*Result, error) {
+	release, err := s.hold(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if err := p.findImages(ctx, &source.Sources{Store: s.store, Files: s.files}); err != nil {
+		return nil, err
+	}
+	if err := p.readStdin(ctx, o, stdinStore{s.store, p}); err != nil {
+		return nil, err
+	}
+	if o.Call == "" {
+		if err := s.checkPushes(ctx, o); err != nil {
+			return nil, err
+		}
+	}
+	res, err := s.build(ctx, o, p)
+	return res, o.located(p.hint(o, err))
+}
+
+// build builds in this process. If a damaged blob is found in the state directory, it
+// repairs the directory and builds again.
+func (s *state) build(ctx context.Context, o *Options, p *places) (*Result, error) {
+	res, err := s.buildOnce(ctx, o, p)
+	var lost *tree.BlobError
+	if !errors.As(err, &lost) || ctx.Err() != nil {
+		return res, err
+	}
+	if o.Log != nil {
+		fmt.Fprintf(o.Log, "the state directory is damaged (%v): building again what is lost\n", lost)
+	}
+	if err := errors.Join(s.store.Repair(ctx), s.cache.Repair(ctx), s.files.Keep(s.store.Has)); err != nil {
+		return nil, fmt.Errorf("state directory: %w", err)
+	}
+	return s.buildOnce(ctx, o, p)
+}
+
+// buildOnce builds with the state directory as it is.
+func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (_ *Result, err error) {
+	run := newRunner(s, o)
+	defer func() { err = errors.Join(err, run.Close()) }()
+	if err := run.limit(ctx); err != nil {
+		return nil, err
+	}
+	sources := s.sources(o, p)
+	explained := s.explainer(o)
+	progress := newProgress(o, explained)
+	caches, err := s.openCaches(ctx, o, sources, progress)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	b := solver.New(ctx, solver.Options{
+		Store: s.store, Cache: s.cache, Sources: sources, Runner: run,
+		Mounts:   s.mounts(o),
+		Parallel: o.parallel(), Now: o.Now, Events: progress.event, Output: o.Output,
+		Insecure: o.allows("security.insecure"), HostNetwork: o.allows("network.host"),
+		Imports: caches.imports,
+	})
+	defer b.Wait() // before the runner is closed
+	defer cancel()
+	c := local.New(local.Options{
+		Build: b, Store: s.store, Sources: sources, Opts: p.opts,
+		Platforms: []ocispecs.Platform{source.Machine()}, Warn: progress.warn, Loaded: progress.loaded, Step: progress.step,
+	})
+	res, err := p.record(o.buildFunc(p.keep(o)))(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if res == nil {
+		res = gateway.NewResult()
+	}
+	if o.Call != "" {
+		return p.answered(res.Metadata)
+	}
+	results, err := solve(ctx, res, o.Describe || len(o.Outputs) > 0)
+	err = errors.Join(err, explained.Finish(o.Explain, b, c.Graphs()))
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range c.Graphs() {
+		b.Finish(g)
+	}
+	if err := s.files.Save(); err != nil {
+		return nil, fmt.Errorf("state directory: %w", err)
+	}
+	if err := caches.describe(ctx, b, res, results); err != nil {
+		return nil, err
+	}
+	exported, err := s.write(ctx, o, progress, product{results, len(res.Refs) > 0})
+	if err == nil {
+		err = caches.export(ctx, b, roots(res))
+	}
+	return &Result{Exported: exported}, err
+}
+
+// solve evaluates the results of all platforms concurrently. A result that is an unmodified
+// image is not fetched unless it is exported.
+func solve(ctx context.Context, res *gateway.Result, exported bool) ([]export.Result, error) {
+	list, err := platformsOf(res)
+	if err != nil {
+		return nil, err
+	}
+	results := make([]export.Result, len(list))
+	errs := make(chan error, len(list))
+	for i, p := range list {
+		go func() {
+			var err error
+			results[i], err = solveOne(ctx, res, p, exported)
+			errs <- err
+		}()
+	}
+	for range list {
+		err = errors.Join(err, <-errs)
+	}
+	return results, err
+}
+
+// platformsOf returns the platforms of the results of a frontend. A single result
+// without a list of platforms has the platform of its config, or this machine's.
+func platformsOf(res *gateway.Result) ([]exptypes.Platform, error) {
+	_, listed := res.Metadata[exptypes.ExporterPlatformsKey]
+	_, configured := res.Metadata[exptypes.ExporterImageConfigKey]
+	switch {
+	case len(res.Refs) > 0 && !listed:
+		return nil, errors.New("unable to export multiple refs, missing platforms mapping")
+	case !listed && !configured:
+		p := source.Machine()
+		return []exptypes.Platform{{ID: platforms.FormatAll(p), Platform: p}}, nil
+	}
+	list, err := exptypes.ParsePlatforms(res.Metadata)
+	if err != nil {
+		return nil, fmt.Errorf("platforms of the result: %w", err)
+	}
+	if len(res.Refs) == 0 && len(list.Platforms) > 1 {
+		return nil, errors.New("cannot export multiple platforms without multi-platform enabled")
+	}
+	return list.Platforms, nil
+}
+
+func solveOne(ctx context.Context, res *gateway.Result, p exptypes.Platform, exported bool) (export.Result, error) {
+	out := export.Result{Platform: p.Platform}
+	out.Config = exptypes.ParseKey(res.Metadata, exptypes.ExporterImageConfigKey, &p)
+	out.Base = exptypes.ParseKey(res.Metadata, exptypes.ExporterImageBaseConfigKey, &p)
+	var err error
+	if out.Epoch, err = parseEpoch(string(exptypes.ParseKey(res.Metadata, epoch.ExporterEpochKey, &p))); err != nil {
+		return out, fmt.Errorf("SOURCE_DATE_EPOCH of the result: %w", err)
+	}
+	ref, _ := res.FindRef(p.ID)
+	if ref != nil {
+		r, ok := ref.(*local.Reference)
+		if !ok || r == nil || r.Result == nil {
+			return out, fmt.Errorf("invalid result of the frontend: %T is no reference of this build", ref)
+		}
+		if r.Result.Vertex().Op.GetSource() != nil && !exported {
+			_, err := r.Result.Key(ctx)
+			return out, err
+		}
+		if out.Snapshot, err = r.Result.Snapshot(ctx); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,125 @@
+package builder
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"slipway/internal/testcontext"
+)
+
+// options builds a Dockerfile on a base with a shell's name, whose steps are
+// interpreted.
+func options(t *testing.T, dockerfile string) Options {
+	t.Helper()
+	return Options{Context: testcontext.New(t, dockerfile), State: t.TempDir(), Runner: "portable", Now: time.Now}
+}
+
+const testDockerfile = "FROM scratch\nCOPY base /\nCOPY a /\nRUN --mount=type=cache,target=/c cat a > /b; echo x > /c/x\n"
+
+// TestRelativeState: wherever steps run, they find a state directory that is
+// named from here.
+func TestRelativeState(t *testing.T) {
+	t.Chdir(t.TempDir())
+	o := options(t, testDockerfile)
+	o.State = "state"
+	if err := Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	s, err := openState(&o)
+	if err != nil || !filepath.IsAbs(s.dir) {
+		t.Errorf("state directory %s, %v", s.dir, err)
+	}
+}
+
+// TestPruneWaits: nothing is taken that a build holds.
+func TestPruneWaits(t *testing.T) {
+	o := options(t, testDockerfile)
+	s, err := openState(&o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	release, err := s.hold(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	var told strings.Builder
+	if _, err := Prune(ctx, o.State, o.Now, PruneOptions{Log: &told}); !errors.Is(err, context.DeadlineExceeded) || told.String() != "waiting for builds that use "+o.State+"\n" {
+		t.Errorf("a prune beside a build: %v, told %q", err, &told)
+	}
+	release()
+	if _, err := Prune(t.Context(), o.State, o.Now, PruneOptions{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPrunedFiles: files of the context are read again once their content is
+// gone, without a message about damage.
+func TestPrunedFiles(t *testing.T) {
+	o := options(t, testDockerfile)
+	if err := Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Prune(t.Context(), o.State, o.Now, PruneOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	o.Log, o.Outputs = &log, []Output{{Type: "local", Dest: t.TempDir()}}
+	if err := Run(t.Context(), o); err != nil || log.Len() > 0 {
+		t.Errorf("%v, log %s", err, &log)
+	}
+}
+
+func TestContexts(t *testing.T) {
+	o := options(t, "FROM other\nCOPY --from=third a /z\n")
+	second := options(t, "")
+	o.Contexts = map[string]string{"other": filepath.Join(second.Context, "base"), "third": second.Context}
+	o.Outputs = []Output{{Type: "local", Dest: t.TempDir()}}
+	if err := Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"z", "bin/sh"} {
+		if _, err := os.Stat(filepath.Join(o.Outputs[0].Dest, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	archive := filepath.Join(t.TempDir(), "saved.tar")
+	save := options(t, "FROM scratch\nCOPY a /of-archive\n")
+	save.Outputs = []Output{{Type: "docker", Dest: archive}}
+	save.Tags = []string{"saved:1"}
+	if err := Run(t.Context(), save); err != nil {
+		t.Fatal(err)
+	}
+	for _, value := range []string{"docker-archive://" + archive, "docker-archive://" + archive + ":saved:1", "oci-layout://" + archive + ":1"} {
+		o := options(t, "FROM saved\nCOPY --from=saved of-archive /copied\n")
+		o.Contexts = map[string]string{"saved": value}
+		o.Outputs = []Output{{Type: "local", Dest: t.TempDir()}}
+		if err := Run(t.Context(), o); err != nil {
+			t.Fatalf("%s: %v", value, err)
+		}
+		for _, name := range []string{"of-archive", "copied"} {
+			if _, err := os.Stat(filepath.Join(o.Outputs[0].Dest, name)); err != nil {
+				t.Errorf("%s: %v", value, err)
+			}
+		}
+	}
+	for value, want := range map[string]string{
+		"docker-archive://" + archive + ":other": "build context x: " + archive + ": it has 0 images that are called \"other\", there are docker.io/library/saved:1, 1",
+		"docker-archive:///does/not/exist":       "build context x: /does/not/exist: ",
+		"/does/not/exist":                        "build context x: directory /does/not/exist does not exist",
+		"ftp://x":                                "build context x: ftp://x is none of a directory",
+		"oci-layout:///no/way":                   "build context x: ",
+	} {
+		o.Contexts = map[string]string{"x": value}
+		if err := Run(t.Context(), o); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: error %v, want %s", value, err, want)
+		}
+	}
+}

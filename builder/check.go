@@ -1,0 +1,157 @@
+package builder
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/internal/suggest"
+	"slipway/solver/source"
+)
+
+// checkOutputs returns an error for an output that can never be written.
+func (o *Options) checkOutputs() error {
+	if _, err := imageNames(o, Output{}); err != nil {
+		return err
+	}
+	if _, err := imageAnnotations(o, Output{}); err != nil {
+		return err
+	}
+	outputs := o.outputs()
+	for i, out := range outputs {
+		if err := o.checkOutput(out); err != nil {
+			return err
+		}
+		same := func(e Output) bool { return e.Dest == out.Dest && !e.isDir() && !out.isDir() }
+		if out.Dest != "" && out.Dest != stdin && slices.ContainsFunc(outputs[:i], same) {
+			return fmt.Errorf("output %s: %q is the file of another output too", out.Type, out.Dest)
+		}
+	}
+	return nil
+}
+
+func (o *Options) checkOutput(out Output) error {
+	if err := out.checkDest(); err != nil {
+		return err
+	}
+	names, err := imageNames(o, out)
+	switch {
+	case err != nil:
+		return err
+	case out.Type == "cacheonly":
+		return nil
+	case !out.isImage():
+		return o.checkDirs(out)
+	}
+	for _, name := range names {
+		if (out.Push || o.stores(out)) && strings.Contains(name, "@") {
+			return fmt.Errorf("output image: %q has a digest, which follows from its content (name a tag)", name)
+		}
+	}
+	switch {
+	case out.Push && len(names) == 0:
+		return errors.New("output image: the image needs a name to be pushed (-t NAME)")
+	case o.stores(out) && len(names) == 0:
+		return errors.New("output image: the image needs a name to be stored (-t NAME)")
+	case out.Type == "docker" && o.isMultiPlatform():
+		return errors.New("output docker: the archive of docker load holds one platform (use type=oci)")
+	}
+	if out.Load {
+		if _, err := exec.LookPath("docker"); err != nil {
+			return errNoDocker()
+		}
+	}
+	return o.checkAnnotations(out)
+}
+
+// checkDirs returns an error if the files of two platforms would be in the same directory.
+func (o *Options) checkDirs(out Output) error {
+	list, err := o.platforms()
+	if err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	for _, p := range list {
+		name := platforms.FormatAll(platforms.Normalize(p))
+		if seen[name] {
+			return fmt.Errorf("output %s: platform %s is given twice", out.Type, name)
+		}
+		seen[name] = true
+	}
+	return nil
+}
+
+// errNoDocker returns the error of --load without Docker.
+func errNoDocker() error {
+	return errors.New("output docker: loading an image needs the program docker (or write an archive: type=docker,dest=FILE)")
+}
+
+// isMultiPlatform reports whether the result is an index.
+func (o *Options) isMultiPlatform() bool {
+	on, err := strconv.ParseBool(o.BuildArgs["BUILDKIT_MULTI_PLATFORM"])
+	return len(o.Platforms) > 1 || err == nil && on
+}
+
+// checkAnnotations returns an error for annotations of an index if the result is a single
+// image, and for annotations of platforms that are not built. With attestations, only the
+// builder knows what the result is.
+func (o *Options) checkAnnotations(out Output) error {
+	notes, err := imageAnnotations(o, out)
+	if err != nil {
+		return err
+	}
+	if o.Builder != nil && len(o.Attests) > 0 {
+		return nil
+	}
+	built, err := o.platforms()
+	if err != nil {
+		return err
+	}
+	byName := func(a, b exptypes.AnnotationKey) int { return strings.Compare(a.String(), b.String()) }
+	for _, key := range slices.SortedFunc(maps.Keys(notes), byName) {
+		ofIndex := key.Type == exptypes.AnnotationIndex || key.Type == exptypes.AnnotationIndexDescriptor
+		if ofIndex && !o.isMultiPlatform() {
+			return fmt.Errorf("annotation %s of an %s: needs several platforms (use manifest:%[1]s=VALUE)", key.Key, key.Type)
+		}
+		matches := func(p ocispecs.Platform) bool { return platforms.OnlyStrict(*key.Platform).Match(p) }
+		if key.Platform != nil && len(built) > 0 && !slices.ContainsFunc(built, matches) {
+			return fmt.Errorf("annotation %s of platform %s: the platform is not built (--platform)", key.Key, platforms.FormatAll(*key.Platform))
+		}
+	}
+	return nil
+}
+
+// platforms returns the platforms that are built, or none if only the builder knows
+// them.
+func (o *Options) platforms() ([]ocispecs.Platform, error) {
+	if len(o.Platforms) == 0 && o.Builder == nil {
+		return []ocispecs.Platform{source.Machine()}, nil
+	}
+	list, err := platforms.ParseAll(o.Platforms)
+	if err != nil {
+		return nil, fmt.Errorf("platforms: %w", err)
+	}
+	return list, nil
+}
+
+// checkAllow returns an error for a privilege that does not exist.
+func (o *Options) checkAllow() error {
+	for _, name := range o.Allow {
+		switch {
+		case name == "network.host", name == "security.insecure":
+		case o.Builder != nil && (name == "device" || strings.HasPrefix(name, "device=")):
+		default:
+			hint := suggest.Hint(name, []string{"network.host", "security.insecure"}, true)
+			return fmt.Errorf("privilege %q: unknown%s (want network.host or security.insecure, with a builder also device)", name, hint)
+		}
+	}
+	return nil
+}

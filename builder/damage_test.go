@@ -1,0 +1,209 @@
+package builder
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"slipway/solver/tree"
+)
+
+// damagedDockerfile makes files that no source has.
+const damagedDockerfile = "FROM scratch\nCOPY base /\nCOPY a /\nRUN cat a a > /b\nRUN cat b b > /c\n"
+
+// archived builds to an archive that only depends on what is built.
+func archived(t *testing.T, o Options) []byte {
+	t.Helper()
+	dest := filepath.Join(t.TempDir(), "image.tar")
+	o.Outputs = []Output{{Type: "oci", Dest: dest, Attrs: rewriteTimes()}, {Type: "local", Dest: t.TempDir()}}
+	o.BuildArgs = map[string]string{"SOURCE_DATE_EPOCH": "1"}
+	if err := Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(dest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// files lists the files below a directory.
+func files(t *testing.T, dir string) []string {
+	t.Helper()
+	var list []string
+	err := filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			list = append(list, file)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// damages are what may happen to a file.
+func damages() map[string]func(file string) error {
+	write := func(file string, change func([]byte) []byte) error {
+		data, err := os.ReadFile(file)
+		if err != nil || len(data) < 2 {
+			return err
+		}
+		return os.WriteFile(file, change(data), 0o600)
+	}
+	return map[string]func(string) error{
+		"emptied": func(file string) error { return os.Truncate(file, 0) },
+		"removed": os.Remove,
+		"cut":     func(file string) error { return write(file, func(b []byte) []byte { return b[:len(b)/2] }) },
+		"longer":  func(file string) error { return write(file, func(b []byte) []byte { return append(b, 'x') }) },
+		"flipped": func(file string) error {
+			return write(file, func(b []byte) []byte { b[len(b)/2] ^= 1; return b })
+		},
+		"flipped at the end": func(file string) error {
+			return write(file, func(b []byte) []byte { b[len(b)-2] ^= 4; return b })
+		},
+		"a directory": func(file string) error {
+			return os.MkdirAll(filepath.Join(file, "x"), 0o700)
+		},
+	}
+}
+
+// TestDamage: whatever happens to all files of a kind in the state directory,
+// the next build gives the same, and leaves a state that is sound.
+func TestDamage(t *testing.T) {
+	o := options(t, damagedDockerfile)
+	want := archived(t, o)
+	for about, damage := range damages() {
+		for _, dir := range []string{"cache", "store/dirs", "store/blobs", "layers", "explain"} {
+			for _, file := range files(t, filepath.Join(o.State, dir)) {
+				if about == "a directory" {
+					if err := os.Remove(file); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := damage(file); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if !bytes.Equal(archived(t, o), want) {
+				t.Errorf("%s %s: the build gives another image", dir, about)
+			}
+			soundState(t, o.State)
+		}
+		for _, file := range files(t, o.State) {
+			if filepath.Base(file) == "files" {
+				if err := damage(file); err != nil && about != "a directory" {
+					t.Fatal(err)
+				}
+			}
+		}
+		if !bytes.Equal(archived(t, o), want) {
+			t.Errorf("index of files %s: the build gives another image", about)
+		}
+	}
+}
+
+// TestDamageOfOne damages one file after the other: what refers to it directly
+// and what does not.
+func TestDamageOfOne(t *testing.T) {
+	o := options(t, damagedDockerfile)
+	want := archived(t, o)
+	flip := damages()["flipped"]
+	for _, file := range files(t, o.State) {
+		info, err := os.Stat(file)
+		if err != nil || info.Size() < 2 {
+			continue // gone since, or a lock
+		}
+		if err := flip(file); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(archived(t, o), want) {
+			t.Errorf("%s flipped: the build gives another image", file)
+		}
+	}
+}
+
+// soundState checks each file of a state directory that has a digest against
+// it, and each record.
+func soundState(t *testing.T, dir string) {
+	t.Helper()
+	s, err := openState(&Options{State: dir, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := files(t, filepath.Join(dir, "cache"))
+	if err := s.cache.Repair(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if after := files(t, filepath.Join(dir, "cache")); len(after) != len(before) {
+		t.Errorf("%d of %d records are damaged", len(before)-len(after), len(before))
+	}
+	for _, file := range files(t, filepath.Join(dir, "store", "tmp")) {
+		t.Errorf("%s is left", file)
+	}
+}
+
+// TestForeignFiles: what others put into the state directory does no harm, and
+// a prune removes it where it looks like ours.
+func TestForeignFiles(t *testing.T) {
+	o := options(t, damagedDockerfile)
+	want := archived(t, o)
+	for _, name := range []string{"x", "cache/x", "cache/ab/x.json", "cache/zz", "store/x", "store/blobs/x", "store/blobs/ab/x", "store/dirs/ab/x", "layers/x.json", "mounts/x", "explain/x", "namespace/x", "outputs/.slipway-x", "store/tmp/x"} {
+		file := filepath.Join(o.State, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte("/etc"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(archived(t, o), want) {
+		t.Error("the build gives another image")
+	}
+	if _, err := CacheEntries(t.Context(), o.State, o.Now); err != nil {
+		t.Error(err)
+	}
+	if _, err := Prune(t.Context(), o.State, o.Now, PruneOptions{KeepBytes: 1 << 40}); err != nil {
+		t.Error(err)
+	}
+	for _, name := range []string{"cache/ab/x.json", "cache/zz", "store/blobs/x", "store/blobs/ab/x", "outputs/.slipway-x", "store/tmp/x"} {
+		if _, err := os.Stat(filepath.Join(o.State, name)); err == nil {
+			t.Errorf("%s is left", name)
+		}
+	}
+	if !bytes.Equal(archived(t, o), want) {
+		t.Error("after the prune the build gives another image")
+	}
+}
+
+// TestHealed: a blob that is put again comes in place of a damaged one.
+func TestHealed(t *testing.T) {
+	dir := t.TempDir()
+	put := func() (*tree.Store, tree.Blob) {
+		s, err := tree.OpenStore(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := s.PutBytes([]byte("content"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s, b
+	}
+	put()
+	for _, file := range files(t, dir) {
+		if err := damages()["flipped"](file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, b := put()
+	if f, err := s.Open(b); err != nil {
+		t.Error(err)
+	} else {
+		f.Close()
+	}
+}

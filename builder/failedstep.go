@@ -1,0 +1,154 @@
+package builder
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/solver/pb"
+
+	"slipway/diag"
+	"slipway/instructions"
+	"slipway/parser"
+	"slipway/solver"
+	"slipway/solver/runner"
+	"slipway/solver/tree"
+	"slipway/source"
+)
+
+// notExecutable is the exit code of a shell for a program that it finds but cannot
+// start.
+const notExecutable = 126
+
+// explainStep adds a hint to d, the error err of a RUN step, if the text of the error, the
+// instruction or the files show the reason. It reports whether they do.
+func explainStep(d *diag.Diagnostic, err error) bool {
+	text := err.Error()
+	if m := regexp.MustCompile(`secret (\S+): not found$`).FindStringSubmatch(text); m != nil {
+		d.Hinted("pass it with --secret id=%s,src=FILE", m[1])
+		return true
+	}
+	if m := regexp.MustCompile(`(?:no SSH (?:agent|key) "(\S+)" (?:was given to the build|forwarded from the client)|unset ssh forward key (\S+))$`).FindStringSubmatch(text); m != nil {
+		d.Hinted("forward an agent or a key: --ssh %s", m[1]+m[2])
+		return true
+	}
+	if regexp.MustCompile(`unable to find (user|group) \S+: `).MatchString(text) {
+		user := userBefore(d.Range)
+		d.Note(user, "the user is set here")
+		return !user.IsZero()
+	}
+	if strings.Contains(text, "did not complete successfully: exit code: ") && hasCarriageReturns(d.Range) {
+		d.Hinted("lines of the heredoc end in carriage returns, which the shell takes for parts of commands: convert the file to line endings of Unix")
+		return true
+	}
+	hint := filesHint(err)
+	if hint == "" {
+		return false
+	}
+	d.Hinted("%s", hint)
+	return true
+}
+
+// filesHint returns the reason in the file system of a step why a program cannot start, or
+// "".
+func filesHint(err error) string {
+	var of *solver.Error
+	var failed *solver.ExecError
+	if !errors.As(err, &of) || !errors.As(err, &failed) || of.Vertex.Op.GetExec() == nil {
+		return ""
+	}
+	op := of.Vertex.Op.GetExec()
+	args := op.GetMeta().GetArgs()
+	i := slices.IndexFunc(op.Mounts, func(m *pb.Mount) bool { return m.Dest == pb.RootMount })
+	if i < 0 || i >= len(failed.Mounts) || len(args) != 3 || args[1] != "-c" {
+		return ""
+	}
+	if shell, ok := fileAt(failed.Inputs[i].Tree(), args[0]); ok && shell == nil {
+		return fmt.Sprintf("the image has no %s to run the command with: copy a shell into it, or write a program of the image as a JSON array", args[0])
+	}
+	var exit *runner.ExitError
+	if !errors.As(err, &exit) || exit.Code != notExecutable {
+		return ""
+	}
+	for _, program := range programs(args[2]) {
+		n, _ := fileAt(failed.Mounts[i].Tree(), path.Join("/", relativeTo(op.GetMeta().GetCwd(), program)))
+		if n != nil && n.Kind() == tree.File && n.Meta().Mode&0o111 == 0 {
+			return fmt.Sprintf("%s has mode %04o: set the executable bit with chmod +x or COPY --chmod=755", program, n.Meta().Mode)
+		}
+	}
+	return ""
+}
+
+// relativeTo returns the path of a program that is started in dir.
+func relativeTo(dir, name string) string {
+	if path.IsAbs(name) {
+		return name
+	}
+	return path.Join(dir, name)
+}
+
+// fileAt returns the file at a path, or nil if it does not exist, and reports
+// whether its links can be followed.
+func fileAt(root *tree.Node, name string) (*tree.Node, bool) {
+	at, err := root.Resolve(name, true)
+	if err != nil {
+		return nil, false
+	}
+	return root.Get(at), true
+}
+
+// programs returns the paths of programs that a shell command starts, as far as
+// they have a slash and are neither quoted nor computed.
+func programs(command string) []string {
+	var list []string
+	starts := true
+	for _, word := range strings.Fields(command) {
+		if starts && strings.Contains(word, "/") {
+			list = append(list, strings.TrimRight(word, ";&|"))
+		}
+		starts = strings.HasSuffix(word, ";") || strings.HasSuffix(word, "&") || strings.HasSuffix(word, "|") || word == "exec" || word == "then" || word == "do"
+	}
+	return list
+}
+
+// hasCarriageReturns reports whether the instruction at r is a RUN with a heredoc
+// that has lines which end in a carriage return.
+func hasCarriageReturns(r source.Range) bool {
+	in := instructionAt(r)
+	if in == nil {
+		return false
+	}
+	cmd, _ := instructions.ParseOne(in)
+	run, ok := cmd.(*instructions.Run)
+	return ok && slices.ContainsFunc(run.Heredocs, func(h parser.Heredoc) bool { return strings.Contains(h.Content(), "\r\n") })
+}
+
+// userBefore returns the word of the last USER before the instruction at r in its
+// stage; zero without one.
+func userBefore(r source.Range) source.Range {
+	var user source.Range
+	if r.IsZero() {
+		return user
+	}
+	file, _ := parser.Parse(r.File)
+	if file == nil {
+		return user
+	}
+	first, _ := r.Lines()
+	for _, in := range file.Instructions() {
+		if in.Rng.Position().Line >= first {
+			break
+		}
+		switch cmd, _ := instructions.ParseOne(in); c := cmd.(type) {
+		case *instructions.From:
+			user = source.Range{}
+		case *instructions.User:
+			user = c.User.Text.Range()
+		default:
+		}
+	}
+	return user
+}

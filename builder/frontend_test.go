@@ -1,0 +1,176 @@
+package builder
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/containerd/platforms"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/frontend"
+	"slipway/solver/source"
+)
+
+// TestSyntax: a # syntax line that names Docker's frontend or this one is
+// built, and any other one fails at the line.
+func TestSyntax(t *testing.T) {
+	for ref, followed := range map[string]bool{
+		"docker/dockerfile": false, "docker/dockerfile:1.7-labs": false, "docker.io/docker/dockerfile-upstream:master": false,
+		"mirror.example/hub/docker/dockerfile:1": false, "localhost:5000/slipway/dockerfile@sha256:" + strings.Repeat("0", 64): false,
+		"slipway/dockerfile": false, "dockerfile/x": true, "x/notslipway/dockerfile": true, "NoName": true,
+	} {
+		o := options(t, "# syntax="+ref+"\nFROM scratch\nCOPY a /\n")
+		err := Run(t.Context(), o)
+		var told strings.Builder
+		if err != nil {
+			if err := Report(&told, err, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := ""
+		if followed {
+			want = filepath.Join(o.Context, "Dockerfile") + ":1:1: error: frontend \"" + ref + "\": needs a BuildKit to run (use --builder)\n 1 | # syntax=" + ref + "\n"
+		}
+		if !strings.HasPrefix(told.String(), want) || !followed && err != nil {
+			t.Errorf("%s: told\n%s\nwant\n%s", ref, told.String(), want)
+		}
+		o.Builder = &Builder{}
+		if got, err := o.follow(ref); got != followed || err != nil {
+			t.Errorf("%s: a builder follows: %v, %v", ref, got, err)
+		}
+	}
+	o := options(t, "# syntax=dockerfile/x\nFROM scratch\nCOPY a /\n")
+	o.BuildArgs = map[string]string{"BUILDKIT_SYNTAX": "docker/dockerfile:1"}
+	if err := Run(t.Context(), o); err != nil {
+		t.Errorf("BUILDKIT_SYNTAX comes first: %v", err)
+	}
+	o.BuildArgs["BUILDKIT_SYNTAX"] = "other/frontend arg"
+	if err := Run(t.Context(), o); err == nil || err.Error() != "failed with build-arg:BUILDKIT_SYNTAX = other/frontend arg: frontend \"other/frontend\": needs a BuildKit to run (use --builder)" {
+		t.Errorf("error %v", err)
+	}
+	o.Call = "frontend.lint"
+	if _, err := Build(t.Context(), o); err == nil {
+		t.Error("a check of another frontend's file succeeds")
+	}
+}
+
+// toBuffer is an output that stays open.
+type toBuffer struct{ io.Writer }
+
+// Close implements [io.Closer].
+func (toBuffer) Close() error { return nil }
+
+// TestFrontend: another frontend builds in place of ours, and runs containers
+// with the runner of the build.
+func TestFrontend(t *testing.T) {
+	o := options(t, testDockerfile)
+	o.Outputs = []Output{{Type: "local", Dest: t.TempDir()}}
+	var out bytes.Buffer
+	o.Frontend = func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		res, err := frontend.Build(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		box, err := c.NewContainer(ctx, gateway.NewContainerRequest{Mounts: []gateway.Mount{{Dest: "/", Ref: res.Ref}}})
+		if err != nil {
+			return nil, err
+		}
+		p, err := box.Start(ctx, gateway.StartRequest{Args: []string{"/bin/sh", "-c", "cat b; echo x > c"}, Stdout: toBuffer{&out}})
+		if err != nil {
+			return nil, err
+		}
+		return res, errors.Join(p.Wait(), box.Release(ctx))
+	}
+	if err := Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	if out.String() != "content\n" {
+		t.Errorf("the container says %q", &out)
+	}
+	if _, err := os.Stat(filepath.Join(o.Outputs[0].Dest, "b")); err != nil {
+		t.Error(err)
+	}
+	if info, err := os.Stat(filepath.Join(o.Outputs[0].Dest, "c")); err == nil && !info.IsDir() {
+		t.Error("what the container wrote is part of the image")
+	}
+}
+
+// TestResultDefaults: a frontend that sets no platforms builds for this machine
+// or the platform of its config, and one that sets no config gets BuildKit's.
+func TestResultDefaults(t *testing.T) {
+	machine := platforms.FormatAll(source.Machine())
+	const path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	for _, tc := range []struct {
+		name, platform string
+		res            func(gateway.Reference) *gateway.Result
+		env            []string
+		err            string
+	}{
+		{name: "reference only", platform: machine, env: []string{path}, res: func(ref gateway.Reference) *gateway.Result {
+			return &gateway.Result{Ref: ref}
+		}},
+		{name: "config", platform: "linux/arm64", env: []string{"A=b"}, res: func(ref gateway.Reference) *gateway.Result {
+			return &gateway.Result{Ref: ref, Metadata: map[string][]byte{"containerimage.config": []byte(`{"os":"linux","architecture":"arm64","config":{"Env":["A=b"]}}`)}}
+		}},
+		{name: "nothing", platform: machine, env: []string{path}, res: func(gateway.Reference) *gateway.Result { return nil }},
+		{name: "references without platforms", err: "unable to export multiple refs, missing platforms mapping", res: func(ref gateway.Reference) *gateway.Result {
+			return &gateway.Result{Refs: map[string]gateway.Reference{"linux/amd64": ref}}
+		}},
+		{name: "platforms without references", err: "cannot export multiple platforms without multi-platform enabled", res: func(ref gateway.Reference) *gateway.Result {
+			return &gateway.Result{Ref: ref, Metadata: map[string][]byte{"refs.platforms": []byte(`{"Platforms":[{"ID":"a","Platform":{"os":"linux","architecture":"amd64"}},{"ID":"b","Platform":{"os":"linux","architecture":"arm64"}}]}`)}}
+		}},
+		{name: "bad platforms", err: "platforms of the result: invalid empty platforms index for exporter", res: func(ref gateway.Reference) *gateway.Result {
+			return &gateway.Result{Ref: ref, Metadata: map[string][]byte{"refs.platforms": []byte(`{}`)}}
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			o := options(t, testDockerfile)
+			o.Outputs = []Output{{Type: "oci", Dest: filepath.Join(t.TempDir(), "image.tar")}}
+			o.Frontend = func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+				res, err := frontend.Build(ctx, c)
+				if err != nil {
+					return nil, err
+				}
+				return tc.res(res.Ref), nil
+			}
+			err := Run(t.Context(), o)
+			if tc.err != "" {
+				if err == nil || err.Error() != tc.err {
+					t.Errorf("error %v, want %s", err, tc.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			config := archivedConfig(t, o.Outputs[0].Dest)
+			if got := platforms.FormatAll(config.Platform); got != tc.platform || !slices.Equal(config.Config.Env, tc.env) {
+				t.Errorf("platform %s, environment %q, want %s, %q", got, config.Config.Env, tc.platform, tc.env)
+			}
+		})
+	}
+}
+
+// archivedConfig returns the config of the only image of an OCI archive.
+func archivedConfig(t *testing.T, file string) ocispecs.Image {
+	t.Helper()
+	blobs := tarFiles(t, file)
+	var m ocispecs.Manifest
+	var config ocispecs.Image
+	blob := func(d digest.Digest) []byte { return blobs["blobs/sha256/"+d.Encoded()] }
+	d := indexJSON(t, file).Manifests[0]
+	if err := errors.Join(json.Unmarshal(blob(d.Digest), &m), json.Unmarshal(blob(m.Config.Digest), &config)); err != nil {
+		t.Fatal(err)
+	}
+	return config
+}

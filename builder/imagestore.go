@@ -1,0 +1,235 @@
+package builder
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/distribution/reference"
+	"github.com/gofrs/flock"
+	"github.com/moby/buildkit/client"
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/internal/suggest"
+	"slipway/solver/export"
+	"slipway/solver/images"
+	"slipway/solver/tree"
+)
+
+// ImageStore gives access to the stored images of a state directory.
+type ImageStore struct {
+	s   *state
+	now func() time.Time
+}
+
+// Image is a stored image with one of its names.
+type Image = images.Image
+
+// OpenImages opens the images of a state directory.
+func OpenImages(dir string, now func() time.Time) (*ImageStore, error) {
+	s, err := openState(&Options{State: dir, Now: now})
+	return &ImageStore{s, now}, err
+}
+
+// List returns the images in the order of their names. If names are damaged, the
+// others are returned with an error.
+func (x *ImageStore) List() ([]Image, error) {
+	list, damaged, err := x.s.names.List()
+	if len(damaged) > 0 {
+		err = fmt.Errorf("image file %s: damaged (delete it, and build the image again)", strings.Join(damaged, ", "))
+	}
+	return list, err
+}
+
+// FamiliarName returns the name of an image as users write it.
+func FamiliarName(full string) string {
+	named, err := reference.ParseNormalizedNamed(full)
+	if err != nil {
+		return full
+	}
+	return reference.FamiliarString(named)
+}
+
+// fullName returns the full name of an image with its tag.
+func fullName(name string) (string, error) {
+	names, err := imageNames(&Options{Tags: []string{name}}, Output{})
+	if err != nil {
+		return "", err
+	}
+	return names[0], nil
+}
+
+// find returns the image that a user names.
+func (x *ImageStore) find(name string) (*Image, error) {
+	named, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return nil, fmt.Errorf("image name %q: %w", name, err)
+	}
+	img, err := x.s.names.Find(named)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, x.unknown(name)
+	}
+	return img, err
+}
+
+// open returns the image that a user names with its content, or an error if a blob is
+// missing.
+func (x *ImageStore) open(name string) (*Image, *export.Root, error) {
+	img, err := x.find(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := x.s.names.Check(img); err != nil {
+		return nil, nil, err
+	}
+	root, err := x.s.names.Open(img)
+	return img, root, err
+}
+
+// unknown returns the error for a name that no image has.
+func (x *ImageStore) unknown(name string) error {
+	list, _, err := x.s.names.List()
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, img := range list {
+		names = append(names, strings.TrimSuffix(FamiliarName(img.Name), ":latest"))
+	}
+	hint := cmp.Or(suggest.Hint(name, names, true), " (slipway image ls lists images)")
+	return fmt.Errorf("image %q: no such image%s", name, hint)
+}
+
+// Tag gives an image another name.
+func (x *ImageStore) Tag(ctx context.Context, name, other string) error {
+	release, err := x.s.hold(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	img, err := x.find(name)
+	if err != nil {
+		return err
+	}
+	o := Options{Tags: []string{other}}
+	if err := o.checkOutput(Output{Type: "image"}); err != nil {
+		return err
+	}
+	full, err := fullName(other)
+	if err != nil {
+		return err
+	}
+	return x.s.names.Tag(img, full)
+}
+
+// Remove removes names of images, also damaged ones. If one is unknown, it removes
+// none. Blobs that nothing else holds are removed too, unless a build is running:
+// then a later prune removes them.
+func (x *ImageStore) Remove(ctx context.Context, names []string) error {
+	lock := flock.New(filepath.Join(x.s.dir, "lock"))
+	alone, err := lock.TryLock()
+	if err != nil {
+		return fmt.Errorf("state directory: %w", err)
+	}
+	if alone {
+		defer func() { _ = lock.Unlock() }()
+	}
+	var all []string
+	var gone []tree.Blob
+	for _, name := range names {
+		full, err := fullName(name)
+		if err != nil {
+			return err
+		}
+		img, err := x.s.names.Get(full)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return x.unknown(name)
+		case err == nil:
+			gone = append(gone, img.Blobs...)
+		}
+		all = append(all, full)
+	}
+	for _, full := range all {
+		if err := x.s.names.Remove(full); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if !alone {
+		return nil
+	}
+	return x.s.free(ctx, gone)
+}
+
+// Save writes images as an archive for docker load, or that of an OCI layout, to a
+// file that is written whole or not at all. "-" is standard output.
+func (x *ImageStore) Save(ctx context.Context, names []string, file, format string) error {
+	if format != "oci" && format != "docker" {
+		return fmt.Errorf("format %q: unknown (want docker or oci)", format)
+	}
+	if err := (Output{Type: format, Dest: file}).checkDest(); err != nil {
+		return err
+	}
+	release, err := x.s.hold(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	var roots []*export.Root
+	for _, name := range names {
+		img, root, err := x.open(name)
+		if err != nil {
+			return err
+		}
+		if format == "docker" && img.Root.MediaType == ocispecs.MediaTypeImageIndex {
+			return fmt.Errorf("image %q: has several platforms, and the archive of docker load holds one (use --format oci)", name)
+		}
+		roots = append(roots, root.Named([]string{img.Name}))
+	}
+	return x.s.toFile(ctx, file, func(w io.Writer) error {
+		if format == "oci" {
+			return export.WriteOCI(w, roots...)
+		}
+		return export.WriteDocker(w, roots...)
+	})
+}
+
+// PushOptions configures a push.
+type PushOptions struct {
+	Name     string // of the stored image
+	As       string // name in the registry; "" is the name of the image
+	Insecure bool   // the registry may talk HTTP, or need not prove who it is
+
+	Status func(*client.SolveStatus) // receives the progress, as in [Options]
+}
+
+// Push writes an image to a registry, and returns its digest.
+func (x *ImageStore) Push(ctx context.Context, opt PushOptions) (digest.Digest, error) {
+	release, err := x.s.hold(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	img, root, err := x.open(opt.Name)
+	if err != nil {
+		return "", err
+	}
+	o := Options{Tags: []string{cmp.Or(opt.As, img.Name)}, Status: opt.Status, Now: x.now}
+	if err := o.checkOutput(Output{Type: "image", Push: true}); err != nil {
+		return "", err
+	}
+	full, err := fullName(o.Tags[0])
+	if err != nil {
+		return "", err
+	}
+	return img.Root.Digest, newProgress(&o, nil).step(ctx, "push", "pushing "+full, func(ctx context.Context) error {
+		return x.s.push(ctx, root, []string{full}, opt.Insecure)
+	})
+}

@@ -1,0 +1,48 @@
+package builder
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/moby/buildkit/client"
+)
+
+// TestJobs: no more steps run concurrently than Options.Jobs allows.
+func TestJobs(t *testing.T) {
+	var stages, last strings.Builder
+	for i := range 12 {
+		fmt.Fprintf(&stages, "FROM scratch AS s%d\nCOPY base /\nRUN cat /bin/sh > /%d\n", i, i)
+		fmt.Fprintf(&last, "COPY --from=s%d /%d /\n", i, i)
+	}
+	for _, jobs := range []int{1, 3} {
+		o := options(t, stages.String()+"FROM scratch\n"+last.String())
+		o.Jobs = jobs
+		running, most, ran := map[string]bool{}, 0, 0
+		o.Status = func(s *client.SolveStatus) {
+			for _, v := range s.Vertexes {
+				if !strings.HasPrefix(v.Name, "[") || strings.HasPrefix(v.Name, "[internal]") || v.Cached || v.Started == nil {
+					continue
+				}
+				if running[v.Name] = v.Completed == nil; !running[v.Name] {
+					delete(running, v.Name)
+					ran++
+				}
+				most = max(most, len(running))
+			}
+		}
+		if err := Run(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		if most > jobs || ran == 0 {
+			t.Errorf("Jobs %d: up to %d of %d steps run concurrently", jobs, most, ran)
+		}
+	}
+}
+
+// TestJobsDefault: without a limit as many steps run concurrently as can.
+func TestJobsDefault(t *testing.T) {
+	if o := (&Options{}); o.parallel() < 1<<31-1 {
+		t.Errorf("without Options.Jobs %d steps run concurrently, want no limit", o.parallel())
+	}
+}

@@ -1,0 +1,115 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"slipway/solver/runner"
+	"slipway/solver/runner/cgroup"
+	"slipway/solver/runner/namespace"
+)
+
+// limitFlag is a limit of steps by the option of frontends and the flag of docker build.
+type limitFlag struct {
+	option, flag string
+	set          func(r *runner.Resources, value string) error
+}
+
+func limitFlags() []limitFlag {
+	signed := func(to func(*runner.Resources) *int64) func(*runner.Resources, string) error {
+		return func(r *runner.Resources, value string) (err error) {
+			*to(r), err = strconv.ParseInt(value, 10, 64)
+			return err
+		}
+	}
+	unsigned := func(to func(*runner.Resources) *uint64) func(*runner.Resources, string) error {
+		return func(r *runner.Resources, value string) (err error) {
+			*to(r), err = strconv.ParseUint(value, 10, 64)
+			return err
+		}
+	}
+	return []limitFlag{
+		{"memory", "memory", signed(func(r *runner.Resources) *int64 { return &r.Memory })},
+		{"memswap", "memory-swap", signed(func(r *runner.Resources) *int64 { return &r.MemorySwap })},
+		{"cpushares", "cpu-shares", unsigned(func(r *runner.Resources) *uint64 { return &r.CPUShares })},
+		{"cpuperiod", "cpu-period", unsigned(func(r *runner.Resources) *uint64 { return &r.CPUPeriod })},
+		{"cpuquota", "cpu-quota", signed(func(r *runner.Resources) *int64 { return &r.CPUQuota })},
+		{"cpusetcpus", "cpuset-cpus", func(r *runner.Resources, value string) error { r.CPUSetCPUs = value; return nil }},
+		{"cpusetmems", "cpuset-mems", func(r *runner.Resources, value string) error { r.CPUSetMems = value; return nil }},
+	}
+}
+
+// limited returns the flag of a limit of steps that is given; "" if none is.
+func (o *Options) limited() string {
+	for _, l := range limitFlags() {
+		if o.Resources[l.option] != "" {
+			return l.flag
+		}
+	}
+	if o.CgroupParent != "" {
+		return "cgroup-parent"
+	}
+	return ""
+}
+
+// resources returns the limits of steps.
+func (o *Options) resources() (*runner.Resources, error) {
+	r := &runner.Resources{}
+	left := maps.Clone(o.Resources)
+	for _, l := range limitFlags() {
+		if value := left[l.option]; value != "" {
+			if err := l.set(r, value); err != nil {
+				return nil, fmt.Errorf("--%s: invalid value %q (want a number)", l.flag, value)
+			}
+		}
+		delete(left, l.option)
+	}
+	for _, name := range slices.Sorted(maps.Keys(left)) {
+		return nil, fmt.Errorf("limit %q: unknown", name)
+	}
+	return r, nil
+}
+
+// checkLimits refuses limits that contradict each other, and those of steps that are
+// interpreted.
+func (o *Options) checkLimits() error {
+	r, err := o.resources()
+	switch {
+	case err != nil:
+		return err
+	case o.limited() != "" && o.Runner == "portable":
+		return fmt.Errorf("--%s: the portable runner has no control groups (use --runner namespace)", o.limited())
+	case r.MemorySwap > 0 && r.Memory == 0:
+		return errors.New("--memory-swap: limits memory and swap together, and memory has no limit (add --memory)")
+	case r.MemorySwap > 0 && r.MemorySwap < r.Memory:
+		return errors.New("--memory-swap: is less than --memory (it limits memory and swap together)")
+	}
+	return nil
+}
+
+// limitSteps sets the limits of the runner, and returns an error if they are not supported.
+func (o *Options) limitSteps(r *namespace.Runner) error {
+	limits, err := o.resources()
+	if err != nil {
+		return err
+	}
+	err = r.Limit(o.CgroupParent, limits)
+	if _, ok := errors.AsType[*cgroup.LimitError](err); ok {
+		return fmt.Errorf("--%w", err)
+	}
+	return err
+}
+
+// limit chooses the runner if steps have limits, so that one that cannot have them is an
+// error before any step runs.
+func (c *chosenRunner) limit(ctx context.Context) error {
+	if c.o.limited() == "" || c.o.Call != "" {
+		return nil
+	}
+	_, err := c.choose(ctx)
+	return err
+}

@@ -1,0 +1,246 @@
+package builder
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"slipway/internal/suggest"
+	"slipway/solver/fileop"
+	"slipway/solver/runner"
+	"slipway/solver/tree"
+)
+
+// searched is a file system in which a path was not found. Paths are absolute.
+type searched interface {
+	// list returns the names in a directory, and reports whether name is one.
+	list(name string) (names []string, isDir bool)
+	// link returns the target of a symbolic link, or "" for anything else.
+	link(name string) string
+}
+
+// why returns a hint why a path was not found or which path is meant, "" if that is
+// unknown.
+func (p *places) why(o *Options, err error, w *pathWord, name string) string {
+	files := p.searchedIn(err, w.from)
+	if files == nil {
+		return ""
+	}
+	if w.sources != nil {
+		if text := misread(files, w, name); text != "" {
+			return " (" + text + ")"
+		}
+	}
+	dir, isLocal := files.(directory)
+	if !isLocal {
+		return meant(files, name)
+	}
+	if text := meant(files, name); text != "" || !has(files, name) {
+		return text
+	}
+	return ignoredBy(o, string(dir), name)
+}
+
+// searchedIn returns the file system of a stage, context or image in which err
+// reports a path missing; nil if it is unknown.
+func (p *places) searchedIn(err error, from string) searched {
+	key := cmp.Or(from, "context")
+	if dir, ok := p.dirs[key]; ok {
+		return directory(dir)
+	}
+	if root, ok := p.trees[key]; ok {
+		return rootTree{root}
+	}
+	var copied *fileop.NotFoundError
+	var mounted *runner.SourceError
+	switch {
+	case errors.As(err, &copied):
+		return rootTree{copied.Root}
+	case errors.As(err, &mounted) && mounted.Root != nil:
+		return rootTree{mounted.Root}
+	}
+	return nil
+}
+
+// misread returns a hint if a source of COPY or ADD, whose path was not found, looks like
+// something that sources cannot be, such as a JSON array.
+func misread(files searched, w *pathWord, name string) string {
+	v := w.sources[w.index].Value
+	isLocal := w.from == ""
+	slashes := strings.ReplaceAll(v, `\`, "/")
+	switch {
+	case regexp.MustCompile(`^([0-9]?>>?|<|\||\|\||&|&&|;|2>&1)$`).MatchString(v):
+		return fmt.Sprintf("no shell reads this instruction: %q is taken for a file", v)
+	case strings.HasPrefix(v, "#"):
+		return "# starts a comment at the beginning of a line only"
+	case strings.HasPrefix(v, "-"):
+		return v + " is taken for a file: directories are copied with all that is in them"
+	case v == "~" || strings.HasPrefix(v, "~/"):
+		return "~ is not expanded: sources are relative to the " + where(isLocal)
+	case isLocal && strings.HasPrefix(path.Clean(v)+"/", "../"):
+		return ".. does not lead out of the build context: build with a directory above as the context, or use --build-context NAME=DIR and --from=NAME"
+	case regexp.MustCompile(`\{.*,.*\}`).MatchString(v):
+		return "braces are not expanded: name each file, or use * and ?"
+	case strings.HasSuffix(v, `\`) && w.index+1 < len(w.sources):
+		name := strings.TrimSuffix(v, `\`) + " " + w.sources[w.index+1].Value
+		return fmt.Sprintf("a backslash does not hold words together: write the instruction as a JSON array: [%q, …]", name)
+	case slashes != v && has(files, slashes):
+		return fmt.Sprintf("\\ escapes the character after it: write %s", slashes)
+	case strings.Contains(v, "[") && has(files, v):
+		return fmt.Sprintf("[ begins a set of characters: write %s", strings.ReplaceAll(v, "[", "[[]"))
+	case strings.ContainsAny(v, "*?[") && has(files, name):
+		return "no file matches " + v
+	case isLocal && path.IsAbs(v) && exists(v) && !has(files, v):
+		return onHost(files, v)
+	}
+	return blanks(files, w)
+}
+
+// onHost returns a hint if the path exists on this machine: the path in the build context.
+func onHost(files searched, name string) string {
+	dir, _ := files.(directory)
+	root, err := filepath.Abs(string(dir))
+	if err != nil {
+		return ""
+	}
+	inside, err := filepath.Rel(root, name)
+	if err != nil || !filepath.IsLocal(inside) {
+		return name + " is outside of the build context: copy it into the context, or use --build-context NAME=DIR and --from=NAME"
+	}
+	return "sources are relative to the build context: write " + filepath.ToSlash(inside)
+}
+
+func where(isLocal bool) string {
+	if isLocal {
+		return "build context"
+	}
+	return "root directory of --from"
+}
+
+// blanks suggests a file whose name contains blanks, which an instruction reads as several
+// words.
+func blanks(files searched, w *pathWord) string {
+	for first := 0; first <= w.index; first++ {
+		for end := max(w.index+1, first+2); end <= len(w.sources); end++ {
+			var words []string
+			for _, s := range w.sources[first:end] {
+				words = append(words, s.Value)
+			}
+			if name := strings.Join(words, " "); has(files, name) {
+				return fmt.Sprintf("did you mean %q? write the instruction as a JSON array", name)
+			}
+		}
+	}
+	return ""
+}
+
+// has reports whether a path exists, links not followed.
+func has(files searched, name string) bool {
+	name = path.Clean("/" + name)
+	names, _ := files.list(path.Dir(name))
+	return name == "/" || slices.Contains(names, path.Base(name))
+}
+
+// meant returns a hint about the first element of the path that does not exist: the element
+// before it is a dangling link or a file, or its name is similar to another one.
+func meant(files searched, name string) string {
+	parts := strings.Split(strings.TrimPrefix(name, "/"), "/")
+	at := "/"
+	for i, part := range parts {
+		names, isDir := files.list(at)
+		next := path.Join(at, part)
+		switch {
+		case !isDir && at != "/":
+			return fmt.Sprintf(" (%s is not a directory)", at[1:])
+		case !slices.Contains(names, part):
+			match, ok := spelled(part, names)
+			if !ok {
+				return ""
+			}
+			found := path.Join(at, match)
+			if whole := path.Join(append([]string{found}, parts[i+1:]...)...); has(files, whole) {
+				found = whole
+			}
+			return " (did you mean " + found[1:] + "?)"
+		}
+		if to := files.link(next); to != "" {
+			if text := lost(files, next, to); text != "" {
+				return text
+			}
+			next = path.Join("/", path.Dir(next), to)
+			if path.IsAbs(to) {
+				next = path.Clean(to)
+			}
+		}
+		at = next
+	}
+	return ""
+}
+
+// lost returns a hint if a link is dangling, and "" otherwise.
+func lost(files searched, link, to string) string {
+	_, isLocal := files.(directory)
+	outside := path.IsAbs(to) || strings.HasPrefix(path.Join(strings.TrimPrefix(path.Dir(link), "/"), to)+"/", "../")
+	switch {
+	case isLocal && outside:
+		return fmt.Sprintf(" (%s is a link to %s, outside of the build context: copy the file into it, or use --build-context NAME=DIR and --from=NAME)", link[1:], to)
+	case path.IsAbs(to) && has(files, to), !path.IsAbs(to) && has(files, path.Join(path.Dir(link), to)):
+		return ""
+	}
+	return fmt.Sprintf(" (%s is a link to %s, which does not exist)", link[1:], to)
+}
+
+// spelled returns the name that differs from a misspelled one only by case, or a similar
+// one.
+func spelled(name string, names []string) (string, bool) {
+	if i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) }); i >= 0 {
+		return names[i], true
+	}
+	return suggest.Near(name, names)
+}
+
+// directory is a local directory.
+type directory string
+
+func (d directory) list(name string) (names []string, isDir bool) {
+	entries, err := os.ReadDir(filepath.Join(string(d), filepath.FromSlash(name)))
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, err == nil
+}
+
+func (d directory) link(name string) string {
+	to, err := os.Readlink(filepath.Join(string(d), filepath.FromSlash(name)))
+	if err != nil {
+		return ""
+	}
+	return filepath.ToSlash(to)
+}
+
+// rootTree is the file system of a stage or an image.
+type rootTree struct{ root *tree.Node }
+
+func (r rootTree) list(name string) (names []string, isDir bool) {
+	n := r.root.Get(name)
+	if n == nil || n.Kind() != tree.Dir {
+		return nil, false
+	}
+	for _, e := range n.Entries() {
+		names = append(names, e.Name)
+	}
+	return names, true
+}
+
+func (r rootTree) link(name string) string {
+	if n := r.root.Get(name); n != nil && n.Kind() == tree.Symlink {
+		return n.Target()
+	}
+	return ""
+}

@@ -1,0 +1,247 @@
+package builder
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/distribution/reference"
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+
+	"slipway/solver/export"
+)
+
+// Output is a destination of the result and its format.
+type Output struct {
+	Type string // oci, docker, tar, local, image or cacheonly
+	Dest string // file or directory; "-" is standard output
+	Name string // of the image; "" are the tags of the build
+	Push bool   // image: to its registry
+	Load bool   // docker: into the engine that the program docker talks to
+
+	Attrs map[string]string // what else the exporter is told, by BuildKit's keys
+}
+
+const outputTypes = "oci, docker, tar, local, image, registry and cacheonly"
+
+// ParseOutput reads the value of --output: type=TYPE,dest=PATH, the path of a
+// directory, or - for an archive on standard output.
+func ParseOutput(value string) (Output, error) {
+	if value == stdin {
+		return Output{Type: "tar", Dest: stdin}, nil
+	}
+	if !strings.Contains(value, "=") {
+		return Output{Type: "local", Dest: value}, nil
+	}
+	attrs, err := fields(value)
+	if err != nil {
+		return Output{}, fmt.Errorf("invalid output %q: %w", value, err)
+	}
+	o := Output{Type: attrs["type"], Dest: stdoutOr(attrs["dest"]), Name: attrs["name"], Attrs: attrs}
+	if v, ok := attrs["push"]; ok {
+		if o.Push, err = strconv.ParseBool(v); err != nil {
+			return Output{}, fmt.Errorf("invalid output %q: push=%s is neither true nor false", value, v)
+		}
+	}
+	if o.Type == "registry" {
+		o.Type, o.Push = "image", true
+	}
+	for _, k := range []string{"type", "dest", "name", "push"} {
+		delete(attrs, k)
+	}
+	if v, ok := attrs[insecureAttr]; ok {
+		if _, err := strconv.ParseBool(v); err != nil {
+			return Output{}, fmt.Errorf("invalid output %q: %s=%s is neither true nor false", value, insecureAttr, v)
+		}
+	}
+	return o, o.check()
+}
+
+// insecureAttr is the attribute of outputs to a registry without a valid certificate or
+// without TLS.
+const insecureAttr = "registry.insecure"
+
+func (o Output) isInsecure() bool {
+	insecure, _ := strconv.ParseBool(o.Attrs[insecureAttr]) // was checked
+	return insecure
+}
+
+// stdoutOr returns "-" if dest is the file that standard output is connected to, which may
+// not be possible to open again.
+func stdoutOr(dest string) string {
+	if dest == "/dev/stdout" {
+		return stdin
+	}
+	return dest
+}
+
+// isDir reports whether the output is a directory.
+func (o Output) isDir() bool { return o.Type == "local" || o.Attrs["tar"] == "false" }
+
+// checkDest returns an error if the destination is a directory and must be a file, or the
+// other way round.
+func (o Output) checkDest() error {
+	if o.Dest == "" || o.Dest == stdin {
+		return nil
+	}
+	info, err := os.Stat(o.Dest)
+	switch {
+	case err != nil: // it is made, or the output reports what is wrong
+	case info.IsDir() && !o.isDir():
+		return fmt.Errorf("output %s: %q is a directory (name a file in it)", o.Type, o.Dest)
+	case !info.IsDir() && o.isDir():
+		return fmt.Errorf("output %s: %q is not a directory", o.Type, o.Dest)
+	}
+	return nil
+}
+
+// check returns an error for an output that no builder supports.
+func (o Output) check() error {
+	if o.Push && o.Type != "image" {
+		return fmt.Errorf("output %s: push=true needs type=image (or use --push besides)", o.Type)
+	}
+	if o.Dest == stdin && o.isDir() {
+		return fmt.Errorf("output %s: a directory cannot go to standard output (use type=tar)", o.Type)
+	}
+	switch o.Type {
+	case "oci", "docker", "tar":
+		if o.Dest == "" && !o.Load {
+			return fmt.Errorf("output %s needs dest=PATH", o.Type)
+		}
+	case "local":
+		if o.Dest == "" {
+			return errors.New("output local needs dest=DIRECTORY")
+		}
+	case "image", "cacheonly":
+		if o.Dest != "" {
+			return fmt.Errorf("output %s has no dest=PATH; type=oci and type=docker have", o.Type)
+		}
+	case "":
+		return errors.New("the output has no type=TYPE: there are " + outputTypes)
+	default:
+		return fmt.Errorf("unknown output type %q, there are %s", o.Type, outputTypes)
+	}
+	return nil
+}
+
+// checkHere returns an error for an output that requires a BuildKit.
+func (o Output) checkHere() error {
+	if _, err := o.compression(); err != nil {
+		return fmt.Errorf("output %s: %w", o.Type, err)
+	}
+	if _, err := parseEpoch(o.Attrs[epochAttr]); err != nil {
+		return fmt.Errorf("output %s: %s: %w", o.Type, epochAttr, err)
+	}
+	if v, ok := o.Attrs[rewriteAttr]; ok {
+		if _, err := strconv.ParseBool(v); err != nil {
+			return fmt.Errorf("output %s: %s=%s is neither true nor false", o.Type, rewriteAttr, v)
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(o.Attrs)) {
+		v := o.Attrs[k]
+		if k == epochAttr || k == rewriteAttr || o.isImage() && (k == "compression" || k == "compression-level") || o.Type == "image" && k == insecureAttr {
+			continue
+		}
+		_, annotation, err := exptypes.ParseAnnotationKey(k)
+		if err != nil {
+			return fmt.Errorf("output %s: %s: %w", o.Type, k, err)
+		}
+		if annotation && o.isImage() || v == usual(k) && v != "" {
+			continue
+		}
+		return fmt.Errorf("output %s: %s=%s can only be had of a BuildKit: --builder", o.Type, k, v)
+	}
+	return nil
+}
+
+// compression returns the compression of the layers of an image.
+func (o Output) compression() (export.Compression, error) {
+	c := export.Compression{Type: o.Attrs["compression"]}
+	if v, ok := o.Attrs["compression-level"]; ok {
+		var err error
+		if c.Level, err = strconv.Atoi(v); err != nil {
+			return c, fmt.Errorf("compression-level=%s is no number", v)
+		}
+	}
+	if c.Type == "estargz" {
+		return c, errors.New("compression=estargz can only be had of a BuildKit: --builder")
+	}
+	if c.Type == "gzip" {
+		c.Type = ""
+	}
+	return c, c.Check()
+}
+
+// The attributes of outputs that concern times.
+const (
+	epochAttr   = "source-date-epoch"
+	rewriteAttr = "rewrite-timestamp"
+)
+
+// dated returns the results with the times that the output asks for. A SOURCE_DATE_EPOCH
+// of the output, even an empty one, takes precedence over the build's.
+func (o Output) dated(results []export.Result) ([]export.Result, error) {
+	own, given := o.Attrs[epochAttr]
+	at, err := parseEpoch(own)
+	if err != nil {
+		return nil, err
+	}
+	results = slices.Clone(results)
+	for i := range results {
+		r := &results[i]
+		if given {
+			r.Epoch = at
+		}
+		r.RewriteTimes, _ = strconv.ParseBool(o.Attrs[rewriteAttr]) // checked with the options
+	}
+	return results, nil
+}
+
+// parseEpoch parses a SOURCE_DATE_EPOCH. If v is "", the time is nil.
+func parseEpoch(v string) (*time.Time, error) {
+	if v == "" {
+		return nil, nil
+	}
+	sec, err := strconv.ParseInt(v, 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("%q is not a number of seconds", v)
+	}
+	t := time.Unix(sec, 0).UTC()
+	return &t, nil
+}
+
+// isImage reports whether the output has a config and a manifest.
+func (o Output) isImage() bool { return o.Type == "oci" || o.Type == "docker" || o.Type == "image" }
+
+// usual returns the only supported value of an attribute, or "" if none is supported.
+func usual(attr string) string {
+	switch attr {
+	case "tar", "oci-mediatypes", "platform-split":
+		return "true"
+	case "unpack", "force-compression":
+		return "false"
+	}
+	return ""
+}
+
+// imageNames returns the full names of the image.
+func imageNames(o *Options, out Output) ([]string, error) {
+	tags := o.Tags
+	if out.Name != "" {
+		tags = strings.Split(out.Name, ",")
+	}
+	var names []string
+	for _, t := range tags {
+		ref, err := reference.ParseNormalizedNamed(t)
+		if err != nil {
+			return nil, fmt.Errorf("image name %q: %w", t, err)
+		}
+		names = append(names, reference.TagNameOnly(ref).String())
+	}
+	return names, nil
+}

@@ -1,0 +1,149 @@
+package builder
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/containerd/platforms"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/solver"
+	"slipway/solver/export"
+)
+
+// makeImage makes an image, or an index of several, and records its digests.
+func makeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOutput, b product) (*export.Root, error) {
+	notes, err := imageAnnotations(o, out.Output)
+	if err != nil {
+		return nil, err
+	}
+	var entries []export.IndexEntry
+	for _, r := range b.results {
+		r.Annotations = notes.of(exptypes.AnnotationManifest, &r.Platform)
+		img, err := x.Image(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, export.IndexEntry{
+			Image: img, Platform: r.Platform, Annotations: notes.of(exptypes.AnnotationManifestDescriptor, &r.Platform),
+		})
+	}
+	about := notes.of(exptypes.AnnotationIndexDescriptor, nil)
+	if !b.isMap {
+		about = entries[0].Annotations
+	}
+	if about, err = out.listed(about, b, entries); err != nil {
+		return nil, err
+	}
+	if b.isMap {
+		idx, err := export.Index(entries, notes.of(exptypes.AnnotationIndex, nil))
+		if err != nil {
+			return nil, err
+		}
+		root, err := export.NewRoot(idx, nil, about)
+		if err != nil {
+			return nil, err
+		}
+		solver.Track(ctx, "exporting manifest list "+root.Descriptor.Digest.String(), 0).Done()
+		return root, out.record(root.Descriptor)
+	}
+	config, err := entries[0].Image.ConfigName()
+	if err != nil {
+		return nil, err
+	}
+	out.exported[exptypes.ExporterImageConfigDigestKey] = config.String()
+	root, err := export.NewRoot(entries[0].Image, &entries[0].Platform, about)
+	if err != nil {
+		return nil, err
+	}
+	return root, out.record(root.Descriptor)
+}
+
+// listed returns the annotations of the descriptor that lists the image. In
+// archives it says when the image was created.
+//
+// Upstream: without SOURCE_DATE_EPOCH that is the time of the export. Here it is the time
+// of the image, so that a cached build gives the same archive.
+func (out imageOutput) listed(given map[string]string, b product, entries []export.IndexEntry) (map[string]string, error) {
+	if out.Type == "image" || given[ocispecs.AnnotationCreated] != "" {
+		return given, nil
+	}
+	var created time.Time
+	for i, e := range entries {
+		config, err := e.Image.ConfigFile()
+		if err != nil {
+			return nil, err
+		}
+		at := config.Created.Time
+		if epoch := b.results[i].Epoch; epoch != nil {
+			at = *epoch
+		}
+		if at.After(created) {
+			created = at
+		}
+	}
+	about := map[string]string{ocispecs.AnnotationCreated: created.UTC().Format(time.RFC3339)}
+	maps.Copy(about, given)
+	return about, nil
+}
+
+// record records digest and descriptor as BuildKit's exporters do.
+func (out imageOutput) record(d v1.Descriptor) error {
+	data, err := json.Marshal(d)
+	if err != nil {
+		return err
+	}
+	out.exported[exptypes.ExporterImageDigestKey] = d.Digest.String()
+	out.exported[exptypes.ExporterImageDescriptorKey] = base64.StdEncoding.EncodeToString(data)
+	return nil
+}
+
+// annotations are the annotations of an image, its index and their descriptors.
+type annotations map[exptypes.AnnotationKey]string
+
+// imageAnnotations returns the annotations of the build and of the output.
+func imageAnnotations(o *Options, out Output) (annotations, error) {
+	all := maps.Clone(o.Annotations)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, out.Attrs)
+	notes := annotations{}
+	for _, attr := range slices.Sorted(maps.Keys(all)) {
+		key, ok, err := exptypes.ParseAnnotationKey(attr)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			continue
+		}
+		notes[key] = all[attr]
+	}
+	return notes, nil
+}
+
+// of returns the annotations of a kind and a platform. An annotation of one platform takes
+// precedence over one of all platforms.
+func (a annotations) of(kind string, p *ocispecs.Platform) map[string]string {
+	general, exact := map[string]string{}, map[string]string{}
+	for key, v := range a {
+		switch {
+		case key.Type != kind:
+		case key.Platform == nil:
+			general[key.Key] = v
+		case p != nil && platforms.OnlyStrict(*key.Platform).Match(*p):
+			exact[key.Key] = v
+		}
+	}
+	maps.Copy(general, exact)
+	if len(general) == 0 {
+		return nil
+	}
+	return general
+}

@@ -1,0 +1,137 @@
+package builder
+
+import (
+	"archive/tar"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/go-archive/compression"
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/solver/source"
+	"slipway/solver/tree"
+)
+
+// TestSameImage: a build that finds all in the cache makes the same image as the
+// one before, at whatever time.
+func TestSameImage(t *testing.T) {
+	o := options(t, "FROM scratch\nENV A=1\nCOPY base /\nCOPY a /\nENV B=2\n")
+	o.Describe = true
+	now := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
+	o.Now = func() time.Time { return now }
+	id := func() string {
+		t.Helper()
+		res, err := Build(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.Exported["containerimage.config.digest"]
+	}
+	first := id()
+	now = now.Add(time.Hour)
+	if again := id(); again != first || again == "" {
+		t.Errorf("the same build made %s and %s", first, again)
+	}
+	if err := os.WriteFile(filepath.Join(o.Context, "a"), []byte("new"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if changed := id(); changed == first {
+		t.Errorf("another file made the same image %s", first)
+	}
+}
+
+// TestCompression: layers are stored as asked, their content is the same, and
+// twice the same bytes.
+func TestCompression(t *testing.T) {
+	o := options(t, "FROM scratch\nCOPY a /\n")
+	diffIDs := map[string]bool{}
+	for attrs, kind := range map[string]string{
+		"": "tar+gzip", "compression=gzip": "tar+gzip", "compression-level=9": "tar+gzip", "compression=gzip,compression-level=1": "tar+gzip",
+		"compression=zstd": "tar+zstd", "compression=zstd,compression-level=19": "tar+zstd", "compression=uncompressed": "tar",
+	} {
+		var layers [2]digest.Digest
+		for i := range layers {
+			o.State = t.TempDir()
+			dest := filepath.Join(t.TempDir(), "x.tar")
+			out, err := ParseOutput(strings.TrimSuffix("type=oci,dest="+dest+","+attrs, ","))
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.Outputs = []Output{out}
+			if err := Run(t.Context(), o); err != nil {
+				t.Fatal(err)
+			}
+			src := &source.Sources{Store: newStore(t)}
+			d, err := src.FindImage(t.Context(), dest, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			blobs := unpacked(t, dest)
+			var m ocispecs.Manifest
+			if err := json.Unmarshal(blobs[d], &m); err != nil {
+				t.Fatal(err)
+			}
+			l := m.Layers[0]
+			if layers[i] = l.Digest; l.MediaType != "application/vnd.oci.image.layer.v1."+kind {
+				t.Errorf("%s: %s", attrs, l.MediaType)
+			}
+			r, err := compression.DecompressStream(bytes.NewReader(blobs[l.Digest]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			diffID, err := digest.FromReader(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			diffIDs[string(diffID)] = true
+		}
+		if layers[0] != layers[1] {
+			t.Errorf("%s: two builds made %v", attrs, layers)
+		}
+	}
+	if len(diffIDs) != 1 {
+		t.Errorf("contents %v", diffIDs)
+	}
+}
+
+func newStore(t *testing.T) *tree.Store {
+	t.Helper()
+	s, err := tree.OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// unpacked returns the blobs of an OCI archive.
+func unpacked(t *testing.T, file string) map[digest.Digest][]byte {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	blobs := map[digest.Digest][]byte{}
+	for r := tar.NewReader(f); ; {
+		_, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return blobs
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		blobs[digest.FromBytes(data)] = data
+	}
+}

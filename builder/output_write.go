@@ -1,0 +1,171 @@
+package builder
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+
+	"slipway/solver"
+	"slipway/solver/export"
+	"slipway/solver/tree"
+)
+
+// product is the result of a build, by platform.
+type product struct {
+	results []export.Result
+	isMap   bool // images become an index, and files directories by platform, even of one platform
+}
+
+// write writes the results to an output, and returns the exporter's response.
+func (s *state) write(ctx context.Context, o *Options, p *progress, b product) (map[string]string, error) {
+	exported := map[string]string{}
+	x := s.exporter(o)
+	described := false
+	for i, out := range o.Outputs {
+		if out.Type == "cacheonly" {
+			continue
+		}
+		described = described || out.isImage()
+		err := p.step(ctx, fmt.Sprintf("export %d", i), out.exporter(), func(ctx context.Context) error {
+			results, err := out.dated(b.results)
+			switch {
+			case err != nil:
+				return err
+			case out.isImage():
+				return s.writeImage(ctx, x, o, imageOutput{out, exported}, product{results, b.isMap})
+			}
+			return s.writeFiles(ctx, o, out, product{results, b.isMap})
+		})
+		if err != nil {
+			return nil, fmt.Errorf("output %s: %w", out.Type, err)
+		}
+	}
+	if !o.Describe || described {
+		return exported, nil
+	}
+	image := Output{Type: "image"}
+	return exported, p.step(ctx, "describe", image.exporter(), func(ctx context.Context) error {
+		_, err := makeImage(ctx, x, o, imageOutput{image, exported}, b)
+		return err
+	})
+}
+
+// exporter returns the name of the step, in BuildKit's words.
+func (o Output) exporter() string {
+	switch o.Type {
+	case "local":
+		return "exporting to client directory"
+	case "tar":
+		return "exporting to client tarball"
+	case "image":
+		return "exporting to image"
+	}
+	return "exporting to " + o.Type + " image format"
+}
+
+// imageOutput is an output that is an image.
+type imageOutput struct {
+	Output
+	exported map[string]string // is told what it is
+}
+
+// writeImage writes an image, or an index of several.
+func (s *state) writeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOutput, b product) error {
+	names, err := imageNames(o, out.Output)
+	if err != nil {
+		return err
+	}
+	if x.Layers.Compression, err = out.compression(); err != nil {
+		return err
+	}
+	root, err := makeImage(ctx, x, o, out, b)
+	if err != nil {
+		return err
+	}
+	if len(names) > 0 {
+		out.exported[exptypes.ExporterImageNameKey] = strings.Join(names, ",")
+	}
+	switch out.Type {
+	case "oci":
+		return s.toFile(ctx, out.Dest, func(w io.Writer) error { return export.WriteOCI(w, root.Named(names)) })
+	case "docker":
+		write := func(w io.Writer) error { return export.WriteDocker(w, root.Named(names)) }
+		if !out.Load {
+			return s.toFile(ctx, out.Dest, write)
+		}
+		err = toEngine(ctx, o.log(), write)
+	case "image":
+		if out.Push {
+			err = s.push(ctx, root, names, out.isInsecure())
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return s.storeImage(ctx, root, names, o.stores(out.Output))
+}
+
+// push writes an image to the registries of its names.
+func (s *state) push(ctx context.Context, root *export.Root, names []string, insecure bool) error {
+	for _, n := range names {
+		repo, err := s.registry.Repository(ctx, n, insecure)
+		if err == nil {
+			err = push(ctx, repo, n, root.Content)
+		}
+		if err != nil {
+			return fmt.Errorf("push %s: %w", n, err)
+		}
+	}
+	return nil
+}
+
+// toFile writes a file whole or not at all.
+func (s *state) toFile(ctx context.Context, dest string, write func(io.Writer) error) error {
+	t := solver.Track(ctx, "sending tarball", 0)
+	defer t.Done()
+	tracked := func(w io.Writer) error { return write(t.Writer(w)) }
+	if dest == stdin {
+		return tracked(export.Writer(ctx, os.Stdout))
+	}
+	return s.outputs().WriteFile(ctx, dest, tracked)
+}
+
+// writeFiles writes the files of the results. As with BuildKit, each of several platforms
+// has a directory of its own.
+func (s *state) writeFiles(ctx context.Context, o *Options, out Output, b product) error {
+	var entries []tree.Entry
+	for _, r := range b.results {
+		n := r.Snapshot.Tree()
+		if r.Epoch != nil {
+			n = n.WithModTime(*r.Epoch)
+		}
+		dir := strings.ReplaceAll(platforms.FormatAll(r.Platform), "/", "_")
+		entries = append(entries, tree.Entry{Name: dir, Node: n.Separate(dir)})
+	}
+	root := entries[0].Node
+	if b.isMap {
+		var err error
+		if root, err = tree.NewDir(tree.Meta{Mode: 0o755}, entries); err != nil {
+			return err
+		}
+	}
+	root, err := s.store.StubSockets(root)
+	if err != nil {
+		return err
+	}
+	if out.Type == "local" {
+		outputs := s.outputs()
+		outputs.Refused = func(name string) {
+			fmt.Fprintf(o.log(), "warning: output local: /%s is left out (making devices needs root; type=tar holds them)\n", name)
+		}
+		return outputs.WriteDir(ctx, out.Dest, root, s.store)
+	}
+	return s.toFile(ctx, out.Dest, func(w io.Writer) error {
+		return tree.WriteLayer(ctx, w, tree.Layer{Upper: root}, s.store, tree.LayerOptions{})
+	})
+}

@@ -1,0 +1,52 @@
+package builder
+
+import (
+	"archive/tar"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"slipway/solver/export"
+	"slipway/solver/snapshot"
+	"slipway/solver/tree"
+)
+
+// TestWriteSockets: a socket of the result is an empty file of a directory and of
+// an archive, as with BuildKit.
+func TestWriteSockets(t *testing.T) {
+	s := &state{dir: t.TempDir()}
+	var err error
+	if s.store, err = tree.OpenStore(t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	e := tree.Edit(nil)
+	if err := e.Put("sock", tree.NewDevice(tree.Socket, tree.Meta{Mode: 0o700}, tree.Device{})); err != nil {
+		t.Fatal(err)
+	}
+	results := product{results: []export.Result{{Snapshot: snapshot.New(nil, nil).With(e.Tree())}}}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "files.tar")
+	err = errors.Join(
+		s.writeFiles(t.Context(), &Options{}, Output{Type: "local", Dest: filepath.Join(dir, "files")}, results),
+		s.writeFiles(t.Context(), &Options{}, Output{Type: "tar", Dest: file}, results))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Lstat(filepath.Join(dir, "files", "sock")); err != nil || !info.Mode().IsRegular() || info.Size() != 0 {
+		t.Errorf("the directory has %v, %v", info, err)
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r := tar.NewReader(f)
+	if h, err := r.Next(); err != nil || h.Name != "sock" || h.Typeflag != tar.TypeReg || h.Size != 0 {
+		t.Errorf("the archive has %+v, %v", h, err)
+	}
+	if _, err := r.Next(); !errors.Is(err, io.EOF) {
+		t.Errorf("the archive has more than the file: %v", err)
+	}
+}

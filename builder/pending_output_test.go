@@ -1,0 +1,152 @@
+//go:build unix
+
+package builder
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"slipway/solver/export"
+)
+
+// TestStaged: an output of a builder is moved to its destination when the build
+// has succeeded; what is no file is written in place.
+func TestStaged(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Symlink("real", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	read := readPipe(t, filepath.Join(dir, "pipe"))
+	if err := os.Symlink("pipe", filepath.Join(dir, "piped")); err != nil {
+		t.Fatal(err)
+	}
+	for dest, want := range map[string]string{"link": "real", "file": "file", "piped": ""} {
+		s, err := newPendingOutput(Output{Type: "tar", Dest: filepath.Join(dir, dest)}, export.Outputs{Notes: filepath.Join(t.TempDir(), "notes")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := s.open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, dest); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if want != "" {
+			if _, err := os.Stat(filepath.Join(dir, want)); err == nil {
+				t.Errorf("%s: is there before the build has succeeded", dest)
+			}
+		}
+		r := &remoteBuild{pending: []*pendingOutput{s}}
+		if err := r.keep(io.Discard); err != nil {
+			t.Fatal(err)
+		}
+		r.discard()
+		if want == "" {
+			continue
+		}
+		if data, err := os.ReadFile(filepath.Join(dir, want)); err != nil || string(data) != dest {
+			t.Errorf("%s: %q, %v", dest, data, err)
+		}
+	}
+	if info, err := os.Lstat(filepath.Join(dir, "pipe")); err != nil || info.Mode()&fs.ModeNamedPipe == 0 {
+		t.Errorf("the pipe became %v, %v", info, err)
+	} else if got := <-read; got != "piped" {
+		t.Errorf("the pipe got %q", got)
+	}
+	for link, want := range map[string]string{"link": "real", "piped": "pipe"} {
+		if got, err := os.Readlink(filepath.Join(dir, link)); got != want || err != nil {
+			t.Errorf("%s leads to %q, %v, want %q", link, got, err, want)
+		}
+	}
+	if list, err := filepath.Glob(filepath.Join(dir, ".slipway-*")); err != nil || len(list) > 0 {
+		t.Errorf("left %v, %v", list, err)
+	}
+}
+
+// readPipe makes a pipe, and returns what is written to it.
+func readPipe(t *testing.T, name string) <-chan string {
+	t.Helper()
+	if err := syscall.Mkfifo(name, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan string, 1)
+	go func() {
+		data, _ := os.ReadFile(name)
+		read <- string(data)
+	}()
+	return read
+}
+
+// TestOutputToPipe: an output of this process goes through a pipe.
+func TestOutputToPipe(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	read := readPipe(t, pipe)
+	o := options(t, "FROM scratch\nCOPY a /told\n")
+	o.Outputs = []Output{{Type: "tar", Dest: pipe}}
+	if err := Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Lstat(pipe); err != nil || info.Mode()&fs.ModeNamedPipe == 0 {
+		t.Errorf("the pipe became %v, %v", info, err)
+	} else if got := <-read; !strings.Contains(got, "told") {
+		t.Errorf("the pipe got %d bytes", len(got))
+	}
+}
+
+// TestKilledOnBuilder: a build on a builder removes what builds before it left
+// that were killed, but not what another one writes.
+func TestKilledOnBuilder(t *testing.T) {
+	o := Options{State: t.TempDir()}
+	dir := t.TempDir()
+	hold := func() (export.Outputs, func()) {
+		t.Helper()
+		outputs, release, err := o.holdOutputs(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return outputs, release
+	}
+	left := func() int {
+		t.Helper()
+		list, err := filepath.Glob(filepath.Join(dir, "*", ".slipway-*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	outputs, killed := hold()
+	for _, out := range []Output{{Type: "local", Dest: filepath.Join(dir, "files")}, {Type: "oci", Dest: filepath.Join(dir, "images", "x.tar")}} {
+		if _, err := newPendingOutput(out, outputs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, release := hold()
+	if n := left(); n != 2 {
+		t.Errorf("beside a build that writes two outputs %d are half-written", n)
+	}
+	release()
+	killed() // as the kernel does
+	_, release = hold()
+	defer release()
+	if n := left(); n != 0 {
+		t.Errorf("%d outputs of a killed build are left", n)
+	}
+	if _, _, err := (&Options{}).holdOutputs(t.Context()); err != nil {
+		t.Errorf("without a state directory: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := o.holdOutputs(ctx); err == nil {
+		t.Error("a canceled build holds outputs")
+	}
+}

@@ -1,0 +1,183 @@
+package builder
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/moby/buildkit/client"
+	"github.com/opencontainers/go-digest"
+
+	"slipway/builder/explain"
+	"slipway/solver"
+	"slipway/solver/gateway"
+)
+
+// statusInterval is the least time between two reports on the same part of a
+// vertex. BuildKit has the same.
+const statusInterval = 100 * time.Millisecond
+
+// progress reports events in the format in which BuildKit reports them to its clients. It
+// is safe for concurrent use.
+type progress struct {
+	send    func(*client.SolveStatus)
+	explain *explain.Explainer
+	now     func() time.Time
+
+	mu       sync.Mutex
+	vertices map[digest.Digest]*shownVertex
+}
+
+// shownVertex is the last report on a vertex.
+type shownVertex struct {
+	client.Vertex
+	open     int // starts without an end: a source is resolved while it is evaluated
+	statuses map[string]*client.VertexStatus
+}
+
+func newProgress(o *Options, x *explain.Explainer) *progress {
+	send := o.Status
+	if send == nil {
+		send = func(*client.SolveStatus) {}
+	}
+	return &progress{send: send, explain: x, now: o.Now, vertices: map[digest.Digest]*shownVertex{}}
+}
+
+// loaded reports the vertices of a graph, so that their total is known before the
+// first one starts.
+func (p *progress) loaded(g *solver.Graph) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var s client.SolveStatus
+	for _, v := range g.Vertices {
+		if _, ok := p.vertices[v.Digest]; !ok {
+			s.Vertexes = append(s.Vertexes, p.vertex(v).report())
+		}
+	}
+	if len(s.Vertexes) > 0 {
+		p.send(&s)
+	}
+}
+
+// vertex returns the last report on a vertex. The caller holds the lock.
+func (p *progress) vertex(v *solver.Vertex) *shownVertex {
+	if s, ok := p.vertices[v.Digest]; ok {
+		return s
+	}
+	s := &shownVertex{Vertex: client.Vertex{Digest: v.Digest, Name: v.Name(), ProgressGroup: v.Meta.ProgressGroup}}
+	for _, in := range v.Inputs {
+		s.Inputs = append(s.Inputs, in.Vertex.Digest)
+	}
+	p.vertices[v.Digest] = s
+	return s
+}
+
+// report returns a copy for the display, which keeps it.
+func (v *shownVertex) report() *client.Vertex {
+	c := v.Vertex
+	return &c
+}
+
+func (p *progress) event(e solver.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	v := p.vertex(e.Vertex)
+	switch e.Kind {
+	case solver.Started:
+		p.start(v, e.Time)
+	case solver.Output:
+		p.send(&client.SolveStatus{Logs: []*client.VertexLog{{Vertex: v.Digest, Stream: e.Stream, Data: e.Data, Timestamp: e.Time}}})
+	case solver.Cached, solver.Done:
+		p.end(v, e.Time, e.Kind == solver.Cached, e.Err)
+	case solver.Missed:
+		p.explain.Missed(e.Vertex.Digest)
+	case solver.Progress:
+		p.status(v, e.Status, e.Time)
+	}
+}
+
+// start reports that a vertex starts, unless it is running.
+func (p *progress) start(v *shownVertex, now time.Time) {
+	if v.open++; v.open > 1 {
+		return
+	}
+	v.Started, v.Completed, v.Cached, v.Error = &now, nil, false, ""
+	p.send(&client.SolveStatus{Vertexes: []*client.Vertex{v.report()}})
+}
+
+// end reports that a vertex ends, when each of its starts has ended. A vertex that was
+// evaluated does not become cached because later ones are.
+func (p *progress) end(v *shownVertex, now time.Time, cached bool, err error) {
+	if v.open == 0 {
+		if v.Completed != nil {
+			return
+		}
+		v.Started = &now
+	}
+	if v.open = max(0, v.open-1); v.open > 0 {
+		return
+	}
+	v.Completed, v.Cached = &now, cached
+	if err != nil {
+		v.Error = err.Error()
+	}
+	p.send(&client.SolveStatus{Vertexes: []*client.Vertex{v.report()}})
+}
+
+// status reports the progress of a part of a vertex, at most once in statusInterval.
+func (p *progress) status(v *shownVertex, s solver.Status, now time.Time) {
+	old := v.statuses[s.ID]
+	if old != nil && !s.Done && now.Sub(old.Timestamp) < statusInterval {
+		return
+	}
+	st := &client.VertexStatus{ID: s.ID, Vertex: v.Digest, Current: s.Current, Total: s.Total, Timestamp: now, Started: &now}
+	if old != nil {
+		st.Started = old.Started
+	}
+	if v.statuses == nil {
+		v.statuses = map[string]*client.VertexStatus{}
+	}
+	v.statuses[s.ID] = st
+	if s.Done {
+		st.Completed = &now
+		delete(v.statuses, s.ID)
+	}
+	p.send(&client.SolveStatus{Statuses: []*client.VertexStatus{st}})
+}
+
+func (p *progress) warn(w gateway.Warning) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.send(&client.SolveStatus{Warnings: []*client.VertexWarning{{
+		Vertex: w.Vertex, Level: w.Level, Short: []byte(w.Message), Detail: w.Detail, URL: w.URL, SourceInfo: w.SourceInfo, Range: w.Range,
+	}}})
+}
+
+// step runs work that is not an operation, and shows it as a vertex with a name. The id
+// identifies it. Trackers in the context of work belong to this vertex.
+func (p *progress) step(ctx context.Context, id, name string, work func(context.Context) error) error {
+	v := p.internal(digest.FromString(id), name)
+	locked := func(report func(now time.Time)) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		report(p.now())
+	}
+	locked(func(now time.Time) { p.start(v, now) })
+	err := work(solver.WithReporter(ctx, func(s solver.Status) {
+		locked(func(now time.Time) { p.status(v, s, now) })
+	}))
+	locked(func(now time.Time) { p.end(v, now, false, err) })
+	return err
+}
+
+// internal returns the last report on a vertex that is not an operation.
+func (p *progress) internal(d digest.Digest, name string) *shownVertex {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	v, ok := p.vertices[d]
+	if !ok {
+		v = &shownVertex{Vertex: client.Vertex{Digest: d, Name: name}}
+		p.vertices[d] = v
+	}
+	return v
+}

@@ -1,0 +1,70 @@
+package builder
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestBadMounts: a cache mount with a path that is longer than the system takes is
+// listed and removed. One that cannot be removed does not keep the others, and neither
+// does what is left of one.
+func TestBadMounts(t *testing.T) {
+	o := options(t, testDockerfile)
+	if err := Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	mounts, err := os.OpenRoot(filepath.Join(o.State, "mounts"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mounts.Close()
+	// No name is left for what is removed.
+	stuck := strings.Repeat("s", 253)
+	if err := errors.Join(mounts.MkdirAll("deep-0/data", 0o700), mounts.MkdirAll(stuck+"/data", 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	deep, err := mounts.OpenRoot("deep-0/data")
+	for range 30 {
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.Repeat("a", 200)
+		if err := deep.Mkdir(name, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		above := deep
+		deep, err = above.OpenRoot(name)
+		above.Close()
+	}
+	if err := errors.Join(err, deep.WriteFile("f", []byte("12345"), 0o600), deep.Close(), mounts.WriteFile(stuck+"/id", []byte("stuck"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	bytes := func() map[string]int64 {
+		t.Helper()
+		list, err := CacheEntries(t.Context(), o.State, o.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]int64{}
+		for _, e := range list {
+			got[e.Key] += e.Bytes
+		}
+		return got
+	}
+	if got := bytes(); got["deep-0"] != 5 || got[stuck] != 5 {
+		t.Errorf("the cache mounts have %v bytes, want 5 each", got)
+	}
+	gone, err := Prune(t.Context(), o.State, o.Now, PruneOptions{})
+	if err == nil || !strings.Contains(err.Error(), "file name too long") || strings.Contains(err.Error(), "aaa") {
+		t.Errorf("error %v, want only that %s is too long", err, stuck)
+	}
+	if left := bytes(); len(left) != 1 || left[stuck] != 5 {
+		t.Errorf("prune removed %v and left %v, want all removed but one cache mount", gone, left)
+	}
+	if err := mounts.RemoveAll(stuck); err != nil {
+		t.Error(err)
+	}
+}

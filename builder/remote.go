@@ -1,0 +1,153 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/moby/buildkit/client"
+	// The scheme docker-container.
+	_ "github.com/moby/buildkit/client/connhelper/dockercontainer"
+)
+
+// connectTimeout limits the time until the first answer of a builder.
+const connectTimeout = 20 * time.Second
+
+// Builder is the address of a BuildKit that builds in place of this process.
+type Builder struct {
+	// Address is unix://PATH, tcp://HOST:PORT or docker-container://NAME, the
+	// last with ?context=NAME for another context of Docker.
+	Address string
+
+	// Files for TLS, which only tcp:// uses.
+	CACert, Cert, Key string
+	ServerName        string // in the builder's certificate; "" is the host of the address
+}
+
+// check returns an error for an invalid address and for files that are not used with it.
+func (b *Builder) check() error {
+	u, err := url.Parse(b.Address)
+	if err != nil {
+		return fmt.Errorf("builder %s: %w", b.Address, err)
+	}
+	const schemes = "unix://PATH, tcp://HOST:PORT or docker-container://NAME"
+	switch u.Scheme {
+	case "unix":
+		if u.Host+u.Path == "" {
+			return fmt.Errorf("builder %s has no path: unix://PATH", b.Address)
+		}
+	case "tcp":
+		if u.Port() == "" {
+			return fmt.Errorf("builder %s has no port: tcp://HOST:PORT", b.Address)
+		}
+	case "docker-container":
+		if u.Host == "" {
+			return fmt.Errorf("builder %s has no name: docker-container://NAME", b.Address)
+		}
+	case "":
+		return fmt.Errorf("builder %s is no address, there are %s; a builder that buildx calls %[1]s is most often docker-container://buildx_buildkit_%[1]s0", b.Address, schemes)
+	default:
+		return fmt.Errorf("builder %s: unknown scheme %s, there are %s", b.Address, u.Scheme, schemes)
+	}
+	if u.Scheme != "tcp" && (b.tls() || b.ServerName != "") {
+		return fmt.Errorf("builder %s: TLS is for tcp://HOST:PORT", b.Address)
+	}
+	if (b.Cert == "") != (b.Key == "") {
+		return errors.New("a certificate of the client needs its key, and the key its certificate")
+	}
+	for _, name := range []string{b.CACert, b.Cert, b.Key} {
+		// The client reads the whole files, and reports a missing one.
+		if info, err := os.Stat(name); err == nil && (info.Mode()&fs.ModeDevice != 0 || info.Size() > maxPEM) {
+			return fmt.Errorf("builder %s: %q is neither a certificate nor a key", b.Address, name)
+		}
+	}
+	return nil
+}
+
+// maxPEM is the maximum size of a file with certificates or a key, in bytes.
+const maxPEM = 16 << 20
+
+func (b *Builder) tls() bool { return b.CACert != "" || b.Cert != "" || b.Key != "" }
+
+// dial connects and waits until the builder has answered.
+func (b *Builder) dial(ctx context.Context) (*client.Client, error) {
+	var opts []client.ClientOpt
+	if b.tls() {
+		u, err := url.Parse(b.Address)
+		if err != nil {
+			return nil, err
+		}
+		name := b.ServerName
+		if name == "" {
+			name = u.Hostname()
+		}
+		opts = append(opts, client.WithServerConfigSystem(name))
+		if b.CACert != "" {
+			opts = append(opts, client.WithServerConfig(name, b.CACert))
+		}
+		if b.Cert != "" {
+			opts = append(opts, client.WithCredentials(b.Cert, b.Key))
+		}
+	}
+	c, err := client.New(ctx, b.Address, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("builder %s: %w", b.Address, err)
+	}
+	timeout, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	if _, err := c.ListWorkers(timeout); err != nil {
+		_ = c.Close()
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, fmt.Errorf("builder %s does not answer: %s", b.Address, reason(err))
+	}
+	return c, nil
+}
+
+// reason returns the cause of a failed connection without the words of gRPC.
+func reason(err error) string {
+	text := err.Error()
+	for _, around := range []string{"connection error: desc = ", "transport: ", "Error while dialing: ", "error reading server preface: "} {
+		if _, after, ok := strings.Cut(text, around); ok {
+			text = after
+		}
+		if plain, err := strconv.Unquote(text); err == nil {
+			text = plain
+		}
+	}
+	return strings.TrimSpace(text)
+}
+
+// checkBuilder returns an error for an option that has no effect with a builder.
+func (o *Options) checkBuilder() error {
+	if err := o.Builder.check(); err != nil {
+		return err
+	}
+	switch {
+	case o.Runner != "" && o.Runner != "auto":
+		return fmt.Errorf("runner %s: the builder chooses how its steps run", o.Runner)
+	case len(o.Mirrors) > 0:
+		return errors.New("a mirror of a registry is for builds in this process; a builder has them in its buildkitd.toml")
+	case o.Explain != nil:
+		return errors.New("only a build in this process can explain why steps were not cached; --progress=plain shows which")
+	}
+	return nil
+}
+
+// sharedKey returns a key that is the same for builds of the same directory. A builder
+// then fetches only the files that changed since the last build with this key.
+func (o *Options) sharedKey(host string) string {
+	dir, err := filepath.Abs(o.Context)
+	if err != nil {
+		dir = o.Context
+	}
+	return "slipway:" + host + ":" + dir
+}

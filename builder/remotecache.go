@@ -1,0 +1,195 @@
+package builder
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"sync"
+
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"golang.org/x/sync/errgroup"
+
+	"slipway/diag"
+	"slipway/solver"
+	"slipway/solver/export"
+	local "slipway/solver/gateway"
+	"slipway/solver/remotecache"
+	"slipway/solver/snapshot"
+	"slipway/solver/source"
+)
+
+// caches are the caches that a build imports and exports.
+type caches struct {
+	o        *Options
+	progress *progress
+	to       []remotecache.To
+	inline   bool // as part of images
+	exporter *remotecache.Exporter
+	imports  solver.Imports // nil without any
+}
+
+// caches parses the options of caches.
+func (o *Options) caches() (from []remotecache.From, to []remotecache.To, err error) {
+	for _, e := range o.CacheFrom {
+		f, err := remotecache.NewFrom(e.Type, e.Attrs)
+		if err != nil {
+			return nil, nil, err
+		}
+		from = append(from, f)
+	}
+	for _, e := range o.CacheTo {
+		t, err := remotecache.NewTo(e.Type, e.Attrs)
+		if err != nil {
+			return nil, nil, err
+		}
+		to = append(to, t)
+	}
+	return from, to, nil
+}
+
+// openCaches opens the caches that a build imports. As with BuildKit, one that cannot be
+// read is a warning.
+func (s *state) openCaches(ctx context.Context, o *Options, src *source.Sources, p *progress) (*caches, error) {
+	from, to, err := o.caches()
+	if err != nil {
+		return nil, err
+	}
+	c := &caches{o: o, progress: p}
+	for _, t := range to {
+		if t.Type == "inline" {
+			c.inline = true
+			continue
+		}
+		c.to = append(c.to, t)
+	}
+	c.exporter = &remotecache.Exporter{Store: s.store, Layers: s.exporter(o).Layers, Registry: s.registry, Now: o.Now()}
+	if len(from) == 0 {
+		return c, nil
+	}
+	found := make([][]*remotecache.Cache, len(from))
+	var g errgroup.Group
+	for i, f := range from {
+		g.Go(func() error {
+			name := "importing cache manifest from " + f.String()
+			err := p.step(ctx, name, name, func(ctx context.Context) (err error) {
+				found[i], err = remotecache.Open(ctx, f, s.registry)
+				return err
+			})
+			if err != nil {
+				o.warn("cache %s is not used: %v", f, err)
+			}
+			return context.Cause(ctx)
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	c.exporter.Imports = remotecache.NewImports(slices.Concat(found...), src, func(text string) { o.warn("%s", text) })
+	c.imports = c.exporter.Imports
+	return c, nil
+}
+
+// warn logs an error that does not fail the build.
+func (o *Options) warn(format string, args ...any) {
+	fmt.Fprintln(o.log(), diag.Line("warning: "+fmt.Sprintf(format, args...)))
+}
+
+// logWriter writes messages to w without control characters. It is safe for concurrent
+// use.
+type logWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+// Write implements [io.Writer].
+func (l *logWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, err := io.WriteString(l.w, diag.Block(string(p))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// export exports the results of the build to caches.
+func (c *caches) export(ctx context.Context, b *solver.Job, results []*solver.Result) error {
+	if len(c.to) == 0 {
+		return nil
+	}
+	records, err := b.Chains(ctx, results)
+	if err != nil {
+		return fmt.Errorf("export cache: %w", err)
+	}
+	var made []*snapshot.Snapshot
+	for _, r := range results {
+		s, err := r.Snapshot(ctx)
+		if err != nil {
+			return err
+		}
+		made = append(made, s)
+	}
+	for i, to := range c.to {
+		err := c.progress.step(ctx, fmt.Sprintf("cache %d", i), cacheExporterName(to), func(ctx context.Context) error {
+			return c.exporter.Write(ctx, to, records, made)
+		})
+		if err != nil && to.IgnoreError && ctx.Err() == nil {
+			c.o.warn("cache %s is not written: %v", to, err)
+			err = nil
+		}
+		if err != nil {
+			return fmt.Errorf("export cache to %s: %w", to, err)
+		}
+	}
+	return nil
+}
+
+// cacheExporterName returns the name of the step, in BuildKit's words.
+func cacheExporterName(to remotecache.To) string {
+	if to.Type == "local" {
+		return "exporting cache to client directory"
+	}
+	return "exporting cache to registry"
+}
+
+// describe adds an inline cache to images, if one is asked for.
+func (c *caches) describe(ctx context.Context, b *solver.Job, res *gateway.Result, results []export.Result) error {
+	if !c.inline {
+		return nil
+	}
+	list, err := platformsOf(res)
+	if err != nil {
+		return err
+	}
+	for i, p := range list {
+		ref, _ := res.FindRef(p.ID)
+		r, ok := ref.(*local.Reference)
+		if !ok {
+			continue
+		}
+		records, err := b.Chains(ctx, []*solver.Result{r.Result})
+		if err != nil {
+			return fmt.Errorf("inline cache: %w", err)
+		}
+		if results[i].Cache, err = c.exporter.Inline(records, results[i].Snapshot); err != nil {
+			return fmt.Errorf("inline cache: %w", err)
+		}
+	}
+	return nil
+}
+
+// roots returns the results of a frontend, in the order of platforms.
+func roots(res *gateway.Result) []*solver.Result {
+	refs := []gateway.Reference{res.Ref}
+	for _, id := range slices.Sorted(maps.Keys(res.Refs)) {
+		refs = append(refs, res.Refs[id])
+	}
+	var list []*solver.Result
+	for _, ref := range refs {
+		if r, ok := ref.(*local.Reference); ok && r.Result != nil {
+			list = append(list, r.Result)
+		}
+	}
+	return list
+}

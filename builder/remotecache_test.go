@@ -1,0 +1,265 @@
+package builder
+
+import (
+	"bytes"
+	"io/fs"
+	"log"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/registry"
+	"github.com/moby/buildkit/client"
+)
+
+// cacheDockerfile has a stage of which only a file goes into the result.
+const cacheDockerfile = `FROM scratch AS base
+COPY base /
+FROM base AS made
+COPY a /
+RUN cat a > /b
+FROM base
+COPY --from=made /b /c
+RUN cat c > /d
+`
+
+// entry is an entry of CacheTo or CacheFrom.
+func entry(t *testing.T, value string) []client.CacheOptionsEntry {
+	t.Helper()
+	list, err := ParseCache(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// steps builds in a fresh state directory and returns the numbers of the steps
+// that ran, and what was told besides.
+func steps(t *testing.T, o Options) (ran, told string) {
+	t.Helper()
+	o.State = t.TempDir()
+	return stepsAgain(t, o)
+}
+
+func stepsAgain(t *testing.T, o Options) (ran, told string) {
+	t.Helper()
+	var b bytes.Buffer
+	o.Log = &b
+	names := map[string]bool{}
+	o.Status = func(s *client.SolveStatus) {
+		for _, v := range s.Vertexes {
+			step, what, ok := strings.Cut(strings.TrimPrefix(v.Name, "["), "] ")
+			if ok && step != "internal" && !strings.HasPrefix(what, "FROM") {
+				names[step] = v.Completed != nil && !v.Cached
+			}
+		}
+	}
+	if got, err := built(t, o, "d"); err != nil || got != "content\n" && got != "other\n" {
+		t.Fatalf("built %q, %v", got, err)
+	}
+	var list []string
+	for step, r := range names {
+		if r {
+			list = append(list, step)
+		}
+	}
+	slices.Sort(list)
+	return strings.Join(list, ", "), b.String()
+}
+
+const allSteps = "base 1/1, made 1/2, made 2/2, stage-2 1/2, stage-2 2/2"
+
+// TestRemoteCache: another machine's cache saves the steps, in each form.
+func TestRemoteCache(t *testing.T) {
+	s := httptest.NewServer(registry.New(registry.Logger(log.New(&bytes.Buffer{}, "", 0))))
+	t.Cleanup(s.Close)
+	host := strings.TrimPrefix(s.URL, "http://")
+	for _, tc := range []struct {
+		to, from string
+		changed  string // steps that run when a file has changed
+	}{
+		{"type=local,dest=DIR", "type=local,src=DIR", "made 1/2, made 2/2, stage-2 1/2, stage-2 2/2"},
+		{"type=local,dest=DIR,mode=max,tag=x", "type=local,src=DIR,tag=x", "made 1/2, made 2/2, stage-2 1/2, stage-2 2/2"},
+		{"type=local,dest=DIR,image-manifest=false", "type=local,src=DIR", "made 1/2, made 2/2, stage-2 1/2, stage-2 2/2"},
+		{host + "/cache", host + "/cache", "made 1/2, made 2/2, stage-2 1/2, stage-2 2/2"},
+		{"type=registry,mode=max,ref=" + host + "/cache:x", host + "/cache:x", "made 1/2, made 2/2, stage-2 1/2, stage-2 2/2"},
+		{"type=registry,oci-mediatypes=false,ref=" + host + "/docker", host + "/docker", "made 1/2, made 2/2, stage-2 1/2, stage-2 2/2"},
+	} {
+		o := options(t, cacheDockerfile)
+		dir := t.TempDir()
+		o.CacheTo = entry(t, strings.ReplaceAll(tc.to, "DIR", dir))
+		if ran, told := steps(t, o); ran != allSteps || told != "" {
+			t.Errorf("%s: %s ran; told %s", tc.to, ran, told)
+		}
+		o.CacheTo, o.CacheFrom = nil, entry(t, strings.ReplaceAll(tc.from, "DIR", dir))
+		if ran, told := steps(t, o); ran != "" || told != "" {
+			t.Errorf("%s: %s ran again; told %s", tc.from, ran, told)
+		}
+		if err := os.WriteFile(filepath.Join(o.Context, "a"), []byte("other\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if ran, told := steps(t, o); ran != tc.changed || told != "" {
+			t.Errorf("%s: %s ran with another file; told %s", tc.from, ran, told)
+		}
+	}
+}
+
+// TestInlineCache: an image tells how its layers came about.
+func TestInlineCache(t *testing.T) {
+	s := httptest.NewServer(registry.New(registry.Logger(log.New(&bytes.Buffer{}, "", 0))))
+	t.Cleanup(s.Close)
+	name := strings.TrimPrefix(s.URL, "http://") + "/image:x"
+	o := options(t, cacheDockerfile+"COPY --link a /linked\n")
+	o.CacheTo = []client.CacheOptionsEntry{{Type: "inline"}}
+	o.Outputs = []Output{{Type: "image", Push: true, Name: name}}
+	if err := Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	o.CacheTo, o.CacheFrom, o.Outputs = nil, entry(t, name), nil
+	if ran, told := steps(t, o); ran != "" || told != "" {
+		t.Errorf("%s ran again; told %s", ran, told)
+	}
+	plain := o
+	plain.CacheFrom, plain.Outputs, plain.State = nil, []Output{{Type: "image", Push: true, Name: name}}, t.TempDir()
+	if err := Run(t.Context(), plain); err != nil {
+		t.Fatal(err)
+	}
+	if _, told := steps(t, o); !strings.Contains(told, name+" is not used: is no build cache, and no image with one") {
+		t.Errorf("told %s", told)
+	}
+}
+
+// TestRemoteCacheOfRemoteCache: what was imported is exported again, though the
+// build did not need it.
+func TestRemoteCacheOfRemoteCache(t *testing.T) {
+	o := options(t, cacheDockerfile)
+	first, second := t.TempDir(), t.TempDir()
+	o.CacheTo = entry(t, "type=local,mode=max,dest="+first)
+	steps(t, o)
+	o.CacheFrom, o.CacheTo = entry(t, "type=local,src="+first), entry(t, "type=local,mode=max,dest="+second)
+	if ran, _ := steps(t, o); ran != "" {
+		t.Errorf("%s ran", ran)
+	}
+	if err := os.RemoveAll(first); err != nil {
+		t.Fatal(err)
+	}
+	o.CacheFrom, o.CacheTo = entry(t, "type=local,src="+second), nil
+	if ran, _ := steps(t, o); ran != "" {
+		t.Errorf("%s ran, from what was exported twice", ran)
+	}
+	file := filepath.Join(o.Context, "Dockerfile")
+	if err := os.WriteFile(file, []byte(cacheDockerfile+"COPY --from=made /a /e\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if ran, _ := steps(t, o); ran != "stage-2 3/3" {
+		t.Errorf("%s ran, want only the step that is new", ran)
+	}
+}
+
+// TestRemoteCacheOwnFirst: what the state directory has is not fetched.
+func TestRemoteCacheOwnFirst(t *testing.T) {
+	o := options(t, cacheDockerfile)
+	dir := t.TempDir()
+	o.CacheTo = entry(t, "type=local,mode=max,dest="+dir)
+	steps(t, o)
+	o.CacheTo, o.CacheFrom = nil, entry(t, "type=local,src="+dir)
+	own := o
+	own.CacheFrom = nil
+	if ran, _ := stepsAgain(t, own); ran != allSteps {
+		t.Fatalf("%s ran", ran)
+	}
+	own.CacheFrom = o.CacheFrom
+	damage(t, dir, func(string) []byte { return nil })
+	if ran, told := stepsAgain(t, own); ran != "" || told != "" {
+		t.Errorf("%s ran; told %s", ran, told)
+	}
+}
+
+// TestRemoteCacheKept: what was fetched is there without the import.
+func TestRemoteCacheKept(t *testing.T) {
+	o := options(t, cacheDockerfile)
+	dir := t.TempDir()
+	o.CacheTo = entry(t, "type=local,mode=max,dest="+dir)
+	steps(t, o)
+	o.CacheTo, o.CacheFrom, o.Target, o.State = nil, entry(t, "type=local,src="+dir), "made", t.TempDir()
+	if err := Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	o.CacheFrom, o.Target = nil, ""
+	if ran, _ := stepsAgain(t, o); ran != "base 1/1, stage-2 1/2, stage-2 2/2" {
+		t.Errorf("%s ran", ran)
+	}
+}
+
+// damage replaces the blobs of a cache that are layers.
+func damage(t *testing.T, dir string, with func(string) []byte) {
+	t.Helper()
+	err := filepath.WalkDir(filepath.Join(dir, "blobs"), func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(file)
+		if err != nil || !bytes.HasPrefix(data, []byte("\x1f\x8b")) {
+			return err
+		}
+		return os.WriteFile(file, with(file), 0o644)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRemoteCacheFails: a cache that cannot be read is told, and the build goes
+// on.
+func TestRemoteCacheFails(t *testing.T) {
+	o := options(t, cacheDockerfile)
+	dir := t.TempDir()
+	o.CacheTo = entry(t, "type=local,mode=max,dest="+dir)
+	steps(t, o)
+	o.CacheTo = nil
+	damage(t, dir, func(string) []byte { return []byte("no layer") })
+	for from, want := range map[string]string{
+		"type=local,src=/does/not/exist":                  "warning: cache /does/not/exist is not used: open /does/not/exist/index.json: no such file",
+		"type=local,tag=other,src=" + dir:                 `has no cache with the tag "other"`,
+		"127.0.0.1:1/nobody/answers":                      "connection refused",
+		"type=local,src=" + dir:                           "warning: cache " + dir + ": layer 0: got sha256:",
+		"type=local,digest=" + someDigest + ",src=" + dir: "no such file",
+	} {
+		o.CacheFrom = entry(t, from)
+		ran, told := steps(t, o)
+		if ran != allSteps || !strings.Contains(told, want) {
+			t.Errorf("%s: %s ran; told %s, want %s", from, ran, told, want)
+		}
+		if n := strings.Count(told, ": layer 0: "); n > 1 {
+			t.Errorf("%s: told of layer 0 %d times: %s", from, n, told)
+		}
+	}
+	o.CacheFrom, o.CacheTo = nil, entry(t, "127.0.0.1:1/nobody/answers")
+	o.State = t.TempDir()
+	if _, err := built(t, o, "d"); err == nil || !strings.Contains(err.Error(), "export cache to 127.0.0.1:1/nobody/answers: ") {
+		t.Errorf("error %v", err)
+	}
+	o.CacheTo[0].Attrs["ignore-error"] = "true"
+	if _, told := stepsAgain(t, o); !strings.Contains(told, "warning: cache 127.0.0.1:1/nobody/answers is not written: ") {
+		t.Errorf("told %s", told)
+	}
+}
+
+const someDigest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+// TestWarnPrintable: what servers say in warnings cannot control a terminal.
+func TestWarnPrintable(t *testing.T) {
+	var b strings.Builder
+	o := Options{Log: &b}
+	o.warn("cache %s: %v", "x", "\x1b[2J")
+	if b.String() != "warning: cache x: ␛[2J\n" {
+		t.Errorf("told %q", b.String())
+	}
+	b.Reset()
+	if n, err := (&logWriter{w: &b}).Write([]byte("a\x1b]0;b\a\nc\n")); n != 10 || err != nil || b.String() != "a␛]0;b␇\nc\n" {
+		t.Errorf("Write = %d, %v: %q", n, err, b.String())
+	}
+}

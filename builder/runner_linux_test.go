@@ -1,0 +1,148 @@
+package builder
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/moby/sys/userns"
+	"golang.org/x/sys/unix"
+
+	"slipway/solver/runner/namespace"
+)
+
+// asRoot makes the tests run as root, if need be of a user namespace.
+const asRoot = "SLIPWAY_TEST_AS_ROOT"
+
+func TestMain(m *testing.M) {
+	namespace.Main()
+	if os.Getenv(asRoot) != "" {
+		if err := namespace.Enter(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// runsAsRoot reports whether this process is a test that runs as root with mounts of its
+// own. If not, it runs the test again as one.
+func runsAsRoot(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv(asRoot) != "" {
+		return true
+	}
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run", "^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), asRoot+"=1")
+	if os.Geteuid() == 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	return false
+}
+
+// TestCopyWarning: the log says that steps take long if the state directory is on an
+// overlay.
+func TestCopyWarning(t *testing.T) {
+	if !runsAsRoot(t) {
+		return
+	}
+	o := options(t, "")
+	var log bytes.Buffer
+	o.Runner, o.Log = "namespace", &log
+	t.Chdir(t.TempDir())
+	err := errors.Join(os.Mkdir("lower", 0o755), os.Mkdir("upper", 0o755), os.Mkdir("work", 0o755))
+	if err == nil {
+		err = unix.Mount("overlay", o.State, "overlay", 0, "lowerdir=lower,upperdir=upper,workdir=work,userxattr")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Unmount(o.State, unix.MNT_DETACH) }()
+	s, err := openState(&o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newRunner(s, &o).choose(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := "warning: each RUN step copies its whole root, as the file system of " + o.State + " cannot hold an overlay (use --state DIR on another one)\n"
+	if log.String() != want {
+		t.Errorf("log %q, want %q", &log, want)
+	}
+}
+
+// TestLimitsRefused: limits that steps cannot have are an error before a step runs, and
+// do not matter for questions.
+func TestLimitsRefused(t *testing.T) {
+	if !runsAsRoot(t) {
+		return
+	}
+	o := options(t, "FROM scratch\nCOPY base /\nRUN [\"/nowhere\"]\n")
+	o.Runner = "namespace"
+	o.Resources = map[string]string{"memory": "30000000", "cpusetcpus": "8000"}
+	// Who is not root cannot make groups.
+	want := "--cpuset-cpus: the kernel refuses the value 8000 of cpuset.cpus"
+	if userns.RunningInUserNS() {
+		want = "--memory: make a control group: "
+	}
+	if _, err := Build(t.Context(), o); err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("error %v, want %s", err, want)
+	}
+	o.Call = "frontend.targets"
+	if _, err := Build(t.Context(), o); err != nil {
+		t.Errorf("a question: %v", err)
+	}
+}
+
+// TestNoProcessLeft: all processes have ended when a build returns, the guard of
+// its steps among them.
+func TestNoProcessLeft(t *testing.T) {
+	if !runsAsRoot(t) {
+		return
+	}
+	o := options(t, "FROM scratch\nCOPY base /\nRUN [\"/nowhere\"]\n")
+	o.Runner = "namespace"
+	if _, err := Build(t.Context(), o); err == nil || !strings.Contains(err.Error(), "no such file or directory") {
+		t.Errorf("error %v, want that of a step that ran in namespaces", err)
+	}
+	if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); !errors.Is(err, unix.ECHILD) {
+		t.Errorf("a process is left: %d, %v", pid, err)
+	}
+}
+
+// TestRunnerOCI: steps of the runner oci need a runtime in PATH; the log says nothing.
+func TestRunnerOCI(t *testing.T) {
+	o := options(t, "")
+	var log bytes.Buffer
+	o.Runner, o.Log = "oci", &log
+	s, err := openState(&o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newRunner(s, &o)
+	c.available = func(context.Context) error { return nil }
+	programs := t.TempDir()
+	t.Setenv("PATH", programs)
+	if run, err := c.choose(t.Context()); run != nil || err == nil || !strings.Contains(err.Error(), "neither runc nor crun is in PATH") {
+		t.Errorf("without a runtime: %T, %v", run, err)
+	}
+	if err := os.WriteFile(filepath.Join(programs, "crun"), nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if run, err := c.choose(t.Context()); err != nil || run != c.namespaces || log.Len() > 0 {
+		t.Errorf("with crun: %T, %v, log %q", run, err, &log)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+}

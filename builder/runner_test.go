@@ -1,0 +1,105 @@
+package builder
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestRunnerWarning: the log says once that steps are interpreted, if the user
+// has not asked for it.
+func TestRunnerWarning(t *testing.T) {
+	none := errors.New("no namespaces")
+	const warning = "warning: RUN steps are interpreted, as they cannot run in namespaces: no namespaces\n"
+	for _, tc := range []struct {
+		runner  string
+		err     error
+		fails   bool
+		warning string
+	}{
+		{"auto", none, false, warning},
+		{"auto", nil, false, ""},
+		{"portable", none, false, ""},
+		{"namespace", none, true, ""},
+		{"oci", none, true, ""},
+	} {
+		o := options(t, "")
+		var log bytes.Buffer
+		o.Runner, o.Log = tc.runner, &log
+		s, err := openState(&o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := newRunner(s, &o)
+		c.available = func(context.Context) error { return tc.err }
+		for range 2 {
+			if _, err := c.choose(t.Context()); (err != nil) != tc.fails {
+				t.Errorf("runner %s with %v: error %v, want one: %t", tc.runner, tc.err, err, tc.fails)
+			}
+		}
+		if log.String() != tc.warning {
+			t.Errorf("runner %s with %v: log %q, want %q", tc.runner, tc.err, &log, tc.warning)
+		}
+	}
+}
+
+// TestNoNamespaces: steps with limits are not interpreted.
+func TestNoNamespaces(t *testing.T) {
+	for want, o := range map[string]Options{
+		"--memory: RUN steps would be interpreted, as they cannot run in namespaces: none (leave the limit out)": {Resources: map[string]string{"memory": "1"}},
+		"--cgroup-parent: RUN steps would be": {CgroupParent: "x"},
+	} {
+		o.State, o.Now, o.Runner = t.TempDir(), time.Now, "auto"
+		s, err := openState(&o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := newRunner(s, &o)
+		c.available = func(context.Context) error { return errors.New("none") }
+		if err := c.limit(t.Context()); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+}
+
+// TestRunnerInterrupted: a step that is canceled while the runner is chosen
+// decides nothing for the others, which do not wait for it once they are canceled.
+func TestRunnerInterrupted(t *testing.T) {
+	o := options(t, "")
+	var log bytes.Buffer
+	o.Runner, o.Log = "auto", &log
+	s, err := openState(&o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newRunner(s, &o)
+	asked := make(chan struct{})
+	c.available = func(ctx context.Context) error {
+		close(asked)
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	first := make(chan error)
+	go func() {
+		_, err := c.choose(ctx)
+		first <- err
+	}()
+	<-asked
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if _, err := c.choose(ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("a canceled step that waits gets %v, want %v", err, context.Canceled)
+	}
+	cancel()
+	if err := <-first; !errors.Is(err, context.Canceled) {
+		t.Errorf("the step that was canceled first gets %v, want %v", err, context.Canceled)
+	}
+	c.available = func(context.Context) error { return nil }
+	if run, err := c.choose(t.Context()); err != nil || log.Len() > 0 {
+		t.Errorf("the next step gets %T, %v and the log %q, want no error and no warning", run, err, &log)
+	}
+}

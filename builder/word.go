@@ -1,0 +1,227 @@
+package builder
+
+import (
+	"context"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+
+	"slipway/instructions"
+	"slipway/parser"
+	"slipway/source"
+)
+
+// recorder is a client that records the definitions that a frontend solves. Their paths
+// have variables expanded. Safe for concurrent use.
+type recorder struct {
+	gateway.Client
+	mu   sync.Mutex
+	defs []*pb.Definition
+}
+
+// Solve implements [gateway.Client].
+func (r *recorder) Solve(ctx context.Context, req gateway.SolveRequest) (*gateway.Result, error) {
+	if req.Definition != nil {
+		r.mu.Lock()
+		r.defs = append(r.defs, req.Definition)
+		r.mu.Unlock()
+	}
+	return r.Client.Solve(ctx, req)
+}
+
+// record returns a frontend whose definitions are recorded in p.
+func (p *places) record(build gateway.BuildFunc) gateway.BuildFunc {
+	return func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		p.solved = &recorder{Client: c}
+		return build(ctx, p.solved)
+	}
+}
+
+// copyOf returns the number of the first source of the COPY or ADD that begins at
+// the line for which match is true of its action, where variables are expanded; -1
+// without one. Each source has one action. What is downloaded is no path of the
+// build.
+func (r *recorder) copyOf(line int, match func(*pb.FileActionCopy) bool) int {
+	if r == nil {
+		return -1
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, def := range slices.Backward(r.defs) {
+		remote := map[string]bool{}
+		for _, data := range def.Def { // inputs come first
+			var op pb.Op
+			if op.UnmarshalVT(data) != nil {
+				continue
+			}
+			if isURL(op.GetSource().GetIdentifier()) {
+				remote[digest.FromBytes(data).String()] = true
+			}
+			if op.GetFile() == nil || !locatedAt(def, data, line) {
+				continue
+			}
+			if i := sourceOf(&op, remote, match); i >= 0 {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
+// sourceOf returns the number of the first copy of a file operation for which
+// match is true, unless it copies from one of the inputs remote; -1 without one.
+func sourceOf(op *pb.Op, remote map[string]bool, match func(*pb.FileActionCopy) bool) int {
+	n := -1
+	for _, a := range op.GetFile().Actions {
+		c := a.GetCopy()
+		if c == nil {
+			continue
+		}
+		n++
+		in := int(a.SecondaryInput)
+		if fetched := in >= 0 && in < len(op.Inputs) && remote[op.Inputs[in].Digest]; !fetched && match(c) {
+			return n
+		}
+	}
+	return -1
+}
+
+// locatedAt reports whether an operation comes from an instruction that begins
+// at the line.
+func locatedAt(def *pb.Definition, data []byte, line int) bool {
+	for _, l := range def.GetSource().GetLocations()[digest.FromBytes(data).String()].GetLocations() {
+		if r := l.GetRanges(); len(r) > 0 && int(r[0].GetStart().GetLine()) == line {
+			return true
+		}
+	}
+	return false
+}
+
+// pathWord is the word of an instruction that contains a path.
+type pathWord struct {
+	from string // the stage, context or image that has the path; "" is the context
+	at   source.Range
+	// sources are the words of the COPY or ADD that name files, of which the path
+	// is the one at index. Mounts have none.
+	sources []parser.Word
+	index   int
+}
+
+// wordOf finds the word of the instruction at r that names the path name of the
+// build context, a stage or an image.
+func (p *places) wordOf(r source.Range, name string) (w pathWord, ok bool) {
+	in := instructionAt(r)
+	if in == nil {
+		return w, false
+	}
+	cmd, _ := instructions.ParseOne(in)
+	switch c := cmd.(type) {
+	case *instructions.Copy:
+		line, _ := r.Lines()
+		i := p.sourceNamed(line, c, func(file string) bool { return file == name })
+		if i < 0 { // the directory of a pattern
+			i = p.sourceNamed(line, c, func(file string) bool { return strings.HasPrefix(file, name+"/") })
+		}
+		if i >= 0 && i < len(c.Sources) {
+			return pathWord{from: c.From.Value, at: c.Sources[i].Text.Range(), sources: c.Sources, index: i}, true
+		}
+	case *instructions.Run:
+		return mountOf(c, name)
+	default: // has no paths of the build
+	}
+	return w, false
+}
+
+// sourceNamed returns the number of the first source of the COPY or ADD at the line
+// whose path matches: as the operation has it, or else as written; -1 without one.
+func (p *places) sourceNamed(line int, c *instructions.Copy, match func(name string) bool) int {
+	i := p.solved.copyOf(line, func(a *pb.FileActionCopy) bool {
+		return match(a.Src) || slices.ContainsFunc(a.RequiredPaths, match)
+	})
+	if i < 0 {
+		i = slices.IndexFunc(c.Sources, func(s parser.Word) bool { return match(path.Clean("/" + s.Value)) })
+	}
+	return i
+}
+
+// instructionAt returns the instruction that begins at the first line of r; nil
+// without one.
+func instructionAt(r source.Range) *parser.Instruction {
+	if r.IsZero() {
+		return nil
+	}
+	file, _ := parser.Parse(r.File)
+	if file == nil {
+		return nil
+	}
+	list := file.Instructions()
+	first, _ := r.Lines()
+	i := slices.IndexFunc(list, func(in *parser.Instruction) bool { return in.Rng.Position().Line == first })
+	if i < 0 {
+		return nil
+	}
+	return list[i]
+}
+
+// nearJSON returns the fault in arguments of the instruction at r that are almost a JSON
+// array, nil if they are not similar to one.
+func nearJSON(r source.Range) *parser.NearJSON {
+	in := instructionAt(r)
+	if in == nil {
+		return nil
+	}
+	return in.NearJSON()
+}
+
+// badPattern finds the first source of a COPY or ADD from the build context that
+// is a malformed pattern, and its instruction.
+func (p *places) badPattern(f *source.File) (word parser.Word, in source.Range, ok bool) {
+	file, _ := parser.Parse(f)
+	if file == nil {
+		return word, in, false
+	}
+	for _, in := range file.Instructions() {
+		cmd, _ := instructions.ParseOne(in)
+		c, ok := cmd.(*instructions.Copy)
+		if !ok || c.From.Value != "" {
+			continue
+		}
+		line, _ := in.Rng.Lines()
+		i := p.solved.copyOf(line, func(a *pb.FileActionCopy) bool {
+			return slices.ContainsFunc(append([]string{a.Src}, a.IncludePatterns...), func(pattern string) bool {
+				_, err := path.Match(pattern, "")
+				return err != nil
+			})
+		})
+		if i >= 0 && i < len(c.Sources) {
+			return c.Sources[i], in.Rng, true
+		}
+	}
+	return word, in, false
+}
+
+// mountOf finds the source of a mount that is the path name. Of one mount whose
+// source has variables it is taken for that.
+func mountOf(c *instructions.Run, name string) (w pathWord, ok bool) {
+	expanded := 0
+	for _, m := range c.Mounts {
+		for _, f := range m.Fields {
+			if f.Key != "source" && f.Key != "src" {
+				continue
+			}
+			if path.Clean("/"+f.Value) == name {
+				return pathWord{from: m.From, at: f.Range}, true
+			}
+			if strings.Contains(f.Value, "$") {
+				w = pathWord{from: m.From, at: f.Range}
+				expanded++
+			}
+		}
+	}
+	return w, expanded == 1
+}
