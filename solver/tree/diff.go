@@ -5,25 +5,25 @@ import (
 	"path"
 )
 
-// Layer is the difference of two trees as a thing of its own.
+// Layer is the difference between two trees, like a layer of an image.
 type Layer struct{ Lower, Upper *Node }
 
-// Change is a difference between two trees.
+// Change is one difference between two trees.
 type Change struct {
 	Path string
-	Node *Node // nil if what was there is gone
-	Old  *Node // nil if nothing was there
+	Node *Node // nil if the node was removed
+	Old  *Node // nil if the node was added
 }
 
-// Diff calls fn for each node that is different, in the order of paths, a
-// directory before what is in it. Below what is gone nothing is reported, and
-// what both trees share is not even looked at.
+// Diff calls fn for each node that differs, in the order of paths: a directory comes
+// before its entries. It does not descend into removed directories, and it skips
+// subtrees that both trees share.
 //
-// A directory is reported if its own values are different, or if it is new. Its
-// time does not count: it says that something in it has changed. Nor do hard links and
-// extended attributes that layers do not have.
+// A directory is reported if its metadata differs or if it is new. Its modification
+// time is ignored, because it changes with every entry. Hard links and the extended
+// attributes that layers do not store are ignored as well.
 //
-// Upstream: BuildKit compares what a layer has of a file, by its path.
+// Upstream: BuildKit compares what a layer stores about a file, by its path.
 func Diff(lower, upper *Node, fn func(Change) error) error {
 	return diff("", lower, upper, fn)
 }
@@ -52,8 +52,8 @@ func diff(at string, lower, upper *Node, fn func(Change) error) error {
 	})
 }
 
-// sameInLayers reports whether layers have the same of two nodes that are no
-// directories.
+// sameInLayers reports whether a layer stores the same data for two nodes. It returns
+// false if b is a directory.
 func sameInLayers(a, b *Node) bool {
 	if a == nil || b == nil || b.kind == Dir {
 		return false
@@ -65,8 +65,8 @@ func sameInLayers(a, b *Node) bool {
 	return c.Same(b)
 }
 
-// sameButTime reports whether layers have the same metadata of two directories, except
-// for times.
+// sameButTime reports whether layers store the same metadata for two directories,
+// except for times.
 func (m Meta) sameButTime(o Meta) bool {
 	o.ModTime = m.ModTime
 	if m.capability() == o.capability() {
@@ -75,7 +75,8 @@ func (m Meta) sameButTime(o Meta) bool {
 	return m.Equal(o)
 }
 
-// capability returns the value of the attribute that layers have, "" if it is not set.
+// capability returns the value of the one extended attribute that layers store, or ""
+// if it is not set.
 func (m Meta) capability() string {
 	for _, x := range m.Xattrs {
 		if x.Name == Capability {
@@ -88,12 +89,13 @@ func (m Meta) capability() string {
 // errChanged ends a comparison at the first change.
 var errChanged = errors.New("changed")
 
-// unchanged tells whether [Diff] finds nothing.
+// unchanged reports whether [Diff] finds no change.
 func unchanged(lower, upper *Node) bool {
 	return Diff(lower, upper, func(Change) error { return errChanged }) == nil
 }
 
-// both walks two lists of entries at once, by name.
+// both merges two sorted lists of entries and calls fn once for each name, with nil for
+// a missing node.
 func both(a, b []Entry, fn func(name string, a, b *Node) error) error {
 	for len(a) > 0 || len(b) > 0 {
 		var e, f Entry
@@ -116,10 +118,10 @@ func both(a, b []Entry, fn func(name string, a, b *Node) error) error {
 	return nil
 }
 
-// Apply makes in base what changes lower into upper, as a layer does that was
-// made of the two: what upper adds or changes comes in place of what base has,
-// directories are merged, and what upper lacks goes. Directories with changes
-// get upper's values, as they are part of the layer.
+// Apply applies the changes between lower and upper to base, like a layer made of the
+// two trees. Nodes that upper adds or changes replace nodes of base, directories are
+// merged, and nodes that upper lacks are removed. Directories that contain changes get
+// the metadata of upper, because a layer lists them.
 func Apply(base, lower, upper *Node) *Node {
 	switch {
 	case unchanged(lower, upper):

@@ -1,20 +1,18 @@
-// Package tree keeps file trees as values.
+// Package tree represents file trees as immutable values.
 //
-// A [Node] is a file, and a directory is a node with all that is below it. Nodes
-// never change, so trees share what they have in common, and a copy of a
-// directory is a pointer. Every directory has two digests: [Node.Digest] covers
-// names, content, modes, owners and extended attributes, and is what a cache
-// looks at; [Node.ID] covers times and hard links as well, and names the
-// directory in a [Store].
+// A [Node] is a file or a directory with everything below it. Nodes never change, so
+// trees share the nodes they have in common, and copying a directory copies a pointer.
+// Every directory has two digests. [Node.Digest] covers names, content, modes, owners
+// and extended attributes, and is used in cache keys. [Node.ID] also covers times and
+// hard links, and identifies the directory in a [Store].
 //
-// The bytes of files are blobs of the store: one file on disk for each content.
-// Trees are changed with an [Editor], read from and written as layers of OCI
-// images ([ReadLayer], [WriteLayer]), compared ([Diff]) and put on top of each
-// other ([Apply]).
+// File content is stored as blobs, one file on disk for each content. An [Editor]
+// changes trees. Layers of OCI images are read with [ReadLayer] and written with
+// [WriteLayer]. [Diff] compares two trees, and [Apply] merges a layer into a tree.
 //
 //	e := tree.Edit(base)
 //	err := e.Put("etc/hostname", tree.NewFile(tree.Meta{Mode: 0o644}, blob))
 //	changed := e.Tree()
 //
-// Paths have slashes, are relative to the root of the tree, and never leave it.
+// Paths use slashes, are relative to the root of the tree, and never leave it.
 package tree

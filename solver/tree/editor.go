@@ -13,22 +13,23 @@ import (
 	"time"
 )
 
-// Editor makes a new tree out of an old one. Its cost is that of what it
-// touches. It is for one goroutine.
+// Editor derives a new tree from an existing one. Its cost is proportional to the nodes
+// it touches. Not safe for concurrent use.
 //
-// Paths name nodes as they are: the last part is never followed if it is a
-// symbolic link, and neither are the others. [Editor.Resolve] follows them.
+// Symbolic links in paths are not followed, neither in the last part nor in the others.
+// [Editor.Resolve] follows them.
 type Editor struct {
 	root      *folder
 	now       func() time.Time // see Touch
-	linkSteps *int64           // how many more steps [Editor.Resolve] takes after links; nil is no limit
+	linkSteps *int64           // lookups left after links, see resolve; nil is no limit
 }
 
-// Touch makes directories get the time that now returns when a name is added to
-// them or taken away, as a kernel does. Without it they keep theirs.
+// Touch makes the editor set the modification time of a directory to now() when an
+// entry is added, replaced or removed, as a kernel does. By default directories keep
+// their times.
 func (e *Editor) Touch(now func() time.Time) { e.now = now }
 
-// set changes what a name is.
+// set records a change of the entry name in f.
 func (e *Editor) set(f *folder, name string, c change) {
 	f.changes[name] = c
 	if e.now != nil {
@@ -36,20 +37,21 @@ func (e *Editor) set(f *folder, name string, c change) {
 	}
 }
 
-// folder is a directory that is being changed.
+// folder is a directory that has been opened for changes.
 type folder struct {
 	meta    Meta
-	base    *Node             // the entries that changes do not name
+	base    *Node             // the entries that are not in changes
 	changes map[string]change // by name
 }
 
-// change is what became of a name: a node, a folder, or neither if it is gone.
+// change is the new state of an entry: a node, a folder, or neither if the entry was
+// removed.
 type change struct {
 	node   *Node
 	folder *folder
 }
 
-// Edit starts from a directory; nil is an empty tree.
+// Edit returns an editor for a directory. If base is nil, it starts from an empty tree.
 func Edit(base *Node) *Editor {
 	if base == nil {
 		base = Empty()
@@ -59,7 +61,7 @@ func Edit(base *Node) *Editor {
 
 func open(n *Node) *folder { return &folder{meta: n.meta, base: n, changes: map[string]change{}} }
 
-// Tree returns the tree as it is now. The editor can go on.
+// Tree returns the current tree. The editor remains usable.
 func (e *Editor) Tree() *Node { return e.root.freeze() }
 
 func (f *folder) freeze() *Node {
@@ -89,7 +91,7 @@ func (f *folder) freeze() *Node {
 	return f.base
 }
 
-// child returns what a name is now.
+// child returns the current state of an entry, and whether the entry exists.
 func (f *folder) child(name string) (change, bool) {
 	if c, ok := f.changes[name]; ok {
 		return c, c.node != nil || c.folder != nil
@@ -112,8 +114,8 @@ func (c change) meta() Meta {
 	return c.node.meta
 }
 
-// at returns the folder of a path, opened for changes. A part that is missing
-// or no directory is an error.
+// at returns the folder at a path, opened for changes. It returns an error if a part of
+// the path is missing or is not a directory.
 func (e *Editor) at(name string) (*folder, error) {
 	f := e.root
 	for part := range parts(name) {
@@ -134,7 +136,7 @@ func (e *Editor) at(name string) (*folder, error) {
 
 var errNotDir = errors.New("not a directory")
 
-// parts goes over the parts of a path.
+// parts iterates over the parts of a path.
 func parts(name string) func(func(string) bool) {
 	return func(yield func(string) bool) {
 		if name = clean(name); name == "" {
@@ -148,7 +150,7 @@ func parts(name string) func(func(string) bool) {
 	}
 }
 
-// lookup returns what stands at a path, without opening anything.
+// lookup returns the current state of a path, without opening folders.
 func (e *Editor) lookup(name string) (change, bool) {
 	c := change{folder: e.root}
 	for part := range parts(name) {
@@ -164,7 +166,7 @@ func (e *Editor) lookup(name string) (change, bool) {
 	return c, c.node != nil || c.folder != nil
 }
 
-// Get returns the node at a path; nil if there is none.
+// Get returns the node at a path, or nil if it does not exist.
 func (e *Editor) Get(name string) *Node {
 	c, ok := e.lookup(name)
 	if ok && c.folder != nil {
@@ -173,7 +175,8 @@ func (e *Editor) Get(name string) *Node {
 	return c.node
 }
 
-// Stat returns kind and values of the node at a path, and whether there is one.
+// Stat returns the kind and the metadata of the node at a path, and whether the node
+// exists.
 func (e *Editor) Stat(name string) (Kind, Meta, bool) {
 	c, ok := e.lookup(name)
 	if !ok {
@@ -182,12 +185,12 @@ func (e *Editor) Stat(name string) (Kind, Meta, bool) {
 	return c.kind(), c.meta(), true
 }
 
-// Put puts a node at a path, in place of what is there. The directory that it
-// goes into must exist.
+// Put puts a node at a path and replaces an existing node. The parent directory must
+// exist.
 func (e *Editor) Put(name string, n *Node) error { return e.put(name, n, e.set) }
 
-// Update puts a node at a path where what was there has changed: the directory
-// that it is in has not.
+// Update replaces the node at a path like [Editor.Put], but does not change the time of
+// the parent directory: the node was modified in place.
 func (e *Editor) Update(name string, n *Node) error {
 	return e.put(name, n, func(f *folder, name string, c change) { f.changes[name] = c })
 }
@@ -213,7 +216,7 @@ func (e *Editor) put(name string, n *Node, set func(*folder, string, change)) er
 	return nil
 }
 
-// SetMeta changes the values of what is at a path.
+// SetMeta changes the metadata of the node at a path.
 func (e *Editor) SetMeta(name string, m Meta) error {
 	c, ok := e.lookup(name)
 	switch {
@@ -229,8 +232,8 @@ func (e *Editor) SetMeta(name string, m Meta) error {
 	return err
 }
 
-// Remove removes what is at a path, with all below it. Nothing there is no
-// error.
+// Remove removes the node at a path with everything below it. It is not an error if the
+// node does not exist.
 func (e *Editor) Remove(name string) error {
 	if name = clean(name); name == "" {
 		return &fs.PathError{Op: "remove", Path: "/", Err: errors.New("the root stays")}
@@ -246,7 +249,7 @@ func (e *Editor) Remove(name string) error {
 	return err
 }
 
-// RemoveAllIn removes all that is in a directory.
+// RemoveAllIn removes all entries of a directory.
 func (e *Editor) RemoveAllIn(name string) error {
 	f, err := e.at(name)
 	if err != nil {
@@ -256,8 +259,8 @@ func (e *Editor) RemoveAllIn(name string) error {
 	return nil
 }
 
-// MkdirAll makes the directories of a path that are missing, all with these
-// values, and returns them, outermost first.
+// MkdirAll creates the missing directories of a path, all with the metadata m, and
+// returns their paths, outermost first.
 func (e *Editor) MkdirAll(name string, m Meta) ([]string, error) {
 	var made []string
 	name = clean(name)
@@ -282,7 +285,8 @@ func (e *Editor) MkdirAll(name string, m Meta) ([]string, error) {
 	return made, nil
 }
 
-// Names returns the names in a directory, in order; none if it is no directory.
+// Names returns the sorted names in a directory. The result is empty if the path is not
+// a directory.
 func (e *Editor) Names(name string) []string {
 	c, ok := e.lookup(name)
 	if !ok || c.kind() != Dir {
@@ -305,20 +309,19 @@ func (e *Editor) Names(name string) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// Resolve follows the symbolic links of a path, its last part only if last is
-// set, as a process whose root is the tree would. Parts that do not exist stay
-// as they are.
+// Resolve follows the symbolic links of a path, like a process whose root is the tree.
+// It follows a link in the last part only if last is set. Parts that do not exist are
+// left as they are.
 func (e *Editor) Resolve(name string, last bool) (string, error) {
 	return resolve(change{folder: e.root}, name, last, e.linkSteps)
 }
 
-// Resolve follows the symbolic links of a path in a tree, as
-// [Editor.Resolve] does.
+// Resolve follows the symbolic links of a path in a tree, like [Editor.Resolve].
 func (n *Node) Resolve(name string, last bool) (string, error) {
 	return resolve(change{node: n}, name, last, nil)
 }
 
-// Get returns the node at a path below a directory; nil if there is none.
+// Get returns the node at a path below a directory, or nil if it does not exist.
 func (n *Node) Get(name string) *Node {
 	for part := range parts(name) {
 		if n == nil || n.kind != Dir {

@@ -12,13 +12,14 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// A directory is encoded as its values and a row for each entry: numbers as
-// varints, strings behind their length, in one way only. Below a directory
-// stands its digest, so that one changed file changes one row on each level.
+// A directory is encoded as its metadata followed by one row per entry. Numbers are
+// varints, strings follow their length, and each directory has exactly one encoding. A
+// subdirectory is represented by its digest, so that one changed file changes one row
+// per level.
 
-// encode returns the encoding of a directory. The one without times is only
-// hashed: what a cache looks at must not see when a file was written, nor which
-// files share their bytes on disk.
+// encode returns the encoding of a directory. The encoding without times is only
+// hashed, for cache keys. A cache key must not depend on the time a file was written,
+// nor on which files are hard links of each other.
 func (n *Node) encode(times bool) []byte {
 	buf := make([]byte, 0, 64+96*len(n.entries))
 	buf = appendMeta(buf, n.meta, times)
@@ -37,7 +38,7 @@ func (n *Node) appendRow(buf []byte, times bool) []byte {
 	}
 	buf = append(buf, kind)
 	if n.kind == Dir {
-		// The digest covers the values of the directory, too.
+		// The digest covers the metadata of the directory as well.
 		if times {
 			return appendString(buf, string(n.id))
 		}
@@ -63,8 +64,9 @@ func (n *Node) appendRow(buf []byte, times bool) []byte {
 	return buf
 }
 
-// linkedFlag marks the kind of a node other than a file that is a hard link: its
-// inode comes last. Files always have one.
+// linkedFlag is set in the kind byte of a node that is a hard link and not a regular
+// file. The inode of such a node is the last field of its row. Regular files always
+// have an inode field.
 const linkedFlag = 0x80
 
 func appendMeta(buf []byte, m Meta, times bool) []byte {
@@ -88,9 +90,9 @@ func appendString(buf []byte, s string) []byte {
 	return append(buf, s...)
 }
 
-// Digest returns the digest of what a cache looks at: everything but times and
-// hard links. Nodes with the same digest have the same content, mode and owner,
-// and so has all that is below them.
+// Digest returns the digest for cache keys: it covers everything except times and hard
+// links. Nodes with the same digest have the same content, mode and owner, and so do
+// all nodes below them.
 func (n *Node) Digest() digest.Digest {
 	if n.kind != Dir {
 		return digest.FromBytes(n.appendRow(nil, false))
@@ -99,20 +101,19 @@ func (n *Node) Digest() digest.Digest {
 	return n.content.value
 }
 
-// ID returns the digest that names a directory in a [Store]: it covers
-// everything.
+// ID returns the digest that identifies a directory in a [Store]. It covers everything.
 func (n *Node) ID() digest.Digest { return n.id }
 
-// errTruncated is what a decoder says of an encoding that ends too early.
+// errTruncated is the error for an encoding that ends too early.
 var errTruncated = errors.New("the encoding ends too early")
 
-// decoder reads an encoding. After an error all it returns is zero.
+// decoder reads an encoding. After an error, its methods return zero values.
 type decoder struct {
 	buf []byte
 	err error
 }
 
-// decode reads a directory. Its subdirectories come from sub.
+// decode reads a directory. It loads subdirectories with sub.
 func decode(data []byte, sub func(digest.Digest) (*Node, error)) (*Node, error) {
 	d := &decoder{buf: data}
 	meta := d.meta()
@@ -134,8 +135,8 @@ func decode(data []byte, sub func(digest.Digest) (*Node, error)) (*Node, error) 
 	return n, nil
 }
 
-// checkDigest checks a digest, those of this store without the regular expression
-// of others: trees have very many.
+// checkDigest validates a digest. It does not use the regular expression of
+// [digest.Digest.Validate] for SHA-256, because trees contain very many digests.
 func checkDigest(d digest.Digest) error {
 	hex, ok := strings.CutPrefix(string(d), "sha256:")
 	if ok && len(hex) == 64 && strings.Trim(hex, "0123456789abcdef") == "" {
@@ -221,7 +222,7 @@ func (d *decoder) byte() byte {
 	return b
 }
 
-// uint reads a number that is at most limit.
+// uint reads a number, which must be at most limit.
 func (d *decoder) uint(limit uint64) uint64 {
 	v, n := binary.Uvarint(d.buf)
 	d.skip(n)

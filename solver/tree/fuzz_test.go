@@ -11,7 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// seedLayers are layers as [archive] writes them.
+// seedLayers returns layers in the format of [archive].
 func seedLayers() [][]string {
 	return [][]string{
 		{"a/b x", "a/.wh..wh..opq ", "c = a/b", "d -> ../..", "d/e y", ".wh.c "},
@@ -24,7 +24,8 @@ func seedLayers() [][]string {
 	}
 }
 
-// FuzzReadLayer: whatever the bytes, a layer is an error or a good tree.
+// FuzzReadLayer checks that reading any bytes as a layer returns an error or a valid
+// tree.
 func FuzzReadLayer(f *testing.F) {
 	for _, lines := range seedLayers() {
 		f.Add(archive(f, lines...).Bytes())
@@ -34,8 +35,8 @@ func FuzzReadLayer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) { c.check(t, data) })
 }
 
-// FuzzLayerEntries: whatever the entries of an archive, a layer is an error or a
-// good tree. Bytes of archives seldom get so far, as headers have checksums.
+// FuzzLayerEntries checks that reading a layer with any entries returns an error or a
+// valid tree. Random bytes rarely form an archive, because headers have checksums.
 func FuzzLayerEntries(f *testing.F) {
 	for _, lines := range seedLayers() {
 		f.Add(strings.Join(lines, "\n"))
@@ -55,7 +56,7 @@ func FuzzLayerEntries(f *testing.F) {
 	})
 }
 
-// layerChecker reads layers on an empty tree and on another layer.
+// layerChecker reads layers onto an empty tree and onto another layer.
 type layerChecker struct {
 	store *Store
 	lower *Node
@@ -71,8 +72,9 @@ func newLayerChecker(f *testing.F) *layerChecker {
 	return &layerChecker{s, lower}
 }
 
-// check reads a layer. If it is one, no name leads out of its tree; what is
-// written of it is read as the same tree, and written again as the same bytes.
+// check reads data as a layer. If it is valid, no name leads out of the tree. A layer
+// written from the tree is read as the same tree, and is written again as the same
+// bytes.
 func (c *layerChecker) check(t *testing.T, data []byte) {
 	for _, base := range []*Node{nil, c.lower} {
 		n, err := ReadLayer(base, bytes.NewReader(data), c.store, ReadOptions{Limits: Limits{Bytes: 1 << 20, Files: 1000, Names: 1 << 16}})
@@ -81,11 +83,11 @@ func (c *layerChecker) check(t *testing.T, data []byte) {
 		}
 		insideOnly(t, n, 0)
 		if namesWhiteout(n) || lostLinks(n) {
-			continue // as with BuildKit: a layer says what such a name means, and that such a file changed
+			continue // a layer cannot represent these, neither in BuildKit
 		}
 		var first, second bytes.Buffer
 		if WriteLayer(t.Context(), &first, Layer{Lower: base, Upper: n}, c.store, LayerOptions{}) != nil {
-			continue // some values have no place in an archive
+			continue // an archive cannot store some metadata
 		}
 		again, err := ReadLayer(base, bytes.NewReader(first.Bytes()), c.store, ReadOptions{})
 		if err != nil {
@@ -97,15 +99,14 @@ func (c *layerChecker) check(t *testing.T, data []byte) {
 	}
 }
 
-// namesWhiteout tells whether something in a tree is called like a whiteout. A
-// layer says so of nothing, but of directories that it does not list.
+// namesWhiteout reports whether a node in a tree has the name of a whiteout.
 func namesWhiteout(n *Node) bool {
 	return slices.ContainsFunc(n.entries, func(e Entry) bool {
 		return strings.HasPrefix(e.Name, whiteout) || namesWhiteout(e.Node)
 	})
 }
 
-// lostLinks tells whether a file of a tree was linked, and is no more.
+// lostLinks reports whether a file of a tree is the only remaining name of a hard link.
 func lostLinks(n *Node) bool {
 	names := map[string]int{}
 	var count func(*Node)
@@ -120,7 +121,7 @@ func lostLinks(n *Node) bool {
 	return slices.Contains(slices.Collect(maps.Values(names)), 1)
 }
 
-// insideOnly checks that no name of a tree leads out of it.
+// insideOnly checks that no name leads out of a tree.
 func insideOnly(t *testing.T, n *Node, depth int) {
 	t.Helper()
 	if depth > maxPath {
@@ -134,7 +135,8 @@ func insideOnly(t *testing.T, n *Node, depth int) {
 	}
 }
 
-// FuzzDecode: an encoding is an error or that of the tree that it makes.
+// FuzzDecode checks that decoding any bytes returns an error, or a tree with exactly
+// this encoding.
 func FuzzDecode(f *testing.F) {
 	blob := Blob{Digest: digest.FromString("x"), Size: 1}
 	n, err := NewDir(Meta{Mode: 0o755, Xattrs: []Xattr{{"a", "b"}}}, []Entry{

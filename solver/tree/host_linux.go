@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inDir calls fn with the descriptor of a directory.
+// inDir calls fn with a descriptor of the directory at.
 func inDir(at *os.Root, fn func(fd int) error) error {
 	d, err := at.Open(".")
 	if err != nil {
@@ -36,9 +36,9 @@ func setLinkTime(at *os.Root, name string, t time.Time) error {
 	})
 }
 
-// setXattrs sets extended attributes, except those that overlays read as their
-// own. Those that the file system or a user namespace refuses, such as the label
-// of the host's security module, are left out. Only capabilities must be set.
+// setXattrs sets extended attributes, except for those that overlays interpret. It
+// skips attributes that the file system or a user namespace refuses, such as the label
+// of the host's security module. Only capabilities must be set.
 func setXattrs(at *os.Root, name string, xattrs []Xattr) error {
 	if len(xattrs) == 0 {
 		return nil
@@ -58,19 +58,21 @@ func setXattrs(at *os.Root, name string, xattrs []Xattr) error {
 	})
 }
 
-// ofOverlay reports whether an attribute steers an overlay: a directory with one
-// of them may hide what is below it.
-// https://docs.kernel.org/filesystems/overlayfs.html
+// ofOverlay reports whether an attribute controls an overlay. A directory with such an
+// attribute may hide the files below it.
+//
+// See https://docs.kernel.org/filesystems/overlayfs.html.
 func ofOverlay(name string) bool {
 	return strings.HasPrefix(name, "trusted.overlay.") || strings.HasPrefix(name, "user.overlay.")
 }
 
-// xattrs reads the extended attributes that images keep: capabilities and what users
-// set. Those of the host's security modules are its own. It reports whether the file is
-// a directory of an overlay that hides what is below it.
+// xattrs reads the extended attributes that belong in images: capabilities and user
+// attributes. Attributes of security modules belong to the host and are skipped. opaque
+// reports whether the file is an opaque directory of an overlay, which hides the lower
+// directories.
 func (f hostFile) xattrs() (xattrs []Xattr, opaque bool, err error) {
 	name := fdPath(f.File)
-	n, err := unix.Listxattr(name, nil) // most files have none
+	n, err := unix.Listxattr(name, nil) // most files have no attributes
 	if errors.Is(err, unix.ENOTSUP) || err == nil && n == 0 {
 		return nil, false, nil
 	}
@@ -101,15 +103,16 @@ func (f hostFile) xattrs() (xattrs []Xattr, opaque bool, err error) {
 	return xattrs, opaque, nil
 }
 
-// fdPath returns a path of an open file that no other process can make another file.
+// fdPath returns a path to an open file. No other process can make it refer to another
+// file.
 func fdPath(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
 
-// system is what the system knows of a file beyond [fs.FileInfo].
+// system holds the system's attributes of a file that [fs.FileInfo] lacks.
 type system struct {
 	uid, gid uint32
 	device   Device
-	inode    string // "" for a file with one name
-	version  string // of the content of that inode
+	inode    string // "" if the file has one name
+	version  string // identifies the content of the inode
 }
 
 func systemOf(info fs.FileInfo) system {
@@ -125,7 +128,7 @@ func systemOf(info fs.FileInfo) system {
 	return s
 }
 
-// sizeOnDisk returns how many bytes of a file are on disk.
+// sizeOnDisk returns the number of bytes that a file occupies on disk.
 func sizeOnDisk(info fs.FileInfo) int64 {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		return withoutHoles(st.Size, st.Blocks)
@@ -133,8 +136,8 @@ func sizeOnDisk(info fs.FileInfo) int64 {
 	return info.Size()
 }
 
-// dataIn returns where the first data begins and ends in a file, from an offset. If
-// only a hole follows, that is its end.
+// dataIn returns the start and end of the first data in a file after the offset from.
+// If only a hole follows, both are the end of the file.
 func dataIn(f *os.File, from, size int64) (data, hole int64, err error) {
 	data, err = f.Seek(from, unix.SEEK_DATA)
 	if errors.Is(err, unix.ENXIO) {

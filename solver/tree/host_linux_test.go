@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestWriteXattrs: attributes are set on the host, except those that steer
-// overlays and those that the host refuses. Capabilities must be set.
+// TestWriteXattrs checks that attributes are set on the host, except for those that
+// control overlays and those that the host refuses. Capabilities must be set.
 func TestWriteXattrs(t *testing.T) {
 	s := testStore(t)
 	b, err := s.PutBytes([]byte("x"))
@@ -28,7 +28,7 @@ func TestWriteXattrs(t *testing.T) {
 		return WriteDir(t.Context(), dir, root.WithMeta(Meta{Mode: 0o700, UID: m.UID, GID: m.GID}), s, HostOptions{Owners: true})
 	}
 	dir := t.TempDir()
-	// No system sets an attribute that has no namespace.
+	// No system accepts an attribute without a namespace prefix.
 	if err := write(dir, Xattr{"nothing", "1"}, Xattr{"trusted.overlay.opaque", "y"}, Xattr{"user.a", "2"}, Xattr{"user.overlay.opaque", "y"}); err != nil {
 		t.Fatal(err)
 	}
@@ -44,8 +44,9 @@ func TestWriteXattrs(t *testing.T) {
 	}
 }
 
-// TestReadDirRace: while another process swaps a file and a directory with links that
-// lead outside and with a pipe, no file outside is read, and the pipe is not waited for.
+// TestReadDirRace checks that no outside file is read while another process replaces a
+// file and a directory with links to the outside and with a pipe. The reader does not
+// block on the pipe.
 func TestReadDirRace(t *testing.T) {
 	s, err := OpenStore(t.TempDir())
 	if err != nil {
@@ -85,7 +86,7 @@ func TestReadDirRace(t *testing.T) {
 	for range 3000 {
 		n, err := HostReader{Store: s}.ReadDir(t.Context(), dir)
 		if err != nil {
-			continue // what was to be read is another file
+			continue // the path is another file now
 		}
 		read++
 		for _, name := range []string{"f", "d/f", "to-file", "to-dir/f", "pipe"} {

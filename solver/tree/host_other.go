@@ -11,7 +11,8 @@ import (
 
 func mknod(*os.Root, string, *Node) error { return errors.ErrUnsupported }
 
-// setLinkTime leaves the time of a symbolic link alone: there is no portable way.
+// setLinkTime does nothing, because no portable way exists to set the time of a
+// symbolic link.
 func setLinkTime(*os.Root, string, time.Time) error { return nil }
 
 func setXattrs(_ *os.Root, _ string, xattrs []Xattr) error {
@@ -21,12 +22,12 @@ func setXattrs(_ *os.Root, _ string, xattrs []Xattr) error {
 	return errors.ErrUnsupported
 }
 
-// system is what the system knows of a file beyond [fs.FileInfo].
+// system holds the system's attributes of a file that [fs.FileInfo] lacks.
 type system struct {
 	uid, gid uint32
 	device   Device
-	inode    string // "" for a file with one name
-	version  string // of the content of that inode
+	inode    string // "" if the file has one name
+	version  string // identifies the content of the inode
 }
 
 func systemOf(fs.FileInfo) system { return system{} }

@@ -10,31 +10,31 @@ import (
 	"strings"
 )
 
-// HostFile is a file of the host while [HostReader.ReadDir] reads it.
+// HostFile is a file of the host that [HostReader.ReadDir] is about to read.
 type HostFile struct {
 	Path   string // in the tree
 	Info   fs.FileInfo
-	Meta   Meta // as found
-	Opaque bool // a directory of an overlay that hides what is below it
+	Meta   Meta // as on the host
+	Opaque bool // an opaque directory of an overlay, which hides the lower directories
 }
 
-// HostReader says how [HostReader.ReadDir] reads. Its functions may be nil.
+// HostReader configures [HostReader.ReadDir]. Its functions may be nil.
 type HostReader struct {
 	Store *Store
-	// Origin is the tree that the directory holds changes of. Hard links of one
-	// origin are not those of another.
+	// Origin identifies the tree to which the directory's changes belong. Files read
+	// with different origins are never hard links of each other.
 	Origin string
-	// Blob returns the content of a file that is known without reading it.
+	// Blob returns the content of a file if it is known without reading the file.
 	Blob func(HostFile) (Blob, bool)
-	// Meta returns the values that a file is to have.
+	// Meta returns the metadata for the node of a file.
 	Meta func(HostFile) Meta
-	// Skip leaves a file or a directory out.
+	// Skip reports whether to leave out a file or directory.
 	Skip func(HostFile) bool
 }
 
-// ReadDir reads a directory of the host into a tree, until ctx ends. Other processes may
-// change the directory meanwhile: links that they put in the place of files and
-// directories lead nowhere, and devices are not opened.
+// ReadDir reads a directory of the host into a tree, until ctx ends. Other processes
+// may change the directory meanwhile: links that replace files and directories are not
+// followed, and devices are not opened.
 func (r HostReader) ReadDir(ctx context.Context, dir string) (*Node, error) {
 	dirs, err := descend(dir)
 	if err != nil {
@@ -45,17 +45,17 @@ func (r HostReader) ReadDir(ctx context.Context, dir string) (*Node, error) {
 	return n, errors.Join(err, dirs.close())
 }
 
-// hostReading is what one call of ReadDir knows.
+// hostReading is the state of one call of ReadDir.
 type hostReading struct {
 	HostReader
 	ctx   context.Context
-	dirs  *descent          // to the directory that is being read
-	first map[string]string // inodes of nodes that have several names, by inode of the host
-	blobs map[string]Blob   // of files that have several names, by [system.version]
+	dirs  *descent          // descent to the directory being read
+	first map[string]string // inodes of nodes that have several names, by host inode
+	blobs map[string]Blob   // content of files that have several names, by [system.version]
 }
 
-// entry reads a file of the last directory, which name is the path of in the tree. It
-// returns nil if the file is left out.
+// entry reads the file base of the last directory. The path of the file in the tree is
+// name. It returns nil if the file is left out.
 func (r *hostReading) entry(base, name string) (*Node, error) {
 	if r.ctx.Err() != nil {
 		return nil, context.Cause(r.ctx)
@@ -68,7 +68,8 @@ func (r *hostReading) entry(base, name string) (*Node, error) {
 		return nil, err
 	}
 	n, meta, err := r.file(file, name)
-	// A tree may have more directories in each other than a process may have files open.
+	// Close the file before its entries are read: a tree may be deeper than the limit
+	// of open files.
 	if err = errors.Join(err, file.Close()); err != nil || n == nil || n.kind != Dir {
 		return n, err
 	}
@@ -79,7 +80,7 @@ func (r *hostReading) entry(base, name string) (*Node, error) {
 	return n, r.dirs.up()
 }
 
-// file reads a file. It enters a directory, but does not read it.
+// file reads a file. It enters a directory, but does not read the directory.
 func (r *hostReading) file(file hostFile, name string) (n *Node, meta Meta, err error) {
 	info, err := file.Stat()
 	if err != nil {
@@ -99,7 +100,7 @@ func (r *hostReading) file(file hostFile, name string) (n *Node, meta Meta, err 
 	}
 	switch mode := info.Mode(); {
 	case mode.IsDir():
-		if name != "" { // the first directory is there already
+		if name != "" { // the first directory has been entered by ReadDir
 			err = file.enter(r.dirs)
 		}
 		return &Node{kind: Dir}, meta, err
@@ -126,7 +127,7 @@ func (r *hostReading) file(file hostFile, name string) (n *Node, meta Meta, err 
 	return n, meta, nil
 }
 
-// newSpecial returns a device, a pipe or a socket; nil for what the system does not know.
+// newSpecial returns a device, pipe or socket node, or nil if the file type is unknown.
 func newSpecial(mode fs.FileMode, m Meta, d Device) *Node {
 	switch {
 	case mode&fs.ModeCharDevice != 0:
@@ -141,7 +142,7 @@ func newSpecial(mode fs.FileMode, m Meta, d Device) *Node {
 	return nil
 }
 
-// inode returns the inode of a node with several names, of which this is one.
+// inode returns the node inode for a file with several names, one of which is name.
 func (r *hostReading) inode(of, name string) string {
 	first, ok := r.first[of]
 	if !ok {
@@ -151,13 +152,13 @@ func (r *hostReading) inode(of, name string) string {
 	return first
 }
 
-// dir reads the last directory.
+// dir reads the last directory of the descent.
 func (r *hostReading) dir(name string, meta Meta) (*Node, error) {
 	list, err := r.dirs.names(-1)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", shortPath(name), err)
 	}
-	slices.Sort(list) // the first name of an inode names it
+	slices.Sort(list) // because the first name of an inode determines the node inode
 	entries := make([]Entry, 0, len(list))
 	for _, base := range list {
 		n, err := r.entry(base, join(name, base))
@@ -196,10 +197,10 @@ func (r *hostReading) blob(file hostFile, f HostFile, sys system) (Blob, error) 
 	return b, err
 }
 
-// maxShown is the length of the longest path that an error has whole.
+// maxShown is the length of the longest path that errors show in full.
 const maxShown = 400
 
-// shortPath returns a path in a tree as an error has it.
+// shortPath returns a path in a tree for an error message.
 func shortPath(name string) string {
 	if len(name) > maxShown {
 		first, _, _ := strings.Cut(name, "/")

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestHost: what is written to the host is read back as it was; owners and
-// devices only if the test may set them.
+// TestHost checks that a tree written to the host is read back unchanged. Owners and
+// devices are compared only if the test may set them.
 func TestHost(t *testing.T) {
 	for seed := range uint64(20) {
 		g := newGardener(t, seed)
@@ -40,8 +40,8 @@ func TestHost(t *testing.T) {
 	}
 }
 
-// plain makes a tree into one that every file system can hold and the test can
-// read again.
+// plain changes a tree so that every file system can store it and the test can read it
+// back.
 func plain(t *testing.T, n *Node, owners bool) *Node {
 	t.Helper()
 	m := n.meta

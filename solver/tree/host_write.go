@@ -8,24 +8,25 @@ import (
 	"os"
 )
 
-// HostOptions say what of a tree is written to a directory of the host.
+// HostOptions configures [WriteDir].
 type HostOptions struct {
-	// Owners sets owners, extended attributes and devices, which needs
-	// privileges. Without it devices and sockets are left out. In a user
-	// namespace, where no process may make them, devices are left out as well.
+	// Owners sets owners, extended attributes and devices, which needs privileges.
+	// Without it, devices and sockets are left out. In a user namespace, where
+	// processes cannot create devices, devices are left out as well.
 	Owners bool
-	// Refused is told the paths of devices and pipes that this user or system may
-	// not make, and that are left out. Nil leaves out all of them without Owners.
+	// Refused is called with the path of each device or pipe that the user or the
+	// system may not create. These files are left out. If Refused is nil and Owners is
+	// unset, all devices and pipes are left out.
 	Refused func(name string)
-	// OneOwner gives all files to root: for user namespaces without others.
+	// OneOwner makes root the owner of all files, for user namespaces without other
+	// users.
 	OneOwner bool
-	// Written is called with the size of each file after it was written. It may be
-	// nil.
+	// Written is called with the size of each file after it was written. It may be nil.
 	Written func(size int64)
 }
 
-// WriteDir writes the files of a tree into a directory of the host, which must
-// be there. Nothing is written outside of it.
+// WriteDir writes the files of a tree into an existing directory of the host. It never
+// writes outside the directory.
 func WriteDir(ctx context.Context, dir string, n *Node, s *Store, opt HostOptions) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -43,8 +44,8 @@ type hostWriter struct {
 	inodes map[string]string // inode → first path
 }
 
-// dir fills a directory, and then gives it its values: as long as it is filled,
-// its time changes.
+// dir writes the entries of a directory, then its metadata. The order matters because
+// creating entries changes the directory's time.
 func (w *hostWriter) dir(at *os.Root, name string, n *Node) error {
 	for _, e := range n.entries {
 		if w.ctx.Err() != nil {
@@ -99,7 +100,7 @@ func (w *hostWriter) node(at *os.Root, name string, e Entry) error {
 	return w.values(at, e.Name, n)
 }
 
-// special makes a device or a pipe, unless it is to be left out.
+// special creates a device or a pipe, and reports whether it was created.
 func (w *hostWriter) special(at *os.Root, name string, e Entry) (made bool, err error) {
 	if !w.opt.Owners && w.opt.Refused == nil {
 		return false, nil
@@ -134,8 +135,8 @@ func (w *hostWriter) file(at *os.Root, name string, n *Node) error {
 	return err
 }
 
-// values sets owner, mode, extended attributes and time, in the order in which
-// none undoes another.
+// values sets owner, mode, extended attributes and time. The order matters: a change of
+// owner, for example, clears mode bits.
 func (w *hostWriter) values(at *os.Root, name string, n *Node) error {
 	m := n.meta
 	if w.opt.Owners {
@@ -163,7 +164,7 @@ func (w *hostWriter) values(at *os.Root, name string, n *Node) error {
 	return at.Chtimes(name, m.ModTime, m.ModTime)
 }
 
-// FileMode turns Unix's bits into Go's.
+// FileMode converts Unix mode bits to Go's.
 func FileMode(mode uint32) fs.FileMode {
 	m := fs.FileMode(mode & 0o777)
 	for _, b := range modeBits() {
@@ -174,7 +175,7 @@ func FileMode(mode uint32) fs.FileMode {
 	return m
 }
 
-// UnixMode turns Go's bits into Unix's.
+// UnixMode converts Go's mode bits to Unix's.
 func UnixMode(m fs.FileMode) uint32 {
 	mode := uint32(m.Perm())
 	for _, b := range modeBits() {

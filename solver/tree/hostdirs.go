@@ -10,30 +10,30 @@ import (
 // inode identifies a file of the host that has several names.
 type inode struct{ dev, ino uint64 }
 
-// diskUse is what a file takes of the disk.
+// diskUse is the disk space that a file occupies.
 type diskUse struct {
 	isDir bool
 	bytes int64 // of a regular file
 	inode inode // zero for a file with one name
 }
 
-// withoutHoles returns how many bytes of a file are on disk, of which a file system
-// reports blocks of 512 bytes.
+// withoutHoles returns the number of bytes of a file that are on disk. blocks counts
+// units of 512 bytes, as in stat(2).
 func withoutHoles(size, blocks int64) int64 { return min(size, 512*blocks) }
 
-// namesAtOnce is how many names of a directory a walk reads at once.
+// namesAtOnce is the number of directory entries that walk reads at once.
 const namesAtOnce = 1024
 
-// walk goes through all that is below the directory of that name in the last
-// directory of d. It calls enter for each file while it lists a directory, then goes
-// into the directories for which enter returned true. It calls leave after it has left
-// a directory, with the error if it could not list all of it.
+// walk visits everything below the directory name, which is an entry of d's last
+// directory. It calls enter for each file while it lists a directory, then descends
+// into the directories for which enter returned true. After a directory it calls leave,
+// with an error if the directory could not be listed completely.
 //
-// It does not call itself: a tree may be deeper than a stack.
+// walk is not recursive, because a tree may be deeper than the stack allows.
 func walk(d *descent, name string, enter func(name string) (isDir bool), leave func(name string, err error)) error {
 	type dir struct {
 		name string
-		dirs []string // to be entered
+		dirs []string // directories still to be entered
 		err  error
 	}
 	var way []dir
@@ -78,9 +78,9 @@ func walk(d *descent, name string, enter func(name string) (isDir bool), leave f
 	return nil
 }
 
-// DiskSize returns how many bytes the files below a directory take of the disk, each
-// once, and without the holes of sparse files. It leaves out what it cannot read and,
-// after ctx has ended, what is left.
+// DiskSize returns the number of bytes that the files below a directory occupy on disk.
+// It counts hard links once, and does not count the holes of sparse files. It skips
+// files that it cannot read, and stops early if ctx ends.
 func DiskSize(ctx context.Context, dir string) int64 {
 	d, err := descend(filepath.Dir(dir))
 	if err != nil {
@@ -103,7 +103,7 @@ func DiskSize(ctx context.Context, dir string) int64 {
 		return err == nil && use.isDir
 	}
 	if name := filepath.Base(dir); count(name) {
-		_ = walk(d, name, count, func(string, error) {}) // what is moved meanwhile is not counted
+		_ = walk(d, name, count, func(string, error) {}) // files that are moved meanwhile are not counted
 	}
 	return bytes
 }

@@ -8,32 +8,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxOpenDirs is how many directories of a [descent] are open at most: trees may be
-// deeper than a process may have files open.
+// maxOpenDirs is the maximum number of open directories of a [descent]. Trees may be
+// deeper than a process's limit of open files.
 const maxOpenDirs = 64
 
-// descent is the way from a directory of the host down to one below it. Processes
-// may rename and replace directories meanwhile, which does not lead a descent out of
-// what they can write to: links are not followed, and ".." has to be the directory
-// that the descent came from.
+// descent is a path from a directory of the host down to a directory below it. Other
+// processes may rename and replace directories meanwhile. This cannot lead a descent
+// out of the directories that these processes can write to: links are not followed, and
+// ".." must be the directory from which the descent came.
 type descent struct {
 	dirs   []openDir
 	closed int // dirs[:closed] are closed
 }
 
-// openDir is a directory of a descent.
+// openDir is one directory of a descent.
 type openDir struct {
 	*os.File
 	dev, ino uint64
 }
 
-// descend opens a directory from which a descent starts.
+// descend starts a descent at a directory.
 func descend(name string) (*descent, error) {
 	d := &descent{}
 	return d, d.open(unix.AT_FDCWD, name, unix.O_RDONLY|unix.O_DIRECTORY)
 }
 
-// open opens a directory, which becomes the last of the descent.
+// open opens a directory and makes it the last of the descent.
 func (d *descent) open(at int, name string, flags int) error {
 	dir, err := openDirAt(at, name, flags)
 	if err != nil {
@@ -73,13 +73,14 @@ func openAt(at int, name string, flags int) (*os.File, error) {
 // current returns the descriptor of the last directory.
 func (d *descent) current() int { return int(d.dirs[len(d.dirs)-1].Fd()) }
 
-// names returns up to n names in the last directory that were not returned before, and
-// all if n is negative. It must not be called after anything below it was entered.
+// names returns up to n names of the last directory that were not returned before. If n
+// is negative, it returns all. It must not be called after a directory below has been
+// entered.
 func (d *descent) names(n int) ([]string, error) {
 	return d.dirs[len(d.dirs)-1].Readdirnames(n)
 }
 
-// down enters a directory in the last one.
+// down enters a subdirectory of the last directory.
 func (d *descent) down(name string) error {
 	f, err := d.file(name)
 	if err != nil {
@@ -88,7 +89,7 @@ func (d *descent) down(name string) error {
 	return errors.Join(f.enter(d), f.Close())
 }
 
-// use returns what a file in the last directory takes of the disk.
+// use returns the disk space that a file in the last directory occupies.
 func (d *descent) use(name string) (diskUse, error) {
 	var st unix.Stat_t
 	if err := unix.Fstatat(d.current(), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
@@ -104,7 +105,7 @@ func (d *descent) use(name string) (diskUse, error) {
 	return use, nil
 }
 
-// up leaves the last directory for the one before.
+// up returns to the parent of the last directory.
 func (d *descent) up() error {
 	n := len(d.dirs) - 1
 	last := d.dirs[n]
@@ -116,11 +117,11 @@ func (d *descent) up() error {
 	return errors.Join(err, last.Close())
 }
 
-// reopen opens what is now the last directory, in which from is, or was.
+// reopen opens the directory that is now the last one again. from is, or was, in it.
 func (d *descent) reopen(from openDir) error {
 	d.closed--
 	was := &d.dirs[d.closed]
-	// O_PATH, as its mode may let nobody list it any more.
+	// O_PATH, because the mode may no longer permit reading the directory.
 	dir, err := openDirAt(int(from.Fd()), "..", unix.O_PATH|unix.O_DIRECTORY)
 	if err == nil && (dir.dev != was.dev || dir.ino != was.ino) {
 		err = errors.Join(&fs.PathError{Op: "open", Path: "..", Err: fs.ErrNotExist}, dir.Close())
@@ -133,7 +134,7 @@ func (d *descent) reopen(from openDir) error {
 	return nil
 }
 
-// close closes what is open.
+// close closes the open directories.
 func (d *descent) close() error {
 	var errs []error
 	for _, dir := range d.dirs[d.closed:] {
@@ -143,18 +144,18 @@ func (d *descent) close() error {
 	return errors.Join(errs...)
 }
 
-// hostFile is a file of a directory of the host. Nothing that replaces it in its
-// directory makes it another.
+// hostFile is a descriptor of a file in a directory of the host. It refers to the same
+// file even if the name is reused.
 type hostFile struct{ *os.File }
 
-// file finds a file in the last directory. It does not open it, which has effects
-// on devices and waits for writers of pipes.
+// file looks up a file in the last directory. It does not open the file for reading,
+// which would have effects on devices and would block on pipes without writers.
 func (d *descent) file(name string) (hostFile, error) {
 	f, err := openAt(d.current(), name, unix.O_PATH|unix.O_NOFOLLOW)
 	return hostFile{f}, err
 }
 
-// enter enters the directory that the file is.
+// enter enters the directory f.
 func (f hostFile) enter(d *descent) error {
 	return d.open(int(f.Fd()), ".", unix.O_RDONLY|unix.O_DIRECTORY)
 }

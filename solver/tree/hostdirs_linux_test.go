@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// makeDeep makes directories in each other, and a file of 5 bytes in the last one,
-// and returns the first one.
+// makeDeep creates nested directories with a file of 5 bytes in the innermost one, and
+// returns the outermost one.
 func makeDeep(t *testing.T, name string, depth int) string {
 	t.Helper()
 	top := filepath.Join(t.TempDir(), "top")
@@ -49,7 +49,7 @@ func makeDeep(t *testing.T, name string, depth int) string {
 	return top
 }
 
-// limitFiles lets this process open no more than a few files until the test ends.
+// limitFiles limits this process to n more open files until the test ends.
 func limitFiles(t *testing.T, n int) {
 	t.Helper()
 	open, err := os.ReadDir("/proc/self/fd")
@@ -72,8 +72,8 @@ func limitFiles(t *testing.T, n int) {
 	})
 }
 
-// TestDeepTrees: trees with longer paths than the system takes, and deeper than the
-// limit of open files, are measured and removed.
+// TestDeepTrees checks that trees are measured and removed if their paths exceed the
+// system's limit and their depth the limit of open files.
 func TestDeepTrees(t *testing.T) {
 	for _, tc := range []struct {
 		about, name string
@@ -98,8 +98,8 @@ func TestDeepTrees(t *testing.T) {
 	}
 }
 
-// TestReadDeep: a tree that has as long paths as the system takes is read with few open
-// files. One with longer paths is refused, in few words.
+// TestReadDeep checks that a tree with the longest possible paths is read with few open
+// files. Longer paths are rejected with a short error.
 func TestReadDeep(t *testing.T) {
 	s, err := OpenStore(t.TempDir())
 	if err != nil {
@@ -124,8 +124,8 @@ func TestReadDeep(t *testing.T) {
 	}
 }
 
-// TestMovedAway: a directory that is moved while its subdirectories are walked leads
-// nowhere else.
+// TestMovedAway checks that moving a directory while its subdirectories are walked does
+// not lead the walk elsewhere.
 func TestMovedAway(t *testing.T) {
 	top := makeDeep(t, "a", maxOpenDirs+2)
 	elsewhere := t.TempDir()
@@ -138,7 +138,7 @@ func TestMovedAway(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// The third directory is the last one that is closed.
+	// The third directory is the last closed one.
 	if err := os.Rename(filepath.Join(top, "a/a/a"), filepath.Join(elsewhere, "a")); err != nil {
 		t.Fatal(err)
 	}
@@ -155,8 +155,8 @@ func TestMovedAway(t *testing.T) {
 	}
 }
 
-// asUser runs a test once more as an ordinary user, who has no privileges, in a
-// directory of that user. It reports whether this is the ordinary user.
+// asUser runs a test again as an unprivileged user, in a directory of this user. It
+// reports whether the current process is that user.
 func asUser(t *testing.T) bool {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -186,14 +186,14 @@ func asUser(t *testing.T) bool {
 	return false
 }
 
-// TestUnreadable: a directory that not even its owner may read has no size, and is
-// removed with all that is below it.
+// TestUnreadable checks that a directory that its owner may not read has no size, and
+// is removed with everything below it.
 func TestUnreadable(t *testing.T) {
 	if !asUser(t) {
 		return
 	}
 	for _, mode := range []fs.FileMode{0, 0o400, 0o100, 0o500} {
-		top := makeDeep(t, "a", 70) // more than are open at once
+		top := makeDeep(t, "a", 70) // more directories than are open at once
 		inner := top + strings.Repeat("/a", 68)
 		if err := errors.Join(os.WriteFile(filepath.Join(top, "b"), make([]byte, 7), 0o600), os.Chmod(inner, mode)); err != nil {
 			t.Fatal(err)
@@ -214,8 +214,8 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// TestRemoveErrors: what cannot be removed does not keep the rest, and the error names
-// it with few words.
+// TestRemoveErrors checks that files that cannot be removed do not prevent the removal
+// of the others, and that the error is short.
 func TestRemoveErrors(t *testing.T) {
 	if !asUser(t) {
 		return
@@ -248,8 +248,8 @@ func TestRemoveErrors(t *testing.T) {
 	}
 }
 
-// TestRemoveRace: while another process swaps a directory with a link to one outside,
-// nothing outside is removed, and its mode stays.
+// TestRemoveRace checks that nothing outside is removed, and no outside mode changed,
+// while another process swaps a directory with a link to the outside.
 func TestRemoveRace(t *testing.T) {
 	if !asUser(t) {
 		return
@@ -283,7 +283,7 @@ func TestRemoveRace(t *testing.T) {
 		close(stop)
 		<-stopped
 		if err != nil {
-			t.Logf("not all removed: %v", err) // only what was swapped
+			t.Logf("not all removed: %v", err) // only the swapped files
 			if err := RemoveAll(top); err != nil {
 				t.Fatal(err)
 			}
@@ -298,8 +298,8 @@ func TestRemoveRace(t *testing.T) {
 	}
 }
 
-// TestReplaced: a file that is replaced after it was found is the one that was found:
-// no device is opened, and no pipe waited for.
+// TestReplaced checks that a file descriptor found before the file was replaced still
+// refers to the old file: no device is opened, and no pipe blocks the reader.
 func TestReplaced(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
@@ -328,8 +328,8 @@ func TestReplaced(t *testing.T) {
 	}
 }
 
-// TestLinksAreReadOnce: the content of a file with several names is read for the first
-// of them, unless it changes.
+// TestLinksAreReadOnce checks that the content of a file with several names is read
+// once, unless it changes.
 func TestLinksAreReadOnce(t *testing.T) {
 	s, err := OpenStore(t.TempDir())
 	if err != nil {
@@ -340,7 +340,7 @@ func TestLinksAreReadOnce(t *testing.T) {
 	if err := errors.Join(os.WriteFile(in("a"), []byte("before"), 0o600), os.Link(in("a"), in("b")), os.Link(in("a"), in("c"))); err != nil {
 		t.Fatal(err)
 	}
-	// While b is read, the store takes no content.
+	// While b is read, the store cannot store content.
 	temp, aside := filepath.Join(s.dir, "tmp"), filepath.Join(s.dir, "aside")
 	r := HostReader{Store: s, Skip: func(f HostFile) bool {
 		var err error

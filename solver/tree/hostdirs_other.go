@@ -8,16 +8,16 @@ import (
 	"os"
 )
 
-// descent is the way from a directory of the host down to one below it.
+// descent is a path from a directory of the host down to a directory below it.
 type descent struct{ dirs []openDir }
 
-// openDir is a directory of a descent.
+// openDir is one directory of a descent.
 type openDir struct {
 	root *os.Root
 	*os.File
 }
 
-// descend opens a directory from which a descent starts.
+// descend starts a descent at a directory.
 func descend(name string) (*descent, error) {
 	d := &descent{}
 	root, err := os.OpenRoot(name)
@@ -39,21 +39,21 @@ func (d *descent) open(root *os.Root) error {
 
 func (d *descent) last() openDir { return d.dirs[len(d.dirs)-1] }
 
-// names returns up to n names in the last directory that were not returned before, and
-// all if n is negative.
+// names returns up to n names of the last directory that were not returned before. If n
+// is negative, it returns all.
 func (d *descent) names(n int) ([]string, error) { return d.last().Readdirnames(n) }
 
-// down enters a directory in the last one.
+// down enters a subdirectory of the last directory.
 func (d *descent) down(name string) error { return hostFile{d.last().root, name}.enter(d) }
 
-// up leaves the last directory for the one before.
+// up returns to the parent of the last directory.
 func (d *descent) up() error {
 	last := d.last()
 	d.dirs = d.dirs[:len(d.dirs)-1]
 	return errors.Join(last.Close(), last.root.Close())
 }
 
-// close closes what is open.
+// close closes the open directories.
 func (d *descent) close() error {
 	var errs []error
 	for len(d.dirs) > 0 {
@@ -62,7 +62,7 @@ func (d *descent) close() error {
 	return errors.Join(errs...)
 }
 
-// use returns what a file in the last directory takes of the disk.
+// use returns the disk space that a file in the last directory occupies.
 func (d *descent) use(name string) (diskUse, error) {
 	info, err := d.last().root.Lstat(name)
 	if err != nil {
@@ -81,16 +81,16 @@ type hostFile struct {
 	name string
 }
 
-// file finds a file in the last directory.
+// file returns a file of the last directory. It does not check that the file exists.
 func (d *descent) file(name string) (hostFile, error) { return hostFile{d.last().root, name}, nil }
 
-// Stat describes the file.
+// Stat returns information about the file, without following links.
 func (f hostFile) Stat() (fs.FileInfo, error) { return f.dir.Lstat(f.name) }
 
-// Close does nothing: the file is not open.
+// Close does nothing, because the file is not open.
 func (f hostFile) Close() error { return nil }
 
-// enter enters the directory that the file is.
+// enter enters the directory f.
 func (f hostFile) enter(d *descent) error {
 	root, err := f.dir.OpenRoot(f.name)
 	if err != nil {
@@ -99,7 +99,8 @@ func (f hostFile) enter(d *descent) error {
 	return d.open(root)
 }
 
-// reader opens a regular file. A file that is another by now does not exist.
+// reader opens a regular file. If another kind of file has replaced it, the error is
+// [fs.ErrNotExist].
 func (f hostFile) reader() (*os.File, error) {
 	r, err := f.dir.Open(f.name)
 	if err != nil {

@@ -7,33 +7,34 @@ import (
 	"strings"
 )
 
-// Limits bound what a layer may hold, against archives that grow without end.
-// Zero allows more than any image that is known.
+// Limits bounds the size of a layer, as a defence against archives that grow without
+// end. If a field is zero, its default applies, which exceeds the size of all known
+// images.
 type Limits struct {
 	Bytes int64 // of all files together
 	Files int
-	Names int64 // bytes of all names, targets of links and attributes together
+	Names int64 // length of all names, link targets and attributes together, in bytes
 }
 
-// OrDefault returns the limits with the default in place of each zero.
+// OrDefault returns the limits with defaults in place of zeros.
 func (l Limits) OrDefault() Limits {
 	return Limits{Bytes: cmp.Or(l.Bytes, 1<<37), Files: cmp.Or(l.Files, 1<<22), Names: cmp.Or(l.Names, 1<<29)}
 }
 
-// What Linux allows of names.
+// Limits of Linux for file names, in bytes.
 const (
 	maxName = 255
 	maxPath = 4096
 )
 
-// maxLinkSteps is how many parts of paths are looked up in a layer because of
-// symbolic links.
+// maxLinkSteps is the maximum number of path lookups caused by symbolic links while a
+// layer is read.
 const maxLinkSteps = 1 << 26
 
-// errLong is what is wrong with names that no system takes.
+// errLong is the error for a name that is longer than every system allows.
 var errLong = errors.New("file name too long")
 
-// count holds an entry against the limits, all but its content.
+// count charges the limits for an entry, except for its content.
 func (r *layerReader) count(h *tar.Header) error {
 	if r.opt.Limits.Files--; r.opt.Limits.Files < 0 {
 		return errors.New("the layer has too many files")

@@ -16,39 +16,43 @@ import (
 	"time"
 )
 
-// Whiteouts are how a layer says that something is gone.
-// https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#whiteouts
+// Whiteouts record in a layer that a file was deleted.
+//
+// See https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#whiteouts.
 const (
 	whiteout = ".wh."
 	opaque   = ".wh..wh..opq"
 	xattrPAX = "SCHILY.xattr."
 )
 
-// ReadOptions say how a layer is read.
+// ReadOptions configures [ReadLayer].
 type ReadOptions struct {
 	Limits Limits
-	// Plain reads any archive: names that a layer uses for whiteouts mean
-	// nothing.
+	// Plain reads an ordinary archive instead of a layer: the names of whiteouts have
+	// no special meaning.
 	Plain bool
-	// OnOverlay refuses devices 0/0. Without it they delete what they replace.
+	// OnOverlay rejects devices 0/0. If it is unset, such a device deletes the file
+	// that it replaces.
 	OnOverlay bool
-	// Now is the time of what the archive does not list but makes: directories
-	// above files, and those of the tree that get new ones. Nil gives the former
-	// the time zero and leaves the latter alone.
+	// Now returns the time for directories that are created but not listed, and for
+	// directories of the tree that get new entries. If Now is nil, created directories
+	// get the zero time and existing ones keep theirs.
 	Now func() time.Time
-	// Origin is what is unpacked and to where, such as the operation that does it.
-	// Hard links of one origin are not those of another, whatever the archives
-	// hold. The tree below counts, too: the layers of an image need no origin.
+	// Origin identifies the archive and its destination, for example by the digest of
+	// the operation. Files read with different origins are never hard links of each
+	// other, even if the archives are equal. The base tree is part of the identity, so
+	// that image layers need no origin.
 	Origin string
-	// Owner changes the values of each file; nil leaves them as they are.
+	// Owner changes the metadata of each file. If Owner is nil, the metadata stays as
+	// it is.
 	Owner func(Meta) Meta
 
 	linkSteps int64 // zero is maxLinkSteps
 }
 
-// ReadLayer applies an uncompressed layer to a tree and keeps the content of
-// its files in the store. Names that leave the layer, and what no image may
-// hold, are errors; nothing is written but blobs.
+// ReadLayer applies an uncompressed layer to a tree and stores the content of its
+// files. It returns an error for names that leave the tree and for entries that images
+// must not contain. It writes nothing but blobs.
 func ReadLayer(base *Node, layer io.Reader, store *Store, opt ReadOptions) (*Node, error) {
 	opt.Limits, opt.linkSteps = opt.Limits.OrDefault(), cmp.Or(opt.linkSteps, maxLinkSteps)
 	r := &layerReader{e: Edit(base), store: store, opt: opt, own: map[string]bool{}, above: map[string]bool{}, links: map[string][]string{}}
@@ -72,7 +76,7 @@ func ReadLayer(base *Node, layer io.Reader, store *Store, opt ReadOptions) (*Nod
 	}
 }
 
-// quoted shows a name, of a long one the beginning.
+// quoted quotes a name and shortens long ones.
 func quoted(name string) string {
 	const most = 200
 	if len(name) > most {
@@ -85,26 +89,26 @@ type layerReader struct {
 	e     *Editor
 	store *Store
 	opt   ReadOptions
-	own   map[string]bool // what this layer made: whiteouts do not remove it
-	above map[string]bool // the directories above that
+	own   map[string]bool // paths that this layer created; whiteouts do not remove them
+	above map[string]bool // the parent directories of these paths
 	times []dirTime
-	links map[string][]string // inode → names, of files with several
+	links map[string][]string // inode → names, for files with several names
 
-	origin string // of inodes
-	inodes int    // how many were made
+	origin string // part of each inode
+	inodes int    // number of inodes created
 }
 
-// dirTime is the time of a directory that an archive lists.
+// dirTime is the time of a directory listed in an archive.
 type dirTime struct {
 	name string
 	at   time.Time
 }
 
-// setTimes gives the listed directories their times, which what was added to
-// them has changed.
+// setTimes sets the times of the listed directories at the end, because adding entries
+// changed them.
 //
-// Upstream: by name, so what has replaced one gets its time. If nothing has, the
-// archive is refused.
+// Upstream: directories are looked up by name, so a file that replaced a directory gets
+// its time. If the name no longer exists, the archive is rejected.
 func (r *layerReader) setTimes() error {
 	for _, d := range r.times {
 		at, err := r.e.Resolve(d.name, true)
@@ -136,7 +140,7 @@ func (r *layerReader) entry(h *tar.Header, content io.Reader) error {
 		case h.Typeflag != tar.TypeDir:
 			return errNotDir
 		case r.opt.Plain:
-			return nil // Upstream: the target keeps its values
+			return nil // Upstream: the root keeps its metadata
 		}
 		return r.e.SetMeta("", r.meta(h))
 	}
@@ -149,7 +153,7 @@ func (r *layerReader) entry(h *tar.Header, content io.Reader) error {
 		return r.whiteout(dir, base, rest)
 	}
 	if name = path.Join(dir, base); len(name) > maxPath {
-		return errLong // through links
+		return errLong // a path that links made longer
 	}
 	if err := r.parents(dir); err != nil {
 		return err
@@ -162,10 +166,10 @@ func (r *layerReader) entry(h *tar.Header, content io.Reader) error {
 	return r.e.Put(name, n)
 }
 
-// directory follows the symbolic links of a directory that an entry goes into.
+// directory follows the symbolic links in the path of an entry's parent directory.
 //
-// Upstream: a link to nothing on the way is an error in an archive, whose target
-// is all that it can lead to. The layers of an image make what it means.
+// Upstream: a dangling link in this path is an error for an archive, whose destination
+// is the whole tree. For image layers the missing directories are created.
 func (r *layerReader) directory(dir string) (string, error) {
 	dir = clean(dir)
 	at, err := r.e.Resolve(dir, true)
@@ -194,11 +198,10 @@ func (r *layerReader) directory(dir string) (string, error) {
 	return at, nil
 }
 
-// setGroupID is a bit of a directory's mode: directories that are made in it get
-// it too.
+// setGroupID is the set-group-ID bit of a directory, which new subdirectories inherit.
 const setGroupID = 0o2000
 
-// lowest returns the metadata of the lowest directory that exists on a path.
+// lowest returns the metadata of the deepest existing directory on a path.
 func (r *layerReader) lowest(dir string) (Meta, error) {
 	for p := dir; ; p = path.Dir(p) {
 		if p == "." {
@@ -208,12 +211,12 @@ func (r *layerReader) lowest(dir string) (Meta, error) {
 		case ok && kind != Dir:
 			return m, fmt.Errorf("/%s is a %s, not a directory", p, kind)
 		case ok:
-			return m, nil // what is above a directory are directories
+			return m, nil // all parents of a directory are directories
 		}
 	}
 }
 
-// parents makes the directories that a layer does not list.
+// parents creates directories that a layer does not list.
 func (r *layerReader) parents(dir string) error {
 	m := Meta{Mode: 0o755}
 	lowest, err := r.lowest(dir)
@@ -233,7 +236,7 @@ func (r *layerReader) parents(dir string) error {
 	return err
 }
 
-// mark notes that the layer made what is at a path.
+// mark records that this layer created the file at a path.
 func (r *layerReader) mark(name string) {
 	r.own[name] = true
 	for p := path.Dir(name); p != "." && !r.above[p]; p = path.Dir(p) {
@@ -241,8 +244,8 @@ func (r *layerReader) mark(name string) {
 	}
 }
 
-// whiteout removes what lower layers have; in any order with what this layer
-// adds.
+// whiteout removes files of lower layers. The order of whiteouts and this layer's own
+// files does not matter.
 func (r *layerReader) whiteout(dir, base, name string) error {
 	if _, err := r.lowest(dir); err != nil {
 		return err
@@ -261,7 +264,7 @@ func (r *layerReader) whiteout(dir, base, name string) error {
 	return r.hide(path.Join(dir, name))
 }
 
-// hide removes a path but for what the layer itself made of it.
+// hide removes the file at a path, except for files of this layer.
 func (r *layerReader) hide(name string) error {
 	if !r.own[name] && !r.above[name] {
 		return r.e.Remove(name)
@@ -274,7 +277,7 @@ func (r *layerReader) hide(name string) error {
 	return nil
 }
 
-// node makes the node of an entry; nil if it only changed what was there.
+// node returns the node for an entry, or nil if the entry only changed existing nodes.
 func (r *layerReader) node(h *tar.Header, name string, content io.Reader) (*Node, error) {
 	m := r.meta(h)
 	switch h.Typeflag {
@@ -293,7 +296,7 @@ func (r *layerReader) node(h *tar.Header, name string, content io.Reader) (*Node
 		b, err := r.store.Put(content)
 		return NewFile(m, b), err
 	case tar.TypeSymlink:
-		m.Mode = 0o777 // whatever the archive says: no file system has another
+		m.Mode = 0o777 // regardless of the archive: file systems have no other mode for links
 		return NewSymlink(m, h.Linkname), nil
 	case tar.TypeLink:
 		return r.link(name, h.Linkname, m)
@@ -309,9 +312,9 @@ func (r *layerReader) node(h *tar.Header, name string, content io.Reader) (*Node
 
 // charDevice returns the node of a character device.
 //
-// Upstream: layers and archives are unpacked to overlays. A device 0/0 hides what a
-// layer has below it. As it cannot be made where an overlay is mounted, an archive
-// that has one is refused there.
+// Upstream: layers and archives are unpacked onto overlays, where a device 0/0 hides
+// the file of a lower layer. Such a device cannot be created on a mounted overlay, so
+// an archive that contains one is rejected there.
 func (r *layerReader) charDevice(name string, n *Node) (*Node, error) {
 	switch {
 	case !n.IsWhiteout():
@@ -322,8 +325,8 @@ func (r *layerReader) charDevice(name string, n *Node) (*Node, error) {
 	return nil, r.e.Remove(name)
 }
 
-// link makes a second name of a file of the tree. The values of the entry are
-// those of the file then, under all names that the layer gave it.
+// link returns a hard link to a file of the tree. The metadata of the entry replaces
+// the file's metadata, under all names that the layer gave it.
 func (r *layerReader) link(name, target string, m Meta) (*Node, error) {
 	dir, base := path.Split(clean(target))
 	dir, err := r.e.Resolve(dir, true)
@@ -332,7 +335,7 @@ func (r *layerReader) link(name, target string, m Meta) (*Node, error) {
 	}
 	first := path.Join(dir, base)
 	if err := r.e.Remove(name); err != nil {
-		return nil, err // the link comes in place of it, so it is no link of itself
+		return nil, err // name is removed first, so a link to itself fails
 	}
 	n := r.e.Get(first)
 	switch {

@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// archive makes a tar of lines: name, and what it is.
+// archive returns a tar archive with one entry per line. A line is a name followed by a
+// description.
 func archive(t testing.TB, lines ...string) *bytes.Buffer {
 	t.Helper()
 	var buf bytes.Buffer
@@ -31,7 +32,7 @@ func archive(t testing.TB, lines ...string) *bytes.Buffer {
 	return &buf
 }
 
-// entry is the entry of an archive that a line describes, with its content.
+// entry returns the header and the content of the entry that a line describes.
 func entry(line string) (*tar.Header, string) {
 	name, what, _ := strings.Cut(line, " ")
 	h := &tar.Header{Name: name, Mode: 0o644, Typeflag: tar.TypeReg}
@@ -58,7 +59,7 @@ func entry(line string) (*tar.Header, string) {
 	return h, content
 }
 
-// list writes a tree as text, a node a line.
+// list returns a tree as text, with one node per line.
 func list(n *Node) string {
 	var b strings.Builder
 	var walk func(string, *Node)
@@ -80,7 +81,7 @@ func list(n *Node) string {
 	return b.String()
 }
 
-// names lists the paths of a tree but for the root.
+// names lists the paths of a tree, except for the root.
 func names(n *Node) string {
 	var all []string
 	_ = Diff(nil, n, func(c Change) error {
@@ -187,8 +188,8 @@ func TestHardLinks(t *testing.T) {
 	}
 }
 
-// TestPlainArchive: links of archives have the mode of links, and lead only to
-// what exists.
+// TestPlainArchive checks that links of archives have the mode 0777, and that dangling
+// links to directories are errors.
 func TestPlainArchive(t *testing.T) {
 	for _, tc := range []struct {
 		archive []string
@@ -211,8 +212,8 @@ func TestPlainArchive(t *testing.T) {
 	}
 }
 
-// TestWhiteoutDevices: an archive that is unpacked on an overlay cannot have devices
-// 0/0. Elsewhere they are left out.
+// TestWhiteoutDevices checks that archives with devices 0/0 are rejected on overlays.
+// Elsewhere these devices are left out.
 func TestWhiteoutDevices(t *testing.T) {
 	for _, opt := range []ReadOptions{{Plain: true}, {Plain: true, OnOverlay: true}} {
 		n, err := ReadLayer(nil, archive(t, "a x", "null char", "d/b whiteout", "a whiteout"), testStore(t), opt)
@@ -225,8 +226,8 @@ func TestWhiteoutDevices(t *testing.T) {
 	}
 }
 
-// TestReplacedDirs: what has the place of a directory that an archive lists gets
-// its time. If nothing has, the archive is refused.
+// TestReplacedDirs checks that a file that replaces a listed directory gets its time.
+// If the name no longer exists, the archive is rejected.
 func TestReplacedDirs(t *testing.T) {
 	s := testStore(t)
 	at := time.Unix(99, 0)
@@ -255,8 +256,8 @@ func TestReplacedDirs(t *testing.T) {
 	}
 }
 
-// TestSeparateLinks: hard links of one archive are not those of another place or
-// of another tree below, even if all that is in them is equal.
+// TestSeparateLinks checks that archives with different origins or base trees do not
+// share hard links, even if the archives are equal.
 func TestSeparateLinks(t *testing.T) {
 	s := testStore(t)
 	read := func(base *Node, origin string) string {
@@ -287,7 +288,7 @@ func TestSeparateLinks(t *testing.T) {
 	}
 }
 
-// TestStore: a damaged blob is found, and can be put again.
+// TestStore checks that a damaged blob is detected and can be stored again.
 func TestStore(t *testing.T) {
 	s := testStore(t)
 	b, err := s.Put(strings.NewReader("content"))
@@ -317,8 +318,8 @@ func TestStore(t *testing.T) {
 	}
 }
 
-// TestArchiveInSetGroupID: directories that an archive does not list get the
-// set-group-ID bit of the one that it is unpacked in, but root's group.
+// TestArchiveInSetGroupID checks that directories not listed in an archive inherit the
+// set-group-ID bit of the destination, but belong to root's group.
 func TestArchiveInSetGroupID(t *testing.T) {
 	s, err := OpenStore(t.TempDir())
 	if err != nil {

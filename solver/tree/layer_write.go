@@ -11,23 +11,22 @@ import (
 	"time"
 )
 
-// LayerOptions say how a layer is written.
+// LayerOptions configures [WriteLayer].
 type LayerOptions struct {
-	// Latest is the latest time that files may have: later ones get it. Nil
-	// leaves times as they are. See SOURCE_DATE_EPOCH,
-	// https://reproducible-builds.org/specs/source-date-epoch/
+	// Latest is an upper bound for the times of files: later times are replaced by it.
+	// If Latest is nil, times are not changed. See SOURCE_DATE_EPOCH,
+	// https://reproducible-builds.org/specs/source-date-epoch/.
 	Latest *time.Time
 }
 
-// Capability is the extended attribute of a program's capabilities, the only one
-// that layers have. Others belong to a machine, such as the labels of its
-// security module: no tool that makes images writes them.
+// Capability is the extended attribute for the capabilities of a program. It is the
+// only attribute that layers store. Other attributes belong to a host, such as the
+// labels of its security module, and image tools do not write them.
 const Capability = "security.capability"
 
-// WriteLayer writes an uncompressed layer, until ctx ends. The
-// same trees give the same bytes. Directories that changes are in are listed, as
-// other tools do. Sockets are left out, as archives do not have them, but one that
-// is removed has a whiteout.
+// WriteLayer writes an uncompressed layer, until ctx ends. The output is deterministic.
+// Parent directories of changes are listed, as other tools do. Sockets are left out,
+// because archives cannot store them, but a removed socket has a whiteout.
 func WriteLayer(ctx context.Context, w io.Writer, layer Layer, store *Store, opt LayerOptions) error {
 	l := &layerWriter{ctx: ctx, tar: tar.NewWriter(w), upper: layer.Upper, store: store, opt: opt, inodes: map[string]string{}, dirs: map[string]bool{"": true}}
 	if err := Diff(layer.Lower, layer.Upper, l.change); err != nil {
@@ -43,18 +42,18 @@ type layerWriter struct {
 	store  *Store
 	opt    LayerOptions
 	inodes map[string]string // inode → first name
-	dirs   map[string]bool   // that are listed
+	dirs   map[string]bool   // directories that have been listed
 }
 
 func (l *layerWriter) change(c Change) error {
 	if c.Path == "" {
-		return nil // runtimes make the root
+		return nil // runtimes create the root
 	}
 	if c.Node != nil && c.Node.kind == Socket {
 		if c.Old == nil || c.Old.kind == Socket {
 			return nil
 		}
-		c.Node = nil // what the socket replaced is gone
+		c.Node = nil // the file that the socket replaced is removed
 	}
 	dir, base := path.Split(c.Path)
 	if err := l.parents(path.Clean(dir)); err != nil {
@@ -63,12 +62,12 @@ func (l *layerWriter) change(c Change) error {
 	if c.Node == nil {
 		return l.tar.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: dir + whiteout + base, ModTime: l.time(time.Unix(0, 0))})
 	}
-	// A directory in place of a file needs no whiteout: a layer's entry replaces
-	// what is there, unless both are directories.
+	// A directory that replaces a file needs no whiteout: an entry of a layer replaces
+	// the existing file, unless both are directories.
 	return l.node(c.Path, c.Node)
 }
 
-// parents lists the directories above a change.
+// parents lists the parent directories of a change.
 func (l *layerWriter) parents(dir string) error {
 	if dir == "." || dir == "/" || l.dirs[dir] {
 		return nil
@@ -129,7 +128,8 @@ func (l *layerWriter) file(h *tar.Header, n *Node) error {
 	return errors.Join(err, f.Close())
 }
 
-// time is a time as layers have it: in seconds, as other tools write it.
+// time returns a time as layers store it: in whole seconds, like other tools, and at
+// most Latest.
 func (l *layerWriter) time(t time.Time) time.Time {
 	t = t.Truncate(time.Second)
 	if l.opt.Latest != nil && t.After(*l.opt.Latest) {

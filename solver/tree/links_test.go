@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestLinkedNodes: nodes of every kind but directories stay hard links of each other
-// in layers, on disk and in the store. No digest of content has it.
+// TestLinkedNodes checks that nodes of every kind except directories remain hard links
+// in layers, on disk and in the store. Content digests do not depend on hard links.
 func TestLinkedNodes(t *testing.T) {
 	s := testStore(t)
 	m := Meta{Mode: 0o777, UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
@@ -60,7 +60,8 @@ func checkLinked(t *testing.T, where string, n *Node, err error) {
 	}
 }
 
-// TestDiffLinks: hard links and attributes that layers do not have are no change.
+// TestDiffLinks checks that hard links, and attributes that layers do not store, do not
+// count as changes.
 func TestDiffLinks(t *testing.T) {
 	attr := func(list ...Xattr) Meta { return Meta{Mode: 0o644, Xattrs: list} }
 	file := NewFile(attr(), Blob{}).WithInode("1")

@@ -12,10 +12,10 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Kind is what a node is.
+// Kind is the file type of a node.
 type Kind uint8
 
-// The kinds.
+// The file types of nodes.
 const (
 	Dir Kind = iota + 1
 	File
@@ -23,7 +23,7 @@ const (
 	CharDevice
 	BlockDevice
 	Fifo
-	Socket // a step sees sockets of earlier steps; see [Store.StubSockets]
+	Socket // steps see sockets of earlier steps; see [Store.StubSockets]
 )
 
 func (k Kind) String() string {
@@ -34,9 +34,9 @@ func (k Kind) String() string {
 	return names[k]
 }
 
-// FileMode returns the type as Go's bits.
+// FileMode returns the type bits of a [fs.FileMode].
 //
-// Upstream: a socket is told as a file.
+// Upstream: a socket is reported as a regular file.
 func (k Kind) FileMode() fs.FileMode {
 	switch k {
 	case Dir:
@@ -54,24 +54,24 @@ func (k Kind) FileMode() fs.FileMode {
 	return 0
 }
 
-// Meta is what nodes of every kind have.
+// Meta is the metadata that nodes of every kind have.
 type Meta struct {
-	Mode     uint32 // permissions with setuid, setgid and sticky, as in Unix: 0 to 07777
+	Mode     uint32 // Unix permission bits with setuid, setgid and sticky: 0 to 07777
 	UID, GID uint32
 	ModTime  time.Time
-	Xattrs   []Xattr // extended attributes by name; not changed in place
+	Xattrs   []Xattr // sorted by name; never modified in place
 }
 
 // Xattr is an extended attribute.
 type Xattr struct{ Name, Value string }
 
-// Equal tells whether two nodes have the same values, times included.
+// Equal reports whether m and o are equal, including times.
 func (m Meta) Equal(o Meta) bool {
 	return m.Mode == o.Mode && m.UID == o.UID && m.GID == o.GID && m.ModTime.Equal(o.ModTime) && slices.Equal(m.Xattrs, o.Xattrs)
 }
 
-// WithXattrs returns the attributes with more of them, which replace those of
-// the same names.
+// WithXattrs returns the attributes of m merged with more. An attribute of more
+// replaces the attribute with the same name.
 func (m Meta) WithXattrs(more []Xattr) []Xattr {
 	list := slices.Clone(m.Xattrs)
 	for _, x := range more {
@@ -85,38 +85,37 @@ func (m Meta) WithXattrs(more []Xattr) []Xattr {
 	return list
 }
 
-// Device is the number of a device.
+// Device is a device number.
 type Device struct{ Major, Minor uint32 }
 
-// Blob names the content of a file.
+// Blob is the digest and the size of file content.
 type Blob struct {
 	Digest digest.Digest
 	Size   int64 // bytes
 }
 
-// Node is a file, or a directory with all that is in it. Nodes never change.
+// Node is a file, or a directory with everything in it. Nodes are immutable.
 type Node struct {
 	kind    Kind
 	meta    Meta
 	blob    Blob    // File
-	linked  bool    // Dir: there are hard links below it
-	sockets bool    // Dir: there are sockets below it
-	inode   string  // not Dir: nodes of a tree with the same inode, which is not "", are hard links
+	linked  bool    // Dir: contains hard links at any depth
+	sockets bool    // Dir: contains sockets at any depth
+	inode   string  // not Dir: nodes of a tree with the same inode are hard links; "" for other nodes
 	target  string  // Symlink
 	device  Device  // CharDevice, BlockDevice
-	entries []Entry // Dir: by name
+	entries []Entry // Dir: sorted by name
 	id      digest.Digest
 	content *lazyDigest
 }
 
-// lazyDigest is a digest that is worked out when someone wants it: of most
-// directories nobody does.
+// lazyDigest is a digest that is computed on first use. Most directories never need it.
 type lazyDigest struct {
 	once  sync.Once
 	value digest.Digest
 }
 
-// Entry is a node in a directory.
+// Entry is a named node in a directory.
 type Entry struct {
 	Name string
 	Node *Node
@@ -126,20 +125,19 @@ func (e Entry) linked() bool { return e.Node.Linked() }
 
 func (e Entry) sockets() bool { return e.Node.sockets || e.Node.kind == Socket }
 
-// NewFile returns a file with that content.
+// NewFile returns a regular file with the content b.
 func NewFile(m Meta, b Blob) *Node { return &Node{kind: File, meta: m, blob: b} }
 
-// NewSymlink returns a symbolic link. Its target is free text.
+// NewSymlink returns a symbolic link. The target can be any text.
 func NewSymlink(m Meta, target string) *Node {
 	return &Node{kind: Symlink, meta: m, target: target}
 }
 
-// NewDevice returns a device of that kind, a pipe or a socket.
+// NewDevice returns a device, a pipe or a socket, depending on k.
 func NewDevice(k Kind, m Meta, d Device) *Node { return &Node{kind: k, meta: m, device: d} }
 
-// NewDir returns a directory with these entries, in any order. Names that are
-// empty, "." or "..", that have a slash or a NUL byte, or that are there twice
-// are errors.
+// NewDir returns a directory with these entries, in any order. It returns an error if a
+// name is duplicate, empty, "." or "..", or contains a slash or a NUL byte.
 func NewDir(m Meta, entries []Entry) (*Node, error) {
 	entries = slices.Clone(entries)
 	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Name, b.Name) })
@@ -149,7 +147,7 @@ func NewDir(m Meta, entries []Entry) (*Node, error) {
 	return newDir(m, entries), nil
 }
 
-// checkNames checks entries that are, or should be, in order.
+// checkNames checks that the names of entries are valid, sorted and unique.
 func checkNames(entries []Entry) error {
 	for i, e := range entries {
 		switch {
@@ -164,7 +162,7 @@ func checkNames(entries []Entry) error {
 	return nil
 }
 
-// newDir takes entries that are in order and valid.
+// newDir returns a directory. The entries must be valid and sorted.
 func newDir(m Meta, entries []Entry) *Node {
 	n := &Node{kind: Dir, meta: m, entries: entries, content: &lazyDigest{}}
 	n.linked, n.sockets = slices.ContainsFunc(entries, Entry.linked), slices.ContainsFunc(entries, Entry.sockets)
@@ -172,46 +170,47 @@ func newDir(m Meta, entries []Entry) *Node {
 	return n
 }
 
-// ValidName reports whether s can be the name of a file in a directory.
+// ValidName reports whether s is a valid name of a file in a directory.
 func ValidName(s string) bool {
 	return s != "" && s != "." && s != ".." && !strings.ContainsAny(s, "/\x00")
 }
 
-// Empty returns a tree without files, as scratch is.
+// Empty returns a tree without files, like scratch.
 func Empty() *Node { return newDir(Meta{Mode: 0o755}, nil) }
 
-// Kind returns what the node is.
+// Kind returns the file type of the node.
 func (n *Node) Kind() Kind { return n.kind }
 
-// Meta returns the node's values.
+// Meta returns the node's metadata.
 func (n *Node) Meta() Meta { return n.meta }
 
 // Blob returns the content of a file.
 func (n *Node) Blob() Blob { return n.blob }
 
-// Inode is the same, and not "", for nodes of a tree that are hard links of each
-// other. They are of any kind but directories.
+// Inode returns the inode of the node, or "". Nodes of a tree with the same inode are
+// hard links of each other. Directories have no inode.
 func (n *Node) Inode() string { return n.inode }
 
-// Linked tells whether the node is a hard link, or a directory with one
-// somewhere below it.
+// Linked reports whether the node is a hard link, or a directory that contains one at
+// any depth.
 func (n *Node) Linked() bool { return n.linked || n.inode != "" }
 
-// Target returns where a symbolic link points to.
+// Target returns the target of a symbolic link.
 func (n *Node) Target() string { return n.target }
 
 // Device returns the number of a device.
 func (n *Node) Device() Device { return n.device }
 
 // IsWhiteout reports whether n is a character device 0/0, which overlay file systems
-// take for a deleted file. No tree of a layer has one: a step would not see it.
+// interpret as a deleted file. The tree of a layer never contains one, because a step
+// would not see it.
 func (n *Node) IsWhiteout() bool { return n.kind == CharDevice && n.device == Device{} }
 
-// Entries returns what is in a directory, by name. The slice is not to be
-// changed.
+// Entries returns the entries of a directory, sorted by name. The caller must not
+// modify the slice.
 func (n *Node) Entries() []Entry { return n.entries }
 
-// Child returns the node of that name in a directory; nil if there is none.
+// Child returns the node with that name in a directory, or nil if it does not exist.
 func (n *Node) Child(name string) *Node {
 	i, ok := slices.BinarySearchFunc(n.entries, name, func(e Entry, name string) int { return cmp.Compare(e.Name, name) })
 	if !ok {
@@ -220,7 +219,7 @@ func (n *Node) Child(name string) *Node {
 	return n.entries[i].Node
 }
 
-// WithMeta returns the node with other values.
+// WithMeta returns the node with the metadata m.
 func (n *Node) WithMeta(m Meta) *Node {
 	if n.meta.Equal(m) {
 		return n
@@ -233,8 +232,8 @@ func (n *Node) WithMeta(m Meta) *Node {
 	return &c
 }
 
-// MapEntries returns the directory with other values, and with fn of each of its
-// entries.
+// MapEntries returns the directory with the metadata m, and with fn applied to each
+// entry.
 func (n *Node) MapEntries(m Meta, fn func(*Node) *Node) *Node {
 	entries := make([]Entry, len(n.entries))
 	for i, e := range n.entries {
@@ -253,15 +252,15 @@ func (n *Node) WithModTime(t time.Time) *Node {
 	return n.WithMeta(m)
 }
 
-// NewInode names an inode by where its file comes from: an operation or a tree,
-// and a name in it. Files of one tree that are not hard links of each other must
-// come from different places, also if one tree was put together of several.
+// NewInode returns an inode derived from the origin of a file: an operation or a tree,
+// and a name in it. Files of a tree that are not hard links of each other must have
+// different origins, even if the tree was assembled from several.
 func NewInode(from ...string) string {
 	return digest.FromString(strings.Join(from, "\x00")).Encoded()[:16]
 }
 
-// Separate returns n with other hard links: files that were links of each other
-// still are, but not of the files in n. from is the place that the result is for.
+// Separate returns n with new inodes. Files that were hard links of each other still
+// are, but not of the files in n. from identifies the destination of the result.
 func (n *Node) Separate(from string) *Node {
 	switch {
 	case !n.Linked():
@@ -272,8 +271,8 @@ func (n *Node) Separate(from string) *Node {
 	return n.WithInode(NewInode(from, n.inode))
 }
 
-// WithInode returns the node as one of the hard links of that inode. If it is "",
-// the node has no other name.
+// WithInode returns the node as a hard link with the given inode. If inode is "", the
+// node is not a hard link.
 func (n *Node) WithInode(inode string) *Node {
 	if n.inode == inode {
 		return n
@@ -283,8 +282,8 @@ func (n *Node) WithInode(inode string) *Node {
 	return &c
 }
 
-// Same tells whether two nodes agree in everything, for directories in all that
-// is below them.
+// Same reports whether two nodes are equal in every respect. Directories are compared
+// with everything below them.
 func (n *Node) Same(o *Node) bool {
 	switch {
 	case n == o:

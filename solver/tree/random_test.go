@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// gardener grows random trees that are the same for the same seed.
+// gardener generates random trees. The same seed gives the same trees.
 type gardener struct {
 	*rand.Rand
 	store *Store
@@ -73,7 +73,7 @@ func (g *gardener) tree(depth int) *Node {
 	return n
 }
 
-// change makes a few changes to a tree.
+// change returns a tree with a few random changes.
 func (g *gardener) change(n *Node) *Node {
 	e := Edit(n)
 	for range 1 + g.IntN(5) {
@@ -98,7 +98,7 @@ func (g *gardener) change(n *Node) *Node {
 	return e.Tree()
 }
 
-// path returns the path of some node of a tree.
+// path returns the path of a random node of a tree.
 func (g *gardener) path(n *Node) string {
 	name := ""
 	for n.kind == Dir && len(n.entries) > 0 && g.IntN(4) > 0 {

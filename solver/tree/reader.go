@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// Reader returns a reader that fails with the cause when the context ends.
+// Reader returns a reader that fails with the context's cause after ctx ended.
 func Reader(ctx context.Context, r io.Reader) io.Reader { return contextReader{ctx, r} }
 
 type contextReader struct {

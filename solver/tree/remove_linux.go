@@ -9,9 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// RemoveAll removes a file or a directory of the host with all in it, however deep,
-// also directories that their owner may not write to. Like [os.RemoveAll], it removes
-// what it can, returns the first error, and does not mind if nothing is there.
+// RemoveAll removes a file or a directory of the host with everything in it. The
+// directory may be arbitrarily deep, and may contain directories that their owner may
+// not write to. Like [os.RemoveAll], it removes what it can and returns the first
+// error. It returns nil if the file does not exist.
 func RemoveAll(name string) error {
 	r := remover{name: name}
 	err := r.remove()
@@ -27,14 +28,14 @@ func RemoveAll(name string) error {
 	return err
 }
 
-// removeRetries is how often what could not be removed is tried again.
+// removeRetries is the maximum number of further attempts to remove a file.
 const removeRetries = 3
 
 // remover removes a file or a directory in the first directory of a descent.
 type remover struct {
 	*descent
 	name  string
-	chmod bool // lets the owner write to each directory
+	chmod bool // make each directory writable for its owner
 	err   error
 }
 
@@ -53,8 +54,8 @@ func (r *remover) remove() (err error) {
 	return errors.Join(r.err, r.close())
 }
 
-// unlink removes a file. It reports whether the file is a directory, which is still
-// to be removed.
+// unlink removes a file. It reports whether the file is a directory, which it does not
+// remove.
 func (r *remover) unlink(name string) (isDir bool) {
 	err := unix.Unlinkat(r.current(), name, 0)
 	if !errors.Is(err, unix.EISDIR) {
@@ -67,7 +68,7 @@ func (r *remover) unlink(name string) (isDir bool) {
 	return true
 }
 
-// allow lets the owner of a directory write to it.
+// allow makes a directory readable and writable for its owner.
 func (r *remover) allow(name string) error {
 	f, err := openAt(r.current(), name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_DIRECTORY)
 	if err != nil {
@@ -83,7 +84,7 @@ func (r *remover) rmdir(name string, err error) {
 	}
 }
 
-// note keeps the first error.
+// note stores the first error.
 func (r *remover) note(name string, err error) {
 	if err == nil || r.err != nil || errors.Is(err, fs.ErrNotExist) {
 		return
@@ -95,8 +96,8 @@ func (r *remover) note(name string, err error) {
 	r.err = &fs.PathError{Op: "remove", Path: r.path(name), Err: err}
 }
 
-// path returns the path of a file in the last directory as a message has it: a whole
-// one may have millions of bytes.
+// path returns the path of a file in the last directory for an error message. It is
+// shortened, because a full path may have millions of bytes.
 func (r *remover) path(base string) string {
 	switch len(r.dirs) {
 	case 1:

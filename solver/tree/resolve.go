@@ -8,30 +8,31 @@ import (
 )
 
 var (
-	// errLoop is what following symbolic links ends in where they go round.
+	// errLoop is the error for symbolic links that form a loop.
 	errLoop = errors.New("too many levels of symbolic links")
-	// errLinkSteps is what reading a layer ends in that is made of such links.
+	// errLinkSteps is the error for a layer whose symbolic links cause too many
+	// lookups.
 	errLinkSteps = errors.New("the symbolic links of the layer lead through too many others")
 )
 
-// maxLinks is how many symbolic links one path may go through.
+// maxLinks is the maximum number of symbolic links that one path may go through.
 //
-// Upstream: containerd's number; Linux has 40.
+// Upstream: containerd's limit. Linux has 40.
 const maxLinks = 255
 
-// linkText is how many bytes of paths cost as much as a step.
+// linkText is the number of path bytes that cost as much as one lookup.
 const linkText = 16
 
 // resolver follows the symbolic links of a path.
 type resolver struct {
 	parts []string // of the result
-	at    []change // the root, and what each part is
-	size  int      // of the result in bytes, with a slash before each part
-	links int      // that were followed
+	at    []change // the root and each part of the result
+	size  int      // length of the result in bytes, with a slash before each part
+	links int      // number of links followed
 }
 
-// resolve follows the symbolic links of a path below root. If steps is not nil,
-// it counts down the steps after the first link.
+// resolve follows the symbolic links of a path below root. If steps is not nil, lookups
+// after the first link are deducted from it.
 func resolve(root change, name string, last bool, steps *int64) (string, error) {
 	if len(name) > maxPath {
 		return "", &fs.PathError{Op: "resolve", Path: name[:maxName] + "…", Err: errLong}
@@ -72,8 +73,8 @@ func resolve(root change, name string, last bool, steps *int64) (string, error) 
 	return strings.Join(r.parts, "/"), nil
 }
 
-// spend reports whether there are n steps left, and takes them. If steps is nil,
-// there is no limit.
+// spend deducts n from steps and reports whether the limit still holds. If steps is
+// nil, there is no limit.
 func spend(steps *int64, n int) bool {
 	if steps != nil {
 		*steps -= int64(n)
@@ -81,7 +82,7 @@ func spend(steps *int64, n int) bool {
 	return steps == nil || *steps >= 0
 }
 
-// up goes to the directory above, if there is one.
+// up goes to the parent directory, if there is one.
 func (r *resolver) up() {
 	if n := len(r.parts) - 1; n >= 0 {
 		r.size -= 1 + len(r.parts[n])
@@ -89,8 +90,8 @@ func (r *resolver) up() {
 	}
 }
 
-// down goes to a name in the directory, and returns what it is. What is neither a
-// directory nor a link has no names in it.
+// down goes to an entry of the current directory and returns the entry. The entry does
+// not exist if the current node is not a directory.
 func (r *resolver) down(name string) (change, error) {
 	var c change
 	switch dir := r.at[len(r.at)-1]; {
@@ -106,8 +107,8 @@ func (r *resolver) down(name string) (change, error) {
 	return c, nil
 }
 
-// clean brings a path into the form without leading and trailing slashes in
-// which "" is the root; ".." does not leave it.
+// clean returns a path without leading and trailing slashes. The root is "", and ".."
+// does not leave it.
 func clean(name string) string {
 	return strings.TrimPrefix(path.Clean("/"+name), "/")
 }

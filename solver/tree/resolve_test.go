@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestResolveInTrees follows links as a process whose root is the tree would.
+// TestResolveInTrees checks that links are followed like by a process whose root is the
+// tree.
 func TestResolveInTrees(t *testing.T) {
 	root, err := ReadLayer(nil, archive(t, "d dir", "d/e dir", "d/f x", "abs -> /d/e", "rel -> d/e", "d/e/up -> ../f", "out -> ../../d",
 		"loop -> loop", "none -> /lost/x", "slash -> d/e/"), testStore(t), ReadOptions{})
@@ -39,14 +40,14 @@ func TestResolveInTrees(t *testing.T) {
 	}
 }
 
-// TestLinkSteps: a small layer cannot make links be followed without end. Entries
-// that go through no link cost nothing.
+// TestLinkSteps checks that a small layer cannot cause endless lookups of links.
+// Entries without links in their paths are free.
 func TestLinkSteps(t *testing.T) {
 	lines := []string{"l0 dir"}
 	for i := range 250 {
 		lines = append(lines, fmt.Sprintf("l%d -> l%d", i+1, i))
 	}
-	lines = append(lines, "d dir", "d/x a", "l250/x a", "l250/y b") // 249 links after the first, each time
+	lines = append(lines, "d dir", "d/x a", "l250/x a", "l250/y b") // 249 more links for each
 	read := func(steps int64) error {
 		_, err := ReadLayer(nil, archive(t, lines...), testStore(t), ReadOptions{linkSteps: steps})
 		return err

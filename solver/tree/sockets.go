@@ -1,10 +1,10 @@
 package tree
 
-// A socket that a step leaves is a file for the next steps: they may look for it
-// and remove it. Nobody listens on it any more, so it goes no further. Layers do
-// not have it, and what copies it makes an empty file, as BuildKit does.
+// A socket created by a step is visible to the following steps, which may look for it
+// and remove it. No process listens on it any more, so it is not exported: layers leave
+// it out, and copying it creates an empty file, like in BuildKit.
 
-// StubSockets returns a directory with an empty file in place of each socket.
+// StubSockets returns a directory in which an empty file replaces each socket.
 func (s *Store) StubSockets(n *Node) (*Node, error) {
 	if n == nil || !n.sockets {
 		return n, nil

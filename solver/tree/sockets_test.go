@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// withSockets is a tree with a socket at s/sock and a file beside it.
+// withSockets returns a tree with a socket at s/sock and a file next to it.
 func withSockets(t *testing.T, s *Store) *Node {
 	t.Helper()
 	b, err := s.PutBytes([]byte("x"))
@@ -32,8 +32,8 @@ func withSockets(t *testing.T, s *Store) *Node {
 	return e.Tree()
 }
 
-// TestSockets: a socket is stored and loaded as others are, is no part of a layer
-// but of what layers remove, and is an empty file for who copies it.
+// TestSockets checks that a socket is stored and loaded like other nodes, that layers
+// record only its removal, and that copies of it are empty files.
 func TestSockets(t *testing.T) {
 	s := testStore(t)
 	n := withSockets(t, s)
@@ -95,8 +95,8 @@ func archiveNames(t *testing.T, r io.Reader) string {
 	}
 }
 
-// TestHostSockets: sockets of directories are read, and written where owners and
-// devices are.
+// TestHostSockets checks that sockets are read from directories, and written if owners
+// and devices are written.
 func TestHostSockets(t *testing.T) {
 	s, from, to := testStore(t), t.TempDir(), t.TempDir()
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(from, "sock"), Net: "unix"})
@@ -115,7 +115,7 @@ func TestHostSockets(t *testing.T) {
 		t.Errorf("without owners there are %v, %v", list, err)
 	}
 	if os.Geteuid() != 0 {
-		return // owners cannot be set
+		return // only root may set owners
 	}
 	if err := WriteDir(t.Context(), to, n, s, HostOptions{Owners: true}); err != nil {
 		t.Fatal(err)

@@ -8,14 +8,15 @@ import (
 	"os"
 )
 
-// minHole is how many zeros become a hole: blocks of most file systems are as large.
+// minHole is the number of zeros that become a hole. It is the block size of most file
+// systems.
 const minHole = 4096
 
-// sparse writes a new file, which gets holes in place of long runs of zeros. Call end
-// after the last write.
+// sparse writes a new file, with holes in place of long runs of zeros. The caller must
+// call end after the last write.
 type sparse struct {
 	f     *os.File
-	holes bool // the file may end with one
+	holes bool // the file may end with a hole
 }
 
 // Write implements [io.Writer].
@@ -28,7 +29,7 @@ func (s *sparse) Write(p []byte) (int, error) {
 	return len(p), err
 }
 
-// end gives the file its size.
+// end sets the size of the file.
 func (s *sparse) end(size int64) error {
 	if !s.holes {
 		return nil
@@ -36,14 +37,14 @@ func (s *sparse) end(size int64) error {
 	return s.f.Truncate(size)
 }
 
-// sparseReader reads a file from its start, and does not ask the system for the zeros
-// of its holes, which takes longer than to hash them.
+// sparseReader reads a file from its start. It produces the zeros of holes itself,
+// because reading them from the system takes longer than hashing them.
 type sparseReader struct {
 	f                    *os.File
 	at, data, hole, size int64 // the next data is between data and hole
 }
 
-// content returns a reader of a file.
+// content returns a reader of a file that handles holes efficiently.
 func content(f *os.File) (io.Reader, error) {
 	info, err := f.Stat()
 	if err != nil || sizeOnDisk(info) >= info.Size() {
@@ -71,12 +72,12 @@ func (r *sparseReader) Read(p []byte) (n int, err error) {
 	n, err = r.f.ReadAt(p[:min(int64(len(p)), r.hole-r.at)], r.at)
 	r.at += int64(n)
 	if n > 0 {
-		return n, nil // what is wrong is so the next time as well
+		return n, nil // the next call reports the error again
 	}
 	return n, err
 }
 
-// copyChunk is how much of a file is copied before the context is looked at.
+// copyChunk is the number of bytes copied between checks of the context.
 const copyChunk = 64 << 20
 
 // copyFile copies a file into a new one, with its holes, until ctx ends.
@@ -101,7 +102,7 @@ func copyFile(ctx context.Context, dst, src *os.File) error {
 		}
 		at = hole
 	}
-	return dst.Truncate(size) // it may end with a hole
+	return dst.Truncate(size) // the file may end with a hole
 }
 
 // copyPart copies the next n bytes.
@@ -110,7 +111,8 @@ func copyPart(ctx context.Context, dst, src *os.File, n int64) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		// Of files the kernel copies, which a reader between them would prevent.
+		// The kernel copies between files directly. A wrapped reader would prevent
+		// that.
 		done, err := io.CopyN(dst, src, min(copyChunk, n))
 		if err != nil {
 			return err

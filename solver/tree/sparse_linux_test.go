@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestHoles: holes of files stay holes in the store and on the host, and are no part of
-// sizes.
+// TestHoles checks that holes of files remain holes in the store and on the host, and
+// do not count in sizes.
 func TestHoles(t *testing.T) {
 	const size, data = 1 << 26, 100 << 10
 	name := filepath.Join(t.TempDir(), "d", "f")
@@ -56,14 +56,14 @@ func TestHoles(t *testing.T) {
 	}
 }
 
-// TestReadEnds: a file that does not end is read no longer than the context lasts.
+// TestReadEnds checks that reading an endless file ends with the context.
 func TestReadEnds(t *testing.T) {
 	dir := t.TempDir()
 	f, err := os.Create(filepath.Join(dir, "f"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(f.Truncate(1<<43), f.Close()); err != nil { // hours
+	if err := errors.Join(f.Truncate(1<<43), f.Close()); err != nil { // reading takes hours
 		t.Fatal(err)
 	}
 	s, err := OpenStore(t.TempDir())
@@ -86,8 +86,8 @@ func TestReadEnds(t *testing.T) {
 	}
 }
 
-// TestCheckEnds: the check of a large blob ends with the context, and is no reason to
-// remove it.
+// TestCheckEnds checks that the check of a large blob ends with the context, and that
+// the blob is not removed in this case.
 func TestCheckEnds(t *testing.T) {
 	s, err := OpenStore(t.TempDir())
 	if err != nil {
@@ -97,12 +97,12 @@ func TestCheckEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.Size = 1 << 43 // hours
+	b.Size = 1 << 43 // reading takes hours
 	name := s.path("blobs", b.Digest)
 	if err := os.Truncate(name, b.Size); err != nil {
 		t.Fatal(err)
 	}
-	if s, err = OpenStore(s.dir); err != nil { // one that has not written it
+	if s, err = OpenStore(s.dir); err != nil { // a store that has not written the blob
 		t.Fatal(err)
 	}
 	n, err := NewDir(Meta{Mode: 0o755}, []Entry{{"f", NewFile(Meta{Mode: 0o644}, b)}})
@@ -127,7 +127,7 @@ func TestCheckEnds(t *testing.T) {
 	if err := WriteLayer(ctx, io.Discard, Layer{Upper: n}, s, LayerOptions{}); !errors.Is(err, enough) {
 		t.Errorf("write a layer of what is checked: error %v, want the cause", err)
 	}
-	// Of what is written, the context is looked at now and then.
+	// Writing checks the context from time to time.
 	ctx, cancel = context.WithCancelCause(t.Context())
 	src, err := s.Open(b)
 	if err != nil {

@@ -16,16 +16,15 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Store keeps blobs and directories on disk under their digest. Several
-// processes may use one at the same time: a file of it appears whole, and never
-// changes.
+// Store stores blobs and directories on disk by digest. Several processes may use a
+// store concurrently: its files appear complete and never change.
 type Store struct {
 	dir   string
-	sound sync.Map // digests of what this process wrote or checked
+	sound sync.Map // digests that this process wrote or checked
 }
 
-// BlobError says that the store lacks a blob, or that it was damaged and has
-// been removed: what it is of has to be made again.
+// BlobError reports that the store lacks a blob, or that the blob was damaged and has
+// been removed. The caller has to recreate the blob.
 type BlobError struct {
 	Digest digest.Digest
 	Err    error
@@ -33,10 +32,10 @@ type BlobError struct {
 
 func (e *BlobError) Error() string { return fmt.Sprintf("blob %s: %v", e.Digest, e.Err) }
 
-// Unwrap returns what is wrong with the blob.
+// Unwrap returns the underlying error.
 func (e *BlobError) Unwrap() error { return e.Err }
 
-// OpenStore opens the store in a directory, which it makes if it is not there.
+// OpenStore opens the store in a directory, and creates the directory if necessary.
 func OpenStore(dir string) (*Store, error) {
 	for _, d := range []string{"blobs", "dirs", "tmp"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o700); err != nil {
@@ -52,7 +51,7 @@ func (s *Store) Put(r io.Reader) (Blob, error) {
 	if err != nil {
 		return Blob{}, err
 	}
-	defer os.Remove(tmp.Name()) // fails where it was renamed
+	defer os.Remove(tmp.Name()) // fails if the file was renamed
 	hash := sha256.New()
 	file := &sparse{f: tmp}
 	size, err := io.Copy(io.MultiWriter(file, hash), r)
@@ -66,7 +65,7 @@ func (s *Store) Put(r io.Reader) (Blob, error) {
 	return b, s.keep(tmp.Name(), b)
 }
 
-// keep moves a complete blob to its place, unless a good one is there.
+// keep moves a complete blob to its final path, unless a valid blob exists.
 func (s *Store) keep(tmp string, b Blob) error {
 	if _, ok := s.sound.Load(b.Digest); ok && s.Has(b) {
 		return nil
@@ -78,8 +77,8 @@ func (s *Store) keep(tmp string, b Blob) error {
 	return nil
 }
 
-// PutBytes keeps a blob. A good one that is there is not replaced: some file systems
-// flush the disk for that.
+// PutBytes stores a blob. It does not replace a valid existing blob, because some file
+// systems flush to disk when a file is replaced.
 func (s *Store) PutBytes(data []byte) (Blob, error) {
 	b := Blob{Digest: digest.FromBytes(data), Size: int64(len(data))}
 	if f, err := s.Open(b); err == nil {
@@ -92,15 +91,15 @@ func (s *Store) PutBytes(data []byte) (Blob, error) {
 	return b, nil
 }
 
-// Open opens a blob. The first time that this process opens one that it did not
-// write, the content is checked. If there is none, or a wrong one, the error is
-// a [BlobError].
+// Open opens a blob. On the first use of a blob that this process did not write, the
+// content is checked. If the blob does not exist or does not match its digest, the
+// error is a [BlobError].
 func (s *Store) Open(b Blob) (*os.File, error) {
 	return s.open(b, func(r io.Reader) io.Reader { return r })
 }
 
-// OpenContext opens a blob like [Store.Open]. To check the content of a large one takes
-// long, and ends when the context does.
+// OpenContext opens a blob like [Store.Open]. The check of a large blob takes long, and
+// stops when ctx ends.
 func (s *Store) OpenContext(ctx context.Context, b Blob) (*os.File, error) {
 	return s.open(b, func(r io.Reader) io.Reader { return Reader(ctx, r) })
 }
@@ -120,7 +119,8 @@ func (s *Store) open(b Blob, reader func(io.Reader) io.Reader) (*os.File, error)
 	return f, nil
 }
 
-// Find returns a small blob whose size is not known. Its content is not checked.
+// Find returns the content of a small blob of unknown size, without checking its
+// digest.
 func (s *Store) Find(d digest.Digest, maxSize int64) ([]byte, error) {
 	if err := d.Validate(); err != nil {
 		return nil, err
@@ -137,8 +137,7 @@ func (s *Store) Find(d digest.Digest, maxSize int64) ([]byte, error) {
 	return data, err
 }
 
-// check compares a file with the blob that it should be, and removes it if it is
-// another.
+// check checks that an open file matches a blob, and removes the file if it does not.
 func (s *Store) check(f *os.File, b Blob, reader func(io.Reader) io.Reader) error {
 	info, err := f.Stat()
 	if err != nil {
@@ -166,8 +165,8 @@ func (s *Store) check(f *os.File, b Blob, reader func(io.Reader) io.Reader) erro
 	return err
 }
 
-// removeOpen removes an open file, unless another process has put another file in
-// its place.
+// removeOpen removes an open file, unless another process has replaced it with another
+// file.
 func removeOpen(f *os.File) error {
 	opened, err := f.Stat()
 	if err != nil {
@@ -180,7 +179,7 @@ func removeOpen(f *os.File) error {
 	return os.RemoveAll(f.Name())
 }
 
-// Has tells whether the store has a blob. It does not look at the content.
+// Has reports whether the store has a blob. It does not check the content.
 func (s *Store) Has(b Blob) bool {
 	if b.Digest.Validate() != nil {
 		return false
@@ -189,13 +188,13 @@ func (s *Store) Has(b Blob) bool {
 	return err == nil && info.Size() == b.Size
 }
 
-// Save keeps a directory and all below it, but not the blobs of its files. What
-// the store has already is not written again.
+// Save stores a directory and everything below it, except for the blobs of its files.
+// Directories that the store already has are not written again.
 func (s *Store) Save(n *Node) error {
 	name := s.path("dirs", n.id)
 	if _, ok := s.sound.Load(n.id); ok {
 		if _, err := os.Stat(name); err == nil {
-			return nil // with all below it, which is saved first
+			return nil // including subdirectories, which are saved first
 		}
 	}
 	for _, e := range n.entries {
@@ -215,20 +214,20 @@ func (s *Store) Save(n *Node) error {
 	return nil
 }
 
-// Load returns a directory that was saved.
+// Load returns a saved directory.
 func (s *Store) Load(id digest.Digest) (*Node, error) { return s.Loader().Load(id) }
 
-// Loader loads directories that have much in common: what they share is loaded
-// once. It is used from several goroutines.
+// Loader loads directories and shares the subdirectories they have in common. Safe for
+// concurrent use.
 type Loader struct {
 	store *Store
 	known sync.Map // nodes by ID
 }
 
-// Loader returns a loader that has not loaded anything yet.
+// Loader returns a new, empty loader.
 func (s *Store) Loader() *Loader { return &Loader{store: s} }
 
-// Load returns a directory that was saved.
+// Load returns a saved directory.
 func (l *Loader) Load(id digest.Digest) (*Node, error) {
 	if n, ok := l.known.Load(id); ok {
 		return n.(*Node), nil
@@ -253,7 +252,8 @@ func (l *Loader) Load(id digest.Digest) (*Node, error) {
 	return n, nil
 }
 
-// path spreads files over 256 folders, which file systems like better.
+// path returns the path of a file in the store. Files are spread over 256 directories,
+// because large directories are slow on some file systems.
 func (s *Store) path(kind string, d digest.Digest) string {
 	hex := d.Encoded()
 	return filepath.Join(s.dir, kind, hex[:2], hex[2:])
@@ -272,13 +272,13 @@ func (s *Store) write(name string, data []byte) error {
 	return move(tmp.Name(), name)
 }
 
-// move moves a complete file to its place.
+// move renames a complete file to its final path.
 func move(tmp, name string) error {
 	err := os.Rename(tmp, name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		err = os.MkdirAll(filepath.Dir(name), 0o700)
-	case errors.Is(err, fs.ErrExist): // a directory, which is none of ours
+	case errors.Is(err, fs.ErrExist): // a directory that this store did not create
 		err = os.RemoveAll(name)
 	default:
 		return err
@@ -286,8 +286,8 @@ func move(tmp, name string) error {
 	return errors.Join(err, os.Rename(tmp, name))
 }
 
-// Clean removes what processes that were killed left half-written. It must not
-// run beside others that use the store.
+// Clean removes incomplete files of processes that were killed. It must not run while
+// the store is in use.
 func (s *Store) Clean() error {
 	tmp := filepath.Join(s.dir, "tmp")
 	entries, err := os.ReadDir(tmp)
@@ -297,7 +297,7 @@ func (s *Store) Clean() error {
 	return err
 }
 
-// Repair reads all blobs and removes those that are damaged.
+// Repair reads all blobs and removes the damaged ones.
 func (s *Store) Repair(ctx context.Context) error {
 	return s.each(ctx, "blobs", func(file string, d digest.Digest) error {
 		f, err := os.Open(file)
@@ -323,8 +323,8 @@ func (s *Store) Repair(ctx context.Context) error {
 	})
 }
 
-// each calls fn for the files of a kind with the digests that their names say.
-// Another process may delete files meanwhile.
+// each calls fn for each file of a kind with the digest in its name. Another process
+// may delete files meanwhile.
 func (s *Store) each(ctx context.Context, kind string, fn func(string, digest.Digest) error) error {
 	return filepath.WalkDir(filepath.Join(s.dir, kind), func(file string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -338,7 +338,7 @@ func (s *Store) each(ctx context.Context, kind string, fn func(string, digest.Di
 	})
 }
 
-// Sizes are the sizes of what a store has, in bytes.
+// Sizes holds the sizes of blobs and directories, in bytes.
 type Sizes struct{ Blobs, Dirs map[digest.Digest]int64 }
 
 // Sizes returns the sizes of all files of the store, without holes.
@@ -362,8 +362,8 @@ func (s *Store) Sizes(ctx context.Context) (Sizes, error) {
 	return out, nil
 }
 
-// Sweep removes all blobs and directories but these. It must not run beside
-// others that use the store.
+// Sweep removes all blobs and directories except for the given ones. It must not run
+// while the store is in use.
 func (s *Store) Sweep(ctx context.Context, blobs, dirs map[digest.Digest]bool) error {
 	s.sound.Clear()
 	for kind, keep := range map[string]map[digest.Digest]bool{"blobs": blobs, "dirs": dirs} {
@@ -383,7 +383,7 @@ func (s *Store) Sweep(ctx context.Context, blobs, dirs map[digest.Digest]bool) e
 	return nil
 }
 
-// Remove removes a blob. It must not run beside others that use it.
+// Remove removes a blob. It must not run while the blob is in use.
 func (s *Store) Remove(d digest.Digest) error {
 	s.sound.Delete(d)
 	if err := os.Remove(s.path("blobs", d)); !errors.Is(err, fs.ErrNotExist) {

@@ -11,8 +11,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// TestFilesDisappear: that another process deletes blobs and the directories that
-// hold them does not fail whoever goes through the store.
+// TestFilesDisappear checks that walking the store does not fail if another process
+// deletes blobs and their directories.
 func TestFilesDisappear(t *testing.T) {
 	s, err := OpenStore(t.TempDir())
 	if err != nil {
@@ -50,8 +50,8 @@ func TestFilesDisappear(t *testing.T) {
 	}
 }
 
-// TestReplacedBlob: a blob that another process has put in place of a damaged one
-// is not removed with the damaged one.
+// TestReplacedBlob checks that a blob with which another process replaced a damaged one
+// is not removed.
 func TestReplacedBlob(t *testing.T) {
 	s, err := OpenStore(t.TempDir())
 	if err != nil {
@@ -90,8 +90,8 @@ func TestReplacedBlob(t *testing.T) {
 	}
 }
 
-// TestRemove: a removed blob is lost, and can be put again. What another process puts
-// in its place is checked.
+// TestRemove checks that a removed blob is missing and can be stored again. A blob
+// written by another process under its digest is checked.
 func TestRemove(t *testing.T) {
 	s, err := OpenStore(t.TempDir())
 	if err != nil {
@@ -118,7 +118,8 @@ func TestRemove(t *testing.T) {
 	}
 }
 
-// TestPutAgain: a good blob is not written again, a damaged one is.
+// TestPutAgain checks that a valid blob is not written again, and that a damaged one
+// is.
 func TestPutAgain(t *testing.T) {
 	dir := t.TempDir()
 	put := func() (string, os.FileInfo) {

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// TestLayerRoundTrip: a layer of two trees makes the one of the other.
+// TestLayerRoundTrip checks that applying the layer between two trees to the lower tree
+// returns the upper tree.
 func TestLayerRoundTrip(t *testing.T) {
 	for seed := range uint64(60) {
 		g := newGardener(t, seed)
@@ -36,8 +37,8 @@ func TestLayerRoundTrip(t *testing.T) {
 	}
 }
 
-// layered returns a tree without what layers do not keep: fractions of seconds,
-// most attributes, and the times of directories in which nothing changed.
+// layered returns a tree without the data that layers do not store: fractions of
+// seconds, most attributes, and the times of directories without changes.
 func layered(n *Node) *Node {
 	m := n.meta
 	m.ModTime = m.ModTime.Truncate(time.Second)
@@ -52,8 +53,9 @@ func layered(n *Node) *Node {
 	return n.MapEntries(m, layered)
 }
 
-// TestApply: what changes one tree into another does so for that tree, leaves
-// what is equal alone, and on an empty tree makes what was added.
+// TestApply checks that the changes between two trees, applied to the first, return the
+// second. Unchanged nodes stay as they are. Applied to an empty tree, the changes
+// return the added nodes.
 func TestApply(t *testing.T) {
 	for seed := range uint64(60) {
 		g := newGardener(t, seed)
@@ -102,8 +104,7 @@ func TestSaveAndLoad(t *testing.T) {
 	}
 }
 
-// TestDigest: what a cache looks at does not depend on times, and depends on
-// all else.
+// TestDigest checks that the content digest depends on everything except times.
 func TestDigest(t *testing.T) {
 	s := testStore(t)
 	blob, _ := s.PutBytes([]byte("x"))
@@ -207,8 +208,8 @@ func TestEditor(t *testing.T) {
 	}
 }
 
-// TestDeepShare: a change to one file of a large tree makes new directories
-// only above it.
+// TestDeepShare checks that a change to one file of a large tree creates new
+// directories only above the file.
 func TestDeepShare(t *testing.T) {
 	g := newGardener(t, 1)
 	base := g.tree(4)
@@ -223,7 +224,7 @@ func TestDeepShare(t *testing.T) {
 	}
 }
 
-// TestWithModTime: every node has the time, and all else stays.
+// TestWithModTime checks that every node gets the time, and that nothing else changes.
 func TestWithModTime(t *testing.T) {
 	at := time.Unix(7, 0).UTC()
 	m := Meta{Mode: 0o640, UID: 1, ModTime: time.Unix(3, 0)}
