@@ -9,30 +9,28 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Cache stores what operations made, by the digest of their [Key]. It is safe
-// for concurrent use.
+// Cache stores the outputs of operations, by the digest of their [Key]. Safe for
+// concurrent use.
 type Cache interface {
-	// Get returns the result that was stored under a key, and reports whether one
-	// exists.
+	// Get returns the result that is stored under key, and reports whether it exists.
 	Get(ctx context.Context, key digest.Digest) (CacheEntry, bool, error)
 	// Put stores the result of an operation.
 	Put(ctx context.Context, key digest.Digest, of Origin, result CacheEntry) error
 }
 
-// CacheEntry is what a [Cache] stores under a key.
+// CacheEntry is a result in a [Cache].
 type CacheEntry struct {
-	// ID is the identity of the result, which the keys of dependent operations
-	// contain. If it is "", the identity is the key. It differs for results that
-	// ignored the cache: a key may have had another result before.
+	// ID is the identity of the result, which is part of the keys of dependents. If it is
+	// "", the identity is the key. The identity differs from the key if the operation ran
+	// without using the cache, because the key may have had another result before.
 	ID      digest.Digest
 	Outputs []*snapshot.Snapshot
 }
 
-// Origin describes what a result in the cache was made by, for users and for
-// pruning.
+// Origin describes the operation that made a cached result, for users and for pruning.
 type Origin struct {
 	Name   string // of the operation
-	Source string // identifier of what was fetched; "" for what was made
+	Source string // identifier of the source; "" if the result was not fetched
 }
 
 // MemoryCache is a [Cache] in memory.

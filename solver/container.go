@@ -13,27 +13,27 @@ import (
 	"slipway/solver/tree"
 )
 
-// Container is what the processes see that a frontend starts itself. It is used
-// from several goroutines.
+// Container is an environment for processes that a frontend starts through the gateway.
+// Safe for concurrent use.
 type Container struct {
 	x      *execRun
 	c      runner.Container
 	cancel context.CancelCauseFunc
 	closed chan struct{}
-	err    error // when it is closed
+	err    error // valid after closed is closed
 }
 
-// OpenContainer prepares what the mounts, the network, the hosts and the platform
-// of an operation that runs a process are. Inputs of mounts are numbers in the
-// list. The container is there until it is closed, or ctx or the build ends.
+// OpenContainer returns a container with the mounts, the network, the hosts and the
+// platform of an exec operation. Mounts refer to their inputs by index in in. The
+// container exists until it is closed, or until ctx or the job ends.
 func (j *Job) OpenContainer(ctx context.Context, op *pb.Op, in []*snapshot.Snapshot) (*Container, error) {
 	opener, ok := j.opt.Runner.(runner.Opener)
 	if !ok {
 		return nil, errors.New("the runner of this build has no containers that a frontend starts itself")
 	}
 	x := newExecRun(&execOp{opEnv: opEnv{j.env, &Vertex{Op: op}}, op: op.GetExec()}, in)
-	// Closing the container ends the second context only: the first is that of what
-	// the runner still saves then.
+	// Close cancels the inner context only. The runner needs the outer one to save the
+	// mounts.
 	whole, end := context.WithCancelCause(ctx)
 	ctx, cancel := context.WithCancelCause(whole)
 	c := &Container{x: x, cancel: cancel, closed: make(chan struct{})}
@@ -60,8 +60,8 @@ func (j *Job) OpenContainer(ctx context.Context, op *pb.Op, in []*snapshot.Snaps
 	return c, nil
 }
 
-// Process describes a process of the container: what it runs, as whom, with
-// which secrets. Its input and output are left open.
+// Process returns the process that op describes: its arguments, its user and its secrets.
+// The caller sets its standard streams.
 func (c *Container) Process(ctx context.Context, op *pb.ExecOp) (*runner.Process, error) {
 	o := &execOp{opEnv: c.x.opEnv, op: op}
 	if err := o.allowed(); err != nil {
@@ -76,8 +76,7 @@ func (c *Container) Process(ctx context.Context, op *pb.ExecOp) (*runner.Process
 // Start starts a process.
 func (c *Container) Start(p *runner.Process) (runner.Running, error) { return c.c.Start(p) }
 
-// Tree returns a file system, by the number of its mount in the operation, as it
-// is now.
+// Tree returns the current content of a mount, by its index in the operation.
 func (c *Container) Tree(mount int) (*tree.Node, error) {
 	mounts := c.x.op.Mounts
 	if mount < 0 || mount >= len(mounts) {

@@ -1,22 +1,22 @@
-// Package solver builds what a definition in LLB describes, in this process and
-// without a daemon. It is a reference: exact and readable first, and fast
-// because file trees are Merkle trees.
+// Package solver executes LLB definitions in this process, without a daemon. It is a
+// reference implementation: exact and readable first, and fast because file trees are
+// Merkle trees.
 //
-// [Load] checks a definition and makes a [Graph] of it. A [Job] evaluates each
-// vertex once, and independent ones concurrently. Outputs of a vertex are a
-// snapshot each: a file tree and its layers. An [Op] describes what its outputs
-// depend on: the operation, and of each input either how it was made or the content
-// of the files that are read. The digest of that is its [Key], under which the [Cache]
-// stores the outputs.
+// [Load] validates a definition and returns its [Graph]. A [Job] evaluates each vertex
+// once, and independent vertices concurrently. Each output of a vertex is a snapshot: a
+// file tree and its layers. An [Op] returns a cache map, which lists what its outputs
+// depend on: the operation, and for each input either its identity or the content of the
+// files that the operation reads. The cache map and the inputs yield a [Key]. The [Cache]
+// stores the outputs by the digest of this key.
 //
-// The files, from top to bottom: job.go has a task for each vertex. task.go evaluates
-// one, with lookup.go for its cache keys and remote_import.go for imported caches.
-// ops.go is the table of operations, each of which is an op_*.go. They share env.go.
-// graph.go, load.go and validate.go read definitions.
+// The files, from top to bottom: job.go creates a task for each vertex. task.go evaluates
+// a task, with lookup.go for its cache keys and remote_import.go for imported caches.
+// ops.go selects the implementation of an operation, each of which has a file op_*.go.
+// They share env.go. graph.go, load.go and validate.go read definitions.
 //
-// Not here: where files come from (solver/source implements [Sources]), how processes
-// run (solver/runner), file operations (solver/fileop), what keys cover
-// (solver/cachemap), the cache on disk (solver/diskcache), mounts of the host
-// (solver/hostmount implements [Mounts]), the gateway that frontends talk to
-// (solver/gateway), file trees and snapshots (solver/tree, solver/snapshot).
+// Not here: the content of sources (solver/source implements [Sources]), processes
+// (solver/runner), file operations (solver/fileop), cache maps (solver/cachemap), the
+// cache on disk (solver/diskcache), mounts from the host (solver/hostmount implements
+// [Mounts]), the gateway API for frontends (solver/gateway), file trees and snapshots
+// (solver/tree, solver/snapshot).
 package solver

@@ -11,14 +11,14 @@ import (
 	"slipway/solver/snapshot"
 )
 
-// env is what the tasks and operations of a job share. It is safe for concurrent use.
+// env is the state that the tasks and operations of a job share. Safe for concurrent use.
 type env struct {
 	opt      Options
 	work     *work
 	events   *events
 	slots    *semaphore.Weighted
 	contents *contenthash.Hasher
-	// nested returns the result of a definition that the operation of a vertex builds.
+	// nested returns the result of a definition that a build operation evaluates.
 	nested func(*Vertex, *Graph) (*Result, error)
 
 	mu    sync.Mutex

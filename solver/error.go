@@ -4,12 +4,12 @@ import (
 	"slipway/internal/oneline"
 )
 
-// Error is the error of an operation.
+// Error is the error of a vertex.
 type Error struct {
 	Vertex *Vertex
 	Err    error
-	// Locations has the locations of the vertex. If it has none, such as the
-	// download of an ADD, it has the locations of the first vertex that needed it.
+	// Locations is the locations of the vertex. If the vertex has none, such as the
+	// download of an ADD, these are the locations of the first vertex that needed it.
 	Locations []Location
 }
 

@@ -20,17 +20,17 @@ type Event struct {
 // EventKind is the kind of an [Event].
 type EventKind uint8
 
-// The kinds of events. Every vertex that is started ends, as Cached or as Done,
-// before it may start again: a source is resolved first, and fetched if it is
-// needed. A vertex that was not looked at because later ones were cached is Cached
-// without a start. If another vertex needs it after all, it starts.
+// The kinds of events. Every Started vertex ends with Cached or Done before it starts
+// again. A source starts twice if it is resolved and then fetched. A vertex that was not
+// evaluated, because its dependents were cached, is Cached without being Started. It
+// starts later if another vertex needs it after all.
 const (
 	Started EventKind = iota + 1
-	Output            // a process wrote something
-	Missed            // no cache has the outputs, so the operation runs
-	Cached            // a cache had the outputs
+	Output            // a process wrote to standard output or standard error
+	Missed            // a cache miss: the operation runs
+	Cached            // a cache hit
 	Done
-	Progress // a part of the vertex went on
+	Progress // a part of the vertex made progress
 )
 
 // events sends the events of a job, one at a time.
@@ -55,12 +55,12 @@ func (s *events) emitLocked(e Event) {
 	s.send(e)
 }
 
-// progress reports what happens to a vertex. It is safe for concurrent use.
+// progress reports the state of a vertex. Safe for concurrent use.
 type progress struct {
 	events *events
 	of     *Vertex
 	inputs []*progress
-	// The lock of events protects these.
+	// Guarded by the lock of events.
 	seen, running bool
 }
 
@@ -86,8 +86,8 @@ func (p *progress) end(kind EventKind, err error) {
 	p.events.emitLocked(Event{Vertex: p.of, Kind: kind, Err: err})
 }
 
-// skip reports that the vertex was not looked at, as vertices that depend on it were
-// cached. Before that it reports the same of those that it depends on.
+// skip reports that the vertex was not evaluated, because its dependents were cached. It
+// first reports the same for the inputs of the vertex.
 func (p *progress) skip() {
 	p.events.mu.Lock()
 	defer p.events.mu.Unlock()
@@ -105,9 +105,9 @@ func (p *progress) skipLocked() {
 	p.events.emitLocked(Event{Vertex: p.of, Kind: Cached})
 }
 
-// hit reports that the vertex was found in a cache. Before that it reports what the
-// vertex depends on and was not looked at. Directories of the client are read in every
-// build.
+// hit reports a cache hit for the vertex. It first reports inputs that were not evaluated
+// as cached. Local directories are never reported as cached, because every build reads
+// them.
 func (p *progress) hit() {
 	for _, in := range p.inputs {
 		in.skip()
@@ -118,7 +118,7 @@ func (p *progress) hit() {
 	}
 }
 
-// reporting returns a context whose trackers report parts of the vertex.
+// reporting returns a context whose trackers report the progress of the vertex.
 func (p *progress) reporting(ctx context.Context) context.Context {
 	return WithReporter(ctx, func(s Status) { p.events.emit(Event{Vertex: p.of, Kind: Progress, Status: s}) })
 }

@@ -10,14 +10,14 @@ import (
 	"slipway/solver/snapshot"
 )
 
-// TestEvents builds targets one after the other in one build, with the cache of
-// earlier builds, and compares the events in order.
+// TestEvents builds targets sequentially in one job, with the cache of earlier builds. It
+// compares the events in order.
 func TestEvents(t *testing.T) {
 	for _, tc := range []struct {
 		about  string
 		toys   string
 		before []string // is built first
-		forget int      // value that the cache loses then
+		forget int      // value that is then deleted from the cache
 		build  []string
 		want   string
 	}{
@@ -85,7 +85,7 @@ func TestEvents(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, _ = b.Result(graph).Snapshot(t.Context()) // the events have the error
+			_, _ = b.Result(graph).Snapshot(t.Context()) // the events contain the error
 		}
 		b.Wait()
 		if got := g.eventText(); got != tc.want {
@@ -94,7 +94,7 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// trackedOp reads and writes what it tracks.
+// trackedOp tracks the bytes that it reads and writes.
 type trackedOp struct{ Op }
 
 func (o trackedOp) CacheMap(ctx context.Context) (*CacheMap, error) {
@@ -117,7 +117,7 @@ func (o trackedOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapsho
 	return o.Op.Run(ctx, in)
 }
 
-// TestTrack: what an operation tracks are events of its vertex.
+// TestTrack: the progress that an operation tracks becomes events of its vertex.
 func TestTrack(t *testing.T) {
 	g := newPlayground(t)
 	g.define("a = +1")
@@ -133,7 +133,7 @@ func TestTrack(t *testing.T) {
 			if e.Vertex.Name() != "a" {
 				t.Errorf("progress of %s, want a", e.Vertex.Name())
 			}
-			if n := len(got); n == 0 || got[n-1] != e.Status { // a read of the end repeats it
+			if n := len(got); n == 0 || got[n-1] != e.Status { // the read that returns EOF repeats the status
 				got = append(got, e.Status)
 			}
 		}

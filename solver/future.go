@@ -5,15 +5,16 @@ import (
 	"sync"
 )
 
-// work is the goroutines of a job, which callers may have ceased to wait for.
+// work tracks the goroutines of a job, including those whose callers have stopped
+// waiting.
 type work struct {
 	ctx   context.Context // of the job
 	group sync.WaitGroup
 }
 
-// future is a value that is computed once, when it is first wanted. The work runs
-// in the context of the job, as the context of the first caller may end earlier
-// than those of others. It is safe for concurrent use.
+// future is a value that is computed once, on first use. The computation runs in the
+// context of the job, because the context of the first caller may end earlier than the
+// contexts of other callers. Safe for concurrent use.
 type future[T any] struct {
 	once sync.Once
 	done chan struct{}
@@ -23,7 +24,7 @@ type future[T any] struct {
 
 func newFuture[T any]() *future[T] { return &future[T]{done: make(chan struct{})} }
 
-// start calls fn in the job, unless an earlier call did.
+// start calls fn in a goroutine of the job, unless an earlier call did.
 func (f *future[T]) start(w *work, fn func(context.Context) (T, error)) {
 	f.once.Do(func() {
 		w.group.Go(func() {
@@ -33,8 +34,8 @@ func (f *future[T]) start(w *work, fn func(context.Context) (T, error)) {
 	})
 }
 
-// get returns the value, and calls fn if no earlier call did. It returns the
-// cause of ctx if that ends first.
+// get returns the value. It calls fn if no earlier call did. If ctx ends first, it
+// returns the cause of ctx.
 func (f *future[T]) get(ctx context.Context, w *work, fn func(context.Context) (T, error)) (T, error) {
 	f.start(w, fn)
 	select {
@@ -46,7 +47,8 @@ func (f *future[T]) get(ctx context.Context, w *work, fn func(context.Context) (
 	}
 }
 
-// peek returns the value without waiting for it, and reports whether it was computed without an error.
+// peek returns the value without waiting. It reports whether the value was computed
+// without error.
 func (f *future[T]) peek() (T, bool) {
 	select {
 	case <-f.done:

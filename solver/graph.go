@@ -9,9 +9,9 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Graph is a definition that was checked.
+// Graph is a validated definition.
 type Graph struct {
-	Root     Edge      // the result; without a vertex it is an empty tree
+	Root     Edge      // the result; an empty tree if its vertex is nil
 	Vertices []*Vertex // each after all of its inputs
 }
 
@@ -30,14 +30,14 @@ type Edge struct {
 	Index  int
 }
 
-// Location is a place of a file that an operation comes from.
+// Location is a location in a source file that an operation comes from.
 type Location struct {
 	Source *pb.SourceInfo
 	Ranges []*pb.Range
 }
 
-// Name is what people call the operation: the name that its frontend gave it,
-// or what it does.
+// Name returns the name of the operation for users: the custom name that its frontend
+// set, or a description of the operation.
 func (v *Vertex) Name() string {
 	if n := v.Meta.GetDescription()["llb.customname"]; n != "" {
 		return n
@@ -45,7 +45,7 @@ func (v *Vertex) Name() string {
 	return operationName(v.Op)
 }
 
-// outputs returns how many outputs an operation has.
+// outputs returns the number of outputs of an operation.
 func outputs(v *Vertex) int {
 	n := 1
 	switch op := v.Op.Op.(type) {
@@ -63,7 +63,7 @@ func outputs(v *Vertex) int {
 	return n
 }
 
-// outputOf returns the output of a mount; -1 if it has none.
+// outputOf returns the output index of a mount, or -1 if it has no output.
 func outputOf(m *pb.Mount) int64 {
 	if m.MountType == pb.MountType_BIND {
 		return m.Output
@@ -71,13 +71,13 @@ func outputOf(m *pb.Mount) int64 {
 	return int64(pb.SkipOutput)
 }
 
-// isLocal reports whether a vertex is a directory of the client. Reading one is
-// cheap, and allowed while caches are searched.
+// isLocal reports whether a vertex is a local directory. Reading one is cheap, and
+// allowed while caches are searched.
 func isLocal(v *Vertex) bool {
 	return strings.HasPrefix(v.Op.GetSource().GetIdentifier(), "local://")
 }
 
-// operationName names an operation by what it does.
+// operationName returns a name that describes the operation.
 func operationName(op *pb.Op) string {
 	switch op := op.Op.(type) {
 	case *pb.Op_Source:

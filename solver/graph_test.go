@@ -9,8 +9,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// definition marshals operations, each with the digests of those before as
-// inputs where it names them by number.
+// definition marshals operations. An input digest of one digit is the index of an earlier
+// operation.
 func definition(t testing.TB, ops ...*pb.Op) *pb.Definition {
 	t.Helper()
 	def := &pb.Definition{}
@@ -89,8 +89,8 @@ func TestBadDefinitions(t *testing.T) {
 	}
 }
 
-// FuzzLoad: whatever the bytes, a definition is an error or a graph in which each
-// vertex comes after its inputs.
+// FuzzLoad: Load returns an error, or a graph in which each vertex comes after its
+// inputs.
 func FuzzLoad(f *testing.F) {
 	st := llb.Image("busybox").Run(llb.Shlex("x"), llb.AddMount("/m", llb.Local("c"))).Root().
 		File(llb.Copy(llb.Git("https://example.com/x.git", "y"), "/*", "/z", &llb.CopyInfo{AllowWildcard: true}))
@@ -124,7 +124,7 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-// TestNilLocations: what a location leaves out is no panic.
+// TestNilLocations: locations with missing fields cause no panic.
 func TestNilLocations(t *testing.T) {
 	def := definition(t, from("local://x"), result("0"))
 	at := string(digest.FromBytes(def.Def[0]))

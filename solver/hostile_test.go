@@ -19,8 +19,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// chain is a definition of that many operations, each on the result of the one
-// before.
+// chain returns a definition of n operations, each with the previous one as its input.
 func chain(t testing.TB, n int, op func(i int) *pb.Op) *pb.Definition {
 	t.Helper()
 	def := &pb.Definition{}
@@ -57,7 +56,7 @@ func mkdirs(name func(i int) string) func(i int) *pb.Op {
 	}
 }
 
-// testBuild is a build in memory, whose processes do nothing.
+// testBuild returns a job with a cache in memory, whose processes do nothing.
 func testBuild(t testing.TB, ctx context.Context) *Job {
 	t.Helper()
 	s, err := tree.OpenStore(t.TempDir())
@@ -70,7 +69,7 @@ func testBuild(t testing.TB, ctx context.Context) *Job {
 	})
 }
 
-// emptySources are empty trees.
+// emptySources resolves every source to an empty tree.
 type emptySources struct{}
 
 func (emptySources) Open(_ context.Context, op *pb.SourceOp, _ *pb.Platform) (Source, error) {
@@ -85,7 +84,7 @@ func (emptySource) Fetch(context.Context) (*snapshot.Snapshot, error) {
 	return snapshot.New(tree.Empty(), nil), nil
 }
 
-// idle runs nothing.
+// idle is a runner whose processes do nothing.
 type idle struct{}
 
 func (idle) Run(_ context.Context, p *runner.Process) ([]*tree.Node, error) {
@@ -111,8 +110,8 @@ func solveDef(t testing.TB, def *pb.Definition) (*snapshot.Snapshot, error) {
 	return b.Result(g).Snapshot(ctx)
 }
 
-// TestHugeDefinitions: definitions that are deep, or grow when they are worked
-// out, end with one error and without taking all memory.
+// TestHugeDefinitions: definitions that are deep, or grow when they are evaluated, fail
+// with one error and without using up the memory.
 func TestHugeDefinitions(t *testing.T) {
 	merges := func(i int) *pb.Op {
 		if i == 0 {
@@ -149,7 +148,7 @@ func TestHugeDefinitions(t *testing.T) {
 	}
 }
 
-// TestOddNumbers: numbers of inputs and outputs that nothing has are errors.
+// TestOddNumbers: indexes of inputs and outputs that do not exist are errors.
 func TestOddNumbers(t *testing.T) {
 	user := func(in int64) *pb.FileAction {
 		a := mkdir(-1, 0)
@@ -174,7 +173,7 @@ func TestOddNumbers(t *testing.T) {
 	}
 }
 
-// TestCancelledBuild: when the context of a build ends, so does all of it.
+// TestCancelledBuild: when the context of a job ends, so do all of its operations.
 func TestCancelledBuild(t *testing.T) {
 	before := runtime.NumGoroutine()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -205,7 +204,8 @@ func TestCancelledBuild(t *testing.T) {
 	t.Errorf("%d goroutines, there were %d", runtime.NumGoroutine(), before)
 }
 
-// hanging tells that it runs, and ends with its context.
+// hanging is a runner that closes runs when its process starts, and returns when ctx
+// ends.
 type hanging struct{ runs chan struct{} }
 
 func (h hanging) Run(ctx context.Context, _ *runner.Process) ([]*tree.Node, error) {
@@ -214,8 +214,8 @@ func (h hanging) Run(ctx context.Context, _ *runner.Process) ([]*tree.Node, erro
 	return nil, ctx.Err()
 }
 
-// FuzzSolve: whatever a definition says, working it out ends with an error or a
-// result, and never with a panic or outside of the tree.
+// FuzzSolve: the evaluation of any definition ends with an error or a result, never with
+// a panic, and never reads outside the tree.
 func FuzzSolve(f *testing.F) {
 	root := &pb.Mount{Dest: "/", Input: -1, Output: 0}
 	owned := mkdir(-1, 0)
@@ -264,7 +264,7 @@ func FuzzSolve(f *testing.F) {
 	})
 }
 
-// joints are the lengths of operations, so that all of them are one text.
+// joints returns the lengths of the operations, so that all of them can be one text.
 func joints(def *pb.Definition) []byte {
 	var at []byte
 	for _, op := range def.Def {
@@ -273,8 +273,8 @@ func joints(def *pb.Definition) []byte {
 	return at
 }
 
-// relinked is the definition of operations that were changed: each that had the
-// one before as input has it again, although its digest is another.
+// relinked returns a definition of changed operations. An operation that had the previous
+// one as input has it again, although its digest changed.
 func relinked(data, at []byte) *pb.Definition {
 	def := &pb.Definition{}
 	names := map[string]string{}

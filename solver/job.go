@@ -9,7 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Job evaluates vertices, each at most once. It is safe for concurrent use.
+// Job evaluates vertices, each at most once. Safe for concurrent use.
 type Job struct {
 	*env
 
@@ -19,7 +19,7 @@ type Job struct {
 	nested   map[digest.Digest][]digest.Digest // build operations in the definition of a build operation
 }
 
-// New starts a job, which ends with ctx.
+// New returns a job that ends with ctx.
 func New(ctx context.Context, opt Options) *Job {
 	j := &Job{tasks: map[string]*task{}, byVertex: map[*Vertex]*task{}, nested: map[digest.Digest][]digest.Digest{}}
 	j.env = newEnv(ctx, opt)
@@ -48,10 +48,10 @@ func (j *Job) Result(g *Graph) *Result {
 	return &Result{task: j.byVertex[g.Root.Vertex], index: g.Root.Index}
 }
 
-// task returns the task of a vertex, which vertices of several graphs may share.
-// A vertex that ignores the cache is another one than a vertex that may use it, and
-// so are those that depend on it. If it ran already, there is no need for the other
-// one.
+// task returns the task of a vertex. Equal vertices of several graphs share a task.
+//
+// A vertex that ignores the cache has a task of its own, and so have its dependents. If
+// this task exists already, equal vertices that may use the cache share it.
 func (j *Job) task(v *Vertex, in []*Result) *task {
 	id := string(v.Digest)
 	for _, r := range in {
@@ -93,8 +93,8 @@ func (j *Job) Key(v *Vertex) (Key, bool) {
 	return l.key, ok && len(l.key.Parts) > 0
 }
 
-// Finish reports the vertices of a graph that a successful build did not have to
-// look at, as later ones were cached.
+// Finish reports as cached the vertices of g that a successful build did not evaluate,
+// because their dependents were cache hits.
 func (j *Job) Finish(g *Graph) {
 	for _, v := range g.Vertices {
 		j.mu.Lock()
@@ -106,9 +106,9 @@ func (j *Job) Finish(g *Graph) {
 	}
 }
 
-// nest returns the result of a definition that the operation of v builds. The
-// definition may have v in it, as the digest of v does not cover the file that has the
-// definition. That is an error: each would wait for the other.
+// nest returns the result of a definition that the build operation v evaluates. It
+// returns an error if the definition contains v, because each would wait for the other.
+// This is possible because the digest of v does not cover the file with the definition.
 func (j *Job) nest(v *Vertex, g *Graph) (*Result, error) {
 	var builds []digest.Digest
 	for _, w := range g.Vertices {
@@ -126,7 +126,7 @@ func (j *Job) nest(v *Vertex, g *Graph) (*Result, error) {
 	return r, nil
 }
 
-// needs reports whether one of the operations is, or waits for, that one.
+// needs reports whether one of builds is the operation one, or waits for it.
 func (j *Job) needs(builds []digest.Digest, one digest.Digest, seen map[digest.Digest]bool) bool {
 	return slices.ContainsFunc(builds, func(d digest.Digest) bool {
 		if d == one {

@@ -9,8 +9,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Key covers everything that the outputs of an operation depend on. Equal keys
-// mean equal outputs.
+// Key covers everything that the outputs of an operation depend on. Operations with equal
+// keys have equal outputs.
 type Key struct{ Parts []Part }
 
 // Part is one dependency of a key.
@@ -18,10 +18,11 @@ type Part struct {
 	Name   string // such as "operation", "mount /", "files of copy 0"
 	Digest digest.Digest
 
-	// The other fields tell the origin of the part. They are not part of the key.
-	Input int           // number of the input of the operation; -1 if there is none
+	// The other fields record the origin of the part. They do not affect the digest of
+	// the key.
+	Input int           // index of the input of the operation; -1 if the part has no input
 	Tree  digest.Digest // id of the tree that files were selected from, or ""
-	From  int           // number of the action or mount that selected them
+	From  int           // index of the action or mount that selected them
 }
 
 // Digest returns the digest of the names and digests of all parts, in order.
@@ -39,7 +40,7 @@ func (k Key) Digest() digest.Digest {
 }
 
 // identityOf returns the identity of outputs that were made although the cache may
-// have had others under the key. It covers their trees.
+// contain other outputs for the key. It covers their trees.
 func (k Key) identityOf(outs []*snapshot.Snapshot) digest.Digest {
 	of := Key{Parts: []Part{{Name: "key", Digest: k.Digest()}}}
 	for _, s := range outs {

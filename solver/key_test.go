@@ -6,8 +6,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// TestKeyDigest: the digest of a key covers names and digests of its parts, in
-// order, and nothing of their origin.
+// TestKeyDigest: the digest of a key covers the names and digests of its parts, in order,
+// and not their origin.
 func TestKeyDigest(t *testing.T) {
 	one, two := digest.FromString("1"), digest.FromString("2")
 	key := func(parts ...Part) digest.Digest { return Key{Parts: parts}.Digest() }

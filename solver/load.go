@@ -10,9 +10,9 @@ import (
 	"slipway/internal/oneline"
 )
 
-// Load checks a definition: each operation is known and complete, each input is
-// there and comes before. An operation is named by its digest, so that inputs
-// cannot form a cycle; one that names itself or a later one is not there yet.
+// Load validates a definition and returns its graph. Each operation must be known and
+// complete, and its inputs must come before it in the definition. Inputs cannot form a
+// cycle, because operations refer to inputs by digest.
 func Load(def *pb.Definition) (*Graph, error) {
 	l := &loader{def: def, depth: map[digest.Digest]int{}, vertices: make(map[digest.Digest]*Vertex, len(def.GetDef()))}
 	g := &Graph{}
@@ -48,11 +48,11 @@ func Load(def *pb.Definition) (*Graph, error) {
 type loader struct {
 	def      *pb.Definition
 	vertices map[digest.Digest]*Vertex
-	depth    map[digest.Digest]int // how many operations are behind each other, before one
+	depth    map[digest.Digest]int // length of the longest path to an operation
 }
 
-// maxDepth is how many operations may be behind each other. All of them wait at
-// once.
+// maxDepth is the maximum length of a path of operations. Each operation on it has a
+// goroutine that waits for the next.
 const maxDepth = 10_000
 
 func (l *loader) root(op *pb.Op) (Edge, error) {

@@ -10,19 +10,19 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// lookup is what is known of a vertex before it runs.
+// lookup is the result of a search in the caches for a vertex.
 type lookup struct {
-	key  Key           // has no parts if it is unknown
-	id   digest.Digest // of the outputs in the keys of dependents; "" if the operation has to run to know it
+	key  Key           // no parts if it is unknown
+	id   digest.Digest // of the outputs, for the keys of dependents; "" if the operation has to run first
 	outs []*snapshot.Snapshot
-	ok   bool // outs were in the cache
+	ok   bool // whether outs were in the cache
 }
 
-// errUnknown is the error of a key that needs something to run first.
+// errUnknown is the error for a key that cannot be computed before an input has run.
 var errUnknown = errors.New("not known before inputs have run")
 
-// probe searches the cache without running anything. Sources are resolved, and
-// files of the client are read.
+// probe searches the caches without running anything. It resolves sources and reads local
+// directories.
 func (t *task) probe(ctx context.Context) (lookup, error) {
 	return t.probed.get(ctx, t.work, func(ctx context.Context) (lookup, error) {
 		m, err := t.describe(ctx)
@@ -35,12 +35,12 @@ func (t *task) probe(ctx context.Context) (lookup, error) {
 		if err == nil {
 			return t.find(ctx, key)
 		}
-		// Content that cannot be read is reported by the operation, if it has to run.
+		// If content cannot be read, the operation returns the error when it has to run.
 		return t.findByDefinition(ctx)
 	})
 }
 
-// lookup searches the cache by the key. What the key depends on is evaluated.
+// lookup searches the caches by the key. It evaluates the inputs that the key depends on.
 func (t *task) lookup(ctx context.Context) (lookup, error) {
 	return t.found.get(ctx, t.work, func(ctx context.Context) (lookup, error) {
 		l, err := t.probe(ctx)
@@ -61,7 +61,8 @@ func (t *task) lookup(ctx context.Context) (lookup, error) {
 	})
 }
 
-// assemble makes a key. parts returns what the key has of an input.
+// assemble returns a key of the parts of m and the parts for each input, which parts
+// returns.
 func (t *task) assemble(ctx context.Context, m *CacheMap, parts func(ctx context.Context, i int) ([]Part, error)) (Key, error) {
 	of := make([][]Part, len(t.in))
 	err := concurrently(ctx, len(t.in), func(ctx context.Context, i int) (err error) {
@@ -78,8 +79,8 @@ func (t *task) assemble(ctx context.Context, m *CacheMap, parts func(ctx context
 	return key, nil
 }
 
-// find searches the cache by the key. A result that was imported when the content
-// of inputs was unknown has the key of the definition.
+// find searches the caches by key. A result that was imported before the content of
+// inputs was known is stored under the key of the definition, which is searched as well.
 func (t *task) find(ctx context.Context, key Key) (lookup, error) {
 	l := lookup{key: key, id: key.Digest()}
 	m, err := t.describe(ctx)
@@ -106,8 +107,8 @@ func (t *task) find(ctx context.Context, key Key) (lookup, error) {
 	return l, nil
 }
 
-// findByDefinition searches the caches by the key of the definition. It is the key
-// of results of which imported caches know only how they were made.
+// findByDefinition searches the caches by the key of the definition. Imported results are
+// stored under this key if the content of their inputs is unknown.
 func (t *task) findByDefinition(ctx context.Context) (lookup, error) {
 	m, err := t.describe(ctx)
 	if err != nil || t.mustRun(m) {
@@ -130,8 +131,8 @@ func (t *task) findByDefinition(ctx context.Context) (lookup, error) {
 	return l, nil
 }
 
-// definition returns the key of the definition: it has how every input is made
-// instead of its content. If something has to run for it, the error is errUnknown.
+// definition returns the key of the definition. It contains the identity of every input
+// instead of its content. If an input has to run first, the error is errUnknown.
 func (t *task) definition(ctx context.Context) (Key, error) {
 	return t.defined.get(ctx, t.work, func(ctx context.Context) (Key, error) {
 		m, err := t.describe(ctx)
@@ -145,8 +146,9 @@ func (t *task) definition(ctx context.Context) (Key, error) {
 	})
 }
 
-// definitionID returns the identity of the outputs in keys of definitions. Outputs
-// of a run that ignored the cache have an identity that no definition has.
+// definitionID returns the identity of the outputs for keys of definitions. If the
+// operation ignored the cache and ran, this is the identity of this run, which no
+// definition yields.
 func (t *task) definitionID(ctx context.Context) (digest.Digest, error) {
 	m, err := t.describe(ctx)
 	if err != nil {
@@ -166,7 +168,7 @@ func (t *task) definitionID(ctx context.Context) (digest.Digest, error) {
 	return key.Digest(), err
 }
 
-// whole returns the parts of a key for input i with this identity.
+// whole returns the parts of the key for input i if id is its identity.
 func (m *CacheMap) whole(i int, id digest.Digest) []Part {
 	d := m.Deps[i]
 	parts := []Part{{Name: d.Name, Digest: id, Input: i}}
@@ -176,7 +178,7 @@ func (m *CacheMap) whole(i int, id digest.Digest) []Part {
 	return parts
 }
 
-// peekParts returns the parts of the key for an input, without running anything.
+// peekParts returns the parts of the key for an input without running anything.
 func (t *task) peekParts(ctx context.Context, m *CacheMap, i int) ([]Part, error) {
 	in := t.in[i]
 	if m.Deps[i].Content == nil {
@@ -193,9 +195,9 @@ func (t *task) peekParts(ctx context.Context, m *CacheMap, i int) ([]Part, error
 	return m.Deps[i].Content(ctx, s)
 }
 
-// parts returns the parts of the key for an input, and evaluates what they need.
-// Other inputs, which nothing waits for yet, are made meanwhile: a result under the
-// key of the vertex is unlikely to exist if that of an input does not.
+// parts returns the parts of the key for an input and evaluates the results they depend
+// on. An input whose content is not needed for the key is prefetched if no cache has it,
+// because a hit for this vertex is then unlikely.
 func (t *task) parts(ctx context.Context, m *CacheMap, i int) ([]Part, error) {
 	in := t.in[i]
 	if m.Deps[i].Content == nil {
@@ -219,8 +221,8 @@ func (t *task) parts(ctx context.Context, m *CacheMap, i int) ([]Part, error) {
 	return parts, err
 }
 
-// peekID returns the identity of the outputs, and reports whether it is known
-// without running anything.
+// peekID returns the identity of the outputs, and reports whether it is known without
+// running anything.
 func (t *task) peekID(ctx context.Context) (digest.Digest, bool) {
 	if c, ok := t.outs.peek(); ok {
 		return c.ID, true
@@ -229,7 +231,8 @@ func (t *task) peekID(ctx context.Context) (digest.Digest, bool) {
 	return l.id, err == nil && l.id != ""
 }
 
-// peek returns the result if it exists already. Files of the client are read.
+// peek returns the snapshot if it exists already, and errUnknown otherwise. Local
+// directories are read.
 func (r *Result) peek(ctx context.Context) (*snapshot.Snapshot, error) {
 	if r == nil {
 		return nil, nil

@@ -10,7 +10,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// buildOp solves a definition that is a file of an input.
+// buildOp evaluates a definition that is stored in a file of an input.
 type buildOp struct {
 	opEnv
 	op *pb.BuildOp
@@ -24,8 +24,8 @@ const definitionName = "buildkit.llb.definition"
 // CacheMap implements [Op].
 func (o *buildOp) CacheMap(context.Context) (*CacheMap, error) { return o.cacheMap(nil) }
 
-// definitionInput returns the number of the input with the definition; -1 if the
-// operation names none.
+// definitionInput returns the index of the input with the definition, or -1 if the
+// operation does not set it.
 func (o *buildOp) definitionInput() int64 {
 	if i, ok := o.op.Inputs[pb.LLBDefinitionInput]; ok {
 		return i.Input

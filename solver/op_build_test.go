@@ -13,7 +13,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// definitionSource is a tree with a definition in it.
+// definitionSource is a source with a tree that contains definitions.
 type definitionSource struct{ tree *tree.Node }
 
 func (s definitionSource) Open(_ context.Context, op *pb.SourceOp, _ *pb.Platform) (Source, error) {
@@ -31,14 +31,14 @@ func (s definitionTree) Fetch(context.Context) (*snapshot.Snapshot, error) {
 	return snapshot.New(s.tree, nil), nil
 }
 
-// marshal returns operations, each an input of the next, and what refers to the
-// last of them.
+// marshal returns a definition of operations, each with the previous one as its input.
+// The last one is the result.
 func marshal(t *testing.T, ops ...*pb.Op) *pb.Definition {
 	t.Helper()
 	return chain(t, len(ops), func(i int) *pb.Op { return ops[i] })
 }
 
-// buildFrom are operations that build what is in a file of a directory.
+// buildFrom returns operations that build the definition in a file of a directory.
 func buildFrom(file string) []*pb.Op {
 	return []*pb.Op{
 		{Op: &pb.Op_Source{Source: &pb.SourceOp{Identifier: "local://definitions"}}},
@@ -50,8 +50,8 @@ func buildFrom(file string) []*pb.Op {
 	}
 }
 
-// TestNestedDefinitions: builds in builds take no turn from those that they wait
-// for, and none waits for itself.
+// TestNestedDefinitions: a build operation takes no slot from the operations that it
+// waits for. A definition that builds itself is an error.
 func TestNestedDefinitions(t *testing.T) {
 	for _, tc := range []struct {
 		about string

@@ -11,16 +11,15 @@ import (
 	"slipway/solver/tree"
 )
 
-// opEnv is what the operation of a vertex works with.
+// opEnv is the environment of the operation of a vertex.
 type opEnv struct {
 	*env
 	v *Vertex
 }
 
-// cacheMap returns the cache map of an operation. Package cachemap decides what it
-// depends on. content returns the parts of the key for the content of an input; it is
-// called only for inputs whose content suffices, and is nil for operations that have no
-// such inputs.
+// cacheMap returns the cache map of an operation, as package cachemap defines it. content
+// returns the parts of the key for the content of an input. It is called only for inputs
+// whose content suffices, and is nil for operations without such inputs.
 func (e opEnv) cacheMap(content func(input int, in *snapshot.Snapshot) ([]Part, error)) (*CacheMap, error) {
 	exported, err := cachemap.Of(e.v.Op)
 	if err != nil {
@@ -44,8 +43,8 @@ func (e opEnv) cacheMap(content func(input int, in *snapshot.Snapshot) ([]Part, 
 	return m, nil
 }
 
-// snapshotAt returns the input with a number of the definition. If the number is
-// -1, it returns nil: the empty tree.
+// snapshotAt returns the input at index i of the definition. If i is -1, it returns nil:
+// the empty tree.
 func snapshotAt(in []*snapshot.Snapshot, i int64) *snapshot.Snapshot {
 	if i < 0 || i >= int64(len(in)) {
 		return nil
@@ -53,7 +52,7 @@ func snapshotAt(in []*snapshot.Snapshot, i int64) *snapshot.Snapshot {
 	return in[i]
 }
 
-// contentDigest returns the digest of a node without times. If n is nil, it
+// contentDigest returns the digest of a node, which does not cover times. If n is nil, it
 // returns "none".
 func contentDigest(n *tree.Node) digest.Digest {
 	if n == nil {

@@ -10,19 +10,19 @@ import (
 	"slipway/solver/snapshot"
 )
 
-// ExecError is the failure of a RUN step or of a file operation, with its file
-// systems before and when it failed, so that a debugger can mount them.
+// ExecError is the failure of a RUN step or of a file operation. It includes the file
+// systems before and after the failure, so that a debugger can mount them.
 type ExecError struct {
 	Err error
-	// Inputs and Mounts are the file systems before and when it failed. Those of a
-	// RUN step are indexed by mount. Inputs of a file operation are indexed by
-	// input, and Mounts by action. A file system that does not exist is nil.
+	// Inputs and Mounts are the file systems before and after the failure. For a RUN
+	// step, both are indexed by mount. For a file operation, Inputs is indexed by input
+	// and Mounts by action. A file system that does not exist is nil.
 	Inputs, Mounts []*snapshot.Snapshot
 }
 
 func (e *ExecError) Error() string { return e.Err.Error() }
 
-// Unwrap returns what happened.
+// Unwrap returns the cause.
 func (e *ExecError) Unwrap() error { return e.Err }
 
 // InputError is the error of reading an input for the cache key.
@@ -37,7 +37,7 @@ func (e *InputError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *InputError) Unwrap() error { return e.Err }
 
-// failed tells of the failure of the process.
+// failed returns err with the mounts before and after the failure.
 func (x *execRun) failed(err error) error {
 	e := &ExecError{Err: err, Inputs: make([]*snapshot.Snapshot, len(x.op.Mounts)), Mounts: make([]*snapshot.Snapshot, len(x.op.Mounts))}
 	for i, m := range x.op.Mounts {

@@ -18,7 +18,8 @@ type execOp struct {
 	op *pb.ExecOp
 }
 
-// allowed refuses what has to be allowed and is not, and what no runner can do.
+// allowed returns an error if the operation needs a permission that the options do not
+// grant, or a device, or if it has invalid modes.
 func (o *execOp) allowed() error {
 	if _, ok := pb.SecurityMode_name[int32(o.op.Security)]; !ok {
 		return fmt.Errorf("invalid security mode %d", o.op.Security)
@@ -40,7 +41,7 @@ func (o *execOp) allowed() error {
 	return nil
 }
 
-// unixPath is what PATH is where nothing sets it, as in BuildKit.
+// unixPath is the default PATH, as in BuildKit.
 const unixPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 func (o *execOp) process() *runner.Process {
@@ -77,8 +78,8 @@ func (o *execOp) process() *runner.Process {
 	return p
 }
 
-// withProxy adds the variables that are not part of the key, in both spellings
-// as programs differ, and PATH where there is none.
+// withProxy adds the proxy variables, which are not part of the cache key, in upper and
+// lower case, because programs differ. It adds PATH if env lacks it.
 func withProxy(env []string, proxy *pb.ProxyEnv) []string {
 	env = slices.Clone(env)
 	for _, kv := range [...][2]string{

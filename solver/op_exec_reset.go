@@ -1,7 +1,7 @@
 package solver
 
-// ResetCacheMounts makes the cache mounts start anew whose RUN steps in g ignore
-// the cache, as BuildKit does whenever a definition is solved.
+// ResetCacheMounts resets the cache mounts of the RUN steps in g that ignore the cache,
+// as BuildKit does whenever a definition is solved.
 func (j *Job) ResetCacheMounts(g *Graph) error {
 	var ids []string
 	for _, v := range g.Vertices {

@@ -7,7 +7,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// resets records which caches are reset.
+// resets records the ids of the caches that are reset.
 type resets struct {
 	Mounts
 	ids []string
@@ -18,8 +18,7 @@ func (r *resets) Reset(ids []string) error {
 	return nil
 }
 
-// TestResetCacheMounts: the caches of steps that ignore the cache are reset, and
-// no others.
+// TestResetCacheMounts: only the caches of steps that ignore the cache are reset.
 func TestResetCacheMounts(t *testing.T) {
 	vertex := func(ignore bool, ids ...string) *Vertex {
 		op := &pb.ExecOp{Mounts: []*pb.Mount{{Dest: "/"}}}

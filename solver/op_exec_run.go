@@ -16,12 +16,12 @@ import (
 	"slipway/solver/sshagent"
 )
 
-// execRun is a process that is being prepared.
+// execRun prepares the process of an exec operation.
 type execRun struct {
 	*execOp
 	p        *runner.Process
 	bases    []*snapshot.Snapshot
-	from     []*pb.Mount       // of each mount of the process
+	from     []*pb.Mount       // the mount of the operation for each mount of p
 	caches   map[string]string // directories by name
 	releases []func()
 }
@@ -43,9 +43,9 @@ func (x *execRun) base(m *pb.Mount) *snapshot.Snapshot {
 	return nil
 }
 
-// secrets sets the environment variables that hold secrets. An optional secret
-// that does not exist sets its variable to the empty string, which hides a
-// variable of the same name that the image sets.
+// secrets sets the environment variables that hold secrets. An optional secret that does
+// not exist sets its variable to the empty string, which overrides a variable of the same
+// name from the image.
 func (x *execRun) secrets(ctx context.Context) error {
 	for _, s := range x.op.Secretenv {
 		data, err := x.secret(ctx, s.ID, s.Optional)
@@ -57,7 +57,7 @@ func (x *execRun) secrets(ctx context.Context) error {
 	return nil
 }
 
-// secret returns a secret; nil if there is none and none is needed.
+// secret returns a secret. If it does not exist and is optional, secret returns nil.
 func (x *execRun) secret(ctx context.Context, id string, optional bool) ([]byte, error) {
 	var data []byte
 	var ok bool
@@ -76,7 +76,7 @@ func (x *execRun) secret(ctx context.Context, id string, optional bool) ([]byte,
 	return data, nil
 }
 
-// mounts adds all mounts, each after those that it is in.
+// mounts adds all mounts to the process, parents before the mounts inside them.
 func (x *execRun) mounts(ctx context.Context) error {
 	if err := x.lockCaches(ctx); err != nil {
 		return err
@@ -91,11 +91,11 @@ func (x *execRun) mounts(ctx context.Context) error {
 }
 
 // lockCaches locks the cache mounts, each once. All processes lock caches in the same
-// order: two processes that mount two locked caches in opposite orders would wait
-// for each other forever.
+// order. Otherwise, two processes that mount two locked caches in opposite orders would
+// wait for each other forever.
 //
-// Upstream: all mounts of a cache in one process have the directory that the first of
-// them got, whatever their sharing says.
+// Upstream: all mounts of one cache in a process have the directory of the first of these
+// mounts, whatever their sharing modes.
 func (x *execRun) lockCaches(ctx context.Context) error {
 	var mounts []*pb.Mount
 	for _, m := range x.op.Mounts {
@@ -126,7 +126,8 @@ func (x *execRun) cacheName(m *pb.Mount) string {
 	return x.opt.Mounts.CacheName(m.GetCacheOpt().GetID(), x.base(m))
 }
 
-// mount adds a mount to the process. What is optional and not there is left out.
+// mount adds a mount to the process. Optional secrets and agents that do not exist are
+// left out.
 func (x *execRun) mount(ctx context.Context, m *pb.Mount) error {
 	target := path.Clean(m.Dest)
 	if !path.IsAbs(target) {
@@ -162,9 +163,9 @@ func (x *execRun) mount(ctx context.Context, m *pb.Mount) error {
 	return x.add(out, m)
 }
 
-// add takes a mount. Of two with the same target the process sees the last alone,
-// whatever kinds of file they are; what it would have hidden is not mounted, but has
-// to exist.
+// add appends a mount. If two mounts have the same target, the process sees only the last
+// one, whatever their file types. A hidden mount without an output is dropped, but its
+// source must exist.
 func (x *execRun) add(out runner.Mount, m *pb.Mount) error {
 	hidden := slices.IndexFunc(x.p.Mounts, func(o runner.Mount) bool { return o.Target == out.Target && !o.Output })
 	if hidden < 0 {
@@ -207,8 +208,7 @@ func (x *execRun) agent(ctx context.Context, out *runner.Mount, s *pb.SSHOpt) (b
 	return true, nil
 }
 
-// sort brings the mounts into an order in which each comes after those that it
-// is in.
+// sort sorts the mounts so that each comes after its parents.
 func (x *execRun) sort() {
 	order := make([]int, len(x.p.Mounts))
 	for i := range order {

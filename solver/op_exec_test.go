@@ -22,8 +22,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// recorder is a runner that remembers the last process. Its processes change
-// nothing.
+// recorder is a runner that records the last process. Its processes change nothing.
 type recorder struct{ last *runner.Process }
 
 func (r *recorder) Run(_ context.Context, p *runner.Process) ([]*tree.Node, error) {
@@ -37,7 +36,7 @@ func (r *recorder) Run(_ context.Context, p *runner.Process) ([]*tree.Node, erro
 	return out, nil
 }
 
-// oneSecret has the secret "known".
+// oneSecret provides the secret "known".
 type oneSecret struct{ Mounts }
 
 func (oneSecret) Secret(_ context.Context, id string) ([]byte, bool, error) {
@@ -47,7 +46,7 @@ func (oneSecret) Secret(_ context.Context, id string) ([]byte, bool, error) {
 	return []byte("value"), true, nil
 }
 
-// runExec runs an operation on an empty root, to which it adds a mount for that.
+// runExec runs op in an empty root, for which it adds a mount.
 func runExec(t *testing.T, mounts Mounts, op *pb.ExecOp) (*runner.Process, error) {
 	t.Helper()
 	s, err := tree.OpenStore(t.TempDir())
@@ -69,8 +68,8 @@ func runExec(t *testing.T, mounts Mounts, op *pb.ExecOp) (*runner.Process, error
 	return r.last, err
 }
 
-// TestProcessLimits: the limits of a process are in the metadata of the operation, and so
-// not in its cache key.
+// TestProcessLimits: the limits of a process come from the metadata of the operation, and
+// therefore do not affect its cache key.
 func TestProcessLimits(t *testing.T) {
 	o := &execOp{op: &pb.ExecOp{Meta: &pb.Meta{Args: []string{"a"}}}}
 	o.v = &Vertex{Op: &pb.Op{}, Meta: &pb.OpMetadata{}}
@@ -84,14 +83,14 @@ func TestProcessLimits(t *testing.T) {
 	}
 }
 
-// cacheNames names caches by their ids and by the results that they start as.
+// cacheNames returns cache names of the id and the snapshot that the cache starts from.
 type cacheNames struct{ Mounts }
 
 func (cacheNames) CacheName(id string, from *snapshot.Snapshot) string {
 	return id + " " + string(from.ID())
 }
 
-// oneCache has a cache in dir, and notes what it is to start as.
+// oneCache provides a cache in dir, and records the snapshot that it is to start from.
 type oneCache struct {
 	cacheNames
 	dir  string
@@ -103,8 +102,8 @@ func (c *oneCache) Cache(_ context.Context, _ string, _ pb.CacheSharingOpt, from
 	return c.dir, func() {}, nil
 }
 
-// TestCacheMountSource: a cache mount starts as the whole of a result, and shows its
-// source.
+// TestCacheMountSource: a cache mount starts as a copy of the whole snapshot. Its source
+// selects the part that is mounted.
 func TestCacheMountSource(t *testing.T) {
 	c := &oneCache{dir: "/cache"}
 	p, err := runExec(t, c, &pb.ExecOp{
@@ -124,11 +123,11 @@ func TestCacheMountSource(t *testing.T) {
 	}
 }
 
-// newCaches makes a directory for each request.
+// newCaches returns a new directory for each call.
 type newCaches struct {
 	cacheNames
 	n     int
-	asked []string // ids, and whether the caches start empty
+	asked []string // for each call, the id and whether the cache starts empty
 }
 
 func (c *newCaches) Cache(_ context.Context, id string, _ pb.CacheSharingOpt, from *snapshot.Snapshot) (string, func(), error) {
@@ -137,8 +136,8 @@ func (c *newCaches) Cache(_ context.Context, id string, _ pb.CacheSharingOpt, fr
 	return fmt.Sprint("/cache", c.n), func() {}, nil
 }
 
-// TestCacheTwice: all mounts of a cache in one process have one directory, which is
-// asked for once: the second request for one that is locked would wait for ever.
+// TestCacheTwice: all mounts of a cache in one process have the same directory, which is
+// requested once. A second request for a locked cache would wait forever.
 func TestCacheTwice(t *testing.T) {
 	cache := func(dest, id string, input int64, sharing pb.CacheSharingOpt) *pb.Mount {
 		return &pb.Mount{Input: input, Output: -1, Dest: dest, MountType: pb.MountType_CACHE, CacheOpt: &pb.CacheOpt{ID: id, Sharing: sharing}}
@@ -163,8 +162,8 @@ func TestCacheTwice(t *testing.T) {
 }
 
 // TestCacheOrder: two processes lock the caches that both mount in the same order,
-// whatever the order of their mounts: in opposite orders, each would wait for the
-// other forever.
+// whatever the order of their mounts. In opposite orders, each would wait for the other
+// forever.
 func TestCacheOrder(t *testing.T) {
 	var mounts []*pb.Mount
 	for _, id := range []string{"a", "b", "c"} {
@@ -189,8 +188,8 @@ func TestCacheOrder(t *testing.T) {
 	}
 }
 
-// TestSecrets: an optional secret that does not exist sets its variable to the
-// empty string, which hides the variable of the image, and mounts nothing.
+// TestSecrets: an optional secret that does not exist sets its variable to the empty
+// string, which overrides the variable of the image, and mounts nothing.
 func TestSecrets(t *testing.T) {
 	for _, mounts := range []Mounts{nil, oneSecret{}} {
 		p, err := runExec(t, mounts, &pb.ExecOp{
@@ -224,8 +223,8 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
-// TestMountParents: directories that were made for mounts stay unless the
-// operation says otherwise.
+// TestMountParents: directories that were created for mounts are kept unless the
+// operation sets RemoveMountStubsRecursive.
 func TestMountParents(t *testing.T) {
 	for _, remove := range []bool{false, true} {
 		p, err := runExec(t, nil, &pb.ExecOp{Meta: &pb.Meta{Args: []string{"x"}, Cwd: "/", RemoveMountStubsRecursive: remove}})
@@ -235,8 +234,7 @@ func TestMountParents(t *testing.T) {
 	}
 }
 
-// TestRelativeMounts: a mount whose target is relative is below the working
-// directory.
+// TestRelativeMounts: a relative target of a mount is relative to the working directory.
 func TestRelativeMounts(t *testing.T) {
 	var mounts []*pb.Mount
 	for _, dest := range []string{"m", "../t", "/abs", "./a/../c"} {
@@ -259,8 +257,8 @@ func TestRelativeMounts(t *testing.T) {
 	}
 }
 
-// TestMountsOfOneTarget runs a process with three mounts, two of which have the
-// same target: the last of them is left.
+// TestMountsOfOneTarget runs a process with three mounts, two of which have the same
+// target: only the last of these is mounted.
 func TestMountsOfOneTarget(t *testing.T) {
 	tmpfs := func(dest string, size int64) *pb.Mount {
 		return &pb.Mount{Input: -1, Output: -1, Dest: dest, MountType: pb.MountType_TMPFS, TmpfsOpt: &pb.TmpfsOpt{Size: size}}
@@ -279,7 +277,7 @@ func TestMountsOfOneTarget(t *testing.T) {
 	if want := map[string]int64{"/": 0, "/m": 3, "/other": 2}; !maps.Equal(got, want) {
 		t.Errorf("sizes of the mounts %v, want %v", got, want)
 	}
-	// What is hidden has to exist.
+	// The source of a hidden mount must exist.
 	bind := &pb.Mount{Input: 0, Output: -1, Dest: "/m", Selector: "/none"}
 	_, err = runExec(t, nil, &pb.ExecOp{
 		Meta: &pb.Meta{Args: []string{"x"}, Cwd: "/"}, Mounts: []*pb.Mount{bind, tmpfs("/m", 1)},
@@ -290,8 +288,8 @@ func TestMountsOfOneTarget(t *testing.T) {
 	}
 }
 
-// maker is a runner whose processes leave a directory with a name. Before that
-// it calls meanwhile.
+// maker is a runner whose processes create a directory called name. It calls meanwhile
+// first.
 type maker struct {
 	name      string
 	meanwhile func()
@@ -304,8 +302,8 @@ func (m maker) Run(context.Context, *runner.Process) ([]*tree.Node, error) {
 	return []*tree.Node{e.Tree()}, err
 }
 
-// TestSameStepMeanwhile runs a step while another build runs it and ends first:
-// both have the result of that build.
+// TestSameStepMeanwhile runs a step while another build runs it and ends first: both get
+// the result of the build that ended first.
 func TestSameStepMeanwhile(t *testing.T) {
 	s, err := tree.OpenStore(t.TempDir())
 	if err != nil {
@@ -337,7 +335,7 @@ func TestSameStepMeanwhile(t *testing.T) {
 	}
 }
 
-// oneAgent has an agent at socket.
+// oneAgent provides an agent at socket.
 type oneAgent struct {
 	Mounts
 	socket string
@@ -345,8 +343,8 @@ type oneAgent struct {
 
 func (a oneAgent) Agent(context.Context, string) (string, bool, error) { return a.socket, true, nil }
 
-// TestAgentMount: a process reaches an SSH agent through a socket that lets it list
-// keys, not through the socket of the host.
+// TestAgentMount: a process reaches an SSH agent through a socket that lets it list keys,
+// and not through the socket of the host.
 func TestAgentMount(t *testing.T) {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {

@@ -13,14 +13,14 @@ import (
 	"slipway/solver/tree"
 )
 
-// fileOp changes trees without running anything.
+// fileOp changes trees without running a process.
 type fileOp struct {
 	opEnv
 	op *pb.FileOp
 }
 
-// CacheMap implements [Op]. Of inputs that are only read the selected files
-// count, so that a change of other files in the source is a cache hit.
+// CacheMap implements [Op]. For inputs that are only read, the key covers just the
+// selected files, so that a change to other files of a source is a cache hit.
 func (o *fileOp) CacheMap(context.Context) (*CacheMap, error) {
 	if err := o.checkOwners(); err != nil {
 		return nil, err
@@ -34,8 +34,8 @@ func (o *fileOp) CacheMap(context.Context) (*CacheMap, error) {
 	})
 }
 
-// selected returns the parts of the key for the files that the actions read from
-// an input: what they copy, and the files in which they look up owners.
+// selected returns the parts of the key for the files that the actions read from an
+// input: the files that are copied, and the account files in which owners are looked up.
 func (o *fileOp) selected(input int, in *snapshot.Snapshot) ([]Part, error) {
 	var parts []Part
 	for n, a := range o.op.Actions {
@@ -66,8 +66,8 @@ func (o *fileOp) selected(input int, in *snapshot.Snapshot) ([]Part, error) {
 	return parts, nil
 }
 
-// checkOwners returns an error if a name is looked up where nothing is: on
-// scratch, whose input has no number.
+// checkOwners returns an error if the name of an owner is to be looked up in scratch,
+// whose input index is negative.
 func (o *fileOp) checkOwners() error {
 	for _, a := range o.op.Actions {
 		for _, name := range cachemap.Accounts(a) {
@@ -99,8 +99,8 @@ func (o *fileOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.
 	return outs, nil
 }
 
-// failed returns the error of an action, with the file system that it changes. made
-// has the outcomes of the actions before it.
+// failed returns the error of an action, with the file system that the action was to
+// change. made contains the outcomes of the actions before it.
 func (o *fileOp) failed(in []*snapshot.Snapshot, made []fileop.Outcome, err error) error {
 	var of *fileop.ActionError
 	if !errors.As(err, &of) {

@@ -9,14 +9,15 @@ import (
 	"slipway/solver/snapshot"
 )
 
-// sourceOp fetches content from outside of the build.
+// sourceOp fetches content from outside the build.
 type sourceOp struct {
 	opEnv
 	op     *pb.SourceOp
 	source Source // set by CacheMap
 }
 
-// CacheMap implements [Op]. It resolves the source, as its digest is the key.
+// CacheMap implements [Op]. It resolves the source, because the key is the digest of its
+// content.
 func (o *sourceOp) CacheMap(ctx context.Context) (*CacheMap, error) {
 	var err error
 	if o.source, err = o.opt.Sources.Open(ctx, o.op, o.v.Op.Platform); err != nil {

@@ -15,7 +15,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// files returns a snapshot of a tree with these files, by name.
+// files returns a snapshot of a tree with files of this content, by name.
 func files(t *testing.T, store *tree.Store, content map[string]string) *snapshot.Snapshot {
 	t.Helper()
 	e := tree.Edit(tree.Empty())
@@ -36,8 +36,8 @@ func files(t *testing.T, store *tree.Store, content map[string]string) *snapshot
 	return snapshot.New(e.Tree(), nil)
 }
 
-// keyOf returns the digest of the key of an operation with these inputs, of which
-// the whole identity is their number.
+// keyOf returns the digest of the key of op with these inputs. The identity of an input
+// depends only on its index.
 func keyOf(t *testing.T, op *pb.Op, in []*snapshot.Snapshot) digest.Digest {
 	t.Helper()
 	for range in {
@@ -72,8 +72,8 @@ func copyOp(change func(*pb.FileAction)) *pb.Op {
 	return &pb.Op{Op: &pb.Op_File{File: &pb.FileOp{Actions: []*pb.FileAction{a}}}}
 }
 
-// TestCopyKey: the key of a copy covers what it copies, by content, and nothing
-// else of the source.
+// TestCopyKey: the key of a copy covers the content of the files that it copies, and no
+// other files of the source.
 func TestCopyKey(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {
@@ -120,8 +120,8 @@ func TestCopyKey(t *testing.T) {
 	}
 }
 
-// TestCopyWithinIsNotExported: a copy within a tree has no name in exported caches,
-// as that of BuildKit does not cover its source.
+// TestCopyWithinIsNotExported: a copy within one input has no digest in exported caches,
+// because BuildKit's digest does not cover its source.
 func TestCopyWithinIsNotExported(t *testing.T) {
 	for second, exported := range map[int64]bool{0: false, 1: true} {
 		op := copyOp(func(a *pb.FileAction) { a.SecondaryInput = second })
@@ -143,8 +143,8 @@ func mountOp(mounts ...*pb.Mount) *pb.Op {
 	}}}
 }
 
-// TestMountKey: the key of a process covers what its mounts select, by content only
-// if nothing else of the input goes on to a later step.
+// TestMountKey: the key of a process covers the files that its mounts select. It covers
+// only their content if no other files of the input reach a later step.
 func TestMountKey(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {
@@ -188,7 +188,7 @@ func TestMountKey(t *testing.T) {
 	}
 }
 
-// TestProcess: what a process is told.
+// TestProcess: the fields of the process that the runner gets.
 func TestProcess(t *testing.T) {
 	op := mountOp()
 	e := op.GetExec()
@@ -230,8 +230,8 @@ func TestProcess(t *testing.T) {
 	}
 }
 
-// TestErrorLocations: an error of an operation without locations has the locations
-// of the first operation that needs it.
+// TestErrorLocations: the error of an operation without locations has the locations of
+// the first operation that needs it.
 func TestErrorLocations(t *testing.T) {
 	at := []Location{{Ranges: []*pb.Range{{Start: &pb.Position{Line: 7}}}}}
 	op := func(name string) *pb.Op {

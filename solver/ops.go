@@ -6,8 +6,8 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// waiter is implemented by operations that wait for other vertices while they
-// run. They hold no slot, as the vertices that they wait for need one.
+// waiter is implemented by operations that wait for other vertices while they run. They
+// hold no slot, because the vertices that they wait for need one.
 type waiter interface{ waitsForVertices() }
 
 // newOp returns the operation of a vertex that passed [Load].

@@ -11,13 +11,13 @@ import (
 const (
 	defaultOutputSize  = 2 << 20   // bytes, as in BuildKit
 	defaultOutputSpeed = 200 << 10 // bytes per second, as in BuildKit
-	// outputTail is how much of the end of a clipped stream follows if its step
-	// fails. BuildKit has the same.
+	// outputTail is how many bytes of the end of a clipped stream are sent if its step
+	// fails. BuildKit uses the same value.
 	outputTail = 256 << 10
 )
 
-// output sends what a process prints to one stream as events, up to the limit of
-// the build. It is safe for concurrent use.
+// output sends the bytes that a process writes to one stream as events, up to the limit
+// of the job. Safe for concurrent use.
 type output struct {
 	events  *events
 	v       *Vertex
@@ -26,9 +26,9 @@ type output struct {
 	started time.Time
 
 	mu       sync.Mutex
-	written  int64 // bytes, clipped ones included
+	written  int64 // bytes, including clipped ones
 	clipping bool
-	tail     []byte // the end of the stream since something was clipped; nil if nothing was
+	tail     []byte // the end of the stream; nil until bytes are clipped
 }
 
 // newOutput returns a writer for one stream of a process that starts now.
@@ -40,7 +40,8 @@ func (e *env) newOutput(v *Vertex, stream int) *output {
 	return &output{events: e.events, v: v, stream: stream, limit: limit, started: e.opt.Now()}
 }
 
-// Write implements [io.Writer]. It always succeeds, so that a limit ends no step.
+// Write implements [io.Writer]. It always succeeds, so that reaching a limit does not end
+// the step.
 func (o *output) Write(data []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -59,8 +60,8 @@ func (o *output) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// allowance returns how many bytes may have been written by now, and which limit
-// says so.
+// allowance returns how many bytes may have been written by now, and the limit that
+// applies.
 func (o *output) allowance() (most int64, limit string) {
 	const unlimited = 1<<63 - 1
 	most = unlimited
@@ -74,8 +75,8 @@ func (o *output) allowance() (most int64, limit string) {
 	return most, limit
 }
 
-// keep adds data to the tail, which takes up to twice its size, so that most
-// writes copy nothing else.
+// keep appends data to the tail. The buffer has twice the size of the tail, so that most
+// writes copy only data.
 func (o *output) keep(data []byte) {
 	if o.tail == nil {
 		o.tail = make([]byte, 0, 2*outputTail)
@@ -87,8 +88,8 @@ func (o *output) keep(data []byte) {
 	o.tail = append(o.tail, data...)
 }
 
-// flush sends the end of a stream that was clipped. A report of a failed step
-// shows the last lines that it gets.
+// flush sends the tail of a clipped stream. The report of a failed step shows the last
+// lines that it receives.
 func (o *output) flush() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

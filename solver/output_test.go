@@ -14,7 +14,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// printer is a runner whose processes print.
+// printer is a runner whose processes call print.
 type printer struct {
 	recorder
 	print func(p *runner.Process) error
@@ -27,8 +27,8 @@ func (r *printer) Run(ctx context.Context, p *runner.Process) ([]*tree.Node, err
 	return r.recorder.Run(ctx, p)
 }
 
-// printed runs a step that prints, and returns its output as events have it, by
-// stream. The clock of the build is now.
+// printed runs a step that calls print, and returns the output in its events, by stream.
+// The clock of the job returns now.
 func printed(t *testing.T, limit *OutputLimit, now *time.Time, print func(p *runner.Process) error) map[int]string {
 	t.Helper()
 	s, err := tree.OpenStore(t.TempDir())
@@ -63,7 +63,7 @@ func printed(t *testing.T, limit *OutputLimit, now *time.Time, print func(p *run
 	return got
 }
 
-// TestOutputLimit: output beyond the limit is clipped as BuildKit clips it.
+// TestOutputLimit: output beyond the limit is clipped as in BuildKit.
 func TestOutputLimit(t *testing.T) {
 	const kib, mib = 1 << 10, 1 << 20
 	clipped := func(limit string) string { return "\n[output clipped, log limit " + limit + " reached]\n" }
@@ -151,7 +151,7 @@ func brief(s string) string {
 	return fmt.Sprintf("%q", b.String())
 }
 
-// TestOutputMemory: a step that prints without end does not fill the memory.
+// TestOutputMemory: a step that prints without end does not use up the memory.
 func TestOutputMemory(t *testing.T) {
 	b := New(t.Context(), Options{Now: func() time.Time { return time.Unix(0, 0) }})
 	o := b.newOutput(nil, 1)

@@ -7,7 +7,8 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// TestOwnerOnScratch: names need a tree to look them up in, numbers do not.
+// TestOwnerOnScratch: names of owners cannot be looked up in scratch. Numbers need no
+// lookup.
 func TestOwnerOnScratch(t *testing.T) {
 	byName := &pb.UserOpt{User: &pb.UserOpt_ByName{ByName: &pb.NamedUserOpt{Name: "app", Input: -1}}}
 	byID := &pb.UserOpt{User: &pb.UserOpt_ByID{ByID: 7}}

@@ -9,26 +9,27 @@ import (
 	"slipway/solver/snapshot"
 )
 
-// ChainRecord is what a cache that is exported has of an output of an operation:
-// what it is called, and where its inputs are. Records come after those of their
-// inputs.
+// ChainRecord is one record of an exported cache: the cache key of an output and links to
+// the records of its inputs. Records come after the records of their inputs.
 type ChainRecord struct {
 	Name   digest.Digest
 	Inputs [][]ChainLink // each has at least one link
-	// Result is what the operation made, or Imported its name in [Imports]; with
-	// neither it is not known. What sources bring can be had from elsewhere.
+	// Result is the output. If it is nil, Imported is its digest in [Imports]. If neither
+	// is set, the output is unknown. Sources have neither, because they can be fetched
+	// again.
 	Result   *snapshot.Snapshot
 	Imported digest.Digest
 }
 
-// ChainLink is what an input of a record may be.
+// ChainLink is a link to a record that may be the input of another record.
 type ChainLink struct {
 	Selector digest.Digest
 	Record   int
 }
 
-// Chains returns the records of all that results depend on, as far as it can be
-// found again: files of the client can by their content alone.
+// Chains returns the records of results and their transitive inputs, as far as other
+// builds can compute their keys. Local directories have a key only by the content of
+// selected files.
 func (j *Job) Chains(ctx context.Context, results []*Result) ([]ChainRecord, error) {
 	c := &chains{job: j, indexes: map[chainKey]int{}, contents: map[digest.Digest]int{}}
 	for _, r := range results {
@@ -50,11 +51,11 @@ type chainKey struct {
 type chains struct {
 	job      *Job
 	records  []ChainRecord
-	indexes  map[chainKey]int      // records of outputs; -1 is none
+	indexes  map[chainKey]int      // records of outputs; -1 if the output has no record
 	contents map[digest.Digest]int // records of contents
 }
 
-// add returns the record of a result; -1 if there can be none.
+// add returns the index of the record of a result, or -1 if it has no record.
 func (c *chains) add(ctx context.Context, r *Result) (int, error) {
 	key := chainKey{r.task, r.index}
 	if i, ok := c.indexes[key]; ok {
@@ -101,8 +102,8 @@ func (c *chains) links(ctx context.Context, t *task, input cachemap.Input, in *R
 	}
 	d, err := t.content(ctx, input, in)
 	if err != nil {
-		// Its files were not needed, as what depends on them was cached. Nor can a
-		// copy be found by files that are not there.
+		// The input was not evaluated, because its dependent was a cache hit. Its files
+		// are unknown, so the content cannot be part of a key.
 		return links, ctx.Err()
 	}
 	name := cachemap.Output(d, cachemap.Content)
@@ -113,7 +114,7 @@ func (c *chains) links(ctx context.Context, t *task, input cachemap.Input, in *R
 	return append(links, ChainLink{Record: c.contents[name]}), nil
 }
 
-// available returns an output if it exists already, or else its name in imported
+// available returns an output if it exists already, or else its digest in imported
 // caches.
 func (t *task) available(ctx context.Context, index int) (*snapshot.Snapshot, digest.Digest) {
 	if s, err := (&Result{t, index}).peek(ctx); err == nil {

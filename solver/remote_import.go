@@ -11,13 +11,13 @@ import (
 	"slipway/solver/snapshot"
 )
 
-// matches are what imported caches know of an operation.
+// matches contains the records of imported caches that match an operation.
 type matches struct {
 	records [][]Record // by output
 	results []digest.Digest
 }
 
-// complete tells whether there is a result for each output.
+// complete reports whether every output has a result.
 func (m matches) complete() bool {
 	for _, r := range m.results {
 		if r == "" {
@@ -27,16 +27,16 @@ func (m matches) complete() bool {
 	return len(m.results) > 0
 }
 
-// importLookups are what imported caches have of a task.
+// importLookups holds the lookups of a task in imported caches.
 type importLookups struct{ fast, full *future[matches] }
 
 func newImportLookups() *importLookups {
 	return &importLookups{newFuture[matches](), newFuture[matches]()}
 }
 
-// matches looks the operation up in imported caches: without working anything
-// out but files of the client, or in full, by the content of inputs that were
-// worked out.
+// matches looks up the operation in imported caches. If full is false, it runs nothing
+// and reads only local directories. If full is true, it also uses the content of inputs
+// that were evaluated already.
 func (t *task) matches(ctx context.Context, full bool) (matches, error) {
 	f := t.imports.fast
 	if full {
@@ -64,7 +64,7 @@ func (t *task) matches(ctx context.Context, full bool) (matches, error) {
 	})
 }
 
-// links returns what imported caches know of an input.
+// links returns the records of imported caches that match input i.
 func (t *task) links(ctx context.Context, input cachemap.Input, i int, full bool) ([]Link, error) {
 	in := t.in[i]
 	m, err := in.task.matches(ctx, full)
@@ -88,8 +88,8 @@ func (t *task) links(ctx context.Context, input cachemap.Input, i int, full bool
 	return append(links, Link{Records: t.opt.Imports.Find(cachemap.Output(d, cachemap.Content), nil)}), nil
 }
 
-// content returns the digest, in BuildKit's terms, of the files that count of an
-// input. If the input does not exist yet, it returns errUnknown.
+// content returns BuildKit's content digest of the selected files of an input. If the
+// input does not exist yet, it returns errUnknown.
 func (t *task) content(ctx context.Context, input cachemap.Input, in *Result) (digest.Digest, error) {
 	s, err := in.peek(ctx)
 	if err != nil {
@@ -102,14 +102,14 @@ func (t *task) content(ctx context.Context, input cachemap.Input, in *Result) (d
 	return t.contents.Sum(ctx, what, input.Content)
 }
 
-// mayBeImported reports whether imported caches may have the outputs. They have no
+// mayBeImported reports whether imported caches may have the outputs. They do not contain
 // sources.
 func (t *task) mayBeImported() bool {
 	return t.opt.Imports != nil && t.v.Op.GetSource() == nil
 }
 
-// importedByDefinition reports whether imported caches have all outputs, by how
-// they were made.
+// importedByDefinition reports whether imported caches have all outputs, found by the
+// identity of the inputs.
 func (t *task) importedByDefinition(ctx context.Context) bool {
 	if !t.mayBeImported() {
 		return false
@@ -118,8 +118,8 @@ func (t *task) importedByDefinition(ctx context.Context) bool {
 	return err == nil && m.complete()
 }
 
-// inImports reports whether imported caches have all outputs, by how they were made
-// or by the content of inputs.
+// inImports reports whether imported caches have all outputs, found by the identity or by
+// the content of the inputs.
 func (t *task) inImports(ctx context.Context) bool {
 	if t.importedByDefinition(ctx) {
 		return true
@@ -131,8 +131,8 @@ func (t *task) inImports(ctx context.Context) bool {
 	return err == nil && m.complete()
 }
 
-// fromImports fetches the outputs if imported caches have all of them. It never
-// runs an operation. If they cannot be fetched, the build goes on without them.
+// fromImports fetches all outputs from imported caches if they have them. It never runs
+// an operation. If fetching fails, the build continues without the import.
 func (t *task) fromImports(ctx context.Context) ([]*snapshot.Snapshot, bool) {
 	if !t.mayBeImported() {
 		return nil, false
@@ -150,8 +150,8 @@ func (t *task) fromImports(ctx context.Context) ([]*snapshot.Snapshot, bool) {
 	return nil, false
 }
 
-// load fetches imported results. Each is fetched once in a build, and reported
-// once if that fails.
+// load fetches imported results. Each result is fetched once per job, and a failure is
+// reported once.
 func (t *task) load(ctx context.Context, results []digest.Digest) ([]*snapshot.Snapshot, error) {
 	outs := make([]*snapshot.Snapshot, len(results))
 	for i, r := range results {

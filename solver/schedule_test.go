@@ -16,21 +16,21 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// TestSchedule builds toys with caches that survive from build to build. Each line
-// of a script defines a toy (see [parseToy]) or is one of:
+// TestSchedule builds toys with caches that are kept between builds. Each line of a
+// script defines a toy (see [parseToy]) or is one of:
 //
 //	build T: a b   builds T; exactly a and b run, each once, and the value is right
 //	fails T: a b   building T fails with the error of the toy; a and b run
 //	cached: a b    the last build reported a and b as cached
 //	started: a b   the last build reported that a and b started
-//	import         builds from now on import what the last build exported
-//	import min     the same, but only the result of the target is in it
-//	noimport       ends that
-//	break 5        imported results with that value cannot be fetched
+//	import         later builds import the records that the last build exported
+//	import min     the same, but only the target has a result in the import
+//	noimport       later builds import nothing
+//	break 5        imported results with this value cannot be fetched
 //	loaded: 5 6    values that the last build fetched from the import
-//	failed: a      vertices of which the last build reported a failed import
-//	fresh          the own cache is empty
-//	forget 5       the own cache has no result with that value
+//	failed: a      vertices for which the last build reported a failed import
+//	fresh          clears the local cache
+//	forget 5       deletes results with this value from the local cache
 func TestSchedule(t *testing.T) {
 	for _, tc := range scheduleCases() {
 		t.Run(tc.about, func(t *testing.T) {
@@ -141,8 +141,8 @@ func (s *script) equal(what string, got []string, want string) {
 
 type scheduleCase struct{ about, script string }
 
-// TestShared: one build evaluates a vertex once, whoever asks for it, and results
-// of several graphs share vertices.
+// TestShared: a job evaluates a vertex once for all callers, and results of several
+// graphs share vertices.
 func TestShared(t *testing.T) {
 	g := newPlayground(t)
 	for _, line := range []string{"a = +1", "b = a +2", "c = a +3", "d = a* +4"} {
@@ -178,8 +178,8 @@ func TestShared(t *testing.T) {
 }
 
 // TestIgnoredInSecondGraph: a graph whose vertex ignores the cache does not get the
-// outputs that the vertex had in an earlier graph of the same build, but a later
-// graph may use the outputs of the vertex that ignored the cache.
+// outputs that the vertex had in an earlier graph of the same job. A later graph may use
+// the outputs of the vertex that ignored the cache.
 func TestIgnoredInSecondGraph(t *testing.T) {
 	g := newPlayground(t)
 	g.define("r = +1 random")
@@ -214,8 +214,8 @@ func TestIgnoredInSecondGraph(t *testing.T) {
 	}
 }
 
-// TestCancel: when the context of a build ends, so does everything that it started,
-// with an event: vertices that run, that wait for a slot, and that wait for inputs.
+// TestCancel: when the context of a job ends, so does everything that it started, with an
+// event: vertices that run, that wait for a slot, and that wait for inputs.
 func TestCancel(t *testing.T) {
 	for _, tc := range []struct {
 		about    string
@@ -266,7 +266,8 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// TestCallerLeaves: the work of a caller whose context ends goes on for others.
+// TestCallerLeaves: if the context of a caller ends, its work continues for other
+// callers.
 func TestCallerLeaves(t *testing.T) {
 	g := newPlayground(t)
 	g.define("a = meet +1")
@@ -303,7 +304,7 @@ func TestCallerLeaves(t *testing.T) {
 	}
 }
 
-// crowd is an operation that runs until the test lets one of its kind end.
+// crowd is an operation that runs until the test lets one of the crowd end.
 type crowd struct {
 	*playOp
 	running      *atomic.Int32
@@ -324,7 +325,7 @@ func (o crowd) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.Sn
 	return o.playOp.Run(ctx, in)
 }
 
-// TestParallel: as many operations run at once as permitted, and no more.
+// TestParallel: exactly the permitted number of operations run concurrently.
 func TestParallel(t *testing.T) {
 	const all = 20
 	for parallel, want := range map[int]int{0: 1, 1: 1, 3: 3, 100: all} {
@@ -339,7 +340,7 @@ func TestParallel(t *testing.T) {
 		go func() {
 			for i := range all {
 				<-c.arrived
-				for range 100 { // those that must not run get the chance to
+				for range 100 { // give operations that must not run the chance to
 					runtime.Gosched()
 				}
 				if i >= want-1 {
@@ -367,8 +368,8 @@ func TestParallel(t *testing.T) {
 	}
 }
 
-// TestSnapshotID: snapshots of a result have its key as their identity, also those
-// that operations run on.
+// TestSnapshotID: the identity of a snapshot is the key of its result, also for snapshots
+// that operations get as inputs.
 func TestSnapshotID(t *testing.T) {
 	g := newPlayground(t)
 	g.define("a = two +1")
@@ -393,8 +394,8 @@ func TestSnapshotID(t *testing.T) {
 	}
 }
 
-// TestResultKey: results have the same key exactly if they are the same output of
-// the same operation on the same inputs, or made from the same content.
+// TestResultKey: two results have the same key exactly if they are the same output of the
+// same operation on the same inputs, or were made from the same content.
 func TestResultKey(t *testing.T) {
 	key := func(lines ...string) digest.Digest {
 		g := newPlayground(t)

@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-// TestAnySchedule builds random graphs of toys, again and again with random changes
-// and random losses, and compares the values with those of a sequential evaluation.
-// Nothing runs twice in a build, nothing runs that the target does not need, and a
-// build that changed nothing runs nothing but what ignores the cache.
+// TestAnySchedule builds random graphs of toys repeatedly, with random changes and random
+// losses. It compares the values with a sequential evaluation. Nothing runs twice in a
+// build, and nothing runs that the target does not need. A build without changes runs
+// only toys that ignore the cache.
 func TestAnySchedule(t *testing.T) {
 	for seed := range uint64(150) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -40,9 +40,9 @@ type anyPlay struct {
 	names []string
 	lines []string // definitions of the toys, without the flag nocache
 	log   []string
-	// lost reports whether results were deleted. Then a step may have a result under
-	// its key, and be imported under the key of its definition: what depends on it
-	// runs once for each.
+	// lost reports whether results were deleted. A step may then have one result under
+	// its key and an imported one under the key of its definition. Its dependents run
+	// once for each.
 	lost bool
 }
 
@@ -50,8 +50,8 @@ func (p *anyPlay) say(format string, args ...any) {
 	p.log = append(p.log, fmt.Sprintf(format, args...))
 }
 
-// redefine gives toy i another definition, on toys before it. Small numbers make
-// equal content likely.
+// redefine gives toy i another definition, with earlier toys as inputs. Small numbers
+// make equal content likely.
 func (p *anyPlay) redefine(i int) {
 	line := p.names[i] + " ="
 	switch n := p.r.IntN(10); {
@@ -74,7 +74,7 @@ func (p *anyPlay) redefine(i int) {
 	p.say("%s", line)
 }
 
-// step changes something and builds twice.
+// step makes a random change and builds twice.
 func (p *anyPlay) step() {
 	switch p.r.IntN(6) {
 	case 0:
@@ -102,9 +102,9 @@ func (p *anyPlay) step() {
 	p.build(target, nil, true)
 }
 
-// pinned returns the random toys and those that they need. A cache may have several
-// results of a random toy, one for each of its definitions, but want knows the last
-// one only: they keep their definitions, and no result is lost or imported.
+// pinned returns the random toys and their transitive inputs. A cache may have several
+// results of a random toy, one for each of its definitions, but want returns only the
+// last. These toys therefore keep their definitions, and no result is lost or imported.
 func (p *anyPlay) pinned() map[string]bool {
 	pinned := map[string]bool{}
 	for name, y := range p.g.toys {
@@ -129,7 +129,8 @@ func (p *anyPlay) loseResults() {
 	}
 }
 
-// importOrNot imports what the last build exported, with holes and damage.
+// importOrNot makes the next builds import the records that the last build exported, with
+// some of them missing or damaged.
 func (p *anyPlay) importOrNot() {
 	p.g.imports = nil
 	if len(p.pinned()) > 0 || len(p.g.exported) == 0 || p.r.IntN(3) == 0 {

@@ -2,7 +2,7 @@ package solver
 
 func scheduleCases() []scheduleCase {
 	return []scheduleCase{
-		// What runs.
+		// Vertices that run.
 		{"a chain runs once", `
 			a = +1
 			b = a +2
@@ -308,7 +308,7 @@ func scheduleCases() []scheduleCase {
 			build b: a
 			loaded: 3`},
 
-		// Concurrency: toys that meet must run at once.
+		// Concurrency: toys that meet must run concurrently.
 		{"two inputs", `
 			a = meet +1
 			b = meet +2

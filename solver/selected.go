@@ -9,8 +9,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// Selected returns the files that a part of an operation's key is the digest of,
-// by path. The tree that they are of has to be in the store still.
+// Selected returns the files that a part of an operation's cache key covers, by path.
+// Their tree must still be in the store.
 func Selected(s *tree.Store, op *pb.Op, p Part) (map[string]*tree.Node, error) {
 	n, err := s.Load(p.Tree)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// TestRequiredPaths: a copy whose required path selects nothing is an error,
-// unless it copies within its own input.
+// TestRequiredPaths: a copy whose required path selects nothing is an error, unless it
+// copies within its own input.
 func TestRequiredPaths(t *testing.T) {
 	for _, tc := range []struct {
 		about, path, include, required string

@@ -6,33 +6,34 @@ import (
 	"sync"
 )
 
-// Status is how far one part of a vertex is, such as the download of a layer.
+// Status is the progress of one part of a vertex, such as the download of a layer.
 type Status struct {
-	// ID names the part to users, in the words of BuildKit: "sha256:…" for the
-	// download of a layer, "extracting sha256:…", "transferring context:".
+	// ID is the name of the part, worded as in BuildKit: "sha256:…" for the download of a
+	// layer, "extracting sha256:…", "transferring context:".
 	ID      string
 	Current int64 // bytes
-	Total   int64 // bytes; if it is 0, it is unknown
+	Total   int64 // bytes; 0 if unknown
 	Done    bool
 }
 
 type reporterKey struct{}
 
-// WithReporter returns a context whose trackers call report, which has to be safe
-// for concurrent use. See [Track].
+// WithReporter returns a context whose trackers call report. It must be safe for
+// concurrent use. See [Track].
 func WithReporter(ctx context.Context, report func(Status)) context.Context {
 	return context.WithValue(ctx, reporterKey{}, report)
 }
 
-// Tracker reports how far a part of a vertex is. It is safe for concurrent use.
+// Tracker reports the progress of a part of a vertex. Safe for concurrent use.
 type Tracker struct {
 	report func(Status)
 	mu     sync.Mutex
 	status Status
 }
 
-// Track starts a part of the vertex that ctx belongs to; without one, nothing is
-// reported. If total is 0, it is unknown. The part lasts until Done is called.
+// Track returns a tracker for a part of the vertex that ctx belongs to. If ctx has no
+// reporter, nothing is reported. If total is 0, it is unknown. The part lasts until Done
+// is called.
 func Track(ctx context.Context, id string, total int64) *Tracker {
 	t := &Tracker{status: Status{ID: id, Total: total}}
 	t.report, _ = ctx.Value(reporterKey{}).(func(Status))
@@ -40,7 +41,7 @@ func Track(ctx context.Context, id string, total int64) *Tracker {
 	return t
 }
 
-// Add reports that n more bytes are done.
+// Add reports n more bytes.
 func (t *Tracker) Add(n int64) { t.update(func(s *Status) { s.Current += n }) }
 
 // Done reports the end of the part, whether it succeeded or not.
@@ -56,10 +57,10 @@ func (t *Tracker) update(change func(*Status)) {
 	t.report(t.status)
 }
 
-// Reader returns a reader of r whose bytes are added to t.
+// Reader returns a reader of r that adds the bytes read to t.
 func (t *Tracker) Reader(r io.Reader) io.Reader { return &trackedReader{r, t} }
 
-// ReadCloser is like Reader for a reader that is closed. If r is nil, it is nil.
+// ReadCloser is like Reader for an [io.ReadCloser]. If r is nil, it returns nil.
 func (t *Tracker) ReadCloser(r io.ReadCloser) io.ReadCloser {
 	if r == nil {
 		return nil
@@ -82,7 +83,7 @@ func (r *trackedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Writer returns a writer to w whose bytes are added to t.
+// Writer returns a writer to w that adds the bytes written to t.
 func (t *Tracker) Writer(w io.Writer) io.Writer { return &trackedWriter{w, t} }
 
 type trackedWriter struct {

@@ -13,20 +13,20 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// task is a vertex in a build.
+// task evaluates one vertex of a job.
 type task struct {
 	*env
 	*progress
 	v  *Vertex
 	op Op
 	in []*Result
-	// variant is the digest of v, unless v or a vertex that it depends on ignores
-	// the cache.
+	// variant is the digest of v, unless v or one of its transitive inputs ignores the
+	// cache.
 	variant string
 
 	cacheMap *future[*CacheMap]
-	probed   *future[lookup] // before anything runs
-	found    *future[lookup] // after what the key needs has run
+	probed   *future[lookup] // the lookup that runs no operation
+	found    *future[lookup] // the lookup after the inputs that the key needs have run
 	defined  *future[Key]
 	outs     *future[CacheEntry]
 	imports  *importLookups
@@ -44,7 +44,8 @@ func newTask(e *env, v *Vertex, op Op, in []*Result) *task {
 	}
 }
 
-// failed attributes an error to t, unless it is the error of an input.
+// failed returns err as an [Error] of t. An error of an input stays the error of the
+// input.
 func (t *task) failed(err error) error {
 	var of *Error
 	if err == nil || errors.As(err, &of) {
@@ -53,7 +54,7 @@ func (t *task) failed(err error) error {
 	return &Error{Vertex: t.v, Err: err, Locations: t.v.Locations}
 }
 
-// located gives the locations of t to the error of an input that has none.
+// located adds the locations of t to the error of an input that has none.
 func (t *task) located(err error) error {
 	var of *Error
 	if errors.As(err, &of) && len(of.Locations) == 0 && len(t.v.Locations) > 0 {
@@ -66,7 +67,7 @@ func (t *task) located(err error) error {
 func (t *task) describe(ctx context.Context) (*CacheMap, error) {
 	return t.cacheMap.get(ctx, t.work, func(ctx context.Context) (*CacheMap, error) {
 		isSource := t.v.Op.GetSource() != nil
-		if isSource { // to resolve it takes time
+		if isSource { // resolving takes time
 			t.start()
 		}
 		m, err := t.op.CacheMap(t.reporting(ctx))
@@ -78,8 +79,9 @@ func (t *task) describe(ctx context.Context) (*CacheMap, error) {
 	})
 }
 
-// mustRun reports whether the operation runs even if a cache has its outputs: it
-// ignores the cache, or needs the whole of an operation that does.
+// mustRun reports whether the operation runs even on a cache hit. This is so if it
+// ignores the cache, or if its key contains the identity of an input that ignores the
+// cache. Sources do not count, because their key covers their content.
 func (t *task) mustRun(m *CacheMap) bool {
 	if t.v.Meta.IgnoreCache {
 		return true
@@ -92,9 +94,9 @@ func (t *task) mustRun(m *CacheMap) bool {
 	return false
 }
 
-// id returns the identity of the outputs in the keys of dependents. If it depends on
-// what the operation makes, the operation runs first. Sources need not be fetched, as
-// the key of a source is its content.
+// id returns the identity of the outputs, which is part of the keys of dependents. The
+// operation runs first if the identity depends on the outputs. Sources are not fetched,
+// because the key of a source covers its content.
 func (t *task) id(ctx context.Context) (digest.Digest, error) {
 	l, err := t.lookup(ctx)
 	if err != nil || l.id != "" {
@@ -109,8 +111,7 @@ func (t *task) outputs(ctx context.Context) (CacheEntry, error) {
 	return t.outs.get(ctx, t.work, t.evaluate)
 }
 
-// evaluate finds the outputs in a cache or makes them. An operation starts when
-// all of its inputs exist.
+// evaluate returns the outputs from a cache, or runs the operation once all inputs exist.
 func (t *task) evaluate(ctx context.Context) (c CacheEntry, err error) {
 	defer func() { t.end(Done, err) }()
 	l, err := t.lookup(ctx)
@@ -136,8 +137,8 @@ func (t *task) evaluate(ctx context.Context) (c CacheEntry, err error) {
 	return c, t.failed(err)
 }
 
-// run makes the outputs and stores them. It reports the end before another operation
-// takes its slot.
+// run runs the operation and stores its outputs. It reports the end of the vertex before
+// it releases the slot.
 func (t *task) run(ctx context.Context, l lookup, in []*snapshot.Snapshot) (c CacheEntry, err error) {
 	c.ID = l.key.Digest()
 	if _, ok := t.op.(waiter); !ok {
@@ -165,19 +166,19 @@ func (t *task) run(ctx context.Context, l lookup, in []*snapshot.Snapshot) (c Ca
 	}
 	earlier.ID = cmp.Or(earlier.ID, c.ID)
 	switch {
-	// If the content is the same as before, so is the identity: what was made from it
-	// is found.
+	// If the content is the same as before, the identity is reused, so that dependents
+	// built from it are cache hits.
 	//
-	// Upstream: what depends on a step that ran because its input ignored the cache is
-	// found whatever the content. The build then has files of the earlier run.
+	// Upstream: if a step ran because its input ignored the cache, its dependents are
+	// cache hits whatever the content. The build then contains files of the earlier run.
 	case l.id == "" && ok && slices.EqualFunc(earlier.Outputs, c.Outputs, sameContent):
 		c.ID = earlier.ID
 	case l.id == "":
 		c.ID = l.key.identityOf(c.Outputs)
 	case ok:
-		// Another build may have made the result meanwhile. Its first is everybody's:
-		// what depends on it may be in the cache already, and the difference of two
-		// results is small only if the lower one is what the upper one was made from.
+		// A concurrent build has stored a result under this key. The first result wins:
+		// dependents of it may be in the cache already. Also, the diff of two results is
+		// small only if the upper one was made from the lower one.
 		return earlier, nil
 	}
 	return c, t.put(ctx, l.key, c)
@@ -190,8 +191,8 @@ func (t *task) put(ctx context.Context, key Key, c CacheEntry) error {
 	return t.opt.Cache.Put(ctx, key.Digest(), Origin{t.v.Name(), t.v.Op.GetSource().GetIdentifier()}, c)
 }
 
-// prefetch starts to make the outputs if no cache has them. It reports nothing:
-// whoever needs the outputs gets the error.
+// prefetch starts the evaluation of the outputs if no cache has them. It returns no
+// error: callers that need the outputs get it.
 func (t *task) prefetch(ctx context.Context) {
 	l, err := t.lookup(ctx)
 	if err != nil || l.ok || t.inImports(ctx) {
@@ -200,8 +201,7 @@ func (t *task) prefetch(ctx context.Context) {
 	t.outs.start(t.work, t.evaluate)
 }
 
-// snapshots evaluates results concurrently. If several fail, it returns the
-// first error.
+// snapshots evaluates results concurrently. If several fail, it returns the first error.
 func snapshots(ctx context.Context, in []*Result) ([]*snapshot.Snapshot, error) {
 	out := make([]*snapshot.Snapshot, len(in))
 	err := concurrently(ctx, len(in), func(ctx context.Context, i int) (err error) {
@@ -211,8 +211,8 @@ func snapshots(ctx context.Context, in []*Result) ([]*snapshot.Snapshot, error) 
 	return out, err
 }
 
-// concurrently calls fn with each number below n, and returns the first error. A
-// single call needs no goroutine: chains of operations are deep.
+// concurrently calls fn with 0 to n-1 and returns the first error. A single call uses no
+// goroutine, because chains of operations are deep.
 func concurrently(ctx context.Context, n int, fn func(ctx context.Context, i int) error) error {
 	if n == 1 {
 		return fn(ctx, 0)
@@ -224,14 +224,14 @@ func concurrently(ctx context.Context, n int, fn func(ctx context.Context, i int
 	return g.Wait()
 }
 
-// Result is an output of a vertex, which may not have run yet. The nil Result is
-// an empty tree.
+// Result is an output of a vertex, which may not have run yet. A nil Result is an empty
+// tree.
 type Result struct {
 	task  *task
 	index int
 }
 
-// Vertex returns the operation that makes the result.
+// Vertex returns the vertex that r is an output of.
 func (r *Result) Vertex() *Vertex { return r.task.v }
 
 // id returns the identity of the output, given the identity of the operation.
@@ -239,7 +239,7 @@ func (r *Result) id(of digest.Digest) digest.Digest {
 	return digest.FromString(fmt.Sprintf("%s %d", of, r.index))
 }
 
-// of returns the output from the outputs of the operation.
+// of returns this output from the list of all outputs of the operation.
 func (r *Result) of(outs []*snapshot.Snapshot) (*snapshot.Snapshot, error) {
 	if r.index >= len(outs) {
 		return nil, fmt.Errorf("%s has no output %d", r.task.v.Name(), r.index)
@@ -247,8 +247,8 @@ func (r *Result) of(outs []*snapshot.Snapshot) (*snapshot.Snapshot, error) {
 	return outs[r.index], nil
 }
 
-// Key returns the identity of the result: results with the same key are the same.
-// It evaluates what the key depends on.
+// Key returns the identity of the result: results with equal keys are equal. It evaluates
+// the inputs that the key depends on.
 func (r *Result) Key(ctx context.Context) (digest.Digest, error) {
 	if r == nil {
 		return digest.FromString("scratch"), nil
@@ -260,8 +260,7 @@ func (r *Result) Key(ctx context.Context) (digest.Digest, error) {
 	return r.id(id), nil
 }
 
-// Snapshot evaluates the result: it comes from a cache, or the operation and what
-// it needs run.
+// Snapshot evaluates the result, from a cache or by running the operation and its inputs.
 func (r *Result) Snapshot(ctx context.Context) (*snapshot.Snapshot, error) {
 	if r == nil {
 		return nil, nil

@@ -2,8 +2,8 @@ package solver
 
 import "testing"
 
-// TestPrefetch: a result is made ahead, one that caches have is not, nor is one
-// fetched from an import, which may turn out not to be needed.
+// TestPrefetch: a result is prefetched only if no cache has it. An imported result is not
+// fetched, because it may turn out not to be needed.
 func TestPrefetch(t *testing.T) {
 	for _, tc := range []struct {
 		about, before, ran, loaded string

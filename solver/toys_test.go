@@ -20,9 +20,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// toy is an operation that adds integers: its value is the sum of its inputs and
-// of a number of its own. The snapshot of a value has one directory, which belongs to
-// the user with that number.
+// toy is an operation that adds integers: its value is the sum of its inputs and its own
+// number. The snapshot of a value contains one directory, whose owner is the user with
+// this number as its id.
 type toy struct {
 	name   string
 	inputs []toyInput
@@ -31,22 +31,23 @@ type toy struct {
 	flags  map[string]bool
 }
 
-// toyInput is an input of a toy: output index of the toy with that name.
+// toyInput is an input of a toy: an output of the toy called name.
 type toyInput struct {
 	name    string
 	index   int
-	content bool // its value is part of the key, however it was made
+	content bool // the key covers its value and not its identity
 }
 
-// parseToy reads "name = input input* other.1 +3 flag flag". An asterisk marks an
-// input whose content counts; a number after a period is that of an output. The flags:
+// parseToy parses "name = input input* other.1 +3 flag flag". An asterisk marks an input
+// whose content is part of the key. A number after a period is the index of an output.
+// The flags:
 //
-//	local, remote  a source in the client's directories, or elsewhere
+//	local, remote  a local directory, or a remote source
 //	nocache        ignores the cache
 //	random         adds another number in each run
 //	fails, badmap  Run or CacheMap returns an error
 //	badkey         the content of inputs cannot be read
-//	two            has two outputs; the second one is 1000 more
+//	two            has two outputs; the value of the second one is 1000 more
 //	meet           runs until all toys with this flag run
 //	hangs          runs until the build ends
 func parseToy(line string) *toy {
@@ -74,8 +75,8 @@ func parseToy(line string) *toy {
 	return t
 }
 
-// op returns the toy as an operation in LLB, so that definitions and names in
-// exported caches are those of real operations.
+// op returns the toy as an LLB operation, so that definitions and keys in exported caches
+// are those for real operations.
 func (y *toy) op(digests map[string]string) *pb.Op {
 	if y.source != "" {
 		scheme := map[string]string{"local": "local", "remote": "https"}[y.source]
@@ -114,17 +115,17 @@ func number(n int) *snapshot.Snapshot {
 // valueOf returns the value of a snapshot.
 func valueOf(s *snapshot.Snapshot) int { return int(s.Tree().Get("value").Meta().UID) }
 
-// playground has toys, and the caches that survive builds of them.
+// playground has toys, and the caches that are kept between builds.
 type playground struct {
 	t     *testing.T
 	toys  map[string]*toy
-	order []string // in which the toys were defined
+	order []string // in order of definition
 	cache *MemoryCache
 	store *tree.Store
 
 	imports  *toyImports
 	exported []ChainRecord  // by the last build
-	last     map[string]int // what random toys added in their last run
+	last     map[string]int // the number that each random toy added in its last run
 
 	mu      sync.Mutex
 	ran     []string // in the last build
@@ -141,7 +142,7 @@ func newPlayground(t *testing.T) *playground {
 	return &playground{t: t, toys: map[string]*toy{}, cache: NewMemoryCache(), store: store, last: map[string]int{}}
 }
 
-// define adds a toy, or replaces the one with that name.
+// define adds a toy, or replaces the toy of the same name.
 func (g *playground) define(line string) {
 	y := parseToy(line)
 	if g.toys[y.name] == nil {
@@ -150,7 +151,7 @@ func (g *playground) define(line string) {
 	g.toys[y.name] = y
 }
 
-// definition returns the definition of a toy, with everything that it needs.
+// definition returns the definition of a toy and its transitive inputs.
 func (g *playground) definition(target string) *pb.Definition {
 	def := &pb.Definition{Metadata: map[string]*pb.OpMetadata{}}
 	digests := map[string]string{}
@@ -163,7 +164,7 @@ func (g *playground) definition(target string) *pb.Definition {
 	return def
 }
 
-// addTo adds a toy to a definition, after those that it needs.
+// addTo adds a toy to a definition, after its inputs.
 func (g *playground) addTo(def *pb.Definition, digests map[string]string, name string) {
 	if digests[name] != "" {
 		return
@@ -182,7 +183,7 @@ func (g *playground) addTo(def *pb.Definition, digests map[string]string, name s
 	}
 }
 
-// closure returns the names of a toy and of all toys that it needs.
+// closure returns the names of a toy and its transitive inputs.
 func (g *playground) closure(target string) map[string]bool {
 	need := map[string]bool{target: true}
 	for _, in := range g.toys[target].inputs {
@@ -191,7 +192,7 @@ func (g *playground) closure(target string) map[string]bool {
 	return need
 }
 
-// want returns the value of an output, evaluated one toy after the other.
+// want returns the value of an output, evaluated sequentially.
 func (g *playground) want(name string, index int) int {
 	y := g.toys[name]
 	sum := y.add + 1000*index
@@ -262,7 +263,7 @@ func (o *playOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.
 	return []*snapshot.Snapshot{number(sum)}, nil
 }
 
-// begin notes that the toy runs, and returns what a random one adds.
+// begin records that the toy runs. It returns the number that a random toy adds, or 0.
 func (o *playOp) begin() int {
 	o.g.mu.Lock()
 	defer o.g.mu.Unlock()
@@ -274,8 +275,8 @@ func (o *playOp) begin() int {
 	return 0
 }
 
-// wait returns when all toys with flag "meet" run. A toy with flag "hangs" runs
-// until the build ends.
+// wait returns when all toys with flag "meet" run. A toy with flag "hangs" runs until the
+// build ends.
 func (o *playOp) wait(ctx context.Context) error {
 	if o.y.flags["hangs"] {
 		<-ctx.Done()
@@ -295,11 +296,10 @@ func (o *playOp) wait(ctx context.Context) error {
 	return nil
 }
 
-// toyTimeout ends builds of toys that hang.
+// toyTimeout is the time after which the test cancels builds of toys that hang.
 const toyTimeout = 20 * time.Second
 
-// solve builds a toy and returns its value. change, which may be nil, adapts the
-// options.
+// solve builds a toy and returns its value. change adapts the options, unless it is nil.
 func (g *playground) solve(target string, change func(*Options)) (int, error) {
 	ctx, cancel := context.WithTimeout(g.t.Context(), toyTimeout)
 	b := g.start(ctx, target, change)
@@ -324,7 +324,7 @@ func (g *playground) solve(target string, change func(*Options)) (int, error) {
 	return valueOf(s), nil
 }
 
-// start begins a build in which a toy is to be built.
+// start returns a job for the build of a toy.
 func (g *playground) start(ctx context.Context, target string, change func(*Options)) *Job {
 	g.ran, g.events, g.meeting = nil, nil, map[string]chan struct{}{}
 	for name := range g.closure(target) {
@@ -346,9 +346,8 @@ func (g *playground) start(ctx context.Context, target string, change func(*Opti
 	return New(ctx, opt)
 }
 
-// checkEvents checks that each vertex that was started ended, that only vertices
-// that were started ran, and that only those start again that were resolved or
-// skipped before.
+// checkEvents checks that each started vertex ended, and that only started vertices ran.
+// A vertex may start again only if it was resolved or skipped before.
 func (g *playground) checkEvents() {
 	g.t.Helper()
 	state := map[string]string{}
@@ -389,7 +388,7 @@ func (g *playground) eventText() string {
 	return strings.Join(list, ", ")
 }
 
-// forget deletes what the cache has of a value.
+// forget deletes the results with this value from the cache.
 func (g *playground) forget(value int) {
 	maps.DeleteFunc(g.cache.results, func(_ digest.Digest, c CacheEntry) bool {
 		return slices.ContainsFunc(c.Outputs, func(s *snapshot.Snapshot) bool { return valueOf(s) == value })

@@ -11,7 +11,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// check tells what is wrong with an operation as such.
+// check validates an operation: its fields, and the indexes of its inputs and outputs.
 func check(v *Vertex) error {
 	switch op := v.Op.Op.(type) {
 	case *pb.Op_Source:

@@ -13,21 +13,21 @@ import (
 // Map is the cache map of an operation: its digest, and how its outputs depend on each
 // input.
 type Map struct {
-	// Digest is the name of the operation in BuildKit's caches. If it is "", the
-	// operation has no name there.
+	// Digest identifies the operation in BuildKit's caches. If it is "", the operation
+	// has no records there.
 	Digest digest.Digest
 	Inputs []Input
-	// Copies are the sources of copies that neither Digest nor Inputs cover: those from
-	// an input that the operation changes as well. A key has to have them.
+	// Copies are the sources of copies that neither Digest nor Inputs cover: copies from
+	// an input that the operation also changes. Cache keys must cover them.
 	//
-	// Upstream: Digest has the last element of such a source only (`COPY --from=a /x/f /`
-	// and `COPY --from=a /y/f /` in a stage that starts from a), so that a cache may have
-	// the result of another operation under the name. Operations with Copies are neither
-	// exported nor imported.
+	// Upstream: Digest covers only the last element of such a source, such as f for `COPY
+	// --from=a /x/f /` and `COPY --from=a /y/f /` in a stage that starts from a. A cache
+	// may therefore have the result of another operation under the digest. Operations
+	// with Copies are neither exported nor imported.
 	Copies []Copy
 }
 
-// Copy is the source of a copy.
+// Copy is a copy of a file operation.
 type Copy struct {
 	Action int
 	Source string
@@ -35,33 +35,32 @@ type Copy struct {
 
 // Input describes how the outputs of an operation depend on one input.
 type Input struct {
-	// Selector is the digest of the paths that are selected. If it is "", all of
-	// the input is.
+	// Selector is the digest of the selected paths. If it is "", the whole input is
+	// selected.
 	Selector digest.Digest
-	// ByContent reports whether BuildKit's caches find the outputs by the content of
-	// the selected files, however they were made. Content selects the files. If it is
-	// empty, it selects all of them.
+	// ByContent reports whether BuildKit's caches find the outputs by the content of the
+	// selected files, however the input was made. Content selects these files. If it is
+	// empty, all files are selected.
 	ByContent bool
 	Content   []contenthash.Selector
-	// Whole reports whether some mount needs the whole input even if ByContent is
-	// set.
+	// Whole reports whether a mount needs the whole input even if ByContent is set.
 	Whole bool
 }
 
-// ContentSuffices reports whether the outputs depend on nothing of the input but the
-// content of the selected files.
+// ContentSuffices reports whether the outputs depend only on the content of the selected
+// files of the input.
 //
-// Upstream: if several mounts have the same input, the last one alone decides whether
+// Upstream: if several mounts have the same input, only the last one decides whether
 // ByContent is set, although a mount that passes on more than it selects needs the whole
-// input. ByContent follows BuildKit, as caches are exchanged with it. Keys of our own
-// cache use the content only if every mount permits it, or if one of them selects all
-// files.
+// input. ByContent follows BuildKit, because caches are exchanged with it. Keys of the
+// local cache use the content only if every mount permits it, or if one of them selects
+// all files.
 func (i Input) ContentSuffices() bool {
 	return i.ByContent && (!i.Whole || len(i.Content) == 0)
 }
 
-// Of returns what an operation that is not a source is called. The operation has
-// been checked.
+// Of returns the cache map of an operation that is not a source. The operation must be
+// valid.
 func Of(op *pb.Op) (Map, error) {
 	m := Map{Inputs: make([]Input, len(op.Inputs))}
 	var what any
@@ -98,15 +97,15 @@ func Of(op *pb.Op) (Map, error) {
 	return m, err
 }
 
-// OfSource returns what a source is called whose content is named by key.
+// OfSource returns the cache map of a source with this cache key.
 func OfSource(key string) Map { return Map{Digest: digest.FromString("buildkit.source.v0:" + key)} }
 
-// Output returns the name of an output of what has that digest. That of content
-// is [Content].
+// Output returns the digest of a record for an output of the operation with digest d. If
+// index is [Content], d is a content digest.
 func Output(d digest.Digest, index int) digest.Digest {
 	return digest.FromString(fmt.Sprintf("%s@%d", d, index))
 }
 
-// Content is the number of the output that stands for content, whose digest is
-// one of package contenthash.
+// Content is the output index of records for content. Their digests come from package
+// contenthash.
 const Content = -1

@@ -1,6 +1,5 @@
-// Package cachemap says what operations are called in BuildKit's caches: the
-// digest of what an operation does, and of each input what of it matters. They
-// have to agree byte by byte with the cache maps of BuildKit's operations
-// (solver/llbsolver/ops). Inputs are no part of the digest: they have keys of
-// their own.
+// Package cachemap computes the cache maps of operations as BuildKit does: the digest of
+// an operation, and for each input the part that the outputs depend on. Cache maps must
+// be byte for byte equal to those in BuildKit (solver/llbsolver/ops). The digest does not
+// cover the inputs, which have their own keys.
 package cachemap

@@ -14,7 +14,7 @@ import (
 	"slipway/solver/contenthash"
 )
 
-// execRecord is what the digest of a process is made of.
+// execRecord is the data that the digest of a process covers.
 type execRecord struct {
 	Type       string
 	Exec       *pb.ExecOp
@@ -47,8 +47,8 @@ func execKey(op *pb.ExecOp, platform *pb.Platform) execRecord {
 	}
 }
 
-// Platform returns a platform as keys have it: that of this machine if there is
-// none.
+// Platform returns the normalized platform for cache keys. If p is nil, it is the
+// platform of this machine.
 func Platform(p *pb.Platform) ocispecs.Platform {
 	if p == nil {
 		return platforms.Normalize(platforms.DefaultSpec())
@@ -58,10 +58,9 @@ func Platform(p *pb.Platform) ocispecs.Platform {
 	})
 }
 
-// rootOnly tells a process that has nothing but its root, as most have.
+// rootOnly reports whether a process has only a root mount, as most have.
 //
-// Upstream: then mounts are no part of the key, as they were not in the first
-// versions.
+// Upstream: in this case the digest does not cover mounts, as in the first versions.
 func rootOnly(mounts []*pb.Mount) bool {
 	if len(mounts) != 1 {
 		return false
@@ -71,8 +70,8 @@ func rootOnly(mounts []*pb.Mount) bool {
 		m.CacheOpt == nil && m.SSHOpt == nil && m.SecretOpt == nil && m.ResultID == ""
 }
 
-// isDefaultCacheID reports whether a cache mount has the id that the Dockerfile
-// frontend assigns by default: target, or namespace/target.
+// isDefaultCacheID reports whether a cache mount has the id that the Dockerfile frontend
+// assigns by default: target, or namespace/target.
 func isDefaultCacheID(m *pb.Mount) bool {
 	if m.CacheOpt.Sharing != pb.CacheSharingOpt_SHARED {
 		return false
@@ -81,8 +80,8 @@ func isDefaultCacheID(m *pb.Mount) bool {
 	return m.CacheOpt.ID == m.Dest || ok && rest == m.Dest
 }
 
-// MountInput returns the input of a mount, or -1 if it has none. Secrets and SSH agents
-// have none, whatever their fields say: clients leave them at zero.
+// MountInput returns the input index of a mount, or -1 if it has no input. Secrets and
+// SSH agents have no input, whatever their fields say: clients leave them at zero.
 func MountInput(m *pb.Mount) int64 {
 	if m.MountType == pb.MountType_BIND || m.MountType == pb.MountType_CACHE {
 		return m.Input
@@ -90,7 +89,7 @@ func MountInput(m *pb.Mount) int64 {
 	return int64(pb.Empty)
 }
 
-// execInputs sets what counts of each input of a process.
+// execInputs sets the dependencies of a process on its inputs.
 func (m *Map) execInputs(op *pb.ExecOp) error {
 	paths := make([][]string, len(m.Inputs))
 	for _, mt := range op.Mounts {
@@ -120,12 +119,12 @@ func (m *Map) execInputs(op *pb.ExecOp) error {
 	return nil
 }
 
-// byContent reports whether only the content of the selected files of a mount
-// counts. That is unsafe for a writable mount that selects a part of its input and
-// has an output: the output would carry files beside the selected ones from the
-// build that made the cached result. Asking for it there is an error.
+// byContent reports whether the outputs depend only on the content of the files that a
+// mount selects. This is unsafe for a writable mount that selects a part of its input and
+// has an output: the output would contain other files from the build that made the cached
+// result. Requesting it for such a mount is an error.
 //
-// Upstream: solver/llbsolver/ops/exec.go, getMountDeps, whose words the error has.
+// Upstream: solver/llbsolver/ops/exec.go, getMountDeps, with the same error text.
 func byContent(m *pb.Mount, sel string) (bool, error) {
 	safe := m.Output == int64(pb.SkipOutput) || m.Readonly || sel == pb.RootMount
 	switch m.ContentCache {
@@ -143,8 +142,8 @@ func byContent(m *pb.Mount, sel string) (bool, error) {
 	return safe, nil
 }
 
-// selectPaths returns selectors of paths, in order and without those that are
-// below others; none if all is selected.
+// selectPaths returns selectors of the outermost paths, in order. If the root is among
+// them, it returns nil: all files are selected.
 func selectPaths(list []string) []contenthash.Selector {
 	var out []contenthash.Selector
 	for _, p := range outermost(list) {

@@ -10,7 +10,7 @@ import (
 	"slipway/solver/contenthash"
 )
 
-// process returns an operation that runs a process in input 0 with more mounts.
+// process returns an operation that runs a process in input 0, with more mounts.
 func process(change func(*pb.Op, *pb.ExecOp), mounts ...*pb.Mount) *pb.Op {
 	exec := &pb.ExecOp{
 		Meta:   &pb.Meta{Args: []string{"sh"}, Cwd: "/", ExtraHosts: []*pb.HostIP{{Host: "h", IP: "10.0.0.1"}}},
@@ -34,8 +34,8 @@ func cacheMount(id string, sharing pb.CacheSharingOpt) *pb.Mount {
 	}
 }
 
-// TestExecDigest: what of a process its digest covers, as in BuildKit (CacheMap in
-// solver/llbsolver/ops/exec.go).
+// TestExecDigest: the fields of a process that the digest covers, as in BuildKit
+// (CacheMap in solver/llbsolver/ops/exec.go).
 func TestExecDigest(t *testing.T) {
 	of := func(op *pb.Op) string {
 		t.Helper()
@@ -77,7 +77,7 @@ func TestExecDigest(t *testing.T) {
 	}
 }
 
-// TestExecInputs: whether the content of an input counts, as in BuildKit
+// TestExecInputs: whether the outputs depend on the content of an input, as in BuildKit
 // (getMountDeps in solver/llbsolver/ops/exec.go).
 func TestExecInputs(t *testing.T) {
 	const on, off = pb.MountContentCache_ON, pb.MountContentCache_OFF
@@ -117,8 +117,8 @@ func TestExecInputs(t *testing.T) {
 	}
 }
 
-// TestExecSelectors: several mounts of an input select the outermost paths, and the
-// last one decides whether content counts.
+// TestExecSelectors: several mounts of an input select the outermost paths, and the last
+// one decides about ByContent.
 func TestExecSelectors(t *testing.T) {
 	mount := func(selector string, content pb.MountContentCache) *pb.Mount {
 		return &pb.Mount{Dest: "/m" + selector, Input: 1, Output: -1, Selector: selector, ContentCache: content}
@@ -164,7 +164,8 @@ func TestExecSelectors(t *testing.T) {
 	}
 }
 
-// TestFileInputs: inputs that are only read count by the files that are read.
+// TestFileInputs: for inputs that are only read, the outputs depend on the content of the
+// files that are read.
 func TestFileInputs(t *testing.T) {
 	action := func(in, second, out int64, src string) *pb.FileAction {
 		return &pb.FileAction{
@@ -217,7 +218,7 @@ func TestFileInputs(t *testing.T) {
 	}
 }
 
-// TestOutput: outputs and content have different names.
+// TestOutput: outputs and content have different digests.
 func TestOutput(t *testing.T) {
 	seen := map[string]bool{}
 	for _, i := range []int{Content, 0, 1} {
@@ -231,8 +232,8 @@ func TestOutput(t *testing.T) {
 	}
 }
 
-// TestAccounts: names that actions of each kind look up, with the databases that they
-// are looked up in. Numbers are not looked up.
+// TestAccounts: the names that each kind of action looks up, with their account files.
+// Numeric ids are not looked up.
 func TestAccounts(t *testing.T) {
 	named := func(name string, input int64) *pb.UserOpt {
 		return &pb.UserOpt{User: &pb.UserOpt_ByName{ByName: &pb.NamedUserOpt{Name: name, Input: input}}}
@@ -261,8 +262,8 @@ func TestAccounts(t *testing.T) {
 	}
 }
 
-// TestMountInput: only directories and cache mounts have an input, as clients leave the
-// field of others at zero.
+// TestMountInput: only bind and cache mounts have an input. Clients leave the field of
+// other mounts at zero.
 func TestMountInput(t *testing.T) {
 	for kind, want := range map[pb.MountType]int64{
 		pb.MountType_BIND: 3, pb.MountType_CACHE: 3, pb.MountType_TMPFS: -1, pb.MountType_SECRET: -1, pb.MountType_SSH: -1,

@@ -13,14 +13,15 @@ import (
 	"slipway/solver/contenthash"
 )
 
-// fileRecord is what the digest of a file operation is made of.
+// fileRecord is the data that the digest of a file operation covers.
 type fileRecord struct {
 	Type    string
 	Actions [][]byte
 	Indexes [][]int `json:"indexes,omitempty"`
 }
 
-// file works out the selectors of the inputs that are only read.
+// file returns the digest data of a file operation, and sets the selectors of inputs that
+// are only read.
 func (m *Map) file(op *pb.FileOp) (fileRecord, error) {
 	r := fileRecord{Type: "buildkit.file.v0"}
 	selected := make([][]contenthash.Selector, len(m.Inputs))
@@ -89,7 +90,7 @@ func action(a *pb.FileAction) any {
 	return nil
 }
 
-// uncovered returns the copies from inputs that are written.
+// uncovered returns the copies from inputs that the operation changes.
 func uncovered(op *pb.FileOp, written []bool) []Copy {
 	var list []Copy
 	for n, a := range op.Actions {
@@ -100,9 +101,9 @@ func uncovered(op *pb.FileOp, written []bool) []Copy {
 	return list
 }
 
-// Account is a name that an action looks up in a user database.
+// Account is the name of a user or group that an action looks up in an account file.
 type Account struct {
-	Input int64  // of the operation, or the result of an earlier action
+	Input int64  // index of an input of the operation or of an earlier action
 	File  string // "/etc/passwd" or "/etc/group"
 	Name  string // of the user or group
 }
@@ -119,8 +120,7 @@ func Accounts(a *pb.FileAction) []Account {
 	return list
 }
 
-// Owner returns the owner that an action gives to what it makes. If it gives none,
-// Owner returns nil.
+// Owner returns the owner that an action sets. If it sets none, Owner returns nil.
 func Owner(a *pb.FileAction) *pb.ChownOpt {
 	switch a := a.Action.(type) {
 	case *pb.FileAction_Mkdir:
@@ -143,8 +143,8 @@ func CopySelector(c *pb.FileActionCopy) contenthash.Selector {
 	}
 }
 
-// merged returns the selectors in the order of their paths, plain ones without
-// those that are below others.
+// merged returns the selectors sorted by path. Among selectors without patterns, it keeps
+// only the outermost paths.
 func merged(list []contenthash.Selector) []contenthash.Selector {
 	var plain, followed []string
 	var filtered []contenthash.Selector
@@ -170,11 +170,10 @@ func merged(list []contenthash.Selector) []contenthash.Selector {
 	return out
 }
 
-// plainIndexes tells actions that each change the result of the one before, the
-// first one the first input, with sources in the second input.
+// plainIndexes reports whether each action changes the result of the previous one, the
+// first action changes the first input, and all sources are in the second input.
 //
-// Upstream: then indexes are no part of the key, as they were not in the first
-// versions.
+// Upstream: in this case the digest does not cover indexes, as in the first versions.
 func plainIndexes(list [][]int) bool {
 	for i, ix := range list {
 		input, output := len(list)+i-1, -1

@@ -16,44 +16,45 @@ import (
 	"slipway/solver/tree"
 )
 
-// Selector is what is selected of a tree.
+// Selector selects files of a tree.
 type Selector struct {
 	Path             string
 	Wildcard         bool // Path is a pattern
-	FollowLinks      bool // what a last link points to is meant
+	FollowLinks      bool // a link at the end of Path is followed
 	Include, Exclude []string
-	Required         []string // beginnings of paths that have to be there
+	Required         []string // prefixes of paths that must be selected
 }
 
 func (s Selector) filters() bool { return s.Wildcard || len(s.Include) > 0 || len(s.Exclude) > 0 }
 
-// Tree is what is looked at.
+// Tree is a tree whose files are hashed.
 type Tree struct {
-	Root *tree.Node // nil has no files, and is not even a directory
-	// Local tells a directory of the client. The values of its root are not
-	// known to BuildKit, and don't count.
+	Root *tree.Node // if it is nil, the tree has no files and not even a root directory
+	// Local reports whether the tree is a local directory. BuildKit does not know the
+	// metadata of its root, so the digest does not cover it.
 	Local bool
 }
 
-// Hasher works digests out, and remembers those of files and directories. It is
-// used from several goroutines.
+// Hasher computes content digests, and caches those of files and directories. Safe for
+// concurrent use.
 type Hasher struct {
 	store *tree.Store
 
 	mu    sync.Mutex
 	files map[fileKey]digest.Digest
-	dirs  map[digest.Digest]digest.Digest // by what a cache looks at
+	dirs  map[digest.Digest]digest.Digest // by the digest of the node
 }
 
-// New returns a hasher of trees whose files are in store.
+// New returns a hasher for trees whose files are in store.
 func New(store *tree.Store) *Hasher {
 	return &Hasher{store: store, files: map[fileKey]digest.Digest{}, dirs: map[digest.Digest]digest.Digest{}}
 }
 
-// empty is the digest of nothing.
+// empty is the digest of an empty byte sequence.
 var empty = digest.FromBytes(nil)
 
-// Sum returns the digest of what selectors select. None selects all.
+// Sum returns the digest of the files that the selectors select. Without selectors, it
+// covers all files.
 func (h *Hasher) Sum(ctx context.Context, t Tree, selectors []Selector) (digest.Digest, error) {
 	if len(selectors) == 0 {
 		selectors = []Selector{{}}
@@ -88,7 +89,7 @@ func notFound(name string) error {
 
 var errNotFound = errors.New("not found")
 
-// at returns the digest of what is at a path.
+// at returns the digest of the file or directory at a path.
 func (h *Hasher) at(ctx context.Context, t Tree, name string, follow bool) (digest.Digest, error) {
 	p, err := t.Root.Resolve(name, follow)
 	if err != nil {
@@ -104,7 +105,7 @@ func (h *Hasher) at(ctx context.Context, t Tree, name string, follow bool) (dige
 	return h.whole(ctx, n)
 }
 
-// whole returns the digest of a node with all that is in it.
+// whole returns the digest of a node, including everything below it.
 func (h *Hasher) whole(ctx context.Context, n *tree.Node) (digest.Digest, error) {
 	if n.Kind() != tree.Dir {
 		return h.node(ctx, n)
@@ -125,7 +126,7 @@ func (h *Hasher) whole(ctx context.Context, n *tree.Node) (digest.Digest, error)
 	return d, nil
 }
 
-// dir works out the digest of a directory: a row for itself and for each entry.
+// dir computes the digest of a directory: a row for itself and for each entry.
 func (h *Hasher) dir(ctx context.Context, n *tree.Node, local bool) (digest.Digest, error) {
 	own, err := h.header(ctx, n, local)
 	if err != nil {
@@ -143,7 +144,7 @@ func (h *Hasher) dir(ctx context.Context, n *tree.Node, local bool) (digest.Dige
 	return digest.NewDigest(digest.SHA256, sum), nil
 }
 
-// header returns the digest of a directory's own values.
+// header returns the digest of the metadata of a directory.
 func (h *Hasher) header(ctx context.Context, n *tree.Node, localRoot bool) (digest.Digest, error) {
 	if localRoot {
 		return empty, nil

@@ -14,7 +14,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// Flags of a node's type in an archive, as the headers below have them.
+// Type flags of nodes in archive headers.
 const (
 	flagFile    = "0"
 	flagSymlink = "2"
@@ -24,12 +24,12 @@ const (
 	flagFifo    = "6"
 )
 
-// fileKey is what the digest of a node depends on.
+// fileKey is the data that the digest of a node depends on.
 type fileKey struct {
 	kind     tree.Kind
 	mode     uint32
 	uid, gid uint32
-	text     string // digest of a file, target of a symbolic link
+	text     string // digest of a file, or target of a symbolic link
 	xattrs   string
 }
 
@@ -47,7 +47,7 @@ func keyOf(n *tree.Node) fileKey {
 	return k
 }
 
-// node returns the digest of a node itself: of a directory without what is in it.
+// node returns the digest of a single node: for a directory, without its entries.
 func (h *Hasher) node(ctx context.Context, n *tree.Node) (digest.Digest, error) {
 	key := keyOf(n)
 	h.mu.Lock()
@@ -78,9 +78,9 @@ func (h *Hasher) node(ctx context.Context, n *tree.Node) (digest.Digest, error) 
 	return d, nil
 }
 
-// writeHeader writes what stands before the content of a file: the fields of its
-// header in an archive, without name and time, each behind what it is called.
-// Docker's first builder chose them ("tarsum", version 1).
+// writeHeader writes the data that precedes the content of a file in the digest: the
+// fields of its archive header except name and time, each preceded by its field name.
+// Docker's first builder defined this format ("tarsum", version 1).
 func writeHeader(w hash.Hash, n *tree.Node) {
 	m := n.Meta()
 	mode, flag, size := m.Mode, flagFile, int64(0)
@@ -98,8 +98,8 @@ func writeHeader(w hash.Hash, n *tree.Node) {
 	case tree.Fifo:
 		flag = flagFifo
 	}
-	// Upstream: a check that is meant to leave out links leaves out devices, too,
-	// so that the numbers of all of them count as 0.
+	// Upstream: a check that is meant to exclude links also excludes devices, so that the
+	// digest has 0 for all device numbers.
 	fmt.Fprintf(w, "namemode%duid%dgid%dsize%dtypeflag%slinkname%sunamegnamedevmajor0devminor0",
 		mode, m.UID, m.GID, size, flag, n.Target())
 	for _, x := range m.Xattrs {

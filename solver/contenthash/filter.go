@@ -14,26 +14,26 @@ import (
 	"slipway/solver/tree"
 )
 
-// taken is a node that a selector with patterns takes: of a directory only its
-// own values, as what is in it is taken one by one.
+// taken is a node that a selector with patterns selects. For a directory, only its
+// metadata is hashed, because its entries are selected one by one.
 type taken struct {
-	name     string // as the selector has it: a link before the pattern stays
+	name     string // as in the selector: a link before the pattern is not resolved
 	node     *tree.Node
 	included bool
-	outer    bool // no directory above it was looked at
+	outer    bool // no directory above it matched
 	include  patternmatcher.MatchInfo
 	exclude  patternmatcher.MatchInfo
 }
 
-// walk is a search for what a selector with patterns takes.
+// walk is a search for the nodes that a selector with patterns selects.
 type walk struct {
 	s                Selector
-	pattern          string // of the selector, cleaned; "" is the root
+	pattern          string // path of the selector, cleaned; "" is the root
 	include, exclude *patternmatcher.PatternMatcher
 	found            []*taken
 }
 
-// filtered returns the digest of what a selector with patterns takes.
+// filtered returns the digest of the nodes that a selector with patterns selects.
 func (h *Hasher) filtered(ctx context.Context, t Tree, s Selector) (digest.Digest, error) {
 	w, prefix, err := search(t.Root, s)
 	if err != nil {
@@ -72,9 +72,8 @@ func (h *Hasher) takenDigest(ctx context.Context, t Tree, f *taken, s Selector) 
 	return h.header(ctx, f.node, t.Local && f.node == t.Root)
 }
 
-// Missing returns the first path that s needs and does not find in root: one that
-// it requires, or a link that it follows to nothing. If there is none, it returns
-// "".
+// Missing returns the first path that s needs and that root lacks: a required path, or a
+// followed link whose target does not exist. If no path is missing, it returns "".
 func Missing(root *tree.Node, s Selector) (string, error) {
 	if !s.filters() {
 		return "", nil
@@ -99,23 +98,23 @@ func Missing(root *tree.Node, s Selector) (string, error) {
 	return w.missing(), nil
 }
 
-// followed reports whether the digest of the node is that of what it leads to.
+// followed reports whether the digest of the node is the digest of its link target.
 //
-// Upstream: so it is for links that are not in a directory which was looked at,
-// even where the copy takes the link itself.
+// Upstream: this applies to links that are not below a matched directory, even if the
+// copy copies the link itself.
 func (t *taken) followed(s Selector) bool {
 	return t.outer && s.FollowLinks && t.node.Kind() == tree.Symlink
 }
 
-// search finds what s selects in root. The prefix of the names found is not part
-// of the digest.
+// search finds the nodes that s selects in root. The prefix of their names is not part of
+// the digest.
 func search(root *tree.Node, s Selector) (w *walk, prefix string, err error) {
 	w = &walk{s: s, pattern: strings.TrimSuffix(s.Path, "/")}
 	prefix, err = w.run(root)
 	return w, prefix, err
 }
 
-// run searches root, and returns the prefix of the names that it found.
+// run searches root. It returns the prefix of the names of the nodes that it finds.
 func (w *walk) run(root *tree.Node) (prefix string, err error) {
 	if w.include, err = matcher("include", w.s.Include); err != nil {
 		return "", err
@@ -143,8 +142,8 @@ func (w *walk) run(root *tree.Node) (prefix string, err error) {
 
 // missing returns the first required path that was not found, or "".
 //
-// Upstream: a path counts as found if anything is selected whose name begins
-// with it, so /ab stands for /a.
+// Upstream: a path counts as found if a selected name begins with it. For example, /ab
+// satisfies /a.
 func (w *walk) missing() string {
 	for _, want := range w.s.Required {
 		if !slices.ContainsFunc(w.found, func(f *taken) bool { return strings.HasPrefix(f.name, want) }) {
@@ -165,8 +164,9 @@ func matcher(what string, patterns []string) (*patternmatcher.PatternMatcher, er
 	return m, nil
 }
 
-// visit looks at a node and what is below it. base is the node that the pattern
-// matched, if matched; above are the directories over it that were looked at.
+// visit visits a node and everything below it. If matched is true, the path is base or
+// below it, and base matched the pattern. above contains the matched directories above
+// the node, without the root.
 func (w *walk) visit(n *tree.Node, name, base string, matched bool, above []*taken) error {
 	if !matched {
 		ok, err := path.Match(w.pattern, name)
@@ -177,7 +177,7 @@ func (w *walk) visit(n *tree.Node, name, base string, matched bool, above []*tak
 			base, matched = name, true
 		}
 	}
-	rootItself := name == w.pattern && w.s.Path == "/" // its own values do not count
+	rootItself := name == w.pattern && w.s.Path == "/" // its metadata is not hashed
 	if matched && !rootItself {
 		t := &taken{name: name, node: n, outer: len(above) == 0}
 		ok, err := w.takes(t, strings.TrimPrefix(strings.TrimPrefix(name, base), "/"), above)
@@ -202,7 +202,7 @@ func (w *walk) visit(n *tree.Node, name, base string, matched bool, above []*tak
 	return nil
 }
 
-// take takes a node, and the directories above it that are not taken yet.
+// take selects a node, and the directories above it that are not selected yet.
 func (w *walk) take(t *taken, above []*taken) {
 	for _, dir := range append(above[:len(above):len(above)], t) {
 		if !dir.included {
@@ -212,7 +212,7 @@ func (w *walk) take(t *taken, above []*taken) {
 	}
 }
 
-// takes tells whether the patterns take a node.
+// takes reports whether the patterns select a node.
 func (w *walk) takes(t *taken, rel string, above []*taken) (bool, error) {
 	var parent taken
 	if len(above) > 0 {
@@ -233,8 +233,8 @@ func (w *walk) takes(t *taken, rel string, above []*taken) (bool, error) {
 	return true, nil
 }
 
-// fixedPart returns the part of a pattern before the first part with a wildcard,
-// and whether a link that it ends in is followed.
+// fixedPart returns the part of a pattern before the first element with a wildcard, and
+// reports whether a link at its end is followed.
 func fixedPart(pattern string) (prefix string, follow bool) {
 	parts := strings.Split(pattern, "/")
 	for i, p := range parts {
@@ -245,8 +245,8 @@ func fixedPart(pattern string) (prefix string, follow bool) {
 	return pattern, false
 }
 
-// HasWildcard tells paths with wildcards; a backslash takes the next character as
-// it is.
+// HasWildcard reports whether a path contains wildcards. A backslash escapes the next
+// character.
 func HasWildcard(s string) bool {
 	for i := 0; i < len(s); i++ {
 		switch s[i] {

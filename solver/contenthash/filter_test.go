@@ -6,7 +6,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// testTree has the file /d/e/f, the file /ab and the link /l to d.
+// testTree returns a tree with the file /d/e/f, the file /ab and the link /l to d.
 func testTree(t *testing.T) *tree.Node {
 	t.Helper()
 	e := tree.Edit(nil)
@@ -25,8 +25,8 @@ func testTree(t *testing.T) *tree.Node {
 	return e.Tree()
 }
 
-// TestMissing checks which required paths BuildKit does not find, for the
-// selectors of COPY --parents.
+// TestMissing checks which required paths BuildKit does not find, for the selectors of
+// COPY --parents.
 func TestMissing(t *testing.T) {
 	for _, tc := range []struct {
 		path, include string
@@ -36,7 +36,7 @@ func TestMissing(t *testing.T) {
 		{"/", "d/e", []string{"/d/e"}, ""},
 		{"/d", "e", []string{"/d/e"}, ""},
 		{"d", "e/f", []string{"/d/e/f"}, ""},
-		{"/", "a*", []string{"/a"}, ""}, // a name that begins like it is enough
+		{"/", "a*", []string{"/a"}, ""}, // a name with this prefix is enough
 		{"/", "", []string{"/"}, "/"},
 		{"/d", "", []string{"/d"}, "/d"},
 		{"/ab", "", []string{"/ab"}, "/ab"},
@@ -60,8 +60,8 @@ func TestMissing(t *testing.T) {
 	}
 }
 
-// TestMissingLinks: links that are looked at first are followed, links in
-// directories that were looked at are not.
+// TestMissingLinks: links that are not below a matched directory are followed. Others are
+// not.
 func TestMissingLinks(t *testing.T) {
 	e := tree.Edit(tree.Empty())
 	for name, target := range map[string]string{"none": "nowhere", "self": "self", "good": "d", "d/none": "nowhere"} {

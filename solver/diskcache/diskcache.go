@@ -1,13 +1,13 @@
 // Package diskcache stores the results of operations in a directory, which several
-// processes may use at the same time. It also lists them, measures what they use of the
-// store of trees, and removes them.
+// processes may use concurrently. It also lists the results, measures their disk usage in
+// the store of trees, and removes them.
 //
 // The directory has a file per result:
 //
 //	AB/CDEF….json  ABCDEF… is the digest of the key; see internal/sealed
 //	tmp            files that are being written
 //
-// Not here: keys, which package solver makes, and when a result is removed.
+// Not here: cache keys (package solver), and the decision which results to remove.
 package diskcache
 
 import (
@@ -29,32 +29,33 @@ import (
 	"slipway/solver/tree"
 )
 
-// Cache is a [solver.Cache] on disk. Several processes may use one at the same time: a
-// record appears whole, after everything that it refers to. It is safe for concurrent use.
+// Cache is a [solver.Cache] on disk. Several processes may use it at the same time: a
+// record appears atomically, after everything that it refers to. Safe for concurrent use.
 type Cache struct {
 	dir   string
 	store *tree.Store
 	now   func() time.Time
-	// trees loads what records refer to, and keeps it: the results of a build
-	// are mostly the same directories.
+	// trees loads the trees of records and caches them, because the results of a build
+	// have most directories in common.
 	trees *tree.Loader
 }
 
-// Open opens the cache in a directory. If the directory does not exist, Open makes it.
-// The trees of its results are in store. now returns the time when a result is used.
+// Open opens the cache in a directory. If the directory does not exist, Open creates it.
+// store contains the trees of its results. now returns the time that is recorded when a
+// result is used.
 func Open(dir string, store *tree.Store, now func() time.Time) (*Cache, error) {
 	c := &Cache{dir: dir, store: store, now: now, trees: store.Loader()}
 	return c, os.MkdirAll(c.temp(), 0o700)
 }
 
-// temp is the directory of records that are being written.
+// temp returns the directory for records that are being written.
 func (c *Cache) temp() string { return filepath.Join(c.dir, "tmp") }
 
-// recordFile is the content of a file: what an operation made.
+// recordFile is the content of a file: the result of an operation.
 type recordFile struct {
 	Name    string
 	ID      digest.Digest `json:",omitempty"` // see [solver.CacheEntry]
-	Source  string        `json:",omitempty"` // identifier of what was fetched
+	Source  string        `json:",omitempty"` // identifier of the source
 	Outputs []recordOutput
 }
 
@@ -73,8 +74,8 @@ func (c *Cache) file(key digest.Digest) string {
 	return filepath.Join(c.dir, hex[:2], hex[2:]+".json")
 }
 
-// Get implements [solver.Cache]. A record that cannot be read, or refers to something
-// that does not exist any more, is a cache miss.
+// Get implements [solver.Cache]. It is a cache miss if the record cannot be read, or if
+// it refers to something that no longer exists.
 func (c *Cache) Get(ctx context.Context, key digest.Digest) (solver.CacheEntry, bool, error) {
 	if err := ctx.Err(); err != nil {
 		return solver.CacheEntry{}, false, err
@@ -96,15 +97,15 @@ func (c *Cache) Get(ctx context.Context, key digest.Digest) (solver.CacheEntry, 
 		return solver.CacheEntry{}, false, nil //nolint:nilerr // the operation runs again
 	}
 	now := c.now()
-	_ = os.Chtimes(file, now, now) // when it was last used, for pruning only
+	_ = os.Chtimes(file, now, now) // the time of the last use, for pruning only
 	return solver.CacheEntry{ID: r.ID, Outputs: outs}, true, nil
 }
 
-// readRegular reads a file. If it is not a regular one, it does not exist. The file
-// is opened before anything is asked of it, so that another process may delete it
-// at any time.
+// readRegular reads a file. If it is not a regular file, the error is [fs.ErrNotExist].
+// It opens the file before it calls Stat, so that another process may delete the file at
+// any time.
 func readRegular(name string) ([]byte, error) {
-	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO has no writer
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // without O_NONBLOCK, opening a FIFO waits for a writer
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +193,7 @@ func (c *Cache) write(file string, data []byte) error {
 		return err
 	}
 	if info, err := os.Stat(file); err == nil && info.IsDir() {
-		if err := os.RemoveAll(file); err != nil { // it is none of ours
+		if err := os.RemoveAll(file); err != nil { // a directory is not a record
 			return err
 		}
 	}

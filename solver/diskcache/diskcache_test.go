@@ -30,8 +30,8 @@ func newCache(t *testing.T) *Cache {
 	return c
 }
 
-// TestRecordsDisappear: a record that another process deletes at any time is a
-// cache miss, and never an error.
+// TestRecordsDisappear: a record that another process deletes at any time is a cache
+// miss, and never an error.
 func TestRecordsDisappear(t *testing.T) {
 	c := newCache(t)
 	key := digest.FromString("key")
@@ -80,8 +80,8 @@ func TestRecordsDisappear(t *testing.T) {
 	}
 }
 
-// TestNoRecord: what is not a regular file is not a record, and nothing waits for
-// a FIFO.
+// TestNoRecord: a file that is not regular is not a record, and Get does not wait for a
+// FIFO.
 func TestNoRecord(t *testing.T) {
 	c := newCache(t)
 	for about, create := range map[string]func(string) error{
@@ -103,8 +103,8 @@ func TestNoRecord(t *testing.T) {
 	}
 }
 
-// TestRecord: a record keeps the identity and the outputs of a result, and the time
-// when it was last used.
+// TestRecord: a record stores the identity and the outputs of a result, and the time of
+// its last use.
 func TestRecord(t *testing.T) {
 	c := newCache(t)
 	now := time.Unix(1_000_000, 0)
@@ -134,7 +134,7 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-// number returns a snapshot whose tree has a number in it.
+// number returns a snapshot whose tree contains n.
 func number(n int) *snapshot.Snapshot {
 	e := tree.Edit(tree.Empty())
 	if _, err := e.MkdirAll("d", tree.Meta{UID: uint32(n)}); err != nil {

@@ -13,20 +13,21 @@ import (
 	"slipway/internal/sealed"
 )
 
-// The kinds of records, as BuildKit calls them.
+// The kinds of records, as in BuildKit.
 const (
-	KindLocal  = "source.local" // files of a directory of this machine
+	KindLocal  = "source.local" // files of a local directory
 	KindSource = "source.remote"
-	KindResult = "regular" // what an operation made
+	KindResult = "regular" // result of an operation
 )
 
-// Record is what a [Cache] stores under a key.
+// Record is a result in a [Cache].
 type Record struct {
 	Key  string
 	Name string // of the operation
 	Kind string
 	Used time.Time
-	// Bytes is its size on disk. What several records use counts for one of them.
+	// Bytes is the size on disk. Data that several records use is part of the size of
+	// only one of them.
 	Bytes int64
 
 	file   string
@@ -34,8 +35,8 @@ type Record struct {
 	record recordFile
 }
 
-// Records returns all records in the order of their keys, without their sizes. Damaged
-// records are left out, as they are never used either.
+// Records returns all records, sorted by key, without their sizes. Damaged records are
+// left out, because they are never used.
 func (c *Cache) Records(ctx context.Context) ([]Record, error) {
 	var list []Record
 	err := c.each(ctx, func(file string, info fs.FileInfo, r recordFile) error {
@@ -59,8 +60,8 @@ func (r recordFile) kind() string {
 	return KindResult
 }
 
-// each calls fn for each record that can be read. Those that another process
-// removes meanwhile are left out.
+// each calls fn for each record that can be read. Records that another process removes
+// concurrently are left out.
 func (c *Cache) each(ctx context.Context, fn func(string, fs.FileInfo, recordFile) error) error {
 	return c.files(ctx, func(file string, d fs.DirEntry) error {
 		info, err := d.Info()
@@ -78,7 +79,7 @@ func (c *Cache) each(ctx context.Context, fn func(string, fs.FileInfo, recordFil
 	})
 }
 
-// files calls fn for each file that is, or should be, a record.
+// files calls fn for each file outside of the directory for temporary files.
 func (c *Cache) files(ctx context.Context, fn func(string, fs.DirEntry) error) error {
 	return filepath.WalkDir(c.dir, func(file string, d fs.DirEntry, err error) error {
 		switch {
@@ -107,7 +108,7 @@ func readRecord(file string) (recordFile, error) {
 	return r, err
 }
 
-// Remove removes a record. What it refers to stays in the store until that is
+// Remove removes a record. Its trees and blobs remain in the store until the store is
 // swept.
 func (c *Cache) Remove(r Record) error {
 	if err := os.Remove(r.file); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -44,8 +44,8 @@ func names(t *testing.T, c *Cache) []string {
 	return out
 }
 
-// TestRecords: records have their key, the name of their operation, a kind and the time
-// of their last use. A removed record is gone, and removing it again is no error.
+// TestRecords: a record has its key, the name of its operation, a kind and the time of
+// its last use. A removed record no longer exists, and removing it again is not an error.
 func TestRecords(t *testing.T) {
 	c := newCache(t)
 	now := time.Unix(1_000_000, 0)
@@ -89,8 +89,8 @@ func cmpKeys(a, b Record) int {
 	return 0
 }
 
-// TestDamagedRecords: a damaged record, or another file, is not found or listed, and
-// Sweep removes it. A directory in its way does not keep a record from being stored.
+// TestDamagedRecords: Get and Records ignore damaged records and other files, and Sweep
+// removes them. A directory at the path of a record does not prevent Put.
 func TestDamagedRecords(t *testing.T) {
 	c := newCache(t)
 	whole := put(t, c, solver.Origin{Name: "whole"}, number(1))
@@ -127,7 +127,7 @@ func TestDamagedRecords(t *testing.T) {
 	}
 }
 
-// TestClean: files of killed processes are removed, and the directory for them stays.
+// TestClean: files of killed processes are removed, and their directory stays.
 func TestClean(t *testing.T) {
 	c := newCache(t)
 	put(t, c, solver.Origin{Name: "whole"}, number(1))
@@ -145,8 +145,8 @@ func TestClean(t *testing.T) {
 	}
 }
 
-// TestRepair: records stay if the store has all that they refer to: files of the tree,
-// of layers below it, and the blobs of layers.
+// TestRepair: Repair keeps records if the store has everything that they refer to: files
+// of the tree and of the layers below it, and the blobs of layers.
 func TestRepair(t *testing.T) {
 	c := newCache(t)
 	file := func(data string) *tree.Node {

@@ -13,10 +13,10 @@ import (
 	"slipway/solver/tree"
 )
 
-// Clean removes files that killed processes left half-written. No other process may use
-// the cache meanwhile.
+// Clean removes incomplete files of killed processes. No other process may write to the
+// cache meanwhile.
 func (c *Cache) Clean() error {
-	// The directory itself stays: others open the cache meanwhile.
+	// The directory itself stays, because other processes may open the cache meanwhile.
 	list, err := os.ReadDir(c.temp())
 	for _, d := range list {
 		err = errors.Join(err, os.RemoveAll(filepath.Join(c.temp(), d.Name())))
@@ -57,11 +57,11 @@ func (c *Cache) Repair(ctx context.Context) error {
 	})
 }
 
-// verifier checks that the store has everything that a snapshot refers to, whole.
+// verifier checks that the store has all data that a snapshot refers to, undamaged.
 type verifier struct {
 	ctx     context.Context
 	store   *tree.Store
-	checked map[digest.Digest]error // of directories and blobs
+	checked map[digest.Digest]error // errors of directories and blobs, by digest
 }
 
 func (w *verifier) snapshots(list []*snapshot.Snapshot) error {

@@ -11,19 +11,19 @@ import (
 	"slipway/solver/tree"
 )
 
-// Usage counts how often what is in the store is referred to: by records, and by
-// directories that records refer to. It is for one goroutine.
+// Usage counts the references to blobs and directories of the store. References come from
+// records, and from directories that records refer to. Not safe for concurrent use.
 type Usage struct {
 	trees *tree.Loader
 	sizes tree.Sizes
 	blobs map[digest.Digest]int
 	dirs  map[digest.Digest]int
 	bases map[digest.Digest]int  // trees that results were made from, by id
-	files int64                  // bytes of the records themselves
-	held  map[digest.Digest]bool // blobs that are no part of the cache
+	files int64                  // bytes of the record files
+	held  map[digest.Digest]bool // blobs that are not part of the cache
 }
 
-// Usage counts what records refer to.
+// Usage counts the references of records.
 func (c *Cache) Usage(ctx context.Context, records []Record) (*Usage, error) {
 	u := &Usage{trees: c.store.Loader(), blobs: map[digest.Digest]int{}, dirs: map[digest.Digest]int{}, bases: map[digest.Digest]int{}, held: map[digest.Digest]bool{}}
 	var err error
@@ -40,9 +40,9 @@ func (c *Cache) Usage(ctx context.Context, records []Record) (*Usage, error) {
 	return u, ctx.Err()
 }
 
-// Hold counts a blob as live and as no part of the cache, whatever else refers to
-// it. It returns how many bytes that takes from the cache. Call it before anything
-// else.
+// Hold marks a blob as live and as not part of the cache, even if records refer to it. It
+// returns its size, by which the size of the cache decreases. Call Hold before all other
+// methods.
 func (u *Usage) Hold(d digest.Digest) int64 {
 	n := u.sizes.Blobs[d]
 	delete(u.sizes.Blobs, d)
@@ -50,10 +50,10 @@ func (u *Usage) Hold(d digest.Digest) int64 {
 	return n
 }
 
-// each calls functions for what a record refers to.
+// each calls dir for each tree of a record and blob for each of its layer blobs.
 func (u *Usage) each(r Record, dir func(*tree.Node), blob func(digest.Digest)) {
 	tree := func(id digest.Digest) {
-		if n, err := u.trees.Load(id); err == nil { // else it is gone
+		if n, err := u.trees.Load(id); err == nil { // otherwise it no longer exists
 			dir(n)
 		}
 	}
@@ -79,15 +79,15 @@ func (u *Usage) addDir(n *tree.Node) {
 			u.addDir(e.Node)
 		case tree.File:
 			u.blobs[e.Node.Blob().Digest]++
-		default: // nothing of the store
+		default: // not in the store
 		}
 	}
 }
 
-// Own divides what records use among them, by key, so that the sizes add up: a blob
-// or a directory counts for the record that brought it, not for those that are built
-// on it. If several brought it, it counts for what was fetched rather than made, or
-// else for the one that was not used for longest.
+// Own returns the size of each record, by key. The sizes add up, because each blob and
+// directory is part of one size only: the size of the record that added it, and not of
+// records built on that one. If several records added it, sources precede results of
+// operations. Of several sources or results, the least recently used one is taken.
 func (u *Usage) Own(records []Record) map[string]int64 {
 	o := &owners{u: u, own: map[string]int64{}, dirs: map[digest.Digest]bool{}, blobs: map[digest.Digest]bool{}}
 	records = slices.Clone(records)
@@ -98,8 +98,8 @@ func (u *Usage) Own(records []Record) map[string]int64 {
 		o.own[r.Key] = r.size
 		o.brought(r)
 	}
-	// What no record brought, as those on which it was built are gone, counts for
-	// the one with the fewest layers.
+	// If no record is left that added it, because the results below were removed, it is
+	// part of the size of the record with the fewest layers.
 	slices.SortStableFunc(records, func(a, b Record) int { return cmp.Compare(a.layers(), b.layers()) })
 	walked := map[digest.Digest]bool{}
 	for _, r := range records {
@@ -108,7 +108,7 @@ func (u *Usage) Own(records []Record) map[string]int64 {
 	return o.own
 }
 
-// made orders records of what was made after those of what was fetched.
+// made returns 1 for results of operations and 0 for sources, which are sorted first.
 func made(r Record) int {
 	if r.Kind == KindResult {
 		return 1
@@ -116,11 +116,11 @@ func made(r Record) int {
 	return 0
 }
 
-// owners are the records for which blobs and directories count.
+// owners assigns blobs and directories to records.
 type owners struct {
 	u           *Usage
 	own         map[string]int64
-	dirs, blobs map[digest.Digest]bool // that count for a record
+	dirs, blobs map[digest.Digest]bool // that are assigned to a record
 }
 
 func (o *owners) dir(key string, n *tree.Node) {
@@ -137,7 +137,7 @@ func (o *owners) blob(key string, d digest.Digest) {
 	}
 }
 
-// brought counts the changes of the last layer of each output.
+// brought assigns the changes of the last layer of each output to r.
 func (o *owners) brought(r Record) {
 	for _, out := range r.record.Outputs {
 		top, lower := out.Tree, digest.Digest("")
@@ -149,14 +149,15 @@ func (o *owners) brought(r Record) {
 		}
 		n, err := o.u.trees.Load(top)
 		if err != nil {
-			continue // it is gone
+			continue // it no longer exists
 		}
-		below, _ := o.u.trees.Load(lower) // nil if there is none
+		below, _ := o.u.trees.Load(lower) // nil if it does not exist
 		o.changes(r.Key, below, n)
 	}
 }
 
-// changes counts what a directory has and the directory below it has not.
+// changes assigns a directory and its files to a record, except those that the lower
+// directory contains as well.
 func (o *owners) changes(key string, lower, n *tree.Node) {
 	if lower != nil && lower.ID() == n.ID() {
 		return
@@ -177,12 +178,13 @@ func (o *owners) changes(key string, lower, n *tree.Node) {
 			if old == nil || old.Blob() != e.Node.Blob() {
 				o.blob(key, e.Node.Blob().Digest)
 			}
-		default: // nothing of the store
+		default: // not in the store
 		}
 	}
 }
 
-// all counts a directory with all below it that does not count for another record.
+// all assigns a directory and everything below it to a record, except what is assigned
+// already.
 func (o *owners) all(key string, n *tree.Node, walked map[digest.Digest]bool) {
 	if walked[n.ID()] {
 		return
@@ -195,12 +197,12 @@ func (o *owners) all(key string, n *tree.Node, walked map[digest.Digest]bool) {
 			o.all(key, e.Node, walked)
 		case tree.File:
 			o.blob(key, e.Node.Blob().Digest)
-		default: // nothing of the store
+		default: // not in the store
 		}
 	}
 }
 
-// layers returns the number of layers of the largest output.
+// layers returns the number of layers of the output with the most layers.
 func (r Record) layers() (n int) {
 	for _, o := range r.record.Outputs {
 		n = max(n, len(o.Layers))
@@ -208,7 +210,8 @@ func (r Record) layers() (n int) {
 	return n
 }
 
-// Drop takes a record away and returns how many bytes nothing refers to any more.
+// Drop removes the references of a record. It returns the number of bytes that are no
+// longer referenced.
 func (u *Usage) Drop(r Record) int64 {
 	freed := r.size
 	blob := func(d digest.Digest) {
@@ -228,7 +231,7 @@ func (u *Usage) Drop(r Record) int64 {
 				dir(e.Node)
 			case tree.File:
 				blob(e.Node.Blob().Digest)
-			default: // nothing of the store
+			default: // not in the store
 			}
 		}
 	}
@@ -251,8 +254,8 @@ func (u *Usage) Shared(r Record) bool {
 	return false
 }
 
-// bases returns how often a record says that it was made from a tree: all that is
-// below its last layer.
+// bases returns the trees that r was made from, which are all trees below its last layer,
+// with the number of references of r to them.
 func (r Record) bases() map[digest.Digest]int {
 	bases := map[digest.Digest]int{}
 	for _, o := range r.record.Outputs {
@@ -266,8 +269,8 @@ func (r Record) bases() map[digest.Digest]int {
 	return bases
 }
 
-// Live returns the blobs and directories that at least one record references, and
-// the blobs that are held.
+// Live returns the blobs and directories that at least one record references, and the
+// blobs that are held.
 func (u *Usage) Live() (blobs, dirs map[digest.Digest]bool) {
 	live := func(refs map[digest.Digest]int) map[digest.Digest]bool {
 		m := map[digest.Digest]bool{}
@@ -283,8 +286,8 @@ func (u *Usage) Live() (blobs, dirs map[digest.Digest]bool) {
 	return blobs, dirs
 }
 
-// Bytes returns how many bytes records have with what they refer to, and how many
-// bytes of the store nothing refers to.
+// Bytes returns the size of records with everything that they reference, and the size of
+// unreferenced data in the store.
 func (u *Usage) Bytes() (used, unused int64) {
 	used = u.files
 	count := func(sizes map[digest.Digest]int64, refs map[digest.Digest]int) {

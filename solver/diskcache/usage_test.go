@@ -15,7 +15,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// putFile puts a record whose result is that of another one with a file more.
+// putFile puts a record whose result is base with one more file.
 func putFile(t *testing.T, c *Cache, of solver.Origin, base *snapshot.Snapshot, name, data string) *snapshot.Snapshot {
 	t.Helper()
 	b, err := c.store.PutBytes([]byte(data))
@@ -40,8 +40,8 @@ func putFile(t *testing.T, c *Cache, of solver.Origin, base *snapshot.Snapshot, 
 	return s
 }
 
-// TestOwn: sizes belong to the record that brought a file, also when it was used
-// after those that are built on it, and add up to what the disk holds.
+// TestOwn: the size of a file is part of the size of the record that added it, even if
+// that record was used after records built on it. The sizes add up to the disk usage.
 func TestOwn(t *testing.T) {
 	c := newCache(t)
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -49,7 +49,7 @@ func TestOwn(t *testing.T) {
 	base := putFile(t, c, solver.Origin{Name: "base", Source: "docker-image://base"}, nil, "large", strings.Repeat("x", 100_000))
 	second := putFile(t, c, solver.Origin{Name: "second"}, base, "dir", strings.Repeat("y", 10_000))
 	putFile(t, c, solver.Origin{Name: "third"}, second, "small", strings.Repeat("z", 1_000))
-	putFile(t, c, solver.Origin{Name: "copy"}, nil, "copied", strings.Repeat("x", 100_000)) // of the base
+	putFile(t, c, solver.Origin{Name: "copy"}, nil, "copied", strings.Repeat("x", 100_000)) // of the file in base
 	now = now.Add(time.Hour)
 	for _, name := range []string{"second", "base"} {
 		if _, ok, err := c.Get(t.Context(), digest.FromString(name)); !ok || err != nil {
@@ -87,7 +87,7 @@ func TestOwn(t *testing.T) {
 		t.Helper()
 		got, _ := sizes(without)
 		for name, n := range want {
-			const rest = 1500 // the record, and directories
+			const rest = 1500 // the record file and directories
 			if got[name] < n || got[name] > n+rest {
 				t.Errorf("without %q: %s has %d bytes, want about %d", without, name, got[name], n)
 			}
@@ -98,8 +98,8 @@ func TestOwn(t *testing.T) {
 	check("third", map[string]int64{"base": 100_000, "second": 10_000, "copy": 0})
 }
 
-// TestHold: a held blob is live whatever becomes of the records, and counts neither
-// for them nor as unused.
+// TestHold: a held blob is live even without records. It is part of neither their sizes
+// nor the unused size.
 func TestHold(t *testing.T) {
 	c := newCache(t)
 	large, small := strings.Repeat("x", 100_000), strings.Repeat("y", 10_000)

@@ -19,19 +19,19 @@ import (
 	"slipway/solver/tree"
 )
 
-// parentMode is the mode of directories that a copy makes for its target.
+// parentMode is the mode of directories that a copy creates for its target.
 const parentMode = 0o755
 
-// copier puts what a copy selects into a tree.
+// copier copies the selected files into a tree.
 type copier struct {
 	r      *run
 	e      *tree.Editor
 	c      *pb.FileActionCopy
 	owner  *ids
-	modes  *mode.Set // symbolic mode
+	modes  *mode.Set // the symbolic mode; nil if none is set
 	octal  *uint32
-	parent tree.Meta // of directories that are made for the target
-	made   []string  // these directories
+	parent tree.Meta // metadata of directories that are created for the target
+	made   []string  // paths of these directories
 }
 
 func (r *run) copy(e *tree.Editor, src *tree.Node, c *pb.FileActionCopy, owner *ids) error {
@@ -52,7 +52,7 @@ func (r *run) copy(e *tree.Editor, src *tree.Node, c *pb.FileActionCopy, owner *
 	}
 	p.parent = r.meta(parentMode, owner, c.Timestamp)
 	if p.octal != nil {
-		p.parent.Mode = *p.octal & 0o777 // the other bits are for what is copied
+		p.parent.Mode = *p.octal & 0o777 // the other bits apply to copied nodes only
 	}
 	for _, pk := range sel.picks {
 		r.copies++
@@ -87,8 +87,8 @@ func (p *copier) setMode() error {
 	return nil
 }
 
-// put copies one path to the target. A target that ends in a slash, or is a
-// directory, is one to copy into.
+// put copies one path to the target. If the target exists and is a directory, a file is
+// copied into it, and so is a directory unless its contents are copied.
 func (p *copier) put(pk pick) error {
 	dest, err := p.target()
 	if err != nil {
@@ -109,8 +109,9 @@ func (p *copier) put(pk pick) error {
 	return p.merge(dest, pk.picked, false)
 }
 
-// checkTarget checks that the directory of the target is there, if it must be:
-// as in BuildKit the one above the last part, even if that ends in a slash.
+// checkTarget returns an error if the copy must not create directories and the parent
+// directory of the target does not exist. As in BuildKit, the parent excludes the last
+// element, even if the target ends in a slash.
 func (p *copier) checkTarget() error {
 	if p.c.CreateDestPath {
 		return nil
@@ -125,7 +126,8 @@ func (p *copier) checkTarget() error {
 	return nil
 }
 
-// target returns where the target is, and makes the directories that it is in.
+// target returns the resolved path of the target, and creates its parent directories. If
+// the target ends in a slash, it is also created as a directory.
 func (p *copier) target() (string, error) {
 	dir := p.c.Dest
 	if base := path.Base("/" + dir); !strings.HasSuffix(dir, "/") && !strings.HasSuffix(dir, "/.") && base != "/" && base != "." {
@@ -152,11 +154,11 @@ func (p *copier) mkdirs(name string) error {
 	return err
 }
 
-// settle gives the directories that were made for the target the time that the
-// copy sets.
+// settle sets the modification time that the copy requests on the directories that were
+// created for the target.
 //
-// Upstream: each path that wildcards find is a copy of its own. A directory that
-// was made for the first does not get it again after the next.
+// Upstream: each path that a wildcard matches is a separate copy. A directory that was
+// created for one of them does not get the time again after the next one.
 func (p *copier) settle() error {
 	if p.c.Timestamp == -1 {
 		return nil
@@ -172,8 +174,8 @@ func (p *copier) settle() error {
 	return nil
 }
 
-// merge puts a node and what is taken of it at a path. What is there keeps its
-// values only if it is the target itself.
+// merge copies the selected part of a node to dest. An existing directory gets the
+// metadata of the node unless it is the target itself.
 func (p *copier) merge(dest string, pk *picked, overwrite bool) error {
 	kind, old, there := p.e.Stat(dest)
 	if there && pk.included && p.c.AlwaysReplaceExistingDestPaths && !(pk.node.Kind() == tree.Dir && kind == tree.Dir) {
@@ -199,11 +201,12 @@ func (p *copier) merge(dest string, pk *picked, overwrite bool) error {
 			return err
 		}
 	case !overwrite:
-		// Upstream: the target itself gets the time of what was copied into it.
+		// Upstream: the target itself gets the time of the directory that is copied into
+		// it.
 		old.ModTime = m.ModTime
 		m = old
 	case !pk.included:
-		// A directory that is only there for what is in it.
+		// This directory is selected only for its entries.
 		old.Mode = pk.node.Meta().Mode
 		if err := p.e.SetMeta(dest, old); err != nil {
 			return err
@@ -234,10 +237,9 @@ func (p *copier) mergeEntries(dest string, pk *picked) error {
 	return nil
 }
 
-// adjusted returns a node with the owner, mode and time that the copy sets, and
-// so all that is below it. Files that were hard links of each other are so, but
-// not of those that they were copied from. Where nothing changes it is the node
-// itself.
+// adjusted returns n, and everything below it, with the owner, mode and time that the
+// copy sets. Files that are hard links of each other stay so, but are not hard links of
+// the files that they were copied from. If nothing changes, it returns n.
 func (p *copier) adjusted(n *tree.Node) *tree.Node {
 	if p.owner == nil && p.modes == nil && p.octal == nil && p.c.Timestamp == -1 && !n.Linked() {
 		return n
@@ -254,11 +256,12 @@ func (p *copier) adjusted(n *tree.Node) *tree.Node {
 	return n.WithMeta(p.meta(n))
 }
 
-// origin is where the hard links of the current path come from: as in BuildKit,
-// paths that are copied one by one have none in common.
+// origin identifies the current path of the copy, for inodes of hard links. As in
+// BuildKit, files of two paths that are copied separately are never hard links of each
+// other.
 func (p *copier) origin() string { return fmt.Sprintf("%s %d", p.r.env.ID, p.r.copies) }
 
-// meta returns the values that a node gets.
+// meta returns the metadata of the copy of n.
 func (p *copier) meta(n *tree.Node) tree.Meta {
 	m := n.Meta()
 	if p.owner != nil {
@@ -272,7 +275,7 @@ func (p *copier) meta(n *tree.Node) tree.Meta {
 	case p.modes != nil:
 		full := tree.FileMode(m.Mode)
 		if n.Kind() == tree.Dir {
-			full |= fs.ModeDir // X of symbolic modes asks for it
+			full |= fs.ModeDir // symbolic modes with X need it
 		}
 		m.Mode = tree.UnixMode(p.modes.Apply(full))
 	case p.octal != nil:
@@ -281,8 +284,8 @@ func (p *copier) meta(n *tree.Node) tree.Meta {
 	return m
 }
 
-// unpack extracts an archive to the target, which is a directory then. It tells
-// whether the path was one.
+// unpack extracts an archive into the target, and reports whether the path was an
+// archive. The target is then a directory.
 func (p *copier) unpack(pk pick) (bool, error) {
 	if pk.node.Kind() != tree.File {
 		return false, nil
@@ -324,11 +327,11 @@ func (p *copier) unpack(pk pick) (bool, error) {
 	return true, p.e.Update(dest, n)
 }
 
-// isArchive tells whether a file is a tar archive, compressed or not.
+// isArchive reports whether a file is a tar archive, compressed or not.
 func isArchive(f *os.File) (bool, error) {
 	r, err := compression.DecompressStream(f)
 	if err != nil {
-		return false, nil // what cannot be decompressed is a file
+		return false, nil // a file that cannot be decompressed is not an archive
 	}
 	defer r.Close()
 	_, err = tar.NewReader(r).Next()

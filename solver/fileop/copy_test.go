@@ -9,8 +9,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestCopySockets: a copy of a socket, on its own or with its directory, is an
-// empty file.
+// TestCopySockets: the copy of a socket is an empty file, whether it is copied on its own
+// or with its directory.
 func TestCopySockets(t *testing.T) {
 	s, err := tree.OpenStore(t.TempDir())
 	if err != nil {
@@ -41,8 +41,8 @@ func TestCopySockets(t *testing.T) {
 	}
 }
 
-// TestCopyRoot: the root that a copy changes has mode 0755 whatever it had below, and
-// links of links are no hard links of each other in the copy.
+// TestCopyRoot: the root of the changed tree has mode 0755, whatever its mode was before.
+// Copies of symbolic links that are hard links of each other are not hard links.
 func TestCopyRoot(t *testing.T) {
 	s, err := tree.OpenStore(t.TempDir())
 	if err != nil {

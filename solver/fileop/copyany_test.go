@@ -18,9 +18,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestCopyAsBuildKit copies random trees in random ways, with this package and
-// with the library that BuildKit copies with, and compares what comes out.
-// Owners are only set where the test may.
+// TestCopyAsBuildKit copies random trees in random ways, with this package and with the
+// library that BuildKit uses, and compares the results. Owners are set only if the test
+// may set them.
 func TestCopyAsBuildKit(t *testing.T) {
 	const rounds = 400
 	copied := 0
@@ -32,8 +32,8 @@ func TestCopyAsBuildKit(t *testing.T) {
 		want, wantErr := c.library()
 		got, gotErr := c.ours()
 		if errors.Is(wantErr, syscall.ENOTDIR) {
-			// The library looks into what it does not copy, and fails where the
-			// destination has a file for one of its directories.
+			// The library reads directories that it does not copy. It fails if the
+			// destination has a file at the path of one of them.
 			continue
 		}
 		if (wantErr == nil) != (gotErr == nil) {
@@ -52,11 +52,11 @@ func TestCopyAsBuildKit(t *testing.T) {
 	}
 }
 
-// latest is a time later than those of the trees that are copied, in seconds.
+// latest is later than all times of the copied trees, in seconds.
 const latest = 1000
 
-// fastDir returns a new directory, in memory where the system has one there: the
-// test makes very many files.
+// fastDir returns a new directory, in memory if the system supports it, because the test
+// creates many files.
 func fastDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "slipway-test-") //nolint:usetesting // t.TempDir is on disk
@@ -117,8 +117,8 @@ func newCopyCase(t *testing.T, seed uint64) *copyCase {
 	return c
 }
 
-// randomTree has files, directories and links with short names, so that the
-// parts of a copy meet.
+// randomTree returns a tree with files, directories and links. Their names are short, so
+// that the paths of source and destination often collide.
 func randomTree(t *testing.T, r *rand.Rand, s *tree.Store, depth int) *tree.Node {
 	t.Helper()
 	meta := tree.Meta{Mode: 0o700 | uint32(r.IntN(0o1000)), ModTime: time.Unix(r.Int64N(latest), 0).UTC()}
@@ -147,7 +147,7 @@ func randomTree(t *testing.T, r *rand.Rand, s *tree.Store, depth int) *tree.Node
 	return n
 }
 
-// dangling tells whether the destination is a link to nothing.
+// dangling reports whether the destination is a link to a path that does not exist.
 func (c *copyCase) dangling() bool {
 	name := filepath.Clean(c.action.Dest)
 	at, err := c.dst.Resolve(name, true)
@@ -164,7 +164,7 @@ func (c *copyCase) ours() (*tree.Node, error) {
 	return e.Tree(), nil
 }
 
-// library does with BuildKit's library what BuildKit does.
+// library copies with the library as BuildKit does.
 func (c *copyCase) library() (*tree.Node, error) {
 	src, dst := fastDir(c.t), fastDir(c.t)
 	opt := tree.HostOptions{Owners: os.Geteuid() == 0}
@@ -221,8 +221,8 @@ func (c *copyCase) library() (*tree.Node, error) {
 	return r.ReadDir(c.t.Context(), dst)
 }
 
-// show writes a tree without the mode of links, which Linux does not have, and
-// without the times at which the copy made something.
+// show formats a tree. It omits the mode of links, which Linux does not have, and the
+// times at which the copy created something.
 func show(n *tree.Node) string {
 	var b strings.Builder
 	_ = tree.Diff(nil, n, func(c tree.Change) error {

@@ -12,7 +12,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// Name describes actions by what they do and the paths of their definition.
+// Name returns a description of actions: their kinds and paths.
 func Name(actions ...*pb.FileAction) string {
 	var names []string
 	for _, a := range actions {
@@ -32,7 +32,7 @@ func Name(actions ...*pb.FileAction) string {
 	return strings.Join(names, ", ")
 }
 
-// described returns the error of an action with the paths that it is about, each
+// described adds the description of an action to its error, so that each path appears
 // once.
 func described(a *pb.FileAction, err error) error {
 	name := oneline.Name(Name(a))

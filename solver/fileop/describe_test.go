@@ -10,7 +10,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// TestActionErrors: the error of an action names each path once.
+// TestActionErrors: the error of an action contains each path once.
 func TestActionErrors(t *testing.T) {
 	cp := &pb.FileAction{Action: &pb.FileAction_Copy{Copy: &pb.FileActionCopy{Src: "/a", Dest: "/f/"}}}
 	mkdir := &pb.FileAction{Action: &pb.FileAction_Mkdir{Mkdir: &pb.FileActionMkDir{Path: "/f"}}}

@@ -1,7 +1,7 @@
 // Package fileop applies file operations of LLB (copy, mkdir, mkfile, symlink, rm) to
-// file trees, as BuildKit applies them to directories. It runs nothing and knows no
-// scheduler: trees go in, and trees come out.
+// file trees, as BuildKit applies them to directories. It runs no processes and does not
+// depend on the scheduler: it takes trees and returns trees.
 //
-// Not here: which files count for the cache key of an operation (solver/cachemap), and
-// the layers that results become (solver/snapshot).
+// Not here: the files that the cache key of an operation covers (solver/cachemap), and
+// the layers of results (solver/snapshot).
 package fileop

@@ -10,8 +10,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestSetGroupID: what is made in a directory with the set-group-ID bit has its
-// group unless it is given an owner, and directories have the bit.
+// TestSetGroupID: a file or directory that is created in a directory with the
+// set-group-ID bit gets the group of the directory, unless an owner is set. Directories
+// also get the bit.
 func TestSetGroupID(t *testing.T) {
 	s, err := tree.OpenStore(t.TempDir())
 	if err != nil {

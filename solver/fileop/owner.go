@@ -10,14 +10,14 @@ import (
 	"github.com/moby/sys/user"
 )
 
-// ids are the numbers of a user and a group.
+// ids is the ids of a user and a group.
 type ids struct{ uid, gid uint32 }
 
-// owner finds the numbers of an owner; nil if none is wanted. Names are looked
-// up in the files of the tree that the definition names.
+// owner returns the ids of an owner, or nil if o is nil. Names are looked up in the
+// account files of the tree that the definition refers to.
 //
-// A name that is not found is 0, as in BuildKit, and a number is that of user
-// and group.
+// As in BuildKit, a name that is not found has id 0, and a numeric user also sets the
+// group.
 func (r *run) owner(o *pb.ChownOpt) (*ids, error) {
 	if o == nil {
 		return nil, nil
@@ -56,8 +56,8 @@ func (r *run) owner(o *pb.ChownOpt) (*ids, error) {
 	return &out, nil
 }
 
-// parse reads a file of the tree that a name is looked up in; a missing one has
-// no names.
+// parse calls fn with the account file in which a name is looked up. If the file does not
+// exist, fn is not called.
 func (r *run) parse(name *pb.NamedUserOpt, file string, fn func(io.Reader) error) error {
 	data, err := ReadFile(r.ctx, r.env.Store, r.tree(name.Input), file)
 	if errors.Is(err, fs.ErrNotExist) {

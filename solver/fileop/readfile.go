@@ -11,11 +11,11 @@ import (
 	"slipway/solver/tree"
 )
 
-// maxFile is the size of a file that is read for a value in it, such as /etc/passwd.
+// maxFile is the maximum size of a file that is read into memory, such as /etc/passwd.
 const maxFile = 100 << 20
 
-// ReadFile returns the content of a file, through symbolic links. A file of more than 100 MiB
-// is an error.
+// ReadFile returns the content of a file. It follows symbolic links. It returns an error
+// for a file larger than 100 MiB.
 func ReadFile(ctx context.Context, s *tree.Store, n *tree.Node, name string) ([]byte, error) {
 	p, err := n.Resolve(name, true)
 	if err != nil {

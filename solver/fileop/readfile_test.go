@@ -6,8 +6,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestLargeDatabase: a file that names are looked up in may be sparse, and so larger
-// than memory.
+// TestLargeDatabase: an account file may be sparse, and therefore larger than memory.
 func TestLargeDatabase(t *testing.T) {
 	n, err := tree.NewDir(tree.Meta{Mode: 0o755}, []tree.Entry{{Name: "passwd", Node: tree.NewFile(tree.Meta{}, tree.Blob{Size: maxFile + 1})}})
 	if err != nil {
@@ -19,8 +18,8 @@ func TestLargeDatabase(t *testing.T) {
 	}
 }
 
-// TestReadFile: files are read through links; whatever else a path leads to is an
-// error.
+// TestReadFile: ReadFile follows links to files, and returns an error for paths of other
+// kinds.
 func TestReadFile(t *testing.T) {
 	s := newStore(t)
 	e := tree.Edit(filled(t, s, map[string]string{"d/f": "content"}))

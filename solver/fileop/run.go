@@ -14,27 +14,27 @@ import (
 	"slipway/solver/tree"
 )
 
-// Env is what file operations need besides their inputs.
+// Env is the environment of a file operation.
 type Env struct {
 	Store *tree.Store
-	Now   func() time.Time // of new files
-	// ID identifies the operation. Hard links that it makes are never hard links of
-	// files that another operation made.
+	Now   func() time.Time // time of new files
+	// ID identifies the operation. Hard links that it creates are never hard links of
+	// files that another operation created.
 	ID string
 }
 
-// Outcome is what an action made of its input.
+// Outcome is the result of an action.
 type Outcome struct {
 	Tree *tree.Node
-	// Base is the number of the input of the operation that the action, and those
-	// before it, changed. It is -1 if they started from an empty tree.
+	// Base is the index of the input of the operation that the action and the actions
+	// before it changed. It is -1 if they started from an empty tree.
 	Base int
 }
 
-// Apply applies the actions of op in order, and returns the outcome of each. Actions
-// have the inputs of the operation by their numbers in the list, and the outcome of
-// action i as number len(in)+i. If an action fails, the error is an [*ActionError],
-// and Apply returns the outcomes of the actions before it.
+// Apply applies the actions of op in order and returns their outcomes. Actions refer to
+// the inputs of the operation by their indexes in in, and to the outcome of action i by
+// index len(in)+i. If an action fails, the error is an [*ActionError], and Apply returns
+// the outcomes of the actions before it.
 func Apply(ctx context.Context, op *pb.FileOp, in []*tree.Node, env Env) ([]Outcome, error) {
 	r := &run{ctx: ctx, env: env, inputs: len(in)}
 	for i, n := range in {
@@ -70,12 +70,12 @@ type run struct {
 	ctx       context.Context
 	env       Env
 	inputs    int
-	trees     []Outcome // of inputs, then of actions
-	copies    int       // paths that were copied until now
-	onOverlay bool      // the current action does not start from scratch
+	trees     []Outcome // of the inputs, followed by the actions
+	copies    int       // number of paths copied so far
+	onOverlay bool      // whether the current action changes an input rather than scratch
 }
 
-// tree returns an input of an action. If i is negative, it is the empty tree.
+// tree returns an input of an action. If i is negative, it returns the empty tree.
 func (r *run) tree(i int64) *tree.Node {
 	if i < 0 {
 		return tree.Empty()
@@ -83,7 +83,7 @@ func (r *run) tree(i int64) *tree.Node {
 	return r.trees[i].Tree
 }
 
-// base returns the number of the input of the operation that a changes, or -1.
+// base returns the index of the input of the operation that a changes, or -1.
 func (r *run) base(a *pb.FileAction) int {
 	if a.Input < 0 {
 		return -1
@@ -95,7 +95,7 @@ func (r *run) action(a *pb.FileAction) (*tree.Node, error) {
 	base := r.tree(a.Input)
 	r.onOverlay = r.base(a) >= 0
 	if a.Input < int64(r.inputs) {
-		// Upstream: the root has this mode, whatever it had in the snapshot below.
+		// Upstream: the root has this mode, whatever its mode in the input.
 		m := base.Meta()
 		m.Mode = 0o755
 		base = base.WithMeta(m)
@@ -124,7 +124,8 @@ func (r *run) action(a *pb.FileAction) (*tree.Node, error) {
 	return e.Tree(), nil
 }
 
-// when returns the time of a new file: nanoseconds, or -1 for now.
+// when returns the time for a timestamp in nanoseconds. If it is -1, it returns the
+// current time.
 func (r *run) when(ns int64) time.Time {
 	if ns == -1 {
 		return r.env.Now().UTC()
@@ -140,9 +141,9 @@ func (r *run) meta(mode int32, owner *ids, ns int64) tree.Meta {
 	return m
 }
 
-// inherited returns the metadata of a directory that is made at a path of e. As in
-// Linux, it has the set-group-ID bit if the directory that it is made in has it,
-// and the group of that directory unless it is given an owner.
+// inherited returns the metadata of a directory that is created at a path of e. As in
+// Linux, it inherits the set-group-ID bit of its parent. If the parent has the bit and no
+// owner is set, it also inherits the group.
 func inherited(e *tree.Editor, name string, m tree.Meta, owner *ids) tree.Meta {
 	for at := name; at != ""; {
 		at = parentOf(at)
@@ -161,12 +162,12 @@ func inherited(e *tree.Editor, name string, m tree.Meta, owner *ids) tree.Meta {
 	return m
 }
 
-// setGroupID is the bit of a directory's mode that gives its group to what is made
-// in it.
+// setGroupID is the set-group-ID bit. Files that are created in a directory with this bit
+// inherit the group of the directory.
 const setGroupID = 0o2000
 
-// inheritedGroup is [inherited] of files other than directories, which get the
-// group alone.
+// inheritedGroup is like [inherited] for files that are not directories: they inherit
+// only the group.
 func inheritedGroup(e *tree.Editor, name string, m tree.Meta, owner *ids) tree.Meta {
 	m.GID = inherited(e, name, m, owner).GID
 	return m

@@ -16,7 +16,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// now is the time of new files in these tests.
+// now returns the time of new files in these tests.
 func now() time.Time { return time.Unix(100, 0) }
 
 func newStore(t *testing.T) *tree.Store {
@@ -28,7 +28,7 @@ func newStore(t *testing.T) *tree.Store {
 	return s
 }
 
-// apply returns what the last action makes.
+// apply returns the tree of the last action.
 func apply(t *testing.T, s *tree.Store, in []*tree.Node, actions ...*pb.FileAction) *tree.Node {
 	t.Helper()
 	list, err := Apply(t.Context(), &pb.FileOp{Actions: actions}, in, Env{Store: s, Now: now, ID: "op"})
@@ -57,7 +57,7 @@ func filled(t *testing.T, s *tree.Store, content map[string]string) *tree.Node {
 	return e.Tree()
 }
 
-// listing shows paths with mode, owner, time in nanoseconds, and content.
+// listing formats the paths of a tree with mode, owner, time in nanoseconds, and content.
 func listing(t *testing.T, s *tree.Store, n *tree.Node) string {
 	t.Helper()
 	var b strings.Builder
@@ -108,7 +108,7 @@ func byName(name string, input int64) *pb.UserOpt {
 	return &pb.UserOpt{User: &pb.UserOpt_ByName{ByName: &pb.NamedUserOpt{Name: name, Input: input}}}
 }
 
-// TestActions: what each action makes of a tree, or how it fails.
+// TestActions: the result or the error of each kind of action.
 func TestActions(t *testing.T) {
 	s := newStore(t)
 	base := filled(t, s, map[string]string{"d/f": "f", "d/g": "g"})
@@ -117,7 +117,7 @@ func TestActions(t *testing.T) {
 	for _, tc := range []struct {
 		about  string
 		action *pb.FileAction
-		want   string // of what changes; an error starts with its action
+		want   string // listing of the changes; an error starts with its action
 	}{
 		{"mkdir", mkdir(&pb.FileActionMkDir{Path: "/n", Mode: 0o1711, Timestamp: 5}), "n 0711 0:0 5\n"},
 		{"mkdir now", mkdir(&pb.FileActionMkDir{Path: "/n", Mode: 0o700, Timestamp: -1}), "n 0700 0:0 100000000000\n"},
@@ -157,7 +157,7 @@ func TestActions(t *testing.T) {
 	}
 }
 
-// changes is the listing of what differs between two trees, without the root.
+// changes returns the lines in the listing of upper that are not in the listing of lower.
 func changes(t *testing.T, s *tree.Store, lower, upper *tree.Node) string {
 	t.Helper()
 	var b strings.Builder
@@ -180,8 +180,8 @@ func changes(t *testing.T, s *tree.Store, lower, upper *tree.Node) string {
 	return b.String()
 }
 
-// TestOutcomes: actions address inputs and earlier outcomes by number, and each
-// outcome knows from which input it started.
+// TestOutcomes: actions refer to inputs and earlier outcomes by index, and each outcome
+// records the input that it started from.
 func TestOutcomes(t *testing.T) {
 	s := newStore(t)
 	in := []*tree.Node{filled(t, s, map[string]string{"a": "a"}), filled(t, s, map[string]string{"b": "b"})}
@@ -208,8 +208,8 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-// TestFailedAction: an error has the number of its action, and the outcomes before it
-// are returned.
+// TestFailedAction: an error has the index of its action, and the outcomes before it are
+// returned.
 func TestFailedAction(t *testing.T) {
 	s := newStore(t)
 	cause := rm(&pb.FileActionRm{Path: "/none"})
@@ -229,8 +229,8 @@ func TestFailedAction(t *testing.T) {
 	}
 }
 
-// TestOwnersByName: names are looked up in the files of their input. A name that does
-// not exist there is 0.
+// TestOwnersByName: names are looked up in the account files of their input. A name that
+// does not exist there has id 0.
 func TestOwnersByName(t *testing.T) {
 	s := newStore(t)
 	in := []*tree.Node{

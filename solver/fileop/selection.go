@@ -15,21 +15,21 @@ import (
 	"slipway/solver/tree"
 )
 
-// Selection is what a copy takes from its source.
+// Selection is the set of files that a copy reads from its source.
 type Selection struct{ picks []pick }
 
-// pick is one path that a copy's source means.
+// pick is a path that matches the source of a copy.
 type pick struct {
-	base string // its last part as written: what it is called in a directory
+	base string // the last element as written: the name if it is copied into a directory
 	*picked
 }
 
-// picked is a node of the source and what is taken of it.
+// picked is a node of the source and the selected part of it.
 type picked struct {
 	node     *tree.Node
-	path     string // in the source
-	included bool   // it is taken itself, not only for what is in it
-	whole    bool   // it is taken with all that is in it
+	path     string // path in the source
+	included bool   // it is selected itself, and not only for its entries
+	whole    bool   // everything in it is selected
 	entries  []pickedEntry
 }
 
@@ -38,8 +38,8 @@ type pickedEntry struct {
 	*picked
 }
 
-// Select works out what a copy takes. A source that is not there is an
-// error, unless it has wildcards and may be empty.
+// Select returns the files that a copy reads from src. A source that does not exist is an
+// error, unless it has wildcards and may match nothing.
 func Select(src *tree.Node, c *pb.FileActionCopy) (*Selection, error) {
 	f, err := newFilter(c)
 	if err != nil {
@@ -76,11 +76,10 @@ func Select(src *tree.Node, c *pb.FileActionCopy) (*Selection, error) {
 	return s, nil
 }
 
-// CheckRequired returns an error if c does not select one of its required paths
-// in src.
+// CheckRequired returns an error if c does not select one of its required paths in src.
 //
-// Upstream: only cache keys have this check. It is left out if c copies within
-// its own input, whose key covers the whole tree.
+// Upstream: BuildKit checks this only when it computes cache keys. If c copies within its
+// own input, whose key covers the whole tree, there is no check.
 func CheckRequired(src *tree.Node, c *pb.FileActionCopy) error {
 	missing, err := contenthash.Missing(src, cachemap.CopySelector(c))
 	if err == nil && missing != "" {
@@ -89,24 +88,24 @@ func CheckRequired(src *tree.Node, c *pb.FileActionCopy) error {
 	return err
 }
 
-// notFound says it as BuildKit does.
+// notFound returns an error worded as in BuildKit.
 func notFound(name string, src *tree.Node) error {
 	return &NotFoundError{Path: path.Clean("/" + name), Root: src}
 }
 
-// NotFoundError reports that a source of a copy does not exist.
+// NotFoundError is the error for a source of a copy that does not exist.
 type NotFoundError struct {
 	Path string     // absolute
-	Root *tree.Node // the file system that was searched
+	Root *tree.Node // root of the file system that was searched
 }
 
 // Error implements [error].
 func (e *NotFoundError) Error() string { return fmt.Sprintf("%q: not found", e.Path) }
 
-// Unwrap makes it an [fs.ErrNotExist].
+// Unwrap makes the error match [fs.ErrNotExist].
 func (e *NotFoundError) Unwrap() error { return fs.ErrNotExist }
 
-// Digest returns the digest of the files that are taken, without their times.
+// Digest returns the digest of the selected files. It does not cover times.
 func (s *Selection) Digest() digest.Digest {
 	var b strings.Builder
 	for _, p := range s.picks {
@@ -116,7 +115,7 @@ func (s *Selection) Digest() digest.Digest {
 	return digest.FromString(b.String())
 }
 
-// Files returns the files that are taken, by their paths in the source.
+// Files returns the selected files, by their paths in the source.
 func (s *Selection) Files() map[string]*tree.Node {
 	files := map[string]*tree.Node{}
 	for _, p := range s.picks {
@@ -150,8 +149,8 @@ func (p *picked) list(files map[string]*tree.Node) {
 	}
 }
 
-// AddFiles adds n and everything in it to files, by path. at is the path of n. If n is
-// nil, nothing is added.
+// AddFiles adds n and everything below it to files, by path. at is the path of n. If n is
+// nil, AddFiles adds nothing.
 func AddFiles(at string, n *tree.Node, files map[string]*tree.Node) {
 	if n == nil {
 		return
@@ -164,7 +163,7 @@ func AddFiles(at string, n *tree.Node, files map[string]*tree.Node) {
 	}
 }
 
-// filter decides what is taken, as BuildKit's copies do.
+// filter selects files by patterns, as copies in BuildKit do.
 type filter struct {
 	include, exclude *patternmatcher.PatternMatcher
 }
@@ -185,8 +184,7 @@ func newFilter(c *pb.FileActionCopy) (filter, error) {
 	return f, nil
 }
 
-// match is what the patterns say of a path, with what they need to know of it
-// to judge what is below.
+// match is the result of matching a path, with the state to match the paths below it.
 type match struct {
 	included, excluded bool
 	include, exclude   patternmatcher.MatchInfo
@@ -208,8 +206,8 @@ func (f filter) match(rel string, above match) (m match, err error) {
 	return m, nil
 }
 
-// pick takes of a node what the patterns select; nil if that is nothing. rel is
-// the path below the copied one, and m what the patterns said of it.
+// pick returns the part of a node that the patterns select, or nil if they select
+// nothing. rel is the path relative to the copied one, and m is the match of rel.
 func (f filter) pick(n *tree.Node, at, rel string, m match) (*picked, error) {
 	p := &picked{node: n, path: at, included: m.included}
 	if f.include == nil && f.exclude == nil {
@@ -245,8 +243,8 @@ func (f filter) pick(n *tree.Node, at, rel string, m match) (*picked, error) {
 	return p, nil
 }
 
-// wildcard returns the paths of a tree that a pattern matches, in order. Parts
-// before the first wildcard may be symbolic links, others are not followed.
+// wildcard returns the paths of a tree that match a pattern, in order. If follow is true,
+// symbolic links before the first wildcard are followed. Others are not.
 func wildcard(n *tree.Node, pattern string, follow bool) ([]string, error) {
 	parts := strings.Split(strings.Trim(path.Clean("/"+pattern), "/"), "/")
 	fixed := 0

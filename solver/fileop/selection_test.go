@@ -11,7 +11,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// TestSelect: what copies take from their source, and that the digest covers it.
+// TestSelect: the files that copies select in their source.
 func TestSelect(t *testing.T) {
 	s := newStore(t)
 	src := filled(t, s, map[string]string{"a/f": "f", "a/g": "g", "b/f": "f", "c": "c"})
@@ -47,8 +47,7 @@ func TestSelect(t *testing.T) {
 	}
 }
 
-// TestSelectionDigest: the digest changes with the files that are taken, and with
-// nothing else.
+// TestSelectionDigest: the digest covers the selected files and nothing else.
 func TestSelectionDigest(t *testing.T) {
 	s := newStore(t)
 	base := map[string]string{"a/f": "f", "a/g": "g", "c": "c"}
@@ -79,7 +78,7 @@ func TestSelectionDigest(t *testing.T) {
 	}
 }
 
-// TestCheckRequired: a path that a copy requires is one that it selects.
+// TestCheckRequired: a required path must be one that the copy selects.
 func TestCheckRequired(t *testing.T) {
 	src := filled(t, newStore(t), map[string]string{"made/f": ""})
 	for _, tc := range []struct{ about, path, include, required, want string }{

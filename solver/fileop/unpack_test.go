@@ -14,7 +14,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// archive returns a tree with a file a.tar that has these entries.
+// archive returns a tree with a file a.tar that contains these entries.
 func archive(t *testing.T, s *tree.Store, entries ...*tar.Header) *tree.Node {
 	t.Helper()
 	var b bytes.Buffer
@@ -36,9 +36,9 @@ func unpack(input, from int64) *pb.FileAction {
 	}}
 }
 
-// TestUnpackWhiteout: a device 0/0 cannot be unpacked onto files of an input, also
-// after other actions, as BuildKit has an overlay there. On scratch it deletes what it
-// replaces.
+// TestUnpackWhiteout: a device 0/0 cannot be unpacked onto files of an input, even after
+// other actions, because BuildKit uses an overlay there. On scratch, it deletes the path
+// that it replaces.
 func TestUnpackWhiteout(t *testing.T) {
 	s := newStore(t)
 	in := []*tree.Node{
@@ -79,7 +79,7 @@ func TestUnpackCanceled(t *testing.T) {
 	in := []*tree.Node{archive(t, s, &tar.Header{Name: "f", Mode: 0o644})}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	clock := func() time.Time { // unpacking asks for the time of new directories
+	clock := func() time.Time { // called for the time of new directories
 		cancel()
 		return now()
 	}

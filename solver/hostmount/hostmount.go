@@ -1,12 +1,12 @@
-// Package hostmount provides RUN steps with what they mount from the host: the
-// directories of cache mounts, secrets and SSH agents.
+// Package hostmount provides mounts of RUN steps that come from the host: the directories
+// of cache mounts, secrets and SSH agents.
 //
 // A cache mount is a directory of Dir, named by a digest and a number:
 //
 //	NAME-NUMBER/
 //		lock  locked while a process uses the cache
-//		id    the id of the cache; its time is that of the last use
-//		data  what processes see
+//		id    the id of the cache; its modification time is the last use
+//		data  the directory that processes see
 package hostmount
 
 import (
@@ -27,16 +27,16 @@ import (
 	"slipway/solver/tree"
 )
 
-// lockRetry is how often a process looks whether a cache is free.
+// lockRetry is the interval at which a process tries again to lock a cache.
 const lockRetry = 20 * time.Millisecond
 
-// Mounts has the cache mounts in a directory, and secrets and agents as they were
-// given to the build. It is safe for concurrent use.
+// Mounts implements [solver.Mounts] with cache mounts in a directory, and with secrets
+// and agents of the client. Safe for concurrent use.
 type Mounts struct {
-	Dir     string // of the caches
+	Dir     string // directory of the caches
 	Store   *tree.Store
-	Owners  bool             // caches may have files of other users
-	Now     func() time.Time // when a cache is used
+	Owners  bool             // whether files of caches may have other owners
+	Now     func() time.Time // current time, recorded when a cache is used
 	Secrets map[string][]byte
 	Agents  map[string]string // sockets by id
 }
@@ -57,14 +57,14 @@ func (h *Mounts) Agent(_ context.Context, id string) (string, bool, error) {
 	return socket, ok, nil
 }
 
-// CacheName returns the name of the cache with an id that starts as a copy of from.
+// CacheName returns the name of the cache with this id that starts as a copy of from.
 func (h *Mounts) CacheName(id string, from *snapshot.Snapshot) string {
 	return digest.FromString(id + "\x00" + string(from.ID())).Encoded()[:32]
 }
 
-// Cache returns the directory of a cache. Depending on the sharing, processes of this
-// and other builds share the directory, wait for it, or get one of their own while it
-// is in use. release ends the use.
+// Cache returns the directory of a cache. If another process of any build uses it, the
+// sharing mode decides: processes share the directory, wait for it, or get another one.
+// The caller must call release after the last use.
 func (h *Mounts) Cache(ctx context.Context, id string, sharing pb.CacheSharingOpt, from *snapshot.Snapshot) (string, func(), error) {
 	base := filepath.Join(h.Dir, h.CacheName(id, from))
 	for i := 0; ; i++ {
@@ -76,16 +76,16 @@ func (h *Mounts) Cache(ctx context.Context, id string, sharing pb.CacheSharingOp
 		ok, err := take(ctx, lock, sharing)
 		if errors.Is(err, fs.ErrNotExist) || ok && !current(lock) {
 			_ = lock.Unlock()
-			i-- // it was reset between two of these lines
+			i-- // a concurrent reset removed it
 			continue
 		}
 		if err != nil {
 			return "", nil, err
 		}
 		if !ok {
-			continue // in use, and private
+			continue // in use by another process, and private
 		}
-		release := func() { _ = lock.Unlock() } // the system unlocks what is closed
+		release := func() { _ = lock.Unlock() } // the system unlocks closed files
 		data, err := h.fill(ctx, dir, from.Tree())
 		if err == nil {
 			err = h.note(dir, id)
@@ -98,7 +98,7 @@ func (h *Mounts) Cache(ctx context.Context, id string, sharing pb.CacheSharingOp
 	}
 }
 
-// current reports whether the file that is locked still has its name.
+// current reports whether the locked file still exists at its path.
 func current(lock *flock.Flock) bool {
 	locked, err := lock.Stat()
 	if err != nil {
@@ -108,8 +108,8 @@ func current(lock *flock.Flock) bool {
 	return err == nil && os.SameFile(locked, named)
 }
 
-// Reset makes the caches with these ids start anew. Processes that use one of the caches
-// go on using it.
+// Reset discards the caches with these ids, so that later processes start with new ones.
+// Processes that use one of the caches keep using it.
 func (h *Mounts) Reset(ids []string) error {
 	dirs, err := os.ReadDir(h.Dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -128,8 +128,8 @@ func (h *Mounts) Reset(ids []string) error {
 	return nil
 }
 
-// discard moves a cache to where no process looks for it, and removes it unless
-// one uses it.
+// discard renames a cache so that no process finds it. It removes the cache unless a
+// process uses it.
 func (h *Mounts) discard(dir string) error {
 	aside, err := os.MkdirTemp(h.Dir, "reset-")
 	if err != nil {
@@ -146,7 +146,8 @@ func (h *Mounts) discard(dir string) error {
 	return errors.Join(tree.RemoveAll(aside), lock.Unlock())
 }
 
-// note writes what a cache is called, and when it was used: the time of the file.
+// note records the id of a cache, and the time of its last use as the modification time
+// of the file.
 func (h *Mounts) note(dir, id string) error {
 	name, now := filepath.Join(dir, "id"), h.Now()
 	if old, err := os.ReadFile(name); err != nil || string(old) != id {
@@ -157,7 +158,7 @@ func (h *Mounts) note(dir, id string) error {
 	return os.Chtimes(name, now, now)
 }
 
-// CacheMount is a cache that processes mount.
+// CacheMount describes the directory of a cache mount.
 type CacheMount struct {
 	Dir   string
 	ID    string
@@ -165,7 +166,8 @@ type CacheMount struct {
 	Used  time.Time
 }
 
-// Caches lists the caches in the directory. Files that cannot be read do not count.
+// Caches lists the caches in the directory. Sizes do not include files that cannot be
+// read.
 func (h *Mounts) Caches(ctx context.Context) ([]CacheMount, error) {
 	dirs, err := os.ReadDir(h.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -186,8 +188,8 @@ func (h *Mounts) Caches(ctx context.Context) ([]CacheMount, error) {
 	return list, err
 }
 
-// take locks a cache for a process. A shared one is locked against being
-// removed only.
+// take locks a cache for a process. A shared cache gets a shared lock, which only
+// prevents its removal and exclusive use.
 func take(ctx context.Context, lock *flock.Flock, sharing pb.CacheSharingOpt) (bool, error) {
 	switch sharing {
 	case pb.CacheSharingOpt_PRIVATE:
@@ -198,7 +200,7 @@ func take(ctx context.Context, lock *flock.Flock, sharing pb.CacheSharingOpt) (b
 	return lock.TryRLockContext(ctx, lockRetry)
 }
 
-// fill makes a cache's directory from what it starts as, unless it is there.
+// fill creates the directory of a cache with its initial content, unless it exists.
 func (h *Mounts) fill(ctx context.Context, dir string, initial *tree.Node) (string, error) {
 	data := filepath.Join(dir, "data")
 	if _, err := os.Stat(data); err == nil {

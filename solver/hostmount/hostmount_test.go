@@ -13,7 +13,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestAgents: the agent of an empty id is the default one.
+// TestAgents: the id "" is the default agent.
 func TestAgents(t *testing.T) {
 	h := &Mounts{Agents: map[string]string{"default": "/a", "git": "/b"}}
 	for id, want := range map[string]string{"": "/a", "default": "/a", "git": "/b", "other": ""} {
@@ -24,8 +24,9 @@ func TestAgents(t *testing.T) {
 	}
 }
 
-// TestCacheSharing: a second process shares a cache, waits for it, or gets another
-// one, as it asks and as those before it did; also one of another build.
+// TestCacheSharing: a second process shares a cache, waits for it, or gets another one,
+// depending on the sharing modes of both. This also holds for processes of different
+// builds.
 func TestCacheSharing(t *testing.T) {
 	const shared, private, locked = pb.CacheSharingOpt_SHARED, pb.CacheSharingOpt_PRIVATE, pb.CacheSharingOpt_LOCKED
 	store, err := tree.OpenStore(t.TempDir())
@@ -46,7 +47,7 @@ func TestCacheSharing(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		cache := func(ctx context.Context, sharing pb.CacheSharingOpt) (string, func(), error) {
-			h := &Mounts{Dir: dir, Store: store, Now: time.Now} // each is a build of its own
+			h := &Mounts{Dir: dir, Store: store, Now: time.Now} // each is a separate build
 			return h.Cache(ctx, "id", sharing, nil)
 		}
 		first, release, err := cache(t.Context(), tc.first)
@@ -75,7 +76,7 @@ func TestCacheSharing(t *testing.T) {
 		if releaseSecond != nil {
 			releaseSecond()
 		}
-		// Whoever comes later has what was left.
+		// A later process finds the files of earlier ones.
 		later, release, err := cache(t.Context(), tc.second)
 		if err != nil {
 			t.Fatal(err)
@@ -87,8 +88,8 @@ func TestCacheSharing(t *testing.T) {
 	}
 }
 
-// TestCacheOfResult: a cache starts as the result that it is from, and belongs to that
-// result, also if another one has the same files.
+// TestCacheOfResult: a cache starts as a copy of a result and belongs to this result,
+// even if another result has the same files.
 func TestCacheOfResult(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {
@@ -124,8 +125,8 @@ func TestCacheOfResult(t *testing.T) {
 	}
 }
 
-// TestCacheReset: after a reset, processes find an empty cache. Those that use the
-// old one keep it until they end, and caches with other ids stay.
+// TestCacheReset: after a reset, processes get an empty cache. Processes that use the old
+// one keep it until they end. Caches with other ids are not reset.
 func TestCacheReset(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {

@@ -1,8 +1,8 @@
-// Package snapshot has the results of operations: a file tree, and the layers that
-// lead from the empty tree to it. An image has a layer for each of them.
+// Package snapshot represents the results of operations: a file tree, and the layers that
+// produce it from the empty tree. An image has one layer for each of them.
 //
-// Not here: how trees are stored and compared (solver/tree), and how layers become
-// the files of an image (solver/export).
+// Not here: how trees are stored and compared (solver/tree), and how layers become blobs
+// of an image (solver/export).
 package snapshot
 
 import (
@@ -16,20 +16,20 @@ import (
 	"slipway/solver/tree"
 )
 
-// Snapshot is what an operation made: a file tree, and how it came about.
-// It does not change. The nil snapshot is an empty tree without layers.
+// Snapshot is a result of an operation: a file tree and its layers. It is immutable. A
+// nil Snapshot is an empty tree without layers.
 type Snapshot struct {
 	tree   *tree.Node
 	layers []Layer
 	id     digest.Digest
 }
 
-// Layer is what one step changed: the difference of two trees. On top of other
-// trees than Lower it makes the same changes.
+// Layer is the changes of one step: the difference of two trees. Applied to a tree other
+// than Lower, it makes the same changes.
 type Layer struct {
 	tree.Layer
-	// Blob is the layer as it came from an image. If this build or an earlier one
-	// made it, Blob is nil.
+	// Blob is the blob of the layer in the image that it comes from. If this build or an
+	// earlier one made the layer, Blob is nil.
 	Blob *LayerBlob
 }
 
@@ -40,15 +40,15 @@ type LayerBlob struct {
 	Created    time.Time     `json:",omitzero"` // zero if the layer came from an image
 }
 
-// StoreBlob returns the blob under which the store has the archive.
+// StoreBlob returns the blob of the store that contains the archive.
 func (b LayerBlob) StoreBlob() tree.Blob {
 	return tree.Blob{Digest: b.Descriptor.Digest, Size: b.Descriptor.Size}
 }
 
-// New returns a tree with its layers.
+// New returns a snapshot of a tree with its layers.
 func New(n *tree.Node, layers []Layer) *Snapshot { return &Snapshot{tree: n, layers: layers} }
 
-// Tree returns the files.
+// Tree returns the file tree.
 func (s *Snapshot) Tree() *tree.Node {
 	if s == nil || s.tree == nil {
 		return tree.Empty()
@@ -56,9 +56,9 @@ func (s *Snapshot) Tree() *tree.Node {
 	return s.tree
 }
 
-// ID returns the identity of the result that the snapshot was taken from. Results
-// with the same files have different identities if they were made in different ways.
-// If s is nil or not the result of an operation, it is "".
+// ID returns the identity of the result that the snapshot belongs to. Results with the
+// same files have different identities if they were made in different ways. If s is nil
+// or not the result of an operation, ID returns "".
 func (s *Snapshot) ID() digest.Digest {
 	if s == nil {
 		return ""
@@ -66,8 +66,7 @@ func (s *Snapshot) ID() digest.Digest {
 	return s.id
 }
 
-// WithID returns the snapshot of a result with that identity. If s is nil, it
-// returns nil.
+// WithID returns a copy of s with this identity. If s is nil, it returns nil.
 func (s *Snapshot) WithID(id digest.Digest) *Snapshot {
 	if s == nil {
 		return nil
@@ -75,7 +74,7 @@ func (s *Snapshot) WithID(id digest.Digest) *Snapshot {
 	return &Snapshot{tree: s.tree, layers: s.layers, id: id}
 }
 
-// Layers returns the steps from the empty tree to this one.
+// Layers returns the layers, lowest first.
 func (s *Snapshot) Layers() []Layer {
 	if s == nil {
 		return nil
@@ -83,21 +82,21 @@ func (s *Snapshot) Layers() []Layer {
 	return s.layers
 }
 
-// With returns the snapshot with one more layer, whose result is n. A layer that
-// changes nothing is added, too: the history of images counts it.
+// With returns a snapshot of n with the layers of s and one more. The layer is added even
+// if it changes nothing, because the history of images counts it.
 func (s *Snapshot) With(n *tree.Node) *Snapshot { return s.WithBlob(n, nil) }
 
-// WithBlob returns the snapshot with one more layer, as it came from an image.
+// WithBlob is like With for a layer that an image contains.
 func (s *Snapshot) WithBlob(n *tree.Node, b *LayerBlob) *Snapshot {
 	l := Layer{Layer: tree.Layer{Lower: s.Tree(), Upper: n}, Blob: b}
 	return &Snapshot{tree: n, layers: append(slices.Clip(s.Layers()), l)}
 }
 
-// MaxLayers is the number of layers that a snapshot may have. Kernels and engines
-// take less.
+// MaxLayers is the maximum number of layers of a snapshot. Kernels and engines support
+// fewer.
 const MaxLayers = 1024
 
-// CheckLayers returns an error if a snapshot must not have n layers.
+// CheckLayers returns an error if n is more than [MaxLayers].
 func CheckLayers(n int) error {
 	if n > MaxLayers {
 		return fmt.Errorf("has more than %d layers", MaxLayers)
@@ -105,7 +104,7 @@ func CheckLayers(n int) error {
 	return nil
 }
 
-// Merge returns the layers of all snapshots, those of the first one lowest.
+// Merge returns a snapshot with the layers of all snapshots, the first one lowest.
 func Merge(list []*Snapshot) *Snapshot {
 	out := &Snapshot{tree: tree.Empty()}
 	for _, s := range list {
@@ -117,8 +116,8 @@ func Merge(list []*Snapshot) *Snapshot {
 	return out
 }
 
-// Diff returns what is in upper and not in lower. If upper was made from lower, it
-// has the layers that were added to lower. Otherwise it has one layer.
+// Diff returns the changes between lower and upper. If upper was made from lower, the
+// result has the layers that upper adds. Otherwise it has one layer.
 func Diff(lower, upper *Snapshot) *Snapshot {
 	below := lower.Layers()
 	if all := upper.Layers(); len(all) >= len(below) && slices.EqualFunc(below, all[:len(below)], Layer.same) {

@@ -10,7 +10,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// dir returns a directory with empty files.
+// dir returns a directory with files of these names.
 func dir(t *testing.T, names ...string) *tree.Node {
 	t.Helper()
 	e := tree.Edit(tree.Empty())
@@ -30,7 +30,7 @@ func names(s *Snapshot) []string {
 	return list
 }
 
-// TestMaxLayers: as many layers as engines take are allowed, and not one more.
+// TestMaxLayers: at most 1024 layers are allowed.
 func TestMaxLayers(t *testing.T) {
 	for n, want := range map[int]string{0: "", 1024: "", 1025: "has more than 1024 layers", 2048: "has more than 1024 layers"} {
 		got := ""
@@ -43,7 +43,7 @@ func TestMaxLayers(t *testing.T) {
 	}
 }
 
-// TestNil: the nil snapshot is an empty tree, also as the input of every function.
+// TestNil: a nil snapshot is an empty tree, and every function accepts it.
 func TestNil(t *testing.T) {
 	var none *Snapshot
 	for about, s := range map[string]*Snapshot{"nil": none, "merged": Merge([]*Snapshot{none, none}), "difference": Diff(none, none), "no tree": New(nil, nil)} {
@@ -56,12 +56,12 @@ func TestNil(t *testing.T) {
 	}
 }
 
-// TestWith: a snapshot gets a layer, and the one that it is made from does not
-// change, even if several are made from it.
+// TestWith: With adds a layer and does not change the snapshot that it is called on, even
+// if several snapshots are made from it.
 func TestWith(t *testing.T) {
 	blob := &LayerBlob{DiffID: "sha256:b"}
 	stacked := (*Snapshot)(nil).With(dir(t, "a")).WithBlob(dir(t, "a", "b"), blob)
-	base := New(stacked.Tree(), slices.Grow(stacked.Layers(), 5)).WithID("base") // room for layers must not be shared
+	base := New(stacked.Tree(), slices.Grow(stacked.Layers(), 5)).WithID("base") // spare capacity for layers must not be shared
 	one, two := base.With(dir(t, "one")), base.With(dir(t, "two"))
 	for _, tc := range []struct {
 		s      *Snapshot
@@ -109,8 +109,8 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// TestDiff: the difference of a snapshot and one that was made from it has the
-// layers between them. The difference of others has one layer.
+// TestDiff: the difference between a snapshot and one that was made from it has the
+// layers between them. Otherwise the difference has one layer.
 func TestDiff(t *testing.T) {
 	var none *Snapshot
 	lower := none.With(dir(t, "a"))

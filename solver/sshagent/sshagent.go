@@ -10,7 +10,7 @@ import (
 	"net"
 )
 
-// Types of messages: https://datatracker.ietf.org/doc/draft-ietf-sshm-ssh-agent
+// Message types: https://datatracker.ietf.org/doc/draft-ietf-sshm-ssh-agent
 const (
 	failure          = 5
 	list             = 11
@@ -22,13 +22,13 @@ const (
 	maxMessage = 256 << 10
 )
 
-// ReadOnly returns a function that lets a process list the keys of the SSH
-// agent at socket and sign with them. Nothing else reaches the agent: a process
-// could otherwise lock it, remove its keys, or have it load libraries.
+// ReadOnly returns a function that serves a connection of a process. The process can list
+// the keys of the SSH agent at socket and sign with them. No other request reaches the
+// agent: a process could otherwise lock it, remove its keys, or make it load libraries.
 //
-// Requests are passed on as they are, so that every kind of key and every flag
-// works. The server of x/crypto/ssh/agent would parse them, and logs each request
-// that is refused to standard error.
+// Requests are passed on unchanged, so that every kind of key and every flag works. The
+// server of x/crypto/ssh/agent would parse them, and would log each rejected request to
+// standard error.
 func ReadOnly(socket string) func(context.Context, net.Conn) {
 	return func(ctx context.Context, conn net.Conn) {
 		var d net.Dialer
@@ -54,8 +54,8 @@ func ReadOnly(socket string) func(context.Context, net.Conn) {
 	}
 }
 
-// answer returns the answer to a request: the agent's if it is harmless, and
-// otherwise a failure, as BuildKit's clients answer it.
+// answer returns the reply to a request. List and sign requests are sent to the agent.
+// For others, it returns a failure, as BuildKit's clients do.
 func answer(agent io.ReadWriter, request []byte) ([]byte, error) {
 	switch request[4] {
 	case list, sign:
@@ -69,8 +69,8 @@ func answer(agent io.ReadWriter, request []byte) ([]byte, error) {
 	return []byte{0, 0, 0, 1, failure}, nil
 }
 
-// readMessage reads a message with its length, which is 4 bytes long. The
-// fifth byte is its type.
+// readMessage reads a message, including its length of 4 bytes. The fifth byte is the
+// message type.
 func readMessage(r io.Reader) ([]byte, error) {
 	var length [4]byte
 	if _, err := io.ReadFull(r, length[:]); err != nil {

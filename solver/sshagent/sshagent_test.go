@@ -20,7 +20,7 @@ import (
 )
 
 // dial returns a connection to the agent that a process sees, and a channel that is
-// closed when nothing serves it any more.
+// closed when the connection is no longer served.
 func dial(ctx context.Context, t *testing.T, socket string) (net.Conn, <-chan struct{}) {
 	t.Helper()
 	process, conn := net.Pipe()
@@ -34,8 +34,8 @@ func dial(ctx context.Context, t *testing.T, socket string) (net.Conn, <-chan st
 	return process, ended
 }
 
-// TestAgent: a process lists the keys of an SSH agent and signs with them, and
-// nothing that it sends changes the agent.
+// TestAgent: a process lists the keys of an SSH agent and signs with them, and none of
+// its requests change the agent.
 func TestAgent(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -76,8 +76,8 @@ func TestAgent(t *testing.T) {
 	}
 }
 
-// TestAgentRequests: every type of request but listing and signing is answered
-// with a failure, whatever follows the type.
+// TestAgentRequests: every type of request except listing and signing gets a failure,
+// whatever follows the type.
 func TestAgentRequests(t *testing.T) {
 	conn, _ := dial(t.Context(), t, filepath.Join(t.TempDir(), "agent"))
 	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
