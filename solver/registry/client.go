@@ -1,8 +1,8 @@
-// Package registry talks to image registries as containerd and BuildKit do: with
-// the hosts.toml files, certificates and credentials that the user has for them.
+// Package registry is a client for image registries. Like containerd and BuildKit, it
+// uses the user's hosts.toml files, certificates and credentials.
 //
-// Errors are one line. They name the host and what to do if access is denied,
-// and hold no secrets of URLs.
+// Errors are one line. They include the host, advice if access is denied, and no
+// secrets of URLs.
 package registry
 
 import (
@@ -23,15 +23,16 @@ import (
 
 // Options configures a [Client].
 type Options struct {
-	// Credentials finds users and passwords. If it is nil, there are none.
+	// Credentials finds users and passwords. If it is nil, no credentials are used.
 	Credentials Credentials
-	// Dirs are searched in order for a directory of a host, as containerd's
+	// Dirs are searched in order for a directory of a host, like containerd's
 	// config_path and Docker's certs.d: HOST/hosts.toml, or HOST/*.crt.
 	Dirs []string
-	// Transport wraps the transport to each host. If it is nil, none is wrapped.
+	// Transport wraps the transport to each host. If it is nil, transports are not
+	// wrapped.
 	Transport func(http.RoundTripper) http.RoundTripper
-	// Waits are how long to wait before a failed request is repeated. There are
-	// as many repetitions as waits.
+	// Waits are the delays before each repetition of a failed request. Their number is
+	// the number of repetitions.
 	Waits []time.Duration
 }
 
@@ -44,7 +45,7 @@ type Client struct {
 	repos map[hostKey][]docker.RegistryHost
 }
 
-// hostKey names a host or a repository, and how it is talked to.
+// hostKey identifies a host or a repository, and the connection mode.
 type hostKey struct {
 	name     string
 	insecure bool
@@ -58,8 +59,8 @@ func New(o Options) *Client {
 	return &Client{opt: o, hosts: map[hostKey][]docker.RegistryHost{}, repos: map[hostKey][]docker.RegistryHost{}}
 }
 
-// Repository is a repository of a registry, with the tag or the digest of a
-// reference. Safe for concurrent use.
+// Repository is a repository of a registry, with the tag or digest of a reference. Safe
+// for concurrent use.
 type Repository struct {
 	client   *Client
 	spec     refspec.Spec
@@ -67,9 +68,8 @@ type Repository struct {
 	resolver remotes.Resolver
 }
 
-// Repository returns the repository that a reference names. A reference without
-// a tag has the tag latest. An insecure host need not prove who it is, and may
-// talk HTTP.
+// Repository returns the repository of a reference. The default tag is latest. If
+// insecure is set, certificates are not verified and HTTP is allowed.
 func (c *Client) Repository(ctx context.Context, ref string, insecure bool) (*Repository, error) {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil {
@@ -82,7 +82,7 @@ func (c *Client) Repository(ctx context.Context, ref string, insecure bool) (*Re
 	if r.hosts, err = c.repositoryHosts(ctx, r.spec, insecure); err != nil {
 		return nil, err
 	}
-	// What a resolver remembers of uploads does not tell tags apart.
+	// One resolver per repository: its record of uploads does not distinguish tags.
 	r.resolver = docker.NewResolver(docker.ResolverOptions{
 		Headers: userAgent(),
 		Hosts:   func(string) ([]docker.RegistryHost, error) { return slices.Clone(r.hosts), nil },
@@ -93,8 +93,8 @@ func (c *Client) Repository(ctx context.Context, ref string, insecure bool) (*Re
 // userAgent returns the User-Agent header of this program.
 func userAgent() http.Header { return http.Header{"User-Agent": {"slipway"}} }
 
-// repositoryHosts returns the hosts that serve a repository. Each repository has
-// its own authorizers, as credentials may be for one repository only.
+// repositoryHosts returns the hosts that serve a repository. Each repository has its
+// own authorizers, because credentials may apply to one repository only.
 func (c *Client) repositoryHosts(ctx context.Context, spec refspec.Spec, insecure bool) ([]docker.RegistryHost, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -109,7 +109,7 @@ func (c *Client) repositoryHosts(ctx context.Context, spec refspec.Spec, insecur
 	hosts := slices.Clone(shared)
 	for i := range hosts {
 		names := []string{hosts[i].Host}
-		if i == len(hosts)-1 { // the registry itself, wherever it is
+		if i == len(hosts)-1 { // the registry itself, even if hosts.toml gives it another address
 			names = []string{spec.Locator, hosts[i].Host}
 		}
 		if err := c.authorize(&hosts[i], names); err != nil {
@@ -120,8 +120,8 @@ func (c *Client) repositoryHosts(ctx context.Context, spec refspec.Spec, insecur
 	return hosts, nil
 }
 
-// authorize sets the authorizer of a host. It uses the credentials for the first
-// of the names that has some.
+// authorize sets the authorizer of a host. It uses the credentials of the first name
+// that has some.
 func (c *Client) authorize(h *docker.RegistryHost, names []string) error {
 	var login Login
 	for _, name := range names {
@@ -159,8 +159,8 @@ func (c *Client) authorize(h *docker.RegistryHost, names []string) error {
 // path returns the name of the repository within its registry.
 func (r *Repository) path() string { return strings.TrimPrefix(r.spec.Locator, r.spec.Hostname()+"/") }
 
-// Digest returns the digest of the reference; "" if it has none.
+// Digest returns the digest of the reference, or "".
 func (r *Repository) Digest() digest.Digest { return r.spec.Digest() }
 
-// Name returns the name of the repository with its host.
+// Name returns the name of the repository, including its host.
 func (r *Repository) Name() string { return r.spec.Locator }

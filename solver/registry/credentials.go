@@ -24,23 +24,23 @@ import (
 const (
 	// dockerHub is the host of Docker Hub in references.
 	dockerHub = "docker.io"
-	// dockerHubKey is its key in Docker's config.json.
+	// dockerHubKey is the key of Docker Hub in config.json.
 	dockerHubKey = "https://index.docker.io/v1/"
 )
 
-// Login is a user's credentials for a registry.
+// Login holds the credentials of a user for a registry.
 type Login struct {
 	User   string
 	Secret string // password; an identity token if User is ""
-	Bearer string // token that is sent unchanged
+	Bearer string // token sent as it is
 }
 
-// Credentials finds the login for a repository (HOST/PATH) or a host. The zero
-// Login is none.
+// Credentials returns the login for a repository (HOST/PATH) or a host. The zero Login
+// means that there are no credentials.
 type Credentials func(name string) (Login, error)
 
-// UserCredentials returns the user's credentials. DOCKER_AUTH_CONFIG comes first,
-// then Docker's config.json with its credential helpers, then Podman's auth.json.
+// UserCredentials returns the user's credentials. It searches DOCKER_AUTH_CONFIG, then
+// Docker's config.json with its credential helpers, then Podman's auth.json.
 func UserCredentials() Credentials {
 	load := sync.OnceValues(loadLogins)
 	return func(name string) (Login, error) {
@@ -52,7 +52,7 @@ func UserCredentials() Credentials {
 	}
 }
 
-// logins holds the files with credentials.
+// logins holds the credential files.
 type logins struct {
 	docker *configfile.ConfigFile
 	podman *configfile.ConfigFile // nil if it does not exist
@@ -93,7 +93,7 @@ func loadConfig() (*configfile.ConfigFile, error) {
 	return config.Load(config.Dir())
 }
 
-// find returns the login for the longest path that has one.
+// find returns the login for the longest matching path.
 func (l *logins) find(name string) (Login, error) {
 	host, _, _ := strings.Cut(name, "/")
 	for at := name; at != host; at = path.Dir(at) {
@@ -137,7 +137,7 @@ func configKey(host string) string {
 	return host
 }
 
-// CheckLogin reports an error if a registry refuses a login.
+// CheckLogin returns an error if the registry rejects a login.
 func (c *Client) CheckLogin(ctx context.Context, host string, l Login) error {
 	c.mu.Lock()
 	hosts, err := c.registryHosts(ctx, host, false)
@@ -169,8 +169,8 @@ func (c *Client) CheckLogin(ctx context.Context, host string, l Login) error {
 	return nil
 }
 
-// Save stores a login where Docker does: in the credential helper of the host or
-// of all, or in config.json.
+// Save stores a login like docker login: in the credential helper for the host, in the
+// default one, or in config.json.
 func Save(host string, l Login) error {
 	store, err := storeOf(host)
 	if err != nil {
@@ -179,13 +179,13 @@ func Save(host string, l Login) error {
 	return store.Store(types.AuthConfig{Username: l.User, Password: l.Secret, ServerAddress: configKey(host)})
 }
 
-// Remove removes the login for a host from where Docker stores it.
+// Remove removes the login for a host from Docker's configuration.
 func Remove(host string) error {
 	store, err := storeOf(host)
 	if err != nil {
 		return err
 	}
-	for _, key := range []string{configKey(host), "https://" + host, "http://" + host} { // the last two by old programs
+	for _, key := range []string{configKey(host), "https://" + host, "http://" + host} { // the last two are old keys
 		if err := store.Erase(key); err != nil {
 			return err
 		}
@@ -204,8 +204,8 @@ func storeOf(host string) (credentials.Store, error) {
 	return f.GetCredentialsStore(configKey(host)), nil
 }
 
-// Host returns the host of a registry that a user names by host or URL. If name
-// is "", it is Docker Hub.
+// Host returns the registry host for a host or URL. If name is "", it returns Docker
+// Hub.
 func Host(name string) string {
 	if host := credentials.ConvertToHostname(name); host != "" && configKey(host) != dockerHubKey {
 		return host

@@ -17,7 +17,7 @@ func auth(user, password string) string {
 	return `"auth":"` + base64.StdEncoding.EncodeToString([]byte(user+":"+password)) + `"`
 }
 
-// TestUserCredentials finds logins where Docker and Podman have them.
+// TestUserCredentials checks that logins are found in the files of Docker and Podman.
 func TestUserCredentials(t *testing.T) {
 	docker := `{"auths":{"https://index.docker.io/v1/":{` + auth("hub", "h") + `},"a.example":{` + auth("a", "p:q") + `},"a.example/own":{` + auth("own", "o") +
 		`},"token.example":{"identitytoken":"id"},"bearer.example":{"registrytoken":"reg"},"https://old.example/v1/":{` + auth("old", "x") + `}}}`
@@ -75,7 +75,7 @@ func TestBrokenCredentials(t *testing.T) {
 	}
 }
 
-// TestSave: a login is stored as Docker stores it, is used, and removed again.
+// TestSave checks that a login is stored in Docker's format, used, and removed.
 func TestSave(t *testing.T) {
 	dir := t.TempDir()
 	setConfig(t, dir)
@@ -140,7 +140,7 @@ func TestCheckLogin(t *testing.T) {
 	}
 }
 
-// setConfig makes a directory the one of Docker's configuration.
+// setConfig sets Docker's configuration directory.
 func setConfig(t *testing.T, dir string) {
 	t.Helper()
 	before := config.Dir()

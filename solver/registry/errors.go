@@ -19,7 +19,7 @@ import (
 	"slipway/internal/oneline"
 )
 
-// explained is an error with a text of ours.
+// explained is an error with a text of this package.
 type explained struct {
 	text string
 	err  error
@@ -31,8 +31,8 @@ func (e *explained) Error() string { return e.text }
 // Unwrap returns the error of the library.
 func (e *explained) Unwrap() error { return e.err }
 
-// explain rewords an error of the library on one line, with advice where there
-// is some. action is pull or push.
+// explain returns an error of the library as one line, with advice if possible. action
+// is pull or push.
 func (r *Repository) explain(err error, action string) error {
 	var done *explained
 	if err == nil || errors.As(err, &done) {
@@ -45,10 +45,10 @@ func (r *Repository) explain(err error, action string) error {
 			text = prefix + ": " + text
 		}
 		text += " (" + r.loginHint() + ")"
-	case strings.HasPrefix(text, "rejecting "): // a manifest that is too large, which is not what it says
+	case strings.HasPrefix(text, "rejecting "): // a manifest that is too large, reported as not found
 		text = strings.TrimSuffix(text, ": not found")
 	case errdefs.IsNotFound(err) && strings.HasSuffix(text, ": not found"):
-		text = "not found" // the caller names what
+		text = "not found" // the caller adds the name
 	default:
 		text += r.tlsHint(err)
 	}
@@ -71,8 +71,8 @@ func (r *Repository) loginHint() string {
 	return "log in with: " + command
 }
 
-// tlsHint returns advice for a registry whose certificate is not trusted, or that
-// has none; "" for other errors.
+// tlsHint returns advice for a registry with an untrusted certificate or without HTTPS.
+// For other errors it returns "".
 func (r *Repository) tlsHint(err error) string {
 	host := r.spec.Hostname()
 	var authority x509.UnknownAuthorityError
@@ -93,8 +93,8 @@ func isDenied(err error) bool {
 		errors.As(err, &status) && (status.StatusCode == http.StatusUnauthorized || status.StatusCode == http.StatusForbidden)
 }
 
-// plain returns an error on one line, without queries of URLs, which may be
-// secrets, and without what only says where in the library it was found.
+// plain returns an error text on one line. It removes queries of URLs, which may
+// contain secrets, and internal prefixes of the library.
 func plain(err error) string {
 	const most = 600
 	text := strings.ReplaceAll(err.Error(), "\n", ": ")
@@ -105,7 +105,7 @@ func plain(err error) string {
 	return oneline.Limit(text, most)
 }
 
-// retry calls f until it succeeds, fails for good, or there are no more waits.
+// retry calls f until it succeeds, fails permanently, or no waits remain.
 func (r *Repository) retry(ctx context.Context, f func() error) error {
 	err := f()
 	for _, wait := range r.client.opt.Waits {

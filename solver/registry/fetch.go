@@ -11,7 +11,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Resolve returns what the reference names.
+// Resolve returns the descriptor of the reference.
 func (r *Repository) Resolve(ctx context.Context) (ocispecs.Descriptor, error) {
 	return r.resolve(ctx, r.spec.String())
 }
@@ -25,8 +25,8 @@ func (r *Repository) resolve(ctx context.Context, ref string) (d ocispecs.Descri
 	return d, r.explain(err, "pull")
 }
 
-// Manifest reads a manifest or an index. A descriptor with nothing but a digest
-// will do. The result is not checked.
+// Manifest returns a manifest or an index. The descriptor needs only a digest. The
+// content is not verified.
 func (r *Repository) Manifest(ctx context.Context, d ocispecs.Descriptor) ([]byte, error) {
 	if d.Size == 0 || !isManifest(d.MediaType) {
 		var err error
@@ -36,7 +36,7 @@ func (r *Repository) Manifest(ctx context.Context, d ocispecs.Descriptor) ([]byt
 		}
 	}
 	if !isManifest(d.MediaType) {
-		d.MediaType = ocispecs.MediaTypeImageManifest // so that it is looked for where manifests are
+		d.MediaType = ocispecs.MediaTypeImageManifest // selects the API for manifests
 	}
 	if d.Size > maxManifest {
 		return nil, fmt.Errorf("manifest %s has more than %d bytes", d.Digest, maxManifest)
@@ -53,8 +53,7 @@ func isManifest(mediaType string) bool {
 	return images.IsManifestType(mediaType) || images.IsIndexType(mediaType)
 }
 
-// Blob opens a blob. What it reads is not checked. A transfer that is cut goes on
-// where it ended.
+// Blob opens a blob. The content is not verified. An interrupted transfer is resumed.
 func (r *Repository) Blob(ctx context.Context, d ocispecs.Descriptor) (io.ReadCloser, error) {
 	if err := d.Digest.Validate(); err != nil {
 		return nil, fmt.Errorf("%q: %w", d.Digest, err)
@@ -66,7 +65,7 @@ func (r *Repository) Blob(ctx context.Context, d ocispecs.Descriptor) (io.ReadCl
 	ctx = quiet(ctx)
 	b := &blobReader{r: r}
 	err = r.retry(ctx, func() error {
-		// The URLs of a descriptor are no part of the registry.
+		// URLs in a descriptor are ignored, because they lead outside the registry.
 		b.ReadCloser, err = f.Fetch(ctx, ocispecs.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size})
 		if err != nil {
 			return err
@@ -83,7 +82,7 @@ func (r *Repository) Blob(ctx context.Context, d ocispecs.Descriptor) (io.ReadCl
 	return b, nil
 }
 
-// blobReader is a blob that was found.
+// blobReader is an open blob.
 type blobReader struct {
 	r *Repository
 	io.ReadCloser

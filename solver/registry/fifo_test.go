@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestFIFOs: a configuration, a certificate or a file of credentials that is a
-// FIFO is an error, and is not waited for.
+// TestFIFOs checks that a FIFO in place of a configuration, certificate or credential
+// file is an error, and does not block the reader.
 func TestFIFOs(t *testing.T) {
 	const want = "is not a regular file"
 	dir := t.TempDir()

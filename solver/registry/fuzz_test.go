@@ -11,8 +11,8 @@ import (
 
 const password = "hidden-from-all"
 
-// scripted answers as a hostile registry: with a challenge, a token, and what
-// fuzzing says.
+// scripted is the transport to a hostile registry. It answers with a challenge, a token
+// and fuzzed data.
 type scripted struct {
 	t                              *testing.T
 	challenge, token, moved, media string
@@ -50,8 +50,8 @@ func (s *scripted) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// FuzzAnswers: whatever a registry answers, it is an error or not, and the
-// password is sent in clear text to no host but this machine.
+// FuzzAnswers checks that any answers of a registry return a result or an error, and
+// that the password is never sent in clear text, except to this machine.
 func FuzzAnswers(f *testing.F) {
 	f.Add(`Bearer realm="https://r.example/token",service="s",scope="repository:x:pull"`, `{"token":"t","expires_in":60}`, "", "application/vnd.oci.image.manifest.v1+json", "{}")
 	f.Add(`Basic realm="r"`, "", "http://r.example/x", "text/html", "<html>")

@@ -11,12 +11,11 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// TestEndlessRedirects: a registry that leads on and on is left after 10 redirects,
-// whatever it is asked for.
+// TestEndlessRedirects checks that each kind of request stops after 10 redirects.
 func TestEndlessRedirects(t *testing.T) {
 	blob := describe(ocispecs.MediaTypeImageLayer, layer)
 	for about, tc := range map[string]struct {
-		endless string // what is answered with redirects
+		endless string // URL path that is redirected
 		do      func(*Repository) error
 	}{
 		"resolve": {"/manifests/", func(r *Repository) error { _, err := r.Resolve(t.Context()); return err }},
@@ -45,7 +44,7 @@ func TestEndlessRedirects(t *testing.T) {
 		}))
 		r := repository(t, Options{Credentials: as("user")}, strings.TrimPrefix(server.URL, "http://")+"/x:1", false)
 		err := tc.do(r)
-		// A token is asked for with POST and with GET, a manifest and a blob at two
+		// A token is requested with POST and GET, and a manifest and a blob at two
 		// addresses.
 		if err == nil || !strings.Contains(err.Error(), "stopped after 10 redirects") || asked.Load() > 2*11 {
 			t.Errorf("%s: %d requests, error %v", about, asked.Load(), err)
@@ -54,7 +53,7 @@ func TestEndlessRedirects(t *testing.T) {
 	}
 }
 
-// plainServer is the transport to servers that talk HTTP and have nothing.
+// plainServer is the transport to servers that use HTTP and have no content.
 type plainServer struct{ last string }
 
 // RoundTrip implements [http.RoundTripper].
@@ -66,8 +65,8 @@ func (p *plainServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusNotFound, Body: http.NoBody, Request: r}, nil
 }
 
-// TestScheme: as for BuildKit, only a registry of this machine may talk HTTP
-// without being asked, and only its user can name another one.
+// TestScheme checks that only registries of this machine use HTTP by default, as in
+// BuildKit. The user can allow others.
 func TestScheme(t *testing.T) {
 	for ref, want := range map[string]string{
 		"localhost:5000/x": "http", "127.0.0.1:5000/x": "http", "127.9.8.7:5000/x": "http", "[::1]:5000/x": "http", "localhost:80/x": "http",
@@ -85,7 +84,7 @@ func TestScheme(t *testing.T) {
 	}
 }
 
-// TestShortName: a repository may have a name of one letter.
+// TestShortName checks that a repository may have a name of one letter.
 func TestShortName(t *testing.T) {
 	for ref, want := range map[string]string{"registry.example/a:1": "registry.example/a", "a": "docker.io/library/a", "localhost:5000/a/b:1": "localhost:5000/a/b"} {
 		if got := repository(t, Options{}, ref, false).Name(); got != want {

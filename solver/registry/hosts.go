@@ -24,9 +24,9 @@ import (
 	"slipway/internal/regularfile"
 )
 
-// DefaultDirs returns where containerd, Docker and Podman have directories of
-// hosts: first those of the user, below the directory of configurations and
-// home, then those of the machine.
+// DefaultDirs returns the directories in which containerd, Docker and Podman store the
+// configuration of hosts. The user's directories, below configDir and home, precede
+// those of the machine.
 func DefaultDirs(configDir, home string) []string {
 	var dirs []string
 	for _, root := range []string{configDir, "/etc"} {
@@ -42,8 +42,8 @@ func DefaultDirs(configDir, home string) []string {
 	return dirs
 }
 
-// registryHosts returns where the images of a host are: its mirrors, then the
-// host. They have no authorizer.
+// registryHosts returns the hosts that serve the images of a host: its mirrors, then
+// the host itself. They have no authorizer.
 func (c *Client) registryHosts(ctx context.Context, host string, insecure bool) ([]docker.RegistryHost, error) {
 	key := hostKey{host, insecure}
 	if hosts, ok := c.hosts[key]; ok {
@@ -75,15 +75,16 @@ func (c *Client) registryHosts(ctx context.Context, host string, insecure bool) 
 	for i := range hosts {
 		h := &hosts[i]
 		if _, only := h.Client.Transport.(*clearText); h.Scheme == "http" || !only {
-			clear.allow(h.Host) // by its scheme, or by the fallback that containerd put in front
+			clear.allow(h.Host) // because of its scheme, or of containerd's fallback to HTTP
 		}
 	}
 	c.hosts[key] = hosts
 	return hosts, nil
 }
 
-// checkHostDir reports an error if the configuration of a host, or a certificate in its
-// directory or that hosts.toml names, is not a regular file. The directory "" has none.
+// checkHostDir returns an error if the configuration directory of a host contains an
+// irregular file: hosts.toml, or a certificate in the directory or referenced by
+// hosts.toml. If dir is "", it returns nil.
 func checkHostDir(dir string) error {
 	if dir == "" {
 		return nil
@@ -108,15 +109,15 @@ func checkHostDir(dir string) error {
 	return nil
 }
 
-// certificates are the settings of a hosts.toml that name files: texts, or lists of
-// lists of them.
+// certificates holds the settings of a hosts.toml that contain file names. Each is a
+// string or nested lists of strings.
 type certificates struct {
 	CA     any `toml:"ca"`
 	Client any `toml:"client"`
 }
 
-// namedCertificates returns the files that the hosts.toml of a directory names.
-// containerd reports whatever else is wrong with it.
+// namedCertificates returns the files referenced by the hosts.toml of a directory. It
+// ignores invalid configurations, which containerd reports.
 func namedCertificates(dir string) []string {
 	data, err := os.ReadFile(filepath.Join(dir, "hosts.toml"))
 	if err != nil {
@@ -148,12 +149,12 @@ func namedCertificates(dir string) []string {
 		add(c.CA)
 		add(c.Client)
 	}
-	slices.Sort(names) // the first one that is wrong is reported
+	slices.Sort(names) // so that the same error is reported each time
 	return names
 }
 
-// hostDir returns the directory for a host, and "" if there is none. One of its
-// own wins over one for all.
+// hostDir returns the configuration directory for a host, or "". A directory of the
+// host takes precedence over a directory for all hosts.
 func (c *Client) hostDir(host string) (string, error) {
 	general := ""
 	for _, root := range c.opt.Dirs {
@@ -176,9 +177,9 @@ func (c *Client) hostDir(host string) (string, error) {
 func (c *Client) update(client *http.Client, clear *clearText) error {
 	transport, ok := client.Transport.(*http.Transport)
 	if !ok {
-		return nil // a copy of a client that was completed
+		return nil // a copy of a completed client
 	}
-	transport.ResponseHeaderTimeout = 0 // a limit of ours holds for all of a request
+	transport.ResponseHeaderTimeout = 0 // Options.Transport limits the whole request
 	transport.MaxIdleConnsPerHost = parallelRequests
 	var rt http.RoundTripper = manifestLimit{transport}
 	if c.opt.Transport != nil {
@@ -188,11 +189,11 @@ func (c *Client) update(client *http.Client, clear *clearText) error {
 	return nil
 }
 
-// parallelRequests is how many connections to a host are kept open.
+// parallelRequests is the number of connections to a host that are kept open.
 const parallelRequests = 8
 
-// quiet returns a context whose logger discards what containerd logs, as its
-// errors hold all that matters.
+// quiet returns a context that discards containerd's log messages, because its errors
+// contain all relevant information.
 func quiet(ctx context.Context, hooks ...logrus.Hook) context.Context {
 	l := logrus.New()
 	l.SetOutput(io.Discard)
@@ -202,8 +203,8 @@ func quiet(ctx context.Context, hooks ...logrus.Hook) context.Context {
 	return log.WithLogger(ctx, logrus.NewEntry(l))
 }
 
-// firstError remembers the first error that is logged. containerd only logs that
-// a hosts.toml is invalid, and goes on without it.
+// firstError records the first logged error. containerd logs an invalid hosts.toml and
+// continues without it.
 type firstError struct{ err error }
 
 // Levels implements [logrus.Hook].
@@ -217,7 +218,7 @@ func (e *firstError) Fire(entry *logrus.Entry) error {
 	return nil
 }
 
-// hostsError says which file is wrong, and where.
+// hostsError adds the file and the position to an error.
 func hostsError(dir string, err error) error {
 	file := filepath.Join(dir, "hosts.toml")
 	if _, statErr := os.Stat(file); statErr != nil {

@@ -15,7 +15,7 @@ import (
 	"slipway/internal/fakeregistry"
 )
 
-// files writes files below a directory.
+// files writes files below a new directory.
 func files(t *testing.T, list map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -32,8 +32,8 @@ func certificate(s *fakeregistry.Server) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
 }
 
-// TestHostsFile: hosts.toml names servers, mirrors and certificates. Credentials
-// are those for the name in references.
+// TestHostsFile checks that servers, mirrors and certificates of hosts.toml are used,
+// with the credentials for the host of the reference.
 func TestHostsFile(t *testing.T) {
 	s := fakeregistry.StartTLS(t, fakeregistry.Token)
 	empty := fakeregistry.Start(t, fakeregistry.None)
@@ -70,8 +70,8 @@ func TestHostsFile(t *testing.T) {
 	}
 }
 
-// TestHostDir: a directory of the host wins over one for all hosts, and those of
-// the user over the ones of the machine.
+// TestHostDir checks that a directory of the host takes precedence over one for all
+// hosts, and the user's directories over the machine's.
 func TestHostDir(t *testing.T) {
 	user := files(t, map[string]string{"containerd/certs.d/_default/hosts.toml": "", "docker/certs.d/a:5000/ca.crt": ""})
 	home := files(t, map[string]string{".docker/certs.d/b/ca.crt": "", ".docker/certs.d/a:5000/ca.crt": ""})
@@ -92,12 +92,12 @@ func TestHostDir(t *testing.T) {
 	}
 }
 
-// wire answers for hosts that do not exist.
+// wire is a transport that answers for hosts that do not exist.
 type wire struct {
 	answer func(*http.Request) *http.Response
 
 	mu   sync.Mutex
-	sent []string // SCHEME HOST, with what authorizes it
+	sent []string // SCHEME HOST and the authorization scheme
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -124,8 +124,9 @@ func challenge(how string) *http.Response {
 	return &http.Response{StatusCode: http.StatusUnauthorized, Header: http.Header{"Www-Authenticate": {how}}}
 }
 
-// TestClearText: HTTP is for registries of this machine and those that the user
-// named. Wherever a registry leads to, credentials are not sent in clear text.
+// TestClearText checks that HTTP is used only for registries of this machine and for
+// those that the user allowed. Challenges and redirects cannot make the client send
+// credentials in clear text.
 func TestClearText(t *testing.T) {
 	moved := func(to string) *http.Response {
 		return &http.Response{StatusCode: http.StatusTemporaryRedirect, Header: http.Header{"Location": {to}}}
@@ -186,11 +187,10 @@ func TestClearText(t *testing.T) {
 	}
 }
 
-// TestInsecure: a registry that is insecure by an option may have any
-// certificate, or none.
+// TestInsecure checks that an insecure registry may have any certificate, or no HTTPS.
 func TestInsecure(t *testing.T) {
 	for about, s := range map[string]*fakeregistry.Server{"http": fakeregistry.Start(t, fakeregistry.Basic), "https": fakeregistry.StartTLS(t, fakeregistry.Basic)} {
-		// By another name than the one of this machine the scheme is not known.
+		// For a name other than this machine's, the scheme is not known in advance.
 		dir := files(t, map[string]string{"registry.example/hosts.toml": "server = 'https://" + s.Host + "'\n"})
 		o := Options{Credentials: as(fakeregistry.User), Dirs: []string{dir}}
 		r := repository(t, o, "registry.example/x:1", false)
@@ -208,8 +208,8 @@ func TestInsecure(t *testing.T) {
 	}
 }
 
-// TestHeaders: headers of hosts.toml are sent, also by a host whose certificate
-// is trusted anyway.
+// TestHeaders checks that headers of hosts.toml are sent, even if the host needs no
+// extra certificate.
 func TestHeaders(t *testing.T) {
 	s := fakeregistry.Start(t, fakeregistry.None)
 	seen := make(chan string, 9)
@@ -229,8 +229,7 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// TestTransport: a transport of the caller serves requests of all kinds to
-// registries.
+// TestTransport checks that all kinds of requests use the caller's transport.
 func TestTransport(t *testing.T) {
 	s := fakeregistry.StartTLS(t, fakeregistry.Token)
 	dir := files(t, map[string]string{"registry.example/hosts.toml": "server = '" + s.URL + "'\nca = 'ca.pem'\n", "registry.example/ca.pem": certificate(s)})

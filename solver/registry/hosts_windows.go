@@ -2,5 +2,6 @@ package registry
 
 import "io/fs"
 
-// errNotDir is the same as a file that does not exist.
+// errNotDir is the error for a path below a file. Windows reports it like a missing
+// file.
 var errNotDir = fs.ErrNotExist

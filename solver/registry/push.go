@@ -15,8 +15,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Push writes a blob, unless the repository has it. It is opened once for each
-// attempt to send it.
+// Push pushes a blob, unless the repository has it. It calls open for each attempt.
 func (r *Repository) Push(ctx context.Context, d ocispecs.Descriptor, open func() (io.ReadCloser, error)) error {
 	return r.push(ctx, r.spec.String(), d, open)
 }
@@ -26,7 +25,7 @@ func (r *Repository) push(ctx context.Context, ref string, d ocispecs.Descriptor
 	if err != nil {
 		return err
 	}
-	ctx = remotes.WithMediaTypeKeyPrefix(quiet(ctx), d.MediaType, "blob") // any media type is fine
+	ctx = remotes.WithMediaTypeKeyPrefix(quiet(ctx), d.MediaType, "blob") // any media type is accepted
 	err = r.retry(ctx, func() error {
 		w, err := p.Push(ctx, d)
 		if errdefs.IsAlreadyExists(err) {
@@ -40,8 +39,8 @@ func (r *Repository) push(ctx context.Context, ref string, d ocispecs.Descriptor
 	return r.explain(err, "push")
 }
 
-// send writes a blob, from its beginning whenever the writer asks for that: after
-// it had to log in, for example.
+// send writes a blob. If the writer is reset, for example after a login, send starts
+// again from the beginning.
 func send(ctx context.Context, w content.Writer, d ocispecs.Descriptor, open func() (io.ReadCloser, error)) error {
 	for {
 		err := sendOnce(w, open)
@@ -63,14 +62,14 @@ func sendOnce(w io.Writer, open func() (io.ReadCloser, error)) error {
 	return errors.Join(err, rc.Close())
 }
 
-// PushManifest writes a manifest or an index under its digest. What it refers to
-// must have been pushed.
+// PushManifest pushes a manifest or an index by digest. Its blobs and manifests must
+// have been pushed before.
 func (r *Repository) PushManifest(ctx context.Context, d ocispecs.Descriptor, manifest []byte) error {
 	return r.push(ctx, r.spec.Locator+"@"+string(d.Digest), d, inMemory(manifest))
 }
 
-// Tag writes a manifest or an index under the tag of the reference. What it
-// refers to must have been pushed.
+// Tag pushes a manifest or an index under the tag of the reference. Its blobs and
+// manifests must have been pushed before.
 func (r *Repository) Tag(ctx context.Context, d ocispecs.Descriptor, manifest []byte) error {
 	return r.push(ctx, r.spec.String(), d, inMemory(manifest))
 }
@@ -79,8 +78,8 @@ func inMemory(data []byte) func() (io.ReadCloser, error) {
 	return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
 }
 
-// CheckPush reports an error if a push would be refused, for which it begins an
-// upload and cancels it. A registry that does not answer that is no error.
+// CheckPush returns an error if the registry would reject a push. It starts an upload
+// and cancels it. An inconclusive answer is not an error.
 func (r *Repository) CheckPush(ctx context.Context) error {
 	for _, h := range r.hosts {
 		if !h.Capabilities.Has(docker.HostCapabilityPush) {
@@ -109,15 +108,15 @@ func (r *Repository) checkPush(ctx context.Context, h docker.RegistryHost) error
 	}
 	if upload, err := resp.Request.URL.Parse(resp.Header.Get("Location")); err == nil && upload.Host == resp.Request.URL.Host {
 		if resp, err := ask(ctx, h, http.MethodDelete, upload.String()); err == nil {
-			_ = resp.Body.Close() // whether it worked or not: registries remove old uploads
+			_ = resp.Body.Close() // ignore failures: registries delete old uploads
 		}
 	}
 	return nil
 }
 
-// ask sends a request without a body, and logs in if the host wants that.
+// ask sends a request without a body, and logs in if the host requires it.
 func ask(ctx context.Context, h docker.RegistryHost, method, url string) (*http.Response, error) {
-	const logins = 2 // the first one may have a token that expired
+	const logins = 2 // the first one may use an expired token
 	var responses []*http.Response
 	for {
 		req, err := http.NewRequestWithContext(ctx, method, url, http.NoBody)

@@ -50,7 +50,7 @@ func write(t *testing.T, r *Repository) error {
 	return err
 }
 
-// read reads them again.
+// read pulls the layer and the manifest.
 func read(t *testing.T, r *Repository) error {
 	t.Helper()
 	d, err := r.Resolve(t.Context())
@@ -75,8 +75,8 @@ func read(t *testing.T, r *Repository) error {
 	return rc.Close()
 }
 
-// TestPushAndPull: what was pushed can be pulled, whatever the scheme is and the
-// way to log in; repositories with a name of one letter, too.
+// TestPushAndPull checks that pushed content can be pulled, with each scheme and kind
+// of login, and with repository names of one letter.
 func TestPushAndPull(t *testing.T) {
 	for about, s := range map[string]*fakeregistry.Server{
 		"no login": fakeregistry.Start(t, fakeregistry.None), "basic": fakeregistry.Start(t, fakeregistry.Basic), "token": fakeregistry.Start(t, fakeregistry.Token),
@@ -87,7 +87,7 @@ func TestPushAndPull(t *testing.T) {
 		if err := errors.Join(r.CheckPush(t.Context()), write(t, r), read(t, r)); err != nil {
 			t.Errorf("%s: %v", about, err)
 		}
-		// The same manifest has another tag, and one without a tag.
+		// The same manifest is pushed with a second tag and without a tag.
 		two := repository(t, o, s.Host+"/x:2", false)
 		if err := errors.Join(write(t, two), read(t, two)); err != nil {
 			t.Errorf("%s, second tag: %v", about, err)
@@ -103,8 +103,8 @@ func TestPushAndPull(t *testing.T) {
 	}
 }
 
-// TestRequests: a push that nothing is new for and a pull of a known digest ask
-// no more than needed; a check of a push leaves no upload open.
+// TestRequests checks that pushing existing content and pulling a known digest need no
+// superfluous requests, and that a check of a push leaves no open upload.
 func TestRequests(t *testing.T) {
 	s := fakeregistry.Start(t, fakeregistry.None)
 	r := repository(t, Options{}, s.Host+"/x:1", false)
@@ -126,8 +126,8 @@ func TestRequests(t *testing.T) {
 	l, m := digest.FromString(layer).String(), digest.FromString(manifest).String()
 	want := []string{
 		"HEAD /v2/x/blobs/" + l, "HEAD /v2/x/manifests/1", // pushed
-		"HEAD /v2/x/manifests/1", "GET /v2/x/manifests/" + m, // by its tag
-		"HEAD /v2/x/manifests/" + m, "GET /v2/x/manifests/" + m, // by nothing but its digest
+		"HEAD /v2/x/manifests/1", "GET /v2/x/manifests/" + m, // by tag
+		"HEAD /v2/x/manifests/" + m, "GET /v2/x/manifests/" + m, // by digest
 		"GET /v2/x/blobs/" + l,
 	}
 	if seen := s.Seen(); !slices.Equal(seen, want) {
@@ -135,8 +135,8 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// TestDenied: who may not pull or push is told so before anything is sent, on one
-// line, with what to do about it.
+// TestDenied checks that a user without access gets an error before anything is sent.
+// The error is one line with advice.
 func TestDenied(t *testing.T) {
 	for _, tc := range []struct {
 		auth  fakeregistry.Auth
@@ -183,8 +183,8 @@ func TestDenied(t *testing.T) {
 	}
 }
 
-// TestErrors: an error of a registry is one line without the secrets of URLs, and
-// not longer than needed.
+// TestErrors checks that errors of a registry are one line, bounded, and without
+// secrets of URLs.
 func TestErrors(t *testing.T) {
 	s := fakeregistry.Start(t, fakeregistry.None)
 	r := repository(t, Options{}, s.Host+"/x:1", false)
@@ -209,7 +209,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestLargeManifest: a manifest that is too large is there, but not read.
+// TestLargeManifest checks that a manifest above the limit is found but not read.
 func TestLargeManifest(t *testing.T) {
 	s := fakeregistry.Start(t, fakeregistry.None)
 	s.Before = func(w http.ResponseWriter, _ *http.Request) bool {
@@ -223,7 +223,7 @@ func TestLargeManifest(t *testing.T) {
 	}
 }
 
-// TestRedirects: a registry that redirects for ever is left after ten requests.
+// TestRedirects checks that a client stops after ten redirects.
 func TestRedirects(t *testing.T) {
 	s := fakeregistry.Start(t, fakeregistry.None)
 	s.Before = func(w http.ResponseWriter, r *http.Request) bool {
@@ -244,7 +244,7 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
-// endless writes until the client has enough.
+// endless writes until the client disconnects.
 func endless(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", ocispecs.MediaTypeImageManifest)
 	line := bytes.Repeat([]byte(" "), 1<<16)
@@ -255,13 +255,13 @@ func endless(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// TestEndless: neither a manifest nor a token nor a blob is read without end.
+// TestEndless checks that reading endless manifests, tokens and blobs stops.
 func TestEndless(t *testing.T) {
 	s := fakeregistry.Start(t, fakeregistry.Token)
 	at := ""
 	s.Before = func(w http.ResponseWriter, r *http.Request) bool {
 		if !strings.Contains(r.URL.Path, at) || r.Method == http.MethodHead {
-			return at != "/token" && strings.Contains(r.URL.Path, at) // a HEAD without a digest
+			return at != "/token" && strings.Contains(r.URL.Path, at) // a HEAD response without a digest
 		}
 		endless(w, r)
 		return true
@@ -286,8 +286,8 @@ func TestEndless(t *testing.T) {
 	}
 }
 
-// TestRetries: what may pass is tried again, as often as there are waits; a blob
-// is sent from its beginning.
+// TestRetries checks that temporary failures are retried once per wait, and that blobs
+// are sent from the beginning again.
 func TestRetries(t *testing.T) {
 	s := fakeregistry.Start(t, fakeregistry.None)
 	o := Options{Waits: []time.Duration{time.Millisecond, time.Millisecond}}

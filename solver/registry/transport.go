@@ -10,14 +10,14 @@ import (
 	"github.com/containerd/containerd/v2/core/remotes/docker"
 )
 
-// Largest bodies that are read into memory, in bytes.
+// Maximum sizes of bodies that are read into memory, in bytes.
 const (
 	maxManifest = 16 << 20
 	maxToken    = 1 << 20
 )
 
-// clearText is a transport that refuses to send credentials over HTTP to hosts
-// that the user did not allow it for. A challenge or a redirect may lead there.
+// clearText is a transport that refuses to send credentials over HTTP, except to hosts
+// for which the user allowed it. A challenge or a redirect may lead to other hosts.
 type clearText struct {
 	http.RoundTripper
 	hosts map[string]bool // without ports
@@ -43,7 +43,7 @@ func (c *clearText) RoundTrip(req *http.Request) (*http.Response, error) {
 	return c.RoundTripper.RoundTrip(req)
 }
 
-// manifestLimit is a transport that bounds the size of manifests.
+// manifestLimit is a transport that limits the size of manifests.
 type manifestLimit struct{ http.RoundTripper }
 
 // RoundTrip implements [http.RoundTripper].
@@ -54,7 +54,7 @@ func (m manifestLimit) RoundTrip(req *http.Request) (*http.Response, error) {
 	return m.RoundTripper.RoundTrip(req)
 }
 
-// limited is a transport that bounds the size of response bodies.
+// limited is a transport that limits the size of response bodies.
 type limited struct {
 	http.RoundTripper
 	most int64

@@ -18,32 +18,32 @@ import (
 )
 
 const (
-	maxArchiveLinks = 10      // links that follow each other in an archive
-	maxArchiveFiles = 100_000 // entries of an archive of images
-	maxMagic        = 512     // bytes that tell a compression
+	maxArchiveLinks = 10      // length of a chain of links in an archive
+	maxArchiveFiles = 100_000 // entries in an archive of images
+	maxMagic        = 512     // bytes needed to detect a compression
 )
 
-// readerAt is an archive that is open.
+// readerAt is an open archive.
 type readerAt interface {
 	io.ReaderAt
 	io.Closer
 }
 
-// archive is a tar archive whose files are opened in any order. Only where they
-// are is in memory.
+// archive is a tar archive whose files can be opened in any order. Only their names and
+// offsets are in memory.
 type archive struct {
 	open  func() (readerAt, error)
 	files map[string]archived
 }
 
-// archived is a file of an archive.
+// archived is a file in an archive.
 type archived struct {
 	offset, size int64
-	link         string // where it is a link: the path that it means
+	link         string // the target if the file is a link, else ""
 }
 
-// openArchive reads which files an archive has. One that is compressed is
-// uncompressed into the store first.
+// openArchive lists the files of an archive. A compressed archive is first decompressed
+// into the store.
 func (s *Sources) openArchive(ctx context.Context, file string) (*archive, error) {
 	open := func() (readerAt, error) { return regularfile.Open(file) }
 	f, err := regularfile.Open(file)
@@ -64,7 +64,8 @@ func (s *Sources) openArchive(ctx context.Context, file string) (*archive, error
 	return a, a.read()
 }
 
-// plain uncompresses an archive, unless that was done before.
+// plain returns a function that opens the decompressed archive. It decompresses the
+// archive into the store, unless a previous build did.
 func (s *Sources) plain(ctx context.Context, f *os.File, file string) (func() (readerAt, error), error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -92,7 +93,8 @@ func (s *Sources) plain(ctx context.Context, f *os.File, file string) (func() (r
 	return func() (readerAt, error) { return s.Store.Open(b) }, nil
 }
 
-// position counts what is read, and seeks over what is not wanted.
+// position reads sequentially from a ReaderAt. It can also skip data that is not
+// needed.
 type position struct {
 	r io.ReaderAt
 	n int64
@@ -153,7 +155,7 @@ func (a *archive) read() error {
 	}
 }
 
-// find returns a file, through links.
+// find returns a file and follows links.
 func (a *archive) find(name string) (archived, error) {
 	at := name
 	for range maxArchiveLinks {
@@ -182,7 +184,7 @@ func (a *archive) Open(name string) (fs.File, error) {
 	return &archiveFile{io.NewSectionReader(under, f.offset, f.size), under}, nil
 }
 
-// archiveFile is an open file of an archive.
+// archiveFile is an open file in an archive.
 type archiveFile struct {
 	*io.SectionReader
 	io.Closer

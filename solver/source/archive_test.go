@@ -21,7 +21,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// tarEntry is a file of an archive; one with link is a symbolic link.
+// tarEntry is a file of an archive, or a symbolic link if link is set.
 type tarEntry struct{ name, data, link string }
 
 func makeTar(t testing.TB, entries ...tarEntry) string {
@@ -73,8 +73,8 @@ func descriptor(kind, data string) string {
 	return fmt.Sprintf(`{"mediaType":"application/vnd.oci.image.%s","digest":"%s","size":%d}`, kind, sum(data), len(data))
 }
 
-// dockerSave is an archive as docker save wrote it: two images whose second layer
-// is the same, which is a link the second time.
+// dockerSave returns an archive in the old format of docker save. Its two images have
+// the same second layer, and the second image refers to it with a link.
 func dockerSave(t testing.TB) string {
 	low, top := makeTar(t, tarEntry{name: "low", data: "low"}), makeTar(t, tarEntry{name: "top", data: "top"})
 	a, b := imageConfig(sum(low), sum(top)), imageConfig(sum(top))
@@ -85,7 +85,8 @@ func dockerSave(t testing.TB) string {
 			`{"Config":"b.json","RepoTags":["two:2"],"Layers":["3/layer.tar"]}]`})
 }
 
-// ociArchive is an OCI layout with one image, as docker save writes it now.
+// ociArchive returns an OCI layout with one image, in the current format of docker
+// save.
 func ociArchive(t testing.TB) string {
 	layer := gzipped(t, makeTar(t, tarEntry{name: "f", data: "x"}))
 	conf := imageConfig(sum(makeTar(t, tarEntry{name: "f", data: "x"})))
@@ -96,7 +97,7 @@ func ociArchive(t testing.TB) string {
 		ociBlob(layer), ociBlob(conf), ociBlob(m), tarEntry{name: "index.json", data: index}, tarEntry{name: "manifest.json", data: "not looked at"})
 }
 
-// listing returns the files of an image of an archive.
+// listing returns the names of the files of an image in an archive.
 func listing(t *testing.T, s *Sources, data, want string) (string, error) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "archive")
@@ -187,7 +188,8 @@ func TestBadArchives(t *testing.T) {
 	}
 }
 
-// FuzzArchive: whatever the texts of an archive say, it is images, or an error.
+// FuzzArchive checks that an archive with any content is read as images, or as an
+// error.
 func FuzzArchive(f *testing.F) {
 	layer := makeTar(f, tarEntry{name: "f", data: "x"})
 	f.Add(false, `[{"Config":"c","RepoTags":["a:1"],"Layers":["l"]}]`, imageConfig(sum(layer)), "x")
@@ -198,7 +200,7 @@ func FuzzArchive(f *testing.F) {
 		if oci {
 			name = "index.json"
 		}
-		link = strings.ReplaceAll(link, "\x00", "") // which archives cannot have
+		link = strings.ReplaceAll(link, "\x00", "") // archives cannot represent NUL
 		file := filepath.Join(t.TempDir(), "archive")
 		data := makeTar(t, tarEntry{name: "c", data: blob}, ociBlob(blob), tarEntry{name: "l", data: layer}, tarEntry{name: name, data: text}, tarEntry{name: "x", link: link})
 		if err := os.WriteFile(file, []byte(data), 0o600); err != nil {

@@ -10,7 +10,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// uncompressed opens a blob and undoes its compression.
+// uncompressed opens a blob and decompresses it.
 func (s *Sources) uncompressed(ctx context.Context, b tree.Blob) (io.ReadCloser, error) {
 	f, err := s.Store.OpenContext(ctx, b)
 	if err != nil {
@@ -23,7 +23,7 @@ func (s *Sources) uncompressed(ctx context.Context, b tree.Blob) (io.ReadCloser,
 	return &both{tree.Reader(ctx, r), r, f}, nil
 }
 
-// both closes a reader and what it reads from.
+// both closes a reader and its underlying file.
 type both struct {
 	io.Reader
 	upper, under io.Closer

@@ -13,15 +13,15 @@ import (
 	"slipway/solver"
 )
 
-// What sources are called in BuildKit's caches. A directory of the client has no
-// name there: it is known by its files alone.
+// The sources with a cache key in BuildKit's caches. A local directory has none: it is
+// identified by its content only.
 var (
 	_ solver.NamedSource = (*Image)(nil)
 	_ solver.NamedSource = (*Download)(nil)
 	_ solver.NamedSource = (*Git)(nil)
 )
 
-// CacheKey implements [solver.NamedSource]: what was found, and for which
+// CacheKey implements [solver.NamedSource]. The key covers the resolved digest and the
 // platform.
 func (i *Image) CacheKey() (string, error) {
 	p := i.wanted
@@ -40,12 +40,12 @@ func jsonDigest(v any) (string, error) {
 	return digest.FromBytes(data).String(), err
 }
 
-// httpHeader is a header that a request has.
+// httpHeader is a header of a request.
 type httpHeader struct{ Name, Value string }
 
-// CacheKey implements [solver.NamedSource]: the content, what the file is
-// called, and its values. When the server changed it counts only if nobody said
-// what it is to be.
+// CacheKey implements [solver.NamedSource]. The key covers the content, the name and
+// the metadata of the file. It includes the Last-Modified time only if the definition
+// has no checksum.
 func (d *Download) CacheKey() (string, error) {
 	a := d.op.Attrs
 	key := struct {
@@ -79,7 +79,8 @@ func (d *Download) CacheKey() (string, error) {
 	return jsonDigest(key)
 }
 
-// CacheKey implements [solver.NamedSource]: the commit, and what is taken of it.
+// CacheKey implements [solver.NamedSource]. The key covers the commit and the selected
+// part of the repository.
 func (g *Git) CacheKey() (string, error) {
 	key := g.object
 	if g.commit != "" {

@@ -12,7 +12,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestCacheKey: what sources are called, as BuildKit's handlers of them write it.
+// TestCacheKey checks that the keys of sources equal those of BuildKit.
 func TestCacheKey(t *testing.T) {
 	d := digest.FromString("x")
 	at := time.Date(2023, 1, 2, 3, 4, 5, 0, time.UTC)

@@ -1,7 +1,6 @@
 // Package source opens the sources of definitions: images of registries and OCI
-// layouts, directories, HTTP, git.
+// layouts, local directories, HTTP downloads and git repositories.
 //
-// Sources.Open finds out what a source is now; the digest that this gives is
-// what the cache of a build looks at. Only when nothing is cached is a source
-// fetched.
+// Sources.Open resolves a source to pinned content, with a digest for the cache key.
+// The content is fetched only if the cache does not have the result.
 package source

@@ -14,8 +14,8 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// TestFIFOs: a part of an image layout that is a FIFO is an error, and is not
-// waited for.
+// TestFIFOs checks that a FIFO in an image layout is an error, and does not block the
+// reader.
 func TestFIFOs(t *testing.T) {
 	h := newHostile(makeTar(t, tarEntry{name: "a", data: "x"}), nil)
 	index := h.addJSON("", ocispecs.Index{Manifests: []ocispecs.Descriptor{{MediaType: ocispecs.MediaTypeImageManifest, Digest: digest.Digest(h.root)}}})

@@ -26,8 +26,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// fuzzSources returns sources without a network whose checkouts and layers are
-// small. Its store lasts for all inputs.
+// fuzzSources returns sources without a network and with low limits for checkouts and
+// layers. All inputs share one store.
 func fuzzSources(f *testing.F) *Sources {
 	f.Helper()
 	store, err := tree.OpenStore(f.TempDir())
@@ -40,13 +40,13 @@ func fuzzSources(f *testing.F) *Sources {
 	}
 }
 
-// offline is a transport to nowhere.
+// offline is a transport that always fails.
 type offline struct{}
 
 // RoundTrip implements [http.RoundTripper].
 func (offline) RoundTrip(*http.Request) (*http.Response, error) { return nil, errors.New("offline") }
 
-// putObject stores an object of git.
+// putObject stores a git object.
 func putObject(t *testing.T, to *memory.Storage, kind plumbing.ObjectType, data []byte) plumbing.Hash {
 	t.Helper()
 	o := &plumbing.MemoryObject{}
@@ -61,7 +61,7 @@ func putObject(t *testing.T, to *memory.Storage, kind plumbing.ObjectType, data 
 	return o.Hash()
 }
 
-// validNames fails unless all names in a tree are those of files.
+// validNames fails the test unless all names in a tree are valid file names.
 func validNames(t *testing.T, n *tree.Node) {
 	t.Helper()
 	for _, e := range n.Entries() {
@@ -72,8 +72,8 @@ func validNames(t *testing.T, n *tree.Node) {
 	}
 }
 
-// FuzzGitTree: whatever the objects of a commit say, they are files, or an error.
-// The top directory has an entry with the mode and the name of each line.
+// FuzzGitTree checks that a commit with any objects is read as files, or as an error.
+// Each line of the input adds an entry, a mode and a name, to the top directory.
 func FuzzGitTree(f *testing.F) {
 	s := fuzzSources(f)
 	f.Add("100644 f\n100755 x\n120000 l\n40000 d\n160000 m", "* ident\n", "[submodule \"m\"]\n\tpath = m\n\turl = ../m.git\n", "$Id$\n", "d", false)
@@ -105,13 +105,14 @@ func FuzzGitTree(f *testing.F) {
 
 func hashOf(h plumbing.Hash) string { return string(h[:]) }
 
-// writeCloser is the end of a connection to which nothing is lost.
+// writeCloser is a connection without a reader.
 type writeCloser struct{ io.Writer }
 
 // Close implements [io.Closer].
 func (writeCloser) Close() error { return nil }
 
-// FuzzGitPack: whatever a git server sends, it is a repository, or an error.
+// FuzzGitPack checks that any response of a git server is read as a repository, or as
+// an error.
 func FuzzGitPack(f *testing.F) {
 	s, dir := fuzzSources(f), f.TempDir()
 	r := fakegit.Start(f).Repository(f, "/r.git")
@@ -155,7 +156,7 @@ func FuzzGitPack(f *testing.F) {
 	})
 }
 
-// recorded returns what a git server sends when a commit is asked for.
+// recorded returns the response of a git server to a request for a commit.
 func recorded(f *testing.F, r *fakegit.Repository, commit string) []byte {
 	f.Helper()
 	ask := "0032want " + commit + "\n00000009done\n"
@@ -172,8 +173,8 @@ func recorded(f *testing.F, r *fakegit.Repository, commit string) []byte {
 	return sent.Bytes()
 }
 
-// FuzzLayout: whatever the files of an OCI layout say, it is images, or an error.
-// MANIFEST, CONFIG and LAYER stand for the digests of files that exist.
+// FuzzLayout checks that an OCI layout with any content is read as images, or as an
+// error. MANIFEST, CONFIG and LAYER are replaced by digests of existing files.
 func FuzzLayout(f *testing.F) {
 	s := fuzzSources(f)
 	layer := makeTar(f, tarEntry{name: "f", data: "x"})
@@ -209,7 +210,7 @@ func FuzzLayout(f *testing.F) {
 	})
 }
 
-// validTree fails unless all names in a tree are those of files.
+// validTree fails the test unless all names in a tree are valid file names.
 func validTree(t *testing.T, n *tree.Node) {
 	t.Helper()
 	for _, e := range n.Entries() {
@@ -220,7 +221,7 @@ func validTree(t *testing.T, n *tree.Node) {
 	}
 }
 
-// FuzzImageArchive: a file that should be an archive of images is that, or an
+// FuzzImageArchive checks that any file is read as an archive of images, or as an
 // error.
 func FuzzImageArchive(f *testing.F) {
 	s := fuzzSources(f)
@@ -246,8 +247,8 @@ func FuzzImageArchive(f *testing.F) {
 	})
 }
 
-// FuzzIndexFile: a file of the state directory that is damaged is an index, or an
-// empty one, and can be written again.
+// FuzzIndexFile checks that a damaged index file is read as an index or as an empty
+// one, and can be written again.
 func FuzzIndexFile(f *testing.F) {
 	file := filepath.Join(f.TempDir(), "index")
 	content := filepath.Join(f.TempDir(), "content")

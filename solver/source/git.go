@@ -18,22 +18,22 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// gitOptions are what a git source selects.
+// gitOptions are the parameters of a git source.
 type gitOptions struct {
 	remote         string // URL
 	ref            string // branch, tag or commit; "" is the default branch
-	subdir         string // without slashes around it; "" is the root
-	checksum       string // what ref has to be, or its beginning; "" is anything
-	fetchByCommit  bool   // checksum is fetched without asking what ref is
+	subdir         string // without leading and trailing slashes; "" is the root
+	checksum       string // expected commit of ref, or a prefix of it; "" accepts any commit
+	fetchByCommit  bool   // fetch checksum without resolving ref
 	skipSubmodules bool
-	commitTimes    bool   // files have the time of the commit
+	commitTimes    bool   // files get the time of the commit
 	header, token  string // names of secrets
-	agent          string // id of an SSH agent
-	hosts          string // known hosts of SSH
+	agent          string // ID of an SSH agent
+	hosts          string // SSH known hosts
 }
 
-// unsupported are attributes that ask for what only git itself does. Without
-// them the result would be another one.
+// unsupported maps attributes to features that only the git program has. Ignoring such
+// an attribute would change the result.
 var unsupported = map[string]string{
 	pb.AttrGitBundle:                "reading git bundles",
 	pb.AttrGitCheckoutBundle:        "making git bundles",
@@ -78,7 +78,7 @@ func parseGit(op *pb.SourceOp) (*gitOptions, error) {
 	return o, o.check(a[pb.AttrKeepGitDir] == "true")
 }
 
-// gitURL parses a URL that may lack its scheme.
+// gitURL parses a URL. If it has no scheme, https is assumed.
 func gitURL(s string) (*gitutil.GitURL, error) {
 	if !gitutil.IsGitTransport(s) {
 		if scheme, _, ok := strings.Cut(s, "://"); ok {
@@ -89,7 +89,7 @@ func gitURL(s string) (*gitutil.GitURL, error) {
 	return gitutil.ParseURL(s)
 }
 
-// repositoryPath is the path as identifiers have it.
+// repositoryPath returns the path of a repository as identifiers contain it.
 func repositoryPath(u *gitutil.GitURL) string {
 	return strings.TrimSuffix(path.Join("/", u.Path), ".git")
 }
@@ -114,20 +114,21 @@ func (o *gitOptions) check(keepGitDir bool) error {
 	return nil
 }
 
-// isCommit tells the full name of an object from names of branches and tags.
+// isCommit reports whether ref is a full object hash instead of the name of a branch or
+// tag.
 func isCommit(ref string) bool { return len(ref) == 40 && plumbing.IsHash(ref) }
 
 // Git is a git repository at a commit.
 type Git struct {
 	s      *Sources
 	o      *gitOptions
-	ref    string // full name of what was asked for, or a hash
-	object string // what it names: a commit or an annotated tag
-	commit string // that the tag names; "" if object is a commit, or not known to be none
+	ref    string // full name of the ref, or a hash
+	object string // hash of a commit or an annotated tag
+	commit string // commit of the tag; "" if object is a commit or its type is unknown
 }
 
-// Digest implements [solver.Source]: the commit and what is taken of it. Times
-// of files are not content.
+// Digest implements [solver.Source]. The digest covers the commit and the selected part
+// of the repository. The times of files are not content.
 func (g *Git) Digest() digest.Digest {
 	commit := g.object
 	if g.commit != "" {
@@ -145,7 +146,7 @@ func (g *Git) Fetch(ctx context.Context) (*snapshot.Snapshot, error) {
 	return snapshot.New(nil, nil).With(c.root), nil
 }
 
-// git finds out which commit a source names.
+// git resolves a git source to a commit.
 func (s *Sources) git(ctx context.Context, op *pb.SourceOp) (*Git, error) {
 	if s.HTTP == nil {
 		return nil, errors.New("downloads are not allowed")
@@ -157,7 +158,7 @@ func (s *Sources) git(ctx context.Context, op *pb.SourceOp) (*Git, error) {
 	return s.commits.Do(ctx, sourceKey(op), func(ctx context.Context) (*Git, error) { return s.resolveGit(ctx, o) })
 }
 
-// sourceKey names a source with what is selected of it.
+// sourceKey returns a key for a source and its attributes.
 func sourceKey(op *pb.SourceOp) string { return fmt.Sprintf("%s %q", op.Identifier, op.Attrs) }
 
 func (s *Sources) resolveGit(ctx context.Context, o *gitOptions) (*Git, error) {
@@ -178,8 +179,7 @@ func (s *Sources) resolveGit(ctx context.Context, o *gitOptions) (*Git, error) {
 	return g, errors.Join(err, session.Close())
 }
 
-// lookup finds the ref among those of the remote: by its full name, as a branch,
-// or as a tag.
+// lookup resolves the ref: as a full name, as a branch, or as a tag.
 func (g *Git) lookup(refs gitRefs) error {
 	ref := g.o.ref
 	if ref == "" {
@@ -211,17 +211,17 @@ func (g *Git) checkChecksum() error {
 	return fmt.Errorf("expected checksum to match %s, got %s", want, got)
 }
 
-// GitMetadata is what is known of a repository at a commit.
+// GitMetadata describes a repository at a commit.
 type GitMetadata struct {
 	Ref    string // full name, or a hash
-	Object string // hash of what Ref names: a commit or an annotated tag
+	Object string // hash of a commit or an annotated tag
 	Commit string // hash of the commit if Object is a tag, else ""
 
-	CommitObject, TagObject []byte // as git stores them; only if they were asked for
+	CommitObject, TagObject []byte // in git's format; only if requested
 }
 
-// ResolveGit finds out which commit a git source names, and fetches it if the
-// objects are asked for.
+// ResolveGit resolves a git source to a commit. If objects is set, it also fetches the
+// commit and returns the objects.
 func (s *Sources) ResolveGit(ctx context.Context, op *pb.SourceOp, objects bool) (*GitMetadata, error) {
 	g, err := s.git(ctx, op)
 	if err != nil {

@@ -31,7 +31,7 @@ func newSources(t *testing.T) *Sources {
 	return &Sources{Store: store, HTTP: http.DefaultClient, Registry: registry.New(registry.Options{}), Temp: t.TempDir(), Now: func() time.Time { return built }}
 }
 
-// gitOp is a source as client/llb writes it.
+// gitOp returns a source operation as client/llb creates it.
 func gitOp(url, fragment string, attrs ...string) *pb.SourceOp {
 	_, id, _ := strings.Cut(url, "://")
 	if _, host, ok := strings.Cut(id, "@"); ok {
@@ -46,7 +46,7 @@ func gitOp(url, fragment string, attrs ...string) *pb.SourceOp {
 	return op
 }
 
-// list tells of each file its path, kind, mode, and content or target.
+// list returns a line for each file with its path, kind, mode, and content or target.
 func list(t *testing.T, s *Sources, n *tree.Node, at string) []string {
 	t.Helper()
 	var out []string
@@ -92,7 +92,7 @@ func fetched(t *testing.T, s *Sources, op *pb.SourceOp) ([]string, *tree.Node) {
 
 func one(data string) map[string]fakegit.File { return map[string]fakegit.File{"f": {Data: data}} }
 
-// TestGitFiles: kinds, modes, times, and a directory.
+// TestGitFiles checks kinds, modes and times of files, and subdirectories.
 func TestGitFiles(t *testing.T) {
 	s := newSources(t)
 	r := fakegit.Start(t).Repository(t, "/a/b.git")
@@ -117,7 +117,7 @@ func TestGitFiles(t *testing.T) {
 	}
 }
 
-// TestGitRefs: which commit a ref is.
+// TestGitRefs checks to which commit a ref resolves.
 func TestGitRefs(t *testing.T) {
 	r := fakegit.Start(t).Repository(t, "/r.git")
 	old := r.Commit("refs/heads/main", committed, one("old"))
@@ -179,7 +179,7 @@ func TestGitRefs(t *testing.T) {
 	}
 }
 
-// TestGitByCommit: the ref is not asked for.
+// TestGitByCommit checks that a commit is fetched without listing refs.
 func TestGitByCommit(t *testing.T) {
 	s := newSources(t)
 	r := fakegit.Start(t).Repository(t, "/r.git")
@@ -196,8 +196,8 @@ func TestGitByCommit(t *testing.T) {
 	}
 }
 
-// TestGitSubmodules: those of submodules too, by URL and relative to the
-// repository; only those that are needed.
+// TestGitSubmodules checks that submodules with absolute and relative URLs are fetched,
+// and only those that are needed.
 func TestGitSubmodules(t *testing.T) {
 	s := newSources(t)
 	server := fakegit.Start(t)
@@ -230,7 +230,8 @@ func TestGitSubmodules(t *testing.T) {
 	}
 }
 
-// TestGitRefused: what would give another result, or harm.
+// TestGitRefused checks that sources with unsafe names or unsupported attributes are
+// errors.
 func TestGitRefused(t *testing.T) {
 	s := newSources(t)
 	r := fakegit.Start(t).Repository(t, "/r.git")
@@ -261,7 +262,7 @@ func TestGitRefused(t *testing.T) {
 	}
 }
 
-// TestGitAttributes: what git would write with other bytes than it stores.
+// TestGitAttributes checks that files are errors if git would convert their content.
 func TestGitAttributes(t *testing.T) {
 	s := newSources(t)
 	r := fakegit.Start(t).Repository(t, "/r.git")
@@ -293,7 +294,7 @@ func TestGitAttributes(t *testing.T) {
 	}
 }
 
-// TestGitSecrets: those of the host come before others.
+// TestGitSecrets checks that secrets for a host take precedence over general ones.
 func TestGitSecrets(t *testing.T) {
 	server := fakegit.Start(t)
 	r := server.Repository(t, "/r.git")
@@ -317,8 +318,8 @@ func TestGitSecrets(t *testing.T) {
 	}
 }
 
-// TestGitOnce: all who need a repository share one fetch, and a commit that is
-// cached needs none.
+// TestGitOnce checks that a repository is fetched once per build, and not at all if the
+// commit is cached.
 func TestGitOnce(t *testing.T) {
 	s := newSources(t)
 	server := fakegit.Start(t)

@@ -11,10 +11,10 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/object"
 )
 
-// gitRule is a line of .gitattributes with which git may write other bytes than
-// it stores.
+// gitRule is a line of .gitattributes that may convert the content of files at
+// checkout.
 type gitRule struct {
-	pattern string // of names; those of directories before it do not matter
+	pattern string // of base names; the directories of a pattern are ignored
 	what    string
 }
 
@@ -33,8 +33,8 @@ func (m *gitModule) readRules(t *object.Tree, at string) error {
 	return nil
 }
 
-// parseRules takes the lines that convert files. Those that take a conversion
-// back are not looked for: a file that may be converted is one too many.
+// parseRules returns the lines that convert files. It ignores lines that disable a
+// conversion, so it may return too many rules, never too few.
 func parseRules(text string) []gitRule {
 	var rules []gitRule
 	converts := map[string]bool{"eol=crlf": true, "ident": true, "working-tree-encoding": true}
@@ -59,7 +59,7 @@ func parseRules(text string) []gitRule {
 	return rules
 }
 
-// checkRules refuses a file that git would write with other bytes.
+// checkRules returns an error if git would convert the file at checkout.
 func (m *gitModule) checkRules(at string, f *gitFile) error {
 	for dir := at; dir != ""; {
 		if dir = path.Dir(dir); dir == "." {
@@ -84,8 +84,8 @@ func (m *gitModule) checkRules(at string, f *gitFile) error {
 	return nil
 }
 
-// converted reports whether a rule changes a file: line endings of text, $Id$, or
-// the encoding.
+// converted reports whether a rule changes the content of a file: line endings of text,
+// $Id$, or the encoding.
 func (m *gitModule) converted(r gitRule, f *gitFile) (bool, error) {
 	if f.text == nil {
 		content, err := m.r.s.Store.Open(f.blob)
@@ -109,14 +109,14 @@ func (m *gitModule) converted(r gitRule, f *gitFile) (bool, error) {
 	return f.blob.Size > 0, nil
 }
 
-// gitText is what conversions depend on in the content of a file.
+// gitText holds the properties of a file on which conversions depend.
 type gitText struct {
-	binary    bool // a byte is zero
-	ident     bool // there is a $Id
-	unixLines bool // a line ends without a carriage return
+	binary    bool // contains a NUL byte
+	ident     bool // contains $Id
+	unixLines bool // contains a line without a carriage return
 }
 
-// scanText reads a text, or a binary file up to the first byte that is zero.
+// scanText reads a text completely, or a binary file up to the first NUL byte.
 func scanText(r io.Reader) (gitText, error) {
 	const mark = "$Id"
 	var t gitText

@@ -25,7 +25,7 @@ import (
 	"slipway/internal/suggest"
 )
 
-// like suggests a branch or tag that ref may mean; "" without one.
+// like returns a suggestion of a branch or tag similar to ref, or "".
 func (r *gitRefs) like(ref string) string {
 	var names []string
 	for _, full := range slices.Sorted(maps.Keys(r.hashes)) {
@@ -46,21 +46,21 @@ func (r *gitRefs) like(ref string) string {
 	return ""
 }
 
-// gitRefs are the refs of a remote.
+// gitRefs holds the refs of a remote.
 type gitRefs struct {
-	head   string // full name of the default branch; "" if there is none
+	head   string // full name of the default branch; "" if it is unknown
 	hashes map[string]plumbing.Hash
-	peeled map[string]string // commits of annotated tags
+	peeled map[string]string // commit hashes of annotated tags, by ref
 }
 
-// gitService is the service git-upload-pack of a remote.
+// gitService is the git-upload-pack service of a remote.
 type gitService interface {
 	AdvertisedReferencesContext(context.Context) (*packp.AdvRefs, error)
 	UploadPack(context.Context, *packp.UploadPackRequest) (*packp.UploadPackResponse, error)
 	io.Closer
 }
 
-// gitSession talks to a remote.
+// gitSession is a connection to a remote.
 type gitSession struct {
 	gitService
 	remote string
@@ -70,8 +70,8 @@ type gitSession struct {
 
 func redacted(remote string) string { return urlutil.RedactCredentials(remote) }
 
-// gitSession asks a remote what it has. It is the one of the options or one of
-// a submodule.
+// gitSession connects to a remote and lists its refs. The remote is o.remote or the URL
+// of a submodule.
 func (s *Sources) gitSession(ctx context.Context, o *gitOptions, remote string) (*gitSession, error) {
 	ep, err := transport.NewEndpoint(remote)
 	if err != nil {
@@ -93,13 +93,13 @@ func (s *Sources) gitSession(ctx context.Context, o *gitOptions, remote string) 
 	}
 	adv, err := session.AdvertisedReferencesContext(ctx)
 	if err != nil {
-		_ = session.Close() // err says more
+		_ = session.Close() // err is more specific
 		return nil, fmt.Errorf("failed to fetch remote %s: %w", redacted(remote), gitError(err))
 	}
 	return &gitSession{gitService: session, remote: remote, adv: adv, refs: advertised(adv)}, nil
 }
 
-// gitError rewords errors of go-git as one sentence with advice.
+// gitError replaces errors of go-git with one sentence that includes advice.
 func gitError(err error) error {
 	switch {
 	case errors.Is(err, transport.ErrAuthenticationRequired):
@@ -112,15 +112,15 @@ func gitError(err error) error {
 	return err
 }
 
-// withoutErrorPages returns a client that drops the body of error responses:
-// go-git would read all of it, and make it part of the error.
+// withoutErrorPages returns a client that drops the bodies of error responses. go-git
+// would read them completely and include them in its errors.
 func withoutErrorPages(c *http.Client) *http.Client {
 	plain := *c
 	plain.Transport = errorPages{cmp.Or(c.Transport, http.DefaultTransport)}
 	return &plain
 }
 
-// errorPages is the transport of such a client.
+// errorPages is the transport of a client without error pages.
 type errorPages struct{ http.RoundTripper }
 
 // RoundTrip implements [http.RoundTripper].
@@ -149,8 +149,9 @@ func advertised(adv *packp.AdvRefs) gitRefs {
 	return refs
 }
 
-// fetch gets a commit or a tag with the files, and no history if the remote can
-// do that. Remotes that give nothing but their refs are asked for all of them.
+// fetch fetches a commit or a tag with its files, and without history if the remote
+// supports that. If the remote serves only the commits of its refs, fetch requests all
+// of them.
 func (g *gitSession) fetch(ctx context.Context, hash plumbing.Hash, to packTarget) (*gitPack, error) {
 	caps := g.adv.Capabilities
 	shown := caps.Supports(capability.AllowReachableSHA1InWant) || caps.Supports("allow-any-sha1-in-want")
@@ -210,8 +211,8 @@ func (g *gitSession) pack(ctx context.Context, wants []plumbing.Hash, depth int,
 	return readPack(ctx, r, to)
 }
 
-// gitHeader is the authorization that secrets give for a remote; nil if there is
-// none. Those of the host come first.
+// gitHeader returns the authorization for a remote from the build's secrets, or nil.
+// Secrets for a host take precedence over general ones.
 func (s *Sources) gitHeader(o *gitOptions, remote string) transport.AuthMethod {
 	if !strings.HasPrefix(remote, tokenScope(o.remote)) {
 		return nil
@@ -232,8 +233,9 @@ func (s *Sources) gitHeader(o *gitOptions, remote string) transport.AuthMethod {
 	return nil
 }
 
-// tokenScope is which remotes get the secrets of one: itself, and all of GitHub
-// for one of GitHub, so that submodules can be fetched.
+// tokenScope returns the URL prefix of the remotes that may receive the secrets for
+// remote. It is the remote itself, or all of GitHub for a repository on GitHub, so that
+// submodules can be fetched.
 func tokenScope(remote string) string {
 	for _, host := range []string{"https://github.com/", "https://www.github.com/"} {
 		if strings.HasPrefix(remote, host) {
@@ -249,11 +251,11 @@ type gitHeader struct{ host, value string }
 // Name implements [transport.AuthMethod].
 func (h *gitHeader) Name() string { return "http-header" }
 
-// String implements [transport.AuthMethod]; it hides the secret.
+// String implements [transport.AuthMethod]. It does not contain the secret.
 func (h *gitHeader) String() string { return h.Name() + " for " + h.host }
 
-// SetAuth implements [githttp.AuthMethod]. A host that the first one redirects
-// to gets nothing.
+// SetAuth implements [githttp.AuthMethod]. Hosts reached by redirects do not receive
+// the header.
 func (h *gitHeader) SetAuth(r *http.Request) {
 	if r.URL.Host == h.host {
 		r.Header.Set("Authorization", h.value)

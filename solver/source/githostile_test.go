@@ -22,7 +22,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// refusedGit fails unless a git source is an error with a text.
+// refusedGit fails the test unless opening a git source returns an error that contains
+// want.
 func refusedGit(t *testing.T, about string, s *Sources, op *pb.SourceOp, want string) {
 	t.Helper()
 	src, err := s.Open(t.Context(), op, nil)
@@ -34,8 +35,8 @@ func refusedGit(t *testing.T, about string, s *Sources, op *pb.SourceOp, want st
 	}
 }
 
-// TestHostileGitNames: names that no file can have are one error, also where a
-// rule of .gitattributes looks for their directories.
+// TestHostileGitNames checks that invalid file names are one error, even if a rule of
+// .gitattributes applies to their directory.
 func TestHostileGitNames(t *testing.T) {
 	r := fakegit.Start(t).Repository(t, "/r.git")
 	rules := r.Object(plumbing.BlobObject, []byte("* ident\n"))
@@ -47,8 +48,8 @@ func TestHostileGitNames(t *testing.T) {
 	}
 }
 
-// TestHostileGitSize: a repository that holds more than a layer may is an error,
-// and so are few objects that are many files.
+// TestHostileGitSize checks that a repository above the limits is an error, even if it
+// has few objects that appear as many files.
 func TestHostileGitSize(t *testing.T) {
 	r := fakegit.Start(t).Repository(t, "/r.git")
 	file := r.Object(plumbing.BlobObject, []byte("0123456789"))
@@ -68,7 +69,7 @@ func TestHostileGitSize(t *testing.T) {
 	for _, tc := range []struct {
 		ref    string
 		limits tree.Limits
-		want   string // the error; if "", there must be none
+		want   string // the error; "" is success
 	}{
 		{"main", tree.Limits{Files: 10, Names: 10, Bytes: 100}, ""},
 		{"main", tree.Limits{Files: 9}, "the repository has too many files"},
@@ -88,8 +89,8 @@ func TestHostileGitSize(t *testing.T) {
 	}
 }
 
-// TestHostileSubmodules: a commit is fetched once however often it is a
-// submodule, its files count each time, and there is a limit of submodules.
+// TestHostileSubmodules checks that a commit is fetched once even if it is a submodule
+// several times. Its files count each time, and the number of submodules is limited.
 func TestHostileSubmodules(t *testing.T) {
 	server := fakegit.Start(t)
 	lowest := server.Repository(t, "/0.git")
@@ -105,15 +106,15 @@ func TestHostileSubmodules(t *testing.T) {
 		t.Errorf("%d fetches of 9 commits", got)
 	}
 	s := newSources(t)
-	s.Limits.Files = 1<<9 + 1<<8 + 1 // of the files f, and less than with all others
+	s.Limits.Files = 1<<9 + 1<<8 + 1 // enough for the files f, but not for the others
 	refusedGit(t, "doubled", s, gitOp(server.URL+"/8.git", ""), "the repository has too many files")
 	s = newSources(t)
 	refusedGit(t, "doubled often", s, gitOp(server.URL+"/30.git", ""), fmt.Sprintf("the repository has more than %d submodules", maxSubmodules))
 	refusedGit(t, "deep", s, gitOp(fmt.Sprintf("%s/%d.git", server.URL, maxModuleDepth+1), ""), fmt.Sprintf("submodules are nested more than %d deep", maxModuleDepth))
 }
 
-// TestHostileRules: rules of .gitattributes are not compared with files without
-// end.
+// TestHostileRules checks that the number of comparisons of files with rules of
+// .gitattributes is limited.
 func TestHostileRules(t *testing.T) {
 	left := gitBudget{matches: 3}
 	m := &gitModule{r: &gitReader{left: left}, rules: map[string][]gitRule{"": {{"a", "ident"}, {"b", "ident"}}}}
@@ -125,7 +126,7 @@ func TestHostileRules(t *testing.T) {
 	}
 }
 
-// countedReader counts what is read of an endless text.
+// countedReader counts the bytes read from a text.
 type countedReader struct {
 	text string
 	read int
@@ -142,15 +143,15 @@ func (c *countedReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// TestScanText: what conversions depend on is found wherever it is, and a binary
-// file is read no further than its first zero.
+// TestScanText checks that properties are found anywhere in a text, and that a binary
+// file is read only up to its first NUL byte.
 func TestScanText(t *testing.T) {
 	const chunk = 64 << 10
 	fill := strings.Repeat("x", chunk)
 	for about, tc := range map[string]struct {
 		text string
 		want gitText
-		read int // 0 is all
+		read int // 0 is the whole text
 	}{
 		"empty":              {"", gitText{}, 0},
 		"marks":              {"a $Id$ \n", gitText{ident: true, unixLines: true}, 0},
@@ -179,7 +180,7 @@ type failing struct{}
 // Read implements [io.Reader].
 func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// servePack serves a repository whose packs are what pack says.
+// servePack serves a repository whose responses contain the given pack.
 func servePack(t *testing.T, pack string) string {
 	r := fakegit.Start(t).Repository(t, "/r.git")
 	r.Commit("refs/heads/main", committed, one("x"))
@@ -188,7 +189,7 @@ func servePack(t *testing.T, pack string) string {
 		_ = r.ServeUploadPack(context.Background(), struct {
 			io.Reader
 			io.Writer
-		}{strings.NewReader(""), c}) // only what the repository has
+		}{strings.NewReader(""), c}) // only the list of refs
 		asked := pktline.NewScanner(c)
 		for asked.Scan() && string(asked.Bytes()) != "done\n" {
 		}
@@ -196,8 +197,9 @@ func servePack(t *testing.T, pack string) string {
 	}) + "/r.git"
 }
 
-// objectHeader is how an object begins in a pack.
-// https://git-scm.com/docs/gitformat-pack
+// objectHeader returns the header of an object in a pack.
+//
+// See https://git-scm.com/docs/gitformat-pack.
 func objectHeader(kind plumbing.ObjectType, size int64) string {
 	const low, more = 4, 0x80
 	first := byte(kind)<<low | byte(size&(1<<low-1))
@@ -218,7 +220,7 @@ func zlibbed(t testing.TB, data string) string {
 	return b.String()
 }
 
-// TestHostilePacks: a pack that is not what it says is one error.
+// TestHostilePacks checks that a malformed pack is one error.
 func TestHostilePacks(t *testing.T) {
 	pack := func(objects uint32, rest string) string {
 		return string(binary.BigEndian.AppendUint32([]byte("PACK\x00\x00\x00\x02"), objects)) + rest

@@ -5,27 +5,27 @@ import (
 	"fmt"
 )
 
-// Limits of a checkout beside those of a layer. The history of Linux has 11
-// million objects; no known repository has more than some hundred submodules.
+// Limits of a checkout in addition to the limits of a layer. The history of Linux has
+// 11 million objects. No known repository has more than some hundred submodules.
 const (
-	maxPackMemory   = 512 << 20                                    // bytes that the packs of a checkout take
-	packObjectSize  = 40                                           // bytes of memory for each object of a pack
-	namedObjectSize = 240                                          // the same if deltas name what they change by its hash
-	packCache       = 32 << 20                                     // bytes of objects that deltas change
+	maxPackMemory   = 512 << 20                                    // bytes of memory for all open packs of a checkout
+	packObjectSize  = 40                                           // bytes of memory per object of a pack
+	namedObjectSize = 240                                          // the same if deltas refer to their bases by hash
+	packCache       = 32 << 20                                     // bytes of cached bases of deltas
 	maxPackObjects  = (maxPackMemory - packCache) / packObjectSize // 12,582,912
 	maxGitObject    = 1 << 30                                      // bytes
-	maxDeltaDepth   = 4096                                         // git makes chains of at most 4,095 deltas
-	maxPatched      = 1 << 40                                      // bytes that the deltas of a pack make
+	maxDeltaDepth   = 4096                                         // git creates chains of at most 4,095 deltas
+	maxPatched      = 1 << 40                                      // total bytes of the results of a pack's deltas
 	maxGitRefs      = 1 << 28                                      // bytes of the list of refs
 	maxSubmodules   = 10_000
 	maxModuleDepth  = 100
-	maxRuleMatches  = 1 << 30 // files times rules of .gitattributes
+	maxRuleMatches  = 1 << 30 // number of files times rules of .gitattributes
 )
 
-// gitBudget is how much more a checkout may hold, or what a part of it holds.
+// gitBudget is the remaining budget of a checkout, or the cost of a part of it.
 type gitBudget struct {
-	files, names, bytes int64 // names in bytes, with the targets of links
-	submodules, matches int64 // submodules with each repetition
+	files, names, bytes int64 // names in bytes, including link targets
+	submodules, matches int64 // submodules are counted each time they appear
 }
 
 func (s *Sources) gitBudget() gitBudget {
@@ -33,13 +33,12 @@ func (s *Sources) gitBudget() gitBudget {
 	return gitBudget{int64(l.Files), l.Names, l.Bytes, maxSubmodules, maxRuleMatches}
 }
 
-// minus returns how much more b holds than c.
+// minus returns the difference between two budgets.
 func (b gitBudget) minus(c gitBudget) gitBudget {
 	return gitBudget{b.files - c.files, b.names - c.names, b.bytes - c.bytes, b.submodules - c.submodules, b.matches - c.matches}
 }
 
-// spend takes the cost of a part of the checkout. It is an error if not enough
-// is left.
+// spend deducts a cost. It returns an error if the budget is exceeded.
 func (b *gitBudget) spend(cost gitBudget) error {
 	*b = b.minus(cost)
 	switch {

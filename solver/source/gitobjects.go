@@ -15,7 +15,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/format/packfile"
 )
 
-// packScanner returns a reader of objects anywhere in a pack.
+// packScanner returns a scanner that can read objects at any offset of a pack.
 func packScanner(file *os.File) *packfile.Scanner {
 	return packfile.NewScanner(io.NewSectionReader(file, 0, math.MaxInt64))
 }
@@ -26,7 +26,7 @@ func (p *gitPack) atOffset(offset int64) (uint32, bool) {
 	return uint32(i), i < p.objects.n && p.objects.at(uint32(i)).offset == offset
 }
 
-// sort makes objects known by their hashes.
+// sort creates the index of objects by hash.
 func (p *gitPack) sort() {
 	p.byHash = make([]uint32, p.objects.n)
 	for i := range p.byHash {
@@ -48,8 +48,8 @@ func (p *gitPack) find(hash plumbing.Hash) (uint32, bool) {
 	return p.byHash[i], true
 }
 
-// resolve finds the hashes of the objects that deltas make. A base may follow its
-// deltas if it is named by its hash.
+// resolve computes the hashes of the objects that deltas produce. A base may follow its
+// deltas in the pack if they refer to it by hash.
 func (p *gitPack) resolve(ctx context.Context, d *packDeltas) error {
 	known := map[plumbing.Hash]uint32{}
 	if len(d.named) > 0 {
@@ -89,8 +89,8 @@ func (p *gitPack) resolve(ctx context.Context, d *packDeltas) error {
 	return nil
 }
 
-// isReady reports whether the base of a delta is known. Otherwise the delta waits
-// for it.
+// isReady reports whether the base of a delta has been resolved. If it has not, the
+// delta is queued for the base.
 func (p *gitPack) isReady(i uint32, d *packDeltas, known map[plumbing.Hash]uint32) bool {
 	o := p.objects.at(i)
 	if o.base == pendingBase {
@@ -108,7 +108,7 @@ func (p *gitPack) isReady(i uint32, d *packDeltas, known map[plumbing.Hash]uint3
 	return true
 }
 
-// hashDelta finds the hash of the object that a delta makes.
+// hashDelta computes and stores the hash of the object that a delta produces.
 func (p *gitPack) hashDelta(i uint32) (plumbing.Hash, error) {
 	kind, data, err := p.content(i)
 	if err != nil {
@@ -119,10 +119,10 @@ func (p *gitPack) hashDelta(i uint32) (plumbing.Hash, error) {
 	return hash, nil
 }
 
-// content returns the type of an object and what it holds, which the caller must not
-// change. The objects that deltas change are small enough to be in memory.
+// content returns the type and the content of an object. The caller must not modify the
+// content. Objects that are bases of deltas are small enough for memory.
 func (p *gitPack) content(i uint32) (plumbing.ObjectType, []byte, error) {
-	chain := []uint32{i} // a delta, what it changes, …
+	chain := []uint32{i} // a delta, its base, the base of that, …
 	o := p.objects.at(i)
 	for ; o.base < wholeObject; o = p.objects.at(o.base) {
 		if chain = append(chain, o.base); len(chain) > maxDeltaDepth {
@@ -158,14 +158,14 @@ func (p *gitPack) content(i uint32) (plumbing.ObjectType, []byte, error) {
 	return kind, data, nil
 }
 
-// inflate returns what the file has at an offset: an object or a delta.
+// inflate returns the decompressed object or delta at an offset of the file.
 func (p *gitPack) inflate(offset int64) ([]byte, error) {
 	h, err := p.scanner.SeekObjectHeader(offset)
 	if err != nil {
 		return nil, err
 	}
 	if h.Length > p.largest {
-		return nil, packfile.ErrInvalidDelta // its base is not what it says
+		return nil, packfile.ErrInvalidDelta // the size of its base is wrong
 	}
 	b := bytes.NewBuffer(make([]byte, 0, h.Length+bytes.MinRead))
 	_, _, err = p.scanner.NextObject(b)
@@ -212,8 +212,7 @@ func (p *gitPack) object(i uint32) (plumbing.EncodedObject, error) {
 	return &packedObject{pack: p, hash: o.hash, header: h}, nil
 }
 
-// packedObject is an object that is read from a pack when it is needed. It is
-// read-only.
+// packedObject is a read-only object that is read from a pack on demand.
 type packedObject struct {
 	pack   *gitPack
 	hash   plumbing.Hash

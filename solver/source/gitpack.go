@@ -16,35 +16,36 @@ import (
 	"github.com/go-git/go-git/v5/storage/memory"
 )
 
-// gitPack holds the objects of a pack, which is a file. go-git's own index of a pack
-// holds each object in memory as a whole, and takes ten times as much per object.
-// Not safe for concurrent use.
+// gitPack provides the objects of a pack in a file. go-git's own index of a pack keeps
+// whole objects in memory and needs ten times as much memory per object. Not safe for
+// concurrent use.
 type gitPack struct {
-	storer.EncodedObjectStorer // is empty: all methods that read are replaced
+	storer.EncodedObjectStorer // empty: all methods that read are overridden
 
 	file    *os.File
-	scanner *packfile.Scanner // of the file
+	scanner *packfile.Scanner // of file
 	objects packObjects
-	byHash  []uint32 // numbers of objects in the order of their hashes
+	byHash  []uint32 // numbers of objects, sorted by hash
 	cache   *cache.BufferLRU
 
 	limit   int64  // bytes of memory
-	named   bool   // deltas name what they change by its hash
-	largest int64  // bytes of the largest object that a delta changes or makes
-	patched uint64 // bytes that deltas have made
+	named   bool   // some deltas refer to their base by hash
+	largest int64  // bytes of the largest base or result of a delta
+	patched uint64 // total bytes of the results of deltas
 }
 
 // packObject is an object of a pack.
 type packObject struct {
 	offset int64         // in the file
-	hash   plumbing.Hash // zero as long as the object that a delta makes is unknown
-	base   uint32        // number of the object that a delta changes, or wholeObject plus a type
+	hash   plumbing.Hash // zero until the result of a delta is known
+	base   uint32        // number of the base of a delta, or wholeObject plus a type
 }
 
-// wholeObject is the base of objects that are no deltas, with their type added.
+// wholeObject plus a type is the base of an object that is not a delta.
 const wholeObject = 0xffff_fff0
 
-// pendingBase is the base of a delta that is named by its hash.
+// pendingBase is the base of a delta that refers to its base by hash, until the base is
+// known.
 const pendingBase = wholeObject - 1
 
 // packObjects is a list that grows without being copied.
@@ -66,13 +67,13 @@ func (l *packObjects) add(o packObject) {
 	l.n++
 }
 
-// packTarget is what a pack may use.
+// packTarget specifies the resources for a pack.
 type packTarget struct {
-	dir    string // of its file
+	dir    string // directory for its file
 	memory int64  // bytes
 }
 
-// readPack reads a pack into a file. The caller closes the result.
+// readPack reads a pack into a file. The caller must close the result.
 func readPack(ctx context.Context, r io.Reader, to packTarget) (*gitPack, error) {
 	file, err := os.CreateTemp(to.dir, "pack-")
 	if err != nil {
@@ -108,7 +109,7 @@ func (p *gitPack) read(ctx context.Context, r io.Reader) error {
 	case err != nil:
 		return err
 	}
-	if _, err := io.Copy(io.Discard, in); err != nil { // the end of the protocol
+	if _, err := io.Copy(io.Discard, in); err != nil { // read to the end of the protocol
 		return err
 	}
 	if err := out.Flush(); err != nil {
@@ -121,15 +122,15 @@ func (p *gitPack) read(ctx context.Context, r io.Reader) error {
 	return nil
 }
 
-// packDeltas are the deltas of a pack whose base is not known yet.
+// packDeltas holds the deltas of a pack while their bases are resolved.
 type packDeltas struct {
 	list  []uint32                   // all deltas
-	named map[uint32]plumbing.Hash   // hashes of bases
-	after map[uint32][]uint32        // deltas by the number of a base that is waited for
-	of    map[plumbing.Hash][]uint32 // deltas by the hash of such a base
+	named map[uint32]plumbing.Hash   // hashes of bases, by number of the delta
+	after map[uint32][]uint32        // waiting deltas, by the number of their base
+	of    map[plumbing.Hash][]uint32 // waiting deltas, by the hash of their base
 }
 
-// scan reads the objects of a pack, and returns those that are deltas.
+// scan reads the objects of a pack and returns the deltas.
 func (p *gitPack) scan(s *packfile.Scanner) (*packDeltas, error) {
 	_, n, err := s.Header()
 	if err != nil {
@@ -164,7 +165,7 @@ func (p *gitPack) scan(s *packfile.Scanner) (*packDeltas, error) {
 	return d, nil
 }
 
-// scanWhole reads an object that is no delta.
+// scanWhole reads an object that is not a delta.
 func scanWhole(s *packfile.Scanner, h *packfile.ObjectHeader, o *packObject) error {
 	hasher := plumbing.NewHasher(h.Type, h.Length)
 	n, _, err := s.NextObject(hasher)
@@ -202,9 +203,10 @@ func (p *gitPack) scanDelta(s *packfile.Scanner, h *packfile.ObjectHeader, o *pa
 	return nil
 }
 
-// deltaSizes returns the sizes of what a delta changes and of what it makes. They
-// are the first numbers in it. A delta that has none is invalid.
-// https://git-scm.com/docs/gitformat-pack#_deltified_representation
+// deltaSizes returns the sizes of the base and of the result of a delta, which are the
+// first two numbers in the delta. A size is zero if it is missing, which is invalid.
+//
+// See https://git-scm.com/docs/gitformat-pack#_deltified_representation.
 func deltaSizes(delta io.ByteReader) (from, to uint64) {
 	from, err := binary.ReadUvarint(delta)
 	if err != nil {
@@ -218,17 +220,17 @@ func deltaSizes(delta io.ByteReader) (from, to uint64) {
 
 var errLargeObject = fmt.Errorf("the pack has an object of more than %d bytes", maxGitObject)
 
-// affordable returns an error if the pack does not fit into the memory that is left:
-// its objects by number, and a delta with what it changes and makes.
+// affordable returns an error if the pack exceeds the remaining memory. The pack needs
+// memory for its list of objects, and for one delta with its base and result.
 func (p *gitPack) affordable() error {
-	const copies = 5 // of the largest object: the base, the delta, and the result while it grows
+	const copies = 5 // copies of the largest object: the base, the delta, and the result while its buffer grows
 	if p.memory()+copies*p.largest+packCache <= p.limit {
 		return nil
 	}
 	return fmt.Errorf("the pack needs too much memory: it has %d objects, and deltas of objects of up to %d bytes", p.objects.n, p.largest)
 }
 
-// memory returns how much memory the pack takes as long as it is open.
+// memory returns the number of bytes of memory that an open pack needs.
 func (p *gitPack) memory() int64 {
 	if p.named {
 		return int64(p.objects.n) * namedObjectSize
@@ -236,7 +238,7 @@ func (p *gitPack) memory() int64 {
 	return int64(p.objects.n) * packObjectSize
 }
 
-// atMost is a reader that fails after so many bytes.
+// atMost is a reader that fails after a number of bytes.
 type atMost struct {
 	io.ReadCloser
 	left int64

@@ -17,7 +17,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/format/packfile"
 )
 
-// packBuilder makes a pack.
+// packBuilder builds a pack.
 type packBuilder struct {
 	t       testing.TB
 	body    bytes.Buffer
@@ -25,8 +25,8 @@ type packBuilder struct {
 	w       *zlib.Writer
 }
 
-// add adds an object or a delta, and returns its offset. The reference of a delta
-// follows its header.
+// add adds an object or a delta and returns its offset. reference is written after the
+// header of a delta.
 func (b *packBuilder) add(kind plumbing.ObjectType, reference, data string) int64 {
 	const headerSize = 12
 	at := int64(b.body.Len() + headerSize)
@@ -43,14 +43,15 @@ func (b *packBuilder) add(kind plumbing.ObjectType, reference, data string) int6
 	return at
 }
 
-// after adds a delta of the object at an offset.
+// after adds a delta of the object at offset base.
 func (b *packBuilder) after(base int64, data string) int64 {
 	const headerSize = 12
 	return b.add(plumbing.OFSDeltaObject, distance(int64(b.body.Len()+headerSize)-base), data)
 }
 
-// distance is how a pack writes the offset of a base.
-// https://git-scm.com/docs/gitformat-pack
+// distance returns the encoding of the distance between a delta and its base.
+//
+// See https://git-scm.com/docs/gitformat-pack.
 func distance(n int64) string {
 	bytes := []byte{byte(n & 0x7f)}
 	for n >>= 7; n > 0; n >>= 7 {
@@ -66,7 +67,7 @@ func (b *packBuilder) pack() io.Reader {
 	return bytes.NewReader(append(data, sum[:]...))
 }
 
-// appending is a delta that appends text to an object of that size.
+// appending returns a delta that appends text to an object of the given size.
 func appending(size int, text string) string {
 	delta := binary.AppendUvarint(binary.AppendUvarint(nil, uint64(size)), uint64(size+len(text)))
 	delta = append(delta, 0x80|0x10|0x20, byte(size), byte(size>>8)) // copies from offset 0
@@ -79,8 +80,8 @@ func blobHash(text string) plumbing.Hash {
 
 func named(text string) string { return hashOf(blobHash(text)) }
 
-// TestPack: the objects of a pack are found by their hashes, in whatever order bases
-// and deltas come.
+// TestPack checks that objects of a pack are found by hash, in any order of bases and
+// deltas.
 func TestPack(t *testing.T) {
 	for about, tc := range map[string]struct {
 		build func(b *packBuilder)
@@ -118,7 +119,7 @@ func TestPack(t *testing.T) {
 			t.Errorf("%s: %v", about, err)
 			continue
 		}
-		for range 2 { // with what the first reading cached, and without
+		for range 2 { // with an empty and with a filled cache
 			for _, want := range tc.want {
 				checkObject(t, p, about, want)
 			}
@@ -159,7 +160,7 @@ func checkObject(t *testing.T, p *gitPack, about, want string) {
 	}
 }
 
-// TestBadDeltas: deltas that make nothing are errors, and leave no file.
+// TestBadDeltas checks that invalid deltas are errors and leave no file.
 func TestBadDeltas(t *testing.T) {
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -201,8 +202,8 @@ func TestBadDeltas(t *testing.T) {
 	}
 }
 
-// TestPackMemory: a large object is not held in memory, and open packs share what
-// there is.
+// TestPackMemory checks that a large object is not held in memory, and that open packs
+// share one memory limit.
 func TestPackMemory(t *testing.T) {
 	const size, most = 64 << 20, 16 << 20
 	var data bytes.Buffer

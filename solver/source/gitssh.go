@@ -15,8 +15,8 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 )
 
-// dialGitSSH logs in to a host that the source knows, with the keys of an agent
-// that the build was given, and starts git there.
+// dialGitSSH connects to a known host with the keys of a forwarded SSH agent, and
+// starts git-upload-pack there.
 func (s *Sources) dialGitSSH(ctx context.Context, o *gitOptions, ep *transport.Endpoint) (*gitStream, error) {
 	socket, ok := s.Agents[o.agent]
 	if !ok {
@@ -35,10 +35,10 @@ func (s *Sources) dialGitSSH(ctx context.Context, o *gitOptions, ep *transport.E
 	if err != nil {
 		return nil, fmt.Errorf("git over SSH: agent %q: %w", o.agent, err)
 	}
-	defer keys.Close() // only the login needs it
+	defer keys.Close() // only the login uses it
 	config.Auth = []ssh.AuthMethod{ssh.PublicKeysCallback(agent.NewClient(keys).Signers)}
 	p := newPatience(ctx, ep.Host, s.Stall)
-	stop := context.AfterFunc(p.ctx, func() { _ = keys.Close() }) // a silent agent
+	stop := context.AfterFunc(p.ctx, func() { _ = keys.Close() }) // unblocks a read from a silent agent
 	defer stop()
 	conn, err := dial(p, ep.Host, port)
 	if err != nil {
@@ -56,7 +56,7 @@ func (s *Sources) dialGitSSH(ctx context.Context, o *gitOptions, ep *transport.E
 	return g, nil
 }
 
-// startGit logs in and starts git.
+// startGit logs in and starts git-upload-pack.
 func startGit(conn net.Conn, address string, config *ssh.ClientConfig, path string) (*gitStream, error) {
 	c, channels, requests, err := ssh.NewClientConn(conn, address, config)
 	if err != nil {
@@ -68,7 +68,7 @@ func startGit(conn net.Conn, address string, config *ssh.ClientConfig, path stri
 		return nil, err
 	}
 	session.Stderr = g.said
-	g.ended = func() { _ = session.Wait() } // what it wrote says more
+	g.ended = func() { _ = session.Wait() } // its standard error is more specific
 	if g.in, err = session.StdinPipe(); err != nil {
 		return nil, err
 	}
@@ -80,13 +80,13 @@ func startGit(conn net.Conn, address string, config *ssh.ClientConfig, path stri
 	return g, session.Start(transport.UploadPackServiceName + " " + quoted)
 }
 
-// knownHosts lets a login check the key of the host, and ask for one of those
-// that are known.
+// knownHosts configures the verification of the host key. It also restricts the key
+// algorithms to those of the known keys.
 func knownHosts(list, address string, config *ssh.ClientConfig) (err error) {
 	if list == "" {
 		return errors.New("no configured known hosts forwarded from the client")
 	}
-	f, err := os.CreateTemp("", "known-hosts-") // the library reads files only
+	f, err := os.CreateTemp("", "known-hosts-") // the library only reads files
 	if err != nil {
 		return err
 	}

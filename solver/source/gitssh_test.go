@@ -29,7 +29,7 @@ func newKey(t *testing.T) (ed25519.PrivateKey, ssh.Signer) {
 	return key, signer
 }
 
-// serveSSH serves a repository to who has the key, and returns the address.
+// serveSSH serves a repository to the user's key, and returns the address.
 func serveSSH(t *testing.T, r *fakegit.Repository, host ssh.Signer, user ssh.PublicKey) string {
 	t.Helper()
 	config := &ssh.ServerConfig{PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
@@ -84,7 +84,8 @@ func serveLogin(t *testing.T, r *fakegit.Repository, c net.Conn, config *ssh.Ser
 	}
 }
 
-// TestGitSSH logs in with the key of an agent, to the host that is known only.
+// TestGitSSH checks that the login uses a key of the agent, and only connects to known
+// hosts.
 func TestGitSSH(t *testing.T) {
 	r := fakegit.Start(t).Repository(t, "/r.git")
 	r.Commit("refs/heads/main", committed, one("x"))
@@ -114,8 +115,8 @@ func TestGitSSH(t *testing.T) {
 	}
 }
 
-// FuzzGitSource: whatever an identifier and .gitattributes say, it is read or an
-// error.
+// FuzzGitSource checks that any identifier and any .gitattributes are parsed, or return
+// an error.
 func FuzzGitSource(f *testing.F) {
 	f.Add("git://example.com/a.git#ref:dir", "https://example.com/a.git", "*.bat eol=crlf\n[attr]x ident\n")
 	f.Add("git://file:///x", "git@host:a", "\"a b\" x=\n#")

@@ -16,23 +16,24 @@ import (
 	"slipway/internal/oneline"
 )
 
-// gitStream is a [gitService] over a connection: TCP or SSH. The clients of go-git
-// for these have no time limit and ignore contexts.
+// gitStream is a [gitService] over a TCP or SSH connection. go-git's clients for these
+// protocols have no time limit and ignore contexts.
 type gitStream struct {
 	patience *patience
 	in       io.WriteCloser
 	out      io.Reader
-	said     *firstBytes // standard error of the service; nil if it has none
+	said     *firstBytes // standard error of the service; nil if the protocol has none
 	ended    func()      // waits until said is complete
 	conn     io.Closer
 	adv      *packp.AdvRefs
 }
 
-// gitPort is the port of git:// by default.
+// gitPort is the default port of git://.
 const gitPort = 9418
 
 // dialGit connects to a git daemon.
-// https://git-scm.com/docs/gitprotocol-pack#_git_transport
+//
+// See https://git-scm.com/docs/gitprotocol-pack#_git_transport.
 func (s *Sources) dialGit(ctx context.Context, ep *transport.Endpoint) (*gitStream, error) {
 	host, port := ep.Host, ep.Port
 	if port <= 0 {
@@ -54,7 +55,7 @@ func (s *Sources) dialGit(ctx context.Context, ep *transport.Endpoint) (*gitStre
 	return g, nil
 }
 
-// dial connects to a host. The connection is closed when the patience ends.
+// dial connects to a host. The connection is closed when the context of p ends.
 func dial(p *patience, host string, port int) (net.Conn, error) {
 	p.wait()
 	conn, err := (&net.Dialer{}).DialContext(p.ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
@@ -68,7 +69,7 @@ func dial(p *patience, host string, port int) (net.Conn, error) {
 	return conn, nil
 }
 
-// Read reads what the service sends.
+// Read reads the output of the service.
 func (g *gitStream) Read(data []byte) (int, error) { return g.patience.read(g.out, data) }
 
 // Close implements [io.Closer].
@@ -76,12 +77,12 @@ func (g *gitStream) Close() error {
 	err := g.conn.Close()
 	g.patience.end()
 	if errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) {
-		return nil // the other side was faster
+		return nil // the server closed it first
 	}
 	return err
 }
 
-// AdvertisedReferencesContext returns what the repository has.
+// AdvertisedReferencesContext returns the refs of the repository.
 func (g *gitStream) AdvertisedReferencesContext(context.Context) (*packp.AdvRefs, error) {
 	if g.adv != nil {
 		return g.adv, nil
@@ -104,7 +105,8 @@ func (g *gitStream) AdvertisedReferencesContext(context.Context) (*packp.AdvRefs
 	return adv, nil
 }
 
-// silence returns the reason why the service sent nothing: its standard error.
+// silence returns an error for a service that sent nothing, with its standard error if
+// it wrote any.
 func (g *gitStream) silence() error {
 	if g.said != nil {
 		g.patience.wait()
@@ -117,7 +119,7 @@ func (g *gitStream) silence() error {
 	return g.patience.cause(errors.New("the server closed the connection without an answer"))
 }
 
-// UploadPack asks for a pack.
+// UploadPack requests a pack.
 func (g *gitStream) UploadPack(_ context.Context, req *packp.UploadPackRequest) (*packp.UploadPackResponse, error) {
 	if err := req.Validate(); err != nil {
 		return nil, err
@@ -132,7 +134,7 @@ func (g *gitStream) UploadPack(_ context.Context, req *packp.UploadPackRequest) 
 	return resp, resp.Decode(io.NopCloser(g))
 }
 
-// firstBytes keeps the first bytes that are written to it.
+// firstBytes stores the first bytes written to it.
 type firstBytes struct{ bytes.Buffer }
 
 // Write implements [io.Writer].

@@ -45,18 +45,18 @@ func serveConns(t *testing.T, network, address string, serve func(net.Conn)) str
 	return l.Addr().String()
 }
 
-// silent reads, and never sends anything more.
+// silent reads from a connection and never writes.
 func silent(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
 
-// daemonRequest reads what a client of git:// asks for.
+// daemonRequest reads the request of a git:// client.
 func daemonRequest(c net.Conn) string {
 	s := pktline.NewScanner(io.LimitReader(c, int64(len("0000git-upload-pack /r.git\x00host=")+len(c.LocalAddr().String())+1)))
 	s.Scan()
 	return string(s.Bytes())
 }
 
-// TestGitDaemon fetches over git://, and names the repository and the host as
-// the protocol wants them.
+// TestGitDaemon checks a fetch over git://, with the repository and host of the request
+// in the protocol's format.
 func TestGitDaemon(t *testing.T) {
 	r := fakegit.Start(t).Repository(t, "/r.git")
 	r.Commit("refs/heads/main", committed, one("x"))
@@ -76,8 +76,7 @@ func TestGitDaemon(t *testing.T) {
 	}
 }
 
-// TestGitDaemonRefuses: the words of the server are part of the error, on one
-// line.
+// TestGitDaemonRefuses checks that the error includes the server's message on one line.
 func TestGitDaemonRefuses(t *testing.T) {
 	for answer, want := range map[string]string{
 		"002eERR access denied or\nnot exported: /r.git\x1b": `the server answers "access denied or not exported: /r.git"`,
@@ -96,8 +95,8 @@ func TestGitDaemonRefuses(t *testing.T) {
 	}
 }
 
-// TestSilentGit: a server that sends nothing ends the build after the limit,
-// wherever it stops. Another one that is waited for is left when the build ends.
+// TestSilentGit checks that a build fails after the limit if a server stops sending at
+// any point. A canceled build does not wait for the limit.
 func TestSilentGit(t *testing.T) {
 	r := fakegit.Start(t).Repository(t, "/r.git")
 	r.Commit("refs/heads/main", committed, one("x"))
@@ -115,7 +114,7 @@ func TestSilentGit(t *testing.T) {
 		_ = r.ServeUploadPack(t.Context(), struct {
 			io.Reader
 			io.Writer
-		}{strings.NewReader(""), c}) // only what the repository has
+		}{strings.NewReader(""), c}) // only the list of refs
 		silent(c)
 	})
 	for about, tc := range map[string]struct{ url, agent string }{
@@ -139,7 +138,7 @@ func TestSilentGit(t *testing.T) {
 	}
 }
 
-// serveAgent serves a key, and reports on ended when a client has gone.
+// serveAgent serves a key, and sends on ended when a client has disconnected.
 func serveAgent(t *testing.T, key any, ended chan<- struct{}) string {
 	t.Helper()
 	ring := agent.NewKeyring()
@@ -154,7 +153,7 @@ func serveAgent(t *testing.T, key any, ended chan<- struct{}) string {
 	})
 }
 
-// TestAgentConnection: a login leaves no connection to the agent open.
+// TestAgentConnection checks that a login does not leak a connection to the agent.
 func TestAgentConnection(t *testing.T) {
 	r := fakegit.Start(t).Repository(t, "/r.git")
 	r.Commit("refs/heads/main", committed, one("x"))
@@ -166,11 +165,11 @@ func TestAgentConnection(t *testing.T) {
 	s.Agents = map[string]string{"default": serveAgent(t, key, ended)}
 	fetched(t, s, gitOp("ssh://git@"+addr+"/r.git", "", pb.AttrMountSSHSock, "default",
 		pb.AttrKnownSSHHosts, knownhosts.Line([]string{addr}, host.PublicKey())+"\n"))
-	<-ended // of the lookup
-	<-ended // of the fetch
+	<-ended // of resolving the ref
+	<-ended // of fetching the pack
 }
 
-// TestGitSSHRefuses: what git writes to its standard error is the error.
+// TestGitSSHRefuses checks that the error contains the standard error of git.
 func TestGitSSHRefuses(t *testing.T) {
 	key, _ := newKey(t)
 	_, host := newKey(t)
@@ -209,8 +208,8 @@ func TestGitSSHRefuses(t *testing.T) {
 	}
 }
 
-// TestGitErrorPages: an error of a web server is one sentence that says what to
-// do, whatever page it sends, and the page is not even read.
+// TestGitErrorPages checks that an HTTP error is one sentence with advice, and that the
+// body of the response is not read.
 func TestGitErrorPages(t *testing.T) {
 	for status, want := range map[int]string{
 		401: "authentication required (a token is a secret: --secret id=GIT_AUTH_TOKEN)",

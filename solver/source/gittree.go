@@ -21,18 +21,18 @@ import (
 )
 
 const (
-	maxGitDepth = 2048    // of directories, as git's core.maxTreeDepth
-	maxGitText  = 1 << 20 // bytes of links, .gitmodules and .gitattributes
+	maxGitDepth = 2048    // of nested directories, like git's core.maxTreeDepth
+	maxGitText  = 1 << 20 // bytes of link targets, .gitmodules and .gitattributes
 )
 
-// gitCheckout is what was fetched of a repository.
+// gitCheckout is the result of fetching a commit.
 type gitCheckout struct {
 	root                    *tree.Node
 	commit                  *object.Commit
 	commitObject, tagObject []byte
 }
 
-// checkout fetches the commit and reads its files. It does so once per build.
+// checkout fetches the commit and reads its files, once per build.
 func (g *Git) checkout(ctx context.Context) (*gitCheckout, error) {
 	key := fmt.Sprintf("%s %s %s", g.o.remote, g.object, g.Digest())
 	return g.s.checkouts.Do(ctx, key, g.fetchOnce)
@@ -61,7 +61,7 @@ func (g *Git) fetchOnce(ctx context.Context) (*gitCheckout, error) {
 	return c, nil
 }
 
-// gitRepository is a repository that was fetched.
+// gitRepository is a fetched repository.
 type gitRepository struct {
 	storer.EncodedObjectStorer
 	remote   string
@@ -69,8 +69,8 @@ type gitRepository struct {
 	contents map[plumbing.Hash]*gitFile
 }
 
-// repository fetches a commit or a tag into a repository that lasts as long as
-// its files are read.
+// repository fetches a commit or a tag into a temporary repository. The caller must
+// call close after reading its files.
 func (r *gitReader) repository(ctx context.Context, remote string, hash plumbing.Hash) (*gitRepository, error) {
 	if err := os.MkdirAll(r.s.Temp, 0o700); err != nil {
 		return nil, err
@@ -89,12 +89,12 @@ func (r *gitReader) repository(ctx context.Context, remote string, hash plumbing
 	r.packs += pack.memory()
 	return &gitRepository{EncodedObjectStorer: pack, remote: remote, contents: map[plumbing.Hash]*gitFile{}, close: func() {
 		r.packs -= pack.memory()
-		_ = pack.Close() // nothing of it is needed any more
+		_ = pack.Close() // the pack has been read
 	}}, nil
 }
 
-// peel returns the commit that a hash names, by way of tags or not, and the
-// first tag.
+// peel returns the commit of a hash, which may be a tag. It also returns the first tag
+// object, or nil.
 func (r *gitRepository) peel(hash plumbing.Hash) (*object.Commit, []byte, error) {
 	var first []byte
 	for range maxLinksOfTags {
@@ -117,10 +117,10 @@ func (r *gitRepository) peel(hash plumbing.Hash) (*object.Commit, []byte, error)
 	return nil, nil, fmt.Errorf("%s is a tag of too many tags", hash)
 }
 
-// maxLinksOfTags is how many tags may stand between a name and a commit.
+// maxLinksOfTags is the maximum number of tags between a ref and its commit.
 const maxLinksOfTags = 10
 
-// raw returns an object as git stores it.
+// raw returns an object in git's format.
 func (r *gitRepository) raw(kind plumbing.ObjectType, hash plumbing.Hash) ([]byte, error) {
 	o, err := r.EncodedObject(kind, hash)
 	if err != nil {
@@ -137,23 +137,24 @@ func (r *gitRepository) raw(kind plumbing.ObjectType, hash plumbing.Hash) ([]byt
 	return data, errors.Join(err, rd.Close())
 }
 
-// gitReader turns commits into files.
+// gitReader reads the files of commits.
 type gitReader struct {
 	s       *Sources
 	o       *gitOptions
 	time    time.Time // of all files
 	left    gitBudget
-	packs   int64                 // bytes of memory of open ones
+	packs   int64                 // bytes of memory of open packs
 	modules map[string]readModule // by URL, commit and path
 }
 
-// gitModule is a repository whose files are read, and where they go.
+// gitModule is a repository whose files are being read: the source itself or a
+// submodule.
 type gitModule struct {
 	*gitRepository
 	r       *gitReader
-	depth   int                          // of submodules; 0 is the repository itself
-	modules map[string]*config.Submodule // by path; read when the first is met
-	list    *plumbing.Hash               // of .gitmodules
+	depth   int                          // nesting of submodules; 0 is the source itself
+	modules map[string]*config.Submodule // by path; read on first use
+	list    *plumbing.Hash               // hash of .gitmodules
 	rules   map[string][]gitRule         // of .gitattributes, by directory
 }
 
@@ -163,7 +164,7 @@ type gitFile struct {
 	text *gitText // nil until a rule needs it
 }
 
-// files reads the directory of a commit that the source selects.
+// files reads the selected directory of a commit.
 func (r *gitReader) files(ctx context.Context, repo *gitRepository, commit *object.Commit) (*tree.Node, error) {
 	root, err := r.module(ctx, &gitModule{gitRepository: repo}, commit, r.o.subdir)
 	if err != nil {
@@ -185,8 +186,8 @@ func (r *gitReader) files(ctx context.Context, repo *gitRepository, commit *obje
 	return root, nil
 }
 
-// module reads a commit. With only, what does not lie on the way to it or below
-// it is left out.
+// module reads the files of a commit. If only is not "", it reads only the files on the
+// way to this path and below it.
 func (r *gitReader) module(ctx context.Context, m *gitModule, commit *object.Commit, only string) (*tree.Node, error) {
 	m.r, m.rules = r, map[string][]gitRule{}
 	top, err := object.GetTree(m, commit.TreeHash)
@@ -278,7 +279,7 @@ func (m *gitModule) file(hash plumbing.Hash, at string, mode uint32) (*tree.Node
 	return tree.NewFile(m.r.meta(mode), f.blob), nil
 }
 
-// content stores the content of a file, once however many files have it.
+// content stores the content of a file. Files with equal content are stored once.
 func (m *gitModule) content(hash plumbing.Hash) (*gitFile, error) {
 	if f, ok := m.contents[hash]; ok {
 		return f, nil
@@ -300,14 +301,14 @@ func (m *gitModule) content(hash plumbing.Hash) (*gitFile, error) {
 	return f, nil
 }
 
-// readModule is what the files of a submodule are and cost.
+// readModule is the tree and the cost of a submodule that has been read.
 type readModule struct {
 	root *tree.Node
 	cost gitBudget
 }
 
-// submodule returns the files of a commit of a submodule, which is fetched once
-// however many paths it has.
+// submodule returns the files of a commit of a submodule. A commit is fetched once,
+// even if it appears at several paths.
 func (m *gitModule) submodule(ctx context.Context, commit plumbing.Hash, at, only string) (*tree.Node, error) {
 	if m.depth == maxModuleDepth {
 		return nil, fmt.Errorf("submodules are nested more than %d deep", maxModuleDepth)
@@ -331,8 +332,8 @@ func (m *gitModule) submodule(ctx context.Context, commit plumbing.Hash, at, onl
 	return root, err
 }
 
-// fetchModule fetches the commit of a submodule and reads its files. Unlike a
-// checkout by git there is no .git file: it would name a path of this machine.
+// fetchModule fetches the commit of a submodule and reads its files. Unlike git, it
+// does not create a .git file, which would contain a path of this machine.
 func (m *gitModule) fetchModule(ctx context.Context, remote string, commit plumbing.Hash, only string) (*tree.Node, error) {
 	if p, ok := m.EncodedObjectStorer.(*gitPack); ok {
 		p.cache.Clear()

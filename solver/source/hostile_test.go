@@ -28,7 +28,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// hostile is an image whose parts can be made to disagree.
+// hostile is an image whose parts may be inconsistent.
 type hostile struct {
 	blobs map[string]string // by digest
 	root  string            // digest of the manifest
@@ -37,7 +37,7 @@ type hostile struct {
 	diff  digest.Digest
 }
 
-// newHostile makes an image of one layer, which change may change on each level.
+// newHostile returns an image with one layer. change may modify each part of the image.
 func newHostile(layer string, change func(*hostile)) *hostile {
 	h := &hostile{blobs: map[string]string{}, diff: digest.FromString(layer)}
 	h.layer = h.add(ocispecs.MediaTypeImageLayer, layer)
@@ -71,7 +71,7 @@ func (h *hostile) addJSON(kind string, v any) ocispecs.Descriptor {
 	return h.add(kind, string(data))
 }
 
-// store is the image as a layout.
+// store returns the image as a layout.
 func (h *hostile) store() *layout {
 	files := fstest.MapFS{}
 	for d, data := range h.blobs {
@@ -80,7 +80,7 @@ func (h *hostile) store() *layout {
 	return &layout{files}
 }
 
-// ServeHTTP serves the image as a registry does.
+// ServeHTTP serves the image as a registry.
 func (h *hostile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
 	if name == "latest" {
@@ -111,7 +111,7 @@ func hostileSources(t testing.TB) *Sources {
 	return &Sources{Store: store, Cache: solver.NewMemoryCache(), Registry: registry.New(registry.Options{}), Limits: tree.Limits{Bytes: 1 << 20, Files: 1000, Names: 1 << 16}}
 }
 
-// fetch fetches an image of a registry.
+// fetch fetches an image from the registry.
 func (s *Sources) fetch(ctx context.Context, ref string) error {
 	p := platforms.MustParse("linux/amd64")
 	img, err := s.Resolve(ctx, ref, &p, false)
@@ -122,7 +122,7 @@ func (s *Sources) fetch(ctx context.Context, ref string) error {
 	return err
 }
 
-// bomb is an archive of headers that promise what does not follow.
+// bomb returns an archive of headers without the content that they announce.
 func bomb(t *testing.T, headers ...*tar.Header) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -160,8 +160,7 @@ func zstded(t *testing.T, data string) string {
 	return string(e.EncodeAll([]byte(data), nil))
 }
 
-// compressed replaces the layer by one whose bytes are others than it is
-// uncompressed.
+// compressed returns a change that replaces the layer with compressed data.
 func compressed(kind, data string) func(*hostile) {
 	return func(h *hostile) { h.layer = h.add(kind, data) }
 }
@@ -174,9 +173,9 @@ func many(n int) []tarEntry {
 	return list
 }
 
-// TestHostileImages: an image that is not what it says is one error, which names
-// it and what of it is wrong, whether it comes from a registry or a layout.
-// Nothing is written but into the store.
+// TestHostileImages checks that an inconsistent image is one error. The error includes
+// the image and the inconsistent part, for registries and layouts. Nothing is written
+// outside the store.
 func TestHostileImages(t *testing.T) {
 	good := makeTar(t, tarEntry{name: "a", data: "x"})
 	platform := &ocispecs.Platform{OS: "linux", Architecture: "amd64"}
@@ -215,7 +214,7 @@ func TestHostileImages(t *testing.T) {
 				ids[i] = string(h.diff)
 				h.image.Layers = append(h.image.Layers, h.layer)
 			}
-			delete(h.blobs, string(h.layer.Digest)) // it is not fetched
+			delete(h.blobs, string(h.layer.Digest)) // because it is not fetched
 			h.image.Config = h.add(ocispecs.MediaTypeImageConfig, imageConfig(ids...))
 		}, "has 1025 layers, more than 1024"},
 		{"more layers than diff ids", good, func(h *hostile) { h.image.Layers = []ocispecs.Descriptor{h.layer, h.layer} }, "has 2 layers, its config lists 1"},
@@ -267,7 +266,7 @@ func TestHostileImages(t *testing.T) {
 			s := hostileSources(t)
 			err := fetch(s)
 			if tc.about == "another manifest" {
-				tc.want = "manifest" // of a registry it is found in the answer, of a layout in the digest
+				tc.want = "manifest" // detected in the response of a registry, and by the digest in a layout
 				if from == "layout" {
 					tc.want = "what should be " + h.root + " is "
 				}
@@ -289,7 +288,7 @@ func TestHostileImages(t *testing.T) {
 	}
 }
 
-// many2 are files with long names.
+// many2 returns n files with long names.
 func many2(n int) []tarEntry {
 	list := many(n)
 	for i := range list {
@@ -298,7 +297,8 @@ func many2(n int) []tarEntry {
 	return list
 }
 
-// TestFailingRegistry: a registry that fails is an error with the image, soon.
+// TestFailingRegistry checks that a failing registry causes an error with the image's
+// name, without a long delay.
 func TestFailingRegistry(t *testing.T) {
 	h := newHostile(makeTar(t, tarEntry{name: "a", data: strings.Repeat("x", 100_000)}), nil)
 	layer := string(h.layer.Digest)
@@ -364,7 +364,7 @@ func TestFailingRegistry(t *testing.T) {
 	}
 }
 
-// TestCancelledFetch: who waits for a registry can stop.
+// TestCancelledFetch checks that a request to a registry can be canceled.
 func TestCancelledFetch(t *testing.T) {
 	hang := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-hang }))
@@ -377,8 +377,8 @@ func TestCancelledFetch(t *testing.T) {
 	}
 }
 
-// TestNothingOutside reads a layer that tries to leave in all ways that are no
-// errors, and writes it to a directory of the host.
+// TestNothingOutside checks that a layer with links to the outside writes nothing
+// outside its destination. It contains all kinds of paths that are not errors.
 func TestNothingOutside(t *testing.T) {
 	outside := t.TempDir()
 	data := makeTar(t, tarEntry{name: "abs", link: outside}, tarEntry{name: "abs/x", data: "x"}, tarEntry{name: "up", link: strings.Repeat("../", 30) + outside}, tarEntry{name: "up/y", data: "y"}, tarEntry{name: outside + "/z", data: "z"})

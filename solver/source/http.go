@@ -20,14 +20,14 @@ import (
 	"slipway/solver/tree"
 )
 
-// Download is a file that was fetched.
+// Download is a downloaded file.
 type Download struct {
 	snapshot *snapshot.Snapshot
 	op       *pb.SourceOp
-	// Blob is the content, Name what the file is called.
+	// Blob is the content and Name the file name.
 	Blob tree.Blob
 	Name string
-	// LastModified is what the server says; nil if it does not.
+	// LastModified is the time reported by the server, or nil.
 	LastModified *time.Time
 }
 
@@ -37,7 +37,7 @@ func (d *Download) Digest() digest.Digest { return d.snapshot.Tree().ID() }
 // Fetch implements [solver.Source].
 func (d *Download) Fetch(context.Context) (*snapshot.Snapshot, error) { return d.snapshot, nil }
 
-// http fetches a file. It does so once per build.
+// http downloads a file, once per build.
 func (s *Sources) http(ctx context.Context, op *pb.SourceOp) (*Download, error) {
 	return s.downloads.Do(ctx, sourceKey(op), func(ctx context.Context) (*Download, error) {
 		if b, ok := s.Uploads[op.Identifier]; ok {
@@ -47,13 +47,13 @@ func (s *Sources) http(ctx context.Context, op *pb.SourceOp) (*Download, error) 
 	})
 }
 
-// ResolveHTTP fetches a file and tells what is known of it.
+// ResolveHTTP downloads a file and returns its metadata.
 func (s *Sources) ResolveHTTP(ctx context.Context, op *pb.SourceOp) (*Download, error) {
 	return s.http(ctx, op)
 }
 
-// download fetches a file, or takes what was fetched before, if the definition or
-// the server says that it is still that.
+// download downloads a file. It reuses the result of a previous build if the
+// definition's checksum matches, or if the server reports that the file is unchanged.
 func (s *Sources) download(ctx context.Context, op *pb.SourceOp) (*Download, error) {
 	if op.Attrs[pb.AttrHTTPSignatureVerify]+op.Attrs[pb.AttrHTTPSignatureVerifyPubKey] != "" {
 		return nil, errors.New("checking signatures of downloads needs BuildKit")
@@ -128,8 +128,8 @@ func downloadMeta(attrs map[string]string) (tree.Meta, error) {
 	return m, nil
 }
 
-// downloadName is what the file is called: as the definition says, as the
-// server says, or as the end of the URL.
+// downloadName returns the name of the file: from the definition, from the server's
+// response, or from the URL.
 func downloadName(op *pb.SourceOp, header http.Header) string {
 	if name := op.Attrs[pb.AttrHTTPFilename]; name != "" {
 		return name

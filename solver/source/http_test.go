@@ -13,12 +13,12 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// A fileServer serves one file.
+// fileServer serves one file.
 type fileServer struct {
 	*httptest.Server
 	data, etag string
-	header     map[string]string // of answers
-	ignorant   bool              // knows no If-None-Match
+	header     map[string]string // headers of responses
+	ignorant   bool              // ignores If-None-Match
 
 	asked, sent int
 	last        http.Header // of the last request
@@ -47,7 +47,7 @@ func newFileServer(t *testing.T) *fileServer {
 	return f
 }
 
-// fetch is one build that downloads the file, with what builds before it kept.
+// fetch downloads the file in a new build, with the index of previous builds.
 func (f *fileServer) fetch(t *testing.T, s *Sources, attrs map[string]string) (name, data string, err error) {
 	t.Helper()
 	index := filepath.Join(s.Temp, "index")
@@ -66,7 +66,7 @@ func (f *fileServer) fetch(t *testing.T, s *Sources, attrs map[string]string) (n
 	return d.Name, string(b), nil
 }
 
-// TestRevalidation: a file that did not change is not sent again.
+// TestRevalidation checks that an unchanged file is not downloaded again.
 func TestRevalidation(t *testing.T) {
 	for _, ignorant := range []bool{false, true} {
 		s, f := newSources(t), newFileServer(t)
@@ -94,8 +94,8 @@ func TestRevalidation(t *testing.T) {
 	}
 }
 
-// TestLostDownload: what is remembered of a file whose content is gone is of no
-// use.
+// TestLostDownload checks that a file is downloaded again if its content has been
+// removed from the store.
 func TestLostDownload(t *testing.T) {
 	s, f := newSources(t), newFileServer(t)
 	f.data, f.etag = "one", `"1"`
@@ -110,7 +110,7 @@ func TestLostDownload(t *testing.T) {
 	}
 }
 
-// TestChecksum: a file with a checksum is not even asked for again.
+// TestChecksum checks that a file with a known checksum causes no request.
 func TestChecksum(t *testing.T) {
 	s, f := newSources(t), newFileServer(t)
 	f.data = "one"
@@ -129,8 +129,8 @@ func TestChecksum(t *testing.T) {
 	}
 }
 
-// TestRequest: headers of the definition and secrets are sent, the latter to
-// their host only.
+// TestRequest checks that headers of the definition and secrets are sent, and that
+// secrets are sent only to their host.
 func TestRequest(t *testing.T) {
 	s, f := newSources(t), newFileServer(t)
 	s.Secrets = map[string][]byte{"named": []byte("secret"), "HTTP_AUTH_HEADER_other.test": []byte("no"), "HTTP_AUTH_TOKEN_127.0.0.1": []byte("token")}
@@ -164,7 +164,7 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-// TestDownloadInterrupted: a server that never answers keeps no build.
+// TestDownloadInterrupted checks that a download from a silent server can be canceled.
 func TestDownloadInterrupted(t *testing.T) {
 	done := make(chan bool)
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-done }))

@@ -12,8 +12,8 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// downloadKey names what is asked for. What the file is called, and whose it is,
-// does not count.
+// downloadKey returns the key of a request in the index. The file name and the owner
+// are not part of it.
 func downloadKey(op *pb.SourceOp) string {
 	key := op.Identifier
 	for _, name := range slices.Sorted(maps.Keys(op.Attrs)) {
@@ -24,7 +24,7 @@ func downloadKey(op *pb.SourceOp) string {
 	return key
 }
 
-// header returns the headers that were kept.
+// header returns the stored headers.
 func (f pastDownload) header() http.Header {
 	h := http.Header{}
 	for name, v := range f.Header {
@@ -35,8 +35,8 @@ func (f pastDownload) header() http.Header {
 	return h
 }
 
-// ask sends the request of a source. Of a file that is known the server is asked
-// for another one only.
+// ask sends the request for a source. If a previous download is known, the request is
+// conditional.
 func (s *Sources) ask(ctx context.Context, op *pb.SourceOp, etag string, known bool) (*http.Response, error) {
 	if s.HTTP == nil {
 		return nil, errors.New("downloads are not allowed")
@@ -48,7 +48,7 @@ func (s *Sources) ask(ctx context.Context, op *pb.SourceOp, etag string, known b
 	for attr, v := range op.Attrs {
 		name, ok := strings.CutPrefix(attr, pb.AttrHTTPHeaderPrefix)
 		switch http.CanonicalHeaderKey(name) {
-		case "Accept", "User-Agent": // others are dropped, as BuildKit does
+		case "Accept", "User-Agent": // others are dropped, as in BuildKit
 			if ok {
 				req.Header.Set(name, v)
 			}
@@ -65,11 +65,11 @@ func (s *Sources) ask(ctx context.Context, op *pb.SourceOp, etag string, known b
 	return c.Do(req)
 }
 
-// maxRedirects is how many redirects a request follows, as with BuildKit.
+// maxRedirects is the maximum number of redirects of a request, as in BuildKit.
 const maxRedirects = 10
 
-// checkRedirect limits redirects. One from HTTPS to HTTP loses the secrets of the
-// request, which would be sent in clear text.
+// checkRedirect limits the number of redirects. A redirect from HTTPS to HTTP drops the
+// secrets of the request, which would be sent in clear text.
 func checkRedirect(req *http.Request, via []*http.Request) error {
 	if len(via) >= maxRedirects {
 		return fmt.Errorf("stopped after %d redirects", maxRedirects)
@@ -80,8 +80,8 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// authorize adds the secret that the definition names, or those of the host,
-// which need not be there.
+// authorize adds the secret that the definition specifies, or else an optional secret
+// for the host.
 func (s *Sources) authorize(req *http.Request, secret string) error {
 	if secret != "" {
 		v, ok := s.Secrets[secret]
@@ -100,9 +100,9 @@ func (s *Sources) authorize(req *http.Request, secret string) error {
 	return nil
 }
 
-// unchanged tells whether an answer is about the file that had this ETag. Some
-// servers send the file again instead of saying so. Weak tags will do, as in
-// BuildKit.
+// unchanged reports whether a response confirms the file with this ETag. Some servers
+// send the whole file with the same ETag instead of 304. Weak tags are compared like
+// strong ones, as in BuildKit.
 func unchanged(resp *http.Response, etag string) bool {
 	if etag == "" {
 		return false

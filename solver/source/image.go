@@ -15,32 +15,31 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// maxManifest is how many bytes manifests and configs have at most.
+// maxManifest is the maximum size of manifests and configs, in bytes.
 const maxManifest = 16 << 20
 
-// The media types of Docker that are read besides those of OCI.
+// Docker's media types that are accepted in addition to OCI's.
 const (
 	dockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
 	dockerList     = "application/vnd.docker.distribution.manifest.list.v2+json"
 )
 
-// imageStore is where the parts of images are: a registry, a layout, an archive.
+// imageStore is a source of image parts: a registry, a layout or an archive.
 type imageStore interface {
-	// manifest returns a manifest or an index. Of a descriptor only the digest
-	// must be known.
+	// manifest returns a manifest or an index. The descriptor needs only a digest.
 	manifest(ctx context.Context, d ocispecs.Descriptor) ([]byte, error)
 	// blob opens a config or a layer.
 	blob(ctx context.Context, d ocispecs.Descriptor) (io.ReadCloser, error)
 }
 
-// Image is an image that was found, but whose layers were not fetched.
+// Image is a resolved image whose layers have not been fetched.
 type Image struct {
 	s      *Sources
 	name   string
 	from   imageStore
 	layers []ocispecs.Descriptor
-	digest digest.Digest // of its manifest
-	found  digest.Digest // of what the reference names: the index, if it is one
+	digest digest.Digest // of the manifest
+	found  digest.Digest // of the index, or of the manifest if there is no index
 	config []byte
 	wanted ocispecs.Platform
 }
@@ -48,18 +47,18 @@ type Image struct {
 // Digest implements [solver.Source].
 func (i *Image) Digest() digest.Digest { return i.digest }
 
-// Found returns the digest of what the reference names, which for an image of
-// several platforms is that of the index.
+// Found returns the digest to which the reference resolves. For a multi-platform image
+// it is the digest of the index.
 func (i *Image) Found() digest.Digest { return i.found }
 
 // Config returns the image config as JSON.
 func (i *Image) Config() []byte { return i.config }
 
-// Machine is the platform of this machine.
+// Machine returns the platform of this machine.
 func Machine() ocispecs.Platform {
 	p := platforms.DefaultSpec()
 	if runtime.GOOS != "linux" {
-		p.OS = "linux" // images for other systems are built by them
+		p.OS = "linux" // images for other systems must be built on them
 	}
 	return platforms.Normalize(p)
 }
@@ -71,7 +70,7 @@ func platformOf(p *pb.Platform) ocispecs.Platform {
 	return platforms.Normalize(ocispecs.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion, OSFeatures: p.OSFeatures})
 }
 
-// manifest is what is read of manifests and indexes.
+// manifest holds the relevant fields of manifests and indexes.
 type manifest struct {
 	MediaType string                `json:"mediaType"`
 	Config    *ocispecs.Descriptor  `json:"config"`
@@ -95,8 +94,8 @@ func parseManifest(data []byte) (*manifest, error) {
 	return &m, nil
 }
 
-// imageIn finds the image with a manifest in a store, and of an index the one that
-// suits the platform best.
+// imageIn resolves a descriptor in a store to an image. For an index it chooses the
+// manifest that best matches the platform.
 func (s *Sources) imageIn(ctx context.Context, ref string, from imageStore, d ocispecs.Descriptor, p ocispecs.Platform) (*Image, error) {
 	img := &Image{s: s, name: ref, from: from, found: d.Digest, wanted: p}
 	m, err := img.manifest(ctx, d)
@@ -122,7 +121,7 @@ func (s *Sources) imageIn(ctx context.Context, ref string, from imageStore, d oc
 	return img, nil
 }
 
-// choose returns the manifest of an index that suits the platform best.
+// choose returns the manifest of an index that best matches the platform.
 func choose(list []ocispecs.Descriptor, p ocispecs.Platform) (ocispecs.Descriptor, error) {
 	match := platforms.Only(p)
 	var best *ocispecs.Descriptor
@@ -140,7 +139,7 @@ func choose(list []ocispecs.Descriptor, p ocispecs.Platform) (ocispecs.Descripto
 	return *best, nil
 }
 
-// manifest returns a manifest: from this machine, if it was seen before.
+// manifest returns a manifest. It is read from the store if it has been fetched before.
 func (i *Image) manifest(ctx context.Context, d ocispecs.Descriptor) (*manifest, error) {
 	data, err := i.small(d.Digest, func() (io.ReadCloser, error) {
 		data, err := i.from.manifest(ctx, d)
@@ -152,7 +151,7 @@ func (i *Image) manifest(ctx context.Context, d ocispecs.Descriptor) (*manifest,
 	return parseManifest(data)
 }
 
-// small returns a manifest or a config, which are kept by their digest.
+// small returns a manifest or a config, and caches it in the store by digest.
 func (i *Image) small(d digest.Digest, open func() (io.ReadCloser, error)) ([]byte, error) {
 	if err := d.Validate(); err != nil {
 		return nil, fmt.Errorf("%q: %w", d, err)

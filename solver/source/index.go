@@ -12,50 +12,50 @@ import (
 	"slipway/solver/tree"
 )
 
-// Index remembers the content of files of the host and of downloads, so that
-// those that did not change are not read again. What it says of files is taken
-// without a look into the store: who removes blobs calls [Index.Keep]. The nil
-// index remembers nothing.
+// Index remembers the content of host files and of downloads, so that unchanged files
+// are not read again. Callers trust its entries without checking the store. A caller
+// that removes blobs must therefore call [Index.Keep]. A nil Index remembers nothing.
 type Index struct {
 	file string
 	now  func() time.Time
-	read sync.Once // when it is first needed: by then nobody prunes the store
+	read sync.Once // on first use, when no process prunes the store
 
 	mu      sync.Mutex
 	kept    remembered
 	changed bool
 }
 
-// remembered is what the file of an index holds.
+// remembered is the content of an index file.
 type remembered struct {
 	Files     map[string]indexed      // by path
-	Downloads map[string]pastDownload // by what was asked for
+	Downloads map[string]pastDownload // by [downloadKey]
 }
 
 func newRemembered() remembered {
 	return remembered{Files: map[string]indexed{}, Downloads: map[string]pastDownload{}}
 }
 
-// pastDownload is a download as it was, with those headers of the answer that say
-// what it is.
+// pastDownload is a previous download, with the response headers that identify the
+// file.
 type pastDownload struct {
 	Blob   tree.Blob
 	Header map[string]string
 }
 
-// indexed is a file as it was read. A change of its content changes at least
-// one of the stamps: the system sets Changed, which programs cannot.
+// indexed is a file that has been read. A change of its content changes at least one of
+// the fields: the system sets Changed, which programs cannot forge.
 type indexed struct {
 	Size, Modified, Changed int64
 	Inode                   uint64
 	Blob                    tree.Blob
 }
 
-// OpenIndex opens an index that [Index.Save] wrote. A missing or damaged file is
-// an empty index; now is the clock of files.
+// OpenIndex opens an index written by [Index.Save]. A missing or damaged file is an
+// empty index. now is the clock with which the times of files are compared.
 func OpenIndex(file string, now func() time.Time) *Index { return &Index{file: file, now: now} }
 
-// lock makes the index the caller's alone. It is not nil.
+// lock loads the index on first use and locks it. The caller must call unlock. x must
+// not be nil.
 func (x *Index) lock() (unlock func()) {
 	x.read.Do(func() {
 		x.kept = newRemembered()
@@ -73,7 +73,7 @@ func (x *Index) lock() (unlock func()) {
 	return x.mu.Unlock
 }
 
-// Keep forgets the files whose content is not there.
+// Keep forgets the files whose content no longer exists.
 func (x *Index) Keep(there func(tree.Blob) bool) error {
 	unlock := x.lock()
 	for name, f := range x.kept.Files {
@@ -86,7 +86,7 @@ func (x *Index) Keep(there func(tree.Blob) bool) error {
 	return x.Save()
 }
 
-// Save writes the index if it changed.
+// Save writes the index if it has changed.
 func (x *Index) Save() error {
 	defer x.lock()()
 	if !x.changed {
@@ -116,12 +116,12 @@ func (x *Index) lookup(file string, info fs.FileInfo) (tree.Blob, bool) {
 	return e.Blob, ok && e == now
 }
 
-// clockTick is how long two changes of a file may get the same time at most: the
-// kernel takes it from a clock that ticks 100 times a second or more.
+// clockTick is an upper bound for the resolution of file times. The kernel takes them
+// from a clock that ticks at least 100 times a second.
 const clockTick = 20 * time.Millisecond
 
-// settled tells whether a file that changes from now on will have other stamps.
-// One that was written this very moment may not.
+// settled reports whether a later change of the file will change its times. If the file
+// was written within the last clock tick, it may not.
 func (x *Index) settled(info fs.FileInfo) bool {
 	if x == nil {
 		return false

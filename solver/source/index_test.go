@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestSettled: a file that was written this very moment is read again next time,
-// as it may be written once more within the same tick of the clock.
+// TestSettled checks that a file written a moment ago is read again next time, because
+// another write within the same clock tick would not change its times.
 func TestSettled(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {

@@ -21,12 +21,12 @@ import (
 	"slipway/solver/tree"
 )
 
-// parallelLayers is how many layers of an image are fetched at a time, as many as
-// Docker fetches.
+// parallelLayers is the number of layers of an image that are fetched concurrently, as
+// in Docker.
 const parallelLayers = 3
 
-// Fetch implements [solver.Source]. Layers that another image brought already
-// are not fetched again.
+// Fetch implements [solver.Source]. Layers that exist because of another image are not
+// fetched again.
 func (i *Image) Fetch(ctx context.Context) (*snapshot.Snapshot, error) {
 	s, err := i.fetch(ctx)
 	if err != nil {
@@ -60,15 +60,15 @@ func (i *Image) fetch(ctx context.Context) (*snapshot.Snapshot, error) {
 }
 
 // RemoteLayer is a layer that can be fetched. If its DiffID is "", the digest of the
-// uncompressed layer is not known yet.
+// uncompressed layer is unknown.
 type RemoteLayer struct {
 	snapshot.LayerBlob
-	// Open opens the compressed layer. What it reads is checked.
+	// Open opens the compressed layer. [Sources.Unpack] verifies the data.
 	Open func(context.Context) (io.ReadCloser, error)
 }
 
-// Unpack makes the tree of layers. Those that were unpacked before on the same
-// ones are not fetched again.
+// Unpack returns the snapshot of layers. A layer that has been unpacked on the same
+// base before is not fetched again.
 func (s *Sources) Unpack(ctx context.Context, of solver.Origin, layers []RemoteLayer) (*snapshot.Snapshot, error) {
 	if len(layers) > snapshot.MaxLayers {
 		return nil, fmt.Errorf("has %d layers, more than %d", len(layers), snapshot.MaxLayers)
@@ -104,7 +104,8 @@ func (s *Sources) Unpack(ctx context.Context, of solver.Origin, layers []RemoteL
 	return out, nil
 }
 
-// fetchBlobs gets layers, several at a time. The first one has that number.
+// fetchBlobs fetches layers concurrently. first is the index of the first layer, for
+// errors.
 func (s *Sources) fetchBlobs(ctx context.Context, layers []RemoteLayer, first int) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallelLayers)
@@ -144,7 +145,8 @@ func (s *Sources) fetchBlob(ctx context.Context, l RemoteLayer) (tree.Blob, erro
 	}
 }
 
-// transfers is how often a layer is asked for whose transfer is cut.
+// transfers is the maximum number of attempts to fetch a layer if the connection is
+// interrupted.
 const transfers = 3
 
 func cut(err error) bool {
@@ -162,8 +164,8 @@ func (s *Sources) transfer(ctx context.Context, l RemoteLayer) (tree.Blob, error
 	return got, errors.Join(err, r.Close())
 }
 
-// checkMediaType refuses what is no layer, and layers that are compressed or
-// encrypted in an unknown way.
+// checkMediaType returns an error if a media type is not the type of a layer, or if its
+// compression or encryption is unknown.
 func checkMediaType(kind string) error {
 	for _, layer := range []string{
 		"application/vnd.oci.image.layer.v1.tar", "application/vnd.oci.image.layer.nondistributable.v1.tar",
@@ -177,8 +179,8 @@ func checkMediaType(kind string) error {
 	return fmt.Errorf("the media type %q is none of a layer", kind)
 }
 
-// layer puts a layer on top. Its blob is kept, as the image that is built will
-// have it, too.
+// layer unpacks a layer onto a snapshot. The blob of the layer remains in the store,
+// because the image being built will refer to it.
 func (s *Sources) layer(ctx context.Context, base *snapshot.Snapshot, b snapshot.LayerBlob) (*snapshot.Snapshot, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -191,7 +193,7 @@ func (s *Sources) layer(ctx context.Context, base *snapshot.Snapshot, b snapshot
 	hash := sha256.New()
 	n, err := tree.ReadLayer(base.Tree(), io.TeeReader(r, hash), s.Store, tree.ReadOptions{Limits: s.Limits})
 	if err == nil {
-		_, err = io.Copy(hash, r) // what stands behind the end of the archive
+		_, err = io.Copy(hash, r) // trailing data after the end of the archive
 	}
 	if closeErr := r.Close(); err == nil {
 		err = closeErr

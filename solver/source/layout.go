@@ -12,7 +12,8 @@ import (
 )
 
 // layout is an OCI image layout: a directory, or an archive of one.
-// https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md
+//
+// See https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md.
 type layout struct{ files fs.FS }
 
 func (l *layout) manifest(_ context.Context, d ocispecs.Descriptor) ([]byte, error) {

@@ -23,27 +23,28 @@ import (
 	"slipway/solver/snapshot"
 )
 
-// nameAnnotation is the full name of an image, as containerd and Docker write it.
+// nameAnnotation is the annotation of containerd and Docker for the full name of an
+// image.
 const nameAnnotation = "io.containerd.image.name"
 
-// maxListed is how many names of images an error lists.
+// maxListed is the maximum number of image names in an error.
 const maxListed = 20
 
-// imageFiles are images of a directory or of an archive.
+// imageFiles are the images of a directory or of an archive.
 type imageFiles struct {
 	from   imageStore
 	images []imageEntry
-	found  map[digest.Digest]int // in images
+	found  map[digest.Digest]int // index in images
 }
 
-// imageEntry is an image with what it is called.
+// imageEntry is an image with its names.
 type imageEntry struct {
 	digest digest.Digest
-	names  []string // tags, and full names
+	names  []string // tags and full names
 }
 
-// ResolveLayout finds the image with the digest of ref in the layout or archive
-// that store names.
+// ResolveLayout returns the image with the digest of ref in the layout or archive with
+// the ID store.
 func (s *Sources) ResolveLayout(ctx context.Context, ref, store string, p ocispecs.Platform) (*Image, error) {
 	file, ok := s.Layouts[store]
 	if !ok {
@@ -63,9 +64,9 @@ func (s *Sources) ResolveLayout(ctx context.Context, ref, store string, p ocispe
 	return nil, fmt.Errorf("images of %s: %w", file, err)
 }
 
-// FindImage returns the digest of an image of an OCI layout, or of an archive of
-// one or several images: that of a name or tag; without one the only image, or
-// that with the tag latest.
+// FindImage returns the digest of an image in an OCI layout or in an archive of images.
+// It finds the image with the name or tag want. If want is "", it finds the only image,
+// or the image with the tag latest.
 func (s *Sources) FindImage(ctx context.Context, file, want string) (digest.Digest, error) {
 	l, err := s.imageFiles(ctx, file)
 	if err != nil {
@@ -95,8 +96,8 @@ func (s *Sources) FindImage(ctx context.Context, file, want string) (digest.Dige
 	return "", err
 }
 
-// called tells whether a name is what somebody wants: the same tag, or the same
-// reference, who may leave out what is usual.
+// called reports whether an image name matches want. They match if they have the same
+// tag, or if they are equal after normalization.
 func called(name, want string) bool {
 	if want == "" {
 		want = "latest"
@@ -156,7 +157,7 @@ func ociFiles(files fs.FS) (*imageFiles, error) {
 	return l, nil
 }
 
-// add adds an image, or names of one that is there.
+// add adds an image. If the image exists, add adds the names to it.
 func (l *imageFiles) add(d digest.Digest, names []string) {
 	i, ok := l.found[d]
 	if !ok {
@@ -167,10 +168,11 @@ func (l *imageFiles) add(d digest.Digest, names []string) {
 	l.images[i].names = append(l.images[i].names, names...)
 }
 
-// dockerFiles reads an archive of docker save as it was before it had OCI
-// layouts: manifest.json names configs and layers. Images have no manifests
-// there, so each gets one that says the same.
-// https://github.com/moby/docker-image-spec/blob/v1.3.1/v1.2.md#combined-image-json--filesystem-changeset-format
+// dockerFiles reads an archive in the old format of docker save, in which manifest.json
+// lists configs and layers. Images in this format have no manifests, so an equivalent
+// manifest is created for each.
+//
+// See https://github.com/moby/docker-image-spec/blob/v1.3.1/v1.2.md#combined-image-json--filesystem-changeset-format.
 func dockerFiles(a *archive) (*imageFiles, error) {
 	if _, ok := a.files["manifest.json"]; !ok {
 		return nil, errors.New("is no archive of images: it has neither index.json nor manifest.json")
@@ -198,12 +200,12 @@ func dockerFiles(a *archive) (*imageFiles, error) {
 	return l, nil
 }
 
-// dockerArchive has images without manifests.
+// dockerArchive is an [imageStore] for an archive in the old format of docker save.
 type dockerArchive struct {
 	*archive
 	manifests map[digest.Digest][]byte
-	names     map[digest.Digest]string   // of configs and layers
-	hashed    map[archived]digest.Digest // compressed layers
+	names     map[digest.Digest]string   // names of configs and layers in the archive
+	hashed    map[archived]digest.Digest // digests of compressed layers
 }
 
 func (a *dockerArchive) manifest(_ context.Context, d ocispecs.Descriptor) ([]byte, error) {
@@ -218,7 +220,7 @@ func (a *dockerArchive) blob(_ context.Context, d ocispecs.Descriptor) (io.ReadC
 	return a.Open(a.names[d.Digest])
 }
 
-// add makes the manifest of an image.
+// add creates the manifest of an image and returns its digest.
 func (a *dockerArchive) add(config string, layers []string) (digest.Digest, error) {
 	data, err := readSmall(a.archive, config)
 	if err != nil {
@@ -256,8 +258,9 @@ func (a *dockerArchive) add(config string, layers []string) (digest.Digest, erro
 	return d, nil
 }
 
-// layer describes a layer. One that is not compressed is called by the digest
-// that the config says, which is checked when it is read; others are read now.
+// layer returns the descriptor of a layer. The digest of an uncompressed layer is its
+// diffID, which is verified when the layer is read. The digest of a compressed layer is
+// computed now.
 func (a *dockerArchive) layer(name string, diffID digest.Digest) (ocispecs.Descriptor, error) {
 	d := ocispecs.Descriptor{MediaType: ocispecs.MediaTypeImageLayer, Digest: diffID}
 	f, err := a.find(name)
@@ -286,7 +289,7 @@ func (a *dockerArchive) layer(name string, diffID digest.Digest) (ocispecs.Descr
 		return d, fmt.Errorf("layer %s is compressed as %s, which images cannot be", name, c.Extension())
 	}
 	if d.Digest = a.hashed[f]; d.Digest != "" {
-		return d, nil // another image has it, too
+		return d, nil // another image has the same layer
 	}
 	hash := sha256.New()
 	_, err = io.Copy(hash, io.MultiReader(bytes.NewReader(head[:n]), r))

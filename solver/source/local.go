@@ -22,12 +22,12 @@ import (
 	"slipway/solver/tree"
 )
 
-// localSource is a directory of the host as it was read.
+// localSource is a directory of the host that has been read.
 type localSource struct{ snapshot *snapshot.Snapshot }
 
-// Digest implements [solver.Source]. It covers everything that copies take over,
-// times and hard links too. Only the time of the root does not count: it is that
-// of this build.
+// Digest implements [solver.Source]. It covers all metadata that copies preserve,
+// including times and hard links. The time of the root is excluded, because it is the
+// time of this build.
 func (l *localSource) Digest() digest.Digest {
 	root := l.snapshot.Tree()
 	m := root.Meta()
@@ -38,8 +38,8 @@ func (l *localSource) Digest() digest.Digest {
 // Fetch implements [solver.Source].
 func (l *localSource) Fetch(context.Context) (*snapshot.Snapshot, error) { return l.snapshot, nil }
 
-// local reads what a source selects of a directory. Files belong to root, as
-// those that BuildKit's clients send.
+// local reads the selected files of a directory. Files belong to root, like the files
+// that BuildKit's clients send.
 func (s *Sources) local(ctx context.Context, name string, attrs map[string]string) (solver.Source, error) {
 	if n, ok := s.Trees[name]; ok {
 		return &localSource{snapshot.New(nil, nil).With(n)}, nil
@@ -69,7 +69,8 @@ func (s *Sources) local(ctx context.Context, name string, attrs map[string]strin
 	return &localSource{snapshot.New(nil, nil).With(r.e.Tree().WithMeta(m))}, nil
 }
 
-// filtered is a directory with what the attributes leave of it.
+// filtered returns the files of a directory that its include, exclude and follow
+// attributes select.
 func filtered(dir string, attrs map[string]string) (fsutil.FS, error) {
 	files, err := fsutil.NewFS(dir)
 	if err != nil {
@@ -99,7 +100,7 @@ type localReader struct {
 	dir      string
 	files    fsutil.FS
 	e        *tree.Editor
-	links    map[string]*tree.Node // files by path, for hard links
+	links    map[string]*tree.Node // files by path, to detect hard links
 }
 
 func (r *localReader) visit(name string, d gofs.DirEntry, err error) error {
@@ -147,9 +148,9 @@ func (r *localReader) visit(name string, d gofs.DirEntry, err error) error {
 
 // metaOf returns the metadata of a file in the context.
 //
-// Upstream: capabilities of files are lost. BuildKit sets the owner of a file
-// that it receives after its extended attributes, and then the kernel removes
-// security.capability, except from directories.
+// Upstream: capabilities of files are lost. BuildKit sets the owner of a received file
+// after its extended attributes, and then the kernel removes security.capability,
+// except from directories.
 func metaOf(st *types.Stat) tree.Meta {
 	mode := os.FileMode(st.Mode)
 	m := tree.Meta{Mode: tree.UnixMode(mode), ModTime: time.Unix(0, st.ModTime).UTC()}
@@ -180,7 +181,7 @@ func (r *localReader) link(name, first string) error {
 	return r.e.Put(name, n)
 }
 
-// blob returns the content of a file, which is only read if it changed.
+// blob returns the content of a file. It reads the file only if it has changed.
 func (r *localReader) blob(name string) (tree.Blob, error) {
 	file := filepath.Join(r.dir, filepath.FromSlash(name))
 	info, err := os.Lstat(file)
@@ -188,7 +189,7 @@ func (r *localReader) blob(name string) (tree.Blob, error) {
 		return tree.Blob{}, err
 	}
 	if info.Mode()&os.ModeSocket != 0 {
-		return r.s.Store.PutBytes(nil) // the walk says that it is a file
+		return r.s.Store.PutBytes(nil) // the walk reports a socket as a file
 	}
 	if b, ok := r.s.Files.lookup(file, info); ok {
 		return b, nil

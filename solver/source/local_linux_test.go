@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestLocalWhiteouts: devices 0/0, which every user may make and which a step would
-// not see, are left out.
+// TestLocalWhiteouts checks that devices 0/0 are left out. Every user may create them,
+// and a step would not see them.
 func TestLocalWhiteouts(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "a"), nil, 0o644); err != nil {

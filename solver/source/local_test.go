@@ -14,7 +14,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// openLocal reads a directory as the local source of a build at some time.
+// openLocal opens a directory as a local source of a build at the time now.
 func openLocal(t *testing.T, dir string, now time.Time) solver.Source {
 	t.Helper()
 	store, err := tree.OpenStore(t.TempDir())
@@ -29,8 +29,8 @@ func openLocal(t *testing.T, dir string, now time.Time) solver.Source {
 	return src
 }
 
-// TestLocalDigest: a source has another digest if anything changed that a copy
-// takes over, and the same if nothing did.
+// TestLocalDigest checks that the digest of a source depends on everything that a copy
+// preserves, and on nothing else.
 func TestLocalDigest(t *testing.T) {
 	dir, old, later := t.TempDir(), time.Unix(1_000_000_000, 0), time.Unix(1_400_000_000, 0)
 	write := func(name string) {
@@ -87,8 +87,8 @@ func TestLocalDigest(t *testing.T) {
 	}
 }
 
-// TestLocalMeta: as in BuildKit, files lose their capabilities on the way to the
-// builder, and directories keep them.
+// TestLocalMeta checks that files lose their capabilities and directories keep them, as
+// in BuildKit.
 func TestLocalMeta(t *testing.T) {
 	for _, tc := range []struct {
 		mode fs.FileMode

@@ -18,9 +18,9 @@ import (
 	"slipway/solver/images"
 )
 
-// storedBlobs is an [imageStore] of an image all of whose blobs are in the store,
-// where they are looked for first. A blob that is lost is an error: a registry may
-// have another image of that name.
+// storedBlobs is an [imageStore] for an image whose blobs are all in the store. It is
+// asked only for blobs that are missing there, which is an error: a registry may have
+// another image of the same name.
 type storedBlobs struct{ of *images.Image }
 
 func (b storedBlobs) manifest(_ context.Context, d ocispecs.Descriptor) ([]byte, error) {
@@ -35,8 +35,8 @@ func (b storedBlobs) lost(d digest.Digest) error {
 	return fmt.Errorf("local image %s: blob %s is lost (build it again, or slipway image rm %[1]s)", b.of.Name, d)
 }
 
-// storedImage finds the stored image that a reference means. If none is stored for the
-// platform, img is nil and others lists the platforms of a stored one.
+// storedImage returns the stored image for a reference. If no image is stored for the
+// platform, img is nil and others lists the platforms of the stored image.
 func (s *Sources) storedImage(ctx context.Context, ref string, p ocispecs.Platform) (img *Image, others []string, err error) {
 	found, err := s.findLocal(ref)
 	if found == nil || err != nil {
@@ -49,20 +49,20 @@ func (s *Sources) storedImage(ctx context.Context, ref string, p ocispecs.Platfo
 		return nil, others, nil
 	}
 	defer solver.Track(ctx, "using local image "+found.Name, 0).Done()
-	s.stored.Store(found.Root.Digest, found) // later lookups name the digest
+	s.stored.Store(found.Root.Digest, found) // later lookups use the digest
 	img, err = s.imageIn(ctx, ref, storedBlobs{found}, found.Root, p)
 	return img, nil, err
 }
 
-// runsAs reports whether an image for q suits p: it is for the same processor, or
-// for an earlier variant of it. An image for 386 is not one for amd64.
+// runsAs reports whether an image for q suits p. The architecture must be equal, and
+// the variant equal or earlier. An image for 386 does not suit amd64.
 func runsAs(q, p ocispecs.Platform) bool {
 	return q.Architecture == p.Architecture && platforms.Only(p).Match(q)
 }
 
-// findLocal returns the stored image that a reference means, whatever its
-// platforms, or nil. An image that this build found stays what it is, even if
-// another build gives away its name.
+// findLocal returns the stored image for a reference, regardless of its platforms, or
+// nil. An image that this build has found stays the same, even if another build
+// reassigns its name.
 func (s *Sources) findLocal(ref string) (*images.Image, error) {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil || s.Local == nil {
@@ -80,7 +80,7 @@ func (s *Sources) findLocal(ref string) (*images.Image, error) {
 	return found, err
 }
 
-// onlyFor adds to the error of a registry that the image is stored for other
+// onlyFor adds to the error of a registry that the image is stored, but only for other
 // platforms.
 func onlyFor(err error, others []string) error {
 	if err == nil || len(others) == 0 {

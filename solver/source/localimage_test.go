@@ -37,7 +37,7 @@ func putBlob(t *testing.T, s *Sources, kind, data string) string {
 	return descriptor(kind, data)
 }
 
-// putImage stores an image with one file, and returns its manifest and its layer.
+// putImage stores an image with one file, and returns its manifest and layer.
 func putImage(t *testing.T, s *Sources, file string) (manifest, layer string) {
 	t.Helper()
 	plain := makeTar(t, tarEntry{name: file, data: file})
@@ -48,7 +48,7 @@ func putImage(t *testing.T, s *Sources, file string) (manifest, layer string) {
 	return manifest, layer
 }
 
-// stored returns a stored image with a root and its platforms.
+// stored returns a stored image with the digest of root and a list of platforms.
 func stored(root string, list ...string) *images.Image {
 	img := &images.Image{Name: "docker.io/library/app:1", Root: ocispecs.Descriptor{Digest: digest.FromString(root), Size: int64(len(root))}}
 	for _, p := range list {
@@ -57,8 +57,8 @@ func stored(root string, list ...string) *images.Image {
 	return img
 }
 
-// TestLocalImages: an image that is stored for the platform is found before a
-// registry is asked, unless the operation pulls.
+// TestLocalImages checks that an image stored for the platform is used without asking a
+// registry, unless the operation pulls.
 func TestLocalImages(t *testing.T) {
 	s := hostileSources(t)
 	s.Registry = nil
@@ -78,7 +78,7 @@ func TestLocalImages(t *testing.T) {
 	for _, tc := range []struct {
 		ref, platform string
 		pull          bool
-		want          string // what the image has, or the error
+		want          string // the image's file, or the error
 	}{
 		{"app:1", "linux/amd64", false, "amd"},
 		{"app:1", "linux/amd64", true, "image app:1: " + asked},
@@ -101,7 +101,7 @@ func TestLocalImages(t *testing.T) {
 	}
 }
 
-// files returns the files of an image that an operation names.
+// files returns the file names of the image that an operation refers to.
 func (s *Sources) files(t *testing.T, ref, platform string, pull bool) (string, error) {
 	t.Helper()
 	p := platforms.MustParse(platform)
@@ -129,8 +129,8 @@ func fetchedFiles(t *testing.T, from solver.Source) (string, error) {
 	return strings.Join(names, " "), nil
 }
 
-// TestLocalImageStays: a build uses the image that it found first, even if another
-// build gives away its name meanwhile. Its digest, which operations have, is enough.
+// TestLocalImageStays checks that a build uses the image that it found first, even if
+// another build reassigns its name. The digest in the operation identifies the image.
 func TestLocalImageStays(t *testing.T) {
 	s := hostileSources(t)
 	s.Registry = nil
@@ -151,7 +151,7 @@ func TestLocalImageStays(t *testing.T) {
 	if _, err := s.files(t, "docker.io/library/app:1@"+sum(two), "linux/amd64", false); err == nil {
 		t.Error("a digest that was not asked for is found")
 	}
-	// What is lost is not fetched from elsewhere.
+	// A missing blob is not fetched from a registry.
 	if err := s.Store.Remove(digest.FromString(layer)); err != nil {
 		t.Fatal(err)
 	}
@@ -163,8 +163,8 @@ func TestLocalImageStays(t *testing.T) {
 	}
 }
 
-// TestLocalImageFails: a name that cannot be read is an error, not a reason to ask
-// a registry.
+// TestLocalImageFails checks that a failure to look up a name is an error, and that no
+// registry is asked.
 func TestLocalImageFails(t *testing.T) {
 	s := hostileSources(t)
 	damaged := errors.New("damaged")

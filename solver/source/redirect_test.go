@@ -13,8 +13,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// TestRedirects: a server that leads on and on is left after 10 redirects, by
-// downloads and by git.
+// TestRedirects checks that downloads and git stop after 10 redirects.
 func TestRedirects(t *testing.T) {
 	var asked atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -33,8 +32,8 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
-// TestRedirectToClearText: a secret is not sent in clear text because a server
-// leads from HTTPS to HTTP.
+// TestRedirectToClearText checks that no secret is sent in clear text after a redirect
+// from HTTPS to HTTP.
 func TestRedirectToClearText(t *testing.T) {
 	seen := make(chan string, 9)
 	note := func(w http.ResponseWriter, r *http.Request) {

@@ -24,8 +24,8 @@ func (r repository) blob(ctx context.Context, d ocispecs.Descriptor) (io.ReadClo
 	return r.Blob(ctx, d)
 }
 
-// Resolve finds an image: one that is stored, unless pull is set, or one of a
-// registry.
+// Resolve resolves a reference to a stored image, or to an image of a registry. If pull
+// is set, stored images are ignored.
 func (s *Sources) Resolve(ctx context.Context, ref string, p *ocispecs.Platform, pull bool) (*Image, error) {
 	if p == nil {
 		d := platforms.DefaultSpec()
@@ -34,8 +34,8 @@ func (s *Sources) Resolve(ctx context.Context, ref string, p *ocispecs.Platform,
 	return s.image(ctx, ref, platforms.Normalize(*p), pull)
 }
 
-// image finds an image. A registry is asked once per build, and only for images
-// that are not stored for the platform, or if pull is set.
+// image resolves a reference. A registry is asked once per build, and only if no image
+// is stored for the platform or if pull is set.
 func (s *Sources) image(ctx context.Context, ref string, p ocispecs.Platform, pull bool) (*Image, error) {
 	return s.images.Do(ctx, fmt.Sprint(platforms.FormatAll(p), " ", ref, " ", pull), func(ctx context.Context) (*Image, error) {
 		var img *Image
@@ -73,8 +73,8 @@ func (s *Sources) findImage(ctx context.Context, ref string, p ocispecs.Platform
 	return s.imageIn(ctx, ref, repository{repo}, d, p)
 }
 
-// mirror returns the reference that is asked for in place of another, and whether
-// its host may talk HTTP.
+// mirror returns the reference to use instead of ref, and whether its host may use
+// HTTP.
 func (s *Sources) mirror(ref string) (name string, insecure bool) {
 	host, rest, _ := strings.Cut(ref, "/")
 	m, ok := s.Mirrors[host]

@@ -19,50 +19,52 @@ import (
 	"slipway/solver/tree"
 )
 
-// Sources open sources. It is used from several goroutines.
+// Sources resolves and fetches source operations. Safe for concurrent use.
 type Sources struct {
 	Store *tree.Store
-	Cache solver.Cache // of layers of images
-	// Registry talks to registries. If it is nil, their images are an error.
+	Cache solver.Cache // of the layers of images
+	// Registry is the client for registries. If it is nil, images of registries are
+	// errors.
 	Registry *registry.Client
-	// Local returns the stored image that a reference means, whose blobs are in
-	// Store. If it does not exist, the error is [fs.ErrNotExist]. If Local is nil,
-	// no image is stored.
+	// Local returns the stored image for a reference. The blobs of the image are in
+	// Store. If the image does not exist, the error is [fs.ErrNotExist]. If Local is
+	// nil, no images are stored.
 	Local func(reference.Named) (*images.Image, error)
-	// Mirrors are hosts that are asked instead of others: "docker.io" →
-	// "localhost:5000". They talk HTTPS unless they begin with http://.
+	// Mirrors maps hosts to mirrors, for example "docker.io" to "localhost:5000".
+	// Mirrors use HTTPS unless they begin with http://.
 	Mirrors map[string]string
-	// Dirs are the directories that local sources name.
+	// Dirs are the directories of local sources, by name.
 	Dirs map[string]string
-	// Layouts are the OCI layouts and archives of images that sources name by the
-	// id of their store.
+	// Layouts are the OCI layouts and archives of images, by store ID.
 	Layouts map[string]string
-	// Files remembers what files of Dirs hold; nil reads them each time.
+	// Files remembers the content of files in Dirs. If it is nil, files are read each
+	// time.
 	Files *Index
-	// Trees are local sources that are no directories of the host. What a source
-	// selects of them does not matter: all of it is there.
+	// Trees are local sources that are not directories of the host. They are used
+	// completely: attributes that select files are ignored.
 	Trees map[string]*tree.Node
-	// HTTP fetches files and git repositories; nil refuses to.
+	// HTTP downloads files and git repositories. If it is nil, these sources are
+	// errors.
 	HTTP *http.Client
-	// Stall is how long a server of git:// or SSH may send nothing. Zero is no
-	// limit; for HTTP, wrap the client's transport with [Stall].
+	// Stall is how long a server of git:// or SSH may send nothing. Zero means no
+	// limit. For HTTP, wrap the client's transport with [Stall].
 	Stall time.Duration
-	// Uploads are files that the client sends, by the URL that names them.
+	// Uploads are files sent by the client, by URL.
 	Uploads map[string]tree.Blob
-	// Limits bound what a layer of an image may hold; zero allows more than any
-	// image that is known.
+	// Limits bounds the layers of images. If a field is zero, its default exceeds all
+	// known images.
 	Limits tree.Limits
-	// Temp is the directory of git repositories while their files are read.
+	// Temp is the directory for git repositories while their files are read.
 	Temp string
-	// Now is the time of files that git checks out, and of the top of a local
-	// directory: only what is in it is part of a build.
+	// Now returns the time for files of git repositories, and for the root of a local
+	// directory, whose own time is not part of a build.
 	Now func() time.Time
-	// Secrets that authorize downloads, and sockets of SSH agents, by id.
+	// Secrets for downloads, and sockets of SSH agents, by ID.
 	Secrets map[string][]byte
 	Agents  map[string]string
 
-	// What a build has found out, so that all who ask get the same answer.
-	stored     sync.Map // stored images that were found, by the digests of their roots
+	// Results of this build, so that equal requests get equal answers.
+	stored     sync.Map // resolved stored images, by the digest of their root
 	images     singleflight.Group[string, *Image]
 	layerBlobs singleflight.Group[digest.Digest, tree.Blob]
 	layouts    singleflight.Group[string, *imageFiles]

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Stall returns a transport that gives up when a server takes and sends nothing
-// for so long: during the request, before the response, or within its body.
+// Stall returns a transport that fails if a server neither accepts nor sends data for
+// longer than limit: during the request, before the response, or within its body.
 func Stall(rt http.RoundTripper, limit time.Duration) http.RoundTripper {
 	return &stalling{rt, limit}
 }
@@ -39,8 +39,8 @@ func (s *stalling) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// sentBody is the body of a request. Each read of it shows that the server took
-// what was read before.
+// sentBody is the body of a request. Each read of it shows that the server accepted the
+// previous data.
 type sentBody struct {
 	io.ReadCloser
 	p *patience
@@ -48,7 +48,7 @@ type sentBody struct {
 
 // Read implements [io.Reader].
 func (b *sentBody) Read(p []byte) (int, error) {
-	b.p.stop() // the file that is read may be slow, too
+	b.p.stop() // reading the file may be slow as well
 	n, err := b.ReadCloser.Read(p)
 	b.p.wait()
 	return n, err
@@ -70,8 +70,8 @@ func (b *stallingBody) Close() error {
 	return err
 }
 
-// patience cancels its context when a server is waited for too long. Each call
-// of wait starts the limit anew.
+// patience cancels its context if a server stalls for longer than the limit. Each call
+// of wait restarts the limit.
 type patience struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -79,8 +79,8 @@ type patience struct {
 	limit  time.Duration
 }
 
-// newPatience returns the patience with a host. A limit of zero disables it. The
-// caller must call end.
+// newPatience returns a patience for a host. If limit is zero, it never cancels the
+// context. The caller must call end.
 func newPatience(ctx context.Context, host string, limit time.Duration) *patience {
 	p := &patience{limit: limit}
 	p.ctx, p.cancel = context.WithCancelCause(ctx)
@@ -90,23 +90,23 @@ func newPatience(ctx context.Context, host string, limit time.Duration) *patienc
 	return p
 }
 
-// wait starts the limit: the next move is the server's.
+// wait starts the limit before an operation that waits for the server.
 func (p *patience) wait() {
 	if p.limit > 0 {
 		p.timer.Reset(p.limit)
 	}
 }
 
-// stop stops the limit: the next move is ours.
+// stop stops the limit after the operation.
 func (p *patience) stop() { p.timer.Stop() }
 
-// end releases what the context holds.
+// end releases the resources of the context.
 func (p *patience) end() {
 	p.stop()
 	p.cancel(nil)
 }
 
-// read reads, and waits for the data no longer than the limit.
+// read reads data, and waits for it no longer than the limit.
 func (p *patience) read(r io.Reader, data []byte) (int, error) {
 	p.wait()
 	n, err := r.Read(data)
@@ -117,7 +117,8 @@ func (p *patience) read(r io.Reader, data []byte) (int, error) {
 	return n, err
 }
 
-// cause returns why the context ended, if it did: err only follows from that.
+// cause returns the cause of the context's end. If the context has not ended, it
+// returns err.
 func (p *patience) cause(err error) error {
 	if p.ctx.Err() != nil {
 		return context.Cause(p.ctx)

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// slowly is a body of so many bytes, each of which takes a while.
+// slowly is a body with a delay before each byte.
 type slowly struct {
 	left  int
 	every time.Duration
@@ -28,14 +28,14 @@ func (s *slowly) Read(p []byte) (int, error) {
 	return 1, nil
 }
 
-// TestStall: the limit is for how long a server does nothing, not for an upload
-// as a whole.
+// TestStall checks that the limit applies to the inactivity of a server, not to the
+// duration of a transfer.
 func TestStall(t *testing.T) {
 	const limit = 500 * time.Millisecond
 	hang := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
-		case "/silent", "/deaf": // the latter takes what fits into the buffers of the connection
+		case "/silent", "/deaf": // the latter accepts what fits into the buffers of the connection
 			<-hang
 		case "/cut":
 			_, _ = io.WriteString(w, "x")
