@@ -97,7 +97,7 @@ func (c *Cache) Get(ctx context.Context, key digest.Digest) (solver.CacheEntry, 
 		return solver.CacheEntry{}, false, nil //nolint:nilerr // the operation runs again
 	}
 	now := c.now()
-	_ = os.Chtimes(file, now, now) // the time of the last use, for pruning only
+	_ = os.Chtimes(file, now, now) // when it was last used, for pruning only
 	return solver.CacheEntry{ID: r.ID, Outputs: outs}, true, nil
 }
 

@@ -15,15 +15,14 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Root is what an output consists of: an image or an index, and the descriptor
-// that lists it in index.json.
+// Root is the root of an output: an image or an index, and its descriptor in index.json.
 type Root struct {
 	Content    partial.Describable // a v1.Image or a v1.ImageIndex
 	Descriptor v1.Descriptor
 	Names      []string // full names in archives
 }
 
-// Named returns the root with names for archives.
+// Named returns a copy of the root with names for archives.
 func (r *Root) Named(names []string) *Root {
 	named := *r
 	named.Names = names
@@ -36,7 +35,7 @@ func NewRoot(content partial.Describable, p *ocispecs.Platform, annotations map[
 	if err != nil {
 		return nil, err
 	}
-	d.ArtifactType, d.Annotations = "", annotations // an image is no artifact
+	d.ArtifactType, d.Annotations = "", annotations // images have no artifact type
 	if p != nil {
 		d.Platform = platformOf(*p)
 	}
@@ -57,8 +56,8 @@ func WriteOCI(w io.Writer, roots ...*Root) error {
 	return a.tar.Close()
 }
 
-// WriteDocker writes images as `docker load` reads it: an OCI layout with a
-// manifest.json, as BuildKit does. Only old engines look at the latter.
+// WriteDocker writes images for `docker load`: an OCI layout with a manifest.json, as
+// BuildKit does. Only old engines read manifest.json.
 func WriteDocker(w io.Writer, roots ...*Root) error {
 	var entries []dockerEntry
 	for _, r := range roots {
@@ -82,7 +81,7 @@ func WriteDocker(w io.Writer, roots ...*Root) error {
 	return a.tar.Close()
 }
 
-// dockerEntry is an image in manifest.json.
+// dockerEntry is the entry of an image in manifest.json.
 type dockerEntry struct {
 	Config   string
 	RepoTags []string

@@ -18,7 +18,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// testExporter returns an exporter with a store of its own.
+// testExporter returns an exporter with its own store.
 func testExporter(t *testing.T) *Exporter {
 	t.Helper()
 	store, err := tree.OpenStore(t.TempDir())
@@ -28,7 +28,7 @@ func testExporter(t *testing.T) *Exporter {
 	return &Exporter{Store: store, Layers: &Layers{Store: store, Dir: t.TempDir()}}
 }
 
-// root makes an image of two layers, of which the first one is always the same.
+// root returns an image with two layers. The first one is always the same.
 func (x *Exporter) root(t *testing.T, content string) *Root {
 	t.Helper()
 	s := snapshot.New(nil, nil)
@@ -55,7 +55,7 @@ func (x *Exporter) root(t *testing.T, content string) *Root {
 	return root
 }
 
-// entries reads an archive.
+// entries returns the files of an archive by name.
 func entries(t *testing.T, data []byte) map[string][]byte {
 	t.Helper()
 	found := map[string][]byte{}
@@ -79,8 +79,8 @@ func entries(t *testing.T, data []byte) map[string][]byte {
 	}
 }
 
-// TestArchiveOfSeveral: an archive lists each image with each of its names, and has
-// what they share once.
+// TestArchiveOfSeveral: an archive lists each image with each of its names, and contains
+// shared blobs once.
 func TestArchiveOfSeveral(t *testing.T) {
 	x := testExporter(t)
 	one := x.root(t, "1").Named([]string{"docker.io/library/a:1", "docker.io/library/b:2"})
@@ -142,7 +142,7 @@ func checkManifestJSON(t *testing.T, files map[string][]byte) {
 	}
 }
 
-// TestNamed: naming a root for an archive leaves the root as it is.
+// TestNamed: Named does not change the root that it is called on.
 func TestNamed(t *testing.T) {
 	x := testExporter(t)
 	root := x.root(t, "1")
@@ -156,7 +156,7 @@ func TestNamed(t *testing.T) {
 	}
 }
 
-// TestDockerIndex: an index is refused before anything is written.
+// TestDockerIndex: an index is rejected before anything is written.
 func TestDockerIndex(t *testing.T) {
 	idx, err := Index(nil, nil)
 	if err != nil {
@@ -172,7 +172,8 @@ func TestDockerIndex(t *testing.T) {
 	}
 }
 
-// TestStored: what is in the store is read as it was made, and damage is an error.
+// TestStored: Stored returns the manifests and configs that were stored, and an error if
+// one is damaged.
 func TestStored(t *testing.T) {
 	x := testExporter(t)
 	root := x.root(t, "1")

@@ -9,14 +9,14 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Compression is how layers are stored. The zero value is gzip at its usual
+// Compression configures the compression of layers. The zero value is gzip at its default
 // level.
 type Compression struct {
 	Type  string // gzip, zstd or uncompressed; "" is gzip
-	Level int    // 1 to 9 of gzip, 1 to 22 of zstd; 0 is the usual one
+	Level int    // 1 to 9 for gzip, 1 to 22 for zstd; 0 is the default level
 }
 
-// Check refuses what there is not.
+// Check returns an error if the type is unknown or the level is invalid.
 func (c Compression) Check() error {
 	most := 0
 	switch c.Type {
@@ -44,7 +44,7 @@ func (c Compression) mediaType() string {
 	return ocispecs.MediaTypeImageLayerGzip
 }
 
-// writer compresses what is written to it, always to the same bytes.
+// writer returns a writer that compresses to w. Its output is deterministic.
 func (c Compression) writer(w io.Writer) (io.WriteCloser, error) {
 	switch c.Type {
 	case "zstd":
@@ -62,7 +62,7 @@ func (c Compression) writer(w io.Writer) (io.WriteCloser, error) {
 	return gzip.NewWriter(w), nil
 }
 
-// plain does not compress.
+// plain is a writer that does not compress.
 type plain struct{ io.Writer }
 
 // Close implements [io.Closer].

@@ -14,12 +14,11 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// CacheField is the field of image configs with the cache of the build, as
-// BuildKit has it.
+// CacheField is the field of image configs with the inline cache, as in BuildKit.
 const CacheField = "moby.buildkit.cache.v0"
 
-// config completes the config of the frontend with layers and times. Fields that
-// are not known here stay.
+// config adds layers and times to the image config of the frontend. Unknown fields are
+// preserved.
 func (x *Exporter) config(r Result, blobs []*snapshot.LayerBlob) ([]byte, error) {
 	fields := map[string]json.RawMessage{}
 	config := r.Config
@@ -33,7 +32,7 @@ func (x *Exporter) config(r Result, blobs []*snapshot.LayerBlob) ([]byte, error)
 		return nil, fmt.Errorf("image config: %w", err)
 	}
 	if fields == nil {
-		return nil, errors.New("invalid null image config for export") // in the words of BuildKit
+		return nil, errors.New("invalid null image config for export") // worded as in BuildKit
 	}
 	var history []ocispecs.History
 	if h, ok := fields["history"]; ok {
@@ -71,7 +70,7 @@ func (x *Exporter) config(r Result, blobs []*snapshot.LayerBlob) ([]byte, error)
 	return json.Marshal(fields)
 }
 
-// defaultConfig returns the image config of a frontend that sets none.
+// defaultConfig returns the image config for a frontend that sets none.
 func defaultConfig(p ocispecs.Platform) ([]byte, error) {
 	img := ocispecs.Image{Platform: p}
 	img.Config.WorkingDir = "/"
@@ -81,7 +80,8 @@ func defaultConfig(p ocispecs.Platform) ([]byte, error) {
 	return json.Marshal(img)
 }
 
-// aligned makes a history with as many entries of layers as there are layers.
+// aligned returns a history with exactly one entry per layer, in addition to entries
+// without a layer.
 func aligned(history []ocispecs.History, layers int) []ocispecs.History {
 	n := 0
 	for i := range history {
@@ -98,16 +98,16 @@ func aligned(history []ocispecs.History, layers int) []ocispecs.History {
 	return history
 }
 
-// dated gives entries without a time one, and tells that of the image. An image
-// whose layers were all there has the times of when they were made, so that
-// building it again gives the same one.
+// dated sets the time of history entries that have none, and returns the creation time of
+// the image. If all layers existed already, their times are used, so that a rebuild
+// yields the same image.
 //
-// An entry with a layer has the time of the layer. One without has that of the
-// layer before it or, as those of its base are not its own, of the first one that
-// was made here.
+// An entry with a layer gets the time of the layer. An entry without a layer gets the
+// time of the entry before it. If that entry belongs to the base image, it gets the time
+// of the first new layer instead.
 func (x *Exporter) dated(history []ocispecs.History, blobs []*snapshot.LayerBlob) ([]ocispecs.History, time.Time) {
 	var last *time.Time
-	isNew := false // from here on nothing is of the base
+	isNew := false // whether the entries of the base image have ended
 	fill := x.firstNew(history, blobs)
 	layer := 0
 	for i := range history {
@@ -134,10 +134,10 @@ func (x *Exporter) dated(history []ocispecs.History, blobs []*snapshot.LayerBlob
 	return history, x.Now.UTC()
 }
 
-// clamp makes times of history that are later than epoch equal to epoch, except
-// for the leading entries that are those of the base image. It returns the time
-// of the image: that of the last entry or, without one, created, but not later
-// than epoch.
+// clamp sets times of history entries that are later than epoch to epoch. Leading entries
+// that equal the entries of the base image are not changed. It returns the creation time
+// of the image: the time of the last entry. If history is empty, it returns the earlier
+// of created and epoch.
 func clamp(history, base []ocispecs.History, created, epoch time.Time) time.Time {
 	same := 0
 	for same < min(len(history), len(base)) && reflect.DeepEqual(history[same], base[same]) {
@@ -157,7 +157,7 @@ func clamp(history, base []ocispecs.History, created, epoch time.Time) time.Time
 	return created
 }
 
-// base returns the config of the base image, which is empty without one.
+// base returns the config of the base image. If there is no base image, it is empty.
 func (r Result) base() (ocispecs.Image, error) {
 	var img ocispecs.Image
 	if len(r.Base) == 0 {
@@ -169,8 +169,8 @@ func (r Result) base() (ocispecs.Image, error) {
 	return img, nil
 }
 
-// firstNew is the time of the first layer that was made here or, without one,
-// the last time that the history has.
+// firstNew returns the time of the first new layer. If there is no new layer, it returns
+// the last time in the history, or x.Now.
 func (x *Exporter) firstNew(history []ocispecs.History, blobs []*snapshot.LayerBlob) *time.Time {
 	now := x.Now.UTC()
 	fill := &now

@@ -14,7 +14,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestHistoryTimes: entries have the times of their layers.
+// TestHistoryTimes: history entries have the times of their layers.
 func TestHistoryTimes(t *testing.T) {
 	at := func(hour int) *time.Time {
 		t := time.Date(2020, 1, 1, hour, 0, 0, 0, time.UTC)
@@ -65,8 +65,8 @@ func TestHistoryTimes(t *testing.T) {
 	}
 }
 
-// TestHistoryOfBase: SOURCE_DATE_EPOCH changes no entry of the base image, but
-// those after the first that is another one.
+// TestHistoryOfBase: SOURCE_DATE_EPOCH does not change entries of the base image. It
+// changes all entries after the first difference.
 func TestHistoryOfBase(t *testing.T) {
 	at := func(year int) *time.Time {
 		t := time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -116,8 +116,8 @@ func TestHistoryOfBase(t *testing.T) {
 	}
 }
 
-// TestRewrittenLayers: with RewriteTimes the layers of the base image stay, and
-// all from the first that is another one are made anew.
+// TestRewrittenLayers: with RewriteTimes, layers of the base image are kept, and all
+// layers from the first difference on are rewritten.
 func TestRewrittenLayers(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {
@@ -174,7 +174,8 @@ func TestRewrittenLayers(t *testing.T) {
 	}
 }
 
-// TestDefaultConfig: an image of a frontend that sets no config has BuildKit's.
+// TestDefaultConfig: an image of a frontend that sets no config has BuildKit's default
+// config.
 func TestDefaultConfig(t *testing.T) {
 	for os, want := range map[string][]string{"linux": {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, "windows": nil} {
 		data, err := (&Exporter{Now: time.Unix(1, 0)}).config(Result{Platform: ocispecs.Platform{OS: os, Architecture: "arm64"}}, nil)
@@ -191,7 +192,7 @@ func TestDefaultConfig(t *testing.T) {
 	}
 }
 
-// TestNullConfig: a config without an object is an error, as with BuildKit.
+// TestNullConfig: a null config is an error, as in BuildKit.
 func TestNullConfig(t *testing.T) {
 	_, err := (&Exporter{}).config(Result{Config: []byte("null")}, nil)
 	if err == nil || err.Error() != "invalid null image config for export" {

@@ -11,11 +11,11 @@ import (
 	"slipway/solver/tree"
 )
 
-// WriteDir writes the files of a tree into a directory, which is made if it is
-// missing. What else is there stays. The files belong to who builds.
+// WriteDir writes the files of a tree into a directory. If the directory does not exist,
+// it is created. Other files in it are kept. The files belong to the current user.
 //
-// All is written into a hidden directory in it first, so that nothing is
-// half-written if it fails. Symbolic links below the directory are not followed.
+// WriteDir first writes everything into a hidden directory inside dest, so that a failure
+// leaves no incomplete files. It does not follow symbolic links below dest.
 func (o Outputs) WriteDir(ctx context.Context, dest string, n *tree.Node, s *tree.Store) (err error) {
 	_, missing := os.Stat(dest)
 	if err := os.MkdirAll(dest, 0o755); err != nil {
@@ -24,7 +24,7 @@ func (o Outputs) WriteDir(ctx context.Context, dest string, n *tree.Node, s *tre
 	if missing != nil {
 		defer func() {
 			if err != nil {
-				os.Remove(dest) // unless there is something in it
+				os.Remove(dest) // fails unless it is empty
 			}
 		}()
 	}
@@ -49,8 +49,8 @@ func (o Outputs) WriteDir(ctx context.Context, dest string, n *tree.Node, s *tre
 	return errors.Join(err, tree.RemoveAll(temp))
 }
 
-// Merge moves the entries of a directory into one that is there. What is new
-// comes in place of what is there, but for directories, which are merged.
+// Merge moves the entries of a directory into an existing one. Directories are merged,
+// and other entries replace existing ones.
 func Merge(from, to string) error {
 	list, err := os.ReadDir(from)
 	if err != nil {
@@ -64,8 +64,7 @@ func Merge(from, to string) error {
 	return nil
 }
 
-// move moves a file to its place, and the entries of a directory into one that
-// is there.
+// move moves a file to a path, or the entries of a directory into an existing directory.
 func move(from, to string) error {
 	info, err := os.Lstat(from)
 	if err != nil {
@@ -78,11 +77,12 @@ func move(from, to string) error {
 	case err != nil:
 		return err
 	case !info.IsDir() || !old.IsDir():
-		// Upstream: what is new comes in place of what is there, also of a
-		// directory with all in it.
+		// Upstream: the new entry replaces the existing one, even a directory with its
+		// content.
 		return errors.Join(os.RemoveAll(to), rename(from, to, info))
 	}
-	// Both are written to, also those that nobody may write to any more.
+	// Moving entries changes both directories, so both need write permission, whatever
+	// their final modes.
 	if err := os.Chmod(from, 0o700); err != nil {
 		return err
 	}
@@ -97,8 +97,8 @@ func move(from, to string) error {
 	return errors.Join(os.Chmod(to, info.Mode()), os.Chtimes(to, info.ModTime(), info.ModTime()))
 }
 
-// rename moves what is not there yet. A directory that nobody may write to
-// cannot be moved by someone who is not root.
+// rename moves a file to a path. Users other than root cannot move a directory without
+// write permission, so it gets the permission while it is moved.
 func rename(from, to string, info fs.FileInfo) error {
 	err := os.Rename(from, to)
 	if !errors.Is(err, fs.ErrPermission) || !info.IsDir() {

@@ -10,8 +10,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestSpecialFiles: a directory gets the pipes and devices of the result, or the
-// user is told which of them may not be made.
+// TestSpecialFiles: the pipes and devices of the result are created in a directory. The
+// paths of devices that the user may not create are reported.
 func TestSpecialFiles(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {

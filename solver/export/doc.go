@@ -1,6 +1,5 @@
-// Package export turns what a build made into what users want: images as OCI and
-// Docker archives or in a registry, directories, and plain archives.
+// Package export converts build results to outputs: images as OCI and Docker archives or
+// in a registry, directories, and plain archives.
 //
-// A file that is written is written whole or not at all, and the same result
-// gives the same bytes.
+// Files are written atomically, and the same result yields the same bytes.
 package export

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// TestLockFIFO: a FIFO in place of the lock is an error, and is not waited for.
+// TestLockFIFO: a FIFO in place of the lock file is an error, and opening it does not
+// block.
 func TestLockFIFO(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mkfifo(filepath.Join(dir, "index.json.lock"), 0o600); err != nil {

@@ -12,10 +12,10 @@ import (
 	"slipway/solver/tree"
 )
 
-// tempPrefix begins the names of what is half-written.
+// tempPrefix is the prefix of the names of incomplete files.
 const tempPrefix = ".slipway-"
 
-// WriteFile writes a file whole or not at all.
+// WriteFile writes a file atomically.
 func WriteFile(name string, write func(io.Writer) error) error {
 	dir := filepath.Dir(name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -28,7 +28,8 @@ func WriteFile(name string, write func(io.Writer) error) error {
 	return finish(tmp, name, write)
 }
 
-// finish fills a new file and moves it to its place, or removes it.
+// finish writes the content of a temporary file and renames it to name. If that fails, it
+// removes the temporary file.
 func finish(tmp *os.File, name string, write func(io.Writer) error) error {
 	err := errors.Join(write(tmp), tmp.Chmod(0o644), tmp.Close())
 	if err == nil {
@@ -40,25 +41,26 @@ func finish(tmp *os.File, name string, write func(io.Writer) error) error {
 	return err
 }
 
-// Unfinished returns what [WriteFile] left in a directory when it was killed.
+// Unfinished returns the incomplete files of killed processes in a directory.
 func Unfinished(dir string) []string {
-	list, _ := fs.Glob(os.DirFS(dir), tempPrefix+"*") // the pattern is none that fails
+	list, _ := fs.Glob(os.DirFS(dir), tempPrefix+"*") // the pattern is valid
 	for i, name := range list {
 		list[i] = filepath.Join(dir, name)
 	}
 	return list
 }
 
-// Outputs writes results to where users want them. It keeps a note of what is
-// half-written, so that it can be removed after this process was killed.
+// Outputs writes results to destinations of the user. It records the paths of incomplete
+// outputs, so that [Outputs.Reclaim] can remove them after this process was killed.
 type Outputs struct {
-	Notes string // directory
-	// Refused is told the paths of devices that the user may not make, and that
-	// are left out of a directory. Nil leaves out all devices and pipes.
+	Notes string // directory of the records; "" records nothing
+	// Refused is called with the path of each device that the user may not create, and
+	// that a directory therefore lacks. If it is nil, directories get no devices and
+	// pipes at all.
 	Refused func(name string)
-} // directory of the notes; "" keeps none
+}
 
-// Note makes a name in a directory and notes it. done ends the note.
+// Note returns a temporary path in dir and records it. done removes the record.
 func (o Outputs) Note(dir string) (temp string, done func(), err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return "", nil, err
@@ -82,8 +84,8 @@ func (o Outputs) Note(dir string) (temp string, done func(), err error) {
 	return temp, done, err
 }
 
-// Reclaim removes what processes that were killed left. It must not run beside
-// others that write outputs with these notes.
+// Reclaim removes incomplete outputs of killed processes. No other process may write
+// outputs with the same records meanwhile.
 func (o Outputs) Reclaim() error {
 	var errs []error
 	for _, note := range Unfinished(o.Notes) {
@@ -96,8 +98,8 @@ func (o Outputs) Reclaim() error {
 	return errors.Join(errs...)
 }
 
-// WriteFile writes a file whole or not at all. Symbolic links are followed, and
-// what is no file is written in place.
+// WriteFile writes a file atomically. It follows symbolic links. If the target is not a
+// regular file, it is written in place.
 func (o Outputs) WriteFile(ctx context.Context, name string, write func(io.Writer) error) error {
 	t, err := FindTarget(name)
 	if err != nil {
@@ -123,7 +125,7 @@ func (o Outputs) WriteFile(ctx context.Context, name string, write func(io.Write
 	return finish(tmp, name, func(w io.Writer) error { return write(Writer(ctx, w)) })
 }
 
-// Writer returns a writer that fails when the context is done.
+// Writer returns a writer that fails after ctx is done.
 func Writer(ctx context.Context, w io.Writer) io.Writer { return &writer{ctx, w} }
 
 type writer struct {

@@ -20,32 +20,32 @@ import (
 	"slipway/solver/tree"
 )
 
-// Result is what a build made for one platform.
+// Result is the result of a build for one platform.
 type Result struct {
-	Snapshot *snapshot.Snapshot // nil without files
+	Snapshot *snapshot.Snapshot // nil if the result has no files
 	Config   []byte             // image config as JSON, without layers
-	Base     []byte             // config of the base image as JSON; nil without one
+	Base     []byte             // config of the base image as JSON; nil without a base image
 	Platform ocispecs.Platform
 
-	// Epoch is SOURCE_DATE_EPOCH: the config has no later time, but for those of
-	// the base image. If it is nil, times stay as they are.
+	// Epoch is SOURCE_DATE_EPOCH: no time in the config is later, except times of the
+	// base image. If it is nil, times are not changed.
 	Epoch *time.Time
-	// RewriteTimes applies Epoch to the files too, in all layers but those of
-	// the base image.
+	// RewriteTimes also applies Epoch to the files, in all layers except layers of the
+	// base image.
 	RewriteTimes bool
 
 	Annotations map[string]string // of the manifest
-	Cache       []byte            // how the layers came about, for those who build on; nil is not told
+	Cache       []byte            // inline cache; nil if the image has none
 }
 
-// Exporter makes images.
+// Exporter creates images.
 type Exporter struct {
 	Store  *tree.Store
 	Layers *Layers
-	Now    time.Time // when images are made of which no layer tells it
+	Now    time.Time // creation time of images whose history has no times
 }
 
-// image is a [v1.Image] whose blobs are in the store.
+// image is an image whose blobs are in the store.
 type image struct {
 	store    *tree.Store
 	config   []byte
@@ -53,7 +53,7 @@ type image struct {
 	layers   map[v1.Hash]ocispecs.Descriptor
 }
 
-// Image makes the image of a result.
+// Image creates the image of a result.
 func (x *Exporter) Image(ctx context.Context, r Result) (v1.Image, error) {
 	img := &image{store: x.Store, layers: map[v1.Hash]ocispecs.Descriptor{}}
 	m := ocispecs.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispecs.MediaTypeImageManifest, Layers: []ocispecs.Descriptor{}, Annotations: r.Annotations}
@@ -81,8 +81,8 @@ func (x *Exporter) Image(ctx context.Context, r Result) (v1.Image, error) {
 	return partial.CompressedToImage(img)
 }
 
-// blobs returns the layers of the image. Layers that are to be rewritten are
-// made anew from their files, also those that came from an imported cache.
+// blobs returns the layers of the image. If times are rewritten, layers are created from
+// their files, even if they come from an imported cache.
 func (x *Exporter) blobs(ctx context.Context, r Result) ([]*snapshot.LayerBlob, error) {
 	base, err := r.base()
 	if err != nil {
@@ -131,7 +131,7 @@ func (i *image) LayerByDigest(h v1.Hash) (partial.CompressedLayer, error) {
 	return &compressedLayer{i.store, h, d}, nil
 }
 
-// compressedLayer is a layer that is in the store.
+// compressedLayer is a layer in the store.
 type compressedLayer struct {
 	store *tree.Store
 	hash  v1.Hash
@@ -154,14 +154,14 @@ func (l *compressedLayer) Compressed() (io.ReadCloser, error) {
 	return l.store.Open(tree.Blob{Digest: l.desc.Digest, Size: l.desc.Size})
 }
 
-// IndexEntry is an image of an index.
+// IndexEntry is an image in an index.
 type IndexEntry struct {
 	Image       v1.Image
 	Platform    ocispecs.Platform
 	Annotations map[string]string // of its descriptor
 }
 
-// Index makes an index of images, in their order.
+// Index returns an index of images, in the order of entries.
 func Index(entries []IndexEntry, annotations map[string]string) (v1.ImageIndex, error) {
 	m := v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Annotations: annotations}
 	x := &index{images: map[v1.Hash]v1.Image{}}

@@ -19,21 +19,22 @@ import (
 	"slipway/solver/tree"
 )
 
-// Layers makes the blobs of layers, and remembers them in a directory.
+// Layers creates the blobs of layers, and caches them in a directory.
 type Layers struct {
 	Store *tree.Store
 	Dir   string
-	Now   time.Time // when layers are made that are not there
-	// Compression of layers that are made here.
+	Now   time.Time // creation time of new layers
+	// Compression is the compression of new layers.
 	Compression Compression
-	// Written is called with the number of uncompressed bytes while a layer is made.
+	// Written is called with the number of uncompressed bytes while a layer is created.
 	// It may be nil.
 	Written func(n int64)
 }
 
-// Blob returns a layer as it is stored in images. A layer that came from an
-// image stays as it was, as its users have it already. If latest is not nil,
-// each layer is made anew, and no file in it has a later time.
+// Blob returns the blob of a layer. The blob of a layer from an image is returned
+// unchanged, because users of the layer have it already. If latest is not nil, the blob
+// is created from the files of the layer instead, and none of its times is later than
+// latest.
 func (x *Layers) Blob(ctx context.Context, l snapshot.Layer, latest *time.Time) (*snapshot.LayerBlob, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -48,7 +49,7 @@ func (x *Layers) Blob(ctx context.Context, l snapshot.Layer, latest *time.Time) 
 			return &b, nil
 		}
 	}
-	if err := os.RemoveAll(file); err != nil { // it is damaged, whatever it is
+	if err := os.RemoveAll(file); err != nil { // damaged, or the store lacks its blob
 		return nil, err
 	}
 	b, err := x.compress(ctx, l, latest)
@@ -62,7 +63,7 @@ func (x *Layers) Blob(ctx context.Context, l snapshot.Layer, latest *time.Time) 
 	return b, WriteFile(file, func(w io.Writer) error { _, err := w.Write(data); return err })
 }
 
-// Blobs returns the blobs that are remembered.
+// Blobs returns the digests of the cached blobs.
 func (x *Layers) Blobs() (map[digest.Digest]bool, error) {
 	files, err := os.ReadDir(x.Dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -108,7 +109,8 @@ func (x *Layers) compress(ctx context.Context, l snapshot.Layer, latest *time.Ti
 	}, nil
 }
 
-// counter is a writer that reports how much is written to it, unless it is nil.
+// counter is a writer that calls itself with the number of bytes written, unless it is
+// nil.
 type counter func(n int64)
 
 // Write implements [io.Writer].

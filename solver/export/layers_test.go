@@ -7,7 +7,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestBlobs finds what was remembered, in a directory whose name is a pattern too.
+// TestBlobs: Blobs returns the cached blobs, even if the name of the directory is a glob
+// pattern.
 func TestBlobs(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {

@@ -15,13 +15,13 @@ import (
 	"slipway/internal/regularfile"
 )
 
-// lockRetry is the interval at which a process tries to take a lock again.
+// lockRetry is the interval at which a process tries again to take a lock.
 const lockRetry = 10 * time.Millisecond
 
-// LockIndex locks the index of the OCI layout in dir, so that no entry is lost
-// when several processes read, change and write it. It waits until the lock is
-// free or ctx ends. The lock file is the one that BuildKit's clients use, and like
-// them unlock removes it.
+// LockIndex locks the index of the OCI layout in dir, so that no entry is lost when
+// several processes read, change and write it. It blocks until the lock is free or ctx
+// ends. BuildKit's clients use the same lock file. As in these clients, unlock removes
+// it.
 func LockIndex(ctx context.Context, dir string) (unlock func(), err error) {
 	name := filepath.Join(dir, ocispecs.ImageIndexFile+".lock")
 	for {
@@ -45,8 +45,8 @@ func LockIndex(ctx context.Context, dir string) (unlock func(), err error) {
 	}
 }
 
-// isCurrent reports whether a lock is on the file that its path names now. Whoever
-// held the lock before may have removed the file.
+// isCurrent reports whether a lock is on the file that currently exists at its path. The
+// previous holder of the lock may have removed the file.
 func isCurrent(lock *flock.Flock) (bool, error) {
 	locked, err := lock.Stat()
 	if err != nil {

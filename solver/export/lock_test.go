@@ -11,8 +11,7 @@ import (
 	"testing"
 )
 
-// TestLockIndex: of many holders of the lock none sees what another one has not
-// finished.
+// TestLockIndex: a holder of the lock never sees an incomplete change of another holder.
 func TestLockIndex(t *testing.T) {
 	const holders = 50
 	dir := t.TempDir()

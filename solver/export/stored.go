@@ -13,8 +13,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// Stored returns the image or the index whose manifest is in a store, with all
-// that it refers to. The blobs of layers are not looked at.
+// Stored returns the image or the index whose manifest is in a store, with its manifests
+// and configs. It does not read the blobs of layers.
 func Stored(store *tree.Store, d ocispecs.Descriptor) (partial.Describable, error) {
 	if d.MediaType != string(types.OCIImageIndex) {
 		return storedImage(store, d)

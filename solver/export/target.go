@@ -12,25 +12,25 @@ import (
 	"syscall"
 )
 
-// maxLinks is how many symbolic links may lead to a file, as in Linux.
+// maxLinks is the maximum number of symbolic links that lead to a file, as in Linux.
 const maxLinks = 40
 
-// Target is the file that a destination leads to.
+// Target is the file that a destination resolves to.
 type Target struct {
 	Path string // without symbolic links
-	// InPlace is set for devices, pipes and open files of a process, such as
-	// /dev/stdout: they are written to, and never replaced.
+	// InPlace is set for devices, pipes and open files of a process, such as /dev/stdout.
+	// They are written to, and never replaced.
 	InPlace bool
 }
 
-// FindTarget follows the symbolic links of a destination, which need not exist.
+// FindTarget resolves the symbolic links of a destination. It need not exist.
 func FindTarget(name string) (Target, error) {
 	for range maxLinks {
 		dir, base := filepath.Split(strings.TrimRight(name, string(filepath.Separator)))
 		if dir == "" {
 			dir = "."
 		}
-		dir, err := filepath.EvalSymlinks(dir) // not cleaned: ".." after a link is above where it leads
+		dir, err := filepath.EvalSymlinks(dir) // not cleaned, because ".." after a link is the parent of its target
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return Target{Path: name}, nil
@@ -67,8 +67,8 @@ func isDescriptors(dir string) bool {
 	return ok && err == nil
 }
 
-// Open opens a target that is written in place. A pipe opens when someone reads
-// from it, or fails when the context ends.
+// Open opens a target that is written in place. Opening a pipe blocks until a process
+// reads from it. If ctx ends first, Open returns an error.
 func (t Target) Open(ctx context.Context) (io.WriteCloser, error) {
 	type opened struct {
 		f   *os.File
@@ -76,7 +76,7 @@ func (t Target) Open(ctx context.Context) (io.WriteCloser, error) {
 	}
 	done := make(chan opened)
 	go func() {
-		f, err := os.OpenFile(t.Path, os.O_WRONLY|os.O_APPEND, 0) // what a shell has written there stays
+		f, err := os.OpenFile(t.Path, os.O_WRONLY|os.O_APPEND, 0) // keep text that a shell has written there
 		select {
 		case done <- opened{f, err}:
 		case <-ctx.Done():
@@ -100,8 +100,8 @@ func (t Target) write(ctx context.Context, write func(io.Writer) error) error {
 	return errors.Join(write(Writer(ctx, f)), f.Close())
 }
 
-// Write writes data to a destination of the user: a file whole or not at all,
-// or to what is written in place.
+// Write writes data to a destination of the user. A regular file is written atomically.
+// Other targets are written in place.
 func Write(ctx context.Context, name string, data []byte) error {
 	t, err := FindTarget(name)
 	if err != nil {
@@ -114,8 +114,8 @@ func Write(ctx context.Context, name string, data []byte) error {
 	return WriteFile(t.Path, write)
 }
 
-// Remove removes the file that a destination leads to, if there is one. What is
-// written in place stays.
+// Remove removes the file that a destination resolves to, if it exists. It does not
+// remove targets that are written in place.
 func Remove(name string) error {
 	t, err := FindTarget(name)
 	if err != nil || t.InPlace {

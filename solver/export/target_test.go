@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// TestFindTarget: links are followed to the end, whether it exists or not, and
-// devices, pipes and open files are written in place.
+// TestFindTarget: links are followed to the end, whether the target exists or not.
+// Devices, pipes and open files are written in place.
 func TestFindTarget(t *testing.T) {
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
@@ -58,8 +58,8 @@ func TestFindTarget(t *testing.T) {
 	}
 }
 
-// TestPipe: a pipe is written when someone reads, and a build that waits for
-// that ends with its context.
+// TestPipe: a pipe is written when a process reads from it. A build that waits for a
+// reader ends with its context.
 func TestPipe(t *testing.T) {
 	pipe, unread := filepath.Join(t.TempDir(), "pipe"), filepath.Join(t.TempDir(), "pipe")
 	for _, name := range []string{pipe, unread} {
@@ -97,7 +97,7 @@ func TestPipe(t *testing.T) {
 	}
 }
 
-// TestAppended: what a shell has written to an open file stays.
+// TestAppended: text that a shell has written to an open file is kept.
 func TestAppended(t *testing.T) {
 	f, err := os.Create(filepath.Join(t.TempDir(), "f"))
 	if err != nil {
@@ -115,7 +115,8 @@ func TestAppended(t *testing.T) {
 	}
 }
 
-// TestNotes: what is half-written is noted only where notes are kept.
+// TestNotes: incomplete outputs are recorded only if there is a directory for the
+// records.
 func TestNotes(t *testing.T) {
 	dir, notes := t.TempDir(), filepath.Join(t.TempDir(), "notes")
 	temp, done, err := Outputs{}.Note(dir)
@@ -139,7 +140,7 @@ func TestNotes(t *testing.T) {
 	}
 }
 
-// TestWriteFileInPlace: a pipe that an output goes to stays one.
+// TestWriteFileInPlace: a pipe is written to, and not replaced.
 func TestWriteFileInPlace(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {

@@ -20,13 +20,13 @@ import (
 	"slipway/solver/tree"
 )
 
-// machine is a solver with its disk.
+// machine is a solver with its store and cache.
 type machine struct {
 	t     *testing.T
 	store *tree.Store
 	cache solver.Cache
 	run   runner.Runner
-	// mounts are what steps may have; nil is nothing
+	// mounts are the mounts of steps; nil provides none
 	mounts solver.Mounts
 	ran    []string // names of operations that were not cached
 }
@@ -40,7 +40,7 @@ func newMachine(t *testing.T, steps ...script.Step) *machine {
 	return &machine{t: t, store: s, cache: solver.NewMemoryCache(), run: script.New(s, steps...)}
 }
 
-// build builds a directory's Dockerfile with our frontend.
+// build builds the Dockerfile of a directory with this project's frontend.
 func (m *machine) build(dir string, opts map[string]string) (*tree.Node, *client.Result, error) {
 	m.t.Helper()
 	res, err := frontend.Build(m.t.Context(), m.client(dir, opts))
@@ -57,7 +57,7 @@ func (m *machine) build(dir string, opts map[string]string) (*tree.Node, *client
 	return s.Tree(), res, nil
 }
 
-// client returns the gateway of a build with a directory as its context.
+// client returns the gateway of a build whose context is dir.
 func (m *machine) client(dir string, opts map[string]string) *gateway.Client {
 	m.ran = nil
 	src := &source.Sources{Store: m.store, Cache: m.cache, Dirs: map[string]string{"context": dir, "dockerfile": dir}}
@@ -77,7 +77,7 @@ func (m *machine) solver(src *source.Sources) *solver.Job {
 	})
 }
 
-// files writes files into a new directory.
+// files writes files into a new directory and returns its path.
 func files(t *testing.T, list map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -93,7 +93,7 @@ func files(t *testing.T, list map[string]string) string {
 	return dir
 }
 
-// list writes the paths of a tree.
+// list returns the paths of a tree.
 func list(n *tree.Node) string {
 	var names []string
 	_ = tree.Diff(nil, n, func(c tree.Change) error {
@@ -124,8 +124,8 @@ func TestBuild(t *testing.T) {
 	if _, _, err = m.build(dir, nil); err != nil || len(m.ran) != 0 {
 		t.Errorf("a second build ran %q, %v", m.ran, err)
 	}
-	// A change of what is copied runs again what depends on it, one of what is
-	// not copied nothing.
+	// A change to a copied file reruns the copy and its dependents. A change to another
+	// file reruns nothing.
 	for name, want := range map[string]string{"src/y": "[a 1/1] COPY src/ /a/", "unused": ""} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("new"), 0o644); err != nil {
 			t.Fatal(err)
@@ -160,8 +160,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestMountSource: two steps that differ only in what part of a tree they may
-// write to are two steps.
+// TestMountSource: two steps that differ only in the part of a tree that they may write
+// to have different cache keys.
 func TestMountSource(t *testing.T) {
 	dir := files(t, map[string]string{"Dockerfile": "", "a/f": "1", "b/f": "2"})
 	seen := ""

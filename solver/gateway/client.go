@@ -24,23 +24,23 @@ import (
 	"slipway/solver/tree"
 )
 
-// Options say what a build has.
+// Options configures a Client.
 type Options struct {
 	Build     *solver.Job
 	Store     *tree.Store
 	Sources   *source.Sources
 	Opts      map[string]string         // frontend options
 	Inputs    map[string]*pb.Definition // frontend inputs
-	Platforms []ocispecs.Platform       // what can run here, this machine's own first; none is that alone
-	// Frontends are the frontends that a build may be handed on to, by the image
-	// that names them.
+	Platforms []ocispecs.Platform       // platforms that RUN steps can use, the native one first; if empty, only the native one
+	// Frontends are the frontends to which the build can be forwarded, by name or image
+	// reference.
 	Frontends map[string]client.BuildFunc
-	// Warn is told of warnings; nil is fine. Calls do not overlap.
+	// Warn is called with each warning, one at a time. It may be nil.
 	Warn func(Warning)
 	// Loaded is called with each graph before it is evaluated. It may be nil.
 	Loaded func(*solver.Graph)
-	// Step calls work and shows it to the user by that name. The id tells it from
-	// others. If Step is nil, work is not shown.
+	// Step calls work and shows it to the user as a step with this name. id is unique. If
+	// Step is nil, steps are not shown.
 	Step func(ctx context.Context, id, name string, work func(context.Context) error) error
 }
 
@@ -51,18 +51,18 @@ type Warning struct {
 	client.WarnOpts
 }
 
-// Client implements [client.Client]. It is used from several goroutines.
+// Client implements [client.Client]. Safe for concurrent use.
 type Client struct {
 	opt Options
 	*shared
 }
 
-// shared is what the gateways of a build share, those of frontends that it is
-// handed on to among them.
+// shared is the state that the gateways of a build share. Frontends to which the build is
+// forwarded have their own gateways.
 type shared struct {
 	mu     sync.Mutex
-	graphs []*solver.Graph // of what was solved
-	// results are what errors name.
+	graphs []*solver.Graph // of the definitions solved so far
+	// results are the snapshots that errors refer to, by id.
 	results map[string]*snapshot.Snapshot
 }
 
@@ -79,7 +79,7 @@ func New(opt Options) *Client {
 
 var _ client.Client = (*Client)(nil)
 
-// sessionID is the session of all builds: there is one client, this process.
+// sessionID is the session of all builds, because this process is the only client.
 const sessionID = "local"
 
 // BuildOpts implements [client.Client].
@@ -108,8 +108,8 @@ func (c *Client) Inputs(context.Context) (map[string]llb.State, error) {
 	return states, nil
 }
 
-// Solve implements [client.Client]. Caches that are to be imported make builds
-// faster, not other ones; here they do not count.
+// Solve implements [client.Client]. It ignores the cache imports of a request, which only
+// make a build faster.
 func (c *Client) Solve(ctx context.Context, req client.SolveRequest) (*client.Result, error) {
 	req = req.Clone()
 	var res *client.Result
@@ -128,7 +128,7 @@ func (c *Client) Solve(ctx context.Context, req client.SolveRequest) (*client.Re
 	return res, res.EachRef(func(ref client.Reference) error { return ref.Evaluate(ctx) })
 }
 
-// load takes a definition.
+// load loads the definition of a request.
 func (c *Client) load(ctx context.Context, req client.SolveRequest) (*client.Result, error) {
 	def, err := withPolicies(ctx, req.Definition, req.SourcePolicies)
 	if err != nil {
@@ -154,14 +154,14 @@ func (c *Client) load(ctx context.Context, req client.SolveRequest) (*client.Res
 	return res, nil
 }
 
-// Graphs returns what was solved.
+// Graphs returns the graphs that were solved so far.
 func (c *Client) Graphs() []*solver.Graph {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.graphs
 }
 
-// handOn runs another frontend.
+// handOn forwards the build to another frontend.
 func (c *Client) handOn(ctx context.Context, req client.SolveRequest) (*client.Result, error) {
 	fe := errdefs.Frontend{Name: req.Frontend, Source: req.FrontendOpt["source"]}
 	name := req.Frontend
@@ -187,7 +187,7 @@ func (c *Client) handOn(ctx context.Context, req client.SolveRequest) (*client.R
 	return res, nil
 }
 
-// known lists the frontends that can run.
+// known returns the list of supported frontends for an error text.
 func (c *Client) known() string {
 	if len(c.opt.Frontends) == 0 {
 		return ""
@@ -202,7 +202,7 @@ func (c *Client) ResolveImageConfig(ctx context.Context, ref string, opt sourcer
 
 // Warn implements [client.Client].
 func (c *Client) Warn(_ context.Context, vertex digest.Digest, msg string, opts client.WarnOpts) error {
-	opts.Level = max(1, opts.Level) // Upstream: nothing is the highest
+	opts.Level = max(1, opts.Level) // Upstream: an unset level becomes 1, the highest
 	if c.opt.Warn != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()

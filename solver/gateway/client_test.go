@@ -31,8 +31,8 @@ import (
 	"slipway/solver/source"
 )
 
-// TestFiles reads files of a reference, and the same files on disk with what
-// BuildKit's gateway reads them with: both say the same, errors included.
+// TestFiles reads the files of a reference, and the same files on disk with the functions
+// of BuildKit's gateway: both return the same results and errors.
 func TestFiles(t *testing.T) {
 	dir := t.TempDir()
 	run := func(err error) {
@@ -60,7 +60,7 @@ func TestFiles(t *testing.T) {
 				return ""
 			}
 			if text, _, listing := strings.Cut(what, " "); listing && text == "list" {
-				// BuildKit names the path on its disk, we the one of the request.
+				// BuildKit's error has the path on its disk, ours the requested path.
 				for _, errno := range []error{fs.ErrNotExist, syscall.ENOTDIR} {
 					if errors.Is(err, errno) {
 						return errno.Error()
@@ -70,7 +70,7 @@ func TestFiles(t *testing.T) {
 			if strings.HasSuffix(err.Error(), "too many levels of symbolic links") {
 				return "too many links"
 			}
-			return strings.ReplaceAll(err.Error(), dir+"/", "") // BuildKit forgets to
+			return strings.ReplaceAll(err.Error(), dir+"/", "") // BuildKit forgets to remove it
 		}
 		if said(ourErr) != said(theirErr) {
 			t.Errorf("%s: error (-BuildKit +ours)\n- %s\n+ %s", what, said(theirErr), said(ourErr))
@@ -102,7 +102,7 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// TestSolve: what requests are refused, and where errors come from.
+// TestSolve: requests that are rejected, and the vertices of errors.
 func TestSolve(t *testing.T) {
 	m := newMachine(t)
 	c := m.client(files(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY gone /\n"}), nil)
@@ -147,7 +147,7 @@ func TestSolve(t *testing.T) {
 	}
 }
 
-// TestHandOn: a frontend hands a build on, with options and inputs of its own.
+// TestHandOn: a frontend forwards a build, with its own options and inputs.
 func TestHandOn(t *testing.T) {
 	m := newMachine(t)
 	dir := files(t, map[string]string{"Dockerfile": "FROM in\nARG A\nCOPY <<END /arg\n$A\nEND\n"})
@@ -188,8 +188,8 @@ func TestHandOn(t *testing.T) {
 	}
 }
 
-// TestPolicies: sources are denied, or become others, in definitions and in
-// questions about sources.
+// TestPolicies: source policies deny or replace sources, in definitions and in requests
+// for metadata.
 func TestPolicies(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.URL.Path) }))
 	defer server.Close()
@@ -235,7 +235,7 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
-// TestMetadata: sources without metadata, and those that are unknown.
+// TestMetadata: sources without metadata, and unknown sources.
 func TestMetadata(t *testing.T) {
 	c := newMachine(t).client(t.TempDir(), nil)
 	md, err := c.ResolveSourceMetadata(t.Context(), &pb.SourceOp{Identifier: "local://context"}, sourceresolver.Opt{})
@@ -259,8 +259,7 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// TestPull: images are looked for among the stored ones first, unless the frontend
-// pulls.
+// TestPull: images are looked up in the image store first, unless the frontend pulls.
 func TestPull(t *testing.T) {
 	m := newMachine(t)
 	for mode, want := range map[string]string{

@@ -63,7 +63,7 @@ func (c *Client) NewContainer(ctx context.Context, req client.NewContainerReques
 	return &container{box: box, op: op, store: c.opt.Store}, nil
 }
 
-// mounted returns what a mount shows; nil if that is nothing.
+// mounted returns the snapshot of a mount, or nil if it has none.
 func (c *Client) mounted(ctx context.Context, m client.Mount) (*snapshot.Snapshot, error) {
 	switch {
 	case m.Ref != nil:
@@ -89,12 +89,12 @@ type container struct {
 	store *tree.Store
 
 	mu     sync.Mutex
-	failed error // of the first process that did
+	failed error // error of the first process that failed
 	all    sync.WaitGroup
 }
 
-// Start implements [client.Container]. As with BuildKit, a process that cannot
-// be started is one that failed.
+// Start implements [client.Container]. As with BuildKit, if a process cannot be started,
+// Wait returns the error.
 func (c *container) Start(ctx context.Context, req client.StartRequest) (client.ContainerProcess, error) {
 	op := &pb.ExecOp{
 		Meta:    &pb.Meta{Args: req.Args, Env: slices.Clone(req.Env), User: req.User, Cwd: cmp.Or(req.Cwd, "/"), ExtraHosts: c.op.Meta.ExtraHosts},
@@ -115,7 +115,7 @@ func (c *container) Start(ctx context.Context, req client.StartRequest) (client.
 	p, err := c.box.Process(ctx, op)
 	if err == nil {
 		p.Terminal = req.Tty
-		// An interface with nothing in it is not nothing.
+		// A stream that is not set must stay nil.
 		if req.Stdin != nil {
 			p.Stdin = req.Stdin
 		}
@@ -138,8 +138,8 @@ func (c *container) Start(ctx context.Context, req client.StartRequest) (client.
 	return x, nil
 }
 
-// Release implements [client.Container]. It tells how the first process failed
-// that did, be it that it was ended here.
+// Release implements [client.Container]. It returns the error of the first process that
+// failed, even if Release itself ended the process.
 func (c *container) Release(context.Context) error {
 	err := c.box.Close()
 	c.all.Wait()
@@ -152,12 +152,12 @@ func (c *container) Release(context.Context) error {
 type process struct {
 	run    runner.Running // nil if it could not be started
 	stdin  io.Closer
-	broken chan error // why its output cannot be written
+	broken chan error // error of writing its output
 	ended  chan struct{}
-	err    error // when it has ended
+	err    error // valid after ended is closed
 }
 
-// output is an output of a process, which ends if it cannot be written.
+// output is an output stream of a process. A write error ends the process.
 type output struct {
 	p *process
 	w io.Writer
@@ -169,20 +169,21 @@ func (o *output) Write(data []byte) (int, error) {
 	if err != nil {
 		select {
 		case o.p.broken <- err:
-		default: // the first one counts
+		default: // only the first error is reported
 		}
 	}
 	return n, err
 }
 
-// end waits for the process, and tells its failure as BuildKit does.
+// end waits for the process and records its error, with the types that BuildKit uses. err
+// is the error of starting it.
 func (p *process) end(err error) {
 	defer close(p.ended)
 	if p.run != nil {
 		err = p.wait()
 	}
 	if p.stdin != nil {
-		_ = p.stdin.Close() // ends who still reads from it
+		_ = p.stdin.Close() // ends pending reads
 	}
 	var exit *runner.ExitError
 	switch {
@@ -194,12 +195,12 @@ func (p *process) end(err error) {
 	p.err = err
 }
 
-// unknownExit returns the error of a process without an exit code.
+// unknownExit returns the error for a process without an exit code.
 func unknownExit(err error) error {
 	return &gwpb.ExitError{ExitCode: gwpb.UnknownExitStatus, Err: err}
 }
 
-// wait waits for the process, which is killed if its output is broken.
+// wait waits for the process. It kills the process if its output cannot be written.
 func (p *process) wait() error {
 	done := make(chan error, 1)
 	go func() { done <- p.run.Wait() }()
@@ -207,7 +208,7 @@ func (p *process) wait() error {
 	select {
 	case err = <-done:
 	case broken := <-p.broken:
-		_ = p.run.Signal(syscall.SIGKILL) // every runner has that
+		_ = p.run.Signal(syscall.SIGKILL) // every runner supports SIGKILL
 		<-done
 		return broken
 	}
@@ -250,8 +251,8 @@ func (c *container) ReadFile(_ context.Context, req client.ReadContainerRequest)
 	return readFile(c.store, n, req.ReadRequest)
 }
 
-// StatFile implements [client.Container]. A link that leads out of the mount is
-// told of as such.
+// StatFile implements [client.Container]. For a link that leads out of the mount, it
+// describes the link itself.
 func (c *container) StatFile(_ context.Context, req client.StatContainerRequest) (*fstypes.Stat, error) {
 	n, err := c.find("stat", req.Path, req.MountIndex, true)
 	if err != nil {
@@ -260,7 +261,7 @@ func (c *container) StatFile(_ context.Context, req client.StatContainerRequest)
 	return stat(base(req.Path), n), nil
 }
 
-// ReadDir implements [client.Container]. Upstream: the pattern does not count.
+// ReadDir implements [client.Container]. Upstream: the pattern is ignored.
 func (c *container) ReadDir(ctx context.Context, req client.ReadDirContainerRequest) ([]*fstypes.Stat, error) {
 	n, err := c.find("open", req.Path, req.MountIndex, false)
 	if err != nil {
@@ -269,8 +270,8 @@ func (c *container) ReadDir(ctx context.Context, req client.ReadDirContainerRequ
 	return readDir(ctx, n, client.ReadDirRequest{Path: req.Path})
 }
 
-// find returns the node at a path of a mount. Links lead neither out of the
-// mount nor, as they would for the processes, to another one.
+// find returns the node at a path of a mount. It follows links neither out of the mount
+// nor, as the processes would, into another mount.
 func (c *container) find(op, name string, mount int, linkAlso bool) (*tree.Node, error) {
 	root, err := c.box.Tree(mount)
 	if err != nil {

@@ -37,7 +37,7 @@ func solve(t *testing.T, c *gateway.Client, st llb.State) client.Reference {
 	return res.Ref
 }
 
-// root is a container whose root is a state.
+// root returns a container whose root is a state.
 func root(t *testing.T, c *gateway.Client, st llb.State, more ...client.Mount) client.Container {
 	t.Helper()
 	mounts := append([]client.Mount{{Dest: "/", MountType: pb.MountType_BIND, Ref: solve(t, c, st)}}, more...)
@@ -48,14 +48,14 @@ func root(t *testing.T, c *gateway.Client, st llb.State, more ...client.Mount) c
 	return box
 }
 
-// open is a writer that stays open.
+// open is a writer that ignores Close.
 type open struct{ io.Writer }
 
 // Close implements [io.Closer].
 func (open) Close() error { return nil }
 
-// TestContainer: several processes share files, read and write streams, get
-// signals, and end with codes.
+// TestContainer: several processes share files, read and write streams, receive signals,
+// and end with exit codes.
 func TestContainer(t *testing.T) {
 	m := newMachine(t,
 		script.Step{Run: "init", Do: func(ctx context.Context, c *script.Call) error {
@@ -127,14 +127,14 @@ func TestContainer(t *testing.T) {
 	if err := box.Release(t.Context()); !errors.As(err, &exit) || exit.ExitCode != 99 {
 		t.Errorf("Release tells of the first failure: %v", err)
 	}
-	// What containers write is theirs alone.
+	// Files that a container writes do not change the snapshot.
 	if _, err := solve(t, c, other).StatFile(t.Context(), client.StatRequest{Path: "/new"}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a container changed what was mounted: %v", err)
 	}
 }
 
-// TestContainerFiles: files are read with and without processes, and links do
-// not lead out of a mount.
+// TestContainerFiles: files are read with and without processes, and links do not lead
+// out of a mount.
 func TestContainerFiles(t *testing.T) {
 	m := newMachine(t)
 	c := m.client(t.TempDir(), nil)
@@ -177,8 +177,8 @@ func TestContainerFiles(t *testing.T) {
 	}
 }
 
-// TestContainerRequests: what cannot be is said before or, as with BuildKit, as
-// the failure of the process.
+// TestContainerRequests: an invalid request is an error of the call or, as with BuildKit,
+// of the process.
 func TestContainerRequests(t *testing.T) {
 	m := newMachine(t, script.Step{Run: "*"})
 	c := m.client(t.TempDir(), nil)
@@ -222,7 +222,8 @@ func TestContainerRequests(t *testing.T) {
 	}
 }
 
-// TestContainerEnv: a process has what it is given, and what BuildKit adds.
+// TestContainerEnv: a process has the requested environment, and the variables that
+// BuildKit adds.
 func TestContainerEnv(t *testing.T) {
 	var env []string
 	var host, dir string
@@ -248,8 +249,8 @@ func TestContainerEnv(t *testing.T) {
 	}
 }
 
-// TestExecError: the error of a step says which one it was, and names what its
-// mounts were before and after, so that a container can look into it.
+// TestExecError: the error of a step has the operation, and ids of its mounts before and
+// after the failure, so that a container can mount them.
 func TestExecError(t *testing.T) {
 	m := newMachine(t,
 		script.Step{Run: "fail", Files: map[string]string{"/root": "written", "/rw/f": "written", "/forgotten/f": "written"}, Exit: 4},
@@ -302,8 +303,8 @@ func TestExecError(t *testing.T) {
 	}
 }
 
-// TestContainerMounts: every kind of mount, and what is left when a frontend
-// forgets to release its containers.
+// TestContainerMounts: every kind of mount, and containers that a frontend forgets to
+// release.
 func TestContainerMounts(t *testing.T) {
 	m := newMachine(t, script.Step{Run: "first", Files: map[string]string{"/cache/kept": "x", "/tmp/t": "x"}},
 		script.Step{Run: "second", Do: func(_ context.Context, c *script.Call) error {
@@ -350,8 +351,8 @@ func TestContainerMounts(t *testing.T) {
 			t.Errorf("%s: %v", command, err)
 		}
 	}
-	// This one is not released; it ends with its context, and so does its hold
-	// on the cache.
+	// This container is not released. It ends with its context, which also unlocks the
+	// cache.
 	ctx, cancel := context.WithCancel(t.Context())
 	all := append([]client.Mount{{Dest: "/"}}, mounts[:1]...)
 	box, err := c.NewContainer(ctx, client.NewContainerRequest{Mounts: all})
@@ -372,7 +373,7 @@ func TestContainerMounts(t *testing.T) {
 	}
 }
 
-// TestContainerOutput: a process whose output nobody takes ends, though it waits
+// TestContainerOutput: a process whose output cannot be written ends, even if it waits
 // for input.
 func TestContainerOutput(t *testing.T) {
 	m := newMachine(t, script.Step{Run: "x", Do: func(ctx context.Context, c *script.Call) error {

@@ -1,17 +1,17 @@
-// Package gateway is BuildKit's gateway in this process: what a frontend talks to
-// when a solver of package solver does the work.
+// Package gateway implements BuildKit's gateway API for frontends on top of package
+// solver, in this process.
 //
-// [New] makes a client for one build. Any frontend's build function runs on it,
-// in a test as well as in a program:
+// [New] returns a client for one build. The build function of any frontend can use it, in
+// a test or in a program:
 //
 //	c := gateway.New(gateway.Options{Build: build, Store: store, Sources: sources, Opts: opts})
 //	res, err := frontend.Build(ctx, c)
 //
-// The references of the result are of type *Reference; their Result is what a
-// solver works out. Containers that the frontend starts run with the runner of
-// the build: in namespaces, interpreted, or as a test says.
+// The references of the result are of type *Reference. Their Result is evaluated by the
+// solver. Containers that the frontend starts use the runner of the build: namespaces, an
+// interpreter, or the script of a test.
 //
-// What is left to a BuildKit is an error that says so: frontends that are images,
-// and attestations of images. Caches that a request imports do not count, which
-// makes no other result.
+// Frontends that are images and attestations of images need a BuildKit daemon. Requests
+// for them return an error that says so. Cache imports of a request are ignored, because
+// they do not change the result.
 package gateway

@@ -13,10 +13,10 @@ import (
 	"slipway/solver/snapshot"
 )
 
-// solveError returns err with the types and the text that clients of BuildKit's
-// gateway get: the operation, its digest, its locations and the exit code of its
-// process. File systems before and when it failed are registered, so that
-// containers can mount them.
+// solveError returns err with the types and the text that clients of BuildKit's gateway
+// get: the operation, its digest, its locations and the exit code of its process. It
+// registers the file systems before and after the failure, so that containers can mount
+// them.
 func (s *shared) solveError(err error) error {
 	var of *solver.Error
 	if !errors.As(err, &of) {
@@ -48,7 +48,7 @@ func (s *shared) solveError(err error) error {
 	return out.WrapError(err)
 }
 
-// unnamed is the error of an operation without the name of the operation.
+// unnamed is the error of an operation without the name of the operation in its text.
 type unnamed struct{ of *solver.Error }
 
 func (e unnamed) Error() string { return e.of.Err.Error() }
@@ -56,7 +56,7 @@ func (e unnamed) Error() string { return e.of.Err.Error() }
 // Unwrap returns the error with the name.
 func (e unnamed) Unwrap() error { return e.of }
 
-// register names snapshots; what is not there has no name.
+// register stores snapshots and returns their ids. The id of a nil snapshot is "".
 func (s *shared) register(list []*snapshot.Snapshot) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,7 +73,7 @@ func (s *shared) register(list []*snapshot.Snapshot) []string {
 	return ids
 }
 
-// registered returns what a name stands for.
+// registered returns the snapshot with an id, and reports whether it exists.
 func (s *shared) registered(id string) (*snapshot.Snapshot, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -17,8 +17,8 @@ import (
 	"slipway/solver/runner/script"
 )
 
-// TestTypedErrors: failing operations are errors of the types and with the texts
-// that clients of BuildKit's gateway get.
+// TestTypedErrors: errors of failed operations have the types and texts that clients of
+// BuildKit's gateway get.
 func TestTypedErrors(t *testing.T) {
 	m := newMachine(t, script.Step{Run: "fail", Exit: 4})
 	c := m.client(t.TempDir(), nil)
@@ -69,8 +69,8 @@ func TestTypedErrors(t *testing.T) {
 	}
 }
 
-// TestUnknownExit: the error of a process that has no exit code has BuildKit's
-// code for that, and its own text.
+// TestUnknownExit: the error of a process without an exit code has BuildKit's code for
+// this case, and its own text.
 func TestUnknownExit(t *testing.T) {
 	cause := errors.New("no such program")
 	m := newMachine(t, script.Step{Run: "fail", Do: func(context.Context, *script.Call) error { return cause }})

@@ -19,9 +19,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// A frontend is tested without a daemon: its build function runs on a gateway in
-// this process, and the test says what the steps do. Any [client.BuildFunc] takes
-// the place of frontend.Build.
+// A frontend is tested without a daemon: its build function runs on a gateway in this
+// process, and the test defines the effect of RUN steps. Replace frontend.Build with the
+// [client.BuildFunc] of another frontend.
 func Example() {
 	temp, err := os.MkdirTemp("", "")
 	if err != nil {

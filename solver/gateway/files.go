@@ -17,30 +17,30 @@ import (
 	"slipway/solver/tree"
 )
 
-// maxRead is how much of a file a frontend gets at once, in bytes. BuildKit has
-// the same limit, as its messages have it, and sends one byte more to those who
-// ask for a range, so that they can tell a file that is too large.
+// maxRead is the maximum number of bytes of a file that a frontend can read at once.
+// BuildKit has the same limit, because of the maximum size of its messages. For a range,
+// it returns one byte more, so that callers can detect files that are too large.
 const maxRead = 16 << 20
 
-// errNotRegular is BuildKit's.
+// errNotRegular has the text of BuildKit's error.
 var errNotRegular = errors.New("not a regular file")
 
-// errEscapes is that of [os.Root].
+// errEscapes has the text of the error of [os.Root].
 var errEscapes = errors.New("path escapes from parent")
 
-// missing is the error of a path where nothing is.
+// missing returns the error for a path that does not exist.
 func missing(op, name string, root *tree.Node, at string) error {
 	err := syscall.ENOENT
 	for dir := path.Dir("/" + at); dir != "/"; dir = path.Dir(dir) {
 		if n := root.Get(dir); n != nil && n.Kind() != tree.Dir {
-			op, err = "lstat", syscall.ENOTDIR // found out on the way
+			op, err = "lstat", syscall.ENOTDIR // detected while the path is resolved
 		}
 	}
 	return &fs.PathError{Op: op, Path: name, Err: err}
 }
 
-// within returns the node at a path of a file system that links must not leave.
-// With linkAlso the last part may be a link that does.
+// within returns the node at a path of a file system that links must not leave. If
+// linkAlso is true, the last element of the path may be such a link, which is returned.
 func within(root *tree.Node, op, name string, linkAlso bool) (*tree.Node, error) {
 	rest, at := strings.Split(path.Clean(name), "/"), []string{}
 	for links := 0; len(rest) > 0; {
@@ -79,7 +79,7 @@ func within(root *tree.Node, op, name string, linkAlso bool) (*tree.Node, error)
 	return root.Get(path.Join(at...)), nil
 }
 
-// readFile reads what a frontend asks for of a file.
+// readFile returns the requested range of a file.
 func readFile(store *tree.Store, n *tree.Node, req client.ReadRequest) ([]byte, error) {
 	if n.Kind() != tree.File {
 		return nil, &fs.PathError{Op: "open", Path: req.Filename, Err: errNotRegular}
@@ -103,7 +103,8 @@ func readFile(store *tree.Store, n *tree.Node, req client.ReadRequest) ([]byte, 
 	return data, err
 }
 
-// readDir lists a directory, of a pattern as BuildKit understands it.
+// readDir lists the entries of a directory that match a pattern, as BuildKit interprets
+// it.
 func readDir(ctx context.Context, n *tree.Node, req client.ReadDirRequest) ([]*fstypes.Stat, error) {
 	if n.Kind() != tree.Dir {
 		return nil, &fs.PathError{Op: "stat", Path: req.Path, Err: syscall.ENOTDIR}
@@ -134,12 +135,12 @@ func readDir(ctx context.Context, n *tree.Node, req client.ReadDirRequest) ([]*f
 	return list, err
 }
 
-// walker is a directory as fsutil filters it.
+// walker implements [fsutil.FS] for a directory.
 type walker struct{ root *tree.Node }
 
 var _ fsutil.FS = walker{}
 
-// Open implements [fsutil.FS]. Nobody reads what is listed.
+// Open implements [fsutil.FS]. It is never called, because listed files are not read.
 func (walker) Open(name string) (io.ReadCloser, error) {
 	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
 }
@@ -153,8 +154,8 @@ func (w walker) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) erro
 	return walk(ctx, target, n, map[string]string{}, fn)
 }
 
-// walk calls fn for what is in a directory. seen has the first path of each
-// inode: BuildKit shows others that it lists as links to it.
+// walk calls fn for everything below a directory. seen contains the first path of each
+// inode: BuildKit lists other paths of the inode as links to the first one.
 func walk(ctx context.Context, at string, dir *tree.Node, seen map[string]string, fn fs.WalkDirFunc) error {
 	for _, e := range dir.Entries() {
 		if err := ctx.Err(); err != nil {

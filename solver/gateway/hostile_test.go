@@ -20,8 +20,8 @@ import (
 // foreign is a reference of another client.
 type foreign struct{ client.Reference }
 
-// TestBadCalls: a frontend that calls the gateway with values that are missing or
-// make no sense gets an error, and never a panic.
+// TestBadCalls: a frontend that calls the gateway with missing or invalid values gets an
+// error, and never causes a panic.
 func TestBadCalls(t *testing.T) {
 	m := newMachine(t, script.Step{Run: "*"})
 	c := m.client(t.TempDir(), nil)
@@ -107,7 +107,7 @@ func TestBadCalls(t *testing.T) {
 	}
 }
 
-// referenceCalls calls all methods of a reference, and returns the last error.
+// referenceCalls calls all methods of a reference and returns the last error.
 func referenceCalls(ctx context.Context, r *gateway.Reference) error {
 	if _, err := r.ReadFile(ctx, client.ReadRequest{Filename: "x"}); err == nil {
 		return nil
@@ -124,7 +124,8 @@ func referenceCalls(ctx context.Context, r *gateway.Reference) error {
 	return r.Evaluate(ctx)
 }
 
-// withoutPanic calls a function and returns its error and, if it panics, how.
+// withoutPanic calls a function and returns its error. If the function panics, it returns
+// the panic value and the stack.
 func withoutPanic(call func() error) (panicked string, err error) {
 	defer func() {
 		if v := recover(); v != nil {

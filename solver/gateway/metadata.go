@@ -22,12 +22,11 @@ import (
 	"slipway/solver/tree"
 )
 
-// maxSuffix is how long the suffix of a checksum may be, in bytes, as with
-// BuildKit.
+// maxSuffix is the maximum length of the suffix of a checksum in bytes, as in BuildKit.
 const maxSuffix = 4 << 10
 
-// ResolveSourceMetadata implements [client.Client]. Sources that have none, as
-// local ones, get what was asked for.
+// ResolveSourceMetadata implements [client.Client]. For sources without metadata, such as
+// local ones, the response contains only the operation.
 func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
 	if op == nil {
 		return nil, errors.New("invalid nil source")
@@ -51,7 +50,7 @@ func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt
 	return res, err
 }
 
-// platformOf returns the platform that metadata is asked for.
+// platformOf returns the platform for which metadata is requested.
 func platformOf(opt sourceresolver.Opt) ocispecs.Platform {
 	switch i, o := opt.ImageOpt, opt.OCILayoutOpt; {
 	case i != nil && i.Platform != nil:
@@ -62,7 +61,7 @@ func platformOf(opt sourceresolver.Opt) ocispecs.Platform {
 	return source.Machine()
 }
 
-// metadata looks the metadata of a source up.
+// metadata resolves the metadata of a source.
 func (c *Client) metadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
 	scheme, rest, ok := strings.Cut(op.GetIdentifier(), "://")
 	if !ok {
@@ -141,7 +140,7 @@ func (c *Client) http(ctx context.Context, op *pb.SourceOp, opt *sourceresolver.
 	return res, nil
 }
 
-// checksum is that of a file and what is asked to follow it.
+// checksum returns the checksum of a file followed by the suffix of the request.
 func checksum(store *tree.Store, b tree.Blob, req *sourceresolver.ResolveHTTPChecksumRequest) (*sourceresolver.ResolveHTTPChecksumResponse, error) {
 	var h hash.Hash
 	var name digest.Algorithm

@@ -41,7 +41,7 @@ func (r *Reference) Evaluate(ctx context.Context) error {
 	return err
 }
 
-// errNoResult is the error of a reference that no client made.
+// errNoResult is the error for a reference that no client created.
 var errNoResult = errors.New("the reference has no result")
 
 func (r *Reference) snapshot(ctx context.Context) (*snapshot.Snapshot, error) {
@@ -55,7 +55,7 @@ func (r *Reference) snapshot(ctx context.Context) (*snapshot.Snapshot, error) {
 	return s, nil
 }
 
-// find returns the node at a path, through symbolic links, and where it is.
+// find returns the node at a path and its resolved path. It follows symbolic links.
 func (r *Reference) find(ctx context.Context, op, name string) (*tree.Node, string, error) {
 	s, err := r.snapshot(ctx)
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// save stores the manifests and configs of an image or an index, and returns
-// what it consists of.
+// save stores the manifests and configs of an image or an index, and returns its
+// description without a name.
 func (n *Names) save(root *export.Root) (*Image, error) {
 	out := &Image{}
 	switch what := root.Content.(type) {
@@ -42,7 +42,7 @@ func (n *Names) save(root *export.Root) (*Image, error) {
 	return nil, fmt.Errorf("cannot store a %T", root.Content)
 }
 
-// saveImage stores manifest and config of an image, and adds its blobs to out.
+// saveImage stores the manifest and the config of an image, and adds its blobs to out.
 func (n *Names) saveImage(out *Image, img v1.Image) error {
 	m, err := img.Manifest()
 	if err != nil {
@@ -81,7 +81,8 @@ type described interface {
 	partial.WithRawManifest
 }
 
-// saveRoot stores a manifest or an index. The last one that is stored is the root.
+// saveRoot stores a manifest or an index as the root of out. A later call replaces the
+// root.
 func (n *Names) saveRoot(out *Image, of described) error {
 	data, err := of.RawManifest()
 	if err != nil {
@@ -97,14 +98,14 @@ func (n *Names) saveRoot(out *Image, of described) error {
 	return err
 }
 
-// add adds a blob, unless the image has it already.
+// add adds a blob, unless the image contains it already.
 func (i *Image) add(b tree.Blob) {
 	if !slices.Contains(i.Blobs, b) {
 		i.Blobs = append(i.Blobs, b)
 	}
 }
 
-// Open returns an image with its manifests and configs. Its layers are not read.
+// Open returns an image with its manifests and configs. It does not read its layers.
 func (n *Names) Open(img *Image) (*export.Root, error) {
 	content, err := export.Stored(n.Store, img.Root)
 	if err != nil {
@@ -117,7 +118,7 @@ func (n *Names) Open(img *Image) (*export.Root, error) {
 	return export.NewRoot(content, p, nil)
 }
 
-// Check reads all blobs of an image, and returns an error if one is lost.
+// Check reads all blobs of an image, and returns an error if one is missing or damaged.
 func (n *Names) Check(img *Image) error {
 	for _, b := range img.Blobs {
 		f, err := n.Store.Open(b)

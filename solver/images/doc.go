@@ -1,6 +1,6 @@
 // Package images stores named images in the state directory.
 //
-// Manifests, configs and layers are blobs of the store. A name is a file that
-// lists them, so that several processes can name images concurrently, and what
-// an image holds is known even if one of its blobs is damaged.
+// Manifests, configs and layers are blobs of the store. Each name is a file that lists
+// these blobs. Several processes can therefore name images concurrently, and the blobs of
+// an image are known even if one of them is damaged.
 package images

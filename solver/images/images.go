@@ -24,13 +24,13 @@ import (
 // Image is an image or an index with one of its names.
 type Image struct {
 	Name      string              // full name with a tag: docker.io/library/app:1
-	Root      ocispecs.Descriptor // of the manifest, or of the index
+	Root      ocispecs.Descriptor // descriptor of the manifest or the index
 	Platforms []ocispecs.Platform
-	Created   time.Time   // the latest time of the image configs
+	Created   time.Time   // the latest creation time in the image configs
 	Blobs     []tree.Blob // manifests, configs and layers
 }
 
-// Size returns how many bytes the blobs of the image have.
+// Size returns the total size of the blobs in bytes.
 func (i *Image) Size() (n int64) {
 	for _, b := range i.Blobs {
 		n += b.Size
@@ -38,14 +38,14 @@ func (i *Image) Size() (n int64) {
 	return n
 }
 
-// Names are the names of images. Safe for concurrent use, also by several
+// Names is a directory of named images. Safe for concurrent use, even by several
 // processes.
 type Names struct {
 	Dir   string
 	Store *tree.Store
 }
 
-// suffix ends the names of files of names.
+// suffix is the suffix of the files of names.
 const suffix = ".json"
 
 // file returns the path of the file of a name.
@@ -53,8 +53,8 @@ func (n *Names) file(name string) string {
 	return filepath.Join(n.Dir, digest.FromString(name).Encoded()+suffix)
 }
 
-// Put stores manifests and configs of an image whose layers are in the store, and
-// gives it full names with tags. An image that had one of them loses it.
+// Put stores the manifests and configs of an image whose layers are in the store, and
+// gives it full names with tags. Each name is removed from the image that had it before.
 func (n *Names) Put(root *export.Root, names []string) error {
 	img, err := n.save(root)
 	if err != nil {
@@ -92,9 +92,10 @@ func (n *Names) Get(name string) (*Image, error) {
 	return img, err
 }
 
-// Find returns the image that a reference of a Dockerfile means: the image with
-// that name and tag, or, as Docker does, the image of that repository with that
-// digest. If it does not exist, the error is [fs.ErrNotExist].
+// Find returns the image that a reference in a Dockerfile refers to. This is the image
+// with this name and tag. If the reference has a digest, it is the image of this
+// repository with the digest, whatever the tag, as in Docker. If it does not exist, the
+// error is [fs.ErrNotExist].
 func (n *Names) Find(ref reference.Named) (*Image, error) {
 	want, ok := ref.(reference.Digested)
 	if !ok {
@@ -110,7 +111,7 @@ func (n *Names) Find(ref reference.Named) (*Image, error) {
 	return nil, cmp.Or(err, fs.ErrNotExist)
 }
 
-// damaged returns the error of an image that cannot be read, with what to do.
+// damaged returns the error for an image that cannot be read, with a suggestion.
 func damaged(name string, err error) error {
 	return fmt.Errorf("local image %s: %w (build it again, or slipway image rm %[1]s)", name, err)
 }
@@ -124,8 +125,8 @@ func read(file string) (*Image, error) {
 	return img, sealed.Unmarshal(data, img)
 }
 
-// List returns all images, in the order of their names, and the files of names
-// that are damaged. Such a file no longer tells its name.
+// List returns all images, sorted by name, and the paths of damaged files. The name of a
+// damaged file is unknown.
 func (n *Names) List() (list []Image, damaged []string, err error) {
 	files, err := os.ReadDir(n.Dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -133,13 +134,13 @@ func (n *Names) List() (list []Image, damaged []string, err error) {
 	}
 	for _, f := range files {
 		if filepath.Ext(f.Name()) != suffix {
-			continue // half-written
+			continue // incomplete
 		}
 		file := filepath.Join(n.Dir, f.Name())
 		img, err := read(file)
 		var unreadable *fs.PathError
 		switch {
-		case errors.Is(err, fs.ErrNotExist): // was removed meanwhile
+		case errors.Is(err, fs.ErrNotExist): // removed concurrently
 		case errors.As(err, &unreadable) && !f.IsDir():
 			return nil, nil, err
 		case err != nil:
@@ -152,6 +153,6 @@ func (n *Names) List() (list []Image, damaged []string, err error) {
 	return list, damaged, nil
 }
 
-// Remove removes a name, even a damaged one. The blobs of its image stay in the
-// store until that is swept. If the name is unknown, the error is [fs.ErrNotExist].
+// Remove removes a name, even a damaged one. The blobs of its image remain in the store
+// until the store is swept. If the name is unknown, the error is [fs.ErrNotExist].
 func (n *Names) Remove(name string) error { return os.Remove(n.file(name)) }

@@ -34,7 +34,7 @@ func newNames(t *testing.T) *Names {
 	return &Names{Dir: filepath.Join(t.TempDir(), "[images]"), Store: store}
 }
 
-// result returns a result whose only file has a content.
+// result returns a result with one file of this content.
 func (n *Names) result(t *testing.T, platform, content string, created time.Time) export.Result {
 	t.Helper()
 	b, err := n.Store.PutBytes([]byte(content))
@@ -53,7 +53,7 @@ func (n *Names) result(t *testing.T, platform, content string, created time.Time
 	return export.Result{Snapshot: snapshot.New(nil, nil).With(e.Tree()), Config: config, Platform: p, Epoch: &created}
 }
 
-// image makes an image, or of several results an index.
+// image returns the image of one result, or an index of several results.
 func (n *Names) image(t *testing.T, results ...export.Result) *export.Root {
 	t.Helper()
 	x := &export.Exporter{Store: n.Store, Layers: &export.Layers{Store: n.Store, Dir: t.TempDir(), Now: hour(9)}}
@@ -83,7 +83,7 @@ func (n *Names) image(t *testing.T, results ...export.Result) *export.Root {
 
 func hour(n int) time.Time { return time.Date(2026, 1, 1, n, 0, 0, 0, time.UTC) }
 
-// TestNames: a name is the image that had it last, and an image has any number of
+// TestNames: a name belongs to the image that got it last, and an image can have several
 // names.
 func TestNames(t *testing.T) {
 	n := newNames(t)
@@ -155,8 +155,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestConcurrentNames: of concurrent builds one gets a name, and what is read of it
-// is whole.
+// TestConcurrentNames: one of several concurrent builds gets a name, and readers never
+// see incomplete data.
 func TestConcurrentNames(t *testing.T) {
 	n := newNames(t)
 	const name = "docker.io/library/a:1"
@@ -199,7 +199,7 @@ func TestFind(t *testing.T) {
 		"example.com/library/app:2":               "",
 		"app@" + one.Descriptor.Digest.String():   "docker.io/library/app:latest",
 		"app@" + two.Descriptor.Digest.String():   "docker.io/library/app:2",
-		"app:9@" + two.Descriptor.Digest.String(): "docker.io/library/app:2", // as with Docker, the digest decides
+		"app:9@" + two.Descriptor.Digest.String(): "docker.io/library/app:2", // as in Docker, the digest decides
 		"other@" + two.Descriptor.Digest.String(): "",
 		"app@" + digest.FromString("x").String():  "",
 	} {
@@ -217,9 +217,9 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// TestDamagedNames: a damaged name is an error that says what to do, is listed, can
-// be removed and given again. A file that cannot be read is no damage, as what it
-// holds must not be removed.
+// TestDamagedNames: a damaged name is an error with a suggestion. It is listed, and can
+// be removed and used again. A file that cannot be read does not count as damaged,
+// because it must not be removed.
 func TestDamagedNames(t *testing.T) {
 	n := newNames(t)
 	root := n.image(t, n.result(t, "linux/amd64", "1", hour(1)))
@@ -261,8 +261,8 @@ func TestDamagedNames(t *testing.T) {
 	}
 }
 
-// TestLostBlobs: an image is not stored unless its layers are, and a stored image
-// of which something is lost is an error that says what to do.
+// TestLostBlobs: an image is stored only if its layers exist. A stored image with a
+// missing blob is an error with a suggestion.
 func TestLostBlobs(t *testing.T) {
 	n := newNames(t)
 	const name = "docker.io/library/a:1"
@@ -284,7 +284,7 @@ func TestLostBlobs(t *testing.T) {
 		}
 		for what, err := range map[string]error{"check": n.Check(img), "open": opened(n, img)} {
 			if d == layer && what == "open" {
-				continue // it reads no layers
+				continue // Open does not read layers
 			}
 			if err == nil || !strings.HasPrefix(err.Error(), "local image "+name+": blob "+d.String()) || !strings.HasSuffix(err.Error(), "(build it again, or slipway image rm "+name+")") {
 				t.Errorf("%s: error %v", what, err)
@@ -295,7 +295,7 @@ func TestLostBlobs(t *testing.T) {
 		if (d == layer) != errors.As(err, &lost) || lost != nil && lost.Digest != d {
 			t.Errorf("without blob %s: stored with %v", d, err)
 		}
-		if d == layer { // comes back with another build
+		if d == layer { // another build creates it again
 			n.image(t, n.result(t, "linux/amd64", "1", hour(1)))
 		}
 	}
@@ -309,7 +309,7 @@ func opened(n *Names, img *Image) error {
 	return err
 }
 
-// TestOpen: what is opened has the bytes that were put.
+// TestOpen: Open returns the bytes that were stored with Put.
 func TestOpen(t *testing.T) {
 	n := newNames(t)
 	amd, arm := n.result(t, "linux/amd64", "1", hour(1)), n.result(t, "linux/arm64", "2", hour(2))

@@ -8,12 +8,12 @@ import (
 	cacheconfig "github.com/moby/buildkit/cache/remotecache/v1/types"
 )
 
-// maxConfig is how large a manifest or config may be that is read, in bytes.
-// BuildKit itself reads none above 1 MiB.
+// maxConfig is the maximum size of a manifest or config in bytes. BuildKit's own limit is
+// 1 MiB.
 const maxConfig = 16 << 20
 
-// decodeConfig reads and checks a config: layers and records refer to what is
-// there, and not to themselves.
+// decodeConfig parses and validates a config: layers and records must refer to existing
+// ones, and must not refer to themselves.
 func decodeConfig(data []byte) (*cacheconfig.CacheConfig, error) {
 	var c cacheconfig.CacheConfig
 	if err := json.Unmarshal(data, &c); err != nil {
@@ -89,12 +89,12 @@ func checkRecord(c *cacheconfig.CacheConfig, r cacheconfig.CacheRecord) error {
 	return nil
 }
 
-// cycle returns one of n nodes that leads to itself; -1 if there is none. It
-// works without recursion: chains may be long.
+// cycle returns one of n nodes that is part of a cycle or leads to one, or -1 if there
+// are no cycles. It is not recursive, because paths may be long.
 func cycle(n int, next func(int) [][]int) int {
-	left := make([]int, n)     // edges that lead to what is not done
-	users := make([][]int, n)  // who leads here
-	ready := make([]int, 0, n) // leads to nothing that is not done
+	left := make([]int, n)     // number of edges to nodes that are not done
+	users := make([][]int, n)  // nodes with an edge to this node
+	ready := make([]int, 0, n) // nodes without edges to nodes that are not done
 	for i := range n {
 		for _, list := range next(i) {
 			for _, to := range list {

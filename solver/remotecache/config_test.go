@@ -51,7 +51,8 @@ func TestBadManifest(t *testing.T) {
 	}
 }
 
-// testCache has a config whose layers are there, but for those that are missing.
+// testCache returns a cache with this config, in which all layers exist except the
+// missing ones.
 func testCache(c *cacheconfig.CacheConfig, missing ...digest.Digest) *Cache {
 	layers := map[digest.Digest]ocispecs.Descriptor{}
 	for _, l := range c.Layers {
@@ -63,7 +64,7 @@ func testCache(c *cacheconfig.CacheConfig, missing ...digest.Digest) *Cache {
 	return newCache(nil, "test", c, layers)
 }
 
-// TestFind: a record is found by its name and by a link for each input.
+// TestFind: a record is found by its digest and a link for each input.
 func TestFind(t *testing.T) {
 	in := func(list ...cacheconfig.CacheInput) []cacheconfig.CacheInput { return list }
 	c := testCache(&cacheconfig.CacheConfig{Records: []cacheconfig.CacheRecord{
@@ -99,7 +100,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// TestResult: the newest result counts whose layers are all there.
+// TestResult: Result returns the newest result whose layers all exist.
 func TestResult(t *testing.T) {
 	day := func(n int) time.Time { return time.Date(2024, 1, n, 0, 0, 0, 0, time.UTC) }
 	c := &cacheconfig.CacheConfig{
@@ -124,7 +125,7 @@ func TestResult(t *testing.T) {
 	}
 }
 
-// FuzzConfig: whatever a config says, a cache can be asked.
+// FuzzConfig: a cache with any valid config can be searched.
 func FuzzConfig(f *testing.F) {
 	d := sum("x")
 	for _, c := range []cacheconfig.CacheConfig{
@@ -177,7 +178,7 @@ func FuzzConfig(f *testing.F) {
 	})
 }
 
-// FuzzInline: whatever an image says of its layers, it can be asked.
+// FuzzInline: the inline cache of any image config can be searched.
 func FuzzInline(f *testing.F) {
 	d := sum("x")
 	for _, records := range []string{

@@ -1,7 +1,7 @@
-// Package remotecache reads and writes build caches as BuildKit exports them: a
-// manifest of layers, and a config that says how they came about, in a registry
-// or in a directory. What one of the two has exported saves the other the steps.
+// Package remotecache imports and exports build caches in BuildKit's format: a manifest
+// of layers, and a config of cache records, in a registry or in a directory. BuildKit and
+// this program can import each other's caches.
 //
-// The config names operations as package cachemap does. Its format is that of
+// Records of the config have the digests of package cachemap. The format is defined by
 // BuildKit's cache/remotecache/v1.
 package remotecache

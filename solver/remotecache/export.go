@@ -22,17 +22,17 @@ import (
 	"slipway/solver/tree"
 )
 
-// Exporter writes caches.
+// Exporter exports caches.
 type Exporter struct {
 	Store    *tree.Store
 	Layers   *export.Layers
-	Imports  *Imports // what results that were not fetched come from; may be nil
+	Imports  *Imports // source of results that were not fetched; may be nil
 	Registry *registry.Client
-	Now      time.Time // when results are made
+	Now      time.Time // creation time of results
 }
 
-// Write writes what is known of results as a cache. In mode min the results that
-// consist of layers of main are part of it, which is what the build made.
+// Write exports records as a cache. In mode min, only results that consist of layers of
+// main, the snapshots of the build result, are part of it.
 func (x *Exporter) Write(ctx context.Context, to To, records []solver.ChainRecord, main []*snapshot.Snapshot) error {
 	p, err := to.place(ctx, x.Registry)
 	if err != nil {
@@ -58,17 +58,17 @@ func (x *Exporter) Write(ctx context.Context, to To, records []solver.ChainRecor
 	return w.write(ctx, p, to)
 }
 
-// writer makes the config of a cache.
+// writer builds the config of a cache.
 type writer struct {
 	x      *Exporter
-	only   map[string]bool // layers that are written; nil is all
+	only   map[string]bool // ids of layers that are exported; nil exports all
 	config cacheconfig.CacheConfig
-	layers map[string]int       // by digest and parent
-	order  []source.RemoteLayer // blobs as they are found
+	layers map[string]int       // index in config, by digest and parent
+	order  []source.RemoteLayer // blobs in order of first use
 	blobs  map[digest.Digest]source.RemoteLayer
 }
 
-// layerID tells layers of snapshots apart.
+// layerID returns an id that identifies a layer of a snapshot.
 func layerID(l snapshot.Layer) string {
 	if l.Blob != nil {
 		return string(l.Blob.DiffID)
@@ -89,7 +89,7 @@ func newRecord(r solver.ChainRecord) cacheconfig.CacheRecord {
 	return rec
 }
 
-// records adds records, and makes the blobs of their layers.
+// records adds records to the config, and creates the blobs of their layers.
 func (w *writer) records(ctx context.Context, records []solver.ChainRecord) error {
 	defer solver.Track(ctx, "preparing build cache for export", 0).Done()
 	for i, r := range records {
@@ -113,7 +113,7 @@ func (w *writer) record(ctx context.Context, r solver.ChainRecord) error {
 	return nil
 }
 
-// result returns the layers of a result that is to be written.
+// result returns the layers of a result, or nil if it is not to be exported.
 func (w *writer) result(ctx context.Context, r solver.ChainRecord) ([]source.RemoteLayer, error) {
 	if r.Imported != "" {
 		return w.imported(r.Imported)
@@ -136,7 +136,7 @@ func (w *writer) result(ctx context.Context, r solver.ChainRecord) ([]source.Rem
 	return list, nil
 }
 
-// imported returns the layers of a result that was not fetched.
+// imported returns the layers of an imported result that was not fetched.
 func (w *writer) imported(id digest.Digest) ([]source.RemoteLayer, error) {
 	res, err := w.x.Imports.find(id)
 	if err != nil {
@@ -151,7 +151,8 @@ func (w *writer) imported(id digest.Digest) ([]source.RemoteLayer, error) {
 	return layers, err
 }
 
-// chain returns the number of the last of layers in the config.
+// chain adds layers to the config, each with the previous one as its parent, and returns
+// the index of the last one.
 func (w *writer) chain(layers []source.RemoteLayer) int {
 	parent := -1
 	for _, l := range layers {
@@ -172,8 +173,8 @@ func (w *writer) chain(layers []source.RemoteLayer) int {
 	return parent
 }
 
-// write writes the blobs, then the config, then the manifest: what is named is
-// there.
+// write writes the blobs, then the config, then the manifest, so that everything that the
+// manifest refers to exists.
 func (w *writer) write(ctx context.Context, p place, to To) error {
 	layers, err := w.writeLayers(ctx, p)
 	if err != nil {
@@ -210,7 +211,7 @@ func (w *writer) write(ctx context.Context, p place, to To) error {
 	return p.name(ctx, d, data)
 }
 
-// parallelLayers is how many layers are written at a time.
+// parallelLayers is the number of layers that are written concurrently.
 const parallelLayers = 4
 
 func (w *writer) writeLayers(ctx context.Context, p place) ([]ocispecs.Descriptor, error) {
@@ -235,7 +236,8 @@ func (w *writer) writeLayers(ctx context.Context, p place) ([]ocispecs.Descripto
 	return layers, g.Wait()
 }
 
-// ociMediaType returns Docker's types of layers in OCI's words.
+// ociMediaType returns the OCI media type for one of Docker's layer types. Other types
+// are returned unchanged.
 func ociMediaType(t string) string {
 	switch types.MediaType(t) {
 	case types.DockerLayer:
@@ -248,8 +250,7 @@ func ociMediaType(t string) string {
 	return t
 }
 
-// describe returns what the manifest says of a layer. BuildKit needs to know
-// what it is uncompressed.
+// describe returns the descriptor of a layer in the manifest. BuildKit needs the diffID.
 func (w *writer) describe(l source.RemoteLayer) ocispecs.Descriptor {
 	d := l.Descriptor
 	d.MediaType = ociMediaType(d.MediaType)

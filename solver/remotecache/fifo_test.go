@@ -14,7 +14,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// TestFIFOs: a file of a cache that is a FIFO is an error, and is not waited for.
+// TestFIFOs: a FIFO in place of a cache file is an error, and reading it does not block.
 func TestFIFOs(t *testing.T) {
 	l := &localPlace{dir: t.TempDir(), tag: "latest"}
 	blob := ocispecs.Descriptor{Digest: digest.FromString("x")}

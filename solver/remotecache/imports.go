@@ -22,7 +22,7 @@ import (
 
 const (
 	configType = cacheconfig.CacheConfigMediaTypeV0
-	// uncompressed is the annotation of a layer with its digest when uncompressed.
+	// uncompressed is the annotation of a layer with its diffID.
 	uncompressed = "containerd.io/uncompressed"
 )
 
@@ -34,38 +34,38 @@ type Imports struct {
 
 	mu      sync.Mutex
 	results map[digest.Digest]layerChain
-	told    map[string]bool // errors
+	told    map[string]bool // errors that were reported
 }
 
 var _ solver.Imports = (*Imports)(nil)
 
-// Cache is a cache that was read.
+// Cache is an imported cache.
 type Cache struct {
 	from    string
 	place   place
 	config  *cacheconfig.CacheConfig
 	layers  map[digest.Digest]ocispecs.Descriptor
-	records map[digest.Digest][]int // by name
+	records map[digest.Digest][]int // indexes of records by digest
 
-	complete []bool // layers that are there with all that they are on
+	complete []bool // by layer, whether it and all of its parents exist
 }
 
-// layerChain is a result of a cache: layers, the lowest one first.
+// layerChain is a result of a cache: its layers, the lowest one first.
 type layerChain struct {
 	cache   *Cache
 	layers  []ocispecs.Descriptor
 	created time.Time
-	chained bool // the layers stand for themselves
+	chained bool // the result lists all of its layers, not only the top one
 }
 
-// NewImports returns what caches have. Their layers are unpacked by s; warn is
-// told of results that could not be fetched.
+// NewImports returns the imports of a build from caches. s unpacks their layers. warn is
+// called with an error text if a result cannot be fetched.
 func NewImports(caches []*Cache, s *source.Sources, warn func(string)) *Imports {
 	return &Imports{caches: caches, sources: s, warn: warn, results: map[digest.Digest]layerChain{}, told: map[string]bool{}}
 }
 
-// Open reads a cache, but none of its layers. One that is part of images is one
-// for each of them.
+// Open reads a cache without its layers. If f is an image or an index of images with
+// inline caches, it returns one cache per image.
 func Open(ctx context.Context, f From, c *registry.Client) ([]*Cache, error) {
 	p, err := f.place(ctx, c)
 	if err != nil {
@@ -114,7 +114,7 @@ func (m *Imports) Find(name digest.Digest, inputs [][]solver.Link) []solver.Reco
 	return found
 }
 
-// linked tells whether a record of cache n has, for each input, one of the links.
+// linked reports whether a record of cache n has, for each input, one of the links.
 func linked(n int, have [][]cacheconfig.CacheInput, want [][]solver.Link) bool {
 	return slices.EqualFunc(have, want, func(have []cacheconfig.CacheInput, want []solver.Link) bool {
 		return slices.ContainsFunc(have, func(h cacheconfig.CacheInput) bool {
@@ -125,8 +125,8 @@ func linked(n int, have [][]cacheconfig.CacheInput, want [][]solver.Link) bool {
 	})
 }
 
-// Result implements [solver.Imports]. Of results of the same time the first one
-// counts.
+// Result implements [solver.Imports]. Among results of the same time, it returns the
+// first one.
 func (m *Imports) Result(records []solver.Record) digest.Digest {
 	var best layerChain
 	var layers []int
@@ -157,7 +157,7 @@ func (m *Imports) Result(records []solver.Record) digest.Digest {
 	return id
 }
 
-// completeLayers tells of each layer whether it is there with all that it is on.
+// completeLayers returns for each layer whether it and all of its parents exist.
 func (c *Cache) completeLayers() []bool {
 	const there, missing = 1, 2
 	state := make([]uint8, len(c.config.Layers))
@@ -186,7 +186,7 @@ func (c *Cache) completeLayers() []bool {
 	return complete
 }
 
-// has tells whether layers are there, and that there are any.
+// has reports whether all layers exist. It returns false if layers is empty.
 func (c *Cache) has(layers []int) bool {
 	for _, i := range layers {
 		if _, ok := c.layers[c.config.Layers[i].Blob]; !ok {
@@ -198,7 +198,8 @@ func (c *Cache) has(layers []int) bool {
 
 func (r layerChain) older(than time.Time) bool { return r.cache == nil || than.After(r.created) }
 
-// resolve sets the layers: those that are listed, or one with all that it is on.
+// resolve sets the layers of r. If r is chained, these are the given layers. Otherwise,
+// there is one given layer, which is resolved with all of its parents.
 func (r *layerChain) resolve(layers []int) {
 	all := r.cache.config.Layers
 	if !r.chained {
@@ -266,8 +267,8 @@ func (m *Imports) Load(ctx context.Context, id digest.Digest) (*snapshot.Snapsho
 	return s, nil
 }
 
-// Failed implements [solver.Imports]. A layer may be part of many results: its error
-// is told once.
+// Failed implements [solver.Imports]. A layer may be part of many results, so each error
+// text is reported only once.
 func (m *Imports) Failed(_ *solver.Vertex, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

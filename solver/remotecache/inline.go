@@ -15,18 +15,18 @@ import (
 	"slipway/solver/snapshot"
 )
 
-// maxPlatforms is how many images of an index are looked at.
+// maxPlatforms is the maximum number of images in an index.
 const maxPlatforms = 64
 
-// imageConfig is what is read of the config of an image.
+// imageConfig is the part of an image config that is read.
 type imageConfig struct {
 	RootFS ocispecs.RootFS `json:"rootfs"`
-	// Cache are the records of the build. Layers are those of the image, each on
-	// the one before.
+	// Cache contains the cache records of the build. Their layers are the layers of the
+	// image, each with the previous one as its parent.
 	Cache []byte `json:"moby.buildkit.cache.v0"`
 }
 
-// openInline reads the caches that are part of images.
+// openInline reads the inline caches of images.
 func openInline(ctx context.Context, p place, from string, data []byte) ([]*Cache, error) {
 	var m manifest
 	if err := json.Unmarshal(data, &m); err != nil {
@@ -77,7 +77,7 @@ func imageManifest(ctx context.Context, p place, d digest.Digest) (manifest, err
 	return m, nil
 }
 
-// inlineCache returns the cache of an image; nil if it has none.
+// inlineCache returns the cache of an image, or nil if the image has none.
 func inlineCache(ctx context.Context, p place, from string, m manifest) (*Cache, error) {
 	if m.Config.Digest == "" || len(m.Layers) == 0 {
 		return nil, nil
@@ -93,8 +93,8 @@ func inlineCache(ctx context.Context, p place, from string, m manifest) (*Cache,
 	return newCache(p, from, config, layers), nil
 }
 
-// inlineConfig returns what the config of an image says of its layers, as the
-// config of a cache would; nil if it says nothing.
+// inlineConfig returns the inline cache of an image config as a cache config, and the
+// layers by digest. If the image config has no inline cache, the cache config is nil.
 func inlineConfig(data []byte, layers []ocispecs.Descriptor) (*cacheconfig.CacheConfig, map[digest.Digest]ocispecs.Descriptor, error) {
 	var img imageConfig
 	if err := json.Unmarshal(data, &img); err != nil {
@@ -122,8 +122,8 @@ func inlineConfig(data []byte, layers []ocispecs.Descriptor) (*cacheconfig.Cache
 	return &c, known, nil
 }
 
-// Inline returns what the config of an image says of how its layers came about.
-// main is what the image is made of. Nil is nothing that could be of use.
+// Inline returns the inline cache for the config of an image with the layers of main. If
+// no record has a result in these layers, it returns nil.
 func (x *Exporter) Inline(records []solver.ChainRecord, main *snapshot.Snapshot) ([]byte, error) {
 	var layers []string
 	for _, l := range main.Layers() {
@@ -154,7 +154,7 @@ func (x *Exporter) Inline(records []solver.ChainRecord, main *snapshot.Snapshot)
 	return json.Marshal(list)
 }
 
-// layerIDs returns the layers of a result.
+// layerIDs returns the ids of the layers of a result.
 func (x *Exporter) layerIDs(r solver.ChainRecord) ([]string, error) {
 	var ids []string
 	if r.Imported == "" {
@@ -174,7 +174,7 @@ func (x *Exporter) layerIDs(r solver.ChainRecord) ([]string, error) {
 	return ids, err
 }
 
-// positions returns where layers are in a list; nil if one of them is not.
+// positions returns the indexes of layers in a list, or nil if one of them is missing.
 func positions(layers, in []string) []int {
 	var at []int
 	for _, l := range layers {

@@ -20,7 +20,7 @@ import (
 	"slipway/solver/export"
 )
 
-// localPlace is an OCI layout. A cache in it has a tag, or is named by digest.
+// localPlace is an OCI layout. A cache in it is identified by its tag or by its digest.
 type localPlace struct {
 	dir, tag string
 	digest   digest.Digest
@@ -84,7 +84,7 @@ func (l *localPlace) put(ctx context.Context, d ocispecs.Descriptor, open func()
 	})
 }
 
-// copyVerified copies a blob, which has to be what it should be.
+// copyVerified copies a blob. It returns an error if its size or digest is wrong.
 func copyVerified(ctx context.Context, w io.Writer, r io.Reader, d ocispecs.Descriptor) error {
 	v := d.Digest.Verifier()
 	n, err := io.Copy(io.MultiWriter(w, v), r)
@@ -97,8 +97,8 @@ func copyVerified(ctx context.Context, w io.Writer, r io.Reader, d ocispecs.Desc
 	return nil
 }
 
-// name adds the manifest to the index. A cache that had the tag loses it, as with
-// BuildKit's clients; its blobs stay.
+// name adds the manifest to the index. As with BuildKit's clients, a cache that had the
+// tag loses it, and its blobs are kept.
 func (l *localPlace) name(ctx context.Context, d ocispecs.Descriptor, data []byte) error {
 	if err := l.put(ctx, d, reader(data)); err != nil {
 		return err

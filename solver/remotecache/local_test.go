@@ -10,8 +10,8 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// TestLocalTags: caches that are exported to one directory concurrently, each
-// with its own tag, are all there.
+// TestLocalTags: concurrent exports to one directory, each with its own tag, lose no
+// cache.
 func TestLocalTags(t *testing.T) {
 	const caches = 40
 	dir := filepath.Join(t.TempDir(), "cache")

@@ -19,31 +19,32 @@ import (
 type From struct {
 	Type     string // registry or local
 	Ref      string // of a registry
-	Src, Tag string // directory, and which of its caches; "" is latest
+	Src, Tag string // directory, and tag of the cache in it; "" means latest
 	Digest   digest.Digest
-	Insecure bool // a registry without TLS
+	Insecure bool // access the registry without TLS
 }
 
-// Mode is what is exported.
+// Mode selects the results that are exported.
 type Mode string
 
-// The modes: only what the result consists of, or what was made on the way, too.
+// The modes. Min exports only layers of the result. Max also exports intermediate
+// results.
 const (
 	Min Mode = "min"
 	Max Mode = "max"
 )
 
-// To is where a cache is exported to.
+// To is the destination of a cache export.
 type To struct {
-	Type      string // registry, local or inline: as part of the image
+	Type      string // registry, local or inline; inline makes it part of the image
 	Ref       string
 	Dest, Tag string
 	Mode      Mode
 	Insecure  bool
-	// Index makes an index instead of an image manifest, and Docker gives it the
-	// media type of Docker's: for registries that know no other.
+	// Index writes an index instead of an image manifest. Docker uses Docker's media type
+	// for the index, for registries that support no other.
 	Index, Docker bool
-	// IgnoreError makes a failed export a warning.
+	// IgnoreError reports a failed export as a warning.
 	IgnoreError bool
 }
 
@@ -51,7 +52,8 @@ func (f From) String() string { return f.Ref + f.Src }
 
 func (t To) String() string { return t.Ref + t.Dest }
 
-// NewFrom reads the attributes of a cache import, as BuildKit names them.
+// NewFrom parses the attributes of a cache import, which have the same names as in
+// BuildKit.
 func NewFrom(kind string, attrs map[string]string) (From, error) {
 	f := From{Type: kind}
 	err := read(attrs, map[string]func(string) error{
@@ -76,7 +78,8 @@ func NewFrom(kind string, attrs map[string]string) (From, error) {
 	return f, nil
 }
 
-// NewTo reads the attributes of a cache export, as BuildKit names them.
+// NewTo parses the attributes of a cache export, which have the same names as in
+// BuildKit.
 func NewTo(kind string, attrs map[string]string) (To, error) {
 	t := To{Type: kind, Mode: Min}
 	oci, image, compression, force := true, true, "gzip", false
@@ -121,7 +124,7 @@ func boolean(to *bool) func(string) error {
 	return func(v string) (err error) { *to, err = strconv.ParseBool(v); return err }
 }
 
-// read reads attributes.
+// read parses attributes.
 func read(attrs map[string]string, fields map[string]func(string) error) error {
 	for _, k := range slices.Sorted(maps.Keys(attrs)) {
 		set, known := fields[k]

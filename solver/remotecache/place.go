@@ -11,20 +11,20 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// place is where a cache is kept.
+// place is a registry or directory that stores a cache.
 type place interface {
-	// manifest returns the manifest with a digest; that of the cache if it is "".
-	// It may be wrong.
+	// manifest returns the manifest with digest d. If d is "", it returns the manifest of
+	// the cache. The caller must verify the content.
 	manifest(ctx context.Context, d digest.Digest) ([]byte, error)
-	// open opens a blob. What is read may be wrong.
+	// open opens a blob. The caller must verify the content.
 	open(ctx context.Context, d ocispecs.Descriptor) (io.ReadCloser, error)
-	// put keeps a blob, which is opened only if it is not there yet.
+	// put stores a blob. It calls open only if the blob does not exist yet.
 	put(ctx context.Context, d ocispecs.Descriptor, open func() (io.ReadCloser, error)) error
-	// name makes a manifest the cache of this place.
+	// name stores a manifest and tags it as the cache.
 	name(ctx context.Context, d ocispecs.Descriptor, manifest []byte) error
 }
 
-// readBlob reads a small blob and checks it.
+// readBlob reads a small blob and verifies its digest.
 func readBlob(ctx context.Context, p place, d ocispecs.Descriptor) ([]byte, error) {
 	if err := d.Digest.Validate(); err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func readBlob(ctx context.Context, p place, d ocispecs.Descriptor) ([]byte, erro
 	return data, nil
 }
 
-// readAll reads what may not be larger than a config.
+// readAll reads all of r, up to the maximum size of a config.
 func readAll(r io.Reader) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxConfig+1))
 	if err == nil && len(data) > maxConfig {
@@ -55,16 +55,16 @@ func readAll(r io.Reader) ([]byte, error) {
 	return data, err
 }
 
-// manifest is a manifest of a cache in either form: layers and a config, or an
-// index whose entries are layers and the config.
+// manifest is the manifest of a cache in either form: an image manifest with layers and a
+// config, or an index whose entries are layers and the config.
 type manifest struct {
 	Config    ocispecs.Descriptor   `json:"config"`
 	Layers    []ocispecs.Descriptor `json:"layers"`
 	Manifests []ocispecs.Descriptor `json:"manifests"`
 }
 
-// parseManifest returns the config, without a digest if it is not one of a cache,
-// and the layers by digest.
+// parseManifest returns the descriptor of the config, and the layers by digest. If the
+// manifest is not that of a cache, the config has no digest.
 func parseManifest(data []byte) (config ocispecs.Descriptor, layers map[digest.Digest]ocispecs.Descriptor, err error) {
 	var m manifest
 	if err := json.Unmarshal(data, &m); err != nil {

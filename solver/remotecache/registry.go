@@ -37,7 +37,7 @@ func (r *registryPlace) name(ctx context.Context, d ocispecs.Descriptor, manifes
 	return r.repo.Tag(ctx, d, manifest)
 }
 
-// reader opens what is in memory.
+// reader returns a function that opens data.
 func reader(data []byte) func() (io.ReadCloser, error) {
 	return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
 }
