@@ -7,8 +7,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestMountResolve: a mount shows all of a tree, or what its source leads to. A source
-// that does not exist is an error that has the tree.
+// TestMountResolve checks that a mount shows its whole tree, or the file to which its
+// source resolves. The error for a source that does not exist includes the tree.
 func TestMountResolve(t *testing.T) {
 	e := tree.Edit(tree.Empty())
 	_, err := e.MkdirAll("d/e", tree.Meta{Mode: 0o755})

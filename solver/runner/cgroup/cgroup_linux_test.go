@@ -19,7 +19,7 @@ import (
 	"slipway/solver/runner"
 )
 
-// TestParse finds hierarchies and the groups of a process in them.
+// TestParse checks that hierarchies and the groups of a process in them are found.
 func TestParse(t *testing.T) {
 	const v1 = "30 1 0:1 / /c/cpu rw shared:1 - cgroup cgroup rw,cpu,cpuacct\n"
 	for _, tc := range []struct{ about, mounts, groups, want string }{
@@ -42,8 +42,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestBases: groups are below that of this process. With version 2 there are two other
-// directories to try.
+// TestBases checks that groups are created below the group of this process. With
+// version 2 there are two alternatives.
 func TestBases(t *testing.T) {
 	for _, tc := range []struct {
 		h      hierarchy
@@ -64,8 +64,8 @@ func TestBases(t *testing.T) {
 	}
 }
 
-// filters returns the hierarchies of this machine that can filter devices, version 2 among
-// them; none if this user is not root.
+// filters returns the hierarchies of this machine that can filter devices, including
+// version 2. If this user is not root, it returns nil.
 func filters(t *testing.T) []hierarchy {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -87,8 +87,8 @@ func filters(t *testing.T) []hierarchy {
 	return all
 }
 
-// opened returns the groups of a set that is closed, and leaves nothing, when the test
-// ends.
+// opened returns a set that is closed at the end of the test. The test fails if it
+// leaves groups.
 func opened(t *testing.T, o *Options, all ...hierarchy) *Set {
 	t.Helper()
 	o.State, o.PID = t.TempDir(), os.Getpid()
@@ -106,7 +106,7 @@ func opened(t *testing.T, o *Options, all ...hierarchy) *Set {
 	return s
 }
 
-// run runs a script in groups, and returns what it prints.
+// run runs a script in groups and returns its output.
 func run(t *testing.T, g *Group, privileged bool, script string) string {
 	t.Helper()
 	runtime.LockOSThread()
@@ -126,18 +126,18 @@ func run(t *testing.T, g *Group, privileged bool, script string) string {
 	if err := g.Start(cmd, privileged); err != nil {
 		t.Fatal(err)
 	}
-	_, err = in.Write([]byte("go\n")) // the process is in its groups by now
+	_, err = in.Write([]byte("go\n")) // the process has been moved to its groups
 	if err := errors.Join(err, in.Close()); err != nil {
 		t.Error(err)
 	}
-	_ = cmd.Wait() // the output tells
+	_ = cmd.Wait() // the output shows failures
 	if after, err := os.ReadFile("/proc/thread-self/cgroup"); err != nil || !bytes.Equal(after, before) {
 		t.Errorf("the thread is in other groups: %v\n%s\nbefore\n%s", err, after, before)
 	}
 	return out.String()
 }
 
-// openAll makes devices and opens them. 60:0 does not exist, and 1:11 is the kernel's
+// openAll creates devices and opens them. 60:0 does not exist, and 1:11 is the kernel
 // log.
 const openAll = `for d in c:1:3 c:1:5 c:1:7 c:1:8 c:1:9 c:1:11 b:60:0; do
 	IFS=: read kind major minor <<-EOF
@@ -147,22 +147,22 @@ const openAll = `for d in c:1:3 c:1:5 c:1:7 c:1:8 c:1:9 c:1:11 b:60:0; do
 	grep -o 'Operation not permitted\|No such device.*' error
 done`
 
-// TestFilter: processes may make all devices, and open a few. Privileged ones may open
-// all.
+// TestFilter checks that processes may create all devices and open some of them.
+// Privileged processes may open all.
 func TestFilter(t *testing.T) {
 	const (
 		some = "c:1:3\nc:1:5\nc:1:7\nc:1:8\nc:1:9\nOperation not permitted\nOperation not permitted\n"
 		all  = "c:1:3\nc:1:5\nc:1:7\nc:1:8\nc:1:9\nc:1:11\nNo such device or address\n"
 	)
 	list := filters(t)
-	for _, h := range list { // the same where a thread cannot come back
+	for _, h := range list { // also with a thread that cannot return to its group
 		h.own = ""
 		list = append(list, h)
 	}
 	for _, h := range list {
 		for _, parent := range []string{"", "slipway-test-parent/inner"} {
 			s := opened(t, &Options{Parent: parent}, h)
-			t.Cleanup(func() { _ = remove(filepath.Join(h.mount, "slipway-test-parent")) }) // before the set is closed
+			t.Cleanup(func() { _ = remove(filepath.Join(h.mount, "slipway-test-parent")) }) // before Close
 			if err := errors.Join(s.Filter(), s.Filter()); err != nil {
 				t.Fatal(err)
 			}
@@ -187,8 +187,8 @@ func TestFilter(t *testing.T) {
 	}
 }
 
-// TestNoFilter: without control groups, devices cannot be filtered, and steps have no
-// groups.
+// TestNoFilter checks that without control groups, devices cannot be filtered and steps
+// have no groups.
 func TestNoFilter(t *testing.T) {
 	s := opened(t, &Options{}, hierarchy{mount: t.TempDir(), controllers: []string{"memory"}})
 	for range 2 {
@@ -205,8 +205,8 @@ func TestNoFilter(t *testing.T) {
 	}
 }
 
-// TestStale: groups of a runner that has ended are removed by the next one of the same
-// state, and by no other.
+// TestStale checks that groups of a runner that has ended are removed by the next
+// runner with the same state, and by no other runner.
 func TestStale(t *testing.T) {
 	for _, h := range filters(t) {
 		state := t.TempDir()
@@ -239,7 +239,8 @@ func TestStale(t *testing.T) {
 	}
 }
 
-// TestPath: OCI runtimes make groups in all hierarchies, which are removed with the step.
+// TestPath checks that groups that OCI runtimes create in all hierarchies are removed
+// with the step.
 func TestPath(t *testing.T) {
 	dir := t.TempDir()
 	s := opened(t, &Options{Parent: "p", Top: true}, hierarchy{mount: dir, own: filepath.Join(dir, "own"), controllers: []string{"memory"}})

@@ -12,21 +12,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// device is a character device that steps may open, and make.
+// device is a character device that steps may create and open.
 type device struct {
-	major, minor int32 // a negative minor is any
+	major, minor int32 // a negative minor matches all
 }
 
-// devices returns the devices that steps may open. They may make any device.
+// devices returns the devices that steps may open. They may create any device.
 //
-// Upstream: runc has the same list, whatever devices it is told to deny. Among them are
+// Upstream: runc has the same list, regardless of its configuration. It includes
 // terminals (136:* and 5:2) and tun (10:200).
 func devices() []device {
 	return []device{{1, 3}, {1, 5}, {1, 7}, {1, 8}, {1, 9}, {5, 0}, {5, 2}, {10, 200}, {136, -1}}
 }
 
-// filterOld lets the processes of a group of version 1 use the devices of steps and no
-// others. What the group above may not use is refused in the groups below it anyway.
+// filterOld restricts the processes of a version 1 group to the devices of steps. A
+// device that the parent group denies remains denied in its children, so errors about
+// permissions are ignored.
 func filterOld(dir string) error {
 	if err := write(dir, "devices.deny", "a"); err != nil {
 		return err
@@ -47,8 +48,8 @@ func filterOld(dir string) error {
 	return nil
 }
 
-// filterProgram returns the program that the kernel asks for each use of a device in a
-// group of version 2.
+// filterProgram returns the BPF program that the kernel runs for each use of a device
+// in a version 2 group.
 func filterProgram() (*ebpf.Program, error) {
 	return ebpf.NewProgram(&ebpf.ProgramSpec{
 		Name: "devices", Type: ebpf.CGroupDevice, AttachType: ebpf.AttachCGroupDevice,
@@ -56,8 +57,9 @@ func filterProgram() (*ebpf.Program, error) {
 	})
 }
 
-// filterInstructions is a function of struct bpf_cgroup_dev_ctx: access (upper half) and
-// type (lower half), major, minor. It returns 1 for what is allowed.
+// filterInstructions returns a function of struct bpf_cgroup_dev_ctx: access (upper
+// half) and type (lower half), major, minor. The function returns 1 if access is
+// allowed.
 func filterInstructions() asm.Instructions {
 	const kind, access, major, minor = asm.R2, asm.R3, asm.R4, asm.R5
 	list := asm.Instructions{
@@ -83,7 +85,7 @@ func filterInstructions() asm.Instructions {
 		asm.Mov.Imm(asm.R0, 1).WithSymbol("allow"), asm.Return())
 }
 
-// attach makes a program the filter of a group of version 2.
+// attach attaches the filter program to a version 2 group.
 func attach(program *ebpf.Program, dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {

@@ -1,13 +1,14 @@
-// Package cgroup makes control groups for the steps of a runner, with version 1 and
-// version 2 of control groups.
+// Package cgroup creates control groups for the steps of a runner. It supports version
+// 1 and version 2 of control groups.
 //
-// A [Set] has one group for all steps that need nothing but a device filter. A step with
-// limits has a group of its own. All groups of a set are below one directory in each
-// hierarchy, named after the state directory and the process of the runner, so that a
-// later runner finds what a killed one left.
+// A [Set] has one group for all steps that only need a device filter. A step with
+// limits has its own group. In each hierarchy, all groups of a set are below one
+// directory. Its name contains the state directory and the PID of the runner, so that a
+// later runner can find the groups of a killed one.
 //
-// Groups of version 1 are made below the group of this process, whose limits go on to
-// count. With version 2 that cannot be had for limits: the kernel lets no group have
-// both processes and groups with limits. There they are made beside the group of this
-// process or, if that is refused too, at the top of the hierarchy.
+// Version 1 groups are created below the group of this process, so its limits remain in
+// effect. For version 2 groups with limits this is impossible: the kernel forbids
+// groups that contain both processes and child groups with limits. These groups are
+// created next to the group of this process or, if that fails too, at the top of the
+// hierarchy.
 package cgroup

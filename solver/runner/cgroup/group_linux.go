@@ -15,12 +15,12 @@ import (
 	"slipway/solver/runner"
 )
 
-// Group is the control groups of a step, at most one in each hierarchy.
+// Group holds the control groups of a step, at most one per hierarchy.
 type Group struct {
-	all []membership // of all processes
-	own []string     // directories that no other step uses
-	// In the hierarchy that filters devices: the group of processes with a filter and
-	// of those without. A zero membership leaves processes where they are.
+	all []membership // groups of all processes
+	own []string     // directories of groups that only this step uses
+	// Groups in the hierarchy that filters devices, for processes with a filter and
+	// without one. A zero membership leaves processes in their current group.
 	filtered, privileged membership
 }
 
@@ -30,8 +30,8 @@ type membership struct {
 	dir string
 }
 
-// Step makes the groups of a step. If [Set.Filter] has succeeded, they filter devices. A
-// step has no group of its own unless it has limits or the set has a parent.
+// Step creates the groups of a step. If [Set.Filter] has succeeded, they filter
+// devices. A step gets its own group only if it has limits or the set has a parent.
 func (s *Set) Step(step string, limits *runner.Resources) (_ *Group, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,10 +65,10 @@ func (s *Set) Step(step string, limits *runner.Resources) (_ *Group, err error) 
 	return g, nil
 }
 
-// cgroupParent is the flag of docker build that names the parent of groups.
+// cgroupParent is the flag of docker build for the parent of groups.
 const cgroupParent = "cgroup-parent"
 
-// share splits settings into those of a hierarchy and others.
+// share splits settings into those of this hierarchy and others.
 func (h *hierarchy) share(all []setting) (mine, others []setting) {
 	for _, s := range all {
 		if h.has(s.controller) {
@@ -80,7 +80,7 @@ func (h *hierarchy) share(all []setting) (mine, others []setting) {
 	return mine, others
 }
 
-// join makes the group of a step in a hierarchy.
+// join creates the group of a step in a hierarchy.
 func (s *Set) join(g *Group, h *hierarchy, step string, limits []setting) error {
 	dir, err := s.makeStep(h, step, limits)
 	if err != nil {
@@ -104,7 +104,7 @@ func (s *Set) join(g *Group, h *hierarchy, step string, limits []setting) error 
 	return nil
 }
 
-// makeStep makes the directory of a step in the first base where that is possible.
+// makeStep creates the directory of a step in the first base where that is possible.
 func (s *Set) makeStep(h *hierarchy, step string, limits []setting) (string, error) {
 	name := cgroupParent
 	var controllers []string
@@ -124,7 +124,7 @@ func (s *Set) makeStep(h *hierarchy, step string, limits []setting) (string, err
 		if err == nil {
 			return dir, nil
 		}
-		_ = os.Remove(filepath.Dir(dir)) // fails if other steps are in it
+		_ = os.Remove(filepath.Dir(dir)) // fails if it contains other steps
 		if failed == nil {
 			failed = err
 		}
@@ -132,10 +132,10 @@ func (s *Set) makeStep(h *hierarchy, step string, limits []setting) (string, err
 	return "", &LimitError{name, fmt.Errorf("make a control group: %w (run slipway as root or by systemd-run --user --scope, or leave the limit out)", failed)}
 }
 
-// enable lets groups of steps below a base have controllers.
+// enable enables controllers for the groups of steps below a base.
 func (s *Set) enable(h *hierarchy, base string, controllers []string) error {
 	chain := []string{filepath.Join(base, s.name), base}
-	if s.parent != "" { // groups above it may be new
+	if s.parent != "" { // groups above base may be new
 		for dir := base; dir != h.mount; {
 			dir = filepath.Dir(dir)
 			chain = append(chain, dir)
@@ -149,7 +149,7 @@ func (s *Set) enable(h *hierarchy, base string, controllers []string) error {
 	return nil
 }
 
-// Container returns the groups of a step for which an OCI runtime makes them.
+// Container returns the groups of a step that an OCI runtime creates.
 func (s *Set) Container(step string) *Group {
 	g := &Group{}
 	for i := range s.all {
@@ -158,8 +158,8 @@ func (s *Set) Container(step string) *Group {
 	return g
 }
 
-// OutOfMemory reports whether the kernel killed a process of the step because the memory
-// of its own group was used up.
+// OutOfMemory reports whether the kernel killed a process of the step because its own
+// group exceeded the memory limit.
 func (g *Group) OutOfMemory() bool {
 	for _, dir := range g.own {
 		if kills(filepath.Join(dir, "memory.events")) || kills(filepath.Join(dir, "memory.oom_control")) {
@@ -169,7 +169,7 @@ func (g *Group) OutOfMemory() bool {
 	return false
 }
 
-// kills reports whether a file of a group counts processes that were killed.
+// kills reports whether a file of a group contains a nonzero count of OOM kills.
 func kills(file string) bool {
 	f, err := os.Open(file)
 	if err != nil {
@@ -184,11 +184,11 @@ func kills(file string) bool {
 	return false
 }
 
-// Remove removes the groups that only this step uses. No process may be in them.
+// Remove removes the groups that only this step uses. They must not contain processes.
 func (g *Group) Remove() error { return Remove(g.own) }
 
-// Remove removes groups by their directories, and those in them. No process may be in
-// them. A group that does not exist is no error.
+// Remove removes groups and their children by directory. They must not contain
+// processes. It is not an error if a group does not exist.
 func Remove(dirs []string) error {
 	var err error
 	for _, dir := range dirs {
@@ -197,8 +197,8 @@ func Remove(dirs []string) error {
 	return err
 }
 
-// tries is how often a group is removed that is busy: a process that has been waited for
-// may leave its group a little later.
+// tries is the number of attempts to remove a busy group. A process may leave its group
+// shortly after it has been waited for.
 const tries = 10
 
 func remove(dir string) error {

@@ -12,17 +12,17 @@ import (
 
 // hierarchy is a mounted hierarchy of control groups.
 type hierarchy struct {
-	mount       string   // directory of its topmost visible group
-	own         string   // directory of the group of this process; "" if it is not visible
+	mount       string   // directory of the topmost visible group
+	own         string   // directory of this process's group; "" if it is not visible
 	controllers []string // of version 1
 	unified     bool     // version 2
 }
 
-// hierarchies returns the hierarchies that this process sees.
+// hierarchies returns the hierarchies visible to this process.
 func hierarchies() ([]hierarchy, error) {
 	groups, err := os.ReadFile("/proc/self/cgroup")
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // the kernel has none
+		return nil, nil // the kernel does not support control groups
 	}
 	if err != nil {
 		return nil, err
@@ -31,8 +31,8 @@ func hierarchies() ([]hierarchy, error) {
 	return parse(mounts, groups), err
 }
 
-// parse reads the hierarchies from the files mountinfo and cgroup of a process. Of
-// several mounts of a hierarchy the first one counts.
+// parse parses hierarchies from the files mountinfo and cgroup of a process. If a
+// hierarchy is mounted several times, the first mount is used.
 func parse(mounts, groups []byte) []hierarchy {
 	var list []hierarchy
 	for line := range bytes.Lines(mounts) {
@@ -58,7 +58,7 @@ func parse(mounts, groups []byte) []hierarchy {
 	return list
 }
 
-// known returns the controllers among the options of a mount, and its name if it has one.
+// known returns the controllers and the hierarchy name among mount options.
 func known(options string) []string {
 	var list []string
 	all := []string{"blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "hugetlb", "memory", "net_cls", "net_prio", "perf_event", "pids", "rdma"}
@@ -70,8 +70,8 @@ func known(options string) []string {
 	return list
 }
 
-// find returns the directory of a process's group in a hierarchy of which root and what
-// is below is mounted; "" if that does not contain it.
+// find returns the directory of a process's group in a hierarchy. root is the group
+// that is mounted. If the mount does not contain the process's group, find returns "".
 func (h *hierarchy) find(root string, groups []byte) string {
 	for line := range bytes.Lines(groups) {
 		parts := strings.SplitN(strings.TrimSuffix(string(line), "\n"), ":", 3)
@@ -90,8 +90,8 @@ func (h *hierarchy) find(root string, groups []byte) string {
 	return ""
 }
 
-// bases returns the directories that may contain groups of a runner, the best one first.
-// If parent is not "", it is the only one.
+// bases returns the directories in which a runner may create groups, in order of
+// preference. If parent is not "", it returns only parent.
 func (h *hierarchy) bases(parent string) []string {
 	if parent != "" {
 		return []string{filepath.Join(h.mount, filepath.Join("/", parent))}
@@ -109,7 +109,7 @@ func (h *hierarchy) bases(parent string) []string {
 	return list
 }
 
-// has reports whether groups of the hierarchy can have a controller.
+// has reports whether groups of the hierarchy can use a controller.
 func (h *hierarchy) has(controller string) bool {
 	if !h.unified {
 		return slices.Contains(h.controllers, controller)
@@ -118,7 +118,7 @@ func (h *hierarchy) has(controller string) bool {
 	return slices.Contains(strings.Fields(string(data)), controller)
 }
 
-// mkdir makes a group, and those that it is in.
+// mkdir creates a group and its parents.
 func (h *hierarchy) mkdir(dir string) error {
 	if dir == h.mount {
 		return nil
@@ -135,8 +135,8 @@ func (h *hierarchy) mkdir(dir string) error {
 	return nil
 }
 
-// inherit gives a group the processors and memory nodes of the one that it is in. In
-// version 1 it has none, and can have no process.
+// inherit copies the CPUs and memory nodes of the parent to a group. A new version 1
+// group has none, and cannot contain processes without them.
 func inherit(dir string) error {
 	for _, name := range []string{"cpuset.cpus", "cpuset.mems"} {
 		data, err := os.ReadFile(filepath.Join(dir, name))
@@ -156,7 +156,7 @@ func inherit(dir string) error {
 	return nil
 }
 
-// enable lets the groups in a group of version 2 have controllers.
+// enable enables controllers for the children of a version 2 group.
 func enable(dir string, controllers []string) error {
 	data, err := os.ReadFile(filepath.Join(dir, subtreeControl))
 	if err != nil {
@@ -176,7 +176,7 @@ func enable(dir string, controllers []string) error {
 
 const subtreeControl = "cgroup.subtree_control"
 
-// write writes to a file of a group, which exists.
+// write writes to an existing file of a group.
 func write(dir, name, value string) error {
 	f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_TRUNC, 0)
 	if err != nil {

@@ -1,8 +1,8 @@
 package cgroup
 
-// LimitError reports that steps cannot have a limit.
+// LimitError reports that a limit cannot be applied to steps.
 type LimitError struct {
-	Limit string // by the flag of docker build, such as memory
+	Limit string // name of the docker build flag, such as memory
 	Err   error
 }
 

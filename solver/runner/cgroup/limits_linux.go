@@ -11,20 +11,20 @@ import (
 	"slipway/solver/runner"
 )
 
-// setting is a limit as the kernel has it.
+// setting is a limit in the format of the kernel.
 type setting struct {
-	limit        string // by the flag of docker build
+	limit        string // name of the docker build flag
 	controller   string
-	old, unified []value // of version 1 and 2
+	old, unified []value // for version 1 and 2
 }
 
-// value is the content of a file of a group.
+// value is a file of a group and its content.
 type value struct{ file, text string }
 
-// defaultPeriod is the kernel's period of a quota of processor time, in microseconds.
+// defaultPeriod is the kernel's default period for CPU quotas, in microseconds.
 const defaultPeriod = 100000
 
-// settings returns the limits in the order in which they are set.
+// settings converts limits to settings, in the order in which they must be applied.
 func settings(r *runner.Resources) []setting {
 	var list []setting
 	if r.Memory != 0 {
@@ -55,7 +55,7 @@ func settings(r *runner.Resources) []setting {
 	return list
 }
 
-// bandwidth returns the limit of processor time.
+// bandwidth returns the setting for CPU time.
 func bandwidth(r *runner.Resources) setting {
 	s := setting{limit: "cpu-period", controller: "cpu"}
 	quota, period := "max", uint64(defaultPeriod)
@@ -71,15 +71,15 @@ func bandwidth(r *runner.Resources) setting {
 	return s
 }
 
-// weight converts shares of version 1, 2 to 262144, to a weight of version 2, 1 to 10000.
+// weight converts version 1 shares, 2 to 262144, to a version 2 weight, 1 to 10000.
 //
-// Upstream: runc converts them this way.
+// Upstream: runc uses the same conversion.
 func weight(shares uint64) string {
 	shares = min(max(shares, 2), 262144)
 	return strconv.FormatUint(1+(shares-2)*9999/262142, 10)
 }
 
-// set sets the limit of a group.
+// set applies the limit to a group.
 func (s *setting) set(h *hierarchy, dir string) error {
 	values := s.old
 	if h.unified {
@@ -93,7 +93,7 @@ func (s *setting) set(h *hierarchy, dir string) error {
 	return nil
 }
 
-// reason explains why the kernel refuses a value.
+// reason explains why the kernel rejected a value.
 func (s *setting) reason(v value, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -104,8 +104,8 @@ func (s *setting) reason(v value, err error) error {
 	return err
 }
 
-// Unavailable returns the error that steps cannot have the first of the limits, or a
-// parent of their groups if there is no limit.
+// Unavailable returns an error for the first of the limits. If there are no limits, the
+// error is about the parent of groups.
 func Unavailable(limits *runner.Resources, err error) error {
 	if list := settings(limits); len(list) > 0 {
 		return &LimitError{list[0].limit, err}

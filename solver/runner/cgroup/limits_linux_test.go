@@ -13,10 +13,10 @@ import (
 	"slipway/solver/runner"
 )
 
-// everything is all limits.
+// everything sets all limits.
 var everything = runner.Resources{Memory: 64 << 20, MemorySwap: 96 << 20, CPUShares: 512, CPUPeriod: 50000, CPUQuota: 25000, CPUSetCPUs: "0", CPUSetMems: "0"}
 
-// TestSettings: the files of limits in both versions.
+// TestSettings checks the files and values for limits in both versions.
 func TestSettings(t *testing.T) {
 	for _, tc := range []struct {
 		r            runner.Resources
@@ -52,7 +52,8 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// files makes a directory with files, and returns what they are to contain.
+// files creates a directory with empty files, and returns a function that checks their
+// content.
 func files(t *testing.T, dir string, want ...string) func() {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -75,8 +76,8 @@ func files(t *testing.T, dir string, want ...string) func() {
 	}
 }
 
-// TestUnified: limits of version 2 are set on the group of a step, whose parents let it
-// have the controllers.
+// TestUnified checks that version 2 limits are applied to the group of a step, and that
+// controllers are enabled in its parents.
 func TestUnified(t *testing.T) {
 	for _, parent := range []string{"", "/a/b"} {
 		mount := t.TempDir()
@@ -108,8 +109,8 @@ func TestUnified(t *testing.T) {
 	}
 }
 
-// TestBeside: where the group of this process cannot have groups with limits, that of a
-// step is beside it.
+// TestBeside checks that the group of a step is created next to this process's group if
+// that group cannot have children with limits.
 func TestBeside(t *testing.T) {
 	mount := t.TempDir()
 	above, own := filepath.Join(mount, "above"), filepath.Join(mount, "above", "own")
@@ -131,7 +132,7 @@ func TestBeside(t *testing.T) {
 	}
 }
 
-// TestEnable: a controller that groups have already is not enabled again.
+// TestEnable checks that enabled controllers are not enabled again.
 func TestEnable(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, subtreeControl), []byte("cpu memory\n"), 0o444); err != nil {
@@ -148,7 +149,7 @@ func TestEnable(t *testing.T) {
 	}
 }
 
-// TestLimits: the kernel has the limits of a step, and its group and no other.
+// TestLimits checks that the kernel has the limits of a step, only for its own group.
 func TestLimits(t *testing.T) {
 	all, err := hierarchies()
 	if err != nil || os.Geteuid() != 0 {
@@ -195,7 +196,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestRefused: limits that the kernel refuses, and groups that cannot be made.
+// TestRefused checks the errors for limits that the kernel rejects and for groups that
+// cannot be created.
 func TestRefused(t *testing.T) {
 	none := hierarchy{mount: "/proc", own: "/proc", controllers: []string{"memory"}}
 	for want, s := range map[string]*Set{
@@ -234,7 +236,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestOutOfMemory: the files in which the kernel counts processes that it killed.
+// TestOutOfMemory checks that OOM kills are read from the kernel's files.
 func TestOutOfMemory(t *testing.T) {
 	for name, texts := range map[string][2]string{
 		"memory.events":      {"oom 1\noom_kill 0\n", "oom 1\noom_kill 2\noom_group_kill 0\n"},

@@ -19,33 +19,33 @@ import (
 	"slipway/solver/runner"
 )
 
-// Set is the control groups of the steps of a runner. Safe for concurrent use.
+// Set manages the control groups of the steps of a runner. Safe for concurrent use.
 type Set struct {
-	prefix string // of the names of the directories of runners with the same state
-	name   string // of the directory that all groups are in
+	prefix string // prefix of the directory names of runners with the same state
+	name   string // name of the directory that contains all groups
 	parent string
 	top    bool // groups are at the top of hierarchies if parent is ""
 	all    []hierarchy
 
 	mu       sync.Mutex
-	filtered bool       // Filter was called
-	refused  error      // by the kernel: the device filter
-	common   string     // group of the steps that have a filter only; "" if there is no filter
-	devices  *hierarchy // of common
+	filtered bool       // Filter has been called
+	refused  error      // error of creating the device filter
+	common   string     // group of steps that only need a filter; "" without a filter
+	devices  *hierarchy // hierarchy of common
 	program  *ebpf.Program
 }
 
 // Options configures a [Set].
 type Options struct {
-	State  string // directory of the runner; "left by the same runner" means the same directory
-	PID    int    // process of the runner
-	Parent string // path of the group that all others are in; "" leaves the choice to the package
-	// Top puts groups at the top of each hierarchy unless there is a Parent: OCI
-	// runtimes name groups that way.
+	State  string // directory of the runner; identifies groups of previous runners
+	PID    int    // PID of the runner
+	Parent string // path of the parent of all groups; if "", the package chooses
+	// Top places groups at the top of each hierarchy if Parent is "", as OCI runtimes
+	// do.
 	Top bool
 }
 
-// New describes the groups of a runner. It makes none.
+// New returns a set. It does not create groups yet.
 func New(o *Options) (*Set, error) {
 	all, err := hierarchies()
 	return newSet(o, all), err
@@ -80,10 +80,10 @@ func (s *Set) Dirs() []string {
 	return list
 }
 
-// Path returns the path of the group of a step for an OCI runtime, which makes it.
+// Path returns the path of a step's group for an OCI runtime, which creates the group.
 func (s *Set) Path(step string) string { return filepath.Join("/", s.parent, s.name, step) }
 
-// RemoveStale removes the groups of runners with the same state whose process has ended.
+// RemoveStale removes the groups of ended runners with the same state.
 func (s *Set) RemoveStale() error {
 	var err error
 	for i := range s.all {
@@ -104,8 +104,8 @@ func (s *Set) RemoveStale() error {
 	return err
 }
 
-// Filter makes the group of steps that have a device filter, or returns why the kernel
-// refuses that. Later calls return the same.
+// Filter creates the group for steps with a device filter. It returns an error if the
+// kernel does not support that. Later calls return the same result.
 func (s *Set) Filter() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,7 +138,7 @@ func (s *Set) makeFilter() error {
 	return nil
 }
 
-// restrict gives a group the device filter.
+// restrict applies the device filter to a group.
 func (s *Set) restrict(h *hierarchy, dir string) error {
 	if h.unified {
 		return attach(s.program, dir)
@@ -158,7 +158,7 @@ func (s *Set) deviceHierarchy() (*hierarchy, error) {
 	return &s.all[i], nil
 }
 
-// Close removes all groups. No process may be in them. The set may be used again.
+// Close removes all groups. They must not contain processes. The set may be used again.
 func (s *Set) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -170,7 +170,8 @@ func (s *Set) Close() error {
 	return errors.Join(err, Remove(s.Dirs()))
 }
 
-// Check returns an error if steps cannot have limits. It makes a group and removes it.
+// Check returns an error if the limits cannot be applied. It creates a group with them
+// and removes it.
 func (s *Set) Check(limits *runner.Resources) error {
 	g, err := s.Step("check", limits)
 	if err != nil {

@@ -10,13 +10,13 @@ import (
 	"github.com/containerd/containerd/v2/pkg/kernelversion"
 )
 
-// Start starts a command in the groups. A privileged one has no device filter. The calling
-// goroutine must be locked to its thread. If Start fails, the command may run outside of
-// the groups: the caller must kill it if it has a process.
+// Start starts a command in the groups. A privileged command has no device filter. The
+// calling goroutine must be locked to its thread. If Start fails, the command may run
+// outside the groups, and the caller must kill it if it has a process.
 //
-// To move a process that runs into a group takes 10 ms, as the kernel waits for all
-// processors. So the command is started there: in version 2 the kernel does that by
-// itself, in version 1 the thread goes to the groups and comes back.
+// Moving a running process to a group takes 10 ms, because the kernel waits for all
+// CPUs. The command is therefore started in its group. In version 2 the kernel supports
+// that directly. In version 1 this thread enters the groups and returns afterwards.
 func (g *Group) Start(cmd *exec.Cmd, privileged bool) (err error) {
 	var late, visited []membership
 	for _, m := range g.members(privileged) {
@@ -49,7 +49,8 @@ func (g *Group) Start(cmd *exec.Cmd, privileged bool) (err error) {
 	return nil
 }
 
-// threads is the file with the threads in a group of version 1. 0 is the one that writes.
+// threads is the file that lists the threads of a version 1 group. Writing 0 moves the
+// calling thread.
 const threads = "tasks"
 
 // members returns the groups of a process.
@@ -64,7 +65,7 @@ func (g *Group) members(privileged bool) []membership {
 	return append([]membership{first}, g.all...)
 }
 
-// startsInGroups reports whether the kernel starts processes in groups of version 2
+// startsInGroups reports whether the kernel can start processes in version 2 groups
 // (CLONE_INTO_CGROUP).
 func startsInGroups() bool {
 	ok, err := kernelversion.GreaterEqualThan(kernelversion.KernelVersion{Kernel: 5, Major: 7})

@@ -1,4 +1,4 @@
-// Package inprocess runs processes that are functions of this program, on the
-// file tree itself. A runner that needs nothing of the kernel says what a process
-// does; the rest, from mounts to containers, is here.
+// Package inprocess runs processes that are functions of this program and work directly
+// on file trees. A runner that needs no kernel features implements the function. This
+// package implements mounts, containers and the rest of a runner.
 package inprocess

@@ -17,9 +17,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// Files are the file system of processes: the trees of all mounts in one, so
-// that paths and links lead from one to the other as they do for a process. Who
-// uses the editor, or calls what does not say that it locks, holds the lock.
+// Files is the file system of processes: the trees of all mounts combined in one tree,
+// so that paths and links cross mounts as they do in the kernel. The caller must hold
+// the lock to use the editor and the methods that do not lock.
 type Files struct {
 	sync.Mutex
 	*tree.Editor
@@ -27,28 +27,28 @@ type Files struct {
 	Now   func() time.Time
 
 	mounts   []runner.Mount
-	before   []*tree.Node // the root below each mount
-	opened   []*tree.Node // what each mount showed at first
-	readOnly []string     // paths of mounts
+	before   []*tree.Node // the root tree before each mount
+	opened   []*tree.Node // initial tree of each mount
+	readOnly []string     // paths of read-only mounts
 
-	keepParents bool // of mounts
+	keepParents bool // of mount points
 	absent      func(path string) error
-	failed      error // the first reason why what processes make is not what they should
+	failed      error // the first error that makes the result of processes invalid
 }
 
-// umask is what new files may not allow.
+// umask is the umask for new files.
 const umask = 0o022
 
-// Errors about paths, in the words of the kernel.
+// Errors about paths, with the texts of the kernel.
 var (
 	errReadOnly = errors.New("read-only file system")
 	errIsDir    = errors.New("is a directory")
 )
 
-// fault is an error about a path.
+// fault returns an error about a path.
 func fault(op, name string, err error) error { return &fs.PathError{Op: op, Path: name, Err: err} }
 
-// files puts the trees of all mounts into the one of the root.
+// files combines the trees of all mounts in one tree.
 func (r *Runner) files(ctx context.Context, s *runner.Sandbox) (*Files, error) {
 	root := s.Root()
 	if root < 0 {
@@ -92,12 +92,12 @@ func (r *Runner) files(ctx context.Context, s *runner.Sandbox) (*Files, error) {
 	if err := f.systemDirs(); err != nil {
 		return nil, err
 	}
-	f.Touch(f.Now) // but not for mounts, which leave no trace
+	f.Touch(f.Now) // after the mounts, which do not change times
 	return f, nil
 }
 
-// systemDirs makes the directories that a kernel would mount its file systems on:
-// they are part of what every process leaves.
+// systemDirs creates the directories on which a kernel would mount its file systems.
+// They are part of the result of every process.
 func (f *Files) systemDirs() error {
 	if slices.Contains(f.readOnly, "") {
 		return nil
@@ -113,8 +113,8 @@ func (f *Files) systemDirs() error {
 	return nil
 }
 
-// mounted returns what a mount shows at a path of the root. A socket is a file without
-// content.
+// mounted returns the node that a mount shows at a path of the root. A socket is
+// represented by an empty file.
 func (f *Files) mounted(ctx context.Context, m *runner.Mount, at string) (*tree.Node, error) {
 	switch m.Kind {
 	case runner.MountTree:
@@ -123,7 +123,7 @@ func (f *Files) mounted(ctx context.Context, m *runner.Mount, at string) (*tree.
 	case runner.MountTmpfs:
 		mode := uint32(0o1777)
 		if kind, old, ok := f.Stat(at); ok && kind == tree.Dir {
-			mode = old.Mode // Upstream: runc does so
+			mode = old.Mode // Upstream: same as runc
 		}
 		return tree.NewDir(f.Meta(mode), nil)
 	case runner.MountFile, runner.MountSocket:
@@ -137,8 +137,8 @@ func (f *Files) mounted(ctx context.Context, m *runner.Mount, at string) (*tree.
 	return nil, fmt.Errorf("unknown kind %d", m.Kind)
 }
 
-// take takes the trees apart again, the last one first, and leaves the files as
-// they are. It locks.
+// take splits the tree into the trees of the mounts, in reverse order of mounting. The
+// files stay unchanged. take acquires the lock.
 func (f *Files) take() ([]*tree.Node, error) {
 	f.Lock()
 	defer f.Unlock()
@@ -169,8 +169,8 @@ func (f *Files) take() ([]*tree.Node, error) {
 	return out, nil
 }
 
-// ungraft puts back what was at a path, and removes the directories that were
-// only made to mount something there; if keep is set, all but the last.
+// ungraft restores the node at the path of a mount point. It removes directories that
+// were created only for the mount. If keep is set, it removes only the last one.
 func ungraft(e *tree.Editor, at string, before *tree.Node, keep bool) error {
 	if old := before.Get(at); old != nil {
 		return e.Put(at, old)
@@ -186,17 +186,18 @@ func ungraft(e *tree.Editor, at string, before *tree.Node, keep bool) error {
 	return nil
 }
 
-// Meta is that of a new file of root.
+// Meta returns the metadata of a new file that belongs to root.
 func (f *Files) Meta(mode uint32) tree.Meta { return tree.Meta{Mode: mode, ModTime: f.Now().UTC()} }
 
-// look notes that a process looked at a path.
+// look records that a process accessed a path.
 func (f *Files) look(at string) {
 	if f.failed == nil && f.absent != nil {
 		f.failed = f.absent("/" + at)
 	}
 }
 
-// Writable resolves a path that is to be changed.
+// Writable resolves a path that is about to be changed. It returns an error if the path
+// is read-only.
 func (f *Files) Writable(name string, last bool) (string, error) {
 	at, err := f.Resolve(name, last)
 	if err != nil {
@@ -211,7 +212,7 @@ func (f *Files) Writable(name string, last bool) (string, error) {
 	return at, nil
 }
 
-// Find returns the node at a path; an error if there is none.
+// Find returns the node at a path, or an error if it does not exist.
 func (f *Files) Find(op, name string, last bool) (*tree.Node, error) {
 	at, err := f.Resolve(name, last)
 	if err != nil {
@@ -225,7 +226,7 @@ func (f *Files) Find(op, name string, last bool) (*tree.Node, error) {
 	return n, nil
 }
 
-// Read returns the content of a file. It locks.
+// Read returns the content of a file. It acquires the lock.
 func (f *Files) Read(name string) ([]byte, error) {
 	f.Lock()
 	defer f.Unlock()
@@ -241,15 +242,15 @@ func (f *Files) Read(name string) ([]byte, error) {
 	}
 	r, err := f.Store.Open(n.Blob())
 	if err != nil {
-		f.failed = cmp.Or(f.failed, err) // whatever the process makes of it
+		f.failed = cmp.Or(f.failed, err) // even if the process handles the error
 		return nil, err
 	}
 	defer r.Close()
 	return io.ReadAll(r)
 }
 
-// Write makes a file or changes its content, and keeps the mode of one that is
-// there. It locks.
+// Write creates a file or replaces its content. An existing file keeps its mode and
+// owner. Write acquires the lock.
 func (f *Files) Write(name string, data []byte) error {
 	f.Lock()
 	defer f.Unlock()

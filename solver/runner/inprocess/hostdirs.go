@@ -14,7 +14,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// lockRetry is how often a step looks whether a directory is free.
+// lockRetry is the interval between attempts to lock a directory.
 const lockRetry = 10 * time.Millisecond
 
 // locked calls fn while no other step reads or writes a directory of the host.
@@ -26,7 +26,7 @@ func locked(ctx context.Context, dir string, fn func() error) error {
 	return errors.Join(fn(), lock.Unlock())
 }
 
-// openDir reads what a mount shows of a directory of the host as it is now.
+// openDir reads the part of a directory of the host that a mount shows.
 func (f *Files) openDir(ctx context.Context, m *runner.Mount) (n *tree.Node, err error) {
 	err = locked(ctx, m.HostPath, func() error {
 		all, err := f.readDir(ctx, m.HostPath)
@@ -41,13 +41,13 @@ func (f *Files) openDir(ctx context.Context, m *runner.Mount) (n *tree.Node, err
 
 func (f *Files) readDir(ctx context.Context, dir string) (*tree.Node, error) {
 	return tree.HostReader{Store: f.Store, Meta: func(h tree.HostFile) tree.Meta {
-		h.Meta.UID, h.Meta.GID = 0, 0 // they belong to who builds
+		h.Meta.UID, h.Meta.GID = 0, 0 // files belong to the user of the builder
 		return h.Meta
 	}}.ReadDir(ctx, dir)
 }
 
-// saveCaches makes in directories of the host the changes of the process. Those
-// that others made since they were opened stay.
+// saveCaches applies the changes of the process to directories of the host. It
+// preserves changes that other processes made since the directories were read.
 func (f *Files) saveCaches(ctx context.Context, list []*tree.Node) error {
 	for i := range f.mounts {
 		m, before := &f.mounts[i], f.opened[i]
@@ -76,13 +76,13 @@ func (f *Files) saveCaches(ctx context.Context, list []*tree.Node) error {
 	return nil
 }
 
-// replaceDir writes a tree beside a directory, and then puts it in its place.
+// replaceDir writes a tree next to a directory and then replaces the directory with it.
 func (f *Files) replaceDir(ctx context.Context, dir string, n *tree.Node) error {
 	tmp, err := os.MkdirTemp(filepath.Dir(dir), "new-")
 	if err != nil {
 		return err
 	}
-	defer tree.RemoveAll(tmp) //nolint:errcheck // a prune removes it, too
+	defer tree.RemoveAll(tmp) //nolint:errcheck // a prune removes it as well
 	full := filepath.Join(tmp, "new")
 	if err := os.Mkdir(full, 0o755); err != nil {
 		return err
@@ -90,7 +90,7 @@ func (f *Files) replaceDir(ctx context.Context, dir string, n *tree.Node) error 
 	if err := tree.WriteDir(ctx, full, n, f.Store, tree.HostOptions{}); err != nil {
 		return err
 	}
-	// Others that mount the directory meanwhile must not find it missing.
+	// Other steps that mount the directory must not find it missing.
 	if exchange(full, dir) == nil {
 		return nil
 	}

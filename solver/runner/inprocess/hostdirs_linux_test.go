@@ -8,7 +8,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestReplaceDir: a directory that is replaced is never missing.
+// TestReplaceDir checks that a directory exists at all times while it is replaced.
 func TestReplaceDir(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {

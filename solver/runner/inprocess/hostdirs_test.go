@@ -14,8 +14,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestCloseEnds: a container that waits for a cache mount to save its changes
-// stops waiting when the context of the build ends.
+// TestCloseEnds checks that a container that waits to save a cache mount stops waiting
+// when the build's context ends.
 func TestCloseEnds(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {

@@ -12,22 +12,22 @@ import (
 	"slipway/solver/tree"
 )
 
-// Runner is a [runner.Runner] and a [runner.Opener].
+// Runner implements [runner.Runner] and [runner.Opener].
 type Runner struct {
 	Store *tree.Store
-	Now   func() time.Time // when files are written
-	// Exec is a process: it returns the exit code, or an error if it could not
-	// do what the process does.
+	Now   func() time.Time // time of written files
+	// Exec runs a process. It returns the exit code, or an error if it does not support
+	// an operation of the process.
 	Exec func(ctx context.Context, f *Files, p *runner.Process) (int, error)
-	// Signals makes every signal end the context of a process, with a [Signal]
-	// as its cause. Otherwise there is KILL alone.
+	// Signals makes every signal end the context of a process, with a [Signal] as its
+	// cause. If Signals is unset, only KILL is supported.
 	Signals bool
-	// Absent says why there is nothing at a path where a kernel would have
-	// something, and nil of all others. A process that looks there fails: to find
-	// nothing would be another result. Nil says it of no path.
+	// Absent returns an error for a path that exists with a kernel but not with this
+	// runner, and nil for other paths. A process that accesses such a path fails,
+	// because a missing file would change the result. If Absent is nil, there are no
+	// such paths.
 	Absent func(path string) error
-	// Sockets is why there are none; if it is nil, a socket is there as a file
-	// without content.
+	// Sockets is the error for socket mounts. If it is nil, sockets are empty files.
 	Sockets error
 }
 
@@ -49,7 +49,7 @@ func (r *Runner) Run(ctx context.Context, p *runner.Process) ([]*tree.Node, erro
 	if failed != nil && !errors.As(failed, &exit) {
 		return nil, failed
 	}
-	// A process that fails leaves what it wrote to caches, as everywhere.
+	// A failed process keeps its changes to cache mounts, like in other runners.
 	out, err := c.f.take()
 	if err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func (r *Runner) Run(ctx context.Context, p *runner.Process) ([]*tree.Node, erro
 func (r *Runner) Open(ctx context.Context, s *runner.Sandbox) (runner.Container, error) {
 	c, err := r.open(ctx, s)
 	if err != nil {
-		return nil, err // a nil *container would make an interface that is not nil
+		return nil, err // a nil *container would be a non-nil interface
 	}
 	return c, nil
 }
@@ -88,20 +88,20 @@ func (r *Runner) open(ctx context.Context, s *runner.Sandbox) (*container, error
 	return c, nil
 }
 
-// container is what processes share: one file system.
+// container is a file system shared by processes.
 type container struct {
 	r      *Runner
 	f      *Files
-	parent context.Context // of whoever opened the container
-	ctx    context.Context // ends with the container
+	parent context.Context // context of the caller of Open
+	ctx    context.Context // ends when the container is closed
 	cancel context.CancelCauseFunc
 
 	mu    sync.Mutex
-	first *running // nil before it is started
+	first *running // nil until it is started
 	all   sync.WaitGroup
 }
 
-// errFirst is why processes end that were not the first one.
+// errFirst is the error of the other processes when the first one ends.
 var errFirst = errors.New("the first process of the container has ended")
 
 // Start implements [runner.Container].
@@ -128,8 +128,8 @@ func (c *container) Start(p *runner.Process) (runner.Running, error) {
 	return x, nil
 }
 
-// run runs a process to its end. One that a signal ended has the exit code of
-// that, unless it chose one itself.
+// run runs a process to its end. A process that a signal ended gets the corresponding
+// exit code, unless it chose one itself.
 func (c *container) run(ctx context.Context, p *runner.Process) error {
 	code, err := c.r.Exec(ctx, c.f, p)
 	c.f.Lock()

@@ -7,17 +7,18 @@ import (
 	"syscall"
 )
 
-// Signal is why the context of a process ended: somebody sent it one.
+// Signal is the cause of a process's canceled context: the signal that the process
+// received.
 type Signal syscall.Signal
 
 func (s Signal) Error() string { return syscall.Signal(s).String() }
 
-// running is a process that was started.
+// running is a started process.
 type running struct {
 	cancel context.CancelCauseFunc
-	any    bool // it has all signals
+	any    bool // supports all signals
 	ended  chan struct{}
-	err    error // when it has ended
+	err    error // valid after ended is closed
 }
 
 // Wait implements [runner.Running].

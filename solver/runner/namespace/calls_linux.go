@@ -11,14 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// callTables has the system calls of architectures that package arch does not have. The
-// first line names the architectures. The other lines have a call each: its name and its
-// numbers, "-" where an architecture does not have it.
+// callTables contains the system calls of architectures that package arch lacks. The
+// first line lists the architectures. Each other line has the name of a system call and
+// its number for each architecture, or "-".
 //
 //go:embed calls.txt
 var callTables string
 
-// nativeCalls returns the system calls of an architecture by Go's name.
+// nativeCalls returns the system calls of an architecture, given its GOARCH name.
 func nativeCalls(goarch string) (*arch.Info, error) {
 	abi := &arch.Info{Name: goarch}
 	switch goarch {

@@ -13,14 +13,15 @@ import (
 	"testing"
 )
 
-// TestCallTables: calls.txt has the numbers of golang.org/x/sys. UPDATE=1 writes it.
+// TestCallTables checks that calls.txt agrees with golang.org/x/sys. UPDATE=1 writes
+// the file.
 func TestCallTables(t *testing.T) {
 	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "golang.org/x/sys").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	arches := []string{"loong64", "ppc64le", "riscv64", "s390x"}
-	calls := map[string][]string{} // numbers by name, one for each architecture
+	calls := map[string][]string{} // numbers by name, one per architecture
 	constant := regexp.MustCompile(`\bSYS_(\w+)\s*=\s*(\d+)`)
 	for i, name := range arches {
 		source, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "unix", "zsysnum_linux_"+name+".go"))
@@ -62,8 +63,8 @@ func TestCallTables(t *testing.T) {
 	}
 }
 
-// TestUnknownCalls: without a table of system calls, processes cannot run in namespaces, and
-// the error says why.
+// TestUnknownCalls checks that processes cannot run in namespaces without a table of
+// system calls, and that the error explains why.
 func TestUnknownCalls(t *testing.T) {
 	const want = "namespaces: the system calls of mips64le are unknown, so steps cannot be kept from those that reach the host"
 	if err := available(t.Context(), "mips64le"); fmt.Sprint(err) != want {

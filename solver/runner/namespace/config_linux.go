@@ -14,39 +14,40 @@ import (
 	"strings"
 )
 
-// config is what the init process is told.
+// config is the configuration that the builder sends to the init process.
 type config struct {
 	Args, Env []string
 	Dir       string // without links and ".."
-	DirName   string // as the process has it
+	DirName   string // as specified for the process
 	ids
-	Join     bool // the container is there
+	Join     bool // join an existing container
 	Terminal bool
 	Hostname string
 	Insecure bool
-	Filtered bool   // the control group of the process filters devices
-	Filter   []byte // of system calls; nil if the process is insecure
-	Loopback bool   // the network is one of its own
-	ReadOnly bool   // the root
+	Filtered bool   // the process's control group filters devices
+	Filter   []byte // seccomp filter; nil if the process is insecure
+	Loopback bool   // the process has its own network
+	ReadOnly bool   // the root is read-only
 	Limits   []limit
-	OCI      *runtimeConfig `json:"-"` // nil if this program runs the process itself
-	Root     string         // where the root is mounted
-	Private  string         // a directory for what only the init process sees
+	OCI      *runtimeConfig `json:"-"` // nil unless an OCI runtime runs the process
+	Root     string         // mount point of the root
+	Private  string         // directory that only the init process sees
 	Mounts   []mount        // the root first
 
-	root    *os.File // only names the root
-	names   int      // in the private directory
-	nothing string   // an empty file to hide others with; "" if it is not made yet
+	root    *os.File // O_PATH descriptor of the root
+	names   int      // number of names used in the private directory
+	nothing string   // an empty file that masks others; "" until it is created
 }
 
-// send writes what [config.receive] reads. The description for a runtime is a value of its
-// own: package json would look at all of its types whenever it reads a config.
+// send writes the configuration for [config.receive]. The runtime's configuration is a
+// separate JSON value, because package json would otherwise inspect all of its types
+// whenever a config is read.
 func (c *config) send(w io.Writer) error {
 	e := json.NewEncoder(w)
 	return errors.Join(e.Encode(c), e.Encode(c.OCI))
 }
 
-// receive reads what [config.send] wrote.
+// receive reads a configuration from [config.send].
 func (c *config) receive(r io.Reader) error {
 	d := json.NewDecoder(r)
 	return cmp.Or(d.Decode(c), d.Decode(&c.OCI))
@@ -57,26 +58,26 @@ type limit struct {
 	Soft, Hard int64
 }
 
-// mount is a mount of the init process: an overlay, a bind mount, a secret or a tmpfs.
+// mount is a mount for the init process: an overlay, a bind mount, a secret or a tmpfs.
 type mount struct {
 	Target   string
 	ReadOnly bool
 	File     bool // the target is a file
-	Data     bool // the file is written by the builder: it is no program and no device
+	Data     bool // written by the builder: not a program or device
 
-	Lower               []string // overlay: topmost first
+	Lower               []string // overlay: the topmost layer first
 	Upper, Work, Merged string
-	Source              string // path in it
+	Source              string // path in the mounted directory
 
-	Bind string // what is shown
+	Bind string // file or directory to bind
 
-	Secret *secret // its content is shown
+	Secret *secret // secret whose content is mounted
 
 	Tmpfs bool
 	Size  int64
 }
 
-// network gives the process names of hosts, and how to find others.
+// network writes /etc/hosts and /etc/resolv.conf of the container.
 func (c *container) network() error {
 	hosts := "127.0.0.1\tlocalhost " + c.conf.Hostname + "\n::1\tlocalhost ip6-localhost ip6-loopback\n"
 	for _, h := range c.box.Hosts {
@@ -98,10 +99,10 @@ func (c *container) network() error {
 	return nil
 }
 
-// stubs finds out which paths of the root are made only to mount something
-// there, and where links of the root lead the mounts.
+// stubs determines the paths of the root that are created only as mount points. It also
+// resolves links in the targets of mounts.
 //
-// Upstream: /proc, /dev and /sys stay, unless something is mounted below them.
+// Upstream: /proc, /dev and /sys are kept, unless something is mounted below them.
 func (c *container) stubs() error {
 	for i := range c.conf.Mounts {
 		m := &c.conf.Mounts[i]

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// usual are the capabilities that containers have everywhere.
+// usual returns the default capabilities of containers.
 func usual() []capability.Cap {
 	return []capability.Cap{
 		capability.CAP_CHOWN, capability.CAP_DAC_OVERRIDE, capability.CAP_FSETID, capability.CAP_FOWNER,
@@ -19,8 +19,8 @@ func usual() []capability.Cap {
 	}
 }
 
-// confine takes what the process does not need: privileges, system calls, and
-// what would give them back.
+// confine drops privileges and system calls that the process does not need, and the
+// means to regain them.
 func (c *config) confine() error {
 	for _, l := range c.Limits {
 		which, ok := limits()[l.Name]
@@ -42,11 +42,11 @@ func (c *config) confine() error {
 	return c.become()
 }
 
-// newKeyring gives this thread a session keyring of its own in place of the caller's.
-// It does nothing where programs cannot reach keyrings either.
+// newKeyring gives this thread its own session keyring in place of the caller's. It
+// does nothing if programs cannot use keyrings.
 //
-// Processes with a filter cannot use keyrings: they may start even if the user has no
-// quota for another one.
+// Processes with a seccomp filter cannot use keyrings. They may start even if the
+// user's quota of keyrings is exhausted.
 func newKeyring() error {
 	_, err := unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0)
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
@@ -55,8 +55,8 @@ func newKeyring() error {
 	return err
 }
 
-// become takes on the user of the process. Where root is the only user there are
-// no other groups either, and root needs none.
+// become switches to the user of the process. In a user namespace in which root is the
+// only user, no other groups exist, and root needs none.
 func (c *config) become() error {
 	if err := unix.Setgroups(c.Groups); err != nil && !oneID() {
 		return fmt.Errorf("set groups: %w", err)
@@ -74,9 +74,10 @@ func (c *config) become() error {
 	return dieWithParent()
 }
 
-// setID sets the real, effective and saved ids of this thread by a system call. The other
-// threads end when the process starts: to stop them all first, as package syscall does,
-// takes longer than to mount the root. On machines of 32 bits, the call has ids of 16 bits.
+// setID sets the real, effective and saved IDs of only this thread, by a system call.
+// The other threads end when the program is executed. Package syscall stops all threads
+// first, which takes longer than mounting the root. On 32-bit machines this system call
+// takes 16-bit IDs, so setID uses the package there.
 func setID(call uintptr, all func(r, e, s int) error, id int) error {
 	if strconv.IntSize == 32 {
 		return all(id, id, id)
@@ -87,18 +88,18 @@ func setID(call uintptr, all func(r, e, s int) error, id int) error {
 	return nil
 }
 
-// onlyRoot is the error of a process of another user where root is the only one.
+// onlyRoot returns the error for a process of another user if root is the only user.
 func (c *config) onlyRoot() error {
 	return fmt.Errorf("run as %d:%d: root is the only user here; with newuidmap and a range in /etc/subuid there are others", c.UID, c.GID)
 }
 
-// dieWithParent has the kernel kill this process when the one ends that started
-// it. It forgets that when the user changes.
+// dieWithParent makes the kernel kill this process when its parent ends. The kernel
+// resets this setting when the user changes.
 func dieWithParent() error {
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
 		return fmt.Errorf("die with the builder: %w", err)
 	}
-	// Nobody reads the pipe for faults if that has happened already.
+	// If the parent has already ended, the pipe for errors has no reader.
 	poll := []unix.PollFd{{Fd: faultFile}}
 	if _, err := unix.Poll(poll, 0); err == nil && poll[0].Revents&unix.POLLERR != 0 {
 		return errors.New("the builder has ended")
@@ -106,14 +107,14 @@ func dieWithParent() error {
 	return nil
 }
 
-// filter drops system calls and capabilities. The usual capabilities stay until
-// the process starts, which a user other than root does without any.
+// filter drops system calls and capabilities. The default capabilities remain until the
+// program is executed, which drops all of them for users other than root.
 //
-// Programs that the process starts may have more privileges than it has
-// (no_new_privs is not set), as with BuildKit: su, sudo, setuid programs and file
-// capabilities are what images of other users are made with. What they get is
-// bounded by the usual capabilities. Without no_new_privs, the kernel lets only
-// CAP_SYS_ADMIN install a filter, so that comes first.
+// Programs that the process executes may gain privileges, because no_new_privs is not
+// set, as in BuildKit. Images with other users depend on su, sudo, setuid programs and
+// file capabilities. These programs cannot gain more than the default capabilities.
+// Without no_new_privs, the kernel requires CAP_SYS_ADMIN to install a filter, so the
+// filter is installed first.
 func (c *config) filter() error {
 	if err := install(c.Filter); err != nil {
 		return fmt.Errorf("filter system calls: %w", err)
@@ -129,7 +130,7 @@ func (c *config) filter() error {
 	return nil
 }
 
-// limits are the resource limits by Docker's names.
+// limits maps Docker's names of resource limits to the kernel's.
 func limits() map[string]int {
 	return map[string]int{
 		"core": unix.RLIMIT_CORE, "cpu": unix.RLIMIT_CPU, "data": unix.RLIMIT_DATA, "fsize": unix.RLIMIT_FSIZE,

@@ -21,8 +21,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// probeMain is this program as /bin/probe in the worlds of tests. What it prints
-// no shell could tell.
+// probeMain runs this program as /bin/probe in the sandboxes of tests. It answers
+// questions that a shell cannot answer.
 func probeMain() {
 	if filepath.Base(os.Args[0]) != "probe" {
 		return
@@ -45,18 +45,18 @@ func answer(arg string) any {
 	var fs unix.Statfs_t
 	name, what, _ := strings.Cut(arg, ":")
 	switch name {
-	case "clone": // into a user namespace; wrong flags, so that there is no new process anywhere
+	case "clone": // into a user namespace, with invalid flags so that no process is created
 		return call(unix.SYS_CLONE, unix.CLONE_NEWUSER|unix.CLONE_FS)
 	case "clone3":
 		return call(unix.SYS_CLONE3)
 	case "user":
 		return fmt.Sprint(os.Getuid(), " ", os.Geteuid())
-	case "drop": // to an ordinary user who starts the program what, as su does
+	case "drop": // become an ordinary user and execute what, like su
 		if err := errors.Join(syscall.Setgid(34), syscall.Setuid(12)); err != nil {
 			return err
 		}
 		return syscall.Exec(what, []string{"/bin/probe", "user", "capabilities"}, nil)
-	case "orphan": // runs the script what without a parent-death signal, as another user if there is one
+	case "orphan": // run the script what without a parent-death signal, as another user if one exists
 		err := unix.Prctl(unix.PR_SET_PDEATHSIG, 0, 0, 0, 0)
 		if !oneID() {
 			err = errors.Join(err, syscall.Setgid(34), syscall.Setuid(12))
@@ -66,7 +66,7 @@ func answer(arg string) any {
 		data, _ := os.ReadFile("/proc/self/status")
 		_, text, _ := strings.Cut(string(data), "CapEff:")
 		return strings.Fields(text)[0]
-	case "listen": // on a socket, which stays
+	case "listen": // on a socket that remains
 		if err := os.MkdirAll(filepath.Dir(what), 0o755); err != nil {
 			return err
 		}
@@ -77,7 +77,7 @@ func answer(arg string) any {
 		l.SetUnlinkOnClose(false)
 		l.Close()
 		return "OK"
-	case "pass": // the root to who listens
+	case "pass": // pass the root to the listener
 		root, err := os.Open("/")
 		if err != nil {
 			return err
@@ -130,7 +130,7 @@ func answer(arg string) any {
 		return call(unix.SYS_KEYCTL)
 	case "bpf":
 		return call(unix.SYS_BPF)
-	case "name_to_handle_at": // not refused
+	case "name_to_handle_at": // allowed
 		return call(unix.SYS_NAME_TO_HANDLE_AT)
 	case "io_uring":
 		return call(unix.SYS_IO_URING_SETUP)
@@ -216,7 +216,7 @@ func (w *world) probe(t *testing.T, change func(*runner.Process), questions ...s
 	return answers(out)
 }
 
-// answers returns what /bin/probe printed by question.
+// answers parses the output of /bin/probe into answers by question.
 func answers(out string) map[string]string {
 	list := map[string]string{}
 	for line := range strings.Lines(out) {
@@ -226,21 +226,21 @@ func answers(out string) map[string]string {
 	return list
 }
 
-// initialIDs reports whether this process is in the first user namespace of the
+// initialIDs reports whether this process is in the initial user namespace of the
 // machine.
 func initialIDs() bool {
 	data, err := os.ReadFile("/proc/self/uid_map")
 	return err == nil && strings.Join(strings.Fields(string(data)), " ") == "0 0 4294967295"
 }
 
-// rootless reports whether root is root of a user namespace only.
+// rootless reports whether root is only root of a user namespace.
 func rootless(t *testing.T) bool {
 	t.Helper()
 	return !initialIDs()
 }
 
-// TestFilter: what no step needs is refused, to others than root too, and
-// nothing else is.
+// TestFilter checks that unneeded system calls are rejected, for root and other users,
+// and that all others are allowed.
 func TestFilter(t *testing.T) {
 	w := newWorld(t)
 	users := []string{"", "me"}
@@ -259,14 +259,14 @@ func TestFilter(t *testing.T) {
 			}
 		}
 	}
-	// With all privileges, nothing is.
+	// With all privileges, all system calls are allowed.
 	got := w.probe(t, func(p *runner.Process) { p.Insecure = true }, "clone3", "unshare", "write:/proc/sys/kernel/hostname")
 	if got["clone3"] == "ENOSYS" || got["unshare"] != "OK" || got["write:/proc/sys/kernel/hostname"] != "OK" && !rootless(t) {
 		t.Errorf("without a filter: %v", got)
 	}
 }
 
-// TestPrivileges: steps have the privileges of ordinary containers.
+// TestPrivileges checks that steps have the privileges of ordinary containers.
 func TestPrivileges(t *testing.T) {
 	w := newWorld(t)
 	status := "while read key value rest; do case $key in CapEff:|CapPrm:|CapInh:|CapAmb:|CapBnd:|NoNewPrivs:|Seccomp:) echo $key $value;; esac; done < /proc/self/status"
@@ -292,9 +292,8 @@ func TestPrivileges(t *testing.T) {
 	}
 }
 
-// TestSetuid: programs that start with more privileges than who starts them have
-// these, whether the step is one of root or of another user. Nothing else may
-// have more than the usual capabilities.
+// TestSetuid checks that setuid programs and file capabilities work in steps of root
+// and of other users. No program gains more than the default capabilities.
 func TestSetuid(t *testing.T) {
 	w := newWorld(t)
 	w.probe(t, nil)
@@ -309,7 +308,7 @@ func TestSetuid(t *testing.T) {
 	w.root = e.Tree()
 	const usual = "00000000a80425fb"
 	if oneID() {
-		// No other user exists. The program with capabilities can be started.
+		// No other user exists. The program with capabilities can be executed.
 		p := w.process("/bin/caps; :")
 		w.run(t, p)
 		return
@@ -328,10 +327,10 @@ func TestSetuid(t *testing.T) {
 	}
 }
 
-// capNetBindService is the attribute of a file with cap_net_bind_service+ep.
+// capNetBindService is the file attribute for cap_net_bind_service+ep.
 const capNetBindService = "\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
 
-// TestSystem: what processes see of the system.
+// TestSystem checks which parts of the system processes see.
 func TestSystem(t *testing.T) {
 	w := newWorld(t)
 	want := map[string]string{
@@ -341,12 +340,12 @@ func TestSystem(t *testing.T) {
 		"write:/etc/hosts":                "read-only file system", "write:/etc/resolv.conf": "read-only file system",
 		"stat:/dev/null": "666 0:0", "stat:/dev/shm": "1777 0:0", "link:/proc/self": "1<nil>",
 	}
-	if _, err := os.Stat("/proc/kcore"); err == nil { // then there is a link to it
+	if _, err := os.Stat("/proc/kcore"); err == nil { // then /dev/core is a link to it
 		want["list:/dev"] = strings.Replace(want["list:/dev"], "[", "[core ", 1)
 	}
-	if byRuntime() { // as with BuildKit
+	if byRuntime() { // same as BuildKit
 		delete(want, "list:/sys/fs/cgroup")
-		delete(want, "list:/dev") // crun always makes core
+		delete(want, "list:/dev") // crun always creates core
 	}
 	var questions []string
 	for question := range want {
@@ -355,28 +354,27 @@ func TestSystem(t *testing.T) {
 	got := w.probe(t, nil, questions...)
 	for question, answer := range want {
 		if rootless(t) && (question == "stat:/dev/null" || strings.HasPrefix(question, "write:/proc/")) {
-			continue // it belongs to a user who is nobody here
+			continue // it belongs to an unmapped user
 		}
 		if got[question] != answer {
 			t.Errorf("%s is %q, want %q", question, got[question], answer)
 		}
 	}
-	// A file of the host here, such as /dev/null, would be one that the step can change.
+	// A file of the host, such as /dev/null, could be modified by the step.
 	links := []string{"link:/proc/self/fd/0", "link:/proc/self/fd/1", "link:/proc/self/fd/2"}
 	for question, answer := range w.probe(t, nil, links...) {
 		if !strings.HasPrefix(answer, "pipe:[") {
 			t.Errorf("%s is %q, want a pipe", question, answer)
 		}
 	}
-	// The fourth file is the directory that is listed.
+	// The fourth file is the directory being listed.
 	out, _ := w.run(t, w.process("for f in /proc/self/fd/*; do echo ${f##*/}; done; read line || echo end of input"))
 	if out != "0\n1\n2\n3\nend of input\n" {
 		t.Errorf("a process has the files\n%s", out)
 	}
 }
 
-// TestLimits: resource limits, and the size of /dev/shm, which is a mount as
-// frontends give it.
+// TestLimits checks resource limits, and the size of a /dev/shm mounted by a frontend.
 func TestLimits(t *testing.T) {
 	w := newWorld(t)
 	got := w.probe(t, func(p *runner.Process) {
@@ -398,8 +396,9 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestEnds: with the process all end that it started, also those that ignore
-// signals, whether it ends itself or is cancelled. Nobody waits for them.
+// TestEnds checks that all descendants end with the process, even if they ignore
+// signals. This holds if the process ends itself and if it is canceled. Run does not
+// wait for them to end by themselves.
 func TestEnds(t *testing.T) {
 	w := newWorld(t)
 	for _, tc := range []struct{ name, last string }{{"end", "exit 0"}, {"cancel", "echo ready; while :; do :; done"}} {
@@ -436,8 +435,8 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-// TestNames: the names of hosts are no part of the result, be there files of the
-// image or not.
+// TestNames checks that /etc/hosts and /etc/resolv.conf are not part of the result,
+// whether or not the image has these files.
 func TestNames(t *testing.T) {
 	w := newWorld(t)
 	_, n := w.run(t, w.process("read a < /etc/hosts; read b < /etc/resolv.conf; :"))
@@ -453,8 +452,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestFileMounts: secrets and sockets have the owner and mode that they were
-// given, and the builder answers on sockets.
+// TestFileMounts checks that secrets and sockets have the specified owner and mode, and
+// that the builder answers on sockets.
 func TestFileMounts(t *testing.T) {
 	w := newWorld(t)
 	serve := func(_ context.Context, c net.Conn) {
@@ -481,8 +480,8 @@ func TestFileMounts(t *testing.T) {
 	}
 }
 
-// TestWorkingDirectory: the directory is made for the user, those that its name only
-// passes for root. A file in the way is an error.
+// TestWorkingDirectory checks that the directory is created for the user, and its
+// missing parents for root. A file in the path is an error.
 func TestWorkingDirectory(t *testing.T) {
 	w := newWorld(t)
 	p := w.process("echo x > f")
@@ -499,7 +498,7 @@ func TestWorkingDirectory(t *testing.T) {
 	}
 }
 
-// TestUmask: files of steps do not depend on the umask of who builds.
+// TestUmask checks that files of steps do not depend on the umask of the builder.
 func TestUmask(t *testing.T) {
 	w := newWorld(t)
 	defer unix.Umask(unix.Umask(0o077))

@@ -17,37 +17,37 @@ import (
 	"slipway/solver/tree"
 )
 
-// container is what processes share. The first one makes the namespaces, those
-// after it join them.
+// container is a sandbox shared by processes. The first process creates the namespaces,
+// and later ones join them.
 type container struct {
 	r      *Runner
 	box    *runner.Sandbox
-	ctx    context.Context // of the processes
+	ctx    context.Context // context of the processes
 	cancel context.CancelCauseFunc
 	work   string
-	root   *tree.Node // before anything ran
-	conf   config     // of the first process, but for what is its own
+	root   *tree.Node // before the first process
+	conf   config     // configuration common to all processes
 	stub   map[string]bool
-	stop   []func() // what ends with the container
+	stop   []func() // called when the container is closed
 	shared bool     // other processes may join the first one
 
 	groups   *cgroup.Group // of the processes
 	filtered bool          // the groups filter devices
 
 	mu     sync.Mutex
-	first  *process   // nil before it is started
-	spaces []*os.File // the namespaces of the first process
+	first  *process   // nil until it is started
+	spaces []*os.File // namespaces of the first process
 	closed bool
-	joined int            // processes that were started
+	joined int            // number of joined processes
 	spec   *specs.Spec    // of the first process, if a runtime runs it
 	all    sync.WaitGroup // processes
-	kept   []*written     // to be layers when the container is closed
+	kept   []*written     // upper directories to keep as layers when the container is closed
 
-	overlays []uint64 // numbers of devices
-	held     bool     // another step holds a file of them, see isHeld
+	overlays []uint64 // device numbers
+	held     bool     // another step has a file of an overlay open, see isHeld
 }
 
-// prepare makes what the processes see, and describes it for the init process.
+// prepare prepares the mounts of the container and configures the init process.
 func (c *container) prepare() error {
 	c.stub = map[string]bool{}
 	c.conf = config{
@@ -127,8 +127,8 @@ func isFile(m *runner.Mount) (bool, error) {
 	return err == nil && !info.IsDir(), errors.Join(err, f.Close())
 }
 
-// overlay prepares a tree: its layers below, and an upper directory for what the
-// processes change, or a copy of all of it.
+// overlay prepares a tree: directories for its layers and an upper directory for
+// changes, or a copy of the tree.
 func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, error) {
 	at, src, err := m.Resolve(m.Tree)
 	if err != nil {
@@ -148,7 +148,7 @@ func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, erro
 			return out, err
 		}
 	}
-	// The root of an overlay looks as its upper directory does.
+	// The root of an overlay has the metadata of its upper directory.
 	meta := m.Base().Meta()
 	err = os.Chmod(out.Upper, tree.FileMode(meta.Mode))
 	if !c.r.oneOwner {
@@ -157,7 +157,7 @@ func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, erro
 	if err != nil {
 		return out, err
 	}
-	// The time of dir is when the upper directory was made, see changed.
+	// The time of dir is the creation time of the upper directory, see changed.
 	info, err := os.Stat(out.Upper)
 	if err != nil {
 		return out, err
@@ -165,8 +165,8 @@ func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, erro
 	return out, os.Chtimes(dir, info.ModTime(), info.ModTime())
 }
 
-// trees reads some of the mounts as the processes left them, to be kept if they
-// are results.
+// trees returns the trees of the selected mounts after the processes. If results is
+// set, upper directories are kept as layers.
 func (c *container) trees(results bool, of func(*runner.Mount) bool) ([]*tree.Node, error) {
 	out := make([]*tree.Node, len(c.box.Mounts))
 	for i := range c.box.Mounts {
@@ -184,8 +184,8 @@ func (c *container) trees(results bool, of func(*runner.Mount) bool) ([]*tree.No
 // Tree implements [runner.Container].
 func (c *container) Tree(i int) (*tree.Node, error) { return c.read(i, false) }
 
-// read returns a file system. If nothing will change it any more, what was
-// written is kept.
+// read returns the tree of a mount. If last is set, no process will change it any more,
+// and its upper directory is kept as a layer.
 func (c *container) read(i int, last bool) (*tree.Node, error) {
 	m := &c.box.Mounts[i]
 	switch m.Kind {
@@ -211,7 +211,7 @@ func (c *container) read(i int, last bool) (*tree.Node, error) {
 	dir = filepath.Join(c.work, strconv.Itoa(i), dir)
 	w, err := changed(c.ctx, m.Tree, dir, stub)
 	for again := 0; again < 9 && errors.Is(err, fs.ErrNotExist); again++ {
-		w, err = changed(c.ctx, m.Tree, dir, stub) // a process removed what was being read
+		w, err = changed(c.ctx, m.Tree, dir, stub) // a process removed a file during the read
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read what the process changed: %w", err)
@@ -224,7 +224,7 @@ func (c *container) read(i int, last bool) (*tree.Node, error) {
 
 // Close implements [runner.Container].
 func (c *container) Close() error {
-	c.cancel(nil) // who starts a process has the lock, and gives up
+	c.cancel(nil) // a process being started holds the lock, and is canceled
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()

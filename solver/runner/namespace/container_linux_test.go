@@ -15,7 +15,7 @@ import (
 	"slipway/solver/runner"
 )
 
-// open makes a container, which is closed at the end of the test.
+// open opens a container, which is closed at the end of the test.
 func (w *world) open(t *testing.T, s *runner.Sandbox) runner.Container {
 	t.Helper()
 	c, err := w.Open(t.Context(), s)
@@ -39,8 +39,8 @@ func start(t *testing.T, c runner.Container, p *runner.Process) runner.Running {
 	return x
 }
 
-// TestContainer: processes of a container see the same files, processes and
-// names, and end with the first one.
+// TestContainer checks that processes of a container share files, processes and host
+// names, and end with the first process.
 func TestContainer(t *testing.T) {
 	w := newWorld(t)
 	p := w.process("read line; exit 3")
@@ -75,7 +75,7 @@ func TestContainer(t *testing.T) {
 		t.Errorf("the fourth process ended with %v", err)
 	}
 	fifth := start(t, c, w.process("while :; do :; done"))
-	end.Close() // the end of the input is the end of the first process
+	end.Close() // the first process ends with its input
 	if err := first.Wait(); !errors.As(err, &exit) || exit.Code != 3 {
 		t.Errorf("the first process ended with %v", err)
 	}
@@ -87,8 +87,8 @@ func TestContainer(t *testing.T) {
 	}
 }
 
-// TestContainerClose: closing a container ends its processes, and does not wait
-// for those who are asked for input.
+// TestContainerClose checks that closing a container ends its processes, and does not
+// wait for readers of their input.
 func TestContainerClose(t *testing.T) {
 	w := newWorld(t)
 	p := w.process("read line")
@@ -115,8 +115,8 @@ func TestContainerClose(t *testing.T) {
 	}
 }
 
-// TestTerminal: both the first process and a later one can have a terminal,
-// which has a size and sends signals.
+// TestTerminal checks that the first and later processes can have a terminal with a
+// size and signals.
 func TestTerminal(t *testing.T) {
 	w := newWorld(t)
 	keep := w.process("read line")
@@ -154,9 +154,9 @@ func TestTerminal(t *testing.T) {
 			t.Fatal(err)
 		}
 		await("got hello")
-		// A new line ends a read that begins just after the signal: ash does not
-		// look for signals before it reads. What the trap prints may not arrive:
-		// the kernel discards output after an interrupt.
+		// A new line ends a read that begins just after the signal: ash does not check
+		// for signals before it reads. The output of the trap may be lost, because the
+		// kernel discards output after an interrupt.
 		go func() { _, _ = io.Copy(io.Discard, shown) }()
 		if _, err := io.WriteString(typed, "\x03\r"); err != nil {
 			t.Fatal(err)
@@ -170,8 +170,8 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
-// TestTerminalGroup: a terminal belongs to the user of its process and, where it
-// exists, to the group tty.
+// TestTerminalGroup checks that a terminal belongs to the user of its process and, if
+// it exists, to the group tty.
 func TestTerminalGroup(t *testing.T) {
 	w := newWorld(t)
 	users, group := map[string]string{"": "0", "me": "12"}, "5"
@@ -194,8 +194,8 @@ func (u unread) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// TestStartFails: of a process that does not start, with a terminal or without,
-// nothing is left open, and its input is not read.
+// TestStartFails checks that a process that fails to start, with or without a terminal,
+// leaks no files, and that its input is not read.
 func TestStartFails(t *testing.T) {
 	w := newWorld(t)
 	keep := w.process("read line")

@@ -16,8 +16,8 @@ import (
 )
 
 // refusesUpper reports whether the file system of a directory cannot hold the upper
-// directory of an overlay: the kernel refuses overlays, as in containers without a
-// volume, and file systems of other programs and machines.
+// directory of an overlay. The kernel rejects overlays, as in containers without a
+// volume, FUSE and network file systems.
 func refusesUpper(dir string) (bool, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
@@ -30,12 +30,13 @@ func refusesUpper(dir string) (bool, error) {
 	return false, nil
 }
 
-// Copies reports whether processes run in copies of their trees, which takes long, as
-// the file system of the runner's directory cannot hold what overlays write.
+// Copies reports whether processes run in copies of their trees. This is slow, and
+// necessary if the file system of the runner's directory cannot hold the upper
+// directory of an overlay.
 func (r *Runner) Copies() bool { return r.copies }
 
-// copy writes all of a tree into a new directory, and then a mark that is newer than
-// all of it and older than what processes change.
+// copy writes a whole tree into a new directory, and then a mark file. The mark is
+// newer than all of the copy and older than any change by processes.
 func (r *Runner) copy(ctx context.Context, m *runner.Mount, dir string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
@@ -44,7 +45,7 @@ func (r *Runner) copy(ctx context.Context, m *runner.Mount, dir string) error {
 	if err := tree.WriteDir(ctx, dir, r.withoutDevices(m.Base()), r.store, opt); err != nil {
 		return fmt.Errorf("copy: %w", err)
 	}
-	// The clock of file systems stands still for some milliseconds.
+	// The clock of file systems advances only every few milliseconds.
 	for ctx.Err() == nil {
 		if err := os.WriteFile(markOf(dir), nil, 0o600); err != nil {
 			return err
@@ -63,7 +64,8 @@ func (r *Runner) copy(ctx context.Context, m *runner.Mount, dir string) error {
 
 func markOf(copied string) string { return copied + ".mark" }
 
-// changeTime returns when a file or its metadata changed last. Processes cannot set it.
+// changeTime returns the time of the last change of a file or its metadata. Processes
+// cannot set it.
 func changeTime(info fs.FileInfo) time.Time {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
@@ -72,8 +74,8 @@ func changeTime(info fs.FileInfo) time.Time {
 	return time.Unix(st.Ctim.Unix())
 }
 
-// changedCopy reads a copy of base after a process ran in it. The result has no stubs
-// that the process left untouched.
+// changedCopy reads a copy of base after a process ran in it. The result does not
+// include mount points that the process left untouched.
 func (r *Runner) changedCopy(ctx context.Context, base *tree.Node, dir string, stubs map[string]bool) (*written, error) {
 	mark, err := os.Stat(markOf(dir))
 	if err != nil {
@@ -106,15 +108,16 @@ func (r *Runner) changedCopy(ctx context.Context, base *tree.Node, dir string, s
 	return &written{base: base, out: c.tree(base, now, "")}, nil
 }
 
-// copied is what is known of a copy of a tree.
+// copied is the state of reading a copy of a tree.
 type copied struct {
 	overlaid
 	r    *Runner
 	same map[string]*tree.Node // files and directories that did not change themselves
 }
 
-// tree returns a directory of the copy without what is there only for mounts, without
-// devices 0/0, which no process can make in an overlay, and with what cannot be copied.
+// tree returns a directory of the copy without unused mount points, and without devices
+// 0/0, which no process can create in an overlay. It adds the nodes of base that cannot
+// be copied.
 func (c *copied) tree(base, now *tree.Node, at string) *tree.Node {
 	below := func(name string) *tree.Node {
 		if base == nil || base.Kind() != tree.Dir {

@@ -13,8 +13,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestCopies: processes that run in copies of their trees leave what they leave in
-// overlays, and see what they see there.
+// TestCopies checks that processes see and produce the same files in copies of their
+// trees as in overlays.
 func TestCopies(t *testing.T) {
 	w := newWorld(t)
 	for _, name := range []string{"ls", "rm", "mkdir", "mv", "ln", "chmod", "touch", "mknod"} {
@@ -60,7 +60,7 @@ mknod /fresh/dir/whiteout c 0 0 2>/dev/null; chmod 600 /dir/a; ln /a /a2; echo x
 	}
 	for _, name := range []string{"dir/a", "set", "same/size", "kept", "to/a", "fresh/dir/f"} {
 		g, w := got.Get(name), want.Get(name)
-		if name == "fresh/dir/f" { // it is new
+		if name == "fresh/dir/f" { // a new file
 			g, w = g.WithMeta(tree.Meta{}), w.WithMeta(tree.Meta{})
 		}
 		if !g.Same(w) {
@@ -75,7 +75,8 @@ mknod /fresh/dir/whiteout c 0 0 2>/dev/null; chmod 600 /dir/a; ln /a /a2; echo x
 	}
 }
 
-// TestCopiedRootMode: a writable root has mode 0755 in a copy as in an overlay.
+// TestCopiedRootMode checks that a writable root has mode 0755 in a copy, as in an
+// overlay.
 func TestCopiedRootMode(t *testing.T) {
 	w := newWorld(t)
 	w.copies = true
@@ -88,8 +89,8 @@ func TestCopiedRootMode(t *testing.T) {
 	}
 }
 
-// TestStateOnOverlay: steps run in a state directory on an overlay, as in a container
-// without a volume.
+// TestStateOnOverlay checks that steps run if the state directory is on an overlay, as
+// in a container without a volume.
 func TestStateOnOverlay(t *testing.T) {
 	w := newWorld(t)
 	dir := t.TempDir()
@@ -99,7 +100,7 @@ func TestStateOnOverlay(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Chdir(dir) // overlay changes it
+	t.Chdir(dir) // overlay changes the directory
 	if err := overlay(m); err != nil {
 		t.Fatal(err)
 	}
@@ -134,8 +135,8 @@ func TestStateOnOverlay(t *testing.T) {
 	}
 }
 
-// TestOverlayRefused: the error for a file system that cannot hold an overlay says what
-// to do.
+// TestOverlayRefused checks that the error for an unsupported file system includes
+// advice.
 func TestOverlayRefused(t *testing.T) {
 	dir := t.TempDir()
 	m := &mount{Lower: []string{dir + "/lower"}, Upper: dir + "/upper", Work: "/proc/self", Merged: dir + "/merged"}

@@ -16,16 +16,16 @@ type deviceNode struct {
 	major, minor uint32
 }
 
-// standardDevices are those of the OCI runtime specification (config-linux,
-// "Default Devices") that are no links.
+// standardDevices returns the default devices of the OCI runtime specification
+// (config-linux, "Default Devices"), except for links.
 func standardDevices() []deviceNode {
 	return []deviceNode{{"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}}
 }
 
-// devices makes the devices and links that programs expect in /dev. If a mount of the
-// process is there that shows files, it stays as it is.
+// devices creates the devices and links that programs expect in /dev. If the process
+// has a mount of files at /dev, the mount is not modified.
 //
-// Upstream: runc does so.
+// Upstream: same as runc.
 func (c *config) devices() error {
 	if slices.ContainsFunc(c.Mounts, func(m mount) bool { return m.Target == "/dev" && !m.Tmpfs }) {
 		return nil
@@ -44,7 +44,7 @@ func (c *config) devices() error {
 		"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2",
 		"ptmx": "pts/ptmx",
 	}
-	if _, err := os.Stat("/proc/kcore"); err == nil { // not every kernel has it
+	if _, err := os.Stat("/proc/kcore"); err == nil { // some kernels do not have it
 		links["core"] = "/proc/kcore"
 	}
 	for name, to := range links {
@@ -68,15 +68,16 @@ func (c *config) device(d deviceNode, dev *os.File) error {
 	return errors.Join(unix.Mount(node, fdPath(at), "", unix.MS_BIND, ""), at.Close())
 }
 
-// node makes a device in the private directory, because devices in the container's /dev
-// cannot be opened. A process that changes its owner or mode does not change the host's
-// device. The kernel makes no devices in a user namespace. The node is then the host's
-// device, mounted read-only: it can be written to, but its mode and owner cannot be changed.
+// node creates a device in the private directory, because devices in the container's
+// /dev cannot be opened. A process that changes its owner or mode does not change the
+// host's device. In a user namespace, the kernel does not allow creating devices. The
+// node is then the host's device, mounted read-only: it can be written to, but its mode
+// and owner cannot be changed.
 func (c *config) node(d deviceNode) (string, error) {
 	at := c.privateName()
 	err := unix.Mknod(at, unix.S_IFCHR|0o666, int(unix.Mkdev(d.major, d.minor)))
 	if errors.Is(err, unix.EPERM) {
 		return c.stage(filepath.Join("/dev", d.name), unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC)
 	}
-	return at, errors.Join(err, os.Chmod(at, 0o666)) // whatever the umask is
+	return at, errors.Join(err, os.Chmod(at, 0o666)) // independent of the umask
 }

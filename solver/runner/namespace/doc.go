@@ -1,6 +1,6 @@
-// Package namespace runs processes in Linux namespaces of their own, over an
-// overlay of the trees that they see. What a process changed is read from the upper
-// directory of the overlay.
+// Package namespace runs processes in their own Linux namespaces, on an overlay of
+// their trees. The changes of a process are read from the upper directory of the
+// overlay.
 //
 // SECURITY.md compares what a step can reach with BuildKit. In short:
 //
@@ -25,13 +25,13 @@
 //     all processes that it has started. One guard process per [Runner] kills the steps
 //     when the builder ends, even by SIGKILL.
 //
-// Where the kernel cannot write an overlay, as on another overlay, a process runs in a
-// copy of its trees; see [Runner.Copies].
+// If the kernel cannot write an overlay, for example on another overlay, a process runs
+// in a copy of its trees. See [Runner.Copies].
 //
-// A runner of [NewOCI] leaves all that to an OCI runtime, runc or crun, which gets the
-// same trees; see package oci.
+// A runner from [NewOCI] lets an OCI runtime, runc or crun, do all of this with the
+// same trees. See package oci.
 //
-// The process starts as this program again: [Main] has to be called first in its
-// main function, and in TestMain of tests that use the runner. A user other than root
+// A process starts by executing this program again: its main function must call [Main]
+// first, and so must TestMain in tests that use the runner. A user other than root
 // becomes root in a user namespace with [Enter].
 package namespace

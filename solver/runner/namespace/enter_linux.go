@@ -16,29 +16,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// entered is the variable that marks this program when it runs again as root of
-// a user namespace. Its value is the PID of the process that started it or, until
-// the ids of the namespace are mapped, awaiting and the number of a pipe.
+// entered is the environment variable that marks this program when it runs again as
+// root of a user namespace. Its value is the PID of the parent. Until the IDs of the
+// namespace are mapped, it is awaiting followed by the number of a pipe.
 const (
 	entered  = "SLIPWAY_USER_NAMESPACE"
 	awaiting = "wait:"
 )
 
-// Enter makes someone who is not root the root of a user namespace: it runs this
-// program again there, and exits with its code. It returns if this is root
-// already, or with an error if there can be no such namespace.
+// Enter makes an ordinary user root of a user namespace: it runs this program again in
+// the namespace and exits with its exit code. It returns nil if this process already
+// runs as root, and an error if the namespace cannot be created.
 //
-// With newuidmap and ranges in /etc/subuid, files may belong to any user of an
-// image; otherwise only to root.
+// With newuidmap and ranges in /etc/subuid, files may belong to any user of an image.
+// Otherwise they belong to root only.
 func Enter() error {
 	if os.Geteuid() == 0 {
 		return nil
 	}
-	// The kernel kills the namespace when the thread ends that started it.
+	// The kernel kills the child when the thread that started it ends.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	// The system may have programs and ids for others than root, and not let
-	// them be used all the same; root alone is enough for most.
+	// The system may have the programs and IDs for other users but reject their use. A
+	// namespace with root only is enough for most builds.
 	cmd, err := enter(true)
 	if err != nil {
 		cmd, err = enter(false)
@@ -54,8 +54,8 @@ func Enter() error {
 	return nil
 }
 
-// enter starts this program as root of a user namespace, with other users or
-// without.
+// enter starts this program as root of a user namespace. If others is set, the
+// namespace has other users as well.
 func enter(others bool) (*exec.Cmd, error) {
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
@@ -95,17 +95,17 @@ func waitPassingSignals(cmd *exec.Cmd) error {
 	return cmd.Wait()
 }
 
-// mapRoot makes this user root of the namespace, in which there is nobody else.
+// mapRoot maps this user to root, as the only user of the namespace.
 func mapRoot(cmd *exec.Cmd) {
 	cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
 	cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
 }
 
-// mapIDs makes this user root of the namespace, and gives it others. What it
-// returns is called when the process is there.
+// mapIDs maps this user to root of the namespace, and subordinate IDs to other users.
+// The caller must call the returned function after starting the process.
 //
-// The kernel lets everybody map one id, and newuidmap, which is setuid, those
-// that /etc/subuid gives to a user. The process waits for its ids on a pipe.
+// The kernel lets every user map one ID. newuidmap, which is setuid, maps the IDs that
+// /etc/subuid assigns to the user. The process waits for its IDs on a pipe.
 func mapIDs(cmd *exec.Cmd) (func(pid int) error, error) {
 	uids, gids, err := ranges()
 	if err != nil {
@@ -115,8 +115,8 @@ func mapIDs(cmd *exec.Cmd) (func(pid int) error, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The pipe is inherited under its own number. ExtraFiles would hide a file that
-	// the user has open as 3 and names as /dev/fd/3.
+	// The pipe is inherited under its own number. ExtraFiles would replace a file that
+	// the user has open as 3 and refers to as /dev/fd/3.
 	if _, err := unix.FcntlInt(r.Fd(), unix.F_SETFD, 0); err != nil {
 		return nil, errors.Join(err, r.Close(), w.Close())
 	}
@@ -139,7 +139,7 @@ func mapIDs(cmd *exec.Cmd) (func(pid int) error, error) {
 	}, nil
 }
 
-// ranges returns the ids that this user may map.
+// ranges returns the subordinate IDs of this user.
 func ranges() (uids, gids subid.SubID, err error) {
 	for _, program := range []string{"newuidmap", "newgidmap"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -160,8 +160,8 @@ func ranges() (uids, gids subid.SubID, err error) {
 	return u[0], g[0], nil
 }
 
-// resume continues the start of a process that [Enter] started. It returns at
-// once in any other process.
+// resume continues the start of a process that [Enter] started. It returns immediately
+// in any other process.
 func resume() {
 	value := os.Getenv(entered)
 	if value == "" {
@@ -173,24 +173,25 @@ func resume() {
 	endWith(value)
 }
 
-// awaitIDs waits until the ids of this process are mapped. It had none when it
-// started, so the kernel took its capabilities. Root gets them back by starting
-// this program again.
+// awaitIDs waits until the IDs of this process are mapped. It started without IDs, so
+// the kernel removed its capabilities. Root regains them by executing this program
+// again.
 func awaitIDs(pipe string) {
-	fd, _ := strconv.Atoi(pipe) // as mapIDs wrote it
+	fd, _ := strconv.Atoi(pipe) // written by mapIDs
 	r := os.NewFile(uintptr(fd), "ids")
 	_, _ = r.Read(make([]byte, 1)) // ends when the parent closes its end
 	r.Close()
-	// The parent cannot be another process yet: if it had ended, so would this one.
+	// The parent PID is still valid: if the parent had ended, this process would have
+	// been killed.
 	os.Setenv(entered, strconv.Itoa(os.Getppid()))
 	err := syscall.Exec("/proc/self/exe", os.Args, os.Environ())
 	fmt.Fprintf(os.Stderr, "start as root of a user namespace: %v\n", err)
 	os.Exit(1)
 }
 
-// endWith has the kernel kill this process when its parent ends. It was started
-// that way, but the kernel forgets that when a program gets capabilities, as this
-// one does when it starts again with its ids.
+// endWith makes the kernel kill this process when its parent ends. Enter requested this
+// at the start, but the kernel resets the setting when a program gains capabilities, as
+// this one does when it is executed again.
 func endWith(parent string) {
 	err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
 	if err == nil && strconv.Itoa(os.Getppid()) != parent {
@@ -203,17 +204,18 @@ func endWith(parent string) {
 	os.Unsetenv(entered) // programs that this process starts are not children of parent
 }
 
-// oneID tells whether this process is in a user namespace with a single user.
+// oneID reports whether this process is in a user namespace with a single user.
 func oneID() bool {
 	data, err := os.ReadFile("/proc/self/uid_map")
 	f := strings.Fields(string(data))
 	return err == nil && len(f) == 3 && f[2] == "1"
 }
 
-// Available returns why processes cannot run here. It returns nil if they can.
+// Available returns an error if processes cannot run in namespaces on this system, or
+// nil.
 func Available(ctx context.Context) error { return available(ctx, runtime.GOARCH) }
 
-// available is Available on an architecture by Go's name.
+// available implements Available for an architecture, given its GOARCH name.
 func available(ctx context.Context, goarch string) error {
 	if _, err := nativeCalls(goarch); err != nil {
 		return fmt.Errorf("namespaces: %w", err)
@@ -235,10 +237,11 @@ func available(ctx context.Context, goarch string) error {
 	return nil
 }
 
-// probeName is what this program is called when it tries what a step needs.
+// probeName is the name of this program when it checks the kernel features that steps
+// need.
 const probeName = "slipway-probe"
 
-// probe mounts what every step does.
+// probe checks that the mounts of every step are possible.
 func probe() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)

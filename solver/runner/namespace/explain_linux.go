@@ -18,8 +18,8 @@ import (
 	"slipway/internal/regularfile"
 )
 
-// find returns the file of a program. Its errors say what is wrong with a file
-// that exists but cannot be started.
+// find returns the path of a program. If a file exists but cannot be executed, the
+// error explains why.
 func find(program string) (string, error) {
 	file, err := exec.LookPath(program)
 	var failed *exec.Error
@@ -50,11 +50,10 @@ func notExecutable(file string, info fs.FileInfo) string {
 	return fmt.Sprintf("%s has mode %04o, which does not let user %d execute it", file, info.Mode().Perm(), os.Geteuid())
 }
 
-// maxInterpreters is how many scripts in a row the kernel starts as the
-// interpreter of another script, at most.
+// maxInterpreters is the kernel's limit for scripts whose interpreters are scripts.
 const maxInterpreters = 5
 
-// explainExec returns why the kernel did not start a file that exists.
+// explainExec explains why the kernel did not execute an existing file.
 func explainExec(file string, err error) error { return explain(file, err, maxInterpreters) }
 
 func explain(file string, err error, depth int) error {
@@ -78,7 +77,7 @@ func explain(file string, err error, depth int) error {
 	return err
 }
 
-// headOf returns the start of a regular file, as much as the kernel looks at.
+// headOf returns the first bytes of a regular file, as many as the kernel reads.
 func headOf(file string) ([]byte, bool) {
 	f, err := regularfile.Open(file)
 	if err != nil {
@@ -90,7 +89,7 @@ func headOf(file string) ([]byte, bool) {
 	return head[:n], true
 }
 
-// explainScript explains the failure of a script by its first line, without #!.
+// explainScript explains the failure of a script. line is its first line, without #!.
 func explainScript(line []byte, err error, depth int) error {
 	text, _, _ := strings.Cut(string(line), "\n")
 	words := strings.Fields(text)
@@ -114,7 +113,7 @@ func explainScript(line []byte, err error, depth int) error {
 	return fmt.Errorf("its interpreter %s cannot be started: %w", interpreter, explain(interpreter, err, depth-1))
 }
 
-// explainLoader explains why something is missing that a program is loaded with.
+// explainLoader explains a missing loader of a program.
 func explainLoader(file string) error {
 	loader, err := loaderOf(file)
 	switch {
@@ -136,7 +135,7 @@ func exists(file string) bool {
 	return err == nil
 }
 
-// loaderOf returns the dynamic loader that a program asks for, "" if none.
+// loaderOf returns the dynamic loader that a program requires, or "".
 func loaderOf(file string) (string, error) {
 	f, err := elf.Open(file)
 	if err != nil {
@@ -153,7 +152,7 @@ func loaderOf(file string) (string, error) {
 	return "", nil
 }
 
-// explainFormat explains why the kernel does not know the format of a file.
+// explainFormat explains why the kernel does not recognize the format of a file.
 func explainFormat(head []byte) error {
 	const markUTF8 = "\xef\xbb\xbf"
 	switch text := string(head); {
@@ -190,8 +189,8 @@ func explainMachine(head string) error {
 	return fmt.Errorf("it is a program for another machine than %s", runtime.GOARCH)
 }
 
-// explainAccess explains why a program may not be started though its mode and
-// those of its directories let the user execute it.
+// explainAccess explains why a program cannot be executed although its mode and the
+// modes of its directories permit it.
 func explainAccess(file string, err error) error {
 	var st unix.Statfs_t
 	if unix.Statfs(file, &st) == nil && st.Flags&unix.ST_NOEXEC != 0 {

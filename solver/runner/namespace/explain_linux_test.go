@@ -14,7 +14,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// dynamic is a program of this machine that asks for a loader.
+// dynamic returns a program for this machine that requires a loader.
 func dynamic(loader string) string {
 	for _, m := range machines() {
 		if m.arch != runtime.GOARCH || m.class != elf.ELFCLASS64 || m.data != elf.ELFDATA2LSB {
@@ -35,9 +35,9 @@ func dynamic(loader string) string {
 	panic("no such machine")
 }
 
-// execCase is a program that the kernel does not start.
+// execCase is a program that the kernel does not execute.
 type execCase struct {
-	name string // of a file in /bin, which has that mode and data; or a path
+	name string // of a file in /bin with this mode and data, or an existing path
 	mode uint32
 	data string
 	want string // start of the error
@@ -77,8 +77,8 @@ func execCases() []execCase {
 	}
 }
 
-// TestExecErrors: a program that the kernel does not start is an error that says
-// what is wrong with it.
+// TestExecErrors checks that the error for a program that the kernel does not execute
+// explains why.
 func TestExecErrors(t *testing.T) {
 	w := newWorld(t)
 	for _, tc := range execCases() {
@@ -115,7 +115,7 @@ func TestExecErrors(t *testing.T) {
 	}
 }
 
-// TestExecFIFO: a FIFO is no program. It is not read to find out why.
+// TestExecFIFO checks that a FIFO is not executed, and not read to explain the error.
 func TestExecFIFO(t *testing.T) {
 	w := newWorld(t)
 	e := tree.Edit(w.root)

@@ -9,9 +9,9 @@ import (
 	"slipway/solver/runner/cgroup"
 )
 
-// Limit puts the control groups of all steps below the group parent, unless it is "". It
-// returns an error if steps cannot have the limits, or groups below parent, which starts
-// with the limit by the flag of docker build. It must be called before the first step.
+// Limit places the control groups of all steps below the group parent, unless it is "".
+// It returns an error if the limits or the parent are not supported. The error begins
+// with the name of the docker build flag. Limit must be called before the first step.
 func (r *Runner) Limit(parent string, limits *runner.Resources) error {
 	if r.runtime != "" && r.userNamespace {
 		return cgroup.Unavailable(limits, errRuntimeLimits)
@@ -24,7 +24,7 @@ func (r *Runner) Limit(parent string, limits *runner.Resources) error {
 
 var errRuntimeLimits = errors.New("an OCI runtime makes no control groups unless root runs it (use --runner namespace, or run slipway as root)")
 
-// placeGroups chooses where the control groups of steps will be.
+// placeGroups determines the location of the control groups of steps.
 func (r *Runner) placeGroups(parent string) error {
 	var err error
 	r.groups, err = cgroup.New(&cgroup.Options{State: r.dir, PID: os.Getpid(), Parent: parent, Top: r.runtime != ""})
@@ -32,12 +32,12 @@ func (r *Runner) placeGroups(parent string) error {
 		return err
 	}
 	r.guard.groups = r.groups.Dirs()
-	_ = r.groups.RemoveStale() // what stays does no harm
+	_ = r.groups.RemoveStale() // leftover groups are harmless
 	return nil
 }
 
-// makeGroup makes the control groups of the processes, or describes those that an OCI
-// runtime makes.
+// makeGroup creates the control groups of the container, or determines the ones that an
+// OCI runtime creates.
 func (c *container) makeGroup() error {
 	step := filepath.Base(c.work)
 	switch {
@@ -50,7 +50,7 @@ func (c *container) makeGroup() error {
 		c.groups, c.filtered = c.r.groups.Container(step), true
 		return nil
 	}
-	// Who cannot make devices needs no filter.
+	// A process that cannot create devices needs no filter.
 	c.filtered = !c.r.noDevices && c.r.groups.Filter() == nil
 	var err error
 	c.groups, err = c.r.groups.Step(step, &c.box.Resources)

@@ -15,7 +15,7 @@ import (
 	"slipway/solver/runner/cgroup"
 )
 
-// withoutGroups makes the runner one of a kernel without control groups.
+// withoutGroups makes the runner behave as on a kernel without control groups.
 func (w *world) withoutGroups(t *testing.T) {
 	t.Helper()
 	if err := w.groups.Close(); err != nil {
@@ -24,13 +24,13 @@ func (w *world) withoutGroups(t *testing.T) {
 	w.groups = new(cgroup.Set)
 }
 
-// TestGroup: the control groups of steps end with them, however they end, and that of the
-// builder with the runner.
+// TestGroup checks that the control groups of steps are removed after the steps,
+// however they end, and the group of the builder with the runner.
 func TestGroup(t *testing.T) {
 	if rootless(t) {
 		return
 	}
-	t.Cleanup(func() { // after those of the container and the runner
+	t.Cleanup(func() { // runs after the cleanups of the container and the runner
 		if left := groups(t, os.Getpid()); len(left) > 0 {
 			t.Errorf("left are the control groups %v", left)
 		}
@@ -57,8 +57,8 @@ func TestGroup(t *testing.T) {
 	}
 }
 
-// TestLimitOfMemory: a step that the kernel kills because its memory is used up fails with
-// an error that says so. Later processes of its container have the same limit.
+// TestLimitOfMemory checks the error of a step that the kernel kills because it exceeds
+// its memory limit. Later processes of its container have the same limit.
 func TestLimitOfMemory(t *testing.T) {
 	if rootless(t) {
 		return
@@ -80,12 +80,12 @@ func TestLimitOfMemory(t *testing.T) {
 	}
 }
 
-// TestGroups: which control groups of devices and memory steps are in.
+// TestGroups checks the device and memory groups of steps.
 func TestGroups(t *testing.T) {
 	if rootless(t) || byRuntime() {
 		return
 	}
-	t.Cleanup(func() { // after that of the runner
+	t.Cleanup(func() { // runs after the cleanup of the runner
 		parents, err := filepath.Glob("/sys/fs/cgroup/*/slipway-test")
 		for _, dir := range append(parents, "/sys/fs/cgroup/slipway-test") {
 			err = errors.Join(err, cgroup.Remove([]string{dir}))
@@ -101,7 +101,7 @@ func TestGroups(t *testing.T) {
 		insecure                 bool
 		memory                   int64
 		parent                   string
-		devices, limits, unified string // the groups with version 1, and with version 2
+		devices, limits, unified string // the groups with version 1 and version 2
 	}{
 		{false, 0, "", common, outside, common},
 		{true, 0, "", outside, outside, outside},
@@ -145,8 +145,8 @@ func TestGroups(t *testing.T) {
 	}
 }
 
-// TestNoLimits: where there are no control groups, a step with limits does not start, and
-// others do.
+// TestNoLimits checks that without control groups, steps with limits do not start and
+// other steps do.
 func TestNoLimits(t *testing.T) {
 	w := newWorld(t)
 	if byRuntime() {

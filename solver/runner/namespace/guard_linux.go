@@ -16,31 +16,30 @@ import (
 	"slipway/solver/runner/cgroup"
 )
 
-// guardName is the name of this program when it is the guard of the steps.
+// guardName is the name of this program when it runs as the guard.
 const guardName = "slipway-guard"
 
-// guardGroups is the variable with the directories of the control groups that the guard
-// removes, one on each line.
+// guardGroups is the environment variable with the directories of the control groups
+// that the guard removes, one per line.
 const guardGroups = "SLIPWAY_GUARD_GROUPS"
 
-// guardFile is the guard's end of its socket.
+// guardFile is the descriptor of the guard's end of its socket.
 const guardFile = 3
 
-// A guard is a process that kills the steps when this process ends, whatever ends
-// it. This process sends it a pidfd of the first process of each step. Only this
-// process has the other end of the guard's socket open, so the kernel closes that
-// end when this process ends.
+// guard is a process that kills the steps when this process ends for any reason. This
+// process sends it a pidfd of the first process of each step. Only this process has the
+// other end of the guard's socket open, so the kernel closes it when this process ends.
 //
-// The parent-death signal of a step is not enough: the kernel clears it when the
-// process changes its user or executes a setuid program, as su and sudo are.
+// The parent-death signal of a step is not sufficient: the kernel clears it when the
+// process changes its user or executes a setuid program, such as su and sudo.
 //
-// The guard may signal a step of any user: it is root of the same user namespace
-// as this process, in which all steps run. Safe for concurrent use.
+// The guard may signal steps of any user, because it is root of the user namespace in
+// which all steps run. Safe for concurrent use.
 type guard struct {
 	mu     sync.Mutex
-	socket *os.File        // nil if the guard does not run
+	socket *os.File        // nil unless the guard is running
 	cmd    *exec.Cmd       // the guard
-	groups []string        // directories of the control groups of steps, which may not exist
+	groups []string        // directories of the control groups of steps; they may not exist
 	alive  context.Context // ends when the guard ends; its cause is an error for the user
 }
 
@@ -61,7 +60,7 @@ func (g *guard) start(ctx context.Context) (context.Context, error) {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args, cmd.Env, cmd.Dir = []string{guardName}, []string{guardGroups + "=" + strings.Join(g.groups, "\n")}, "/"
 	cmd.ExtraFiles = []*os.File{theirs}
-	// Signals from the terminal are for the builder.
+	// Signals from the terminal are intended for the builder.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("guard process: %w", err), ours.Close())
@@ -75,9 +74,9 @@ func (g *guard) start(ctx context.Context) (context.Context, error) {
 	return alive, nil
 }
 
-// watch makes the guard kill p, the first process of a step, when this process
-// ends. It returns before the guard has received p: what was sent arrives even if
-// this process is killed right after. [guard.start] must have been called.
+// watch makes the guard kill p, the first process of a step, when this process ends. It
+// returns before the guard has received p. The message arrives even if this process is
+// killed immediately afterwards. [guard.start] must have been called.
 //
 // Before Linux 5.4 there are no pidfds, and steps rely on the parent-death signal.
 func (g *guard) watch(p *os.Process) error {
@@ -91,7 +90,7 @@ func (g *guard) watch(p *os.Process) error {
 	case errors.Is(err, os.ErrNoHandle):
 		return nil
 	case errors.Is(sent, unix.EPIPE), errors.Is(sent, unix.ECONNRESET):
-		<-g.alive.Done() // it is ending
+		<-g.alive.Done() // the guard is ending
 		return context.Cause(g.alive)
 	case sent != nil:
 		return fmt.Errorf("guard process: %w", sent)
@@ -99,23 +98,23 @@ func (g *guard) watch(p *os.Process) error {
 	return err
 }
 
-// Close kills the guard, which may still be starting, and waits for its end. No
-// step may run any more.
+// Close kills the guard, which may still be starting, and waits for its end. No steps
+// may be running.
 func (g *guard) Close() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.socket == nil {
 		return nil
 	}
-	_ = g.cmd.Process.Kill() // fails if somebody else has killed it
+	_ = g.cmd.Process.Kill() // fails if the guard has already been killed
 	err := g.socket.Close()
 	<-g.alive.Done()
 	g.socket = nil
 	return err
 }
 
-// runGuard is the guard process: it kills the steps that still run when the
-// builder has closed its end of the socket. Nothing but that, or SIGKILL, ends it.
+// runGuard runs the guard process. It kills the remaining steps when the builder has
+// closed its end of the socket. The process ignores all signals except SIGKILL.
 func runGuard() {
 	signal.Ignore()
 	files := []unix.PollFd{{Fd: guardFile, Events: unix.POLLIN}}
@@ -129,7 +128,7 @@ func runGuard() {
 		_ = unix.PidfdSendSignal(int(step.Fd), unix.SIGKILL, nil, 0)
 	}
 	if groups := os.Getenv(guardGroups); groups != "" {
-		for _, step := range files[1:] { // all processes of a step have ended when its first one has
+		for _, step := range files[1:] { // all processes of a step have ended after its first one
 			_, _ = unix.Poll([]unix.PollFd{{Fd: step.Fd, Events: unix.POLLIN}}, -1)
 		}
 		_ = cgroup.Remove(strings.Split(groups, "\n")) // a later builder will try again
@@ -137,9 +136,9 @@ func runGuard() {
 	os.Exit(0)
 }
 
-// guardEvents forgets the steps that have ended and receives a new one. It reports
-// whether the builder's end of the socket, files[0], is still open. The other
-// files are pidfds, which are readable when their process has ended.
+// guardEvents removes steps that have ended and receives a new step. It reports whether
+// the builder's end of the socket, files[0], is still open. The other files are pidfds,
+// which become readable when their process ends.
 func guardEvents(files []unix.PollFd) (_ []unix.PollFd, open bool) {
 	ready := files[0].Revents != 0
 	left := files[:1]

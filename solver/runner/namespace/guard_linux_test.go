@@ -20,19 +20,19 @@ import (
 	"slipway/solver/runner"
 )
 
-// endless makes TestEndless run a step that does not end by itself. Its value is
-// the kind of step: only the guard can kill an orphan, and only the parent-death
-// signal can kill an unguarded step, which the guard does not know.
+// endless makes TestEndless run a step that does not end by itself. Its value is the
+// kind of step. An orphan can only be killed by the guard. An unguarded step, which the
+// guard does not know, can only be killed by the parent-death signal.
 const (
 	endless   = "SLIPWAY_TEST_ENDLESS"
 	orphan    = "orphan"
 	unguarded = "unguarded"
 )
 
-// endlessScript is what endless steps run.
+// endlessScript is the script of endless steps.
 const endlessScript = "echo ready; while :; do :; done"
 
-// TestEndless is a part of TestEndsWithBuilder and TestOrdinaryUser.
+// TestEndless is run by TestEndsWithBuilder and TestOrdinaryUser.
 func TestEndless(t *testing.T) {
 	kind := os.Getenv(endless)
 	if kind == "" {
@@ -57,7 +57,7 @@ func TestEndless(t *testing.T) {
 	t.Errorf("the step ended: %v", err)
 }
 
-// mislead starts the guard and sends it nothing any more until restore is called.
+// mislead starts the guard and redirects its messages until restore is called.
 func (w *world) mislead(t *testing.T) (restore func()) {
 	t.Helper()
 	if _, err := w.guard.start(t.Context()); err != nil {
@@ -77,34 +77,34 @@ func (w *world) mislead(t *testing.T) (restore func()) {
 	}
 }
 
-// TestEndsWithBuilder: steps end with the builder, whatever ends it.
+// TestEndsWithBuilder checks that steps end with the builder, however the builder ends.
 func TestEndsWithBuilder(t *testing.T) {
 	endsWithBuilder(t, func() *exec.Cmd {
 		cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run", "^TestEndless$")
-		temp := t.TempDir() // what is killed removes nothing
+		temp := t.TempDir() // killed processes do not remove their files
 		cmd.Dir, cmd.Env = temp, append(os.Environ(), "TMPDIR="+temp)
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 		return cmd
 	})
 }
 
-// endsWithBuilder kills processes that run TestEndless, in all ways.
+// endsWithBuilder kills processes that run TestEndless in all ways.
 func endsWithBuilder(t *testing.T, command func() *exec.Cmd) {
 	t.Helper()
-	// Under nohup the processes would ignore it, too.
+	// Under nohup, the processes would ignore SIGHUP as well.
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGHUP, syscall.SIGTERM} {
 		killed(t, command(), orphan, sig)
 	}
-	if !byRuntime() { // the control group of an unguarded step would stay
+	if !byRuntime() { // the control group of an unguarded step would remain
 		killed(t, command(), unguarded, syscall.SIGKILL)
 	}
 }
 
-// killed sends a signal to a process that runs TestEndless. All processes that
-// descend from it have to end, the step and the guard among them.
+// killed sends a signal to a process that runs TestEndless. It checks that all
+// descendants of the process end, including the step and the guard.
 func killed(t *testing.T, cmd *exec.Cmd, kind string, sig syscall.Signal) {
 	t.Helper()
 	// Descendants that lose their parent become children of this process.
@@ -124,7 +124,7 @@ func killed(t *testing.T, cmd *exec.Cmd, kind string, sig syscall.Signal) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }() // what is left if the test fails
+	defer func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }() // clean up if the test fails
 	said := make([]byte, len("ready\n"))
 	if _, err := io.ReadFull(r, said); err != nil || string(said) != "ready\n" {
 		rest, _ := io.ReadAll(r)
@@ -132,7 +132,7 @@ func killed(t *testing.T, cmd *exec.Cmd, kind string, sig syscall.Signal) {
 	}
 	_ = cmd.Process.Signal(sig)
 	_ = cmd.Wait()
-	// The step and the process in a user namespace have the other end of the pipe.
+	// The step and the process in a user namespace hold the other end of the pipe.
 	if err := r.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func guards(t *testing.T, parent int) (pids []int) {
 	return pids
 }
 
-// running starts an endless step and returns when its script runs.
+// running starts an endless step and returns after its script has started.
 func (w *world) running(t *testing.T) runner.Running {
 	t.Helper()
 	p := w.process(endlessScript)
@@ -199,8 +199,8 @@ func (w *world) running(t *testing.T) runner.Running {
 	return x
 }
 
-// TestGuardKilled: without a guard, steps end with an error that says why, and no
-// step starts.
+// TestGuardKilled checks that killing the guard ends all steps with an error that
+// explains the cause, and that no new step starts.
 func TestGuardKilled(t *testing.T) {
 	w := newWorld(t)
 	const want = "guard process: signal: killed while RUN steps were running"
@@ -228,8 +228,8 @@ func TestGuardKilled(t *testing.T) {
 	}
 }
 
-// TestCause: a container and a process that are canceled before they start have
-// the cause of that as their error, as the steps of a guard that was killed do.
+// TestCause checks that a container or a process that is canceled before its start
+// returns the cause, like the steps of a killed guard.
 func TestCause(t *testing.T) {
 	w := newWorld(t)
 	cause := errors.New("the cause")
@@ -249,7 +249,8 @@ func TestCause(t *testing.T) {
 	}
 }
 
-// TestUnknownToGuard: a step of which the guard cannot be told does not run.
+// TestUnknownToGuard checks that a step does not run if it cannot be registered with
+// the guard.
 func TestUnknownToGuard(t *testing.T) {
 	w := newWorld(t)
 	p := w.process("echo printed")
@@ -272,7 +273,7 @@ func TestUnknownToGuard(t *testing.T) {
 	}
 }
 
-// calls is a writer that calls a function for each write.
+// calls is a writer that calls a function on each write.
 type calls func()
 
 func (f calls) Write(b []byte) (int, error) {
@@ -280,7 +281,7 @@ func (f calls) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// TestGuardCloses: all steps share one guard. Nothing of it is left after Close,
+// TestGuardCloses checks that all steps share one guard, and that Close releases it,
 // however the steps ended.
 func TestGuardCloses(t *testing.T) {
 	w := newWorld(t)
@@ -321,7 +322,7 @@ func TestGuardCloses(t *testing.T) {
 	}
 }
 
-// TestGuardHidden: steps have no files but their own.
+// TestGuardHidden checks that steps have only their own files open.
 func TestGuardHidden(t *testing.T) {
 	w := newWorld(t)
 	const script = "for f in /proc/self/fd/*; do test -e $f && echo $f; done; :"
@@ -330,15 +331,15 @@ func TestGuardHidden(t *testing.T) {
 	}
 }
 
-// TestGuardEvents: the guard forgets steps that have ended, learns of new ones,
-// and knows those that are left when the builder ends.
+// TestGuardEvents checks that the guard removes steps that have ended, receives new
+// ones, and has the remaining ones when the builder ends.
 func TestGuardEvents(t *testing.T) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer unix.Close(pair[0])
-	var steps [2][2]int // pipes: the end of a writer is that of the step
+	var steps [2][2]int // pipes: closing the write end represents the end of the step
 	for i := range steps {
 		if err := unix.Pipe2(steps[i][:], unix.O_CLOEXEC); err != nil {
 			t.Fatal(err)

@@ -10,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reportMark begins each report of an overlay among what the init process writes to
-// its fault file. Errors are text.
+// reportMark begins each report of an overlay in the output of the init process to its
+// fault file. Error texts do not contain it.
 const reportMark = "\x00"
 
-// reportOverlay tells the builder the number of the device that an overlay is.
+// reportOverlay sends the device number of an overlay to the builder.
 func reportOverlay(merged string) error {
 	var st unix.Stat_t
 	if err := unix.Stat(merged, &st); err != nil {
@@ -24,8 +24,8 @@ func reportOverlay(merged string) error {
 	return err
 }
 
-// takeReports takes the numbers of overlays from what an init process wrote, and
-// returns the rest: its error.
+// takeReports stores the device numbers of overlays from the output of an init process,
+// and returns the rest: its error.
 func (c *container) takeReports(text []byte) []byte {
 	for {
 		rest, ok := bytes.CutPrefix(text, []byte(reportMark))
@@ -40,11 +40,12 @@ func (c *container) takeReports(text []byte) []byte {
 	}
 }
 
-// isHeld reports whether an overlay of the container is in use after its processes have
-// ended. A process of another step then holds a file or a directory of it, and can change
-// what is kept as a layer after it was read. The kernel may have given the number to an
-// overlay of another container in between, for which this one is only written anew.
+// isHeld reports whether an overlay of the container is still in use after its
+// processes have ended. A process of another step then holds a file or a directory of
+// the overlay, and could change a layer after it was read. The kernel may have reused
+// the number for an overlay of another container. In this case the layer is only
+// written again.
 func (c *container) isHeld() bool {
-	c.closeSpaces() // which hold the overlays, too
+	c.closeSpaces() // they keep the overlays in use as well
 	return slices.ContainsFunc(c.overlays, isMounted)
 }

@@ -2,5 +2,5 @@
 
 package namespace
 
-// isMounted returns false: processors that came later have no such system call.
+// isMounted returns false: newer architectures lack the system call ustat.
 func isMounted(uint64) bool { return false }

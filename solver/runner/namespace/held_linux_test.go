@@ -12,11 +12,11 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestPassedRoot: a step that passes its root to a process that outlives it, such as one
-// of another step, leaves no layer. That process could change it after it was read.
+// TestPassedRoot checks that no layer is kept from a step that passes its root to a
+// process that outlives it. This process could change the layer after it was read.
 func TestPassedRoot(t *testing.T) {
 	w := newWorld(t)
-	w.probe(t, nil, "user") // which installs it
+	w.probe(t, nil, "user") // installs /bin/probe
 	name := fmt.Sprintf("@slipway-test-%d-%d", os.Getpid(), os.Getppid())
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: name, Net: "unix"})
 	if err != nil {
@@ -48,14 +48,14 @@ func TestPassedRoot(t *testing.T) {
 	if _, err := os.Lstat(w.layerDir(tree.Layer{Lower: w.root, Upper: n})); err == nil {
 		t.Error("what the other process could change is a layer")
 	}
-	// A step that holds nothing leaves its layer.
+	// The layer of a step that passes nothing is kept.
 	_, n = w.run(t, w.process("echo 3 > /f"))
 	if _, err := os.Lstat(w.layerDir(tree.Layer{Lower: w.root, Upper: n})); err != nil {
 		t.Errorf("the layer of a step that passes nothing: %v", err)
 	}
 }
 
-// receiveFiles returns the files that the first message has.
+// receiveFiles returns the files of the first message.
 func receiveFiles(l *net.UnixListener) ([]int, error) {
 	conn, err := l.AcceptUnix()
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Main becomes the process of a step if this program was started for that, and
-// returns otherwise. It has to be the first that a main function calls.
+// Main runs the process of a step if this program was started for that. Otherwise it
+// returns. A main function must call it first.
 func Main() {
 	resume()
 	switch {
@@ -31,24 +31,26 @@ func Main() {
 		return
 	}
 	runtime.LockOSThread()
-	// Steps must not look into this process, as later ones of a container could.
-	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) // fails for other values only
+	// Steps must not inspect this process. Later processes of a container could.
+	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) // fails only for other values
 	fault := os.NewFile(faultFile, "fault")
 	unix.CloseOnExec(faultFile)
 	fmt.Fprint(fault, run(os.NewFile(configFile, "config")))
 	os.Exit(1)
 }
 
-// Files that the builder passes to the init process. Further ones depend on the process.
+// Descriptors that the builder passes to the init process. Additional descriptors
+// depend on the process.
 const (
 	configFile  = 3
-	faultFile   = 4 // where the init process tells why it does not run
-	programFile = 5 // what the init process runs
+	faultFile   = 4 // for errors of the init process
+	programFile = 5 // the program of the init process
 	firstFile   = 6
 )
 
-// passed returns the further files that the builder passes: the mount namespace to
-// join, and the socket that takes a terminal; -1 if the process needs none.
+// passed returns the additional descriptors that the builder passes: the mount
+// namespace to join, and the socket that receives a terminal. If the process needs
+// none, the value is -1.
 func (c *config) passed() (space, terminal int) {
 	space, terminal = -1, -1
 	next := firstFile
@@ -62,14 +64,14 @@ func (c *config) passed() (space, terminal int) {
 	return space, terminal
 }
 
-// run sets the container up and starts the process. It only returns on an error.
+// run sets up the container and executes the process. It returns only on an error.
 func run(in *os.File) error {
 	var c config
 	if err := c.receive(in); err != nil {
 		return fmt.Errorf("read what to run: %w", err)
 	}
 	in.Close()
-	unix.Umask(0o022) // whatever that of the builder is
+	unix.Umask(0o022) // regardless of the builder's umask
 	if err := c.closeInherited(); err != nil {
 		return fmt.Errorf("close inherited files: %w", err)
 	}
@@ -104,12 +106,12 @@ func run(in *os.File) error {
 	return c.exec()
 }
 
-// closeInherited closes the files that the program that started the builder left
-// open. A directory of the host among them would be a way out of the container:
-// /proc/self/fd/N leads to it until the process starts.
+// closeInherited closes files that the builder inherited. A host directory among them
+// would be a way out of the container, because /proc/self/fd/N leads to it until the
+// process is executed.
 //
-// Inherited files are those without the close-on-exec flag. The files of this
-// program have it, except for those that the builder passes to the init process.
+// Inherited files lack the close-on-exec flag. The files of this program have the flag,
+// except for those that the builder passes to the init process.
 func (c *config) closeInherited() error {
 	space, terminal := c.passed()
 	list, err := os.ReadDir("/proc/self/fd")
@@ -128,12 +130,13 @@ func (c *config) closeInherited() error {
 	return nil
 }
 
-// joinMounts brings this thread into a mount namespace, and closes its file. The root of
-// the other threads, which end when the process starts, becomes that of the namespace:
-// paths of the container lead to it as /proc/self/task/N/root.
+// joinMounts moves this thread to a mount namespace and closes the descriptor of the
+// namespace. It also changes the root of the other threads, which end when the process
+// is executed, because paths of the container lead to their root as
+// /proc/self/task/N/root.
 //
-// No second program is started inside the namespace for this, because a program that
-// starts there reads files of the container with all privileges.
+// This does not use a second program inside the namespace. Such a program would read
+// files of the container with all privileges when it starts.
 func joinMounts(space int) error {
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return err
@@ -145,19 +148,20 @@ func joinMounts(space int) error {
 	if err != nil {
 		return err
 	}
-	// This thread is locked, so another one runs the function. All others have the same
-	// root: the Go runtime starts them with CLONE_FS, and never from a locked thread.
+	// This thread is locked, so another one runs the function. All other threads share
+	// one root: the Go runtime starts them with CLONE_FS, and never from a locked
+	// thread.
 	moved := make(chan error)
 	go func() { moved <- errors.Join(unix.Fchdir(root), unix.Chroot(".")) }()
 	return errors.Join(<-moved, unix.Close(root))
 }
 
-// newSession gives the process a session of its own, so that it has neither the terminal
-// nor the process group of the builder.
+// newSession moves the process to a new session, without the builder's terminal and
+// process group.
 //
-// The builder does not do this, because the kernel shares processors among sessions
-// (autogroups): on a busy machine, a process in a new session takes twice as long to get
-// this far.
+// The init process does this instead of the builder, because the kernel shares CPUs
+// among sessions (autogroups). On a busy machine, a process in a new session takes
+// twice as long to get this far.
 func newSession() error {
 	if _, err := unix.Setsid(); err != nil {
 		return fmt.Errorf("new session: %w", err)
@@ -165,7 +169,7 @@ func newSession() error {
 	return nil
 }
 
-// build mounts what the container sees, and goes there.
+// build mounts the file systems of the container and enters its root.
 func (c *config) build() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
@@ -184,9 +188,9 @@ func (c *config) build() error {
 	return c.enter()
 }
 
-// enter makes the root file system that of this process.
+// enter changes the root of this process to the root of the container.
 func (c *config) enter() error {
-	// A handle that only names a directory is enough to go there.
+	// An O_PATH descriptor is sufficient for fchdir.
 	if err := errors.Join(unix.Fchdir(int(c.root.Fd())), c.root.Close()); err != nil {
 		return err
 	}
@@ -204,7 +208,7 @@ func (c *config) enter() error {
 	return nil
 }
 
-// exec starts the process in place of this one.
+// exec executes the program of the process.
 func (c *config) exec() error {
 	env := c.environ()
 	if err := os.Setenv("PATH", lookup(env, "PATH")); err != nil {
@@ -217,9 +221,9 @@ func (c *config) exec() error {
 	return fmt.Errorf("exec %s: %w", file, explainExec(file, syscall.Exec(file, c.Args, env)))
 }
 
-// environ returns the environment of the process. Of a variable that is set
-// several times, the last value counts, as with runc. The kernel passes all of
-// them on, and C libraries look at the first.
+// environ returns the environment of the process. If a variable is set several times,
+// the last value is used, as in runc. The kernel would pass all values, and C libraries
+// use the first.
 func (c *config) environ() []string {
 	var env []string
 	at := map[string]int{}
@@ -238,7 +242,7 @@ func (c *config) environ() []string {
 	return env
 }
 
-// lookup returns the value of a variable, "" if it is not set.
+// lookup returns the value of a variable, or "" if it is not set.
 func lookup(env []string, name string) string {
 	for _, kv := range env {
 		if v, ok := strings.CutPrefix(kv, name+"="); ok {

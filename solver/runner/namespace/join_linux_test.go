@@ -13,8 +13,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestThreadRoots: paths through the threads of an init process do not lead out of a
-// container, neither for the first process nor for a process that joins.
+// TestThreadRoots checks that paths through the threads of an init process do not lead
+// out of a container, for the first process and for a process that joins.
 func TestThreadRoots(t *testing.T) {
 	w := newWorld(t)
 	w.probe(t, nil)
@@ -87,7 +87,7 @@ func (w *world) threadAttempts(host string) map[string]func(thread int) *runner.
 	}
 }
 
-// lastPID returns the last process id that a container gave.
+// lastPID returns the last PID assigned in a container.
 func (w *world) lastPID(t *testing.T, c runner.Container) (pid int) {
 	t.Helper()
 	var out strings.Builder

@@ -11,17 +11,17 @@ import (
 	"slipway/solver/tree"
 )
 
-// written is what the processes of a container wrote over a tree.
+// written holds the changes of a container's processes to a tree.
 type written struct {
 	dir       string // upper directory of the overlay
 	base, out *tree.Node
-	upper     *tree.Node // the directory as it was read
+	upper     *tree.Node // content of dir
 	opaque    map[string]bool
 }
 
-// keep makes an upper directory the layer that later steps have below them, so
-// that what a step wrote is not written again. It has to be what [Runner.layer]
-// would write, for any tree below; if it is not, it is left as it is.
+// keep turns an upper directory into the layer directory for later steps, so that the
+// changes of a step are not written again. The content must equal the output of
+// [Runner.layer], for any lower tree. Otherwise keep leaves the directory unchanged.
 func (r *Runner) keep(w *written) error {
 	want := r.overlayOf(w.base, w.out)
 	dir := r.layerDir(tree.Layer{Lower: w.base, Upper: w.out})
@@ -42,9 +42,9 @@ func (r *Runner) keep(w *written) error {
 	return err
 }
 
-// fits tells whether a directory has all of a layer, and of directories that
-// hide what is below them only those with nothing there to hide. It may have
-// more: what was only there to mount something on.
+// fits reports whether a directory contains everything in a layer, and whether its
+// opaque directories hide nothing of the base. The directory may contain additional
+// entries that were mount points.
 func (w *written) fits(have, want *tree.Node, at string) bool {
 	m := have.Meta()
 	m.ModTime = want.Meta().ModTime
@@ -68,13 +68,13 @@ func (w *written) fits(have, want *tree.Node, at string) bool {
 	return true
 }
 
-// trim removes from a directory what is not part of the layer, and resets the
-// times of the directories that this changes. The kernel marks new
-// directories as hiding what is below them, which in other trees may be more.
+// trim removes entries that are not part of the layer, and resets the times of the
+// directories it changes. It also removes opaque marks, which the kernel sets on new
+// directories. They could hide entries of other lower trees.
 //
-// The step has ended, but it may have passed an open directory to a process of
-// another step, which can replace directories with links. So nothing is done by a
-// path: links do not lead out of dir.
+// The step has ended, but it may have passed an open directory to a process of another
+// step, which can replace directories with links. trim therefore does not use paths:
+// links do not lead out of dir.
 func (w *written) trim(dir *os.Root, have, want *tree.Node, at string) error {
 	if w.opaque[at] {
 		if err := unmark(dir); err != nil {
@@ -100,7 +100,7 @@ func (w *written) trim(dir *os.Root, have, want *tree.Node, at string) error {
 	return dir.Chtimes(".", t, t)
 }
 
-// unmark removes the mark that a directory hides what is below it.
+// unmark removes the mark of an opaque directory.
 func unmark(dir *os.Root) error {
 	f, err := dir.Open(".")
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// with puts files into the root.
+// with adds files to the root.
 func (w *world) with(t *testing.T, files map[string]string) {
 	t.Helper()
 	e := tree.Edit(w.root)
@@ -33,13 +33,12 @@ func (w *world) with(t *testing.T, files map[string]string) {
 	w.root = e.Tree()
 }
 
-// TestKeep compares what is left of steps as layers with what the same layers
-// are when they are written.
+// TestKeep compares kept layers with the same layers written from trees.
 func TestKeep(t *testing.T) {
 	w := newWorld(t)
 	w.with(t, map[string]string{"old/a": "1", "old/b": "2", "old/sub/c": "3"})
 	for _, tc := range []struct {
-		script, dir string // the directory is made if it is not there
+		script, dir string // the directory is created if it does not exist
 		kept        bool
 	}{
 		{"echo 1 > /new; echo 2 > /old/a", "/", true},
@@ -72,8 +71,7 @@ func TestKeep(t *testing.T) {
 	}
 }
 
-// TestWritten: directories that hide what is below them are only kept where
-// there is nothing.
+// TestWritten checks that opaque directories are kept only if they hide nothing.
 func TestWritten(t *testing.T) {
 	dir := func(entries ...tree.Entry) *tree.Node {
 		n, err := tree.NewDir(tree.Meta{Mode: 0o755}, entries)
@@ -103,8 +101,8 @@ func TestWritten(t *testing.T) {
 	}
 }
 
-// read reads a layer; nil if it is not there. Attributes of overlays, which
-// steps below do not see, are compared, too.
+// read reads a layer, or returns nil if it does not exist. The result includes overlay
+// attributes, which steps do not see.
 func (w *world) read(t *testing.T, dir string) *tree.Node {
 	t.Helper()
 	if _, err := os.Stat(dir); err != nil {
@@ -131,8 +129,8 @@ func differences(a, b *tree.Node) string {
 	return list.String()
 }
 
-// TestRootTime: the directory of a mount is as old as the upper directory in it. If it
-// were newer, the root would seem to have a time that a step set.
+// TestRootTime checks that the directory of a mount is as old as its upper directory.
+// If it were newer, the time of the root would seem to have been set by a step.
 func TestRootTime(t *testing.T) {
 	w := newWorld(t)
 	for range 20 {
@@ -157,8 +155,8 @@ func TestRootTime(t *testing.T) {
 	}
 }
 
-// TestKeepOpaque: the mark of a new directory goes, as in another tree there may
-// be something below it.
+// TestKeepOpaque checks that the opaque mark of a new directory is removed, because
+// another lower tree may have entries there.
 func TestKeepOpaque(t *testing.T) {
 	w := newWorld(t)
 	upper := filepath.Join(w.dir, "run", "upper")
@@ -185,9 +183,9 @@ func TestKeepOpaque(t *testing.T) {
 	}
 }
 
-// TestKeepReplaced: what replaces directories of an upper directory after it was
-// read leads to nothing outside: a step can pass an open directory to a process
-// that outlives it.
+// TestKeepReplaced checks that nothing outside is changed if directories of an upper
+// directory are replaced with links after it was read. A step can pass an open
+// directory to a process that outlives it.
 func TestKeepReplaced(t *testing.T) {
 	w := newWorld(t)
 	upper, outside := filepath.Join(w.dir, "run", "upper"), t.TempDir()
@@ -218,8 +216,8 @@ func TestKeepReplaced(t *testing.T) {
 	}
 }
 
-// TestFewer: a tree of many layers is made of few directories, and one more layer
-// brings one more directory.
+// TestFewer checks that a tree of many layers needs few directories, and that one more
+// layer needs one more directory.
 func TestFewer(t *testing.T) {
 	var layers []tree.Layer
 	n := tree.Empty()

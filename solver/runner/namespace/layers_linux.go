@@ -16,21 +16,22 @@ import (
 	"slipway/solver/tree"
 )
 
-// maxLowers is how many layers an overlay is made of at most. The kernel takes
-// 500; each costs when files are looked up.
+// maxLowers is the maximum number of lower directories of an overlay. The kernel allows
+// 500, but each one slows down lookups.
 const maxLowers = 100
 
-// Overlays have whiteouts of their own: a device 0/0 for what is gone, and an
-// attribute for directories whose lower entries are.
-// https://docs.kernel.org/filesystems/overlayfs.html#whiteouts-and-opaque-directories
+// Overlays have their own whiteouts: a device 0/0 for a removed file, and an attribute
+// for an opaque directory.
+//
+// See https://docs.kernel.org/filesystems/overlayfs.html#whiteouts-and-opaque-directories.
 const (
 	opaqueRoot = "trusted.overlay.opaque"
 	opaqueUser = "user.overlay.opaque"
 )
 
-// fewer returns layers that make the same tree, of which an overlay can be made.
-// Each full hundred is one with all below it, so that a step does not bring
-// another one than the step before.
+// fewer merges layers if there are too many for an overlay. The result makes the same
+// tree. All complete hundreds of layers become one layer, so that the merged layer does
+// not change with each step.
 func fewer(layers []tree.Layer) []tree.Layer {
 	n := len(layers) - len(layers)%maxLowers
 	if n == 0 {
@@ -67,13 +68,14 @@ func (r *Runner) lowers(ctx context.Context, m *runner.Mount) ([]string, error) 
 	return dirs, nil
 }
 
-// layerDir returns where the directory of a layer is. Its name is short, as the
-// kernel takes only so much text.
+// layerDir returns the directory of a layer. Its name is short, because the kernel
+// limits the length of mount options.
 func (r *Runner) layerDir(l tree.Layer) string {
 	return filepath.Join(r.layers, digest.FromString(string(l.Lower.ID()) + " " + string(l.Upper.ID())).Encoded()[:24])
 }
 
-// layer returns the directory of a layer, and writes it if it is not there.
+// layer returns the directory of a layer, and writes the directory if it does not
+// exist.
 func (r *Runner) layer(ctx context.Context, l tree.Layer, delta *tree.Node) (string, error) {
 	dir := r.layerDir(l)
 	if _, err := os.Stat(dir); err == nil {
@@ -96,11 +98,11 @@ func (r *Runner) layer(ctx context.Context, l tree.Layer, delta *tree.Node) (str
 	return dir, nil
 }
 
-// overlayOf returns the changes of a layer as a tree that an overlay reads; nil
+// overlayOf returns the changes of a layer as a tree in the format of overlays, or nil
 // if there are none.
 //
-// In a user namespace no process may make devices, nor open devices of other users.
-// They are left out, but hide what was there before.
+// In a user namespace, processes can neither create devices nor open devices of other
+// users. Devices are left out, but they still hide lower files.
 func (r *Runner) overlayOf(lower, upper *tree.Node) *tree.Node {
 	switch {
 	case lower.Same(upper):
@@ -124,12 +126,12 @@ func (r *Runner) overlayOf(lower, upper *tree.Node) *tree.Node {
 	return newDir(upper.Meta(), entries)
 }
 
-// omits reports whether directories of layers do not have a node.
+// omits reports whether layer directories leave out a node.
 func (r *Runner) omits(n *tree.Node) bool {
 	return r.noDevices && (n.Kind() == tree.CharDevice || n.Kind() == tree.BlockDevice)
 }
 
-// withoutDevices returns a node without those in it that layers do not have.
+// withoutDevices returns a node without the nodes that layer directories leave out.
 func (r *Runner) withoutDevices(n *tree.Node) *tree.Node {
 	if !r.noDevices || n.Kind() != tree.Dir {
 		return n
@@ -149,7 +151,7 @@ func (r *Runner) withoutDevices(n *tree.Node) *tree.Node {
 	return newDir(n.Meta(), entries)
 }
 
-// newDir returns a directory with entries of other directories.
+// newDir returns a directory with entries of valid directories.
 func newDir(m tree.Meta, entries []tree.Entry) *tree.Node {
 	n, err := tree.NewDir(m, entries)
 	if err != nil {
@@ -158,8 +160,8 @@ func newDir(m tree.Meta, entries []tree.Entry) *tree.Node {
 	return n
 }
 
-// changed returns a tree with what stands in the upper directory of an overlay.
-// Stubs that nobody touched are not part of it.
+// changed returns base with the changes in the upper directory of an overlay. Unused
+// mount points are not part of the result.
 func (r *Runner) changed(ctx context.Context, base *tree.Node, upper string, stubs map[string]bool) (*written, error) {
 	made, err := os.Stat(filepath.Dir(upper))
 	if err != nil {
@@ -180,26 +182,26 @@ func (r *Runner) changed(ctx context.Context, base *tree.Node, upper string, stu
 	return &written{dir: upper, base: base, upper: delta, opaque: o.opaque, out: o.apply(base, delta, "")}, nil
 }
 
-// metaOver returns a function that returns the metadata of a file that may have been in a
-// tree before.
+// metaOver returns a function for [tree.HostReader.Meta] that restores the owners of
+// files in base.
 func (r *Runner) metaOver(base *tree.Node) func(tree.HostFile) tree.Meta {
 	return func(f tree.HostFile) tree.Meta {
 		if old := base.Get(f.Path); r.oneOwner && old != nil {
-			// On disk all belongs to root, but in the tree as before.
+			// On disk all files belong to root. In the tree they keep their owners.
 			f.Meta.UID, f.Meta.GID = old.Meta().UID, old.Meta().GID
 		}
 		return f.Meta
 	}
 }
 
-// overlaid is what is known of an upper directory.
+// overlaid is the state of reading an upper directory.
 type overlaid struct {
-	opaque map[string]bool // directories that hide those below
+	opaque map[string]bool // opaque directories
 	stubs  map[string]bool
-	began  time.Time // when it was made
+	began  time.Time // creation time of the upper directory
 }
 
-// apply puts a directory of the upper directory on the one below.
+// apply applies a part of the upper directory to the same directory of the base.
 func (o *overlaid) apply(base, upper *tree.Node, at string) *tree.Node {
 	entries := map[string]*tree.Node{}
 	if base != nil && base.Kind() == tree.Dir && !o.opaque[at] {
@@ -222,8 +224,9 @@ func (o *overlaid) apply(base, upper *tree.Node, at string) *tree.Node {
 		case o.isStub(name, e.Node):
 			delete(entries, e.Name)
 		default:
-			// A file that did not change is here if a process has opened it for writing
-			// or linked it: the overlay copied it. The copy is no link of other names.
+			// An unchanged file is in the upper directory if a process opened it for
+			// writing or linked it. The copy that the overlay made is not a hard link
+			// of the file's other names.
 			entries[e.Name] = e.Node
 		}
 	}
@@ -234,14 +237,14 @@ func (o *overlaid) apply(base, upper *tree.Node, at string) *tree.Node {
 	return o.timed(base, newDir(upper.Meta(), list), at)
 }
 
-// isStub reports whether a node is there only to mount something on it.
+// isStub reports whether a node exists only as a mount point.
 func (o *overlaid) isStub(name string, n *tree.Node) bool {
 	return o.stubs[name] && (n.Kind() == tree.Dir && len(n.Entries()) == 0 || n.Kind() == tree.File && n.Blob().Size == 0)
 }
 
-// timed returns a directory with its time. A directory in which only stubs came and went
-// is as it was, and so is the root, whose upper directory is always new. An earlier time
-// was set.
+// timed returns a directory with its time. A directory in which only mount points came
+// and went is returned unchanged. So is the root, because its upper directory is always
+// new. An earlier time was set by the process and is kept.
 func (o *overlaid) timed(base, n *tree.Node, at string) *tree.Node {
 	if base != nil && base.Kind() == tree.Dir && (at == "" || hasStub(o.stubs, at)) && sameButTime(base, n) && !n.Meta().ModTime.Before(o.began) {
 		return base

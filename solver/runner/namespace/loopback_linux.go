@@ -4,7 +4,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// loopbackUp starts the loopback device of a new network.
+// loopbackUp starts the loopback device of a new network namespace.
 func loopbackUp() error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

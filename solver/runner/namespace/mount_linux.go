@@ -20,8 +20,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// mounts mounts all that the process sees. A mount of the process comes in the place
-// of a file system of the kernel with the same target.
+// mounts creates all mounts of the container. A mount of the process replaces a system
+// mount with the same target.
 func (c *config) mounts() error {
 	if err := c.makePrivate(); err != nil {
 		return fmt.Errorf("make a private directory: %w", err)
@@ -47,7 +47,7 @@ func (c *config) mounts() error {
 	return err
 }
 
-// mountAll mounts the chosen mounts of the process, and reports whether there are any.
+// mountAll mounts the mounts that chosen selects, and reports whether there are any.
 func (c *config) mountAll(chosen func(*mount) bool) (some bool, err error) {
 	for i := range c.Mounts {
 		if m := &c.Mounts[i]; chosen(m) {
@@ -60,7 +60,7 @@ func (c *config) mountAll(chosen func(*mount) bool) (some bool, err error) {
 	return some, nil
 }
 
-// mountRoot mounts and opens the root. It becomes read-only after all is mounted.
+// mountRoot mounts and opens the root. It becomes read-only after all other mounts.
 func (c *config) mountRoot(m *mount) error {
 	if err := c.show(m, c.Root, c.restrictions(m)&^unix.MOUNT_ATTR_RDONLY); err != nil {
 		return err
@@ -70,7 +70,7 @@ func (c *config) mountRoot(m *mount) error {
 	return err
 }
 
-// mount mounts one of the file systems of the process, except its root.
+// mount mounts one of the process's mounts, except for its root.
 func (c *config) mount(m *mount) error {
 	mode := c.tmpfsMode(m)
 	at, err := c.target(m.Target, m.File)
@@ -95,7 +95,7 @@ func (c *config) mount(m *mount) error {
 	return c.show(m, fdPath(at), c.restrictions(m))
 }
 
-// show shows the files of a mount at a path that no other process can change.
+// show mounts the files of a mount at a path that no other process can change.
 func (c *config) show(m *mount, at string, attr uint64) error {
 	src, err := c.source(m)
 	if err != nil {
@@ -105,8 +105,8 @@ func (c *config) show(m *mount, at string, attr uint64) error {
 	return c.bind(fdPath(src), at, attr)
 }
 
-// restrictions returns the attributes of a mount that shows files. Devices of images, and
-// devices that a process makes, are the host's devices. They cannot be opened, unless
+// restrictions returns the attributes of a mount of files. Devices in images, and
+// devices that a process creates, are the host's devices. They cannot be opened, unless
 // the control group of the process filters devices or the process has all privileges.
 //
 // Upstream: setuid programs work in trees and cache mounts.
@@ -127,7 +127,7 @@ func (c *config) restrictions(m *mount) uint64 {
 // tmpfsMode returns the mode of a tmpfs. If the image has a directory at the mount
 // point, the tmpfs has the mode of this directory.
 //
-// Upstream: runc does so.
+// Upstream: same as runc.
 func (c *config) tmpfsMode(m *mount) uint32 {
 	const mode = 0o1777
 	if !m.Tmpfs {
@@ -144,7 +144,8 @@ func (c *config) tmpfsMode(m *mount) uint32 {
 	return mode
 }
 
-// source makes what a mount shows, unless it exists, and opens it, only to name it.
+// source opens the file or directory that a mount shows, with O_PATH. It creates it if
+// necessary.
 func (c *config) source(m *mount) (*os.File, error) {
 	switch {
 	case m.Secret != nil:
@@ -161,8 +162,8 @@ func (c *config) source(m *mount) (*os.File, error) {
 	return openIn(m.Merged, m.Source)
 }
 
-// openIn opens a path of a directory, only to name it. Links do not lead out of
-// the directory, which other processes may change meanwhile.
+// openIn opens a path below a directory, with O_PATH. Links do not lead out of the
+// directory, even if other processes change it concurrently.
 func openIn(dir, name string) (*os.File, error) {
 	if path.Join("/", name) == "/" {
 		return os.OpenFile(dir, unix.O_PATH|unix.O_CLOEXEC, 0)
@@ -175,10 +176,10 @@ func openIn(dir, name string) (*os.File, error) {
 	return f, errors.Join(err, root.Close())
 }
 
-// openInRoot opens a path of a directory, only to name it, as pathrs.OpenatInRoot does.
-// That function then asks a /proc of its own for the name of the file. To mount this
-// /proc takes longer than to mount the root of a process, and to unmount it waits for all
-// processors.
+// openInRoot opens a path below a directory, with O_PATH, like pathrs.OpenatInRoot.
+// That function also mounts a private /proc to verify the name of the file. Mounting it
+// takes longer than mounting the root of a process, and unmounting it waits for all
+// CPUs.
 func openInRoot(root *os.File, name string) (*os.File, error) {
 	fd, err := unix.Openat2(int(root.Fd()), name, &unix.OpenHow{
 		Flags:   unix.O_PATH | unix.O_CLOEXEC,
@@ -190,15 +191,16 @@ func openInRoot(root *os.File, name string) (*os.File, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
-	return pathrs.OpenatInRoot(root, name) // before Linux 5.6, or while directories move
+	return pathrs.OpenatInRoot(root, name) // before Linux 5.6, or while directories are moved
 }
 
-// fdPath returns a path of an open file that no other process can make another file.
+// fdPath returns a path to an open file. No other process can make it refer to another
+// file.
 func fdPath(f *os.File) string { return "/proc/self/fd/" + strconv.Itoa(int(f.Fd())) }
 
-// bind shows a file or a directory at a path, with attributes of mounts (MOUNT_ATTR_*)
-// for it and for what is mounted below it. A mount cannot be found again by the path of
-// an open mount point, so it gets its attributes in the private directory.
+// bind mounts a file or a directory at a path, with mount attributes (MOUNT_ATTR_*) for
+// it and for the mounts below it. The attributes are set in the private directory,
+// because the path of a descriptor at a mount point does not lead to the new mount.
 func (c *config) bind(src, at string, attr uint64) error {
 	staged, err := c.stage(src, attr)
 	if err != nil {
@@ -207,16 +209,16 @@ func (c *config) bind(src, at string, attr uint64) error {
 	return unix.Mount(staged, at, "", unix.MS_BIND|unix.MS_REC, "")
 }
 
-// target opens a path of the root, only to name it, and makes what is missing of it.
-// Links do not lead out of the root, even if other processes change the directories on
-// the way meanwhile.
+// target opens a path of the root, with O_PATH, and creates its missing parts. Links do
+// not lead out of the root, even if other processes change directories of the path
+// concurrently.
 func (c *config) target(name string, file bool) (*os.File, error) {
 	f, err := openInRoot(c.root, name)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return f, err
 	}
-	// A link to nothing makes what it names, which is found by name. That is safe, as
-	// nothing is opened by this name but below the root.
+	// The target of a dangling link is created. It is determined by name, which is
+	// safe: the name is only opened below the root.
 	at, err := securejoin.SecureJoin(c.Root, name)
 	if err != nil {
 		return nil, err
@@ -233,7 +235,7 @@ func (c *config) target(name string, file bool) (*os.File, error) {
 	return f, errors.Join(err, dir.Close())
 }
 
-// makeFile makes an empty file in a directory.
+// makeFile creates an empty file in a directory.
 func makeFile(dir *os.File, name string) (*os.File, error) {
 	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, 0o644)
 	if err != nil {
@@ -242,7 +244,7 @@ func makeFile(dir *os.File, name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// inProc returns an error if a mount point is in the file system of processes.
+// inProc returns an error if a mount point is in a proc file system.
 //
 // Upstream: runc allows the files that lxcfs replaces.
 func inProc(at *os.File, name string) error {
@@ -258,7 +260,7 @@ func inProc(at *os.File, name string) error {
 
 var errInProc = errors.New("cannot be mounted because it is inside /proc")
 
-// replaceable are the files of /proc over which something may be mounted.
+// replaceable returns the files of /proc that may be mount points.
 func replaceable() []string {
 	return []string{
 		"/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime", "/proc/loadavg",
@@ -266,8 +268,8 @@ func replaceable() []string {
 	}
 }
 
-// overlay mounts an overlay. Its directories are named from the folder of the layers:
-// the kernel takes a page of text, in which some characters have a meaning.
+// overlay mounts an overlay. Its directories are relative to the parent of the layers,
+// because the kernel limits mount options to one page and interprets some characters.
 func overlay(m *mount) error {
 	layers := filepath.Dir(m.Lower[0])
 	var lower []string
@@ -299,13 +301,14 @@ func overlay(m *mount) error {
 	return err
 }
 
-// overlayAttributes returns options of overlays, the best first.
+// overlayAttributes returns options for overlays, in order of preference.
 //
-// A volatile overlay flushes nothing to disk: without that option, the kernel writes all
-// of the disk's dirty pages whenever a step ends. Kernels before Linux 5.10 do not know it.
+// A volatile overlay is not flushed to disk. Without that option, the kernel writes all
+// dirty pages of the disk whenever a step ends. Kernels before Linux 5.10 do not
+// support it.
 //
-// In a user namespace, the attributes of overlays are those of users. A refused overlay is
-// not tried first there: the kernel waits for all processors before it says so.
+// In a user namespace, overlays use user attributes. These options are tried first
+// there, because the kernel waits for all CPUs before it rejects an overlay.
 func overlayAttributes() []string {
 	const plain = ",redirect_dir=off,index=off,metacopy=off"
 	options := []string{plain + ",volatile", plain, ",userxattr,volatile"}

@@ -30,9 +30,9 @@ func (w *world) failure(t *testing.T, p *runner.Process) string {
 	return err.Error()
 }
 
-// TestDevicesOfCaches: of the devices that a process makes in a directory of the host,
-// and below a file system that is mounted in it, it can open those that its control group
-// allows, and without a group none.
+// TestDevicesOfCaches checks which devices a process can open after creating them in a
+// host directory, and in a file system mounted below it. Its control group decides.
+// Without a group it can open none.
 func TestDevicesOfCaches(t *testing.T) {
 	w := newWorld(t)
 	cache := t.TempDir()
@@ -63,7 +63,7 @@ func TestDevicesOfCaches(t *testing.T) {
 		t.Helper()
 		got := regexp.MustCompile("made|I/O error|[A-Z][a-z]* (not|denied|such)").FindAllString(run(insecure), -1)
 		all := slices.Concat([]string{"made", "made"}, want, want)
-		slices.Sort(got) // a runtime does not keep the order of two outputs
+		slices.Sort(got) // a runtime does not preserve the order of two outputs
 		slices.Sort(all)
 		if !slices.Equal(got, all) {
 			t.Errorf("devices of a process with all privileges %v: %q, want %q", insecure, got, all)
@@ -79,9 +79,9 @@ func TestDevicesOfCaches(t *testing.T) {
 	check(true, "I/O error", "No such")
 }
 
-// TestSystemDirectories: nothing runs in a root in which a directory for a file system
-// of the kernel is a link or a file, which would keep what is below from being hidden.
-// Nothing is made where the link leads outside.
+// TestSystemDirectories checks that no process runs in a root in which the directory
+// for a system mount is a link or a file. Otherwise system files would not be hidden.
+// Nothing is created at an outside target of the link.
 func TestSystemDirectories(t *testing.T) {
 	w := newWorld(t)
 	outside := t.TempDir()
@@ -104,7 +104,7 @@ func TestSystemDirectories(t *testing.T) {
 			}
 		}
 	}
-	// A directory of a cache in the place of /dev may have links, too.
+	// A cache directory mounted at /dev may contain links as well.
 	cache := t.TempDir()
 	if err := os.Symlink(outside, filepath.Join(cache, "pts")); err != nil {
 		t.Fatal(err)
@@ -120,8 +120,8 @@ func TestSystemDirectories(t *testing.T) {
 	}
 }
 
-// TestMountsInProc: a process cannot cover files of the kernel in /proc, by name or by
-// a link, except those that only inform. /sys may be covered.
+// TestMountsInProc checks that a process cannot mount over system files in /proc, by
+// name or through a link, except for informational files. Mounts over /sys are allowed.
 func TestMountsInProc(t *testing.T) {
 	w := newWorld(t)
 	cache := t.TempDir()
@@ -138,7 +138,7 @@ func TestMountsInProc(t *testing.T) {
 		"/proc": "mount /proc: ", "/proc/sys": "mount /proc/sys: ", "/proc/new": "mount /proc/new: ", "/link": "mount /proc/irq: ",
 		"/c/sys": "mount /c/sys: ", "/c/proc": "mount /c/proc: ",
 	}
-	if byRuntime() { // a runtime finds no links of caches, or has other words for them
+	if byRuntime() { // a runtime ignores links in caches, or reports different errors
 		delete(targets, "/c/sys")
 		delete(targets, "/c/proc")
 	}
@@ -157,8 +157,8 @@ func TestMountsInProc(t *testing.T) {
 	}
 }
 
-// TestMountOverDev: a tmpfs in the place of /dev gets the devices. A directory stays
-// what it is, and so does the /dev of the image.
+// TestMountOverDev checks that a tmpfs at /dev gets the devices. A directory mounted
+// there is not modified, and neither is /dev of the image.
 func TestMountOverDev(t *testing.T) {
 	w := newWorld(t)
 	p := w.process("echo x > /dev/null; echo /dev/*")
@@ -170,7 +170,7 @@ func TestMountOverDev(t *testing.T) {
 	if !n.Same(w.root) {
 		t.Errorf("the changes are %s", changedPaths(t, w.root, n))
 	}
-	if byRuntime() { // it refuses the directory
+	if byRuntime() { // it rejects the directory
 		return
 	}
 	p = w.process("echo /dev/*")
@@ -181,9 +181,9 @@ func TestMountOverDev(t *testing.T) {
 	}
 }
 
-// TestMountPointRace: while a process of another build swaps a directory of a cache
-// with a link to a directory of the host, mount points below it are made in the root
-// only. This is the class of CVE-2024-23651 and CVE-2021-30465.
+// TestMountPointRace checks that mount points are only created in the root while
+// another build swaps a cache directory with a link to a host directory. This is the
+// class of CVE-2024-23651 and CVE-2021-30465.
 func TestMountPointRace(t *testing.T) {
 	root, outside := t.TempDir(), t.TempDir()
 	dir, link := filepath.Join(root, "d"), filepath.Join(root, "l")
@@ -214,7 +214,7 @@ func TestMountPointRace(t *testing.T) {
 	c := &config{Root: root, root: handle}
 	made := 0
 	for i := range 1500 {
-		// A mount point that is swapped in the wrong moment is an error.
+		// A mount point that is swapped at the wrong moment is an error.
 		if f, err := c.target(fmt.Sprintf("/d/%d", i), i%2 == 0); err == nil {
 			made++
 			f.Close()
@@ -233,8 +233,8 @@ func TestMountPointRace(t *testing.T) {
 	}
 }
 
-// TestSecretsInMemory: while a process runs that has a secret, no file of the host has
-// its content, so nothing is left of it if the builder is killed.
+// TestSecretsInMemory checks that no file of the host contains a secret while a process
+// uses it. A killed builder therefore leaves no secrets.
 func TestSecretsInMemory(t *testing.T) {
 	w := newWorld(t)
 	const content = "a-secret-of-this-test"
@@ -261,8 +261,8 @@ func TestSecretsInMemory(t *testing.T) {
 	}
 }
 
-// TestStateNames: the name of the state directory may be long, and have characters that
-// mean something in the options of an overlay.
+// TestStateNames checks that the path of the state directory may be long, and may
+// contain special characters of overlay options.
 func TestStateNames(t *testing.T) {
 	w := newWorld(t)
 	for _, name := range []string{"a,b", `a\b`, "a:b", `a"b'c d`, strings.Repeat(strings.Repeat("x", 200)+"/", 18)} {
@@ -281,7 +281,8 @@ func TestStateNames(t *testing.T) {
 	}
 }
 
-// TestHide: a path that cannot be hidden is an error, unless the kernel does not have it.
+// TestHide checks that a failure to hide a path is an error, unless the path does not
+// exist.
 func TestHide(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Symlink("loop", filepath.Join(dir, "loop")); err != nil {
@@ -303,8 +304,8 @@ func TestHide(t *testing.T) {
 	}
 }
 
-// TestMasks: what hides files of the kernel cannot be changed, so neither can the device
-// of the host that it may be.
+// TestMasks checks that the files that mask system files cannot be changed, since they
+// may be host devices.
 func TestMasks(t *testing.T) {
 	w := newWorld(t)
 	w.install(t, "bin/chmod", "/usr/bin/chmod")
@@ -314,8 +315,8 @@ func TestMasks(t *testing.T) {
 	}
 }
 
-// TestFlagsOfData: the files that the builder writes for a process are no programs and
-// no devices, as with runc.
+// TestFlagsOfData checks that files written by the builder cannot be executed or opened
+// as devices, as with runc.
 func TestFlagsOfData(t *testing.T) {
 	w := newWorld(t)
 	questions := []string{"flags:/etc/hosts", "flags:/etc/resolv.conf", "flags:/run/secrets/s"}
@@ -330,7 +331,8 @@ func TestFlagsOfData(t *testing.T) {
 	}
 }
 
-// TestVolatile: the root of a process is an overlay that the kernel does not flush to disk.
+// TestVolatile checks that the root is an overlay that the kernel does not flush to
+// disk.
 func TestVolatile(t *testing.T) {
 	w := newWorld(t)
 	const script = `while read -r from at kind options rest; do test "$at" = / && echo "$kind $options"; done < /proc/mounts; :`

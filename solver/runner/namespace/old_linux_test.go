@@ -9,10 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// asOldKernel makes this program, and what it starts, see a kernel before Linux 5.6.
+// asOldKernel makes this program and its children behave as on a kernel before Linux
+// 5.6.
 const asOldKernel = "SLIPWAY_TEST_OLD_KERNEL"
 
-// becomeOld takes system calls from this process that older kernels do not have.
+// becomeOld blocks system calls that older kernels lack.
 func becomeOld() error {
 	if os.Getenv(asOldKernel) == "" {
 		return nil
@@ -33,8 +34,8 @@ func becomeOld() error {
 	return nil
 }
 
-// TestOldKernel runs tests of mounts again as on an older kernel. Who is not root may not
-// take system calls from a process without more.
+// TestOldKernel runs tests of mounts again as on an older kernel. It needs root to
+// block system calls.
 func TestOldKernel(t *testing.T) {
 	if rootless(t) {
 		return

@@ -11,7 +11,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// errLinux is why nothing works here.
+// errLinux is the error of all functions on other systems.
 var errLinux = errors.New("namespaces are a part of Linux")
 
 // Runner is a [runner.Runner] and a [runner.Opener] on Linux.
@@ -37,14 +37,14 @@ func (*Runner) Limit(string, *runner.Resources) error { return errLinux }
 // Close does nothing.
 func (*Runner) Close() error { return nil }
 
-// Copies reports whether processes run in copies of their trees: never here.
+// Copies returns false.
 func (*Runner) Copies() bool { return false }
 
-// Main does nothing here.
+// Main does nothing.
 func Main() {}
 
 // Enter fails: namespaces are a part of Linux.
 func Enter() error { return errLinux }
 
-// Available tells that processes cannot run here.
+// Available returns an error, because namespaces are a part of Linux.
 func Available(context.Context) error { return errLinux }

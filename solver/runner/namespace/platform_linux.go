@@ -15,9 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// machine is what programs of an architecture have in their header.
+// machine describes the program header of an architecture.
 type machine struct {
-	arch  string // Go's name
+	arch  string // GOARCH name
 	elf   elf.Machine
 	class elf.Class
 	data  elf.Data
@@ -40,9 +40,9 @@ func machines() []machine {
 	}
 }
 
-// header is the start of a program of the machine.
+// header returns the first bytes of a program for the machine.
 func (m machine) header() []byte {
-	b := make([]byte, 128) // as much as the kernel compares
+	b := make([]byte, 128) // as many as the kernel compares
 	copy(b, elf.ELFMAG)
 	b[elf.EI_CLASS], b[elf.EI_DATA], b[elf.EI_VERSION] = byte(m.class), byte(m.data), byte(elf.EV_CURRENT)
 	var order binary.ByteOrder = binary.LittleEndian
@@ -55,9 +55,9 @@ func (m machine) header() []byte {
 	return b
 }
 
-// runs tells why steps of a platform cannot run here; nil if they can: it is the
-// one of this machine or one that its processor knows too, or the kernel knows a
-// program that runs them (binfmt_misc).
+// runs returns an error if steps of a platform cannot run on this machine. They can run
+// if the processor supports the platform, or if the kernel has an emulator for it
+// (binfmt_misc).
 func (r *Runner) runs(p ocispecs.Platform) error {
 	here := platforms.Normalize(platforms.DefaultSpec())
 	if p.OS == "" {
@@ -85,8 +85,8 @@ func (r *Runner) runs(p ocispecs.Platform) error {
 	return fmt.Errorf("steps of %s cannot run on this machine, which is %s", platforms.Format(p), platforms.Format(here))
 }
 
-// level tells why this processor lacks what a variant of amd64 needs.
-// https://gitlab.com/x86-psABIs/x86-64-ABI has the levels.
+// level returns an error if this processor lacks features of an amd64 variant. The
+// levels are defined by https://gitlab.com/x86-psABIs/x86-64-ABI.
 func level(p, here ocispecs.Platform) error {
 	x := cpu.X86
 	has := map[string]bool{"": true, "v1": true}
@@ -99,14 +99,13 @@ func level(p, here ocispecs.Platform) error {
 	return nil
 }
 
-// emulates tells whether the kernel starts something for programs of a machine.
-// It starts one that has nothing but a header: without an emulator, the kernel
-// says that it does not know such a program. That answers also where binfmt_misc
-// is not mounted.
+// emulates reports whether the kernel has an emulator for a machine. It executes a file
+// that contains only a header. Without an emulator, the kernel reports an unknown
+// format. This works even if binfmt_misc is not mounted here.
 func (r *Runner) emulates(m machine) bool {
 	dir, err := os.MkdirTemp(filepath.Join(r.dir, "run"), "program-")
 	if err != nil {
-		return true // the step will tell
+		return true // the step will report the error
 	}
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "program")

@@ -8,8 +8,8 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// TestPlatform: steps of platforms that nothing here runs are an error that says
-// so, before anything runs.
+// TestPlatform checks that steps of unsupported platforms are errors before any process
+// runs.
 func TestPlatform(t *testing.T) {
 	w := newWorld(t)
 	for want, p := range map[string]ocispecs.Platform{
@@ -22,7 +22,7 @@ func TestPlatform(t *testing.T) {
 			t.Errorf("%v: %v", p, err)
 		}
 	}
-	// No kernel has a program for this one.
+	// No kernel has an emulator for this machine.
 	if w.emulates(machine{"none", elf.EM_M32, elf.ELFCLASS32, elf.ELFDATA2MSB, "none"}) {
 		t.Error("every program can run here")
 	}

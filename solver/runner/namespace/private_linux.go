@@ -11,27 +11,27 @@ import (
 	"slipway/solver/tree"
 )
 
-// makePrivate mounts the private directory: a file system in memory that only the
-// init process sees. Programs of the container see what is mounted from it, and nothing
-// of it is left when the container ends.
+// makePrivate mounts the private directory: a file system in memory that only the init
+// process sees. Programs of the container see the files mounted from it. Its content is
+// gone when the container ends.
 func (c *config) makePrivate() error {
 	return unix.Mount("tmpfs", c.Private, "tmpfs", unix.MS_NOSUID, "mode=700")
 }
 
-// privateName returns a new name in the private directory.
+// privateName returns an unused path in the private directory.
 func (c *config) privateName() string {
 	c.names++
 	return filepath.Join(c.Private, strconv.Itoa(c.names))
 }
 
-// secret is a file that is never on a disk.
+// secret is a file that is never written to disk.
 type secret struct {
 	Data     []byte
 	UID, GID int
 	Mode     uint32
 }
 
-// secret writes a secret to the private directory, and opens it, only to name it.
+// secret writes a secret to the private directory and opens it with O_PATH.
 func (c *config) secret(s *secret) (*os.File, error) {
 	name := c.privateName()
 	if err := os.WriteFile(name, s.Data, 0o600); err != nil {
@@ -43,8 +43,8 @@ func (c *config) secret(s *secret) (*os.File, error) {
 	return os.OpenFile(name, unix.O_PATH|unix.O_CLOEXEC, 0)
 }
 
-// stage mounts a file or a directory in the private directory, with attributes of
-// mounts for it and for what is mounted below it.
+// stage mounts a file or a directory in the private directory, with mount attributes
+// for it and for the mounts below it.
 func (c *config) stage(src string, attr uint64) (string, error) {
 	info, err := os.Stat(src)
 	if err != nil {
@@ -68,9 +68,9 @@ func (c *config) stage(src string, attr uint64) (string, error) {
 	return at, err
 }
 
-// stageOne replaces a staged mount where the kernel, before Linux 5.12, can change only
-// one mount at a time. What is mounted below it is not shown, unless this is a user
-// namespace, which may not show what others have mounted something over.
+// stageOne replaces a staged mount on kernels before Linux 5.12, which can only change
+// one mount at a time. Mounts below it are not shown, except in a user namespace, where
+// the kernel forbids revealing files below other mounts.
 func stageOne(src, at string, attr uint64) error {
 	if err := unix.Unmount(at, unix.MNT_DETACH); err != nil {
 		return err
@@ -85,13 +85,14 @@ func stageOne(src, at string, attr uint64) error {
 	return restrict(at, attr)
 }
 
-// restrict gives a mount more attributes, but not those that are mounted below it.
+// restrict adds attributes to a mount, but not to the mounts below it.
 func restrict(at string, attr uint64) error {
 	var st unix.Statfs_t
 	if err := unix.Statfs(at, &st); err != nil {
 		return err
 	}
-	// The flags of a mount are replaced. They have the same numbers as the attributes.
+	// Remounting replaces the flags of a mount. They have the same values as the
+	// attributes.
 	keep := uintptr(st.Flags) & (unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC)
 	return unix.Mount("", at, "", unix.MS_BIND|unix.MS_REMOUNT|keep|uintptr(attr), "")
 }

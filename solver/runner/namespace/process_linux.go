@@ -15,8 +15,7 @@ import (
 	"slipway/solver/runner"
 )
 
-// initName is what this program is called when it becomes a process of a
-// container.
+// initName is the name of this program when it becomes a process of a container.
 const initName = "slipway-init"
 
 // process is a process of a container.
@@ -26,11 +25,11 @@ type process struct {
 	cmd  *exec.Cmd
 	conf config
 
-	term  *terminal      // nil if there is none
+	term  *terminal      // nil without a terminal
 	input io.WriteCloser // standard input; nil with a terminal, closed without input
 
 	ended chan struct{}
-	err   error // when it has ended
+	err   error // valid after ended is closed
 }
 
 // Start implements [runner.Container].
@@ -80,7 +79,7 @@ func (x *process) hasEnded() bool {
 	}
 }
 
-// configure describes the process for the init process.
+// configure sets the configuration of the init process.
 func (x *process) configure() error {
 	c := x.c
 	x.conf = c.conf
@@ -117,11 +116,11 @@ func (x *process) configure() error {
 	return err
 }
 
-// run starts the process, says when it runs, and waits for its end.
+// run starts the process, reports the start, and waits for its end.
 //
-// The kernel kills the first process, and with it all others, when the thread ends
-// that started it, so this one stays. A thread that has joined other namespaces
-// ends with the goroutine, as it is not unlocked.
+// The kernel kills the first process, and with it all others, when the thread that
+// started it ends. run therefore keeps its thread locked. A thread that has joined
+// other namespaces is not unlocked, so that it ends with its goroutine.
 func (x *process) run(started chan<- error) {
 	defer x.c.all.Done()
 	defer close(x.ended)
@@ -155,8 +154,8 @@ func (x *process) run(started chan<- error) {
 	x.err = err
 }
 
-// begin starts the process. It returns when its program runs, or with the error
-// that it does not.
+// begin starts the process. It returns when the program of the process runs, or an
+// error if it does not start.
 func (x *process) begin() error {
 	confR, confW, err := os.Pipe()
 	if err != nil {
@@ -195,11 +194,11 @@ func (x *process) begin() error {
 	if x.term != nil {
 		sent = errors.Join(sent, x.term.receive())
 	}
-	fault, read := io.ReadAll(faultR) // ends when the program starts, or fails to
+	fault, read := io.ReadAll(faultR) // ends when the program is executed or fails
 	fault = x.c.takeReports(fault)
 	err = errors.Join(err, x.c.ctx.Err())
 	switch {
-	case err != nil: // the process was canceled, or not told what to run
+	case err != nil: // the process was canceled, or did not get its configuration
 	case len(fault) > 0:
 		err = errors.New(string(fault))
 	default:
@@ -220,10 +219,10 @@ func (x *process) begin() error {
 	return err
 }
 
-// register makes the first process known to the guard and to later processes. It
-// must be called while the process waits for its configuration: no program of a
-// step runs before the guard can kill it, and the namespaces of a process that has
-// ended cannot be opened.
+// register registers the first process with the guard and opens its namespaces for
+// later processes. It must be called while the process waits for its configuration.
+// Then the guard can kill the process before a program of the step runs, and the
+// process cannot end before its namespaces are opened.
 func (x *process) register() error {
 	if x.conf.Join {
 		return nil
@@ -234,9 +233,9 @@ func (x *process) register() error {
 	return x.c.open(x.cmd.Process.Pid)
 }
 
-// command prepares the start of the init process. It joins the namespaces of the
-// container, except for the mount namespace: the name of the program and whatever is
-// executed until the process is confined are the host's.
+// command prepares the start of the init process. The process joins the namespaces of
+// the container, except for the mount namespace. The path of the program, and
+// everything executed until the process is confined, therefore belong to the host.
 func (x *process) command(config, fault *os.File) error {
 	program, err := x.c.r.program.open()
 	if err != nil {
@@ -256,16 +255,16 @@ func (x *process) command(config, fault *os.File) error {
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS
 	if x.conf.OCI != nil {
-		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNS | syscall.CLONE_NEWPID // the others are the runtime's
+		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNS | syscall.CLONE_NEWPID // the runtime creates the others
 	} else if x.conf.Loopback {
 		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWNET
 	}
 	return nil
 }
 
-// stdio connects the process. Without an input, its standard input is an
-// empty pipe: package os/exec would pass the host's /dev/null, whose mode and owner
-// the process could change.
+// stdio connects the standard streams of the process. Without an input, standard input
+// is an empty pipe. Package os/exec would pass the host's /dev/null, whose mode and
+// owner the process could change.
 func (x *process) stdio() (err error) {
 	if x.conf.Terminal {
 		x.term, err = newTerminal(x.cmd, x.p)
@@ -279,7 +278,7 @@ func (x *process) stdio() (err error) {
 	return err
 }
 
-// orDiscard returns a writer that takes all if w is nil.
+// orDiscard returns w, or a writer that discards all data if w is nil.
 func orDiscard(w io.Writer) io.Writer {
 	if w == nil {
 		return io.Discard
@@ -287,9 +286,9 @@ func orDiscard(w io.Writer) io.Writer {
 	return w
 }
 
-// feed starts to copy the input to a process whose program runs. The input of a
-// process that did not start is not touched. The copy ends with the input, or
-// when it reads something after the process has ended; no goroutine waits for it.
+// feed starts to copy the input to a running process. The input of a process that did
+// not start is not read. The copy stops at the end of the input, or at the first read
+// after the process has ended. No goroutine waits for it.
 func (x *process) feed() {
 	to := x.input
 	if x.term != nil {
@@ -306,9 +305,9 @@ func (x *process) feed() {
 	}()
 }
 
-// open opens the namespaces of the first process, in the order in which one
-// joins them. The mount namespace is the last one. They are there as long as the
-// files are open.
+// open opens the namespaces of the first process, in the order in which they are
+// joined. The mount namespace is last. The namespaces exist as long as their files are
+// open.
 func (c *container) open(pid int) error {
 	names := []string{"ipc", "uts", "pid", "mnt"}
 	if c.r.runtime != "" {
@@ -333,7 +332,7 @@ func (c *container) closeSpaces() {
 	c.spaces = nil
 }
 
-// joinSpaces brings this thread into namespaces, and what it starts.
+// joinSpaces moves this thread, and the processes it starts, to namespaces.
 func joinSpaces(spaces []*os.File) error {
 	for _, f := range spaces {
 		if err := unix.Setns(int(f.Fd()), 0); err != nil {

@@ -12,17 +12,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A program is this program as init processes run it. A step that reaches it, as
-// /proc/self/exe of its own process, can change neither its content nor its mode.
-// (CVE-2019-5736) Safe for concurrent use.
+// program is a file with this program for init processes. A step that reaches it, as
+// /proc/self/exe of its own process, can change neither its content nor its mode
+// (CVE-2019-5736). Safe for concurrent use.
 type program struct {
-	dir string // any directory without this program
+	dir string // any directory outside this program's directory
 
 	mu   sync.Mutex
-	file *os.File // nil until a process starts
+	file *os.File // nil until the first process starts
 }
 
-// open returns a file to execute, which stays open until p is closed.
+// open returns a file to execute. It remains open until p is closed.
 func (p *program) open() (*os.File, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -54,8 +54,9 @@ func (p *program) Close() error {
 }
 
 // readOnlyProgram opens this program in an overlay without an upper directory, which is
-// read-only even for root. The overlay is mounted nowhere. It costs no memory. An overlay
-// needs a second directory: dir, which must not be below the directory of this program.
+// read-only even for root. The overlay is not attached to any path, and needs no
+// memory. An overlay needs a second lower directory: dir, which must not be below the
+// directory of this program.
 func readOnlyProgram(dir string) (_ *os.File, err error) {
 	name, err := os.Readlink("/proc/self/exe")
 	if err != nil {
@@ -88,8 +89,8 @@ func readOnlyProgram(dir string) (_ *os.File, err error) {
 	return os.NewFile(uintptr(fd), initName), nil
 }
 
-// sealedProgram opens a copy of this program in memory. It is for kernels and
-// directories without overlays.
+// sealedProgram opens a copy of this program in memory. It is used if the kernel or the
+// directory does not support overlays.
 func sealedProgram() (_ *os.File, err error) {
 	self, err := os.Open("/proc/self/exe")
 	if err != nil {
@@ -120,5 +121,5 @@ func sealedProgram() (_ *os.File, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("seal a copy of this program: %w", err)
 	}
-	return os.Open(fmt.Sprintf("/proc/self/fd/%d", fd)) // what is open for writing does not execute
+	return os.Open(fmt.Sprintf("/proc/self/fd/%d", fd)) // a file that is open for writing cannot be executed
 }

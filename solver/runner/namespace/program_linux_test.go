@@ -15,12 +15,12 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestOwnProgram: a step that reaches the program that started it changes neither its
-// content nor its mode, even with all privileges. (CVE-2019-5736)
+// TestOwnProgram checks that a step that reaches the program that started it changes
+// neither its content nor its mode, even with all privileges (CVE-2019-5736).
 func TestOwnProgram(t *testing.T) {
 	for _, kind := range []string{"read-only", "sealed"} {
 		w := newWorld(t)
-		w.probe(t, nil) // puts what the program needs there
+		w.probe(t, nil) // installs what the program needs
 		if kind == "sealed" {
 			var err error
 			if w.program.file, err = sealedProgram(); err != nil {
@@ -53,7 +53,8 @@ func TestOwnProgram(t *testing.T) {
 	}
 }
 
-// ownProgram returns what would change if anybody changed this program or its mode.
+// ownProgram returns properties of this program that would change with its content or
+// mode.
 func ownProgram(t *testing.T) [4]int64 {
 	t.Helper()
 	var st unix.Stat_t
@@ -63,7 +64,7 @@ func ownProgram(t *testing.T) [4]int64 {
 	return [4]int64{int64(st.Mode), st.Size, st.Ctim.Sec, st.Ctim.Nsec}
 }
 
-// TestProgramCopies: the copies of this program have its content and are
+// TestProgramCopies checks that the copies of this program have its content and are
 // read-only.
 func TestProgramCopies(t *testing.T) {
 	want, err := os.ReadFile("/proc/self/exe")
@@ -104,7 +105,7 @@ func TestProgramCopies(t *testing.T) {
 	}
 }
 
-// TestProgramFails: without a copy of this program, no process starts.
+// TestProgramFails checks that no process starts without a copy of this program.
 func TestProgramFails(t *testing.T) {
 	w := newWorld(t)
 	closed, err := os.Open("/dev/null")
@@ -119,7 +120,7 @@ func TestProgramFails(t *testing.T) {
 	w.program.file = nil
 }
 
-// spy counts, until the end of the input, how often the program of another process is
+// spy counts, until the end of its input, how often the program of another process is
 // neither the shell nor /bin/probe.
 func spy() (count int) {
 	over := make(chan struct{})
@@ -145,8 +146,8 @@ func spy() (count int) {
 	}
 }
 
-// TestJoiningIsHidden: processes of a container do not see the program of a process
-// that is about to join them, nor its files.
+// TestJoiningIsHidden checks that processes of a container see neither the program nor
+// the files of a process that is about to join them.
 func TestJoiningIsHidden(t *testing.T) {
 	w := newWorld(t)
 	w.probe(t, nil)

@@ -13,15 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// nobody is an ordinary user.
+// nobody is the UID of an ordinary user.
 const nobody = 65534
 
-// asNobody names a directory with files for /etc to the tests that root starts
-// for nobody.
+// asNobody is the environment variable of tests that root runs again as nobody. It
+// contains a directory with files for /etc.
 const asNobody = "SLIPWAY_TEST_AS_NOBODY"
 
-// becomeNobody goes on as nobody, with subordinate ids if there are files of
-// them. The rest of the machine does not see the files.
+// becomeNobody changes the user of this process to nobody. It mounts the files for
+// /etc, for example with subordinate IDs, in its own mount namespace.
 func becomeNobody() error {
 	dir := os.Getenv(asNobody)
 	if dir == "" || os.Geteuid() != 0 || !initialIDs() {
@@ -38,9 +38,9 @@ func becomeNobody() error {
 	return errors.Join(err, syscall.Setgroups(nil), syscall.Setgid(nobody), syscall.Setuid(nobody), syscall.Exec("/proc/self/exe", os.Args, os.Environ()))
 }
 
-// TestOrdinaryUser runs tests of this package again as someone who is not root,
-// of whom files can belong to root alone, and to other users.
-// Who is not root anyway has done so with all of them.
+// TestOrdinaryUser runs tests of this package again as a user other than root. First
+// only root exists in the user namespace, then other users as well. If the tests run as
+// such a user anyway, there is nothing to repeat.
 func TestOrdinaryUser(t *testing.T) {
 	if rootless(t) {
 		return
@@ -89,7 +89,7 @@ func TestOrdinaryUser(t *testing.T) {
 	}
 	again(path, "Privileges|Setuid|System.*|Ends|Container|Terminal.*|StartFails|Session|LeakedDirectory|MadeOutside|ThreadRoots|OwnProgram|ProgramCopies|JoiningIsHidden|OpenFiles|FileMounts|Mount.*|Copies|State.*|Secrets.*|Whiteouts|Sockets|Devices.*|Guard.*|NoLimits")
 	endsWithBuilder(t, func() *exec.Cmd { return command(path, "Endless") })
-	// With subordinate ids, but programs for them that fail.
+	// With subordinate IDs, but with programs for them that fail.
 	for _, name := range []string{"subuid", "subgid", "newuidmap", "newgidmap"} {
 		text := "nobody:500000:65536\n"
 		if strings.HasPrefix(name, "new") {
@@ -100,7 +100,7 @@ func TestOrdinaryUser(t *testing.T) {
 		}
 	}
 	again(dir+":"+path, "Mounts")
-	// Where there are such programs, with users besides root.
+	// With other users, if the programs are installed.
 	if _, err := exec.LookPath("newuidmap"); err != nil {
 		return
 	}
@@ -108,8 +108,8 @@ func TestOrdinaryUser(t *testing.T) {
 	endsWithBuilder(t, func() *exec.Cmd { return command(path, "Endless") })
 }
 
-// TestOpenFiles: the files that were open when this program was started are still
-// open, under the same numbers, after it has become root of a user namespace.
+// TestOpenFiles checks that files opened before this program was started remain open,
+// under the same numbers, after it has become root of a user namespace.
 func TestOpenFiles(t *testing.T) {
 	if os.Getenv(asNobody) == "" {
 		return // TestOrdinaryUser runs it
