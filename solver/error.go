@@ -8,7 +8,7 @@ import (
 type Error struct {
 	Vertex *Vertex
 	Err    error
-	// Locations is the locations of the vertex. If the vertex has none, such as the
+	// Locations are the locations of the vertex. If the vertex has none, such as the
 	// download of an ADD, these are the locations of the first vertex that needed it.
 	Locations []Location
 }

@@ -16,7 +16,7 @@ func TestEvents(t *testing.T) {
 	for _, tc := range []struct {
 		about  string
 		toys   string
-		before []string // is built first
+		before []string // targets that are built first
 		forget int      // value that is then deleted from the cache
 		build  []string
 		want   string

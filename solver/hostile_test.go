@@ -214,8 +214,8 @@ func (h hanging) Run(ctx context.Context, _ *runner.Process) ([]*tree.Node, erro
 	return nil, ctx.Err()
 }
 
-// FuzzSolve: the evaluation of any definition ends with an error or a result, never with
-// a panic, and never reads outside the tree.
+// FuzzSolve: the evaluation of any definition ends with an error or a result. It never
+// panics, and never accesses files outside the tree.
 func FuzzSolve(f *testing.F) {
 	root := &pb.Mount{Dest: "/", Input: -1, Output: 0}
 	owned := mkdir(-1, 0)
@@ -264,7 +264,8 @@ func FuzzSolve(f *testing.F) {
 	})
 }
 
-// joints returns the lengths of the operations, so that all of them can be one text.
+// joints returns the lengths of the operations, so that the operations can be
+// concatenated and changed as one text.
 func joints(def *pb.Definition) []byte {
 	var at []byte
 	for _, op := range def.Def {

@@ -52,7 +52,7 @@ type loader struct {
 }
 
 // maxDepth is the maximum length of a path of operations. Each operation on it has a
-// goroutine that waits for the next.
+// goroutine that waits for its input.
 const maxDepth = 10_000
 
 func (l *loader) root(op *pb.Op) (Edge, error) {

@@ -19,7 +19,7 @@ type execOp struct {
 }
 
 // allowed returns an error if the operation needs a permission that the options do not
-// grant, or a device, or if it has invalid modes.
+// grant, if it requires a device, or if its modes are invalid.
 func (o *execOp) allowed() error {
 	if _, ok := pb.SecurityMode_name[int32(o.op.Security)]; !ok {
 		return fmt.Errorf("invalid security mode %d", o.op.Security)

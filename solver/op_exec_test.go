@@ -83,7 +83,7 @@ func TestProcessLimits(t *testing.T) {
 	}
 }
 
-// cacheNames returns cache names of the id and the snapshot that the cache starts from.
+// cacheNames names caches by their ids and by the snapshots that they start from.
 type cacheNames struct{ Mounts }
 
 func (cacheNames) CacheName(id string, from *snapshot.Snapshot) string {

@@ -108,8 +108,8 @@ func (t *task) mayBeImported() bool {
 	return t.opt.Imports != nil && t.v.Op.GetSource() == nil
 }
 
-// importedByDefinition reports whether imported caches have all outputs, found by the
-// identity of the inputs.
+// importedByDefinition reports whether imported caches have all outputs. It searches by
+// the identity of inputs, and by the content of local directories.
 func (t *task) importedByDefinition(ctx context.Context) bool {
 	if !t.mayBeImported() {
 		return false
@@ -118,8 +118,8 @@ func (t *task) importedByDefinition(ctx context.Context) bool {
 	return err == nil && m.complete()
 }
 
-// inImports reports whether imported caches have all outputs, found by the identity or by
-// the content of the inputs.
+// inImports reports whether imported caches have all outputs. It searches as
+// importedByDefinition does, and by the content of inputs.
 func (t *task) inImports(ctx context.Context) bool {
 	if t.importedByDefinition(ctx) {
 		return true

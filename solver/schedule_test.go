@@ -340,7 +340,7 @@ func TestParallel(t *testing.T) {
 		go func() {
 			for i := range all {
 				<-c.arrived
-				for range 100 { // give operations that must not run the chance to
+				for range 100 { // give other operations the chance to run
 					runtime.Gosched()
 				}
 				if i >= want-1 {
@@ -368,8 +368,8 @@ func TestParallel(t *testing.T) {
 	}
 }
 
-// TestSnapshotID: the identity of a snapshot is the key of its result, also for snapshots
-// that operations get as inputs.
+// TestSnapshotID: the identity of a snapshot is the key of its result. This also holds
+// for snapshots that operations get as inputs.
 func TestSnapshotID(t *testing.T) {
 	g := newPlayground(t)
 	g.define("a = two +1")

@@ -18,7 +18,7 @@ type Status struct {
 
 type reporterKey struct{}
 
-// WithReporter returns a context whose trackers call report. It must be safe for
+// WithReporter returns a context whose trackers call report, which must be safe for
 // concurrent use. See [Track].
 func WithReporter(ctx context.Context, report func(Status)) context.Context {
 	return context.WithValue(ctx, reporterKey{}, report)

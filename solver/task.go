@@ -81,7 +81,7 @@ func (t *task) describe(ctx context.Context) (*CacheMap, error) {
 
 // mustRun reports whether the operation runs even on a cache hit. This is so if it
 // ignores the cache, or if its key contains the identity of an input that ignores the
-// cache. Sources do not count, because their key covers their content.
+// cache. Inputs that are sources have no effect, because their identity is their content.
 func (t *task) mustRun(m *CacheMap) bool {
 	if t.v.Meta.IgnoreCache {
 		return true

@@ -66,7 +66,7 @@ func TestHistoryTimes(t *testing.T) {
 }
 
 // TestHistoryOfBase: SOURCE_DATE_EPOCH does not change entries of the base image. It
-// changes all entries after the first difference.
+// applies to all entries from the first difference on.
 func TestHistoryOfBase(t *testing.T) {
 	at := func(year int) *time.Time {
 		t := time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)

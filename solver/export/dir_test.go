@@ -11,7 +11,7 @@ import (
 )
 
 // TestSpecialFiles: the pipes and devices of the result are created in a directory. The
-// paths of devices that the user may not create are reported.
+// paths of those that cannot be created are reported.
 func TestSpecialFiles(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {

@@ -54,7 +54,7 @@ func Unfinished(dir string) []string {
 // outputs, so that [Outputs.Reclaim] can remove them after this process was killed.
 type Outputs struct {
 	Notes string // directory of the records; "" records nothing
-	// Refused is called with the path of each device that the user may not create, and
+	// Refused is called with the path of each device or pipe that cannot be created and
 	// that a directory therefore lacks. If it is nil, directories get no devices and
 	// pipes at all.
 	Refused func(name string)

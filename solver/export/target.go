@@ -23,7 +23,8 @@ type Target struct {
 	InPlace bool
 }
 
-// FindTarget resolves the symbolic links of a destination. It need not exist.
+// FindTarget resolves the symbolic links of a destination. The destination need not
+// exist.
 func FindTarget(name string) (Target, error) {
 	for range maxLinks {
 		dir, base := filepath.Split(strings.TrimRight(name, string(filepath.Separator)))

@@ -10,7 +10,7 @@ import (
 	"github.com/moby/sys/user"
 )
 
-// ids is the ids of a user and a group.
+// ids holds the ids of a user and a group.
 type ids struct{ uid, gid uint32 }
 
 // owner returns the ids of an owner, or nil if o is nil. Names are looked up in the

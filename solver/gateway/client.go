@@ -39,8 +39,8 @@ type Options struct {
 	Warn func(Warning)
 	// Loaded is called with each graph before it is evaluated. It may be nil.
 	Loaded func(*solver.Graph)
-	// Step calls work and shows it to the user as a step with this name. id is unique. If
-	// Step is nil, steps are not shown.
+	// Step calls work and shows it to the user as a step with this name. id identifies
+	// the step. If Step is nil, steps are not shown.
 	Step func(ctx context.Context, id, name string, work func(context.Context) error) error
 }
 

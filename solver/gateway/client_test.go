@@ -102,7 +102,8 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// TestSolve: requests that are rejected, and the vertices of errors.
+// TestSolve: invalid requests are rejected. An operation that fails is an error when it
+// is evaluated, not when it is loaded.
 func TestSolve(t *testing.T) {
 	m := newMachine(t)
 	c := m.client(files(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY gone /\n"}), nil)

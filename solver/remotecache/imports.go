@@ -58,8 +58,8 @@ type layerChain struct {
 	chained bool // the result lists all of its layers, not only the top one
 }
 
-// NewImports returns the imports of a build from caches. s unpacks their layers. warn is
-// called with an error text if a result cannot be fetched.
+// NewImports returns [Imports] that search caches. s unpacks their layers. warn is called
+// with an error text if a result cannot be fetched.
 func NewImports(caches []*Cache, s *source.Sources, warn func(string)) *Imports {
 	return &Imports{caches: caches, sources: s, warn: warn, results: map[digest.Digest]layerChain{}, told: map[string]bool{}}
 }

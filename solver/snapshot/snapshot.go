@@ -24,8 +24,8 @@ type Snapshot struct {
 	id     digest.Digest
 }
 
-// Layer is the changes of one step: the difference of two trees. Applied to a tree other
-// than Lower, it makes the same changes.
+// Layer represents the changes of one step: the difference of two trees. Applied to a
+// tree other than Lower, it makes the same changes.
 type Layer struct {
 	tree.Layer
 	// Blob is the blob of the layer in the image that it comes from. If this build or an
