@@ -40,7 +40,7 @@ func parseRules(text string) []gitRule {
 	converts := map[string]bool{"eol=crlf": true, "ident": true, "working-tree-encoding": true}
 	for line := range strings.Lines(text) {
 		fields := strings.Fields(line)
-		if len(fields) < 2 || strings.HasPrefix(fields[0], "#") {
+		if len(strings.TrimSuffix(line, "\n")) > maxRuleLine || len(fields) < 2 || strings.HasPrefix(fields[0], "#") {
 			continue
 		}
 		macro, isMacro := strings.CutPrefix(fields[0], "[attr]")
@@ -66,10 +66,11 @@ func (m *gitModule) checkRules(at string, f *gitFile) error {
 			dir = ""
 		}
 		for _, r := range m.rules[dir] {
-			if err := m.r.left.spend(gitBudget{matches: 1}); err != nil {
+			name := path.Base(at)
+			if err := m.r.left.spend(gitBudget{steps: int64(len(name) * len(r.pattern))}); err != nil {
 				return err
 			}
-			if ok, err := path.Match(r.pattern, path.Base(at)); !ok && err == nil && r.pattern != "**" {
+			if ok, err := path.Match(r.pattern, name); !ok && err == nil && r.pattern != "**" {
 				continue
 			}
 			converted, err := m.converted(r, f)

@@ -113,16 +113,72 @@ func TestHostileSubmodules(t *testing.T) {
 	refusedGit(t, "deep", s, gitOp(fmt.Sprintf("%s/%d.git", server.URL, maxModuleDepth+1), ""), fmt.Sprintf("submodules are nested more than %d deep", maxModuleDepth))
 }
 
-// TestHostileRules checks that the number of comparisons of files with rules of
-// .gitattributes is limited.
+// TestHostileRules checks that the time to compare files with rules of .gitattributes is
+// limited, and that lines that git ignores because of their length are no rules.
 func TestHostileRules(t *testing.T) {
-	left := gitBudget{matches: 3}
-	m := &gitModule{r: &gitReader{left: left}, rules: map[string][]gitRule{"": {{"a", "ident"}, {"b", "ident"}}}}
-	if err := m.checkRules("d/x", &gitFile{}); err != nil {
+	left := gitBudget{steps: 3 * 2 * 3} // three times "xx" with "aaa"
+	m := &gitModule{r: &gitReader{left: left}, rules: map[string][]gitRule{"": {{"aaa", "ident"}, {"bbb", "ident"}}}}
+	if err := m.checkRules("d/xx", &gitFile{}); err != nil {
 		t.Error(err)
 	}
-	if err := m.checkRules("d/x", &gitFile{}); err == nil || !strings.Contains(err.Error(), "too many rules") {
+	if err := m.checkRules("d/xx", &gitFile{}); err == nil || !strings.Contains(err.Error(), "too many rules") {
 		t.Errorf("error %v", err)
+	}
+	const rest = " ident"
+	longest := strings.Repeat("a", maxRuleLine-len(rest)) + rest
+	if got := parseRules(longest + "\n" + longest); len(got) != 2 {
+		t.Errorf("%d rules of two lines of the longest length", len(got))
+	}
+	if got := parseRules("a" + longest + "\nb" + longest); len(got) > 0 {
+		t.Errorf("%d rules of lines that are too long", len(got))
+	}
+}
+
+// TestHostileObjects checks that commits, tags and directories that do not fit in memory
+// are errors, and that all entries of a directory count before the directories in it are
+// read.
+func TestHostileObjects(t *testing.T) {
+	blob := plumbing.ComputeHash(plumbing.BlobObject, []byte("x"))
+	entry := string(fakegit.TreeData(object.TreeEntry{Name: "a", Mode: filemode.Regular, Hash: blob}))
+	commit := func(tree, message string) string {
+		of := plumbing.ComputeHash(plumbing.TreeObject, []byte(tree))
+		return "tree " + of.String() + "\nauthor a <a> 0 +0000\ncommitter a <a> 0 +0000\n\n" + message
+	}
+	tag := func(of, message string) string {
+		return "object " + plumbing.ComputeHash(plumbing.CommitObject, []byte(of)).String() +
+			"\ntype commit\ntag v\ntagger a <a> 0 +0000\n\n" + message
+	}
+	large := strings.Repeat(entry, maxGitTree/len(entry)+1)
+	below := string(fakegit.TreeData(object.TreeEntry{Name: "d", Mode: filemode.Dir, Hash: plumbing.ComputeHash(plumbing.TreeObject, []byte(large))}))
+	for about, tc := range map[string]struct {
+		tree, commit, tag string // "" is none
+		files             int
+		want              string
+	}{
+		"message of a commit": {commit: commit(entry, strings.Repeat("m", maxGitText)), want: "has more than 1048576 bytes"},
+		"message of a tag":    {commit: commit(entry, ""), tag: tag(commit(entry, ""), strings.Repeat("m", maxGitText)), want: "has more than 1048576 bytes"},
+		"directory":           {tree: large, commit: commit(large, ""), want: "has more than 33554432 bytes"},
+		"directory below":     {tree: below, commit: commit(below, ""), want: "has more than 33554432 bytes"},
+		"entries":             {tree: strings.Repeat(below, 9), commit: commit(strings.Repeat(below, 9), ""), files: 8, want: "the repository has too many files"},
+	} {
+		b := &packBuilder{t: t}
+		for _, tree := range []string{entry, large, tc.tree} {
+			b.add(plumbing.TreeObject, "", tree)
+		}
+		b.add(plumbing.BlobObject, "", "x")
+		b.add(plumbing.CommitObject, "", tc.commit)
+		of := plumbing.ComputeHash(plumbing.CommitObject, []byte(tc.commit))
+		if tc.tag != "" {
+			b.add(plumbing.TagObject, "", tc.tag)
+			of = plumbing.ComputeHash(plumbing.TagObject, []byte(tc.tag))
+		}
+		pack, err := io.ReadAll(b.pack())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := newSources(t)
+		s.Limits.Files = tc.files
+		refusedGit(t, about, s, gitOp(servePack(t, string(pack)), "#"+of.String()), tc.want)
 	}
 }
 

@@ -15,27 +15,30 @@ const (
 	maxPackObjects  = (maxPackMemory - packCache) / packObjectSize // 12,582,912
 	maxGitObject    = 1 << 30                                      // bytes
 	maxDeltaDepth   = 4096                                         // git creates chains of at most 4,095 deltas
-	maxPatched      = 1 << 40                                      // total bytes of the results of a pack's deltas
+	minPackWork     = 64 << 30                                     // bytes that are decompressed and patched to read a pack of any size
+	packWorkRatio   = 256                                          // more of these bytes for each byte of the pack; about 50 for the history of Linux
+	maxGitTree      = 32 << 20                                     // bytes of a directory
 	maxGitRefs      = 1 << 28                                      // bytes of the list of refs
 	maxSubmodules   = 10_000
 	maxModuleDepth  = 100
-	maxRuleMatches  = 1 << 30 // number of files times rules of .gitattributes
+	maxRuleSteps    = 1 << 34 // bytes of file names times bytes of the patterns of .gitattributes
+	maxRuleLine     = 2047    // bytes of a line of .gitattributes; git ignores longer ones
 )
 
 // gitBudget is the remaining budget of a checkout, or the cost of a part of it.
 type gitBudget struct {
 	files, names, bytes int64 // names in bytes, including link targets
-	submodules, matches int64 // submodules are counted each time they appear
+	submodules, steps   int64 // submodules are counted each time they appear
 }
 
 func (s *Sources) gitBudget() gitBudget {
 	l := s.Limits.OrDefault()
-	return gitBudget{int64(l.Files), l.Names, l.Bytes, maxSubmodules, maxRuleMatches}
+	return gitBudget{int64(l.Files), l.Names, l.Bytes, maxSubmodules, maxRuleSteps}
 }
 
 // minus returns the difference between two budgets.
 func (b gitBudget) minus(c gitBudget) gitBudget {
-	return gitBudget{b.files - c.files, b.names - c.names, b.bytes - c.bytes, b.submodules - c.submodules, b.matches - c.matches}
+	return gitBudget{b.files - c.files, b.names - c.names, b.bytes - c.bytes, b.submodules - c.submodules, b.steps - c.steps}
 }
 
 // spend deducts a cost. It returns an error if the budget is exceeded.
@@ -50,7 +53,7 @@ func (b *gitBudget) spend(cost gitBudget) error {
 		return errors.New("the repository is too large")
 	case b.submodules < 0:
 		return fmt.Errorf("the repository has more than %d submodules", maxSubmodules)
-	case b.matches < 0:
+	case b.steps < 0:
 		return errors.New("the .gitattributes of the repository have too many rules for its files")
 	}
 	return nil

@@ -130,14 +130,7 @@ func (p *gitPack) content(i uint32) (plumbing.ObjectType, []byte, error) {
 		}
 	}
 	kind := plumbing.ObjectType(o.base - wholeObject)
-	var data []byte
-	next := len(chain) - 1
-	for j, number := range chain {
-		if b, ok := p.cache.Get(p.objects.at(number).offset); ok {
-			data, next = b, j-1
-			break
-		}
-	}
+	data, next := p.cached(chain)
 	for ; next >= 0; next-- {
 		o := p.objects.at(chain[next])
 		part, err := p.inflate(o.offset)
@@ -148,14 +141,41 @@ func (p *gitPack) content(i uint32) (plumbing.ObjectType, []byte, error) {
 			if part, err = packfile.PatchDelta(data, part); err != nil {
 				return 0, nil, err
 			}
-			if p.patched += uint64(len(part)); p.patched > maxPatched {
-				return 0, nil, fmt.Errorf("the deltas of the pack make more than %d bytes", uint64(maxPatched))
-			}
+			p.work -= int64(len(part))
 		}
 		data = part
-		p.cache.Put(o.offset, data)
+		if len(data) <= packCache {
+			p.cache.Put(o.offset, data)
+		} else if next > 0 {
+			p.base = packedBase{o.offset, data}
+		}
 	}
 	return kind, data, nil
+}
+
+// packedBase is the content of an object that is the base of deltas.
+type packedBase struct {
+	offset int64
+	data   []byte
+}
+
+// cached returns the content of the first object of a chain that is in memory, and the
+// index of the object before it. A large base stays in memory only for the next delta on
+// it, so that a pack never holds two of them.
+func (p *gitPack) cached(chain []uint32) (data []byte, next int) {
+	large := p.base
+	p.base = packedBase{}
+	for j, number := range chain {
+		offset := p.objects.at(number).offset
+		if b, ok := p.cache.Get(offset); ok {
+			return b, j - 1
+		}
+		if large.data != nil && offset == large.offset {
+			p.base = large
+			return large.data, j - 1
+		}
+	}
+	return nil, len(chain) - 1
 }
 
 // inflate returns the decompressed object or delta at an offset of the file.
@@ -166,6 +186,9 @@ func (p *gitPack) inflate(offset int64) ([]byte, error) {
 	}
 	if h.Length > p.largest {
 		return nil, packfile.ErrInvalidDelta // the size of its base is wrong
+	}
+	if p.work -= h.Length; p.work < 0 {
+		return nil, errors.New("the deltas of the pack take too much time: they repeat large objects too often")
 	}
 	b := bytes.NewBuffer(make([]byte, 0, h.Length+bytes.MinRead))
 	_, _, err = p.scanner.NextObject(b)
@@ -187,10 +210,27 @@ func (p *gitPack) EncodedObject(kind plumbing.ObjectType, hash plumbing.Hash) (p
 		return nil, plumbing.ErrObjectNotFound
 	}
 	object, err := p.object(i)
-	if err == nil && kind != plumbing.AnyObject && kind != object.Type() {
+	switch {
+	case err != nil:
+		return nil, err
+	case kind != plumbing.AnyObject && kind != object.Type():
 		return nil, plumbing.ErrObjectNotFound
+	case object.Size() > maxSize(object.Type()):
+		return nil, fmt.Errorf("%s %s has more than %d bytes", object.Type(), hash, maxSize(object.Type()))
 	}
-	return object, err
+	return object, nil
+}
+
+// maxSize returns the maximum size of an object in bytes. go-git holds all objects but
+// blobs in memory.
+func maxSize(kind plumbing.ObjectType) int64 {
+	switch kind {
+	case plumbing.CommitObject, plumbing.TagObject:
+		return maxGitText
+	case plumbing.TreeObject:
+		return maxGitTree
+	}
+	return maxGitObject
 }
 
 func (p *gitPack) object(i uint32) (plumbing.EncodedObject, error) {

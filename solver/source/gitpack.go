@@ -28,10 +28,11 @@ type gitPack struct {
 	byHash  []uint32 // numbers of objects, sorted by hash
 	cache   *cache.BufferLRU
 
-	limit   int64  // bytes of memory
-	named   bool   // some deltas refer to their base by hash
-	largest int64  // bytes of the largest base or result of a delta
-	patched uint64 // total bytes of the results of deltas
+	limit   int64      // bytes of memory
+	named   bool       // some deltas refer to their base by hash
+	largest int64      // bytes of the largest base or result of a delta
+	base    packedBase // a base that is too large for the cache
+	work    int64      // bytes that may still be decompressed and patched
 }
 
 // packObject is an object of a pack.
@@ -115,6 +116,11 @@ func (p *gitPack) read(ctx context.Context, r io.Reader) error {
 	if err := out.Flush(); err != nil {
 		return err
 	}
+	info, err := p.file.Stat()
+	if err != nil {
+		return err
+	}
+	p.work = minPackWork + packWorkRatio*info.Size()
 	if err := p.resolve(ctx, deltas); err != nil {
 		return err
 	}

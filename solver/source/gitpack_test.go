@@ -202,6 +202,35 @@ func TestBadDeltas(t *testing.T) {
 	}
 }
 
+// TestPackWork checks that a base that is too large for the cache is decompressed once for
+// all deltas on it that follow each other, and that the work for deltas is limited.
+func TestPackWork(t *testing.T) {
+	const size, deltas = packCache + 1<<20, 20
+	b := &packBuilder{t: t}
+	base := b.add(plumbing.BlobObject, "", strings.Repeat("\x00", size))
+	for i := range deltas { // four bytes each
+		delta := binary.AppendUvarint(binary.AppendUvarint(nil, size), 4)
+		b.after(base, string(append(delta, 4, 'a', 'b', 'c', byte(i))))
+	}
+	p, err := readPack(t.Context(), b.pack(), packTarget{t.TempDir(), maxPackMemory})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	info, err := p.file.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if work := minPackWork + packWorkRatio*info.Size() - p.work; work < size || work > size+deltas*100 {
+		t.Errorf("%d bytes were decompressed and patched, want %d and a little more", work, size)
+	}
+	p.cache.Clear()
+	p.base, p.work = packedBase{}, size
+	if _, _, err := p.content(1); err == nil || !strings.Contains(err.Error(), "take too much time") {
+		t.Errorf("a delta for which no work is left: %v", err)
+	}
+}
+
 // TestPackMemory checks that a large object is not held in memory, and that open packs
 // share one memory limit.
 func TestPackMemory(t *testing.T) {

@@ -194,8 +194,10 @@ func (r *gitReader) module(ctx context.Context, m *gitModule, commit *object.Com
 	if err != nil {
 		return nil, err
 	}
-	if e, err := top.FindEntry(".gitmodules"); err == nil && e.Mode.IsRegular() {
-		m.list = &e.Hash
+	for _, e := range top.Entries {
+		if e.Name == ".gitmodules" && e.Mode.IsRegular() {
+			m.list = &e.Hash
+		}
 	}
 	return m.directory(ctx, top, "", only)
 }
@@ -203,6 +205,9 @@ func (r *gitReader) module(ctx context.Context, m *gitModule, commit *object.Com
 func (m *gitModule) directory(ctx context.Context, t *object.Tree, at, only string) (*tree.Node, error) {
 	if strings.Count(at, "/") > maxGitDepth {
 		return nil, fmt.Errorf("directories are more than %d deep", maxGitDepth)
+	}
+	if err := m.r.left.spend(entriesCost(t)); err != nil {
+		return nil, err
 	}
 	if err := m.readRules(t, at); err != nil {
 		return nil, err
@@ -216,7 +221,7 @@ func (m *gitModule) directory(ctx context.Context, t *object.Tree, at, only stri
 		if first != "" && e.Name != first {
 			continue
 		}
-		if err := errors.Join(ctx.Err(), m.r.left.spend(gitBudget{files: 1, names: int64(len(e.Name))})); err != nil {
+		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		n, err := m.entry(ctx, e, path.Join(at, e.Name), rest)
@@ -230,6 +235,16 @@ func (m *gitModule) directory(ctx context.Context, t *object.Tree, at, only stri
 		return nil, fmt.Errorf("directory %q: %w", at, err)
 	}
 	return n, nil
+}
+
+// entriesCost returns the cost of the entries of a directory. It is spent before the
+// directories below are read, because all directories on the way to a file are in memory.
+func entriesCost(t *object.Tree) gitBudget {
+	cost := gitBudget{files: int64(len(t.Entries))}
+	for _, e := range t.Entries {
+		cost.names += int64(len(e.Name))
+	}
+	return cost
 }
 
 func (r *gitReader) meta(mode uint32) tree.Meta { return tree.Meta{Mode: mode, ModTime: r.time} }
@@ -337,6 +352,7 @@ func (m *gitModule) submodule(ctx context.Context, commit plumbing.Hash, at, onl
 func (m *gitModule) fetchModule(ctx context.Context, remote string, commit plumbing.Hash, only string) (*tree.Node, error) {
 	if p, ok := m.EncodedObjectStorer.(*gitPack); ok {
 		p.cache.Clear()
+		p.base = packedBase{}
 	}
 	repo, err := m.r.repository(ctx, remote, commit)
 	if err != nil {
