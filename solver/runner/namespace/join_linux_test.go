@@ -101,3 +101,27 @@ func (w *world) lastPID(t *testing.T, c runner.Container) (pid int) {
 	}
 	return pid
 }
+
+// TestContainerDirectory: a working directory that does not exist is made for the first
+// process, and is an error for a process that joins.
+//
+// Upstream: so with runc.
+func TestContainerDirectory(t *testing.T) {
+	w := newWorld(t)
+	first := w.process(endlessScript)
+	first.Dir = "/first/d"
+	c := w.open(t, &first.Sandbox)
+	start(t, c, first)
+	p := w.process("exit 0")
+	p.Dir = "/joined/d"
+	x, err := c.Start(p)
+	if err == nil {
+		err = x.Wait()
+	}
+	if err == nil {
+		t.Error("a process that joins runs in a directory that did not exist")
+	}
+	if err := start(t, c, w.process("cd /first/d && ! cd /joined")).Wait(); err != nil {
+		t.Errorf("directories that were made: %v", err)
+	}
+}

@@ -87,7 +87,7 @@ func TestOrdinaryUser(t *testing.T) {
 		endsWithBuilder(t, func() *exec.Cmd { return command(path, "Endless") })
 		return
 	}
-	again(path, "Privileges|Setuid|System.*|Ends|Container|Terminal.*|StartFails|Session|LeakedDirectory|MadeOutside|ThreadRoots|OwnProgram|ProgramCopies|JoiningIsHidden|OpenFiles|FileMounts|Mount.*|Copies|State.*|Secrets.*|Whiteouts|Sockets|Devices.*|Guard.*|NoLimits")
+	again(path, "Privileges|Setuid|System.*|Ends|Container|ContainerDirectory|Terminal.*|StartFails|Session|LeakedDirectory|MadeOutside|ThreadRoots|OwnProgram|ProgramCopies|JoiningIsHidden|OpenFiles|FileMounts|Mount.*|Copies|State.*|Secrets.*|Whiteouts|Sockets|Devices.*|Guard.*|NoLimits")
 	endsWithBuilder(t, func() *exec.Cmd { return command(path, "Endless") })
 	// With subordinate IDs, but with programs for them that fail.
 	for _, name := range []string{"subuid", "subgid", "newuidmap", "newgidmap"} {

@@ -44,8 +44,10 @@ func (c *config) becomeRuntime() error {
 	if err := describe(); err != nil {
 		return err
 	}
-	if err := c.makeRootDir(); err != nil {
-		return fmt.Errorf("working directory: %w", err)
+	if !c.Join { // see makeDir
+		if err := c.makeRootDir(); err != nil {
+			return fmt.Errorf("working directory: %w", err)
+		}
 	}
 	if err := newSession(); err != nil {
 		return err

@@ -10,12 +10,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// makeDir goes to the working directory. If it does not exist, it is made for the user.
+// makeDir goes to the working directory. If it does not exist, it is made for the user of
+// the first process of a container. For a process that joins, it is an error: another
+// process could put a directory of its choice in place of the new one, which would then
+// belong to the user.
 //
 // Upstream: runc makes the directories that its name passes, for root: /x/../y needs /x.
 func (c *config) makeDir() error {
-	if err := os.Chdir("/" + c.DirName); err == nil {
+	err := os.Chdir("/" + c.DirName)
+	switch {
+	case err == nil:
 		return c.insideRoot()
+	case c.Join:
+		return err
 	}
 	if err := c.makeDirs(c.Dir, c.UID, c.GID); err != nil {
 		return err
