@@ -1,0 +1,89 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/go-git/go-git/v5/plumbing/storer"
+)
+
+// gitRepository is a fetched repository.
+type gitRepository struct {
+	storer.EncodedObjectStorer
+	remote   string
+	close    func()
+	contents map[plumbing.Hash]*gitFile
+}
+
+// repository fetches a commit or a tag into a temporary repository. The caller must
+// call close after reading its files.
+func (r *gitReader) repository(ctx context.Context, remote string, hash plumbing.Hash) (*gitRepository, error) {
+	if err := os.MkdirAll(r.s.Temp, 0o700); err != nil {
+		return nil, err
+	}
+	session, err := r.s.gitSession(ctx, r.o, remote)
+	if err != nil {
+		return nil, err
+	}
+	pack, err := session.fetch(ctx, hash, packTarget{r.s.Temp, maxPackMemory - r.packs})
+	if closeErr := session.Close(); err == nil && closeErr != nil {
+		err = errors.Join(closeErr, pack.Close())
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.packs += pack.memory()
+	return &gitRepository{EncodedObjectStorer: pack, remote: remote, contents: map[plumbing.Hash]*gitFile{}, close: func() {
+		r.packs -= pack.memory()
+		_ = pack.Close() // the pack has been read
+	}}, nil
+}
+
+// peel returns the commit of a hash, which may be a tag. It also returns the first tag
+// object, or nil.
+func (r *gitRepository) peel(hash plumbing.Hash) (*object.Commit, []byte, error) {
+	var first []byte
+	for range maxLinksOfTags {
+		tag, err := object.GetTag(r, hash)
+		if errors.Is(err, plumbing.ErrObjectNotFound) {
+			commit, err := object.GetCommit(r, hash)
+			if err != nil {
+				return nil, nil, fmt.Errorf("commit %s: %w", hash, err)
+			}
+			return commit, first, nil
+		}
+		if err == nil && first == nil {
+			first, err = r.raw(plumbing.TagObject, hash)
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("tag %s: %w", hash, err)
+		}
+		hash = tag.Target
+	}
+	return nil, nil, fmt.Errorf("%s is a tag of too many tags", hash)
+}
+
+// maxLinksOfTags is the maximum number of tags between a ref and its commit.
+const maxLinksOfTags = 10
+
+// raw returns an object in git's format.
+func (r *gitRepository) raw(kind plumbing.ObjectType, hash plumbing.Hash) ([]byte, error) {
+	o, err := r.EncodedObject(kind, hash)
+	if err != nil {
+		return nil, err
+	}
+	rd, err := o.Reader()
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(rd, maxGitText+1))
+	if len(data) > maxGitText {
+		err = fmt.Errorf("%s has more than %d bytes", hash, maxGitText)
+	}
+	return data, errors.Join(err, rd.Close())
+}
