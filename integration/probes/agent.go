@@ -11,14 +11,13 @@ import (
 	"sync"
 )
 
-// An agent is an SSH agent without keys that accepts everything and records
-// what it is asked.
+// agent is an SSH agent without keys. It accepts all messages and records their types.
 type agent struct {
 	path     string
 	listener net.Listener
 
 	mu    sync.Mutex
-	asked []byte // types of messages
+	asked []byte // message types
 }
 
 func newAgent(path string) (*agent, error) {
@@ -39,7 +38,7 @@ func newAgent(path string) (*agent, error) {
 	return a, os.Chmod(path, 0o666)
 }
 
-// take returns the types of messages since the last call.
+// take returns the sorted types of messages since the last call.
 func (a *agent) take() []byte {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -49,7 +48,7 @@ func (a *agent) take() []byte {
 	return slices.Compact(asked)
 }
 
-// serve answers until the client ends the connection.
+// serve answers messages until the client closes the connection.
 func (a *agent) serve(conn net.Conn) {
 	defer conn.Close()
 	for {

@@ -11,28 +11,29 @@ import (
 	"strings"
 )
 
-// A column is a builder that runs the probes.
+// column is a builder that runs the probes.
 type column struct {
 	name   string
-	runner string // of slipway build; "": buildkitd
+	runner string // runner of slipway build; "" is buildkitd
 	user   user
-	only   string // the jobs that it can run begin with this
-	not    string // a job that it does not run
+	only   string // prefix of the names of the jobs that it can run
+	not    string // name of a job that it does not run
 }
 
-// A user is who runs slipway build.
+// user is the kind of user that runs slipway build.
 type user int
 
 const (
 	root   user = iota
-	ranged      // an ordinary user with a range of ids in /etc/subuid
-	single      // an ordinary user with one id
+	ranged      // an ordinary user with a range of IDs in /etc/subuid
+	single      // an ordinary user with a single ID
 )
 
-// referenceColumn returns the builder that the others are compared with.
+// referenceColumn returns the builder with which the others are compared.
 func referenceColumn() column { return column{name: "buildkitd", not: "race"} }
 
-// columns returns the builders of ours. A new runner needs a line here only.
+// columns returns the configurations of slipway build. A new runner only needs a line
+// here.
 func columns() []column {
 	return []column{
 		{name: "root", runner: "namespace"},
@@ -45,24 +46,24 @@ func columns() []column {
 	}
 }
 
-// nobody is the user and group id of an ordinary user.
+// The ID of the user nobody, an ordinary user, and of its group.
 const nobody = 65534
 
-// asNobody runs a program as nobody with the range of subordinate ids in a file,
-// which only the program and its children see.
+// asNobody is a script that runs a program as the user nobody. The range of subordinate IDs
+// comes from a file that only the program and its children see.
 const asNobody = `mount --bind "$0" /etc/subuid && mount --bind "$0" /etc/subgid && ` +
 	`exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"`
 
-// A site is what only one column uses.
+// site holds the resources of one column.
 type site struct {
 	*machine
 	column
-	host  string // directory that no build may see or change
+	host  string // directory that no build may read or change
 	agent *agent
 }
 
-// command returns the command of a build whose Dockerfile is in dir, which is
-// also the context. Progress goes to standard error as JSON.
+// command returns the command of a build with the Dockerfile and the context in dir.
+// Progress is written to standard error as JSON.
 func (s *site) command(ctx context.Context, dir string) *exec.Cmd {
 	args := []string{
 		s.program(), "build", "--runner", s.runner, "--progress", "rawjson", "--state", s.state(),
@@ -83,23 +84,23 @@ func (s *site) command(ctx context.Context, dir string) *exec.Cmd {
 	case root:
 	}
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.Env = []string{ // nothing of which a step may see
+	cmd.Env = []string{ // a step must not see any of these
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.home(), "TMPDIR=" + s.home(), "SLIPWAY_PROBE_PLANTED=secret",
 		"AWS_SECRET_ACCESS_KEY=secret", "SSH_AUTH_SOCK=" + s.agent.path,
 	}
 	return cmd
 }
 
-// slug returns the name of a column in files and tags.
+// slug returns the name of a column for files and tags.
 func (c column) slug() string { return strings.NewReplacer(" ", "-", ",", "").Replace(c.name) }
 
-// home returns the directory of the column's user.
+// home returns the home directory of the column's user.
 func (s *site) home() string { return filepath.Join(s.dir, s.slug()) }
 
-// program returns the column's own copy of slipway.
+// program returns the path of the column's own copy of slipway.
 func (s *site) program() string { return filepath.Join(s.home(), "slipway") }
 
-// state returns the directory where the builder stores data.
+// state returns the directory in which the builder stores data.
 func (s *site) state() string {
 	if s.runner == "" {
 		return s.rig.Daemon.Dir
@@ -107,7 +108,7 @@ func (s *site) state() string {
 	return filepath.Join(s.home(), "state")
 }
 
-// newSite prepares what a column needs.
+// newSite prepares the resources of a column.
 func (m *machine) newSite(ctx context.Context, c column) (*site, error) {
 	s := &site{machine: m, column: c, host: filepath.Join(m.dir, "host-"+c.slug())}
 	owner := 0
@@ -137,7 +138,7 @@ func (m *machine) newSite(ctx context.Context, c column) (*site, error) {
 // canary is the content of a file in the host directory.
 const canary = "canary\n"
 
-// restore returns what a job changed of the host directory, and undoes it.
+// restore returns the changes of a job to the host directory, and reverts them.
 func (s *site) restore() ([]string, error) {
 	var changed []string
 	list, err := os.ReadDir(s.host)
@@ -161,8 +162,8 @@ func (s *site) restore() ([]string, error) {
 	return changed, nil
 }
 
-// damaged reports whether a job changed the mode of the builder's program, and
-// undoes it.
+// damaged reports whether a job changed the mode of the builder's program, and restores
+// the mode.
 func (s *site) damaged() (bool, error) {
 	info, err := os.Stat(s.program())
 	if err != nil || info.Mode() == 0o755 {

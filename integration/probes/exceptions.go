@@ -4,12 +4,12 @@ package main
 
 import "slices"
 
-// An exception is a privilege that a runner gives and buildkitd does not, and the
-// reason why that is accepted. One that is not needed is an error.
+// exception is a privilege that a runner gives and buildkitd does not, with the reason
+// why that is accepted. An exception that is not needed is an error.
 type exception struct {
 	columns []string
 	names   []string // of privileges; see outcomes.of
-	why     string   // a footnote of the table
+	why     string   // footnote of the table
 }
 
 // exceptions lists all exceptions.
@@ -35,5 +35,5 @@ func exceptions() []exception {
 	}
 }
 
-// recent are the numbers of system calls of Linux 6.8 to 6.13, in both ABIs.
+// recent lists the numbers of system calls of Linux 6.8 to 6.13, in both ABIs.
 func recent() []string { return []string{"457", "458", "462", "463", "464", "465", "466"} }

@@ -20,15 +20,15 @@ import (
 	"slipway/integration/baseimage"
 )
 
-// An image is a base image of jobs, library/probe:COLUMN-NAME in the registry.
+// image is a base image of jobs, library/probe:COLUMN-NAME in the registry.
 type image struct {
 	name    string
-	without string  // a directory that is not in the first layer
-	first   []entry // more of the first layer
-	second  []entry // the second layer; nil: none
+	without string  // directory that is left out of the first layer
+	first   []entry // additional entries of the first layer
+	second  []entry // second layer, or nil
 }
 
-// An entry is a file of a layer.
+// entry is a file of a layer.
 type entry struct {
 	tar.Header
 	content []byte
@@ -50,14 +50,14 @@ func node(name string, kind byte, major, minor int64) entry {
 	return entry{Header: tar.Header{Typeflag: kind, Name: name, Mode: 0o600, Devmajor: major, Devminor: minor}}
 }
 
-// opaque is a directory whose attribute hides the directory below in an overlay.
+// opaque returns a directory with an overlay attribute that hides the lower directory.
 func opaque(name, attribute string) entry {
 	e := directory(name)
 	e.PAXRecords = map[string]string{"SCHILY.xattr." + attribute: "y"}
 	return e
 }
 
-// systemDirs are the directories that runners mount file systems of the kernel at.
+// systemDirs lists the directories at which runners mount system file systems.
 func systemDirs() []string { return []string{"proc", "sys", "dev"} }
 
 // images lists the images.
@@ -94,7 +94,7 @@ func (s *site) images() ([]image, error) {
 	return list, nil
 }
 
-// pushImages makes the images and sends them to the registry.
+// pushImages creates the images and pushes them to the registry.
 func (s *site) pushImages(ctx context.Context) error {
 	list, err := s.images()
 	if err != nil {
@@ -118,7 +118,7 @@ func (s *site) pushImages(ctx context.Context) error {
 	return nil
 }
 
-// programs returns the layer that all images have.
+// programs returns the layer that all images share.
 func programs(probe []byte) (v1.Layer, error) {
 	busybox, err := os.ReadFile(baseimage.Busybox)
 	if err != nil {
@@ -134,7 +134,7 @@ func programs(probe []byte) (v1.Layer, error) {
 	return layer(list)
 }
 
-// pack makes an image of a layer and of one or two more.
+// pack returns an image of a base layer and one or two further layers.
 func pack(base v1.Layer, first, second []entry) (v1.Image, error) {
 	layers := []v1.Layer{base}
 	for _, entries := range [][]entry{first, second} {

@@ -8,18 +8,19 @@ import (
 	"strings"
 )
 
-// A job is a build that makes attempts. The outcomes that its steps print are
-// called LABEL/ID.
+// job is a build that makes attempts. The outcomes that its steps print have names of
+// the form LABEL/ID.
 type job struct {
 	name       string
 	dockerfile string
-	// refusal matches errors by which a builder refuses the whole job, so that
-	// every attempt in it has failed. Another error is one of the driver. nil:
-	// the job must succeed.
+	// refusal matches errors with which a builder rejects the whole job, in which case
+	// all its attempts have failed. Any other error is a failure of the driver. If
+	// refusal is nil, the job must succeed.
 	refusal *regexp.Regexp
-	// kill: the builder is killed when a step prints that it is ready.
+	// kill is set if the builder must be killed when a step prints that it is ready.
 	kill bool
-	// race: the job changes a cache while other builds mount something in it.
+	// race is set if the job changes a cache while other builds mount file systems in
+	// it.
 	race bool
 }
 
@@ -72,7 +73,7 @@ func jobs() []job {
 	return list
 }
 
-// processStep is a step that prints what a process is born with.
+// processStep returns a step that prints the initial state of a process.
 func processStep(label, flags string) string {
 	return `RUN ` + flags + `["/probe","` + label + `","process","{dev}","{namespaces}"]` + "\n"
 }
@@ -108,8 +109,8 @@ RUN ["/probe","user","climb","{host}/canary"]
 RUN ["/setuid-probe","user","euid"]
 `
 
-// exeSteps starts the builder's program. It starts docker, which is the probe:
-// that finds the program again as /proc/1/exe.
+// exeSteps executes the builder's program. The program runs docker, which is the probe
+// in this image. The probe finds the program again as /proc/1/exe.
 const exeSteps = `FROM probe:{column}-exe
 RUN ["/proc/self/exe","--version"]
 RUN ["/probe","exe","run"]
@@ -121,7 +122,7 @@ WORKDIR /link/dir
 RUN --mount=type=tmpfs,target=/link/tmpfs --mount=type=cache,target=/link/cache --mount=type=secret,id=s,target=/link/secret ["/probe","links","exists","/link/canary"]
 `
 
-// scriptSteps need no program but a shell, so that they can be interpreted.
+// scriptSteps needs only a shell, so that the portable runner can interpret it.
 const scriptSteps = `FROM probe:{column}-base
 RUN <<EOF
 test -e {host}/canary && echo "+ script/see"

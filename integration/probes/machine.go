@@ -24,27 +24,27 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// A machine has what the attempts aim at: things of the host that the driver
-// makes, so that none of them is anybody else's.
+// machine holds the targets of the attempts. The driver creates them on the host, so
+// that no attempt affects other resources.
 type machine struct {
 	rig        *rig.Rig
-	dir        string // of everything below
+	dir        string // directory of all files
 	loop       string // minor number of a loop device
-	shm        string // file of the host's /dev/shm
+	shm        string // file in the host's /dev/shm
 	abstract   string // name of an abstract socket
 	port       string // TCP port on the loopback interface
 	secret     string // content of the secret s
 	secretFile string
-	common     v1.Layer // the programs of all images
+	common     v1.Layer // layer with the programs of all images
 
 	mu   sync.Mutex
 	stop []func() error
 }
 
-// leaked is the number of an open directory that builders inherit.
+// leaked is the number of a directory descriptor that builders inherit.
 const leaked = 99
 
-// newMachine prepares the machine. The caller must call Close, also on an error.
+// newMachine creates the machine. The caller must call Close, even after an error.
 func newMachine(ctx context.Context, log io.Writer) (*machine, error) {
 	m := &machine{}
 	err := rig.EnsurePackages(ctx, log, "uidmap")
@@ -67,7 +67,7 @@ func newMachine(ctx context.Context, log io.Writer) (*machine, error) {
 	return m, nil
 }
 
-// Close ends and removes everything, last first.
+// Close stops and removes everything, in reverse order.
 func (m *machine) Close() error {
 	var err error
 	for i := len(m.stop) - 1; i >= 0; i-- {
@@ -76,7 +76,7 @@ func (m *machine) Close() error {
 	return err
 }
 
-// files makes files and directories.
+// files creates files and directories.
 func (m *machine) files() error {
 	m.secretFile, m.secret = filepath.Join(m.dir, "secret"), "secret-"+rand.Text()
 	leak := filepath.Join(m.dir, "leaked")
@@ -93,7 +93,7 @@ func (m *machine) files() error {
 		os.WriteFile(filepath.Join(m.dir, "no-ids"), nil, 0o644))
 }
 
-// leak opens a directory such that every program inherits it.
+// leak opens a directory so that every program inherits it.
 func (m *machine) leak() error {
 	fd, err := unix.Open(filepath.Join(m.dir, "leaked"), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -102,7 +102,7 @@ func (m *machine) leak() error {
 	return errors.Join(unix.Dup2(fd, leaked), unix.Close(fd))
 }
 
-// sockets starts services that only the host is to reach.
+// sockets starts services that only the host may reach.
 func (m *machine) sockets() error {
 	m.abstract = "slipway-probe-" + rand.Text()
 	abstract, err := net.Listen("unix", "@"+m.abstract)
@@ -118,7 +118,7 @@ func (m *machine) sockets() error {
 	return nil
 }
 
-// attach makes a block device whose content the attempts recognize.
+// attach creates a block device whose content the attempts recognize.
 func (m *machine) attach(ctx context.Context) error {
 	file := filepath.Join(m.dir, "disk")
 	content := make([]byte, 1<<20)
@@ -164,7 +164,7 @@ func (m *machine) compile(ctx context.Context) error {
 	return err
 }
 
-// replacer fills in the arguments of probes in Dockerfiles.
+// replacer returns a replacer for the arguments of probes in Dockerfiles.
 func (s *site) replacer() (*strings.Replacer, error) {
 	var null unix.Stat_t
 	if err := unix.Stat("/dev/null", &null); err != nil {
@@ -184,7 +184,7 @@ func (s *site) replacer() (*strings.Replacer, error) {
 	), nil
 }
 
-// terminal makes cmd the leader of a session whose terminal the driver owns.
+// terminal makes cmd the leader of a session whose terminal belongs to the driver.
 func terminal(cmd *exec.Cmd, slave *os.File) {
 	cmd.Stdin = slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}

@@ -45,12 +45,12 @@ func main() {
 	}
 }
 
-// inside is set in the environment of the process that does the work.
+// inside is the environment variable of the process that runs the probes.
 const inside = "SLIPWAY_PROBES_INSIDE"
 
-// outside starts this program again in a session of its own, so that no attempt
-// can reach the terminal and the processes of the user, and with a session
-// keyring whose key is to be found. It returns the exit code.
+// outside runs this program again in its own session, so that attempts cannot reach the
+// user's terminal and processes. The session keyring contains a key for the attempts to
+// find. outside returns the exit code.
 func outside() int {
 	runtime.LockOSThread() // keyrings belong to threads
 	signals := make(chan os.Signal, 1)
@@ -89,7 +89,7 @@ func outside() int {
 	return 0
 }
 
-// settings is what the command line says.
+// settings holds the command line arguments.
 type settings struct {
 	run, on string
 	verbose bool
@@ -110,7 +110,8 @@ func (set settings) selected() ([]job, []column, error) {
 	return list, cols, nil
 }
 
-// run runs everything and reports whether no column has more than the reference.
+// run runs all jobs, and reports whether no column has more privileges than the
+// reference.
 func run(ctx context.Context, set settings) (ok bool, err error) {
 	if runtime.GOARCH != "amd64" || os.Geteuid() != 0 {
 		return false, errors.New("the probes need root on linux/amd64")
@@ -164,13 +165,14 @@ func run(ctx context.Context, set settings) (ok bool, err error) {
 	return len(result.errors) == 0, nil
 }
 
-// The table is between these lines of SECURITY.md.
+// Lines around the table in SECURITY.md.
 const (
 	begin = "<!-- make probes writes what follows -->\n"
 	end   = "<!-- make probes wrote what precedes -->\n"
 )
 
-// golden compares the table with the one in SECURITY.md, or writes it.
+// golden compares the table with the one in SECURITY.md. If UPDATE=1 is set, it writes
+// the table.
 func golden(table string) error {
 	top, err := toolbox.Root()
 	if err != nil {

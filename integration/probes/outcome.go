@@ -15,8 +15,8 @@ import (
 	"github.com/moby/buildkit/client"
 )
 
-// Outcomes are the privileges that the jobs of a column found, by name, and the
-// reasons of refusals.
+// outcomes holds the privileges that the jobs of a column found, by name, and the
+// reasons for refusals.
 type outcomes struct {
 	granted map[string]bool
 	refused map[string]string
@@ -24,7 +24,7 @@ type outcomes struct {
 
 func newOutcomes() *outcomes { return &outcomes{map[string]bool{}, map[string]string{}} }
 
-// read takes in what a step printed: "+ ID", "- ID ERROR".
+// read parses the output of a step: lines such as "+ ID" and "- ID ERROR".
 func (o *outcomes) read(text string) {
 	for line := range strings.Lines(text) {
 		sign, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
@@ -38,8 +38,8 @@ func (o *outcomes) read(text string) {
 	}
 }
 
-// of returns the privileges with one of the names, sorted. A name that ends with
-// a slash or a dash is the beginning of names.
+// of returns the sorted privileges that match one of the names. A name that ends with a
+// slash or a dash is a prefix.
 func (o *outcomes) of(names []string) []string {
 	var out []string
 	for _, id := range slices.Sorted(maps.Keys(o.granted)) {
@@ -54,8 +54,8 @@ func matches(name, id string) bool {
 	return name == id || strings.HasPrefix(id, name) && strings.HasSuffix(name, "/") || strings.HasPrefix(id, name) && strings.HasSuffix(name, "-")
 }
 
-// progress reads the progress of a build, JSON with an error after it. It calls
-// logged with what steps print and returns all of that and the error.
+// progress parses the progress of a build: JSON followed by an error. It calls logged
+// with each output of a step, and returns all output and the error.
 func progress(r io.Reader, logged func(string)) (logs, message string, err error) {
 	var all, rest strings.Builder
 	s := bufio.NewScanner(r)

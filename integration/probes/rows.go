@@ -8,16 +8,16 @@ import (
 	"strings"
 )
 
-// A row is a kind of privilege.
+// row is a kind of privilege.
 type row struct {
 	text  string
 	names []string // of its outcomes; see outcomes.of
-	// beyond: what the reference gives to a plain step is not counted, as the
-	// attempt is about a step that gets more.
+	// beyond excludes privileges that the reference gives to a plain step, because the
+	// attempt is about gaining more.
 	beyond bool
 	script bool   // the attempts need no program
 	job    string // columns that do not run this job have an empty cell
-	strict bool   // no runner may have it, even if the reference has
+	strict bool   // no runner may have it, even if the reference has it
 }
 
 // rows lists all rows in the order of the table.
@@ -25,7 +25,7 @@ func rows() []row {
 	return slices.Concat(processRows(), callRows(), fileRows(), imageRows(), hostRows())
 }
 
-// each returns the name with every label in its place.
+// each returns one name per label, formatted with the label.
 func each(format string, labels ...string) []string {
 	var out []string
 	for _, l := range labels {
@@ -34,10 +34,10 @@ func each(format string, labels ...string) []string {
 	return out
 }
 
-// both returns the names of an outcome of root and of another user.
+// both returns the names of an outcome for root and for another user.
 func both(id string) []string { return each("%s/"+id, "root", "user") }
 
-// processRows are about what a process is born with.
+// processRows returns the rows about the initial state of a process.
 func processRows() []row {
 	return []row{
 		{text: "capabilities of root", names: []string{"root/capabilities/"}},
@@ -53,7 +53,7 @@ func processRows() []row {
 	}
 }
 
-// callRows are about system calls.
+// callRows returns the rows about system calls.
 func callRows() []row {
 	return []row{
 		{text: "new namespaces: `unshare`, `clone`, `clone3`, in both ABIs", names: both("namespaces/")},
@@ -75,7 +75,7 @@ func callRows() []row {
 	}
 }
 
-// fileRows are about files and devices.
+// fileRows returns the rows about files and devices.
 func fileRows() []row {
 	return []row{
 		{text: "reading of `/proc`, `/sys/firmware`, powercap", names: both("readable/")},
@@ -93,7 +93,7 @@ func fileRows() []row {
 	}
 }
 
-// imageRows are about hostile images, links and mounts.
+// imageRows returns the rows about hostile images, links and mounts.
 func imageRows() []row {
 	return []row{
 		{text: "files of the host by `chroot`, `..`, `/proc/1/root`, `/dev/shm`", names: append(both("climb/"), "root/exists/")},
@@ -111,7 +111,7 @@ func imageRows() []row {
 	}
 }
 
-// hostRows are about things of the builder and its caller.
+// hostRows returns the rows about resources of the builder and its caller.
 func hostRows() []row {
 	return []row{
 		{text: "the builder's program executed as `/proc/self/exe`", names: []string{"exe/run", "exe/chmod"}},
@@ -126,7 +126,8 @@ func hostRows() []row {
 	}
 }
 
-// agentTypes are the names of all messages to the agent but list (11) and sign (13).
+// agentTypes returns the outcomes of all messages to the agent, except for list (11)
+// and sign (13).
 func agentTypes() []string {
 	var out []string
 	for n := range 256 {
@@ -137,7 +138,7 @@ func agentTypes() []string {
 	return out
 }
 
-// privileges returns what a column has of a row.
+// privileges returns the privileges of a column in this row.
 func (r row) privileges(o, reference *outcomes) []string {
 	list := o.of(r.names)
 	if !r.beyond {

@@ -67,16 +67,16 @@ func (s *site) runJob(ctx context.Context, j job, out *outcomes) error {
 	return s.inspect(j, out)
 }
 
-// ended matches what the probe prints at its end.
+// ended matches the line that the probe prints at its end.
 var ended = regexp.MustCompile(`(?m)^! `)
 
-// markers returns how often the probe ends in a job. The builder's program prints
-// no such line.
+// markers returns the number of times that the probe ends in a job. The builder's
+// program does not print such a line.
 func (j job) markers() int {
 	return strings.Count(j.dockerfile, "RUN ") - strings.Count(j.dockerfile, `["/proc/self/exe"`)
 }
 
-// inspect looks at what a job did to the machine.
+// inspect adds the effects of a job on the machine to out.
 func (s *site) inspect(j job, out *outcomes) error {
 	for _, t := range s.agent.take() {
 		out.granted[fmt.Sprintf("agent/arrived/%d", t)] = true
@@ -96,14 +96,14 @@ func (s *site) inspect(j job, out *outcomes) error {
 	return err
 }
 
-// A running is a build that runs.
+// running is a running build.
 type running struct {
 	ready chan struct{} // closed when a step prints that it is ready
 	kill  func() error
 	wait  func() (logs, message string, err error)
 }
 
-// start starts the build of a job in a terminal of its own.
+// start starts the build of a job in its own terminal.
 func (s *site) start(ctx context.Context, j job) (*running, error) {
 	dir, err := os.MkdirTemp(s.dir, "job-")
 	if err != nil {
@@ -155,8 +155,8 @@ func (s *site) start(ctx context.Context, j job) (*running, error) {
 	return r, nil
 }
 
-// killWhenReady looks for the secret on the disk while a step has it, and after
-// the builder was killed.
+// killWhenReady searches the disk for the secret while a step uses it, and after the
+// builder has been killed.
 func (s *site) killWhenReady(b *running, out *outcomes) error {
 	select {
 	case <-b.ready:
@@ -201,8 +201,8 @@ func contains(dir, text string) (bool, error) {
 	return found, err
 }
 
-// compete mounts something below a directory of the cache that the step of b
-// swaps with a link to the host directory. The last build ends that step.
+// compete mounts file systems below a cache directory that the step of b swaps with a
+// link to the host directory. The last build ends that step.
 func (s *site) compete(ctx context.Context, b *running) error {
 	select {
 	case <-b.ready:
@@ -219,7 +219,7 @@ func (s *site) compete(ctx context.Context, b *running) error {
 		if err != nil {
 			return err
 		}
-		other.wait() // a refused mount is fine
+		other.wait() // a rejected mount is fine
 	}
 	last, err := s.start(ctx, job{dockerfile: "FROM probe:{column}-base\n" + cache + `["/bin/mkdir","/c/stop"]` + "\n"})
 	if err != nil {

@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// A comparison is what the columns have of each row.
+// comparison holds the privileges of the columns in each row.
 type comparison struct {
 	header []string
 	cells  [][]string // by row, then column; the first is the row's text
-	notes  []string   // reasons of exceptions that are needed, as numbered in cells
-	errors []string   // privileges without an exception, exceptions without a privilege
+	notes  []string   // reasons of the exceptions in use, in the order of their numbers in cells
+	errors []string   // privileges without an exception, and exceptions without a privilege
 }
 
 // compare compares columns with the reference.
@@ -55,10 +55,10 @@ func compare(reference *outcomes, list []column, found []*outcomes) comparison {
 	return c
 }
 
-// unneeded is the end of the error of an exception that nothing needs.
+// unneeded is the end of the error for an exception that is not needed.
 const unneeded = " is no longer needed"
 
-// excuse returns the privileges that have no exception and the footnotes of the others.
+// excuse returns the privileges without an exception, and the footnotes of the others.
 func excuse(more []string, column string, used map[string]bool) (rest, notes []string) {
 	for _, id := range more {
 		excused := false
@@ -86,8 +86,8 @@ func mark(granted bool) string {
 	return "–"
 }
 
-// cell says what a column has of a row: nothing, as much as the reference, less,
-// or more, with or without an exception.
+// cell returns the text of a cell: no privilege, as much as the reference, less, or
+// more, with or without an exception.
 func cell(want, got, more, unexcused int) string {
 	switch {
 	case unexcused > 0:
@@ -102,7 +102,7 @@ func cell(want, got, more, unexcused int) string {
 	return mark(true)
 }
 
-// short lists names, the first of many only.
+// short joins names. If there are many, it lists only the first ones.
 func short(names []string) string {
 	const most = 12
 	if len(names) > most {

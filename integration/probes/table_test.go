@@ -71,7 +71,7 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// TestRows checks that each row has a text of its own, and that it is plain.
+// TestRows checks that each row has a unique text without markup of tables.
 func TestRows(t *testing.T) {
 	seen := map[string]bool{}
 	for _, r := range rows() {
@@ -82,8 +82,8 @@ func TestRows(t *testing.T) {
 	}
 }
 
-// TestJobs checks the names of jobs, and that nothing but busybox and the probe
-// runs in them.
+// TestJobs checks the names of jobs, and that their images run only busybox and the
+// probe.
 func TestJobs(t *testing.T) {
 	seen := map[string]bool{}
 	for _, j := range jobs() {

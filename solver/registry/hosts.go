@@ -26,7 +26,7 @@ import (
 
 // DefaultDirs returns the directories in which containerd, Docker and Podman store the
 // configuration of hosts. The user's directories, below configDir and home, precede
-// those of the machine.
+// the system's directories.
 func DefaultDirs(configDir, home string) []string {
 	var dirs []string
 	for _, root := range []string{configDir, "/etc"} {

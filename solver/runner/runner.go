@@ -198,7 +198,7 @@ func (e *ExitError) Error() string {
 	return fmt.Sprintf("process %q did not complete successfully: exit code: %d", strings.Join(e.Args, " "), e.Code)
 }
 
-// Root returns the index of the root mount, or -1 if there is none.
+// Root returns the index of the root mount, or -1 if it does not exist.
 func (s *Sandbox) Root() int {
 	for i := range s.Mounts {
 		if s.Mounts[i].Target == "/" {

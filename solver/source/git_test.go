@@ -268,7 +268,7 @@ func TestGitAttributes(t *testing.T) {
 	r := fakegit.Start(t).Repository(t, "/r.git")
 	for i, tc := range []struct {
 		attributes, name, data string
-		want                   string // error; "" is none
+		want                   string // error; "" is success
 	}{
 		{"*.bat eol=crlf", "d/x.bat", "a\n", `file "d/x.bat": converting it as the attribute eol=crlf`},
 		{"*.bat eol=crlf", "d/x.bat", "a\r\n", ""},

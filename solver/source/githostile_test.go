@@ -151,7 +151,7 @@ func TestHostileObjects(t *testing.T) {
 	large := strings.Repeat(entry, maxGitTree/len(entry)+1)
 	below := string(fakegit.TreeData(object.TreeEntry{Name: "d", Mode: filemode.Dir, Hash: plumbing.ComputeHash(plumbing.TreeObject, []byte(large))}))
 	for about, tc := range map[string]struct {
-		tree, commit, tag string // "" is none
+		tree, commit, tag string // "" is left out
 		files             int
 		want              string
 	}{

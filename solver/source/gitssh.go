@@ -81,7 +81,7 @@ func startGit(conn net.Conn, address string, config *ssh.ClientConfig, path stri
 }
 
 // knownHosts configures the verification of the host key. It also restricts the key
-// algorithms to those of the known keys.
+// algorithms to the ones for which a key is known.
 func knownHosts(list, address string, config *ssh.ClientConfig) (err error) {
 	if list == "" {
 		return errors.New("no configured known hosts forwarded from the client")

@@ -292,7 +292,7 @@ func TestGuardCloses(t *testing.T) {
 		}
 		return len(list)
 	}
-	if w.run(t, w.process(":")); w.Close() != nil { // opens what the Go runtime keeps open
+	if w.run(t, w.process(":")); w.Close() != nil { // opens files that the Go runtime keeps open
 		t.Fatal("the guard does not close")
 	}
 	before := open()

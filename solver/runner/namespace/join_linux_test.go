@@ -102,10 +102,10 @@ func (w *world) lastPID(t *testing.T, c runner.Container) (pid int) {
 	return pid
 }
 
-// TestContainerDirectory: a working directory that does not exist is made for the first
+// TestContainerDirectory checks that a missing working directory is created for the first
 // process, and is an error for a process that joins.
 //
-// Upstream: so with runc.
+// Upstream: same as runc.
 func TestContainerDirectory(t *testing.T) {
 	w := newWorld(t)
 	first := w.process(endlessScript)

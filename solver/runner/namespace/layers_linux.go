@@ -99,7 +99,7 @@ func (r *Runner) layer(ctx context.Context, l tree.Layer, delta *tree.Node) (str
 }
 
 // overlayOf returns the changes of a layer as a tree in the format of overlays, or nil
-// if there are none.
+// if it has no changes.
 //
 // In a user namespace, processes can neither create devices nor open devices of other
 // users. Devices are left out, but they still hide lower files.

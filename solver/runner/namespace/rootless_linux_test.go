@@ -13,14 +13,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// nobody is the UID of an ordinary user.
+// The ID of the user nobody, an ordinary user.
 const nobody = 65534
 
-// asNobody is the environment variable of tests that root runs again as nobody. It
-// contains a directory with files for /etc.
+// asNobody is the environment variable of tests that root runs again as the user nobody.
+// It contains a directory with files for /etc.
 const asNobody = "SLIPWAY_TEST_AS_NOBODY"
 
-// becomeNobody changes the user of this process to nobody. It mounts the files for
+// becomeNobody makes this process run as the user nobody. It mounts the files for
 // /etc, for example with subordinate IDs, in its own mount namespace.
 func becomeNobody() error {
 	dir := os.Getenv(asNobody)

@@ -18,35 +18,35 @@ import (
 	"slipway/solver/tree"
 )
 
-// Runner is a [runner.Runner] and a [runner.Opener].
+// Runner implements [runner.Runner] and [runner.Opener].
 type Runner struct {
 	store    *tree.Store
 	dir      string
 	layers   string // directory of the layers
 	oneOwner bool   // files can belong to root only
 
-	noDevices bool // devices cannot be made, as in a user namespace
-	copies    bool // trees are copied, as there can be no overlay
+	noDevices bool // devices cannot be created, as in a user namespace
+	copies    bool // trees are copied because overlays are not supported
 
-	program program                // what init processes run
+	program program                // executed by init processes
 	guard   guard                  // kills steps that outlive this process
-	filter  func() ([]byte, error) // returns the filter of system calls
+	filter  func() ([]byte, error) // returns the seccomp filter
 
 	groups        *cgroup.Set // of steps
-	runtime       oci.Runtime // runs the processes; "" if this program does
+	runtime       oci.Runtime // runs the processes; if "", this program does
 	userNamespace bool
 }
 
 var _ runner.Opener = (*Runner)(nil)
 
-// bootID is a file whose content is another after each start of the machine.
+// bootID is a file whose content changes with each boot of the machine.
 const bootID = "/proc/sys/kernel/random/boot_id"
 
-// New returns a runner that keeps what it needs in a directory: layers as
-// overlays have them, and what processes write.
+// New returns a runner that stores its data in a directory: layers in the format of
+// overlays, and the changes of processes.
 //
-// Nobody can tell whether a layer is still what it was, so those of before the
-// machine last started, whose end may have lost some of it, are removed.
+// The content of layers is not verified. Layers from before the last boot are removed,
+// because an unclean shutdown may have damaged them.
 func New(dir string, store *tree.Store) (*Runner, error) {
 	boot, err := os.ReadFile(bootID)
 	if err != nil {
@@ -79,7 +79,7 @@ func New(dir string, store *tree.Store) (*Runner, error) {
 	return r, err
 }
 
-// NewOCI returns a runner like [New] whose processes an OCI runtime runs.
+// NewOCI returns a runner like [New] that runs its processes with an OCI runtime.
 func NewOCI(dir string, store *tree.Store, runtime oci.Runtime) (*Runner, error) {
 	r, err := New(dir, store)
 	if err != nil {
@@ -89,13 +89,13 @@ func NewOCI(dir string, store *tree.Store, runtime oci.Runtime) (*Runner, error)
 	return r, r.placeGroups("")
 }
 
-// refusesDevices reports whether devices cannot be made in a directory.
+// refusesDevices reports whether devices cannot be created in a directory.
 func refusesDevices(dir string) (bool, error) {
 	temp, err := os.MkdirTemp(dir, "device-")
 	if err != nil {
 		return false, err
 	}
-	null := int(unix.Mkdev(1, 3)) // any but 0:0, which everybody may make
+	null := int(unix.Mkdev(1, 3)) // any device but 0:0, which every user may create
 	err = unix.Mknod(filepath.Join(temp, "null"), unix.S_IFCHR|0o600, null)
 	return errors.Is(err, unix.EPERM), os.RemoveAll(temp)
 }
@@ -120,23 +120,23 @@ func (r *Runner) Run(ctx context.Context, p *runner.Process) (_ []*tree.Node, er
 		}
 		return nil, r.why(err)
 	}
-	c.held = c.isHeld() // before anything is read
+	c.held = c.isHeld() // before the trees are read
 	return c.trees(true, func(m *runner.Mount) bool { return m.Output })
 }
 
-// Close ends the guard process, which the first step started, and removes control groups.
-// Call it after the last step has ended. A step that runs later starts another guard
+// Close ends the guard process, which the first step started, and removes control
+// groups. Call it after the last step has ended. A later step would start another guard
 // process.
 func (r *Runner) Close() error {
 	return errors.Join(r.guard.Close(), r.program.Close(), r.groups.Close())
 }
 
-// little is how many bytes a disk has left that is full: files are not written to
-// the last one.
+// little is the number of available bytes below which a disk counts as full. Programs
+// cannot fill a disk to the last byte.
 const little = 64 << 10
 
-// why adds to the failure of a process what it most often does not say: that
-// there is no room for what it writes.
+// why adds ENOSPC to the failure of a process if the disk is full, since programs
+// rarely report it.
 func (r *Runner) why(err error) error {
 	var st unix.Statfs_t
 	if unix.Statfs(r.dir, &st) == nil && st.Bavail*uint64(st.Bsize) < little {

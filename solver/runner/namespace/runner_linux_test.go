@@ -30,19 +30,20 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// world is a root file system with a shell.
+// world is a runner and a root file system with a shell.
 type world struct {
 	*Runner
 	root *tree.Node
 }
 
-// asRuntime is the variable that names the OCI runtime for the processes of tests.
+// asRuntime is the environment variable with the OCI runtime for the processes of
+// tests.
 const asRuntime = "SLIPWAY_TEST_RUNTIME"
 
 // byRuntime reports whether a runtime runs the processes of tests.
 func byRuntime() bool { return os.Getenv(asRuntime) != "" }
 
-// newWorld makes a root out of a shell of the host with its libraries.
+// newWorld returns a root with the host's shell and its libraries.
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	if err := Available(t.Context()); err != nil {
@@ -77,7 +78,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// write puts a file into the root.
+// write adds a file to the root.
 func (w *world) write(t *testing.T, name string, mode uint32, data []byte) {
 	t.Helper()
 	b, err := w.store.PutBytes(data)
@@ -94,15 +95,15 @@ func (w *world) write(t *testing.T, name string, mode uint32, data []byte) {
 	w.root = e.Tree()
 }
 
-// TestUser: ids in numbers or as root need no user database, and the home is that
-// of the first user with the id.
+// TestUser checks that numeric IDs and root need no user database, and that the home
+// directory of the first user with the ID is used.
 func TestUser(t *testing.T) {
 	w := newWorld(t)
 	w.write(t, "etc/passwd", 0o644, []byte("root:x:0:0::/root:/bin/sh\nme:x:12:34::/home/me:/bin/sh\nother:x:12:35::/home/other:/bin/sh\n"))
 	w.write(t, "etc/group", 0o644, []byte("root:x:0:\nusers:x:100:me\nmore:x:101:me\n"))
 	for _, tc := range []struct {
-		name, want string // the ids, or the error
-		none       bool   // there is no user database
+		name, want string // the IDs, or the error
+		none       bool   // the image has no user database
 	}{
 		{"", "{0 0 [0] /root}", false},
 		{"", "{0 0 [0] /}", true},
@@ -134,11 +135,11 @@ func TestUser(t *testing.T) {
 	}
 }
 
-// install puts a program of the host into the root, with its libraries.
+// install adds a program of the host to the root, with its libraries.
 func (w *world) install(t *testing.T, name, from string) {
 	t.Helper()
 	files := map[string]string{name: from}
-	out, _ := exec.Command("ldd", from).Output() // fails for one that is static
+	out, _ := exec.Command("ldd", from).Output() // fails for a static program
 	for word := range strings.FieldsSeq(string(out)) {
 		if strings.HasPrefix(word, "/") {
 			files[strings.TrimPrefix(word, "/")] = word
@@ -160,7 +161,7 @@ func (w *world) process(script string) *runner.Process {
 	}
 }
 
-// run runs a process and returns what it printed and its root afterwards.
+// run runs a process and returns its output and its root afterwards.
 func (w *world) run(t *testing.T, p *runner.Process) (string, *tree.Node) {
 	t.Helper()
 	var out bytes.Buffer
@@ -189,13 +190,13 @@ func TestChanges(t *testing.T) {
 			t.Errorf("%s is part of the result", name)
 		}
 	}
-	// What ran with nothing to do leaves the tree as it was.
+	// A process without changes leaves the tree unchanged.
 	if _, n = w.run(t, w.process(":")); !n.Same(w.root) {
 		t.Error("a process that changes nothing changed the tree")
 	}
 }
 
-// without returns a tree without some of its files.
+// without returns a tree without the named files.
 func without(t *testing.T, n *tree.Node, names ...string) *tree.Node {
 	t.Helper()
 	e := tree.Edit(n)
@@ -217,8 +218,8 @@ func changedPaths(t *testing.T, a, b *tree.Node) string {
 	return strings.Join(list, " ")
 }
 
-// TestSystemDirs: every process leaves /proc, /dev and /sys, unless something is
-// mounted below them, which takes what was made for it along.
+// TestSystemDirs checks that every process leaves /proc, /dev and /sys. If there is a
+// mount below one of them, the directory is removed with its mount points.
 func TestSystemDirs(t *testing.T) {
 	w := newWorld(t)
 	w.root = without(t, w.root, "proc", "dev", "sys")
@@ -253,8 +254,8 @@ func TestSystemDirs(t *testing.T) {
 	}
 }
 
-// TestSockets: a socket that a process leaves is there for the next one, which
-// can remove it for good.
+// TestSockets checks that the next process sees a socket that a process leaves, and can
+// remove it.
 func TestSockets(t *testing.T) {
 	w := newWorld(t)
 	w.probe(t, nil)
@@ -273,7 +274,7 @@ func TestSockets(t *testing.T) {
 			if got := run("listen:/s/sock"); got != "OK" {
 				t.Fatal(got)
 			}
-			if again { // layers as another process finds them
+			if again { // layers as another builder finds them
 				if err := os.RemoveAll(w.layerDir(layers[len(layers)-1])); err != nil {
 					t.Fatal(err)
 				}
@@ -319,8 +320,8 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-// TestEnvironment: the last value of a variable counts, wherever a program looks
-// for it.
+// TestEnvironment checks that the last value of a variable is used, for all kinds of
+// lookups.
 func TestEnvironment(t *testing.T) {
 	w := newWorld(t)
 	got := w.probe(t, func(p *runner.Process) {
@@ -370,8 +371,8 @@ func TestMounts(t *testing.T) {
 	}
 }
 
-// TestMountDirSource: a process sees the part of a directory of the host that the
-// mount selects, a file or a directory. Links do not lead out of the directory.
+// TestMountDirSource checks that a process sees the file or directory of a host
+// directory that the mount selects. Links do not lead out of the directory.
 func TestMountDirSource(t *testing.T) {
 	w := newWorld(t)
 	cache := t.TempDir()
@@ -405,8 +406,9 @@ func TestMountDirSource(t *testing.T) {
 	}
 }
 
-// TestCopiedUp: a file that a step opens for writing is no link of its other names any
-// more, and one that it links is a link of the new name only, as in an overlay.
+// TestCopiedUp checks that hard links behave as in an overlay. A file that a step opens
+// for writing is no longer a link of its other names. A file that a step links is a
+// link of the new name only.
 func TestCopiedUp(t *testing.T) {
 	w := newWorld(t)
 	w.install(t, "bin/ln", "/usr/bin/ln")
@@ -431,8 +433,8 @@ func TestCopiedUp(t *testing.T) {
 	}
 }
 
-// TestMountParentTime: a directory in which only mount points came and went has the
-// time that it had, or that a process gave it.
+// TestMountParentTime checks the time of a directory in which only mount points came
+// and went. It keeps its time, or the time that a process set.
 func TestMountParentTime(t *testing.T) {
 	w := newWorld(t)
 	w.install(t, "bin/touch", "/usr/bin/touch")
@@ -450,8 +452,8 @@ func TestMountParentTime(t *testing.T) {
 	}
 }
 
-// TestRootMode: a writable root has mode 0755, a read-only root keeps the mode of its
-// tree. A tmpfs has the mode of the directory at its mount point.
+// TestRootMode checks that a writable root has mode 0755 and that a read-only root
+// keeps the mode of its tree. A tmpfs has the mode of the directory at its mount point.
 func TestRootMode(t *testing.T) {
 	w := newWorld(t)
 	w.install(t, "bin/stat", "/usr/bin/stat")
@@ -491,13 +493,13 @@ func TestNetworkAndHosts(t *testing.T) {
 	if strings.Contains(out, "eth0") {
 		t.Errorf("the host's network is there:\n%s", out)
 	}
-	// It is told whom to ask for names all the same: a step may copy the file.
+	// The step gets the host's name servers all the same, because it may copy the file.
 	const servers = "read:/etc/resolv.conf"
 	got := w.probe(t, func(p *runner.Process) { p.Network = runner.NetworkNone }, servers)[servers]
 	if want := fmt.Sprint(answer(servers)); got != want {
 		t.Errorf("without network, /etc/resolv.conf has %s bytes, want %s", got, want)
 	}
-	// The others are in the network of the host, and ask whom it asks for names.
+	// The others use the network of the host and its name servers.
 	host := fmt.Sprint(answer("list:/sys/class/net"), answer("read:/etc/resolv.conf"))
 	for _, network := range []runner.Network{runner.NetworkDefault, runner.NetworkHost} {
 		got := w.probe(t, func(p *runner.Process) { p.Network = network }, "list:/sys/class/net", "read:/etc/resolv.conf")
@@ -509,7 +511,7 @@ func TestNetworkAndHosts(t *testing.T) {
 
 func TestFailures(t *testing.T) {
 	w := newWorld(t)
-	for range 5 { // one that ends at once is no failure
+	for range 5 { // ending immediately is not a failure
 		w.run(t, w.process(":"))
 	}
 	var exit *runner.ExitError
@@ -535,7 +537,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// TestWhiteouts: what one process removes is gone for the next.
+// TestWhiteouts checks that the next process does not see a removed file.
 func TestWhiteouts(t *testing.T) {
 	w := newWorld(t)
 	e := tree.Edit(w.root)
@@ -555,9 +557,9 @@ func TestWhiteouts(t *testing.T) {
 	}
 }
 
-// TestDevicesOfImages: an image may have devices where they cannot be made, in a
-// user namespace. They are not there for processes, and neither is what they
-// replaced, but they stay in the result.
+// TestDevicesOfImages checks images with devices in a user namespace, where devices
+// cannot be created. Processes see neither the devices nor the files that they
+// replaced, but the devices remain in the result.
 func TestDevicesOfImages(t *testing.T) {
 	w := newWorld(t)
 	w.write(t, "d/replaced", 0o644, []byte("old"))
@@ -581,7 +583,7 @@ func TestDevicesOfImages(t *testing.T) {
 		out, n := w.run(t, p)
 		want := "/d/console /d/pipe /d/replaced /new/console\n"
 		if w.noDevices {
-			want = "/d/pipe /new/console\n" // what matches nothing stays as it is
+			want = "/d/pipe /new/console\n" // a pattern without matches stays as it is
 		}
 		if out != want {
 			t.Errorf("a process sees %q, want %q", out, want)
@@ -598,8 +600,8 @@ func TestDevicesOfImages(t *testing.T) {
 	}
 }
 
-// TestDevices: devices of an image are there, but without a control group that filters
-// devices they cannot be opened.
+// TestDevices checks that processes see devices of an image, but cannot open them
+// without a control group that filters devices.
 func TestDevices(t *testing.T) {
 	w := newWorld(t)
 	e := tree.Edit(w.root)
@@ -610,7 +612,7 @@ func TestDevices(t *testing.T) {
 	}
 	w.root = e.Tree()
 	if w.noDevices {
-		return // they are not even there
+		return // they do not exist here
 	}
 	p := w.process("(: < /zero) && echo opened; (: < /disk); test -c /zero && echo there; read x < /dev/null; test -c /dev/zero && echo usual")
 	check := func(want ...string) {
@@ -628,15 +630,15 @@ func TestDevices(t *testing.T) {
 	check(" Permission denied\n", " Permission denied\n")
 }
 
-// TestHostDevices: a process that changes owner and mode of the standard devices
-// changes those of its container, if it may, and never those of the host.
+// TestHostDevices checks that a process that changes the owner and mode of standard
+// devices may change its container's devices, but never the host's.
 func TestHostDevices(t *testing.T) {
 	w := newWorld(t)
 	before, err := os.Stat("/dev/full")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = errors.Join(os.Chown("/dev/full", 0, 0), os.Chmod("/dev/full", 0o666)) }) // if the test fails
+	t.Cleanup(func() { _ = errors.Join(os.Chown("/dev/full", 0, 0), os.Chmod("/dev/full", 0o666)) }) // if it fails
 	for _, name := range []string{"chmod", "chown", "stat", "ls"} {
 		w.install(t, "bin/"+name, "/usr/bin/"+name)
 	}
@@ -657,8 +659,8 @@ func TestHostDevices(t *testing.T) {
 	}
 }
 
-// TestKernelMemory: /dev has a link to the memory of the kernel if the kernel
-// shows it, and no link to nothing if not.
+// TestKernelMemory checks that /dev has a link to /proc/kcore if the kernel provides
+// it, and no dangling link otherwise.
 func TestKernelMemory(t *testing.T) {
 	want := "absent\n"
 	if _, err := os.Stat("/proc/kcore"); err == nil {

@@ -19,20 +19,21 @@ import (
 	"slipway/solver/runner/oci"
 )
 
-// runtimeConfig is what the init process is told if it is to become a runtime.
+// runtimeConfig is the part of the configuration for an init process that executes an
+// OCI runtime.
 type runtimeConfig struct {
 	Runtime       oci.Runtime
 	Files         oci.Files
 	UserNamespace bool
 	Spec          *specs.Spec    // of the container and its first process
-	Process       *specs.Process // that joins the container
+	Process       *specs.Process // a process that joins the container
 }
 
-// runtimePath is where runtimes look for programs.
+// runtimePath is the PATH of runtimes.
 const runtimePath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// becomeRuntime prepares what the runtime needs and executes it in place of this
-// process. It only returns on an error.
+// becomeRuntime prepares the container for the runtime and executes the runtime in this
+// process. It returns only on an error.
 func (c *config) becomeRuntime() error {
 	if oneID() && (c.UID != 0 || c.GID != 0) {
 		return c.onlyRoot()
@@ -64,8 +65,8 @@ func (c *config) becomeRuntime() error {
 	return fmt.Errorf("exec %s: %w", args[0], syscall.Exec(args[0], args, []string{runtimePath}))
 }
 
-// describeContainer mounts what the container sees, and describes it to the runtime in
-// the private directory.
+// describeContainer mounts the file systems of the container, and writes its
+// configuration for the runtime to the private directory.
 func (c *config) describeContainer() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
@@ -93,8 +94,9 @@ func (c *config) describeContainer() error {
 	return writeJSON(filepath.Join(c.OCI.Files.Bundle, "config.json"), c.OCI.Spec)
 }
 
-// runtimeSystem shows the runtime the processes that it starts, and crun in a user
-// namespace no control groups: it refuses some kinds though it uses none.
+// runtimeSystem mounts a /proc in which the runtime sees its processes. In a user
+// namespace it hides control groups from crun, which rejects some kinds of them even if
+// it uses none.
 func (c *config) runtimeSystem() error {
 	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("mount /proc for the runtime: %w", err)
@@ -109,12 +111,12 @@ func (c *config) runtimeSystem() error {
 	return nil
 }
 
-// checkSystemDirs refuses a root in which a directory for a file system of the kernel
-// is a link or a file, and mounts in /proc. Not every runtime does.
+// checkSystemDirs rejects roots in which the directory of a system mount is a link or a
+// file, and mounts in /proc. Not every runtime rejects them.
 func (c *config) checkSystemDirs() error {
 	for _, s := range c.systemMounts() {
 		if slices.ContainsFunc(c.Mounts, func(m mount) bool { return m.Target == "/"+s.name }) || strings.Contains(s.name, "/") {
-			continue // a mount takes its place, or it is in another one
+			continue // a mount replaces it, or its parent is checked
 		}
 		at, err := c.systemDir(s.name)
 		if err != nil {
@@ -130,8 +132,8 @@ func (c *config) checkSystemDirs() error {
 	return nil
 }
 
-// prepare mounts what a mount shows in the private directory, from where the runtime
-// mounts it with the same flags. A runtime that is told some flags drops the others.
+// prepare stages a mount in the private directory, from where the runtime mounts it
+// with the same flags. If the runtime gets only some flags, it clears the others.
 func (c *config) prepare(m *mount, to *specs.Mount) error {
 	src, err := c.source(m)
 	if err != nil {
@@ -156,7 +158,7 @@ func (c *config) prepare(m *mount, to *specs.Mount) error {
 	return nil
 }
 
-// describeProcess describes a process that joins the container.
+// describeProcess writes the configuration of a process that joins the container.
 func (c *config) describeProcess() error {
 	return writeJSON(c.OCI.Files.Process, c.OCI.Process)
 }
@@ -169,8 +171,8 @@ func writeJSON(file string, v any) error {
 	return os.WriteFile(file, data, 0o600)
 }
 
-// makeRootDir makes the working directory for the user if it does not exist in the
-// root. What a mount hides does not count, as with BuildKit.
+// makeRootDir creates the working directory for the user if it does not exist in the
+// root. Directories in mounts are ignored, as in BuildKit.
 func (c *config) makeRootDir() error {
 	root, err := os.OpenFile(c.Root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -188,7 +190,7 @@ func (c *config) makeRootDir() error {
 	return nil
 }
 
-// makeIn makes a directory whose parent exists, unless something has its name.
+// makeIn creates a directory whose parent exists, unless the name exists.
 func (c *config) makeIn(root *os.File, name string) error {
 	f, err := openInRoot(root, name)
 	if err == nil {
@@ -203,7 +205,7 @@ func (c *config) makeIn(root *os.File, name string) error {
 	return errors.Join(unix.Fchownat(int(f.Fd()), "", c.UID, c.GID, unix.AT_EMPTY_PATH), f.Close())
 }
 
-// runtimeConfig describes a process to the runtime.
+// runtimeConfig returns the configuration of a process for the runtime.
 func (x *process) runtimeConfig() (*runtimeConfig, error) {
 	c := x.c
 	dir := c.conf.Private
@@ -235,8 +237,8 @@ func (x *process) runtimeConfig() (*runtimeConfig, error) {
 	return rt, err
 }
 
-// runtimeSpec describes the container with its first process. The init process puts
-// in where it has mounted what the mounts show.
+// runtimeSpec returns the configuration of the container and its first process. The
+// init process later adds the staged sources of the mounts.
 func (c *container) runtimeSpec(p *oci.Process) (*specs.Spec, error) {
 	desc := &oci.Container{
 		Root: c.conf.Root, ReadOnly: c.conf.ReadOnly, Hostname: c.conf.Hostname, OwnNetwork: c.conf.Loopback,
@@ -252,8 +254,8 @@ func (c *container) runtimeSpec(p *oci.Process) (*specs.Spec, error) {
 	return oci.Spec(c.ctx, desc, p)
 }
 
-// runtimeError returns what the runtime says of a process that ended with that
-// code: an error if the process did not run.
+// runtimeError returns an error if the runtime failed to run a process that ended with
+// this exit code.
 func (x *process) runtimeError(code int) error {
 	if x.conf.OCI == nil || code == 0 {
 		return nil
@@ -265,7 +267,7 @@ func (x *process) runtimeError(code int) error {
 	return oci.Failure(log)
 }
 
-// awaitRuntime waits until the runtime has started the process, or has failed to.
+// awaitRuntime waits until the runtime has started the process or failed to start it.
 func (x *process) awaitRuntime() error {
 	watch, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
@@ -295,8 +297,8 @@ func (x *process) awaitRuntime() error {
 	return x.runtimeError(-1)
 }
 
-// killJoined kills a process that has joined the container. The runtime cannot pass
-// on SIGKILL.
+// killJoined kills a process that has joined the container, because the runtime cannot
+// forward SIGKILL.
 func (x *process) killJoined() error {
 	list, err := filepath.Glob("/proc/[0-9]*/stat")
 	for _, file := range list {
@@ -306,7 +308,7 @@ func (x *process) killJoined() error {
 		}
 		fd, openErr := unix.PidfdOpen(pid, 0)
 		if openErr != nil {
-			continue // it has ended
+			continue // the process has ended
 		}
 		if parent(file) == x.cmd.Process.Pid {
 			err = errors.Join(err, unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0))
@@ -316,7 +318,8 @@ func (x *process) killJoined() error {
 	return err
 }
 
-// parent returns the parent of a process by its stat file; 0 if it has ended.
+// parent returns the parent PID from the stat file of a process, or 0 if the process
+// has ended.
 func parent(file string) int {
 	data, _ := os.ReadFile(file)
 	fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
@@ -327,7 +330,7 @@ func parent(file string) int {
 	return pid
 }
 
-// exit returns the error of a process that ended with that code.
+// exit returns the error for a process with this exit code, or nil.
 func (x *process) exit(code int) error {
 	err := x.p.Exit(code)
 	if err != nil && x.c.groups.OutOfMemory() {

@@ -13,7 +13,8 @@ import (
 )
 
 // TestRuntimes runs tests of this package again with runc, as root and as an ordinary
-// user, and with crun as an ordinary user: it knows no hybrid control groups.
+// user. With crun they run as an ordinary user only, because crun does not support
+// hybrid control groups.
 func TestRuntimes(t *testing.T) {
 	for name, tests := range map[string]string{
 		"runc": "Privileges|Setuid|System|System.*|Limits|WorkingDirectory|Container.*|Terminal.*|StartFails|Session|LeakedDirectory|ThreadRoots|Mount[^P].*|Secrets.*|Whiteouts|Sockets|DevicesOf.*|Ends.*|GuardCloses|OrdinaryUser|Group|LimitOfMemory|NoLimits|Kill",
@@ -31,8 +32,8 @@ func TestRuntimes(t *testing.T) {
 	}
 }
 
-// TestKill: SIGKILL reaches a process that has joined a container, and no other.
-// TestRuntimes runs it.
+// TestKill checks that SIGKILL reaches a process that has joined a container, and no
+// other process. TestRuntimes runs it.
 func TestKill(t *testing.T) {
 	if !byRuntime() {
 		return

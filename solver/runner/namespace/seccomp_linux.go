@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// systemCalls returns the filter of the system calls of a step as the kernel reads
-// it. It is Docker's default profile for a process with the usual capabilities.
+// systemCalls returns the seccomp filter of a step in the kernel's format. It
+// implements Docker's default profile for a process with the default capabilities.
 func systemCalls() ([]byte, error) {
 	var caps []string
 	for _, c := range usual() {
@@ -49,8 +49,8 @@ func systemCalls() ([]byte, error) {
 	return out, nil
 }
 
-// install applies a filter made by [systemCalls] to this thread, and to the program
-// that it starts.
+// install applies a filter from [systemCalls] to this thread and to the program that it
+// executes.
 func install(filter []byte) error {
 	const size = int(unsafe.Sizeof(unix.SockFilter{}))
 	program := unix.SockFprog{Len: uint16(len(filter) / size), Filter: (*unix.SockFilter)(unsafe.Pointer(unsafe.SliceData(filter)))}
@@ -62,10 +62,10 @@ func install(filter []byte) error {
 }
 
 // abisOf returns the system call tables of a profile: the native ABI and all others
-// that programs may switch to, as to x86 and x32 on amd64. The filter ends 31-bit programs
-// on s390x, as the numbers of their calls are unknown.
+// that programs may switch to, for example x86 and x32 on amd64. The filter kills
+// 31-bit programs on s390x, because their system call numbers are unknown.
 func abisOf(profile *specs.LinuxSeccomp) ([]*arch.Info, error) {
-	if len(profile.Architectures) == 0 { // the native one only
+	if len(profile.Architectures) == 0 { // only the native ABI
 		native, err := nativeCalls(runtime.GOARCH)
 		return []*arch.Info{native}, err
 	}
@@ -87,18 +87,18 @@ func abisOf(profile *specs.LinuxSeccomp) ([]*arch.Info, error) {
 	return list, nil
 }
 
-// A span is a range of system call numbers, up to the next span, for which the
-// filter does the same.
+// span is a range of system call numbers with the same code. It ends before the next
+// span.
 type span struct {
 	first uint32
 	code  []bpf.Instruction // ends with a return
 }
 
-// compile makes a program of a profile. The program finds the code of a call by
-// binary search in the table of its ABI. Calls of other ABIs end the process.
+// compile compiles a profile to a BPF program. The program finds the code for a call by
+// binary search in the table of its ABI. Calls of other ABIs kill the process.
 //
-// x86-64 and x32 are the same architecture for the kernel: the numbers of x32 have
-// one more bit.
+// For the kernel, x86-64 and x32 are the same architecture. The numbers of x32 have an
+// additional bit.
 func compile(profile *specs.LinuxSeccomp, abis []*arch.Info) ([]bpf.Instruction, error) {
 	def, err := verdict(profile.DefaultAction, profile.DefaultErrnoRet)
 	if err != nil {
@@ -127,8 +127,8 @@ func compile(profile *specs.LinuxSeccomp, abis []*arch.Info) ([]bpf.Instruction,
 	return append([]bpf.Instruction{load(archOffset)}, program...), nil
 }
 
-// Offsets in the kernel's seccomp_data. An argument has 64 bits in the byte order of the
-// architecture.
+// Offsets in the kernel's struct seccomp_data. Arguments have 64 bits in the byte order
+// of the architecture.
 const (
 	numberOffset = 0
 	archOffset   = 4
@@ -137,11 +137,11 @@ const (
 
 func load(offset uint32) bpf.Instruction { return bpf.LoadAbsolute{Off: offset, Size: 4} }
 
-// spansOf returns what the rules do with all calls of an ABI; def is for calls without
-// a rule. Calls that are newer than all calls with a rule do not exist, so that programs
-// try others.
+// spansOf returns the code for all calls of an ABI. Calls without a rule get def. Calls
+// that are newer than all calls with a rule return ENOSYS, so that programs fall back
+// to others.
 //
-// Upstream: runc does so.
+// Upstream: same as runc.
 func spansOf(rules map[string][]*specs.LinuxSyscall, abi *arch.Info, def bpf.Instruction) ([]span, error) {
 	var list []span
 	add := func(first int, code []bpf.Instruction) {
@@ -173,13 +173,13 @@ func spansOf(rules map[string][]*specs.LinuxSyscall, abi *arch.Info, def bpf.Ins
 func callName(abi *arch.Info, number int) string {
 	name := abi.SyscallNumbers[number]
 	if abi == arch.AARCH64 && name == "fstatat" {
-		return "newfstatat" // as libseccomp calls it
+		return "newfstatat" // the name in libseccomp
 	}
 	return name
 }
 
-// callCode returns the code of the rules for a call. It ends with def unless one of
-// them is for all arguments.
+// callCode returns the code for the rules of a call. It ends with def, unless a rule
+// applies to all arguments.
 func callCode(rules []*specs.LinuxSyscall, abi *arch.Info, def bpf.Instruction) ([]bpf.Instruction, error) {
 	var code []bpf.Instruction
 	for _, rule := range rules {
@@ -201,8 +201,8 @@ func callCode(rules []*specs.LinuxSyscall, abi *arch.Info, def bpf.Instruction) 
 	return append(code, def), nil
 }
 
-// condition returns code that runs matching if an argument is as a rule wants it, and
-// the code that follows if not.
+// condition returns code that runs matching if an argument satisfies a rule, and
+// otherwise skips it.
 func condition(arg *specs.LinuxSeccompArg, abi *arch.Info, matching []bpf.Instruction) ([]bpf.Instruction, error) {
 	low := argsOffset + 8*uint32(arg.Index)
 	high := low + 4
@@ -260,7 +260,7 @@ func verdict(action specs.LinuxSeccompAction, errno *uint) (bpf.Instruction, err
 	return nil, fmt.Errorf("unsupported action %s", action)
 }
 
-// search returns code that runs the code of the span of a number.
+// search returns code that runs the code of the span for a number.
 func search(spans []span) []bpf.Instruction {
 	if len(spans) == 1 {
 		return spans[0].code
@@ -269,7 +269,7 @@ func search(spans []span) []bpf.Instruction {
 	return branch(bpf.JumpGreaterOrEqual, spans[middle].first, search(spans[middle:]), search(spans[:middle]))
 }
 
-// branch returns code that runs one code or another, which both end with a return.
+// branch returns code that runs either yes or no. Both end with a return.
 func branch(cond bpf.JumpTest, value uint32, yes, no []bpf.Instruction) []bpf.Instruction {
 	jump := []bpf.Instruction{bpf.JumpIf{Cond: cond, Val: value, SkipTrue: uint8(len(no))}}
 	if len(no) > 255 { // too far for a conditional jump

@@ -27,10 +27,10 @@ func defaultProfile(t *testing.T) *specs.LinuxSeccomp {
 	return profile
 }
 
-// verdictOf returns what a filter answers to a system call.
+// verdictOf returns the action of a filter for a system call.
 func verdictOf(t *testing.T, vm *bpf.VM, id arch.AuditArch, number uint32, args ...uint64) string {
 	t.Helper()
-	// The kernel's structure of a call, with the byte order of packets in each word.
+	// The kernel's struct seccomp_data, with each word in network byte order.
 	data := binary.BigEndian.AppendUint32(nil, number)
 	data = binary.BigEndian.AppendUint32(data, uint32(id))
 	data = append(data, make([]byte, 8)...)
@@ -60,8 +60,8 @@ func verdictOf(t *testing.T, vm *bpf.VM, id arch.AuditArch, number uint32, args 
 	return fmt.Sprintf("%#x", ret)
 }
 
-// TestProfile: the filter does what Docker's profile says, in every ABI that the
-// kernel has on an architecture.
+// TestProfile checks that the filter implements Docker's profile in every ABI of an
+// architecture.
 func TestProfile(t *testing.T) {
 	list := [][]*arch.Info{{arch.X86_64, arch.I386, arch.X32}, {arch.AARCH64, arch.ARM}, {arch.I386}, {arch.ARM}}
 	for _, name := range []string{"loong64", "ppc64le", "riscv64", "s390x"} {
@@ -89,7 +89,7 @@ func TestProfile(t *testing.T) {
 	}
 }
 
-// abiFollowsProfile checks each call of an ABI.
+// abiFollowsProfile checks all calls of an ABI.
 func abiFollowsProfile(t *testing.T, vm *bpf.VM, abi *arch.Info) {
 	t.Helper()
 	rules := map[string][]specs.LinuxSyscall{}
@@ -115,7 +115,7 @@ func abiFollowsProfile(t *testing.T, vm *bpf.VM, abi *arch.Info) {
 		case name == "clone3":
 			want = "ENOSYS"
 		case len(list) > 0 && len(list[0].Args) > 0:
-			continue // it depends on the arguments
+			continue // the action depends on the arguments
 		case len(list) > 0:
 			want = "allow"
 			allowed++
@@ -159,7 +159,7 @@ func abiFollowsProfile(t *testing.T, vm *bpf.VM, abi *arch.Info) {
 		{"socket", 1<<32 | unix.AF_INET, "EPERM"},
 	} {
 		args := []uint64{tc.arg}
-		if tc.name == "clone" && runtime.GOARCH == "s390x" { // the profile of the machine counts
+		if tc.name == "clone" && runtime.GOARCH == "s390x" { // the profile depends on the machine
 			args = []uint64{0, tc.arg}
 		}
 		if got := verdictOf(t, vm, abi.ID, number(tc.name), args...); got != tc.want {
@@ -168,8 +168,8 @@ func abiFollowsProfile(t *testing.T, vm *bpf.VM, abi *arch.Info) {
 	}
 }
 
-// TestProfileLarger: rules may compare all 64 bits, and what no filter can do is an
-// error.
+// TestProfileLarger checks that rules can compare all 64 bits, and that unsupported
+// rules are errors.
 func TestProfileLarger(t *testing.T) {
 	profile := func(op specs.LinuxSeccompOperator, action specs.LinuxSeccompAction) *specs.LinuxSeccomp {
 		rule := specs.LinuxSyscall{Names: []string{"close"}, Action: action, Args: []specs.LinuxSeccompArg{
@@ -210,7 +210,7 @@ func TestProfileLarger(t *testing.T) {
 	}
 }
 
-// program32 returns a program for 386 that ends with the error number of a system call.
+// program32 returns a 386 program that exits with the error number of a system call.
 func program32(number int, args ...uint32) []byte {
 	code := []byte{0xb8} // mov eax, number
 	code = binary.LittleEndian.AppendUint32(code, uint32(number))
@@ -223,7 +223,7 @@ func program32(number int, args ...uint32) []byte {
 		0xb8, 1, 0, 0, 0, 0xcd, 0x80) // exit
 }
 
-// elfFile returns an executable file with some code. Its class is 32 or 64.
+// elfFile returns an executable file with the given code. Its class is 32 or 64.
 func elfFile(class int, code []byte) []byte {
 	le := binary.LittleEndian
 	const base = 0x400000
@@ -257,7 +257,7 @@ func elfFile(class int, code []byte) []byte {
 	return append(out, code...)
 }
 
-// programX32 is program32 for x86-64, with a call of x32.
+// programX32 returns an x86-64 program like program32 that uses an x32 call.
 func programX32(number int) []byte {
 	code := binary.LittleEndian.AppendUint32([]byte{0xb8}, uint32(number|arch.X32.SeccompMask)) // mov eax, number
 	return append(code, 0x31, 0xff, 0x31, 0xf6, 0x0f, 0x05,                                     // xor edi, edi; xor esi, esi; syscall
@@ -265,14 +265,14 @@ func programX32(number int) []byte {
 		0xb8, 60, 0, 0, 0, 0x0f, 0x05) // exit
 }
 
-// TestForeignCalls: a program that uses another ABI than its own is refused the same
-// calls. Programs for 386 run.
+// TestForeignCalls checks that the same calls are rejected if a program uses another
+// ABI than its own. Programs for 386 run.
 func TestForeignCalls(t *testing.T) {
 	if native, err := arch.GetInfo(""); err != nil || native != arch.X86_64 {
 		return
 	}
 	w := newWorld(t)
-	const keyring = 0xfffffffd // the session's
+	const keyring = 0xfffffffd // the session's keyring
 	number := func(name string) int { return arch.I386.SyscallNames[name] }
 	for _, tc := range []struct {
 		name string

@@ -18,15 +18,15 @@ import (
 	"slipway/solver/runner"
 )
 
-// atTerminal marks a run of the tests that has a controlling terminal.
+// atTerminal marks a run of the tests with a controlling terminal.
 const atTerminal = "SLIPWAY_TEST_AT_TERMINAL"
 
-// callersKey is a key in the session keyring of the program that starts steps.
+// callersKey is a key in the session keyring of the builder.
 const callersKey = "slipway-test"
 
-// TestSession: a step has a session of its own. It reaches neither the terminal
-// of the program that starts it nor its process group nor its session keyring, be it
-// the first process of a container or a later one.
+// TestSession checks that a step has its own session. It reaches neither the builder's
+// terminal nor its process group nor its session keyring. This holds for the first
+// process of a container and for later ones.
 func TestSession(t *testing.T) {
 	if os.Getenv(atTerminal) == "" {
 		master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -58,14 +58,14 @@ func TestSession(t *testing.T) {
 	}
 	check("first", w.probe(t, nil, "write:/dev/tty", "signal-group"))
 	check("joined", w.probeJoined(t, nil, "write:/dev/tty", "signal-group"))
-	// A process with a filter cannot look for keys.
+	// A process with a filter cannot search keys.
 	insecure := func(p *runner.Process) { p.Insecure = true }
 	want = map[string]string{"key:" + callersKey: "ENOKEY"}
 	check("insecure", w.probe(t, insecure, "key:"+callersKey))
 	if !byRuntime() { // a process that joins has the filter of the container
 		check("insecure joined", w.probeJoined(t, insecure, "key:"+callersKey))
 	}
-	// Signals are received in the order of their numbers.
+	// Signals are received in numerical order.
 	if err := syscall.Kill(os.Getpid(), syscall.SIGUSR2); err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func TestSession(t *testing.T) {
 	}
 }
 
-// again runs the test once more at a terminal, with a key in its session keyring.
+// again runs the test again at a terminal, with a key in its session keyring.
 func again(t *testing.T, master *os.File) {
 	t.Helper()
 	number, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
@@ -89,7 +89,7 @@ func again(t *testing.T, master *os.File) {
 		t.Fatal(err)
 	}
 	defer slave.Close()
-	runtime.LockOSThread() // the keyring is that of a thread, which ends with the test
+	runtime.LockOSThread() // the keyring belongs to a thread, which ends with the test
 	_, err = unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0)
 	if err == nil {
 		_, err = unix.AddKey("user", callersKey, []byte("ticket"), unix.KEY_SPEC_SESSION_KEYRING)
@@ -105,10 +105,10 @@ func again(t *testing.T, master *os.File) {
 	}
 }
 
-// probeJoined is probe for a process that joins a container.
+// probeJoined is like probe, for a process that joins a container.
 func (w *world) probeJoined(t *testing.T, change func(*runner.Process), questions ...string) map[string]string {
 	t.Helper()
-	w.probe(t, nil) // puts the program there
+	w.probe(t, nil) // installs the program
 	first := w.process("while :; do read line; done")
 	stdin, end, err := os.Pipe()
 	if err != nil {
@@ -131,8 +131,8 @@ func (w *world) probeJoined(t *testing.T, change func(*runner.Process), question
 	return answers(out.String())
 }
 
-// TestLeakedDirectory: a directory that the program that started the builder left
-// open is no way out of a container. (CVE-2024-21626)
+// TestLeakedDirectory checks that a directory that the builder inherited is not a way
+// out of a container (CVE-2024-21626).
 func TestLeakedDirectory(t *testing.T) {
 	host := t.TempDir()
 	leaked, err := unix.Open(host, unix.O_DIRECTORY|unix.O_RDONLY, 0) // not close-on-exec
@@ -164,7 +164,7 @@ func TestLeakedDirectory(t *testing.T) {
 	}
 }
 
-// TestOutsideRoot: a working directory outside of the root is an error.
+// TestOutsideRoot checks that a working directory outside the root is an error.
 func TestOutsideRoot(t *testing.T) {
 	root, outside := t.TempDir(), t.TempDir()
 	c := &config{DirName: "/somewhere"}
@@ -186,7 +186,8 @@ func TestOutsideRoot(t *testing.T) {
 	}
 }
 
-// TestMadeOutside: no directory is made outside of the root, even if a path leads there.
+// TestMadeOutside checks that no directory is created outside the root, even if a path
+// leads there.
 func TestMadeOutside(t *testing.T) {
 	root, outside := t.TempDir(), t.TempDir()
 	open, err := os.Open(outside)
@@ -221,8 +222,8 @@ func TestMadeOutside(t *testing.T) {
 	}
 }
 
-// TestMadeMeanwhile: a working directory that another process makes at the same time
-// stays as it is.
+// TestMadeMeanwhile checks that a working directory that another process creates
+// concurrently is not modified.
 func TestMadeMeanwhile(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)

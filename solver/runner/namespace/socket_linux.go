@@ -14,10 +14,11 @@ import (
 	"slipway/solver/tree"
 )
 
-// listen makes a socket with the owner and mode of m, whose connections m.Serve
-// answers. stop closes the socket and all connections.
+// listen creates a socket with the owner and mode of m. m.Serve handles its
+// connections. stop closes the socket and all connections.
 func listen(ctx context.Context, socket string, m *runner.Mount) (stop func(), err error) {
-	// The kernel takes no address of more than 107 bytes. A state directory may be deep.
+	// The path of a socket is limited to 107 bytes, and the state directory may have a
+	// longer path.
 	dir, err := os.OpenFile(filepath.Dir(socket), unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
@@ -26,7 +27,7 @@ func listen(ctx context.Context, socket string, m *runner.Mount) (stop func(), e
 	if err = errors.Join(err, dir.Close()); err != nil {
 		return nil, err
 	}
-	l.SetUnlinkOnClose(false) // the descriptor in its name may be another file by then
+	l.SetUnlinkOnClose(false) // the descriptor in its path may refer to another file by then
 	err = errors.Join(os.Chown(socket, int(m.UID), int(m.GID)), os.Chmod(socket, tree.FileMode(m.Mode)))
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
@@ -37,7 +38,7 @@ func listen(ctx context.Context, socket string, m *runner.Mount) (stop func(), e
 		for {
 			conn, err := l.AcceptUnix()
 			if err != nil {
-				return // closed
+				return // the listener is closed
 			}
 			all.Go(func() {
 				defer conn.Close()

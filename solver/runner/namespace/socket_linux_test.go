@@ -11,8 +11,8 @@ import (
 	"slipway/solver/runner"
 )
 
-// TestSocketEnds: when a container ends, so do the connections to its sockets, and
-// whoever answers them.
+// TestSocketEnds checks that the connections to a container's sockets, and their
+// handlers, end with the container.
 func TestSocketEnds(t *testing.T) {
 	socket, answers := filepath.Join(t.TempDir(), "socket"), make(chan error, 2)
 	m := &runner.Mount{Mode: 0o600, Serve: func(ctx context.Context, conn net.Conn) {

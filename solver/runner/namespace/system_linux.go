@@ -16,15 +16,15 @@ type systemMount struct {
 	name, kind string
 	flags      uintptr
 	data       string
-	hidden     []string // paths that would tell of the host
-	protected  []string // paths that would change the host
+	hidden     []string // paths that would reveal information about the host
+	protected  []string // paths through which the host could be changed
 }
 
-// ttyGroup gives terminals to the group tty, which has the same number in all
+// ttyGroup assigns terminals to the group tty, which has the same number in all
 // distributions.
 const ttyGroup = ",gid=5"
 
-// systemMounts returns the file systems of the kernel.
+// systemMounts returns the system mounts of the container.
 func (c *config) systemMounts() []systemMount {
 	const none = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 	dev := uintptr(unix.MS_NOSUID)
@@ -47,8 +47,8 @@ func (c *config) systemMounts() []systemMount {
 	}
 }
 
-// mountSystem mounts a file system of the kernel, and hides what of it processes must
-// not see.
+// mountSystem mounts a file system of the kernel, and hides and protects its critical
+// paths.
 func (c *config) mountSystem(s *systemMount) error {
 	at, err := c.systemDir(s.name)
 	if err == nil {
@@ -73,7 +73,7 @@ func (c *config) mountSystem(s *systemMount) error {
 	return nil
 }
 
-// failure returns the error of a file system that cannot be mounted.
+// failure returns the error for a system mount that failed.
 func (s *systemMount) failure(err error) error {
 	if errors.Is(err, unix.ENOTDIR) {
 		return fmt.Errorf("mount /%s: filesystem %q must be mounted on ordinary directory (replace the link or file in the image)", s.name, s.kind)
@@ -85,7 +85,7 @@ func (c *config) mountKind(s *systemMount, at *os.File) error {
 	err := unix.Mount(s.kind, fdPath(at), s.kind, s.flags, s.data)
 	switch {
 	case errors.Is(err, unix.EPERM) && s.kind == "sysfs":
-		// The network that it shows belongs to someone else.
+		// sysfs shows the network namespace, which belongs to another user namespace.
 		if err := c.bind("/sys", fdPath(at), uint64(s.flags)); err != nil {
 			return err
 		}
@@ -97,9 +97,10 @@ func (c *config) mountKind(s *systemMount, at *os.File) error {
 	return err
 }
 
-// systemDir opens a directory of the root, only to name it, and makes what is missing
-// of it. It fails with ENOTDIR if there is a link or a file on the way: it would decide
-// what is mounted where, and could keep other paths from being hidden.
+// systemDir opens a directory of the root, with O_PATH, and creates its missing parts.
+// If a part of the path is a link or a file, it fails with ENOTDIR. Such a root would
+// determine the location of system mounts, and could prevent other paths from being
+// hidden.
 func (c *config) systemDir(name string) (*os.File, error) {
 	at, err := c.root, error(nil)
 	for part := range strings.SplitSeq(name, "/") {
@@ -114,8 +115,8 @@ func (c *config) systemDir(name string) (*os.File, error) {
 	return at, nil
 }
 
-// makeDirIn opens a directory in another one, only to name it, and makes it if it is
-// missing. It follows no link.
+// makeDirIn opens a subdirectory, with O_PATH, and creates it if it does not exist. It
+// does not follow links.
 func makeDirIn(dir *os.File, name string) (*os.File, error) {
 	if err := unix.Mkdirat(int(dir.Fd()), name, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
@@ -127,7 +128,7 @@ func makeDirIn(dir *os.File, name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// hide shows nothing at a path of a file system of the kernel. Not every kernel has it.
+// hide masks a path of a system mount. Kernels without this path need no mask.
 func (c *config) hide(name string) error {
 	at, err := openInRoot(c.root, name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -156,7 +157,7 @@ func (c *config) hide(name string) error {
 	return unix.Mount(c.nothing, fdPath(at), "", unix.MS_BIND, "")
 }
 
-// protect makes a path of a file system of the kernel read-only. Not every kernel has it.
+// protect makes a path of a system mount read-only, if it exists.
 func (c *config) protect(name string) error {
 	at, err := openInRoot(c.root, name)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -14,14 +14,14 @@ import (
 	"slipway/solver/runner"
 )
 
-// terminal is the side of a terminal that people sit at. The process makes it,
-// as it has to be one of its own devices, and hands it over on a socket.
+// terminal is the builder's side of a terminal. The init process creates the terminal
+// in the container's devpts and sends it on a socket.
 type terminal struct {
 	p      *runner.Process
-	socket *os.File // this side's
+	socket *os.File // the builder's end
 	theirs *os.File
 	master *os.File
-	copied chan struct{} // closed when all that it printed is
+	copied chan struct{} // closed after all output has been copied
 }
 
 // newTerminal prepares the start of a process with a terminal.
@@ -35,13 +35,14 @@ func newTerminal(cmd *exec.Cmd, p *runner.Process) (*terminal, error) {
 	return t, nil
 }
 
-// discard is for a process that did not start.
+// discard releases the sockets of a process that did not start.
 func (t *terminal) discard() {
 	t.socket.Close()
 	t.theirs.Close()
 }
 
-// receive takes the terminal over. If the process sends none, its fault says why.
+// receive receives the terminal. If the process does not send one, its error output
+// explains why.
 func (t *terminal) receive() error {
 	defer t.socket.Close()
 	t.theirs.Close()
@@ -50,7 +51,7 @@ func (t *terminal) receive() error {
 		close(t.copied)
 		return err
 	}
-	if err := unix.SetNonblock(fd, true); err != nil { // so that closing it ends reads
+	if err := unix.SetNonblock(fd, true); err != nil { // so that closing it interrupts reads
 		close(t.copied)
 		return errors.Join(err, unix.Close(fd))
 	}
@@ -61,12 +62,13 @@ func (t *terminal) receive() error {
 	}
 	go func() {
 		defer close(t.copied)
-		_, _ = io.Copy(out, t.master) // what it ends with is no error: nobody is there any more
+		_, _ = io.Copy(out, t.master) // errors are expected when the process has ended
 	}()
 	return nil
 }
 
-// receiveFile returns a file that somebody sends on a socket; -1 if nobody does.
+// receiveFile receives a descriptor from a socket. It returns -1 if the other end is
+// closed.
 func receiveFile(socket int) (int, error) {
 	oob := make([]byte, unix.CmsgSpace(4))
 	_, n, _, _, err := unix.Recvmsg(socket, make([]byte, 1), oob, unix.MSG_CMSG_CLOEXEC)
@@ -84,7 +86,7 @@ func receiveFile(socket int) (int, error) {
 	return fds[0], nil
 }
 
-// finish waits until all is printed.
+// finish waits until all output has been copied.
 func (t *terminal) finish() {
 	<-t.copied
 	if t.master != nil {
@@ -104,8 +106,8 @@ func (t *terminal) resize(rows, cols uint16) error {
 	return errors.Join(err, failed)
 }
 
-// openTerminal makes a terminal in the container that of this process, and sends
-// its other side on a socket.
+// openTerminal opens a terminal in the container, makes it the controlling terminal of
+// this process, and sends its master on a socket.
 func (c *config) openTerminal() error {
 	_, socket := c.passed()
 	master, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
@@ -124,9 +126,9 @@ func (c *config) openTerminal() error {
 		return err
 	}
 	if c.OCI != nil {
-		// The runtime makes the terminal of the process. This one is the runtime's.
+		// The runtime creates the terminal of the process. This one is for the runtime.
 	} else if err := unix.Fchown(slave, c.UID, -1); err != nil && !errors.Is(err, syscall.EINVAL) {
-		return err // EINVAL: there is no such user, as become will tell
+		return err // EINVAL: the user does not exist, which become reports
 	}
 	if err := unix.Sendmsg(socket, []byte{0}, unix.UnixRights(master), nil, 0); err != nil {
 		return err

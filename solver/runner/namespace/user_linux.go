@@ -15,14 +15,15 @@ import (
 	"slipway/solver/tree"
 )
 
-// ids are what a process runs as.
+// ids are the IDs and the home directory of a process.
 type ids struct {
 	UID, GID int
 	Groups   []int
 	Home     string
 }
 
-// user returns the user of a process, which may stand in the files of its root.
+// user returns the user of a process. It reads the user databases of the root if
+// necessary.
 func (r *Runner) user(root *tree.Node, name string) (ids, error) {
 	passwd, err := r.readFile(root, "etc/passwd")
 	if err != nil {
@@ -42,8 +43,8 @@ func (r *Runner) user(root *tree.Node, name string) (ids, error) {
 	return id, err
 }
 
-// fixedIDs returns the user and the group of a name that has both in numbers, or as
-// root. They need not exist, and have no supplementary groups.
+// fixedIDs returns the user and group if both are numbers or root. They need not exist
+// in a database, and have no supplementary groups.
 func fixedIDs(name string) (ids, bool) {
 	first, second, _ := strings.Cut(name, ":")
 	uid, ok := fixedID(first)
@@ -55,7 +56,7 @@ func fixedID(s string) (id int, ok bool) {
 	if s == "root" {
 		return 0, true
 	}
-	n, err := strconv.ParseUint(s, 10, 31) // runc takes no larger ones
+	n, err := strconv.ParseUint(s, 10, 31) // runc accepts no larger ones
 	return int(n), err == nil
 }
 
@@ -65,8 +66,8 @@ func lookUp(name string, passwd, group []byte) (ids, error) {
 	if err != nil {
 		return ids{}, err
 	}
-	// The group of the process is one of its supplementary ones too: programs look
-	// at one list or the other (CVE-2023-25173).
+	// The primary group is also a supplementary group, because programs check either
+	// one (CVE-2023-25173).
 	groups := []int{u.Gid}
 	for _, g := range u.Sgids {
 		if !slices.Contains(groups, g) {
@@ -76,8 +77,8 @@ func lookUp(name string, passwd, group []byte) (ids, error) {
 	return ids{UID: u.Uid, GID: u.Gid, Groups: groups}, nil
 }
 
-// home returns the home of the first user with that id. As with runc, the name
-// does not count.
+// home returns the home directory of the first user with this ID. As in runc, the name
+// of the user is ignored.
 func home(uid int, passwd []byte) (string, error) {
 	users, err := user.ParsePasswdFilter(bytes.NewReader(passwd), func(u user.User) bool { return u.Uid == uid })
 	if err != nil {
@@ -114,5 +115,5 @@ func (r *Runner) readFile(n *tree.Node, name string) ([]byte, error) {
 	return data, err
 }
 
-// maxDatabase is the size of a user database, in bytes, that BuildKit reads.
+// maxDatabase is BuildKit's size limit for user databases, in bytes.
 const maxDatabase = 10 << 20

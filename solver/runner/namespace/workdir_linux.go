@@ -10,12 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// makeDir goes to the working directory. If it does not exist, it is made for the user of
-// the first process of a container. For a process that joins, it is an error: another
-// process could put a directory of its choice in place of the new one, which would then
-// belong to the user.
+// makeDir enters the working directory. If it does not exist, makeDir creates it for the
+// user of the first process of a container. For a process that joins, it is an error:
+// another process could replace the new directory with one of its choice, which would
+// then belong to the user.
 //
-// Upstream: runc makes the directories that its name passes, for root: /x/../y needs /x.
+// Upstream: runc also creates the directories before "..", for root: /x/../y creates
+// /x.
 func (c *config) makeDir() error {
 	err := os.Chdir("/" + c.DirName)
 	switch {
@@ -42,10 +43,11 @@ func (c *config) makeDir() error {
 	return c.insideRoot()
 }
 
-// makeDirs goes to a directory, and makes what is missing of it for a user.
+// makeDirs enters a directory and creates its missing parts for a user.
 //
-// Other processes of the container may replace directories with links meanwhile. So no
-// directory is made by a path, and none outside of the root.
+// Other processes of the container may replace directories with links concurrently.
+// Directories are therefore created one at a time in the working directory, and never
+// outside the root.
 func (c *config) makeDirs(name string, uid, gid int) error {
 	if err := os.Chdir("/"); err != nil {
 		return err
@@ -70,8 +72,8 @@ func (c *config) makeDirs(name string, uid, gid int) error {
 	return nil
 }
 
-// makeHere makes a directory in the working directory, and goes there. If another process
-// has made it meanwhile, it stays as it is.
+// makeHere creates a directory in the working directory and enters it. If another
+// process creates it concurrently, it is not modified.
 func makeHere(name string, uid, gid int) error {
 	err := unix.Mkdir(name, 0o755)
 	if errors.Is(err, fs.ErrExist) {
@@ -87,8 +89,8 @@ func makeHere(name string, uid, gid int) error {
 	return errors.Join(unix.Fchownat(dir, "", uid, gid, unix.AT_EMPTY_PATH), unix.Fchdir(dir), unix.Close(dir))
 }
 
-// insideRoot returns an error if the working directory is outside of the root, as
-// magic links below /proc can lead there. The kernel has no absolute path for it.
+// insideRoot returns an error if the working directory is outside the root. Magic links
+// below /proc can lead there. The kernel returns no absolute path for such a directory.
 func (c *config) insideRoot() error {
 	if _, err := unix.Getwd(); err != nil {
 		return fmt.Errorf("%s is outside of the root file system", c.DirName)

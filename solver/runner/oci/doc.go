@@ -1,17 +1,18 @@
-// Package oci describes steps to an OCI runtime (runc or crun) as BuildKit does,
-// and reads what the runtime answers.
+// Package oci creates configurations of steps for an OCI runtime (runc or crun), as
+// BuildKit does, and reads the errors of the runtime.
 //
-// The package starts nothing. The runner of package namespace does, when it has a
-// [Runtime]: its init process, in a mount and a PID namespace of its own, mounts
-// what the step sees below a tmpfs, writes the [Spec] next to it and becomes the
-// runtime. That needs less than a runner of its own would:
+// The package starts no processes. The runner of package namespace does, if it has a
+// [Runtime]. Its init process has its own mount and PID namespaces. It mounts the file
+// systems of the step below a tmpfs, writes the [Spec] next to them and executes the
+// runtime. This design has several advantages over a separate runner:
 //
 //   - It uses the layers, upper directories, users, terminals and sockets of the
 //     built-in runner, so both give the same results.
 //   - Nothing is mounted in the namespace of the host, and the state of the runtime is
 //     in the tmpfs. Both disappear with the runtime, even after SIGKILL.
 //   - The runtime is the first process of its PID namespace. When it ends, the kernel
-//     kills the step, so the guard needs to know nothing of containers.
+//     kills the step, so the guard does not need to know about containers.
 //
-// What remains of a step that was killed is its control group: see [NewGroup].
+// Only the control group of a killed step remains. The guard or a later runner removes
+// it.
 package oci

@@ -11,12 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// moreLoops is how many loop devices a step with all privileges gets that do not
-// exist yet.
+// moreLoops is the number of loop devices beyond the first free one for a step with all
+// privileges.
 const moreLoops = 7
 
-// allowAll gives a process all privileges that this one has, as BuildKit does with
-// RUN --security=insecure.
+// allowAll gives a process all privileges of this process, as BuildKit does with RUN
+// --security=insecure.
 func allowAll(s *specs.Spec, userNamespace bool) error {
 	caps, err := capabilities()
 	if err != nil {
@@ -38,7 +38,7 @@ func allowAll(s *specs.Spec, userNamespace bool) error {
 	return nil
 }
 
-// capabilities returns the capabilities of this process by the names of the
+// capabilities returns the capabilities of this process by their names in the
 // specification.
 func capabilities() ([]string, error) {
 	have, err := capability.NewPid2(0)
@@ -57,7 +57,7 @@ func capabilities() ([]string, error) {
 	return names, nil
 }
 
-// insecureDevices are the devices of a step with all privileges.
+// insecureDevices returns the devices of a step with all privileges.
 func insecureDevices() []specs.LinuxDevice {
 	list := []specs.LinuxDevice{
 		{Path: "/dev/kmsg", Type: "c", Major: 1, Minor: 11},
@@ -73,7 +73,7 @@ func insecureDevices() []specs.LinuxDevice {
 	return list
 }
 
-// freeLoop returns the number of a loop device that is not in use; 0 if unknown.
+// freeLoop returns the number of an unused loop device, or 0 if it is unknown.
 func freeLoop() int {
 	f, err := os.OpenFile("/dev/loop-control", os.O_RDWR, 0)
 	if err != nil {

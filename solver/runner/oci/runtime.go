@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// A Runtime is a program that runs containers: the path of runc or crun.
+// Runtime is the path of a program that runs containers: runc or crun.
 type Runtime string
 
-// Find returns the runtime in PATH: runc, or else crun.
+// Find returns the first runtime in PATH: runc, or else crun.
 func Find() (Runtime, error) {
 	for _, name := range []string{"runc", "crun"} {
 		if file, err := exec.LookPath(name); err == nil {
@@ -26,37 +26,38 @@ func Find() (Runtime, error) {
 // Name returns the name of the program.
 func (r Runtime) Name() string { return filepath.Base(string(r)) }
 
-// Files are the files of a container that its runtime uses.
+// Files are the paths of a container's files for its runtime.
 type Files struct {
 	Bundle string // directory with config.json
-	State  string // directory of the runtime's own
+	State  string // private directory of the runtime
 	Log    string
 	PID    string // written when the process has started
-	// Process describes a process that joins the container; "" for the first one.
+	// Process is the configuration of a process that joins the container. If it is "",
+	// the first process is run.
 	Process string
 }
 
-// id is the name of the container. No other has the same state directory.
+// id is the name of the container. Each container has its own state directory.
 const id = "step"
 
-// Args returns the command that runs a process.
+// Args returns the command line that runs a process.
 func (r Runtime) Args(f *Files, userNamespace bool) []string {
 	args := []string{string(r), "--root", f.State, "--log", f.Log, "--log-format", "json"}
 	if userNamespace && r.Name() == "crun" {
-		args = append(args, "--cgroup-manager", "disabled") // runc knows by itself that it has none
+		args = append(args, "--cgroup-manager", "disabled") // runc detects this by itself
 	}
 	if f.Process != "" {
 		return append(args, "exec", "--process", f.Process, "--pid-file", f.PID, id)
 	}
 	args = append(args, "run", "--bundle", f.Bundle, "--pid-file", f.PID)
 	if r.Name() != "crun" {
-		args = append(args, "--keep") // its control group, to see whether memory was used up
+		args = append(args, "--keep") // keep its control group, to detect OOM kills
 	}
 	return append(args, id)
 }
 
-// Failure returns the error in the log of a runtime that failed to run a process;
-// nil if the process ran.
+// Failure returns the error in the log of a runtime that failed to run a process. If
+// the process ran, it returns nil.
 func Failure(log []byte) error {
 	for line := range bytes.Lines(log) {
 		var entry struct{ Level, Msg string }
@@ -68,8 +69,8 @@ func Failure(log []byte) error {
 	return nil
 }
 
-// plain returns a message of a runtime without the words that say only that it
-// failed, which follow each other in different orders.
+// plain removes prefixes from an error of a runtime that only report the failure
+// itself. They occur in different orders.
 func plain(message string) string {
 	message = strings.TrimSpace(message)
 	for again := true; again; {

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// TestFind: runc comes before crun. Without both, the error says what to do.
+// TestFind checks that runc takes precedence over crun, and that the error without both
+// includes advice.
 func TestFind(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("PATH", dir)
@@ -25,7 +26,8 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// TestArgs: the first process runs the container, others join it.
+// TestArgs checks that the first process runs the container and other processes join
+// it.
 func TestArgs(t *testing.T) {
 	f := Files{Bundle: "/b", State: "/s", Log: "/l", PID: "/p"}
 	joined := f
@@ -47,7 +49,7 @@ func TestArgs(t *testing.T) {
 	}
 }
 
-// TestFailure: an error in the log is the reason why a process did not run.
+// TestFailure checks that an error in the log is returned as the reason of a failure.
 func TestFailure(t *testing.T) {
 	for log, want := range map[string]string{
 		"":                                    "<nil>",

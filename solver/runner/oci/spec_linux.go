@@ -19,22 +19,22 @@ import (
 	"slipway/solver/runner"
 )
 
-// A Container is what the processes of a step share.
+// Container describes the environment shared by the processes of a step.
 type Container struct {
 	Root          string // directory of the root
-	ReadOnly      bool   // the root
+	ReadOnly      bool   // the root is read-only
 	Hostname      string
-	OwnNetwork    bool   // a network with nothing but loopback
+	OwnNetwork    bool   // a network with only a loopback device
 	Hosts, Resolv string // files for /etc/hosts and /etc/resolv.conf
 	Mounts        []Mount
 	Cgroup        string // path of the control group; unused in a user namespace
 	Resources     runner.Resources
 	UserNamespace bool // this program is root of a user namespace
-	OneUser       bool // the namespace has no user but root
+	OneUser       bool // root is the only user of the namespace
 }
 
-// Mount is a mount of a container: a tmpfs, or a bind mount of something that is found
-// by a number, as its path is not known yet.
+// Mount is a mount of a container: a tmpfs, or a bind mount. The source of a bind mount
+// is identified by a number, because its path is not known yet.
 type Mount struct {
 	Target string
 	Number int
@@ -47,29 +47,29 @@ type Process struct {
 	Args, Env []string
 	Dir       string
 	UID, GID  int
-	Groups    []int // supplementary ones, GID among them
+	Groups    []int // supplementary groups, including GID
 	Limits    []Limit
 	Terminal  bool
 	Insecure  bool // with all privileges
 }
 
-// Limit is a resource limit by Docker's name, "nofile" for instance.
+// Limit is a resource limit with Docker's name, for example "nofile".
 type Limit struct {
 	Name       string
 	Soft, Hard int64
 }
 
-// version is the version of the specification that a [Spec] needs: all runtimes
-// know it, and crun refuses later ones that it does not know.
+// version is the specification version of a [Spec]. All runtimes support it, and crun
+// rejects newer versions that it does not know.
 const version = "1.0.2"
 
 // Spec returns the runtime's configuration of a container and its first process.
-// Capabilities, devices, namespaces and masked paths are containerd's defaults, the
-// system calls those of Docker's profile. BuildKit takes them from the same modules.
+// Capabilities, devices, namespaces and masked paths are containerd's defaults. The
+// system calls are those in Docker's profile. BuildKit uses the same modules.
 func Spec(ctx context.Context, c *Container, p *Process) (*specs.Spec, error) {
 	ctx = namespaces.WithNamespace(ctx, "slipway")
 	opts := []oci.SpecOpts{
-		oci.WithoutRunMount, // https://github.com/moby/buildkit/issues/429
+		oci.WithoutRunMount, // see https://github.com/moby/buildkit/issues/429
 		oci.WithHostname(c.Hostname),
 		oci.WithNewPrivileges, // su and sudo work
 		oci.WithRootFSPath(c.Root),
@@ -112,7 +112,7 @@ func Spec(ctx context.Context, c *Container, p *Process) (*specs.Spec, error) {
 	return s, nil
 }
 
-// limits returns options that limit a container.
+// limits returns spec options for the resource limits of a container.
 func limits(r *runner.Resources) []oci.SpecOpts {
 	var opts []oci.SpecOpts
 	if r.Memory != 0 {
@@ -142,8 +142,8 @@ func limits(r *runner.Resources) []oci.SpecOpts {
 	return opts
 }
 
-// ProcessSpec returns the runtime's configuration of a process that joins a
-// container with spec s.
+// ProcessSpec returns the runtime's configuration of a process that joins a container
+// with spec s.
 func ProcessSpec(s *specs.Spec, p *Process) (*specs.Process, error) { return process(s.Process, p) }
 
 // process returns a process with the defaults of base.
@@ -163,7 +163,7 @@ func process(base *specs.Process, p *Process) (*specs.Process, error) {
 	return &s, nil
 }
 
-// systemMounts are the mounts that BuildKit adds to containerd's.
+// systemMounts returns the mounts that BuildKit adds to containerd's defaults.
 func systemMounts(c *Container) []specs.Mount {
 	file := func(target, source string) specs.Mount {
 		return specs.Mount{Destination: target, Type: "bind", Source: source, Options: []string{"nosuid", "noexec", "nodev", "rbind", "ro"}}
@@ -175,7 +175,7 @@ func systemMounts(c *Container) []specs.Mount {
 	}
 }
 
-// spec describes the mount. A bind mount has the flags of its source.
+// spec returns the mount for the runtime. A bind mount has the flags of its source.
 func (m *Mount) spec() specs.Mount {
 	if !m.Tmpfs {
 		return specs.Mount{Destination: m.Target, Type: "bind", Source: strconv.Itoa(m.Number), Options: []string{"rbind"}}
@@ -187,13 +187,13 @@ func (m *Mount) spec() specs.Mount {
 	return out
 }
 
-// MountNumber returns the number of a mount whose source is still to be put in.
+// MountNumber returns the number of a bind mount whose source has not been set yet.
 func MountNumber(m *specs.Mount) (int, bool) {
 	n, err := strconv.Atoi(m.Source)
 	return n, err == nil && m.Type == "bind"
 }
 
-// lastOfEach returns mounts with the last one of each target, where the first one was.
+// lastOfEach keeps the last mount of each target, at the position of the first one.
 func lastOfEach(list []specs.Mount) []specs.Mount {
 	var out []specs.Mount
 	for _, m := range list {
@@ -206,10 +206,10 @@ func lastOfEach(list []specs.Mount) []specs.Mount {
 	return out
 }
 
-// forUserNamespace changes a spec to what is allowed to root of a user namespace:
-// no control groups, and the host's /sys unless the container has a network of its
-// own. BuildKit's rootless steps have no /sys at
-// all. Here they see the same of it as those of root, and no control groups.
+// forUserNamespace restricts a spec to features available to root of a user namespace.
+// It removes control groups, and mounts the host's /sys unless the container has its
+// own network. BuildKit's rootless steps have no /sys at all. These steps see the same
+// parts of it as steps of root, except for control groups.
 func (c *Container) forUserNamespace(s *specs.Spec) {
 	s.Linux.Resources, s.Linux.CgroupsPath = nil, ""
 	s.Mounts = slices.DeleteFunc(s.Mounts, func(m specs.Mount) bool { return m.Type == "cgroup" })
@@ -229,11 +229,11 @@ func (c *Container) forUserNamespace(s *specs.Spec) {
 	}
 }
 
-// hasCgroupNamespaces reports whether containers have control groups of version 2
-// in a namespace of their own.
+// hasCgroupNamespaces reports whether containers have their own namespace of version 2
+// control groups.
 //
-// Upstream: BuildKit makes none with version 1, where the runtime may fail to.
-// https://github.com/moby/buildkit/issues/4108
+// Upstream: BuildKit does not create these namespaces with version 1, because the
+// runtime may fail. See https://github.com/moby/buildkit/issues/4108.
 func hasCgroupNamespaces() bool {
 	for _, file := range []string{"/proc/self/ns/cgroup", "/sys/fs/cgroup/cgroup.subtree_control"} {
 		if _, err := os.Stat(file); err != nil {

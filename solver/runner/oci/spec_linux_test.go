@@ -11,7 +11,7 @@ import (
 	"slipway/solver/runner"
 )
 
-// mountAt returns the mount of a spec with that target.
+// mountAt returns the mount of a spec with this target.
 func mountAt(t *testing.T, s *specs.Spec, target string) specs.Mount {
 	t.Helper()
 	var found []specs.Mount
@@ -35,7 +35,7 @@ func spec(t *testing.T, c *Container, p *Process) *specs.Spec {
 	return s
 }
 
-// TestLimits: the limits of a container, if it has control groups.
+// TestLimits checks the resource limits of a container with and without control groups.
 func TestLimits(t *testing.T) {
 	c := &Container{Resources: runner.Resources{Memory: 1, MemorySwap: -1, CPUShares: 2, CPUPeriod: 3, CPUQuota: 4, CPUSetCPUs: "5", CPUSetMems: "6"}}
 	got := spec(t, c, &Process{}).Linux.Resources
@@ -64,7 +64,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestSpec: a step has the privileges that steps of BuildKit have, and not more.
+// TestSpec checks that a step has exactly the privileges of steps in BuildKit.
 func TestSpec(t *testing.T) {
 	c := &Container{Root: "/r", ReadOnly: true, Hostname: "here", Hosts: "/h", Resolv: "/v", Cgroup: "/slipway/x", Mounts: []Mount{
 		{Target: "/t", Tmpfs: true, Size: 4096}, {Target: "/b", Number: 7}, {Target: "/etc/hosts", Number: 8},
@@ -115,7 +115,7 @@ func TestSpec(t *testing.T) {
 	}
 }
 
-// TestNetwork: a step has the network of the builder, or one of its own.
+// TestNetwork checks that a step has the network of the builder or its own network.
 func TestNetwork(t *testing.T) {
 	for _, own := range []bool{false, true} {
 		s := spec(t, &Container{OwnNetwork: own}, &Process{})
@@ -125,8 +125,8 @@ func TestNetwork(t *testing.T) {
 	}
 }
 
-// TestInsecure: a step with all privileges has those of this process, and devices
-// except in a user namespace.
+// TestInsecure checks that a step with all privileges has the privileges of this
+// process, and devices unless it is in a user namespace.
 func TestInsecure(t *testing.T) {
 	for _, inside := range []bool{false, true} {
 		s := spec(t, &Container{UserNamespace: inside}, &Process{Insecure: true})
@@ -151,8 +151,8 @@ func TestInsecure(t *testing.T) {
 	}
 }
 
-// TestUserNamespace: root of a user namespace has no control groups, and asks the
-// runtime for nothing that only root may do.
+// TestUserNamespace checks that a spec for a user namespace has no control groups and
+// requires no other privileges of the host's root.
 func TestUserNamespace(t *testing.T) {
 	s := spec(t, &Container{Cgroup: "/x", UserNamespace: true, OneUser: true}, &Process{Groups: []int{0}})
 	if s.Linux.CgroupsPath != "" || s.Linux.Resources != nil || s.Process.User.AdditionalGids != nil {
@@ -173,7 +173,7 @@ func TestUserNamespace(t *testing.T) {
 	}
 }
 
-// TestProcessSpec: a process that joins has the privileges of the container.
+// TestProcessSpec checks that a process that joins has the privileges of the container.
 func TestProcessSpec(t *testing.T) {
 	s := spec(t, &Container{}, &Process{Args: []string{"a"}, Limits: []Limit{{Name: "core"}}})
 	p, err := ProcessSpec(s, &Process{Args: []string{"b"}, UID: 3})

@@ -1,7 +1,7 @@
-// Package script runs steps as a test tells: what each of them prints, writes,
-// how long it takes and how it ends. Nothing is executed.
+// Package script runs steps as specified by a test: their output, their files, their
+// duration and how they end. It executes no programs.
 //
-// It is for tests of frontends, and of all that is about steps rather than about
-// what programs do. A step that the test does not expect is an error that names
-// it and those that are expected.
+// It is intended for tests of frontends and of other code that handles steps but does
+// not depend on the programs in them. An unexpected step is an error that lists the
+// step and the expected ones.
 package script

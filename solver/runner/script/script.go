@@ -16,27 +16,27 @@ import (
 	"slipway/solver/tree"
 )
 
-// Step says what the processes do that it stands for, in this order: they wait,
-// write files, call Do, print, and end.
+// Step specifies what matching processes do. In this order, they wait, write files,
+// remove files, call Do, print output and exit.
 type Step struct {
-	// Run is the command: the script of a shell that is called with -c, and
-	// otherwise the arguments with spaces between them. Each * is any text.
+	// Run is a pattern for the command: the script if a shell is called with -c,
+	// otherwise the arguments joined with spaces. Each * matches any text.
 	Run string
-	// Times is how many processes the step is for at most; 0 is any number.
-	// After that, later steps count.
+	// Times is the maximum number of processes that match this step. Further processes
+	// match later steps. If Times is 0, there is no limit.
 	Times int
 
-	Delay  time.Duration     // cut short if the build is cancelled
-	Files  map[string]string // written, by path; of a path that ends in / a directory is made
-	Remove []string          // paths
+	Delay  time.Duration     // cut short if the build is canceled
+	Files  map[string]string // files to write, by path; a path ending in / is a directory
+	Remove []string          // paths to remove
 	Do     func(ctx context.Context, c *Call) error
 	Stdout string
 	Stderr string
 	Exit   int   // exit code
-	Err    error // why the process cannot run at all
+	Err    error // error of a process that cannot run at all
 }
 
-// Runner is a [runner.Runner] and a [runner.Opener].
+// Runner implements [runner.Runner] and [runner.Opener].
 type Runner struct {
 	inprocess.Runner
 	steps []Step
@@ -46,9 +46,9 @@ type Runner struct {
 	ran  []string
 }
 
-// New returns a runner of those steps, of which the first one that fits counts.
-// Files that it writes are as old as can be, so that results are always the
-// same. It is not to be copied.
+// New returns a runner with these steps. Each process uses the first matching step.
+// Written files have the Unix time 0, so that results are reproducible. The runner must
+// not be copied.
 func New(store *tree.Store, steps ...Step) *Runner {
 	r := &Runner{steps: steps, used: make([]int, len(steps))}
 	r.Runner = inprocess.Runner{
@@ -57,14 +57,14 @@ func New(store *tree.Store, steps ...Step) *Runner {
 	return r
 }
 
-// Ran returns the commands that ran, in the order in which they started.
+// Ran returns the commands of processes in the order in which they started.
 func (r *Runner) Ran() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]string{}, r.ran...)
 }
 
-// Unused returns the commands of the steps that no process was for.
+// Unused returns the commands of the steps that matched no process.
 func (r *Runner) Unused() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -77,8 +77,8 @@ func (r *Runner) Unused() []string {
 	return list
 }
 
-// Call is a process and its files. Paths are absolute, or start in the working
-// directory; links and mounts are followed.
+// Call is a process with its files. Relative paths are resolved in the working
+// directory. Links and mounts are followed.
 type Call struct {
 	*runner.Process
 	files *inprocess.Files
@@ -94,8 +94,8 @@ func (c *Call) path(name string) string {
 // ReadFile returns the content of a file.
 func (c *Call) ReadFile(name string) ([]byte, error) { return c.files.Read(c.path(name)) }
 
-// WriteFile writes a file, and makes the directories that are missing. With a
-// path that ends in / it makes a directory.
+// WriteFile writes a file and creates missing parent directories. If the path ends in
+// /, it creates a directory.
 func (c *Call) WriteFile(name, data string) error {
 	dir := path.Dir(c.path(name))
 	if strings.HasSuffix(name, "/") {
@@ -130,7 +130,7 @@ func (c *Call) Chmod(name string, mode uint32) error {
 	return c.files.SetMeta(at, m)
 }
 
-// Remove removes what is at a path, with all below it.
+// Remove removes a file, or a directory with everything below it.
 func (c *Call) Remove(name string) error {
 	c.files.Lock()
 	defer c.files.Unlock()
@@ -141,7 +141,7 @@ func (c *Call) Remove(name string) error {
 	return c.files.Editor.Remove(at)
 }
 
-// exec does what the step says that a process is for.
+// exec performs the matching step of a process.
 func (r *Runner) exec(ctx context.Context, f *inprocess.Files, p *runner.Process) (int, error) {
 	s, err := r.step(command(p))
 	if err != nil {
@@ -179,7 +179,7 @@ func (r *Runner) exec(ctx context.Context, f *inprocess.Files, p *runner.Process
 	return s.Exit, say(p, s)
 }
 
-// say prints.
+// say prints the output of a step.
 func say(p *runner.Process, s *Step) error {
 	for _, out := range []struct {
 		to   io.Writer
@@ -194,7 +194,7 @@ func say(p *runner.Process, s *Step) error {
 	return nil
 }
 
-// command is what a process runs, as steps name it.
+// command returns the command of a process in the format of Step.Run.
 func command(p *runner.Process) string {
 	if len(p.Args) == 3 && p.Args[1] == "-c" {
 		return p.Args[2]
@@ -202,7 +202,7 @@ func command(p *runner.Process) string {
 	return strings.Join(p.Args, " ")
 }
 
-// step finds the step for a command, and notes that it ran.
+// step returns the first matching step for a command and records the command.
 func (r *Runner) step(command string) (*Step, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -224,7 +224,7 @@ func (r *Runner) step(command string) (*Step, error) {
 	return nil, fmt.Errorf("%s", text)
 }
 
-// matches tells whether a text is one of a pattern, in which * is any text.
+// matches reports whether text matches a pattern, in which * matches any text.
 func matches(pattern, text string) bool {
 	parts := strings.Split(pattern, "*")
 	if len(parts) == 1 {

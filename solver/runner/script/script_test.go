@@ -34,8 +34,8 @@ func store(t *testing.T) *tree.Store {
 	return s
 }
 
-// TestSteps: a step does what it says, the first that fits counts, and one that
-// is not expected names those that are.
+// TestSteps checks that processes perform the first matching step, and that the error
+// for an unexpected process lists the expected steps.
 func TestSteps(t *testing.T) {
 	r := script.New(store(t),
 		script.Step{Run: "make", Times: 1, Files: map[string]string{"out/app": "1", "/etc/": ""}, Stdout: "built\n", Stderr: "slowly\n"},
@@ -89,7 +89,7 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-// TestDelay: a cancelled build does not wait for a slow step.
+// TestDelay checks that a canceled build does not wait for a slow step.
 func TestDelay(t *testing.T) {
 	r := script.New(store(t), script.Step{Run: "slow", Delay: time.Hour})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -99,7 +99,7 @@ func TestDelay(t *testing.T) {
 	}
 }
 
-// A step of a build is what its function does with its files.
+// A step of a build performs what its function does with its files.
 func Example() {
 	dir, err := os.MkdirTemp("", "")
 	if err != nil {

@@ -10,16 +10,16 @@ import (
 	"mvdan.cc/sh/v3/expand"
 )
 
-// What a script may have of the memory that it shares with the build.
+// Limits of the memory that a script shares with the build.
 const (
-	maxFile    = 256 << 20 // bytes of a file that it writes, and of standard input
-	maxHeap    = 512 << 20 // bytes by which all memory may grow while it runs
-	maxFrames  = 10_000    // of the stack: some 1,000 calls of functions
-	maxThreads = 1_000     // goroutines by which all may grow while it runs: processes in the background
+	maxFile    = 256 << 20 // bytes of a written file, and of standard input
+	maxHeap    = 512 << 20 // bytes by which the heap may grow while a script runs
+	maxFrames  = 10_000    // stack frames: about 1,000 nested function calls
+	maxThreads = 1_000     // goroutines that may be added while a script runs, for background processes
 )
 
-// inBounds refuses a command with too many arguments, or with too many others
-// around or beside it.
+// inBounds returns an error for a command with too many arguments, too deep in function
+// calls, or with too many concurrent processes.
 func (f *files) inBounds(args []string) error {
 	n := 0
 	for _, a := range args {
@@ -29,7 +29,7 @@ func (f *files) inBounds(args []string) error {
 	switch {
 	case n > maxValues:
 		return unable("passes at most %d bytes of arguments", maxValues)
-	case f.commands.Add(1)%32 == 0 && runtime.Callers(maxFrames, frame[:]) > 0: // it walks the stack
+	case f.commands.Add(1)%32 == 0 && runtime.Callers(maxFrames, frame[:]) > 0: // walking the stack is slow
 		return unable("runs no functions that call each other for ever")
 	case runtime.NumGoroutine() > f.goroutines+maxThreads:
 		return unable("runs at most %d processes at a time", maxThreads)
@@ -37,7 +37,7 @@ func (f *files) inBounds(args []string) error {
 	return nil
 }
 
-// bounded refuses variables with more bytes than the limit.
+// bounded returns an error if variables have more bytes than the limit.
 func bounded(env expand.Environ, limit string) error {
 	most, err := strconv.Atoi(limit)
 	if err != nil {
@@ -59,8 +59,8 @@ func bounded(env expand.Environ, limit string) error {
 	return nil
 }
 
-// heapContext ends when the memory has grown too much. The interpreter asks it
-// before each command.
+// heapContext is a context that ends when the heap has grown too much. The interpreter
+// checks the context before each command.
 type heapContext struct {
 	context.Context
 	base  uint64
@@ -77,14 +77,14 @@ func (c *heapContext) Err() error {
 	if err := c.Context.Err(); err != nil || c.asked.Add(1)%16 != 0 || heap() < c.base+maxHeap {
 		return err
 	}
-	runtime.GC() // it may be garbage
+	runtime.GC() // the growth may be garbage
 	if heap() < c.base+maxHeap {
 		return nil
 	}
 	return unable("has no more than %d bytes of memory for a script", maxHeap)
 }
 
-// heap returns how many bytes all objects have.
+// heap returns the number of bytes of all objects on the heap.
 func heap() uint64 {
 	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(s)

@@ -11,25 +11,26 @@ import (
 	"mvdan.cc/sh/v3/interp"
 )
 
-// call is one run of a tool.
+// call is one invocation of a tool.
 type call struct {
 	*files
 	hc    interp.HandlerContext
 	name  string
-	args  []string // without the name; without flags once they are parsed
+	args  []string // without the name, and without flags after parse
 	flags map[byte]string
-	code  int // of the first thing that failed
+	code  int // of the first failure
 }
 
-// tool is a command that the runner has itself. Its flags are single letters;
-// one that takes a value is followed by a colon.
+// tool is a command implemented by the runner. Its flags are single letters. A flag
+// with a value is followed by a colon.
 type tool struct {
 	flags string
 	run   func(context.Context, *call) error
 }
 
-// run parses the flags and runs the tool. An error about a path is told as tools
-// tell it, and makes the code 1; what the runner cannot do ends the build.
+// run parses the flags and runs the tool. An error about a path is printed in the
+// format of such tools, and sets the exit code to 1. Unsupported operations fail the
+// build.
 func (c *call) run(ctx context.Context, t tool) error {
 	if err := c.parse(t.flags); err != nil {
 		return err
@@ -43,8 +44,8 @@ func (c *call) run(ctx context.Context, t tool) error {
 	return nil
 }
 
-// fail tells an error about a path, after which a tool goes on; others it
-// returns.
+// fail prints an error about a path, after which the tool continues. It returns all
+// other errors.
 func (c *call) fail(err error) error {
 	var p *fs.PathError
 	switch {
@@ -63,13 +64,13 @@ func (c *call) fail(err error) error {
 	return err
 }
 
-// usage is the error of wrong arguments.
+// usage prints an error about arguments and returns exit status 1.
 func (c *call) usage(text string) error {
 	fmt.Fprintf(c.hc.Stderr, "%s: %s\n", c.name, text)
 	return interp.ExitStatus(1)
 }
 
-// parse takes the flags off the arguments.
+// parse removes the flags from the arguments.
 func (c *call) parse(known string) error {
 	c.flags = map[byte]string{}
 	var rest []string
@@ -118,7 +119,7 @@ func (c *call) has(flag byte) bool {
 // path returns the absolute path of an argument.
 func (c *call) path(arg string) string { return absolute(c.hc.Dir, arg) }
 
-// each calls fn for each argument, and goes on after errors about paths.
+// each calls fn for each argument and continues after errors about paths.
 func (c *call) each(fn func(arg string) error) error {
 	if len(c.args) == 0 {
 		return c.usage("missing operand")
@@ -137,8 +138,8 @@ func (c *call) print(format string, args ...any) error {
 	return err
 }
 
-// into returns where each of several paths goes: into a directory, or one of
-// them to a path of its own.
+// into calls fn for each source path with its destination: a path in the last argument
+// if that is a directory, otherwise the last argument itself.
 func (c *call) into(fn func(from, to string) error) error {
 	if len(c.args) < 2 {
 		return c.usage("missing operand")

@@ -1,15 +1,15 @@
-// Package shell runs steps without the help of a kernel: it interprets their
-// shell commands on the file tree itself, with the tools that it brings along.
+// Package shell runs steps without kernel features. It interprets their shell commands
+// directly on the file tree, with built-in tools.
 //
-// It is for machines without namespaces, for other systems than Linux, and for
-// tests. What it cannot do exactly it refuses: programs of the image, users other
-// than root, and flags and tools that it does not have. It never makes anything
-// up. A tool is there only if the image has one of that name.
+// It is intended for machines without namespaces, for systems other than Linux, and for
+// tests. It rejects what it cannot do exactly: programs of the image, users other than
+// root, and unsupported flags and tools. It never returns approximate results. A tool
+// is available only if the image has a tool of the same name.
 //
-// As it runs no programs, it interprets the steps of every Linux platform on any
-// machine; uname tells the platform of the step.
+// Because it runs no programs, it interprets steps of every Linux platform on any
+// machine. The command uname prints the platform of the step.
 //
-// Nothing of the host is read or written but the directories of cache mounts: ~user
-// is a user of the image, and there are no process IDs. As scripts share the memory
-// of the build, what they keep in variables, files and functions is bounded.
+// Only the directories of cache mounts are read and written on the host. ~user is a
+// user of the image, and there are no process IDs. Scripts share the memory of the
+// build, so the size of their variables, files and functions is limited.
 package shell

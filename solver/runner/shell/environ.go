@@ -11,12 +11,12 @@ import (
 	"mvdan.cc/sh/v3/interp"
 )
 
-// environ is the environment that a shell starts with.
+// environ is the initial environment of a shell.
 type environ struct {
 	expand.Environ
 	bash bool
-	// ready is set when the interpreter has started. Before that it sets variables
-	// that are missing to the IDs of the user who builds.
+	// ready is set when the interpreter has started. Before that, the interpreter sets
+	// missing variables to the IDs of the builder's user.
 	ready bool
 }
 
@@ -46,12 +46,12 @@ func (e *environ) Each(fn func(string, expand.Variable) bool) {
 	e.Environ.Each(fn)
 }
 
-// rootID is the ID of root as bash knows it.
+// rootID returns the ID of root as bash sets it.
 func rootID() expand.Variable {
 	return expand.Variable{Set: true, Kind: expand.String, Str: "0", ReadOnly: true}
 }
 
-// users returns the users of the image that match.
+// users returns the matching users of the image.
 func (p *process) users(match func(user.User) bool) ([]user.User, error) {
 	data, err := p.Read("/etc/passwd")
 	var missing *fs.PathError
@@ -73,8 +73,8 @@ func (p *process) rootHome() (string, error) {
 	return list[0].Home, nil
 }
 
-// home prints the home directory of a user, and ~NAME if the user does not exist,
-// as shells do.
+// home prints the home directory of a user. If the user does not exist, it prints
+// ~NAME, as shells do.
 func (p *process) home(hc interp.HandlerContext, name string) error {
 	list, err := p.users(func(u user.User) bool { return u.Name == name })
 	if err != nil {

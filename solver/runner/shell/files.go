@@ -18,13 +18,13 @@ import (
 	"slipway/solver/tree"
 )
 
-// files is the file system of a process. Its commands may run side by side.
+// files is the file system of a process. Its commands may run concurrently.
 type files struct {
 	*inprocess.Files
 	arch string
 
-	commands   atomic.Uint32 // that were run
-	goroutines int           // of the whole program when the process started
+	commands   atomic.Uint32 // number of commands run
+	goroutines int           // number of goroutines when the process started
 
 	mu    sync.Mutex
 	first error // see note
@@ -32,8 +32,8 @@ type files struct {
 	sources map[string]string
 }
 
-// note remembers the first of what this runner cannot do: in pipes and
-// substitutions the interpreter goes on after it.
+// note records the first unsupported operation, because the interpreter continues after
+// errors in pipes and substitutions.
 func (f *files) note(err error) error {
 	var status interp.ExitStatus
 	var wrong *fs.PathError
@@ -46,17 +46,17 @@ func (f *files) note(err error) error {
 	return err
 }
 
-// noted returns what was remembered.
+// noted returns the recorded error.
 func (f *files) noted() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.first
 }
 
-// umask is what new files may not allow.
+// umask is the umask for new files.
 const umask = 0o022
 
-// fault is an error about a path.
+// fault returns an error about a path.
 func fault(op, name string, err error) error { return &fs.PathError{Op: op, Path: name, Err: err} }
 
 var (
@@ -72,7 +72,7 @@ func (f *files) read(name string) ([]byte, error) {
 	return f.Read(name)
 }
 
-// handle is an open file. What is written is there when it is closed.
+// handle is an open file. Its written content is stored on Close.
 type handle struct {
 	f     *files
 	name  string
@@ -81,7 +81,7 @@ type handle struct {
 	write bool
 }
 
-// open opens a file as a shell's redirection does.
+// open opens a file like a shell redirection.
 func (f *files) open(name string, flag int) (io.ReadWriteCloser, error) {
 	if name == "/dev/null" {
 		return &handle{in: bytes.NewReader(nil)}, nil
@@ -105,11 +105,11 @@ func (f *files) open(name string, flag int) (io.ReadWriteCloser, error) {
 	if flag&os.O_TRUNC == 0 {
 		h.out.Write(data)
 	}
-	// It is there from now on, as others see.
+	// Create the file now, so that other commands see it.
 	return h, f.Write(name, h.out.Bytes())
 }
 
-// takeSource returns a rewritten script, which is opened once.
+// takeSource returns a rewritten script and removes it, because it is opened once.
 func (f *files) takeSource(name string) (string, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -143,7 +143,7 @@ func (h *handle) Close() error {
 	return h.f.Write(h.name, h.out.Bytes())
 }
 
-// info is a node as [fs.FileInfo] and [fs.DirEntry].
+// info implements [fs.FileInfo] and [fs.DirEntry] for a node.
 type info struct {
 	name string
 	node *tree.Node

@@ -12,8 +12,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestHostUnknown: scripts see the users of the image and no process, user or file
-// of the host.
+// TestHostUnknown checks that scripts see users of the image, and no process, user or
+// file of the host.
 func TestHostUnknown(t *testing.T) {
 	r, root := world(t)
 	passwd, err := r.Store.PutBytes([]byte("root:x:0:0::/image/root:/bin/sh\nu:x:5:5::/home/* u:/bin/sh\n"))
@@ -66,8 +66,8 @@ func TestHostUnknown(t *testing.T) {
 	}
 }
 
-// TestBounds: a script that would use up the memory or the stack of the build is a
-// step that fails.
+// TestBounds checks that a script that would exhaust the memory or the stack of the
+// build fails.
 func TestBounds(t *testing.T) {
 	r, root := world(t)
 	loop := func(body string) string { return "i=x; while [ ${#i} -lt 64 ]; do i=x$i; " + body + "; done" }
@@ -101,8 +101,8 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// TestOtherGoroutines: a build of many vertices leaves scripts as many processes as
-// any other build.
+// TestOtherGoroutines checks that the goroutines of a large build do not reduce the
+// number of processes of a script.
 func TestOtherGoroutines(t *testing.T) {
 	end := make(chan struct{})
 	defer close(end)
@@ -116,8 +116,8 @@ func TestOtherGoroutines(t *testing.T) {
 	}
 }
 
-// TestFileBounds: a file that is too large for the memory, and endless standard
-// input, are errors of the runner.
+// TestFileBounds checks that too large files and endless standard input are errors of
+// the runner.
 func TestFileBounds(t *testing.T) {
 	f := &files{}
 	h := &handle{f: f, write: true}
@@ -131,15 +131,16 @@ func TestFileBounds(t *testing.T) {
 	}
 }
 
-// endless is a reader without an end.
+// endless is an endless reader.
 type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
 
-// TestHeapBounds: a script ends when the memory has grown too much since it began.
+// TestHeapBounds checks that a script ends when the heap has grown too much since its
+// start.
 func TestHeapBounds(t *testing.T) {
 	began := withHeap(t.Context())
-	grown := &heapContext{Context: t.Context(), base: ^uint64(maxHeap) + 1} // maxHeap more makes 0
+	grown := &heapContext{Context: t.Context(), base: ^uint64(maxHeap) + 1} // base plus maxHeap is 0
 	for range 15 {
 		if err := errors.Join(began.Err(), grown.Err()); err != nil {
 			t.Fatal(err)

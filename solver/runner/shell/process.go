@@ -22,7 +22,7 @@ import (
 	"slipway/solver/runner"
 )
 
-// process is a process while it is interpreted.
+// process is a process being interpreted.
 type process struct {
 	*runner.Process
 	*files
@@ -30,7 +30,7 @@ type process struct {
 
 // run interprets the process and returns its exit code.
 func (p *process) run(ctx context.Context) (int, error) {
-	// The directories that the name passes are made, too: /x/../y needs /x.
+	// Directories before ".." are created as well: /x/../y needs /x.
 	dir := "/"
 	for part := range strings.SplitSeq(p.Dir, "/") {
 		dir = path.Join(dir, part)
@@ -67,7 +67,7 @@ func (p *process) run(ctx context.Context) (int, error) {
 	return code, cmp.Or(p.noted(), err)
 }
 
-// interpreter is a shell whose files are those of the process.
+// interpreter returns a shell with the files of the process.
 func (p *process) interpreter(env *environ, in io.Reader, out, errs io.Writer, params ...string) (*interp.Runner, error) {
 	r, err := interp.New(
 		interp.Env(env),
@@ -123,19 +123,18 @@ func (p *process) access(name string, mode interp.AccessMode) error {
 	if err != nil {
 		return err
 	}
-	// Root may do all, but run only what someone may run.
+	// Root may access all files, but may execute only files with an execute bit.
 	if mode&interp.AccessExec != 0 && !info.IsDir() && info.Mode()&0o111 == 0 {
 		return fs.ErrPermission
 	}
 	return nil
 }
 
-// lookup is what `command -v` is turned into: the interpreter's own looks at the
-// host.
+// lookup replaces `command -v`, because the interpreter's builtin searches the host.
 const lookup = "\x00lookup"
 
-// call turns to what the interpreter would ask the host, and has text that it would
-// parse itself rewritten.
+// call replaces commands with which the interpreter would access the host, and rewrites
+// text that it would parse itself.
 func (p *process) call(hc interp.HandlerContext, args []string) ([]string, error) {
 	if err := cmp.Or(p.noted(), p.inBounds(args)); err != nil {
 		return nil, err
@@ -163,7 +162,8 @@ func (p *process) call(hc interp.HandlerContext, args []string) ([]string, error
 	return args, nil
 }
 
-// rewriteText rewrites the text of a script. Mistakes in it stay.
+// rewriteText rewrites the text of a script. A script with syntax errors stays
+// unchanged.
 func rewriteText(text string) (string, error) {
 	prog, err := syntax.NewParser().Parse(strings.NewReader(text), "")
 	if err != nil {
@@ -177,12 +177,12 @@ func rewriteText(text string) (string, error) {
 	return b.String(), err
 }
 
-// sourcedName is the beginning of the names of rewritten scripts, which only the
-// open handler knows.
+// sourcedName is the prefix of the names of rewritten scripts. Only the open handler
+// resolves them.
 const sourcedName = "/\x01sourced/"
 
-// sourced rewrites a file that a script reads as a part of it, and returns its new
-// name. A file that cannot be read keeps its name.
+// sourced rewrites a file that a script sources, and returns its new name. A file that
+// cannot be read keeps its name.
 func (p *process) sourced(hc interp.HandlerContext, name string) (string, error) {
 	file := absolute(hc.Dir, name)
 	if !strings.Contains(name, "/") {
@@ -216,7 +216,7 @@ func (p *process) isFile(name string) bool {
 	return err == nil && !info.IsDir()
 }
 
-// found prints where a command is.
+// found prints the path of a command.
 func (p *process) found(hc interp.HandlerContext, name string) error {
 	file := name
 	if !interp.IsBuiltin(name) {
@@ -269,7 +269,7 @@ func (p *process) exec(ctx context.Context, args []string) error {
 	return unable("interprets shell commands and cannot run the program %s", file)
 }
 
-// lookPath finds a command in the image, as a shell does.
+// lookPath finds a command in the image, like a shell.
 func (p *process) lookPath(hc interp.HandlerContext, name string) (string, error) {
 	dirs := []string{hc.Dir}
 	if !strings.Contains(name, "/") {
@@ -292,7 +292,7 @@ func isShell(name string) bool {
 	return false
 }
 
-// shell interprets what a shell is called with: -c and a script, or a file.
+// shell interprets the arguments of a shell: -c and a script, or a file.
 func (p *process) shell(ctx context.Context, hc interp.HandlerContext, args []string) error {
 	var opts []string
 	rest, script := args[1:], false
@@ -334,7 +334,7 @@ func (p *process) shell(ctx context.Context, hc interp.HandlerContext, args []st
 		return interp.ExitStatus(2)
 	}
 	if script && len(rest) > 1 {
-		rest = rest[1:] // the first argument behind the script is $0
+		rest = rest[1:] // the first argument after the script is $0
 	}
 	sub, err := p.subshell(hc, path.Base(args[0]) == "bash", append(append(opts, "--"), rest[1:]...))
 	if err != nil {
@@ -343,8 +343,8 @@ func (p *process) shell(ctx context.Context, hc interp.HandlerContext, args []st
 	return sub.Run(ctx, prog)
 }
 
-// parse parses a script. What is only known to bash is a mistake in others, but
-// what can be interpreted is the tree of bash.
+// parse parses a script. If bash is unset, syntax that only bash supports is an error.
+// The interpreter always gets the syntax tree in bash's dialect.
 func parse(text, name string, bash bool) (*syntax.File, error) {
 	if !bash {
 		if _, err := syntax.NewParser(syntax.Variant(syntax.LangPOSIX)).Parse(strings.NewReader(text), name); err != nil {
@@ -358,7 +358,7 @@ func parse(text, name string, bash bool) (*syntax.File, error) {
 	return prog, rewrite(prog)
 }
 
-// subshell is a shell with the environment of the one that starts it.
+// subshell returns a shell with the environment of its parent.
 func (p *process) subshell(hc interp.HandlerContext, bash bool, params []string) (*interp.Runner, error) {
 	var env []string
 	for name, v := range hc.Env.Each {

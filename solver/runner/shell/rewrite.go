@@ -8,7 +8,7 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// Commands that rewritten scripts call. No program has such names.
+// Commands in rewritten scripts. No program has such names.
 const (
 	homeCommand  = "\x01home"  // prints the home directory of a user
 	pidCommand   = "\x01pid"   // fails
@@ -16,19 +16,20 @@ const (
 )
 
 const (
-	// maxValues is how many bytes variables and arguments may have together.
+	// maxValues is the maximum number of bytes of all variables, and of all arguments
+	// of a command.
 	maxValues = 4 << 20
-	// maxWord is how many bytes a word may have that is made of them.
+	// maxWord is the maximum number of bytes of an expanded word.
 	maxWord = 1 << 30
-	// maxSquare is how many bytes variables may have where one replaces each
+	// maxSquare is the maximum number of bytes of variables if one replaces each
 	// character of another, as in ${x//?/$y}.
 	maxSquare = 32 << 10
-	// maxBraces is how many words braces may make, as in {1..9}.
+	// maxBraces is the maximum number of words from braces, such as {1..9}.
 	maxBraces = 1 << 20
 )
 
-// rewrite changes a script so that the interpreter asks the host for nothing that
-// no handler answers, and so that no variable outgrows the memory.
+// rewrite changes a script so that the interpreter does not access the host without a
+// handler, and so that variables do not exhaust the memory.
 //
 //	~user    becomes "$(\x01home user)"
 //	$$       becomes $(\x01pid)
@@ -42,7 +43,7 @@ func rewrite(prog *syntax.File) error {
 // rewriter rewrites a script during a walk.
 type rewriter struct {
 	limit  int
-	quoted []bool // by node that the walk is in: whether ~ is a plain character
+	quoted []bool // per ancestor node: whether ~ is an ordinary character
 	hdocs  []*syntax.Word
 	err    error
 }
@@ -129,8 +130,8 @@ func (w *rewriter) home(word *syntax.Word) {
 	word.Parts = append(parts, word.Parts[1:]...)
 }
 
-// braces refuses a word whose braces make too many words, or words that begin with
-// ~user.
+// braces returns false and sets an error if the braces of a word make too many words,
+// or words that begin with ~user.
 func (w *rewriter) braces(word *syntax.Word) bool {
 	if n := countBraces(word); n > maxBraces {
 		w.err = unable("makes at most %d words of braces", maxBraces)
@@ -141,7 +142,7 @@ func (w *rewriter) braces(word *syntax.Word) bool {
 	return w.err == nil
 }
 
-// beginsWithTilde reports whether one of the words that braces make begins with ~.
+// beginsWithTilde reports whether one of the words from braces begins with ~.
 func beginsWithTilde(word *syntax.Word) bool {
 	if len(word.Parts) == 0 {
 		return false
@@ -155,7 +156,7 @@ func beginsWithTilde(word *syntax.Word) bool {
 	return false
 }
 
-// bound has a value measure the variables before it is made of them.
+// bound inserts a check of the size of variables before a value is expanded.
 func (w *rewriter) bound(value *syntax.Word) {
 	if value == nil || len(value.Parts) == 0 || value.Lit() != "" {
 		return
@@ -176,8 +177,8 @@ func substitution(name, arg string) *syntax.CmdSubst {
 	return &syntax.CmdSubst{Stmts: []*syntax.Stmt{{Cmd: call}}}
 }
 
-// limit returns how many bytes the variables of a script may have together, so that
-// no word of it becomes larger than maxWord.
+// limit returns the maximum number of bytes of all variables of a script with which no
+// word exceeds maxWord.
 func limit(prog *syntax.File) int {
 	most := maxValues
 	syntax.Walk(prog, func(n syntax.Node) bool {
@@ -194,7 +195,7 @@ func limit(prog *syntax.File) int {
 			switch values++; {
 			case p.Repl == nil || p.Repl.With == nil:
 			case p.Repl.With.Lit() != "":
-				values += len(p.Repl.With.Lit()) // each character may become that
+				values += len(p.Repl.With.Lit()) // each character may be replaced with this text
 			default:
 				most = min(most, maxSquare)
 			}
@@ -206,7 +207,7 @@ func limit(prog *syntax.File) int {
 	return most
 }
 
-// countBraces returns how many words the braces of a word make.
+// countBraces returns the number of words that the braces of a word make.
 func countBraces(word *syntax.Word) int {
 	n := 1
 	for _, part := range word.Parts {

@@ -16,18 +16,19 @@ import (
 	"slipway/solver/tree"
 )
 
-// Runner is a [runner.Runner] and a [runner.Opener].
+// Runner implements [runner.Runner] and [runner.Opener].
 type Runner struct{ inprocess.Runner }
 
-// New returns a runner that keeps the content of files in a store. now is when
-// files are written.
+// New returns a runner that stores file content in store. now returns the time of
+// written files.
 func New(store *tree.Store, now func() time.Time) *Runner {
 	return &Runner{inprocess.Runner{
 		Store: store, Now: now, Exec: exec, Absent: absent, Sockets: unable("cannot connect processes to an SSH agent"),
 	}}
 }
 
-// absent refuses what a kernel makes up. /dev/null needs no file.
+// absent returns an error for paths in file systems that a kernel generates. /dev/null
+// is supported without a file.
 func absent(path string) error {
 	for _, dir := range []string{"/proc/", "/sys/", "/dev/"} {
 		if strings.HasPrefix(path, dir) {
@@ -60,8 +61,8 @@ func exec(ctx context.Context, f *inprocess.Files, p *runner.Process) (int, erro
 	return (&process{Process: p, files: &files{Files: f, arch: arch}}).run(ctx)
 }
 
-// sharesFiles reports whether two mounts show the same files of a directory of the
-// host. Each would have a copy.
+// sharesFiles reports whether two mounts show the same files of a host directory. Each
+// would have its own copy.
 func sharesFiles(a, b runner.Mount) bool {
 	if a.Kind != runner.MountDir || b.Kind != runner.MountDir || a.HostPath != b.HostPath {
 		return false
@@ -70,7 +71,7 @@ func sharesFiles(a, b runner.Mount) bool {
 	return from == "//" || other == "//" || strings.HasPrefix(from, other) || strings.HasPrefix(other, from)
 }
 
-// unable is the error of what this runner cannot do.
+// unable returns an error for an operation that this runner does not support.
 func unable(format string, args ...any) error {
 	return fmt.Errorf("the portable runner "+format+"; on Linux with namespaces there is a runner for all", args...)
 }

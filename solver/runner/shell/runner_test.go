@@ -19,7 +19,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// world is a root with names of all tools, as an image with a shell has them.
+// world returns a runner and a root with the names of all tools, like an image with a
+// shell.
 func world(t *testing.T) (*Runner, *tree.Node) {
 	t.Helper()
 	s, err := tree.OpenStore(t.TempDir())
@@ -55,7 +56,7 @@ func newProcess(root *tree.Node, args ...string) *runner.Process {
 	}
 }
 
-// TestScripts runs scripts and checks what they print, or what they fail with.
+// TestScripts runs scripts and checks their output, or their exit code and errors.
 func TestScripts(t *testing.T) {
 	r, root := world(t)
 	for _, tc := range []struct{ script, want string }{
@@ -68,7 +69,7 @@ func TestScripts(t *testing.T) {
 		{"for f in /bin/[b-c]*; do basename $f; done", "basename\nbash\ncat\nchmod\nchown\ncp\n"},
 		{"x=$(echo in); (x=out; cd /bin); echo $x $PWD", "in /\n"},
 		{"set -e; false; echo no", "!1 "},
-		{"set -u; echo [$EMPTY]", "[]\n"}, // the last value counts
+		{"set -u; echo [$EMPTY]", "[]\n"}, // the last value is used
 		{"exit 7", "!7 "},
 		{"nothing-like-it", "!127 nothing-like-it: not found\n"},
 		{"echo 'echo from $0 $1' > s; sh s one; printf '#!/bin/sh\\necho $#\\n' > t; chmod +x t; ./t a b", "from s one\n2\n"},
@@ -124,7 +125,7 @@ func lastLine(s string) string {
 	return ""
 }
 
-// TestResult: what a script leaves is in the result, and nothing else.
+// TestResult checks that the result contains exactly the changes of a script.
 func TestResult(t *testing.T) {
 	r, root := world(t)
 	out, err := r.Run(t.Context(), newProcess(root, "/bin/sh", "-c", "mkdir -m 700 d; echo x > d/f; chmod 640 d/f; chown 5:6 d/f; rm bin/ls"))
@@ -143,8 +144,8 @@ func TestResult(t *testing.T) {
 	}
 }
 
-// TestSystemDirs: every process leaves /proc, /dev and /sys, as those do that the
-// kernel runs, unless something is mounted below them.
+// TestSystemDirs checks that every process leaves /proc, /dev and /sys, like processes
+// run by the kernel, unless there is a mount below them.
 func TestSystemDirs(t *testing.T) {
 	r, root := world(t)
 	e := tree.Edit(root)
@@ -183,8 +184,8 @@ func TestSystemDirs(t *testing.T) {
 	}
 }
 
-// TestRootMode: a writable root has mode 0755, a read-only root keeps the mode of its
-// tree. A tmpfs has the mode of the directory at its mount point.
+// TestRootMode checks that a writable root has mode 0755 and that a read-only root
+// keeps the mode of its tree. A tmpfs has the mode of the directory at its mount point.
 func TestRootMode(t *testing.T) {
 	r, root := world(t)
 	m := root.Meta()
@@ -216,8 +217,8 @@ func TestRootMode(t *testing.T) {
 	}
 }
 
-// TestWorkingDirectory: the directories that the name of the working directory passes
-// are made.
+// TestWorkingDirectory checks that directories before ".." in the working directory are
+// created.
 func TestWorkingDirectory(t *testing.T) {
 	r, root := world(t)
 	p := newProcess(root, "/bin/sh", "-c", "echo x > f")
@@ -237,8 +238,8 @@ func TestWorkingDirectory(t *testing.T) {
 	}
 }
 
-// TestMountDirSource: a process sees the part of a directory of the host that the
-// mount selects, a file or a directory, and changes it there.
+// TestMountDirSource checks that a process sees and changes the file or directory of a
+// host directory that the mount selects.
 func TestMountDirSource(t *testing.T) {
 	r, root := world(t)
 	cache := t.TempDir()
@@ -318,8 +319,8 @@ func TestMounts(t *testing.T) {
 	}
 }
 
-// TestPlatform: steps of other machines are interpreted as well, and uname knows
-// of which one they are.
+// TestPlatform checks that steps for other platforms are interpreted, and that uname
+// prints their platform.
 func TestPlatform(t *testing.T) {
 	r, root := world(t)
 	for arch, want := range map[string]string{"arm64": "aarch64\n", "s390x": "s390x\n"} {
@@ -342,7 +343,7 @@ func TestPlatform(t *testing.T) {
 	}
 }
 
-// TestContainer: processes share files, and what they wrote to caches is there
+// TestContainer checks that processes share files, and that changes to caches are saved
 // when the container is closed.
 func TestContainer(t *testing.T) {
 	r, root := world(t)
@@ -393,8 +394,8 @@ func TestContainer(t *testing.T) {
 	}
 }
 
-// TestDamaged: a file whose content is lost is not the process's to report,
-// which may go on without it.
+// TestDamaged checks that a file whose content is lost is an error of the runner, not
+// of the process, which could ignore it.
 func TestDamaged(t *testing.T) {
 	r, root := world(t)
 	lost := tree.Blob{Digest: "sha256:" + digest.Digest(strings.Repeat("0", 64)), Size: 1}

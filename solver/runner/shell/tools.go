@@ -14,7 +14,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// tools are the commands that the runner has itself, beside those of the shell.
+// tools returns the commands that the runner implements in addition to the shell's
+// builtins.
 func tools() map[string]tool {
 	return map[string]tool{
 		"basename":  {"", basename},
@@ -59,8 +60,8 @@ func dirname(_ context.Context, c *call) error {
 	return c.each(func(arg string) error { return c.print("%s\n", path.Dir(arg)) })
 }
 
-// inputs calls fn with the content of each argument; without any, and for "-",
-// with standard input.
+// inputs calls fn with the content of each argument. Without arguments and for "-", it
+// uses standard input.
 func (c *call) inputs(fn func(name string, data []byte) error) error {
 	if len(c.args) == 0 {
 		c.args = []string{"-"}
@@ -115,7 +116,7 @@ func head(_ context.Context, c *call) error {
 	})
 }
 
-// splitLines returns the lines of a text with their ends.
+// splitLines returns the lines of a text, including line ends.
 func splitLines(data []byte) [][]byte { return slices.Collect(bytes.Lines(data)) }
 
 func sortLines(_ context.Context, c *call) error {
@@ -203,8 +204,8 @@ func sleep(ctx context.Context, c *call) error {
 	})
 }
 
-// uname tells of the platform of the step. What a machine of another one tells of
-// itself that runs its programs too, as that of 386, nobody knows here.
+// uname prints the platform of the step. It fails for platforms whose machine name
+// depends on the machine, such as 386.
 func uname(_ context.Context, c *call) error {
 	if len(c.args) > 0 || c.has('r') {
 		return unable("does not know what uname is to tell")

@@ -106,7 +106,8 @@ func touch(_ context.Context, c *call) error {
 	})
 }
 
-// change changes the values of a path, and of all below it.
+// change changes the metadata of a path. If below is set, it also changes everything
+// below it.
 func (c *call) change(arg string, fn func(tree.Kind, tree.Meta) tree.Meta, below bool) error {
 	c.Lock()
 	defer c.Unlock()
@@ -124,7 +125,7 @@ func (c *call) change(arg string, fn func(tree.Kind, tree.Meta) tree.Meta, below
 	return c.Editor.Update(at, mapMeta(c.Editor.Get(at), fn))
 }
 
-// mapMeta changes the values of all that is in a directory.
+// mapMeta changes the metadata of everything in a directory.
 func mapMeta(n *tree.Node, fn func(tree.Kind, tree.Meta) tree.Meta) *tree.Node {
 	return n.MapEntries(n.Meta(), func(child *tree.Node) *tree.Node {
 		child = child.WithMeta(fn(child.Kind(), child.Meta()))
@@ -202,8 +203,8 @@ func ln(_ context.Context, c *call) error {
 	})
 }
 
-// cp copies files, and with -r, -R or -a what is in directories. -p and -a keep
-// owner, mode and time; otherwise files are new ones of root.
+// cp copies files, and directories with -r, -R or -a. With -p or -a, copies keep owner,
+// mode and time. Otherwise copies belong to root.
 func cp(_ context.Context, c *call) error {
 	keep := c.has('a') || c.has('p')
 	deep := c.has('a') || c.has('r') || c.has('R')
@@ -305,7 +306,7 @@ func readlink(_ context.Context, c *call) error {
 	})
 }
 
-// ls lists names, one a line.
+// ls lists names, one per line.
 func ls(_ context.Context, c *call) error {
 	if len(c.args) == 0 {
 		c.args = []string{"."}
