@@ -58,7 +58,7 @@ func (i *Image) Config() []byte { return i.config }
 func Machine() ocispecs.Platform {
 	p := platforms.DefaultSpec()
 	if runtime.GOOS != "linux" {
-		p.OS = "linux" // images for other systems must be built on them
+		p.OS = "linux" // the default target is Linux on every system
 	}
 	return platforms.Normalize(p)
 }

@@ -83,7 +83,7 @@ func (c *layerChecker) check(t *testing.T, data []byte) {
 		}
 		insideOnly(t, n, 0)
 		if namesWhiteout(n) || lostLinks(n) {
-			continue // a layer cannot represent these, neither in BuildKit
+			continue // a layer cannot represent these trees, as in BuildKit
 		}
 		var first, second bytes.Buffer
 		if WriteLayer(t.Context(), &first, Layer{Lower: base, Upper: n}, c.store, LayerOptions{}) != nil {

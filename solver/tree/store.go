@@ -98,8 +98,8 @@ func (s *Store) Open(b Blob) (*os.File, error) {
 	return s.open(b, func(r io.Reader) io.Reader { return r })
 }
 
-// OpenContext opens a blob like [Store.Open]. The check of a large blob takes long, and
-// stops when ctx ends.
+// OpenContext opens a blob like [Store.Open]. The check of a large blob is slow, and stops
+// when ctx ends.
 func (s *Store) OpenContext(ctx context.Context, b Blob) (*os.File, error) {
 	return s.open(b, func(r io.Reader) io.Reader { return Reader(ctx, r) })
 }
@@ -174,7 +174,7 @@ func removeOpen(f *os.File) error {
 	}
 	named, err := os.Lstat(f.Name())
 	if err != nil || !os.SameFile(opened, named) {
-		return nil //nolint:nilerr // it is gone
+		return nil //nolint:nilerr // the file was replaced or removed
 	}
 	return os.RemoveAll(f.Name())
 }

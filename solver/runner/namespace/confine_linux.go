@@ -77,7 +77,7 @@ func (c *config) become() error {
 // setID sets the real, effective and saved IDs of only this thread, by a system call.
 // The other threads end when the program is executed. Package syscall stops all threads
 // first, which takes longer than mounting the root. On 32-bit machines this system call
-// takes 16-bit IDs, so setID uses the package there.
+// takes 16-bit IDs, so setID calls all instead.
 func setID(call uintptr, all func(r, e, s int) error, id int) error {
 	if strconv.IntSize == 32 {
 		return all(id, id, id)

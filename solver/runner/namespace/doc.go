@@ -4,25 +4,24 @@
 //
 // SECURITY.md compares what a step can reach with BuildKit. In short:
 //
-//   - A step has the capabilities that containers have by default, the system calls of
-//     Docker's default profile in every ABI of the machine, and the devices that every
-//     program expects. Setuid programs and file capabilities work, as images with sudo
-//     need them, within these capabilities. Parts of /proc and /sys are hidden or
-//     read-only.
-//   - A control group filters the devices that a step makes, as runc does. Where the
-//     builder cannot make control groups, these devices cannot be opened at all. Steps
-//     with all privileges may open all devices. Package cgroup describes the groups and
-//     the limits that they can have.
+//   - A step has the default capabilities of containers, the system calls of Docker's
+//     default profile in every ABI of the machine, and the standard devices. Setuid
+//     programs and file capabilities work within these capabilities, because images
+//     with sudo need them. Parts of /proc and /sys are hidden or read-only.
+//   - A control group filters the devices that a step creates, as with runc. If the
+//     builder cannot create control groups, these devices cannot be opened at all.
+//     Steps with all privileges may open all devices. Package cgroup describes the
+//     groups and their limits.
 //   - Each mount point is opened below the root of the step and mounted by descriptor,
-//     so that no other process can lead a mount elsewhere. Secrets are in memory that
-//     only the step sees.
-//   - A step has a session and a session keyring of its own: it has no terminal unless
-//     it asks for one, and cannot signal the builder's process group. Files that the
+//     so that no other process can redirect a mount. Secrets are in memory that only
+//     the step sees.
+//   - A step has its own session and session keyring. It has no terminal unless it
+//     requests one, and cannot signal the builder's process group. Files that the
 //     builder inherited are closed before any path of the step is resolved.
 //   - The program that starts the step is a read-only view of this one. Other processes
-//     cannot look into it.
-//   - The process is the first one of its PID namespace: when it ends, the kernel kills
-//     all processes that it has started. One guard process per [Runner] kills the steps
+//     cannot inspect it.
+//   - The process is the first one of its PID namespace. When it ends, the kernel kills
+//     all its descendants. One guard process per [Runner] kills the steps
 //     when the builder ends, even by SIGKILL.
 //
 // If the kernel cannot write an overlay, for example on another overlay, a process runs

@@ -114,7 +114,7 @@ func (g *guard) Close() error {
 }
 
 // runGuard runs the guard process. It kills the remaining steps when the builder has
-// closed its end of the socket. The process ignores all signals except SIGKILL.
+// closed its end of the socket. Otherwise only SIGKILL ends the process.
 func runGuard() {
 	signal.Ignore()
 	files := []unix.PollFd{{Fd: guardFile, Events: unix.POLLIN}}

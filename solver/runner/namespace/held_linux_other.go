@@ -2,5 +2,5 @@
 
 package namespace
 
-// isMounted returns false: newer architectures lack the system call ustat.
+// isMounted returns false. Most other architectures lack the system call ustat.
 func isMounted(uint64) bool { return false }

@@ -197,7 +197,7 @@ func (c *config) makeIn(root *os.File, name string) error {
 		return f.Close()
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return nil //nolint:nilerr // the runtime tells the error
+		return nil //nolint:nilerr // the runtime reports the error
 	}
 	if f, err = pathrs.MkdirAllHandle(root, name, 0o755); err != nil {
 		return err

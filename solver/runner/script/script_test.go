@@ -99,7 +99,8 @@ func TestDelay(t *testing.T) {
 	}
 }
 
-// A step of a build performs what its function does with its files.
+// This example runs a step whose function writes a file, a step that fails, and a
+// command without a step.
 func Example() {
 	dir, err := os.MkdirTemp("", "")
 	if err != nil {

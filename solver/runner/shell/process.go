@@ -167,7 +167,7 @@ func (p *process) call(hc interp.HandlerContext, args []string) ([]string, error
 func rewriteText(text string) (string, error) {
 	prog, err := syntax.NewParser().Parse(strings.NewReader(text), "")
 	if err != nil {
-		return text, nil //nolint:nilerr // the interpreter tells it
+		return text, nil //nolint:nilerr // the interpreter reports it
 	}
 	if err := rewrite(prog); err != nil {
 		return "", err
@@ -195,7 +195,7 @@ func (p *process) sourced(hc interp.HandlerContext, name string) (string, error)
 	}
 	data, err := p.read(file)
 	if err != nil {
-		return file, nil //nolint:nilerr // the interpreter tells it
+		return file, nil //nolint:nilerr // the interpreter reports it
 	}
 	text, err := rewriteText(string(data))
 	if err != nil {
