@@ -1,5 +1,4 @@
-// System calls that change the host or give privileges, with arguments that
-// would work.
+// System calls that change the host or grant privileges, with valid arguments.
 #include "probe.h"
 #include <linux/bpf.h>
 #include <linux/io_uring.h>
@@ -10,7 +9,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 
-// in_child runs f in a process of its own, since it may change the process.
+// in_child runs f in a child process, because f may change the process.
 static int in_child(int (*f)(long), long arg) {
 	int status;
 	pid_t pid = fork();
@@ -78,7 +77,7 @@ static void keys(int abi) {
 		outcome(result(keyctl(abi, KEYCTL_READ, key, (long)value, sizeof value, 0)), "caller-keys/%dbit/read", abi);
 	long ret = abi == 32 ? call32(287, (long)type, (long)name, 0, 0, 0, 0) : syscall(SYS_request_key, type, name, NULL, 0);
 	outcome(ret < 0, "caller-keys/%dbit/request", abi);
-	// A key of the process: it goes when the process ends.
+	// A key of the process, which is removed when the process ends.
 	long args[] = {(long)type, (long)"slipway-probe-own", (long)"x", 1, KEY_SPEC_PROCESS_KEYRING};
 	ret = abi == 32 ? call32(286, args[0], args[1], args[2], args[3], args[4], 0)
 			: syscall(SYS_add_key, args[0], args[1], args[2], args[3], args[4]);
@@ -161,7 +160,7 @@ static int unkillable(long arg) {
 	return fd < 0 ? errno : result(write(fd, "-1000", 5));
 }
 
-// attempts takes the name of the host's mount namespace: mnt:[4026531841].
+// The argument of attempts is the host's mount namespace, for example mnt:[4026531841].
 void attempts(char **args) {
 	char own[64] = "";
 	readlink("/proc/self/ns/mnt", own, sizeof own - 1);

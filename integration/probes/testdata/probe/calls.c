@@ -1,4 +1,4 @@
-// Every system call of three ABIs, with arguments that do no harm.
+// All system calls of three ABIs, with harmless arguments.
 #include "probe.h"
 #include <poll.h>
 #include <sys/mman.h>
@@ -20,8 +20,8 @@ static long callx32(long nr, long a, long b, long c, long d, long e, long f) {
 	return call64(0x40000000 | nr, a, b, c, d, e, f);
 }
 
-// skipped are calls that fork without a function to run, wait for ever, end
-// the process or write all disks. Every profile allows them.
+// skipped lists calls that fork without a function to run, wait forever, end the
+// process or flush all disks. Every profile allows them.
 static const int skipped64[] = {SYS_fork, SYS_vfork, SYS_pause, SYS_sync, SYS_exit, SYS_exit_group, SYS_rt_sigreturn, -1};
 static const int skipped32[] = {1, 2, 29, 36, 72, 119, 173, 190, 252, -1};
 
@@ -32,11 +32,12 @@ static int contains(const int *list, int nr) {
 	return 0;
 }
 
-// waiting is the answer of a call that has not returned.
+// waiting is the result of a call that has not returned.
 enum { waiting = -1 };
 
-// attempt makes a call in a child, which may be stopped or changed by it, and
-// returns the error number of a refusal or 0. A call that waits is not refused.
+// attempt makes a call in a child process, because the call may stop or change the
+// process. It returns the error number of a refusal, or 0. A call that blocks is not
+// refused.
 static int attempt(long (*call)(long, long, long, long, long, long, long), long nr, long arg) {
 	volatile int *answer = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pid_t pid = fork();

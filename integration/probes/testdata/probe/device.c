@@ -1,4 +1,4 @@
-// Device nodes that a step makes or finds.
+// Device nodes that a step creates or finds.
 #include "probe.h"
 #include <sys/sysmacros.h>
 
@@ -16,7 +16,7 @@ static int open_node(const char *file, mode_t kind) {
 }
 
 // device takes a directory and the minor number of the driver's loop device.
-// With "image" in place of a directory it opens the nodes of the image.
+// If the directory is "image", it opens the device nodes of the image.
 void device(char **args) {
 	const struct {
 		const char *name;

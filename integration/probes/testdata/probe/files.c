@@ -1,4 +1,4 @@
-// Files of /proc and /sys: what can be opened. Nothing is written.
+// Attempts to open files of /proc and /sys. They write nothing.
 #include "probe.h"
 #include <dirent.h>
 
@@ -9,7 +9,7 @@ static void readable(const char *file) {
 	int fd = open(file, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
 	if (fd < 0)
 		return;
-	// Reading kmsg would take messages from the host's log.
+	// Reading kmsg would remove messages from the host's log.
 	if (strcmp(file, "/proc/kmsg") == 0 || read(fd, &byte, 1) > 0)
 		outcome(0, "readable%s", file);
 	close(fd);
@@ -22,8 +22,8 @@ static void writable(const char *file) {
 	close(fd);
 }
 
-// walk calls f with the regular files below a directory. Processes are left out,
-// and the kernel's caches of objects, which are many and alike.
+// walk calls f for the regular files below a directory. It skips the directories of
+// processes and the kernel's slab caches, which are numerous and alike.
 static void walk(const char *dir, void (*f)(const char *), int depth) {
 	DIR *d = opendir(dir);
 	if (!d)
@@ -42,7 +42,7 @@ static void walk(const char *dir, void (*f)(const char *), int depth) {
 	closedir(d);
 }
 
-// groups tries to make a control group next to those that are visible.
+// groups tries to create a control group in each visible directory of control groups.
 static void groups(const char *dir, int depth) {
 	char file[4096];
 	if (snprintf(file, sizeof file, "%s/slipway-probe", dir) < (int)sizeof file && mkdir(file, 0755) == 0) {

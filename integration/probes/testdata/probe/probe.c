@@ -1,5 +1,5 @@
-// Probe tries what a step of a build must not be able to do, and prints what
-// succeeded. Every attempt is harmless on the machine that it runs on.
+// Probe attempts operations that a step of a build must not be able to do, and prints
+// the ones that succeed. Every attempt is harmless to the machine.
 //
 //	probe LABEL COMMAND [ARG...]
 //
@@ -24,21 +24,21 @@ int result(long ret) { return ret < 0 ? errno : 0; }
 
 int refusal(int err) { return err == EPERM || err == EACCES || err == ENOSYS ? err : 0; }
 
-// dir tells whether the working directory is outside of the root.
+// dir checks whether the working directory is outside the root.
 static void dir(char **args) {
 	char cwd[4096];
 	long n = syscall(SYS_getcwd, cwd, sizeof cwd);
 	outcome(n > 0 && cwd[0] == '/' && access("canary", F_OK) < 0 ? ENOENT : 0, "outside");
 }
 
-// exists tells which of the files exist.
+// exists checks which of the files exist.
 static void exists(char **args) {
 	for (int i = 0; args[i]; i++)
 		outcome(result(access(args[i], F_OK)), "exists/%d", i);
 }
 
-// climb looks for a file of the host above the root: by chroot, which leaves the
-// working directory where it is, and by the links of processes.
+// climb tries to reach a file of the host above the root: by chroot, which does not
+// change the working directory, and through the links of processes.
 static void climb(char **args) {
 	char file[4096];
 	static const char *roots[] = {"/proc/1/root", "/proc/self/root", "/proc/1/cwd/../../../..", "/proc/self/cwd/../../../..", "/..", "/proc/self/task/../../../.."};
@@ -57,16 +57,16 @@ static void climb(char **args) {
 	outcome(result(access(args[0] + 1, F_OK)), "climb/chroot");
 }
 
-// hidden tells whether a file does not exist.
+// hidden checks whether a file does not exist.
 static void hidden(char **args) { outcome(access(args[0], F_OK) == 0 ? EEXIST : 0, "hidden"); }
 
-// run shows that a step ran at all.
+// run reports that the step ran.
 static void run(char **args) { outcome(0, "run"); }
 
-// euid tells whether this program, whose file has the setuid bit, became root.
+// euid checks whether this program, whose file has the setuid bit, became root.
 static void euid(char **args) { outcome(geteuid() == 0 ? 0 : EPERM, "setuid"); }
 
-// wait_killed waits until the driver has looked at the disk.
+// wait_killed waits until the driver has searched the disk.
 static void wait_killed(char **args) {
 	printf("! ready\n");
 	fflush(stdout);

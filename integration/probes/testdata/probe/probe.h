@@ -1,4 +1,4 @@
-// What the files of the program probe share.
+// Declarations shared by the files of the program probe.
 #ifndef PROBE_H
 #define PROBE_H
 
@@ -21,7 +21,7 @@
 // succeeded.
 void outcome(int err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-// result turns the return value of a C library function into an error number.
+// result converts the return value of a C library function to an error number.
 int result(long ret);
 
 // call32 makes a system call of the 32-bit ABI. It returns a negative error
@@ -29,7 +29,7 @@ int result(long ret);
 // not position-independent.
 long call32(long nr, long a, long b, long c, long d, long e, long f);
 
-// refusal returns err if that is how a builder refuses a system call, else 0.
+// refusal returns err if builders refuse system calls with it, and 0 otherwise.
 int refusal(int err);
 
 void calls(char **args);

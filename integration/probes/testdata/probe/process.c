@@ -1,5 +1,5 @@
-// What a process is born with: capabilities, groups, files, environment,
-// terminal, namespaces, and what it sees.
+// The initial state of a process: capabilities, groups, files, environment, terminal,
+// namespaces and mounts.
 #include "probe.h"
 #include <dirent.h>
 #include <sys/ioctl.h>
@@ -44,7 +44,7 @@ static void terminal(void) {
 	int fd = open("/dev/tty", O_RDWR | O_NONBLOCK | O_NOCTTY);
 	int err = result(fd);
 	outcome(err, "terminal/open");
-	// A blank, typed into the terminal that the driver made for the builder.
+	// A blank, typed into the terminal that the driver created for the builder.
 	outcome(fd < 0 ? err : result(ioctl(fd, TIOCSTI, " ")), "terminal/type");
 	for (int i = 0; i < 3; i++)
 		outcome(isatty(i) ? 0 : ENOTTY, "terminal/file-%d", i);
@@ -54,13 +54,14 @@ static void terminal(void) {
 			outcome(0, "terminal/pts-%s", e->d_name);
 	if (d)
 		closedir(d);
-	// Zero is a process outside of the PID namespace.
+	// Zero is a process outside the PID namespace.
 	outcome(getpgrp() && getpgid(0) ? ESRCH : 0, "signals/group");
 	outcome(getsid(0) ? ESRCH : 0, "signals/session");
 	signal(SIGCONT, SIG_IGN);
 }
 
-// namespaces compares namespaces with the host's, which are arguments: pid:[4026531836].
+// namespaces compares namespaces with the host's. The arguments are the host's
+// namespaces, for example pid:[4026531836].
 static void namespaces(char **args) {
 	for (; *args; args++) {
 		char file[64], link[64] = "";
@@ -100,7 +101,7 @@ static int empty(const char *dir) {
 	return n <= 2;
 }
 
-// flags prints what the mount of each path allows.
+// flags prints the permissive flags of the mount of each path.
 static void flags(void) {
 	static const char *paths[] = {"/", "/proc", "/proc/sys", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/sys", "/sys/fs/cgroup",
 		"/etc/hosts", "/etc/resolv.conf", "/run/cache", "/run/bind", "/run/tmpfs", "/run/secrets/s", "/run/rw", NULL};
@@ -117,7 +118,8 @@ static void flags(void) {
 	}
 }
 
-// process takes the device number of the host's /dev and the host's namespaces.
+// The arguments of process are the device number of the host's /dev and the host's
+// namespaces.
 void process(char **args) {
 	gid_t groups[64];
 	int n = getgroups(64, groups);

@@ -4,7 +4,7 @@
 #include <time.h>
 
 // race swaps CACHE/d with a link to a directory of the host until CACHE/stop
-// exists, at most for a time. It takes CACHE and the directory.
+// exists, for a limited time. Its arguments are CACHE and the directory.
 void race(char **args) {
 	char d[256], link[256], stop[256];
 	snprintf(d, sizeof d, "%s/d", args[0]);

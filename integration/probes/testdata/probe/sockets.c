@@ -1,4 +1,4 @@
-// Sockets: every family, and services of the host.
+// Attempts with sockets of every family, and with services of the host.
 #include "probe.h"
 #include <arpa/inet.h>
 #include <stddef.h>
