@@ -145,7 +145,7 @@ func TestEpochOfImage(t *testing.T) {
 	}
 }
 
-// builtTo builds with one output.
+// builtTo builds with one output, and fails the test if the build fails.
 func builtTo(t *testing.T, o Options, output string) *Result {
 	t.Helper()
 	out, err := ParseOutput(output)

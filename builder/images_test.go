@@ -37,7 +37,7 @@ func write(t *testing.T, o Options, dockerfile string) {
 	}
 }
 
-// who builds and returns the file /who of the result.
+// who builds a Dockerfile and returns the content of /who in the result.
 func (o Options) who(t *testing.T, dockerfile string) (string, error) {
 	t.Helper()
 	write(t, o, dockerfile)

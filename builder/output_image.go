@@ -104,7 +104,7 @@ func (out imageOutput) record(d v1.Descriptor) error {
 	return nil
 }
 
-// annotations are the annotations of an image, its index and their descriptors.
+// annotations holds the annotations of an image, its index and their descriptors.
 type annotations map[exptypes.AnnotationKey]string
 
 // imageAnnotations returns the annotations of the build and of the output.

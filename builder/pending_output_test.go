@@ -103,8 +103,8 @@ func TestOutputToPipe(t *testing.T) {
 	}
 }
 
-// TestKilledOnBuilder: a build on a builder removes what builds before it left
-// that were killed, but not what another one writes.
+// TestKilledOnBuilder checks that a build on a builder removes temporary outputs of
+// killed builds, but not the outputs of a concurrent build.
 func TestKilledOnBuilder(t *testing.T) {
 	o := Options{State: t.TempDir()}
 	dir := t.TempDir()

@@ -135,7 +135,7 @@ func created(t *testing.T, o Options) string {
 	}
 }
 
-// TestHTTPContext: an archive and a Dockerfile of a server.
+// TestHTTPContext checks builds whose context is the URL of an archive or of a Dockerfile.
 func TestHTTPContext(t *testing.T) {
 	modified := time.Date(2021, 5, 6, 7, 8, 9, 0, time.UTC)
 	archived := archive(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY f /\n", "sub/f": "other", "f": "x"})

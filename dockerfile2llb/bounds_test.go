@@ -93,8 +93,9 @@ func isLimit(msg string) bool {
 		strings.HasSuffix(msg, "takes too long to match")
 }
 
-// convertAll performs all conversions that a build may need. It returns the
-// size of the results, and all values that a build holds at its end.
+// convertAll parses a Dockerfile, plans it and converts it to LLB in each way that a
+// build may ask for. It returns the total size of the results, and the values that stay
+// in memory until the end of a build, so that the test can measure them.
 func convertAll(text string) (size int, all [3]any, err error) {
 	f, diags := parser.Parse(source.NewFile("Dockerfile", []byte(text)))
 	if err := diags.Err(); err != nil {

@@ -64,8 +64,8 @@ func isUTF16(b []byte) bool {
 		len(b) > 1 && (b[0] == 0) != (b[1] == 0)
 }
 
-// inDocument adds a hint if the line is the body of a heredoc of an instruction
-// that does not support heredocs.
+// inDocument adds a hint to d if the line is in the body of a heredoc whose instruction
+// does not support heredocs.
 func (s *stray) inDocument(d *diag.Diagnostic, line int) bool {
 	if s.previous == nil || len(s.previous.Heredocs) > 0 {
 		return false

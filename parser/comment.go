@@ -36,8 +36,8 @@ type condensedReader struct {
 // including this run.
 type run struct{ at, unseen int }
 
-// newCondensedReader returns a reader of the file. The directives at the top
-// are passed on unchanged.
+// newCondensedReader returns a reader of the file with comments and empty lines
+// condensed. The directives at the top are unchanged.
 func (p *layout) newCondensedReader() *condensedReader {
 	s := &condensedReader{file: p.file, end: p.file.Lines()}
 	if s.file.LineStart(s.end) < len(p.file.Bytes) {

@@ -74,8 +74,8 @@ func heredocPlaces(line source.Text, n int) []source.Text {
 	return places
 }
 
-// heredocs adds ranges to BuildKit's heredocs, whose bodies follow the logical
-// line.
+// heredocs returns BuildKit's heredocs of a logical line with their ranges in the file.
+// The bodies start in the line after the logical line.
 func (p *layout) heredocs(docs []parser.Heredoc, l logical) []Heredoc {
 	if len(docs) == 0 {
 		return nil

@@ -11,8 +11,8 @@ import (
 const (
 	defaultOutputSize  = 2 << 20   // bytes, as in BuildKit
 	defaultOutputSpeed = 200 << 10 // bytes per second, as in BuildKit
-	// outputTail is how many bytes of the end of a clipped stream are sent if its step
-	// fails. BuildKit uses the same value.
+	// outputTail is the number of bytes at the end of a clipped stream that are sent if
+	// the step fails. BuildKit uses the same value.
 	outputTail = 256 << 10
 )
 

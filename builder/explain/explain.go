@@ -33,8 +33,8 @@ type Explainer struct {
 	missed map[digest.Digest]bool // steps that ran
 }
 
-// Missed records that a step was not cached. It is safe for concurrent use, also with
-// [Explainer.Finish]: when a build fails, other steps may still start.
+// Missed records that a step was not cached. It is safe for concurrent use, including
+// with [Explainer.Finish], because other steps may still start after a build has failed.
 func (x *Explainer) Missed(step digest.Digest) {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -209,7 +209,7 @@ func (l listener) Accept() (net.Conn, error) {
 func (l listener) Close() error   { close(l.conns); return nil }
 func (l listener) Addr() net.Addr { return &net.UnixAddr{Name: "stdio", Net: "unix"} }
 
-// stdio makes a connection of two pipes.
+// stdio is a connection that reads from one pipe and writes to another one.
 type stdio struct {
 	io.Reader
 	io.WriteCloser

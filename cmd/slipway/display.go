@@ -26,7 +26,7 @@ type stream struct {
 	number int
 }
 
-// status returns a copy of a report that is fit for display.
+// status returns a copy of a report in which control characters are replaced.
 func (r *readable) status(s *client.SolveStatus) *client.SolveStatus {
 	c := &client.SolveStatus{}
 	for _, v := range s.Vertexes {

@@ -195,8 +195,7 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// TestEnvironment: defaults of docker build, which flags overrule.
-// TestOutputLimits: limits that are not numbers of bytes are mistakes.
+// TestOutputLimits checks that a limit that is not a number of bytes is a usage error.
 func TestOutputLimits(t *testing.T) {
 	for _, value := range []string{"2MB", "-2", "2147483648"} {
 		for _, variable := range []string{"BUILDKIT_STEP_LOG_MAX_SIZE", "BUILDKIT_STEP_LOG_MAX_SPEED"} {
@@ -210,6 +209,8 @@ func TestOutputLimits(t *testing.T) {
 	}
 }
 
+// TestEnvironment checks that the environment variables of docker build set defaults, and
+// that flags override them.
 func TestEnvironment(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"proxies": {"default": {"httpProxy": "http://proxy", "noProxy": "local"}}}`), 0o600); err != nil {

@@ -30,8 +30,8 @@ func ignoredFlags() []ignoredFlag {
 	}
 }
 
-// limits maps the flags of docker build for resource limits to the options of frontends.
-// --resource NAME=VALUE sets the same limits.
+// limits maps docker build's flags for resource limits to frontend options. The flag
+// --resource NAME=VALUE sets the same options.
 func limits() map[string]string {
 	return map[string]string{
 		"memory": "memory", "memory-swap": "memswap", "cpu-shares": "cpushares", "cpu-period": "cpuperiod",

@@ -141,7 +141,7 @@ func share(key string, field func(*plan.Resources) *uint64) setter {
 	}
 }
 
-// maxCPU is the maximum number of a CPU or memory node.
+// maxCPU is the highest valid ID of a CPU or of a memory node.
 const maxCPU = 8192
 
 // cpus returns a setter for a list such as 0-3,5.

@@ -168,7 +168,7 @@ func quotePath(path string) string {
 	return path
 }
 
-// dockerfile returns the Dockerfile of a build; 0 is the first.
+// dockerfile returns the Dockerfile of a build of the case. The first build is 0.
 func (c *Case) dockerfile(build int) string {
 	replaced, added := map[*Instruction]*Instruction{}, []*Instruction{}
 	for _, ch := range c.Changes[:build] {

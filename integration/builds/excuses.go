@@ -18,8 +18,8 @@ type excuse struct {
 	pair *regexp.Regexp
 }
 
-// excuses lists the excused differences: BuildKit does not specify the
-// behavior.
+// excuses lists the differences that the test accepts, because BuildKit does not
+// specify what happens in these cases.
 func excuses() []excuse {
 	return []excuse{
 		{

@@ -32,7 +32,8 @@ func Shrink(c *Case, limit int, fails func(*Case) bool) {
 	}
 }
 
-// cuts returns the possible cuts, largest first.
+// cuts returns the ways to make a failing case smaller, in the order in which they are
+// tried: those that remove most come first.
 func (c *Case) cuts() []cut {
 	list := without(&c.Changes, 0)
 	if len(c.Stages) > 1 {

@@ -180,8 +180,8 @@ func warningsText(warnings []Warning) string {
 	return b.String()
 }
 
-// allowed matches the list of valid values that our errors about options
-// append. Clients match on the text before it.
+// allowed matches the valid values at the end of our errors about options. Upstream's
+// errors do not list them. Clients match on the text before the list.
 var allowed = regexp.MustCompile(` \([a-z]\S+ is [^()\n]*\)$`)
 
 // lacking matches the step that our error about a missing capability prepends.

@@ -38,8 +38,8 @@ type Finding struct {
 	Small  *generate.Build // a small build that differs in the same kind
 }
 
-// JudgeGenerated compares generated builds as [Judge] does cases. It shrinks
-// those that differ. atOnce is the number of concurrent builds.
+// JudgeGenerated compares generated builds in the same way in which [Judge] compares
+// cases, and shrinks each build that differs. It runs up to atOnce builds concurrently.
 func JudgeGenerated(ctx context.Context, reference, build gateway.BuildFunc, span Span, atOnce int) (*Tally, error) {
 	t := &Tally{Span: span, Errors: map[string]int{}, Excused: map[string]int{}}
 	var mu sync.Mutex

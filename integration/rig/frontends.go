@@ -17,8 +17,8 @@ const (
 	upstreamRepository = "upstream/dockerfile:1"
 )
 
-// References of the two frontends for a # syntax line. Builders that do not
-// support the name Registry find them at Rig.Addr.
+// References of the images of the two frontends, for a # syntax line. Builders that
+// cannot resolve the host name [Registry] must use Rig.Addr in its place.
 const (
 	Ours     = Registry + "/" + oursRepository
 	Upstream = Registry + "/" + upstreamRepository

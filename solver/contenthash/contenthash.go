@@ -27,7 +27,7 @@ type Selector struct {
 
 func (s Selector) filters() bool { return s.Wildcard || len(s.Include) > 0 || len(s.Exclude) > 0 }
 
-// Tree is a tree whose files are hashed.
+// Tree is a file tree whose content a [Hasher] digests.
 type Tree struct {
 	Root *tree.Node // if it is nil, the tree has no files and not even a root directory
 	// Local reports whether the tree is a local directory. BuildKit does not know the

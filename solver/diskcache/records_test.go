@@ -145,8 +145,8 @@ func TestClean(t *testing.T) {
 	}
 }
 
-// TestRepair: Repair keeps records if the store has everything that they refer to: files
-// of the tree and of the layers below it, and the blobs of layers.
+// TestRepair checks that Repair removes a record if the store lacks a file of its tree, a
+// file of a layer below it, or the blob of a layer.
 func TestRepair(t *testing.T) {
 	c := newCache(t)
 	file := func(data string) *tree.Node {

@@ -50,7 +50,7 @@ func (u *Usage) Hold(d digest.Digest) int64 {
 	return n
 }
 
-// each calls dir for each tree of a record and blob for each of its layer blobs.
+// each calls dir for the trees of a record, and blob for its layer blobs.
 func (u *Usage) each(r Record, dir func(*tree.Node), blob func(digest.Digest)) {
 	tree := func(id digest.Digest) {
 		if n, err := u.trees.Load(id); err == nil { // otherwise it no longer exists

@@ -204,8 +204,8 @@ func storeOf(host string) (credentials.Store, error) {
 	return f.GetCredentialsStore(configKey(host)), nil
 }
 
-// Host returns the registry host for a host or URL. If name is "", it returns Docker
-// Hub.
+// Host returns the host of a registry whose name is a host or a URL. If name is "", it
+// returns the host of Docker Hub.
 func Host(name string) string {
 	if host := credentials.ConvertToHostname(name); host != "" && configKey(host) != dockerHubKey {
 		return host

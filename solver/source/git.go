@@ -158,7 +158,7 @@ func (s *Sources) git(ctx context.Context, op *pb.SourceOp) (*Git, error) {
 	return s.commits.Do(ctx, sourceKey(op), func(ctx context.Context) (*Git, error) { return s.resolveGit(ctx, o) })
 }
 
-// sourceKey returns a key for a source and its attributes.
+// sourceKey returns the key under which the fetch of a source is shared within a build.
 func sourceKey(op *pb.SourceOp) string { return fmt.Sprintf("%s %q", op.Identifier, op.Attrs) }
 
 func (s *Sources) resolveGit(ctx context.Context, o *gitOptions) (*Git, error) {

@@ -120,8 +120,8 @@ func (x *Index) lookup(file string, info fs.FileInfo) (tree.Blob, bool) {
 // from a clock that ticks at least 100 times a second.
 const clockTick = 20 * time.Millisecond
 
-// settled reports whether a later change of the file will change its times. If the file
-// was written within the last clock tick, it may not.
+// settled reports whether any later write is certain to change the times of the file. A
+// write in the same clock tick as the last one may leave them unchanged.
 func (x *Index) settled(info fs.FileInfo) bool {
 	if x == nil {
 		return false

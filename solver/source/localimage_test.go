@@ -101,7 +101,8 @@ func TestLocalImages(t *testing.T) {
 	}
 }
 
-// files returns the file names of the image that an operation refers to.
+// files opens the source of an image reference, and returns the names of the files in the
+// root directory of the image.
 func (s *Sources) files(t *testing.T, ref, platform string, pull bool) (string, error) {
 	t.Helper()
 	p := platforms.MustParse(platform)

@@ -24,8 +24,8 @@ func (r repository) blob(ctx context.Context, d ocispecs.Descriptor) (io.ReadClo
 	return r.Blob(ctx, d)
 }
 
-// Resolve resolves a reference to a stored image, or to an image of a registry. If pull
-// is set, stored images are ignored.
+// Resolve finds the image with a reference among the stored images or, if it is not
+// stored, in its registry. If pull is set, Resolve ignores stored images.
 func (s *Sources) Resolve(ctx context.Context, ref string, p *ocispecs.Platform, pull bool) (*Image, error) {
 	if p == nil {
 		d := platforms.DefaultSpec()

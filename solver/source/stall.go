@@ -79,8 +79,9 @@ type patience struct {
 	limit  time.Duration
 }
 
-// newPatience returns a patience for a host. If limit is zero, it never cancels the
-// context. The caller must call end.
+// newPatience returns a patience whose context is canceled when a host sends nothing for
+// the time limit. If limit is zero, the context is never canceled. The caller must call
+// end.
 func newPatience(ctx context.Context, host string, limit time.Duration) *patience {
 	p := &patience{limit: limit}
 	p.ctx, p.cancel = context.WithCancelCause(ctx)

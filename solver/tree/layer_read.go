@@ -216,7 +216,7 @@ func (r *layerReader) lowest(dir string) (Meta, error) {
 	}
 }
 
-// parents creates directories that a layer does not list.
+// parents creates the parent directories of an entry that the layer does not list.
 func (r *layerReader) parents(dir string) error {
 	m := Meta{Mode: 0o755}
 	lowest, err := r.lowest(dir)

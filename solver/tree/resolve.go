@@ -73,8 +73,8 @@ func resolve(root change, name string, last bool, steps *int64) (string, error) 
 	return strings.Join(r.parts, "/"), nil
 }
 
-// spend deducts n from steps and reports whether the limit still holds. If steps is
-// nil, there is no limit.
+// spend subtracts n from the steps that are left, and reports whether there were enough.
+// If steps is nil, the number is not limited.
 func spend(steps *int64, n int) bool {
 	if steps != nil {
 		*steps -= int64(n)

@@ -13,7 +13,7 @@ import (
 	"slipway/solver/runner"
 )
 
-// everything sets all limits.
+// everything has a value for each limit that a step can have.
 var everything = runner.Resources{Memory: 64 << 20, MemorySwap: 96 << 20, CPUShares: 512, CPUPeriod: 50000, CPUQuota: 25000, CPUSetCPUs: "0", CPUSetMems: "0"}
 
 // TestSettings checks the files and values for limits in both versions.

@@ -99,10 +99,11 @@ func (c *container) network() error {
 	return nil
 }
 
-// stubs determines the paths of the root that are created only as mount points. It also
-// resolves links in the targets of mounts.
+// stubs determines the paths in the root that are created only as mount points, and that
+// are no part of the result. It also resolves links in the targets of mounts.
 //
-// Upstream: /proc, /dev and /sys are kept, unless something is mounted below them.
+// Upstream: /proc, /dev and /sys are part of the result, unless something is mounted below
+// them.
 func (c *container) stubs() error {
 	for i := range c.conf.Mounts {
 		m := &c.conf.Mounts[i]

@@ -88,7 +88,8 @@ func setID(call uintptr, all func(r, e, s int) error, id int) error {
 	return nil
 }
 
-// onlyRoot returns the error for a process of another user if root is the only user.
+// onlyRoot returns the error for a process of a user other than root if the user
+// namespace maps root only.
 func (c *config) onlyRoot() error {
 	return fmt.Errorf("run as %d:%d: root is the only user here; with newuidmap and a range in /etc/subuid there are others", c.UID, c.GID)
 }

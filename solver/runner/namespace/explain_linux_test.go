@@ -14,7 +14,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// dynamic returns a program for this machine that requires a loader.
+// dynamic returns a dynamically linked program for the architecture of this machine.
 func dynamic(loader string) string {
 	for _, m := range machines() {
 		if m.arch != runtime.GOARCH || m.class != elf.ELFCLASS64 || m.data != elf.ELFDATA2LSB {

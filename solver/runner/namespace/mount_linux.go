@@ -144,8 +144,8 @@ func (c *config) tmpfsMode(m *mount) uint32 {
 	return mode
 }
 
-// source opens the file or directory that a mount shows, with O_PATH. It creates it if
-// necessary.
+// source opens the source of a bind mount with O_PATH. For a secret it creates the file,
+// and for a tree it mounts the overlay first.
 func (c *config) source(m *mount) (*os.File, error) {
 	switch {
 	case m.Secret != nil:

@@ -254,8 +254,8 @@ func (c *container) runtimeSpec(p *oci.Process) (*specs.Spec, error) {
 	return oci.Spec(c.ctx, desc, p)
 }
 
-// runtimeError returns an error if the runtime failed to run a process that ended with
-// this exit code.
+// runtimeError returns an error if the exit code is not the code of the process, because
+// the OCI runtime could not start it. The log of the runtime contains the reason.
 func (x *process) runtimeError(code int) error {
 	if x.conf.OCI == nil || code == 0 {
 		return nil

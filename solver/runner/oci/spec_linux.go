@@ -146,7 +146,8 @@ func limits(r *runner.Resources) []oci.SpecOpts {
 // with spec s.
 func ProcessSpec(s *specs.Spec, p *Process) (*specs.Process, error) { return process(s.Process, p) }
 
-// process returns a process with the defaults of base.
+// process returns the description of p for the runtime. Fields that p does not have are
+// copied from base.
 func process(base *specs.Process, p *Process) (*specs.Process, error) {
 	s := *base
 	s.Args, s.Env, s.Cwd, s.Terminal = p.Args, p.Env, p.Dir, p.Terminal

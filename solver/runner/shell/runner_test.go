@@ -144,8 +144,8 @@ func TestResult(t *testing.T) {
 	}
 }
 
-// TestSystemDirs checks that every process leaves /proc, /dev and /sys, like processes
-// run by the kernel, unless there is a mount below them.
+// TestSystemDirs checks that the result of every process contains the directories /proc,
+// /dev and /sys, as with other runners, unless something is mounted below them.
 func TestSystemDirs(t *testing.T) {
 	r, root := world(t)
 	e := tree.Edit(root)
