@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/moby/sys/userns"
 	"golang.org/x/sys/unix"
 )
 
@@ -84,7 +85,7 @@ func (f hostFile) xattrs() (xattrs []Xattr, opaque bool, err error) {
 		return nil, false, fmt.Errorf("list attributes: %w", err)
 	}
 	for key := range strings.SplitSeq(strings.TrimSuffix(string(buf[:n]), "\x00"), "\x00") {
-		mark := key == "trusted.overlay.opaque" || key == "user.overlay.opaque"
+		mark := marksOpaque(key)
 		if !mark && (key != Capability && !strings.HasPrefix(key, "user.") || ofOverlay(key)) {
 			continue
 		}
@@ -101,6 +102,13 @@ func (f hostFile) xattrs() (xattrs []Xattr, opaque bool, err error) {
 	}
 	slices.SortFunc(xattrs, func(a, b Xattr) int { return strings.Compare(a.Name, b.Name) })
 	return xattrs, opaque, nil
+}
+
+// marksOpaque reports whether an attribute marks opaque directories of overlays. Overlays
+// use attributes of users only in user namespaces, where they keep steps from setting
+// them. Elsewhere a step can set these attributes, which then have no meaning.
+func marksOpaque(key string) bool {
+	return key == "trusted.overlay.opaque" || key == "user.overlay.opaque" && userns.RunningInUserNS()
 }
 
 // fdPath returns a path to an open file. No other process can make it refer to another

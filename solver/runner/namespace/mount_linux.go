@@ -311,9 +311,8 @@ func overlay(m *mount) error {
 // there, because the kernel waits for all CPUs before it rejects an overlay.
 func overlayAttributes() []string {
 	const plain = ",redirect_dir=off,index=off,metacopy=off"
-	options := []string{plain + ",volatile", plain, ",userxattr,volatile"}
 	if userns.RunningInUserNS() {
-		slices.Reverse(options)
+		return []string{",userxattr,volatile", plain, plain + ",volatile"}
 	}
-	return options
+	return []string{plain + ",volatile", plain}
 }
