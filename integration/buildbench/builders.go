@@ -30,7 +30,7 @@ type builder interface {
 }
 
 func newBuilder(ctx context.Context, r *rig.Rig, name, output string) (builder, error) {
-	dir, err := r.TempDir(name)
+	dir, err := r.TempDir(filepath.Base(name))
 	if err != nil {
 		return nil, err
 	}
@@ -46,18 +46,22 @@ func newBuilder(ctx context.Context, r *rig.Rig, name, output string) (builder, 
 	case "buildah":
 		return newBuildah(ctx, r, dir, archive)
 	}
-	return nil, fmt.Errorf("unknown builder %q, there are slipway, buildkitd and buildah", name)
+	if filepath.IsAbs(name) {
+		return &slipway{label: filepath.Base(name), program: name, dir: filepath.Join(dir, "state"), registry: r.Addr, archive: archive}, nil
+	}
+	return nil, fmt.Errorf("unknown builder %q (use slipway, buildkitd, buildah or the absolute path of a slipway program)", name)
 }
 
-// slipway runs slipway build of this repository.
-type slipway struct{ program, dir, registry, archive string }
+// slipway runs slipway build.
+type slipway struct{ label, program, dir, registry, archive string }
 
+// newSlipway compiles the program of this repository.
 func newSlipway(ctx context.Context, r *rig.Rig, dir, archive string) (*slipway, error) {
 	root, err := toolbox.Root()
 	if err != nil {
 		return nil, err
 	}
-	s := &slipway{program: filepath.Join(dir, "slipway"), dir: filepath.Join(dir, "state"), registry: r.Addr, archive: archive}
+	s := &slipway{label: "slipway", program: filepath.Join(dir, "slipway"), dir: filepath.Join(dir, "state"), registry: r.Addr, archive: archive}
 	args := append([]string{"build"}, frontendimage.BuildFlags()...)
 	cmd := exec.CommandContext(ctx, "go", append(args, "-o", s.program, "./cmd/slipway")...)
 	cmd.Dir, cmd.Stderr = root, os.Stderr
@@ -68,7 +72,7 @@ func newSlipway(ctx context.Context, r *rig.Rig, dir, archive string) (*slipway,
 	return s, nil
 }
 
-func (s *slipway) name() string { return "slipway" }
+func (s *slipway) name() string { return s.label }
 
 func (s *slipway) about(context.Context) string { return "slipway build, namespace runner" }
 

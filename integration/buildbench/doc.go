@@ -11,6 +11,9 @@
 // frontend. buildah uses the overlay driver, chroot isolation, and one job per
 // CPU.
 //
+// The absolute path of a slipway program is a builder, too: with two of them, a change
+// is measured in one run.
+//
 // Memory is the peak of the largest process; for buildkitd it is the sum of
 // daemon and buildctl. Disk is the size of the state after the last turn of a
 // case.

@@ -45,7 +45,7 @@ func parse(args []string) (options, error) {
 	o := options{}
 	fs.IntVar(&o.runs, "runs", 10, "`number` of builds of each case and builder that are measured")
 	only := fs.String("run", "", "only cases whose name matches this regular `expression`")
-	builders := fs.String("builders", "buildkitd,slipway,buildah", "`names` of the builders; the first is what others are compared with")
+	builders := fs.String("builders", "buildkitd,slipway,buildah", "`names` of the builders, or absolute paths of slipway programs; the others are compared with the first one")
 	fs.StringVar(&o.output, "output", "none", "`what` builds write besides their store: none or oci")
 	if err := fs.Parse(args); err != nil {
 		return o, err
