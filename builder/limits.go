@@ -43,6 +43,16 @@ func limitFlags() []limitFlag {
 	}
 }
 
+// LimitOptions returns the options of frontends for the limits of steps, by the flags of
+// docker build.
+func LimitOptions() map[string]string {
+	options := map[string]string{}
+	for _, l := range limitFlags() {
+		options[l.flag] = l.option
+	}
+	return options
+}
+
 // limited returns the flag of a limit of steps that is given; "" if none is.
 func (o *Options) limited() string {
 	for _, l := range limitFlags() {

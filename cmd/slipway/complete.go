@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/builder"
 	"slipway/instructions"
 	"slipway/parser"
 	"slipway/source"
@@ -52,7 +53,7 @@ func (f *buildFlags) completions() (fixed, open map[string][]string) {
 		fixed["sbom"], fixed["provenance"] = []string{"true", "false"}, []string{"true", "false", "mode=max", "mode=min"}
 		open["attest"] = []string{"type=sbom", "type=provenance"}
 		open["cache-to"], open["cache-from"] = append(open["cache-to"], "type=gha"), append(open["cache-from"], "type=gha")
-		for name := range limits() {
+		for name := range builder.LimitOptions() {
 			open["resource"] = append(open["resource"], name+"=")
 		}
 		slices.Sort(open["resource"])

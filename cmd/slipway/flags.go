@@ -26,7 +26,7 @@ type buildFlags struct {
 	tlsDir                 string
 	keepStorage            string
 
-	resources []string // limits of steps: NAME=VALUE
+	resources []resource
 	warnings  []string // about flags without effect
 	agents    []sshAgent
 	// secretSources are read after the flags are parsed.

@@ -10,6 +10,8 @@ import (
 
 	"github.com/docker/go-units"
 	"github.com/spf13/pflag"
+
+	"slipway/builder"
 )
 
 // ignoredFlag is a flag of docker build that has no effect. Setting it is a
@@ -30,15 +32,6 @@ func ignoredFlags() []ignoredFlag {
 	}
 }
 
-// limits maps docker build's flags for resource limits to frontend options. The flag
-// --resource NAME=VALUE sets the same options.
-func limits() map[string]string {
-	return map[string]string{
-		"memory": "memory", "memory-swap": "memswap", "cpu-shares": "cpushares", "cpu-period": "cpuperiod",
-		"cpu-quota": "cpuquota", "cpuset-cpus": "cpusetcpus", "cpuset-mems": "cpusetmems",
-	}
-}
-
 // defineIgnored declares flags without an effect and flags for limits.
 func (f *buildFlags) defineIgnored(fs *pflag.FlagSet) {
 	for _, i := range ignoredFlags() {
@@ -53,13 +46,17 @@ func (f *buildFlags) defineIgnored(fs *pflag.FlagSet) {
 		}
 		_ = fs.MarkHidden(i.name)
 	}
-	for _, name := range slices.Sorted(maps.Keys(limits())) {
+	for _, name := range slices.Sorted(maps.Keys(builder.LimitOptions())) {
 		short := map[string]string{"memory": "m", "cpu-shares": "c"}[name]
-		fs.FuncP(name, short, "", func(v string) error { f.resources = append(f.resources, name+"="+v); return nil })
+		fs.FuncP(name, short, "", func(v string) error {
+			f.resources = append(f.resources, resource{fmt.Sprintf("--%s %q", name, v), name, v})
+			return nil
+		})
 		_ = fs.MarkHidden(name)
 	}
 	fs.Func("resource", "limit of a step: `NAME=VALUE`, such as memory=1g", func(v string) error {
-		f.resources = append(f.resources, v)
+		name, value, _ := strings.Cut(v, "=")
+		f.resources = append(f.resources, resource{fmt.Sprintf("--resource %q", v), name, value})
 		return nil
 	})
 	fs.Func("policy", "", func(string) error {
@@ -68,18 +65,24 @@ func (f *buildFlags) defineIgnored(fs *pflag.FlagSet) {
 	_ = fs.MarkHidden("policy")
 }
 
+// resource is a limit of steps as it was given.
+type resource struct {
+	flag        string // with its value, for errors
+	name, value string
+}
+
 // parseResources parses the limits of steps.
 func (f *buildFlags) parseResources(flagSet) error {
 	f.opt.Resources = map[string]string{}
+	options := builder.LimitOptions()
 	for _, r := range f.resources {
-		name, value, _ := strings.Cut(r, "=")
-		option, ok := limits()[name]
+		option, ok := options[r.name]
 		if !ok {
-			return fmt.Errorf("--resource %q: unknown resource (want %s)", r, strings.Join(slices.Sorted(maps.Keys(limits())), ", "))
+			return fmt.Errorf("%s: unknown resource (want %s)", r.flag, strings.Join(slices.Sorted(maps.Keys(options)), ", "))
 		}
 		var err error
-		if f.opt.Resources[option], err = limit(name, value); err != nil {
-			return fmt.Errorf("--resource %q: %w", r, err)
+		if f.opt.Resources[option], err = limit(r.name, r.value); err != nil {
+			return fmt.Errorf("%s: %w", r.flag, err)
 		}
 	}
 	return nil
