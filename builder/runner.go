@@ -7,9 +7,9 @@ import (
 
 	"slipway/internal/singleflight"
 	"slipway/solver/runner"
+	"slipway/solver/runner/interp"
 	"slipway/solver/runner/namespace"
 	"slipway/solver/runner/oci"
-	"slipway/solver/runner/shell"
 	"slipway/solver/tree"
 )
 
@@ -66,7 +66,7 @@ func (c *chosenRunner) choose(ctx context.Context) (runner.Opener, error) {
 
 // runner chooses the runner. It warns if this is not the one that the user expects.
 func (c *chosenRunner) runner(ctx context.Context) (runner.Opener, error) {
-	portable := shell.New(c.s.store, c.o.Now)
+	portable := interp.New(c.s.store, c.o.Now)
 	if c.o.Runner == "portable" {
 		return portable, nil
 	}

@@ -1,4 +1,4 @@
-// Package shell runs steps without kernel features. It interprets their shell commands
+// Package interp runs steps without kernel features. It interprets their shell commands
 // directly on the file tree, with built-in tools.
 //
 // It is intended for machines without namespaces, for systems other than Linux, and for
@@ -12,4 +12,4 @@
 // Only the directories of cache mounts are read and written on the host. ~user is a
 // user of the image, and there are no process IDs. Scripts share the memory of the
 // build, so the size of their variables, files and functions is limited.
-package shell
+package interp
