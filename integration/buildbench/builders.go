@@ -19,12 +19,12 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// builder builds directories and stores the results.
+// builder is a build tool under measurement.
 type builder interface {
 	name() string
 	about(ctx context.Context) string
-	state() string // the directory of its state
-	// empty removes its state.
+	state() string // directory that contains the tool's state
+	// empty deletes the tool's state, so that the next build starts without cache.
 	empty(ctx context.Context) error
 	build(ctx context.Context, dir string) (usage, error)
 }
@@ -52,10 +52,11 @@ func newBuilder(ctx context.Context, r *rig.Rig, name, output string) (builder, 
 	return nil, fmt.Errorf("unknown builder %q (use slipway, buildkitd, buildah or the absolute path of a slipway program)", name)
 }
 
-// slipway runs slipway build.
+// slipway is the builder that runs slipway build.
 type slipway struct{ label, program, dir, registry, archive string }
 
-// newSlipway compiles the program of this repository.
+// newSlipway compiles slipway from this repository into dir. If archive is not "", builds
+// write an OCI archive to this path.
 func newSlipway(ctx context.Context, r *rig.Rig, dir, archive string) (*slipway, error) {
 	root, err := toolbox.Root()
 	if err != nil {
@@ -88,7 +89,7 @@ func (s *slipway) build(ctx context.Context, dir string) (usage, error) {
 	return measureProgram(ctx, dir, nil, append(args, ".")...)
 }
 
-// buildkitd uses the daemon of the rig and buildctl.
+// buildkitd is the builder that runs buildctl with the rig's daemon.
 type buildkitd struct {
 	rig     *rig.Rig
 	archive string
@@ -112,7 +113,7 @@ func (b *buildkitd) empty(ctx context.Context) error {
 
 func (b *buildkitd) build(ctx context.Context, dir string) (usage, error) {
 	proc := "/proc/" + strconv.Itoa(b.rig.PID())
-	if err := os.WriteFile(proc+"/clear_refs", []byte("5"), 0); err != nil { // reset its peak memory
+	if err := os.WriteFile(proc+"/clear_refs", []byte("5"), 0); err != nil { // writing 5 resets VmHWM, the peak memory (proc(5))
 		return usage{}, err
 	}
 	args := []string{
@@ -139,7 +140,7 @@ func (b *buildkitd) build(ctx context.Context, dir string) (usage, error) {
 	return u, nil
 }
 
-// buildah runs the buildah of the distribution.
+// buildah is the builder that runs Debian's buildah.
 type buildah struct{ dir, config, archive string }
 
 func newBuildah(ctx context.Context, r *rig.Rig, dir, archive string) (*buildah, error) {
@@ -165,8 +166,7 @@ func (b *buildah) about(ctx context.Context) string {
 
 func (b *buildah) state() string { return b.dir }
 
-// empty removes the files directly, because buildah's own command takes seconds
-// per layer.
+// empty removes buildah's files directly, because buildah rmi takes seconds per layer.
 func (b *buildah) empty(context.Context) error {
 	err := unix.Unmount(filepath.Join(b.dir, "root/overlay"), unix.MNT_DETACH)
 	if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {

@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// benchCase is a directory to build, with its changes between builds.
+// benchCase is a build context, with the change before each measured build.
 type benchCase struct {
 	name       string
 	dockerfile string
-	files      func(dir string) error // creates the files that the Dockerfile copies; may be nil
-	cold       bool                   // whether builders start each build with an empty state
-	// change modifies the directory before each turn; may be nil. Turn -1 fills
-	// the caches.
+	files      func(dir string) error // creates the files that the Dockerfile copies; nil if it copies none
+	cold       bool                   // set if each build starts with an empty state
+	// change modifies the directory before each turn. Nil changes nothing. Turn -1 is the
+	// uncounted turn that fills the caches.
 	change func(dir string, turn int) error
 }
 
@@ -34,7 +34,8 @@ func cases() []*benchCase {
 	}
 }
 
-// project is a typical Dockerfile: tools, sources, a result.
+// project is the Dockerfile of a typical project: it installs tools, compiles sources and
+// copies the result to a new image.
 const project = `FROM busybox AS tools
 RUN echo tools > /tools
 FROM busybox AS build
@@ -68,8 +69,8 @@ func changeSource(dir string, turn int) error {
 	return write(dir, "pkg3/file3.go", fmt.Sprintf("package pkg3 // %d\n", turn))
 }
 
-// stages returns a Dockerfile with n independent stages that take the given
-// time each.
+// stages returns a Dockerfile with n independent stages, each of which sleeps for the given
+// number of seconds.
 func stages(n int, seconds float64) string {
 	var b, last strings.Builder
 	for i := range n {
@@ -94,7 +95,7 @@ func manyFiles(dir string) error {
 	return nil
 }
 
-// through copies a file through a chain of stages.
+// through is a Dockerfile that copies one file from stage to stage.
 const through = `FROM scratch AS a
 COPY big /a/
 FROM scratch AS b
@@ -107,7 +108,7 @@ FROM scratch
 COPY --from=d /d/big /e/
 `
 
-// bigFile creates an incompressible file.
+// bigFile creates a file of random bytes, which no builder can compress.
 func bigFile(dir string) error {
 	f, err := os.Create(filepath.Join(dir, "big"))
 	if err != nil {
@@ -127,7 +128,7 @@ func bigFile(dir string) error {
 	return f.Close()
 }
 
-// write writes a file and its parent directories.
+// write writes a file below dir. It creates missing parent directories.
 func write(dir, name, content string) error {
 	name = filepath.Join(dir, filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {

@@ -22,7 +22,7 @@ import (
 )
 
 func main() {
-	measured() // does not return in a child process that measures a program
+	runMeasured() // returns only if this process does not measure a program
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Stdout, os.Args[1:])
 	stop()
@@ -32,7 +32,7 @@ func main() {
 	}
 }
 
-// options contains the flags.
+// options contains the command-line flags.
 type options struct {
 	runs     int
 	cases    *regexp.Regexp
@@ -96,16 +96,16 @@ func run(ctx context.Context, w io.Writer, args []string) (err error) {
 	return nil
 }
 
-// result contains the measurements of a builder.
+// result contains the measurements of one builder for one case.
 type result struct {
 	builder string
 	times   []time.Duration
-	memory  int64 // peak in bytes
-	disk    int64 // bytes
+	memory  int64 // peak memory in bytes
+	disk    int64 // size of the state in bytes
 }
 
-// measure runs the builders in turns. The first turn of a case that is not cold
-// fills their caches and is not counted.
+// measure runs the builders of a case in turns, runs times each. Before the first turn, each
+// builder of a case that is not cold fills its cache with an uncounted build.
 func measure(ctx context.Context, r *rig.Rig, c *benchCase, builders []builder, runs int) ([]*result, error) {
 	dir, err := r.TempDir("bench")
 	if err != nil {
@@ -148,14 +148,14 @@ func measure(ctx context.Context, r *rig.Rig, c *benchCase, builders []builder, 
 	return results, nil
 }
 
-// build runs one build.
+// build runs one build and adds its time and memory to res, unless turn is negative.
 func (res *result) build(ctx context.Context, b builder, c *benchCase, dir string, turn int) error {
 	if c.cold {
 		if err := b.empty(ctx); err != nil {
 			return err
 		}
 	}
-	unix.Sync() // flush writes of other builds first
+	unix.Sync() // writes of earlier builds would slow this one down
 	u, err := b.build(ctx, dir)
 	if err != nil {
 		return err
@@ -167,14 +167,15 @@ func (res *result) build(ctx context.Context, b builder, c *benchCase, dir strin
 	return nil
 }
 
-// diskUsage returns the disk usage of a directory. It counts each inode once.
+// diskUsage returns the size of a directory in bytes, as du(1) counts it: allocated blocks,
+// each inode once.
 func diskUsage(dir string) (int64, error) {
 	type inode struct{ dev, ino uint64 }
 	seen := map[inode]bool{}
 	var total int64
 	err := filepath.WalkDir(dir, func(_ string, d os.DirEntry, err error) error {
 		if errors.Is(err, os.ErrNotExist) {
-			return nil // removed concurrently
+			return nil // another process may remove files meanwhile
 		}
 		if err != nil {
 			return err
@@ -195,7 +196,7 @@ func diskUsage(dir string) (int64, error) {
 	return total, err
 }
 
-// median returns the median of times.
+// median returns the median duration. times need not be sorted.
 func median(times []time.Duration) time.Duration {
 	t := slices.Sorted(slices.Values(times))
 	return (t[(len(t)-1)/2] + t[len(t)/2]) / 2

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// table prints the rows of a case when it has been measured.
+// table prints one row per builder after each case.
 type table struct{ w io.Writer }
 
 func newTable(w io.Writer) *table {
@@ -25,8 +25,8 @@ func (t *table) rows(name string, results []*result) {
 	}
 }
 
-// ratio returns the median of the ratios of each turn, in which both builders
-// ran under the same load.
+// ratio returns the median of a[i]/b[i]. Both builds of turn i ran under the same load, so the
+// quotients vary less than the durations.
 func ratio(a, b []time.Duration) float64 {
 	ratios := make([]float64, len(a))
 	for i := range a {

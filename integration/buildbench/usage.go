@@ -12,23 +12,21 @@ import (
 	"time"
 )
 
-// usage is the resource usage of a process, including children that it waited
-// for.
+// usage is the duration and the peak memory of a process and its children.
 type usage struct {
 	time   time.Duration
-	memory int64 // bytes of the largest process
+	memory int64 // bytes, of the process that used most
 }
 
-// measuredName is the name under which this program starts itself to measure
-// another program.
+// measuredName is the argv[0] with which this program starts itself to measure another
+// program.
 const measuredName = "buildbench-measured"
 
-// measure runs a program and returns its resource usage. Its mounts are removed
-// when it exits.
+// measureProgram runs a program in dir and returns its resource usage. The program gets its
+// own mount namespace, so its mounts disappear with it.
 //
-// An intermediate process starts the program, because the kernel attributes the
-// memory of the starting process to the program, and this process contains a
-// registry.
+// An intermediate process starts the program. The kernel attributes the peak memory of the
+// starting process to the program, and this process contains a registry.
 func measureProgram(ctx context.Context, dir string, env []string, args ...string) (usage, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -53,9 +51,10 @@ func measureProgram(ctx context.Context, dir string, env []string, args ...strin
 	return usage{time.Duration(u.Nanoseconds), u.Bytes}, nil
 }
 
-// measured runs the program in the arguments if this process is the
-// intermediate process. It then does not return.
-func measured() {
+// runMeasured implements the intermediate process of measureProgram: it runs the program in
+// its arguments, writes the usage to file descriptor 3 and exits. In any other process it
+// returns.
+func runMeasured() {
 	if os.Args[0] != measuredName {
 		return
 	}

@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fullDockerfile fills a disk with files of steps, of copies and of the base.
+// fullDockerfile fills a disk from four sources: the base image, a RUN step, a COPY, and a
+// cache mount.
 const fullDockerfile = `FROM base
 RUN cat bin/sh bin/sh > /big
 COPY files /files
@@ -28,8 +29,8 @@ func newFullSite(t *testing.T) *site {
 	return s
 }
 
-// disk mounts a filesystem in memory.
-func disk(t *testing.T, dir string, size int) {
+// mountTmpfs mounts a tmpfs of size bytes at dir until the test ends.
+func mountTmpfs(t *testing.T, dir string, size int) {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
@@ -44,37 +45,37 @@ func disk(t *testing.T, dir string, size int) {
 	})
 }
 
-func resize(t *testing.T, dir string, size int) {
+func resizeTmpfs(t *testing.T, dir string, size int) {
 	t.Helper()
 	if err := unix.Mount("", dir, "", unix.MS_REMOUNT, fmt.Sprintf("size=%d", size)); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// TestFullState checks that a full state directory is a clear error, whatever
-// does not fit, and that nothing is lost: after space is freed, the build
-// continues from there.
+// TestFullState checks that a build whose state directory is full fails with a clear error,
+// and that its state stays valid. The disk is tried in ten sizes, so that each kind of file is
+// once the one that does not fit. With enough space the next build succeeds.
 func TestFullState(t *testing.T) {
 	s := newFullSite(t)
 	want := s.build()
 	s.state = filepath.Join(s.dir, "disk", "state")
-	disk(t, filepath.Dir(s.state), 1<<20)
+	mountTmpfs(t, filepath.Dir(s.state), 1<<20)
 	sizes := []int{64 << 10, 1 << 20, 4200 << 10, 5 << 20, 9 << 20, 13 << 20, 18 << 20, 22 << 20, 26 << 20, 30 << 20}
 	for _, size := range sizes {
-		resize(t, filepath.Dir(s.state), size)
-		if told := s.fails(s.outputs()...); !strings.Contains(told, "no space left on device") {
-			t.Errorf("%d bytes: told %s", size, s.told)
+		resizeTmpfs(t, filepath.Dir(s.state), size)
+		if output := s.buildFails(s.outputs()...); !strings.Contains(output, "no space left on device") {
+			t.Errorf("%d bytes: output %s", size, s.output)
 		}
-		s.sound()
+		s.checkDigests()
 	}
-	resize(t, filepath.Dir(s.state), 200<<20)
+	resizeTmpfs(t, filepath.Dir(s.state), 200<<20)
 	if !bytes.Equal(s.build(), want) {
 		t.Error("after freeing space the build creates a different image")
 	}
-	s.sound()
-	s.tidy()
-	// A prune needs no free space.
-	resize(t, filepath.Dir(s.state), 60<<20)
+	s.checkDigests()
+	s.checkNoTemp()
+	// Pruning must succeed even if no byte is free.
+	resizeTmpfs(t, filepath.Dir(s.state), 60<<20)
 	filler, err := os.Create(filepath.Join(s.dir, "disk", "filler"))
 	if err != nil {
 		t.Fatal(err)
@@ -94,18 +95,19 @@ func TestFullState(t *testing.T) {
 	}
 }
 
-// TestFullOutput checks that an output is either complete or unchanged.
+// TestFullOutput checks that a build that cannot write its output leaves the previous output
+// unchanged and no partial files.
 func TestFullOutput(t *testing.T) {
 	s := newFullSite(t)
 	small := filepath.Join(s.dir, "small")
-	disk(t, small, 3<<20)
+	mountTmpfs(t, small, 3<<20)
 	old := filepath.Join(small, "image.tar")
 	if err := os.WriteFile(old, []byte("old"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for _, out := range []string{"type=oci,dest=" + old, "type=docker,dest=" + old, "type=tar,dest=" + old, filepath.Join(small, "files"), small} {
-		if told := s.fails("-o", out); !strings.Contains(told, "no space left on device") || !strings.Contains(told, "output ") {
-			t.Errorf("%s: told %s", out, told)
+		if output := s.buildFails("-o", out); !strings.Contains(output, "no space left on device") || !strings.Contains(output, "output ") {
+			t.Errorf("%s: output %s", out, output)
 		}
 		if left := walk(t, small); len(left) != 1 {
 			t.Errorf("%s: left %q", out, left)
@@ -117,9 +119,9 @@ func TestFullOutput(t *testing.T) {
 			t.Errorf("%s: left %v, %v", out, list, err)
 		}
 	}
-	s.tidy()
+	s.checkNoTemp()
 	large := filepath.Join(s.dir, "large")
-	disk(t, large, 64<<20)
+	mountTmpfs(t, large, 64<<20)
 	if out, err := s.command("-o", large).CombinedOutput(); err != nil {
 		t.Errorf("a mount point as output: %v\n%s", err, out)
 	}
@@ -127,15 +129,15 @@ func TestFullOutput(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, out := range []string{"type=oci,dest=" + filepath.Join(large, "image.tar"), large} {
-		if told := s.fails("-o", out); !strings.Contains(told, "read-only file system") {
-			t.Errorf("%s: told %s", out, told)
+		if output := s.buildFails("-o", out); !strings.Contains(output, "read-only file system") {
+			t.Errorf("%s: output %s", out, output)
 		}
 	}
 }
 
-// TestStateOfOthers checks that an unusable state directory causes one clear
-// error.
-func TestStateOfOthers(t *testing.T) {
+// TestUnusableState checks that a state directory that cannot be used causes one clear error:
+// a file, a directory of another user, a read-only filesystem.
+func TestUnusableState(t *testing.T) {
 	s := newSite(t, "FROM base\nRUN cat /bin/sh > /x\n")
 	s.runner = "portable"
 	for _, dir := range []string{s.dir, filepath.Dir(s.dir), s.context} {
@@ -160,22 +162,23 @@ func TestStateOfOthers(t *testing.T) {
 		{filepath.Join(s.dir, "new"), "permission denied", 65534},
 	} {
 		s.state, s.user = tc.state, tc.user
-		if told := s.fails(); !strings.HasPrefix(told, "state directory: ") || !strings.Contains(told, tc.want) || strings.Count(told, "\n") != 1 {
-			t.Errorf("%s as %d: told %s, want %s", tc.state, tc.user, told, tc.want)
+		if output := s.buildFails(); !strings.HasPrefix(output, "state directory: ") || !strings.Contains(output, tc.want) || strings.Count(output, "\n") != 1 {
+			t.Errorf("%s as %d: output %s, want %s", tc.state, tc.user, output, tc.want)
 		}
 	}
-	disk(t, filepath.Join(s.dir, "ro"), 1<<20)
+	mountTmpfs(t, filepath.Join(s.dir, "ro"), 1<<20)
 	if err := unix.Mount("", filepath.Join(s.dir, "ro"), "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
 		t.Fatal(err)
 	}
 	s.state, s.user = filepath.Join(s.dir, "ro", "state"), 0
-	if told := s.fails(); !strings.HasPrefix(told, "state directory: ") || !strings.Contains(told, "read-only file system") {
-		t.Errorf("read-only: told %s", told)
+	if output := s.buildFails(); !strings.HasPrefix(output, "state directory: ") || !strings.Contains(output, "read-only file system") {
+		t.Errorf("read-only: output %s", output)
 	}
 }
 
-// TestOrdinaryUser checks that a user without root can have directories without
-// write permission in caches and results, repeatedly, and can remove them.
+// TestOrdinaryUser checks builds without root whose steps create directories without write
+// permission, in cache mounts and in the result. Later builds must be able to use these
+// directories, and a prune must be able to remove them.
 func TestOrdinaryUser(t *testing.T) {
 	for _, runner := range []string{"portable", "auto"} {
 		s := newSite(t, "FROM base\nRUN --mount=type=cache,target=/c mkdir -p /d/e /c/f; echo x > /d/e/x; echo y > /c/f/y; chmod 555 /d/e /d /c/f\nARG V\nRUN --mount=type=cache,target=/c cat /c/f/y > /z; echo $V >> /z\n")
@@ -189,7 +192,7 @@ func TestOrdinaryUser(t *testing.T) {
 		for i := range 3 {
 			s.build("--build-arg", fmt.Sprint("V=", i))
 		}
-		s.tidy()
+		s.checkNoTemp()
 		if out, err := s.start("cache", "prune", "--all", "--force", "--state", s.state).CombinedOutput(); err != nil {
 			t.Errorf("%s: prune: %v\n%s", runner, err, out)
 		}

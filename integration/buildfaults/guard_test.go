@@ -16,16 +16,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestNoProcessLeft checks that no process outlives the command: neither those
-// that it or its steps started, nor the guard of the steps. If the command was
-// killed, they may exit shortly after it.
+// TestNoProcessLeft checks that no process outlives the command: no process of a step, and not
+// the guard that ends the steps. If a signal terminates the command itself (SIGHUP, SIGKILL),
+// processes may exit a little later than the command.
 func TestNoProcessLeft(t *testing.T) {
-	// Orphaned processes become children of this process.
+	// A subreaper becomes the parent of orphaned processes, so wantNoChildren finds them.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) }()
-	// Under nohup the commands would ignore SIGHUP, too.
+	// Commands inherit an ignored SIGHUP. Notify undoes that when the test runs under nohup.
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
@@ -64,15 +64,16 @@ func TestNoProcessLeft(t *testing.T) {
 			if code := cmd.ProcessState.ExitCode(); code != tc.code {
 				t.Errorf("user %d, %s, %v: exit code %d, want %d", user, tc.then, tc.sig, code, tc.code)
 			}
-			left(t, cmd.Process.Pid, tc.code >= 0)
+			wantNoChildren(t, cmd.Process.Pid, tc.code >= 0)
 		}
 	}
 }
 
-// left checks that this process has no children, immediately or soon.
-func left(t *testing.T, group int, atOnce bool) {
+// wantNoChildren checks that this process has no children, at once if immediate is set,
+// otherwise within 20 seconds. If the check fails, it kills the processes of group.
+func wantNoChildren(t *testing.T, group int, immediate bool) {
 	t.Helper()
-	if atOnce {
+	if immediate {
 		if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); !errors.Is(err, unix.ECHILD) {
 			t.Errorf("process %d is left, %v:\n%s", pid, err, processes(group))
 		}

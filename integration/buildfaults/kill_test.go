@@ -19,8 +19,8 @@ var (
 	kills = flag.Int("kills", 200, "number of kills")
 )
 
-// killedDockerfile has concurrent stages, files of the context, a cache mount,
-// and a step of another user.
+// killedDockerfile contains what a kill can interrupt: concurrent stages, a copy of the
+// context, a cache mount, and a step of an ordinary user.
 const killedDockerfile = `FROM base AS one
 COPY changing /
 RUN --mount=type=cache,target=/c cat changing changing > /one; echo x > /c/x; sleep 0.02
@@ -35,9 +35,9 @@ COPY --from=two /two /
 RUN cat one two > /three; rm one
 `
 
-// TestKill kills builds and prunes at random times. The following build creates
-// the same image as a build with an empty state, finds the state directory
-// consistent, and leaves no temporary files.
+// TestKill checks that the state directory survives kills of builds and prunes at random
+// times. The next build must create the same image as a build with an empty state, find valid
+// files only, and leave no temporary files.
 func TestKill(t *testing.T) {
 	t.Logf("-seed %d -kills %d", *seed, *kills)
 	const workers = 4
@@ -56,14 +56,14 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// variants is the number of contexts.
+// variants is the number of different build contexts. Their images differ.
 const variants = 3
 
 type killer struct {
 	*site
 	*rand.Rand
-	want           [variants][]byte // images of builds with an empty state
-	whole          [4]time.Duration // approximate duration of each kind of command
+	want           [variants][]byte // the image of each variant, from a build with an empty state
+	durations      [4]time.Duration // approximate duration of each kind of command; kills happen within it
 	rounds, killed int
 }
 
@@ -73,42 +73,43 @@ func newKiller(t *testing.T, r *rand.Rand) *killer {
 		k.write(fmt.Sprintf("files/%d", i), fmt.Sprint("file ", i))
 	}
 	for v := range variants {
-		k.clear()
-		k.vary(v)
+		k.removeState()
+		k.setVariant(v)
 		start := time.Now()
 		k.want[v] = k.build()
-		for kind := range k.whole {
-			k.whole[kind] = time.Since(start)
+		for kind := range k.durations {
+			k.durations[kind] = time.Since(start)
 		}
 	}
 	return k
 }
 
-func (k *killer) vary(v int) { k.write("changing", fmt.Sprint("variant ", v)) }
+func (k *killer) setVariant(v int) { k.write("changing", fmt.Sprint("variant ", v)) }
 
-func (k *killer) clear() {
+func (k *killer) removeState() {
 	if err := os.RemoveAll(k.state); err != nil {
 		k.t.Fatal(err)
 	}
 }
 
-// round kills a command at a random time and checks the next build.
+// round kills a command at a random time, then checks the state and the next build. i selects
+// the kind of command.
 func (k *killer) round(i int) {
-	k.vary(k.IntN(variants))
+	k.setVariant(k.IntN(variants))
 	cmd, what := k.command(k.outputs()...), "build"
-	kind := i % len(k.whole)
+	kind := i % len(k.durations)
 	switch kind {
 	case 0:
-		k.clear()
+		k.removeState()
 		what = "build from nothing"
 	case 1:
 		cmd, what = k.command(append(k.outputs(), "--no-cache")...), "build without cache"
 	case 2:
 		cmd, what = k.start("cache", "prune", "--all", "--force", "--state", k.state), "prune"
 	}
-	var told bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &told, &told
-	after := time.Duration(k.Int64N(int64(k.whole[kind])))
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	after := time.Duration(k.Int64N(int64(k.durations[kind])))
 	if err := cmd.Start(); err != nil {
 		k.t.Fatal(err)
 	}
@@ -116,36 +117,37 @@ func (k *killer) round(i int) {
 	start := time.Now()
 	err := cmd.Wait()
 	if ended.Stop() {
-		k.whole[kind] = time.Since(start) // it is faster than before
+		k.durations[kind] = time.Since(start) // the command ended before the kill: it is faster than assumed
 	}
 	k.rounds++
 	if ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		k.killed++
 	} else if err != nil {
-		k.t.Errorf("round %d: %s: %v\n%s", i, what, err, told.String())
+		k.t.Errorf("round %d: %s: %v\n%s", i, what, err, output.String())
 	}
-	noProcess(k.t, cmd.Process.Pid)
-	k.judge(fmt.Sprintf("round %d: %s killed after %v", i, what, after))
+	wantNoProcess(k.t, cmd.Process.Pid)
+	k.checkState(fmt.Sprintf("round %d: %s killed after %v", i, what, after))
 }
 
-// judge checks the state after a kill, and the build after it.
-func (k *killer) judge(about string) {
+// checkState checks the state directory and the output after a kill, and the next build. about
+// describes the kill in failure messages.
+func (k *killer) checkState(about string) {
 	k.t.Helper()
-	k.sound()
+	k.checkDigests()
 	for v := range variants {
-		if data, err := os.ReadFile(k.archive()); err == nil && bytes.Equal(data, k.want[v]) || os.IsNotExist(err) {
+		if data, err := os.ReadFile(k.archivePath()); err == nil && bytes.Equal(data, k.want[v]) || os.IsNotExist(err) {
 			break
 		} else if v == variants-1 {
 			k.t.Errorf("%s: the archive is not the output of a build", about)
 		}
 	}
 	v := k.IntN(variants)
-	k.vary(v)
+	k.setVariant(v)
 	if !bytes.Equal(k.build(), k.want[v]) {
 		k.t.Errorf("%s: the next build creates a different image", about)
 	}
-	k.sound()
-	k.tidy()
+	k.checkDigests()
+	k.checkNoTemp()
 	if _, err := os.Stat(filepath.Join(k.dir, "out", "files", "three")); err != nil {
 		k.t.Errorf("%s: %v", about, err)
 	}
@@ -154,12 +156,12 @@ func (k *killer) judge(about string) {
 	}
 }
 
-// TestNobodySurvives checks that the process of a step dies with the build,
-// whatever user it runs as.
-func TestNobodySurvives(t *testing.T) {
+// TestStepDiesWithBuild checks that a step of root and a step of an ordinary user die when the
+// build is killed.
+func TestStepDiesWithBuild(t *testing.T) {
 	for _, user := range []string{"0", "1000"} {
 		s := newSite(t, "FROM base\nUSER "+user+"\nRUN echo started; sleep 100\n")
-		out, err := os.Create(filepath.Join(s.dir, "told"))
+		out, err := os.Create(filepath.Join(s.dir, "output"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -170,14 +172,14 @@ func TestNobodySurvives(t *testing.T) {
 			t.Fatal(err)
 		}
 		started := eventually(t.Context(), time.Minute, func() bool {
-			told, err := os.ReadFile(out.Name())
-			return err == nil && bytes.Contains(told, []byte(" started"))
+			output, err := os.ReadFile(out.Name())
+			return err == nil && bytes.Contains(output, []byte(" started"))
 		})
 		if !started {
 			t.Error("the step does not start")
 		}
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
-		noProcess(t, cmd.Process.Pid)
+		wantNoProcess(t, cmd.Process.Pid)
 	}
 }

@@ -18,14 +18,14 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// program and base are the command and a base image, compiled once. Only
-// TestMain sets them.
+// program is the path of slipway, base the directory of a base image. Only TestMain sets them,
+// because compiling them takes seconds.
 var program, base string
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "slipway-faults-")
 	if err == nil {
-		err = os.Chmod(dir, 0o755) // for other users
+		err = os.Chmod(dir, 0o755) // other users run the program, too
 	}
 	if err == nil {
 		err = compile(dir)
@@ -63,15 +63,15 @@ func compile(dir string) error {
 	return nil
 }
 
-// site is a build: its context, state and outputs.
+// site is a temporary directory with the context, the state and the outputs of builds.
 type site struct {
 	t       testing.TB
 	dir     string
 	state   string
 	context string
-	user    uint32 // user id of the build
+	user    uint32 // user id that runs the build; 0 for root
 	runner  string
-	told    string // output of the last failed build
+	output  string // complete output of the last build that failed
 }
 
 func newSite(t testing.TB, dockerfile string) *site {
@@ -82,7 +82,7 @@ func newSite(t testing.TB, dockerfile string) *site {
 	return s
 }
 
-// write writes a file of the context.
+// write writes a file into the build context. It creates missing parent directories.
 func (s *site) write(name, data string) {
 	s.t.Helper()
 	file := filepath.Join(s.context, name)
@@ -94,10 +94,10 @@ func (s *site) write(name, data string) {
 	}
 }
 
-// archive returns the path of the image that builds write.
-func (s *site) archive() string { return filepath.Join(s.dir, "out", "image.tar") }
+// archivePath returns the path of the OCI archive that outputs requests.
+func (s *site) archivePath() string { return filepath.Join(s.dir, "out", "image.tar") }
 
-// command returns a build that depends only on its context.
+// command returns a build command whose result depends only on the build context and args.
 func (s *site) command(args ...string) *exec.Cmd {
 	all := []string{
 		"build", "--state", s.state, "--build-context", "base=" + base, "--progress", "plain", "--runner", s.runner,
@@ -106,13 +106,13 @@ func (s *site) command(args ...string) *exec.Cmd {
 	return s.start(append(append(all, args...), s.context)...)
 }
 
-// outputs returns the flags for an archive and a directory.
+// outputs returns flags that write the result to an OCI archive and to a directory.
 func (s *site) outputs() []string {
-	return []string{"-o", "type=oci,rewrite-timestamp=true,dest=" + s.archive(), "-o", filepath.Join(s.dir, "out", "files")}
+	return []string{"-o", "type=oci,rewrite-timestamp=true,dest=" + s.archivePath(), "-o", filepath.Join(s.dir, "out", "files")}
 }
 
-// start returns the command in its own process group, so that leaked processes
-// can be found.
+// start returns a command of slipway, as the user of s. It gets its own process group, so that
+// wantNoProcess can find processes that it leaves.
 func (s *site) start(args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(s.t.Context(), program, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -123,21 +123,22 @@ func (s *site) start(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// build runs a build and returns the archive.
+// build runs a build with the outputs of s and returns the content of the archive.
 func (s *site) build(args ...string) []byte {
 	s.t.Helper()
 	if out, err := s.command(append(s.outputs(), args...)...).CombinedOutput(); err != nil {
 		s.t.Fatalf("build: %v\n%s", err, out)
 	}
-	data, err := os.ReadFile(s.archive())
+	data, err := os.ReadFile(s.archivePath())
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	return data
 }
 
-// fails runs a build that must fail and returns its output.
-func (s *site) fails(args ...string) string {
+// buildFails runs a build that must fail without a panic. It returns the output from the first
+// "error: " on.
+func (s *site) buildFails(args ...string) string {
 	s.t.Helper()
 	out, err := s.command(args...).CombinedOutput()
 	if err == nil {
@@ -149,15 +150,16 @@ func (s *site) fails(args ...string) string {
 			s.t.Errorf("the build panics:\n%s", text)
 		}
 	}
-	s.told = text
+	s.output = text
 	if _, last, ok := strings.Cut(text, "error: "); ok {
 		return last
 	}
 	return text
 }
 
-// noProcess checks that soon no process of a process group is running.
-func noProcess(t testing.TB, group int) {
+// wantNoProcess checks that all processes of a process group exit within five seconds.
+// Otherwise it kills them.
+func wantNoProcess(t testing.TB, group int) {
 	t.Helper()
 	if !eventually(t.Context(), 5*time.Second, func() bool { return syscall.Kill(-group, 0) == syscall.ESRCH }) {
 		t.Errorf("processes of the group %d still run:\n%s", group, processes(group))
@@ -165,7 +167,7 @@ func noProcess(t testing.TB, group int) {
 	}
 }
 
-// processes lists the processes of a group.
+// processes returns the command lines of a process group, one per line.
 func processes(group int) string {
 	var b strings.Builder
 	list, _ := filepath.Glob("/proc/[0-9]*/stat")
@@ -180,8 +182,8 @@ func processes(group int) string {
 	return b.String()
 }
 
-// eventually waits until condition holds, at most for limit, and reports
-// whether it does.
+// eventually polls condition until it is true or limit has passed. It reports whether the
+// condition became true.
 func eventually(ctx context.Context, limit time.Duration, condition func() bool) bool {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -195,7 +197,7 @@ func eventually(ctx context.Context, limit time.Duration, condition func() bool)
 	return true
 }
 
-// walk returns the files below a directory.
+// walk returns the paths of all files below dir, without directories.
 func walk(t testing.TB, dir string) []string {
 	t.Helper()
 	var list []string

@@ -12,23 +12,23 @@ import (
 	"time"
 )
 
-// TestInterrupted interrupts builds at random times. They end soon with the
-// right exit code and leave no files.
+// TestInterrupted checks that a build ends within ten seconds after SIGINT or SIGTERM. Its
+// exit code must be 128 plus the signal number, and it must leave no temporary files.
 func TestInterrupted(t *testing.T) {
 	k := newKiller(t, rand.New(rand.NewPCG(*seed, 100)))
 	interrupted := 0
 	for i := range 24 {
 		if i%3 == 0 {
-			k.clear()
+			k.removeState()
 		}
-		k.vary(i % variants)
+		k.setVariant(i % variants)
 		cmd := k.command(append(k.outputs(), "--no-cache")...)
-		var told bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &told, &told
+		var output bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &output, &output
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(k.Int64N(int64(k.whole[0]))))
+		time.Sleep(time.Duration(k.Int64N(int64(k.durations[0]))))
 		start := time.Now()
 		sig := []os.Signal{syscall.SIGINT, syscall.SIGTERM}[i%2]
 		_ = cmd.Process.Signal(sig)
@@ -39,37 +39,37 @@ func TestInterrupted(t *testing.T) {
 		switch code := cmd.ProcessState.ExitCode(); code {
 		case map[os.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143}[sig]:
 			interrupted++
-		case 0, -1: // before the start or after the end of the build
+		case 0, -1: // the signal arrived before the command handled signals, or after the build
 		default:
-			t.Errorf("%v: exit code %d\n%s", sig, code, told.String())
+			t.Errorf("%v: exit code %d\n%s", sig, code, output.String())
 		}
-		noProcess(t, cmd.Process.Pid)
+		wantNoProcess(t, cmd.Process.Pid)
 		if cmd.ProcessState.ExitCode() > 0 {
-			k.tidy()
+			k.checkNoTemp()
 		}
-		k.judge(sig.String())
+		k.checkState(sig.String())
 	}
 	if t.Logf("%d builds were interrupted", interrupted); interrupted == 0 {
 		t.Error("no build was interrupted")
 	}
 }
 
-// TestInterruptedTwice checks that a second interrupt ends the build
-// immediately.
+// TestInterruptedTwice checks that a second SIGINT ends the build without waiting for its
+// step.
 func TestInterruptedTwice(t *testing.T) {
 	s := newSite(t, "FROM base\nRUN echo started; sleep 100\n")
-	told, err := os.Create(filepath.Join(s.dir, "told"))
+	output, err := os.Create(filepath.Join(s.dir, "output"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer told.Close()
+	defer output.Close()
 	cmd := s.command()
-	cmd.Stdout, cmd.Stderr = told, told
+	cmd.Stdout, cmd.Stderr = output, output
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	if !eventually(t.Context(), time.Minute, func() bool {
-		data, err := os.ReadFile(told.Name())
+		data, err := os.ReadFile(output.Name())
 		return err == nil && bytes.Contains(data, []byte(" started"))
 	}) {
 		t.Error("the step does not start")
@@ -82,5 +82,5 @@ func TestInterruptedTwice(t *testing.T) {
 	if took := time.Since(start); took > 5*time.Second {
 		t.Errorf("the build ends after %v", took)
 	}
-	noProcess(t, cmd.Process.Pid)
+	wantNoProcess(t, cmd.Process.Pid)
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// sound checks that each file of the state directory matches the digest in its
-// name or its first line.
-func (s *site) sound() {
+// checkDigests checks that each file in the state directory has the digest that its name or
+// its first line states.
+func (s *site) checkDigests() {
 	s.t.Helper()
 	for _, kind := range []string{"blobs", "dirs"} {
 		for _, file := range walk(s.t, filepath.Join(s.state, "store", kind)) {
@@ -37,8 +37,8 @@ func (s *site) sound() {
 	}
 }
 
-// tidy checks that the state directory contains no temporary files of a build.
-func (s *site) tidy() {
+// checkNoTemp checks that no build left temporary files or mounts.
+func (s *site) checkNoTemp() {
 	s.t.Helper()
 	for _, dir := range []string{"store/tmp", "cache/tmp", "namespace/run", "outputs", "temp"} {
 		list, err := os.ReadDir(filepath.Join(s.state, dir))

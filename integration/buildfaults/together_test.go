@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// TestTogether runs equal and different builds concurrently with one state
-// directory, while it is listed, pruned and garbage-collected.
+// TestTogether checks that concurrent builds, equal and different ones, can share a state
+// directory while other commands list, prune and garbage-collect it.
 func TestTogether(t *testing.T) {
 	const kinds, builds = 3, 4
 	state := filepath.Join(t.TempDir(), "state")
@@ -46,7 +46,7 @@ func TestTogether(t *testing.T) {
 			all.Go(func() error {
 				for k := range builds {
 					dest := filepath.Join(sites[i].dir, fmt.Sprintf("out-%d-%d", j, k))
-					keep := []string{"unlimited", "1MB"}[j] // limit of its garbage collection
+					keep := []string{"unlimited", "1MB"}[j] // limit of the garbage collection after the build
 					if out, err := sites[i].command("-o", "type=oci,rewrite-timestamp=true,dest="+dest, "--keep-storage", keep).CombinedOutput(); err != nil {
 						return fmt.Errorf("%w\n%s", err, out)
 					}
@@ -65,13 +65,13 @@ func TestTogether(t *testing.T) {
 	if err := others.Wait(); err != nil {
 		t.Error(err)
 	}
-	sites[0].sound()
+	sites[0].checkDigests()
 	sites[0].build()
-	sites[0].tidy()
+	sites[0].checkNoTemp()
 }
 
-// TestCachesTogether checks that steps of concurrent builds use a cache mount
-// according to its sharing mode.
+// TestCachesTogether checks that cache mounts keep their sharing mode between concurrent
+// builds: locked ones are used in turn, private ones by one step each, shared ones by all.
 func TestCachesTogether(t *testing.T) {
 	const builds = 6
 	for _, tc := range []struct{ runner, sharing, script string }{
@@ -114,8 +114,8 @@ func TestCachesTogether(t *testing.T) {
 	}
 }
 
-// TestTagsTogether checks that caches exported concurrently to one directory,
-// each with its own tag, all exist.
+// TestTagsTogether checks that concurrent builds can export their caches to one directory
+// under different tags, and that a later build can import each of them.
 func TestTagsTogether(t *testing.T) {
 	const builds = 8
 	s := newSite(t, "FROM scratch\nCOPY --from=base / /\nARG V\nRUN echo $V > /v\n")

@@ -23,23 +23,23 @@ import (
 	"slipway/integration/rig"
 )
 
-// TestClientGone kills the client while the frontend waits for a registry, and
-// while a step runs.
+// TestClientGone checks that no frontend and no step keeps running after the client is killed.
+// The client is killed while the frontend waits for a registry, and while a step runs.
 func TestClientGone(t *testing.T) {
 	registry, addr := newBadRegistry(t)
 	for name, tc := range map[string]struct {
 		dockerfile string
-		underway   func(running string) bool // whether the builder's processes show that the build has come so far
+		reached    func(running string) bool // reports whether the build reached the point at which the client is killed; running is the command lines of the builder's processes
 	}{
 		"lookup": {"FROM " + addr + "/silent\nRUN true\n", func(running string) bool {
-			return strings.Contains(running, "dockerfile-frontend") && len(registry.asked) > 0
+			return strings.Contains(running, "dockerfile-frontend") && len(registry.requests) > 0
 		}},
 		"step": {"FROM busybox\nRUN sleep 98765\n", func(running string) bool {
 			return strings.Contains(running, "sleep 98765")
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cmd := exec.Command(builder.Buildctl, "--addr", builder.Socket, "build", "--frontend=dockerfile.v0", "--local=dockerfile="+write(t, "# syntax="+rig.Ours+"\n"+tc.dockerfile), "--local=context="+t.TempDir())
+			cmd := exec.Command(builder.Buildctl, "--addr", builder.Socket, "build", "--frontend=dockerfile.v0", "--local=dockerfile="+writeDockerfile(t, "# syntax="+rig.Ours+"\n"+tc.dockerfile), "--local=context="+t.TempDir())
 			var out bytes.Buffer
 			cmd.Stdout, cmd.Stderr = &out, &out
 			if err := cmd.Start(); err != nil {
@@ -50,46 +50,47 @@ func TestClientGone(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				return tc.underway(strings.Join(running, "\n"))
+				return tc.reached(strings.Join(running, "\n"))
 			})
 			if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
 				t.Fatal(err)
 			}
-			_ = cmd.Wait() // it was killed
+			_ = cmd.Wait() // the error is that it was killed
 			if !ok {
 				t.Fatalf("the build did not reach this point:\n%s", out.String())
 			}
-			nothingRuns(t)
+			wantNoProcess(t)
 		})
 	}
 }
 
-// TestContextGone removes the context during its transfer. BuildKit treats a
-// removed file as empty; any other failure is an error.
+// TestContextGone checks how a build ends if its context disappears during the transfer.
+// BuildKit treats a file that was removed after it was listed as empty. Any other failure must
+// be an error.
 func TestContextGone(t *testing.T) {
 	for name, tc := range map[string]struct {
-		change func(*vanishing)
-		want   string // part of the error; "" for none
+		change func(*changingDir)
+		want   string // part of the error; "" if the build must succeed
 	}{
-		"folder is removed": {func(v *vanishing) { v.opened = v.remove }, ""},
-		"walk fails":        {func(v *vanishing) { v.walked = errors.New("the disk is gone") }, "the disk is gone"},
-		"client vanishes":   {func(v *vanishing) { v.opened = v.cancel }, "canceled"},
+		"folder is removed": {func(v *changingDir) { v.onOpen = v.remove }, ""},
+		"walk fails":        {func(v *changingDir) { v.walkErr = errors.New("the disk is gone") }, "the disk is gone"},
+		"client vanishes":   {func(v *changingDir) { v.onOpen = v.cancel }, "canceled"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithCancel(within(t, time.Minute))
+			ctx, cancel := context.WithCancel(withTimeout(t, time.Minute))
 			defer cancel()
-			v := newVanishing(t, cancel)
+			v := newChangingDir(t, cancel)
 			tc.change(v)
 			err := buildWith(ctx, t, v)
 			if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
 				t.Errorf("error %v, want %q", err, tc.want)
 			}
-			nothingRuns(t)
+			wantNoProcess(t)
 		})
 	}
 }
 
-// buildWith builds a context with a separate client.
+// buildWith builds a Dockerfile that copies all of files, with a client of its own.
 func buildWith(ctx context.Context, t *testing.T, files fsutil.FS) error {
 	t.Helper()
 	c, err := client.New(ctx, builder.Socket)
@@ -97,7 +98,7 @@ func buildWith(ctx context.Context, t *testing.T, files fsutil.FS) error {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	dockerfiles, err := fsutil.NewFS(write(t, "# syntax="+rig.Ours+"\nFROM scratch\nCOPY . /\n"))
+	dockerfiles, err := fsutil.NewFS(writeDockerfile(t, "# syntax="+rig.Ours+"\nFROM scratch\nCOPY . /\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,19 +109,18 @@ func buildWith(ctx context.Context, t *testing.T, files fsutil.FS) error {
 	return err
 }
 
-// vanishing is a directory of many files that fails or is modified during the
-// transfer.
-type vanishing struct {
+// changingDir is a build context of 200 files that changes or fails during its transfer.
+type changingDir struct {
 	fsutil.FS
-	dir    string
-	cancel context.CancelFunc
-	opened func() // called when a file is opened
-	walked error  // error at the end of listing the directory
+	dir     string
+	cancel  context.CancelFunc
+	onOpen  func() // called before each file is opened
+	walkErr error  // returned after the directory was listed
 }
 
-func newVanishing(t *testing.T, cancel context.CancelFunc) *vanishing {
+func newChangingDir(t *testing.T, cancel context.CancelFunc) *changingDir {
 	t.Helper()
-	v := &vanishing{dir: t.TempDir(), cancel: cancel, opened: func() {}}
+	v := &changingDir{dir: t.TempDir(), cancel: cancel, onOpen: func() {}}
 	for i := range 200 {
 		if err := os.WriteFile(filepath.Join(v.dir, strconv.Itoa(i)), make([]byte, 100_000), 0o644); err != nil {
 			t.Fatal(err)
@@ -133,13 +133,13 @@ func newVanishing(t *testing.T, cancel context.CancelFunc) *vanishing {
 	return v
 }
 
-func (v *vanishing) remove() { _ = os.RemoveAll(v.dir) } // may be removed concurrently
+func (v *changingDir) remove() { _ = os.RemoveAll(v.dir) } // ignores errors: the transfer reads the directory concurrently
 
-func (v *vanishing) Open(path string) (io.ReadCloser, error) {
-	v.opened()
+func (v *changingDir) Open(path string) (io.ReadCloser, error) {
+	v.onOpen()
 	return v.FS.Open(path)
 }
 
-func (v *vanishing) Walk(ctx context.Context, path string, fn fs.WalkDirFunc) error {
-	return errors.Join(v.FS.Walk(ctx, path, fn), v.walked)
+func (v *changingDir) Walk(ctx context.Context, path string, fn fs.WalkDirFunc) error {
+	return errors.Join(v.FS.Walk(ctx, path, fn), v.walkErr)
 }

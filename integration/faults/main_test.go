@@ -20,15 +20,15 @@ func TestMain(m *testing.M) {
 	rig.Main(m, func(r *rig.Rig) { builder = r })
 }
 
-// quiet is the maximum time after a build for its processes to exit.
-const quiet = 30 * time.Second
+// exitTimeout is the maximum time between the end of a build and the exit of its processes.
+const exitTimeout = 30 * time.Second
 
-// nothingRuns checks that soon the builder has no child processes: neither
-// frontends nor steps.
-func nothingRuns(t *testing.T) {
+// wantNoProcess checks that all child processes of the builder, both frontends and steps, exit
+// within exitTimeout.
+func wantNoProcess(t *testing.T) {
 	t.Helper()
 	var running []string
-	if !eventually(t.Context(), quiet, func() bool {
+	if !eventually(t.Context(), exitTimeout, func() bool {
 		var err error
 		if running, err = builder.Processes(); err != nil {
 			t.Fatal(err)
@@ -39,8 +39,8 @@ func nothingRuns(t *testing.T) {
 	}
 }
 
-// eventually waits until the condition holds, at most for limit, and reports
-// whether it does.
+// eventually polls condition until it is true or limit has passed. It reports whether the
+// condition became true.
 func eventually(ctx context.Context, limit time.Duration, condition func() bool) bool {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -54,8 +54,8 @@ func eventually(ctx context.Context, limit time.Duration, condition func() bool)
 	return true
 }
 
-// within returns a context that ends the test's build after limit.
-func within(t *testing.T, limit time.Duration) context.Context {
+// withTimeout returns a context of the test that is canceled after limit.
+func withTimeout(t *testing.T, limit time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeoutCause(t.Context(), limit, errTooLong)
 	t.Cleanup(cancel)
@@ -68,8 +68,8 @@ type tooLong string
 
 func (e tooLong) Error() string { return string(e) }
 
-// write writes a Dockerfile to a new directory.
-func write(t *testing.T, dockerfile string) (dir string) {
+// writeDockerfile writes a file named Dockerfile to a new directory and returns the directory.
+func writeDockerfile(t *testing.T, dockerfile string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o644); err != nil {

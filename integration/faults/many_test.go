@@ -13,21 +13,21 @@ import (
 	"slipway/integration/rig"
 )
 
-// TestMany starts two hundred different builds of four kinds concurrently. Each
-// gets its own result or error. Builds whose frontend timed out are repeated
-// later.
+// TestMany checks that each of two hundred concurrent builds gets its own result or error. The
+// builds are of four kinds: one succeeds, three fail in different ways. Builds whose frontend
+// did not start in time are repeated one by one.
 func TestMany(t *testing.T) {
 	const builds = 200
-	ctx := within(t, 8*time.Minute)
+	ctx := withTimeout(t, 8*time.Minute)
 	var wg sync.WaitGroup
-	late := make([]bool, builds)
+	timedOut := make([]bool, builds)
 	for i := range builds {
-		wg.Go(func() { late[i] = !buildOne(ctx, t, i) })
+		wg.Go(func() { timedOut[i] = !buildOne(ctx, t, i) })
 	}
 	wg.Wait()
 	again := 0
 	for i := range builds {
-		if late[i] {
+		if timedOut[i] {
 			again++
 			if !buildOne(ctx, t, i) {
 				t.Errorf("build %d: the frontend does not start without other builds either", i)
@@ -35,13 +35,13 @@ func TestMany(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d frontends did not start in time", again, builds)
-	nothingRuns(t)
+	wantNoProcess(t)
 }
 
-// buildOne runs one of the builds and checks its result. It returns false if
-// the start of the frontend timed out.
+// buildOne runs build number i and checks its result. It returns false if the frontend did not
+// start in time.
 func buildOne(ctx context.Context, t *testing.T, i int) bool {
-	dockerfile, want := oneOfMany(i)
+	dockerfile, want := numberedBuild(i)
 	res, err := builder.Build(ctx, rig.Request{Dockerfile: "# syntax=" + rig.Ours + "\n" + dockerfile})
 	if res == nil {
 		t.Errorf("build %d: %v", i, err)
@@ -54,7 +54,7 @@ func buildOne(ctx context.Context, t *testing.T, i int) bool {
 	if err != nil {
 		fmt.Fprint(&text, err)
 	}
-	if strings.Contains(text.String(), tooLate) {
+	if strings.Contains(text.String(), startTimeoutText) {
 		return false
 	}
 	if (err == nil) != (i%4 == 0) || !strings.Contains(text.String(), want) {
@@ -63,12 +63,14 @@ func buildOne(ctx context.Context, t *testing.T, i int) bool {
 	return true
 }
 
-// tooLate is the error for any frontend whose process does not respond within
-// ten seconds. A slow machine cannot start so many concurrently.
-const tooLate = "frontend grpc server closed unexpectedly"
+// startTimeoutText is part of the error if the frontend's process does not respond within
+// BuildKit's limit of ten seconds. A slow machine cannot start two hundred processes in that
+// time.
+const startTimeoutText = "frontend grpc server closed unexpectedly"
 
-// oneOfMany returns a Dockerfile and the expected text of its build.
-func oneOfMany(i int) (dockerfile, want string) {
+// numberedBuild returns the Dockerfile of build number i, and a text that its log or its error
+// must contain.
+func numberedBuild(i int) (dockerfile, want string) {
 	switch i % 4 {
 	case 0:
 		return fmt.Sprintf("FROM busybox\nRUN echo result-$((%d+1000))-\n", i), fmt.Sprintf("result-%d-", i+1000)

@@ -17,15 +17,16 @@ import (
 	"slipway/integration/rig"
 )
 
-// A badRegistry has a different failure for each repository, selected by name.
+// A badRegistry is a registry that fails differently for each repository. The name of the
+// repository selects the failure.
 type badRegistry struct {
-	configs map[string][]byte // configs of otherwise valid images, by repository
-	asked   chan string       // receives the repositories that never respond
+	configs  map[string][]byte // image configs, by repository; the images are valid otherwise
+	requests chan string       // receives the repository of each request that gets no response
 }
 
 func newBadRegistry(t *testing.T) (*badRegistry, string) {
 	t.Helper()
-	b := &badRegistry{configs: map[string][]byte{}, asked: make(chan string, 100)}
+	b := &badRegistry{configs: map[string][]byte{}, requests: make(chan string, 100)}
 	server := httptest.NewServer(b)
 	t.Cleanup(func() {
 		server.CloseClientConnections()
@@ -35,12 +36,12 @@ func newBadRegistry(t *testing.T) (*badRegistry, string) {
 }
 
 func (b *badRegistry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	repository, what, ok := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v2/"), "/")
+	repository, path, ok := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v2/"), "/")
 	if !ok {
-		return // the ping
+		return // the version check, /v2/
 	}
 	if config, ok := b.configs[repository]; ok {
-		serveImage(w, r, what, config)
+		serveImage(w, r, path, config)
 		return
 	}
 	switch repository {
@@ -59,19 +60,20 @@ func (b *badRegistry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "cut":
 		panic(http.ErrAbortHandler)
 	case "silent":
-		b.asked <- repository
+		b.requests <- repository
 		<-r.Context().Done()
 	}
 }
 
 const manifestType = "application/vnd.oci.image.manifest.v1+json"
 
-// serveImage serves an image without layers that has the given config.
-func serveImage(w http.ResponseWriter, r *http.Request, what string, config []byte) {
+// serveImage serves the manifest or the config of an image that has no layers. path is the
+// part of the URL after the repository.
+func serveImage(w http.ResponseWriter, r *http.Request, path string, config []byte) {
 	manifest := fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":%q,"size":%d},"layers":[]}`,
 		manifestType, digest.FromBytes(config), len(config))
 	content, mediaType := manifest, manifestType
-	if strings.HasPrefix(what, "blobs/") {
+	if strings.HasPrefix(path, "blobs/") {
 		content, mediaType = config, "application/octet-stream"
 	}
 	w.Header().Set("Content-Type", mediaType)
@@ -82,8 +84,8 @@ func serveImage(w http.ResponseWriter, r *http.Request, what string, config []by
 	}
 }
 
-// TestRegistry builds from base images that cannot be pulled. The error names
-// the image and the line that requires it.
+// TestRegistry checks that the error for a base image that cannot be pulled names the image
+// and the line of the FROM instruction.
 func TestRegistry(t *testing.T) {
 	registry, addr := newBadRegistry(t)
 	registry.configs["number"] = []byte(`5`)
@@ -106,8 +108,8 @@ func TestRegistry(t *testing.T) {
 			t.Parallel()
 			image := addr + "/" + repository + ":1"
 			start := time.Now()
-			_, err := builder.Build(within(t, 2*time.Minute), rig.Request{Dockerfile: "# syntax=" + rig.Ours + "\nFROM busybox\nFROM " + image + "\nCOPY . /\n"})
-			_, errUp := builder.Build(within(t, 2*time.Minute), rig.Request{Dockerfile: "# syntax=" + rig.Upstream + "\nFROM busybox\nFROM " + image + "\nCOPY . /\n"})
+			_, err := builder.Build(withTimeout(t, 2*time.Minute), rig.Request{Dockerfile: "# syntax=" + rig.Ours + "\nFROM busybox\nFROM " + image + "\nCOPY . /\n"})
+			_, errUp := builder.Build(withTimeout(t, 2*time.Minute), rig.Request{Dockerfile: "# syntax=" + rig.Upstream + "\nFROM busybox\nFROM " + image + "\nCOPY . /\n"})
 			t.Logf("%s after %s\n%v", err, time.Since(start), errUp)
 			if err == nil || context.Cause(t.Context()) != nil || !strings.Contains(err.Error(), want) {
 				t.Fatalf("error %v, want %s", err, want)
@@ -120,20 +122,20 @@ func TestRegistry(t *testing.T) {
 	}
 }
 
-// TestSilentRegistry checks that our frontend ends a build in time if a
-// registry accepts a request and never answers.
+// TestSilentRegistry checks that our frontend ends a build with an error if a registry accepts
+// a request and never responds.
 func TestSilentRegistry(t *testing.T) {
 	t.Parallel()
 	_, addr := newBadRegistry(t)
 	image := addr + "/silent:1"
-	_, err := builder.Build(within(t, 4*time.Minute), rig.Request{Dockerfile: "# syntax=" + rig.Ours + "\nFROM " + image + "\nCOPY . /\n"})
+	_, err := builder.Build(withTimeout(t, 4*time.Minute), rig.Request{Dockerfile: "# syntax=" + rig.Ours + "\nFROM " + image + "\nCOPY . /\n"})
 	if err == nil || !strings.Contains(err.Error(), image) || !strings.Contains(err.Error(), "no answer") {
 		t.Fatalf("error %v", err)
 	}
 	wantLine(t, err, 2)
 }
 
-// wantLine checks the line of the Dockerfile that an error is about.
+// wantLine checks that err points to a line of the Dockerfile.
 func wantLine(t *testing.T, err error, line int32) {
 	t.Helper()
 	for _, s := range errdefs.Sources(err) {

@@ -26,7 +26,7 @@ import (
 )
 
 const (
-	warmups    = 2 // uncounted builds of each image, which fill the cache
+	warmups    = 2 // builds of each image that fill the cache and are not counted
 	dockerfile = `FROM busybox AS tools
 RUN echo tools > /tools
 FROM busybox AS build
@@ -51,7 +51,7 @@ func main() {
 	}
 }
 
-// image is a frontend image with the durations of its builds.
+// image is a frontend image, and the durations of builds with it.
 type image struct {
 	name  string
 	make  func(context.Context) ([]frontendimage.Binary, error)
@@ -105,7 +105,7 @@ func run(ctx context.Context, runs int) (err error) {
 	return report(os.Stdout, images)
 }
 
-// builder builds the same directory repeatedly.
+// builder runs builds of one directory in the rig.
 type builder struct {
 	rig *rig.Rig
 	dir fsutil.FS
@@ -138,7 +138,7 @@ func (b *builder) prepare(ctx context.Context, images []*image) error {
 	return err
 }
 
-// build builds the directory with one of the images and exports nothing.
+// build builds the directory with a frontend image and exports nothing.
 func (b *builder) build(ctx context.Context, image string) error {
 	status := make(chan *client.SolveStatus)
 	g, ctx := errgroup.WithContext(ctx)
@@ -158,9 +158,8 @@ func (b *builder) build(ctx context.Context, image string) error {
 	return g.Wait()
 }
 
-// report prints the minimum and the median duration of each image, absolute and
-// relative to the first image. On a busy machine, the minimum is more
-// meaningful.
+// report prints the fastest and the median duration for each image, absolute and relative to
+// the first image. On a busy machine, the fastest is more meaningful.
 func report(w io.Writer, images []*image) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(tw, "image\tbuilds\tfastest\tto %[1]s\tmedian\tto %[1]s\tslowest\t\n", images[0].name)
@@ -180,5 +179,5 @@ func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
 
 func ms(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000) }
 
-// median returns the median of sorted times.
+// median returns the median duration. t must be sorted.
 func median(t []time.Duration) time.Duration { return (t[(len(t)-1)/2] + t[len(t)/2]) / 2 }

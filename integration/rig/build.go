@@ -19,34 +19,34 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// A Request is one build of one Dockerfile.
+// A Request is a build of one Dockerfile.
 type Request struct {
-	Dockerfile   string            // its content; a file of this name is created for the build
+	Dockerfile   string            // content of the Dockerfile; Build writes it to a temporary file
 	Ignore       string            // content of Dockerfile.dockerignore, or ""
 	Context      string            // directory of the main context; "" for an empty one
 	Attrs        map[string]string // frontend options: target, build-arg:X, platform, …
 	Contexts     map[string]string // additional directories by name, for attrs like context:x=local:NAME
-	Secrets      map[string][]byte // by id
-	SSHKey       string            // file with a private key, served as the agent "default", or ""
-	Entitlements []string          // network.host, security.insecure
+	Secrets      map[string][]byte // content by secret id
+	SSHKey       string            // private key file that the SSH agent "default" serves; "" for no agent
+	Entitlements []string          // for example network.host or security.insecure
 	Image        bool              // export the image as an OCI archive
-	Exporter     map[string]string // attributes of the exporter: rewrite-timestamp, …
-	Key          string            // builds with the same key only send changes of contexts
+	Exporter     map[string]string // exporter attributes, for example rewrite-timestamp; used only with Image
+	Key          string            // shared key of the contexts: builds with equal keys transfer only changed files
 }
 
-// A Result is the result of a build.
+// A Result is what Build collects during a build.
 type Result struct {
-	Archive  string                   // path of the OCI archive; "" if not requested
-	Vertices []*client.Vertex         // as last reported, in order of appearance
-	Logs     map[digest.Digest][]byte // output of commands, by vertex
-	Sent     map[string]int64         // transferred bytes, by name of the transfer
+	Archive  string                   // path of the OCI archive; "" without Request.Image
+	Vertices []*client.Vertex         // last reported state of each vertex, in order of appearance
+	Logs     map[digest.Digest][]byte // output of RUN steps, by vertex
+	Sent     map[string]int64         // bytes sent to the builder, by name of the transfer
 	Warnings []*client.VertexWarning  // in order of arrival
-	Exported map[string]string        // exporter's response
+	Exported map[string]string        // exporter response
 }
 
-// Build runs one build as docker buildx does: with the builder's built-in
-// Dockerfile frontend, which hands the build to the image in the first line, #
-// syntax=. The result is not nil even if the build fails.
+// Build runs a build as docker buildx does. It uses buildkitd's built-in Dockerfile frontend,
+// which forwards the build to the frontend image of a # syntax line. The result is not nil
+// even if the build fails.
 func (d *Daemon) Build(ctx context.Context, req Request) (*Result, error) {
 	dir, err := d.TempDir("build")
 	if err != nil {
@@ -142,7 +142,7 @@ func (req Request) attachables() ([]session.Attachable, error) {
 	return append(list, agent), nil
 }
 
-// Add processes one progress report.
+// Add merges a progress report into the result. Not safe for concurrent use.
 func (res *Result) Add(s *client.SolveStatus) {
 	for _, v := range s.Vertexes {
 		i := slices.IndexFunc(res.Vertices, func(old *client.Vertex) bool { return old.Digest == v.Digest })

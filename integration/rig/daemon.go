@@ -16,13 +16,13 @@ import (
 )
 
 const (
-	daemonStart = 60 * time.Second // time until it responds
-	daemonGrace = 10 * time.Second // time until it is killed
+	daemonStart = 60 * time.Second // maximum time until buildkitd responds
+	daemonGrace = 10 * time.Second // time between SIGTERM and SIGKILL
 	pollEvery   = 50 * time.Millisecond
 )
 
-// config is buildkitd.toml. Builds use the host's network, because other
-// networks need plugins that these tests do not cover.
+// config is the buildkitd.toml of all builders. Steps use the host network, because other
+// networks need CNI plugins.
 const config = `
 root = %[1]q
 insecure-entitlements = ["network.host", "security.insecure"]
@@ -46,28 +46,27 @@ insecure-entitlements = ["network.host", "security.insecure"]
   http = true
 `
 
-// A Daemon is a running buildkitd with its own state.
+// A Daemon is a running buildkitd with its own state directory. Safe for concurrent use.
 type Daemon struct {
-	Dir    string         // directory of its state and of builds
-	Socket string         // unix:///path
-	Client *client.Client // connected to it
-	// Certificates is the file with the authorities that buildkitd trusts.
-	// buildkitd reads it at the first TLS connection; until then a test may
-	// write it.
+	Dir    string         // directory of the daemon's state and of temporary files of builds
+	Socket string         // address in the form unix:///path
+	Client *client.Client // client that is connected to Socket
+	// Certificates is the PEM file with the certificate authorities that buildkitd trusts. A
+	// test may write it before buildkitd's first TLS connection, when it is read.
 	Certificates string
 
 	process *contained.Process
 }
 
-// StartDaemon starts an additional builder from the program that package
-// toolbox calls tool: buildkitd, or an older version. It shares only the
-// registry with other builders, and is stopped with the rig.
+// StartDaemon starts an additional builder. tool is the name of its program in package
+// toolbox: buildkitd, or an older version. It shares only the registry with other builders.
+// Close of the rig stops it.
 func (r *Rig) StartDaemon(ctx context.Context, tool string) (*Daemon, error) {
 	buildkitd, err := toolbox.Path(ctx, r.log, tool)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(r.Dir, "d") // short: sockets below it may have 108 bytes in their path
+	dir, err := os.MkdirTemp(r.Dir, "d") // The name is short because the path of a unix socket is limited to 108 bytes.
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +81,8 @@ func (r *Rig) StartDaemon(ctx context.Context, tool string) (*Daemon, error) {
 	return d, nil
 }
 
-// start starts the program and connects to it.
+// start starts buildkitd and connects Client to it. registry is the host:port that serves
+// docker.io.
 func (d *Daemon) start(ctx context.Context, buildkitd, registry string) error {
 	tmp, toml, logFile := filepath.Join(d.Dir, "tmp"), filepath.Join(d.Dir, "buildkitd.toml"), filepath.Join(d.Dir, "buildkitd.log")
 	if err := os.Mkdir(tmp, 0o700); err != nil {
@@ -98,8 +98,7 @@ func (d *Daemon) start(ctx context.Context, buildkitd, registry string) error {
 	}
 	defer log.Close()
 	cmd := exec.Command(buildkitd, "--config", toml, "--addr", d.Socket)
-	// Use a separate environment without the user's trace exporters and
-	// proxies.
+	// Omit the user's proxies and trace exporters.
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + d.Dir, "TMPDIR=" + tmp, "SSL_CERT_FILE=" + d.Certificates}
 	cmd.Stdout, cmd.Stderr = log, log
 	if d.process, err = contained.Start(cmd); err != nil {
@@ -129,10 +128,10 @@ func (d *Daemon) await(ctx context.Context) error {
 	}
 }
 
-// PID returns the process id of buildkitd in the caller's namespace.
+// PID returns the process id of buildkitd, in the PID namespace of the caller.
 func (d *Daemon) PID() int { return d.process.PID() }
 
-// Close stops the builder. It may be called repeatedly.
+// Close stops the daemon. Later calls do nothing.
 func (d *Daemon) Close() error {
 	var err error
 	if d.Client != nil {
@@ -145,8 +144,8 @@ func (d *Daemon) Close() error {
 	return err
 }
 
-// DaemonLog returns the last n bytes of buildkitd's log, which includes the
-// standard error of frontends.
+// DaemonLog returns the last n bytes of buildkitd's log. The log includes the standard error
+// of frontends.
 func (d *Daemon) DaemonLog(n int) []byte {
 	b, err := os.ReadFile(filepath.Join(d.Dir, "buildkitd.log"))
 	if err != nil {

@@ -11,19 +11,17 @@ import (
 	"slipway/integration/contained"
 )
 
-// An Engine is a running Docker Engine of the distribution with its own state.
-// It accesses the rig's registry as docker.io and as Rig.Addr, but not as
-// Registry.
+// An Engine is a running Docker Engine from the Linux distribution, with its own state. It
+// accesses the rig's registry as docker.io and as Rig.Addr, but not as Registry.
 type Engine struct {
-	Dir    string // directory of its state
-	Socket string // unix:///path
+	Dir    string // directory of the engine's state
+	Socket string // address in the form unix:///path
 
 	process *contained.Process
 }
 
-// StartEngine starts Docker Engine, after installing it if it is missing. It is
-// stopped with the rig. Containers only have the host's network: docker build
-// needs --network host.
+// StartEngine starts Docker Engine. It installs missing packages. Close of the rig stops the
+// engine. Containers can use only the host network, so docker build needs --network host.
 func (r *Rig) StartEngine(ctx context.Context) (*Engine, error) {
 	if err := EnsurePackages(ctx, r.log, "docker.io"); err != nil {
 		return nil, err
@@ -57,8 +55,8 @@ func (r *Rig) StartEngine(ctx context.Context) (*Engine, error) {
 	return e, nil
 }
 
-// Docker returns a command of the distribution's client in the given directory.
-// It connects to the engine and builds with BuildKit.
+// Docker returns a docker command that runs in dir and connects to the engine. Its builds use
+// BuildKit.
 func (e *Engine) Docker(ctx context.Context, dir string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, Docker, args...)
 	cmd.Dir = dir

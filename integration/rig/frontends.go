@@ -11,21 +11,21 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// Repositories of the two frontends in the rig's registry.
+// Names of the two frontend repositories in the rig's registry.
 const (
 	oursRepository     = "slipway/dockerfile:1"
 	upstreamRepository = "upstream/dockerfile:1"
 )
 
-// References of the images of the two frontends, for a # syntax line. Builders that
-// cannot resolve the host name [Registry] must use Rig.Addr in its place.
+// References to the two frontend images, for a # syntax line. Builders that cannot resolve the
+// host name [Registry] must use Rig.Addr in its place.
 const (
 	Ours     = Registry + "/" + oursRepository
 	Upstream = Registry + "/" + upstreamRepository
 )
 
-// PushFrontends creates the images of both frontends for the platform of this
-// machine and pushes them to the rig's registry.
+// PushFrontends compiles both frontend images for the platform of this machine and pushes them
+// to the rig's registry.
 func (r *Rig) PushFrontends(ctx context.Context) error {
 	root, err := toolbox.Root()
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// Main is the body of a TestMain. It starts a rig with both frontends in its
-// registry, passes it to use, runs the tests of m, and stops everything, also
-// if the program is interrupted. It does not return.
+// Main implements TestMain. It starts a rig, pushes both frontend images, passes the rig to
+// use, runs the tests and closes the rig. A signal closes the rig, too. Main exits the process
+// and does not return.
 func Main(m interface{ Run() int }, use func(*Rig)) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code, err := runTests(ctx, m, use)
@@ -32,7 +32,7 @@ func runTests(ctx context.Context, m interface{ Run() int }, use func(*Rig)) (co
 			err = errClose
 		}
 	}()
-	// The tests run on the main goroutine and do not handle signals.
+	// Close the rig from another goroutine: m.Run does not handle signals.
 	defer context.AfterFunc(ctx, func() {
 		r.Close()
 		os.Exit(1)

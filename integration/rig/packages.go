@@ -12,18 +12,18 @@ import (
 	"slipway/integration/baseimage"
 )
 
-// A program is a program that the rig installs from the distribution.
+// A program is an executable that the rig installs as a Debian package.
 type program struct{ path, pkg string }
 
 func programs() []program {
 	return []program{
-		{"runc", "runc"}, // runtime of buildkitd
+		{"runc", "runc"}, // buildkitd starts steps with it
 		{baseimage.Busybox, "busybox-static"},
 	}
 }
 
-// extraPrograms returns programs that only some tests need. Some have fixed
-// paths, because another docker may precede the distribution's in PATH.
+// extraPrograms returns the programs that only some tests need. Paths are absolute where
+// another docker could precede the distribution's in PATH.
 func extraPrograms() []program {
 	return []program{
 		{"containerd", "containerd"},
@@ -36,12 +36,12 @@ func extraPrograms() []program {
 	}
 }
 
-// Docker is the path of the distribution's Docker client.
+// Docker is the path of Debian's Docker client.
 const Docker = "/usr/bin/docker"
 
-// EnsurePackages installs the Debian packages that a builder and its base
-// images need, and the extra ones, if they are missing. Installing needs
-// apt-get and root; without these, the error names the packages to install.
+// EnsurePackages installs missing Debian packages: those that a builder and its base images
+// need, and extra. Installing requires apt-get and root. Otherwise, the error names the
+// packages to install.
 func EnsurePackages(ctx context.Context, log io.Writer, extra ...string) error {
 	missing := missingPackages(extra)
 	if len(missing) == 0 {

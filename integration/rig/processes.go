@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Processes returns the command lines of all descendants of buildkitd:
-// frontends and processes of steps.
+// Processes returns the command lines of all descendants of buildkitd. Descendants are
+// frontends and the processes of steps.
 func (d *Daemon) Processes() ([]string, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -28,21 +28,22 @@ func (d *Daemon) Processes() ([]string, error) {
 	for todo := children[d.process.PID()]; len(todo) > 0; todo = todo[1:] {
 		todo = append(todo, children[todo[0]]...)
 		line, err := os.ReadFile("/proc/" + strconv.Itoa(todo[0]) + "/cmdline")
-		if err == nil && len(line) > 0 { // a zombie has an empty command line
+		if err == nil && len(line) > 0 { // skip zombies, whose command line is empty
 			list = append(list, string(bytes.TrimSpace(bytes.ReplaceAll(line, []byte{0}, []byte{' '}))))
 		}
 	}
 	return list, nil
 }
 
-// parentOf returns the parent of a process. ok is false if the process has
+// parentOf returns the parent of process pid, from /proc. ok is false if the process has
 // exited.
 func parentOf(pid int) (parent int, ok bool) {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
 		return 0, false
 	}
-	// The name, in parentheses, may contain blanks and parentheses.
+	// The second field of stat is the name in parentheses, which may itself contain blanks and
+	// parentheses.
 	_, rest, _ := strings.Cut(string(stat[bytes.LastIndexByte(stat, ')')+1:]), " ")
 	fields := strings.Fields(rest)
 	if len(fields) < 2 {

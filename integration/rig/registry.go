@@ -18,8 +18,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// startRegistry serves a registry that stores its blobs in dir. It returns its
-// address as host:port and a function that stops it.
+// startRegistry starts a registry that stores its blobs in dir. addr is its host:port.
 func startRegistry(dir string) (addr string, stop func() error, err error) {
 	blobs := filepath.Join(dir, "blobs")
 	if err := os.Mkdir(blobs, 0o700); err != nil {
@@ -63,8 +62,8 @@ func (r *Rig) PushImage(ctx context.Context, repository string, image remote.Tag
 	return nil
 }
 
-// Digest returns the digest for a reference to the rig's registry. Its host is
-// Registry or Rig.Addr.
+// Digest returns the manifest digest for a reference to the rig's registry. The host of the
+// reference is Registry or Rig.Addr.
 func (r *Rig) Digest(ctx context.Context, reference string) (string, error) {
 	if repository, ok := strings.CutPrefix(reference, Registry+"/"); ok {
 		reference = r.Addr + "/" + repository

@@ -14,30 +14,30 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// Registry is the name of the rig's registry inside the builder, regardless of
-// its port. Outside the builder use Rig.Addr.
+// Registry is the host name of the rig's registry inside the builder. It does not depend on
+// the port. Outside the builder use Rig.Addr.
 const Registry = "localhost:5000"
 
 // Options configures Start. The zero value is valid.
 type Options struct {
-	Log io.Writer // receives a line per step; may be nil
+	Log io.Writer // receives one line per step of the start; nil discards them
 }
 
-// A Rig is a running builder with its registry.
+// A Rig is a running builder with its own registry. Safe for concurrent use.
 type Rig struct {
-	*Daemon         // the builder
+	*Daemon         // the main builder
 	Dir      string // temporary directory, removed by Close
-	Addr     string // registry, host:port
-	Buildctl string // path of the client program
+	Addr     string // host:port of the registry
+	Buildctl string // path of buildctl
 
 	log       io.Writer
 	mu        sync.Mutex
-	stops     []func() error // functions that Close calls, last first
+	stops     []func() error // functions that Close calls in reverse order
 	closeOnce sync.Once
 	closeErr  error
 }
 
-// Start starts everything. If it returns an error, it leaves nothing running.
+// Start starts a registry and a builder. If it returns an error, it leaves nothing running.
 func Start(ctx context.Context, opt Options) (_ *Rig, err error) {
 	r := &Rig{log: opt.Log}
 	if r.log == nil {
@@ -76,8 +76,8 @@ func Start(ctx context.Context, opt Options) (_ *Rig, err error) {
 	return r, nil
 }
 
-// Close stops the builders and the registry and removes the rig's directory. It
-// may be called repeatedly. Safe for concurrent use.
+// Close stops all builders and the registry and removes the rig's directory. Later calls do
+// nothing. Safe for concurrent use.
 func (r *Rig) Close() error {
 	r.closeOnce.Do(func() {
 		r.mu.Lock()
@@ -90,7 +90,7 @@ func (r *Rig) Close() error {
 	return r.closeErr
 }
 
-// TempDir creates a directory inside the builder's own.
+// TempDir creates a directory below Dir. prefix starts its name.
 func (d *Daemon) TempDir(prefix string) (string, error) {
 	return os.MkdirTemp(d.Dir, filepath.Base(prefix)+"-")
 }

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestLifecycle starts a rig, builds with buildkitd's built-in frontend, and
-// checks that closing the rig removes everything.
+// TestLifecycle checks that a rig can build with buildkitd's built-in frontend, and that Close
+// removes its processes and files.
 func TestLifecycle(t *testing.T) {
 	r, err := Start(t.Context(), Options{Log: t.Output()})
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 	"os"
 )
 
-// WriteSSHKey writes a new private key to file, for an agent to serve.
+// WriteSSHKey writes a new private key in PEM format to file. The caller lets an SSH agent
+// serve it.
 func WriteSSHKey(file string) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -1,6 +1,6 @@
-// Command known is a frontend that returns the result of the measured build
-// without reading a Dockerfile. Its duration minus that of an empty frontend is
-// the builder's work for the result.
+// Command known is a frontend that returns the result of the measured build without reading a
+// Dockerfile. The difference to the duration of an empty frontend is the builder's work for
+// the result.
 package main
 
 import (
