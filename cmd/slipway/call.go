@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/moby/buildkit/frontend/subrequests"
+	"github.com/moby/buildkit/frontend/subrequests/convertllb"
 	"github.com/moby/buildkit/frontend/subrequests/lint"
 	"github.com/moby/buildkit/frontend/subrequests/outline"
 	"github.com/moby/buildkit/frontend/subrequests/targets"
@@ -61,10 +62,15 @@ func (f *buildFlags) parseCall(given flagSet) error {
 		f.opt.Call = outline.SubrequestsOutlineDefinition.Name
 	case "targets":
 		f.opt.Call = targets.SubrequestsTargetsDefinition.Name
+	case "convertllb":
+		f.opt.Call = convertllb.RequestConvertLLB
+		if len(f.opt.Platforms) > 0 {
+			f.warnings = append(f.warnings, "--platform has no effect on --call=convertllb: the LLB is for the platform of the builder")
+		}
 	case "subrequests.describe":
 		f.opt.Call = subrequests.RequestSubrequestsDescribe
 	default:
-		return fmt.Errorf("--call %s: there are build, check, outline and targets", name)
+		return fmt.Errorf("--call: unknown call %q (want build, check, convertllb, outline or targets)", name)
 	}
 	for _, flag := range []string{"output", "push", "load", "iidfile", "quiet", "explain", "cache-to", "metadata-file"} {
 		if given.Changed(flag) {
@@ -95,6 +101,8 @@ func (f *buildFlags) answer(w io.Writer, built *builder.Result) error {
 		err = outline.PrintOutline(res["result.json"], out)
 	case targets.SubrequestsTargetsDefinition.Name:
 		err = targets.PrintTargets(res["result.json"], out)
+	case convertllb.RequestConvertLLB:
+		err = printLLB(out, res["result.json"])
 	default:
 		err = subrequests.PrintDescribe(res["result.json"], out)
 	}

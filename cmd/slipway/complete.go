@@ -30,7 +30,7 @@ func (f *buildFlags) completions() (fixed, open map[string][]string) {
 		"progress": {"auto", "plain", "tty", "rawjson", "quiet", "none"},
 		"network":  {"default", "none", "host"},
 		"runner":   {"auto", "namespace", "oci", "portable"},
-		"call":     {"build", "check\tfind mistakes", "outline\tlist arguments and secrets", "targets\tlist stages"},
+		"call":     {"build", "check\tfind mistakes", "convertllb\tprint the operations", "outline\tlist arguments and secrets", "targets\tlist stages"},
 		"allow":    {"network.host", "security.insecure"},
 		"platform": {"linux/amd64", "linux/arm64", "linux/arm/v7", "linux/386", "linux/ppc64le", "linux/riscv64", "linux/s390x", "local"},
 		"sbom":     nil, "provenance": nil,

@@ -71,7 +71,7 @@ func (f *buildFlags) defineResults(fs *pflag.FlagSet) {
 	fs.StringVar(&f.metadataFile, "metadata-file", "", "`FILE` to write digests and names of the image to, as JSON")
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "show no progress, print the ID of the image")
 	fs.StringVar(&f.progress, "progress", "auto", "how progress is shown: auto, plain, tty, rawjson, quiet or none")
-	fs.StringVar(&f.call, "call", "build", "what to do: build, check, outline or targets, with ,format=json if you like")
+	fs.StringVar(&f.call, "call", "build", "`WHAT` to do: build, check, convertllb, outline or targets; ,format=json prints the answer as JSON")
 	fs.BoolVar(&f.check, "check", false, "check the Dockerfile: the same as --call=check")
 	fs.StringArrayVar(&f.attests, "attest", nil, "attestation: `type=sbom|provenance[,KEY=VALUE]`; --builder only")
 	fs.StringVar(&f.sbom, "sbom", "", "the same as --attest type=sbom: `true|false|KEY=VALUE`")

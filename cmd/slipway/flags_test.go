@@ -158,7 +158,7 @@ func TestUsage(t *testing.T) {
 		{"--cache-to type=tape", `unknown type "tape", there are registry and local`},
 		{"--cache-from type=local", "a local cache needs src=DIRECTORY"},
 		{"--cache-to a=b", "it has no type=TYPE"},
-		{"--call magic", "there are build, check, outline and targets"},
+		{"--call magic", `--call: unknown call "magic" (want build, check, convertllb, outline or targets)`},
 		{"--call check,format=xml", "there are json and text"},
 		{"--check --call outline", "--check is --call=check"},
 		{"--check -o out", "--output is about an image, and --call=check makes none"},

@@ -15,24 +15,40 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Lines prints a definition in compact form, for golden files:
+// Lines prints a definition in compact form, as [Operations] does, followed by a
+// digest of the whole definition except for the ids of progress groups, which are
+// different in every build:
+//
+//	definition 2c7ce11bcb88
+func Lines(def *pb.Definition) (string, error) {
+	g, err := load(def)
+	if err != nil {
+		return "", err
+	}
+	sum, err := g.digest()
+	return g.operations() + fmt.Sprintf("definition %s\n", sum), err
+}
+
+// Operations prints the operations of a definition in compact form:
 //
 //	0 source docker-image://docker.io/library/alpine:latest@sha256:… platform=linux/amd64
 //	  "[1/2] FROM docker.io/library/alpine:latest@sha256:…" Dockerfile 1, needs source.image
 //	1 exec(0) args=["/bin/sh" "-c" "a"] env=["PATH=/bin"] cwd="/" mounts={input: 0 dest: "/" output: 0} platform=linux/amd64
 //	  "[2/2] RUN a" Dockerfile 2, needs exec.meta.base exec.mount.bind
 //	result 1, needs platform
-//	definition 2c7ce11bcb88
 //
 // The numbers in parentheses are inputs; a number after a point is the index of
 // an output. A long value that an earlier operation also has is printed as (as
-// in N). The last line is a digest of the whole definition except for the ids
-// of progress groups, which are different in every build.
-func Lines(def *pb.Definition) (string, error) {
+// in N).
+func Operations(def *pb.Definition) (string, error) {
 	g, err := load(def)
 	if err != nil {
 		return "", err
 	}
+	return g.operations(), nil
+}
+
+func (g *graph) operations() string {
 	l := &liner{printer: printer{g: g, brief: true}, seen: map[string]int{}}
 	for i := range g.nodes {
 		l.operation(i)
@@ -42,12 +58,7 @@ func Lines(def *pb.Definition) (string, error) {
 	} else {
 		fmt.Fprintf(&l.b, "result %s%s\n", l.input(g.result), l.needs(len(g.nodes), g.end.meta))
 	}
-	sum, err := g.digest()
-	if err != nil {
-		return "", err
-	}
-	fmt.Fprintf(&l.b, "definition %s\n", sum)
-	return l.b.String(), nil
+	return l.b.String()
 }
 
 // digest returns the first 12 digits of the digest of the definition.
