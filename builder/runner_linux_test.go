@@ -91,7 +91,7 @@ func TestLimitsRefused(t *testing.T) {
 	o.Runner = "namespace"
 	o.Resources = map[string]string{"memory": "30000000", "cpusetcpus": "8000"}
 	// Who is not root cannot make groups.
-	want := "--cpuset-cpus: the kernel refuses the value 8000 of cpuset.cpus"
+	want := "--cpuset-cpus: the kernel rejects the value \"8000\" of cpuset.cpus"
 	if userns.RunningInUserNS() {
 		want = "--memory: make a control group: "
 	}

@@ -7,8 +7,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestMountResolve checks that a mount shows its whole tree, or the file to which its
-// source resolves. The error for a source that does not exist includes the tree.
+// TestMountResolve checks that Resolve follows links to the source of a mount, and that
+// its error for a missing source contains the tree.
 func TestMountResolve(t *testing.T) {
 	e := tree.Edit(tree.Empty())
 	_, err := e.MkdirAll("d/e", tree.Meta{Mode: 0o755})
@@ -31,10 +31,10 @@ func TestMountResolve(t *testing.T) {
 		at, n, err := m.Resolve(root)
 		var missing *SourceError
 		if failed := errors.As(err, &missing); failed != tc.fails || failed && (missing.Root != root || missing.Source != tc.source) {
-			t.Errorf("%q: error %v, want one of the tree: %v", tc.source, err, tc.fails)
+			t.Errorf("source %q: error %v, want a SourceError with the tree: %v", tc.source, err, tc.fails)
 		}
 		if at != tc.at || !tc.fails && n != root.Get(tc.at) {
-			t.Errorf("%q: %q with %v, want %q", tc.source, at, n, tc.at)
+			t.Errorf("source %q: path %q with node %v, want %q", tc.source, at, n, tc.at)
 		}
 	}
 }

@@ -26,28 +26,27 @@ type Runner interface {
 	Run(ctx context.Context, p *Process) ([]*tree.Node, error)
 }
 
-// Opener is a runner that supports several processes in one sandbox, as in the
-// containers that frontends start.
+// Opener is a runner that can also run several processes in one sandbox, as needed for
+// the containers that a frontend starts through the gateway API.
 type Opener interface {
 	Runner
 	// Open prepares a sandbox. It exists until the container is closed or ctx is done.
 	Open(ctx context.Context, s *Sandbox) (Container, error)
 }
 
-// Container is a sandbox shared by processes. Safe for concurrent use.
+// Container is a sandbox that several processes share. Safe for concurrent use.
 type Container interface {
-	// Start starts a process, whose own Sandbox is ignored. When the first process
-	// ends, the others are killed and no process can be started any more. Unsupported
-	// features are errors here or, if they are detected later, in Wait.
+	// Start starts p and ignores p.Sandbox. When the first process of the container
+	// ends, the others are killed and Start fails. Unsupported features are errors of
+	// Start or, if they are detected later, of Wait.
 	Start(p *Process) (Running, error)
-	// Tree returns the current state of the file system with this index in
-	// Sandbox.Mounts.
+	// Tree returns the current tree of Sandbox.Mounts[mount].
 	Tree(mount int) (*tree.Node, error)
 	// Close kills all processes, waits for them and removes temporary files.
 	Close() error
 }
 
-// Running is a started process. Safe for concurrent use.
+// Running is a process started in a [Container]. Safe for concurrent use.
 type Running interface {
 	// Wait waits for the end of the process. If the process fails, the error is an
 	// *ExitError. All callers get the same result.
@@ -58,14 +57,15 @@ type Running interface {
 	Resize(rows, cols uint16) error
 }
 
-// Sandbox is the environment that processes see.
+// Sandbox configures the environment of processes: platform, host names, network,
+// mounts and resource limits.
 type Sandbox struct {
-	Platform ocispecs.Platform // of the programs; if OS is "", the platform of this machine
+	Platform ocispecs.Platform // platform of the programs; if OS is "", the platform of this machine
 	Hostname string            // if "", the runner chooses
-	Hosts    []Host
+	Hosts    []Host            // extra entries of /etc/hosts
 	Network  Network
-	// Mounts are the file systems, including the root (Target "/"). A mount follows the
-	// mounts that contain its target.
+	// Mounts are the file systems, including the root (Target "/"). A mount below the
+	// target of another one comes later in the list.
 	Mounts []Mount
 	// KeepMountParents keeps directories in the root that were created as parents of
 	// mount points. The mount points themselves are always removed.
@@ -85,18 +85,18 @@ type Resources struct {
 	CPUSetMems string // list of memory nodes
 }
 
-// Process is a process with its sandbox.
+// Process configures a process and its sandbox.
 type Process struct {
 	Sandbox
 	Args     []string
-	Env      []string // K=V; later ones take precedence
+	Env      []string // K=V; if a key is duplicate, the last entry counts
 	Dir      string   // absolute; created if it does not exist
 	User     string   // name or number, with or without :group, according to /etc in the root; "" is 0:0
 	Ulimits  []Ulimit
-	Insecure bool // with all privileges
+	Insecure bool // all privileges of the builder (RUN --security=insecure)
 
-	ExitCodes      []int // codes that mean success; if empty, only 0
-	Terminal       bool  // Stdin and Stdout are a terminal
+	ExitCodes      []int // exit codes of a successful process; if empty, only 0
+	Terminal       bool  // run the process on a terminal, connected to Stdin and Stdout
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 }
@@ -104,7 +104,8 @@ type Process struct {
 // Host is an entry of /etc/hosts.
 type Host struct{ Name, IP string }
 
-// Ulimit is a resource limit.
+// Ulimit is a resource limit of a process (setrlimit). Name is Docker's, such as
+// nofile.
 type Ulimit struct {
 	Name       string
 	Soft, Hard int64
@@ -125,24 +126,24 @@ type MountKind uint8
 
 // Kinds of mounts.
 const (
-	MountTree   MountKind = iota + 1 // Layers
+	MountTree   MountKind = iota + 1 // a file tree: Layers, Tree
 	MountDir                         // a directory of the host: HostPath
-	MountTmpfs                       // an empty tree in memory
-	MountFile                        // an empty file system in memory
+	MountTmpfs                       // an empty file system in memory
+	MountFile                        // a read-only file with the content Data, such as a secret
 	MountSocket                      // a socket whose connections Serve answers
 )
 
 // Mount is a mount in a sandbox.
 type Mount struct {
 	Kind     MountKind
-	Target   string // absolute
-	Layers   []tree.Layer
-	Tree     *tree.Node // the result of the layers
-	Source   string     // path in the tree or directory; "" and "/" are the root
+	Target   string       // absolute
+	Layers   []tree.Layer // lowest first
+	Tree     *tree.Node   // the file tree that results from Layers
+	Source   string       // mounted path in Tree or HostPath; "" and "/" are the root
 	ReadOnly bool
-	Output   bool // return the tree after the process has ended
-	HostPath string
-	Data     []byte
+	Output   bool   // return the tree of the mount when the process has ended
+	HostPath string // of MountDir
+	Data     []byte // of MountFile
 	// Serve handles a connection to a MountSocket. It returns when the process closes
 	// the connection or ctx is done. The runner closes conn afterwards.
 	Serve    func(ctx context.Context, conn net.Conn)
@@ -151,7 +152,7 @@ type Mount struct {
 	Mode     uint32
 }
 
-// Base returns the tree as processes first see it.
+// Base returns the tree that the mount shows before a process changes it.
 //
 // Upstream: the root of a writable tree has mode 0755, regardless of its mode in the
 // snapshot.
@@ -164,9 +165,9 @@ func (m *Mount) Base() *tree.Node {
 	return m.Tree.WithMeta(meta)
 }
 
-// Resolve resolves the source of the mount in a tree and returns its path and node. in
-// is the tree of the mount, or a version of it. If the source does not exist, the error
-// is a [*SourceError].
+// Resolve follows links to find the source of the mount in a tree. It returns the path
+// of the source and its node. The argument in is m.Tree or a later version of it. If
+// the source does not exist, the error is a [*SourceError].
 func (m *Mount) Resolve(in *tree.Node) (at string, n *tree.Node, err error) {
 	if at, err = in.Resolve(m.Source, true); err != nil {
 		return "", nil, err
@@ -185,10 +186,10 @@ type SourceError struct {
 
 func (e *SourceError) Error() string { return e.Source + " does not exist in what is mounted" }
 
-// ExitError is the failure of a process.
+// ExitError reports that a process ended with an exit code that does not mean success.
 type ExitError struct {
-	Args []string
-	Code int // exit code; 128 plus the signal number if a signal ended the process
+	Args []string // command line of the process
+	Code int      // exit code; 128 plus the signal number if a signal ended the process
 	// Trees are the file trees when the process ended, by mount, including mounts
 	// without Output. It is nil if they are unknown.
 	Trees []*tree.Node
@@ -198,7 +199,8 @@ func (e *ExitError) Error() string {
 	return fmt.Sprintf("process %q did not complete successfully: exit code: %d", strings.Join(e.Args, " "), e.Code)
 }
 
-// Root returns the index of the root mount, or -1 if it does not exist.
+// Root returns the index of the mount at "/" in s.Mounts, or -1 if the sandbox has
+// none.
 func (s *Sandbox) Root() int {
 	for i := range s.Mounts {
 		if s.Mounts[i].Target == "/" {
@@ -208,7 +210,7 @@ func (s *Sandbox) Root() int {
 	return -1
 }
 
-// Exit returns the error for a process with this exit code, or nil.
+// Exit returns nil if code means success for p, and an [*ExitError] otherwise.
 func (p *Process) Exit(code int) error {
 	if len(p.ExitCodes) == 0 && code == 0 {
 		return nil

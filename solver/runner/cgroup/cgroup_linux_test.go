@@ -19,10 +19,11 @@ import (
 	"slipway/solver/runner"
 )
 
-// TestParse checks that hierarchies and the groups of a process in them are found.
+// TestParse checks that parse finds hierarchies of both versions in mountinfo, and the
+// directory of the process's group in each.
 func TestParse(t *testing.T) {
 	const v1 = "30 1 0:1 / /c/cpu rw shared:1 - cgroup cgroup rw,cpu,cpuacct\n"
-	for _, tc := range []struct{ about, mounts, groups, want string }{
+	for _, tc := range []struct{ name, mounts, groups, want string }{
 		{"version 1", v1, "2:cpu,cpuacct:/a/b\n0::/z\n", "/c/cpu [cpu cpuacct] /c/cpu/a/b"},
 		{"version 2", "30 1 0:1 / /c rw - cgroup2 cgroup2 rw\n", "0::/a/b\n", "/c [] /c/a/b"},
 		{"a name", "30 1 0:1 / /c/s rw - cgroup cgroup rw,xattr,name=systemd\n", "1:name=systemd:/a\n", "/c/s [name=systemd] /c/s/a"},
@@ -37,13 +38,13 @@ func TestParse(t *testing.T) {
 			got = append(got, fmt.Sprint(h.mount, " ", h.controllers, " ", h.own))
 		}
 		if strings.Join(got, "\n") != tc.want {
-			t.Errorf("%s: got %q, want %q", tc.about, got, tc.want)
+			t.Errorf("%s: got %q, want %q", tc.name, got, tc.want)
 		}
 	}
 }
 
-// TestBases checks that groups are created below the group of this process. With
-// version 2 there are two alternatives.
+// TestBases checks that groups may be created below the builder's group only in version
+// 1, and also next to it and at the top in version 2. A parent replaces all of them.
 func TestBases(t *testing.T) {
 	for _, tc := range []struct {
 		h      hierarchy
@@ -59,14 +60,14 @@ func TestBases(t *testing.T) {
 		{hierarchy{mount: "/c", own: "/c/a/b", unified: true}, "/", []string{"/c"}},
 	} {
 		if got := tc.h.bases(tc.parent); !slices.Equal(got, tc.want) {
-			t.Errorf("%+v below %q: %q, want %q", tc.h, tc.parent, got, tc.want)
+			t.Errorf("bases of %+v with parent %q: %q, want %q", tc.h, tc.parent, got, tc.want)
 		}
 	}
 }
 
-// filters returns the hierarchies of this machine that can filter devices, including
-// version 2. If this user is not root, it returns nil.
-func filters(t *testing.T) []hierarchy {
+// deviceHierarchies returns the hierarchies of this machine that can filter devices. It
+// mounts version 2 if it is not mounted. If the user is not root, it returns nil.
+func deviceHierarchies(t *testing.T) []hierarchy {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		return nil
@@ -87,9 +88,9 @@ func filters(t *testing.T) []hierarchy {
 	return all
 }
 
-// opened returns a set that is closed at the end of the test. The test fails if it
-// leaves groups.
-func opened(t *testing.T, o *Options, all ...hierarchy) *Set {
+// newTestSet returns a set that is closed when the test ends. The test fails if Close
+// does not remove all groups.
+func newTestSet(t *testing.T, o *Options, all ...hierarchy) *Set {
 	t.Helper()
 	o.State, o.PID = t.TempDir(), os.Getpid()
 	s := newSet(o, all)
@@ -99,14 +100,15 @@ func opened(t *testing.T, o *Options, all ...hierarchy) *Set {
 		}
 		for _, dir := range s.Dirs() {
 			if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
-				t.Errorf("%s is left: %v", dir, err)
+				t.Errorf("after Close, %s: error %v, want that it does not exist", dir, err)
 			}
 		}
 	})
 	return s
 }
 
-// run runs a script in groups and returns its output.
+// run runs a shell script in the groups of a step and returns its output. The test
+// fails if the calling thread is in other groups afterwards.
 func run(t *testing.T, g *Group, privileged bool, script string) string {
 	t.Helper()
 	runtime.LockOSThread()
@@ -132,13 +134,14 @@ func run(t *testing.T, g *Group, privileged bool, script string) string {
 	}
 	_ = cmd.Wait() // the output shows failures
 	if after, err := os.ReadFile("/proc/thread-self/cgroup"); err != nil || !bytes.Equal(after, before) {
-		t.Errorf("the thread is in other groups: %v\n%s\nbefore\n%s", err, after, before)
+		t.Errorf("groups of the thread after Start, error %v:\n%s\nwant\n%s", err, after, before)
 	}
 	return out.String()
 }
 
-// openAll creates devices and opens them. 60:0 does not exist, and 1:11 is the kernel
-// log.
+// openAll is a shell script that creates devices and opens them for reading. It prints
+// each device that it can open, and the error for each other one. Device 60:0 does not
+// exist, and 1:11 is the kernel log.
 const openAll = `for d in c:1:3 c:1:5 c:1:7 c:1:8 c:1:9 c:1:11 b:60:0; do
 	IFS=: read kind major minor <<-EOF
 		$d
@@ -147,21 +150,21 @@ const openAll = `for d in c:1:3 c:1:5 c:1:7 c:1:8 c:1:9 c:1:11 b:60:0; do
 	grep -o 'Operation not permitted\|No such device.*' error
 done`
 
-// TestFilter checks that processes may create all devices and open some of them.
-// Privileged processes may open all.
+// TestFilter checks that a process with the device filter may create all devices but
+// open only some, and that a privileged process may open all.
 func TestFilter(t *testing.T) {
 	const (
 		some = "c:1:3\nc:1:5\nc:1:7\nc:1:8\nc:1:9\nOperation not permitted\nOperation not permitted\n"
 		all  = "c:1:3\nc:1:5\nc:1:7\nc:1:8\nc:1:9\nc:1:11\nNo such device or address\n"
 	)
-	list := filters(t)
+	list := deviceHierarchies(t)
 	for _, h := range list { // also with a thread that cannot return to its group
 		h.own = ""
 		list = append(list, h)
 	}
 	for _, h := range list {
 		for _, parent := range []string{"", "slipway-test-parent/inner"} {
-			s := opened(t, &Options{Parent: parent}, h)
+			s := newTestSet(t, &Options{Parent: parent}, h)
 			t.Cleanup(func() { _ = remove(filepath.Join(h.mount, "slipway-test-parent")) }) // before Close
 			if err := errors.Join(s.Filter(), s.Filter()); err != nil {
 				t.Fatal(err)
@@ -173,12 +176,12 @@ func TestFilter(t *testing.T) {
 			for privileged, want := range map[bool]string{false: some, true: all} {
 				got := run(t, g, privileged, openAll)
 				if got != want {
-					t.Errorf("%s, parent %q, privileged %v: %q, want %q", h.mount, parent, privileged, got, want)
+					t.Errorf("%s, parent %q, privileged %v: output %q, want %q", h.mount, parent, privileged, got, want)
 				}
 			}
 			got := run(t, g, false, "cat /proc/self/cgroup")
 			if in := strings.TrimPrefix(filepath.Join(s.bases(&h)[0], s.name), h.mount); !strings.Contains(got, in+"/") {
-				t.Errorf("%s, parent %q: a step is in\n%s", h.mount, parent, got)
+				t.Errorf("%s, parent %q: groups of a step are\n%swant one below %s", h.mount, parent, got, in)
 			}
 			if err := g.Remove(); err != nil {
 				t.Error(err)
@@ -187,36 +190,36 @@ func TestFilter(t *testing.T) {
 	}
 }
 
-// TestNoFilter checks that without control groups, devices cannot be filtered and steps
-// have no groups.
+// TestNoFilter checks that Filter fails on a machine without a hierarchy for devices,
+// and that steps then run without groups.
 func TestNoFilter(t *testing.T) {
-	s := opened(t, &Options{}, hierarchy{mount: t.TempDir(), controllers: []string{"memory"}})
+	s := newTestSet(t, &Options{}, hierarchy{mount: t.TempDir(), controllers: []string{"memory"}})
 	for range 2 {
 		if err := s.Filter(); err == nil {
-			t.Error("devices are filtered without control groups")
+			t.Error("Filter succeeds without a hierarchy for devices, want an error")
 		}
 	}
 	g, err := s.Step("step", &runner.Resources{})
 	if err != nil || len(g.own)+len(g.members(true))+len(g.members(false)) > 0 {
-		t.Errorf("groups %+v, %v", g, err)
+		t.Errorf("Step returns groups %+v, error %v, want none", g, err)
 	}
 	if g.OutOfMemory() {
-		t.Error("a step without a group is out of memory")
+		t.Error("OutOfMemory is true for a step without a group, want false")
 	}
 }
 
-// TestStale checks that groups of a runner that has ended are removed by the next
-// runner with the same state, and by no other runner.
+// TestStale checks that RemoveStale removes the groups of a runner that has ended, but
+// not if the state directory differs or the runner still exists.
 func TestStale(t *testing.T) {
-	for _, h := range filters(t) {
+	for _, h := range deviceHierarchies(t) {
 		state := t.TempDir()
 		ended := exec.CommandContext(t.Context(), "true")
 		if err := ended.Run(); err != nil {
 			t.Fatal(err)
 		}
-		left := newSet(&Options{State: state, PID: ended.Process.Pid}, []hierarchy{h})
+		stale := newSet(&Options{State: state, PID: ended.Process.Pid}, []hierarchy{h})
 		alive := newSet(&Options{State: state, PID: os.Getpid()}, []hierarchy{h})
-		if err := errors.Join(left.Filter(), alive.Filter()); err != nil {
+		if err := errors.Join(stale.Filter(), alive.Filter()); err != nil {
 			t.Fatal(err)
 		}
 		for _, tc := range []struct {
@@ -226,24 +229,24 @@ func TestStale(t *testing.T) {
 			if err := newSet(&Options{State: tc.state, PID: os.Getpid()}, []hierarchy{h}).RemoveStale(); err != nil {
 				t.Error(err)
 			}
-			if _, err := os.Stat(left.common); !errors.Is(err, tc.want) {
-				t.Errorf("%s: the next runner leaves %s: %v, want %v", h.mount, left.common, err, tc.want)
+			if _, err := os.Stat(stale.sharedGroup); !errors.Is(err, tc.want) {
+				t.Errorf("%s: stat %s after RemoveStale: error %v, want %v", h.mount, stale.sharedGroup, err, tc.want)
 			}
 		}
-		if _, err := os.Stat(alive.common); err != nil {
-			t.Errorf("the group of a runner that runs: %v", err)
+		if _, err := os.Stat(alive.sharedGroup); err != nil {
+			t.Errorf("group of a runner that still exists: error %v, want nil", err)
 		}
-		if err := errors.Join(alive.Close(), alive.Close(), left.Close()); err != nil {
+		if err := errors.Join(alive.Close(), alive.Close(), stale.Close()); err != nil {
 			t.Error(err)
 		}
 	}
 }
 
-// TestPath checks that groups that OCI runtimes create in all hierarchies are removed
-// with the step.
+// TestPath checks that Path and Container agree about the groups that an OCI runtime
+// creates, so that Remove removes them. With Top they are at the top of the hierarchy.
 func TestPath(t *testing.T) {
 	dir := t.TempDir()
-	s := opened(t, &Options{Parent: "p", Top: true}, hierarchy{mount: dir, own: filepath.Join(dir, "own"), controllers: []string{"memory"}})
+	s := newTestSet(t, &Options{Parent: "p", Top: true}, hierarchy{mount: dir, own: filepath.Join(dir, "own"), controllers: []string{"memory"}})
 	if want := "/p/" + s.name + "/step"; s.Path("step") != want {
 		t.Errorf("path %s, want %s", s.Path("step"), want)
 	}
@@ -256,10 +259,10 @@ func TestPath(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := os.Stat(filepath.Dir(made)); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the group of the step is left: %v", err)
+		t.Errorf("group of the step after Remove: error %v, want that it does not exist", err)
 	}
-	top := opened(t, &Options{Top: true}, hierarchy{mount: dir, own: filepath.Join(dir, "own"), unified: true})
+	top := newTestSet(t, &Options{Top: true}, hierarchy{mount: dir, own: filepath.Join(dir, "own"), unified: true})
 	if got := top.Dirs(); !slices.Equal(got, []string{filepath.Join(dir, top.name)}) {
-		t.Errorf("groups of an OCI runtime are in %q", got)
+		t.Errorf("Dirs for an OCI runtime: %q, want one at the top", got)
 	}
 }

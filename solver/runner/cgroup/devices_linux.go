@@ -12,23 +12,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// device is a character device that steps may create and open.
+// device identifies a character device that steps may create and open.
 type device struct {
-	major, minor int32 // a negative minor matches all
+	major, minor int32 // a negative minor matches every minor number
 }
 
-// devices returns the devices that steps may open. They may create any device.
+// devices returns the devices that steps may open. Steps may create any device, but not
+// open it.
 //
-// Upstream: runc has the same list, regardless of its configuration. It includes
-// terminals (136:* and 5:2) and tun (10:200).
+// Upstream: runc always allows these devices, whatever its configuration says. They
+// include terminals (136:* and 5:2) and tun (10:200).
 func devices() []device {
 	return []device{{1, 3}, {1, 5}, {1, 7}, {1, 8}, {1, 9}, {5, 0}, {5, 2}, {10, 200}, {136, -1}}
 }
 
-// filterOld restricts the processes of a version 1 group to the devices of steps. A
-// device that the parent group denies remains denied in its children, so errors about
-// permissions are ignored.
-func filterOld(dir string) error {
+// filterV1 restricts the processes in a version 1 group to the devices that steps may
+// open. If a parent group denies one of these devices, the kernel refuses to allow it
+// here (EPERM). That is not an error, because the device stays denied.
+func filterV1(dir string) error {
 	if err := write(dir, "devices.deny", "a"); err != nil {
 		return err
 	}
@@ -48,8 +49,8 @@ func filterOld(dir string) error {
 	return nil
 }
 
-// filterProgram returns the BPF program that the kernel runs for each use of a device
-// in a version 2 group.
+// filterProgram loads the BPF program that decides about each use of a device by the
+// processes in a version 2 group.
 func filterProgram() (*ebpf.Program, error) {
 	return ebpf.NewProgram(&ebpf.ProgramSpec{
 		Name: "devices", Type: ebpf.CGroupDevice, AttachType: ebpf.AttachCGroupDevice,
@@ -57,9 +58,10 @@ func filterProgram() (*ebpf.Program, error) {
 	})
 }
 
-// filterInstructions returns a function of struct bpf_cgroup_dev_ctx: access (upper
-// half) and type (lower half), major, minor. The function returns 1 if access is
-// allowed.
+// filterInstructions returns the BPF program of the device filter. Its argument is the
+// struct bpf_cgroup_dev_ctx from linux/bpf.h: a word with the access in its upper half
+// and the device type in its lower half, then the major and the minor number. It
+// returns 1 to allow the access and 0 to deny it.
 func filterInstructions() asm.Instructions {
 	const kind, access, major, minor = asm.R2, asm.R3, asm.R4, asm.R5
 	list := asm.Instructions{
@@ -85,7 +87,8 @@ func filterInstructions() asm.Instructions {
 		asm.Mov.Imm(asm.R0, 1).WithSymbol("allow"), asm.Return())
 }
 
-// attach attaches the filter program to a version 2 group.
+// attach attaches the device filter to a version 2 group. Filters of its parents stay
+// in effect.
 func attach(program *ebpf.Program, dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {

@@ -15,29 +15,34 @@ import (
 	"slipway/solver/runner"
 )
 
-// Group holds the control groups of a step, at most one per hierarchy.
+// Group contains the control groups for the processes of one step, at most one per
+// hierarchy.
 type Group struct {
-	all []membership // groups of all processes
-	own []string     // directories of groups that only this step uses
-	// Groups in the hierarchy that filters devices, for processes with a filter and
-	// without one. A zero membership leaves processes in their current group.
+	all []membership // groups of every process of the step
+	own []string     // directories of groups created for this step
+	// These are the groups in the hierarchy that filters devices: filtered for
+	// processes with a device filter, privileged for processes without one. If one is
+	// zero, the processes stay in the group of the builder.
 	filtered, privileged membership
 }
 
-// membership is the group of a process in a hierarchy.
+// membership is the group to which a process belongs in one hierarchy.
 type membership struct {
 	h   *hierarchy
-	dir string
+	dir string // directory of the group
 }
 
-// Step creates the groups of a step. If [Set.Filter] has succeeded, they filter
-// devices. A step gets its own group only if it has limits or the set has a parent.
+// Step creates the groups for a step with these limits. The argument step becomes their
+// directory name. If [Set.Filter] has succeeded, processes in the groups have a device
+// filter. In a hierarchy without any of the limits, the step shares the group of the
+// set, unless the set has a parent. If a limit is not supported, the error is a
+// [*LimitError].
 func (s *Set) Step(step string, limits *runner.Resources) (_ *Group, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g := &Group{}
-	if s.common != "" {
-		g.filtered = membership{s.devices, s.common}
+	if s.sharedGroup != "" {
+		g.filtered = membership{s.devices, s.sharedGroup}
 	}
 	defer func() {
 		if err != nil {
@@ -47,12 +52,12 @@ func (s *Set) Step(step string, limits *runner.Resources) (_ *Group, err error) 
 	left := settings(limits)
 	for i := range s.all {
 		h := &s.all[i]
-		var mine []setting
-		mine, left = h.share(left)
-		if len(mine) == 0 && s.parent == "" {
+		var own []setting
+		own, left = h.split(left)
+		if len(own) == 0 && s.parent == "" {
 			continue
 		}
-		if err := s.join(g, h, step, mine); err != nil {
+		if err := s.addGroup(g, h, step, own); err != nil {
 			return nil, err
 		}
 	}
@@ -65,23 +70,25 @@ func (s *Set) Step(step string, limits *runner.Resources) (_ *Group, err error) 
 	return g, nil
 }
 
-// cgroupParent is the flag of docker build for the parent of groups.
+// cgroupParent is the docker build flag that specifies the parent of all groups.
 const cgroupParent = "cgroup-parent"
 
-// share splits settings into those of this hierarchy and others.
-func (h *hierarchy) share(all []setting) (mine, others []setting) {
+// split splits settings into those whose controller this hierarchy has and all others.
+func (h *hierarchy) split(all []setting) (own, others []setting) {
 	for _, s := range all {
 		if h.has(s.controller) {
-			mine = append(mine, s)
+			own = append(own, s)
 		} else {
 			others = append(others, s)
 		}
 	}
-	return mine, others
+	return own, others
 }
 
-// join creates the group of a step in a hierarchy.
-func (s *Set) join(g *Group, h *hierarchy, step string, limits []setting) error {
+// addGroup creates the group of a step in one hierarchy, applies the limits to it and
+// adds it to g. In version 2, the device filter applies to a child of the group, so
+// that privileged processes can be in the group itself.
+func (s *Set) addGroup(g *Group, h *hierarchy, step string, limits []setting) error {
 	dir, err := s.makeStep(h, step, limits)
 	if err != nil {
 		return err
@@ -92,7 +99,7 @@ func (s *Set) join(g *Group, h *hierarchy, step string, limits []setting) error 
 			return err
 		}
 	}
-	if s.common == "" || s.devices != h {
+	if s.sharedGroup == "" || s.devices != h {
 		g.all = append(g.all, membership{h, dir})
 		return nil
 	}
@@ -104,14 +111,15 @@ func (s *Set) join(g *Group, h *hierarchy, step string, limits []setting) error 
 	return nil
 }
 
-// makeStep creates the directory of a step in the first base where that is possible.
+// makeStep creates the group of a step below the first base directory that the kernel
+// accepts, and returns its path. It enables the controllers of the limits there.
 func (s *Set) makeStep(h *hierarchy, step string, limits []setting) (string, error) {
 	name := cgroupParent
 	var controllers []string
 	for _, l := range limits {
 		controllers, name = append(controllers, l.controller), limits[0].limit
 	}
-	var failed error
+	var first error
 	for _, base := range s.bases(h) {
 		dir := filepath.Join(base, s.name, step)
 		err := h.mkdir(filepath.Dir(dir))
@@ -125,17 +133,18 @@ func (s *Set) makeStep(h *hierarchy, step string, limits []setting) (string, err
 			return dir, nil
 		}
 		_ = os.Remove(filepath.Dir(dir)) // fails if it contains other steps
-		if failed == nil {
-			failed = err
+		if first == nil {
+			first = err
 		}
 	}
-	return "", &LimitError{name, fmt.Errorf("make a control group: %w (run slipway as root or by systemd-run --user --scope, or leave the limit out)", failed)}
+	return "", &LimitError{name, fmt.Errorf("make a control group: %w (run slipway as root or by systemd-run --user --scope, or leave the limit out)", first)}
 }
 
-// enable enables controllers for the groups of steps below a base.
+// enable enables controllers for the groups of steps below base, in every group on the
+// way down to them.
 func (s *Set) enable(h *hierarchy, base string, controllers []string) error {
 	chain := []string{filepath.Join(base, s.name), base}
-	if s.parent != "" { // groups above base may be new
+	if s.parent != "" { // the groups above base may have been created by mkdir
 		for dir := base; dir != h.mount; {
 			dir = filepath.Dir(dir)
 			chain = append(chain, dir)
@@ -149,7 +158,8 @@ func (s *Set) enable(h *hierarchy, base string, controllers []string) error {
 	return nil
 }
 
-// Container returns the groups of a step that an OCI runtime creates.
+// Container returns the groups that an OCI runtime creates for a step at the path
+// [Set.Path].
 func (s *Set) Container(step string) *Group {
 	g := &Group{}
 	for i := range s.all {
@@ -158,19 +168,20 @@ func (s *Set) Container(step string) *Group {
 	return g
 }
 
-// OutOfMemory reports whether the kernel killed a process of the step because its own
-// group exceeded the memory limit.
+// OutOfMemory reports whether the kernel has killed a process of the step because the
+// step exceeded its memory limit.
 func (g *Group) OutOfMemory() bool {
 	for _, dir := range g.own {
-		if kills(filepath.Join(dir, "memory.events")) || kills(filepath.Join(dir, "memory.oom_control")) {
+		if hasOOMKills(filepath.Join(dir, "memory.events")) || hasOOMKills(filepath.Join(dir, "memory.oom_control")) {
 			return true
 		}
 	}
 	return false
 }
 
-// kills reports whether a file of a group contains a nonzero count of OOM kills.
-func kills(file string) bool {
+// hasOOMKills reports whether memory.events or memory.oom_control of a group counts at
+// least one OOM kill.
+func hasOOMKills(file string) bool {
 	f, err := os.Open(file)
 	if err != nil {
 		return false
@@ -184,11 +195,12 @@ func kills(file string) bool {
 	return false
 }
 
-// Remove removes the groups that only this step uses. They must not contain processes.
+// Remove removes the groups that were created for the step. They must not contain
+// processes.
 func (g *Group) Remove() error { return Remove(g.own) }
 
 // Remove removes groups and their children by directory. They must not contain
-// processes. It is not an error if a group does not exist.
+// processes. A group that does not exist is not an error.
 func Remove(dirs []string) error {
 	var err error
 	for _, dir := range dirs {
@@ -197,10 +209,12 @@ func Remove(dirs []string) error {
 	return err
 }
 
-// tries is the number of attempts to remove a busy group. A process may leave its group
-// shortly after it has been waited for.
-const tries = 10
+// removeAttempts is the maximum number of attempts to remove a busy group. The kernel
+// may remove a process from its group shortly after the process has been waited for.
+// The pauses between attempts double from 1 ms, to about one second in total.
+const removeAttempts = 10
 
+// remove removes a group and its children.
 func remove(dir string) error {
 	list, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -211,16 +225,16 @@ func remove(dir string) error {
 			err = errors.Join(err, remove(filepath.Join(dir, e.Name())))
 		}
 	}
-	gone := unix.Rmdir(dir)
-	for pause := range tries {
-		if !errors.Is(gone, unix.EBUSY) && !errors.Is(gone, unix.EINTR) {
+	rmdir := unix.Rmdir(dir)
+	for pause := range removeAttempts {
+		if !errors.Is(rmdir, unix.EBUSY) && !errors.Is(rmdir, unix.EINTR) {
 			break
 		}
 		time.Sleep(time.Millisecond << pause)
-		gone = unix.Rmdir(dir)
+		rmdir = unix.Rmdir(dir)
 	}
-	if gone != nil && !errors.Is(gone, fs.ErrNotExist) {
-		err = errors.Join(err, &fs.PathError{Op: "rmdir", Path: dir, Err: gone})
+	if rmdir != nil && !errors.Is(rmdir, fs.ErrNotExist) {
+		err = errors.Join(err, &fs.PathError{Op: "rmdir", Path: dir, Err: rmdir})
 	}
 	return err
 }

@@ -10,15 +10,17 @@ import (
 	"strings"
 )
 
-// hierarchy is a mounted hierarchy of control groups.
+// hierarchy is a mounted hierarchy of control groups: one of several in version 1, the
+// only one in version 2.
 type hierarchy struct {
 	mount       string   // directory of the topmost visible group
-	own         string   // directory of this process's group; "" if it is not visible
-	controllers []string // of version 1
-	unified     bool     // version 2
+	own         string   // directory of the builder's group; "" if it is not visible
+	controllers []string // in version 1, its controllers or its name option
+	unified     bool     // whether this is the version 2 hierarchy
 }
 
-// hierarchies returns the hierarchies visible to this process.
+// hierarchies returns the control group hierarchies mounted in this process's mount
+// namespace. It returns none if the kernel does not support control groups.
 func hierarchies() ([]hierarchy, error) {
 	groups, err := os.ReadFile("/proc/self/cgroup")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -31,8 +33,9 @@ func hierarchies() ([]hierarchy, error) {
 	return parse(mounts, groups), err
 }
 
-// parse parses hierarchies from the files mountinfo and cgroup of a process. If a
-// hierarchy is mounted several times, the first mount is used.
+// parse returns the hierarchies in mounts, the content of /proc/PID/mountinfo. It finds
+// the groups of the process in groups, the content of /proc/PID/cgroup. If a hierarchy
+// is mounted several times, the first mount counts.
 func parse(mounts, groups []byte) []hierarchy {
 	var list []hierarchy
 	for line := range bytes.Lines(mounts) {
@@ -44,7 +47,7 @@ func parse(mounts, groups []byte) []hierarchy {
 		root, h := fields[3], hierarchy{mount: fields[4]}
 		switch kind[0] {
 		case "cgroup":
-			h.controllers = known(kind[2])
+			h.controllers = parseControllers(kind[2])
 		case "cgroup2":
 			h.unified = true
 		}
@@ -58,8 +61,10 @@ func parse(mounts, groups []byte) []hierarchy {
 	return list
 }
 
-// known returns the controllers and the hierarchy name among mount options.
-func known(options string) []string {
+// parseControllers returns the controllers of a version 1 hierarchy from its mount
+// options, for example cpu and cpuacct. For a hierarchy without controllers, it returns
+// the option that names it, such as name=systemd.
+func parseControllers(options string) []string {
 	var list []string
 	all := []string{"blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "hugetlb", "memory", "net_cls", "net_prio", "perf_event", "pids", "rdma"}
 	for o := range strings.SplitSeq(options, ",") {
@@ -70,8 +75,9 @@ func known(options string) []string {
 	return list
 }
 
-// find returns the directory of a process's group in a hierarchy. root is the group
-// that is mounted. If the mount does not contain the process's group, find returns "".
+// find returns the directory of a process's group in a hierarchy. groups is the content
+// of /proc/PID/cgroup. root is the group that the mount shows at its top. If the
+// process's group is not below root, find returns "".
 func (h *hierarchy) find(root string, groups []byte) string {
 	for line := range bytes.Lines(groups) {
 		parts := strings.SplitN(strings.TrimSuffix(string(line), "\n"), ":", 3)
@@ -90,8 +96,8 @@ func (h *hierarchy) find(root string, groups []byte) string {
 	return ""
 }
 
-// bases returns the directories in which a runner may create groups, in order of
-// preference. If parent is not "", it returns only parent.
+// bases returns directories in which a runner may create groups, in order of
+// preference. If parent is not "", the only base is the group with this path.
 func (h *hierarchy) bases(parent string) []string {
 	if parent != "" {
 		return []string{filepath.Join(h.mount, filepath.Join("/", parent))}
@@ -109,7 +115,7 @@ func (h *hierarchy) bases(parent string) []string {
 	return list
 }
 
-// has reports whether groups of the hierarchy can use a controller.
+// has reports whether a controller, such as memory, is available in the hierarchy.
 func (h *hierarchy) has(controller string) bool {
 	if !h.unified {
 		return slices.Contains(h.controllers, controller)
@@ -118,7 +124,7 @@ func (h *hierarchy) has(controller string) bool {
 	return slices.Contains(strings.Fields(string(data)), controller)
 }
 
-// mkdir creates a group and its parents.
+// mkdir creates the group with directory dir and its missing parents.
 func (h *hierarchy) mkdir(dir string) error {
 	if dir == h.mount {
 		return nil
@@ -135,8 +141,8 @@ func (h *hierarchy) mkdir(dir string) error {
 	return nil
 }
 
-// inherit copies the CPUs and memory nodes of the parent to a group. A new version 1
-// group has none, and cannot contain processes without them.
+// inherit copies cpuset.cpus and cpuset.mems from the parent of a version 1 group. They
+// are empty in a new group, and the kernel then rejects every process.
 func inherit(dir string) error {
 	for _, name := range []string{"cpuset.cpus", "cpuset.mems"} {
 		data, err := os.ReadFile(filepath.Join(dir, name))
@@ -156,7 +162,8 @@ func inherit(dir string) error {
 	return nil
 }
 
-// enable enables controllers for the children of a version 2 group.
+// enable enables controllers for the children of a version 2 group. It does not write
+// controllers that are enabled already, so it works without write permission for them.
 func enable(dir string, controllers []string) error {
 	data, err := os.ReadFile(filepath.Join(dir, subtreeControl))
 	if err != nil {
@@ -174,9 +181,11 @@ func enable(dir string, controllers []string) error {
 	return nil
 }
 
+// subtreeControl is the file that lists the controllers enabled for the children of a
+// version 2 group.
 const subtreeControl = "cgroup.subtree_control"
 
-// write writes to an existing file of a group.
+// write writes a value to a control file of the group with directory dir.
 func write(dir, name, value string) error {
 	f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_TRUNC, 0)
 	if err != nil {

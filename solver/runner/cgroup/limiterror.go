@@ -1,6 +1,7 @@
 package cgroup
 
-// LimitError reports that a limit cannot be applied to steps.
+// LimitError reports that a resource limit, or the parent of control groups, cannot be
+// applied to steps.
 type LimitError struct {
 	Limit string // name of the docker build flag, such as memory
 	Err   error

@@ -11,20 +11,21 @@ import (
 	"slipway/solver/runner"
 )
 
-// setting is a limit in the format of the kernel.
+// setting is a resource limit with the control files that set it.
 type setting struct {
-	limit        string // name of the docker build flag
-	controller   string
-	old, unified []value // for version 1 and 2
+	limit      string // name of the docker build flag, such as cpu-quota
+	controller string
+	v1, v2     []value // the control files of version 1 and version 2
 }
 
-// value is a file of a group and its content.
+// value is a control file of a group and the text to write to it.
 type value struct{ file, text string }
 
 // defaultPeriod is the kernel's default period for CPU quotas, in microseconds.
 const defaultPeriod = 100000
 
-// settings converts limits to settings, in the order in which they must be applied.
+// settings returns the settings for limits, in the order in which the kernel must get
+// them: a memory limit before the limit for memory and swap.
 func settings(r *runner.Resources) []setting {
 	var list []setting
 	if r.Memory != 0 {
@@ -55,23 +56,25 @@ func settings(r *runner.Resources) []setting {
 	return list
 }
 
-// bandwidth returns the setting for CPU time.
+// bandwidth returns the setting for CPUQuota and CPUPeriod. In version 2, one file
+// contains both.
 func bandwidth(r *runner.Resources) setting {
 	s := setting{limit: "cpu-period", controller: "cpu"}
 	quota, period := "max", uint64(defaultPeriod)
 	if r.CPUPeriod != 0 {
 		period = r.CPUPeriod
-		s.old = append(s.old, value{"cpu.cfs_period_us", strconv.FormatUint(period, 10)})
+		s.v1 = append(s.v1, value{"cpu.cfs_period_us", strconv.FormatUint(period, 10)})
 	}
 	if r.CPUQuota != 0 {
 		s.limit, quota = "cpu-quota", strconv.FormatInt(r.CPUQuota, 10)
-		s.old = append(s.old, value{"cpu.cfs_quota_us", quota})
+		s.v1 = append(s.v1, value{"cpu.cfs_quota_us", quota})
 	}
-	s.unified = []value{{"cpu.max", quota + " " + strconv.FormatUint(period, 10)}}
+	s.v2 = []value{{"cpu.max", quota + " " + strconv.FormatUint(period, 10)}}
 	return s
 }
 
-// weight converts version 1 shares, 2 to 262144, to a version 2 weight, 1 to 10000.
+// weight converts CPU shares of version 1 (2 to 262144) to a CPU weight of version 2 (1
+// to 10000).
 //
 // Upstream: runc uses the same conversion.
 func weight(shares uint64) string {
@@ -79,11 +82,11 @@ func weight(shares uint64) string {
 	return strconv.FormatUint(1+(shares-2)*9999/262142, 10)
 }
 
-// set applies the limit to a group.
+// set writes the values of the setting to the control files of a group.
 func (s *setting) set(h *hierarchy, dir string) error {
-	values := s.old
+	values := s.v1
 	if h.unified {
-		values = s.unified
+		values = s.v2
 	}
 	for _, v := range values {
 		if err := write(dir, v.file, v.text); err != nil {
@@ -93,19 +96,20 @@ func (s *setting) set(h *hierarchy, dir string) error {
 	return nil
 }
 
-// reason explains why the kernel rejected a value.
+// reason returns a clearer error for an error from the kernel: the control file does
+// not exist, or its value is invalid.
 func (s *setting) reason(v value, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("the kernel has no such limit: %s does not exist (leave it out)", v.file)
 	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ERANGE):
-		return fmt.Errorf("the kernel refuses the value %s of %s (use one that the machine has)", v.text, v.file)
+		return fmt.Errorf("the kernel rejects the value %q of %s (use one that the machine has)", v.text, v.file)
 	}
 	return err
 }
 
-// Unavailable returns an error for the first of the limits. If there are no limits, the
-// error is about the parent of groups.
+// Unavailable returns a [*LimitError] that reports err for the first of the limits or,
+// if limits is empty, for the parent of groups.
 func Unavailable(limits *runner.Resources, err error) error {
 	if list := settings(limits); len(list) > 0 {
 		return &LimitError{list[0].limit, err}

@@ -19,33 +19,34 @@ import (
 	"slipway/solver/runner"
 )
 
-// Set manages the control groups of the steps of a runner. Safe for concurrent use.
+// Set manages the control groups for all steps of a runner. Safe for concurrent use.
 type Set struct {
-	prefix string // prefix of the directory names of runners with the same state
+	prefix string // start of name; runners with the same state directory have the same
 	name   string // name of the directory that contains all groups
-	parent string
-	top    bool // groups are at the top of hierarchies if parent is ""
+	parent string // see Options.Parent
+	top    bool   // see Options.Top
 	all    []hierarchy
 
-	mu       sync.Mutex
-	filtered bool       // Filter has been called
-	refused  error      // error of creating the device filter
-	common   string     // group of steps that only need a filter; "" without a filter
-	devices  *hierarchy // hierarchy of common
-	program  *ebpf.Program
+	mu          sync.Mutex
+	filterDone  bool       // Filter has been called
+	filterErr   error      // the result of Filter
+	sharedGroup string     // directory of the group for steps that only need a device filter; "" without a filter
+	devices     *hierarchy // hierarchy of sharedGroup
+	program     *ebpf.Program
 }
 
 // Options configures a [Set].
 type Options struct {
-	State  string // directory of the runner; identifies groups of previous runners
-	PID    int    // PID of the runner
-	Parent string // path of the parent of all groups; if "", the package chooses
-	// Top places groups at the top of each hierarchy if Parent is "", as OCI runtimes
-	// do.
+	State  string // state directory of the runner; RemoveStale finds groups by it
+	PID    int    // PID of the builder; RemoveStale keeps groups while it exists
+	Parent string // path of the parent of all groups; if "", see the package comment
+	// Top creates groups at the top of each hierarchy if Parent is "". OCI runtimes
+	// interpret the paths of groups like that.
 	Top bool
 }
 
-// New returns a set. It does not create groups yet.
+// New returns a set for a runner. It does not create groups yet. The error is about
+// reading the hierarchies of this machine, and the set can be used even then.
 func New(o *Options) (*Set, error) {
 	all, err := hierarchies()
 	return newSet(o, all), err
@@ -60,7 +61,8 @@ func newSet(o *Options, all []hierarchy) *Set {
 	}
 }
 
-// bases returns the directories of a hierarchy that may contain groups of runners.
+// bases returns the directories of a hierarchy in which the set may create groups, in
+// order of preference.
 func (s *Set) bases(h *hierarchy) []string {
 	parent := s.parent
 	if parent == "" && s.top {
@@ -69,7 +71,8 @@ func (s *Set) bases(h *hierarchy) []string {
 	return h.bases(parent)
 }
 
-// Dirs returns the directories that may contain groups of the set.
+// Dirs returns the directories that may contain groups of the set: at most one for each
+// base in each hierarchy. They need not exist.
 func (s *Set) Dirs() []string {
 	var list []string
 	for i := range s.all {
@@ -80,10 +83,12 @@ func (s *Set) Dirs() []string {
 	return list
 }
 
-// Path returns the path of a step's group for an OCI runtime, which creates the group.
+// Path returns the cgroupsPath of a step for an OCI runtime, which creates the groups
+// itself.
 func (s *Set) Path(step string) string { return filepath.Join("/", s.parent, s.name, step) }
 
-// RemoveStale removes the groups of ended runners with the same state.
+// RemoveStale removes groups left by runners with the same state directory whose
+// processes have ended, for example after SIGKILL.
 func (s *Set) RemoveStale() error {
 	var err error
 	for i := range s.all {
@@ -104,15 +109,16 @@ func (s *Set) RemoveStale() error {
 	return err
 }
 
-// Filter creates the group for steps with a device filter. It returns an error if the
-// kernel does not support that. Later calls return the same result.
+// Filter creates a group with a device filter, which steps without limits share. The
+// error is the reason why devices cannot be filtered. Later calls return the same
+// result.
 func (s *Set) Filter() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.filtered {
-		s.filtered, s.refused = true, s.makeFilter()
+	if !s.filterDone {
+		s.filterDone, s.filterErr = true, s.makeFilter()
 	}
-	return s.refused
+	return s.filterErr
 }
 
 func (s *Set) makeFilter() error {
@@ -134,19 +140,20 @@ func (s *Set) makeFilter() error {
 		_ = remove(filepath.Join(base, s.name)) // it may not exist
 		return err
 	}
-	s.common, s.devices = dir, h
+	s.sharedGroup, s.devices = dir, h
 	return nil
 }
 
-// restrict applies the device filter to a group.
+// restrict adds the device filter to the group with directory dir.
 func (s *Set) restrict(h *hierarchy, dir string) error {
 	if h.unified {
 		return attach(s.program, dir)
 	}
-	return filterOld(dir)
+	return filterV1(dir)
 }
 
-// deviceHierarchy returns the hierarchy whose groups filter devices.
+// deviceHierarchy returns the hierarchy that can filter devices: the version 1
+// hierarchy with the controller devices, or else version 2.
 func (s *Set) deviceHierarchy() (*hierarchy, error) {
 	i := slices.IndexFunc(s.all, func(h hierarchy) bool { return slices.Contains(h.controllers, "devices") })
 	if i < 0 {
@@ -158,7 +165,8 @@ func (s *Set) deviceHierarchy() (*hierarchy, error) {
 	return &s.all[i], nil
 }
 
-// Close removes all groups. They must not contain processes. The set may be used again.
+// Close removes all groups of the set. They must not contain processes. The set remains
+// usable: Filter and Step create groups again.
 func (s *Set) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -166,12 +174,12 @@ func (s *Set) Close() error {
 	if s.program != nil {
 		err = s.program.Close()
 	}
-	s.filtered, s.refused, s.common, s.program = false, nil, "", nil
+	s.filterDone, s.filterErr, s.sharedGroup, s.program = false, nil, "", nil
 	return errors.Join(err, Remove(s.Dirs()))
 }
 
-// Check returns an error if the limits cannot be applied. It creates a group with them
-// and removes it.
+// Check creates a group with the limits and removes it. It returns the error that a
+// step with these limits would get.
 func (s *Set) Check(limits *runner.Resources) error {
 	g, err := s.Step("check", limits)
 	if err != nil {

@@ -10,15 +10,16 @@ import (
 	"github.com/containerd/containerd/v2/pkg/kernelversion"
 )
 
-// Start starts a command in the groups. A privileged command has no device filter. The
-// calling goroutine must be locked to its thread. If Start fails, the command may run
-// outside the groups, and the caller must kill it if it has a process.
+// Start starts a command in the groups. If privileged is set, it has no device filter.
+// The calling goroutine must be locked to its thread. If Start fails, the command may
+// run outside the groups: if cmd.Process is not nil, the caller must kill it.
 //
-// Moving a running process to a group takes 10 ms, because the kernel waits for all
-// CPUs. The command is therefore started in its group. In version 2 the kernel supports
-// that directly. In version 1 this thread enters the groups and returns afterwards.
+// Moving a running process to a group takes about 10 ms, because the kernel waits for
+// all CPUs. Start avoids that by creating the process in its group. Version 2 supports
+// this directly (CLONE_INTO_CGROUP). In version 1, the calling thread enters the
+// groups, starts the command and moves back.
 func (g *Group) Start(cmd *exec.Cmd, privileged bool) (err error) {
-	var late, visited []membership
+	var moves, entered []membership // groups that the process must be moved to; groups that this thread is in
 	for _, m := range g.members(privileged) {
 		switch {
 		case m.h.unified && startsInGroups():
@@ -28,20 +29,20 @@ func (g *Group) Start(cmd *exec.Cmd, privileged bool) (err error) {
 			}
 			defer dir.Close()
 			cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(dir.Fd())
-		case m.h.unified, m.h.own == "", write(m.dir, threads, "0") != nil:
-			late = append(late, m)
+		case m.h.unified, m.h.own == "", write(m.dir, tasksFile, "0") != nil:
+			moves = append(moves, m)
 		default:
-			visited = append(visited, m)
+			entered = append(entered, m)
 		}
 	}
 	err = cmd.Start()
-	for _, m := range visited {
-		err = errors.Join(err, write(m.h.own, threads, "0"))
+	for _, m := range entered {
+		err = errors.Join(err, write(m.h.own, tasksFile, "0"))
 	}
 	if err != nil {
 		return err
 	}
-	for _, m := range late {
+	for _, m := range moves {
 		if err := write(m.dir, "cgroup.procs", strconv.Itoa(cmd.Process.Pid)); err != nil {
 			return fmt.Errorf("control group: %w", err)
 		}
@@ -49,11 +50,12 @@ func (g *Group) Start(cmd *exec.Cmd, privileged bool) (err error) {
 	return nil
 }
 
-// threads is the file that lists the threads of a version 1 group. Writing 0 moves the
-// calling thread.
-const threads = "tasks"
+// tasksFile is the control file that lists the threads of a version 1 group. A thread
+// that writes 0 to it enters the group.
+const tasksFile = "tasks"
 
-// members returns the groups of a process.
+// members returns the groups that a process of the step enters. A privileged process
+// has no device filter.
 func (g *Group) members(privileged bool) []membership {
 	first := g.filtered
 	if privileged {
@@ -65,8 +67,8 @@ func (g *Group) members(privileged bool) []membership {
 	return append([]membership{first}, g.all...)
 }
 
-// startsInGroups reports whether the kernel can start processes in version 2 groups
-// (CLONE_INTO_CGROUP).
+// startsInGroups reports whether the kernel can create a process in a version 2 group
+// (CLONE_INTO_CGROUP, Linux 5.7).
 func startsInGroups() bool {
 	ok, err := kernelversion.GreaterEqualThan(kernelversion.KernelVersion{Kernel: 5, Major: 7})
 	return err == nil && ok

@@ -1,4 +1,4 @@
-// Package inprocess runs processes that are functions of this program and work directly
-// on file trees. A runner that needs no kernel features implements the function. This
-// package implements mounts, containers and the rest of a runner.
+// Package inprocess implements mounts, containers, signals and cache mounts for runners
+// that execute a process as a Go function on file trees. Packages script and interp
+// implement such functions. No kernel features are required.
 package inprocess

@@ -4,5 +4,5 @@ package inprocess
 
 import "errors"
 
-// exchange is not supported.
+// exchange returns an error, because only Linux can swap directories atomically.
 func exchange(_, _ string) error { return errors.ErrUnsupported }

@@ -17,9 +17,10 @@ import (
 	"slipway/solver/tree"
 )
 
-// Files is the file system of processes: the trees of all mounts combined in one tree,
-// so that paths and links cross mounts as they do in the kernel. The caller must hold
-// the lock to use the editor and the methods that do not lock.
+// Files is the file system that the processes of a container share. It combines the
+// trees of all mounts in one tree, so that paths and links cross mounts as they do in
+// the kernel. The caller must hold the lock to use the embedded editor, and for every
+// method that does not acquire the lock itself.
 type Files struct {
 	sync.Mutex
 	*tree.Editor
@@ -31,24 +32,24 @@ type Files struct {
 	opened   []*tree.Node // initial tree of each mount
 	readOnly []string     // paths of read-only mounts
 
-	keepParents bool // of mount points
-	absent      func(path string) error
-	failed      error // the first error that makes the result of processes invalid
+	keepParents bool                    // see runner.Sandbox.KeepMountParents
+	absent      func(path string) error // see Runner.Absent
+	failed      error                   // the first error that makes the result of processes invalid
 }
 
-// umask is the umask for new files.
+// umask is the file mode creation mask of processes.
 const umask = 0o022
 
-// Errors about paths, with the texts of the kernel.
+// These errors have the texts of the errno values EROFS and EISDIR.
 var (
 	errReadOnly = errors.New("read-only file system")
 	errIsDir    = errors.New("is a directory")
 )
 
-// fault returns an error about a path.
-func fault(op, name string, err error) error { return &fs.PathError{Op: op, Path: name, Err: err} }
+// pathError returns err with the operation that failed and the path of the file.
+func pathError(op, name string, err error) error { return &fs.PathError{Op: op, Path: name, Err: err} }
 
-// files combines the trees of all mounts in one tree.
+// files returns the file system for a sandbox, with all mounts and system directories.
 func (r *Runner) files(ctx context.Context, s *runner.Sandbox) (*Files, error) {
 	root := s.Root()
 	if root < 0 {
@@ -96,14 +97,14 @@ func (r *Runner) files(ctx context.Context, s *runner.Sandbox) (*Files, error) {
 	return f, nil
 }
 
-// systemDirs creates the directories on which a kernel would mount its file systems.
-// They are part of the result of every process.
+// systemDirs creates /proc, /dev and /sys in a writable root. A runner with a kernel
+// creates them as mount points, so every RUN step adds them to its result.
 func (f *Files) systemDirs() error {
 	if slices.Contains(f.readOnly, "") {
 		return nil
 	}
 	for _, name := range []string{"proc", "dev", "sys"} {
-		if _, _, there := f.Stat(name); there {
+		if _, _, exists := f.Stat(name); exists {
 			continue
 		}
 		if _, err := f.MkdirAll(name, f.Meta(0o755)); err != nil {
@@ -113,8 +114,8 @@ func (f *Files) systemDirs() error {
 	return nil
 }
 
-// mounted returns the node that a mount shows at a path of the root. A socket is
-// represented by an empty file.
+// mounted returns the node that a mount shows at the path at of the root. For a socket
+// mount, it is an empty file.
 func (f *Files) mounted(ctx context.Context, m *runner.Mount, at string) (*tree.Node, error) {
 	switch m.Kind {
 	case runner.MountTree:
@@ -137,8 +138,9 @@ func (f *Files) mounted(ctx context.Context, m *runner.Mount, at string) (*tree.
 	return nil, fmt.Errorf("unknown kind %d", m.Kind)
 }
 
-// take splits the tree into the trees of the mounts, in reverse order of mounting. The
-// files stay unchanged. take acquires the lock.
+// take returns the current tree of each mount, by its index in the sandbox. It unmounts
+// a copy of the file system, last mount first, so processes may continue to use f. take
+// acquires the lock.
 func (f *Files) take() ([]*tree.Node, error) {
 	f.Lock()
 	defer f.Unlock()
@@ -154,7 +156,7 @@ func (f *Files) take() ([]*tree.Node, error) {
 		if n == nil {
 			return nil, fmt.Errorf("the process removed %s, where something is mounted", m.Target)
 		}
-		if err := ungraft(e, strings.TrimPrefix(m.Target, "/"), f.before[i], f.keepParents); err != nil {
+		if err := unmount(e, strings.TrimPrefix(m.Target, "/"), f.before[i], f.keepParents); err != nil {
 			return nil, err
 		}
 		if m.Kind == runner.MountTree {
@@ -169,9 +171,10 @@ func (f *Files) take() ([]*tree.Node, error) {
 	return out, nil
 }
 
-// ungraft restores the node at the path of a mount point. It removes directories that
-// were created only for the mount. If keep is set, it removes only the last one.
-func ungraft(e *tree.Editor, at string, before *tree.Node, keep bool) error {
+// unmount removes the mount at path at from the tree of e and restores the node of the
+// tree before the mount. If the mount point did not exist there, unmount also removes
+// its empty parents that did not exist either, unless keep is set.
+func unmount(e *tree.Editor, at string, before *tree.Node, keep bool) error {
 	if old := before.Get(at); old != nil {
 		return e.Put(at, old)
 	}
@@ -186,47 +189,52 @@ func ungraft(e *tree.Editor, at string, before *tree.Node, keep bool) error {
 	return nil
 }
 
-// Meta returns the metadata of a new file that belongs to root.
+// Meta returns metadata for a new file: this mode, the current time and the owner root.
 func (f *Files) Meta(mode uint32) tree.Meta { return tree.Meta{Mode: mode, ModTime: f.Now().UTC()} }
 
-// look records that a process accessed a path.
-func (f *Files) look(at string) {
+// recordAccess stores the error from [Runner].Absent, if any, for a path that a process
+// uses.
+func (f *Files) recordAccess(at string) {
 	if f.failed == nil && f.absent != nil {
 		f.failed = f.absent("/" + at)
 	}
 }
 
-// Writable resolves a path that is about to be changed. It returns an error if the path
-// is read-only.
+// Writable resolves a path that the caller is about to change. If last is set, a
+// symbolic link in the last component is followed, too. The error for a path in a
+// read-only mount has the text of EROFS.
 func (f *Files) Writable(name string, last bool) (string, error) {
 	at, err := f.Resolve(name, last)
 	if err != nil {
 		return "", err
 	}
-	f.look(at)
+	f.recordAccess(at)
 	for _, ro := range f.readOnly {
 		if ro == "" || at == ro || strings.HasPrefix(at, ro+"/") {
-			return "", fault("write", name, errReadOnly)
+			return "", pathError("write", name, errReadOnly)
 		}
 	}
 	return at, nil
 }
 
-// Find returns the node at a path, or an error if it does not exist.
+// Find returns the node at a path. If last is set, a symbolic link in the last
+// component is followed, too. If the path does not exist, the error is a
+// [*fs.PathError] with the operation op and [fs.ErrNotExist].
 func (f *Files) Find(op, name string, last bool) (*tree.Node, error) {
 	at, err := f.Resolve(name, last)
 	if err != nil {
 		return nil, err
 	}
-	f.look(at)
+	f.recordAccess(at)
 	n := f.Get(at)
 	if n == nil {
-		return nil, fault(op, name, fs.ErrNotExist)
+		return nil, pathError(op, name, fs.ErrNotExist)
 	}
 	return n, nil
 }
 
-// Read returns the content of a file. It acquires the lock.
+// Read returns the content of the regular file to which name resolves. It acquires the
+// lock.
 func (f *Files) Read(name string) ([]byte, error) {
 	f.Lock()
 	defer f.Unlock()
@@ -235,7 +243,7 @@ func (f *Files) Read(name string) ([]byte, error) {
 		return nil, err
 	}
 	if n.Kind() == tree.Dir {
-		return nil, fault("read", name, errIsDir)
+		return nil, pathError("read", name, errIsDir)
 	}
 	if n.Kind() != tree.File {
 		return nil, fmt.Errorf("cannot read %s, a %s", name, n.Kind())
@@ -249,8 +257,8 @@ func (f *Files) Read(name string) ([]byte, error) {
 	return io.ReadAll(r)
 }
 
-// Write creates a file or replaces its content. An existing file keeps its mode and
-// owner. Write acquires the lock.
+// Write creates a regular file or replaces its content. The parent directory must
+// exist. An existing file keeps its mode and owner. Write acquires the lock.
 func (f *Files) Write(name string, data []byte) error {
 	f.Lock()
 	defer f.Unlock()
@@ -259,14 +267,14 @@ func (f *Files) Write(name string, data []byte) error {
 		return err
 	}
 	m, put := f.Meta(0o666&^umask), f.Put
-	if kind, old, there := f.Stat(at); there {
+	if kind, old, exists := f.Stat(at); exists {
 		if kind == tree.Dir {
-			return fault("open", name, errIsDir)
+			return pathError("open", name, errIsDir)
 		}
 		m.Mode, m.UID, m.GID = old.Mode, old.UID, old.GID
 		put = f.Update
 	} else if kind, _, _ := f.Stat(path.Dir("/" + at)); kind != tree.Dir {
-		return fault("open", name, fs.ErrNotExist)
+		return pathError("open", name, fs.ErrNotExist)
 	}
 	b, err := f.Store.PutBytes(data)
 	if err != nil {

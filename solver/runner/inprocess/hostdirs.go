@@ -14,11 +14,12 @@ import (
 	"slipway/solver/tree"
 )
 
-// lockRetry is the interval between attempts to lock a directory.
+// lockRetry is the interval between attempts to lock the directory of a cache mount.
 const lockRetry = 10 * time.Millisecond
 
-// locked calls fn while no other step reads or writes a directory of the host.
-func locked(ctx context.Context, dir string, fn func() error) error {
+// withLock calls fn while it holds an exclusive lock on a directory of the host. The
+// lock file is next to the directory, so that replacing the directory keeps the lock.
+func withLock(ctx context.Context, dir string, fn func() error) error {
 	lock := flock.New(dir + ".lock")
 	if _, err := lock.TryLockContext(ctx, lockRetry); err != nil {
 		return err
@@ -26,9 +27,10 @@ func locked(ctx context.Context, dir string, fn func() error) error {
 	return errors.Join(fn(), lock.Unlock())
 }
 
-// openDir reads the part of a directory of the host that a mount shows.
+// openDir returns the tree of a [runner.MountDir]: the part m.Source of its host
+// directory.
 func (f *Files) openDir(ctx context.Context, m *runner.Mount) (n *tree.Node, err error) {
-	err = locked(ctx, m.HostPath, func() error {
+	err = withLock(ctx, m.HostPath, func() error {
 		all, err := f.readDir(ctx, m.HostPath)
 		if err != nil {
 			return err
@@ -39,22 +41,26 @@ func (f *Files) openDir(ctx context.Context, m *runner.Mount) (n *tree.Node, err
 	return n, err
 }
 
+// readDir returns the tree of a host directory. All its files belong to root, because
+// on the host they belong to the user of the builder.
 func (f *Files) readDir(ctx context.Context, dir string) (*tree.Node, error) {
 	return tree.HostReader{Store: f.Store, Meta: func(h tree.HostFile) tree.Meta {
-		h.Meta.UID, h.Meta.GID = 0, 0 // files belong to the user of the builder
+		h.Meta.UID, h.Meta.GID = 0, 0
 		return h.Meta
 	}}.ReadDir(ctx, dir)
 }
 
-// saveCaches applies the changes of the process to directories of the host. It
-// preserves changes that other processes made since the directories were read.
-func (f *Files) saveCaches(ctx context.Context, list []*tree.Node) error {
+// saveDirs writes the changes of processes to the host directories of writable mounts,
+// such as cache mounts. trees contains the current tree of each mount. Changes that
+// other steps made to a directory since it was read are preserved, unless both changed
+// the same file.
+func (f *Files) saveDirs(ctx context.Context, trees []*tree.Node) error {
 	for i := range f.mounts {
 		m, before := &f.mounts[i], f.opened[i]
-		if m.Kind != runner.MountDir || m.ReadOnly || before.Same(list[i]) {
+		if m.Kind != runner.MountDir || m.ReadOnly || before.Same(trees[i]) {
 			continue
 		}
-		err := locked(ctx, m.HostPath, func() error {
+		err := withLock(ctx, m.HostPath, func() error {
 			all, err := f.readDir(ctx, m.HostPath)
 			if err != nil {
 				return err
@@ -64,7 +70,7 @@ func (f *Files) saveCaches(ctx context.Context, list []*tree.Node) error {
 				return err
 			}
 			e := tree.Edit(all)
-			if err := e.Put(at, tree.Apply(now, before, list[i])); err != nil {
+			if err := e.Put(at, tree.Apply(now, before, trees[i])); err != nil {
 				return err
 			}
 			return f.replaceDir(ctx, m.HostPath, e.Tree())
@@ -76,7 +82,8 @@ func (f *Files) saveCaches(ctx context.Context, list []*tree.Node) error {
 	return nil
 }
 
-// replaceDir writes a tree next to a directory and then replaces the directory with it.
+// replaceDir replaces the content of a host directory with a tree. It writes a new
+// directory next to the old one and swaps the two.
 func (f *Files) replaceDir(ctx context.Context, dir string, n *tree.Node) error {
 	tmp, err := os.MkdirTemp(filepath.Dir(dir), "new-")
 	if err != nil {

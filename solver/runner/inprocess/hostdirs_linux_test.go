@@ -8,7 +8,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestReplaceDir checks that a directory exists at all times while it is replaced.
+// TestReplaceDir checks that replaceDir never leaves a moment in which the directory
+// does not exist, and removes its temporary files.
 func TestReplaceDir(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {
@@ -36,13 +37,13 @@ func TestReplaceDir(t *testing.T) {
 				t.Error(err)
 			}
 			if left, err := os.ReadDir(filepath.Dir(dir)); err != nil || len(left) != 1 {
-				t.Errorf("%d files are left beside the directory, %v, want it alone", len(left)-1, err)
+				t.Errorf("replaceDir leaves %d files next to the directory, error %v, want none", len(left)-1, err)
 			}
 			return
 		default:
 		}
 		if _, err := os.Stat(dir); err != nil {
-			t.Fatalf("while it is replaced: %v", err)
+			t.Fatalf("stat during replaceDir: error %v, want nil", err)
 		}
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestCloseEnds checks that a container that waits to save a cache mount stops waiting
-// when the build's context ends.
+// TestCloseEnds checks that Close gives up waiting for the lock of a cache mount when
+// the context of the build ends.
 func TestCloseEnds(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {

@@ -12,20 +12,21 @@ import (
 	"slipway/solver/tree"
 )
 
-// Runner implements [runner.Runner] and [runner.Opener].
+// Runner implements [runner.Runner] and [runner.Opener] with a function that executes
+// processes. Safe for concurrent use, as long as the function is.
 type Runner struct {
 	Store *tree.Store
-	Now   func() time.Time // time of written files
-	// Exec runs a process. It returns the exit code, or an error if it does not support
-	// an operation of the process.
+	Now   func() time.Time // modification time of written files
+	// Exec executes p on f and returns its exit code. It returns an error instead if it
+	// does not support something that p does.
 	Exec func(ctx context.Context, f *Files, p *runner.Process) (int, error)
-	// Signals makes every signal end the context of a process, with a [Signal] as its
-	// cause. If Signals is unset, only KILL is supported.
+	// Signals makes processes support every signal: it cancels the context of Exec with
+	// a [Signal] as the cause. If Signals is false, only SIGKILL is supported.
 	Signals bool
-	// Absent returns an error for a path that exists with a kernel but not with this
-	// runner, and nil for other paths. A process that accesses such a path fails,
-	// because a missing file would change the result. If Absent is nil, there are no
-	// such paths.
+	// Absent returns an error for a path that a kernel would provide but this runner
+	// does not, such as /proc/cpuinfo, and nil for every other path. A process that
+	// uses such a path fails, because a missing file would silently change its result.
+	// If Absent is nil, every path may be used.
 	Absent func(path string) error
 	// Sockets is the error for socket mounts. If it is nil, sockets are empty files.
 	Sockets error
@@ -49,12 +50,12 @@ func (r *Runner) Run(ctx context.Context, p *runner.Process) ([]*tree.Node, erro
 	if failed != nil && !errors.As(failed, &exit) {
 		return nil, failed
 	}
-	// A failed process keeps its changes to cache mounts, like in other runners.
+	// Changes to cache mounts persist even if the process failed, as with other runners.
 	out, err := c.f.take()
 	if err != nil {
 		return nil, err
 	}
-	err = c.f.saveCaches(ctx, out)
+	err = c.f.saveDirs(ctx, out)
 	if exit != nil {
 		exit.Trees = out
 	}
@@ -78,6 +79,7 @@ func (r *Runner) Open(ctx context.Context, s *runner.Sandbox) (runner.Container,
 	return c, nil
 }
 
+// open returns a container for a sandbox. Its context ends with ctx.
 func (r *Runner) open(ctx context.Context, s *runner.Sandbox) (*container, error) {
 	f, err := r.files(ctx, s)
 	if err != nil {
@@ -88,7 +90,7 @@ func (r *Runner) open(ctx context.Context, s *runner.Sandbox) (*container, error
 	return c, nil
 }
 
-// container is a file system shared by processes.
+// container implements [runner.Container]: a file system and the processes that use it.
 type container struct {
 	r      *Runner
 	f      *Files
@@ -97,11 +99,12 @@ type container struct {
 	cancel context.CancelCauseFunc
 
 	mu    sync.Mutex
-	first *running // nil until it is started
+	first *running // the process whose end ends the container; nil until one is started
 	all   sync.WaitGroup
 }
 
-// errFirst is the error of the other processes when the first one ends.
+// errFirst is the error from processes that are killed because the first process of
+// their container has ended.
 var errFirst = errors.New("the first process of the container has ended")
 
 // Start implements [runner.Container].
@@ -128,8 +131,9 @@ func (c *container) Start(p *runner.Process) (runner.Running, error) {
 	return x, nil
 }
 
-// run runs a process to its end. A process that a signal ended gets the corresponding
-// exit code, unless it chose one itself.
+// run executes a process and returns its result. If a signal ended the process, the
+// exit code is 128 plus the signal number. A process that handles the signal chooses
+// its own.
 func (c *container) run(ctx context.Context, p *runner.Process) error {
 	code, err := c.r.Exec(ctx, c.f, p)
 	c.f.Lock()
@@ -170,5 +174,5 @@ func (c *container) Close() error {
 	if err != nil {
 		return err
 	}
-	return c.f.saveCaches(c.parent, list)
+	return c.f.saveDirs(c.parent, list)
 }

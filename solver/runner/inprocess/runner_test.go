@@ -6,10 +6,10 @@ import (
 	"slipway/solver/runner"
 )
 
-// TestOpenFails checks that Open returns a nil container with an error, so that callers
-// can compare it with nil.
+// TestOpenFails checks that Open returns a nil interface together with an error, not an
+// interface that holds a nil pointer.
 func TestOpenFails(t *testing.T) {
 	if c, err := (&Runner{}).Open(t.Context(), &runner.Sandbox{}); err == nil || c != nil {
-		t.Errorf("a sandbox without a root: %v, %v, want an error alone", c, err)
+		t.Errorf("a sandbox without a root: container %v, error %v, want nil and an error", c, err)
 	}
 }

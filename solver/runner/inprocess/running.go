@@ -7,16 +7,16 @@ import (
 	"syscall"
 )
 
-// Signal is the cause of a process's canceled context: the signal that the process
-// received.
+// Signal is the cause with which the context of a process is canceled when the process
+// receives a signal.
 type Signal syscall.Signal
 
 func (s Signal) Error() string { return syscall.Signal(s).String() }
 
-// running is a started process.
+// running implements [runner.Running].
 type running struct {
 	cancel context.CancelCauseFunc
-	any    bool // supports all signals
+	any    bool // supports signals other than SIGKILL
 	ended  chan struct{}
 	err    error // valid after ended is closed
 }
@@ -30,7 +30,7 @@ func (x *running) Wait() error {
 // Signal implements [runner.Running].
 func (x *running) Signal(sig syscall.Signal) error {
 	if sig != syscall.SIGKILL && !x.any {
-		return fmt.Errorf("processes that are interpreted have no signals but KILL, not %v", sig)
+		return fmt.Errorf("unsupported signal %v: interpreted processes support SIGKILL only", sig)
 	}
 	x.cancel(Signal(sig))
 	return nil

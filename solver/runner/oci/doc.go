@@ -1,10 +1,11 @@
 // Package oci creates configurations of steps for an OCI runtime (runc or crun), as
 // BuildKit does, and reads the errors of the runtime.
 //
-// The package starts no processes. The runner of package namespace does, if it has a
-// [Runtime]. Its init process has its own mount and PID namespaces. It mounts the file
-// systems of the step below a tmpfs, writes the [Spec] next to them and executes the
-// runtime. This design has several advantages over a separate runner:
+// The package starts no processes. The runner in package namespace starts the runtime
+// if it is configured with a [Runtime]. Its init process has its own mount and PID
+// namespaces. Init mounts the file systems of the step below a tmpfs, writes the [Spec]
+// next to them and executes the runtime. Compared with a separate runner, this design
+// has several advantages:
 //
 //   - It uses the layers, upper directories, users, terminals and sockets of the
 //     built-in runner, so both give the same results.

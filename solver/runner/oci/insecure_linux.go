@@ -11,12 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// moreLoops is the number of loop devices beyond the first free one for a step with all
-// privileges.
-const moreLoops = 7
+// spareLoops is the number of loop devices that a step with all privileges gets beyond
+// the first unused one.
+const spareLoops = 7
 
-// allowAll gives a process all privileges of this process, as BuildKit does with RUN
-// --security=insecure.
+// allowAll gives the process of s all privileges of the builder, as BuildKit does with
+// RUN --security=insecure: every capability, writable /sys and control groups, and,
+// outside a user namespace, devices.
 func allowAll(s *specs.Spec, userNamespace bool) error {
 	caps, err := capabilities()
 	if err != nil {
@@ -38,8 +39,8 @@ func allowAll(s *specs.Spec, userNamespace bool) error {
 	return nil
 }
 
-// capabilities returns the capabilities of this process by their names in the
-// specification.
+// capabilities returns the effective capabilities of the builder by their names in the
+// OCI runtime specification, such as CAP_SYS_ADMIN.
 func capabilities() ([]string, error) {
 	have, err := capability.NewPid2(0)
 	if err == nil {
@@ -57,7 +58,8 @@ func capabilities() ([]string, error) {
 	return names, nil
 }
 
-// insecureDevices returns the devices of a step with all privileges.
+// insecureDevices returns the additional device files of a step with all privileges,
+// such as /dev/fuse, /dev/kvm and loop devices. BuildKit creates the same.
 func insecureDevices() []specs.LinuxDevice {
 	list := []specs.LinuxDevice{
 		{Path: "/dev/kmsg", Type: "c", Major: 1, Minor: 11},
@@ -67,14 +69,15 @@ func insecureDevices() []specs.LinuxDevice {
 		{Path: "/dev/net/tun", Type: "c", Major: 10, Minor: 200},
 		{Path: "/dev/loop-control", Type: "c", Major: 10, Minor: 237},
 	}
-	for i := range freeLoop() + moreLoops + 1 {
+	for i := range unusedLoop() + spareLoops + 1 {
 		list = append(list, specs.LinuxDevice{Path: fmt.Sprintf("/dev/loop%d", i), Type: "b", Major: 7, Minor: int64(i)})
 	}
 	return list
 }
 
-// freeLoop returns the number of an unused loop device, or 0 if it is unknown.
-func freeLoop() int {
+// unusedLoop returns the number of the first unused loop device of this machine, or 0
+// if the kernel does not report it.
+func unusedLoop() int {
 	f, err := os.OpenFile("/dev/loop-control", os.O_RDWR, 0)
 	if err != nil {
 		return 0

@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// Runtime is the path of a program that runs containers: runc or crun.
+// Runtime is the absolute path of an OCI runtime: runc or crun.
 type Runtime string
 
-// Find returns the first runtime in PATH: runc, or else crun.
+// Find returns runc from PATH or, if it is not installed, crun.
 func Find() (Runtime, error) {
 	for _, name := range []string{"runc", "crun"} {
 		if file, err := exec.LookPath(name); err == nil {
@@ -23,24 +23,26 @@ func Find() (Runtime, error) {
 	return "", errors.New("runner oci: neither runc nor crun is in PATH (install one of them, or use --runner namespace)")
 }
 
-// Name returns the name of the program.
+// Name returns the file name of the runtime: runc or crun.
 func (r Runtime) Name() string { return filepath.Base(string(r)) }
 
-// Files are the paths of a container's files for its runtime.
+// Files contains the paths of the files through which the runtime of a container gets
+// its configuration and reports results.
 type Files struct {
-	Bundle string // directory with config.json
-	State  string // private directory of the runtime
+	Bundle string // OCI bundle: a directory with config.json
+	State  string // directory in which the runtime stores the state of the container
 	Log    string
-	PID    string // written when the process has started
-	// Process is the configuration of a process that joins the container. If it is "",
-	// the first process is run.
+	PID    string // the runtime writes the PID of the process to it when it has started
+	// Process is the configuration of a further process of the container. If it is "",
+	// the runtime creates the container and runs its first process.
 	Process string
 }
 
-// id is the name of the container. Each container has its own state directory.
+// id is the container ID for the runtime. All containers may have the same ID, because
+// each has its own state directory.
 const id = "step"
 
-// Args returns the command line that runs a process.
+// Args returns the command line of the runtime that runs a process with the files f.
 func (r Runtime) Args(f *Files, userNamespace bool) []string {
 	args := []string{string(r), "--root", f.State, "--log", f.Log, "--log-format", "json"}
 	if userNamespace && r.Name() == "crun" {
@@ -56,22 +58,23 @@ func (r Runtime) Args(f *Files, userNamespace bool) []string {
 	return append(args, id)
 }
 
-// Failure returns the error in the log of a runtime that failed to run a process. If
-// the process ran, it returns nil.
+// Failure returns the first error in the JSON log of a runtime, without the prefixes
+// that every failure has. If there is no error, the runtime has started the process,
+// and Failure returns nil.
 func Failure(log []byte) error {
 	for line := range bytes.Lines(log) {
 		var entry struct{ Level, Msg string }
 		if json.Unmarshal(line, &entry) != nil || entry.Level != "error" && entry.Level != "fatal" {
 			continue
 		}
-		return errors.New(plain(entry.Msg))
+		return errors.New(trimPrefixes(entry.Msg))
 	}
 	return nil
 }
 
-// plain removes prefixes from an error of a runtime that only report the failure
-// itself. They occur in different orders.
-func plain(message string) string {
+// trimPrefixes removes prefixes such as "runc run failed: " from an error message of a
+// runtime, in any order. They only report that something failed, not what.
+func trimPrefixes(message string) string {
 	message = strings.TrimSpace(message)
 	for again := true; again; {
 		again = false

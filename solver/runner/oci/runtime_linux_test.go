@@ -8,13 +8,13 @@ import (
 	"testing"
 )
 
-// TestFind checks that runc takes precedence over crun, and that the error without both
-// includes advice.
+// TestFind checks that Find prefers runc to crun, and fails with advice if neither is
+// installed.
 func TestFind(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("PATH", dir)
 	if _, err := Find(); err == nil || !strings.Contains(err.Error(), "neither runc nor crun is in PATH") {
-		t.Errorf("without a runtime: %v", err)
+		t.Errorf("without a runtime: error %v, want neither runc nor crun is in PATH", err)
 	}
 	for _, name := range []string{"crun", "runc"} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o755); err != nil {
@@ -26,8 +26,8 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// TestArgs checks that the first process runs the container and other processes join
-// it.
+// TestArgs checks that the command line of the first process creates the container, and
+// that the command line of a further process joins it.
 func TestArgs(t *testing.T) {
 	f := Files{Bundle: "/b", State: "/s", Log: "/l", PID: "/p"}
 	joined := f
@@ -44,12 +44,13 @@ func TestArgs(t *testing.T) {
 		{"/crun", &joined, true, "/crun --root /s --log /l --log-format json --cgroup-manager disabled exec --process /q --pid-file /p step"},
 	} {
 		if got := strings.Join(tc.runtime.Args(tc.files, tc.userNamespace), " "); got != tc.want {
-			t.Errorf("%s\nwant %s", got, tc.want)
+			t.Errorf("command line %s\nwant %s", got, tc.want)
 		}
 	}
 }
 
-// TestFailure checks that an error in the log is returned as the reason of a failure.
+// TestFailure checks that Failure returns the error from a runtime's log without
+// prefixes, and ignores warnings and lines that are not JSON.
 func TestFailure(t *testing.T) {
 	for log, want := range map[string]string{
 		"":                                    "<nil>",
@@ -60,7 +61,7 @@ func TestFailure(t *testing.T) {
 		`{"level":"fatal","msg":"the end"}`: "the end",
 	} {
 		if got := fmt.Sprint(Failure([]byte(log))); got != want {
-			t.Errorf("%s: %s, want %s", log, got, want)
+			t.Errorf("log %s: error %s, want %s", log, got, want)
 		}
 	}
 }

@@ -19,9 +19,10 @@ import (
 	"slipway/solver/runner"
 )
 
-// Container describes the environment shared by the processes of a step.
+// Container configures what all processes of a step share: root, network, mounts,
+// control group and user namespace.
 type Container struct {
-	Root          string // directory of the root
+	Root          string // directory that becomes / of the processes
 	ReadOnly      bool   // the root is read-only
 	Hostname      string
 	OwnNetwork    bool   // a network with only a loopback device
@@ -29,43 +30,43 @@ type Container struct {
 	Mounts        []Mount
 	Cgroup        string // path of the control group; unused in a user namespace
 	Resources     runner.Resources
-	UserNamespace bool // this program is root of a user namespace
-	OneUser       bool // root is the only user of the namespace
+	UserNamespace bool // the builder is root in a user namespace
+	OneUser       bool // the user namespace maps no user but root
 }
 
-// Mount is a mount of a container: a tmpfs, or a bind mount. The source of a bind mount
-// is identified by a number, because its path is not known yet.
+// Mount is a tmpfs or a bind mount of a container. The source path of a bind mount is
+// not known until init has mounted it. Until then, Number identifies the source.
 type Mount struct {
 	Target string
-	Number int
+	Number int // identifies the source of a bind mount
 	Tmpfs  bool
 	Size   int64 // of a tmpfs in bytes; 0 is no limit
 }
 
-// Process is a process of a container.
+// Process configures a process of a container.
 type Process struct {
 	Args, Env []string
 	Dir       string
 	UID, GID  int
-	Groups    []int // supplementary groups, including GID
+	Groups    []int // supplementary group IDs, including GID
 	Limits    []Limit
 	Terminal  bool
-	Insecure  bool // with all privileges
+	Insecure  bool // all privileges of the builder (RUN --security=insecure)
 }
 
-// Limit is a resource limit with Docker's name, for example "nofile".
+// Limit is a resource limit of a process (setrlimit). Name is Docker's, such as nofile.
 type Limit struct {
 	Name       string
 	Soft, Hard int64
 }
 
-// version is the specification version of a [Spec]. All runtimes support it, and crun
-// rejects newer versions that it does not know.
+// version is the OCI runtime specification version of a [Spec]. It is old enough for
+// all runtimes, because crun rejects versions newer than it knows.
 const version = "1.0.2"
 
-// Spec returns the runtime's configuration of a container and its first process.
-// Capabilities, devices, namespaces and masked paths are containerd's defaults. The
-// system calls are those in Docker's profile. BuildKit uses the same modules.
+// Spec returns the OCI runtime configuration for a container and its first process.
+// Capabilities, devices, namespaces and masked paths are containerd's defaults, and the
+// seccomp filter is Docker's profile. BuildKit configures steps with the same modules.
 func Spec(ctx context.Context, c *Container, p *Process) (*specs.Spec, error) {
 	ctx = namespaces.WithNamespace(ctx, "slipway")
 	opts := []oci.SpecOpts{
@@ -105,14 +106,14 @@ func Spec(ctx context.Context, c *Container, p *Process) (*specs.Spec, error) {
 	for _, m := range c.Mounts {
 		s.Mounts = append(s.Mounts, m.spec())
 	}
-	s.Mounts = lastOfEach(s.Mounts)
+	s.Mounts = uniqueTargets(s.Mounts)
 	if c.UserNamespace {
-		c.forUserNamespace(s)
+		c.restrictToUserNamespace(s)
 	}
 	return s, nil
 }
 
-// limits returns spec options for the resource limits of a container.
+// limits returns options that set the resource limits r in the spec of a container.
 func limits(r *runner.Resources) []oci.SpecOpts {
 	var opts []oci.SpecOpts
 	if r.Memory != 0 {
@@ -142,12 +143,12 @@ func limits(r *runner.Resources) []oci.SpecOpts {
 	return opts
 }
 
-// ProcessSpec returns the runtime's configuration of a process that joins a container
-// with spec s.
+// ProcessSpec returns the OCI runtime configuration for a further process p in the
+// container of s. Privileges are those in s.
 func ProcessSpec(s *specs.Spec, p *Process) (*specs.Process, error) { return process(s.Process, p) }
 
-// process returns the description of p for the runtime. Fields that p does not have are
-// copied from base.
+// process returns the OCI runtime configuration for p. Settings that [Process] does not
+// contain, such as capabilities, are copied from base.
 func process(base *specs.Process, p *Process) (*specs.Process, error) {
 	s := *base
 	s.Args, s.Env, s.Cwd, s.Terminal = p.Args, p.Env, p.Dir, p.Terminal
@@ -164,7 +165,8 @@ func process(base *specs.Process, p *Process) (*specs.Process, error) {
 	return &s, nil
 }
 
-// systemMounts returns the mounts that BuildKit adds to containerd's defaults.
+// systemMounts returns the mounts that BuildKit adds to containerd's defaults: the
+// files resolv.conf and hosts, and read-only control groups.
 func systemMounts(c *Container) []specs.Mount {
 	file := func(target, source string) specs.Mount {
 		return specs.Mount{Destination: target, Type: "bind", Source: source, Options: []string{"nosuid", "noexec", "nodev", "rbind", "ro"}}
@@ -176,7 +178,9 @@ func systemMounts(c *Container) []specs.Mount {
 	}
 }
 
-// spec returns the mount for the runtime. A bind mount has the flags of its source.
+// spec returns the mount in the format of the OCI runtime specification. A bind mount
+// gets only the option rbind, so it has the flags of its source. The number of the
+// source takes the place of its path.
 func (m *Mount) spec() specs.Mount {
 	if !m.Tmpfs {
 		return specs.Mount{Destination: m.Target, Type: "bind", Source: strconv.Itoa(m.Number), Options: []string{"rbind"}}
@@ -188,14 +192,16 @@ func (m *Mount) spec() specs.Mount {
 	return out
 }
 
-// MountNumber returns the number of a bind mount whose source has not been set yet.
+// MountNumber returns the [Mount].Number of a bind mount in a spec whose source path
+// has not been set yet. For other mounts it returns false.
 func MountNumber(m *specs.Mount) (int, bool) {
 	n, err := strconv.Atoi(m.Source)
 	return n, err == nil && m.Type == "bind"
 }
 
-// lastOfEach keeps the last mount of each target, at the position of the first one.
-func lastOfEach(list []specs.Mount) []specs.Mount {
+// uniqueTargets removes mounts over each other: of several mounts with the same target,
+// only the last one remains, at the position of the first one.
+func uniqueTargets(list []specs.Mount) []specs.Mount {
 	var out []specs.Mount
 	for _, m := range list {
 		if i := slices.IndexFunc(out, func(o specs.Mount) bool { return o.Destination == m.Destination }); i >= 0 {
@@ -207,11 +213,11 @@ func lastOfEach(list []specs.Mount) []specs.Mount {
 	return out
 }
 
-// forUserNamespace restricts a spec to features available to root of a user namespace.
-// It removes control groups, and mounts the host's /sys unless the container has its
-// own network. BuildKit's rootless steps have no /sys at all. These steps see the same
-// parts of it as steps of root, except for control groups.
-func (c *Container) forUserNamespace(s *specs.Spec) {
+// restrictToUserNamespace removes from s everything that requires root outside the user
+// namespace. Control groups and limits are removed. If the container uses the host's
+// network, the host's /sys is mounted with masked control groups, because the kernel
+// then forbids a new sysfs. BuildKit's rootless steps have no /sys at all.
+func (c *Container) restrictToUserNamespace(s *specs.Spec) {
 	s.Linux.Resources, s.Linux.CgroupsPath = nil, ""
 	s.Mounts = slices.DeleteFunc(s.Mounts, func(m specs.Mount) bool { return m.Type == "cgroup" })
 	for i := range s.Mounts {

@@ -1,7 +1,7 @@
-// Package script runs steps as specified by a test: their output, their files, their
-// duration and how they end. It executes no programs.
+// Package script implements a runner whose steps are specified by a test. For each
+// step, the test defines output, files, duration and exit code. No program is executed.
 //
-// It is intended for tests of frontends and of other code that handles steps but does
-// not depend on the programs in them. An unexpected step is an error that lists the
-// step and the expected ones.
+// The package is intended for tests of frontends and of other code that handles steps
+// but does not depend on the programs in them. If the test does not expect a step, the
+// step fails with an error that lists the expected ones.
 package script

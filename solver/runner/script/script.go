@@ -16,8 +16,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// Step specifies what matching processes do. In this order, they wait, write files,
-// remove files, call Do, print output and exit.
+// Step specifies what a process with a matching command does. The process waits for
+// Delay, writes Files, removes the paths in Remove, calls Do, prints Stdout and Stderr,
+// and exits with Exit.
 type Step struct {
 	// Run is a pattern for the command: the script if a shell is called with -c,
 	// otherwise the arguments joined with spaces. Each * matches any text.
@@ -26,29 +27,30 @@ type Step struct {
 	// match later steps. If Times is 0, there is no limit.
 	Times int
 
-	Delay  time.Duration     // cut short if the build is canceled
-	Files  map[string]string // files to write, by path; a path ending in / is a directory
-	Remove []string          // paths to remove
-	Do     func(ctx context.Context, c *Call) error
+	Delay  time.Duration                            // cut short if the build is canceled
+	Files  map[string]string                        // files to write, by path; a path ending in / is a directory
+	Remove []string                                 // paths to remove
+	Do     func(ctx context.Context, c *Call) error // if nil, it is not called
 	Stdout string
 	Stderr string
 	Exit   int   // exit code
-	Err    error // error of a process that cannot run at all
+	Err    error // error of a process that cannot be started; Run returns it unchanged
 }
 
-// Runner implements [runner.Runner] and [runner.Opener].
+// Runner implements [runner.Runner] and [runner.Opener] with the steps of a test. Safe
+// for concurrent use.
 type Runner struct {
 	inprocess.Runner
 	steps []Step
 
 	mu   sync.Mutex
-	used []int
-	ran  []string
+	used []int    // number of processes that matched each step
+	ran  []string // see Ran
 }
 
-// New returns a runner with these steps. Each process uses the first matching step.
-// Written files have the Unix time 0, so that results are reproducible. The runner must
-// not be copied.
+// New returns a runner with these steps. Each process performs the first step whose
+// pattern matches its command. Written files have the Unix time 0, so that results are
+// reproducible. The runner must not be copied.
 func New(store *tree.Store, steps ...Step) *Runner {
 	r := &Runner{steps: steps, used: make([]int, len(steps))}
 	r.Runner = inprocess.Runner{
@@ -57,14 +59,14 @@ func New(store *tree.Store, steps ...Step) *Runner {
 	return r
 }
 
-// Ran returns the commands of processes in the order in which they started.
+// Ran returns the commands of all processes so far, in the order in which they started.
 func (r *Runner) Ran() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]string{}, r.ran...)
 }
 
-// Unused returns the commands of the steps that matched no process.
+// Unused returns the patterns of the steps that no process has matched.
 func (r *Runner) Unused() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -77,8 +79,8 @@ func (r *Runner) Unused() []string {
 	return list
 }
 
-// Call is a process with its files. Relative paths are resolved in the working
-// directory. Links and mounts are followed.
+// Call gives [Step].Do access to a process and its files. Relative paths start in the
+// working directory. Paths may lead through symbolic links and mounts.
 type Call struct {
 	*runner.Process
 	files *inprocess.Files
@@ -91,7 +93,7 @@ func (c *Call) path(name string) string {
 	return path.Join(c.Dir, name)
 }
 
-// ReadFile returns the content of a file.
+// ReadFile returns the content of a file that the process sees.
 func (c *Call) ReadFile(name string) ([]byte, error) { return c.files.Read(c.path(name)) }
 
 // WriteFile writes a file and creates missing parent directories. If the path ends in
@@ -113,7 +115,7 @@ func (c *Call) WriteFile(name, data string) error {
 	return c.files.Write(c.path(name), []byte(data))
 }
 
-// Chmod sets the mode of a file.
+// Chmod sets the permission bits of a file, such as 0o755.
 func (c *Call) Chmod(name string, mode uint32) error {
 	c.files.Lock()
 	defer c.files.Unlock()
@@ -141,9 +143,9 @@ func (c *Call) Remove(name string) error {
 	return c.files.Editor.Remove(at)
 }
 
-// exec performs the matching step of a process.
+// exec performs the first matching step for p and returns its exit code.
 func (r *Runner) exec(ctx context.Context, f *inprocess.Files, p *runner.Process) (int, error) {
-	s, err := r.step(command(p))
+	s, err := r.findStep(command(p))
 	if err != nil {
 		return 0, err
 	}
@@ -176,11 +178,11 @@ func (r *Runner) exec(ctx context.Context, f *inprocess.Files, p *runner.Process
 			return 0, err
 		}
 	}
-	return s.Exit, say(p, s)
+	return s.Exit, printOutput(p, s)
 }
 
-// say prints the output of a step.
-func say(p *runner.Process, s *Step) error {
+// printOutput writes s.Stdout and s.Stderr to the output streams of p.
+func printOutput(p *runner.Process, s *Step) error {
 	for _, out := range []struct {
 		to   io.Writer
 		text string
@@ -194,7 +196,8 @@ func say(p *runner.Process, s *Step) error {
 	return nil
 }
 
-// command returns the command of a process in the format of Step.Run.
+// command returns the command of a process, in the format that the patterns of steps
+// match.
 func command(p *runner.Process) string {
 	if len(p.Args) == 3 && p.Args[1] == "-c" {
 		return p.Args[2]
@@ -202,8 +205,8 @@ func command(p *runner.Process) string {
 	return strings.Join(p.Args, " ")
 }
 
-// step returns the first matching step for a command and records the command.
-func (r *Runner) step(command string) (*Step, error) {
+// findStep returns the first step that matches a command, and counts the process.
+func (r *Runner) findStep(command string) (*Step, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range r.steps {
@@ -214,11 +217,11 @@ func (r *Runner) step(command string) (*Step, error) {
 			return s, nil
 		}
 	}
-	text := fmt.Sprintf("script: no step is for %q; there are:", command)
+	text := fmt.Sprintf("script: no step matches %q (add one to these):", command)
 	for i, s := range r.steps {
 		text += fmt.Sprintf("\n\t%q", s.Run)
 		if s.Times > 0 && r.used[i] == s.Times {
-			text += ", which is used up"
+			text += ", which has matched as often as it may"
 		}
 	}
 	return nil, fmt.Errorf("%s", text)

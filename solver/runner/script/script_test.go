@@ -17,6 +17,7 @@ import (
 	"slipway/solver/tree"
 )
 
+// process returns a shell command with an empty root and additional mounts.
 func process(command string, more ...runner.Mount) *runner.Process {
 	root := runner.Mount{Kind: runner.MountTree, Target: "/", Tree: tree.Empty(), Output: true}
 	return &runner.Process{
@@ -25,6 +26,7 @@ func process(command string, more ...runner.Mount) *runner.Process {
 	}
 }
 
+// store returns a new store that is removed with the test.
 func store(t *testing.T) *tree.Store {
 	t.Helper()
 	s, err := tree.OpenStore(t.TempDir())
@@ -34,8 +36,8 @@ func store(t *testing.T) *tree.Store {
 	return s
 }
 
-// TestSteps checks that processes perform the first matching step, and that the error
-// for an unexpected process lists the expected steps.
+// TestSteps checks that each process performs the first step that matches its command,
+// and that the error for an unexpected command lists the steps.
 func TestSteps(t *testing.T) {
 	r := script.New(store(t),
 		script.Step{Run: "make", Times: 1, Files: map[string]string{"out/app": "1", "/etc/": ""}, Stdout: "built\n", Stderr: "slowly\n"},
@@ -52,11 +54,11 @@ func TestSteps(t *testing.T) {
 	p.Stdout, p.Stderr = &out, &errs
 	trees, err := r.Run(t.Context(), p)
 	if err != nil || trees[0].Get("work/out/app") == nil || trees[0].Get("etc").Kind() != tree.Dir || out.String() != "built\n" || errs.String() != "slowly\n" {
-		t.Errorf("make: %q %q %v", &out, &errs, err)
+		t.Errorf("make prints %q and %q with error %v, want its output, /work/out/app and /etc", &out, &errs, err)
 	}
 	var exit *runner.ExitError
 	if _, err := r.Run(t.Context(), process("make")); !errors.As(err, &exit) || exit.Code != 2 {
-		t.Errorf("the second make: %v", err)
+		t.Errorf("second make: error %v, want exit code 2", err)
 	}
 	e := tree.Edit(nil)
 	if _, err := e.MkdirAll("a/b", tree.Meta{Mode: 0o755}); err != nil {
@@ -66,26 +68,26 @@ func TestSteps(t *testing.T) {
 	in := runner.Mount{Kind: runner.MountFile, Target: "/in/f", Data: []byte("data")}
 	trees, err = r.Run(t.Context(), process("test a -v ./...", in, readOnly))
 	if err != nil || trees[0].Get("copy").Meta().Mode != 0o700 || trees[0].Get("in") != nil {
-		t.Errorf("test: %v", err)
+		t.Errorf("test: error %v, want only /copy with mode 0700", err)
 	}
 	if _, err := r.Run(t.Context(), process("broken")); err == nil || err.Error() != "no luck" {
-		t.Errorf("broken: %v", err)
+		t.Errorf("broken: error %v, want no luck", err)
 	}
 	_, err = r.Run(t.Context(), process("deploy"))
-	for _, want := range []string{`no step is for "deploy"`, `"make", which is used up`, `"test * -v *"`} {
+	for _, want := range []string{`no step matches "deploy"`, `"make", which has matched as often as it may`, `"test * -v *"`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("an unexpected step: there is no %q in %v", want, err)
+			t.Errorf("unexpected step: error %v, want one that contains %s", err, want)
 		}
 	}
 	if got := r.Ran(); !slices.Equal(got, []string{"make", "make", "test a -v ./...", "broken"}) {
-		t.Errorf("ran %q", got)
+		t.Errorf("processes %q, want make, make, test and broken", got)
 	}
 	if got := r.Unused(); !slices.Equal(got, []string{"never"}) {
-		t.Errorf("unused %q", got)
+		t.Errorf("unused steps %q, want never", got)
 	}
 	bad := script.New(store(t), script.Step{Run: "*", Files: map[string]string{"/ro/a/f": ""}})
 	if _, err := bad.Run(t.Context(), process("x", readOnly)); err == nil || !strings.Contains(err.Error(), "read-only file system") {
-		t.Errorf("a step writes what is read-only: %v", err)
+		t.Errorf("a step that writes to a read-only mount: error %v, want read-only file system", err)
 	}
 }
 
@@ -95,12 +97,12 @@ func TestDelay(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(20*time.Millisecond, cancel)
 	if _, err := r.Run(ctx, process("slow")); !errors.Is(err, context.Canceled) {
-		t.Errorf("a cancelled step: %v", err)
+		t.Errorf("canceled step: error %v, want %v", err, context.Canceled)
 	}
 }
 
-// This example runs a step whose function writes a file, a step that fails, and a
-// command without a step.
+// This example runs three commands: the first writes a file, the second fails with
+// output, and the third has no step.
 func Example() {
 	dir, err := os.MkdirTemp("", "")
 	if err != nil {
@@ -124,7 +126,7 @@ func Example() {
 	// Output:
 	// <nil>
 	// process "/bin/sh -c go vet" did not complete successfully: exit code: 1
-	// script: no step is for "go test"; there are:
+	// script: no step matches "go test" (add one to these):
 	// 	"go build *"
 	// 	"go vet"
 }
