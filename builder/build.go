@@ -15,7 +15,7 @@ import (
 	"slipway/solver"
 	"slipway/solver/export"
 	local "slipway/solver/gateway"
-	"slipway/solver/source"
+	"slipway/solver/llbsource"
 	"slipway/solver/tree"
 )
 
@@ -74,7 +74,7 @@ func (s *state) buildHeld(ctx context.Context, o *Options, p *places) (*Result, 
 		return nil, err
 	}
 	defer release()
-	if err := p.findImages(ctx, &source.Sources{Store: s.store, Files: s.files}); err != nil {
+	if err := p.findImages(ctx, &llbsource.Sources{Store: s.store, Files: s.files}); err != nil {
 		return nil, err
 	}
 	if err := p.readStdin(ctx, o, stdinStore{s.store, p}); err != nil {
@@ -132,7 +132,7 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (_ *Result
 	defer cancel()
 	c := local.New(local.Options{
 		Build: b, Store: s.store, Sources: sources, Opts: p.opts,
-		Platforms: []ocispecs.Platform{source.Machine()}, Warn: progress.warn, Loaded: progress.loaded, Step: progress.step,
+		Platforms: []ocispecs.Platform{llbsource.Machine()}, Warn: progress.warn, Loaded: progress.loaded, Step: progress.step,
 	})
 	res, err := p.record(o.buildFunc(p.keep(o)))(ctx, c)
 	if err != nil {
@@ -196,7 +196,7 @@ func platformsOf(res *gateway.Result) ([]exptypes.Platform, error) {
 	case len(res.Refs) > 0 && !listed:
 		return nil, errors.New("unable to export multiple refs, missing platforms mapping")
 	case !listed && !configured:
-		p := source.Machine()
+		p := llbsource.Machine()
 		return []exptypes.Platform{{ID: platforms.FormatAll(p), Platform: p}}, nil
 	}
 	list, err := exptypes.ParsePlatforms(res.Metadata)

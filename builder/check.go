@@ -14,7 +14,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/internal/suggest"
-	"slipway/solver/source"
+	"slipway/solver/llbsource"
 )
 
 // checkOutputs returns an error for an output that can never be written.
@@ -133,7 +133,7 @@ func (o *Options) checkAnnotations(out Output) error {
 // them.
 func (o *Options) platforms() ([]ocispecs.Platform, error) {
 	if len(o.Platforms) == 0 && o.Builder == nil {
-		return []ocispecs.Platform{source.Machine()}, nil
+		return []ocispecs.Platform{llbsource.Machine()}, nil
 	}
 	list, err := platforms.ParseAll(o.Platforms)
 	if err != nil {

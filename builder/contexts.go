@@ -12,7 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"slipway/diag"
-	"slipway/solver/source"
+	"slipway/solver/llbsource"
 	"slipway/solver/tree"
 )
 
@@ -157,7 +157,7 @@ func (p *places) named(name, value string) error {
 
 // findImages finds the images of OCI layouts and archives: by digest, by tag or
 // name, or the only one.
-func (p *places) findImages(ctx context.Context, src *source.Sources) error {
+func (p *places) findImages(ctx context.Context, src *llbsource.Sources) error {
 	for _, i := range p.images {
 		file, want, ok := strings.Cut(i.value, "@")
 		if !ok {
@@ -184,7 +184,7 @@ func (p *places) findLayouts(ctx context.Context) error {
 			return fmt.Errorf("build context %s: with a builder it has to be the directory of an OCI layout: %w", i.name, err)
 		}
 	}
-	return p.findImages(ctx, &source.Sources{})
+	return p.findImages(ctx, &llbsource.Sources{})
 }
 
 // splitName splits PATH:NAME, where both may have colons, at the end of the

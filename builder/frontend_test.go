@@ -18,7 +18,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/frontend"
-	"slipway/solver/source"
+	"slipway/solver/llbsource"
 )
 
 // TestSyntax: a # syntax line that names Docker's frontend or this one is
@@ -108,7 +108,7 @@ func TestFrontend(t *testing.T) {
 // TestResultDefaults: a frontend that sets no platforms builds for this machine
 // or the platform of its config, and one that sets no config gets BuildKit's.
 func TestResultDefaults(t *testing.T) {
-	machine := platforms.FormatAll(source.Machine())
+	machine := platforms.FormatAll(llbsource.Machine())
 	const path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	for _, tc := range []struct {
 		name, platform string

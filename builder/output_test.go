@@ -16,7 +16,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"slipway/solver/source"
+	"slipway/solver/llbsource"
 	"slipway/solver/tree"
 )
 
@@ -69,7 +69,7 @@ func TestCompression(t *testing.T) {
 			if err := Run(t.Context(), o); err != nil {
 				t.Fatal(err)
 			}
-			src := &source.Sources{Store: newStore(t)}
+			src := &llbsource.Sources{Store: newStore(t)}
 			d, err := src.FindImage(t.Context(), dest, "")
 			if err != nil {
 				t.Fatal(err)

@@ -15,9 +15,9 @@ import (
 	"slipway/solver"
 	"slipway/solver/export"
 	local "slipway/solver/gateway"
+	"slipway/solver/llbsource"
 	"slipway/solver/remotecache"
 	"slipway/solver/snapshot"
-	"slipway/solver/source"
 )
 
 // caches are the caches that a build imports and exports.
@@ -51,7 +51,7 @@ func (o *Options) caches() (from []remotecache.From, to []remotecache.To, err er
 
 // openCaches opens the caches that a build imports. As with BuildKit, one that cannot be
 // read is a warning.
-func (s *state) openCaches(ctx context.Context, o *Options, src *source.Sources, p *progress) (*caches, error) {
+func (s *state) openCaches(ctx context.Context, o *Options, src *llbsource.Sources, p *progress) (*caches, error) {
 	from, to, err := o.caches()
 	if err != nil {
 		return nil, err

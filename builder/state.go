@@ -15,8 +15,8 @@ import (
 	"slipway/solver/export"
 	"slipway/solver/hostmount"
 	"slipway/solver/images"
+	"slipway/solver/llbsource"
 	"slipway/solver/registry"
-	"slipway/solver/source"
 	"slipway/solver/tree"
 )
 
@@ -28,7 +28,7 @@ type state struct {
 	dir   string
 	store *tree.Store
 	cache *diskcache.Cache
-	files *source.Index
+	files *llbsource.Index
 	names *images.Names // of stored images
 
 	registry *registry.Client
@@ -42,7 +42,7 @@ func newRegistry(stall time.Duration) *registry.Client {
 	return registry.New(registry.Options{
 		Credentials: registry.UserCredentials(),
 		Dirs:        registry.DefaultDirs(config, home),
-		Transport:   func(rt http.RoundTripper) http.RoundTripper { return source.Stall(rt, stall) },
+		Transport:   func(rt http.RoundTripper) http.RoundTripper { return llbsource.Stall(rt, stall) },
 		Waits:       []time.Duration{time.Second, 3 * time.Second},
 	})
 }
@@ -75,15 +75,15 @@ func openState(o *Options) (*state, error) {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
 	s.names = &images.Names{Dir: filepath.Join(s.dir, "images"), Store: s.store}
-	s.files = source.OpenIndex(filepath.Join(s.dir, "files"), o.Now)
+	s.files = llbsource.OpenIndex(filepath.Join(s.dir, "files"), o.Now)
 	return s, nil
 }
 
-func (s *state) sources(o *Options, p *places) *source.Sources {
-	return &source.Sources{
+func (s *state) sources(o *Options, p *places) *llbsource.Sources {
+	return &llbsource.Sources{
 		Store: s.store, Cache: s.cache, Files: s.files,
 		Registry: s.registry, Mirrors: o.Mirrors, Local: s.names.Find,
-		Dirs: p.dirs, Layouts: p.layouts, HTTP: &http.Client{Transport: source.Stall(http.DefaultTransport, o.stall())}, Stall: o.stall(),
+		Dirs: p.dirs, Layouts: p.layouts, HTTP: &http.Client{Transport: llbsource.Stall(http.DefaultTransport, o.stall())}, Stall: o.stall(),
 		Trees: p.trees, Uploads: p.uploads,
 		Temp: filepath.Join(s.dir, "temp"), Now: o.Now,
 		Secrets: o.Secrets, Agents: o.Agents,

@@ -14,7 +14,7 @@
 // ops.go selects the implementation of an operation, each of which has a file op_*.go.
 // They share env.go. graph.go, load.go and validate.go read definitions.
 //
-// Not here: the content of sources (solver/source implements [Sources]), processes
+// Not here: the content of sources (solver/llbsource implements [Sources]), processes
 // (solver/runner), file operations (solver/fileop), cache maps (solver/cachemap), the
 // cache on disk (solver/diskcache), mounts from the host (solver/hostmount implements
 // [Mounts]), the gateway API for frontends (solver/gateway), file trees and snapshots

@@ -14,9 +14,9 @@ import (
 	"slipway/frontend"
 	"slipway/solver"
 	"slipway/solver/gateway"
+	"slipway/solver/llbsource"
 	"slipway/solver/runner"
 	"slipway/solver/runner/script"
-	"slipway/solver/source"
 	"slipway/solver/tree"
 )
 
@@ -60,12 +60,12 @@ func (m *machine) build(dir string, opts map[string]string) (*tree.Node, *client
 // client returns the gateway of a build whose context is dir.
 func (m *machine) client(dir string, opts map[string]string) *gateway.Client {
 	m.ran = nil
-	src := &source.Sources{Store: m.store, Cache: m.cache, Dirs: map[string]string{"context": dir, "dockerfile": dir}}
+	src := &llbsource.Sources{Store: m.store, Cache: m.cache, Dirs: map[string]string{"context": dir, "dockerfile": dir}}
 	return gateway.New(gateway.Options{Build: m.solver(src), Store: m.store, Sources: src, Opts: opts})
 }
 
 // solver returns the solver of a build.
-func (m *machine) solver(src *source.Sources) *solver.Job {
+func (m *machine) solver(src *llbsource.Sources) *solver.Job {
 	return solver.New(m.t.Context(), solver.Options{
 		Store: m.store, Cache: m.cache, Sources: src, Runner: m.run, Mounts: m.mounts, Parallel: 4,
 		Now: func() time.Time { return time.Unix(1, 0) },

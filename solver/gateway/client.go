@@ -19,8 +19,8 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/solver"
+	"slipway/solver/llbsource"
 	"slipway/solver/snapshot"
-	"slipway/solver/source"
 	"slipway/solver/tree"
 )
 
@@ -28,7 +28,7 @@ import (
 type Options struct {
 	Build     *solver.Job
 	Store     *tree.Store
-	Sources   *source.Sources
+	Sources   *llbsource.Sources
 	Opts      map[string]string         // frontend options
 	Inputs    map[string]*pb.Definition // frontend inputs
 	Platforms []ocispecs.Platform       // platforms that RUN steps can use, the native one first; if empty, only the native one
@@ -69,7 +69,7 @@ type shared struct {
 // New returns the gateway of a build.
 func New(opt Options) *Client {
 	if len(opt.Platforms) == 0 {
-		opt.Platforms = []ocispecs.Platform{source.Machine()}
+		opt.Platforms = []ocispecs.Platform{llbsource.Machine()}
 	}
 	if opt.Step == nil {
 		opt.Step = func(ctx context.Context, _, _ string, work func(context.Context) error) error { return work(ctx) }

@@ -28,7 +28,7 @@ import (
 	"slipway/frontend"
 	"slipway/solver/gateway"
 	"slipway/solver/images"
-	"slipway/solver/source"
+	"slipway/solver/llbsource"
 )
 
 // TestFiles reads the files of a reference, and the same files on disk with the functions
@@ -152,7 +152,7 @@ func TestSolve(t *testing.T) {
 func TestHandOn(t *testing.T) {
 	m := newMachine(t)
 	dir := files(t, map[string]string{"Dockerfile": "FROM in\nARG A\nCOPY <<END /arg\n$A\nEND\n"})
-	src := &source.Sources{Store: m.store, Cache: m.cache, Dirs: map[string]string{"context": dir, "dockerfile": dir}}
+	src := &llbsource.Sources{Store: m.store, Cache: m.cache, Dirs: map[string]string{"context": dir, "dockerfile": dir}}
 	var warned []string
 	c := gateway.New(gateway.Options{
 		Build: m.solver(src), Store: m.store, Sources: src,
@@ -200,7 +200,7 @@ func TestPolicies(t *testing.T) {
 		Selector: &spb.Selector{Identifier: server.URL + "/old"}, Updates: &spb.Update{Identifier: server.URL + "/new"},
 	}}}}
 	m := newMachine(t)
-	src := &source.Sources{Store: m.store, Cache: m.cache, HTTP: server.Client()}
+	src := &llbsource.Sources{Store: m.store, Cache: m.cache, HTTP: server.Client()}
 	c := gateway.New(gateway.Options{Build: m.solver(src), Store: m.store, Sources: src})
 	def, err := llb.Scratch().File(llb.Copy(llb.Local("context"), "/", "/")).Marshal(t.Context())
 	if err != nil {
@@ -268,7 +268,7 @@ func TestPull(t *testing.T) {
 		pb.AttrImageResolveModeDefault:   "stored images",
 		pb.AttrImageResolveModeForcePull: "registries are not allowed",
 	} {
-		src := &source.Sources{Store: m.store, Local: func(reference.Named) (*images.Image, error) { return nil, errors.New("stored images") }}
+		src := &llbsource.Sources{Store: m.store, Local: func(reference.Named) (*images.Image, error) { return nil, errors.New("stored images") }}
 		c := gateway.New(gateway.Options{Build: m.solver(src), Store: m.store, Sources: src})
 		opt := sourceresolver.Opt{ImageOpt: &sourceresolver.ResolveImageOpt{ResolveMode: mode}}
 		if _, _, _, err := c.ResolveImageConfig(t.Context(), "example.com/i:1", opt); err == nil || !strings.HasSuffix(err.Error(), want) {

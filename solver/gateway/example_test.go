@@ -14,8 +14,8 @@ import (
 	"slipway/frontend"
 	"slipway/solver"
 	"slipway/solver/gateway"
+	"slipway/solver/llbsource"
 	"slipway/solver/runner/script"
-	"slipway/solver/source"
 	"slipway/solver/tree"
 )
 
@@ -40,7 +40,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	cache := solver.NewMemoryCache()
-	sources := &source.Sources{Store: store, Cache: cache, Dirs: map[string]string{"context": dir, "dockerfile": dir}}
+	sources := &llbsource.Sources{Store: store, Cache: cache, Dirs: map[string]string{"context": dir, "dockerfile": dir}}
 	steps := script.New(store, script.Step{Run: "make", Files: map[string]string{"/out/app": "the program"}})
 	build := solver.New(ctx, solver.Options{Store: store, Cache: cache, Sources: sources, Runner: steps, Now: time.Now})
 

@@ -18,7 +18,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"slipway/solver/source"
+	"slipway/solver/llbsource"
 	"slipway/solver/tree"
 )
 
@@ -58,7 +58,7 @@ func platformOf(opt sourceresolver.Opt) ocispecs.Platform {
 	case o != nil && o.Platform != nil:
 		return *o.Platform
 	}
-	return source.Machine()
+	return llbsource.Machine()
 }
 
 // metadata resolves the metadata of a source.
@@ -91,7 +91,7 @@ func (c *Client) image(ctx context.Context, op *pb.SourceOp, name string, opt so
 	if i != nil && (i.AttestationChain || len(i.ResolveAttestations) > 0) {
 		return nil, fmt.Errorf("attestations of image %s cannot be looked up here: that needs a BuildKit", name)
 	}
-	var img *source.Image
+	var img *llbsource.Image
 	var err error
 	if strings.HasPrefix(op.Identifier, "docker-image:") {
 		img, err = c.opt.Sources.Resolve(ctx, name, &p, i != nil && i.ResolveMode == pb.AttrImageResolveModeForcePull)

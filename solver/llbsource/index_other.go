@@ -1,6 +1,6 @@
 //go:build !linux
 
-package source
+package llbsource
 
 import "io/fs"
 

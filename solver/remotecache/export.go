@@ -16,9 +16,9 @@ import (
 
 	"slipway/solver"
 	"slipway/solver/export"
+	"slipway/solver/llbsource"
 	"slipway/solver/registry"
 	"slipway/solver/snapshot"
-	"slipway/solver/source"
 	"slipway/solver/tree"
 )
 
@@ -38,7 +38,7 @@ func (x *Exporter) Write(ctx context.Context, to To, records []solver.ChainRecor
 	if err != nil {
 		return err
 	}
-	w := &writer{x: x, layers: map[string]int{}, blobs: map[digest.Digest]source.RemoteLayer{}}
+	w := &writer{x: x, layers: map[string]int{}, blobs: map[digest.Digest]llbsource.RemoteLayer{}}
 	if to.Mode == Min {
 		w.only = map[string]bool{}
 		for _, s := range main {
@@ -63,9 +63,9 @@ type writer struct {
 	x      *Exporter
 	only   map[string]bool // ids of layers that are exported; nil exports all
 	config cacheconfig.CacheConfig
-	layers map[string]int       // index in config, by digest and parent
-	order  []source.RemoteLayer // blobs in order of first use
-	blobs  map[digest.Digest]source.RemoteLayer
+	layers map[string]int          // index in config, by digest and parent
+	order  []llbsource.RemoteLayer // blobs in order of first use
+	blobs  map[digest.Digest]llbsource.RemoteLayer
 }
 
 // layerID returns an id that identifies a layer of a snapshot.
@@ -114,11 +114,11 @@ func (w *writer) record(ctx context.Context, r solver.ChainRecord) error {
 }
 
 // result returns the layers of a result, or nil if it is not to be exported.
-func (w *writer) result(ctx context.Context, r solver.ChainRecord) ([]source.RemoteLayer, error) {
+func (w *writer) result(ctx context.Context, r solver.ChainRecord) ([]llbsource.RemoteLayer, error) {
 	if r.Imported != "" {
 		return w.imported(r.Imported)
 	}
-	var list []source.RemoteLayer
+	var list []llbsource.RemoteLayer
 	for _, l := range r.Result.Layers() {
 		if w.only != nil && !w.only[layerID(l)] {
 			return nil, nil
@@ -129,7 +129,7 @@ func (w *writer) result(ctx context.Context, r solver.ChainRecord) ([]source.Rem
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, source.RemoteLayer{LayerBlob: *b, Open: func(ctx context.Context) (io.ReadCloser, error) {
+		list = append(list, llbsource.RemoteLayer{LayerBlob: *b, Open: func(ctx context.Context) (io.ReadCloser, error) {
 			return w.x.Store.OpenContext(ctx, b.StoreBlob())
 		}})
 	}
@@ -137,7 +137,7 @@ func (w *writer) result(ctx context.Context, r solver.ChainRecord) ([]source.Rem
 }
 
 // imported returns the layers of an imported result that was not fetched.
-func (w *writer) imported(id digest.Digest) ([]source.RemoteLayer, error) {
+func (w *writer) imported(id digest.Digest) ([]llbsource.RemoteLayer, error) {
 	res, err := w.x.Imports.find(id)
 	if err != nil {
 		return nil, err
@@ -153,7 +153,7 @@ func (w *writer) imported(id digest.Digest) ([]source.RemoteLayer, error) {
 
 // chain adds layers to the config, each with the previous one as its parent, and returns
 // the index of the last one.
-func (w *writer) chain(layers []source.RemoteLayer) int {
+func (w *writer) chain(layers []llbsource.RemoteLayer) int {
 	parent := -1
 	for _, l := range layers {
 		d := l.Descriptor.Digest
@@ -251,7 +251,7 @@ func ociMediaType(t string) string {
 }
 
 // describe returns the descriptor of a layer in the manifest. BuildKit needs the diffID.
-func (w *writer) describe(l source.RemoteLayer) ocispecs.Descriptor {
+func (w *writer) describe(l llbsource.RemoteLayer) ocispecs.Descriptor {
 	d := l.Descriptor
 	d.MediaType = ociMediaType(d.MediaType)
 	d.Annotations = map[string]string{"buildkit/createdat": w.x.Now.UTC().Format(time.RFC3339Nano)}

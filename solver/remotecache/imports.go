@@ -15,9 +15,9 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/solver"
+	"slipway/solver/llbsource"
 	"slipway/solver/registry"
 	"slipway/solver/snapshot"
-	"slipway/solver/source"
 )
 
 const (
@@ -28,7 +28,7 @@ const (
 
 // Imports implements [solver.Imports].
 type Imports struct {
-	sources *source.Sources
+	sources *llbsource.Sources
 	warn    func(string)
 	caches  []*Cache
 
@@ -60,7 +60,7 @@ type layerChain struct {
 
 // NewImports returns [Imports] that search caches. s unpacks their layers. warn is called
 // with an error text if a result cannot be fetched.
-func NewImports(caches []*Cache, s *source.Sources, warn func(string)) *Imports {
+func NewImports(caches []*Cache, s *llbsource.Sources, warn func(string)) *Imports {
 	return &Imports{caches: caches, sources: s, warn: warn, results: map[digest.Digest]layerChain{}, told: map[string]bool{}}
 }
 
@@ -222,8 +222,8 @@ func (r layerChain) id() digest.Digest {
 }
 
 // blobs returns the layers of a result.
-func (r layerChain) blobs() ([]source.RemoteLayer, error) {
-	list := make([]source.RemoteLayer, len(r.layers))
+func (r layerChain) blobs() ([]llbsource.RemoteLayer, error) {
+	list := make([]llbsource.RemoteLayer, len(r.layers))
 	for i, d := range r.layers {
 		diffID := digest.Digest(d.Annotations[uncompressed])
 		if diffID != "" {
@@ -232,7 +232,7 @@ func (r layerChain) blobs() ([]source.RemoteLayer, error) {
 			}
 		}
 		d.Annotations = nil
-		list[i] = source.RemoteLayer{
+		list[i] = llbsource.RemoteLayer{
 			LayerBlob: snapshot.LayerBlob{Descriptor: d, DiffID: diffID},
 			Open:      func(ctx context.Context) (io.ReadCloser, error) { return r.cache.place.open(ctx, d) },
 		}
