@@ -101,7 +101,7 @@ func (c *Client) image(ctx context.Context, op *pb.SourceOp, name string, opt so
 	if err != nil {
 		return nil, err
 	}
-	res := &sourceresolver.ResolveImageResponse{Digest: img.Found()}
+	res := &sourceresolver.ResolveImageResponse{Digest: img.ResolvedDigest()}
 	if i == nil || !i.NoConfig {
 		res.Config = img.Config()
 	}

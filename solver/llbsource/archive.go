@@ -18,12 +18,12 @@ import (
 )
 
 const (
-	maxArchiveLinks = 10      // length of a chain of links in an archive
+	maxArchiveLinks = 10      // links to follow from a name to a file
 	maxArchiveFiles = 100_000 // entries in an archive of images
-	maxMagic        = 512     // bytes needed to detect a compression
+	maxMagic        = 512     // bytes of a file that show how it is compressed
 )
 
-// readerAt is an open archive.
+// readerAt is an open archive file.
 type readerAt interface {
 	io.ReaderAt
 	io.Closer
@@ -33,13 +33,13 @@ type readerAt interface {
 // offsets are in memory.
 type archive struct {
 	open  func() (readerAt, error)
-	files map[string]archived
+	files map[string]archiveEntry
 }
 
-// archived is a file in an archive.
-type archived struct {
+// archiveEntry locates a file in an archive.
+type archiveEntry struct {
 	offset, size int64
-	link         string // the target if the file is a link, else ""
+	link         string // target of a symbolic or hard link; "" for a regular file
 }
 
 // openArchive lists the files of an archive. A compressed archive is first decompressed
@@ -56,17 +56,17 @@ func (s *Sources) openArchive(ctx context.Context, file string) (*archive, error
 		return nil, err
 	}
 	if compression.Detect(head) != compression.None {
-		if open, err = s.plain(ctx, f, file); err != nil {
+		if open, err = s.decompressed(ctx, f, file); err != nil {
 			return nil, err
 		}
 	}
-	a := &archive{open: open, files: map[string]archived{}}
+	a := &archive{open: open, files: map[string]archiveEntry{}}
 	return a, a.read()
 }
 
-// plain returns a function that opens the decompressed archive. It decompresses the
-// archive into the store, unless a previous build did.
-func (s *Sources) plain(ctx context.Context, f *os.File, file string) (func() (readerAt, error), error) {
+// decompressed stores the decompressed content of the archive f, unless a previous build
+// did, and returns a function that opens it. file is the name of f.
+func (s *Sources) decompressed(ctx context.Context, f *os.File, file string) (func() (readerAt, error), error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func (s *Sources) plain(ctx context.Context, f *os.File, file string) (func() (r
 	key := file + " uncompressed"
 	b, ok := s.Files.lookup(key, info)
 	if !ok || !s.Store.Has(b) {
-		settled := s.Files.settled(info)
+		stable := s.Files.isStable(info)
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
 			return nil, err
 		}
@@ -86,7 +86,7 @@ func (s *Sources) plain(ctx context.Context, f *os.File, file string) (func() (r
 		if err = errors.Join(err, r.Close()); err != nil {
 			return nil, err
 		}
-		if settled {
+		if stable {
 			s.Files.remember(key, info, b)
 		}
 	}
@@ -146,17 +146,17 @@ func (a *archive) read() error {
 		case h.Typeflag == tar.TypeGNUSparse || h.PAXRecords["GNU.sparse.major"] != "" || h.PAXRecords["GNU.sparse.map"] != "":
 			return fmt.Errorf("the file %s is sparse", name)
 		case h.Typeflag == tar.TypeReg:
-			a.files[name] = archived{offset: at.n, size: h.Size}
+			a.files[name] = archiveEntry{offset: at.n, size: h.Size}
 		case h.Typeflag == tar.TypeSymlink:
-			a.files[name] = archived{link: path.Join("/", path.Dir(name), h.Linkname)[1:]}
+			a.files[name] = archiveEntry{link: path.Join("/", path.Dir(name), h.Linkname)[1:]}
 		case h.Typeflag == tar.TypeLink:
-			a.files[name] = archived{link: path.Clean("/" + h.Linkname)[1:]}
+			a.files[name] = archiveEntry{link: path.Clean("/" + h.Linkname)[1:]}
 		}
 	}
 }
 
-// find returns a file and follows links.
-func (a *archive) find(name string) (archived, error) {
+// find returns the file with a name. It follows symbolic and hard links.
+func (a *archive) find(name string) (archiveEntry, error) {
 	at := name
 	for range maxArchiveLinks {
 		f, ok := a.files[at]
@@ -168,7 +168,7 @@ func (a *archive) find(name string) (archived, error) {
 		}
 		at = f.link
 	}
-	return archived{}, &fs.PathError{Op: "open", Path: name, Err: errors.New("is a link of too many links")}
+	return archiveEntry{}, &fs.PathError{Op: "open", Path: name, Err: errors.New("is a link of too many links")}
 }
 
 // Open implements [fs.FS].
@@ -184,7 +184,7 @@ func (a *archive) Open(name string) (fs.File, error) {
 	return &archiveFile{io.NewSectionReader(under, f.offset, f.size), under}, nil
 }
 
-// archiveFile is an open file in an archive.
+// archiveFile is an open file in an archive. Closing it closes the archive file.
 type archiveFile struct {
 	*io.SectionReader
 	io.Closer

@@ -21,7 +21,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// tarEntry is a file of an archive, or a symbolic link if link is set.
+// tarEntry is a file in an archive, or a symbolic link if link is not "".
 type tarEntry struct{ name, data, link string }
 
 func makeTar(t testing.TB, entries ...tarEntry) string {
@@ -73,8 +73,8 @@ func descriptor(kind, data string) string {
 	return fmt.Sprintf(`{"mediaType":"application/vnd.oci.image.%s","digest":"%s","size":%d}`, kind, sum(data), len(data))
 }
 
-// dockerSave returns an archive in the old format of docker save. Its two images have
-// the same second layer, and the second image refers to it with a link.
+// dockerSave creates an archive in the old format of docker save. Its two images share
+// the second layer, to which the second image refers with a link.
 func dockerSave(t testing.TB) string {
 	low, top := makeTar(t, tarEntry{name: "low", data: "low"}), makeTar(t, tarEntry{name: "top", data: "top"})
 	a, b := imageConfig(sum(low), sum(top)), imageConfig(sum(top))
@@ -85,8 +85,8 @@ func dockerSave(t testing.TB) string {
 			`{"Config":"b.json","RepoTags":["two:2"],"Layers":["3/layer.tar"]}]`})
 }
 
-// ociArchive returns an OCI layout with one image, in the current format of docker
-// save.
+// ociArchive creates an archive in the current format of docker save: an OCI layout with
+// one image.
 func ociArchive(t testing.TB) string {
 	layer := gzipped(t, makeTar(t, tarEntry{name: "f", data: "x"}))
 	conf := imageConfig(sum(makeTar(t, tarEntry{name: "f", data: "x"})))
@@ -97,7 +97,8 @@ func ociArchive(t testing.TB) string {
 		ociBlob(layer), ociBlob(conf), ociBlob(m), tarEntry{name: "index.json", data: index}, tarEntry{name: "manifest.json", data: "not looked at"})
 }
 
-// listing returns the names of the files of an image in an archive.
+// listing returns the names of the files in an image. data is an archive with the image,
+// want the image's name.
 func listing(t *testing.T, s *Sources, data, want string) (string, error) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "archive")
@@ -188,8 +189,8 @@ func TestBadArchives(t *testing.T) {
 	}
 }
 
-// FuzzArchive checks that an archive with any content is read as images, or as an
-// error.
+// FuzzArchive checks that reading images from an archive with arbitrary entries succeeds
+// or returns an error.
 func FuzzArchive(f *testing.F) {
 	layer := makeTar(f, tarEntry{name: "f", data: "x"})
 	f.Add(false, `[{"Config":"c","RepoTags":["a:1"],"Layers":["l"]}]`, imageConfig(sum(layer)), "x")

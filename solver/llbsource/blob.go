@@ -10,7 +10,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// uncompressed opens a blob and decompresses it.
+// uncompressed opens a blob in the store for reading and decompresses it if needed.
 func (s *Sources) uncompressed(ctx context.Context, b tree.Blob) (io.ReadCloser, error) {
 	f, err := s.Store.OpenContext(ctx, b)
 	if err != nil {
@@ -20,14 +20,14 @@ func (s *Sources) uncompressed(ctx context.Context, b tree.Blob) (io.ReadCloser,
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &both{tree.Reader(ctx, r), r, f}, nil
+	return &stackedReader{tree.Reader(ctx, r), r, f}, nil
 }
 
-// both closes a reader and its underlying file.
-type both struct {
+// stackedReader is a reader on top of a file. Closing it closes both.
+type stackedReader struct {
 	io.Reader
 	upper, under io.Closer
 }
 
 // Close implements [io.Closer].
-func (b *both) Close() error { return errors.Join(b.upper.Close(), b.under.Close()) }
+func (b *stackedReader) Close() error { return errors.Join(b.upper.Close(), b.under.Close()) }

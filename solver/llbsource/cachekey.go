@@ -13,8 +13,8 @@ import (
 	"slipway/solver"
 )
 
-// The sources with a cache key in BuildKit's caches. A local directory has none: it is
-// identified by its content only.
+// These sources have a cache key that BuildKit's caches contain, too. A local directory
+// has none, because only its content identifies it.
 var (
 	_ solver.NamedSource = (*Image)(nil)
 	_ solver.NamedSource = (*Download)(nil)
@@ -24,7 +24,7 @@ var (
 // CacheKey implements [solver.NamedSource]. The key covers the resolved digest and the
 // platform.
 func (i *Image) CacheKey() (string, error) {
-	p := i.wanted
+	p := i.platform
 	return jsonDigest(struct {
 		Digest     digest.Digest
 		OS         string
@@ -32,7 +32,7 @@ func (i *Image) CacheKey() (string, error) {
 		Variant    string   `json:",omitempty"`
 		OSVersion  string   `json:",omitempty"`
 		OSFeatures []string `json:",omitempty"`
-	}{i.found, p.OS, p.Architecture, p.Variant, p.OSVersion, p.OSFeatures})
+	}{i.resolved, p.OS, p.Architecture, p.Variant, p.OSVersion, p.OSFeatures})
 }
 
 func jsonDigest(v any) (string, error) {
@@ -40,7 +40,7 @@ func jsonDigest(v any) (string, error) {
 	return digest.FromBytes(data).String(), err
 }
 
-// httpHeader is a header of a request.
+// httpHeader is a request header in the cache key of a download.
 type httpHeader struct{ Name, Value string }
 
 // CacheKey implements [solver.NamedSource]. The key covers the content, the name and

@@ -12,7 +12,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestCacheKey checks that the keys of sources equal those of BuildKit.
+// TestCacheKey checks that sources have the same cache keys as in BuildKit.
 func TestCacheKey(t *testing.T) {
 	d := digest.FromString("x")
 	at := time.Date(2023, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -26,7 +26,7 @@ func TestCacheKey(t *testing.T) {
 		want   string
 	}{
 		{
-			"image", &Image{found: d, digest: "of the platform", wanted: ocispecs.Platform{OS: "linux", Architecture: "arm", Variant: "v7"}},
+			"image", &Image{resolved: d, digest: "of the platform", platform: ocispecs.Platform{OS: "linux", Architecture: "arm", Variant: "v7"}},
 			json(`{"Digest":"` + string(d) + `","OS":"linux","Arch":"arm","Variant":"v7"}`),
 		},
 		{

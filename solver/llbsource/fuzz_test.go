@@ -26,8 +26,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// fuzzSources returns sources without a network and with low limits for checkouts and
-// layers. All inputs share one store.
+// fuzzSources returns Sources without a network and with low limits for checkouts and
+// layers. All inputs of a fuzz test share its store.
 func fuzzSources(f *testing.F) *Sources {
 	f.Helper()
 	store, err := tree.OpenStore(f.TempDir())
@@ -72,8 +72,8 @@ func validNames(t *testing.T, n *tree.Node) {
 	}
 }
 
-// FuzzGitTree checks that a commit with any objects is read as files, or as an error.
-// Each line of the input adds an entry, a mode and a name, to the top directory.
+// FuzzGitTree checks that reading a commit with arbitrary objects succeeds or returns an
+// error. Each line of the input is the mode and name of an entry in the top directory.
 func FuzzGitTree(f *testing.F) {
 	s := fuzzSources(f)
 	f.Add("100644 f\n100755 x\n120000 l\n40000 d\n160000 m", "* ident\n", "[submodule \"m\"]\n\tpath = m\n\turl = ../m.git\n", "$Id$\n", "d", false)
@@ -105,14 +105,14 @@ func FuzzGitTree(f *testing.F) {
 
 func hashOf(h plumbing.Hash) string { return string(h[:]) }
 
-// writeCloser is a connection without a reader.
+// writeCloser is the writing end of a connection.
 type writeCloser struct{ io.Writer }
 
 // Close implements [io.Closer].
 func (writeCloser) Close() error { return nil }
 
-// FuzzGitPack checks that any response of a git server is read as a repository, or as
-// an error.
+// FuzzGitPack checks that reading an arbitrary response from a git server succeeds or
+// returns an error.
 func FuzzGitPack(f *testing.F) {
 	s, dir := fuzzSources(f), f.TempDir()
 	r := fakegit.Start(f).Repository(f, "/r.git")
@@ -131,13 +131,13 @@ func FuzzGitPack(f *testing.F) {
 	f.Add([]byte("0035"+strings.Repeat("0", 40)+" capabilities^{}\x00\n0000"), commit)
 	f.Add([]byte("000eERR denied"), commit)
 	f.Fuzz(func(t *testing.T, sent []byte, hash string) {
-		g := &gitStream{patience: newPatience(t.Context(), "host", 0), in: writeCloser{io.Discard}, out: bytes.NewReader(sent), conn: writeCloser{}}
+		g := &gitStream{timer: newStallTimer(t.Context(), "host", 0), in: writeCloser{io.Discard}, out: bytes.NewReader(sent), conn: writeCloser{}}
 		defer g.Close()
 		adv, err := g.AdvertisedReferencesContext(t.Context())
 		if err != nil {
 			return
 		}
-		session := &gitSession{gitService: g, adv: adv, refs: advertised(adv)}
+		session := &gitSession{gitService: g, adv: adv, refs: parseRefs(adv)}
 		want := plumbing.NewHash(hash)
 		pack, err := session.fetch(t.Context(), want, packTarget{dir, maxPackMemory})
 		if err != nil {
@@ -156,7 +156,7 @@ func FuzzGitPack(f *testing.F) {
 	})
 }
 
-// recorded returns the response of a git server to a request for a commit.
+// recorded returns the bytes that a git server sends to a client that requests a commit.
 func recorded(f *testing.F, r *fakegit.Repository, commit string) []byte {
 	f.Helper()
 	ask := "0032want " + commit + "\n00000009done\n"
@@ -173,8 +173,8 @@ func recorded(f *testing.F, r *fakegit.Repository, commit string) []byte {
 	return sent.Bytes()
 }
 
-// FuzzLayout checks that an OCI layout with any content is read as images, or as an
-// error. MANIFEST, CONFIG and LAYER are replaced by digests of existing files.
+// FuzzLayout checks that reading an OCI layout with arbitrary content succeeds or returns
+// an error. In the input, MANIFEST, CONFIG and LAYER stand for digests of existing files.
 func FuzzLayout(f *testing.F) {
 	s := fuzzSources(f)
 	layer := makeTar(f, tarEntry{name: "f", data: "x"})
@@ -199,7 +199,7 @@ func FuzzLayout(f *testing.F) {
 		}
 		for _, i := range l.images {
 			for _, n := range i.names {
-				called(n, want)
+				matchesName(n, want)
 			}
 			if img, err := s.imageIn(t.Context(), "x", l.from, ocispecs.Descriptor{Digest: i.digest}, Machine()); err == nil {
 				if snapshot, err := img.Fetch(t.Context()); err == nil {
@@ -221,8 +221,8 @@ func validTree(t *testing.T, n *tree.Node) {
 	}
 }
 
-// FuzzImageArchive checks that any file is read as an archive of images, or as an
-// error.
+// FuzzImageArchive checks that reading an arbitrary file as an archive of images succeeds
+// or returns an error.
 func FuzzImageArchive(f *testing.F) {
 	s := fuzzSources(f)
 	config := `{"rootfs":{"diff_ids":[]}}`
@@ -247,8 +247,8 @@ func FuzzImageArchive(f *testing.F) {
 	})
 }
 
-// FuzzIndexFile checks that a damaged index file is read as an index or as an empty
-// one, and can be written again.
+// FuzzIndexFile checks that an index with arbitrary file content can be loaded, changed
+// and saved. A damaged file means an empty index.
 func FuzzIndexFile(f *testing.F) {
 	file := filepath.Join(f.TempDir(), "index")
 	content := filepath.Join(f.TempDir(), "content")

@@ -18,7 +18,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// gitOptions are the parameters of a git source.
+// gitOptions are the identifier and the attributes of a git source, parsed.
 type gitOptions struct {
 	remote         string // URL
 	ref            string // branch, tag or commit; "" is the default branch
@@ -26,14 +26,14 @@ type gitOptions struct {
 	checksum       string // expected commit of ref, or a prefix of it; "" accepts any commit
 	fetchByCommit  bool   // fetch checksum without resolving ref
 	skipSubmodules bool
-	commitTimes    bool   // files get the time of the commit
-	header, token  string // names of secrets
+	commitTimes    bool   // files get the time of the commit instead of the build's
+	header, token  string // names of the secrets with an Authorization header or a token
 	agent          string // ID of an SSH agent
-	hosts          string // SSH known hosts
+	hosts          string // content of a known_hosts file
 }
 
-// unsupported maps attributes to features that only the git program has. Ignoring such
-// an attribute would change the result.
+// unsupported maps attributes to features that need the git program. A source with such
+// an attribute is an error, because ignoring the attribute would change the result.
 var unsupported = map[string]string{
 	pb.AttrGitBundle:                "reading git bundles",
 	pb.AttrGitCheckoutBundle:        "making git bundles",
@@ -78,7 +78,8 @@ func parseGit(op *pb.SourceOp) (*gitOptions, error) {
 	return o, o.check(a[pb.AttrKeepGitDir] == "true")
 }
 
-// gitURL parses a URL. If it has no scheme, https is assumed.
+// gitURL parses the URL of a git remote. A URL without a scheme, such as
+// github.com/moby/buildkit, uses HTTPS.
 func gitURL(s string) (*gitutil.GitURL, error) {
 	if !gitutil.IsGitTransport(s) {
 		if scheme, _, ok := strings.Cut(s, "://"); ok {
@@ -89,7 +90,8 @@ func gitURL(s string) (*gitutil.GitURL, error) {
 	return gitutil.ParseURL(s)
 }
 
-// repositoryPath returns the path of a repository as identifiers contain it.
+// repositoryPath returns the path of u with a leading slash and without .git, so that
+// different URLs of one repository can be compared.
 func repositoryPath(u *gitutil.GitURL) string {
 	return strings.TrimSuffix(path.Join("/", u.Path), ".git")
 }
@@ -114,8 +116,7 @@ func (o *gitOptions) check(keepGitDir bool) error {
 	return nil
 }
 
-// isCommit reports whether ref is a full object hash instead of the name of a branch or
-// tag.
+// isCommit reports whether ref is a full SHA-1 hash and not the name of a branch or tag.
 func isCommit(ref string) bool { return len(ref) == 40 && plumbing.IsHash(ref) }
 
 // Git is a git repository at a commit.
@@ -128,7 +129,7 @@ type Git struct {
 }
 
 // Digest implements [solver.Source]. The digest covers the commit and the selected part
-// of the repository. The times of files are not content.
+// of the repository, but not the time of the checkout.
 func (g *Git) Digest() digest.Digest {
 	commit := g.object
 	if g.commit != "" {
@@ -146,7 +147,7 @@ func (g *Git) Fetch(ctx context.Context) (*snapshot.Snapshot, error) {
 	return snapshot.New(nil, nil).With(c.root), nil
 }
 
-// git resolves a git source to a commit.
+// git resolves a git source to a commit, once per build.
 func (s *Sources) git(ctx context.Context, op *pb.SourceOp) (*Git, error) {
 	if s.HTTP == nil {
 		return nil, errors.New("downloads are not allowed")
@@ -158,7 +159,8 @@ func (s *Sources) git(ctx context.Context, op *pb.SourceOp) (*Git, error) {
 	return s.commits.Do(ctx, sourceKey(op), func(ctx context.Context) (*Git, error) { return s.resolveGit(ctx, o) })
 }
 
-// sourceKey returns the key under which the fetch of a source is shared within a build.
+// sourceKey returns a key for an operation. Operations with equal keys share one fetch
+// within a build.
 func sourceKey(op *pb.SourceOp) string { return fmt.Sprintf("%s %q", op.Identifier, op.Attrs) }
 
 func (s *Sources) resolveGit(ctx context.Context, o *gitOptions) (*Git, error) {
@@ -179,12 +181,13 @@ func (s *Sources) resolveGit(ctx context.Context, o *gitOptions) (*Git, error) {
 	return g, errors.Join(err, session.Close())
 }
 
-// lookup resolves the ref: as a full name, as a branch, or as a tag.
+// lookup finds the requested ref among the refs of the remote. It tries a full name such
+// as refs/pull/1/head, then a branch, then a tag. No ref means the default branch.
 func (g *Git) lookup(refs gitRefs) error {
 	ref := g.o.ref
 	if ref == "" {
 		if ref = refs.head; ref == "" {
-			return fmt.Errorf("could not find default branch for repository: %s", redacted(g.o.remote))
+			return fmt.Errorf("could not find default branch for repository: %s", redact(g.o.remote))
 		}
 	}
 	for _, name := range []string{
@@ -197,7 +200,7 @@ func (g *Git) lookup(refs gitRefs) error {
 			return g.checkChecksum()
 		}
 	}
-	return fmt.Errorf("repository does not contain ref %s%s", ref, refs.like(ref))
+	return fmt.Errorf("repository does not contain ref %s%s", ref, refs.suggestion(ref))
 }
 
 func (g *Git) checkChecksum() error {
@@ -211,17 +214,17 @@ func (g *Git) checkChecksum() error {
 	return fmt.Errorf("expected checksum to match %s, got %s", want, got)
 }
 
-// GitMetadata describes a repository at a commit.
+// GitMetadata describes the commit to which a git source resolves.
 type GitMetadata struct {
 	Ref    string // full name, or a hash
 	Object string // hash of a commit or an annotated tag
 	Commit string // hash of the commit if Object is a tag, else ""
 
-	CommitObject, TagObject []byte // in git's format; only if requested
+	CommitObject, TagObject []byte // raw git objects; nil unless requested
 }
 
 // ResolveGit resolves a git source to a commit. If objects is set, it also fetches the
-// commit and returns the objects.
+// commit, and returns the raw commit and tag objects.
 func (s *Sources) ResolveGit(ctx context.Context, op *pb.SourceOp, objects bool) (*GitMetadata, error) {
 	g, err := s.git(ctx, op)
 	if err != nil {

@@ -31,7 +31,8 @@ func newSources(t *testing.T) *Sources {
 	return &Sources{Store: store, HTTP: http.DefaultClient, Registry: registry.New(registry.Options{}), Temp: t.TempDir(), Now: func() time.Time { return built }}
 }
 
-// gitOp returns a source operation as client/llb creates it.
+// gitOp returns the source operation that client/llb creates for a repository. attrs are
+// attribute names, each followed by its value.
 func gitOp(url, fragment string, attrs ...string) *pb.SourceOp {
 	_, id, _ := strings.Cut(url, "://")
 	if _, host, ok := strings.Cut(id, "@"); ok {
@@ -46,7 +47,8 @@ func gitOp(url, fragment string, attrs ...string) *pb.SourceOp {
 	return op
 }
 
-// list returns a line for each file with its path, kind, mode, and content or target.
+// list returns a line for each file below n: the path, kind and mode, and the content or
+// link target.
 func list(t *testing.T, s *Sources, n *tree.Node, at string) []string {
 	t.Helper()
 	var out []string
@@ -92,7 +94,8 @@ func fetched(t *testing.T, s *Sources, op *pb.SourceOp) ([]string, *tree.Node) {
 
 func one(data string) map[string]fakegit.File { return map[string]fakegit.File{"f": {Data: data}} }
 
-// TestGitFiles checks kinds, modes and times of files, and subdirectories.
+// TestGitFiles checks the kinds, modes and times of files in a checkout, and checkouts of
+// a subdirectory.
 func TestGitFiles(t *testing.T) {
 	s := newSources(t)
 	r := fakegit.Start(t).Repository(t, "/a/b.git")
@@ -106,18 +109,19 @@ func TestGitFiles(t *testing.T) {
 		t.Errorf("files\n%q, want\n%q", got, want)
 	}
 	if at := root.Child("text").Meta().ModTime; !at.Equal(built) {
-		t.Errorf("time %v, want that of the checkout", at)
+		t.Errorf("time %v, want the time of the checkout", at)
 	}
 	got, root = fetched(t, s, gitOp(r.URL, "#main:dir/sub", pb.AttrGitMTime, "commit", pb.AttrKeepGitDir, "true"))
 	if !slices.Equal(got, []string{"x file 644 x"}) {
 		t.Errorf("files of the directory %q", got)
 	}
 	if at := root.Child("x").Meta().ModTime; !at.Equal(committed) || !root.Meta().ModTime.Equal(committed) {
-		t.Errorf("time %v, want that of the commit", at)
+		t.Errorf("time %v, want the time of the commit", at)
 	}
 }
 
-// TestGitRefs checks to which commit a ref resolves.
+// TestGitRefs checks the commits to which branches, tags, full ref names and hashes
+// resolve.
 func TestGitRefs(t *testing.T) {
 	r := fakegit.Start(t).Repository(t, "/r.git")
 	old := r.Commit("refs/heads/main", committed, one("old"))
@@ -179,7 +183,8 @@ func TestGitRefs(t *testing.T) {
 	}
 }
 
-// TestGitByCommit checks that a commit is fetched without listing refs.
+// TestGitByCommit checks that fetch-by-commit fetches the commit of the checksum, even if
+// the ref does not exist.
 func TestGitByCommit(t *testing.T) {
 	s := newSources(t)
 	r := fakegit.Start(t).Repository(t, "/r.git")
@@ -197,7 +202,7 @@ func TestGitByCommit(t *testing.T) {
 }
 
 // TestGitSubmodules checks that submodules with absolute and relative URLs are fetched,
-// and only those that are needed.
+// unless they are outside the selected subdirectory.
 func TestGitSubmodules(t *testing.T) {
 	s := newSources(t)
 	server := fakegit.Start(t)
@@ -230,8 +235,8 @@ func TestGitSubmodules(t *testing.T) {
 	}
 }
 
-// TestGitRefused checks that sources with unsafe names or unsupported attributes are
-// errors.
+// TestGitRefused checks that a git source fails if it has unsafe file names or
+// unsupported attributes.
 func TestGitRefused(t *testing.T) {
 	s := newSources(t)
 	r := fakegit.Start(t).Repository(t, "/r.git")
@@ -262,7 +267,8 @@ func TestGitRefused(t *testing.T) {
 	}
 }
 
-// TestGitAttributes checks that files are errors if git would convert their content.
+// TestGitAttributes checks that a checkout fails if git would convert the content of a
+// file.
 func TestGitAttributes(t *testing.T) {
 	s := newSources(t)
 	r := fakegit.Start(t).Repository(t, "/r.git")
@@ -294,7 +300,8 @@ func TestGitAttributes(t *testing.T) {
 	}
 }
 
-// TestGitSecrets checks that secrets for a host take precedence over general ones.
+// TestGitSecrets checks that a secret for a host takes precedence over a secret for all
+// hosts.
 func TestGitSecrets(t *testing.T) {
 	server := fakegit.Start(t)
 	r := server.Repository(t, "/r.git")

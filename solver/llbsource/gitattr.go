@@ -11,14 +11,14 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/object"
 )
 
-// gitRule is a line of .gitattributes that may convert the content of files at
+// gitRule is a line of .gitattributes that may make git convert the content of files at
 // checkout.
 type gitRule struct {
-	pattern string // of base names; the directories of a pattern are ignored
-	what    string
+	pattern   string // matches base names; the directories of the line's pattern are ignored
+	attribute string // for example eol=crlf
 }
 
-// readRules reads the .gitattributes of a directory.
+// readRules reads the .gitattributes file of the directory t, if it has one.
 func (m *gitModule) readRules(t *object.Tree, at string) error {
 	for _, e := range t.Entries {
 		if e.Name != ".gitattributes" || !e.Mode.IsRegular() {
@@ -33,8 +33,8 @@ func (m *gitModule) readRules(t *object.Tree, at string) error {
 	return nil
 }
 
-// parseRules returns the lines that convert files. It ignores lines that disable a
-// conversion, so it may return too many rules, never too few.
+// parseRules returns the rules of a .gitattributes file that convert files. It ignores
+// lines that disable a conversion, so it may return too many rules, never too few.
 func parseRules(text string) []gitRule {
 	var rules []gitRule
 	converts := map[string]bool{"eol=crlf": true, "ident": true, "working-tree-encoding": true}
@@ -59,7 +59,8 @@ func parseRules(text string) []gitRule {
 	return rules
 }
 
-// checkRules returns an error if git would convert the file at checkout.
+// checkRules returns an error if git would convert the file f, whose path is at, at
+// checkout. Conversions are not implemented.
 func (m *gitModule) checkRules(at string, f *gitFile) error {
 	for dir := at; dir != ""; {
 		if dir = path.Dir(dir); dir == "." {
@@ -78,15 +79,15 @@ func (m *gitModule) checkRules(at string, f *gitFile) error {
 				return err
 			}
 			if converted {
-				return fmt.Errorf("file %q: converting it as the attribute %s of .gitattributes says needs BuildKit", at, r.what)
+				return fmt.Errorf("file %q: converting it as the attribute %s of .gitattributes says needs BuildKit", at, r.attribute)
 			}
 		}
 	}
 	return nil
 }
 
-// converted reports whether a rule changes the content of a file: line endings of text,
-// $Id$, or the encoding.
+// converted reports whether a matching rule changes the content of a file: the line
+// endings of a text, $Id$, or the encoding.
 func (m *gitModule) converted(r gitRule, f *gitFile) (bool, error) {
 	if f.text == nil {
 		content, err := m.r.s.Store.Open(f.blob)
@@ -102,22 +103,23 @@ func (m *gitModule) converted(r gitRule, f *gitFile) (bool, error) {
 	switch {
 	case f.text.binary:
 		return false, nil
-	case r.what == "ident":
+	case r.attribute == "ident":
 		return f.text.ident, nil
-	case r.what == "eol=crlf":
+	case r.attribute == "eol=crlf":
 		return f.text.unixLines, nil
 	}
 	return f.blob.Size > 0, nil
 }
 
-// gitText holds the properties of a file on which conversions depend.
+// gitText holds the properties of a file's content that decide whether git converts it.
 type gitText struct {
 	binary    bool // contains a NUL byte
 	ident     bool // contains $Id
 	unixLines bool // contains a line without a carriage return
 }
 
-// scanText reads a text completely, or a binary file up to the first NUL byte.
+// scanText returns the properties of a file's content. It reads a text completely, and a
+// binary file up to the first NUL byte.
 func scanText(r io.Reader) (gitText, error) {
 	const mark = "$Id"
 	var t gitText

@@ -25,8 +25,9 @@ import (
 	"slipway/internal/suggest"
 )
 
-// like returns a suggestion of a branch or tag similar to ref, or "".
-func (r *gitRefs) like(ref string) string {
+// suggestion returns a hint such as " (did you mean main?)" for a ref that does not
+// exist, or "" if no branch or tag has a similar name.
+func (r *gitRefs) suggestion(ref string) string {
 	var names []string
 	for _, full := range slices.Sorted(maps.Keys(r.hashes)) {
 		for _, kind := range []string{"refs/heads/", "refs/tags/"} {
@@ -53,14 +54,14 @@ type gitRefs struct {
 	peeled map[string]string // commit hashes of annotated tags, by ref
 }
 
-// gitService is the git-upload-pack service of a remote.
+// gitService is a connection to git-upload-pack, the service that sends refs and packs.
 type gitService interface {
 	AdvertisedReferencesContext(context.Context) (*packp.AdvRefs, error)
 	UploadPack(context.Context, *packp.UploadPackRequest) (*packp.UploadPackResponse, error)
 	io.Closer
 }
 
-// gitSession is a connection to a remote.
+// gitSession is a connection to a remote after the remote has listed its refs.
 type gitSession struct {
 	gitService
 	remote string
@@ -68,10 +69,11 @@ type gitSession struct {
 	refs   gitRefs
 }
 
-func redacted(remote string) string { return urlutil.RedactCredentials(remote) }
+// redact hides the password in a remote's URL for messages.
+func redact(remote string) string { return urlutil.RedactCredentials(remote) }
 
 // gitSession connects to a remote and lists its refs. The remote is o.remote or the URL
-// of a submodule.
+// of a submodule. The caller must close the session.
 func (s *Sources) gitSession(ctx context.Context, o *gitOptions, remote string) (*gitSession, error) {
 	ep, err := transport.NewEndpoint(remote)
 	if err != nil {
@@ -89,17 +91,18 @@ func (s *Sources) gitSession(ctx context.Context, o *gitOptions, remote string) 
 		return nil, fmt.Errorf("git over %s:// is not allowed", ep.Protocol)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("failed to fetch remote %s: %w", redacted(remote), err)
+		return nil, fmt.Errorf("failed to fetch remote %s: %w", redact(remote), err)
 	}
 	adv, err := session.AdvertisedReferencesContext(ctx)
 	if err != nil {
 		_ = session.Close() // err is more specific
-		return nil, fmt.Errorf("failed to fetch remote %s: %w", redacted(remote), gitError(err))
+		return nil, fmt.Errorf("failed to fetch remote %s: %w", redact(remote), gitError(err))
 	}
-	return &gitSession{gitService: session, remote: remote, adv: adv, refs: advertised(adv)}, nil
+	return &gitSession{gitService: session, remote: remote, adv: adv, refs: parseRefs(adv)}, nil
 }
 
-// gitError replaces errors of go-git with one sentence that includes advice.
+// gitError replaces go-git's errors about access to a repository with one sentence that
+// includes advice. It returns other errors unchanged.
 func gitError(err error) error {
 	switch {
 	case errors.Is(err, transport.ErrAuthenticationRequired):
@@ -112,15 +115,16 @@ func gitError(err error) error {
 	return err
 }
 
-// withoutErrorPages returns a client that drops the bodies of error responses. go-git
-// would read them completely and include them in its errors.
+// withoutErrorPages returns a copy of c that drops the bodies of error responses. go-git
+// would read the whole body and include it in its error.
 func withoutErrorPages(c *http.Client) *http.Client {
 	plain := *c
 	plain.Transport = errorPages{cmp.Or(c.Transport, http.DefaultTransport)}
 	return &plain
 }
 
-// errorPages is the transport of a client without error pages.
+// errorPages is a transport that drops the bodies of error responses and limits the size
+// of the list of refs.
 type errorPages struct{ http.RoundTripper }
 
 // RoundTrip implements [http.RoundTripper].
@@ -131,12 +135,12 @@ func (e errorPages) RoundTrip(req *http.Request) (*http.Response, error) {
 		resp.Body = http.NoBody
 	}
 	if err == nil && strings.HasSuffix(req.URL.Path, "/info/refs") {
-		resp.Body = &atMost{resp.Body, maxGitRefs}
+		resp.Body = &limitedReader{resp.Body, maxGitRefs}
 	}
 	return resp, err
 }
 
-func advertised(adv *packp.AdvRefs) gitRefs {
+func parseRefs(adv *packp.AdvRefs) gitRefs {
 	refs := gitRefs{hashes: adv.References, peeled: map[string]string{}}
 	for name, hash := range adv.Peeled {
 		refs.peeled[name] = hash.String()
@@ -149,25 +153,25 @@ func advertised(adv *packp.AdvRefs) gitRefs {
 	return refs
 }
 
-// fetch fetches a commit or a tag with its files, and without history if the remote
-// supports that. If the remote serves only the commits of its refs, fetch requests all
-// of them.
+// fetch fetches the commit or tag with a hash and all its files. It omits the history if
+// the remote supports shallow fetches. Some remotes serve only commits to which a ref
+// points. If hash is another commit there, fetch requests all refs with their history.
 func (g *gitSession) fetch(ctx context.Context, hash plumbing.Hash, to packTarget) (*gitPack, error) {
 	caps := g.adv.Capabilities
-	shown := caps.Supports(capability.AllowReachableSHA1InWant) || caps.Supports("allow-any-sha1-in-want")
+	served := caps.Supports(capability.AllowReachableSHA1InWant) || caps.Supports("allow-any-sha1-in-want")
 	for _, h := range g.adv.References {
-		shown = shown || h == hash
+		served = served || h == hash
 	}
 	wants, depth := []plumbing.Hash{hash}, 1
-	if !shown {
+	if !served {
 		wants, depth = g.allRefs(), 0
 	}
 	pack, err := g.pack(ctx, wants, depth, to)
 	if err != nil {
-		return nil, fmt.Errorf("failed to fetch remote %s: %w", redacted(g.remote), gitError(err))
+		return nil, fmt.Errorf("failed to fetch remote %s: %w", redact(g.remote), gitError(err))
 	}
 	if err := pack.HasEncodedObject(hash); err != nil {
-		return nil, errors.Join(fmt.Errorf("the repository %s has no commit %s", redacted(g.remote), hash), pack.Close())
+		return nil, errors.Join(fmt.Errorf("the repository %s has no commit %s", redact(g.remote), hash), pack.Close())
 	}
 	return pack, nil
 }
@@ -211,8 +215,9 @@ func (g *gitSession) pack(ctx context.Context, wants []plumbing.Hash, depth int,
 	return readPack(ctx, r, to)
 }
 
-// gitHeader returns the authorization for a remote from the build's secrets, or nil.
-// Secrets for a host take precedence over general ones.
+// gitHeader returns the Authorization header for a remote from the build's secrets, or
+// nil. A secret named after the host, such as GIT_AUTH_TOKEN.github.com, takes precedence
+// over GIT_AUTH_TOKEN.
 func (s *Sources) gitHeader(o *gitOptions, remote string) transport.AuthMethod {
 	if !strings.HasPrefix(remote, tokenScope(o.remote)) {
 		return nil
@@ -234,8 +239,8 @@ func (s *Sources) gitHeader(o *gitOptions, remote string) transport.AuthMethod {
 }
 
 // tokenScope returns the URL prefix of the remotes that may receive the secrets for
-// remote. It is the remote itself, or all of GitHub for a repository on GitHub, so that
-// submodules can be fetched.
+// remote. The prefix is the remote itself. For a repository on GitHub it is all of
+// GitHub, so that private submodules can be fetched.
 func tokenScope(remote string) string {
 	for _, host := range []string{"https://github.com/", "https://www.github.com/"} {
 		if strings.HasPrefix(remote, host) {
@@ -254,8 +259,8 @@ func (h *gitHeader) Name() string { return "http-header" }
 // String implements [transport.AuthMethod]. It does not contain the secret.
 func (h *gitHeader) String() string { return h.Name() + " for " + h.host }
 
-// SetAuth implements [githttp.AuthMethod]. Hosts reached by redirects do not receive
-// the header.
+// SetAuth implements [githttp.AuthMethod]. It does nothing for other hosts, to which the
+// server may have redirected the request.
 func (h *gitHeader) SetAuth(r *http.Request) {
 	if r.URL.Host == h.host {
 		r.Header.Set("Authorization", h.value)

@@ -35,8 +35,8 @@ func refusedGit(t *testing.T, about string, s *Sources, op *pb.SourceOp, want st
 	}
 }
 
-// TestHostileGitNames checks that invalid file names are one error, even if a rule of
-// .gitattributes applies to their directory.
+// TestHostileGitNames checks that a checkout with an invalid file name fails with one
+// error, even if a .gitattributes file applies to the directory.
 func TestHostileGitNames(t *testing.T) {
 	r := fakegit.Start(t).Repository(t, "/r.git")
 	rules := r.Object(plumbing.BlobObject, []byte("* ident\n"))
@@ -48,8 +48,8 @@ func TestHostileGitNames(t *testing.T) {
 	}
 }
 
-// TestHostileGitSize checks that a repository above the limits is an error, even if it
-// has few objects that appear as many files.
+// TestHostileGitSize checks that a checkout that exceeds the limits fails. A repository
+// with few objects can contain each of them as many files.
 func TestHostileGitSize(t *testing.T) {
 	r := fakegit.Start(t).Repository(t, "/r.git")
 	file := r.Object(plumbing.BlobObject, []byte("0123456789"))
@@ -89,8 +89,8 @@ func TestHostileGitSize(t *testing.T) {
 	}
 }
 
-// TestHostileSubmodules checks that a commit is fetched once even if it is a submodule
-// several times. Its files count each time, and the number of submodules is limited.
+// TestHostileSubmodules checks that a commit is fetched once even if several submodules
+// refer to it. Its files count each time, and the number of submodules is limited.
 func TestHostileSubmodules(t *testing.T) {
 	server := fakegit.Start(t)
 	lowest := server.Repository(t, "/0.git")
@@ -106,17 +106,17 @@ func TestHostileSubmodules(t *testing.T) {
 		t.Errorf("%d fetches of 9 commits", got)
 	}
 	s := newSources(t)
-	s.Limits.Files = 1<<9 + 1<<8 + 1 // enough for the files f, but not for the others
+	s.Limits.Files = 1<<9 + 1<<8 + 1 // enough for the files named f, but not for all files
 	refusedGit(t, "doubled", s, gitOp(server.URL+"/8.git", ""), "the repository has too many files")
 	s = newSources(t)
 	refusedGit(t, "doubled often", s, gitOp(server.URL+"/30.git", ""), fmt.Sprintf("the repository has more than %d submodules", maxSubmodules))
 	refusedGit(t, "deep", s, gitOp(fmt.Sprintf("%s/%d.git", server.URL, maxModuleDepth+1), ""), fmt.Sprintf("submodules are nested more than %d deep", maxModuleDepth))
 }
 
-// TestHostileRules checks that the time to compare files with rules of .gitattributes is
-// limited, and that lines that git ignores because of their length are no rules.
+// TestHostileRules checks that the work to match files with .gitattributes patterns is
+// limited, and that lines longer than git's limit are ignored.
 func TestHostileRules(t *testing.T) {
-	left := gitBudget{steps: 3 * 2 * 3} // three times "xx" with "aaa"
+	left := gitBudget{steps: 3 * 2 * 3} // matches "xx" with "aaa" three times
 	m := &gitModule{r: &gitReader{left: left}, rules: map[string][]gitRule{"": {{"aaa", "ident"}, {"bbb", "ident"}}}}
 	if err := m.checkRules("d/xx", &gitFile{}); err != nil {
 		t.Error(err)
@@ -134,9 +134,8 @@ func TestHostileRules(t *testing.T) {
 	}
 }
 
-// TestHostileObjects checks that commits, tags and directories that do not fit in memory
-// are errors, and that all entries of a directory count before the directories in it are
-// read.
+// TestHostileObjects checks that a checkout fails if a commit, tag or directory does not
+// fit in memory. The entries of a directory count before its subdirectories are read.
 func TestHostileObjects(t *testing.T) {
 	blob := plumbing.ComputeHash(plumbing.BlobObject, []byte("x"))
 	entry := string(fakegit.TreeData(object.TreeEntry{Name: "a", Mode: filemode.Regular, Hash: blob}))
@@ -151,7 +150,7 @@ func TestHostileObjects(t *testing.T) {
 	large := strings.Repeat(entry, maxGitTree/len(entry)+1)
 	below := string(fakegit.TreeData(object.TreeEntry{Name: "d", Mode: filemode.Dir, Hash: plumbing.ComputeHash(plumbing.TreeObject, []byte(large))}))
 	for about, tc := range map[string]struct {
-		tree, commit, tag string // "" is left out
+		tree, commit, tag string // objects in git's format; "" for none
 		files             int
 		want              string
 	}{
@@ -182,7 +181,7 @@ func TestHostileObjects(t *testing.T) {
 	}
 }
 
-// countedReader counts the bytes read from a text.
+// countedReader counts the bytes read from a reader.
 type countedReader struct {
 	text string
 	read int
@@ -199,15 +198,15 @@ func (c *countedReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// TestScanText checks that properties are found anywhere in a text, and that a binary
-// file is read only up to its first NUL byte.
+// TestScanText checks that scanText finds line endings and $Id anywhere in a text, and
+// reads a binary file only up to its first NUL byte.
 func TestScanText(t *testing.T) {
 	const chunk = 64 << 10
 	fill := strings.Repeat("x", chunk)
 	for about, tc := range map[string]struct {
 		text string
 		want gitText
-		read int // 0 is the whole text
+		read int // bytes read; 0 means the whole text
 	}{
 		"empty":              {"", gitText{}, 0},
 		"marks":              {"a $Id$ \n", gitText{ident: true, unixLines: true}, 0},
@@ -236,7 +235,8 @@ type failing struct{}
 // Read implements [io.Reader].
 func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// servePack serves a repository whose responses contain the given pack.
+// servePack starts a git server whose responses contain the given pack, and returns its
+// URL.
 func servePack(t *testing.T, pack string) string {
 	r := fakegit.Start(t).Repository(t, "/r.git")
 	r.Commit("refs/heads/main", committed, one("x"))
@@ -276,7 +276,7 @@ func zlibbed(t testing.TB, data string) string {
 	return b.String()
 }
 
-// TestHostilePacks checks that a malformed pack is one error.
+// TestHostilePacks checks that fetching a malformed pack fails with one error.
 func TestHostilePacks(t *testing.T) {
 	pack := func(objects uint32, rest string) string {
 		return string(binary.BigEndian.AppendUint32([]byte("PACK\x00\x00\x00\x02"), objects)) + rest

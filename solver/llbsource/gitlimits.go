@@ -9,15 +9,15 @@ import (
 // 11 million objects. No known repository has more than some hundred submodules.
 const (
 	maxPackMemory   = 512 << 20                                    // bytes of memory for all open packs of a checkout
-	packObjectSize  = 40                                           // bytes of memory per object of a pack
-	namedObjectSize = 240                                          // the same if deltas refer to their bases by hash
-	packCache       = 32 << 20                                     // bytes of cached bases of deltas
+	packObjectSize  = 40                                           // bytes of memory per object in a pack
+	namedObjectSize = 240                                          // bytes of memory per object if deltas refer to bases by hash
+	packCache       = 32 << 20                                     // bytes of memory for the bases of deltas
 	maxPackObjects  = (maxPackMemory - packCache) / packObjectSize // 12,582,912
 	maxGitObject    = 1 << 30                                      // bytes
 	maxDeltaDepth   = 4096                                         // git creates chains of at most 4,095 deltas
-	minPackWork     = 64 << 30                                     // bytes that are decompressed and patched to read a pack of any size
-	packWorkRatio   = 256                                          // more of these bytes for each byte of the pack; about 50 for the history of Linux
-	maxGitTree      = 32 << 20                                     // bytes of a directory
+	minPackWork     = 64 << 30                                     // bytes to decompress and patch for a pack of any size
+	packWorkRatio   = 256                                          // additional such bytes per byte of the pack; the history of Linux needs about 50
+	maxGitTree      = 32 << 20                                     // bytes of a tree object, which is one directory
 	maxGitRefs      = 1 << 28                                      // bytes of the list of refs
 	maxSubmodules   = 10_000
 	maxModuleDepth  = 100
@@ -25,23 +25,29 @@ const (
 	maxRuleLine     = 2047    // bytes of a line of .gitattributes; git ignores longer ones
 )
 
-// gitBudget is the remaining budget of a checkout, or the cost of a part of it.
+// gitBudget counts what a checkout may still contain, or what a part of it contains.
 type gitBudget struct {
-	files, names, bytes int64 // names in bytes, including link targets
-	submodules, steps   int64 // submodules are counted each time they appear
+	files      int64
+	names      int64 // bytes of file names and link targets
+	bytes      int64 // bytes of file contents
+	submodules int64 // each appearance of a submodule counts
+	steps      int64 // comparisons of .gitattributes patterns, as in maxRuleSteps
 }
 
 func (s *Sources) gitBudget() gitBudget {
 	l := s.Limits.OrDefault()
-	return gitBudget{int64(l.Files), l.Names, l.Bytes, maxSubmodules, maxRuleSteps}
+	return gitBudget{files: int64(l.Files), names: l.Names, bytes: l.Bytes, submodules: maxSubmodules, steps: maxRuleSteps}
 }
 
 // minus returns the difference between two budgets.
 func (b gitBudget) minus(c gitBudget) gitBudget {
-	return gitBudget{b.files - c.files, b.names - c.names, b.bytes - c.bytes, b.submodules - c.submodules, b.steps - c.steps}
+	return gitBudget{
+		files: b.files - c.files, names: b.names - c.names, bytes: b.bytes - c.bytes,
+		submodules: b.submodules - c.submodules, steps: b.steps - c.steps,
+	}
 }
 
-// spend deducts a cost. It returns an error if the budget is exceeded.
+// spend deducts a cost from the budget. It returns an error if the budget is exceeded.
 func (b *gitBudget) spend(cost gitBudget) error {
 	*b = b.minus(cost)
 	switch {

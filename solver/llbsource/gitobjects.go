@@ -20,13 +20,14 @@ func packScanner(file *os.File) *packfile.Scanner {
 	return packfile.NewScanner(io.NewSectionReader(file, 0, math.MaxInt64))
 }
 
-// atOffset returns the number of the object at an offset.
+// atOffset returns the number of the object at an offset of the pack, or false if no
+// object starts there.
 func (p *gitPack) atOffset(offset int64) (uint32, bool) {
 	i := sort.Search(p.objects.n, func(i int) bool { return p.objects.at(uint32(i)).offset >= offset })
 	return uint32(i), i < p.objects.n && p.objects.at(uint32(i)).offset == offset
 }
 
-// sort creates the index of objects by hash.
+// sort fills p.byHash, the order in which find searches.
 func (p *gitPack) sort() {
 	p.byHash = make([]uint32, p.objects.n)
 	for i := range p.byHash {
@@ -37,7 +38,8 @@ func (p *gitPack) sort() {
 	})
 }
 
-// find returns the number of the object with a hash.
+// find returns the number of the object with a hash, or false if the pack does not have
+// it.
 func (p *gitPack) find(hash plumbing.Hash) (uint32, bool) {
 	i, ok := slices.BinarySearchFunc(p.byHash, hash, func(i uint32, hash plumbing.Hash) int {
 		return bytes.Compare(p.objects.at(i).hash[:], hash[:])
@@ -48,11 +50,11 @@ func (p *gitPack) find(hash plumbing.Hash) (uint32, bool) {
 	return p.byHash[i], true
 }
 
-// resolve computes the hashes of the objects that deltas produce. A base may follow its
-// deltas in the pack if they refer to it by hash.
+// resolve computes the hash of every object that is stored as a delta. A delta that
+// refers to its base by hash may precede the base in the pack.
 func (p *gitPack) resolve(ctx context.Context, d *packDeltas) error {
 	known := map[plumbing.Hash]uint32{}
-	if len(d.named) > 0 {
+	if len(d.baseHashes) > 0 {
 		for i := range p.objects.n {
 			if o := p.objects.at(uint32(i)); o.base >= wholeObject {
 				known[o.hash] = uint32(i)
@@ -75,12 +77,12 @@ func (p *gitPack) resolve(ctx context.Context, d *packDeltas) error {
 				return err
 			}
 			left--
-			if len(d.named) > 0 {
+			if len(d.baseHashes) > 0 {
 				known[hash] = i
 			}
-			ready = append(append(ready, d.after[i]...), d.of[hash]...)
-			delete(d.after, i)
-			delete(d.of, hash)
+			ready = append(append(ready, d.byBase[i]...), d.byBaseHash[hash]...)
+			delete(d.byBase, i)
+			delete(d.byBaseHash, hash)
 		}
 	}
 	if left > 0 {
@@ -89,26 +91,26 @@ func (p *gitPack) resolve(ctx context.Context, d *packDeltas) error {
 	return nil
 }
 
-// isReady reports whether the base of a delta has been resolved. If it has not, the
-// delta is queued for the base.
+// isReady reports whether the base of delta i has a hash already. If not, it queues the
+// delta until the base is resolved. known has the numbers of objects by hash.
 func (p *gitPack) isReady(i uint32, d *packDeltas, known map[plumbing.Hash]uint32) bool {
 	o := p.objects.at(i)
 	if o.base == pendingBase {
-		base, ok := known[d.named[i]]
+		base, ok := known[d.baseHashes[i]]
 		if !ok {
-			d.of[d.named[i]] = append(d.of[d.named[i]], i)
+			d.byBaseHash[d.baseHashes[i]] = append(d.byBaseHash[d.baseHashes[i]], i)
 			return false
 		}
 		o.base = base
 	}
 	if p.objects.at(o.base).hash.IsZero() {
-		d.after[o.base] = append(d.after[o.base], i)
+		d.byBase[o.base] = append(d.byBase[o.base], i)
 		return false
 	}
 	return true
 }
 
-// hashDelta computes and stores the hash of the object that a delta produces.
+// hashDelta applies a delta, and stores and returns the hash of the resulting object.
 func (p *gitPack) hashDelta(i uint32) (plumbing.Hash, error) {
 	kind, data, err := p.content(i)
 	if err != nil {
@@ -119,10 +121,10 @@ func (p *gitPack) hashDelta(i uint32) (plumbing.Hash, error) {
 	return hash, nil
 }
 
-// content returns the type and the content of an object. The caller must not modify the
-// content. Objects that are bases of deltas are small enough for memory.
+// content returns the type and the content of an object after applying its deltas. The
+// caller must not modify the content. checkMemory bounds its size.
 func (p *gitPack) content(i uint32) (plumbing.ObjectType, []byte, error) {
-	chain := []uint32{i} // a delta, its base, the base of that, …
+	chain := []uint32{i} // a delta, its base, the base of the base, …
 	o := p.objects.at(i)
 	for ; o.base < wholeObject; o = p.objects.at(o.base) {
 		if chain = append(chain, o.base); len(chain) > maxDeltaDepth {
@@ -153,15 +155,16 @@ func (p *gitPack) content(i uint32) (plumbing.ObjectType, []byte, error) {
 	return kind, data, nil
 }
 
-// packedBase is the content of an object that is the base of deltas.
+// packedBase is the decompressed content of the object at an offset, on which deltas
+// depend.
 type packedBase struct {
 	offset int64
 	data   []byte
 }
 
-// cached returns the content of the first object of a chain that is in memory, and the
-// index of the object before it. A large base stays in memory only for the next delta on
-// it, so that a pack never holds two of them.
+// cached returns the content of the first object in a chain that is in memory, and the
+// index of the preceding object, to which the next delta leads. A large base stays in
+// memory only if the next delta needs it, so a pack never holds two large bases.
 func (p *gitPack) cached(chain []uint32) (data []byte, next int) {
 	large := p.base
 	p.base = packedBase{}
@@ -178,7 +181,8 @@ func (p *gitPack) cached(chain []uint32) (data []byte, next int) {
 	return nil, len(chain) - 1
 }
 
-// inflate returns the decompressed object or delta at an offset of the file.
+// inflate decompresses the object or delta at an offset of the file, and charges its size
+// to p.work.
 func (p *gitPack) inflate(offset int64) ([]byte, error) {
 	h, err := p.scanner.SeekObjectHeader(offset)
 	if err != nil {
@@ -221,8 +225,8 @@ func (p *gitPack) EncodedObject(kind plumbing.ObjectType, hash plumbing.Hash) (p
 	return object, nil
 }
 
-// maxSize returns the maximum size of an object in bytes. go-git holds all objects but
-// blobs in memory.
+// maxSize returns the maximum size in bytes of an object of a kind. Only blobs may be
+// large: go-git holds all other objects in memory.
 func maxSize(kind plumbing.ObjectType) int64 {
 	switch kind {
 	case plumbing.CommitObject, plumbing.TagObject:
@@ -252,7 +256,8 @@ func (p *gitPack) object(i uint32) (plumbing.EncodedObject, error) {
 	return &packedObject{pack: p, hash: o.hash, header: h}, nil
 }
 
-// packedObject is a read-only object that is read from a pack on demand.
+// packedObject is an object that is stored whole in a pack. Its content is read from the
+// file on demand. It is read-only.
 type packedObject struct {
 	pack   *gitPack
 	hash   plumbing.Hash

@@ -16,46 +16,48 @@ import (
 	"github.com/go-git/go-git/v5/storage/memory"
 )
 
-// gitPack provides the objects of a pack in a file. go-git's own index of a pack keeps
-// whole objects in memory and needs ten times as much memory per object. Not safe for
-// concurrent use.
+// gitPack gives access to the objects of a git pack, which stays in a temporary file.
+// go-git's own pack index needs ten times the memory per object, because it holds whole
+// objects. Not safe for concurrent use.
 type gitPack struct {
-	storer.EncodedObjectStorer // empty: all methods that read are overridden
+	storer.EncodedObjectStorer // empty; gitPack overrides all methods that read
 
 	file    *os.File
-	scanner *packfile.Scanner // of file
+	scanner *packfile.Scanner // reads file
 	objects packObjects
 	byHash  []uint32 // numbers of objects, sorted by hash
 	cache   *cache.BufferLRU
 
-	limit   int64      // bytes of memory
-	named   bool       // some deltas refer to their base by hash
-	largest int64      // bytes of the largest base or result of a delta
-	base    packedBase // a base that is too large for the cache
-	work    int64      // bytes that may still be decompressed and patched
+	limit         int64      // memory limit in bytes
+	hasNamedBases bool       // a delta refers to its base by hash
+	largest       int64      // size of the largest base or result of a delta in bytes
+	base          packedBase // the latest base that is too large for the cache
+	work          int64      // number of bytes that may still be decompressed and patched
 }
 
-// packObject is an object of a pack.
+// packObject is the index entry of an object in a pack.
 type packObject struct {
-	offset int64         // in the file
-	hash   plumbing.Hash // zero until the result of a delta is known
-	base   uint32        // number of the base of a delta, or wholeObject plus a type
+	offset int64         // offset in the file
+	hash   plumbing.Hash // zero for a delta that has not been applied yet
+	base   uint32        // number of a delta's base, or wholeObject plus the object type
 }
 
-// wholeObject plus a type is the base of an object that is not a delta.
+// wholeObject, plus the type of the object, is the base field of a packObject that is
+// not a delta.
 const wholeObject = 0xffff_fff0
 
-// pendingBase is the base of a delta that refers to its base by hash, until the base is
-// known.
+// pendingBase is the base field of a packObject whose base has been given by hash and not
+// been found yet.
 const pendingBase = wholeObject - 1
 
-// packObjects is a list that grows without being copied.
+// packObjects is a list of objects in chunks. Unlike a slice, it grows without copying,
+// which would need twice the memory for a moment.
 type packObjects struct {
 	chunks [][]packObject
 	n      int
 }
 
-const packChunk = 1 << 12 // objects
+const packChunk = 1 << 12 // number of objects in a chunk
 
 func (l *packObjects) at(i uint32) *packObject { return &l.chunks[i/packChunk][i%packChunk] }
 
@@ -68,13 +70,14 @@ func (l *packObjects) add(o packObject) {
 	l.n++
 }
 
-// packTarget specifies the resources for a pack.
+// packTarget specifies where a received pack is stored and how much memory it may use.
 type packTarget struct {
-	dir    string // directory for its file
-	memory int64  // bytes
+	dir    string // directory for the temporary file
+	memory int64  // limit in bytes
 }
 
-// readPack reads a pack into a file. The caller must close the result.
+// readPack receives a pack into a temporary file and creates the index of its objects.
+// The caller must close the result, which removes the file.
 func readPack(ctx context.Context, r io.Reader, to packTarget) (*gitPack, error) {
 	file, err := os.CreateTemp(to.dir, "pack-")
 	if err != nil {
@@ -130,13 +133,14 @@ func (p *gitPack) read(ctx context.Context, r io.Reader) error {
 
 // packDeltas holds the deltas of a pack while their bases are resolved.
 type packDeltas struct {
-	list  []uint32                   // all deltas
-	named map[uint32]plumbing.Hash   // hashes of bases, by number of the delta
-	after map[uint32][]uint32        // waiting deltas, by the number of their base
-	of    map[plumbing.Hash][]uint32 // waiting deltas, by the hash of their base
+	list       []uint32                   // numbers of all deltas
+	baseHashes map[uint32]plumbing.Hash   // hashes of bases, by number of the delta
+	byBase     map[uint32][]uint32        // deltas to resolve after the base with a number
+	byBaseHash map[plumbing.Hash][]uint32 // deltas to resolve after the base with a hash
 }
 
-// scan reads the objects of a pack and returns the deltas.
+// scan reads all objects of a pack into the index and returns the deltas, which cannot be
+// applied yet.
 func (p *gitPack) scan(s *packfile.Scanner) (*packDeltas, error) {
 	_, n, err := s.Header()
 	if err != nil {
@@ -145,7 +149,7 @@ func (p *gitPack) scan(s *packfile.Scanner) (*packDeltas, error) {
 	if n > maxPackObjects {
 		return nil, fmt.Errorf("the pack claims to have %d objects, more than %d", n, maxPackObjects)
 	}
-	d := &packDeltas{named: map[uint32]plumbing.Hash{}, after: map[uint32][]uint32{}, of: map[plumbing.Hash][]uint32{}}
+	d := &packDeltas{baseHashes: map[uint32]plumbing.Hash{}, byBase: map[uint32][]uint32{}, byBaseHash: map[plumbing.Hash][]uint32{}}
 	for range n {
 		h, err := s.NextObjectHeader()
 		if err != nil {
@@ -164,14 +168,14 @@ func (p *gitPack) scan(s *packfile.Scanner) (*packDeltas, error) {
 			return nil, err
 		}
 		p.objects.add(o)
-		if err := p.affordable(); err != nil {
+		if err := p.checkMemory(); err != nil {
 			return nil, err
 		}
 	}
 	return d, nil
 }
 
-// scanWhole reads an object that is not a delta.
+// scanWhole reads an object that is not a delta, and computes its hash.
 func scanWhole(s *packfile.Scanner, h *packfile.ObjectHeader, o *packObject) error {
 	hasher := plumbing.NewHasher(h.Type, h.Length)
 	n, _, err := s.NextObject(hasher)
@@ -182,14 +186,15 @@ func scanWhole(s *packfile.Scanner, h *packfile.ObjectHeader, o *packObject) err
 	return err
 }
 
-// scanDelta reads a delta without applying it.
+// scanDelta reads a delta, notes its base, and checks the sizes in its header. It does
+// not apply the delta.
 func (p *gitPack) scanDelta(s *packfile.Scanner, h *packfile.ObjectHeader, o *packObject, d *packDeltas) error {
 	number := uint32(p.objects.n)
 	d.list = append(d.list, number)
 	o.base = pendingBase
 	if h.Type == plumbing.REFDeltaObject {
-		d.named[number] = h.Reference
-		p.named = true
+		d.baseHashes[number] = h.Reference
+		p.hasNamedBases = true
 	} else {
 		base, ok := p.atOffset(h.OffsetReference)
 		if !ok {
@@ -197,7 +202,7 @@ func (p *gitPack) scanDelta(s *packfile.Scanner, h *packfile.ObjectHeader, o *pa
 		}
 		o.base = base
 	}
-	var content firstBytes
+	var content prefixBuffer
 	if _, _, err := s.NextObject(&content); err != nil {
 		return err
 	}
@@ -209,8 +214,8 @@ func (p *gitPack) scanDelta(s *packfile.Scanner, h *packfile.ObjectHeader, o *pa
 	return nil
 }
 
-// deltaSizes returns the sizes of the base and of the result of a delta, which are the
-// first two numbers in the delta. A size is zero if it is missing, which is invalid.
+// deltaSizes reads the size of the base and the size of the result from the start of a
+// delta. It returns zero for a missing size. Applying the delta then fails.
 //
 // See https://git-scm.com/docs/gitformat-pack#_deltified_representation.
 func deltaSizes(delta io.ByteReader) (from, to uint64) {
@@ -226,9 +231,9 @@ func deltaSizes(delta io.ByteReader) (from, to uint64) {
 
 var errLargeObject = fmt.Errorf("the pack has an object of more than %d bytes", maxGitObject)
 
-// affordable returns an error if the pack exceeds the remaining memory. The pack needs
-// memory for its list of objects, and for one delta with its base and result.
-func (p *gitPack) affordable() error {
+// checkMemory returns an error if the pack needs more memory than its limit. A pack needs
+// memory for the list of its objects, and for one delta with its base and result.
+func (p *gitPack) checkMemory() error {
 	const copies = 5 // copies of the largest object: the base, the delta, and the result while its buffer grows
 	if p.memory()+copies*p.largest+packCache <= p.limit {
 		return nil
@@ -236,22 +241,22 @@ func (p *gitPack) affordable() error {
 	return fmt.Errorf("the pack needs too much memory: it has %d objects, and deltas of objects of up to %d bytes", p.objects.n, p.largest)
 }
 
-// memory returns the number of bytes of memory that an open pack needs.
+// memory returns the memory in bytes that an open pack uses for the list of its objects.
 func (p *gitPack) memory() int64 {
-	if p.named {
+	if p.hasNamedBases {
 		return int64(p.objects.n) * namedObjectSize
 	}
 	return int64(p.objects.n) * packObjectSize
 }
 
-// atMost is a reader that fails after a number of bytes.
-type atMost struct {
+// limitedReader reads the list of refs from a server. It fails after left bytes.
+type limitedReader struct {
 	io.ReadCloser
 	left int64
 }
 
 // Read implements [io.Reader].
-func (a *atMost) Read(p []byte) (int, error) {
+func (a *limitedReader) Read(p []byte) (int, error) {
 	n, err := a.ReadCloser.Read(p)
 	if a.left -= int64(n); a.left < 0 {
 		return 0, fmt.Errorf("the server lists refs in more than %d bytes", maxGitRefs)

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"compress/zlib"
 	"context"
-	"crypto/sha1" //nolint:gosec // packs have it
+	"crypto/sha1" //nolint:gosec // git packs end with a SHA-1
 	"encoding/binary"
 	"errors"
 	"io"
@@ -17,7 +17,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/format/packfile"
 )
 
-// packBuilder builds a pack.
+// packBuilder builds a git pack in memory.
 type packBuilder struct {
 	t       testing.TB
 	body    bytes.Buffer
@@ -43,7 +43,7 @@ func (b *packBuilder) add(kind plumbing.ObjectType, reference, data string) int6
 	return at
 }
 
-// after adds a delta of the object at offset base.
+// after adds a delta whose base is the object at offset base.
 func (b *packBuilder) after(base int64, data string) int64 {
 	const headerSize = 12
 	return b.add(plumbing.OFSDeltaObject, distance(int64(b.body.Len()+headerSize)-base), data)
@@ -63,11 +63,11 @@ func distance(n int64) string {
 
 func (b *packBuilder) pack() io.Reader {
 	data := append(binary.BigEndian.AppendUint32([]byte("PACK\x00\x00\x00\x02"), b.objects), b.body.Bytes()...)
-	sum := sha1.Sum(data) //nolint:gosec // packs have it
+	sum := sha1.Sum(data) //nolint:gosec // git packs end with a SHA-1
 	return bytes.NewReader(append(data, sum[:]...))
 }
 
-// appending returns a delta that appends text to an object of the given size.
+// appending returns a delta that appends text to a base of the given size.
 func appending(size int, text string) string {
 	delta := binary.AppendUvarint(binary.AppendUvarint(nil, uint64(size)), uint64(size+len(text)))
 	delta = append(delta, 0x80|0x10|0x20, byte(size), byte(size>>8)) // copies from offset 0
@@ -80,8 +80,8 @@ func blobHash(text string) plumbing.Hash {
 
 func named(text string) string { return hashOf(blobHash(text)) }
 
-// TestPack checks that objects of a pack are found by hash, in any order of bases and
-// deltas.
+// TestPack checks that gitPack finds all objects by hash, whatever the order of bases and
+// deltas in the pack.
 func TestPack(t *testing.T) {
 	for about, tc := range map[string]struct {
 		build func(b *packBuilder)
@@ -119,17 +119,17 @@ func TestPack(t *testing.T) {
 			t.Errorf("%s: %v", about, err)
 			continue
 		}
-		for range 2 { // with an empty and with a filled cache
+		for range 2 { // first with an empty cache, then with a filled one
 			for _, want := range tc.want {
 				checkObject(t, p, about, want)
 			}
 			p.cache.Clear()
 		}
 		if _, err := p.EncodedObject(plumbing.TreeObject, blobHash(tc.want[0])); !errors.Is(err, plumbing.ErrObjectNotFound) {
-			t.Errorf("%s: a blob is a tree: %v", about, err)
+			t.Errorf("%s: blob requested as a tree: error %v, want not found", about, err)
 		}
 		if _, err := p.EncodedObject(plumbing.AnyObject, blobHash("missing")); !errors.Is(err, plumbing.ErrObjectNotFound) || p.HasEncodedObject(blobHash("missing")) == nil {
-			t.Errorf("%s: an object that the pack does not have: %v", about, err)
+			t.Errorf("%s: missing object: error %v, want not found", about, err)
 		}
 		if err := p.Close(); err != nil {
 			t.Error(err)
@@ -160,7 +160,8 @@ func checkObject(t *testing.T, p *gitPack, about, want string) {
 	}
 }
 
-// TestBadDeltas checks that invalid deltas are errors and leave no file.
+// TestBadDeltas checks that reading a pack with an invalid delta fails and removes the
+// temporary file.
 func TestBadDeltas(t *testing.T) {
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -202,13 +203,13 @@ func TestBadDeltas(t *testing.T) {
 	}
 }
 
-// TestPackWork checks that a base that is too large for the cache is decompressed once for
-// all deltas on it that follow each other, and that the work for deltas is limited.
+// TestPackWork checks that a base that is too large for the cache is decompressed once
+// for consecutive deltas on it, and that the total work for deltas is limited.
 func TestPackWork(t *testing.T) {
 	const size, deltas = packCache + 1<<20, 20
 	b := &packBuilder{t: t}
 	base := b.add(plumbing.BlobObject, "", strings.Repeat("\x00", size))
-	for i := range deltas { // four bytes each
+	for i := range deltas { // each appends four bytes
 		delta := binary.AppendUvarint(binary.AppendUvarint(nil, size), 4)
 		b.after(base, string(append(delta, 4, 'a', 'b', 'c', byte(i))))
 	}
@@ -227,12 +228,12 @@ func TestPackWork(t *testing.T) {
 	p.cache.Clear()
 	p.base, p.work = packedBase{}, size
 	if _, _, err := p.content(1); err == nil || !strings.Contains(err.Error(), "take too much time") {
-		t.Errorf("a delta for which no work is left: %v", err)
+		t.Errorf("delta after the work limit: error %v", err)
 	}
 }
 
-// TestPackMemory checks that a large object is not held in memory, and that open packs
-// share one memory limit.
+// TestPackMemory checks that gitPack does not hold a large object in memory, and that
+// open packs share one memory limit.
 func TestPackMemory(t *testing.T) {
 	const size, most = 64 << 20, 16 << 20
 	var data bytes.Buffer
@@ -267,9 +268,9 @@ func TestPackMemory(t *testing.T) {
 	few := &packBuilder{t: t}
 	few.add(plumbing.BlobObject, "", "a")
 	if _, err := readPack(t.Context(), few.pack(), packTarget{t.TempDir(), packCache + packObjectSize - 1}); err == nil || !strings.Contains(err.Error(), "the pack needs too much memory: it has 1 objects") {
-		t.Errorf("a pack for which too little memory is left: %v", err)
+		t.Errorf("pack above the memory limit: error %v", err)
 	}
 	if p, err := readPack(t.Context(), few.pack(), packTarget{t.TempDir(), packCache + packObjectSize}); err != nil || p.memory() != packObjectSize || p.Close() != nil {
-		t.Errorf("a pack for which there is enough memory: %v", err)
+		t.Errorf("pack within the memory limit: error %v, want none", err)
 	}
 }

@@ -12,16 +12,16 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/storer"
 )
 
-// gitRepository is a fetched repository.
+// gitRepository is a fetched commit with the objects that belong to it.
 type gitRepository struct {
 	storer.EncodedObjectStorer
 	remote   string
-	close    func()
-	contents map[plumbing.Hash]*gitFile
+	close    func()                     // removes the objects
+	contents map[plumbing.Hash]*gitFile // files that have been read, by object hash
 }
 
-// repository fetches a commit or a tag into a temporary repository. The caller must
-// call close after reading its files.
+// repository fetches a commit or a tag from a remote. The caller must call the result's
+// close after reading the files.
 func (r *gitReader) repository(ctx context.Context, remote string, hash plumbing.Hash) (*gitRepository, error) {
 	if err := os.MkdirAll(r.s.Temp, 0o700); err != nil {
 		return nil, err
@@ -44,8 +44,8 @@ func (r *gitReader) repository(ctx context.Context, remote string, hash plumbing
 	}}, nil
 }
 
-// peel returns the commit of a hash, which may be a tag. It also returns the first tag
-// object, or nil.
+// peel follows annotated tags from the object with a hash to a commit. It also returns
+// the raw object of the first tag, or nil if hash is a commit.
 func (r *gitRepository) peel(hash plumbing.Hash) (*object.Commit, []byte, error) {
 	var first []byte
 	for range maxLinksOfTags {
@@ -68,10 +68,12 @@ func (r *gitRepository) peel(hash plumbing.Hash) (*object.Commit, []byte, error)
 	return nil, nil, fmt.Errorf("%s is a tag of too many tags", hash)
 }
 
-// maxLinksOfTags is the maximum number of tags between a ref and its commit.
+// maxLinksOfTags is the maximum number of annotated tags between a ref and a commit. Tags
+// may point to tags.
 const maxLinksOfTags = 10
 
-// raw returns an object in git's format.
+// raw returns the bytes of an object in git's format, without the header. An object of
+// more than 1 MiB is an error.
 func (r *gitRepository) raw(kind plumbing.ObjectType, hash plumbing.Hash) ([]byte, error) {
 	o, err := r.EncodedObject(kind, hash)
 	if err != nil {

@@ -35,9 +35,9 @@ func (s *Sources) dialGitSSH(ctx context.Context, o *gitOptions, ep *transport.E
 	if err != nil {
 		return nil, fmt.Errorf("git over SSH: agent %q: %w", o.agent, err)
 	}
-	defer keys.Close() // only the login uses it
+	defer keys.Close() // needed for the login only
 	config.Auth = []ssh.AuthMethod{ssh.PublicKeysCallback(agent.NewClient(keys).Signers)}
-	p := newPatience(ctx, ep.Host, s.Stall)
+	p := newStallTimer(ctx, ep.Host, s.Stall)
 	stop := context.AfterFunc(p.ctx, func() { _ = keys.Close() }) // unblocks a read from a silent agent
 	defer stop()
 	conn, err := dial(p, ep.Host, port)
@@ -52,23 +52,24 @@ func (s *Sources) dialGitSSH(ctx context.Context, o *gitOptions, ep *transport.E
 		p.end()
 		return nil, err
 	}
-	g.patience = p
+	g.timer = p
 	return g, nil
 }
 
-// startGit logs in and starts git-upload-pack.
+// startGit logs in over an open connection and starts git-upload-pack for the repository
+// at path.
 func startGit(conn net.Conn, address string, config *ssh.ClientConfig, path string) (*gitStream, error) {
 	c, channels, requests, err := ssh.NewClientConn(conn, address, config)
 	if err != nil {
 		return nil, err
 	}
-	g := &gitStream{conn: conn, said: &firstBytes{}}
+	g := &gitStream{conn: conn, stderr: &prefixBuffer{}}
 	session, err := ssh.NewClient(c, channels, requests).NewSession()
 	if err != nil {
 		return nil, err
 	}
-	session.Stderr = g.said
-	g.ended = func() { _ = session.Wait() } // its standard error is more specific
+	session.Stderr = g.stderr
+	g.waitStderr = func() { _ = session.Wait() } // standard error is more specific than the exit status
 	if g.in, err = session.StdinPipe(); err != nil {
 		return nil, err
 	}
@@ -80,8 +81,9 @@ func startGit(conn net.Conn, address string, config *ssh.ClientConfig, path stri
 	return g, session.Start(transport.UploadPackServiceName + " " + quoted)
 }
 
-// knownHosts configures the verification of the host key. It also restricts the key
-// algorithms to the ones for which a key is known.
+// knownHosts makes config accept only the keys that list has for an address. list is the
+// content of a known_hosts file. Key algorithms are restricted to the listed keys, so
+// that a server with several keys offers a listed one.
 func knownHosts(list, address string, config *ssh.ClientConfig) (err error) {
 	if list == "" {
 		return errors.New("no configured known hosts forwarded from the client")

@@ -29,7 +29,8 @@ func newKey(t *testing.T) (ed25519.PrivateKey, ssh.Signer) {
 	return key, signer
 }
 
-// serveSSH serves a repository to the user's key, and returns the address.
+// serveSSH starts an SSH server with the key host that serves a repository to the key
+// user. It returns the address.
 func serveSSH(t *testing.T, r *fakegit.Repository, host ssh.Signer, user ssh.PublicKey) string {
 	t.Helper()
 	config := &ssh.ServerConfig{PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
@@ -84,8 +85,8 @@ func serveLogin(t *testing.T, r *fakegit.Repository, c net.Conn, config *ssh.Ser
 	}
 }
 
-// TestGitSSH checks that the login uses a key of the agent, and only connects to known
-// hosts.
+// TestGitSSH checks that git over SSH logs in with a key from the agent, and connects to
+// known hosts only.
 func TestGitSSH(t *testing.T) {
 	r := fakegit.Start(t).Repository(t, "/r.git")
 	r.Commit("refs/heads/main", committed, one("x"))
@@ -115,8 +116,8 @@ func TestGitSSH(t *testing.T) {
 	}
 }
 
-// FuzzGitSource checks that any identifier and any .gitattributes are parsed, or return
-// an error.
+// FuzzGitSource checks that parsing arbitrary identifiers and .gitattributes files
+// succeeds or returns an error.
 func FuzzGitSource(f *testing.F) {
 	f.Add("git://example.com/a.git#ref:dir", "https://example.com/a.git", "*.bat eol=crlf\n[attr]x ident\n")
 	f.Add("git://file:///x", "git@host:a", "\"a b\" x=\n#")
@@ -126,7 +127,7 @@ func FuzzGitSource(f *testing.F) {
 			t.Errorf("%q has no remote", id)
 		}
 		for _, r := range parseRules(attributes) {
-			if r.pattern == "" || r.what == "" {
+			if r.pattern == "" || r.attribute == "" {
 				t.Errorf("rule %+v of %q", r, attributes)
 			}
 		}

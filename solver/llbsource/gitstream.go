@@ -19,19 +19,19 @@ import (
 // gitStream is a [gitService] over a TCP or SSH connection. go-git's clients for these
 // protocols have no time limit and ignore contexts.
 type gitStream struct {
-	patience *patience
-	in       io.WriteCloser
-	out      io.Reader
-	said     *firstBytes // standard error of the service; nil if the protocol has none
-	ended    func()      // waits until said is complete
-	conn     io.Closer
-	adv      *packp.AdvRefs
+	timer      *stallTimer
+	in         io.WriteCloser
+	out        io.Reader
+	stderr     *prefixBuffer // standard error of the service; nil for git://
+	waitStderr func()        // blocks until stderr is complete
+	conn       io.Closer
+	adv        *packp.AdvRefs
 }
 
 // gitPort is the default port of git://.
 const gitPort = 9418
 
-// dialGit connects to a git daemon.
+// dialGit connects to a git daemon and requests the repository.
 //
 // See https://git-scm.com/docs/gitprotocol-pack#_git_transport.
 func (s *Sources) dialGit(ctx context.Context, ep *transport.Endpoint) (*gitStream, error) {
@@ -39,7 +39,7 @@ func (s *Sources) dialGit(ctx context.Context, ep *transport.Endpoint) (*gitStre
 	if port <= 0 {
 		port = gitPort
 	}
-	p := newPatience(ctx, host, s.Stall)
+	p := newStallTimer(ctx, host, s.Stall)
 	conn, err := dial(p, host, port)
 	if err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func (s *Sources) dialGit(ctx context.Context, ep *transport.Endpoint) (*gitStre
 	if port != gitPort {
 		ask.Host = net.JoinHostPort(host, strconv.Itoa(port))
 	}
-	g := &gitStream{patience: p, in: conn, out: conn, conn: conn}
+	g := &gitStream{timer: p, in: conn, out: conn, conn: conn}
 	if err := ask.Encode(conn); err != nil {
 		return nil, errors.Join(p.cause(err), g.Close())
 	}
@@ -56,7 +56,7 @@ func (s *Sources) dialGit(ctx context.Context, ep *transport.Endpoint) (*gitStre
 }
 
 // dial connects to a host. The connection is closed when the context of p ends.
-func dial(p *patience, host string, port int) (net.Conn, error) {
+func dial(p *stallTimer, host string, port int) (net.Conn, error) {
 	p.wait()
 	conn, err := (&net.Dialer{}).DialContext(p.ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
 	p.stop()
@@ -70,12 +70,12 @@ func dial(p *patience, host string, port int) (net.Conn, error) {
 }
 
 // Read reads the output of the service.
-func (g *gitStream) Read(data []byte) (int, error) { return g.patience.read(g.out, data) }
+func (g *gitStream) Read(data []byte) (int, error) { return g.timer.read(g.out, data) }
 
 // Close implements [io.Closer].
 func (g *gitStream) Close() error {
 	err := g.conn.Close()
-	g.patience.end()
+	g.timer.end()
 	if errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) {
 		return nil // the server closed it first
 	}
@@ -88,13 +88,13 @@ func (g *gitStream) AdvertisedReferencesContext(context.Context) (*packp.AdvRefs
 		return g.adv, nil
 	}
 	adv := packp.NewAdvRefs()
-	err := adv.Decode(&atMost{io.NopCloser(g), maxGitRefs})
+	err := adv.Decode(&limitedReader{io.NopCloser(g), maxGitRefs})
 	var refused *pktline.ErrorLine
 	switch {
 	case errors.As(err, &refused):
 		return nil, fmt.Errorf("the server answers %q", oneline.Excerpt(refused.Text))
 	case errors.Is(err, packp.ErrEmptyInput):
-		return nil, g.silence()
+		return nil, g.noAnswer()
 	case errors.Is(err, packp.ErrEmptyAdvRefs), err == nil && adv.IsEmpty():
 		return nil, transport.ErrEmptyRemoteRepository
 	case err != nil:
@@ -105,40 +105,40 @@ func (g *gitStream) AdvertisedReferencesContext(context.Context) (*packp.AdvRefs
 	return adv, nil
 }
 
-// silence returns an error for a service that sent nothing, with its standard error if
-// it wrote any.
-func (g *gitStream) silence() error {
-	if g.said != nil {
-		g.patience.wait()
-		g.ended()
-		g.patience.stop()
-		if text := oneline.Excerpt(g.said.String()); text != "" {
+// noAnswer returns the error for a service that closed the connection without sending
+// refs. The error quotes the standard error of the service, if any.
+func (g *gitStream) noAnswer() error {
+	if g.stderr != nil {
+		g.timer.wait()
+		g.waitStderr()
+		g.timer.stop()
+		if text := oneline.Excerpt(g.stderr.String()); text != "" {
 			return fmt.Errorf("the server answers %q", text)
 		}
 	}
-	return g.patience.cause(errors.New("the server closed the connection without an answer"))
+	return g.timer.cause(errors.New("the server closed the connection without an answer"))
 }
 
-// UploadPack requests a pack.
+// UploadPack requests a pack and returns the response, from which the caller reads it.
 func (g *gitStream) UploadPack(_ context.Context, req *packp.UploadPackRequest) (*packp.UploadPackResponse, error) {
 	if err := req.Validate(); err != nil {
 		return nil, err
 	}
-	g.patience.wait()
+	g.timer.wait()
 	err := errors.Join(req.UploadRequest.Encode(g.in), req.UploadHaves.Encode(g.in, true), pktline.NewEncoder(g.in).Encodef("done\n"))
-	g.patience.stop()
+	g.timer.stop()
 	if err != nil {
-		return nil, g.patience.cause(err)
+		return nil, g.timer.cause(err)
 	}
 	resp := packp.NewUploadPackResponse(req)
 	return resp, resp.Decode(io.NopCloser(g))
 }
 
-// firstBytes stores the first bytes written to it.
-type firstBytes struct{ bytes.Buffer }
+// prefixBuffer is a writer that keeps the first 4096 bytes and drops the others.
+type prefixBuffer struct{ bytes.Buffer }
 
 // Write implements [io.Writer].
-func (f *firstBytes) Write(p []byte) (int, error) {
+func (f *prefixBuffer) Write(p []byte) (int, error) {
 	const most = 4096
 	f.Buffer.Write(p[:min(len(p), most-f.Len())])
 	return len(p), nil

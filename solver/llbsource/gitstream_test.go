@@ -22,7 +22,8 @@ import (
 	"slipway/internal/fakegit"
 )
 
-// serveConns serves connections until the test ends, and returns the address.
+// serveConns accepts connections until the test ends, and calls serve for each. It
+// returns the address.
 func serveConns(t *testing.T, network, address string, serve func(net.Conn)) string {
 	t.Helper()
 	l, err := net.Listen(network, address)
@@ -55,8 +56,8 @@ func daemonRequest(c net.Conn) string {
 	return string(s.Bytes())
 }
 
-// TestGitDaemon checks a fetch over git://, with the repository and host of the request
-// in the protocol's format.
+// TestGitDaemon checks that a fetch over git:// succeeds and sends the repository and the
+// host in the protocol's format.
 func TestGitDaemon(t *testing.T) {
 	r := fakegit.Start(t).Repository(t, "/r.git")
 	r.Commit("refs/heads/main", committed, one("x"))
@@ -76,7 +77,8 @@ func TestGitDaemon(t *testing.T) {
 	}
 }
 
-// TestGitDaemonRefuses checks that the error includes the server's message on one line.
+// TestGitDaemonRefuses checks that the error includes the message of a git:// server on
+// one line.
 func TestGitDaemonRefuses(t *testing.T) {
 	for answer, want := range map[string]string{
 		"002eERR access denied or\nnot exported: /r.git\x1b": `the server answers "access denied or not exported: /r.git"`,
@@ -95,8 +97,8 @@ func TestGitDaemonRefuses(t *testing.T) {
 	}
 }
 
-// TestSilentGit checks that a build fails after the limit if a server stops sending at
-// any point. A canceled build does not wait for the limit.
+// TestSilentGit checks that opening a git source fails after the time limit if the server
+// stops sending at any point, and at once if the build is canceled.
 func TestSilentGit(t *testing.T) {
 	r := fakegit.Start(t).Repository(t, "/r.git")
 	r.Commit("refs/heads/main", committed, one("x"))
@@ -138,7 +140,8 @@ func TestSilentGit(t *testing.T) {
 	}
 }
 
-// serveAgent serves a key, and sends on ended when a client has disconnected.
+// serveAgent starts an SSH agent with a key and returns its socket. It sends on ended
+// when a client has disconnected, unless ended is nil.
 func serveAgent(t *testing.T, key any, ended chan<- struct{}) string {
 	t.Helper()
 	ring := agent.NewKeyring()
@@ -153,7 +156,7 @@ func serveAgent(t *testing.T, key any, ended chan<- struct{}) string {
 	})
 }
 
-// TestAgentConnection checks that a login does not leak a connection to the agent.
+// TestAgentConnection checks that each login closes its connection to the SSH agent.
 func TestAgentConnection(t *testing.T) {
 	r := fakegit.Start(t).Repository(t, "/r.git")
 	r.Commit("refs/heads/main", committed, one("x"))
@@ -165,8 +168,8 @@ func TestAgentConnection(t *testing.T) {
 	s.Agents = map[string]string{"default": serveAgent(t, key, ended)}
 	fetched(t, s, gitOp("ssh://git@"+addr+"/r.git", "", pb.AttrMountSSHSock, "default",
 		pb.AttrKnownSSHHosts, knownhosts.Line([]string{addr}, host.PublicKey())+"\n"))
-	<-ended // of resolving the ref
-	<-ended // of fetching the pack
+	<-ended // the connection to resolve the ref
+	<-ended // the connection to fetch the pack
 }
 
 // TestGitSSHRefuses checks that the error contains the standard error of git.
@@ -208,8 +211,8 @@ func TestGitSSHRefuses(t *testing.T) {
 	}
 }
 
-// TestGitErrorPages checks that an HTTP error is one sentence with advice, and that the
-// body of the response is not read.
+// TestGitErrorPages checks that an HTTP error from a git server becomes one sentence with
+// advice, and that the body of the response is not read.
 func TestGitErrorPages(t *testing.T) {
 	for status, want := range map[int]string{
 		401: "authentication required (a token is a secret: --secret id=GIT_AUTH_TOKEN)",

@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	maxGitDepth = 2048    // of nested directories, like git's core.maxTreeDepth
-	maxGitText  = 1 << 20 // bytes of a commit, a tag, a link target, .gitmodules or .gitattributes
+	maxGitDepth = 2048    // levels of nested directories, like git's core.maxTreeDepth
+	maxGitText  = 1 << 20 // bytes in a commit, a tag, a link target, .gitmodules or .gitattributes
 )
 
 // gitCheckout is the result of fetching a commit.
@@ -29,7 +29,7 @@ type gitCheckout struct {
 	commitObject, tagObject []byte
 }
 
-// checkout fetches the commit and reads its files, once per build.
+// checkout fetches the commit of g and reads its files, once per build.
 func (g *Git) checkout(ctx context.Context) (*gitCheckout, error) {
 	key := fmt.Sprintf("%s %s %s", g.o.remote, g.object, g.Digest())
 	return g.s.checkouts.Do(ctx, key, g.fetchOnce)
@@ -53,18 +53,18 @@ func (g *Git) fetchOnce(ctx context.Context) (*gitCheckout, error) {
 		r.time = c.commit.Committer.When.UTC()
 	}
 	if c.root, err = r.files(ctx, repo, c.commit); err != nil {
-		return nil, fmt.Errorf("%s: %w", redacted(g.o.remote), err)
+		return nil, fmt.Errorf("%s: %w", redact(g.o.remote), err)
 	}
 	return c, nil
 }
 
-// gitReader reads the files of commits.
+// gitReader reads the files of one checkout, including its submodules, within one budget.
 type gitReader struct {
 	s       *Sources
 	o       *gitOptions
-	time    time.Time // of all files
+	time    time.Time // modification time of all files
 	left    gitBudget
-	packs   int64                 // bytes of memory of open packs
+	packs   int64                 // bytes of memory used by open packs
 	modules map[string]readModule // by URL, commit and path
 }
 
@@ -73,19 +73,19 @@ type gitReader struct {
 type gitModule struct {
 	*gitRepository
 	r       *gitReader
-	depth   int                          // nesting of submodules; 0 is the source itself
-	modules map[string]*config.Submodule // by path; read on first use
-	list    *plumbing.Hash               // hash of .gitmodules
-	rules   map[string][]gitRule         // of .gitattributes, by directory
+	depth   int                          // nesting level of the submodule; 0 is the source itself
+	modules map[string]*config.Submodule // by path; nil until .gitmodules has been read
+	list    *plumbing.Hash               // hash of .gitmodules; nil if there are no submodules
+	rules   map[string][]gitRule         // lines of .gitattributes, by directory
 }
 
-// gitFile is the content of a file.
+// gitFile is the content of a file in a repository.
 type gitFile struct {
 	blob tree.Blob
-	text *gitText // nil until a rule needs it
+	text *gitText // nil until a line of .gitattributes needs it
 }
 
-// files reads the selected directory of a commit.
+// files reads the directory of a commit that the source selects with subdir.
 func (r *gitReader) files(ctx context.Context, repo *gitRepository, commit *object.Commit) (*tree.Node, error) {
 	root, err := r.module(ctx, &gitModule{gitRepository: repo}, commit, r.o.subdir)
 	if err != nil {
@@ -107,8 +107,8 @@ func (r *gitReader) files(ctx context.Context, repo *gitRepository, commit *obje
 	return root, nil
 }
 
-// module reads the files of a commit. If only is not "", it reads only the files on the
-// way to this path and below it.
+// module reads the files of a commit in m. If only is not "", it reads only the
+// directory with this path and its parents.
 func (r *gitReader) module(ctx context.Context, m *gitModule, commit *object.Commit, only string) (*tree.Node, error) {
 	m.r, m.rules = r, map[string][]gitRule{}
 	top, err := object.GetTree(m, commit.TreeHash)
@@ -158,8 +158,8 @@ func (m *gitModule) directory(ctx context.Context, t *object.Tree, at, only stri
 	return n, nil
 }
 
-// entriesCost returns the cost of the entries of a directory. It is spent before the
-// directories below are read, because all directories on the way to a file are in memory.
+// entriesCost returns the cost of the entries in a directory. It must be spent before
+// subdirectories are read: the lists of all parent directories are in memory at once.
 func entriesCost(t *object.Tree) gitBudget {
 	cost := gitBudget{files: int64(len(t.Entries))}
 	for _, e := range t.Entries {
@@ -215,7 +215,8 @@ func (m *gitModule) file(hash plumbing.Hash, at string, mode uint32) (*tree.Node
 	return tree.NewFile(m.r.meta(mode), f.blob), nil
 }
 
-// content stores the content of a file. Files with equal content are stored once.
+// content stores the content of the blob object with a hash. An object that many files
+// refer to is read once.
 func (m *gitModule) content(hash plumbing.Hash) (*gitFile, error) {
 	if f, ok := m.contents[hash]; ok {
 		return f, nil
@@ -237,14 +238,15 @@ func (m *gitModule) content(hash plumbing.Hash) (*gitFile, error) {
 	return f, nil
 }
 
-// readModule is the tree and the cost of a submodule that has been read.
+// readModule is a submodule that has been read: its files, and their cost, which counts
+// each time the submodule appears.
 type readModule struct {
 	root *tree.Node
 	cost gitBudget
 }
 
-// submodule returns the files of a commit of a submodule. A commit is fetched once,
-// even if it appears at several paths.
+// submodule returns the files of the submodule at a path, at the given commit. A commit
+// is fetched once, even if it appears at several paths.
 func (m *gitModule) submodule(ctx context.Context, commit plumbing.Hash, at, only string) (*tree.Node, error) {
 	if m.depth == maxModuleDepth {
 		return nil, fmt.Errorf("submodules are nested more than %d deep", maxModuleDepth)
@@ -268,8 +270,8 @@ func (m *gitModule) submodule(ctx context.Context, commit plumbing.Hash, at, onl
 	return root, err
 }
 
-// fetchModule fetches the commit of a submodule and reads its files. Unlike git, it
-// does not create a .git file, which would contain a path of this machine.
+// fetchModule fetches a commit of a submodule and reads its files. Unlike git, it does
+// not create a .git file in the submodule, which would contain a path of this machine.
 func (m *gitModule) fetchModule(ctx context.Context, remote string, commit plumbing.Hash, only string) (*tree.Node, error) {
 	if p, ok := m.EncodedObjectStorer.(*gitPack); ok {
 		p.cache.Clear()
@@ -307,7 +309,7 @@ func (m *gitModule) submoduleURL(at string) (string, error) {
 	}
 	u, err := url.Parse(m.remote)
 	if err != nil {
-		return "", fmt.Errorf("%s is relative to %s: %w", sub.URL, redacted(m.remote), err)
+		return "", fmt.Errorf("%s is relative to %s: %w", sub.URL, redact(m.remote), err)
 	}
 	u.Path = path.Join("/", u.Path, sub.URL)
 	return u.String(), nil

@@ -28,16 +28,16 @@ import (
 	"slipway/solver/tree"
 )
 
-// hostile is an image whose parts may be inconsistent.
+// hostile is an image whose manifest, config and layer may contradict each other.
 type hostile struct {
-	blobs map[string]string // by digest
+	blobs map[string]string // contents, by digest
 	root  string            // digest of the manifest
 	layer ocispecs.Descriptor
 	image ocispecs.Manifest
 	diff  digest.Digest
 }
 
-// newHostile returns an image with one layer. change may modify each part of the image.
+// newHostile returns an image with one layer, after change has modified it.
 func newHostile(layer string, change func(*hostile)) *hostile {
 	h := &hostile{blobs: map[string]string{}, diff: digest.FromString(layer)}
 	h.layer = h.add(ocispecs.MediaTypeImageLayer, layer)
@@ -122,7 +122,7 @@ func (s *Sources) fetch(ctx context.Context, ref string) error {
 	return err
 }
 
-// bomb returns an archive of headers without the content that they announce.
+// bomb returns a tar archive of headers whose files have no content.
 func bomb(t *testing.T, headers ...*tar.Header) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -160,7 +160,8 @@ func zstded(t *testing.T, data string) string {
 	return string(e.EncodeAll([]byte(data), nil))
 }
 
-// compressed returns a change that replaces the layer with compressed data.
+// compressed returns a change for newHostile that replaces the layer with compressed
+// data.
 func compressed(kind, data string) func(*hostile) {
 	return func(h *hostile) { h.layer = h.add(kind, data) }
 }
@@ -173,9 +174,9 @@ func many(n int) []tarEntry {
 	return list
 }
 
-// TestHostileImages checks that an inconsistent image is one error. The error includes
-// the image and the inconsistent part, for registries and layouts. Nothing is written
-// outside the store.
+// TestHostileImages checks that fetching an inconsistent image from a registry or layout
+// fails with one error, which includes the image and the inconsistent part. No file is
+// written outside the store.
 func TestHostileImages(t *testing.T) {
 	good := makeTar(t, tarEntry{name: "a", data: "x"})
 	platform := &ocispecs.Platform{OS: "linux", Architecture: "amd64"}
@@ -199,7 +200,7 @@ func TestHostileImages(t *testing.T) {
 		{"promises much", bomb(t, &tar.Header{Name: "huge", Size: 1 << 60}), nil, `layer 0: layer entry "huge": the layer is too large`},
 		{"promises more than it holds", bomb(t, &tar.Header{Name: "x", Size: 1 << 19}), nil, `layer 0: layer entry "x": unexpected EOF`},
 		{"many entries", makeTar(t, many(1001)...), nil, "the layer has too many files"},
-		{"many names", makeTar(t, many2(500)...), nil, "the layer has too long names and attributes"},
+		{"many names", makeTar(t, filesWithLongNames(500)...), nil, "the layer has too long names and attributes"},
 		{"gzip bomb", zeros(t, 64<<20), compressed(ocispecs.MediaTypeImageLayerGzip, gzipped(t, zeros(t, 64<<20))), "the layer is too large"},
 		{"zstd bomb", zeros(t, 64<<20), compressed(ocispecs.MediaTypeImageLayerZstd, zstded(t, zeros(t, 64<<20))), "the layer is too large"},
 		{"no archive", strings.Repeat("x", 2000), nil, "layer 0: read layer: archive/tar: invalid tar header"},
@@ -214,7 +215,7 @@ func TestHostileImages(t *testing.T) {
 				ids[i] = string(h.diff)
 				h.image.Layers = append(h.image.Layers, h.layer)
 			}
-			delete(h.blobs, string(h.layer.Digest)) // because it is not fetched
+			delete(h.blobs, string(h.layer.Digest)) // the layer must not be fetched
 			h.image.Config = h.add(ocispecs.MediaTypeImageConfig, imageConfig(ids...))
 		}, "has 1025 layers, more than 1024"},
 		{"more layers than diff ids", good, func(h *hostile) { h.image.Layers = []ocispecs.Descriptor{h.layer, h.layer} }, "has 2 layers, its config lists 1"},
@@ -266,7 +267,7 @@ func TestHostileImages(t *testing.T) {
 			s := hostileSources(t)
 			err := fetch(s)
 			if tc.about == "another manifest" {
-				tc.want = "manifest" // detected in the response of a registry, and by the digest in a layout
+				tc.want = "manifest" // a registry's response shows it, in a layout the digest
 				if from == "layout" {
 					tc.want = "what should be " + h.root + " is "
 				}
@@ -288,8 +289,8 @@ func TestHostileImages(t *testing.T) {
 	}
 }
 
-// many2 returns n files with long names.
-func many2(n int) []tarEntry {
+// filesWithLongNames returns n archive entries with long names.
+func filesWithLongNames(n int) []tarEntry {
 	list := many(n)
 	for i := range list {
 		list[i].name += strings.Repeat("n", 200)
@@ -297,8 +298,8 @@ func many2(n int) []tarEntry {
 	return list
 }
 
-// TestFailingRegistry checks that a failing registry causes an error with the image's
-// name, without a long delay.
+// TestFailingRegistry checks that fetching from a failing registry returns an error with
+// the image's name, without a long delay.
 func TestFailingRegistry(t *testing.T) {
 	h := newHostile(makeTar(t, tarEntry{name: "a", data: strings.Repeat("x", 100_000)}), nil)
 	layer := string(h.layer.Digest)
@@ -377,8 +378,9 @@ func TestCancelledFetch(t *testing.T) {
 	}
 }
 
-// TestNothingOutside checks that a layer with links to the outside writes nothing
-// outside its destination. It contains all kinds of paths that are not errors.
+// TestNothingOutside checks that unpacking a layer writes nothing outside its
+// destination, even through links to the outside. The layer has all kinds of such paths
+// that are not errors.
 func TestNothingOutside(t *testing.T) {
 	outside := t.TempDir()
 	data := makeTar(t, tarEntry{name: "abs", link: outside}, tarEntry{name: "abs/x", data: "x"}, tarEntry{name: "up", link: strings.Repeat("../", 30) + outside}, tarEntry{name: "up/y", data: "y"}, tarEntry{name: outside + "/z", data: "z"})
@@ -395,7 +397,7 @@ func TestNothingOutside(t *testing.T) {
 		t.Fatal(err)
 	}
 	if list, err := os.ReadDir(outside); err != nil || len(list) > 0 {
-		t.Errorf("written outside: %v, %v", list, err)
+		t.Errorf("files outside: %v, %v, want none", list, err)
 	}
 	for _, name := range []string{"x", "y", "z"} {
 		if _, err := os.Stat(filepath.Join(dir, outside, name)); err != nil {

@@ -20,14 +20,13 @@ import (
 	"slipway/solver/tree"
 )
 
-// Download is a downloaded file.
+// Download is the result of an HTTP source: a directory with the downloaded file.
 type Download struct {
 	snapshot *snapshot.Snapshot
 	op       *pb.SourceOp
-	// Blob is the content and Name the file name.
-	Blob tree.Blob
-	Name string
-	// LastModified is the time reported by the server, or nil.
+	Blob     tree.Blob // content of the file
+	Name     string    // file name
+	// LastModified is the modification time that the server reported, or nil.
 	LastModified *time.Time
 }
 
@@ -47,13 +46,14 @@ func (s *Sources) http(ctx context.Context, op *pb.SourceOp) (*Download, error) 
 	})
 }
 
-// ResolveHTTP downloads a file and returns its metadata.
+// ResolveHTTP downloads the file of an HTTP source, once per build, and returns its
+// digest, name and time.
 func (s *Sources) ResolveHTTP(ctx context.Context, op *pb.SourceOp) (*Download, error) {
 	return s.http(ctx, op)
 }
 
-// download downloads a file. It reuses the result of a previous build if the
-// definition's checksum matches, or if the server reports that the file is unchanged.
+// download downloads a file. It reuses the file from a previous build if the operation's
+// checksum matches, or if the server reports that the file is unchanged.
 func (s *Sources) download(ctx context.Context, op *pb.SourceOp) (*Download, error) {
 	if op.Attrs[pb.AttrHTTPSignatureVerify]+op.Attrs[pb.AttrHTTPSignatureVerifyPubKey] != "" {
 		return nil, errors.New("checking signatures of downloads needs BuildKit")
@@ -64,12 +64,12 @@ func (s *Sources) download(ctx context.Context, op *pb.SourceOp) (*Download, err
 	if known && op.Attrs[pb.AttrHTTPChecksum] == string(old.Blob.Digest) {
 		return newDownload(op, old.Blob, old.header())
 	}
-	resp, err := s.ask(ctx, op, old.Header["Etag"], known)
+	resp, err := s.sendRequest(ctx, op, old.Header["Etag"], known)
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	if known && unchanged(resp, old.Header["Etag"]) {
+	if known && isUnchanged(resp, old.Header["Etag"]) {
 		return newDownload(op, old.Blob, old.header())
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
@@ -128,8 +128,8 @@ func downloadMeta(attrs map[string]string) (tree.Meta, error) {
 	return m, nil
 }
 
-// downloadName returns the name of the file: from the definition, from the server's
-// response, or from the URL.
+// downloadName returns the name of a downloaded file. The operation's attribute takes
+// precedence over the server's Content-Disposition, and that over the URL.
 func downloadName(op *pb.SourceOp, header http.Header) string {
 	if name := op.Attrs[pb.AttrHTTPFilename]; name != "" {
 		return name

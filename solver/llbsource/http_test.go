@@ -13,12 +13,12 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// fileServer serves one file.
+// fileServer is an HTTP server with one file.
 type fileServer struct {
 	*httptest.Server
 	data, etag string
 	header     map[string]string // headers of responses
-	ignorant   bool              // ignores If-None-Match
+	ignorant   bool              // whether the server ignores If-None-Match
 
 	asked, sent int
 	last        http.Header // of the last request
@@ -47,7 +47,7 @@ func newFileServer(t *testing.T) *fileServer {
 	return f
 }
 
-// fetch downloads the file in a new build, with the index of previous builds.
+// fetch downloads the file in a new build that has the store and index of s.
 func (f *fileServer) fetch(t *testing.T, s *Sources, attrs map[string]string) (name, data string, err error) {
 	t.Helper()
 	index := filepath.Join(s.Temp, "index")
@@ -66,7 +66,8 @@ func (f *fileServer) fetch(t *testing.T, s *Sources, attrs map[string]string) (n
 	return d.Name, string(b), nil
 }
 
-// TestRevalidation checks that an unchanged file is not downloaded again.
+// TestRevalidation checks that a build does not download a file again if the server
+// reports it as unchanged.
 func TestRevalidation(t *testing.T) {
 	for _, ignorant := range []bool{false, true} {
 		s, f := newSources(t), newFileServer(t)
@@ -94,7 +95,7 @@ func TestRevalidation(t *testing.T) {
 	}
 }
 
-// TestLostDownload checks that a file is downloaded again if its content has been
+// TestLostDownload checks that a build downloads a file again if its content has been
 // removed from the store.
 func TestLostDownload(t *testing.T) {
 	s, f := newSources(t), newFileServer(t)
@@ -110,7 +111,8 @@ func TestLostDownload(t *testing.T) {
 	}
 }
 
-// TestChecksum checks that a file with a known checksum causes no request.
+// TestChecksum checks that a build sends no request if the store has a file with the
+// checksum of the operation.
 func TestChecksum(t *testing.T) {
 	s, f := newSources(t), newFileServer(t)
 	f.data = "one"
@@ -129,8 +131,8 @@ func TestChecksum(t *testing.T) {
 	}
 }
 
-// TestRequest checks that headers of the definition and secrets are sent, and that
-// secrets are sent only to their host.
+// TestRequest checks that a request has the headers of the operation and the secrets of
+// the build, and that a host's secret is sent to that host only.
 func TestRequest(t *testing.T) {
 	s, f := newSources(t), newFileServer(t)
 	s.Secrets = map[string][]byte{"named": []byte("secret"), "HTTP_AUTH_HEADER_other.test": []byte("no"), "HTTP_AUTH_TOKEN_127.0.0.1": []byte("token")}

@@ -12,8 +12,8 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// downloadKey returns the key of a request in the index. The file name and the owner
-// are not part of it.
+// downloadKey returns the key in the index for the response to a request. Attributes that
+// do not affect the request, such as the file name and the owner, are not part of it.
 func downloadKey(op *pb.SourceOp) string {
 	key := op.Identifier
 	for _, name := range slices.Sorted(maps.Keys(op.Attrs)) {
@@ -24,7 +24,7 @@ func downloadKey(op *pb.SourceOp) string {
 	return key
 }
 
-// header returns the stored headers.
+// header returns the response headers that the index has for a download.
 func (f pastDownload) header() http.Header {
 	h := http.Header{}
 	for name, v := range f.Header {
@@ -35,9 +35,9 @@ func (f pastDownload) header() http.Header {
 	return h
 }
 
-// ask sends the request for a source. If a previous download is known, the request is
-// conditional.
-func (s *Sources) ask(ctx context.Context, op *pb.SourceOp, etag string, known bool) (*http.Response, error) {
+// sendRequest sends the request for an HTTP source. If a previous download is known and
+// has an ETag, the request is conditional.
+func (s *Sources) sendRequest(ctx context.Context, op *pb.SourceOp, etag string, known bool) (*http.Response, error) {
 	if s.HTTP == nil {
 		return nil, errors.New("downloads are not allowed")
 	}
@@ -65,7 +65,7 @@ func (s *Sources) ask(ctx context.Context, op *pb.SourceOp, etag string, known b
 	return c.Do(req)
 }
 
-// maxRedirects is the maximum number of redirects of a request, as in BuildKit.
+// maxRedirects is the maximum number of redirects that a request follows, as in BuildKit.
 const maxRedirects = 10
 
 // checkRedirect limits the number of redirects. A redirect from HTTPS to HTTP drops the
@@ -80,8 +80,8 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// authorize adds the secret that the definition specifies, or else an optional secret
-// for the host.
+// authorize adds an Authorization header. The header is the value of the given secret, or
+// else of HTTP_AUTH_HEADER_HOST or HTTP_AUTH_TOKEN_HOST if the build has such a secret.
 func (s *Sources) authorize(req *http.Request, secret string) error {
 	if secret != "" {
 		v, ok := s.Secrets[secret]
@@ -100,21 +100,22 @@ func (s *Sources) authorize(req *http.Request, secret string) error {
 	return nil
 }
 
-// unchanged reports whether a response confirms the file with this ETag. Some servers
-// send the whole file with the same ETag instead of 304. Weak tags are compared like
-// strong ones, as in BuildKit.
-func unchanged(resp *http.Response, etag string) bool {
+// isUnchanged reports whether a response says that the file still has this ETag. Some
+// servers send the whole file with the same ETag instead of status 304. Weak ETags are
+// compared like strong ones, as in BuildKit.
+func isUnchanged(resp *http.Response, etag string) bool {
 	if etag == "" {
 		return false
 	}
 	now := resp.Header.Get("Etag")
 	switch resp.StatusCode {
 	case http.StatusNotModified:
-		return now == "" || strong(now) == strong(etag)
+		return now == "" || trimWeak(now) == trimWeak(etag)
 	case http.StatusOK:
-		return strong(now) == strong(etag)
+		return trimWeak(now) == trimWeak(etag)
 	}
 	return false
 }
 
-func strong(etag string) string { return strings.TrimPrefix(etag, "W/") }
+// trimWeak removes the mark of a weak ETag.
+func trimWeak(etag string) string { return strings.TrimPrefix(etag, "W/") }

@@ -26,39 +26,41 @@ const (
 
 // imageStore is a source of image parts: a registry, a layout or an archive.
 type imageStore interface {
-	// manifest returns a manifest or an index. The descriptor needs only a digest.
+	// manifest returns the manifest or index with the digest of d. Other fields of d may
+	// be zero.
 	manifest(ctx context.Context, d ocispecs.Descriptor) ([]byte, error)
-	// blob opens a config or a layer.
+	// blob opens a config or a layer. The caller must close the result.
 	blob(ctx context.Context, d ocispecs.Descriptor) (io.ReadCloser, error)
 }
 
 // Image is a resolved image whose layers have not been fetched.
 type Image struct {
-	s      *Sources
-	name   string
-	from   imageStore
-	layers []ocispecs.Descriptor
-	digest digest.Digest // of the manifest
-	found  digest.Digest // of the index, or of the manifest if there is no index
-	config []byte
-	wanted ocispecs.Platform
+	s        *Sources
+	name     string
+	from     imageStore
+	layers   []ocispecs.Descriptor
+	digest   digest.Digest // of the manifest
+	resolved digest.Digest // of the index, or of the manifest if there is no index
+	config   []byte
+	platform ocispecs.Platform
 }
 
 // Digest implements [solver.Source].
 func (i *Image) Digest() digest.Digest { return i.digest }
 
-// Found returns the digest to which the reference resolves. For a multi-platform image
-// it is the digest of the index.
-func (i *Image) Found() digest.Digest { return i.found }
+// ResolvedDigest returns the digest to which the reference resolves. For a
+// multi-platform image, this is the digest of the index.
+func (i *Image) ResolvedDigest() digest.Digest { return i.resolved }
 
 // Config returns the image config as JSON.
 func (i *Image) Config() []byte { return i.config }
 
-// Machine returns the platform of this machine.
+// Machine returns the platform for which images run on this machine by default. Its OS
+// is always Linux.
 func Machine() ocispecs.Platform {
 	p := platforms.DefaultSpec()
 	if runtime.GOOS != "linux" {
-		p.OS = "linux" // the default target is Linux on every system
+		p.OS = "linux" // builds are for Linux by default on every system
 	}
 	return platforms.Normalize(p)
 }
@@ -70,7 +72,8 @@ func platformOf(p *pb.Platform) ocispecs.Platform {
 	return platforms.Normalize(ocispecs.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion, OSFeatures: p.OSFeatures})
 }
 
-// manifest holds the relevant fields of manifests and indexes.
+// manifest has the fields that image manifests and indexes need here. An index has
+// Manifests, a manifest has Config and Layers.
 type manifest struct {
 	MediaType string                `json:"mediaType"`
 	Config    *ocispecs.Descriptor  `json:"config"`
@@ -94,10 +97,10 @@ func parseManifest(data []byte) (*manifest, error) {
 	return &m, nil
 }
 
-// imageIn resolves a descriptor in a store to an image. For an index it chooses the
-// manifest that best matches the platform.
+// imageIn reads the manifest and the config of the image with descriptor d from a store.
+// If d is an index, it chooses the manifest that best matches the platform.
 func (s *Sources) imageIn(ctx context.Context, ref string, from imageStore, d ocispecs.Descriptor, p ocispecs.Platform) (*Image, error) {
-	img := &Image{s: s, name: ref, from: from, found: d.Digest, wanted: p}
+	img := &Image{s: s, name: ref, from: from, resolved: d.Digest, platform: p}
 	m, err := img.manifest(ctx, d)
 	if err != nil {
 		return nil, err
@@ -114,14 +117,14 @@ func (s *Sources) imageIn(ctx context.Context, ref string, from imageStore, d oc
 		}
 	}
 	img.digest, img.layers = d.Digest, m.Layers
-	img.config, err = img.small(m.Config.Digest, func() (io.ReadCloser, error) { return from.blob(ctx, *m.Config) })
+	img.config, err = img.smallBlob(m.Config.Digest, func() (io.ReadCloser, error) { return from.blob(ctx, *m.Config) })
 	if err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
 	return img, nil
 }
 
-// choose returns the manifest of an index that best matches the platform.
+// choose returns the manifest in the list of an index that best matches the platform.
 func choose(list []ocispecs.Descriptor, p ocispecs.Platform) (ocispecs.Descriptor, error) {
 	match := platforms.Only(p)
 	var best *ocispecs.Descriptor
@@ -139,9 +142,10 @@ func choose(list []ocispecs.Descriptor, p ocispecs.Platform) (ocispecs.Descripto
 	return *best, nil
 }
 
-// manifest returns a manifest. It is read from the store if it has been fetched before.
+// manifest returns the parsed manifest or index with the digest of d. It is fetched only
+// if the local store does not have it.
 func (i *Image) manifest(ctx context.Context, d ocispecs.Descriptor) (*manifest, error) {
-	data, err := i.small(d.Digest, func() (io.ReadCloser, error) {
+	data, err := i.smallBlob(d.Digest, func() (io.ReadCloser, error) {
 		data, err := i.from.manifest(ctx, d)
 		return io.NopCloser(bytes.NewReader(data)), err
 	})
@@ -151,8 +155,9 @@ func (i *Image) manifest(ctx context.Context, d ocispecs.Descriptor) (*manifest,
 	return parseManifest(data)
 }
 
-// small returns a manifest or a config, and caches it in the store by digest.
-func (i *Image) small(d digest.Digest, open func() (io.ReadCloser, error)) ([]byte, error) {
+// smallBlob returns the manifest or config with digest d. If the local store does not
+// have it, smallBlob calls open, verifies the content, and stores it.
+func (i *Image) smallBlob(d digest.Digest, open func() (io.ReadCloser, error)) ([]byte, error) {
 	if err := d.Validate(); err != nil {
 		return nil, fmt.Errorf("%q: %w", d, err)
 	}

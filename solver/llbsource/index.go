@@ -12,73 +12,76 @@ import (
 	"slipway/solver/tree"
 )
 
-// Index remembers the content of host files and of downloads, so that unchanged files
-// are not read again. Callers trust its entries without checking the store. A caller
-// that removes blobs must therefore call [Index.Keep]. A nil Index remembers nothing.
+// Index maps host files and downloads to their content in the store, so that unchanged
+// files are not read again. Its users do not check that a blob exists. Whoever removes
+// blobs from the store must therefore call [Index.Keep]. A nil Index is empty and ignores
+// additions. Safe for concurrent use.
 type Index struct {
 	file string
 	now  func() time.Time
-	read sync.Once // on first use, when no process prunes the store
+	read sync.Once // loads file on first use, when no other process prunes the store
 
 	mu      sync.Mutex
-	kept    remembered
+	content indexContent
 	changed bool
 }
 
-// remembered is the content of an index file.
-type remembered struct {
-	Files     map[string]indexed      // by path
+// indexContent is what an index file contains.
+type indexContent struct {
+	Files     map[string]indexedFile  // by path
 	Downloads map[string]pastDownload // by [downloadKey]
 }
 
-func newRemembered() remembered {
-	return remembered{Files: map[string]indexed{}, Downloads: map[string]pastDownload{}}
+func newIndexContent() indexContent {
+	return indexContent{Files: map[string]indexedFile{}, Downloads: map[string]pastDownload{}}
 }
 
-// pastDownload is a previous download, with the response headers that identify the
-// file.
+// pastDownload is a download of an earlier build, with the response headers that
+// revalidate and name the file.
 type pastDownload struct {
 	Blob   tree.Blob
 	Header map[string]string
 }
 
-// indexed is a file that has been read. A change of its content changes at least one of
-// the fields: the system sets Changed, which programs cannot forge.
-type indexed struct {
-	Size, Modified, Changed int64
-	Inode                   uint64
-	Blob                    tree.Blob
+// indexedFile is a host file that has been read. Writing to a file changes at least one
+// of the fields other than Blob: programs can set a modification time, but not ctime.
+type indexedFile struct {
+	Size              int64
+	Modified, Changed int64 // mtime and ctime, in nanoseconds since 1970
+	Inode             uint64
+	Blob              tree.Blob
 }
 
-// OpenIndex opens an index written by [Index.Save]. A missing or damaged file is an
-// empty index. now is the clock with which the times of files are compared.
+// OpenIndex opens the index that [Index.Save] wrote to a file. A missing or damaged file
+// means an empty index. now is the clock to which the times of files are compared.
 func OpenIndex(file string, now func() time.Time) *Index { return &Index{file: file, now: now} }
 
 // lock loads the index on first use and locks it. The caller must call unlock. x must
 // not be nil.
 func (x *Index) lock() (unlock func()) {
 	x.read.Do(func() {
-		x.kept = newRemembered()
+		x.content = newIndexContent()
 		f, err := os.Open(x.file)
 		if err != nil {
 			return
 		}
 		defer f.Close()
-		kept := newRemembered()
-		if err := gob.NewDecoder(f).Decode(&kept); err == nil {
-			x.kept = kept
+		content := newIndexContent()
+		if err := gob.NewDecoder(f).Decode(&content); err == nil {
+			x.content = content
 		}
 	})
 	x.mu.Lock()
 	return x.mu.Unlock
 }
 
-// Keep forgets the files whose content no longer exists.
-func (x *Index) Keep(there func(tree.Blob) bool) error {
+// Keep removes the files from the index whose content does not exist, and saves the
+// index. x must not be nil.
+func (x *Index) Keep(exists func(tree.Blob) bool) error {
 	unlock := x.lock()
-	for name, f := range x.kept.Files {
-		if !there(f.Blob) {
-			delete(x.kept.Files, name)
+	for name, f := range x.content.Files {
+		if !exists(f.Blob) {
+			delete(x.content.Files, name)
 			x.changed = true
 		}
 	}
@@ -86,7 +89,7 @@ func (x *Index) Keep(there func(tree.Blob) bool) error {
 	return x.Save()
 }
 
-// Save writes the index if it has changed.
+// Save writes the index to its file if it has changed. x must not be nil.
 func (x *Index) Save() error {
 	defer x.lock()()
 	if !x.changed {
@@ -97,7 +100,7 @@ func (x *Index) Save() error {
 		return err
 	}
 	defer os.Remove(tmp.Name())
-	err = gob.NewEncoder(tmp).Encode(x.kept)
+	err = gob.NewEncoder(tmp).Encode(x.content)
 	if err = errors.Join(err, tmp.Close()); err != nil {
 		return err
 	}
@@ -110,23 +113,23 @@ func (x *Index) lookup(file string, info fs.FileInfo) (tree.Blob, bool) {
 		return tree.Blob{}, false
 	}
 	defer x.lock()()
-	e, ok := x.kept.Files[file]
-	now := stamps(info)
+	e, ok := x.content.Files[file]
+	now := fileTimes(info)
 	now.Blob = e.Blob
 	return e.Blob, ok && e == now
 }
 
-// clockTick is an upper bound for the resolution of file times. The kernel takes them
-// from a clock that ticks at least 100 times a second.
+// clockTick is an upper bound for the granularity of file times. Linux takes them from a
+// clock that ticks at least 100 times a second.
 const clockTick = 20 * time.Millisecond
 
-// settled reports whether any later write is certain to change the times of the file. A
-// write in the same clock tick as the last one may leave them unchanged.
-func (x *Index) settled(info fs.FileInfo) bool {
+// isStable reports whether every later write to the file is certain to change its times.
+// A write in the same clock tick as the previous one may leave them unchanged.
+func (x *Index) isStable(info fs.FileInfo) bool {
 	if x == nil {
 		return false
 	}
-	e := stamps(info)
+	e := fileTimes(info)
 	return x.now().Sub(time.Unix(0, max(e.Modified, e.Changed))) > clockTick
 }
 
@@ -135,9 +138,9 @@ func (x *Index) remember(file string, info fs.FileInfo, b tree.Blob) {
 		return
 	}
 	defer x.lock()()
-	e := stamps(info)
+	e := fileTimes(info)
 	e.Blob = b
-	x.kept.Files[file], x.changed = e, true
+	x.content.Files[file], x.changed = e, true
 }
 
 func (x *Index) download(key string) (pastDownload, bool) {
@@ -145,7 +148,7 @@ func (x *Index) download(key string) (pastDownload, bool) {
 		return pastDownload{}, false
 	}
 	defer x.lock()()
-	f, ok := x.kept.Downloads[key]
+	f, ok := x.content.Downloads[key]
 	return f, ok
 }
 
@@ -154,5 +157,5 @@ func (x *Index) rememberDownload(key string, f pastDownload) {
 		return
 	}
 	defer x.lock()()
-	x.kept.Downloads[key], x.changed = f, true
+	x.content.Downloads[key], x.changed = f, true
 }

@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-func stamps(info fs.FileInfo) indexed {
-	e := indexed{Size: info.Size(), Modified: info.ModTime().UnixNano()}
+func fileTimes(info fs.FileInfo) indexedFile {
+	e := indexedFile{Size: info.Size(), Modified: info.ModTime().UnixNano()}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		e.Changed, e.Inode = st.Ctim.Nano(), st.Ino
 	}

@@ -4,6 +4,6 @@ package llbsource
 
 import "io/fs"
 
-func stamps(info fs.FileInfo) indexed {
-	return indexed{Size: info.Size(), Modified: info.ModTime().UnixNano()}
+func fileTimes(info fs.FileInfo) indexedFile {
+	return indexedFile{Size: info.Size(), Modified: info.ModTime().UnixNano()}
 }

@@ -25,8 +25,7 @@ import (
 // in Docker.
 const parallelLayers = 3
 
-// Fetch implements [solver.Source]. Layers that exist because of another image are not
-// fetched again.
+// Fetch implements [solver.Source]. It skips layers that were fetched for another image.
 func (i *Image) Fetch(ctx context.Context) (*snapshot.Snapshot, error) {
 	s, err := i.fetch(ctx)
 	if err != nil {
@@ -59,16 +58,18 @@ func (i *Image) fetch(ctx context.Context) (*snapshot.Snapshot, error) {
 	return i.s.Unpack(ctx, solver.Origin{Name: "layer of " + i.name, Source: "docker-image://" + i.name}, layers)
 }
 
-// RemoteLayer is a layer that can be fetched. If its DiffID is "", the digest of the
+// RemoteLayer is a layer that can be fetched. Its DiffID may be "" if the digest of the
 // uncompressed layer is unknown.
 type RemoteLayer struct {
 	snapshot.LayerBlob
-	// Open opens the compressed layer. [Sources.Unpack] verifies the data.
+	// Open opens the layer as it is stored remotely, usually compressed.
+	// [Sources.Unpack] verifies the digest.
 	Open func(context.Context) (io.ReadCloser, error)
 }
 
-// Unpack returns the snapshot of layers. A layer that has been unpacked on the same
-// base before is not fetched again.
+// Unpack fetches layers and returns a snapshot in which they lie on top of each other,
+// the lowest layer first. It skips a layer if the cache has it unpacked on the same base.
+// of describes the layers in the cache.
 func (s *Sources) Unpack(ctx context.Context, of solver.Origin, layers []RemoteLayer) (*snapshot.Snapshot, error) {
 	if len(layers) > snapshot.MaxLayers {
 		return nil, fmt.Errorf("has %d layers, more than %d", len(layers), snapshot.MaxLayers)
@@ -104,8 +105,8 @@ func (s *Sources) Unpack(ctx context.Context, of solver.Origin, layers []RemoteL
 	return out, nil
 }
 
-// fetchBlobs fetches layers concurrently. first is the index of the first layer, for
-// errors.
+// fetchBlobs stores the compressed layers concurrently. Errors count layers from first,
+// which is the index of layers[0] in the image.
 func (s *Sources) fetchBlobs(ctx context.Context, layers []RemoteLayer, first int) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallelLayers)
@@ -135,7 +136,7 @@ func (s *Sources) fetchBlob(ctx context.Context, l RemoteLayer) (tree.Blob, erro
 	}
 	for tried := 1; ; tried++ {
 		got, err := s.transfer(ctx, l)
-		if cut(err) && tried < transfers && ctx.Err() == nil {
+		if isInterrupted(err) && tried < transfers && ctx.Err() == nil {
 			continue
 		}
 		if err == nil && got != want {
@@ -149,7 +150,8 @@ func (s *Sources) fetchBlob(ctx context.Context, l RemoteLayer) (tree.Blob, erro
 // interrupted.
 const transfers = 3
 
-func cut(err error) bool {
+// isInterrupted reports whether err means that a connection ended early.
+func isInterrupted(err error) bool {
 	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
@@ -164,8 +166,8 @@ func (s *Sources) transfer(ctx context.Context, l RemoteLayer) (tree.Blob, error
 	return got, errors.Join(err, r.Close())
 }
 
-// checkMediaType returns an error if a media type is not the type of a layer, or if its
-// compression or encryption is unknown.
+// checkMediaType returns an error unless kind is a layer's media type with no
+// compression, gzip or zstd. Encrypted layers have another suffix and are errors.
 func checkMediaType(kind string) error {
 	for _, layer := range []string{
 		"application/vnd.oci.image.layer.v1.tar", "application/vnd.oci.image.layer.nondistributable.v1.tar",

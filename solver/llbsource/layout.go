@@ -29,7 +29,8 @@ func (l *layout) blob(_ context.Context, d ocispecs.Descriptor) (io.ReadCloser, 
 
 func blobName(d digest.Digest) string { return "blobs/" + d.Algorithm().String() + "/" + d.Encoded() }
 
-// readSmall reads a manifest or a config.
+// readSmall reads the file of a manifest or a config. A file of more than 16 MiB is an
+// error.
 func readSmall(files fs.FS, name string) ([]byte, error) {
 	f, err := files.Open(name)
 	if err != nil {

@@ -23,28 +23,28 @@ import (
 	"slipway/solver/snapshot"
 )
 
-// nameAnnotation is the annotation of containerd and Docker for the full name of an
-// image.
+// nameAnnotation is the annotation in which containerd and Docker store the full name of
+// an image.
 const nameAnnotation = "io.containerd.image.name"
 
-// maxListed is the maximum number of image names in an error.
+// maxListed is the maximum number of image names that an error lists.
 const maxListed = 20
 
-// imageFiles are the images of a directory or of an archive.
+// imageFiles lists the images in an OCI layout or an archive.
 type imageFiles struct {
 	from   imageStore
 	images []imageEntry
-	found  map[digest.Digest]int // index in images
+	found  map[digest.Digest]int // index in images, by digest
 }
 
-// imageEntry is an image with its names.
+// imageEntry is an image in a layout or archive, with its names.
 type imageEntry struct {
-	digest digest.Digest
-	names  []string // tags and full names
+	digest digest.Digest // of the manifest or index
+	names  []string      // tags and full names
 }
 
-// ResolveLayout returns the image with the digest of ref in the layout or archive with
-// the ID store.
+// ResolveLayout returns the image with the digest of ref, for example name@sha256:…, from
+// the OCI layout or archive whose store ID is store.
 func (s *Sources) ResolveLayout(ctx context.Context, ref, store string, p ocispecs.Platform) (*Image, error) {
 	file, ok := s.Layouts[store]
 	if !ok {
@@ -64,9 +64,9 @@ func (s *Sources) ResolveLayout(ctx context.Context, ref, store string, p ocispe
 	return nil, fmt.Errorf("images of %s: %w", file, err)
 }
 
-// FindImage returns the digest of an image in an OCI layout or in an archive of images.
-// It finds the image with the name or tag want. If want is "", it finds the only image,
-// or the image with the tag latest.
+// FindImage returns the digest of the image with the name or tag want in an OCI layout or
+// in an archive of images. If want is "", it returns the digest of the only image, or of
+// the image with the tag latest.
 func (s *Sources) FindImage(ctx context.Context, file, want string) (digest.Digest, error) {
 	l, err := s.imageFiles(ctx, file)
 	if err != nil {
@@ -76,7 +76,7 @@ func (s *Sources) FindImage(ctx context.Context, file, want string) (digest.Dige
 	var all []string
 	for _, i := range l.images {
 		all = append(all, i.names...)
-		if len(l.images) == 1 && want == "" || slices.ContainsFunc(i.names, func(n string) bool { return called(n, want) }) {
+		if len(l.images) == 1 && want == "" || slices.ContainsFunc(i.names, func(n string) bool { return matchesName(n, want) }) {
 			found = append(found, i.digest)
 		}
 	}
@@ -96,9 +96,9 @@ func (s *Sources) FindImage(ctx context.Context, file, want string) (digest.Dige
 	return "", err
 }
 
-// called reports whether an image name matches want. They match if they have the same
-// tag, or if they are equal after normalization.
-func called(name, want string) bool {
+// matchesName reports whether the name of an image matches the requested name or tag. If
+// want is "", the tag is latest. Names are compared after normalization.
+func matchesName(name, want string) bool {
 	if want == "" {
 		want = "latest"
 	}
@@ -110,7 +110,7 @@ func called(name, want string) bool {
 	return errors.Join(errA, errB) == nil && reference.TagNameOnly(a).String() == reference.TagNameOnly(b).String()
 }
 
-// imageFiles opens a directory or an archive with images, once per build.
+// imageFiles lists the images in a directory or an archive, once per build.
 func (s *Sources) imageFiles(ctx context.Context, file string) (*imageFiles, error) {
 	return s.layouts.Do(ctx, file, func(ctx context.Context) (*imageFiles, error) {
 		info, err := os.Stat(file)
@@ -134,7 +134,7 @@ func (s *Sources) imageFiles(ctx context.Context, file string) (*imageFiles, err
 	})
 }
 
-// ociFiles reads the index of an OCI layout.
+// ociFiles lists the images in the index.json of an OCI layout.
 func ociFiles(files fs.FS) (*imageFiles, error) {
 	data, err := readSmall(files, "index.json")
 	if err != nil {
@@ -157,7 +157,7 @@ func ociFiles(files fs.FS) (*imageFiles, error) {
 	return l, nil
 }
 
-// add adds an image. If the image exists, add adds the names to it.
+// add adds an image to the list, or further names to the image if the list has it.
 func (l *imageFiles) add(d digest.Digest, names []string) {
 	i, ok := l.found[d]
 	if !ok {
@@ -188,7 +188,7 @@ func dockerFiles(a *archive) (*imageFiles, error) {
 	if err := json.Unmarshal(data, &list); err != nil {
 		return nil, fmt.Errorf("manifest.json: %w", err)
 	}
-	from := &dockerArchive{archive: a, manifests: map[digest.Digest][]byte{}, names: map[digest.Digest]string{}, hashed: map[archived]digest.Digest{}}
+	from := &dockerArchive{archive: a, manifests: map[digest.Digest][]byte{}, names: map[digest.Digest]string{}, hashed: map[archiveEntry]digest.Digest{}}
 	l := &imageFiles{from: from, found: map[digest.Digest]int{}}
 	for _, e := range list {
 		d, err := from.add(e.Config, e.Layers)
@@ -204,8 +204,8 @@ func dockerFiles(a *archive) (*imageFiles, error) {
 type dockerArchive struct {
 	*archive
 	manifests map[digest.Digest][]byte
-	names     map[digest.Digest]string   // names of configs and layers in the archive
-	hashed    map[archived]digest.Digest // digests of compressed layers
+	names     map[digest.Digest]string       // file names of configs and layers
+	hashed    map[archiveEntry]digest.Digest // digests of the compressed layers hashed so far
 }
 
 func (a *dockerArchive) manifest(_ context.Context, d ocispecs.Descriptor) ([]byte, error) {
@@ -220,7 +220,8 @@ func (a *dockerArchive) blob(_ context.Context, d ocispecs.Descriptor) (io.ReadC
 	return a.Open(a.names[d.Digest])
 }
 
-// add creates the manifest of an image and returns its digest.
+// add creates a manifest for an image of the archive and returns the manifest's digest.
+// config and layers are file names in the archive.
 func (a *dockerArchive) add(config string, layers []string) (digest.Digest, error) {
 	data, err := readSmall(a.archive, config)
 	if err != nil {
@@ -258,9 +259,9 @@ func (a *dockerArchive) add(config string, layers []string) (digest.Digest, erro
 	return d, nil
 }
 
-// layer returns the descriptor of a layer. The digest of an uncompressed layer is its
-// diffID, which is verified when the layer is read. The digest of a compressed layer is
-// computed now.
+// layer returns the descriptor of the layer in the file name. For an uncompressed layer it
+// uses the diffID as the digest, without reading the layer: Unpack verifies it. For a
+// compressed layer it computes the digest.
 func (a *dockerArchive) layer(name string, diffID digest.Digest) (ocispecs.Descriptor, error) {
 	d := ocispecs.Descriptor{MediaType: ocispecs.MediaTypeImageLayer, Digest: diffID}
 	f, err := a.find(name)

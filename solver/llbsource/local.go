@@ -22,12 +22,12 @@ import (
 	"slipway/solver/tree"
 )
 
-// localSource is a directory of the host that has been read.
+// localSource is a local directory whose files have been read into the store.
 type localSource struct{ snapshot *snapshot.Snapshot }
 
 // Digest implements [solver.Source]. It covers all metadata that copies preserve,
-// including times and hard links. The time of the root is excluded, because it is the
-// time of this build.
+// including times and hard links. The root's modification time is excluded, because it is
+// the time of this build and would prevent every cache hit.
 func (l *localSource) Digest() digest.Digest {
 	root := l.snapshot.Tree()
 	m := root.Meta()
@@ -38,8 +38,8 @@ func (l *localSource) Digest() digest.Digest {
 // Fetch implements [solver.Source].
 func (l *localSource) Fetch(context.Context) (*snapshot.Snapshot, error) { return l.snapshot, nil }
 
-// local reads the selected files of a directory. Files belong to root, like the files
-// that BuildKit's clients send.
+// local reads the selected files of the local source with a name. The owner of all files
+// becomes root, as in BuildKit.
 func (s *Sources) local(ctx context.Context, name string, attrs map[string]string) (solver.Source, error) {
 	if n, ok := s.Trees[name]; ok {
 		return &localSource{snapshot.New(nil, nil).With(n)}, nil
@@ -69,8 +69,8 @@ func (s *Sources) local(ctx context.Context, name string, attrs map[string]strin
 	return &localSource{snapshot.New(nil, nil).With(r.e.Tree().WithMeta(m))}, nil
 }
 
-// filtered returns the files of a directory that its include, exclude and follow
-// attributes select.
+// filtered returns the part of a directory that the operation's attributes for include
+// patterns, exclude patterns and followed paths select.
 func filtered(dir string, attrs map[string]string) (fsutil.FS, error) {
 	files, err := fsutil.NewFS(dir)
 	if err != nil {
@@ -94,13 +94,13 @@ func filtered(dir string, attrs map[string]string) (fsutil.FS, error) {
 type localReader struct {
 	ctx  context.Context
 	s    *Sources
-	name string // of the source
-	// transfer counts the bytes of files that are read.
+	name string // name of the source
+	// transfer reports the number of bytes read from files as progress.
 	transfer *solver.Tracker
 	dir      string
 	files    fsutil.FS
 	e        *tree.Editor
-	links    map[string]*tree.Node // files by path, to detect hard links
+	links    map[string]*tree.Node // regular files by path, as targets of hard links
 }
 
 func (r *localReader) visit(name string, d gofs.DirEntry, err error) error {
@@ -146,11 +146,11 @@ func (r *localReader) visit(name string, d gofs.DirEntry, err error) error {
 	return nil // a socket
 }
 
-// metaOf returns the metadata of a file in the context.
+// metaOf returns the metadata with which a local file enters the build.
 //
-// Upstream: capabilities of files are lost. BuildKit sets the owner of a received file
-// after its extended attributes, and then the kernel removes security.capability,
-// except from directories.
+// Upstream: files lose their capabilities, directories keep them. BuildKit sets the owner
+// of a received file after its xattrs, and chown(2) makes the kernel remove
+// security.capability from everything but directories.
 func metaOf(st *types.Stat) tree.Meta {
 	mode := os.FileMode(st.Mode)
 	m := tree.Meta{Mode: tree.UnixMode(mode), ModTime: time.Unix(0, st.ModTime).UTC()}
@@ -181,7 +181,8 @@ func (r *localReader) link(name, first string) error {
 	return r.e.Put(name, n)
 }
 
-// blob returns the content of a file. It reads the file only if it has changed.
+// blob stores the content of a file. It reads the file only if the index does not have
+// it or the file has changed since.
 func (r *localReader) blob(name string) (tree.Blob, error) {
 	file := filepath.Join(r.dir, filepath.FromSlash(name))
 	info, err := os.Lstat(file)
@@ -194,7 +195,7 @@ func (r *localReader) blob(name string) (tree.Blob, error) {
 	if b, ok := r.s.Files.lookup(file, info); ok {
 		return b, nil
 	}
-	settled := r.s.Files.settled(info)
+	stable := r.s.Files.isStable(info)
 	f, err := r.files.Open(name)
 	if err != nil {
 		return tree.Blob{}, err
@@ -203,7 +204,7 @@ func (r *localReader) blob(name string) (tree.Blob, error) {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return b, err
 	}
-	if settled {
+	if stable {
 		r.s.Files.remember(file, info, b)
 	}
 	return b, nil

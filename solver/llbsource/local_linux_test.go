@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestLocalWhiteouts checks that devices 0/0 are left out. Every user may create them,
-// and a step would not see them.
+// TestLocalWhiteouts checks that a local source omits character devices 0/0, which
+// overlayfs takes for whiteouts.
 func TestLocalWhiteouts(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "a"), nil, 0o644); err != nil {

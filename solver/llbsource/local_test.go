@@ -14,7 +14,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// openLocal opens a directory as a local source of a build at the time now.
+// openLocal opens a directory as the local source of a build that runs at the time now.
 func openLocal(t *testing.T, dir string, now time.Time) solver.Source {
 	t.Helper()
 	store, err := tree.OpenStore(t.TempDir())
@@ -29,8 +29,8 @@ func openLocal(t *testing.T, dir string, now time.Time) solver.Source {
 	return src
 }
 
-// TestLocalDigest checks that the digest of a source depends on everything that a copy
-// preserves, and on nothing else.
+// TestLocalDigest checks that the digest of a local source depends on the contents and
+// metadata that a copy preserves, and on nothing else.
 func TestLocalDigest(t *testing.T) {
 	dir, old, later := t.TempDir(), time.Unix(1_000_000_000, 0), time.Unix(1_400_000_000, 0)
 	write := func(name string) {

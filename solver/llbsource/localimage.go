@@ -18,20 +18,20 @@ import (
 	"slipway/solver/images"
 )
 
-// storedBlobs is an [imageStore] for an image whose blobs are all in the store. It is
-// asked only for blobs that are missing there, which is an error: a registry may have
-// another image of the same name.
+// storedBlobs is an [imageStore] for an image in the state directory. Its methods always
+// fail, because they are called only for blobs that are missing there. A registry cannot
+// replace the blobs: it may have another image of the same name.
 type storedBlobs struct{ of *images.Image }
 
 func (b storedBlobs) manifest(_ context.Context, d ocispecs.Descriptor) ([]byte, error) {
-	return nil, b.lost(d.Digest)
+	return nil, b.missingBlob(d.Digest)
 }
 
 func (b storedBlobs) blob(_ context.Context, d ocispecs.Descriptor) (io.ReadCloser, error) {
-	return nil, b.lost(d.Digest)
+	return nil, b.missingBlob(d.Digest)
 }
 
-func (b storedBlobs) lost(d digest.Digest) error {
+func (b storedBlobs) missingBlob(d digest.Digest) error {
 	return fmt.Errorf("local image %s: blob %s is lost (build it again, or slipway image rm %[1]s)", b.of.Name, d)
 }
 
@@ -54,15 +54,16 @@ func (s *Sources) storedImage(ctx context.Context, ref string, p ocispecs.Platfo
 	return img, nil, err
 }
 
-// runsAs reports whether an image for q suits p. The architecture must be equal, and
-// the variant equal or earlier. An image for 386 does not suit amd64.
+// runsAs reports whether an image for platform q can be used for platform p. The
+// architecture must be equal, and the variant equal or older. An image for 386 is thus not
+// used for amd64.
 func runsAs(q, p ocispecs.Platform) bool {
 	return q.Architecture == p.Architecture && platforms.Only(p).Match(q)
 }
 
-// findLocal returns the stored image for a reference, regardless of its platforms, or
-// nil. An image that this build has found stays the same, even if another build
-// reassigns its name.
+// findLocal returns the stored image for a reference, regardless of its platforms, or nil
+// if the image is not stored. A build always finds the same image for a digest, even if
+// another build gives the name to a new image.
 func (s *Sources) findLocal(ref string) (*images.Image, error) {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil || s.Local == nil {
@@ -80,9 +81,9 @@ func (s *Sources) findLocal(ref string) (*images.Image, error) {
 	return found, err
 }
 
-// onlyFor adds to the error of a registry that the image is stored, but only for other
-// platforms.
-func onlyFor(err error, others []string) error {
+// withStoredPlatforms adds to a registry's error that the image is stored for other
+// platforms only. others lists them.
+func withStoredPlatforms(err error, others []string) error {
 	if err == nil || len(others) == 0 {
 		return err
 	}

@@ -28,7 +28,7 @@ func (l localImages) find(ref reference.Named) (*images.Image, error) {
 	return nil, fmt.Errorf("%s: %w", ref, fs.ErrNotExist)
 }
 
-// putBlob stores a blob and returns its JSON descriptor.
+// putBlob stores a blob and returns its descriptor as JSON. kind is the media type.
 func putBlob(t *testing.T, s *Sources, kind, data string) string {
 	t.Helper()
 	if _, err := s.Store.PutBytes([]byte(data)); err != nil {
@@ -48,7 +48,8 @@ func putImage(t *testing.T, s *Sources, file string) (manifest, layer string) {
 	return manifest, layer
 }
 
-// stored returns a stored image with the digest of root and a list of platforms.
+// stored returns an image as the image store has it: root is the content of its manifest
+// or index, list has its platforms.
 func stored(root string, list ...string) *images.Image {
 	img := &images.Image{Name: "docker.io/library/app:1", Root: ocispecs.Descriptor{Digest: digest.FromString(root), Size: int64(len(root))}}
 	for _, p := range list {
@@ -57,7 +58,7 @@ func stored(root string, list ...string) *images.Image {
 	return img
 }
 
-// TestLocalImages checks that an image stored for the platform is used without asking a
+// TestLocalImages checks that a build uses an image stored for the platform and asks no
 // registry, unless the operation pulls.
 func TestLocalImages(t *testing.T) {
 	s := hostileSources(t)
@@ -101,8 +102,8 @@ func TestLocalImages(t *testing.T) {
 	}
 }
 
-// files opens the source of an image reference, and returns the names of the files in the
-// root directory of the image.
+// files opens the image source for a reference, and returns the names of the files in
+// the image's root directory.
 func (s *Sources) files(t *testing.T, ref, platform string, pull bool) (string, error) {
 	t.Helper()
 	p := platforms.MustParse(platform)
@@ -130,8 +131,8 @@ func fetchedFiles(t *testing.T, from solver.Source) (string, error) {
 	return strings.Join(names, " "), nil
 }
 
-// TestLocalImageStays checks that a build uses the image that it found first, even if
-// another build reassigns its name. The digest in the operation identifies the image.
+// TestLocalImageStays checks that a build keeps using an image by digest after another
+// build has given the image's name to a new image.
 func TestLocalImageStays(t *testing.T) {
 	s := hostileSources(t)
 	s.Registry = nil
@@ -142,15 +143,15 @@ func TestLocalImageStays(t *testing.T) {
 	local["app:1"] = stored(one, "linux/amd64")
 	p := platforms.MustParse("linux/amd64")
 	img, err := s.Resolve(t.Context(), "docker.io/library/app:1", &p, false)
-	if err != nil || img.Found() != digest.FromString(one) {
+	if err != nil || img.ResolvedDigest() != digest.FromString(one) {
 		t.Fatalf("image %v, %v", img, err)
 	}
 	local["app:1"] = stored(two, "linux/amd64")
 	if got, err := s.files(t, "docker.io/library/app:1@"+sum(one), "linux/amd64", false); got != "one" || err != nil {
-		t.Errorf("the image that was found has %s, %v", got, err)
+		t.Errorf("the image that the build found first has %s, %v", got, err)
 	}
 	if _, err := s.files(t, "docker.io/library/app:1@"+sum(two), "linux/amd64", false); err == nil {
-		t.Error("a digest that was not asked for is found")
+		t.Error("the build finds a digest that it has not resolved before")
 	}
 	// A missing blob is not fetched from a registry.
 	if err := s.Store.Remove(digest.FromString(layer)); err != nil {
@@ -164,8 +165,8 @@ func TestLocalImageStays(t *testing.T) {
 	}
 }
 
-// TestLocalImageFails checks that a failure to look up a name is an error, and that no
-// registry is asked.
+// TestLocalImageFails checks that a failure to look up a stored image is an error, and
+// that no registry is asked.
 func TestLocalImageFails(t *testing.T) {
 	s := hostileSources(t)
 	damaged := errors.New("damaged")

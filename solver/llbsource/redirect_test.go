@@ -13,7 +13,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// TestRedirects checks that downloads and git stop after 10 redirects.
+// TestRedirects checks that downloads and git fetches stop after 10 redirects.
 func TestRedirects(t *testing.T) {
 	var asked atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -32,7 +32,7 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
-// TestRedirectToClearText checks that no secret is sent in clear text after a redirect
+// TestRedirectToClearText checks that a request drops its secrets when it is redirected
 // from HTTPS to HTTP.
 func TestRedirectToClearText(t *testing.T) {
 	seen := make(chan string, 9)
@@ -45,7 +45,7 @@ func TestRedirectToClearText(t *testing.T) {
 	secure, plain := httptest.NewTLSServer(http.HandlerFunc(note)), httptest.NewServer(http.HandlerFunc(note))
 	defer secure.Close()
 	defer plain.Close()
-	insecure := &tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // a server of this test
+	insecure := &tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // the server belongs to this test
 	s := newSources(t)
 	s.HTTP = &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {

@@ -24,8 +24,8 @@ func (r repository) blob(ctx context.Context, d ocispecs.Descriptor) (io.ReadClo
 	return r.Blob(ctx, d)
 }
 
-// Resolve finds the image with a reference among the stored images or, if it is not
-// stored, in its registry. If pull is set, Resolve ignores stored images.
+// Resolve finds the image with a reference among the stored images or in its registry. If
+// pull is set, it ignores stored images. If p is nil, it is the platform of this machine.
 func (s *Sources) Resolve(ctx context.Context, ref string, p *ocispecs.Platform, pull bool) (*Image, error) {
 	if p == nil {
 		d := platforms.DefaultSpec()
@@ -34,8 +34,8 @@ func (s *Sources) Resolve(ctx context.Context, ref string, p *ocispecs.Platform,
 	return s.image(ctx, ref, platforms.Normalize(*p), pull)
 }
 
-// image resolves a reference. A registry is asked once per build, and only if no image
-// is stored for the platform or if pull is set.
+// image resolves the reference of an image. It asks a registry once per build, and only
+// if pull is set or no stored image matches the platform.
 func (s *Sources) image(ctx context.Context, ref string, p ocispecs.Platform, pull bool) (*Image, error) {
 	return s.images.Do(ctx, fmt.Sprint(platforms.FormatAll(p), " ", ref, " ", pull), func(ctx context.Context) (*Image, error) {
 		var img *Image
@@ -46,7 +46,7 @@ func (s *Sources) image(ctx context.Context, ref string, p ocispecs.Platform, pu
 		}
 		if img == nil && err == nil {
 			img, err = s.findImage(ctx, ref, p)
-			err = onlyFor(err, others)
+			err = withStoredPlatforms(err, others)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("image %s: %w", ref, err)
@@ -73,8 +73,8 @@ func (s *Sources) findImage(ctx context.Context, ref string, p ocispecs.Platform
 	return s.imageIn(ctx, ref, repository{repo}, d, p)
 }
 
-// mirror returns the reference to use instead of ref, and whether its host may use
-// HTTP.
+// mirror returns ref with its host replaced by the configured mirror, and whether the
+// mirror uses HTTP instead of HTTPS. Without a mirror, it returns ref.
 func (s *Sources) mirror(ref string) (name string, insecure bool) {
 	host, rest, _ := strings.Cut(ref, "/")
 	m, ok := s.Mirrors[host]

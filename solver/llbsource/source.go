@@ -22,9 +22,9 @@ import (
 // Sources resolves and fetches source operations. Safe for concurrent use.
 type Sources struct {
 	Store *tree.Store
-	Cache solver.Cache // of the layers of images
-	// Registry is the client for registries. If it is nil, images of registries are
-	// errors.
+	Cache solver.Cache // caches unpacked image layers
+	// Registry is the client for registries. If it is nil, images in registries cannot
+	// be opened.
 	Registry *registry.Client
 	// Local returns the stored image for a reference. The blobs of the image are in
 	// Store. If the image does not exist, the error is [fs.ErrNotExist]. If Local is
@@ -40,24 +40,24 @@ type Sources struct {
 	// Files remembers the content of files in Dirs. If it is nil, files are read each
 	// time.
 	Files *Index
-	// Trees are local sources that are not directories of the host. They are used
-	// completely: attributes that select files are ignored.
+	// Trees are local sources that are not directories of the host, by name. Include and
+	// exclude patterns are ignored for them.
 	Trees map[string]*tree.Node
-	// HTTP downloads files and git repositories. If it is nil, these sources are
-	// errors.
+	// HTTP downloads files and git repositories. If it is nil, these sources cannot be
+	// opened.
 	HTTP *http.Client
-	// Stall is how long a server of git:// or SSH may send nothing. Zero means no
-	// limit. For HTTP, wrap the client's transport with [Stall].
+	// Stall is how long a git:// or SSH server may send nothing. Zero means no limit.
+	// For HTTP, wrap the client's transport with [Stall].
 	Stall time.Duration
 	// Uploads are files sent by the client, by URL.
 	Uploads map[string]tree.Blob
-	// Limits bounds the layers of images. If a field is zero, its default exceeds all
-	// known images.
+	// Limits bounds image layers and git checkouts. A zero field stands for a default
+	// that exceeds all known images.
 	Limits tree.Limits
-	// Temp is the directory for git repositories while their files are read.
+	// Temp is the directory for git packs while their files are read.
 	Temp string
-	// Now returns the time for files of git repositories, and for the root of a local
-	// directory, whose own time is not part of a build.
+	// Now returns the modification time for files from git repositories, and for the
+	// root of a local directory. The root's own time must not influence the build.
 	Now func() time.Time
 	// Secrets for downloads, and sockets of SSH agents, by ID.
 	Secrets map[string][]byte

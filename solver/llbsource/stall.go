@@ -9,23 +9,24 @@ import (
 	"time"
 )
 
-// Stall returns a transport that fails if a server neither accepts nor sends data for
-// longer than limit: during the request, before the response, or within its body.
+// Stall returns a transport whose requests fail if the server neither accepts nor sends
+// data for longer than limit. The limit applies while the request is sent, before the
+// response, and within the response body. limit must be positive.
 func Stall(rt http.RoundTripper, limit time.Duration) http.RoundTripper {
-	return &stalling{rt, limit}
+	return &stallTransport{rt, limit}
 }
 
-type stalling struct {
+type stallTransport struct {
 	http.RoundTripper
 	limit time.Duration
 }
 
 // RoundTrip implements [http.RoundTripper].
-func (s *stalling) RoundTrip(req *http.Request) (*http.Response, error) {
-	p := newPatience(req.Context(), req.URL.Host, s.limit)
+func (s *stallTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	p := newStallTimer(req.Context(), req.URL.Host, s.limit)
 	sent := req.WithContext(p.ctx)
 	if req.Body != nil && req.Body != http.NoBody {
-		sent.Body = &sentBody{req.Body, p}
+		sent.Body = &requestBody{req.Body, p}
 	}
 	p.wait()
 	resp, err := s.RoundTripper.RoundTrip(sent)
@@ -35,55 +36,54 @@ func (s *stalling) RoundTrip(req *http.Request) (*http.Response, error) {
 		p.end()
 		return nil, err
 	}
-	resp.Body = &stallingBody{resp.Body, p}
+	resp.Body = &responseBody{resp.Body, p}
 	return resp, nil
 }
 
-// sentBody is the body of a request. Each read of it shows that the server accepted the
-// previous data.
-type sentBody struct {
+// requestBody is the body of a request. Each read from it shows that the server has
+// accepted the data of the previous read.
+type requestBody struct {
 	io.ReadCloser
-	p *patience
+	p *stallTimer
 }
 
 // Read implements [io.Reader].
-func (b *sentBody) Read(p []byte) (int, error) {
-	b.p.stop() // reading the file may be slow as well
+func (b *requestBody) Read(p []byte) (int, error) {
+	b.p.stop() // the limit does not apply to the file that is sent
 	n, err := b.ReadCloser.Read(p)
 	b.p.wait()
 	return n, err
 }
 
-// stallingBody is the body of a response.
-type stallingBody struct {
+// responseBody is the body of a response. Reading it fails if the server stalls.
+type responseBody struct {
 	io.ReadCloser
-	p *patience
+	p *stallTimer
 }
 
 // Read implements [io.Reader].
-func (b *stallingBody) Read(p []byte) (int, error) { return b.p.read(b.ReadCloser, p) }
+func (b *responseBody) Read(p []byte) (int, error) { return b.p.read(b.ReadCloser, p) }
 
 // Close implements [io.Closer].
-func (b *stallingBody) Close() error {
+func (b *responseBody) Close() error {
 	err := b.ReadCloser.Close()
 	b.p.end()
 	return err
 }
 
-// patience cancels its context if a server stalls for longer than the limit. Each call
-// of wait restarts the limit.
-type patience struct {
+// stallTimer cancels its context if a server sends nothing for longer than the limit.
+// The time counts from a call of wait to a call of stop. Not safe for concurrent use.
+type stallTimer struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
 	limit  time.Duration
 }
 
-// newPatience returns a patience whose context is canceled when a host sends nothing for
-// the time limit. If limit is zero, the context is never canceled. The caller must call
-// end.
-func newPatience(ctx context.Context, host string, limit time.Duration) *patience {
-	p := &patience{limit: limit}
+// newStallTimer returns a stopped timer. Errors name host. If limit is zero, the timer
+// never expires. The caller must call end.
+func newStallTimer(ctx context.Context, host string, limit time.Duration) *stallTimer {
+	p := &stallTimer{limit: limit}
 	p.ctx, p.cancel = context.WithCancelCause(ctx)
 	stalled := fmt.Errorf("%s sent nothing for %v", host, limit)
 	p.timer = time.AfterFunc(cmp.Or(limit, time.Hour), func() { p.cancel(stalled) })
@@ -91,24 +91,24 @@ func newPatience(ctx context.Context, host string, limit time.Duration) *patienc
 	return p
 }
 
-// wait starts the limit before an operation that waits for the server.
-func (p *patience) wait() {
+// wait starts the timer. It is called before an operation that waits for the server.
+func (p *stallTimer) wait() {
 	if p.limit > 0 {
 		p.timer.Reset(p.limit)
 	}
 }
 
-// stop stops the limit after the operation.
-func (p *patience) stop() { p.timer.Stop() }
+// stop stops the timer after the operation.
+func (p *stallTimer) stop() { p.timer.Stop() }
 
-// end releases the resources of the context.
-func (p *patience) end() {
+// end stops the timer and cancels the context.
+func (p *stallTimer) end() {
 	p.stop()
 	p.cancel(nil)
 }
 
-// read reads data, and waits for it no longer than the limit.
-func (p *patience) read(r io.Reader, data []byte) (int, error) {
+// read reads from r into data. It fails if r blocks for longer than the limit.
+func (p *stallTimer) read(r io.Reader, data []byte) (int, error) {
 	p.wait()
 	n, err := r.Read(data)
 	p.stop()
@@ -118,9 +118,9 @@ func (p *patience) read(r io.Reader, data []byte) (int, error) {
 	return n, err
 }
 
-// cause returns the cause of the context's end. If the context has not ended, it
-// returns err.
-func (p *patience) cause(err error) error {
+// cause returns the error to report instead of err: the cause of the context's end, or
+// err if the context has not ended.
+func (p *stallTimer) cause(err error) error {
 	if p.ctx.Err() != nil {
 		return context.Cause(p.ctx)
 	}

@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// slowly is a body with a delay before each byte.
-type slowly struct {
+// slowReader is a request body that sleeps before each byte.
+type slowReader struct {
 	left  int
 	every time.Duration
 }
 
 // Read implements [io.Reader].
-func (s *slowly) Read(p []byte) (int, error) {
+func (s *slowReader) Read(p []byte) (int, error) {
 	if s.left == 0 {
 		return 0, io.EOF
 	}
@@ -28,14 +28,14 @@ func (s *slowly) Read(p []byte) (int, error) {
 	return 1, nil
 }
 
-// TestStall checks that the limit applies to the inactivity of a server, not to the
+// TestStall checks that the time limit applies to the inactivity of a server, not to the
 // duration of a transfer.
 func TestStall(t *testing.T) {
 	const limit = 500 * time.Millisecond
 	hang := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
-		case "/silent", "/deaf": // the latter accepts what fits into the buffers of the connection
+		case "/silent", "/deaf": // of a body, the system accepts what fits into its buffers
 			<-hang
 		case "/cut":
 			_, _ = io.WriteString(w, "x")
@@ -49,7 +49,7 @@ func TestStall(t *testing.T) {
 	defer close(hang)
 	c := &http.Client{Transport: Stall(http.DefaultTransport, limit)}
 	for path, body := range map[string]io.Reader{
-		"/silent": nil, "/cut": nil, "/deaf": io.LimitReader(zeroReader{}, 1<<30), "/slow": &slowly{12, limit / 6},
+		"/silent": nil, "/cut": nil, "/deaf": io.LimitReader(zeroReader{}, 1<<30), "/slow": &slowReader{12, limit / 6},
 	} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, server.URL+path, body)
 		if err != nil {
@@ -80,7 +80,7 @@ func TestStall(t *testing.T) {
 	_ = resp.Body.Close()
 }
 
-// zeroReader is an endless body.
+// zeroReader is an endless request body.
 type zeroReader struct{}
 
 // Read implements [io.Reader].

@@ -12,8 +12,8 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// TestWaiterEnds checks that a caller that waits for the request of another caller
-// returns when its own context ends.
+// TestWaiterEnds checks that a caller returns when its own context ends, even if it waits
+// for the request of another caller.
 func TestWaiterEnds(t *testing.T) {
 	asked, release := make(chan struct{}), make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
