@@ -12,15 +12,15 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// awkward returns images with unusual file trees, based on busybox:
+// unusualTrees returns images with unusual files, based on busybox:
 //
-//   - base/links, with links through the tree, above the root, in a cycle and to missing files;
-//   - base/odd, with special modes, owners, times, xattrs, file types and names, and a second layer that removes two files;
-//   - base/bare, with a shell and no other directory.
-func awkward(busybox v1.Layer) ([]Image, error) {
-	links, errLinks := awkwardLayer(linkEntries())
-	odd, errOdd := awkwardLayer(oddEntries())
-	gone, errGone := awkwardLayer(goneEntries())
+//   - base/links has links through other links, above the root, in a cycle and to missing files;
+//   - base/odd has unusual modes, owners, times, xattrs, file types and names, and a second layer that removes two files;
+//   - base/bare has only a shell.
+func unusualTrees(busybox v1.Layer) ([]Image, error) {
+	links, errLinks := entryLayer(linkEntries())
+	odd, errOdd := entryLayer(oddEntries())
+	gone, errGone := entryLayer(goneEntries())
 	bare, errBare := bareLayer()
 	if err := errors.Join(errLinks, errOdd, errGone, errBare); err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func awkward(busybox v1.Layer) ([]Image, error) {
 		{"base/bare:1", []v1.Layer{bare}, v1.Config{Env: []string{path}}},
 	} {
 		p := v1.Platform{OS: "linux", Architecture: "amd64"}
-		img, err := single(e.layers[0], p, e.config)
+		img, err := singlePlatform(e.layers[0], p, e.config)
 		if err != nil {
 			return nil, err
 		}
@@ -52,9 +52,9 @@ func awkward(busybox v1.Layer) ([]Image, error) {
 	return set, nil
 }
 
-// linkEntries returns the entries of base/links. As in all of these images, each
-// layer has an entry for each directory it writes to: otherwise the directory
-// would have the time at which the builder unpacked the layer.
+// linkEntries returns the entries of base/links. Like every layer in this file, it has an
+// entry for each directory that it writes to. Without the entry, a directory would get the
+// time at which the builder unpacked the layer.
 func linkEntries() []tar.Header {
 	return []tar.Header{
 		{Typeflag: tar.TypeDir, Name: "./", Mode: 0o755},
@@ -115,9 +115,9 @@ func goneEntries() []tar.Header {
 	}
 }
 
-// awkwardLayer returns a layer with the given entries. The content of a file
-// has the size in its entry.
-func awkwardLayer(entries []tar.Header) (v1.Layer, error) {
+// entryLayer returns a layer with the given entries. Files contain as many bytes as their
+// entries specify.
+func entryLayer(entries []tar.Header) (v1.Layer, error) {
 	var buf bytes.Buffer
 	w := &layerWriter{tw: tar.NewWriter(&buf)}
 	for _, h := range entries {
@@ -126,7 +126,7 @@ func awkwardLayer(entries []tar.Header) (v1.Layer, error) {
 	return w.layer(&buf)
 }
 
-// bareLayer returns a layer that contains only busybox, as the shell.
+// bareLayer returns a layer that contains nothing but busybox, at /bin/sh.
 func bareLayer() (v1.Layer, error) {
 	var buf bytes.Buffer
 	w := &layerWriter{tw: tar.NewWriter(&buf)}

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestTrees checks the embedded part of a layer. It needs no busybox.
+// TestTrees checks the files that come from the embedded directories. It needs no busybox.
 func TestTrees(t *testing.T) {
 	for distribution, want := range map[string][]string{
 		"busybox": {"bin/addgroup 755", "bin/adduser 755", "etc/passwd 644", "etc/group 644"},

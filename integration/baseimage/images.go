@@ -13,22 +13,22 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// An Image is a base image with its names in the registry.
+// An Image is a base image and the names under which it is pushed.
 type Image struct {
-	Names []string        // repository:tag, without the host of the registry
-	Root  remote.Taggable // the index or manifest that the names refer to
+	Names []string        // repository:tag, without the registry host
+	Root  remote.Taggable // index or manifest that the names refer to
 }
 
 const path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// Set returns the images for this project's own tests. Each is an index of
-// linux/amd64, linux/arm64 and linux/arm/v7. Its config contains the platform
-// in ENV IMAGE_PLATFORM, so that a test can check which one was used:
+// Set returns the images for this project's own tests. Each is an index of linux/amd64,
+// linux/arm64 and linux/arm/v7. ENV IMAGE_PLATFORM in its config contains the platform, so
+// that a test can check which manifest the builder chose:
 //
 //   - library/busybox and library/alpine, without modifications;
 //   - base/onbuild, whose config has three ONBUILD triggers;
 //   - base/configured, whose config sets every other field;
-//   - base/links, base/odd and base/bare, with unusual trees, for linux/amd64.
+//   - base/links, base/odd and base/bare, with unusual files, for linux/amd64.
 //
 // It returns an error if busybox-static is not installed.
 func Set(ctx context.Context) ([]Image, error) {
@@ -60,7 +60,7 @@ func Set(ctx context.Context) ([]Image, error) {
 		} {
 			c := e.config
 			c.Env = append(append([]string{}, c.Env...), "IMAGE_PLATFORM="+p.String())
-			img, err := single(e.layer, p, c)
+			img, err := singlePlatform(e.layer, p, c)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", e.name, err)
 			}
@@ -69,12 +69,12 @@ func Set(ctx context.Context) ([]Image, error) {
 		image.Root = index
 		set = append(set, image)
 	}
-	unusual, err := awkward(busybox)
+	unusual, err := unusualTrees(busybox)
 	return append(set, unusual...), err
 }
 
-// SuiteSet returns the images that BuildKit's own Dockerfile tests expect in
-// their mirror, each a manifest for the architecture of this machine.
+// SuiteSet returns the images that BuildKit's own Dockerfile tests expect in their mirror of
+// docker.io. Each is a manifest for the architecture of this machine.
 func SuiteSet(ctx context.Context) ([]Image, error) {
 	platform := v1.Platform{OS: "linux", Architecture: runtime.GOARCH}
 	var set []Image
@@ -85,8 +85,8 @@ func SuiteSet(ctx context.Context) ([]Image, error) {
 	}{
 		{"busybox", v1.Config{Cmd: []string{"sh"}, Env: []string{path}}, []string{
 			"library/busybox:latest", "library/busybox:stable", "library/busybox:stable-musl",
-			// Placeholders: the tests that need more than a shell of these
-			// images are expected failures of the conformance run.
+			// These images only need to exist: tests that need more of them than a shell fail
+			// with upstream's frontend, too.
 			"amd64/debian:bullseye-20230109-slim", "tonistiigi/hellofs:latest",
 		}},
 		{"alpine", v1.Config{Cmd: []string{"/bin/sh"}, Env: []string{path}}, []string{"library/alpine:latest"}},
@@ -95,7 +95,7 @@ func SuiteSet(ctx context.Context) ([]Image, error) {
 		if err != nil {
 			return nil, err
 		}
-		img, err := single(layer, platform, e.config)
+		img, err := singlePlatform(layer, platform, e.config)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", e.distribution, err)
 		}
@@ -104,7 +104,7 @@ func SuiteSet(ctx context.Context) ([]Image, error) {
 	return set, nil
 }
 
-// Push pushes every image of set to the registry at host (host:port) over HTTP.
+// Push pushes set over HTTP to the registry at host, which has the form host:port.
 func Push(ctx context.Context, host string, set []Image) error {
 	for _, image := range set {
 		for _, n := range image.Names {
@@ -120,8 +120,8 @@ func Push(ctx context.Context, host string, set []Image) error {
 	return nil
 }
 
-// single returns a one-layer image for one platform.
-func single(layer v1.Layer, p v1.Platform, c v1.Config) (v1.Image, error) {
+// singlePlatform returns an image with one layer for one platform.
+func singlePlatform(layer v1.Layer, p v1.Platform, c v1.Config) (v1.Image, error) {
 	img, err := mutate.Append(mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON),
 		mutate.Addendum{
 			Layer:     layer,

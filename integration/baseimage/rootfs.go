@@ -17,17 +17,18 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// Busybox is the path of the statically linked program in every image. Debian's
-// package busybox-static installs it.
+// Busybox is the path of the statically linked busybox, on this machine and in every image.
+// Debian's package busybox-static installs it.
 const Busybox = "/bin/busybox"
 
 //go:embed rootfs
 var rootfs embed.FS
 
-// epoch is the time of every file, which makes layers reproducible.
+// epoch returns the modification time of every file. A constant time makes layers
+// reproducible.
 func epoch() time.Time { return time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC) }
 
-// A layerWriter writes the entries of one layer, all owned by root.
+// A layerWriter writes the entries of one layer. Root owns all entries.
 type layerWriter struct {
 	tw  *tar.Writer
 	err error
@@ -58,7 +59,7 @@ func (w *layerWriter) symlink(name, target string) {
 	w.entry(tar.Header{Typeflag: tar.TypeSymlink, Name: name, Linkname: target, Mode: 0o777}, nil)
 }
 
-// copyTree adds the files of one directory of rootfs. Files in bin are
+// copyTree adds the files of a directory in rootfs to the layer. Files in bin become
 // executable.
 func (w *layerWriter) copyTree(dir string) error {
 	return fs.WalkDir(rootfs, dir, func(path string, d fs.DirEntry, err error) error {
@@ -78,9 +79,8 @@ func (w *layerWriter) copyTree(dir string) error {
 	})
 }
 
-// rootLayer returns the filesystem of a distribution, a directory of rootfs, as
-// a layer: busybox, a link for each of its applets, and the files of the
-// distribution.
+// rootLayer returns the root filesystem of a distribution as a layer: busybox, one link per
+// applet, and the files in the directory of rootfs named after the distribution.
 func rootLayer(ctx context.Context, distribution string) (v1.Layer, error) {
 	applets, err := exec.CommandContext(ctx, Busybox, "--list").Output()
 	if err != nil {
@@ -101,7 +101,7 @@ func rootLayer(ctx context.Context, distribution string) (v1.Layer, error) {
 	}
 	for applet := range strings.Lines(string(applets)) {
 		applet = strings.TrimSpace(applet)
-		// Some builds of busybox list paths, and adduser and addgroup come from rootfs.
+		// Some busybox versions also list paths. rootfs contains its own adduser and addgroup.
 		if applet == "busybox" || applet == "adduser" || applet == "addgroup" || strings.Contains(applet, "/") {
 			continue
 		}
@@ -115,7 +115,7 @@ func rootLayer(ctx context.Context, distribution string) (v1.Layer, error) {
 	return w.layer(&buf)
 }
 
-// busybox adds the busybox program.
+// busybox adds the busybox program to the layer.
 func (w *layerWriter) busybox() error {
 	busybox, err := os.ReadFile(Busybox)
 	if err != nil {
@@ -125,7 +125,7 @@ func (w *layerWriter) busybox() error {
 	return w.err
 }
 
-// layer closes the archive in buf, which w wrote, and returns it as a layer.
+// layer finishes the archive that w wrote to buf and returns it as a layer.
 func (w *layerWriter) layer(buf *bytes.Buffer) (v1.Layer, error) {
 	if w.err != nil {
 		return nil, w.err

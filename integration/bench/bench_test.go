@@ -9,8 +9,8 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// TestRun measures the small cases once: both converters must produce the same
-// operations, and each case has a row.
+// TestRun checks that both converters produce the same operations for the small cases, and
+// that the table has a row for each.
 func TestRun(t *testing.T) {
 	var out strings.Builder
 	if err := run(t.Context(), &out, []string{"-run", "^10 |^40 ", "-count", "1"}); err != nil {
@@ -24,27 +24,27 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestSame checks that a difference between converters is an error.
+// TestSame checks that different results of two converters are an error.
 func TestSame(t *testing.T) {
 	cases, err := load("^10 (RUN|ENV)$")
 	if err != nil {
 		t.Fatal(err)
 	}
-	wrong := other{as: &cases[1].files[0]}
+	wrong := otherConverter{as: &cases[1].files[0]}
 	if err := same(t.Context(), &cases[0].files[0], []converter{upstream{}, wrong}); err == nil {
 		t.Error("different operations are accepted as equal")
 	}
-	if err := check(t.Context(), cases[0], []converter{upstream{}, wrong}); err == nil {
+	if err := checkEqual(t.Context(), cases[0], []converter{upstream{}, wrong}); err == nil {
 		t.Error("a chain with different operations is measured")
 	}
 }
 
-// other is a converter that converts a different file.
-type other struct {
+// otherConverter is a converter that ignores its input and converts another Dockerfile.
+type otherConverter struct {
 	ours
 	as *file
 }
 
-func (o other) convert(ctx context.Context, _ *file) ([]*pb.Definition, error) {
+func (o otherConverter) convert(ctx context.Context, _ *file) ([]*pb.Definition, error) {
 	return o.ours.convert(ctx, o.as)
 }

@@ -13,18 +13,19 @@ import (
 	"slipway/internal/golden"
 )
 
-// benchCase is a row of the table.
+// benchCase is a set of Dockerfiles that are measured together: one row of the table.
 type benchCase struct {
 	name  string
-	files []file // converted sequentially; times are per file
-	// family and size describe chains, to show growth.
+	files []file // converted one after another; reported times are per file
+	// family and size identify one of several cases that differ only in size. They are used to
+	// print the growth.
 	family string
 	size   int
-	// lenient excludes files of the corpus that do not build or that differ.
-	lenient bool
+	// skipFailures drops files that do not build, or whose results differ, instead of failing.
+	skipFailures bool
 }
 
-// file is a Dockerfile with its platforms and options.
+// file is a Dockerfile with its platforms and frontend options.
 type file struct {
 	text      []byte
 	options   *options.Options
@@ -34,7 +35,7 @@ type file struct {
 
 var sizes = []int{10, 100, 1000, 4000}
 
-// chains generate Dockerfiles with n parts.
+// chains contains generators of Dockerfiles with n parts.
 var chains = []struct {
 	name string
 	make func(n int) string
@@ -50,7 +51,7 @@ var chains = []struct {
 	{"ENV and RUN", func(n int) string { return "FROM alpine\n" + repeat(n/2, "ENV V%d=value%[1]d\nRUN echo $V%[1]d\n") }},
 }
 
-// repeat formats i and i+1 for every i below n.
+// repeat concatenates n texts. Text i is format with the arguments i and i+1.
 func repeat(n int, format string) string {
 	var b strings.Builder
 	for i := range n {
@@ -91,13 +92,12 @@ func allCases() ([]*benchCase, error) {
 	return cases, nil
 }
 
-// large is the size in bytes from which on a Dockerfile of testdata exercises a
-// limit. These few files would dominate the result, so they are a separate
-// case.
-const large = 64 << 10
+// limitSize is the size in bytes above which a Dockerfile in testdata tests a size limit.
+// These few files would dominate the result, so they are a case of their own.
+const limitSize = 64 << 10
 
-// corpusCases returns every Dockerfile of testdata, for linux/amd64 unless its
-// case sets a platform.
+// corpusCases returns all Dockerfiles in testdata. The platform is linux/amd64 unless the test
+// case sets another one.
 func corpusCases() ([]*benchCase, error) {
 	root, err := golden.Root()
 	if err != nil {
@@ -107,8 +107,8 @@ func corpusCases() ([]*benchCase, error) {
 	if err != nil {
 		return nil, err
 	}
-	corpus := &benchCase{name: "corpus", lenient: true}
-	limits := &benchCase{name: "corpus: large", lenient: true}
+	corpus := &benchCase{name: "corpus", skipFailures: true}
+	limits := &benchCase{name: "corpus: large", skipFailures: true}
 	for _, c := range cases {
 		opts, err := options.Parse(c.Opts)
 		text := c.Dockerfile()
@@ -123,7 +123,7 @@ func corpusCases() ([]*benchCase, error) {
 		if len(f.platforms) == 0 {
 			f.platforms = []ocispecs.Platform{{OS: "linux", Architecture: "amd64"}}
 		}
-		if len(text) < large {
+		if len(text) < limitSize {
 			corpus.files = append(corpus.files, f)
 		} else {
 			limits.files = append(limits.files, f)
@@ -132,8 +132,8 @@ func corpusCases() ([]*benchCase, error) {
 	return []*benchCase{corpus, limits}, nil
 }
 
-// isText reports whether a file is valid text. For other files, upstream's
-// scanner prints errors, which takes time.
+// isText reports whether data is valid UTF-8 text. For other files, upstream's scanner prints
+// errors, which takes time.
 func isText(data []byte) bool {
 	return len(data) > 0 && utf8.Valid(data) && !bytes.ContainsRune(data, 0)
 }
@@ -153,7 +153,7 @@ func manyPlatforms() ([]ocispecs.Platform, error) {
 	return list, nil
 }
 
-// typical is a realistic file of 30 instructions.
+// typical is a realistic Dockerfile of 30 instructions.
 const typical = `ARG GO_VERSION=1.26
 FROM golang:${GO_VERSION} AS base
 WORKDIR /src

@@ -27,15 +27,15 @@ import (
 	"slipway/source"
 )
 
-// converter converts a Dockerfile to one definition per platform. Platforms are
-// converted concurrently.
+// converter converts a Dockerfile to one LLB definition per platform. It converts the
+// platforms concurrently.
 type converter interface {
 	name() string
 	convert(ctx context.Context, f *file) ([]*pb.Definition, error)
 }
 
-// resolver serves image configs from memory. It creates each only once, so that
-// its cost is not measured.
+// resolver serves image configs from memory. It creates each config once, so that creating it
+// is not measured.
 type resolver struct {
 	images *golden.Images
 	mu     sync.Mutex
@@ -63,13 +63,13 @@ func (r *resolver) resolve(ref string, p *ocispecs.Platform) (golden.Image, erro
 	return img, err
 }
 
-// ResolveImageConfig implements upstream's resolver.
+// ResolveImageConfig implements llb.ImageMetaResolver, which upstream uses.
 func (r *resolver) ResolveImageConfig(_ context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
 	img, err := r.resolve(ref, opt.ImageOpt.Platform)
 	return ref, img.Digest, img.Config, err
 }
 
-// ours is the conversion of this module.
+// ours is the converter of this project.
 type ours struct{ *resolver }
 
 func (ours) name() string { return "ours" }
@@ -99,7 +99,7 @@ func (ours) convert(ctx context.Context, f *file) ([]*pb.Definition, error) {
 	})
 }
 
-// Image implements our resolver.
+// Image resolves an image from memory.
 func (o ours) Image(_ context.Context, ref string, q plan.ImageQuery) (*plan.Resolved, error) {
 	img, err := o.resolve(ref, q.Platform)
 	if err != nil {
@@ -108,18 +108,18 @@ func (o ours) Image(_ context.Context, ref string, q plan.ImageQuery) (*plan.Res
 	return &plan.Resolved{Ref: ref, Digest: img.Digest, Config: img.Config}, nil
 }
 
-// Context returns no context.
+// Context returns no named context.
 func (ours) Context(context.Context, string, *ocispecs.Platform) (plan.NamedContext, error) {
 	return nil, nil
 }
 
-// Ignore returns no ignore file.
+// Ignore returns no patterns, because there is no .dockerignore file.
 func (ours) Ignore(context.Context) (*ignore.Matcher, error) { return nil, nil }
 
-// Time returns no time.
+// Time returns no creation time.
 func (ours) Time(context.Context, plan.TimeSource) (*time.Time, error) { return nil, nil }
 
-// State returns the main context, as upstream does without a client.
+// State returns the main context as a local source. Upstream does the same without a client.
 func (ours) State(_ context.Context, _ *plan.Input, used *plan.Paths) (llb.State, error) {
 	var opts []llb.LocalOption
 	if paths := used.Filter(); len(paths) > 0 {
@@ -128,7 +128,7 @@ func (ours) State(_ context.Context, _ *plan.Input, used *plan.Paths) (llb.State
 	return *dockerui.DefaultMainContext(opts...), nil
 }
 
-// upstream is the conversion of docker/dockerfile.
+// upstream is the converter of docker/dockerfile.
 type upstream struct{}
 
 func (upstream) name() string { return "upstream" }
@@ -158,18 +158,18 @@ func (upstream) convert(ctx context.Context, f *file) ([]*pb.Definition, error) 
 	})
 }
 
-// allCaps contains the capabilities of a daemon of BuildKit's own version. A
-// client creates them once per connection, so their cost is not measured.
+// allCaps returns the capabilities of a current daemon. A real client creates them once per
+// connection, so creating them is not measured.
 var allCaps = sync.OnceValue(func() *apicaps.CapSet {
 	caps := pb.Caps.CapSet(pb.Caps.All())
 	return &caps
 })
 
-// uniqueID is the id of local sources, which would otherwise be random.
+// uniqueID replaces the random id in local sources.
 const uniqueID = "bench"
 
-// eachPlatform converts for all platforms concurrently, as both frontends do. A
-// single platform is converted directly, to avoid noise from the scheduler.
+// eachPlatform calls convert concurrently for all platforms of f, as both frontends do. It
+// calls convert directly for a single platform, to avoid noise from the scheduler.
 func eachPlatform(ctx context.Context, f *file, convert func(context.Context, *ocispecs.Platform) (*pb.Definition, error)) ([]*pb.Definition, error) {
 	if len(f.platforms) == 1 {
 		def, err := convert(ctx, &f.platforms[0])

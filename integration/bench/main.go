@@ -1,11 +1,11 @@
-// Command bench compares the speed and the memory usage of our conversion with
-// those of docker/dockerfile, from the content of a Dockerfile to the encoded
+// Command bench compares the speed and the memory usage of our converter with those of
+// docker/dockerfile. A converter turns the content of a Dockerfile into an encoded LLB
 // definition.
 //
-// Both get the same options, and the same images from memory. They take turns,
-// so that noise affects both equally. Every number is the median over the
-// turns, and a ratio is the median of the ratios of each turn. Before measuring
-// a case, bench checks that both results are equal.
+// Both converters get the same options and the same images, from memory. They take turns, so
+// that noise affects both equally. Every number is the median over the turns, and a ratio is
+// the median of the ratios of each turn. Before measuring a case, bench checks that both
+// results are equal.
 //
 //	go run ./integration/bench [-run REGEXP] [-count N] [-only ours|upstream]
 package main
@@ -56,7 +56,7 @@ func run(ctx context.Context, w io.Writer, args []string) error {
 		return fmt.Errorf("nothing to measure")
 	}
 	if *mem != "" {
-		runtime.MemProfileRate = 4 << 10 // the default misses most allocations of small files
+		runtime.MemProfileRate = 4 << 10 // at the default rate, profiles miss most allocations for small files
 	}
 	stop, err := profile(*cpu)
 	if err != nil {
@@ -77,7 +77,7 @@ func run(ctx context.Context, w io.Writer, args []string) error {
 	return writeAllocs(*mem)
 }
 
-// load returns the cases that match the expression.
+// load returns the cases whose name matches the regular expression only.
 func load(only string) ([]*benchCase, error) {
 	re, err := regexp.Compile(only)
 	if err != nil {

@@ -12,37 +12,35 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// turn is the cost of one conversion of all files of a case.
+// turn is the average cost per file in one turn of a case.
 type turn struct {
 	time  time.Duration
-	bytes float64 // allocated
+	bytes float64 // bytes allocated
 }
 
-// measurement contains the turns of each converter, in the order of the
-// converters.
+// measurement contains the turns of each converter: measurement[i] is for converter i.
 type measurement [][]turn
 
-// quick is the target duration of one turn. A longer turn would not be more
-// accurate.
-const quick = 50 * time.Millisecond
+// turnDuration is the approximate duration of a turn. Longer turns would not be more accurate.
+const turnDuration = 50 * time.Millisecond
 
-// measure measures the converters in alternating turns.
+// measure measures a case with all converters, which take turns. count is the number of turns.
 func measure(ctx context.Context, c *benchCase, converters []converter, count int) (measurement, error) {
-	if err := check(ctx, c, converters); err != nil {
+	if err := checkEqual(ctx, c, converters); err != nil {
 		return nil, err
 	}
 	m := make(measurement, len(converters))
 	times := make([]int, len(converters))
 	for i, conv := range converters {
-		t, err := take(ctx, c, conv, 1)
+		t, err := measureTurn(ctx, c, conv, 1)
 		if err != nil {
 			return nil, err
 		}
-		times[i] = int(max(1, quick/max(1, t.time*time.Duration(len(c.files)))))
+		times[i] = int(max(1, turnDuration/max(1, t.time*time.Duration(len(c.files)))))
 	}
 	for range count {
 		for i, conv := range converters {
-			t, err := take(ctx, c, conv, times[i])
+			t, err := measureTurn(ctx, c, conv, times[i])
 			if err != nil {
 				return nil, err
 			}
@@ -52,9 +50,9 @@ func measure(ctx context.Context, c *benchCase, converters []converter, count in
 	return m, nil
 }
 
-// take converts all files of a case the given number of times, and returns the
-// average cost per file.
-func take(ctx context.Context, c *benchCase, conv converter, times int) (turn, error) {
+// measureTurn converts all files of a case the given number of times. It returns the average
+// cost per file.
+func measureTurn(ctx context.Context, c *benchCase, conv converter, times int) (turn, error) {
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -75,13 +73,13 @@ func take(ctx context.Context, c *benchCase, conv converter, times int) (turn, e
 	}, nil
 }
 
-// check compares the results of all converters. It drops files of the corpus
-// that fail or differ from the case.
-func check(ctx context.Context, c *benchCase, converters []converter) error {
+// checkEqual returns an error if the results of the converters differ. If c.skipFailures is
+// set, it drops files from c that fail or differ.
+func checkEqual(ctx context.Context, c *benchCase, converters []converter) error {
 	var kept []file
 	for i := range c.files {
 		err := same(ctx, &c.files[i], converters)
-		if err != nil && !c.lenient {
+		if err != nil && !c.skipFailures {
 			return err
 		}
 		if err == nil {
@@ -113,7 +111,7 @@ func same(ctx context.Context, f *file, converters []converter) error {
 
 func sameOps(a, b *pb.Definition) bool { return slices.EqualFunc(a.Def, b.Def, bytes.Equal) }
 
-// median returns the median of f(0) to f(n-1).
+// median returns the median of the values f(0), …, f(n-1).
 func median(n int, f func(i int) float64) float64 {
 	values := make([]float64, n)
 	for i := range values {

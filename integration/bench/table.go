@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// table prints each row when its case has been measured.
+// table prints a row after each measured case.
 type table struct {
 	w          io.Writer
 	converters []converter
-	medians    map[string]map[int][]float64 // family → size → seconds of each converter
+	medians    map[string]map[int][]float64 // seconds by family, size and converter
 }
 
 func newTable(w io.Writer, converters []converter) *table {
@@ -62,8 +62,8 @@ func (t *table) row(c *benchCase, m measurement) {
 	}
 }
 
-// growth prints the ratio of the times for the largest files and for files of a
-// quarter of their size.
+// growth prints, for each family, how many times longer the largest file takes than one of a
+// quarter of its size.
 func (t *table) growth() {
 	const small, large = 1000, 4000
 	header := false

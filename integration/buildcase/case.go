@@ -12,35 +12,34 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// A Case is a parsed archive. Laying it out does not change it.
+// A Case is a parsed test case. Its methods do not modify it.
 type Case struct {
 	About     string
-	Differs   string   // why the source lines of the error differ from upstream's; "" if they are equal
-	Errors    []string // lines that the output of the builder must contain
-	Upstream  []string // tests of BuildKit
-	Random    []string // paths without the leading slash
+	Differs   string   // reason why the error's source location differs from upstream's; "" if it must be equal
+	Errors    []string // lines that the output of the failing build must contain
+	Upstream  []string // names of the BuildKit tests whose behavior the case covers
+	Random    []string // image paths without leading slash whose content differs in each build
 	Secrets   map[string][]byte
 	SSH       bool
-	Allow     []string // entitlements
-	Named     []string // names of contexts, sorted
-	HasServer bool     // whether the case has files below http/
+	Allow     []string // entitlements that the build is granted
+	Named     []string // sorted names of the named contexts
+	HasServer bool     // set if the case has files for the HTTP server
 
 	ignore string
 	builds []step
 }
 
-// A step is the content of the first build, or the changes before a further
-// one.
+// A step is the input of the first build, or the changes before a further build.
 type step struct {
-	dockerfile *string           // nil if unchanged
-	attrs      map[string]string // frontend options, added to the options of earlier builds
-	files      []txtar.File      // by path below the layout's directory
+	dockerfile *string           // nil if the Dockerfile is unchanged
+	attrs      map[string]string // frontend options; those of earlier builds stay set
+	files      []txtar.File      // files by path relative to the directory of the layout
 	places     []placement
 }
 
 type placement struct{ key, value string }
 
-// Parse parses a case.
+// Parse parses a test case. The package comment describes the format.
 func Parse(data []byte) (*Case, error) {
 	a := txtar.Parse(data)
 	c := &Case{Secrets: map[string][]byte{}, builds: make([]step, 1)}
@@ -65,7 +64,7 @@ func Parse(data []byte) (*Case, error) {
 
 var againName = regexp.MustCompile(`^again([2-9]?)$`)
 
-// build returns the build with a name such as again2, or nil if the name is
+// build returns the build that a prefix such as again2 refers to, or nil if the prefix is
 // invalid.
 func (c *Case) build(name string) *step {
 	m := againName.FindStringSubmatch(name)
@@ -125,7 +124,7 @@ func (c *Case) addFile(f txtar.File) error {
 	return nil
 }
 
-// addHeader applies one header line.
+// addHeader applies one header line, "key: value".
 func (c *Case) addHeader(line string) error {
 	key, value, ok := strings.Cut(line, ": ")
 	if !ok {
@@ -168,7 +167,7 @@ func (c *Case) addHeader(line string) error {
 	return nil
 }
 
-// attrs returns the frontend options of build n.
+// attrs returns all frontend options of build n, including those of earlier builds.
 func (c *Case) attrs(n int) map[string]string {
 	all := map[string]string{}
 	for _, b := range c.builds[:n+1] {
@@ -180,7 +179,7 @@ func (c *Case) attrs(n int) map[string]string {
 	return all
 }
 
-// dockerfile returns the Dockerfile of build n.
+// dockerfile returns the Dockerfile that build n uses.
 func (c *Case) dockerfile(n int) string {
 	for ; n >= 0; n-- {
 		if text := c.builds[n].dockerfile; text != nil {

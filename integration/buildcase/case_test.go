@@ -19,7 +19,7 @@ func parse(t *testing.T, text string) *Case {
 	return c
 }
 
-// TestNext lays out a case and checks the files of each of its builds.
+// TestNext checks the files on disk before each build of a case.
 func TestNext(t *testing.T) {
 	c := parse(t, `Three builds
 attr: target=x
@@ -97,7 +97,7 @@ in
 	}
 }
 
-// list describes the files below a directory.
+// list returns one line per file below dir, with its mode, time and content.
 func list(t *testing.T, dir string) []string {
 	t.Helper()
 	var lines []string
@@ -126,7 +126,7 @@ func list(t *testing.T, dir string) []string {
 	return lines
 }
 
-// TestBad checks that mistakes in a case are errors.
+// TestBad checks that Parse and Lay reject invalid cases.
 func TestBad(t *testing.T) {
 	for _, text := range []string{
 		"About\nno header\n",

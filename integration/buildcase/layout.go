@@ -12,15 +12,16 @@ import (
 	"slipway/integration/rig"
 )
 
-// A Layout is a case on disk, in the state for one of its builds.
+// A Layout is the directory with the files of a case, before one of its builds. Not safe for
+// concurrent use.
 type Layout struct {
 	c     *Case
 	dir   string
 	began time.Time
-	n     int // number of the current build
+	n     int // index of the current build
 }
 
-// Lay writes the case below dir, for its first build.
+// Lay writes the files for the first build of the case below dir.
 func (c *Case) Lay(dir string) (*Layout, error) {
 	l := &Layout{c: c, dir: dir, began: time.Now()}
 	if err := os.MkdirAll(filepath.Join(dir, "context"), 0o755); err != nil {
@@ -37,8 +38,8 @@ func (c *Case) Lay(dir string) (*Layout, error) {
 // Builds returns the number of builds of the case.
 func (c *Case) Builds() int { return len(c.builds) }
 
-// Next applies the changes before the next build. It returns false if there is
-// no further build.
+// Next changes the files for the next build. It returns false if the case has no further
+// build.
 func (l *Layout) Next() (bool, error) {
 	if l.n+1 == len(l.c.builds) {
 		return false, nil
@@ -50,7 +51,7 @@ func (l *Layout) Next() (bool, error) {
 // Dir returns the directory of the layout.
 func (l *Layout) Dir() string { return l.dir }
 
-// Request returns the current build, without its # syntax line.
+// Request returns the request for the current build. Its Dockerfile has no # syntax line.
 func (l *Layout) Request() rig.Request {
 	req := rig.Request{
 		Dockerfile: l.c.dockerfile(l.n), Ignore: l.c.ignore,
@@ -67,7 +68,7 @@ func (l *Layout) Request() rig.Request {
 	return req
 }
 
-// apply writes the files of a build and applies its headers.
+// apply writes the files of a build, then applies its headers.
 func (l *Layout) apply(b step) error {
 	for _, f := range b.files {
 		if err := l.write(f); err != nil {
@@ -79,10 +80,10 @@ func (l *Layout) apply(b step) error {
 			return fmt.Errorf("%s: %s: %w", p.key, p.value, err)
 		}
 	}
-	return settle(l.dir, l.began)
+	return setDefaultTimes(l.dir, l.began)
 }
 
-// write writes a file and replaces an existing one.
+// write writes a file. It replaces an existing file, also one that is in the way as a parent.
 func (l *Layout) write(f txtar.File) error {
 	for at := f.Name; at != "."; at = filepath.Dir(at) {
 		path := filepath.Join(l.dir, at)
@@ -101,9 +102,9 @@ func (l *Layout) write(f txtar.File) error {
 	return os.WriteFile(path, f.Data, 0o644)
 }
 
-// settle sets the time of everything below dir that was changed since began to
-// the default time, unless a header sets it.
-func settle(dir string, began time.Time) error {
+// setDefaultTimes sets the modification time of each file below dir that changed after began.
+// Files whose time a header set are older and stay unchanged.
+func setDefaultTimes(dir string, began time.Time) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -112,6 +113,6 @@ func settle(dir string, began time.Time) error {
 		if err != nil || info.ModTime().Before(began.Add(-time.Second)) {
 			return err
 		}
-		return setTime(path, made())
+		return setTime(path, defaultTime())
 	})
 }

@@ -13,8 +13,8 @@ import (
 	"slipway/integration/rig"
 )
 
-// Options converts req to options of our solver. It writes the Dockerfile to
-// dir.
+// Options converts a request for BuildKit to options of our solver. It writes the Dockerfile
+// to dir.
 func Options(dir string, req rig.Request) (builder.Options, error) {
 	o := builder.Options{
 		Context: req.Context, File: filepath.Join(dir, "Dockerfile"),
@@ -37,7 +37,7 @@ func Options(dir string, req rig.Request) (builder.Options, error) {
 	return o, nil
 }
 
-// setOption sets the option that corresponds to a frontend option.
+// setOption sets the option of our solver that corresponds to frontend option key.
 func setOption(o *builder.Options, key, v string) error {
 	family, name, _ := strings.Cut(key, ":")
 	switch family {
@@ -65,7 +65,7 @@ func setOption(o *builder.Options, key, v string) error {
 	case "ulimit":
 		o.Ulimits = strings.Split(v, ",")
 	case "context":
-		if !strings.HasPrefix(v, "local:") { // their directories are in the request
+		if !strings.HasPrefix(v, "local:") { // the request contains the directories of local contexts
 			if o.Contexts == nil {
 				o.Contexts = map[string]string{}
 			}

@@ -18,10 +18,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// made is the time of files in contexts and archives.
-func made() time.Time { return time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC) }
+// defaultTime returns the modification time of files in contexts and archives that have no
+// time header.
+func defaultTime() time.Time { return time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC) }
 
-// Place applies a header line to a path below dir:
+// Place applies a header that creates or changes a file below dir. The path is the first word
+// of value. A path that contains blanks is a Go string literal:
 //
 //	mode: context/a 0755       changes the mode of a file
 //	time: context/a 2001-02-03T04:05:06Z
@@ -34,8 +36,6 @@ func made() time.Time { return time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC) }
 //	size: context/a 100000     truncates a file, or extends it with zeros
 //	remove: context/a          removes a file or a directory
 //	rename: context/a context/b
-//
-// A path that contains blanks is a Go string literal.
 func Place(key, dir, value string) error {
 	path, arg, err := splitPath(value)
 	if err != nil {
@@ -64,7 +64,7 @@ func Place(key, dir, value string) error {
 		return setTime(path, at)
 	case "xattr":
 		name, v, _ := strings.Cut(arg, " ")
-		return unix.Lsetxattr(path, name, []byte(unquoted(v)), 0)
+		return unix.Lsetxattr(path, name, []byte(unquote(v)), 0)
 	case "size":
 		size, err := strconv.ParseInt(arg, 10, 64)
 		if err != nil {
@@ -75,8 +75,8 @@ func Place(key, dir, value string) error {
 	return placeMode(key, path, arg)
 }
 
-// splitPath splits a path, which is quoted or without blanks, from the
-// following text.
+// splitPath splits value into its first word and the rest. The first word is a path, which may
+// be quoted.
 func splitPath(value string) (path, arg string, err error) {
 	if !strings.HasPrefix(value, `"`) {
 		path, arg, _ = strings.Cut(value, " ")
@@ -90,7 +90,7 @@ func splitPath(value string) (path, arg string, err error) {
 	return path, strings.TrimPrefix(value[len(quoted):], " "), err
 }
 
-// placeMode applies a header line with a mode.
+// placeMode applies a header whose argument is an octal mode.
 func placeMode(key, path, arg string) error {
 	mode, err := strconv.ParseUint(arg, 8, 12)
 	if err != nil {
@@ -98,7 +98,7 @@ func placeMode(key, path, arg string) error {
 	}
 	switch key {
 	case "mode":
-		return syscall.Chmod(path, uint32(mode)) // os.Chmod uses different bits for setuid
+		return syscall.Chmod(path, uint32(mode)) // os.Chmod does not accept the setuid bit as 04000
 	case "dir":
 		if err := os.MkdirAll(path, 0o755); err != nil {
 			return err
@@ -110,8 +110,8 @@ func placeMode(key, path, arg string) error {
 	return fmt.Errorf("unknown key %q", key)
 }
 
-// unquoted returns the value of a Go string literal, and other text unchanged.
-func unquoted(s string) string {
+// unquote returns the value of a Go string literal. It returns other text unchanged.
+func unquote(s string) string {
 	if v, err := strconv.Unquote(s); err == nil {
 		return v
 	}
@@ -132,8 +132,8 @@ func setTime(path string, at time.Time) error {
 	return unix.UtimesNanoAt(unix.AT_FDCWD, path, []unix.Timespec{ts, ts}, unix.AT_SYMLINK_NOFOLLOW)
 }
 
-// PackArchive creates a tar archive, compressed if its name ends in .gz or
-// .zst, from lines like
+// PackArchive creates a tar archive. It compresses the archive if name ends in .gz or .zst.
+// Each of lines describes an entry:
 //
 //	dir 0755 0:0 etc
 //	file 0644 7:8 etc/x the content\nof two lines
@@ -148,7 +148,7 @@ func PackArchive(name string, lines []byte) ([]byte, error) {
 	xattrs := map[string]string{}
 	for line := range strings.Lines(string(lines)) {
 		if k, v, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "xattr "), "="); ok && strings.HasPrefix(line, "xattr ") {
-			xattrs["SCHILY.xattr."+k] = unquoted(v)
+			xattrs["SCHILY.xattr."+k] = unquote(v)
 			continue
 		}
 		if err := packEntry(tw, strings.TrimSuffix(line, "\n"), xattrs); err != nil {
@@ -187,7 +187,7 @@ func packEntry(tw *tar.Writer, line string, xattrs map[string]string) error {
 	if len(fields) == 5 {
 		arg = fields[4]
 	}
-	h := &tar.Header{Name: fields[3], ModTime: made(), Format: tar.FormatPAX, PAXRecords: xattrs}
+	h := &tar.Header{Name: fields[3], ModTime: defaultTime(), Format: tar.FormatPAX, PAXRecords: xattrs}
 	if _, err := fmt.Sscanf(fields[1]+" "+fields[2], "%o %d:%d", &h.Mode, &h.Uid, &h.Gid); err != nil {
 		return err
 	}

@@ -32,23 +32,23 @@ var (
 	shrinks = flag.Int("shrink", 3, "how many failing builds of a kind are made smaller")
 )
 
-// began is before the first build.
-var began = time.Now()
+// startTime precedes the first build. Files with later times were created by a build.
+var startTime = time.Now()
 
 func TestMain(m *testing.M) {
-	namespace.Main() // does not return in child processes of a build
+	namespace.Main() // runs and exits if this is a child process of a build
 	flag.Parse()
 	os.Exit(m.Run())
 }
 
-// TestBuilds runs random builds with our solver and with BuildKit.
+// TestBuilds checks that our solver and BuildKit agree on random builds.
 func TestBuilds(t *testing.T) {
 	r, err := rig.Start(t.Context(), rig.Options{Log: os.Stderr})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.Close() })
-	run := &Runner{Rig: r, State: filepath.Join(r.Dir, "state"), Dir: r.Dir, Began: began}
+	run := &Runner{Rig: r, State: filepath.Join(r.Dir, "state"), Dir: r.Dir, Start: startTime}
 	if *verbose {
 		run.Log = os.Stderr
 	}
@@ -88,16 +88,16 @@ func TestBuilds(t *testing.T) {
 	close(numbers)
 	wg.Wait()
 	t.Logf("%d builds of seed %d, %.1f a second; %d took too long; findings: %v",
-		end-first, *seed, float64(end-first)/time.Since(start).Seconds(), f.hung.Load(), f.summary())
+		end-first, *seed, float64(end-first)/time.Since(start).Seconds(), f.timedOut.Load(), f.summary())
 }
 
-// findings are the builds for which the builders differ.
+// findings collects the cases for which the two builders differ.
 type findings struct {
-	t     *testing.T
-	run   *Runner
-	mu    sync.Mutex
-	kinds map[string]int
-	hung  atomic.Int32 // number of cases that timed out
+	t        *testing.T
+	run      *Runner
+	mu       sync.Mutex
+	kinds    map[string]int
+	timedOut atomic.Int32 // number of cases that timed out
 }
 
 func (f *findings) summary() map[string]int {
@@ -110,7 +110,7 @@ func (f *findings) summary() map[string]int {
 	return out
 }
 
-// try runs one build, and shrinks it if the builders differ.
+// try compares the builders on case n. If they differ, it shrinks the case and reports it.
 func (f *findings) try(n int) {
 	c := Generate(*seed, n)
 	diff := f.compare(c, "")
@@ -139,8 +139,8 @@ func (f *findings) try(n int) {
 	f.t.Errorf("build %d of seed %d differs: %s\n%s\n%s", n, *seed, kind, diff, c.Text())
 }
 
-// compare returns the difference for a case. The suffix separates it from the
-// same case with another suffix.
+// compare returns the difference between the builders for a case, or "". Equal cases with
+// different suffixes share no cache.
 func (f *findings) compare(c *Case, suffix string) string {
 	text := c.Text()
 	if suffix != "" {
@@ -149,7 +149,7 @@ func (f *findings) compare(c *Case, suffix string) string {
 	}
 	diff, err := f.run.Compare(f.t.Context(), text)
 	if errors.Is(err, context.DeadlineExceeded) {
-		f.hung.Add(1)
+		f.timedOut.Add(1)
 		return ""
 	}
 	if err != nil {
@@ -161,7 +161,7 @@ func (f *findings) compare(c *Case, suffix string) string {
 	return Unexcused(text, diff)
 }
 
-// kindOf returns a short name for a difference, by which findings are counted.
+// kindOf returns a short name for the kind of a difference. Findings are counted by kind.
 func kindOf(diff string) string {
 	var kinds []string
 	for line := range strings.Lines(diff) {

@@ -6,25 +6,25 @@ import (
 	"strings"
 )
 
-// A Case is a generated build with the builds that follow it.
+// A Case is a generated test case: a build, and further builds after changes.
 type Case struct {
 	Title   string
-	Headers []string // of the first build: "attr: target=x"
+	Headers []string // header lines for the first build, for example "attr: target=x"
 	Files   []*File
-	Ignore  []string // lines of the ignore file
+	Ignore  []string // lines of the .dockerignore file
 	Stages  []*Stage
-	Changes []*Change // before each further build
+	Changes []*Change // changes before each further build
 }
 
-// A File is an entry of the context.
+// A File is an entry of the build context.
 type File struct {
 	Kind    string   // file, dir, link, hard, fifo, socket or archive
-	Path    string   // below the context
-	Content string   // of a file; the target of a link; the lines of an archive
-	Mode    string   // octal; "" is the default
-	Time    string   // RFC 3339; "" is the default
-	Size    int      // of a file, in place of its content's; 0 is that
-	Xattrs  []string // name and value
+	Path    string   // path relative to the context
+	Content string   // content of a file, target of a link, or lines of an archive
+	Mode    string   // octal digits; "" for the default
+	Time    string   // modification time in RFC 3339; "" for the default
+	Size    int      // size of a file in bytes; 0 for the size of Content
+	Xattrs  []string // "name value" pairs
 }
 
 // A Stage is one stage of the Dockerfile.
@@ -36,33 +36,33 @@ type Stage struct {
 
 // An Instruction is one instruction of the Dockerfile.
 type Instruction struct {
-	Word    string // COPY, RUN, …
+	Word    string // keyword: COPY, RUN, …
 	Flags   []string
 	Args    []Arg
-	Dest    string // last argument, or ""
-	Sep     string // between arguments
-	Heredoc bool   // whether each argument is a line of a heredoc
-	JSON    bool   // whether the arguments are a JSON array
+	Dest    string // last argument of a COPY or ADD; "" otherwise
+	Sep     string // separator between arguments
+	Heredoc bool   // set if each argument is a line of a heredoc
+	JSON    bool   // set if the arguments are a JSON array
 }
 
 // An Arg is an argument of an instruction.
 type Arg struct {
 	Text string
-	Body string // body of the heredoc that Text starts, or ""
+	Body string // body of the heredoc that Text starts; "" for none
 }
 
-// A Change is a set of changes before a further build.
+// A Change contains everything that changes before a further build.
 type Change struct {
-	Headers []string // without "again: "
-	Files   []*File  // added or replaced; their kind is file
+	Headers []string // header lines without the prefix "again: "
+	Files   []*File  // added or replaced regular files
 	Edits   []Edit
 }
 
-// An Edit replaces an instruction. If Old is nil, New is appended to the last
-// stage. If New is nil, Old is removed.
+// An Edit replaces instruction Old with New. If Old is nil, New is appended to the last stage.
+// If New is nil, Old is removed.
 type Edit struct{ Old, New *Instruction }
 
-// Text returns the case as an archive of package buildcase.
+// Text returns the case in the format of package buildcase.
 func (c *Case) Text() []byte {
 	var b strings.Builder
 	fmt.Fprintln(&b, c.Title)
@@ -82,7 +82,7 @@ func (c *Case) Text() []byte {
 	}
 	for i, ch := range c.Changes {
 		for _, h := range ch.headers() {
-			fmt.Fprintf(&b, "%s: %s\n", again(i), h)
+			fmt.Fprintf(&b, "%s: %s\n", buildName(i), h)
 		}
 	}
 	section(&b, "Dockerfile", c.dockerfile(0))
@@ -99,17 +99,17 @@ func (c *Case) Text() []byte {
 	}
 	for i, ch := range c.Changes {
 		if text := c.dockerfile(i + 1); text != c.dockerfile(i) {
-			section(&b, "Dockerfile."+again(i), text)
+			section(&b, "Dockerfile."+buildName(i), text)
 		}
 		for _, f := range ch.Files {
-			section(&b, again(i)+"/"+f.Path, f.Content)
+			section(&b, buildName(i)+"/"+f.Path, f.Content)
 		}
 	}
 	return []byte(b.String())
 }
 
-// again returns the name of the build after change i.
-func again(i int) string {
+// buildName returns the name of the build after change i: again, again2, …
+func buildName(i int) string {
 	if i == 0 {
 		return "again"
 	}
@@ -123,8 +123,8 @@ func section(b *strings.Builder, name, text string) {
 	}
 }
 
-// headers returns the header lines of a file, and the header lines that must
-// follow those of all files.
+// headers returns the header lines that create f. The lines in last must follow the headers
+// for all files, because they need or modify other files.
 func (f *File) headers() (headers, last []string) {
 	path := quotePath("context/" + f.Path)
 	switch f.Kind {
@@ -168,7 +168,8 @@ func quotePath(path string) string {
 	return path
 }
 
-// dockerfile returns the Dockerfile of a build of the case. The first build is 0.
+// dockerfile returns the Dockerfile for a build. Build 0 is the first one, and build n follows
+// change n-1.
 func (c *Case) dockerfile(build int) string {
 	replaced, added := map[*Instruction]*Instruction{}, []*Instruction{}
 	for _, ch := range c.Changes[:build] {
@@ -201,10 +202,10 @@ func (c *Case) dockerfile(build int) string {
 	return b.String()
 }
 
-// isStamp reports whether the instruction makes the stage unique to the case.
+// isStamp reports whether i creates the file that makes a stage unique to the case.
 func (i *Instruction) isStamp() bool { return strings.HasPrefix(i.Dest, "/.c") }
 
-// String returns the instruction with its heredocs and a final newline.
+// String returns the instruction in Dockerfile syntax, with its heredocs and a final newline.
 func (i *Instruction) String() string {
 	words := append([]string{i.Word}, i.Flags...)
 	var texts, bodies []string

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// options sets the options of the first build.
+// options chooses the options of the first build.
 func (g *generator) options() {
 	for _, s := range g.c.Stages {
 		for _, i := range s.Instructions {
@@ -17,7 +17,8 @@ func (g *generator) options() {
 	g.c.Headers = append(g.c.Headers, g.attrs(1)...)
 }
 
-// attrs returns header lines for options. factor multiplies their frequency.
+// attrs returns random header lines for frontend options. A greater factor makes them more
+// frequent.
 func (g *generator) attrs(factor int) []string {
 	var list []string
 	stage := g.pick(g.stageNames()...)
@@ -50,7 +51,7 @@ func (g *generator) stageNames() []string {
 	return names
 }
 
-// change adds the changes before a further build.
+// change generates the changes before a further build.
 func (g *generator) change() {
 	ch := &Change{}
 	g.c.Changes = append(g.c.Changes, ch)
@@ -67,9 +68,9 @@ func (g *generator) change() {
 	}
 }
 
-// current returns a path of the context that earlier changes have not modified,
-// or "".
-func (g *generator) current(kinds string) string {
+// unmodified returns a random context path of one of the kinds that no earlier change
+// modified, or "". kinds is separated by blanks.
+func (g *generator) unmodified(kinds string) string {
 	var list []string
 	for _, f := range g.c.Files {
 		touched := slices.ContainsFunc(g.c.Changes, func(ch *Change) bool {
@@ -83,14 +84,14 @@ func (g *generator) current(kinds string) string {
 }
 
 func (g *generator) changeFile(ch *Change) {
-	if path := g.current("file"); path != "" {
-		f := &File{Kind: "file", Path: path, Content: g.content() + g.maybe(30, " and more") + "\n", Time: g.maybe(30, g.time())}
+	if path := g.unmodified("file"); path != "" {
+		f := &File{Kind: "file", Path: path, Content: g.content() + g.optional(30, " and more") + "\n", Time: g.optional(30, g.time())}
 		ch.Files = append(ch.Files, f)
 	}
 }
 
 func (g *generator) changeMetadata(ch *Change) {
-	path := g.current("file file dir")
+	path := g.unmodified("file file dir")
 	if path == "" {
 		return
 	}
@@ -100,14 +101,14 @@ func (g *generator) changeMetadata(ch *Change) {
 
 func (g *generator) addFile(ch *Change) {
 	path := g.pick("new", "n.md", "zz", "new.txt")
-	if dir := g.pick(g.dirs...); dir != "" && g.current("dir") != "" {
+	if dir := g.pick(g.dirs...); dir != "" && g.unmodified("dir") != "" {
 		path = dir + "/" + path
 	}
 	ch.Files = append(ch.Files, &File{Kind: "file", Path: path, Content: g.content() + "\n"})
 }
 
 func (g *generator) removeFile(ch *Change) {
-	path := g.current("file link dir fifo archive")
+	path := g.unmodified("file link dir fifo archive")
 	if path == "" {
 		return
 	}
@@ -118,7 +119,7 @@ func (g *generator) removeFile(ch *Change) {
 	ch.Headers = append(ch.Headers, header)
 }
 
-// edit changes an instruction.
+// edit adds a random change of one instruction to ch.
 func (g *generator) edit(ch *Change) {
 	if g.chance(20) {
 		ch.Edits = append(ch.Edits, Edit{New: g.instruction()})
@@ -137,7 +138,7 @@ func (g *generator) edit(ch *Change) {
 		ch.Edits = append(ch.Edits, Edit{Old: old, New: &changed})
 	case (old.Word == "COPY" || old.Word == "ADD") && g.chance(70):
 		changed := *old
-		changed.Flags = g.flagsOf()
+		changed.Flags = g.copyFlags()
 		for _, f := range old.Flags {
 			if strings.HasPrefix(f, "--from") || f == "--parents" {
 				changed.Flags = append(changed.Flags, f)

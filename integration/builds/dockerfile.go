@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// dockerfile generates the stages.
+// dockerfile generates one to three stages.
 func (g *generator) dockerfile() {
 	for n := range 1 + g.r.IntN(3) {
 		name := fmt.Sprintf("s%d", n)
@@ -20,16 +20,16 @@ func (g *generator) dockerfile() {
 		g.cwd = "/"
 		if base[0] != 's' || base == "scratch" {
 			s.Instructions = append(s.Instructions, g.stamp())
-			g.bases, g.made = append(g.bases, base), append(g.made, append(ownPaths(base), "/."+g.mark))
+			g.bases, g.stagePaths = append(g.bases, base), append(g.stagePaths, append(basePaths(base), "/."+g.mark))
 			s.Instructions = append(s.Instructions, g.setUp()...)
 		} else {
 			of := int(base[1] - '0')
-			g.bases, g.made = append(g.bases, g.bases[of]), append(g.made, slices.Clone(g.made[of]))
+			g.bases, g.stagePaths = append(g.bases, g.bases[of]), append(g.stagePaths, slices.Clone(g.stagePaths[of]))
 		}
 		for range 1 + g.r.IntN(6) {
 			i := g.instruction()
 			if p := strings.TrimSuffix(i.Dest, "/"); strings.HasPrefix(p, "/") && !strings.Contains(p, "..") {
-				g.have(p)
+				g.recordPaths(p)
 			}
 			s.Instructions = append(s.Instructions, i)
 		}
@@ -44,14 +44,14 @@ func instruction(word string, args ...string) *Instruction {
 	return i
 }
 
-// stamp returns an instruction that makes everything after it unique to this
+// stamp returns an instruction that makes the cache keys of everything after it unique to this
 // case.
 func (g *generator) stamp() *Instruction {
 	return &Instruction{Word: "COPY", Args: []Arg{{Text: "<<stamp", Body: g.mark + "\n"}}, Dest: "/." + g.mark, Sep: " "}
 }
 
-// ownPaths returns paths of a base image that are worth copying.
-func ownPaths(base string) []string {
+// basePaths returns the paths of a base image that are interesting to copy.
+func basePaths(base string) []string {
 	switch {
 	case base == "scratch":
 		return nil
@@ -65,8 +65,8 @@ func ownPaths(base string) []string {
 	return strings.Fields("/etc/passwd /etc /etc/* /tmp /bin/sh /home")
 }
 
-// setUp returns instructions that create files, so that a stage is less likely
-// to fail.
+// setUp returns instructions that create files for later instructions of the stage. Without
+// them, most stages would fail.
 func (g *generator) setUp() []*Instruction {
 	var list []*Instruction
 	if strings.HasSuffix(g.base(), "configured:1") && !g.chance(8) {
@@ -75,24 +75,24 @@ func (g *generator) setUp() []*Instruction {
 	if g.base() == "scratch" || g.chance(35) {
 		return list
 	}
-	g.have("/w", "/w/a", "/w/b", "/w/d", "/w/d/e", "/x", "/w/*", "/w/d/", "/w/?")
+	g.recordPaths("/w", "/w/a", "/w/b", "/w/d", "/w/d/e", "/x", "/w/*", "/w/d/", "/w/?")
 	return append(list, instruction("RUN", "mkdir -p /w/d/e /x;", "echo "+g.content()+" > /w/a;", "echo "+g.content()+" > /w/b;", g.command()+";",
 		g.pick("ln /w/a /w/d/e/h", "ln -s a /w/l", "chmod 750 /w/d", "chown 7:8 /w/b", "ln -s /w/d /w/l; touch /w/d/e/f", "touch -d '2001-02-03 04:05:06' /w/d/e /w/a"), "|| true"))
 }
 
-// have records paths that exist in the current stage.
-func (g *generator) have(paths ...string) {
-	g.made[len(g.made)-1] = append(g.made[len(g.made)-1], paths...)
+// recordPaths records that the current stage contains paths.
+func (g *generator) recordPaths(paths ...string) {
+	g.stagePaths[len(g.stagePaths)-1] = append(g.stagePaths[len(g.stagePaths)-1], paths...)
 }
 
 // base returns the base image of the current stage.
 func (g *generator) base() string { return g.bases[len(g.bases)-1] }
 
-// instruction returns one instruction of the current stage.
+// instruction generates an instruction for the current stage.
 func (g *generator) instruction() (i *Instruction) {
 	run := 38
 	if g.base() == "scratch" {
-		run = 1 // without a shell it fails
+		run = 1 // a RUN without a shell always fails
 	}
 	g.weighted([]choice{
 		{30, func() { i = g.copy() }},
@@ -113,24 +113,24 @@ func (g *generator) instruction() (i *Instruction) {
 	return i
 }
 
-// destination returns a path at which to create something.
+// destination returns a random destination path for an instruction.
 func (g *generator) destination() string {
 	own := ""
 	switch {
 	case strings.HasSuffix(g.base(), "links:1"):
 		own = " /abs/ /work/ /work/ /chain/ /nothing/ /above/ /var/run/ /lib/ /data/real/ /abs/n /work/n/"
-		own += g.maybe(25, " /nothing /work /tofile /loop/ /data/file /data/hard /abs")
+		own += g.optional(25, " /nothing /work /tofile /loop/ /data/file /data/hard /abs")
 	case strings.HasSuffix(g.base(), "odd:1"):
 		own = " /sticky/ /setgid/ /closed/ /none/ /opaque/ /setgid/n/ /d/gone"
-		own += g.maybe(25, " /kind /d /pipe /attrs /dev/odd /opaque/old")
+		own += g.optional(25, " /kind /d /pipe /attrs /dev/odd /opaque/old")
 	case strings.HasSuffix(g.base(), "bare:1"):
 		own = " /dev/ /proc/ /tmp/ /etc/ /sys/"
 	}
-	return g.words("/ ./ /x/ /x/ /x/ /d/ d/ /new/deep/ /new/deep/ /etc/ /tmp/ /w/ /w/ /w/n/ /w/d/ /y/ /y/z/" + g.maybe(30, " . /x /d /new/deep /new/f /x/a /x/d /w /w/l /w/l/ d l /l /l/ /x/../y/ $D/ /w/b") + own)
+	return g.words("/ ./ /x/ /x/ /x/ /d/ d/ /new/deep/ /new/deep/ /etc/ /tmp/ /w/ /w/ /w/n/ /w/d/ /y/ /y/z/" + g.optional(30, " . /x /d /new/deep /new/f /x/a /x/d /w /w/l /w/l/ d l /l /l/ /x/../y/ $D/ /w/b") + own)
 }
 
-// flagsOf returns flags that COPY and ADD share.
-func (g *generator) flagsOf() []string {
+// copyFlags returns random flags that COPY and ADD share.
+func (g *generator) copyFlags() []string {
 	var list []string
 	if g.chance(15) {
 		list = append(list, "--chown="+g.words("7:8 7 0 0:5 1000:1000"))
@@ -142,7 +142,7 @@ func (g *generator) flagsOf() []string {
 		list = append(list, "--chmod="+g.words("600 755 4711 0 1777 u+x go-rwx a=rX u=rwX,go=rX g+s 644"))
 	}
 	if g.chance(18) {
-		list = append(list, "--link", "--exclude=."+g.mark) // the cache key of a linked copy does not depend on its stage
+		list = append(list, "--link", "--exclude=."+g.mark) // a linked copy ignores the stamp of its stage, so an exclude makes it unique
 	}
 	if g.chance(12) {
 		list = append(list, "--exclude="+g.words("*.md **/b d a d/* **/a !a ** *.txt **/e .hid"))
@@ -150,7 +150,7 @@ func (g *generator) flagsOf() []string {
 	return list
 }
 
-// sources returns random patterns for files of the context.
+// sources returns random source patterns that match files of the context.
 func (g *generator) sources() []string {
 	var list []string
 	for range 1 + g.r.IntN(3)*g.r.IntN(2) {
@@ -166,11 +166,11 @@ func (g *generator) sources() []string {
 	return list
 }
 
-// inStage returns random patterns for files of a stage.
-func (g *generator) inStage(stage int) []string {
-	list := []string{g.pick(g.made[stage]...)}
+// stageSources returns random source patterns that match files of a stage.
+func (g *generator) stageSources(stage int) []string {
+	list := []string{g.pick(g.stagePaths[stage]...)}
 	if g.chance(20) {
-		list = append(list, g.pick(g.made[stage]...))
+		list = append(list, g.pick(g.stagePaths[stage]...))
 	}
 	if g.chance(7) {
 		list = append(list, g.words("/x /w /w/l /w/l/ /x/a w d /tmp /data /missing* / . /w/[a-d]"))
@@ -178,19 +178,19 @@ func (g *generator) inStage(stage int) []string {
 	return list
 }
 
-// copy returns a COPY.
+// copy generates a COPY instruction.
 func (g *generator) copy() *Instruction {
-	i := &Instruction{Word: "COPY", Flags: g.flagsOf(), Dest: g.destination(), Sep: " "}
+	i := &Instruction{Word: "COPY", Flags: g.copyFlags(), Dest: g.destination(), Sep: " "}
 	var sources []string
 	switch {
 	case len(g.c.Stages) > 1 && g.chance(45):
 		from := g.r.IntN(len(g.c.Stages) - 1)
 		i.Flags = append(i.Flags, "--from="+g.c.Stages[from].Name)
-		sources = g.inStage(from)
+		sources = g.stageSources(from)
 	case g.chance(6):
 		image := "localhost:5000/base/" + g.pick("links:1", "odd:1")
 		i.Flags = append(i.Flags, "--from="+image)
-		sources = []string{g.pick(ownPaths(image)...)}
+		sources = []string{g.pick(basePaths(image)...)}
 	default:
 		sources = g.sources()
 	}
@@ -204,7 +204,7 @@ func (g *generator) copy() *Instruction {
 	return i
 }
 
-// setSources sets the sources and the flags that they require.
+// setSources sets the sources of i, and adds flags that the sources require.
 func (g *generator) setSources(i *Instruction, sources []string) {
 	for _, s := range sources {
 		i.JSON = i.JSON || strings.Contains(s, " ")
@@ -215,9 +215,9 @@ func (g *generator) setSources(i *Instruction, sources []string) {
 	}
 }
 
-// copyText returns a COPY whose sources are heredocs.
+// copyText generates a COPY instruction whose sources are heredocs.
 func (g *generator) copyText() *Instruction {
-	i := &Instruction{Word: g.pick("COPY", "ADD"), Flags: g.flagsOf(), Dest: g.destination(), Sep: " "}
+	i := &Instruction{Word: g.pick("COPY", "ADD"), Flags: g.copyFlags(), Dest: g.destination(), Sep: " "}
 	for n := range 1 + g.r.IntN(2) {
 		i.Args = append(i.Args, Arg{Text: fmt.Sprintf("<<t%d", n), Body: g.content() + " $A\n"})
 	}
@@ -227,9 +227,9 @@ func (g *generator) copyText() *Instruction {
 	return i
 }
 
-// add returns an ADD.
+// add generates an ADD instruction.
 func (g *generator) add() *Instruction {
-	i := &Instruction{Word: "ADD", Flags: g.flagsOf(), Dest: g.destination(), Sep: " "}
+	i := &Instruction{Word: "ADD", Flags: g.copyFlags(), Dest: g.destination(), Sep: " "}
 	sources := g.sources()
 	if a := g.existing("archive"); a != "" && g.chance(80) {
 		sources = []string{a}

@@ -6,20 +6,19 @@ import (
 	"strings"
 )
 
-// An excuse covers differences that are not errors of our solver.
+// An excuse describes a difference from BuildKit that is not an error in our solver.
 type excuse struct {
 	name string
 	why  string
-	in   *regexp.Regexp // must match the case; nil matches any
-	line *regexp.Regexp // must match the line of the difference; nil matches all
-	// pair matches the second of two lines that are excused together; line
-	// matches the first. Their groups must match the same text. If pair is nil,
-	// single lines are excused.
+	in   *regexp.Regexp // must match the text of the case; nil matches any case
+	line *regexp.Regexp // must match the line of the difference; nil matches any line
+	// pair excuses lines in pairs only: line matches the first, pair the second. The
+	// submatches of both must be equal. If pair is nil, each line is excused on its own.
 	pair *regexp.Regexp
 }
 
-// excuses lists the differences that the test accepts, because BuildKit does not
-// specify what happens in these cases.
+// excuses returns the accepted differences. BuildKit does not specify what happens in these
+// cases.
 func excuses() []excuse {
 	return []excuse{
 		{
@@ -77,8 +76,8 @@ func excuses() []excuse {
 	}
 }
 
-// Unexcused returns the lines of a difference without an excuse, or "" if only
-// headings remain.
+// Unexcused returns the lines of diff that no excuse covers, with their headings. It returns
+// "" if every line is excused. text is the case.
 func Unexcused(text []byte, diff string) string {
 	var lines []string
 	for line := range strings.Lines(diff) {
@@ -95,7 +94,7 @@ func Unexcused(text []byte, diff string) string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// drop returns the lines that the excuse does not cover.
+// drop returns lines without those that e excuses.
 func (e excuse) drop(lines []string) []string {
 	if e.pair == nil {
 		return slices.DeleteFunc(lines, func(line string) bool { return e.line == nil || e.line.MatchString(line) })

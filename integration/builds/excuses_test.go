@@ -2,7 +2,7 @@ package builds
 
 import "testing"
 
-// TestUnexcused checks excuses with differences from actual builds.
+// TestUnexcused checks that excuses cover differences from actual runs, and nothing else.
 func TestUnexcused(t *testing.T) {
 	const char = "-layer 2: char     0644 0:0        0 etc/c dev 7:0 new\n"
 	const block = "+layer 2: block    0644 0:0        0 etc/c dev 7:0 new\n"

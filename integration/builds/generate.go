@@ -7,20 +7,21 @@ import (
 	"strings"
 )
 
-// generator generates one case.
+// generator generates one case from random numbers.
 type generator struct {
-	r     *rand.Rand
-	c     *Case
-	mark  string     // part of names and contents, so that cases share no cache
-	n     int        // number of contents so far
-	paths []string   // paths of the context: files, directories, links
-	dirs  []string   // directories of the context
-	bases []string   // base images of the stages
-	made  [][]string // paths that exist in the stages
-	cwd   string     // working directory of the current stage
+	r          *rand.Rand
+	c          *Case
+	mark       string     // prefix that makes names and contents unique to the case, so that cases share no cache
+	n          int        // number of generated contents
+	paths      []string   // context paths of files, directories and links
+	dirs       []string   // context paths of directories
+	bases      []string   // base image of each stage
+	stagePaths [][]string // paths that exist in each stage
+	cwd        string     // working directory of the current stage
 }
 
-// Generate returns the case for a seed and a number. It is deterministic.
+// Generate returns case number of the sequence that seed selects. Equal arguments give equal
+// cases.
 func Generate(seed uint64, number int) *Case {
 	g := &generator{
 		r:    rand.New(rand.NewPCG(seed, uint64(number))),
@@ -39,11 +40,11 @@ func Generate(seed uint64, number int) *Case {
 	return g.c
 }
 
-// chance returns true with the given probability.
+// chance returns true with a probability in percent.
 func (g *generator) chance(percent int) bool { return g.r.IntN(100) < percent }
 
-// pick returns a random word of list, or "" if list is empty. Repeated words
-// are more likely.
+// pick returns a random element of list, or "" if list is empty. A repeated element is more
+// likely.
 func (g *generator) pick(list ...string) string {
 	if len(list) == 0 {
 		return ""
@@ -51,19 +52,18 @@ func (g *generator) pick(list ...string) string {
 	return list[g.r.IntN(len(list))]
 }
 
-// words returns a random word of a text.
+// words returns a random word of a text whose words are separated by blanks.
 func (g *generator) words(text string) string { return g.pick(strings.Fields(text)...) }
 
-// maybe returns s with the given probability, or "".
-func (g *generator) maybe(percent int, s string) string {
+// optional returns s with a probability in percent, otherwise "".
+func (g *generator) optional(percent int, s string) string {
 	if g.chance(percent) {
 		return s
 	}
 	return ""
 }
 
-// weighted calls one of the functions, with a probability proportional to its
-// weight.
+// weighted calls one random function of list. Its probability is proportional to its weight.
 func (g *generator) weighted(list []choice) {
 	total := 0
 	for _, c := range list {
@@ -83,9 +83,8 @@ type choice struct {
 	do     func()
 }
 
-// content returns a line that is unique across cases and has a unique length:
-// BuildKit omits a file from a layer if it has the same time and size as the
-// file that it replaces.
+// content returns a line whose text and length are both unique. The length matters because
+// BuildKit omits a file from a layer if it replaces a file of equal size and time.
 func (g *generator) content() string {
 	g.n++
 	return fmt.Sprintf("%s %d", g.mark, g.n) + strings.Repeat(".", 2*g.n)
@@ -99,7 +98,7 @@ func (g *generator) time() string {
 	return g.words("2001-02-03T04:05:06Z 2015-06-07T08:09:10.123456789Z 1999-12-31T23:59:59.5Z 1970-01-01T00:00:00Z 2020-02-29T12:00:00.000001Z 2019-01-01T00:00:00Z")
 }
 
-// context generates the files of the context.
+// context generates the files of the build context.
 func (g *generator) context() {
 	g.dirs = []string{""}
 	used := map[string]bool{}
@@ -111,7 +110,7 @@ func (g *generator) context() {
 		}
 		used[path] = true
 		f := &File{Kind: g.kind(path), Path: path}
-		if f.Kind == "fifo" { // with a name that no command opens
+		if f.Kind == "fifo" { // no generated command opens this name, which would block
 			dir = g.pick("", "", "d/")
 			path = dir + "pipe"
 			if used[path] || dir != "" && !slices.Contains(g.dirs, "d") {
@@ -125,7 +124,7 @@ func (g *generator) context() {
 			}
 			used[path], f.Path = true, path
 		}
-		g.fill(f)
+		g.setProperties(f)
 		g.c.Files = append(g.c.Files, f)
 		g.paths = append(g.paths, f.Path)
 	}
@@ -144,11 +143,11 @@ func (g *generator) kind(path string) string {
 	return g.words("file file file file file file file file file file file dir dir link link link hard fifo socket archive archive")
 }
 
-// fill sets the properties of a file that depend on its kind.
-func (g *generator) fill(f *File) {
+// setProperties sets random properties of f that suit its kind.
+func (g *generator) setProperties(f *File) {
 	switch f.Kind {
 	case "file":
-		f.Mode = g.maybe(30, g.mode())
+		f.Mode = g.optional(30, g.mode())
 		if !g.chance(8) {
 			f.Content = g.content() + "\n"
 		}
@@ -178,12 +177,11 @@ func (g *generator) fill(f *File) {
 		f.Content = g.archive()
 	}
 	if f.Kind != "hard" {
-		f.Time = g.maybe(40, g.time())
+		f.Time = g.optional(40, g.time())
 	}
 }
 
-// target returns the target of a link in the context, usually a file of the
-// context.
+// target returns a random target for a link in the context, usually an existing path.
 func (g *generator) target(link string) string {
 	if len(g.paths) == 0 || g.chance(8) {
 		return g.pick("nowhere", "/etc/passwd", "/", "..", "../a", link[strings.LastIndex(link, "/")+1:])
@@ -192,7 +190,7 @@ func (g *generator) target(link string) string {
 	return g.pick(strings.Repeat("../", strings.Count(link, "/"))+to, "/"+to)
 }
 
-// existing returns the path of a file of the given kind in the context, or "".
+// existing returns a random context path of the given kind, or "".
 func (g *generator) existing(kind string) string {
 	var list []string
 	for _, f := range g.c.Files {
@@ -203,7 +201,7 @@ func (g *generator) existing(kind string) string {
 	return g.pick(list...)
 }
 
-// archive returns the entries of an archive.
+// archive returns the entries of a random archive in the format of [buildcase.PackArchive].
 func (g *generator) archive() string {
 	var b strings.Builder
 	files := []string{}

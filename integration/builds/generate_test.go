@@ -9,8 +9,7 @@ import (
 	"slipway/integration/buildcase"
 )
 
-// TestGenerate checks that a number always gives the same case, that the case
-// can be laid out, and that it is unique.
+// TestGenerate checks that cases are reproducible, unique, and valid for package buildcase.
 func TestGenerate(t *testing.T) {
 	seen := map[string]int{}
 	for n := range 200 {
@@ -42,7 +41,8 @@ func TestGenerate(t *testing.T) {
 	}
 }
 
-// TestShrink shrinks a case that fails as long as it contains one line.
+// TestShrink checks that a case shrinks to a minimum. The test declares that any case with one
+// particular line fails.
 func TestShrink(t *testing.T) {
 	for n := range 20 {
 		c := Generate(3, n)
@@ -59,7 +59,7 @@ func TestShrink(t *testing.T) {
 	}
 }
 
-// TestExcuses checks that every excuse has a reason.
+// TestExcuses checks that every excuse states a reason.
 func TestExcuses(t *testing.T) {
 	for _, e := range excuses() {
 		if e.name == "" || e.why == "" || e.in == nil && e.line == nil {

@@ -23,38 +23,37 @@ import (
 	"slipway/solver"
 )
 
-// patience is the timeout of a case. Commands that open a named pipe block
-// forever.
-const patience = 30 * time.Second
+// caseTimeout limits the duration of a case. Commands that open a named pipe block forever.
+const caseTimeout = 30 * time.Second
 
-// A Runner runs builds with both builders. Safe for concurrent use.
+// A Runner runs builds with BuildKit and with our solver. Safe for concurrent use.
 type Runner struct {
 	Rig   *rig.Rig
-	State string    // our solver's state directory
-	Dir   string    // for temporary files
-	Began time.Time // before the first build
-	Log   io.Writer // log of each build and its outcomes; may be nil
-	// MustBuild makes a build that fails with BuildKit an error.
+	State string    // state directory of our solver
+	Dir   string    // directory for temporary files
+	Start time.Time // time before the first build; later file times come from a build
+	Log   io.Writer // receives each build and its outcomes; nil discards them
+	// MustBuild makes it an error if a build fails with BuildKit.
 	MustBuild bool
 }
 
 // An outcome is the result of a build with one builder.
 type outcome struct {
-	image  string   // as text; "" if the build failed
+	image  string   // description of the image; "" if the build failed
 	ran    []string // names of the RUN steps that were not cached, sorted
 	failed []string // names of the steps that failed, sorted
 	err    error
 	output string // end of the output of the failed steps, indented
 }
 
-// Compare runs all builds of a case with both builders and returns the
-// difference between the outcomes, or "".
+// Compare runs all builds of a case with both builders. It returns the difference between the
+// outcomes, or "" if they agree. text has the format of package buildcase.
 func (r *Runner) Compare(ctx context.Context, text []byte) (string, error) {
 	c, err := buildcase.Parse(text)
 	if err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, caseTimeout)
 	defer cancel()
 	dir, err := os.MkdirTemp(r.Dir, "case-")
 	if err != nil {
@@ -80,7 +79,7 @@ func (r *Runner) Compare(ctx context.Context, text []byte) (string, error) {
 			fmt.Fprintf(&b, "build %d (-BuildKit +solver):\n%s", n, diffs[0])
 		}
 		if failed && bytes.Contains(text, []byte("type=cache")) {
-			break // which steps wrote to a cache mount before the error is random
+			break // it is random which steps wrote to their cache mounts before the error
 		}
 		if more, err = layout.Next(); err != nil {
 			return "", err
@@ -89,8 +88,8 @@ func (r *Runner) Compare(ctx context.Context, text []byte) (string, error) {
 	return b.String(), nil
 }
 
-// withoutRan removes the steps that ran from a difference. Which steps end
-// before an earlier build fails, and are therefore cached, is random.
+// withoutRan removes the list of executed steps from a difference. If an earlier build failed,
+// it is random which of its concurrent steps completed and are now cached.
 func withoutRan(diff string) string {
 	var kept strings.Builder
 	for line := range strings.Lines(diff) {
@@ -101,26 +100,24 @@ func withoutRan(diff string) string {
 	return kept.String()
 }
 
-// A Solver runs a build as builder.Run does.
+// A Solver runs a build, with the signature of [builder.Run].
 type Solver func(context.Context, builder.Options) error
 
-// CompareBuild runs one build with BuildKit and with each solver. For each
-// solver it returns the difference from BuildKit's outcome, in the form of
-// [imagetree.Difference], or "".
+// CompareBuild runs one build with BuildKit and with each solver. For each solver it returns
+// the difference from BuildKit's outcome in the format of [imagetree.Difference], or "".
 func (r *Runner) CompareBuild(ctx context.Context, req rig.Request, solvers ...Solver) ([]string, error) {
 	diffs, _, err := r.compareBuild(ctx, req, solvers...)
 	return diffs, err
 }
 
-// compareBuild is like CompareBuild but also reports whether the build failed
-// with BuildKit.
+// compareBuild is CompareBuild that also reports whether the build failed with BuildKit.
 func (r *Runner) compareBuild(ctx context.Context, req rig.Request, solvers ...Solver) (diffs []string, failed bool, err error) {
 	dir, err := os.MkdirTemp(r.Dir, "build-")
 	if err != nil {
 		return nil, false, err
 	}
 	defer os.RemoveAll(dir)
-	want, err := r.reference(ctx, dir, req)
+	want, err := r.buildWithBuildKit(ctx, dir, req)
 	if err != nil {
 		return nil, false, err
 	}
@@ -128,7 +125,7 @@ func (r *Runner) compareBuild(ctx context.Context, req rig.Request, solvers ...S
 		return nil, true, fmt.Errorf("BuildKit: %w\n%s", want.err, want.output)
 	}
 	for _, s := range solvers {
-		got, err := r.solve(ctx, dir, req, s)
+		got, err := r.buildWithSolver(ctx, dir, req, s)
 		if err != nil {
 			return nil, false, err
 		}
@@ -137,7 +134,7 @@ func (r *Runner) compareBuild(ctx context.Context, req rig.Request, solvers ...S
 		}
 		diff := want.difference(got)
 		if want.err != nil && got.err != nil && diff != "" {
-			same, err := r.failAlike(ctx, dir, req, s, upTo(req.Dockerfile, want.failed, got.failed))
+			same, err := r.failAlike(ctx, dir, req, s, truncations(req.Dockerfile, want.failed, got.failed))
 			if err != nil {
 				return nil, false, err
 			}
@@ -150,19 +147,19 @@ func (r *Runner) compareBuild(ctx context.Context, req rig.Request, solvers ...S
 	return diffs, want.err != nil, nil
 }
 
-// failAlike reports whether one of the Dockerfiles fails in the same step with
-// both builders. In that case it is random which of several errors ends the
-// whole build.
+// failAlike reports whether at least one of the truncated dockerfiles fails in the same step
+// with both builders. If so, the builders agree: when several steps of a build fail, it is
+// random which error ends the build.
 func (r *Runner) failAlike(ctx context.Context, dir string, req rig.Request, s Solver, dockerfiles []string) (bool, error) {
 	req.Attrs = maps.Clone(req.Attrs)
 	delete(req.Attrs, "target")
 	for _, dockerfile := range dockerfiles {
 		req.Dockerfile = dockerfile
-		want, err := r.reference(ctx, dir, req)
+		want, err := r.buildWithBuildKit(ctx, dir, req)
 		if err != nil {
 			return false, err
 		}
-		got, err := r.solve(ctx, dir, req, s)
+		got, err := r.buildWithSolver(ctx, dir, req, s)
 		if err != nil {
 			return false, err
 		}
@@ -173,13 +170,13 @@ func (r *Runner) failAlike(ctx context.Context, dir string, req rig.Request, s S
 	return false, nil
 }
 
-// upTo returns the Dockerfile truncated after each of the steps. It omits steps
-// at the end of the Dockerfile and steps that it does not find by name.
-func upTo(dockerfile string, steps ...[]string) []string {
+// truncations returns one Dockerfile per step, truncated after that step. It omits steps that
+// end the Dockerfile and steps whose name does not occur in it.
+func truncations(dockerfile string, steps ...[]string) []string {
 	var list []string
 	for _, step := range slices.Concat(steps...) {
 		_, text, _ := strings.Cut(step, "] ")
-		head, _, _ := strings.Cut(text, " (") // without the beginning of a heredoc
+		head, _, _ := strings.Cut(text, " (") // step names include the beginning of a heredoc in parentheses
 		_, word, heredoc := strings.Cut(head, "<<")
 		if heredoc {
 			text = head
@@ -198,13 +195,13 @@ func upTo(dockerfile string, steps ...[]string) []string {
 	return slices.Compact(list)
 }
 
-// String returns the outcome, including the image if there is one.
+// String returns the outcome as text, including the image if the build succeeded.
 func (o *outcome) String() string {
 	return fmt.Sprintf("ran %q, failed %q, error %v\n%s", o.ran, o.failed, o.err, o.image)
 }
 
-// difference returns the difference between BuildKit's outcome and got, the
-// outcome of our solver, or "".
+// difference compares o, BuildKit's outcome, with got, our solver's outcome. It returns "" if
+// they agree.
 func (o *outcome) difference(got *outcome) string {
 	switch {
 	case o.err != nil && got.err != nil:
@@ -224,13 +221,12 @@ func (o *outcome) difference(got *outcome) string {
 	return diff
 }
 
-// maxOutput is the maximum number of bytes shown of the output of a failed
-// step.
+// maxOutput is the maximum number of bytes that are shown from the output of a failed step.
 const maxOutput = 4 << 10
 
-// indented returns the end of the output of a step, indented so that no line
-// looks like a difference.
-func indented(log []byte) string {
+// indentTail returns the last maxOutput bytes of a step's output. It indents them, so that no
+// line looks like a line of a difference.
+func indentTail(log []byte) string {
 	log = log[max(0, len(log)-maxOutput):]
 	var b strings.Builder
 	for line := range strings.Lines(string(log)) {
@@ -239,10 +235,11 @@ func indented(log []byte) string {
 	return b.String()
 }
 
-// failedWith reports whether our solver failed in the same step as BuildKit.
+// failedWith reports whether our solver, with outcome got, failed in the same step as
+// BuildKit.
 func (o *outcome) failedWith(got *outcome) bool {
 	if len(o.failed) == 0 {
-		return true // BuildKit's last status may be missing
+		return true // BuildKit may end a build before it reports the failed step
 	}
 	for _, name := range o.failed {
 		image, ok := strings.CutPrefix(name, "[internal] load metadata for ")
@@ -253,10 +250,10 @@ func (o *outcome) failedWith(got *outcome) bool {
 	return false
 }
 
-// reference runs a build with BuildKit.
-func (r *Runner) reference(ctx context.Context, dir string, req rig.Request) (*outcome, error) {
-	// Transferring files to the directory of an earlier build would change its
-	// time.
+// buildWithBuildKit runs a build with BuildKit and returns its outcome.
+func (r *Runner) buildWithBuildKit(ctx context.Context, dir string, req rig.Request) (*outcome, error) {
+	// A new key makes BuildKit use an empty directory for the context. Transferring into the
+	// directory of an earlier build would change the directory's time.
 	req.Image, req.Key = true, rand.Text()
 	res, err := r.Rig.Build(ctx, req)
 	if res == nil {
@@ -269,14 +266,14 @@ func (r *Runner) reference(ctx context.Context, dir string, req rig.Request) (*o
 	o := &outcome{err: err}
 	o.steps(res)
 	if err == nil {
-		o.image, err = r.read(res.Archive, dir)
+		o.image, err = r.describeArchive(res.Archive, dir)
 		return o, err
 	}
 	return o, nil
 }
 
-// solve runs a build with our solver.
-func (r *Runner) solve(ctx context.Context, dir string, req rig.Request, run Solver) (*outcome, error) {
+// buildWithSolver runs a build with one of our solvers and returns its outcome.
+func (r *Runner) buildWithSolver(ctx context.Context, dir string, req rig.Request, run Solver) (*outcome, error) {
 	opt, err := buildcase.Options(dir, req)
 	if err != nil {
 		return nil, err
@@ -294,12 +291,12 @@ func (r *Runner) solve(ctx context.Context, dir string, req rig.Request, run Sol
 	}
 	o.steps(res)
 	if err == nil {
-		o.image, err = r.read(archive, dir)
+		o.image, err = r.describeArchive(archive, dir)
 		return o, err
 	}
 	if of := (*solver.Error)(nil); errors.As(err, &of) {
-		// A step that fails before it starts, for example because of missing
-		// sources, has no status.
+		// A step that fails before it starts, for example because a source does not exist, has
+		// no status.
 		o.failed = append(o.failed, of.Vertex.Name())
 	}
 	var b strings.Builder
@@ -308,14 +305,14 @@ func (r *Runner) solve(ctx context.Context, dir string, req rig.Request, run Sol
 	return o, nil
 }
 
-// steps records which steps ran, which failed, and the output of the failed
-// ones.
+// steps adds to o which RUN steps were executed, which steps failed, and the output of the
+// failed steps.
 func (o *outcome) steps(res *rig.Result) {
 	for _, v := range res.Vertices {
 		switch {
 		case v.Error != "" && !strings.Contains(v.Error, "context canceled"):
 			o.failed = append(o.failed, v.Name)
-			o.output += indented(res.Logs[v.Digest])
+			o.output += indentTail(res.Logs[v.Digest])
 		case v.Error == "" && v.Completed != nil && !v.Cached && strings.Contains(v.Name, "] RUN "):
 			o.ran = append(o.ran, v.Name)
 		}
@@ -324,13 +321,13 @@ func (o *outcome) steps(res *rig.Result) {
 	slices.Sort(o.ran)
 }
 
-// read returns the image in an archive as text.
-func (r *Runner) read(archive, dir string) (string, error) {
+// describeArchive returns a text that describes the image in an OCI archive.
+func (r *Runner) describeArchive(archive, dir string) (string, error) {
 	index, err := imagetree.Open(archive, dir)
 	if err != nil {
 		return "", err
 	}
-	images, err := imagetree.Read(index, imagetree.Options{Times: true, Began: r.Began})
+	images, err := imagetree.Read(index, imagetree.Options{Times: true, Start: r.Start})
 	if err != nil {
 		return "", err
 	}

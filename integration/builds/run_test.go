@@ -12,8 +12,8 @@ import (
 	"slipway/integration/rig"
 )
 
-// TestOutcomes checks that builders agree if images and steps are equal, or if
-// both fail in the same step.
+// TestOutcomes checks that two outcomes agree if the images and steps are equal, or if both
+// builds fail in the same step.
 func TestOutcomes(t *testing.T) {
 	failed := func(text string, steps ...string) *outcome { return &outcome{err: errors.New(text), failed: steps} }
 	const image = "layer 0\nfile 0644 a\n"
@@ -39,7 +39,7 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-// TestWithoutRan removes the steps that ran from a difference.
+// TestWithoutRan checks that withoutRan removes only the executed steps from a difference.
 func TestWithoutRan(t *testing.T) {
 	const image = "-layer 1: file a\n+layer 1: file b\n"
 	for diff, want := range map[string]string{
@@ -53,8 +53,8 @@ func TestWithoutRan(t *testing.T) {
 	}
 }
 
-// TestSteps checks that RUN steps that ended without the cache count as run,
-// and that steps with an error count as failed unless they were canceled.
+// TestSteps checks that completed RUN steps count as executed unless they were cached, and
+// that steps with an error count as failed unless they were canceled.
 func TestSteps(t *testing.T) {
 	now := time.Now()
 	o := &outcome{}
@@ -75,14 +75,14 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-// TestUpTo truncates a Dockerfile after the failed steps, once for each.
+// TestUpTo checks that truncations returns one Dockerfile per failed step.
 func TestUpTo(t *testing.T) {
 	const dockerfile = "FROM a\nRUN x\nRUN y\nCOPY b /\n"
-	got := upTo(dockerfile, []string{"[s0 2/4] RUN x", "[s0 4/4] COPY b /"}, []string{"[3/4] RUN y", "[s0 2/4] RUN x", "[internal] load metadata for a"})
+	got := truncations(dockerfile, []string{"[s0 2/4] RUN x", "[s0 4/4] COPY b /"}, []string{"[3/4] RUN y", "[s0 2/4] RUN x", "[internal] load metadata for a"})
 	if want := []string{"FROM a\nRUN x\n", "FROM a\nRUN x\nRUN y\n"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	got = upTo("FROM a\nRUN <<EOF\nx\ny\nEOF\nRUN z\n", []string{"[2/3] RUN <<EOF (x...)"})
+	got = truncations("FROM a\nRUN <<EOF\nx\ny\nEOF\nRUN z\n", []string{"[2/3] RUN <<EOF (x...)"})
 	if want := []string{"FROM a\nRUN <<EOF\nx\ny\nEOF\n"}; !slices.Equal(got, want) {
 		t.Errorf("with a heredoc: got %q, want %q", got, want)
 	}

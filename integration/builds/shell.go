@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// run returns a RUN.
+// run generates a RUN instruction.
 func (g *generator) run() *Instruction {
 	i := &Instruction{Word: "RUN", Sep: "; ", Heredoc: g.chance(15)}
 	if g.chance(4) {
@@ -19,7 +19,7 @@ func (g *generator) run() *Instruction {
 		commands = append(commands, g.command())
 	}
 	if i.Sep == "; " || i.Heredoc {
-		commands = append(commands, "true") // if any command fails
+		commands = append(commands, "true") // the step succeeds even if a command fails
 	}
 	for _, c := range commands {
 		i.Args = append(i.Args, Arg{Text: c})
@@ -27,7 +27,7 @@ func (g *generator) run() *Instruction {
 	return i
 }
 
-// file returns a path for commands.
+// file returns a random path as argument of a command.
 func (g *generator) file() string {
 	own := ""
 	switch {
@@ -39,7 +39,7 @@ func (g *generator) file() string {
 	return g.words("/w /w/a /w/a /w/b /w/b /w/c /w/d /w/d /w/d/e /w/d/e/f /w/l /w/l/q /x /x/a /x/d /d /l /r r r/s /etc/c /tmp/t /new/deep /new/f ." + own)
 }
 
-// command returns a random shell command.
+// command generates a shell command.
 func (g *generator) command() string {
 	p, q := g.file(), g.file()
 	return g.pick(
@@ -53,15 +53,15 @@ func (g *generator) command() string {
 		"mkfifo /w/pipe", "mkfifo -m 600 /x/pipe; chown 7:8 /x/pipe", "mknod "+p+" c 1 3", "mknod "+p+" b 7 0", "truncate -s "+g.words("0 5 70000")+" "+p,
 		"cat "+p+" >> "+q, "sed -i s/c/C/ "+p, "cd "+p, "umask "+g.words("077 002 0"),
 		"for i in 1 2 3; do echo $i > "+p+"$i; done", "find "+p+" -type f -exec chmod a+r {} +",
-		"tar cf - -C "+besides(p, q)+" . | tar xf - -C "+q, "stat -c '%n %F %a %u:%g' "+p+" "+q+" > /stat", "[ -f "+p+" ] && stat -c %h "+p+" > /links",
+		"tar cf - -C "+otherDir(p, q)+" . | tar xf - -C "+q, "stat -c '%n %F %a %u:%g' "+p+" "+q+" > /stat", "[ -f "+p+" ] && stat -c %h "+p+" > /links",
 		"ls -1A "+p+" > /list", "readlink -f "+p+" > /real", "test -e "+p+" && echo yes > /is",
 		g.pick("env | grep -v -e ^OTEL -e ^TRACE | sort > /env", "id > /id", "pwd > /pwd", "umask > /umask", "echo $A-$B > /vars", "grep Cap /proc/self/status > /caps", "echo me:x:7:8::/me:/bin/sh >> /etc/passwd", "ulimit -n > /limit", "ls -1 /dev | grep -v otel > /devs", "ls -1A / > /top"),
 	)
 }
 
-// besides returns a directory that does not contain other. A command that reads a
-// directory while it writes into it would have a random result.
-func besides(dir, other string) string {
+// otherDir returns dir, or a directory in its place that does not contain other. A command
+// that reads a directory while it writes into it would have a random result.
+func otherDir(dir, other string) string {
 	if dir == "." || strings.HasPrefix(other+"/", dir+"/") {
 		return "/bin"
 	}
@@ -72,7 +72,7 @@ func (g *generator) shellTime() string {
 	return g.pick("2001-02-03 04:05:06", "1999-12-31 23:59:59", "2015-06-07 08:09:10", "1970-01-01 00:00:00")
 }
 
-// mounts adds mounts to a RUN and returns commands that use them.
+// mounts adds random mounts to i. It returns commands that use them.
 func (g *generator) mounts(i *Instruction) (commands []string) {
 	for n := range 1 + g.r.IntN(5)/4 {
 		at := g.pick(fmt.Sprintf("/m%d", n), fmt.Sprintf("/m%d", n), "/w/m", "/x/m/n", "/etc/m", "/w/d", "m")
@@ -82,7 +82,7 @@ func (g *generator) mounts(i *Instruction) (commands []string) {
 		case "cache":
 			commands = append(commands, g.cache(i, at)...)
 		case "tmpfs":
-			i.Flags = append(i.Flags, "--mount=type=tmpfs,target="+at+g.maybe(20, ",size=1m"))
+			i.Flags = append(i.Flags, "--mount=type=tmpfs,target="+at+g.optional(20, ",size=1m"))
 			commands = append(commands, "echo x > "+at+"/gone", "ls -1A "+at+" > /tmpfs")
 		case "secret":
 			commands = append(commands, g.secret(i, at)...)
@@ -112,7 +112,7 @@ func (g *generator) bind(i *Instruction, at string) []string {
 	if source != "" {
 		flag += ",source=" + source
 	}
-	i.Flags = append(i.Flags, flag+g.maybe(35, ",rw"))
+	i.Flags = append(i.Flags, flag+g.optional(35, ",rw"))
 	return []string{
 		g.pick("ls -1A "+at+" > /seen", "find "+at+" -type f | sort | xargs -r cat > /seen", "cp -a "+at+" /w/copied", "cp -a "+at+"/. "+g.file(), "[ -f "+at+" ] && cat "+at+" > /seen", "stat -c '%F %a %u:%g' "+at+" > /seen"),
 		g.pick("true", "touch "+at+"/z", "rm -rf "+at+"/a", "chmod 700 "+at, "echo x > "+at+"/n/z", "mv "+at+"/a "+at+"/zz"),
@@ -123,12 +123,12 @@ func (g *generator) cache(i *Instruction, at string) []string {
 	stage := g.c.Stages[len(g.c.Stages)-1].Name
 	flag := "--mount=type=cache,target=" + at
 	flag += ",id=" + g.mark + stage + g.words("p q")
-	flag += g.maybe(40, ",sharing="+g.words("shared private locked"))
-	flag += g.maybe(15, ",mode="+g.words("0700 1777 0750")) + g.maybe(15, ",uid=7") + g.maybe(10, ",gid=8")
+	flag += g.optional(40, ",sharing="+g.words("shared private locked"))
+	flag += g.optional(15, ",mode="+g.words("0700 1777 0750")) + g.optional(15, ",uid=7") + g.optional(10, ",gid=8")
 	if len(g.c.Stages) > 1 && g.chance(15) {
 		flag += ",from=" + g.c.Stages[g.r.IntN(len(g.c.Stages)-1)].Name + ",source=" + g.words("/w /x /etc")
 	}
-	i.Flags = append(i.Flags, flag+g.maybe(8, ",ro"))
+	i.Flags = append(i.Flags, flag+g.optional(8, ",ro"))
 	return []string{
 		"echo x >> " + at + "/log", "wc -l < " + at + "/log > /lines",
 		g.pick("true", "stat -c '%a %u:%g' "+at+" > /seen", "ls -1A "+at+" > /seen", "mkdir -p "+at+"/d", "ln -s /etc "+at+"/l"),
@@ -142,7 +142,7 @@ func (g *generator) secret(i *Instruction, at string) []string {
 		i.Flags = append(i.Flags, flag)
 		return []string{"echo $A > /seen"}
 	}
-	flag += g.maybe(60, ",target="+at) + g.maybe(20, ",mode=0444") + g.maybe(20, ",uid=7") + g.maybe(5, ",required=true")
+	flag += g.optional(60, ",target="+at) + g.optional(20, ",mode=0444") + g.optional(20, ",uid=7") + g.optional(5, ",required=true")
 	i.Flags = append(i.Flags, flag)
 	return []string{"cat " + at + " /run/secrets/s > /seen 2> /dev/null", "stat -c '%F %a %u:%g' " + at + " > /of 2> /dev/null"}
 }

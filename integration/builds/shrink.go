@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// A cut shrinks a case and returns a function that undoes it.
+// A cut makes a case smaller. The returned function undoes the cut.
 type cut func() (undo func())
 
-// Shrink shrinks a case as long as fails reports true for the result. It calls
-// fails at most limit times. It modifies c.
+// Shrink makes c smaller as long as fails returns true for it. It calls fails at most limit
+// times.
 func Shrink(c *Case, limit int, fails func(*Case) bool) {
 	for again := true; again; {
 		again = false
@@ -23,7 +23,7 @@ func Shrink(c *Case, limit int, fails func(*Case) bool) {
 			}
 			undo := cuts[at]()
 			if fails(c) {
-				again = true // the following cuts moved to about the same index
+				again = true // the cut after a successful one now has its index
 			} else {
 				undo()
 				at++
@@ -32,23 +32,22 @@ func Shrink(c *Case, limit int, fails func(*Case) bool) {
 	}
 }
 
-// cuts returns the ways to make a failing case smaller, in the order in which they are
-// tried: those that remove most come first.
+// cuts returns all ways to make a case smaller. Those that remove most come first.
 func (c *Case) cuts() []cut {
-	list := without(&c.Changes, 0)
+	list := removals(&c.Changes, 0)
 	if len(c.Stages) > 1 {
-		list = append(list, without(&c.Stages, 0)...)
+		list = append(list, removals(&c.Stages, 0)...)
 	}
 	for _, s := range c.Stages {
 		list = append(list, s.cuts()...)
 	}
-	list = append(list, without(&c.Files, 0)...)
-	list = append(list, without(&c.Headers, 0)...)
-	list = append(list, without(&c.Ignore, 0)...)
+	list = append(list, removals(&c.Files, 0)...)
+	list = append(list, removals(&c.Headers, 0)...)
+	list = append(list, removals(&c.Ignore, 0)...)
 	for _, ch := range c.Changes {
-		list = append(list, without(&ch.Edits, 0)...)
-		list = append(list, without(&ch.Files, 0)...)
-		list = append(list, without(&ch.Headers, 0)...)
+		list = append(list, removals(&ch.Edits, 0)...)
+		list = append(list, removals(&ch.Files, 0)...)
+		list = append(list, removals(&ch.Headers, 0)...)
 		for _, e := range ch.Edits {
 			if e.New != nil {
 				list = append(list, e.New.cuts()...)
@@ -66,7 +65,8 @@ func (c *Case) cuts() []cut {
 	return list
 }
 
-// cuts of a stage keep the stamp, which makes the case unique.
+// cuts returns all ways to make a stage smaller, except removing its stamp, which makes the
+// case unique.
 func (s *Stage) cuts() []cut {
 	var list []cut
 	if text := s.From.Args[0].Text; text != "busybox" && text != "scratch" {
@@ -87,7 +87,7 @@ func (i *Instruction) cuts() []cut {
 	if i.isStamp() {
 		return nil
 	}
-	list := append(without(&i.Flags, 0), without(&i.Args, 1)...)
+	list := append(removals(&i.Flags, 0), removals(&i.Args, 1)...)
 	if i.Heredoc {
 		list = append(list, func() func() {
 			old := *i
@@ -99,7 +99,7 @@ func (i *Instruction) cuts() []cut {
 }
 
 func (f *File) cuts() []cut {
-	list := without(&f.Xattrs, 0)
+	list := removals(&f.Xattrs, 0)
 	if f.Kind == "archive" {
 		lines := strings.SplitAfter(f.Content, "\n")
 		for n := range lines {
@@ -129,9 +129,9 @@ func (f *File) cuts() []cut {
 	return list
 }
 
-// without returns cuts that remove one element of a slice each, if at least
-// that many elements remain.
-func without[T any](s *[]T, least int) []cut {
+// removals returns one cut for each element of s, which removes the element. It returns nil if
+// s has at most least elements.
+func removals[T any](s *[]T, least int) []cut {
 	var list []cut
 	if len(*s) <= least {
 		return nil

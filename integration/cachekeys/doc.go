@@ -1,3 +1,3 @@
-// Package cachekeys compares our digests of operations and files with those of
-// BuildKit's own code. It needs no daemon.
+// Package cachekeys checks that our digests of operations and files equal BuildKit's. The
+// expected digests come from BuildKit's own code, so no daemon is needed.
 package cachekeys

@@ -14,8 +14,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// grower generates random directories and selectors from a seed.
-type grower struct {
+// generator generates random directories and selectors.
+type generator struct {
 	*rand.Rand
 	t *testing.T
 }
@@ -24,16 +24,16 @@ func names() []string {
 	return []string{"a", "b", "a-b", "a.txt", "b.md", "ab", "a b", "é", "-", ".hidden"}
 }
 
-func (g grower) pick(list ...string) string { return list[g.IntN(len(list))] }
+func (g generator) pick(list ...string) string { return list[g.IntN(len(list))] }
 
-func (g grower) must(err error) {
+func (g generator) must(err error) {
 	g.t.Helper()
 	if err != nil {
 		g.t.Fatal(err)
 	}
 }
 
-func (g grower) dir(path string, depth int) {
+func (g generator) dir(path string, depth int) {
 	g.must(os.MkdirAll(path, 0o755))
 	names := names()
 	for _, i := range g.Perm(len(names))[:g.IntN(len(names))] {
@@ -42,7 +42,7 @@ func (g grower) dir(path string, depth int) {
 	g.must(os.Chmod(path, os.ModeSticky*os.FileMode(g.IntN(2))|0o700|os.FileMode(g.IntN(0o100))))
 }
 
-func (g grower) node(p string, depth int) {
+func (g generator) node(p string, depth int) {
 	switch g.IntN(6) {
 	case 0, 1:
 		if depth > 0 {
@@ -59,7 +59,7 @@ func (g grower) node(p string, depth int) {
 	}
 }
 
-func (g grower) path() string {
+func (g generator) path() string {
 	p := ""
 	for range 1 + g.IntN(3) {
 		p += "/" + g.pick(names()...)
@@ -67,7 +67,7 @@ func (g grower) path() string {
 	return g.pick("/", p, p, p)
 }
 
-func (g grower) selector() contenthash.Selector {
+func (g generator) selector() contenthash.Selector {
 	s := contenthash.Selector{Path: g.path(), FollowLinks: g.IntN(2) == 0}
 	if g.IntN(3) == 0 {
 		s.Wildcard, s.Path = true, g.pick("/*", "/a*", "/*/a", "/a/*", "/a/b*", "/ab/*/*", "/?", "/[a-b]", "/*.txt", "/a/[", "/é*", "/*/*/*")
@@ -83,7 +83,7 @@ func (g grower) selector() contenthash.Selector {
 	return s
 }
 
-// TestFiles compares the digests of random selections of random trees.
+// TestFiles checks the content digests of random selections from random directories.
 func TestFiles(t *testing.T) {
 	o := startOracle(t)
 	store, err := tree.OpenStore(t.TempDir())
@@ -92,7 +92,7 @@ func TestFiles(t *testing.T) {
 	}
 	found := 0
 	for seed := range uint64(60) {
-		g := grower{rand.New(rand.NewPCG(seed, 0)), t}
+		g := generator{rand.New(rand.NewPCG(seed, 0)), t}
 		dir := filepath.Join(t.TempDir(), "tree")
 		g.dir(dir, 3)
 		root, err := tree.HostReader{Store: store}.ReadDir(t.Context(), dir)

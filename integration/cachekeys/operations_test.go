@@ -14,7 +14,7 @@ import (
 	"slipway/solver/cachemap"
 )
 
-// operations returns the operations of the whole corpus without duplicates.
+// operations returns the LLB operations of all test cases in testdata, without duplicates.
 func operations(t *testing.T) [][]byte {
 	t.Helper()
 	seen := map[string]bool{}
@@ -36,7 +36,7 @@ func operations(t *testing.T) [][]byte {
 	return list
 }
 
-// TestOperations compares the cache maps of the operations of the corpus.
+// TestOperations checks the cache map of each LLB operation in testdata.
 func TestOperations(t *testing.T) {
 	o := startOracle(t)
 	compared := 0

@@ -13,13 +13,13 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// oracle runs BuildKit's own code.
+// oracle is a process that computes digests with BuildKit's own code.
 type oracle struct {
 	in  *json.Encoder
 	out *json.Decoder
 }
 
-// question is about an operation or about files of a directory.
+// question asks for the digest of the operation Op, or of files in Dir if Op is nil.
 type question struct {
 	Op []byte `json:",omitempty"`
 

@@ -7,11 +7,11 @@ import (
 	"testing"
 )
 
-// TestBake builds a group of targets that use each other's results as contexts,
-// before they are images, including their configs.
+// TestBake checks that buildx bake can use the result of one target as a context of another,
+// including its config, before the result is exported.
 func TestBake(t *testing.T) {
 	t.Parallel()
-	dir := folder(t, `
+	dir := writeArchive(t, `
 -- docker-bake.hcl --
 group "default" { targets = ["app", "tool"] }
 target "base" {
@@ -67,10 +67,10 @@ EOF
 	wantFile(t, "y\n", dir, "tool-y-out", "name")
 }
 
-// TestBakeError checks that the error of one target is shown with its location.
+// TestBakeError checks that buildx bake shows an error in one target with its source location.
 func TestBakeError(t *testing.T) {
 	t.Parallel()
-	dir := folder(t, `
+	dir := writeArchive(t, `
 -- docker-bake.hcl --
 target "default" { contexts = { base = "target:base" } }
 target "base" { dockerfile-inline = "# syntax=FRONTEND\nFROM busybox\nCOPPY a b\n" }
@@ -78,7 +78,7 @@ target "base" { dockerfile-inline = "# syntax=FRONTEND\nFROM busybox\nCOPPY a b\
 # syntax=FRONTEND
 FROM base
 `)
-	out, err := newBuildx(t, builder.Daemon).try(t, dir, "bake")
+	out, err := newBuildx(t, builder.Daemon).runAny(t, dir, "bake")
 	if err == nil || !strings.Contains(out, "unknown instruction: COPPY (did you mean COPY?)") || !strings.Contains(out, ">>> COPPY a b") {
 		t.Errorf("error %v\n%s", err, out)
 	}

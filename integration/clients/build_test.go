@@ -10,10 +10,10 @@ import (
 	"slipway/integration/rig"
 )
 
-// TestBuild builds stages with commands and exports files.
+// TestBuild checks that buildx builds several stages with RUN steps and exports their files.
 func TestBuild(t *testing.T) {
 	t.Parallel()
-	dir := folder(t, `
+	dir := writeArchive(t, `
 -- Dockerfile --
 # syntax=FRONTEND
 FROM busybox AS build
@@ -34,16 +34,16 @@ from the context
 	b.run(t, dir, "build", "--target", "files", "--build-arg", "WHO=buildx", "--output", "out", ".")
 	wantFile(t, "from the context\nbuildx\n", dir, "out", "out")
 
-	out, err := b.try(t, dir, "build", "--progress=plain", ".")
+	out, err := b.runAny(t, dir, "build", "--progress=plain", ".")
 	if err == nil || !strings.Contains(out, "Dockerfile:9\n") || !strings.Contains(out, ">>> RUN exit 1") {
 		t.Errorf("a command that fails: error %v\n%s", err, out)
 	}
 }
 
-// TestPlatforms builds for two platforms together.
+// TestPlatforms checks a build for two platforms in one invocation.
 func TestPlatforms(t *testing.T) {
 	t.Parallel()
-	dir := folder(t, `
+	dir := writeArchive(t, `
 -- Dockerfile --
 # syntax=FRONTEND
 FROM --platform=$BUILDPLATFORM busybox AS build
@@ -59,11 +59,11 @@ COPY --from=target /etc/passwd /
 	wantFile(t, "arm64\n", dir, "out", "linux_arm64", "built-for")
 }
 
-// TestSecret passes secrets from a file and from the environment, and omits a
-// required one.
+// TestSecret checks secrets from a file and from the environment, and the error for a missing
+// required secret.
 func TestSecret(t *testing.T) {
 	t.Parallel()
-	dir := folder(t, `
+	dir := writeArchive(t, `
 -- Dockerfile --
 # syntax=FRONTEND
 FROM busybox AS build
@@ -80,16 +80,16 @@ RUN --mount=type=secret,id=absent,required true
 	b.run(t, dir, "build", "--secret", "id=file,src=key", "--secret", "id=env,env=CLIENT_TOKEN", "--target=out", "--output", "out", ".")
 	wantFile(t, "11\n3\n", dir, "out", "out")
 
-	out, err := b.try(t, dir, "build", "--target=required", ".")
+	out, err := b.runAny(t, dir, "build", "--target=required", ".")
 	if err == nil || !strings.Contains(out, "secret absent: not found") {
 		t.Errorf("a missing required secret: error %v\n%s", err, out)
 	}
 }
 
-// TestSSH forwards an agent.
+// TestSSH checks that a RUN step can use a forwarded SSH agent.
 func TestSSH(t *testing.T) {
 	t.Parallel()
-	dir := folder(t, `
+	dir := writeArchive(t, `
 -- Dockerfile --
 # syntax=FRONTEND
 FROM busybox
@@ -102,13 +102,13 @@ RUN --mount=type=ssh,id=mine,required test -S "$SSH_AUTH_SOCK"
 	b := newBuildx(t, builder.Daemon)
 	b.run(t, dir, "build", "--ssh", "mine="+key, ".")
 
-	out, err := b.try(t, dir, "build", "--no-cache", ".")
+	out, err := b.runAny(t, dir, "build", "--no-cache", ".")
 	if err == nil || !strings.Contains(out, "ssh") {
 		t.Errorf("a missing required agent: error %v\n%s", err, out)
 	}
 }
 
-// TestPinned selects the frontend by digest.
+// TestPinned checks that a # syntax line can select the frontend by digest.
 func TestPinned(t *testing.T) {
 	t.Parallel()
 	digest, err := builder.Digest(t.Context(), rig.Ours)
@@ -117,7 +117,7 @@ func TestPinned(t *testing.T) {
 	}
 	b := newBuildx(t, builder.Daemon)
 	dockerfile := "\nFROM scratch\nCOPY Dockerfile /\n"
-	dir := folder(t, "-- Dockerfile --\n# syntax=FRONTEND@"+digest+dockerfile)
+	dir := writeArchive(t, "-- Dockerfile --\n# syntax=FRONTEND@"+digest+dockerfile)
 	out := b.run(t, dir, "build", "--progress=plain", "--output", "out", ".")
 	wantFile(t, "# syntax="+rig.Ours+"@"+digest+dockerfile, dir, "out", "Dockerfile")
 	if !strings.Contains(out, "resolve image config for docker-image://"+rig.Ours+"@"+digest) {
@@ -125,8 +125,8 @@ func TestPinned(t *testing.T) {
 	}
 
 	wrong := "sha256:" + strings.Repeat("0", 64)
-	dir = folder(t, "-- Dockerfile --\n# syntax=FRONTEND@"+wrong+dockerfile)
-	if out, err := b.try(t, dir, "build", "."); err == nil || !strings.Contains(out, wrong+": not found") {
+	dir = writeArchive(t, "-- Dockerfile --\n# syntax=FRONTEND@"+wrong+dockerfile)
+	if out, err := b.runAny(t, dir, "build", "."); err == nil || !strings.Contains(out, wrong+": not found") {
 		t.Errorf("a digest that does not exist: error %v\n%s", err, out)
 	}
 }

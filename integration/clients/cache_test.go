@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// TestCacheMoves exports the cache of a build to a registry and imports it into
-// a new builder. That builder runs no step, so the random output of the steps
-// is the same.
+// TestCacheMoves checks that a cache that one builder exports to a registry can be imported by
+// another builder. The steps print random numbers: equal results show that the second builder
+// executed no step.
 func TestCacheMoves(t *testing.T) {
 	t.Parallel()
 	const dockerfile = `
@@ -30,7 +30,7 @@ COPY --link --from=more /more /
 from the context
 `
 	cache := "type=registry,ref=" + builder.Addr + "/test/cache:1"
-	first := folder(t, dockerfile)
+	first := writeArchive(t, dockerfile)
 	newBuildx(t, builder.Daemon).run(t, first, "build", "--cache-to", cache+",mode=max", "--output", "out", ".")
 
 	other, err := builder.StartDaemon(t.Context(), "buildkitd")
@@ -38,7 +38,7 @@ from the context
 		t.Fatal(err)
 	}
 	b := newBuildx(t, other)
-	second := folder(t, dockerfile)
+	second := writeArchive(t, dockerfile)
 	out := b.run(t, second, "build", "--progress=plain", "--cache-from", cache, "--output", "out", ".")
 	for _, file := range []string{"random", "more"} {
 		wantFile(t, read(t, first, "out", file), second, "out", file)
@@ -47,9 +47,9 @@ from the context
 		t.Errorf("no step is reported as cached:\n%s", out)
 	}
 
-	// A step that is executed creates different output, so the comparison above
-	// is meaningful.
-	third := folder(t, dockerfile)
+	// Without the imported cache the result must differ. Otherwise the comparison above would
+	// prove nothing.
+	third := writeArchive(t, dockerfile)
 	b.run(t, third, "build", "--no-cache", "--output", "out", ".")
 	if read(t, first, "out", "random") == read(t, third, "out", "random") {
 		t.Error("executing the step creates the same random file")

@@ -10,8 +10,8 @@ import (
 	"slipway/integration/rig"
 )
 
-// TestCall prints the calls other than build, as text and as JSON, and compares
-// them with upstream's frontend.
+// TestCall checks that the calls other than build print the same with our frontend as with
+// upstream's, as text and as JSON.
 func TestCall(t *testing.T) {
 	t.Parallel()
 	b := newBuildx(t, builder.Daemon)
@@ -50,7 +50,7 @@ CMD run $undefined
 	}
 }
 
-// TestCallError makes calls about a Dockerfile that cannot be read.
+// TestCallError checks that a call for a Dockerfile that cannot be read is an error.
 func TestCallError(t *testing.T) {
 	t.Parallel()
 	b := newBuildx(t, builder.Daemon)
@@ -65,16 +65,16 @@ func TestCallError(t *testing.T) {
 	}
 }
 
-// call returns the output of a call with the given frontend.
+// call runs buildx build --call with a frontend and returns its output.
 func (b *buildx) call(t *testing.T, frontend, dockerfile, call string) (string, error) {
 	t.Helper()
-	dir := folder(t, "-- Dockerfile --\n"+dockerfile)
-	out, err := b.try(t, dir, "build", "--progress=quiet", "--build-arg", "BUILDKIT_SYNTAX="+frontend, "--call="+call, ".")
+	dir := writeArchive(t, "-- Dockerfile --\n"+dockerfile)
+	out, err := b.runAny(t, dir, "build", "--progress=quiet", "--build-arg", "BUILDKIT_SYNTAX="+frontend, "--call="+call, ".")
 	return withoutDefinitions(out), err
 }
 
-// withoutDefinitions removes the source of the Dockerfile from a JSON answer,
-// because it contains random names of the client and the session. Other text is
+// withoutDefinitions removes the LLB definition of the Dockerfile's source from a JSON
+// response. The definition contains random names that the client chose. Other text is
 // unchanged.
 func withoutDefinitions(text string) string {
 	var answer struct {

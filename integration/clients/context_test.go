@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// contextDockerfile copies a file of the context named other.
+// contextDockerfile copies a file from the named context other.
 const contextDockerfile = `
 -- Dockerfile --
 # syntax=FRONTEND
@@ -21,12 +21,12 @@ ARG FILE
 COPY --from=other /$FILE /
 `
 
-// TestBuildContext passes a named context in each form that buildx supports.
+// TestBuildContext checks each form of named context that buildx supports.
 func TestBuildContext(t *testing.T) {
 	t.Parallel()
 	b := newBuildx(t, builder.Daemon)
-	files := folder(t, "-- file --\nfrom a context\n")
-	source := folder(t, "-- Dockerfile --\n# syntax=FRONTEND\nFROM scratch\nCOPY --from=files file /\n")
+	files := writeArchive(t, "-- file --\nfrom a context\n")
+	source := writeArchive(t, "-- Dockerfile --\n# syntax=FRONTEND\nFROM scratch\nCOPY --from=files file /\n")
 	layout := filepath.Join(t.TempDir(), "layout")
 	b.run(t, source, "build", "--build-context", "files="+files, "--output", "type=oci,tar=false,dest="+layout, ".")
 	image := builder.Addr + "/test/context:1"
@@ -37,20 +37,20 @@ func TestBuildContext(t *testing.T) {
 		"directory":    {files, "file"},
 		"docker-image": {"docker-image://" + image, "file"},
 		"oci-layout":   {"oci-layout://" + layout, "file"},
-		"https":        {fileServer(t, files), "context"}, // the context is a file of this name
+		"https":        {fileServer(t, files), "context"}, // the context consists of one file, named context
 		"git":          {git + "#main", "file"},
 		"git-query":    {git + "?branch=main&subdir=/", "file"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := folder(t, contextDockerfile)
+			dir := writeArchive(t, contextDockerfile)
 			b.run(t, dir, "build", "--build-context", "other="+tc.value, "--build-arg", "FILE="+tc.file, "--output", "out", ".")
 			wantFile(t, "from a context\n", dir, "out", tc.file)
 		})
 	}
 }
 
-// fileServer serves a file over HTTPS with a certificate that the builder
-// trusts, and returns its URL.
+// fileServer serves files over HTTPS, with a certificate that the builder trusts. It returns
+// the URL of the server.
 func fileServer(t *testing.T, files string) string {
 	t.Helper()
 	server := httptest.NewTLSServer(http.FileServer(http.Dir(files)))
@@ -62,8 +62,8 @@ func fileServer(t *testing.T, files string) string {
 	return server.URL + "/file"
 }
 
-// gitServer serves a repository with one commit on branch main that contains
-// the files of a directory, and returns its URL.
+// gitServer serves a Git repository over HTTP and returns its URL. The repository contains a
+// commit of files on branch main.
 func gitServer(t *testing.T, files string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -74,7 +74,7 @@ func gitServer(t *testing.T, files string) string {
 		{"init", "-q", "-b", "main"},
 		{"add", "."},
 		{"-c", "user.name=test", "-c", "user.email=test@example.org", "commit", "-q", "-m", "test"},
-		{"update-server-info"}, // required for plain HTTP
+		{"update-server-info"}, // creates the files that the dumb HTTP protocol needs
 	} {
 		cmd := exec.CommandContext(t.Context(), "git", args...)
 		cmd.Dir, cmd.Env = dir, []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}

@@ -23,14 +23,14 @@ func TestMain(m *testing.M) {
 	rig.Main(m, func(r *rig.Rig) { builder = r })
 }
 
-// A buildx runs docker buildx with one builder.
+// A buildx runs docker buildx commands with one builder.
 type buildx struct {
 	path string
 	env  []string
 }
 
-// newBuildx creates a builder with driver remote for d, in a separate
-// configuration.
+// newBuildx creates a buildx builder for d, with driver remote. It uses a new configuration
+// directory, so that it does not modify the user's.
 func newBuildx(t *testing.T, d *rig.Daemon) *buildx {
 	t.Helper()
 	path, err := toolbox.Path(t.Context(), t.Output(), "buildx")
@@ -42,14 +42,14 @@ func newBuildx(t *testing.T, d *rig.Daemon) *buildx {
 		"PATH=" + os.Getenv("PATH"), "HOME=" + config, "DOCKER_CONFIG=" + config, "BUILDX_CONFIG=" + config, "BUILDX_BUILDER=rig",
 		"BUILDX_NO_DEFAULT_ATTESTATIONS=1",
 	}}
-	if out, err := b.try(t, ".", "create", "--name", "rig", "--driver", "remote", d.Socket); err != nil {
+	if out, err := b.runAny(t, ".", "create", "--name", "rig", "--driver", "remote", d.Socket); err != nil {
 		t.Fatalf("buildx create: %v\n%s", err, out)
 	}
 	return b
 }
 
-// try runs buildx in a directory and returns its output.
-func (b *buildx) try(t *testing.T, dir string, args ...string) (string, error) {
+// runAny runs buildx in dir and returns its output, even if it fails.
+func (b *buildx) runAny(t *testing.T, dir string, args ...string) (string, error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), b.path, args...)
 	cmd.Dir, cmd.Env = dir, b.env
@@ -57,19 +57,19 @@ func (b *buildx) try(t *testing.T, dir string, args ...string) (string, error) {
 	return string(out), err
 }
 
-// run runs buildx, which must succeed.
+// run runs buildx in dir and returns its output. It must succeed.
 func (b *buildx) run(t *testing.T, dir string, args ...string) string {
 	t.Helper()
-	out, err := b.try(t, dir, args...)
+	out, err := b.runAny(t, dir, args...)
 	if err != nil {
 		t.Fatalf("buildx %s: %v\n%s%s", strings.Join(args, " "), err, out, builder.DaemonLog(1000))
 	}
 	return out
 }
 
-// folder writes the files of a txtar archive to a directory. It replaces
-// FRONTEND in them with our frontend.
-func folder(t *testing.T, archive string) string {
+// writeArchive writes the files of a txtar archive to a new directory and returns the
+// directory. It replaces FRONTEND in the files with the reference of our frontend image.
+func writeArchive(t *testing.T, archive string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, f := range txtar.Parse([]byte(archive)).Files {
@@ -84,7 +84,7 @@ func folder(t *testing.T, archive string) string {
 	return dir
 }
 
-// wantFile checks a file that a build exported.
+// wantFile checks the content of an exported file. The elements of path are joined.
 func wantFile(t *testing.T, want string, path ...string) {
 	t.Helper()
 	got, err := os.ReadFile(filepath.Join(path...))

@@ -8,21 +8,21 @@ import (
 	"strings"
 )
 
-// A difference is a test with different outcomes for upstream's image and ours.
+// A difference is a test that has different outcomes with upstream's image and with ours.
 type difference struct {
 	test           string
 	upstream, ours outcome
 }
 
-// worse reports whether a test passes with upstream's image but not with ours.
+// worse reports whether the test passes with upstream's image only.
 func (d difference) worse() bool { return d.upstream == passed }
 
 func (d difference) String() string {
 	return fmt.Sprintf("%s: %s with upstream's image, %s with ours", d.test, d.upstream, d.ours)
 }
 
-// compare returns the differences, sorted by test. It omits a test that differs
-// only because its subtests do.
+// compare returns the tests whose outcomes differ, sorted by name. It omits a test that
+// differs only because of its subtests.
 func compare(upstream, ours outcomes) []difference {
 	all := maps.Clone(upstream)
 	maps.Copy(all, ours)
@@ -40,8 +40,8 @@ func compare(upstream, ours outcomes) []difference {
 	})
 }
 
-// printComparison writes the counts and the differences, worst first. It
-// returns false if any test is worse.
+// printComparison prints the number of tests per outcome and the differences, worst first. It
+// returns false if a test passes with upstream's image only.
 func printComparison(w io.Writer, worker string, upstream, ours outcomes) (ok bool) {
 	fmt.Fprintf(w, "worker=%s\n", worker)
 	fmt.Fprintf(w, "  upstream's image: %s\n", upstream)

@@ -32,8 +32,8 @@ func read(t *testing.T, lines ...string) outcomes {
 	return o
 }
 
-// TestCompare checks that each kind of difference is counted once and equal
-// outcomes are not counted.
+// TestCompare checks that each kind of difference is counted once, and that equal outcomes are
+// not counted.
 func TestCompare(t *testing.T) {
 	upstream := read(t,
 		"run T", "run T/A", "run T/B", "run T/C", "run T/C/sub", "run T/D", "run T/E", "run T/F", "run T/G", "run T/H",
@@ -63,8 +63,7 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// TestParent checks that a test that fails only because of a subtest is
-// omitted.
+// TestParent checks that compare omits a test that fails only because of a subtest.
 func TestParent(t *testing.T) {
 	got := compare(outcomes{"T": passed, "T/a": passed, "T/b": passed}, outcomes{"T": failed, "T/a": failed, "T/b": passed})
 	if len(got) != 1 || got[0].test != "T/a" {
@@ -83,11 +82,11 @@ func TestGarbage(t *testing.T) {
 	}
 }
 
-// TestRecorded checks that the record of each worker can be parsed and covers
-// the whole suite.
+// TestRecorded checks that the record for each worker can be parsed and contains the whole
+// suite.
 func TestRecorded(t *testing.T) {
 	for _, worker := range workers() {
-		all, err := recorded(worker, "")
+		all, err := readRecord(worker, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,12 +100,12 @@ func TestRecorded(t *testing.T) {
 		if again, err := parseOutcomes(text.String()); err != nil || !maps.Equal(all, again) {
 			t.Errorf("%s: what is written is not what is read: %v", worker, err)
 		}
-		some, err := recorded(worker, "^TestCopyRelative$")
+		some, err := readRecord(worker, "^TestCopyRelative$")
 		if err != nil || len(some) != 1 {
 			t.Errorf("%s: %d outcomes of one test, %v", worker, len(some), err)
 		}
 	}
-	if _, err := recorded("nosuchworker", ""); err == nil {
+	if _, err := readRecord("nosuchworker", ""); err == nil {
 		t.Error("a worker without a record has one")
 	}
 }

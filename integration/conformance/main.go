@@ -21,16 +21,16 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// workers are the kinds of builder that the suite supports and that run on this
-// machine.
+// workers returns the kinds of BuildKit worker that the suite supports and that this machine
+// can run.
 func workers() []string { return []string{"oci", "containerd"} }
 
-// settings contains the flags.
+// settings contains the command-line flags.
 type settings struct {
 	workers  []string
-	pattern  string // pattern of the tests to run; "" for all
-	recorded bool   // take upstream's outcomes from the record
-	record   bool   // write the record
+	pattern  string // regular expression for the tests to run; "" for all
+	recorded bool   // read upstream's outcomes from the record instead of running its image
+	record   bool   // write upstream's outcomes to the record
 }
 
 func main() {
@@ -79,7 +79,7 @@ func run(ctx context.Context, set settings) (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	tmp, err := os.MkdirTemp("", "slw-") // short: sockets below it may have 108 bytes in their path
+	tmp, err := os.MkdirTemp("", "slw-") // The name is short because the path of a unix socket is limited to 108 bytes.
 	if err != nil {
 		return false, err
 	}
@@ -99,11 +99,12 @@ func run(ctx context.Context, set settings) (ok bool, err error) {
 	return ok, nil
 }
 
-// compareOn compares the two images with one worker, or records the outcomes.
+// compareOn compares the two images with one worker, or records upstream's outcomes. ok is
+// false if a test passes with upstream's image only.
 func (set settings) compareOn(ctx context.Context, s *suite, root, worker string) (ok bool, err error) {
 	var want outcomes
 	if set.recorded {
-		want, err = recorded(worker, set.pattern)
+		want, err = readRecord(worker, set.pattern)
 	} else {
 		want, err = set.outcomes(ctx, s, root, "upstream", worker)
 	}
@@ -112,20 +113,20 @@ func (set settings) compareOn(ctx context.Context, s *suite, root, worker string
 	}
 	if set.record {
 		fmt.Printf("worker=%s: %s\n", worker, want)
-		return true, record(root, worker, want)
+		return true, writeRecord(root, worker, want)
 	}
 	got, err := set.outcomes(ctx, s, root, "ours", worker)
 	if err != nil {
 		return false, err
 	}
-	if set.pattern != "" { // the outer test covers the whole suite
+	if set.pattern != "" { // the outer test covers the whole suite, which did not run
 		delete(want, suiteTest)
 		delete(got, suiteTest)
 	}
 	return printComparison(os.Stdout, worker, want, got), nil
 }
 
-// outcomes runs the suite with one image and one worker.
+// outcomes runs the suite with one image and one worker and returns the outcomes.
 func (set settings) outcomes(ctx context.Context, s *suite, root, image, worker string) (outcomes, error) {
 	archive := filepath.Join(s.tmp, image+".tar")
 	if err := writeFrontend(ctx, root, image, archive); err != nil {
@@ -149,8 +150,8 @@ func (set settings) outcomes(ctx context.Context, s *suite, root, image, worker 
 	return o, nil
 }
 
-// writeFrontend creates the OCI archive of an image, "ours" or "upstream",
-// unless it exists.
+// writeFrontend writes a frontend image to archive in OCI format, unless archive exists. image
+// is "ours" or "upstream".
 func writeFrontend(ctx context.Context, root, image, archive string) error {
 	if _, err := os.Stat(archive); err == nil {
 		return nil

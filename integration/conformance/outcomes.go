@@ -17,14 +17,14 @@ const (
 	passed     outcome = "pass"
 	failed     outcome = "fail"
 	skipped    outcome = "skip"
-	unfinished outcome = "unfinished" // started but never ended, because the program stopped early
+	unfinished outcome = "unfinished" // started, but the test program ended first
 	absent     outcome = "absent"     // never started
 )
 
-// outcomes contains the outcome of each test that started, by full name.
+// outcomes maps the full name of each test that started to its outcome.
 type outcomes map[string]outcome
 
-// of returns the outcome of a test, which may not have started.
+// of returns the outcome of a test, which is absent if the test never started.
 func (o outcomes) of(test string) outcome {
 	if got, ok := o[test]; ok {
 		return got
@@ -32,7 +32,7 @@ func (o outcomes) of(test string) outcome {
 	return absent
 }
 
-// String returns the number of tests for each outcome.
+// String returns the number of tests for each outcome, separated by commas.
 func (o outcomes) String() string {
 	n := map[outcome]int{}
 	for _, got := range o {
@@ -45,15 +45,15 @@ func (o outcomes) String() string {
 	return text
 }
 
-// An event is a line of go tool test2json.
+// An event is a line of the JSON output from go tool test2json.
 type event struct {
 	Action string
 	Test   string
 	Output string
 }
 
-// readOutcomes parses events until the end of r. It writes each failure to
-// progress immediately, and the output of the tests to log.
+// readOutcomes reads test events from r until it ends. It writes each failure to progress as
+// soon as it occurs, and the output of all tests to log.
 func readOutcomes(r io.Reader, progress, log io.Writer) (outcomes, error) {
 	o := outcomes{}
 	for dec, ended := json.NewDecoder(r), 0; ; {
@@ -80,7 +80,7 @@ func readOutcomes(r io.Reader, progress, log io.Writer) (outcomes, error) {
 	}
 }
 
-// add processes an event. It reports whether the event ends a test.
+// add records an event. It reports whether the event ends a test.
 func (o outcomes) add(e event) bool {
 	switch {
 	case e.Test == "":
@@ -97,7 +97,7 @@ func (o outcomes) add(e event) bool {
 	return false
 }
 
-// write writes one line per test, sorted.
+// write writes the outcomes to w, one line per test, sorted by name.
 func (o outcomes) write(w io.Writer) error {
 	for _, test := range slices.Sorted(maps.Keys(o)) {
 		if _, err := fmt.Fprintf(w, "%s %s\n", o[test], test); err != nil {
@@ -107,7 +107,7 @@ func (o outcomes) write(w io.Writer) error {
 	return nil
 }
 
-// parseOutcomes parses the format of write.
+// parseOutcomes parses the text that write writes.
 func parseOutcomes(text string) (outcomes, error) {
 	o := outcomes{}
 	for line := range strings.Lines(text) {

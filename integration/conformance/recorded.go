@@ -13,9 +13,9 @@ import (
 //go:embed recorded
 var recordedFiles embed.FS
 
-// recorded returns the recorded outcomes of upstream's image with a worker, for
-// tests whose name matches pattern.
-func recorded(worker, pattern string) (outcomes, error) {
+// readRecord returns upstream's recorded outcomes with a worker. It omits tests that do not
+// match pattern.
+func readRecord(worker, pattern string) (outcomes, error) {
 	text, err := recordedFiles.ReadFile("recorded/" + worker + ".txt")
 	if err != nil {
 		return nil, fmt.Errorf("no outcomes are recorded for worker %s: %w", worker, err)
@@ -28,21 +28,21 @@ func recorded(worker, pattern string) (outcomes, error) {
 	if err != nil {
 		return nil, err
 	}
-	maps.DeleteFunc(all, func(test string, _ outcome) bool { return !re.MatchString(top(test)) })
+	maps.DeleteFunc(all, func(test string, _ outcome) bool { return !re.MatchString(topTest(test)) })
 	return all, nil
 }
 
-// top returns the name that -run matches: TestCopy for
+// topTest returns the part of a test name that -run matches: TestCopy for
 // TestIntegration/TestCopy/worker=oci. It returns "" for the outer test.
-func top(test string) string {
+func topTest(test string) string {
 	_, rest, _ := strings.Cut(test, "/")
 	name, _, _ := strings.Cut(rest, "/")
 	return name
 }
 
-// record writes outcomes to the file that recorded embeds in the next
-// compilation.
-func record(root, worker string, o outcomes) (err error) {
+// writeRecord writes outcomes to the source directory that the next compilation embeds in
+// recordedFiles.
+func writeRecord(root, worker string, o outcomes) (err error) {
 	f, err := os.Create(filepath.Join(root, "integration", "conformance", "recorded", worker+".txt"))
 	if err != nil {
 		return err

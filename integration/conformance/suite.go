@@ -17,22 +17,22 @@ import (
 )
 
 const (
-	grace         = 10 * time.Second // time for a stopped program to exit by itself
-	registryStart = 30 * time.Second // time until the registry logs its address
-	timeout       = "45m"            // timeout of the whole suite
+	gracePeriod   = 10 * time.Second // time between SIGTERM and SIGKILL
+	registryStart = 30 * time.Second // maximum time until the registry logs its address
+	timeout       = "45m"            // -test.timeout of the whole suite
 )
 
-// A suite is BuildKit's test binary with its environment.
+// A suite is BuildKit's compiled test program and what it needs to run.
 type suite struct {
-	binary    string // test binary
-	folder    string // source directory of its package, from which tests read files
-	toolsDir  string // buildkitd, buildctl, registry
-	mirrorDir string // storage of the registry that replaces docker.io
+	binary    string // path of the test program
+	sourceDir string // source directory of the tested package, from which tests read files
+	toolsDir  string // directory with buildkitd, buildctl and registry
+	mirrorDir string // storage directory of the registry that replaces docker.io
 	tmp       string
 }
 
-// newSuite builds the test binary and seeds its mirror, with temporary files in
-// tmp.
+// newSuite compiles the test program and fills the mirror of docker.io. It writes temporary
+// files to tmp.
 func newSuite(ctx context.Context, tmp string) (*suite, error) {
 	s := &suite{tmp: tmp, mirrorDir: filepath.Join(tmp, "mirror")}
 	for _, tool := range []string{"buildkitd", "buildctl", "registry"} {
@@ -46,14 +46,14 @@ func newSuite(ctx context.Context, tmp string) (*suite, error) {
 	if s.binary, err = toolbox.Path(ctx, os.Stderr, "upstream-suite"); err != nil {
 		return nil, err
 	}
-	if s.folder, err = toolbox.ModuleDir(ctx, toolbox.SuitePackage); err != nil {
+	if s.sourceDir, err = toolbox.ModuleDir(ctx, toolbox.SuitePackage); err != nil {
 		return nil, err
 	}
 	return s, s.seedMirror(ctx)
 }
 
-// seedMirror fills the storage of a registry with the images that the suite
-// pulls from docker.io. The suite itself starts a registry on that storage.
+// seedMirror pushes the images that the suite pulls from docker.io into the storage directory
+// of a registry. The suite itself starts a registry with this directory.
 func (s *suite) seedMirror(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Join(s.mirrorDir, "data"), 0o755); err != nil {
 		return err
@@ -87,7 +87,7 @@ http:
 	if err != nil {
 		return err
 	}
-	defer p.Stop(grace)
+	defer p.Stop(gracePeriod)
 	addr, err := listenAddr(ctx, logFile, p)
 	if err != nil {
 		return err
@@ -95,7 +95,8 @@ http:
 	return baseimage.Push(ctx, addr, images)
 }
 
-// listenAddr waits until a registry has logged the address it listens on.
+// listenAddr waits until a registry has logged the address that it listens on. It returns the
+// address. p is the process of the registry.
 func listenAddr(ctx context.Context, logFile string, p *contained.Process) (string, error) {
 	listening := regexp.MustCompile(`listening on (127\.0\.0\.1:\d+)`)
 	for deadline := time.Now().Add(registryStart); time.Now().Before(deadline); {
@@ -117,18 +118,18 @@ func listenAddr(ctx context.Context, logFile string, p *contained.Process) (stri
 	return "", errors.New("registry does not say where it listens")
 }
 
-// suiteTest is the outer test, which runs all others as subtests.
+// suiteTest is the name of the outer test, which runs all others as subtests.
 const suiteTest = "TestIntegration"
 
-// runOptions configures a run.
+// runOptions configures a run of the suite.
 type runOptions struct {
-	archive string // OCI archive of the frontend's image
-	worker  string // kind of builder
-	pattern string // pattern of the test names; "" for all
+	archive string // path of the frontend image as an OCI archive
+	worker  string // kind of BuildKit worker: oci or containerd
+	pattern string // regular expression for test names; "" for all tests
 }
 
-// run runs the tests. It writes failures to progress immediately, and all
-// output to log.
+// run runs the suite and returns the outcomes. It writes failures to progress as soon as they
+// occur, and all output to log.
 func (s *suite) run(ctx context.Context, opt runOptions, progress, log io.Writer) (outcomes, error) {
 	pattern := opt.pattern
 	if pattern == "" {
@@ -136,7 +137,7 @@ func (s *suite) run(ctx context.Context, opt runOptions, progress, log io.Writer
 	}
 	cmd := exec.Command(s.binary, "-test.v=test2json", "-test.timeout="+timeout,
 		fmt.Sprintf("-test.run=^%s$/%s/^worker=%s$", suiteTest, pattern, opt.worker))
-	cmd.Dir = s.folder
+	cmd.Dir = s.sourceDir
 	cmd.Env = []string{
 		"PATH=" + s.toolsDir + ":" + os.Getenv("PATH"),
 		"HOME=" + s.tmp,
@@ -165,13 +166,13 @@ func (s *suite) run(ctx context.Context, opt runOptions, progress, log io.Writer
 		r.Close()
 		return nil, errors.Join(err, convert.Wait())
 	}
-	context.AfterFunc(ctx, func() { p.Stop(grace) })
+	context.AfterFunc(ctx, func() { p.Stop(gracePeriod) })
 	got, errRead := readOutcomes(events, progress, log)
-	err = p.Wait(ctx, grace)
+	err = p.Wait(ctx, gracePeriod)
 	if errConvert := convert.Wait(); errRead == nil {
 		errRead = errConvert
 	}
-	// A failed or unfinished test explains why the program failed.
+	// Failed tests explain the exit code; anything else is an error of the run.
 	if exit := new(exec.ExitError); errRead == nil && err != nil && !(errors.As(err, &exit) && len(got) > 0) {
 		errRead = fmt.Errorf("the tests did not run: %w", err)
 	}

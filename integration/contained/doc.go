@@ -1,12 +1,10 @@
-// Package contained runs a program such that no process or mount outlives it.
+// Package contained runs a program so that no process or mount outlives it.
 //
-// A builder starts containers and mounts filesystems, and a test may end at any
-// time: it fails, is interrupted, or is killed. Start therefore creates a PID
-// namespace and a mount namespace for the program. When its first process
-// exits, the kernel kills every other process in the namespace and removes
-// every mount. The kernel also kills the first process if the process that
-// called Start dies for any reason.
+// A builder starts containers and mounts filesystems. A test may fail, be interrupted or be
+// killed before it cleans up. Start therefore creates a PID namespace and a mount namespace
+// for the program. When the first process in the namespace exits, the kernel kills all other
+// processes in it and removes every mount. The kernel also kills the first process if the
+// process that called Start dies for any reason.
 //
-// Network, files and users belong to the host. The package needs Linux and
-// root.
+// Network, files and users belong to the host. The package needs Linux and root.
 package contained

@@ -7,21 +7,21 @@ import (
 	"time"
 )
 
-// A Process is a running program including all processes that it has started.
+// A Process is a running program and all processes that it started. Safe for concurrent use.
 type Process struct {
 	cmd  *exec.Cmd
 	done chan struct{} // closed after the program has exited
-	err  error         // exit error; valid after done is closed
+	err  error         // exit error of the program; valid after done is closed
 }
 
-// Done is closed when the program has exited.
+// Done returns a channel that is closed when the program has exited.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// PID returns the id of the program's first process, in the caller's namespace.
+// PID returns the process id of the program in the namespace of the caller.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Wait returns the result of the program, as exec.Cmd.Wait does. If ctx is done
-// first, it stops the program with the given grace period.
+// Wait waits until the program exits and returns its error, as [exec.Cmd.Wait] does. If ctx is
+// done first, it stops the program with the given grace period.
 func (p *Process) Wait(ctx context.Context, grace time.Duration) error {
 	select {
 	case <-p.done:
@@ -31,8 +31,8 @@ func (p *Process) Wait(ctx context.Context, grace time.Duration) error {
 	return p.err
 }
 
-// Stop asks the program to exit. After grace, it kills the program and all
-// processes that it has started.
+// Stop sends SIGTERM to the program. If the program has not exited after grace, Stop kills it
+// and all processes that it started.
 func (p *Process) Stop(grace time.Duration) {
 	select {
 	case <-p.done:

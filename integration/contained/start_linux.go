@@ -8,14 +8,13 @@ import (
 	"syscall"
 )
 
-// Start starts cmd with its output, environment and directory. cmd.SysProcAttr
-// must be nil.
+// Start starts cmd in new PID and mount namespaces. cmd.SysProcAttr must be nil.
 func Start(cmd *exec.Cmd) (*Process, error) {
 	if cmd.Err != nil {
 		return nil, cmd.Err
 	}
-	// /proc must show the new PID namespace, because runc and the builder look
-	// up processes there. It can only be mounted from inside.
+	// Mount a /proc that shows the new PID namespace: runc and the builder look up their
+	// processes in it. This is possible only inside the namespace.
 	args := append([]string{"sh", "-c", `mount -t proc proc /proc && exec "$@"`, "sh", cmd.Path}, cmd.Args[1:]...)
 	sh, err := exec.LookPath("sh")
 	if err != nil {
@@ -24,19 +23,19 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 	cmd.Path, cmd.Args = sh, args
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWPID,
-		// Unlike clone, unshare makes the runtime set mount propagation to
-		// private, so that no mount is visible outside.
+		// Unlike clone, unshare lets the Go runtime make mount propagation private, so that no
+		// mount is visible outside.
 		Unshareflags: syscall.CLONE_NEWNS,
 		Pdeathsig:    syscall.SIGKILL,
-		// Use a separate process group: an interrupt from the terminal is sent
-		// to the caller, which decides in which order things end.
+		// With a process group of its own, the program gets no interrupt from the terminal.
+		// The caller gets it and decides in which order to stop things.
 		Setpgid: true,
 	}
 	p := &Process{cmd: cmd, done: make(chan struct{})}
 	started := make(chan error)
 	go func() {
-		// Pdeathsig is sent when the thread that started the process exits, so
-		// this thread must stay alive. It is never unlocked.
+		// The kernel sends Pdeathsig when the thread that started the process exits
+		// (prctl(2)), so this thread must stay alive. It is never unlocked.
 		runtime.LockOSThread()
 		err := cmd.Start()
 		started <- err

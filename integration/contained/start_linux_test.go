@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// TestNothingLeft starts a shell that leaks a process and a mount, and checks
-// that neither outlives it.
+// TestNothingLeft checks that a process and a mount that a shell leaves do not outlive the
+// shell.
 func TestNothingLeft(t *testing.T) {
 	dir := t.TempDir()
 	var out bytes.Buffer
@@ -36,25 +36,25 @@ func TestNothingLeft(t *testing.T) {
 	if strings.Contains(string(mounts), dir) {
 		t.Error("the mount still exists")
 	}
-	if names := running(t, "987654"); len(names) > 0 {
+	if names := processesWith(t, "987654"); len(names) > 0 {
 		t.Errorf("still running: %q", names)
 	}
 }
 
-// TestStop checks that a program that ignores SIGTERM is stopped.
+// TestStop checks that Stop ends a program that ignores SIGTERM.
 func TestStop(t *testing.T) {
 	p, err := Start(exec.Command("sh", "-c", `trap "" TERM; sleep 987653 & wait; wait`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.Stop(100 * time.Millisecond)
-	if names := running(t, "987653"); len(names) > 0 {
+	if names := processesWith(t, "987653"); len(names) > 0 {
 		t.Errorf("still running: %q", names)
 	}
 }
 
-// running returns the command lines on this machine that contain word.
-func running(t *testing.T, word string) []string {
+// processesWith returns the command lines of all processes on this machine that contain word.
+func processesWith(t *testing.T, word string) []string {
 	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {

@@ -167,7 +167,7 @@ func readArchive(t *testing.T, archive string) []imagetree.Image {
 	if err != nil {
 		t.Fatal(err)
 	}
-	images, err := imagetree.Read(index, imagetree.Options{Times: true, Began: started()})
+	images, err := imagetree.Read(index, imagetree.Options{Times: true, Start: started()})
 	if err != nil {
 		t.Fatal(err)
 	}

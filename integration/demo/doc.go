@@ -1,7 +1,6 @@
-// Command demo demonstrates the frontend. It starts a builder and a registry,
-// pushes our image to the registry, builds examples/hello with the image named
-// in the first line of its Dockerfile, and prints the content of the built
-// image.
+// Command demo demonstrates the frontend. It starts a builder and a registry, pushes our
+// frontend image to the registry, and builds examples/hello. The first line of the example's
+// Dockerfile names our image. Finally it prints the content of the built image.
 //
 //	go run ./integration/demo
 //

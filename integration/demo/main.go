@@ -22,7 +22,7 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// example is the directory of the example, relative to the repository.
+// example is the directory of the example, relative to the root of the repository.
 const example = "examples/hello"
 
 func main() {
@@ -35,7 +35,7 @@ func main() {
 	}
 }
 
-// run runs the whole demonstration and prints it to w.
+// run runs the demonstration and prints each stage of it to w.
 func run(ctx context.Context, w io.Writer) (err error) {
 	root, err := toolbox.Root()
 	if err != nil {
@@ -114,8 +114,8 @@ func build(ctx context.Context, w io.Writer, r *rig.Rig, root, archive string) e
 	return nil
 }
 
-// show prints the config of the image in archive and the files of its layers.
-// For the base image, it prints only the number of files.
+// show prints the config of the image in archive, and the files of each layer except the base
+// layer, for which it prints only their number.
 func show(w io.Writer, archive, tmp string) error {
 	index, err := imagetree.Open(archive, tmp)
 	if err != nil {
@@ -125,7 +125,7 @@ func show(w io.Writer, archive, tmp string) error {
 	if err != nil {
 		return err
 	}
-	const long = 20 // of a larger layer only the number of files is printed
+	const long = 20 // layers with more files are shown as a number of files
 	for _, image := range images {
 		for i, layer := range image.Layers {
 			if len(layer) > long {

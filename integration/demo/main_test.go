@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestDemo runs the demonstration and checks its output.
+// TestDemo checks the output of the demonstration.
 func TestDemo(t *testing.T) {
 	var out strings.Builder
 	if err := run(t.Context(), &out); err != nil {

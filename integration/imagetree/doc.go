@@ -5,6 +5,6 @@
 // file tree of every layer, one line per file with type, mode, owner, size,
 // link target, extended attributes and content digest, and the config as sorted
 // JSON. Both omit times, because they depend on when a build ran. Options.Times
-// includes times of files, and Options.Began makes the times of two builds
+// includes times of files, and Options.Start makes the times of two builds
 // comparable.
 package imagetree

@@ -19,9 +19,9 @@ import (
 // Options configures Read. The zero value omits times.
 type Options struct {
 	Times bool // modification times of files
-	// Began is the start time of the compared builds. Later times are shown as
+	// Start is the start time of the compared builds. Later times are shown as
 	// "new". If it is zero, all times are shown.
-	Began time.Time
+	Start time.Time
 }
 
 // An Image is an image in comparable form.
@@ -167,7 +167,7 @@ func entry(h *tar.Header, content io.Reader, opt Options) (Entry, error) {
 	}
 	slices.Sort(e.Xattrs)
 	switch {
-	case opt.Times && !opt.Began.IsZero() && !h.ModTime.Before(opt.Began):
+	case opt.Times && !opt.Start.IsZero() && !h.ModTime.Before(opt.Start):
 		e.Time = "new"
 	case opt.Times:
 		e.Time = h.ModTime.UTC().Format("2006-01-02T15:04:05.999999999Z")

@@ -57,7 +57,7 @@ func TestBuilds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run := &builds.Runner{Rig: r, State: filepath.Join(r.Dir, "state"), Dir: r.Dir, Began: time.Now(), MustBuild: true}
+	run := &builds.Runner{Rig: r, State: filepath.Join(r.Dir, "state"), Dir: r.Dir, Start: time.Now(), MustBuild: true}
 	if *verbose {
 		run.Log = os.Stderr
 	}
