@@ -13,8 +13,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// Container is an environment for processes that a frontend starts through the gateway.
-// Safe for concurrent use.
+// Container is a running container, in which a frontend starts processes through
+// BuildKit's gateway API. Safe for concurrent use.
 type Container struct {
 	x      *execRun
 	c      runner.Container
@@ -23,17 +23,17 @@ type Container struct {
 	err    error // valid after closed is closed
 }
 
-// OpenContainer returns a container with the mounts, the network, the hosts and the
-// platform of an exec operation. Mounts refer to their inputs by index in in. The
-// container exists until it is closed, or until ctx or the job ends.
+// OpenContainer starts a container with the mounts, the network, the hosts and the
+// platform of the exec operation op. The mounts refer to the snapshots in by index. The
+// container ends when it is closed, or when ctx or the job ends.
 func (j *Job) OpenContainer(ctx context.Context, op *pb.Op, in []*snapshot.Snapshot) (*Container, error) {
 	opener, ok := j.opt.Runner.(runner.Opener)
 	if !ok {
-		return nil, errors.New("the runner of this build has no containers that a frontend starts itself")
+		return nil, errors.New("the runner of this build does not support containers started by a frontend")
 	}
 	x := newExecRun(&execOp{opEnv: opEnv{j.env, &Vertex{Op: op}}, op: op.GetExec()}, in)
-	// Close cancels the inner context only. The runner needs the outer one to save the
-	// mounts.
+	// Close cancels ctx, so that the goroutine below closes the container. The runner gets
+	// the outer context, which is still valid then: it needs it to save the mounts.
 	whole, end := context.WithCancelCause(ctx)
 	ctx, cancel := context.WithCancelCause(whole)
 	c := &Container{x: x, cancel: cancel, closed: make(chan struct{})}
@@ -60,11 +60,12 @@ func (j *Job) OpenContainer(ctx context.Context, op *pb.Op, in []*snapshot.Snaps
 	return c, nil
 }
 
-// Process returns the process that op describes: its arguments, its user and its secrets.
-// The caller sets its standard streams.
+// Process returns the process of the exec operation op, with its arguments, environment,
+// user and secrets. Its mounts are the mounts of the container. The caller must set the
+// standard streams before it calls Start.
 func (c *Container) Process(ctx context.Context, op *pb.ExecOp) (*runner.Process, error) {
 	o := &execOp{opEnv: c.x.opEnv, op: op}
-	if err := o.allowed(); err != nil {
+	if err := o.checkPermissions(); err != nil {
 		return nil, err
 	}
 	p := o.process()
@@ -73,23 +74,24 @@ func (c *Container) Process(ctx context.Context, op *pb.ExecOp) (*runner.Process
 	return p, x.secrets(ctx)
 }
 
-// Start starts a process.
+// Start starts a process in the container. It does not wait for the end of the process.
 func (c *Container) Start(p *runner.Process) (runner.Running, error) { return c.c.Start(p) }
 
-// Tree returns the current content of a mount, by its index in the operation.
+// Tree returns the current files of a mount. mount is the index of the mount in the
+// operation of OpenContainer.
 func (c *Container) Tree(mount int) (*tree.Node, error) {
 	mounts := c.x.op.Mounts
 	if mount < 0 || mount >= len(mounts) {
 		return nil, fmt.Errorf("mount index %d is out of bounds (%d available)", mount, len(mounts))
 	}
-	i := slices.Index(c.x.from, mounts[mount])
+	i := slices.Index(c.x.sources, mounts[mount])
 	if i < 0 {
 		return nil, fmt.Errorf("mount %s is optional and not there", mounts[mount].Dest)
 	}
 	return c.c.Tree(i)
 }
 
-// Close ends the processes and waits for them.
+// Close ends all processes of the container, waits for them and unlocks its cache mounts.
 func (c *Container) Close() error {
 	c.cancel(context.Canceled)
 	<-c.closed

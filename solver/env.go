@@ -11,18 +11,19 @@ import (
 	"slipway/solver/snapshot"
 )
 
-// env is the state that the tasks and operations of a job share. Safe for concurrent use.
+// env holds the state that all tasks and operations of a job share. Safe for concurrent
+// use.
 type env struct {
 	opt      Options
 	work     *work
 	events   *events
 	slots    *semaphore.Weighted
 	contents *contenthash.Hasher
-	// nested returns the result of a definition that a build operation evaluates.
+	// nested is [Job.nest]: it adds the graph of a build operation to the job.
 	nested func(*Vertex, *Graph) (*Result, error)
 
 	mu    sync.Mutex
-	loads map[digest.Digest]*future[*snapshot.Snapshot] // of imported results
+	loads map[digest.Digest]*future[*snapshot.Snapshot] // imported results by digest
 }
 
 func newEnv(ctx context.Context, opt Options) *env {
@@ -33,7 +34,8 @@ func newEnv(ctx context.Context, opt Options) *env {
 	}
 }
 
-// load returns the future of an imported result. Each result is fetched once.
+// load returns the future of the imported result with this digest. All tasks of the job
+// share it, so that the result is fetched only once.
 func (e *env) load(result digest.Digest) *future[*snapshot.Snapshot] {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -4,12 +4,13 @@ import (
 	"slipway/internal/oneline"
 )
 
-// Error is the error of a vertex.
+// Error is the error of evaluating a vertex.
 type Error struct {
 	Vertex *Vertex
 	Err    error
-	// Locations are the locations of the vertex. If the vertex has none, such as the
-	// download of an ADD, these are the locations of the first vertex that needed it.
+	// Locations are the locations of the vertex in source files. If a vertex has no
+	// locations, such as the download for an ADD, the locations of its first dependent
+	// are used.
 	Locations []Location
 }
 

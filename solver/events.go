@@ -6,47 +6,48 @@ import (
 	"time"
 )
 
-// Event is a change in the state of a vertex.
+// Event reports that the state of a vertex changed, or that it printed output.
 type Event struct {
 	Vertex *Vertex
 	Kind   EventKind
 	Time   time.Time
-	Data   []byte // of Output
-	Stream int    // of Output: 1 is standard output, 2 standard error
-	Err    error  // of Done; nil on success
-	Status Status // of Progress
+	Data   []byte // for Output: the bytes
+	Stream int    // for Output: 1 is standard output, 2 standard error
+	Err    error  // for Done: nil on success
+	Status Status // for Progress
 }
 
 // EventKind is the kind of an [Event].
 type EventKind uint8
 
-// The kinds of events. Every Started vertex ends with Cached or Done before it starts
-// again. A source starts twice if it is resolved and then fetched. A vertex that was not
-// evaluated, because its dependents were cached, is Cached without being Started. It
-// starts later if another vertex needs it after all.
+// The kinds of events. After Started, a vertex has an event Cached or Done before it can
+// start again. A source starts twice: it is resolved first and fetched later. If a vertex
+// is not evaluated, because its dependents are cache hits, it has only the event Cached.
+// It may still start later, if another vertex needs its outputs.
 const (
 	Started EventKind = iota + 1
 	Output            // a process wrote to standard output or standard error
 	Missed            // a cache miss: the operation runs
 	Cached            // a cache hit
 	Done
-	Progress // a part of the vertex made progress
+	Progress // a task of the vertex, such as a download, made progress
 )
 
-// events sends the events of a job, one at a time.
+// events sends the events of a job to [Options.Events], one at a time.
 type events struct {
 	mu   sync.Mutex
 	send func(Event) // may be nil
 	now  func() time.Time
 }
 
-// emit sends an event.
+// emit sets the time of an event and sends it.
 func (s *events) emit(e Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.emitLocked(e)
 }
 
+// emitLocked does the same as emit. The caller must hold s.mu.
 func (s *events) emitLocked(e Event) {
 	if s.send == nil {
 		return
@@ -55,27 +56,28 @@ func (s *events) emitLocked(e Event) {
 	s.send(e)
 }
 
-// progress reports the state of a vertex. Safe for concurrent use.
+// progress sends the events of one vertex. Safe for concurrent use.
 type progress struct {
 	events *events
-	of     *Vertex
+	vertex *Vertex
 	inputs []*progress
-	// Guarded by the lock of events.
-	seen, running bool
+	// reported is true after the first event of the vertex, running between Started and
+	// Cached or Done. Both are guarded by events.mu.
+	reported, running bool
 }
 
-// start reports that the vertex starts, unless it is running.
+// start sends the event Started, unless the vertex is running already.
 func (p *progress) start() {
 	p.events.mu.Lock()
 	defer p.events.mu.Unlock()
 	if p.running {
 		return
 	}
-	p.seen, p.running = true, true
-	p.events.emitLocked(Event{Vertex: p.of, Kind: Started})
+	p.reported, p.running = true, true
+	p.events.emitLocked(Event{Vertex: p.vertex, Kind: Started})
 }
 
-// end reports that the vertex ended, if it is running.
+// end sends an event of kind Cached or Done, if the vertex is running.
 func (p *progress) end(kind EventKind, err error) {
 	p.events.mu.Lock()
 	defer p.events.mu.Unlock()
@@ -83,42 +85,44 @@ func (p *progress) end(kind EventKind, err error) {
 		return
 	}
 	p.running = false
-	p.events.emitLocked(Event{Vertex: p.of, Kind: kind, Err: err})
+	p.events.emitLocked(Event{Vertex: p.vertex, Kind: kind, Err: err})
 }
 
-// skip reports that the vertex was not evaluated, because its dependents were cached. It
-// first reports the same for the inputs of the vertex.
+// skip sends the event Cached for a vertex that was not evaluated, because its dependents
+// are cache hits. It does so for the inputs of the vertex first. Vertices with earlier
+// events are left out.
 func (p *progress) skip() {
 	p.events.mu.Lock()
 	defer p.events.mu.Unlock()
 	p.skipLocked()
 }
 
+// skipLocked does the same as skip. The caller must hold p.events.mu.
 func (p *progress) skipLocked() {
-	if p.seen {
+	if p.reported {
 		return
 	}
-	p.seen = true
+	p.reported = true
 	for _, in := range p.inputs {
 		in.skipLocked()
 	}
-	p.events.emitLocked(Event{Vertex: p.of, Kind: Cached})
+	p.events.emitLocked(Event{Vertex: p.vertex, Kind: Cached})
 }
 
-// hit reports a cache hit for the vertex. It first reports inputs that were not evaluated
-// as cached. Local directories are never reported as cached, because every build reads
-// them.
+// hit reports a cache hit for the vertex, after it has reported inputs without events as
+// Cached. For a local directory, it reports no hit, because every build reads the
+// directory.
 func (p *progress) hit() {
 	for _, in := range p.inputs {
 		in.skip()
 	}
-	if !isLocal(p.of) {
+	if !isLocal(p.vertex) {
 		p.start()
 		p.end(Cached, nil)
 	}
 }
 
-// reporting returns a context whose trackers report the progress of the vertex.
-func (p *progress) reporting(ctx context.Context) context.Context {
-	return WithReporter(ctx, func(s Status) { p.events.emit(Event{Vertex: p.of, Kind: Progress, Status: s}) })
+// withReporter returns a context in which [Track] sends Progress events of the vertex.
+func (p *progress) withReporter(ctx context.Context) context.Context {
+	return WithReporter(ctx, func(s Status) { p.events.emit(Event{Vertex: p.vertex, Kind: Progress, Status: s}) })
 }

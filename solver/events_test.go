@@ -10,14 +10,14 @@ import (
 	"slipway/solver/snapshot"
 )
 
-// TestEvents builds targets sequentially in one job, with the cache of earlier builds. It
-// compares the events in order.
+// TestEvents checks which events a job sends, and in which order. A case builds some
+// targets first, to fill the cache.
 func TestEvents(t *testing.T) {
 	for _, tc := range []struct {
 		about  string
 		toys   string
-		before []string // targets that are built first
-		forget int      // value that is then deleted from the cache
+		before []string // targets of earlier builds
+		forget int      // value that is deleted from the cache after these builds
 		build  []string
 		want   string
 	}{
@@ -94,7 +94,7 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// trackedOp tracks the bytes that it reads and writes.
+// trackedOp wraps an operation whose CacheMap and Run report progress with [Track].
 type trackedOp struct{ Op }
 
 func (o trackedOp) CacheMap(ctx context.Context) (*CacheMap, error) {
@@ -117,7 +117,8 @@ func (o trackedOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapsho
 	return o.Op.Run(ctx, in)
 }
 
-// TestTrack: the progress that an operation tracks becomes events of its vertex.
+// TestTrack checks that the progress that an operation reports is sent as events of its
+// vertex.
 func TestTrack(t *testing.T) {
 	g := newPlayground(t)
 	g.define("a = +1")
@@ -152,7 +153,7 @@ func TestTrack(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
-	if r := Track(t.Context(), "nobody listens", 0).ReadCloser(nil); r != nil {
+	if r := Track(t.Context(), "without a reporter", 0).ReadCloser(nil); r != nil {
 		t.Errorf("a reader of nil: %v, want nil", r)
 	}
 }

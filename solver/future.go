@@ -5,16 +5,16 @@ import (
 	"sync"
 )
 
-// work tracks the goroutines of a job, including those whose callers have stopped
-// waiting.
+// work tracks the goroutines of a job. A goroutine may outlive the call that started it,
+// if the context of the caller ends first.
 type work struct {
 	ctx   context.Context // of the job
 	group sync.WaitGroup
 }
 
-// future is a value that is computed once, on first use. The computation runs in the
-// context of the job, because the context of the first caller may end earlier than the
-// contexts of other callers. Safe for concurrent use.
+// future holds a value that is computed once, on first use. The computation runs in the
+// context of the job. If it ran in the context of the first caller, all callers would
+// fail when this context ends. Safe for concurrent use.
 type future[T any] struct {
 	once sync.Once
 	done chan struct{}
@@ -24,7 +24,8 @@ type future[T any] struct {
 
 func newFuture[T any]() *future[T] { return &future[T]{done: make(chan struct{})} }
 
-// start calls fn in a goroutine of the job, unless an earlier call did.
+// start begins to compute the value with fn in a goroutine of the job. Only the first call
+// has an effect.
 func (f *future[T]) start(w *work, fn func(context.Context) (T, error)) {
 	f.once.Do(func() {
 		w.group.Go(func() {
@@ -34,8 +35,8 @@ func (f *future[T]) start(w *work, fn func(context.Context) (T, error)) {
 	})
 }
 
-// get returns the value. It calls fn if no earlier call did. If ctx ends first, it
-// returns the cause of ctx.
+// get waits for the value and returns it. The first call of get or start computes the
+// value with fn. If ctx ends first, get returns the cause of ctx.
 func (f *future[T]) get(ctx context.Context, w *work, fn func(context.Context) (T, error)) (T, error) {
 	f.start(w, fn)
 	select {
@@ -47,8 +48,8 @@ func (f *future[T]) get(ctx context.Context, w *work, fn func(context.Context) (
 	}
 }
 
-// peek returns the value without waiting. It reports whether the value was computed
-// without error.
+// peek returns the value without waiting, and reports whether it was computed without an
+// error.
 func (f *future[T]) peek() (T, bool) {
 	select {
 	case <-f.done:

@@ -9,13 +9,13 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Graph is a validated definition.
+// Graph is a validated LLB definition.
 type Graph struct {
-	Root     Edge      // the result; an empty tree if its vertex is nil
-	Vertices []*Vertex // each after all of its inputs
+	Root     Edge      // the result; an empty file tree if its vertex is nil
+	Vertices []*Vertex // in topological order: each after all of its inputs
 }
 
-// Vertex is an operation of a graph.
+// Vertex is an operation of a graph with its metadata.
 type Vertex struct {
 	Digest    digest.Digest
 	Op        *pb.Op
@@ -24,20 +24,21 @@ type Vertex struct {
 	Locations []Location
 }
 
-// Edge is an output of a vertex.
+// Edge refers to an output of a vertex.
 type Edge struct {
 	Vertex *Vertex
 	Index  int
 }
 
-// Location is a location in a source file that an operation comes from.
+// Location lists the ranges of a source file, usually a Dockerfile, that define an
+// operation.
 type Location struct {
 	Source *pb.SourceInfo
 	Ranges []*pb.Range
 }
 
-// Name returns the name of the operation for users: the custom name that its frontend
-// set, or a description of the operation.
+// Name returns the name of the operation in progress and errors. It is the custom name
+// from the frontend, such as "[2/3] COPY a /", or else a description of the operation.
 func (v *Vertex) Name() string {
 	if n := v.Meta.GetDescription()["llb.customname"]; n != "" {
 		return n
@@ -45,7 +46,7 @@ func (v *Vertex) Name() string {
 	return operationName(v.Op)
 }
 
-// outputs returns the number of outputs of an operation.
+// outputs returns the number of outputs of a vertex.
 func outputs(v *Vertex) int {
 	n := 1
 	switch op := v.Op.Op.(type) {
@@ -63,7 +64,8 @@ func outputs(v *Vertex) int {
 	return n
 }
 
-// outputOf returns the output index of a mount, or -1 if it has no output.
+// outputOf returns the index of the output that a mount produces, or -1 if it produces
+// no output.
 func outputOf(m *pb.Mount) int64 {
 	if m.MountType == pb.MountType_BIND {
 		return m.Output
@@ -71,13 +73,14 @@ func outputOf(m *pb.Mount) int64 {
 	return int64(pb.SkipOutput)
 }
 
-// isLocal reports whether a vertex is a local directory. Reading one is cheap, and
-// allowed while caches are searched.
+// isLocal reports whether a vertex is a local directory, such as the build context.
+// Searching the caches may read local directories, because reading them is cheap.
 func isLocal(v *Vertex) bool {
 	return strings.HasPrefix(v.Op.GetSource().GetIdentifier(), "local://")
 }
 
-// operationName returns a name that describes the operation.
+// operationName describes an operation for users, such as the command line of a process
+// or the identifier of a source.
 func operationName(op *pb.Op) string {
 	switch op := op.Op.(type) {
 	case *pb.Op_Source:

@@ -9,8 +9,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// definition marshals operations. An input digest of one digit is the index of an earlier
-// operation.
+// definition returns a definition that consists of ops. An input of an operation refers to
+// an earlier one by a digit, its index in ops, which definition replaces by its digest.
 func definition(t testing.TB, ops ...*pb.Op) *pb.Definition {
 	t.Helper()
 	def := &pb.Definition{}
@@ -31,12 +31,16 @@ func definition(t testing.TB, ops ...*pb.Op) *pb.Definition {
 	return def
 }
 
+// from returns a source operation.
 func from(id string) *pb.Op {
 	return &pb.Op{Op: &pb.Op_Source{Source: &pb.SourceOp{Identifier: id}}}
 }
 
-func result(of string) *pb.Op { return &pb.Op{Inputs: []*pb.Input{{Digest: of}}} }
+// result returns the last entry of a definition, which makes an operation its result.
+func result(input string) *pb.Op { return &pb.Op{Inputs: []*pb.Input{{Digest: input}}} }
 
+// file returns a file operation whose input is the operation with index in, or which has
+// no input if in is -1.
 func file(in int64, actions ...*pb.FileAction) *pb.Op {
 	op := &pb.Op{Op: &pb.Op_File{File: &pb.FileOp{Actions: actions}}}
 	if in >= 0 {
@@ -45,14 +49,18 @@ func file(in int64, actions ...*pb.FileAction) *pb.Op {
 	return op
 }
 
+// mkdir returns an action that creates the directory /a in input in, as output out.
 func mkdir(in, out int64) *pb.FileAction {
 	return &pb.FileAction{Input: in, SecondaryInput: -1, Output: out, Action: &pb.FileAction_Mkdir{Mkdir: &pb.FileActionMkDir{Path: "/a"}}}
 }
 
+// run returns an exec operation with these mounts.
 func run(mounts ...*pb.Mount) *pb.Op {
 	return &pb.Op{Op: &pb.Op_Exec{Exec: &pb.ExecOp{Meta: &pb.Meta{Args: []string{"x"}, Cwd: "/"}, Mounts: mounts}}}
 }
 
+// TestBadDefinitions checks that Load returns an error for each kind of invalid
+// definition, and an empty graph for an empty definition.
 func TestBadDefinitions(t *testing.T) {
 	missing := string(digest.FromString("missing"))
 	root := &pb.Mount{Dest: "/", Input: -1, Output: 0}
@@ -63,20 +71,20 @@ func TestBadDefinitions(t *testing.T) {
 	}{
 		{"garbage", &pb.Definition{Def: [][]byte{{0xff}}}, "operation 0 of the definition: "},
 		{"no result", definition(t, from("local://x")), "the definition has no result"},
-		{"more behind the result", definition(t, from("local://x"), result("0"), from("local://y")), "the definition goes on after its result"},
+		{"an operation after the result", definition(t, from("local://x"), result("0"), from("local://y")), "the definition goes on after its result"},
 		{"two results", definition(t, from("local://x"), &pb.Op{Inputs: []*pb.Input{{}, {}}}), "the result of the definition has 2 inputs instead of one"},
 		{"missing input", definition(t, result(missing)), "input \"" + missing + "\" is not defined before it is used"},
 		{"input of itself", definition(t, &pb.Op{Inputs: []*pb.Input{{Digest: missing}}, Op: file(-1, mkdir(0, 0)).Op}, result("0")), "mkdir /a: input"},
-		{"output that is not there", definition(t, from("local://x"), &pb.Op{Inputs: []*pb.Input{{Digest: "0", Index: 1}}}), `input "local://x" has 1 outputs, not a number 1`},
+		{"output that does not exist", definition(t, from("local://x"), &pb.Op{Inputs: []*pb.Input{{Digest: "0", Index: 1}}}), `input "local://x" has 1 outputs, not a number 1`},
 		{"no scheme", definition(t, from("x"), result("0")), `x: "x" is no source`},
 		{"no actions", definition(t, file(-1), result("0")), "there are no file actions"},
 		{"action on nothing", definition(t, file(-1, mkdir(5, 0)), result("0")), "mkdir /a: action 0 has input 5 of 0"},
 		{"empty action", definition(t, file(-1, &pb.FileAction{Input: -1, SecondaryInput: -1}), result("0")), "unknown file action"},
 		{"no root", definition(t, run(), result("0")), "x: the process has no root file system"},
 		{"mount of nothing", definition(t, run(root, &pb.Mount{Dest: "/m", Input: 3, Output: -1}), result("0")), "x: mount /m has input 3 of 0"},
-		{"one output twice", definition(t, run(root, &pb.Mount{Dest: "/m", Input: -1, Output: 0}), result("0")), "x: output 0 is made twice"},
+		{"duplicate output", definition(t, run(root, &pb.Mount{Dest: "/m", Input: -1, Output: 0}), result("0")), "x: output 0 is made twice"},
 		{"merge of one", definition(t, &pb.Op{Op: &pb.Op_Merge{Merge: &pb.MergeOp{}}}, result("0")), "merge: merges less than two trees"},
-		{"diff of what is not there", definition(t, &pb.Op{Op: &pb.Op_Diff{Diff: &pb.DiffOp{Lower: &pb.LowerDiffInput{Input: 2}, Upper: &pb.UpperDiffInput{Input: -1}}}}, result("0")), "diff: has input 2 of 0"},
+		{"diff of an input that does not exist", definition(t, &pb.Op{Op: &pb.Op_Diff{Diff: &pb.DiffOp{Lower: &pb.LowerDiffInput{Input: 2}, Upper: &pb.UpperDiffInput{Input: -1}}}}, result("0")), "diff: has input 2 of 0"},
 		{"unknown operation", definition(t, &pb.Op{Op: &pb.Op_Passthrough{Passthrough: &pb.PassthroughOp{}}}, result("0")), "unknown operation"},
 	} {
 		_, err := Load(tc.def)
@@ -85,12 +93,12 @@ func TestBadDefinitions(t *testing.T) {
 		}
 	}
 	if g, err := Load(nil); err != nil || g.Root.Vertex != nil {
-		t.Errorf("the empty definition: %v, %v", g, err)
+		t.Errorf("the empty definition: got %v, %v, want an empty graph", g, err)
 	}
 }
 
-// FuzzLoad: Load returns an error, or a graph in which each vertex comes after its
-// inputs.
+// FuzzLoad checks that Load does not panic on arbitrary bytes, and that each vertex of the
+// graph comes after its inputs.
 func FuzzLoad(f *testing.F) {
 	st := llb.Image("busybox").Run(llb.Shlex("x"), llb.AddMount("/m", llb.Local("c"))).Root().
 		File(llb.Copy(llb.Git("https://example.com/x.git", "y"), "/*", "/z", &llb.CopyInfo{AllowWildcard: true}))
@@ -124,18 +132,19 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-// TestNilLocations: locations with missing fields cause no panic.
+// TestNilLocations checks that Load does not panic on locations with nil fields, which a
+// client can send.
 func TestNilLocations(t *testing.T) {
 	def := definition(t, from("local://x"), result("0"))
 	at := string(digest.FromBytes(def.Def[0]))
 	def.Source = &pb.Source{Infos: []*pb.SourceInfo{nil}, Locations: map[string]*pb.Locations{at: {Locations: []*pb.Location{nil, {Ranges: []*pb.Range{nil}}}}}}
 	g, err := Load(def)
 	if err != nil || len(g.Vertices[0].Locations) != 2 {
-		t.Errorf("the locations are %+v, %v", g, err)
+		t.Errorf("got %+v, %v, want a vertex with two locations", g, err)
 	}
 	def.Source = &pb.Source{Locations: map[string]*pb.Locations{at: {Locations: []*pb.Location{nil}}}}
 	if _, err := Load(def); err == nil || !strings.Contains(err.Error(), "its location is in file 0 of 0") {
-		t.Errorf("a location in no file: %v", err)
+		t.Errorf("a location in no file: error %v, want one about the file", err)
 	}
 	def.Source.Locations[at] = nil
 	if _, err := Load(def); err != nil {

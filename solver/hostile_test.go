@@ -19,7 +19,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// chain returns a definition of n operations, each with the previous one as its input.
+// chain returns a definition of n operations, which op returns by index. The input of each
+// operation is the operation before it.
 func chain(t testing.TB, n int, op func(i int) *pb.Op) *pb.Definition {
 	t.Helper()
 	def := &pb.Definition{}
@@ -44,6 +45,7 @@ func chain(t testing.TB, n int, op func(i int) *pb.Op) *pb.Definition {
 	return def
 }
 
+// mkdirs returns an argument for chain: operation i creates the directory name(i).
 func mkdirs(name func(i int) string) func(i int) *pb.Op {
 	return func(i int) *pb.Op {
 		in := int64(0)
@@ -56,26 +58,27 @@ func mkdirs(name func(i int) string) func(i int) *pb.Op {
 	}
 }
 
-// testBuild returns a job with a cache in memory, whose processes do nothing.
-func testBuild(t testing.TB, ctx context.Context) *Job {
+// newTestJob returns a job with an empty cache, whose RUN steps change nothing.
+func newTestJob(t testing.TB, ctx context.Context) *Job {
 	t.Helper()
 	s, err := tree.OpenStore(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return New(ctx, Options{
-		Store: s, Cache: NewMemoryCache(), Sources: emptySources{}, Runner: idle{}, Parallel: 4,
+		Store: s, Cache: NewMemoryCache(), Sources: emptySources{}, Runner: noopRunner{}, Parallel: 4,
 		Now: func() time.Time { return time.Unix(0, 0) },
 	})
 }
 
-// emptySources resolves every source to an empty tree.
+// emptySources implements [Sources]. Every source is an empty tree.
 type emptySources struct{}
 
 func (emptySources) Open(_ context.Context, op *pb.SourceOp, _ *pb.Platform) (Source, error) {
 	return emptySource(digest.FromString(op.Identifier)), nil
 }
 
+// emptySource is the [Source] that emptySources opens.
 type emptySource digest.Digest
 
 func (s emptySource) Digest() digest.Digest { return digest.Digest(s) }
@@ -84,10 +87,10 @@ func (emptySource) Fetch(context.Context) (*snapshot.Snapshot, error) {
 	return snapshot.New(tree.Empty(), nil), nil
 }
 
-// idle is a runner whose processes do nothing.
-type idle struct{}
+// noopRunner is a runner that runs nothing and returns each mount unchanged.
+type noopRunner struct{}
 
-func (idle) Run(_ context.Context, p *runner.Process) ([]*tree.Node, error) {
+func (noopRunner) Run(_ context.Context, p *runner.Process) ([]*tree.Node, error) {
 	out := make([]*tree.Node, len(p.Mounts))
 	for i := range out {
 		out[i] = p.Mounts[i].Tree
@@ -95,10 +98,11 @@ func (idle) Run(_ context.Context, p *runner.Process) ([]*tree.Node, error) {
 	return out, nil
 }
 
+// solveDef loads and evaluates a definition in a new job.
 func solveDef(t testing.TB, def *pb.Definition) (*snapshot.Snapshot, error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	b := testBuild(t, ctx)
+	b := newTestJob(t, ctx)
 	defer func() {
 		cancel()
 		b.Wait()
@@ -110,8 +114,8 @@ func solveDef(t testing.TB, def *pb.Definition) (*snapshot.Snapshot, error) {
 	return b.Result(g).Snapshot(ctx)
 }
 
-// TestHugeDefinitions: definitions that are deep, or grow when they are evaluated, fail
-// with one error and without using up the memory.
+// TestHugeDefinitions checks that a definition with very long chains, paths or lists of
+// layers returns one short error, and that its evaluation does not exhaust the memory.
 func TestHugeDefinitions(t *testing.T) {
 	merges := func(i int) *pb.Op {
 		if i == 0 {
@@ -143,13 +147,14 @@ func TestHugeDefinitions(t *testing.T) {
 			t.Errorf("%s: error %.500v, want %s", tc.about, err, tc.want)
 		}
 		if grown := int64(after.Sys) - int64(before.Sys); grown > 400<<20 {
-			t.Errorf("%s: took %d MiB", tc.about, grown>>20)
+			t.Errorf("%s: used %d MiB, want at most 400", tc.about, grown>>20)
 		}
 	}
 }
 
-// TestOddNumbers: indexes of inputs and outputs that do not exist are errors.
-func TestOddNumbers(t *testing.T) {
+// TestInvalidIndexes checks that indexes of inputs and outputs that do not exist are
+// errors.
+func TestInvalidIndexes(t *testing.T) {
 	user := func(in int64) *pb.FileAction {
 		a := mkdir(-1, 0)
 		a.GetMkdir().Owner = &pb.ChownOpt{User: &pb.UserOpt{User: &pb.UserOpt_ByName{ByName: &pb.NamedUserOpt{Name: "x", Input: in}}}}
@@ -158,28 +163,29 @@ func TestOddNumbers(t *testing.T) {
 	gap := mkdir(-1, 0)
 	gap.Output = 0
 	for about, def := range map[string]*pb.Definition{
-		"user of nothing":       definition(t, file(-1, user(7)), result("0")),
-		"user of less":          definition(t, file(-1, user(-9)), result("0")),
-		"user of what follows":  definition(t, file(-1, user(1), mkdir(0, 1)), result("0")),
-		"output of nothing":     definition(t, file(-1, mkdir(-1, -1), mkdir(-1, 1)), result("0")),
-		"one output twice":      definition(t, file(-1, mkdir(-1, 0), mkdir(-1, 0)), result("0")),
-		"large output":          definition(t, file(-1, mkdir(-1, math.MaxInt64)), result("0")),
-		"large input":           definition(t, file(-1, mkdir(math.MaxInt64, 0)), result("0")),
-		"output without a tree": definition(t, run(&pb.Mount{Dest: "/", Input: -1, Output: 1}, &pb.Mount{Dest: "/x", Input: -1, Output: -1}), result("0")),
+		"user in a missing input":  definition(t, file(-1, user(7)), result("0")),
+		"user in a negative input": definition(t, file(-1, user(-9)), result("0")),
+		"user in a later action":   definition(t, file(-1, user(1), mkdir(0, 1)), result("0")),
+		"missing first output":     definition(t, file(-1, mkdir(-1, -1), mkdir(-1, 1)), result("0")),
+		"duplicate output":         definition(t, file(-1, mkdir(-1, 0), mkdir(-1, 0)), result("0")),
+		"large output":             definition(t, file(-1, mkdir(-1, math.MaxInt64)), result("0")),
+		"large input":              definition(t, file(-1, mkdir(math.MaxInt64, 0)), result("0")),
+		"output without a tree":    definition(t, run(&pb.Mount{Dest: "/", Input: -1, Output: 1}, &pb.Mount{Dest: "/x", Input: -1, Output: -1}), result("0")),
 	} {
 		if _, err := solveDef(t, def); err == nil {
-			t.Errorf("%s is no error", about)
+			t.Errorf("%s: no error, want one", about)
 		}
 	}
 }
 
-// TestCancelledBuild: when the context of a job ends, so do all of its operations.
+// TestCancelledBuild checks that a job whose context ends cancels the running operation
+// and leaks no goroutine.
 func TestCancelledBuild(t *testing.T) {
 	before := runtime.NumGoroutine()
 	ctx, cancel := context.WithCancel(t.Context())
-	b := testBuild(t, ctx)
-	hang := make(chan struct{})
-	b.opt.Runner = hanging{hang}
+	b := newTestJob(t, ctx)
+	running := make(chan struct{})
+	b.opt.Runner = blockingRunner{running}
 	g, err := Load(definition(t, run(&pb.Mount{Dest: "/", Input: -1, Output: 0}), result("0")))
 	if err != nil {
 		t.Fatal(err)
@@ -189,10 +195,10 @@ func TestCancelledBuild(t *testing.T) {
 		_, err := b.Result(g).Snapshot(ctx)
 		failed <- err
 	}()
-	<-hang
+	<-running
 	cancel()
 	if err := <-failed; !errors.Is(err, context.Canceled) {
-		t.Errorf("error %v", err)
+		t.Errorf("error %v, want %v", err, context.Canceled)
 	}
 	b.Wait()
 	for range 100 {
@@ -201,21 +207,21 @@ func TestCancelledBuild(t *testing.T) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	t.Errorf("%d goroutines, there were %d", runtime.NumGoroutine(), before)
+	t.Errorf("%d goroutines after the build, want at most %d", runtime.NumGoroutine(), before)
 }
 
-// hanging is a runner that closes runs when its process starts, and returns when ctx
-// ends.
-type hanging struct{ runs chan struct{} }
+// blockingRunner is a runner whose process runs until ctx ends. It closes running when the
+// process starts.
+type blockingRunner struct{ running chan struct{} }
 
-func (h hanging) Run(ctx context.Context, _ *runner.Process) ([]*tree.Node, error) {
-	close(h.runs)
+func (h blockingRunner) Run(ctx context.Context, _ *runner.Process) ([]*tree.Node, error) {
+	close(h.running)
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
 
-// FuzzSolve: the evaluation of any definition ends with an error or a result. It never
-// panics, and never accesses files outside the tree.
+// FuzzSolve checks that the evaluation of an arbitrary definition ends, does not panic and
+// yields no path with "..". The fuzzer changes the bytes of marshalled operations.
 func FuzzSolve(f *testing.F) {
 	root := &pb.Mount{Dest: "/", Input: -1, Output: 0}
 	owned := mkdir(-1, 0)
@@ -232,30 +238,30 @@ func FuzzSolve(f *testing.F) {
 		definition(f, from("local://x"), &pb.Op{Inputs: []*pb.Input{{Digest: "0"}}, Op: &pb.Op_Diff{Diff: &pb.DiffOp{Lower: &pb.LowerDiffInput{Input: -1}, Upper: &pb.UpperDiffInput{Input: 0}}}}, result("1")),
 		definition(f, from("local://x"), &pb.Op{Inputs: []*pb.Input{{Digest: "0"}}, Op: &pb.Op_Build{Build: &pb.BuildOp{Builder: -1, Inputs: map[string]*pb.BuildInput{"buildkit.llb.definition": {Input: 0}}}}}, result("1")),
 	} {
-		f.Add(slices.Concat(def.Def...), joints(def))
+		f.Add(slices.Concat(def.Def...), lengths(def))
 	}
 	store, err := tree.OpenStore(f.TempDir())
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, data, at []byte) {
-		def := relinked(data, at)
+		def := relink(data, at)
 		g, err := Load(def)
 		if err != nil {
 			return
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		b := New(ctx, Options{
-			Store: store, Cache: NewMemoryCache(), Sources: emptySources{}, Runner: idle{}, Parallel: 4,
+			Store: store, Cache: NewMemoryCache(), Sources: emptySources{}, Runner: noopRunner{}, Parallel: 4,
 			Now: func() time.Time { return time.Unix(0, 0) },
 		})
 		s, err := b.Result(g).Snapshot(ctx)
 		if errors.Is(err, context.DeadlineExceeded) {
-			t.Error("does not end")
+			t.Error("the build did not end within 10 s")
 		}
 		_ = tree.Diff(nil, s.Tree(), func(c tree.Change) error {
 			if strings.Contains("/"+c.Path+"/", "/../") {
-				t.Errorf("the tree has %s", c.Path)
+				t.Errorf("the tree contains %s, want no ..", c.Path)
 			}
 			return nil
 		})
@@ -264,9 +270,9 @@ func FuzzSolve(f *testing.F) {
 	})
 }
 
-// joints returns the lengths of the operations, so that the operations can be
-// concatenated and changed as one text.
-func joints(def *pb.Definition) []byte {
+// lengths returns the length of each operation of a definition, as two bytes in big-endian
+// order. relink uses them to split the concatenated operations again.
+func lengths(def *pb.Definition) []byte {
 	var at []byte
 	for _, op := range def.Def {
 		at = append(at, byte(len(op)>>8), byte(len(op)))
@@ -274,9 +280,11 @@ func joints(def *pb.Definition) []byte {
 	return at
 }
 
-// relinked returns a definition of changed operations. An operation that had the previous
-// one as input has it again, although its digest changed.
-func relinked(data, at []byte) *pb.Definition {
+// relink returns a definition of the operations in data, whose lengths are in at. Because
+// the fuzzer changed operations, the digests by which they refer to each other are wrong.
+// relink updates digests of earlier operations, and replaces unknown ones by the digest of
+// the operation before.
+func relink(data, at []byte) *pb.Definition {
 	def := &pb.Definition{}
 	names := map[string]string{}
 	for ; len(at) >= 2; at = at[2:] {

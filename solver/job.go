@@ -9,17 +9,18 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Job evaluates vertices, each at most once. Safe for concurrent use.
+// Job evaluates the vertices of one build, each vertex at most once. Safe for concurrent
+// use.
 type Job struct {
 	*env
 
 	mu       sync.Mutex
 	tasks    map[string]*task // by variant
 	byVertex map[*Vertex]*task
-	nested   map[digest.Digest][]digest.Digest // build operations in the definition of a build operation
+	nested   map[digest.Digest][]digest.Digest // by build operation: the build operations in its definition
 }
 
-// New returns a job that ends with ctx.
+// New returns a job without vertices. If ctx ends, its evaluations end with an error.
 func New(ctx context.Context, opt Options) *Job {
 	j := &Job{tasks: map[string]*task{}, byVertex: map[*Vertex]*task{}, nested: map[digest.Digest][]digest.Digest{}}
 	j.env = newEnv(ctx, opt)
@@ -31,7 +32,8 @@ func New(ctx context.Context, opt Options) *Job {
 // last use of j. If results are still pending, cancel the context of j first.
 func (j *Job) Wait() { j.work.group.Wait() }
 
-// Result returns the result of a graph without evaluating it.
+// Result adds the vertices of a graph to the job and returns the result of the graph,
+// which is not evaluated yet. If the graph is empty, the result is nil.
 func (j *Job) Result(g *Graph) *Result {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -48,10 +50,12 @@ func (j *Job) Result(g *Graph) *Result {
 	return &Result{task: j.byVertex[g.Root.Vertex], index: g.Root.Index}
 }
 
-// task returns the task of a vertex. Equal vertices of several graphs share a task.
+// task returns the task that evaluates a vertex with these inputs. Equal vertices of
+// several graphs share a task.
 //
-// A vertex that ignores the cache has a task of its own, and so have its dependents. If
-// this task exists already, equal vertices that may use the cache share it.
+// If a vertex or one of its transitive inputs ignores the cache, its task is different
+// from the task of the same vertex that may use the cache. If the task that ignores the
+// cache exists first, both use it.
 func (j *Job) task(v *Vertex, in []*Result) *task {
 	id := string(v.Digest)
 	for _, r := range in {
@@ -78,7 +82,8 @@ func (j *Job) task(v *Vertex, in []*Result) *task {
 	return t
 }
 
-// Key returns the cache key of a vertex, and reports whether it was computed.
+// Key returns the cache key of a vertex, and reports whether the job has computed it. It
+// never evaluates the vertex.
 func (j *Job) Key(v *Vertex) (Key, bool) {
 	j.mu.Lock()
 	t := j.byVertex[v]
@@ -86,15 +91,15 @@ func (j *Job) Key(v *Vertex) (Key, bool) {
 	if t == nil {
 		return Key{}, false
 	}
-	l, ok := t.found.peek()
+	l, ok := t.lookupResult.peek()
 	if !ok {
-		l, ok = t.probed.peek()
+		l, ok = t.probeResult.peek()
 	}
 	return l.key, ok && len(l.key.Parts) > 0
 }
 
-// Finish reports as cached the vertices of g that a successful build did not evaluate,
-// because their dependents were cache hits.
+// Finish sends the event Cached for each vertex of g without events. After a successful
+// build, these vertices were not evaluated because their dependents were cache hits.
 func (j *Job) Finish(g *Graph) {
 	for _, v := range g.Vertices {
 		j.mu.Lock()
@@ -106,9 +111,10 @@ func (j *Job) Finish(g *Graph) {
 	}
 }
 
-// nest returns the result of a definition that the build operation v evaluates. It
-// returns an error if the definition contains v, because each would wait for the other.
-// This is possible because the digest of v does not cover the file with the definition.
+// nest returns the result of g, the definition that the build operation v evaluates. It
+// returns an error if g contains v itself, also through further build operations:
+// evaluating g would wait for v forever. Such cycles can exist because the digest of v
+// does not cover the file with the definition.
 func (j *Job) nest(v *Vertex, g *Graph) (*Result, error) {
 	var builds []digest.Digest
 	for _, w := range g.Vertices {
@@ -119,23 +125,24 @@ func (j *Job) nest(v *Vertex, g *Graph) (*Result, error) {
 	r := j.Result(g)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.needs(builds, v.Digest, map[digest.Digest]bool{}) {
+	if j.dependsOn(builds, v.Digest, map[digest.Digest]bool{}) {
 		return nil, errors.New("the definition has the operation in it that builds it")
 	}
 	j.nested[v.Digest] = builds
 	return r, nil
 }
 
-// needs reports whether one of builds is the operation one, or waits for it.
-func (j *Job) needs(builds []digest.Digest, one digest.Digest, seen map[digest.Digest]bool) bool {
+// dependsOn reports whether the build operation target is one of builds or is nested in
+// one of their definitions. Operations in visited are not searched again.
+func (j *Job) dependsOn(builds []digest.Digest, target digest.Digest, visited map[digest.Digest]bool) bool {
 	return slices.ContainsFunc(builds, func(d digest.Digest) bool {
-		if d == one {
+		if d == target {
 			return true
 		}
-		if seen[d] {
+		if visited[d] {
 			return false
 		}
-		seen[d] = true
-		return j.needs(j.nested[d], one, seen)
+		visited[d] = true
+		return j.dependsOn(j.nested[d], target, visited)
 	})
 }

@@ -9,20 +9,20 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Key covers everything that the outputs of an operation depend on. Operations with equal
-// keys have equal outputs.
+// Key is a cache key: it covers everything that the outputs of an operation depend on. If
+// two operations have equal keys, the outputs of one can be used for the other.
 type Key struct{ Parts []Part }
 
-// Part is one dependency of a key.
+// Part is a part of a [Key]: one thing that the outputs depend on.
 type Part struct {
 	Name   string // such as "operation", "mount /", "files of copy 0"
 	Digest digest.Digest
 
-	// The other fields record the origin of the part. They do not affect the digest of
-	// the key.
+	// The other fields record where Digest comes from, to explain cache misses. They do
+	// not affect the digest of the key.
 	Input int           // index of the input of the operation; -1 if the part has no input
-	Tree  digest.Digest // id of the tree that files were selected from, or ""
-	From  int           // index of the action or mount that selected them
+	Tree  digest.Digest // id of the file tree that the files were selected from; "" if the part has no files
+	From  int           // index of the action or mount that selected the files
 }
 
 // Digest returns the digest of the names and digests of all parts, in order.
@@ -39,8 +39,9 @@ func (k Key) Digest() digest.Digest {
 	return digest.NewDigest(digest.SHA256, h)
 }
 
-// identityOf returns the identity of outputs that were made although the cache may
-// contain other outputs for the key. It covers their trees.
+// identityOf returns the identity of outs if the operation ran without using the cache,
+// which may contain other outputs for the key. Unlike the digest of the key, the identity
+// also covers the files of the outputs.
 func (k Key) identityOf(outs []*snapshot.Snapshot) digest.Digest {
 	of := Key{Parts: []Part{{Name: "key", Digest: k.Digest()}}}
 	for _, s := range outs {

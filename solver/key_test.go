@@ -6,8 +6,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// TestKeyDigest: the digest of a key covers the names and digests of its parts, in order,
-// and not their origin.
+// TestKeyDigest checks that the digest of a key depends on the names, digests and order of
+// its parts, and not on where the parts come from.
 func TestKeyDigest(t *testing.T) {
 	one, two := digest.FromString("1"), digest.FromString("2")
 	key := func(parts ...Part) digest.Digest { return Key{Parts: parts}.Digest() }

@@ -10,9 +10,9 @@ import (
 	"slipway/internal/oneline"
 )
 
-// Load validates a definition and returns its graph. Each operation must be known and
-// complete, and its inputs must come before it in the definition. Inputs cannot form a
-// cycle, because operations refer to inputs by digest.
+// Load validates a definition and returns its graph. It returns an error if an operation
+// is unknown or incomplete, or if an input does not come before its dependents in the
+// definition. Cycles are impossible, because operations refer to their inputs by digest.
 func Load(def *pb.Definition) (*Graph, error) {
 	l := &loader{def: def, depth: map[digest.Digest]int{}, vertices: make(map[digest.Digest]*Vertex, len(def.GetDef()))}
 	g := &Graph{}
@@ -45,14 +45,15 @@ func Load(def *pb.Definition) (*Graph, error) {
 	return g, nil
 }
 
+// loader holds the vertices that Load has read from a definition.
 type loader struct {
 	def      *pb.Definition
 	vertices map[digest.Digest]*Vertex
-	depth    map[digest.Digest]int // length of the longest path to an operation
+	depth    map[digest.Digest]int // number of operations before an operation on the longest path
 }
 
-// maxDepth is the maximum length of a path of operations. Each operation on it has a
-// goroutine that waits for its input.
+// maxDepth is the maximum length of a path of dependent operations. The limit bounds
+// memory: each operation on a path has a goroutine that waits for its input.
 const maxDepth = 10_000
 
 func (l *loader) root(op *pb.Op) (Edge, error) {

@@ -10,21 +10,23 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// lookup is the result of a search in the caches for a vertex.
+// lookup is the result of searching the caches for the outputs of a vertex.
 type lookup struct {
-	key  Key           // no parts if it is unknown
-	id   digest.Digest // of the outputs, for the keys of dependents; "" if the operation has to run first
+	key  Key           // without parts if the key is unknown
+	id   digest.Digest // identity of the outputs; "" if the operation has to run first
 	outs []*snapshot.Snapshot
-	ok   bool // whether outs were in the cache
+	ok   bool // whether outs were found in the local cache
 }
 
-// errUnknown is the error for a key that cannot be computed before an input has run.
+// errUnknown is the error for a cache key or content that is unknown until an input is
+// evaluated.
 var errUnknown = errors.New("not known before inputs have run")
 
-// probe searches the caches without running anything. It resolves sources and reads local
-// directories.
+// probe searches the caches for the outputs without running any operation. It resolves
+// sources and reads local directories. If it cannot compute the key, the lookup that it
+// returns has a key without parts.
 func (t *task) probe(ctx context.Context) (lookup, error) {
-	return t.probed.get(ctx, t.work, func(ctx context.Context) (lookup, error) {
+	return t.probeResult.get(ctx, t.work, func(ctx context.Context) (lookup, error) {
 		m, err := t.describe(ctx)
 		if err != nil {
 			return lookup{}, err
@@ -35,14 +37,16 @@ func (t *task) probe(ctx context.Context) (lookup, error) {
 		if err == nil {
 			return t.find(ctx, key)
 		}
-		// If content cannot be read, the operation returns the error when it has to run.
+		// Drop the error: lookup returns it if the key of the definition does not lead to a
+		// cache hit either.
 		return t.findByDefinition(ctx)
 	})
 }
 
-// lookup searches the caches by the key. It evaluates the inputs that the key depends on.
+// lookup searches the caches for the outputs. It evaluates those inputs whose content the
+// cache key covers. Unlike probe, it always returns a key, or an error.
 func (t *task) lookup(ctx context.Context) (lookup, error) {
-	return t.found.get(ctx, t.work, func(ctx context.Context) (lookup, error) {
+	return t.lookupResult.get(ctx, t.work, func(ctx context.Context) (lookup, error) {
 		l, err := t.probe(ctx)
 		if err != nil || len(l.key.Parts) > 0 {
 			return l, t.located(err)
@@ -61,26 +65,27 @@ func (t *task) lookup(ctx context.Context) (lookup, error) {
 	})
 }
 
-// assemble returns a key of the parts of m and the parts for each input, which parts
-// returns.
+// assemble returns a key that consists of the parts of m and of the parts of each input.
+// It calls parts concurrently with the index of each input.
 func (t *task) assemble(ctx context.Context, m *CacheMap, parts func(ctx context.Context, i int) ([]Part, error)) (Key, error) {
-	of := make([][]Part, len(t.in))
+	byInput := make([][]Part, len(t.in))
 	err := concurrently(ctx, len(t.in), func(ctx context.Context, i int) (err error) {
-		of[i], err = parts(ctx, i)
+		byInput[i], err = parts(ctx, i)
 		return err
 	})
 	if err != nil {
 		return Key{}, err
 	}
 	key := Key{Parts: m.Parts[:len(m.Parts):len(m.Parts)]}
-	for _, list := range of {
+	for _, list := range byInput {
 		key.Parts = append(key.Parts, list...)
 	}
 	return key, nil
 }
 
-// find searches the caches by key. A result that was imported before the content of
-// inputs was known is stored under the key of the definition, which is searched as well.
+// find searches the local cache for outputs under key, and then under the key of the
+// definition. Results are stored under the latter if they were imported before the
+// content of their inputs was known.
 func (t *task) find(ctx context.Context, key Key) (lookup, error) {
 	l := lookup{key: key, id: key.Digest()}
 	m, err := t.describe(ctx)
@@ -107,8 +112,10 @@ func (t *task) find(ctx context.Context, key Key) (lookup, error) {
 	return l, nil
 }
 
-// findByDefinition searches the caches by the key of the definition. Imported results are
-// stored under this key if the content of their inputs is unknown.
+// findByDefinition searches the local cache for outputs under the key of the definition,
+// which needs no content of inputs. If only an imported cache has the outputs, it returns
+// the key, under which they will be stored, without outputs. If no cache has them, it
+// returns the zero lookup.
 func (t *task) findByDefinition(ctx context.Context) (lookup, error) {
 	m, err := t.describe(ctx)
 	if err != nil || t.mustRun(m) {
@@ -131,24 +138,25 @@ func (t *task) findByDefinition(ctx context.Context) (lookup, error) {
 	return l, nil
 }
 
-// definition returns the key of the definition. It contains the identity of every input
-// instead of its content. If an input has to run first, the error is errUnknown.
+// definition returns the key of the definition, a cache key that contains the identity of
+// every input and never its content. If the identity of an input is unknown until the
+// input is evaluated, it returns errUnknown.
 func (t *task) definition(ctx context.Context) (Key, error) {
-	return t.defined.get(ctx, t.work, func(ctx context.Context) (Key, error) {
+	return t.definitionKey.get(ctx, t.work, func(ctx context.Context) (Key, error) {
 		m, err := t.describe(ctx)
 		if err != nil {
 			return Key{}, err
 		}
 		return t.assemble(ctx, m, func(ctx context.Context, i int) ([]Part, error) {
 			id, err := t.in[i].task.definitionID(ctx)
-			return m.whole(i, t.in[i].id(id)), err
+			return m.identityParts(i, t.in[i].id(id)), err
 		})
 	})
 }
 
-// definitionID returns the identity of the outputs for keys of definitions. If the
-// operation ignored the cache and ran, this is the identity of this run, which no
-// definition yields.
+// definitionID returns the identity of the outputs that is part of the definition keys of
+// dependents. If the operation ignores the cache, it is the identity of the outputs in
+// this build, which is errUnknown until the operation has run.
 func (t *task) definitionID(ctx context.Context) (digest.Digest, error) {
 	m, err := t.describe(ctx)
 	if err != nil {
@@ -168,8 +176,9 @@ func (t *task) definitionID(ctx context.Context) (digest.Digest, error) {
 	return key.Digest(), err
 }
 
-// whole returns the parts of the key for input i if id is its identity.
-func (m *CacheMap) whole(i int, id digest.Digest) []Part {
+// identityParts returns the parts of a cache key that cover input i by its identity, and
+// the paths that are read from it.
+func (m *CacheMap) identityParts(i int, id digest.Digest) []Part {
 	d := m.Deps[i]
 	parts := []Part{{Name: d.Name, Digest: id, Input: i}}
 	if d.Selector != "" {
@@ -178,7 +187,8 @@ func (m *CacheMap) whole(i int, id digest.Digest) []Part {
 	return parts
 }
 
-// peekParts returns the parts of the key for an input without running anything.
+// peekParts returns the parts of the cache key for input i without running any operation.
+// It returns errUnknown if that is impossible.
 func (t *task) peekParts(ctx context.Context, m *CacheMap, i int) ([]Part, error) {
 	in := t.in[i]
 	if m.Deps[i].Content == nil {
@@ -186,7 +196,7 @@ func (t *task) peekParts(ctx context.Context, m *CacheMap, i int) ([]Part, error
 		if !ok {
 			return nil, errUnknown
 		}
-		return m.whole(i, in.id(id)), nil
+		return m.identityParts(i, in.id(id)), nil
 	}
 	s, err := in.peek(ctx)
 	if err != nil {
@@ -195,9 +205,9 @@ func (t *task) peekParts(ctx context.Context, m *CacheMap, i int) ([]Part, error
 	return m.Deps[i].Content(ctx, s)
 }
 
-// parts returns the parts of the key for an input and evaluates the results they depend
-// on. An input whose content is not needed for the key is prefetched if no cache has it,
-// because a hit for this vertex is then unlikely.
+// parts returns the parts of the cache key for input i. If they cover content, it
+// evaluates the input. Otherwise it only starts to evaluate the input if no cache has it:
+// a cache hit for this vertex is unlikely then, so the input will probably be needed.
 func (t *task) parts(ctx context.Context, m *CacheMap, i int) ([]Part, error) {
 	in := t.in[i]
 	if m.Deps[i].Content == nil {
@@ -206,7 +216,7 @@ func (t *task) parts(ctx context.Context, m *CacheMap, i int) ([]Part, error) {
 			return nil, t.located(err)
 		}
 		in.task.prefetch(ctx)
-		return m.whole(i, in.id(id)), nil
+		return m.identityParts(i, in.id(id)), nil
 	}
 	s, err := in.Snapshot(ctx)
 	if err != nil {
@@ -222,7 +232,7 @@ func (t *task) parts(ctx context.Context, m *CacheMap, i int) ([]Part, error) {
 }
 
 // peekID returns the identity of the outputs, and reports whether it is known without
-// running anything.
+// running any operation.
 func (t *task) peekID(ctx context.Context) (digest.Digest, bool) {
 	if c, ok := t.outs.peek(); ok {
 		return c.ID, true
@@ -231,8 +241,8 @@ func (t *task) peekID(ctx context.Context) (digest.Digest, bool) {
 	return l.id, err == nil && l.id != ""
 }
 
-// peek returns the snapshot if it exists already, and errUnknown otherwise. Local
-// directories are read.
+// peek returns the snapshot of r if it is in the local cache or was evaluated in this
+// job, and errUnknown otherwise. A local directory is read.
 func (r *Result) peek(ctx context.Context) (*snapshot.Snapshot, error) {
 	if r == nil {
 		return nil, nil
@@ -241,11 +251,11 @@ func (r *Result) peek(ctx context.Context) (*snapshot.Snapshot, error) {
 		return r.Snapshot(ctx)
 	}
 	if c, ok := r.task.outs.peek(); ok {
-		return r.of(c.Outputs)
+		return r.pick(c.Outputs)
 	}
 	l, err := r.task.probe(ctx)
 	if err != nil || !l.ok {
 		return nil, errUnknown
 	}
-	return r.of(l.outs)
+	return r.pick(l.outs)
 }

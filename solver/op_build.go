@@ -10,7 +10,8 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// buildOp evaluates a definition that is stored in a file of an input.
+// buildOp implements build operations, which evaluate an LLB definition from a file in an
+// input.
 type buildOp struct {
 	opEnv
 	op *pb.BuildOp
@@ -18,14 +19,14 @@ type buildOp struct {
 
 func (*buildOp) waitsForVertices() {}
 
-// definitionName is the default name of the file with the definition.
+// definitionName is the path of the definition if the operation does not set one.
 const definitionName = "buildkit.llb.definition"
 
 // CacheMap implements [Op].
 func (o *buildOp) CacheMap(context.Context) (*CacheMap, error) { return o.cacheMap(nil) }
 
-// definitionInput returns the index of the input with the definition, or -1 if the
-// operation does not set it.
+// definitionInput returns the index of the input that contains the definition, or -1,
+// the empty file tree, if the operation does not set it.
 func (o *buildOp) definitionInput() int64 {
 	if i, ok := o.op.Inputs[pb.LLBDefinitionInput]; ok {
 		return i.Input

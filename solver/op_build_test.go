@@ -13,13 +13,15 @@ import (
 	"slipway/solver/tree"
 )
 
-// definitionSource is a source with a tree that contains definitions.
+// definitionSource implements [Sources]. Every source is the same tree, whose files are
+// definitions.
 type definitionSource struct{ tree *tree.Node }
 
 func (s definitionSource) Open(_ context.Context, op *pb.SourceOp, _ *pb.Platform) (Source, error) {
 	return definitionTree{digest.FromString(op.Identifier), s.tree}, nil
 }
 
+// definitionTree is the [Source] that definitionSource opens.
 type definitionTree struct {
 	digest digest.Digest
 	tree   *tree.Node
@@ -31,14 +33,15 @@ func (s definitionTree) Fetch(context.Context) (*snapshot.Snapshot, error) {
 	return snapshot.New(s.tree, nil), nil
 }
 
-// marshal returns a definition of operations, each with the previous one as its input.
-// The last one is the result.
+// marshal returns a definition of ops. The input of each operation is the operation before
+// it, and the last one is the result.
 func marshal(t *testing.T, ops ...*pb.Op) *pb.Definition {
 	t.Helper()
 	return chain(t, len(ops), func(i int) *pb.Op { return ops[i] })
 }
 
-// buildFrom returns operations that build the definition in a file of a directory.
+// buildFrom returns two operations: a source, and a build operation that evaluates the
+// definition in a file of the source.
 func buildFrom(file string) []*pb.Op {
 	return []*pb.Op{
 		{Op: &pb.Op_Source{Source: &pb.SourceOp{Identifier: "local://definitions"}}},
@@ -50,8 +53,9 @@ func buildFrom(file string) []*pb.Op {
 	}
 }
 
-// TestNestedDefinitions: a build operation takes no slot from the operations that it
-// waits for. A definition that builds itself is an error.
+// TestNestedDefinitions checks that a build operation holds no slot of the scheduler while
+// it waits for the operations of its definition. A definition that builds itself must be
+// an error.
 func TestNestedDefinitions(t *testing.T) {
 	for _, tc := range []struct {
 		about string
@@ -85,7 +89,7 @@ func TestNestedDefinitions(t *testing.T) {
 				t.Fatal(err)
 			}
 			b := New(ctx, Options{
-				Store: store, Cache: NewMemoryCache(), Sources: definitionSource{dir}, Runner: idle{},
+				Store: store, Cache: NewMemoryCache(), Sources: definitionSource{dir}, Runner: noopRunner{},
 				Now: func() time.Time { return time.Unix(0, 0) },
 			})
 			defer func() {

@@ -11,15 +11,16 @@ import (
 	"slipway/solver/tree"
 )
 
-// opEnv is the environment of the operation of a vertex.
+// opEnv is what every implementation of [Op] needs: the state of the job, and the vertex.
 type opEnv struct {
 	*env
 	v *Vertex
 }
 
-// cacheMap returns the cache map of an operation, as package cachemap defines it. content
-// returns the parts of the key for the content of an input. It is called only for inputs
-// whose content suffices, and is nil for operations without such inputs.
+// cacheMap returns the cache map of the vertex. content returns the parts of the cache
+// key that cover the files read from an input. It is called only if these files are all
+// that the operation uses of the input. If content is nil, every input is part of the
+// key by its identity.
 func (e opEnv) cacheMap(content func(input int, in *snapshot.Snapshot) ([]Part, error)) (*CacheMap, error) {
 	exported, err := cachemap.Of(e.v.Op)
 	if err != nil {
@@ -43,8 +44,8 @@ func (e opEnv) cacheMap(content func(input int, in *snapshot.Snapshot) ([]Part, 
 	return m, nil
 }
 
-// snapshotAt returns the input at index i of the definition. If i is -1, it returns nil:
-// the empty tree.
+// snapshotAt returns the input with index i, or nil for the index -1, which means the
+// empty file tree in LLB.
 func snapshotAt(in []*snapshot.Snapshot, i int64) *snapshot.Snapshot {
 	if i < 0 || i >= int64(len(in)) {
 		return nil
@@ -52,8 +53,8 @@ func snapshotAt(in []*snapshot.Snapshot, i int64) *snapshot.Snapshot {
 	return in[i]
 }
 
-// contentDigest returns the digest of a node, which does not cover times. If n is nil, it
-// returns "none".
+// contentDigest returns the digest of a file or directory, which covers everything but
+// times. If n is nil, because the path does not exist, it returns "none".
 func contentDigest(n *tree.Node) digest.Digest {
 	if n == nil {
 		return "none"

@@ -10,11 +10,11 @@ import (
 
 // CacheMap implements [Op].
 func (o *execOp) CacheMap(context.Context) (*CacheMap, error) {
-	m, err := o.cacheMap(o.mounted)
+	m, err := o.cacheMap(o.contentParts)
 	if err != nil {
 		return nil, err
 	}
-	for _, mount := range slices.Backward(o.op.Mounts) { // the first mount of an input names it
+	for _, mount := range slices.Backward(o.op.Mounts) { // the last assignment wins: the first mount of each input
 		if in := cachemap.MountInput(mount); in >= 0 {
 			m.Deps[in].Name = "mount " + mount.Dest
 		}
@@ -22,8 +22,9 @@ func (o *execOp) CacheMap(context.Context) (*CacheMap, error) {
 	return m, nil
 }
 
-// mounted returns the parts of the key for the files that mounts select from an input.
-func (o *execOp) mounted(input int, in *snapshot.Snapshot) ([]Part, error) {
+// contentParts returns the parts of the cache key for the files that mounts select from
+// an input.
+func (o *execOp) contentParts(input int, in *snapshot.Snapshot) ([]Part, error) {
 	var parts []Part
 	for i, m := range o.op.Mounts {
 		if cachemap.MountInput(m) != int64(input) {
@@ -43,7 +44,7 @@ func (o *execOp) mounted(input int, in *snapshot.Snapshot) ([]Part, error) {
 
 // Run implements [Op].
 func (o *execOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.Snapshot, error) {
-	if err := o.allowed(); err != nil {
+	if err := o.checkPermissions(); err != nil {
 		return nil, err
 	}
 	x := newExecRun(o, in)
@@ -63,7 +64,7 @@ func (o *execOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.
 		return nil, x.failed(err)
 	}
 	outs := make([]*snapshot.Snapshot, outputs(o.v))
-	for i, m := range x.from {
+	for i, m := range x.sources {
 		if out := outputOf(m); out >= 0 {
 			outs[out] = x.base(m).With(trees[i])
 		}

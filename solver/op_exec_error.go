@@ -10,13 +10,13 @@ import (
 	"slipway/solver/snapshot"
 )
 
-// ExecError is the failure of a RUN step or of a file operation. It includes the file
-// systems before and after the failure, so that a debugger can mount them.
+// ExecError is the error of a RUN step or a file operation. It contains the file systems
+// before and after the failure, so that a debugger can mount them.
 type ExecError struct {
 	Err error
-	// Inputs and Mounts are the file systems before and after the failure. For a RUN
-	// step, both are indexed by mount. For a file operation, Inputs is indexed by input
-	// and Mounts by action. A file system that does not exist is nil.
+	// Inputs are the file systems before the operation: by mount for a RUN step, by input
+	// for a file operation. Mounts are the file systems after the failure: by mount for a
+	// RUN step, by action for a file operation. Entries without a file system are nil.
 	Inputs, Mounts []*snapshot.Snapshot
 }
 
@@ -25,7 +25,8 @@ func (e *ExecError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *ExecError) Unwrap() error { return e.Err }
 
-// InputError is the error of reading an input for the cache key.
+// InputError is the error of reading the files of an input that the cache key covers, such
+// as a source of COPY that does not exist.
 type InputError struct {
 	Index int // of the input
 	Input *snapshot.Snapshot
@@ -37,7 +38,8 @@ func (e *InputError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *InputError) Unwrap() error { return e.Err }
 
-// failed returns err with the mounts before and after the failure.
+// failed returns err as an [ExecError] with the mounts of the process before and after
+// the failure.
 func (x *execRun) failed(err error) error {
 	e := &ExecError{Err: err, Inputs: make([]*snapshot.Snapshot, len(x.op.Mounts)), Mounts: make([]*snapshot.Snapshot, len(x.op.Mounts))}
 	for i, m := range x.op.Mounts {
@@ -45,10 +47,10 @@ func (x *execRun) failed(err error) error {
 		e.Mounts[i] = e.Inputs[i]
 	}
 	var exit *runner.ExitError
-	if !errors.As(err, &exit) || len(exit.Trees) != len(x.from) {
+	if !errors.As(err, &exit) || len(exit.Trees) != len(x.sources) {
 		return e
 	}
-	for j, m := range x.from {
+	for j, m := range x.sources {
 		if m.MountType == pb.MountType_BIND && !m.Readonly && exit.Trees[j] != nil {
 			e.Mounts[slices.Index(x.op.Mounts, m)] = x.base(m).With(exit.Trees[j])
 		}

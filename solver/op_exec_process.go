@@ -12,15 +12,16 @@ import (
 	"slipway/solver/runner"
 )
 
-// execOp runs a process.
+// execOp implements exec operations: RUN steps.
 type execOp struct {
 	opEnv
 	op *pb.ExecOp
 }
 
-// allowed returns an error if the operation needs a permission that the options do not
-// grant, if it requires a device, or if its modes are invalid.
-func (o *execOp) allowed() error {
+// checkPermissions returns an error if the operation needs an entitlement that the options
+// do not grant, if it requires a CDI device, or if its security or network mode is
+// invalid.
+func (o *execOp) checkPermissions() error {
 	if _, ok := pb.SecurityMode_name[int32(o.op.Security)]; !ok {
 		return fmt.Errorf("invalid security mode %d", o.op.Security)
 	}
@@ -41,9 +42,11 @@ func (o *execOp) allowed() error {
 	return nil
 }
 
-// unixPath is the default PATH, as in BuildKit.
+// unixPath is the value of PATH if the environment of a step lacks it. BuildKit uses the
+// same value.
 const unixPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+// process returns the process of the operation, without mounts, secrets and output.
 func (o *execOp) process() *runner.Process {
 	m := o.op.Meta
 	p := &runner.Process{
@@ -78,8 +81,9 @@ func (o *execOp) process() *runner.Process {
 	return p
 }
 
-// withProxy adds the proxy variables, which are not part of the cache key, in upper and
-// lower case, because programs differ. It adds PATH if env lacks it.
+// withProxy returns env with the proxy variables, such as HTTP_PROXY and http_proxy. Each
+// is set in upper and lower case, because some programs read only one of them. Proxy
+// variables are not part of the cache key. If env lacks PATH, withProxy adds [unixPath].
 func withProxy(env []string, proxy *pb.ProxyEnv) []string {
 	env = slices.Clone(env)
 	for _, kv := range [...][2]string{

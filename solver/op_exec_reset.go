@@ -1,7 +1,8 @@
 package solver
 
-// ResetCacheMounts resets the cache mounts of the RUN steps in g that ignore the cache,
-// as BuildKit does whenever a definition is solved.
+// ResetCacheMounts discards the content of the cache mounts of each RUN step in g that
+// ignores the cache (--no-cache). BuildKit does the same for every definition that it
+// solves.
 func (j *Job) ResetCacheMounts(g *Graph) error {
 	var ids []string
 	for _, v := range g.Vertices {

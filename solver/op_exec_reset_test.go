@@ -7,7 +7,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// resets records the ids of the caches that are reset.
+// resets implements Mounts.Reset. It records the ids that it is called with.
 type resets struct {
 	Mounts
 	ids []string
@@ -18,7 +18,8 @@ func (r *resets) Reset(ids []string) error {
 	return nil
 }
 
-// TestResetCacheMounts: only the caches of steps that ignore the cache are reset.
+// TestResetCacheMounts checks that ResetCacheMounts resets the cache mounts of steps that
+// ignore the cache, and no others.
 func TestResetCacheMounts(t *testing.T) {
 	vertex := func(ignore bool, ids ...string) *Vertex {
 		op := &pb.ExecOp{Mounts: []*pb.Mount{{Dest: "/"}}}
@@ -30,7 +31,7 @@ func TestResetCacheMounts(t *testing.T) {
 	g := &Graph{Vertices: []*Vertex{vertex(true, "a", "b"), vertex(false, "c"), vertex(true)}}
 	r := &resets{}
 	if err := New(t.Context(), Options{Mounts: r}).ResetCacheMounts(g); err != nil || !slices.Equal(r.ids, []string{"a", "b"}) {
-		t.Errorf("reset %q, %v", r.ids, err)
+		t.Errorf("reset %q, %v, want a and b", r.ids, err)
 	}
 	if err := New(t.Context(), Options{}).ResetCacheMounts(g); err != nil {
 		t.Errorf("without mounts: %v", err)

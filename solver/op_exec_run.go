@@ -16,36 +16,42 @@ import (
 	"slipway/solver/sshagent"
 )
 
-// execRun prepares the process of an exec operation.
+// execRun assembles the process of an exec operation with its mounts and secrets. The
+// caller must call release after the process has ended.
 type execRun struct {
 	*execOp
 	p        *runner.Process
-	bases    []*snapshot.Snapshot
-	from     []*pb.Mount       // the mount of the operation for each mount of p
-	caches   map[string]string // directories by name
-	releases []func()
+	inputs   []*snapshot.Snapshot
+	sources  []*pb.Mount       // sources[i] is the mount in op that became p.Mounts[i]
+	caches   map[string]string // host directories of cache mounts, by cacheName
+	releases []func()          // unlock the cache mounts
 }
 
-func newExecRun(o *execOp, bases []*snapshot.Snapshot) *execRun {
-	return &execRun{execOp: o, p: o.process(), bases: bases, caches: map[string]string{}}
+// newExecRun returns an execRun whose mounts refer to inputs by index. It adds neither
+// mounts nor secrets yet.
+func newExecRun(o *execOp, inputs []*snapshot.Snapshot) *execRun {
+	return &execRun{execOp: o, p: o.process(), inputs: inputs, caches: map[string]string{}}
 }
 
+// release unlocks the cache mounts.
 func (x *execRun) release() {
 	for _, r := range x.releases {
 		r()
 	}
 }
 
+// base returns the input that a mount starts from. If the mount starts empty, it returns
+// nil.
 func (x *execRun) base(m *pb.Mount) *snapshot.Snapshot {
 	if in := cachemap.MountInput(m); in >= 0 {
-		return x.bases[in]
+		return x.inputs[in]
 	}
 	return nil
 }
 
-// secrets sets the environment variables that hold secrets. An optional secret that does
-// not exist sets its variable to the empty string, which overrides a variable of the same
-// name from the image.
+// secrets sets the environment variables of the process that hold secrets (RUN
+// --mount=type=secret,env=NAME). If an optional secret does not exist, its variable is
+// empty, even if the image sets a variable of the same name.
 func (x *execRun) secrets(ctx context.Context) error {
 	for _, s := range x.op.Secretenv {
 		data, err := x.secret(ctx, s.ID, s.Optional)
@@ -57,7 +63,9 @@ func (x *execRun) secrets(ctx context.Context) error {
 	return nil
 }
 
-// secret returns a secret. If it does not exist and is optional, secret returns nil.
+// secret returns the content of a secret. If the secret does not exist, secret returns
+// nil if it is optional, and an error otherwise. The content of an empty secret is not
+// nil.
 func (x *execRun) secret(ctx context.Context, id string, optional bool) ([]byte, error) {
 	var data []byte
 	var ok bool
@@ -76,7 +84,8 @@ func (x *execRun) secret(ctx context.Context, id string, optional bool) ([]byte,
 	return data, nil
 }
 
-// mounts adds all mounts to the process, parents before the mounts inside them.
+// mounts adds the mounts of the operation to the process. It sorts them so that a mount
+// at /a comes before a mount at /a/b.
 func (x *execRun) mounts(ctx context.Context) error {
 	if err := x.lockCaches(ctx); err != nil {
 		return err
@@ -90,12 +99,12 @@ func (x *execRun) mounts(ctx context.Context) error {
 	return nil
 }
 
-// lockCaches locks the cache mounts, each once. All processes lock caches in the same
-// order. Otherwise, two processes that mount two locked caches in opposite orders would
-// wait for each other forever.
+// lockCaches locks the directories of the cache mounts, each directory once. Every
+// process locks them in the order of their names. In the order of the mounts, two
+// processes could each wait for a directory that the other one has locked.
 //
-// Upstream: all mounts of one cache in a process have the directory of the first of these
-// mounts, whatever their sharing modes.
+// Upstream: if several mounts of a process use one cache, all of them get the directory
+// of the first mount, whatever their sharing modes.
 func (x *execRun) lockCaches(ctx context.Context) error {
 	var mounts []*pb.Mount
 	for _, m := range x.op.Mounts {
@@ -122,12 +131,13 @@ func (x *execRun) lockCaches(ctx context.Context) error {
 	return nil
 }
 
+// cacheName returns the name of the directory that a cache mount uses.
 func (x *execRun) cacheName(m *pb.Mount) string {
 	return x.opt.Mounts.CacheName(m.GetCacheOpt().GetID(), x.base(m))
 }
 
-// mount adds a mount to the process. Optional secrets and agents that do not exist are
-// left out.
+// mount adds a mount of the operation to the process. An optional secret or SSH agent
+// that does not exist adds no mount.
 func (x *execRun) mount(ctx context.Context, m *pb.Mount) error {
 	target := path.Clean(m.Dest)
 	if !path.IsAbs(target) {
@@ -163,13 +173,14 @@ func (x *execRun) mount(ctx context.Context, m *pb.Mount) error {
 	return x.add(out, m)
 }
 
-// add appends a mount. If two mounts have the same target, the process sees only the last
-// one, whatever their file types. A hidden mount without an output is dropped, but its
-// source must exist.
+// add appends out, the mount of the process for m. If an earlier mount has the same
+// target and no output, out replaces it, because the process could not see it. A runner
+// could not even mount a directory over a file. The source of a replaced mount must still
+// exist, as in BuildKit.
 func (x *execRun) add(out runner.Mount, m *pb.Mount) error {
 	hidden := slices.IndexFunc(x.p.Mounts, func(o runner.Mount) bool { return o.Target == out.Target && !o.Output })
 	if hidden < 0 {
-		x.p.Mounts, x.from = append(x.p.Mounts, out), append(x.from, m)
+		x.p.Mounts, x.sources = append(x.p.Mounts, out), append(x.sources, m)
 		return nil
 	}
 	if o := &x.p.Mounts[hidden]; o.Kind == runner.MountTree {
@@ -177,10 +188,11 @@ func (x *execRun) add(out runner.Mount, m *pb.Mount) error {
 			return err
 		}
 	}
-	x.p.Mounts[hidden], x.from[hidden] = out, m
+	x.p.Mounts[hidden], x.sources[hidden] = out, m
 	return nil
 }
 
+// setTree sets the file tree and the layers of out to those of the input of m.
 func (x *execRun) setTree(out *runner.Mount, m *pb.Mount) {
 	s := x.base(m)
 	out.Tree = s.Tree()
@@ -189,6 +201,8 @@ func (x *execRun) setTree(out *runner.Mount, m *pb.Mount) {
 	}
 }
 
+// agent sets the socket of out to the SSH agent s. It returns false if the agent is
+// optional and does not exist.
 func (x *execRun) agent(ctx context.Context, out *runner.Mount, s *pb.SSHOpt) (bool, error) {
 	var socket string
 	var ok bool
@@ -208,16 +222,17 @@ func (x *execRun) agent(ctx context.Context, out *runner.Mount, s *pb.SSHOpt) (b
 	return true, nil
 }
 
-// sort sorts the mounts so that each comes after its parents.
+// sort sorts the mounts of the process by target. A mount then comes after the mounts of
+// its parent directories.
 func (x *execRun) sort() {
 	order := make([]int, len(x.p.Mounts))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(x.p.Mounts[a].Target, x.p.Mounts[b].Target) })
-	mounts, from := x.p.Mounts, x.from
-	x.p.Mounts, x.from = nil, nil
+	mounts, sources := x.p.Mounts, x.sources
+	x.p.Mounts, x.sources = nil, nil
 	for _, i := range order {
-		x.p.Mounts, x.from = append(x.p.Mounts, mounts[i]), append(x.from, from[i])
+		x.p.Mounts, x.sources = append(x.p.Mounts, mounts[i]), append(x.sources, sources[i])
 	}
 }

@@ -22,7 +22,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// recorder is a runner that records the last process. Its processes change nothing.
+// recorder is a runner that records the process of the last call of Run instead of
+// running it.
 type recorder struct{ last *runner.Process }
 
 func (r *recorder) Run(_ context.Context, p *runner.Process) ([]*tree.Node, error) {
@@ -36,7 +37,7 @@ func (r *recorder) Run(_ context.Context, p *runner.Process) ([]*tree.Node, erro
 	return out, nil
 }
 
-// oneSecret provides the secret "known".
+// oneSecret implements Mounts.Secret for a build with the single secret "known".
 type oneSecret struct{ Mounts }
 
 func (oneSecret) Secret(_ context.Context, id string) ([]byte, bool, error) {
@@ -46,7 +47,8 @@ func (oneSecret) Secret(_ context.Context, id string) ([]byte, bool, error) {
 	return []byte("value"), true, nil
 }
 
-// runExec runs op in an empty root, for which it adds a mount.
+// runExec evaluates op, to which it adds a mount at "/" of a file system with the directory
+// /d. It returns the process that the runner receives.
 func runExec(t *testing.T, mounts Mounts, op *pb.ExecOp) (*runner.Process, error) {
 	t.Helper()
 	s, err := tree.OpenStore(t.TempDir())
@@ -68,13 +70,13 @@ func runExec(t *testing.T, mounts Mounts, op *pb.ExecOp) (*runner.Process, error
 	return r.last, err
 }
 
-// TestProcessLimits: the limits of a process come from the metadata of the operation, and
-// therefore do not affect its cache key.
+// TestProcessLimits checks that the resource limits of a process come from the metadata of
+// the operation, which is not part of the cache key.
 func TestProcessLimits(t *testing.T) {
 	o := &execOp{op: &pb.ExecOp{Meta: &pb.Meta{Args: []string{"a"}}}}
 	o.v = &Vertex{Op: &pb.Op{}, Meta: &pb.OpMetadata{}}
 	if got := o.process().Resources; got != (runner.Resources{}) {
-		t.Errorf("without limits: %+v", got)
+		t.Errorf("without limits: got %+v, want zero", got)
 	}
 	o.v.Meta.LinuxResources = &pb.LinuxResources{Memory: 1, MemorySwap: 2, CpuShares: 3, CpuPeriod: 4, CpuQuota: 5, CpusetCpus: "6", CpusetMems: "7"}
 	want := runner.Resources{Memory: 1, MemorySwap: 2, CPUShares: 3, CPUPeriod: 4, CPUQuota: 5, CPUSetCPUs: "6", CPUSetMems: "7"}
@@ -83,14 +85,16 @@ func TestProcessLimits(t *testing.T) {
 	}
 }
 
-// cacheNames names caches by their ids and by the snapshots that they start from.
+// cacheNames implements Mounts.CacheName. The name consists of the id of the cache mount
+// and the identity of the snapshot that its directory starts from.
 type cacheNames struct{ Mounts }
 
 func (cacheNames) CacheName(id string, from *snapshot.Snapshot) string {
 	return id + " " + string(from.ID())
 }
 
-// oneCache provides a cache in dir, and records the snapshot that it is to start from.
+// oneCache implements Mounts.Cache with the directory dir for every id. It records the
+// argument from of the last call.
 type oneCache struct {
 	cacheNames
 	dir  string
@@ -102,8 +106,8 @@ func (c *oneCache) Cache(_ context.Context, _ string, _ pb.CacheSharingOpt, from
 	return c.dir, func() {}, nil
 }
 
-// TestCacheMountSource: a cache mount starts as a copy of the whole snapshot. Its source
-// selects the part that is mounted.
+// TestCacheMountSource checks a cache mount with from= and source=. Its directory must
+// start as a copy of the whole snapshot, although only the source path is mounted.
 func TestCacheMountSource(t *testing.T) {
 	c := &oneCache{dir: "/cache"}
 	p, err := runExec(t, c, &pb.ExecOp{
@@ -119,25 +123,23 @@ func TestCacheMountSource(t *testing.T) {
 		t.Errorf("the mount is %+v, want /f of /cache", m)
 	}
 	if c.from.ID() == "" || c.from.Tree().Get("d") == nil {
-		t.Errorf("the cache starts as result %q with %q", c.from.ID(), tree.Edit(c.from.Tree()).Names(""))
+		t.Errorf("the cache starts as result %q with the files %q, want a result with d", c.from.ID(), tree.Edit(c.from.Tree()).Names(""))
 	}
 }
 
-// newCaches returns a new directory for each call.
+// newCaches implements Mounts.Cache. Call number n returns the directory "/cache<n>".
 type newCaches struct {
 	cacheNames
-	n     int
-	asked []string // for each call, the id and whether the cache starts empty
+	calls []string // per call, the id and whether the cache starts empty
 }
 
 func (c *newCaches) Cache(_ context.Context, id string, _ pb.CacheSharingOpt, from *snapshot.Snapshot) (string, func(), error) {
-	c.n++
-	c.asked = append(c.asked, fmt.Sprintf("%s %t", id, from.ID() == (*snapshot.Snapshot)(nil).ID()))
-	return fmt.Sprint("/cache", c.n), func() {}, nil
+	c.calls = append(c.calls, fmt.Sprintf("%s %t", id, from.ID() == (*snapshot.Snapshot)(nil).ID()))
+	return fmt.Sprint("/cache", len(c.calls)), func() {}, nil
 }
 
-// TestCacheTwice: all mounts of a cache in one process have the same directory, which is
-// requested once. A second request for a locked cache would wait forever.
+// TestCacheTwice checks that the directory of a cache is requested once, even if a process
+// mounts the cache twice. A second request for a locked cache would wait forever.
 func TestCacheTwice(t *testing.T) {
 	cache := func(dest, id string, input int64, sharing pb.CacheSharingOpt) *pb.Mount {
 		return &pb.Mount{Input: input, Output: -1, Dest: dest, MountType: pb.MountType_CACHE, CacheOpt: &pb.CacheOpt{ID: id, Sharing: sharing}}
@@ -161,9 +163,9 @@ func TestCacheTwice(t *testing.T) {
 	}
 }
 
-// TestCacheOrder: two processes lock the caches that both mount in the same order,
-// whatever the order of their mounts. In opposite orders, each would wait for the other
-// forever.
+// TestCacheOrder checks that a process locks its caches in an order that does not depend
+// on the order of the mounts. Two processes that lock the same caches in opposite orders
+// could wait for each other forever.
 func TestCacheOrder(t *testing.T) {
 	var mounts []*pb.Mount
 	for _, id := range []string{"a", "b", "c"} {
@@ -174,44 +176,45 @@ func TestCacheOrder(t *testing.T) {
 			})
 		}
 	}
-	var asked [2][]string
-	for i := range asked {
+	var calls [2][]string
+	for i := range calls {
 		c := &newCaches{}
 		if _, err := runExec(t, c, &pb.ExecOp{Meta: &pb.Meta{Args: []string{"x"}, Cwd: "/"}, Mounts: mounts}); err != nil {
 			t.Fatal(err)
 		}
-		asked[i] = c.asked
+		calls[i] = c.calls
 		slices.Reverse(mounts)
 	}
-	if len(asked[0]) != len(mounts) || !slices.Equal(asked[0], asked[1]) {
-		t.Errorf("the caches are locked in the order %q, and %q by the reverse mounts", asked[0], asked[1])
+	if len(calls[0]) != len(mounts) || !slices.Equal(calls[0], calls[1]) {
+		t.Errorf("the caches are locked in the order %q, and in the order %q if the mounts are reversed", calls[0], calls[1])
 	}
 }
 
-// TestSecrets: an optional secret that does not exist sets its variable to the empty
-// string, which overrides the variable of the image, and mounts nothing.
+// TestSecrets checks secrets in environment variables and mounts. An optional secret that
+// does not exist must set its variable to the empty string, which overrides the variable
+// of the image, and must add no mount.
 func TestSecrets(t *testing.T) {
 	for _, mounts := range []Mounts{nil, oneSecret{}} {
 		p, err := runExec(t, mounts, &pb.ExecOp{
-			Meta:      &pb.Meta{Args: []string{"x"}, Env: []string{"TOKEN=of the image"}, Cwd: "/"},
+			Meta:      &pb.Meta{Args: []string{"x"}, Env: []string{"TOKEN=image"}, Cwd: "/"},
 			Secretenv: []*pb.SecretEnv{{ID: "none", Name: "TOKEN", Optional: true}},
 			Mounts:    []*pb.Mount{{Input: -1, Output: -1, Dest: "/s", MountType: pb.MountType_SECRET, SecretOpt: &pb.SecretOpt{ID: "none", Optional: true}}},
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if i, j := slices.Index(p.Env, "TOKEN=of the image"), slices.Index(p.Env, "TOKEN="); j <= i {
-			t.Errorf("an optional secret: the environment is %q, want TOKEN= after that of the image", p.Env)
+		if i, j := slices.Index(p.Env, "TOKEN=image"), slices.Index(p.Env, "TOKEN="); j <= i {
+			t.Errorf("an optional secret: the environment is %q, want TOKEN= after TOKEN=image", p.Env)
 		}
 		if len(p.Mounts) != 1 {
-			t.Errorf("an optional secret: there are %d mounts, want that of the root only", len(p.Mounts))
+			t.Errorf("an optional secret: the process has %d mounts, want the root only", len(p.Mounts))
 		}
 		_, err = runExec(t, mounts, &pb.ExecOp{
 			Meta:      &pb.Meta{Args: []string{"x"}, Cwd: "/"},
 			Secretenv: []*pb.SecretEnv{{ID: "none", Name: "TOKEN"}},
 		})
 		if err == nil || !strings.Contains(err.Error(), "secret none: not found") {
-			t.Errorf("a secret that is needed: %v", err)
+			t.Errorf("a required secret: error %v, want not found", err)
 		}
 	}
 	p, err := runExec(t, oneSecret{}, &pb.ExecOp{
@@ -223,18 +226,19 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
-// TestMountParents: directories that were created for mounts are kept unless the
-// operation sets RemoveMountStubsRecursive.
+// TestMountParents checks that directories that were created for mounts stay in the result
+// of a step, unless the operation sets RemoveMountStubsRecursive.
 func TestMountParents(t *testing.T) {
 	for _, remove := range []bool{false, true} {
 		p, err := runExec(t, nil, &pb.ExecOp{Meta: &pb.Meta{Args: []string{"x"}, Cwd: "/", RemoveMountStubsRecursive: remove}})
 		if err != nil || p.KeepMountParents == remove {
-			t.Errorf("RemoveMountStubsRecursive %t: the parents stay: %t, %v", remove, p.KeepMountParents, err)
+			t.Errorf("RemoveMountStubsRecursive %t: KeepMountParents is %t, %v, want %t", remove, p.KeepMountParents, err, !remove)
 		}
 	}
 }
 
-// TestRelativeMounts: a relative target of a mount is relative to the working directory.
+// TestRelativeMounts checks that a mount target without a leading slash is relative to the
+// working directory, and that it cannot be the root.
 func TestRelativeMounts(t *testing.T) {
 	var mounts []*pb.Mount
 	for _, dest := range []string{"m", "../t", "/abs", "./a/../c"} {
@@ -253,12 +257,12 @@ func TestRelativeMounts(t *testing.T) {
 	}
 	root := []*pb.Mount{{Input: -1, Output: -1, Dest: "..", MountType: pb.MountType_TMPFS}}
 	if _, err := runExec(t, nil, &pb.ExecOp{Meta: &pb.Meta{Args: []string{"x"}, Cwd: "/w"}, Mounts: root}); err == nil || !strings.Contains(err.Error(), "mount ..: the target is the root") {
-		t.Errorf("a mount over the root: %v", err)
+		t.Errorf("a mount over the root: error %v, want one about the target", err)
 	}
 }
 
-// TestMountsOfOneTarget runs a process with three mounts, two of which have the same
-// target: only the last of these is mounted.
+// TestMountsOfOneTarget checks that only the last of two mounts with the same target is
+// mounted. The source of the other one must still exist.
 func TestMountsOfOneTarget(t *testing.T) {
 	tmpfs := func(dest string, size int64) *pb.Mount {
 		return &pb.Mount{Input: -1, Output: -1, Dest: dest, MountType: pb.MountType_TMPFS, TmpfsOpt: &pb.TmpfsOpt{Size: size}}
@@ -288,23 +292,22 @@ func TestMountsOfOneTarget(t *testing.T) {
 	}
 }
 
-// maker is a runner whose processes create a directory called name. It calls meanwhile
-// first.
-type maker struct {
-	name      string
-	meanwhile func()
+// dirRunner is a runner whose processes create the directory name. It calls before first.
+type dirRunner struct {
+	name   string
+	before func()
 }
 
-func (m maker) Run(context.Context, *runner.Process) ([]*tree.Node, error) {
-	m.meanwhile()
+func (m dirRunner) Run(context.Context, *runner.Process) ([]*tree.Node, error) {
+	m.before()
 	e := tree.Edit(tree.Empty())
 	_, err := e.MkdirAll(m.name, tree.Meta{Mode: 0o755})
 	return []*tree.Node{e.Tree()}, err
 }
 
-// TestSameStepMeanwhile runs a step while another build runs it and ends first: both get
-// the result of the build that ended first.
-func TestSameStepMeanwhile(t *testing.T) {
+// TestSameStepConcurrently checks that two builds that run the same step concurrently get
+// the same result: the result of the build that ended first.
+func TestSameStepConcurrently(t *testing.T) {
 	s, err := tree.OpenStore(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -316,7 +319,7 @@ func TestSameStepMeanwhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	cache := NewMemoryCache()
-	build := func(m maker) *tree.Node {
+	build := func(m dirRunner) *tree.Node {
 		b := New(t.Context(), Options{
 			Store: s, Cache: cache, Sources: emptySources{}, Runner: m,
 			Now: func() time.Time { return time.Unix(0, 0) },
@@ -329,13 +332,13 @@ func TestSameStepMeanwhile(t *testing.T) {
 		return out.Tree()
 	}
 	var first *tree.Node
-	second := build(maker{"second", func() { first = build(maker{"first", func() {}}) }})
+	second := build(dirRunner{"second", func() { first = build(dirRunner{"first", func() {}}) }})
 	if first.Get("first") == nil || second.ID() != first.ID() {
-		t.Errorf("the builds have different results of a step")
+		t.Errorf("the builds have the results %s and %s, want the same", first.ID(), second.ID())
 	}
 }
 
-// oneAgent provides an agent at socket.
+// oneAgent implements Mounts.Agent: every id is the agent that listens at socket.
 type oneAgent struct {
 	Mounts
 	socket string
@@ -343,8 +346,8 @@ type oneAgent struct {
 
 func (a oneAgent) Agent(context.Context, string) (string, bool, error) { return a.socket, true, nil }
 
-// TestAgentMount: a process reaches an SSH agent through a socket that lets it list keys,
-// and not through the socket of the host.
+// TestAgentMount checks that a process cannot reach the socket of an SSH agent on the
+// host. It gets another socket, through which it can list keys but not remove them.
 func TestAgentMount(t *testing.T) {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -359,7 +362,7 @@ func TestAgentMount(t *testing.T) {
 	}
 	m := p.Mounts[1]
 	if m.Kind != runner.MountSocket || m.Mode != 0o600 || m.HostPath != "" {
-		t.Fatalf("the mount is %+v, want a socket without a path of the host", m)
+		t.Fatalf("the mount is %+v, want a socket without a host path", m)
 	}
 	process, conn := net.Pipe()
 	defer process.Close()
@@ -369,7 +372,7 @@ func TestAgentMount(t *testing.T) {
 	}()
 	c := agent.NewClient(process)
 	if keys, err := c.List(); err != nil || len(keys) != 1 {
-		t.Errorf("keys %v, %v, want one", keys, err)
+		t.Errorf("got keys %v, %v, want one key", keys, err)
 	}
 	if err := c.RemoveAll(); err == nil {
 		t.Error("a process can remove the keys")

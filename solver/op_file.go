@@ -13,20 +13,21 @@ import (
 	"slipway/solver/tree"
 )
 
-// fileOp changes trees without running a process.
+// fileOp implements file operations, which copy, create and delete files without running
+// a process.
 type fileOp struct {
 	opEnv
 	op *pb.FileOp
 }
 
-// CacheMap implements [Op]. For inputs that are only read, the key covers just the
-// selected files, so that a change to other files of a source is a cache hit.
+// CacheMap implements [Op]. If actions only read from an input, the cache key covers just
+// the files that they select. Changing other files in a build context is then a cache hit.
 func (o *fileOp) CacheMap(context.Context) (*CacheMap, error) {
 	if err := o.checkOwners(); err != nil {
 		return nil, err
 	}
 	return o.cacheMap(func(i int, in *snapshot.Snapshot) ([]Part, error) {
-		parts, err := o.selected(i, in)
+		parts, err := o.contentParts(i, in)
 		if err != nil {
 			return nil, &InputError{Index: i, Input: in, Err: err}
 		}
@@ -34,9 +35,10 @@ func (o *fileOp) CacheMap(context.Context) (*CacheMap, error) {
 	})
 }
 
-// selected returns the parts of the key for the files that the actions read from an
-// input: the files that are copied, and the account files in which owners are looked up.
-func (o *fileOp) selected(input int, in *snapshot.Snapshot) ([]Part, error) {
+// contentParts returns the parts of the cache key for the files that the actions read
+// from an input. These are the files to copy, and /etc/passwd and /etc/group if owners
+// are looked up in them.
+func (o *fileOp) contentParts(input int, in *snapshot.Snapshot) ([]Part, error) {
 	var parts []Part
 	for n, a := range o.op.Actions {
 		if c := a.GetCopy(); c != nil && a.SecondaryInput == int64(input) {
@@ -66,8 +68,8 @@ func (o *fileOp) selected(input int, in *snapshot.Snapshot) ([]Part, error) {
 	return parts, nil
 }
 
-// checkOwners returns an error if the name of an owner is to be looked up in scratch,
-// whose input index is negative.
+// checkOwners returns an error if an action names an owner, such as --chown=bob, but its
+// file system is scratch, which has no account files.
 func (o *fileOp) checkOwners() error {
 	for _, a := range o.op.Actions {
 		for _, name := range cachemap.Accounts(a) {
@@ -99,8 +101,8 @@ func (o *fileOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.
 	return outs, nil
 }
 
-// failed returns the error of an action, with the file system that the action was to
-// change. made contains the outcomes of the actions before it.
+// failed returns err as an [ExecError] with the file system that the failing action was
+// given, for debuggers. made contains the outcomes of the actions before it.
 func (o *fileOp) failed(in []*snapshot.Snapshot, made []fileop.Outcome, err error) error {
 	var of *fileop.ActionError
 	if !errors.As(err, &of) {

@@ -8,7 +8,8 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// mergeOp stacks the layers of its inputs.
+// mergeOp implements merge operations (COPY --link, llb.Merge), which stack the layers of
+// their inputs.
 type mergeOp struct {
 	opEnv
 	op *pb.MergeOp
@@ -31,7 +32,8 @@ func (o *mergeOp) Run(_ context.Context, in []*snapshot.Snapshot) ([]*snapshot.S
 	return []*snapshot.Snapshot{snapshot.Merge(list)}, nil
 }
 
-// diffOp returns the layers of its upper input that its lower input lacks.
+// diffOp implements diff operations (llb.Diff), which return the layers of the upper
+// input that the lower input lacks.
 type diffOp struct {
 	opEnv
 	op *pb.DiffOp

@@ -9,15 +9,16 @@ import (
 	"slipway/solver/snapshot"
 )
 
-// sourceOp fetches content from outside the build.
+// sourceOp implements source operations, which fetch an image, a git repository, a file
+// from an HTTP server or a local directory.
 type sourceOp struct {
 	opEnv
 	op     *pb.SourceOp
 	source Source // set by CacheMap
 }
 
-// CacheMap implements [Op]. It resolves the source, because the key is the digest of its
-// content.
+// CacheMap implements [Op]. It resolves the source, such as the tag of an image, because
+// the cache key is the digest of the content.
 func (o *sourceOp) CacheMap(ctx context.Context) (*CacheMap, error) {
 	var err error
 	if o.source, err = o.opt.Sources.Open(ctx, o.op, o.v.Op.Platform); err != nil {

@@ -15,7 +15,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// files returns a snapshot of a tree with files of this content, by name.
+// files returns a snapshot with these files. content maps the path of a file to its text.
 func files(t *testing.T, store *tree.Store, content map[string]string) *snapshot.Snapshot {
 	t.Helper()
 	e := tree.Edit(tree.Empty())
@@ -36,8 +36,8 @@ func files(t *testing.T, store *tree.Store, content map[string]string) *snapshot
 	return snapshot.New(e.Tree(), nil)
 }
 
-// keyOf returns the digest of the key of op with these inputs. The identity of an input
-// depends only on its index.
+// keyOf returns the digest of the cache key of op with these inputs. Their identities are
+// made up from their indexes, so that only their content affects the key.
 func keyOf(t *testing.T, op *pb.Op, in []*snapshot.Snapshot) digest.Digest {
 	t.Helper()
 	for range in {
@@ -50,7 +50,7 @@ func keyOf(t *testing.T, op *pb.Op, in []*snapshot.Snapshot) digest.Digest {
 	}
 	key := Key{Parts: m.Parts}
 	for i, d := range m.Deps {
-		parts := m.whole(i, digest.FromString(strings.Repeat("x", i)))
+		parts := m.identityParts(i, digest.FromString(strings.Repeat("x", i)))
 		if d.Content != nil {
 			if parts, err = d.Content(t.Context(), in[i]); err != nil {
 				t.Fatal(err)
@@ -61,6 +61,8 @@ func keyOf(t *testing.T, op *pb.Op, in []*snapshot.Snapshot) digest.Digest {
 	return key.Digest()
 }
 
+// copyOp returns an operation that copies the file /dir/f of its second input to the root
+// of its first input. If change is not nil, it may modify the action.
 func copyOp(change func(*pb.FileAction)) *pb.Op {
 	a := &pb.FileAction{
 		Input: 0, SecondaryInput: 1, Output: 0,
@@ -72,8 +74,8 @@ func copyOp(change func(*pb.FileAction)) *pb.Op {
 	return &pb.Op{Op: &pb.Op_File{File: &pb.FileOp{Actions: []*pb.FileAction{a}}}}
 }
 
-// TestCopyKey: the key of a copy covers the content of the files that it copies, and no
-// other files of the source.
+// TestCopyKey checks that the cache key of a copy depends on the content of the files that
+// it copies and on the account files that it reads, and on no other files of the source.
 func TestCopyKey(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {
@@ -120,8 +122,9 @@ func TestCopyKey(t *testing.T) {
 	}
 }
 
-// TestCopyWithinIsNotExported: a copy within one input has no digest in exported caches,
-// because BuildKit's digest does not cover its source.
+// TestCopyWithinIsNotExported checks that a copy within one input is not exported. The
+// digest that BuildKit computes for it does not cover the source path, so that another
+// build could get wrong files.
 func TestCopyWithinIsNotExported(t *testing.T) {
 	for second, exported := range map[int64]bool{0: false, 1: true} {
 		op := copyOp(func(a *pb.FileAction) { a.SecondaryInput = second })
@@ -136,6 +139,8 @@ func TestCopyWithinIsNotExported(t *testing.T) {
 	}
 }
 
+// mountOp returns an exec operation with a mount of its first input at "/" and these
+// mounts.
 func mountOp(mounts ...*pb.Mount) *pb.Op {
 	return &pb.Op{Op: &pb.Op_Exec{Exec: &pb.ExecOp{
 		Meta:   &pb.Meta{Args: []string{"true"}, Cwd: "/"},
@@ -143,8 +148,9 @@ func mountOp(mounts ...*pb.Mount) *pb.Op {
 	}}}
 }
 
-// TestMountKey: the key of a process covers the files that its mounts select. It covers
-// only their content if no other files of the input reach a later step.
+// TestMountKey checks how mounts affect the cache key of a process. If all mounts of an
+// input are read-only, only the content of the selected files counts. If one is writable,
+// the identity of the input counts, because later steps see its other files.
 func TestMountKey(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {
@@ -166,12 +172,12 @@ func TestMountKey(t *testing.T) {
 		a, b  digest.Digest
 		same  bool
 	}{
-		{"content beside the selected", keyOf(t, mountOp(read("/a")), one), keyOf(t, mountOp(read("/a")), other), true},
+		{"content that is not selected", keyOf(t, mountOp(read("/a")), one), keyOf(t, mountOp(read("/a")), other), true},
 		{"selected content", keyOf(t, mountOp(read("/b")), one), keyOf(t, mountOp(read("/b")), other), false},
 		{"the same content elsewhere", keyOf(t, mountOp(read("/a")), one), keyOf(t, mountOp(read("/b")), one), true},
-		{"a part that is written to, elsewhere", keyOf(t, mountOp(write("/a")), one), keyOf(t, mountOp(write("/b")), one), false},
-		{"a part that is written to, another input", keyOf(t, mountOp(write("/a")), one), keyOf(t, mountOp(write("/a")), other), true},
-		{"both mounts, of which one is written to", keyOf(t, mountOp(write("/a"), read("/a")), one), keyOf(t, mountOp(write("/b"), read("/a")), one), false},
+		{"a writable part, elsewhere", keyOf(t, mountOp(write("/a")), one), keyOf(t, mountOp(write("/b")), one), false},
+		{"a writable part, other content with the same identity", keyOf(t, mountOp(write("/a")), one), keyOf(t, mountOp(write("/a")), other), true},
+		{"a writable and a read-only mount", keyOf(t, mountOp(write("/a"), read("/a")), one), keyOf(t, mountOp(write("/b"), read("/a")), one), false},
 	} {
 		if same := tc.a == tc.b; same != tc.same {
 			t.Errorf("%s: the keys are the same: %v, want %v", tc.about, same, tc.same)
@@ -184,11 +190,12 @@ func TestMountKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	if m.Deps[1].Content != nil {
-		t.Error("an input of which a part is written to is known by content")
+		t.Error("the key covers an input with a writable mount by content, want its identity")
 	}
 }
 
-// TestProcess: the fields of the process that the runner gets.
+// TestProcess checks the process that an exec operation passes to the runner, and the
+// errors for security and network modes that are invalid or not permitted.
 func TestProcess(t *testing.T) {
 	op := mountOp()
 	e := op.GetExec()
@@ -202,7 +209,7 @@ func TestProcess(t *testing.T) {
 	}
 	p := r.last
 	if p.User != "u" || p.Hostname != "h" || p.Network != runner.NetworkNone || p.Insecure {
-		t.Errorf("process: %+v", p)
+		t.Errorf("process %+v, want user u, host name h, no network and no privileges", p)
 	}
 	for _, kv := range []string{"HTTP_PROXY=http://p", "http_proxy=http://p", "PATH=" + unixPath} {
 		if !slices.Contains(p.Env, kv) {
@@ -230,8 +237,8 @@ func TestProcess(t *testing.T) {
 	}
 }
 
-// TestErrorLocations: the error of an operation without locations has the locations of
-// the first operation that needs it.
+// TestErrorLocations checks that the error of an operation without locations gets the
+// locations of the first operation that depends on it.
 func TestErrorLocations(t *testing.T) {
 	at := []Location{{Ranges: []*pb.Range{{Start: &pb.Position{Line: 7}}}}}
 	op := func(name string) *pb.Op {
@@ -245,8 +252,8 @@ func TestErrorLocations(t *testing.T) {
 		lines int
 	}{
 		{"without locations", download, 0},
-		{"needed", (&task{v: &Vertex{Op: op("add"), Locations: at}}).located(download), 1},
-		{"needed, as an error of the operation that needs it", (&task{v: &Vertex{Op: op("add"), Locations: at}}).failed(download), 1},
+		{"input of an operation", (&task{v: &Vertex{Op: op("add"), Locations: at}}).located(download), 1},
+		{"returned by the operation", (&task{v: &Vertex{Op: op("add"), Locations: at}}).failed(download), 1},
 	} {
 		var of *Error
 		if !errors.As(tc.err, &of) || !errors.Is(tc.err, cause) {

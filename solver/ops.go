@@ -6,11 +6,13 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// waiter is implemented by operations that wait for other vertices while they run. They
-// hold no slot, because the vertices that they wait for need one.
+// waiter is implemented by operations whose Run evaluates other vertices. They run
+// without a slot of the scheduler: the vertices that they wait for need a slot each, so
+// that with few slots all operations would wait for each other.
 type waiter interface{ waitsForVertices() }
 
-// newOp returns the operation of a vertex that passed [Load].
+// newOp returns the implementation of the operation of v. It panics if the operation is
+// unknown, which [Load] rejects.
 func newOp(e *env, v *Vertex) Op {
 	if e.opt.NewOp != nil {
 		return e.opt.NewOp(v)

@@ -21,7 +21,8 @@ type Options struct {
 	Mounts  Mounts  // cache mounts, secrets and SSH agents; may be nil
 	Imports Imports // imported caches; may be nil
 
-	// Parallel is the maximum number of concurrent operations. 0 means one.
+	// Parallel is the maximum number of operations that run concurrently. Values below 1
+	// mean 1.
 	Parallel int
 	// Now returns the current time, for new files and events.
 	Now func() time.Time
@@ -30,16 +31,18 @@ type Options struct {
 	// Output limits what a process prints. If it is nil, the limits are BuildKit's
 	// defaults: 2 MiB, and 200 KiB per second.
 	Output *OutputLimit
-	// Insecure permits processes with all privileges. HostNetwork permits processes in
-	// the network namespace of the host.
+	// Insecure permits RUN steps with all privileges (the entitlement
+	// security.insecure). HostNetwork permits RUN steps in the network namespace of the
+	// host (the entitlement network.host).
 	Insecure, HostNetwork bool
-	// NewOp returns the operation of a vertex. If it is nil, operations behave as LLB
-	// defines. Tests of the scheduler replace it.
+	// NewOp returns the implementation of the operation of a vertex. If NewOp is nil,
+	// operations behave as defined by LLB. Tests of the scheduler set it to run operations
+	// that need no files.
 	NewOp func(*Vertex) Op
 }
 
-// OutputLimit limits the output of a RUN step that becomes events. Standard output and
-// standard error have separate limits. A negative value means unlimited.
+// OutputLimit limits how much output of a RUN step is sent as events. The limits apply
+// to standard output and to standard error separately. A negative value means unlimited.
 type OutputLimit struct {
 	Size  int64 // bytes
 	Speed int64 // bytes per second
@@ -52,58 +55,66 @@ type Sources interface {
 	Open(ctx context.Context, op *pb.SourceOp, platform *pb.Platform) (Source, error)
 }
 
-// Source is a source that is pinned to its content.
+// Source is content from outside the build, pinned to one version: an image by digest, a
+// git repository by commit.
 type Source interface {
 	// Digest returns a digest that covers the content.
 	Digest() digest.Digest
-	// Fetch returns the content.
+	// Fetch returns the content. It may download it.
 	Fetch(ctx context.Context) (*snapshot.Snapshot, error)
 }
 
-// NamedSource is a [Source] that has a cache key in caches exported by BuildKit.
+// NamedSource is a [Source] that BuildKit identifies by a cache key in exported caches.
 type NamedSource interface {
 	Source
+	// CacheKey returns BuildKit's cache key of the source. For an image, it covers the
+	// resolved digest and the platform.
 	CacheKey() (string, error)
 }
 
-// Mounts provides the mounts of processes that are not snapshots: cache mounts, secrets
-// and SSH agents.
+// Mounts provides RUN steps with the mounts whose content is not a snapshot: cache
+// mounts, secrets and SSH agents.
 type Mounts interface {
-	// CacheName returns the name of the cache of a cache mount. Mounts with equal names
-	// share a cache. Caches that start as copies of different snapshots have different
-	// names, even if their ids are equal.
+	// CacheName returns the name of the directory that a cache mount uses. Mounts with
+	// equal names share a directory. A directory starts as a copy of the snapshot from,
+	// which may be nil, so mounts with the same id but different snapshots have different
+	// names.
 	CacheName(id string, from *snapshot.Snapshot) string
-	// Cache returns the directory of a cache. It is exclusive to this process unless
-	// sharing is shared. The caller must call release after the last use.
+	// Cache returns the directory of a cache mount. The directory is exclusive to the
+	// caller unless the sharing mode is pb.CacheSharingOpt_SHARED. The caller must call
+	// release after the last use.
 	Cache(ctx context.Context, id string, sharing pb.CacheSharingOpt, from *snapshot.Snapshot) (dir string, release func(), err error)
-	// Reset discards the caches with these ids: later mounts get new ones.
+	// Reset discards the cache mounts with these ids. Later mounts start with a new
+	// directory.
 	Reset(ids []string) error
-	// Secret returns a secret, and reports whether it exists.
+	// Secret returns the content of a secret, and reports whether the secret exists.
 	Secret(ctx context.Context, id string) (data []byte, ok bool, err error)
 	// Agent returns the path of the socket of an SSH agent, and reports whether the
-	// agent exists. The id "" is the default agent.
+	// agent exists. The id "" means the default agent.
 	Agent(ctx context.Context, id string) (socket string, ok bool, err error)
 }
 
-// Imports looks up imported caches, which this program or BuildKit has exported. Their
-// records have keys of package cachemap. Safe for concurrent use.
+// Imports looks up results in imported caches, which Slipway or BuildKit has exported.
+// Their cache keys are computed by package cachemap. Safe for concurrent use.
 type Imports interface {
-	// Find returns the records with this key that have, for each input, one of the given
-	// links.
+	// Find returns the records for the cache key name. A record matches only if, for each
+	// input, it is linked to a record of one of the given links.
 	Find(name digest.Digest, inputs [][]Link) []Record
-	// Result returns the digest of the newest result of the records. It is "" if they
-	// have no result.
+	// Result returns the digest of the newest result of the records, or "" if they have
+	// no result.
 	Result(records []Record) digest.Digest
-	// Load fetches a result.
+	// Load fetches the result with this digest.
 	Load(ctx context.Context, result digest.Digest) (*snapshot.Snapshot, error)
-	// Failed reports a result that could not be fetched. The build continues without it.
+	// Failed is called with the error if a result of a vertex could not be fetched. The
+	// build continues without this result.
 	Failed(of *Vertex, err error)
 }
 
-// Record is a record of an imported cache.
+// Record identifies a record of an imported cache: the index of the cache among all
+// imported caches, and the index of the record in it.
 type Record struct{ Cache, Index int }
 
-// Link is a set of records that may be an input of another record.
+// Link lists records that are equivalent as an input of another record.
 type Link struct {
 	Selector digest.Digest // selector of the input; "" selects all of it
 	Records  []Record

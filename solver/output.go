@@ -16,8 +16,8 @@ const (
 	outputTail = 256 << 10
 )
 
-// output sends the bytes that a process writes to one stream as events, up to the limit
-// of the job. Safe for concurrent use.
+// output is a writer for one output stream of a process. It sends the bytes as events, up
+// to the limit of the job. Safe for concurrent use.
 type output struct {
 	events  *events
 	v       *Vertex
@@ -31,7 +31,8 @@ type output struct {
 	tail     []byte // the end of the stream; nil until bytes are clipped
 }
 
-// newOutput returns a writer for one stream of a process that starts now.
+// newOutput returns a writer for an output stream of a process: 1 is standard output, 2
+// standard error. The limit on the speed counts from this call.
 func (e *env) newOutput(v *Vertex, stream int) *output {
 	limit := OutputLimit{Size: defaultOutputSize, Speed: defaultOutputSpeed}
 	if e.opt.Output != nil {
@@ -40,16 +41,16 @@ func (e *env) newOutput(v *Vertex, stream int) *output {
 	return &output{events: e.events, v: v, stream: stream, limit: limit, started: e.opt.Now()}
 }
 
-// Write implements [io.Writer]. It always succeeds, so that reaching a limit does not end
-// the step.
+// Write implements [io.Writer]. It never returns an error, because a step must not fail
+// when its output reaches a limit.
 func (o *output) Write(data []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	most, limit := o.allowance()
-	n := int(min(int64(len(data)), max(0, most-o.written)))
+	total, limit := o.allowance()
+	n := int(min(int64(len(data)), max(0, total-o.written)))
 	o.written += int64(len(data))
 	if o.tail != nil || n < len(data) {
-		o.keep(data)
+		o.appendTail(data)
 	}
 	sent := append([]byte(nil), data[:n]...)
 	if n < len(data) && !o.clipping {
@@ -60,24 +61,24 @@ func (o *output) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// allowance returns how many bytes may have been written by now, and the limit that
-// applies.
-func (o *output) allowance() (most int64, limit string) {
+// allowance returns the number of bytes that may be sent up to now, and the text of the
+// limit that it results from, such as "200KiB/s".
+func (o *output) allowance() (total int64, limit string) {
 	const unlimited = 1<<63 - 1
-	most = unlimited
+	total = unlimited
 	if o.limit.Speed >= 0 {
-		begun := max(1, int64((o.events.now().Sub(o.started)+time.Second-1)/time.Second)) // seconds, rounded up
-		most, limit = begun*o.limit.Speed, units.BytesSize(float64(o.limit.Speed))+"/s"
+		seconds := max(1, int64((o.events.now().Sub(o.started)+time.Second-1)/time.Second)) // rounded up
+		total, limit = seconds*o.limit.Speed, units.BytesSize(float64(o.limit.Speed))+"/s"
 	}
-	if o.limit.Size >= 0 && o.limit.Size < most {
-		most, limit = o.limit.Size, units.BytesSize(float64(o.limit.Size))
+	if o.limit.Size >= 0 && o.limit.Size < total {
+		total, limit = o.limit.Size, units.BytesSize(float64(o.limit.Size))
 	}
-	return most, limit
+	return total, limit
 }
 
-// keep appends data to the tail. The buffer has twice the size of the tail, so that most
-// writes copy only data.
-func (o *output) keep(data []byte) {
+// appendTail appends data to the tail. The buffer of the tail is twice as large as needed,
+// so that most writes need not move the earlier bytes.
+func (o *output) appendTail(data []byte) {
 	if o.tail == nil {
 		o.tail = make([]byte, 0, 2*outputTail)
 	}
@@ -88,8 +89,8 @@ func (o *output) keep(data []byte) {
 	o.tail = append(o.tail, data...)
 }
 
-// flush sends the tail of a clipped stream. The report of a failed step shows the last
-// lines that it receives.
+// flush sends the tail of the stream if output was clipped. Call it if the step failed:
+// its last lines usually contain the reason.
 func (o *output) flush() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -97,6 +98,7 @@ func (o *output) flush() {
 	o.tail = nil
 }
 
+// send sends data as an event, unless it is empty.
 func (o *output) send(data []byte) {
 	if len(data) > 0 {
 		o.events.emit(Event{Vertex: o.v, Kind: Output, Data: data, Stream: o.stream})

@@ -14,7 +14,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// printer is a runner whose processes call print.
+// printer is a runner that calls print for each process, which may write to its output.
 type printer struct {
 	recorder
 	print func(p *runner.Process) error
@@ -27,9 +27,9 @@ func (r *printer) Run(ctx context.Context, p *runner.Process) ([]*tree.Node, err
 	return r.recorder.Run(ctx, p)
 }
 
-// printed runs a step that calls print, and returns the output in its events, by stream.
-// The clock of the job returns now.
-func printed(t *testing.T, limit *OutputLimit, now *time.Time, print func(p *runner.Process) error) map[int]string {
+// outputOfStep runs a step whose process calls print. It returns the output that the job
+// sends as events, by stream. The clock of the job returns *now.
+func outputOfStep(t *testing.T, limit *OutputLimit, now *time.Time, print func(p *runner.Process) error) map[int]string {
 	t.Helper()
 	s, err := tree.OpenStore(t.TempDir())
 	if err != nil {
@@ -63,7 +63,8 @@ func printed(t *testing.T, limit *OutputLimit, now *time.Time, print func(p *run
 	return got
 }
 
-// TestOutputLimit: output beyond the limit is clipped as in BuildKit.
+// TestOutputLimit checks that output beyond the limits is clipped, with the same text as
+// in BuildKit.
 func TestOutputLimit(t *testing.T) {
 	const kib, mib = 1 << 10, 1 << 20
 	clipped := func(limit string) string { return "\n[output clipped, log limit " + limit + " reached]\n" }
@@ -113,7 +114,7 @@ func TestOutputLimit(t *testing.T) {
 	} {
 		for stream := 1; stream <= 2; stream++ {
 			now := time.Unix(0, 0)
-			got := printed(t, tc.limit, &now, func(p *runner.Process) error {
+			got := outputOfStep(t, tc.limit, &now, func(p *runner.Process) error {
 				w := p.Stdout
 				if stream == 2 {
 					w = p.Stderr
@@ -127,17 +128,18 @@ func TestOutputLimit(t *testing.T) {
 				return tc.err
 			})
 			if got[stream] != tc.want {
-				t.Errorf("%s: got %s, want %s", name, brief(got[stream]), brief(tc.want))
+				t.Errorf("%s: got %s, want %s", name, abbreviate(got[stream]), abbreviate(tc.want))
 			}
 			if other := got[3-stream]; other != "" {
-				t.Errorf("%s: the other stream has %s", name, brief(other))
+				t.Errorf("%s: the other stream has %s, want no output", name, abbreviate(other))
 			}
 		}
 	}
 }
 
-// brief shortens repeated characters: "aaaa" becomes "4×a".
-func brief(s string) string {
+// abbreviate replaces more than nine equal characters by their number: a string of ten
+// times "a" becomes " 10×a ".
+func abbreviate(s string) string {
 	var b strings.Builder
 	for i, n := 0, 0; i < len(s); i += n {
 		for n = 1; i+n < len(s) && s[i+n] == s[i]; n++ {
@@ -151,7 +153,8 @@ func brief(s string) string {
 	return fmt.Sprintf("%q", b.String())
 }
 
-// TestOutputMemory: a step that prints without end does not use up the memory.
+// TestOutputMemory checks that the memory for the output of a step is bounded, however
+// much the step prints.
 func TestOutputMemory(t *testing.T) {
 	b := New(t.Context(), Options{Now: func() time.Time { return time.Unix(0, 0) }})
 	o := b.newOutput(nil, 1)
@@ -162,6 +165,6 @@ func TestOutputMemory(t *testing.T) {
 		}
 	}
 	if got := cap(o.tail); got > 2*outputTail {
-		t.Errorf("%d bytes are kept, want at most %d", got, 2*outputTail)
+		t.Errorf("the buffer has %d bytes, want at most %d", got, 2*outputTail)
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// TestOwnerOnScratch: names of owners cannot be looked up in scratch. Numbers need no
-// lookup.
+// TestOwnerOnScratch checks that a file operation on scratch returns an error if it names
+// an owner, because scratch has no account files. Numeric ids are permitted.
 func TestOwnerOnScratch(t *testing.T) {
 	byName := &pb.UserOpt{User: &pb.UserOpt_ByName{ByName: &pb.NamedUserOpt{Name: "app", Input: -1}}}
 	byID := &pb.UserOpt{User: &pb.UserOpt_ByID{ByID: 7}}
@@ -27,7 +27,7 @@ func TestOwnerOnScratch(t *testing.T) {
 			return op
 		}))
 		if tc.fails != (err != nil) || err != nil && !strings.Contains(err.Error(), `invalid user index -1 (`) {
-			t.Errorf("%v: error %v, want one: %t", tc.owner, err, tc.fails)
+			t.Errorf("%v: error %v, want an error: %t", tc.owner, err, tc.fails)
 		}
 	}
 }

@@ -9,27 +9,28 @@ import (
 	"slipway/solver/snapshot"
 )
 
-// ChainRecord is one record of an exported cache: the cache key of an output and links to
-// the records of its inputs. Records come after the records of their inputs.
+// ChainRecord is one record of an exported cache: the cache key of an output, links to
+// the records of its inputs, and the output if it is available.
 type ChainRecord struct {
-	Name   digest.Digest
-	Inputs [][]ChainLink // each has at least one link
-	// Result is the output. If it is nil, Imported is its digest in [Imports]. If neither
-	// is set, the output is unknown. Sources have neither, because they can be fetched
-	// again.
+	Name   digest.Digest // the cache key, computed by package cachemap
+	Inputs [][]ChainLink // per input, the records that match it: at least one
+	// Result is the output. If it is nil, Imported is the digest of the output in
+	// [Imports]. If both are unset, the output is not available, or it is a source, which
+	// later builds fetch again.
 	Result   *snapshot.Snapshot
 	Imported digest.Digest
 }
 
-// ChainLink is a link to a record that may be the input of another record.
+// ChainLink refers to a record that matches an input of another record.
 type ChainLink struct {
-	Selector digest.Digest
-	Record   int
+	Selector digest.Digest // selector of the input; "" selects all of it
+	Record   int           // index of the record in the list
 }
 
-// Chains returns the records of results and their transitive inputs, as far as other
-// builds can compute their keys. Local directories have a key only by the content of
-// selected files.
+// Chains returns the records to export for results and their transitive inputs. Each
+// record comes after the records of its inputs. An output without a cache key that other
+// builds can compute has no record. A local directory, for example, has no record itself,
+// only one for the content of the files selected from it.
 func (j *Job) Chains(ctx context.Context, results []*Result) ([]ChainRecord, error) {
 	c := &chains{job: j, indexes: map[chainKey]int{}, contents: map[digest.Digest]int{}}
 	for _, r := range results {
@@ -43,19 +44,22 @@ func (j *Job) Chains(ctx context.Context, results []*Result) ([]ChainRecord, err
 	return c.records, nil
 }
 
+// chainKey identifies an output of a vertex.
 type chainKey struct {
 	task  *task
 	index int
 }
 
+// chains collects the records that [Job.Chains] returns.
 type chains struct {
 	job      *Job
 	records  []ChainRecord
-	indexes  map[chainKey]int      // records of outputs; -1 if the output has no record
-	contents map[digest.Digest]int // records of contents
+	indexes  map[chainKey]int      // indexes of the records of outputs; -1 if an output has no record
+	contents map[digest.Digest]int // indexes of the records of selected files
 }
 
-// add returns the index of the record of a result, or -1 if it has no record.
+// add adds the records of a result and its transitive inputs. It returns the index of the
+// record of the result, or -1 if the result has no record.
 func (c *chains) add(ctx context.Context, r *Result) (int, error) {
 	key := chainKey{r.task, r.index}
 	if i, ok := c.indexes[key]; ok {
@@ -88,6 +92,9 @@ func (c *chains) add(ctx context.Context, r *Result) (int, error) {
 	return c.indexes[key], nil
 }
 
+// links adds the records that match an input of t: the record of the result in, and a
+// record of the files selected from it. input is the entry of the cache map for this
+// input.
 func (c *chains) links(ctx context.Context, t *task, input cachemap.Input, in *Result) ([]ChainLink, error) {
 	i, err := c.add(ctx, in)
 	if err != nil {
@@ -102,8 +109,8 @@ func (c *chains) links(ctx context.Context, t *task, input cachemap.Input, in *R
 	}
 	d, err := t.content(ctx, input, in)
 	if err != nil {
-		// The input was not evaluated, because its dependent was a cache hit. Its files
-		// are unknown, so the content cannot be part of a key.
+		// The input was not evaluated, because its dependent was a cache hit. Its content
+		// is unknown, so only the record of the input itself can be linked.
 		return links, ctx.Err()
 	}
 	name := cachemap.Output(d, cachemap.Content)
@@ -114,8 +121,8 @@ func (c *chains) links(ctx context.Context, t *task, input cachemap.Input, in *R
 	return append(links, ChainLink{Record: c.contents[name]}), nil
 }
 
-// available returns an output if it exists already, or else its digest in imported
-// caches.
+// available returns output index of the vertex if it is in the local cache or was
+// evaluated. Otherwise it returns the digest of the output in imported caches, or "".
 func (t *task) available(ctx context.Context, index int) (*snapshot.Snapshot, digest.Digest) {
 	if s, err := (&Result{t, index}).peek(ctx); err == nil {
 		return s, ""

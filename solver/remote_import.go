@@ -11,13 +11,13 @@ import (
 	"slipway/solver/snapshot"
 )
 
-// matches contains the records of imported caches that match an operation.
+// matches contains the records of imported caches that match the outputs of a vertex.
 type matches struct {
-	records [][]Record // by output
-	results []digest.Digest
+	records [][]Record      // by output
+	results []digest.Digest // by output; "" if no record of the output has a result
 }
 
-// complete reports whether every output has a result.
+// complete reports whether imported caches have a result for every output.
 func (m matches) complete() bool {
 	for _, r := range m.results {
 		if r == "" {
@@ -27,16 +27,19 @@ func (m matches) complete() bool {
 	return len(m.results) > 0
 }
 
-// importLookups holds the lookups of a task in imported caches.
+// importLookups holds the results of the two lookups of a task in imported caches. See
+// [task.matches].
 type importLookups struct{ fast, full *future[matches] }
 
+// newImportLookups returns lookups that have not started.
 func newImportLookups() *importLookups {
 	return &importLookups{newFuture[matches](), newFuture[matches]()}
 }
 
-// matches looks up the operation in imported caches. If full is false, it runs nothing
-// and reads only local directories. If full is true, it also uses the content of inputs
-// that were evaluated already.
+// matches returns the records of imported caches that match the vertex. It never runs an
+// operation. Inputs match by their records or, for local directories, by the content of
+// selected files. If full is true, all inputs that were evaluated already match by
+// content, too.
 func (t *task) matches(ctx context.Context, full bool) (matches, error) {
 	f := t.imports.fast
 	if full {
@@ -64,7 +67,8 @@ func (t *task) matches(ctx context.Context, full bool) (matches, error) {
 	})
 }
 
-// links returns the records of imported caches that match input i.
+// links returns the records of imported caches that match input i, whose entry in the
+// cache map is input. See matches for the meaning of full.
 func (t *task) links(ctx context.Context, input cachemap.Input, i int, full bool) ([]Link, error) {
 	in := t.in[i]
 	m, err := in.task.matches(ctx, full)
@@ -88,28 +92,28 @@ func (t *task) links(ctx context.Context, input cachemap.Input, i int, full bool
 	return append(links, Link{Records: t.opt.Imports.Find(cachemap.Output(d, cachemap.Content), nil)}), nil
 }
 
-// content returns BuildKit's content digest of the selected files of an input. If the
-// input does not exist yet, it returns errUnknown.
+// content returns BuildKit's content digest of the files that input.Content selects from
+// the result in. If the result was not evaluated yet, it returns errUnknown.
 func (t *task) content(ctx context.Context, input cachemap.Input, in *Result) (digest.Digest, error) {
 	s, err := in.peek(ctx)
 	if err != nil {
 		return "", err
 	}
-	what := contenthash.Tree{Local: isLocal(in.task.v)}
+	files := contenthash.Tree{Local: isLocal(in.task.v)}
 	if s != nil {
-		what.Root = s.Tree()
+		files.Root = s.Tree()
 	}
-	return t.contents.Sum(ctx, what, input.Content)
+	return t.contents.Sum(ctx, files, input.Content)
 }
 
-// mayBeImported reports whether imported caches may have the outputs. They do not contain
-// sources.
+// mayBeImported reports whether imported caches can have the outputs of the vertex.
+// Imported caches contain no outputs of sources.
 func (t *task) mayBeImported() bool {
 	return t.opt.Imports != nil && t.v.Op.GetSource() == nil
 }
 
-// importedByDefinition reports whether imported caches have all outputs. It searches by
-// the identity of inputs, and by the content of local directories.
+// importedByDefinition reports whether imported caches have all outputs, as far as that is
+// known without the content of inputs other than local directories.
 func (t *task) importedByDefinition(ctx context.Context) bool {
 	if !t.mayBeImported() {
 		return false
@@ -118,8 +122,8 @@ func (t *task) importedByDefinition(ctx context.Context) bool {
 	return err == nil && m.complete()
 }
 
-// inImports reports whether imported caches have all outputs. It searches as
-// importedByDefinition does, and by the content of inputs.
+// inImports reports whether imported caches have all outputs. Unlike
+// importedByDefinition, it also uses the content of inputs that were evaluated.
 func (t *task) inImports(ctx context.Context) bool {
 	if t.importedByDefinition(ctx) {
 		return true
@@ -131,8 +135,8 @@ func (t *task) inImports(ctx context.Context) bool {
 	return err == nil && m.complete()
 }
 
-// fromImports fetches all outputs from imported caches if they have them. It never runs
-// an operation. If fetching fails, the build continues without the import.
+// fromImports fetches the outputs from imported caches. It returns false if imported
+// caches lack an output, or if fetching fails, so that the operation runs instead.
 func (t *task) fromImports(ctx context.Context) ([]*snapshot.Snapshot, bool) {
 	if !t.mayBeImported() {
 		return nil, false
@@ -150,14 +154,14 @@ func (t *task) fromImports(ctx context.Context) ([]*snapshot.Snapshot, bool) {
 	return nil, false
 }
 
-// load fetches imported results. Each result is fetched once per job, and a failure is
-// reported once.
+// load fetches imported results by their digests. Each result is fetched once per job, and
+// a failure is reported to [Imports] once.
 func (t *task) load(ctx context.Context, results []digest.Digest) ([]*snapshot.Snapshot, error) {
 	outs := make([]*snapshot.Snapshot, len(results))
 	for i, r := range results {
 		var err error
 		if outs[i], err = t.env.load(r).get(ctx, t.work, func(ctx context.Context) (*snapshot.Snapshot, error) {
-			s, err := t.opt.Imports.Load(t.reporting(ctx), r)
+			s, err := t.opt.Imports.Load(t.withReporter(ctx), r)
 			if err != nil && ctx.Err() == nil {
 				t.opt.Imports.Failed(t.v, err)
 			}

@@ -16,8 +16,9 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// TestSchedule builds toys with caches that are kept between builds. Each line of a
-// script defines a toy (see [parseToy]) or is one of:
+// TestSchedule checks which toys run in a sequence of builds, and which events and
+// results the builds have. The caches persist between the builds of a case. Each line of
+// its script defines a toy (see [parseToy]) or is one of:
 //
 //	build T: a b   builds T; exactly a and b run, each once, and the value is right
 //	fails T: a b   building T fails with the error of the toy; a and b run
@@ -41,9 +42,10 @@ func TestSchedule(t *testing.T) {
 	}
 }
 
-// script runs the lines of a case.
+// script runs the script of a case of [TestSchedule].
 type script struct{ g *playground }
 
+// lines runs the lines of text.
 func (s *script) lines(text string) {
 	s.g.t.Helper()
 	for line := range strings.Lines(text) {
@@ -53,6 +55,7 @@ func (s *script) lines(text string) {
 	}
 }
 
+// line runs one line.
 func (s *script) line(line string) {
 	g := s.g
 	g.t.Helper()
@@ -93,6 +96,8 @@ func (s *script) line(line string) {
 	}
 }
 
+// build builds a toy and checks its value, or its error if fails is true. want lists the
+// toys that must run.
 func (s *script) build(target, want string, fails bool) {
 	g := s.g
 	g.t.Helper()
@@ -111,6 +116,8 @@ func (s *script) build(target, want string, fails bool) {
 	s.equal("building "+target+" runs", g.ran, want)
 }
 
+// useExport makes later builds import the records that the last build exported. If
+// minimal is true, it removes all results but the result of the target.
 func (s *script) useExport(minimal bool) {
 	records := slices.Clone(s.g.exported)
 	for i := range records[:len(records)-1] {
@@ -121,6 +128,7 @@ func (s *script) useExport(minimal bool) {
 	s.g.imports = &toyImports{records: records, broken: map[int]bool{}}
 }
 
+// withEvent returns the names of the toys with an event of this kind in the last build.
 func (s *script) withEvent(kind EventKind) []string {
 	var list []string
 	for _, e := range s.g.events {
@@ -131,6 +139,7 @@ func (s *script) withEvent(kind EventKind) []string {
 	return list
 }
 
+// equal fails the test unless got contains exactly the words of want, in any order.
 func (s *script) equal(what string, got []string, want string) {
 	s.g.t.Helper()
 	sorted := slices.Sorted(slices.Values(got))
@@ -141,8 +150,8 @@ func (s *script) equal(what string, got []string, want string) {
 
 type scheduleCase struct{ about, script string }
 
-// TestShared: a job evaluates a vertex once for all callers, and results of several
-// graphs share vertices.
+// TestShared checks that a job evaluates each vertex once, even if several graphs contain
+// it and several goroutines request it.
 func TestShared(t *testing.T) {
 	g := newPlayground(t)
 	for _, line := range []string{"a = +1", "b = a +2", "c = a +3", "d = a* +4"} {
@@ -177,9 +186,9 @@ func TestShared(t *testing.T) {
 	}
 }
 
-// TestIgnoredInSecondGraph: a graph whose vertex ignores the cache does not get the
-// outputs that the vertex had in an earlier graph of the same job. A later graph may use
-// the outputs of the vertex that ignored the cache.
+// TestIgnoredInSecondGraph checks that a vertex that ignores the cache runs even if an
+// earlier graph of the same job has evaluated it. A third graph, which may use the cache,
+// gets the outputs of this second run.
 func TestIgnoredInSecondGraph(t *testing.T) {
 	g := newPlayground(t)
 	g.define("r = +1 random")
@@ -209,13 +218,14 @@ func TestIgnoredInSecondGraph(t *testing.T) {
 			t.Errorf("%s: value %d, want %d", tc.line, got, want)
 		}
 		if got := slices.Sorted(slices.Values(g.ran)); !slices.Equal(got, tc.ran) {
-			t.Errorf("%s: %v ran by now, want %v", tc.line, got, tc.ran)
+			t.Errorf("%s: %v ran up to now, want %v", tc.line, got, tc.ran)
 		}
 	}
 }
 
-// TestCancel: when the context of a job ends, so does everything that it started, with an
-// event: vertices that run, that wait for a slot, and that wait for inputs.
+// TestCancel checks that all goroutines of a job end when its context ends, and that each
+// started vertex has an event for its end. The vertices run, wait for a slot or wait for
+// their inputs.
 func TestCancel(t *testing.T) {
 	for _, tc := range []struct {
 		about    string
@@ -229,7 +239,7 @@ func TestCancel(t *testing.T) {
 		{"operation that waits for a slot", []string{"a = hangs", "b = hangs", "c = a b"}, "c", 1},
 		{"waiting for an input", []string{"a = hangs", "b = a", "c = b*"}, "c", 4},
 		{"waiting for the content of inputs", []string{"a = hangs", "b = hangs", "c = a* b*"}, "c", 4},
-		{"made ahead of its use", []string{"a = hangs", "b = hangs", "c = a b*"}, "c", 4},
+		{"prefetched input", []string{"a = hangs", "b = hangs", "c = a b*"}, "c", 4},
 	} {
 		t.Run(tc.about, func(t *testing.T) {
 			g := newPlayground(t)
@@ -266,9 +276,9 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// TestCallerLeaves: if the context of a caller ends, its work continues for other
-// callers.
-func TestCallerLeaves(t *testing.T) {
+// TestCallerCanceled checks that a vertex keeps running if the context of the caller that
+// started it ends, and that another caller gets its result.
+func TestCallerCanceled(t *testing.T) {
 	g := newPlayground(t)
 	g.define("a = meet +1")
 	g.define("b = meet +1")
@@ -284,17 +294,17 @@ func TestCallerLeaves(t *testing.T) {
 		}
 		return b.Result(graph)
 	}
-	impatient, leave := context.WithCancel(ctx)
-	left := make(chan error)
+	callerContext, cancelCaller := context.WithCancel(ctx)
+	failed := make(chan error)
 	a := result("a")
 	go func() {
-		_, err := a.Snapshot(impatient)
-		left <- err
+		_, err := a.Snapshot(callerContext)
+		failed <- err
 	}()
 	<-g.meeting["a"] // a runs, and waits for b
-	leave()
-	if err := <-left; !errors.Is(err, context.Canceled) {
-		t.Errorf("the caller that left got %v, want %v", err, context.Canceled)
+	cancelCaller()
+	if err := <-failed; !errors.Is(err, context.Canceled) {
+		t.Errorf("the canceled caller got %v, want %v", err, context.Canceled)
 	}
 	if _, err := result("b").Snapshot(ctx); err != nil {
 		t.Fatal(err)
@@ -304,28 +314,31 @@ func TestCallerLeaves(t *testing.T) {
 	}
 }
 
-// crowd is an operation that runs until the test lets one of the crowd end.
-type crowd struct {
-	*playOp
+// blockingOp is a toy whose Run sends to arrived and then blocks until it receives from
+// end. The toy "sum" does not block. All operations of a test share the fields, which
+// count how many of them run at once.
+type blockingOp struct {
+	*toyOp
 	running      *atomic.Int32
-	most         *atomic.Int32
+	peak         *atomic.Int32 // maximum of running
 	arrived, end chan struct{}
 }
 
 // Run implements [Op].
-func (o crowd) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.Snapshot, error) {
+func (o blockingOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.Snapshot, error) {
 	n := o.running.Add(1)
-	for most := o.most.Load(); n > most && !o.most.CompareAndSwap(most, n); most = o.most.Load() {
+	for peak := o.peak.Load(); n > peak && !o.peak.CompareAndSwap(peak, n); peak = o.peak.Load() {
 	}
 	if o.y.name != "sum" {
 		o.arrived <- struct{}{}
 		<-o.end
 	}
 	o.running.Add(-1)
-	return o.playOp.Run(ctx, in)
+	return o.toyOp.Run(ctx, in)
 }
 
-// TestParallel: exactly the permitted number of operations run concurrently.
+// TestParallel checks that as many operations run concurrently as [Options.Parallel]
+// permits, and no more.
 func TestParallel(t *testing.T) {
 	const all = 20
 	for parallel, want := range map[int]int{0: 1, 1: 1, 3: 3, 100: all} {
@@ -336,7 +349,7 @@ func TestParallel(t *testing.T) {
 			line += fmt.Sprintf(" a%d*", i)
 		}
 		g.define(line)
-		c := crowd{running: &atomic.Int32{}, most: &atomic.Int32{}, arrived: make(chan struct{}), end: make(chan struct{})}
+		c := blockingOp{running: &atomic.Int32{}, peak: &atomic.Int32{}, arrived: make(chan struct{}), end: make(chan struct{})}
 		go func() {
 			for i := range all {
 				<-c.arrived
@@ -355,21 +368,21 @@ func TestParallel(t *testing.T) {
 			o.Parallel = parallel
 			newOp := o.NewOp
 			o.NewOp = func(v *Vertex) Op {
-				one := c
-				one.playOp = newOp(v).(*playOp)
-				return one
+				op := c
+				op.toyOp = newOp(v).(*toyOp)
+				return op
 			}
 		}); err != nil {
 			t.Fatal(err)
 		}
-		if most := int(c.most.Load()); most != want {
-			t.Errorf("Parallel is %d: %d operations ran at once, want %d", parallel, most, want)
+		if peak := int(c.peak.Load()); peak != want {
+			t.Errorf("Parallel is %d: %d operations ran at once, want %d", parallel, peak, want)
 		}
 	}
 }
 
-// TestSnapshotID: the identity of a snapshot is the key of its result. This also holds
-// for snapshots that operations get as inputs.
+// TestSnapshotID checks that the ID of a snapshot equals the key of its result, both for
+// the result of a build and for an input of it.
 func TestSnapshotID(t *testing.T) {
 	g := newPlayground(t)
 	g.define("a = two +1")
@@ -394,8 +407,9 @@ func TestSnapshotID(t *testing.T) {
 	}
 }
 
-// TestResultKey: two results have the same key exactly if they are the same output of the
-// same operation on the same inputs, or were made from the same content.
+// TestResultKey checks when two results have the same key. Their operation and the index
+// of the output must be the same. An input must be the same, or have the same content if
+// the key covers only its content.
 func TestResultKey(t *testing.T) {
 	key := func(lines ...string) digest.Digest {
 		g := newPlayground(t)
@@ -435,13 +449,13 @@ func TestResultKey(t *testing.T) {
 	}
 	content := key("a = +3", "b = a* +2")
 	if other := key("x = +1", "a = x +2", "b = a* +2"); other != content {
-		t.Errorf("the same content made in another way has key %s, want %s", other, content)
+		t.Errorf("the same content from another operation has key %s, want %s", other, content)
 	}
 	if first, second := key("a = two +1", "b = a +2"), key("a = two +1", "b = a.1 +2"); first == second {
 		t.Error("two outputs of one operation have the same key")
 	}
 	var none *Result
 	if k, err := none.Key(t.Context()); err != nil || k != digest.FromString("scratch") {
-		t.Errorf("the key of the empty tree is %s, %v", k, err)
+		t.Errorf("the key of the empty tree is %s, %v, want %s", k, err, digest.FromString("scratch"))
 	}
 }

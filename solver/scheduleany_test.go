@@ -9,22 +9,22 @@ import (
 	"testing"
 )
 
-// TestAnySchedule builds random graphs of toys repeatedly, with random changes and random
-// losses. It compares the values with a sequential evaluation. Nothing runs twice in a
-// build, and nothing runs that the target does not need. A build without changes runs
-// only toys that ignore the cache.
+// TestAnySchedule builds random graphs of toys. Between builds, it changes definitions,
+// deletes cached results and imports caches at random. It checks that values are right,
+// that a toy runs at most once per build and only if the target needs it, and that a
+// second build without changes runs nothing.
 func TestAnySchedule(t *testing.T) {
 	for seed := range uint64(150) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			p := &anyPlay{g: newPlayground(t), r: rand.New(rand.NewPCG(seed, 0))}
+			p := &randomBuilds{g: newPlayground(t), r: rand.New(rand.NewPCG(seed, 0))}
 			for i := range 3 + p.r.IntN(8) {
 				p.names = append(p.names, fmt.Sprintf("t%d", i))
 				p.lines = append(p.lines, "")
 				p.redefine(i)
 			}
 			for range 8 {
-				p.step()
+				p.changeAndBuild()
 				if t.Failed() {
 					t.Fatalf("after:\n%s", strings.Join(p.log, "\n"))
 				}
@@ -33,26 +33,27 @@ func TestAnySchedule(t *testing.T) {
 	}
 }
 
-// anyPlay is a random sequence of builds.
-type anyPlay struct {
+// randomBuilds is a random sequence of builds in a playground.
+type randomBuilds struct {
 	g     *playground
 	r     *rand.Rand
 	names []string
 	lines []string // definitions of the toys, without the flag nocache
 	log   []string
-	// lost reports whether results were deleted. A step may then have one result under
-	// its key and an imported one under the key of its definition. Its dependents run
-	// once for each.
+	// lost is true after results were deleted. A toy may then have a result under its key
+	// and another, imported one under the key of its definition. Dependents may run once
+	// for each of them.
 	lost bool
 }
 
-func (p *anyPlay) say(format string, args ...any) {
+// logf adds a line to the log, which is printed if the test fails.
+func (p *randomBuilds) logf(format string, args ...any) {
 	p.log = append(p.log, fmt.Sprintf(format, args...))
 }
 
-// redefine gives toy i another definition, with earlier toys as inputs. Small numbers
-// make equal content likely.
-func (p *anyPlay) redefine(i int) {
+// redefine gives toy i a new random definition with earlier toys as inputs. The numbers
+// that toys add are small, so that different toys often have equal values.
+func (p *randomBuilds) redefine(i int) {
 	line := p.names[i] + " ="
 	switch n := p.r.IntN(10); {
 	case i == 0 || n == 0:
@@ -71,16 +72,17 @@ func (p *anyPlay) redefine(i int) {
 	}
 	p.lines[i] = line
 	p.g.define(line)
-	p.say("%s", line)
+	p.logf("%s", line)
 }
 
-// step makes a random change and builds twice.
-func (p *anyPlay) step() {
+// changeAndBuild makes a random change and builds a toy twice: first with some toys that
+// ignore the cache, and then without.
+func (p *randomBuilds) changeAndBuild() {
 	switch p.r.IntN(6) {
 	case 0:
 		p.loseResults()
 	case 1:
-		p.importOrNot()
+		p.changeImports()
 	default:
 		if i := p.r.IntN(len(p.names)); !p.pinned()[p.names[i]] {
 			p.redefine(i)
@@ -102,10 +104,11 @@ func (p *anyPlay) step() {
 	p.build(target, nil, true)
 }
 
-// pinned returns the random toys and their transitive inputs. A cache may have several
-// results of a random toy, one for each of its definitions, but want returns only the
-// last. These toys therefore keep their definitions, and no result is lost or imported.
-func (p *anyPlay) pinned() map[string]bool {
+// pinned returns the toys whose definitions must not change: those with the flag random,
+// and their transitive inputs. A random toy has another value for each definition, of
+// which the cache may have several, but playground.want knows only the last. While pinned
+// toys exist, results are neither deleted nor imported, for the same reason.
+func (p *randomBuilds) pinned() map[string]bool {
 	pinned := map[string]bool{}
 	for name, y := range p.g.toys {
 		if y.flags["random"] {
@@ -115,26 +118,27 @@ func (p *anyPlay) pinned() map[string]bool {
 	return pinned
 }
 
-func (p *anyPlay) loseResults() {
+// loseResults deletes random entries from the local cache.
+func (p *randomBuilds) loseResults() {
 	if len(p.pinned()) > 0 {
 		return
 	}
-	p.say("lose")
+	p.logf("lose")
 	p.lost = true
-	results := p.g.cache.results
-	for _, key := range slices.Sorted(maps.Keys(results)) {
+	entries := p.g.cache.entries
+	for _, key := range slices.Sorted(maps.Keys(entries)) {
 		if p.r.IntN(3) == 0 {
-			delete(results, key)
+			delete(entries, key)
 		}
 	}
 }
 
-// importOrNot makes the next builds import the records that the last build exported, with
-// some of them missing or damaged.
-func (p *anyPlay) importOrNot() {
+// changeImports makes later builds import nothing, or the records that the last build
+// exported. In the latter case, it removes some results and damages others.
+func (p *randomBuilds) changeImports() {
 	p.g.imports = nil
 	if len(p.pinned()) > 0 || len(p.g.exported) == 0 || p.r.IntN(3) == 0 {
-		p.say("import nothing")
+		p.logf("import nothing")
 		return
 	}
 	p.g.imports = &toyImports{records: slices.Clone(p.g.exported), broken: map[int]bool{}}
@@ -147,17 +151,19 @@ func (p *anyPlay) importOrNot() {
 			p.g.imports.broken[valueOf(r.Result)] = true
 		}
 	}
-	p.say("import %d records, broken: %v", len(p.g.imports.records), p.g.imports.broken)
+	p.logf("import %d records, broken: %v", len(p.g.imports.records), p.g.imports.broken)
 }
 
-func (p *anyPlay) build(target string, forced map[string]bool, again bool) {
+// build builds a toy and checks its value and which toys ran. The toys in forced ignore
+// the cache. If again is true, nothing changed since the last build.
+func (p *randomBuilds) build(target string, forced map[string]bool, again bool) {
 	g := p.g
-	p.say("build %s, without the cache for %v", target, slices.Sorted(maps.Keys(forced)))
+	p.logf("build %s, without the cache for %v", target, slices.Sorted(maps.Keys(forced)))
 	if len(p.pinned()) > 0 {
 		g.imports = nil
 	}
 	got, err := g.solve(target, func(o *Options) { o.Parallel = 1 + p.r.IntN(4) })
-	p.say("  ran %v; events: %s", g.ran, g.eventText())
+	p.logf("  ran %v; events: %s", g.ran, g.eventText())
 	if err != nil {
 		g.t.Errorf("%v", err)
 		return

@@ -9,7 +9,7 @@ func scheduleCases() []scheduleCase {
 			build b: a b
 			build b:
 			cached: a b`},
-		{"only what the target needs runs", `
+		{"operations that the target does not need do not run", `
 			a = +1
 			b = a +2
 			other = a +3
@@ -45,7 +45,7 @@ func scheduleCases() []scheduleCase {
 			build b:`},
 
 		// Keys.
-		{"a changed operation runs, and what depends on it", `
+		{"a changed operation and its dependents run", `
 			a = +1
 			b = a +2
 			c = b +3
@@ -54,34 +54,34 @@ func scheduleCases() []scheduleCase {
 			build c: b c
 			b = a +2
 			build c:`},
-		{"what does not depend on a change stays cached", `
+		{"operations that do not depend on a change are hits", `
 			a = +1
 			b = +2
 			c = a b +3
 			build c: a b c
 			b = +5
 			build c: b c`},
-		{"content that is made in another way is a hit", `
+		{"the same content from another operation is a hit", `
 			a = +1
 			b = a* +2
 			build b: a b
 			x = +0
 			a = x +1
 			build b: x a`},
-		{"a whole input that is made in another way is a miss", `
+		{"an input with another identity but the same content is a miss", `
 			a = +1
 			b = a +2
 			build b: a b
 			x = +0
 			a = x +1
 			build b: x a b`},
-		{"content that changes is a miss", `
+		{"changed content is a miss", `
 			a = +1
 			b = a* +2
 			build b: a b
 			a = +2
 			build b: a b`},
-		{"what follows content that did not change is a hit", `
+		{"dependents of unchanged content are hits", `
 			a = +1
 			b = a* +2
 			c = b +3
@@ -120,7 +120,7 @@ func scheduleCases() []scheduleCase {
 			c = b* +3
 			build b: a b
 			build c: c`},
-		{"a result that was deleted is made again", `
+		{"an operation whose result was deleted runs again", `
 			a = +1
 			b = a +2
 			build b: a b
@@ -130,13 +130,13 @@ func scheduleCases() []scheduleCase {
 			build b:
 			forget 3
 			build b: a b`},
-		{"an input that was deleted is made again for its content", `
+		{"a deleted input runs again for its content", `
 			a = +1
 			b = a* +2
 			build b: a b
 			forget 1
 			build b: a`},
-		{"nothing in the cache", `
+		{"an empty cache", `
 			a = +1
 			b = a* +2
 			build b: a b
@@ -148,7 +148,7 @@ func scheduleCases() []scheduleCase {
 			a = +1 nocache
 			build a: a
 			build a: a`},
-		{"what depends on it is not found by the key of an earlier run", `
+		{"its dependents are not hits by the key of an earlier run", `
 			a = +1 random
 			b = a +2
 			build b: a b
@@ -157,7 +157,7 @@ func scheduleCases() []scheduleCase {
 			build b: a b
 			a = +1 random
 			build b:`},
-		{"the last run is what later builds find", `
+		{"later builds get the result of the last run", `
 			a = +1 random
 			b = a +2
 			build a: a
@@ -165,7 +165,7 @@ func scheduleCases() []scheduleCase {
 			build a: a
 			a = +1 random
 			build b: b`},
-		{"what depends on it runs, also if its outputs are the same", `
+		{"its dependents run even if its outputs are the same", `
 			a = +1
 			b = a +2
 			build b: a b
@@ -174,7 +174,7 @@ func scheduleCases() []scheduleCase {
 			build b: a b
 			a = +1
 			build b:`},
-		{"what depends on the same outputs of a step after it is found", `
+		{"dependents of a step after it are hits if the step has the same outputs", `
 			a = +1
 			b = a +2
 			c = b +3
@@ -187,7 +187,7 @@ func scheduleCases() []scheduleCase {
 			cached: c d
 			a = +1
 			build d:`},
-		{"the same outputs of a step after it that were deleted", `
+		{"a dependent with the same outputs as before, which were deleted", `
 			a = +1
 			b = a +2
 			c = b +3
@@ -196,7 +196,7 @@ func scheduleCases() []scheduleCase {
 			forget 3
 			build c: a b c
 			build c: a b`},
-		{"two that ignore the cache, one after the other", `
+		{"a vertex that ignores the cache after another one", `
 			a = +1 nocache
 			b = a +2 nocache
 			c = b +3
@@ -206,7 +206,7 @@ func scheduleCases() []scheduleCase {
 			build d: a b c
 			a = +1
 			build d: b c`},
-		{"a step after it that has other inputs", `
+		{"a dependent with more inputs", `
 			a = +1
 			x = +5
 			b = a x x* +2
@@ -216,7 +216,7 @@ func scheduleCases() []scheduleCase {
 			build c: a b
 			x = +6
 			build c: a b c x`},
-		{"two steps after it", `
+		{"a chain of two dependents", `
 			a = +1 random
 			b = a +2
 			c = b +3
@@ -224,12 +224,12 @@ func scheduleCases() []scheduleCase {
 			a = +1 random nocache
 			build c: a b c
 			build c: a b c`},
-		{"content of it that is the same is a hit", `
+		{"a dependent by content is a hit if the content is the same", `
 			a = +1 nocache
 			b = a* +2
 			build b: a b
 			build b: a`},
-		{"a step after content of it that is the same is a hit", `
+		{"a dependent of a dependent by content is a hit if the content is the same", `
 			a = +1 nocache
 			x = +5
 			b = x a* +2
@@ -237,12 +237,12 @@ func scheduleCases() []scheduleCase {
 			build c: a b c x
 			build c: a
 			cached: b c x`},
-		{"content of it that is new is a miss", `
+		{"a dependent by content is a miss if the content is new", `
 			a = +1 random nocache
 			b = a* +2
 			build b: a b
 			build b: a b`},
-		{"in the middle", `
+		{"a vertex in the middle ignores the cache", `
 			a = +1
 			b = a +2 random
 			c = b +3
@@ -250,13 +250,13 @@ func scheduleCases() []scheduleCase {
 			b = a +2 random nocache
 			build c: b c
 			build c: b c`},
-		{"at the end", `
+		{"the target ignores the cache", `
 			a = +1
 			b = a +2 random
 			build b: a b
 			b = a +2 random nocache
 			build b: b`},
-		{"on one of two ways", `
+		{"one of two branches ignores the cache", `
 			a = +1 random
 			b = a +2
 			c = +4
@@ -273,14 +273,14 @@ func scheduleCases() []scheduleCase {
 			build d: a b c d
 			a = +1 random nocache
 			build d: a b d`},
-		{"a source that ignores the cache is fetched, and found by content", `
+		{"a source that ignores the cache is fetched, and its dependents are hits by content", `
 			s = remote +1
 			b = s +2
 			build b: s b
 			s = remote +1 nocache
 			build b:
 			build s: s`},
-		{"it is not found in imports", `
+		{"a vertex that ignores the cache is not imported", `
 			a = +1 random
 			b = a +2
 			build b: a b
@@ -289,7 +289,7 @@ func scheduleCases() []scheduleCase {
 			a = +1 random nocache
 			build b: a b
 			loaded:`},
-		{"what depends on it is not found in imports by how it was made", `
+		{"its dependents are not imported by its identity", `
 			a = +1 random
 			b = a +2
 			c = b +3
@@ -298,7 +298,7 @@ func scheduleCases() []scheduleCase {
 			a = +1 random nocache
 			build c: a b c
 			loaded:`},
-		{"what depends on its content is found in imports", `
+		{"its dependents by content are imported", `
 			a = +1
 			b = a* +2
 			build b: a b
@@ -374,14 +374,14 @@ func scheduleCases() []scheduleCase {
 			d = c +4
 			build d: a b c d
 			build d: a b c d`},
-		{"four stages below one", `
+		{"four stages based on one", `
 			a = meet +1
 			b = meet +2
 			c = meet +3
 			d = meet +4
 			e = a b* c d* +5
 			build e: a b c d e`},
-		{"nothing is made ahead that a cache has", `
+		{"a cached input is not prefetched", `
 			a = +1
 			b = +2
 			c = a b* +3
@@ -399,7 +399,7 @@ func scheduleCases() []scheduleCase {
 			build b:
 			loaded: 3
 			cached: a b`},
-		{"steps that only the import has run no more, with and without it", `
+		{"imported steps do not run later, with or without the import", `
 			a = +1
 			b = a +2
 			build b: a b
@@ -410,7 +410,7 @@ func scheduleCases() []scheduleCase {
 			build c:
 			noimport
 			build c:`},
-		{"steps after imported content run no more, with and without it", `
+		{"steps after imported content do not run later, with or without the import", `
 			a = +1
 			b = a* +2
 			build b: a b
@@ -423,7 +423,7 @@ func scheduleCases() []scheduleCase {
 			loaded:
 			noimport
 			build c:`},
-		{"the same if the content exists by then", `
+		{"the same if the content was evaluated meanwhile", `
 			a = +1
 			b = a* +2
 			build b: a b
@@ -446,7 +446,7 @@ func scheduleCases() []scheduleCase {
 			build d: d
 			noimport
 			build d:`},
-		{"only the last result is in the import, after content that is not", `
+		{"an import with the last result only, after content that it lacks", `
 			s = remote +1
 			a = s +1
 			b = a* +2
@@ -461,7 +461,7 @@ func scheduleCases() []scheduleCase {
 			build d:
 			build b: s a b
 			build d:`},
-		{"an import is not found after a later run of what it was made from", `
+		{"an import does not match after its input ran again", `
 			s = remote +1
 			a = s +1 random
 			b = a* +2
@@ -475,7 +475,7 @@ func scheduleCases() []scheduleCase {
 			build b: s a b
 			a = s +1 random
 			build c: c`},
-		{"an import that nobody needs is not fetched", `
+		{"an import that the target does not need is not fetched", `
 			s = remote +1
 			a = s +1
 			x = s +2
@@ -487,21 +487,21 @@ func scheduleCases() []scheduleCase {
 			x = y +1
 			build c: s x y
 			loaded: 9`},
-		{"the own cache comes first", `
+		{"the local cache is preferred to an import", `
 			a = +1
 			b = a +2
 			build b: a b
 			import
 			build b:
 			loaded:`},
-		{"the own cache comes first for content", `
+		{"the local cache is preferred to an import for content", `
 			a = +1
 			b = a* +2
 			build b: a b
 			import
 			build b:
 			loaded:`},
-		{"only the last result is in the import", `
+		{"an import with the last result only", `
 			a = +1
 			b = a +2
 			c = b +3
@@ -511,7 +511,7 @@ func scheduleCases() []scheduleCase {
 			build c: c
 			loaded: 3
 			cached: a b`},
-		{"a step that changed, with only the last result", `
+		{"a changed step with an import of the last result only", `
 			a = +1
 			b = a +2
 			build b: a b
@@ -520,7 +520,7 @@ func scheduleCases() []scheduleCase {
 			b = a +3
 			build b: a b
 			loaded:`},
-		{"content that is made in another way", `
+		{"an import matches by the content of its input", `
 			a = +1
 			b = a* +2
 			build b: a b
@@ -552,7 +552,7 @@ func scheduleCases() []scheduleCase {
 			s = local +2
 			build b: s b
 			loaded:`},
-		{"sources are not in imports", `
+		{"sources are not imported", `
 			s = remote +1
 			b = s +2
 			build b: s b
@@ -560,7 +560,7 @@ func scheduleCases() []scheduleCase {
 			fresh
 			build s: s
 			loaded:`},
-		{"a result that cannot be fetched is made, and reported once", `
+		{"if a result cannot be fetched, its step runs and the failure is reported once", `
 			s = remote +1
 			a = s +1
 			b = a +2
@@ -587,7 +587,7 @@ func scheduleCases() []scheduleCase {
 			failed: b
 			noimport
 			build c:`},
-		{"nothing of the import can be fetched", `
+		{"no imported result can be fetched", `
 			s = remote +1
 			a = s +1
 			b = a* +2
@@ -604,7 +604,7 @@ func scheduleCases() []scheduleCase {
 			failed:
 			noimport
 			build c:`},
-		{"what was imported is exported again", `
+		{"imported results are exported again", `
 			a = +1
 			b = a* +2
 			build b: a b
@@ -632,7 +632,7 @@ func scheduleCases() []scheduleCase {
 			c = b +3
 			fails c: a b
 			fails c: b`},
-		{"a failed step leaves nothing in the cache", `
+		{"a failed step is not cached", `
 			a = +1 fails
 			fails a: a
 			a = +1
@@ -647,7 +647,7 @@ func scheduleCases() []scheduleCase {
 			c = b +3
 			fails c: a
 			started: a b`},
-		{"an input of which the content counts fails", `
+		{"an input whose content is part of the key fails", `
 			a = +1 fails
 			b = a* +2
 			fails b: a`},

@@ -9,8 +9,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// Selected returns the files that a part of an operation's cache key covers, by path.
-// Their tree must still be in the store.
+// Selected returns the files that part p of the cache key of op covers, by path. It
+// returns an error if s no longer contains the file tree that they were selected from.
 func Selected(s *tree.Store, op *pb.Op, p Part) (map[string]*tree.Node, error) {
 	n, err := s.Load(p.Tree)
 	if err != nil {
@@ -31,7 +31,7 @@ func Selected(s *tree.Store, op *pb.Op, p Part) (map[string]*tree.Node, error) {
 		}
 		fileop.AddFiles(at, n.Get(at), files)
 	default:
-		return nil, fmt.Errorf("the operation has nothing that selects %s", p.Name)
+		return nil, fmt.Errorf("the operation has no action or mount that selects %s", p.Name)
 	}
 	return files, nil
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// TestRequiredPaths: a copy whose required path selects nothing is an error, unless it
-// copies within its own input.
+// TestRequiredPaths checks that a copy returns an error if one of its required paths does
+// not exist in the source. A copy within one input returns no error.
 func TestRequiredPaths(t *testing.T) {
 	for _, tc := range []struct {
 		about, path, include, required string
@@ -41,7 +41,7 @@ func TestRequiredPaths(t *testing.T) {
 			var of *Error
 			switch {
 			case tc.want == "" && err != nil:
-				t.Errorf("error %v, want none", err)
+				t.Errorf("error %v, want nil", err)
 			case tc.want != "" && (!errors.As(err, &of) || of.Err.Error() != tc.want || !errors.Is(err, fs.ErrNotExist)):
 				t.Errorf("error %v, want %s", err, tc.want)
 			}

@@ -6,9 +6,10 @@ import (
 	"sync"
 )
 
-// Status is the progress of one part of a vertex, such as the download of a layer.
+// Status is the progress of one task of a vertex, such as the download of one layer of an
+// image.
 type Status struct {
-	// ID is the name of the part, worded as in BuildKit: "sha256:…" for the download of a
+	// ID is the name of the task, worded as in BuildKit: "sha256:…" for the download of a
 	// layer, "extracting sha256:…", "transferring context:".
 	ID      string
 	Current int64 // bytes
@@ -18,22 +19,22 @@ type Status struct {
 
 type reporterKey struct{}
 
-// WithReporter returns a context whose trackers call report, which must be safe for
-// concurrent use. See [Track].
+// WithReporter returns a context in which [Track] reports progress by calling report.
+// Calls may be concurrent.
 func WithReporter(ctx context.Context, report func(Status)) context.Context {
 	return context.WithValue(ctx, reporterKey{}, report)
 }
 
-// Tracker reports the progress of a part of a vertex. Safe for concurrent use.
+// Tracker reports the progress of one task of a vertex. Safe for concurrent use.
 type Tracker struct {
 	report func(Status)
 	mu     sync.Mutex
 	status Status
 }
 
-// Track returns a tracker for a part of the vertex that ctx belongs to. If ctx has no
-// reporter, nothing is reported. If total is 0, it is unknown. The part lasts until Done
-// is called.
+// Track returns a tracker that reports the progress of a task to the reporter of ctx. If
+// ctx has no reporter, the tracker does nothing. total is in bytes, or 0 if it is unknown.
+// The task appears as running until Done is called.
 func Track(ctx context.Context, id string, total int64) *Tracker {
 	t := &Tracker{status: Status{ID: id, Total: total}}
 	t.report, _ = ctx.Value(reporterKey{}).(func(Status))
@@ -44,7 +45,7 @@ func Track(ctx context.Context, id string, total int64) *Tracker {
 // Add reports n more bytes.
 func (t *Tracker) Add(n int64) { t.update(func(s *Status) { s.Current += n }) }
 
-// Done reports the end of the part, whether it succeeded or not.
+// Done reports that the task ended, with or without success.
 func (t *Tracker) Done() { t.update(func(s *Status) { s.Done = true }) }
 
 func (t *Tracker) update(change func(*Status)) {
@@ -57,10 +58,11 @@ func (t *Tracker) update(change func(*Status)) {
 	t.report(t.status)
 }
 
-// Reader returns a reader of r that adds the bytes read to t.
+// Reader returns a reader that reads from r and reports each byte read as progress.
 func (t *Tracker) Reader(r io.Reader) io.Reader { return &trackedReader{r, t} }
 
-// ReadCloser is like Reader for an [io.ReadCloser]. If r is nil, it returns nil.
+// ReadCloser returns a reader as Reader does, which closes r when it is closed. If r is
+// nil, it returns nil.
 func (t *Tracker) ReadCloser(r io.ReadCloser) io.ReadCloser {
 	if r == nil {
 		return nil
@@ -83,7 +85,7 @@ func (r *trackedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Writer returns a writer to w that adds the bytes written to t.
+// Writer returns a writer that writes to w and reports each byte written as progress.
 func (t *Tracker) Writer(w io.Writer) io.Writer { return &trackedWriter{w, t} }
 
 type trackedWriter struct {

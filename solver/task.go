@@ -13,39 +13,41 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// task evaluates one vertex of a job.
+// task evaluates one vertex of a job. Each of its futures is computed at most once. Safe
+// for concurrent use.
 type task struct {
 	*env
 	*progress
 	v  *Vertex
 	op Op
 	in []*Result
-	// variant is the digest of v, unless v or one of its transitive inputs ignores the
-	// cache.
+	// variant identifies the task in the job. It is the digest of v, unless v or one of its
+	// transitive inputs ignores the cache.
 	variant string
 
-	cacheMap *future[*CacheMap]
-	probed   *future[lookup] // the lookup that runs no operation
-	found    *future[lookup] // the lookup after the inputs that the key needs have run
-	defined  *future[Key]
-	outs     *future[CacheEntry]
-	imports  *importLookups
+	cacheMap      *future[*CacheMap]
+	probeResult   *future[lookup]
+	lookupResult  *future[lookup]
+	definitionKey *future[Key]
+	outs          *future[CacheEntry]
+	imports       *importLookups
 }
 
+// newTask returns a task that evaluates v by op, with the results in as its inputs.
 func newTask(e *env, v *Vertex, op Op, in []*Result) *task {
-	p := &progress{events: e.events, of: v}
+	p := &progress{events: e.events, vertex: v}
 	for _, r := range in {
 		p.inputs = append(p.inputs, r.task.progress)
 	}
 	return &task{
 		env: e, progress: p, v: v, op: op, in: in,
-		cacheMap: newFuture[*CacheMap](), probed: newFuture[lookup](), found: newFuture[lookup](), defined: newFuture[Key](),
-		outs: newFuture[CacheEntry](), imports: newImportLookups(),
+		cacheMap: newFuture[*CacheMap](), probeResult: newFuture[lookup](), lookupResult: newFuture[lookup](),
+		definitionKey: newFuture[Key](), outs: newFuture[CacheEntry](), imports: newImportLookups(),
 	}
 }
 
-// failed returns err as an [Error] of t. An error of an input stays the error of the
-// input.
+// failed returns err as an [Error] of the vertex. If err is already the Error of an input,
+// failed returns it, with the locations of the vertex if it has none.
 func (t *task) failed(err error) error {
 	var of *Error
 	if err == nil || errors.As(err, &of) {
@@ -54,7 +56,7 @@ func (t *task) failed(err error) error {
 	return &Error{Vertex: t.v, Err: err, Locations: t.v.Locations}
 }
 
-// located adds the locations of t to the error of an input that has none.
+// located adds the locations of the vertex to err if it is an [Error] without locations.
 func (t *task) located(err error) error {
 	var of *Error
 	if errors.As(err, &of) && len(of.Locations) == 0 && len(t.v.Locations) > 0 {
@@ -63,14 +65,14 @@ func (t *task) located(err error) error {
 	return err
 }
 
-// describe returns the cache map.
+// describe returns the cache map of the operation. For a source, it resolves the source.
 func (t *task) describe(ctx context.Context) (*CacheMap, error) {
 	return t.cacheMap.get(ctx, t.work, func(ctx context.Context) (*CacheMap, error) {
 		isSource := t.v.Op.GetSource() != nil
-		if isSource { // resolving takes time
+		if isSource { // show progress, because resolving may use the network
 			t.start()
 		}
-		m, err := t.op.CacheMap(t.reporting(ctx))
+		m, err := t.op.CacheMap(t.withReporter(ctx))
 		if err = t.failed(err); err != nil {
 			t.start()
 		}
@@ -79,9 +81,10 @@ func (t *task) describe(ctx context.Context) (*CacheMap, error) {
 	})
 }
 
-// mustRun reports whether the operation runs even on a cache hit. This is so if it
-// ignores the cache, or if its key contains the identity of an input that ignores the
-// cache. Inputs that are sources have no effect, because their identity is their content.
+// mustRun reports whether the operation runs even if the cache has its outputs. It runs
+// if the vertex ignores the cache, or if the cache key contains the identity of an input
+// that ignores the cache. An input that is a source does not count, because its identity
+// covers its content.
 func (t *task) mustRun(m *CacheMap) bool {
 	if t.v.Meta.IgnoreCache {
 		return true
@@ -94,9 +97,10 @@ func (t *task) mustRun(m *CacheMap) bool {
 	return false
 }
 
-// id returns the identity of the outputs, which is part of the keys of dependents. The
-// operation runs first if the identity depends on the outputs. Sources are not fetched,
-// because the key of a source covers its content.
+// id returns the identity of the outputs, which is part of the cache keys of dependents.
+// It runs the operation only if the identity covers the outputs, because the operation
+// ignores the cache. It never fetches a source, because the key of a source covers the
+// content.
 func (t *task) id(ctx context.Context) (digest.Digest, error) {
 	l, err := t.lookup(ctx)
 	if err != nil || l.id != "" {
@@ -106,12 +110,14 @@ func (t *task) id(ctx context.Context) (digest.Digest, error) {
 	return c.ID, err
 }
 
-// outputs returns the outputs, from a cache or by running the operation.
+// outputs returns the outputs of the vertex. It takes them from a cache if possible, and
+// otherwise evaluates the inputs and runs the operation.
 func (t *task) outputs(ctx context.Context) (CacheEntry, error) {
 	return t.outs.get(ctx, t.work, t.evaluate)
 }
 
-// evaluate returns the outputs from a cache, or runs the operation once all inputs exist.
+// evaluate returns the outputs of the vertex from the local cache, from an imported cache,
+// or by running the operation.
 func (t *task) evaluate(ctx context.Context) (c CacheEntry, err error) {
 	defer func() { t.end(Done, err) }()
 	l, err := t.lookup(ctx)
@@ -137,8 +143,9 @@ func (t *task) evaluate(ctx context.Context) (c CacheEntry, err error) {
 	return c, t.failed(err)
 }
 
-// run runs the operation and stores its outputs. It reports the end of the vertex before
-// it releases the slot.
+// run runs the operation when a slot of the scheduler is free, and stores its outputs in
+// the cache. It sends the event Done before it releases the slot, so that no more
+// vertices appear to run than [Options.Parallel] permits.
 func (t *task) run(ctx context.Context, l lookup, in []*snapshot.Snapshot) (c CacheEntry, err error) {
 	c.ID = l.key.Digest()
 	if _, ok := t.op.(waiter); !ok {
@@ -150,7 +157,7 @@ func (t *task) run(ctx context.Context, l lookup, in []*snapshot.Snapshot) (c Ca
 	t.start()
 	defer func() { t.end(Done, t.failed(err)) }()
 	t.env.events.emit(Event{Vertex: t.v, Kind: Missed})
-	c.Outputs, err = t.op.Run(t.reporting(ctx), in)
+	c.Outputs, err = t.op.Run(t.withReporter(ctx), in)
 	for _, s := range c.Outputs {
 		err = cmp.Or(err, snapshot.CheckLayers(len(s.Layers())))
 	}
@@ -166,33 +173,35 @@ func (t *task) run(ctx context.Context, l lookup, in []*snapshot.Snapshot) (c Ca
 	}
 	earlier.ID = cmp.Or(earlier.ID, c.ID)
 	switch {
-	// If the content is the same as before, the identity is reused, so that dependents
-	// built from it are cache hits.
+	// The operation ran without using the cache, but produced the same content as before.
+	// Reuse the earlier identity, so that dependents are cache hits.
 	//
 	// Upstream: if a step ran because its input ignored the cache, its dependents are
-	// cache hits whatever the content. The build then contains files of the earlier run.
+	// cache hits even if the content changed. The build then contains files from the
+	// earlier run.
 	case l.id == "" && ok && slices.EqualFunc(earlier.Outputs, c.Outputs, sameContent):
 		c.ID = earlier.ID
 	case l.id == "":
 		c.ID = l.key.identityOf(c.Outputs)
 	case ok:
-		// A concurrent build has stored a result under this key. The first result wins:
-		// dependents of it may be in the cache already. Also, the diff of two results is
-		// small only if the upper one was made from the lower one.
+		// A concurrent build has run the same operation and stored its outputs first. Use
+		// these, because the cache may already contain results based on them. Two runs
+		// rarely produce the same bytes, so mixing their results would make diffs large.
 		return earlier, nil
 	}
 	return c, t.put(ctx, l.key, c)
 }
 
+// sameContent reports whether the files of a and b are equal except for their times.
 func sameContent(a, b *snapshot.Snapshot) bool { return a.Tree().Digest() == b.Tree().Digest() }
 
-// put stores the outputs under a key.
+// put stores the outputs of the vertex in the cache under key.
 func (t *task) put(ctx context.Context, key Key, c CacheEntry) error {
 	return t.opt.Cache.Put(ctx, key.Digest(), Origin{t.v.Name(), t.v.Op.GetSource().GetIdentifier()}, c)
 }
 
-// prefetch starts the evaluation of the outputs if no cache has them. It returns no
-// error: callers that need the outputs get it.
+// prefetch starts to evaluate the outputs in the background if no cache has them. It
+// returns no error, because outputs returns the same error later.
 func (t *task) prefetch(ctx context.Context) {
 	l, err := t.lookup(ctx)
 	if err != nil || l.ok || t.inImports(ctx) {
@@ -201,7 +210,8 @@ func (t *task) prefetch(ctx context.Context) {
 	t.outs.start(t.work, t.evaluate)
 }
 
-// snapshots evaluates results concurrently. If several fail, it returns the first error.
+// snapshots evaluates results concurrently and returns their snapshots. It returns the
+// first error.
 func snapshots(ctx context.Context, in []*Result) ([]*snapshot.Snapshot, error) {
 	out := make([]*snapshot.Snapshot, len(in))
 	err := concurrently(ctx, len(in), func(ctx context.Context, i int) (err error) {
@@ -211,8 +221,9 @@ func snapshots(ctx context.Context, in []*Result) ([]*snapshot.Snapshot, error) 
 	return out, err
 }
 
-// concurrently calls fn with 0 to n-1 and returns the first error. A single call uses no
-// goroutine, because chains of operations are deep.
+// concurrently calls fn with the numbers 0 to n-1 concurrently and returns the first
+// error. If n is 1, it starts no goroutine: most vertices have one input, and a build may
+// have long chains of them.
 func concurrently(ctx context.Context, n int, fn func(ctx context.Context, i int) error) error {
 	if n == 1 {
 		return fn(ctx, 0)
@@ -224,31 +235,32 @@ func concurrently(ctx context.Context, n int, fn func(ctx context.Context, i int
 	return g.Wait()
 }
 
-// Result is an output of a vertex, which may not have run yet. A nil Result is an empty
-// tree.
+// Result is an output of a vertex in a job. The vertex may not have been evaluated yet. A
+// nil Result is an empty file tree. Safe for concurrent use.
 type Result struct {
 	task  *task
 	index int
 }
 
-// Vertex returns the vertex that r is an output of.
+// Vertex returns the vertex that produces r. r must not be nil.
 func (r *Result) Vertex() *Vertex { return r.task.v }
 
-// id returns the identity of the output, given the identity of the operation.
-func (r *Result) id(of digest.Digest) digest.Digest {
-	return digest.FromString(fmt.Sprintf("%s %d", of, r.index))
+// id returns the identity of this output. all is the identity of all outputs of the
+// vertex, as task.id returns it.
+func (r *Result) id(all digest.Digest) digest.Digest {
+	return digest.FromString(fmt.Sprintf("%s %d", all, r.index))
 }
 
-// of returns this output from the list of all outputs of the operation.
-func (r *Result) of(outs []*snapshot.Snapshot) (*snapshot.Snapshot, error) {
+// pick returns the snapshot of this output from outs, the outputs of its vertex.
+func (r *Result) pick(outs []*snapshot.Snapshot) (*snapshot.Snapshot, error) {
 	if r.index >= len(outs) {
 		return nil, fmt.Errorf("%s has no output %d", r.task.v.Name(), r.index)
 	}
 	return outs[r.index], nil
 }
 
-// Key returns the identity of the result: results with equal keys are equal. It evaluates
-// the inputs that the key depends on.
+// Key returns a digest that identifies the result: results with equal keys have equal
+// content. It evaluates inputs only if the key depends on their content.
 func (r *Result) Key(ctx context.Context) (digest.Digest, error) {
 	if r == nil {
 		return digest.FromString("scratch"), nil
@@ -260,7 +272,8 @@ func (r *Result) Key(ctx context.Context) (digest.Digest, error) {
 	return r.id(id), nil
 }
 
-// Snapshot evaluates the result, from a cache or by running the operation and its inputs.
+// Snapshot returns the content of the result. It takes it from a cache if possible, and
+// otherwise evaluates the inputs and runs the operation. If r is nil, it returns nil.
 func (r *Result) Snapshot(ctx context.Context) (*snapshot.Snapshot, error) {
 	if r == nil {
 		return nil, nil
@@ -269,6 +282,6 @@ func (r *Result) Snapshot(ctx context.Context) (*snapshot.Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := r.of(c.Outputs)
+	s, err := r.pick(c.Outputs)
 	return s.WithID(r.id(c.ID)), err
 }

@@ -2,14 +2,14 @@ package solver
 
 import "testing"
 
-// TestPrefetch: a result is prefetched only if no cache has it. An imported result is not
-// fetched, because it may turn out not to be needed.
+// TestPrefetch checks that prefetch evaluates a result only if no cache has it. It must
+// not fetch a result from an imported cache, because the build may not need it.
 func TestPrefetch(t *testing.T) {
 	for _, tc := range []struct {
 		about, before, ran, loaded string
 	}{
 		{"in no cache", "", "s b", ""},
-		{"in the own cache", "build b: s b", "", ""},
+		{"in the local cache", "build b: s b", "", ""},
 		{"in an import", "build b: s b\nimport\nfresh", "", ""},
 	} {
 		t.Run(tc.about, func(t *testing.T) {
@@ -22,9 +22,9 @@ func TestPrefetch(t *testing.T) {
 			}
 			b.Result(graph).task.prefetch(t.Context())
 			b.Wait()
-			s.equal("running", s.g.ran, tc.ran)
+			s.equal("toys that ran", s.g.ran, tc.ran)
 			if s.g.imports != nil {
-				s.equal("fetching", s.g.imports.loaded, tc.loaded)
+				s.equal("values fetched", s.g.imports.loaded, tc.loaded)
 			}
 		})
 	}

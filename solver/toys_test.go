@@ -20,9 +20,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// toy is an operation that adds integers: its value is the sum of its inputs and its own
-// number. The snapshot of a value contains one directory, whose owner is the user with
-// this number as its id.
+// toy is an operation that adds integers, so that tests of the scheduler can check results
+// without files. Its value is the sum of its inputs and of its own number. A snapshot
+// stores a value as the user id of the directory "value".
 type toy struct {
 	name   string
 	inputs []toyInput
@@ -35,12 +35,12 @@ type toy struct {
 type toyInput struct {
 	name    string
 	index   int
-	content bool // the key covers its value and not its identity
+	content bool // the cache key covers the value of the input instead of its identity
 }
 
-// parseToy parses "name = input input* other.1 +3 flag flag". An asterisk marks an input
-// whose content is part of the key. A number after a period is the index of an output.
-// The flags:
+// parseToy parses the definition of a toy: "name = input input* other.1 +3 flag flag". An
+// asterisk marks an input whose content is part of the cache key. A number after a period
+// is the index of an output. These are the flags:
 //
 //	local, remote  a local directory, or a remote source
 //	nocache        ignores the cache
@@ -75,8 +75,8 @@ func parseToy(line string) *toy {
 	return t
 }
 
-// op returns the toy as an LLB operation, so that definitions and keys in exported caches
-// are those for real operations.
+// op returns the LLB operation of the toy: a source, or a process with a mount per input.
+// digests contains the digests of the inputs by name.
 func (y *toy) op(digests map[string]string) *pb.Op {
 	if y.source != "" {
 		scheme := map[string]string{"local": "local", "remote": "https"}[y.source]
@@ -99,8 +99,8 @@ func (y *toy) op(digests map[string]string) *pb.Op {
 	return op
 }
 
-// number returns the snapshot of a value.
-func number(n int) *snapshot.Snapshot {
+// snapshotOf returns a snapshot that stores a value.
+func snapshotOf(n int) *snapshot.Snapshot {
 	dir, err := tree.NewDir(tree.Meta{UID: uint32(n)}, nil)
 	if err != nil {
 		panic(err)
@@ -112,27 +112,28 @@ func number(n int) *snapshot.Snapshot {
 	return snapshot.New(root, nil)
 }
 
-// valueOf returns the value of a snapshot.
+// valueOf returns the value that a snapshot stores.
 func valueOf(s *snapshot.Snapshot) int { return int(s.Tree().Get("value").Meta().UID) }
 
-// playground has toys, and the caches that are kept between builds.
+// playground builds toys. Its caches persist between builds.
 type playground struct {
 	t     *testing.T
 	toys  map[string]*toy
-	order []string // in order of definition
+	order []string // names of toys in order of definition
 	cache *MemoryCache
 	store *tree.Store
 
 	imports  *toyImports
-	exported []ChainRecord  // by the last build
-	last     map[string]int // the number that each random toy added in its last run
+	exported []ChainRecord  // records that the last build exported
+	last     map[string]int // by random toy: the number that it added in its last run
 
 	mu      sync.Mutex
-	ran     []string // in the last build
-	meeting map[string]chan struct{}
-	events  []Event
+	ran     []string                 // toys that ran in the last build, in order
+	meeting map[string]chan struct{} // by toy with flag "meet": closed when it runs
+	events  []Event                  // of the last build
 }
 
+// newPlayground returns a playground without toys and with empty caches.
 func newPlayground(t *testing.T) *playground {
 	t.Helper()
 	store, err := tree.OpenStore(t.TempDir())
@@ -142,7 +143,7 @@ func newPlayground(t *testing.T) *playground {
 	return &playground{t: t, toys: map[string]*toy{}, cache: NewMemoryCache(), store: store, last: map[string]int{}}
 }
 
-// define adds a toy, or replaces the toy of the same name.
+// define adds the toy that line defines, or replaces the toy of the same name.
 func (g *playground) define(line string) {
 	y := parseToy(line)
 	if g.toys[y.name] == nil {
@@ -151,7 +152,7 @@ func (g *playground) define(line string) {
 	g.toys[y.name] = y
 }
 
-// definition returns the definition of a toy and its transitive inputs.
+// definition returns an LLB definition with a toy as its result.
 func (g *playground) definition(target string) *pb.Definition {
 	def := &pb.Definition{Metadata: map[string]*pb.OpMetadata{}}
 	digests := map[string]string{}
@@ -164,7 +165,8 @@ func (g *playground) definition(target string) *pb.Definition {
 	return def
 }
 
-// addTo adds a toy to a definition, after its inputs.
+// addTo adds a toy to a definition, after its transitive inputs, and its digest to
+// digests.
 func (g *playground) addTo(def *pb.Definition, digests map[string]string, name string) {
 	if digests[name] != "" {
 		return
@@ -183,7 +185,7 @@ func (g *playground) addTo(def *pb.Definition, digests map[string]string, name s
 	}
 }
 
-// closure returns the names of a toy and its transitive inputs.
+// closure returns the names of a toy and of its transitive inputs.
 func (g *playground) closure(target string) map[string]bool {
 	need := map[string]bool{target: true}
 	for _, in := range g.toys[target].inputs {
@@ -192,7 +194,8 @@ func (g *playground) closure(target string) map[string]bool {
 	return need
 }
 
-// want returns the value of an output, evaluated sequentially.
+// want returns the expected value of an output of a toy. It evaluates the inputs
+// recursively, without the scheduler.
 func (g *playground) want(name string, index int) int {
 	y := g.toys[name]
 	sum := y.add + 1000*index
@@ -205,17 +208,18 @@ func (g *playground) want(name string, index int) int {
 	return sum
 }
 
-// playOp is the operation of a toy.
-type playOp struct {
+// toyOp implements [Op] for a toy.
+type toyOp struct {
 	g *playground
 	y *toy
 	v *Vertex
 }
 
+// errToy is the error of toys with the flags fails, badmap and badkey.
 var errToy = errors.New("the toy is broken")
 
 // CacheMap implements [Op].
-func (o *playOp) CacheMap(context.Context) (*CacheMap, error) {
+func (o *toyOp) CacheMap(context.Context) (*CacheMap, error) {
 	if o.y.flags["badmap"] {
 		return nil, errToy
 	}
@@ -238,7 +242,8 @@ func (o *playOp) CacheMap(context.Context) (*CacheMap, error) {
 	return m, nil
 }
 
-func (o *playOp) content(_ context.Context, s *snapshot.Snapshot) ([]Part, error) {
+// content returns the part of the cache key that covers the value of an input.
+func (o *toyOp) content(_ context.Context, s *snapshot.Snapshot) ([]Part, error) {
 	if o.y.flags["badkey"] {
 		return nil, errToy
 	}
@@ -246,8 +251,8 @@ func (o *playOp) content(_ context.Context, s *snapshot.Snapshot) ([]Part, error
 }
 
 // Run implements [Op].
-func (o *playOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.Snapshot, error) {
-	sum := o.y.add + o.begin()
+func (o *toyOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.Snapshot, error) {
+	sum := o.y.add + o.recordRun()
 	if err := o.wait(ctx); err != nil {
 		return nil, err
 	}
@@ -258,13 +263,14 @@ func (o *playOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.
 	case o.y.flags["fails"]:
 		return nil, errToy
 	case o.y.flags["two"]:
-		return []*snapshot.Snapshot{number(sum), number(sum + 1000)}, nil
+		return []*snapshot.Snapshot{snapshotOf(sum), snapshotOf(sum + 1000)}, nil
 	}
-	return []*snapshot.Snapshot{number(sum)}, nil
+	return []*snapshot.Snapshot{snapshotOf(sum)}, nil
 }
 
-// begin records that the toy runs. It returns the number that a random toy adds, or 0.
-func (o *playOp) begin() int {
+// recordRun records that the toy runs. For a random toy, it returns the number to add in
+// this run, otherwise 0.
+func (o *toyOp) recordRun() int {
 	o.g.mu.Lock()
 	defer o.g.mu.Unlock()
 	o.g.ran = append(o.g.ran, o.y.name)
@@ -275,9 +281,9 @@ func (o *playOp) begin() int {
 	return 0
 }
 
-// wait returns when all toys with flag "meet" run. A toy with flag "hangs" runs until the
-// build ends.
-func (o *playOp) wait(ctx context.Context) error {
+// wait blocks a toy with the flag "meet" until all toys with this flag run, and a toy with
+// the flag "hangs" until the build ends. Other toys do not wait.
+func (o *toyOp) wait(ctx context.Context) error {
 	if o.y.flags["hangs"] {
 		<-ctx.Done()
 		return context.Cause(ctx)
@@ -296,10 +302,12 @@ func (o *playOp) wait(ctx context.Context) error {
 	return nil
 }
 
-// toyTimeout is the time after which the test cancels builds of toys that hang.
+// toyTimeout is the time after which a test cancels a build, so that a bug in the
+// scheduler fails the test instead of blocking it.
 const toyTimeout = 20 * time.Second
 
-// solve builds a toy and returns its value. change adapts the options, unless it is nil.
+// solve builds a toy and returns its value. If change is not nil, it may modify the
+// options of the job.
 func (g *playground) solve(target string, change func(*Options)) (int, error) {
 	ctx, cancel := context.WithTimeout(g.t.Context(), toyTimeout)
 	b := g.start(ctx, target, change)
@@ -324,7 +332,8 @@ func (g *playground) solve(target string, change func(*Options)) (int, error) {
 	return valueOf(s), nil
 }
 
-// start returns a job for the build of a toy.
+// start returns a job for a build of a toy, and clears the records of the last build. If
+// change is not nil, it may modify the options of the job.
 func (g *playground) start(ctx context.Context, target string, change func(*Options)) *Job {
 	g.ran, g.events, g.meeting = nil, nil, map[string]chan struct{}{}
 	for name := range g.closure(target) {
@@ -335,7 +344,7 @@ func (g *playground) start(ctx context.Context, target string, change func(*Opti
 	opt := Options{
 		Store: g.store, Cache: g.cache, Parallel: 100, Now: func() time.Time { return time.Unix(0, 0) },
 		Events: func(e Event) { g.events = append(g.events, e) },
-		NewOp:  func(v *Vertex) Op { return &playOp{g: g, y: g.toys[v.Name()], v: v} },
+		NewOp:  func(v *Vertex) Op { return &toyOp{g: g, y: g.toys[v.Name()], v: v} },
 	}
 	if g.imports != nil {
 		opt.Imports = g.imports
@@ -346,8 +355,9 @@ func (g *playground) start(ctx context.Context, target string, change func(*Opti
 	return New(ctx, opt)
 }
 
-// checkEvents checks that each started vertex ended, and that only started vertices ran.
-// A vertex may start again only if it was resolved or skipped before.
+// checkEvents checks the order of the events of the last build: each vertex that starts
+// also ends, and no vertex runs without having started. A vertex may start again only if
+// it was resolved or skipped before.
 func (g *playground) checkEvents() {
 	g.t.Helper()
 	state := map[string]string{}
@@ -375,6 +385,8 @@ func (g *playground) checkEvents() {
 	}
 }
 
+// eventText returns the events of the last build as text, such as "a started, a runs, a
+// done".
 func (g *playground) eventText() string {
 	kinds := [...]string{Started: "started", Output: "output", Missed: "runs", Cached: "cached", Done: "done"}
 	var list []string
@@ -388,20 +400,20 @@ func (g *playground) eventText() string {
 	return strings.Join(list, ", ")
 }
 
-// forget deletes the results with this value from the cache.
+// forget deletes the entries with this value from the local cache.
 func (g *playground) forget(value int) {
-	maps.DeleteFunc(g.cache.results, func(_ digest.Digest, c CacheEntry) bool {
+	maps.DeleteFunc(g.cache.entries, func(_ digest.Digest, c CacheEntry) bool {
 		return slices.ContainsFunc(c.Outputs, func(s *snapshot.Snapshot) bool { return valueOf(s) == value })
 	})
 }
 
-// toyImports is an imported cache: the records that a build exported.
+// toyImports implements [Imports] with the records that an earlier build exported.
 type toyImports struct {
 	records []ChainRecord
 	broken  map[int]bool // values whose results cannot be fetched
 
 	mu             sync.Mutex
-	loaded, failed []string
+	loaded, failed []string // values fetched; names of vertices whose import failed
 }
 
 // Find implements [Imports].
@@ -415,7 +427,7 @@ func (c *toyImports) Find(name digest.Digest, inputs [][]Link) []Record {
 	return list
 }
 
-// linked reports whether a record has one of the links for each input.
+// linked reports whether record r has, for each input, at least one of the given links.
 func (*toyImports) linked(r ChainRecord, inputs [][]Link) bool {
 	for i, links := range inputs {
 		if !slices.ContainsFunc(r.Inputs[i], func(have ChainLink) bool {

@@ -11,7 +11,8 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// check validates an operation: its fields, and the indexes of its inputs and outputs.
+// check returns an error if an operation is invalid: if a required field is missing, or
+// if the index of an input or output is out of range.
 func check(v *Vertex) error {
 	switch op := v.Op.Op.(type) {
 	case *pb.Op_Source:
