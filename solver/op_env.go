@@ -11,7 +11,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// opEnv is what every implementation of [Op] needs: the state of the job, and the vertex.
+// opEnv holds the state of the job and the vertex. Every implementation of [Op] embeds it.
 type opEnv struct {
 	*env
 	v *Vertex

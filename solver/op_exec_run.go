@@ -192,7 +192,7 @@ func (x *execRun) add(out runner.Mount, m *pb.Mount) error {
 	return nil
 }
 
-// setTree sets the file tree and the layers of out to those of the input of m.
+// setTree sets the file tree and the layers of out from the input of m.
 func (x *execRun) setTree(out *runner.Mount, m *pb.Mount) {
 	s := x.base(m)
 	out.Tree = s.Tree()
