@@ -10,17 +10,18 @@ import (
 	"mvdan.cc/sh/v3/expand"
 )
 
-// Limits of the memory that a script shares with the build.
+// These limits protect the builder, whose memory a script shares.
 const (
-	maxFile    = 256 << 20 // bytes of a written file, and of standard input
-	maxHeap    = 512 << 20 // bytes by which the heap may grow while a script runs
-	maxFrames  = 10_000    // stack frames: about 1,000 nested function calls
-	maxThreads = 1_000     // goroutines that may be added while a script runs, for background processes
+	maxFile    = 256 << 20 // maximum size of a written file and of standard input, in bytes
+	maxHeap    = 512 << 20 // maximum growth of the heap while a script runs, in bytes
+	maxFrames  = 10_000    // maximum depth of the Go stack: about 1,000 nested shell functions
+	maxThreads = 1_000     // maximum number of additional goroutines, as for background processes
 )
 
-// inBounds returns an error for a command with too many arguments, too deep in function
-// calls, or with too many concurrent processes.
-func (f *files) inBounds(args []string) error {
+// checkLimits returns an error if a command that is about to run exceeds a limit: the
+// size of its arguments, the depth of function calls or the number of concurrent
+// processes.
+func (f *files) checkLimits(args []string) error {
 	n := 0
 	for _, a := range args {
 		n += len(a) + 16
@@ -28,18 +29,19 @@ func (f *files) inBounds(args []string) error {
 	var frame [1]uintptr
 	switch {
 	case n > maxValues:
-		return unable("passes at most %d bytes of arguments", maxValues)
+		return unsupportedf("allows at most %d bytes of arguments", maxValues)
 	case f.commands.Add(1)%32 == 0 && runtime.Callers(maxFrames, frame[:]) > 0: // walking the stack is slow
-		return unable("runs no functions that call each other for ever")
+		return unsupportedf("does not support such deeply nested function calls")
 	case runtime.NumGoroutine() > f.goroutines+maxThreads:
-		return unable("runs at most %d processes at a time", maxThreads)
+		return unsupportedf("allows at most %d concurrent processes", maxThreads)
 	}
 	return nil
 }
 
-// bounded returns an error if variables have more bytes than the limit.
-func bounded(env expand.Environ, limit string) error {
-	most, err := strconv.Atoi(limit)
+// checkVariables returns an error if the names and values of all variables have more
+// bytes in total than limit, a decimal number.
+func checkVariables(env expand.Environ, limit string) error {
+	maxBytes, err := strconv.Atoi(limit)
 	if err != nil {
 		return err
 	}
@@ -53,39 +55,41 @@ func bounded(env expand.Environ, limit string) error {
 			n += len(k) + len(s) + 32
 		}
 	}
-	if n > most {
-		return unable("keeps at most %d bytes in the variables of this script", most)
+	if n > maxBytes {
+		return unsupportedf("allows at most %d bytes of variables in this script", maxBytes)
 	}
 	return nil
 }
 
-// heapContext is a context that ends when the heap has grown too much. The interpreter
-// checks the context before each command.
+// heapContext is a context that ends when the heap has grown by more than maxHeap. The
+// interpreter checks its context before each command, so a script that allocates
+// without end stops.
 type heapContext struct {
 	context.Context
-	base  uint64
-	asked atomic.Uint32
+	base  uint64        // size of the heap when the script started
+	calls atomic.Uint32 // number of calls to Err
 }
 
-// withHeap returns a context for a script that starts now.
-func withHeap(ctx context.Context) context.Context {
-	return &heapContext{Context: ctx, base: heap()}
+// withHeapLimit returns a [heapContext] for a script that starts now.
+func withHeapLimit(ctx context.Context) context.Context {
+	return &heapContext{Context: ctx, base: heapSize()}
 }
 
 // Err implements [context.Context].
 func (c *heapContext) Err() error {
-	if err := c.Context.Err(); err != nil || c.asked.Add(1)%16 != 0 || heap() < c.base+maxHeap {
+	if err := c.Context.Err(); err != nil || c.calls.Add(1)%16 != 0 || heapSize() < c.base+maxHeap {
 		return err
 	}
 	runtime.GC() // the growth may be garbage
-	if heap() < c.base+maxHeap {
+	if heapSize() < c.base+maxHeap {
 		return nil
 	}
-	return unable("has no more than %d bytes of memory for a script", maxHeap)
+	return unsupportedf("allows at most %d bytes of memory per script", maxHeap)
 }
 
-// heap returns the number of bytes of all objects on the heap.
-func heap() uint64 {
+// heapSize returns the total size of all objects on the heap in bytes, including
+// garbage that has not been collected yet.
+func heapSize() uint64 {
 	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(s)
 	return s[0].Value.Uint64()

@@ -11,26 +11,25 @@ import (
 	"mvdan.cc/sh/v3/interp"
 )
 
-// call is one invocation of a tool.
+// call is one invocation of a built-in tool.
 type call struct {
 	*files
 	hc    interp.HandlerContext
 	name  string
-	args  []string // without the name, and without flags after parse
-	flags map[byte]string
-	code  int // of the first failure
+	args  []string        // arguments without the name; parse also removes the flags
+	flags map[byte]string // values by flag, set by parse
+	code  int             // exit code so far
 }
 
-// tool is a command implemented by the runner. Its flags are single letters. A flag
-// with a value is followed by a colon.
+// tool is a command that this package implements, such as cp.
 type tool struct {
-	flags string
+	flags string // letters of the supported flags; a colon follows each flag with a value, as in "n:c:"
 	run   func(context.Context, *call) error
 }
 
-// run parses the flags and runs the tool. An error about a path is printed in the
-// format of such tools, and sets the exit code to 1. Unsupported operations fail the
-// build.
+// run parses the flags and runs the tool. An error about a path does not end the step:
+// it is printed like "cp: a: file does not exist", and the tool exits with code 1. The
+// error for an unsupported operation fails the step.
 func (c *call) run(ctx context.Context, t tool) error {
 	if err := c.parse(t.flags); err != nil {
 		return err
@@ -44,8 +43,9 @@ func (c *call) run(ctx context.Context, t tool) error {
 	return nil
 }
 
-// fail prints an error about a path, after which the tool continues. It returns all
-// other errors.
+// fail handles an error for one argument. It prints an error about a path and records
+// an exit code, so that the tool can continue with the next argument. It returns every
+// other error.
 func (c *call) fail(err error) error {
 	var p *fs.PathError
 	switch {
@@ -64,14 +64,15 @@ func (c *call) fail(err error) error {
 	return err
 }
 
-// usage prints an error about arguments and returns exit status 1.
+// usage prints an error about the arguments of the tool and returns exit status 1.
 func (c *call) usage(text string) error {
 	fmt.Fprintf(c.hc.Stderr, "%s: %s\n", c.name, text)
 	return interp.ExitStatus(1)
 }
 
-// parse removes the flags from the arguments.
-func (c *call) parse(known string) error {
+// parse moves flags from c.args to c.flags. The argument letters has the format of
+// tool.flags.
+func (c *call) parse(letters string) error {
 	c.flags = map[byte]string{}
 	var rest []string
 	for i := 0; i < len(c.args); i++ {
@@ -85,21 +86,21 @@ func (c *call) parse(known string) error {
 			continue
 		}
 		if strings.HasPrefix(a, "--") {
-			return unable("has no flag %s of %s", a, c.name)
+			return unsupportedf("does not support the flag %s of %s", a, c.name)
 		}
 		for j := 1; j < len(a); j++ {
-			at := strings.IndexByte(known, a[j])
+			at := strings.IndexByte(letters, a[j])
 			if at < 0 || a[j] == ':' {
-				return unable("has no flag -%c of %s", a[j], c.name)
+				return unsupportedf("does not support the flag -%c of %s", a[j], c.name)
 			}
-			if at+1 == len(known) || known[at+1] != ':' {
+			if at+1 == len(letters) || letters[at+1] != ':' {
 				c.flags[a[j]] = ""
 				continue
 			}
 			value := a[j+1:]
 			if value == "" {
 				if i++; i == len(c.args) {
-					return c.usage(fmt.Sprintf("-%c needs a value", a[j]))
+					return c.usage(fmt.Sprintf("-%c requires a value", a[j]))
 				}
 				value = c.args[i]
 			}
@@ -111,15 +112,17 @@ func (c *call) parse(known string) error {
 	return nil
 }
 
+// has reports whether the tool was called with a flag.
 func (c *call) has(flag byte) bool {
 	_, ok := c.flags[flag]
 	return ok
 }
 
-// path returns the absolute path of an argument.
+// path returns the absolute path of an argument, relative to the working directory.
 func (c *call) path(arg string) string { return absolute(c.hc.Dir, arg) }
 
-// each calls fn for each argument and continues after errors about paths.
+// each calls fn for each argument in order. If fn returns an error about a path, each
+// prints it and continues.
 func (c *call) each(fn func(arg string) error) error {
 	if len(c.args) == 0 {
 		return c.usage("missing operand")
@@ -132,15 +135,17 @@ func (c *call) each(fn func(arg string) error) error {
 	return nil
 }
 
-// print writes to standard output.
+// print writes formatted text to the standard output of the tool.
 func (c *call) print(format string, args ...any) error {
 	_, err := fmt.Fprintf(c.hc.Stdout, format, args...)
 	return err
 }
 
-// into calls fn for each source path with its destination: a path in the last argument
-// if that is a directory, otherwise the last argument itself.
-func (c *call) into(fn func(from, to string) error) error {
+// eachSource calls fn for each argument but the last, with its destination. If the last
+// argument is a directory and the flag -T is not set, the destination is the path in it
+// with the base name of the source. Otherwise the last argument itself is the
+// destination.
+func (c *call) eachSource(fn func(from, to string) error) error {
 	if len(c.args) < 2 {
 		return c.usage("missing operand")
 	}
@@ -148,7 +153,7 @@ func (c *call) into(fn func(from, to string) error) error {
 	info, err := c.stat(dest, true)
 	isDir := err == nil && info.IsDir() && !c.has('T')
 	if len(c.args) > 2 && !isDir {
-		return fault("open", c.args[len(c.args)-1], errNotDir)
+		return pathError("open", c.args[len(c.args)-1], errNotDir)
 	}
 	c.args = c.args[:len(c.args)-1]
 	return c.each(func(arg string) error {

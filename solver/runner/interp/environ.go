@@ -11,12 +11,13 @@ import (
 	"mvdan.cc/sh/v3/interp"
 )
 
-// environ is the initial environment of a shell.
+// environ is the initial environment of an interpreted shell.
 type environ struct {
 	expand.Environ
-	bash bool
-	// ready is set when the interpreter has started. Before that, the interpreter sets
-	// missing variables to the IDs of the builder's user.
+	bash bool // the shell is bash, which sets UID and EUID
+	// ready is set when the interpreter has been initialized. During initialization, it
+	// sets missing IDs to those it gets from the host. Get therefore pretends until then
+	// that all of them are set.
 	ready bool
 }
 
@@ -46,12 +47,13 @@ func (e *environ) Each(fn func(string, expand.Variable) bool) {
 	e.Environ.Each(fn)
 }
 
-// rootID returns the ID of root as bash sets it.
+// rootID returns the variable that bash sets for the user ID of root: a read-only 0.
 func rootID() expand.Variable {
 	return expand.Variable{Set: true, Kind: expand.String, Str: "0", ReadOnly: true}
 }
 
-// users returns the matching users of the image.
+// users returns the users in the image's /etc/passwd for which match returns true. If
+// the file does not exist, it returns none.
 func (p *process) users(match func(user.User) bool) ([]user.User, error) {
 	data, err := p.Read("/etc/passwd")
 	var missing *fs.PathError
@@ -64,7 +66,8 @@ func (p *process) users(match func(user.User) bool) ([]user.User, error) {
 	return user.ParsePasswdFilter(bytes.NewReader(data), match)
 }
 
-// rootHome returns the home directory of root.
+// rootHome returns the home directory of user ID 0 of the image, or / if the image has
+// no such user.
 func (p *process) rootHome() (string, error) {
 	list, err := p.users(func(u user.User) bool { return u.Uid == 0 })
 	if err != nil || len(list) == 0 {
@@ -73,9 +76,9 @@ func (p *process) rootHome() (string, error) {
 	return list[0].Home, nil
 }
 
-// home prints the home directory of a user. If the user does not exist, it prints
-// ~NAME, as shells do.
-func (p *process) home(hc interp.HandlerContext, name string) error {
+// printHome prints the home directory of a user of the image. If the user does not
+// exist, it prints ~NAME, to which shells expand ~NAME then.
+func (p *process) printHome(hc interp.HandlerContext, name string) error {
 	list, err := p.users(func(u user.User) bool { return u.Name == name })
 	if err != nil {
 		return err

@@ -18,23 +18,27 @@ import (
 	"slipway/solver/tree"
 )
 
-// files is the file system of a process. Its commands may run concurrently.
+// files is the file system of a process, with the state that all its shells share. Safe
+// for concurrent use, because a shell runs the commands of a pipe concurrently.
 type files struct {
 	*inprocess.Files
-	arch string
+	arch string // architecture of the step's platform, such as amd64
 
-	commands   atomic.Uint32 // number of commands run
+	commands   atomic.Uint32 // number of commands so far
 	goroutines int           // number of goroutines when the process started
 
 	mu    sync.Mutex
-	first error // see note
-	// sources are rewritten scripts by name, until they are opened.
+	first error // see recordError
+	// sources contains the rewritten texts of sourced scripts by the name that replaces
+	// their path. An entry is deleted when the interpreter opens it.
 	sources map[string]string
 }
 
-// note records the first unsupported operation, because the interpreter continues after
-// errors in pipes and substitutions.
-func (f *files) note(err error) error {
+// recordError records the first error about an unsupported operation and returns err.
+// It ignores exit codes and errors about paths. Recording is necessary because the
+// interpreter continues after errors in pipes and command substitutions, but the step
+// must fail.
+func (f *files) recordError(err error) error {
 	var status interp.ExitStatus
 	var wrong *fs.PathError
 	if err == nil || errors.As(err, &status) || errors.As(err, &wrong) {
@@ -46,25 +50,25 @@ func (f *files) note(err error) error {
 	return err
 }
 
-// noted returns the recorded error.
-func (f *files) noted() error {
+// recordedError returns the error about the first unsupported operation, or nil.
+func (f *files) recordedError() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.first
 }
 
-// umask is the umask for new files.
+// umask is the file mode creation mask of commands.
 const umask = 0o022
 
-// fault returns an error about a path.
-func fault(op, name string, err error) error { return &fs.PathError{Op: op, Path: name, Err: err} }
+// pathError returns err with the operation that failed and the path of the file.
+func pathError(op, name string, err error) error { return &fs.PathError{Op: op, Path: name, Err: err} }
 
 var (
 	errIsDir  = errors.New("is a directory")
 	errNotDir = errors.New("not a directory")
 )
 
-// read returns the content of a file.
+// read returns the content of a file. /dev/null is empty.
 func (f *files) read(name string) ([]byte, error) {
 	if name == "/dev/null" {
 		return nil, nil
@@ -72,16 +76,17 @@ func (f *files) read(name string) ([]byte, error) {
 	return f.Read(name)
 }
 
-// handle is an open file. Its written content is stored on Close.
+// handle is an open file. Close stores the written content.
 type handle struct {
-	f     *files
+	f     *files // nil for /dev/null and sourced scripts
 	name  string
 	in    *bytes.Reader
 	out   bytes.Buffer
 	write bool
 }
 
-// open opens a file like a shell redirection.
+// open opens a file for the interpreter: the target of a redirection or a sourced
+// script. The flags are those of [os.OpenFile].
 func (f *files) open(name string, flag int) (io.ReadWriteCloser, error) {
 	if name == "/dev/null" {
 		return &handle{in: bytes.NewReader(nil)}, nil
@@ -109,7 +114,8 @@ func (f *files) open(name string, flag int) (io.ReadWriteCloser, error) {
 	return h, f.Write(name, h.out.Bytes())
 }
 
-// takeSource returns a rewritten script and removes it, because it is opened once.
+// takeSource returns and deletes the rewritten text of a sourced script. The
+// interpreter opens it only once.
 func (f *files) takeSource(name string) (string, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -127,10 +133,10 @@ func (h *handle) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	if !h.write {
-		return 0, fault("write", h.name, fs.ErrPermission)
+		return 0, pathError("write", h.name, fs.ErrPermission)
 	}
 	if h.out.Len()+len(p) > maxFile {
-		return 0, h.f.note(unable("writes at most %d bytes to a file", maxFile))
+		return 0, h.f.recordError(unsupportedf("allows at most %d bytes per file", maxFile))
 	}
 	return h.out.Write(p)
 }
@@ -143,7 +149,7 @@ func (h *handle) Close() error {
 	return h.f.Write(h.name, h.out.Bytes())
 }
 
-// info implements [fs.FileInfo] and [fs.DirEntry] for a node.
+// info implements [fs.FileInfo] and [fs.DirEntry] for a node of a file tree.
 type info struct {
 	name string
 	node *tree.Node
@@ -173,6 +179,8 @@ func (i info) Info() (fs.FileInfo, error) { return i, nil }
 // Type implements [fs.DirEntry].
 func (i info) Type() fs.FileMode { return i.node.Kind().FileMode() }
 
+// stat returns information about a file. If follow is set, it follows a symbolic link
+// in the last component.
 func (f *files) stat(name string, follow bool) (fs.FileInfo, error) {
 	f.Lock()
 	defer f.Unlock()
@@ -183,8 +191,9 @@ func (f *files) stat(name string, follow bool) (fs.FileInfo, error) {
 	return info{path.Base(name), n}, nil
 }
 
+// readDir returns the entries of a directory in lexical order.
 func (f *files) readDir(name string) ([]fs.DirEntry, error) {
-	if err := f.note(absent(path.Clean(name) + "/")); err != nil {
+	if err := f.recordError(absent(path.Clean(name) + "/")); err != nil {
 		return nil, err
 	}
 	f.Lock()
@@ -194,7 +203,7 @@ func (f *files) readDir(name string) ([]fs.DirEntry, error) {
 		return nil, err
 	}
 	if n.Kind() != tree.Dir {
-		return nil, fault("readdir", name, errNotDir)
+		return nil, pathError("readdir", name, errNotDir)
 	}
 	var list []fs.DirEntry
 	for _, e := range n.Entries() {

@@ -12,10 +12,10 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestHostUnknown checks that scripts see users of the image, and no process, user or
-// file of the host.
-func TestHostUnknown(t *testing.T) {
-	r, root := world(t)
+// TestHostHidden checks that scripts see the users in the image's /etc/passwd, and no
+// process, user or file of the host.
+func TestHostHidden(t *testing.T) {
+	r, root := newTestRunner(t)
 	passwd, err := r.Store.PutBytes([]byte("root:x:0:0::/image/root:/bin/sh\nu:x:5:5::/home/* u:/bin/sh\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -39,11 +39,11 @@ func TestHostUnknown(t *testing.T) {
 		"trap 'echo ~daemon' EXIT":                           "~daemon",
 		"echo 'echo $1 ~daemon ~u' > s; . ./s a":             "a ~daemon " + home,
 		"echo 'echo sh' > env; chmod +x env; PATH=/; . env":  "sh",
-		"bash -c 'echo {~u,~daemon}'":                        "!finds no home directories in braces",
-		"bash -c 'echo ~{u,daemon}'":                         "!finds no home directories in braces",
+		"bash -c 'echo {~u,~daemon}'":                        "!does not support ~user in braces",
+		"bash -c 'echo ~{u,daemon}'":                         "!does not support ~user in braces",
 		"echo [$UID$EUID$GID]":                               "[]",
 		"bash -c 'echo [$UID$EUID$GID] | cat'":               "[00]",
-		"env -i true; sh -c 'echo $HOME'":                    "!has no flag -i of env",
+		"env -i true; sh -c 'echo $HOME'":                    "!does not support the flag -i of env",
 		"echo $$":                                            pid + "$",
 		"echo $PPID":                                         pid + "PPID",
 		"echo \"x$$\"":                                       pid + "$",
@@ -61,15 +61,15 @@ func TestHostUnknown(t *testing.T) {
 		}
 		got = strings.TrimSuffix(out.String(), "\n")
 		if text, fails := strings.CutPrefix(want, "!"); fails && !strings.Contains(wrong, text) || !fails && (got != want || wrong != "") {
-			t.Errorf("%s: %q, %s; want %q", script, got, wrong, want)
+			t.Errorf("%s: output %q, error %s, want %q", script, got, wrong, want)
 		}
 	}
 }
 
-// TestBounds checks that a script that would exhaust the memory or the stack of the
-// build fails.
+// TestBounds checks that a script fails with an error of the runner before it exhausts
+// the memory or the stack of the builder.
 func TestBounds(t *testing.T) {
-	r, root := world(t)
+	r, root := newTestRunner(t)
 	loop := func(body string) string { return "i=x; while [ ${#i} -lt 64 ]; do i=x$i; " + body + "; done" }
 	for _, script := range []string{
 		"x=0123456789; " + loop("x=$x$x"),
@@ -96,60 +96,60 @@ func TestBounds(t *testing.T) {
 		_, err := r.Run(t.Context(), p)
 		var exit *runner.ExitError
 		if err == nil || errors.As(err, &exit) || !strings.Contains(err.Error(), "the portable runner ") {
-			t.Errorf("%.100s: %v, printed %.100q; want an error of the runner", script, err, out.String())
+			t.Errorf("%.100s: error %v, output %.100q, want an error of the runner", script, err, out.String())
 		}
 	}
 }
 
-// TestOtherGoroutines checks that the goroutines of a large build do not reduce the
-// number of processes of a script.
+// TestOtherGoroutines checks that goroutines that existed before a script do not count
+// towards the limit of its concurrent processes.
 func TestOtherGoroutines(t *testing.T) {
 	end := make(chan struct{})
 	defer close(end)
 	for range 2 * maxThreads {
 		go func() { <-end }()
 	}
-	r, root := world(t)
+	r, root := newTestRunner(t)
 	p := newProcess(root, "/bin/sh", "-c", "echo a | cat > b & wait")
 	if _, err := r.Run(t.Context(), p); err != nil {
 		t.Error(err)
 	}
 }
 
-// TestFileBounds checks that too large files and endless standard input are errors of
-// the runner.
+// TestFileBounds checks that writing too large a file, and reading too much from
+// standard input, are errors of the runner.
 func TestFileBounds(t *testing.T) {
 	f := &files{}
 	h := &handle{f: f, write: true}
 	h.out.Write(make([]byte, maxFile))
-	if n, err := h.Write([]byte("x")); n != 0 || err == nil || f.noted() == nil {
-		t.Errorf("wrote %d bytes to a full file, %v, noted %v", n, err, f.noted())
+	if n, err := h.Write([]byte("x")); n != 0 || err == nil || f.recordedError() == nil {
+		t.Errorf("write to a full file: %d bytes, error %v, recorded error %v, want 0 and errors", n, err, f.recordedError())
 	}
-	c := &call{files: f, hc: interp.HandlerContext{Stdin: endless{}}}
+	c := &call{files: f, hc: interp.HandlerContext{Stdin: endlessReader{}}}
 	if err := c.inputs(nil); err == nil || !strings.Contains(err.Error(), "bytes from standard input") {
-		t.Errorf("endless standard input: %v", err)
+		t.Errorf("endless standard input: error %v, want one about its size", err)
 	}
 }
 
-// endless is an endless reader.
-type endless struct{}
+// endlessReader is an [io.Reader] that never ends.
+type endlessReader struct{}
 
-func (endless) Read(p []byte) (int, error) { return len(p), nil }
+func (endlessReader) Read(p []byte) (int, error) { return len(p), nil }
 
-// TestHeapBounds checks that a script ends when the heap has grown too much since its
-// start.
-func TestHeapBounds(t *testing.T) {
-	began := withHeap(t.Context())
-	grown := &heapContext{Context: t.Context(), base: ^uint64(maxHeap) + 1} // base plus maxHeap is 0
+// TestHeapLimit checks that the context of a script ends when the heap has grown by
+// more than maxHeap since the script started.
+func TestHeapLimit(t *testing.T) {
+	small := withHeapLimit(t.Context())
+	large := &heapContext{Context: t.Context(), base: ^uint64(maxHeap) + 1} // base plus maxHeap is 0
 	for range 15 {
-		if err := errors.Join(began.Err(), grown.Err()); err != nil {
+		if err := errors.Join(small.Err(), large.Err()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := began.Err(); err != nil {
-		t.Errorf("memory that has not grown: %v", err)
+	if err := small.Err(); err != nil {
+		t.Errorf("heap that has not grown: error %v, want nil", err)
 	}
-	if err := grown.Err(); err == nil || !strings.Contains(err.Error(), "bytes of memory") {
-		t.Errorf("memory that has grown: %v", err)
+	if err := large.Err(); err == nil || !strings.Contains(err.Error(), "bytes of memory") {
+		t.Errorf("heap that has grown: error %v, want one about memory", err)
 	}
 }

@@ -22,15 +22,16 @@ import (
 	"slipway/solver/runner"
 )
 
-// process is a process being interpreted.
+// process is an interpreted process.
 type process struct {
 	*runner.Process
 	*files
 }
 
-// run interprets the process and returns its exit code.
+// run interprets the process and returns its exit code. The error is the first
+// unsupported operation.
 func (p *process) run(ctx context.Context) (int, error) {
-	// Directories before ".." are created as well: /x/../y needs /x.
+	// Like mkdir -p, create the directories before ".." as well: /x for /x/../y.
 	dir := "/"
 	for part := range strings.SplitSeq(p.Dir, "/") {
 		dir = path.Join(dir, part)
@@ -54,7 +55,7 @@ func (p *process) run(ctx context.Context) (int, error) {
 	for _, a := range p.Args {
 		q, err := syntax.Quote(a, syntax.LangBash)
 		if err != nil {
-			return 0, unable("cannot pass the argument %q: %v", a, err)
+			return 0, unsupportedf("cannot pass the argument %q: %v", a, err)
 		}
 		words = append(words, q)
 	}
@@ -63,11 +64,12 @@ func (p *process) run(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	p.goroutines = runtime.NumGoroutine()
-	code, err := exitCode(r.Run(withHeap(ctx), prog))
-	return code, cmp.Or(p.noted(), err)
+	code, err := exitCode(r.Run(withHeapLimit(ctx), prog))
+	return code, cmp.Or(p.recordedError(), err)
 }
 
-// interpreter returns a shell with the files of the process.
+// interpreter returns a shell with the positional parameters params. It accesses files,
+// commands and directories only through p, never on the host.
 func (p *process) interpreter(env *environ, in io.Reader, out, errs io.Writer, params ...string) (*interp.Runner, error) {
 	r, err := interp.New(
 		interp.Env(env),
@@ -75,7 +77,7 @@ func (p *process) interpreter(env *environ, in io.Reader, out, errs io.Writer, p
 		interp.Params(params...),
 		interp.OpenHandler(func(ctx context.Context, name string, flag int, _ os.FileMode) (io.ReadWriteCloser, error) {
 			f, err := p.open(absolute(interp.HandlerCtx(ctx).Dir, name), flag)
-			return f, p.note(err)
+			return f, p.recordError(err)
 		}),
 		interp.StatHandler(func(ctx context.Context, name string, follow bool) (fs.FileInfo, error) {
 			return p.stat(absolute(interp.HandlerCtx(ctx).Dir, name), follow)
@@ -88,10 +90,10 @@ func (p *process) interpreter(env *environ, in io.Reader, out, errs io.Writer, p
 		}),
 		interp.CallHandler(func(ctx context.Context, args []string) ([]string, error) {
 			args, err := p.call(interp.HandlerCtx(ctx), args)
-			return args, p.note(err)
+			return args, p.recordError(err)
 		}),
 		interp.ExecHandlers(func(interp.ExecHandlerFunc) interp.ExecHandlerFunc {
-			return func(ctx context.Context, args []string) error { return p.note(p.exec(ctx, args)) }
+			return func(ctx context.Context, args []string) error { return p.recordError(p.exec(ctx, args)) }
 		}),
 	)
 	if err != nil {
@@ -103,6 +105,7 @@ func (p *process) interpreter(env *environ, in io.Reader, out, errs io.Writer, p
 	return r, nil
 }
 
+// exitCode splits an error from the interpreter into an exit code and any other error.
 func exitCode(err error) (int, error) {
 	var status interp.ExitStatus
 	if errors.As(err, &status) {
@@ -111,6 +114,7 @@ func exitCode(err error) (int, error) {
 	return 0, err
 }
 
+// absolute returns name if it is absolute, and otherwise the path of name in dir.
 func absolute(dir, name string) string {
 	if path.IsAbs(name) {
 		return name
@@ -118,25 +122,28 @@ func absolute(dir, name string) string {
 	return path.Join(dir, name)
 }
 
+// access returns an error if the process may not access a file in this mode.
 func (p *process) access(name string, mode interp.AccessMode) error {
 	info, err := p.stat(name, true)
 	if err != nil {
 		return err
 	}
-	// Root may access all files, but may execute only files with an execute bit.
+	// Root may read and write every file, but execute only files with an execute bit.
 	if mode&interp.AccessExec != 0 && !info.IsDir() && info.Mode()&0o111 == 0 {
 		return fs.ErrPermission
 	}
 	return nil
 }
 
-// lookup replaces `command -v`, because the interpreter's builtin searches the host.
-const lookup = "\x00lookup"
+// lookupCommand is the name of a command that replaces `command -v`, because the
+// interpreter's builtin searches the host. No program has such a name.
+const lookupCommand = "\x00lookup"
 
-// call replaces commands with which the interpreter would access the host, and rewrites
-// text that it would parse itself.
+// call returns the command to run instead of args. It replaces commands with which the
+// interpreter would access the host. In commands that the interpreter parses itself,
+// such as eval, it rewrites the script.
 func (p *process) call(hc interp.HandlerContext, args []string) ([]string, error) {
-	if err := cmp.Or(p.noted(), p.inBounds(args)); err != nil {
+	if err := cmp.Or(p.recordedError(), p.checkLimits(args)); err != nil {
 		return nil, err
 	}
 	at := 0
@@ -146,9 +153,9 @@ func (p *process) call(hc interp.HandlerContext, args []string) ([]string, error
 	name, rest := args[at], args[at+1:]
 	switch {
 	case args[0] == "command" && len(args) == 3 && args[1] == "-v":
-		return []string{lookup, args[2]}, nil
+		return []string{lookupCommand, args[2]}, nil
 	case args[0] == "command" && len(args) > 1 && strings.HasPrefix(args[1], "-"), name == "type":
-		return nil, unable("does not know what %s finds", strings.Join(args, " "))
+		return nil, unsupportedf("does not support %s", strings.Join(args, " "))
 	case name == "eval":
 		text, err := rewriteText(strings.Join(rest, " "))
 		return append(slices.Clone(args[:at+1]), text), err
@@ -156,18 +163,18 @@ func (p *process) call(hc interp.HandlerContext, args []string) ([]string, error
 		text, err := rewriteText(rest[0])
 		return slices.Concat(args[:at+1], []string{text}, rest[1:]), err
 	case (name == "source" || name == ".") && len(rest) > 0:
-		file, err := p.sourced(hc, rest[0])
+		file, err := p.rewriteSourced(hc, rest[0])
 		return slices.Concat(args[:at+1], []string{file}, rest[1:]), err
 	}
 	return args, nil
 }
 
-// rewriteText rewrites the text of a script. A script with syntax errors stays
-// unchanged.
+// rewriteText returns the text of a script after [rewrite]. A script with a syntax
+// error is returned unchanged, because the interpreter reports the error.
 func rewriteText(text string) (string, error) {
 	prog, err := syntax.NewParser().Parse(strings.NewReader(text), "")
 	if err != nil {
-		return text, nil //nolint:nilerr // the interpreter reports it
+		return text, nil //nolint:nilerr // see above
 	}
 	if err := rewrite(prog); err != nil {
 		return "", err
@@ -177,13 +184,14 @@ func rewriteText(text string) (string, error) {
 	return b.String(), err
 }
 
-// sourcedName is the prefix of the names of rewritten scripts. Only the open handler
-// resolves them.
-const sourcedName = "/\x01sourced/"
+// sourcedPrefix starts the names that replace the paths of sourced scripts. Only
+// [files.open] resolves them to the rewritten scripts.
+const sourcedPrefix = "/\x01sourced/"
 
-// sourced rewrites a file that a script sources, and returns its new name. A file that
-// cannot be read keeps its name.
-func (p *process) sourced(hc interp.HandlerContext, name string) (string, error) {
+// rewriteSourced rewrites a script that is about to be sourced (by "." or source) and
+// returns a new name for it. If the script cannot be read, it returns its path, so that
+// the interpreter reports the error.
+func (p *process) rewriteSourced(hc interp.HandlerContext, name string) (string, error) {
 	file := absolute(hc.Dir, name)
 	if !strings.Contains(name, "/") {
 		for _, dir := range strings.Split(hc.Env.Get("PATH").String(), ":") {
@@ -195,7 +203,7 @@ func (p *process) sourced(hc interp.HandlerContext, name string) (string, error)
 	}
 	data, err := p.read(file)
 	if err != nil {
-		return file, nil //nolint:nilerr // the interpreter reports it
+		return file, nil //nolint:nilerr // see above
 	}
 	text, err := rewriteText(string(data))
 	if err != nil {
@@ -206,18 +214,20 @@ func (p *process) sourced(hc interp.HandlerContext, name string) (string, error)
 	if p.sources == nil {
 		p.sources = map[string]string{}
 	}
-	file = sourcedName + strconv.Itoa(len(p.sources))
+	file = sourcedPrefix + strconv.Itoa(len(p.sources))
 	p.sources[file] = text
 	return file, nil
 }
 
+// isFile reports whether name resolves to something other than a directory.
 func (p *process) isFile(name string) bool {
 	info, err := p.stat(name, true)
 	return err == nil && !info.IsDir()
 }
 
-// found prints the path of a command.
-func (p *process) found(hc interp.HandlerContext, name string) error {
+// printPath prints the path of a command in the image, or the name of a builtin. If the
+// command does not exist, it returns exit status 1, as `command -v` does.
+func (p *process) printPath(hc interp.HandlerContext, name string) error {
 	file := name
 	if !interp.IsBuiltin(name) {
 		var err error
@@ -229,18 +239,19 @@ func (p *process) found(hc interp.HandlerContext, name string) error {
 	return err
 }
 
-// exec runs a command: a shell, a tool, or a script of the image.
+// exec runs a command that is not a builtin of the interpreter: a shell, a tool of this
+// package, or a shell script in the image.
 func (p *process) exec(ctx context.Context, args []string) error {
 	hc := interp.HandlerCtx(ctx)
 	switch args[0] {
-	case lookup:
-		return p.found(hc, args[1])
+	case lookupCommand:
+		return p.printPath(hc, args[1])
 	case homeCommand:
-		return p.home(hc, args[1])
+		return p.printHome(hc, args[1])
 	case pidCommand:
-		return unable("has no process IDs for $%s", args[1])
+		return unsupportedf("has no process IDs for $%s", args[1])
 	case boundCommand:
-		return bounded(hc.Env, args[1])
+		return checkVariables(hc.Env, args[1])
 	}
 	file, err := p.lookPath(hc, args[0])
 	if err != nil {
@@ -266,10 +277,11 @@ func (p *process) exec(ctx context.Context, args []string) error {
 			return p.shell(ctx, hc, append(append(f, file), args[1:]...))
 		}
 	}
-	return unable("interprets shell commands and cannot run the program %s", file)
+	return unsupportedf("interprets shell commands and cannot run the program %s", file)
 }
 
-// lookPath finds a command in the image, like a shell.
+// lookPath returns the path of an executable file in the image. A name without a slash
+// is searched for in PATH.
 func (p *process) lookPath(hc interp.HandlerContext, name string) (string, error) {
 	dirs := []string{hc.Dir}
 	if !strings.Contains(name, "/") {
@@ -284,6 +296,7 @@ func (p *process) lookPath(hc interp.HandlerContext, name string) (string, error
 	return "", errors.New("not found")
 }
 
+// isShell reports whether a program with this name is interpreted as a shell.
 func isShell(name string) bool {
 	switch name {
 	case "sh", "ash", "dash", "bash":
@@ -292,7 +305,8 @@ func isShell(name string) bool {
 	return false
 }
 
-// shell interprets the arguments of a shell: -c and a script, or a file.
+// shell runs a shell with arguments as in `sh -c SCRIPT [NAME [PARAM…]]` or `sh FILE
+// [PARAM…]`. args[0] is the name of the shell.
 func (p *process) shell(ctx context.Context, hc interp.HandlerContext, args []string) error {
 	var opts []string
 	rest, script := args[1:], false
@@ -311,7 +325,7 @@ func (p *process) shell(ctx context.Context, hc interp.HandlerContext, args []st
 		}
 	}
 	if len(rest) == 0 {
-		return unable("runs no shell that reads its commands from elsewhere")
+		return unsupportedf("supports shells only with -c or a script file")
 	}
 	text, file := rest[0], args[0]
 	if !script {
@@ -343,8 +357,9 @@ func (p *process) shell(ctx context.Context, hc interp.HandlerContext, args []st
 	return sub.Run(ctx, prog)
 }
 
-// parse parses a script. If bash is unset, syntax that only bash supports is an error.
-// The interpreter always gets the syntax tree in bash's dialect.
+// parse parses and rewrites a script. If bash is false, syntax that POSIX does not
+// define is an error. The result is a tree of bash's dialect in both cases, because the
+// interpreter supports no other.
 func parse(text, name string, bash bool) (*syntax.File, error) {
 	if !bash {
 		if _, err := syntax.NewParser(syntax.Variant(syntax.LangPOSIX)).Parse(strings.NewReader(text), name); err != nil {
@@ -358,7 +373,8 @@ func parse(text, name string, bash bool) (*syntax.File, error) {
 	return prog, rewrite(prog)
 }
 
-// subshell returns a shell with the environment of its parent.
+// subshell returns a shell with the working directory, exported variables and streams
+// of its parent.
 func (p *process) subshell(hc interp.HandlerContext, bash bool, params []string) (*interp.Runner, error) {
 	var env []string
 	for name, v := range hc.Env.Each {

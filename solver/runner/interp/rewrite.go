@@ -8,23 +8,24 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// Commands in rewritten scripts. No program has such names.
+// These commands occur in rewritten scripts. No program has such names.
 const (
 	homeCommand  = "\x01home"  // prints the home directory of a user
-	pidCommand   = "\x01pid"   // fails
-	boundCommand = "\x01bound" // fails if variables have grown too large
+	pidCommand   = "\x01pid"   // fails, because there are no process IDs
+	boundCommand = "\x01bound" // see checkVariables; prints nothing
 )
 
 const (
-	// maxValues is the maximum number of bytes of all variables, and of all arguments
-	// of a command.
+	// maxValues is the maximum total size of all variables, and of all arguments of a
+	// command, in bytes.
 	maxValues = 4 << 20
-	// maxWord is the maximum number of bytes of an expanded word.
+	// maxWord is the maximum size of an expanded word in bytes.
 	maxWord = 1 << 30
-	// maxSquare is the maximum number of bytes of variables if one replaces each
-	// character of another, as in ${x//?/$y}.
+	// maxSquare is the maximum total size of all variables in a script that contains a
+	// replacement such as ${x//?/$y}. The size of its result is up to the product of
+	// the sizes of two variables: 32 KiB × 32 KiB = maxWord.
 	maxSquare = 32 << 10
-	// maxBraces is the maximum number of words from braces, such as {1..9}.
+	// maxBraces is the maximum number of words from one brace expansion, such as {1..9}.
 	maxBraces = 1 << 20
 )
 
@@ -35,19 +36,21 @@ const (
 //	$$       becomes $(\x01pid)
 //	x=$x$x   becomes x=$(\x01bound LIMIT)$x$x
 func rewrite(prog *syntax.File) error {
-	w := &rewriter{limit: limit(prog)}
+	w := &rewriter{limit: variableLimit(prog)}
 	syntax.Walk(prog, w.visit)
 	return w.err
 }
 
-// rewriter rewrites a script during a walk.
+// rewriter rewrites the nodes of a script during a walk of its syntax tree.
 type rewriter struct {
-	limit  int
-	quoted []bool // per ancestor node: whether ~ is an ordinary character
-	hdocs  []*syntax.Word
+	limit  int            // maximum size of all variables in bytes
+	quoted []bool         // per ancestor of the current node: ~ is an ordinary character in it
+	hdocs  []*syntax.Word // bodies of here-documents
 	err    error
 }
 
+// visit rewrites a node. It is the callback of [syntax.Walk], which calls it with nil
+// after the children of a node.
 func (w *rewriter) visit(n syntax.Node) bool {
 	if n == nil {
 		w.quoted = w.quoted[:len(w.quoted)-1]
@@ -56,7 +59,7 @@ func (w *rewriter) visit(n syntax.Node) bool {
 	quoted := len(w.quoted) > 0 && w.quoted[len(w.quoted)-1]
 	switch n := n.(type) {
 	case *syntax.ProcSubst:
-		w.err = unable("has no pipes of the host for <() and >()")
+		w.err = unsupportedf("does not support process substitution with <() or >()")
 	case *syntax.Redirect:
 		if n.Hdoc != nil {
 			w.hdocs = append(w.hdocs, n.Hdoc)
@@ -65,28 +68,28 @@ func (w *rewriter) visit(n syntax.Node) bool {
 		quoted = false
 	case *syntax.DblQuoted:
 		quoted = true
-		w.ids(n.Parts)
+		w.replaceIDs(n.Parts)
 	case *syntax.Word:
 		quoted = quoted || slices.Contains(w.hdocs, n)
-		w.ids(n.Parts)
+		w.replaceIDs(n.Parts)
 		if !quoted {
-			w.home(n)
+			w.replaceHome(n)
 		}
 	case *syntax.ParamExp:
 		if n.Param != nil && isID(n.Param.Value) {
-			w.err = unable("has no process IDs for $%s", n.Param.Value)
+			w.err = unsupportedf("has no process IDs for $%s", n.Param.Value)
 		}
 	case *syntax.ArithmExp, *syntax.ArithmCmd, *syntax.LetClause:
 		syntax.Walk(n, func(n syntax.Node) bool {
 			if l, ok := n.(*syntax.Lit); ok && isID(l.Value) {
-				w.err = unable("has no process IDs for $%s", l.Value)
+				w.err = unsupportedf("has no process IDs for $%s", l.Value)
 			}
 			return true
 		})
 	case *syntax.Assign:
-		w.bound(n.Value)
+		w.insertCheck(n.Value)
 	case *syntax.ArrayElem:
-		w.bound(n.Value)
+		w.insertCheck(n.Value)
 	}
 	w.quoted = append(w.quoted, quoted)
 	if w.err != nil {
@@ -95,11 +98,12 @@ func (w *rewriter) visit(n syntax.Node) bool {
 	return w.err == nil
 }
 
-// isID reports whether a parameter is the ID of a process of the host.
+// isID reports whether a parameter is a process ID: $$ or $PPID.
 func isID(param string) bool { return param == "$" || param == "PPID" }
 
-// ids replaces $$ and $PPID.
-func (w *rewriter) ids(parts []syntax.WordPart) {
+// replaceIDs replaces $$ and $PPID with a command that fails only if it is reached. A
+// script may mention process IDs in code that never runs.
+func (w *rewriter) replaceIDs(parts []syntax.WordPart) {
 	for i, part := range parts {
 		p, ok := part.(*syntax.ParamExp)
 		if ok && p.Short && isID(p.Param.Value) {
@@ -108,10 +112,11 @@ func (w *rewriter) ids(parts []syntax.WordPart) {
 	}
 }
 
-// home replaces ~user at the beginning of a word.
-func (w *rewriter) home(word *syntax.Word) {
-	split := *word // SplitBraces replaces its parts
-	if syntax.SplitBraces(&split) && !w.braces(&split) || len(word.Parts) == 0 {
+// replaceHome replaces ~user at the beginning of a word with a command that prints the
+// home directory of the image's user.
+func (w *rewriter) replaceHome(word *syntax.Word) {
+	split := *word // a copy, because SplitBraces replaces the parts
+	if syntax.SplitBraces(&split) && !w.checkBraces(&split) || len(word.Parts) == 0 {
 		return
 	}
 	lit, ok := word.Parts[0].(*syntax.Lit)
@@ -130,19 +135,20 @@ func (w *rewriter) home(word *syntax.Word) {
 	word.Parts = append(parts, word.Parts[1:]...)
 }
 
-// braces returns false and sets an error if the braces of a word make too many words,
-// or words that begin with ~user.
-func (w *rewriter) braces(word *syntax.Word) bool {
+// checkBraces sets w.err and returns false if a brace expansion is not supported: it
+// would result in too many words, or in words that begin with ~user.
+func (w *rewriter) checkBraces(word *syntax.Word) bool {
 	if n := countBraces(word); n > maxBraces {
-		w.err = unable("makes at most %d words of braces", maxBraces)
+		w.err = unsupportedf("expands braces to at most %d words", maxBraces)
 	}
 	if beginsWithTilde(word) {
-		w.err = unable("finds no home directories in braces")
+		w.err = unsupportedf("does not support ~user in braces")
 	}
 	return w.err == nil
 }
 
-// beginsWithTilde reports whether one of the words from braces begins with ~.
+// beginsWithTilde reports whether one of the words from a brace expansion begins with
+// ~.
 func beginsWithTilde(word *syntax.Word) bool {
 	if len(word.Parts) == 0 {
 		return false
@@ -156,19 +162,20 @@ func beginsWithTilde(word *syntax.Word) bool {
 	return false
 }
 
-// bound inserts a check of the size of variables before a value is expanded.
-func (w *rewriter) bound(value *syntax.Word) {
+// insertCheck inserts a command substitution at the beginning of an assigned value. It
+// checks the size of all variables before the value is expanded.
+func (w *rewriter) insertCheck(value *syntax.Word) {
 	if value == nil || len(value.Parts) == 0 || value.Lit() != "" {
 		return
 	}
 	at := 0
 	if l, ok := value.Parts[0].(*syntax.Lit); ok && strings.HasPrefix(l.Value, "~") {
-		at = 1 // ~ has a meaning only at the beginning
+		at = 1 // ~ is expanded only at the beginning
 	}
 	value.Parts = slices.Insert(value.Parts, at, syntax.WordPart(substitution(boundCommand, strconv.Itoa(w.limit))))
 }
 
-// substitution returns $(name arg).
+// substitution returns the syntax tree of the command substitution $(name arg).
 func substitution(name, arg string) *syntax.CmdSubst {
 	word := func(text string) *syntax.Word {
 		return &syntax.Word{Parts: []syntax.WordPart{&syntax.Lit{Value: text}}}
@@ -177,10 +184,11 @@ func substitution(name, arg string) *syntax.CmdSubst {
 	return &syntax.CmdSubst{Stmts: []*syntax.Stmt{{Cmd: call}}}
 }
 
-// limit returns the maximum number of bytes of all variables of a script with which no
-// word exceeds maxWord.
-func limit(prog *syntax.File) int {
-	most := maxValues
+// variableLimit returns the maximum total size of all variables in bytes, at most
+// maxValues. It is so small that no word of the script expands to more than maxWord
+// bytes.
+func variableLimit(prog *syntax.File) int {
+	limit := maxValues
 	syntax.Walk(prog, func(n syntax.Node) bool {
 		word, ok := n.(*syntax.Word)
 		if !ok {
@@ -195,19 +203,20 @@ func limit(prog *syntax.File) int {
 			switch values++; {
 			case p.Repl == nil || p.Repl.With == nil:
 			case p.Repl.With.Lit() != "":
-				values += len(p.Repl.With.Lit()) // each character may be replaced with this text
+				values += len(p.Repl.With.Lit()) // the text may replace each character
 			default:
-				most = min(most, maxSquare)
+				limit = min(limit, maxSquare)
 			}
 			return true
 		})
-		most = min(most, maxWord/max(values, 1))
+		limit = min(limit, maxWord/max(values, 1))
 		return true
 	})
-	return most
+	return limit
 }
 
-// countBraces returns the number of words that the braces of a word make.
+// countBraces returns the number of words to which the braces of a word expand. For
+// more than maxBraces words, it may return any larger number.
 func countBraces(word *syntax.Word) int {
 	n := 1
 	for _, part := range word.Parts {

@@ -16,39 +16,42 @@ import (
 	"slipway/solver/tree"
 )
 
-// Runner implements [runner.Runner] and [runner.Opener].
+// Runner implements [runner.Runner] and [runner.Opener] by interpreting shell scripts.
+// Safe for concurrent use.
 type Runner struct{ inprocess.Runner }
 
-// New returns a runner that stores file content in store. now returns the time of
-// written files.
+// New returns a runner that stores file content in store. now returns the modification
+// time of written files.
 func New(store *tree.Store, now func() time.Time) *Runner {
 	return &Runner{inprocess.Runner{
-		Store: store, Now: now, Exec: exec, Absent: absent, Sockets: unable("cannot connect processes to an SSH agent"),
+		Store: store, Now: now, Exec: exec, Absent: absent, Sockets: unsupportedf("does not support SSH agents"),
 	}}
 }
 
-// absent returns an error for paths in file systems that a kernel generates. /dev/null
-// is supported without a file.
+// absent returns an error for a path in /proc, /sys or /dev. A kernel would generate
+// files there, so their content is unknown. /dev/null never gets here, because the
+// callers support it themselves.
 func absent(path string) error {
 	for _, dir := range []string{"/proc/", "/sys/", "/dev/"} {
 		if strings.HasPrefix(path, dir) {
-			return unable("has no %s", path)
+			return unsupportedf("does not provide %s", path)
 		}
 	}
 	return nil
 }
 
-// exec interprets a process.
+// exec interprets a process and returns its exit code. It implements
+// [inprocess.Runner].Exec.
 func exec(ctx context.Context, f *inprocess.Files, p *runner.Process) (int, error) {
 	if u := strings.SplitN(p.User, ":", 2)[0]; u != "" && u != "root" && u != "0" {
-		return 0, unable("runs as root only, not as %s", p.User)
+		return 0, unsupportedf("runs as root only, not as %s", p.User)
 	}
 	if p.Terminal {
-		return 0, unable("has no terminals")
+		return 0, unsupportedf("does not support terminals")
 	}
 	for i, m := range p.Mounts {
 		if slices.ContainsFunc(p.Mounts[:i], func(o runner.Mount) bool { return sharesFiles(m, o) }) {
-			return 0, unable("shows files of a cache at one place in a step, not at %s too", m.Target)
+			return 0, unsupportedf("mounts each directory of a cache at one path of a step, not at %s too", m.Target)
 		}
 	}
 	arch := runtime.GOARCH
@@ -56,13 +59,14 @@ func exec(ctx context.Context, f *inprocess.Files, p *runner.Process) (int, erro
 		arch = p.Platform.Architecture
 	}
 	if p.Platform.OS != "" && p.Platform.OS != "linux" {
-		return 0, unable("interprets steps of Linux, not of %s", platforms.Format(p.Platform))
+		return 0, unsupportedf("interprets Linux steps only, not %s", platforms.Format(p.Platform))
 	}
 	return (&process{Process: p, files: &files{Files: f, arch: arch}}).run(ctx)
 }
 
-// sharesFiles reports whether two mounts show the same files of a host directory. Each
-// would have its own copy.
+// sharesFiles reports whether two mounts show some of the same files of a host
+// directory. This runner copies what a mount shows, so changes in one mount would be
+// missing in the other.
 func sharesFiles(a, b runner.Mount) bool {
 	if a.Kind != runner.MountDir || b.Kind != runner.MountDir || a.HostPath != b.HostPath {
 		return false
@@ -71,7 +75,8 @@ func sharesFiles(a, b runner.Mount) bool {
 	return from == "//" || other == "//" || strings.HasPrefix(from, other) || strings.HasPrefix(other, from)
 }
 
-// unable returns an error for an operation that this runner does not support.
-func unable(format string, args ...any) error {
-	return fmt.Errorf("the portable runner "+format+"; on Linux with namespaces there is a runner for all", args...)
+// unsupportedf returns an error for an operation that this runner does not support. The
+// formatted text starts with a verb whose subject is the runner.
+func unsupportedf(format string, args ...any) error {
+	return fmt.Errorf("the portable runner "+format+" (use --runner namespace on Linux)", args...)
 }

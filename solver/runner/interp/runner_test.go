@@ -19,9 +19,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// world returns a runner and a root with the names of all tools, like an image with a
-// shell.
-func world(t *testing.T) (*Runner, *tree.Node) {
+// newTestRunner returns a runner and a root with an executable file for each tool, as
+// in an image with a shell.
+func newTestRunner(t *testing.T) (*Runner, *tree.Node) {
 	t.Helper()
 	s, err := tree.OpenStore(t.TempDir())
 	if err != nil {
@@ -49,6 +49,7 @@ func world(t *testing.T) (*Runner, *tree.Node) {
 	return New(s, func() time.Time { return time.Unix(1, 0) }), e.Tree()
 }
 
+// newProcess returns a process with a writable root.
 func newProcess(root *tree.Node, args ...string) *runner.Process {
 	return &runner.Process{
 		Args: args, Dir: "/", Env: []string{"PATH=/bin", "V=value", "EMPTY=not", "EMPTY="},
@@ -56,9 +57,10 @@ func newProcess(root *tree.Node, args ...string) *runner.Process {
 	}
 }
 
-// TestScripts runs scripts and checks their output, or their exit code and errors.
+// TestScripts checks the output of scripts. If a script fails, want is !CODE and its
+// last line, or !error and the error of the runner.
 func TestScripts(t *testing.T) {
-	r, root := world(t)
+	r, root := newTestRunner(t)
 	for _, tc := range []struct{ script, want string }{
 		{"echo a $V", "a value\n"},
 		{"mkdir -p /x/y && cd /x/y && echo b > f && cat f ../y/f && ls", "b\nb\nf\n"},
@@ -80,17 +82,17 @@ func TestScripts(t *testing.T) {
 		{"echo x > /dev/null; cat /dev/null; cat <<END\nhere $V\nEND", "here value\n"},
 		{"touch a; chmod 600 a; chown 5:6 a; rm a; [ ! -e a ] && echo gone", "gone\n"},
 		{"echo x | tee f | cat; sha256sum f", "x\n73cb3858a687a8494ca3323053016282f3dad39d42cf62ca4e79dda2aac7d9ac  f\n"},
-		{"command -v ls cd; command -v ls; command -v cd; command -v go || echo none", "!error does not know what command -v ls cd finds"},
+		{"command -v ls cd; command -v ls; command -v cd; command -v go || echo none", "!error does not support command -v ls cd"},
 		{"command -v ls; command -v cd; command -v go || echo none", "/bin/ls\ncd\nnone\n"},
-		{"bash -c 'cat <(echo a)'", "!error has no pipes of the host"},
+		{"bash -c 'cat <(echo a)'", "!error does not support process substitution"},
 		{"id -u; whoami; uname", "0\nroot\nLinux\n"},
 		{"program", "!error interprets shell commands and cannot run the program /bin/program"},
 		{"x=$(program) || true", "!error interprets shell commands and cannot run the program /bin/program"},
 		{"echo a | program | cat", "!error interprets shell commands and cannot run the program /bin/program"},
-		{"[ -e /proc/self ] || echo none", "!error has no /proc/self"},
-		{"for f in /sys/class/*; do echo $f; done", "!error has no /sys/"},
-		{"ls -l", "!error has no flag -l of ls"},
-		{"cp --archive a b", "!error has no flag --archive of cp"},
+		{"[ -e /proc/self ] || echo none", "!error does not provide /proc/self"},
+		{"for f in /sys/class/*; do echo $f; done", "!error does not provide /sys/"},
+		{"ls -l", "!error does not support the flag -l of ls"},
+		{"cp --archive a b", "!error does not support the flag --archive of cp"},
 		{"mkdir a; mkdir a", "!1 mkdir: a: file already exists\n"},
 		{"rmdir /bin", "!1 rmdir: /bin: directory not empty\n"},
 	} {
@@ -115,6 +117,7 @@ func TestScripts(t *testing.T) {
 	}
 }
 
+// lastLine returns the last line of a text that is not empty.
 func lastLine(s string) string {
 	lines := strings.SplitAfter(s, "\n")
 	for i := len(lines) - 1; i >= 0; i-- {
@@ -125,29 +128,30 @@ func lastLine(s string) string {
 	return ""
 }
 
-// TestResult checks that the result contains exactly the changes of a script.
+// TestResult checks that the returned tree contains the changes of a script and no
+// others, and that a root without a shell is an error.
 func TestResult(t *testing.T) {
-	r, root := world(t)
+	r, root := newTestRunner(t)
 	out, err := r.Run(t.Context(), newProcess(root, "/bin/sh", "-c", "mkdir -m 700 d; echo x > d/f; chmod 640 d/f; chown 5:6 d/f; rm bin/ls"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := out[0].Get("d/f").Meta()
 	if m.Mode != 0o640 || m.UID != 5 || m.GID != 6 || out[0].Get("d").Meta().Mode != 0o700 || out[0].Get("bin/ls") != nil {
-		t.Errorf("result %+v", m)
+		t.Errorf("metadata of d/f %+v, want mode 0640 and owner 5:6 in d with mode 0700, and no bin/ls", m)
 	}
 	if out, err = r.Run(t.Context(), newProcess(root, "/bin/sh", "-c", ":")); err != nil || !out[0].Same(root) {
-		t.Errorf("nothing was done, and the tree changed: %v", err)
+		t.Errorf("a script without changes: error %v, want the same tree", err)
 	}
 	if _, err := r.Run(t.Context(), newProcess(tree.Empty(), "/bin/sh", "-c", ":")); err == nil {
-		t.Error("a root without a shell has one")
+		t.Error("an empty root: error nil, want one about the shell")
 	}
 }
 
-// TestSystemDirs checks that the result of every process contains the directories /proc,
-// /dev and /sys, as with other runners, unless something is mounted below them.
+// TestSystemDirs checks that the result of every process contains /proc, /dev and /sys,
+// as with other runners. Parents of mount points remain only with KeepMountParents.
 func TestSystemDirs(t *testing.T) {
-	r, root := world(t)
+	r, root := newTestRunner(t)
 	e := tree.Edit(root)
 	for _, name := range []string{"proc", "dev", "sys"} {
 		if err := e.Remove(name); err != nil {
@@ -174,20 +178,20 @@ func TestSystemDirs(t *testing.T) {
 		var got []string
 		_ = tree.Diff(root, out[0], func(c tree.Change) error { got = append(got, c.Path); return nil })
 		if strings.Join(got, " ") != tc.want {
-			t.Errorf("a mount at %s leaves %q, want %s", tc.target, got, tc.want)
+			t.Errorf("mount at %s, KeepMountParents %v: changes %q, want %s", tc.target, tc.keep, got, tc.want)
 		}
 	}
 	p := newProcess(root, "/bin/sh", "-c", ":")
 	p.Mounts[0].ReadOnly = true
 	if out, err := r.Run(t.Context(), p); err != nil || !out[0].Same(root) {
-		t.Errorf("a process with a read-only root changed it: %v", err)
+		t.Errorf("read-only root: error %v, want the same tree", err)
 	}
 }
 
-// TestRootMode checks that a writable root has mode 0755 and that a read-only root
-// keeps the mode of its tree. A tmpfs has the mode of the directory at its mount point.
+// TestRootMode checks that a writable root has mode 0755, that a read-only root has the
+// mode of its tree, and that a tmpfs has the mode of the directory at its mount point.
 func TestRootMode(t *testing.T) {
-	r, root := world(t)
+	r, root := newTestRunner(t)
 	m := root.Meta()
 	m.Mode = 0o2751
 	root = root.WithMeta(m)
@@ -217,10 +221,10 @@ func TestRootMode(t *testing.T) {
 	}
 }
 
-// TestWorkingDirectory checks that directories before ".." in the working directory are
-// created.
+// TestWorkingDirectory checks that a process creates its working directory, including
+// each directory before "..", and fails if a file is in the way.
 func TestWorkingDirectory(t *testing.T) {
-	r, root := world(t)
+	r, root := newTestRunner(t)
 	p := newProcess(root, "/bin/sh", "-c", "echo x > f")
 	p.Dir = "/x/../y"
 	out, err := r.Run(t.Context(), p)
@@ -234,14 +238,14 @@ func TestWorkingDirectory(t *testing.T) {
 	}
 	p.Dir = "/bin/sh/../y"
 	if _, err := r.Run(t.Context(), p); err == nil {
-		t.Error("a file in the way of the working directory is no error")
+		t.Error("working directory below a file: error nil, want one")
 	}
 }
 
-// TestMountDirSource checks that a process sees and changes the file or directory of a
-// host directory that the mount selects.
+// TestMountDirSource checks that a mount shows only its source in a host directory,
+// whether that is a file or a directory, and saves changes to it.
 func TestMountDirSource(t *testing.T) {
-	r, root := world(t)
+	r, root := newTestRunner(t)
 	cache := t.TempDir()
 	for name, data := range map[string]string{"file": "f\n", "other": "o\n"} {
 		if err := os.WriteFile(filepath.Join(cache, name), []byte(data), 0o600); err != nil {
@@ -261,26 +265,29 @@ func TestMountDirSource(t *testing.T) {
 	}
 	for name, want := range map[string]string{"file": "f\nmore\n", "other": "o\n", "dir/kept": "x\n"} {
 		if got, err := os.ReadFile(filepath.Join(cache, name)); err != nil || string(got) != want {
-			t.Errorf("%s has %q, %v, want %q", name, got, err, want)
+			t.Errorf("%s: content %q, error %v, want %q", name, got, err, want)
 		}
 	}
-	twice := newProcess(root, "/bin/sh", "-c", "true")
+	second := newProcess(root, "/bin/sh", "-c", "true")
 	for _, source := range []string{"dir", "dir/kept", "/"} {
-		twice.Mounts = append(p.Mounts[:2:2], runner.Mount{Kind: runner.MountDir, Target: "/e", HostPath: cache, Source: source})
-		twice.Mounts[1].Source = "dir"
-		if _, err := r.Run(t.Context(), twice); err == nil || !strings.Contains(err.Error(), "not at /e too") {
-			t.Errorf("a second mount of %s: error %v", source, err)
+		second.Mounts = append(p.Mounts[:2:2], runner.Mount{Kind: runner.MountDir, Target: "/e", HostPath: cache, Source: source})
+		second.Mounts[1].Source = "dir"
+		if _, err := r.Run(t.Context(), second); err == nil || !strings.Contains(err.Error(), "not at /e too") {
+			t.Errorf("a second mount of %s: error %v, want one about /e", source, err)
 		}
 	}
 	p.Mounts[1].Source = "none"
 	var missing *runner.SourceError
 	if _, err := r.Run(t.Context(), p); !errors.As(err, &missing) {
-		t.Errorf("a missing source: error %v", err)
+		t.Errorf("a missing source: error %v, want a SourceError", err)
 	}
 }
 
+// TestMounts checks that a process reads and writes mounts of each kind, and that only
+// mounts with Output return changes. It also checks that users other than root are an
+// error.
 func TestMounts(t *testing.T) {
-	r, root := world(t)
+	r, root := newTestRunner(t)
 	sub := tree.Edit(nil)
 	if _, err := sub.MkdirAll("a/b", tree.Meta{Mode: 0o755}); err != nil {
 		t.Fatal(err)
@@ -301,52 +308,52 @@ func TestMounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := out.String(); got != "secret\nrefused\n" {
-		t.Errorf("printed %q", got)
+		t.Errorf("output %q, want the secret and refused", got)
 	}
 	if _, err := os.Stat(filepath.Join(cache, "kept")); err != nil {
 		t.Error(err)
 	}
 	if !trees[0].Same(root) {
-		t.Error("what was mounted is part of the root")
+		t.Error("the root contains mounted files, want it unchanged")
 	}
 	if trees[5].Get("a/yes") == nil || trees[5].Get("a/b") == nil {
-		t.Error("what was written to a mount is not there")
+		t.Error("the tree of /rw lacks a/yes or a/b, want both")
 	}
 	p = newProcess(root, "/bin/sh", "-c", ":")
 	p.User = "1000"
 	if _, err := r.Run(t.Context(), p); err == nil || !strings.Contains(err.Error(), "runs as root only") {
-		t.Errorf("another user: %v", err)
+		t.Errorf("user 1000: error %v, want that the runner runs as root only", err)
 	}
 }
 
-// TestPlatform checks that steps for other platforms are interpreted, and that uname
-// prints their platform.
+// TestPlatform checks that a step for another Linux platform is interpreted, that uname
+// prints the platform, and that other systems are an error.
 func TestPlatform(t *testing.T) {
-	r, root := world(t)
+	r, root := newTestRunner(t)
 	for arch, want := range map[string]string{"arm64": "aarch64\n", "s390x": "s390x\n"} {
 		var out bytes.Buffer
 		p := newProcess(root, "/bin/sh", "-c", "uname -m")
 		p.Platform, p.Stdout = ocispecs.Platform{OS: "linux", Architecture: arch}, &out
 		if _, err := r.Run(t.Context(), p); err != nil || out.String() != want {
-			t.Errorf("%s: %q, %v", arch, &out, err)
+			t.Errorf("uname on %s: %q, error %v, want %q", arch, &out, err, want)
 		}
 	}
 	for want, platform := range map[string]ocispecs.Platform{
 		"does not know the machine name of 386": {OS: "linux", Architecture: "386"},
-		"interprets steps of Linux, not of":     {OS: "windows", Architecture: "amd64"},
+		"interprets Linux steps only, not":      {OS: "windows", Architecture: "amd64"},
 	} {
 		p := newProcess(root, "/bin/sh", "-c", "uname -m")
 		p.Platform = platform
 		if _, err := r.Run(t.Context(), p); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v: %v", platform, err)
+			t.Errorf("%v: error %v, want that the runner %s", platform, err, want)
 		}
 	}
 }
 
-// TestContainer checks that processes share files, and that changes to caches are saved
-// when the container is closed.
+// TestContainer checks that the processes of a container share files, that they can be
+// killed, and that changes to cache mounts are saved when the container is closed.
 func TestContainer(t *testing.T) {
-	r, root := world(t)
+	r, root := newTestRunner(t)
 	cache := t.TempDir()
 	p := newProcess(root, "/bin/sh", "-c", "read line; cat /shared")
 	p.Mounts = append(p.Mounts, runner.Mount{Kind: runner.MountDir, Target: "/cache", HostPath: cache})
@@ -373,18 +380,18 @@ func TestContainer(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := third.Signal(syscall.SIGTERM); err == nil {
-		t.Error("an interpreted process takes SIGTERM")
+		t.Error("SIGTERM: error nil, want one, because only SIGKILL is supported")
 	}
 	var exit *runner.ExitError
 	if err := errors.Join(third.Signal(syscall.SIGKILL), third.Wait()); !errors.As(err, &exit) || exit.Code != 137 {
-		t.Errorf("a killed process ends with %v", err)
+		t.Errorf("killed process: error %v, want exit code 137", err)
 	}
 	end.Close()
 	if err := first.Wait(); err != nil || out.String() != "text\n" {
-		t.Errorf("the first process says %q, %v", &out, err)
+		t.Errorf("first process: output %q, error %v, want text", &out, err)
 	}
 	if n, err := c.Tree(0); err != nil || n.Get("shared") == nil || n.Get("cache") != nil {
-		t.Errorf("the root is not as the processes left it: %v", err)
+		t.Errorf("root: error %v, want /shared and no /cache", err)
 	}
 	if err := c.Close(); err != nil {
 		t.Error(err)
@@ -394,10 +401,10 @@ func TestContainer(t *testing.T) {
 	}
 }
 
-// TestDamaged checks that a file whose content is lost is an error of the runner, not
-// of the process, which could ignore it.
-func TestDamaged(t *testing.T) {
-	r, root := world(t)
+// TestLostContent checks that a file whose content is missing in the store is an error
+// of the runner. If only the command failed, the script could ignore it.
+func TestLostContent(t *testing.T) {
+	r, root := newTestRunner(t)
 	lost := tree.Blob{Digest: "sha256:" + digest.Digest(strings.Repeat("0", 64)), Size: 1}
 	e := tree.Edit(root)
 	if err := e.Put("lost", tree.NewFile(tree.Meta{Mode: 0o644}, lost)); err != nil {
@@ -407,7 +414,7 @@ func TestDamaged(t *testing.T) {
 		_, err := r.Run(t.Context(), newProcess(e.Tree(), "/bin/sh", "-c", script))
 		var blob *tree.BlobError
 		if !errors.As(err, &blob) || blob.Digest != lost.Digest {
-			t.Errorf("%s: error %v, want that the content is lost", script, err)
+			t.Errorf("%s: error %v, want a BlobError for %s", script, err, lost.Digest)
 		}
 	}
 }

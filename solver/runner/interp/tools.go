@@ -14,8 +14,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// tools returns the commands that the runner implements in addition to the shell's
-// builtins.
+// tools returns the tools by name. The shell's builtins, such as echo, are not part of
+// the list.
 func tools() map[string]tool {
 	return map[string]tool{
 		"basename":  {"", basename},
@@ -47,7 +47,7 @@ func tools() map[string]tool {
 
 func basename(_ context.Context, c *call) error {
 	if len(c.args) == 0 || len(c.args) > 2 {
-		return c.usage("wants a path, and a suffix if it likes")
+		return c.usage("want PATH [SUFFIX]")
 	}
 	name := path.Base(c.args[0])
 	if len(c.args) == 2 && name != c.args[1] {
@@ -60,8 +60,8 @@ func dirname(_ context.Context, c *call) error {
 	return c.each(func(arg string) error { return c.print("%s\n", path.Dir(arg)) })
 }
 
-// inputs calls fn with the content of each argument. Without arguments and for "-", it
-// uses standard input.
+// inputs calls fn with the name and content of each input file. An input is an
+// argument, or standard input if the argument is "-" or there are no arguments.
 func (c *call) inputs(fn func(name string, data []byte) error) error {
 	if len(c.args) == 0 {
 		c.args = []string{"-"}
@@ -74,7 +74,7 @@ func (c *call) inputs(fn func(name string, data []byte) error) error {
 				data, err = io.ReadAll(io.LimitReader(c.hc.Stdin, maxFile+1))
 			}
 			if len(data) > maxFile {
-				return unable("reads at most %d bytes from standard input", maxFile)
+				return unsupportedf("allows at most %d bytes from standard input", maxFile)
 			}
 		} else {
 			data, err = c.read(c.path(arg))
@@ -103,7 +103,7 @@ func head(_ context.Context, c *call) error {
 	}
 	n, err := strconv.Atoi(lines)
 	if err != nil || n < 0 {
-		return unable("has no number %q of head", lines)
+		return unsupportedf("does not support the number %q of head", lines)
 	}
 	return c.inputs(func(_ string, data []byte) error {
 		if bytesOnly {
@@ -116,7 +116,7 @@ func head(_ context.Context, c *call) error {
 	})
 }
 
-// splitLines returns the lines of a text, including line ends.
+// splitLines returns the lines of a text, including their newlines.
 func splitLines(data []byte) [][]byte { return slices.Collect(bytes.Lines(data)) }
 
 func sortLines(_ context.Context, c *call) error {
@@ -147,7 +147,7 @@ func sortLines(_ context.Context, c *call) error {
 
 func wc(_ context.Context, c *call) error {
 	if len(c.flags) != 1 || len(c.args) > 1 {
-		return unable("has wc with one flag and one file only, as its columns differ from system to system")
+		return unsupportedf("supports wc only with one flag and at most one file, because its columns differ between systems")
 	}
 	return c.inputs(func(name string, data []byte) error {
 		n := len(data)
@@ -204,11 +204,11 @@ func sleep(ctx context.Context, c *call) error {
 	})
 }
 
-// uname prints the platform of the step. It fails for platforms whose machine name
-// depends on the machine, such as 386.
+// uname prints the platform of the step. It fails for 386 and other platforms whose
+// machine name depends on the CPU of the machine.
 func uname(_ context.Context, c *call) error {
 	if len(c.args) > 0 || c.has('r') {
-		return unable("does not know what uname is to tell")
+		return unsupportedf("supports uname only with -m and -s")
 	}
 	if !c.has('m') {
 		return c.print("Linux\n")
@@ -216,7 +216,7 @@ func uname(_ context.Context, c *call) error {
 	machines := map[string]string{"amd64": "x86_64", "arm64": "aarch64", "riscv64": "riscv64", "ppc64le": "ppc64le", "s390x": "s390x"}
 	m, ok := machines[c.arch]
 	if !ok {
-		return unable("does not know the machine name of %s", c.arch)
+		return unsupportedf("does not know the machine name of %s", c.arch)
 	}
 	if c.has('s') {
 		m = "Linux " + m
@@ -231,12 +231,12 @@ func id(_ context.Context, c *call) error {
 	case c.has('u') || c.has('g'):
 		return c.print("0\n")
 	}
-	return unable("does not know the groups that id is to tell")
+	return unsupportedf("supports id only with -u or -g")
 }
 
 func env(_ context.Context, c *call) error {
 	if len(c.args) > 0 {
-		return unable("runs no commands with env")
+		return unsupportedf("does not run commands with env")
 	}
 	var lines []string
 	for name, v := range c.hc.Env.Each {

@@ -18,7 +18,7 @@ func mkdir(_ context.Context, c *call) error {
 	if v, ok := c.flags['m']; ok {
 		bits, err := strconv.ParseUint(v, 8, 12)
 		if err != nil {
-			return unable("has no mode %q of mkdir", v)
+			return unsupportedf("does not support the mode %q of mkdir", v)
 		}
 		m.Mode = uint32(bits)
 	}
@@ -29,11 +29,11 @@ func mkdir(_ context.Context, c *call) error {
 		if err != nil {
 			return err
 		}
-		kind, _, there := c.Editor.Stat(at)
+		kind, _, exists := c.Editor.Stat(at)
 		switch {
-		case there && (!c.has('p') || kind != tree.Dir):
-			return fault("mkdir", arg, fs.ErrExist)
-		case there:
+		case exists && (!c.has('p') || kind != tree.Dir):
+			return pathError("mkdir", arg, fs.ErrExist)
+		case exists:
 			return nil
 		case c.has('p'):
 			if _, err := c.Editor.MkdirAll(path.Dir("/"+at), c.Meta(0o777&^umask)); err != nil {
@@ -59,14 +59,14 @@ func rm(_ context.Context, c *call) error {
 		if err != nil {
 			return err
 		}
-		kind, _, there := c.Editor.Stat(at)
+		kind, _, exists := c.Editor.Stat(at)
 		switch {
-		case !there && c.has('f'):
+		case !exists && c.has('f'):
 			return nil
-		case !there:
-			return fault("remove", arg, fs.ErrNotExist)
+		case !exists:
+			return pathError("remove", arg, fs.ErrNotExist)
 		case kind == tree.Dir && !c.has('r') && !c.has('R'):
-			return fault("remove", arg, errIsDir)
+			return pathError("remove", arg, errIsDir)
 		}
 		return c.Editor.Remove(at)
 	})
@@ -80,14 +80,14 @@ func rmdir(_ context.Context, c *call) error {
 		if err != nil {
 			return err
 		}
-		kind, _, there := c.Editor.Stat(at)
+		kind, _, exists := c.Editor.Stat(at)
 		switch {
-		case !there:
-			return fault("rmdir", arg, fs.ErrNotExist)
+		case !exists:
+			return pathError("rmdir", arg, fs.ErrNotExist)
 		case kind != tree.Dir:
-			return fault("rmdir", arg, errNotDir)
+			return pathError("rmdir", arg, errNotDir)
 		case len(c.Editor.Names(at)) > 0:
-			return fault("rmdir", arg, errors.New("directory not empty"))
+			return pathError("rmdir", arg, errors.New("directory not empty"))
 		}
 		return c.Editor.Remove(at)
 	})
@@ -106,8 +106,8 @@ func touch(_ context.Context, c *call) error {
 	})
 }
 
-// change changes the metadata of a path. If below is set, it also changes everything
-// below it.
+// change applies fn to the metadata of a file. If below is set and the file is a
+// directory, it also applies fn to all files below it.
 func (c *call) change(arg string, fn func(tree.Kind, tree.Meta) tree.Meta, below bool) error {
 	c.Lock()
 	defer c.Unlock()
@@ -115,9 +115,9 @@ func (c *call) change(arg string, fn func(tree.Kind, tree.Meta) tree.Meta, below
 	if err != nil {
 		return err
 	}
-	kind, m, there := c.Editor.Stat(at)
-	if !there {
-		return fault("change", arg, fs.ErrNotExist)
+	kind, m, exists := c.Editor.Stat(at)
+	if !exists {
+		return pathError("change", arg, fs.ErrNotExist)
 	}
 	if err := c.Editor.SetMeta(at, fn(kind, m)); err != nil || !below || kind != tree.Dir {
 		return err
@@ -125,7 +125,8 @@ func (c *call) change(arg string, fn func(tree.Kind, tree.Meta) tree.Meta, below
 	return c.Editor.Update(at, mapMeta(c.Editor.Get(at), fn))
 }
 
-// mapMeta changes the metadata of everything in a directory.
+// mapMeta returns a copy of a directory in which fn has been applied to the metadata of
+// all files below it.
 func mapMeta(n *tree.Node, fn func(tree.Kind, tree.Meta) tree.Meta) *tree.Node {
 	return n.MapEntries(n.Meta(), func(child *tree.Node) *tree.Node {
 		child = child.WithMeta(fn(child.Kind(), child.Meta()))
@@ -167,7 +168,7 @@ func chown(_ context.Context, c *call) error {
 		}
 		n, err := strconv.ParseUint(s, 10, 32)
 		if err != nil {
-			return unable("has chown with numbers only, not %s", c.args[0])
+			return unsupportedf("supports chown with numeric IDs only, not %q", c.args[0])
 		}
 		ids[i] = uint32(n)
 	}
@@ -186,68 +187,69 @@ func chown(_ context.Context, c *call) error {
 }
 
 func ln(_ context.Context, c *call) error {
-	return c.into(func(from, to string) error {
+	return c.eachSource(func(from, to string) error {
 		c.Lock()
 		defer c.Unlock()
 		at, err := c.Writable(to, false)
 		if err != nil {
 			return err
 		}
-		if _, _, there := c.Editor.Stat(at); there && !c.has('f') {
-			return fault("link", to, fs.ErrExist)
+		if _, _, exists := c.Editor.Stat(at); exists && !c.has('f') {
+			return pathError("link", to, fs.ErrExist)
 		}
 		if c.has('s') {
 			return c.Editor.Put(at, tree.NewSymlink(c.Meta(0o777), from))
 		}
-		return unable("makes no hard links")
+		return unsupportedf("does not create hard links")
 	})
 }
 
-// cp copies files, and directories with -r, -R or -a. With -p or -a, copies keep owner,
-// mode and time. Otherwise copies belong to root.
+// cp copies files, and directories with -r, -R or -a. With -p or -a, copies have the
+// owner, mode and time of the source. Otherwise they belong to root and have the
+// current time.
 func cp(_ context.Context, c *call) error {
-	keep := c.has('a') || c.has('p')
-	deep := c.has('a') || c.has('r') || c.has('R')
-	fresh := func(k tree.Kind, m tree.Meta) tree.Meta {
+	preserve := c.has('a') || c.has('p')
+	recursive := c.has('a') || c.has('r') || c.has('R')
+	newMeta := func(k tree.Kind, m tree.Meta) tree.Meta {
 		out := c.Meta(m.Mode &^ umask & 0o777)
 		if k == tree.Symlink {
 			out.Mode = m.Mode
 		}
 		return out
 	}
-	return c.into(func(from, to string) error {
+	return c.eachSource(func(from, to string) error {
 		c.Lock()
 		defer c.Unlock()
-		n, err := c.Find("open", c.path(from), !deep)
+		n, err := c.Find("open", c.path(from), !recursive)
 		if err != nil {
 			return err
 		}
-		if n.Kind() == tree.Dir && !deep {
-			return fault("copy", from, errIsDir)
+		if n.Kind() == tree.Dir && !recursive {
+			return pathError("copy", from, errIsDir)
 		}
 		at, err := c.Writable(to, true)
 		if err != nil {
 			return err
 		}
-		kind, old, there := c.Editor.Stat(at)
-		if there && (kind == tree.Dir) != (n.Kind() == tree.Dir) {
-			return fault("copy", to, fs.ErrExist)
+		kind, old, exists := c.Editor.Stat(at)
+		if exists && (kind == tree.Dir) != (n.Kind() == tree.Dir) {
+			return pathError("copy", to, fs.ErrExist)
 		}
-		if there && kind == tree.Dir {
-			return unable("does not copy one directory over another")
+		if exists && kind == tree.Dir {
+			return unsupportedf("does not copy a directory over an existing one")
 		}
-		if !keep {
-			n = n.WithMeta(fresh(n.Kind(), n.Meta()))
+		if !preserve {
+			n = n.WithMeta(newMeta(n.Kind(), n.Meta()))
 			if n.Kind() == tree.Dir {
-				n = mapMeta(n, fresh)
+				n = mapMeta(n, newMeta)
 			}
-			if there {
+			if exists {
 				m := n.Meta()
 				m.Mode, m.UID, m.GID = old.Mode, old.UID, old.GID
 				n = n.WithMeta(m)
 			}
 		}
-		if there {
+		if exists {
 			return c.Editor.Update(at, n)
 		}
 		return c.Editor.Put(at, n)
@@ -255,7 +257,7 @@ func cp(_ context.Context, c *call) error {
 }
 
 func mv(_ context.Context, c *call) error {
-	return c.into(func(from, to string) error {
+	return c.eachSource(func(from, to string) error {
 		c.Lock()
 		defer c.Unlock()
 		src, err := c.Writable(c.path(from), false)
@@ -264,17 +266,17 @@ func mv(_ context.Context, c *call) error {
 		}
 		n := c.Editor.Get(src)
 		if n == nil || src == "" {
-			return fault("rename", from, fs.ErrNotExist)
+			return pathError("rename", from, fs.ErrNotExist)
 		}
 		at, err := c.Writable(to, false)
 		if err != nil {
 			return err
 		}
-		if kind, _, there := c.Editor.Stat(at); there && (kind == tree.Dir || n.Kind() == tree.Dir) {
-			return fault("rename", to, fs.ErrExist)
+		if kind, _, exists := c.Editor.Stat(at); exists && (kind == tree.Dir || n.Kind() == tree.Dir) {
+			return pathError("rename", to, fs.ErrExist)
 		}
 		if strings.HasPrefix(at+"/", src+"/") {
-			return fault("rename", to, errors.New("is inside of what is moved"))
+			return pathError("rename", to, errors.New("is inside the moved directory"))
 		}
 		if err := c.Editor.Put(at, n); err != nil {
 			return err
@@ -306,7 +308,7 @@ func readlink(_ context.Context, c *call) error {
 	})
 }
 
-// ls lists names, one per line.
+// ls prints the names in a directory, one per line, in lexical order.
 func ls(_ context.Context, c *call) error {
 	if len(c.args) == 0 {
 		c.args = []string{"."}
@@ -321,7 +323,7 @@ func ls(_ context.Context, c *call) error {
 			return c.print("%s\n", arg)
 		}
 		if many {
-			return unable("lists one directory at a time")
+			return unsupportedf("lists one directory per ls")
 		}
 		list, err := c.readDir(c.path(arg))
 		if err != nil {
