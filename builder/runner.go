@@ -2,8 +2,11 @@ package builder
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"slipway/internal/singleflight"
 	"slipway/solver/runner"
@@ -13,18 +16,23 @@ import (
 	"slipway/solver/tree"
 )
 
-// chosenRunner is a [runner.Runner] that chooses another runner when the first process
-// starts. To find out what the machine allows takes a quarter of the time of a build in
-// which all steps are cached.
+// chosenRunner is a [runner.Runner] that chooses another runner for the first process.
+//
+// Whether processes can run in namespaces is found out by running the first one there.
+// A separate check would take a quarter of the time of a small build. Only if the process
+// does not start, the check decides whether another runner is used.
 type chosenRunner struct {
 	s *state
 	o *Options
-	// available returns why processes cannot run in namespaces; nil if they can.
+	// available returns nil if processes can run in namespaces, and otherwise the reason.
 	available func(context.Context) error
 
 	chosen singleflight.Group[struct{}, runner.Opener]
-	// namespaces is the chosen runner if processes run in namespaces, and nil otherwise.
+	opened singleflight.Group[struct{}, *namespace.Runner]
+	// namespaces is the runner that runs processes in namespaces. It is nil until it is
+	// needed.
 	namespaces *namespace.Runner
+	works      atomic.Bool // a process has run in namespaces
 }
 
 var _ runner.Opener = (*chosenRunner)(nil)
@@ -35,11 +43,51 @@ func newRunner(s *state, o *Options) *chosenRunner {
 
 // Run implements [runner.Runner].
 func (c *chosenRunner) Run(ctx context.Context, p *runner.Process) ([]*tree.Node, error) {
+	if c.o.Runner == "portable" || os.Geteuid() != 0 {
+		return c.runChosen(ctx, p)
+	}
+	trees, failed := c.runInNamespaces(ctx, p)
+	if failed == nil || c.works.Load() || ctx.Err() != nil {
+		return trees, failed
+	}
+	run, err := c.choose(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, same := run.(*namespace.Runner); same {
+		return trees, failed
+	}
+	return run.Run(ctx, p)
+}
+
+// runChosen runs a process after the runner has been chosen.
+func (c *chosenRunner) runChosen(ctx context.Context, p *runner.Process) ([]*tree.Node, error) {
 	run, err := c.choose(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return run.Run(ctx, p)
+}
+
+// runInNamespaces runs a process in namespaces.
+func (c *chosenRunner) runInNamespaces(ctx context.Context, p *runner.Process) ([]*tree.Node, error) {
+	run, err := c.inNamespaces(ctx)
+	if err != nil {
+		return nil, err
+	}
+	trees, err := run.Run(ctx, p)
+	var exit *runner.ExitError
+	if err == nil || errors.As(err, &exit) {
+		c.proved(run)
+	}
+	return trees, err
+}
+
+// proved remembers that processes can run in namespaces.
+func (c *chosenRunner) proved(run *namespace.Runner) {
+	if c.works.CompareAndSwap(false, true) && run.Copies() {
+		c.o.warn("each RUN step copies its whole root, as the file system of %s cannot hold an overlay (use --state DIR on another one)", c.s.dir)
+	}
 }
 
 // Open implements [runner.Opener].
@@ -75,7 +123,12 @@ func (c *chosenRunner) runner(ctx context.Context) (runner.Opener, error) {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case err == nil:
-		return c.inNamespaces()
+		run, err := c.inNamespaces(ctx)
+		if err != nil {
+			return nil, err // not run: a nil *Runner is not a nil interface
+		}
+		c.proved(run)
+		return run, nil
 	case c.o.Runner == "namespace", c.o.Runner == "oci":
 		return nil, err
 	case c.o.limited() != "":
@@ -87,7 +140,12 @@ func (c *chosenRunner) runner(ctx context.Context) (runner.Opener, error) {
 
 // inNamespaces returns the runner whose processes run in namespaces, of this program
 // or of an OCI runtime.
-func (c *chosenRunner) inNamespaces() (runner.Opener, error) {
+func (c *chosenRunner) inNamespaces(ctx context.Context) (*namespace.Runner, error) {
+	return c.opened.Do(ctx, struct{}{}, func(context.Context) (*namespace.Runner, error) { return c.open() })
+}
+
+// open opens the runner for [chosenRunner.inNamespaces].
+func (c *chosenRunner) open() (*namespace.Runner, error) {
 	dir := filepath.Join(c.s.dir, "namespace")
 	var r *namespace.Runner
 	var err error
@@ -102,14 +160,11 @@ func (c *chosenRunner) inNamespaces() (runner.Opener, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.namespaces = r
 	if c.o.limited() != "" {
 		if err := c.o.limitSteps(r); err != nil {
-			return nil, err
+			return nil, errors.Join(err, r.Close())
 		}
 	}
-	if r.Copies() {
-		c.o.warn("each RUN step copies its whole root, as the file system of %s cannot hold an overlay (use --state DIR on another one)", c.s.dir)
-	}
+	c.namespaces = r
 	return r, nil
 }
