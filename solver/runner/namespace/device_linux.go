@@ -30,7 +30,7 @@ func (c *config) devices() error {
 	if slices.ContainsFunc(c.Mounts, func(m mount) bool { return m.Target == "/dev" && !m.Tmpfs }) {
 		return nil
 	}
-	dev, err := c.systemDir("dev")
+	dev, err := c.mkdirAll("dev")
 	if err != nil {
 		return err
 	}

@@ -225,7 +225,7 @@ func (c *config) target(name string, file bool) (*os.File, error) {
 	}
 	name = strings.TrimPrefix(at, c.Root)
 	if !file {
-		return pathrs.MkdirAllHandle(c.root, name, 0o755)
+		return c.mkdirAll(name)
 	}
 	dir, err := c.target(path.Dir(name), false)
 	if err != nil {

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 
-	pathrs "github.com/cyphar/filepath-securejoin/pathrs-lite"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -118,7 +118,7 @@ func (c *config) checkSystemDirs() error {
 		if slices.ContainsFunc(c.Mounts, func(m mount) bool { return m.Target == "/"+s.name }) || strings.Contains(s.name, "/") {
 			continue // a mount replaces it, or its parent is checked
 		}
-		at, err := c.systemDir(s.name)
+		at, err := c.mkdirAll(s.name)
 		if err != nil {
 			return s.failure(err)
 		}
@@ -199,7 +199,12 @@ func (c *config) makeIn(root *os.File, name string) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil //nolint:nilerr // the runtime reports the error
 	}
-	if f, err = pathrs.MkdirAllHandle(root, name, 0o755); err != nil {
+	parent, err := openInRoot(root, path.Dir(name))
+	if err != nil {
+		return err
+	}
+	f, err = makeDirIn(parent, path.Base(name))
+	if err = errors.Join(err, parent.Close()); err != nil {
 		return err
 	}
 	return errors.Join(unix.Fchownat(int(f.Fd()), "", c.UID, c.GID, unix.AT_EMPTY_PATH), f.Close())

@@ -50,7 +50,7 @@ func (c *config) systemMounts() []systemMount {
 // mountSystem mounts a file system of the kernel, and hides and protects its critical
 // paths.
 func (c *config) mountSystem(s *systemMount) error {
-	at, err := c.systemDir(s.name)
+	at, err := c.mkdirAll(s.name)
 	if err == nil {
 		err = errors.Join(c.mountKind(s, at), at.Close())
 	}
@@ -97,13 +97,15 @@ func (c *config) mountKind(s *systemMount, at *os.File) error {
 	return err
 }
 
-// systemDir opens a directory of the root, with O_PATH, and creates its missing parts.
-// If a part of the path is a link or a file, it fails with ENOTDIR. Such a root would
-// determine the location of system mounts, and could prevent other paths from being
-// hidden.
-func (c *config) systemDir(name string) (*os.File, error) {
+// mkdirAll opens a directory of the root, with O_PATH, and creates its missing parts. If
+// a part of the path is a link or a file, it fails with ENOTDIR. A link could otherwise
+// move system mounts to another path, and prevent paths from being hidden.
+//
+// pathrs.MkdirAllHandle also mounts a private /proc. Closing it when the program of the
+// process is executed waits for all CPUs.
+func (c *config) mkdirAll(name string) (*os.File, error) {
 	at, err := c.root, error(nil)
-	for part := range strings.SplitSeq(name, "/") {
+	for part := range strings.SplitSeq(strings.Trim(name, "/"), "/") {
 		dir := at
 		if at, err = makeDirIn(dir, part); dir != c.root {
 			err = errors.Join(err, dir.Close())
