@@ -4,9 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"slipway/solver/runner"
+	"slipway/solver/tree"
 )
 
 // TestRunnerWarning: the log says once that steps are interpreted, if the user
@@ -61,6 +66,39 @@ func TestNoNamespaces(t *testing.T) {
 		c.available = func(context.Context) error { return errors.New("none") }
 		if err := c.limit(t.Context()); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+}
+
+// TestFirstProcess checks that a process runs on another runner if it did not start in
+// namespaces, and only if processes cannot run there.
+func TestFirstProcess(t *testing.T) {
+	none := errors.New("no namespaces")
+	for _, tc := range []struct {
+		runner    string
+		available error
+		log, err  string
+	}{
+		{"auto", none, "warning: RUN steps are interpreted, as they cannot run in namespaces: no namespaces\n", "exit code: 127"},
+		{"auto", nil, "", "not a directory"},
+		{"namespace", none, "", "no namespaces"},
+	} {
+		o := options(t, "")
+		var log bytes.Buffer
+		o.Runner, o.Log = tc.runner, &log
+		s, err := openState(&o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(s.dir, "namespace"), nil, 0o600); err != nil { // no process can start
+			t.Fatal(err)
+		}
+		c := newRunner(s, &o)
+		c.available = func(context.Context) error { return tc.available }
+		p := &runner.Process{Args: []string{"/none"}, Dir: "/"}
+		p.Mounts = []runner.Mount{{Kind: runner.MountTree, Target: "/", Tree: tree.Empty(), Output: true}}
+		if _, err := c.Run(t.Context(), p); err == nil || !strings.Contains(err.Error(), tc.err) || log.String() != tc.log {
+			t.Errorf("runner %s with %v: error %v and log %q, want %s and %q", tc.runner, tc.available, err, &log, tc.err, tc.log)
 		}
 	}
 }
