@@ -11,6 +11,7 @@ import (
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"slipway/builder/explain"
 	"slipway/diag"
 	"slipway/solver"
 	"slipway/solver/export"
@@ -145,7 +146,7 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (_ *Result
 		return p.answered(res.Metadata)
 	}
 	results, err := solve(ctx, res, o.Describe || len(o.Outputs) > 0)
-	err = errors.Join(err, explained.Finish(o.Explain, b, c.Graphs()))
+	err = errors.Join(err, o.explain(explained, b, c.Graphs()))
 	if err != nil {
 		return nil, err
 	}
@@ -163,6 +164,14 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (_ *Result
 		err = caches.export(ctx, b, roots(res))
 	}
 	return &Result{Exported: exported}, err
+}
+
+// explain writes to o.Explain, and records the steps for the next build.
+func (o *Options) explain(x *explain.Explainer, b *solver.Job, graphs []*solver.Graph) error {
+	if o.Explain == nil || !o.ExplainKeys {
+		return x.Finish(o.Explain, b, graphs)
+	}
+	return errors.Join(x.Finish(nil, b, graphs), x.WriteKeys(o.Explain, b, graphs))
 }
 
 // solve evaluates the results of all platforms concurrently. A result that is an unmodified

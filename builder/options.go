@@ -78,8 +78,10 @@ type Options struct {
 	// Frontend replaces the frontend for Dockerfiles that is part of this program, unless
 	// it is nil.
 	Frontend gateway.BuildFunc
-	// Explain receives a line about each step that was not cached. It may be nil.
-	Explain io.Writer
+	// Explain receives a line about each step that was not cached, or the cache keys of all
+	// vertices if ExplainKeys is set. It may be nil.
+	Explain     io.Writer
+	ExplainKeys bool
 	// Status receives the progress in BuildKit's format. Calls do not overlap. It may be
 	// nil.
 	Status func(*client.SolveStatus)

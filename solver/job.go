@@ -82,20 +82,20 @@ func (j *Job) task(v *Vertex, in []*Result) *task {
 	return t
 }
 
-// Key returns the cache key of a vertex, and reports whether the job has computed it. It
-// never evaluates the vertex.
-func (j *Job) Key(v *Vertex) (Key, bool) {
+// Key returns the cache key of a vertex. It reports whether a cache has the outputs, and
+// whether the job has computed the key. It never evaluates the vertex.
+func (j *Job) Key(v *Vertex) (key Key, cached, ok bool) {
 	j.mu.Lock()
 	t := j.byVertex[v]
 	j.mu.Unlock()
 	if t == nil {
-		return Key{}, false
+		return Key{}, false, false
 	}
 	l, ok := t.lookupResult.peek()
 	if !ok {
 		l, ok = t.probeResult.peek()
 	}
-	return l.key, ok && len(l.key.Parts) > 0
+	return l.key, l.ok, ok && len(l.key.Parts) > 0
 }
 
 // Finish sends the event Cached for each vertex of g without events. After a successful

@@ -87,39 +87,35 @@ func New(file string, store *tree.Store, args map[string]string) *Explainer {
 
 // steps returns the vertices of a build that are not sources, each with its record. A step
 // whose cache key was not computed has no parts.
-func (*Explainer) steps(b *solver.Job, graphs []*solver.Graph) (vertices []*solver.Vertex, now []record) {
-	seen := map[digest.Digest]bool{}
-	for _, g := range graphs {
-		for _, v := range g.Vertices {
-			if v.Op.GetSource() != nil || seen[v.Digest] {
-				continue
-			}
-			seen[v.Digest] = true
-			r := record{Step: parseStep(v.Name())}
-			if k, ok := b.Key(v); ok {
-				r.Parts = k.Parts
-			}
-			r.Op, _ = v.Op.MarshalVT() // as it was loaded
-			for _, in := range v.Inputs {
-				r.Inputs = append(r.Inputs, inputName(in.Vertex))
-			}
-			vertices, now = append(vertices, v), append(now, r)
+func (*Explainer) steps(b *solver.Job, graphs []*solver.Graph) (steps []*solver.Vertex, now []record) {
+	for _, v := range vertices(graphs) {
+		if v.Op.GetSource() != nil {
+			continue
 		}
+		r := record{Step: parseStep(v.Name())}
+		if k, _, ok := b.Key(v); ok {
+			r.Parts = k.Parts
+		}
+		r.Op, _ = v.Op.MarshalVT() // as it was loaded
+		for _, in := range v.Inputs {
+			r.Inputs = append(r.Inputs, inputName(in.Vertex))
+		}
+		steps, now = append(steps, v), append(now, r)
 	}
-	return vertices, now
+	return steps, now
 }
 
 // Finish writes a line to w for each step that was not cached, unless w is nil, and
 // records all steps for the next build. A record that cannot be written is not an error,
 // but w gets a line about it.
 func (x *Explainer) Finish(w io.Writer, b *solver.Job, graphs []*solver.Graph) error {
-	vertices, now := x.steps(b, graphs)
+	steps, now := x.steps(b, graphs)
 	err := x.save(now)
 	if w == nil {
 		return nil
 	}
 	var lines []string
-	for i, v := range vertices {
+	for i, v := range steps {
 		if x.ran(v.Digest) && !strings.HasPrefix(v.Name(), "[internal]") {
 			lines = append(lines, v.Name()+": "+x.why(v, now, i))
 		}

@@ -18,7 +18,8 @@ type buildFlags struct {
 	sbom, provenance       string
 	shmSize, progress      string
 	push, load             bool
-	explain, quiet         bool
+	explain                string // misses, keys or a boolean value
+	quiet                  bool
 	check                  bool
 	call                   string
 	metadataFile, iidFile  string
@@ -85,7 +86,8 @@ func (f *buildFlags) defineCache(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.Pull, "pull", false, "look images up even if they are known")
 	fs.StringArrayVar(&f.cacheTo, "cache-to", nil, "where the cache is exported to: `type=TYPE,KEY=VALUE` or an image")
 	fs.StringArrayVar(&f.cacheFrom, "cache-from", nil, "where a cache is imported from: `type=TYPE,KEY=VALUE` or an image")
-	fs.BoolVar(&f.explain, "explain", false, "tell of each step that was not cached what changed")
+	fs.StringVar(&f.explain, "explain", "", "print why each step missed the cache; --explain=keys prints the cache key of each step and source")
+	fs.Lookup("explain").NoOptDefVal = "misses"
 }
 
 func (f *buildFlags) defineBuilder(fs *pflag.FlagSet) {

@@ -56,14 +56,29 @@ func (f *buildFlags) parseOutputs(flagSet) error {
 	if f.load {
 		o.Outputs = append(o.Outputs, builder.Output{Type: "docker", Load: true})
 	}
-	if f.explain {
-		if f.progress == string(progressui.RawJSONMode) {
-			return errors.New("--explain: standard error has JSON only with --progress=rawjson (use --progress=plain)")
-		}
-		o.Explain = os.Stderr
+	if err := f.parseExplain(); err != nil {
+		return err
 	}
 	o.Describe = f.quiet || f.iidFile != "" || f.metadataFile != ""
 	return f.checkResultFiles()
+}
+
+// parseExplain parses --explain.
+func (f *buildFlags) parseExplain() error {
+	switch f.explain {
+	case "", "false":
+		return nil
+	case "misses", "true":
+	case "keys":
+		f.opt.ExplainKeys = true
+	default:
+		return fmt.Errorf("--explain: unknown value %q (want misses or keys)", f.explain)
+	}
+	if f.progress == string(progressui.RawJSONMode) {
+		return errors.New("--explain: standard error has JSON only with --progress=rawjson (use --progress=plain)")
+	}
+	f.opt.Explain = os.Stderr
+	return nil
 }
 
 // checkResultFiles returns an error if --iidfile or --metadata-file cannot be written.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -179,6 +180,27 @@ func TestExplainToStderr(t *testing.T) {
 	for about, text := range map[string]string{"an explanation": told, "a list of the cache": list} {
 		if strings.Contains(text, "\x1b") || !strings.Contains(text, "␛[2J") {
 			t.Errorf("%s has control sequences of steps:\n%q", about, text)
+		}
+	}
+}
+
+// TestExplainKeys checks that --explain=keys prints the keys of cached steps, and their
+// records exist.
+func TestExplainKeys(t *testing.T) {
+	state, dir := t.TempDir(), testcontext.New(t, "FROM scratch\nCOPY a /\n")
+	args := []string{"build", "--state", state, "-q", dir, "--explain=keys"}
+	slipwayOut(t, args...)
+	code, _, told := slipwayOut(t, args...)
+	step := regexp.MustCompile(`(?m)^\[1/1\] COPY a /: cached\n  key sha256:(..)([0-9a-f]{62})\n  [0-9a-f]{12} operation\n  [0-9a-f]{12} files of copy 0, from the context$`).FindStringSubmatch(told)
+	if code != 0 || step == nil {
+		t.Fatalf("exit code %d, told\n%s", code, told)
+	}
+	if _, err := os.Stat(filepath.Join(state, "cache", step[1], step[2]+".json")); err != nil {
+		t.Error(err)
+	}
+	for flag, want := range map[string]string{"--explain=false": "", "--explain=true": "all steps were cached\n"} {
+		if code, _, told := slipwayOut(t, append(args[:5:5], flag)...); code != 0 || told != want {
+			t.Errorf("%s: exit code %d, told %q, want %q", flag, code, told, want)
 		}
 	}
 }
