@@ -68,7 +68,7 @@ func (e *emitter) sbom() (SBOM, error) {
 	if target.Scan.Context {
 		out, err := e.tree(plan.Tree{})
 		if err != nil {
-			return s, at(target.Place, err)
+			return s, at(target.Location, err)
 		}
 		s.Extras["context"] = llb.NewState(out)
 	}
@@ -98,7 +98,7 @@ func (e *emitter) defaults() []llb.ConstraintsOpt {
 func (e *emitter) stage(st *plan.Stage) error {
 	out, err := e.base(st)
 	if err != nil {
-		return at(st.Place, err)
+		return at(st.Location, err)
 	}
 	v := &values{}
 	for _, visit := range st.Visits {

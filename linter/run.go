@@ -95,7 +95,7 @@ func (w walker) plan() {
 	}
 	for _, st := range w.Plan.Stages {
 		if img, ok := st.Base.(*plan.FromImage); ok && st.BaseImage != nil {
-			w.look(st.Place, nil)
+			w.look(st.Location, nil)
 			w.each(func(c *Checks) {
 				if c.Base != nil {
 					c.Base(w.Pass, st, img)

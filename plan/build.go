@@ -10,60 +10,61 @@ import (
 	"slipway/source"
 )
 
-// passes are the steps of Build, in this order.
+// passes are the phases of [Build], in the order in which they run.
 var passes = []struct {
 	name string
 	run  func(context.Context, *builder) error
-	why  string // what it must come after
+	why  string // the passes that must run first, and the reason
 }{
-	{"setGlobals", setGlobals, "first: FROM sees only what it sets"},
+	{"setGlobals", setGlobals, "first: FROM sees only the variables that it sets"},
 	{"collectStages", collectStages, "setGlobals: base and --platform use them"},
 	{"chooseTarget", chooseTarget, "collectStages: names are known; upstream reports a missing target before bad edges"},
 	{"bindEdges", bindEdges, "collectStages: --from names them"},
-	{"loadBases", loadBases, "chooseTarget and bindEdges: only what is reached is looked up"},
-	{"readIgnore", readIgnore, "loadBases: upstream reads the ignore file when the images are known"},
-	{"evaluateStages", evaluateStages, "loadBases and readIgnore: instructions start from base configs, and ONBUILD adds some"},
+	{"loadBases", loadBases, "chooseTarget and bindEdges: only bases of reachable stages are looked up"},
+	{"readIgnore", readIgnore, "loadBases: upstream reads the ignore file after it has resolved the images"},
+	{"evaluateStages", evaluateStages, "loadBases and readIgnore: instructions start from base configs, and ONBUILD adds instructions"},
 	{"nameSteps", nameSteps, "evaluateStages: names show values, totals include ONBUILD"},
 	{"finishImage", finishImage, "evaluateStages: labels and platform go last into the target's config"},
 }
 
-// builder is a plan in the making.
+// builder holds a plan and the state that its passes share.
 type builder struct {
 	*Plan
-	drafts   []*draft // of the stages, by index
-	opt      Options
-	expand   shell.Expander
-	byName   map[string]*Stage // last stage of that name
-	round    int               // of loadBases, from 0
-	size     int               // counts towards maxSize
-	matching int               // counts towards maxMatching
-	reader   countedEnv
+	drafts      []*draft // indexed by Stage.Index
+	opt         Options
+	expand      shell.Expander
+	byName      map[string]*Stage // the last stage of each name, in lower case
+	round       int               // of loadBases, starting at 0
+	size        int               // counts towards maxSize
+	matchSteps  int               // counts towards maxMatching
+	readCounter readCounter
 }
 
-// draft is what only the passes know about a stage.
+// draft holds the state of one stage that the passes need but the plan does not.
 type draft struct {
-	commands   []boundCommand  // triggers first
-	triggers   int             // of commands
-	passedOver int             // rounds of loadBases in which nothing needed the stage
-	needed     bool            // by the target
-	ref        reference.Named // BaseName
-	asked      source.Range    // the instruction that errors about its base are in
-	named      source.Range    // the base's name in that instruction
-	origin     *Stage          // the stage whose trigger names it; nil if the file does
-	loaded     bool            // its base is known
-	done       bool            // its result is known
-	onbuilt    bool            // addTriggers has seen it
-	extended   bool            // a later stage appends to the array of Image.History
+	commands      []boundCommand  // the triggers of the base, then the instructions of the stage
+	triggers      int             // the number of commands that are triggers
+	idleRounds    int             // the number of rounds of loadBases in which no stage needed this one
+	needed        bool            // whether the target needs the stage
+	ref           reference.Named // BaseName, parsed
+	instruction   source.Range    // the instruction that errors about the base point at
+	baseName      source.Range    // the name of the base in that instruction
+	origin        *Stage          // the stage whose ONBUILD trigger refers to this image; nil if the file does
+	loaded        bool            // whether the base has been looked up
+	done          bool            // whether the stage has been evaluated
+	triggersAdded bool            // whether addTriggers has processed the stage
+	historyShared bool            // whether a later stage appends to the array of Image.History
 }
 
-// draft returns the draft of a stage of the plan.
+// draft returns the draft of st.
 func (b *builder) draft(st *Stage) *draft { return b.drafts[st.Index] }
 
-// Build plans the build of a Dockerfile. On an error the plan is returned as
-// far as it got, so that what was found until then can still be reported.
+// Build turns a Dockerfile into a Plan. If it fails, it returns the incomplete plan
+// together with the error, so that a linter can still report the facts recorded before
+// the error.
 //
-// Errors about the file are *diag.Diagnostic with a range; errors of the
-// Resolver are their Cause.
+// An error about the file is a *diag.Diagnostic with a range. If a method of the Resolver
+// fails, its error is the Cause of the diagnostic.
 func Build(ctx context.Context, d *instructions.Dockerfile, opt Options) (*Plan, error) {
 	b := &builder{
 		Plan:   &Plan{Dockerfile: d, Options: opt, Context: &Paths{}},

@@ -6,6 +6,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
+// platformFor returns the platform arm64 on Windows for "windows", else on Linux.
 func platformFor(os string) *ocispecs.Platform {
 	if os != "windows" {
 		os = "linux"
@@ -13,24 +14,24 @@ func platformFor(os string) *ocispecs.Platform {
 	return &ocispecs.Platform{OS: os, Architecture: "arm64"}
 }
 
-// checkPlan checks what holds of every finished plan.
+// checkPlan checks the invariants of a complete plan.
 func checkPlan(t *testing.T, p *Plan) {
 	t.Helper()
 	for i, st := range p.Stages {
 		if st.Index != i {
-			t.Fatalf("stage %d says it is %d", i, st.Index)
+			t.Fatalf("stage %d has the index %d", i, st.Index)
 		}
 		for _, need := range stagesReadBy(st) {
 			if p.Stages[need.Index] != need {
-				t.Fatalf("stage %d needs a stage that is not in the plan", i)
+				t.Fatalf("stage %d reads a stage that is not in the plan", i)
 			}
 			if st.Reachable && !need.Reachable {
-				t.Fatalf("stage %d is reachable, what it needs is not", i)
+				t.Fatalf("stage %d is reachable, but a stage that it reads is not", i)
 			}
 		}
 		if !st.Reachable {
 			if len(st.Visits) > 0 {
-				t.Fatalf("stage %d is not needed but evaluated", i)
+				t.Fatalf("stage %d is evaluated, but not reachable", i)
 			}
 			continue
 		}
@@ -39,7 +40,7 @@ func checkPlan(t *testing.T, p *Plan) {
 		}
 		for _, v := range st.Visits {
 			if v.Range.IsZero() || v.Range.File != p.Dockerfile.File.Source {
-				t.Fatalf("a visit of stage %d has no place in the file", i)
+				t.Fatalf("a visit of stage %d has no range in the file", i)
 			}
 			if v.Step != nil && v.Step.Info().Name == "" {
 				t.Fatalf("a step of stage %d has no name", i)

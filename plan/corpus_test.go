@@ -11,14 +11,14 @@ import (
 	"slipway/plan"
 )
 
-// TestCorpus compares the plan of each case with its section out/plan, and the
-// image config with out/image. Errors are compared with out/error, which package
-// frontend owns. The last line of out/plan is a digest of plans and
-// configs for all other platforms that the case is compared with upstream for.
+// TestCorpus compares the plan of each case with its section out/plan, and the image
+// config with out/image. It compares errors with out/error, which the tests of package
+// frontend write. The last line of out/plan is a digest of the plans and configs for the
+// other platforms on which the case is compared with upstream.
 func TestCorpus(t *testing.T) {
 	golden.Run(t, func(t *testing.T, c *golden.Case) {
 		own := c.Opts["platform"]
-		steps, image, err := planned(t.Context(), c, own)
+		steps, image, err := planTexts(t.Context(), c, own)
 		if err != nil {
 			c.Compare(t, "error", corpus.Error(err))
 		}
@@ -26,7 +26,7 @@ func TestCorpus(t *testing.T) {
 			var others strings.Builder
 			for _, p := range c.Platforms() {
 				if p != own {
-					steps, image, err := planned(t.Context(), c, p)
+					steps, image, err := planTexts(t.Context(), c, p)
 					fmt.Fprintf(&others, "%s\n%s%s%v\n", p, steps, image, err)
 				}
 			}
@@ -39,11 +39,11 @@ func TestCorpus(t *testing.T) {
 	})
 }
 
-// planned returns the texts of the plan and of the image config of a case for the
-// value of the option platform. Both are empty if the case has no plan, and the
-// config is empty if the case is not a build. The error is that of a build whose
-// Dockerfile parses.
-func planned(ctx context.Context, c *golden.Case, platform string) (steps, image string, err error) {
+// planTexts returns the texts of the plan and of the image config of a case, with
+// platform as the value of the frontend option. Both are empty if the case has no plan.
+// The image config is empty if the case is a subrequest. It returns an error only if the
+// Dockerfile parses and the build fails.
+func planTexts(ctx context.Context, c *golden.Case, platform string) (steps, image string, err error) {
 	builds, err := corpus.Open(ctx, c, platform)
 	if err != nil {
 		return "", "", nil

@@ -2,9 +2,10 @@ package plan
 
 import "slipway/shell"
 
-// DefaultBases returns the base names of the file's stages, expanded without build
-// arguments. The list ends before the first name that does not expand. It is empty if
-// the default of a global ARG does not expand.
+// DefaultBases returns the base image names of the file's stages, expanded with the
+// defaults of the global ARGs instead of the build arguments. The list ends before the
+// first name that cannot be expanded. It is empty if the default of a global ARG cannot
+// be expanded.
 func (p *Plan) DefaultBases() []string {
 	b := &builder{Plan: p, expand: shell.Expander{Escape: p.Dockerfile.File.Escape}}
 	env := p.Predefined

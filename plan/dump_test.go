@@ -14,9 +14,9 @@ import (
 	"slipway/source"
 )
 
-// usualArgs returns the predefined ARGs of a build of the last stage for the
-// platform of the builder.
-func usualArgs() []string {
+// defaultArgs returns the predefined ARGs for a build of the last stage on and for
+// linux/amd64.
+func defaultArgs() []string {
 	return []string{
 		"BUILDPLATFORM=linux/amd64", "BUILDOS=linux", "BUILDOSVERSION=", "BUILDARCH=amd64", "BUILDVARIANT=",
 		"TARGETPLATFORM=linux/amd64", "TARGETOS=linux", "TARGETOSVERSION=", "TARGETARCH=amd64", "TARGETVARIANT=",
@@ -24,21 +24,21 @@ func usualArgs() []string {
 	}
 }
 
-// planText returns a plan as dumpPlan prints it.
+// planText returns the output of dumpPlan as a string.
 func planText(p *plan.Plan) string {
 	var b strings.Builder
 	dumpPlan(&b, p)
 	return b.String()
 }
 
-// dumpPlan prints what a build does: for each stage its base and its steps. What
-// is as usual is left out: predefined ARGs, the stage's platform, zero values.
+// dumpPlan prints the base and the steps of each stage. It omits default values:
+// predefined ARGs for linux/amd64, the stage's own platform, and zero values.
 func dumpPlan(w io.Writer, p *plan.Plan) {
-	unusual := slices.DeleteFunc(p.Predefined.Entries(), func(kv string) bool { return slices.Contains(usualArgs(), kv) })
-	if len(unusual) > 0 {
-		fmt.Fprintf(w, "predefined %q\n", unusual)
+	changed := slices.DeleteFunc(p.Predefined.Entries(), func(kv string) bool { return slices.Contains(defaultArgs(), kv) })
+	if len(changed) > 0 {
+		fmt.Fprintf(w, "predefined %q\n", changed)
 	}
-	for _, g := range p.Declared {
+	for _, g := range p.Declarations {
 		fmt.Fprintf(w, "global %s\n", assignment(g.Decl.Key, g.Value, g.Set))
 	}
 	if p.Epoch != nil {
@@ -52,6 +52,7 @@ func dumpPlan(w io.Writer, p *plan.Plan) {
 	}
 }
 
+// assignment formats a variable as NAME="VALUE", or as unset.
 func assignment(key, value string, set bool) string {
 	if !set {
 		return key + " unset"
@@ -59,6 +60,7 @@ func assignment(key, value string, set bool) string {
 	return fmt.Sprintf("%s=%q", key, value)
 }
 
+// dumpStage prints the base, the edges and the steps of st.
 func dumpStage(w io.Writer, p *plan.Plan, st *plan.Stage) {
 	fmt.Fprintf(w, "stage %d %q", st.Index, st.Name)
 	if st.Replaced != nil {
@@ -79,7 +81,7 @@ func dumpStage(w io.Writer, p *plan.Plan, st *plan.Stage) {
 		fmt.Fprint(w, ", no cache")
 	}
 	if st.Scan != (plan.Scan{}) {
-		fmt.Fprintf(w, ", scan%s", plain(reflect.ValueOf(st.Scan)))
+		fmt.Fprintf(w, ", scan%s", formatValue(reflect.ValueOf(st.Scan)))
 	}
 	fmt.Fprintln(w)
 	if len(st.Deps) > 0 {
@@ -95,6 +97,7 @@ func dumpStage(w io.Writer, p *plan.Plan, st *plan.Stage) {
 	dumpVisits(w, st)
 }
 
+// base describes the base of st.
 func base(st *plan.Stage) string {
 	switch b := st.Base.(type) {
 	case *plan.FromStage:
@@ -109,8 +112,8 @@ func base(st *plan.Stage) string {
 	return fmt.Sprintf("%T", st.Base)
 }
 
-// dumpVisits prints the steps of a stage, and facts that checks ask about. Of the
-// environment only what is new since the step before is printed.
+// dumpVisits prints the steps of a stage and the facts for build checks. It prints only
+// the changes to the environment since the previous step.
 func dumpVisits(w io.Writer, st *plan.Stage) {
 	var before plan.State
 	for _, v := range st.Visits {
@@ -143,8 +146,8 @@ func dumpVisits(w io.Writer, st *plan.Stage) {
 	}
 }
 
-// dumpStep prints the fields of a step that are set, and what is new in its state
-// since the step before. It returns the state.
+// dumpStep prints the nonzero fields of step, and the changes of its state since before,
+// the state of the previous step. It returns the state of step.
 func dumpStep(w io.Writer, st *plan.Stage, step plan.Step, before plan.State) plan.State {
 	val := reflect.ValueOf(step).Elem()
 	for i := range val.NumField() {
@@ -164,11 +167,12 @@ func dumpStep(w io.Writer, st *plan.Stage, step plan.Step, before plan.State) pl
 		if f.IsZero() || name == "Security" && f.String() == "sandbox" {
 			continue
 		}
-		fmt.Fprintf(w, "    %s%s\n", name, plain(f))
+		fmt.Fprintf(w, "    %s%s\n", name, formatValue(f))
 	}
 	return before
 }
 
+// dumpState prints the differences between s and before, the state of the previous step.
 func dumpState(w io.Writer, st *plan.Stage, s, before plan.State) {
 	env, had := s.Env.Entries(), before.Env.Entries()
 	n := len(had)
@@ -190,10 +194,11 @@ func dumpState(w io.Writer, st *plan.Stage, s, before plan.State) {
 		fmt.Fprintln(w)
 	}
 	if !reflect.DeepEqual(s.Platform, st.Platform) {
-		fmt.Fprintf(w, "    Platform%s\n", plain(reflect.ValueOf(s.Platform)))
+		fmt.Fprintf(w, "    Platform%s\n", formatValue(reflect.ValueOf(s.Platform)))
 	}
 }
 
+// fact describes a fact in a few words.
 func fact(f plan.Fact) string {
 	switch f := f.(type) {
 	case *plan.Unset:
@@ -210,14 +215,14 @@ func fact(f plan.Fact) string {
 		}
 		return fmt.Sprintf("relative %q", f.Path)
 	case *plan.Exposed:
-		return fmt.Sprintf("exposes%s", plain(reflect.ValueOf(f.Port)))
+		return fmt.Sprintf("exposes%s", formatValue(reflect.ValueOf(f.Port)))
 	case *plan.Excluded:
 		return fmt.Sprintf("ignored %q", f.Path)
 	}
 	return fmt.Sprintf("%T", f)
 }
 
-// lines prints the lines of a range in a Dockerfile: 3, or 3-5.
+// lines formats the lines of a range in a Dockerfile, such as 3 or 3-5.
 func lines(r source.Range) string {
 	if r.IsZero() {
 		return "-"
@@ -229,12 +234,13 @@ func lines(r source.Range) string {
 	return fmt.Sprintf("%d-%d", first, last)
 }
 
+// oneLine replaces the line breaks in s with a visible character.
 func oneLine(s string) string { return strings.ReplaceAll(s, "\n", "⏎") }
 
-// plain prints a value in one line: of structs the fields that are not zero, and of
-// stages their number.
-func plain(v reflect.Value) string {
-	switch v.Kind() { //nolint:exhaustive // the others are printed as they are
+// formatValue formats a value in one line. It prints the nonzero fields of structs and
+// the indexes of stages.
+func formatValue(v reflect.Value) string {
+	switch v.Kind() { //nolint:exhaustive // fmt prints the other kinds
 	case reflect.Pointer, reflect.Interface:
 		if v.IsNil() {
 			return " none"
@@ -242,7 +248,7 @@ func plain(v reflect.Value) string {
 		if st, ok := v.Interface().(*plan.Stage); ok {
 			return fmt.Sprintf(" stage %d", st.Index)
 		}
-		return plain(v.Elem())
+		return formatValue(v.Elem())
 	case reflect.Struct:
 		if p, ok := v.Interface().(ocispecs.Platform); ok {
 			return " " + platforms.FormatAll(p)
@@ -251,7 +257,7 @@ func plain(v reflect.Value) string {
 		fmt.Fprintf(&b, " %s{", v.Type().Name())
 		for i := range v.NumField() {
 			if f := v.Type().Field(i); f.IsExported() && !v.Field(i).IsZero() {
-				value := plain(v.Field(i))
+				value := formatValue(v.Field(i))
 				if f.Name == "Mode" {
 					value = fmt.Sprintf(" %#o", reflect.Indirect(v.Field(i)).Uint())
 				}
@@ -262,7 +268,7 @@ func plain(v reflect.Value) string {
 	case reflect.Slice:
 		var list []string
 		for i := range v.Len() {
-			list = append(list, plain(v.Index(i)))
+			list = append(list, formatValue(v.Index(i)))
 		}
 		return " [" + strings.Join(list, ",") + " ]"
 	case reflect.String:

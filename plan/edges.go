@@ -12,16 +12,17 @@ import (
 	"slipway/source"
 )
 
-// boundCommand is an instruction with the stages that its --from and its mounts
-// refer to.
+// boundCommand is an instruction together with the stages that its --from and --mount
+// flags refer to.
 type boundCommand struct {
 	instructions.Command
 	sources []*Stage
 	onbuild bool
 }
 
-// bindEdges binds --from and mount sources to stages. A name that is no stage is
-// an image: it becomes an implicit stage at the end of the list.
+// bindEdges resolves --from and the sources of mounts to stages. A name that does not
+// match a stage refers to an image. Such an image becomes an implicit stage at the end of
+// the list.
 func bindEdges(_ context.Context, b *builder) error {
 	for _, st := range b.Stages[:len(b.Dockerfile.Stages)] {
 		own := b.draft(st)
@@ -44,10 +45,10 @@ func bindEdges(_ context.Context, b *builder) error {
 	return nil
 }
 
-// bind finds the source stages of a command and adds edges from st to them. A stage that
-// is made for an image of --from has the range place. Errors about this image have the
-// range asked.
-func (b *builder) bind(st *Stage, c instructions.Command, place, asked source.Range) (boundCommand, *diag.Diagnostic) {
+// bind finds the source stages of c and adds edges from st to them. If --from names an
+// image, the implicit stage that is added for it has the given location. Errors about
+// this image point at the range instruction.
+func (b *builder) bind(st *Stage, c instructions.Command, location, instruction source.Range) (boundCommand, *diag.Diagnostic) {
 	bound := boundCommand{Command: c}
 	var names []source.Range
 	switch c := c.(type) {
@@ -55,7 +56,7 @@ func (b *builder) bind(st *Stage, c instructions.Command, place, asked source.Ra
 		if c.From.Value == "" {
 			break
 		}
-		src, d := b.copySource(c, place)
+		src, d := b.copySource(c, location)
 		if d != nil {
 			return bound, d
 		}
@@ -79,26 +80,29 @@ func (b *builder) bind(st *Stage, c instructions.Command, place, asked source.Ra
 		st.Deps = append(st.Deps, Edge{To: src, By: c, At: names[i]})
 		if src.Syntax == nil && !b.has(src) {
 			named := names[i]
-			if named.File != asked.File { // of a trigger
-				named = asked
+			if named.File != instruction.File { // the name is in the text of an ONBUILD trigger
+				named = instruction
 			}
-			b.add(src, &draft{asked: asked, named: named})
+			b.add(src, &draft{instruction: instruction, baseName: named})
 		}
 	}
 	return bound, nil
 }
 
+// has reports whether st has been added to the plan.
 func (b *builder) has(st *Stage) bool {
 	return st.Index < len(b.Stages) && b.Stages[st.Index] == st
 }
 
-// implicitStage returns a stage without instructions for an image that --from or a mount
-// refers to.
-func implicitStage(name string, place source.Range) *Stage {
-	return &Stage{BaseName: name, Used: &Paths{}, Context: &Paths{}, Place: place}
+// implicitStage returns a stage without instructions for the image name, to which --from
+// or a mount refers.
+func implicitStage(name string, location source.Range) *Stage {
+	return &Stage{BaseName: name, Used: &Paths{}, Context: &Paths{}, Location: location}
 }
 
-func (b *builder) copySource(c *instructions.Copy, place source.Range) (*Stage, *diag.Diagnostic) {
+// copySource resolves --from of COPY to a stage. Its value is the name or the index of a
+// stage, or an image reference. It must not contain variables.
+func (b *builder) copySource(c *instructions.Copy, location source.Range) (*Stage, *diag.Diagnostic) {
 	from := c.From
 	res, d := expandWord(b.expand, from, Env{})
 	if d != nil {
@@ -112,7 +116,7 @@ func (b *builder) copySource(c *instructions.Copy, place source.Range) (*Stage, 
 		if st := b.stageNamed(from.Value); st != nil {
 			return st, nil
 		}
-		return implicitStage(from.Value, place), nil
+		return implicitStage(from.Value, location), nil
 	}
 	if i < 0 || i >= len(b.Stages) {
 		return nil, diag.Errorf(from.Text.Range(), "invalid stage index %d", i).Hinted("stages have the numbers 0 to %d", len(b.Dockerfile.Stages)-1)
@@ -120,8 +124,8 @@ func (b *builder) copySource(c *instructions.Copy, place source.Range) (*Stage, 
 	return b.Stages[i], nil
 }
 
-// variableRange returns the range of the first unset variable of a word, or the range of
-// the word if the variable cannot be located.
+// variableRange returns the range of the first unset variable in w. It returns the range
+// of w if quotes or escapes hide the position of the variable.
 func variableRange(w parser.Word, res shell.Result) source.Range {
 	if len(res.Unmatched) > 0 && w.Value == w.Text.String() && res.Unmatched[0].Offset < w.Text.Len() {
 		return w.Text.Slice(res.Unmatched[0].Offset, res.Unmatched[0].End).Range()
@@ -129,10 +133,11 @@ func variableRange(w parser.Word, res shell.Result) source.Range {
 	return w.Text.Range()
 }
 
+// stageNamed returns the last stage with the given name in any case, or nil.
 func (b *builder) stageNamed(name string) *Stage { return b.byName[strings.ToLower(name)] }
 
-// findCycle returns an error if stages need each other's files. It follows --from and
-// mounts only: FROM refers to earlier stages, so it cannot close a cycle.
+// findCycle returns an error if stages copy from or mount each other in a cycle. It
+// ignores FROM, which can only refer to earlier stages.
 func (b *builder) findCycle() *diag.Diagnostic {
 	type frame struct {
 		st   *Stage
@@ -171,9 +176,10 @@ func (b *builder) findCycle() *diag.Diagnostic {
 	return nil
 }
 
-// lastUse returns the last edge from a stage to another one.
+// lastUse returns the last edge from st to the stage of.
 //
-// Upstream: if several instructions use a stage, the last one is reported.
+// Upstream: if several instructions use a stage, the error about a cycle points at the
+// last one.
 func lastUse(st, of *Stage) Edge {
 	i := len(st.Deps) - 1
 	for st.Deps[i].To != of {
@@ -182,7 +188,8 @@ func lastUse(st, of *Stage) Edge {
 	return st.Deps[i]
 }
 
-// cycleError returns the error for a cycle, with the range of each edge in order.
+// cycleError returns the error for a cycle that starts at st. It points at the first
+// edge, and the other edges are related ranges.
 func cycleError(st *Stage, used []Edge) *diag.Diagnostic {
 	d := diag.Errorf(used[0].At, "circular dependency detected on stage: %s", st.Name).In(used[0].By.Syntax().Rng)
 	for _, e := range used[1:] {

@@ -5,27 +5,31 @@ import (
 	"strings"
 )
 
-// Env is an immutable, ordered set of variables. Set returns a new Env. Setting a variable
-// again moves it to the end, as in LLB.
+// Env is an immutable, ordered set of variables. Set returns a new Env. Setting a
+// variable again moves it to the end, as in LLB. The zero value is empty.
 //
-// All versions of an environment share one log of assignments, so that a thousand ENV
-// instructions do not copy it a thousand times.
+// All versions of an environment share one append-only log of assignments. A thousand ENV
+// instructions therefore do not copy the environment a thousand times. Not safe for
+// concurrent use, even through different versions.
 type Env struct {
 	log  *envLog
-	n    int // how much of the log belongs to this version
-	set  int // variables that are set
-	size int // bytes of their names and values
+	n    int // the number of log entries that this version includes
+	set  int // the number of variables that are set
+	size int // total bytes of the names and values
 }
 
+// envLog is a list of assignments in order. keys[i] is the name and values[i] the value
+// of assignment i.
 type envLog struct {
 	keys, values []string
-	at           map[string][]int // key → indexes, ascending; nil while the log is short
+	at           map[string][]int // name → ascending indexes of its assignments; nil up to shortLog entries
 }
 
-// shortLog is the length up to which a log is searched from its end.
+// shortLog is the number of assignments up to which Env searches the log linearly instead
+// of building an index.
 const shortLog = 24
 
-// add appends an assignment.
+// add appends an assignment to the log.
 func (l *envLog) add(key, value string) {
 	l.keys = append(l.keys, key)
 	l.values = append(l.values, value)
@@ -40,8 +44,8 @@ func (l *envLog) add(key, value string) {
 	}
 }
 
-// NewEnv returns the environment of KEY=VALUE entries, as image configs have
-// them.
+// NewEnv returns the environment for KEY=VALUE entries, the format of image configs. An
+// entry without = sets the empty string.
 func NewEnv(entries []string) Env {
 	e := Env{}
 	for _, kv := range entries {
@@ -51,7 +55,7 @@ func NewEnv(entries []string) Env {
 	return e
 }
 
-// Lookup returns the variable's value.
+// Lookup returns the value of a variable and whether it is set.
 func (e Env) Lookup(key string) (string, bool) {
 	i := e.index(key)
 	if i < 0 {
@@ -60,7 +64,8 @@ func (e Env) Lookup(key string) (string, bool) {
 	return e.log.values[i], true
 }
 
-// index returns the index in the log of this version's value of key, or -1.
+// index returns the log index of the assignment to key that is in effect in this version,
+// or -1 if key is not set.
 func (e Env) index(key string) int {
 	if e.log == nil {
 		return -1
@@ -84,7 +89,7 @@ func (e Env) index(key string) int {
 	return at[k-1]
 }
 
-// Set returns the environment with the variable set, as its last one.
+// Set returns a new environment in which key has the value and is the last variable.
 func (e Env) Set(key, value string) Env {
 	// A log that consists mostly of overwritten assignments is copied without them.
 	if e.log == nil || len(e.log.keys) != e.n || e.n > 2*e.set+64 {
@@ -100,7 +105,7 @@ func (e Env) Set(key, value string) Env {
 	return Env{log: l, n: len(l.keys), set: e.set, size: e.size + len(key) + len(value)}
 }
 
-// Fork returns an equal environment with its own log, which omits overwritten
+// Fork returns an equal environment with a log of its own, which omits overwritten
 // assignments.
 func (e Env) Fork() Env {
 	room := e.set + 12 // the predefined variables, or a few more
@@ -110,7 +115,7 @@ func (e Env) Fork() Env {
 	return Env{log: l, n: len(l.keys), set: e.set, size: e.size}
 }
 
-// Without returns the environment without the variable.
+// Without returns a new environment that does not contain key.
 func (e Env) Without(key string) Env {
 	var out Env
 	e.Each(func(k, v string) {
@@ -121,7 +126,7 @@ func (e Env) Without(key string) Env {
 	return out
 }
 
-// Each calls f for the variables in order.
+// Each calls f for each variable, in order.
 func (e Env) Each(f func(key, value string)) {
 	for i := range e.n {
 		if k := e.log.keys[i]; e.index(k) == i {
@@ -130,14 +135,15 @@ func (e Env) Each(f func(key, value string)) {
 	}
 }
 
-// Keys returns the names in order.
+// Keys returns the names of the variables, in order.
 func (e Env) Keys() []string {
 	keys := make([]string, 0, e.set)
 	e.Each(func(k, _ string) { keys = append(keys, k) })
 	return keys
 }
 
-// Entries returns the variables in order as KEY=VALUE, as processes have them.
+// Entries returns the variables in order as KEY=VALUE, the format of a process
+// environment.
 func (e Env) Entries() []string {
 	entries := make([]string, 0, e.set)
 	e.Each(func(k, v string) { entries = append(entries, k+"="+v) })

@@ -19,9 +19,10 @@ import (
 
 const epochKey = "SOURCE_DATE_EPOCH"
 
-// setEpoch reads SOURCE_DATE_EPOCH. A build argument, even an empty one, takes precedence
-// over the default of a global ARG. For ARG the value is the time in seconds. It is
-// unset if no time was found.
+// setEpoch sets Plan.Epoch from SOURCE_DATE_EPOCH. A build argument, even an empty one,
+// takes precedence over the default of a global ARG. An ARG instruction then sees the
+// time in seconds since 1970 instead of the original value. The variable is unset if the
+// value yields no time.
 func (b *builder) setEpoch(ctx context.Context) error {
 	v, given := b.opt.BuildArgs[epochKey]
 	if !given {
@@ -53,14 +54,14 @@ func (b *builder) setEpoch(ctx context.Context) error {
 	return nil
 }
 
-// epochError gives an error about the value the range of the global ARG that sets it.
-// There is no range if a build argument sets it.
+// epochError returns err with the range of the global ARG that sets SOURCE_DATE_EPOCH.
+// The error has no range if a build argument sets it.
 func (b *builder) epochError(err error, given bool) error {
 	var d *diag.Diagnostic
 	if errors.As(err, &d) && !d.Shown().IsZero() {
 		return err
 	}
-	for _, g := range b.Declared {
+	for _, g := range b.Declarations {
 		if !given && g.Decl.Key == epochKey && g.Set {
 			d = diag.Errorf(g.Decl.Default.Text.Range(), "%w", err).In(g.In.In.Rng)
 		}
@@ -71,9 +72,14 @@ func (b *builder) epochError(err error, given bool) error {
 	return d
 }
 
-// epochOf returns the time for a value of SOURCE_DATE_EPOCH. The value is a number of
-// seconds, or it refers to the main context, to a named context or to a stage with one
-// ADD, whose time is taken. The time is nil if the source has none.
+// epochOf returns the time for v, a value of SOURCE_DATE_EPOCH. v is one of:
+//
+//   - a number of seconds since 1970
+//   - "context", the time of the main context
+//   - the name of a named context
+//   - the name of a stage with exactly one remote ADD, whose time is used
+//
+// It returns nil if v is empty or the source has no time.
 func (b *builder) epochOf(ctx context.Context, v string) (*time.Time, error) {
 	if v == "" {
 		return nil, nil
@@ -104,6 +110,7 @@ func (b *builder) epochOf(ctx context.Context, v string) (*time.Time, error) {
 	return nil, diag.Errorf(source.Range{}, "invalid %s: %s", epochKey, v)
 }
 
+// epochOfStage returns the time of the git repository or download that st adds.
 func (b *builder) epochOfStage(ctx context.Context, st *instructions.Stage) (*time.Time, error) {
 	s := epochStage{b: b, env: b.Globals.Without(epochKey)}
 	place := st.From.In.Rng
@@ -112,25 +119,26 @@ func (b *builder) epochOfStage(ctx context.Context, st *instructions.Stage) (*ti
 	}
 	t, err := b.opt.Resolver.Time(ctx, TimeSource{Copy: s.source, LogName: "[internal] resolve SOURCE_DATE_EPOCH source stage " + st.Name})
 	if err != nil {
-		return nil, diag.Errorf(s.place, "%w", err)
+		return nil, diag.Errorf(s.location, "%w", err)
 	}
 	return t, nil
 }
 
-// epochStage is a stage that names the source of the time: FROM scratch with
-// one ADD of one URL, and ARGs. It need not be part of the build.
+// epochStage evaluates the stage that SOURCE_DATE_EPOCH refers to. Such a stage is FROM
+// scratch with ARGs and exactly one ADD of one URL. It need not be part of the build.
 type epochStage struct {
-	b      *builder
-	env    Env
-	source CopySource   // nil until found
-	place  source.Range // of the ADD
+	b        *builder
+	env      Env
+	source   CopySource   // nil until found
+	location source.Range // the range of the ADD
 }
 
+// read evaluates the instructions of st and sets source.
 func (s *epochStage) read(st *instructions.Stage) *diag.Diagnostic {
 	base, err := s.b.expand.Expand(st.From.Base.Value, s.env)
 	at := st.From.Base.Text.Range()
 	if err != nil {
-		return diag.Errorf(faultRange(st.From.Base, err), "failed to process source stage base name %q: %w", st.From.Base.Value, err)
+		return diag.Errorf(errorRange(st.From.Base, err), "failed to process source stage base name %q: %w", st.From.Base.Value, err)
 	}
 	if base.Value != scratch {
 		return diag.Errorf(at, "%s stage must use FROM scratch", epochKey)
@@ -148,7 +156,7 @@ func (s *epochStage) read(st *instructions.Stage) *diag.Diagnostic {
 			if s.source != nil {
 				return diag.Errorf(in.Rng, "%s stage must contain exactly one remote ADD", epochKey)
 			}
-			s.place = in.Rng
+			s.location = in.Rng
 			d = s.add(c)
 		default:
 			return s.unsupported(in)
@@ -163,10 +171,12 @@ func (s *epochStage) read(st *instructions.Stage) *diag.Diagnostic {
 	return nil
 }
 
+// unsupported returns the error for an instruction other than ARG and ADD.
 func (s *epochStage) unsupported(in *parser.Instruction) *diag.Diagnostic {
 	return diag.Errorf(in.Keyword.Range(), "%s stage does not meet source-only requirements: unsupported %s instruction", epochKey, in.Keyword)
 }
 
+// args adds the variables that an ARG declares to env.
 func (s *epochStage) args(c *instructions.Arg) *diag.Diagnostic {
 	for i := range c.Args {
 		decl := &c.Args[i]
@@ -183,10 +193,10 @@ func (s *epochStage) args(c *instructions.Arg) *diag.Diagnostic {
 	return nil
 }
 
-// add sets the source from an ADD. It accepts more than a build does.
+// add sets source from an ADD. It accepts more than an ADD in a build.
 //
-// Upstream: the flag and the query may disagree about .git and the checksum, and
-// fetch-by-commit is ignored.
+// Upstream: the flag and the query of the URL may disagree about .git and the checksum,
+// and fetch-by-commit is ignored.
 func (s *epochStage) add(c *instructions.Copy) *diag.Diagnostic {
 	if len(c.Inline) > 0 || len(c.Sources) != 1 {
 		return diag.Errorf(c.In.Rng, "%s stage must contain exactly one remote ADD source", epochKey)

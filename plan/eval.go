@@ -13,9 +13,9 @@ import (
 	"slipway/source"
 )
 
-// evaluateStages walks the instructions of all reachable stages in file order.
+// evaluateStages evaluates the instructions of all reachable stages in file order.
 //
-// Upstream: with Options.AllStages, that includes stages that a named context replaces.
+// Upstream: with Options.AllStages, this includes stages that a named context replaces.
 func evaluateStages(_ context.Context, b *builder) error {
 	for _, st := range b.Stages {
 		if !st.Reachable || b.draft(st).done && !b.opt.AllStages {
@@ -32,21 +32,22 @@ func evaluateStages(_ context.Context, b *builder) error {
 
 // evaluator evaluates the instructions of one stage.
 type evaluator struct {
-	b      *builder
-	st     *Stage
-	state  State
-	visit  *Visit
-	expand shell.Expander
-	args   map[string]bool // names of state.Args
-	envAt  map[string]int  // where the config's first entry of a name is
-	hasCmd bool            // a CMD of this stage was seen
+	b        *builder
+	st       *Stage
+	state    State
+	visit    *Visit
+	expand   shell.Expander
+	args     map[string]bool // the names in state.Args
+	envIndex map[string]int  // name → index of its first entry in the config; nil until needed
+	hasCmd   bool            // whether the stage has a CMD so far
 }
 
-// stage evaluates all instructions. If one fails, its Visit is kept.
+// stage evaluates all instructions of the stage. If one fails, its Visit remains in the
+// plan.
 func (e *evaluator) stage() error {
 	e.inherit()
 	if err := e.begin(); err != nil {
-		return withRange(e.st.Place, err)
+		return withRange(e.st.Location, err)
 	}
 	for _, c := range e.b.draft(e.st).commands {
 		v := &Visit{
@@ -57,7 +58,7 @@ func (e *evaluator) stage() error {
 			Sources: c.sources,
 		}
 		if c.onbuild {
-			v.Range = e.st.Place
+			v.Range = e.st.Location
 		}
 		e.st.Visits = append(e.st.Visits, v)
 		e.visit = v
@@ -76,12 +77,13 @@ func (e *evaluator) stage() error {
 		}
 	}
 	e.st.Final = e.state
-	e.st.Scan = Scan{Stage: e.scans(scanStage), Context: e.scans(scanContext)}
+	e.st.Scan = Scan{Stage: e.scanEnabled(scanStage), Context: e.scanEnabled(scanContext)}
 	e.b.draft(e.st).done = true
 	return nil
 }
 
-// inherit copies the result of the base if the base is a stage of the file.
+// inherit copies the state and the config from the base, if the base is a stage of the
+// file.
 func (e *evaluator) inherit() {
 	e.state = State{Dir: "/", Platform: e.st.Final.Platform}
 	f, ok := e.st.Base.(*FromStage)
@@ -101,10 +103,10 @@ func (e *evaluator) inherit() {
 	}
 	e.st.Image = cloneImage(&base.Image)
 	e.st.Image.Config.OnBuild = nil
-	if d := e.b.draft(base); !d.extended {
+	if d := e.b.draft(base); !d.historyShared {
 		// The first stage that starts from here may append to the array of the base's
 		// history, which the base does not read: chains of stages stay linear.
-		d.extended = true
+		d.historyShared = true
 		e.st.Image.History = base.Image.History
 	} else {
 		e.state.Args = slices.Clip(e.state.Args)
@@ -114,7 +116,8 @@ func (e *evaluator) inherit() {
 	e.st.Used = base.Used
 }
 
-// begin sets up the state from the base's config.
+// begin initializes the state (environment, directory, user, shell) from the config of
+// the base.
 func (e *evaluator) begin() error {
 	if e.st.Platform == nil {
 		// Upstream: a stage based on a named context without a config has an unknown
@@ -144,8 +147,8 @@ func (e *evaluator) begin() error {
 	return nil
 }
 
-// command evaluates one instruction. Words are expanded in the same order as upstream, so
-// that the same one of several errors is reported.
+// command evaluates one instruction. It expands words in upstream's order, so that an
+// instruction with several errors reports the same one as upstream.
 func (e *evaluator) command(c instructions.Command) *diag.Diagnostic {
 	switch c := c.(type) {
 	case *instructions.Arg:
@@ -186,14 +189,14 @@ func (e *evaluator) command(c instructions.Command) *diag.Diagnostic {
 	return nil
 }
 
-// word expands a word and records its unset variables.
+// word expands w with the current environment and records its unset variables as a fact.
 func (e *evaluator) word(w parser.Word) (string, *diag.Diagnostic) {
 	res, d := e.b.word(e.expand, w, e.state.Env)
-	e.noteUnset(w, res.Unmatched)
+	e.recordUnset(w, res.Unmatched)
 	return res.Value, d
 }
 
-// words expands words one by one.
+// words expands each word of list, up to the first error.
 func (e *evaluator) words(list []parser.Word) ([]string, *diag.Diagnostic) {
 	out := make([]string, 0, len(list))
 	for _, w := range list {
@@ -206,12 +209,12 @@ func (e *evaluator) words(list []parser.Word) ([]string, *diag.Diagnostic) {
 	return out, nil
 }
 
-// body expands the text of a heredoc. Quotes have no meaning there, and the escape
-// character is always \.
+// body expands the variables in data, the text of a heredoc at the range r. Quotes have
+// no meaning in a heredoc, and the escape character is always \.
 func (e *evaluator) body(data string, r source.Range) (string, *diag.Diagnostic) {
 	x := shell.Expander{Escape: '\\', Mode: shell.NoQuotes}
 	w := parser.Word{Value: data, Text: r.Text()}
 	res, d := e.b.word(x, w, e.state.Env)
-	e.noteUnset(w, res.Unmatched)
+	e.recordUnset(w, res.Unmatched)
 	return res.Value, d
 }

@@ -9,20 +9,20 @@ import (
 	"slipway/instructions"
 )
 
-// ARGs that control what an SBOM lists.
+// The ARGs that make an SBOM also list the main context or an intermediate stage.
 const (
 	scanContext = "BUILDKIT_SBOM_SCAN_CONTEXT"
 	scanStage   = "BUILDKIT_SBOM_SCAN_STAGE"
 )
 
-// NotExported reports whether an ARG of this name only configures the frontend, and is not
-// a variable in RUN.
+// NotExported reports whether an ARG with this name only configures the frontend, so that
+// RUN does not see it as a variable.
 func NotExported(key string) bool { return key == scanContext || key == scanStage }
 
-// scans reports whether the ARG of this name enables the scan for the stage. Its value is
-// a boolean or a list of stages. The last ARG of the stage that has a value takes
-// precedence over the global ARG.
-func (e *evaluator) scans(name string) bool {
+// scanEnabled reports whether the ARG with this name enables the SBOM scan for the stage.
+// Its value is a boolean or a comma-separated list of stages. The last ARG of the stage
+// that has a value takes precedence over the global ARG.
+func (e *evaluator) scanEnabled(name string) bool {
 	value, ok := e.b.Globals.Lookup(name)
 	for _, a := range e.state.Args {
 		if a.Key == name && a.Set {
@@ -38,9 +38,9 @@ func (e *evaluator) scans(name string) bool {
 	return slices.Contains(strings.Split(value, ","), e.st.Name)
 }
 
-// arg declares the ARGs of a stage. The value is the build argument, or else the default,
-// or else the value of the global ARG of the same name. Without any of these, the variable
-// keeps the value that an earlier instruction set.
+// arg declares the ARGs of an instruction. The first of these that exists sets the value:
+// the build argument, the default, the global ARG with the same name. Otherwise the
+// variable keeps the value that an earlier instruction set.
 func (e *evaluator) arg(c *instructions.Arg) *diag.Diagnostic {
 	line := make([]string, 0, len(c.Args))
 	for i := range c.Args {
@@ -62,8 +62,8 @@ func (e *evaluator) arg(c *instructions.Arg) *diag.Diagnostic {
 	return nil
 }
 
-// declare appends to the list of ARGs. Earlier states share the array, but their lists end
-// before the new entry.
+// declare appends a to the ARGs of the state. Earlier states share the array of the list.
+// This is safe, because their lists end before the new entry.
 func (e *evaluator) declare(a ArgValue) {
 	if len(e.state.Args) > 2*len(e.args)+64 {
 		e.state.Args = lastValues(e.state.Args)
@@ -72,8 +72,8 @@ func (e *evaluator) declare(a ArgValue) {
 	e.state.Args = append(e.state.Args, a)
 }
 
-// lastValues returns a new list with one entry for each ARG: in the order of the first
-// declarations, with the last values.
+// lastValues returns a new list with one entry per ARG name. The entries have the order
+// of the first declarations and the values of the last ones.
 func lastValues(args []ArgValue) []ArgValue {
 	var list []ArgValue
 	at := map[string]int{}
@@ -89,9 +89,10 @@ func lastValues(args []ArgValue) []ArgValue {
 	return list
 }
 
+// argValue returns the name and the value that a declaration gives an ARG.
 func (e *evaluator) argValue(decl *instructions.ArgDecl) (ArgValue, *diag.Diagnostic) {
 	a := ArgValue{Key: decl.Key}
-	e.note(&Assigned{Key: decl.Key, Word: decl.Word})
+	e.recordFact(&Assigned{Key: decl.Key, Word: decl.Word})
 	switch v, ok := e.b.opt.BuildArgs[decl.Key]; {
 	case ok:
 		a.Value, a.Set = v, true

@@ -13,8 +13,8 @@ import (
 	"slipway/parser"
 )
 
-// pairs expands keys and values with the environment before the instruction, and formats
-// them for the history.
+// pairs expands the keys and values of ENV or LABEL with the environment before the
+// instruction. It also returns the history line, which starts with keyword.
 func (e *evaluator) pairs(keyword string, list []parser.Pair) (kvs [][2]string, line string, d *diag.Diagnostic) {
 	var b strings.Builder
 	b.WriteString(keyword)
@@ -31,11 +31,12 @@ func (e *evaluator) pairs(keyword string, list []parser.Pair) (kvs [][2]string, 
 		b.WriteString(" " + k + "=" + v)
 	}
 	for i := range list {
-		e.note(&Assigned{Key: kvs[i][0], Word: list[i].Key})
+		e.recordFact(&Assigned{Key: kvs[i][0], Word: list[i].Key})
 	}
 	return kvs, b.String(), nil
 }
 
+// env sets the variables of ENV in the state and in the image config.
 func (e *evaluator) env(c *instructions.Env) *diag.Diagnostic {
 	kvs, line, d := e.pairs("ENV", c.Pairs)
 	if d != nil {
@@ -49,26 +50,27 @@ func (e *evaluator) env(c *instructions.Env) *diag.Diagnostic {
 	return nil
 }
 
-// setConfigEnv replaces the value of the first entry of this name, or appends an
-// entry.
+// setConfigEnv sets the value of the first entry for key in the config's Env, or appends
+// an entry.
 func (e *evaluator) setConfigEnv(key, value string) {
 	cfg := &e.st.Image.Config
-	if e.envAt == nil {
-		e.envAt = make(map[string]int, len(cfg.Env))
+	if e.envIndex == nil {
+		e.envIndex = make(map[string]int, len(cfg.Env))
 		for i := range slices.Backward(cfg.Env) {
 			k, _ := splitEnv(cfg.Env[i])
-			e.envAt[k] = i
+			e.envIndex[k] = i
 		}
 	}
-	i, ok := e.envAt[key]
+	i, ok := e.envIndex[key]
 	if !ok {
-		e.envAt[key] = len(cfg.Env)
+		e.envIndex[key] = len(cfg.Env)
 		cfg.Env = append(cfg.Env, key+"="+value)
 		return
 	}
 	cfg.Env[i] = key + "=" + value
 }
 
+// splitEnv splits a KEY=VALUE entry. The value is empty if the entry has no =.
 func splitEnv(kv string) (key, value string) {
 	key, value, _ = strings.Cut(kv, "=")
 	return key, value
@@ -146,7 +148,8 @@ func (e *evaluator) shell(c *instructions.Shell) *diag.Diagnostic {
 	return nil
 }
 
-// withShell returns the argument list that runs a command line in the shell.
+// withShell returns the argument list that runs a command line in the stage's shell.
+// Without SHELL, that is /bin/sh, or cmd for Windows images.
 func (e *evaluator) withShell(args []string) []string {
 	sh := e.st.Image.Config.Shell
 	if len(sh) == 0 {
@@ -158,7 +161,8 @@ func (e *evaluator) withShell(args []string) []string {
 	return append(slices.Clone(sh), strings.Join(args, " "))
 }
 
-// commandLine returns the argument list that CMD or ENTRYPOINT stores in the config.
+// commandLine returns the argument list that CMD or ENTRYPOINT stores in the config. For
+// the shell form, it starts with the shell.
 func (e *evaluator) commandLine(c instructions.CommandLine) []string {
 	var args []string
 	if c.Args != nil {
@@ -183,8 +187,8 @@ func (e *evaluator) cmd(c *instructions.Cmd) *diag.Diagnostic {
 	return nil
 }
 
-// entrypoint sets ENTRYPOINT and drops the CMD of the base, which is for another
-// program.
+// entrypoint sets ENTRYPOINT. It also removes a CMD inherited from the base, whose
+// arguments are meant for the entrypoint of the base.
 func (e *evaluator) entrypoint(c *instructions.Entrypoint) *diag.Diagnostic {
 	args := e.commandLine(c.CommandLine)
 	cfg := &e.st.Image.Config

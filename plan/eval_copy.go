@@ -17,7 +17,7 @@ import (
 	"slipway/parser"
 )
 
-// copier is the state of planning one COPY or ADD. Its words are expanded.
+// copier plans one COPY or ADD. Its string fields are expanded values.
 type copier struct {
 	*evaluator
 	c                      *instructions.Copy
@@ -26,10 +26,10 @@ type copier struct {
 	sources                []string
 	dest                   string
 	keepGit                *bool
-	from                   Tree
+	sourceTree             Tree
 }
 
-// copy plans COPY and ADD.
+// copy plans a COPY or an ADD.
 func (e *evaluator) copy(c *instructions.Copy) *diag.Diagnostic {
 	p := &copier{evaluator: e, c: c, keepGit: c.KeepGit}
 	bodies, d := p.expandAll()
@@ -37,9 +37,9 @@ func (e *evaluator) copy(c *instructions.Copy) *diag.Diagnostic {
 		return d
 	}
 	if len(e.visit.Sources) > 0 {
-		p.from.Stage = e.visit.Sources[0]
-		if !p.b.draft(p.from.Stage).done && p.from.Stage != e.st { // itself: see [evaluator.bindMounts]
-			return hintBelow(diag.Errorf(c.From.Text.Range(), "cannot copy from stage %q, it needs to be defined before current stage %q", c.From.Value, e.st.Name), p.from.Stage)
+		p.sourceTree.Stage = e.visit.Sources[0]
+		if !p.b.draft(p.sourceTree.Stage).done && p.sourceTree.Stage != e.st { // itself: see [evaluator.bindMounts]
+			return hintLaterStage(diag.Errorf(c.From.Text.Range(), "cannot copy from stage %q, it needs to be defined before current stage %q", c.From.Value, e.st.Name), p.sourceTree.Stage)
 		}
 	}
 	p.step = &Copy{StepInfo: e.info(c, e.title(c)), Chown: p.chown, Exclude: c.Exclude, Link: c.Link, Platform: *e.st.Platform}
@@ -65,6 +65,8 @@ func (e *evaluator) copy(c *instructions.Copy) *diag.Diagnostic {
 	return nil
 }
 
+// expandAll expands the flags, sources and destination, and returns the expanded
+// heredocs.
 func (p *copier) expandAll() (bodies []string, d *diag.Diagnostic) {
 	c := p.c
 	for _, f := range []struct {
@@ -93,6 +95,7 @@ func (p *copier) expandAll() (bodies []string, d *diag.Diagnostic) {
 	return bodies, nil
 }
 
+// setDest sets the absolute destination of the step.
 func (p *copier) setDest() *diag.Diagnostic {
 	system := p.st.Platform.OS
 	dest, err := dropDrive(p.dest, system, true)
@@ -112,8 +115,8 @@ func (p *copier) setDest() *diag.Diagnostic {
 	return nil
 }
 
-// checkChown returns an error if --link is used with names of users or groups. A linked
-// layer has no /etc/passwd to look them up.
+// checkChown returns an error if --link is used with the name of a user or group. A
+// linked layer has no /etc/passwd in which to look it up.
 func (p *copier) checkChown() *diag.Diagnostic {
 	if !p.c.Link {
 		return nil
@@ -126,6 +129,7 @@ func (p *copier) checkChown() *diag.Diagnostic {
 	return nil
 }
 
+// setChmod parses --chmod into the step.
 func (p *copier) setChmod() *diag.Diagnostic {
 	if p.chmod == "" {
 		return nil
@@ -153,6 +157,8 @@ func (p *copier) setChmod() *diag.Diagnostic {
 	return nil
 }
 
+// checkChecksum returns an error if --checksum is used with several sources, or with a
+// source that is neither a URL nor a git repository.
 func (p *copier) checkChecksum() *diag.Diagnostic {
 	if p.checksum == "" {
 		return nil
@@ -167,11 +173,13 @@ func (p *copier) checkChecksum() *diag.Diagnostic {
 	return nil
 }
 
+// isHTTP reports whether src is an http:// or https:// URL. The scheme must be in lower
+// case.
 func isHTTP(src string) bool {
 	return strings.HasPrefix(src, "http://") || strings.HasPrefix(src, "https://")
 }
 
-// source plans the i-th path or URL.
+// source plans the i-th source, which is a path, URL or git repository.
 func (p *copier) source(i int) *diag.Diagnostic {
 	src, at := p.sources[i], p.c.Sources[i].Text.Range()
 	ref, isGit, err := gitref.Parse(src)
@@ -189,7 +197,7 @@ func (p *copier) source(i int) *diag.Diagnostic {
 		}
 		return p.url(src, i)
 	}
-	if d := p.noteExcluded(src, p.c.Sources[i]); d != nil {
+	if d := p.recordExcluded(src, p.c.Sources[i]); d != nil {
 		return d
 	}
 	t, err := p.tree(src)
@@ -200,10 +208,10 @@ func (p *copier) source(i int) *diag.Diagnostic {
 	return nil
 }
 
-// git plans a repository.
+// git plans the checkout of the i-th source from a git repository.
 //
-// Upstream: the .git directory and the checksum that one URL asks for apply to the URLs
-// after it, too.
+// Upstream: if a URL sets keep-git-dir or a checksum, the setting also applies to the
+// URLs that follow it.
 func (p *copier) git(ref *gitref.Ref, i int) *diag.Diagnostic {
 	at := p.c.Sources[i].Text.Range()
 	if p.keepGit != nil && ref.KeepGitDir != nil && *p.keepGit != *ref.KeepGitDir {
@@ -230,7 +238,8 @@ func (p *copier) git(ref *gitref.Ref, i int) *diag.Diagnostic {
 	return nil
 }
 
-// urlFilename returns the last element of a URL's path, the file name of a download.
+// urlFilename returns the file name for a download: the last element of the URL's path,
+// or __unnamed__ if the path is empty.
 func urlFilename(src string) string {
 	if u, err := url.Parse(src); err == nil {
 		if base := path.Base(u.Path); base != "." && base != "/" {
@@ -240,7 +249,7 @@ func urlFilename(src string) string {
 	return "__unnamed__"
 }
 
-// url plans a download.
+// url plans the download of src, the i-th source.
 func (p *copier) url(src string, i int) *diag.Diagnostic {
 	if p.checksum != "" {
 		if _, err := digest.Parse(p.checksum); err != nil {
@@ -257,10 +266,10 @@ func (p *copier) url(src string, i int) *diag.Diagnostic {
 	return nil
 }
 
-// tree plans a path of the context or of another stage.
+// tree plans the copy of a path from the main context or another stage.
 func (p *copier) tree(src string) (*CopyTree, error) {
 	system := p.st.Platform.OS
-	t := &CopyTree{Tree: p.from, Unpack: p.c.Add}
+	t := &CopyTree{Tree: p.sourceTree, Unpack: p.c.Add}
 	if p.c.Unpack != nil {
 		t.Unpack = *p.c.Unpack
 	}
@@ -287,24 +296,25 @@ func (p *copier) tree(src string) (*CopyTree, error) {
 	return t, err
 }
 
-// inline plans a heredoc.
+// inline plans the copy of a heredoc with the text data.
 func (p *copier) inline(in instructions.Inline, data string) *diag.Diagnostic {
 	name, err := dropDrive(in.Name, p.st.Platform.OS, false)
 	if err != nil {
 		return diag.Errorf(in.Range, "removing drive letter: %w", err)
 	}
-	p.b.charge(len(data)) // all words of one name have the same document
+	p.b.charge(len(data)) // words with the same name share one document
 	p.step.Sources = append(p.step.Sources, &CopyInline{
 		Name: name, Path: toSlash(name, p.st.Platform.OS), Data: data,
 	})
 	return nil
 }
 
-// markUsed records the path that is read, so that only used paths are transferred.
+// markUsed records the paths that the step reads, so that the client sends only these
+// files of a context.
 func (p *copier) markUsed() {
 	used := p.st.Context
-	if p.from.Stage != nil {
-		used = p.from.Stage.Used
+	if p.sourceTree.Stage != nil {
+		used = p.sourceTree.Stage.Used
 	}
 	for _, src := range p.sources {
 		if !p.c.Add || !isHTTP(src) {
@@ -313,7 +323,7 @@ func (p *copier) markUsed() {
 	}
 }
 
-// line returns the history line.
+// line returns the history line of the COPY or ADD.
 func (p *copier) line() string {
 	var b strings.Builder
 	b.WriteString("COPY")
@@ -340,7 +350,7 @@ func (p *copier) line() string {
 	return b.String()
 }
 
-// hasWildcard reports whether a path has a wildcard that is not escaped.
+// hasWildcard reports whether p contains an unescaped *, ? or [.
 func hasWildcard(p string) bool {
 	for i := 0; i < len(p); i++ {
 		switch p[i] {

@@ -14,26 +14,26 @@ import (
 	"slipway/source"
 )
 
-// PortSpec is an argument of EXPOSE: [ip:][hostport[-range]:]port[-range][/proto].
-// The address and the host port are checked, but have no effect.
+// PortSpec is an argument of EXPOSE: [ip:][hostport[-range]:]port[-range][/proto]. The
+// address and the host port are checked, but do not reach the image.
 type PortSpec struct {
 	Raw         string // with variables expanded
 	IP          string
-	Host        string // port or range
-	Port        string // port or range
-	Proto       string // as written; "tcp" without
+	Host        string // host port or range; "" if absent
+	Port        string // container port or range
+	Proto       string // as written; "tcp" if absent
 	first, last int
-	at          int // Port's offset in Raw
+	portOffset  int // offset of Port in Raw
 }
 
-// expose declares ports. Unlike in other instructions, a variable may expand to several
-// words.
+// expose adds ports to the config. Unlike in other instructions, one variable may expand
+// to several words, and so to several ports.
 func (e *evaluator) expose(c *instructions.Expose) *diag.Diagnostic {
 	fields := make([][]shell.Field, len(c.Ports))
 	for i, w := range c.Ports {
 		var err error
-		if fields[i], err = e.expand.Fields(w.Value, e.b.counted(e.state.Env)); err != nil {
-			return diag.Errorf(faultRange(w, err), "%w", err)
+		if fields[i], err = e.expand.Fields(w.Value, e.b.countReads(e.state.Env)); err != nil {
+			return diag.Errorf(errorRange(w, err), "%w", err)
 		}
 	}
 	ports := []string{}
@@ -41,7 +41,7 @@ func (e *evaluator) expose(c *instructions.Expose) *diag.Diagnostic {
 		for _, f := range fields[i] {
 			spec, err := parsePort(f.Text)
 			if err == nil {
-				e.note(&Exposed{Port: spec, Word: w})
+				e.recordFact(&Exposed{Port: spec, Word: w})
 				err = spec.check()
 			}
 			if err != nil {
@@ -65,7 +65,7 @@ func (e *evaluator) expose(c *instructions.Expose) *diag.Diagnostic {
 	return nil
 }
 
-// portError is an error about a part of an argument.
+// portError is an error about part of an EXPOSE argument.
 type portError struct {
 	text     string
 	from, to int // offsets in PortSpec.Raw
@@ -74,8 +74,8 @@ type portError struct {
 // Error implements error.
 func (e *portError) Error() string { return e.text }
 
-// portPart returns the range of the part of a word that an error is about, or the range of
-// the word if variables or quotes hide the part.
+// portPart returns the part of w that err is about. It returns the range of w if
+// variables or quotes make w differ from raw, the expanded argument.
 func portPart(w parser.Word, raw string, err error) source.Range {
 	var e *portError
 	if errors.As(err, &e) && w.Text.String() == raw && e.from < e.to {
@@ -84,13 +84,14 @@ func portPart(w parser.Word, raw string, err error) source.Range {
 	return w.Text.Range()
 }
 
-// parsePort splits an argument into address, ports and protocol.
+// parsePort splits an argument of EXPOSE into address, ports and protocol. It checks only
+// the protocol.
 func parsePort(raw string) (PortSpec, error) {
 	s := PortSpec{Raw: raw}
 	parts := strings.Split(raw, ":")
 	n := len(parts)
 	s.Port = parts[n-1]
-	s.at = len(raw) - len(s.Port)
+	s.portOffset = len(raw) - len(s.Port)
 	if n > 1 {
 		s.Host = parts[n-2]
 	}
@@ -111,7 +112,7 @@ func parsePort(raw string) (PortSpec, error) {
 	return s, nil
 }
 
-// check parses the port numbers.
+// check parses and validates the address and the port numbers.
 func (s *PortSpec) check() error {
 	ip := s.IP
 	if strings.HasPrefix(ip, "[") {
@@ -126,14 +127,14 @@ func (s *PortSpec) check() error {
 	}
 	var ok bool
 	if s.first, s.last, ok = portRange(s.Port); !ok {
-		return &portError{"invalid containerPort: " + s.Port, s.at, s.at + len(s.Port)}
+		return &portError{"invalid containerPort: " + s.Port, s.portOffset, s.portOffset + len(s.Port)}
 	}
 	if s.Host == "" {
 		return nil
 	}
 	first, last, ok := portRange(s.Host)
 	if !ok {
-		return &portError{"invalid hostPort: " + s.Host, s.at - 1 - len(s.Host), s.at - 1}
+		return &portError{"invalid hostPort: " + s.Host, s.portOffset - 1 - len(s.Host), s.portOffset - 1}
 	}
 	// A single port may be published on any one of a range of host ports.
 	if last-first != s.last-s.first && s.last != s.first {
@@ -142,7 +143,7 @@ func (s *PortSpec) check() error {
 	return nil
 }
 
-// Ports returns the ports as image configs have them, one by one.
+// Ports returns each port of the range in the format of image configs, such as 80/tcp.
 func (s PortSpec) Ports() []string {
 	list := make([]string, 0, s.last-s.first+1)
 	for p := s.first; p <= s.last; p++ {
@@ -151,6 +152,7 @@ func (s PortSpec) Ports() []string {
 	return list
 }
 
+// portRange parses a port or a range of ports such as 8000-8010.
 func portRange(s string) (first, last int, ok bool) {
 	a, b, isRange := strings.Cut(s, "-")
 	first, ok = parsePortNumber(a)
@@ -161,6 +163,7 @@ func portRange(s string) (first, last int, ok bool) {
 	return first, last, ok && last >= first
 }
 
+// parsePortNumber parses a port number from 0 to 65535.
 func parsePortNumber(s string) (int, bool) {
 	n, err := strconv.ParseInt(s, 10, 0)
 	return int(n), err == nil && n >= 0 && n <= 65535

@@ -23,12 +23,13 @@ var (
 	}
 )
 
-// mountValues are the values of a --mount, not yet bound to files.
+// mountValues holds the expanded fields of one --mount flag, before its source is
+// resolved to a stage.
 type mountValues struct {
 	typ            MountType
 	from           string
 	source, target string
-	readOnly       *bool // nil: what the type calls for
+	readOnly       *bool // nil selects the default for the type
 	size           int64
 	id, sharing    string
 	required       bool
@@ -37,7 +38,7 @@ type mountValues struct {
 	flag           source.Range
 }
 
-// mounts expands and reads the --mount flags.
+// mounts expands and parses the --mount flags of a RUN.
 func (e *evaluator) mounts(c *instructions.Run) ([]mountValues, *diag.Diagnostic) {
 	list := make([]mountValues, 0, len(c.Mounts))
 	for i := range c.Mounts {
@@ -55,10 +56,11 @@ func (e *evaluator) mounts(c *instructions.Run) ([]mountValues, *diag.Diagnostic
 	return list, nil
 }
 
-// mountField reads one field. The order matters: required must come after type.
+// mountField parses one field into m. The order of fields matters: upstream accepts
+// required only after type.
 func (e *evaluator) mountField(m *mountValues, f instructions.MountField) *diag.Diagnostic {
 	if !f.HasValue {
-		return m.bare(f)
+		return m.setFlag(f)
 	}
 	v, d := e.word(parser.Word{Value: f.Value, Text: fieldText(f)})
 	if d != nil {
@@ -76,13 +78,13 @@ func (e *evaluator) mountField(m *mountValues, f instructions.MountField) *diag.
 	case "env":
 		m.env = &v
 	default:
-		return m.typed(f, v)
+		return m.setParsed(f, v)
 	}
 	return nil
 }
 
-// fieldText returns the text of the value, or of the whole field if quotes or escapes change
-// it.
+// fieldText returns the source text of a field's value. If quotes or escapes hide where
+// the value starts, it returns the text of the whole field.
 func fieldText(f instructions.MountField) source.Text {
 	t := f.Range.Text()
 	if t.String() == f.Text {
@@ -91,8 +93,8 @@ func fieldText(f instructions.MountField) source.Text {
 	return t
 }
 
-// bare reads a field without value.
-func (m *mountValues) bare(f instructions.MountField) *diag.Diagnostic {
+// setFlag parses a field without a value, such as readonly.
+func (m *mountValues) setFlag(f instructions.MountField) *diag.Diagnostic {
 	yes, no := true, false
 	switch f.Key {
 	case "readonly", "ro":
@@ -110,8 +112,9 @@ func (m *mountValues) bare(f instructions.MountField) *diag.Diagnostic {
 	return nil
 }
 
-// typed reads a field whose value is more than a string.
-func (m *mountValues) typed(f instructions.MountField, v string) *diag.Diagnostic {
+// setParsed parses a field whose value is a boolean, a size, a number or one of a few
+// words.
+func (m *mountValues) setParsed(f instructions.MountField, v string) *diag.Diagnostic {
 	var err error
 	switch f.Key {
 	case "type":
@@ -142,7 +145,7 @@ func (m *mountValues) typed(f instructions.MountField, v string) *diag.Diagnosti
 		}
 		m.size, err = units.RAMInBytes(v)
 	case "mode", "uid", "gid":
-		return m.number(f, v)
+		return m.setNumber(f, v)
 	default:
 		return diag.Errorf(f.Range, "unexpected key '%s' in '%s'%s", f.Key, f.Text, didYouMean(f.Key, mountKeys))
 	}
@@ -152,7 +155,8 @@ func (m *mountValues) typed(f instructions.MountField, v string) *diag.Diagnosti
 	return nil
 }
 
-func (m *mountValues) number(f instructions.MountField, v string) *diag.Diagnostic {
+// setNumber parses an octal mode, or a decimal uid or gid.
+func (m *mountValues) setNumber(f instructions.MountField, v string) *diag.Diagnostic {
 	to, base := &m.mode, 8
 	switch f.Key {
 	case "uid":
@@ -168,7 +172,7 @@ func (m *mountValues) number(f instructions.MountField, v string) *diag.Diagnost
 	return nil
 }
 
-// check returns an error if a key is invalid for the type of the mount.
+// check returns an error if a field is invalid for the type of the mount.
 func (m *mountValues) check() *diag.Diagnostic {
 	if m.typ == MountBind || m.typ == MountTmpfs {
 		for _, k := range [...]struct {
@@ -198,7 +202,8 @@ func (m *mountValues) check() *diag.Diagnostic {
 	return nil
 }
 
-// bindMounts resolves the source and the target of each mount.
+// bindMounts resolves the source and the target of each mount and returns the mounts of
+// the step.
 func (e *evaluator) bindMounts(values []mountValues) ([]Mount, *diag.Diagnostic) {
 	var list []Mount
 	for i, v := range values {
@@ -206,10 +211,10 @@ func (e *evaluator) bindMounts(values []mountValues) ([]Mount, *diag.Diagnostic)
 			v.from = scratch
 		}
 		src := e.visit.Sources[i]
-		// Upstream: an ONBUILD trigger may mount the stage in which it runs, in its
-		// state before the trigger. For other instructions that is a cycle.
+		// Upstream: an ONBUILD trigger may mount the stage in which it runs. It sees the
+		// stage's files before the trigger. For other instructions, this is a cycle.
 		if v.from != "" && !e.b.draft(src).done && src != e.st {
-			return nil, hintBelow(diag.Errorf(v.flag, "cannot mount from stage %q to %q, stage needs to be defined before current command", v.from, v.target), src)
+			return nil, hintLaterStage(diag.Errorf(v.flag, "cannot mount from stage %q to %q, stage needs to be defined before current command", v.from, v.target), src)
 		}
 		var m Mount
 		var d *diag.Diagnostic
@@ -229,7 +234,7 @@ func (e *evaluator) bindMounts(values []mountValues) ([]Mount, *diag.Diagnostic)
 	return list, nil
 }
 
-// treeMount plans a bind, cache or tmpfs mount.
+// treeMount plans a bind, cache or tmpfs mount. Mounts without from use the main context.
 func (e *evaluator) treeMount(v mountValues, src *Stage) (Mount, *diag.Diagnostic) {
 	m := Mount{
 		Type: v.typ, Size: v.size, Sharing: v.sharing, UID: v.uid, GID: v.gid, Mode: v.mode,
@@ -265,7 +270,7 @@ func (e *evaluator) treeMount(v mountValues, src *Stage) (Mount, *diag.Diagnosti
 	return m, nil
 }
 
-// secretMount plans a secret as a file, a variable or both.
+// secretMount plans a secret that RUN gets as a file, as a variable, or as both.
 func (e *evaluator) secretMount(v mountValues) (Mount, *diag.Diagnostic) {
 	windows := e.st.Platform.OS == "windows"
 	target := toSlash(v.target, e.st.Platform.OS)
@@ -294,7 +299,7 @@ func (e *evaluator) secretMount(v mountValues) (Mount, *diag.Diagnostic) {
 	}, nil
 }
 
-// sshMount plans the socket of an SSH agent.
+// sshMount plans a mount of an SSH agent's socket.
 func sshMount(v mountValues) (Mount, *diag.Diagnostic) {
 	if v.source != "" {
 		return Mount{}, diag.Errorf(v.flag, "ssh does not support source")

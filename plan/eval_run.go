@@ -10,14 +10,14 @@ import (
 	"slipway/shell"
 )
 
-// run plans a process. Only flags are expanded here: the shell of the step expands the
-// variables of the command.
+// run plans a RUN. It expands variables only in the flags. In the command, the shell of
+// the RUN step expands them.
 func (e *evaluator) run(c *instructions.Run) *diag.Diagnostic {
 	mounts, d := e.mounts(c)
 	if d != nil {
 		return c.HintMount(d)
 	}
-	e.st.Used.Add("/") // a process may read everything
+	e.st.Used.Add("/") // a process may read any file
 	x := &Exec{State: e.state, Security: c.Security}
 	e.b.charge(e.state.Env.size)
 	if c.Network != "default" {
@@ -41,16 +41,18 @@ func (e *evaluator) run(c *instructions.Run) *diag.Diagnostic {
 	return nil
 }
 
-// runTitle returns the command as it is written, with the values of secrets masked.
+// runTitle returns the text of the step's progress name: the instruction with variables
+// expanded, but with asterisks for variables that hold secrets.
 func (e *evaluator) runTitle(c *instructions.Run, suffix string, mounts []mountValues) string {
 	x := e.expand
 	x.Mode = shell.KeepQuotes | shell.KeepEscapes | shell.KeepUnset
-	return upperFirst(expandText(x, instructions.Code(c)+suffix, e.b.counted(maskSecrets(mounts, e.state.Env))))
+	return upperFirst(expandText(x, instructions.Code(c)+suffix, e.b.countReads(maskSecrets(mounts, e.state.Env))))
 }
 
-// maskSecrets returns the environment with the values of secrets replaced by asterisks.
+// maskSecrets returns an environment in which each variable that a secret mount sets has
+// asterisks as its value.
 func maskSecrets(mounts []mountValues, env Env) shell.Env {
-	masked := secretEnv{base: env, names: map[string]bool{}}
+	masked := maskedEnv{base: env, names: map[string]bool{}}
 	for _, m := range mounts {
 		if m.typ == MountSecret && m.env != nil {
 			masked.names[*m.env] = true
@@ -62,21 +64,23 @@ func maskSecrets(mounts []mountValues, env Env) shell.Env {
 	return masked
 }
 
-// secretEnv is an environment that hides the values of secrets.
-type secretEnv struct {
+// maskedEnv is an environment in which the variables in names have asterisks as their
+// value.
+type maskedEnv struct {
 	base  Env
 	names map[string]bool
 }
 
-// Lookup returns asterisks for secrets.
-func (s secretEnv) Lookup(name string) (string, bool) {
+// Lookup implements shell.Env.
+func (s maskedEnv) Lookup(name string) (string, bool) {
 	if s.names[name] {
 		return "****", true
 	}
 	return s.base.Lookup(name)
 }
 
-// runArgs returns the argument list, and the suffix of the step's name for a heredoc.
+// runArgs returns the argument list of the process, and for a heredoc a suffix of the
+// step's name. It sets x.Script if a heredoc runs as a program.
 func (e *evaluator) runArgs(c *instructions.Run, x *Exec) (args []string, suffix string, d *diag.Diagnostic) {
 	args = make([]string, 0, len(c.Args))
 	for _, w := range c.Args {
@@ -99,8 +103,9 @@ func (e *evaluator) runArgs(c *instructions.Run, x *Exec) (args []string, suffix
 	return args, suffix, nil
 }
 
-// script plans a command that consists of one heredoc. A heredoc that starts with #! runs
-// as a program, any other one as input of the shell.
+// script plans a command that consists of one heredoc, and returns the command line. A
+// heredoc that starts with #! becomes x.Script and runs as a program. Any other heredoc
+// is itself the command line of the shell.
 func (e *evaluator) script(h parser.Heredoc, x *Exec) string {
 	data := chompHeredoc(h)
 	if e.st.Image.OS == "windows" || !strings.HasPrefix(data, "#!") {
@@ -110,6 +115,7 @@ func (e *evaluator) script(h parser.Heredoc, x *Exec) string {
 	return path.Join(ScriptDir, h.Name)
 }
 
+// chompHeredoc returns the text of h, without leading tabs for <<-.
 func chompHeredoc(h parser.Heredoc) string {
 	if h.Chomp {
 		return parser.Chomp(h.Content())
@@ -117,10 +123,11 @@ func chompHeredoc(h parser.Heredoc) string {
 	return h.Content()
 }
 
-// isHeredoc reports whether the command consists of one heredoc word.
+// isHeredoc reports whether a command consists of a single heredoc word, such as <<EOF.
 func isHeredoc(s string) bool { return parser.IsHeredoc(s) }
 
-// withBodies appends the heredocs to the command line, where the shell expects them.
+// withBodies appends the texts of heredocs to a command line, because the shell expects
+// them there.
 func withBodies(line string, docs []parser.Heredoc) string {
 	var b strings.Builder
 	b.WriteString(line)
@@ -132,7 +139,7 @@ func withBodies(line string, docs []parser.Heredoc) string {
 	return b.String()
 }
 
-// summarize returns the first line of a heredoc, followed by … if there are more
+// summarize returns the first line of a heredoc. Three dots follow if there are more
 // lines.
 func summarize(doc string) string {
 	doc = strings.ReplaceAll(strings.TrimSpace(doc), "\r\n", "\n")

@@ -7,13 +7,13 @@ import (
 	"slipway/instructions"
 )
 
-// workdir changes the working directory, and makes it unless it is the root.
+// workdir sets the working directory, and plans a step that creates it unless it is /.
 func (e *evaluator) workdir(c *instructions.Workdir) *diag.Diagnostic {
 	p, d := e.word(c.Path)
 	if d != nil {
 		return d
 	}
-	e.note(&Directory{Path: p, Absolute: isAbs(p, e.st.Platform.OS), Word: c.Path})
+	e.recordFact(&Directory{Path: p, Absolute: isAbs(p, e.st.Platform.OS), Word: c.Path})
 	e.state.OwnDir = true
 	if err := e.changeDir(p); err != nil {
 		return diag.Errorf(c.Path.Text.Range(), "%w", err)
@@ -32,8 +32,9 @@ func (e *evaluator) workdir(c *instructions.Workdir) *diag.Diagnostic {
 	return nil
 }
 
-// changeDir sets the working directory in the config and in the state. The path in the
-// config has the form of the image's operating system.
+// changeDir sets the working directory in the config and in the state. A relative path
+// extends the current working directory. The config has backslashes for Windows images,
+// and the state always has slashes.
 func (e *evaluator) changeDir(p string) error {
 	os := e.st.Platform.OS
 	cfg := &e.st.Image.Config

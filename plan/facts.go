@@ -5,44 +5,43 @@ import (
 	"slipway/shell"
 )
 
-// Fact is a finding of the evaluation that build checks need: *Unset, *Assigned,
-// *Directory, *Exposed or *Excluded. Facts are in the order of upstream's checks. An
-// instruction that fails has the facts before its error.
+// Fact is a fact that the evaluation records for build checks: *Unset, *Assigned,
+// *Directory, *Exposed or *Excluded. Facts are in the order in which upstream runs its
+// checks. If an instruction fails, its Visit has the facts recorded before the error.
 //
 //sumtype:decl
 type Fact interface{ fact() }
 
-// Unset is a word that uses variables which are not set and which no ARG of the
-// stage declares.
+// Unset is a word with variables that are not set and that no ARG of the stage declares.
 type Unset struct {
 	Word parser.Word
 	Uses []shell.Use
-	Env  Env // the variables that there are
+	Env  Env // the variables that are set, for suggestions
 }
 
-// Assigned is a key that ARG, ENV or LABEL gives a value.
+// Assigned is the name of a variable or label that ARG, ENV or LABEL sets.
 type Assigned struct {
-	Key  string // with variables expanded, but for ARG
+	Key  string // with variables expanded, except in ARG
 	Word parser.Word
 }
 
 // Directory is the argument of WORKDIR.
 type Directory struct {
 	Path     string // with variables expanded
-	Absolute bool   // for the system of the stage
+	Absolute bool   // by the rules of the stage's operating system
 	Word     parser.Word
 }
 
-// Exposed is a well-formed argument of EXPOSE. Its numbers may be invalid.
+// Exposed is an argument of EXPOSE with valid syntax. Its port numbers may be invalid.
 type Exposed struct {
 	Port PortSpec
-	Word parser.Word // that it came from
+	Word parser.Word // before expansion; may yield several ports
 }
 
-// Excluded is a path of the main context that COPY or ADD uses, but that the ignore file
-// excludes.
+// Excluded is a path in the main context that a COPY or ADD reads although the ignore
+// file excludes it.
 type Excluded struct {
-	Path string // cleaned
+	Path string // relative to the context, cleaned
 	Word parser.Word
 }
 
@@ -52,11 +51,12 @@ func (*Directory) fact() {}
 func (*Exposed) fact()   {}
 func (*Excluded) fact()  {}
 
-// note records a fact of the current instruction.
-func (e *evaluator) note(f Fact) { e.visit.Facts = append(e.visit.Facts, f) }
+// recordFact adds a fact to the current Visit.
+func (e *evaluator) recordFact(f Fact) { e.visit.Facts = append(e.visit.Facts, f) }
 
-// noteUnset records the unset variables of a word.
-func (e *evaluator) noteUnset(w parser.Word, unset []shell.Use) {
+// recordUnset adds a fact about the unset variables of w. Variables that an ARG declares
+// are not included.
+func (e *evaluator) recordUnset(w parser.Word, unset []shell.Use) {
 	var unknown []shell.Use
 	for _, u := range unset {
 		if !e.args[u.Name] {
@@ -64,6 +64,6 @@ func (e *evaluator) noteUnset(w parser.Word, unset []shell.Use) {
 		}
 	}
 	if len(unknown) > 0 {
-		e.note(&Unset{Word: w, Uses: unknown, Env: e.state.Env})
+		e.recordFact(&Unset{Word: w, Uses: unknown, Env: e.state.Env})
 	}
 }

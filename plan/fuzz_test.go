@@ -7,8 +7,8 @@ import (
 	"slipway/diag"
 )
 
-// found returns the diagnostic of an error.
-func found(err error) *diag.Diagnostic {
+// diagnosticOf returns the diagnostic in err, or nil if err has none.
+func diagnosticOf(err error) *diag.Diagnostic {
 	var d *diag.Diagnostic
 	if !errors.As(err, &d) {
 		return nil
@@ -16,8 +16,8 @@ func found(err error) *diag.Diagnostic {
 	return d
 }
 
-// FuzzBuild checks the invariants of plans: errors have a message and a place
-// in the file, edges lead to stages of the plan, names are there.
+// FuzzBuild checks that every error has a message and that complete plans hold the
+// invariants of checkPlan.
 func FuzzBuild(f *testing.F) {
 	for _, s := range []string{
 		"FROM a\nRUN x\n",
@@ -35,7 +35,7 @@ func FuzzBuild(f *testing.F) {
 		p, err := build(text, opt)
 		if err != nil {
 			if err.Error() == "" {
-				t.Fatal("an error without message")
+				t.Fatal("error without a message")
 			}
 			return
 		}

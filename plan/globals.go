@@ -10,8 +10,8 @@ import (
 	"slipway/source"
 )
 
-// setGlobals sets the platforms, the predefined ARGs and the ARGs before the first
-// FROM.
+// setGlobals sets the platforms of the plan, the predefined ARGs and the ARGs before the
+// first FROM.
 func setGlobals(ctx context.Context, b *builder) error {
 	if len(b.Dockerfile.Stages) == 0 {
 		end := source.Range{File: b.Dockerfile.File.Source, Start: len(b.Dockerfile.File.Source.Bytes), End: len(b.Dockerfile.File.Source.Bytes)}
@@ -39,12 +39,13 @@ func setGlobals(ctx context.Context, b *builder) error {
 			if g.Set {
 				b.Globals = b.Globals.Set(decl.Key, g.Value)
 			}
-			b.Declared = append(b.Declared, g)
+			b.Declarations = append(b.Declarations, g)
 		}
 	}
 	return b.setEpoch(ctx)
 }
 
+// choosePlatforms sets the build platforms and the target platform of the plan.
 func (b *builder) choosePlatforms() {
 	b.Builders = b.opt.BuildPlatforms
 	if len(b.Builders) == 0 && b.opt.Platform != nil && b.opt.BuildPlatforms == nil {
@@ -61,8 +62,8 @@ func (b *builder) choosePlatforms() {
 	b.Platform = *b.opt.Platform
 }
 
-// predefined returns the ARGs that every Dockerfile has. A build argument of
-// the same name replaces one without changing the others.
+// predefined returns the ARGs that every Dockerfile has, such as TARGETPLATFORM. A build
+// argument with the same name replaces the value of one ARG without changing the others.
 func predefined(b *builder) Env {
 	stage := b.opt.Target
 	if stages := b.Dockerfile.Stages; stage == "" && len(stages) > 0 {

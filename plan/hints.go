@@ -11,10 +11,11 @@ import (
 	"slipway/shell"
 )
 
-// maxListed is the number of names that a hint lists.
+// maxListed is the maximum number of names in a hint.
 const maxListed = 10
 
-// joinNames returns names separated by commas, "none" without any.
+// joinNames returns the names separated by commas, at most maxListed of them. It returns
+// "none" for an empty list.
 func joinNames(names []string) string {
 	switch {
 	case len(names) == 0:
@@ -25,14 +26,14 @@ func joinNames(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// hintUnset explains in an error about a word of FROM why one of its variables has no
-// value. It returns d.
+// hintUnset adds a hint to d, an error about a word of FROM. The hint explains why the
+// first unset variable in the word has no value. It returns d.
 func (p *Plan) hintUnset(d *diag.Diagnostic, unset []shell.Use) *diag.Diagnostic {
 	if len(unset) == 0 || d.Hint != "" {
 		return d
 	}
 	name := unset[0].Name
-	for _, g := range p.Declared {
+	for _, g := range p.Declarations {
 		if g.Decl.Key == name {
 			at := g.Decl.Word.Text.Range()
 			return d.Hinted("ARG %s in line %d has no value, set one with --build-arg %s=VALUE", name, at.Position().Line, name).
@@ -57,8 +58,8 @@ func (p *Plan) hintUnset(d *diag.Diagnostic, unset []shell.Use) *diag.Diagnostic
 	return d.Hinted("no ARG above the first FROM declares %s", name)
 }
 
-// HintBase explains in a diagnostic about the base of st, or about an image of --from, why
-// the name refers to an image and not to a stage. It returns d.
+// HintBase adds a hint to d, an error about the base of st or about an image in --from.
+// The hint explains why the name refers to an image instead of a stage. It returns d.
 func (p *Plan) HintBase(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
 	if d.Hint != "" || d.Range.File == nil || d.Range.File != p.Dockerfile.File.Source {
 		return d
@@ -72,7 +73,7 @@ func (p *Plan) HintBase(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
 		}
 	}
 	for _, other := range p.Stages {
-		if other.Syntax == nil || other.Syntax.Name == "" || !strings.EqualFold(other.Syntax.Name, cmp.Or(st.Written, st.BaseName)) {
+		if other.Syntax == nil || other.Syntax.Name == "" || !strings.EqualFold(other.Syntax.Name, cmp.Or(st.OriginalBase, st.BaseName)) {
 			continue
 		}
 		at := other.Syntax.From.Name.Text.Range()
@@ -85,10 +86,10 @@ func (p *Plan) HintBase(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
 	return d
 }
 
-// hintSource lists the stages and the named contexts in an error about an image of --from
-// or of a mount. It returns d.
+// hintSource adds a hint that lists the stages and named contexts to d, an error about an
+// image in --from or in a mount. It returns d.
 func (p *Plan) hintSource(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
-	name := cmp.Or(st.Written, st.BaseName)
+	name := cmp.Or(st.OriginalBase, st.BaseName)
 	if strings.ContainsAny(name, "/:@.") {
 		return d
 	}
@@ -101,9 +102,9 @@ func (p *Plan) hintSource(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
 	return d.Hinted("no stage and no build context has the name %s; stages: %s; build contexts: %s", name, joinNames(stages), joinNames(p.Options.Contexts))
 }
 
-// hintBelow adds the line of a later stage to an error of an instruction that needs it. It
-// returns d.
-func hintBelow(d *diag.Diagnostic, st *Stage) *diag.Diagnostic {
+// hintLaterStage adds the line of the stage st to d, an error about an earlier
+// instruction that needs st. It returns d.
+func hintLaterStage(d *diag.Diagnostic, st *Stage) *diag.Diagnostic {
 	if st.Syntax == nil {
 		return d
 	}
@@ -115,8 +116,9 @@ func hintBelow(d *diag.Diagnostic, st *Stage) *diag.Diagnostic {
 	return d.Hinted("it is in line %d", at.Position().Line).Note(at, "move this stage up")
 }
 
-// hintQuotes explains in an error about a source of COPY or ADD that quotes do not join
-// words, if the sources are quoted. It returns d.
+// hintQuotes adds a hint to d, an error about a source of COPY or ADD, if the sources
+// look quoted. The hint explains that quotes do not join words in these instructions. It
+// returns d.
 func hintQuotes(d *diag.Diagnostic, c *instructions.Copy) *diag.Diagnostic {
 	if _, isArray := c.In.Args.(*parser.JSON); isArray {
 		return d

@@ -8,7 +8,8 @@ import (
 	"slipway/diag"
 )
 
-// TestHints has a Dockerfile, the hint of its error, and what the note points at.
+// TestHints checks the hint of an error, and the source text that the hint's note points
+// at.
 func TestHints(t *testing.T) {
 	const chmod = "--chmod takes an octal mode, such as 0755, or a symbolic one, such as u=rwX,go=rX"
 	for _, tc := range []struct{ text, hint, note string }{
@@ -63,7 +64,8 @@ func TestHints(t *testing.T) {
 	}
 }
 
-func TestListed(t *testing.T) {
+// TestJoinNames checks that a hint lists at most ten names.
+func TestJoinNames(t *testing.T) {
 	for n, want := range map[int]string{0: "none", 1: "a", 10: "a" + strings.Repeat(", a", 9), 11: "a" + strings.Repeat(", a", 9) + ", …"} {
 		names := make([]string, n)
 		for i := range names {

@@ -8,10 +8,12 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// historyComment marks history entries that a Dockerfile frontend of BuildKit wrote.
+// historyComment is the comment of history entries written by BuildKit's Dockerfile
+// frontends.
 const historyComment = "buildkit.dockerfile.v0"
 
-// commit adds a line to the stage's history.
+// commit appends an entry to the history of the stage's image. layer is set if the
+// instruction creates a layer.
 func (e *evaluator) commit(line string, layer bool) {
 	e.b.charge(len(line))
 	e.st.Image.History = append(e.st.Image.History, ocispecs.History{
@@ -22,7 +24,7 @@ func (e *evaluator) commit(line string, layer bool) {
 	})
 }
 
-// epoch returns a copy of the time for the image, nil without one.
+// epoch returns a copy of Plan.Epoch, or nil if it is not set.
 func (e *evaluator) epoch() *time.Time {
 	if e.b.Epoch == nil {
 		return nil
@@ -31,8 +33,8 @@ func (e *evaluator) epoch() *time.Time {
 	return &t
 }
 
-// runLine returns the history line of RUN: the values of the stage's ARGs, followed by the
-// command.
+// runLine returns the history line of RUN: the ARGs of the stage with their values,
+// followed by the command.
 func (e *evaluator) runLine(args []string) string {
 	declared := lastValues(e.state.Args)
 	words := []string{"RUN"}

@@ -10,15 +10,16 @@ import (
 	"slipway/source"
 )
 
-// excluding is a world with an ignore file.
-type excluding struct {
-	images
+// ignoreResolver is an imageResolver whose main context has an ignore file.
+type ignoreResolver struct {
+	imageResolver
 	matcher *ignore.Matcher
 }
 
-func (e excluding) Ignore(context.Context) (*ignore.Matcher, error) { return e.matcher, nil }
+func (e ignoreResolver) Ignore(context.Context) (*ignore.Matcher, error) { return e.matcher, nil }
 
-// TestTooMuchMatching: one long source is no more work than many short ones.
+// TestTooMuchMatching checks that one very long source is rejected if matching it with
+// ten thousand patterns would take too long.
 func TestTooMuchMatching(t *testing.T) {
 	var rules strings.Builder
 	for i := range 10_000 {
@@ -29,12 +30,12 @@ func TestTooMuchMatching(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := "FROM scratch\nCOPY %s /y\n"
-	if _, err := build(fmt.Sprintf(text, "x/y"), Options{Resolver: excluding{matcher: m}}); err != nil {
+	if _, err := build(fmt.Sprintf(text, "x/y"), Options{Resolver: ignoreResolver{matcher: m}}); err != nil {
 		t.Error(err)
 	}
-	_, err = build(fmt.Sprintf(text, strings.Repeat("a/", 10_000)), Options{Resolver: excluding{matcher: m}})
+	_, err = build(fmt.Sprintf(text, strings.Repeat("a/", 10_000)), Options{Resolver: ignoreResolver{matcher: m}})
 	const want = "the ignore file has too many patterns with wildcards for so many sources"
-	if d := found(err); d == nil || d.Message != want || len(d.Range.String()) != 20_000 {
+	if d := diagnosticOf(err); d == nil || d.Message != want || len(d.Range.String()) != 20_000 {
 		t.Errorf("error %v, want %s", err, want)
 	}
 }

@@ -11,11 +11,12 @@ import (
 )
 
 const (
+	// The PATH of images that do not set one.
 	unixPath    = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	windowsPath = "c:\\Windows\\System32;c:\\Windows;C:\\Windows\\System32\\WindowsPowerShell\\v1.0"
 )
 
-// emptyImage returns the config of scratch.
+// emptyImage returns the image config of a stage that starts from scratch.
 func emptyImage(p ocispecs.Platform) Image {
 	var img Image
 	img.Platform = p
@@ -28,15 +29,15 @@ func emptyImage(p ocispecs.Platform) Image {
 	return img
 }
 
-// decodeImage parses a config. Unknown fields are lost, as in Docker.
+// decodeImage parses an image config in JSON. Like Docker, it drops unknown fields.
 func decodeImage(config []byte) (Image, error) {
 	var img Image
 	err := json.Unmarshal(config, &img)
 	return img, err
 }
 
-// cloneImage returns a copy that can be modified. The history is only appended to, so the
-// copies share its entries.
+// cloneImage returns a copy of src whose config can be modified. The copies share the
+// history entries, because code only appends to the history.
 func cloneImage(src *Image) Image {
 	img := *src
 	c := &img.Config
@@ -57,13 +58,13 @@ func cloneImage(src *Image) Image {
 	return img
 }
 
-// hasLayers reports whether an image has layers. Configs of old images do not list them,
-// so the history is considered, too.
+// hasLayers reports whether an image has layers. Configs of old images do not list the
+// layers, but their history shows whether any exist.
 func hasLayers(img *Image) bool {
 	return len(img.RootFS.DiffIDs) > 0 || slices.ContainsFunc(img.History, func(h ocispecs.History) bool { return !h.EmptyLayer })
 }
 
-// finishImage stores the labels and the platform in the target's config.
+// finishImage stores Options.Labels and the target platform in the config of the target.
 func finishImage(_ context.Context, b *builder) error {
 	img := &b.Target.Image
 	if len(b.opt.Labels) > 0 && img.Config.Labels == nil {

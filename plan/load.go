@@ -15,8 +15,8 @@ import (
 )
 
 // loadBases looks up the bases of all reachable stages in parallel, and then adds the
-// ONBUILD triggers of these bases. Triggers may need further stages and images. Each round
-// looks up the new ones, until a round finds nothing new.
+// ONBUILD triggers of these bases. Because triggers may need further stages and images,
+// this is repeated until a round finds no new stage.
 //
 // Upstream: with Options.AllStages, stages that the target does not need have no
 // triggers.
@@ -47,20 +47,20 @@ func loadBases(ctx context.Context, b *builder) error {
 	}
 }
 
-// maxLookups is the number of parallel lookups.
+// maxLookups is the maximum number of parallel lookups.
 const maxLookups = 64
 
-// loadRound looks up the bases of the reachable stages in parallel. If several lookups
-// fail, the error of the first stage is returned. An invalid name is an error before any
-// lookup.
+// loadRound looks up the bases of the reachable stages in list in parallel. If several
+// lookups fail, it returns the error for the first of these stages. It checks all names
+// before the first lookup.
 func (b *builder) loadRound(ctx context.Context, list []*Stage) error {
-	todo, err := b.bases(list)
+	todo, err := b.unresolvedBases(list)
 	if err != nil {
 		return err
 	}
-	var own []*Stage // stages that look up their base
-	alike := map[baseKey]*Stage{}
-	var same [][2]*Stage // stages whose base is that of another one
+	var lookups []*Stage // one stage for each base
+	firstOf := map[baseKey]*Stage{}
+	var copies [][2]*Stage // a stage and an earlier stage with the same base
 	for _, st := range todo {
 		b.draft(st).loaded = true
 		if st.Replaced == nil {
@@ -69,29 +69,29 @@ func (b *builder) loadRound(ctx context.Context, list []*Stage) error {
 				continue
 			}
 			key := st.baseKey()
-			if first := alike[key]; first != nil {
-				same = append(same, [2]*Stage{st, first})
+			if first := firstOf[key]; first != nil {
+				copies = append(copies, [2]*Stage{st, first})
 				continue
 			}
-			alike[key] = st
+			firstOf[key] = st
 		}
-		own = append(own, st)
+		lookups = append(lookups, st)
 	}
-	errs := make([]error, len(own))
-	_ = inorder.Do(ctx, len(own), maxLookups, func(ctx context.Context, i int) error {
-		errs[i] = b.loadBase(ctx, own[i])
+	errs := make([]error, len(lookups))
+	_ = inorder.Do(ctx, len(lookups), maxLookups, func(ctx context.Context, i int) error {
+		errs[i] = b.loadBase(ctx, lookups[i])
 		return errs[i]
-	}) // the error is in errs
+	}) // errs has all errors
 	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
-		return withRange(b.draft(own[i]).asked, b.baseError(own[i], b.hinted(errs[i])))
+		return withRange(b.draft(lookups[i]).instruction, b.baseError(lookups[i], b.withSuggestion(errs[i])))
 	}
-	for _, s := range same {
-		b.takeBase(s[0], s[1])
+	for _, s := range copies {
+		b.copyBase(s[0], s[1])
 	}
 	return nil
 }
 
-// startEmpty starts a stage from scratch.
+// startEmpty gives st the base scratch.
 func (b *builder) startEmpty(st *Stage) {
 	b.draft(st).done = st.Syntax == nil
 	st.Base = Scratch{}
@@ -99,9 +99,11 @@ func (b *builder) startEmpty(st *Stage) {
 	st.Platform = &b.Platform
 }
 
-// baseKey identifies a base. Stages with the same key share one lookup.
+// baseKey identifies a base by name and platform. Stages with the same key share one
+// lookup.
 type baseKey struct{ name, platform string }
 
+// baseKey returns the key of the stage's base.
 func (st *Stage) baseKey() baseKey {
 	key := baseKey{name: st.BaseName}
 	if st.Platform != nil {
@@ -110,18 +112,18 @@ func (st *Stage) baseKey() baseKey {
 	return key
 }
 
-// takeBase gives a stage the base of another one, which was looked up for the same name
-// and platform and has not been evaluated yet.
-func (b *builder) takeBase(st, of *Stage) {
+// copyBase gives st the base of the stage of. Both have the same baseKey, and of has not
+// been evaluated yet.
+func (b *builder) copyBase(st, of *Stage) {
 	b.draft(st).done = st.Syntax == nil
 	st.BaseName, st.Base, st.BaseImage = of.BaseName, of.Base, of.BaseImage
 	st.Image = cloneImage(&of.Image)
 	st.Platform, st.Final.Platform = of.Platform, of.Final.Platform
 }
 
-// bases parses the names of bases that are not loaded, and returns the stages whose base
-// must be looked up.
-func (b *builder) bases(list []*Stage) (todo []*Stage, err error) {
+// unresolvedBases parses the base names of the stages in list that have not been looked
+// up. It returns the stages whose base must be looked up now.
+func (b *builder) unresolvedBases(list []*Stage) (todo []*Stage, err error) {
 	for _, st := range list {
 		d := b.draft(st)
 		if _, inFile := st.Base.(*FromStage); inFile || d.loaded {
@@ -130,11 +132,11 @@ func (b *builder) bases(list []*Stage) (todo []*Stage, err error) {
 		if st.BaseName != scratch || st.Replaced != nil {
 			ref, err := reference.ParseNormalizedNamed(st.BaseName)
 			if err != nil {
-				return nil, withRange(d.asked, b.baseError(st, fmt.Errorf("failed to parse stage name %q: %w", st.BaseName, err)))
+				return nil, withRange(d.instruction, b.baseError(st, fmt.Errorf("failed to parse stage name %q: %w", st.BaseName, err)))
 			}
-			st.Written, d.ref = st.BaseName, reference.TagNameOnly(ref)
+			st.OriginalBase, d.ref = st.BaseName, reference.TagNameOnly(ref)
 			st.BaseName = d.ref.String()
-			b.passOver(st)
+			b.countIdleRounds(st)
 		}
 		if st.Reachable {
 			todo = append(todo, st)
@@ -143,33 +145,35 @@ func (b *builder) bases(list []*Stage) (todo []*Stage, err error) {
 	return todo, nil
 }
 
-// baseError gives an error about the base of a stage the range of the base's name, and a
-// hint.
+// baseError returns err as a diagnostic with the range of the base's name in st and a
+// hint. A diagnostic is returned unchanged.
 func (b *builder) baseError(st *Stage, err error) error {
 	var d *diag.Diagnostic
 	if errors.As(err, &d) {
 		return err
 	}
-	return b.HintBase(st, diag.Errorf(b.draft(st).named, "%w", err))
+	return b.HintBase(st, diag.Errorf(b.draft(st).baseName, "%w", err))
 }
 
-// passOver counts the rounds in which the stage was not needed: all rounds before this
-// one for a stage that is needed now, and one round for an implicit stage that is not.
+// countIdleRounds sets the number of rounds in which no stage needed st. For a stage that
+// is needed now, that is all earlier rounds. For an implicit stage that is not needed
+// now, it is one round.
 //
-// Upstream: the pull of a base counts as one more step for each such round, and an image
-// of --from that is not needed in its first round is never looked up.
-func (b *builder) passOver(st *Stage) {
+// Upstream: for each such round, the pull of the base counts as one more step. An image
+// in --from that is not needed in its first round is never looked up.
+func (b *builder) countIdleRounds(st *Stage) {
 	d := b.draft(st)
 	switch {
 	case !st.Reachable && st.Syntax == nil:
-		d.passedOver = 1
+		d.idleRounds = 1
 		d.loaded, d.done = true, true
-		st.Base = &FromImage{Name: st.Written, Ref: st.BaseName, Platform: b.Platform}
+		st.Base = &FromImage{Name: st.OriginalBase, Ref: st.BaseName, Platform: b.Platform}
 	case st.Reachable && st.Syntax != nil:
-		d.passedOver = b.round
+		d.idleRounds = b.round
 	}
 }
 
+// loadBase looks up the base of st, which is a named context or an image.
 func (b *builder) loadBase(ctx context.Context, st *Stage) error {
 	b.draft(st).done = st.Syntax == nil // implicit stages have no instructions
 	if st.Replaced != nil {
@@ -189,12 +193,13 @@ func (b *builder) loadBase(ctx context.Context, st *Stage) error {
 	return b.loadImage(ctx, st, platform)
 }
 
+// contextFor looks up the named context that replaces the image name for the platform p.
 func (b *builder) contextFor(ctx context.Context, name string, p *ocispecs.Platform) (NamedContext, error) {
 	return b.namedContext(ctx, name, &Stage{Platform: p})
 }
 
-// loadReplaced uses a named context in place of the stage, whose instructions do not
-// run.
+// loadReplaced sets the base of st to the named context that replaces the stage. The
+// instructions of st do not run.
 func (b *builder) loadReplaced(ctx context.Context, st *Stage) error {
 	res, err := st.Replaced.Load(ctx)
 	if err != nil {
@@ -218,7 +223,7 @@ func (b *builder) loadReplaced(ctx context.Context, st *Stage) error {
 	return nil
 }
 
-// loadContext uses a named context as the base image.
+// loadContext sets the base of st to the named context nc, which replaces the base image.
 func (b *builder) loadContext(ctx context.Context, st *Stage, nc NamedContext, platform *ocispecs.Platform) error {
 	res, err := nc.Load(ctx)
 	if err != nil {
@@ -238,7 +243,8 @@ func (b *builder) loadContext(ctx context.Context, st *Stage, nc NamedContext, p
 	return nil
 }
 
-// setBaseImage keeps the config of the base, and sets the stage's config to a copy.
+// setBaseImage sets BaseImage to the config of the base image, and the config of the
+// stage to a copy without the creation time.
 func (st *Stage) setBaseImage(img Image) {
 	base := cloneImage(&img)
 	st.BaseImage = &base
@@ -246,6 +252,8 @@ func (st *Stage) setBaseImage(img Image) {
 	st.Image = img
 }
 
+// loadImage sets the base of st to the image st.BaseName, and BaseName to its pinned
+// reference.
 func (b *builder) loadImage(ctx context.Context, st *Stage, platform *ocispecs.Platform) error {
 	prefix := "[internal]"
 	if b.opt.MultiPlatform {
@@ -257,7 +265,7 @@ func (b *builder) loadImage(ctx context.Context, st *Stage, platform *ocispecs.P
 		LogName:  prefix + " load metadata for " + st.BaseName,
 	})
 	if err != nil {
-		return &imageError{written: st.Written, err: err}
+		return &imageError{name: st.OriginalBase, err: err}
 	}
 	ref := b.draft(st).ref
 	if ref.String() != res.Ref {
@@ -284,31 +292,32 @@ func (b *builder) loadImage(ctx context.Context, st *Stage, platform *ocispecs.P
 		st.Base = Scratch{}
 		return nil
 	}
-	st.Base = &FromImage{Name: st.Written, Ref: st.BaseName, Platform: *platform}
+	st.Base = &FromImage{Name: st.OriginalBase, Ref: st.BaseName, Platform: *platform}
 	p := platforms.Normalize(*platform)
 	st.Final.Platform = &p
 	return nil
 }
 
-// imageError is the error of an image lookup.
+// imageError is the error of an image lookup. It contains the image name for suggestions.
 type imageError struct {
-	written string // its name in the file
-	err     error
+	name string // the image name in the Dockerfile, with variables expanded
+	err  error
 }
 
-func (e *imageError) Error() string { return e.written + ": " + e.err.Error() }
+func (e *imageError) Error() string { return e.name + ": " + e.err.Error() }
 func (e *imageError) Unwrap() error { return e.err }
 
-// hinted adds a suggestion to the error of a lookup whose image name may be misspelt.
-func (b *builder) hinted(err error) error {
-	if image, ok := err.(*imageError); ok { //nolint:errorlint // it is not wrapped yet
-		return fmt.Errorf("%w%s", err, didYouMean(image.written, append(b.names(), commonImages()...)))
+// withSuggestion adds a similar stage or image name to the error of an image lookup.
+func (b *builder) withSuggestion(err error) error {
+	if image, ok := err.(*imageError); ok { //nolint:errorlint // loadBase returns it unwrapped
+		return fmt.Errorf("%w%s", err, didYouMean(image.name, append(b.names(), commonImages()...)))
 	}
 	return err
 }
 
-// detectPlatform returns the platform of the builder that an image is for, if no platform
-// is asked for.
+// detectPlatform returns the platform of the base image for a build without an explicit
+// target platform. It is target or one of builders, whichever the image config matches
+// first. If neither matches, it is target.
 func detectPlatform(img *Image, target *ocispecs.Platform, builders []ocispecs.Platform) *ocispecs.Platform {
 	if target.OS == img.OS && target.Architecture == img.Architecture {
 		return target
@@ -321,9 +330,9 @@ func detectPlatform(img *Image, target *ocispecs.Platform, builders []ocispecs.P
 	return target
 }
 
-// commonImages returns names of well-known images for suggestions.
+// commonImages returns names of well-known images that errors suggest for misspelt names.
 //
-// Upstream: the names with a registry lack a slash, so they never match.
+// Upstream: the names with a registry lack a slash, so that they never match.
 func commonImages() []string {
 	var names []string
 	for _, n := range []string{"alpine", "busybox", "centos", "debian", "golang", "ubuntu", "fedora"} {

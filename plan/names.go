@@ -13,14 +13,14 @@ import (
 	"slipway/shell"
 )
 
-// nameSteps gives the steps their progress names: [platform stage i/n] TEXT.
+// nameSteps sets the progress names of all steps: [platform stage i/n] TEXT.
 func nameSteps(_ context.Context, b *builder) error {
 	for _, st := range b.Stages {
 		if !st.Reachable {
 			continue
 		}
 		d := b.draft(st)
-		n := &namer{b: b, st: st, index: d.passedOver, total: st.Total - d.triggers}
+		n := &namer{b: b, st: st, index: d.idleRounds, total: st.Total - d.triggers}
 		n.pull()
 		n.total = st.Total
 		for _, v := range st.Visits {
@@ -30,7 +30,7 @@ func nameSteps(_ context.Context, b *builder) error {
 	return nil
 }
 
-// namer counts the steps of a stage.
+// namer creates the progress names for one stage and counts its steps.
 type namer struct {
 	b     *builder
 	st    *Stage
@@ -38,15 +38,15 @@ type namer struct {
 	total int
 }
 
-// pull names the step that pulls the base image.
+// pull sets the name of the step that pulls the base image.
 //
-// Upstream: the total in this name does not count ONBUILD triggers.
+// Upstream: the total in this name does not include ONBUILD triggers.
 func (n *namer) pull() {
 	img, ok := n.st.Base.(*FromImage)
 	if !ok {
 		return
 	}
-	s := &BaseStep{Range: n.st.Place}
+	s := &BaseStep{Range: n.st.Location}
 	if n.st.Syntax != nil {
 		s.Description = instructions.Code(n.st.Syntax.From)
 	}
@@ -55,6 +55,7 @@ func (n *namer) pull() {
 	n.st.BaseStep = s
 }
 
+// visit sets the name of the step in v, if v has one.
 func (n *namer) visit(v *Visit) {
 	if v.Step == nil {
 		return
@@ -72,7 +73,7 @@ func (n *namer) visit(v *Visit) {
 	}
 }
 
-// prefix returns the part of a name in brackets, "" for a stage without steps.
+// prefix returns the bracketed part of a progress name, or "" for a stage without steps.
 func (n *namer) prefix(p *ocispecs.Platform, env Env, onbuild bool) string {
 	if n.total == 0 {
 		return ""
@@ -85,7 +86,8 @@ func (n *namer) prefix(p *ocispecs.Platform, env Env, onbuild bool) string {
 	if n.st.Name != "" {
 		b.WriteString(n.st.Name + " ")
 	}
-	// Upstream: the logarithm is a little too small for 1000, so there the width is 3.
+	// Upstream: the floating-point logarithm of 1000 is slightly less than 3, so the
+	// width for 1000 steps is 3.
 	width := int(1 + math.Log10(float64(n.total)))
 	fmt.Fprintf(&b, "%*d/%d] ", width, n.index, n.total)
 	if onbuild {
@@ -94,7 +96,7 @@ func (n *namer) prefix(p *ocispecs.Platform, env Env, onbuild bool) string {
 	return b.String()
 }
 
-// targetArrow returns "->" and the target platform if it differs from the platform p on
+// targetArrow returns "->" and the target platform, or "" if it equals p, the platform on
 // which the step runs.
 func targetArrow(p ocispecs.Platform, env Env) string {
 	t, ok := targetPlatform(env)
@@ -119,7 +121,8 @@ func targetArrow(p ocispecs.Platform, env Env) string {
 	return "->" + t.Architecture
 }
 
-// targetPlatform reads the TARGET variables that the stage declared.
+// targetPlatform returns the target platform according to the TARGET variables in env. ok
+// is false if env has none of these.
 func targetPlatform(env Env) (p ocispecs.Platform, ok bool) {
 	if v, set := env.Lookup("TARGETPLATFORM"); set {
 		if p, err := platforms.Parse(v); err == nil {
@@ -137,12 +140,13 @@ func targetPlatform(env Env) (p ocispecs.Platform, ok bool) {
 	return p, ok
 }
 
-// title returns the text of a step's name: the instruction with variables expanded, or as
-// it is written if they do not expand.
+// title returns the text of a step's progress name: the instruction with variables
+// expanded. If the expansion fails, it is the instruction as written.
 func (e *evaluator) title(c instructions.Command) string {
-	return upperFirst(expandText(e.expand, instructions.Code(c), e.b.counted(e.state.Env)))
+	return upperFirst(expandText(e.expand, instructions.Code(c), e.b.countReads(e.state.Env)))
 }
 
+// expandText expands the variables in s. It returns s unchanged if the expansion fails.
 func expandText(x shell.Expander, s string, env shell.Env) string {
 	res, err := x.Expand(s, env)
 	if err != nil {
@@ -151,7 +155,7 @@ func expandText(x shell.Expander, s string, env shell.Env) string {
 	return res.Value
 }
 
-// upperFirst returns the text with its first word in upper case.
+// upperFirst returns s with its first word in upper case.
 func upperFirst(s string) string {
 	first, rest, ok := strings.Cut(s, " ")
 	if !ok {
@@ -160,7 +164,7 @@ func upperFirst(s string) string {
 	return strings.ToUpper(first) + " " + rest
 }
 
-// info returns the StepInfo of the step for a command.
+// info returns the StepInfo for the step of c, with text as the name after the brackets.
 func (e *evaluator) info(c instructions.Command, text string) StepInfo {
 	e.b.charge(len(e.st.Name) + len(e.state.Dir) + len(text))
 	return StepInfo{Description: instructions.Code(c), Range: e.visit.Range, text: text}

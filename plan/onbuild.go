@@ -9,20 +9,21 @@ import (
 	"slipway/source"
 )
 
-// addTriggers inserts the ONBUILD triggers of a stage's base before its instructions. Only
-// the first call for a stage does so. It returns the stages that the triggers use.
+// addTriggers inserts the ONBUILD triggers of the base before the instructions of st. It
+// returns the stages that the triggers use. Only the first call for a stage has an
+// effect.
 //
-// Upstream: triggers of images of --from do not run, but the images that they use are
+// Upstream: triggers of an image in --from do not run, but the images that they use are
 // looked up.
 func (b *builder) addTriggers(st *Stage) (used []*Stage, err error) {
 	if st.Replaced != nil {
 		st.Image.Config.OnBuild = nil
 	}
 	own := b.draft(st)
-	if own.onbuilt || st.Replaced != nil {
+	if own.triggersAdded || st.Replaced != nil {
 		return nil, nil
 	}
-	own.onbuilt = true
+	own.triggersAdded = true
 	triggers := st.Image.Config.OnBuild
 	if f, ok := st.Base.(*FromStage); ok {
 		triggers = nil
@@ -33,20 +34,20 @@ func (b *builder) addTriggers(st *Stage) (used []*Stage, err error) {
 		}
 	}
 	st.Image.Config.OnBuild = nil
-	if d := b.endless(st, triggers); d != nil {
+	if d := b.triggerLoop(st, triggers); d != nil {
 		return nil, d
 	}
 	var commands []boundCommand
 	for _, t := range triggers {
-		first, last := st.Place.Lines()
+		first, last := st.Location.Lines()
 		b.charge(perTrigger + len(t) + perEntry*(last-first))
-		if d := b.tooLarge(own.asked); d != nil {
+		if d := b.tooLarge(own.instruction); d != nil {
 			return nil, d
 		}
 		c, d := parseTrigger(t)
 		if d == nil {
 			var bound boundCommand
-			bound, d = b.bind(st, c, st.Place, own.asked)
+			bound, d = b.bind(st, c, st.Location, own.instruction)
 			bound.onbuild = true
 			commands = append(commands, bound)
 			for _, src := range bound.sources {
@@ -57,7 +58,7 @@ func (b *builder) addTriggers(st *Stage) (used []*Stage, err error) {
 			used = append(used, bound.sources...)
 		}
 		if d != nil {
-			return nil, inDockerfile(d, own.asked)
+			return nil, inDockerfile(d, own.instruction)
 		}
 	}
 	own.commands = append(commands, own.commands...)
@@ -66,23 +67,23 @@ func (b *builder) addTriggers(st *Stage) (used []*Stage, err error) {
 	return used, nil
 }
 
-// endless returns an error if the triggers of an image need the image itself, directly
-// or through other images. Upstream looks it up again and again, and never ends.
-func (b *builder) endless(st *Stage, triggers []string) *diag.Diagnostic {
+// triggerLoop returns an error if the triggers of an image need the image itself,
+// directly or through other images. Upstream looks up such an image endlessly.
+func (b *builder) triggerLoop(st *Stage, triggers []string) *diag.Diagnostic {
 	if len(triggers) == 0 {
 		return nil
 	}
 	for o := b.draft(st).origin; o != nil; o = b.draft(o).origin {
 		if o.BaseName == st.BaseName {
 			name, _, _ := strings.Cut(st.BaseName, "@")
-			return diag.Errorf(b.draft(st).asked, "the ONBUILD triggers of %s need that image again, without end", name)
+			return diag.Errorf(b.draft(st).instruction, "the ONBUILD triggers of %s need that image again, without end", name)
 		}
 	}
 	return nil
 }
 
-// parseTrigger parses a trigger. The escape character is always \, even if the Dockerfile
-// has another one.
+// parseTrigger parses the text of a trigger. The escape character is always \, even if
+// the Dockerfile sets another one.
 func parseTrigger(expr string) (instructions.Command, *diag.Diagnostic) {
 	f, diags := parser.Parse(source.NewFile("ONBUILD", []byte(expr)))
 	if len(diags) > 0 && diags.Err() != nil {
@@ -102,6 +103,7 @@ func parseTrigger(expr string) (instructions.Command, *diag.Diagnostic) {
 	return c, nil
 }
 
+// firstError returns the first diagnostic with the severity Error, or nil.
 func firstError(l diag.List) *diag.Diagnostic {
 	for _, d := range l {
 		if d.Severity == diag.Error {
@@ -111,8 +113,8 @@ func firstError(l diag.List) *diag.Diagnostic {
 	return nil
 }
 
-// inDockerfile returns a copy of a diagnostic about a trigger with a range in the Dockerfile
-// in place of the range in the trigger's text.
+// inDockerfile returns a copy of d, a diagnostic about the text of a trigger, with the
+// range r in the Dockerfile.
 func inDockerfile(d *diag.Diagnostic, r source.Range) *diag.Diagnostic {
 	c := *d
 	c.Range, c.Context, c.Related = r, r, nil

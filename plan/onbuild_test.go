@@ -9,21 +9,23 @@ import (
 	"slipway/diag"
 )
 
-// circle has two images whose triggers need each other.
-type circle struct{ images }
+// cyclicImages is a Resolver with two images a and b. The trigger of each one copies from
+// the other.
+type cyclicImages struct{ imageResolver }
 
-func (circle) Image(_ context.Context, ref string, _ ImageQuery) (*Resolved, error) {
+func (cyclicImages) Image(_ context.Context, ref string, _ ImageQuery) (*Resolved, error) {
 	other := map[string]string{"docker.io/library/a:latest": "b", "docker.io/library/b:latest": "a"}[ref]
 	return &Resolved{Ref: ref, Config: fmt.Appendf(nil, `{"rootfs":{"type":"layers","diff_ids":["sha256:%064d"]},"config":{"OnBuild":["COPY --from=%s / /"]}}`, 1, other)}, nil
 }
 
-// TestEndlessTriggers: upstream never ends here.
+// TestEndlessTriggers checks that triggers that need their own image are an error.
+// Upstream looks up such images endlessly.
 func TestEndlessTriggers(t *testing.T) {
 	for text, at := range map[string]string{
 		"FROM scratch\nFROM a\n":                                 "FROM a\n",
 		"FROM scratch\nRUN --mount=from=a,target=/b c\nUSER d\n": "RUN --mount=from=a,target=/b c\n",
 	} {
-		_, err := build(text, Options{Resolver: circle{}})
+		_, err := build(text, Options{Resolver: cyclicImages{}})
 		want := "the ONBUILD triggers of docker.io/library/a:latest need that image again, without end"
 		d, ok := errors.AsType[*diag.Diagnostic](err)
 		if !ok || d.Message != want || d.Range.String() != at {

@@ -8,38 +8,39 @@ import (
 	"slipway/source"
 )
 
-// Outline lists the arguments, secrets and SSH agents that a user can pass to the build of
-// a target, each in the order of the declarations.
+// Outline lists the build arguments, secrets and SSH agents that a user can pass to a
+// build. Each list has the order of the declarations in the file.
 type Outline struct {
 	Args    []OutlineArg
 	Secrets []OutlineMount
 	SSH     []OutlineMount
 }
 
-// OutlineArg is a build argument that the target uses.
+// OutlineArg is a build argument that the target or one of its stages declares.
 type OutlineArg struct {
 	Name  string
-	Doc   string       // what the comment above it says
-	Value string       // in this build; "" also without one
-	Range source.Range // the ARG; FROM for triggers
+	Doc   string       // from the comment above the ARG
+	Value string       // value in this build; "" if it is empty or unset
+	Range source.Range // of the ARG; of the FROM for a trigger
 }
 
-// OutlineMount is a secret or an SSH agent that a RUN asks for.
+// OutlineMount is a secret or an SSH agent that a RUN mounts.
 type OutlineMount struct {
 	ID       string
 	Required bool
-	Range    source.Range // the RUN; FROM for triggers
+	Range    source.Range // of the RUN; of the FROM for a trigger
 }
 
 // Outline returns the outline of the target and the stages that it needs. If a stage
-// declares a name several times, the last ARG and the first mount count. If several stages
-// declare it, the target takes precedence over its base, and the base over the stages that
-// the target copies from and mounts. The plan must be complete.
+// declares a name several times, the outline has the last ARG, but the first mount. If
+// several stages declare a name, the target takes precedence over its base. The base
+// takes precedence over the stages that the target copies from or mounts. The plan must
+// be complete.
 func (p *Plan) Outline() Outline {
 	o := outliner{
 		globals: p.globalArgs(),
 		from:    p.fromArgs(),
-		seen:    map[*Stage]bool{},
+		visited: map[*Stage]bool{},
 		args:    map[string]bool{},
 		secrets: map[string]bool{},
 		ssh:     map[string]bool{},
@@ -51,6 +52,7 @@ func (p *Plan) Outline() Outline {
 	return o.out
 }
 
+// byLine sorts list by the first line of each element's range.
 func byLine[T any](list []T, place func(T) source.Range) {
 	slices.SortStableFunc(list, func(a, b T) int {
 		la, _ := place(a).Lines()
@@ -59,17 +61,18 @@ func byLine[T any](list []T, place func(T) source.Range) {
 	})
 }
 
-// globalArg is an ARG before the first FROM and the names that its default uses.
+// globalArg is an ARG before the first FROM, together with the names of the variables in
+// its default.
 type globalArg struct {
 	OutlineArg
 	uses []string
 }
 
-// globalArgs returns the last declaration of each global ARG. One that extends
-// itself uses what the one before it uses.
+// globalArgs returns the last declaration of each global ARG by name. If a default refers
+// to its own ARG, such as A=$A-x, the variables of the earlier default are included.
 func (p *Plan) globalArgs() map[string]globalArg {
-	args := make(map[string]globalArg, len(p.Declared))
-	for _, d := range p.Declared {
+	args := make(map[string]globalArg, len(p.Declarations))
+	for _, d := range p.Declarations {
 		key := d.Decl.Key
 		g := globalArg{OutlineArg: OutlineArg{Name: key, Doc: d.Decl.Doc, Value: d.Value, Range: d.In.In.Rng}}
 		for _, name := range d.Uses {
@@ -84,8 +87,9 @@ func (p *Plan) globalArgs() map[string]globalArg {
 	return args
 }
 
-// fromArgs returns the variables in the FROM of each stage of the file, and in the FROM of
-// its base stages. The FROM of a stage that a named context replaces does not count.
+// fromArgs returns, for each stage of the file, the variables in its FROM and in the FROM
+// of its base stages. If a named context replaces a stage, the variables in the FROM of
+// the stage are not included.
 func (p *Plan) fromArgs() map[*Stage][]string {
 	from := make(map[*Stage][]string, len(p.Dockerfile.Stages))
 	byName := map[string]*Stage{}
@@ -110,21 +114,21 @@ func (p *Plan) fromArgs() map[*Stage][]string {
 	return from
 }
 
-// outliner collects an outline in which each name is listed once.
+// outliner collects an outline in which each name appears once.
 type outliner struct {
 	globals            map[string]globalArg
 	from               map[*Stage][]string
-	seen               map[*Stage]bool
+	visited            map[*Stage]bool
 	args, secrets, ssh map[string]bool
 	out                Outline
 }
 
-// stage adds a stage and then, depth first, the stages that it needs.
+// stage adds st and then, depth first, the stages that it needs.
 func (o *outliner) stage(st *Stage) {
-	if o.seen[st] {
+	if o.visited[st] {
 		return
 	}
-	o.seen[st] = true
+	o.visited[st] = true
 	own := o.ownArgs(st)
 	visited := map[string]bool{}
 	for _, name := range o.from[st] {
@@ -147,8 +151,8 @@ func (o *outliner) stage(st *Stage) {
 	}
 }
 
-// ownArgs returns the ARGs of a stage, except for ARGs that take their value from a global
-// ARG, whose declaration is listed instead.
+// ownArgs returns the ARGs of a stage by name. An ARG with the value of a global ARG is
+// not included, because the outline lists the declaration of the global ARG instead.
 func (*outliner) ownArgs(st *Stage) map[string]OutlineArg {
 	own := map[string]OutlineArg{}
 	for i, v := range st.Visits {
@@ -169,8 +173,8 @@ func (*outliner) ownArgs(st *Stage) map[string]OutlineArg {
 	return own
 }
 
-// arg adds an argument that a stage uses. If it is global, the arguments that its default
-// uses are added, too.
+// arg adds the ARG name, which a stage uses. For a global ARG, it also adds the ARGs that
+// the default uses.
 func (o *outliner) arg(name string, own map[string]OutlineArg, visited map[string]bool) {
 	if visited[name] {
 		return
@@ -192,6 +196,7 @@ func (o *outliner) arg(name string, own map[string]OutlineArg, visited map[strin
 	}
 }
 
+// mounts adds the secrets and SSH agents of a RUN step.
 func (o *outliner) mounts(x *Exec, place source.Range) {
 	for _, m := range x.Mounts {
 		switch m.Type {
@@ -200,15 +205,16 @@ func (o *outliner) mounts(x *Exec, place source.Range) {
 		case MountSSH:
 			m.ID = cmp.Or(m.ID, "default")
 			o.out.SSH = appendNew(o.out.SSH, o.ssh, OutlineMount{m.ID, m.Required, place})
-		case MountBind, MountCache, MountTmpfs: // nothing a user gives
+		case MountBind, MountCache, MountTmpfs: // not passed by the user
 		}
 	}
 }
 
-func appendNew(list []OutlineMount, known map[string]bool, m OutlineMount) []OutlineMount {
-	if known[m.ID] {
+// appendNew appends m to list unless its ID is in ids. It adds the ID to ids.
+func appendNew(list []OutlineMount, ids map[string]bool, m OutlineMount) []OutlineMount {
+	if ids[m.ID] {
 		return list
 	}
-	known[m.ID] = true
+	ids[m.ID] = true
 	return append(list, m)
 }

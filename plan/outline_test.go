@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestOutlineLarge: stages that reach each other in many ways are each visited
-// once.
+// TestOutlineLarge checks that the outline visits each stage once, even if many paths
+// lead to it. Otherwise the number of visits would grow exponentially.
 func TestOutlineLarge(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("FROM scratch AS s0\nFROM scratch AS s1\n")

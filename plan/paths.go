@@ -5,10 +5,11 @@ import (
 	"slices"
 )
 
-// Paths is a set of absolute paths that a build reads from a tree.
+// Paths is the set of absolute paths that a build reads from a file tree. Not safe for
+// concurrent use.
 type Paths struct{ set map[string]bool }
 
-// Add adds a path. A relative one starts at the root.
+// Add adds a path. A relative path starts at the root.
 func (p *Paths) Add(name string) {
 	if p.set == nil {
 		p.set = map[string]bool{}
@@ -16,15 +17,15 @@ func (p *Paths) Add(name string) {
 	p.set[path.Join("/", name)] = true
 }
 
-// AddAll adds the paths of another set.
+// AddAll adds all paths in o.
 func (p *Paths) AddAll(o *Paths) {
 	for name := range o.set {
 		p.Add(name)
 	}
 }
 
-// Filter returns the paths, sorted and relative to the root. It returns nil if the whole
-// tree is used, or none of it.
+// Filter returns the paths, sorted and relative to the root. It returns nil if the set is
+// empty or contains the root.
 func (p *Paths) Filter() []string {
 	if p.set["/"] || len(p.set) == 0 {
 		return nil

@@ -13,98 +13,101 @@ import (
 	"slipway/source"
 )
 
-// Image is an image config as Docker writes it.
+// Image is an image config in Docker's extension of the OCI format, with fields such as
+// HEALTHCHECK and ONBUILD.
 type Image = dockerspec.DockerOCIImage
 
-// Plan describes a build. It is not modified after Build.
+// Plan describes a build. It is not modified after Build returns.
 type Plan struct {
-	Dockerfile *instructions.Dockerfile
-	Options    Options
-	Platform   ocispecs.Platform   // the target platform
-	Implicit   bool                // no platform was asked for
-	Builders   []ocispecs.Platform // the build platforms, at least one
-	Predefined Env                 // the ARGs that every Dockerfile has
-	Globals    Env                 // predefined and global ARGs, with the build arguments
-	Declared   []GlobalArg         // the ARGs before the first FROM, in order
-	Epoch      *time.Time          // SOURCE_DATE_EPOCH; nil without
-	Froms      []From              // of the file, in order, as far as they were evaluated
-	Stages     []*Stage            // the file's stages, then implicit ones
-	Target     *Stage              // nil until the target pass
-	Context    *Paths              // what the build reads of the main context
+	Dockerfile   *instructions.Dockerfile
+	Options      Options
+	Platform     ocispecs.Platform   // the target platform
+	Implicit     bool                // whether Options.Platform is nil
+	Builders     []ocispecs.Platform // the build platforms, at least one
+	Predefined   Env                 // the ARGs that every Dockerfile has, such as TARGETOS
+	Globals      Env                 // predefined and global ARGs; build arguments override their values
+	Declarations []GlobalArg         // the ARGs before the first FROM, in order
+	Epoch        *time.Time          // SOURCE_DATE_EPOCH; nil if unset
+	Froms        []From              // the FROM lines that were evaluated, in order
+	Stages       []*Stage            // the file's stages, then implicit ones
+	Target       *Stage              // nil if an error occurred before the target was known
+	Context      *Paths              // paths that the build reads from the main context
 
-	ignored *ignore.Matcher // what the main context leaves out; nil without an ignore file
+	ignored *ignore.Matcher // the ignore file of the main context; nil if it does not exist
 }
 
-// GlobalArg is an ARG before the first FROM and its value.
+// GlobalArg is an ARG before the first FROM, with its value in this build.
 type GlobalArg struct {
 	Decl  *instructions.ArgDecl
 	In    *instructions.Arg
 	Value string
 	Set   bool
-	Uses  []string // variables of the default that were found
+	Uses  []string // variables in the default that are set
 }
 
-// From is a FROM with its words expanded.
+// From is the FROM of a stage, with its words expanded.
 type From struct {
 	Syntax   *instructions.Stage
 	Base     Expansion
-	Platform *Expansion // nil without --platform, and after an error of the base
+	Platform *Expansion // nil without --platform, and if the base could not be expanded
 }
 
-// Expansion is a word and its expansion.
+// Expansion is a word together with the result of its expansion.
 type Expansion struct {
 	Word   parser.Word
 	Result shell.Result
 }
 
-// Stage is a stage of the file or, for images that --from names, an implicit one.
+// Stage is a stage of the file, or an implicit stage. An implicit stage has no
+// instructions. It represents an image to which --from or a mount refers.
 type Stage struct {
-	Index    int                 // in Plan.Stages
-	Name     string              // in names and messages: AS name, stage-N, or "" for the only stage
-	Syntax   *instructions.Stage // nil for implicit stages
-	BaseName string              // with variables expanded; later with tag and digest
-	Written  string              // BaseName before it got a tag; "" if nothing looked it up
-	Base     Base                // nil until loaded; From* stages have it from the start
-	Platform *ocispecs.Platform  // that its operations run on; nil until known
-	Deps     []Edge              // --from and mount sources, in order of use
-	Replaced NamedContext        // a named context of this name takes the stage's place
+	Index        int                 // in Plan.Stages
+	Name         string              // in progress names and errors: AS name, stage-N, or "" for the only stage
+	Syntax       *instructions.Stage // nil for implicit stages
+	BaseName     string              // with variables expanded; after the lookup, with tag and digest
+	OriginalBase string              // BaseName before the tag was added; "" if it was not looked up
+	Base         Base                // nil until looked up, except for a *FromStage
+	Platform     *ocispecs.Platform  // on which its operations run; nil until known
+	Deps         []Edge              // --from and mount sources, in order of use
+	Replaced     NamedContext        // the named context that replaces the stage; nil if none
 
-	Reachable bool      // the target needs it, or all stages are wanted
-	Visits    []*Visit  // ONBUILD triggers first; filled for evaluated stages
-	Image     Image     // config after the last visit
-	BaseImage *Image    // config of the external base as found; nil for scratch
-	Used      *Paths    // what others read of it; shared along FROM
-	Context   *Paths    // what it reads of the main context
-	NoCache   bool      // its steps do not use the cache
-	Total     int       // steps that its progress names count
+	Reachable bool      // the target needs it, or Options.AllStages is set
+	Visits    []*Visit  // ONBUILD triggers first; nil unless the stage was evaluated
+	Image     Image     // image config after the last visit
+	BaseImage *Image    // unmodified config of the base image; nil for scratch
+	Used      *Paths    // paths that other stages read from it; shared with its base stage
+	Context   *Paths    // paths that it reads from the main context
+	NoCache   bool      // whether its steps bypass the cache
+	Total     int       // the number of steps, the n in progress names such as [2/n]
 	Final     State     // after the last visit
-	Scan      Scan      // what an SBOM of the build lists besides the target
-	BaseStep  *BaseStep // how the base is named; nil without an image to pull
+	Scan      Scan      // what an SBOM of the build lists in addition to the target
+	BaseStep  *BaseStep // the pull of the base image; nil if the base is not an image
 
-	// Place is the range that messages about the base refer to: its FROM, or the COPY
-	// that needs the image. Images of mounts have none.
-	Place source.Range
+	// Location is the range that messages about the base refer to: the FROM, or the COPY
+	// that needs the image. It is zero for images of mounts.
+	Location source.Range
 }
 
-// Scan selects what an SBOM lists besides the target. The ARGs of these names set it, with
-// a boolean in the stage or a list of stages before the first FROM.
+// Scan selects what an SBOM lists in addition to the target. In a stage, an ARG with the
+// name in the field's comment sets it to a boolean. Before the first FROM, the value of
+// the ARG may also be a list of stages.
 type Scan struct {
-	Stage   bool // BUILDKIT_SBOM_SCAN_STAGE: scan the stage, too
-	Context bool // BUILDKIT_SBOM_SCAN_CONTEXT: if it is the target, scan the main context, too
+	Stage   bool // BUILDKIT_SBOM_SCAN_STAGE: list the stage
+	Context bool // BUILDKIT_SBOM_SCAN_CONTEXT: list the main context, if the stage is the target
 }
 
-// BaseStep is the step that pulls a base image.
+// BaseStep is the progress step that pulls a base image.
 type BaseStep struct {
 	Name        string // progress name
 	Description string // the FROM line as written
 	Range       source.Range
 }
 
-// Edge is a stage's use of another one.
+// Edge is a reference from a stage to another one, in --from or in a mount.
 type Edge struct {
 	To *Stage
-	By instructions.Command
-	At source.Range // the stage's name in it
+	By instructions.Command // the COPY or RUN
+	At source.Range         // the name of the stage in the instruction
 }
 
 // Base is the base of a stage: Scratch, *FromStage, *FromImage or *FromContext.
@@ -112,20 +115,20 @@ type Edge struct {
 //sumtype:decl
 type Base interface{ base() }
 
-// Scratch is the empty file system.
+// Scratch is the base scratch, an empty file system.
 type Scratch struct{}
 
-// FromStage starts from the result of another stage of the file.
+// FromStage is a base that is another stage of the file.
 type FromStage struct{ Stage *Stage }
 
-// FromImage starts from an image.
+// FromImage is a base that is an image.
 type FromImage struct {
-	Name     string // as the file says it, with variables expanded
+	Name     string // as written, with variables expanded
 	Ref      string // with tag and, if known, digest
 	Platform ocispecs.Platform
 }
 
-// FromContext starts from a named context.
+// FromContext is a base that is a named context.
 type FromContext struct{ Input *Input }
 
 func (Scratch) base()      {}
@@ -133,34 +136,34 @@ func (*FromStage) base()   {}
 func (*FromImage) base()   {}
 func (*FromContext) base() {}
 
-// Visit is the record of evaluating one instruction.
+// Visit records the evaluation of one instruction.
 type Visit struct {
 	Command instructions.Command
-	Onbuild bool         // a trigger of the base
-	Range   source.Range // lines of the instruction; of FROM for triggers
-	Before  State
-	Facts   []Fact   // what build checks ask about
-	Sources []*Stage // of COPY --from and mounts, one per mount; nil entries are the main context
-	Step    Step     // nil for instructions that only change the config
+	Onbuild bool         // whether it is an ONBUILD trigger of the base
+	Range   source.Range // of the instruction; of the FROM for a trigger
+	Before  State        // the state before the instruction
+	Facts   []Fact       // findings for build checks
+	Sources []*Stage     // the stage of COPY --from, or one stage per mount
+	Step    Step         // nil if the instruction only changes the config
 }
 
-// State is the part of a stage's config that affects its next instructions. It is
+// State is the part of a stage's config that affects its later instructions. It is
 // immutable.
 type State struct {
-	Env      Env        // of RUN: ARGs and ENVs
-	Args     []ArgValue // ARGs of the stage and its bases, in order; not changed in place
-	Dir      string     // absolute, with slashes
+	Env      Env        // environment of RUN: ARGs and ENVs
+	Args     []ArgValue // ARGs of the stage and its base stages, in order; not modified in place
+	Dir      string     // working directory: absolute, with slashes
 	User     string
 	Hostname string
-	Shell    []string           // of SHELL; empty is the default
-	OwnDir   bool               // a WORKDIR of the file set Dir
-	Platform *ocispecs.Platform // that RUN and names use; nil for scratch
+	Shell    []string           // from SHELL; empty selects the default
+	OwnDir   bool               // whether a WORKDIR in the file set Dir
+	Platform *ocispecs.Platform // of RUN steps and of their progress names; nil for scratch
 }
 
-// ArgValue is an ARG of a stage and its value.
+// ArgValue is an ARG of a stage, with its value.
 type ArgValue struct {
 	Key    string
 	Value  string
-	Set    bool
-	Global bool // the global ARG of this name sets the value
+	Set    bool // whether the ARG has a value
+	Global bool // whether the global ARG of the same name sets the value
 }

@@ -16,10 +16,12 @@ import (
 	"slipway/source"
 )
 
-// images answers every lookup with a config of the asked platform.
-type images struct{}
+// imageResolver is a Resolver that answers every lookup with a config for the requested
+// platform. Images with nosuch in their name do not exist, and images with onbuild in
+// their name have a trigger.
+type imageResolver struct{}
 
-func (images) Image(_ context.Context, ref string, q ImageQuery) (*Resolved, error) {
+func (imageResolver) Image(_ context.Context, ref string, q ImageQuery) (*Resolved, error) {
 	if strings.Contains(ref, "nosuch") {
 		return nil, fmt.Errorf("%s: not found", ref)
 	}
@@ -31,13 +33,14 @@ func (images) Image(_ context.Context, ref string, q ImageQuery) (*Resolved, err
 	return &Resolved{Ref: ref, Config: []byte(config)}, nil
 }
 
-func (images) Context(context.Context, string, *ocispecs.Platform) (NamedContext, error) {
+func (imageResolver) Context(context.Context, string, *ocispecs.Platform) (NamedContext, error) {
 	return nil, nil
 }
 
-func (images) Time(context.Context, TimeSource) (*time.Time, error) { return nil, nil }
-func (images) Ignore(context.Context) (*ignore.Matcher, error)      { return nil, nil }
+func (imageResolver) Time(context.Context, TimeSource) (*time.Time, error) { return nil, nil }
+func (imageResolver) Ignore(context.Context) (*ignore.Matcher, error)      { return nil, nil }
 
+// build plans the Dockerfile text, by default for linux/amd64 with an imageResolver.
 func build(text string, opt Options) (*Plan, error) {
 	f, diags := parser.Parse(source.NewFile("Dockerfile", []byte(text)))
 	if err := diags.Err(); err != nil {
@@ -48,7 +51,7 @@ func build(text string, opt Options) (*Plan, error) {
 		return nil, err
 	}
 	if opt.Resolver == nil {
-		opt.Resolver = images{}
+		opt.Resolver = imageResolver{}
 	}
 	if opt.Platform == nil {
 		opt.Platform = &ocispecs.Platform{OS: "linux", Architecture: "amd64"}
@@ -56,7 +59,7 @@ func build(text string, opt Options) (*Plan, error) {
 	return Build(context.Background(), d, opt)
 }
 
-// names lists the progress names of the steps of a plan.
+// names returns the progress names of all steps of the reachable stages.
 func names(p *Plan) []string {
 	var list []string
 	for _, st := range p.Stages {
@@ -75,18 +78,19 @@ func names(p *Plan) []string {
 	return list
 }
 
+// TestNames checks the progress names of steps.
 func TestNames(t *testing.T) {
 	for _, tc := range []struct {
-		about, file string
-		want        []string
+		name, file string
+		want       []string
 	}{
 		{
-			"the only stage has no name, unneeded ones are left out",
+			"names omit the only stage and unneeded steps",
 			"FROM a\nRUN x\nWORKDIR /\nCOPY b c\n",
 			[]string{"[1/4] FROM docker.io/library/a:latest", "[2/4] RUN x", "[3/4] COPY b c"},
 		},
 		{
-			"stages are named, triggers counted",
+			"names include stages and count triggers",
 			"FROM onbuild AS one\nrun $BASE\nFROM nosuch\nFROM one\nADD d e\n",
 			[]string{
 				"[one 1/2] FROM docker.io/library/onbuild:latest", "[one 2/3] ONBUILD RUN trigger", "[one 3/3] RUN 1",
@@ -94,22 +98,24 @@ func TestNames(t *testing.T) {
 			},
 		},
 		{
-			"secrets are masked, unset variables kept",
+			"names mask secrets and preserve unset variables",
 			"FROM scratch\nENV T=x\nRUN --mount=type=secret,id=t,env=T echo $T $U \"$BASE\"\n",
 			[]string{`[stage-0 1/1] RUN --mount=type=secret,id=t,env=T echo **** $U "$BASE"`},
 		},
 	} {
 		p, err := build(tc.file, Options{})
 		if err != nil {
-			t.Errorf("%s: %v", tc.about, err)
+			t.Errorf("%s: %v", tc.name, err)
 			continue
 		}
 		if diff := cmp.Diff(tc.want, names(p)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", tc.about, diff)
+			t.Errorf("%s (-want +got):\n%s", tc.name, diff)
 		}
 	}
 }
 
+// TestConfig checks the image config and the order of variables in a stage whose base is
+// another stage.
 func TestConfig(t *testing.T) {
 	p, err := build("FROM a AS b\nARG A=1\nENV B=$A BASE=2\nFROM b\nWORKDIR c\nUSER d\nLABEL e=$BASE\n", Options{Labels: map[string]string{"e": "f"}})
 	if err != nil {
@@ -124,10 +130,11 @@ func TestConfig(t *testing.T) {
 		t.Errorf("config (-want +got):\n%s", diff)
 	}
 	if got := strings.Join(p.Target.Final.Env.Keys(), " "); got != "A BASE PATH B" {
-		t.Errorf("variables in order %q", got)
+		t.Errorf("variables in the order %q, want %q", got, "A BASE PATH B")
 	}
 }
 
+// TestErrors checks the messages of errors and the source text that they point at.
 func TestErrors(t *testing.T) {
 	for _, tc := range []struct {
 		file, message, at string
@@ -145,7 +152,7 @@ func TestErrors(t *testing.T) {
 		{"FROM a\nCOPY --chmod=abc x y\n", "", "abc", Options{}},
 	} {
 		_, err := build(tc.file, tc.opt)
-		d := found(err)
+		d := diagnosticOf(err)
 		if d == nil || tc.message != "" && d.Message != tc.message || d.Range.String() != tc.at {
 			t.Errorf("%q: %v", tc.file, err)
 			if d != nil {
@@ -155,6 +162,8 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// TestPaths checks that the plan lists the paths that reachable stages read from the
+// context.
 func TestPaths(t *testing.T) {
 	p, err := build("FROM a AS b\nCOPY x ./y/ /d/\nFROM a AS unused\nCOPY z /\nFROM b\nADD https://e/f ../g /d/\n", Options{})
 	if err != nil {
@@ -165,7 +174,8 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// TestEnv checks that versions of an environment do not see each other.
+// TestEnv checks that a change to one version of an environment does not affect other
+// versions.
 func TestEnv(t *testing.T) {
 	a := NewEnv([]string{"x=1", "y=2"})
 	b := a.Set("x", "3")
@@ -182,7 +192,8 @@ func TestEnv(t *testing.T) {
 	}
 }
 
-// TestLarge plans what would take minutes if anything were quadratic.
+// TestLarge plans a file with 5000 stages. Quadratic algorithms would need minutes for
+// it.
 func TestLarge(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("FROM a AS s0\n")
@@ -194,11 +205,12 @@ func TestLarge(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := len(p.Stages); n != 5001 {
-		t.Errorf("%d stages", n)
+		t.Errorf("%d stages, want 5001", n)
 	}
 }
 
-// TestHistory checks that stages that share a base do not share what follows.
+// TestHistory checks that stages with the same base do not overwrite each other's history
+// entries.
 func TestHistory(t *testing.T) {
 	p, err := build("FROM a AS a\nRUN 1\nRUN 2\nFROM a AS b\nRUN b\nFROM a AS c\nRUN c\nFROM a\nRUN d\nCOPY --from=b x y\nCOPY --from=c x y\n", Options{})
 	if err != nil {
@@ -212,7 +224,8 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// TestPlatformArgs: what the predefined ARGs tell of the platforms.
+// TestPlatformArgs checks the values of the predefined ARGs for different build and
+// target platforms.
 func TestPlatformArgs(t *testing.T) {
 	names := []string{
 		"BUILDPLATFORM", "BUILDOS", "BUILDARCH", "BUILDVARIANT",

@@ -8,21 +8,22 @@ import (
 )
 
 const (
-	// maxSize limits the bytes of a plan that are derived from the file: values, names,
-	// history, and the environments and directories of steps. A small file could
-	// otherwise expand to any size. BuildKit accepts messages of 16 MiB.
+	// maxSize is the maximum number of bytes in a plan that are derived from the file:
+	// values, names, history, and the environments and directories of steps. Without a
+	// limit, a small file could expand to any size. BuildKit accepts messages of at most
+	// 16 MiB.
 	maxSize = 64 << 20
-	// perEntry is the size of an entry of a list or map that a stage copies from its
-	// base.
+	// perEntry is the size charged for each list or map entry that a stage copies from
+	// its base.
 	perEntry = 64
-	// perTrigger is the size of an ONBUILD trigger without its text.
+	// perTrigger is the size charged for each ONBUILD trigger, in addition to its text.
 	perTrigger = 4096
 )
 
-// charge counts bytes towards maxSize.
+// charge adds n bytes to the size of the plan. Negative values are ignored.
 func (b *builder) charge(n int) { b.size += max(n, 0) }
 
-// tooLarge returns an error with the range r if the plan has become too large.
+// tooLarge returns an error with the range r if the plan exceeds maxSize.
 func (b *builder) tooLarge(r source.Range) *diag.Diagnostic {
 	if b.size <= maxSize {
 		return nil
@@ -30,10 +31,10 @@ func (b *builder) tooLarge(r source.Range) *diag.Diagnostic {
 	return diag.Errorf(r, "the build becomes larger than %d MiB here, which BuildKit does not take", maxSize>>20)
 }
 
-// word expands a word. It charges the bytes by which the word becomes longer and the bytes
-// of all values that are read, even if a pattern removes most of them.
+// word expands w. It charges the growth of the word and the size of every value that it
+// reads, even if a pattern such as ${x%%*} removes most of the value.
 func (b *builder) word(x shell.Expander, w parser.Word, env shell.Env) (shell.Result, *diag.Diagnostic) {
-	res, d := expandWord(x, w, b.counted(env))
+	res, d := expandWord(x, w, b.countReads(env))
 	if d != nil {
 		return res, d
 	}
@@ -41,26 +42,28 @@ func (b *builder) word(x shell.Expander, w parser.Word, env shell.Env) (shell.Re
 	return res, b.tooLarge(w.Text.Range())
 }
 
-// counted returns the environment, and charges each value that is read from it. A later
-// call replaces the environment that it returned.
-func (b *builder) counted(env shell.Env) shell.Env {
-	b.reader = countedEnv{env: env, size: &b.size}
-	return &b.reader
+// countReads returns an environment that charges each value read from env. The next call
+// of countReads invalidates it.
+func (b *builder) countReads(env shell.Env) shell.Env {
+	b.readCounter = readCounter{env: env, size: &b.size}
+	return &b.readCounter
 }
 
-type countedEnv struct {
+// readCounter is an environment that adds the length of each value it returns to size.
+type readCounter struct {
 	env  shell.Env
 	size *int
 }
 
 // Lookup implements shell.Env.
-func (c *countedEnv) Lookup(name string) (string, bool) {
+func (c *readCounter) Lookup(name string) (string, bool) {
 	v, set := c.env.Lookup(name)
 	*c.size += len(v)
 	return v, set
 }
 
-// inheritedSize returns the size of the config that a stage copies from its base stage.
+// inheritedSize returns the size charged for the config that a stage copies from its base
+// stage.
 func inheritedSize(base *Stage) int {
 	c := &base.Image.Config
 	return perEntry * (len(c.Env) + len(c.Labels) + len(c.Volumes) + len(c.ExposedPorts) + len(c.OnBuild) + len(base.Final.Args))

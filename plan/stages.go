@@ -13,25 +13,25 @@ import (
 	"slipway/parser"
 )
 
-// scratch is the name of the empty base.
+// scratch is the name of the empty base image.
 const scratch = "scratch"
 
 // collectStages adds each stage of the file to the plan. It expands the base and the
-// platform, looks up the named context that replaces the stage, and links the stage to an
-// earlier one that is its base.
+// platform, and looks up the named context that replaces the stage. If the base is an
+// earlier stage, it links the two stages.
 func collectStages(ctx context.Context, b *builder) error {
 	for i, syntax := range b.Dockerfile.Stages {
 		st := &Stage{
-			Index:   len(b.Stages),
-			Name:    syntax.Name,
-			Syntax:  syntax,
-			Used:    &Paths{},
-			Context: &Paths{},
-			Place:   syntax.From.In.Rng,
+			Index:    len(b.Stages),
+			Name:     syntax.Name,
+			Syntax:   syntax,
+			Used:     &Paths{},
+			Context:  &Paths{},
+			Location: syntax.From.In.Rng,
 		}
-		d := &draft{asked: st.Place, named: syntax.From.Base.Text.Range()}
-		if fault := b.expandFrom(st); fault != nil {
-			return fault.In(st.Place)
+		d := &draft{instruction: st.Location, baseName: syntax.From.Base.Text.Range()}
+		if err := b.expandFrom(st); err != nil {
+			return err.In(st.Location)
 		}
 		if st.Name != "" {
 			nc, err := b.namedContext(ctx, st.Name, st)
@@ -41,7 +41,7 @@ func collectStages(ctx context.Context, b *builder) error {
 			if nc != nil {
 				st.Replaced = nc
 				b.add(st, d)
-				st.Base = nil // the context's, not a stage's
+				st.Base = nil // loadBases sets it to the context
 				continue
 			}
 		} else {
@@ -54,8 +54,8 @@ func collectStages(ctx context.Context, b *builder) error {
 	return nil
 }
 
-// add appends a stage to the plan and links it to its base stage. Names are compared
-// exactly, and names of stages are in lower case.
+// add appends st to the plan. If the base is an earlier stage, add links the two stages.
+// It compares the name of the base exactly, but stage names are stored in lower case.
 //
 // Upstream: FROM Base does not refer to a stage AS Base.
 func (b *builder) add(st *Stage, d *draft) {
@@ -69,8 +69,8 @@ func (b *builder) add(st *Stage, d *draft) {
 	}
 }
 
-// countSteps returns the number of steps that a stage's progress names count: the pull of
-// the base image and each instruction that may change files.
+// countSteps returns the number of steps in the progress names of a stage: the pull of
+// the base image, and each instruction that may change files.
 func countSteps(st *Stage) int {
 	n := 0
 	if st.BaseName != scratch && st.Base == nil {
@@ -86,6 +86,7 @@ func countSteps(st *Stage) int {
 	return n
 }
 
+// expandFrom expands the base and the platform in the FROM of st.
 func (b *builder) expandFrom(st *Stage) *diag.Diagnostic {
 	from := st.Syntax.From
 	res, d := b.word(b.expand, from.Base, b.Globals)
@@ -103,6 +104,7 @@ func (b *builder) expandFrom(st *Stage) *diag.Diagnostic {
 	return b.expandPlatform(st, from.Platform)
 }
 
+// expandPlatform expands and parses w, the --platform of FROM.
 func (b *builder) expandPlatform(st *Stage, w parser.Word) *diag.Diagnostic {
 	res, d := b.word(b.expand, w, b.Globals)
 	b.Froms[len(b.Froms)-1].Platform = &Expansion{w, res}
@@ -121,8 +123,9 @@ func (b *builder) expandPlatform(st *Stage, w parser.Word) *diag.Diagnostic {
 	return nil
 }
 
-// namedContext looks up the named context of this name. The names scratch and context
-// are reserved.
+// namedContext looks up the named context with this name, for the platform of st or else
+// the target platform. It returns nil if the context does not exist. The names scratch
+// and context are reserved.
 func (b *builder) namedContext(ctx context.Context, name string, st *Stage) (NamedContext, error) {
 	if strings.EqualFold(name, scratch) || strings.EqualFold(name, "context") {
 		return nil, nil
@@ -134,6 +137,7 @@ func (b *builder) namedContext(ctx context.Context, name string, st *Stage) (Nam
 	return b.opt.Resolver.Context(ctx, name, p)
 }
 
+// names returns the names of all stages that have one.
 func (b *builder) names() []string {
 	var names []string
 	for _, st := range b.Stages {
@@ -144,7 +148,8 @@ func (b *builder) names() []string {
 	return names
 }
 
-// didYouMean returns " (did you mean X?)" for the most similar option, or "".
+// didYouMean returns " (did you mean X?)" for the option most similar to name, or "" if
+// none is similar.
 func didYouMean(name string, options []string) string {
 	return suggest.Hint(name, options, true)
 }

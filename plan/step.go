@@ -9,59 +9,59 @@ import (
 	"slipway/source"
 )
 
-// Step is a change of the file system: *Exec, *Copy or *Mkdir.
+// Step is a build step that changes the file system: *Exec, *Copy or *Mkdir.
 //
 //sumtype:decl
 type Step interface {
-	// Info returns the part that all steps have.
+	// Info returns the fields common to all steps.
 	Info() *StepInfo
 	step()
 }
 
-// StepInfo is the part that all steps have.
+// StepInfo holds the fields common to all steps.
 type StepInfo struct {
-	Name        string       // for progress: [stage i/n] TEXT
-	Description string       // the instruction as written; "" where upstream has none
-	Range       source.Range // the instruction's lines
-	NoCache     bool
-	text        string // Name without the part in brackets
+	Name        string       // progress name: [stage i/n] TEXT
+	Description string       // the instruction as written
+	Range       source.Range // lines of the instruction
+	NoCache     bool         // whether the step bypasses the cache
+	text        string       // Name without the bracketed part
 }
 
-// Info returns the step's common part.
+// Info implements Step.
 func (i *StepInfo) Info() *StepInfo { return i }
 
-// Exec runs a process.
+// Exec runs a process, the step of RUN.
 type Exec struct {
 	StepInfo
 	Args     []string
 	State    State   // environment, directory, user, platform
-	Script   *Script // a heredoc with #!, nil without
+	Script   *Script // a heredoc that starts with #!; nil if absent
 	Mounts   []Mount // in the order of the flags
-	Network  string  // --network if not default, else ""
+	Network  string  // value of --network; "" for the default
 	Security string  // "sandbox" or "insecure"
 	Devices  []Device
 }
 
-// Script is a heredoc that runs as a program of its own.
+// Script is a heredoc that starts with #! and runs as a program.
 type Script struct {
-	Name     string // the file in ScriptDir
+	Name     string // name of the file in ScriptDir
 	Data     string
 	Platform ocispecs.Platform
 }
 
-// ScriptDir is where a [Script] is mounted.
+// ScriptDir is the directory in which a [Script] is mounted.
 const ScriptDir = "/dev/pipes/"
 
-// Device is a --device of RUN.
+// Device is a CDI device that --device of RUN requests.
 type Device struct {
 	Name     string
 	Optional bool
 }
 
-// MountType is the type of a --mount.
+// MountType is the type in a --mount flag of RUN.
 type MountType string
 
-// The mount types.
+// The types of mounts.
 const (
 	MountBind   MountType = "bind"
 	MountCache  MountType = "cache"
@@ -70,78 +70,78 @@ const (
 	MountSSH    MountType = "ssh"
 )
 
-// Mount is a --mount of RUN with its values.
+// Mount is a --mount flag of RUN with its fields expanded and resolved.
 type Mount struct {
 	Type     MountType
-	Tree     *Tree  // bind and cache: what is mounted; nil is scratch
-	Source   string // path in it, absolute; "/" is all of it
-	Target   string // absolute; for secrets "" if only Env is set; for ssh "" is the default
+	Tree     *Tree  // bind and cache: the mounted tree; nil is scratch
+	Source   string // absolute path in Tree; "/" mounts the whole tree
+	Target   string // absolute; "" for a secret with Env only, and for the default of ssh
 	ReadOnly bool
-	Size     int64   // tmpfs: bytes, 0 is no limit
-	ID       string  // cache (with namespace), secret, ssh ("" is the default agent)
+	Size     int64   // tmpfs: bytes; 0 means no limit
+	ID       string  // cache (with namespace), secret, or ssh ("" is the default agent)
 	Sharing  string  // cache: "", "shared", "private" or "locked"
-	Required bool    // secret, ssh
-	Env      *string // secret: name of a variable instead of a file
+	Required bool    // secret and ssh: fail if the client does not provide it
+	Env      *string // secret: name of the variable to set; nil if absent
 	UID, GID *uint64
 	Mode     *uint64
 }
 
-// HasOwner reports whether the owner or the mode of the mount is set.
+// HasOwner reports whether the flag sets the owner or the mode of the mounted file.
 func (m *Mount) HasOwner() bool { return m.UID != nil || m.GID != nil || m.Mode != nil }
 
-// Tree is a file tree that steps read: a stage's result or, with a nil Stage,
-// the main context.
+// Tree is a file tree that a step reads. If Stage is nil, it is the main context.
+// Otherwise it is the result of the stage.
 type Tree struct{ Stage *Stage }
 
-// Copy copies files into the stage.
+// Copy copies files into the stage, the step of COPY and ADD.
 type Copy struct {
 	StepInfo
-	LinkName string // progress name of the merge of --link
+	LinkName string // progress name of the merge operation for --link
 	Sources  []CopySource
-	Dest     string // absolute, with its trailing slash
-	Chown    string // "" without
-	Chmod    *Chmod // nil without
+	Dest     string // absolute; a trailing slash is preserved
+	Chown    string // "" if absent
+	Chmod    *Chmod // nil if absent
 	Exclude  []string
 	Link     bool
 	Platform ocispecs.Platform
 }
 
-// Chmod is the value of --chmod.
+// Chmod is the value of --chmod, an octal or a symbolic mode.
 type Chmod struct {
-	Mode     os.FileMode // if Symbolic is ""
-	Symbolic string
+	Mode     os.FileMode // the octal mode, if Symbolic is ""
+	Symbolic string      // such as u=rwX,go=rX
 }
 
-// CopySource is a source of Copy: *CopyTree, *CopyInline, *CopyURL or *CopyGit.
+// CopySource is a source of a Copy: *CopyTree, *CopyInline, *CopyURL or *CopyGit.
 //
 //sumtype:decl
 type CopySource interface{ copySource() }
 
-// CopyTree copies from a tree.
+// CopyTree is a path in the main context or in another stage.
 type CopyTree struct {
 	Tree     Tree
-	Path     string   // absolute, may have wildcards
+	Path     string   // absolute; may contain wildcards
 	Include  []string // --parents: patterns below Path
 	Required []string // --parents: paths that must exist
 	Unpack   bool
 }
 
-// CopyInline copies the text of a heredoc as a file.
+// CopyInline is the text of a heredoc, which is copied as a file.
 type CopyInline struct {
-	Name string // of the file that is made
-	Path string // where it is copied from
+	Name string // name of the intermediate file that holds Data
+	Path string // path from which the file is copied: Name with slashes
 	Data string
 }
 
-// CopyURL downloads a file.
+// CopyURL is a file that is downloaded.
 type CopyURL struct {
 	URL      string
 	Filename string
-	Checksum string // digest, "" without
+	Checksum string // expected digest; "" if absent
 	Unpack   bool
 }
 
-// CopyGit checks out a repository.
+// CopyGit is a git repository that is checked out.
 type CopyGit struct {
 	Remote         string
 	Ref            string
@@ -157,12 +157,12 @@ func (*CopyInline) copySource() {}
 func (*CopyURL) copySource()    {}
 func (*CopyGit) copySource()    {}
 
-// Mkdir makes the directory of WORKDIR.
+// Mkdir creates the working directory, the step of WORKDIR.
 type Mkdir struct {
 	StepInfo
 	Path     string
-	Owner    string // USER; "" without
-	Created  *time.Time
+	Owner    string     // from USER; "" if absent
+	Created  *time.Time // SOURCE_DATE_EPOCH; nil if unset
 	Platform ocispecs.Platform
 }
 

@@ -10,7 +10,8 @@ import (
 	"slipway/source"
 )
 
-// chooseTarget chooses the stage to build.
+// chooseTarget sets the target: the stage in Options.Target, or else the last stage of
+// the file.
 func chooseTarget(_ context.Context, b *builder) error {
 	if b.opt.Target == "" {
 		b.Target = b.Stages[len(b.Stages)-1]
@@ -42,7 +43,7 @@ func (b *builder) reach(todo []*Stage) []*Stage {
 	return fresh
 }
 
-// stagesReadBy returns the stages that a stage reads directly.
+// stagesReadBy returns the base stage of st and the stages in its edges.
 func stagesReadBy(st *Stage) []*Stage {
 	var list []*Stage
 	if f, ok := st.Base.(*FromStage); ok {
@@ -54,8 +55,8 @@ func stagesReadBy(st *Stage) []*Stage {
 	return list
 }
 
-// suggestGlobal returns a suggestion of a global ARG whose name is similar to one of the
-// unset variables, or "".
+// suggestGlobal returns a suggestion like didYouMean, for the first unset variable that
+// resembles a global ARG.
 func (b *builder) suggestGlobal(unknown []shell.Use) string {
 	for _, u := range unknown {
 		if s := didYouMean(u.Name, b.Globals.Keys()); s != "" {

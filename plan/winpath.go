@@ -7,13 +7,15 @@ import (
 	"strings"
 )
 
-// Paths of an image follow the rules of the image's operating system. The system
-// of the host does not matter. Only this file handles drives and backslashes. Other files use slashes.
+// Paths in an image follow the rules of the image's operating system, whatever the
+// operating system of the host. Only this file handles drive letters and backslashes. All
+// other files use slashes.
 
-// normalizePath makes p absolute, relative to parent, with slashes and without a drive. If
-// keepSlash is set, a trailing / or /. stays, which marks a directory for COPY.
+// normalizePath returns p as an absolute path with slashes and without a drive letter. A
+// relative p starts at parent. os is the operating system of the image. If keepSlash is
+// set, a trailing / or /. is preserved, because it marks a directory for COPY.
 //
-// Upstream: absolute paths of Linux are not cleaned here.
+// Upstream: absolute Linux paths are not cleaned here.
 func normalizePath(parent, p, os string, keepSlash bool) (string, error) {
 	written := toSlash(p, os)
 	parent = toSlash(parent, os)
@@ -41,6 +43,7 @@ func normalizePath(parent, p, os string, keepSlash bool) (string, error) {
 	return toSlash(p, os), nil
 }
 
+// ensureAbs returns p as an absolute path. A relative p starts at the root.
 func ensureAbs(p, os string) string {
 	if isAbs(p, os) {
 		return p
@@ -48,7 +51,7 @@ func ensureAbs(p, os string) string {
 	return path.Join("/", p)
 }
 
-// keepEnd appends to p the trailing / or /. of the path as it was written.
+// keepEnd returns p with the trailing / or /. of written, the path before it was cleaned.
 func keepEnd(p, written string) string {
 	switch {
 	case strings.HasSuffix(written, "/") && !strings.HasSuffix(p, "/"):
@@ -62,6 +65,7 @@ func keepEnd(p, written string) string {
 	return p
 }
 
+// toSlash replaces the backslashes in a Windows path with slashes.
 func toSlash(p, os string) string {
 	if os != "windows" {
 		return p
@@ -69,6 +73,7 @@ func toSlash(p, os string) string {
 	return strings.ReplaceAll(p, `\`, "/")
 }
 
+// fromSlash replaces the slashes in a Windows path with backslashes.
 func fromSlash(p, os string) string {
 	if os != "windows" {
 		return p
@@ -76,14 +81,15 @@ func fromSlash(p, os string) string {
 	return strings.ReplaceAll(p, "/", `\`)
 }
 
-// isAbs reports whether p starts at the root of its drive.
+// isAbs reports whether p is absolute. A Windows path needs no drive letter for that.
 func isAbs(p, os string) bool {
 	p, err := dropDrive(p, os, false)
 	return err == nil && path.IsAbs(toSlash(p, os))
 }
 
-// dropDrive removes the letter of the system drive from a Windows path and
-// cleans it. Other drives and network shares do not exist in images.
+// dropDrive returns a Windows path cleaned and without the letter of the system drive.
+// Other drives and network shares are errors, because they do not exist in images. Paths
+// for other operating systems are returned unchanged.
 func dropDrive(p, os string, keepSlash bool) (string, error) {
 	if os != "windows" {
 		return p, nil

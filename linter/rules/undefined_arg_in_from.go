@@ -18,7 +18,7 @@ func undefinedArgInFrom() *linter.Rule {
 		}
 		names := p.Plan.Globals.Keys()
 		declared := map[string]bool{}
-		for _, g := range p.Plan.Declared {
+		for _, g := range p.Plan.Declarations {
 			names = append(names, g.Decl.Key)
 			declared[g.Decl.Key] = true
 		}
