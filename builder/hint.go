@@ -36,7 +36,7 @@ func (p *places) hint(o *Options, err error) error {
 	pointed := p.point(o, d, err) || explainStep(d, err)
 	if near := nearJSON(d.Shown()); near != nil {
 		d.Hint = ""
-		return d.Note(near.At, "this is not a JSON array: %s", near.Reason)
+		return d.Note(near.Range, "this is not a JSON array: %s", near.Reason)
 	}
 	if pointed {
 		return d

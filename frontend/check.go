@@ -115,7 +115,7 @@ func nearJSON(file *parser.File, faults diag.List) diag.List {
 		if near == nil || slices.ContainsFunc(faults, func(d *diag.Diagnostic) bool { return d.Shown() == in.Rng }) {
 			continue
 		}
-		d := diag.Errorf(near.At, "this is not a JSON array: %s", near.Reason).In(in.Rng)
+		d := diag.Errorf(near.Range, "this is not a JSON array: %s", near.Reason).In(in.Rng)
 		d.Severity = diag.Note
 		notes = append(notes, d)
 	}

@@ -32,7 +32,7 @@ func fields(f *parser.Flag) ([]field, *fieldsError) {
 	p := locate(f)
 	texts, err := csvvalue.Fields(f.Value, nil)
 	if err != nil {
-		e := &fieldsError{cause: err, at: f.ValueAt}
+		e := &fieldsError{cause: err, at: f.ValueRange}
 		if pe := (*csv.ParseError)(nil); errors.As(err, &pe) && 0 < pe.Column && pe.Column <= len(f.Value) {
 			e.at = p.slice(pe.Column-1, pe.Column)
 		}
@@ -53,7 +53,7 @@ func fields(f *parser.Flag) ([]field, *fieldsError) {
 // if its quotes make the position ambiguous.
 func (f field) at(i, j int) source.Range {
 	if f.start < 0 {
-		return f.place.flag.ValueAt
+		return f.place.flag.ValueRange
 	}
 	return f.place.slice(f.start+i, f.start+j)
 }
@@ -147,7 +147,7 @@ func unquote(s string, escape byte) (string, []int) {
 func (p place) slice(i, j int) source.Range {
 	switch {
 	case len(p.from) == 0:
-		return p.flag.ValueAt
+		return p.flag.ValueRange
 	case i < j:
 		return p.flag.Text.Slice(p.from[i], p.from[j-1]+1).Range()
 	case i == 0:

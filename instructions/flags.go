@@ -37,7 +37,7 @@ func parseFlags(in *parser.Instruction, specs []flagSpec) (flagSet, *diag.Diagno
 		f := &in.Flags[i]
 		spec, ok := findFlag(specs, f.Name)
 		if !ok {
-			return nil, diag.Errorf(f.NameAt, "unknown flag: --%s%s", f.Name, suggest.Hint(f.Name, flagNames(specs), true))
+			return nil, diag.Errorf(f.NameRange, "unknown flag: --%s%s", f.Name, suggest.Hint(f.Name, flagNames(specs), true))
 		}
 		if first := set[f.Name]; len(first) > 0 && spec.kind != listFlag {
 			d := diag.Errorf(f.Text.Range(), "duplicate flag specified: --%s", f.Name)
@@ -68,7 +68,7 @@ func checkFlag(f *parser.Flag, kind flagKind) *diag.Diagnostic {
 		switch strings.ToLower(f.Value) {
 		case "true", "false", "":
 		default:
-			return diag.Errorf(f.ValueAt, "expecting boolean value for flag --%s, not: %s", f.Name, f.Value)
+			return diag.Errorf(f.ValueRange, "expecting boolean value for flag --%s, not: %s", f.Name, f.Value)
 		}
 	}
 	return nil

@@ -89,9 +89,9 @@ func checkMount(t *testing.T, m Mount) {
 		if !inside(f.Range, flag) {
 			t.Errorf("field %q of %s is at %v", f.Text, m.Flag.Raw, f.Range)
 		}
-		if f.Range != m.Flag.ValueAt && f.Range.Start < end {
+		if f.Range != m.Flag.ValueRange && f.Range.Start < end {
 			t.Errorf("field %q of %s overlaps the one before", f.Text, m.Flag.Raw)
-		} else if f.Range != m.Flag.ValueAt {
+		} else if f.Range != m.Flag.ValueRange {
 			end = f.Range.End
 		}
 	}

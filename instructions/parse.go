@@ -84,7 +84,7 @@ func ParseOne(in *parser.Instruction) (Command, *diag.Diagnostic) {
 		d.Range = in.Rng
 	}
 	if near := in.NearJSON(); near != nil && d.Hint == "" {
-		d.Range = near.At
+		d.Range = near.Range
 		d.Hinted("not a JSON array: %s", near.Reason)
 	}
 	return nil, d.In(in.Rng)

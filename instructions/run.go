@@ -49,12 +49,12 @@ func buildRun(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	}
 	for _, f := range set["network"] {
 		if run.Network = f.Value; !slices.Contains(networks, f.Value) {
-			return nil, diag.Errorf(f.ValueAt, "invalid network mode %q", f.Value).Hinted("want default, none or host")
+			return nil, diag.Errorf(f.ValueRange, "invalid network mode %q", f.Value).Hinted("want default, none or host")
 		}
 	}
 	for _, f := range set["security"] {
 		if run.Security = f.Value; !slices.Contains(securities, f.Value) {
-			return nil, diag.Errorf(f.ValueAt, "security %q is not valid", f.Value).Hinted("want sandbox or insecure")
+			return nil, diag.Errorf(f.ValueRange, "security %q is not valid", f.Value).Hinted("want sandbox or insecure")
 		}
 	}
 	return run, nil

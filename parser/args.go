@@ -8,9 +8,9 @@ import (
 	"slipway/source"
 )
 
-// maxDepth is the maximum depth of nested ONBUILDs (ONBUILD ONBUILD …) that the
-// parser follows. Nesting is an error anyway; the limit keeps a chain of
-// millions from exhausting the stack.
+// maxDepth is the maximum depth of nested ONBUILDs (ONBUILD ONBUILD …) that the parser
+// follows. Nested ONBUILDs are an error anyway. Without the limit, a chain of millions
+// would overflow the stack.
 const maxDepth = 100
 
 // form is the syntax of an instruction's arguments.
@@ -28,8 +28,8 @@ const (
 	formSub          // an instruction
 )
 
-// formOf returns the form of the arguments of keyword, which may be in any
-// case. It returns formNone if the keyword is unknown.
+// formOf returns the form of the arguments of keyword, in any case. It returns formNone
+// if the keyword is unknown.
 func formOf(keyword string) form {
 	switch strings.ToLower(keyword) {
 	case "maintainer", "stopsignal", "user", "workdir":
@@ -52,13 +52,14 @@ func formOf(keyword string) form {
 	return formNone
 }
 
-// args builds the Args of a node in the form that its keyword requires.
+// args builds the Args of in from BuildKit's node n, in the form that the keyword
+// requires.
 func (p *layout) args(in *Instruction, n *parser.Node, depth int) Args {
 	t := in.Rest
 	form := formOf(n.Value)
 	switch {
 	case form == formTyped:
-		return typed(n, t)
+		return typedArgs(n, t)
 	case n.Attributes["json"]:
 		return newJSON(n.Next, t)
 	case n.Next == nil:
@@ -68,9 +69,9 @@ func (p *layout) args(in *Instruction, n *parser.Node, depth int) Args {
 	case formString, formCommand:
 		return &Raw{Word: Word{Value: n.Next.Value, Text: t}}
 	case formList, formWords:
-		return &Words{Words: join(n.Next, separated(t), t)}
+		return &Words{Words: joinWords(n.Next, splitWords(t), t)}
 	case formQuoted:
-		return &Words{Words: join(n.Next, p.quoted(t), t)}
+		return &Words{Words: joinWords(n.Next, p.splitQuoted(t), t)}
 	case formPairs:
 		return p.pairs(n.Next, t)
 	case formSub:
@@ -79,10 +80,13 @@ func (p *layout) args(in *Instruction, n *parser.Node, depth int) Args {
 	return nil
 }
 
+// newJSON builds a JSON array from BuildKit's nodes and the text of the array.
 func newJSON(n *parser.Node, t source.Text) *JSON {
-	return &JSON{Text: t, Words: join(n, jsonElements(t), t)}
+	return &JSON{Text: t, Words: joinWords(n, jsonElements(t), t)}
 }
 
+// sub builds the instruction after ONBUILD. It returns nil if there is none, or if
+// ONBUILDs are nested too deeply.
 func (p *layout) sub(in *Instruction, children []*parser.Node, depth int) Args {
 	if len(children) == 0 || depth == maxDepth {
 		return nil
@@ -92,9 +96,9 @@ func (p *layout) sub(in *Instruction, children []*parser.Node, depth int) Args {
 	return &Sub{Instruction: sub}
 }
 
-// typed parses the arguments of HEALTHCHECK: the type, which is the first word,
-// and the rest.
-func typed(n *parser.Node, t source.Text) Args {
+// typedArgs builds the arguments of HEALTHCHECK: the type, which is the first word, and
+// the command.
+func typedArgs(n *parser.Node, t source.Text) Args {
 	if n.Next == nil {
 		return nil
 	}
@@ -123,18 +127,18 @@ func cutType(t source.Text) (word, rest source.Text) {
 	return t.Slice(0, end), t.Slice(next, len(s))
 }
 
-// pairs parses the arguments of ENV and LABEL. BuildKit's tree has three nodes
-// for each pair: key, value and separator.
+// pairs builds the arguments of ENV and LABEL. BuildKit's tree has three nodes for each
+// pair: key, value and separator.
 func (p *layout) pairs(n *parser.Node, t source.Text) Args {
-	if sep := third(n); sep != nil && sep.Value == "" {
+	if sep := thirdNode(n); sep != nil && sep.Value == "" {
 		return legacyPair(n, t)
 	}
-	places := p.quoted(t)
-	list := make([]Pair, 0, len(places))
-	for sep := third(n); sep != nil; sep = third(n) {
+	texts := p.splitQuoted(t)
+	list := make([]Pair, 0, len(texts))
+	for sep := thirdNode(n); sep != nil; sep = thirdNode(n) {
 		at := t
-		if len(list) < len(places) {
-			at = places[len(list)]
+		if len(list) < len(texts) {
+			at = texts[len(list)]
 		}
 		key, value := cutEquals(at)
 		list = append(list, Pair{Key: Word{n.Value, key}, Value: Word{n.Next.Value, value}})
@@ -143,8 +147,8 @@ func (p *layout) pairs(n *parser.Node, t source.Text) Args {
 	return &Pairs{Pairs: list}
 }
 
-// third returns the third node of a chain, or nil if the chain is shorter.
-func third(n *parser.Node) *parser.Node {
+// thirdNode returns the third node of a chain, or nil if the chain is shorter.
+func thirdNode(n *parser.Node) *parser.Node {
 	for range 2 {
 		if n != nil {
 			n = n.Next
@@ -153,7 +157,7 @@ func third(n *parser.Node) *parser.Node {
 	return n
 }
 
-// legacyPair parses the form without "=": ENV KEY VALUE.
+// legacyPair builds the single pair of the form without =, such as ENV KEY VALUE.
 func legacyPair(n *parser.Node, t source.Text) *Pairs {
 	s := t.String()
 	i := 0

@@ -6,16 +6,15 @@ import "slipway/source"
 type File struct {
 	Source *source.File
 	Escape byte   // the escape character, \ or `
-	Nodes  []Node // in file order; their ranges tile the file
+	Nodes  []Node // in file order; their ranges cover the file without gaps
 }
 
-// Node is a part of a file: *Blank, *Comment, *Directive or *Instruction.
-//
-// The nodes of a file are contiguous whole lines.
+// Node is a part of a file: *Blank, *Comment, *Directive or *Instruction. A node covers
+// whole lines and starts where the previous node ends.
 //
 //sumtype:decl
 type Node interface {
-	// Range returns the whole lines of the node, line ends included.
+	// Range returns the lines of the node, including their line ends.
 	Range() source.Range
 	node()
 }
@@ -35,17 +34,17 @@ type Directive struct {
 
 // Instruction is one instruction with all its continuation lines and heredocs.
 type Instruction struct {
-	Rng      source.Range // from its first line to the end of its last, heredoc bodies included
+	Rng      source.Range // all lines, including heredoc bodies and the last line end
 	Line     source.Text  // the logical line: continuations joined, without comments and heredoc bodies
 	Keyword  source.Text  // as written
 	Flags    []Flag       // --name=value words before the arguments
 	Args     Args         // nil if there are no arguments
-	Rest     source.Text  // everything after keyword and flags, trimmed
+	Rest     source.Text  // the arguments: the line after keyword and flags, trimmed
 	Heredocs []Heredoc
 	Gaps     []source.Range // runs of empty lines inside the instruction
 
-	// Above covers the comments and empty lines before this instruction. It
-	// starts after the previous instruction or the directives.
+	// Above covers the comments and empty lines between the previous instruction, or the
+	// directives, and this one.
 	Above source.Range
 }
 
@@ -53,81 +52,81 @@ type Instruction struct {
 // arguments. Quotes and escapes are removed from Raw, Name and Value but not
 // from Text.
 type Flag struct {
-	Text     source.Text  // the word as written
-	Raw      string       // the word with quotes and escapes removed
-	Name     string       // without dashes
-	Value    string       // after the first =
-	HasValue bool         // whether the word contains =
-	NameAt   source.Range // with the dashes, up to =
-	ValueAt  source.Range // after =; an empty range at the end of the word if it has no =
+	Text       source.Text  // the word as written
+	Raw        string       // the word with quotes and escapes removed
+	Name       string       // without dashes
+	Value      string       // after the first =
+	HasValue   bool         // whether the word contains =
+	NameRange  source.Range // of the name, including the dashes
+	ValueRange source.Range // of the value after =; empty at the end of the word if it has no =
 }
 
-// Args represents the arguments after keyword and flags. Its type depends on
-// the instruction: *Raw, *Words, *JSON, *Pairs, *Typed or *Sub.
+// Args is the arguments of an instruction, without its flags. Its type depends on the
+// instruction: *Raw, *Words, *JSON, *Pairs, *Typed or *Sub.
 type Args interface{ args() }
 
-// Word is a word of an instruction: its value according to BuildKit's grammar,
-// and its source text. The two differ where the grammar decodes the text (JSON
-// strings), removes a part of it (quotes in flags, an escape character at the
-// end of the line), or replaces invalid UTF-8. Other quotes and all variables
-// are still in Value.
+// Word is a word of an instruction: its value according to BuildKit's grammar, and its
+// source text. Value and Text differ if the grammar decodes the text (JSON strings),
+// removes part of it (quotes in flags, an escape character at the end of the line), or
+// replaces invalid UTF-8. Value still contains all other quotes, and variables are not
+// expanded.
 type Word struct {
 	Value string
 	Text  source.Text
 }
 
-// Raw is the rest of the line as one string. MAINTAINER, STOPSIGNAL, USER and
-// WORKDIR always have this form. CMD, ENTRYPOINT, RUN and SHELL have it unless
-// their arguments are JSON.
+// Raw is arguments in the form of one string, the rest of the line. MAINTAINER,
+// STOPSIGNAL, USER and WORKDIR always have this form. CMD, ENTRYPOINT, RUN and SHELL have
+// it unless their arguments are JSON.
 type Raw struct{ Word Word }
 
-// Words is a list of words separated by white space. FROM and EXPOSE always
-// have this form. ADD, COPY and VOLUME have it unless their arguments are JSON.
+// Words is arguments in the form of words separated by white space. FROM and EXPOSE
+// always have this form. ADD, COPY and VOLUME have it unless their arguments are JSON.
 // The words of ARG may contain quoted white space.
 type Words struct{ Words []Word }
 
-// JSON represents the exec form: an array of strings. The text of an element
+// JSON is arguments in the exec form, a JSON array of strings. The text of an element
 // includes its quotes.
 type JSON struct {
 	Text  source.Text // from [ to ]
 	Words []Word
 }
 
-// Pairs represents the arguments of ENV and LABEL.
+// Pairs is the arguments of ENV and LABEL.
 type Pairs struct {
 	Pairs  []Pair
-	Legacy bool // KEY VALUE without =; the value is the rest of the line
+	Legacy bool // whether the form is KEY VALUE, with the rest of the line as the value
 }
 
-// Pair is one key and its value, with quotes and variables as written.
+// Pair is a key and its value, with quotes and variables as written.
 type Pair struct{ Key, Value Word }
 
-// Typed represents the arguments of HEALTHCHECK: the type (CMD, NONE) and the
-// rest as *Raw, *JSON or nil.
+// Typed is the arguments of HEALTHCHECK: the type (CMD or NONE) and the command as *Raw,
+// *JSON or nil.
 type Typed struct {
 	Type Word
 	Args Args
 }
 
-// Sub is the instruction after ONBUILD. It has the Rng and the Heredocs of the
-// ONBUILD; its Line is the Rest of the ONBUILD.
+// Sub is the instruction after ONBUILD. Its Rng and Heredocs are those of the whole
+// ONBUILD, and its Line is the Rest of the ONBUILD.
 type Sub struct{ Instruction *Instruction }
 
-// Heredoc is an inline document: <<NAME … NAME.
+// Heredoc is a document in the Dockerfile between <<NAME and a line NAME.
 type Heredoc struct {
-	Name   string // with quotes removed
-	Expand bool   // no part of the name is quoted, so variables in the body are expanded
-	Chomp  bool   // <<-: leading tabs are removed when used
-	FD     uint   // the digits before <<, or 0
-	Word   source.Text
-	Body   source.Range // the lines between, with line ends
-	End    source.Range // the terminator line
+	Name   string       // with quotes removed
+	Expand bool         // whether variables in the body are expanded: no part of the name is quoted
+	Chomp  bool         // whether leading tabs are removed: <<- instead of <<
+	FD     uint         // the file descriptor before <<, or 0
+	Word   source.Text  // the redirection, such as <<NAME
+	Body   source.Range // the lines of the document, with line ends
+	End    source.Range // the line that terminates the document
 }
 
-// Content returns the body as written, including tabs and line ends.
+// Content returns the document as written, including tabs and line ends.
 func (h Heredoc) Content() string { return h.Body.String() }
 
-// Head returns the lines of the instruction without its heredocs.
+// Head returns the lines of the instruction before its first heredoc body.
 func (n *Instruction) Head() source.Range {
 	r := n.Rng
 	if len(n.Heredocs) > 0 {
@@ -136,9 +135,9 @@ func (n *Instruction) Head() source.Range {
 	return r
 }
 
-// Doc returns the comment lines that BuildKit attributes to the instruction,
-// one element per line: the comments above it, including those separated by
-// blank lines. An empty comment (a lone #) discards the comments before it.
+// Doc returns the text of the comment lines that document the instruction according to
+// BuildKit, one element per line. That includes comments separated by blank lines. An
+// empty comment (a lone #) discards the comments before it.
 func (n *Instruction) Doc() []source.Text {
 	var doc []source.Text
 	for line := range lines(n.Above) {

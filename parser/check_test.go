@@ -16,18 +16,18 @@ import (
 	"slipway/source"
 )
 
-// check compares the result of Parse with the content and with BuildKit's
+// check compares the result of Parse with the content and with the result of BuildKit's
 // parser. It returns the tree, or nil if the content is invalid.
 func check(t testing.TB, content []byte) *File {
 	t.Helper()
-	kept := bytes.Clone(content)
+	original := bytes.Clone(content)
 	want, err := parser.Parse(bytes.NewReader(content))
 	f, diags := Parse(source.NewFile("Dockerfile", content))
-	if !bytes.Equal(kept, content) {
+	if !bytes.Equal(original, content) {
 		t.Fatal("Parse changed the content")
 	}
 	if len(content) == 0 || err != nil || len(diags) > 0 {
-		checkFault(t, content, f, diags, err)
+		checkError(t, content, f, diags, err)
 		return nil
 	}
 	if f.Escape != byte(want.EscapeToken) {
@@ -43,12 +43,12 @@ func check(t testing.TB, content []byte) *File {
 		n := want.AST.Children[i]
 		checkInstruction(t, f, in, n)
 		if in.Rng != f.Source.LineRange(n.StartLine, n.EndLine) {
-			t.Errorf("%q at %s, want lines %d to %d", in.Line, place(in.Rng), n.StartLine, n.EndLine)
+			t.Errorf("%q at %s, want lines %d to %d", in.Line, formatRange(in.Rng), n.StartLine, n.EndLine)
 		}
 		var doc []string
 		for _, c := range in.Doc() {
 			doc = append(doc, c.String())
-			checkPlace(t, c)
+			checkText(t, c)
 		}
 		if !slices.Equal(doc, n.PrevComment) {
 			t.Errorf("comments %q, want %q", doc, n.PrevComment)
@@ -67,25 +67,25 @@ func check(t testing.TB, content []byte) *File {
 	return f
 }
 
-// checkTiles checks that the nodes are contiguous, cover the file, and print as
-// the file.
+// checkTiles checks that the nodes of f are contiguous, cover the file, and print as
+// content.
 func checkTiles(t testing.TB, f *File, content []byte) {
 	t.Helper()
 	end := 0
 	for i, n := range f.Nodes {
 		r := n.Range()
 		if r.Start != end || r.End <= r.Start || r.File != f.Source {
-			t.Fatalf("%T at %d-%d follows %d", n, r.Start, r.End, end)
+			t.Fatalf("%T at offsets %d-%d, want the start %d", n, r.Start, r.End, end)
 		}
 		end = r.End
 		if r.End < len(content) && content[r.End-1] != '\n' {
-			t.Errorf("%T at %s ends within a line", n, place(r))
+			t.Errorf("%T at %s ends within a line", n, formatRange(r))
 		}
 		switch n := n.(type) {
 		case *Blank:
 			if i > 0 {
 				if _, ok := f.Nodes[i-1].(*Blank); ok {
-					t.Errorf("two blanks at %s", place(r))
+					t.Errorf("two blanks at %s", formatRange(r))
 				}
 			}
 			if strings.TrimSpace(strings.TrimPrefix(r.String(), bom)) != "" {
@@ -94,14 +94,14 @@ func checkTiles(t testing.TB, f *File, content []byte) {
 		case *Comment:
 			if i > 0 {
 				if _, ok := f.Nodes[i-1].(*Comment); ok {
-					t.Errorf("two comments at %s", place(r))
+					t.Errorf("two comments at %s", formatRange(r))
 				}
 			}
 		case *Directive:
-			checkPlace(t, n.Name)
-			checkPlace(t, n.Value)
+			checkText(t, n.Name)
+			checkText(t, n.Value)
 		case *Instruction:
-			checkPlace(t, n.Line)
+			checkText(t, n.Line)
 		}
 	}
 	if end != len(content) {
@@ -113,8 +113,9 @@ func checkTiles(t testing.TB, f *File, content []byte) {
 	}
 }
 
-// checkFault compares a located error with BuildKit's.
-func checkFault(t testing.TB, content []byte, f *File, diags diag.List, err error) {
+// checkError checks that the diagnostic of invalid content has the message and the lines
+// of BuildKit's error err.
+func checkError(t testing.TB, content []byte, f *File, diags diag.List, err error) {
 	t.Helper()
 	if f != nil || len(diags) != 1 || diags[0].Severity != diag.Error {
 		t.Fatalf("file %v, diagnostics %v, want %v", f != nil, diags, err)
@@ -137,22 +138,22 @@ func checkFault(t testing.TB, content []byte, f *File, diags diag.List, err erro
 	lines := le.Locations[0]
 	first, last := lines[0].Start.Line, lines[len(lines)-1].End.Line
 	switch {
-	case d.Message == noInstructions:
+	case d.Message == msgNoInstructions:
 		return
-	case strings.HasPrefix(d.Message, lineTooLong):
+	case strings.HasPrefix(d.Message, msgLineTooLong):
 		if r.Start-c.Start != maxLine || r.Start == r.End {
-			t.Errorf("%q at %s", d, place(r))
+			t.Errorf("%q at %s", d, formatRange(r))
 		}
 		return
 	case strings.Contains(d.Message, "parser directive"), strings.HasPrefix(d.Message, "invalid escape token"):
-		first, last = first+1, last+1 // which is where it is
+		first, last = first+1, last+1 // Upstream: the error has the line before the directive
 	}
 	if a, b := c.Lines(); a != first || b != last {
 		t.Errorf("%q in lines %d to %d, want %d to %d", d, a, b, first, last)
 	}
 }
 
-// checkInstruction compares an instruction with BuildKit's node.
+// checkInstruction compares an instruction with BuildKit's node n.
 func checkInstruction(t testing.TB, f *File, in *Instruction, n *parser.Node) {
 	t.Helper()
 	if in.Line.String() != n.Original {
@@ -161,8 +162,8 @@ func checkInstruction(t testing.TB, f *File, in *Instruction, n *parser.Node) {
 	if in.Keyword.String() != n.Value {
 		t.Errorf("keyword %q, want %q", in.Keyword, n.Value)
 	}
-	checkPlace(t, in.Keyword)
-	checkPlace(t, in.Rest)
+	checkText(t, in.Keyword)
+	checkText(t, in.Rest)
 	checkFlags(t, f, in, n.Flags)
 	checkHeredocs(t, in, n.Heredocs)
 	form := formOf(n.Value)
@@ -184,20 +185,20 @@ func checkInstruction(t testing.TB, f *File, in *Instruction, n *parser.Node) {
 	}
 	end := 0
 	for role, w := range in.Words() {
-		checkPlace(t, w.Text)
+		checkText(t, w.Text)
 		checkWord(t, f, role, w)
 		if role == RoleHeredoc {
 			continue
 		}
 		r := w.Text.Range()
 		if r.Start < end || r.Start < in.Rng.Start || r.End > in.Rng.End {
-			t.Errorf("%s %q at %s starts before %d", role, w.Text, place(r), end)
+			t.Errorf("%s %q at %s starts before %d", role, w.Text, formatRange(r), end)
 		}
 		end = r.End
 	}
 }
 
-// wantValues returns BuildKit's strings of a node.
+// wantValues returns the words of the arguments in BuildKit's node n.
 func wantValues(n *parser.Node, form form) []string {
 	if form == formNone {
 		return nil
@@ -209,6 +210,7 @@ func wantValues(n *parser.Node, form form) []string {
 	return list
 }
 
+// gotValues returns the words of a in the form of wantValues.
 func gotValues(a Args) []string {
 	if p, ok := a.(*Pairs); ok {
 		var list []string
@@ -229,7 +231,7 @@ func gotValues(a Args) []string {
 	return list
 }
 
-// checkWord checks that the value of a word follows from its text.
+// checkWord checks that the value of a word equals its text after unquoting.
 func checkWord(t testing.TB, f *File, role Role, w Word) {
 	t.Helper()
 	text := w.Text.String()
@@ -262,7 +264,7 @@ func checkWord(t testing.TB, f *File, role Role, w Word) {
 	}
 }
 
-// validUTF8 replaces each invalid byte with U+FFFD.
+// validUTF8 replaces each invalid byte in s with U+FFFD.
 func validUTF8(s string) string {
 	var b strings.Builder
 	for _, r := range s {
@@ -271,8 +273,8 @@ func validUTF8(s string) string {
 	return b.String()
 }
 
-// unquoteFlag removes quotes and escapes from a flag as BuildKit does, which
-// treats bytes as characters.
+// unquoteFlag removes quotes and escapes from a flag. Like BuildKit, it treats each byte
+// as a character.
 func unquoteFlag(s string, escape byte) string {
 	var b strings.Builder
 	var quote byte
@@ -294,6 +296,7 @@ func unquoteFlag(s string, escape byte) string {
 	return b.String()
 }
 
+// checkFlags compares the flags of an instruction with want, BuildKit's flags.
 func checkFlags(t testing.TB, f *File, in *Instruction, want []string) {
 	t.Helper()
 	if len(in.Flags) != len(want) {
@@ -307,9 +310,9 @@ func checkFlags(t testing.TB, f *File, in *Instruction, want []string) {
 		if fl.HasValue != ok || "--"+fl.Name != name || fl.Value != value {
 			t.Errorf("flag %q has name %q, value %q", fl.Raw, fl.Name, fl.Value)
 		}
-		all, at, val := fl.Text.Range(), fl.NameAt, fl.ValueAt
+		all, at, val := fl.Text.Range(), fl.NameRange, fl.ValueRange
 		if at.Start != all.Start || val.End != all.End || at.End > val.Start {
-			t.Errorf("flag at %s, name at %s, value at %s", place(all), place(at), place(val))
+			t.Errorf("flag at %s, name at %s, value at %s", formatRange(all), formatRange(at), formatRange(val))
 		}
 		if !ok {
 			continue
@@ -325,6 +328,8 @@ func checkFlags(t testing.TB, f *File, in *Instruction, want []string) {
 	}
 }
 
+// checkHeredocs compares the heredocs of an instruction with want, BuildKit's heredocs,
+// and checks their ranges.
 func checkHeredocs(t testing.TB, in *Instruction, want []parser.Heredoc) {
 	t.Helper()
 	if len(in.Heredocs) != len(want) {
@@ -337,8 +342,8 @@ func checkHeredocs(t testing.TB, in *Instruction, want []parser.Heredoc) {
 		if got != w {
 			t.Errorf("heredoc %+v, want %+v", got, w)
 		}
-		if h.Body.Start != end || h.End.Start != h.Body.End || !h.ends([]byte(h.End.String())) {
-			t.Errorf("heredoc %q at %s, end %s, starts before %d", h.Name, place(h.Body), place(h.End), end)
+		if h.Body.Start != end || h.End.Start != h.Body.End || !h.endsAt([]byte(h.End.String())) {
+			t.Errorf("heredoc %q at %s, end %s, starts before %d", h.Name, formatRange(h.Body), formatRange(h.End), end)
 		}
 		end = h.End.End
 		if !strings.Contains(h.Word.String(), "<<") {
@@ -350,9 +355,8 @@ func checkHeredocs(t testing.TB, in *Instruction, want []parser.Heredoc) {
 	}
 }
 
-// checkPlace checks that every byte of x equals the byte of the file at its
-// offset.
-func checkPlace(t testing.TB, x source.Text) {
+// checkText checks that every byte of x equals the byte of the file at its offset.
+func checkText(t testing.TB, x source.Text) {
 	t.Helper()
 	if x.File() == nil {
 		t.Fatalf("%q has no file", x)

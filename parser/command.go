@@ -7,14 +7,14 @@ import (
 	"slipway/source"
 )
 
-// command is a logical line split into its parts.
+// command is a logical line, split into keyword, flags and arguments.
 type command struct {
 	keyword source.Text
 	flags   []flagWord
 	rest    source.Text // trimmed
 }
 
-// flagWord is a word that starts with --.
+// flagWord is a word that starts with -- and precedes the arguments.
 type flagWord struct {
 	text   source.Text
 	equals int // index of the first = in text, or -1
@@ -39,20 +39,20 @@ func (p *layout) splitCommand(line source.Text) command {
 	return c
 }
 
-// isSeparator reports whether BuildKit splits words at c.
+// isSeparator reports whether BuildKit's grammar treats c as white space between words.
 func isSeparator(c byte) bool {
 	return c == '\t' || c == '\v' || c == '\f' || c == '\r' || c == ' '
 }
 
-// isSpaceByte reports whether c separates flags, or the type of a HEALTHCHECK
-// from its command.
+// isSpaceByte reports whether c separates two flags, or the type of a HEALTHCHECK from
+// its command.
 //
-// Upstream: bytes are treated as characters, so the second byte of "à" (0xA0)
-// is a space.
+// Upstream: each byte is treated as a character, so the second byte of "à" (0xA0) is a
+// space.
 func isSpaceByte(c byte) bool { return unicode.IsSpace(rune(c)) }
 
-// flagWords returns the flags at the start of t and the offset of the
-// arguments. The word "--" ends the flags and is dropped.
+// flagWords returns the flags at the start of t and the offset of the arguments. The word
+// "--" ends the flags and is not part of the arguments.
 func (p *layout) flagWords(t source.Text) (flags []flagWord, end int) {
 	s := t.String()
 	for pos := 0; ; {
@@ -72,8 +72,8 @@ func (p *layout) flagWords(t source.Text) (flags []flagWord, end int) {
 	}
 }
 
-// flagWord parses the flag at the start of s. It returns the offset after the
-// flag, the index of its first = (or -1), and whether the flag is only "--".
+// flagWord parses the flag at the start of s. It returns the offset after the flag, the
+// index of its first = (or -1), and whether the flag is only "--".
 func (p *layout) flagWord(s string) (end, equals int, empty bool) {
 	equals, empty = -1, true
 	var quote byte
@@ -101,27 +101,29 @@ func (p *layout) flagWord(s string) (end, equals int, empty bool) {
 	return len(s), equals, empty
 }
 
-// newFlags combines BuildKit's flags with their source positions.
-func newFlags(raw []string, places []flagWord) []Flag {
+// newFlags combines the flags that BuildKit parsed with their source texts.
+func newFlags(raw []string, words []flagWord) []Flag {
 	if len(raw) == 0 {
 		return nil
 	}
 	flags := make([]Flag, 0, len(raw))
-	for i, r := range raw[:min(len(raw), len(places))] {
-		flags = append(flags, newFlag(r, places[i]))
+	for i, r := range raw[:min(len(raw), len(words))] {
+		flags = append(flags, newFlag(r, words[i]))
 	}
 	return flags
 }
 
+// newFlag returns the flag raw, whose quotes BuildKit has removed, with the source text
+// w.
 func newFlag(raw string, w flagWord) Flag {
 	f := Flag{Text: w.text, Raw: raw}
 	f.Name, f.Value, f.HasValue = strings.Cut(strings.TrimPrefix(raw, "--"), "=")
 	end := w.text.Len()
-	f.NameAt = w.text.Range()
-	f.ValueAt = w.text.Slice(end, end).Range()
+	f.NameRange = w.text.Range()
+	f.ValueRange = w.text.Slice(end, end).Range()
 	if f.HasValue && w.equals >= 0 {
-		f.NameAt = w.text.Slice(0, w.equals).Range()
-		f.ValueAt = w.text.Slice(w.equals+1, end).Range()
+		f.NameRange = w.text.Slice(0, w.equals).Range()
+		f.ValueRange = w.text.Slice(w.equals+1, end).Range()
 	}
 	return f
 }

@@ -11,50 +11,49 @@ import (
 	"slipway/source"
 )
 
-// longComment is the length of a comment from which on condensedReader passes
-// it to BuildKit's parser unchanged. The parser must see such lines because it
-// rejects lines that are too long.
+// longComment is the length in bytes from which condensedReader does not condense a
+// comment. BuildKit's parser must see very long lines, because it rejects them.
 const longComment = 1 << 15
 
-// condensedReader reads a file for BuildKit's parser and replaces each run of
-// comments and empty lines with a single "#" line.
+// condensedReader reads a file for BuildKit's parser and replaces each run of comments
+// and empty lines with a single "#" line.
 //
-// BuildKit's parser copies every comment and scans them again for each
-// instruction, which takes quadratic time for files with many comments. The
-// results are not needed: the layout reads comments from the file itself.
+// BuildKit's parser copies every comment and scans all of them again for each
+// instruction. Without the condensing, parsing a file with many comments takes quadratic
+// time. The copies are not needed, because the layout reads comments from the file
+// itself.
 type condensedReader struct {
 	file *source.File
-	next []byte // bytes of the next Read
-	line int    // the first line of the file that is not in next yet
-	end  int    // from this line on, the file is passed on unchanged
-	read int    // number of lines passed on, including next
-	runs []run  // ascending
+	next []byte // the output that Read returns next
+	line int    // the first line of the file after the lines in next
+	end  int    // the line from which the output equals the file
+	read int    // the number of output lines, including next
+	runs []run  // in ascending order
 }
 
-// run is a line that replaces several lines of the file. at is its line number
-// in the condensed output; unseen is the number of lines dropped so far,
-// including this run.
-type run struct{ at, unseen int }
+// run is an output line that replaces several lines of the file. line is its number in
+// the output. dropped is the number of lines that the output lacks so far, including this
+// run.
+type run struct{ line, dropped int }
 
-// newCondensedReader returns a reader of the file with comments and empty lines
-// condensed. The directives at the top are unchanged.
+// newCondensedReader returns a condensedReader of the file. The output starts with the
+// parser directives, unchanged.
 func (p *layout) newCondensedReader() *condensedReader {
 	s := &condensedReader{file: p.file, end: p.file.Lines()}
 	if s.file.LineStart(s.end) < len(p.file.Bytes) {
 		s.end++ // the last line has no line end
 	}
 	s.end = min(s.end, p.heredocLine())
-	// Directives are comments with a meaning, and the line after the last one
-	// may be an invalid directive.
+	// A directive is a comment with a meaning, and the line after the last directive may
+	// be an invalid one.
 	s.line = min(len(p.directives)+2, s.end)
 	s.read = s.line - 1
 	s.next = p.file.Bytes[:s.file.LineStart(s.line)]
 	return s
 }
 
-// heredocLine returns the first line that may contain a heredoc, or the line
-// after the last if none does. Before that line, everything that looks like a
-// comment is one.
+// heredocLine returns the first line that may contain a heredoc, or the line after the
+// last one. Before that line, every line that looks like a comment is one.
 func (p *layout) heredocLine() int {
 	b := p.file.Bytes
 	for at := 0; ; {
@@ -86,9 +85,9 @@ func (s *condensedReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// advance fills next with the following lines: either a run of lines with
-// content, or one "#" that replaces a run of comments and empty lines. It
-// reports whether there are more lines.
+// advance fills next with more output: either a run of lines with content, or one "#"
+// that replaces a run of comments and empty lines. It returns false at the end of the
+// file.
 func (s *condensedReader) advance() bool {
 	first, start := s.line, s.file.LineStart(s.line)
 	switch {
@@ -109,14 +108,14 @@ func (s *condensedReader) advance() bool {
 	}
 	s.read++
 	if s.line-first > 1 {
-		s.runs = append(s.runs, run{at: s.read, unseen: s.line - 1 - s.read})
+		s.runs = append(s.runs, run{line: s.read, dropped: s.line - 1 - s.read})
 	}
 	s.next = []byte("#\n")
 	return true
 }
 
-// ignorable reports whether BuildKit's parser ignores the line: it is empty or
-// a comment.
+// ignorable reports whether BuildKit's parser ignores the line, because it is empty or a
+// comment.
 func (s *condensedReader) ignorable(line int) bool {
 	start, end := s.file.LineStart(line), s.file.LineStart(line+1)
 	b := s.file.Bytes[start:end]
@@ -124,23 +123,24 @@ func (s *condensedReader) ignorable(line int) bool {
 	return len(b) < longComment && (!ok || c == '#')
 }
 
-// original maps a line number of the condensed output to the file. For a line
-// that replaces several, it returns the last of them.
-func (s *condensedReader) original(line int) int {
-	i := sort.Search(len(s.runs), func(i int) bool { return s.runs[i].at > line })
+// fileLine returns the line of the file for a line of the output. For an output line that
+// replaces several lines, it returns the last of these.
+func (s *condensedReader) fileLine(line int) int {
+	i := sort.Search(len(s.runs), func(i int) bool { return s.runs[i].line > line })
 	if i == 0 {
 		return line
 	}
-	return line + s.runs[i-1].unseen
+	return line + s.runs[i-1].dropped
 }
 
-// isComment reports whether the first non-space byte of line is #.
+// isComment reports whether the first byte of line that is not white space is #.
 func isComment(line []byte) bool {
 	c, ok := firstByte(line)
 	return ok && c == '#'
 }
 
-// firstByte returns the first byte of line that is not white space.
+// firstByte returns the first byte of line that is not white space. It returns false for
+// a blank line.
 func firstByte(line []byte) (byte, bool) {
 	if len(line) == 0 || line[0] <= ' ' || line[0] >= utf8.RuneSelf {
 		line = bytes.TrimLeftFunc(line, unicode.IsSpace)
@@ -151,7 +151,7 @@ func firstByte(line []byte) (byte, bool) {
 	return line[0], true
 }
 
-// lines yields each line of a range that consists of whole lines.
+// lines yields each line in a range of whole lines.
 func lines(within source.Range) iter.Seq[source.Range] {
 	return func(yield func(source.Range) bool) {
 		for line := within; line.Start < within.End; line.Start = line.End {
@@ -166,11 +166,11 @@ func lines(within source.Range) iter.Seq[source.Range] {
 	}
 }
 
-// commentText returns the text of a comment line without its first byte and
-// surrounding white space. ok is false if the line is not a comment.
+// commentText returns the text of a comment line without its first byte and surrounding
+// white space. ok is false if the line is not a comment.
 //
-// Upstream: the first byte of an indented comment is white space, so its # is
-// part of the text.
+// Upstream: the first byte of an indented comment is white space, so its # is part of the
+// text.
 func commentText(line source.Range) (source.Text, bool) {
 	line.Start, line.End = content(line)
 	if !isComment(line.File.Bytes[line.Start:line.End]) {

@@ -10,9 +10,10 @@ import (
 	"slipway/source"
 )
 
-// Syntax returns the value of the # syntax= directive: the image reference, the
-// whole value, and the line number. It also finds the directive after // and in
-// JSON, because the file may be written for another frontend.
+// Syntax returns the value of the # syntax= directive: the image reference, the whole
+// value, and the line number. It also finds the directive in // comments and in JSON,
+// because the file may be written for another frontend. ok is false if there is no
+// directive.
 func Syntax(content []byte) (ref, cmdline string, line int, ok bool) {
 	ref, cmdline, loc, ok := parser.DetectSyntax(content)
 	if !ok {
@@ -29,8 +30,8 @@ func Syntax(content []byte) (ref, cmdline string, line int, ok bool) {
 	return ref, cmdline, line, true
 }
 
-// Check returns the value of # check= up to the first space, and its line
-// number.
+// Check returns the value of the # check= directive up to the first space, and its line
+// number. ok is false if there is no directive.
 //
 // Upstream: unlike Parse, it skips a first line that starts with #!.
 func Check(content []byte) (value string, line int, ok bool) {
@@ -41,8 +42,7 @@ func Check(content []byte) (value string, line int, ok bool) {
 	return value, loc[0].Start.Line, true
 }
 
-// Directive returns the parser directive with the given lower-case name, or
-// nil.
+// Directive returns the parser directive with the given name in any case, or nil.
 func (f *File) Directive(name string) *Directive {
 	for _, n := range f.Nodes {
 		d, ok := n.(*Directive)
@@ -56,8 +56,8 @@ func (f *File) Directive(name string) *Directive {
 	return nil
 }
 
-// readDirectives parses the directives at the top of the file. It stops at the
-// first invalid one.
+// readDirectives parses the directives at the top of the file. It stops at the first
+// invalid directive and sets badDirective.
 func (p *layout) readDirectives() {
 	var dp parser.DirectiveParser
 	for line := 1; line <= p.file.Lines(); line++ {
@@ -65,7 +65,7 @@ func (p *layout) readDirectives() {
 		token := trimLeft(contentText(r))
 		d, err := dp.ParseLine([]byte(token.String()))
 		if err != nil {
-			p.badDirective = p.repeated(token, err)
+			p.badDirective = p.duplicateDirective(token, err)
 			return
 		}
 		if d == nil {
@@ -83,9 +83,9 @@ func (p *layout) readDirectives() {
 	}
 }
 
-// repeated returns the error for a directive that appears twice, with a note at
-// the first.
-func (p *layout) repeated(token source.Text, err error) *diag.Diagnostic {
+// duplicateDirective returns the error for a directive that appears twice, with a note at
+// its first use.
+func (p *layout) duplicateDirective(token source.Text, err error) *diag.Diagnostic {
 	bad := newDirective(token.Range(), token)
 	line, _ := bad.Rng.Lines()
 	d := diag.Errorf(trim(token).Range(), "%s", err.Error()).In(p.file.LineRange(line, line))
@@ -97,8 +97,8 @@ func (p *layout) repeated(token source.Text, err error) *diag.Diagnostic {
 	return d
 }
 
-// newDirective splits a directive that BuildKit has recognized into name and
-// value.
+// newDirective splits a directive into name and value. BuildKit's parser has already
+// validated it.
 func newDirective(r source.Range, token source.Text) *Directive {
 	name, value := cutEquals(token)
 	return &Directive{
@@ -108,14 +108,14 @@ func newDirective(r source.Range, token source.Text) *Directive {
 	}
 }
 
-// isDirectiveSpace reports whether c is trimmed from the value of a directive.
+// isDirectiveSpace reports whether BuildKit trims c from the value of a directive.
 func isDirectiveSpace(c byte) bool {
 	return c == ' ' || c == '\t' || c == '\f' || c == '\r'
 }
 
-// Check returns the value of the first check= in the comments above the
-// instruction, up to the first space. The text after the space may give a
-// reason.
+// Check returns the value of the first check= in the comments above the instruction, up
+// to the first space. The text after the space may give a reason. ok is false if there is
+// no check=.
 //
 // Upstream: comments in the form of other directives are skipped.
 func (n *Instruction) Check() (value string, ok bool) {

@@ -6,6 +6,7 @@ import (
 	"slipway/source"
 )
 
+// TestSyntax checks the values and lines of # syntax= directives.
 func TestSyntax(t *testing.T) {
 	for _, tc := range []struct {
 		content, ref, cmdline string
@@ -33,6 +34,7 @@ func TestSyntax(t *testing.T) {
 	}
 }
 
+// TestCheckDirective checks the values and lines of # check= directives.
 func TestCheckDirective(t *testing.T) {
 	for _, tc := range []struct {
 		content, value string
@@ -52,13 +54,14 @@ func TestCheckDirective(t *testing.T) {
 	}
 }
 
+// TestDirective checks that File.Directive finds directives in any case.
 func TestDirective(t *testing.T) {
 	f, diags := Parse(source.NewFile("f", []byte(bom+"#  Syntax\t= a  b \r\n# ESCAPE=`\n# check\nFROM x\n")))
 	if len(diags) > 0 {
 		t.Fatal(diags)
 	}
 	d := f.Directive("syntax")
-	if d == nil || d.Name.String() != "Syntax" || d.Value.String() != "a  b" || place(d.Value.Range()) != "1:16-1:20" {
+	if d == nil || d.Name.String() != "Syntax" || d.Value.String() != "a  b" || formatRange(d.Value.Range()) != "1:16-1:20" {
 		t.Errorf("syntax: %+v", d)
 	}
 	if d := f.Directive("escape"); d == nil || d.Value.String() != "`" || f.Escape != '`' {

@@ -9,9 +9,9 @@ import (
 	"slipway/source"
 )
 
-// Dump writes the tree as text, for debugging and golden tests. Each node,
-// word, heredoc and gap is a line with its range, line:column-line:column,
-// where the end is exclusive. Dump returns the first error of w.
+// Dump writes the tree as text, for debugging and golden tests. Each node, word, heredoc
+// and gap is a line that starts with its range, line:column-line:column. The end is
+// exclusive. Dump returns the first error of w.
 func Dump(w io.Writer, f *File) error {
 	d := dumper{w: bufio.NewWriter(w)}
 	if f.Escape != '\\' {
@@ -23,63 +23,66 @@ func Dump(w io.Writer, f *File) error {
 	return d.w.Flush()
 }
 
-// dumper writes a tree. Its bufio.Writer remembers the first error.
+// dumper writes a tree. Its bufio.Writer records the first error.
 type dumper struct{ w *bufio.Writer }
 
 func (d dumper) printf(format string, args ...any) { fmt.Fprintf(d.w, format, args...) }
 
+// node writes the lines for one node.
 func (d dumper) node(n Node) {
 	if n, ok := n.(*Comment); ok {
 		d.comments(n)
 		return
 	}
-	d.printf("%s ", place(n.Range()))
+	d.printf("%s ", formatRange(n.Range()))
 	switch n := n.(type) {
 	case *Comment: // handled above
 	case *Blank:
 		d.printf("blank\n")
 	case *Directive:
 		d.printf("directive\n")
-		d.printf("  %s name %q\n", place(n.Name.Range()), n.Name)
-		d.printf("  %s value %q\n", place(n.Value.Range()), n.Value)
+		d.printf("  %s name %q\n", formatRange(n.Name.Range()), n.Name)
+		d.printf("  %s value %q\n", formatRange(n.Value.Range()), n.Value)
 	case *Instruction:
 		d.instruction(n)
 	}
 }
 
-// comments writes one line for each line of a comment.
+// comments writes one line of output for each line of a comment.
 func (d dumper) comments(n *Comment) {
 	for line := range lines(n.Rng) {
 		text, _ := commentText(line)
-		d.printf("%s comment %q\n", place(line), text)
+		d.printf("%s comment %q\n", formatRange(line), text)
 	}
 }
 
+// instruction writes an instruction with its words, heredocs, gaps and documentation.
 func (d dumper) instruction(n *Instruction) {
 	d.printf("instruction %s\n", strings.ToUpper(n.Keyword.String()))
 	if r := n.Line.Range(); r.String() != n.Line.String() {
-		d.printf("  %s line %q\n", place(r), n.Line)
+		d.printf("  %s line %q\n", formatRange(r), n.Line)
 	}
 	d.printf("  form %s\n", formName(n.Args))
 	for role, w := range n.Words() {
-		d.printf("  %s %s %q", place(w.Text.Range()), role, w.Value)
+		d.printf("  %s %s %q", formatRange(w.Text.Range()), role, w.Value)
 		if text := w.Text.String(); text != w.Value {
 			d.printf(" written %q", text)
 		}
 		d.printf("\n")
 	}
 	for _, h := range n.Heredocs {
-		d.printf("  %s body of %q%s\n", place(h.Body), h.Name, heredocKind(h))
-		d.printf("  %s end of %q\n", place(h.End), h.Name)
+		d.printf("  %s body of %q%s\n", formatRange(h.Body), h.Name, heredocKind(h))
+		d.printf("  %s end of %q\n", formatRange(h.End), h.Name)
 	}
 	for _, g := range n.Gaps {
-		d.printf("  %s gap\n", place(g))
+		d.printf("  %s gap\n", formatRange(g))
 	}
 	for _, c := range n.Doc() {
-		d.printf("  %s doc %q\n", place(c.Range()), c)
+		d.printf("  %s doc %q\n", formatRange(c.Range()), c)
 	}
 }
 
+// heredocKind describes the properties of h that differ from a plain <<NAME.
 func heredocKind(h Heredoc) string {
 	var s string
 	if h.FD != 0 {
@@ -94,6 +97,7 @@ func heredocKind(h Heredoc) string {
 	return s
 }
 
+// formName returns the name of the form of a in dumps.
 func formName(a Args) string {
 	switch a := a.(type) {
 	case *Raw:
@@ -115,7 +119,8 @@ func formName(a Args) string {
 	return "none"
 }
 
-func place(r source.Range) string {
+// formatRange formats r as line:column-line:column.
+func formatRange(r source.Range) string {
 	if r.IsZero() {
 		return "nowhere"
 	}

@@ -11,8 +11,8 @@ import (
 	"slipway/source"
 )
 
-// ParseHeredoc parses word as a heredoc redirection, <<NAME. The result has no
-// Word, Body or End.
+// ParseHeredoc parses a word such as <<NAME. It returns false if word is not a heredoc
+// redirection. The result has no Word, Body or End.
 func ParseHeredoc(word string) (Heredoc, bool) {
 	h, err := parser.ParseHeredoc(word)
 	if err != nil || h == nil {
@@ -21,16 +21,16 @@ func ParseHeredoc(word string) (Heredoc, bool) {
 	return Heredoc{Name: h.Name, Expand: h.Expand, Chomp: h.Chomp, FD: h.FileDescriptor}, true
 }
 
-// IsHeredoc reports whether word is a heredoc redirection.
+// IsHeredoc reports whether word is a heredoc redirection such as <<NAME.
 func IsHeredoc(word string) bool {
 	_, ok := ParseHeredoc(word)
 	return ok
 }
 
-// Chomp removes the leading tabs of each line of body, as <<- requests.
+// Chomp removes the leading tabs from each line of body, as the redirection <<- requests.
 func Chomp(body string) string { return parser.ChompHeredocContent(body) }
 
-// heredocWords returns the heredoc redirections in a logical line.
+// heredocWords returns the heredoc redirections in a logical line, without their bodies.
 func heredocWords(line source.Text) []Heredoc {
 	fields, err := shell.Split(line.String())
 	if err != nil {
@@ -49,38 +49,36 @@ func heredocWords(line source.Text) []Heredoc {
 	return list
 }
 
-// HeredocWords returns the words that have the form of a heredoc. Only RUN,
-// COPY and ADD treat them as heredocs; with other instructions they have no
-// body.
+// HeredocWords returns the words with the form of a heredoc redirection. Only in RUN,
+// COPY and ADD are such words heredocs. In other instructions they have no body.
 func (n *Instruction) HeredocWords() []Heredoc { return heredocWords(n.Line) }
 
-// heredocPlaces returns the text of the n heredoc redirections of a logical
-// line.
-func heredocPlaces(line source.Text, n int) []source.Text {
-	places := make([]source.Text, 0, n)
+// heredocTexts returns the source texts of the n heredoc redirections in a logical line.
+func heredocTexts(line source.Text, n int) []source.Text {
+	texts := make([]source.Text, 0, n)
 	fields, _ := shell.Split(line.String())
 	for _, f := range fields {
 		if strings.Contains(f.Text, "<<") {
-			places = append(places, line.Slice(f.Start, f.End))
+			texts = append(texts, line.Slice(f.Start, f.End))
 		}
 	}
-	if len(places) == n {
-		return places // every candidate is a heredoc
+	if len(texts) == n {
+		return texts // every candidate is a heredoc
 	}
-	places = places[:0]
+	texts = texts[:0]
 	for _, h := range heredocWords(line) {
-		places = append(places, h.Word)
+		texts = append(texts, h.Word)
 	}
-	return places
+	return texts
 }
 
-// heredocs returns BuildKit's heredocs of a logical line with their ranges in the file.
-// The bodies start in the line after the logical line.
-func (p *layout) heredocs(docs []parser.Heredoc, l logical) []Heredoc {
+// heredocs combines the heredocs that BuildKit found in a logical line with their ranges
+// in the file. The first body starts in the line after the logical line.
+func (p *layout) heredocs(docs []parser.Heredoc, l logicalLine) []Heredoc {
 	if len(docs) == 0 {
 		return nil
 	}
-	words := heredocPlaces(l.text, len(docs))
+	words := heredocTexts(l.text, len(docs))
 	list := make([]Heredoc, 0, len(docs))
 	start := l.end
 	for i, d := range docs {
@@ -98,31 +96,31 @@ func (p *layout) heredocs(docs []parser.Heredoc, l logical) []Heredoc {
 	return list
 }
 
-// unterminated returns the first heredoc that has no terminator, among those of a
-// logical line, and the first line of its body.
-func (p *layout) unterminated(l logical) (h Heredoc, first int, ok bool) {
+// unterminated returns the first heredoc in a logical line that has no terminator, and
+// the first line of its body. ok is false if every heredoc has one.
+func (p *layout) unterminated(l logicalLine) (h Heredoc, first int, ok bool) {
 	line := p.file.Position(l.end).Line
 	for _, h := range heredocWords(l.text) {
 		first := line
 		for found := false; !found; line++ {
 			r := p.file.LineRange(line, line)
 			if r.Start == r.End {
-				return h, first, true // after the end of the file
+				return h, first, true // the file has ended
 			}
-			found = h.ends(p.file.Bytes[r.Start:r.End])
+			found = h.endsAt(p.file.Bytes[r.Start:r.End])
 		}
 	}
 	return Heredoc{}, 0, false
 }
 
-// nearEnd adds a hint to the error for a heredoc without a terminator. It
-// points at the first line of the body that the author may have meant as the
-// terminator.
-func (p *layout) nearEnd(d *diag.Diagnostic, h Heredoc, first int) *diag.Diagnostic {
+// hintTerminator adds a hint to d, the error for a heredoc without a terminator. The hint
+// points at the first line of the body that the author probably meant as the terminator,
+// such as one with trailing spaces.
+func (p *layout) hintTerminator(d *diag.Diagnostic, h Heredoc, first int) *diag.Diagnostic {
 	for n := first; n <= p.file.Lines(); n++ {
 		t := contentText(p.file.LineRange(n, n))
 		s := t.String()
-		if len(s) > len(h.Name)+longestPadding || !strings.EqualFold(strings.Trim(s, " \t;,.)\"'`\\&|"), h.Name) {
+		if len(s) > len(h.Name)+maxPadding || !strings.EqualFold(strings.Trim(s, " \t;,.)\"'`\\&|"), h.Name) {
 			continue
 		}
 		d.Hinted("line %d is %q, only %q alone ends the heredoc", n, s, h.Name)
@@ -131,12 +129,12 @@ func (p *layout) nearEnd(d *diag.Diagnostic, h Heredoc, first int) *diag.Diagnos
 	return d.Hinted("no line is %q alone", h.Name)
 }
 
-// longestPadding is the maximum number of extra bytes of a line that nearEnd
-// considers.
-const longestPadding = 80
+// maxPadding is the maximum number of bytes by which a line may exceed the name of the
+// heredoc for hintTerminator to consider it.
+const maxPadding = 80
 
-// ends reports whether line is the heredoc's terminator.
-func (h Heredoc) ends(line []byte) bool {
+// endsAt reports whether line is the terminator of the heredoc.
+func (h Heredoc) endsAt(line []byte) bool {
 	line = bytes.TrimRight(line, "\r\n")
 	if h.Chomp {
 		line = bytes.TrimLeft(line, "\t")

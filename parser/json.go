@@ -6,8 +6,8 @@ import (
 	"slipway/source"
 )
 
-// jsonElements returns the elements of a JSON array. If t is not valid JSON,
-// the result is a best effort.
+// jsonElements returns the source texts of the elements in a JSON array. For invalid
+// JSON, it returns the elements that it recognizes.
 func jsonElements(t source.Text) []source.Text {
 	s := t.String()
 	i := strings.IndexByte(s, '[')
@@ -41,8 +41,7 @@ func jsonElements(t source.Text) []source.Text {
 	return list
 }
 
-// jsonString returns the index of the quote that closes the string starting at
-// i.
+// jsonString returns the index of the quote that closes the string starting at s[i].
 func jsonString(s string, i int) int {
 	for i++; i < len(s) && s[i] != '"'; i++ {
 		if s[i] == '\\' {

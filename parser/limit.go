@@ -8,22 +8,22 @@ import (
 	"slipway/source"
 )
 
-// maxBraces is the maximum nesting depth of ${…} on a line with a heredoc.
+// maxBraces is the maximum nesting depth of ${…} in a line with a heredoc.
 //
-// BuildKit splits such a line in quadratic time and recursively: without the
-// limit, a file of a megabyte takes hours or overflows the stack.
+// BuildKit splits such a line recursively and in quadratic time. Without the limit, a
+// file of one megabyte takes hours or overflows the stack.
 const maxBraces = 100
 
-// tooDeep returns an error for the first line whose ${…} is nested too deeply
-// for BuildKit's parser, or nil.
-func (p *layout) tooDeep() *diag.Diagnostic {
+// checkNesting returns an error for the first line in which ${…} is nested too deeply for
+// BuildKit's parser, or nil.
+func (p *layout) checkNesting() *diag.Diagnostic {
 	b := p.file.Bytes
 	if !bytes.Contains(b, []byte("<<")) || bytes.Count(b, []byte("${")) <= maxBraces {
 		return nil
 	}
 	for n := 1; n <= p.file.Lines(); {
 		l := p.logicalLine(n, p.file.Lines())
-		if at := tooManyBraces(l.text.String(), maxBraces); at >= 0 {
+		if at := indexDeepBrace(l.text.String(), maxBraces); at >= 0 {
 			r := source.Range{File: p.file, Start: p.file.LineStart(n), End: l.end}
 			return diag.Errorf(l.text.Slice(at, at+2).Range(), "variables nested more than %d deep", maxBraces).In(r)
 		}
@@ -35,13 +35,13 @@ func (p *layout) tooDeep() *diag.Diagnostic {
 	return nil
 }
 
-// tooManyBraces returns the index of the first ${ nested in more than limit
+// indexDeepBrace returns the index of the first ${ that is nested in more than limit
 // others, or -1. It only checks lines that contain <<.
-func tooManyBraces(s string, limit int) int {
+func indexDeepBrace(s string, limit int) int {
 	if !strings.Contains(s, "<<") {
 		return -1
 	}
-	quoted := make([]bool, 1, limit+2) // for each open brace: whether it is in double quotes
+	quoted := make([]bool, 1, limit+2) // for each open brace: whether double quotes are open inside it
 	for i := 0; i < len(s); i++ {
 		top := len(quoted) - 1
 		switch c := s[i]; {

@@ -11,8 +11,8 @@ import (
 // maxFile is the maximum size of a Dockerfile that the frontend accepts.
 const maxFile = 16 << 20
 
-// folded splits a line that is too long into continued ones.
-func folded(s string) string {
+// foldLine splits a line that exceeds maxLine into continued lines.
+func foldLine(s string) string {
 	var b strings.Builder
 	for len(s) > 60_000 {
 		b.WriteString(s[:60_000] + "\\\n")
@@ -21,19 +21,21 @@ func folded(s string) string {
 	return b.String() + s + "\n"
 }
 
-func TestTooDeep(t *testing.T) {
+// TestCheckNesting checks the error for ${…} that is nested too deeply in a line with a
+// heredoc.
+func TestCheckNesting(t *testing.T) {
 	nest := func(n int) string { return strings.Repeat("${a:-", n) + strings.Repeat("}", n) }
 	for _, tc := range []struct {
 		name, text string
 		at         string // location of the error, or ""
 	}{
-		{"deep enough", "RUN <<E " + nest(maxBraces) + "\nE\n", ""},
+		{"maximum depth", "RUN <<E " + nest(maxBraces) + "\nE\n", ""},
 		{"too deep", "FROM x\nRUN <<E " + nest(maxBraces+1) + "\nE\n", "2:509"},
 		{"folded", "FROM x\nRUN <<E \\\n" + strings.ReplaceAll(nest(maxBraces+1), "a:", "a\\\n:"), "103:3"},
 		{"onbuild", "ONBUILD RUN <<E \"" + nest(maxBraces+1) + "\"\nE\n", "1:518"},
 		{"escape", "# escape=`\nRUN `\n" + nest(maxBraces+1) + " <<E\nE\n", "3:501"},
 		{"no heredoc", "FROM x\nRUN " + nest(1000) + "\nRUN <<E\nE\n", ""},
-		{"one behind the other", "FROM x\nRUN <<E " + strings.Repeat("${a} ", 1000) + "\nE\n", ""},
+		{"in sequence", "FROM x\nRUN <<E " + strings.Repeat("${a} ", 1000) + "\nE\n", ""},
 		{"single quotes", "FROM x\nRUN <<E '" + strings.Repeat("${a:-", 1000) + "'\nE\n", ""},
 		{"escaped", "FROM x\nRUN <<E " + strings.Repeat("\\${a:-", 1000) + "\nE\n", ""},
 		{"on many lines", "FROM x\n" + strings.Repeat("RUN <<E ${a:-b}\nE\n", 1000), ""},
@@ -50,14 +52,16 @@ func TestTooDeep(t *testing.T) {
 			continue
 		}
 		d := diags[0]
-		if at, _, _ := strings.Cut(place(d.Range), "-"); at != tc.at || d.Range.String() != "${" {
+		if at, _, _ := strings.Cut(formatRange(d.Range), "-"); at != tc.at || d.Range.String() != "${" {
 			t.Errorf("%s: at %s, want %s", tc.name, at, tc.at)
 		}
 	}
 }
 
+// TestOnbuildChain checks that the parser follows a long chain of ONBUILDs only up to
+// maxDepth.
 func TestOnbuildChain(t *testing.T) {
-	f, diags := Parse(source.NewFile("f", []byte(folded(strings.Repeat("ONBUILD ", 20_000)+"RUN x"))))
+	f, diags := Parse(source.NewFile("f", []byte(foldLine(strings.Repeat("ONBUILD ", 20_000)+"RUN x"))))
 	if len(diags) > 0 {
 		t.Fatal(diags)
 	}
@@ -68,12 +72,12 @@ func TestOnbuildChain(t *testing.T) {
 		depth++
 	}
 	if depth != maxDepth || in.Keyword.String() != "ONBUILD" || in.Rest.Len() == 0 {
-		t.Errorf("%d deep, then %q", depth, in.Keyword)
+		t.Errorf("depth %d, then %q, want depth %d, then ONBUILD", depth, in.Keyword, maxDepth)
 	}
 }
 
-// big generates files of about n bytes whose parsing must take linear time.
-var big = []struct {
+// bigFiles generates files of about n bytes that the parser must parse in linear time.
+var bigFiles = []struct {
 	name string
 	make func(n int) string
 }{
@@ -83,26 +87,26 @@ var big = []struct {
 	{"blanks", func(n int) string { return fill(n, "FROM a\n", "\n", "RUN a\n") }},
 	{"continued", func(n int) string { return fill(n, "RUN a", " and so on \\\n", "") }},
 	{"gaps", func(n int) string { return fill(n, "RUN a \\\n", "\n", "") }},
-	{"words", func(n int) string { return folded(fill(n, "COPY", " abc", "")) }},
-	{"pairs", func(n int) string { return folded(fill(n, "ENV", " a=\"b\"", "")) }},
-	{"flags", func(n int) string { return folded(fill(n, "RUN", " --a=b", "")) }},
-	{"json", func(n int) string { return folded(fill(n, "CMD [\"a\"", ",\"a\"", "]")) }},
+	{"words", func(n int) string { return foldLine(fill(n, "COPY", " abc", "")) }},
+	{"pairs", func(n int) string { return foldLine(fill(n, "ENV", " a=\"b\"", "")) }},
+	{"flags", func(n int) string { return foldLine(fill(n, "RUN", " --a=b", "")) }},
+	{"json", func(n int) string { return foldLine(fill(n, "CMD [\"a\"", ",\"a\"", "]")) }},
 	{"heredoc", func(n int) string { return fill(n, "RUN <<E\n", "body\n", "E\n") }},
 	{"heredocs", func(n int) string { return fill(n, "", "RUN <<E\nE\n", "") }},
 	{"unterminated", func(n int) string { return fill(n, "RUN <<E\n", "body of it\n", "") }},
 	{"onbuild", func(n int) string { return fill(n, "", "ONBUILD RUN a\n", "") }},
-	{"braces", func(n int) string { return folded(fill(n, "RUN <<E ", "${a} ", "")) + "E\n" }},
+	{"braces", func(n int) string { return foldLine(fill(n, "RUN <<E ", "${a} ", "")) + "E\n" }},
 }
 
-// fill repeats part between start and end up to about n bytes.
+// fill returns start, repetitions of part, and end, with a total length of about n bytes.
 func fill(n int, start, part, end string) string {
 	return start + strings.Repeat(part, (n-len(start)-len(end))/len(part)) + end
 }
 
-// TestBig parses a small and a four times larger file of each kind, and fails
-// if the larger one allocates much more than four times as much.
+// TestBig parses two files of each kind, one four times the size of the other. It checks
+// that memory grows linearly with the size.
 func TestBig(t *testing.T) {
-	for _, tc := range big {
+	for _, tc := range bigFiles {
 		t.Run(tc.name, func(t *testing.T) {
 			const n = 16 << 10
 			small, large := tc.make(n), tc.make(4*n)
@@ -117,7 +121,7 @@ func TestBig(t *testing.T) {
 	}
 }
 
-// allocated returns the number of bytes that parsing allocates.
+// allocated returns the number of bytes that Parse allocates for text.
 func allocated(text string) uint64 {
 	f := source.NewFile("f", []byte(text))
 	var before, after runtime.MemStats
@@ -127,7 +131,7 @@ func allocated(text string) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// TestLongLine parses a line of the maximum length.
+// TestLongLine checks that the parser accepts lines of the maximum length.
 func TestLongLine(t *testing.T) {
 	for _, text := range []string{"RUN ", "COPY ", "ENV a=b ", "CMD [\"", "RUN <<E "} {
 		content := text + strings.Repeat("x", maxLine-len(text))
@@ -138,8 +142,9 @@ func TestLongLine(t *testing.T) {
 	}
 }
 
+// BenchmarkParse parses files of each kind with the maximum size.
 func BenchmarkParse(b *testing.B) {
-	for _, tc := range big {
+	for _, tc := range bigFiles {
 		b.Run(tc.name, func(b *testing.B) {
 			content := []byte(tc.make(maxFile))
 			b.SetBytes(int64(len(content)))

@@ -8,23 +8,24 @@ import (
 	"slipway/source"
 )
 
-// bom is the UTF-8 byte order mark. It is not part of the first line.
+// bom is the UTF-8 byte order mark. It is not part of the first line of a file.
 const bom = "\xEF\xBB\xBF"
 
-// logical is a logical line and the lines it is made of.
-type logical struct {
+// logicalLine is the text of an instruction without line continuations, and the lines
+// that it consists of.
+type logicalLine struct {
 	text source.Text
-	gaps []source.Range // runs of empty lines in it
-	end  int            // offset after its last line
+	gaps []source.Range // runs of empty lines inside
+	end  int            // the offset after the last line
 }
 
-// logicalLine joins the lines from first on, as BuildKit does. It drops
-// continuation characters, comments and empty lines, and the white space at the
-// start of the first line. If all lines are continued, it stops after the line
+// logicalLine joins continued lines, starting at the line first, in the same way as
+// BuildKit. It drops continuation characters, comments, empty lines, and the white space
+// at the start of the first line. If all lines are continued, it stops after the line
 // last, which must not exceed the end of the file.
-func (p *layout) logicalLine(first, last int) logical {
+func (p *layout) logicalLine(first, last int) logicalLine {
 	b := source.NewBuilder(p.file)
-	var l logical
+	var l logicalLine
 	for n := first; n <= last; n++ {
 		line := p.file.LineRange(n, n)
 		l.end = line.End
@@ -40,7 +41,7 @@ func (p *layout) logicalLine(first, last int) logical {
 		case token[0] == '#':
 			continue
 		}
-		length, more := continued(s, p.escape)
+		length, more := cutContinuation(s, p.escape)
 		b.Add(start, start+length)
 		if !more {
 			break
@@ -50,8 +51,8 @@ func (p *layout) logicalLine(first, last int) logical {
 	return l
 }
 
-// gap adds an empty line to the gaps and merges it with an adjacent one.
-func (l *logical) gap(line source.Range) {
+// gap adds an empty line to the gaps. It extends the last gap if the two are adjacent.
+func (l *logicalLine) gap(line source.Range) {
 	if n := len(l.gaps); n > 0 && l.gaps[n-1].End == line.Start {
 		l.gaps[n-1].End = line.End
 		return
@@ -59,7 +60,7 @@ func (l *logical) gap(line source.Range) {
 	l.gaps = append(l.gaps, line)
 }
 
-// content returns the offsets of a line without its line end and byte order
+// content returns the start and end offsets of a line without its line end and byte order
 // mark.
 func content(line source.Range) (start, end int) {
 	s := line.File.Bytes[line.Start:line.End]
@@ -81,12 +82,13 @@ func contentText(line source.Range) source.Text {
 	return line.Text()
 }
 
-// continued reports whether a line is continued. It also returns the length of
-// the line without the escape character and the blanks after it.
+// cutContinuation reports whether a line ends with the escape character and is therefore
+// continued. It also returns the length of the line without the escape character and the
+// blanks after it.
 //
-// Upstream: two escape characters at the end do not continue the line, even if
-// the first is itself escaped.
-func continued(s []byte, escape byte) (int, bool) {
+// Upstream: two escape characters at the end do not continue the line, even if the first
+// one is itself escaped.
+func cutContinuation(s []byte, escape byte) (int, bool) {
 	i := len(s)
 	for i > 0 && (s[i-1] == ' ' || s[i-1] == '\t') {
 		i--

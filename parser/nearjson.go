@@ -10,21 +10,19 @@ import (
 	"slipway/source"
 )
 
-// curly are the typographic quotation marks that word processors substitute for
-// " and '.
-const curly = "“”„‟«»‘’‚‛"
+// typographicQuotes are the quotation marks that word processors substitute for " and '.
+const typographicQuotes = "“”„‟«»‘’‚‛"
 
-// NearJSON is the first mistake in arguments that look like a JSON array of
-// strings but are invalid. Upstream reads such arguments as a command line or
-// as words.
+// NearJSON is the first mistake in arguments that look like a JSON array of strings but
+// are invalid. Upstream reads such arguments as a command line or as words.
 type NearJSON struct {
-	At     source.Range
-	Reason string // for example: strings take double quotes
+	Range  source.Range
+	Reason string // such as "strings take double quotes, not single quotes"
 }
 
-// NearJSON returns the mistake in arguments that look like a JSON array. It
-// also checks the instruction after ONBUILD. It returns nil if the arguments
-// are valid JSON or do not look like an array.
+// NearJSON returns the mistake in arguments that look like a JSON array. For ONBUILD, it
+// checks the instruction after ONBUILD. It returns nil if the arguments are valid JSON or
+// do not look like an array.
 func (n *Instruction) NearJSON() *NearJSON {
 	switch a := n.Args.(type) {
 	case *Sub:
@@ -46,7 +44,8 @@ func (n *Instruction) NearJSON() *NearJSON {
 	return nil
 }
 
-// nearJSON returns the mistake in t if t looks like a JSON array.
+// nearJSON returns the mistake in t if t looks like a JSON array, else nil. list is set
+// for instructions whose arguments are a list of words.
 func nearJSON(t source.Text, list bool) *NearJSON {
 	s := t.String()
 	if !looksLikeJSON(s, list) {
@@ -56,16 +55,15 @@ func nearJSON(t source.Text, list bool) *NearJSON {
 	if reason == "" {
 		return nil
 	}
-	return &NearJSON{At: t.Slice(start, end).Range(), Reason: reason}
+	return &NearJSON{Range: t.Slice(start, end).Range(), Reason: reason}
 }
 
-// commaInArray matches the separator between two strings of an array, with any
+// commaInArray matches the end of a string in an array and the following comma, for any
 // kind of quotes.
-var commaInArray = regexp.MustCompile(`["'` + curly + `]\s*,`)
+var commaInArray = regexp.MustCompile(`["'` + typographicQuotes + `]\s*,`)
 
-// looksLikeJSON reports whether s looks like a JSON array. It rejects the shell
-// command [, as in [ "$a" = "b" ], and, if list is true, patterns such as
-// [ab]*.
+// looksLikeJSON reports whether s looks like a JSON array. It rejects patterns such as
+// [ab]*. If list is false, it also rejects the shell command [, such as [ "$a" = "b" ].
 func looksLikeJSON(s string, list bool) bool {
 	body, ok := strings.CutPrefix(s, "[")
 	if !ok {
@@ -73,14 +71,15 @@ func looksLikeJSON(s string, list bool) bool {
 	}
 	inner := strings.TrimLeftFunc(body, unicode.IsSpace)
 	first, _ := utf8.DecodeRuneInString(inner)
-	if !strings.ContainsRune(`"'`+curly, first) {
+	if !strings.ContainsRune(`"'`+typographicQuotes, first) {
 		return !strings.HasPrefix(body, "[") && strings.HasSuffix(s, "]") && strings.Contains(s, ",") && (len(inner) == len(body) || commaInArray.MatchString(s))
 	}
 	return list || len(inner) == len(body) || commaInArray.MatchString(s)
 }
 
-// jsonMistake returns the range at which s, which starts with [, stops being a
-// JSON array of strings, and the reason. The reason is "" if s is valid.
+// jsonMistake finds the first mistake in s as a JSON array of strings. s must start with
+// [. It returns the range of the mistake in s and the reason, or "" as the reason if s is
+// valid.
 func jsonMistake(s string) (start, end int, reason string) {
 	i := skipSpace(s, 1)
 	if i < len(s) && s[i] == ']' {
@@ -91,7 +90,7 @@ func jsonMistake(s string) (start, end int, reason string) {
 			return i, i, "the closing ] is missing"
 		}
 		if s[i] != '"' {
-			return noString(s, i, comma)
+			return explainNonString(s, i, comma)
 		}
 		if end, start, reason = jsonStringEnd(s, i); reason != "" {
 			return start, end, reason
@@ -111,9 +110,9 @@ func jsonMistake(s string) (start, end int, reason string) {
 	}
 }
 
-// noString explains why the bytes at i are not a string of an array. comma is
-// the index of the preceding comma, or 0.
-func noString(s string, i, comma int) (start, end int, reason string) {
+// explainNonString returns the mistake at s[i], where a string should start. comma is the
+// index of the preceding comma, or 0.
+func explainNonString(s string, i, comma int) (start, end int, reason string) {
 	n := runeLen(s, i)
 	switch r, _ := utf8.DecodeRuneInString(s[i:]); {
 	case r == ']':
@@ -122,7 +121,7 @@ func noString(s string, i, comma int) (start, end int, reason string) {
 		return i, i + 1, "a string is missing before the comma"
 	case r == '\'':
 		return i, i + 1, "strings take double quotes, not single quotes"
-	case strings.ContainsRune(curly, r):
+	case strings.ContainsRune(typographicQuotes, r):
 		return i, i + n, fmt.Sprintf(`%c is a typographic quotation mark, write "`, r)
 	}
 	word := s[i:]
@@ -132,7 +131,8 @@ func noString(s string, i, comma int) (start, end int, reason string) {
 	return i, i + len(word), fmt.Sprintf("%s is not in double quotes", word)
 }
 
-// afterArray returns the mistake after the ] at i, if there is one.
+// afterArray returns the mistake in the text after the ] at s[i]. The reason is "" if no
+// text follows.
 func afterArray(s string, i int) (start, end int, reason string) {
 	if k := skipSpace(s, i+1); k < len(s) {
 		return k, len(s), "nothing may follow the closing ]"
@@ -140,9 +140,9 @@ func afterArray(s string, i int) (start, end int, reason string) {
 	return 0, 0, ""
 }
 
-// jsonStringEnd returns the offset after the string that opens at i. If the
-// string is invalid, it also returns the start of the mistake and the reason;
-// the mistake then ends at end.
+// jsonStringEnd returns the offset after the string that starts at s[i]. If the string is
+// invalid, it also returns the reason and the start of the mistake, and end is the end of
+// the mistake.
 func jsonStringEnd(s string, i int) (end, start int, reason string) {
 	open := i
 	for i++; i < len(s); i++ {
@@ -164,10 +164,13 @@ func jsonStringEnd(s string, i int) (end, start int, reason string) {
 	return len(s), open, `the closing " is missing`
 }
 
+// isHex reports whether s consists of four hexadecimal digits.
 func isHex(s string) bool {
 	return len(s) == 4 && strings.Trim(s, "0123456789abcdefABCDEF") == ""
 }
 
+// skipSpace returns the index of the first byte from s[i] on that is not white space in
+// JSON.
 func skipSpace(s string, i int) int {
 	for i < len(s) && isJSONSpace(s[i]) {
 		i++
@@ -175,7 +178,7 @@ func skipSpace(s string, i int) int {
 	return i
 }
 
-// runeLen returns the length in bytes of the character at i.
+// runeLen returns the length in bytes of the character at s[i].
 func runeLen(s string, i int) int {
 	_, n := utf8.DecodeRuneInString(s[i:])
 	return n

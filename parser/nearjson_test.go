@@ -7,8 +7,7 @@ import (
 	"slipway/source"
 )
 
-// TestNearJSON checks which part of invalid arguments is reported, and the
-// reason.
+// TestNearJSON checks the range and the reason of mistakes in JSON arrays.
 func TestNearJSON(t *testing.T) {
 	for _, tc := range []struct{ line, at, reason string }{
 		{`CMD ['a']`, `'`, "strings take double quotes, not single quotes"},
@@ -58,13 +57,14 @@ func TestNearJSON(t *testing.T) {
 		got := f.Instructions()[0].NearJSON()
 		switch {
 		case got == nil && tc.reason == "":
-		case got == nil || got.Reason != tc.reason || got.At.String() != tc.at:
+		case got == nil || got.Reason != tc.reason || got.Range.String() != tc.at:
 			t.Errorf("%s: got %+v, want %q: %s", tc.line, got, tc.at, tc.reason)
 		}
 	}
 }
 
-// FuzzJSONMistake compares jsonMistake with encoding/json, which BuildKit uses.
+// FuzzJSONMistake checks that jsonMistake rejects the same arrays as encoding/json, which
+// BuildKit uses.
 func FuzzJSONMistake(f *testing.F) {
 	for _, s := range []string{`["a", "b"]`, `[]`, `[ "\u00e9\"" , ""] `, `["a",]`, `["\x"]`, `['a']`, "[\"\x7f\"]"} {
 		f.Add(s)

@@ -7,48 +7,48 @@ import (
 	"slipway/source"
 )
 
-// Parse parses a Dockerfile. On an error, it returns a nil File and one
-// diagnostic with BuildKit's message for the first error. The message lacks the
-// prefix "dockerfile parse error on line N", which BuildKit adds only to errors
-// of the instructions package.
+// Parse parses a Dockerfile. If it fails, it returns a nil File and one diagnostic with
+// BuildKit's message for the first error. The message lacks the prefix "dockerfile parse
+// error on line N", which BuildKit adds only to errors of the instructions package.
 func Parse(f *source.File) (*File, diag.List) {
 	p := &layout{file: f, escape: parser.DefaultEscapeToken}
 	p.readDirectives()
-	if d := p.tooDeep(); d != nil {
+	if d := p.checkNesting(); d != nil {
 		return nil, diag.List{d}
 	}
 	p.lines = p.newCondensedReader()
 	res, err := parser.Parse(p.lines)
 	if err != nil {
-		return nil, diag.List{p.fault(err)}
+		return nil, diag.List{p.diagnose(err)}
 	}
 	p.escape = byte(res.EscapeToken)
 	p.nodes = make([]Node, 0, 2*len(res.AST.Children)+len(p.directives))
 	for _, n := range res.AST.Children {
-		first, last := p.lines.original(n.StartLine), p.lines.original(n.EndLine)
-		above := p.between(first)
+		first, last := p.lines.fileLine(n.StartLine), p.lines.fileLine(n.EndLine)
+		above := p.appendGap(first)
 		in := p.instruction(n, first, last)
 		in.Above = above
 		p.nodes = append(p.nodes, in)
 		p.next = last + 1
 	}
-	p.between(f.Lines() + 1)
+	p.appendGap(f.Lines() + 1)
 	return &File{Source: f, Escape: p.escape, Nodes: p.nodes}, nil
 }
 
-// layout adds source ranges to BuildKit's nodes.
+// layout holds the state of adding source ranges to BuildKit's nodes.
 type layout struct {
 	file         *source.File
 	escape       byte
 	directives   []*Directive
-	badDirective *diag.Diagnostic // error for the invalid directive that ends the directives
+	badDirective *diag.Diagnostic // the error for the first invalid directive, or nil
 	lines        *condensedReader // the input of BuildKit's parser
 	nodes        []Node
-	next         int // the first line that no node covers yet; 0 at the start
+	next         int // the first line that no node covers so far; 0 at the start
 }
 
-// instruction adds ranges to a node. Values always come from BuildKit. If our
-// logical line ever differs from BuildKit's, the ranges are approximate.
+// instruction adds ranges to BuildKit's node n, whose lines are first to last. All values
+// come from BuildKit. If our logical line ever differs from BuildKit's, the ranges are
+// approximate.
 func (p *layout) instruction(n *parser.Node, first, last int) *Instruction {
 	l := p.logicalLine(first, last)
 	in := &Instruction{Rng: p.file.LineRange(first, last), Line: l.text, Gaps: l.gaps}
@@ -57,8 +57,8 @@ func (p *layout) instruction(n *parser.Node, first, last int) *Instruction {
 	return in
 }
 
-// fill parses the logical line of an instruction. depth is the number of
-// ONBUILDs before it.
+// fill parses the logical line of an instruction into keyword, flags and arguments. depth
+// is the number of enclosing ONBUILDs.
 func (p *layout) fill(in *Instruction, n *parser.Node, depth int) {
 	c := p.splitCommand(in.Line)
 	in.Keyword, in.Rest = c.keyword, c.rest

@@ -11,8 +11,8 @@ import (
 	"slipway/internal/golden"
 )
 
-// dockerfiles are edge cases of lines, words and heredocs. The tests compare
-// our reading of each with BuildKit's.
+// dockerfiles are edge cases of lines, words and heredocs. The tests compare our reading
+// of each file with BuildKit's.
 var dockerfiles = []string{
 	"FROM a\n",
 	"FROM a",
@@ -89,7 +89,7 @@ var dockerfiles = []string{
 	"FROM a\nRUN <<" + bom + "E \\\n" + bom + "<<F\nE\n",
 	// bytes
 	"FROM a\n\u00a0RUN x\u3000\nRUN a\x00b\nRUN \xff\xfe\nENV a=\xff\n\x00\nRUN\x00a\nRUN\u00a0b\n\x85 \xa0\n",
-	// faults
+	// errors
 	"", "\n", "# c", "# c\n\n", bom, "# escape=`",
 	"# escape=a\nFROM x\n", "# syntax=x\n#escape = ab\nFROM x\n", "# escape=\\\\\n",
 	"# escape=`\n# ESCAPE=`\nFROM x\n", "\n# escape=a\n# escape=b\n",
@@ -101,6 +101,8 @@ var dockerfiles = []string{
 	"FROM x\nRUN <<E\n" + strings.Repeat("x", maxLine+1) + "\nE\n",
 }
 
+// TestParse parses each edge case as written, with CRLF line ends, without the last line
+// end, and with another escape character.
 func TestParse(t *testing.T) {
 	for i, text := range dockerfiles {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
@@ -114,9 +116,9 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestPieces parses every pair of fragments that produce edge cases. For
-// fragments that change the reading of the rest, it parses every triple.
-// FuzzParse tries longer combinations.
+// TestPieces parses every pair of fragments that produce edge cases. It parses every
+// triple of fragments that change the meaning of the text after them. FuzzParse tries
+// longer combinations.
 func TestPieces(t *testing.T) {
 	changing := []string{"#", "\\", "\n", "\\\n", " ", "\"", "'", "<<E", "\nE\n", "${"}
 	all := append([]string{
@@ -146,12 +148,12 @@ func TestPieces(t *testing.T) {
 	}
 }
 
-// dumpLimit is the size above which a Dockerfile has no dump in its case.
+// dumpLimit is the size in bytes above which the case of a Dockerfile has no dump.
 const dumpLimit = 4096
 
-// TestCorpus checks every case of the corpus, and the tree of cases that have a
-// section out/parse. All small cases about lines and words must have one. For
-// an invalid file, the section contains the error.
+// TestCorpus parses every case of the corpus. It compares the tree, or the error of an
+// invalid file, with the section out/parse if the case has one. All small cases in lex/
+// must have one.
 func TestCorpus(t *testing.T) {
 	golden.Run(t, func(t *testing.T, c *golden.Case) {
 		content := c.Dockerfile()
@@ -174,8 +176,8 @@ func TestCorpus(t *testing.T) {
 	})
 }
 
-// FuzzParse searches for content that we parse differently from BuildKit, or
-// that the nodes do not cover.
+// FuzzParse checks that our reading of a file equals BuildKit's and that the nodes cover
+// the file.
 func FuzzParse(f *testing.F) {
 	for _, text := range dockerfiles {
 		if len(text) < 1000 {
@@ -185,8 +187,8 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) { check(t, content) })
 }
 
-// TestSeeds checks that the seeds of FuzzParse exist: a missing seed would
-// otherwise go unnoticed.
+// TestSeeds checks that the seeds of FuzzParse exist. Otherwise nothing would show that
+// they are missing.
 func TestSeeds(t *testing.T) {
 	seeds, err := filepath.Glob(filepath.Join("testdata", "fuzz", "FuzzParse", "*"))
 	if err != nil || len(seeds) == 0 {

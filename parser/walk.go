@@ -2,10 +2,10 @@ package parser
 
 import "iter"
 
-// Role is the role of a word in its instruction.
+// Role is the role of a word in its instruction, such as a flag or a key.
 type Role int
 
-// Roles of words.
+// The roles of words.
 const (
 	RoleKeyword Role = iota
 	RoleFlag         // --name or --name=value
@@ -27,9 +27,9 @@ func (r Role) String() string {
 	return names[r]
 }
 
-// Words yields the words of the instruction in file order, followed by the
-// heredoc redirections. The words of the instruction after ONBUILD follow the
-// keyword ONBUILD.
+// Words yields the words of the instruction in file order, and after them the heredoc
+// redirections. For ONBUILD, the words of the instruction after ONBUILD follow the
+// keyword.
 func (n *Instruction) Words() iter.Seq2[Role, Word] {
 	return func(yield func(Role, Word) bool) {
 		if !n.head(yield) {
@@ -43,8 +43,8 @@ func (n *Instruction) Words() iter.Seq2[Role, Word] {
 	}
 }
 
-// head yields all words except heredoc redirections. It returns false if yield
-// does.
+// head yields all words except heredoc redirections. It returns false if yield returned
+// false.
 func (n *Instruction) head(yield func(Role, Word) bool) bool {
 	if !yield(RoleKeyword, Word{Value: n.Keyword.String(), Text: n.Keyword}) {
 		return false
@@ -57,6 +57,7 @@ func (n *Instruction) head(yield func(Role, Word) bool) bool {
 	return walkArgs(n.Args, yield)
 }
 
+// walkArgs yields the words of arguments. It returns false if yield returned false.
 func walkArgs(a Args, yield func(Role, Word) bool) bool {
 	switch a := a.(type) {
 	case *Raw:
@@ -79,6 +80,7 @@ func walkArgs(a Args, yield func(Role, Word) bool) bool {
 	return true
 }
 
+// walkWords yields words with the role r. It returns false if yield returned false.
 func walkWords(r Role, words []Word, yield func(Role, Word) bool) bool {
 	for _, w := range words {
 		if !yield(r, w) {

@@ -10,7 +10,8 @@ import (
 	"slipway/source"
 )
 
-const walked = `FROM --platform=p a
+// wordsFile is a Dockerfile with words of every role.
+const wordsFile = `FROM --platform=p a
 ENV a=b
 ENV c d
 ONBUILD HEALTHCHECK --x CMD ["e"]
@@ -19,8 +20,10 @@ E
 RUN g
 `
 
+// TestWords checks the roles and the order of the words of each instruction, and that the
+// iteration stops early.
 func TestWords(t *testing.T) {
-	f, diags := Parse(source.NewFile("f", []byte(walked)))
+	f, diags := Parse(source.NewFile("f", []byte(wordsFile)))
 	if len(diags) > 0 {
 		t.Fatal(diags)
 	}
@@ -49,7 +52,7 @@ func TestWords(t *testing.T) {
 				}
 			}
 			if n != stop+1 {
-				t.Errorf("%d words after stopping at %d", n, stop+1)
+				t.Errorf("%d words, want a stop after %d", n, stop+1)
 			}
 		}
 	}
@@ -58,36 +61,36 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// TestWriters checks that errors of the writer are returned.
+// TestWriters checks that Print and Dump return the errors of their writer.
 func TestWriters(t *testing.T) {
-	f, _ := Parse(source.NewFile("f", []byte(walked)))
+	f, _ := Parse(source.NewFile("f", []byte(wordsFile)))
 	for size := range 3 {
-		if err := Print(&full{room: size}, f); !errors.Is(err, errFull) {
+		if err := Print(&limitedWriter{room: size}, f); !errors.Is(err, errFull) {
 			t.Errorf("Print: %v", err)
 		}
 	}
-	if err := Dump(&full{}, f); !errors.Is(err, errFull) {
+	if err := Dump(&limitedWriter{}, f); !errors.Is(err, errFull) {
 		t.Errorf("Dump: %v", err)
 	}
 	var b bytes.Buffer
-	if err := Print(&b, f); err != nil || b.String() != walked {
+	if err := Print(&b, f); err != nil || b.String() != wordsFile {
 		t.Errorf("%v, %q", err, b.String())
 	}
 }
 
 var errFull = errors.New("full")
 
-// full is a writer that fails after room writes.
-type full struct{ room int }
+// limitedWriter is a writer that fails after room calls of Write.
+type limitedWriter struct{ room int }
 
-func (w *full) Write(p []byte) (int, error) {
+func (w *limitedWriter) Write(p []byte) (int, error) {
 	if w.room--; w.room < 0 {
 		return 0, errFull
 	}
 	return len(p), nil
 }
 
-// TestDump pins details of dumps that no case of the corpus shows.
+// TestDump checks details of dumps that do not occur in the corpus.
 func TestDump(t *testing.T) {
 	f, diags := Parse(source.NewFile("f", []byte("# escape=`\n\nRUN 3<<-'E F' `\n\n x\n\ty\n\tE F\nENV a b\nFOO")))
 	if len(diags) > 0 {
@@ -123,6 +126,6 @@ func TestDump(t *testing.T) {
 		"",
 	}, "\n")
 	if b.String() != want {
-		t.Errorf("got\n%s", b.String())
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
 	}
 }

@@ -10,19 +10,18 @@ import (
 	"slipway/source"
 )
 
-// join combines BuildKit's words, a chain of nodes, with their source texts. If
-// the numbers differ, which should not happen, each word gets the text of all
-// arguments.
-func join(n *parser.Node, places []source.Text, all source.Text) []Word {
-	words := make([]Word, 0, len(places))
+// joinWords combines BuildKit's words, a chain of nodes, with their source texts. If the
+// numbers differ, which should not happen, each word gets the text of all arguments.
+func joinWords(n *parser.Node, texts []source.Text, all source.Text) []Word {
+	words := make([]Word, 0, len(texts))
 	for ; n != nil; n = n.Next {
 		w := Word{Value: n.Value, Text: all}
-		if len(words) < len(places) {
-			w.Text = places[len(words)]
+		if len(words) < len(texts) {
+			w.Text = texts[len(words)]
 		}
 		words = append(words, w)
 	}
-	if len(words) != len(places) {
+	if len(words) != len(texts) {
 		for i := range words {
 			words[i].Text = all
 		}
@@ -30,8 +29,8 @@ func join(n *parser.Node, places []source.Text, all source.Text) []Word {
 	return words
 }
 
-// separated splits t at white space and ignores quotes.
-func separated(t source.Text) []source.Text {
+// splitWords splits t at white space. Quotes have no effect.
+func splitWords(t source.Text) []source.Text {
 	var words []source.Text
 	s := t.String()
 	for i := 0; i < len(s); {
@@ -47,9 +46,9 @@ func separated(t source.Text) []source.Text {
 	return words
 }
 
-// quoted splits t at white space outside of quotes. The escape character quotes
+// splitQuoted splits t at white space outside of quotes. The escape character quotes
 // the next character, except in single quotes.
-func (p *layout) quoted(t source.Text) []source.Text {
+func (p *layout) splitQuoted(t source.Text) []source.Text {
 	var words []source.Text
 	s := t.String()
 	for i := 0; i < len(s); {
@@ -59,8 +58,8 @@ func (p *layout) quoted(t source.Text) []source.Text {
 			continue
 		}
 		end := i + p.quotedWord(s[i:])
-		// Upstream: an escape character at the end of the line is dropped. A
-		// word that consists only of it does not exist.
+		// Upstream: an escape character at the end of the line is dropped. A word that
+		// consists of nothing else does not exist.
 		if end < len(s) || s[i:] != string(p.escape) {
 			words = append(words, t.Slice(i, end))
 		}
@@ -69,7 +68,8 @@ func (p *layout) quoted(t source.Text) []source.Text {
 	return words
 }
 
-// quotedWord returns the length of the word at the start of s.
+// splitQuoted splits t at white space outside of quotes. Outside of single quotes, the
+// escape character quotes the next character.
 func (p *layout) quotedWord(s string) int {
 	escape := rune(p.escape)
 	var quote rune
@@ -91,8 +91,8 @@ func (p *layout) quotedWord(s string) int {
 	return len(s)
 }
 
-// cutEquals splits t at its first =. If it has none, value is the empty text at
-// the end of t.
+// cutEquals splits t at its first =. If t has none, value is the empty text at the end of
+// t.
 func cutEquals(t source.Text) (key, value source.Text) {
 	i := strings.IndexByte(t.String(), '=')
 	if i < 0 {

@@ -9,7 +9,7 @@ import (
 	"slipway/source"
 )
 
-// errorText renders the errors of a Dockerfile.
+// errorText returns the errors of a Dockerfile as a user sees them.
 func errorText(t testing.TB, content []byte) string {
 	t.Helper()
 	_, diags := Parse(source.NewFile("Dockerfile", content))
@@ -20,33 +20,34 @@ func errorText(t testing.TB, content []byte) string {
 	return b.String()
 }
 
-func TestFaults(t *testing.T) {
+// TestErrors checks the message, the source text and the lines of syntax errors.
+func TestErrors(t *testing.T) {
 	long := strings.Repeat("x", maxLine+3)
 	for _, tc := range []struct {
 		text, message, at string
 		first, last       int // lines reported to clients
 	}{
-		{"", noInstructions, "", 1, 1},
-		{"# x\n\n", noInstructions, "", 2, 2},
-		{"# x", noInstructions, "", 1, 1},
-		{long, noInstructions, "xxx", 1, 1},
-		{"FROM x\n" + long + "\n", lineTooLong + "65535", "xxx\n", 2, 2},
-		{"FROM x\nRUN \\\n a \\\n" + long + "\nRUN b\n", lineTooLong + "65535", "xxx\n", 4, 4},
+		{"", msgNoInstructions, "", 1, 1},
+		{"# x\n\n", msgNoInstructions, "", 2, 2},
+		{"# x", msgNoInstructions, "", 1, 1},
+		{long, msgNoInstructions, "xxx", 1, 1},
+		{"FROM x\n" + long + "\n", msgLineTooLong + "65535", "xxx\n", 2, 2},
+		{"FROM x\nRUN \\\n a \\\n" + long + "\nRUN b\n", msgLineTooLong + "65535", "xxx\n", 4, 4},
 		{"# escape=a b\nFROM x\n", "invalid escape token 'a b' does not match ` or \\", "a b", 1, 1},
 		{"# escape=`\n  # Escape = ` \nFROM x\n", "only one escape parser directive can be used", "# Escape = `", 2, 2},
 		{"FROM x\nENV a=b \\\n c \\\n d=e\n", `Syntax error - can't find = in "c". Must be of the form: name=value`, "c", 2, 4},
 		{"ENV c=d \"b c\"\n", `Syntax error - can't find = in "\"b c\"". Must be of the form: name=value`, `"b c"`, 1, 1},
 		{"ONBUILD LABEL a=b c\n", `Syntax error - can't find = in "c". Must be of the form: name=value`, "c", 1, 1},
 		{"FROM x\nENV  a \n", "ENV must have two arguments", "a", 2, 2},
-		{"FROM x\nRUN cat <<EOF\nbody\n\n\n", notTerminated, "<<EOF", 2, 5},
-		{"RUN <<A 4<<-'B' <<C\nA\nx\nC\n", notTerminated, "4<<-'B'", 1, 4},
-		{"ONBUILD COPY <<A \\\n <<B /\nA\nA\n", notTerminated, "<<B", 1, 4},
-		{"RUN <<E", notTerminated, "<<E", 1, 1},
-		{"FROM x\nCMD [\"a\", 1]\n", notStrings, "1", 2, 2},
-		{"COPY --x [\"a,]\\\"\", [1, \"]\"] , 2]\n", notStrings, "[1, \"]\"]", 1, 1},
-		{"HEALTHCHECK CMD [{\"a\":1}]\n", notStrings, "{\"a\":1}", 1, 1},
+		{"FROM x\nRUN cat <<EOF\nbody\n\n\n", msgUnterminated, "<<EOF", 2, 5},
+		{"RUN <<A 4<<-'B' <<C\nA\nx\nC\n", msgUnterminated, "4<<-'B'", 1, 4},
+		{"ONBUILD COPY <<A \\\n <<B /\nA\nA\n", msgUnterminated, "<<B", 1, 4},
+		{"RUN <<E", msgUnterminated, "<<E", 1, 1},
+		{"FROM x\nCMD [\"a\", 1]\n", msgNotStrings, "1", 2, 2},
+		{"COPY --x [\"a,]\\\"\", [1, \"]\"] , 2]\n", msgNotStrings, "[1, \"]\"]", 1, 1},
+		{"HEALTHCHECK CMD [{\"a\":1}]\n", msgNotStrings, "{\"a\":1}", 1, 1},
 		{"ONBUILD VOLUME [\n", "", "", 0, 0},
-		{"ONBUILD VOLUME [\\\n null ]\n", notStrings, "null", 1, 2},
+		{"ONBUILD VOLUME [\\\n null ]\n", msgNotStrings, "null", 1, 2},
 		{"RUN a <<\\'\\\"E${\n", "", "", 0, 0},
 	} {
 		_, diags := Parse(source.NewFile("Dockerfile", []byte(tc.text)))
@@ -69,7 +70,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-func TestRepeatedDirective(t *testing.T) {
+// TestDuplicateDirective checks the note in the error for a directive that appears twice.
+func TestDuplicateDirective(t *testing.T) {
 	want := `Dockerfile:3:1: error: only one syntax parser directive can be used
  3 | # Syntax = z
    | ^^^^^^^^^^^^
@@ -78,12 +80,13 @@ Dockerfile:1:1: note: first used here
    | ^^^^^^^^^^
 `
 	if got := errorText(t, []byte("# syntax=x\n# check=y\n# Syntax = z\nFROM x\n")); got != want {
-		t.Errorf("got\n%s", got)
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
 
-// TestNearEnd checks the hint and the note for heredocs without a terminator.
-func TestNearEnd(t *testing.T) {
+// TestHintTerminator checks the hint and the note in the error for a heredoc without a
+// terminator.
+func TestHintTerminator(t *testing.T) {
 	for _, tc := range []struct{ text, hint, note string }{
 		{"RUN <<EOF\na\n EOF\n", `line 3 is " EOF", only "EOF" alone ends the heredoc`, " EOF"},
 		{"RUN <<EOF\na\nEOF \n", `line 3 is "EOF ", only "EOF" alone ends the heredoc`, "EOF "},
@@ -102,7 +105,7 @@ func TestNearEnd(t *testing.T) {
 		if len(diags[0].Related) > 0 {
 			note = diags[0].Related[0].Range.String()
 		}
-		if d := diags[0]; d.Hint != tc.hint || note != tc.note || d.Message != notTerminated {
+		if d := diags[0]; d.Hint != tc.hint || note != tc.note || d.Message != msgUnterminated {
 			t.Errorf("%q: %q, hint %q, note %q, want %q, %q", tc.text, d.Message, d.Hint, note, tc.hint, tc.note)
 		}
 	}

@@ -2,9 +2,9 @@ package parser
 
 import "slipway/source"
 
-// between appends nodes for the lines before the given line, which starts the
-// next instruction. It returns the range of those lines without the directives.
-func (p *layout) between(line int) source.Range {
+// appendGap appends nodes for the lines between the previous instruction and the given
+// line. It returns the range of these lines without the directives.
+func (p *layout) appendGap(line int) source.Range {
 	n := max(p.next, 1)
 	for ; n < line && n <= len(p.directives); n++ {
 		p.nodes = append(p.nodes, p.directives[n-1])
@@ -14,17 +14,17 @@ func (p *layout) between(line int) source.Range {
 	for first := n; n < line; n++ {
 		next := n+1 < line && p.isComment(n+1)
 		if next != comment || n+1 == line {
-			p.outside(p.file.LineRange(first, n), comment)
+			p.appendNode(p.file.LineRange(first, n), comment)
 			first, comment = n+1, next
 		}
 	}
 	return lines
 }
 
-// outside appends a node for lines outside of instructions.
-func (p *layout) outside(lines source.Range, comment bool) {
+// appendNode appends a Comment or Blank node for the given lines.
+func (p *layout) appendNode(lines source.Range, comment bool) {
 	switch {
-	case lines.Start == lines.End: // after the last line end
+	case lines.Start == lines.End: // the file ends with a line end
 	case comment:
 		p.nodes = append(p.nodes, &Comment{Rng: lines})
 	default:
