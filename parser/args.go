@@ -85,8 +85,8 @@ func newJSON(n *parser.Node, t source.Text) *JSON {
 	return &JSON{Text: t, Words: joinWords(n, jsonElements(t), t)}
 }
 
-// sub builds the instruction after ONBUILD. It returns nil if there is none, or if
-// ONBUILDs are nested too deeply.
+// sub builds the instruction after ONBUILD. It returns nil if no instruction follows, or
+// if ONBUILDs are nested too deeply.
 func (p *layout) sub(in *Instruction, children []*parser.Node, depth int) Args {
 	if len(children) == 0 || depth == maxDepth {
 		return nil

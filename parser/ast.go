@@ -108,7 +108,7 @@ type Typed struct {
 	Args Args
 }
 
-// Sub is the instruction after ONBUILD. Its Rng and Heredocs are those of the whole
+// Sub is the instruction after ONBUILD. It has the Rng and the Heredocs of the whole
 // ONBUILD, and its Line is the Rest of the ONBUILD.
 type Sub struct{ Instruction *Instruction }
 
