@@ -57,28 +57,30 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 		return res, o.located(p.hint(&o, err))
 	}
 	o.Outputs = o.outputs()
-	s, err := openState(&o)
+	s, err := openLocal(&o)
 	if err != nil {
 		return nil, err
 	}
 	res, err := s.buildHeld(ctx, &o, p)
 	if o.Call == "" {
-		o.GC.collect(ctx, &o)
+		if err := o.GC.Collect(ctx, o.State, o.Now); err != nil {
+			o.warn("state directory: garbage collection: %v", err)
+		}
 	}
 	return res, err
 }
 
 // buildHeld builds while the state directory is held.
-func (s *state) buildHeld(ctx context.Context, o *Options, p *places) (*Result, error) {
-	release, err := s.hold(ctx)
+func (s *localBuilder) buildHeld(ctx context.Context, o *Options, p *places) (*Result, error) {
+	release, err := s.Hold(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	if err := p.findImages(ctx, &llbsource.Sources{Store: s.store, Files: s.files}); err != nil {
+	if err := p.findImages(ctx, &llbsource.Sources{Store: s.Store, Files: s.Files}); err != nil {
 		return nil, err
 	}
-	if err := p.readStdin(ctx, o, stdinStore{s.store, p}); err != nil {
+	if err := p.readStdin(ctx, o, stdinStore{s.Store, p}); err != nil {
 		return nil, err
 	}
 	if o.Call == "" {
@@ -92,7 +94,7 @@ func (s *state) buildHeld(ctx context.Context, o *Options, p *places) (*Result, 
 
 // build builds in this process. If a damaged blob is found in the state directory, it
 // repairs the directory and builds again.
-func (s *state) build(ctx context.Context, o *Options, p *places) (*Result, error) {
+func (s *localBuilder) build(ctx context.Context, o *Options, p *places) (*Result, error) {
 	res, err := s.buildOnce(ctx, o, p)
 	var lost *tree.BlobError
 	if !errors.As(err, &lost) || ctx.Err() != nil {
@@ -101,14 +103,14 @@ func (s *state) build(ctx context.Context, o *Options, p *places) (*Result, erro
 	if o.Log != nil {
 		fmt.Fprintf(o.Log, "the state directory is damaged (%v): building again what is lost\n", lost)
 	}
-	if err := errors.Join(s.store.Repair(ctx), s.cache.Repair(ctx), s.files.Keep(s.store.Has)); err != nil {
-		return nil, fmt.Errorf("state directory: %w", err)
+	if err := s.Repair(ctx); err != nil {
+		return nil, err
 	}
 	return s.buildOnce(ctx, o, p)
 }
 
 // buildOnce builds with the state directory as it is.
-func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (_ *Result, err error) {
+func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *places) (_ *Result, err error) {
 	run := newRunner(s, o)
 	defer func() { err = errors.Join(err, run.Close()) }()
 	if err := run.limit(ctx); err != nil {
@@ -123,7 +125,7 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (_ *Result
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	b := solver.New(ctx, solver.Options{
-		Store: s.store, Cache: s.cache, Sources: sources, Runner: run,
+		Store: s.Store, Cache: s.Cache, Sources: sources, Runner: run,
 		Mounts:   s.mounts(o),
 		Parallel: o.parallel(), Now: o.Now, Events: progress.event, Output: o.Output,
 		Insecure: o.allows("security.insecure"), HostNetwork: o.allows("network.host"),
@@ -132,7 +134,7 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (_ *Result
 	defer b.Wait() // before the runner is closed
 	defer cancel()
 	c := local.New(local.Options{
-		Build: b, Store: s.store, Sources: sources, Opts: p.opts,
+		Build: b, Store: s.Store, Sources: sources, Opts: p.opts,
 		Platforms: []ocispecs.Platform{llbsource.Machine()}, Warn: progress.warn, Loaded: progress.loaded, Step: progress.step,
 	})
 	res, err := p.record(o.buildFunc(p.keep(o)))(ctx, c)
@@ -153,7 +155,7 @@ func (s *state) buildOnce(ctx context.Context, o *Options, p *places) (_ *Result
 	for _, g := range c.Graphs() {
 		b.Finish(g)
 	}
-	if err := s.files.Save(); err != nil {
+	if err := s.Files.Save(); err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
 	if err := caches.describe(ctx, b, res, results); err != nil {

@@ -2,14 +2,13 @@ package builder
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"slipway/builder/state"
 	"slipway/internal/testcontext"
 )
 
@@ -31,32 +30,9 @@ func TestRelativeState(t *testing.T) {
 	if err := Run(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
-	s, err := openState(&o)
-	if err != nil || !filepath.IsAbs(s.dir) {
-		t.Errorf("state directory %s, %v", s.dir, err)
-	}
-}
-
-// TestPruneWaits: nothing is taken that a build holds.
-func TestPruneWaits(t *testing.T) {
-	o := options(t, testDockerfile)
-	s, err := openState(&o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	release, err := s.hold(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	var told strings.Builder
-	if _, err := Prune(ctx, o.State, o.Now, PruneOptions{Log: &told}); !errors.Is(err, context.DeadlineExceeded) || told.String() != "waiting for builds that use "+o.State+"\n" {
-		t.Errorf("a prune beside a build: %v, told %q", err, &told)
-	}
-	release()
-	if _, err := Prune(t.Context(), o.State, o.Now, PruneOptions{}); err != nil {
-		t.Error(err)
+	s, err := openLocal(&o)
+	if err != nil || !filepath.IsAbs(s.Path) {
+		t.Errorf("state directory %s, %v", s.Path, err)
 	}
 }
 
@@ -67,7 +43,7 @@ func TestPrunedFiles(t *testing.T) {
 	if err := Run(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Prune(t.Context(), o.State, o.Now, PruneOptions{}); err != nil {
+	if _, err := state.Prune(t.Context(), o.State, o.Now, state.PruneOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer

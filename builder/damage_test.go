@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"slipway/builder/state"
 	"slipway/solver/tree"
 )
 
@@ -131,12 +132,12 @@ func TestDamageOfOne(t *testing.T) {
 // it, and each record.
 func soundState(t *testing.T, dir string) {
 	t.Helper()
-	s, err := openState(&Options{State: dir, Now: time.Now})
+	s, err := openLocal(&Options{State: dir, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	before := files(t, filepath.Join(dir, "cache"))
-	if err := s.cache.Repair(t.Context()); err != nil {
+	if err := s.Cache.Repair(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if after := files(t, filepath.Join(dir, "cache")); len(after) != len(before) {
@@ -164,10 +165,10 @@ func TestForeignFiles(t *testing.T) {
 	if !bytes.Equal(archived(t, o), want) {
 		t.Error("the build gives another image")
 	}
-	if _, err := CacheEntries(t.Context(), o.State, o.Now); err != nil {
+	if _, err := state.Entries(t.Context(), o.State, o.Now); err != nil {
 		t.Error(err)
 	}
-	if _, err := Prune(t.Context(), o.State, o.Now, PruneOptions{KeepBytes: 1 << 40}); err != nil {
+	if _, err := state.Prune(t.Context(), o.State, o.Now, state.PruneOptions{KeepBytes: 1 << 40}); err != nil {
 		t.Error(err)
 	}
 	for _, name := range []string{"cache/ab/x.json", "cache/zz", "store/blobs/x", "store/blobs/ab/x", "outputs/.slipway-x", "store/tmp/x"} {

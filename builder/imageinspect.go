@@ -29,7 +29,7 @@ type ImageOfPlatform struct {
 
 // Inspect returns manifests and configs of an image.
 func (x *ImageStore) Inspect(ctx context.Context, name string) (*ImageDetails, error) {
-	release, err := x.s.hold(ctx)
+	release, err := x.s.Hold(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func (x *ImageStore) Inspect(ctx context.Context, name string) (*ImageDetails, e
 	if err != nil {
 		return nil, err
 	}
-	root, err := x.s.names.Open(img)
+	root, err := x.s.Images.Open(img)
 	if err != nil {
 		return nil, err
 	}

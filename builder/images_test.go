@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/buildkit/client"
 
+	"slipway/builder/state"
 	"slipway/internal/fakeregistry"
 )
 
@@ -222,19 +223,19 @@ func TestPruneKeepsImages(t *testing.T) {
 		t.Fatal(err)
 	}
 	kinds, bytes := kept(t, o)
-	if !slices.Contains(kinds, kindImage) {
+	if !slices.Contains(kinds, state.KindImage) {
 		t.Errorf("kinds %q", kinds)
 	}
 	prune := func() {
 		t.Helper()
-		gone, err := Prune(t.Context(), o.State, o.Now, PruneOptions{})
-		if err != nil || slices.ContainsFunc(gone, func(e CacheEntry) bool { return e.Kind == kindImage }) {
+		gone, err := state.Prune(t.Context(), o.State, o.Now, state.PruneOptions{})
+		if err != nil || slices.ContainsFunc(gone, func(e state.Entry) bool { return e.Kind == state.KindImage }) {
 			t.Errorf("pruned %v, %v", gone, err)
 		}
 	}
 	prune()
 	kinds, left := kept(t, o)
-	if want := []string{kindImage, kindImage}; !slices.Equal(kinds, want) || left >= bytes {
+	if want := []string{state.KindImage, state.KindImage}; !slices.Equal(kinds, want) || left >= bytes {
 		t.Errorf("kept %q with %d of %d bytes", kinds, left, bytes)
 	}
 	if _, err := os.Stat(killed); !os.IsNotExist(err) {
@@ -273,7 +274,7 @@ func TestRemoveKeepsCache(t *testing.T) {
 	o.stored(t, appDockerfile, "app")
 	all := files(t, blobs)
 	x := imageStore(t, o)
-	release, err := x.s.hold(t.Context())
+	release, err := x.s.Hold(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,7 +309,7 @@ func TestLostLayer(t *testing.T) {
 	o := options(t, "")
 	unreachable(t, &o)
 	o.stored(t, appDockerfile, "app")
-	if _, err := Prune(t.Context(), o.State, o.Now, PruneOptions{}); err != nil {
+	if _, err := state.Prune(t.Context(), o.State, o.Now, state.PruneOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	x := imageStore(t, o)
@@ -358,7 +359,7 @@ func TestDamagedName(t *testing.T) {
 	if want := "image file " + file + ": damaged (delete it, and build the image again)"; len(list) != 1 || err == nil || err.Error() != want {
 		t.Errorf("list %v, %v, want %s", list, err, want)
 	}
-	if _, err := Prune(t.Context(), o.State, o.Now, PruneOptions{}); err != nil {
+	if _, err := state.Prune(t.Context(), o.State, o.Now, state.PruneOptions{}); err != nil {
 		t.Error(err)
 	}
 	if who, err := o.who(t, "FROM other\nRUN true\n"); who != "one" || err != nil {
@@ -372,7 +373,7 @@ func TestDamagedName(t *testing.T) {
 // TestStoreCancelled: a build that ends early gives away no name, and one without names stores nothing.
 func TestStoreCancelled(t *testing.T) {
 	o := options(t, appDockerfile)
-	s, err := openState(&o)
+	s, err := openLocal(&o)
 	if err != nil {
 		t.Fatal(err)
 	}

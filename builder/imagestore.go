@@ -7,12 +7,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/distribution/reference"
-	"github.com/gofrs/flock"
 	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -25,7 +23,7 @@ import (
 
 // ImageStore gives access to the stored images of a state directory.
 type ImageStore struct {
-	s   *state
+	s   *localBuilder
 	now func() time.Time
 }
 
@@ -34,14 +32,14 @@ type Image = images.Image
 
 // OpenImages opens the images of a state directory.
 func OpenImages(dir string, now func() time.Time) (*ImageStore, error) {
-	s, err := openState(&Options{State: dir, Now: now})
+	s, err := openLocal(&Options{State: dir, Now: now})
 	return &ImageStore{s, now}, err
 }
 
 // List returns the images in the order of their names. If names are damaged, the
 // others are returned with an error.
 func (x *ImageStore) List() ([]Image, error) {
-	list, damaged, err := x.s.names.List()
+	list, damaged, err := x.s.Images.List()
 	if len(damaged) > 0 {
 		err = fmt.Errorf("image file %s: damaged (delete it, and build the image again)", strings.Join(damaged, ", "))
 	}
@@ -72,7 +70,7 @@ func (x *ImageStore) find(name string) (*Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("image name %q: %w", name, err)
 	}
-	img, err := x.s.names.Find(named)
+	img, err := x.s.Images.Find(named)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, x.unknown(name)
 	}
@@ -86,16 +84,16 @@ func (x *ImageStore) open(name string) (*Image, *export.Root, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := x.s.names.Check(img); err != nil {
+	if err := x.s.Images.Check(img); err != nil {
 		return nil, nil, err
 	}
-	root, err := x.s.names.Open(img)
+	root, err := x.s.Images.Open(img)
 	return img, root, err
 }
 
 // unknown returns the error for a name that no image has.
 func (x *ImageStore) unknown(name string) error {
-	list, _, err := x.s.names.List()
+	list, _, err := x.s.Images.List()
 	if err != nil {
 		return err
 	}
@@ -109,7 +107,7 @@ func (x *ImageStore) unknown(name string) error {
 
 // Tag gives an image another name.
 func (x *ImageStore) Tag(ctx context.Context, name, other string) error {
-	release, err := x.s.hold(ctx)
+	release, err := x.s.Hold(ctx)
 	if err != nil {
 		return err
 	}
@@ -126,21 +124,18 @@ func (x *ImageStore) Tag(ctx context.Context, name, other string) error {
 	if err != nil {
 		return err
 	}
-	return x.s.names.Tag(img, full)
+	return x.s.Images.Tag(img, full)
 }
 
 // Remove removes names of images, also damaged ones. If one is unknown, it removes
 // none. Blobs that nothing else holds are removed too, unless a build is running:
 // then a later prune removes them.
 func (x *ImageStore) Remove(ctx context.Context, names []string) error {
-	lock := flock.New(filepath.Join(x.s.dir, "lock"))
-	alone, err := lock.TryLock()
+	release, alone, err := x.s.TryExclusive()
 	if err != nil {
-		return fmt.Errorf("state directory: %w", err)
+		return err
 	}
-	if alone {
-		defer func() { _ = lock.Unlock() }()
-	}
+	defer release()
 	var all []string
 	var gone []tree.Blob
 	for _, name := range names {
@@ -148,7 +143,7 @@ func (x *ImageStore) Remove(ctx context.Context, names []string) error {
 		if err != nil {
 			return err
 		}
-		img, err := x.s.names.Get(full)
+		img, err := x.s.Images.Get(full)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return x.unknown(name)
@@ -158,14 +153,14 @@ func (x *ImageStore) Remove(ctx context.Context, names []string) error {
 		all = append(all, full)
 	}
 	for _, full := range all {
-		if err := x.s.names.Remove(full); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := x.s.Images.Remove(full); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
 	if !alone {
 		return nil
 	}
-	return x.s.free(ctx, gone)
+	return x.s.Free(ctx, gone)
 }
 
 // Save writes images as an archive for docker load, or that of an OCI layout, to a
@@ -177,7 +172,7 @@ func (x *ImageStore) Save(ctx context.Context, names []string, file, format stri
 	if err := (Output{Type: format, Dest: file}).checkDest(); err != nil {
 		return err
 	}
-	release, err := x.s.hold(ctx)
+	release, err := x.s.Hold(ctx)
 	if err != nil {
 		return err
 	}
@@ -212,7 +207,7 @@ type PushOptions struct {
 
 // Push writes an image to a registry, and returns its digest.
 func (x *ImageStore) Push(ctx context.Context, opt PushOptions) (digest.Digest, error) {
-	release, err := x.s.hold(ctx)
+	release, err := x.s.Hold(ctx)
 	if err != nil {
 		return "", err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/moby/buildkit/client"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 
+	"slipway/builder/state"
 	"slipway/diag"
 	"slipway/frontend"
 	"slipway/solver"
@@ -67,10 +68,10 @@ type Options struct {
 
 	Builder *Builder // builds in place of this process; nil is here
 
-	State  string // directory of cache and results
-	Runner string // auto, namespace, oci or portable
-	GC     GC     // what is removed from State afterwards
-	Jobs   int    // limit of operations that run concurrently; 0 is no limit, as with BuildKit
+	State  string   // directory of cache and results
+	Runner string   // auto, namespace, oci or portable
+	GC     state.GC // what is removed from State afterwards
+	Jobs   int      // limit of operations that run concurrently; 0 is no limit, as with BuildKit
 	Now    func() time.Time
 	// Output limits what of the output of steps is reported; nil is as BuildKit.
 	Output *OutputLimit

@@ -22,7 +22,7 @@ type product struct {
 }
 
 // write writes the results to an output, and returns the exporter's response.
-func (s *state) write(ctx context.Context, o *Options, p *progress, b product) (map[string]string, error) {
+func (s *localBuilder) write(ctx context.Context, o *Options, p *progress, b product) (map[string]string, error) {
 	exported := map[string]string{}
 	x := s.exporter(o)
 	described := false
@@ -75,7 +75,7 @@ type imageOutput struct {
 }
 
 // writeImage writes an image, or an index of several.
-func (s *state) writeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOutput, b product) error {
+func (s *localBuilder) writeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOutput, b product) error {
 	names, err := imageNames(o, out.Output)
 	if err != nil {
 		return err
@@ -111,7 +111,7 @@ func (s *state) writeImage(ctx context.Context, x *export.Exporter, o *Options, 
 }
 
 // push writes an image to the registries of its names.
-func (s *state) push(ctx context.Context, root *export.Root, names []string, insecure bool) error {
+func (s *localBuilder) push(ctx context.Context, root *export.Root, names []string, insecure bool) error {
 	for _, n := range names {
 		repo, err := s.registry.Repository(ctx, n, insecure)
 		if err == nil {
@@ -125,19 +125,19 @@ func (s *state) push(ctx context.Context, root *export.Root, names []string, ins
 }
 
 // toFile writes a file whole or not at all.
-func (s *state) toFile(ctx context.Context, dest string, write func(io.Writer) error) error {
+func (s *localBuilder) toFile(ctx context.Context, dest string, write func(io.Writer) error) error {
 	t := solver.Track(ctx, "sending tarball", 0)
 	defer t.Done()
 	tracked := func(w io.Writer) error { return write(t.Writer(w)) }
 	if dest == stdin {
 		return tracked(export.Writer(ctx, os.Stdout))
 	}
-	return s.outputs().WriteFile(ctx, dest, tracked)
+	return s.Outputs().WriteFile(ctx, dest, tracked)
 }
 
 // writeFiles writes the files of the results. As with BuildKit, each of several platforms
 // has a directory of its own.
-func (s *state) writeFiles(ctx context.Context, o *Options, out Output, b product) error {
+func (s *localBuilder) writeFiles(ctx context.Context, o *Options, out Output, b product) error {
 	var entries []tree.Entry
 	for _, r := range b.results {
 		n := r.Snapshot.Tree()
@@ -154,18 +154,18 @@ func (s *state) writeFiles(ctx context.Context, o *Options, out Output, b produc
 			return err
 		}
 	}
-	root, err := s.store.StubSockets(root)
+	root, err := s.Store.StubSockets(root)
 	if err != nil {
 		return err
 	}
 	if out.Type == "local" {
-		outputs := s.outputs()
+		outputs := s.Outputs()
 		outputs.Refused = func(name string) {
 			fmt.Fprintf(o.log(), "warning: output local: /%s is left out (making devices needs root; type=tar holds them)\n", name)
 		}
-		return outputs.WriteDir(ctx, out.Dest, root, s.store)
+		return outputs.WriteDir(ctx, out.Dest, root, s.Store)
 	}
 	return s.toFile(ctx, out.Dest, func(w io.Writer) error {
-		return tree.WriteLayer(ctx, w, tree.Layer{Upper: root}, s.store, tree.LayerOptions{})
+		return tree.WriteLayer(ctx, w, tree.Layer{Upper: root}, s.Store, tree.LayerOptions{})
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"slipway/solver/export"
 	"slipway/solver/snapshot"
@@ -16,9 +17,8 @@ import (
 // TestWriteSockets: a socket of the result is an empty file of a directory and of
 // an archive, as with BuildKit.
 func TestWriteSockets(t *testing.T) {
-	s := &state{dir: t.TempDir()}
-	var err error
-	if s.store, err = tree.OpenStore(t.TempDir()); err != nil {
+	s, err := openLocal(&Options{State: t.TempDir(), Now: time.Now})
+	if err != nil {
 		t.Fatal(err)
 	}
 	e := tree.Edit(nil)

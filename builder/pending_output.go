@@ -7,8 +7,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/gofrs/flock"
-
 	"slipway/solver/export"
 	"slipway/solver/tree"
 )
@@ -123,29 +121,4 @@ func (r *remoteBuild) discard() {
 			_ = os.Remove(s.dest) // unless someone else has put something there
 		}
 	}
-}
-
-// holdOutputs returns the writer of the outputs of a remote build, to be used until release
-// is called. It first removes temporary outputs of killed builds, if there is a state
-// directory, where they are recorded.
-func (o *Options) holdOutputs(ctx context.Context) (outputs export.Outputs, release func(), err error) {
-	if o.State == "" {
-		return outputs, func() {}, nil
-	}
-	if err := checkState(o.State, os.Geteuid()); err != nil {
-		return outputs, nil, fmt.Errorf("state directory: %w", err)
-	}
-	outputs.Notes = filepath.Join(o.State, "builder")
-	if err := os.MkdirAll(outputs.Notes, 0o700); err != nil {
-		return outputs, nil, err
-	}
-	lock := flock.New(filepath.Join(outputs.Notes, "lock"))
-	if alone, err := lock.TryLock(); err == nil && alone {
-		_ = outputs.Reclaim() // what stays does no harm
-		_ = lock.Unlock()
-	}
-	if _, err := lock.TryRLockContext(ctx, lockPoll); err != nil {
-		return outputs, nil, fmt.Errorf("state directory: %w", err)
-	}
-	return outputs, func() { _ = lock.Unlock() }, nil
 }

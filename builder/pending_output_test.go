@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"slipway/builder/state"
 	"slipway/solver/export"
 )
 
@@ -110,7 +111,7 @@ func TestKilledOnBuilder(t *testing.T) {
 	dir := t.TempDir()
 	hold := func() (export.Outputs, func()) {
 		t.Helper()
-		outputs, release, err := o.holdOutputs(t.Context())
+		outputs, release, err := state.HoldOutputs(t.Context(), o.State)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -141,12 +142,12 @@ func TestKilledOnBuilder(t *testing.T) {
 	if n := left(); n != 0 {
 		t.Errorf("%d outputs of a killed build are left", n)
 	}
-	if _, _, err := (&Options{}).holdOutputs(t.Context()); err != nil {
+	if _, _, err := state.HoldOutputs(t.Context(), ""); err != nil {
 		t.Errorf("without a state directory: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := o.holdOutputs(ctx); err == nil {
+	if _, _, err := state.HoldOutputs(ctx, o.State); err == nil {
 		t.Error("a canceled build holds outputs")
 	}
 }

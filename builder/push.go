@@ -126,7 +126,7 @@ func descriptor(of partial.Describable) (d ocispecs.Descriptor, err error) {
 
 // checkPushes reports an error if a registry would refuse what the build is to
 // write there, before the build spends any time.
-func (s *state) checkPushes(ctx context.Context, o *Options) error {
+func (s *localBuilder) checkPushes(ctx context.Context, o *Options) error {
 	g, ctx := errgroup.WithContext(ctx)
 	asked := map[string]bool{}
 	check := func(what, name string, insecure bool) {

@@ -23,6 +23,7 @@ import (
 	"github.com/tonistiigi/fsutil"
 	fstypes "github.com/tonistiigi/fsutil/types"
 
+	"slipway/builder/state"
 	"slipway/solver/export"
 )
 
@@ -44,7 +45,7 @@ func buildOn(ctx context.Context, o *Options, p *places) (*Result, error) {
 	r := &remoteBuild{uploads: uploadprovider.New(), run: p.record(o.buildFunc(p.keep(o)))}
 	var release func()
 	var err error
-	if r.outputs, release, err = o.holdOutputs(ctx); err != nil {
+	if r.outputs, release, err = state.HoldOutputs(ctx, o.State); err != nil {
 		return nil, err
 	}
 	defer release()

@@ -51,7 +51,7 @@ func (o *Options) caches() (from []remotecache.From, to []remotecache.To, err er
 
 // openCaches opens the caches that a build imports. As with BuildKit, one that cannot be
 // read is a warning.
-func (s *state) openCaches(ctx context.Context, o *Options, src *llbsource.Sources, p *progress) (*caches, error) {
+func (s *localBuilder) openCaches(ctx context.Context, o *Options, src *llbsource.Sources, p *progress) (*caches, error) {
 	from, to, err := o.caches()
 	if err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func (s *state) openCaches(ctx context.Context, o *Options, src *llbsource.Sourc
 		}
 		c.to = append(c.to, t)
 	}
-	c.exporter = &remotecache.Exporter{Store: s.store, Layers: s.exporter(o).Layers, Registry: s.registry, Now: o.Now()}
+	c.exporter = &remotecache.Exporter{Store: s.Store, Layers: s.exporter(o).Layers, Registry: s.registry, Now: o.Now()}
 	if len(from) == 0 {
 		return c, nil
 	}

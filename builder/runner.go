@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync/atomic"
 
 	"slipway/internal/singleflight"
@@ -22,7 +21,7 @@ import (
 // A separate check would take a quarter of the time of a small build. Only if the process
 // does not start, the check decides whether another runner is used.
 type chosenRunner struct {
-	s *state
+	s *localBuilder
 	o *Options
 	// available returns nil if processes can run in namespaces, and otherwise the reason.
 	available func(context.Context) error
@@ -37,7 +36,7 @@ type chosenRunner struct {
 
 var _ runner.Opener = (*chosenRunner)(nil)
 
-func newRunner(s *state, o *Options) *chosenRunner {
+func newRunner(s *localBuilder, o *Options) *chosenRunner {
 	return &chosenRunner{s: s, o: o, available: namespace.Available}
 }
 
@@ -86,7 +85,7 @@ func (c *chosenRunner) runInNamespaces(ctx context.Context, p *runner.Process) (
 // proved remembers that processes can run in namespaces.
 func (c *chosenRunner) proved(run *namespace.Runner) {
 	if c.works.CompareAndSwap(false, true) && run.Copies() {
-		c.o.warn("each RUN step copies its whole root, as the file system of %s cannot hold an overlay (use --state DIR on another one)", c.s.dir)
+		c.o.warn("each RUN step copies its whole root, as the file system of %s cannot hold an overlay (use --state DIR on another one)", c.s.Path)
 	}
 }
 
@@ -114,7 +113,7 @@ func (c *chosenRunner) choose(ctx context.Context) (runner.Opener, error) {
 
 // runner chooses the runner. It warns if this is not the one that the user expects.
 func (c *chosenRunner) runner(ctx context.Context) (runner.Opener, error) {
-	portable := interp.New(c.s.store, c.o.Now)
+	portable := interp.New(c.s.Store, c.o.Now)
 	if c.o.Runner == "portable" {
 		return portable, nil
 	}
@@ -146,16 +145,16 @@ func (c *chosenRunner) inNamespaces(ctx context.Context) (*namespace.Runner, err
 
 // open opens the runner for [chosenRunner.inNamespaces].
 func (c *chosenRunner) open() (*namespace.Runner, error) {
-	dir := filepath.Join(c.s.dir, "namespace")
+	dir := c.s.Namespace()
 	var r *namespace.Runner
 	var err error
 	if c.o.Runner == "oci" {
 		var runtime oci.Runtime
 		if runtime, err = oci.Find(); err == nil {
-			r, err = namespace.NewOCI(dir, c.s.store, runtime)
+			r, err = namespace.NewOCI(dir, c.s.Store, runtime)
 		}
 	} else {
-		r, err = namespace.New(dir, c.s.store)
+		r, err = namespace.New(dir, c.s.Store)
 	}
 	if err != nil {
 		return nil, err

@@ -68,7 +68,7 @@ func TestCopyWarning(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = unix.Unmount(o.State, unix.MNT_DETACH) }()
-	s, err := openState(&o)
+	s, err := openLocal(&o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestRunnerOCI(t *testing.T) {
 	o := options(t, "")
 	var log bytes.Buffer
 	o.Runner, o.Log = "oci", &log
-	s, err := openState(&o)
+	s, err := openLocal(&o)
 	if err != nil {
 		t.Fatal(err)
 	}

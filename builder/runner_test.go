@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +33,7 @@ func TestRunnerWarning(t *testing.T) {
 		o := options(t, "")
 		var log bytes.Buffer
 		o.Runner, o.Log = tc.runner, &log
-		s, err := openState(&o)
+		s, err := openLocal(&o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,7 +57,7 @@ func TestNoNamespaces(t *testing.T) {
 		"--cgroup-parent: RUN steps would be": {CgroupParent: "x"},
 	} {
 		o.State, o.Now, o.Runner = t.TempDir(), time.Now, "auto"
-		s, err := openState(&o)
+		s, err := openLocal(&o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,11 +85,11 @@ func TestFirstProcess(t *testing.T) {
 		o := options(t, "")
 		var log bytes.Buffer
 		o.Runner, o.Log = tc.runner, &log
-		s, err := openState(&o)
+		s, err := openLocal(&o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(s.dir, "namespace"), nil, 0o600); err != nil { // no process can start
+		if err := os.WriteFile(s.Namespace(), nil, 0o600); err != nil { // no process can start
 			t.Fatal(err)
 		}
 		c := newRunner(s, &o)
@@ -109,7 +108,7 @@ func TestRunnerInterrupted(t *testing.T) {
 	o := options(t, "")
 	var log bytes.Buffer
 	o.Runner, o.Log = "auto", &log
-	s, err := openState(&o)
+	s, err := openLocal(&o)
 	if err != nil {
 		t.Fatal(err)
 	}

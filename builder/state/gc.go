@@ -1,4 +1,4 @@
-package builder
+package state
 
 import (
 	"cmp"
@@ -8,19 +8,17 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
-	"slipway/solver/diskcache"
-
 	"github.com/docker/go-units"
-	"github.com/gofrs/flock"
 	"github.com/moby/buildkit/util/disk"
+
+	"slipway/solver/diskcache"
 )
 
-// GC configures what [Build] removes from the state directory afterwards. The zero
+// GC configures what is removed from the state directory after a build. The zero
 // value is BuildKit's default policy.
 type GC struct {
 	// Off removes nothing.
@@ -97,62 +95,63 @@ func (gc GC) rules(d disk.DiskStat) []PruneOptions {
 	if gc.Keep != nil {
 		limits = PruneOptions{KeepBytes: gc.Keep.bytes(d.Total)}
 	}
-	cheap := PruneOptions{Kinds: []string{kindInternal, diskcache.KindLocal, kindMount}, Unused: gcCheapUnused, MaxUsedBytes: gcCheapMax}
+	cheap := PruneOptions{Kinds: []string{KindInternal, diskcache.KindLocal, KindMount}, Unused: gcCheapUnused, MaxUsedBytes: gcCheapMax}
 	old := limits
 	old.Unused = gcOld
 	return []PruneOptions{cheap, old, limits}
 }
 
-// collect applies the policy, unless another build is running or the default policy was
-// applied less than gcInterval ago. Its errors do not fail the build.
-func (gc GC) collect(ctx context.Context, o *Options) {
+// Collect applies the policy to a state directory, unless a build is running or the
+// default policy was applied less than gcInterval ago. It opens the directory again,
+// because other builds may have changed it.
+func (gc GC) Collect(ctx context.Context, dir string, now func() time.Time) error {
 	if gc.Off || ctx.Err() != nil {
-		return
+		return nil
 	}
-	err := gc.tryCollect(ctx, o)
+	err := gc.tryCollect(ctx, dir, now)
 	// Entries of another user namespace are left for a prune.
-	if err != nil && !errors.Is(err, fs.ErrPermission) && ctx.Err() == nil {
-		o.warn("state directory: garbage collection: %v", err)
+	if errors.Is(err, fs.ErrPermission) || ctx.Err() != nil {
+		return nil
 	}
+	return err
 }
 
-func (gc GC) tryCollect(ctx context.Context, o *Options) error {
-	// It is opened again, because other builds have changed it since.
-	s, err := openState(o)
+func (gc GC) tryCollect(ctx context.Context, dir string, now func() time.Time) error {
+	d, err := Open(dir, now)
 	if err != nil {
 		return err
 	}
 	if gc.Keep == nil {
-		due, err := s.gcDue(o.Now())
+		due, err := d.gcDue(now())
 		if err != nil || !due {
 			return err
 		}
 	}
-	lock := flock.New(filepath.Join(s.dir, "lock"))
-	if alone, err := lock.TryLock(); err != nil || !alone {
+	release, alone, err := d.TryExclusive()
+	if err != nil || !alone {
 		return err // the build that ends last collects
 	}
-	defer func() { _ = lock.Unlock() }()
-	d, err := disk.GetDiskStat(s.dir)
+	defer release()
+	space, err := disk.GetDiskStat(d.Path)
 	if err != nil {
 		return err
 	}
-	gone, usage, err := s.prune(ctx, o.Now, gc.rules(d)...)
+	gone, usage, err := d.prune(ctx, gc.rules(space)...)
 	if len(gone) > 0 && usage != nil {
-		err = errors.Join(err, s.sweep(ctx, usage))
+		err = errors.Join(err, d.sweep(ctx, usage))
 	}
-	return errors.Join(err, s.noteGC(o.Now()))
+	return errors.Join(err, d.noteGC(now()))
 }
 
 // gcNote is the file whose modification time is the last application of the default policy.
-func (s *state) gcNote() string { return filepath.Join(s.dir, "gc") }
+func (d *Dir) gcNote() string { return d.join("gc") }
 
 // gcDue reports whether the default policy is to be applied. A new state directory
 // holds little.
-func (s *state) gcDue(now time.Time) (bool, error) {
-	info, err := os.Stat(s.gcNote())
+func (d *Dir) gcDue(now time.Time) (bool, error) {
+	info, err := os.Stat(d.gcNote())
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, s.noteGC(now)
+		return false, d.noteGC(now)
 	}
 	if err != nil {
 		return false, err
@@ -161,9 +160,9 @@ func (s *state) gcDue(now time.Time) (bool, error) {
 	return since >= gcInterval || since < 0, nil
 }
 
-func (s *state) noteGC(now time.Time) error {
-	if err := os.WriteFile(s.gcNote(), nil, 0o600); err != nil {
+func (d *Dir) noteGC(now time.Time) error {
+	if err := os.WriteFile(d.gcNote(), nil, 0o600); err != nil {
 		return err
 	}
-	return os.Chtimes(s.gcNote(), now, now)
+	return os.Chtimes(d.gcNote(), now, now)
 }

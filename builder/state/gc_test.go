@@ -1,12 +1,8 @@
-package builder
+package state
 
 import (
-	"bytes"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -59,7 +55,7 @@ func TestGCRules(t *testing.T) {
 		if got := limits(rules[1]); got != limits(tc.want) || rules[1].Unused != 60*24*time.Hour {
 			t.Errorf("%s: the second rule is %+v, want the last one for what was not used for 60 days", tc.about, rules[1])
 		}
-		if r := rules[0]; r.MaxUsedBytes != 512e6 || r.Unused != 48*time.Hour || !slices.Contains(r.Kinds, kindMount) || slices.Contains(r.Kinds, "regular") {
+		if r := rules[0]; r.MaxUsedBytes != 512e6 || r.Unused != 48*time.Hour || !slices.Contains(r.Kinds, KindMount) || slices.Contains(r.Kinds, "regular") {
 			t.Errorf("%s: the first rule is %+v", tc.about, r)
 		}
 	}
@@ -84,116 +80,5 @@ func TestKeep(t *testing.T) {
 		if got := tc.opt.keep(tc.used, tc.free); got != tc.want {
 			t.Errorf("%+v with %d used, %d free: %d may stay, want %d", tc.opt, tc.used, tc.free, got, tc.want)
 		}
-	}
-}
-
-// kept returns the kinds of what a state directory has, and how large it is.
-func kept(t *testing.T, o Options) (kinds []string, bytes int64) {
-	t.Helper()
-	list, err := CacheEntries(t.Context(), o.State, o.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range list {
-		kinds, bytes = append(kinds, e.Kind), bytes+e.Bytes
-	}
-	return kinds, bytes
-}
-
-// TestCollect: a build leaves no more than it may, but nothing is removed that
-// another build holds.
-func TestCollect(t *testing.T) {
-	o := options(t, testDockerfile)
-	if err := os.WriteFile(filepath.Join(o.Context, "a"), bytes.Repeat([]byte("x"), 100_000), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := Run(t.Context(), o); err != nil {
-		t.Fatal(err)
-	}
-	_, all := kept(t, o)
-	o.GC.Keep = &DiskSpace{Bytes: 50_000}
-	s, err := openState(&o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	release, err := s.hold(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := Run(t.Context(), o); err != nil {
-		t.Fatal(err)
-	}
-	if _, n := kept(t, o); n < all {
-		t.Errorf("beside another build %d of %d bytes are left, want all", n, all)
-	}
-	release()
-	o.GC.Off = true
-	if err := Run(t.Context(), o); err != nil {
-		t.Fatal(err)
-	}
-	if _, n := kept(t, o); n < all {
-		t.Errorf("without garbage collection %d of %d bytes are left, want all", n, all)
-	}
-	o.GC.Off = false
-	o.Outputs = []Output{{Type: "local", Dest: t.TempDir()}}
-	if err := Run(t.Context(), o); err != nil {
-		t.Fatal(err)
-	}
-	if data, err := os.ReadFile(filepath.Join(o.Outputs[0].Dest, "b")); err != nil || len(data) != 100_000 {
-		t.Errorf("the build wrote %d bytes, %v, want 100000", len(data), err)
-	}
-	if kinds, n := kept(t, o); n > 50_000 {
-		t.Errorf("%d bytes are left of %v, want at most 50000", n, kinds)
-	}
-	o.GC = GC{}
-	if err := Run(t.Context(), o); err != nil {
-		t.Error(err)
-	}
-}
-
-// TestCollectByDefault: after two days a cache mount is removed from a large state
-// directory, by the first build after a while.
-func TestCollectByDefault(t *testing.T) {
-	o := options(t, testDockerfile)
-	now := time.Now()
-	o.Now = func() time.Time { return now }
-	var log bytes.Buffer
-	o.Log = &log
-	build := func(later time.Duration) string {
-		t.Helper()
-		now = now.Add(later)
-		if err := Run(t.Context(), o); err != nil {
-			t.Fatal(err)
-		}
-		kinds, _ := kept(t, o)
-		return strings.Join(slices.Compact(kinds), " ")
-	}
-	if got := build(0); !strings.Contains(got, kindMount) {
-		t.Fatalf("the state directory has %s, want a cache mount", got)
-	}
-	big := filepath.Join(o.State, "mounts", "other-0", "data", "big")
-	if err := os.MkdirAll(filepath.Dir(big), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := allocate(big, 600e6); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(o.State, "mounts", "other-0", "id"), []byte("other"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	build(time.Minute)
-	if _, err := os.Stat(big); err != nil {
-		t.Errorf("a minute later: %v, want the cache mount to stay", err)
-	}
-	build(24 * time.Hour)
-	if _, err := os.Stat(big); err != nil {
-		t.Errorf("a day later: %v, want the cache mount to stay", err)
-	}
-	build(25 * time.Hour)
-	if _, err := os.Stat(big); err == nil {
-		t.Error("two days later the cache mount is still there")
-	}
-	if got := build(time.Hour); !strings.Contains(got, "regular") || log.Len() > 0 {
-		t.Errorf("the state directory has %s and the log %q, want the results to stay", got, &log)
 	}
 }

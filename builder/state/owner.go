@@ -1,4 +1,4 @@
-package builder
+package state
 
 import (
 	"errors"
@@ -8,10 +8,10 @@ import (
 	"path/filepath"
 )
 
-// checkState returns an error if another user could control what a build of the user uid
+// checkOwner returns an error if another user could control what a build of the user uid
 // reads from the state directory, or where it writes. That is a directory of another user
 // and, for root, one that contains symbolic links. A missing directory is valid.
-func checkState(dir string, uid int) error {
+func checkOwner(dir string, uid int) error {
 	link, err := os.Lstat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -1,35 +1,19 @@
-package builder
+package state
 
 import (
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"slipway/internal/testcontext"
 )
-
-// TestStall: no server of a build may be silent for longer than two minutes.
-func TestStall(t *testing.T) {
-	o := &Options{State: t.TempDir(), Now: time.Now}
-	s, err := openState(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	src := s.sources(o, &places{})
-	if src.Stall != 2*time.Minute || src.HTTP.Transport == http.DefaultTransport {
-		t.Errorf("the limit is %v, want two minutes, and one for HTTP", src.Stall)
-	}
-}
 
 // TestStateOwner: a state directory through which another user could change what a
 // build reads or writes is refused, and left as it was.
 func TestStateOwner(t *testing.T) {
 	own := os.Geteuid()
 	dir := filepath.Join(t.TempDir(), "state")
-	if err := checkState(dir, own); err != nil {
+	if err := checkOwner(dir, own); err != nil {
 		t.Errorf("a directory that does not exist: %v", err)
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -40,7 +24,7 @@ func TestStateOwner(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, at := range []string{dir, link} {
-		if err := checkState(at, own); err != nil {
+		if err := checkOwner(at, own); err != nil {
 			t.Errorf("%s: %v", at, err)
 		}
 	}
@@ -48,24 +32,24 @@ func TestStateOwner(t *testing.T) {
 		t.Fatal(err)
 	}
 	if own != 0 {
-		if err := checkState(dir, own); err != nil {
+		if err := checkOwner(dir, own); err != nil {
 			t.Errorf("a link of an ordinary user: %v", err)
 		}
-		if err := checkState(dir, own+1); err == nil || !strings.Contains(err.Error(), "belongs to user") {
+		if err := checkOwner(dir, own+1); err == nil || !strings.Contains(err.Error(), "belongs to user") {
 			t.Errorf("the directory of another user: %v", err)
 		}
 		return
 	}
 	refused := func(at, want string) {
 		t.Helper()
-		err := Run(t.Context(), Options{Context: testcontext.New(t, "FROM scratch\n"), State: at, Now: time.Now})
+		_, err := Open(at, time.Now)
 		if err == nil || err.Error() != "state directory: "+want {
-			t.Errorf("a build: %v, want %s", err, want)
+			t.Errorf("opened: %v, want %s", err, want)
 		}
-		if _, err := CacheEntries(t.Context(), at, time.Now); err == nil || err.Error() != "state directory: "+want {
+		if _, err := Entries(t.Context(), at, time.Now); err == nil || err.Error() != "state directory: "+want {
 			t.Errorf("cache ls: %v, want %s", err, want)
 		}
-		if _, _, err := (&Options{State: at}).holdOutputs(t.Context()); err == nil || err.Error() != "state directory: "+want {
+		if _, _, err := HoldOutputs(t.Context(), at); err == nil || err.Error() != "state directory: "+want {
 			t.Errorf("a build on a builder: %v, want %s", err, want)
 		}
 		if list, err := os.ReadDir(dir); err != nil || len(list) != 1 {

@@ -1,4 +1,4 @@
-package builder
+package state
 
 import (
 	"context"
@@ -18,29 +18,12 @@ import (
 
 	"slipway/solver/diskcache"
 	"slipway/solver/export"
+	"slipway/solver/hostmount"
 	"slipway/solver/tree"
 )
 
-// lockPoll is the interval in which a prune checks if builds have ended.
-const lockPoll = 50 * time.Millisecond
-
-// hold locks the state directory for a build, until release is called or this process
-// ends. Builds share the lock; a prune holds it exclusively. A build that is alone removes
-// what killed builds left.
-func (s *state) hold(ctx context.Context) (release func(), err error) {
-	lock := flock.New(filepath.Join(s.dir, "lock"))
-	if alone, err := lock.TryLock(); err == nil && alone {
-		_ = s.reclaim() // what stays does no harm, and a prune reports it
-		_ = lock.Unlock()
-	}
-	if _, err := lock.TryRLockContext(ctx, lockPoll); err != nil {
-		return nil, fmt.Errorf("state directory: %w", err)
-	}
-	return func() { _ = lock.Unlock() }, nil
-}
-
-// CacheEntry is an entry of the state directory that can be pruned.
-type CacheEntry struct {
+// Entry is an entry of the state directory that can be pruned.
+type Entry struct {
 	diskcache.Record
 	// Shared is set if other results were made from it.
 	Shared bool
@@ -63,18 +46,18 @@ type PruneOptions struct {
 	Log         io.Writer     // is told what a prune waits for; nil is fine
 }
 
-// The kinds of entries besides those of package solver.
+// The kinds of entries besides those of package diskcache.
 const (
-	kindMount    = "exec.cachemount"
-	kindImage    = "image"    // stored images with what only they hold; slipway image rm removes them
-	kindInternal = "internal" // layers as runners and outputs have them, and what nothing refers to
+	KindMount    = "exec.cachemount"
+	KindImage    = "image"    // stored images with what only they hold; slipway image rm removes them
+	KindInternal = "internal" // layers as runners and outputs have them, and what nothing refers to
 )
 
 // kinds lists the kinds of entries, beginning with the one that is cheapest to restore:
 // layers are made from other entries, local files are read again, images are fetched,
 // results are built, and the content of cache mounts accumulated over many builds.
 func kinds() []string {
-	return []string{kindInternal, diskcache.KindLocal, diskcache.KindSource, diskcache.KindResult, kindMount}
+	return []string{KindInternal, diskcache.KindLocal, diskcache.KindSource, diskcache.KindResult, KindMount}
 }
 
 // ParseKind checks the name of a kind of entries.
@@ -86,9 +69,9 @@ func ParseKind(name string) (string, error) {
 }
 
 // wants reports whether the options select an entry for removal.
-func (opt *PruneOptions) wants(e *CacheEntry, now time.Time) bool {
+func (opt *PruneOptions) wants(e *Entry, now time.Time) bool {
 	named := slices.Contains(opt.Kinds, e.Kind)
-	return (named || len(opt.Kinds) == 0 && !(opt.KeepMounts && e.Kind == kindMount)) && (opt.Unused == 0 || now.Sub(e.Used) >= opt.Unused) &&
+	return (named || len(opt.Kinds) == 0 && !(opt.KeepMounts && e.Kind == KindMount)) && (opt.Unused == 0 || now.Sub(e.Used) >= opt.Unused) &&
 		strings.HasPrefix(e.Key, opt.Key) && strings.Contains(e.Name, opt.Description)
 }
 
@@ -113,23 +96,23 @@ func (opt *PruneOptions) keep(used, free int64) int64 {
 	return max(keep, opt.KeepBytes)
 }
 
-// CacheEntries returns the entries of the state directory in the order in which a prune
+// Entries returns the entries of the state directory in the order in which a prune
 // removes them: by kind, and then the least recently used first, but never a result before
 // the results that were made from it. Stored images, which a prune never removes, come
 // last.
-func CacheEntries(ctx context.Context, dir string, now func() time.Time) ([]CacheEntry, error) {
-	s, err := openState(&Options{State: dir, Now: now})
+func Entries(ctx context.Context, dir string, now func() time.Time) ([]Entry, error) {
+	d, err := Open(dir, now)
 	if err != nil {
 		return nil, err
 	}
-	c, err := s.contents(ctx)
+	c, err := d.contents(ctx)
 	if err != nil {
 		return nil, err
 	}
 	own := c.usage.Own(c.records)
-	var list []CacheEntry
+	var list []Entry
 	for {
-		e := c.next(false, func(*CacheEntry) bool { return true })
+		e := c.next(false, func(*Entry) bool { return true })
 		if e == nil {
 			return append(list, c.images...), nil
 		}
@@ -145,42 +128,42 @@ func CacheEntries(ctx context.Context, dir string, now func() time.Time) ([]Cach
 // contents is the list of entries that a prune removes from the front.
 type contents struct {
 	records []diskcache.Record
-	entries []*CacheEntry // in order, but for results that others were made from
+	entries []*Entry // in order, but for results that others were made from
 	usage   *diskcache.Usage
-	total   int64        // bytes of all
-	images  []CacheEntry // stored images, which no prune removes
+	total   int64   // bytes of all
+	images  []Entry // stored images, which no prune removes
 }
 
-func (s *state) contents(ctx context.Context) (*contents, error) {
-	records, err := s.cache.Records(ctx)
+func (d *Dir) contents(ctx context.Context) (*contents, error) {
+	records, err := d.Cache.Records(ctx)
 	if err != nil {
 		return nil, err
 	}
 	c := &contents{records: records}
-	if c.usage, err = s.cache.Usage(ctx, records); err != nil {
+	if c.usage, err = d.Cache.Usage(ctx, records); err != nil {
 		return nil, err
 	}
-	if c.images, err = s.held(c.usage); err != nil {
+	if c.images, err = d.held(c.usage); err != nil {
 		return nil, err
 	}
-	mounts, err := s.mounts(&Options{}).Caches(ctx)
+	mounts, err := (&hostmount.Mounts{Dir: d.Mounts(), Store: d.Store}).Caches(ctx)
 	if err != nil {
 		return nil, err
 	}
-	internal, err := s.internal(ctx, c.usage), ctx.Err()
+	internal, err := d.internal(ctx, c.usage), ctx.Err()
 	if err != nil {
 		return nil, err
 	}
 	c.entries = append(c.entries, internal)
 	for _, r := range records {
-		c.entries = append(c.entries, &CacheEntry{Record: r, Shared: c.usage.Shared(r)})
+		c.entries = append(c.entries, &Entry{Record: r, Shared: c.usage.Shared(r)})
 	}
 	for _, m := range mounts {
-		c.entries = append(c.entries, &CacheEntry{mount: m.Dir, Record: diskcache.Record{
-			Key: filepath.Base(m.Dir), Kind: kindMount, Name: "cache mount " + m.ID, Bytes: m.Bytes, Used: m.Used,
+		c.entries = append(c.entries, &Entry{mount: m.Dir, Record: diskcache.Record{
+			Key: filepath.Base(m.Dir), Kind: KindMount, Name: "cache mount " + m.ID, Bytes: m.Bytes, Used: m.Used,
 		}})
 	}
-	slices.SortStableFunc(c.entries, func(a, b *CacheEntry) int {
+	slices.SortStableFunc(c.entries, func(a, b *Entry) int {
 		if d := slices.Index(kinds(), a.Kind) - slices.Index(kinds(), b.Kind); d != 0 {
 			return d
 		}
@@ -194,12 +177,12 @@ func (s *state) contents(ctx context.Context) (*contents, error) {
 }
 
 // internal returns entries that can be restored from other entries.
-func (s *state) internal(ctx context.Context, u *diskcache.Usage) *CacheEntry {
-	e := &CacheEntry{Record: diskcache.Record{
-		Key: kindInternal, Kind: kindInternal, Name: "layers for runners and outputs, manifests",
+func (d *Dir) internal(ctx context.Context, u *diskcache.Usage) *Entry {
+	e := &Entry{Record: diskcache.Record{
+		Key: KindInternal, Kind: KindInternal, Name: "layers for runners and outputs, manifests",
 	}}
 	_, e.Bytes = u.Bytes()
-	for _, dir := range s.derived() {
+	for _, dir := range d.derived() {
 		e.Bytes += tree.DiskSize(ctx, dir)
 		if info, err := os.Stat(dir); err == nil && info.ModTime().After(e.Used) {
 			e.Used = info.ModTime()
@@ -209,20 +192,20 @@ func (s *state) internal(ctx context.Context, u *diskcache.Usage) *CacheEntry {
 }
 
 // derived returns the directories of layers that outputs and runners use.
-func (s *state) derived() []string {
-	return []string{filepath.Join(s.dir, "layers"), filepath.Join(s.dir, "namespace")}
+func (d *Dir) derived() []string {
+	return []string{d.join("layers"), d.Namespace()}
 }
 
 // next takes the first selected entry from which no result was made, because removing a
 // result that others share frees nothing. Without such an entry, it takes the first selected
 // entry, unless leaves is set. It returns nil if no entry is left.
-func (c *contents) next(leaves bool, want func(*CacheEntry) bool) *CacheEntry {
+func (c *contents) next(leaves bool, want func(*Entry) bool) *Entry {
 	best := -1
 	for i, e := range c.entries {
 		if !want(e) {
 			continue
 		}
-		if e.mount != "" || e.Kind == kindInternal || !c.usage.Shared(e.Record) {
+		if e.mount != "" || e.Kind == KindInternal || !c.usage.Shared(e.Record) {
 			best = i
 			break
 		}
@@ -235,21 +218,21 @@ func (c *contents) next(leaves bool, want func(*CacheEntry) bool) *CacheEntry {
 	}
 	e := c.entries[best]
 	c.entries = slices.Delete(c.entries, best, best+1)
-	if e.mount == "" && e.Kind != kindInternal {
+	if e.mount == "" && e.Kind != KindInternal {
 		e.Bytes = c.usage.Drop(e.Record)
 	}
 	c.total -= e.Bytes
 	return e
 }
 
-// Prune removes the entries that the options select, in the order of [CacheEntries], and
+// Prune removes the entries that the options select, in the order of [Entries], and
 // returns them. It waits until no build is running.
-func Prune(ctx context.Context, dir string, now func() time.Time, opt PruneOptions) ([]CacheEntry, error) {
-	s, err := openState(&Options{State: dir, Now: now})
+func Prune(ctx context.Context, dir string, now func() time.Time, opt PruneOptions) ([]Entry, error) {
+	d, err := Open(dir, now)
 	if err != nil {
 		return nil, err
 	}
-	lock := flock.New(filepath.Join(s.dir, "lock"))
+	lock := flock.New(d.join("lock"))
 	alone, err := lock.TryLock()
 	if err == nil && !alone {
 		if opt.Log != nil {
@@ -261,10 +244,10 @@ func Prune(ctx context.Context, dir string, now func() time.Time, opt PruneOptio
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
 	defer func() { _ = lock.Unlock() }()
-	left := s.reclaim()
-	gone, usage, err := s.prune(ctx, now, opt)
+	left := d.reclaim()
+	gone, usage, err := d.prune(ctx, opt)
 	if usage != nil {
-		err = errors.Join(err, s.sweep(ctx, usage))
+		err = errors.Join(err, d.sweep(ctx, usage))
 	}
 	return gone, errors.Join(left, err)
 }
@@ -272,28 +255,28 @@ func Prune(ctx context.Context, dir string, now func() time.Time, opt PruneOptio
 // prune removes entries by one rule after the other, and returns them and what is
 // used without them, nil if that is unknown. If a cache mount cannot be removed, the
 // other entries are. The state directory must be locked.
-func (s *state) prune(ctx context.Context, now func() time.Time, rules ...PruneOptions) (gone []CacheEntry, usage *diskcache.Usage, err error) {
-	c, err := s.contents(ctx)
+func (d *Dir) prune(ctx context.Context, rules ...PruneOptions) (gone []Entry, usage *diskcache.Usage, err error) {
+	c, err := d.contents(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	d, err := disk.GetDiskStat(s.dir)
+	free, err := disk.GetDiskStat(d.Path)
 	if err != nil {
 		return nil, nil, err
 	}
 	before := c.total
 	for _, r := range rules {
-		keep := r.keep(c.total, d.Free+before-c.total)
+		keep := r.keep(c.total, free.Free+before-c.total)
 		for r.unlimited() || c.total > keep {
-			e := c.next(!r.unlimited(), func(e *CacheEntry) bool { return r.wants(e, now()) })
+			e := c.next(!r.unlimited(), func(e *Entry) bool { return r.wants(e, d.now()) })
 			if e == nil {
 				break
 			}
 			if ctx.Err() != nil {
 				return gone, nil, context.Cause(ctx)
 			}
-			if failed := s.remove(e); failed != nil {
-				if err = errors.Join(err, failed); e.mount == "" && e.Kind != kindInternal {
+			if failed := d.remove(e); failed != nil {
+				if err = errors.Join(err, failed); e.mount == "" && e.Kind != KindInternal {
 					return gone, nil, err // the record may still refer to blobs
 				}
 				c.total += e.Bytes
@@ -305,18 +288,18 @@ func (s *state) prune(ctx context.Context, now func() time.Time, rules ...PruneO
 	return gone, c.usage, err
 }
 
-func (s *state) remove(e *CacheEntry) error {
+func (d *Dir) remove(e *Entry) error {
 	var err error
 	switch {
 	case e.mount != "":
 		return discard(e.mount)
-	case e.Kind == kindInternal:
-		for _, dir := range s.derived() {
+	case e.Kind == KindInternal:
+		for _, dir := range d.derived() {
 			err = errors.Join(err, discard(dir))
 		}
 		return err
 	}
-	return s.cache.Remove(e.Record)
+	return d.Cache.Remove(e.Record)
 }
 
 // discarded is the suffix of the names of directories that are being removed.
@@ -335,30 +318,30 @@ func discard(dir string) error {
 
 // sweep removes blobs and directories to which no result, no layer of an output and no
 // stored image refers.
-func (s *state) sweep(ctx context.Context, u *diskcache.Usage) error {
+func (d *Dir) sweep(ctx context.Context, u *diskcache.Usage) error {
 	blobs, dirs := u.Live()
-	layers, err := (&export.Layers{Dir: filepath.Join(s.dir, "layers")}).Blobs()
+	layers, err := (&export.Layers{Dir: d.join("layers")}).Blobs()
 	if err != nil {
 		return err
 	}
 	maps.Copy(blobs, layers)
-	if err := s.files.Keep(func(b tree.Blob) bool { return blobs[b.Digest] }); err != nil {
+	if err := d.Files.Keep(func(b tree.Blob) bool { return blobs[b.Digest] }); err != nil {
 		return err
 	}
-	return errors.Join(s.store.Sweep(ctx, blobs, dirs), s.cache.Sweep(ctx))
+	return errors.Join(d.Store.Sweep(ctx, blobs, dirs), d.Cache.Sweep(ctx))
 }
 
 // reclaim removes temporary files of killed builds. No build may run at the same time.
-func (s *state) reclaim() error {
-	errs := []error{s.store.Clean(), s.cache.Clean(), s.outputs().Reclaim()}
-	left := []string{filepath.Join(s.dir, "temp"), filepath.Join(s.dir, "namespace", "run")}
+func (d *Dir) reclaim() error {
+	errs := []error{d.Store.Clean(), d.Cache.Clean(), d.Outputs().Reclaim()}
+	left := []string{d.Temp(), filepath.Join(d.Namespace(), "run")}
 	for _, dir := range []string{"", "layers", "explain", "images"} {
-		left = append(left, export.Unfinished(filepath.Join(s.dir, dir))...)
+		left = append(left, export.Unfinished(d.join(dir))...)
 	}
 	for _, pattern := range []string{"mounts/*/new-*", "mounts/*" + discarded, "*" + discarded} {
-		found, err := fs.Glob(os.DirFS(s.dir), pattern)
+		found, err := fs.Glob(os.DirFS(d.Path), pattern)
 		for _, name := range found {
-			left = append(left, filepath.Join(s.dir, name))
+			left = append(left, d.join(name))
 		}
 		errs = append(errs, err)
 	}
@@ -366,9 +349,4 @@ func (s *state) reclaim() error {
 		errs = append(errs, tree.RemoveAll(name))
 	}
 	return errors.Join(errs...)
-}
-
-// outputs returns the writer of outputs outside the state directory.
-func (s *state) outputs() export.Outputs {
-	return export.Outputs{Notes: filepath.Join(s.dir, "outputs")}
 }

@@ -1,19 +1,26 @@
-package builder
+package state_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"slipway/builder"
+	"slipway/builder/state"
+	"slipway/internal/testcontext"
 )
 
 // TestBadMounts: a cache mount with a path that is longer than the system takes is
 // listed and removed. One that cannot be removed does not keep the others, and neither
 // does what is left of one.
 func TestBadMounts(t *testing.T) {
-	o := options(t, testDockerfile)
-	if err := Run(t.Context(), o); err != nil {
+	const dockerfile = "FROM scratch\nCOPY base /\nCOPY a /\nRUN --mount=type=cache,target=/c cat a > /b; echo x > /c/x\n"
+	o := builder.Options{Context: testcontext.New(t, dockerfile), State: t.TempDir(), Runner: "portable", Now: time.Now}
+	if err := builder.Run(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
 	mounts, err := os.OpenRoot(filepath.Join(o.State, "mounts"))
@@ -44,7 +51,7 @@ func TestBadMounts(t *testing.T) {
 	}
 	bytes := func() map[string]int64 {
 		t.Helper()
-		list, err := CacheEntries(t.Context(), o.State, o.Now)
+		list, err := state.Entries(t.Context(), o.State, o.Now)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +64,7 @@ func TestBadMounts(t *testing.T) {
 	if got := bytes(); got["deep-0"] != 5 || got[stuck] != 5 {
 		t.Errorf("the cache mounts have %v bytes, want 5 each", got)
 	}
-	gone, err := Prune(t.Context(), o.State, o.Now, PruneOptions{})
+	gone, err := state.Prune(t.Context(), o.State, o.Now, state.PruneOptions{})
 	if err == nil || !strings.Contains(err.Error(), "file name too long") || strings.Contains(err.Error(), "aaa") {
 		t.Errorf("error %v, want only that %s is too long", err, stuck)
 	}
@@ -65,6 +72,29 @@ func TestBadMounts(t *testing.T) {
 		t.Errorf("prune removed %v and left %v, want all removed but one cache mount", gone, left)
 	}
 	if err := mounts.RemoveAll(stuck); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPruneWaits: nothing is taken that a build holds.
+func TestPruneWaits(t *testing.T) {
+	dir := t.TempDir()
+	s, err := state.Open(dir, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	release, err := s.Hold(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	var told strings.Builder
+	if _, err := state.Prune(ctx, dir, time.Now, state.PruneOptions{Log: &told}); !errors.Is(err, context.DeadlineExceeded) || told.String() != "waiting for builds that use "+dir+"\n" {
+		t.Errorf("a prune beside a build: %v, told %q", err, &told)
+	}
+	release()
+	if _, err := state.Prune(t.Context(), dir, time.Now, state.PruneOptions{}); err != nil {
 		t.Error(err)
 	}
 }

@@ -1,54 +1,35 @@
-package builder
+package state
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/opencontainers/go-digest"
+	"github.com/gofrs/flock"
 
-	"slipway/builder/explain"
 	"slipway/solver/diskcache"
 	"slipway/solver/export"
-	"slipway/solver/hostmount"
 	"slipway/solver/images"
 	"slipway/solver/llbsource"
-	"slipway/solver/registry"
 	"slipway/solver/tree"
 )
 
-// defaultStall is how long a server may send nothing.
-const defaultStall = 2 * time.Minute
+// Dir is an open state directory.
+type Dir struct {
+	Path   string // absolute
+	Store  *tree.Store
+	Cache  *diskcache.Cache
+	Files  *llbsource.Index // digests of context files
+	Images *images.Names    // names of stored images
 
-// state is the state directory, which outlasts builds.
-type state struct {
-	dir   string
-	store *tree.Store
-	cache *diskcache.Cache
-	files *llbsource.Index
-	names *images.Names // of stored images
-
-	registry *registry.Client
+	now func() time.Time
 }
 
-// newRegistry returns a client with the user's credentials and configuration. A request
-// fails if the server sends and takes nothing for the time stall.
-func newRegistry(stall time.Duration) *registry.Client {
-	config, _ := os.UserConfigDir() // who has no home has no files in it
-	home, _ := os.UserHomeDir()
-	return registry.New(registry.Options{
-		Credentials: registry.UserCredentials(),
-		Dirs:        registry.DefaultDirs(config, home),
-		Transport:   func(rt http.RoundTripper) http.RoundTripper { return llbsource.Stall(rt, stall) },
-		Waits:       []time.Duration{time.Second, 3 * time.Second},
-	})
-}
-
-// DefaultState returns the default state directory of this user.
-func DefaultState() (string, error) {
+// Default returns the default state directory of this user.
+func Default() (string, error) {
 	dir, err := os.UserCacheDir()
 	if err != nil {
 		return "", fmt.Errorf("there is no directory for the cache: %w", err)
@@ -56,62 +37,111 @@ func DefaultState() (string, error) {
 	return filepath.Join(dir, "slipway"), nil
 }
 
-func openState(o *Options) (*state, error) {
-	if o.Now == nil {
-		return nil, errors.New("Options.Now is nil (use time.Now)")
+// Open opens a state directory. A missing one is created.
+func Open(dir string, now func() time.Time) (*Dir, error) {
+	d := &Dir{now: now}
+	var err error
+	if d.Path, err = filepath.Abs(dir); err != nil { // runners work in other directories
+		return nil, fmt.Errorf("state directory: %w", err)
 	}
-	dir, err := filepath.Abs(o.State) // runners work in other directories
+	if err := checkOwner(d.Path, os.Geteuid()); err != nil {
+		return nil, fmt.Errorf("state directory: %w", err)
+	}
+	if d.Store, err = tree.OpenStore(d.join("store")); err == nil {
+		d.Cache, err = diskcache.Open(d.join("cache"), d.Store, now)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
-	if err := checkState(dir, os.Geteuid()); err != nil {
-		return nil, fmt.Errorf("state directory: %w", err)
+	d.Images = &images.Names{Dir: d.join("images"), Store: d.Store}
+	d.Files = llbsource.OpenIndex(d.join("files"), now)
+	return d, nil
+}
+
+func (d *Dir) join(name string) string { return filepath.Join(d.Path, name) }
+
+// Mounts returns the directory of cache mounts.
+func (d *Dir) Mounts() string { return d.join("mounts") }
+
+// Namespace returns the directory of the runner whose processes run in namespaces.
+func (d *Dir) Namespace() string { return d.join("namespace") }
+
+// Temp returns the directory of downloads.
+func (d *Dir) Temp() string { return d.join("temp") }
+
+// Explained returns the file with the steps of the last build that id identifies.
+func (d *Dir) Explained(id string) string { return filepath.Join(d.join("explain"), id+".json") }
+
+// Layers returns the blobs of exported layers.
+func (d *Dir) Layers(now time.Time) *export.Layers {
+	return &export.Layers{Store: d.Store, Dir: d.join("layers"), Now: now}
+}
+
+// Outputs returns the writer of outputs outside the state directory.
+func (d *Dir) Outputs() export.Outputs { return export.Outputs{Notes: d.join("outputs")} }
+
+// Repair removes damaged blobs and directories, and what refers to them.
+func (d *Dir) Repair(ctx context.Context) error {
+	if err := errors.Join(d.Store.Repair(ctx), d.Cache.Repair(ctx), d.Files.Keep(d.Store.Has)); err != nil {
+		return fmt.Errorf("state directory: %w", err)
 	}
-	s := &state{dir: dir, registry: newRegistry(o.stall())}
-	if s.store, err = tree.OpenStore(filepath.Join(s.dir, "store")); err == nil {
-		s.cache, err = diskcache.Open(filepath.Join(s.dir, "cache"), s.store, o.Now)
+	return nil
+}
+
+// lockPoll is the interval in which a prune checks if builds have ended.
+const lockPoll = 50 * time.Millisecond
+
+// Hold locks the state directory for a build, until release is called or this process
+// ends. Builds share the lock; a prune holds it exclusively. A build that is alone removes
+// what killed builds left.
+func (d *Dir) Hold(ctx context.Context) (release func(), err error) {
+	lock := flock.New(d.join("lock"))
+	if alone, err := lock.TryLock(); err == nil && alone {
+		_ = d.reclaim() // what stays does no harm, and a prune reports it
+		_ = lock.Unlock()
 	}
+	return share(ctx, lock)
+}
+
+// TryExclusive locks the state directory exclusively if no build is running. Otherwise ok
+// is false.
+func (d *Dir) TryExclusive() (release func(), ok bool, err error) {
+	lock := flock.New(d.join("lock"))
+	ok, err = lock.TryLock()
 	if err != nil {
+		return nil, false, fmt.Errorf("state directory: %w", err)
+	}
+	return func() { _ = lock.Unlock() }, ok, nil
+}
+
+// HoldOutputs returns the writer of the outputs of a build by a BuildKit, to be used until
+// release is called. It records them in the state directory, which it does not open
+// otherwise, and first removes temporary outputs of killed builds. If dir is "", nothing is
+// recorded.
+func HoldOutputs(ctx context.Context, dir string) (outputs export.Outputs, release func(), err error) {
+	if dir == "" {
+		return outputs, func() {}, nil
+	}
+	if err := checkOwner(dir, os.Geteuid()); err != nil {
+		return outputs, nil, fmt.Errorf("state directory: %w", err)
+	}
+	outputs.Notes = filepath.Join(dir, "builder")
+	if err := os.MkdirAll(outputs.Notes, 0o700); err != nil {
+		return outputs, nil, err
+	}
+	lock := flock.New(filepath.Join(outputs.Notes, "lock"))
+	if alone, err := lock.TryLock(); err == nil && alone {
+		_ = outputs.Reclaim() // what stays does no harm
+		_ = lock.Unlock()
+	}
+	release, err = share(ctx, lock)
+	return outputs, release, err
+}
+
+// share takes the lock of builds.
+func share(ctx context.Context, lock *flock.Flock) (release func(), err error) {
+	if _, err := lock.TryRLockContext(ctx, lockPoll); err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
-	s.names = &images.Names{Dir: filepath.Join(s.dir, "images"), Store: s.store}
-	s.files = llbsource.OpenIndex(filepath.Join(s.dir, "files"), o.Now)
-	return s, nil
-}
-
-func (s *state) sources(o *Options, p *places) *llbsource.Sources {
-	return &llbsource.Sources{
-		Store: s.store, Cache: s.cache, Files: s.files,
-		Registry: s.registry, Mirrors: o.Mirrors, Local: s.names.Find,
-		Dirs: p.dirs, Layouts: p.layouts, HTTP: &http.Client{Transport: llbsource.Stall(http.DefaultTransport, o.stall())}, Stall: o.stall(),
-		Trees: p.trees, Uploads: p.uploads,
-		Temp: filepath.Join(s.dir, "temp"), Now: o.Now,
-		Secrets: o.Secrets, Agents: o.Agents,
-	}
-}
-
-// explainer returns the explainer of the build of a Dockerfile.
-func (s *state) explainer(o *Options) *explain.Explainer {
-	from := o.Context
-	if abs, err := filepath.Abs(from); err == nil && !isURL(from) && from != stdin {
-		from = abs
-	}
-	id := digest.FromString(from + "\x00" + o.file()).Encoded()[:32]
-	return explain.New(filepath.Join(s.dir, "explain", id+".json"), s.store, o.BuildArgs)
-}
-
-func (s *state) exporter(o *Options) *export.Exporter {
-	now := o.Now()
-	return &export.Exporter{
-		Store: s.store, Now: now,
-		Layers: &export.Layers{Store: s.store, Dir: filepath.Join(s.dir, "layers"), Now: now},
-	}
-}
-
-func (s *state) mounts(o *Options) *hostmount.Mounts {
-	return &hostmount.Mounts{
-		Now: o.Now,
-		Dir: filepath.Join(s.dir, "mounts"), Store: s.store, Owners: os.Geteuid() == 0,
-		Secrets: o.Secrets, Agents: o.Agents,
-	}
+	return func() { _ = lock.Unlock() }, nil
 }

@@ -14,20 +14,20 @@ import (
 	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
-	"slipway/builder"
+	"slipway/builder/state"
 	"slipway/diag"
 	"slipway/solver/runner/namespace"
 )
 
 func cacheCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "cache", Short: "Inspect and prune the build cache"}
-	var state string
-	cmd.PersistentFlags().StringVar(&state, "state", "", "`directory` of cache and results (default the user's cache directory)")
+	var flag string
+	cmd.PersistentFlags().StringVar(&flag, "state", "", "`directory` of cache and results (default the user's cache directory)")
 	dir := func() (string, error) {
-		if state != "" {
-			return state, nil
+		if flag != "" {
+			return flag, nil
 		}
-		return builder.DefaultState()
+		return state.Default()
 	}
 	cmd.AddCommand(&cobra.Command{
 		Use: "ls", Short: "List cached data in the order in which prune removes it", Args: noArgs,
@@ -36,7 +36,7 @@ func cacheCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			entries, err := builder.CacheEntries(cmd.Context(), at, time.Now)
+			entries, err := state.Entries(cmd.Context(), at, time.Now)
 			if err != nil {
 				return err
 			}
@@ -86,7 +86,7 @@ Prune waits for builds to end, as it removes nothing that one of them uses.`,
 				}
 			}
 			opt.Log = os.Stderr
-			gone, err := builder.Prune(cmd.Context(), at, time.Now, opt)
+			gone, err := state.Prune(cmd.Context(), at, time.Now, opt)
 			if printErr := printEntries(textTo(os.Stdout), gone); err == nil {
 				err = printErr
 			}
@@ -143,7 +143,7 @@ func confirm(ctx context.Context, in io.Reader, out io.Writer, question string) 
 }
 
 // options converts the flags.
-func (f *pruneFlags) options() (opt builder.PruneOptions, err error) {
+func (f *pruneFlags) options() (opt state.PruneOptions, err error) {
 	opt.KeepMounts = !f.all
 	for _, size := range []struct {
 		flag, value string
@@ -169,7 +169,7 @@ func (f *pruneFlags) options() (opt builder.PruneOptions, err error) {
 }
 
 // addFilter adds a value of --filter to the options.
-func addFilter(opt *builder.PruneOptions, filter string) (err error) {
+func addFilter(opt *state.PruneOptions, filter string) (err error) {
 	k, v, _ := strings.Cut(filter, "=")
 	switch k {
 	case "until", "unused-for":
@@ -181,7 +181,7 @@ func addFilter(opt *builder.PruneOptions, filter string) (err error) {
 	case "description":
 		opt.Description = v
 	case "type":
-		kind, err := builder.ParseKind(v)
+		kind, err := state.ParseKind(v)
 		if err != nil {
 			return fmt.Errorf("--filter %s: %w", filter, err)
 		}
@@ -193,7 +193,7 @@ func addFilter(opt *builder.PruneOptions, filter string) (err error) {
 }
 
 // printEntries writes entries as a table with their total size.
-func printEntries(w io.Writer, entries []builder.CacheEntry) error {
+func printEntries(w io.Writer, entries []state.Entry) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "KEY\tTYPE\tSIZE\tLAST USED\tSHARED\tDESCRIPTION")
 	var total int64

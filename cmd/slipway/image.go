@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"slipway/builder"
+	"slipway/builder/state"
 	"slipway/diag"
 )
 
@@ -95,7 +96,7 @@ func (f *imageFlags) open() (*builder.ImageStore, error) {
 	dir := f.state
 	if dir == "" {
 		var err error
-		if dir, err = builder.DefaultState(); err != nil {
+		if dir, err = state.Default(); err != nil {
 			return nil, err
 		}
 	}

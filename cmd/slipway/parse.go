@@ -16,6 +16,7 @@ import (
 	"github.com/moby/buildkit/client"
 
 	"slipway/builder"
+	"slipway/builder/state"
 )
 
 // parse converts the flags to options, and checks them.
@@ -46,7 +47,7 @@ func (f *buildFlags) parseState(given flagSet) error {
 			}
 		}
 		o.Builder = &f.builder
-		o.State, _ = builder.DefaultState() // "" keeps no notes of half-written outputs
+		o.State, _ = state.Default() // "" keeps no notes of half-written outputs
 		return f.tlsFiles()
 	}
 	for _, name := range []string{"tlscacert", "tlscert", "tlskey", "tlsdir", "tlsservername"} {
@@ -58,7 +59,7 @@ func (f *buildFlags) parseState(given flagSet) error {
 	if o.GC, err = parseGC(f.keepStorage); err != nil || o.State != "" {
 		return err
 	}
-	o.State, err = builder.DefaultState()
+	o.State, err = state.Default()
 	return err
 }
 
@@ -67,12 +68,12 @@ func (f *buildFlags) parseState(given flagSet) error {
 const keepStorageVariable = "SLIPWAY_KEEP_STORAGE"
 
 // parseGC reads --keep-storage, or else the environment.
-func parseGC(flag string) (builder.GC, error) {
+func parseGC(flag string) (state.GC, error) {
 	name, value := "--keep-storage", flag
 	if value == "" {
 		name, value = keepStorageVariable, os.Getenv(keepStorageVariable)
 	}
-	gc, err := builder.ParseGC(value)
+	gc, err := state.ParseGC(value)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", name, err)
 	}

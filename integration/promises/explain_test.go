@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"slipway/builder"
+	"slipway/builder/state"
 	"slipway/internal/testcontext"
 )
 
@@ -53,7 +53,7 @@ func TestExplain(t *testing.T) {
 			{about: "a file that a pattern leaves out", files: map[string]string{"src/1": "x"}, want: []string{"all steps were cached"}},
 			{about: "as before", dockerfile: "FROM scratch\nCOPY base /\nCOPY src /src\nRUN cat /src/a\n", want: []string{"*"}},
 			{about: "unused", files: map[string]string{"unused": "2"}, want: []string{"all steps were cached"}},
-			{about: "pruned", do: func(m *machine) { m.prune(builder.PruneOptions{Kinds: []string{"regular"}}) }, want: []string{
+			{about: "pruned", do: func(m *machine) { m.prune(state.PruneOptions{Kinds: []string{"regular"}}) }, want: []string{
 				"[1/3] COPY base /: nothing changed, but its result is not kept any more",
 				"[2/3] COPY src /src: nothing changed, but its result is not kept any more",
 				"[3/3] RUN cat /src/a: nothing changed, but its result is not kept any more",
@@ -192,9 +192,9 @@ func (m *machine) chmod(name string, mode os.FileMode) {
 	}
 }
 
-func (m *machine) prune(opt builder.PruneOptions) []builder.CacheEntry {
+func (m *machine) prune(opt state.PruneOptions) []state.Entry {
 	m.t.Helper()
-	gone, err := builder.Prune(m.t.Context(), m.o.State, m.o.Now, opt)
+	gone, err := state.Prune(m.t.Context(), m.o.State, m.o.Now, opt)
 	if err != nil {
 		m.t.Fatal(err)
 	}

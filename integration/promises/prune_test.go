@@ -10,18 +10,19 @@ import (
 	"time"
 
 	"slipway/builder"
+	"slipway/builder/state"
 )
 
-func (m *machine) entries() []builder.CacheEntry {
+func (m *machine) entries() []state.Entry {
 	m.t.Helper()
-	list, err := builder.CacheEntries(m.t.Context(), m.o.State, m.o.Now)
+	list, err := state.Entries(m.t.Context(), m.o.State, m.o.Now)
 	if err != nil {
 		m.t.Fatal(err)
 	}
 	return list
 }
 
-func sum(list []builder.CacheEntry) (n int64) {
+func sum(list []state.Entry) (n int64) {
 	for _, e := range list {
 		n += e.Bytes
 	}
@@ -76,7 +77,7 @@ func TestSizesAddUp(t *testing.T) {
 	if got := sum(m.entries()); got != before {
 		t.Errorf("the entries have %d bytes, the disk %d", got, before)
 	}
-	for _, opt := range []builder.PruneOptions{
+	for _, opt := range []state.PruneOptions{
 		{Kinds: []string{"source.local"}}, {KeepBytes: before / 2}, {Description: "COPY"}, {Kinds: []string{"regular"}}, {Kinds: []string{"internal"}}, {},
 	} {
 		gone := sum(m.prune(opt))
@@ -125,7 +126,7 @@ func TestSizesOfImages(t *testing.T) {
 	image := "FROM " + h.host + "/base:1\n"
 	m.mustBuild(image + "COPY base /\n")
 	var names []string
-	for _, e := range m.prune(builder.PruneOptions{KeepBytes: m.disk() - 4*size}) {
+	for _, e := range m.prune(state.PruneOptions{KeepBytes: m.disk() - 4*size}) {
 		if names = append(names, e.Name); e.Kind == "source.remote" {
 			t.Errorf("%s went, although a result needs it and others make more room", e.Name)
 		}
@@ -153,7 +154,7 @@ func TestPruneOrder(t *testing.T) {
 	if got, want := slices.Compact(kinds), []string{"internal", "source.local", "regular", "source.remote", "regular", "exec.cachemount"}; !slices.Equal(got, want) {
 		t.Errorf("kinds go in the order %q, want %q", got, want)
 	}
-	m.prune(builder.PruneOptions{})
+	m.prune(state.PruneOptions{})
 
 	const base, first, second = "FROM scratch\nCOPY base /\n", "RUN cat /bin/sh > /first\n", "RUN cat /bin/sh > /second\n"
 	for _, text := range []string{base + "RUN touch /old\n", base + first + second + "RUN cat /bin/sh\n", base + "RUN touch /new\n"} {
@@ -175,14 +176,14 @@ func TestPruneOrder(t *testing.T) {
 	now = now.Add(time.Hour)
 	m.mustBuild(base + "RUN touch /old\n")
 	for _, tc := range []struct {
-		opt  builder.PruneOptions
+		opt  state.PruneOptions
 		want string
 	}{
-		{builder.PruneOptions{Kinds: []string{"regular"}, KeepBytes: m.disk() - 1}, "RUN cat /bin/sh"}, // this step changed no files
-		{builder.PruneOptions{Kinds: []string{"regular"}, KeepBytes: m.disk() - 1000}, strings.TrimSpace(second)},
-		{builder.PruneOptions{Kinds: []string{"regular"}, Unused: 90 * time.Minute}, strings.TrimSpace(first)},
-		{builder.PruneOptions{Kinds: []string{"regular"}, Description: "/new"}, "RUN touch /new"},
-		{builder.PruneOptions{Kinds: []string{"regular"}, Description: "/none"}, ""},
+		{state.PruneOptions{Kinds: []string{"regular"}, KeepBytes: m.disk() - 1}, "RUN cat /bin/sh"}, // this step changed no files
+		{state.PruneOptions{Kinds: []string{"regular"}, KeepBytes: m.disk() - 1000}, strings.TrimSpace(second)},
+		{state.PruneOptions{Kinds: []string{"regular"}, Unused: 90 * time.Minute}, strings.TrimSpace(first)},
+		{state.PruneOptions{Kinds: []string{"regular"}, Description: "/new"}, "RUN touch /new"},
+		{state.PruneOptions{Kinds: []string{"regular"}, Description: "/none"}, ""},
 	} {
 		var got []string
 		for _, e := range m.prune(tc.opt) {
@@ -208,20 +209,20 @@ func TestCacheMountStays(t *testing.T) {
 	if err := m.build(mount + "touch /c/two && cat /none\n"); err == nil {
 		t.Error("a step that fails was no error")
 	}
-	m.prune(builder.PruneOptions{Kinds: []string{"internal", "source.local", "source.remote", "regular"}})
+	m.prune(state.PruneOptions{Kinds: []string{"internal", "source.local", "source.remote", "regular"}})
 	list := func() string {
 		t.Helper()
 		data, err := os.ReadFile(filepath.Join(m.mustBuild(mount+"ls /c > /list\n"), "list"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.prune(builder.PruneOptions{Kinds: []string{"regular"}})
+		m.prune(state.PruneOptions{Kinds: []string{"regular"}})
 		return strings.Join(strings.Fields(string(data)), " ")
 	}
 	if got := list(); got != "one two" {
 		t.Errorf("the cache has %q", got)
 	}
-	for _, opt := range []builder.PruneOptions{
+	for _, opt := range []state.PruneOptions{
 		{Kinds: []string{"exec.cachemount"}, Description: "other"},
 		{Kinds: []string{"exec.cachemount"}, Unused: time.Hour},
 	} {
@@ -232,7 +233,7 @@ func TestCacheMountStays(t *testing.T) {
 	if got := list(); got != "one two" {
 		t.Errorf("the cache has %q", got)
 	}
-	gone := m.prune(builder.PruneOptions{Description: "cache mount /mine"})
+	gone := m.prune(state.PruneOptions{Description: "cache mount /mine"})
 	if len(gone) != 1 || gone[0].Kind != "exec.cachemount" {
 		t.Errorf("went %+v of %+v", gone, m.entries())
 	}
@@ -258,7 +259,7 @@ func TestSizesOfStoredImages(t *testing.T) {
 			t.Errorf("%s: the entries have %d bytes, the disk %d", tags, got, disk)
 		}
 	}
-	m.prune(builder.PruneOptions{})
+	m.prune(state.PruneOptions{})
 	left := m.entries()
 	if got, disk := sum(left), m.disk(); got != disk || got == 0 || len(left) != 3 {
 		t.Errorf("after a prune %d entries have %d bytes, the disk %d", len(left), got, disk)

@@ -1,0 +1,86 @@
+package builder
+
+import (
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"slipway/builder/explain"
+	"slipway/builder/state"
+	"slipway/solver/export"
+	"slipway/solver/hostmount"
+	"slipway/solver/llbsource"
+	"slipway/solver/registry"
+)
+
+// defaultStall is how long a server may send nothing.
+const defaultStall = 2 * time.Minute
+
+// localBuilder builds in this process, with the state directory and the registries of the
+// user.
+type localBuilder struct {
+	*state.Dir
+	registry *registry.Client
+}
+
+// newRegistry returns a client with the user's credentials and configuration. A request
+// fails if the server sends and takes nothing for the time stall.
+func newRegistry(stall time.Duration) *registry.Client {
+	config, _ := os.UserConfigDir() // who has no home has no files in it
+	home, _ := os.UserHomeDir()
+	return registry.New(registry.Options{
+		Credentials: registry.UserCredentials(),
+		Dirs:        registry.DefaultDirs(config, home),
+		Transport:   func(rt http.RoundTripper) http.RoundTripper { return llbsource.Stall(rt, stall) },
+		Waits:       []time.Duration{time.Second, 3 * time.Second},
+	})
+}
+
+func openLocal(o *Options) (*localBuilder, error) {
+	if o.Now == nil {
+		return nil, errors.New("Options.Now is nil (use time.Now)")
+	}
+	dir, err := state.Open(o.State, o.Now)
+	if err != nil {
+		return nil, err
+	}
+	return &localBuilder{dir, newRegistry(o.stall())}, nil
+}
+
+func (s *localBuilder) sources(o *Options, p *places) *llbsource.Sources {
+	return &llbsource.Sources{
+		Store: s.Store, Cache: s.Cache, Files: s.Files,
+		Registry: s.registry, Mirrors: o.Mirrors, Local: s.Images.Find,
+		Dirs: p.dirs, Layouts: p.layouts, HTTP: &http.Client{Transport: llbsource.Stall(http.DefaultTransport, o.stall())}, Stall: o.stall(),
+		Trees: p.trees, Uploads: p.uploads,
+		Temp: s.Temp(), Now: o.Now,
+		Secrets: o.Secrets, Agents: o.Agents,
+	}
+}
+
+// explainer returns the explainer of the build of a Dockerfile.
+func (s *localBuilder) explainer(o *Options) *explain.Explainer {
+	from := o.Context
+	if abs, err := filepath.Abs(from); err == nil && !isURL(from) && from != stdin {
+		from = abs
+	}
+	id := digest.FromString(from + "\x00" + o.file()).Encoded()[:32]
+	return explain.New(s.Explained(id), s.Store, o.BuildArgs)
+}
+
+func (s *localBuilder) exporter(o *Options) *export.Exporter {
+	now := o.Now()
+	return &export.Exporter{Store: s.Store, Now: now, Layers: s.Layers(now)}
+}
+
+func (s *localBuilder) mounts(o *Options) *hostmount.Mounts {
+	return &hostmount.Mounts{
+		Now: o.Now,
+		Dir: s.Mounts(), Store: s.Store, Owners: os.Geteuid() == 0,
+		Secrets: o.Secrets, Agents: o.Agents,
+	}
+}

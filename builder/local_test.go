@@ -1,0 +1,20 @@
+package builder
+
+import (
+	"net/http"
+	"testing"
+	"time"
+)
+
+// TestStall: no server of a build may be silent for longer than two minutes.
+func TestStall(t *testing.T) {
+	o := &Options{State: t.TempDir(), Now: time.Now}
+	s, err := openLocal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	src := s.sources(o, &places{})
+	if src.Stall != 2*time.Minute || src.HTTP.Transport == http.DefaultTransport {
+		t.Errorf("the limit is %v, want two minutes, and one for HTTP", src.Stall)
+	}
+}

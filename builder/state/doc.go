@@ -1,0 +1,30 @@
+// Package state is the state directory of `slipway build`, which outlasts builds:
+//
+//	DIR/
+//	├── lock            held shared by builds, exclusively by a prune
+//	├── store/          package solver/tree
+//	│   ├── blobs/ab/…  content of files and layers, by digest
+//	│   ├── dirs/ab/…   directories, by digest
+//	│   └── tmp/        files that are being written
+//	├── cache/ab/….json outputs of vertices, by cache key (solver/diskcache)
+//	├── files           digests of context files, by name, size and times (solver/llbsource)
+//	├── images/….json   images that -t stored, by name (solver/images)
+//	├── layers/….json   blobs of exported layers (solver/export)
+//	├── mounts/…/data   cache mounts (solver/hostmount)
+//	├── namespace/      package solver/runner/namespace
+//	│   ├── layers/…    lower directories of overlays
+//	│   └── run/        mounts of running steps
+//	├── explain/….json  steps of the last build of each Dockerfile (builder/explain)
+//	├── temp/           downloads of sources
+//	├── outputs/        names of outputs that are being written, for removal after a kill
+//	├── builder/        the same for builds by a BuildKit, with a lock of its own
+//	└── gc              its modification time is that of the last garbage collection
+//
+// Names that end with .gone are being removed.
+//
+// [Open] opens the directory and [Dir.Hold] locks it for a build. [Entries] lists what a
+// prune can remove, [Prune] and [GC] remove it. All files can be restored by building
+// again, except for cache mounts and stored images.
+//
+// Out of scope: what a file contains. The package that is named next to it decides that.
+package state

@@ -1,0 +1,54 @@
+package state
+
+import (
+	"context"
+
+	"slipway/solver/diskcache"
+	"slipway/solver/tree"
+)
+
+// held takes the blobs of stored images out of the cache, and returns the images,
+// each with the bytes of the blobs that those before it do not have.
+func (d *Dir) held(u *diskcache.Usage) ([]Entry, error) {
+	list, _, err := d.Images.List()
+	if err != nil {
+		return nil, err
+	}
+	var entries []Entry
+	for _, img := range list {
+		e := Entry{Record: diskcache.Record{
+			Key: img.Root.Digest.Encoded(), Kind: KindImage, Name: "image " + img.Name, Used: img.Created,
+		}}
+		for _, b := range img.Blobs {
+			e.Bytes += u.Hold(b.Digest)
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+// Free removes blobs that neither the cache nor an image refers to. The state
+// directory must be locked.
+func (d *Dir) Free(ctx context.Context, blobs []tree.Blob) error {
+	records, err := d.Cache.Records(ctx)
+	if err != nil {
+		return err
+	}
+	u, err := d.Cache.Usage(ctx, records)
+	if err != nil {
+		return err
+	}
+	if _, err := d.held(u); err != nil {
+		return err
+	}
+	live, _ := u.Live()
+	for _, b := range blobs {
+		if live[b.Digest] {
+			continue
+		}
+		if err := d.Store.Remove(b.Digest); err != nil {
+			return err
+		}
+	}
+	return nil
+}
