@@ -32,12 +32,13 @@ COPY a /
 COPY --from=dir f /
 COPY --from=layout bin/busybox /second
 RUN --mount=type=secret,id=s --mount=type=ssh \
-    test -S "$SSH_AUTH_SOCK" && echo "$WHO $(cat /run/secrets/s)" > /told
+    test -S "$SSH_AUTH_SOCK" && echo "$WHO $(cat /run/secrets/s)" > /output
 FROM scratch AS files
-COPY --from=base /told /a /f /
+COPY --from=base /output /a /f /
 `
 
-// builderOptions returns a build that uses every service of the client.
+// builderOptions returns options of a build that uses every service that a client offers:
+// contexts, secrets, SSH agents and OCI layouts.
 func builderOptions(t *testing.T) builder.Options {
 	t.Helper()
 	dir := t.TempDir()
@@ -57,7 +58,7 @@ func builderOptions(t *testing.T) builder.Options {
 	}
 }
 
-// busyboxLayout creates an OCI layout of a base image.
+// busyboxLayout writes a base image to an OCI layout and returns the layout's directory.
 func busyboxLayout(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "layout")
@@ -66,13 +67,13 @@ func busyboxLayout(t *testing.T) string {
 		Outputs: []builder.Output{{Type: "oci", Dest: dir, Attrs: map[string]string{"tar": "false"}}},
 	}
 	if err := builder.Run(t.Context(), o); err != nil {
-		t.Fatal(report(err))
+		t.Fatal(errorText(err))
 	}
 	return dir
 }
 
-// report returns an error as users see it.
-func report(err error) string {
+// errorText returns err as slipway build prints it.
+func errorText(err error) string {
 	var b strings.Builder
 	_ = builder.Report(&b, err, false)
 	return b.String()
@@ -85,12 +86,12 @@ func wantText(t *testing.T, file, want string) {
 	}
 }
 
-// TestBuilder builds with BuildKit and the frontend in this process, for every
-// kind of address.
+// TestBuilder checks builds with our frontend in this process and a BuildKit daemon, for each
+// kind of builder address.
 func TestBuilder(t *testing.T) {
 	authority, certificate := newCertificate(t, nil, nil)
 	_, ours := newCertificate(t, authority, certificate)
-	standIn(t)
+	installFakeDocker(t)
 	for about, address := range map[string]builder.Builder{
 		"unix":             {Address: shared.Socket},
 		"tcp":              {Address: "tcp://" + forward(t, nil)},
@@ -106,17 +107,17 @@ func TestBuilder(t *testing.T) {
 			out := t.TempDir()
 			o.Outputs = []builder.Output{{Type: "local", Dest: out}}
 			if err := builder.Run(t.Context(), o); err != nil {
-				t.Fatal(report(err))
+				t.Fatal(errorText(err))
 			}
-			wantText(t, filepath.Join(out, "told"), t.Name()+" secret\n")
+			wantText(t, filepath.Join(out, "output"), t.Name()+" secret\n")
 			wantText(t, filepath.Join(out, "a"), "from the context")
 			wantText(t, filepath.Join(out, "f"), "from a directory")
 		})
 	}
 }
 
-// TestBuilderImage builds each case with BuildKit and the frontend in this
-// process, and compares the result with the frontend as an image.
+// TestBuilderImage checks that our frontend in this process and our frontend image create the
+// same images with BuildKit.
 func TestBuilderImage(t *testing.T) {
 	onBuilder := func(o *builder.Options) { o.Builder = &builder.Builder{Address: shared.Socket} }
 	for _, c := range readCases(t, "image") {
@@ -124,7 +125,7 @@ func TestBuilderImage(t *testing.T) {
 			t.Parallel()
 			want := c.build(t, func(t *testing.T, req rig.Request) ([]imagetree.Image, error) {
 				req.Dockerfile = "# syntax=" + ours + "\n" + req.Dockerfile
-				return reference(t, req)
+				return buildWithBuildKit(t, req)
 			})
 			got := c.build(t, func(t *testing.T, req rig.Request) ([]imagetree.Image, error) {
 				return solveImage(t, req, onBuilder)
@@ -136,8 +137,8 @@ func TestBuilderImage(t *testing.T) {
 	}
 }
 
-// TestBuilderOutputs writes all kinds of outputs and compares their digests
-// with BuildKit's.
+// TestBuilderOutputs checks that each kind of output of a build with a daemon has the same
+// digests as BuildKit's own client writes.
 func TestBuilderOutputs(t *testing.T) {
 	o := builderOptions(t)
 	dir := t.TempDir()
@@ -156,9 +157,9 @@ func TestBuilderOutputs(t *testing.T) {
 	}
 	res, err := builder.Build(t.Context(), o)
 	if err != nil {
-		t.Fatal(report(err))
+		t.Fatal(errorText(err))
 	}
-	wantText(t, filepath.Join(dir, "files", "told"), t.Name()+" secret\n")
+	wantText(t, filepath.Join(dir, "files", "output"), t.Name()+" secret\n")
 	ref, err := name.NewTag(shared.Addr+"/builder:outputs", name.Insecure)
 	if err != nil {
 		t.Fatal(err)
@@ -190,7 +191,7 @@ func TestBuilderOutputs(t *testing.T) {
 	}
 }
 
-// TestBuilderStdin sends a Dockerfile and a context from standard input.
+// TestBuilderStdin checks builds whose Dockerfile or context comes from standard input.
 func TestBuilderStdin(t *testing.T) {
 	dir := t.TempDir()
 	context, err := buildcase.PackArchive("context.tar", []byte(`file 0644 0:0 Dockerfile FROM scratch\nCOPY Dockerfile /f\n`))
@@ -213,15 +214,15 @@ func TestBuilderStdin(t *testing.T) {
 			Outputs: []builder.Output{{Type: "local", Dest: out}}, Now: time.Now,
 		}
 		if err := builder.Run(t.Context(), o); err != nil {
-			t.Error(report(err))
+			t.Error(errorText(err))
 			continue
 		}
 		wantText(t, filepath.Join(out, "f"), tc.want)
 	}
 }
 
-// TestBuilderErrors checks that errors have a location, and that failing builds
-// write nothing.
+// TestBuilderErrors checks that errors have a source location, and that failing builds write
+// no output.
 func TestBuilderErrors(t *testing.T) {
 	for _, tc := range []struct{ dockerfile, want string }{
 		{"FROM scratch\nCOPPY a /\n", "Dockerfile:2:1: error: dockerfile parse error on line 2: unknown instruction: COPPY (did you mean COPY?)\n 2 | COPPY a /\n   | ^^^^^\n"},
@@ -236,8 +237,8 @@ func TestBuilderErrors(t *testing.T) {
 			Context: filepath.Join(dir, "context"), Builder: &builder.Builder{Address: shared.Socket}, Now: time.Now,
 			Outputs: []builder.Output{{Type: "local", Dest: filepath.Join(dir, "out")}, {Type: "oci", Dest: filepath.Join(dir, "out.tar")}},
 		}
-		if got := report(builder.Run(t.Context(), o)); !strings.Contains(got, tc.want) {
-			t.Errorf("%q: told\n%swant\n%s", tc.dockerfile, got, tc.want)
+		if got := errorText(builder.Run(t.Context(), o)); !strings.Contains(got, tc.want) {
+			t.Errorf("%q: output\n%swant\n%s", tc.dockerfile, got, tc.want)
 		}
 		if list, err := os.ReadDir(dir); err != nil || len(list) != 1 {
 			t.Errorf("%q: left %v, %v", tc.dockerfile, list, err)
@@ -245,7 +246,7 @@ func TestBuilderErrors(t *testing.T) {
 	}
 }
 
-// TestBuilderInterrupted interrupts a build whose step takes a minute.
+// TestBuilderInterrupted checks that canceling a build ends it while a step runs.
 func TestBuilderInterrupted(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -269,7 +270,7 @@ func TestBuilderInterrupted(t *testing.T) {
 	}
 }
 
-// buildSlipway compiles the program.
+// buildSlipway compiles slipway and returns its path.
 func buildSlipway(t *testing.T) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "slipway")
@@ -279,7 +280,7 @@ func buildSlipway(t *testing.T) string {
 	return program
 }
 
-// TestBuilderCommand runs the program and interrupts it.
+// TestBuilderCommand checks the command slipway build with a daemon, including an interrupt.
 func TestBuilderCommand(t *testing.T) {
 	o := builderOptions(t)
 	dir := t.TempDir()
@@ -299,7 +300,7 @@ func TestBuilderCommand(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	wantText(t, filepath.Join(dir, "out", "told"), "me secret\n")
+	wantText(t, filepath.Join(dir, "out", "output"), "me secret\n")
 	if id, err := os.ReadFile(filepath.Join(dir, "id")); err != nil || !strings.HasPrefix(string(id), "sha256:") {
 		t.Errorf("ID %q, %v", id, err)
 	}
@@ -314,7 +315,7 @@ func TestBuilderCommand(t *testing.T) {
 	}
 }
 
-// interruptCommand sends SIGINT while a step runs.
+// interruptCommand starts cmd, sends SIGINT as soon as a step runs, and checks the exit code.
 func interruptCommand(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
 	cmd.Stdin = strings.NewReader("FROM busybox\nRUN echo star\"\"ted; sleep 60; : " + t.Name() + "\n")
@@ -326,9 +327,9 @@ func interruptCommand(t *testing.T, cmd *exec.Cmd) {
 		t.Fatal(err)
 	}
 	start := time.Now()
-	var told strings.Builder
+	var output strings.Builder
 	for lines := bufio.NewScanner(stderr); lines.Scan(); {
-		fmt.Fprintln(&told, lines.Text())
+		fmt.Fprintln(&output, lines.Text())
 		if strings.Contains(lines.Text(), "started") {
 			if err := cmd.Process.Signal(os.Interrupt); err != nil {
 				t.Error(err)
@@ -337,6 +338,6 @@ func interruptCommand(t *testing.T, cmd *exec.Cmd) {
 	}
 	_ = cmd.Wait()
 	if code := cmd.ProcessState.ExitCode(); code != 130 || time.Since(start) > 30*time.Second {
-		t.Errorf("interrupted: exit code %d after %v\n%s", code, time.Since(start), told.String())
+		t.Errorf("interrupted: exit code %d after %v\n%s", code, time.Since(start), output.String())
 	}
 }

@@ -14,13 +14,12 @@ import (
 	"slipway/integration/rig"
 )
 
-// A testCase is one archive of testdata. Package buildcase documents the
-// format.
+// A testCase is a test case in testdata. Package buildcase documents its format.
 type testCase struct {
 	*buildcase.Case
 	name    string
-	request rig.Request // the first build without the # syntax line
-	server  string      // URL of the files below http/; "" if the case has no such files
+	request rig.Request // request for the first build, without # syntax line
+	server  string      // URL of the server for files below http/; "" if the case has none
 }
 
 func readCases(t *testing.T, dir string) []testCase {
@@ -59,12 +58,12 @@ func readCase(t *testing.T, file string) testCase {
 		t.Cleanup(s.Close)
 		c.server = s.URL
 	}
-	c.request = c.requestOf(layout)
+	c.request = c.currentRequest(layout)
 	return c
 }
 
-// requestOf returns the current build of a layout of the case.
-func (c *testCase) requestOf(l *buildcase.Layout) rig.Request {
+// currentRequest returns the request for the build that l is laid out for.
+func (c *testCase) currentRequest(l *buildcase.Layout) rig.Request {
 	req := l.Request()
 	if c.server != "" {
 		req.Attrs["build-arg:HTTP"] = c.server
@@ -72,7 +71,7 @@ func (c *testCase) requestOf(l *buildcase.Layout) rig.Request {
 	return req
 }
 
-// withSyntax returns the build with a # syntax line for the given frontend.
+// withSyntax returns the request with a # syntax line that selects frontend.
 func (c *testCase) withSyntax(frontend string) rig.Request {
 	req := c.request
 	req.Dockerfile = "# syntax=" + frontend + "\n" + req.Dockerfile

@@ -21,7 +21,8 @@ import (
 	"time"
 )
 
-// forward listens on a port and connects each client to the builder's socket.
+// forward starts a server that connects each client with the builder's socket. It returns the
+// server's host:port. If config is not nil, the server requires TLS.
 func forward(t *testing.T, config *tls.Config) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -56,8 +57,9 @@ func connect(conn net.Conn) {
 	_, _ = io.Copy(conn, daemon)
 }
 
-// standIn puts a fake docker command on PATH whose container is the builder.
-func standIn(t *testing.T) {
+// installFakeDocker puts a fake docker command on PATH. Its only container is named rig, and
+// buildctl dial-stdio in this container connects to the builder.
+func installFakeDocker(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
 	script := fmt.Sprintf("#!/bin/sh\n[ \"$*\" = 'exec -i rig buildctl dial-stdio' ] || { echo \"no container: $*\" >&2; exit 1; }\nexec %s --addr %s dial-stdio\n", shared.Buildctl, shared.Socket)
@@ -68,14 +70,14 @@ func standIn(t *testing.T) {
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 }
 
-// certificateFiles are the files for --tlscacert and similar flags.
+// certificateFiles contains the PEM files for --tlscacert and similar flags.
 type certificateFiles struct {
 	authority, cert, key string
 	pair                 tls.Certificate
 }
 
-// newCertificate creates a certificate, self-signed or signed by the given
-// authority.
+// newCertificate creates a certificate, signed by authority. If authority is nil, the
+// certificate is self-signed.
 func newCertificate(t *testing.T, authority *x509.Certificate, signer *certificateFiles) (*x509.Certificate, *certificateFiles) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -118,7 +120,7 @@ func newCertificate(t *testing.T, authority *x509.Certificate, signer *certifica
 	return made, files
 }
 
-// serverTLS returns a configuration that requires a client certificate.
+// serverTLS returns a server configuration that requires client certificates from authority.
 func serverTLS(t *testing.T, authority *x509.Certificate, own *certificateFiles) *tls.Config {
 	t.Helper()
 	pool := x509.NewCertPool()

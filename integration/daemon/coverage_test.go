@@ -9,8 +9,8 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// TestCoverage checks that the cases in testdata/image together use every
-// instruction and every flag that a local build can use.
+// TestCoverage checks that each instruction, and each flag that a local build can use, occurs
+// in a case of testdata/image.
 func TestCoverage(t *testing.T) {
 	files, err := filepath.Glob("testdata/image/*.txtar")
 	if err != nil {

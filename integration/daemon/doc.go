@@ -1,20 +1,20 @@
-// Package daemon builds Dockerfiles with a real builder, through our frontend
-// image and through upstream's, and compares the results.
+// Package daemon builds Dockerfiles with a real builder, through our frontend image and
+// through upstream's, and compares the results. Each test case is a txtar archive in the
+// format of package buildcase:
 //
-// testdata/image contains builds that succeed: the file tree of every layer,
-// the config and the names of the steps must be equal. testdata/error contains
-// builds that fail: the output of buildctl, including source lines, must be
-// equal except for random parts. Each case is a txtar archive; see
-// case_test.go.
+//   - testdata/image contains builds that succeed. The files of every layer, the config and the
+//     step names must be equal.
+//   - testdata/error contains builds that fail. The output of buildctl, including source lines,
+//     must be equal except for random parts.
+//   - testdata/solver contains builds for our own solver, some of which fail. Its results must
+//     equal BuildKit's, including file times. The same holds for the builds in testdata/image.
 //
-// testdata/solver contains builds, some of which fail, for which our own solver
-// must equal BuildKit, including times of files. The same holds for
-// testdata/image. They cover BuildKit's own test suite; testdata/upstream.txt
-// lists the omitted tests.
+// Together, the cases cover BuildKit's own test suite. testdata/upstream.txt lists the omitted
+// tests, with reasons.
 //
-// definitions_test.go contains operations that no Dockerfile can express, among
-// them those of BuildKit's client tests, for which the solver must equal
-// BuildKit, too.
+// definitions_test.go contains LLB operations that no Dockerfile can express, for example
+// those in BuildKit's client tests. The results of our solver must equal BuildKit's for them,
+// too.
 //
 // The tests have build tag integration: they need Linux and root.
 package daemon

@@ -17,9 +17,9 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// TestFrontendImage builds the Dockerfile of this repository and compares the
-// image with the one created without a builder. A directory replaces the
-// compiling stage, which needs a Go image.
+// TestFrontendImage checks that building this repository's Dockerfile creates the same
+// frontend image as package frontendimage does without a builder. A named context replaces the
+// stage that compiles, because that stage needs a Go image.
 func TestFrontendImage(t *testing.T) {
 	root, err := toolbox.Root()
 	if err != nil {
@@ -56,7 +56,7 @@ func TestFrontendImage(t *testing.T) {
 	}
 }
 
-// withoutHistory removes the history from an image.
+// withoutHistory returns the lines of an image's description without its history.
 func withoutHistory(image string) []string {
 	var kept []string
 	inside := false

@@ -15,8 +15,7 @@ import (
 	"slipway/integration/rig"
 )
 
-// TestError builds each case of testdata/error with both frontends and
-// buildctl, and compares the errors.
+// TestError checks that buildctl prints the same errors with our frontend as with upstream's.
 func TestError(t *testing.T) {
 	for _, c := range readCases(t, "error") {
 		t.Run(c.name, func(t *testing.T) {
@@ -25,7 +24,7 @@ func TestError(t *testing.T) {
 			gotSource, gotText := splitError(got)
 			wantSource, wantText := splitError(want)
 			for _, prefix := range []string{"error: ", "failed to solve: ", "failed to run Build function: "} {
-				wantText = strings.TrimPrefix(wantText, prefix) // prefix of buildctl; which of two appears depends on timing
+				wantText = strings.TrimPrefix(wantText, prefix) // buildctl prints one of two prefixes, depending on timing
 			}
 			if !strings.Contains(gotText, wantText) {
 				t.Errorf("%s\nerror: %s\nwant:  %s", c.About, gotText, wantText)
@@ -49,8 +48,8 @@ func TestError(t *testing.T) {
 	}
 }
 
-// buildError runs buildctl and returns the end of its output, from the source
-// lines on.
+// buildError runs a build with buildctl that must fail. It returns the end of the output,
+// starting with the source lines.
 func buildError(t *testing.T, req rig.Request) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -72,11 +71,11 @@ func buildError(t *testing.T, req rig.Request) string {
 	if i := strings.Index(text, "Dockerfile:"); i >= 0 {
 		text = text[i:]
 	}
-	return anonymous(text)
+	return maskRandom(text)
 }
 
-// anonymous replaces text that differs between runs.
-func anonymous(text string) string {
+// maskRandom replaces parts of an error text that differ between runs.
+func maskRandom(text string) string {
 	text = strings.NewReplacer(ours, "FRONTEND", upstream, "FRONTEND").Replace(text)
 	for _, r := range []struct{ pattern, with string }{
 		{`ref [a-z0-9]{25}::[a-z0-9]{25}`, "ref REF"},
@@ -87,8 +86,7 @@ func anonymous(text string) string {
 	return text
 }
 
-// splitError splits an error into the excerpt of the Dockerfile and the
-// message.
+// splitError splits an error text into the source lines and the message.
 func splitError(text string) (source, message string) {
 	if i := strings.LastIndex(text, "error: "); i >= 0 {
 		return text[:i], strings.TrimSpace(text[i:])

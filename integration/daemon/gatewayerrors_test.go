@@ -21,8 +21,8 @@ import (
 	"slipway/builder"
 )
 
-// TestGatewayErrors checks that errors of our gateway have the same types as
-// BuildKit's and, for processes, the same text.
+// TestGatewayErrors checks that errors from our gateway have the same gRPC codes and types as
+// errors from BuildKit's gateway. For failed processes, the text must be equal, too.
 func TestGatewayErrors(t *testing.T) {
 	at := llb.NewSourceMap(nil, "f", "f", []byte("1\n2\n")).Location([]*pb.Range{{Start: &pb.Position{Line: 2}, End: &pb.Position{Line: 2}}})
 	old := llb.Scratch().File(llb.Mkfile("/old", 0o644, nil))
@@ -33,13 +33,13 @@ func TestGatewayErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var want, got string
-			if _, err := shared.Client.Build(t.Context(), client.SolveOpt{}, "", describing(st, &want), nil); err != nil {
+			if _, err := shared.Client.Build(t.Context(), client.SolveOpt{}, "", describeError(st, &want), nil); err != nil {
 				t.Fatal(err)
 			}
 			dir := t.TempDir()
-			writeFile(t, filepath.Join(dir, "Dockerfile"), nil) // not read by the frontend
+			writeFile(t, filepath.Join(dir, "Dockerfile"), nil) // required by the client, unused by the frontend
 			err := builder.Run(t.Context(), builder.Options{
-				Context: dir, Frontend: describing(st, &got), Runner: "namespace",
+				Context: dir, Frontend: describeError(st, &got), Runner: "namespace",
 				State: t.TempDir(), Now: time.Now, Mirrors: map[string]string{"docker.io": shared.Addr},
 			})
 			if err != nil {
@@ -52,9 +52,9 @@ func TestGatewayErrors(t *testing.T) {
 	}
 }
 
-// describing returns a frontend that describes the error of solving st. It has
-// no result.
-func describing(st llb.State, text *string) gateway.BuildFunc {
+// describeError returns a frontend that solves st and writes a description of the error to
+// text. The frontend returns an empty result.
+func describeError(st llb.State, text *string) gateway.BuildFunc {
 	return func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 		def, err := st.Marshal(ctx, llb.LinuxAmd64)
 		if err != nil {

@@ -13,13 +13,12 @@ import (
 	"slipway/integration/rig"
 )
 
-// TestImage builds each case of testdata/image with both frontends and compares
-// the images.
+// TestImage checks that our frontend and upstream's create the same images with BuildKit.
 func TestImage(t *testing.T) {
 	for _, c := range readCases(t, "image") {
 		t.Run(c.name, func(t *testing.T) {
-			// Build sequentially: concurrent builds share steps, and a shared
-			// step has the name from the first build.
+			// Concurrent builds would share steps, and a shared step has the name that the
+			// first build gave it.
 			got, gotSteps := buildImage(t, c.withSyntax(ours))
 			want, wantSteps := buildImage(t, c.withSyntax(upstream))
 			if got == "" {
@@ -37,7 +36,7 @@ func TestImage(t *testing.T) {
 
 func lines(s string) []string { return strings.Split(s, "\n") }
 
-// buildImage returns the image as text, and the sorted names of its steps.
+// buildImage runs a build. It returns a description of the image and the sorted step names.
 func buildImage(t *testing.T, req rig.Request) (image string, steps []string) {
 	t.Helper()
 	req.Image = true
@@ -52,8 +51,8 @@ func buildImage(t *testing.T, req rig.Request) (image string, steps []string) {
 	return imageText(t, index), stepNames(res)
 }
 
-// stepNames omits the steps that load the frontend image, which differ between
-// builds.
+// stepNames returns the names of the build's steps. It omits the steps that load the frontend
+// image, which differ between frontends.
 func stepNames(res *rig.Result) []string {
 	var names []string
 	for _, n := range res.Names() {

@@ -19,8 +19,8 @@ import (
 	"slipway/integration/rig"
 )
 
-// TestBuilderInPlace checks that outputs to devices and pipes are written to
-// them without replacing them.
+// TestBuilderInPlace checks that a build writes an output to an existing device or named pipe
+// instead of replacing it.
 func TestBuilderInPlace(t *testing.T) {
 	dir := t.TempDir()
 	null, pipe := filepath.Join(dir, "null"), filepath.Join(dir, "pipe")
@@ -43,7 +43,7 @@ func TestBuilderInPlace(t *testing.T) {
 		Outputs: []builder.Output{{Type: "oci", Dest: null}, {Type: "tar", Dest: pipe}}, Now: time.Now,
 	}
 	if err := builder.Run(t.Context(), o); err != nil {
-		t.Fatal(report(err))
+		t.Fatal(errorText(err))
 	}
 	if got := <-read; !strings.Contains(got, "told") {
 		t.Errorf("the pipe got %d bytes", len(got))
@@ -53,8 +53,8 @@ func TestBuilderInPlace(t *testing.T) {
 	}
 }
 
-// TestBuilderSyntax checks that a builder runs the frontend named by # syntax,
-// unless that frontend is part of this program.
+// TestBuilderSyntax checks that a daemon runs the frontend image of a # syntax line, unless
+// slipway itself contains that frontend.
 func TestBuilderSyntax(t *testing.T) {
 	for ref, followed := range map[string]bool{rig.Upstream: true, rig.Ours: false, "docker/dockerfile:1": false} {
 		out := t.TempDir()
@@ -69,7 +69,7 @@ func TestBuilderSyntax(t *testing.T) {
 			},
 		}
 		if err := builder.Run(t.Context(), o); err != nil {
-			t.Errorf("%s: %s", ref, report(err))
+			t.Errorf("%s: %s", ref, errorText(err))
 			continue
 		}
 		wantText(t, filepath.Join(out, "told"), "x\n")
@@ -79,8 +79,8 @@ func TestBuilderSyntax(t *testing.T) {
 	}
 }
 
-// TestBuilderKilled checks that the next build with a builder removes the
-// temporary files of a killed one.
+// TestBuilderKilled checks that a build with a daemon removes the temporary files that a
+// killed build left.
 func TestBuilderKilled(t *testing.T) {
 	program, dir := buildSlipway(t), t.TempDir()
 	command := func(step string) *exec.Cmd {

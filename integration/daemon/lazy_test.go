@@ -12,8 +12,8 @@ import (
 	"slipway/integration/rig"
 )
 
-// TestPruned checks that an unneeded stage is neither run nor loaded: its base
-// image does not exist and its command fails.
+// TestPruned checks that the builder neither pulls nor executes a stage that the target does
+// not need. The stage would fail, because its base image does not exist.
 func TestPruned(t *testing.T) {
 	c := testCase{request: rig.Request{Dockerfile: `FROM nosuchimage AS unused
 RUN exit 1
@@ -33,9 +33,9 @@ RUN true
 	}
 }
 
-// TestOnlyUsedFilesTravel checks that the builder only requests files of the
-// context that an instruction of a used stage names.
-func TestOnlyUsedFilesTravel(t *testing.T) {
+// TestContextFilter checks that the builder requests only those files of the context that an
+// instruction in a needed stage names.
+func TestContextFilter(t *testing.T) {
 	const big = 4 << 20
 	dir := t.TempDir()
 	content := make([]byte, big)
@@ -46,7 +46,7 @@ func TestOnlyUsedFilesTravel(t *testing.T) {
 	writeFile(t, filepath.Join(dir, "sub", "used"), []byte("used\n"))
 	for name, tc := range map[string]struct {
 		dockerfile string
-		big        bool // whether the whole context is transferred
+		wantAll    bool // set if the whole context must be transferred
 	}{
 		"COPY of one file":    {"FROM scratch AS pruned\nCOPY . /\nFROM scratch\nCOPY sub/used /\n", false},
 		"mount of one folder": {"FROM busybox\nRUN --mount=source=sub,target=/m cat /m/used\n", false},
@@ -54,7 +54,7 @@ func TestOnlyUsedFilesTravel(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, frontend := range []string{ours, upstream} {
-				c := testCase{request: rig.Request{Dockerfile: tc.dockerfile, Context: fresh(t, dir)}}
+				c := testCase{request: rig.Request{Dockerfile: tc.dockerfile, Context: copyContext(t, dir)}}
 				res, err := shared.Build(t.Context(), c.withSyntax(frontend))
 				if err != nil {
 					t.Fatal(err)
@@ -63,7 +63,7 @@ func TestOnlyUsedFilesTravel(t *testing.T) {
 				if sent == 0 {
 					t.Errorf("%s: nothing is reported as sent: %v", frontend, res.Sent)
 				}
-				if (sent >= big) != tc.big {
+				if (sent >= big) != tc.wantAll {
 					t.Errorf("%s: %d bytes of the context were transferred", frontend, sent)
 				}
 			}
@@ -71,9 +71,9 @@ func TestOnlyUsedFilesTravel(t *testing.T) {
 	}
 }
 
-// fresh copies a context, because the builder remembers the files of a
-// directory and only requests changes.
-func fresh(t *testing.T, dir string) string {
+// copyContext copies a context to a new directory. The builder caches the files of a directory
+// and requests only changes, so a known directory would hide transfers.
+func copyContext(t *testing.T, dir string) string {
 	t.Helper()
 	to := t.TempDir()
 	if err := os.CopyFS(to, os.DirFS(dir)); err != nil {

@@ -23,9 +23,9 @@ import (
 	"slipway/integration/imagetree"
 )
 
-// TestDefinitions solves operations that no Dockerfile can express, among them
-// the file operations, merges and differences of BuildKit's client tests, with
-// our solver and with BuildKit, and compares the layers.
+// TestDefinitions checks that our solver and BuildKit create equal layers for LLB that no
+// Dockerfile can express. Examples are the file, merge and diff operations in BuildKit's
+// client tests.
 func TestDefinitions(t *testing.T) {
 	state := t.TempDir()
 	t.Run("cases", func(t *testing.T) {
@@ -34,10 +34,10 @@ func TestDefinitions(t *testing.T) {
 				t.Parallel()
 				want, wantErr := solveReference(t, c.state)
 				got, gotErr := solveState(t, c.state, state)
-				if c.fails != "" {
+				if c.wantErr != "" {
 					for _, err := range []error{wantErr, gotErr} {
-						if err == nil || !strings.Contains(err.Error(), c.fails) {
-							t.Errorf("error %v, want one with %q", err, c.fails)
+						if err == nil || !strings.Contains(err.Error(), c.wantErr) {
+							t.Errorf("error %v, want one with %q", err, c.wantErr)
 						}
 					}
 					return
@@ -53,8 +53,8 @@ func TestDefinitions(t *testing.T) {
 	})
 }
 
-// frontendOf returns a frontend whose result is the given state.
-func frontendOf(st llb.State) gateway.BuildFunc {
+// stateFrontend returns a frontend whose result is st.
+func stateFrontend(st llb.State) gateway.BuildFunc {
 	return func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 		def, err := st.Marshal(ctx)
 		if err != nil {
@@ -88,7 +88,7 @@ func solveReference(t *testing.T, st llb.State) ([]imagetree.Image, error) {
 	_, err := shared.Client.Build(t.Context(), client.SolveOpt{Exports: []client.ExportEntry{{
 		Type:   client.ExporterOCI,
 		Output: func(map[string]string) (io.WriteCloser, error) { return os.Create(archive) },
-	}}}, "", frontendOf(st), nil)
+	}}}, "", stateFrontend(st), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -99,9 +99,9 @@ func solveState(t *testing.T, st llb.State, state string) ([]imagetree.Image, er
 	t.Helper()
 	dir := t.TempDir()
 	archive := filepath.Join(dir, "image.tar")
-	writeFile(t, filepath.Join(dir, "Dockerfile"), nil) // not read by the frontend
+	writeFile(t, filepath.Join(dir, "Dockerfile"), nil) // required by the client, unused by the frontend
 	err := builder.Run(t.Context(), builder.Options{
-		Context: dir, Frontend: frontendOf(st), Runner: "namespace",
+		Context: dir, Frontend: stateFrontend(st), Runner: "namespace",
 		Outputs: []builder.Output{{Type: "oci", Dest: archive}},
 		State:   state, Now: time.Now, Mirrors: map[string]string{"docker.io": shared.Addr},
 	})
@@ -111,8 +111,8 @@ func solveState(t *testing.T, st llb.State, state string) ([]imagetree.Image, er
 	return readArchive(t, archive), nil
 }
 
-// layersOf returns the layers of images as text. It omits the configs, which
-// come from the frontend.
+// layersOf returns a description of the layers. It omits the configs, which this test's
+// frontend does not set.
 func layersOf(images []imagetree.Image) string {
 	var b strings.Builder
 	for _, image := range images {

@@ -9,7 +9,7 @@ import (
 	"slipway/solver/runner/namespace"
 )
 
-// The two frontends, as references for a # syntax line.
+// References to the two frontend images, for a # syntax line.
 const (
 	ours     = rig.Ours
 	upstream = rig.Upstream
@@ -20,6 +20,6 @@ const (
 var shared *rig.Rig
 
 func TestMain(m *testing.M) {
-	namespace.Main() // does not return in child processes of a build
+	namespace.Main() // runs and exits if this is a child process of a build
 	rig.Main(m, func(r *rig.Rig) { shared = r })
 }

@@ -20,9 +20,9 @@ import (
 	"slipway/integration/rig"
 )
 
-// TestBuildKit2023 builds each case of testdata/image with BuildKit v0.12 and
-// both frontends. It compares the images, or the errors if that builder lacks a
-// required capability.
+// TestBuildKit2023 checks that our frontend and upstream's create the same images with
+// BuildKit v0.12. If this version lacks a required capability, both must return the same
+// error.
 func TestBuildKit2023(t *testing.T) {
 	t.Parallel()
 	old, err := shared.StartDaemon(t.Context(), "buildkitd-2023")
@@ -43,8 +43,7 @@ func TestBuildKit2023(t *testing.T) {
 	})
 }
 
-// TestEngine20 is like TestBuildKit2023 for docker build with Docker Engine
-// 20.10.
+// TestEngine20 does the same as TestBuildKit2023 with docker build and Docker Engine 20.10.
 func TestEngine20(t *testing.T) {
 	t.Parallel()
 	engine, err := shared.StartEngine(t.Context())
@@ -58,7 +57,7 @@ func TestEngine20(t *testing.T) {
 	t.Run("load", func(t *testing.T) { loadIntoEngine(t, engine) })
 }
 
-// loadIntoEngine loads images into a real engine with slipway build --load.
+// loadIntoEngine checks that slipway build --load loads images into Docker Engine.
 func loadIntoEngine(t *testing.T, engine *rig.Engine) {
 	program := buildSlipway(t)
 	for _, args := range [][]string{{"--state", t.TempDir()}, {"--builder", shared.Socket}} {
@@ -77,7 +76,8 @@ func loadIntoEngine(t *testing.T, engine *rig.Engine) {
 	}
 }
 
-// compareOld builds each case with both frontends, given by their references.
+// compareOld checks that build returns the same image or the same error with two frontends.
+// ours and upstream are the references to their images.
 func compareOld(t *testing.T, ours, upstream string, build func(*testing.T, rig.Request) (string, error)) {
 	names := strings.NewReplacer(ours, "FRONTEND", upstream, "FRONTEND")
 	ran, built := 0, 0
@@ -95,9 +95,8 @@ func compareOld(t *testing.T, ours, upstream string, build func(*testing.T, rig.
 			case errWant == nil || errGot == nil:
 				t.Errorf("error %v\nupstream's %v", errGot, errWant)
 			default:
-				// Our error also contains the instruction that requires the
-				// missing capability.
-				got, want := names.Replace(errGot.Error()), reason(names.Replace(errWant.Error()))
+				// Our error starts with the instruction that requires the missing capability.
+				got, want := names.Replace(errGot.Error()), rootMessage(names.Replace(errWant.Error()))
 				t.Logf("not built: %s", got)
 				if !strings.HasSuffix(got, want) {
 					t.Errorf("error %s\nupstream's %s", got, want)
@@ -113,8 +112,8 @@ func compareOld(t *testing.T, ours, upstream string, build func(*testing.T, rig.
 	}
 }
 
-// reason removes the prefixes of the components that passed an error on.
-func reason(text string) string {
+// rootMessage removes the prefixes that components add when they pass on an error.
+func rootMessage(text string) string {
 	const rpc = "rpc error: code = Unknown desc = "
 	if i := strings.LastIndex(text, rpc); i >= 0 {
 		return text[i+len(rpc):]
@@ -122,12 +121,12 @@ func reason(text string) string {
 	return text
 }
 
-// A dockerError is the error at the end of the output of a failed docker build.
+// A dockerError is the last error in the output of docker build.
 type dockerError string
 
 func (e dockerError) Error() string { return string(e) }
 
-// dockerBuild runs docker build and returns the image as text.
+// dockerBuild runs docker build and returns a description of the image.
 func dockerBuild(t *testing.T, engine *rig.Engine, req rig.Request) (string, error) {
 	t.Helper()
 	dir := t.TempDir()
@@ -159,8 +158,7 @@ func dockerBuild(t *testing.T, engine *rig.Engine, req rig.Request) (string, err
 		if !strings.Contains(string(out), "empty export") {
 			t.Fatalf("docker save: %v\n%s", err, out)
 		}
-		// docker save does not save an image without layers, so use only its
-		// config.
+		// docker save fails for an image without layers, so describe only its config.
 		config, err := engine.Docker(t.Context(), dir, "inspect", "--format={{json .Config}}", string(image)).Output()
 		if err != nil {
 			t.Fatal(err)
@@ -174,7 +172,7 @@ func dockerBuild(t *testing.T, engine *rig.Engine, req rig.Request) (string, err
 	return imageText(t, mutate.AppendManifests(empty.Index, mutate.IndexAddendum{Add: saved})), nil
 }
 
-// dockerFlags converts a frontend option to flags of docker build.
+// dockerFlags returns the docker build flags that are equivalent to a frontend option.
 func dockerFlags(key, value string) []string {
 	if name, ok := strings.CutPrefix(key, "build-arg:"); ok {
 		return []string{"--build-arg", name + "=" + value}
@@ -182,7 +180,7 @@ func dockerFlags(key, value string) []string {
 	if name, ok := strings.CutPrefix(key, "label:"); ok {
 		return []string{"--label", name + "=" + value}
 	}
-	if key == "no-cache" { // docker build has no flag for single stages
+	if key == "no-cache" { // docker build cannot disable the cache for single stages
 		return []string{"--no-cache"}
 	}
 	return []string{"--" + key, value}

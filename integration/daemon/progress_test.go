@@ -16,9 +16,8 @@ import (
 	"slipway/builder"
 )
 
-// TestProgress checks that a build in this process shows the same vertices as a
-// build with BuildKit: the same names, the same order, and the same cached
-// steps.
+// TestProgress checks that a build with our solver reports the same vertices as a build with
+// BuildKit: equal names in equal order, and the same ones cached.
 func TestProgress(t *testing.T) {
 	dir, state := t.TempDir(), t.TempDir()
 	writeFile(t, filepath.Join(dir, "a"), []byte(t.Name()))
@@ -32,22 +31,21 @@ func TestProgress(t *testing.T) {
 		}
 		where(&o)
 		if err := builder.Run(t.Context(), o); err != nil {
-			t.Fatal(report(err))
+			t.Fatal(errorText(err))
 		}
 		return l.list()
 	}
 	const steps = "FROM busybox\nCOPY a /\nRUN cat a >/b\nWORKDIR /w\n"
 	for _, dockerfile := range []string{steps, steps, steps + "RUN touch new\n"} {
 		want := show(dockerfile, func(o *builder.Options) { o.Builder = &builder.Builder{Address: shared.Socket} })
-		got := show(dockerfile, inState(state, "namespace"))
+		got := show(dockerfile, setState(state, "namespace"))
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s\nvertices (-BuildKit +solver):\n%s", dockerfile, diff)
 		}
 	}
 }
 
-// shownVertices records the vertices of a build in the order in which they
-// started.
+// shownVertices records the vertices of a build in the order of their starts.
 type shownVertices struct {
 	order []digest.Digest
 	last  map[digest.Digest]*client.Vertex
@@ -68,8 +66,8 @@ func (l *shownVertices) add(s *client.SolveStatus) {
 	}
 }
 
-// list returns the names of the vertices and whether they were cached.
-// Concurrent metadata requests come first, sorted by name.
+// list returns the vertex names, each with a mark if the vertex was cached. Metadata requests
+// come first, sorted by name, because they run concurrently.
 func (l *shownVertices) list() []string {
 	var lookups, steps []string
 	for _, d := range l.order {

@@ -21,16 +21,15 @@ import (
 	"slipway/builder"
 )
 
-// cacheCase is a build whose steps write output that is different each time.
+// cacheCase is a build whose steps produce different output each time they are executed.
 type cacheCase struct {
-	name, mode string // mode: export mode of the cache in the registry
+	name, mode string // mode is the export mode of the registry cache: min or max
 	dockerfile string
-	changed    []string // steps that run if file a has different content of the same length
+	changed    []string // steps executed after the content of file a changed, but not its length
 }
 
-// random is a command with different output each time. Cases contain it as
-// RANDOM.
-const random = "cat /proc/sys/kernel/random/uuid"
+// randomCommand prints different output each time. RANDOM in a Dockerfile is replaced with it.
+const randomCommand = "cat /proc/sys/kernel/random/uuid"
 
 var cacheCases = []cacheCase{
 	{name: "context", mode: "min", dockerfile: `FROM busybox
@@ -75,8 +74,8 @@ ADD URL/file /f
 ADD --checksum=sha256:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881 --chmod=600 URL/file /g
 RUN RANDOM > /out
 `},
-	// A step that runs again with the same output does not affect the steps
-	// that copy it.
+	// If a step is executed again and its output is equal, steps that copy the output stay
+	// cached.
 	{name: "content", mode: "max", dockerfile: `FROM busybox AS made
 COPY a /
 RUN wc -c < /a > /size
@@ -86,13 +85,13 @@ RUN --mount=from=made,source=/size,target=/m RANDOM > /out
 `, changed: []string{"made 2/3", "made 3/3"}},
 }
 
-// side is one of the two builders that exchange caches.
-type side struct {
-	name  string
-	fresh func(t *testing.T, o *builder.Options) // selects the builder with an empty state
+// cacheBuilder is one of the two builders that exchange caches: our solver or BuildKit.
+type cacheBuilder struct {
+	name          string
+	setEmptyState func(t *testing.T, o *builder.Options) // selects this builder, with an empty state
 }
 
-var sides = []side{
+var sides = []cacheBuilder{
 	{"slipway", func(t *testing.T, o *builder.Options) {
 		o.State, o.Mirrors = t.TempDir(), map[string]string{"docker.io": shared.Addr}
 	}},
@@ -104,8 +103,8 @@ var sides = []side{
 	}},
 }
 
-// TestRemoteCache checks that a cache exported by one builder saves the other
-// the steps.
+// TestRemoteCache checks that each builder can import a cache that the other one exported to a
+// registry, and executes no cached step.
 func TestRemoteCache(t *testing.T) {
 	for _, c := range cacheCases {
 		for _, from := range sides {
@@ -121,7 +120,7 @@ func TestRemoteCache(t *testing.T) {
 	}
 }
 
-func (c cacheCase) exchange(t *testing.T, from, to side) {
+func (c cacheCase) exchange(t *testing.T, from, to cacheBuilder) {
 	o := c.options(t)
 	dir, ref := t.TempDir(), shared.Addr+"/cache/"+digest.FromString(t.Name()).Encoded()[:12]
 	caches := []client.CacheOptionsEntry{
@@ -131,10 +130,9 @@ func (c cacheCase) exchange(t *testing.T, from, to side) {
 	if from.name == "buildkitd" && c.mode == "max" {
 		caches[1].Attrs["compression"], caches[1].Attrs["force-compression"] = "zstd", "true"
 	}
-	// BuildKit's client mixes up manifests if several caches are exported
-	// together.
+	// BuildKit's client confuses manifests if one build exports several caches.
 	exporting := o
-	from.fresh(t, &exporting)
+	from.setEmptyState(t, &exporting)
 	first, _ := buildOut(t, exporting, nil, caches[1:])
 	if again, ran := buildOut(t, exporting, nil, caches[:1]); again != first {
 		t.Errorf("steps %q ran again", ran)
@@ -152,7 +150,7 @@ func (c cacheCase) exchange(t *testing.T, from, to side) {
 	}
 }
 
-// TestInlineCache checks caches that are embedded in an image.
+// TestInlineCache checks that each builder can import an inline cache from the other's image.
 func TestInlineCache(t *testing.T) {
 	for _, i := range []int{0, 1} {
 		from, to := sides[i], sides[1-i]
@@ -162,7 +160,7 @@ func TestInlineCache(t *testing.T) {
 			image := shared.Addr + "/cache/inline-" + from.name
 			exporting := o
 			exporting.Outputs = []builder.Output{{Type: "image", Push: true, Name: image}}
-			from.fresh(t, &exporting)
+			from.setEmptyState(t, &exporting)
 			first, _ := buildOut(t, exporting, nil, []client.CacheOptionsEntry{{Type: "inline"}})
 			got, ran := buildFresh(t, to, o, client.CacheOptionsEntry{Type: "registry", Attrs: map[string]string{"ref": image}})
 			if len(ran) > 0 || got != first {
@@ -172,14 +170,14 @@ func TestInlineCache(t *testing.T) {
 	}
 }
 
-func buildFresh(t *testing.T, s side, o builder.Options, from client.CacheOptionsEntry) (out string, ran []string) {
+func buildFresh(t *testing.T, s cacheBuilder, o builder.Options, from client.CacheOptionsEntry) (out string, ran []string) {
 	t.Helper()
-	s.fresh(t, &o)
+	s.setEmptyState(t, &o)
 	return buildOut(t, o, []client.CacheOptionsEntry{from}, nil)
 }
 
-// buildOut returns the file /out of the result and the numbers of the steps
-// that ran.
+// buildOut runs a build. It returns the content of /out in the result and the numbers of the
+// executed steps.
 func buildOut(t *testing.T, o builder.Options, from, to []client.CacheOptionsEntry) (out string, ran []string) {
 	t.Helper()
 	dest := t.TempDir()
@@ -191,15 +189,15 @@ func buildOut(t *testing.T, o builder.Options, from, to []client.CacheOptionsEnt
 			vertices[v.Digest] = v
 		}
 		for _, st := range s.Statuses {
-			fetched[st.Vertex] = true // BuildKit reports this for steps imported from a registry
+			fetched[st.Vertex] = true // BuildKit reports this status for steps that it imports from a registry
 		}
 	}
 	if err := builder.Run(t.Context(), o); err != nil {
-		t.Fatal(report(err))
+		t.Fatal(errorText(err))
 	}
 	for _, v := range vertices {
 		if len(v.Inputs) == 0 {
-			continue // a source: the download of ADD has the name of the step
+			continue // not a step: the download for an ADD has the name of the ADD
 		}
 		step, what, ok := strings.Cut(strings.TrimPrefix(v.Name, "["), "] ")
 		if ok && step != "internal" && !strings.HasPrefix(what, "FROM ") && !strings.HasPrefix(what, "LINK ") && !v.Cached && !fetched[v.Digest] {
@@ -214,7 +212,7 @@ func buildOut(t *testing.T, o builder.Options, from, to []client.CacheOptionsEnt
 	return string(data), ran
 }
 
-// entries returns the entries without the given attributes.
+// entries returns a copy of list without the named attributes.
 func entries(list []client.CacheOptionsEntry, without ...string) []client.CacheOptionsEntry {
 	var out []client.CacheOptionsEntry
 	for _, e := range list {
@@ -230,7 +228,7 @@ func entries(list []client.CacheOptionsEntry, without ...string) []client.CacheO
 	return out
 }
 
-// options returns the options of the build for either builder.
+// options returns the build options, which are the same for both builders.
 func (c cacheCase) options(t *testing.T) builder.Options {
 	t.Helper()
 	files := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -238,7 +236,7 @@ func (c cacheCase) options(t *testing.T) builder.Options {
 		_, _ = io.WriteString(w, "x")
 	}))
 	t.Cleanup(files.Close)
-	text := strings.NewReplacer("RANDOM", random, "URL", files.URL).Replace(c.dockerfile)
+	text := strings.NewReplacer("RANDOM", randomCommand, "URL", files.URL).Replace(c.dockerfile)
 	dir := t.TempDir()
 	for name, data := range map[string]string{
 		"Dockerfile": text,

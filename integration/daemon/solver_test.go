@@ -26,17 +26,16 @@ import (
 	"slipway/internal/fakeagent"
 )
 
-// began is a time before the first build.
-var began = time.Now()
+// startTime precedes the first build. Files with later times were created by a build.
+var startTime = time.Now()
 
-func started() time.Time { return began }
-
-// TestSolver builds each case of testdata/image and testdata/solver with our
-// solver, and compares the images, including layers and all times, with images
-// built by BuildKit's built-in frontend. It then builds them with the portable
-// runner: the result is the same, or an error about something that this runner
-// does not support. Finally, upstream's frontend must create the same images
-// with our gateway.
+// TestSolver checks that our solver creates the same images as BuildKit with its built-in
+// frontend, including layers and all file times. The cases are testdata/image and
+// testdata/solver.
+//
+// Two more builds of each case are checked. With the portable runner, the image must be equal,
+// or the error must name something that this runner does not support. With upstream's frontend
+// and our gateway, the image must be equal.
 func TestSolver(t *testing.T) {
 	native, portable := t.TempDir(), t.TempDir()
 	var ran, interpreted atomic.Int32
@@ -46,16 +45,16 @@ func TestSolver(t *testing.T) {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
 				ran.Add(1)
-				want := c.build(t, reference)
+				want := c.build(t, buildWithBuildKit)
 				got := c.build(t, func(t *testing.T, req rig.Request) ([]imagetree.Image, error) {
-					return solveImage(t, req, inState(native, "namespace"))
+					return solveImage(t, req, setState(native, "namespace"))
 				})
 				if diff := imagetree.Difference(want, got); diff != "" {
 					t.Errorf("%s\nimage (-BuildKit +solver):\n%s", c.About, diff)
 				}
 				got = c.build(t, func(t *testing.T, req rig.Request) ([]imagetree.Image, error) {
 					return solveImage(t, req, func(o *builder.Options) {
-						inState(native, "namespace")(o)
+						setState(native, "namespace")(o)
 						o.Frontend = dockerfile.Build
 					})
 				})
@@ -63,35 +62,35 @@ func TestSolver(t *testing.T) {
 					t.Errorf("%s\nimage (-BuildKit +upstream's frontend on our solver):\n%s", c.About, diff)
 				}
 				got = c.build(t, func(t *testing.T, req rig.Request) ([]imagetree.Image, error) {
-					return solveImage(t, req, inState(portable, "portable"))
+					return solveImage(t, req, setState(portable, "portable"))
 				})
 				if strings.Contains(got, "the portable runner") {
 					return
 				}
 				interpreted.Add(1)
-				if diff := imagetree.Difference(timeless(want), timeless(got)); diff != "" {
+				if diff := imagetree.Difference(withoutDirTimes(want), withoutDirTimes(got)); diff != "" {
 					t.Errorf("%s\nimage (-BuildKit +portable runner):\n%s", c.About, diff)
 				}
 			})
 		}
 	})
-	// -run may have selected cases that the portable runner cannot build.
+	// -run may select only cases that the portable runner cannot build.
 	if n := int(interpreted.Load()); int(ran.Load()) == len(cases) && n < len(cases)/2 {
 		t.Errorf("the portable runner built only %d of %d cases", n, len(cases))
 	}
 }
 
-// timeless removes the times of directories from a text. The mount points of
-// runc change the time of /etc, while the portable runner has none.
-func timeless(text string) string {
+// withoutDirTimes removes the times of directories from the description of an image. Mount
+// points that runc creates change the time of /etc. The portable runner creates none.
+func withoutDirTimes(text string) string {
 	return regexp.MustCompile(`(?m)^(dir .*) \S+$`).ReplaceAllString(text, "$1")
 }
 
-// A buildFunc builds a request and returns its images.
+// A buildFunc runs one build and returns its images.
 type buildFunc func(*testing.T, rig.Request) ([]imagetree.Image, error)
 
-// build runs all builds of a case and returns the images as text, or the text
-// of the expected error.
+// build runs all builds of a case. It returns a description of the images, or the expected
+// error.
 func (c *testCase) build(t *testing.T, f buildFunc) string {
 	t.Helper()
 	layout, err := c.Lay(t.TempDir())
@@ -99,14 +98,14 @@ func (c *testCase) build(t *testing.T, f buildFunc) string {
 		t.Fatal(err)
 	}
 	var b strings.Builder
-	seen := map[string]int{} // content of random files
+	seen := map[string]int{} // number of each content of a random file
 	for more := true; more; {
-		images, err := f(t, c.requestOf(layout))
+		images, err := f(t, c.currentRequest(layout))
 		if err != nil {
-			return c.failure(err)
+			return c.matchError(err)
 		}
 		for _, image := range images {
-			c.number(image, seen)
+			c.numberRandomFiles(image, seen)
 			b.WriteString(image.String())
 		}
 		if more, err = layout.Next(); err != nil {
@@ -116,8 +115,8 @@ func (c *testCase) build(t *testing.T, f buildFunc) string {
 	return b.String()
 }
 
-// failure returns the expected error texts that err contains.
-func (c *testCase) failure(err error) string {
+// matchError returns the lines of c.Errors that err contains.
+func (c *testCase) matchError(err error) string {
 	if c.Errors == nil {
 		return "error: " + err.Error()
 	}
@@ -129,9 +128,9 @@ func (c *testCase) failure(err error) string {
 	return strings.Join(c.Errors, "\n")
 }
 
-// number replaces random content with its number among the contents seen so
-// far.
-func (c *testCase) number(image imagetree.Image, seen map[string]int) {
+// numberRandomFiles replaces the content of random files with a number. Equal contents get
+// equal numbers. seen contains the numbers from earlier builds of the case.
+func (c *testCase) numberRandomFiles(image imagetree.Image, seen map[string]int) {
 	for _, layer := range image.Layers {
 		for i, e := range layer {
 			if !slices.Contains(c.Random, e.Path) {
@@ -145,11 +144,11 @@ func (c *testCase) number(image imagetree.Image, seen map[string]int) {
 	}
 }
 
-// reference builds with BuildKit only.
-func reference(t *testing.T, req rig.Request) ([]imagetree.Image, error) {
+// buildWithBuildKit runs a build with BuildKit's built-in frontend and returns its images.
+func buildWithBuildKit(t *testing.T, req rig.Request) ([]imagetree.Image, error) {
 	t.Helper()
-	// A new directory has the time of its source, while an updated one has the
-	// time of the update.
+	// A new key makes BuildKit use an empty directory for the context. Transferring into the
+	// directory of an earlier build would change the directory's time.
 	req.Image, req.Key = true, rand.Text()
 	if _, ok := req.Attrs["build-arg:SOURCE_DATE_EPOCH"]; ok {
 		req.Exporter = map[string]string{"rewrite-timestamp": "true"}
@@ -167,23 +166,23 @@ func readArchive(t *testing.T, archive string) []imagetree.Image {
 	if err != nil {
 		t.Fatal(err)
 	}
-	images, err := imagetree.Read(index, imagetree.Options{Times: true, Start: started()})
+	images, err := imagetree.Read(index, imagetree.Options{Times: true, Start: startTime})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return images
 }
 
-// inState configures a build with our own solver, a state directory and a
-// runner.
-func inState(dir, run string) func(*builder.Options) {
+// setState returns a function that configures a build with our solver: its state directory and
+// its runner.
+func setState(dir, run string) func(*builder.Options) {
 	return func(o *builder.Options) {
 		o.State, o.Runner = dir, run
 		o.Mirrors = map[string]string{"docker.io": shared.Addr, rig.Registry: shared.Addr}
 	}
 }
 
-// solveImage creates images with slipway build. where sets the builder.
+// solveImage runs slipway build and returns the images. where selects the builder.
 func solveImage(t *testing.T, req rig.Request, where func(*builder.Options)) ([]imagetree.Image, error) {
 	t.Helper()
 	dir := t.TempDir()
@@ -206,7 +205,8 @@ func solveImage(t *testing.T, req rig.Request, where func(*builder.Options)) ([]
 	return readArchive(t, archive), nil
 }
 
-// serveAgent serves a key as the default agent, if the request has one.
+// serveAgent starts an SSH agent that serves the key in keyFile as the agent "default". It
+// starts none if keyFile is "".
 func serveAgent(t *testing.T, keyFile string) map[string]string {
 	t.Helper()
 	if keyFile == "" {

@@ -19,9 +19,9 @@ import (
 	"slipway/integration/rig"
 )
 
-// recorder is an OCI runtime that saves a numbered copy of each container
-// configuration before running it.
-const recorder = `#!/bin/sh
+// recordingRuntime is an OCI runtime that saves a numbered copy of each container's
+// config.json and then calls runc.
+const recordingRuntime = `#!/bin/sh
 last=
 for arg; do
 	[ "$last" = --bundle ] && cp "$arg/config.json" "%[1]s/$(ls %[1]s | wc -l).json"
@@ -30,7 +30,7 @@ done
 exec %[2]s "$@"
 `
 
-// specSteps has a step for each kind of configuration.
+// specSteps has one RUN step for each kind of container configuration.
 const specSteps = `FROM busybox
 RUN true
 RUN --mount=type=cache,target=/c --mount=type=tmpfs,target=/t,size=1m --mount=type=secret,id=s,required=true \
@@ -43,7 +43,8 @@ USER 0
 RUN --security=insecure true
 `
 
-// TestSpec compares the container configurations of our runner with BuildKit's.
+// TestSpec checks that our runner passes the same container configurations to the OCI runtime
+// as BuildKit.
 func TestSpec(t *testing.T) {
 	runc, err := exec.LookPath("runc")
 	if err != nil {
@@ -55,7 +56,7 @@ func TestSpec(t *testing.T) {
 	}
 	record := func(name string) string {
 		dir, programs := t.TempDir(), t.TempDir()
-		if err := os.WriteFile(filepath.Join(programs, name), fmt.Appendf(nil, recorder, dir, runc), 0o755); err != nil {
+		if err := os.WriteFile(filepath.Join(programs, name), fmt.Appendf(nil, recordingRuntime, dir, runc), 0o755); err != nil {
 			t.Fatal(err)
 		}
 		t.Setenv("PATH", programs+":"+os.Getenv("PATH"))
@@ -70,7 +71,7 @@ func TestSpec(t *testing.T) {
 		t.Fatal(err)
 	}
 	ours := record("runc")
-	if _, err := solveImage(t, req, inState(t.TempDir(), "oci")); err != nil {
+	if _, err := solveImage(t, req, setState(t.TempDir(), "oci")); err != nil {
 		t.Fatal(err)
 	}
 	want, got := readSpecs(t, theirs), readSpecs(t, ours)
@@ -84,8 +85,8 @@ func TestSpec(t *testing.T) {
 	}
 }
 
-// readSpecs returns the saved configurations in order, without intended
-// differences between BuildKit and our runner.
+// readSpecs returns the saved configurations in order. It removes intended differences between
+// BuildKit and our runner.
 func readSpecs(t *testing.T, dir string) (list []specs.Spec) {
 	t.Helper()
 	for i := 0; ; i++ {
@@ -97,26 +98,26 @@ func readSpecs(t *testing.T, dir string) (list []specs.Spec) {
 		if err := json.Unmarshal(data, &s); err != nil {
 			t.Fatal(err)
 		}
-		comparable(&s)
+		normalizeSpec(&s)
 		list = append(list, s)
 	}
 }
 
-// comparable removes intended differences from a configuration, and checks the
-// ends of paths that differ.
-func comparable(s *specs.Spec) {
-	s.Version = ""   // ours is older, so that crun supports it, too
-	s.Root.Path = "" // differs: it is in the directory of the container
+// normalizeSpec removes intended differences from a configuration. It checks the last elements
+// of paths before it removes them.
+func normalizeSpec(s *specs.Spec) {
+	s.Version = ""   // ours is older, because crun does not support the newest one
+	s.Root.Path = "" // each container has its own directory
 	s.Linux.CgroupsPath = regexp.MustCompile(`^/(slipway-[0-9a-f]+-[^/]+/.*|buildkit/.*)`).ReplaceAllString(s.Linux.CgroupsPath, "group")
-	// BuildKit adds tracing variables. Our runner sets HOME without the
-	// runtime.
+	// BuildKit adds variables for tracing. Our runner sets HOME itself, BuildKit leaves that
+	// to runc.
 	s.Process.Env = slices.DeleteFunc(s.Process.Env, func(kv string) bool {
 		return strings.HasPrefix(kv, "OTEL_") || strings.HasPrefix(kv, "TRACE") || strings.HasPrefix(kv, "HOME=")
 	})
-	if s.Linux.Seccomp != nil { // ours is a later profile of Docker, which allows fewer socket types
+	if s.Linux.Seccomp != nil { // ours follows a later version of Docker, which allows fewer socket types
 		s.Linux.Seccomp.Syscalls = slices.DeleteFunc(s.Linux.Seccomp.Syscalls, func(c specs.LinuxSyscall) bool { return slices.Equal(c.Names, []string{"socket"}) })
 	}
-	// With all privileges, BuildKit lists the default capabilities twice.
+	// BuildKit lists the default capabilities twice in privileged containers.
 	for _, list := range []*[]string{&s.Process.Capabilities.Bounding, &s.Process.Capabilities.Effective, &s.Process.Capabilities.Permitted} {
 		slices.Sort(*list)
 		*list = slices.Compact(*list)
@@ -127,9 +128,8 @@ func comparable(s *specs.Spec) {
 		if m.Type != "overlay" && m.Type != "bind" {
 			continue
 		}
-		// Our runner mounts layers and cache directories before the runtime
-		// starts, does not open devices in host directories, and spells out
-		// flags.
+		// Our runner mounts layers and cache directories before it starts the runtime, does
+		// not open devices in host directories, and writes default flags explicitly.
 		readOnly := slices.Contains(m.Options, "ro") || m.Type == "overlay" && !slices.ContainsFunc(m.Options, func(o string) bool { return strings.HasPrefix(o, "upperdir=") })
 		m.Type, m.Source, m.Options = "bind", "", nil
 		if readOnly {

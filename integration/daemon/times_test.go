@@ -32,7 +32,7 @@ RUN echo new > /d/new && ln -s new /d/link
 ENV A=1
 `
 
-// TestOutputTimes checks that times, platforms and annotations in outputs equal
+// TestOutputTimes checks that times, platforms and annotations in each kind of output equal
 // BuildKit's, with and without SOURCE_DATE_EPOCH.
 func TestOutputTimes(t *testing.T) {
 	dir := t.TempDir()
@@ -61,7 +61,7 @@ func TestOutputTimes(t *testing.T) {
 				Context: filepath.Join(dir, "context"), BuildArgs: tc.args, Annotations: tc.annotations, Now: time.Now, Tags: []string{"x:1"},
 			}
 			ours := o
-			inState(filepath.Join(dir, "state"), "namespace")(&ours)
+			setState(filepath.Join(dir, "state"), "namespace")(&ours)
 			o.Builder = &builder.Builder{Address: shared.Socket}
 			if diff := cmp.Diff(outputTimes(t, o, tc.attrs), outputTimes(t, ours, tc.attrs)); diff != "" {
 				t.Errorf("outputs (-BuildKit +ours):\n%s", diff)
@@ -70,20 +70,20 @@ func TestOutputTimes(t *testing.T) {
 	}
 }
 
-// outputTimes builds with each kind of output, and returns the properties that
-// do not depend on the writer.
+// outputTimes runs a build with each kind of output. It returns a text with the properties of
+// the outputs that do not depend on the program that wrote them.
 func outputTimes(t *testing.T, o builder.Options, attrs map[string]string) string {
 	t.Helper()
 	var b strings.Builder
 	for _, kind := range []string{"oci", "docker", "tar", "local"} {
 		if kind == "docker" && o.BuildArgs["BUILDKIT_MULTI_PLATFORM"] != "" {
-			continue // contains no index
+			continue // type docker cannot contain an index
 		}
 		dest := filepath.Join(t.TempDir(), "out")
 		o.Outputs = []builder.Output{{Type: kind, Dest: dest, Attrs: attrs}}
 		res, err := builder.Build(t.Context(), o)
 		if err != nil {
-			t.Fatalf("%s: %s", kind, report(err))
+			t.Fatalf("%s: %s", kind, errorText(err))
 		}
 		fmt.Fprintf(&b, "%s\n", kind)
 		switch kind {
@@ -98,15 +98,15 @@ func outputTimes(t *testing.T, o builder.Options, attrs map[string]string) strin
 	return b.String()
 }
 
-// shown formats a time, unless it depends on when the build ran.
-func shown(at time.Time) string {
-	if at.After(began.Add(-time.Minute)) && at.Before(began.Add(24*time.Hour)) {
+// timeText formats a time. It returns "new" for a time that depends on when the build ran.
+func timeText(at time.Time) string {
+	if at.After(startTime.Add(-time.Minute)) && at.Before(startTime.Add(24*time.Hour)) {
 		return "new"
 	}
 	return at.UTC().Format(time.RFC3339)
 }
 
-// imageTimes returns the times and the metadata of an image archive as text.
+// imageTimes returns a text with the times and the metadata of an image archive.
 func imageTimes(t *testing.T, file string, res *builder.Result) string {
 	t.Helper()
 	var b strings.Builder
@@ -144,9 +144,9 @@ func imageTimes(t *testing.T, file string, res *builder.Result) string {
 			t.Fatal(err)
 		}
 		for _, h := range config.History {
-			fmt.Fprintln(&b, shown(*h.Created), h.CreatedBy)
+			fmt.Fprintln(&b, timeText(*h.Created), h.CreatedBy)
 		}
-		fmt.Fprintln(&b, "image", shown(*config.Created))
+		fmt.Fprintln(&b, "image", timeText(*config.Created))
 	}
 	var top ocispecs.Index
 	if err := json.Unmarshal(blobs["index.json"], &top); err != nil {
@@ -161,12 +161,12 @@ func imageTimes(t *testing.T, file string, res *builder.Result) string {
 	return b.String()
 }
 
-// descriptorText formats a descriptor without its digest and size.
+// descriptorText formats a descriptor. It omits digest and size, which depend on compression.
 func descriptorText(t *testing.T, d ocispecs.Descriptor) string {
 	t.Helper()
 	d.Digest, d.Size = "", 0
 	if at, err := time.Parse(time.RFC3339, d.Annotations[ocispecs.AnnotationCreated]); err == nil {
-		d.Annotations[ocispecs.AnnotationCreated] = shown(at)
+		d.Annotations[ocispecs.AnnotationCreated] = timeText(at)
 	}
 	data, err := json.Marshal(d)
 	if err != nil {
@@ -186,7 +186,7 @@ func tarTimes(t *testing.T, file string) string {
 	t.Helper()
 	var list []string
 	readTar(t, file, func(h *tar.Header, _ []byte) {
-		list = append(list, strings.TrimSuffix(h.Name, "/")+" "+shown(h.ModTime))
+		list = append(list, strings.TrimSuffix(h.Name, "/")+" "+timeText(h.ModTime))
 	})
 	slices.Sort(list)
 	return strings.Join(list, "\n")
@@ -223,7 +223,7 @@ func dirTimes(t *testing.T, dir string) string {
 		}
 		info, err := d.Info()
 		if err == nil {
-			fmt.Fprintln(&b, strings.TrimPrefix(name, dir), shown(info.ModTime()))
+			fmt.Fprintln(&b, strings.TrimPrefix(name, dir), timeText(info.ModTime()))
 		}
 		return err
 	})

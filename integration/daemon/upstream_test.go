@@ -13,9 +13,9 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// TestUpstream checks that each test of BuildKit's Dockerfile suite has a case
-// for our solver, in a header "upstream:", or a reason for its omission in
-// testdata/upstream.txt.
+// TestUpstream checks that our solver's cases cover BuildKit's Dockerfile test suite. Each
+// test must be named in an "upstream:" header of a case, or in testdata/upstream.txt with a
+// reason.
 func TestUpstream(t *testing.T) {
 	tests := upstreamTests(t)
 	covered := map[string][]string{}
@@ -56,7 +56,8 @@ func TestUpstream(t *testing.T) {
 	}
 }
 
-// upstreamTests returns the tests of the Dockerfile suite with their files.
+// upstreamTests returns the test functions of the Dockerfile suite. It maps their names to
+// their files.
 func upstreamTests(t *testing.T) map[string]string {
 	t.Helper()
 	dir, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.Dir}}", "github.com/moby/buildkit/frontend/dockerfile/parser").Output()
@@ -103,7 +104,7 @@ func readReasons(t *testing.T) map[string]string {
 	return reasons
 }
 
-// caseFiles returns the archives that our solver builds.
+// caseFiles returns the paths of the cases that our solver builds.
 func caseFiles(t *testing.T) []string {
 	t.Helper()
 	var list []string

@@ -18,31 +18,32 @@ import (
 	"slipway/internal/llbtext"
 )
 
-// Kind is an aspect in which two frontends can differ.
+// Kind is an aspect of a build in which two frontends can differ.
 type Kind string
 
 // Kinds, in the order in which they are reported.
 const (
-	Operations     Kind = "operations"      // encoded operations of the results, and the final operation
-	OpMetadata     Kind = "op metadata"     // metadata of each operation: names, capabilities, ignore-cache, progress groups
-	Locations      Kind = "locations"       // locations of each operation in the Dockerfile
-	ResultMetadata Kind = "result metadata" // image config, history, platforms and every other key
+	Operations     Kind = "operations"      // encoded LLB operations of the results, including the final one
+	OpMetadata     Kind = "op metadata"     // metadata of each operation: name, capabilities, ignore-cache, progress group
+	Locations      Kind = "locations"       // source ranges of each operation
+	ResultMetadata Kind = "result metadata" // image config, history, platforms and all other keys of the result
 	Warnings       Kind = "warnings"
 	ErrorText      Kind = "error text"
 	ErrorLocations Kind = "error locations"
-	Requests       Kind = "requests" // other solves and metadata requests of successful builds: the second may have fewer, but no others
+	Requests       Kind = "requests" // solves and metadata requests of a build that succeeds: the second frontend may make fewer, but no others
 )
 
-// Kinds returns all kinds. For each kind, every case must be equal or excused.
+// Kinds returns all kinds. Each case must be equal or excused in each of them.
 func Kinds() []Kind {
 	return []Kind{Operations, OpMetadata, Locations, ResultMetadata, Warnings, ErrorText, ErrorLocations, Requests}
 }
 
-// Differences contains a diff for each kind that differs: lines with - are from
-// the first record, lines with + from the second.
+// Differences maps each kind that differs to a diff. Lines with - come from the first record,
+// lines with + from the second.
 type Differences map[Kind]string
 
-// Compare compares two records of the same case.
+// Compare returns the differences between two records of the same case. It ignores what our
+// error texts add to upstream's, and what depends on the timing of concurrent platforms.
 func Compare(a, b *Record) Differences {
 	d := Differences{}
 	set := func(kind Kind, text string) {
@@ -50,10 +51,10 @@ func Compare(a, b *Record) Differences {
 			d[kind] = text
 		}
 	}
-	theirs, ours := textOfError(a.Err), allowed.ReplaceAllString(textOfError(b.Err), "")
-	lacks := strings.HasPrefix(theirs, "requested ") && lacking.MatchString(ours)
+	theirs, ours := textOfError(a.Err), validValues.ReplaceAllString(textOfError(b.Err), "")
+	lacks := strings.HasPrefix(theirs, "requested ") && requestingStep.MatchString(ours)
 	if lacks {
-		ours = lacking.ReplaceAllString(ours, "requested ")
+		ours = requestingStep.ReplaceAllString(ours, "requested ")
 	}
 	set(ErrorText, textDiff(theirs, ours))
 	if !lacks || errorLocations(a.Err) != "" {
@@ -61,13 +62,13 @@ func Compare(a, b *Record) Differences {
 	}
 	warned, warns := a.Warnings, b.Warnings
 	if a.Several && a.Err != nil && b.Err != nil {
-		// Platforms are converted concurrently: the error of another platform
-		// suppresses later warnings of the first.
+		// Platforms are converted concurrently. The error for one platform can prevent later
+		// warnings for another.
 		n := min(len(warned), len(warns))
 		warned, warns = warned[:n], warns[:n]
 	}
 	set(Warnings, textDiff(warningsText(warned), warningsText(warns)))
-	if a.Err == nil && b.Err == nil { // a failing build cancels concurrent requests
+	if a.Err == nil && b.Err == nil { // an error cancels concurrent requests at random times
 		set(Requests, moreRequests(a.Requests, b.Requests))
 	}
 	if (a.Err == nil) != (b.Err == nil) {
@@ -84,8 +85,7 @@ func Compare(a, b *Record) Differences {
 	return d
 }
 
-// moreRequests returns the requests of b that a does not make, or makes less
-// often.
+// moreRequests returns the requests that b makes more often than a.
 func moreRequests(a, b []string) string {
 	left := map[string]int{}
 	for _, r := range a {
@@ -129,7 +129,7 @@ func definitionsDiff(a, b *Record, parts llbtext.Parts) string {
 	return ""
 }
 
-// strayMetadata returns metadata for operations that are not in the definition.
+// strayMetadata returns a text if a and b have metadata for different numbers of digests.
 func strayMetadata(a, b *pb.Definition) string {
 	n, m := len(a.GetMetadata()), len(b.GetMetadata())
 	if n == m {
@@ -138,7 +138,8 @@ func strayMetadata(a, b *pb.Definition) string {
 	return fmt.Sprintf("metadata for %d digests, and for %d\n", n, m)
 }
 
-// metadataDiff compares JSON values structurally, and then byte for byte.
+// metadataDiff compares two sets of metadata. It shows a difference in structure if one exists
+// in the decoded JSON, otherwise a difference in bytes.
 func metadataDiff(a, b map[string][]byte) string {
 	if d := textDiff(strings.Join(sortedKeys(a), "\n"), strings.Join(sortedKeys(b), "\n")); d != "" {
 		return "keys:\n" + d
@@ -156,7 +157,7 @@ func metadataDiff(a, b map[string][]byte) string {
 	return ""
 }
 
-// indent formats JSON canonically, one value per line.
+// indent formats JSON with sorted keys and one value per line.
 func indent(data []byte) string {
 	var v any
 	dec := json.NewDecoder(bytes.NewReader(data))
@@ -173,25 +174,25 @@ func indent(data []byte) string {
 
 func warningsText(warnings []Warning) string {
 	var b strings.Builder
-	for _, w := range inOrder(warnings) {
+	for _, w := range sortUnordered(warnings) {
 		fmt.Fprintf(&b, "%s\n  at%s of %s, level %d, %s\n", w.Short, llbtext.Ranges(w.Opts.Range), infoText(w.Opts.SourceInfo), w.Opts.Level, w.Opts.URL)
 		fmt.Fprintf(&b, "  %q\n  vertex %s\n", w.Opts.Detail, w.Vertex)
 	}
 	return b.String()
 }
 
-// allowed matches the valid values at the end of our errors about options. Upstream's
-// errors do not list them. Clients match on the text before the list.
-var allowed = regexp.MustCompile(` \([a-z]\S+ is [^()\n]*\)$`)
+// validValues matches the list of valid values at the end of our errors about options, for
+// example " (platform is os/arch)". Upstream's errors lack the list. Clients match only the
+// text before it.
+var validValues = regexp.MustCompile(` \([a-z]\S+ is [^()\n]*\)$`)
 
-// lacking matches the step that our error about a missing capability prepends.
-// Upstream's error does not have the location of the step either.
-var lacking = regexp.MustCompile(`^\[[^\n]*?: requested `)
+// requestingStep matches the step name at the start of our error about a missing capability.
+// Upstream's error has neither this name nor a location.
+var requestingStep = regexp.MustCompile(`^\[[^\n]*?: requested `)
 
-// inOrder sorts adjacent warnings whose order is random upstream: warnings
-// about the variables of one word, which are in a map, and warnings about
-// images, which are resolved concurrently.
-func inOrder(warnings []Warning) []Warning {
+// sortUnordered sorts adjacent warnings whose order is random in upstream's frontend. Upstream
+// stores undefined variables of a word in a map, and resolves images concurrently.
+func sortUnordered(warnings []Warning) []Warning {
 	warnings = slices.Clone(warnings)
 	group := func(w Warning) string {
 		rule, _, _ := strings.Cut(w.Short, ":")
@@ -233,7 +234,7 @@ func errorLocations(err error) string {
 	return b.String()
 }
 
-// infoText formats a source info. Two are equal if their texts are.
+// infoText formats a source info. Equal texts mean equal source infos.
 func infoText(info *pb.SourceInfo) string {
 	if info == nil {
 		return "nothing"

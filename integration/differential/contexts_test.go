@@ -9,8 +9,8 @@ import (
 	"slipway/internal/golden"
 )
 
-// FuzzContexts compares builds with any main context and any named context. The
-// seeds are the contexts of the corpus.
+// FuzzContexts checks that any main context and any named context give upstream's result. The
+// seeds are the contexts of the test cases in testdata.
 func FuzzContexts(f *testing.F) {
 	for _, c := range golden.Cases(f) {
 		for _, key := range sortedKeys(c.Opts) {
@@ -23,14 +23,14 @@ func FuzzContexts(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, main, name, value, subdir string) {
 		if strings.ContainsAny(name, " =\n\r") || strings.ContainsRune(main+value, '@') || strings.Contains(main+value, "ssh:") {
-			return // cannot be written as an option; LLB would query hosts for their SSH keys
+			return // invalid in an option, or makes the LLB library query a host for its SSH keys
 		}
 		if !utf8.ValidString(main + name + value + subdir) {
-			return // options are text
+			return // invalid UTF-8 cannot be an option
 		}
 		c, err := golden.Parse("context/fuzz", []byte(contextCase(main, name, value, subdir)))
 		if err != nil {
-			return // the address cannot be the name of a file
+			return // a path that cannot be a file name in the archive
 		}
 		o := Outcome{Case: c, Platform: "linux/amd64"}
 		if err := o.judge(t.Context(), Upstream(), Ours()); err != nil {
@@ -44,8 +44,8 @@ func FuzzContexts(f *testing.F) {
 	})
 }
 
-// contextCase returns a case that uses both contexts. The Dockerfile may come
-// from any of them.
+// contextCase returns a test case whose Dockerfile uses the main context and a named context.
+// The case has a Dockerfile for each source that main can select.
 func contextCase(main, name, value, subdir string) string {
 	const dockerfile = "FROM src AS one\nFROM alpine\nCOPY --from=one a b\nCOPY c d\n"
 	var b strings.Builder

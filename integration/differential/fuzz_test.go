@@ -8,28 +8,28 @@ import (
 	"slipway/internal/golden"
 )
 
-// maxFuzzed is the maximum length of a Dockerfile. Longer ones only take more
-// time.
-const maxFuzzed = 4096
+// maxFuzzLength is the maximum length of a Dockerfile in bytes. Longer ones would only be
+// slower.
+const maxFuzzLength = 4096
 
-// FuzzConversion compares the whole conversion of any text with upstream's. The
-// bits select the platform and some options.
+// FuzzConversion checks that any Dockerfile gives upstream's result. The bits select the
+// platform and some options.
 func FuzzConversion(f *testing.F) {
 	for _, c := range golden.Cases(f) {
-		if text := c.Dockerfile(); len(text) > 0 && len(text) < maxFuzzed && len(c.Opts) == 0 {
+		if text := c.Dockerfile(); len(text) > 0 && len(text) < maxFuzzLength && len(c.Opts) == 0 {
 			f.Add(string(text), uint8(0))
 		}
 	}
 	for n := range uint64(64) {
-		if b := generate.New(1, n); len(b.Text) < maxFuzzed {
+		if b := generate.New(1, n); len(b.Text) < maxFuzzLength {
 			f.Add(b.Text, uint8(n))
 		}
 	}
 	f.Fuzz(func(t *testing.T, text string, bits uint8) {
-		if len(text) > maxFuzzed || strings.Count(text, "$") > 200 {
+		if len(text) > maxFuzzLength || strings.Count(text, "$") > 200 {
 			return
 		}
-		b := fuzzed(text, bits)
+		b := fuzzBuild(text, bits)
 		o, err := judgeBuild(t.Context(), Upstream(), Ours(), b, upstreamRuns)
 		if err != nil {
 			t.Fatal(err)
@@ -43,9 +43,9 @@ func FuzzConversion(f *testing.F) {
 	})
 }
 
-// fuzzed returns a build of a text. Two bits select the platform; each of the
-// others enables an option.
-func fuzzed(text string, bits uint8) *generate.Build {
+// fuzzBuild returns a build of the Dockerfile text. Two bits select the platform. Each other
+// bit enables an option.
+func fuzzBuild(text string, bits uint8) *generate.Build {
 	b := &generate.Build{Text: text, Opts: map[string]string{}, Files: map[string]string{}}
 	b.Platform = [...]string{"linux/amd64", "", "windows/amd64", "linux/amd64,linux/arm64"}[bits&3]
 	for i, o := range [...][2]string{

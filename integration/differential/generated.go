@@ -15,36 +15,36 @@ import (
 	"slipway/integration/generate"
 )
 
-// Span is a range of generated builds.
+// Span selects a range of generated builds by number.
 type Span struct {
 	Seed, First, Count uint64
-	Findings           int // maximum number of findings before giving up
+	Findings           int // number of differing builds after which the run ends early
 }
 
-// Tally is the result of a span.
+// Tally is the result of comparing a span.
 type Tally struct {
 	Span     Span
-	Fails    int            // builds that fail upstream
-	Errors   map[string]int // builds by text of the error, without names and numbers
-	Excused  map[string]int // builds by name of the [Class]
-	Findings []Finding      // builds that differ, by number
+	Fails    int            // number of builds that fail with upstream
+	Errors   map[string]int // number of builds by error text, without names and numbers
+	Excused  map[string]int // number of builds by [Class.Name]
+	Findings []Finding      // builds that differ without an excuse, sorted by number
 }
 
-// Finding is a generated build that differs.
+// Finding is a generated build for which the frontends differ.
 type Finding struct {
 	Number uint64
 	Kinds  []Kind
-	Diffs  Differences     // differences of the small build
-	Small  *generate.Build // a small build that differs in the same kind
+	Diffs  Differences     // differences for Small
+	Small  *generate.Build // reduced build that differs in the same kind
 }
 
-// JudgeGenerated compares generated builds in the same way in which [Judge] compares
-// cases, and shrinks each build that differs. It runs up to atOnce builds concurrently.
-func JudgeGenerated(ctx context.Context, reference, build gateway.BuildFunc, span Span, atOnce int) (*Tally, error) {
+// JudgeGenerated compares two frontends on generated builds, as [Judge] does on test cases. It
+// shrinks each build that differs. At most concurrency builds run at the same time.
+func JudgeGenerated(ctx context.Context, reference, build gateway.BuildFunc, span Span, concurrency int) (*Tally, error) {
 	t := &Tally{Span: span, Errors: map[string]int{}, Excused: map[string]int{}}
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(atOnce)
+	g.SetLimit(concurrency)
 	for n := span.First; n < span.First+span.Count; n++ {
 		g.Go(func() error {
 			mu.Lock()
@@ -93,8 +93,8 @@ func judgeBuild(ctx context.Context, reference, build gateway.BuildFunc, b *gene
 	}
 	o := &Outcome{Case: c, Platform: b.Platform, random: true, kinds: Kinds(), runs: runs}
 	if len(b.Files) > 0 {
-		// Upstream never returns for ONBUILD triggers that need their own
-		// image, so it is not run if we reject them.
+		// If our frontend rejects ONBUILD triggers that need their own image, skip upstream:
+		// it would never return.
 		ours, err := Run(ctx, build, c, b.Platform)
 		if err != nil {
 			return nil, err
@@ -107,7 +107,7 @@ func judgeBuild(ctx context.Context, reference, build gateway.BuildFunc, b *gene
 	return o, o.judge(ctx, reference, build)
 }
 
-// differing returns the kinds that must be equal but differ without an excuse.
+// differing returns the kinds in which the outcome has an unexcused difference.
 func (o *Outcome) differing() []Kind {
 	if o.Class != nil {
 		return nil
@@ -120,15 +120,14 @@ func (o *Outcome) differing() []Kind {
 
 var particulars = regexp.MustCompile(`"[^"]*"|'[^']*'|[0-9]+|[^ ]*[/:$][^ ]*`)
 
-// template returns an error text without the parts that are specific to one
-// file.
+// template returns an error text without the names and numbers that are specific to one build.
 func template(text string) string {
 	first, _, _ := strings.Cut(text, "\n")
 	return particulars.ReplaceAllString(first, "…")
 }
 
-// Write prints the builds that differ, as archives for the corpus with their
-// differences, and a summary line.
+// Write prints the builds that differ and a summary line. Each build is printed as a test case
+// for the corpus, followed by its differences.
 func (t *Tally) Write(w io.Writer) error {
 	var b strings.Builder
 	for _, f := range t.Findings {
@@ -157,5 +156,5 @@ func (t *Tally) Write(w io.Writer) error {
 	return err
 }
 
-// diffLines is the maximum number of printed lines of a difference.
+// diffLines is the maximum number of lines that Write prints of a diff.
 const diffLines = 16

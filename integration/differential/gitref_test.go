@@ -12,7 +12,8 @@ import (
 	"slipway/gitref"
 )
 
-// TestGitRefRandom compares random sources that consist of meaningful parts.
+// TestGitRefRandom checks that random, mostly valid Git references are parsed as upstream
+// does.
 func TestGitRefRandom(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	git := 0
@@ -29,7 +30,7 @@ func TestGitRefRandom(t *testing.T) {
 	}
 }
 
-// TestGitRefWords compares random sequences of parts.
+// TestGitRefWords checks that random sequences of URL parts are parsed as upstream does.
 func TestGitRefWords(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
 	pieces := []string{
@@ -74,9 +75,9 @@ func randomGitRef(r *rand.Rand) string {
 	return s.String()
 }
 
-// compareGitRef compares a source and reports whether it is a git source.
-// Upstream iterates over options in random order, so our result must equal one
-// of upstream's.
+// compareGitRef checks that our parser agrees with upstream's about s. It reports whether s is
+// a Git reference. Upstream iterates over query parameters in random order, so our result must
+// equal one of upstream's.
 func compareGitRef(t *testing.T, s string) bool {
 	t.Helper()
 	got, gotGit, gotErr := gitref.Parse(s)
@@ -107,7 +108,7 @@ func compareGitRef(t *testing.T, s string) bool {
 	return gotGit
 }
 
-// gitRefOf converts upstream's result to our type.
+// gitRefOf converts a reference from upstream's type to ours.
 func gitRefOf(w *dfgitutil.GitRef) *gitref.Ref {
 	if w == nil {
 		return nil

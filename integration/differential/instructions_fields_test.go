@@ -10,8 +10,7 @@ import (
 	"slipway/parser"
 )
 
-// ourFields returns the values of a command under the names of upstream's
-// fields.
+// ourFields returns the fields of our command by the names of upstream's fields.
 func ourFields(c ours.Command) map[string]any {
 	switch c := c.(type) {
 	case *ours.From:
@@ -55,7 +54,8 @@ func ourFields(c ours.Command) map[string]any {
 	return map[string]any{"unknown": fmt.Sprintf("%T", c)}
 }
 
-// ourWords distinguishes nil from empty.
+// ourWords converts words to strings. It returns nil for nil, and an empty slice for an empty
+// one.
 func ourWords(list []parser.Word) []string {
 	if list == nil {
 		return nil
@@ -122,7 +122,7 @@ func ourCopy(c *ours.Copy) map[string]any {
 	return m
 }
 
-// theirFields returns the fields of upstream's types.
+// theirFields returns the fields of upstream's command by name.
 func theirFields(c theirs.Command) map[string]any {
 	switch c := c.(type) {
 	case *theirs.ArgCommand:

@@ -5,20 +5,20 @@ import (
 	"strings"
 )
 
-// lines generates Dockerfiles with few instructions. Each choice is usually
-// valid and sometimes slightly wrong.
-type lines struct{ *rand.Rand }
+// lineGenerator generates Dockerfiles of few instructions. Most choices are valid, others
+// slightly wrong.
+type lineGenerator struct{ *rand.Rand }
 
-func newLines(seed uint64) lines { return lines{rand.New(rand.NewPCG(seed, 1))} }
+func newLines(seed uint64) lineGenerator { return lineGenerator{rand.New(rand.NewPCG(seed, 1))} }
 
-func (g lines) pick(list ...string) string { return list[g.IntN(len(list))] }
+func (g lineGenerator) pick(list ...string) string { return list[g.IntN(len(list))] }
 
-// oneIn returns true with probability 1/n.
-func (g lines) oneIn(n int) bool { return g.IntN(n) == 0 }
+// oneIn returns true with a probability of 1/n.
+func (g lineGenerator) oneIn(n int) bool { return g.IntN(n) == 0 }
 
-// dockerfile generates a file of up to four instructions. All but the last are
-// valid, because only the first error can be compared.
-func (g lines) dockerfile() []byte {
+// dockerfile generates a Dockerfile with one to four instructions. Only the last one may be
+// invalid, because both parsers stop at the first error.
+func (g lineGenerator) dockerfile() []byte {
 	var b strings.Builder
 	b.WriteString(g.pick("", "", "", "", "", "# escape=`\n", "# syntax=x\n# escape=`\n\n", "\xef\xbb\xbf", "ARG V=1\n", "# V version\nARG V W=2\n"))
 	if !g.oneIn(25) {
@@ -34,16 +34,15 @@ func (g lines) dockerfile() []byte {
 	return []byte(b.String())
 }
 
-// instruction generates one instruction with its continuation lines and
-// heredocs.
-func (g lines) instruction() string {
+// instruction generates an instruction, with its continuation lines and heredocs.
+func (g lineGenerator) instruction() string {
 	var b strings.Builder
 	for g.oneIn(4) {
 		b.WriteString(g.pick("# x is x\n", "#\n", "# b stands for this\n", "\n", " # a  b\n", "# V v\n"))
 	}
 	line, bodies := g.line()
 	if g.oneIn(8) {
-		line = g.broken(line)
+		line = g.splitLine(line)
 	}
 	b.WriteString(g.pick("", "", "", "", " ", "\t", "\u00a0"))
 	b.WriteString(line)
@@ -51,8 +50,8 @@ func (g lines) instruction() string {
 	return b.String()
 }
 
-// broken splits a line over several.
-func (g lines) broken(line string) string {
+// splitLine inserts line continuations into a line.
+func (g lineGenerator) splitLine(line string) string {
 	words := strings.SplitAfter(line, " ")
 	for i := range words {
 		if g.oneIn(3) {
@@ -62,8 +61,8 @@ func (g lines) broken(line string) string {
 	return strings.Join(words, "")
 }
 
-// line generates the logical line of an instruction, and its heredocs.
-func (g lines) line() (line, bodies string) {
+// line generates an instruction on one line, and the heredocs that the line starts.
+func (g lineGenerator) line() (line, bodies string) {
 	keyword := g.pick(
 		"ADD", "ARG", "CMD", "COPY", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "HEALTHCHECK",
 		"LABEL", "MAINTAINER", "ONBUILD", "RUN", "RUN", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
@@ -76,15 +75,15 @@ func (g lines) line() (line, bodies string) {
 		}
 	}
 	if keyword == "RUN" || keyword == "COPY" || keyword == "ADD" {
-		bodies = g.bodies(args)
+		bodies = g.heredocs(args)
 	}
-	return g.spelt(keyword) + g.flags(keyword) + g.space() + args, bodies
+	return g.misspell(keyword) + g.flags(keyword) + g.space() + args, bodies
 }
 
-func (g lines) space() string { return g.pick(" ", " ", " ", " ", "  ", "\t", "\v ", " \f") }
+func (g lineGenerator) space() string { return g.pick(" ", " ", " ", " ", "  ", "\t", "\v ", " \f") }
 
-// spelt changes the case of a keyword or misspells it.
-func (g lines) spelt(keyword string) string {
+// misspell changes the case of a keyword, or rarely its letters.
+func (g lineGenerator) misspell(keyword string) string {
 	switch g.IntN(30) {
 	case 0:
 		return strings.ToLower(keyword)
@@ -100,8 +99,8 @@ func (g lines) spelt(keyword string) string {
 	return keyword
 }
 
-// bodies generates the heredocs of a line, usually with a terminator.
-func (g lines) bodies(args string) string {
+// heredocs generates the heredocs that args starts. Most have a terminator.
+func (g lineGenerator) heredocs(args string) string {
 	var b strings.Builder
 	for _, f := range strings.Fields(args) {
 		_, name, ok := strings.Cut(f, "<<")
@@ -118,7 +117,7 @@ func (g lines) bodies(args string) string {
 	return b.String()
 }
 
-// flagsOf contains valid and invalid flags of each instruction.
+// flagsOf contains valid and invalid flags by instruction.
 var flagsOf = map[string][]string{
 	"FROM":        {"--platform=linux/amd64", "--platform=$X", "--platform", "--platfrom=x", "--platform="},
 	"ADD":         {"--chown=a:b", "--chmod=644", "--link", "--keep-git-dir", "--keep-git-dir=false", "--checksum=sha256:0", "--unpack=true", "--unpack=no", "--exclude=a", "--exclude", "--from=x", "--parents", "--chmon=1"},
@@ -127,7 +126,7 @@ var flagsOf = map[string][]string{
 	"RUN":         {"--network=none", "--network=host", "--network=defualt", "--network=", "--security=insecure", "--security=x", "--sceurity=x", "--mount", "--device", "--mount=", "--device="},
 }
 
-func (g lines) flags(keyword string) string {
+func (g lineGenerator) flags(keyword string) string {
 	list := flagsOf[keyword]
 	var b strings.Builder
 	chance := 12
@@ -139,7 +138,7 @@ func (g lines) flags(keyword string) string {
 		switch {
 		case list == nil || g.oneIn(15):
 		case keyword == "RUN" && g.oneIn(2):
-			f = g.quoted(g.pick("--mount=", "--mount=", "--device=") + g.record())
+			f = g.insertQuotes(g.pick("--mount=", "--mount=", "--device=") + g.record())
 		default:
 			f = g.pick(list...)
 		}
@@ -148,8 +147,8 @@ func (g lines) flags(keyword string) string {
 	return b.String()
 }
 
-// record generates a CSV record of a mount or device.
-func (g lines) record() string {
+// record generates the value of a --mount or --device flag, in CSV syntax.
+func (g lineGenerator) record() string {
 	var fields []string
 	for n := 1 + g.IntN(4); n > 0; n-- {
 		fields = append(fields, g.pick(
@@ -161,8 +160,8 @@ func (g lines) record() string {
 	return strings.Join(fields, ",")
 }
 
-// quoted inserts quotes or escapes into a flag.
-func (g lines) quoted(f string) string {
+// insertQuotes inserts quotes or escape characters into a flag.
+func (g lineGenerator) insertQuotes(f string) string {
 	i := 2 + g.IntN(len(f)-1)
 	switch g.IntN(12) {
 	case 0:
@@ -177,8 +176,8 @@ func (g lines) quoted(f string) string {
 	return f
 }
 
-// arguments generates the arguments of an instruction.
-func (g lines) arguments(keyword string) string {
+// arguments generates the arguments of an instruction. keyword may be misspelled.
+func (g lineGenerator) arguments(keyword string) string {
 	switch keyword {
 	case "FROM":
 		return g.pick("a", "a", "a AS b", "a as B", "a:1@x AS b.c-d_9", "a AS", "a AS 9", "a b c", "", "a AS b c", "a AS é", "$a AS b", "a AS b$", "a aS b")
@@ -196,8 +195,8 @@ func (g lines) arguments(keyword string) string {
 	return g.pick("x", "x", "a b  c", `["a", "b"]`, `["a\u00e9\n"]`, `[]`, `["a", 1]`, `['a']`, "", `["a"] b`, "<<E", "<<-E cat <<'F'", "a <<E <<E", `"<<E"`, "é\xff", `x\`, "3<<E")
 }
 
-// files generates the sources and the destination of ADD and COPY.
-func (g lines) files() string {
+// files generates the sources and the destination of an ADD or COPY.
+func (g lineGenerator) files() string {
 	var list []string
 	for n := 1 + g.IntN(3); n > 0; n-- {
 		list = append(list, g.pick("a", "b*", "$c", "https://x/y", "<<E", "<<-E", "<<'F'", `<<"G H"`, "'<<E'", "<< E", "<<E<<F", "é"))

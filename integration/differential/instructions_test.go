@@ -22,28 +22,28 @@ import (
 	"slipway/source"
 )
 
-// typedFile is the parse result of either frontend in a common form.
+// typedFile is the result of parsing a Dockerfile, in a form common to both parsers.
 type typedFile struct {
 	Err    string
-	Lines  []int // lines of the error
-	Args   []typed
+	Lines  []int // line numbers of the error
+	Args   []instruction
 	Stages []typedStage
 }
 
 type typedStage struct {
-	From     typed
-	Commands []typed
+	From     instruction
+	Commands []instruction
 }
 
-// typed is an instruction. Its fields are named as in upstream's types.
-type typed struct {
+// instruction is a parsed instruction. Fields has the names of upstream's fields.
+type instruction struct {
 	Kind   string
 	Code   string
 	Lines  []int
 	Fields map[string]any
 }
 
-// TestInstructionsCorpus compares the typed instructions of all cases.
+// TestInstructionsCorpus checks that both parsers agree on the Dockerfiles in testdata.
 func TestInstructionsCorpus(t *testing.T) {
 	golden.Run(t, func(t *testing.T, c *golden.Case) {
 		if content := c.Dockerfile(); content != nil {
@@ -52,10 +52,10 @@ func TestInstructionsCorpus(t *testing.T) {
 	})
 }
 
-// TestInstructionsGenerated compares the typed instructions of random lines.
-// Some are valid, and most are nearly valid.
+// TestInstructionsGenerated checks that both parsers agree on random Dockerfiles, most of
+// which are nearly valid.
 func TestInstructionsGenerated(t *testing.T) {
-	// Upstream's lexer prints invalid UTF-8 to standard error.
+	// Upstream's lexer reports invalid UTF-8 on standard error.
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -86,13 +86,13 @@ func TestInstructionsGenerated(t *testing.T) {
 	}
 }
 
-// compareTyped compares the results of both frontends. It reports whether the
+// compareTyped checks that both parsers agree on a Dockerfile. It reports whether the
 // Dockerfile is valid.
 func compareTyped(t *testing.T, content []byte) bool {
 	t.Helper()
 	got, want := typedByUs(content), typedByThem(content)
-	// Upstream iterates over a map, so it randomly suggests one of several
-	// equally near words.
+	// Upstream iterates over a map, so it suggests a random one of several equally near words.
+	// Repeat until it suggests ours.
 	for n := 0; n < 2000 && got.Err != want.Err && sameButHint(got.Err, want.Err); n++ {
 		want = typedByThem(content)
 	}
@@ -111,7 +111,7 @@ func sameButHint(a, b string) bool {
 func typedByUs(content []byte) typedFile {
 	f, diags := parser.Parse(source.NewFile("Dockerfile", content))
 	if diags.Err() != nil {
-		return typedFailure(diags, misplaced.MatchString(diags[0].Message))
+		return typedFailure(diags, wrongLineErrors.MatchString(diags[0].Message))
 	}
 	d, diags := ours.Parse(f)
 	if diags.Err() != nil {
@@ -132,8 +132,8 @@ func typedByUs(content []byte) typedFile {
 	return out
 }
 
-// misplaced matches errors for which upstream reports a wrong line.
-var misplaced = regexp.MustCompile(`^(only one .* parser directive can be used|invalid escape token|dockerfile line greater than max allowed size)`)
+// wrongLineErrors matches the errors for which upstream reports a wrong line.
+var wrongLineErrors = regexp.MustCompile(`^(only one .* parser directive can be used|invalid escape token|dockerfile line greater than max allowed size)`)
 
 func typedFailure(list diag.List, unplaced bool) typedFile {
 	f := typedFile{Err: list[0].Message}
@@ -151,8 +151,8 @@ func lineNumbers(r source.Range) []int {
 	return list
 }
 
-func ourCommand(c ours.Command) typed {
-	return typed{
+func ourCommand(c ours.Command) instruction {
+	return instruction{
 		Kind:   c.Syntax().Keyword.String(),
 		Code:   ours.Code(c),
 		Lines:  lineNumbers(c.Syntax().Rng),
@@ -163,7 +163,7 @@ func ourCommand(c ours.Command) typed {
 func typedByThem(content []byte) typedFile {
 	res, err := grammar.Parse(bytes.NewReader(content))
 	if err != nil {
-		return theirFailure(err, misplaced.MatchString(err.Error()))
+		return theirFailure(err, wrongLineErrors.MatchString(err.Error()))
 	}
 	stages, args, err := theirs.Parse(res.AST, linter.New(&linter.Config{}))
 	if err != nil {
@@ -174,7 +174,7 @@ func typedByThem(content []byte) typedFile {
 		out.Args = append(out.Args, theirCommand(&a))
 	}
 	for _, s := range stages {
-		st := typedStage{From: typed{
+		st := typedStage{From: instruction{
 			Kind: s.OrigCmd, Code: s.SourceCode, Lines: theirLines(s.Location),
 			Fields: map[string]any{"Name": s.Name, "Base": s.BaseName, "Platform": s.Platform, "Doc": s.DocComment},
 		}}
@@ -200,13 +200,13 @@ func theirFailure(err error, unplaced bool) typedFile {
 func theirLines(list []grammar.Range) []int {
 	var lines []int
 	for _, r := range list {
-		lines = append(lines, max(r.Start.Line, 1)) // an empty file also has a line
+		lines = append(lines, max(r.Start.Line, 1)) // the only line of an empty file is line 1
 	}
 	return lines
 }
 
-func theirCommand(c theirs.Command) typed {
-	return typed{
+func theirCommand(c theirs.Command) instruction {
+	return instruction{
 		Kind:   c.Name(),
 		Code:   c.(fmt.Stringer).String(),
 		Lines:  theirLines(c.Location()),
@@ -214,7 +214,7 @@ func theirCommand(c theirs.Command) typed {
 	}
 }
 
-// flagsUsed returns the names of the flags of an instruction.
+// flagsUsed returns the names of the flags that an instruction has.
 func flagsUsed(in *parser.Instruction) []string {
 	used := map[string]bool{}
 	for _, f := range in.Flags {

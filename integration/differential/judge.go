@@ -13,35 +13,34 @@ import (
 	"slipway/internal/golden"
 )
 
-// upstreamRuns is the number of upstream's runs that show all of its possible
-// results. Where it follows the order of a map, it has two or three results,
-// but Go starts iterating a map of two at the second entry only one time in
-// eight.
+// upstreamRuns is the number of runs that show all of upstream's possible results with near
+// certainty. Where upstream follows the order of a map, it has two or three results. With two
+// entries, Go starts at the second one in only one of eight iterations.
 const upstreamRuns = 200
 
-// MaxExcused is the maximum number of cases that may differ from upstream with
-// an excuse.
+// MaxExcused is the maximum number of cases that may have an excuse.
 const MaxExcused = 10
 
-// Outcome is the result of one case for one value of the option platform.
+// Outcome is the result of comparing the frontends on one case for one value of the frontend
+// option platform.
 type Outcome struct {
 	Case     *golden.Case
 	Platform string
-	Fails    bool // whether upstream's frontend returns an error
+	Fails    bool // set if upstream's frontend returns an error
 	Diffs    Differences
-	Varied   map[Kind]bool // our result equals a later run of upstream
-	Class    *Class        // class of the difference, or nil
+	Varied   map[Kind]bool // kinds in which only a later run of upstream equals ours
+	Class    *Class        // class that excuses the difference; nil for none
 
-	random bool   // whether the build is random, so that classes excuse differences
-	kinds  []Kind // kinds to compare; all if nil
-	runs   int    // number of upstream's runs; upstreamRuns if 0
-	text   string // text of upstream's error
+	random bool   // set for a generated build, whose differences a class may excuse
+	kinds  []Kind // kinds to compare; nil for all
+	runs   int    // maximum number of upstream's runs; 0 for upstreamRuns
+	text   string // text of upstream's error; "" for none
 }
 
-// Judge compares a frontend with a reference over cases, several concurrently,
-// and returns the outcomes in the order of the cases and their platforms. It
-// returns an error only for malformed cases, or if ctx is done.
-func Judge(ctx context.Context, reference, build gateway.BuildFunc, cases []*golden.Case, atOnce int) ([]Outcome, error) {
+// Judge compares frontend build with reference on all cases. It returns the outcomes in the
+// order of the cases and their platforms. At most concurrency builds run at the same time. The
+// error is not nil only for malformed cases, or if ctx is done.
+func Judge(ctx context.Context, reference, build gateway.BuildFunc, cases []*golden.Case, concurrency int) ([]Outcome, error) {
 	var outcomes []Outcome
 	for _, c := range cases {
 		for _, p := range c.Platforms() {
@@ -49,7 +48,7 @@ func Judge(ctx context.Context, reference, build gateway.BuildFunc, cases []*gol
 		}
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(atOnce)
+	g.SetLimit(concurrency)
 	for i := range outcomes {
 		g.Go(func() error { return outcomes[i].judge(ctx, reference, build) })
 	}
@@ -77,7 +76,7 @@ func (o *Outcome) judge(ctx context.Context, reference, build gateway.BuildFunc)
 		runs = upstreamRuns
 	}
 	for i := 1; i < runs && len(o.Diffs) > 0 && o.Class == nil; i++ {
-		again, err := corpus.Run(ctx, reference, o.Case, o.Platform, i%2*i) // alternately without a seed
+		again, err := corpus.Run(ctx, reference, o.Case, o.Platform, i%2*i) // every second run without a seed
 		if err != nil {
 			return err
 		}
@@ -98,8 +97,7 @@ func (o *Outcome) judge(ctx context.Context, reference, build gateway.BuildFunc)
 	return nil
 }
 
-// classify sets the class of a difference, if the build is random. Cases of the
-// corpus state their differences in a header.
+// classify sets o.Class for a generated build. Cases of the corpus have headers instead.
 func (o *Outcome) classify(d Differences, theirs, ours *Record) {
 	if o.random {
 		o.Class = classOf(d, theirs, ours)
@@ -114,24 +112,24 @@ func (o *Outcome) compare(a, b *Record) Differences {
 	return d
 }
 
-// Count contains the results of one kind over a corpus.
+// Count contains the results for one kind over all cases.
 type Count struct {
 	Kind              Kind
 	Runs, EqualRuns   int
 	Cases, EqualCases int
-	Excused           int       // cases that differ with an excuse
-	Unexcused         []Outcome // runs that differ without an excuse
+	Excused           int       // number of cases that differ with an excuse
+	Unexcused         []Outcome // outcomes that differ without an excuse
 
-	unequal, varied map[string]bool // cases, by name
+	unequal, varied map[string]bool // names of cases
 }
 
-// Summary is the result over a corpus.
+// Summary is the result of comparing all cases.
 type Summary struct {
-	Counts []Count  // one for each kind, in the order of [Kinds]
-	Faults []string // reasons why the run fails; empty if it succeeds
+	Counts   []Count  // one element for each kind, in the order of [Kinds]
+	Failures []string // reasons why the comparison fails; empty if it succeeds
 }
 
-// Summarize counts outcomes and applies the excuses of the cases.
+// Summarize counts the outcomes by kind and applies the excuses in the headers of the cases.
 func Summarize(outcomes []Outcome) Summary {
 	var s Summary
 	for _, kind := range Kinds() {
@@ -139,17 +137,17 @@ func Summarize(outcomes []Outcome) Summary {
 	}
 	for _, c := range s.Counts {
 		if len(c.Unexcused) > 0 {
-			s.Faults = append(s.Faults, fmt.Sprintf("%s differ in %d runs", c.Kind, len(c.Unexcused)))
+			s.Failures = append(s.Failures, fmt.Sprintf("%s differ in %d runs", c.Kind, len(c.Unexcused)))
 		}
 	}
-	s.Faults = append(s.Faults, excuseFaults(outcomes, s.Counts)...)
+	s.Failures = append(s.Failures, excuseFailures(outcomes, s.Counts)...)
 	if n := excusedCases(outcomes); n > MaxExcused {
-		s.Faults = append(s.Faults, fmt.Sprintf("%d cases have excuses, at most %d may", n, MaxExcused))
+		s.Failures = append(s.Failures, fmt.Sprintf("%d cases have excuses, at most %d may", n, MaxExcused))
 	}
 	return s
 }
 
-// excusedCases returns the number of cases that have an excuse of any kind.
+// excusedCases returns the number of cases with at least one excuse.
 func excusedCases(outcomes []Outcome) int {
 	names := map[string]bool{}
 	for _, o := range outcomes {
@@ -184,9 +182,9 @@ func count(kind Kind, outcomes []Outcome) Count {
 	return c
 }
 
-// excuseFaults returns errors for excuses of unknown kinds, and for excuses
-// that no run of their case needs.
-func excuseFaults(outcomes []Outcome, counts []Count) []string {
+// excuseFailures returns one text for each excuse that names an unknown kind or that no
+// outcome of its case needs.
+func excuseFailures(outcomes []Outcome, counts []Count) []string {
 	var faults []string
 	seen := map[string]bool{}
 	for _, o := range outcomes {

@@ -15,16 +15,16 @@ import (
 	"slipway/internal/golden"
 )
 
-// optionsOnly is a gateway client that only has options.
-type optionsOnly struct {
+// optionsClient is a gateway client that has frontend options and nothing else.
+type optionsClient struct {
 	gateway.Client
 	opts gateway.BuildOpts
 }
 
-func (c optionsOnly) BuildOpts() gateway.BuildOpts { return c.opts }
+func (c optionsClient) BuildOpts() gateway.BuildOpts { return c.opts }
 
-// meant is the meaning of a set of options, in a form common to both frontends.
-type meant struct {
+// parsedOptions is the result of parsing frontend options, in a form common to both frontends.
+type parsedOptions struct {
 	Target, Hostname, CgroupParent, Mode, Namespace string
 	Multi, Advice                                   bool
 	ShmSize                                         int64
@@ -34,13 +34,13 @@ type meant struct {
 	Labels, BuildArgs                               map[string]string
 }
 
-func theirOptions(opts map[string]string) (*meant, error) {
-	opts = maps.Clone(opts) // upstream modifies it
-	c, err := dockerui.NewClient(optionsOnly{opts: gateway.BuildOpts{Opts: opts, LLBCaps: pb.Caps.CapSet(pb.Caps.All())}})
+func theirOptions(opts map[string]string) (*parsedOptions, error) {
+	opts = maps.Clone(opts) // NewClient modifies the map
+	c, err := dockerui.NewClient(optionsClient{opts: gateway.BuildOpts{Opts: opts, LLBCaps: pb.Caps.CapSet(pb.Caps.All())}})
 	if err != nil {
 		return nil, err
 	}
-	m := &meant{
+	m := &parsedOptions{
 		Target: c.Target, Hostname: c.Hostname, CgroupParent: c.CgroupParent, Mode: c.ImageResolveMode.String(),
 		Namespace: c.CacheIDNamespace, Multi: c.MultiPlatformRequested, Advice: c.GitAdvice, ShmSize: c.ShmSize,
 		Network: c.NetworkMode, Platforms: c.TargetPlatforms, Labels: c.Labels, BuildArgs: c.BuildArgs,
@@ -65,13 +65,13 @@ func theirOptions(opts map[string]string) (*meant, error) {
 	return m, nil
 }
 
-func ourOptions(opts map[string]string) (*meant, error) {
+func ourOptions(opts map[string]string) (*parsedOptions, error) {
 	o, err := options.Parse(opts)
 	if err != nil {
 		return nil, err
 	}
 	p := &o.Plan
-	m := &meant{
+	m := &parsedOptions{
 		Target: p.Target, Hostname: p.Hostname, CgroupParent: p.CgroupParent, Mode: p.ResolveMode,
 		Namespace: p.CacheIDNamespace, Multi: p.MultiPlatform, Advice: p.GitAdvice, ShmSize: p.ShmSize,
 		Platforms: o.Platforms, Labels: p.Labels, BuildArgs: p.BuildArgs,
@@ -97,8 +97,8 @@ func ourOptions(opts map[string]string) (*meant, error) {
 	return m, nil
 }
 
-// FuzzOptions compares the combined meaning of two options. The seeds are the
-// options of the corpus.
+// FuzzOptions checks that both frontends agree about any two frontend options. The seeds are
+// the options in testdata.
 func FuzzOptions(f *testing.F) {
 	for _, c := range golden.Cases(f) {
 		last := ""
@@ -109,7 +109,7 @@ func FuzzOptions(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, key1, value1, key2, value2 string) {
 		if attestations(key1, key2) > 1 {
-			return // upstream applies them in random order
+			return // upstream applies these options in random order
 		}
 		opts := map[string]string{key1: value1, key2: value2}
 		theirs, err1 := theirOptions(opts)
@@ -126,14 +126,14 @@ func FuzzOptions(f *testing.F) {
 	})
 }
 
-// optionError returns the text of an error without our additions and without
-// the names of Go types.
+// optionError returns the text of an error without Go types, and without what only our
+// frontend adds.
 func optionError(err error) string {
-	text, _, _ := strings.Cut(allowed.ReplaceAllString(textOfError(err), ""), ": json: cannot unmarshal")
+	text, _, _ := strings.Cut(validValues.ReplaceAllString(textOfError(err), ""), ": json: cannot unmarshal")
 	return text
 }
 
-// attestations returns the number of requested attestations.
+// attestations returns the number of attestations that the options request.
 func attestations(keys ...string) int {
 	n := 0
 	for _, key := range keys {

@@ -27,25 +27,25 @@ func parse(t *testing.T, archive string) *golden.Case {
 	return c
 }
 
-// TestParity runs the comparison of `make parity`.
+// TestParity makes the same comparison as `make parity`.
 func TestParity(t *testing.T) {
 	outcomes, err := Judge(t.Context(), Upstream(), Ours(), golden.Cases(t), runtime.GOMAXPROCS(0))
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := Summarize(outcomes)
-	if len(s.Faults) == 0 {
+	if len(s.Failures) == 0 {
 		return
 	}
 	var b strings.Builder
-	if err := Report(&b, s, ReportOptions{Most: 5, Lines: 20}); err != nil {
+	if err := Report(&b, s, ReportOptions{MaxDiffs: 5, Lines: 20}); err != nil {
 		t.Fatal(err)
 	}
 	t.Error(b.String())
 }
 
-// TestUpstreamEqualsItself checks that the comparison itself causes no
-// differences.
+// TestUpstreamEqualsItself checks that comparing upstream's frontend with itself finds no
+// difference.
 func TestUpstreamEqualsItself(t *testing.T) {
 	outcomes, err := Judge(t.Context(), Upstream(), Upstream(), golden.Cases(t), runtime.GOMAXPROCS(0))
 	if err != nil {
@@ -75,42 +75,42 @@ func TestTooManyExcuses(t *testing.T) {
 			}
 			outcomes = append(outcomes, Outcome{Case: c, Diffs: Differences{Operations: "-a\n+b\n"}})
 		}
-		if s := Summarize(outcomes); (len(s.Faults) > 0) != fault {
-			t.Errorf("%d excuses: faults %q", n, s.Faults)
+		if s := Summarize(outcomes); (len(s.Failures) > 0) != fault {
+			t.Errorf("%d excuses: faults %q", n, s.Failures)
 		}
 	}
 }
 
-// meddler is a gateway client that modifies requests and results.
-type meddler struct {
+// modifyingClient is a gateway client that modifies the requests and results of a frontend.
+type modifyingClient struct {
 	gateway.Client
-	opts  map[string]string // overrides options
-	solve func(*gateway.SolveRequest)
-	mute  bool // drop warnings
+	opts         map[string]string // replace options of the build
+	solve        func(*gateway.SolveRequest)
+	dropWarnings bool // warnings do not reach the builder
 }
 
-func (m *meddler) BuildOpts() gateway.BuildOpts {
+func (m *modifyingClient) BuildOpts() gateway.BuildOpts {
 	o := m.Client.BuildOpts()
 	o.Opts = maps.Clone(o.Opts)
 	maps.Copy(o.Opts, m.opts)
 	return o
 }
 
-func (m *meddler) Solve(ctx context.Context, req gateway.SolveRequest) (*gateway.Result, error) {
+func (m *modifyingClient) Solve(ctx context.Context, req gateway.SolveRequest) (*gateway.Result, error) {
 	if m.solve != nil {
 		m.solve(&req)
 	}
 	return m.Client.Solve(ctx, req)
 }
 
-func (m *meddler) Warn(ctx context.Context, d digest.Digest, s string, o gateway.WarnOpts) error {
-	if m.mute {
+func (m *modifyingClient) Warn(ctx context.Context, d digest.Digest, s string, o gateway.WarnOpts) error {
+	if m.dropWarnings {
 		return nil
 	}
 	return m.Client.Warn(ctx, d, s, o)
 }
 
-func meddled(m meddler) gateway.BuildFunc {
+func meddled(m modifyingClient) gateway.BuildFunc {
 	return func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 		m := m
 		m.Client = c
@@ -122,25 +122,25 @@ const goodCase = "opts: filename=Dockerfile\n-- Dockerfile --\nFROM alpine\nARG 
 
 const badCase = "-- Dockerfile --\nFROM alpine\nCOPY a\n"
 
-// TestEveryKindIsSeen checks that a change of each kind to upstream's results
-// is detected.
+// TestEveryKindIsSeen checks that the comparison detects a modification of upstream's results
+// in each kind.
 func TestEveryKindIsSeen(t *testing.T) {
 	tests := []struct {
 		name, archive string
 		build         gateway.BuildFunc
 		want          []Kind
 	}{
-		{"nothing", goodCase, meddled(meddler{}), nil},
-		{"nothing of an error", badCase, meddled(meddler{}), nil},
-		{"build-arg", goodCase, meddled(meddler{opts: map[string]string{"build-arg:A": "2"}}), []Kind{Operations, OpMetadata, ResultMetadata}},
-		{"label", goodCase, meddled(meddler{opts: map[string]string{"label:a": "b"}}), []Kind{ResultMetadata}},
-		{"no-cache", goodCase, meddled(meddler{opts: map[string]string{"no-cache": ""}}), []Kind{OpMetadata}},
-		{"locations", goodCase, meddled(meddler{solve: func(r *gateway.SolveRequest) {
+		{"nothing", goodCase, meddled(modifyingClient{}), nil},
+		{"nothing of an error", badCase, meddled(modifyingClient{}), nil},
+		{"build-arg", goodCase, meddled(modifyingClient{opts: map[string]string{"build-arg:A": "2"}}), []Kind{Operations, OpMetadata, ResultMetadata}},
+		{"label", goodCase, meddled(modifyingClient{opts: map[string]string{"label:a": "b"}}), []Kind{ResultMetadata}},
+		{"no-cache", goodCase, meddled(modifyingClient{opts: map[string]string{"no-cache": ""}}), []Kind{OpMetadata}},
+		{"locations", goodCase, meddled(modifyingClient{solve: func(r *gateway.SolveRequest) {
 			for _, l := range r.Definition.Source.GetLocations() {
 				l.Locations = nil
 			}
 		}}), []Kind{Locations}},
-		{"warnings", goodCase, meddled(meddler{mute: true}), []Kind{Warnings}},
+		{"warnings", goodCase, meddled(modifyingClient{dropWarnings: true}), []Kind{Warnings}},
 		{"error text", badCase, func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 			_, err := Upstream()(ctx, c)
 			return nil, errdefs.WithSource(errors.New("other"), errdefs.Sources(err)[0])
@@ -189,7 +189,7 @@ func TestSummarize(t *testing.T) {
 	tests := []struct {
 		name, archive string
 		outcome       Outcome
-		want          string // expected reason for failing; "" for none
+		want          string // expected failure; "" if the comparison must succeed
 	}{
 		{"equal", "", Outcome{}, ""},
 		{"different", "", Outcome{Diffs: differs}, "operations differ in 1 runs"},
@@ -202,7 +202,7 @@ func TestSummarize(t *testing.T) {
 	for _, tt := range tests {
 		tt.outcome.Case = parse(t, tt.archive)
 		s := Summarize([]Outcome{tt.outcome})
-		got := strings.Join(s.Faults, "\n")
+		got := strings.Join(s.Failures, "\n")
 		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
 			t.Errorf("%s: fault %q, want …%s…", tt.name, got, tt.want)
 		}

@@ -17,17 +17,16 @@ import (
 	"slipway/internal/golden"
 )
 
-// placeless is a kind of error that is not about a part of a Dockerfile or an
-// ignore file.
-type placeless struct {
+// locationException is a kind of error that needs no source location, because it does not
+// concern the text of a Dockerfile or ignore file.
+type locationException struct {
 	why string
 	fit func(c *golden.Case, text string) bool
 }
 
-// allPlaceless returns all kinds of errors that may lack a location. Errors
-// about the text of a file must have one.
-func allPlaceless() []placeless {
-	return []placeless{
+// locationExceptions returns all kinds of errors that may lack a source location.
+func locationExceptions() []locationException {
+	return []locationException{
 		{"the text says which option is wrong, and what it may be", matches(` \(\S+ is .*\)$|^unsupported frontend capability `)},
 		{"the target is an option", matches(`^target stage ".*" could not be found`)},
 		{"SOURCE_DATE_EPOCH is a build argument", hasOption("build-arg:SOURCE_DATE_EPOCH", "")},
@@ -56,28 +55,28 @@ func hasOption(name, text string) func(*golden.Case, string) bool {
 	}
 }
 
-// placeCheck collects the errors of our frontend without a location. Safe for
+// locationCheck collects the errors of our frontend that lack a source location. Safe for
 // concurrent use.
-type placeCheck struct {
+type locationCheck struct {
 	mu      sync.Mutex
-	kinds   []placeless
-	used    map[string]bool // used kinds, by reason
+	kinds   []locationException
+	used    map[string]bool // reasons of the exceptions that occurred
 	located int
-	wrong   map[string]string // case by error text
+	wrong   map[string]string // name of a case by error text
 }
 
-func (p *placeCheck) run(t *testing.T, c *golden.Case, platform string) error {
+func (p *locationCheck) run(t *testing.T, c *golden.Case, platform string) error {
 	r, err := Run(t.Context(), Ours(), c, platform)
 	if err != nil || r.Err == nil {
 		return err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if hasPlace(r.Err) {
+	if hasLocation(r.Err) {
 		p.located++
 		return nil
 	}
-	i := slices.IndexFunc(p.kinds, func(k placeless) bool { return k.fit(c, r.Err.Error()) })
+	i := slices.IndexFunc(p.kinds, func(k locationException) bool { return k.fit(c, r.Err.Error()) })
 	if i < 0 {
 		p.wrong[r.Err.Error()] = c.Name
 		return nil
@@ -86,9 +85,9 @@ func (p *placeCheck) run(t *testing.T, c *golden.Case, platform string) error {
 	return nil
 }
 
-// hasPlace reports whether an error has a range in a file, or at least the
-// lines of its operation.
-func hasPlace(err error) bool {
+// hasLocation reports whether err has a range in a file, or at least the lines of an
+// operation.
+func hasLocation(err error) bool {
 	var d *diag.Diagnostic
 	if errors.As(err, &d) && !d.Range.IsZero() && d.Shown().Start < d.Shown().End {
 		return true
@@ -96,10 +95,10 @@ func hasPlace(err error) bool {
 	return slices.ContainsFunc(errdefs.Sources(err), func(s *errdefs.Source) bool { return len(s.Ranges) > 0 })
 }
 
-// TestErrorsHavePlaces builds the corpus and random builds. Each error must
-// have a location, unless it is placeless.
-func TestErrorsHavePlaces(t *testing.T) {
-	p := &placeCheck{kinds: allPlaceless(), used: map[string]bool{}, wrong: map[string]string{}}
+// TestErrorsHaveLocations checks that each error of our frontend has a source location or is a
+// listed exception. It builds the corpus and random builds.
+func TestErrorsHaveLocations(t *testing.T) {
+	p := &locationCheck{kinds: locationExceptions(), used: map[string]bool{}, wrong: map[string]string{}}
 	var g errgroup.Group
 	g.SetLimit(2)
 	for _, c := range golden.Cases(t) {

@@ -10,13 +10,13 @@ import (
 
 // ReportOptions configures [Report].
 type ReportOptions struct {
-	Kinds []Kind // kinds whose differences are printed; all if empty
-	Most  int    // maximum number of differences per kind; 0 means no limit
-	Lines int    // maximum lines per difference; 0 means no limit
+	Kinds    []Kind // kinds whose differences are printed; empty for all
+	MaxDiffs int    // maximum number of differences per kind; 0 for no limit
+	Lines    int    // maximum number of lines per difference; 0 for no limit
 }
 
-// Report prints a summary: differences, a table of the kinds, and the reasons
-// for failing. It returns the error of w.
+// Report prints a summary: the differences, a table of the kinds, and the reasons why the
+// comparison fails. It returns only errors of w.
 func Report(w io.Writer, s Summary, opt ReportOptions) error {
 	kinds := opt.Kinds
 	if len(kinds) == 0 {
@@ -38,7 +38,7 @@ func Report(w io.Writer, s Summary, opt ReportOptions) error {
 	if err := tw.Flush(); err != nil {
 		return err
 	}
-	for _, fault := range s.Faults {
+	for _, fault := range s.Failures {
 		fmt.Fprintf(&b, "FAIL: %s\n", fault)
 	}
 	_, err := io.WriteString(w, b.String())
@@ -48,7 +48,7 @@ func Report(w io.Writer, s Summary, opt ReportOptions) error {
 func writeDifferences(b *strings.Builder, c Count, opt ReportOptions) {
 	groups := group(c)
 	for i, g := range groups {
-		if opt.Most > 0 && i == opt.Most {
+		if opt.MaxDiffs > 0 && i == opt.MaxDiffs {
 			fmt.Fprintf(b, "… and %d more differences of %s\n\n", len(groups)-i, c.Kind)
 			return
 		}
@@ -64,13 +64,13 @@ func writeDifferences(b *strings.Builder, c Count, opt ReportOptions) {
 	}
 }
 
-// difference is the common difference of a case on several platforms.
+// difference is a diff that several platforms of one case share.
 type difference struct {
 	name, diff string
 	platforms  []string
 }
 
-// group joins runs of one case that differ in the same way.
+// group merges the outcomes of a case that have the same diff.
 func group(c Count) []difference {
 	var groups []difference
 	for _, o := range c.Unexcused {
@@ -89,7 +89,7 @@ func group(c Count) []difference {
 	return groups
 }
 
-// excerpt returns n lines, starting just before the first difference.
+// excerpt returns at most n lines, starting shortly before the first difference.
 func excerpt(lines []string, n int) []string {
 	for i, line := range lines {
 		if strings.HasPrefix(line, "-") || strings.HasPrefix(line, "+") {

@@ -13,21 +13,21 @@ import (
 	"slipway/internal/golden"
 )
 
-// Record contains everything that a frontend did in one build of a case.
+// Record contains everything that a frontend does in one build of a case.
 type Record = corpus.Record
 
-// Warning is one warning of a build.
+// Warning is a warning of a build check.
 type Warning = corpus.Warning
 
 // Upstream returns the frontend of docker/dockerfile.
 func Upstream() gateway.BuildFunc { return builder.Build }
 
-// Ours returns the frontend of this module.
+// Ours returns the frontend of this project.
 func Ours() gateway.BuildFunc { return frontend.Build }
 
-// Run builds a case with a frontend and returns a record of the build. platform
-// is the value of the option platform; if it is "", the option is not set. It
-// returns an error only if the case is malformed.
+// Run builds a case with a frontend and records the build. platform is the frontend option
+// platform. If it is "", the option is not set. An error means that the case is malformed;
+// errors of the frontend are part of the record.
 func Run(ctx context.Context, build gateway.BuildFunc, c *golden.Case, platform string) (*Record, error) {
 	return corpus.Run(ctx, build, c, platform, 0)
 }

@@ -16,7 +16,7 @@ import (
 	"slipway/shell"
 )
 
-// shellModes contains all combinations of modes, useful or not.
+// shellModes contains all combinations of modes, including those that no caller uses.
 var shellModes = func() []shell.Mode {
 	var all []shell.Mode
 	for m := range shell.KeepQuotes | shell.KeepEscapes | shell.KeepUnset | shell.NoQuotes + 1 {
@@ -25,7 +25,7 @@ var shellModes = func() []shell.Mode {
 	return all
 }()
 
-// shellEnv is a set of variables in the forms of both packages.
+// shellEnv is a set of variables in the types of both packages.
 type shellEnv struct {
 	ours   shell.Map
 	theirs upstream.EnvGetter
@@ -39,8 +39,8 @@ func newShellEnv(vars map[string]string) shellEnv {
 	return shellEnv{ours: vars, theirs: upstream.EnvsFromSlice(list)}
 }
 
-// TestShellTable expands the words of package shell's table in all modes and
-// with both escape characters.
+// TestShellTable checks that both packages expand the words in package shell's table equally,
+// in all modes and with both escape characters.
 func TestShellTable(t *testing.T) {
 	f, err := os.Open("../../shell/testdata/expand.txt")
 	if err != nil {
@@ -61,8 +61,8 @@ func TestShellTable(t *testing.T) {
 	}
 }
 
-// shellTableLine parses the word and the variables of a line of the table. The
-// table documents its format.
+// shellTableLine parses a line of the table into a word and variables. ok is false for
+// comments and empty lines.
 func shellTableLine(line string) (word string, vars map[string]string, ok bool) {
 	if line == "" || strings.HasPrefix(line, "# ") || strings.HasPrefix(line, "@") {
 		return "", nil, false
@@ -87,9 +87,9 @@ func shellTableLine(line string) (word string, vars map[string]string, ok bool) 
 	return visible.Replace(strings.TrimRight(word, " ")), vars, true
 }
 
-// TestShellRandom expands random words of special characters.
+// TestShellRandom checks that both packages expand random words of special characters equally.
 func TestShellRandom(t *testing.T) {
-	// Upstream's scanner prints invalid UTF-8 to standard error.
+	// Upstream's scanner reports invalid UTF-8 on standard error.
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -123,7 +123,7 @@ func shellEnvs() []shellEnv {
 	}
 }
 
-// randomWord returns a word of parts that are likely to be special.
+// randomWord returns a random word of quotes, escapes, variables and other special parts.
 func randomWord(r *rand.Rand) string {
 	pieces := []string{
 		"$", "${", "}", "{", ":", "-", "+", "?", "#", "%", "/", "//", `\`, "`", `'`, `"`, "<", "<<", "=",
@@ -140,14 +140,14 @@ func randomWord(r *rand.Rand) string {
 		}
 		b.WriteString(p)
 	}
-	// Most words should be complete.
+	// Complete most words: for incomplete ones, both packages return the same error.
 	if r.IntN(4) > 0 {
 		b.WriteString(strings.Repeat("}", open))
 	}
 	return b.String()
 }
 
-// compareShell compares the expansion of a word in all modes.
+// compareShell checks that both packages expand word equally in all modes.
 func compareShell(t *testing.T, word string, env shellEnv) {
 	t.Helper()
 	for _, mode := range shellModes {
@@ -157,7 +157,8 @@ func compareShell(t *testing.T, word string, env shellEnv) {
 	}
 }
 
-// compareShellIn compares value, names, fields and error of a word.
+// compareShellIn checks that both packages return the same value, variable names, fields and
+// error for word.
 func compareShellIn(t *testing.T, word string, env shellEnv, escape byte, mode shell.Mode) {
 	t.Helper()
 	ours := shell.Expander{Escape: escape, Mode: mode}
@@ -216,13 +217,14 @@ func setText(set map[string]struct{}) string {
 	return fmt.Sprintf("%q", slices.Sorted(maps.Keys(set)))
 }
 
-// listText formats a list as setText formats a set, so that a duplicate name is
-// a difference.
+// listText formats a list in the format of setText. A duplicate name is therefore a
+// difference.
 func listText(list []string) string {
 	return fmt.Sprintf("%q", slices.Sorted(slices.Values(list)))
 }
 
-// TestShellDepth checks that upstream supports our limit on nesting.
+// TestShellDepth checks that upstream accepts words that are nested as deeply as our limit
+// permits.
 func TestShellDepth(t *testing.T) {
 	const limit = 10_000
 	env := newShellEnv(map[string]string{"a": "x"})
@@ -232,12 +234,12 @@ func TestShellDepth(t *testing.T) {
 	}
 	quoted := strings.Repeat(`"${u:-`, limit) + strings.Repeat(`}"`, limit)
 	compareShellIn(t, quoted, env, '\\', 0)
-	// Upstream takes seconds for the whole limit, so use a tenth of it.
+	// Upstream takes seconds for the full limit, so use a tenth of it.
 	kept := strings.Repeat("${u:-", limit/10) + strings.Repeat("}", limit/10)
 	compareShellIn(t, kept, env, '\\', shell.KeepUnset)
 }
 
-// shellWords are typical words of Dockerfiles.
+// shellWords contains words that are typical for Dockerfiles.
 var shellWords = []struct{ name, word string }{
 	{"plain", "/usr/local/bin/docker-entrypoint.sh"},
 	{"variable", "$VERSION"},
@@ -250,7 +252,7 @@ var shellWords = []struct{ name, word string }{
 
 var shellVars = map[string]string{"VERSION": "1.28.3", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"}
 
-// BenchmarkShellOurs measures our expansion, for comparison with
+// BenchmarkShellOurs measures the expansion by our package, for comparison with
 // BenchmarkShellUpstream.
 func BenchmarkShellOurs(b *testing.B) {
 	env := newShellEnv(shellVars)
@@ -266,7 +268,7 @@ func BenchmarkShellOurs(b *testing.B) {
 	}
 }
 
-// BenchmarkShellUpstream measures upstream's expansion.
+// BenchmarkShellUpstream measures the expansion by upstream's package.
 func BenchmarkShellUpstream(b *testing.B) {
 	env := newShellEnv(shellVars)
 	for _, w := range shellWords {

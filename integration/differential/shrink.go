@@ -10,14 +10,13 @@ import (
 	"slipway/integration/generate"
 )
 
-// maxTrials is the maximum number of builds for shrinking a finding.
+// maxTrials is the maximum number of builds to shrink one finding.
 const maxTrials = 500
 
-// trialRuns is the number of upstream's runs per trial.
+// trialRuns is the number of times that upstream runs per trial. Many runs would be too slow.
 const trialRuns = 3
 
-// shrinker shrinks a finding by removing parts that the difference does not
-// need.
+// shrinker removes parts of a finding's build that the difference does not need.
 type shrinker struct {
 	ctx              context.Context
 	reference, build gateway.BuildFunc
@@ -36,7 +35,7 @@ func shrunk(ctx context.Context, reference, build gateway.BuildFunc, f Finding) 
 			s.pieces(func(text string) []string { return strings.Split(text, "") })
 		}
 	}
-	// A trial may differ only because of upstream's randomness.
+	// A trial with few runs may mistake upstream's randomness for a difference.
 	if o, err := judgeBuild(ctx, reference, build, s.found.Small, upstreamRuns); err == nil && len(o.differing()) == 0 {
 		return &f
 	}
@@ -52,8 +51,9 @@ func (s *shrinker) size() int {
 	return n + len(b.Files)
 }
 
-// keep tries a build and keeps it if it differs in one of the finding's kinds.
-func (s *shrinker) keep(b *generate.Build) bool {
+// try replaces the finding's build with b if b also differs in the finding's first kind. It
+// reports whether it did.
+func (s *shrinker) try(b *generate.Build) bool {
 	if s.trials++; s.trials > maxTrials || s.ctx.Err() != nil {
 		return false
 	}
@@ -69,17 +69,17 @@ func (s *shrinker) keep(b *generate.Build) bool {
 	return true
 }
 
-// options removes options and files.
+// options tries to remove options and files from the build.
 func (s *shrinker) options() {
 	for _, key := range sortedKeys(s.found.Small.Opts) {
 		b := s.found.Small.Clone()
 		delete(b.Opts, key)
-		s.keep(b)
+		s.try(b)
 	}
 	for _, name := range sortedKeys(s.found.Small.Files) {
 		b := s.found.Small.Clone()
 		delete(b.Files, name)
-		s.keep(b)
+		s.try(b)
 	}
 	for _, p := range []string{"linux/amd64", "linux/arm64"} {
 		if s.found.Small.Platform == "linux/amd64" {
@@ -87,21 +87,22 @@ func (s *shrinker) options() {
 		}
 		b := s.found.Small.Clone()
 		b.Platform = p
-		s.keep(b)
+		s.try(b)
 	}
 	b := s.found.Small.Clone()
 	if b.Worker != nil {
 		b.Worker = nil
-		s.keep(b)
+		s.try(b)
 	}
 	for _, id := range s.found.Small.Missing {
 		b := s.found.Small.Clone()
 		b.Missing = slices.DeleteFunc(b.Missing, func(m string) bool { return m == id })
-		s.keep(b)
+		s.try(b)
 	}
 }
 
-// pieces removes pieces of the text, starting with large ones.
+// pieces tries to remove parts of the Dockerfile, large ones first. split returns the parts
+// that can be removed.
 func (s *shrinker) pieces(split func(string) []string) {
 	for n := len(split(s.found.Small.Text)) / 2; n > 0; n /= 2 {
 		for i := 0; ; {
@@ -111,7 +112,7 @@ func (s *shrinker) pieces(split func(string) []string) {
 			}
 			b := s.found.Small.Clone()
 			b.Text = strings.Join(slices.Delete(pieces, i, min(i+n, len(pieces))), "")
-			if len(b.Text) == len(s.found.Small.Text) || !s.keep(b) {
+			if len(b.Text) == len(s.found.Small.Text) || !s.try(b) {
 				i += n
 			}
 		}

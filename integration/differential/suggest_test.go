@@ -10,7 +10,7 @@ import (
 	"slipway/internal/suggest"
 )
 
-// TestSuggest compares the suggestions for random words of few letters.
+// TestSuggest checks that our suggestions for random words of few letters equal upstream's.
 func TestSuggest(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	letters := []rune("abAé1-")

@@ -21,8 +21,7 @@ import (
 	"slipway/internal/golden"
 )
 
-// upstreamDir returns the directory of docker/dockerfile in the module of
-// BuildKit.
+// upstreamDir returns the source directory of docker/dockerfile in the module cache.
 func upstreamDir(t *testing.T) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/moby/buildkit").Output()
@@ -32,7 +31,8 @@ func upstreamDir(t *testing.T) string {
 	return filepath.Join(strings.TrimSpace(string(out)), "frontend", "dockerfile")
 }
 
-// TestUpstreamWords expands the words of upstream's own tables in all modes.
+// TestUpstreamWords checks that both packages expand the words of upstream's own test tables
+// equally, in all modes.
 func TestUpstreamWords(t *testing.T) {
 	dir, words := filepath.Join(upstreamDir(t), "shell"), 0
 	envs := shellEnvs()
@@ -61,8 +61,8 @@ func TestUpstreamWords(t *testing.T) {
 	}
 }
 
-// TestUpstreamDockerfiles converts the Dockerfiles of upstream's own tests and
-// manual, which cover most features.
+// TestUpstreamDockerfiles checks that both frontends agree on the Dockerfiles in upstream's
+// own tests and manual, which cover most features.
 func TestUpstreamDockerfiles(t *testing.T) {
 	texts := upstreamDockerfiles(t, upstreamDir(t))
 	if len(texts) < 500 {
@@ -86,8 +86,7 @@ func TestUpstreamDockerfiles(t *testing.T) {
 			builds++
 		}
 		for _, kind := range Kinds() {
-			// If several images are missing, the location of the error is
-			// random.
+			// If several images do not exist, upstream's error is about a random one.
 			if diff, ok := o.Diffs[kind]; ok && kind != ErrorLocations {
 				t.Errorf("%s for %q:\n%s\n%s", kind, o.Platform, diff, o.Case.Dockerfile())
 			}
@@ -98,8 +97,9 @@ func TestUpstreamDockerfiles(t *testing.T) {
 	}
 }
 
-// upstreamDockerfiles returns the texts of files named Dockerfile, of strings
-// in tests, and of examples in the manual, sorted and without duplicates.
+// upstreamDockerfiles returns Dockerfiles from three sources below dir: files named
+// Dockerfile, strings in tests, and examples in the manual. They are sorted and have no
+// duplicates.
 func upstreamDockerfiles(t *testing.T, dir string) []string {
 	t.Helper()
 	var texts []string
@@ -133,7 +133,7 @@ func upstreamDockerfiles(t *testing.T, dir string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Builds that fail because of warnings are for tests of the build checks.
+	// Omit builds whose warnings are errors. They belong to tests of the build checks.
 	texts = slices.DeleteFunc(texts, func(text string) bool {
 		return strings.Contains(text, ";error=true") || strings.Contains(text, "check=error=true")
 	})
@@ -144,11 +144,11 @@ func upstreamDockerfiles(t *testing.T, dir string) []string {
 var (
 	manualExample = regexp.MustCompile("(?s)```[Dd]ockerfile[^\n]*\n(.*?)```")
 	fromLine      = regexp.MustCompile(`(?mi)^\s*FROM\s+(?:--\S+\s+)*(\S+)`)
-	formatText    = regexp.MustCompile(`%(\[\d\])?[sqv]`) // verbs of package fmt; most are images
+	formatText    = regexp.MustCompile(`%(\[\d\])?[sqv]`) // fmt verbs, most of which stand for images
 	formatNumber  = regexp.MustCompile(`%(\[\d\])?[dx]`)
 )
 
-// stringsOfGo returns the strings of a source file that contain FROM.
+// stringsOfGo returns the string literals in a Go file that contain FROM.
 func stringsOfGo(name string, data []byte) ([]string, error) {
 	file, err := parser.ParseFile(token.NewFileSet(), name, data, 0)
 	if err != nil {
@@ -170,8 +170,8 @@ func stringsOfGo(name string, data []byte) ([]string, error) {
 	return texts, nil
 }
 
-// upstreamArchive returns a case with a Dockerfile and with an image for every
-// base that is not a default image.
+// upstreamArchive returns a test case with the Dockerfile text. It contains an image config
+// for each base image that does not exist by default.
 func upstreamArchive(text string) []byte {
 	var images strings.Builder
 	seen := map[string]bool{}

@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string) (failed bool, err error) {
 	if err := fs.Parse(args); err != nil {
 		return false, err
 	}
-	opt := differential.ReportOptions{Most: *most, Lines: *lines}
+	opt := differential.ReportOptions{MaxDiffs: *most, Lines: *lines}
 	if opt.Kinds, err = parseKinds(*kinds); err != nil {
 		return false, err
 	}
@@ -73,7 +73,7 @@ func run(ctx context.Context, args []string) (failed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	return len(s.Faults) > 0 || len(tally.Findings) > 0, tally.Write(os.Stdout)
+	return len(s.Failures) > 0 || len(tally.Findings) > 0, tally.Write(os.Stdout)
 }
 
 func load(only string) ([]*golden.Case, error) {
