@@ -186,7 +186,7 @@ func (x *ImageStore) Save(ctx context.Context, names []string, file, format stri
 		if format == "docker" && img.Root.MediaType == ocispecs.MediaTypeImageIndex {
 			return fmt.Errorf("image %q: has several platforms, and the archive of docker load holds one (use --format oci)", name)
 		}
-		roots = append(roots, root.Named([]string{img.Name}))
+		roots = append(roots, root.WithNames([]string{img.Name}))
 	}
 	return x.s.toFile(ctx, file, func(w io.Writer) error {
 		if format == "oci" {

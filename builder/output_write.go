@@ -92,9 +92,9 @@ func (s *localBuilder) writeImage(ctx context.Context, x *export.Exporter, o *Op
 	}
 	switch out.Type {
 	case "oci":
-		return s.toFile(ctx, out.Dest, func(w io.Writer) error { return export.WriteOCI(w, root.Named(names)) })
+		return s.toFile(ctx, out.Dest, func(w io.Writer) error { return export.WriteOCI(w, root.WithNames(names)) })
 	case "docker":
-		write := func(w io.Writer) error { return export.WriteDocker(w, root.Named(names)) }
+		write := func(w io.Writer) error { return export.WriteDocker(w, root.WithNames(names)) }
 		if !out.Load {
 			return s.toFile(ctx, out.Dest, write)
 		}

@@ -44,7 +44,7 @@ func newPendingOutput(out Output, outputs export.Outputs) (*pendingOutput, error
 		if err := os.MkdirAll(s.dest, 0o755); err != nil {
 			return nil, err
 		}
-		if s.temp, s.done, err = outputs.Note(s.dest); err != nil {
+		if s.temp, s.done, err = outputs.TempPath(s.dest); err != nil {
 			return nil, err
 		}
 		return s, os.Mkdir(s.temp, 0o700)
@@ -52,7 +52,7 @@ func newPendingOutput(out Output, outputs export.Outputs) (*pendingOutput, error
 	if err := os.MkdirAll(filepath.Dir(s.dest), 0o755); err != nil {
 		return nil, err
 	}
-	if s.temp, s.done, err = outputs.Note(filepath.Dir(s.dest)); err != nil {
+	if s.temp, s.done, err = outputs.TempPath(filepath.Dir(s.dest)); err != nil {
 		return nil, err
 	}
 	if s.file, err = os.OpenFile(s.temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600); err != nil {

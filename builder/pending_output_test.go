@@ -28,7 +28,7 @@ func TestStaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	for dest, want := range map[string]string{"link": "real", "file": "file", "piped": ""} {
-		s, err := newPendingOutput(Output{Type: "tar", Dest: filepath.Join(dir, dest)}, export.Outputs{Notes: filepath.Join(t.TempDir(), "notes")})
+		s, err := newPendingOutput(Output{Type: "tar", Dest: filepath.Join(dir, dest)}, export.Outputs{Records: filepath.Join(t.TempDir(), "notes")})
 		if err != nil {
 			t.Fatal(err)
 		}

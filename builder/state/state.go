@@ -78,7 +78,7 @@ func (d *Dir) Layers(now time.Time) *export.Layers {
 }
 
 // Outputs returns the writer of outputs outside the state directory.
-func (d *Dir) Outputs() export.Outputs { return export.Outputs{Notes: d.join("outputs")} }
+func (d *Dir) Outputs() export.Outputs { return export.Outputs{Records: d.join("outputs")} }
 
 // Repair removes damaged blobs and directories, and what refers to them.
 func (d *Dir) Repair(ctx context.Context) error {
@@ -125,11 +125,11 @@ func HoldOutputs(ctx context.Context, dir string) (outputs export.Outputs, relea
 	if err := checkOwner(dir, os.Geteuid()); err != nil {
 		return outputs, nil, fmt.Errorf("state directory: %w", err)
 	}
-	outputs.Notes = filepath.Join(dir, "builder")
-	if err := os.MkdirAll(outputs.Notes, 0o700); err != nil {
+	outputs.Records = filepath.Join(dir, "builder")
+	if err := os.MkdirAll(outputs.Records, 0o700); err != nil {
 		return outputs, nil, err
 	}
-	lock := flock.New(filepath.Join(outputs.Notes, "lock"))
+	lock := flock.New(filepath.Join(outputs.Records, "lock"))
 	if alone, err := lock.TryLock(); err == nil && alone {
 		_ = outputs.Reclaim() // what stays does no harm
 		_ = lock.Unlock()

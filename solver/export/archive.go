@@ -15,21 +15,23 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Root is the root of an output: an image or an index, and its descriptor in index.json.
+// Root is an image or an index to export, and its descriptor in the index.json of a
+// layout.
 type Root struct {
 	Content    partial.Describable // a v1.Image or a v1.ImageIndex
 	Descriptor v1.Descriptor
-	Names      []string // full names in archives
+	Names      []string // full image names in archives, such as docker.io/library/app:1
 }
 
-// Named returns a copy of the root with names for archives.
-func (r *Root) Named(names []string) *Root {
+// WithNames returns a copy of r that has the given full names in archives.
+func (r *Root) WithNames(names []string) *Root {
 	named := *r
 	named.Names = names
 	return &named
 }
 
-// NewRoot returns an image or an index with its descriptor.
+// NewRoot returns the root for an image or an index. p and annotations become part of its
+// descriptor. If p is nil, the descriptor has no platform.
 func NewRoot(content partial.Describable, p *ocispecs.Platform, annotations map[string]string) (*Root, error) {
 	d, err := partial.Descriptor(content)
 	if err != nil {
@@ -46,8 +48,9 @@ func platformOf(p ocispecs.Platform) *v1.Platform {
 	return &v1.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion, OSFeatures: p.OSFeatures}
 }
 
-// WriteOCI writes images and indexes as the archive of an OCI layout.
-// https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md
+// WriteOCI writes images and indexes to w as a tar archive of an OCI layout.
+//
+// See https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md.
 func WriteOCI(w io.Writer, roots ...*Root) error {
 	a := newArchive(w)
 	if err := a.layout(roots); err != nil {
@@ -56,8 +59,8 @@ func WriteOCI(w io.Writer, roots ...*Root) error {
 	return a.tar.Close()
 }
 
-// WriteDocker writes images for `docker load`: an OCI layout with a manifest.json, as
-// BuildKit does. Only old engines read manifest.json.
+// WriteDocker writes images to w as a tar archive for docker load. Like BuildKit's, it is
+// an OCI layout with a manifest.json, which only old engines read. An index is an error.
 func WriteDocker(w io.Writer, roots ...*Root) error {
 	var entries []dockerEntry
 	for _, r := range roots {
@@ -81,7 +84,7 @@ func WriteDocker(w io.Writer, roots ...*Root) error {
 	return a.tar.Close()
 }
 
-// dockerEntry is the entry of an image in manifest.json.
+// dockerEntry is the entry for an image in manifest.json.
 type dockerEntry struct {
 	Config   string
 	RepoTags []string
@@ -126,7 +129,7 @@ func (a *archive) layout(roots []*Root) error {
 		if err := a.blobs(root.Content); err != nil {
 			return err
 		}
-		idx.Manifests = append(idx.Manifests, root.listed()...)
+		idx.Manifests = append(idx.Manifests, root.indexEntries()...)
 	}
 	data, err := json.Marshal(idx)
 	if err != nil {
@@ -138,8 +141,9 @@ func (a *archive) layout(roots []*Root) error {
 	return a.file(ocispecs.ImageLayoutFile, []byte(`{"imageLayoutVersion":"1.0.0"}`))
 }
 
-// listed returns the entries of index.json, one for each name.
-func (r *Root) listed() []v1.Descriptor {
+// indexEntries returns the entries for r in index.json: one for each name, or one without
+// a name.
+func (r *Root) indexEntries() []v1.Descriptor {
 	if len(r.Names) == 0 {
 		return []v1.Descriptor{r.Descriptor}
 	}
@@ -248,7 +252,7 @@ func (a *archive) copy(name string, size int64, r io.Reader) error {
 	return err
 }
 
-// tagOf returns the tag of a full image name.
+// tagOf returns the tag in a full image name.
 func tagOf(name string) string {
 	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
 		return name[i+1:]

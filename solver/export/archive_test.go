@@ -18,7 +18,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// testExporter returns an exporter with its own store.
+// testExporter returns an exporter with an empty store.
 func testExporter(t *testing.T) *Exporter {
 	t.Helper()
 	store, err := tree.OpenStore(t.TempDir())
@@ -28,7 +28,8 @@ func testExporter(t *testing.T) *Exporter {
 	return &Exporter{Store: store, Layers: &Layers{Store: store, Dir: t.TempDir()}}
 }
 
-// root returns an image with two layers. The first one is always the same.
+// root creates an image with two layers of one file each. The first layer is the same in
+// all images, the second has a file named content.
 func (x *Exporter) root(t *testing.T, content string) *Root {
 	t.Helper()
 	s := snapshot.New(nil, nil)
@@ -55,7 +56,8 @@ func (x *Exporter) root(t *testing.T, content string) *Root {
 	return root
 }
 
-// entries returns the files of an archive by name.
+// entries returns the contents of the files in an archive, by name. It reports duplicate
+// files as test errors.
 func entries(t *testing.T, data []byte) map[string][]byte {
 	t.Helper()
 	found := map[string][]byte{}
@@ -74,17 +76,17 @@ func entries(t *testing.T, data []byte) map[string][]byte {
 			t.Fatal(err)
 		}
 		if sum, ok := strings.CutPrefix(h.Name, "blobs/sha256/"); ok && sum != "" && digest.FromBytes(found[h.Name]).Encoded() != sum {
-			t.Errorf("%s has another content", h.Name)
+			t.Errorf("the content of %s does not match its digest", h.Name)
 		}
 	}
 }
 
-// TestArchiveOfSeveral: an archive lists each image with each of its names, and contains
-// shared blobs once.
+// TestArchiveOfSeveral checks that an archive of several images lists each image once per
+// name, and contains shared blobs once.
 func TestArchiveOfSeveral(t *testing.T) {
 	x := testExporter(t)
-	one := x.root(t, "1").Named([]string{"docker.io/library/a:1", "docker.io/library/b:2"})
-	two := x.root(t, "2").Named([]string{"docker.io/library/c:3"})
+	one := x.root(t, "1").WithNames([]string{"docker.io/library/a:1", "docker.io/library/b:2"})
+	two := x.root(t, "2").WithNames([]string{"docker.io/library/c:3"})
 	for about, write := range map[string]func(io.Writer, ...*Root) error{"oci": WriteOCI, "docker": WriteDocker} {
 		var archive bytes.Buffer
 		if err := write(&archive, one, two); err != nil {
@@ -115,7 +117,8 @@ func TestArchiveOfSeveral(t *testing.T) {
 	}
 }
 
-// checkManifestJSON checks that the files that manifest.json lists exist.
+// checkManifestJSON checks that an archive contains the files that its manifest.json
+// lists.
 func checkManifestJSON(t *testing.T, files map[string][]byte) {
 	t.Helper()
 	var list []struct {
@@ -142,11 +145,11 @@ func checkManifestJSON(t *testing.T, files map[string][]byte) {
 	}
 }
 
-// TestNamed: Named does not change the root that it is called on.
-func TestNamed(t *testing.T) {
+// TestWithNames checks that WithNames does not change its receiver.
+func TestWithNames(t *testing.T) {
 	x := testExporter(t)
 	root := x.root(t, "1")
-	root.Named([]string{"docker.io/library/a:1"})
+	root.WithNames([]string{"docker.io/library/a:1"})
 	var archive bytes.Buffer
 	if err := WriteOCI(&archive, root); err != nil {
 		t.Fatal(err)
@@ -156,7 +159,7 @@ func TestNamed(t *testing.T) {
 	}
 }
 
-// TestDockerIndex: an index is rejected before anything is written.
+// TestDockerIndex checks that WriteDocker rejects an index before it writes anything.
 func TestDockerIndex(t *testing.T) {
 	idx, err := Index(nil, nil)
 	if err != nil {
@@ -172,9 +175,9 @@ func TestDockerIndex(t *testing.T) {
 	}
 }
 
-// TestStored: Stored returns the manifests and configs that were stored, and an error if
-// one is damaged.
-func TestStored(t *testing.T) {
+// TestLoad checks that Load returns the manifest and config in the store byte for byte,
+// and fails if one is damaged.
+func TestLoad(t *testing.T) {
 	x := testExporter(t)
 	root := x.root(t, "1")
 	img := root.Content.(v1.Image)
@@ -192,7 +195,7 @@ func TestStored(t *testing.T) {
 		}
 	}
 	d := ocispecs.Descriptor{MediaType: string(root.Descriptor.MediaType), Digest: digest.FromBytes(manifest), Size: int64(len(manifest))}
-	content, err := Stored(x.Store, d)
+	content, err := Load(x.Store, d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +205,7 @@ func TestStored(t *testing.T) {
 		err = errors.Join(WriteOCI(&want, root), WriteOCI(&got, again))
 	}
 	if err != nil || !bytes.Equal(want.Bytes(), got.Bytes()) {
-		t.Errorf("another archive of what was stored, %v", err)
+		t.Errorf("the archive of the loaded image differs from the original, %v", err)
 	}
 	for _, bad := range []string{"[", `{"config":{"digest":"x"}}`, `{"manifests":[{"digest":"x"}]}`} {
 		b, err := x.Store.PutBytes([]byte(bad))
@@ -213,8 +216,8 @@ func TestStored(t *testing.T) {
 		if strings.Contains(bad, "manifests") {
 			kind = ocispecs.MediaTypeImageIndex
 		}
-		if _, err := Stored(x.Store, ocispecs.Descriptor{MediaType: kind, Digest: b.Digest, Size: b.Size}); err == nil {
-			t.Errorf("%s %s is no error", kind, bad)
+		if _, err := Load(x.Store, ocispecs.Descriptor{MediaType: kind, Digest: b.Digest, Size: b.Size}); err == nil {
+			t.Errorf("load %s %s: no error", kind, bad)
 		}
 	}
 }

@@ -12,8 +12,8 @@ import (
 // Compression configures the compression of layers. The zero value is gzip at its default
 // level.
 type Compression struct {
-	Type  string // gzip, zstd or uncompressed; "" is gzip
-	Level int    // 1 to 9 for gzip, 1 to 22 for zstd; 0 is the default level
+	Type  string // gzip, zstd or uncompressed; "" means gzip
+	Level int    // 1 to 9 for gzip, 1 to 22 for zstd; 0 means the default level
 }
 
 // Check returns an error if the type is unknown or the level is invalid.
@@ -44,7 +44,8 @@ func (c Compression) mediaType() string {
 	return ocispecs.MediaTypeImageLayerGzip
 }
 
-// writer returns a writer that compresses to w. Its output is deterministic.
+// writer returns a writer that writes compressed data to w. Equal input gives equal
+// output.
 func (c Compression) writer(w io.Writer) (io.WriteCloser, error) {
 	switch c.Type {
 	case "zstd":
@@ -54,7 +55,7 @@ func (c Compression) writer(w io.Writer) (io.WriteCloser, error) {
 		}
 		return zstd.NewWriter(w, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1))
 	case "uncompressed":
-		return plain{w}, nil
+		return noCompression{w}, nil
 	}
 	if c.Level > 0 {
 		return gzip.NewWriterLevel(w, c.Level)
@@ -62,8 +63,8 @@ func (c Compression) writer(w io.Writer) (io.WriteCloser, error) {
 	return gzip.NewWriter(w), nil
 }
 
-// plain is a writer that does not compress.
-type plain struct{ io.Writer }
+// noCompression is a writer for uncompressed layers. Closing it does nothing.
+type noCompression struct{ io.Writer }
 
 // Close implements [io.Closer].
-func (plain) Close() error { return nil }
+func (noCompression) Close() error { return nil }

@@ -14,11 +14,11 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// CacheField is the field of image configs with the inline cache, as in BuildKit.
+// CacheField is the field of an image config that holds the inline cache, as in BuildKit.
 const CacheField = "moby.buildkit.cache.v0"
 
-// config adds layers and times to the image config of the frontend. Unknown fields are
-// preserved.
+// config returns the image config for a result: the frontend's config plus the layers,
+// the history times and the creation time. Unknown fields are preserved.
 func (x *Exporter) config(r Result, blobs []*snapshot.LayerBlob) ([]byte, error) {
 	fields := map[string]json.RawMessage{}
 	config := r.Config
@@ -44,7 +44,7 @@ func (x *Exporter) config(r Result, blobs []*snapshot.LayerBlob) ([]byte, error)
 	for _, b := range blobs {
 		diffIDs = append(diffIDs, b.DiffID)
 	}
-	history, created := x.dated(aligned(history, len(blobs)), blobs)
+	history, created := x.fillTimes(alignHistory(history, len(blobs)), blobs)
 	if r.Epoch != nil {
 		base, err := r.base()
 		if err != nil {
@@ -70,7 +70,7 @@ func (x *Exporter) config(r Result, blobs []*snapshot.LayerBlob) ([]byte, error)
 	return json.Marshal(fields)
 }
 
-// defaultConfig returns the image config for a frontend that sets none.
+// defaultConfig returns the image config for a result whose frontend sets none.
 func defaultConfig(p ocispecs.Platform) ([]byte, error) {
 	img := ocispecs.Image{Platform: p}
 	img.Config.WorkingDir = "/"
@@ -80,9 +80,9 @@ func defaultConfig(p ocispecs.Platform) ([]byte, error) {
 	return json.Marshal(img)
 }
 
-// aligned returns a history with exactly one entry per layer, in addition to entries
-// without a layer.
-func aligned(history []ocispecs.History, layers int) []ocispecs.History {
+// alignHistory makes the history have exactly one entry per layer, besides entries without
+// a layer. Surplus entries become entries without a layer, missing ones are appended.
+func alignHistory(history []ocispecs.History, layers int) []ocispecs.History {
 	n := 0
 	for i := range history {
 		if history[i].EmptyLayer {
@@ -98,17 +98,17 @@ func aligned(history []ocispecs.History, layers int) []ocispecs.History {
 	return history
 }
 
-// dated sets the time of history entries that have none, and returns the creation time of
-// the image. If all layers existed already, their times are used, so that a rebuild
-// yields the same image.
+// fillTimes sets the time of history entries that have none. It also returns the creation
+// time of the image. A cached layer keeps its time, so a rebuild from the cache gives the
+// same image.
 //
 // An entry with a layer gets the time of the layer. An entry without a layer gets the
-// time of the entry before it. If that entry belongs to the base image, it gets the time
-// of the first new layer instead.
-func (x *Exporter) dated(history []ocispecs.History, blobs []*snapshot.LayerBlob) ([]ocispecs.History, time.Time) {
+// time of the preceding entry, or of the first new layer if the preceding entry belongs
+// to the base image.
+func (x *Exporter) fillTimes(history []ocispecs.History, blobs []*snapshot.LayerBlob) ([]ocispecs.History, time.Time) {
 	var last *time.Time
-	isNew := false // whether the entries of the base image have ended
-	fill := x.firstNew(history, blobs)
+	isNew := false // whether the current entry follows the entries of the base image
+	fill := x.newLayerTime(history, blobs)
 	layer := 0
 	for i := range history {
 		h := &history[i]
@@ -134,10 +134,9 @@ func (x *Exporter) dated(history []ocispecs.History, blobs []*snapshot.LayerBlob
 	return history, x.Now.UTC()
 }
 
-// clamp sets times of history entries that are later than epoch to epoch. Leading entries
-// that equal the entries of the base image are not changed. It returns the creation time
-// of the image: the time of the last entry. If history is empty, it returns the earlier
-// of created and epoch.
+// clamp limits the times in a history to epoch, except in the leading entries that it
+// shares with the base image. It returns the creation time of the image, which is the
+// time of the last entry. If history is empty, this is the earlier of created and epoch.
 func clamp(history, base []ocispecs.History, created, epoch time.Time) time.Time {
 	same := 0
 	for same < min(len(history), len(base)) && reflect.DeepEqual(history[same], base[same]) {
@@ -157,7 +156,8 @@ func clamp(history, base []ocispecs.History, created, epoch time.Time) time.Time
 	return created
 }
 
-// base returns the config of the base image. If there is no base image, it is empty.
+// base returns the parsed config of the base image, or an empty one if the result has no
+// base image.
 func (r Result) base() (ocispecs.Image, error) {
 	var img ocispecs.Image
 	if len(r.Base) == 0 {
@@ -169,9 +169,9 @@ func (r Result) base() (ocispecs.Image, error) {
 	return img, nil
 }
 
-// firstNew returns the time of the first new layer. If there is no new layer, it returns
-// the last time in the history, or x.Now.
-func (x *Exporter) firstNew(history []ocispecs.History, blobs []*snapshot.LayerBlob) *time.Time {
+// newLayerTime returns the time of the first layer whose history entry has no time. If all
+// entries have one, it returns the last of them. If history is empty, it returns x.Now.
+func (x *Exporter) newLayerTime(history []ocispecs.History, blobs []*snapshot.LayerBlob) *time.Time {
 	now := x.Now.UTC()
 	fill := &now
 	layer := 0

@@ -14,7 +14,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestHistoryTimes: history entries have the times of their layers.
+// TestHistoryTimes checks that history entries get the times of their layers.
 func TestHistoryTimes(t *testing.T) {
 	at := func(hour int) *time.Time {
 		t := time.Date(2020, 1, 1, hour, 0, 0, 0, time.UTC)
@@ -65,8 +65,8 @@ func TestHistoryTimes(t *testing.T) {
 	}
 }
 
-// TestHistoryOfBase: SOURCE_DATE_EPOCH does not change entries of the base image. It
-// applies to all entries from the first difference on.
+// TestHistoryOfBase checks that SOURCE_DATE_EPOCH does not change the history entries of
+// the base image. It applies from the first entry that differs from the base image's.
 func TestHistoryOfBase(t *testing.T) {
 	at := func(year int) *time.Time {
 		t := time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -112,12 +112,12 @@ func TestHistoryOfBase(t *testing.T) {
 		}
 	}
 	if _, err := (&Exporter{}).config(Result{Config: []byte("{}"), Base: []byte("["), Epoch: at(2010)}, nil); err == nil {
-		t.Error("a broken config of the base is no error")
+		t.Error("no error for a damaged config of the base image")
 	}
 }
 
-// TestRewrittenLayers: with RewriteTimes, layers of the base image are kept, and all
-// layers from the first difference on are rewritten.
+// TestRewrittenLayers checks that RewriteTimes does not change the layers of the base
+// image. It rewrites all layers from the first one that differs from the base image's.
 func TestRewrittenLayers(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {
@@ -169,13 +169,13 @@ func TestRewrittenLayers(t *testing.T) {
 			}
 		}
 		if kept != tc.kept {
-			t.Errorf("%s: layers %s are kept, want %s", tc.about, kept, tc.kept)
+			t.Errorf("%s: unchanged layers %s, want %s", tc.about, kept, tc.kept)
 		}
 	}
 }
 
-// TestDefaultConfig: an image of a frontend that sets no config has BuildKit's default
-// config.
+// TestDefaultConfig checks that an image has BuildKit's default config if the frontend
+// sets none.
 func TestDefaultConfig(t *testing.T) {
 	for os, want := range map[string][]string{"linux": {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, "windows": nil} {
 		data, err := (&Exporter{Now: time.Unix(1, 0)}).config(Result{Platform: ocispecs.Platform{OS: os, Architecture: "arm64"}}, nil)
@@ -192,7 +192,8 @@ func TestDefaultConfig(t *testing.T) {
 	}
 }
 
-// TestNullConfig: a null config is an error, as in BuildKit.
+// TestNullConfig checks that exporting a result with the config null fails, as in
+// BuildKit.
 func TestNullConfig(t *testing.T) {
 	_, err := (&Exporter{}).config(Result{Config: []byte("null")}, nil)
 	if err == nil || err.Error() != "invalid null image config for export" {

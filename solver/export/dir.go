@@ -11,8 +11,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// WriteDir writes the files of a tree into a directory. If the directory does not exist,
-// it is created. Other files in it are kept. The files belong to the current user.
+// WriteDir writes the files of n, whose contents are in s, into the directory dest. It
+// creates dest if needed, and does not touch other files there. The current user becomes
+// the owner of the files.
 //
 // WriteDir first writes everything into a hidden directory inside dest, so that a failure
 // leaves no incomplete files. It does not follow symbolic links below dest.
@@ -28,7 +29,7 @@ func (o Outputs) WriteDir(ctx context.Context, dest string, n *tree.Node, s *tre
 			}
 		}()
 	}
-	temp, done, err := o.Note(dest)
+	temp, done, err := o.TempPath(dest)
 	if err != nil {
 		return err
 	}
@@ -49,8 +50,8 @@ func (o Outputs) WriteDir(ctx context.Context, dest string, n *tree.Node, s *tre
 	return errors.Join(err, tree.RemoveAll(temp))
 }
 
-// Merge moves the entries of a directory into an existing one. Directories are merged,
-// and other entries replace existing ones.
+// Merge moves the entries of the directory from into the existing directory to.
+// Directories with the same name are merged. Other entries replace existing ones.
 func Merge(from, to string) error {
 	list, err := os.ReadDir(from)
 	if err != nil {
@@ -64,7 +65,7 @@ func Merge(from, to string) error {
 	return nil
 }
 
-// move moves a file to a path, or the entries of a directory into an existing directory.
+// move renames from to to. If both are directories, it merges from into to.
 func move(from, to string) error {
 	info, err := os.Lstat(from)
 	if err != nil {
@@ -97,8 +98,8 @@ func move(from, to string) error {
 	return errors.Join(os.Chmod(to, info.Mode()), os.Chtimes(to, info.ModTime(), info.ModTime()))
 }
 
-// rename moves a file to a path. Users other than root cannot move a directory without
-// write permission, so it gets the permission while it is moved.
+// rename renames a file or directory with the mode of info. A user other than root cannot
+// move a read-only directory, so it is made writable for the move.
 func rename(from, to string, info fs.FileInfo) error {
 	err := os.Rename(from, to)
 	if !errors.Is(err, fs.ErrPermission) || !info.IsDir() {

@@ -10,8 +10,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestSpecialFiles: the pipes and devices of the result are created in a directory. The
-// paths of those that cannot be created are reported.
+// TestSpecialFiles checks that WriteDir creates pipes and devices, and reports the paths
+// of files that it may not create.
 func TestSpecialFiles(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {
@@ -30,7 +30,7 @@ func TestSpecialFiles(t *testing.T) {
 	}
 	dest := t.TempDir()
 	var refused []string
-	o := Outputs{Notes: t.TempDir(), Refused: func(name string) { refused = append(refused, name) }}
+	o := Outputs{Records: t.TempDir(), Refused: func(name string) { refused = append(refused, name) }}
 	if err := o.WriteDir(t.Context(), dest, root, store); err != nil {
 		t.Fatal(err)
 	}
@@ -39,13 +39,13 @@ func TestSpecialFiles(t *testing.T) {
 		switch {
 		case slices.Contains(refused, name):
 			if err == nil {
-				t.Errorf("%s exists and was refused", name)
+				t.Errorf("%s was reported as refused, but exists", name)
 			}
 		case err != nil || info.Mode() != want:
 			t.Errorf("%s: %v, %v; want mode %v", name, info, err, want)
 		}
 	}
 	if slices.Contains(refused, "d/pipe") {
-		t.Error("a pipe was refused, which any user may make")
+		t.Error("a pipe was reported as refused, but any user may create one")
 	}
 }

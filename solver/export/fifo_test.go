@@ -9,8 +9,7 @@ import (
 	"testing"
 )
 
-// TestLockFIFO: a FIFO in place of the lock file is an error, and opening it does not
-// block.
+// TestLockFIFO checks that LockIndex fails and does not block if the lock file is a FIFO.
 func TestLockFIFO(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mkfifo(filepath.Join(dir, "index.json.lock"), 0o600); err != nil {

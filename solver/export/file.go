@@ -12,10 +12,11 @@ import (
 	"slipway/solver/tree"
 )
 
-// tempPrefix is the prefix of the names of incomplete files.
+// tempPrefix starts the names of incomplete files.
 const tempPrefix = ".slipway-"
 
-// WriteFile writes a file atomically.
+// WriteFile writes a file atomically: it calls write with a temporary file in the same
+// directory, and renames that to name. It creates missing parent directories.
 func WriteFile(name string, write func(io.Writer) error) error {
 	dir := filepath.Dir(name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -28,8 +29,8 @@ func WriteFile(name string, write func(io.Writer) error) error {
 	return finish(tmp, name, write)
 }
 
-// finish writes the content of a temporary file and renames it to name. If that fails, it
-// removes the temporary file.
+// finish calls write with a temporary file, closes the file and renames it to name. If
+// one of these fails, it removes the temporary file.
 func finish(tmp *os.File, name string, write func(io.Writer) error) error {
 	err := errors.Join(write(tmp), tmp.Chmod(0o644), tmp.Close())
 	if err == nil {
@@ -41,7 +42,8 @@ func finish(tmp *os.File, name string, write func(io.Writer) error) error {
 	return err
 }
 
-// Unfinished returns the incomplete files of killed processes in a directory.
+// Unfinished returns the paths of incomplete files in a directory. If no process writes
+// there, killed processes left them.
 func Unfinished(dir string) []string {
 	list, _ := fs.Glob(os.DirFS(dir), tempPrefix+"*") // the pattern is valid
 	for i, name := range list {
@@ -50,28 +52,28 @@ func Unfinished(dir string) []string {
 	return list
 }
 
-// Outputs writes results to destinations of the user. It records the paths of incomplete
-// outputs, so that [Outputs.Reclaim] can remove them after this process was killed.
+// Outputs writes results to the user's destinations. It records the paths of incomplete
+// outputs, so that [Outputs.Reclaim] can remove them if this process is killed.
 type Outputs struct {
-	Notes string // directory of the records; "" records nothing
-	// Refused is called with the path of each device or pipe that cannot be created and
-	// that a directory therefore lacks. If it is nil, directories get no devices and
-	// pipes at all.
+	Records string // directory of the records; "" means that paths are not recorded
+	// Refused is called with the path of each device or pipe that the output lacks
+	// because it cannot be created. If it is nil, no devices and pipes are created.
 	Refused func(name string)
 }
 
-// Note returns a temporary path in dir and records it. done removes the record.
-func (o Outputs) Note(dir string) (temp string, done func(), err error) {
+// TempPath returns an unused path in dir for an incomplete output, and records it. The
+// caller must call done after renaming or removing the output.
+func (o Outputs) TempPath(dir string) (temp string, done func(), err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return "", nil, err
 	}
-	if o.Notes == "" {
+	if o.Records == "" {
 		return filepath.Join(dir, tempPrefix+rand.Text()), func() {}, nil
 	}
-	if err := os.MkdirAll(o.Notes, 0o700); err != nil {
+	if err := os.MkdirAll(o.Records, 0o700); err != nil {
 		return "", nil, err
 	}
-	f, err := os.CreateTemp(o.Notes, tempPrefix)
+	f, err := os.CreateTemp(o.Records, tempPrefix)
 	if err != nil {
 		return "", nil, err
 	}
@@ -84,11 +86,11 @@ func (o Outputs) Note(dir string) (temp string, done func(), err error) {
 	return temp, done, err
 }
 
-// Reclaim removes incomplete outputs of killed processes. No other process may write
-// outputs with the same records meanwhile.
+// Reclaim removes all recorded incomplete outputs, which killed processes left. The caller
+// must ensure that no other process uses the same directory of records.
 func (o Outputs) Reclaim() error {
 	var errs []error
-	for _, note := range Unfinished(o.Notes) {
+	for _, note := range Unfinished(o.Records) {
 		dir, err := os.ReadFile(note)
 		if err == nil && filepath.IsAbs(string(dir)) {
 			err = tree.RemoveAll(filepath.Join(string(dir), filepath.Base(note)))
@@ -98,8 +100,8 @@ func (o Outputs) Reclaim() error {
 	return errors.Join(errs...)
 }
 
-// WriteFile writes a file atomically. It follows symbolic links. If the target is not a
-// regular file, it is written in place.
+// WriteFile writes an output file atomically. It follows symbolic links. If the target is
+// a device, a pipe or an open file, write gets that file itself.
 func (o Outputs) WriteFile(ctx context.Context, name string, write func(io.Writer) error) error {
 	t, err := FindTarget(name)
 	if err != nil {
@@ -113,7 +115,7 @@ func (o Outputs) WriteFile(ctx context.Context, name string, write func(io.Write
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	temp, done, err := o.Note(dir)
+	temp, done, err := o.TempPath(dir)
 	if err != nil {
 		return err
 	}
@@ -125,7 +127,7 @@ func (o Outputs) WriteFile(ctx context.Context, name string, write func(io.Write
 	return finish(tmp, name, func(w io.Writer) error { return write(Writer(ctx, w)) })
 }
 
-// Writer returns a writer that fails after ctx is done.
+// Writer returns a writer that writes to w and fails after ctx is done.
 func Writer(ctx context.Context, w io.Writer) io.Writer { return &writer{ctx, w} }
 
 type writer struct {

@@ -20,32 +20,32 @@ import (
 	"slipway/solver/tree"
 )
 
-// Result is the result of a build for one platform.
+// Result is the result of a build for one platform, as it enters an image.
 type Result struct {
 	Snapshot *snapshot.Snapshot // nil if the result has no files
-	Config   []byte             // image config as JSON, without layers
+	Config   []byte             // the frontend's image config as JSON, without layers; nil means a default
 	Base     []byte             // config of the base image as JSON; nil without a base image
 	Platform ocispecs.Platform
 
-	// Epoch is SOURCE_DATE_EPOCH: no time in the config is later, except times of the
-	// base image. If it is nil, times are not changed.
+	// Epoch is SOURCE_DATE_EPOCH: the latest time that the config may contain, except in
+	// the base image's part of the history. If it is nil, times are not changed.
 	Epoch *time.Time
-	// RewriteTimes also applies Epoch to the files, in all layers except layers of the
-	// base image.
+	// RewriteTimes applies Epoch to the files in all layers as well, except in layers of
+	// the base image.
 	RewriteTimes bool
 
-	Annotations map[string]string // of the manifest
+	Annotations map[string]string // annotations of the manifest
 	Cache       []byte            // inline cache; nil if the image has none
 }
 
-// Exporter creates images.
+// Exporter creates images from build results. Not safe for concurrent use.
 type Exporter struct {
 	Store  *tree.Store
 	Layers *Layers
-	Now    time.Time // creation time of images whose history has no times
+	Now    time.Time // creation time of images with an empty history
 }
 
-// image is an image whose blobs are in the store.
+// image is an image whose layers are in the store.
 type image struct {
 	store    *tree.Store
 	config   []byte
@@ -53,7 +53,8 @@ type image struct {
 	layers   map[v1.Hash]ocispecs.Descriptor
 }
 
-// Image creates the image of a result.
+// Image creates the image for a result. It stores missing layer blobs, but neither the
+// manifest nor the config.
 func (x *Exporter) Image(ctx context.Context, r Result) (v1.Image, error) {
 	img := &image{store: x.Store, layers: map[v1.Hash]ocispecs.Descriptor{}}
 	m := ocispecs.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispecs.MediaTypeImageManifest, Layers: []ocispecs.Descriptor{}, Annotations: r.Annotations}
@@ -81,8 +82,9 @@ func (x *Exporter) Image(ctx context.Context, r Result) (v1.Image, error) {
 	return partial.CompressedToImage(img)
 }
 
-// blobs returns the layers of the image. If times are rewritten, layers are created from
-// their files, even if they come from an imported cache.
+// blobs returns the layer blobs of the image, and creates missing ones. If times are
+// rewritten, it creates the layers above the base image from their files, even layers
+// from an imported cache.
 func (x *Exporter) blobs(ctx context.Context, r Result) ([]*snapshot.LayerBlob, error) {
 	base, err := r.base()
 	if err != nil {
@@ -95,7 +97,7 @@ func (x *Exporter) blobs(ctx context.Context, r Result) ([]*snapshot.LayerBlob, 
 	var blobs []*snapshot.LayerBlob
 	for i, l := range r.Snapshot.Layers() {
 		if i < len(ofBase) && (l.Blob == nil || l.Blob.DiffID != ofBase[i]) {
-			ofBase = nil // the layers above do not come from the base either
+			ofBase = nil // the layers above this one do not come from the base either
 		}
 		var latest *time.Time
 		if r.RewriteTimes && i >= len(ofBase) {
@@ -131,7 +133,7 @@ func (i *image) LayerByDigest(h v1.Hash) (partial.CompressedLayer, error) {
 	return &compressedLayer{i.store, h, d}, nil
 }
 
-// compressedLayer is a layer in the store.
+// compressedLayer is a layer of an [image].
 type compressedLayer struct {
 	store *tree.Store
 	hash  v1.Hash
@@ -154,14 +156,15 @@ func (l *compressedLayer) Compressed() (io.ReadCloser, error) {
 	return l.store.Open(tree.Blob{Digest: l.desc.Digest, Size: l.desc.Size})
 }
 
-// IndexEntry is an image in an index.
+// IndexEntry is an image to be listed in an index.
 type IndexEntry struct {
 	Image       v1.Image
 	Platform    ocispecs.Platform
-	Annotations map[string]string // of its descriptor
+	Annotations map[string]string // annotations of the image's descriptor in the index
 }
 
-// Index returns an index of images, in the order of entries.
+// Index creates an image index that lists entries in the given order. annotations are the
+// annotations of the index itself.
 func Index(entries []IndexEntry, annotations map[string]string) (v1.ImageIndex, error) {
 	m := v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Annotations: annotations}
 	x := &index{images: map[v1.Hash]v1.Image{}}
@@ -180,7 +183,7 @@ func Index(entries []IndexEntry, annotations map[string]string) (v1.ImageIndex, 
 	return x, err
 }
 
-// index is a [v1.ImageIndex].
+// index is a [v1.ImageIndex] whose images are in memory.
 type index struct {
 	raw    []byte
 	images map[v1.Hash]v1.Image

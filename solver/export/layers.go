@@ -19,22 +19,22 @@ import (
 	"slipway/solver/tree"
 )
 
-// Layers creates the blobs of layers, and caches them in a directory.
+// Layers creates layer blobs from the files of layers. It stores them in Store, and caches
+// their descriptors in the directory Dir.
 type Layers struct {
 	Store *tree.Store
 	Dir   string
 	Now   time.Time // creation time of new layers
 	// Compression is the compression of new layers.
 	Compression Compression
-	// Written is called with the number of uncompressed bytes while a layer is created.
-	// It may be nil.
+	// Written is called after each write to a new layer with the number of uncompressed
+	// bytes written. It may be nil.
 	Written func(n int64)
 }
 
-// Blob returns the blob of a layer. The blob of a layer from an image is returned
-// unchanged, because users of the layer have it already. If latest is not nil, the blob
-// is created from the files of the layer instead, and none of its times is later than
-// latest.
+// Blob returns the blob for a layer, and creates it if needed. A layer from an image keeps
+// the image's blob, which registries have already. If latest is not nil, Blob always
+// creates the blob from the files of the layer, and limits their times to latest.
 func (x *Layers) Blob(ctx context.Context, l snapshot.Layer, latest *time.Time) (*snapshot.LayerBlob, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func (x *Layers) Blob(ctx context.Context, l snapshot.Layer, latest *time.Time) 
 			return &b, nil
 		}
 	}
-	if err := os.RemoveAll(file); err != nil { // damaged, or the store lacks its blob
+	if err := os.RemoveAll(file); err != nil { // the file is damaged, or the store lacks its blob
 		return nil, err
 	}
 	b, err := x.compress(ctx, l, latest)
@@ -63,7 +63,7 @@ func (x *Layers) Blob(ctx context.Context, l snapshot.Layer, latest *time.Time) 
 	return b, WriteFile(file, func(w io.Writer) error { _, err := w.Write(data); return err })
 }
 
-// Blobs returns the digests of the cached blobs.
+// Blobs returns the digests of the layer blobs whose descriptors are cached in x.Dir.
 func (x *Layers) Blobs() (map[digest.Digest]bool, error) {
 	files, err := os.ReadDir(x.Dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -109,8 +109,8 @@ func (x *Layers) compress(ctx context.Context, l snapshot.Layer, latest *time.Ti
 	}, nil
 }
 
-// counter is a writer that calls itself with the number of bytes written, unless it is
-// nil.
+// counter is a function that is called with the number of bytes of each write, as an
+// [io.Writer]. It may be nil.
 type counter func(n int64)
 
 // Write implements [io.Writer].

@@ -18,10 +18,9 @@ import (
 // lockRetry is the interval at which a process tries again to take a lock.
 const lockRetry = 10 * time.Millisecond
 
-// LockIndex locks the index of the OCI layout in dir, so that no entry is lost when
+// LockIndex locks the index.json of the OCI layout in dir, so that no entry is lost when
 // several processes read, change and write it. It blocks until the lock is free or ctx
-// ends. BuildKit's clients use the same lock file. As in these clients, unlock removes
-// it.
+// ends. Like BuildKit's clients, it uses the file index.json.lock, which unlock removes.
 func LockIndex(ctx context.Context, dir string) (unlock func(), err error) {
 	name := filepath.Join(dir, ocispecs.ImageIndexFile+".lock")
 	for {
@@ -35,7 +34,7 @@ func LockIndex(ctx context.Context, dir string) (unlock func(), err error) {
 		current, err := isCurrent(lock)
 		if err == nil && current {
 			return func() {
-				os.Remove(name) // before others can lock it
+				os.Remove(name) // before another process can lock it
 				_ = lock.Unlock()
 			}, nil
 		}
@@ -45,8 +44,8 @@ func LockIndex(ctx context.Context, dir string) (unlock func(), err error) {
 	}
 }
 
-// isCurrent reports whether a lock is on the file that currently exists at its path. The
-// previous holder of the lock may have removed the file.
+// isCurrent reports whether lock holds the file that is at the lock's path now. The
+// previous holder may have removed the file after this process opened it.
 func isCurrent(lock *flock.Flock) (bool, error) {
 	locked, err := lock.Stat()
 	if err != nil {

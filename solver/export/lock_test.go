@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// TestLockIndex: a holder of the lock never sees an incomplete change of another holder.
+// TestLockIndex checks that one process at a time holds the lock, and that the last one
+// removes the lock file.
 func TestLockIndex(t *testing.T) {
 	const holders = 50
 	dir := t.TempDir()
@@ -37,11 +38,11 @@ func TestLockIndex(t *testing.T) {
 		t.Errorf("%d holders counted to %q, %v", holders, data, err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "index.json.lock")); !os.IsNotExist(err) {
-		t.Errorf("the lock file is left: %v", err)
+		t.Errorf("the lock file still exists: %v", err)
 	}
 }
 
-// TestLockIndexEnds: waiting for the lock ends with the context.
+// TestLockIndexEnds checks that LockIndex stops waiting when its context ends.
 func TestLockIndexEnds(t *testing.T) {
 	dir := t.TempDir()
 	unlock, err := LockIndex(t.Context(), dir)

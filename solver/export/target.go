@@ -12,19 +12,19 @@ import (
 	"syscall"
 )
 
-// maxLinks is the maximum number of symbolic links that lead to a file, as in Linux.
+// maxLinks is the maximum number of symbolic links to follow from a path, as in Linux.
 const maxLinks = 40
 
-// Target is the file that a destination resolves to.
+// Target is the file to which the path of an output leads.
 type Target struct {
-	Path string // without symbolic links
-	// InPlace is set for devices, pipes and open files of a process, such as /dev/stdout.
-	// They are written to, and never replaced.
+	Path string // path without symbolic links
+	// InPlace is set for devices, pipes and files such as /dev/stdout. An output is
+	// written to such a file and never replaces it.
 	InPlace bool
 }
 
-// FindTarget resolves the symbolic links of a destination. The destination need not
-// exist.
+// FindTarget resolves the symbolic links in the path of an output. The output need not
+// exist. A loop of links is an error.
 func FindTarget(name string) (Target, error) {
 	for range maxLinks {
 		dir, base := filepath.Split(strings.TrimRight(name, string(filepath.Separator)))
@@ -62,26 +62,26 @@ func FindTarget(name string) (Target, error) {
 	return Target{}, &fs.PathError{Op: "open", Path: name, Err: syscall.ELOOP}
 }
 
-// isDescriptors reports whether a directory lists the open files of a process.
+// isDescriptors reports whether dir lists the open files of a process, like /proc/1/fd.
 func isDescriptors(dir string) bool {
 	ok, err := regexp.MatchString(`^/proc/[0-9]+/(task/[0-9]+/)?fd$`, dir)
 	return ok && err == nil
 }
 
-// Open opens a target that is written in place. Opening a pipe blocks until a process
-// reads from it. If ctx ends first, Open returns an error.
+// Open opens a target for writing in place. Opening a pipe blocks until a process reads
+// from it, or until ctx ends.
 func (t Target) Open(ctx context.Context) (io.WriteCloser, error) {
-	type opened struct {
+	type openResult struct {
 		f   *os.File
 		err error
 	}
-	done := make(chan opened)
+	done := make(chan openResult)
 	go func() {
-		f, err := os.OpenFile(t.Path, os.O_WRONLY|os.O_APPEND, 0) // keep text that a shell has written there
+		f, err := os.OpenFile(t.Path, os.O_WRONLY|os.O_APPEND, 0) // keeps what a shell has written to the file
 		select {
-		case done <- opened{f, err}:
+		case done <- openResult{f, err}:
 		case <-ctx.Done():
-			_ = f.Close() // a reader came too late
+			_ = f.Close() // the reader came after the end of ctx
 		}
 	}()
 	select {
@@ -92,7 +92,7 @@ func (t Target) Open(ctx context.Context) (io.WriteCloser, error) {
 	}
 }
 
-// write writes to a target in place.
+// write opens a target in place and calls write with the open file.
 func (t Target) write(ctx context.Context, write func(io.Writer) error) error {
 	f, err := t.Open(ctx)
 	if err != nil {
@@ -101,8 +101,8 @@ func (t Target) write(ctx context.Context, write func(io.Writer) error) error {
 	return errors.Join(write(Writer(ctx, f)), f.Close())
 }
 
-// Write writes data to a destination of the user. A regular file is written atomically.
-// Other targets are written in place.
+// Write writes data to the output file with a name. It follows symbolic links. A regular
+// file is written atomically, other files are written in place.
 func Write(ctx context.Context, name string, data []byte) error {
 	t, err := FindTarget(name)
 	if err != nil {
@@ -115,8 +115,8 @@ func Write(ctx context.Context, name string, data []byte) error {
 	return WriteFile(t.Path, write)
 }
 
-// Remove removes the file that a destination resolves to, if it exists. It does not
-// remove targets that are written in place.
+// Remove removes the output file with a name, if it exists. It follows symbolic links, and
+// does not remove files that are written in place.
 func Remove(name string) error {
 	t, err := FindTarget(name)
 	if err != nil || t.InPlace {

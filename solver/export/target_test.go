@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// TestFindTarget: links are followed to the end, whether the target exists or not.
-// Devices, pipes and open files are written in place.
+// TestFindTarget checks that FindTarget follows all links, whether the target exists or
+// not, and that devices, pipes and open files are written in place.
 func TestFindTarget(t *testing.T) {
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
@@ -58,8 +58,7 @@ func TestFindTarget(t *testing.T) {
 	}
 }
 
-// TestPipe: a pipe is written when a process reads from it. A build that waits for a
-// reader ends with its context.
+// TestPipe checks that writing to a pipe waits for a reader, until the context ends.
 func TestPipe(t *testing.T) {
 	pipe, unread := filepath.Join(t.TempDir(), "pipe"), filepath.Join(t.TempDir(), "pipe")
 	for _, name := range []string{pipe, unread} {
@@ -93,11 +92,11 @@ func TestPipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := os.Lstat(pipe); err != nil {
-		t.Errorf("a pipe is removed: %v", err)
+		t.Errorf("the pipe was removed: %v", err)
 	}
 }
 
-// TestAppended: text that a shell has written to an open file is kept.
+// TestAppended checks that writing in place appends to what an open file contains.
 func TestAppended(t *testing.T) {
 	f, err := os.Create(filepath.Join(t.TempDir(), "f"))
 	if err != nil {
@@ -115,17 +114,17 @@ func TestAppended(t *testing.T) {
 	}
 }
 
-// TestNotes: incomplete outputs are recorded only if there is a directory for the
-// records.
-func TestNotes(t *testing.T) {
+// TestRecords checks that Reclaim removes a recorded incomplete output, and that nothing
+// is recorded without a directory for records.
+func TestRecords(t *testing.T) {
 	dir, notes := t.TempDir(), filepath.Join(t.TempDir(), "notes")
-	temp, done, err := Outputs{}.Note(dir)
+	temp, done, err := Outputs{}.TempPath(dir)
 	if err != nil || filepath.Dir(temp) != dir || !strings.HasPrefix(filepath.Base(temp), tempPrefix) {
 		t.Fatalf("%s, %v", temp, err)
 	}
 	done()
-	o := Outputs{Notes: notes}
-	temp, _, err = o.Note(dir)
+	o := Outputs{Records: notes}
+	temp, _, err = o.TempPath(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,11 +135,11 @@ func TestNotes(t *testing.T) {
 		t.Fatal(err)
 	}
 	if list, err := os.ReadDir(dir); err != nil || len(list) > 0 {
-		t.Errorf("left %v, %v", list, err)
+		t.Errorf("files after Reclaim: %v, %v, want none", list, err)
 	}
 }
 
-// TestWriteFileInPlace: a pipe is written to, and not replaced.
+// TestWriteFileInPlace checks that WriteFile writes to a pipe and does not replace it.
 func TestWriteFileInPlace(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
@@ -151,7 +150,7 @@ func TestWriteFileInPlace(t *testing.T) {
 		data, _ := os.ReadFile(pipe)
 		read <- string(data)
 	}()
-	err := Outputs{Notes: t.TempDir()}.WriteFile(t.Context(), pipe, func(w io.Writer) error {
+	err := Outputs{Records: t.TempDir()}.WriteFile(t.Context(), pipe, func(w io.Writer) error {
 		_, err := io.WriteString(w, "text")
 		return err
 	})

@@ -16,8 +16,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// save stores the manifests and configs of an image or an index, and returns its
-// description without a name.
+// save stores the manifests and configs of an image or an index, and returns it as an
+// Image without a name.
 func (n *Names) save(root *export.Root) (*Image, error) {
 	out := &Image{}
 	switch what := root.Content.(type) {
@@ -42,7 +42,8 @@ func (n *Names) save(root *export.Root) (*Image, error) {
 	return nil, fmt.Errorf("cannot store a %T", root.Content)
 }
 
-// saveImage stores the manifest and the config of an image, and adds its blobs to out.
+// saveImage stores the manifest and the config of an image, and adds its blobs, platform
+// and creation time to out. A missing layer is an error.
 func (n *Names) saveImage(out *Image, img v1.Image) error {
 	m, err := img.Manifest()
 	if err != nil {
@@ -75,15 +76,15 @@ func (n *Names) saveImage(out *Image, img v1.Image) error {
 	return n.saveRoot(out, img)
 }
 
-// described is an image or an index.
-type described interface {
+// manifestSource is an image or an index with its raw manifest.
+type manifestSource interface {
 	partial.Describable
 	partial.WithRawManifest
 }
 
-// saveRoot stores a manifest or an index as the root of out. A later call replaces the
-// root.
-func (n *Names) saveRoot(out *Image, of described) error {
+// saveRoot stores the manifest of an image or an index, and makes it the root of out. It
+// is called last for the index of a multi-platform image.
+func (n *Names) saveRoot(out *Image, of manifestSource) error {
 	data, err := of.RawManifest()
 	if err != nil {
 		return err
@@ -98,18 +99,19 @@ func (n *Names) saveRoot(out *Image, of described) error {
 	return err
 }
 
-// add adds a blob, unless the image contains it already.
+// add adds b to the blobs of the image, unless the image has it already.
 func (i *Image) add(b tree.Blob) {
 	if !slices.Contains(i.Blobs, b) {
 		i.Blobs = append(i.Blobs, b)
 	}
 }
 
-// Open returns an image with its manifests and configs. It does not read its layers.
+// Open reads the manifests and configs of a stored image for exporting it. It does not
+// read layers.
 func (n *Names) Open(img *Image) (*export.Root, error) {
-	content, err := export.Stored(n.Store, img.Root)
+	content, err := export.Load(n.Store, img.Root)
 	if err != nil {
-		return nil, damaged(img.Name, err)
+		return nil, damagedError(img.Name, err)
 	}
 	var p *ocispecs.Platform
 	if _, ok := content.(v1.Image); ok {
@@ -118,12 +120,13 @@ func (n *Names) Open(img *Image) (*export.Root, error) {
 	return export.NewRoot(content, p, nil)
 }
 
-// Check reads all blobs of an image, and returns an error if one is missing or damaged.
+// Check returns an error if a blob of a stored image is missing or damaged. It reads all
+// blobs that this process has not verified yet.
 func (n *Names) Check(img *Image) error {
 	for _, b := range img.Blobs {
 		f, err := n.Store.Open(b)
 		if err != nil {
-			return damaged(img.Name, err)
+			return damagedError(img.Name, err)
 		}
 		if err := f.Close(); err != nil {
 			return err

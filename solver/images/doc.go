@@ -1,6 +1,6 @@
 // Package images stores named images in the state directory.
 //
-// Manifests, configs and layers are blobs of the store. Each name is a file that lists
-// these blobs. Several processes can therefore name images concurrently, and the blobs of
-// an image are known even if one of them is damaged.
+// Manifests, configs and layers are blobs in the content store. For each name, a file
+// lists the blobs of its image. Several processes can therefore name images concurrently,
+// and pruning knows the blobs of an image even if its manifest is damaged.
 package images

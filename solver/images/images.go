@@ -21,16 +21,16 @@ import (
 	"slipway/solver/tree"
 )
 
-// Image is an image or an index with one of its names.
+// Image describes a stored image or index under one of its names.
 type Image struct {
 	Name      string              // full name with a tag: docker.io/library/app:1
 	Root      ocispecs.Descriptor // descriptor of the manifest or the index
 	Platforms []ocispecs.Platform
-	Created   time.Time   // the latest creation time in the image configs
-	Blobs     []tree.Blob // manifests, configs and layers
+	Created   time.Time   // the latest creation time in the configs of all platforms
+	Blobs     []tree.Blob // manifests, configs and layers of all platforms
 }
 
-// Size returns the total size of the blobs in bytes.
+// Size returns the total size of the image's blobs in bytes. Layers count as compressed.
 func (i *Image) Size() (n int64) {
 	for _, b := range i.Blobs {
 		n += b.Size
@@ -38,23 +38,23 @@ func (i *Image) Size() (n int64) {
 	return n
 }
 
-// Names is a directory of named images. Safe for concurrent use, even by several
-// processes.
+// Names maps image names to the images in a store. Safe for concurrent use, also by
+// several processes.
 type Names struct {
-	Dir   string
-	Store *tree.Store
+	Dir   string      // contains a file for each name
+	Store *tree.Store // contains the blobs
 }
 
-// suffix is the suffix of the files of names.
+// suffix ends the name of each file in the directory of names.
 const suffix = ".json"
 
-// file returns the path of the file of a name.
+// file returns the path of the file for a full image name.
 func (n *Names) file(name string) string {
 	return filepath.Join(n.Dir, digest.FromString(name).Encoded()+suffix)
 }
 
-// Put stores the manifests and configs of an image whose layers are in the store, and
-// gives it full names with tags. Each name is removed from the image that had it before.
+// Put stores an image under full names with tags. The layers must be in the store
+// already. A name that another image had refers to the new image from then on.
 func (n *Names) Put(root *export.Root, names []string) error {
 	img, err := n.save(root)
 	if err != nil {
@@ -68,7 +68,8 @@ func (n *Names) Put(root *export.Root, names []string) error {
 	return nil
 }
 
-// Tag gives a stored image another full name.
+// Tag makes a full name with a tag refer to a stored image, in addition to its names so
+// far.
 func (n *Names) Tag(img *Image, name string) error {
 	named := *img
 	named.Name = name
@@ -82,20 +83,19 @@ func (n *Names) Tag(img *Image, name string) error {
 	return export.WriteFile(n.file(name), func(w io.Writer) error { _, err := w.Write(data); return err })
 }
 
-// Get returns the image with a full name. If the name is unknown, the error is
+// Get returns the stored image with a full name. If the name is unknown, the error is
 // [fs.ErrNotExist].
 func (n *Names) Get(name string) (*Image, error) {
 	img, err := read(n.file(name))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, damaged(name, err)
+		return nil, damagedError(name, err)
 	}
 	return img, err
 }
 
-// Find returns the image that a reference in a Dockerfile refers to. This is the image
-// with this name and tag. If the reference has a digest, it is the image of this
-// repository with the digest, whatever the tag, as in Docker. If it does not exist, the
-// error is [fs.ErrNotExist].
+// Find returns the stored image for a reference in a Dockerfile. The default tag is
+// latest. If the reference has a digest, Find compares the repository and the digest and
+// ignores the tag, as Docker does. If no image matches, the error is [fs.ErrNotExist].
 func (n *Names) Find(ref reference.Named) (*Image, error) {
 	want, ok := ref.(reference.Digested)
 	if !ok {
@@ -111,8 +111,8 @@ func (n *Names) Find(ref reference.Named) (*Image, error) {
 	return nil, cmp.Or(err, fs.ErrNotExist)
 }
 
-// damaged returns the error for an image that cannot be read, with a suggestion.
-func damaged(name string, err error) error {
+// damagedError returns an error for a stored image that cannot be read, with advice.
+func damagedError(name string, err error) error {
 	return fmt.Errorf("local image %s: %w (build it again, or slipway image rm %[1]s)", name, err)
 }
 
@@ -125,8 +125,8 @@ func read(file string) (*Image, error) {
 	return img, sealed.Unmarshal(data, img)
 }
 
-// List returns all images, sorted by name, and the paths of damaged files. The name of a
-// damaged file is unknown.
+// List returns all stored images, sorted by name. It also returns the paths of damaged
+// files in the directory of names: the image names in them are lost.
 func (n *Names) List() (list []Image, damaged []string, err error) {
 	files, err := os.ReadDir(n.Dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -134,7 +134,7 @@ func (n *Names) List() (list []Image, damaged []string, err error) {
 	}
 	for _, f := range files {
 		if filepath.Ext(f.Name()) != suffix {
-			continue // incomplete
+			continue // an incomplete file
 		}
 		file := filepath.Join(n.Dir, f.Name())
 		img, err := read(file)
@@ -153,6 +153,6 @@ func (n *Names) List() (list []Image, damaged []string, err error) {
 	return list, damaged, nil
 }
 
-// Remove removes a name, even a damaged one. The blobs of its image remain in the store
-// until the store is swept. If the name is unknown, the error is [fs.ErrNotExist].
+// Remove removes a full name, even if its file is damaged. The blobs of the image remain
+// in the store until it is pruned. If the name is unknown, the error is [fs.ErrNotExist].
 func (n *Names) Remove(name string) error { return os.Remove(n.file(name)) }

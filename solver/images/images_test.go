@@ -34,7 +34,7 @@ func newNames(t *testing.T) *Names {
 	return &Names{Dir: filepath.Join(t.TempDir(), "[images]"), Store: store}
 }
 
-// result returns a result with one file of this content.
+// result returns a build result whose only file has the given content.
 func (n *Names) result(t *testing.T, platform, content string, created time.Time) export.Result {
 	t.Helper()
 	b, err := n.Store.PutBytes([]byte(content))
@@ -53,7 +53,7 @@ func (n *Names) result(t *testing.T, platform, content string, created time.Time
 	return export.Result{Snapshot: snapshot.New(nil, nil).With(e.Tree()), Config: config, Platform: p, Epoch: &created}
 }
 
-// image returns the image of one result, or an index of several results.
+// image creates an image from one result, or an index from several results.
 func (n *Names) image(t *testing.T, results ...export.Result) *export.Root {
 	t.Helper()
 	x := &export.Exporter{Store: n.Store, Layers: &export.Layers{Store: n.Store, Dir: t.TempDir(), Now: hour(9)}}
@@ -83,8 +83,8 @@ func (n *Names) image(t *testing.T, results ...export.Result) *export.Root {
 
 func hour(n int) time.Time { return time.Date(2026, 1, 1, n, 0, 0, 0, time.UTC) }
 
-// TestNames: a name belongs to the image that got it last, and an image can have several
-// names.
+// TestNames checks that a name refers to the image that got it last, that an image can
+// have several names, and that names can be removed.
 func TestNames(t *testing.T) {
 	n := newNames(t)
 	if list, damaged, err := n.List(); len(list)+len(damaged) > 0 || err != nil {
@@ -139,7 +139,7 @@ func TestNames(t *testing.T) {
 		t.Error(err)
 	}
 	if after, err := os.Stat(n.file("docker.io/library/c:1")); err != nil || !os.SameFile(before, after) {
-		t.Errorf("a name was written that has not changed, %v", err)
+		t.Errorf("an unchanged name was written again, %v", err)
 	}
 	if err := n.Remove("docker.io/library/b:1"); err != nil {
 		t.Error(err)
@@ -155,8 +155,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestConcurrentNames: one of several concurrent builds gets a name, and readers never
-// see incomplete data.
+// TestConcurrentNames checks that readers never see an incomplete image while several
+// builds store images under the same name.
 func TestConcurrentNames(t *testing.T) {
 	n := newNames(t)
 	const name = "docker.io/library/a:1"
@@ -217,9 +217,9 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// TestDamagedNames: a damaged name is an error with a suggestion. It is listed, and can
-// be removed and used again. A file that cannot be read does not count as damaged,
-// because it must not be removed.
+// TestDamagedNames checks that reading a damaged name fails with advice, and that the name
+// is listed as damaged and can be removed or replaced. A file without read permission is
+// an error instead, because the caller would remove a damaged file.
 func TestDamagedNames(t *testing.T) {
 	n := newNames(t)
 	root := n.image(t, n.result(t, "linux/amd64", "1", hour(1)))
@@ -227,7 +227,7 @@ func TestDamagedNames(t *testing.T) {
 	if err := n.Put(root, names); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(n.Dir, ".slipway-1"), nil, 0o600); err != nil { // of a killed process
+	if err := os.WriteFile(filepath.Join(n.Dir, ".slipway-1"), nil, 0o600); err != nil { // as a killed process leaves it
 		t.Fatal(err)
 	}
 	if err := os.Truncate(n.file(names[0]), 100); err != nil {
@@ -257,12 +257,12 @@ func TestDamagedNames(t *testing.T) {
 	}
 	n.Dir = filepath.Join(n.file(names[1]), "images")
 	if _, _, err := n.List(); err == nil {
-		t.Error("a directory that cannot be read is no error")
+		t.Error("no error for a directory that cannot be read")
 	}
 }
 
-// TestLostBlobs: an image is stored only if its layers exist. A stored image with a
-// missing blob is an error with a suggestion.
+// TestLostBlobs checks that storing an image fails if the store lacks a layer, and that
+// reading a stored image with a missing blob fails with advice.
 func TestLostBlobs(t *testing.T) {
 	n := newNames(t)
 	const name = "docker.io/library/a:1"
@@ -282,7 +282,7 @@ func TestLostBlobs(t *testing.T) {
 		if err := n.Store.Remove(d); err != nil {
 			t.Fatal(err)
 		}
-		for what, err := range map[string]error{"check": n.Check(img), "open": opened(n, img)} {
+		for what, err := range map[string]error{"check": n.Check(img), "open": openError(n, img)} {
 			if d == layer && what == "open" {
 				continue // Open does not read layers
 			}
@@ -293,7 +293,7 @@ func TestLostBlobs(t *testing.T) {
 		var lost *tree.BlobError
 		err := n.Put(root, []string{name})
 		if (d == layer) != errors.As(err, &lost) || lost != nil && lost.Digest != d {
-			t.Errorf("without blob %s: stored with %v", d, err)
+			t.Errorf("store an image without blob %s: error %v", d, err)
 		}
 		if d == layer { // another build creates it again
 			n.image(t, n.result(t, "linux/amd64", "1", hour(1)))
@@ -304,12 +304,13 @@ func TestLostBlobs(t *testing.T) {
 	}
 }
 
-func opened(n *Names, img *Image) error {
+func openError(n *Names, img *Image) error {
 	_, err := n.Open(img)
 	return err
 }
 
-// TestOpen: Open returns the bytes that were stored with Put.
+// TestOpen checks that Open returns the manifests and configs that Put stored, byte for
+// byte.
 func TestOpen(t *testing.T) {
 	n := newNames(t)
 	amd, arm := n.result(t, "linux/amd64", "1", hour(1)), n.result(t, "linux/arm64", "2", hour(2))
@@ -349,6 +350,6 @@ func TestOpen(t *testing.T) {
 		}
 	}
 	if err := n.Put(&export.Root{}, []string{"docker.io/library/x:1"}); err == nil {
-		t.Error("a root without an image is stored")
+		t.Error("no error for a root without an image")
 	}
 }

@@ -1,8 +1,8 @@
 // Package registry is a client for image registries. Like containerd and BuildKit, it
 // uses the user's hosts.toml files, certificates and credentials.
 //
-// Errors are one line. They include the host, advice if access is denied, and no
-// secrets of URLs.
+// Each error is one line with the host, and with advice if access is denied. Errors never
+// contain URL queries, in which registries put secrets.
 package registry
 
 import (
@@ -23,16 +23,18 @@ import (
 
 // Options configures a [Client].
 type Options struct {
-	// Credentials finds users and passwords. If it is nil, no credentials are used.
+	// Credentials returns the user and password for a host. If it is nil, requests have
+	// no credentials.
 	Credentials Credentials
-	// Dirs are searched in order for a directory of a host, like containerd's
-	// config_path and Docker's certs.d: HOST/hosts.toml, or HOST/*.crt.
+	// Dirs lists configuration directories like containerd's config_path and Docker's
+	// certs.d. The first one with a subdirectory for a host decides. This contains a
+	// hosts.toml, or certificates as *.crt.
 	Dirs []string
-	// Transport wraps the transport to each host. If it is nil, transports are not
-	// wrapped.
+	// Transport wraps the transport to each host, for example to limit its time. If it
+	// is nil, transports are not wrapped.
 	Transport func(http.RoundTripper) http.RoundTripper
-	// Waits are the delays before each repetition of a failed request. Their number is
-	// the number of repetitions.
+	// Waits has the delay before each retry of a failed request. A request is retried
+	// len(Waits) times.
 	Waits []time.Duration
 }
 
@@ -45,13 +47,13 @@ type Client struct {
 	repos map[hostKey][]docker.RegistryHost
 }
 
-// hostKey identifies a host or a repository, and the connection mode.
+// hostKey identifies the configuration of a host or a repository.
 type hostKey struct {
 	name     string
-	insecure bool
+	insecure bool // HTTP and unverified certificates are allowed
 }
 
-// New returns a client.
+// New returns a client. It does not connect to any host.
 func New(o Options) *Client {
 	if o.Credentials == nil {
 		o.Credentials = func(string) (Login, error) { return Login{}, nil }
@@ -59,8 +61,8 @@ func New(o Options) *Client {
 	return &Client{opt: o, hosts: map[hostKey][]docker.RegistryHost{}, repos: map[hostKey][]docker.RegistryHost{}}
 }
 
-// Repository is a repository of a registry, with the tag or digest of a reference. Safe
-// for concurrent use.
+// Repository is a repository in a registry, together with the tag or digest of an image
+// reference. Safe for concurrent use.
 type Repository struct {
 	client   *Client
 	spec     refspec.Spec
@@ -68,8 +70,9 @@ type Repository struct {
 	resolver remotes.Resolver
 }
 
-// Repository returns the repository of a reference. The default tag is latest. If
-// insecure is set, certificates are not verified and HTTP is allowed.
+// Repository returns the repository for an image reference. The default tag is latest. If
+// insecure is set, certificates are not verified and HTTP is allowed. It does not connect
+// to the registry.
 func (c *Client) Repository(ctx context.Context, ref string, insecure bool) (*Repository, error) {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil {
@@ -82,7 +85,7 @@ func (c *Client) Repository(ctx context.Context, ref string, insecure bool) (*Re
 	if r.hosts, err = c.repositoryHosts(ctx, r.spec, insecure); err != nil {
 		return nil, err
 	}
-	// One resolver per repository: its record of uploads does not distinguish tags.
+	// Each Repository needs its own resolver, whose record of uploads ignores tags.
 	r.resolver = docker.NewResolver(docker.ResolverOptions{
 		Headers: userAgent(),
 		Hosts:   func(string) ([]docker.RegistryHost, error) { return slices.Clone(r.hosts), nil },
@@ -90,11 +93,12 @@ func (c *Client) Repository(ctx context.Context, ref string, insecure bool) (*Re
 	return r, nil
 }
 
-// userAgent returns the User-Agent header of this program.
+// userAgent returns a new header that identifies this program to servers.
 func userAgent() http.Header { return http.Header{"User-Agent": {"slipway"}} }
 
-// repositoryHosts returns the hosts that serve a repository. Each repository has its
-// own authorizers, because credentials may apply to one repository only.
+// repositoryHosts returns the hosts that serve a repository: mirrors, then the registry.
+// Their authorizers are not shared with other repositories, because credentials may be
+// for one repository only.
 func (c *Client) repositoryHosts(ctx context.Context, spec refspec.Spec, insecure bool) ([]docker.RegistryHost, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -120,8 +124,8 @@ func (c *Client) repositoryHosts(ctx context.Context, spec refspec.Spec, insecur
 	return hosts, nil
 }
 
-// authorize sets the authorizer of a host. It uses the credentials of the first name
-// that has some.
+// authorize sets the authorizer of a host. It uses the credentials for the first of names
+// for which the user has any.
 func (c *Client) authorize(h *docker.RegistryHost, names []string) error {
 	var login Login
 	for _, name := range names {
@@ -143,24 +147,24 @@ func (c *Client) authorize(h *docker.RegistryHost, names []string) error {
 		return nil
 	}
 	tokens := *h.Client
-	tokens.Transport = limited{tokens.Transport, maxToken}
+	tokens.Transport = limitTransport{tokens.Transport, maxToken}
 	h.Authorizer = docker.NewDockerAuthorizer(
 		docker.WithAuthClient(&tokens), docker.WithAuthHeader(header),
 		docker.WithAuthCreds(func(host string) (string, string, error) {
 			if host == h.Host {
 				return login.User, login.Secret, nil
 			}
-			l, err := c.opt.Credentials(host) // of a redirect
+			l, err := c.opt.Credentials(host) // the target of a redirect
 			return l.User, l.Secret, err
 		}))
 	return nil
 }
 
-// path returns the name of the repository within its registry.
+// path returns the name of the repository within its registry, such as library/alpine.
 func (r *Repository) path() string { return strings.TrimPrefix(r.spec.Locator, r.spec.Hostname()+"/") }
 
-// Digest returns the digest of the reference, or "".
+// Digest returns the digest in the reference, or "" if it has none.
 func (r *Repository) Digest() digest.Digest { return r.spec.Digest() }
 
-// Name returns the name of the repository, including its host.
+// Name returns the name of the repository with its host, such as docker.io/library/alpine.
 func (r *Repository) Name() string { return r.spec.Locator }

@@ -22,25 +22,26 @@ import (
 )
 
 const (
-	// dockerHub is the host of Docker Hub in references.
+	// dockerHub is the host of Docker Hub in image references.
 	dockerHub = "docker.io"
 	// dockerHubKey is the key of Docker Hub in config.json.
 	dockerHubKey = "https://index.docker.io/v1/"
 )
 
-// Login holds the credentials of a user for a registry.
+// Login holds the credentials for a registry or a repository.
 type Login struct {
 	User   string
-	Secret string // password; an identity token if User is ""
-	Bearer string // token sent as it is
+	Secret string // password, or an identity token if User is ""
+	Bearer string // token for the Authorization header; it replaces User and Secret
 }
 
-// Credentials returns the login for a repository (HOST/PATH) or a host. The zero Login
-// means that there are no credentials.
+// Credentials returns the login for a repository (HOST/PATH) or a host (HOST or HOST:PORT).
+// It returns a zero Login if the user has no credentials.
 type Credentials func(name string) (Login, error)
 
-// UserCredentials returns the user's credentials. It searches DOCKER_AUTH_CONFIG, then
-// Docker's config.json with its credential helpers, then Podman's auth.json.
+// UserCredentials returns a function that looks up the user's credentials. It searches
+// DOCKER_AUTH_CONFIG, then Docker's config.json with its credential helpers, then Podman's
+// auth.json. The files are read on the first call.
 func UserCredentials() Credentials {
 	load := sync.OnceValues(loadLogins)
 	return func(name string) (Login, error) {
@@ -52,7 +53,7 @@ func UserCredentials() Credentials {
 	}
 }
 
-// logins holds the credential files.
+// logins holds the parsed credential files of Docker and Podman.
 type logins struct {
 	docker *configfile.ConfigFile
 	podman *configfile.ConfigFile // nil if it does not exist
@@ -85,7 +86,7 @@ func loadLogins() (*logins, error) {
 	return &l, nil
 }
 
-// loadConfig reads Docker's config.json.
+// loadConfig reads Docker's config.json. If the file does not exist, the result is empty.
 func loadConfig() (*configfile.ConfigFile, error) {
 	if err := regularfile.Check(filepath.Join(config.Dir(), config.ConfigFileName)); err != nil {
 		return nil, err
@@ -93,7 +94,8 @@ func loadConfig() (*configfile.ConfigFile, error) {
 	return config.Load(config.Dir())
 }
 
-// find returns the login for the longest matching path.
+// find returns the login for a name. An entry for a longer path takes precedence, so an
+// entry for a repository precedes the entry for its host.
 func (l *logins) find(name string) (Login, error) {
 	host, _, _ := strings.Cut(name, "/")
 	for at := name; at != host; at = path.Dir(at) {
@@ -128,7 +130,7 @@ func newLogin(a types.AuthConfig) Login {
 	return Login{User: a.Username, Secret: a.Password}
 }
 
-// configKey returns the key of a host in Docker's config.json.
+// configKey returns the key under which Docker's config.json stores the login for a host.
 func configKey(host string) string {
 	switch host {
 	case dockerHub, "index.docker.io", "registry-1.docker.io":
@@ -137,7 +139,8 @@ func configKey(host string) string {
 	return host
 }
 
-// CheckLogin returns an error if the registry rejects a login.
+// CheckLogin sends a request with a login to a registry, and returns an error if the
+// registry rejects it.
 func (c *Client) CheckLogin(ctx context.Context, host string, l Login) error {
 	c.mu.Lock()
 	hosts, err := c.registryHosts(ctx, host, false)
@@ -153,7 +156,7 @@ func (c *Client) CheckLogin(ctx context.Context, host string, l Login) error {
 	if err := only.authorize(&h, []string{host}); err != nil {
 		return err
 	}
-	resp, err := ask(quiet(ctx), h, http.MethodGet, h.Scheme+"://"+h.Host+h.Path+"/")
+	resp, err := sendRequest(withoutLogs(ctx), h, http.MethodGet, h.Scheme+"://"+h.Host+h.Path+"/")
 	if err == nil {
 		if resp.StatusCode >= http.StatusBadRequest {
 			err = remoteerrors.NewUnexpectedStatusErr(resp)
@@ -162,15 +165,15 @@ func (c *Client) CheckLogin(ctx context.Context, host string, l Login) error {
 	}
 	switch {
 	case isDenied(err):
-		return &explained{host + " refuses the user name or the password: " + plain(err), err}
+		return &userError{host + " refuses the user name or the password: " + oneLine(err), err}
 	case err != nil:
-		return &explained{plain(err), err}
+		return &userError{oneLine(err), err}
 	}
 	return nil
 }
 
-// Save stores a login like docker login: in the credential helper for the host, in the
-// default one, or in config.json.
+// Save stores a login for a host, as docker login does: with the credential helper for the
+// host, with the default helper, or else in Docker's config.json.
 func Save(host string, l Login) error {
 	store, err := storeOf(host)
 	if err != nil {
@@ -179,13 +182,14 @@ func Save(host string, l Login) error {
 	return store.Store(types.AuthConfig{Username: l.User, Password: l.Secret, ServerAddress: configKey(host)})
 }
 
-// Remove removes the login for a host from Docker's configuration.
+// Remove removes the login for a host from Docker's config.json or its credential helper.
+// It is not an error if the login does not exist.
 func Remove(host string) error {
 	store, err := storeOf(host)
 	if err != nil {
 		return err
 	}
-	for _, key := range []string{configKey(host), "https://" + host, "http://" + host} { // the last two are old keys
+	for _, key := range []string{configKey(host), "https://" + host, "http://" + host} { // old versions of Docker wrote the last two keys
 		if err := store.Erase(key); err != nil {
 			return err
 		}
@@ -204,8 +208,8 @@ func storeOf(host string) (credentials.Store, error) {
 	return f.GetCredentialsStore(configKey(host)), nil
 }
 
-// Host returns the host of a registry whose name is a host or a URL. If name is "", it
-// returns the host of Docker Hub.
+// Host returns the host in the name of a registry, which may be a URL. For all names of
+// Docker Hub, and for "", it returns docker.io.
 func Host(name string) string {
 	if host := credentials.ConvertToHostname(name); host != "" && configKey(host) != dockerHubKey {
 		return host

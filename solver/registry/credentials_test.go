@@ -17,7 +17,8 @@ func auth(user, password string) string {
 	return `"auth":"` + base64.StdEncoding.EncodeToString([]byte(user+":"+password)) + `"`
 }
 
-// TestUserCredentials checks that logins are found in the files of Docker and Podman.
+// TestUserCredentials checks that UserCredentials finds logins in the files of Docker and
+// Podman, in the documented order.
 func TestUserCredentials(t *testing.T) {
 	docker := `{"auths":{"https://index.docker.io/v1/":{` + auth("hub", "h") + `},"a.example":{` + auth("a", "p:q") + `},"a.example/own":{` + auth("own", "o") +
 		`},"token.example":{"identitytoken":"id"},"bearer.example":{"registrytoken":"reg"},"https://old.example/v1/":{` + auth("old", "x") + `}}}`
@@ -75,7 +76,8 @@ func TestBrokenCredentials(t *testing.T) {
 	}
 }
 
-// TestSave checks that a login is stored in Docker's format, used, and removed.
+// TestSave checks that Save stores a login in Docker's format, that UserCredentials finds
+// it, and that Remove removes only this login.
 func TestSave(t *testing.T) {
 	dir := t.TempDir()
 	setConfig(t, dir)
@@ -111,7 +113,7 @@ func TestSave(t *testing.T) {
 		}
 	}
 	if got, err := UserCredentials()("b.example"); err != nil || got.User != "b" {
-		t.Errorf("another login is gone: %+v, %v", got, err)
+		t.Errorf("the login for another host: %+v, %v", got, err)
 	}
 }
 
@@ -140,7 +142,7 @@ func TestCheckLogin(t *testing.T) {
 	}
 }
 
-// setConfig sets Docker's configuration directory.
+// setConfig makes dir Docker's configuration directory for the duration of the test.
 func setConfig(t *testing.T, dir string) {
 	t.Helper()
 	before := config.Dir()

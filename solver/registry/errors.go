@@ -19,40 +19,40 @@ import (
 	"slipway/internal/oneline"
 )
 
-// explained is an error with a text of this package.
-type explained struct {
+// userError is an error from containerd's client with a text for users.
+type userError struct {
 	text string
 	err  error
 }
 
 // Error implements [error].
-func (e *explained) Error() string { return e.text }
+func (e *userError) Error() string { return e.text }
 
-// Unwrap returns the error of the library.
-func (e *explained) Unwrap() error { return e.err }
+// Unwrap returns the error from containerd's client.
+func (e *userError) Unwrap() error { return e.err }
 
-// explain returns an error of the library as one line, with advice if possible. action
-// is pull or push.
+// explain converts an error from containerd's client to one line, with advice if
+// possible. action is pull or push. If err is nil, explain returns nil.
 func (r *Repository) explain(err error, action string) error {
-	var done *explained
+	var done *userError
 	if err == nil || errors.As(err, &done) {
 		return err
 	}
-	text := plain(err)
+	text := oneLine(err)
 	switch {
 	case isDenied(err):
 		if prefix := action + " access denied"; !strings.Contains(text, prefix) {
 			text = prefix + ": " + text
 		}
 		text += " (" + r.loginHint() + ")"
-	case strings.HasPrefix(text, "rejecting "): // a manifest that is too large, reported as not found
+	case strings.HasPrefix(text, "rejecting "): // the manifest is too large, which containerd reports as not found
 		text = strings.TrimSuffix(text, ": not found")
 	case errdefs.IsNotFound(err) && strings.HasSuffix(text, ": not found"):
 		text = "not found" // the caller adds the name
 	default:
 		text += r.tlsHint(err)
 	}
-	return &explained{text, err}
+	return &userError{text, err}
 }
 
 func (r *Repository) loginHint() string {
@@ -71,8 +71,8 @@ func (r *Repository) loginHint() string {
 	return "log in with: " + command
 }
 
-// tlsHint returns advice for a registry with an untrusted certificate or without HTTPS.
-// For other errors it returns "".
+// tlsHint returns advice in parentheses if err means that the registry has an untrusted
+// certificate or no HTTPS. For other errors it returns "".
 func (r *Repository) tlsHint(err error) string {
 	host := r.spec.Hostname()
 	var authority x509.UnknownAuthorityError
@@ -86,26 +86,27 @@ func (r *Repository) tlsHint(err error) string {
 	return ""
 }
 
-// isDenied reports whether other credentials may help.
+// isDenied reports whether err means that access was denied, so that logging in may help.
 func isDenied(err error) bool {
 	var status remoteerrors.ErrUnexpectedStatus
 	return errors.Is(err, docker.ErrInvalidAuthorization) ||
 		errors.As(err, &status) && (status.StatusCode == http.StatusUnauthorized || status.StatusCode == http.StatusForbidden)
 }
 
-// plain returns an error text on one line. It removes queries of URLs, which may
-// contain secrets, and internal prefixes of the library.
-func plain(err error) string {
-	const most = 600
+// oneLine returns the text of err as one line of limited length. It removes URL queries,
+// which may contain secrets, and prefixes that only matter to developers of containerd.
+func oneLine(err error) string {
+	const limit = 600
 	text := strings.ReplaceAll(err.Error(), "\n", ": ")
 	for _, noise := range []string{"httpReadSeeker: failed open: ", "failed to do request: "} {
 		text = strings.ReplaceAll(text, noise, "")
 	}
 	text = regexp.MustCompile(`(https?://[^\s"?]*)\?[^\s":]*`).ReplaceAllString(text, "$1")
-	return oneline.Limit(text, most)
+	return oneline.Limit(text, limit)
 }
 
-// retry calls f until it succeeds, fails permanently, or no waits remain.
+// retry calls f until it succeeds or fails permanently. It waits between the calls as
+// Options.Waits specifies, and returns the last error when no waits remain.
 func (r *Repository) retry(ctx context.Context, f func() error) error {
 	err := f()
 	for _, wait := range r.client.opt.Waits {

@@ -11,13 +11,14 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Resolve returns the descriptor of the reference.
+// Resolve asks the registry for the descriptor of the manifest or index to which the
+// reference points.
 func (r *Repository) Resolve(ctx context.Context) (ocispecs.Descriptor, error) {
 	return r.resolve(ctx, r.spec.String())
 }
 
 func (r *Repository) resolve(ctx context.Context, ref string) (d ocispecs.Descriptor, err error) {
-	ctx = quiet(ctx)
+	ctx = withoutLogs(ctx)
 	err = r.retry(ctx, func() error {
 		_, d, err = r.resolver.Resolve(ctx, ref)
 		return err
@@ -25,8 +26,8 @@ func (r *Repository) resolve(ctx context.Context, ref string) (d ocispecs.Descri
 	return d, r.explain(err, "pull")
 }
 
-// Manifest returns a manifest or an index. The descriptor needs only a digest. The
-// content is not verified.
+// Manifest fetches the manifest or index with the digest of d. If d has no size or media
+// type, Manifest asks the registry for them. It does not verify the content.
 func (r *Repository) Manifest(ctx context.Context, d ocispecs.Descriptor) ([]byte, error) {
 	if d.Size == 0 || !isManifest(d.MediaType) {
 		var err error
@@ -53,7 +54,8 @@ func isManifest(mediaType string) bool {
 	return images.IsManifestType(mediaType) || images.IsIndexType(mediaType)
 }
 
-// Blob opens a blob. The content is not verified. An interrupted transfer is resumed.
+// Blob opens the blob with descriptor d for reading. If a transfer is interrupted, reading
+// resumes it. The caller must verify the content and close the result.
 func (r *Repository) Blob(ctx context.Context, d ocispecs.Descriptor) (io.ReadCloser, error) {
 	if err := d.Digest.Validate(); err != nil {
 		return nil, fmt.Errorf("%q: %w", d.Digest, err)
@@ -62,7 +64,7 @@ func (r *Repository) Blob(ctx context.Context, d ocispecs.Descriptor) (io.ReadCl
 	if err != nil {
 		return nil, err
 	}
-	ctx = quiet(ctx)
+	ctx = withoutLogs(ctx)
 	b := &blobReader{r: r}
 	err = r.retry(ctx, func() error {
 		// URLs in a descriptor are ignored, because they lead outside the registry.
@@ -82,7 +84,7 @@ func (r *Repository) Blob(ctx context.Context, d ocispecs.Descriptor) (io.ReadCl
 	return b, nil
 }
 
-// blobReader is an open blob.
+// blobReader reads a blob from a registry.
 type blobReader struct {
 	r *Repository
 	io.ReadCloser

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestFIFOs checks that a FIFO in place of a configuration, certificate or credential
-// file is an error, and does not block the reader.
+// TestFIFOs checks that reading a configuration, certificate or credential file fails and
+// does not block if the file is a FIFO.
 func TestFIFOs(t *testing.T) {
 	const want = "is not a regular file"
 	dir := t.TempDir()

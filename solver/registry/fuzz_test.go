@@ -11,9 +11,9 @@ import (
 
 const password = "hidden-from-all"
 
-// scripted is the transport to a hostile registry. It answers with a challenge, a token
+// scriptedServer is the transport to a hostile registry. It answers with a challenge, a token
 // and fuzzed data.
-type scripted struct {
+type scriptedServer struct {
 	t                              *testing.T
 	challenge, token, moved, media string
 	body                           string
@@ -21,7 +21,7 @@ type scripted struct {
 }
 
 // RoundTrip implements [http.RoundTripper].
-func (s *scripted) RoundTrip(r *http.Request) (*http.Response, error) {
+func (s *scriptedServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	s.asked++
 	_, sent, _ := r.BasicAuth()
 	if r.Body != nil {
@@ -50,8 +50,8 @@ func (s *scripted) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// FuzzAnswers checks that any answers of a registry return a result or an error, and
-// that the password is never sent in clear text, except to this machine.
+// FuzzAnswers checks that the client handles arbitrary responses from a registry, and
+// never sends the password over HTTP, except to localhost.
 func FuzzAnswers(f *testing.F) {
 	f.Add(`Bearer realm="https://r.example/token",service="s",scope="repository:x:pull"`, `{"token":"t","expires_in":60}`, "", "application/vnd.oci.image.manifest.v1+json", "{}")
 	f.Add(`Basic realm="r"`, "", "http://r.example/x", "text/html", "<html>")
@@ -60,7 +60,7 @@ func FuzzAnswers(f *testing.F) {
 	f.Add(`Digest nonce=",`, "null", "%", "", "")
 	f.Add("", "", "/v2/x?a=b#c", "application/json", `{"errors":[{"code":"DENIED","detail":{}}]}`)
 	f.Fuzz(func(t *testing.T, challenge, token, moved, media, body string) {
-		s := &scripted{t: t, challenge: challenge, token: token, moved: moved, media: media, body: body}
+		s := &scriptedServer{t: t, challenge: challenge, token: token, moved: moved, media: media, body: body}
 		c := New(Options{
 			Credentials: func(string) (Login, error) { return Login{User: "me", Secret: password}, nil },
 			Transport:   func(http.RoundTripper) http.RoundTripper { return s },
@@ -78,8 +78,8 @@ func FuzzAnswers(f *testing.F) {
 			_, _ = io.ReadAll(rc)
 			_ = rc.Close()
 		}
-		const most = 200
-		if s.asked > most {
+		const limit = 200
+		if s.asked > limit {
 			t.Errorf("%d requests", s.asked)
 		}
 	})

@@ -11,11 +11,12 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// TestEndlessRedirects checks that each kind of request stops after 10 redirects.
+// TestEndlessRedirects checks that the client follows at most 10 redirects of each kind of
+// request.
 func TestEndlessRedirects(t *testing.T) {
 	blob := describe(ocispecs.MediaTypeImageLayer, layer)
 	for about, tc := range map[string]struct {
-		endless string // URL path that is redirected
+		endless string // part of the URL path that the server redirects to itself
 		do      func(*Repository) error
 	}{
 		"resolve": {"/manifests/", func(r *Repository) error { _, err := r.Resolve(t.Context()); return err }},
@@ -53,7 +54,8 @@ func TestEndlessRedirects(t *testing.T) {
 	}
 }
 
-// plainServer is the transport to servers that use HTTP and have no content.
+// plainServer is a transport on which every host answers over HTTP only, and has no
+// content. It records the scheme of the last request.
 type plainServer struct{ last string }
 
 // RoundTrip implements [http.RoundTripper].
@@ -65,8 +67,8 @@ func (p *plainServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusNotFound, Body: http.NoBody, Request: r}, nil
 }
 
-// TestScheme checks that only registries of this machine use HTTP by default, as in
-// BuildKit. The user can allow others.
+// TestScheme checks that the client uses HTTP only for localhost and for registries for
+// which the user allowed it, as in BuildKit.
 func TestScheme(t *testing.T) {
 	for ref, want := range map[string]string{
 		"localhost:5000/x": "http", "127.0.0.1:5000/x": "http", "127.9.8.7:5000/x": "http", "[::1]:5000/x": "http", "localhost:80/x": "http",
@@ -76,7 +78,7 @@ func TestScheme(t *testing.T) {
 		w := &plainServer{}
 		r := repository(t, Options{Transport: func(http.RoundTripper) http.RoundTripper { return w }}, ref, false)
 		if _, err := r.Resolve(t.Context()); err == nil {
-			t.Errorf("%s: found what is not there", ref)
+			t.Errorf("%s: no error for a missing image", ref)
 		}
 		if w.last != want {
 			t.Errorf("%s: asked with %s, want %s", ref, w.last, want)
@@ -84,7 +86,7 @@ func TestScheme(t *testing.T) {
 	}
 }
 
-// TestShortName checks that a repository may have a name of one letter.
+// TestShortName checks that the name of a repository may consist of one letter.
 func TestShortName(t *testing.T) {
 	for ref, want := range map[string]string{"registry.example/a:1": "registry.example/a", "a": "docker.io/library/a", "localhost:5000/a/b:1": "localhost:5000/a/b"} {
 		if got := repository(t, Options{}, ref, false).Name(); got != want {

@@ -24,9 +24,9 @@ import (
 	"slipway/internal/regularfile"
 )
 
-// DefaultDirs returns the directories in which containerd, Docker and Podman store the
-// configuration of hosts. The user's directories, below configDir and home, precede
-// the system's directories.
+// DefaultDirs returns the directories in which containerd, Docker and Podman look for the
+// configuration of registry hosts. The user's directories, below configDir and home, come
+// before the system's directories, below /etc. configDir and home may be "".
 func DefaultDirs(configDir, home string) []string {
 	var dirs []string
 	for _, root := range []string{configDir, "/etc"} {
@@ -42,8 +42,8 @@ func DefaultDirs(configDir, home string) []string {
 	return dirs
 }
 
-// registryHosts returns the hosts that serve the images of a host: its mirrors, then
-// the host itself. They have no authorizer.
+// registryHosts returns the hosts that serve the images of a registry: its mirrors, then
+// the registry itself. They have no authorizers yet. The caller must hold c.mu.
 func (c *Client) registryHosts(ctx context.Context, host string, insecure bool) ([]docker.RegistryHost, error) {
 	key := hostKey{host, insecure}
 	if hosts, ok := c.hosts[key]; ok {
@@ -56,35 +56,35 @@ func (c *Client) registryHosts(ctx context.Context, host string, insecure bool) 
 	if err != nil {
 		return nil, err
 	}
-	clear := &clearText{hosts: map[string]bool{}}
+	clear := &clearTextGuard{hosts: map[string]bool{}}
 	opt := config.HostOptions{
 		HostDir:      func(string) (string, error) { return dir, nil },
-		UpdateClient: func(client *http.Client) error { return c.update(client, clear) },
+		UpdateClient: func(client *http.Client) error { return c.completeClient(client, clear) },
 	}
-	if insecure { // HTTPS with any certificate, else HTTP
-		opt.DefaultScheme, opt.DefaultTLS = "http", &tls.Config{InsecureSkipVerify: true} //nolint:gosec // asked for
+	if insecure { // tries HTTPS with any certificate, then HTTP
+		opt.DefaultScheme, opt.DefaultTLS = "http", &tls.Config{InsecureSkipVerify: true} //nolint:gosec // the user requested it
 	}
-	var said firstError
-	hosts, err := config.ConfigureHosts(quiet(ctx, &said), opt)(host)
-	if said.err != nil {
-		err = said.err
+	var logged firstError
+	hosts, err := config.ConfigureHosts(withoutLogs(ctx, &logged), opt)(host)
+	if logged.err != nil {
+		err = logged.err
 	}
 	if err != nil {
 		return nil, hostsError(dir, err)
 	}
 	for i := range hosts {
 		h := &hosts[i]
-		if _, only := h.Client.Transport.(*clearText); h.Scheme == "http" || !only {
-			clear.allow(h.Host) // because of its scheme, or of containerd's fallback to HTTP
+		if _, only := h.Client.Transport.(*clearTextGuard); h.Scheme == "http" || !only {
+			clear.allow(h.Host) // the host has scheme http, or containerd may fall back to HTTP
 		}
 	}
 	c.hosts[key] = hosts
 	return hosts, nil
 }
 
-// checkHostDir returns an error if the configuration directory of a host contains an
-// irregular file: hosts.toml, or a certificate in the directory or referenced by
-// hosts.toml. If dir is "", it returns nil.
+// checkHostDir checks the configuration directory of a host. It returns an error if
+// hosts.toml or a certificate is not a regular file, because reading a FIFO would block.
+// If dir is "", it returns nil.
 func checkHostDir(dir string) error {
 	if dir == "" {
 		return nil
@@ -109,15 +109,15 @@ func checkHostDir(dir string) error {
 	return nil
 }
 
-// certificates holds the settings of a hosts.toml that contain file names. Each is a
-// string or nested lists of strings.
+// certificates holds the settings in hosts.toml that contain names of certificate files.
+// The value of each is a string, a list of strings, or a list of lists of strings.
 type certificates struct {
 	CA     any `toml:"ca"`
 	Client any `toml:"client"`
 }
 
-// namedCertificates returns the files referenced by the hosts.toml of a directory. It
-// ignores invalid configurations, which containerd reports.
+// namedCertificates returns the paths of the certificates to which the hosts.toml in a
+// directory refers. It returns nil for an invalid file: containerd reports it later.
 func namedCertificates(dir string) []string {
 	data, err := os.ReadFile(filepath.Join(dir, "hosts.toml"))
 	if err != nil {
@@ -149,12 +149,12 @@ func namedCertificates(dir string) []string {
 		add(c.CA)
 		add(c.Client)
 	}
-	slices.Sort(names) // so that the same error is reported each time
+	slices.Sort(names) // map order must not decide which error is reported
 	return names
 }
 
-// hostDir returns the configuration directory for a host, or "". A directory of the
-// host takes precedence over a directory for all hosts.
+// hostDir returns the configuration directory for a host, or "" if there is none. A
+// directory named after the host takes precedence over a _default directory.
 func (c *Client) hostDir(host string) (string, error) {
 	general := ""
 	for _, root := range c.opt.Dirs {
@@ -173,28 +173,29 @@ func (c *Client) hostDir(host string) (string, error) {
 	return general, nil
 }
 
-// update completes the client for a host. It is called before the first request.
-func (c *Client) update(client *http.Client, clear *clearText) error {
+// completeClient adds the limits and checks of this package to containerd's HTTP client
+// for a host. clear lists the hosts that may get credentials over HTTP.
+func (c *Client) completeClient(client *http.Client, clear *clearTextGuard) error {
 	transport, ok := client.Transport.(*http.Transport)
 	if !ok {
-		return nil // a copy of a completed client
+		return nil // the client is a copy of a completed one
 	}
-	transport.ResponseHeaderTimeout = 0 // Options.Transport limits the whole request
+	transport.ResponseHeaderTimeout = 0 // Options.Transport may limit the whole request
 	transport.MaxIdleConnsPerHost = parallelRequests
 	var rt http.RoundTripper = manifestLimit{transport}
 	if c.opt.Transport != nil {
 		rt = c.opt.Transport(rt)
 	}
-	client.Transport = &clearText{RoundTripper: rt, hosts: clear.hosts}
+	client.Transport = &clearTextGuard{RoundTripper: rt, hosts: clear.hosts}
 	return nil
 }
 
-// parallelRequests is the number of connections to a host that are kept open.
+// parallelRequests is the maximum number of idle connections to a host that stay open.
 const parallelRequests = 8
 
-// quiet returns a context that discards containerd's log messages, because its errors
-// contain all relevant information.
-func quiet(ctx context.Context, hooks ...logrus.Hook) context.Context {
+// withoutLogs returns a context in which containerd's log messages are discarded, because
+// its errors contain all relevant information. hooks still receive the messages.
+func withoutLogs(ctx context.Context, hooks ...logrus.Hook) context.Context {
 	l := logrus.New()
 	l.SetOutput(io.Discard)
 	for _, h := range hooks {
@@ -203,8 +204,8 @@ func quiet(ctx context.Context, hooks ...logrus.Hook) context.Context {
 	return log.WithLogger(ctx, logrus.NewEntry(l))
 }
 
-// firstError records the first logged error. containerd logs an invalid hosts.toml and
-// continues without it.
+// firstError is a log hook that records the first error. containerd logs an invalid
+// hosts.toml and continues without it, where this package reports the error.
 type firstError struct{ err error }
 
 // Levels implements [logrus.Hook].
@@ -218,7 +219,8 @@ func (e *firstError) Fire(entry *logrus.Entry) error {
 	return nil
 }
 
-// hostsError adds the file and the position to an error.
+// hostsError adds the path of hosts.toml, and the position in it, to an error in a host's
+// configuration. If dir has no hosts.toml, it adds the path of dir.
 func hostsError(dir string, err error) error {
 	file := filepath.Join(dir, "hosts.toml")
 	if _, statErr := os.Stat(file); statErr != nil {

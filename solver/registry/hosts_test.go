@@ -15,7 +15,7 @@ import (
 	"slipway/internal/fakeregistry"
 )
 
-// files writes files below a new directory.
+// files writes files below a new directory, which it returns. list maps paths to contents.
 func files(t *testing.T, list map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -32,8 +32,8 @@ func certificate(s *fakeregistry.Server) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
 }
 
-// TestHostsFile checks that servers, mirrors and certificates of hosts.toml are used,
-// with the credentials for the host of the reference.
+// TestHostsFile checks that the client uses the servers, mirrors and certificates in
+// hosts.toml, with the credentials for the host of the reference.
 func TestHostsFile(t *testing.T) {
 	s := fakeregistry.StartTLS(t, fakeregistry.Token)
 	empty := fakeregistry.Start(t, fakeregistry.None)
@@ -70,8 +70,8 @@ func TestHostsFile(t *testing.T) {
 	}
 }
 
-// TestHostDir checks that a directory of the host takes precedence over one for all
-// hosts, and the user's directories over the machine's.
+// TestHostDir checks that a configuration directory for a host takes precedence over the
+// one for all hosts, and the user's directories over the system's.
 func TestHostDir(t *testing.T) {
 	user := files(t, map[string]string{"containerd/certs.d/_default/hosts.toml": "", "docker/certs.d/a:5000/ca.crt": ""})
 	home := files(t, map[string]string{".docker/certs.d/b/ca.crt": "", ".docker/certs.d/a:5000/ca.crt": ""})
@@ -92,16 +92,17 @@ func TestHostDir(t *testing.T) {
 	}
 }
 
-// wire is a transport that answers for hosts that do not exist.
-type wire struct {
+// recordingTransport is a transport that records requests and answers them without a
+// network.
+type recordingTransport struct {
 	answer func(*http.Request) *http.Response
 
 	mu   sync.Mutex
-	sent []string // SCHEME HOST and the authorization scheme
+	sent []string // requests as "SCHEME HOST AUTHORIZATION-SCHEME"
 }
 
 // RoundTrip implements [http.RoundTripper].
-func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+func (w *recordingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	auth, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
@@ -124,9 +125,8 @@ func challenge(how string) *http.Response {
 	return &http.Response{StatusCode: http.StatusUnauthorized, Header: http.Header{"Www-Authenticate": {how}}}
 }
 
-// TestClearText checks that HTTP is used only for registries of this machine and for
-// those that the user allowed. Challenges and redirects cannot make the client send
-// credentials in clear text.
+// TestClearText checks that challenges and redirects cannot make the client send
+// credentials over HTTP to other hosts than localhost and the ones the user allowed.
 func TestClearText(t *testing.T) {
 	moved := func(to string) *http.Response {
 		return &http.Response{StatusCode: http.StatusTemporaryRedirect, Header: http.Header{"Location": {to}}}
@@ -135,7 +135,7 @@ func TestClearText(t *testing.T) {
 		host     string
 		insecure bool
 		answer   func(*http.Request) *http.Response
-		sent     string // the last request
+		sent     string // the expected last request
 		want     string
 	}{
 		"private address": {"10.1.2.3:5000", false, func(*http.Request) *http.Response { return nil }, "https 10.1.2.3:5000", "no such server"},
@@ -171,7 +171,7 @@ func TestClearText(t *testing.T) {
 			return nil
 		}, "http 127.0.0.1:80 Basic", "no such server"},
 	} {
-		w := &wire{answer: tc.answer}
+		w := &recordingTransport{answer: tc.answer}
 		r := repository(t, Options{
 			Dirs:        []string{files(t, map[string]string{"plain.example/hosts.toml": "server = 'http://plain.example'\n"})},
 			Credentials: as(fakeregistry.User),
@@ -187,15 +187,16 @@ func TestClearText(t *testing.T) {
 	}
 }
 
-// TestInsecure checks that an insecure registry may have any certificate, or no HTTPS.
+// TestInsecure checks that the client accepts any certificate, or no HTTPS, from a
+// registry that the user declared as insecure.
 func TestInsecure(t *testing.T) {
 	for about, s := range map[string]*fakeregistry.Server{"http": fakeregistry.Start(t, fakeregistry.Basic), "https": fakeregistry.StartTLS(t, fakeregistry.Basic)} {
-		// For a name other than this machine's, the scheme is not known in advance.
+		// Unlike for localhost, the client must find out whether the host has HTTPS.
 		dir := files(t, map[string]string{"registry.example/hosts.toml": "server = 'https://" + s.Host + "'\n"})
 		o := Options{Credentials: as(fakeregistry.User), Dirs: []string{dir}}
 		r := repository(t, o, "registry.example/x:1", false)
 		if err := write(t, r); err == nil {
-			t.Errorf("%s: a push without a trusted certificate", about)
+			t.Errorf("%s: push to a server with an untrusted certificate: no error", about)
 		}
 		if err := write(t, r); about == "http" && !strings.Contains(err.Error(), `(allow HTTP with registry.insecure=true of an output or a cache, or with server = "http://registry.example" in certs.d/registry.example/hosts.toml`) {
 			t.Errorf("error %v", err)
@@ -208,8 +209,8 @@ func TestInsecure(t *testing.T) {
 	}
 }
 
-// TestHeaders checks that headers of hosts.toml are sent, even if the host needs no
-// extra certificate.
+// TestHeaders checks that the client sends the headers in hosts.toml, even to a host for
+// which no certificates are configured.
 func TestHeaders(t *testing.T) {
 	s := fakeregistry.Start(t, fakeregistry.None)
 	seen := make(chan string, 9)
@@ -217,7 +218,7 @@ func TestHeaders(t *testing.T) {
 	dir := files(t, map[string]string{"registry.example/hosts.toml": "server = 'http://" + s.Host + "'\n[header]\nX-Test = 'yes'\n"})
 	r := repository(t, Options{Dirs: []string{dir}}, "registry.example/x:1", false)
 	if _, err := r.Resolve(t.Context()); err == nil {
-		t.Error("found what is not there")
+		t.Error("no error for a missing image")
 	}
 	if err := r.CheckPush(t.Context()); err != nil {
 		t.Error(err)
@@ -229,12 +230,12 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// TestTransport checks that all kinds of requests use the caller's transport.
+// TestTransport checks that all kinds of requests use Options.Transport.
 func TestTransport(t *testing.T) {
 	s := fakeregistry.StartTLS(t, fakeregistry.Token)
 	dir := files(t, map[string]string{"registry.example/hosts.toml": "server = '" + s.URL + "'\nca = 'ca.pem'\n", "registry.example/ca.pem": certificate(s)})
 	for ref, insecure := range map[string]bool{s.Host + "/x:1": false, s.Host + "/y:1": true, "registry.example/z:1": false} {
-		c := &counting{}
+		c := &countingTransport{}
 		r := repository(t, Options{
 			Dirs: []string{dir}, Credentials: as(fakeregistry.User),
 			Transport: func(rt http.RoundTripper) http.RoundTripper { c.RoundTripper = rt; return c },
@@ -249,14 +250,14 @@ func TestTransport(t *testing.T) {
 	}
 }
 
-// counting counts requests.
-type counting struct {
+// countingTransport counts requests.
+type countingTransport struct {
 	http.RoundTripper
 	requests atomic.Int32
 }
 
 // RoundTrip implements [http.RoundTripper].
-func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
+func (c *countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	c.requests.Add(1)
 	return c.RoundTripper.RoundTrip(r)
 }

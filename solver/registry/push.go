@@ -15,7 +15,8 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Push pushes a blob, unless the repository has it. It calls open for each attempt.
+// Push pushes the blob with descriptor d, unless the repository has it already. It calls
+// open for each attempt, since a retry sends the blob from the beginning.
 func (r *Repository) Push(ctx context.Context, d ocispecs.Descriptor, open func() (io.ReadCloser, error)) error {
 	return r.push(ctx, r.spec.String(), d, open)
 }
@@ -25,7 +26,7 @@ func (r *Repository) push(ctx context.Context, ref string, d ocispecs.Descriptor
 	if err != nil {
 		return err
 	}
-	ctx = remotes.WithMediaTypeKeyPrefix(quiet(ctx), d.MediaType, "blob") // any media type is accepted
+	ctx = remotes.WithMediaTypeKeyPrefix(withoutLogs(ctx), d.MediaType, "blob") // makes containerd accept any media type
 	err = r.retry(ctx, func() error {
 		w, err := p.Push(ctx, d)
 		if errdefs.IsAlreadyExists(err) {
@@ -39,8 +40,8 @@ func (r *Repository) push(ctx context.Context, ref string, d ocispecs.Descriptor
 	return r.explain(err, "push")
 }
 
-// send writes a blob. If the writer is reset, for example after a login, send starts
-// again from the beginning.
+// send writes the content of a blob to w and commits it. When w is reset, for example
+// after a login, send starts again from the beginning.
 func send(ctx context.Context, w content.Writer, d ocispecs.Descriptor, open func() (io.ReadCloser, error)) error {
 	for {
 		err := sendOnce(w, open)
@@ -62,14 +63,14 @@ func sendOnce(w io.Writer, open func() (io.ReadCloser, error)) error {
 	return errors.Join(err, rc.Close())
 }
 
-// PushManifest pushes a manifest or an index by digest. Its blobs and manifests must
-// have been pushed before.
+// PushManifest pushes a manifest or an index under its digest. The blobs and manifests to
+// which it refers must be in the repository already.
 func (r *Repository) PushManifest(ctx context.Context, d ocispecs.Descriptor, manifest []byte) error {
 	return r.push(ctx, r.spec.Locator+"@"+string(d.Digest), d, inMemory(manifest))
 }
 
-// Tag pushes a manifest or an index under the tag of the reference. Its blobs and
-// manifests must have been pushed before.
+// Tag pushes a manifest or an index under the tag of the reference. The blobs and
+// manifests to which it refers must be in the repository already.
 func (r *Repository) Tag(ctx context.Context, d ocispecs.Descriptor, manifest []byte) error {
 	return r.push(ctx, r.spec.String(), d, inMemory(manifest))
 }
@@ -78,14 +79,14 @@ func inMemory(data []byte) func() (io.ReadCloser, error) {
 	return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
 }
 
-// CheckPush returns an error if the registry would reject a push. It starts an upload
-// and cancels it. An inconclusive answer is not an error.
+// CheckPush returns an error if the registry would reject a push by this user. It starts
+// an upload and cancels it. An overloaded or failing registry is not an error.
 func (r *Repository) CheckPush(ctx context.Context) error {
 	for _, h := range r.hosts {
 		if !h.Capabilities.Has(docker.HostCapabilityPush) {
 			continue
 		}
-		ctx, err := docker.ContextWithRepositoryScope(quiet(ctx), r.spec, true)
+		ctx, err := docker.ContextWithRepositoryScope(withoutLogs(ctx), r.spec, true)
 		if err != nil {
 			return err
 		}
@@ -95,7 +96,7 @@ func (r *Repository) CheckPush(ctx context.Context) error {
 }
 
 func (r *Repository) checkPush(ctx context.Context, h docker.RegistryHost) error {
-	resp, err := ask(ctx, h, http.MethodPost, h.Scheme+"://"+h.Host+h.Path+"/"+r.path()+"/blobs/uploads/")
+	resp, err := sendRequest(ctx, h, http.MethodPost, h.Scheme+"://"+h.Host+h.Path+"/"+r.path()+"/blobs/uploads/")
 	if err != nil {
 		return err
 	}
@@ -107,16 +108,17 @@ func (r *Repository) checkPush(ctx context.Context, h docker.RegistryHost) error
 		return remoteerrors.NewUnexpectedStatusErr(resp)
 	}
 	if upload, err := resp.Request.URL.Parse(resp.Header.Get("Location")); err == nil && upload.Host == resp.Request.URL.Host {
-		if resp, err := ask(ctx, h, http.MethodDelete, upload.String()); err == nil {
-			_ = resp.Body.Close() // ignore failures: registries delete old uploads
+		if resp, err := sendRequest(ctx, h, http.MethodDelete, upload.String()); err == nil {
+			_ = resp.Body.Close() // an upload that is not canceled expires
 		}
 	}
 	return nil
 }
 
-// ask sends a request without a body, and logs in if the host requires it.
-func ask(ctx context.Context, h docker.RegistryHost, method, url string) (*http.Response, error) {
-	const logins = 2 // the first one may use an expired token
+// sendRequest sends a request without a body to a host, and logs in if the host requires
+// it. The caller must close the response body.
+func sendRequest(ctx context.Context, h docker.RegistryHost, method, url string) (*http.Response, error) {
+	const logins = 2 // the first login may use an expired token
 	var responses []*http.Response
 	for {
 		req, err := http.NewRequestWithContext(ctx, method, url, http.NoBody)

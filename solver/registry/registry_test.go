@@ -40,7 +40,7 @@ const (
 	manifest = `{"schemaVersion":2,"mediaType":"` + ocispecs.MediaTypeImageManifest + `"}`
 )
 
-// write pushes a layer and a manifest.
+// write pushes the test's layer and manifest to a repository.
 func write(t *testing.T, r *Repository) error {
 	t.Helper()
 	err := r.Push(t.Context(), describe(ocispecs.MediaTypeImageLayer, layer), opener(layer))
@@ -50,7 +50,7 @@ func write(t *testing.T, r *Repository) error {
 	return err
 }
 
-// read pulls the layer and the manifest.
+// read pulls the layer and the manifest that write pushed, and checks them.
 func read(t *testing.T, r *Repository) error {
 	t.Helper()
 	d, err := r.Resolve(t.Context())
@@ -75,8 +75,8 @@ func read(t *testing.T, r *Repository) error {
 	return rc.Close()
 }
 
-// TestPushAndPull checks that pushed content can be pulled, with each scheme and kind
-// of login, and with repository names of one letter.
+// TestPushAndPull checks that pushed content can be pulled, over HTTP and HTTPS, with each
+// kind of login, and with repository names of one letter.
 func TestPushAndPull(t *testing.T) {
 	for about, s := range map[string]*fakeregistry.Server{
 		"no login": fakeregistry.Start(t, fakeregistry.None), "basic": fakeregistry.Start(t, fakeregistry.Basic), "token": fakeregistry.Start(t, fakeregistry.Token),
@@ -103,8 +103,8 @@ func TestPushAndPull(t *testing.T) {
 	}
 }
 
-// TestRequests checks that pushing existing content and pulling a known digest need no
-// superfluous requests, and that a check of a push leaves no open upload.
+// TestRequests checks that the client sends no superfluous requests to push existing
+// content and to pull by digest, and that CheckPush leaves no open upload.
 func TestRequests(t *testing.T) {
 	s := fakeregistry.Start(t, fakeregistry.None)
 	r := repository(t, Options{}, s.Host+"/x:1", false)
@@ -113,7 +113,7 @@ func TestRequests(t *testing.T) {
 	}
 	seen := s.Seen()
 	if len(seen) != 2 || seen[0] != "POST /v2/x/blobs/uploads/" || !strings.HasPrefix(seen[1], "DELETE /v2/x/blobs/uploads/") {
-		t.Errorf("a check asks %q", seen)
+		t.Errorf("CheckPush sent %q", seen)
 	}
 	if err := write(t, r); err != nil {
 		t.Fatal(err)
@@ -125,18 +125,18 @@ func TestRequests(t *testing.T) {
 	}
 	l, m := digest.FromString(layer).String(), digest.FromString(manifest).String()
 	want := []string{
-		"HEAD /v2/x/blobs/" + l, "HEAD /v2/x/manifests/1", // pushed
-		"HEAD /v2/x/manifests/1", "GET /v2/x/manifests/" + m, // by tag
-		"HEAD /v2/x/manifests/" + m, "GET /v2/x/manifests/" + m, // by digest
+		"HEAD /v2/x/blobs/" + l, "HEAD /v2/x/manifests/1", // push
+		"HEAD /v2/x/manifests/1", "GET /v2/x/manifests/" + m, // pull by tag
+		"HEAD /v2/x/manifests/" + m, "GET /v2/x/manifests/" + m, // pull by digest
 		"GET /v2/x/blobs/" + l,
 	}
 	if seen := s.Seen(); !slices.Equal(seen, want) {
-		t.Errorf("asked\n%q, want\n%q", seen, want)
+		t.Errorf("requests\n%q, want\n%q", seen, want)
 	}
 }
 
-// TestDenied checks that a user without access gets an error before anything is sent.
-// The error is one line with advice.
+// TestDenied checks that a pull or push without access fails before any content is sent,
+// with an error of one line that includes advice.
 func TestDenied(t *testing.T) {
 	for _, tc := range []struct {
 		auth  fakeregistry.Auth
@@ -169,7 +169,7 @@ func TestDenied(t *testing.T) {
 		check("push", r.CheckPush(t.Context()))
 		for _, req := range s.Seen() {
 			if strings.HasPrefix(req, "PUT") || strings.HasPrefix(req, "PATCH") {
-				t.Errorf("a check sends %s", req)
+				t.Errorf("CheckPush sent %s", req)
 			}
 		}
 		check("push", r.Push(t.Context(), describe(ocispecs.MediaTypeImageLayer, "new"), opener("new")))
@@ -183,8 +183,8 @@ func TestDenied(t *testing.T) {
 	}
 }
 
-// TestErrors checks that errors of a registry are one line, bounded, and without
-// secrets of URLs.
+// TestErrors checks that an error from a registry becomes one line of limited length
+// without URL queries.
 func TestErrors(t *testing.T) {
 	s := fakeregistry.Start(t, fakeregistry.None)
 	r := repository(t, Options{}, s.Host+"/x:1", false)
@@ -209,7 +209,8 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestLargeManifest checks that a manifest above the limit is found but not read.
+// TestLargeManifest checks that the client does not read a manifest that exceeds the size
+// limit.
 func TestLargeManifest(t *testing.T) {
 	s := fakeregistry.Start(t, fakeregistry.None)
 	s.Before = func(w http.ResponseWriter, _ *http.Request) bool {
@@ -223,7 +224,7 @@ func TestLargeManifest(t *testing.T) {
 	}
 }
 
-// TestRedirects checks that a client stops after ten redirects.
+// TestRedirects checks that the client stops after ten redirects.
 func TestRedirects(t *testing.T) {
 	s := fakeregistry.Start(t, fakeregistry.None)
 	s.Before = func(w http.ResponseWriter, r *http.Request) bool {
@@ -231,20 +232,20 @@ func TestRedirects(t *testing.T) {
 		return true
 	}
 	r := repository(t, Options{}, s.Host+"/x:1", false)
-	for what, ask := range map[string]func() error{
+	for what, request := range map[string]func() error{
 		"tag":  func() error { _, err := r.Resolve(t.Context()); return err },
 		"blob": func() error { _, err := r.Blob(t.Context(), describe("a/b", layer)); return err },
 		"push": func() error { return r.Push(t.Context(), describe("a/b", layer), opener(layer)) },
 	} {
 		s.Seen()
-		err := ask()
+		err := request()
 		if n := len(s.Seen()); err == nil || !strings.Contains(err.Error(), "stopped after 10 redirects") || n != 10 {
 			t.Errorf("%s: %d requests, error %v", what, n, err)
 		}
 	}
 }
 
-// endless writes until the client disconnects.
+// endless is an HTTP handler that writes until the client disconnects.
 func endless(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", ocispecs.MediaTypeImageManifest)
 	line := bytes.Repeat([]byte(" "), 1<<16)
@@ -255,7 +256,7 @@ func endless(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// TestEndless checks that reading endless manifests, tokens and blobs stops.
+// TestEndless checks that the client stops reading an endless manifest, token or blob.
 func TestEndless(t *testing.T) {
 	s := fakeregistry.Start(t, fakeregistry.Token)
 	at := ""
@@ -282,12 +283,12 @@ func TestEndless(t *testing.T) {
 		err = errors.Join(err, rc.Close())
 	}
 	if err == nil {
-		t.Error("an endless blob was read")
+		t.Error("no error for an endless blob")
 	}
 }
 
-// TestRetries checks that temporary failures are retried once per wait, and that blobs
-// are sent from the beginning again.
+// TestRetries checks that the client retries temporary failures once per wait, and sends
+// blobs from the beginning each time.
 func TestRetries(t *testing.T) {
 	s := fakeregistry.Start(t, fakeregistry.None)
 	o := Options{Waits: []time.Duration{time.Millisecond, time.Millisecond}}
@@ -308,7 +309,7 @@ func TestRetries(t *testing.T) {
 		return true
 	}
 	big := strings.Repeat("x", 1<<20)
-	for what, ask := range map[string]func() error{
+	for what, request := range map[string]func() error{
 		"tag":  func() error { _, err := r.Resolve(t.Context()); return err },
 		"read": func() error { return read(t, r) },
 		"push": func() error {
@@ -319,15 +320,15 @@ func TestRetries(t *testing.T) {
 		if failures, method = 2, ""; what == "push" {
 			method = http.MethodPut
 		}
-		if err := ask(); err != nil {
+		if err := request(); err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
-		if failures = 99; ask() == nil {
+		if failures = 99; request() == nil {
 			t.Errorf("%s: no error after many failures", what)
 		}
 	}
 	failures, method, status = 1, "", http.StatusBadRequest
 	if _, err := r.Resolve(t.Context()); err == nil {
-		t.Error("a request that is wrong was repeated")
+		t.Error("an invalid request was retried")
 	}
 }

@@ -16,16 +16,17 @@ const (
 	maxToken    = 1 << 20
 )
 
-// clearText is a transport that refuses to send credentials over HTTP, except to hosts
-// for which the user allowed it. A challenge or a redirect may lead to other hosts.
-type clearText struct {
+// clearTextGuard is a transport that refuses to send credentials over HTTP, except to
+// localhost and to hosts for which the user allowed it. Without it, the challenge or
+// redirect of a registry could make the client send them to any host.
+type clearTextGuard struct {
 	http.RoundTripper
-	hosts map[string]bool // without ports
+	hosts map[string]bool // hosts for which the user allowed HTTP, without ports
 }
 
-func (c *clearText) allow(host string) { c.hosts[hostname(host)] = true }
+func (c *clearTextGuard) allow(host string) { c.hosts[hostname(host)] = true }
 
-// hostname returns a host without its port.
+// hostname returns the host of HOST or HOST:PORT.
 func hostname(host string) string {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		return h
@@ -34,7 +35,7 @@ func hostname(host string) string {
 }
 
 // RoundTrip implements [http.RoundTripper].
-func (c *clearText) RoundTrip(req *http.Request) (*http.Response, error) {
+func (c *clearTextGuard) RoundTrip(req *http.Request) (*http.Response, error) {
 	secret := req.Header.Get("Authorization") != "" ||
 		req.Method == http.MethodPost && strings.HasPrefix(req.Header.Get("Content-Type"), "application/x-www-form-urlencoded")
 	if secret && req.URL.Scheme == "http" && !docker.IsLocalhost(req.URL.Host) && !c.hosts[hostname(req.URL.Host)] {
@@ -49,22 +50,22 @@ type manifestLimit struct{ http.RoundTripper }
 // RoundTrip implements [http.RoundTripper].
 func (m manifestLimit) RoundTrip(req *http.Request) (*http.Response, error) {
 	if strings.Contains(req.URL.Path, "/manifests/") {
-		return limited{m.RoundTripper, maxManifest}.RoundTrip(req)
+		return limitTransport{m.RoundTripper, maxManifest}.RoundTrip(req)
 	}
 	return m.RoundTripper.RoundTrip(req)
 }
 
-// limited is a transport that limits the size of response bodies.
-type limited struct {
+// limitTransport is a transport that limits the size of response bodies in bytes.
+type limitTransport struct {
 	http.RoundTripper
-	most int64
+	limit int64
 }
 
 // RoundTrip implements [http.RoundTripper].
-func (l limited) RoundTrip(req *http.Request) (*http.Response, error) {
+func (l limitTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := l.RoundTripper.RoundTrip(req)
 	if err == nil {
-		resp.Body = &limitedBody{resp.Body, l.most, fmt.Errorf("the answer of %s has more than %d bytes", req.URL.Host, l.most)}
+		resp.Body = &limitedBody{resp.Body, l.limit, fmt.Errorf("the answer of %s has more than %d bytes", req.URL.Host, l.limit)}
 	}
 	return resp, err
 }

@@ -1,5 +1,5 @@
-// Package sshagent lets RUN steps use an SSH agent of the host without letting them
-// change it.
+// Package sshagent gives RUN steps access to an SSH agent of the host. Steps can use its
+// keys but not change the agent.
 package sshagent
 
 import (
@@ -18,17 +18,17 @@ const (
 	extension        = 27
 	extensionFailure = 28
 
-	// maxMessage is the limit of OpenSSH.
+	// maxMessage is the maximum length of a message in bytes, as in OpenSSH.
 	maxMessage = 256 << 10
 )
 
-// ReadOnly returns a function that serves a connection of a process. The process can list
-// the keys of the SSH agent at socket and sign with them. No other request reaches the
-// agent: a process could otherwise lock it, remove its keys, or make it load libraries.
+// ReadOnly returns a function that serves the connection of a process to the SSH agent at
+// socket, until the context ends. The process can list keys and sign with them. The agent
+// gets no other requests: they could lock it, remove its keys, or make it load libraries.
 //
-// Requests are passed on unchanged, so that every kind of key and every flag works. The
-// server of x/crypto/ssh/agent would parse them, and would log each rejected request to
-// standard error.
+// Requests are forwarded unchanged, so that every kind of key and every flag works. The
+// server in x/crypto/ssh/agent would parse them, and log each rejected request to standard
+// error.
 func ReadOnly(socket string) func(context.Context, net.Conn) {
 	return func(ctx context.Context, conn net.Conn) {
 		var d net.Dialer
@@ -54,8 +54,8 @@ func ReadOnly(socket string) func(context.Context, net.Conn) {
 	}
 }
 
-// answer returns the reply to a request. List and sign requests are sent to the agent.
-// For others, it returns a failure, as BuildKit's clients do.
+// answer returns the reply to a request. It forwards list and sign requests to the agent.
+// The reply to other requests is a failure, as in BuildKit's clients.
 func answer(agent io.ReadWriter, request []byte) ([]byte, error) {
 	switch request[4] {
 	case list, sign:
@@ -69,8 +69,8 @@ func answer(agent io.ReadWriter, request []byte) ([]byte, error) {
 	return []byte{0, 0, 0, 1, failure}, nil
 }
 
-// readMessage reads a message, including its length of 4 bytes. The fifth byte is the
-// message type.
+// readMessage reads a message of the agent protocol. The result starts with the length in
+// 4 bytes, followed by the message type in one byte.
 func readMessage(r io.Reader) ([]byte, error) {
 	var length [4]byte
 	if _, err := io.ReadFull(r, length[:]); err != nil {

@@ -19,8 +19,8 @@ import (
 	"slipway/internal/fakeagent"
 )
 
-// dial returns a connection to the agent that a process sees, and a channel that is
-// closed when the connection is no longer served.
+// dial returns a process's connection to the agent at socket, and a channel that is closed
+// when ReadOnly stops serving the connection.
 func dial(ctx context.Context, t *testing.T, socket string) (net.Conn, <-chan struct{}) {
 	t.Helper()
 	process, conn := net.Pipe()
@@ -34,8 +34,8 @@ func dial(ctx context.Context, t *testing.T, socket string) (net.Conn, <-chan st
 	return process, ended
 }
 
-// TestAgent: a process lists the keys of an SSH agent and signs with them, and none of
-// its requests change the agent.
+// TestAgent checks that a process can list the keys of an SSH agent and sign with them,
+// and cannot change the agent.
 func TestAgent(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -72,16 +72,16 @@ func TestAgent(t *testing.T) {
 		}
 	}
 	if list, err := c.List(); err != nil || len(list) != 1 || list[0].String() != keys[0].String() {
-		t.Errorf("afterwards the keys are %v, %v, want %v", list, err, keys)
+		t.Errorf("keys after all requests: %v, %v, want %v", list, err, keys)
 	}
 }
 
-// TestAgentRequests: every type of request except listing and signing gets a failure,
-// whatever follows the type.
+// TestAgentRequests checks that every type of request except listing and signing gets a
+// failure, whatever follows the type.
 func TestAgentRequests(t *testing.T) {
 	conn, _ := dial(t.Context(), t, filepath.Join(t.TempDir(), "agent"))
 	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
-		t.Errorf("an agent that does not answer: %v, want %v", err, io.EOF)
+		t.Errorf("agent that does not answer: error %v, want %v", err, io.EOF)
 	}
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -122,5 +122,5 @@ func TestAgentRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	cancel()
-	<-ended // although the agent has not answered
+	<-ended // even though the agent has not answered
 }

@@ -13,9 +13,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// Stored returns the image or the index whose manifest is in a store, with its manifests
-// and configs. It does not read the blobs of layers.
-func Stored(store *tree.Store, d ocispecs.Descriptor) (partial.Describable, error) {
+// Load reads the image or the index with descriptor d from a store, including the
+// manifests and configs of its images. It does not read layers.
+func Load(store *tree.Store, d ocispecs.Descriptor) (partial.Describable, error) {
 	if d.MediaType != string(types.OCIImageIndex) {
 		return storedImage(store, d)
 	}
