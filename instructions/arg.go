@@ -14,15 +14,15 @@ import (
 func buildArg(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	list := words(in.Args)
 	if len(list) == 0 {
-		return nil, atLeastOne(in, "ARG")
+		return nil, errAtLeastOne(in, "ARG")
 	}
 	arg := &Arg{Node: Node{in}}
 	for _, w := range list {
-		key, value, ok := cut(w)
+		key, value, ok := cutWord(w)
 		decl := ArgDecl{Key: key.Value, Word: w}
 		if ok {
 			if key.Value == "" {
-				return nil, blankName(w.Text.Range(), "ARG")
+				return nil, errBlankName(w.Text.Range(), "ARG")
 			}
 			decl.Default = &value
 		}

@@ -8,9 +8,9 @@ import (
 	"slipway/source"
 )
 
-// words returns the arguments of an instruction, which are a list or one
-// string. It returns nil for ENV, LABEL, HEALTHCHECK and ONBUILD, whose
-// arguments have other types.
+// words returns the arguments of an instruction that have the form of a list or of one
+// string. It returns nil for ENV, LABEL, HEALTHCHECK and ONBUILD, whose arguments have
+// other types.
 func words(a parser.Args) []parser.Word {
 	switch a := a.(type) {
 	case *parser.Raw:
@@ -23,8 +23,8 @@ func words(a parser.Args) []parser.Word {
 	return nil
 }
 
-// argsRange returns the range of the arguments. Without arguments it returns the
-// range of the keyword.
+// argsRange returns the range of the arguments, or of the keyword if there are no
+// arguments.
 func argsRange(in *parser.Instruction) source.Range {
 	if in.Rest.Len() == 0 {
 		return in.Keyword.Range()
@@ -32,29 +32,29 @@ func argsRange(in *parser.Instruction) source.Range {
 	return in.Rest.Range()
 }
 
-// Errors that several instructions share.
+// Errors that several instructions share. name is the keyword of the instruction.
 
-func exactlyOne(in *parser.Instruction, name string) *diag.Diagnostic {
+func errExactlyOne(in *parser.Instruction, name string) *diag.Diagnostic {
 	return diag.Errorf(argsRange(in), "%s requires exactly one argument", name)
 }
 
-func atLeastOne(in *parser.Instruction, name string) *diag.Diagnostic {
+func errAtLeastOne(in *parser.Instruction, name string) *diag.Diagnostic {
 	return diag.Errorf(argsRange(in), "%s requires at least one argument", name)
 }
 
-func blankName(r source.Range, name string) *diag.Diagnostic {
+func errBlankName(r source.Range, name string) *diag.Diagnostic {
 	return diag.Errorf(r, "%s names can not be blank", name)
 }
 
-// cut splits a word at its first =.
-func cut(w parser.Word) (key, value parser.Word, ok bool) {
+// cutWord splits a word at its first =. ok is false if it has none.
+func cutWord(w parser.Word) (key, value parser.Word, ok bool) {
 	key.Value, value.Value, ok = strings.Cut(w.Value, "=")
 	key.Text, value.Text = cutText(w.Text)
 	return key, value, ok
 }
 
-// cutText splits a text at its first =. If it has none, value is the empty text
-// at its end.
+// cutText splits a text at its first =. If t has none, value is the empty text at the end
+// of t.
 func cutText(t source.Text) (key, value source.Text) {
 	s := t.String()
 	if i := strings.IndexByte(s, '='); i >= 0 {
@@ -63,7 +63,7 @@ func cutText(t source.Text) (key, value source.Text) {
 	return t, t.Slice(len(s), len(s))
 }
 
-// inside reports whether r is within in.
-func inside(r, in source.Range) bool {
+// isInside reports whether r is within in.
+func isInside(r, in source.Range) bool {
 	return r.File == in.File && in.Start <= r.Start && r.Start <= r.End && r.End <= in.End
 }

@@ -7,8 +7,8 @@ import (
 	"slipway/parser"
 )
 
-// commandLine returns the command line of RUN, CMD or ENTRYPOINT. Args is never
-// nil.
+// commandLine returns the command line of RUN, CMD or ENTRYPOINT. Without arguments, its
+// Args is empty but not nil.
 //
 //	command = exec | text | .
 //	exec = "[" [ string { "," string } ] "]" .
@@ -20,6 +20,7 @@ func commandLine(in *parser.Instruction) CommandLine {
 	return CommandLine{Args: args, Shell: !isJSON(in.Args)}
 }
 
+// isJSON reports whether a is a JSON array, the exec form of a command.
 func isJSON(a parser.Args) bool {
 	_, ok := a.(*parser.JSON)
 	return ok
@@ -39,8 +40,7 @@ func buildCmd(in *parser.Instruction) (Command, *diag.Diagnostic) {
 //
 //	entrypoint = "ENTRYPOINT" command .
 //
-// Upstream: an empty list is nil, unlike for CMD. Image configs show it as
-// null.
+// Upstream: unlike for CMD, an empty list is nil, so that image configs show null.
 func buildEntrypoint(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	if _, d := parseFlags(in, nil); d != nil {
 		return nil, d
@@ -61,7 +61,7 @@ func buildShell(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	}
 	args := words(in.Args)
 	if len(args) == 0 {
-		return nil, atLeastOne(in, "SHELL")
+		return nil, errAtLeastOne(in, "SHELL")
 	}
 	if !isJSON(in.Args) {
 		d := diag.Errorf(argsRange(in), "SHELL requires the arguments to be in JSON form")
@@ -73,6 +73,7 @@ func buildShell(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return &Shell{Node: Node{in}, Shell: values(args)}, nil
 }
 
+// values returns the values of words.
 func values(list []parser.Word) []string {
 	out := make([]string, len(list))
 	for i, w := range list {

@@ -8,6 +8,7 @@ import (
 	"slipway/source"
 )
 
+// addFlags lists the flags of ADD.
 var addFlags = []flagSpec{
 	{"chown", stringFlag},
 	{"chmod", stringFlag},
@@ -18,6 +19,7 @@ var addFlags = []flagSpec{
 	{"exclude", listFlag},
 }
 
+// copyFlags lists the flags of COPY.
 var copyFlags = []flagSpec{
 	{"chown", stringFlag},
 	{"from", stringFlag},
@@ -41,7 +43,7 @@ func buildCopy(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return buildFiles(in, &Copy{Node: Node{in}}, "COPY", copyFlags)
 }
 
-// buildFiles fills in c, a COPY or ADD.
+// buildFiles parses a COPY or an ADD into c.
 //
 //	files = list | "[" string "," string { "," string } "]" .
 //	list = source { source } destination .
@@ -81,22 +83,22 @@ func buildFiles(in *parser.Instruction, c *Copy, name string, specs []flagSpec) 
 	return c, nil
 }
 
-// body is the content of a heredoc of COPY or ADD.
+// body is the content of a heredoc in COPY or ADD, with and without leading tabs.
 type body struct {
 	data, chomped string
-	at            source.Range
+	location      source.Range
 }
 
-// bodies returns the contents of an instruction's heredocs by name.
+// bodies returns the contents of the heredocs in an instruction by name.
 //
-// Upstream: if several heredocs have the same name, all have the content of the
-// last.
+// Upstream: if several heredocs have the same name, all of them have the content of the
+// last one.
 func bodies(in *parser.Instruction) map[string]body {
 	docs := make(map[string]body, len(in.Heredocs))
 	for _, h := range slices.Backward(in.Heredocs) {
 		if _, later := docs[h.Name]; !later {
 			data := h.Content()
-			docs[h.Name] = body{data: data, chomped: parser.Chomp(data), at: h.Body}
+			docs[h.Name] = body{data: data, chomped: parser.Chomp(data), location: h.Body}
 		}
 	}
 	return docs
@@ -104,12 +106,12 @@ func bodies(in *parser.Instruction) map[string]body {
 
 // inline returns the file for the heredoc redirection w.
 //
-// Upstream: a word that only looks like a heredoc, as in a JSON array, is an
-// empty file.
+// Upstream: a word in a JSON array that only looks like a heredoc redirection is an empty
+// file.
 func inline(docs map[string]body, w parser.Word, h parser.Heredoc) Inline {
 	file := Inline{Name: h.Name, Expand: h.Expand, Range: w.Text.Range()}
 	if doc, ok := docs[h.Name]; ok {
-		file.Data, file.Range = doc.data, doc.at
+		file.Data, file.Range = doc.data, doc.location
 		if h.Chomp {
 			file.Data = doc.chomped
 		}

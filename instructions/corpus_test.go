@@ -12,8 +12,8 @@ import (
 	"slipway/source"
 )
 
-// TestCorpus compares the parsed instructions of a case with its section
-// out/instructions.
+// TestCorpus compares the parsed instructions of each case with its section
+// out/instructions, if it has one.
 func TestCorpus(t *testing.T) {
 	var checked atomic.Int32
 	t.Cleanup(func() {
@@ -32,8 +32,8 @@ func TestCorpus(t *testing.T) {
 		}
 		d, diags := Parse(f)
 		var b strings.Builder
-		for _, fault := range diags {
-			fmt.Fprintf(&b, "error%s %s\n", where(fault.Range), fault.Message)
+		for _, d := range diags {
+			fmt.Fprintf(&b, "error%s %s\n", formatRange(d.Range), d.Message)
 		}
 		for _, a := range d.Args {
 			dumpCommand(&b, "", a)
@@ -49,7 +49,7 @@ func TestCorpus(t *testing.T) {
 	})
 }
 
-// dumpCommand prints the non-zero fields of a command, one per line.
+// dumpCommand prints the nonzero fields of a command, one per line.
 func dumpCommand(b *strings.Builder, indent string, c Command) {
 	v := reflect.ValueOf(c).Elem()
 	first, last := c.Syntax().Rng.Lines()
@@ -57,6 +57,7 @@ func dumpCommand(b *strings.Builder, indent string, c Command) {
 	dumpFields(b, indent+"  ", v)
 }
 
+// dumpFields prints the fields of the struct v, one per line.
 func dumpFields(b *strings.Builder, indent string, v reflect.Value) {
 	for i := range v.NumField() {
 		switch f := v.Type().Field(i); {
@@ -69,6 +70,7 @@ func dumpFields(b *strings.Builder, indent string, v reflect.Value) {
 	}
 }
 
+// dumpField prints the field name with the value v, or nothing for a zero value.
 func dumpField(b *strings.Builder, indent, name string, v reflect.Value) {
 	if v.Kind() == reflect.Slice && !v.IsNil() {
 		for i := range v.Len() {
@@ -85,18 +87,18 @@ func dumpField(b *strings.Builder, indent, name string, v reflect.Value) {
 	switch x := v.Interface().(type) {
 	case parser.Word:
 		if !x.Text.IsZero() {
-			fmt.Fprintf(b, "%s%s%s %q\n", indent, name, where(x.Text.Range()), x.Value)
+			fmt.Fprintf(b, "%s%s%s %q\n", indent, name, formatRange(x.Text.Range()), x.Value)
 		}
 	case *parser.Word:
-		fmt.Fprintf(b, "%s%s%s %q\n", indent, name, where(x.Text.Range()), x.Value)
+		fmt.Fprintf(b, "%s%s%s %q\n", indent, name, formatRange(x.Text.Range()), x.Value)
 	case source.Range:
-		fmt.Fprintf(b, "%s%s%s\n", indent, name, where(x))
+		fmt.Fprintf(b, "%s%s%s\n", indent, name, formatRange(x))
 	case *parser.Flag:
-		fmt.Fprintf(b, "%s%s%s %q\n", indent, name, where(x.Text.Range()), x.Raw)
+		fmt.Fprintf(b, "%s%s%s %q\n", indent, name, formatRange(x.Text.Range()), x.Raw)
 	case parser.Heredoc:
-		fmt.Fprintf(b, "%s%s%s %s chomp=%t %q\n", indent, name, where(x.Word.Range()), x.Name, x.Chomp, x.Content())
+		fmt.Fprintf(b, "%s%s%s %s chomp=%t %q\n", indent, name, formatRange(x.Word.Range()), x.Name, x.Chomp, x.Content())
 	case MountField:
-		fmt.Fprintf(b, "%s%s%s %q\n", indent, name, where(x.Range), x.Text)
+		fmt.Fprintf(b, "%s%s%s %q\n", indent, name, formatRange(x.Range), x.Text)
 	case *bool:
 		fmt.Fprintf(b, "%s%s %t\n", indent, name, *x)
 	case string:
@@ -113,8 +115,8 @@ func dumpField(b *strings.Builder, indent, name string, v reflect.Value) {
 	}
 }
 
-// where formats the start and the end of a range.
-func where(r source.Range) string {
+// formatRange formats the start and the end of a range.
+func formatRange(r source.Range) string {
 	if r.IsZero() {
 		return ""
 	}

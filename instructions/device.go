@@ -9,6 +9,7 @@ import (
 	"slipway/parser"
 )
 
+// deviceKeys lists the keys of --device for suggestions.
 var deviceKeys = []string{"name", "required"}
 
 // parseDevice parses the value of a --device flag.
@@ -16,12 +17,11 @@ var deviceKeys = []string{"name", "required"}
 //	device = field { "," field } .
 //	field = [ "name=" ] name | "required" [ "=" bool ] .
 //
-// The first field that matches no other rule is the name, even if it contains
-// =.
+// The first field that matches no other rule is the name, even if it contains =.
 func parseDevice(f *parser.Flag) (Device, *diag.Diagnostic) {
 	list, err := fields(f)
 	if err != nil {
-		return Device{}, diag.Errorf(err.at, "failed to parse csv devices: %w", err.cause)
+		return Device{}, diag.Errorf(err.location, "failed to parse csv devices: %w", err.cause)
 	}
 	var dev Device
 	for _, field := range list {
@@ -32,6 +32,7 @@ func parseDevice(f *parser.Flag) (Device, *diag.Diagnostic) {
 	return dev, nil
 }
 
+// set parses one field of the flag into dev.
 func (dev *Device) set(f field) *diag.Diagnostic {
 	key, value, ok := strings.Cut(f.text, "=")
 	start := len(key) + 1
@@ -42,20 +43,20 @@ func (dev *Device) set(f field) *diag.Diagnostic {
 	case key == "required":
 		v, err := strconv.ParseBool(value)
 		if err != nil {
-			return diag.Errorf(f.at(start, len(f.text)), "invalid value for %s: %s", key, value)
+			return diag.Errorf(f.rangeOf(start, len(f.text)), "invalid value for %s: %s", key, value)
 		}
 		dev.Required = v
 	case key == "name" && ok:
 		if dev.Name != "" {
-			return diag.Errorf(f.at(0, len(f.text)), "device name already set to %s", dev.Name)
+			return diag.Errorf(f.rangeOf(0, len(f.text)), "device name already set to %s", dev.Name)
 		}
 		dev.Name = value
 	case dev.Name == "":
 		dev.Name = f.text
 	case !ok:
-		return diag.Errorf(f.at(0, len(f.text)), "invalid field '%s' must be a key=value pair", f.text)
+		return diag.Errorf(f.rangeOf(0, len(f.text)), "invalid field '%s' must be a key=value pair", f.text)
 	default:
-		return diag.Errorf(f.at(0, start-1), "unexpected key '%s' in '%s'%s", key, f.text, suggest.Hint(key, deviceKeys, true))
+		return diag.Errorf(f.rangeOf(0, start-1), "unexpected key '%s' in '%s'%s", key, f.text, suggest.Hint(key, deviceKeys, true))
 	}
 	return nil
 }

@@ -1,9 +1,8 @@
-// Package instructions parses the instructions of a Dockerfile into one
-// immutable type for each of the 18 keywords, with typed and validated flags.
-// Variables are not expanded yet.
+// Package instructions parses the instructions of a Dockerfile into immutable Go types,
+// one for each of the 18 keywords. It validates the flags.
 //
-// Words that are expanded later have the type [parser.Word]; package plan turns
-// them into strings.
+// It does not expand variables. Words in which package plan will expand variables have
+// the type [parser.Word].
 //
 //	d, diags := instructions.Parse(file)
 //	for _, st := range d.Stages {
@@ -11,5 +10,5 @@
 //			switch c := c.(type) {
 //			case *instructions.Run: …
 //
-// Out of scope: expansion and values (package plan), warnings (package linter).
+// Package linter reports warnings about instructions.
 package instructions

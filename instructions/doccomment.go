@@ -6,9 +6,9 @@ import (
 	"slipway/parser"
 )
 
-// describe returns the description of a stage or an ARG from the comment above
-// it: the text after the name in the first line that starts with the name. It
-// returns "" if no line does.
+// describe returns the description of a stage or an ARG from the comment above it. The
+// description is the text after the name in the first line that starts with the name. It
+// is "" if no line does.
 //
 //	description = "#" name " " text .
 func describe(in *parser.Instruction, name string) string {

@@ -28,17 +28,18 @@ func buildLabel(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return &Label{Node: Node{in}, Pairs: p.Pairs, Legacy: p.Legacy}, nil
 }
 
+// pairs returns the key-value pairs of ENV or LABEL. name is the keyword for errors.
 func pairs(in *parser.Instruction, name string) (*parser.Pairs, *diag.Diagnostic) {
 	if _, d := parseFlags(in, nil); d != nil {
 		return nil, d
 	}
 	p, _ := in.Args.(*parser.Pairs)
 	if p == nil || len(p.Pairs) == 0 {
-		return nil, atLeastOne(in, name)
+		return nil, errAtLeastOne(in, name)
 	}
 	for _, pair := range p.Pairs {
 		if pair.Key.Value == "" {
-			return nil, blankName(pair.Key.Text.Range().Join(pair.Value.Text.Range()), name)
+			return nil, errBlankName(pair.Key.Text.Range().Join(pair.Value.Text.Range()), name)
 		}
 	}
 	return p, nil

@@ -10,7 +10,7 @@ import (
 	"slipway/source"
 )
 
-// parse parses a Dockerfile that BuildKit's grammar accepts.
+// parse parses a Dockerfile, which must be valid in BuildKit's grammar.
 func parse(t testing.TB, text string) (*Dockerfile, diag.List) {
 	t.Helper()
 	f, diags := parser.Parse(source.NewFile("Dockerfile", []byte(text)))
@@ -20,8 +20,7 @@ func parse(t testing.TB, text string) (*Dockerfile, diag.List) {
 	return Parse(f)
 }
 
-// TestErrors checks the error for the second line of a file and the range it
-// marks.
+// TestErrors checks the message and the range of the error in the second line of a file.
 func TestErrors(t *testing.T) {
 	for _, tc := range []struct{ line, message, at string }{
 		{"NOSUCH x", "unknown instruction: NOSUCH", "NOSUCH"},
@@ -126,7 +125,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// checkError checks the first error for a line.
+// checkError checks the message and the source text of the first error in line.
 func checkError(t *testing.T, line, message, at string) {
 	t.Helper()
 	_, diags := parse(t, "FROM scratch\n"+line+"\nUSER u\n")
@@ -185,7 +184,7 @@ func TestErrorsOfFiles(t *testing.T) {
 	}
 }
 
-// TestErrorCause checks that errors wrap the error of the standard library.
+// TestErrorCause checks that an error wraps the underlying error of the standard library.
 func TestErrorCause(t *testing.T) {
 	_, diags := parse(t, "FROM a\nHEALTHCHECK --retries=x CMD a\n")
 	if len(diags) != 1 || diags[0].Cause == nil {
@@ -193,7 +192,7 @@ func TestErrorCause(t *testing.T) {
 	}
 }
 
-// TestParseOne checks that the errors of a trigger have no line number.
+// TestParseOne checks that errors from ParseOne have no line number.
 func TestParseOne(t *testing.T) {
 	f, _ := parser.Parse(source.NewFile("ONBUILD", []byte("RUN --network=x a")))
 	c, d := ParseOne(f.Instructions()[0])
@@ -202,8 +201,8 @@ func TestParseOne(t *testing.T) {
 	}
 }
 
-// TestDuplicateFlagRelated checks that the error for a duplicate flag has a
-// note at the first.
+// TestDuplicateFlagRelated checks that the error for a duplicate flag has a note at the
+// first occurrence of the flag.
 func TestDuplicateFlagRelated(t *testing.T) {
 	_, diags := parse(t, "FROM a\nCOPY --from=a --from=b x y\n")
 	if len(diags) != 1 || len(diags[0].Related) != 1 || diags[0].Related[0].Range.String() != "--from=a" {

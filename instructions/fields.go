@@ -11,37 +11,38 @@ import (
 	"slipway/source"
 )
 
-// field is one field of a flag whose value is a CSV record.
+// field is one field of a flag whose value is a CSV record, such as
+// --mount=type=cache,target=/x.
 type field struct {
 	text  string // without CSV quotes
-	place place
-	start int // index of text in the value; -1 if unknown because of quotes
+	value valueMap
+	start int // index of text in the flag's value; -1 if CSV quotes hide it
 }
 
-// fieldsError reports a value that is not a CSV record.
+// fieldsError is the error for a value that is not a CSV record.
 type fieldsError struct {
-	cause error
-	at    source.Range
+	cause    error
+	location source.Range
 }
 
-// fields splits the value of a flag at its commas.
+// fields splits the value of a flag at its commas, in CSV syntax.
 //
 //	record = field { "," field } .
 //	field = text | '"' { character | '""' } '"' .
 func fields(f *parser.Flag) ([]field, *fieldsError) {
-	p := locate(f)
+	p := newValueMap(f)
 	texts, err := csvvalue.Fields(f.Value, nil)
 	if err != nil {
-		e := &fieldsError{cause: err, at: f.ValueRange}
+		e := &fieldsError{cause: err, location: f.ValueRange}
 		if pe := (*csv.ParseError)(nil); errors.As(err, &pe) && 0 < pe.Column && pe.Column <= len(f.Value) {
-			e.at = p.slice(pe.Column-1, pe.Column)
+			e.location = p.slice(pe.Column-1, pe.Column)
 		}
 		return nil, e
 	}
 	starts := fieldStarts(f.Value)
 	list := make([]field, len(texts))
 	for i, t := range texts {
-		list[i] = field{text: t, place: p, start: -1}
+		list[i] = field{text: t, value: p, start: -1}
 		if len(starts) == len(texts) && strings.HasPrefix(f.Value[starts[i]:], t) {
 			list[i].start = starts[i]
 		}
@@ -49,17 +50,17 @@ func fields(f *parser.Flag) ([]field, *fieldsError) {
 	return list, nil
 }
 
-// at returns the range of the bytes [i, j) of the field, or of the whole value
-// if its quotes make the position ambiguous.
-func (f field) at(i, j int) source.Range {
+// rangeOf returns the source range of the bytes [i, j) in the field. If CSV quotes make
+// the position ambiguous, it returns the range of the whole value.
+func (f field) rangeOf(i, j int) source.Range {
 	if f.start < 0 {
-		return f.place.flag.ValueRange
+		return f.value.flag.ValueRange
 	}
-	return f.place.slice(f.start+i, f.start+j)
+	return f.value.slice(f.start+i, f.start+j)
 }
 
-// fieldStarts returns the start of each field of a CSV record, after its
-// opening quote if it has one.
+// fieldStarts returns the index in v at which the text of each field starts. For a quoted
+// field, that is the index after the opening quote.
 func fieldStarts(v string) []int {
 	var list []int
 	for i := 0; ; i++ {
@@ -80,8 +81,7 @@ func fieldStarts(v string) []int {
 	}
 }
 
-// quotedEnd returns the index after the quote that closes the field starting at
-// i.
+// quotedEnd returns the index after the closing quote of the field that starts at v[i].
 func quotedEnd(v string, i int) int {
 	for i < len(v) {
 		switch {
@@ -96,28 +96,27 @@ func quotedEnd(v string, i int) int {
 	return i
 }
 
-// place maps offsets in the value of a flag to its source text.
-type place struct {
-	flag *parser.Flag
-	from []int // index in the flag's text of each byte of the value; nil if unknown
+// valueMap maps offsets in the value of a flag to the source text of the flag.
+type valueMap struct {
+	flag    *parser.Flag
+	offsets []int // for each byte of the value, its index in the flag's text; nil if unknown
 }
 
-// locate derives the mapping from the text of a flag to its value. The escape
-// character of the file is not known at this point, so locate tries both: only
-// one of them produces the value.
-func locate(f *parser.Flag) place {
+// newValueMap derives the map from the text and the value of a flag. It does not know the
+// escape character of the file and tries both, because only one of them yields the value.
+func newValueMap(f *parser.Flag) valueMap {
 	for _, escape := range []byte{'\\', '`'} {
 		if raw, from := unquote(f.Text.String(), escape); raw == f.Raw {
-			return place{flag: f, from: from[len(raw)-len(f.Value):]}
+			return valueMap{flag: f, offsets: from[len(raw)-len(f.Value):]}
 		}
 	}
-	return place{flag: f}
+	return valueMap{flag: f}
 }
 
-// unquote removes quotes and escapes as BuildKit's parser does. It also returns
-// the index in s of each byte of the result.
+// unquote removes quotes and escapes from the text of a flag in the same way as
+// BuildKit's parser. It also returns the index in s for each byte of the result.
 //
-// Upstream: bytes are treated as characters, so each byte above 127 becomes two
+// Upstream: each byte is treated as a character, so each byte above 127 becomes two
 // bytes.
 func unquote(s string, escape byte) (string, []int) {
 	var b strings.Builder
@@ -143,17 +142,17 @@ func unquote(s string, escape byte) (string, []int) {
 	return b.String(), from
 }
 
-// slice returns the source range of the bytes [i, j) of the value.
-func (p place) slice(i, j int) source.Range {
+// slice returns the source range of the bytes [i, j) in the value.
+func (p valueMap) slice(i, j int) source.Range {
 	switch {
-	case len(p.from) == 0:
+	case len(p.offsets) == 0:
 		return p.flag.ValueRange
 	case i < j:
-		return p.flag.Text.Slice(p.from[i], p.from[j-1]+1).Range()
+		return p.flag.Text.Slice(p.offsets[i], p.offsets[j-1]+1).Range()
 	case i == 0:
 		r := p.slice(0, 1)
 		return source.Range{File: r.File, Start: r.Start, End: r.Start}
 	}
-	r := p.slice(i-1, i) // the position after it, even at the end of a line
+	r := p.slice(i-1, i) // the empty range follows byte i-1, even at the end of a line
 	return source.Range{File: r.File, Start: r.End, End: r.End}
 }

@@ -9,8 +9,8 @@ import (
 	"slipway/source"
 )
 
-// flagKind is the kind of a flag: the values it accepts, and whether it may be
-// repeated.
+// flagKind is the kind of a flag. It determines the valid values and whether the flag may
+// be repeated.
 type flagKind int
 
 const (
@@ -19,7 +19,7 @@ const (
 	boolFlag                   // --name, --name=true or --name=false, at most once
 )
 
-// flagSpec specifies a flag of an instruction.
+// flagSpec is the name and the kind of a flag that an instruction accepts.
 type flagSpec struct {
 	name string
 	kind flagKind
@@ -46,7 +46,7 @@ func parseFlags(in *parser.Instruction, specs []flagSpec) (flagSet, *diag.Diagno
 		}
 		if d := checkFlag(f, spec.kind); d != nil {
 			if i == len(in.Flags)-1 {
-				missingEquals(d, in)
+				hintMissingEquals(d, in)
 			}
 			return nil, d
 		}
@@ -55,7 +55,7 @@ func parseFlags(in *parser.Instruction, specs []flagSpec) (flagSet, *diag.Diagno
 	return set, nil
 }
 
-// checkFlag validates the value of a flag.
+// checkFlag returns an error if the value of a flag does not match its kind.
 func checkFlag(f *parser.Flag, kind flagKind) *diag.Diagnostic {
 	missing := !f.HasValue
 	if kind == boolFlag {
@@ -74,9 +74,9 @@ func checkFlag(f *parser.Flag, kind flagKind) *diag.Diagnostic {
 	return nil
 }
 
-// missingEquals adds a hint to d, if the last flag of the instruction has no
-// value and a word follows it: the author probably wrote a space instead of =.
-func missingEquals(d *diag.Diagnostic, in *parser.Instruction) *diag.Diagnostic {
+// hintMissingEquals adds a hint to d if the last flag of the instruction has no value and
+// a word follows the flag. In this case, the author probably wrote a space instead of =.
+func hintMissingEquals(d *diag.Diagnostic, in *parser.Instruction) *diag.Diagnostic {
 	if len(in.Flags) == 0 || in.Rest.Len() == 0 {
 		return d
 	}
@@ -88,7 +88,7 @@ func missingEquals(d *diag.Diagnostic, in *parser.Instruction) *diag.Diagnostic 
 	return d
 }
 
-// firstWord returns the first word after the flags.
+// firstWord returns the first word after the flags of an instruction.
 func firstWord(in *parser.Instruction) source.Text {
 	s := in.Rest.String()
 	if i := strings.IndexAny(s, " \t"); i >= 0 {
@@ -97,6 +97,7 @@ func firstWord(in *parser.Instruction) source.Text {
 	return in.Rest
 }
 
+// findFlag returns the flag in specs with the given name.
 func findFlag(specs []flagSpec, name string) (flagSpec, bool) {
 	for _, s := range specs {
 		if s.name == name {
@@ -106,6 +107,7 @@ func findFlag(specs []flagSpec, name string) (flagSpec, bool) {
 	return flagSpec{}, false
 }
 
+// flagNames returns the names of the flags in specs.
 func flagNames(specs []flagSpec) []string {
 	names := make([]string, len(specs))
 	for i, s := range specs {
@@ -114,8 +116,8 @@ func flagNames(specs []flagSpec) []string {
 	return names
 }
 
-// word returns the value of a string flag. If the flag is absent, it returns
-// the zero Word.
+// word returns the value of a string flag. If the flag is absent, it returns the zero
+// Word.
 func (s flagSet) word(name string) parser.Word {
 	if len(s[name]) == 0 {
 		return parser.Word{}
@@ -123,7 +125,7 @@ func (s flagSet) word(name string) parser.Word {
 	return flagWord(s[name][0])
 }
 
-// words returns the values of a list flag.
+// words returns the values of a list flag in order.
 func (s flagSet) words(name string) []parser.Word {
 	var list []parser.Word
 	for _, f := range s[name] {
@@ -132,7 +134,7 @@ func (s flagSet) words(name string) []parser.Word {
 	return list
 }
 
-// bool returns the value of a bool flag, or nil if it is absent.
+// bool returns the value of a bool flag, or nil if the flag is absent.
 func (s flagSet) bool(name string) *bool {
 	if len(s[name]) == 0 {
 		return nil
@@ -141,12 +143,13 @@ func (s flagSet) bool(name string) *bool {
 	return &v
 }
 
-// isSet reports whether a bool flag is true.
+// isSet reports whether a bool flag is present and true.
 func (s flagSet) isSet(name string) bool {
 	v := s.bool(name)
 	return v != nil && *v
 }
 
+// flagWord returns the value of a flag with its source text.
 func flagWord(f *parser.Flag) parser.Word {
 	_, value := cutText(f.Text)
 	return parser.Word{Value: f.Value, Text: value}

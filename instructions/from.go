@@ -8,6 +8,7 @@ import (
 	"slipway/parser"
 )
 
+// fromFlags lists the flags of FROM.
 var fromFlags = []flagSpec{{"platform", stringFlag}}
 
 // buildFrom parses a FROM. As upstream, it validates the stage name before the
@@ -25,7 +26,7 @@ func buildFrom(in *parser.Instruction) (Command, *diag.Diagnostic) {
 			return nil, diag.Errorf(from.Name.Text.Range(), "invalid name for build stage: %q, name can't start with a number or contain symbols", from.Name.Value)
 		}
 	case len(args) != 1:
-		return nil, notOneOrThree(in, args)
+		return nil, errOneOrThree(in, args)
 	}
 	from.Base = args[0]
 	set, d := parseFlags(in, fromFlags)
@@ -36,8 +37,9 @@ func buildFrom(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return from, nil
 }
 
-// notOneOrThree returns the error for a FROM with a wrong number of arguments.
-func notOneOrThree(in *parser.Instruction, args []parser.Word) *diag.Diagnostic {
+// errOneOrThree returns the error for a FROM with the wrong number of arguments, with a
+// hint at the probable mistake.
+func errOneOrThree(in *parser.Instruction, args []parser.Word) *diag.Diagnostic {
 	d := diag.Errorf(argsRange(in), "FROM requires either one or three arguments")
 	comment := slices.IndexFunc(args, func(w parser.Word) bool { return strings.HasPrefix(w.Value, "#") })
 	switch {
@@ -48,7 +50,7 @@ func notOneOrThree(in *parser.Instruction, args []parser.Word) *diag.Diagnostic 
 		d.Range.Start = args[comment].Text.Range().Start
 		return d.Hinted("comments must be on a separate line")
 	case slices.ContainsFunc(in.Flags, func(f parser.Flag) bool { return !f.HasValue }):
-		return missingEquals(d, in)
+		return hintMissingEquals(d, in)
 	case len(args) == 2 && strings.EqualFold(args[1].Value, "as"):
 		return d.Hinted("the name after %s is missing", args[1].Value)
 	case len(args) == 2:
@@ -57,7 +59,8 @@ func notOneOrThree(in *parser.Instruction, args []parser.Word) *diag.Diagnostic 
 	return d
 }
 
-// validStageName reports whether name, in lower case, is a valid stage name.
+// validStageName reports whether name, which must be in lower case, is a valid stage
+// name.
 func validStageName(name string) bool {
 	for i := range len(name) {
 		c := name[i]

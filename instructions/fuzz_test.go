@@ -11,9 +11,9 @@ import (
 	"slipway/source"
 )
 
-// FuzzParse checks, for any Dockerfile, that errors are located inside their
-// instruction, that every instruction has a command or an error, and that
-// ranges match the values. Most seeds in testdata exercise flags and mounts.
+// FuzzParse checks the invariants of Parse for any file. An error has a range inside its
+// instruction, every instruction has a command or an error, and ranges match the values.
+// Most seeds in testdata have flags and mounts.
 func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		file, diags := parser.Parse(source.NewFile("Dockerfile", content))
@@ -22,7 +22,7 @@ func FuzzParse(f *testing.F) {
 		}
 		d, diags := Parse(file)
 		for _, fault := range diags {
-			checkPlace(t, fault)
+			checkRange(t, fault)
 		}
 		again, more := Parse(file)
 		if len(again.Stages) != len(d.Stages) || len(more) != len(diags) || messages(more) != messages(diags) {
@@ -41,6 +41,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+// messages returns the messages of all diagnostics, one per line.
 func messages(l diag.List) string {
 	var b strings.Builder
 	for _, d := range l {
@@ -49,13 +50,16 @@ func messages(l diag.List) string {
 	return b.String()
 }
 
-func checkPlace(t *testing.T, d *diag.Diagnostic) {
+// checkRange checks that the range of d is inside its context.
+func checkRange(t *testing.T, d *diag.Diagnostic) {
 	t.Helper()
-	if d.Context.IsZero() || !inside(d.Range, d.Context) {
+	if d.Context.IsZero() || !isInside(d.Range, d.Context) {
 		t.Errorf("%s: at %v, shown is %v", d.Message, d.Range, d.Context)
 	}
 }
 
+// checkCommand checks that the ranges in c are inside the instruction and match the
+// values.
 func checkCommand(t *testing.T, c Command) {
 	t.Helper()
 	all := c.Syntax().Rng
@@ -66,7 +70,7 @@ func checkCommand(t *testing.T, c Command) {
 		}
 	case *Copy:
 		for _, i := range c.Inline {
-			if !inside(i.Range, all) {
+			if !isInside(i.Range, all) {
 				t.Errorf("heredoc %s is at %v", i.Name, i.Range)
 			}
 		}
@@ -76,29 +80,29 @@ func checkCommand(t *testing.T, c Command) {
 				t.Errorf("ARG %s is not %s=%s", a.Word.Value, a.Key, a.Default.Value)
 			}
 		}
-	default: // without ranges
+	default: // has no ranges to check
 	}
 }
 
-// checkMount checks that the fields are inside the flag, in order and disjoint.
+// checkMount checks that the fields of a mount are inside the flag, in order, and do not
+// overlap.
 func checkMount(t *testing.T, m Mount) {
 	t.Helper()
 	flag := m.Flag.Text.Range()
 	end := flag.Start
 	for _, f := range m.Fields {
-		if !inside(f.Range, flag) {
+		if !isInside(f.Range, flag) {
 			t.Errorf("field %q of %s is at %v", f.Text, m.Flag.Raw, f.Range)
 		}
 		if f.Range != m.Flag.ValueRange && f.Range.Start < end {
-			t.Errorf("field %q of %s overlaps the one before", f.Text, m.Flag.Raw)
+			t.Errorf("field %q of %s overlaps the previous field", f.Text, m.Flag.Raw)
 		} else if f.Range != m.Flag.ValueRange {
 			end = f.Range.End
 		}
 	}
 }
 
-// TestUnquote compares unquote with BuildKit's reading of the flags of all
-// seeds.
+// TestUnquote checks the index in the flag's text that unquote returns for each byte.
 func TestUnquote(t *testing.T) {
 	for _, tc := range []struct {
 		text string

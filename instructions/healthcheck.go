@@ -10,6 +10,7 @@ import (
 	"slipway/parser"
 )
 
+// healthcheckFlags lists the flags of HEALTHCHECK.
 var healthcheckFlags = []flagSpec{
 	{"interval", stringFlag},
 	{"timeout", stringFlag},
@@ -18,8 +19,8 @@ var healthcheckFlags = []flagSpec{
 	{"retries", stringFlag},
 }
 
-// shortestInterval is the minimum non-zero duration of a flag.
-const shortestInterval = time.Millisecond
+// minInterval is the minimum for durations other than 0.
+const minInterval = time.Millisecond
 
 // buildHealthcheck parses a HEALTHCHECK.
 //
@@ -29,7 +30,7 @@ const shortestInterval = time.Millisecond
 func buildHealthcheck(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	t, ok := in.Args.(*parser.Typed)
 	if !ok {
-		return nil, atLeastOne(in, "HEALTHCHECK")
+		return nil, errAtLeastOne(in, "HEALTHCHECK")
 	}
 	c := &Healthcheck{Node: Node{in}}
 	if strings.ToUpper(t.Type.Value) == "NONE" {
@@ -55,17 +56,18 @@ func buildHealthcheck(in *parser.Instruction) (Command, *diag.Diagnostic) {
 		{"start-period", &c.StartPeriod},
 		{"start-interval", &c.StartInterval},
 	} {
-		if *flag.to, d = interval(set.word(flag.name), flag.name); d != nil {
+		if *flag.to, d = parseInterval(set.word(flag.name), flag.name); d != nil {
 			return nil, d
 		}
 	}
-	if c.Retries, d = retries(set.word("retries")); d != nil {
+	if c.Retries, d = parseRetries(set.word("retries")); d != nil {
 		return nil, d
 	}
 	return c, nil
 }
 
-// healthTest returns the test as image configs represent it.
+// healthTest returns the command of a HEALTHCHECK in the format of image configs, such as
+// ["CMD-SHELL", "curl localhost"].
 func healthTest(in *parser.Instruction, t *parser.Typed) ([]string, *diag.Diagnostic) {
 	if typ := strings.ToUpper(t.Type.Value); typ != "CMD" {
 		d := diag.Errorf(t.Type.Text.Range(), "Unknown type %#v in HEALTHCHECK (try CMD)", typ)
@@ -78,15 +80,16 @@ func healthTest(in *parser.Instruction, t *parser.Typed) ([]string, *diag.Diagno
 	if len(args) == 0 {
 		return nil, diag.Errorf(argsRange(in), "Missing command after HEALTHCHECK CMD")
 	}
-	how := "CMD-SHELL"
+	kind := "CMD-SHELL"
 	if isJSON(t.Args) {
-		how = "CMD"
+		kind = "CMD"
 	}
-	return append([]string{how}, values(args)...), nil
+	return append([]string{kind}, values(args)...), nil
 }
 
-// interval parses a duration. An empty value is 0.
-func interval(w parser.Word, name string) (time.Duration, *diag.Diagnostic) {
+// parseInterval parses the duration in w, the value of the flag name. An empty value is
+// 0.
+func parseInterval(w parser.Word, name string) (time.Duration, *diag.Diagnostic) {
 	if w.Value == "" {
 		return 0, nil
 	}
@@ -94,14 +97,14 @@ func interval(w parser.Word, name string) (time.Duration, *diag.Diagnostic) {
 	if err != nil {
 		return 0, diag.Errorf(w.Text.Range(), "%w", err).Hinted("--%s takes a number with a unit, such as 30s or 1m30s", name)
 	}
-	if v != 0 && v < shortestInterval {
-		return 0, diag.Errorf(w.Text.Range(), "Interval %q cannot be less than %s", name, shortestInterval)
+	if v != 0 && v < minInterval {
+		return 0, diag.Errorf(w.Text.Range(), "Interval %q cannot be less than %s", name, minInterval)
 	}
 	return v, nil
 }
 
-// retries parses a number. An empty value is 0.
-func retries(w parser.Word) (int, *diag.Diagnostic) {
+// parseRetries parses the value of --retries. An empty value is 0.
+func parseRetries(w parser.Word) (int, *diag.Diagnostic) {
 	if w.Value == "" {
 		return 0, nil
 	}

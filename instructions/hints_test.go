@@ -2,8 +2,7 @@ package instructions
 
 import "testing"
 
-// TestHints checks the hint of the error for the second line of a file, and the
-// range it marks.
+// TestHints checks the hint and the range of the error in the second line of a file.
 func TestHints(t *testing.T) {
 	const typed = "the value of a flag follows =, write "
 	for _, tc := range []struct{ line, hint, at string }{

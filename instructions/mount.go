@@ -8,17 +8,17 @@ import (
 	"slipway/parser"
 )
 
-// parseMount splits a --mount flag into fields and evaluates from, which must
-// not contain variables because it determines the order of stages. If from is
-// repeated, the last one wins. Package plan validates the other fields after
-// expansion.
+// parseMount parses a --mount flag. It evaluates only the field from, which must not
+// contain variables, because it determines the order of the stages. If from occurs
+// several times, the last one is used. Package plan expands and validates the other
+// fields.
 //
 //	mount = field { "," field } .
 //	field = key [ "=" value ] .
 func parseMount(f *parser.Flag) (Mount, *diag.Diagnostic) {
 	list, err := fields(f)
 	if err != nil {
-		d := diag.Errorf(err.at, "failed to parse csv mounts: %w", err.cause)
+		d := diag.Errorf(err.location, "failed to parse csv mounts: %w", err.cause)
 		if f.Value == "" {
 			d.Range = f.Text.Range()
 			d.Hinted("a mount has fields, such as --mount=type=cache,target=/path")
@@ -27,7 +27,7 @@ func parseMount(f *parser.Flag) (Mount, *diag.Diagnostic) {
 	}
 	m := Mount{Flag: f}
 	for _, field := range list {
-		v := MountField{Text: field.text, Range: field.at(0, len(field.text))}
+		v := MountField{Text: field.text, Range: field.rangeOf(0, len(field.text))}
 		key, value, ok := strings.Cut(field.text, "=")
 		v.Key, v.Value, v.HasValue = strings.ToLower(key), value, ok
 		m.Fields = append(m.Fields, v)
@@ -36,25 +36,25 @@ func parseMount(f *parser.Flag) (Mount, *diag.Diagnostic) {
 		}
 		// Upstream: a trailing $ is not a variable.
 		if i := strings.IndexByte(value, '$'); i >= 0 && i < len(value)-1 {
-			return Mount{}, diag.Errorf(field.at(len(key)+1, len(field.text)), "'%s' doesn't support variable expansion, define alias stage instead", v.Key)
+			return Mount{}, diag.Errorf(field.rangeOf(len(key)+1, len(field.text)), "'%s' doesn't support variable expansion, define alias stage instead", v.Key)
 		}
-		m.From, m.FromAt = value, field.at(len(key)+1, len(field.text))
+		m.From, m.FromAt = value, field.rangeOf(len(key)+1, len(field.text))
 	}
 	return m, nil
 }
 
-// separateField matches a word that starts like a field of a mount, or like
-// "=value" of one.
+// separateField matches a word that a space separates from a --mount flag although it
+// looks like a field of the mount, or like the "=value" of one.
 var separateField = regexp.MustCompile(`^(=.|(type|from|source|src|target|dst|destination|readonly|ro|readwrite|rw|id|sharing|required|size|mode|uid|gid|env)=)`)
 
-// HintMount adds a hint to d, an error about the last mount, if a space
-// separates one of its fields from the others. It returns d.
+// HintMount adds a hint to d, an error about the last mount, if a space inside the flag
+// separates one field from the others. It returns d.
 func (r *Run) HintMount(d *diag.Diagnostic) *diag.Diagnostic {
 	if len(r.In.Flags) == 0 || d.Hint != "" {
 		return d
 	}
 	last, word := r.In.Flags[len(r.In.Flags)-1], firstWord(r.In)
-	if last.Name != "mount" || !inside(d.Range, last.Text.Range()) || !separateField.MatchString(word.String()) {
+	if last.Name != "mount" || !isInside(d.Range, last.Text.Range()) || !separateField.MatchString(word.String()) {
 		return d
 	}
 	comma := ","

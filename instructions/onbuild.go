@@ -7,14 +7,14 @@ import (
 	"slipway/parser"
 )
 
-// buildOnbuild parses an ONBUILD. It checks only the keyword of the trigger.
-// The build that executes the trigger checks the rest.
+// buildOnbuild parses an ONBUILD. It checks only the keyword of the trigger. The build
+// that executes the trigger checks the rest.
 //
 //	onbuild = "ONBUILD" instruction .
 func buildOnbuild(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	sub, ok := in.Args.(*parser.Sub)
 	if !ok {
-		return nil, atLeastOne(in, "ONBUILD")
+		return nil, errAtLeastOne(in, "ONBUILD")
 	}
 	if _, d := parseFlags(in, nil); d != nil {
 		return nil, d
@@ -29,11 +29,11 @@ func buildOnbuild(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return &Onbuild{Node: Node{in}, Expression: expression(in)}, nil
 }
 
-// expression formats the trigger for image configs: the line without ONBUILD,
-// followed by the heredocs, without a trailing newline.
+// expression returns the trigger in the format of image configs: the line without
+// ONBUILD, followed by the heredocs, without a trailing newline.
 //
-// Upstream: only ASCII white space is trimmed around the keyword. If other
-// white space precedes ONBUILD, the keyword itself remains, too.
+// Upstream: only ASCII white space is trimmed around the keyword. If other white space
+// precedes ONBUILD, the result still contains the keyword.
 func expression(in *parser.Instruction) string {
 	const keyword, space = "ONBUILD", "\t\n\f\r "
 	line := in.Line.String()

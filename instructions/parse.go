@@ -8,12 +8,12 @@ import (
 	"slipway/parser"
 )
 
-// builder converts an instruction to its type. Builders check in upstream's
-// order, because only the first error of an instruction is reported.
+// builder converts an instruction to its type. Because only the first error in an
+// instruction is reported, builders check in upstream's order.
 type builder func(*parser.Instruction) (Command, *diag.Diagnostic)
 
-// keywords lists the supported instructions. If several are equally similar to
-// a misspelled keyword, the first is suggested.
+// keywords lists all instructions. If several keywords are equally similar to a misspelt
+// one, errors suggest the first of them.
 var keywords = []struct {
 	name  string
 	build builder
@@ -38,49 +38,48 @@ var keywords = []struct {
 	{"workdir", buildWorkdir},
 }
 
-// maxFaults is the maximum number of errors reported for a file.
-const maxFaults = 100
+// maxErrors is the maximum number of errors that Parse reports for a file.
+const maxErrors = 100
 
-// Parse converts all instructions of a file to their types.
+// Parse converts all instructions in a file to their types.
 //
 //	file = { arg } { stage } .
 //	stage = from { instruction } .
 //
-// The first error is the one that upstream reports. Errors of later
-// instructions follow in file order, up to maxFaults. The result omits invalid
-// instructions, and the whole stage of an invalid FROM. Lines that an earlier
-// error already explains, such as the lines after CMD <<EOF, cause no errors of
-// their own.
+// The first error is the one that upstream reports. Errors in later instructions follow
+// in file order, up to maxErrors. The result omits invalid instructions, and all
+// instructions of a stage whose FROM is invalid. If an error explains several lines, such
+// as the lines after CMD <<EOF, Parse reports no further errors about these lines.
 //
-// Upstream: errors about a single instruction start with its line number,
-// errors about stages do not.
+// Upstream: errors about a single instruction start with its line number, errors about
+// stages do not.
 func Parse(f *parser.File) (*Dockerfile, diag.List) {
 	a := assembly{file: &Dockerfile{File: f}}
-	s := stray{file: f}
+	s := unknownLines{file: f}
 	for _, in := range f.Instructions() {
 		c, d := ParseOne(in)
-		known := find(in) != nil
-		if d != nil && len(a.list) < maxFaults && (known || s.explain(d, in)) {
-			a.list = append(a.list, numbered(d, in))
+		known := findBuilder(in) != nil
+		if d != nil && len(a.list) < maxErrors && (known || s.explain(d, in)) {
+			a.list = append(a.list, withLine(d, in))
 		}
-		s.previous, s.unknown = in, !known
+		s.previous, s.previousUnknown = in, !known
 		a.add(in, c)
 	}
 	return a.file, a.list
 }
 
-// Code returns the logical line without surrounding white space, with the
-// keyword as written. Step names and descriptions are derived from it.
+// Code returns the logical line of c without surrounding white space. Step names and
+// descriptions are derived from it.
 func Code(c Command) string { return strings.TrimSpace(c.Syntax().Line.String()) }
 
-// ParseOne converts one instruction to its type. Its errors lack the line
-// number that Parse prepends, as the errors of ONBUILD triggers do upstream.
+// ParseOne converts one instruction to its type. Its errors lack the line number that
+// Parse prepends. Upstream omits it in errors about ONBUILD triggers, too.
 func ParseOne(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	c, d := build(in)
 	if d == nil {
 		return c, nil
 	}
-	if !inside(d.Range, in.Rng) {
+	if !isInside(d.Range, in.Rng) {
 		d.Range = in.Rng
 	}
 	if near := in.NearJSON(); near != nil && d.Hint == "" {
@@ -90,16 +89,17 @@ func ParseOne(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return nil, d.In(in.Rng)
 }
 
+// build runs the builder for the keyword of an instruction.
 func build(in *parser.Instruction) (Command, *diag.Diagnostic) {
-	if b := find(in); b != nil {
+	if b := findBuilder(in); b != nil {
 		return b(in)
 	}
-	return nil, unknown(in)
+	return nil, unknownKeyword(in)
 }
 
-// find returns the builder for the keyword of an instruction, or nil if it is
-// unknown.
-func find(in *parser.Instruction) builder {
+// findBuilder returns the builder for the keyword of an instruction, or nil if the
+// keyword is unknown.
+func findBuilder(in *parser.Instruction) builder {
 	keyword := strings.ToLower(in.Keyword.String())
 	for _, k := range keywords {
 		if k.name == keyword {
@@ -109,23 +109,22 @@ func find(in *parser.Instruction) builder {
 	return nil
 }
 
-// numbered prepends the line number to the message of d.
-func numbered(d *diag.Diagnostic, in *parser.Instruction) *diag.Diagnostic {
+// withLine prepends the line number of in to the message of d.
+func withLine(d *diag.Diagnostic, in *parser.Instruction) *diag.Diagnostic {
 	d.Message = fmt.Sprintf("dockerfile parse error on line %d: %s", in.Rng.Position().Line, d.Message)
 	return d
 }
 
-// assembly groups instructions into stages.
+// assembly groups instructions into stages and collects the errors.
 type assembly struct {
 	file     *Dockerfile
 	list     diag.List
 	stage    *Stage // nil before the first FROM and after an invalid one
-	begun    bool   // a FROM was seen
-	reported bool   // the error about instructions before FROM is reported
+	hasFrom  bool   // whether a FROM precedes the next instruction, valid or not
+	reported bool   // whether the error about an instruction before FROM is in list
 }
 
-// add adds c, the command of in, to the current stage. c is nil if in is
-// invalid.
+// add adds c to the current stage. c is the command for in, or nil if in is invalid.
 func (a *assembly) add(in *parser.Instruction, c Command) {
 	from, ok := c.(*From)
 	switch {
@@ -133,20 +132,20 @@ func (a *assembly) add(in *parser.Instruction, c Command) {
 		name := strings.ToLower(from.Name.Value)
 		a.stage = &Stage{From: from, Name: name, Doc: describe(in, name)}
 		a.file.Stages = append(a.file.Stages, a.stage)
-		a.begun = true
+		a.hasFrom = true
 	case c == nil:
 		if strings.EqualFold(in.Keyword.String(), "from") {
-			a.stage, a.begun = nil, true
+			a.stage, a.hasFrom = nil, true
 		}
 	case a.stage != nil:
 		a.stage.Commands = append(a.stage.Commands, c)
-	case !a.begun:
+	case !a.hasFrom:
 		a.addGlobal(in, c)
 	}
 }
 
-// addGlobal adds a command that precedes the first FROM. Only ARG is allowed
-// there.
+// addGlobal adds a command before the first FROM. It reports an error unless the command
+// is ARG.
 func (a *assembly) addGlobal(in *parser.Instruction, c Command) {
 	if arg, ok := c.(*Arg); ok {
 		a.file.Args = append(a.file.Args, arg)

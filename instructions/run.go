@@ -7,6 +7,7 @@ import (
 	"slipway/parser"
 )
 
+// runFlags lists the flags of RUN.
 var runFlags = []flagSpec{
 	{"device", listFlag},
 	{"mount", listFlag},

@@ -9,21 +9,23 @@ import (
 	"slipway/parser"
 )
 
-// one returns the single argument of an instruction that has no flags.
-func one(in *parser.Instruction, name string) (parser.Word, *diag.Diagnostic) {
+// oneArgument returns the argument of an instruction that takes exactly one argument and
+// no flags.
+func oneArgument(in *parser.Instruction, name string) (parser.Word, *diag.Diagnostic) {
 	args := words(in.Args)
 	if len(args) != 1 {
-		return parser.Word{}, exactlyOne(in, name)
+		return parser.Word{}, errExactlyOne(in, name)
 	}
 	_, d := parseFlags(in, nil)
 	return args[0], d
 }
 
-// some returns the arguments of an instruction that has no flags.
-func some(in *parser.Instruction, name string) ([]parser.Word, *diag.Diagnostic) {
+// atLeastOneArgument returns the arguments of an instruction that takes at least one
+// argument and no flags.
+func atLeastOneArgument(in *parser.Instruction, name string) ([]parser.Word, *diag.Diagnostic) {
 	args := words(in.Args)
 	if len(args) == 0 {
-		return nil, atLeastOne(in, name)
+		return nil, errAtLeastOne(in, name)
 	}
 	_, d := parseFlags(in, nil)
 	return args, d
@@ -33,7 +35,7 @@ func some(in *parser.Instruction, name string) ([]parser.Word, *diag.Diagnostic)
 //
 //	maintainer = "MAINTAINER" text .
 func buildMaintainer(in *parser.Instruction) (Command, *diag.Diagnostic) {
-	w, d := one(in, "MAINTAINER")
+	w, d := oneArgument(in, "MAINTAINER")
 	if d != nil {
 		return nil, d
 	}
@@ -44,7 +46,7 @@ func buildMaintainer(in *parser.Instruction) (Command, *diag.Diagnostic) {
 //
 //	workdir = "WORKDIR" text .
 func buildWorkdir(in *parser.Instruction) (Command, *diag.Diagnostic) {
-	w, d := one(in, "WORKDIR")
+	w, d := oneArgument(in, "WORKDIR")
 	if d != nil {
 		return nil, d
 	}
@@ -55,7 +57,7 @@ func buildWorkdir(in *parser.Instruction) (Command, *diag.Diagnostic) {
 //
 //	user = "USER" text .
 func buildUser(in *parser.Instruction) (Command, *diag.Diagnostic) {
-	w, d := one(in, "USER")
+	w, d := oneArgument(in, "USER")
 	if d != nil {
 		return nil, d
 	}
@@ -70,7 +72,7 @@ func buildUser(in *parser.Instruction) (Command, *diag.Diagnostic) {
 func buildStopSignal(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	args := words(in.Args)
 	if len(args) != 1 {
-		return nil, exactlyOne(in, "STOPSIGNAL")
+		return nil, errExactlyOne(in, "STOPSIGNAL")
 	}
 	return &StopSignal{Node: Node{in}, Signal: args[0]}, nil
 }
@@ -81,7 +83,7 @@ func buildStopSignal(in *parser.Instruction) (Command, *diag.Diagnostic) {
 //
 // Upstream: ports are sorted as written, before variables are expanded.
 func buildExpose(in *parser.Instruction) (Command, *diag.Diagnostic) {
-	ports, d := some(in, "EXPOSE")
+	ports, d := atLeastOneArgument(in, "EXPOSE")
 	if d != nil {
 		return nil, d
 	}
@@ -94,7 +96,7 @@ func buildExpose(in *parser.Instruction) (Command, *diag.Diagnostic) {
 //
 //	volume = "VOLUME" ( path { path } | "[" string { "," string } "]" ) .
 func buildVolume(in *parser.Instruction) (Command, *diag.Diagnostic) {
-	paths, d := some(in, "VOLUME")
+	paths, d := atLeastOneArgument(in, "VOLUME")
 	if d != nil {
 		return nil, d
 	}

@@ -7,14 +7,15 @@ import (
 	"slipway/source"
 )
 
-// Dockerfile represents a file: the ARGs before the first FROM, and the stages.
+// Dockerfile is a parsed Dockerfile: the ARGs before the first FROM, and the stages. It
+// is immutable.
 type Dockerfile struct {
 	File   *parser.File
 	Args   []*Arg
 	Stages []*Stage
 }
 
-// Stage is a FROM and the instructions up to the next FROM.
+// Stage is a FROM together with the instructions up to the next FROM.
 type Stage struct {
 	From     *From
 	Name     string // the name after AS, in lower case; "" if unnamed
@@ -22,8 +23,7 @@ type Stage struct {
 	Commands []Command
 }
 
-// Command is an instruction of a stage, or FROM. It is one of the types below
-// that embed Node.
+// Command is an instruction. Its type is one of the types below that embed Node.
 //
 //sumtype:decl
 type Command interface {
@@ -32,13 +32,13 @@ type Command interface {
 	command()
 }
 
-// Node links a command to its syntax.
+// Node links a command to its syntax tree.
 type Node struct{ In *parser.Instruction }
 
 // Syntax returns the instruction as written.
 func (n Node) Syntax() *parser.Instruction { return n.In }
 
-// From starts a stage: FROM [--platform=P] BASE [AS NAME].
+// From is FROM, which starts a stage: FROM [--platform=P] BASE [AS NAME].
 type From struct {
 	Node
 	Base     parser.Word
@@ -47,13 +47,13 @@ type From struct {
 	Name     parser.Word // as written; Value is "" if absent
 }
 
-// Arg declares build arguments: ARG NAME[=DEFAULT]…
+// Arg is ARG, which declares build arguments: ARG NAME[=DEFAULT]…
 type Arg struct {
 	Node
 	Args []ArgDecl
 }
 
-// ArgDecl is one declaration of an ARG.
+// ArgDecl is the declaration of one build argument in an ARG.
 type ArgDecl struct {
 	Key     string
 	Default *parser.Word // nil if there is no =
@@ -61,33 +61,34 @@ type ArgDecl struct {
 	Word    parser.Word  // NAME or NAME=DEFAULT
 }
 
-// Env sets variables: ENV KEY=VALUE… or ENV KEY VALUE.
+// Env is ENV, which sets environment variables: ENV KEY=VALUE… or ENV KEY VALUE.
 type Env struct {
 	Node
 	Pairs  []parser.Pair
 	Legacy bool // the form without =
 }
 
-// Label sets labels: LABEL KEY=VALUE… or LABEL KEY VALUE.
+// Label is LABEL, which sets labels of the image: LABEL KEY=VALUE… or LABEL KEY VALUE.
 type Label struct {
 	Node
 	Pairs  []parser.Pair
 	Legacy bool
 }
 
-// Maintainer sets the author: MAINTAINER TEXT.
+// Maintainer is MAINTAINER, which sets the author of the image: MAINTAINER TEXT.
 type Maintainer struct {
 	Node
 	Author parser.Word
 }
 
-// CommandLine represents the command line of RUN, CMD or ENTRYPOINT.
+// CommandLine is the command line of RUN, CMD or ENTRYPOINT. If it has no arguments, Args
+// is empty for RUN and CMD, and nil for ENTRYPOINT.
 type CommandLine struct {
-	Args  []parser.Word // strings of the JSON array, or the single string of the shell form. Without arguments it is empty, or nil for ENTRYPOINT
-	Shell bool          // shell form
+	Args  []parser.Word // the strings of the JSON array, or the single string of the shell form
+	Shell bool          // whether the shell runs the command line
 }
 
-// Run executes a command: RUN [--mount= --network= --security= --device=]
+// Run is RUN, which executes a command: RUN [--mount= --network= --security= --device=]
 // COMMAND.
 type Run struct {
 	Node
@@ -99,16 +100,16 @@ type Run struct {
 	Devices  []Device
 }
 
-// Mount is a --mount flag. Only From is evaluated before expansion; package
-// plan evaluates the other fields in order.
+// Mount is a --mount flag. Only From is evaluated. Package plan expands and evaluates the
+// other fields in order.
 type Mount struct {
 	Flag   *parser.Flag
 	From   string       // "" if absent
-	FromAt source.Range // range of From
+	FromAt source.Range // the range of From's value
 	Fields []MountField
 }
 
-// MountField is one comma-separated field of a --mount value.
+// MountField is one comma-separated field in the value of a --mount flag.
 type MountField struct {
 	Text     string       // the whole field, without CSV quotes
 	Key      string       // in lower case
@@ -117,13 +118,13 @@ type MountField struct {
 	Range    source.Range // of the field, or of the whole flag value if CSV quotes make the position ambiguous
 }
 
-// Device is a --device flag.
+// Device is a --device flag, which requests a CDI device.
 type Device struct {
 	Name     string
 	Required bool
 }
 
-// Copy copies files: COPY or ADD [flags] SOURCE… DEST.
+// Copy is COPY or ADD, which copy files into the image: COPY [flags] SOURCE… DEST.
 type Copy struct {
 	Node
 	Add      bool          // whether the instruction is ADD
@@ -141,8 +142,7 @@ type Copy struct {
 	Unpack   *bool       // --unpack (ADD); nil if absent
 }
 
-// Inline is a file whose content is in the Dockerfile: a heredoc of COPY or
-// ADD.
+// Inline is a file whose content is a heredoc in COPY or ADD.
 type Inline struct {
 	Name   string
 	Data   string // without leading tabs for <<-
@@ -150,57 +150,60 @@ type Inline struct {
 	Range  source.Range
 }
 
-// Workdir changes the working directory: WORKDIR PATH.
+// Workdir is WORKDIR, which sets the working directory: WORKDIR PATH.
 type Workdir struct {
 	Node
 	Path parser.Word
 }
 
-// User changes the user: USER NAME[:GROUP].
+// User is USER, which sets the user: USER NAME[:GROUP].
 type User struct {
 	Node
 	User parser.Word
 }
 
-// Volume declares mount points: VOLUME PATH… Values have no surrounding white
-// space.
+// Volume is VOLUME, which declares mount points: VOLUME PATH… The values have no
+// surrounding white space.
 type Volume struct {
 	Node
 	Paths []parser.Word
 }
 
-// Expose declares ports: EXPOSE PORT…
+// Expose is EXPOSE, which declares ports: EXPOSE PORT…
 type Expose struct {
 	Node
-	Ports []parser.Word // sorted by value, as upstream does when it parses
+	Ports []parser.Word // sorted by value. Upstream: before variables are expanded
 }
 
-// StopSignal sets the signal that stops a container: STOPSIGNAL SIGNAL.
+// StopSignal is STOPSIGNAL, which sets the signal that stops a container: STOPSIGNAL
+// SIGNAL.
 type StopSignal struct {
 	Node
 	Signal parser.Word
 }
 
-// Shell sets the shell of shell forms: SHELL ["executable", "parameter"…].
+// Shell is SHELL, which sets the shell for shell forms: SHELL ["executable",
+// "parameter"…].
 type Shell struct {
 	Node
 	Shell []string
 }
 
-// Cmd sets the default command: CMD COMMAND.
+// Cmd is CMD, which sets the default command of a container: CMD COMMAND.
 type Cmd struct {
 	Node
 	CommandLine
 }
 
-// Entrypoint sets the entry point: ENTRYPOINT COMMAND.
+// Entrypoint is ENTRYPOINT, which sets the entry point of a container: ENTRYPOINT
+// COMMAND.
 type Entrypoint struct {
 	Node
 	CommandLine
 }
 
-// Healthcheck configures the health check of a container: HEALTHCHECK [flags]
-// CMD COMMAND or HEALTHCHECK NONE.
+// Healthcheck is HEALTHCHECK, which configures the health check of a container:
+// HEALTHCHECK [flags] CMD COMMAND or HEALTHCHECK NONE.
 type Healthcheck struct {
 	Node
 	Test          []string // as in the image config; the first element is NONE, CMD or CMD-SHELL
@@ -211,8 +214,8 @@ type Healthcheck struct {
 	Retries       int
 }
 
-// Onbuild stores an instruction as a trigger for builds based on this image:
-// ONBUILD INSTRUCTION.
+// Onbuild is ONBUILD, which stores an instruction as a trigger for builds based on the
+// image: ONBUILD INSTRUCTION.
 type Onbuild struct {
 	Node
 	Expression string // the trigger in the image config, including heredoc bodies

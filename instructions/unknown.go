@@ -12,13 +12,13 @@ import (
 	"slipway/source"
 )
 
-// unknown returns the error for an unknown keyword.
-func unknown(in *parser.Instruction) *diag.Diagnostic {
+// unknownKeyword returns the error for an instruction with an unknown keyword.
+func unknownKeyword(in *parser.Instruction) *diag.Diagnostic {
 	keyword := in.Keyword.String()
 	return diag.Errorf(in.Keyword.Range(), "unknown instruction: %s%s", keyword, suggest.Hint(keyword, names(), false))
 }
 
-// names returns the keywords of all instructions.
+// names returns the keywords of all instructions in lower case.
 func names() []string {
 	list := make([]string, len(keywords))
 	for i, k := range keywords {
@@ -27,46 +27,46 @@ func names() []string {
 	return list
 }
 
-// stray explains lines that are not instructions. Usually the previous line
-// should have been continued.
-type stray struct {
-	file     *parser.File
-	previous *parser.Instruction // nil before the first one
-	unknown  bool                // whether the previous line has an unknown keyword, too
-	until    int                 // the last line that an error already explains
+// unknownLines explains lines that are not instructions. The usual reason is that the
+// previous line lacks a continuation character.
+type unknownLines struct {
+	file            *parser.File
+	previous        *parser.Instruction // nil before the first instruction
+	previousUnknown bool                // whether the previous line has an unknown keyword, too
+	explainedUntil  int                 // the last line explained by an earlier error
 }
 
-// explain adds a hint to d, the error for an unknown keyword. It returns false
-// if an earlier error already explains the line, so that d need not be
-// reported.
-func (s *stray) explain(d *diag.Diagnostic, in *parser.Instruction) bool {
+// explain adds a hint to d, the error for an unknown keyword. It returns false if an
+// earlier error already explains the line, so that d need not be reported.
+func (s *unknownLines) explain(d *diag.Diagnostic, in *parser.Instruction) bool {
 	line, last := in.Rng.Lines()
 	_, near := suggest.Search(in.Keyword.String(), names(), false)
-	if line <= s.until || s.unknown && !near {
-		s.until = max(s.until, last)
+	if line <= s.explainedUntil || s.previousUnknown && !near {
+		s.explainedUntil = max(s.explainedUntil, last)
 		return false
 	}
 	switch {
 	case isUTF16(s.file.Source.Bytes):
 		d.Hinted("the file is UTF-16, save it as UTF-8")
 	case in.Keyword.Len() == 0, s.previous == nil && in.Above.Start == in.Above.End:
-	case s.inDocument(d, line), s.afterComment(d, in):
-	case s.previous != nil && (!near || indented(in)):
-		s.continues(d, in)
+	case s.hintHeredoc(d, line), s.hintComment(d, in):
+	case s.previous != nil && (!near || isIndented(in)):
+		s.hintContinuation(d, in)
 	}
 	return true
 }
 
-// isUTF16 reports whether b starts like UTF-16: with a byte order mark, or with
-// an ASCII character.
+// isUTF16 reports whether b is probably UTF-16: it starts with a byte order mark, or with
+// an ASCII character in UTF-16.
 func isUTF16(b []byte) bool {
 	return bytes.HasPrefix(b, []byte{0xFF, 0xFE}) || bytes.HasPrefix(b, []byte{0xFE, 0xFF}) ||
 		len(b) > 1 && (b[0] == 0) != (b[1] == 0)
 }
 
-// inDocument adds a hint to d if the line is in the body of a heredoc whose instruction
-// does not support heredocs.
-func (s *stray) inDocument(d *diag.Diagnostic, line int) bool {
+// hintHeredoc adds a hint to d if the line is in the body of a heredoc, but the
+// instruction of the heredoc does not support heredocs. It reports whether it added the
+// hint.
+func (s *unknownLines) hintHeredoc(d *diag.Diagnostic, line int) bool {
 	if s.previous == nil || len(s.previous.Heredocs) > 0 {
 		return false
 	}
@@ -79,16 +79,16 @@ func (s *stray) inDocument(d *diag.Diagnostic, line int) bool {
 	d.Note(words[0].Word.Range(), "%s does not start a heredoc here", words[0].Word)
 	for n := line; n <= s.file.Source.Lines(); n++ {
 		if strings.TrimSpace(s.file.Source.Line(n)) == words[0].Name {
-			s.until = n
+			s.explainedUntil = n
 			break
 		}
 	}
 	return true
 }
 
-// afterComment adds a hint if the line follows a comment that ends with the
-// escape character.
-func (s *stray) afterComment(d *diag.Diagnostic, in *parser.Instruction) bool {
+// hintComment adds a hint to d if the line follows a comment that ends with the escape
+// character. It reports whether it added the hint.
+func (s *unknownLines) hintComment(d *diag.Diagnostic, in *parser.Instruction) bool {
 	line, _ := in.Rng.Lines()
 	if in.Above.Start == in.Above.End {
 		return false
@@ -99,21 +99,21 @@ func (s *stray) afterComment(d *diag.Diagnostic, in *parser.Instruction) bool {
 		return false
 	}
 	d.Hinted(`line %d is a comment, whose %c does not continue it`, line-1, s.file.Escape)
-	d.Note(trimmed(above), "this comment ends with its line")
+	d.Note(trimRange(above), "this comment ends with its line")
 	return true
 }
 
-// continues adds a hint if the line looks like a continuation of the previous
+// hintContinuation adds a hint to d if the line looks like a continuation of the previous
 // instruction.
-func (s *stray) continues(d *diag.Diagnostic, in *parser.Instruction) {
+func (s *unknownLines) hintContinuation(d *diag.Diagnostic, in *parser.Instruction) {
 	head := s.previous.Head()
 	_, n := head.Lines()
-	at := trimmed(s.file.Source.LineRange(n, n))
+	at := trimRange(s.file.Source.LineRange(n, n))
 	text, escape := at.String(), string(s.file.Escape)
 	switch {
 	case len(s.previous.Heredocs) > 0:
-	case commented(text, escape) >= 0:
-		at.Start += commented(text, escape)
+	case indexCommentedEscape(text, escape) >= 0:
+		at.Start += indexCommentedEscape(text, escape)
 		d.Hinted("the %s in line %d is not at the end of the line: a comment follows it", escape, n)
 		d.Note(at, "write the comment on a line of its own, or drop it")
 	case strings.HasSuffix(text, escape+escape):
@@ -131,9 +131,9 @@ func (s *stray) continues(d *diag.Diagnostic, in *parser.Instruction) {
 	}
 }
 
-// commented returns the index of an escape character that is followed by a
-// comment, or -1.
-func commented(text, escape string) int {
+// indexCommentedEscape returns the index of an escape character in text that is followed
+// by a comment, or -1.
+func indexCommentedEscape(text, escape string) int {
 	for i := range text {
 		rest, ok := strings.CutPrefix(text[i:], escape)
 		if comment := strings.TrimLeft(rest, " \t"); ok && comment != rest && strings.HasPrefix(comment, "#") {
@@ -143,24 +143,24 @@ func commented(text, escape string) int {
 	return -1
 }
 
-// looksContinued reports whether a line looks like a continuation of the
-// previous instruction, whose last line is text. It judges by indentation, case
-// and operators.
-func (s *stray) looksContinued(in *parser.Instruction, text string) bool {
+// looksContinued reports whether in looks like a continuation of the previous
+// instruction, whose last line is text. It judges by indentation, case and operators such
+// as &&.
+func (s *unknownLines) looksContinued(in *parser.Instruction, text string) bool {
 	keyword := in.Keyword.String()
 	pairs := []string{"env", "label", "arg"}
-	return indented(in) || strings.ToUpper(keyword) != keyword || !unicode.IsLetter(rune(keyword[0])) ||
+	return isIndented(in) || strings.ToUpper(keyword) != keyword || !unicode.IsLetter(rune(keyword[0])) ||
 		strings.Contains(keyword, "=") && slices.Contains(pairs, strings.ToLower(s.previous.Keyword.String())) ||
 		slices.ContainsFunc([]string{"&&", "||", "|", ";"}, func(end string) bool { return strings.HasSuffix(text, end) })
 }
 
-// indented reports whether the first line of an instruction is indented.
-func indented(in *parser.Instruction) bool {
+// isIndented reports whether the first line of an instruction is indented.
+func isIndented(in *parser.Instruction) bool {
 	return in.Keyword.Range().Start > in.Rng.Start && in.Rng.File.Bytes[in.Rng.Start] <= ' '
 }
 
-// trimmed returns the range without surrounding white space.
-func trimmed(r source.Range) source.Range {
+// trimRange returns r without surrounding white space.
+func trimRange(r source.Range) source.Range {
 	s := r.String()
 	r.End = r.Start + len(strings.TrimRightFunc(s, unicode.IsSpace))
 	r.Start = min(r.Start+len(s)-len(strings.TrimLeftFunc(s, unicode.IsSpace)), r.End)

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestUnknownHints checks the hint of the first error in a file with an unknown
-// keyword, and the position of its note.
+// TestUnknownHints checks the hint of the first error in a file with an unknown keyword,
+// and the position of the hint's note.
 func TestUnknownHints(t *testing.T) {
 	for _, tc := range []struct{ text, hint, note string }{
 		{"FROM x\nRUN a\n&& b\n", `line 2 has no \ at its end, so it is not continued`, ""},
@@ -53,8 +53,8 @@ func TestUnknownHints(t *testing.T) {
 	}
 }
 
-// TestUnknownOnce checks that lines explained by the first error have no errors
-// of their own.
+// TestUnknownOnce checks that an error about an unknown keyword suppresses errors about
+// the lines that it explains.
 func TestUnknownOnce(t *testing.T) {
 	for text, want := range map[string]int{
 		"FROM x\nCMD <<E\necho hi\ncd /x\nE\nCOPPY a b\n":     2,
@@ -68,8 +68,8 @@ func TestUnknownOnce(t *testing.T) {
 	}
 }
 
-// TestMaxFaults checks that only the first 100 errors of a file are reported.
-func TestMaxFaults(t *testing.T) {
+// TestMaxErrors checks that only the first 100 errors in a file are reported.
+func TestMaxErrors(t *testing.T) {
 	for lines, want := range map[int]int{99: 99, 100: 100, 500: 100} {
 		if _, list := parse(t, "FROM x\n"+strings.Repeat("RUN --x y\n", lines)); len(list) != want {
 			t.Errorf("%d faults: %d errors, want %d", lines, len(list), want)

@@ -8,7 +8,7 @@ import (
 	"slipway/parser"
 )
 
-// command parses one instruction of a stage.
+// command parses line as the only instruction of a stage and checks that its type is C.
 func command[C Command](t *testing.T, line string) C {
 	t.Helper()
 	d, diags := parse(t, "FROM scratch\n"+line+"\n")
@@ -22,13 +22,15 @@ func command[C Command](t *testing.T, line string) C {
 	return c
 }
 
-func equal(t *testing.T, what string, want, got any) {
+// checkEqual reports the differences between want and got in the value described by what.
+func checkEqual(t *testing.T, what string, want, got any) {
 	t.Helper()
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("%s (-want +got):\n%s", what, d)
 	}
 }
 
+// TestMountFields checks the keys, values and ranges of the fields in --mount flags.
 func TestMountFields(t *testing.T) {
 	for _, tc := range []struct {
 		flag, from string
@@ -57,23 +59,25 @@ func TestMountFields(t *testing.T) {
 				t.Errorf("%s: field %+v", tc.flag, f)
 			}
 		}
-		equal(t, tc.flag, tc.fields, got)
-		equal(t, tc.flag+" from", tc.from, m.From)
+		checkEqual(t, tc.flag, tc.fields, got)
+		checkEqual(t, tc.flag+" from", tc.from, m.From)
 	}
 }
 
-// TestMountEscape checks ranges in a file with the other escape character.
+// TestMountEscape checks the ranges of mount fields in a file with ` as the escape
+// character.
 func TestMountEscape(t *testing.T) {
 	d, diags := parse(t, "# escape=`\nFROM a\nRUN --mount=type=bind,source=c:\\x`ü,ro y\n")
 	if diags.Err() != nil {
 		t.Fatal(diags.Err())
 	}
 	f := d.Stages[0].Commands[0].(*Run).Mounts[0].Fields
-	equal(t, "value", `c:\xÃ¼`, f[1].Value)
-	equal(t, "place", "source=c:\\x`ü", f[1].Range.String())
-	equal(t, "next place", "ro", f[2].Range.String())
+	checkEqual(t, "value", `c:\xÃ¼`, f[1].Value)
+	checkEqual(t, "range", "source=c:\\x`ü", f[1].Range.String())
+	checkEqual(t, "next range", "ro", f[2].Range.String())
 }
 
+// TestDevices checks the values of --device flags.
 func TestDevices(t *testing.T) {
 	for line, want := range map[string]Device{
 		"--device=vendor/class=dev":             {Name: "vendor/class=dev"},
@@ -86,10 +90,11 @@ func TestDevices(t *testing.T) {
 		"--device=required=true,required=false": {},
 	} {
 		run := command[*Run](t, "RUN "+line+" a")
-		equal(t, line, []Device{want}, run.Devices)
+		checkEqual(t, line, []Device{want}, run.Devices)
 	}
 }
 
+// TestCommandLines checks the arguments of CMD, RUN and ENTRYPOINT in both forms.
 func TestCommandLines(t *testing.T) {
 	for _, tc := range []struct {
 		args  string
@@ -103,12 +108,12 @@ func TestCommandLines(t *testing.T) {
 		{"", []string{}, true},
 	} {
 		cmd := command[*Cmd](t, "CMD"+tc.args)
-		equal(t, "CMD"+tc.args, tc.want, values(cmd.Args))
+		checkEqual(t, "CMD"+tc.args, tc.want, values(cmd.Args))
 		run := command[*Run](t, "RUN"+tc.args)
-		equal(t, "RUN"+tc.args, tc.want, values(run.Args))
+		checkEqual(t, "RUN"+tc.args, tc.want, values(run.Args))
 		entry := command[*Entrypoint](t, "ENTRYPOINT"+tc.args)
-		equal(t, "ENTRYPOINT"+tc.args, tc.want, values(entry.Args))
-		equal(t, "shell forms", [3]bool{tc.shell, tc.shell, tc.shell}, [3]bool{cmd.Shell, run.Shell, entry.Shell})
+		checkEqual(t, "ENTRYPOINT"+tc.args, tc.want, values(entry.Args))
+		checkEqual(t, "shell forms", [3]bool{tc.shell, tc.shell, tc.shell}, [3]bool{cmd.Shell, run.Shell, entry.Shell})
 		if cmd.Args == nil || run.Args == nil {
 			t.Errorf("%q: CMD %v or RUN %v is nil", tc.args, cmd.Args, run.Args)
 		}
@@ -118,10 +123,11 @@ func TestCommandLines(t *testing.T) {
 	}
 }
 
+// TestInline checks the names, contents and ranges of heredocs in COPY and ADD.
 func TestInline(t *testing.T) {
 	for _, tc := range []struct {
 		line string
-		want []string // name|data|place
+		want []string // name|data|range
 	}{
 		{"COPY <<A b <<-B /x\n\t1\nA\n\t2\n\tB", []string{"A|\t1\n|\t1\n", "B|2\n|\t2\n"}},
 		{"COPY <<A <<A /x\n1\nA\n2\nA", []string{"A|2\n|2\n", "A|2\n|2\n"}},
@@ -134,13 +140,14 @@ func TestInline(t *testing.T) {
 		for _, i := range command[*Copy](t, tc.line).Inline {
 			got = append(got, i.Name+"|"+i.Data+"|"+i.Range.String())
 		}
-		equal(t, tc.line, tc.want, got)
+		checkEqual(t, tc.line, tc.want, got)
 	}
 	if command[*Copy](t, "COPY <<'A' /x\nA").Inline[0].Expand || !command[*Copy](t, "COPY <<A /x\nA").Inline[0].Expand {
-		t.Error("quotes around a heredoc's name decide whether it is expanded")
+		t.Error("Expand does not depend on the quotes around the heredoc's name")
 	}
 }
 
+// TestOnbuild checks the triggers in the format of image configs.
 func TestOnbuild(t *testing.T) {
 	for line, want := range map[string]string{
 		"ONBUILD RUN a":                       "RUN a",
@@ -150,17 +157,18 @@ func TestOnbuild(t *testing.T) {
 		"\\\n\u00a0ONBUILD RUN a":             "\u00a0ONBUILD RUN a",
 		"ONBUILD NOSUCH a":                    "NOSUCH a",
 	} {
-		equal(t, line, want, command[*Onbuild](t, line).Expression)
+		checkEqual(t, line, want, command[*Onbuild](t, line).Expression)
 	}
 }
 
-// TestSwallowedFlags checks the instructions that ignore flags.
-func TestSwallowedFlags(t *testing.T) {
-	equal(t, "ARG", "a", command[*Arg](t, "ARG --x --y=1 a").Args[0].Key)
-	equal(t, "STOPSIGNAL", "9", command[*StopSignal](t, "STOPSIGNAL --x 9").Signal.Value)
-	equal(t, "HEALTHCHECK", []string{"NONE"}, command[*Healthcheck](t, "HEALTHCHECK --x none").Test)
+// TestIgnoredFlags checks that ARG, STOPSIGNAL and HEALTHCHECK NONE ignore flags.
+func TestIgnoredFlags(t *testing.T) {
+	checkEqual(t, "ARG", "a", command[*Arg](t, "ARG --x --y=1 a").Args[0].Key)
+	checkEqual(t, "STOPSIGNAL", "9", command[*StopSignal](t, "STOPSIGNAL --x 9").Signal.Value)
+	checkEqual(t, "HEALTHCHECK", []string{"NONE"}, command[*Healthcheck](t, "HEALTHCHECK --x none").Test)
 }
 
+// TestArg checks the declarations and descriptions in an ARG.
 func TestArg(t *testing.T) {
 	c := command[*Arg](t, "# b is b\n# a x is a\nARG a=\"b=c\" b c=")
 	var got []string
@@ -171,56 +179,59 @@ func TestArg(t *testing.T) {
 		}
 		got = append(got, s)
 	}
-	equal(t, "ARG", []string{`a|a="b=c"|x is a|"b=c"@"b=c"`, "b|b|is b", "c|c=||@"}, got)
+	checkEqual(t, "ARG", []string{`a|a="b=c"|x is a|"b=c"@"b=c"`, "b|b|is b", "c|c=||@"}, got)
 }
 
+// TestStages checks the names, descriptions and FROM words of stages.
 func TestStages(t *testing.T) {
 	d, diags := parse(t, "ARG x\n# Base is it\n# base is that\nFROM --platform=p a as Base\nUSER u\nFROM b\nARG y\n")
 	if diags.Err() != nil {
 		t.Fatal(diags.Err())
 	}
-	equal(t, "global ARGs", 1, len(d.Args))
+	checkEqual(t, "global ARGs", 1, len(d.Args))
 	st := d.Stages[0]
-	equal(t, "first", []string{"base", "is that", "a", "p", "as", "Base"},
+	checkEqual(t, "first", []string{"base", "is that", "a", "p", "as", "Base"},
 		[]string{st.Name, st.Doc, st.From.Base.Value, st.From.Platform.Value, st.From.As.Value, st.From.Name.Value})
-	equal(t, "second", []string{"", "", "b", "", "", ""}, []string{
+	checkEqual(t, "second", []string{"", "", "b", "", "", ""}, []string{
 		d.Stages[1].Name, d.Stages[1].Doc, d.Stages[1].From.Base.Value, d.Stages[1].From.Platform.Value,
 		d.Stages[1].From.As.Value, d.Stages[1].From.Name.Value,
 	})
-	equal(t, "code", "FROM --platform=p a as Base", Code(st.From))
-	equal(t, "commands", []int{1, 1}, []int{len(st.Commands), len(d.Stages[1].Commands)})
+	checkEqual(t, "code", "FROM --platform=p a as Base", Code(st.From))
+	checkEqual(t, "commands", []int{1, 1}, []int{len(st.Commands), len(d.Stages[1].Commands)})
 }
 
-// TestExposeSorted checks that sorting does not modify the syntax tree.
+// TestExposeSorted checks that EXPOSE sorts its ports without modifying the syntax tree.
 func TestExposeSorted(t *testing.T) {
 	c := command[*Expose](t, "EXPOSE 9 80 $x 10")
-	equal(t, "ports", []string{"$x", "10", "80", "9"}, values(c.Ports))
-	equal(t, "words", []string{"9", "80", "$x", "10"}, values(c.In.Args.(*parser.Words).Words))
-	equal(t, "place", "80", c.Ports[2].Text.String())
+	checkEqual(t, "ports", []string{"$x", "10", "80", "9"}, values(c.Ports))
+	checkEqual(t, "words", []string{"9", "80", "$x", "10"}, values(c.In.Args.(*parser.Words).Words))
+	checkEqual(t, "text", "80", c.Ports[2].Text.String())
 }
 
+// TestVolumeTrimmed checks that VOLUME trims white space around its paths.
 func TestVolumeTrimmed(t *testing.T) {
 	c := command[*Volume](t, `VOLUME [" a ", "b"]`)
-	equal(t, "paths", []string{"a", "b"}, values(c.Paths))
+	checkEqual(t, "paths", []string{"a", "b"}, values(c.Paths))
 }
 
+// TestEnvForms checks the pairs of ENV and LABEL with and without =.
 func TestEnvForms(t *testing.T) {
 	legacy := command[*Env](t, "ENV a b=c  d")
-	equal(t, "legacy", []string{"a", "b=c  d"}, []string{legacy.Pairs[0].Key.Value, legacy.Pairs[0].Value.Value})
+	checkEqual(t, "legacy", []string{"a", "b=c  d"}, []string{legacy.Pairs[0].Key.Value, legacy.Pairs[0].Value.Value})
 	pairs := command[*Label](t, `LABEL "a b"='c' d=`)
-	equal(t, "pairs", []string{`"a b"`, "'c'", "d", ""}, []string{
+	checkEqual(t, "pairs", []string{`"a b"`, "'c'", "d", ""}, []string{
 		pairs.Pairs[0].Key.Value, pairs.Pairs[0].Value.Value, pairs.Pairs[1].Key.Value, pairs.Pairs[1].Value.Value,
 	})
-	equal(t, "forms", []bool{true, false}, []bool{legacy.Legacy, pairs.Legacy})
+	checkEqual(t, "forms", []bool{true, false}, []bool{legacy.Legacy, pairs.Legacy})
 }
 
-// TestFlagWords checks ranges of flag values that contain line continuations.
+// TestFlagWords checks the values and ranges of flags that contain line continuations.
 func TestFlagWords(t *testing.T) {
 	c := command[*Copy](t, "COPY --from=a\\\nb --chown='x y' --exclude=*.a --exclude=b --link=FALSE --parents x /y")
-	equal(t, "from", []string{"ab", "a\\\nb", "ab"}, []string{c.From.Value, c.From.Text.Range().String(), c.From.Text.String()})
-	equal(t, "chown", []string{"x y", "'x y'"}, []string{c.Chown.Value, c.Chown.Text.String()})
-	equal(t, "exclude", []string{"*.a", "b"}, c.Exclude)
-	equal(t, "bools", []bool{false, true}, []bool{c.Link, c.Parents})
+	checkEqual(t, "from", []string{"ab", "a\\\nb", "ab"}, []string{c.From.Value, c.From.Text.Range().String(), c.From.Text.String()})
+	checkEqual(t, "chown", []string{"x y", "'x y'"}, []string{c.Chown.Value, c.Chown.Text.String()})
+	checkEqual(t, "exclude", []string{"*.a", "b"}, c.Exclude)
+	checkEqual(t, "bools", []bool{false, true}, []bool{c.Link, c.Parents})
 	if c.KeepGit != nil || c.Unpack != nil || c.Chmod.Value != "" || !c.Chmod.Text.IsZero() {
 		t.Errorf("absent flags have values: %+v", c)
 	}
