@@ -1,4 +1,4 @@
-// Package shell expands variables and quotes as Dockerfiles do. It converts
+// Package shell expands variables and quotes in the way of Dockerfiles. It converts
 // strings to strings, and its errors have byte offsets.
 //
 // The language is a small subset of the POSIX shell's, with some deviations:
@@ -12,17 +12,16 @@
 //	${name/p/r}  ${name//p/r}          with the first (every) p replaced with r
 //	'text'  "text $name"  \c           quotes and the escape character
 //
-// An [Expander] configures the escape character and the parts to leave
-// unchanged. [Expander.Expand] returns one string, [Expander.Fields] splits the
-// result at white space, and [Split] splits without expanding.
+// An [Expander] configures the escape character and the parts that remain unchanged.
+// [Expander.Expand] returns one string, [Expander.Fields] splits the result at white
+// space, and [Split] splits without expanding.
 //
-// Results equal those of BuildKit's lexer, including its oddities (tagged
-// "Upstream:"), with three exceptions: operands nest at most 10,000 deep, a
-// result exceeds the length of its word by at most about 4 MiB, and matching a
-// pattern takes a limited number of steps. Exceeding a limit is an error, while
-// BuildKit eventually crashes or runs out of memory or time.
+// The results equal those of BuildKit's lexer, including its oddities (tagged
+// "Upstream:"), with three exceptions. Operands nest at most 10,000 deep. A result
+// exceeds the length of its word by at most about 4 MiB. Matching a pattern takes a
+// limited number of steps. Beyond these limits, this package returns an error, while
+// BuildKit crashes or runs out of memory or time.
 //
-// Out of scope: which variables exist and which fields of an instruction are
-// expanded (package plan), and splitting an instruction into words (package
-// parser).
+// Package plan decides which variables exist and which words of an instruction are
+// expanded. Package parser splits an instruction into words.
 package shell

@@ -2,9 +2,9 @@ package shell
 
 import "strings"
 
-// Env is a set of variables with case-sensitive names. Lookup must return the
-// same result for a name during an expansion: it may be called repeatedly, and
-// for names whose value is eventually unused.
+// Env is a set of variables with case-sensitive names. During an expansion, Lookup must
+// always return the same result for a name. It may be called repeatedly for one name, and
+// for names whose value is not used in the end.
 type Env interface {
 	// Lookup returns the value of a variable and whether it is set.
 	Lookup(name string) (value string, set bool)
@@ -19,9 +19,9 @@ func (m Map) Lookup(name string) (string, bool) {
 	return v, ok
 }
 
-// List is an Env of "name=value" entries, as in image configs. If a name is
-// repeated, the last entry wins. An entry without "=" is set to the empty
-// string. Lookup takes linear time.
+// List is an Env of "name=value" entries, the format of image configs. If several entries
+// have the same name, the last one is used. An entry without "=" sets the empty string.
+// Lookup takes linear time.
 type List []string
 
 // Lookup implements Env.

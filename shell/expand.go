@@ -6,38 +6,38 @@ import (
 	"unicode/utf8"
 )
 
-// Mode selects what an expansion leaves unchanged. Modes are combined with |.
-// Instructions use the zero Mode.
+// Mode selects the parts of a word that an expansion leaves unchanged. Modes are combined
+// with |. The zero Mode expands everything, and is the mode for most instructions.
 type Mode uint8
 
 const (
-	// KeepQuotes keeps quote characters in the result. Quoted text is still not
-	// split and, in single quotes, not expanded.
+	// KeepQuotes leaves quote characters in the result. Quoted text is still not split,
+	// and variables in single quotes are still not expanded.
 	KeepQuotes Mode = 1 << iota
-	// KeepEscapes keeps escape characters in the result. The escaped characters
-	// are still not special.
+	// KeepEscapes leaves escape characters in the result. The characters after them still
+	// have no special meaning.
 	KeepEscapes
-	// KeepUnset keeps references to unset variables, with their operands
+	// KeepUnset leaves references to unset variables in the result, with their operands
 	// expanded. ${v?m} is then not an error.
 	KeepUnset
-	// NoQuotes makes quotes ordinary characters, as in the bodies of heredocs.
+	// NoQuotes gives quotes no special meaning, which is right for the bodies of
+	// heredocs.
 	NoQuotes
 )
 
 const (
-	// maxDepth is the maximum nesting depth of operands. Upstream recurses
-	// without a limit until the runtime aborts the process. encoding/json has
-	// the same limit.
+	// maxDepth is the maximum nesting depth of operands. Upstream recurses without a
+	// limit, until the Go runtime aborts the process. encoding/json has the same limit.
 	maxDepth = 10_000
-	// maxGrowth is the maximum growth of a result in bytes. It is much more
-	// than the environment of a process can hold, and it stops a variable that
-	// doubles on every line.
+	// maxGrowth is the maximum growth of a result in bytes. It far exceeds the size that
+	// the environment of a process can have. It stops variables that double their length
+	// on every line.
 	maxGrowth = 4 << 20
 )
 
-// Expander expands variables and quotes. Safe for concurrent use.
+// Expander expands variables and quotes in words. Safe for concurrent use.
 type Expander struct {
-	Escape byte // escape character of the file: '\\' or '`'; zero means '\\'
+	Escape byte // the escape character of the file, '\\' or '`'; zero means '\\'
 	Mode   Mode
 }
 
@@ -48,7 +48,7 @@ type Result struct {
 	Unmatched []Use    // first use of each unset variable, in order
 }
 
-// Use is a reference to a variable: word[Offset:End] is "$name" or "${name…}",
+// Use is a reference to a variable in a word: word[Offset:End] is "$name" or "${name…}",
 // including braces and operand.
 type Use struct {
 	Name   string
@@ -56,26 +56,27 @@ type Use struct {
 	End    int
 }
 
-// Error is an error in a word.
+// Error is an error about a word.
 type Error struct {
 	Word   string // the whole word
-	Offset int    // offset of the error in Word: an unclosed quote or brace, the modifier, or the pattern
-	Msg    string // message without the word
+	Offset int    // the offset in Word of an unclosed quote or brace, the modifier, or the pattern
+	Msg    string // the message without the word
 }
 
-// Error returns upstream's text, which quotes the word.
+// Error implements error with upstream's text, which quotes the word.
 func (e *Error) Error() string {
 	return fmt.Sprintf("failed to process %q: %s", e.Word, e.Msg)
 }
 
-// Expand replaces the variables, quotes and escapes of a word. If env is nil,
-// no variables are set.
+// Expand replaces the variables, quotes and escapes in word. If env is nil, no variables
+// are set.
 //
-// Errors are of type *Error. In case of an error, the result still contains the
-// names seen so far. A name is seen when its expression is complete, whether or
-// not its value is used: ${A:-$B} uses B and A even if A has a value.
+// All errors have the type *Error. If Expand fails, the result contains the names of the
+// variables that precede the error. A variable counts as used when its expression is
+// complete, whether or not its value is needed: ${A:-$B} uses both B and A, even if A has
+// a value.
 func (x Expander) Expand(word string, env Env) (Result, error) {
-	if x.plain(word) {
+	if x.isLiteral(word) {
 		return Result{Value: word}, nil
 	}
 	if env == nil {
@@ -87,19 +88,19 @@ func (x Expander) Expand(word string, env Env) (Result, error) {
 		}
 	}
 	s := x.scanner(word, env)
-	fault := s.text(noStop, false)
+	err := s.text(noStop, false)
 	if s.overflow != nil {
-		fault = s.overflow
+		err = s.overflow
 	}
 	res := Result{Matched: s.matched.names(), Unmatched: s.unmatched.sorted()}
-	if fault != nil {
-		return res, fault
+	if err != nil {
+		return res, err
 	}
 	res.Value = string(s.out)
 	return res, nil
 }
 
-// scanner returns the initial state of an expansion.
+// scanner returns the initial state for the expansion of word.
 func (x Expander) scanner(word string, env Env) scanner {
 	s := scanner{
 		word: word, env: env, out: make([]byte, 0, len(word)+32),
@@ -112,6 +113,7 @@ func (x Expander) scanner(word string, env Env) scanner {
 	return s
 }
 
+// escape returns the escape character, which is \ by default.
 func (x Expander) escape() byte {
 	if x.Escape == 0 {
 		return '\\'
@@ -119,8 +121,9 @@ func (x Expander) escape() byte {
 	return x.Escape
 }
 
-// plain reports whether the word contains nothing to expand.
-func (x Expander) plain(word string) bool {
+// isLiteral reports whether the word contains nothing to expand, so that the result
+// equals the word.
+func (x Expander) isLiteral(word string) bool {
 	ascii, esc, quotes := true, x.escape(), x.Mode&NoQuotes == 0
 	for i := range len(word) {
 		switch c := word[i]; {
@@ -137,8 +140,8 @@ func (x Expander) plain(word string) bool {
 	return ascii || utf8.ValidString(word) && !strings.HasPrefix(word, "\ufeff")
 }
 
-// soleVariable returns the name if the whole word is $name or ${name}. The
-// value can then be shared instead of copied.
+// soleVariable returns the name of the variable if the whole word is $name or ${name}. In
+// this case, the result can share the value instead of copying it.
 func soleVariable(word string) (string, bool) {
 	if len(word) < 2 || word[0] != '$' {
 		return "", false
@@ -156,33 +159,33 @@ func soleVariable(word string) (string, bool) {
 	return name, name != ""
 }
 
-// noStop is the stop of text that extends to the end of the word.
+// noStop is the stop character for text that extends to the end of the word.
 const noStop = -1
 
-// scanner is the state of an expansion.
+// scanner holds the state of an expansion.
 type scanner struct {
 	word string
-	pos  int // offset of the next byte
+	pos  int // the offset of the next byte
 	out  []byte
 	env  Env
 	esc  byte
 	mode Mode
 
-	keepEscapes bool // KeepEscapes, or the setting of the current operand
-	depth       int  // current nesting depth of operands
-	operands    int  // number of operands so far
+	keepEscapes bool // whether out retains escape characters: KeepEscapes, or the setting for the current operand
+	depth       int  // the current nesting depth of operands
+	operands    int  // the number of operands so far
 	overflow    *Error
 	matched     uses
 	unmatched   uses
 }
 
-// text expands up to the stop character, which it consumes, or the end of the
-// word. If stop is set and missing, it returns an error that the caller may
-// reword. In a pattern, it doubles escape characters inside quotes, so that the
-// pattern matches them literally.
+// text expands the word up to the character stop, which it consumes, or up to the end. If
+// stop is missing, it returns an error that the caller may reword. If the text is a
+// pattern, it doubles the escape characters inside quotes, so that the pattern matches
+// them literally.
 func (s *scanner) text(stop int, pattern bool) *Error {
 	for s.pos < len(s.word) {
-		s.putText(s.run(stop))
+		s.putText(s.ordinaryText(stop))
 		if s.pos == len(s.word) {
 			break
 		}
@@ -191,29 +194,30 @@ func (s *scanner) text(stop int, pattern bool) *Error {
 			s.pos++
 			return nil
 		}
-		var fault *Error
+		var err *Error
 		switch c {
 		case '$':
-			fault = s.dollar()
+			err = s.dollar()
 		case '\'':
-			fault = s.singleQuoted(pattern)
+			err = s.singleQuoted(pattern)
 		case '"':
-			fault = s.doubleQuoted(pattern)
+			err = s.doubleQuoted(pattern)
 		default:
-			s.escaped()
+			s.escapedChar()
 		}
-		if fault != nil {
-			return fault
+		if err != nil {
+			return err
 		}
 	}
 	if stop != noStop {
-		return s.fault(s.pos, "unexpected end of statement while looking for matching "+string(rune(stop)))
+		return s.errorAt(s.pos, "unexpected end of statement while looking for matching "+string(rune(stop)))
 	}
 	return nil
 }
 
-// run consumes and returns the following ordinary characters.
-func (s *scanner) run(stop int) string {
+// ordinaryText consumes and returns the characters up to the next one with a special
+// meaning.
+func (s *scanner) ordinaryText(stop int) string {
 	start, quotes := s.pos, s.mode&NoQuotes == 0
 	for ; s.pos < len(s.word); s.pos++ {
 		c := s.word[s.pos]
@@ -224,7 +228,8 @@ func (s *scanner) run(stop int) string {
 	return s.word[start:s.pos]
 }
 
-// put appends a value unchanged.
+// put appends v to the output unchanged. It sets overflow instead if the result exceeds
+// its limit.
 func (s *scanner) put(v string) {
 	if len(s.out)+len(v) > limit(s.word) {
 		if s.overflow == nil {
@@ -235,7 +240,7 @@ func (s *scanner) put(v string) {
 	s.out = append(s.out, v...)
 }
 
-// putText appends a part of the word.
+// putText appends text from the word to the output.
 //
 // Upstream: each invalid UTF-8 byte becomes a replacement character.
 func (s *scanner) putText(t string) {
@@ -248,7 +253,7 @@ func (s *scanner) putText(t string) {
 	}
 }
 
-// next consumes one character. It returns -1 at the end of the word.
+// next consumes and returns one character. It returns -1 at the end of the word.
 func (s *scanner) next() rune {
 	if s.pos == len(s.word) {
 		return -1
@@ -258,15 +263,16 @@ func (s *scanner) next() rune {
 	return r
 }
 
-// limit returns the maximum length of the result for a word. Invalid UTF-8
-// takes three bytes for one.
+// limit returns the maximum length of the result for word in bytes. An invalid UTF-8 byte
+// in the word becomes three bytes in the result.
 func limit(word string) int { return 3*len(word) + maxGrowth }
 
 // tooLong returns the error for a result that exceeds the limit.
 func (s *scanner) tooLong() *Error {
-	return s.fault(s.pos, "result is more than 4 MiB longer than the word")
+	return s.errorAt(s.pos, "result is more than 4 MiB longer than the word")
 }
 
-func (s *scanner) fault(offset int, msg string) *Error {
+// errorAt returns an error with the given offset in the word.
+func (s *scanner) errorAt(offset int, msg string) *Error {
 	return &Error{Word: s.word, Offset: offset, Msg: msg}
 }

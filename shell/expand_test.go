@@ -12,6 +12,7 @@ import (
 	"slipway/shell"
 )
 
+// TestNames checks the variables that Expand reports as used.
 func TestNames(t *testing.T) {
 	env := shell.Map{"a": "x", "e": ""}
 	for _, tc := range []struct {
@@ -36,8 +37,8 @@ func TestNames(t *testing.T) {
 		{word: `'$a' \$a "$u"`, unmatched: []shell.Use{{"u", 10, 12}}},
 		{word: "$1$@", unmatched: []shell.Use{{"1", 0, 2}, {"@", 2, 4}}},
 		{word: "${+x}", unmatched: []shell.Use{{"", 0, 5}}},
-		// Names before the error are reported. The erroneous expression is
-		// reported only if the error is in its value.
+		// Expand reports the variables before the error. It reports the invalid
+		// expression only if the error is in its value.
 		{word: "$u ${v:?$a}", matched: []string{"a"}, unmatched: []shell.Use{{"u", 0, 2}, {"v", 3, 11}}},
 		{word: "${v:-$u${w=}}", unmatched: []shell.Use{{"u", 5, 7}}},
 		{word: `$u"`, unmatched: []shell.Use{{"u", 0, 2}}},
@@ -54,7 +55,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestManyNames uses enough names to switch from the short list to the index.
+// TestManyNames checks the reported variables for more names than maxLinear.
 func TestManyNames(t *testing.T) {
 	var word strings.Builder
 	var want []shell.Use
@@ -72,6 +73,7 @@ func TestManyNames(t *testing.T) {
 	}
 }
 
+// TestErrorText checks the text and the offset of an error.
 func TestErrorText(t *testing.T) {
 	_, err := shell.Expander{}.Expand("a\t\"${b\xff", nil)
 	e, ok := errors.AsType[*shell.Error](err)
@@ -84,7 +86,8 @@ func TestErrorText(t *testing.T) {
 	}
 }
 
-// TestNotUTF8 checks words that cannot be written in the table.
+// TestNotUTF8 checks words with invalid UTF-8, which the table in testdata cannot
+// contain.
 func TestNotUTF8(t *testing.T) {
 	env := shell.Map{"v": "x\xffy"}
 	for _, tc := range []struct{ word, want string }{
@@ -110,6 +113,7 @@ func TestNotUTF8(t *testing.T) {
 	}
 }
 
+// TestEnv checks that each implementation of Env finds its variables.
 func TestEnv(t *testing.T) {
 	for _, tc := range []struct {
 		name string
@@ -122,7 +126,7 @@ func TestEnv(t *testing.T) {
 		{"empty value", shell.Map{"a": ""}, "[]"},
 		{"nil list", shell.List(nil), "[-]"},
 		{"list", shell.List{"b=y", "a=x=z"}, "[x=z]"},
-		{"last counts", shell.List{"a=x", "a=y"}, "[y]"},
+		{"last entry", shell.List{"a=x", "a=y"}, "[y]"},
 		{"no value", shell.List{"a=x", "a"}, "[]"},
 		{"other case", shell.List{"A=x"}, "[-]"},
 	} {
@@ -135,6 +139,7 @@ func TestEnv(t *testing.T) {
 	}
 }
 
+// TestSplit checks the fields of lines, and that quotes and escapes remain in them.
 func TestSplit(t *testing.T) {
 	for _, tc := range []struct {
 		line string
@@ -163,8 +168,8 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// TestDepth nests operands up to the limit and beyond. Without the limit, the
-// deepest would crash the process.
+// TestDepth nests operands up to the limit and beyond. Without the limit, the deepest
+// word would crash the process.
 func TestDepth(t *testing.T) {
 	const limit = 10_000
 	for _, depth := range []int{limit, limit + 1, 100_000, 3_000_000} {
@@ -186,7 +191,8 @@ func TestDepth(t *testing.T) {
 	}
 }
 
-// TestLength doubles a variable until it is too long.
+// TestLength checks that Expand and Fields return an error if the result becomes too
+// long.
 func TestLength(t *testing.T) {
 	mib := strings.Repeat("x", 1<<20)
 	env := shell.Map{"v": mib, "w": mib + "x", "r": strings.Repeat("$0", 1000)}
@@ -204,21 +210,22 @@ func TestLength(t *testing.T) {
 		} {
 			e, ok := errors.AsType[*shell.Error](err)
 			if !ok || e.Msg != "result is more than 4 MiB longer than the word" {
-				t.Errorf("%s %.20q: %v", what, word, ok)
+				t.Errorf("%s(%.20q): error %v, want the limit of 4 MiB", what, word, ok)
 			}
 		}
 	}
 	for _, word := range []string{"$v$v$v$v", "'" + strings.Repeat("a", 5<<20) + "'", strings.Repeat("\xff", 5<<20)} {
 		if _, err := (shell.Expander{}).Expand(word, env); err != nil {
-			t.Errorf("%.20q: %T", word, err)
+			t.Errorf("Expand(%.20q): unexpected error of type %T", word, err)
 		}
 	}
 }
 
+// second returns the error of a call with two results.
 func second[T any](_ T, err error) error { return err }
 
-// TestLinear checks that four times the input allocates about four times as
-// much.
+// TestLinear checks that a word of four times the length allocates about four times as
+// much memory.
 func TestLinear(t *testing.T) {
 	nested := func(n int, open string) string {
 		return strings.Repeat(open, n/16) + strings.Repeat("x", n) + strings.Repeat("}", n/16)
@@ -239,8 +246,8 @@ func TestLinear(t *testing.T) {
 	}
 }
 
-// allocated returns the number of bytes allocated for expanding a word with
-// values of about n bytes.
+// allocated returns the number of bytes allocated by the expansion of a word with values
+// of about n bytes.
 func allocated(t *testing.T, word func(n int) string, n int) uint64 {
 	text := toChars.Replace(word(n))
 	env := shell.Map{"v": strings.Repeat("a/", n), "lines": strings.Repeat("ab\n", n), "stars": strings.Repeat("*a", n) + "b"}
@@ -253,6 +260,7 @@ func allocated(t *testing.T, word func(n int) string, n int) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
+// manyNames returns a word with n different variables.
 func manyNames(n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -261,6 +269,7 @@ func manyNames(n int) string {
 	return b.String()
 }
 
+// TestAllocations checks the maximum number of allocations for common words.
 func TestAllocations(t *testing.T) {
 	env := shell.Map{"a": "x", "path": "/usr/bin"}
 	for _, tc := range []struct {

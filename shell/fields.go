@@ -5,43 +5,42 @@ import (
 	"unicode/utf8"
 )
 
-// Field is a part of a word that is separated by white space.
+// Field is a part of an expanded word between white space.
 type Field struct {
 	Text string
-	// Start and End are the source range of the field in the word. A field that
-	// begins or ends within a variable's value has the range of the whole
-	// expression.
+	// Start and End are the source range of the field in the word. If the field begins or
+	// ends inside the value of a variable, the range includes the whole expression.
 	Start, End int
 }
 
-// Fields expands the word and splits the result at white space, including white
-// space in values of variables. It does not split quoted or escaped white
-// space. It drops empty fields, even quoted ones. "<<" and the blanks after it
-// are in one field, so that "<< EOF" is not split.
+// Fields expands word and splits the result at white space, including white space in the
+// values of variables. It does not split at quoted or escaped white space. It drops empty
+// fields, even quoted ones. "<<" and the blanks after it belong to one field, so that "<<
+// EOF" is not split.
 //
-// Errors are of type *Error.
+// All errors have the type *Error.
 func (x Expander) Fields(word string, env Env) ([]Field, error) {
 	if env == nil {
 		env = Map(nil)
 	}
 	f := splitter{scanner: x.scanner(word, env)}
-	fault := f.split()
+	err := f.split()
 	if f.overflow != nil {
-		fault = f.overflow
+		err = f.overflow
 	}
-	if fault != nil {
-		return nil, fault
+	if err != nil {
+		return nil, err
 	}
 	f.flush()
 	return f.fields, nil
 }
 
-// Split splits a line as Fields does, but expands no variables and keeps quotes
-// and escapes. The parser uses it to find heredocs. The escape character is
+// Split splits a line like Fields, but does not expand variables, and leaves quotes and
+// escapes in the fields. The parser uses it to find heredocs. The escape character is
 // always '\\', regardless of the escape directive.
 //
-// Upstream: operands are expanded nevertheless. ${v//p/r} is printed with one
-// slash, and \ is removed inside ${v-w}.
+// Upstream: operands are expanded nevertheless. ${v//p/r} becomes ${v/p/r}, and \ is
+// removed inside ${v-w}.
 func Split(line string) ([]Field, error) {
 	return Expander{Mode: KeepQuotes | KeepEscapes | KeepUnset}.Fields(line, nil)
 }
@@ -50,36 +49,37 @@ func Split(line string) ([]Field, error) {
 type splitter struct {
 	scanner
 	fields     []Field
-	text       []byte // text of the current field
-	start, end int    // source range of the current field
-	size       int    // total length of all fields
+	text       []byte // the text of the current field
+	start, end int    // the source range of the current field
+	size       int    // the total length of all fields in bytes
 }
 
+// split expands the word and adds all fields except the last one, which flush adds.
 func (f *splitter) split() *Error {
 	for f.pos < len(f.word) {
 		start, operands := f.pos, f.operands
 		f.out = f.out[:0]
-		var fault *Error
+		var err *Error
 		switch c := f.word[f.pos]; {
 		case c == '$':
-			fault = f.dollar()
+			err = f.dollar()
 		case c == '\'' && f.mode&NoQuotes == 0:
-			fault = f.singleQuoted(false)
+			err = f.singleQuoted(false)
 		case c == '"' && f.mode&NoQuotes == 0:
-			fault = f.doubleQuoted(false)
+			err = f.doubleQuoted(false)
 		case c == '<':
-			f.less()
+			f.lessThan()
 		case c == f.esc:
-			f.escaped()
+			f.escapedChar()
 		default:
 			f.addRune(f.next(), start, f.pos)
 			continue
 		}
-		if fault != nil {
-			return fault
+		if err != nil {
+			return err
 		}
-		// Upstream: an operand reuses the buffer of the current field and
-		// discards its content: a${v-b} is the field "b".
+		// Upstream: an operand reuses the buffer of the current field and discards its
+		// content. a${v-b} is therefore the field "b".
 		if f.operands != operands {
 			f.text = f.text[:0]
 		}
@@ -92,8 +92,8 @@ func (f *splitter) split() *Error {
 	return nil
 }
 
-// less handles "<", and "<<" with the blanks after it.
-func (f *splitter) less() {
+// lessThan consumes "<", or "<<" and the blanks after it.
+func (f *splitter) lessThan() {
 	f.pos++
 	f.out = append(f.out, '<')
 	if f.pos == len(f.word) || f.word[f.pos] != '<' {
@@ -109,12 +109,12 @@ func (f *splitter) less() {
 	}
 }
 
-// addValue adds the value of the expression that begins at start.
+// addValue adds the output for the expression that begins at start, split at white space.
 func (f *splitter) addValue(start int) {
 	value, end := f.out, f.pos
 	same := string(value) == f.word[start:end]
 	for i := 0; i < len(value); {
-		n := unsplit(value[i:])
+		n := unsplitLen(value[i:])
 		from, to := start, end
 		if same {
 			from, to = start+i, start+i+max(n, 1)
@@ -130,9 +130,8 @@ func (f *splitter) addValue(start int) {
 	}
 }
 
-// unsplit returns the number of bytes before the first white space or invalid
-// UTF-8.
-func unsplit(text []byte) int {
+// unsplitLen returns the number of bytes before the first white space or invalid UTF-8.
+func unsplitLen(text []byte) int {
 	for i := 0; i < len(text); {
 		r, n := utf8.DecodeRune(text[i:])
 		if unicode.IsSpace(r) || r == utf8.RuneError && n == 1 {
@@ -143,7 +142,8 @@ func unsplit(text []byte) int {
 	return len(text)
 }
 
-// addRune adds a character, or ends the field if it is white space.
+// addRune adds a character to the current field, or ends the field if the character is
+// white space.
 func (f *splitter) addRune(r rune, start, end int) {
 	if unicode.IsSpace(r) {
 		f.flush()
@@ -153,7 +153,8 @@ func (f *splitter) addRune(r rune, start, end int) {
 	f.add(utf8.AppendRune(buf[:0], r), start, end)
 }
 
-// add adds text that must not be split.
+// add adds text to the current field without splitting it. start and end are its source
+// range.
 func (f *splitter) add(text []byte, start, end int) {
 	if len(text) == 0 {
 		return
@@ -171,6 +172,7 @@ func (f *splitter) add(text []byte, start, end int) {
 	f.end = end
 }
 
+// flush ends the current field. Empty fields are dropped.
 func (f *splitter) flush() {
 	if len(f.text) == 0 {
 		return

@@ -9,9 +9,8 @@ import (
 	"slipway/shell"
 )
 
-// FuzzExpand checks invariants for any word: no panic, offsets within the word,
-// equal errors from Expand and Fields, and unchanged text if nothing is
-// special.
+// FuzzExpand checks the invariants of any expansion: no panic, offsets within the word,
+// equal errors from Expand and Fields, and unchanged text without special characters.
 func FuzzExpand(f *testing.F) {
 	f.Fuzz(func(t *testing.T, word, a, b string, escape, mode byte) {
 		x := shell.Expander{Escape: '\\', Mode: shell.Mode(mode % 16)}
@@ -22,8 +21,8 @@ func FuzzExpand(f *testing.F) {
 		res, err := x.Expand(word, env)
 		checkUses(t, word, res)
 		fields, fieldsErr := x.Fields(word, env)
-		// The errors may differ only in the length limit, because Fields drops
-		// white space.
+		// Only Expand may report that the result is too long, because Fields drops white
+		// space.
 		if err == nil && fieldsErr != nil || fieldsErr == nil && err != nil && !strings.Contains(err.Error(), "MiB") {
 			t.Fatalf("Expand: %v\nFields: %v", err, fieldsErr)
 		}
@@ -41,6 +40,7 @@ func FuzzExpand(f *testing.F) {
 	})
 }
 
+// checkUses checks the offsets and names of the variables in a result.
 func checkUses(t *testing.T, word string, res shell.Result) {
 	t.Helper()
 	seen := map[string]bool{}
@@ -59,6 +59,7 @@ func checkUses(t *testing.T, word string, res shell.Result) {
 	}
 }
 
+// checkFields checks that fields are not empty and in the order of the word.
 func checkFields(t *testing.T, word string, fields []shell.Field) {
 	t.Helper()
 	for i, f := range fields {

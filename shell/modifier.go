@@ -1,14 +1,14 @@
 package shell
 
-// alternative handles the modifiers - + ? with and without colon, and unknown
-// modifiers with a colon.
+// alternative expands an expression with the modifier -, + or ?, with or without a colon.
+// For an unknown modifier with a colon, it returns an error.
 func (s *scanner) alternative(p *param) *Error {
 	s.begin(p, p.modifierText())
-	if fault := s.operand(p, '}', false, false, msgNoBrace); fault != nil {
-		return fault
+	if err := s.operand(p, '}', false, false, msgNoBrace); err != nil {
+		return err
 	}
 	s.use(p)
-	if p.keep {
+	if p.verbatim {
 		s.put("}")
 		return nil
 	}
@@ -33,7 +33,7 @@ func (s *scanner) alternative(p *param) *Error {
 	return nil
 }
 
-// required returns the error of ${v?message}. The operand is the message.
+// required returns the error for ${v?message}. The message is the operand in the output.
 func (s *scanner) required(p *param) *Error {
 	msg := string(s.out[p.mark:])
 	switch {
@@ -43,18 +43,18 @@ func (s *scanner) required(p *param) *Error {
 	default:
 		msg = "is not allowed to be unset"
 	}
-	return s.fault(p.start, p.name+": "+msg)
+	return s.errorAt(p.start, p.name+": "+msg)
 }
 
-// trim handles ${v#p}, ${v##p}, ${v%p} and ${v%%p}.
+// trim expands ${v#p}, ${v##p}, ${v%p} and ${v%%p}.
 func (s *scanner) trim(p *param) *Error {
 	s.begin(p, p.modifierText())
 	at := s.pos
-	if fault := s.operand(p, '}', true, true, msgNoBrace); fault != nil {
-		return fault
+	if err := s.operand(p, '}', true, true, msgNoBrace); err != nil {
+		return err
 	}
 	s.use(p)
-	if p.keep {
+	if p.verbatim {
 		s.put("}")
 		return nil
 	}
@@ -70,13 +70,13 @@ func (s *scanner) trim(p *param) *Error {
 	}
 	v, err := cut(p.value, pattern, longest)
 	if err != nil {
-		return s.fault(at, err.Error())
+		return s.errorAt(at, err.Error())
 	}
 	s.put(v)
 	return nil
 }
 
-// replace handles ${v/p/r} and ${v//p/r}.
+// replace expands ${v/p/r} and ${v//p/r}.
 func (s *scanner) replace(p *param) *Error {
 	all := s.pos < len(s.word) && s.word[s.pos] == '/'
 	if all {
@@ -84,29 +84,29 @@ func (s *scanner) replace(p *param) *Error {
 	}
 	s.begin(p, "/") // Upstream: writes one slash, even for //
 	at := s.pos
-	if fault := s.operand(p, '/', true, true, msgNoSlash); fault != nil {
-		return fault
+	if err := s.operand(p, '/', true, true, msgNoSlash); err != nil {
+		return err
 	}
 	var text string
-	if p.keep {
+	if p.verbatim {
 		s.put("/")
 	} else {
 		text = s.take(p.mark)
 	}
-	if fault := s.operand(p, '}', true, false, msgNoBrace); fault != nil {
-		return fault
+	if err := s.operand(p, '}', true, false, msgNoBrace); err != nil {
+		return err
 	}
 	s.use(p)
-	if p.keep {
+	if p.verbatim {
 		s.put("}")
 		return nil
 	}
 	replacement := s.take(p.mark)
 	pat, err := compile(text)
 	if err != nil {
-		return s.fault(at, err.Error())
+		return s.errorAt(at, err.Error())
 	}
-	pat.allow(len(p.value) + len(text))
+	pat.limitSteps(len(p.value) + len(text))
 	if all {
 		v, ok := pat.replaceAll(p.value, replacement, limit(s.word))
 		if !ok {
@@ -120,7 +120,7 @@ func (s *scanner) replace(p *param) *Error {
 		s.put(after)
 	}
 	if pat.steps < 0 {
-		return s.fault(at, errSteps.Error())
+		return s.errorAt(at, errSteps.Error())
 	}
 	return nil
 }

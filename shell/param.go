@@ -7,14 +7,14 @@ import (
 	"unicode/utf8"
 )
 
-// Error texts that clients match on.
+// The texts of errors that clients match on.
 const (
 	msgNoBrace = "syntax error: missing '}'"
 	msgNoSlash = "syntax error: missing '/' in ${}"
 	msgBadName = "syntax error: bad substitution"
 )
 
-// dollar handles a dollar sign and its expression.
+// dollar expands the expression that starts with the dollar sign at pos.
 func (s *scanner) dollar() *Error {
 	start := s.pos
 	s.pos++
@@ -36,8 +36,8 @@ func (s *scanner) dollar() *Error {
 	return nil
 }
 
-// name consumes a variable name: letters, digits and "_", only digits, or a
-// special parameter. The name may be empty.
+// name consumes and returns a variable name: letters, digits and "_", or digits only, or
+// one special parameter such as @. It returns "" if no name follows.
 func (s *scanner) name() string {
 	start := s.pos
 	r, n := utf8.DecodeRuneInString(s.word[s.pos:])
@@ -54,11 +54,12 @@ func (s *scanner) name() string {
 	return s.word[start:s.pos]
 }
 
+// inName reports whether a variable name may contain r.
 func inName(r rune) bool {
 	return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r)
 }
 
-// skip consumes characters of a class.
+// skip consumes the characters for which class returns true.
 func (s *scanner) skip(class func(rune) bool) {
 	for s.pos < len(s.word) {
 		r, n := utf8.DecodeRuneInString(s.word[s.pos:])
@@ -69,17 +70,17 @@ func (s *scanner) skip(class func(rune) bool) {
 	}
 }
 
-// param is the state of an expression ${name…}.
+// param is an expression ${name…} that is being expanded.
 type param struct {
-	start    int // offset of the dollar sign
-	name     string
-	value    string
-	set      bool
-	colon    bool // the modifier has a colon: an empty value counts as unset
-	modifier rune // the character after the name and the colon; -1 at the end of the word
-	at       int  // offset of the modifier, including its colon
-	keep     bool // keep the expression instead of evaluating it
-	mark     int  // length of the output before the operand
+	start          int // the offset of the dollar sign
+	name           string
+	value          string
+	set            bool
+	colon          bool // whether the modifier has a colon, so that an empty value counts as unset
+	modifier       rune // the character after the name and the colon; -1 at the end of the word
+	modifierOffset int  // the offset of the modifier, including its colon
+	verbatim       bool // whether the result contains the expression itself instead of its value
+	mark           int  // the length of the output before the operand
 }
 
 // present reports whether the variable counts as set.
@@ -87,9 +88,9 @@ func (p *param) present() bool {
 	return p.set && (!p.colon || p.value != "")
 }
 
-// modifierText returns the modifier for a message.
+// modifierText returns the modifier for an error message.
 //
-// Upstream: the end of the word is shown as a replacement character.
+// Upstream: the end of the word appears as a replacement character.
 func (p *param) modifierText() string {
 	if p.colon {
 		return ":" + string(p.modifier)
@@ -97,18 +98,18 @@ func (p *param) modifierText() string {
 	return string(p.modifier)
 }
 
-// braces handles the rest of an expression after "${". The name counts as used
-// after the whole expression has been read.
+// braces expands an expression after its "${". It records the use of the name after it
+// has read the whole expression.
 func (s *scanner) braces(start int) *Error {
 	if s.pos == len(s.word) {
-		return s.fault(start, msgNoBrace)
+		return s.errorAt(start, msgNoBrace)
 	}
 	if c := s.word[s.pos]; c == '{' || c == '}' || c == ':' {
-		return s.fault(start, msgBadName)
+		return s.errorAt(start, msgBadName)
 	}
-	p := param{start: start, name: s.name(), at: s.pos}
+	p := param{start: start, name: s.name(), modifierOffset: s.pos}
 	p.value, p.set = s.env.Lookup(p.name)
-	p.keep = !p.set && s.mode&KeepUnset != 0
+	p.verbatim = !p.set && s.mode&KeepUnset != 0
 	p.modifier = s.next()
 	if p.modifier == ':' {
 		p.colon, p.modifier = true, s.next()
@@ -119,7 +120,7 @@ func (s *scanner) braces(start int) *Error {
 			break // Upstream: ${v:}w} has the modifier ":}" and the operand "w"
 		}
 		s.use(&p)
-		if p.keep {
+		if p.verbatim {
 			s.put("${" + p.name + "}")
 			return nil
 		}
@@ -143,46 +144,49 @@ func (s *scanner) braces(start int) *Error {
 	return s.alternative(&p)
 }
 
-// begin starts the output of an expression with an operand.
+// begin records the length of the output before an operand. If the expression remains in
+// the result, it writes the part before the operand first.
 func (s *scanner) begin(p *param, modifier string) {
-	if p.keep {
+	if p.verbatim {
 		s.put("${" + p.name + modifier)
 	}
 	p.mark = len(s.out)
 }
 
-// take removes and returns the output after mark.
+// take removes the output after mark and returns it.
 func (s *scanner) take(mark int) string {
 	t := string(s.out[mark:])
 	s.out = s.out[:mark]
 	return t
 }
 
-// operand expands an operand up to the stop character, which it consumes.
-// missing is the error text if the word ends within the operand.
+// operand expands an operand up to the character stop, which it consumes. missing is the
+// text of the error if the word ends inside the operand.
 //
-// Upstream: any error at the end of the word is reported as missing.
+// Upstream: any error at the end of the word has the text missing.
 func (s *scanner) operand(p *param, stop byte, keepEscapes, pattern bool, missing string) *Error {
 	if s.depth == maxDepth {
-		return s.fault(p.start, fmt.Sprintf("substitutions are nested more than %d deep", maxDepth))
+		return s.errorAt(p.start, fmt.Sprintf("substitutions are nested more than %d deep", maxDepth))
 	}
 	s.depth++
 	s.operands++
 	before := s.keepEscapes
 	s.keepEscapes = keepEscapes
-	fault := s.text(int(stop), pattern)
+	err := s.text(int(stop), pattern)
 	s.keepEscapes = before
 	s.depth--
-	if fault != nil && s.pos == len(s.word) {
-		return s.fault(p.start, missing)
+	if err != nil && s.pos == len(s.word) {
+		return s.errorAt(p.start, missing)
 	}
-	return fault
+	return err
 }
 
+// unsupported returns the error for an unknown modifier.
 func (s *scanner) unsupported(p *param) *Error {
-	return s.fault(p.at, fmt.Sprintf("unsupported modifier (%s) in substitution", p.modifierText()))
+	return s.errorAt(p.modifierOffset, fmt.Sprintf("unsupported modifier (%s) in substitution", p.modifierText()))
 }
 
+// use records the use of the variable in p.
 func (s *scanner) use(p *param) {
 	s.record(Use{Name: p.name, Offset: p.start, End: s.pos}, p.set)
 }

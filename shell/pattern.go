@@ -9,42 +9,42 @@ import (
 	"unicode/utf8"
 )
 
-// pattern is a shell pattern, split at its stars. A star matches any text
-// within a line. The following pieces must therefore match on the same line,
-// unless one of them itself matches a line end.
+// pattern is a shell pattern, split at its stars. A star matches any text within a line.
+// The next piece must therefore match on the same line, unless one of the pieces itself
+// matches a line end.
 //
-// A piece matches a fixed number of characters, so the earliest match of each
-// piece leaves the most room for the next one. Matching never backtracks and,
-// without "?", takes time proportional to the length of the value.
+// A piece matches a fixed number of characters. The earliest match of each piece
+// therefore leaves the most room for the next piece, and matching never backtracks.
+// Without "?", matching takes time proportional to the length of the value.
 type pattern struct {
 	pieces []piece
-	steps  int // remaining steps; if negative, nothing matches
+	steps  int // the remaining steps; if negative, nothing matches
 }
 
-// piece is text in which "?" matches any character except a line end.
+// piece is a part of a pattern between stars. A "?" in a piece matches any character
+// except a line end.
 type piece struct {
-	text  string // the text, if it can be compared bytewise
-	runes []rune // the text otherwise; "?" is anyRune
+	text  string // the text, if it can be compared byte by byte
+	runes []rune // else the characters of the text, with anyRune for "?"; nil if text is used
 }
 
-// errSteps is the error for a pattern that exceeds its steps. Upstream has no
-// limit.
+// errSteps is the error for a pattern that takes too many steps. Upstream has no limit.
 var errSteps = errors.New("pattern takes too long to match")
 
-// allow sets the step limit for the given number of bytes. It is far more than
-// needed without "?" and line ends. With these, matching may take time
-// proportional to the product of both lengths.
-func (p *pattern) allow(bytes int) { p.steps = 64*bytes + 1<<16 }
+// limitSteps sets the limit for matching a value, if value and pattern have the given
+// total length in bytes. Patterns without "?" and line ends need far fewer steps. With
+// these, the time may be proportional to the product of both lengths.
+func (p *pattern) limitSteps(bytes int) { p.steps = 64*bytes + 1<<16 }
 
+// anyRune stands for "?" in the runes of a piece.
 const anyRune rune = -1
 
-// compile parses a pattern: * and ? are special, \*, \? and \\ are literal, and
-// \} and \/ drop the backslash. Brackets are not special.
+// compile parses a pattern. * and ? are special, \*, \? and \\ are literal, and \} and \/
+// drop the backslash. Brackets are not special.
 func compile(text string) (*pattern, error) {
 	p := &pattern{}
 	var runes []rune
-	// Upstream: the pattern passes through another scanner, which drops a byte
-	// order mark, too.
+	// Upstream: a second scanner reads the pattern, and drops another byte order mark.
 	rest := strings.TrimPrefix(text, "\ufeff")
 	for rest != "" {
 		r, n := utf8.DecodeRuneInString(rest)
@@ -71,6 +71,7 @@ func compile(text string) (*pattern, error) {
 	return p, nil
 }
 
+// newPiece returns a piece that matches runes.
 func newPiece(runes []rune) piece {
 	// Upstream: a replacement character also matches an invalid UTF-8 byte.
 	if slices.Contains(runes, anyRune) || slices.Contains(runes, utf8.RuneError) {
@@ -79,8 +80,8 @@ func newPiece(runes []rune) piece {
 	return piece{text: string(runes)}
 }
 
-// at matches piece k at v[i:] and returns the end of the match.
-func (p *pattern) at(k int, v string, i int) (int, bool) {
+// matchPiece matches piece k at v[i:] and returns the end of the match.
+func (p *pattern) matchPiece(k int, v string, i int) (int, bool) {
 	pc := &p.pieces[k]
 	if p.steps--; p.steps < 0 {
 		return 0, false
@@ -100,18 +101,18 @@ func (p *pattern) at(k int, v string, i int) (int, bool) {
 	return i, true
 }
 
-// first returns the first match of piece k in v that begins in [from, to].
-func (p *pattern) first(k int, v string, from, to int) (start, end int, ok bool) {
+// firstMatch returns the first match of piece k in v that begins in [from, to].
+func (p *pattern) firstMatch(k int, v string, from, to int) (start, end int, ok bool) {
 	if pc := &p.pieces[k]; pc.runes == nil {
 		part := v[from:min(to+len(pc.text), len(v))]
 		i := strings.Index(part, pc.text)
-		if p.steps -= scanned(i, part); p.steps < 0 {
+		if p.steps -= examined(i, part); p.steps < 0 {
 			i = -1
 		}
 		return from + i, from + i + len(pc.text), i >= 0
 	}
 	for i := from; i <= to && p.steps >= 0; {
-		if end, ok := p.at(k, v, i); ok {
+		if end, ok := p.matchPiece(k, v, i); ok {
 			return i, end, true
 		}
 		_, n := utf8.DecodeRuneInString(v[i:])
@@ -120,18 +121,17 @@ func (p *pattern) first(k int, v string, from, to int) (start, end int, ok bool)
 	return 0, 0, false
 }
 
-// scanned returns the number of bytes examined to find a match at i, or none if
-// i is negative.
-func scanned(i int, part string) int {
+// examined returns the number of bytes that a search in part examined until it found a
+// match at i. If i is negative, the search examined all bytes.
+func examined(i int, part string) int {
 	if i < 0 {
 		return len(part)
 	}
 	return i + 1
 }
 
-// last returns the end of the last match of piece k in v that begins in [from,
-// to].
-func (p *pattern) last(k int, v string, from, to int) (int, bool) {
+// lastMatch returns the end of the last match of piece k in v that begins in [from, to].
+func (p *pattern) lastMatch(k int, v string, from, to int) (int, bool) {
 	if pc := &p.pieces[k]; pc.runes == nil {
 		part := v[from:min(to+len(pc.text), len(v))]
 		i := strings.LastIndex(part, pc.text)
@@ -139,7 +139,7 @@ func (p *pattern) last(k int, v string, from, to int) (int, bool) {
 		return from + i + len(pc.text), i >= 0 && p.steps >= 0
 	}
 	for i := to; p.steps >= 0; {
-		if end, ok := p.at(k, v, i); ok {
+		if end, ok := p.matchPiece(k, v, i); ok {
 			return end, true
 		}
 		if i <= from {
@@ -151,9 +151,8 @@ func (p *pattern) last(k int, v string, from, to int) (int, bool) {
 	return 0, false
 }
 
-// lineEnd returns the end of the line that contains v[i]: the index of its line
-// feed, or len(v). line is a previous result, which is reused if i has not
-// passed it, or -1.
+// lineEnd returns the end of the line that contains v[i]: the index of its line feed, or
+// len(v). line is an earlier result or -1. It is returned again if i does not exceed it.
 func lineEnd(v string, i, line int) int {
 	if i <= line {
 		return line
@@ -164,17 +163,17 @@ func lineEnd(v string, i, line int) int {
 	return len(v)
 }
 
-// match returns the end of the shortest or longest match that begins at
-// v[start]. line is the end of the line of start, or -1. Only the last piece
-// can make the match longer.
+// match returns the end of the shortest or longest match that begins at v[start]. line is
+// the end of the line that contains v[start], or -1. Only the last piece can make the
+// match longer.
 func (p *pattern) match(v string, start, line int, longest bool) (int, bool) {
-	end, ok := p.at(0, v, start)
+	end, ok := p.matchPiece(0, v, start)
 	for k := 1; ok && k < len(p.pieces); k++ {
 		line = lineEnd(v, end, line)
 		if longest && k == len(p.pieces)-1 {
-			return p.last(k, v, end, line)
+			return p.lastMatch(k, v, end, line)
 		}
-		_, end, ok = p.first(k, v, end, line)
+		_, end, ok = p.firstMatch(k, v, end, line)
 	}
 	return end, ok
 }
@@ -183,17 +182,17 @@ func (p *pattern) match(v string, start, line int, longest bool) (int, bool) {
 type search struct {
 	p    *pattern
 	v    string
-	line int // end of the current line; -1 initially
+	line int // the end of the current line; initially -1
 }
 
-// next returns the leftmost, longest match that begins at from or later. from
-// must not decrease between calls. If an attempt on a line fails, later
-// attempts on the same line are skipped: they would need their pieces further
-// right on the same line.
+// next returns the leftmost match that begins at from or later, and of these the longest
+// one. from must not decrease between calls. If an attempt on a line fails, next skips
+// the rest of the line, because the pieces would have to match further right on the same
+// line.
 func (s *search) next(from int) (start, end int, ok bool) {
 	for from <= len(s.v) && s.p.steps >= 0 {
 		s.line = lineEnd(s.v, from, s.line)
-		if start, _, ok = s.p.first(0, s.v, from, s.line); ok {
+		if start, _, ok = s.p.firstMatch(0, s.v, from, s.line); ok {
 			if end, ok = s.p.match(s.v, start, s.line, true); ok {
 				return start, end, true
 			}
@@ -203,8 +202,8 @@ func (s *search) next(from int) (start, end int, ok bool) {
 	return 0, 0, false
 }
 
-// replaceFirst splits v around the first match: the text before it, its
-// replacement, and the text after it.
+// replaceFirst splits v into the text before the first match, its replacement, and the
+// text after the match.
 func (p *pattern) replaceFirst(v, replacement string) (before, with, after string) {
 	s := search{p: p, v: v, line: -1}
 	if start, end, ok := s.next(0); ok {
@@ -213,15 +212,16 @@ func (p *pattern) replaceFirst(v, replacement string) (before, with, after strin
 	return v, "", ""
 }
 
-// wholeMatch provides the template expansion for replaceAll.
+// wholeMatch is any regular expression without groups. replaceAll uses it to expand $0
+// and $$ in a replacement.
 var wholeMatch = regexp.MustCompile("")
 
-// replaceAll replaces all non-overlapping matches, as package regexp does: an
-// empty match directly after another match is skipped. It returns false if the
-// result would exceed limit bytes.
+// replaceAll replaces all non-overlapping matches. Like package regexp, it skips an empty
+// match directly after another match. It returns false if the result would exceed limit
+// bytes.
 //
-// Upstream: if all matches are replaced, but not if only the first is, $0 is
-// the match, $$ a dollar sign, and $name empty.
+// Upstream: $0 in the replacement is the match, $$ a dollar sign, and $name is empty.
+// This is not the case if only the first match is replaced.
 func (p *pattern) replaceAll(v, replacement string, limit int) (string, bool) {
 	var out []byte
 	s := search{p: p, v: v, line: -1}
@@ -250,13 +250,14 @@ func (p *pattern) replaceAll(v, replacement string, limit int) (string, bool) {
 	return string(append(out, v[done:]...)), true
 }
 
-// trimPrefix returns v without its shortest or longest prefix that matches.
+// trimPrefix returns v without its shortest or longest prefix that matches the pattern
+// text.
 func trimPrefix(v, text string, longest bool) (string, error) {
 	p, err := compile(text)
 	if err != nil {
 		return "", err
 	}
-	p.allow(len(v) + len(text))
+	p.limitSteps(len(v) + len(text))
 	if end, ok := p.match(v, 0, -1, longest); ok {
 		v = v[end:]
 	}
@@ -266,12 +267,13 @@ func trimPrefix(v, text string, longest bool) (string, error) {
 	return v, nil
 }
 
-// trimSuffix returns v without its shortest or longest suffix that matches.
+// trimSuffix returns v without its shortest or longest suffix that matches the pattern
+// text.
 //
-// Upstream: it trims a prefix of the reversed value with the reversed pattern.
-// Errors thus show the pattern reversed, a trailing backslash escapes the
-// character before it, and invalid UTF-8 in the value becomes replacement
-// characters. This function reproduces all of that.
+// Upstream: it trims a prefix from the reversed value with the reversed pattern. Errors
+// therefore show the pattern reversed, a trailing backslash escapes the character before
+// it, and invalid UTF-8 in the value becomes replacement characters. This function does
+// the same.
 func trimSuffix(v, text string, longest bool) (string, error) {
 	v, err := trimPrefix(reverse(v), reversePattern(text), longest)
 	if err != nil {
@@ -280,14 +282,15 @@ func trimSuffix(v, text string, longest bool) (string, error) {
 	return reverse(v), nil
 }
 
+// reverse returns the characters of s in reverse order.
 func reverse(s string) string {
 	runes := []rune(s)
 	slices.Reverse(runes)
 	return string(runes)
 }
 
-// reversePattern reverses a pattern but keeps each backslash before the
-// character it escapes.
+// reversePattern reverses a pattern, but leaves each backslash before the character that
+// it escapes.
 func reversePattern(text string) string {
 	runes := []rune(text)
 	for i := 0; i < len(runes)-1; i++ {

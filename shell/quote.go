@@ -2,9 +2,9 @@ package shell
 
 import "strings"
 
-// escaped handles an escape character outside quotes: it is dropped, and the
-// next character is literal. At the end of the word it is dropped.
-func (s *scanner) escaped() {
+// escapedChar consumes an escape character outside quotes and the next character. The
+// next character is literal, and the escape character is dropped.
+func (s *scanner) escapedChar() {
 	if s.keepEscapes {
 		s.out = append(s.out, s.esc)
 	}
@@ -15,14 +15,14 @@ func (s *scanner) escaped() {
 	}
 }
 
-// singleQuoted handles '…', in which nothing is special.
+// singleQuoted consumes '…', in which no character is special.
 func (s *scanner) singleQuoted(pattern bool) *Error {
 	open := s.pos
 	s.pos++
 	n := strings.IndexByte(s.word[s.pos:], '\'')
 	if n < 0 {
 		s.pos = len(s.word)
-		return s.fault(open, "unexpected end of statement while looking for matching single-quote")
+		return s.errorAt(open, "unexpected end of statement while looking for matching single-quote")
 	}
 	text := s.word[s.pos : s.pos+n]
 	s.pos += n + 1
@@ -36,8 +36,8 @@ func (s *scanner) singleQuoted(pattern bool) *Error {
 	return nil
 }
 
-// doubleQuoted handles "…". Variables are expanded, and the escape character
-// escapes only a quote, a dollar sign and itself.
+// doubleQuoted expands "…". Inside, the escape character escapes only a quote, a dollar
+// sign and itself.
 func (s *scanner) doubleQuoted(pattern bool) *Error {
 	open := s.pos
 	s.pos++
@@ -57,21 +57,23 @@ func (s *scanner) doubleQuoted(pattern bool) *Error {
 			s.putQuote('"')
 			return nil
 		case '$':
-			if fault := s.dollar(); fault != nil {
-				return fault
+			if err := s.dollar(); err != nil {
+				return err
 			}
 		default:
 			s.escapedInQuotes(pattern)
 		}
 	}
-	return s.fault(open, "unexpected end of statement while looking for matching double-quote")
+	return s.errorAt(open, "unexpected end of statement while looking for matching double-quote")
 }
 
+// specialInQuotes reports whether c has a special meaning in double quotes.
 func (s *scanner) specialInQuotes(c byte) bool {
 	return c == '"' || c == '$' || c == s.esc
 }
 
-// escapedInQuotes handles an escape character in double quotes.
+// escapedInQuotes consumes an escape character in double quotes, and the next character
+// if it is special there.
 func (s *scanner) escapedInQuotes(pattern bool) {
 	s.pos++
 	if s.pos == len(s.word) {
@@ -85,8 +87,8 @@ func (s *scanner) escapedInQuotes(pattern bool) {
 		s.pos++
 		return
 	}
-	// Upstream: an escape character that escapes nothing is doubled if escapes
-	// are kept and quotes are removed: without the quotes, a single one would
+	// Upstream: an escape character that escapes nothing is doubled if escapes remain in
+	// the result and quotes do not. Without the quotes, a single escape character would
 	// escape the next character.
 	if s.keepEscapes && (s.mode&KeepQuotes == 0 || pattern) {
 		s.out = append(s.out, s.esc)
@@ -94,6 +96,7 @@ func (s *scanner) escapedInQuotes(pattern bool) {
 	s.out = append(s.out, s.esc)
 }
 
+// putQuote appends a quote character to the output if the mode preserves quotes.
 func (s *scanner) putQuote(q byte) {
 	if s.mode&KeepQuotes != 0 {
 		s.out = append(s.out, q)

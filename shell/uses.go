@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// record records the use of a name.
+// record adds a use to the set or unset variables.
 func (s *scanner) record(u Use, set bool) {
 	if set {
 		s.matched.add(u)
@@ -14,15 +14,16 @@ func (s *scanner) record(u Use, set bool) {
 	}
 }
 
-// uses is the first use of each name.
+// uses holds the first use of each variable name.
 type uses struct {
 	list  []Use
-	index map[string]int // position in list by name; nil while the list is short
+	index map[string]int // name → index in list; nil up to maxLinear names
 }
 
-// short is the number of names up to which find searches linearly.
-const short = 16
+// maxLinear is the number of names up to which find searches the list linearly.
+const maxLinear = 16
 
+// add adds a use unless the list has an earlier use of the same name.
 func (u *uses) add(use Use) {
 	i := u.find(use.Name)
 	if i < 0 {
@@ -32,19 +33,20 @@ func (u *uses) add(use Use) {
 		}
 		return
 	}
-	// Uses in the operand are added before the use of the surrounding
-	// expression.
+	// The uses in an operand are added before the use of the surrounding expression,
+	// which starts earlier.
 	if use.Offset < u.list[i].Offset {
 		u.list[i] = use
 	}
 }
 
+// find returns the index of a name in the list, or -1.
 func (u *uses) find(name string) int {
-	if len(u.list) <= short {
+	if len(u.list) <= maxLinear {
 		return slices.IndexFunc(u.list, func(x Use) bool { return x.Name == name })
 	}
 	if u.index == nil {
-		u.index = make(map[string]int, 4*short)
+		u.index = make(map[string]int, 4*maxLinear)
 		for i, x := range u.list {
 			u.index[x.Name] = i
 		}
@@ -55,13 +57,13 @@ func (u *uses) find(name string) int {
 	return -1
 }
 
-// sorted returns the uses in the order of the word. It must be called after the
-// last add.
+// sorted returns the uses in the order of their offsets. No use may be added afterwards.
 func (u *uses) sorted() []Use {
 	slices.SortFunc(u.list, func(a, b Use) int { return cmp.Compare(a.Offset, b.Offset) })
 	return u.list
 }
 
+// names returns the names in the order of their first use.
 func (u *uses) names() []string {
 	if len(u.list) == 0 {
 		return nil
