@@ -11,14 +11,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// callTables contains the system calls of architectures that package arch lacks. The
-// first line lists the architectures. Each other line has the name of a system call and
-// its number for each architecture, or "-".
+// callTables contains the system calls of architectures that package arch does not
+// know. The first line lists the architectures. Every other line contains the name of a
+// system call and its number for each architecture, or "-" if it does not exist there.
 //
 //go:embed calls.txt
 var callTables string
 
-// nativeCalls returns the system calls of an architecture, given its GOARCH name.
+// nativeCalls returns the names and numbers of the system calls of an architecture,
+// given its GOARCH name.
 func nativeCalls(goarch string) (*arch.Info, error) {
 	abi := &arch.Info{Name: goarch}
 	switch goarch {
@@ -31,11 +32,11 @@ func nativeCalls(goarch string) (*arch.Info, error) {
 	case "s390x":
 		abi.ID = unix.AUDIT_ARCH_S390X
 	default:
-		known, err := arch.GetInfo(goarch)
+		info, err := arch.GetInfo(goarch)
 		if err != nil {
-			return nil, fmt.Errorf("the system calls of %s are unknown, so steps cannot be kept from those that reach the host", goarch)
+			return nil, fmt.Errorf("unsupported architecture %s: its system calls are unknown, so they cannot be filtered", goarch)
 		}
-		return known, nil
+		return info, nil
 	}
 	abi.SyscallNames, abi.SyscallNumbers = map[string]int{}, map[int]string{}
 	head, rest, _ := strings.Cut(callTables, "\n")

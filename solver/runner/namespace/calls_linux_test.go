@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// TestCallTables checks that calls.txt agrees with golang.org/x/sys. UPDATE=1 writes
-// the file.
+// TestCallTables checks that calls.txt contains the system calls in golang.org/x/sys.
+// With UPDATE=1 it writes the file.
 func TestCallTables(t *testing.T) {
 	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "golang.org/x/sys").Output()
 	if err != nil {
@@ -57,17 +57,17 @@ func TestCallTables(t *testing.T) {
 		for call, numbers := range calls {
 			number, ok := abi.SyscallNames[call]
 			if got := strconv.Itoa(number); ok && got != numbers[i] || !ok && numbers[i] != "-" {
-				t.Errorf("%s: %s is %s (%t), want %s", name, call, got, ok, numbers[i])
+				t.Errorf("%s: number of %s is %s (found %t), want %s", name, call, got, ok, numbers[i])
 			}
 		}
 	}
 }
 
-// TestUnknownCalls checks that processes cannot run in namespaces without a table of
-// system calls, and that the error explains why.
+// TestUnknownCalls checks that available rejects an architecture whose system calls are
+// unknown, because no seccomp filter can be made for it.
 func TestUnknownCalls(t *testing.T) {
-	const want = "namespaces: the system calls of mips64le are unknown, so steps cannot be kept from those that reach the host"
+	const want = "namespaces: unsupported architecture mips64le: its system calls are unknown, so they cannot be filtered"
 	if err := available(t.Context(), "mips64le"); fmt.Sprint(err) != want {
-		t.Errorf("%v, want %s", err, want)
+		t.Errorf("error %v, want %s", err, want)
 	}
 }

@@ -14,13 +14,14 @@ import (
 	"strings"
 )
 
-// config is the configuration that the builder sends to the init process.
+// config is the configuration that the builder sends to the init process of a
+// container.
 type config struct {
 	Args, Env []string
-	Dir       string // without links and ".."
-	DirName   string // as specified for the process
+	Dir       string // working directory, without links and ".."
+	DirName   string // working directory as specified by the process
 	ids
-	Join     bool // join an existing container
+	Join     bool // join the namespaces of a container
 	Terminal bool
 	Hostname string
 	Insecure bool
@@ -31,53 +32,56 @@ type config struct {
 	Limits   []limit
 	OCI      *runtimeConfig `json:"-"` // nil unless an OCI runtime runs the process
 	Root     string         // mount point of the root
-	Private  string         // directory that only the init process sees
-	Mounts   []mount        // the root first
+	Private  string         // mount point of the private directory, see makePrivate
+	Mounts   []mount        // mounts of the container; the first one is the root
 
-	root    *os.File // O_PATH descriptor of the root
-	names   int      // number of names used in the private directory
-	nothing string   // an empty file that masks others; "" until it is created
+	root      *os.File // O_PATH descriptor of the root
+	names     int      // number of files in the private directory, see privateName
+	emptyFile string   // an empty file to mount over others; "" until it is created
 }
 
-// send writes the configuration for [config.receive]. The runtime's configuration is a
-// separate JSON value, because package json would otherwise inspect all of its types
-// whenever a config is read.
+// send writes the configuration for [config.receive]. The configuration of the OCI
+// runtime is a separate JSON value. Otherwise package json would inspect its many types
+// in every init process.
 func (c *config) send(w io.Writer) error {
 	e := json.NewEncoder(w)
 	return errors.Join(e.Encode(c), e.Encode(c.OCI))
 }
 
-// receive reads a configuration from [config.send].
+// receive reads a configuration that [config.send] has written.
 func (c *config) receive(r io.Reader) error {
 	d := json.NewDecoder(r)
 	return cmp.Or(d.Decode(c), d.Decode(&c.OCI))
 }
 
+// limit is a resource limit of a process, see [runner.Ulimit].
 type limit struct {
 	Name       string
 	Soft, Hard int64
 }
 
-// mount is a mount for the init process: an overlay, a bind mount, a secret or a tmpfs.
+// mount is a mount that the init process creates: an overlay, a bind mount, a secret or
+// a tmpfs.
 type mount struct {
 	Target   string
 	ReadOnly bool
-	File     bool // the target is a file
-	Data     bool // written by the builder: not a program or device
+	File     bool // the target is a file, not a directory
+	Data     bool // a file that the builder wrote: neither a program nor a device
 
-	Lower               []string // overlay: the topmost layer first
+	Lower               []string // lower directories of an overlay, the topmost first
 	Upper, Work, Merged string
-	Source              string // path in the mounted directory
+	Source              string // mounted path in Merged or Bind; "" is the whole directory
 
-	Bind string // file or directory to bind
+	Bind string // source of a bind mount: a file or directory of the host
 
-	Secret *secret // secret whose content is mounted
+	Secret *secret // content of a file in memory
 
 	Tmpfs bool
-	Size  int64
+	Size  int64 // of a tmpfs in bytes; 0 is no limit
 }
 
-// network writes /etc/hosts and /etc/resolv.conf of the container.
+// network writes /etc/hosts and /etc/resolv.conf of the container and adds their
+// mounts. The container has the name servers of the host.
 func (c *container) network() error {
 	hosts := "127.0.0.1\tlocalhost " + c.conf.Hostname + "\n::1\tlocalhost ip6-localhost ip6-loopback\n"
 	for _, h := range c.box.Hosts {
@@ -99,11 +103,12 @@ func (c *container) network() error {
 	return nil
 }
 
-// stubs determines the paths in the root that are created only as mount points, and that
-// are no part of the result. It also resolves links in the targets of mounts.
+// stubs records in c.stub which paths of the root exist only as mount points or as
+// their parents. These paths are not part of the result. stubs also resolves links in
+// the targets of mounts.
 //
-// Upstream: /proc, /dev and /sys are part of the result, unless something is mounted below
-// them.
+// Upstream: /proc, /dev and /sys are part of the result, unless something is mounted
+// below them.
 func (c *container) stubs() error {
 	for i := range c.conf.Mounts {
 		m := &c.conf.Mounts[i]
@@ -123,6 +128,8 @@ func (c *container) stubs() error {
 	return nil
 }
 
+// addStubs records a mount point that does not exist in the root. Unless
+// [runner.Sandbox.KeepMountParents] is set, it also records the missing parents.
 func (c *container) addStubs(name string) {
 	for ; name != "" && name != "."; name = path.Dir(name) {
 		if c.root.Get(name) == nil {

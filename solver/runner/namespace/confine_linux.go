@@ -9,8 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// usual returns the default capabilities of containers.
-func usual() []capability.Cap {
+// defaultCapabilities returns the capabilities that containers have by default in
+// Docker, containerd and BuildKit.
+func defaultCapabilities() []capability.Cap {
 	return []capability.Cap{
 		capability.CAP_CHOWN, capability.CAP_DAC_OVERRIDE, capability.CAP_FSETID, capability.CAP_FOWNER,
 		capability.CAP_MKNOD, capability.CAP_NET_RAW, capability.CAP_SETGID, capability.CAP_SETUID,
@@ -19,8 +20,8 @@ func usual() []capability.Cap {
 	}
 }
 
-// confine drops privileges and system calls that the process does not need, and the
-// means to regain them.
+// confine sets the resource limits of the process, switches to its user, and drops the
+// privileges and system calls that it does not need.
 func (c *config) confine() error {
 	for _, l := range c.Limits {
 		which, ok := limits()[l.Name]
@@ -35,18 +36,19 @@ func (c *config) confine() error {
 		return fmt.Errorf("session keyring: %w", err)
 	}
 	if !c.Insecure {
-		if err := c.filter(); err != nil {
+		if err := c.dropPrivileges(); err != nil {
 			return err
 		}
 	}
-	return c.become()
+	return c.switchUser()
 }
 
-// newKeyring gives this thread its own session keyring in place of the caller's. It
-// does nothing if programs cannot use keyrings.
+// newKeyring gives this thread a session keyring of its own, so that the process cannot
+// read keys of the user who started the builder. It does nothing if programs cannot use
+// keyrings at all.
 //
-// Processes with a seccomp filter cannot use keyrings. They may start even if the
-// user's quota of keyrings is exhausted.
+// Only insecure processes need the keyring, because the seccomp filter of all others
+// rejects keyctl. For them, the caller may ignore an error such as an exhausted quota.
 func newKeyring() error {
 	_, err := unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0)
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
@@ -55,17 +57,18 @@ func newKeyring() error {
 	return err
 }
 
-// become switches to the user of the process. In a user namespace in which root is the
-// only user, no other groups exist, and root needs none.
-func (c *config) become() error {
-	if err := unix.Setgroups(c.Groups); err != nil && !oneID() {
+// switchUser switches to the user and groups of the process. In a user namespace that
+// maps only root, setting groups fails. This is no error, because no other groups exist
+// there.
+func (c *config) switchUser() error {
+	if err := unix.Setgroups(c.Groups); err != nil && !hasOneUser() {
 		return fmt.Errorf("set groups: %w", err)
 	}
 	err := setID(unix.SYS_SETRESGID, unix.Setresgid, c.GID)
 	if err == nil {
 		err = setID(unix.SYS_SETRESUID, unix.Setresuid, c.UID)
 	}
-	if err != nil && oneID() {
+	if err != nil && hasOneUser() {
 		return c.onlyRoot()
 	}
 	if err != nil {
@@ -74,10 +77,11 @@ func (c *config) become() error {
 	return dieWithParent()
 }
 
-// setID sets the real, effective and saved IDs of only this thread, by a system call.
-// The other threads end when the program is executed. Package syscall stops all threads
-// first, which takes longer than mounting the root. On 32-bit machines this system call
-// takes 16-bit IDs, so setID calls all instead.
+// setID calls setresuid or setresgid for this thread only. The functions of package
+// unix (all) first stop every thread of the process, which takes longer than mounting
+// the root. That is unnecessary, because the other threads end when the program is
+// executed. On 32-bit machines the system call takes 16-bit IDs, so setID calls all
+// instead.
 func setID(call uintptr, all func(r, e, s int) error, id int) error {
 	if strconv.IntSize == 32 {
 		return all(id, id, id)
@@ -88,14 +92,14 @@ func setID(call uintptr, all func(r, e, s int) error, id int) error {
 	return nil
 }
 
-// onlyRoot returns the error for a process of a user other than root if the user
-// namespace maps root only.
+// onlyRoot returns the error for a process of another user in a user namespace that
+// maps only root.
 func (c *config) onlyRoot() error {
-	return fmt.Errorf("run as %d:%d: root is the only user here; with newuidmap and a range in /etc/subuid there are others", c.UID, c.GID)
+	return fmt.Errorf("run as %d:%d: the user namespace has no user but root (install newuidmap and add ranges to /etc/subuid and /etc/subgid)", c.UID, c.GID)
 }
 
-// dieWithParent makes the kernel kill this process when its parent ends. The kernel
-// resets this setting when the user changes.
+// dieWithParent makes the kernel kill this process when its parent ends. Call it after
+// switching users, because that resets the setting.
 func dieWithParent() error {
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
 		return fmt.Errorf("die with the builder: %w", err)
@@ -108,30 +112,31 @@ func dieWithParent() error {
 	return nil
 }
 
-// filter drops system calls and capabilities. The default capabilities remain until the
-// program is executed, which drops all of them for users other than root.
+// dropPrivileges installs the seccomp filter and drops all but the default
+// capabilities. If the user is not root, the kernel drops the others as well when the
+// program is executed.
 //
 // Programs that the process executes may gain privileges, because no_new_privs is not
 // set, as in BuildKit. Images with other users depend on su, sudo, setuid programs and
 // file capabilities. These programs cannot gain more than the default capabilities.
 // Without no_new_privs, the kernel requires CAP_SYS_ADMIN to install a filter, so the
 // filter is installed first.
-func (c *config) filter() error {
-	if err := install(c.Filter); err != nil {
+func (c *config) dropPrivileges() error {
+	if err := installFilter(c.Filter); err != nil {
 		return fmt.Errorf("filter system calls: %w", err)
 	}
 	caps, err := capability.NewPid2(0)
 	if err != nil {
 		return fmt.Errorf("read capabilities: %w", err)
 	}
-	caps.Set(capability.BOUNDS|capability.EFFECTIVE|capability.PERMITTED, usual()...)
+	caps.Set(capability.BOUNDS|capability.EFFECTIVE|capability.PERMITTED, defaultCapabilities()...)
 	if err := caps.Apply(capability.CAPS | capability.BOUNDS | capability.AMBS); err != nil {
 		return fmt.Errorf("drop capabilities: %w", err)
 	}
 	return nil
 }
 
-// limits maps Docker's names of resource limits to the kernel's.
+// limits returns the kernel's numbers of resource limits (RLIMIT_*) by Docker's names.
 func limits() map[string]int {
 	return map[string]int{
 		"core": unix.RLIMIT_CORE, "cpu": unix.RLIMIT_CPU, "data": unix.RLIMIT_DATA, "fsize": unix.RLIMIT_FSIZE,

@@ -58,7 +58,7 @@ func answer(arg string) any {
 		return syscall.Exec(what, []string{"/bin/probe", "user", "capabilities"}, nil)
 	case "orphan": // run the script what without a parent-death signal, as another user if one exists
 		err := unix.Prctl(unix.PR_SET_PDEATHSIG, 0, 0, 0, 0)
-		if !oneID() {
+		if !hasOneUser() {
 			err = errors.Join(err, syscall.Setgid(34), syscall.Setuid(12))
 		}
 		return errors.Join(err, syscall.Exec("/bin/sh", []string{"sh", "-c", what}, nil))
@@ -244,7 +244,7 @@ func rootless(t *testing.T) bool {
 func TestFilter(t *testing.T) {
 	w := newWorld(t)
 	users := []string{"", "me"}
-	if oneID() {
+	if hasOneUser() {
 		users = users[:1]
 	}
 	want := map[string]string{
@@ -275,7 +275,7 @@ func TestPrivileges(t *testing.T) {
 		"":   "CapInh: " + none + " CapPrm: " + usual + " CapEff: " + usual + " CapBnd: " + usual + " CapAmb: " + none + " NoNewPrivs: 0 Seccomp: 2",
 		"me": "CapInh: " + none + " CapPrm: " + none + " CapEff: " + none + " CapBnd: " + usual + " CapAmb: " + none + " NoNewPrivs: 0 Seccomp: 2",
 	} {
-		if user != "" && oneID() {
+		if user != "" && hasOneUser() {
 			continue
 		}
 		p := w.process(status)
@@ -307,7 +307,7 @@ func TestSetuid(t *testing.T) {
 	}
 	w.root = e.Tree()
 	const usual = "00000000a80425fb"
-	if oneID() {
+	if hasOneUser() {
 		// No other user exists. The program with capabilities can be executed.
 		p := w.process("/bin/caps; :")
 		w.run(t, p)
@@ -461,7 +461,7 @@ func TestFileMounts(t *testing.T) {
 		fmt.Fprintf(c, "answer to %s ", data)
 	}
 	uid := uint32(12)
-	if oneID() {
+	if hasOneUser() {
 		uid = 0
 	}
 	got := w.probe(t, func(p *runner.Process) {

@@ -17,37 +17,38 @@ import (
 	"slipway/solver/tree"
 )
 
-// container is a sandbox shared by processes. The first process creates the namespaces,
-// and later ones join them.
+// container implements [runner.Container]. Its first process creates the namespaces,
+// and later processes join them.
 type container struct {
 	r      *Runner
 	box    *runner.Sandbox
 	ctx    context.Context // context of the processes
 	cancel context.CancelCauseFunc
-	work   string
-	root   *tree.Node // before the first process
-	conf   config     // configuration common to all processes
-	stub   map[string]bool
-	stop   []func() // called when the container is closed
-	shared bool     // other processes may join the first one
+	work   string          // directory of the container, removed by Close
+	root   *tree.Node      // tree of the root before the first process
+	conf   config          // configuration common to all processes
+	stub   map[string]bool // see stubs
+	stop   []func()        // called when the container is closed
+	shared bool            // other processes may join the first one
 
-	groups   *cgroup.Group // of the processes
+	groups   *cgroup.Group // control groups of the processes
 	filtered bool          // the groups filter devices
 
 	mu     sync.Mutex
-	first  *process   // nil until it is started
-	spaces []*os.File // namespaces of the first process
+	first  *process   // nil until the first process has been started
+	spaces []*os.File // see openSpaces
 	closed bool
-	joined int            // number of joined processes
-	spec   *specs.Spec    // of the first process, if a runtime runs it
-	all    sync.WaitGroup // processes
-	kept   []*written     // upper directories to keep as layers when the container is closed
+	joined int            // number of processes so far, if a runtime starts them
+	spec   *specs.Spec    // spec of the first process, if a runtime starts it
+	all    sync.WaitGroup // counts running processes
+	uppers []*upperDir    // upper directories that become layers when the container is closed
 
-	overlays []uint64 // device numbers
-	held     bool     // another step has a file of an overlay open, see isHeld
+	overlays []uint64 // device numbers of the container's overlays
+	inUse    bool     // see isInUse
 }
 
-// prepare prepares the mounts of the container and configures the init process.
+// prepare prepares the mounts of the container and sets the part of the configuration
+// that all processes have in common.
 func (c *container) prepare() error {
 	c.stub = map[string]bool{}
 	c.conf = config{
@@ -80,7 +81,8 @@ func (c *container) prepare() error {
 	return c.stubs()
 }
 
-// mount prepares the i-th mount.
+// mount prepares mount i of the sandbox on the host, for example with the directories
+// of an overlay. It returns the mount for the init process.
 func (c *container) mount(i int) (mount, error) {
 	m := &c.box.Mounts[i]
 	out := mount{Target: m.Target, ReadOnly: m.ReadOnly}
@@ -114,7 +116,8 @@ func (c *container) mount(i int) (mount, error) {
 	return out, nil
 }
 
-// isFile reports whether a mount shows a file of a directory of the host.
+// isFile reports whether the source of a mount in a host directory is something other
+// than a directory.
 func isFile(m *runner.Mount) (bool, error) {
 	f, err := openIn(m.HostPath, m.Source)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -127,8 +130,8 @@ func isFile(m *runner.Mount) (bool, error) {
 	return err == nil && !info.IsDir(), errors.Join(err, f.Close())
 }
 
-// overlay prepares a tree: directories for its layers and an upper directory for
-// changes, or a copy of the tree.
+// overlay prepares the mount of a tree in the directory dir: either an overlay of the
+// layers with a new upper directory, or a copy of the tree.
 func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, error) {
 	at, src, err := m.Resolve(m.Tree)
 	if err != nil {
@@ -157,7 +160,7 @@ func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, erro
 	if err != nil {
 		return out, err
 	}
-	// The time of dir is the creation time of the upper directory, see changed.
+	// The time of dir records when the upper directory was created, see readUpper.
 	info, err := os.Stat(out.Upper)
 	if err != nil {
 		return out, err
@@ -165,8 +168,8 @@ func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, erro
 	return out, os.Chtimes(dir, info.ModTime(), info.ModTime())
 }
 
-// trees returns the trees of the selected mounts after the processes. If results is
-// set, upper directories are kept as layers.
+// trees returns the current trees of the mounts for which of returns true, by index. If
+// results is set, no process is left, and upper directories may become layers.
 func (c *container) trees(results bool, of func(*runner.Mount) bool) ([]*tree.Node, error) {
 	out := make([]*tree.Node, len(c.box.Mounts))
 	for i := range c.box.Mounts {
@@ -184,8 +187,8 @@ func (c *container) trees(results bool, of func(*runner.Mount) bool) ([]*tree.No
 // Tree implements [runner.Container].
 func (c *container) Tree(i int) (*tree.Node, error) { return c.read(i, false) }
 
-// read returns the tree of a mount. If last is set, no process will change it any more,
-// and its upper directory is kept as a layer.
+// read returns the current tree of mount i. If last is set, no process will change the
+// tree any more, and its upper directory may become a layer.
 func (c *container) read(i int, last bool) (*tree.Node, error) {
 	m := &c.box.Mounts[i]
 	switch m.Kind {
@@ -195,7 +198,7 @@ func (c *container) read(i int, last bool) (*tree.Node, error) {
 	case runner.MountFile, runner.MountSocket, runner.MountTmpfs:
 		fallthrough
 	default:
-		return nil, fmt.Errorf("mount %s is no file tree", m.Target)
+		return nil, fmt.Errorf("mount %s is not a file tree", m.Target)
 	}
 	if m.ReadOnly {
 		return m.Tree, nil
@@ -204,20 +207,20 @@ func (c *container) read(i int, last bool) (*tree.Node, error) {
 	if m.Target != "/" {
 		stub = nil
 	}
-	dir, changed := "upper", c.r.changed
+	dir, read := "upper", c.r.readUpper
 	if c.r.copies {
-		dir, changed = "copy", c.r.changedCopy
+		dir, read = "copy", c.r.readCopy
 	}
 	dir = filepath.Join(c.work, strconv.Itoa(i), dir)
-	w, err := changed(c.ctx, m.Tree, dir, stub)
+	w, err := read(c.ctx, m.Tree, dir, stub)
 	for again := 0; again < 9 && errors.Is(err, fs.ErrNotExist); again++ {
-		w, err = changed(c.ctx, m.Tree, dir, stub) // a process removed a file during the read
+		w, err = read(c.ctx, m.Tree, dir, stub) // a process removed a file during the read
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read what the process changed: %w", err)
+		return nil, fmt.Errorf("read the changes of the process: %w", err)
 	}
-	if last && !c.r.copies && !c.held {
-		c.kept = append(c.kept, w)
+	if last && !c.r.copies && !c.inUse {
+		c.uppers = append(c.uppers, w)
 	}
 	return w.out, nil
 }
@@ -237,8 +240,8 @@ func (c *container) Close() error {
 	if c.groups != nil {
 		err = c.groups.Remove()
 	}
-	for _, w := range c.kept {
-		err = errors.Join(err, c.r.keep(w))
+	for _, w := range c.uppers {
+		err = errors.Join(err, c.r.saveLayer(w))
 	}
 	return errors.Join(err, tree.RemoveAll(c.work))
 }

@@ -175,7 +175,7 @@ func TestTerminal(t *testing.T) {
 func TestTerminalGroup(t *testing.T) {
 	w := newWorld(t)
 	users, group := map[string]string{"": "0", "me": "12"}, "5"
-	if oneID() {
+	if hasOneUser() {
 		users, group = map[string]string{"": "0"}, "0"
 	}
 	for user, uid := range users {

@@ -16,8 +16,8 @@ import (
 )
 
 // refusesUpper reports whether the file system of a directory cannot hold the upper
-// directory of an overlay. The kernel rejects overlays, as in containers without a
-// volume, FUSE and network file systems.
+// directory of an overlay. The kernel rejects overlays themselves (as in a container
+// without a volume), FUSE and network file systems.
 func refusesUpper(dir string) (bool, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
@@ -30,13 +30,14 @@ func refusesUpper(dir string) (bool, error) {
 	return false, nil
 }
 
-// Copies reports whether processes run in copies of their trees. This is slow, and
+// Copies reports whether each process runs in a copy of its trees. Copying is slow, but
 // necessary if the file system of the runner's directory cannot hold the upper
 // directory of an overlay.
 func (r *Runner) Copies() bool { return r.copies }
 
-// copy writes a whole tree into a new directory, and then a mark file. The mark is
-// newer than all of the copy and older than any change by processes.
+// copy writes the whole tree of a mount into a new directory, followed by a mark file.
+// The mark is newer than every file of the copy and older than every change by
+// processes, so [Runner.readCopy] finds the changes by their times.
 func (r *Runner) copy(ctx context.Context, m *runner.Mount, dir string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
@@ -45,12 +46,12 @@ func (r *Runner) copy(ctx context.Context, m *runner.Mount, dir string) error {
 	if err := tree.WriteDir(ctx, dir, r.withoutDevices(m.Base()), r.store, opt); err != nil {
 		return fmt.Errorf("copy: %w", err)
 	}
-	// The clock of file systems advances only every few milliseconds.
+	// File times advance only every few milliseconds, so repeat until they differ.
 	for ctx.Err() == nil {
-		if err := os.WriteFile(markOf(dir), nil, 0o600); err != nil {
+		if err := os.WriteFile(markFile(dir), nil, 0o600); err != nil {
 			return err
 		}
-		mark, err := os.Stat(markOf(dir))
+		mark, err := os.Stat(markFile(dir))
 		if err != nil {
 			return err
 		}
@@ -62,10 +63,11 @@ func (r *Runner) copy(ctx context.Context, m *runner.Mount, dir string) error {
 	return context.Cause(ctx)
 }
 
-func markOf(copied string) string { return copied + ".mark" }
+// markFile returns the path of the mark file for a copy.
+func markFile(dir string) string { return dir + ".mark" }
 
-// changeTime returns the time of the last change of a file or its metadata. Processes
-// cannot set it.
+// changeTime returns the ctime of a file: when its content or metadata last changed.
+// Unlike the modification time, a process cannot set it.
 func changeTime(info fs.FileInfo) time.Time {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
@@ -74,14 +76,15 @@ func changeTime(info fs.FileInfo) time.Time {
 	return time.Unix(st.Ctim.Unix())
 }
 
-// changedCopy reads a copy of base after a process ran in it. The result does not
-// include mount points that the process left untouched.
-func (r *Runner) changedCopy(ctx context.Context, base *tree.Node, dir string, stubs map[string]bool) (*written, error) {
-	mark, err := os.Stat(markOf(dir))
+// readCopy returns the tree of base after processes have run in a copy of it. Files
+// that are older than the mark file are not read again. The result does not contain
+// stubs, which are mount points that the processes did not use.
+func (r *Runner) readCopy(ctx context.Context, base *tree.Node, dir string, stubs map[string]bool) (*upperDir, error) {
+	mark, err := os.Stat(markFile(dir))
 	if err != nil {
 		return nil, err
 	}
-	c := copied{r: r, overlaid: overlaid{stubs: stubs, began: mark.ModTime()}, same: map[string]*tree.Node{}}
+	c := copyReader{r: r, upperReader: upperReader{stubs: stubs, created: mark.ModTime()}, same: map[string]*tree.Node{}}
 	meta := r.metaOver(base)
 	reader := tree.HostReader{
 		Store: r.store, Origin: string(base.ID()),
@@ -105,20 +108,20 @@ func (r *Runner) changedCopy(ctx context.Context, base *tree.Node, dir string, s
 	if err != nil {
 		return nil, err
 	}
-	return &written{base: base, out: c.tree(base, now, "")}, nil
+	return &upperDir{base: base, out: c.tree(base, now, "")}, nil
 }
 
-// copied is the state of reading a copy of a tree.
-type copied struct {
-	overlaid
+// copyReader is the state of readCopy.
+type copyReader struct {
+	upperReader
 	r    *Runner
-	same map[string]*tree.Node // files and directories that did not change themselves
+	same map[string]*tree.Node // unchanged nodes of base by path; entries of a directory may have changed
 }
 
-// tree returns a directory of the copy without unused mount points, and without devices
-// 0/0, which no process can create in an overlay. It adds the nodes of base that cannot
-// be copied.
-func (c *copied) tree(base, now *tree.Node, at string) *tree.Node {
+// tree returns the directory now of the copy as a directory of the result. It leaves
+// out unused mount points, and devices 0/0, which no process could create in an
+// overlay. It adds the nodes of base that could not be copied.
+func (c *copyReader) tree(base, now *tree.Node, at string) *tree.Node {
 	below := func(name string) *tree.Node {
 		if base == nil || base.Kind() != tree.Dir {
 			return nil
@@ -146,5 +149,5 @@ func (c *copied) tree(base, now *tree.Node, at string) *tree.Node {
 			}
 		}
 	}
-	return c.timed(base, newDir(now.Meta(), list), at)
+	return c.restoreTime(base, newDir(now.Meta(), list), at)
 }

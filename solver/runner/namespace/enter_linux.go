@@ -16,12 +16,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// entered is the environment variable that marks this program when it runs again as
-// root of a user namespace. Its value is the PID of the parent. Until the IDs of the
-// namespace are mapped, it is awaiting followed by the number of a pipe.
+// enterVar is the environment variable that marks this program when it runs again as
+// root of a user namespace. Its value is the PID of the parent. While the IDs of the
+// namespace are not mapped yet, it is awaitPrefix and the number of a pipe instead.
 const (
-	entered  = "SLIPWAY_USER_NAMESPACE"
-	awaiting = "wait:"
+	enterVar    = "SLIPWAY_USER_NAMESPACE"
+	awaitPrefix = "wait:"
 )
 
 // Enter makes an ordinary user root of a user namespace: it runs this program again in
@@ -54,18 +54,18 @@ func Enter() error {
 	return nil
 }
 
-// enter starts this program as root of a user namespace. If others is set, the
-// namespace has other users as well.
+// enter starts this program again as root of a new user namespace. If others is set,
+// the namespace maps subordinate IDs, so that it has other users as well.
 func enter(others bool) (*exec.Cmd, error) {
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
-	cmd.Env = append(os.Environ(), entered+"="+strconv.Itoa(os.Getpid()))
+	cmd.Env = append(os.Environ(), enterVar+"="+strconv.Itoa(os.Getpid()))
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
-	mapped := func(int) error { return nil }
+	mapAfterStart := func(int) error { return nil }
 	if others {
 		var err error
-		if mapped, err = mapIDs(cmd); err != nil {
+		if mapAfterStart, err = mapIDs(cmd); err != nil {
 			return nil, err
 		}
 	} else {
@@ -74,7 +74,7 @@ func enter(others bool) (*exec.Cmd, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start a user namespace: %w", err)
 	}
-	if err := mapped(cmd.Process.Pid); err != nil {
+	if err := mapAfterStart(cmd.Process.Pid); err != nil {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		return nil, err
@@ -82,6 +82,8 @@ func enter(others bool) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
+// waitPassingSignals waits for the end of a command and forwards SIGINT and SIGTERM to
+// it.
 func waitPassingSignals(cmd *exec.Cmd) error {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -95,19 +97,22 @@ func waitPassingSignals(cmd *exec.Cmd) error {
 	return cmd.Wait()
 }
 
-// mapRoot maps this user to root, as the only user of the namespace.
+// mapRoot makes the command run in a user namespace in which this user is root and no
+// other user exists.
 func mapRoot(cmd *exec.Cmd) {
 	cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
 	cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
 }
 
-// mapIDs maps this user to root of the namespace, and subordinate IDs to other users.
-// The caller must call the returned function after starting the process.
+// mapIDs makes the command run in a user namespace in which this user is root, and
+// subordinate IDs are the other users. The caller must call the returned function with
+// the PID of the started process.
 //
-// The kernel lets every user map one ID. newuidmap, which is setuid, maps the IDs that
-// /etc/subuid assigns to the user. The process waits for its IDs on a pipe.
+// The kernel lets an ordinary user map only one ID. newuidmap, which is setuid, maps
+// the IDs that /etc/subuid assigns to the user. The process waits for its IDs on a
+// pipe.
 func mapIDs(cmd *exec.Cmd) (func(pid int) error, error) {
-	uids, gids, err := ranges()
+	uids, gids, err := subordinateIDs()
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +125,7 @@ func mapIDs(cmd *exec.Cmd) (func(pid int) error, error) {
 	if _, err := unix.FcntlInt(r.Fd(), unix.F_SETFD, 0); err != nil {
 		return nil, errors.Join(err, r.Close(), w.Close())
 	}
-	cmd.Env = append(cmd.Env, entered+"="+awaiting+strconv.Itoa(int(r.Fd())))
+	cmd.Env = append(cmd.Env, enterVar+"="+awaitPrefix+strconv.Itoa(int(r.Fd())))
 	return func(pid int) error {
 		defer r.Close()
 		defer w.Close()
@@ -139,8 +144,9 @@ func mapIDs(cmd *exec.Cmd) (func(pid int) error, error) {
 	}, nil
 }
 
-// ranges returns the subordinate IDs of this user.
-func ranges() (uids, gids subid.SubID, err error) {
+// subordinateIDs returns the first ranges of user and group IDs that /etc/subuid and
+// /etc/subgid assign to this user.
+func subordinateIDs() (uids, gids subid.SubID, err error) {
 	for _, program := range []string{"newuidmap", "newgidmap"} {
 		if _, err := exec.LookPath(program); err != nil {
 			return uids, gids, err
@@ -155,27 +161,27 @@ func ranges() (uids, gids subid.SubID, err error) {
 		return uids, gids, err
 	}
 	if len(u) == 0 || len(g) == 0 {
-		return uids, gids, errors.New("no ids are set aside for this user")
+		return uids, gids, errors.New("this user has no subordinate IDs (add ranges to /etc/subuid and /etc/subgid)")
 	}
 	return u[0], g[0], nil
 }
 
-// resume continues the start of a process that [Enter] started. It returns immediately
-// in any other process.
+// resume continues the start of a process that [Enter] started. In any other process it
+// returns immediately.
 func resume() {
-	value := os.Getenv(entered)
+	value := os.Getenv(enterVar)
 	if value == "" {
 		return
 	}
-	if pipe, waits := strings.CutPrefix(value, awaiting); waits {
+	if pipe, waits := strings.CutPrefix(value, awaitPrefix); waits {
 		awaitIDs(pipe)
 	}
 	endWith(value)
 }
 
-// awaitIDs waits until the IDs of this process are mapped. It started without IDs, so
-// the kernel removed its capabilities. Root regains them by executing this program
-// again.
+// awaitIDs waits until the parent has mapped the IDs of this process, and executes this
+// program again. The kernel removed the capabilities of the process when it started
+// without IDs, and root regains them by executing a program.
 func awaitIDs(pipe string) {
 	fd, _ := strconv.Atoi(pipe) // written by mapIDs
 	r := os.NewFile(uintptr(fd), "ids")
@@ -183,15 +189,16 @@ func awaitIDs(pipe string) {
 	r.Close()
 	// The parent PID is still valid: if the parent had ended, this process would have
 	// been killed.
-	os.Setenv(entered, strconv.Itoa(os.Getppid()))
+	os.Setenv(enterVar, strconv.Itoa(os.Getppid()))
 	err := syscall.Exec("/proc/self/exe", os.Args, os.Environ())
 	fmt.Fprintf(os.Stderr, "start as root of a user namespace: %v\n", err)
 	os.Exit(1)
 }
 
-// endWith makes the kernel kill this process when its parent ends. Enter requested this
-// at the start, but the kernel resets the setting when a program gains capabilities, as
-// this one does when it is executed again.
+// endWith makes the kernel kill this process when its parent ends. parent is the
+// expected PID of the parent. Enter has already requested this, but the kernel resets
+// the setting when a program gains capabilities, as this one does when it is executed
+// again.
 func endWith(parent string) {
 	err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
 	if err == nil && strconv.Itoa(os.Getppid()) != parent {
@@ -201,21 +208,22 @@ func endWith(parent string) {
 		fmt.Fprintf(os.Stderr, "run in a user namespace: %v\n", err)
 		os.Exit(1)
 	}
-	os.Unsetenv(entered) // programs that this process starts are not children of parent
+	os.Unsetenv(enterVar) // programs that this process starts are not children of parent
 }
 
-// oneID reports whether this process is in a user namespace with a single user.
-func oneID() bool {
+// hasOneUser reports whether this process is in a user namespace that maps only one
+// user. All files that the process creates then belong to this user.
+func hasOneUser() bool {
 	data, err := os.ReadFile("/proc/self/uid_map")
 	f := strings.Fields(string(data))
 	return err == nil && len(f) == 3 && f[2] == "1"
 }
 
-// Available returns an error if processes cannot run in namespaces on this system, or
-// nil.
+// Available returns nil if steps can run in namespaces on this machine, and otherwise
+// the reason why they cannot.
 func Available(ctx context.Context) error { return available(ctx, runtime.GOARCH) }
 
-// available implements Available for an architecture, given its GOARCH name.
+// available implements [Available] for an architecture, given its GOARCH name.
 func available(ctx context.Context, goarch string) error {
 	if _, err := nativeCalls(goarch); err != nil {
 		return fmt.Errorf("namespaces: %w", err)
@@ -232,16 +240,16 @@ func available(ctx context.Context, goarch string) error {
 	case err != nil:
 		return fmt.Errorf("namespaces: %w: %s", err, out)
 	case os.Geteuid() != 0:
-		return errors.New("namespaces: this program is not root, nor has it become that of a user namespace")
+		return errors.New("namespaces: this process is not root of a user namespace")
 	}
 	return nil
 }
 
-// probeName is the name of this program when it checks the kernel features that steps
-// need.
+// probeName is the value of os.Args[0] with which this program runs [probe].
 const probeName = "slipway-probe"
 
-// probe checks that the mounts of every step are possible.
+// probe mounts a tmpfs, an overlay and a proc file system, as every step does. It
+// returns an error if the kernel does not allow one of them.
 func probe() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)

@@ -18,9 +18,9 @@ import (
 	"slipway/internal/regularfile"
 )
 
-// find returns the path of a program. If a file exists but cannot be executed, the
-// error explains why.
-func find(program string) (string, error) {
+// findProgram returns the path of a program, which it looks up in PATH. If the file
+// exists but cannot be executed, the error explains why.
+func findProgram(program string) (string, error) {
 	file, err := exec.LookPath(program)
 	var failed *exec.Error
 	if !errors.As(err, &failed) {
@@ -43,6 +43,7 @@ func find(program string) (string, error) {
 	return "", failed
 }
 
+// notExecutable returns why the mode of a file does not allow executing it.
 func notExecutable(file string, info fs.FileInfo) string {
 	if info.Mode().Perm()&0o111 == 0 {
 		return fmt.Sprintf("%s has mode %04o: set the executable bit with chmod +x or COPY --chmod=755", file, info.Mode().Perm())
@@ -50,12 +51,16 @@ func notExecutable(file string, info fs.FileInfo) string {
 	return fmt.Sprintf("%s has mode %04o, which does not let user %d execute it", file, info.Mode().Perm(), os.Geteuid())
 }
 
-// maxInterpreters is the kernel's limit for scripts whose interpreters are scripts.
+// maxInterpreters is the kernel's limit for chains of scripts whose interpreter is a
+// script itself.
 const maxInterpreters = 5
 
-// explainExec explains why the kernel did not execute an existing file.
+// explainExec replaces err, from executing an existing file, by the reason for the
+// error if it finds one.
 func explainExec(file string, err error) error { return explain(file, err, maxInterpreters) }
 
+// explain implements [explainExec]. depth is the number of interpreters that it still
+// follows.
 func explain(file string, err error, depth int) error {
 	head, ok := headOf(file)
 	if !ok || depth == 0 {
@@ -77,7 +82,8 @@ func explain(file string, err error, depth int) error {
 	return err
 }
 
-// headOf returns the first bytes of a regular file, as many as the kernel reads.
+// headOf returns the first 256 bytes of a regular file, as many as the kernel reads to
+// determine its format.
 func headOf(file string) ([]byte, bool) {
 	f, err := regularfile.Open(file)
 	if err != nil {
@@ -89,7 +95,8 @@ func headOf(file string) ([]byte, bool) {
 	return head[:n], true
 }
 
-// explainScript explains the failure of a script. line is its first line, without #!.
+// explainScript explains why a script was not executed. line starts with its first
+// line, without "#!".
 func explainScript(line []byte, err error, depth int) error {
 	text, _, _ := strings.Cut(string(line), "\n")
 	words := strings.Fields(text)
@@ -104,7 +111,7 @@ func explainScript(line []byte, err error, depth int) error {
 	case errors.Is(statErr, fs.ErrNotExist):
 		return fmt.Errorf("its interpreter %s is not in the image", interpreter)
 	case statErr == nil && !info.Mode().IsRegular():
-		return fmt.Errorf("its interpreter %s is no program: %w", interpreter, err)
+		return fmt.Errorf("its interpreter %s is not a program: %w", interpreter, err)
 	case statErr == nil && !executable(interpreter):
 		return fmt.Errorf("its interpreter cannot be executed: %s", notExecutable(interpreter, info))
 	case statErr != nil:
@@ -113,12 +120,13 @@ func explainScript(line []byte, err error, depth int) error {
 	return fmt.Errorf("its interpreter %s cannot be started: %w", interpreter, explain(interpreter, err, depth-1))
 }
 
-// explainLoader explains a missing loader of a program.
+// explainLoader explains ENOENT for a program that exists: its dynamic loader or its
+// emulator does not exist.
 func explainLoader(file string) error {
 	loader, err := loaderOf(file)
 	switch {
 	case err != nil || loader == "":
-		return errors.New("what it is loaded with is not in the image: a library loader, or an emulator (binfmt_misc without the flag F)")
+		return errors.New("its dynamic loader or its emulator is not in the image (emulators require the flag F of binfmt_misc)")
 	case exists(loader):
 		return fmt.Errorf("its loader %s is in the image, but an emulator for it is not (binfmt_misc without the flag F)", loader)
 	}
@@ -130,12 +138,14 @@ func executable(file string) bool {
 	return unix.Faccessat(unix.AT_FDCWD, file, unix.X_OK, unix.AT_EACCESS) == nil
 }
 
+// exists reports whether a path exists. It follows symbolic links.
 func exists(file string) bool {
 	_, err := os.Stat(file)
 	return err == nil
 }
 
-// loaderOf returns the dynamic loader that a program requires, or "".
+// loaderOf returns the path of the dynamic loader that an ELF program requires, for
+// example /lib64/ld-linux-x86-64.so.2. For a static program it returns "".
 func loaderOf(file string) (string, error) {
 	f, err := elf.Open(file)
 	if err != nil {
@@ -152,7 +162,8 @@ func loaderOf(file string) (string, error) {
 	return "", nil
 }
 
-// explainFormat explains why the kernel does not recognize the format of a file.
+// explainFormat explains why the kernel does not execute a file that starts with head
+// (ENOEXEC).
 func explainFormat(head []byte) error {
 	const markUTF8 = "\xef\xbb\xbf"
 	switch text := string(head); {
@@ -169,12 +180,13 @@ func explainFormat(head []byte) error {
 	case strings.HasPrefix(text, "\xcf\xfa\xed\xfe"), strings.HasPrefix(text, "\xca\xfe\xba\xbe"):
 		return errors.New("it is a program for macOS")
 	case strings.HasPrefix(strings.TrimSpace(text), "#!"):
-		return errors.New("there are blanks or empty lines before its #!, which has to be the first thing in the file")
+		return errors.New("blanks or empty lines precede its #! (move #! to the start of the file)")
 	}
 	return errors.New("it is neither a program nor, without #! at its start, a script")
 }
 
-// explainMachine explains why a program does not run on this machine.
+// explainMachine explains why this machine does not execute an ELF program that starts
+// with head. Most programs are for another architecture.
 func explainMachine(head string) error {
 	for _, m := range machines() {
 		h := string(m.header())
@@ -184,17 +196,17 @@ func explainMachine(head string) error {
 		if m.arch == runtime.GOARCH {
 			return fmt.Errorf("it is a damaged program for %s", m.arch)
 		}
-		return fmt.Errorf("it is a program for %s, and this machine is %s without an emulator for it (binfmt_misc): is the image one of another platform?", m.arch, runtime.GOARCH)
+		return fmt.Errorf("it is a program for %s, and this machine is %s without an emulator for it (install one with binfmt_misc, or use an image for this platform)", m.arch, runtime.GOARCH)
 	}
-	return fmt.Errorf("it is a program for another machine than %s", runtime.GOARCH)
+	return fmt.Errorf("it is a program for an architecture other than %s", runtime.GOARCH)
 }
 
-// explainAccess explains why a program cannot be executed although its mode and the
-// modes of its directories permit it.
+// explainAccess explains EACCES for a program whose mode, and whose directories' modes,
+// allow executing it.
 func explainAccess(file string, err error) error {
 	var st unix.Statfs_t
 	if unix.Statfs(file, &st) == nil && st.Flags&unix.ST_NOEXEC != 0 {
-		return fmt.Errorf("%w (the file system that it is on does not allow programs: noexec)", err)
+		return fmt.Errorf("%w (its file system is mounted with noexec)", err)
 	}
 	loader, loadErr := loaderOf(file)
 	if info, statErr := os.Stat(loader); loadErr == nil && statErr == nil && !executable(loader) {
@@ -203,6 +215,7 @@ func explainAccess(file string, err error) error {
 	return err
 }
 
+// hasCapability reports whether a file has file capabilities.
 func hasCapability(file string) bool {
 	n, err := unix.Getxattr(file, "security.capability", nil)
 	return err == nil && n > 0

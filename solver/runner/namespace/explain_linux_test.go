@@ -54,7 +54,7 @@ func execCases() []execCase {
 		{"crlf-argument", 0o755, "#!/bin/none -x\r\n", `exec /bin/crlf-argument: its first line "#!/bin/none -x\r" ends in a carriage return`},
 		{"no-interpreter", 0o755, "#!/bin/missing -x\necho\n", "exec /bin/no-interpreter: its interpreter /bin/missing is not in the image"},
 		{"bare", 0o755, "#!\necho\n", "exec /bin/bare: its first line names no interpreter"},
-		{"dir-interpreter", 0o755, "#!/bin\necho\n", "exec /bin/dir-interpreter: its interpreter /bin is no program: permission denied"},
+		{"dir-interpreter", 0o755, "#!/bin\necho\n", "exec /bin/dir-interpreter: its interpreter /bin is not a program: permission denied"},
 		{"mode-interpreter", 0o755, "#!/bin/plain\necho\n", "exec /bin/mode-interpreter: its interpreter cannot be executed: /bin/plain has mode 0644"},
 		{"nested", 0o755, "#!/bin/dynamic\necho\n", "exec /bin/nested: its interpreter /bin/dynamic cannot be started: its loader /lib/ld-none.so is not in the image"},
 		{"nested-script", 0o755, "#!/bin/crlf\necho\n", `exec /bin/nested-script: its interpreter /bin/crlf cannot be started: its first line "#!/bin/sh\r" ends`},
@@ -64,10 +64,10 @@ func execCases() []execCase {
 		{"text", 0o755, "echo hello\n", "exec /bin/text: it is neither a program nor, without #! at its start, a script"},
 		{"bom", 0o755, "\xef\xbb\xbf#!/bin/sh\n", "exec /bin/bom: it starts with a byte order mark"},
 		{"utf16", 0o755, "\xff\xfe#\x00!\x00", "exec /bin/utf16: it is text in UTF-16"},
-		{"blank", 0o755, "\n #!/bin/sh\n", "exec /bin/blank: there are blanks or empty lines before its #!"},
+		{"blank", 0o755, "\n #!/bin/sh\n", "exec /bin/blank: blanks or empty lines precede its #!"},
 		{"windows", 0o755, "MZ\x90\x00", "exec /bin/windows: it is a program for Windows"},
 		{"macos", 0o755, "\xcf\xfa\xed\xfe\x07", "exec /bin/macos: it is a program for macOS"},
-		{"foreign", 0o755, string(foreign.header()), "exec /bin/foreign: it is a program for another machine than " + runtime.GOARCH},
+		{"foreign", 0o755, string(foreign.header()), "exec /bin/foreign: it is a program for an architecture other than " + runtime.GOARCH},
 		{"other", 0o755, string(other.header()), "exec /bin/other: it is a program for " + other.arch + ", and this machine is " + runtime.GOARCH},
 		{"plain", 0o644, "#!/bin/sh\n", `exec: "plain": executable file not found in $PATH (/bin/plain has mode 0644: set the executable bit`},
 		{"/bin/plain", 0, "", `exec: "/bin/plain": permission denied (/bin/plain has mode 0644: set the executable bit`},
@@ -110,7 +110,7 @@ func TestExecErrors(t *testing.T) {
 		fails(tc.name, "", tc.want)
 	}
 	fails("/bin/caps", "", "exec /bin/caps: operation not permitted (it has file capabilities that a step may not have)")
-	if !oneID() {
+	if !hasOneUser() {
 		fails("/bin/others", "me", `exec: "/bin/others": permission denied (/bin/others has mode 0700, which does not let user 12 execute it)`)
 	}
 }

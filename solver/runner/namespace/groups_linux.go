@@ -9,9 +9,9 @@ import (
 	"slipway/solver/runner/cgroup"
 )
 
-// Limit places the control groups of all steps below the group parent, unless it is "".
-// It returns an error if the limits or the parent are not supported. The error begins
-// with the name of the docker build flag. Limit must be called before the first step.
+// Limit sets the parent of the control groups of all steps, unless it is "". It returns
+// an error if the parent or the limits are not supported. The error starts with the
+// name of the docker build flag. Limit must be called before the first step.
 func (r *Runner) Limit(parent string, limits *runner.Resources) error {
 	if r.runtime != "" && r.userNamespace {
 		return cgroup.Unavailable(limits, errRuntimeLimits)
@@ -22,9 +22,11 @@ func (r *Runner) Limit(parent string, limits *runner.Resources) error {
 	return r.groups.Check(limits)
 }
 
-var errRuntimeLimits = errors.New("an OCI runtime makes no control groups unless root runs it (use --runner namespace, or run slipway as root)")
+// errRuntimeLimits is the error for limits with a rootless OCI runtime.
+var errRuntimeLimits = errors.New("a rootless OCI runtime does not create control groups (use --runner namespace, or run slipway as root)")
 
-// placeGroups determines the location of the control groups of steps.
+// placeGroups determines where the control groups of steps are created, and removes
+// groups that killed builders have left there.
 func (r *Runner) placeGroups(parent string) error {
 	var err error
 	r.groups, err = cgroup.New(&cgroup.Options{State: r.dir, PID: os.Getpid(), Parent: parent, Top: r.runtime != ""})
@@ -36,8 +38,8 @@ func (r *Runner) placeGroups(parent string) error {
 	return nil
 }
 
-// makeGroup creates the control groups of the container, or determines the ones that an
-// OCI runtime creates.
+// makeGroup creates the control groups of the container. If an OCI runtime creates
+// them, makeGroup only determines their paths.
 func (c *container) makeGroup() error {
 	step := filepath.Base(c.work)
 	switch {

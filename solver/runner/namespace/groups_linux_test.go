@@ -154,7 +154,7 @@ func TestNoLimits(t *testing.T) {
 			return
 		}
 		for want, limits := range map[string]runner.Resources{"memory": {Memory: 1 << 30}, "cgroup-parent": {}} {
-			if err := w.Limit("x", &limits); err == nil || !strings.HasPrefix(err.Error(), want+": an OCI runtime makes no control groups") {
+			if err := w.Limit("x", &limits); err == nil || !strings.HasPrefix(err.Error(), want+": a rootless OCI runtime does not create control groups") {
 				t.Errorf("error %v, want one about %s", err, want)
 			}
 		}

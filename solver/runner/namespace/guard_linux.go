@@ -16,19 +16,20 @@ import (
 	"slipway/solver/runner/cgroup"
 )
 
-// guardName is the name of this program when it runs as the guard.
+// guardName is the value of os.Args[0] with which this program runs as the guard.
 const guardName = "slipway-guard"
 
-// guardGroups is the environment variable with the directories of the control groups
-// that the guard removes, one per line.
+// guardGroups is the environment variable that lists the directories of control groups
+// for the guard to remove, one per line.
 const guardGroups = "SLIPWAY_GUARD_GROUPS"
 
-// guardFile is the descriptor of the guard's end of its socket.
+// guardFile is the descriptor of the guard's end of the socket to the builder.
 const guardFile = 3
 
-// guard is a process that kills the steps when this process ends for any reason. This
-// process sends it a pidfd of the first process of each step. Only this process has the
-// other end of the guard's socket open, so the kernel closes it when this process ends.
+// guard starts and controls the guard, a process that kills the steps when the builder
+// ends for any reason. The builder sends it a pidfd for the first process of each step.
+// Only the builder has the other end of the guard's socket open, so the kernel closes
+// it when the builder ends.
 //
 // The parent-death signal of a step is not sufficient: the kernel clears it when the
 // process changes its user or executes a setuid program, such as su and sudo.
@@ -37,14 +38,14 @@ const guardFile = 3
 // which all steps run. Safe for concurrent use.
 type guard struct {
 	mu     sync.Mutex
-	socket *os.File        // nil unless the guard is running
-	cmd    *exec.Cmd       // the guard
+	socket *os.File        // the builder's end; nil unless the guard is running
+	cmd    *exec.Cmd       // the guard process
 	groups []string        // directories of the control groups of steps; they may not exist
-	alive  context.Context // ends when the guard ends; its cause is an error for the user
+	alive  context.Context // ends when the guard ends, with an error for the user as its cause
 }
 
-// start starts the guard unless it has been started, and returns a context that
-// ends when the guard ends. If the guard was killed, start returns an error.
+// start starts the guard unless it is running, and returns a context that ends when the
+// guard ends. If the guard was killed, start returns an error.
 func (g *guard) start(ctx context.Context) (context.Context, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -55,30 +56,31 @@ func (g *guard) start(ctx context.Context) (context.Context, error) {
 	if err != nil {
 		return nil, fmt.Errorf("guard process: %w", err)
 	}
-	ours, theirs := os.NewFile(uintptr(pair[0]), "guard"), os.NewFile(uintptr(pair[1]), "guard")
-	defer theirs.Close()
+	socket, guardEnd := os.NewFile(uintptr(pair[0]), "guard"), os.NewFile(uintptr(pair[1]), "guard")
+	defer guardEnd.Close()
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args, cmd.Env, cmd.Dir = []string{guardName}, []string{guardGroups + "=" + strings.Join(g.groups, "\n")}, "/"
-	cmd.ExtraFiles = []*os.File{theirs}
+	cmd.ExtraFiles = []*os.File{guardEnd}
 	// Signals from the terminal are intended for the builder.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
-		return nil, errors.Join(fmt.Errorf("guard process: %w", err), ours.Close())
+		return nil, errors.Join(fmt.Errorf("guard process: %w", err), socket.Close())
 	}
 	alive, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	go func() {
 		_ = cmd.Wait()
 		end(fmt.Errorf("guard process: %v while RUN steps were running (build again)", cmd.ProcessState))
 	}()
-	g.socket, g.cmd, g.alive = ours, cmd, alive
+	g.socket, g.cmd, g.alive = socket, cmd, alive
 	return alive, nil
 }
 
-// watch makes the guard kill p, the first process of a step, when this process ends. It
-// returns before the guard has received p. The message arrives even if this process is
-// killed immediately afterwards. [guard.start] must have been called.
+// watch makes the guard kill p, the first process of a step, when the builder ends. It
+// does not wait until the guard has received the message. The message arrives even if
+// the builder is killed immediately afterwards. [guard.start] must have been called.
 //
-// Before Linux 5.4 there are no pidfds, and steps rely on the parent-death signal.
+// Before Linux 5.4 there are no pidfds. watch then does nothing, and steps rely on the
+// parent-death signal.
 func (g *guard) watch(p *os.Process) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -98,8 +100,8 @@ func (g *guard) watch(p *os.Process) error {
 	return err
 }
 
-// Close kills the guard, which may still be starting, and waits for its end. No steps
-// may be running.
+// Close kills the guard and waits for its end. No step may be running. The guard can be
+// started again.
 func (g *guard) Close() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -113,8 +115,9 @@ func (g *guard) Close() error {
 	return err
 }
 
-// runGuard runs the guard process. It kills the remaining steps when the builder has
-// closed its end of the socket. Otherwise only SIGKILL ends the process.
+// runGuard is the main function of the guard. When the builder has closed its end of
+// the socket, runGuard kills the remaining steps and exits. It ignores all signals that
+// can be ignored, so that only SIGKILL ends the guard earlier.
 func runGuard() {
 	signal.Ignore()
 	files := []unix.PollFd{{Fd: guardFile, Events: unix.POLLIN}}
@@ -136,9 +139,11 @@ func runGuard() {
 	os.Exit(0)
 }
 
-// guardEvents removes steps that have ended and receives a new step. It reports whether
-// the builder's end of the socket, files[0], is still open. The other files are pidfds,
-// which become readable when their process ends.
+// guardEvents handles the results of polling files. files[0] is the socket to the
+// builder. The others are pidfds, which become readable when their process ends.
+// guardEvents returns the files to poll next: without steps that have ended, and with a
+// step that the builder has sent. It reports whether the builder's end of the socket is
+// still open.
 func guardEvents(files []unix.PollFd) (_ []unix.PollFd, open bool) {
 	ready := files[0].Revents != 0
 	left := files[:1]

@@ -47,7 +47,7 @@ func TestEndless(t *testing.T) {
 	case orphan:
 		p.Args = []string{"/bin/probe", "orphan:" + endlessScript}
 	case unguarded:
-		if !oneID() {
+		if !hasOneUser() {
 			p.User = "me"
 		}
 		defer w.mislead(t)()

@@ -10,11 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reportMark begins each report of an overlay in the output of the init process to its
-// fault file. Error texts do not contain it.
+// reportMark starts each report about an overlay that the init process writes to its
+// fault file. The texts of errors, which it also writes there, do not contain NUL.
 const reportMark = "\x00"
 
-// reportOverlay sends the device number of an overlay to the builder.
+// reportOverlay sends the device number of the overlay mounted at merged to the
+// builder.
 func reportOverlay(merged string) error {
 	var st unix.Stat_t
 	if err := unix.Stat(merged, &st); err != nil {
@@ -24,8 +25,9 @@ func reportOverlay(merged string) error {
 	return err
 }
 
-// takeReports stores the device numbers of overlays from the output of an init process,
-// and returns the rest: its error.
+// takeReports removes reports about overlays from the output of an init process and
+// stores their device numbers. It returns the rest of the output: an error text, or
+// nothing.
 func (c *container) takeReports(text []byte) []byte {
 	for {
 		rest, ok := bytes.CutPrefix(text, []byte(reportMark))
@@ -40,12 +42,14 @@ func (c *container) takeReports(text []byte) []byte {
 	}
 }
 
-// isHeld reports whether an overlay of the container is still in use after its
-// processes have ended. A process of another step then holds a file or a directory of
-// the overlay, and could change a layer after it was read. The kernel may have reused
-// the number for an overlay of another container. In this case the layer is only
-// written again.
-func (c *container) isHeld() bool {
+// isInUse reports whether an overlay of the container still exists after its processes
+// have ended. A process of another step then has a file or directory of the overlay
+// open, and could change the upper directory after it was read. Such a directory must
+// not become a layer.
+//
+// The kernel may have reused the device number for an overlay of another container.
+// This costs only time, because the layer is then written again.
+func (c *container) isInUse() bool {
 	c.closeSpaces() // they keep the overlays in use as well
 	return slices.ContainsFunc(c.overlays, isMounted)
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // isMounted reports whether a file system with this device number exists, even if it is
-// mounted nowhere. It takes about a microsecond.
+// mounted nowhere. The system call (ustat) takes about a microsecond.
 func isMounted(dev uint64) bool {
 	var stat struct { // struct ustat
 		_ int32

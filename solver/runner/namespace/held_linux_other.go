@@ -2,5 +2,6 @@
 
 package namespace
 
-// isMounted returns false. Most other architectures lack the system call ustat.
+// isMounted returns false, because most architectures other than amd64 lack the system
+// call ustat.
 func isMounted(uint64) bool { return false }

@@ -12,8 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Main runs the process of a step if this program was started for that. Otherwise it
-// returns. A main function must call it first.
+// Main runs a process of a step, the guard or a probe if this program was started as
+// one of them, and then exits. Otherwise it returns. A main function must call it
+// first.
 func Main() {
 	resume()
 	switch {
@@ -31,7 +32,7 @@ func Main() {
 		return
 	}
 	runtime.LockOSThread()
-	// Steps must not inspect this process. Later processes of a container could.
+	// Processes of the container must not inspect this process when it joins them.
 	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) // fails only for other values
 	fault := os.NewFile(faultFile, "fault")
 	unix.CloseOnExec(faultFile)
@@ -39,19 +40,19 @@ func Main() {
 	os.Exit(1)
 }
 
-// Descriptors that the builder passes to the init process. Additional descriptors
-// depend on the process.
+// These are the descriptors that the builder passes to the init process. Descriptors
+// from firstFile on depend on the process, see passedFiles.
 const (
 	configFile  = 3
-	faultFile   = 4 // for errors of the init process
-	programFile = 5 // the program of the init process
+	faultFile   = 4 // pipe to which the init process writes its error and reports
+	programFile = 5 // program that the init process executes first: this one
 	firstFile   = 6
 )
 
-// passed returns the additional descriptors that the builder passes: the mount
-// namespace to join, and the socket that receives a terminal. If the process needs
-// none, the value is -1.
-func (c *config) passed() (space, terminal int) {
+// passedFiles returns the additional descriptors that the builder passes to the init
+// process: the mount namespace to join, and the socket on which it expects the
+// terminal. For a process that needs none, the descriptor is -1.
+func (c *config) passedFiles() (space, terminal int) {
 	space, terminal = -1, -1
 	next := firstFile
 	if c.Join {
@@ -64,18 +65,19 @@ func (c *config) passed() (space, terminal int) {
 	return space, terminal
 }
 
-// run sets up the container and executes the process. It returns only on an error.
+// run sets up or joins the container and executes the program of the step. It returns
+// only if an error occurs.
 func run(in *os.File) error {
 	var c config
 	if err := c.receive(in); err != nil {
-		return fmt.Errorf("read what to run: %w", err)
+		return fmt.Errorf("read the configuration: %w", err)
 	}
 	in.Close()
 	unix.Umask(0o022) // regardless of the builder's umask
 	if err := c.closeInherited(); err != nil {
 		return fmt.Errorf("close inherited files: %w", err)
 	}
-	space, _ := c.passed()
+	space, _ := c.passedFiles()
 	if c.Join {
 		if err := joinMounts(space); err != nil {
 			return fmt.Errorf("join the mounts: %w", err)
@@ -106,14 +108,14 @@ func run(in *os.File) error {
 	return c.exec()
 }
 
-// closeInherited closes files that the builder inherited. A host directory among them
-// would be a way out of the container, because /proc/self/fd/N leads to it until the
-// process is executed.
+// closeInherited closes files that the builder inherited from its parent. A host
+// directory among them would be a way out of the container, because /proc/self/fd/N
+// leads to it until the program is executed (CVE-2024-21626).
 //
 // Inherited files lack the close-on-exec flag. The files of this program have the flag,
 // except for those that the builder passes to the init process.
 func (c *config) closeInherited() error {
-	space, terminal := c.passed()
+	space, terminal := c.passedFiles()
 	list, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		return err
@@ -130,13 +132,12 @@ func (c *config) closeInherited() error {
 	return nil
 }
 
-// joinMounts moves this thread to a mount namespace and closes the descriptor of the
-// namespace. It also changes the root of the other threads, which end when the process
-// is executed, because paths of the container lead to their root as
-// /proc/self/task/N/root.
+// joinMounts moves this thread to the mount namespace with descriptor space and closes
+// the descriptor. It also changes the root of the other threads, because paths in the
+// container can lead to it as /proc/self/task/N/root until the program is executed.
 //
-// This does not use a second program inside the namespace. Such a program would read
-// files of the container with all privileges when it starts.
+// A second program inside the namespace could do this as well. But the kernel and the
+// loader would open files of the container with all privileges when it starts.
 func joinMounts(space int) error {
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return err
@@ -156,11 +157,11 @@ func joinMounts(space int) error {
 	return errors.Join(<-moved, unix.Close(root))
 }
 
-// newSession moves the process to a new session, without the builder's terminal and
-// process group.
+// newSession moves the process to a new session, so that it has neither the terminal
+// nor the process group of the builder.
 //
-// The init process does this instead of the builder, because the kernel shares CPUs
-// among sessions (autogroups). On a busy machine, a process in a new session takes
+// The init process does this instead of the builder, because the kernel distributes CPU
+// time among sessions (autogroups). On a busy machine, a process in a new session takes
 // twice as long to get this far.
 func newSession() error {
 	if _, err := unix.Setsid(); err != nil {
@@ -169,7 +170,8 @@ func newSession() error {
 	return nil
 }
 
-// build mounts the file systems of the container and enters its root.
+// build creates the mounts, host name and network of the container, and makes its root
+// the root of this process.
 func (c *config) build() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
@@ -188,7 +190,8 @@ func (c *config) build() error {
 	return c.enter()
 }
 
-// enter changes the root of this process to the root of the container.
+// enter makes the root of the container the root of this process, and unmounts the
+// host's.
 func (c *config) enter() error {
 	// An O_PATH descriptor is sufficient for fchdir.
 	if err := errors.Join(unix.Fchdir(int(c.root.Fd())), c.root.Close()); err != nil {
@@ -208,13 +211,13 @@ func (c *config) enter() error {
 	return nil
 }
 
-// exec executes the program of the process.
+// exec executes the program of the step. It returns only if an error occurs.
 func (c *config) exec() error {
 	env := c.environ()
-	if err := os.Setenv("PATH", lookup(env, "PATH")); err != nil {
+	if err := os.Setenv("PATH", getenv(env, "PATH")); err != nil {
 		return err
 	}
-	file, err := find(c.Args[0])
+	file, err := findProgram(c.Args[0])
 	if err != nil {
 		return err
 	}
@@ -222,8 +225,8 @@ func (c *config) exec() error {
 }
 
 // environ returns the environment of the process. If a variable is set several times,
-// the last value is used, as in runc. The kernel would pass all values, and C libraries
-// use the first.
+// only its last value remains, as in runc. The kernel would pass all values, and C
+// libraries use the first.
 func (c *config) environ() []string {
 	var env []string
 	at := map[string]int{}
@@ -242,8 +245,8 @@ func (c *config) environ() []string {
 	return env
 }
 
-// lookup returns the value of a variable, or "" if it is not set.
-func lookup(env []string, name string) string {
+// getenv returns the value of the variable name in env, or "" if it is not set.
+func getenv(env []string, name string) string {
 	for _, kv := range env {
 		if v, ok := strings.CutPrefix(kv, name+"="); ok {
 			return v

@@ -11,18 +11,20 @@ import (
 	"slipway/solver/tree"
 )
 
-// written holds the changes of a container's processes to a tree.
-type written struct {
-	dir       string // upper directory of the overlay
-	base, out *tree.Node
-	upper     *tree.Node // content of dir
-	opaque    map[string]bool
+// upperDir is the upper directory of an overlay after the processes of the container
+// have ended, together with the trees before and after them.
+type upperDir struct {
+	dir       string          // path of the directory
+	base, out *tree.Node      // the tree before and after the processes
+	upper     *tree.Node      // content of the directory
+	opaque    map[string]bool // opaque directories by path
 }
 
-// keep turns an upper directory into the layer directory for later steps, so that the
-// changes of a step are not written again. The content must equal the output of
-// [Runner.layer], for any lower tree. Otherwise keep leaves the directory unchanged.
-func (r *Runner) keep(w *written) error {
+// saveLayer renames an upper directory to the directory of the layer that it
+// represents, so that the changes of a step need not be written a second time. Its
+// content must be what [Runner.layer] would write, whatever the lower tree. Otherwise
+// saveLayer does nothing.
+func (r *Runner) saveLayer(w *upperDir) error {
 	want := r.overlayOf(w.base, w.out)
 	dir := r.layerDir(tree.Layer{Lower: w.base, Upper: w.out})
 	if _, err := os.Lstat(dir); err == nil || want == nil || len(want.Entries()) == 0 || !w.fits(w.upper, want, "") {
@@ -42,10 +44,11 @@ func (r *Runner) keep(w *written) error {
 	return err
 }
 
-// fits reports whether a directory contains everything in a layer, and whether its
-// opaque directories hide nothing of the base. The directory may contain additional
-// entries that were mount points.
-func (w *written) fits(have, want *tree.Node, at string) bool {
+// fits reports whether the directory have, at path at, can become the directory want of
+// a layer. It must contain everything in want, and must not be opaque over a directory
+// of the base. It may contain further entries, such as mount points, because trim
+// removes them.
+func (w *upperDir) fits(have, want *tree.Node, at string) bool {
 	m := have.Meta()
 	m.ModTime = want.Meta().ModTime
 	if !m.Equal(want.Meta()) {
@@ -68,16 +71,16 @@ func (w *written) fits(have, want *tree.Node, at string) bool {
 	return true
 }
 
-// trim removes entries that are not part of the layer, and resets the times of the
-// directories it changes. It also removes opaque marks, which the kernel sets on new
-// directories. They could hide entries of other lower trees.
+// trim removes entries that are not part of the layer, and sets the times of
+// directories to those in the layer. It also removes opaque marks, which the kernel
+// sets on new directories. With another lower tree they could hide entries.
 //
 // The step has ended, but it may have passed an open directory to a process of another
-// step, which can replace directories with links. trim therefore does not use paths:
-// links do not lead out of dir.
-func (w *written) trim(dir *os.Root, have, want *tree.Node, at string) error {
+// step, which can replace directories with links. trim therefore uses [os.Root] instead
+// of paths, so that links do not lead out of the upper directory.
+func (w *upperDir) trim(dir *os.Root, have, want *tree.Node, at string) error {
 	if w.opaque[at] {
-		if err := unmark(dir); err != nil {
+		if err := removeOpaque(dir); err != nil {
 			return err
 		}
 	}
@@ -100,8 +103,8 @@ func (w *written) trim(dir *os.Root, have, want *tree.Node, at string) error {
 	return dir.Chtimes(".", t, t)
 }
 
-// unmark removes the mark of an opaque directory.
-func unmark(dir *os.Root) error {
+// removeOpaque removes the attribute that marks a directory as opaque.
+func removeOpaque(dir *os.Root) error {
 	f, err := dir.Open(".")
 	if err != nil {
 		return err

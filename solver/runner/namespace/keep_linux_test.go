@@ -94,7 +94,7 @@ func TestWritten(t *testing.T) {
 		{"one with a new file", old, dir(tree.Entry{Name: "d", Node: dir(tree.Entry{Name: "f", Node: file}, tree.Entry{Name: "g", Node: file})}), false, true},
 		{"one with another file", dir(), dir(tree.Entry{Name: "d", Node: dir(tree.Entry{Name: "h", Node: file})}), false, false},
 	} {
-		w := &written{base: tc.base, out: tc.out, upper: upper, opaque: map[string]bool{"d": tc.opaque}}
+		w := &upperDir{base: tc.base, out: tc.out, upper: upper, opaque: map[string]bool{"d": tc.opaque}}
 		if got := w.fits(upper, (&Runner{}).overlayOf(tc.base, tc.out), ""); got != tc.want {
 			t.Errorf("%s: %t, want %t", tc.about, got, tc.want)
 		}
@@ -172,14 +172,14 @@ func TestKeepOpaque(t *testing.T) {
 	); err != nil {
 		t.Fatal(err)
 	}
-	c, err := w.changed(t.Context(), w.root, upper, nil)
+	c, err := w.readUpper(t.Context(), w.root, upper, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !c.opaque["made"] || c.opaque["steps"] != rootless(t) {
 		t.Fatalf("opaque directories: %v", c.opaque)
 	}
-	if err := w.keep(c); err != nil {
+	if err := w.saveLayer(c); err != nil {
 		t.Fatal(err)
 	}
 	dir := w.layerDir(tree.Layer{Lower: c.base, Upper: c.out})
@@ -202,7 +202,7 @@ func TestKeepReplaced(t *testing.T) {
 	); err != nil {
 		t.Fatal(err)
 	}
-	c, err := w.changed(t.Context(), w.root, upper, map[string]bool{"a/b/stub": true})
+	c, err := w.readUpper(t.Context(), w.root, upper, map[string]bool{"a/b/stub": true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func TestKeepReplaced(t *testing.T) {
 	if err := errors.Join(os.Rename(b, b+".old"), os.Symlink(outside, b)); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.keep(c); err == nil {
+	if err := w.saveLayer(c); err == nil {
 		t.Error("a directory that was replaced is kept")
 	}
 	if _, err := os.Stat(filepath.Join(outside, "stub", "file")); err != nil {
@@ -233,7 +233,7 @@ func TestFewer(t *testing.T) {
 		}
 		layers = append(layers, tree.Layer{Lower: n, Upper: e.Tree()})
 		n = e.Tree()
-		got := fewer(layers)
+		got := mergeLayers(layers)
 		if len(got) > maxLowers {
 			t.Fatalf("%d layers are %d directories", len(layers), len(got))
 		}
@@ -245,7 +245,7 @@ func TestFewer(t *testing.T) {
 			t.Fatalf("%d layers make another tree", len(layers))
 		}
 	}
-	if got, before := fewer(layers), fewer(layers[:len(layers)-1]); len(got) != len(before)+1 || !got[0].Upper.Same(before[0].Upper) {
+	if got, before := mergeLayers(layers), mergeLayers(layers[:len(layers)-1]); len(got) != len(before)+1 || !got[0].Upper.Same(before[0].Upper) {
 		t.Error("one more layer changes those below")
 	}
 }

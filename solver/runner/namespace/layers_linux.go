@@ -17,22 +17,24 @@ import (
 )
 
 // maxLowers is the maximum number of lower directories of an overlay. The kernel allows
-// 500, but each one slows down lookups.
+// 500, but each one makes it slower to look up files.
 const maxLowers = 100
 
-// Overlays have their own whiteouts: a device 0/0 for a removed file, and an attribute
-// for an opaque directory.
+// These attributes mark an opaque directory of an overlay, which hides the lower
+// directories. The kernel uses the user attribute in user namespaces. A removed file is
+// a device 0/0 instead.
 //
-// See https://docs.kernel.org/filesystems/overlayfs.html#whiteouts-and-opaque-directories.
+// See
+// https://docs.kernel.org/filesystems/overlayfs.html#whiteouts-and-opaque-directories.
 const (
 	opaqueRoot = "trusted.overlay.opaque"
 	opaqueUser = "user.overlay.opaque"
 )
 
-// fewer merges layers if there are too many for an overlay. The result makes the same
-// tree. All complete hundreds of layers become one layer, so that the merged layer does
-// not change with each step.
-func fewer(layers []tree.Layer) []tree.Layer {
+// mergeLayers reduces a list of layers to at most maxLowers layers that result in the
+// same tree. It merges the first n layers into one, where n is a multiple of maxLowers.
+// The merged layer therefore stays the same when a step adds another layer.
+func mergeLayers(layers []tree.Layer) []tree.Layer {
 	n := len(layers) - len(layers)%maxLowers
 	if n == 0 {
 		return layers
@@ -44,10 +46,11 @@ func fewer(layers []tree.Layer) []tree.Layer {
 	return append([]tree.Layer{{Lower: tree.Empty(), Upper: base}}, layers[n:]...)
 }
 
-// lowers returns the directories of a tree's layers, the topmost first.
+// lowers returns the lower directories for a mount of a tree, the topmost first. It
+// writes the directories that do not exist yet.
 func (r *Runner) lowers(ctx context.Context, m *runner.Mount) ([]string, error) {
 	var dirs []string
-	for _, l := range fewer(m.Layers) {
+	for _, l := range mergeLayers(m.Layers) {
 		delta := r.overlayOf(l.Lower, l.Upper)
 		if delta == nil || len(delta.Entries()) == 0 {
 			continue
@@ -68,14 +71,14 @@ func (r *Runner) lowers(ctx context.Context, m *runner.Mount) ([]string, error) 
 	return dirs, nil
 }
 
-// layerDir returns the directory of a layer. Its name is short, because the kernel
-// limits the length of mount options.
+// layerDir returns the path of a layer's directory. The name is only 24 characters of a
+// digest, because the kernel limits the length of mount options.
 func (r *Runner) layerDir(l tree.Layer) string {
 	return filepath.Join(r.layers, digest.FromString(string(l.Lower.ID()) + " " + string(l.Upper.ID())).Encoded()[:24])
 }
 
-// layer returns the directory of a layer, and writes the directory if it does not
-// exist.
+// layer returns the directory of a layer. If the directory does not exist, layer writes
+// delta, the changes of the layer in the format of overlays, to it.
 func (r *Runner) layer(ctx context.Context, l tree.Layer, delta *tree.Node) (string, error) {
 	dir := r.layerDir(l)
 	if _, err := os.Stat(dir); err == nil {
@@ -90,7 +93,7 @@ func (r *Runner) layer(ctx context.Context, l tree.Layer, delta *tree.Node) (str
 	}
 	if err := os.Rename(tmp, dir); err != nil {
 		// Another build was faster.
-		if _, there := os.Stat(dir); there == nil {
+		if _, statErr := os.Stat(dir); statErr == nil {
 			return dir, tree.RemoveAll(tmp)
 		}
 		return "", err
@@ -98,11 +101,12 @@ func (r *Runner) layer(ctx context.Context, l tree.Layer, delta *tree.Node) (str
 	return dir, nil
 }
 
-// overlayOf returns the changes of a layer as a tree in the format of overlays, or nil
-// if it has no changes.
+// overlayOf returns the difference between two trees in the format of overlays, with
+// devices 0/0 in place of removed files. If the trees are equal, it returns nil.
 //
 // In a user namespace, processes can neither create devices nor open devices of other
-// users. Devices are left out, but they still hide lower files.
+// users. The result does not contain devices then, but still hides the lower files that
+// they replace.
 func (r *Runner) overlayOf(lower, upper *tree.Node) *tree.Node {
 	switch {
 	case lower.Same(upper):
@@ -126,12 +130,14 @@ func (r *Runner) overlayOf(lower, upper *tree.Node) *tree.Node {
 	return newDir(upper.Meta(), entries)
 }
 
-// omits reports whether layer directories leave out a node.
+// omits reports whether layer directories omit a node, because this process cannot
+// create devices.
 func (r *Runner) omits(n *tree.Node) bool {
 	return r.noDevices && (n.Kind() == tree.CharDevice || n.Kind() == tree.BlockDevice)
 }
 
-// withoutDevices returns a node without the nodes that layer directories leave out.
+// withoutDevices returns a copy of a tree without the nodes that [Runner.omits]
+// reports.
 func (r *Runner) withoutDevices(n *tree.Node) *tree.Node {
 	if !r.noDevices || n.Kind() != tree.Dir {
 		return n
@@ -139,10 +145,10 @@ func (r *Runner) withoutDevices(n *tree.Node) *tree.Node {
 	var entries []tree.Entry
 	same := true
 	for _, e := range n.Entries() {
-		kept := r.withoutDevices(e.Node)
-		same = same && kept == e.Node && !r.omits(e.Node)
+		child := r.withoutDevices(e.Node)
+		same = same && child == e.Node && !r.omits(e.Node)
 		if !r.omits(e.Node) {
-			entries = append(entries, tree.Entry{Name: e.Name, Node: kept})
+			entries = append(entries, tree.Entry{Name: e.Name, Node: child})
 		}
 	}
 	if same {
@@ -151,23 +157,25 @@ func (r *Runner) withoutDevices(n *tree.Node) *tree.Node {
 	return newDir(n.Meta(), entries)
 }
 
-// newDir returns a directory with entries of valid directories.
+// newDir returns a directory whose entries come from other directories, so that their
+// names are valid. It panics if they are not.
 func newDir(m tree.Meta, entries []tree.Entry) *tree.Node {
 	n, err := tree.NewDir(m, entries)
 	if err != nil {
-		panic("namespace: names of directories are those of none: " + err.Error())
+		panic("namespace: invalid entries from a valid directory: " + err.Error())
 	}
 	return n
 }
 
-// changed returns base with the changes in the upper directory of an overlay. Unused
-// mount points are not part of the result.
-func (r *Runner) changed(ctx context.Context, base *tree.Node, upper string, stubs map[string]bool) (*written, error) {
+// readUpper returns the upper directory of an overlay over base, including the tree
+// that results from it. The tree does not contain stubs, which are mount points that
+// the processes did not use.
+func (r *Runner) readUpper(ctx context.Context, base *tree.Node, upper string, stubs map[string]bool) (*upperDir, error) {
 	made, err := os.Stat(filepath.Dir(upper))
 	if err != nil {
 		return nil, err
 	}
-	o := overlaid{opaque: map[string]bool{}, stubs: stubs, began: made.ModTime()}
+	o := upperReader{opaque: map[string]bool{}, stubs: stubs, created: made.ModTime()}
 	meta := r.metaOver(base)
 	reader := tree.HostReader{Store: r.store, Origin: string(base.ID()), Meta: func(f tree.HostFile) tree.Meta {
 		if f.Opaque {
@@ -179,11 +187,11 @@ func (r *Runner) changed(ctx context.Context, base *tree.Node, upper string, stu
 	if err != nil {
 		return nil, err
 	}
-	return &written{dir: upper, base: base, upper: delta, opaque: o.opaque, out: o.apply(base, delta, "")}, nil
+	return &upperDir{dir: upper, base: base, upper: delta, opaque: o.opaque, out: o.apply(base, delta, "")}, nil
 }
 
-// metaOver returns a function for [tree.HostReader.Meta] that restores the owners of
-// files in base.
+// metaOver returns a function for [tree.HostReader.Meta]. If all files on disk belong
+// to root, the function restores the owners that the files have in base.
 func (r *Runner) metaOver(base *tree.Node) func(tree.HostFile) tree.Meta {
 	return func(f tree.HostFile) tree.Meta {
 		if old := base.Get(f.Path); r.oneOwner && old != nil {
@@ -194,15 +202,16 @@ func (r *Runner) metaOver(base *tree.Node) func(tree.HostFile) tree.Meta {
 	}
 }
 
-// overlaid is the state of reading an upper directory.
-type overlaid struct {
-	opaque map[string]bool // opaque directories
-	stubs  map[string]bool
-	began  time.Time // creation time of the upper directory
+// upperReader is the state of readUpper.
+type upperReader struct {
+	opaque  map[string]bool // opaque directories by path
+	stubs   map[string]bool // see container.stubs
+	created time.Time       // creation time of the upper directory
 }
 
-// apply applies a part of the upper directory to the same directory of the base.
-func (o *overlaid) apply(base, upper *tree.Node, at string) *tree.Node {
+// apply returns the directory base, whose path is at, with the changes in the directory
+// upper.
+func (o *upperReader) apply(base, upper *tree.Node, at string) *tree.Node {
 	entries := map[string]*tree.Node{}
 	if base != nil && base.Kind() == tree.Dir && !o.opaque[at] {
 		for _, e := range base.Entries() {
@@ -224,9 +233,9 @@ func (o *overlaid) apply(base, upper *tree.Node, at string) *tree.Node {
 		case o.isStub(name, e.Node):
 			delete(entries, e.Name)
 		default:
-			// An unchanged file is in the upper directory if a process opened it for
-			// writing or linked it. The copy that the overlay made is not a hard link
-			// of the file's other names.
+			// The upper directory may contain an unchanged file, which a process opened
+			// for writing or linked. The overlay has copied the file, so it is no longer
+			// a hard link of its other names in the base.
 			entries[e.Name] = e.Node
 		}
 	}
@@ -234,24 +243,27 @@ func (o *overlaid) apply(base, upper *tree.Node, at string) *tree.Node {
 	for name, n := range entries {
 		list = append(list, tree.Entry{Name: name, Node: n})
 	}
-	return o.timed(base, newDir(upper.Meta(), list), at)
+	return o.restoreTime(base, newDir(upper.Meta(), list), at)
 }
 
-// isStub reports whether a node exists only as a mount point.
-func (o *overlaid) isStub(name string, n *tree.Node) bool {
+// isStub reports whether a node is an unused mount point: it is empty, and its path
+// exists only because something was mounted there.
+func (o *upperReader) isStub(name string, n *tree.Node) bool {
 	return o.stubs[name] && (n.Kind() == tree.Dir && len(n.Entries()) == 0 || n.Kind() == tree.File && n.Blob().Size == 0)
 }
 
-// timed returns a directory with its time. A directory in which only mount points came
-// and went is returned unchanged. So is the root, because its upper directory is always
-// new. An earlier time was set by the process and is kept.
-func (o *overlaid) timed(base, n *tree.Node, at string) *tree.Node {
-	if base != nil && base.Kind() == tree.Dir && (at == "" || hasStub(o.stubs, at)) && sameButTime(base, n) && !n.Meta().ModTime.Before(o.began) {
+// restoreTime returns base instead of n if they differ only in a time that no process
+// has set. This happens to a directory in which only mount points were created and
+// removed, and to the root, because its upper directory is always new. A time before
+// the creation of the upper directory was set by a process, so n keeps it.
+func (o *upperReader) restoreTime(base, n *tree.Node, at string) *tree.Node {
+	if base != nil && base.Kind() == tree.Dir && (at == "" || hasStub(o.stubs, at)) && sameButTime(base, n) && !n.Meta().ModTime.Before(o.created) {
 		return base
 	}
 	return n
 }
 
+// hasStub reports whether a stub is below a directory.
 func hasStub(stubs map[string]bool, dir string) bool {
 	for name := range stubs {
 		if strings.HasPrefix(name, dir+"/") {
@@ -261,6 +273,8 @@ func hasStub(stubs map[string]bool, dir string) bool {
 	return false
 }
 
+// sameButTime reports whether two directories differ at most in their modification
+// time.
 func sameButTime(a, b *tree.Node) bool {
 	m := b.Meta()
 	m.ModTime = a.Meta().ModTime

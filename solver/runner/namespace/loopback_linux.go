@@ -4,7 +4,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// loopbackUp starts the loopback device of a new network namespace.
+// loopbackUp activates the loopback device of this process's network namespace. It is
+// down in a new namespace.
 func loopbackUp() error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

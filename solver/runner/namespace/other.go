@@ -11,40 +11,42 @@ import (
 	"slipway/solver/tree"
 )
 
-// errLinux is the error of all functions on other systems.
-var errLinux = errors.New("namespaces are a part of Linux")
+// errLinux is the error from all functions on other systems.
+var errLinux = errors.New("namespaces are available on Linux only")
 
-// Runner is a [runner.Runner] and a [runner.Opener] on Linux.
+// Runner implements [runner.Runner] and [runner.Opener] on Linux. On other systems no
+// Runner exists.
 type Runner struct{}
 
 var _ runner.Opener = (*Runner)(nil)
 
-// New fails: namespaces are a part of Linux.
+// New returns an error, because namespaces are available on Linux only.
 func New(string, *tree.Store) (*Runner, error) { return nil, errLinux }
 
-// NewOCI fails: namespaces are a part of Linux.
+// NewOCI returns an error, because namespaces are available on Linux only.
 func NewOCI(string, *tree.Store, oci.Runtime) (*Runner, error) { return nil, errLinux }
 
-// Run fails: namespaces are a part of Linux.
+// Run returns an error, because namespaces are available on Linux only.
 func (*Runner) Run(context.Context, *runner.Process) ([]*tree.Node, error) { return nil, errLinux }
 
-// Open fails: namespaces are a part of Linux.
+// Open returns an error, because namespaces are available on Linux only.
 func (*Runner) Open(context.Context, *runner.Sandbox) (runner.Container, error) { return nil, errLinux }
 
-// Limit fails: namespaces are a part of Linux.
+// Limit returns an error, because namespaces are available on Linux only.
 func (*Runner) Limit(string, *runner.Resources) error { return errLinux }
 
-// Close does nothing.
+// Close does nothing and returns nil.
 func (*Runner) Close() error { return nil }
 
 // Copies returns false.
 func (*Runner) Copies() bool { return false }
 
-// Main does nothing.
+// Main does nothing, because only Linux starts processes of steps by executing this
+// program.
 func Main() {}
 
-// Enter fails: namespaces are a part of Linux.
+// Enter returns an error, because user namespaces are available on Linux only.
 func Enter() error { return errLinux }
 
-// Available returns an error, because namespaces are a part of Linux.
+// Available returns an error, because namespaces are available on Linux only.
 func Available(context.Context) error { return errLinux }

@@ -15,15 +15,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// machine describes the program header of an architecture.
+// machine describes the ELF header of programs for an architecture.
 type machine struct {
 	arch  string // GOARCH name
 	elf   elf.Machine
 	class elf.Class
 	data  elf.Data
-	qemu  string // QEMU's name
+	qemu  string // QEMU's name of the architecture
 }
 
+// machines returns the architectures for which an emulator may exist.
 func machines() []machine {
 	return []machine{
 		{"386", elf.EM_386, elf.ELFCLASS32, elf.ELFDATA2LSB, "i386"},
@@ -40,9 +41,10 @@ func machines() []machine {
 	}
 }
 
-// header returns the first bytes of a program for the machine.
+// header returns the start of an ELF program for the architecture: enough bytes for
+// binfmt_misc to recognize it.
 func (m machine) header() []byte {
-	b := make([]byte, 128) // as many as the kernel compares
+	b := make([]byte, 128) // the kernel compares at most so many
 	copy(b, elf.ELFMAG)
 	b[elf.EI_CLASS], b[elf.EI_DATA], b[elf.EI_VERSION] = byte(m.class), byte(m.data), byte(elf.EV_CURRENT)
 	var order binary.ByteOrder = binary.LittleEndian
@@ -55,10 +57,10 @@ func (m machine) header() []byte {
 	return b
 }
 
-// runs returns an error if steps of a platform cannot run on this machine. They can run
-// if the processor supports the platform, or if the kernel has an emulator for it
-// (binfmt_misc).
-func (r *Runner) runs(p ocispecs.Platform) error {
+// checkPlatform returns an error if this machine cannot run steps for a platform. It
+// can run them if its CPU supports the platform, or if the kernel has an emulator for
+// it (binfmt_misc).
+func (r *Runner) checkPlatform(p ocispecs.Platform) error {
 	here := platforms.Normalize(platforms.DefaultSpec())
 	if p.OS == "" {
 		return nil
@@ -68,14 +70,14 @@ func (r *Runner) runs(p ocispecs.Platform) error {
 		return fmt.Errorf("steps of %s cannot run on %s", platforms.Format(p), platforms.Format(here))
 	}
 	if p.Architecture == here.Architecture && p.Architecture == "amd64" {
-		return level(p, here)
+		return checkLevel(p, here)
 	}
 	if platforms.Only(here).Match(p) {
 		return nil
 	}
 	for _, m := range machines() {
 		if m.arch == p.Architecture {
-			if r.emulates(m) {
+			if r.hasEmulator(m) {
 				return nil
 			}
 			return fmt.Errorf("steps of %s cannot run on this machine, which is %s: install QEMU for it as a user program that the kernel starts (Debian: apt-get install qemu-user-static binfmt-support; with Docker: docker run --privileged --rm tonistiigi/binfmt --install %s), or build for %[2]s",
@@ -85,24 +87,26 @@ func (r *Runner) runs(p ocispecs.Platform) error {
 	return fmt.Errorf("steps of %s cannot run on this machine, which is %s", platforms.Format(p), platforms.Format(here))
 }
 
-// level returns an error if this processor lacks features of an amd64 variant. The
-// levels are defined by https://gitlab.com/x86-psABIs/x86-64-ABI.
-func level(p, here ocispecs.Platform) error {
+// checkLevel returns an error if the CPU of this machine lacks features of an amd64
+// variant, such as v3. The levels are defined by
+// https://gitlab.com/x86-psABIs/x86-64-ABI.
+func checkLevel(p, here ocispecs.Platform) error {
 	x := cpu.X86
 	has := map[string]bool{"": true, "v1": true}
 	has["v2"] = x.HasSSE3 && x.HasSSSE3 && x.HasSSE41 && x.HasSSE42 && x.HasPOPCNT && x.HasCX16
 	has["v3"] = has["v2"] && x.HasAVX && x.HasAVX2 && x.HasBMI1 && x.HasBMI2 && x.HasFMA && x.HasOSXSAVE
 	has["v4"] = has["v3"] && x.HasAVX512F && x.HasAVX512BW && x.HasAVX512CD && x.HasAVX512DQ && x.HasAVX512VL
 	if !has[p.Variant] {
-		return fmt.Errorf("steps of %s cannot run on this %s machine: its processor lacks what they need", platforms.Format(p), platforms.Format(here))
+		return fmt.Errorf("steps of %s cannot run on this %s machine: its CPU lacks features of that variant", platforms.Format(p), platforms.Format(here))
 	}
 	return nil
 }
 
-// emulates reports whether the kernel has an emulator for a machine. It executes a file
-// that contains only a header. Without an emulator, the kernel reports an unknown
-// format. This works even if binfmt_misc is not mounted here.
-func (r *Runner) emulates(m machine) bool {
+// hasEmulator reports whether the kernel can start programs for an architecture in an
+// emulator. It executes a file that contains only an ELF header. Without an emulator,
+// the error is ENOEXEC. This works even if binfmt_misc is not mounted in this mount
+// namespace.
+func (r *Runner) hasEmulator(m machine) bool {
 	dir, err := os.MkdirTemp(filepath.Join(r.dir, "run"), "program-")
 	if err != nil {
 		return true // the step will report the error

@@ -15,18 +15,19 @@ import (
 	"slipway/solver/runner"
 )
 
-// initName is the name of this program when it becomes a process of a container.
+// initName is the value of os.Args[0] with which this program runs as the init process
+// of a container.
 const initName = "slipway-init"
 
-// process is a process of a container.
+// process implements [runner.Running].
 type process struct {
 	c    *container
 	p    *runner.Process
 	cmd  *exec.Cmd
 	conf config
 
-	term  *terminal      // nil without a terminal
-	input io.WriteCloser // standard input; nil with a terminal, closed without input
+	term  *terminal      // nil if the process has no terminal
+	input io.WriteCloser // standard input; nil if it is a terminal
 
 	ended chan struct{}
 	err   error // valid after ended is closed
@@ -41,6 +42,8 @@ func (c *container) Start(p *runner.Process) (runner.Running, error) {
 	return x, nil
 }
 
+// start starts a process and returns when its program runs. The first process of the
+// container also creates the namespaces.
 func (c *container) start(p *runner.Process) (*process, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -70,6 +73,7 @@ func (c *container) start(p *runner.Process) (*process, error) {
 	return x, nil
 }
 
+// hasEnded reports whether the process has ended.
 func (x *process) hasEnded() bool {
 	select {
 	case <-x.ended:
@@ -79,7 +83,7 @@ func (x *process) hasEnded() bool {
 	}
 }
 
-// configure sets the configuration of the init process.
+// configure sets the configuration that the init process of x receives.
 func (x *process) configure() error {
 	c := x.c
 	x.conf = c.conf
@@ -116,11 +120,12 @@ func (x *process) configure() error {
 	return err
 }
 
-// run starts the process, reports the start, and waits for its end.
+// run starts the process, sends the result of the start to started, and waits for the
+// end of the process.
 //
 // The kernel kills the first process, and with it all others, when the thread that
-// started it ends. run therefore keeps its thread locked. A thread that has joined
-// other namespaces is not unlocked, so that it ends with its goroutine.
+// started it ends. run therefore locks its goroutine to the thread. A thread that has
+// joined other namespaces is never unlocked, so it ends with its goroutine.
 func (x *process) run(started chan<- error) {
 	defer x.c.all.Done()
 	defer close(x.ended)
@@ -128,7 +133,7 @@ func (x *process) run(started chan<- error) {
 	if !x.conf.Join {
 		defer runtime.UnlockOSThread()
 	}
-	if x.err = x.begin(); x.err != nil {
+	if x.err = x.startInit(); x.err != nil {
 		if x.c.ctx.Err() != nil {
 			x.err = context.Cause(x.c.ctx)
 		}
@@ -154,9 +159,9 @@ func (x *process) run(started chan<- error) {
 	x.err = err
 }
 
-// begin starts the process. It returns when the program of the process runs, or an
-// error if it does not start.
-func (x *process) begin() error {
+// startInit starts the init process, which becomes the process of the step. It returns
+// nil when the program of the step runs, and otherwise the reason why it does not.
+func (x *process) startInit() error {
 	confR, confW, err := os.Pipe()
 	if err != nil {
 		return err
@@ -208,7 +213,7 @@ func (x *process) begin() error {
 		err = x.awaitRuntime()
 	}
 	if err == nil {
-		x.feed()
+		x.copyInput()
 		return nil
 	}
 	_ = x.cmd.Process.Kill()
@@ -230,12 +235,13 @@ func (x *process) register() error {
 	if err := x.c.r.guard.watch(x.cmd.Process); err != nil {
 		return err
 	}
-	return x.c.open(x.cmd.Process.Pid)
+	return x.c.openSpaces(x.cmd.Process.Pid)
 }
 
-// command prepares the start of the init process. The process joins the namespaces of
-// the container, except for the mount namespace. The path of the program, and
-// everything executed until the process is confined, therefore belong to the host.
+// command sets x.cmd to the command of the init process. For a process that joins, it
+// moves this thread to the namespaces of the container, except for the mount namespace.
+// Until the process is confined, every path therefore leads to files of the host,
+// including the path of the program.
 func (x *process) command(config, fault *os.File) error {
 	program, err := x.c.r.program.open()
 	if err != nil {
@@ -262,9 +268,9 @@ func (x *process) command(config, fault *os.File) error {
 	return nil
 }
 
-// stdio connects the standard streams of the process. Without an input, standard input
-// is an empty pipe. Package os/exec would pass the host's /dev/null, whose mode and
-// owner the process could change.
+// stdio connects the standard streams of the process. Without input, standard input is
+// an empty pipe. Package os/exec would pass the host's /dev/null instead, whose mode
+// and owner the process could change.
 func (x *process) stdio() (err error) {
 	if x.conf.Terminal {
 		x.term, err = newTerminal(x.cmd, x.p)
@@ -286,10 +292,11 @@ func orDiscard(w io.Writer) io.Writer {
 	return w
 }
 
-// feed starts to copy the input to a running process. The input of a process that did
-// not start is not read. The copy stops at the end of the input, or at the first read
-// after the process has ended. No goroutine waits for it.
-func (x *process) feed() {
+// copyInput starts copying Stdin to the process in the background. It must be called
+// after the process has started, so that a process that fails to start reads no input.
+// The copy ends at the end of Stdin, or at the first read after the process has ended.
+// Nothing waits for that, because a read may block forever.
+func (x *process) copyInput() {
 	to := x.input
 	if x.term != nil {
 		to = x.term.master
@@ -305,10 +312,10 @@ func (x *process) feed() {
 	}()
 }
 
-// open opens the namespaces of the first process, in the order in which they are
-// joined. The mount namespace is last. The namespaces exist as long as their files are
-// open.
-func (c *container) open(pid int) error {
+// openSpaces opens the namespaces of the first process in the order in which later
+// processes join them, the mount namespace last. The namespaces exist as long as the
+// files are open.
+func (c *container) openSpaces(pid int) error {
 	names := []string{"ipc", "uts", "pid", "mnt"}
 	if c.r.runtime != "" {
 		names = []string{"pid", "mnt"}
@@ -325,6 +332,7 @@ func (c *container) open(pid int) error {
 	return nil
 }
 
+// closeSpaces closes the files from openSpaces.
 func (c *container) closeSpaces() {
 	for _, f := range c.spaces {
 		f.Close()
@@ -332,7 +340,8 @@ func (c *container) closeSpaces() {
 	c.spaces = nil
 }
 
-// joinSpaces moves this thread, and the processes it starts, to namespaces.
+// joinSpaces moves this thread, and thereby the processes that it starts, to
+// namespaces.
 func joinSpaces(spaces []*os.File) error {
 	for _, f := range spaces {
 		if err := unix.Setns(int(f.Fd()), 0); err != nil {
@@ -367,6 +376,8 @@ func (x *process) Resize(rows, cols uint16) error {
 	return x.term.resize(rows, cols)
 }
 
+// exitCode returns the exit code for a result of [exec.Cmd.Wait]: 128 plus the signal
+// number if a signal ended the process. Any other error is returned.
 func exitCode(err error) (int, error) {
 	var exit *exec.ExitError
 	if err == nil {

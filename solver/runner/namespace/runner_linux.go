@@ -18,32 +18,33 @@ import (
 	"slipway/solver/tree"
 )
 
-// Runner implements [runner.Runner] and [runner.Opener].
+// Runner implements [runner.Runner] and [runner.Opener] with Linux namespaces and
+// overlays. Safe for concurrent use.
 type Runner struct {
 	store    *tree.Store
-	dir      string
-	layers   string // directory of the layers
-	oneOwner bool   // files can belong to root only
+	dir      string // directory of the runner's data
+	layers   string // directory that contains the directories of layers
+	oneOwner bool   // files on disk can belong to root only, see hasOneUser
 
 	noDevices bool // devices cannot be created, as in a user namespace
-	copies    bool // trees are copied because overlays are not supported
+	copies    bool // see Copies
 
 	program program                // executed by init processes
 	guard   guard                  // kills steps that outlive this process
 	filter  func() ([]byte, error) // returns the seccomp filter
 
-	groups        *cgroup.Set // of steps
-	runtime       oci.Runtime // runs the processes; if "", this program does
-	userNamespace bool
+	groups        *cgroup.Set // control groups of steps
+	runtime       oci.Runtime // OCI runtime for the processes; if "", this program starts them
+	userNamespace bool        // the runtime runs in a user namespace
 }
 
 var _ runner.Opener = (*Runner)(nil)
 
-// bootID is a file whose content changes with each boot of the machine.
+// bootID is a file that contains a new random UUID after each boot of the machine.
 const bootID = "/proc/sys/kernel/random/boot_id"
 
 // New returns a runner that stores its data in a directory: layers in the format of
-// overlays, and the changes of processes.
+// overlays, and the changes of processes. Close releases the runner.
 //
 // The content of layers is not verified. Layers from before the last boot are removed,
 // because an unclean shutdown may have damaged them.
@@ -52,7 +53,7 @@ func New(dir string, store *tree.Store) (*Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Runner{store: store, dir: dir, oneOwner: oneID(), filter: sync.OnceValues(systemCalls)}
+	r := &Runner{store: store, dir: dir, oneOwner: hasOneUser(), filter: sync.OnceValues(systemCalls)}
 	all := filepath.Join(dir, "layers")
 	r.layers = filepath.Join(all, strings.TrimSpace(string(boot)))
 	for _, d := range []string{r.layers, filepath.Join(dir, "run")} {
@@ -79,7 +80,7 @@ func New(dir string, store *tree.Store) (*Runner, error) {
 	return r, err
 }
 
-// NewOCI returns a runner like [New] that runs its processes with an OCI runtime.
+// NewOCI returns a runner like [New] whose processes an OCI runtime starts.
 func NewOCI(dir string, store *tree.Store, runtime oci.Runtime) (*Runner, error) {
 	r, err := New(dir, store)
 	if err != nil {
@@ -89,7 +90,8 @@ func NewOCI(dir string, store *tree.Store, runtime oci.Runtime) (*Runner, error)
 	return r, r.placeGroups("")
 }
 
-// refusesDevices reports whether devices cannot be created in a directory.
+// refusesDevices reports whether the kernel forbids creating devices in a directory, as
+// in a user namespace.
 func refusesDevices(dir string) (bool, error) {
 	temp, err := os.MkdirTemp(dir, "device-")
 	if err != nil {
@@ -114,32 +116,32 @@ func (r *Runner) Run(ctx context.Context, p *runner.Process) (_ []*tree.Node, er
 	if err := first.Wait(); err != nil {
 		var exit *runner.ExitError
 		if errors.As(err, &exit) {
-			var lost error
-			exit.Trees, lost = c.trees(false, func(m *runner.Mount) bool { return m.Kind == runner.MountTree })
-			err = errors.Join(err, lost)
+			var treeErr error
+			exit.Trees, treeErr = c.trees(false, func(m *runner.Mount) bool { return m.Kind == runner.MountTree })
+			err = errors.Join(err, treeErr)
 		}
-		return nil, r.why(err)
+		return nil, r.withDiskFull(err)
 	}
-	c.held = c.isHeld() // before the trees are read
+	c.inUse = c.isInUse() // before the trees are read
 	return c.trees(true, func(m *runner.Mount) bool { return m.Output })
 }
 
 // Close ends the guard process, which the first step started, and removes control
-// groups. Call it after the last step has ended. A later step would start another guard
-// process.
+// groups. Call it after the last step has ended. The runner remains usable: another
+// step starts another guard process.
 func (r *Runner) Close() error {
 	return errors.Join(r.guard.Close(), r.program.Close(), r.groups.Close())
 }
 
-// little is the number of available bytes below which a disk counts as full. Programs
-// cannot fill a disk to the last byte.
-const little = 64 << 10
+// minFree is the number of bytes below which the free space of a file system counts as
+// none. Programs rarely fill a file system to the last byte before they fail.
+const minFree = 64 << 10
 
-// why adds ENOSPC to the failure of a process if the disk is full, since programs
-// rarely report it.
-func (r *Runner) why(err error) error {
+// withDiskFull adds ENOSPC to the failure of a process if the file system of the runner
+// is full, since programs rarely report the reason.
+func (r *Runner) withDiskFull(err error) error {
 	var st unix.Statfs_t
-	if unix.Statfs(r.dir, &st) == nil && st.Bavail*uint64(st.Bsize) < little {
+	if unix.Statfs(r.dir, &st) == nil && st.Bavail*uint64(st.Bsize) < minFree {
 		return fmt.Errorf("%w: %s: %w", err, r.dir, unix.ENOSPC)
 	}
 	return err
@@ -155,11 +157,13 @@ func (r *Runner) Open(ctx context.Context, s *runner.Sandbox) (runner.Container,
 	return c, nil
 }
 
+// open returns a container whose mounts and control groups are prepared. No process has
+// been started in it yet.
 func (r *Runner) open(ctx context.Context, s *runner.Sandbox) (*container, error) {
 	if s.Root() < 0 {
 		return nil, errors.New("the process has no root")
 	}
-	if err := r.runs(s.Platform); err != nil {
+	if err := r.checkPlatform(s.Platform); err != nil {
 		return nil, err
 	}
 	guarded, err := r.guard.start(ctx)

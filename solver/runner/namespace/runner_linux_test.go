@@ -302,7 +302,7 @@ func TestIdentity(t *testing.T) {
 		}
 	}
 	p.User = "me"
-	if oneID() {
+	if hasOneUser() {
 		if _, err := w.Run(t.Context(), p); err == nil || !strings.Contains(err.Error(), "root is the only user here") {
 			t.Errorf("another user: %v", err)
 		}

@@ -19,23 +19,23 @@ import (
 	"slipway/solver/runner/oci"
 )
 
-// runtimeConfig is the part of the configuration for an init process that executes an
-// OCI runtime.
+// runtimeConfig is the configuration that the init process needs to execute an OCI
+// runtime.
 type runtimeConfig struct {
 	Runtime       oci.Runtime
 	Files         oci.Files
-	UserNamespace bool
-	Spec          *specs.Spec    // of the container and its first process
-	Process       *specs.Process // a process that joins the container
+	UserNamespace bool           // the runtime runs in a user namespace
+	Spec          *specs.Spec    // the container and its first process; nil for a process that joins
+	Process       *specs.Process // a process that joins; nil for the first process
 }
 
-// runtimePath is the PATH of runtimes.
+// runtimePath is the environment variable PATH of OCI runtimes.
 const runtimePath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// becomeRuntime prepares the container for the runtime and executes the runtime in this
-// process. It returns only on an error.
+// becomeRuntime prepares the container for the OCI runtime and executes the runtime in
+// this process. It returns only if an error occurs.
 func (c *config) becomeRuntime() error {
-	if oneID() && (c.UID != 0 || c.GID != 0) {
+	if hasOneUser() && (c.UID != 0 || c.GID != 0) {
 		return c.onlyRoot()
 	}
 	describe := c.describeProcess
@@ -65,8 +65,8 @@ func (c *config) becomeRuntime() error {
 	return fmt.Errorf("exec %s: %w", args[0], syscall.Exec(args[0], args, []string{runtimePath}))
 }
 
-// describeContainer mounts the file systems of the container, and writes its
-// configuration for the runtime to the private directory.
+// describeContainer mounts the root of the container, stages its other mounts, and
+// writes config.json for the runtime to the private directory.
 func (c *config) describeContainer() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
@@ -94,9 +94,9 @@ func (c *config) describeContainer() error {
 	return writeJSON(filepath.Join(c.OCI.Files.Bundle, "config.json"), c.OCI.Spec)
 }
 
-// runtimeSystem mounts a /proc in which the runtime sees its processes. In a user
-// namespace it hides control groups from crun, which rejects some kinds of them even if
-// it uses none.
+// runtimeSystem mounts a /proc in which the runtime sees the processes of its PID
+// namespace. In a user namespace it hides control groups from crun, which rejects some
+// kinds of them even if it uses none.
 func (c *config) runtimeSystem() error {
 	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("mount /proc for the runtime: %w", err)
@@ -111,8 +111,9 @@ func (c *config) runtimeSystem() error {
 	return nil
 }
 
-// checkSystemDirs rejects roots in which the directory of a system mount is a link or a
-// file, and mounts in /proc. Not every runtime rejects them.
+// checkSystemDirs returns an error if the root has a link or a file in place of a
+// directory for a system mount, or if a mount is in /proc. Not every runtime rejects
+// them.
 func (c *config) checkSystemDirs() error {
 	for _, s := range c.systemMounts() {
 		if slices.ContainsFunc(c.Mounts, func(m mount) bool { return m.Target == "/"+s.name }) || strings.Contains(s.name, "/") {
@@ -132,8 +133,9 @@ func (c *config) checkSystemDirs() error {
 	return nil
 }
 
-// prepare stages a mount in the private directory, from where the runtime mounts it
-// with the same flags. If the runtime gets only some flags, it clears the others.
+// prepare stages a mount in the private directory, from where the runtime bind-mounts
+// it. It adds the flags of the staged mount to the options in the spec, because a
+// runtime that gets only some flags clears the others.
 func (c *config) prepare(m *mount, to *specs.Mount) error {
 	src, err := c.source(m)
 	if err != nil {
@@ -158,11 +160,13 @@ func (c *config) prepare(m *mount, to *specs.Mount) error {
 	return nil
 }
 
-// describeProcess writes the configuration of a process that joins the container.
+// describeProcess writes the configuration of a process that joins the container for
+// the runtime.
 func (c *config) describeProcess() error {
 	return writeJSON(c.OCI.Files.Process, c.OCI.Process)
 }
 
+// writeJSON writes a value to a file as JSON. Only the owner can read the file.
 func writeJSON(file string, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -171,8 +175,9 @@ func writeJSON(file string, v any) error {
 	return os.WriteFile(file, data, 0o600)
 }
 
-// makeRootDir creates the working directory for the user if it does not exist in the
-// root. Directories in mounts are ignored, as in BuildKit.
+// makeRootDir creates the missing parts of the working directory in the root, for the
+// user of the process. It does not see directories in other mounts, because the runtime
+// mounts them later. BuildKit does the same.
 func (c *config) makeRootDir() error {
 	root, err := os.OpenFile(c.Root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -190,7 +195,8 @@ func (c *config) makeRootDir() error {
 	return nil
 }
 
-// makeIn creates a directory whose parent exists, unless the name exists.
+// makeIn creates a directory in the root for the user of the process, unless its path
+// exists. Its parent must exist.
 func (c *config) makeIn(root *os.File, name string) error {
 	f, err := openInRoot(root, name)
 	if err == nil {
@@ -210,7 +216,8 @@ func (c *config) makeIn(root *os.File, name string) error {
 	return errors.Join(unix.Fchownat(int(f.Fd()), "", c.UID, c.GID, unix.AT_EMPTY_PATH), f.Close())
 }
 
-// runtimeConfig returns the configuration of a process for the runtime.
+// runtimeConfig returns the configuration with which the init process of x executes the
+// OCI runtime.
 func (x *process) runtimeConfig() (*runtimeConfig, error) {
 	c := x.c
 	dir := c.conf.Private
@@ -242,8 +249,8 @@ func (x *process) runtimeConfig() (*runtimeConfig, error) {
 	return rt, err
 }
 
-// runtimeSpec returns the configuration of the container and its first process. The
-// init process later adds the staged sources of the mounts.
+// runtimeSpec returns the spec of the container and its first process. The sources of
+// its mounts are numbers, which the init process replaces by paths.
 func (c *container) runtimeSpec(p *oci.Process) (*specs.Spec, error) {
 	desc := &oci.Container{
 		Root: c.conf.Root, ReadOnly: c.conf.ReadOnly, Hostname: c.conf.Hostname, OwnNetwork: c.conf.Loopback,
@@ -259,8 +266,8 @@ func (c *container) runtimeSpec(p *oci.Process) (*specs.Spec, error) {
 	return oci.Spec(c.ctx, desc, p)
 }
 
-// runtimeError returns an error if the exit code is not the code of the process, because
-// the OCI runtime could not start it. The log of the runtime contains the reason.
+// runtimeError returns the error from the runtime's log if the runtime failed to start
+// the process. The exit code is then the runtime's, not the process's.
 func (x *process) runtimeError(code int) error {
 	if x.conf.OCI == nil || code == 0 {
 		return nil
@@ -272,7 +279,8 @@ func (x *process) runtimeError(code int) error {
 	return oci.Failure(log)
 }
 
-// awaitRuntime waits until the runtime has started the process or failed to start it.
+// awaitRuntime waits until the runtime has started the process, and returns an error if
+// it fails to. The runtime then writes a PID file to the directory of the container.
 func (x *process) awaitRuntime() error {
 	watch, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
@@ -302,8 +310,8 @@ func (x *process) awaitRuntime() error {
 	return x.runtimeError(-1)
 }
 
-// killJoined kills a process that has joined the container, because the runtime cannot
-// forward SIGKILL.
+// killJoined kills a process that the runtime has started in the container. The runtime
+// itself cannot forward SIGKILL to the process.
 func (x *process) killJoined() error {
 	list, err := filepath.Glob("/proc/[0-9]*/stat")
 	for _, file := range list {
@@ -323,8 +331,8 @@ func (x *process) killJoined() error {
 	return err
 }
 
-// parent returns the parent PID from the stat file of a process, or 0 if the process
-// has ended.
+// parent returns the PID of a process's parent from its file /proc/PID/stat, or 0 if
+// the process has ended.
 func parent(file string) int {
 	data, _ := os.ReadFile(file)
 	fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
@@ -335,7 +343,9 @@ func parent(file string) int {
 	return pid
 }
 
-// exit returns the error for a process with this exit code, or nil.
+// exit returns the error for the exit code of the process, or nil if the code means
+// success. If the kernel killed a process because of the memory limit, the error says
+// so.
 func (x *process) exit(code int) error {
 	err := x.p.Exit(code)
 	if err != nil && x.c.groups.OutOfMemory() {

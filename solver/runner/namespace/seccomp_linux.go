@@ -17,11 +17,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// systemCalls returns the seccomp filter of a step in the kernel's format. It
-// implements Docker's default profile for a process with the default capabilities.
+// systemCalls returns the seccomp filter for steps that are not insecure, as an array
+// of struct sock_filter. It implements Docker's default profile for a process with the
+// default capabilities.
 func systemCalls() ([]byte, error) {
 	var caps []string
-	for _, c := range usual() {
+	for _, c := range defaultCapabilities() {
 		caps = append(caps, "CAP_"+strings.ToUpper(c.String()))
 	}
 	profile, err := seccomp.GetDefaultProfile(&specs.Spec{Process: &specs.Process{Capabilities: &specs.LinuxCapabilities{Bounding: caps}}})
@@ -49,9 +50,9 @@ func systemCalls() ([]byte, error) {
 	return out, nil
 }
 
-// install applies a filter from [systemCalls] to this thread and to the program that it
-// executes.
-func install(filter []byte) error {
+// installFilter applies a filter from [systemCalls] to this thread, and thereby to the
+// program that it executes.
+func installFilter(filter []byte) error {
 	const size = int(unsafe.Sizeof(unix.SockFilter{}))
 	program := unix.SockFprog{Len: uint16(len(filter) / size), Filter: (*unix.SockFilter)(unsafe.Pointer(unsafe.SliceData(filter)))}
 	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&program)))
@@ -61,9 +62,10 @@ func install(filter []byte) error {
 	return nil
 }
 
-// abisOf returns the system call tables of a profile: the native ABI and all others
-// that programs may switch to, for example x86 and x32 on amd64. The filter kills
-// 31-bit programs on s390x, because their system call numbers are unknown.
+// abisOf returns the system call tables for the architectures of a profile: the native
+// ABI and those that programs may switch to, such as x86 and x32 on amd64. On s390x it
+// omits the 31-bit ABI, whose system call numbers are unknown. The filter kills
+// programs that use it.
 func abisOf(profile *specs.LinuxSeccomp) ([]*arch.Info, error) {
 	if len(profile.Architectures) == 0 { // only the native ABI
 		native, err := nativeCalls(runtime.GOARCH)
@@ -87,18 +89,19 @@ func abisOf(profile *specs.LinuxSeccomp) ([]*arch.Info, error) {
 	return list, nil
 }
 
-// span is a range of system call numbers with the same code. It ends before the next
-// span.
+// span is a range of system call numbers that are handled by the same code. It ends
+// before the first number of the next span.
 type span struct {
 	first uint32
-	code  []bpf.Instruction // ends with a return
+	code  []bpf.Instruction // every path through it ends with a return
 }
 
-// compile compiles a profile to a BPF program. The program finds the code for a call by
-// binary search in the table of its ABI. Calls of other ABIs kill the process.
+// compile compiles a profile to a BPF program. The program selects the table of the
+// call's ABI and finds the code for the call by binary search. Calls in other ABIs kill
+// the process.
 //
-// For the kernel, x86-64 and x32 are the same architecture. The numbers of x32 have an
-// additional bit.
+// For the kernel, x86-64 and x32 are the same architecture. System call numbers of x32
+// have an additional bit, so both ABIs share a table.
 func compile(profile *specs.LinuxSeccomp, abis []*arch.Info) ([]bpf.Instruction, error) {
 	def, err := verdict(profile.DefaultAction, profile.DefaultErrnoRet)
 	if err != nil {
@@ -121,25 +124,26 @@ func compile(profile *specs.LinuxSeccomp, abis []*arch.Info) ([]bpf.Instruction,
 	program := []bpf.Instruction{bpf.RetConstant{Val: unix.SECCOMP_RET_KILL_THREAD}}
 	for _, id := range slices.Sorted(maps.Keys(spans)) {
 		slices.SortFunc(spans[id], func(a, b span) int { return cmp.Compare(a.first, b.first) })
-		known := append([]bpf.Instruction{load(numberOffset)}, search(spans[id])...)
-		program = branch(bpf.JumpEqual, uint32(id), known, program)
+		table := append([]bpf.Instruction{load(numberOffset)}, search(spans[id])...)
+		program = branch(bpf.JumpEqual, uint32(id), table, program)
 	}
 	return append([]bpf.Instruction{load(archOffset)}, program...), nil
 }
 
-// Offsets in the kernel's struct seccomp_data. Arguments have 64 bits in the byte order
-// of the architecture.
+// These are offsets in the kernel's struct seccomp_data. It contains arguments of 64
+// bits in the byte order of the architecture.
 const (
 	numberOffset = 0
 	archOffset   = 4
 	argsOffset   = 16
 )
 
+// load returns the instruction that loads a word of struct seccomp_data.
 func load(offset uint32) bpf.Instruction { return bpf.LoadAbsolute{Off: offset, Size: 4} }
 
-// spansOf returns the code for all calls of an ABI. Calls without a rule get def. Calls
-// that are newer than all calls with a rule return ENOSYS, so that programs fall back
-// to others.
+// spansOf returns the spans of all system calls of an ABI, by number. def handles calls
+// without a rule. Calls that are newer than all calls with a rule fail with ENOSYS, so
+// that programs fall back to older ones.
 //
 // Upstream: same as runc.
 func spansOf(rules map[string][]*specs.LinuxSyscall, abi *arch.Info, def bpf.Instruction) ([]span, error) {
@@ -169,7 +173,7 @@ func spansOf(rules map[string][]*specs.LinuxSyscall, abi *arch.Info, def bpf.Ins
 	return list, nil
 }
 
-// callName returns the name of a system call in profiles.
+// callName returns the name under which profiles mention a system call of an ABI.
 func callName(abi *arch.Info, number int) string {
 	name := abi.SyscallNumbers[number]
 	if abi == arch.AARCH64 && name == "fstatat" {
@@ -178,8 +182,8 @@ func callName(abi *arch.Info, number int) string {
 	return name
 }
 
-// callCode returns the code for the rules of a call. It ends with def, unless a rule
-// applies to all arguments.
+// callCode returns the code that applies the rules for one system call. If no rule
+// matches the arguments, the code executes def.
 func callCode(rules []*specs.LinuxSyscall, abi *arch.Info, def bpf.Instruction) ([]bpf.Instruction, error) {
 	var code []bpf.Instruction
 	for _, rule := range rules {
@@ -201,8 +205,8 @@ func callCode(rules []*specs.LinuxSyscall, abi *arch.Info, def bpf.Instruction) 
 	return append(code, def), nil
 }
 
-// condition returns code that runs matching if an argument satisfies a rule, and
-// otherwise skips it.
+// condition returns code that runs matching if an argument of the system call satisfies
+// a rule, and otherwise continues after it.
 func condition(arg *specs.LinuxSeccompArg, abi *arch.Info, matching []bpf.Instruction) ([]bpf.Instruction, error) {
 	low := argsOffset + 8*uint32(arg.Index)
 	high := low + 4
@@ -241,13 +245,15 @@ func condition(arg *specs.LinuxSeccompArg, abi *arch.Info, matching []bpf.Instru
 	return nil, fmt.Errorf("unsupported operator %s", arg.Op)
 }
 
-// bigEndian reports whether the upper half of an argument comes first.
+// bigEndian reports whether an ABI is big-endian, so that the upper half of an argument
+// comes first in struct seccomp_data.
 func bigEndian(abi *arch.Info) bool {
 	const littleEndian = 0x40000000 // __AUDIT_ARCH_LE
 	return abi.ID&littleEndian == 0
 }
 
-// verdict returns the instruction for an action.
+// verdict returns the instruction that ends the filter with an action of a profile.
+// errno is the error number for [specs.ActErrno]; if it is nil, the number is EPERM.
 func verdict(action specs.LinuxSeccompAction, errno *uint) (bpf.Instruction, error) {
 	switch {
 	case action == specs.ActAllow:
@@ -260,7 +266,8 @@ func verdict(action specs.LinuxSeccompAction, errno *uint) (bpf.Instruction, err
 	return nil, fmt.Errorf("unsupported action %s", action)
 }
 
-// search returns code that runs the code of the span for a number.
+// search returns code that finds a system call number in spans by binary search, and
+// runs the code of its span.
 func search(spans []span) []bpf.Instruction {
 	if len(spans) == 1 {
 		return spans[0].code
@@ -269,7 +276,8 @@ func search(spans []span) []bpf.Instruction {
 	return branch(bpf.JumpGreaterOrEqual, spans[middle].first, search(spans[middle:]), search(spans[:middle]))
 }
 
-// branch returns code that runs either yes or no. Both end with a return.
+// branch returns code that compares the loaded word with a value and runs either yes or
+// no. Both must end with a return.
 func branch(cond bpf.JumpTest, value uint32, yes, no []bpf.Instruction) []bpf.Instruction {
 	jump := []bpf.Instruction{bpf.JumpIf{Cond: cond, Val: value, SkipTrue: uint8(len(no))}}
 	if len(no) > 255 { // too far for a conditional jump

@@ -14,8 +14,10 @@ import (
 	"slipway/solver/tree"
 )
 
-// listen creates a socket with the owner and mode of m. m.Serve handles its
-// connections. stop closes the socket and all connections.
+// listen creates the socket of a [runner.MountSocket] at a path, with the owner and
+// mode of m, and serves connections with m.Serve. The returned function closes the
+// socket and all connections, and waits for m.Serve. The end of ctx closes the
+// connections, too.
 func listen(ctx context.Context, socket string, m *runner.Mount) (stop func(), err error) {
 	// The path of a socket is limited to 107 bytes, and the state directory may have a
 	// longer path.

@@ -11,20 +11,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// systemMount is a file system of the kernel that every process sees.
+// systemMount is a mount of a kernel file system that every process sees.
 type systemMount struct {
-	name, kind string
+	name, kind string // path in the root, and file system type
 	flags      uintptr
 	data       string
-	hidden     []string // paths that would reveal information about the host
-	protected  []string // paths through which the host could be changed
+	hidden     []string // paths to mask, because they reveal information about the host
+	protected  []string // paths to make read-only, because writing to them changes the host
 }
 
-// ttyGroup assigns terminals to the group tty, which has the same number in all
-// distributions.
+// ttyGroup is the devpts option that assigns terminals to the group tty. It has this
+// number in all distributions.
 const ttyGroup = ",gid=5"
 
-// systemMounts returns the system mounts of the container.
+// systemMounts returns the system mounts of the container in the order of mounting.
 func (c *config) systemMounts() []systemMount {
 	const none = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 	dev := uintptr(unix.MS_NOSUID)
@@ -47,8 +47,8 @@ func (c *config) systemMounts() []systemMount {
 	}
 }
 
-// mountSystem mounts a file system of the kernel, and hides and protects its critical
-// paths.
+// mountSystem creates a system mount. Unless the process is insecure, it also masks the
+// hidden paths and makes the protected paths read-only.
 func (c *config) mountSystem(s *systemMount) error {
 	at, err := c.mkdirAll(s.name)
 	if err == nil {
@@ -73,7 +73,7 @@ func (c *config) mountSystem(s *systemMount) error {
 	return nil
 }
 
-// failure returns the error for a system mount that failed.
+// failure returns the error for a system mount that failed with err.
 func (s *systemMount) failure(err error) error {
 	if errors.Is(err, unix.ENOTDIR) {
 		return fmt.Errorf("mount /%s: filesystem %q must be mounted on ordinary directory (replace the link or file in the image)", s.name, s.kind)
@@ -130,7 +130,8 @@ func makeDirIn(dir *os.File, name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// hide masks a path of a system mount. Kernels without this path need no mask.
+// hide masks a path of a system mount with an empty file or directory. If the path does
+// not exist in this kernel, hide does nothing.
 func (c *config) hide(name string) error {
 	at, err := openInRoot(c.root, name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -147,19 +148,20 @@ func (c *config) hide(name string) error {
 	if info.IsDir() {
 		return unix.Mount("tmpfs", fdPath(at), "tmpfs", unix.MS_RDONLY, "size=0")
 	}
-	if c.nothing == "" {
+	if c.emptyFile == "" {
 		null, err := c.node(standardDevices()[0])
 		if err != nil {
 			return err
 		}
-		if c.nothing, err = c.stage(null, unix.MOUNT_ATTR_RDONLY); err != nil {
+		if c.emptyFile, err = c.stage(null, unix.MOUNT_ATTR_RDONLY); err != nil {
 			return err
 		}
 	}
-	return unix.Mount(c.nothing, fdPath(at), "", unix.MS_BIND, "")
+	return unix.Mount(c.emptyFile, fdPath(at), "", unix.MS_BIND, "")
 }
 
-// protect makes a path of a system mount read-only, if it exists.
+// protect makes a path of a system mount read-only. If the path does not exist in this
+// kernel, protect does nothing.
 func (c *config) protect(name string) error {
 	at, err := openInRoot(c.root, name)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -14,38 +14,41 @@ import (
 	"slipway/solver/runner"
 )
 
-// terminal is the builder's side of a terminal. The init process creates the terminal
-// in the container's devpts and sends it on a socket.
+// terminal is the builder's side of a process's terminal. The init process creates the
+// terminal in the devpts of the container and sends its master to the builder on a
+// socket.
 type terminal struct {
-	p      *runner.Process
-	socket *os.File // the builder's end
-	theirs *os.File
-	master *os.File
-	copied chan struct{} // closed after all output has been copied
+	p           *runner.Process
+	socket      *os.File      // the builder's end
+	childSocket *os.File      // the end of the init process
+	master      *os.File      // nil until it has been received
+	copied      chan struct{} // closed after all output has been copied
 }
 
-// newTerminal prepares the start of a process with a terminal.
+// newTerminal prepares cmd, the init process of p, for sending its terminal. Start the
+// command afterwards, and then call receive or discard.
 func newTerminal(cmd *exec.Cmd, p *runner.Process) (*terminal, error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("terminal: %w", err)
 	}
-	t := &terminal{p: p, socket: os.NewFile(uintptr(pair[0]), "terminal"), theirs: os.NewFile(uintptr(pair[1]), "terminal"), copied: make(chan struct{})}
-	cmd.ExtraFiles = append(cmd.ExtraFiles, t.theirs)
+	t := &terminal{p: p, socket: os.NewFile(uintptr(pair[0]), "terminal"), childSocket: os.NewFile(uintptr(pair[1]), "terminal"), copied: make(chan struct{})}
+	cmd.ExtraFiles = append(cmd.ExtraFiles, t.childSocket)
 	return t, nil
 }
 
-// discard releases the sockets of a process that did not start.
+// discard closes the sockets if the command did not start.
 func (t *terminal) discard() {
 	t.socket.Close()
-	t.theirs.Close()
+	t.childSocket.Close()
 }
 
-// receive receives the terminal. If the process does not send one, its error output
-// explains why.
+// receive receives the master of the terminal and starts copying its output to Stdout.
+// If the init process fails before it sends the terminal, receive returns nil, because
+// the fault file contains the error.
 func (t *terminal) receive() error {
 	defer t.socket.Close()
-	t.theirs.Close()
+	t.childSocket.Close()
 	fd, err := receiveFile(int(t.socket.Fd()))
 	if err != nil || fd < 0 {
 		close(t.copied)
@@ -67,8 +70,8 @@ func (t *terminal) receive() error {
 	return nil
 }
 
-// receiveFile receives a descriptor from a socket. It returns -1 if the other end is
-// closed.
+// receiveFile receives a descriptor from a Unix socket (SCM_RIGHTS). If the other end
+// is closed, it returns -1.
 func receiveFile(socket int) (int, error) {
 	oob := make([]byte, unix.CmsgSpace(4))
 	_, n, _, _, err := unix.Recvmsg(socket, make([]byte, 1), oob, unix.MSG_CMSG_CLOEXEC)
@@ -86,7 +89,8 @@ func receiveFile(socket int) (int, error) {
 	return fds[0], nil
 }
 
-// finish waits until all output has been copied.
+// finish waits until all output has been copied, and closes the terminal. Call it after
+// the process has ended.
 func (t *terminal) finish() {
 	<-t.copied
 	if t.master != nil {
@@ -94,6 +98,7 @@ func (t *terminal) finish() {
 	}
 }
 
+// resize sets the size of the terminal in characters.
 func (t *terminal) resize(rows, cols uint16) error {
 	conn, err := t.master.SyscallConn()
 	if err != nil {
@@ -106,10 +111,10 @@ func (t *terminal) resize(rows, cols uint16) error {
 	return errors.Join(err, failed)
 }
 
-// openTerminal opens a terminal in the container, makes it the controlling terminal of
-// this process, and sends its master on a socket.
+// openTerminal creates a terminal in the container and sends its master to the builder.
+// The slave becomes the controlling terminal and the standard streams of this process.
 func (c *config) openTerminal() error {
-	_, socket := c.passed()
+	_, socket := c.passedFiles()
 	master, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -128,7 +133,7 @@ func (c *config) openTerminal() error {
 	if c.OCI != nil {
 		// The runtime creates the terminal of the process. This one is for the runtime.
 	} else if err := unix.Fchown(slave, c.UID, -1); err != nil && !errors.Is(err, syscall.EINVAL) {
-		return err // EINVAL: the user does not exist, which become reports
+		return err // EINVAL: the user does not exist, which switchUser reports
 	}
 	if err := unix.Sendmsg(socket, []byte{0}, unix.UnixRights(master), nil, 0); err != nil {
 		return err

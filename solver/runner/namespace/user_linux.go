@@ -15,27 +15,27 @@ import (
 	"slipway/solver/tree"
 )
 
-// ids are the IDs and the home directory of a process.
+// ids contains the user and group IDs and the home directory of a process.
 type ids struct {
 	UID, GID int
-	Groups   []int
+	Groups   []int // supplementary groups, including GID
 	Home     string
 }
 
-// user returns the user of a process. It reads the user databases of the root if
-// necessary.
+// user returns the IDs for the user of a process, given as in [runner.Process].User. It
+// reads /etc/passwd and /etc/group in the root if necessary.
 func (r *Runner) user(root *tree.Node, name string) (ids, error) {
 	passwd, err := r.readFile(root, "etc/passwd")
 	if err != nil {
 		return ids{}, err
 	}
-	id, ok := fixedIDs(name)
+	id, ok := parseIDs(name)
 	if !ok {
 		group, err := r.readFile(root, "etc/group")
 		if err != nil {
 			return ids{}, err
 		}
-		if id, err = lookUp(name, passwd, group); err != nil {
+		if id, err = lookUpUser(name, passwd, group); err != nil {
 			return ids{}, fmt.Errorf("user %q: %w", name, err)
 		}
 	}
@@ -43,16 +43,18 @@ func (r *Runner) user(root *tree.Node, name string) (ids, error) {
 	return id, err
 }
 
-// fixedIDs returns the user and group if both are numbers or root. They need not exist
-// in a database, and have no supplementary groups.
-func fixedIDs(name string) (ids, bool) {
+// parseIDs parses a user of the form UID:GID, where root stands for 0. It returns false
+// if the user or the group is something else. Numeric IDs need not exist in a user
+// database, and such a process has no supplementary groups.
+func parseIDs(name string) (ids, bool) {
 	first, second, _ := strings.Cut(name, ":")
-	uid, ok := fixedID(first)
-	gid, both := fixedID(second)
+	uid, ok := parseID(first)
+	gid, both := parseID(second)
 	return ids{UID: uid, GID: gid, Groups: []int{gid}}, ok && both
 }
 
-func fixedID(s string) (id int, ok bool) {
+// parseID parses a number or root.
+func parseID(s string) (id int, ok bool) {
 	if s == "root" {
 		return 0, true
 	}
@@ -60,8 +62,9 @@ func fixedID(s string) (id int, ok bool) {
 	return int(n), err == nil
 }
 
-// lookUp finds a user in user databases.
-func lookUp(name string, passwd, group []byte) (ids, error) {
+// lookUpUser looks up a user, with or without a group, in the contents of /etc/passwd
+// and /etc/group.
+func lookUpUser(name string, passwd, group []byte) (ids, error) {
 	u, err := user.GetExecUser(name, nil, bytes.NewReader(passwd), bytes.NewReader(group))
 	if err != nil {
 		return ids{}, err
@@ -77,8 +80,9 @@ func lookUp(name string, passwd, group []byte) (ids, error) {
 	return ids{UID: u.Uid, GID: u.Gid, Groups: groups}, nil
 }
 
-// home returns the home directory of the first user with this ID. As in runc, the name
-// of the user is ignored.
+// home returns the home directory of the first user with this ID in the content of
+// /etc/passwd. If no such user exists, it returns /. Like runc, it does not consider by
+// which name the user was specified.
 func home(uid int, passwd []byte) (string, error) {
 	users, err := user.ParsePasswdFilter(bytes.NewReader(passwd), func(u user.User) bool { return u.Uid == uid })
 	if err != nil {
@@ -90,7 +94,8 @@ func home(uid int, passwd []byte) (string, error) {
 	return users[0].Home, nil
 }
 
-// readFile returns the content of a user database, or nil if the file does not exist.
+// readFile returns the content of a user database in a tree. If the file does not exist
+// or is not a regular file, it returns nil.
 func (r *Runner) readFile(n *tree.Node, name string) ([]byte, error) {
 	at, err := n.Resolve(name, true)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -115,5 +120,6 @@ func (r *Runner) readFile(n *tree.Node, name string) ([]byte, error) {
 	return data, err
 }
 
-// maxDatabase is BuildKit's size limit for user databases, in bytes.
+// maxDatabase is the maximum size of a user database in bytes. BuildKit has the same
+// limit.
 const maxDatabase = 10 << 20

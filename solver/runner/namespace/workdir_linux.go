@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// makeDir enters the working directory. If it does not exist, makeDir creates it for the
-// user of the first process of a container. For a process that joins, it is an error:
-// another process could replace the new directory with one of its choice, which would
-// then belong to the user.
+// makeDir enters the working directory. For the first process of a container, it
+// creates a missing directory with the owner of the process. For a process that joins,
+// a missing directory is an error: another process could replace the new directory with
+// one of its choice, which would then be given to the user.
 //
 // Upstream: runc also creates the directories before "..", for root: /x/../y creates
 // /x.
@@ -43,11 +43,12 @@ func (c *config) makeDir() error {
 	return c.insideRoot()
 }
 
-// makeDirs enters a directory and creates its missing parts for a user.
+// makeDirs enters a directory of the root and creates its missing parts with this
+// owner.
 //
-// Other processes of the container may replace directories with links concurrently.
-// Directories are therefore created one at a time in the working directory, and never
-// outside the root.
+// Other processes of the container may concurrently replace directories with links.
+// makeDirs therefore creates each directory in its own working directory, and only
+// while that is inside the root.
 func (c *config) makeDirs(name string, uid, gid int) error {
 	if err := os.Chdir("/"); err != nil {
 		return err
@@ -72,8 +73,9 @@ func (c *config) makeDirs(name string, uid, gid int) error {
 	return nil
 }
 
-// makeHere creates a directory in the working directory and enters it. If another
-// process creates it concurrently, it is not modified.
+// makeHere creates a directory in the working directory, gives it to an owner and
+// enters it. If the directory exists, because another process has created it in the
+// meantime, makeHere only enters it.
 func makeHere(name string, uid, gid int) error {
 	err := unix.Mkdir(name, 0o755)
 	if errors.Is(err, fs.ErrExist) {
@@ -89,8 +91,9 @@ func makeHere(name string, uid, gid int) error {
 	return errors.Join(unix.Fchownat(dir, "", uid, gid, unix.AT_EMPTY_PATH), unix.Fchdir(dir), unix.Close(dir))
 }
 
-// insideRoot returns an error if the working directory is outside the root. Magic links
-// below /proc can lead there. The kernel returns no absolute path for such a directory.
+// insideRoot returns an error if the working directory is outside the root, where magic
+// links below /proc can lead. The kernel has no absolute path for such a directory, so
+// getcwd fails.
 func (c *config) insideRoot() error {
 	if _, err := unix.Getwd(); err != nil {
 		return fmt.Errorf("%s is outside of the root file system", c.DirName)
