@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"slipway/builder/engine"
 	"slipway/internal/suggest"
 	"slipway/solver/llbsource"
 )
@@ -65,8 +65,8 @@ func (o *Options) checkOutput(out Output) error {
 		return errors.New("output docker: the archive of docker load holds one platform (use type=oci)")
 	}
 	if out.Load {
-		if _, err := exec.LookPath("docker"); err != nil {
-			return errNoDocker()
+		if _, err := engine.Docker(); err != nil {
+			return err
 		}
 	}
 	return o.checkAnnotations(out)
@@ -87,11 +87,6 @@ func (o *Options) checkDirs(out Output) error {
 		seen[name] = true
 	}
 	return nil
-}
-
-// errNoDocker returns the error of --load without Docker.
-func errNoDocker() error {
-	return errors.New("output docker: loading an image needs the program docker (or write an archive: type=docker,dest=FILE)")
 }
 
 // isMultiPlatform reports whether the result is an index.

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"slipway/builder/remote"
 )
 
 // TestCheck: options that no build can satisfy are errors before anything runs.
@@ -43,8 +45,8 @@ func TestCheck(t *testing.T) {
 		"store without a name":   {Options{Outputs: []Output{{Type: "image"}}}, "output image: the image needs a name to be stored (-t NAME)"},
 		"archive of a digest":    {Options{Tags: []string{digested}, Outputs: []Output{archive}}, ""},
 		"question of a digest":   {Options{Tags: []string{digested}, Call: "frontend.lint"}, ""},
-		"builder's digest":       {Options{Builder: &Builder{Address: "unix:///x"}, Tags: []string{digested}}, ""},
-		"builder without a name": {Options{Builder: &Builder{Address: "unix:///x"}, Outputs: []Output{{Type: "image"}}}, ""},
+		"builder's digest":       {Options{Builder: &remote.Builder{Address: "unix:///x"}, Tags: []string{digested}}, ""},
+		"builder without a name": {Options{Builder: &remote.Builder{Address: "unix:///x"}, Outputs: []Output{{Type: "image"}}}, ""},
 		"stored index":           {Options{Annotations: notes("index.k"), Tags: []string{"x"}}, "annotation k of an index"},
 		"a bad name":             {Options{Tags: []string{"UPPER"}}, `image name "UPPER": `},
 		"a bad name of output":   {Options{Outputs: []Output{{Type: "oci", Dest: file, Name: "UPPER"}}}, `image name "UPPER": `},
@@ -59,15 +61,15 @@ func TestCheck(t *testing.T) {
 		"annotation of output":   {Options{Outputs: []Output{{Type: "oci", Dest: file, Attrs: notes("index-descriptor.k")}}}, "annotation k of an index-descriptor: needs several platforms"},
 		"another platform":       {Options{Annotations: notes("manifest[linux/mips].k"), Outputs: []Output{archive}}, "annotation k of platform linux/mips: the platform is not built (--platform)"},
 		"one of the platforms":   {Options{Annotations: notes("manifest[linux/arm64].k"), Platforms: both, Outputs: []Output{archive}}, ""},
-		"attested by a builder":  {Options{Builder: &Builder{Address: "unix:///x"}, Attests: map[string]string{"sbom": ""}, Annotations: notes("index.k"), Outputs: []Output{archive}}, ""},
-		"builder's platform":     {Options{Builder: &Builder{Address: "unix:///x"}, Annotations: notes("manifest[linux/mips].k"), Outputs: []Output{archive}}, ""},
+		"attested by a builder":  {Options{Builder: &remote.Builder{Address: "unix:///x"}, Attests: map[string]string{"sbom": ""}, Annotations: notes("index.k"), Outputs: []Output{archive}}, ""},
+		"builder's platform":     {Options{Builder: &remote.Builder{Address: "unix:///x"}, Annotations: notes("manifest[linux/mips].k"), Outputs: []Output{archive}}, ""},
 		"a privilege":            {Options{Allow: []string{"network.host", "security.insecure"}}, ""},
 		"an unknown privilege":   {Options{Allow: []string{"network.host", "foo"}}, `privilege "foo": unknown`},
 		"a misspelt privilege":   {Options{Allow: []string{"network.hots"}}, `privilege "network.hots": unknown (did you mean network.host?) (want`},
 		"a device here":          {Options{Allow: []string{"device"}}, `privilege "device": unknown`},
-		"a builder's devices":    {Options{Builder: &Builder{Address: "unix:///x"}, Allow: []string{"device", "device=x"}}, ""},
-		"an endless certificate": {Options{Builder: &Builder{Address: "tcp://x:1", CACert: "/dev/zero"}}, `builder tcp://x:1: "/dev/zero" is neither a certificate nor a key`},
-		"a builder's devicex":    {Options{Builder: &Builder{Address: "unix:///x"}, Allow: []string{"devicex"}}, `privilege "devicex": unknown`},
+		"a builder's devices":    {Options{Builder: &remote.Builder{Address: "unix:///x"}, Allow: []string{"device", "device=x"}}, ""},
+		"an endless certificate": {Options{Builder: &remote.Builder{Address: "tcp://x:1", CACert: "/dev/zero"}}, `builder tcp://x:1: "/dev/zero" is neither a certificate nor a key`},
+		"a builder's devicex":    {Options{Builder: &remote.Builder{Address: "unix:///x"}, Allow: []string{"devicex"}}, `privilege "devicex": unknown`},
 		"limits":                 {Options{Resources: map[string]string{"memory": "1", "memswap": "-1", "cpushares": "5", "cpuperiod": "6", "cpuquota": "7", "cpusetcpus": "0", "cpusetmems": "0"}}, ""},
 		"a limit without memory": {Options{Resources: map[string]string{"memswap": "5", "memory": ""}}, "--memory-swap: limits memory and swap together, and memory has no limit (add --memory)"},
 		"less with swap":         {Options{Resources: map[string]string{"memswap": "5", "memory": "6"}}, "--memory-swap: is less than --memory (it limits memory and swap together)"},
@@ -76,7 +78,7 @@ func TestCheck(t *testing.T) {
 		"no limit":               {Options{Runner: "portable", Resources: map[string]string{"memory": ""}}, ""},
 		"a limit without number": {Options{Resources: map[string]string{"cpushares": "x"}}, `--cpu-shares: invalid value "x" (want a number)`},
 		"an unknown limit":       {Options{Resources: map[string]string{"pids": "1"}}, `limit "pids": unknown`},
-		"limits of a builder":    {Options{Builder: &Builder{Address: "unix:///x"}, Resources: map[string]string{"memswap": "5"}}, ""},
+		"limits of a builder":    {Options{Builder: &remote.Builder{Address: "unix:///x"}, Resources: map[string]string{"memswap": "5"}}, ""},
 	} {
 		err := tc.o.Check()
 		if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {

@@ -4,6 +4,7 @@ package builder
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -53,5 +54,28 @@ func TestFIFOs(t *testing.T) {
 		if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: error %v, want %s", about, err, tc.want)
 		}
+	}
+}
+
+// TestOutputToPipe: an output of this process goes through a pipe.
+func TestOutputToPipe(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan string, 1)
+	go func() {
+		data, _ := os.ReadFile(pipe)
+		read <- string(data)
+	}()
+	o := options(t, "FROM scratch\nCOPY a /told\n")
+	o.Outputs = []Output{{Type: "tar", Dest: pipe}}
+	if err := Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Lstat(pipe); err != nil || info.Mode()&fs.ModeNamedPipe == 0 {
+		t.Errorf("the pipe became %v, %v", info, err)
+	} else if got := <-read; !strings.Contains(got, "told") {
+		t.Errorf("the pipe got %d bytes", len(got))
 	}
 }

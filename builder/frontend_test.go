@@ -17,6 +17,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"slipway/builder/remote"
 	"slipway/frontend"
 	"slipway/solver/llbsource"
 )
@@ -44,7 +45,7 @@ func TestSyntax(t *testing.T) {
 		if !strings.HasPrefix(told.String(), want) || !followed && err != nil {
 			t.Errorf("%s: told\n%s\nwant\n%s", ref, told.String(), want)
 		}
-		o.Builder = &Builder{}
+		o.Builder = &remote.Builder{}
 		if got, err := o.follow(ref); got != followed || err != nil {
 			t.Errorf("%s: a builder follows: %v, %v", ref, got, err)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/moby/buildkit/client"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 
+	"slipway/builder/remote"
 	"slipway/builder/state"
 	"slipway/diag"
 	"slipway/frontend"
@@ -66,7 +67,7 @@ type Options struct {
 	// nothing. Zero is 2 minutes.
 	Stall time.Duration
 
-	Builder *Builder // builds in place of this process; nil is here
+	Builder *remote.Builder // builds in place of this process; nil is here
 
 	State  string   // directory of cache and results
 	Runner string   // auto, namespace, oci or portable
@@ -232,3 +233,10 @@ func (o *Options) allows(name string) bool { return slices.Contains(o.Allow, nam
 
 // contextNames returns the names of the named contexts, in order.
 func (o *Options) contextNames() []string { return slices.Sorted(maps.Keys(o.Contexts)) }
+
+func (o *Options) log() io.Writer {
+	if o.Log == nil {
+		return io.Discard
+	}
+	return o.Log
+}

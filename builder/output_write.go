@@ -2,6 +2,7 @@ package builder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 
+	"slipway/builder/engine"
 	"slipway/solver"
 	"slipway/solver/export"
 	"slipway/solver/tree"
@@ -168,4 +170,25 @@ func (s *localBuilder) writeFiles(ctx context.Context, o *Options, out Output, b
 	return s.toFile(ctx, out.Dest, func(w io.Writer) error {
 		return tree.WriteLayer(ctx, w, tree.Layer{Upper: root}, s.Store, tree.LayerOptions{})
 	})
+}
+
+// toEngine loads the archive that write writes into the engine.
+func toEngine(ctx context.Context, log io.Writer, write func(io.Writer) error) error {
+	l, err := engine.StartLoad(ctx)
+	if err != nil {
+		return err
+	}
+	t := solver.Track(ctx, "sending tarball", 0)
+	defer t.Done()
+	writeErr := write(t.Writer(export.Writer(ctx, l.Input())))
+	if ctx.Err() != nil {
+		l.Abandon()
+		return ctx.Err()
+	}
+	said, err := l.Finish() // if docker ended early it says why, and not the pipe
+	if err = errors.Join(err, writeErr); err != nil && said == "" {
+		return err
+	}
+	fmt.Fprintln(log, said)
+	return err
 }

@@ -36,9 +36,10 @@ func (o *Options) checkStdin() error {
 
 // keeper stores the data from standard input.
 type keeper interface {
-	// keepContext keeps an archive and returns the URL by which it is found.
-	keepContext(io.Reader) (url string, err error)
-	keepDockerfile(data []byte) error
+	// KeepContext keeps an archive and returns the URL by which it is found.
+	KeepContext(io.Reader) (url string, err error)
+	// KeepDockerfile keeps a Dockerfile.
+	KeepDockerfile(data []byte) error
 }
 
 // readStdin reads a Dockerfile or an archive of a context from standard input. A truncated
@@ -67,7 +68,7 @@ func (p *places) takeStdin(o *Options, k keeper) error {
 		return err
 	}
 	if o.Context == stdin && archiveutil.IsArchive(head) {
-		url, err := k.keepContext(in)
+		url, err := k.KeepContext(in)
 		p.opts["context"] = url
 		return err
 	}
@@ -81,7 +82,7 @@ func (p *places) takeStdin(o *Options, k keeper) error {
 	if len(data) > maxFromIn {
 		return fmt.Errorf("is neither an archive nor a Dockerfile: it has more than %d bytes", maxFromIn)
 	}
-	return k.keepDockerfile(data)
+	return k.KeepDockerfile(data)
 }
 
 // stdinStore keeps standard input in the store.
@@ -90,7 +91,8 @@ type stdinStore struct {
 	*places
 }
 
-func (k stdinStore) keepContext(r io.Reader) (string, error) {
+// KeepContext implements keeper.
+func (k stdinStore) KeepContext(r io.Reader) (string, error) {
 	b, err := k.store.Put(r)
 	if err != nil {
 		return "", err
@@ -100,7 +102,8 @@ func (k stdinStore) keepContext(r io.Reader) (string, error) {
 	return url, nil
 }
 
-func (k stdinStore) keepDockerfile(data []byte) error {
+// KeepDockerfile implements keeper.
+func (k stdinStore) KeepDockerfile(data []byte) error {
 	b, err := k.store.PutBytes(data)
 	if err != nil {
 		return err

@@ -1,4 +1,5 @@
-package builder
+// Package engine loads images into the container engine that the program docker talks to.
+package engine
 
 import (
 	"bytes"
@@ -8,26 +9,33 @@ import (
 	"io"
 	"os/exec"
 	"strings"
-
-	"slipway/solver"
-	"slipway/solver/export"
 )
 
-// loader gives an archive to an engine: it runs `docker load`, so that contexts,
-// credentials and addresses are those that its users have set.
-type loader struct {
+// Docker returns the path of the program docker, or an error if it is not installed.
+func Docker() (string, error) {
+	docker, err := exec.LookPath("docker")
+	if err != nil {
+		return "", errors.New("output docker: loading an image needs the program docker (or write an archive: type=docker,dest=FILE)")
+	}
+	return docker, nil
+}
+
+// Load is a running `docker load`. The program is used so that contexts, credentials and
+// addresses are those that its users have set.
+type Load struct {
 	cmd    *exec.Cmd
 	in     io.WriteCloser
 	out    bytes.Buffer
 	cancel context.CancelFunc
 }
 
-func startLoad(ctx context.Context) (*loader, error) {
-	docker, err := exec.LookPath("docker")
+// StartLoad starts `docker load`. The caller must call [Load.Finish] or [Load.Abandon].
+func StartLoad(ctx context.Context) (*Load, error) {
+	docker, err := Docker()
 	if err != nil {
-		return nil, errNoDocker()
+		return nil, err
 	}
-	l := &loader{}
+	l := &Load{}
 	ctx, l.cancel = context.WithCancel(ctx)
 	l.cmd = exec.CommandContext(ctx, docker, "load")
 	l.cmd.Stdout, l.cmd.Stderr = &l.out, &l.out
@@ -41,8 +49,11 @@ func startLoad(ctx context.Context) (*loader, error) {
 	return l, nil
 }
 
-// finish waits until the engine has the image, and returns what docker says.
-func (l *loader) finish() (string, error) {
+// Input returns the writer of the archive.
+func (l *Load) Input() io.WriteCloser { return l.in }
+
+// Finish waits until the engine has the image, and returns what docker says.
+func (l *Load) Finish() (string, error) {
 	defer l.cancel()
 	_ = l.in.Close() // an exporter may have done so
 	err := l.cmd.Wait()
@@ -53,29 +64,8 @@ func (l *loader) finish() (string, error) {
 	return said, nil
 }
 
-// abandon ends docker, which then has loaded nothing.
-func (l *loader) abandon() {
+// Abandon ends docker, which then has loaded nothing.
+func (l *Load) Abandon() {
 	l.cancel()
 	_ = l.cmd.Wait() // it was killed
-}
-
-// toEngine loads what write writes.
-func toEngine(ctx context.Context, log io.Writer, write func(io.Writer) error) error {
-	l, err := startLoad(ctx)
-	if err != nil {
-		return err
-	}
-	t := solver.Track(ctx, "sending tarball", 0)
-	defer t.Done()
-	writeErr := write(t.Writer(export.Writer(ctx, l.in)))
-	if ctx.Err() != nil {
-		l.abandon()
-		return ctx.Err()
-	}
-	said, err := l.finish() // if docker ended early it says why, and not the pipe
-	if err = errors.Join(err, writeErr); err != nil && said == "" {
-		return err
-	}
-	fmt.Fprintln(log, said)
-	return err
 }

@@ -1,4 +1,4 @@
-package builder
+package remote
 
 import (
 	"context"
@@ -7,7 +7,6 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/containerd/containerd/v2/core/content"
 	contentlocal "github.com/containerd/containerd/v2/plugins/content/local"
@@ -23,39 +22,83 @@ import (
 	"github.com/tonistiigi/fsutil"
 	fstypes "github.com/tonistiigi/fsutil/types"
 
-	"slipway/builder/state"
+	"slipway/builder/engine"
 	"slipway/solver/export"
 )
 
-// remoteBuild is a build by a BuildKit. The frontend runs in this process.
-type remoteBuild struct {
-	opt     client.SolveOpt
+// Output is a destination of the result.
+type Output struct {
+	Type  string            // of BuildKit's exporter
+	Attrs map[string]string // of BuildKit's exporter
+	Load  bool              // into the engine, as an archive of docker load
+	Dest  string            // file or directory; "-" is standard output, "" nothing of this machine
+	IsDir bool
+}
+
+// Request configures a build.
+type Request struct {
+	Frontend        gateway.BuildFunc
+	FrontendOptions map[string]string
+
+	Context   string            // builds of the same directory share files that BuildKit has fetched
+	Dirs      map[string]string // local sources by name
+	EmptyDirs []string          // names of local sources without files, unless they are stored by Keep…
+	Layouts   map[string]string // OCI layouts by the id of their store
+
+	Outputs            []Output
+	CacheTo, CacheFrom []client.CacheOptionsEntry
+
+	Allow   []string // entitlements
+	Secrets map[string][]byte
+	Agents  map[string]string // sockets of SSH agents by id
+
+	// Status receives the progress. It may be nil.
+	Status func(*client.SolveStatus)
+	Log    io.Writer // what is not about a step
+}
+
+// Response is the result of a build besides its outputs.
+type Response struct {
+	Exported map[string]string // the responses of the exporters
+	Metadata map[string][]byte // of what the frontend returned
+}
+
+// Build is a connection to a BuildKit for one build.
+type Build struct {
+	client  *client.Client
 	uploads *uploadprovider.Uploader
+	mounts  map[string]fsutil.FS // local sources by name
 	outputs export.Outputs
 	pending []*pendingOutput
-	load    *loader // nil if nothing is loaded
+	load    *engine.Load // nil if nothing is loaded
 
 	run    gateway.BuildFunc
 	answer map[string][]byte // metadata of what the frontend returned
 	failed error             // of the frontend
 }
 
-// buildOn builds with o.Builder.
-func buildOn(ctx context.Context, o *Options, p *places) (*Result, error) {
-	r := &remoteBuild{uploads: uploadprovider.New(), run: p.record(o.buildFunc(p.keep(o)))}
-	var release func()
-	var err error
-	if r.outputs, release, err = state.HoldOutputs(ctx, o.State); err != nil {
-		return nil, err
-	}
-	defer release()
-	defer r.discard()
-	c, err := o.Builder.dial(ctx)
+// Connect connects to a builder. Outputs of the build are written by outputs. The caller
+// must call Close.
+func Connect(ctx context.Context, to *Builder, outputs export.Outputs) (*Build, error) {
+	c, err := to.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer c.Close()
-	if err := r.prepare(ctx, o, p); err != nil {
+	return &Build{client: c, uploads: uploadprovider.New(), mounts: map[string]fsutil.FS{}, outputs: outputs}, nil
+}
+
+// Close removes outputs that are incomplete and closes the connection.
+func (b *Build) Close() error {
+	err := b.client.Close()
+	b.discard()
+	return err
+}
+
+// Run sends the build and writes its outputs.
+func (b *Build) Run(ctx context.Context, r *Request) (*Response, error) {
+	b.run = r.Frontend
+	opt, err := b.options(ctx, r)
+	if err != nil {
 		return nil, err
 	}
 	status := make(chan *client.SolveStatus)
@@ -63,88 +106,87 @@ func buildOn(ctx context.Context, o *Options, p *places) (*Result, error) {
 	go func() {
 		defer close(done)
 		for s := range status {
-			if o.Status != nil {
-				o.Status(s)
+			if r.Status != nil {
+				r.Status(s)
 			}
 		}
 	}()
-	res, err := c.Build(ctx, r.opt, "slipway", r.frontend, status)
+	res, err := b.client.Build(ctx, *opt, "slipway", b.frontend, status)
 	<-done
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case r.failed != nil:
-		return nil, r.failed // it knows columns; what came back from the builder only lines
+	case b.failed != nil:
+		return nil, b.failed // it knows columns; what came back from the builder only lines
 	case err != nil:
 		return nil, err
-	case o.Call != "":
-		return p.answered(r.answer)
 	}
-	return &Result{Exported: res.ExporterResponse}, r.keep(o.log())
+	return &Response{Exported: res.ExporterResponse, Metadata: b.answer}, b.keep(r.Log)
 }
 
 // frontend runs the frontend when the builder asks for it.
-func (r *remoteBuild) frontend(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-	res, err := r.run(ctx, c)
+func (b *Build) frontend(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+	res, err := b.run(ctx, c)
 	if err != nil {
-		r.failed = err
+		b.failed = err
 		return nil, err
 	}
-	r.answer = res.Metadata
+	b.answer = res.Metadata
 	return res, nil
 }
 
-// prepare collects the files and services that the builder may ask for.
-func (r *remoteBuild) prepare(ctx context.Context, o *Options, p *places) error {
+// options returns the options of BuildKit's client, with the files and services that the
+// builder may ask for.
+func (b *Build) options(ctx context.Context, r *Request) (*client.SolveOpt, error) {
 	host, err := os.Hostname()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r.opt = client.SolveOpt{
-		LocalMounts: map[string]fsutil.FS{}, OCIStores: map[string]content.Store{},
-		SharedKey: o.sharedKey(host), AllowedEntitlements: slices.Clone(o.Allow),
-		CacheExports: cacheEntries(o.CacheTo), CacheImports: cacheEntries(o.CacheFrom),
+	opt := &client.SolveOpt{
+		LocalMounts: b.mounts, OCIStores: map[string]content.Store{}, FrontendAttrs: r.FrontendOptions,
+		SharedKey: sharedKey(host, r.Context), AllowedEntitlements: slices.Clone(r.Allow),
+		CacheExports: cacheEntries(r.CacheTo), CacheImports: cacheEntries(r.CacheFrom),
 	}
-	if err := p.readStdin(ctx, o, r); err != nil {
-		return err
-	}
-	if err := p.findLayouts(ctx); err != nil {
-		return err
-	}
-	r.opt.FrontendAttrs = p.opts
-	for name := range p.trees {
-		if _, ok := r.opt.LocalMounts[name]; !ok {
-			r.opt.LocalMounts[name] = staticfs.NewFS() // an empty context
+	for _, name := range r.EmptyDirs {
+		if _, ok := b.mounts[name]; !ok {
+			b.mounts[name] = staticfs.NewFS()
 		}
 	}
-	for name, dir := range p.dirs {
-		if r.opt.LocalMounts[name], err = fsutil.NewFS(dir); err != nil {
-			return err
+	for name, dir := range r.Dirs {
+		if b.mounts[name], err = fsutil.NewFS(dir); err != nil {
+			return nil, err
 		}
 	}
-	for id, dir := range p.layouts {
-		if r.opt.OCIStores[id], err = contentlocal.NewStore(dir); err != nil {
-			return err
+	for id, dir := range r.Layouts {
+		if opt.OCIStores[id], err = contentlocal.NewStore(dir); err != nil {
+			return nil, err
 		}
 	}
-	if r.opt.Session, err = o.attachables(); err != nil {
-		return err
+	if opt.Session, err = r.attachables(); err != nil {
+		return nil, err
 	}
-	r.opt.Session = append(r.opt.Session, r.uploads)
-	return r.exports(ctx, o)
+	opt.Session = append(opt.Session, b.uploads)
+	for _, out := range r.Outputs {
+		e, err := b.export(ctx, out)
+		if err != nil {
+			return nil, fmt.Errorf("output %s: %w", out.Type, err)
+		}
+		opt.Exports = append(opt.Exports, e)
+	}
+	return opt, nil
 }
 
 // attachables returns the services that a builder uses: credentials of registries,
 // secrets and SSH agents.
-func (o *Options) attachables() ([]session.Attachable, error) {
-	file := config.LoadDefaultConfigFile(o.log())
+func (r *Request) attachables() ([]session.Attachable, error) {
+	file := config.LoadDefaultConfigFile(r.Log)
 	list := []session.Attachable{
 		authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{AuthConfigProvider: authprovider.LoadAuthConfig(file)}),
-		secretsprovider.FromMap(o.Secrets),
+		secretsprovider.FromMap(r.Secrets),
 	}
 	var agents []sshprovider.AgentConfig
-	for _, id := range slices.Sorted(maps.Keys(o.Agents)) {
-		agents = append(agents, sshprovider.AgentConfig{ID: id, Paths: []string{o.Agents[id]}})
+	for _, id := range slices.Sorted(maps.Keys(r.Agents)) {
+		agents = append(agents, sshprovider.AgentConfig{ID: id, Paths: []string{r.Agents[id]}})
 	}
 	if len(agents) == 0 {
 		return list, nil
@@ -154,13 +196,6 @@ func (o *Options) attachables() ([]session.Attachable, error) {
 		return nil, fmt.Errorf("SSH agent: %w", err)
 	}
 	return append(list, provider), nil
-}
-
-func (o *Options) log() io.Writer {
-	if o.Log == nil {
-		return io.Discard
-	}
-	return o.Log
 }
 
 // cacheEntries returns copies of entries, because the client writes digests into them.
@@ -173,77 +208,46 @@ func cacheEntries(list []client.CacheOptionsEntry) []client.CacheOptionsEntry {
 	return entries
 }
 
-// keepContext implements keeper. The builder reads the archive when it needs it.
-func (r *remoteBuild) keepContext(in io.Reader) (string, error) {
-	return r.uploads.Add(io.NopCloser(in)), nil
+// KeepContext stores the archive of a context and returns its URL. BuildKit reads it when
+// it needs it.
+func (b *Build) KeepContext(in io.Reader) (string, error) {
+	return b.uploads.Add(io.NopCloser(in)), nil
 }
 
-func (r *remoteBuild) keepDockerfile(data []byte) error {
+// KeepDockerfile stores a Dockerfile as the only file of its directory.
+func (b *Build) KeepDockerfile(data []byte) error {
 	fs := staticfs.NewFS()
-	fs.Add(dockerfile, &fstypes.Stat{Mode: 0o644}, data)
-	r.opt.LocalMounts["dockerfile"] = fs
+	fs.Add("Dockerfile", &fstypes.Stat{Mode: 0o644}, data)
+	b.mounts["dockerfile"] = fs
 	return nil
 }
 
-// exports configures the exporters for the outputs.
-func (r *remoteBuild) exports(ctx context.Context, o *Options) error {
-	if o.Call != "" {
-		return nil
-	}
-	for _, out := range o.Outputs {
-		if out.Type == "cacheonly" {
-			continue
-		}
-		e, err := r.export(ctx, o, out)
-		if err != nil {
-			return fmt.Errorf("output %s: %w", out.Type, err)
-		}
-		r.opt.Exports = append(r.opt.Exports, e)
-	}
-	return nil
-}
-
-func (r *remoteBuild) export(ctx context.Context, o *Options, out Output) (client.ExportEntry, error) {
-	e := client.ExportEntry{Type: out.Type, Attrs: maps.Clone(out.Attrs)}
-	if e.Attrs == nil {
-		e.Attrs = map[string]string{}
-	}
-	if out.isImage() {
-		names, err := imageNames(o, out)
-		if err != nil {
-			return e, err
-		}
-		if len(names) > 0 {
-			e.Attrs["name"] = strings.Join(names, ",")
-		}
-		maps.Copy(e.Attrs, o.Annotations)
-	}
-	if out.Push {
-		e.Attrs["push"] = "true"
-	}
+// export returns the exporter of an output.
+func (b *Build) export(ctx context.Context, out Output) (client.ExportEntry, error) {
+	e := client.ExportEntry{Type: out.Type, Attrs: out.Attrs}
 	if out.Load {
-		l, err := startLoad(ctx)
+		l, err := engine.StartLoad(ctx)
 		if err != nil {
 			return e, err
 		}
-		r.load = l
-		e.Output = func(map[string]string) (io.WriteCloser, error) { return l.in, nil }
+		b.load = l
+		e.Output = func(map[string]string) (io.WriteCloser, error) { return l.Input(), nil }
 		return e, nil
 	}
 	if out.Dest == "" {
 		return e, nil
 	}
-	s, err := newPendingOutput(out, r.outputs)
-	if s != nil {
-		r.pending = append(r.pending, s)
+	p, err := newPendingOutput(out, b.outputs)
+	if p != nil {
+		b.pending = append(b.pending, p)
 	}
 	if err != nil {
 		return e, err
 	}
-	if s.isDir {
-		e.OutputDir = s.temp
+	if p.isDir {
+		e.OutputDir = p.temp
 	} else {
-		e.Output = func(map[string]string) (io.WriteCloser, error) { return s.open(ctx) }
+		e.Output = func(map[string]string) (io.WriteCloser, error) { return p.open(ctx) }
 	}
 	return e, nil
 }

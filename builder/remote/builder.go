@@ -1,4 +1,4 @@
-package builder
+package remote
 
 import (
 	"context"
@@ -31,8 +31,8 @@ type Builder struct {
 	ServerName        string // in the builder's certificate; "" is the host of the address
 }
 
-// check returns an error for an invalid address and for files that are not used with it.
-func (b *Builder) check() error {
+// Check returns an error for an invalid address and for files that are not used with it.
+func (b *Builder) Check() error {
 	u, err := url.Parse(b.Address)
 	if err != nil {
 		return fmt.Errorf("builder %s: %w", b.Address, err)
@@ -126,28 +126,11 @@ func reason(err error) string {
 	return strings.TrimSpace(text)
 }
 
-// checkBuilder returns an error for an option that has no effect with a builder.
-func (o *Options) checkBuilder() error {
-	if err := o.Builder.check(); err != nil {
-		return err
-	}
-	switch {
-	case o.Runner != "" && o.Runner != "auto":
-		return fmt.Errorf("runner %s: the builder chooses how its steps run", o.Runner)
-	case len(o.Mirrors) > 0:
-		return errors.New("a mirror of a registry is for builds in this process; a builder has them in its buildkitd.toml")
-	case o.Explain != nil:
-		return errors.New("only a build in this process can explain why steps were not cached; --progress=plain shows which")
-	}
-	return nil
-}
-
-// sharedKey returns a key that is the same for builds of the same directory. A builder
-// then fetches only the files that changed since the last build with this key.
-func (o *Options) sharedKey(host string) string {
-	dir, err := filepath.Abs(o.Context)
-	if err != nil {
-		dir = o.Context
+// sharedKey returns a key that is the same for builds of the same directory on this host. A
+// builder then fetches only the files that changed since the last build with this key.
+func sharedKey(host, dir string) string {
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
 	}
 	return "slipway:" + host + ":" + dir
 }

@@ -1,9 +1,11 @@
-package builder
+package remote
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -24,8 +26,8 @@ type pendingOutput struct {
 
 // newPendingOutput makes the temporary file or directory of an output.
 func newPendingOutput(out Output, outputs export.Outputs) (*pendingOutput, error) {
-	s := &pendingOutput{isDir: out.isDir()}
-	if out.Dest == stdin {
+	s := &pendingOutput{isDir: out.IsDir}
+	if out.Dest == "-" {
 		return s, nil
 	}
 	t, err := export.FindTarget(out.Dest)
@@ -39,7 +41,8 @@ func newPendingOutput(out Output, outputs export.Outputs) (*pendingOutput, error
 	if s.dest, err = filepath.Abs(t.Path); err != nil {
 		return nil, err
 	}
-	s.made = !exists(s.dest)
+	_, err = os.Stat(s.dest)
+	s.made = errors.Is(err, fs.ErrNotExist)
 	if s.isDir {
 		if err := os.MkdirAll(s.dest, 0o755); err != nil {
 			return nil, err
@@ -79,16 +82,16 @@ type stdout struct{ io.Writer }
 func (stdout) Close() error { return nil }
 
 // keep moves the outputs to their destinations.
-func (r *remoteBuild) keep(log io.Writer) error {
-	if l := r.load; l != nil {
-		r.load = nil
-		said, err := l.finish()
+func (b *Build) keep(log io.Writer) error {
+	if l := b.load; l != nil {
+		b.load = nil
+		said, err := l.Finish()
 		if err != nil {
 			return err
 		}
 		fmt.Fprintln(log, said)
 	}
-	for _, s := range r.pending {
+	for _, s := range b.pending {
 		if s.temp == "" {
 			continue
 		}
@@ -105,11 +108,11 @@ func (r *remoteBuild) keep(log io.Writer) error {
 }
 
 // discard removes the outputs that were not moved.
-func (r *remoteBuild) discard() {
-	if r.load != nil {
-		r.load.abandon()
+func (b *Build) discard() {
+	if b.load != nil {
+		b.load.Abandon()
 	}
-	for _, s := range r.pending {
+	for _, s := range b.pending {
 		if s.file != nil {
 			_ = s.file.Close() // most often the exporter has
 		}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package builder
+package remote
 
 import (
 	"context"
@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -47,11 +46,11 @@ func TestStaged(t *testing.T) {
 				t.Errorf("%s: is there before the build has succeeded", dest)
 			}
 		}
-		r := &remoteBuild{pending: []*pendingOutput{s}}
-		if err := r.keep(io.Discard); err != nil {
+		b := &Build{pending: []*pendingOutput{s}}
+		if err := b.keep(io.Discard); err != nil {
 			t.Fatal(err)
 		}
-		r.discard()
+		b.discard()
 		if want == "" {
 			continue
 		}
@@ -88,30 +87,14 @@ func readPipe(t *testing.T, name string) <-chan string {
 	return read
 }
 
-// TestOutputToPipe: an output of this process goes through a pipe.
-func TestOutputToPipe(t *testing.T) {
-	pipe := filepath.Join(t.TempDir(), "pipe")
-	read := readPipe(t, pipe)
-	o := options(t, "FROM scratch\nCOPY a /told\n")
-	o.Outputs = []Output{{Type: "tar", Dest: pipe}}
-	if err := Run(t.Context(), o); err != nil {
-		t.Fatal(err)
-	}
-	if info, err := os.Lstat(pipe); err != nil || info.Mode()&fs.ModeNamedPipe == 0 {
-		t.Errorf("the pipe became %v, %v", info, err)
-	} else if got := <-read; !strings.Contains(got, "told") {
-		t.Errorf("the pipe got %d bytes", len(got))
-	}
-}
-
 // TestKilledOnBuilder checks that a build on a builder removes temporary outputs of
 // killed builds, but not the outputs of a concurrent build.
 func TestKilledOnBuilder(t *testing.T) {
-	o := Options{State: t.TempDir()}
+	at := t.TempDir()
 	dir := t.TempDir()
 	hold := func() (export.Outputs, func()) {
 		t.Helper()
-		outputs, release, err := state.HoldOutputs(t.Context(), o.State)
+		outputs, release, err := state.HoldOutputs(t.Context(), at)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,7 +109,7 @@ func TestKilledOnBuilder(t *testing.T) {
 		return len(list)
 	}
 	outputs, killed := hold()
-	for _, out := range []Output{{Type: "local", Dest: filepath.Join(dir, "files")}, {Type: "oci", Dest: filepath.Join(dir, "images", "x.tar")}} {
+	for _, out := range []Output{{Type: "local", IsDir: true, Dest: filepath.Join(dir, "files")}, {Type: "oci", Dest: filepath.Join(dir, "images", "x.tar")}} {
 		if _, err := newPendingOutput(out, outputs); err != nil {
 			t.Fatal(err)
 		}
@@ -147,7 +130,7 @@ func TestKilledOnBuilder(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := state.HoldOutputs(ctx, o.State); err == nil {
+	if _, _, err := state.HoldOutputs(ctx, at); err == nil {
 		t.Error("a canceled build holds outputs")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"slipway/builder"
+	"slipway/builder/remote"
 )
 
 // buildFlags are the flags of slipway build.
@@ -23,7 +24,7 @@ type buildFlags struct {
 	check                  bool
 	call                   string
 	metadataFile, iidFile  string
-	builder                builder.Builder
+	builder                remote.Builder
 	tlsDir                 string
 	keepStorage            string
 

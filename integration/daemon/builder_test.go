@@ -17,10 +17,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
+	registry "github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/moby/buildkit/client"
 
 	"slipway/builder"
+	"slipway/builder/remote"
 	"slipway/integration/buildcase"
 	"slipway/integration/imagetree"
 	"slipway/integration/rig"
@@ -54,7 +55,7 @@ func builderOptions(t *testing.T) builder.Options {
 		Contexts:  map[string]string{"dir": filepath.Join(dir, "dir"), "layout": "oci-layout://" + busyboxLayout(t)},
 		BuildArgs: map[string]string{"WHO": t.Name()}, Labels: map[string]string{"l": "v"},
 		Secrets: map[string][]byte{"s": []byte("secret")}, Agents: serveAgent(t, key),
-		Builder: &builder.Builder{Address: shared.Socket}, Now: time.Now,
+		Builder: &remote.Builder{Address: shared.Socket}, Now: time.Now,
 	}
 }
 
@@ -63,7 +64,7 @@ func busyboxLayout(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "layout")
 	o := builder.Options{
-		Context: "-", Stdin: strings.NewReader("FROM busybox"), Builder: &builder.Builder{Address: shared.Socket}, Now: time.Now,
+		Context: "-", Stdin: strings.NewReader("FROM busybox"), Builder: &remote.Builder{Address: shared.Socket}, Now: time.Now,
 		Outputs: []builder.Output{{Type: "oci", Dest: dir, Attrs: map[string]string{"tar": "false"}}},
 	}
 	if err := builder.Run(t.Context(), o); err != nil {
@@ -92,7 +93,7 @@ func TestBuilder(t *testing.T) {
 	authority, certificate := newCertificate(t, nil, nil)
 	_, ours := newCertificate(t, authority, certificate)
 	installFakeDocker(t)
-	for about, address := range map[string]builder.Builder{
+	for about, address := range map[string]remote.Builder{
 		"unix":             {Address: shared.Socket},
 		"tcp":              {Address: "tcp://" + forward(t, nil)},
 		"docker-container": {Address: "docker-container://rig"},
@@ -119,7 +120,7 @@ func TestBuilder(t *testing.T) {
 // TestBuilderImage checks that our frontend in this process and our frontend image create the
 // same images with BuildKit.
 func TestBuilderImage(t *testing.T) {
-	onBuilder := func(o *builder.Options) { o.Builder = &builder.Builder{Address: shared.Socket} }
+	onBuilder := func(o *builder.Options) { o.Builder = &remote.Builder{Address: shared.Socket} }
 	for _, c := range readCases(t, "image") {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -164,7 +165,7 @@ func TestBuilderOutputs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	img, err := remote.Image(ref)
+	img, err := registry.Image(ref)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +211,7 @@ func TestBuilderStdin(t *testing.T) {
 	} {
 		out := t.TempDir()
 		o := builder.Options{
-			Context: tc.context, File: tc.file, Stdin: bytes.NewReader(tc.in), Builder: &builder.Builder{Address: shared.Socket},
+			Context: tc.context, File: tc.file, Stdin: bytes.NewReader(tc.in), Builder: &remote.Builder{Address: shared.Socket},
 			Outputs: []builder.Output{{Type: "local", Dest: out}}, Now: time.Now,
 		}
 		if err := builder.Run(t.Context(), o); err != nil {
@@ -234,7 +235,7 @@ func TestBuilderErrors(t *testing.T) {
 		dir := t.TempDir()
 		writeFile(t, filepath.Join(dir, "context", "Dockerfile"), []byte(tc.dockerfile))
 		o := builder.Options{
-			Context: filepath.Join(dir, "context"), Builder: &builder.Builder{Address: shared.Socket}, Now: time.Now,
+			Context: filepath.Join(dir, "context"), Builder: &remote.Builder{Address: shared.Socket}, Now: time.Now,
 			Outputs: []builder.Output{{Type: "local", Dest: filepath.Join(dir, "out")}, {Type: "oci", Dest: filepath.Join(dir, "out.tar")}},
 		}
 		if got := errorText(builder.Run(t.Context(), o)); !strings.Contains(got, tc.want) {
@@ -251,7 +252,7 @@ func TestBuilderInterrupted(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
 	o := builder.Options{
-		Context: "-", Stdin: strings.NewReader("FROM busybox\nRUN echo started && sleep 60 && : " + t.Name()), Builder: &builder.Builder{Address: shared.Socket},
+		Context: "-", Stdin: strings.NewReader("FROM busybox\nRUN echo started && sleep 60 && : " + t.Name()), Builder: &remote.Builder{Address: shared.Socket},
 		Outputs: []builder.Output{{Type: "oci", Dest: filepath.Join(dir, "out.tar")}}, Now: time.Now,
 		Status: func(s *client.SolveStatus) {
 			for _, l := range s.Logs {

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/builder"
+	"slipway/builder/remote"
 	"slipway/integration/rig"
 )
 
@@ -39,7 +40,7 @@ func TestBuilderInPlace(t *testing.T) {
 		read <- string(data)
 	}()
 	o := builder.Options{
-		Context: "-", Stdin: strings.NewReader("FROM scratch\nCOPY <<EOF /told\nx\nEOF\n"), Builder: &builder.Builder{Address: shared.Socket},
+		Context: "-", Stdin: strings.NewReader("FROM scratch\nCOPY <<EOF /told\nx\nEOF\n"), Builder: &remote.Builder{Address: shared.Socket},
 		Outputs: []builder.Output{{Type: "oci", Dest: null}, {Type: "tar", Dest: pipe}}, Now: time.Now,
 	}
 	if err := builder.Run(t.Context(), o); err != nil {
@@ -60,7 +61,7 @@ func TestBuilderSyntax(t *testing.T) {
 		out := t.TempDir()
 		ran := false
 		o := builder.Options{
-			Context: "-", Stdin: strings.NewReader("# syntax=" + ref + "\nFROM scratch\nCOPY <<EOF /told\nx\nEOF\n"), Builder: &builder.Builder{Address: shared.Socket},
+			Context: "-", Stdin: strings.NewReader("# syntax=" + ref + "\nFROM scratch\nCOPY <<EOF /told\nx\nEOF\n"), Builder: &remote.Builder{Address: shared.Socket},
 			Outputs: []builder.Output{{Type: "local", Dest: out}}, Now: time.Now,
 			Status: func(s *client.SolveStatus) {
 				for _, v := range s.Vertexes {

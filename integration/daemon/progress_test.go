@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"slipway/builder"
+	"slipway/builder/remote"
 )
 
 // TestProgress checks that a build with our solver reports the same vertices as a build with
@@ -37,7 +38,7 @@ func TestProgress(t *testing.T) {
 	}
 	const steps = "FROM busybox\nCOPY a /\nRUN cat a >/b\nWORKDIR /w\n"
 	for _, dockerfile := range []string{steps, steps, steps + "RUN touch new\n"} {
-		want := show(dockerfile, func(o *builder.Options) { o.Builder = &builder.Builder{Address: shared.Socket} })
+		want := show(dockerfile, func(o *builder.Options) { o.Builder = &remote.Builder{Address: shared.Socket} })
 		got := show(dockerfile, setState(state, "namespace"))
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s\nvertices (-BuildKit +solver):\n%s", dockerfile, diff)

@@ -19,6 +19,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"slipway/builder"
+	"slipway/builder/remote"
 )
 
 // cacheCase is a build whose steps produce different output each time they are executed.
@@ -99,7 +100,7 @@ var sides = []cacheBuilder{
 		if err := shared.Client.Prune(t.Context(), nil, client.PruneAll); err != nil {
 			t.Fatal(err)
 		}
-		o.Builder = &builder.Builder{Address: shared.Socket}
+		o.Builder = &remote.Builder{Address: shared.Socket}
 	}},
 }
 

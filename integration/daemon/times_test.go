@@ -22,6 +22,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/builder"
+	"slipway/builder/remote"
 )
 
 const timesDockerfile = `FROM busybox
@@ -62,7 +63,7 @@ func TestOutputTimes(t *testing.T) {
 			}
 			ours := o
 			setState(filepath.Join(dir, "state"), "namespace")(&ours)
-			o.Builder = &builder.Builder{Address: shared.Socket}
+			o.Builder = &remote.Builder{Address: shared.Socket}
 			if diff := cmp.Diff(outputTimes(t, o, tc.attrs), outputTimes(t, ours, tc.attrs)); diff != "" {
 				t.Errorf("outputs (-BuildKit +ours):\n%s", diff)
 			}
