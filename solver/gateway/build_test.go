@@ -20,28 +20,27 @@ import (
 	"slipway/solver/tree"
 )
 
-// machine is a solver with its store and cache.
-type machine struct {
-	t     *testing.T
-	store *tree.Store
-	cache solver.Cache
-	run   runner.Runner
-	// mounts are the mounts of steps; nil provides none
-	mounts solver.Mounts
-	ran    []string // names of operations that were not cached
+// testSolver is a solver with a store and a cache that several builds share.
+type testSolver struct {
+	t      *testing.T
+	store  *tree.Store
+	cache  solver.Cache
+	run    runner.Runner
+	mounts solver.Mounts // nil if steps have no mounts
+	ran    []string      // names of operations that were not cached
 }
 
-func newMachine(t *testing.T, steps ...script.Step) *machine {
+func newTestSolver(t *testing.T, steps ...script.Step) *testSolver {
 	t.Helper()
 	s, err := tree.OpenStore(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &machine{t: t, store: s, cache: solver.NewMemoryCache(), run: script.New(s, steps...)}
+	return &testSolver{t: t, store: s, cache: solver.NewMemoryCache(), run: script.New(s, steps...)}
 }
 
-// build builds the Dockerfile of a directory with this project's frontend.
-func (m *machine) build(dir string, opts map[string]string) (*tree.Node, *client.Result, error) {
+// build builds the Dockerfile in a directory with this project's frontend.
+func (m *testSolver) build(dir string, opts map[string]string) (*tree.Node, *client.Result, error) {
 	m.t.Helper()
 	res, err := frontend.Build(m.t.Context(), m.client(dir, opts))
 	if err != nil {
@@ -57,15 +56,15 @@ func (m *machine) build(dir string, opts map[string]string) (*tree.Node, *client
 	return s.Tree(), res, nil
 }
 
-// client returns the gateway of a build whose context is dir.
-func (m *machine) client(dir string, opts map[string]string) *gateway.Client {
+// client returns a gateway client for a build whose context is dir.
+func (m *testSolver) client(dir string, opts map[string]string) *gateway.Client {
 	m.ran = nil
 	src := &llbsource.Sources{Store: m.store, Cache: m.cache, Dirs: map[string]string{"context": dir, "dockerfile": dir}}
 	return gateway.New(gateway.Options{Build: m.solver(src), Store: m.store, Sources: src, Opts: opts})
 }
 
-// solver returns the solver of a build.
-func (m *machine) solver(src *llbsource.Sources) *solver.Job {
+// solver returns a new job for a build with the given sources.
+func (m *testSolver) solver(src *llbsource.Sources) *solver.Job {
 	return solver.New(m.t.Context(), solver.Options{
 		Store: m.store, Cache: m.cache, Sources: src, Runner: m.run, Mounts: m.mounts, Parallel: 4,
 		Now: func() time.Time { return time.Unix(1, 0) },
@@ -93,7 +92,7 @@ func files(t *testing.T, list map[string]string) string {
 	return dir
 }
 
-// list returns the paths of a tree.
+// list returns the paths of all files in a tree, separated by spaces.
 func list(n *tree.Node) string {
 	var names []string
 	_ = tree.Diff(nil, n, func(c tree.Change) error {
@@ -110,7 +109,7 @@ func TestBuild(t *testing.T) {
 		"Dockerfile": "FROM scratch AS a\nCOPY src/ /a/\nFROM scratch\nWORKDIR /w\nCOPY --from=a /a/x* ./\nCOPY <<END /doc\nhello\nEND\n",
 		"src/x1":     "1", "src/x2": "2", "src/y": "3", "unused": "4",
 	})
-	m := newMachine(t)
+	m := newTestSolver(t)
 	n, res, err := m.build(dir, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +118,7 @@ func TestBuild(t *testing.T) {
 		t.Errorf("files %s, want %s", got, want)
 	}
 	if len(res.Metadata["containerimage.config"]) == 0 {
-		t.Error("there is no config")
+		t.Error("the result has no image config")
 	}
 	if _, _, err = m.build(dir, nil); err != nil || len(m.ran) != 0 {
 		t.Errorf("a second build ran %q, %v", m.ran, err)
@@ -131,14 +130,14 @@ func TestBuild(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, _, err = m.build(dir, nil); err != nil || strings.Join(m.ran, ", ") != want {
-			t.Errorf("a change of %s ran %q, %v; want %q", name, m.ran, err, want)
+			t.Errorf("after a change of %s, the build ran %q, %v; want %q", name, m.ran, err, want)
 		}
 	}
 }
 
 func TestRun(t *testing.T) {
 	dir := files(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY Dockerfile /\nRUN one\nRUN two\n"})
-	m := newMachine(t, script.Step{Run: "*", Do: func(_ context.Context, c *script.Call) error {
+	m := newTestSolver(t, script.Step{Run: "*", Do: func(_ context.Context, c *script.Call) error {
 		if _, err := c.ReadFile("Dockerfile"); err != nil {
 			t.Error(err)
 		}
@@ -160,12 +159,12 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestMountSource: two steps that differ only in the part of a tree that they may write
-// to have different cache keys.
+// TestMountSource checks that two steps have different cache keys if they differ only in
+// the source path of a writable mount.
 func TestMountSource(t *testing.T) {
 	dir := files(t, map[string]string{"Dockerfile": "", "a/f": "1", "b/f": "2"})
 	seen := ""
-	m := newMachine(t, script.Step{Run: "x", Do: func(_ context.Context, c *script.Call) error {
+	m := newTestSolver(t, script.Step{Run: "x", Do: func(_ context.Context, c *script.Call) error {
 		for _, mount := range c.Mounts {
 			if mount.Target == "/m" {
 				seen += mount.Source

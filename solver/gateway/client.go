@@ -31,20 +31,20 @@ type Options struct {
 	Sources   *llbsource.Sources
 	Opts      map[string]string         // frontend options
 	Inputs    map[string]*pb.Definition // frontend inputs
-	Platforms []ocispecs.Platform       // platforms that RUN steps can use, the native one first; if empty, only the native one
-	// Frontends are the frontends to which the build can be forwarded, by name or image
-	// reference.
+	Platforms []ocispecs.Platform       // platforms that RUN steps can use, the native one first; empty means only the native one
+	// Frontends are the frontends to which a frontend can forward the build, by name or
+	// image reference.
 	Frontends map[string]client.BuildFunc
-	// Warn is called with each warning, one at a time. It may be nil.
+	// Warn is called with each warning. Calls do not overlap. It may be nil.
 	Warn func(Warning)
-	// Loaded is called with each graph before it is evaluated. It may be nil.
+	// Loaded is called with each graph before the graph is evaluated. It may be nil.
 	Loaded func(*solver.Graph)
-	// Step calls work and shows it to the user as a step with this name. id identifies
-	// the step. If Step is nil, steps are not shown.
+	// Step calls work and shows it to the user as a step with the given name. Steps with
+	// equal ids are the same step. If Step is nil, work is not shown.
 	Step func(ctx context.Context, id, name string, work func(context.Context) error) error
 }
 
-// Warning is a warning of a frontend.
+// Warning is a warning that a frontend reported about a vertex or the Dockerfile.
 type Warning struct {
 	Vertex  digest.Digest
 	Message string
@@ -57,16 +57,16 @@ type Client struct {
 	*shared
 }
 
-// shared is the state that the gateways of a build share. Frontends to which the build is
-// forwarded have their own gateways.
+// shared is the state that all clients of one build share. A frontend to which the build
+// is forwarded gets its own client.
 type shared struct {
 	mu     sync.Mutex
-	graphs []*solver.Graph // of the definitions solved so far
-	// results are the snapshots that errors refer to, by id.
+	graphs []*solver.Graph // graphs of the definitions solved so far
+	// results are the snapshots to which errors refer, by ID.
 	results map[string]*snapshot.Snapshot
 }
 
-// New returns the gateway of a build.
+// New returns a client for the frontend of one build.
 func New(opt Options) *Client {
 	if len(opt.Platforms) == 0 {
 		opt.Platforms = []ocispecs.Platform{llbsource.Machine()}
@@ -79,7 +79,8 @@ func New(opt Options) *Client {
 
 var _ client.Client = (*Client)(nil)
 
-// sessionID is the session of all builds, because this process is the only client.
+// sessionID identifies the client session of a build. It is constant, because this process
+// is the only client.
 const sessionID = "local"
 
 // BuildOpts implements [client.Client].
@@ -108,8 +109,8 @@ func (c *Client) Inputs(context.Context) (map[string]llb.State, error) {
 	return states, nil
 }
 
-// Solve implements [client.Client]. It ignores the cache imports of a request, which only
-// make a build faster.
+// Solve implements [client.Client]. It ignores the cache imports in a request, because
+// they only make a build faster.
 func (c *Client) Solve(ctx context.Context, req client.SolveRequest) (*client.Result, error) {
 	req = req.Clone()
 	var res *client.Result
@@ -120,7 +121,7 @@ func (c *Client) Solve(ctx context.Context, req client.SolveRequest) (*client.Re
 	case len(req.Definition.GetDef()) > 0:
 		return nil, errors.New("cannot solve with both Definition and Frontend specified")
 	default:
-		res, err = c.handOn(ctx, req)
+		res, err = c.forward(ctx, req)
 	}
 	if err != nil || !req.Evaluate {
 		return res, err
@@ -128,7 +129,8 @@ func (c *Client) Solve(ctx context.Context, req client.SolveRequest) (*client.Re
 	return res, res.EachRef(func(ref client.Reference) error { return ref.Evaluate(ctx) })
 }
 
-// load loads the definition of a request.
+// load loads the definition in a request and returns a reference to its result, without
+// evaluating it.
 func (c *Client) load(ctx context.Context, req client.SolveRequest) (*client.Result, error) {
 	def, err := withPolicies(ctx, req.Definition, req.SourcePolicies)
 	if err != nil {
@@ -154,15 +156,15 @@ func (c *Client) load(ctx context.Context, req client.SolveRequest) (*client.Res
 	return res, nil
 }
 
-// Graphs returns the graphs that were solved so far.
+// Graphs returns the graphs of all definitions solved so far, in the order of the requests.
 func (c *Client) Graphs() []*solver.Graph {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.graphs
 }
 
-// handOn forwards the build to another frontend.
-func (c *Client) handOn(ctx context.Context, req client.SolveRequest) (*client.Result, error) {
+// forward calls another frontend with the options and inputs of a request.
+func (c *Client) forward(ctx context.Context, req client.SolveRequest) (*client.Result, error) {
 	fe := errdefs.Frontend{Name: req.Frontend, Source: req.FrontendOpt["source"]}
 	name := req.Frontend
 	if name == "gateway.v0" {
@@ -170,7 +172,7 @@ func (c *Client) handOn(ctx context.Context, req client.SolveRequest) (*client.R
 	}
 	build, ok := c.opt.Frontends[name]
 	if !ok {
-		return nil, fe.WrapError(fmt.Errorf("frontend %s cannot run in this process: it needs a BuildKit%s", name, c.known()))
+		return nil, fe.WrapError(fmt.Errorf("frontend %s cannot run in this process: it needs a BuildKit%s", name, c.supportedFrontends()))
 	}
 	opt := c.opt
 	opt.Opts, opt.Inputs = req.FrontendOpt, req.FrontendInputs
@@ -187,8 +189,9 @@ func (c *Client) handOn(ctx context.Context, req client.SolveRequest) (*client.R
 	return res, nil
 }
 
-// known returns the list of supported frontends for an error text.
-func (c *Client) known() string {
+// supportedFrontends returns the end of an error text that lists the frontends to which a
+// build can be forwarded. If there are none, it returns "".
+func (c *Client) supportedFrontends() string {
 	if len(c.opt.Frontends) == 0 {
 		return ""
 	}
@@ -202,7 +205,7 @@ func (c *Client) ResolveImageConfig(ctx context.Context, ref string, opt sourcer
 
 // Warn implements [client.Client].
 func (c *Client) Warn(_ context.Context, vertex digest.Digest, msg string, opts client.WarnOpts) error {
-	opts.Level = max(1, opts.Level) // Upstream: an unset level becomes 1, the highest
+	opts.Level = max(1, opts.Level) // Upstream: level 0 becomes 1, the highest
 	if c.opt.Warn != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()

@@ -31,8 +31,8 @@ import (
 	"slipway/solver/llbsource"
 )
 
-// TestFiles reads the files of a reference, and the same files on disk with the functions
-// of BuildKit's gateway: both return the same results and errors.
+// TestFiles checks that reading the files in a reference returns the same results and
+// errors as BuildKit's gateway returns for the same files on disk.
 func TestFiles(t *testing.T) {
 	dir := t.TempDir()
 	run := func(err error) {
@@ -50,17 +50,17 @@ func TestFiles(t *testing.T) {
 	}
 	run(os.Link(filepath.Join(dir, "d/a.go"), filepath.Join(dir, "d/hard.go")))
 
-	m := newMachine(t)
+	m := newTestSolver(t)
 	ref := solve(t, m.client(dir, nil), llb.Local("context"))
 	ctx := t.Context()
 	same := func(what string, ours any, ourErr error, theirs any, theirErr error) {
 		t.Helper()
-		said := func(err error) string {
+		errorText := func(err error) string {
 			if err == nil {
 				return ""
 			}
 			if text, _, listing := strings.Cut(what, " "); listing && text == "list" {
-				// BuildKit's error has the path on its disk, ours the requested path.
+				// BuildKit's error has its path on disk, our error the requested path.
 				for _, errno := range []error{fs.ErrNotExist, syscall.ENOTDIR} {
 					if errors.Is(err, errno) {
 						return errno.Error()
@@ -70,10 +70,10 @@ func TestFiles(t *testing.T) {
 			if strings.HasSuffix(err.Error(), "too many levels of symbolic links") {
 				return "too many links"
 			}
-			return strings.ReplaceAll(err.Error(), dir+"/", "") // BuildKit forgets to remove it
+			return strings.ReplaceAll(err.Error(), dir+"/", "") // BuildKit's error has its path on disk
 		}
-		if said(ourErr) != said(theirErr) {
-			t.Errorf("%s: error (-BuildKit +ours)\n- %s\n+ %s", what, said(theirErr), said(ourErr))
+		if errorText(ourErr) != errorText(theirErr) {
+			t.Errorf("%s: error (-BuildKit +ours)\n- %s\n+ %s", what, errorText(theirErr), errorText(ourErr))
 			return
 		}
 		if diff := cmp.Diff(theirs, ours, protocmp.Transform(), protocmp.IgnoreFields(&fstypes.Stat{}, "uid", "gid", "modTime")); theirErr == nil && diff != "" {
@@ -102,10 +102,10 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// TestSolve: invalid requests are rejected. An operation that fails is an error when it
-// is evaluated, not when it is loaded.
+// TestSolve checks that Solve rejects invalid requests, and that an operation fails when
+// it is evaluated, not when it is loaded.
 func TestSolve(t *testing.T) {
-	m := newMachine(t)
+	m := newTestSolver(t)
 	c := m.client(files(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY gone /\n"}), nil)
 	def, err := llb.Scratch().File(llb.Mkfile("/f", 0o644, nil)).Marshal(t.Context())
 	if err != nil {
@@ -121,7 +121,7 @@ func TestSolve(t *testing.T) {
 	}
 	for _, req := range []client.SolveRequest{{}, {Definition: &pb.Definition{}}, {Evaluate: true}} {
 		if res, err := c.Solve(t.Context(), req); err != nil || res == nil || res.Ref != nil {
-			t.Errorf("nothing gives %v, %v", res, err)
+			t.Errorf("solve an empty request: %v, %v, want no reference", res, err)
 		}
 	}
 	bad, err := llb.Scratch().File(llb.Rm("/gone")).Marshal(t.Context())
@@ -130,13 +130,13 @@ func TestSolve(t *testing.T) {
 	}
 	res, err := c.Solve(t.Context(), client.SolveRequest{Definition: bad.ToPB()})
 	if err != nil {
-		t.Fatalf("what is not evaluated fails: %v", err)
+		t.Fatalf("solve a failing operation without evaluating it: error %v", err)
 	}
 	if err := res.Ref.Evaluate(t.Context()); err == nil {
-		t.Error("what cannot be does not fail")
+		t.Error("evaluate a failing operation: no error")
 	}
 	if _, err := c.Solve(t.Context(), client.SolveRequest{Definition: bad.ToPB(), Evaluate: true}); err == nil {
-		t.Error("what cannot be does not fail where it is evaluated")
+		t.Error("solve with Evaluate a failing operation: no error")
 	}
 	st, err := res.Ref.ToState()
 	if err != nil {
@@ -144,13 +144,14 @@ func TestSolve(t *testing.T) {
 	}
 	again, err := st.Marshal(t.Context())
 	if err != nil || !cmp.Equal(again.ToPB().Def, bad.ToPB().Def) {
-		t.Errorf("a reference is another state: %v", err)
+		t.Errorf("the state of the reference differs from the solved definition: %v", err)
 	}
 }
 
-// TestHandOn: a frontend forwards a build, with its own options and inputs.
-func TestHandOn(t *testing.T) {
-	m := newMachine(t)
+// TestForward checks that a frontend can forward a build to another frontend with options
+// and inputs.
+func TestForward(t *testing.T) {
+	m := newTestSolver(t)
 	dir := files(t, map[string]string{"Dockerfile": "FROM in\nARG A\nCOPY <<END /arg\n$A\nEND\n"})
 	src := &llbsource.Sources{Store: m.store, Cache: m.cache, Dirs: map[string]string{"context": dir, "dockerfile": dir}}
 	var warned []string
@@ -177,11 +178,11 @@ func TestHandOn(t *testing.T) {
 		t.Errorf("read %q, %v, %v", data, err, missing)
 	}
 	if len(c.Graphs()) == 0 {
-		t.Error("what the other frontend solved is not known")
+		t.Error("Graphs lacks the graphs of the other frontend")
 	}
 	_, err = c.Solve(t.Context(), client.SolveRequest{Frontend: "dockerfile.v0", FrontendOpt: map[string]string{"target": "gone"}})
 	if list := errdefs.Frontends(err); len(list) != 1 || list[0].Name != "dockerfile.v0" {
-		t.Errorf("an error of the frontend %v: %v", list, err)
+		t.Errorf("error %v has frontends %v, want dockerfile.v0", err, list)
 	}
 	_, err = c.Solve(t.Context(), client.SolveRequest{Frontend: "other.v0"})
 	if err == nil || err.Error() != "frontend other.v0 cannot run in this process: it needs a BuildKit, or one of dockerfile.v0" {
@@ -189,8 +190,8 @@ func TestHandOn(t *testing.T) {
 	}
 }
 
-// TestPolicies: source policies deny or replace sources, in definitions and in requests
-// for metadata.
+// TestPolicies checks that source policies deny or replace sources, both in definitions
+// and in requests for metadata.
 func TestPolicies(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.URL.Path) }))
 	defer server.Close()
@@ -199,7 +200,7 @@ func TestPolicies(t *testing.T) {
 		Action:   spb.PolicyAction_CONVERT,
 		Selector: &spb.Selector{Identifier: server.URL + "/old"}, Updates: &spb.Update{Identifier: server.URL + "/new"},
 	}}}}
-	m := newMachine(t)
+	m := newTestSolver(t)
 	src := &llbsource.Sources{Store: m.store, Cache: m.cache, HTTP: server.Client()}
 	c := gateway.New(gateway.Options{Build: m.solver(src), Store: m.store, Sources: src})
 	def, err := llb.Scratch().File(llb.Copy(llb.Local("context"), "/", "/")).Marshal(t.Context())
@@ -207,7 +208,7 @@ func TestPolicies(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := c.Solve(t.Context(), client.SolveRequest{Definition: def.ToPB(), SourcePolicies: deny}); err == nil || !strings.Contains(err.Error(), "source denied by policy") {
-		t.Errorf("what is denied: %v", err)
+		t.Errorf("denied source: error %v", err)
 	}
 	def, err = llb.Scratch().File(llb.Copy(llb.HTTP(server.URL+"/old", llb.Filename("f")), "f", "/f"), llb.WithCustomName("copies")).Marshal(t.Context())
 	if err != nil {
@@ -218,7 +219,7 @@ func TestPolicies(t *testing.T) {
 		t.Fatal(err)
 	}
 	if data, err := res.Ref.ReadFile(t.Context(), client.ReadRequest{Filename: "f"}); err != nil || string(data) != "/new" {
-		t.Errorf("what becomes another source: %q, %v", data, err)
+		t.Errorf("content of the replaced source: %q, %v", data, err)
 	}
 	if name := res.Ref.(*gateway.Reference).Result.Vertex().Name(); name != "copies" {
 		t.Errorf("the operation lost its name: %s", name)
@@ -236,16 +237,17 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
-// TestMetadata: sources without metadata, and unknown sources.
+// TestMetadata checks metadata requests for sources without metadata, and the errors for
+// invalid and unsupported sources.
 func TestMetadata(t *testing.T) {
-	c := newMachine(t).client(t.TempDir(), nil)
+	c := newTestSolver(t).client(t.TempDir(), nil)
 	md, err := c.ResolveSourceMetadata(t.Context(), &pb.SourceOp{Identifier: "local://context"}, sourceresolver.Opt{})
 	if err != nil || md.Op.Identifier != "local://context" {
 		t.Errorf("metadata of a local source: %v, %v", md, err)
 	}
 	for want, id := range map[string]string{
-		`"nothing" is no source`:                       "nothing",
-		"there are no sources of the kind ftp:// here": "ftp://example.com",
+		`"nothing" is no source`:          "nothing",
+		`unsupported source scheme "ftp"`: "ftp://example.com",
 	} {
 		if _, err := c.ResolveSourceMetadata(t.Context(), &pb.SourceOp{Identifier: id}, sourceresolver.Opt{}); err == nil || err.Error() != want {
 			t.Errorf("%s: %v", id, err)
@@ -256,13 +258,14 @@ func TestMetadata(t *testing.T) {
 		t.Errorf("attestations: %v", err)
 	}
 	if _, _, _, err := c.ResolveImageConfig(t.Context(), "Bad Name", sourceresolver.Opt{}); err == nil || !strings.Contains(err.Error(), "could not parse reference") {
-		t.Errorf("a name that is none: %v", err)
+		t.Errorf("invalid image name: error %v", err)
 	}
 }
 
-// TestPull: images are looked up in the image store first, unless the frontend pulls.
+// TestPull checks that resolving an image searches the stored images first, unless the
+// frontend pulls.
 func TestPull(t *testing.T) {
-	m := newMachine(t)
+	m := newTestSolver(t)
 	for mode, want := range map[string]string{
 		"":                               "stored images",
 		pb.AttrImageResolveModeDefault:   "stored images",

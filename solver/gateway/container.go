@@ -49,7 +49,7 @@ func (c *Client) NewContainer(ctx context.Context, req client.NewContainerReques
 	g, gctx := errgroup.WithContext(ctx)
 	for i, m := range req.Mounts {
 		g.Go(func() (err error) {
-			in[i], err = c.mounted(gctx, m)
+			in[i], err = c.mountSnapshot(gctx, m)
 			return err
 		})
 	}
@@ -63,8 +63,9 @@ func (c *Client) NewContainer(ctx context.Context, req client.NewContainerReques
 	return &container{box: box, op: op, store: c.opt.Store}, nil
 }
 
-// mounted returns the snapshot of a mount, or nil if it has none.
-func (c *Client) mounted(ctx context.Context, m client.Mount) (*snapshot.Snapshot, error) {
+// mountSnapshot returns the snapshot to which a mount refers, or nil for a mount without
+// one, such as a cache mount.
+func (c *Client) mountSnapshot(ctx context.Context, m client.Mount) (*snapshot.Snapshot, error) {
 	switch {
 	case m.Ref != nil:
 		r, ok := m.Ref.(*Reference)
@@ -73,7 +74,7 @@ func (c *Client) mounted(ctx context.Context, m client.Mount) (*snapshot.Snapsho
 		}
 		return r.snapshot(ctx)
 	case m.ResultID != "":
-		s, ok := c.registered(m.ResultID)
+		s, ok := c.lookupResult(m.ResultID)
 		if !ok {
 			return nil, fmt.Errorf("failed to find ref %s for %q mount", m.ResultID, m.Dest)
 		}
@@ -88,13 +89,13 @@ type container struct {
 	op    *pb.ExecOp
 	store *tree.Store
 
-	mu     sync.Mutex
-	failed error // error of the first process that failed
-	all    sync.WaitGroup
+	mu       sync.Mutex
+	firstErr error // error from the first process that failed
+	waits    sync.WaitGroup
 }
 
-// Start implements [client.Container]. As with BuildKit, if a process cannot be started,
-// Wait returns the error.
+// Start implements [client.Container]. As in BuildKit, the error of a process that cannot
+// be started is returned by its Wait method.
 func (c *container) Start(ctx context.Context, req client.StartRequest) (client.ContainerProcess, error) {
 	op := &pb.ExecOp{
 		Meta:    &pb.Meta{Args: req.Args, Env: slices.Clone(req.Env), User: req.User, Cwd: cmp.Or(req.Cwd, "/"), ExtraHosts: c.op.Meta.ExtraHosts},
@@ -111,11 +112,11 @@ func (c *container) Start(ctx context.Context, req client.StartRequest) (client.
 			return nil, fmt.Errorf("secret ID missing for %q environment variable", s.GetName())
 		}
 	}
-	x := &process{stdin: req.Stdin, broken: make(chan error, 1), ended: make(chan struct{})}
+	x := &process{stdin: req.Stdin, writeErr: make(chan error, 1), done: make(chan struct{})}
 	p, err := c.box.Process(ctx, op)
 	if err == nil {
 		p.Terminal = req.Tty
-		// A stream that is not set must stay nil.
+		// A missing stream must stay nil instead of being wrapped.
 		if req.Stdin != nil {
 			p.Stdin = req.Stdin
 		}
@@ -129,32 +130,32 @@ func (c *container) Start(ctx context.Context, req client.StartRequest) (client.
 			err = unknownExit(err)
 		}
 	}
-	c.all.Go(func() {
+	c.waits.Go(func() {
 		x.end(err)
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.failed = cmp.Or(c.failed, x.err)
+		c.firstErr = cmp.Or(c.firstErr, x.err)
 	})
 	return x, nil
 }
 
 // Release implements [client.Container]. It returns the error of the first process that
-// failed, even if Release itself ended the process.
+// failed, even if Release itself done the process.
 func (c *container) Release(context.Context) error {
 	err := c.box.Close()
-	c.all.Wait()
+	c.waits.Wait()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return cmp.Or(c.failed, err)
+	return cmp.Or(c.firstErr, err)
 }
 
 // process implements [client.ContainerProcess].
 type process struct {
-	run    runner.Running // nil if it could not be started
-	stdin  io.Closer
-	broken chan error // error of writing its output
-	ended  chan struct{}
-	err    error // valid after ended is closed
+	run      runner.Running // nil if the process could not be started
+	stdin    io.Closer
+	writeErr chan error // error of writing its output
+	done     chan struct{}
+	err      error // valid after done is closed
 }
 
 // output is an output stream of a process. A write error ends the process.
@@ -168,7 +169,7 @@ func (o *output) Write(data []byte) (int, error) {
 	n, err := o.w.Write(data)
 	if err != nil {
 		select {
-		case o.p.broken <- err:
+		case o.p.writeErr <- err:
 		default: // only the first error is reported
 		}
 	}
@@ -176,9 +177,9 @@ func (o *output) Write(data []byte) (int, error) {
 }
 
 // end waits for the process and records its error, with the types that BuildKit uses. err
-// is the error of starting it.
+// is the error from starting the process, or nil.
 func (p *process) end(err error) {
-	defer close(p.ended)
+	defer close(p.done)
 	if p.run != nil {
 		err = p.wait()
 	}
@@ -195,26 +196,27 @@ func (p *process) end(err error) {
 	p.err = err
 }
 
-// unknownExit returns the error for a process without an exit code.
+// unknownExit returns an error with BuildKit's exit code for a process that has none, for
+// example because it could not be started.
 func unknownExit(err error) error {
 	return &gwpb.ExitError{ExitCode: gwpb.UnknownExitStatus, Err: err}
 }
 
-// wait waits for the process. It kills the process if its output cannot be written.
+// wait waits for the process. It kills the process if the client's stream refuses output.
 func (p *process) wait() error {
 	done := make(chan error, 1)
 	go func() { done <- p.run.Wait() }()
 	var err error
 	select {
 	case err = <-done:
-	case broken := <-p.broken:
+	case writeErr := <-p.writeErr:
 		_ = p.run.Signal(syscall.SIGKILL) // every runner supports SIGKILL
 		<-done
-		return broken
+		return writeErr
 	}
 	select {
-	case broken := <-p.broken:
-		return broken
+	case writeErr := <-p.writeErr:
+		return writeErr
 	default:
 		return err
 	}
@@ -222,7 +224,7 @@ func (p *process) wait() error {
 
 // Wait implements [client.ContainerProcess].
 func (p *process) Wait() error {
-	<-p.ended
+	<-p.done
 	return p.err
 }
 
@@ -270,9 +272,9 @@ func (c *container) ReadDir(ctx context.Context, req client.ReadDirContainerRequ
 	return readDir(ctx, n, client.ReadDirRequest{Path: req.Path})
 }
 
-// find returns the node at a path of a mount. It follows links neither out of the mount
-// nor, as the processes would, into another mount.
-func (c *container) find(op, name string, mount int, linkAlso bool) (*tree.Node, error) {
+// find returns the node at a path in a mount. It follows no links out of the mount, not
+// even into other mounts, where the container's processes would follow them.
+func (c *container) find(op, name string, mount int, allowLink bool) (*tree.Node, error) {
 	root, err := c.box.Tree(mount)
 	if err != nil {
 		return nil, err
@@ -280,5 +282,5 @@ func (c *container) find(op, name string, mount int, linkAlso bool) (*tree.Node,
 	if !strings.HasPrefix(name, "/") {
 		return nil, fmt.Errorf("can't make %s relative to /", name)
 	}
-	return within(root, op, name, linkAlso)
+	return resolveWithin(root, op, name, allowLink)
 }

@@ -23,7 +23,7 @@ import (
 	"slipway/solver/runner/script"
 )
 
-// solve returns the reference of a state.
+// solve solves the definition of a state and returns the reference.
 func solve(t *testing.T, c *gateway.Client, st llb.State) client.Reference {
 	t.Helper()
 	def, err := st.Marshal(t.Context())
@@ -37,7 +37,7 @@ func solve(t *testing.T, c *gateway.Client, st llb.State) client.Reference {
 	return res.Ref
 }
 
-// root returns a container whose root is a state.
+// root starts a container whose root file system is the result of a state.
 func root(t *testing.T, c *gateway.Client, st llb.State, more ...client.Mount) client.Container {
 	t.Helper()
 	mounts := append([]client.Mount{{Dest: "/", MountType: pb.MountType_BIND, Ref: solve(t, c, st)}}, more...)
@@ -48,16 +48,16 @@ func root(t *testing.T, c *gateway.Client, st llb.State, more ...client.Mount) c
 	return box
 }
 
-// open is a writer that ignores Close.
-type open struct{ io.Writer }
+// nopCloser adds a Close method that does nothing to a writer.
+type nopCloser struct{ io.Writer }
 
 // Close implements [io.Closer].
-func (open) Close() error { return nil }
+func (nopCloser) Close() error { return nil }
 
-// TestContainer: several processes share files, read and write streams, receive signals,
-// and end with exit codes.
+// TestContainer checks that several processes in a container share files, use their
+// streams, receive signals, and return exit codes.
 func TestContainer(t *testing.T) {
-	m := newMachine(t,
+	m := newTestSolver(t,
 		script.Step{Run: "init", Do: func(ctx context.Context, c *script.Call) error {
 			_, err := io.Copy(io.Discard, c.Stdin)
 			return err
@@ -84,7 +84,7 @@ func TestContainer(t *testing.T) {
 		t.Helper()
 		req := client.StartRequest{Args: []string{"sh", "-c", script}, Stdin: in}
 		if out != nil {
-			req.Stdout = open{out}
+			req.Stdout = nopCloser{out}
 		}
 		p, err := box.Start(t.Context(), req)
 		if err != nil {
@@ -103,18 +103,18 @@ func TestContainer(t *testing.T) {
 	}
 	var exit *gwpb.ExitError
 	if err := run("fail", nil, nil).Wait(); !errors.As(err, &exit) || exit.ExitCode != 99 || err.Error() != "exit code: 99" {
-		t.Errorf("exit code 99 is %v", err)
+		t.Errorf("process with exit code 99: error %v", err)
 	}
 	p := run("wait", nil, nil)
 	if err := p.Signal(t.Context(), syscall.SIGTERM); err != nil {
 		t.Error(err)
 	}
 	if err := p.Wait(); !errors.As(err, &exit) || exit.ExitCode != 128+15 {
-		t.Errorf("SIGTERM ends in %v", err)
+		t.Errorf("process after SIGTERM: error %v", err)
 	}
 	data, err := box.ReadFile(t.Context(), client.ReadContainerRequest{MountIndex: 1, ReadRequest: client.ReadRequest{Filename: "/new", Range: &client.FileRange{Offset: 1, Length: 2}}})
 	if err != nil || string(data) != "ex" {
-		t.Errorf("range of a file of a process: %q, %v", data, err)
+		t.Errorf("range of a file that a process wrote: %q, %v", data, err)
 	}
 	left := run("wait", nil, nil)
 	end.Close()
@@ -122,21 +122,21 @@ func TestContainer(t *testing.T) {
 		t.Error(err)
 	}
 	if err := left.Wait(); err == nil {
-		t.Error("a process lives longer than the first one")
+		t.Error("a process survives the first process of the container")
 	}
 	if err := box.Release(t.Context()); !errors.As(err, &exit) || exit.ExitCode != 99 {
-		t.Errorf("Release tells of the first failure: %v", err)
+		t.Errorf("Release returns %v, want the error from the first process that failed", err)
 	}
 	// Files that a container writes do not change the snapshot.
 	if _, err := solve(t, c, other).StatFile(t.Context(), client.StatRequest{Path: "/new"}); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a container changed what was mounted: %v", err)
+		t.Errorf("the container changed a mounted snapshot: %v", err)
 	}
 }
 
-// TestContainerFiles: files are read with and without processes, and links do not lead
-// out of a mount.
+// TestContainerFiles checks that files in a container can be read while no process runs,
+// and that links do not lead out of a mount.
 func TestContainerFiles(t *testing.T) {
-	m := newMachine(t)
+	m := newTestSolver(t)
 	c := m.client(t.TempDir(), nil)
 	st := llb.Scratch().File(llb.Mkdir("/d", 0o755).Mkfile("/d/f", 0o640, []byte("data")).
 		Symlink("f", "/d/link").Symlink("/d/f", "/d/abs").Symlink("../../d", "/d/up").Symlink("d", "/e"))
@@ -166,21 +166,21 @@ func TestContainerFiles(t *testing.T) {
 	}
 	link, err := box.StatFile(t.Context(), client.StatContainerRequest{StatRequest: client.StatRequest{Path: "/d/abs"}})
 	if err != nil || link.Linkname != "/d/f" || link.Size != 4 || link.Path != "abs" {
-		t.Errorf("a link that leads out is %v, %v", link, err)
+		t.Errorf("stat a link that leads out of the mount: %v, %v", link, err)
 	}
 	list, err := box.ReadDir(t.Context(), client.ReadDirContainerRequest{ReadDirRequest: client.ReadDirRequest{Path: "/e"}})
 	if err != nil || len(list) != 4 || list[1].Path != "f" {
 		t.Errorf("listed %v, %v", list, err)
 	}
 	if _, err := box.StatFile(t.Context(), client.StatContainerRequest{MountIndex: 1}); err == nil || err.Error() != "mount index 1 is out of bounds (1 available)" {
-		t.Errorf("a mount that is not there: %v", err)
+		t.Errorf("mount that does not exist: error %v", err)
 	}
 }
 
-// TestContainerRequests: an invalid request is an error of the call or, as with BuildKit,
-// of the process.
+// TestContainerRequests checks that an invalid request makes the call fail or, as in
+// BuildKit, the process.
 func TestContainerRequests(t *testing.T) {
-	m := newMachine(t, script.Step{Run: "*"})
+	m := newTestSolver(t, script.Step{Run: "*"})
 	c := m.client(t.TempDir(), nil)
 	for want, req := range map[string]client.NewContainerRequest{
 		"root mount is required":              {},
@@ -202,7 +202,7 @@ func TestContainerRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := p.Wait(); err == nil || err.Error() != "network.host is not allowed" {
-		t.Errorf("the network of the host: %v", err)
+		t.Errorf("process on the host network: error %v", err)
 	}
 	box, err = c.NewContainer(t.Context(), client.NewContainerRequest{Mounts: []client.Mount{{Dest: "/"}}})
 	if err != nil {
@@ -218,16 +218,16 @@ func TestContainerRequests(t *testing.T) {
 		}
 	}
 	if _, err := box.Start(t.Context(), client.StartRequest{Args: []string{"x"}, SecretEnv: []*pb.SecretEnv{{Name: "S"}}}); err == nil {
-		t.Error("a secret without an id is taken")
+		t.Error("no error for a secret without an ID")
 	}
 }
 
-// TestContainerEnv: a process has the requested environment, and the variables that
-// BuildKit adds.
+// TestContainerEnv checks that a process gets the requested environment and the variables
+// that BuildKit adds.
 func TestContainerEnv(t *testing.T) {
 	var env []string
 	var host, dir string
-	m := newMachine(t, script.Step{Run: "x", Do: func(_ context.Context, c *script.Call) error {
+	m := newTestSolver(t, script.Step{Run: "x", Do: func(_ context.Context, c *script.Call) error {
 		env, host, dir = c.Env, c.Hostname, c.Dir
 		return nil
 	}})
@@ -249,10 +249,10 @@ func TestContainerEnv(t *testing.T) {
 	}
 }
 
-// TestExecError: the error of a step has the operation, and ids of its mounts before and
-// after the failure, so that a container can mount them.
+// TestExecError checks that the error from a failed step has the operation and the IDs of
+// the step's mounts before and after the failure, and that a container can mount them.
 func TestExecError(t *testing.T) {
-	m := newMachine(t,
+	m := newTestSolver(t,
 		script.Step{Run: "fail", Files: map[string]string{"/root": "written", "/rw/f": "written", "/forgotten/f": "written"}, Exit: 4},
 		script.Step{Run: "look", Do: func(_ context.Context, c *script.Call) error {
 			for _, name := range []string{"/root", "/rw/f", "/rw/old", "/forgotten/f", "/ro/old"} {
@@ -274,7 +274,7 @@ func TestExecError(t *testing.T) {
 	_, err = c.Solve(t.Context(), client.SolveRequest{Definition: def.ToPB(), Evaluate: true})
 	var failed *errdefs.SolveError
 	if !errors.As(err, &failed) || failed.Description["llb.customname"] != "the step" {
-		t.Fatalf("the error is %v", err)
+		t.Fatalf("error %v", err)
 	}
 	exec := failed.Op.GetExec()
 	if len(exec.GetMounts()) != 4 || len(failed.InputIDs) != 4 || len(failed.MountIDs) != 4 {
@@ -296,23 +296,23 @@ func TestExecError(t *testing.T) {
 		return p.Wait()
 	}
 	if err := run(failed.MountIDs); err != nil {
-		t.Errorf("what the step left: %v", err)
+		t.Errorf("file that the step wrote, in its mount after the failure: %v", err)
 	}
 	if err := run(failed.InputIDs); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("what the step started from has what it wrote: %v", err)
+		t.Errorf("file that the step wrote, in its input: %v, want not found", err)
 	}
 }
 
-// TestContainerMounts: every kind of mount, and containers that a frontend forgets to
-// release.
+// TestContainerMounts checks every kind of mount in a container, and that a container that
+// the frontend does not release ends with its context.
 func TestContainerMounts(t *testing.T) {
-	m := newMachine(t, script.Step{Run: "first", Files: map[string]string{"/cache/kept": "x", "/tmp/t": "x"}},
+	m := newTestSolver(t, script.Step{Run: "first", Files: map[string]string{"/cache/kept": "x", "/tmp/t": "x"}},
 		script.Step{Run: "second", Do: func(_ context.Context, c *script.Call) error {
 			secret, err := c.ReadFile("/run/secrets/s")
 			_, cached := c.ReadFile("/cache/kept")
 			_, socket := c.ReadFile("/run/agent")
 			if _, err := c.ReadFile("/tmp/t"); err == nil {
-				t.Error("a temporary file is still there")
+				t.Error("a file in a tmpfs mount outlived its process")
 			}
 			if string(secret) != "secret" || !slices.Contains(c.Env, "S=secret") {
 				t.Errorf("secret %q, environment %q", secret, c.Env)
@@ -345,7 +345,7 @@ func TestContainerMounts(t *testing.T) {
 			t.Errorf("%s: %v", command, err)
 		}
 		if _, err := box.ReadDir(t.Context(), client.ReadDirContainerRequest{MountIndex: 5, ReadDirRequest: client.ReadDirRequest{Path: "/"}}); err == nil || err.Error() != "mount /none is optional and not there" {
-			t.Errorf("%s: a mount that is not there: %v", command, err)
+			t.Errorf("%s: mount that does not exist: error %v", command, err)
 		}
 		if err := box.Release(t.Context()); err != nil {
 			t.Errorf("%s: %v", command, err)
@@ -365,7 +365,7 @@ func TestContainerMounts(t *testing.T) {
 	}
 	cancel()
 	if err := p.Wait(); !errors.Is(err, context.Canceled) {
-		t.Errorf("a process whose container is cancelled: %v", err)
+		t.Errorf("process in a canceled container: error %v", err)
 	}
 	box = root(t, c, llb.Scratch(), mounts...)
 	if err := box.Release(t.Context()); err != nil {
@@ -373,10 +373,10 @@ func TestContainerMounts(t *testing.T) {
 	}
 }
 
-// TestContainerOutput: a process whose output cannot be written ends, even if it waits
-// for input.
+// TestContainerOutput checks that a process ends if its output cannot be written, even if
+// the process waits for input.
 func TestContainerOutput(t *testing.T) {
-	m := newMachine(t, script.Step{Run: "x", Do: func(ctx context.Context, c *script.Call) error {
+	m := newTestSolver(t, script.Step{Run: "x", Do: func(ctx context.Context, c *script.Call) error {
 		_, _ = io.WriteString(c.Stdout, "text")
 		<-ctx.Done()
 		return context.Cause(ctx)
@@ -391,9 +391,9 @@ func TestContainerOutput(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := p.Wait(); !errors.Is(err, io.ErrClosedPipe) {
-		t.Errorf("ended with %v", err)
+		t.Errorf("Wait returns %v", err)
 	}
 	if err := box.Release(t.Context()); !errors.Is(err, io.ErrClosedPipe) {
-		t.Errorf("released with %v", err)
+		t.Errorf("Release returns %v", err)
 	}
 }

@@ -13,10 +13,10 @@ import (
 	"slipway/solver/snapshot"
 )
 
-// solveError returns err with the types and the text that clients of BuildKit's gateway
-// get: the operation, its digest, its locations and the exit code of its process. It
-// registers the file systems before and after the failure, so that containers can mount
-// them.
+// solveError wraps an error from the solver in the types that clients of BuildKit's
+// gateway expect. They hold the operation, its digest, its locations and the exit code of
+// its process. solveError also registers the file systems before and after the failure, so
+// that the frontend can mount them in a container.
 func (s *shared) solveError(err error) error {
 	var of *solver.Error
 	if !errors.As(err, &of) {
@@ -25,7 +25,7 @@ func (s *shared) solveError(err error) error {
 	out := &errdefs.Solve{Op: of.Vertex.Op, Description: of.Vertex.Meta.GetDescription()}
 	var exec *solver.ExecError
 	if errors.As(err, &exec) {
-		out.InputIDs, out.MountIDs = s.register(exec.Inputs), s.register(exec.Mounts)
+		out.InputIDs, out.MountIDs = s.registerResults(exec.Inputs), s.registerResults(exec.Mounts)
 	}
 	var action *fileop.ActionError
 	if errors.As(err, &action) {
@@ -33,10 +33,10 @@ func (s *shared) solveError(err error) error {
 	}
 	var input *solver.InputError
 	if errors.As(err, &input) {
-		out.InputIDs = s.register([]*snapshot.Snapshot{input.Input})
+		out.InputIDs = s.registerResults([]*snapshot.Snapshot{input.Input})
 		out.Subject = &errdefs.Solve_Cache{Cache: &errdefs.ContentCache{Index: int64(input.Index)}}
 	}
-	err = unnamed{of}
+	err = errorWithoutName{of}
 	var exit *runner.ExitError
 	if errors.As(err, &exit) {
 		err = &gwpb.ExitError{ExitCode: uint32(exit.Code), Err: err}
@@ -48,16 +48,18 @@ func (s *shared) solveError(err error) error {
 	return out.WrapError(err)
 }
 
-// unnamed is the error of an operation without the name of the operation in its text.
-type unnamed struct{ of *solver.Error }
+// errorWithoutName is an error from an operation whose text lacks the name of the
+// operation, as in BuildKit.
+type errorWithoutName struct{ of *solver.Error }
 
-func (e unnamed) Error() string { return e.of.Err.Error() }
+func (e errorWithoutName) Error() string { return e.of.Err.Error() }
 
-// Unwrap returns the error with the name.
-func (e unnamed) Unwrap() error { return e.of }
+// Unwrap returns the error whose text has the name.
+func (e errorWithoutName) Unwrap() error { return e.of }
 
-// register stores snapshots and returns their ids. The id of a nil snapshot is "".
-func (s *shared) register(list []*snapshot.Snapshot) []string {
+// registerResults assigns IDs to snapshots, by which requests for containers can refer to
+// them. The ID of a nil snapshot is "".
+func (s *shared) registerResults(list []*snapshot.Snapshot) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.results == nil {
@@ -73,8 +75,8 @@ func (s *shared) register(list []*snapshot.Snapshot) []string {
 	return ids
 }
 
-// registered returns the snapshot with an id, and reports whether it exists.
-func (s *shared) registered(id string) (*snapshot.Snapshot, bool) {
+// lookupResult returns the snapshot with an ID that registerResults assigned.
+func (s *shared) lookupResult(id string) (*snapshot.Snapshot, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	snapshot, ok := s.results[id]

@@ -17,10 +17,10 @@ import (
 	"slipway/solver/runner/script"
 )
 
-// TestTypedErrors: errors of failed operations have the types and texts that clients of
-// BuildKit's gateway get.
+// TestTypedErrors checks that the errors from failed operations have the types and texts
+// that clients of BuildKit's gateway expect.
 func TestTypedErrors(t *testing.T) {
-	m := newMachine(t, script.Step{Run: "fail", Exit: 4})
+	m := newTestSolver(t, script.Step{Run: "fail", Exit: 4})
 	c := m.client(t.TempDir(), nil)
 	src := llb.NewSourceMap(nil, "Dockerfile", "Dockerfile", []byte("line 1\nline 2\n"))
 	at := src.Location([]*pb.Range{{Start: &pb.Position{Line: 2}, End: &pb.Position{Line: 2}}})
@@ -29,7 +29,7 @@ func TestTypedErrors(t *testing.T) {
 		name           string
 		st             llb.State
 		text           string
-		exit           uint32 // 0 if no process failed
+		exit           uint32 // exit code of the process; 0 if no process failed
 		subject        errdefs.IsSolve_Subject
 		inputs, mounts int
 	}{
@@ -69,11 +69,11 @@ func TestTypedErrors(t *testing.T) {
 	}
 }
 
-// TestUnknownExit: the error of a process without an exit code has BuildKit's code for
-// this case, and its own text.
+// TestUnknownExit checks that the error from a process without an exit code has BuildKit's
+// code for this case, and keeps its text.
 func TestUnknownExit(t *testing.T) {
 	cause := errors.New("no such program")
-	m := newMachine(t, script.Step{Run: "fail", Do: func(context.Context, *script.Call) error { return cause }})
+	m := newTestSolver(t, script.Step{Run: "fail", Do: func(context.Context, *script.Call) error { return cause }})
 	box := root(t, m.client(t.TempDir(), nil), llb.Scratch().File(llb.Mkfile("/f", 0o600, nil)))
 	p, err := box.Start(t.Context(), client.StartRequest{Args: []string{"fail"}})
 	if err != nil {
@@ -83,12 +83,12 @@ func TestUnknownExit(t *testing.T) {
 	if err = p.Wait(); !errors.As(err, &exit) || exit.ExitCode != gwpb.UnknownExitStatus || !errors.Is(err, cause) || err.Error() != exit.Err.Error() {
 		t.Errorf("error %v, want exit code %d of %v", err, gwpb.UnknownExitStatus, cause)
 	}
-	_ = box.Release(t.Context()) // the error of the process
+	_ = box.Release(t.Context()) // returns the error from the process
 	if p, err = box.Start(t.Context(), client.StartRequest{Args: []string{"fail"}}); err != nil {
 		t.Fatal(err)
 	}
 	exit = nil
 	if err = p.Wait(); !errors.As(err, &exit) || exit.ExitCode != gwpb.UnknownExitStatus {
-		t.Errorf("error of a process that cannot start: %v, want exit code %d", err, gwpb.UnknownExitStatus)
+		t.Errorf("process that cannot start: error %v, want exit code %d", err, gwpb.UnknownExitStatus)
 	}
 }

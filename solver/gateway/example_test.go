@@ -19,9 +19,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// A frontend is tested without a daemon: its build function runs on a gateway in this
-// process, and the test defines the effect of RUN steps. Replace frontend.Build with the
-// [client.BuildFunc] of another frontend.
+// This example tests a frontend without a daemon. The frontend's build function calls a
+// gateway in this process, and the test defines the effect of RUN steps. To test another
+// frontend, replace frontend.Build with its [client.BuildFunc].
 func Example() {
 	temp, err := os.MkdirTemp("", "")
 	if err != nil {

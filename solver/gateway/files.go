@@ -17,19 +17,20 @@ import (
 	"slipway/solver/tree"
 )
 
-// maxRead is the maximum number of bytes of a file that a frontend can read at once.
-// BuildKit has the same limit, because of the maximum size of its messages. For a range,
-// it returns one byte more, so that callers can detect files that are too large.
+// maxRead is the maximum number of bytes that a frontend can read from a file at once.
+// BuildKit has the same limit, because of the maximum size of its gRPC messages. A read of
+// a range returns up to one byte more, so that callers can detect larger files.
 const maxRead = 16 << 20
 
-// errNotRegular has the text of BuildKit's error.
+// errNotRegular is the error for reading anything but a regular file, with BuildKit's text.
 var errNotRegular = errors.New("not a regular file")
 
-// errEscapes has the text of the error of [os.Root].
+// errEscapes is the error for a path that leaves a mount, with the text of [os.Root].
 var errEscapes = errors.New("path escapes from parent")
 
-// missing returns the error for a path that does not exist.
-func missing(op, name string, root *tree.Node, at string) error {
+// notExistError returns the error for a path that does not exist. name is the requested
+// path, at is the path after resolving links.
+func notExistError(op, name string, root *tree.Node, at string) error {
 	err := syscall.ENOENT
 	for dir := path.Dir("/" + at); dir != "/"; dir = path.Dir(dir) {
 		if n := root.Get(dir); n != nil && n.Kind() != tree.Dir {
@@ -39,9 +40,10 @@ func missing(op, name string, root *tree.Node, at string) error {
 	return &fs.PathError{Op: op, Path: name, Err: err}
 }
 
-// within returns the node at a path of a file system that links must not leave. If
-// linkAlso is true, the last element of the path may be such a link, which is returned.
-func within(root *tree.Node, op, name string, linkAlso bool) (*tree.Node, error) {
+// resolveWithin follows links from a path in a file system and returns the node. A link
+// that leads out of the file system is an error. If allowLink is set and such a link is
+// the last element of the path, resolveWithin returns the link itself.
+func resolveWithin(root *tree.Node, op, name string, allowLink bool) (*tree.Node, error) {
 	rest, at := strings.Split(path.Clean(name), "/"), []string{}
 	for links := 0; len(rest) > 0; {
 		part := rest[0]
@@ -59,7 +61,7 @@ func within(root *tree.Node, op, name string, linkAlso bool) (*tree.Node, error)
 		at = append(at, part)
 		n := root.Get(path.Join(at...))
 		if n == nil {
-			return nil, missing(op, name, root, path.Join(at...))
+			return nil, notExistError(op, name, root, path.Join(at...))
 		}
 		if n.Kind() != tree.Symlink {
 			continue
@@ -68,7 +70,7 @@ func within(root *tree.Node, op, name string, linkAlso bool) (*tree.Node, error)
 			return nil, &fs.PathError{Op: op, Path: name, Err: syscall.ELOOP}
 		}
 		if path.IsAbs(n.Target()) || strings.HasPrefix(path.Join(path.Join(at[:len(at)-1]...), n.Target()), "..") {
-			if linkAlso && len(rest) == 0 {
+			if allowLink && len(rest) == 0 {
 				return n, nil
 			}
 			return nil, &fs.PathError{Op: op, Path: name, Err: errEscapes}
@@ -79,7 +81,7 @@ func within(root *tree.Node, op, name string, linkAlso bool) (*tree.Node, error)
 	return root.Get(path.Join(at...)), nil
 }
 
-// readFile returns the requested range of a file.
+// readFile returns the requested range of the file n, or the whole file without a range.
 func readFile(store *tree.Store, n *tree.Node, req client.ReadRequest) ([]byte, error) {
 	if n.Kind() != tree.File {
 		return nil, &fs.PathError{Op: "open", Path: req.Filename, Err: errNotRegular}
@@ -103,8 +105,8 @@ func readFile(store *tree.Store, n *tree.Node, req client.ReadRequest) ([]byte, 
 	return data, err
 }
 
-// readDir lists the entries of a directory that match a pattern, as BuildKit interprets
-// it.
+// readDir lists the entries of the directory n that match the pattern of the request. It
+// interprets patterns as BuildKit does.
 func readDir(ctx context.Context, n *tree.Node, req client.ReadDirRequest) ([]*fstypes.Stat, error) {
 	if n.Kind() != tree.Dir {
 		return nil, &fs.PathError{Op: "stat", Path: req.Path, Err: syscall.ENOTDIR}
@@ -135,12 +137,12 @@ func readDir(ctx context.Context, n *tree.Node, req client.ReadDirRequest) ([]*f
 	return list, err
 }
 
-// walker implements [fsutil.FS] for a directory.
+// walker implements [fsutil.FS] for a directory in a tree.
 type walker struct{ root *tree.Node }
 
 var _ fsutil.FS = walker{}
 
-// Open implements [fsutil.FS]. It is never called, because listed files are not read.
+// Open implements [fsutil.FS]. It always fails: listing files does not read them.
 func (walker) Open(name string) (io.ReadCloser, error) {
 	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
 }
@@ -154,8 +156,8 @@ func (w walker) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) erro
 	return walk(ctx, target, n, map[string]string{}, fn)
 }
 
-// walk calls fn for everything below a directory. seen contains the first path of each
-// inode: BuildKit lists other paths of the inode as links to the first one.
+// walk calls fn for each file below a directory. seen maps inodes to the first path of
+// each: BuildKit lists further paths of the same inode as links to the first one.
 func walk(ctx context.Context, at string, dir *tree.Node, seen map[string]string, fn fs.WalkDirFunc) error {
 	for _, e := range dir.Entries() {
 		if err := ctx.Err(); err != nil {

@@ -17,13 +17,13 @@ import (
 	"slipway/solver/runner/script"
 )
 
-// foreign is a reference of another client.
-type foreign struct{ client.Reference }
+// foreignReference is a reference from another client implementation.
+type foreignReference struct{ client.Reference }
 
-// TestBadCalls: a frontend that calls the gateway with missing or invalid values gets an
-// error, and never causes a panic.
+// TestBadCalls checks that calling the gateway with missing or invalid values returns an
+// error and never panics.
 func TestBadCalls(t *testing.T) {
-	m := newMachine(t, script.Step{Run: "*"})
+	m := newTestSolver(t, script.Step{Run: "*"})
 	c := m.client(t.TempDir(), nil)
 	ctx := t.Context()
 	def, err := llb.Image("busybox").Marshal(ctx)
@@ -54,7 +54,7 @@ func TestBadCalls(t *testing.T) {
 	start := func(req client.StartRequest) func() error {
 		return func() error {
 			box := root(t, c, llb.Scratch())
-			defer box.Release(ctx) //nolint:errcheck // it failed
+			defer box.Release(ctx) //nolint:errcheck // the process failed
 			p, err := box.Start(ctx, req)
 			if err != nil {
 				return err
@@ -81,7 +81,7 @@ func TestBadCalls(t *testing.T) {
 		"host nil":                 contain(client.NewContainerRequest{Mounts: []client.Mount{rootMount}, ExtraHosts: []*pb.HostIP{nil}}),
 		"reference typed nil":      contain(client.NewContainerRequest{Mounts: []client.Mount{{Dest: "/", Ref: (*gateway.Reference)(nil)}}}),
 		"reference empty":          contain(client.NewContainerRequest{Mounts: []client.Mount{{Dest: "/", Ref: &gateway.Reference{}}}}),
-		"reference foreign":        contain(client.NewContainerRequest{Mounts: []client.Mount{{Dest: "/", Ref: foreign{}}}}),
+		"reference foreign":        contain(client.NewContainerRequest{Mounts: []client.Mount{{Dest: "/", Ref: foreignReference{}}}}),
 		"cache without options":    contain(client.NewContainerRequest{Mounts: []client.Mount{rootMount, {Dest: "/c", MountType: pb.MountType_CACHE, Ref: (*gateway.Reference)(nil)}}}),
 		"secret without options":   contain(client.NewContainerRequest{Mounts: []client.Mount{rootMount, {Dest: "/s", MountType: pb.MountType_SECRET}}}),
 		"agent without options":    contain(client.NewContainerRequest{Mounts: []client.Mount{rootMount, {Dest: "/a", MountType: pb.MountType_SSH}}}),

@@ -22,7 +22,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// maxSuffix is the maximum length of the suffix of a checksum in bytes, as in BuildKit.
+// maxSuffix is the maximum length in bytes of the suffix in a request for a checksum, as in
+// BuildKit.
 const maxSuffix = 4 << 10
 
 // ResolveSourceMetadata implements [client.Client]. For sources without metadata, such as
@@ -50,7 +51,8 @@ func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt
 	return res, err
 }
 
-// platformOf returns the platform for which metadata is requested.
+// platformOf returns the platform in the options of a metadata request, or the platform of
+// this machine.
 func platformOf(opt sourceresolver.Opt) ocispecs.Platform {
 	switch i, o := opt.ImageOpt, opt.OCILayoutOpt; {
 	case i != nil && i.Platform != nil:
@@ -61,7 +63,8 @@ func platformOf(opt sourceresolver.Opt) ocispecs.Platform {
 	return llbsource.Machine()
 }
 
-// metadata resolves the metadata of a source.
+// metadata resolves a source and returns its metadata. A source policy has been applied to
+// op already.
 func (c *Client) metadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
 	scheme, rest, ok := strings.Cut(op.GetIdentifier(), "://")
 	if !ok {
@@ -78,7 +81,7 @@ func (c *Client) metadata(ctx context.Context, op *pb.SourceOp, opt sourceresolv
 		res.HTTP, err = c.http(ctx, op, opt.HTTPOpt)
 	case "local":
 	default:
-		err = fmt.Errorf("there are no sources of the kind %s:// here", scheme)
+		err = fmt.Errorf("unsupported source scheme %q", scheme)
 	}
 	if err != nil {
 		return nil, err
@@ -89,7 +92,7 @@ func (c *Client) metadata(ctx context.Context, op *pb.SourceOp, opt sourceresolv
 func (c *Client) image(ctx context.Context, op *pb.SourceOp, name string, opt sourceresolver.Opt) (*sourceresolver.ResolveImageResponse, error) {
 	i, p := opt.ImageOpt, platformOf(opt)
 	if i != nil && (i.AttestationChain || len(i.ResolveAttestations) > 0) {
-		return nil, fmt.Errorf("attestations of image %s cannot be looked up here: that needs a BuildKit", name)
+		return nil, fmt.Errorf("image %s: resolving attestations needs a BuildKit daemon (use --builder)", name)
 	}
 	var img *llbsource.Image
 	var err error
@@ -140,7 +143,7 @@ func (c *Client) http(ctx context.Context, op *pb.SourceOp, opt *sourceresolver.
 	return res, nil
 }
 
-// checksum returns the checksum of a file followed by the suffix of the request.
+// checksum returns the checksum of a blob's content followed by the suffix in the request.
 func checksum(store *tree.Store, b tree.Blob, req *sourceresolver.ResolveHTTPChecksumRequest) (*sourceresolver.ResolveHTTPChecksumResponse, error) {
 	var h hash.Hash
 	var name digest.Algorithm

@@ -12,8 +12,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// withPolicies applies source policies to a definition: they deny or replace sources. The
-// dependents of a changed operation get new digests.
+// withPolicies returns a definition after applying source policies, which deny or replace
+// sources. Operations that depend on a replaced source get new digests.
 func withPolicies(ctx context.Context, def *pb.Definition, policies []*spb.Policy) (*pb.Definition, error) {
 	if len(policies) == 0 || def == nil {
 		return def, nil
@@ -58,8 +58,8 @@ func withPolicies(ctx context.Context, def *pb.Definition, policies []*spb.Polic
 	return out, nil
 }
 
-// checkPolicies returns an error for incomplete policies, because the policy engine
-// relies on their fields.
+// checkPolicies returns an error for incomplete policies, because BuildKit's policy engine
+// relies on all fields.
 func checkPolicies(policies []*spb.Policy) error {
 	for _, p := range policies {
 		if p == nil {

@@ -41,7 +41,7 @@ func (r *Reference) Evaluate(ctx context.Context) error {
 	return err
 }
 
-// errNoResult is the error for a reference that no client created.
+// errNoResult is the error for a zero Reference, which no client created.
 var errNoResult = errors.New("the reference has no result")
 
 func (r *Reference) snapshot(ctx context.Context) (*snapshot.Snapshot, error) {
@@ -55,7 +55,8 @@ func (r *Reference) snapshot(ctx context.Context) (*snapshot.Snapshot, error) {
 	return s, nil
 }
 
-// find returns the node at a path and its resolved path. It follows symbolic links.
+// find follows symbolic links from a path in the result. It returns the node and its path
+// without links. op is the operation that errors name.
 func (r *Reference) find(ctx context.Context, op, name string) (*tree.Node, string, error) {
 	s, err := r.snapshot(ctx)
 	if err != nil {
@@ -67,7 +68,7 @@ func (r *Reference) find(ctx context.Context, op, name string) (*tree.Node, stri
 	}
 	n := s.Tree().Get(at)
 	if n == nil {
-		return nil, "", missing(op, name, s.Tree(), at)
+		return nil, "", notExistError(op, name, s.Tree(), at)
 	}
 	return n, at, nil
 }

@@ -89,5 +89,5 @@ func (s *Sources) Open(ctx context.Context, op *pb.SourceOp, p *pb.Platform) (so
 	case "git":
 		return s.git(ctx, op)
 	}
-	return nil, fmt.Errorf("sources of the kind %s:// cannot be opened", scheme)
+	return nil, fmt.Errorf("unsupported source scheme %q", scheme)
 }
