@@ -190,7 +190,7 @@ func (c *Client) forward(ctx context.Context, req client.SolveRequest) (*client.
 }
 
 // supportedFrontends returns the end of an error text that lists the frontends to which a
-// build can be forwarded. If there are none, it returns "".
+// build can be forwarded. It returns "" if no frontend is configured.
 func (c *Client) supportedFrontends() string {
 	if len(c.opt.Frontends) == 0 {
 		return ""

@@ -139,8 +139,8 @@ func (c *container) Start(ctx context.Context, req client.StartRequest) (client.
 	return x, nil
 }
 
-// Release implements [client.Container]. It returns the error of the first process that
-// failed, even if Release itself done the process.
+// Release implements [client.Container]. It returns the error from the first process that
+// failed, even if Release killed the process.
 func (c *container) Release(context.Context) error {
 	err := c.box.Close()
 	c.waits.Wait()
