@@ -18,9 +18,8 @@ import (
 	"slipway/source"
 )
 
-// TestBadText checks errors about text that is not UTF-8. They have the
-// location of the invalid bytes or, if these come from a variable, of the
-// instruction.
+// TestBadText checks the error for text that is not UTF-8. It points at the invalid bytes
+// or, if they come from a variable, at the instruction.
 func TestBadText(t *testing.T) {
 	const message = "string field contains invalid UTF-8"
 	for _, tt := range []struct{ text, at, message, hint string }{
@@ -40,29 +39,29 @@ func TestBadText(t *testing.T) {
 	}
 }
 
-// closed is a resolver whose contexts cannot be opened.
-type closed struct{ inputs }
+// failingInputs is an Inputs that has a named context, but fails to open any context.
+type failingInputs struct{ inputs }
 
-func (closed) Context(_ context.Context, name string, _ *ocispecs.Platform) (plan.NamedContext, error) {
+func (failingInputs) Context(_ context.Context, name string, _ *ocispecs.Platform) (plan.NamedContext, error) {
 	if strings.Contains(name, "box") {
-		return box{}, nil
+		return namedContext{}, nil
 	}
 	return nil, nil
 }
 
-func (closed) State(context.Context, *plan.Input, *plan.Paths) (llb.State, error) {
-	return llb.State{}, errors.New("context is closed")
+func (failingInputs) State(context.Context, *plan.Input, *plan.Paths) (llb.State, error) {
+	return llb.State{}, errors.New("context is failingInputs")
 }
 
-// box is a named context.
-type box struct{}
+// namedContext is a named context without an image config.
+type namedContext struct{}
 
-func (box) Load(context.Context) (*plan.Resolved, error) {
+func (namedContext) Load(context.Context) (*plan.Resolved, error) {
 	return &plan.Resolved{Input: &plan.Input{Name: "box"}}, nil
 }
 
-// TestClosedContext checks that the error of a context has the location of the
-// instruction that needs it.
+// TestClosedContext checks that the error for a context points at the instruction that
+// needs the context.
 func TestClosedContext(t *testing.T) {
 	for text, want := range map[string]string{
 		"FROM alpine\nCOPY a b\n": "COPY a b\n",
@@ -71,16 +70,17 @@ func TestClosedContext(t *testing.T) {
 	} {
 		f, _ := parser.Parse(source.NewFile("Dockerfile", []byte(text)))
 		d, _ := instructions.Parse(f)
-		opt := dockerfile2llb.Options{Inputs: closed{inputs{golden.DefaultImages()}}, SourceMap: &llb.SourceMap{}}
+		opt := dockerfile2llb.Options{Inputs: failingInputs{inputs{golden.DefaultImages()}}, SourceMap: &llb.SourceMap{}}
 		opt.Plan.Platform = &ocispecs.Platform{OS: "linux", Architecture: "amd64"}
 		_, err := dockerfile2llb.Convert(t.Context(), d, opt)
 		at, ok := errors.AsType[*diag.Diagnostic](err)
-		if !ok || at.Message != "context is closed" || at.Range.String() != want {
+		if !ok || at.Message != "context is failingInputs" || at.Range.String() != want {
 			t.Errorf("%q: error %v, want a location at %q", text, err, want)
 		}
 	}
 }
 
+// encodeText returns the error of converting and encoding the Dockerfile text.
 func encodeText(t *testing.T, text string) error {
 	t.Helper()
 	f, diags := parser.Parse(source.NewFile("Dockerfile", []byte(text)))

@@ -10,7 +10,7 @@ import (
 	"slipway/plan"
 )
 
-// base returns the output that a stage starts from; nil is scratch.
+// base returns the output from which a stage starts, or nil for scratch.
 func (e *emitter) base(st *plan.Stage) (llb.Output, error) {
 	switch b := st.Base.(type) {
 	case *plan.FromStage:
@@ -25,13 +25,14 @@ func (e *emitter) base(st *plan.Stage) (llb.Output, error) {
 	return nil, nil
 }
 
-// image is the source operation of an image.
+// image is the source operation that pulls an image.
 type image struct {
 	msg      pb.SourceOp
 	kind     pb.Op_Source
 	platform ocispecs.Platform
 }
 
+// image emits the pull of the base image b of st.
 func (e *emitter) image(st *plan.Stage, b *plan.FromImage) llb.Output {
 	img := &image{platform: b.Platform}
 	img.msg.Identifier = "docker-image://" + b.Ref
@@ -50,9 +51,9 @@ func (*image) Inputs() []llb.Output { return nil }
 func (*image) index() int64 { return 0 }
 
 func (i *image) write(_ context.Context, _ *llb.Constraints, to *message) error {
-	to.need(pb.CapSourceImage)
+	to.require(pb.CapSourceImage)
 	if i.msg.Attrs[pb.AttrImageResolveMode] == "pull" {
-		to.need(pb.CapSourceImageResolveMode) // other modes need no capability
+		to.require(pb.CapSourceImageResolveMode) // other modes need no capability
 	}
 	to.Platform = platformMessage(&i.platform)
 	i.kind.Source = &i.msg

@@ -19,18 +19,18 @@ import (
 )
 
 const (
-	// kept and allocated are the maximum number of bytes that a conversion may
-	// hold at its end, and allocate in total, per byte of input and output.
-	kept      = 200
-	allocated = 1500
-	// untilLimit is the maximum number of bytes allocated before the conversion
-	// fails because the result would exceed a limit.
-	untilLimit = 512 << 20
+	// maxHeld and maxAllocated limit the memory of a conversion per byte of input and
+	// output: the bytes that are reachable at its end, and the bytes allocated in total.
+	maxHeld      = 200
+	maxAllocated = 1500
+	// maxBeforeLimit is the maximum number of bytes allocated by a conversion that fails
+	// because the result would exceed a limit.
+	maxBeforeLimit = 512 << 20
 )
 
-// TestBounds converts hostile files of n and 4n bytes. The allocations must be
-// proportional to the size of the file and the result. It counts allocations
-// instead of time because they are reproducible.
+// TestBounds checks that the memory for converting a hostile file is proportional to the
+// size of the file and the result. It compares files of n and 4n bytes. It counts
+// allocations instead of time, because they are reproducible.
 func TestBounds(t *testing.T) {
 	for _, s := range shapes {
 		t.Run(s.name, func(t *testing.T) {
@@ -40,11 +40,11 @@ func TestBounds(t *testing.T) {
 			}
 			small, large := measure(t, s.text(n)), measure(t, s.text(4*n))
 			for _, m := range []cost{small, large} {
-				if m.allocated > untilLimit {
-					t.Errorf("allocates %d bytes", m.allocated)
+				if m.allocated > maxBeforeLimit {
+					t.Errorf("allocates %d bytes, want at most %d", m.allocated, maxBeforeLimit)
 				}
-				if !m.limited && !s.copies && (m.kept > kept*m.bytes+1<<20 || m.allocated > allocated*m.bytes) {
-					t.Errorf("holds %d and allocates %d bytes for %d", m.kept, m.allocated, m.bytes)
+				if !m.limited && !s.copies && (m.held > maxHeld*m.bytes+1<<20 || m.allocated > maxAllocated*m.bytes) {
+					t.Errorf("holds %d and allocates %d bytes for %d", m.held, m.allocated, m.bytes)
 				}
 			}
 			if small.limited || large.limited || s.copies {
@@ -52,50 +52,51 @@ func TestBounds(t *testing.T) {
 			}
 			grown, allowed := float64(large.allocated)/float64(small.allocated), float64(large.bytes)/float64(small.bytes)
 			if grown > 1.5*allowed {
-				t.Errorf("%.1f times the bytes make %.1f times the allocations", allowed, grown)
+				t.Errorf("%.1f times the bytes need %.1f times the allocations", allowed, grown)
 			}
 		})
 	}
 }
 
-// cost is the resource usage of a conversion.
+// cost is the memory that a conversion uses.
 type cost struct {
 	bytes     uint64 // size of the file and the result
-	kept      uint64
-	allocated uint64
-	limited   bool // whether the file exceeds a limit
+	held      uint64 // bytes reachable at the end
+	allocated uint64 // bytes allocated in total
+	limited   bool   // whether the file exceeds a limit
 }
 
+// measure converts the Dockerfile text and returns the cost.
 func measure(t *testing.T, text string) cost {
 	t.Helper()
-	text = continued(text)
-	var before, after, kept runtime.MemStats
+	text = foldLines(text)
+	var before, after, held runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	out, all, err := convertAll(text)
 	runtime.ReadMemStats(&after)
 	runtime.GC()
-	runtime.ReadMemStats(&kept)
+	runtime.ReadMemStats(&held)
 	runtime.KeepAlive(all)
 	if err != nil && err.Error() == "" {
-		t.Error("an error without text")
+		t.Error("error without a message")
 	}
 	return cost{
 		bytes: uint64(len(text) + out), allocated: after.TotalAlloc - before.TotalAlloc,
-		kept:    kept.HeapAlloc - min(before.HeapAlloc, kept.HeapAlloc),
+		held:    held.HeapAlloc - min(before.HeapAlloc, held.HeapAlloc),
 		limited: err != nil && isLimit(err.Error()),
 	}
 }
 
-// isLimit reports whether the error is about a size limit.
+// isLimit reports whether msg is an error about a size limit.
 func isLimit(msg string) bool {
 	return strings.Contains(msg, "becomes larger than") || strings.HasSuffix(msg, "longer than the word") ||
 		strings.HasSuffix(msg, "takes too long to match")
 }
 
-// convertAll parses a Dockerfile, plans it and converts it to LLB in each way that a
-// build may ask for. It returns the total size of the results, and the values that stay
-// in memory until the end of a build, so that the test can measure them.
+// convertAll parses and plans a Dockerfile, converts it to LLB and encodes the result. It
+// returns the total size of the results in bytes. It also returns the values that remain
+// in memory until the end of a build, so that the caller can measure them.
 func convertAll(text string) (size int, all [3]any, err error) {
 	f, diags := parser.Parse(source.NewFile("Dockerfile", []byte(text)))
 	if err := diags.Err(); err != nil {
@@ -123,8 +124,8 @@ func convertAll(text string) (size int, all [3]any, err error) {
 	return def.ToPB().SizeVT() + len(config), [3]any{d, res, def}, err
 }
 
-// continued splits lines that exceed the maximum length of a line.
-func continued(text string) string {
+// foldLines splits lines that exceed the maximum length into continued lines.
+func foldLines(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
 		for len(line) > 60_000 {

@@ -10,44 +10,44 @@ import (
 	"slipway/plan"
 )
 
-// Inputs resolves the external inputs of a conversion: image configs and named
-// contexts for the plan, and LLB states of the build contexts.
+// Inputs provides the external inputs of a conversion: image configs and named contexts
+// for the plan, and the LLB states of build contexts.
 type Inputs interface {
 	plan.Resolver
-	// State returns the LLB state of a named context, or of the main context if
-	// in is nil. used lists the paths that the build reads, so that only these
-	// are transferred.
+	// State returns the LLB state of a named context, or of the main context if in is
+	// nil. used lists the paths that the build reads, so that the client sends only
+	// these.
 	State(ctx context.Context, in *plan.Input, used *plan.Paths) (llb.State, error)
 }
 
-// Options configures a conversion.
+// Options configures Convert and Emit.
 type Options struct {
-	Plan      plan.Options // Convert sets its Resolver to Inputs
+	Plan      plan.Options // Convert overwrites the Resolver with Inputs
 	Inputs    Inputs
-	Caps      *apicaps.CapSet // capabilities of the daemon; if nil, optional ones are not used
-	SourceMap *llb.SourceMap  // source map of the Dockerfile; if nil, operations have no locations
+	Caps      *apicaps.CapSet // capabilities of the daemon; if nil, optional capabilities are not used
+	SourceMap *llb.SourceMap  // the Dockerfile; if nil, operations have no source locations
 }
 
-// Result is a converted Dockerfile.
+// Result is a Dockerfile converted to LLB.
 type Result struct {
 	State     llb.State
 	Image     *plan.Image // config of the target
-	BaseImage *plan.Image // config of the target's base image; nil for scratch
+	BaseImage *plan.Image // image config of the target's base image; nil for scratch
 	Plan      *plan.Plan
 	SBOM      SBOM
 
-	defaults []llb.ConstraintsOpt // constraints of all operations
+	defaults []llb.ConstraintsOpt // default constraints for all operations
 }
 
-// SBOM lists the states that an SBOM generator scans.
+// SBOM lists the LLB states that an SBOM generator scans.
 type SBOM struct {
-	Core    llb.State            // the result
-	Extras  map[string]llb.State // other stages by name, and "context"
-	NoCache bool                 // whether one of them ignores the cache
+	Core    llb.State            // the state of the target
+	Extras  map[string]llb.State // other stages by name, and the main context as "context"
+	NoCache bool                 // whether one of the stages bypasses the cache
 }
 
-// Convert plans a Dockerfile and lowers the plan to LLB. Errors about the file
-// are of type *diag.Diagnostic.
+// Convert plans a Dockerfile and lowers the plan to LLB. Errors about the file have the
+// type *diag.Diagnostic.
 func Convert(ctx context.Context, d *instructions.Dockerfile, opt Options) (*Result, error) {
 	opt.Plan.Resolver = opt.Inputs
 	p, err := plan.Build(ctx, d, opt.Plan)

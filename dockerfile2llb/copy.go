@@ -10,7 +10,8 @@ import (
 	"slipway/plan"
 )
 
-// copy emits COPY and ADD: one file operation with an action per source.
+// copy emits a COPY or ADD as one file operation with an action per source. out is the
+// output of the previous step.
 func (e *emitter) copy(out llb.Output, s *plan.Copy) (llb.Output, error) {
 	f := &file{base: out, actions: make([]action, len(s.Sources))}
 	for i, src := range s.Sources {
@@ -25,7 +26,7 @@ func (e *emitter) copy(out llb.Output, s *plan.Copy) (llb.Output, error) {
 	return e.link(f, s), nil
 }
 
-// copyAction sets a to the copy of one source.
+// copyAction sets a to the action that copies src.
 func (e *emitter) copyAction(a *action, s *plan.Copy, src plan.CopySource) error {
 	c := &pb.FileActionCopy{
 		Dest: cleanDest(s.Dest), Mode: -1, Timestamp: -1, CreateDestPath: true,
@@ -41,21 +42,21 @@ func (e *emitter) copyAction(a *action, s *plan.Copy, src plan.CopySource) error
 	return err
 }
 
-// link emits a COPY --link: it copies into an empty tree and merges the result
-// over the base. The copy thus stays cached when the base changes. Both
-// operations are in one progress group.
+// link emits a COPY --link. One operation copies into an empty tree, and a second one
+// merges the result over the base. The copy therefore remains cached when the base
+// changes. Both operations belong to one progress group.
 func (e *emitter) link(f *file, s *plan.Copy) llb.Output {
 	base := llb.NewState(f.base)
 	f.base = nil
 	id := groupID(s)
-	alone := e.newOp(f, &s.StepInfo)
-	alone.progress = &pb.ProgressGroup{Id: id, Name: s.Name, Weak: true}
-	merged := append(e.constraints(&s.StepInfo), llb.ProgressGroup(id, s.Name, false), llb.WithCustomName(s.LinkName))
-	return llb.Merge([]llb.State{base, llb.NewState(alone)}, merged...).Output()
+	layer := e.newOp(f, &s.StepInfo)
+	layer.progress = &pb.ProgressGroup{Id: id, Name: s.Name, Weak: true}
+	opts := append(e.constraints(&s.StepInfo), llb.ProgressGroup(id, s.Name, false), llb.WithCustomName(s.LinkName))
+	return llb.Merge([]llb.State{base, llb.NewState(layer)}, opts...).Output()
 }
 
-// groupID returns the id of a step's progress group. It hashes properties that
-// are unique in a build, so that repeated conversions give the same id.
+// groupID returns the id of a step's progress group. It is a hash of properties that no
+// other step in a build shares, so that repeated conversions yield the same id.
 func groupID(s *plan.Copy) string {
 	key := fmt.Sprintf("%s\x00%d\x00%v", s.Name, s.Range.Start, s.Platform)
 	return digest.FromString(key).Encoded()[:25]

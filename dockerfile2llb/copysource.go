@@ -8,22 +8,22 @@ import (
 	"slipway/plan"
 )
 
-// copySource sets the source fields of c and returns the output to copy from.
+// copySource sets the source fields of c and returns the output from which c copies.
 func (e *emitter) copySource(c *pb.FileActionCopy, s *plan.Copy, src plan.CopySource) (llb.Output, error) {
 	switch src := src.(type) {
 	case *plan.CopyInline:
-		c.Src = clean(src.Path)
+		c.Src = cleanPath(src.Path)
 		return inline(s, src).Output(), nil
 	case *plan.CopyURL:
-		c.Src = clean(src.Filename)
+		c.Src = cleanPath(src.Filename)
 		c.AttemptUnpackDockerCompatibility = src.Unpack
-		// Upstream: the operation has an empty description and no location.
+		// Upstream: a download has an empty description and no source location.
 		return Download(src, llb.WithCustomName(s.Name), describe("")).Output(), nil
 	case *plan.CopyGit:
 		c.Src = "/"
 		return Checkout(src, e.plan.Options.GitAdvice, llb.WithCustomName(s.Name)).Output(), nil
 	case *plan.CopyTree:
-		c.Src = clean(src.Path)
+		c.Src = cleanPath(src.Path)
 		c.IncludePatterns, c.RequiredPaths = src.Include, src.Required
 		c.AllowWildcard, c.AllowEmptyWildcard = true, true
 		c.FollowSymlink, c.DirCopyContents = true, true
@@ -33,6 +33,7 @@ func (e *emitter) copySource(c *pb.FileActionCopy, s *plan.Copy, src plan.CopySo
 	panic("dockerfile2llb: unknown copy source")
 }
 
+// inline returns a tree that contains only the heredoc src as a file.
 func inline(s *plan.Copy, src *plan.CopyInline) llb.State {
 	return llb.Scratch().File(
 		llb.Mkfile(src.Name, 0o644, []byte(src.Data)),
@@ -41,7 +42,7 @@ func inline(s *plan.Copy, src *plan.CopyInline) llb.State {
 	)
 }
 
-// Download returns an HTTP source.
+// Download returns an HTTP source for the file that ADD downloads.
 func Download(src *plan.CopyURL, opts ...llb.ConstraintsOpt) llb.State {
 	all := []llb.HTTPOption{llb.Filename(src.Filename), llb.Checksum(digest.Digest(src.Checksum))}
 	for _, o := range opts {
@@ -50,8 +51,8 @@ func Download(src *plan.CopyURL, opts ...llb.ConstraintsOpt) llb.State {
 	return llb.HTTP(src.URL, all...)
 }
 
-// Checkout returns a git source. If advice is true, progress shows git's
-// advice.
+// Checkout returns a git source for the repository that ADD checks out. If advice is set,
+// the progress output includes git's advice.
 func Checkout(src *plan.CopyGit, advice bool, opts ...llb.ConstraintsOpt) llb.State {
 	all := []llb.GitOption{llb.GitRef(src.Ref)}
 	for _, o := range opts {

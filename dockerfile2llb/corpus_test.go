@@ -18,9 +18,8 @@ import (
 	"slipway/plan"
 )
 
-// TestCorpus compares the operations of each case with its section out/llb. The
-// last line of the section is a digest of the operations for the other
-// platforms of the case.
+// TestCorpus compares the operations of each case with its section out/llb. The last line
+// of the section is a digest of the operations for the other platforms of the case.
 func TestCorpus(t *testing.T) {
 	golden.Run(t, func(t *testing.T, c *golden.Case) {
 		own := c.Opts["platform"]
@@ -47,11 +46,11 @@ func TestCorpus(t *testing.T) {
 	})
 }
 
-// emitError is the error of a plan that cannot be lowered to LLB.
+// emitError is the error for a plan that cannot be lowered to LLB.
 type emitError struct{ error }
 
-// operations prints the operations of a case for the given value of the option
-// platform. It returns "" if the case is not a build.
+// operations prints the operations of a case, with platform as the value of the frontend
+// option. It returns "" if the case is a subrequest.
 func operations(ctx context.Context, c *golden.Case, platform string) (string, error) {
 	builds, err := corpus.Open(ctx, c, platform)
 	if err != nil {
@@ -84,8 +83,8 @@ func operations(ctx context.Context, c *golden.Case, platform string) (string, e
 	return b.String(), nil
 }
 
-// describe prints a definition and, if it differs, the state that an SBOM
-// generator scans.
+// describe prints a definition. If an SBOM generator scans another state, it prints that,
+// too.
 func describe(ctx context.Context, b *strings.Builder, res *dockerfile2llb.Result, def *pb.Definition) error {
 	text, err := llbtext.Lines(def)
 	if err != nil {

@@ -11,15 +11,15 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Marshal encodes the result as a definition. It is equivalent to
-// llb.State.Marshal, which copies the metadata of every operation several
+// Marshal encodes the result as a definition. The definition equals that of
+// llb.State.Marshal, but Marshal does not copy the metadata of every operation several
 // times.
 func (r *Result) Marshal(ctx context.Context, opts ...llb.ConstraintsOpt) (*pb.Definition, error) {
 	w := &writer{
-		c:     llb.NewConstraints(append(slices.Clip(r.defaults), opts...)...),
-		def:   &pb.Definition{Metadata: map[string]*pb.OpMetadata{}},
-		seen:  map[llb.Vertex]bool{},
-		index: map[*llb.SourceMap]int32{},
+		c:       llb.NewConstraints(append(slices.Clip(r.defaults), opts...)...),
+		def:     &pb.Definition{Metadata: map[string]*pb.OpMetadata{}},
+		visited: map[llb.Vertex]bool{},
+		index:   map[*llb.SourceMap]int32{},
 	}
 	out := r.State.Output()
 	if out == nil || out.Vertex(ctx, w.c) == nil {
@@ -37,33 +37,33 @@ func (r *Result) Marshal(ctx context.Context, opts ...llb.ConstraintsOpt) (*pb.D
 
 // writer builds a definition.
 type writer struct {
-	c     *llb.Constraints
-	def   *pb.Definition
-	seen  map[llb.Vertex]bool
-	maps  []*llb.SourceMap
-	index map[*llb.SourceMap]int32 // index in maps; equal source maps share one
+	c       *llb.Constraints
+	def     *pb.Definition
+	visited map[llb.Vertex]bool
+	maps    []*llb.SourceMap
+	index   map[*llb.SourceMap]int32 // index in maps; equal source maps share an index
 }
 
-// add appends the inputs of v and then v itself. Equal operations are added
-// once, with merged metadata.
+// add appends the inputs of v and then v itself. It appends equal operations only once
+// and merges their metadata.
 func (w *writer) add(ctx context.Context, v llb.Vertex) error {
-	if w.seen[v] {
+	if w.visited[v] {
 		return nil
 	}
-	w.seen[v] = true
+	w.visited[v] = true
 	for _, in := range v.Inputs() {
 		if err := w.add(ctx, in.Vertex(ctx, w.c)); err != nil {
 			return err
 		}
 	}
-	dgst, data, meta, places, err := v.Marshal(ctx, w.c)
+	dgst, data, meta, locations, err := v.Marshal(ctx, w.c)
 	if err != nil {
 		return err
 	}
-	w.locate(string(dgst), places)
+	w.locate(string(dgst), locations)
 	have, again := w.def.Metadata[string(dgst)]
 	if again {
-		meta = merged(have, meta)
+		meta = mergeMetadata(have, meta)
 	} else {
 		w.def.Def = append(w.def.Def, data)
 	}
@@ -71,8 +71,9 @@ func (w *writer) add(ctx context.Context, v llb.Vertex) error {
 	return nil
 }
 
-// merged merges the metadata of equal operations. If values differ, b wins.
-func merged(a, b *pb.OpMetadata) *pb.OpMetadata {
+// mergeMetadata merges the metadata of equal operations. If fields differ, b takes
+// precedence.
+func mergeMetadata(a, b *pb.OpMetadata) *pb.OpMetadata {
 	m := &pb.OpMetadata{
 		IgnoreCache:    a.IgnoreCache || b.IgnoreCache,
 		Description:    maps.Clone(a.Description),
@@ -103,21 +104,21 @@ func merged(a, b *pb.OpMetadata) *pb.OpMetadata {
 	return m
 }
 
-// locate records the source locations of an operation. Operations without a
-// location have an empty entry.
-func (w *writer) locate(dgst string, places []*llb.SourceLocation) {
+// locate records the source locations of an operation. An operation without locations has
+// an empty entry.
+func (w *writer) locate(dgst string, locations []*llb.SourceLocation) {
 	at := w.def.Source.Locations[dgst]
 	if at == nil {
 		at = &pb.Locations{}
 		w.def.Source.Locations[dgst] = at
 	}
-	for _, p := range places {
+	for _, p := range locations {
 		at.Locations = append(at.Locations, &pb.Location{SourceIndex: w.sourceIndex(p.SourceMap), Ranges: p.Ranges})
 	}
 }
 
-// sourceIndex returns the index of m in the definition. Equal files share an
-// index.
+// sourceIndex returns the index of m in the definition. Source maps of equal files share
+// an index.
 func (w *writer) sourceIndex(m *llb.SourceMap) int32 {
 	i, ok := w.index[m]
 	if ok {
@@ -132,6 +133,7 @@ func (w *writer) sourceIndex(m *llb.SourceMap) int32 {
 	return int32(at)
 }
 
+// sameFile reports whether two source maps have the same file, content and definition.
 func sameFile(a, b *llb.SourceMap) bool {
 	if a.Filename != b.Filename || a.Language != b.Language || !bytes.Equal(a.Data, b.Data) {
 		return false
@@ -143,8 +145,8 @@ func sameFile(a, b *llb.SourceMap) bool {
 	return len(x) == len(y) && (len(x) == 0 || bytes.Equal(x[len(x)-1], y[len(y)-1]))
 }
 
-// finish appends the final operation, which references the result, and the
-// capabilities of the whole definition.
+// finish appends the final operation, whose input is the result, and the capabilities
+// that the whole definition requires.
 func (w *writer) finish(ctx context.Context, out llb.Output) error {
 	in, err := out.ToInput(ctx, w.c)
 	if err != nil {
@@ -171,8 +173,8 @@ func (w *writer) finish(ctx context.Context, out llb.Output) error {
 	return nil
 }
 
-// describeSources adds the source files, each with the definition it was read
-// from.
+// describeSources adds the source files to the definition. Each file includes the
+// definition from which it was read.
 func (w *writer) describeSources(ctx context.Context, opts []llb.ConstraintsOpt) error {
 	for _, m := range w.maps {
 		info := &pb.SourceInfo{Data: m.Data, Filename: m.Filename, Language: m.Language}

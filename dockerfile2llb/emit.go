@@ -13,28 +13,28 @@ import (
 	"slipway/source"
 )
 
-// emitter lowers one plan.
+// emitter lowers one plan. Not safe for concurrent use.
 type emitter struct {
-	ctx     context.Context
-	plan    *plan.Plan
-	opt     Options
-	results map[*plan.Stage]llb.Output // outputs of emitted stages; nil is scratch
-	main    llb.Output                 // the main context; nil until first use
-	proxy   *pb.ProxyEnv
-	able    map[apicaps.CapID]bool // cached results of supports
+	ctx          context.Context
+	plan         *plan.Plan
+	opt          Options
+	results      map[*plan.Stage]llb.Output // the outputs of emitted stages; nil is scratch
+	mainContext  llb.Output                 // nil until first use
+	proxy        *pb.ProxyEnv               // nil if no build argument sets a proxy
+	capabilities map[apicaps.CapID]bool     // cached results of supports
 }
 
-// Emit lowers a plan to LLB.
+// Emit lowers a plan to LLB. It ignores opt.Plan.
 func Emit(ctx context.Context, p *plan.Plan, opt Options) (*Result, error) {
 	e := &emitter{
 		ctx: ctx, plan: p, opt: opt,
-		results: make(map[*plan.Stage]llb.Output, len(p.Stages)),
-		proxy:   proxyEnv(p.Options.BuildArgs),
-		able:    map[apicaps.CapID]bool{},
+		results:      make(map[*plan.Stage]llb.Output, len(p.Stages)),
+		proxy:        proxyEnv(p.Options.BuildArgs),
+		capabilities: map[apicaps.CapID]bool{},
 	}
-	for _, own := range []bool{false, true} {
+	for _, explicit := range []bool{false, true} {
 		for _, st := range p.Stages {
-			if !st.Reachable || own != hasSteps(st) {
+			if !st.Reachable || explicit != isExplicit(st) {
 				continue
 			}
 			if err := e.stage(st); err != nil {
@@ -57,7 +57,7 @@ func Emit(ctx context.Context, p *plan.Plan, opt Options) (*Result, error) {
 	}, nil
 }
 
-// sbom collects the states that an SBOM generator scans.
+// sbom returns the states that an SBOM generator scans.
 func (e *emitter) sbom() (SBOM, error) {
 	target := e.plan.Target
 	s := SBOM{
@@ -68,7 +68,7 @@ func (e *emitter) sbom() (SBOM, error) {
 	if target.Scan.Context {
 		out, err := e.tree(plan.Tree{})
 		if err != nil {
-			return s, at(target.Location, err)
+			return s, withRange(target.Location, err)
 		}
 		s.Extras["context"] = llb.NewState(out)
 	}
@@ -81,11 +81,11 @@ func (e *emitter) sbom() (SBOM, error) {
 	return s, nil
 }
 
-// hasSteps reports whether st comes from the file. Implicit stages (images and
+// isExplicit reports whether st is a stage of the file. Implicit stages (images and
 // contexts) are emitted first, because any stage may use them.
-func hasSteps(st *plan.Stage) bool { return st.Syntax != nil && st.Replaced == nil }
+func isExplicit(st *plan.Stage) bool { return st.Syntax != nil && st.Replaced == nil }
 
-// defaults returns the constraints of all operations.
+// defaults returns the default constraints for all operations.
 func (e *emitter) defaults() []llb.ConstraintsOpt {
 	opts := []llb.ConstraintsOpt{llb.Platform(e.plan.Platform)}
 	if e.opt.Caps != nil {
@@ -98,9 +98,9 @@ func (e *emitter) defaults() []llb.ConstraintsOpt {
 func (e *emitter) stage(st *plan.Stage) error {
 	out, err := e.base(st)
 	if err != nil {
-		return at(st.Location, err)
+		return withRange(st.Location, err)
 	}
-	v := &values{}
+	v := &envCache{}
 	for _, visit := range st.Visits {
 		e.results[st] = out // an ONBUILD trigger may read its own stage
 		switch s := visit.Step.(type) {
@@ -113,15 +113,16 @@ func (e *emitter) stage(st *plan.Stage) error {
 			out = e.mkdir(out, s)
 		}
 		if err != nil {
-			return at(visit.Range, err)
+			return withRange(visit.Range, err)
 		}
 	}
 	e.results[st] = out
 	return nil
 }
 
-// at adds the range r to err, unless err already has one.
-func at(r source.Range, err error) error {
+// withRange returns err as a diagnostic with the range r. A diagnostic is returned
+// unchanged.
+func withRange(r source.Range, err error) error {
 	var d *diag.Diagnostic
 	if errors.As(err, &d) {
 		return err
@@ -129,33 +130,33 @@ func at(r source.Range, err error) error {
 	return diag.Errorf(r, "%w", err)
 }
 
-// tree returns the output of a stage, or the main context if t has no stage.
+// tree returns the output of the stage in t, or the main context if t has no stage.
 func (e *emitter) tree(t plan.Tree) (llb.Output, error) {
 	if t.Stage != nil {
 		return e.results[t.Stage], nil
 	}
-	if e.main == nil {
+	if e.mainContext == nil {
 		st, err := e.opt.Inputs.State(e.ctx, nil, e.plan.Context)
 		if err != nil {
 			return nil, err
 		}
-		e.main = st.Output()
+		e.mainContext = st.Output()
 	}
-	return e.main, nil
+	return e.mainContext, nil
 }
 
-// values caches the encoded environment of the previous step. Consecutive steps
-// usually share one, because only ENV and ARG change it.
-type values struct {
-	of      plan.Env
+// envCache caches the encoded environment of the previous step. Consecutive steps usually
+// share it, because only ENV and ARG change it.
+type envCache struct {
+	key     plan.Env
 	entries []string
 	set     bool
 }
 
-// env returns e as KEY=VALUE entries. The caller must not modify the result.
-func (v *values) env(e plan.Env) []string {
-	if !v.set || v.of != e {
-		v.of, v.entries, v.set = e, e.Entries(), true
+// env returns e as KEY=VALUE entries. The caller must not modify the list.
+func (v *envCache) env(e plan.Env) []string {
+	if !v.set || v.key != e {
+		v.key, v.entries, v.set = e, e.Entries(), true
 	}
 	return v.entries
 }

@@ -28,7 +28,7 @@ import (
 	"slipway/source"
 )
 
-// inputs implements Inputs with the images of a case and a local context.
+// inputs is an Inputs with the images of a case and a local main context.
 type inputs struct{ images *golden.Images }
 
 func (w inputs) Image(_ context.Context, ref string, q plan.ImageQuery) (*plan.Resolved, error) {
@@ -50,8 +50,8 @@ func (inputs) State(_ context.Context, _ *plan.Input, used *plan.Paths) (llb.Sta
 	return llb.Local("context", llb.FollowPaths(used.Filter())), nil
 }
 
-// marshal converts a case. If the conversion fails, it returns the error as
-// text.
+// marshal converts a case to LLB and returns the operations, metadata and configs as
+// bytes. If the conversion fails, it returns the text of the error.
 func marshal(t *testing.T, c *golden.Case, caps *apicaps.CapSet) (out []byte, converted bool) {
 	t.Helper()
 	text, _ := c.File("Dockerfile")
@@ -90,7 +90,7 @@ func marshal(t *testing.T, c *golden.Case, caps *apicaps.CapSet) (out []byte, co
 		t.Fatal(err)
 	}
 	if !proto.Equal(own, def.ToPB()) {
-		t.Errorf("%s: Marshal differs from the State's", c.Name)
+		t.Errorf("%s: Result.Marshal differs from State.Marshal", c.Name)
 	}
 	config, err := json.Marshal([]*plan.Image{res.Image, res.BaseImage})
 	if err != nil {
@@ -99,7 +99,7 @@ func marshal(t *testing.T, c *golden.Case, caps *apicaps.CapSet) (out []byte, co
 	return fmt.Appendf(bytes.Join(def.Def, nil), "%v %s", def.Metadata, config), true
 }
 
-// failure formats an error with its locations.
+// failure formats an error with its source locations.
 func failure(err error) []byte {
 	out := []byte(err.Error())
 	if d, ok := errors.AsType[*diag.Diagnostic](err); ok {
@@ -108,9 +108,9 @@ func failure(err error) []byte {
 	return out
 }
 
-// TestDeterminism converts every case twice, with one and with several
-// processors, and some a hundred times. Operations, metadata, configs and
-// errors must be identical.
+// TestDeterminism checks that repeated conversions yield identical operations, metadata,
+// configs and errors. It converts every case twice, with one and with several processors,
+// and some cases a hundred times.
 func TestDeterminism(t *testing.T) {
 	cases, err := golden.Load("../testdata")
 	if err != nil {
@@ -146,14 +146,14 @@ func TestDeterminism(t *testing.T) {
 	}
 }
 
-// TestOldDaemon checks the fallbacks for a daemon that lacks newer
-// capabilities.
+// TestOldDaemon checks that the conversion avoids optional capabilities that the daemon
+// lacks.
 func TestOldDaemon(t *testing.T) {
 	text := "FROM scratch\nCOPY a b\nCOPY --link c d\nRUN --device=v/d=x --mount=target=/m,rw [\"y\"]\n"
 	for _, tc := range []struct {
-		about string
-		caps  apicaps.CapSet
-		want  bool // whether linked copies and devices are used
+		name string
+		caps apicaps.CapSet
+		want bool // whether linked copies and devices are used
 	}{
 		{"new daemon", pb.Caps.CapSet(pb.Caps.All()), true},
 		{"old daemon", pb.Caps.CapSet(nil), false},
@@ -164,11 +164,13 @@ func TestOldDaemon(t *testing.T) {
 			devices = devices || len(op.GetExec().GetCdiDevices()) > 0
 		}
 		if merge != tc.want || devices != tc.want {
-			t.Errorf("%s: merge %v, devices %v", tc.about, merge, devices)
+			t.Errorf("%s: merge %v, devices %v, want %v", tc.name, merge, devices, tc.want)
 		}
 	}
 }
 
+// convert returns the operations of the Dockerfile text for a daemon with the given
+// capabilities.
 func convert(t *testing.T, text string, caps *apicaps.CapSet) []*pb.Op {
 	t.Helper()
 	f, diags := parser.Parse(source.NewFile("Dockerfile", []byte(text)))
@@ -183,8 +185,7 @@ func convert(t *testing.T, text string, caps *apicaps.CapSet) []*pb.Op {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Marshal without capabilities must not reject operations that the daemon
-	// lacks.
+	// Without capabilities, Marshal does not reject operations that the daemon lacks.
 	def, err := llb.NewState(res.State.Output()).Marshal(context.Background())
 	if err != nil {
 		t.Fatal(err)

@@ -17,27 +17,27 @@ import (
 	"slipway/plan"
 )
 
-// exec is the operation of a RUN step.
+// exec is the operation for a RUN.
 type exec struct {
-	msg      pb.ExecOp
-	meta     pb.Meta
-	mounts   []mount // sorted by target; their messages precede special
-	special  []*pb.Mount
-	platform *pb.Platform // if nil, the platform of the build
-	limited  bool         // whether resources are limited
-	kind     pb.Op_Exec
+	msg          pb.ExecOp
+	meta         pb.Meta
+	mounts       []mount // sorted by target; precede clientMounts in the message
+	clientMounts []*pb.Mount
+	platform     *pb.Platform // nil selects the platform of the build
+	hasLimits    bool         // whether the resources are limited
+	kind         pb.Op_Exec
 }
 
-// mount is a mount of a file tree.
+// mount is the mount of a file tree.
 type mount struct {
 	msg      *pb.Mount
 	source   llb.Output // nil is scratch
-	noOutput bool       // discard writes
+	noOutput bool       // whether writes are discarded
 }
 
-// exec emits a RUN step. As upstream, it silently drops restrictions of the
-// process, such as ulimits, that the daemon does not support.
-func (e *emitter) exec(v *values, out llb.Output, s *plan.Exec) (llb.Output, error) {
+// exec emits a RUN that starts from out. Like upstream, it silently drops restrictions of
+// the process, such as ulimits, that the daemon does not support.
+func (e *emitter) exec(v *envCache, out llb.Output, s *plan.Exec) (llb.Output, error) {
 	x := &exec{mounts: make([]mount, 1, 1+len(s.Mounts))}
 	x.mounts[0] = mount{msg: &pb.Mount{Dest: pb.RootMount}, source: out}
 	x.platform = execPlatform(s.State.Platform, out)
@@ -79,8 +79,8 @@ func (e *emitter) exec(v *values, out llb.Output, s *plan.Exec) (llb.Output, err
 	return o, nil
 }
 
-// execPlatform returns the platform of a process: p or, if p is nil, the
-// platform of the output it starts from.
+// execPlatform returns the platform on which a process runs: p or, if p is nil, the
+// platform of out, the output from which the process starts.
 func execPlatform(p *ocispecs.Platform, out llb.Output) *pb.Platform {
 	if p == nil {
 		of, ok := out.(interface{ Platform() *ocispecs.Platform })
@@ -95,6 +95,7 @@ func execPlatform(p *ocispecs.Platform, out llb.Output) *pb.Platform {
 	return platformMessage(&n)
 }
 
+// platformMessage encodes a platform as a message.
 func platformMessage(p *ocispecs.Platform) *pb.Platform {
 	return &pb.Platform{
 		OS: p.OS, Architecture: p.Architecture, Variant: p.Variant,
@@ -102,7 +103,7 @@ func platformMessage(p *ocispecs.Platform) *pb.Platform {
 	}
 }
 
-// scriptMount mounts a heredoc that starts with #! as an executable file.
+// scriptMount returns a mount of the heredoc s as an executable file.
 func scriptMount(s *plan.Script) mount {
 	file := llb.Scratch().File(
 		llb.Mkfile(s.Name, 0o755, []byte(s.Data)),
@@ -115,7 +116,8 @@ func scriptMount(s *plan.Script) mount {
 	}
 }
 
-// limit applies the build options that apply to every process.
+// limit applies the build options for all RUN processes, such as ulimits and extra hosts,
+// to x and its operation.
 func (e *emitter) limit(x *exec, to *op) {
 	o := &e.plan.Options
 	if e.supports(pb.CapExecMetaUlimit) {
@@ -135,7 +137,7 @@ func (e *emitter) limit(x *exec, to *op) {
 		x.meta.CgroupParent = o.CgroupParent
 	}
 	if r := o.Resources; r != nil && e.supports(pb.CapExecMetaLinuxResources) {
-		x.limited = true
+		x.hasLimits = true
 		to.resources = &pb.LinuxResources{
 			Memory: r.Memory, MemorySwap: r.MemorySwap,
 			CpuShares: r.CPUShares, CpuPeriod: r.CPUPeriod, CpuQuota: r.CPUQuota,
@@ -155,8 +157,8 @@ func (x *exec) Inputs() []llb.Output {
 	return list
 }
 
-// index implements body. It returns the index of the root filesystem among the
-// mounts that have an output.
+// index implements body. It returns the index of the root file system among the mounts
+// that have an output.
 func (x *exec) index() int64 {
 	n := int64(0)
 	for i := range x.mounts {
@@ -171,13 +173,14 @@ func (x *exec) index() int64 {
 	return n
 }
 
+// hasOutput reports whether the operation returns the changed tree as an output.
 func (m *mount) hasOutput() bool {
 	return !m.noOutput && !m.msg.Readonly && m.msg.MountType == pb.MountType_BIND
 }
 
 func (x *exec) write(ctx context.Context, c *llb.Constraints, to *message) error {
 	if len(x.meta.Args) == 0 {
-		return diag.Errorf(to.at, "arguments are required").Hinted("the array is empty, so there is no command to run")
+		return diag.Errorf(to.location, "arguments are required").Hinted("the array is empty, so there is no command to run")
 	}
 	x.capabilities(to)
 	x.msg.Meta = x.withDefaultPath(c, to)
@@ -185,12 +188,12 @@ func (x *exec) write(ctx context.Context, c *llb.Constraints, to *message) error
 	if to.Platform == nil {
 		to.Platform = platformMessage(c.Platform)
 	}
-	x.msg.Mounts = make([]*pb.Mount, 0, len(x.mounts)+len(x.special))
+	x.msg.Mounts = make([]*pb.Mount, 0, len(x.mounts)+len(x.clientMounts))
 	outputs := int64(0)
 	for i := range x.mounts {
 		m := &x.mounts[i]
 		if m.msg.TmpfsOpt != nil && m.source != nil {
-			return diag.Errorf(to.at, "tmpfs mounts must use scratch")
+			return diag.Errorf(to.location, "tmpfs mounts must use scratch")
 		}
 		var err error
 		if m.msg.Input, err = to.input(ctx, m.source, c); err != nil {
@@ -203,19 +206,20 @@ func (x *exec) write(ctx context.Context, c *llb.Constraints, to *message) error
 		}
 		x.msg.Mounts = append(x.msg.Mounts, m.msg)
 	}
-	x.msg.Mounts = append(x.msg.Mounts, x.special...)
+	x.msg.Mounts = append(x.msg.Mounts, x.clientMounts...)
 	x.kind.Exec = &x.msg
 	to.Op.Op = &x.kind
 	return nil
 }
 
-// withDefaultPath adds PATH if the daemon does not set it.
+// withDefaultPath returns the process with a PATH, unless the daemon sets a default PATH
+// itself.
 func (x *exec) withDefaultPath(c *llb.Constraints, to *message) *pb.Meta {
 	if c.Caps == nil {
 		return &x.meta
 	}
 	if c.Caps.Supports(pb.CapExecMetaSetsDefaultPath) == nil {
-		to.need(pb.CapExecMetaSetsDefaultPath)
+		to.require(pb.CapExecMetaSetsDefaultPath)
 		return &x.meta
 	}
 	if c.Platform.OS == "windows" || hasVariable(x.meta.Env, "PATH") {
@@ -226,6 +230,7 @@ func (x *exec) withDefaultPath(c *llb.Constraints, to *message) *pb.Meta {
 	return meta
 }
 
+// hasVariable reports whether env, a list of KEY=VALUE entries, sets the variable.
 func hasVariable(env []string, name string) bool {
 	return slices.ContainsFunc(env, func(kv string) bool {
 		key, _, _ := strings.Cut(kv, "=")
@@ -235,56 +240,57 @@ func hasVariable(env []string, name string) bool {
 
 // capabilities adds the capabilities that the operation requires.
 func (x *exec) capabilities(to *message) {
-	to.need(pb.CapExecMetaBase)
+	to.require(pb.CapExecMetaBase)
 	if len(x.meta.Ulimit) > 0 {
-		to.need(pb.CapExecMetaUlimit)
+		to.require(pb.CapExecMetaUlimit)
 	}
 	if x.msg.Network != llb.NetModeSandbox {
-		to.need(pb.CapExecMetaNetwork)
+		to.require(pb.CapExecMetaNetwork)
 	}
 	if x.msg.Security != llb.SecurityModeSandbox {
-		to.need(pb.CapExecMetaSecurity)
+		to.require(pb.CapExecMetaSecurity)
 	}
 	if x.meta.ProxyEnv != nil {
-		to.need(pb.CapExecMetaProxy)
+		to.require(pb.CapExecMetaProxy)
 	}
-	if x.limited {
-		to.need(pb.CapExecMetaLinuxResources)
+	if x.hasLimits {
+		to.require(pb.CapExecMetaLinuxResources)
 	}
 	if len(x.msg.CdiDevices) > 0 {
-		to.need(pb.CapExecMetaCDI)
+		to.require(pb.CapExecMetaCDI)
 	}
 	for i := range x.mounts {
 		x.mounts[i].capabilities(to)
 	}
 	if len(x.msg.Secretenv) > 0 {
-		to.need(pb.CapExecMountSecret, pb.CapExecSecretEnv)
+		to.require(pb.CapExecMountSecret, pb.CapExecSecretEnv)
 	}
-	for _, m := range x.special {
+	for _, m := range x.clientMounts {
 		if m.MountType == pb.MountType_SSH {
-			to.need(pb.CapExecMountSSH)
+			to.require(pb.CapExecMountSSH)
 		} else {
-			to.need(pb.CapExecMountSecret)
+			to.require(pb.CapExecMountSecret)
 		}
 	}
 }
 
+// capabilities adds the capabilities that the mount requires.
 func (m *mount) capabilities(to *message) {
 	if m.msg.Selector != "" {
-		to.need(pb.CapExecMountSelector)
+		to.require(pb.CapExecMountSelector)
 	}
 	switch {
 	case m.msg.CacheOpt != nil:
-		to.need(pb.CapExecMountCache, pb.CapExecMountCacheSharing)
+		to.require(pb.CapExecMountCache, pb.CapExecMountCacheSharing)
 	case m.msg.TmpfsOpt != nil:
-		to.need(pb.CapExecMountTmpfs)
+		to.require(pb.CapExecMountTmpfs)
 		if m.msg.TmpfsOpt.Size > 0 {
-			to.need(pb.CapExecMountTmpfsSize)
+			to.require(pb.CapExecMountTmpfsSize)
 		}
 	case m.source != nil:
-		to.need(pb.CapExecMountBind)
+		to.require(pb.CapExecMountBind)
 	}
 }
 
-// agentSocket returns the default path of the n-th ssh mount.
+// agentSocket returns the default path of the n-th SSH agent's socket, starting at 0.
 func agentSocket(n int) string { return fmt.Sprintf("/run/buildkit/ssh_agent.%d", n) }

@@ -12,7 +12,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// file is a file operation: a sequence of actions.
+// file is a file operation, a sequence of actions.
 //
 // Upstream: actions require no capabilities of their own.
 type file struct {
@@ -25,12 +25,12 @@ type file struct {
 // action is one action of a file operation.
 type action struct {
 	msg    pb.FileAction
-	source llb.Output // source of a copy; nil is scratch, or unused
+	source llb.Output // the source of a copy; nil for scratch and for other actions
 	owner  *pb.ChownOpt
 }
 
-// Inputs implements body. It returns the base and the sources of copies, in
-// reverse order.
+// Inputs implements body. It returns the base and then the sources of copies in reverse
+// order.
 func (f *file) Inputs() []llb.Output {
 	list := make([]llb.Output, 0, 1+len(f.actions))
 	if f.base != nil {
@@ -47,7 +47,7 @@ func (f *file) Inputs() []llb.Output {
 func (*file) index() int64 { return 0 }
 
 func (f *file) write(ctx context.Context, c *llb.Constraints, to *message) error {
-	to.need(pb.CapFileBase)
+	to.require(pb.CapFileBase)
 	base, err := to.input(ctx, f.base, c)
 	if err != nil {
 		return err
@@ -67,7 +67,7 @@ func (f *file) write(ctx context.Context, c *llb.Constraints, to *message) error
 		if i == len(f.actions)-1 {
 			a.msg.Output = 0
 		}
-		nameUsersIn(a.owner, base)
+		setUserInput(a.owner, base)
 		f.msg.Actions[i] = &a.msg
 	}
 	f.kind.File = &f.msg
@@ -75,8 +75,9 @@ func (f *file) write(ctx context.Context, c *llb.Constraints, to *message) error
 	return nil
 }
 
-// nameUsersIn sets the input in which user and group names are looked up.
-func nameUsersIn(owner *pb.ChownOpt, tree int64) {
+// setUserInput sets the input whose /etc/passwd and /etc/group resolve the names in
+// owner.
+func setUserInput(owner *pb.ChownOpt, tree int64) {
 	if owner == nil {
 		return
 	}
@@ -87,8 +88,8 @@ func nameUsersIn(owner *pb.ChownOpt, tree int64) {
 	}
 }
 
-// chown parses user:group. "root" and numbers are ids. If the group is missing
-// or empty, it is not set.
+// chown parses an owner such as user:group. Numbers and "root" become ids. A missing or
+// empty group is not set.
 func chown(name string) *pb.ChownOpt {
 	if name == "" {
 		return nil
@@ -101,6 +102,7 @@ func chown(name string) *pb.ChownOpt {
 	return opt
 }
 
+// userOpt parses the name or the id of a user or group. An empty name is root.
 func userOpt(name string) *pb.UserOpt {
 	if name == "root" {
 		return &pb.UserOpt{User: &pb.UserOpt_ByID{}}
@@ -114,18 +116,18 @@ func userOpt(name string) *pb.UserOpt {
 	return &pb.UserOpt{User: &pb.UserOpt_ByName{ByName: &pb.NamedUserOpt{Name: name}}}
 }
 
-// clean returns name as a clean absolute path.
-func clean(name string) string {
+// cleanPath returns name as a clean absolute path.
+func cleanPath(name string) string {
 	if name = path.Clean(name); path.IsAbs(name) {
 		return name
 	}
 	return path.Join("/", name)
 }
 
-// cleanDest is like clean but keeps a trailing "/" or "/.", which mark the
+// cleanDest is like cleanPath, but preserves a trailing "/" or "/.", which marks the
 // destination as a directory.
 func cleanDest(name string) string {
-	p := clean(name)
+	p := cleanPath(name)
 	switch {
 	case strings.HasSuffix(name, "/") && !strings.HasSuffix(p, "/"):
 		p += "/"
@@ -138,7 +140,7 @@ func cleanDest(name string) string {
 	return p
 }
 
-// timestamp encodes a time for messages. If t is nil, it returns -1.
+// timestamp returns t in nanoseconds since 1970, or -1 if t is nil.
 func timestamp(t *time.Time) int64 {
 	if t == nil {
 		return -1

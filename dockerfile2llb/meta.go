@@ -13,7 +13,7 @@ import (
 	"slipway/source"
 )
 
-// networkMode returns the network mode with the given name.
+// networkMode returns the network mode with the given name, by default the sandbox.
 func networkMode(name string) pb.NetMode {
 	switch name {
 	case "host":
@@ -24,31 +24,32 @@ func networkMode(name string) pb.NetMode {
 	return llb.NetModeSandbox
 }
 
-// Keys of descriptions.
+// The keys in the description of an operation.
 const (
-	customName = "llb.customname"                   // step name in progress output
+	customName = "llb.customname"                   // the name in progress output
 	commandKey = "com.docker.dockerfile.v1.command" // the instruction as written
 )
 
-// describe records the instruction as written.
+// describe sets the instruction as written in the description of an operation.
 func describe(code string) llb.ConstraintsOpt {
 	return llb.WithDescription(map[string]string{commandKey: code})
 }
 
-// internalName returns the name of an operation that has no instruction.
+// internalName sets the progress name of an operation that does not represent an
+// instruction.
 func internalName(name string) llb.ConstraintsOpt {
 	return llb.WithCustomName("[internal] " + name)
 }
 
-// places returns the lines of an instruction, one range per line, as clients
-// expect.
-func (e *emitter) places(r source.Range) []*llb.SourceLocation {
+// sourceLocations returns the lines of an instruction. Clients expect one range per line.
+func (e *emitter) sourceLocations(r source.Range) []*llb.SourceLocation {
 	if e.opt.SourceMap == nil {
 		return nil
 	}
 	return []*llb.SourceLocation{{SourceMap: e.opt.SourceMap, Ranges: lines(r)}}
 }
 
+// lines returns one range for each line in r.
 func lines(r source.Range) []*pb.Range {
 	first, last := r.Lines()
 	if first == 0 {
@@ -62,12 +63,13 @@ func lines(r source.Range) []*pb.Range {
 	return list
 }
 
-// location is like places but for operations of client/llb.
+// location is like sourceLocations, but for operations from package client/llb.
 func (e *emitter) location(r source.Range) llb.ConstraintsOpt {
 	return e.opt.SourceMap.Location(lines(r))
 }
 
-// constraints returns the name, location and cache policy of a file operation.
+// constraints returns the name, source location and cache policy for the file operation
+// of a step.
 func (e *emitter) constraints(s *plan.StepInfo) []llb.ConstraintsOpt {
 	opts := []llb.ConstraintsOpt{llb.WithCustomName(s.Name), e.location(s.Range)}
 	if s.NoCache {
@@ -78,17 +80,17 @@ func (e *emitter) constraints(s *plan.StepInfo) []llb.ConstraintsOpt {
 
 // supports reports whether the daemon has a capability.
 func (e *emitter) supports(id apicaps.CapID) bool {
-	has, known := e.able[id]
+	has, known := e.capabilities[id]
 	if !known {
 		has = e.opt.Caps != nil && e.opt.Caps.Supports(id) == nil
-		e.able[id] = has
+		e.capabilities[id] = has
 	}
 	return has
 }
 
-// proxyEnv returns the proxy settings of the build arguments, whose names are
-// case-insensitive. If a name appears in several spellings, the last in byte
-// order wins.
+// proxyEnv returns the proxy settings in the build arguments. Their names are
+// case-insensitive. If a name occurs in several spellings, the last one in byte order
+// takes precedence. It returns nil without any proxy.
 func proxyEnv(args map[string]string) *pb.ProxyEnv {
 	p := &pb.ProxyEnv{}
 	found := false

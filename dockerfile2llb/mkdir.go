@@ -7,13 +7,13 @@ import (
 	"slipway/plan"
 )
 
-// mkdir emits WORKDIR.
+// mkdir emits a WORKDIR: a file operation that creates the directory.
 func (e *emitter) mkdir(out llb.Output, s *plan.Mkdir) llb.Output {
 	f := &file{base: out, actions: make([]action, 1)}
 	a := &f.actions[0]
 	a.owner = chown(s.Owner)
 	a.msg.Action = &pb.FileAction_Mkdir{Mkdir: &pb.FileActionMkDir{
-		Path: clean(s.Path), Mode: 0o755, MakeParents: true, Owner: a.owner, Timestamp: timestamp(s.Created),
+		Path: cleanPath(s.Path), Mode: 0o755, MakeParents: true, Owner: a.owner, Timestamp: timestamp(s.Created),
 	}}
 	return e.newOp(f, &s.StepInfo)
 }

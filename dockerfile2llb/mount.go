@@ -10,7 +10,7 @@ import (
 	"slipway/plan"
 )
 
-// mount adds a --mount to x.
+// mount adds the mount m to x.
 func (e *emitter) mount(x *exec, m *plan.Mount) error {
 	switch m.Type {
 	case plan.MountSecret:
@@ -50,6 +50,7 @@ func (e *emitter) mount(x *exec, m *plan.Mount) error {
 	return nil
 }
 
+// sharing returns the sharing mode with the given name, by default shared.
 func sharing(name string) pb.CacheSharingOpt {
 	switch name {
 	case "private":
@@ -60,8 +61,8 @@ func sharing(name string) pb.CacheSharingOpt {
 	return pb.CacheSharingOpt_SHARED
 }
 
-// ownedCache returns an initial directory for a cache mount, with the requested
-// owner and mode.
+// ownedCache returns the initial tree for a cache mount: the directory /cache with the
+// requested owner and mode.
 func ownedCache(src llb.Output, m *plan.Mount) llb.Output {
 	uid, gid, mode := owner(m, 0o755)
 	return llb.NewState(src).File(
@@ -70,8 +71,7 @@ func ownedCache(src llb.Output, m *plan.Mount) llb.Output {
 	).Output()
 }
 
-// owner returns the uid, gid and mode of m. The defaults are 0, 0 and the given
-// mode.
+// owner returns the uid, gid and mode of m. The defaults are 0, 0 and mode.
 func owner(m *plan.Mount, mode uint64) (uid, gid, perm uint32) {
 	get := func(p *uint64, otherwise uint64) uint32 {
 		if p == nil {
@@ -82,7 +82,7 @@ func owner(m *plan.Mount, mode uint64) (uid, gid, perm uint32) {
 	return get(m.UID, 0), get(m.GID, 0), get(m.Mode, mode)
 }
 
-// secret adds a secret to the process x, as a file, a variable, or both.
+// secret adds a secret to the process as a file, a variable, or both.
 func (x *exec) secret(m *plan.Mount) {
 	if m.Env != nil {
 		x.msg.Secretenv = append(x.msg.Secretenv, &pb.SecretEnv{ID: m.ID, Name: *m.Env, Optional: !m.Required})
@@ -93,19 +93,19 @@ func (x *exec) secret(m *plan.Mount) {
 	opt := &pb.SecretOpt{ID: m.ID, Optional: !m.Required}
 	opt.Uid, opt.Gid, opt.Mode = owner(m, 0o400)
 	to := &pb.Mount{Input: int64(pb.Empty), Dest: m.Target, MountType: pb.MountType_SECRET, SecretOpt: opt}
-	// Secrets precede sockets.
-	i := slices.IndexFunc(x.special, func(m *pb.Mount) bool { return m.MountType == pb.MountType_SSH })
+	// All secrets precede the sockets of SSH agents.
+	i := slices.IndexFunc(x.clientMounts, func(m *pb.Mount) bool { return m.MountType == pb.MountType_SSH })
 	if i < 0 {
-		i = len(x.special)
+		i = len(x.clientMounts)
 	}
-	x.special = slices.Insert(x.special, i, to)
+	x.clientMounts = slices.Insert(x.clientMounts, i, to)
 }
 
-// ssh adds the socket of an ssh agent. The first one is set as SSH_AUTH_SOCK,
-// unless the Dockerfile sets the variable.
+// ssh adds the socket of an SSH agent. The first socket also becomes SSH_AUTH_SOCK,
+// unless the Dockerfile sets this variable.
 func (x *exec) ssh(m *plan.Mount) {
 	n := 0
-	for _, have := range x.special {
+	for _, have := range x.clientMounts {
 		if have.MountType == pb.MountType_SSH {
 			n++
 		}
@@ -119,5 +119,5 @@ func (x *exec) ssh(m *plan.Mount) {
 	}
 	opt := &pb.SSHOpt{ID: m.ID, Optional: !m.Required}
 	opt.Uid, opt.Gid, opt.Mode = owner(m, 0o600)
-	x.special = append(x.special, &pb.Mount{Input: int64(pb.Empty), Dest: target, MountType: pb.MountType_SSH, SSHOpt: opt})
+	x.clientMounts = append(x.clientMounts, &pb.Mount{Input: int64(pb.Empty), Dest: target, MountType: pb.MountType_SSH, SSHOpt: opt})
 }

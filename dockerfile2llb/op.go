@@ -18,52 +18,55 @@ import (
 	"slipway/source"
 )
 
-// op is an operation that is built from protobuf messages, without the states
-// and options of client/llb. It implements llb.Vertex and has one output.
+// op is an operation built from protobuf messages, without the states and options of
+// client/llb. It implements llb.Vertex and llb.Output, and has one output. Safe for
+// concurrent use.
 type op struct {
 	body
 	description map[string]string
 	ignoreCache bool
 	progress    *pb.ProgressGroup
 	resources   *pb.LinuxResources
-	places      []*llb.SourceLocation
-	at          source.Range       // range of the instruction, for errors
-	platform    *ocispecs.Platform // platform of processes that start from this output; nil if unspecified
+	locations   []*llb.SourceLocation
+	location    source.Range       // the instruction, for errors
+	platform    *ocispecs.Platform // the platform of processes that start from this output; nil if unspecified
 
-	mu     sync.Mutex
-	of     *llb.Constraints // constraints of the cached fields below
-	digest digest.Digest
-	data   []byte
-	meta   *pb.OpMetadata
+	mu          sync.Mutex
+	constraints *llb.Constraints // the constraints for which Marshal cached the fields below
+	digest      digest.Digest
+	data        []byte
+	meta        *pb.OpMetadata
 }
 
 // body is the part of an operation that depends on its kind.
 type body interface {
-	// Inputs returns the inputs of the operation, in the order of the
-	// definition.
+	// Inputs returns the inputs of the operation in the order in which the definition
+	// lists them.
 	Inputs() []llb.Output
 	// index returns the index of the output that the next step uses.
 	index() int64
-	// write fills in the message and adds the capabilities that it requires.
+	// write encodes the operation into the message and adds the capabilities that it
+	// requires.
 	write(ctx context.Context, c *llb.Constraints, to *message) error
 }
 
-// message is an operation that is being encoded.
+// message is an operation during its encoding.
 type message struct {
 	pb.Op
-	at     source.Range // range of the instruction, for errors
-	filter pb.WorkerConstraints
-	caps   map[string]bool
+	location source.Range // the instruction, for errors
+	filter   pb.WorkerConstraints
+	caps     map[string]bool
 }
 
-func (m *message) need(ids ...apicaps.CapID) {
+// require adds capabilities that the operation requires.
+func (m *message) require(ids ...apicaps.CapID) {
 	for _, id := range ids {
 		m.caps[string(id)] = true
 	}
 }
 
-// input adds an input, unless it already exists, and returns its index. If out
-// is nil, it returns pb.Empty.
+// input adds out to the inputs of the operation, unless it is one already, and returns
+// its index. If out is nil, it returns pb.Empty.
 func (m *message) input(ctx context.Context, out llb.Output, c *llb.Constraints) (int64, error) {
 	if out == nil {
 		return int64(pb.Empty), nil
@@ -81,21 +84,22 @@ func (m *message) input(ctx context.Context, out llb.Output, c *llb.Constraints)
 	return int64(len(m.Inputs) - 1), nil
 }
 
-// newOp returns the operation of a step.
+// newOp returns the operation with the body b for a step.
 func (e *emitter) newOp(b body, s *plan.StepInfo) *op {
 	return &op{
 		body:        b,
 		description: map[string]string{customName: s.Name},
 		ignoreCache: s.NoCache,
-		places:      e.places(s.Range),
-		at:          s.Range,
+		locations:   e.sourceLocations(s.Range),
+		location:    s.Range,
 	}
 }
 
 // Output implements llb.Vertex.
 func (o *op) Output() llb.Output { return o }
 
-// Platform returns the platform of processes that start from o.
+// Platform returns the platform of processes that start from o, or nil if it is
+// unspecified.
 func (o *op) Platform() *ocispecs.Platform { return o.platform }
 
 // Vertex implements llb.Output.
@@ -113,54 +117,54 @@ func (o *op) ToInput(ctx context.Context, c *llb.Constraints) (*pb.Input, error)
 	return &pb.Input{Digest: string(dgst), Index: o.index()}, nil
 }
 
-// Marshal implements llb.Vertex. It caches the result for the constraints, of
-// which it uses the platform and the capabilities.
+// Marshal implements llb.Vertex. It uses the platform and the capabilities in c, and
+// caches the result for c.
 //
-// Upstream: capabilities required by an earlier definition are retained.
+// Upstream: the result also has the capabilities from earlier calls.
 func (o *op) Marshal(ctx context.Context, c *llb.Constraints) (digest.Digest, []byte, *pb.OpMetadata, []*llb.SourceLocation, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.of == c {
-		return o.digest, o.data, o.meta, o.places, nil
+	if o.constraints == c {
+		return o.digest, o.data, o.meta, o.locations, nil
 	}
-	m := message{at: o.at, caps: map[string]bool{}}
+	m := message{location: o.location, caps: map[string]bool{}}
 	if o.meta != nil {
 		maps.Copy(m.caps, o.meta.Caps)
 	}
 	m.filter.Filter = c.WorkerConstraints
 	m.Constraints = &m.filter
 	if err := o.write(ctx, c, &m); err != nil {
-		return "", nil, nil, nil, at(o.at, err)
+		return "", nil, nil, nil, withRange(o.location, err)
 	}
-	// Unlike MarshalVT, proto.Marshal rejects invalid UTF-8 and sorts
-	// attributes.
+	// Unlike MarshalVT, proto.Marshal rejects invalid UTF-8 and sorts attributes.
 	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(&m.Op)
 	if err != nil {
-		return "", nil, nil, nil, o.badText(err)
+		return "", nil, nil, nil, o.encodingError(err)
 	}
-	o.of, o.data, o.digest = c, data, digest.FromBytes(data)
+	o.constraints, o.data, o.digest = c, data, digest.FromBytes(data)
 	o.meta = &pb.OpMetadata{
 		Description: o.description, IgnoreCache: o.ignoreCache, ProgressGroup: o.progress,
 		LinuxResources: o.resources, Caps: m.caps,
 	}
-	return o.digest, o.data, o.meta, o.places, nil
+	return o.digest, o.data, o.meta, o.locations, nil
 }
 
-// badText returns an error for an operation that cannot be encoded because a
-// text is not UTF-8. It points at the first invalid bytes of the instruction.
-func (o *op) badText(err error) error {
-	d := diag.Errorf(o.at, "%w", err)
-	start, end := invalidUTF8(o.at.String())
+// encodingError returns an error for an operation that cannot be encoded because a string
+// is not UTF-8. It points at the first invalid bytes in the instruction, if there are
+// any.
+func (o *op) encodingError(err error) error {
+	d := diag.Errorf(o.location, "%w", err)
+	start, end := invalidUTF8(o.location.String())
 	if start == end {
 		return d.Hinted("a variable that the instruction expands has bytes that are not UTF-8")
 	}
-	bad := o.at
-	bad.Start, bad.End = o.at.Start+start, o.at.Start+end
-	return diag.Errorf(bad, "%w", err).In(o.at).Hinted("save the file as UTF-8")
+	invalid := o.location
+	invalid.Start, invalid.End = o.location.Start+start, o.location.Start+end
+	return diag.Errorf(invalid, "%w", err).In(o.location).Hinted("save the file as UTF-8")
 }
 
-// invalidUTF8 returns the range of the first invalid bytes of s. If s is valid,
-// start equals end.
+// invalidUTF8 returns the range of the first invalid bytes in s. If s is valid, start
+// equals end.
 func invalidUTF8(s string) (start, end int) {
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])

@@ -20,13 +20,14 @@ import (
 	"slipway/source"
 )
 
-// faults is an archive with a Dockerfile for each kind of error. Each is
-// followed by the error as users see it: file, line, column, text and caret.
-const faults = "testdata/faults.txtar"
+// errorsFile is an archive with a Dockerfile for each kind of error. The file after a
+// Dockerfile is the error as users see it: file, line, column, text and caret.
+const errorsFile = "testdata/errors.txtar"
 
-// TestFaults converts every file of the archive. UPDATE=1 rewrites the errors.
-func TestFaults(t *testing.T) {
-	a, err := txtar.ParseFile(faults)
+// TestErrors compares the error for every Dockerfile in the archive. UPDATE=1 rewrites
+// the errors.
+func TestErrors(t *testing.T) {
+	a, err := txtar.ParseFile(errorsFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +37,7 @@ func TestFaults(t *testing.T) {
 		if want.Name != in.Name+"/error" {
 			t.Fatalf("%s is followed by %s", in.Name, want.Name)
 		}
-		got := describeFault(in.Data)
+		got := describeError(in.Data)
 		seen[got] = true
 		if os.Getenv("UPDATE") != "" {
 			want.Data = []byte(got)
@@ -46,17 +47,17 @@ func TestFaults(t *testing.T) {
 		}
 	}
 	if len(seen) < 120 {
-		t.Errorf("only %d kinds of errors", len(seen))
+		t.Errorf("%d kinds of errors, want at least 120", len(seen))
 	}
 	if os.Getenv("UPDATE") != "" {
-		if err := os.WriteFile(faults, txtar.Format(a), 0o644); err != nil {
+		if err := os.WriteFile(errorsFile, txtar.Format(a), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// describeFault formats the first error of a file.
-func describeFault(text []byte) string {
+// describeError formats the first error for a Dockerfile.
+func describeError(text []byte) string {
 	err := convertText(text)
 	if err == nil {
 		return "no error\n"
@@ -76,6 +77,7 @@ func describeFault(text []byte) string {
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }
 
+// convertText converts and encodes the Dockerfile text.
 func convertText(text []byte) error {
 	f, diags := parser.Parse(source.NewFile("Dockerfile", text))
 	if err := diags.Err(); err != nil {
