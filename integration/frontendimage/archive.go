@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 )
 
-// WriteArchive writes index to file as an OCI archive, which is a tar of an OCI
-// image layout. docker load, skopeo and BuildKit's tests can read it.
+// WriteArchive writes index to file as an OCI archive: a tar of an OCI image layout. docker
+// load, skopeo and BuildKit's tests can read it.
 func WriteArchive(file string, index v1.ImageIndex) (err error) {
 	dir, err := os.MkdirTemp("", "slipway-layout-")
 	if err != nil {
@@ -30,8 +30,7 @@ func WriteArchive(file string, index v1.ImageIndex) (err error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
-	// Write to a temporary file and rename it, so that readers see a complete
-	// file.
+	// Write to a temporary file and rename it, so that file is always complete.
 	out, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+"-")
 	if err != nil {
 		return err
@@ -54,7 +53,7 @@ func WriteArchive(file string, index v1.ImageIndex) (err error) {
 	return os.Rename(out.Name(), file)
 }
 
-// tarDir writes the files under dir, sorted by name.
+// tarDir writes a tar of the files below dir to w, sorted by name.
 func tarDir(w io.Writer, dir string) error {
 	tw := tar.NewWriter(w)
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {

@@ -15,28 +15,28 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// BuildFlags returns the flags of `go build` for the program.
+// BuildFlags returns the flags of go build for the frontend program.
 //
-// The tag grpcnotrace omits gRPC's debug pages, which are not accessible here.
-// They use html/template, and because templates call methods by name, they
-// prevent the linker from removing unused methods.
+// The tag grpcnotrace omits gRPC's debug pages, which a frontend cannot serve. They use
+// html/template. Templates call methods by name, so the linker could not remove any unused
+// method.
 func BuildFlags() []string {
 	return []string{"-tags", "grpcnotrace", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w"}
 }
 
-// A Binary is the program built for one platform.
+// A Binary is the frontend program for one platform.
 type Binary struct {
 	Platform v1.Platform
 	Content  []byte
 }
 
-// Compile builds the program for each platform, from the repository at root.
+// Compile builds the frontend program for each platform. root is the root of the repository.
 func Compile(ctx context.Context, root string, platforms []v1.Platform) ([]Binary, error) {
 	return CompilePackage(ctx, root, PackagePath, platforms)
 }
 
-// CompilePackage builds another program of the repository in the same way.
-// flags override the default flags.
+// CompilePackage builds the program of package pkg for each platform. root is the root of the
+// repository. flags follow those of BuildFlags and override them.
 func CompilePackage(ctx context.Context, root, pkg string, platforms []v1.Platform, flags ...string) ([]Binary, error) {
 	dir, err := os.MkdirTemp("", "slipway-image-")
 	if err != nil {
@@ -62,8 +62,8 @@ func CompilePackage(ctx context.Context, root, pkg string, platforms []v1.Platfo
 	return list, nil
 }
 
-// Upstream returns BuildKit's own frontend program for this machine, for an
-// image to compare ours with.
+// Upstream returns BuildKit's own frontend program for the platform of this machine. Tests
+// compare ours with it.
 func Upstream(ctx context.Context, log io.Writer) ([]Binary, error) {
 	path, err := toolbox.Path(ctx, log, "upstream-frontend")
 	if err != nil {

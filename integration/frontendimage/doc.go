@@ -1,11 +1,9 @@
-// Package frontendimage creates the container image that builders run as the
-// Dockerfile frontend: a static program on an empty filesystem.
+// Package frontendimage creates the container image that builders run as the Dockerfile
+// frontend. The image contains only a static program, and is reproducible.
 //
-// The Dockerfile in the root of the repository describes the same image, for
-// users who have a builder and can pull a Go image. This package needs only Go,
-// so that tests and first experiments do not depend on a builder. A test checks
-// that both are equal. The image is reproducible.
+// The Dockerfile in the root of the repository describes the same image, for users who have a
+// builder and can pull a Go image. This package needs only Go, so tests and first experiments
+// do not depend on a builder. A test checks that both images are equal.
 //
-// labels.go contains the labels that a builder reads before it starts the
-// image.
+// labels.go contains the labels that a builder reads before it starts the frontend.
 package frontendimage

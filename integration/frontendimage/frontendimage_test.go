@@ -17,8 +17,8 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// TestDockerfile checks that the Dockerfile in the root of the repository
-// creates the same image as this package.
+// TestDockerfile checks that the Dockerfile in the root of the repository specifies the same
+// image config as this package.
 func TestDockerfile(t *testing.T) {
 	root, err := toolbox.Root()
 	if err != nil {
@@ -75,7 +75,7 @@ func TestDockerfile(t *testing.T) {
 	}
 }
 
-// TestReproducible writes the archive twice and compares the bytes.
+// TestReproducible checks that writing the archive twice gives equal bytes.
 func TestReproducible(t *testing.T) {
 	var archives [2][]byte
 	for i := range archives {

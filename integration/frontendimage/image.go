@@ -16,10 +16,11 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// epoch is the time of everything in the image.
+// epoch returns the time of every file and of the image itself. A constant time makes the
+// image reproducible.
 func epoch() time.Time { return time.Unix(0, 0).UTC() }
 
-// Index returns the image for the given binaries, one platform each, in order.
+// Index returns an image index with one image per binary, in the order of binaries.
 func Index(binaries []Binary) (v1.ImageIndex, error) {
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, b := range binaries {
@@ -66,7 +67,7 @@ func image(b Binary) (v1.Image, error) {
 	cf.OS, cf.Architecture, cf.Variant = b.Platform.OS, b.Platform.Architecture, b.Platform.Variant
 	cf.Created = v1.Time{Time: epoch()}
 	cf.Config = v1.Config{
-		// The default environment of FROM scratch.
+		// BuildKit sets this environment for FROM scratch.
 		Env:        []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
 		WorkingDir: "/",
 		Entrypoint: []string{BinaryPath},
@@ -75,7 +76,7 @@ func image(b Binary) (v1.Image, error) {
 	return mutate.ConfigFile(img, cf)
 }
 
-// layerTar returns the only layer: the program and its directory.
+// layerTar returns the only layer of an image: a tar of the program and its parent directory.
 func layerTar(binary []byte) ([]byte, error) {
 	var buf bytes.Buffer
 	tw := tar.NewWriter(&buf)

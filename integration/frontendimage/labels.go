@@ -2,22 +2,20 @@ package frontendimage
 
 import "strings"
 
-// BinaryPath is the path of the program in the image.
+// BinaryPath is the path of the frontend program in the image.
 const BinaryPath = "/bin/dockerfile-frontend"
 
-// PackagePath is the directory of the program's source, relative to the
+// PackagePath is the source directory of the frontend program, relative to the root of the
 // repository.
 const PackagePath = "cmd/dockerfile-frontend"
 
-// Labels returns the labels that the builder reads before it starts the
-// frontend.
+// Labels returns the image labels that a builder reads before it starts the frontend.
 func Labels() map[string]string {
 	return map[string]string{
-		// Run without a network: the builder fetches everything that a build
-		// needs.
+		// The frontend needs no network: the builder fetches everything.
 		"moby.buildkit.frontend.network.none": "true",
-		// Capabilities of the frontend. If a build needs any other, the builder
-		// rejects it before it starts the frontend.
+		// The builder rejects a build that requires a capability outside this list before it
+		// starts the frontend.
 		"moby.buildkit.frontend.caps": strings.Join([]string{
 			"moby.buildkit.frontend.inputs",
 			"moby.buildkit.frontend.subrequests",

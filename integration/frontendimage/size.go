@@ -13,12 +13,12 @@ import (
 	"text/tabwriter"
 )
 
-// shownGroups is the maximum number of groups that WriteSizes prints by name.
+// shownGroups is the maximum number of groups that WriteSizes prints individually.
 const shownGroups = 30
 
-// WriteSizes prints the composition of a program with a symbol table: its
-// sections, and the code and data of each module and each top-level directory
-// of Go's standard library.
+// WriteSizes prints how the size of a program is composed: its sections, and the code and data
+// of each module and each top-level directory of Go's standard library. The program needs a
+// symbol table.
 func WriteSizes(w io.Writer, program []byte) error {
 	f, err := elf.NewFile(bytes.NewReader(program))
 	if err != nil {
@@ -51,7 +51,7 @@ func WriteSizes(w io.Writer, program []byte) error {
 	return tw.Flush()
 }
 
-// sections are the relevant sections of a stripped program.
+// sections maps the names of the sections that a stripped program contains to descriptions.
 func sections() map[string]string {
 	return map[string]string{
 		".text":      "machine code",
@@ -62,7 +62,7 @@ func sections() map[string]string {
 	}
 }
 
-// groupSizes returns the total size of the symbols of each group.
+// groupSizes returns the total size in bytes of the symbols in each group.
 func groupSizes(f *elf.File) (map[string]uint64, error) {
 	symbols, err := f.Symbols()
 	if err != nil {
@@ -79,9 +79,8 @@ func groupSizes(f *elf.File) (map[string]uint64, error) {
 	return sizes, nil
 }
 
-// groupOf returns the module of a symbol, or "std" and the top-level directory
-// of Go's standard library. For symbols that the linker creates, it returns
-// their kind.
+// groupOf returns the group of a symbol: its module, or "std DIRECTORY" for Go's standard
+// library. The group of a symbol that the linker creates is the symbol's kind.
 func groupOf(symbol string) string {
 	if rest, ok := strings.CutPrefix(symbol, "go:"); ok {
 		kind, _, _ := strings.Cut(rest, ".")
@@ -91,13 +90,13 @@ func groupOf(symbol string) string {
 	for _, made := range []string{"eq.", "hash.", "namedata."} {
 		symbol = strings.TrimLeft(strings.TrimPrefix(symbol, made), "*")
 	}
-	symbol, _, _ = strings.Cut(symbol, "[") // type parameters
+	symbol, _, _ = strings.Cut(symbol, "[") // remove type parameters
 	dir, last := "", symbol
 	if i := strings.LastIndexByte(symbol, '/'); i >= 0 {
 		dir, last = symbol[:i+1], symbol[i+1:]
 	}
 	last, _, _ = strings.Cut(last, ".")
-	path, err := url.PathUnescape(dir + last) // the linker escapes dots as %2e
+	path, err := url.PathUnescape(dir + last) // the linker escapes dots in paths as %2e
 	if err != nil {
 		path = dir + last
 	}

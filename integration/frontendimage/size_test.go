@@ -29,9 +29,9 @@ func TestGroupOf(t *testing.T) {
 	}
 }
 
-// TestDeadCode checks that the program contains no template packages. Because
-// templates call methods by name, the linker would keep every method, and the
-// program would be a third larger.
+// TestDeadCode checks that the frontend program contains no template packages. Templates call
+// methods by name, so the linker would keep every method, and the program would grow by a
+// third.
 func TestDeadCode(t *testing.T) {
 	root, err := toolbox.Root()
 	if err != nil {

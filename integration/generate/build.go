@@ -11,25 +11,26 @@ import (
 	"slipway/internal/golden"
 )
 
-// Build is a Dockerfile with its options and files.
+// Build is a generated Dockerfile with its frontend options and files.
 type Build struct {
 	Text     string
-	Platform string            // value of the option platform; "" if not set
-	Opts     map[string]string // all other options
-	Worker   []string          // platforms of the worker; default linux/amd64
-	Missing  []string          // capabilities that the daemon lacks
-	Files    map[string]string // files of the archive: context files, images
+	Platform string            // frontend option platform; "" if not set
+	Opts     map[string]string // all other frontend options
+	Worker   []string          // platforms of the builder; nil for linux/amd64
+	Missing  []string          // LLB capabilities that the builder lacks
+	Files    map[string]string // context files and image configs, by name in the archive of a test case
 }
 
-// New generates the n-th build of a seed.
+// New generates build number n of the sequence that seed selects. Equal arguments give equal
+// builds.
 func New(seed, n uint64) *Build {
-	g := &gen{
+	g := &generator{
 		Rand:   rand.New(rand.NewPCG(seed, n)), //nolint:gosec // must be reproducible
 		opts:   map[string]string{},
 		files:  map[string]string{},
 		escape: `\`,
 	}
-	g.faults = g.chance(4)
+	g.allowErrors = g.chance(4)
 	b := &Build{Platform: g.platform(), Opts: g.opts, Files: g.files}
 	g.windows = strings.HasPrefix(b.Platform, "windows") || g.chance(40)
 	g.images()
@@ -42,12 +43,12 @@ func New(seed, n uint64) *Build {
 		}
 	}
 	if g.chance(10) {
-		b.Missing = g.some(capabilities, 3)
+		b.Missing = g.sample(capabilities, 3)
 	}
 	return b
 }
 
-// Clone returns a copy that can be modified.
+// Clone returns a deep copy of b.
 func (b *Build) Clone() *Build {
 	c := *b
 	c.Opts, c.Files = maps.Clone(b.Opts), maps.Clone(b.Files)
@@ -55,12 +56,12 @@ func (b *Build) Clone() *Build {
 	return &c
 }
 
-// Archive returns the build as a case of the corpus.
+// Archive returns the build as a test case in the format of testdata. title is its first line.
 func (b *Build) Archive(title string) []byte {
 	var s strings.Builder
 	fmt.Fprintf(&s, "# %s\n", title)
 	for _, key := range slices.Sorted(maps.Keys(b.Opts)) {
-		fmt.Fprintf(&s, "opts: %s=%s\n", key, quoted(b.Opts[key]))
+		fmt.Fprintf(&s, "opts: %s=%s\n", key, quoteOption(b.Opts[key]))
 	}
 	platform := b.Platform
 	if platform == "" {
@@ -81,16 +82,16 @@ func (b *Build) Archive(title string) []byte {
 	return []byte(s.String() + body.String())
 }
 
-// quoted quotes the value of an option if the header requires it.
-func quoted(v string) string {
+// quoteOption returns v, quoted if the header syntax requires quotes.
+func quoteOption(v string) string {
 	if v == "" || strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r == '"' || r == '`' || r == '\'' || r > '~' }) {
 		return strconv.Quote(v)
 	}
 	return v
 }
 
-// writeFile adds a file. It uses Go string literals if an archive or an editor
-// would corrupt the text.
+// writeFile adds a file to a test case. It writes text as Go string literals if an archive or
+// an editor would change it.
 func writeFile(header, body *strings.Builder, name, text string) {
 	fmt.Fprintf(body, "-- %s --\n", name)
 	if isPlain(text) {
@@ -121,33 +122,34 @@ func isPlain(text string) bool {
 	return true
 }
 
-// Case returns the build as a case with the given name, category/words.
+// Case returns the build as a test case. name has the form category/words.
 func (b *Build) Case(name string) (*golden.Case, error) {
 	return golden.Parse(name, b.Archive("A generated build"))
 }
 
-// gen generates one build.
-type gen struct {
+// generator generates one build.
+type generator struct {
 	*rand.Rand
 	opts, files map[string]string
 	escape      string
 	windows     bool
-	faults      bool     // whether the build may contain errors
-	stages      []string // names of the stages so far
-	bases       []string // images that the case defines
+	allowErrors bool     // set if the build may contain errors
+	stages      []string // names of the stages generated so far
+	bases       []string // images whose config the test case contains
 	inTrigger   bool
 }
 
-// chance returns true with probability 1/n.
-func (g *gen) chance(n int) bool { return g.IntN(n) == 0 }
+// chance returns true with a probability of 1/n.
+func (g *generator) chance(n int) bool { return g.IntN(n) == 0 }
 
-// fault returns true with probability 1/n in builds that may contain errors.
-func (g *gen) fault(n int) bool { return g.faults && g.IntN(n) == 0 }
+// chanceOfError returns true with a probability of 1/n. It returns false if the build may not
+// contain errors.
+func (g *generator) chanceOfError(n int) bool { return g.allowErrors && g.IntN(n) == 0 }
 
-func (g *gen) pick(list ...string) string { return list[g.IntN(len(list))] }
+func (g *generator) pick(list ...string) string { return list[g.IntN(len(list))] }
 
-// some returns between one and most different entries of a list.
-func (g *gen) some(list []string, most int) []string {
+// sample returns between one and most different elements of list.
+func (g *generator) sample(list []string, most int) []string {
 	var out []string
 	for range 1 + g.IntN(most) {
 		if s := g.pick(list...); !slices.Contains(out, s) {
@@ -157,8 +159,8 @@ func (g *gen) some(list []string, most int) []string {
 	return out
 }
 
-// repeat joins one to three results of f.
-func (g *gen) repeat(sep string, f func() string) string {
+// repeat calls f one to three times and joins the results with sep.
+func (g *generator) repeat(sep string, f func() string) string {
 	var list []string
 	for range 1 + g.IntN(3) {
 		list = append(list, f())

@@ -1,11 +1,9 @@
-// Package generate generates random builds: Dockerfiles with frontend options
-// that are valid or nearly valid. They compare two frontends in situations that
-// no case covers.
+// Package generate generates random builds: Dockerfiles with frontend options that are valid
+// or nearly valid. They are used to compare two frontends where no test case does.
 //
-// A build depends only on a seed and a number, so findings can be reproduced on
-// another machine. About every third Dockerfile is corrupted after generation,
-// and most of the others contain few errors.
+// A build depends only on a seed and a number, so findings can be reproduced on any machine.
+// About one in three Dockerfiles is corrupted after it was generated. Most of the others
+// contain few errors.
 //
-// Out of scope: building and comparing (package differential), and deciding
-// whether a build is useful.
+// Package differential runs the builds and compares the results.
 package generate

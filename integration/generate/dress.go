@@ -9,8 +9,8 @@ func lower(s string) string { return strings.ToLower(s) }
 
 func title(s string) string { return s[:min(1, len(s))] + strings.ToLower(s[min(1, len(s)):]) }
 
-// mixed returns s with every other letter in lower case.
-func mixed(s string) string {
+// mixCase returns s with every second letter in lower case.
+func mixCase(s string) string {
 	b := []byte(s)
 	for i := 1; i < len(b); i += 2 {
 		b[i] |= 0x20
@@ -18,12 +18,12 @@ func mixed(s string) string {
 	return string(b)
 }
 
-// dress formats an instruction with blanks, comments and continuation lines.
-// The result ends with a line end.
-func (g *gen) dress(s string) string {
+// formatInstruction adds random blanks, comments and continuation lines to an instruction. The
+// result ends with a line end.
+func (g *generator) formatInstruction(s string) string {
 	line, rest, more := strings.Cut(g.recase(s), "\n")
 	if g.chance(6) {
-		line = g.continued(line)
+		line = g.splitLine(line)
 	}
 	if g.chance(25) {
 		line = g.pick(" ", "\t", "  ") + line
@@ -41,8 +41,8 @@ func (g *gen) dress(s string) string {
 	return before + line + "\n"
 }
 
-// continued splits a line at some of its blanks.
-func (g *gen) continued(line string) string {
+// splitLine replaces some blanks of a line with line continuations.
+func (g *generator) splitLine(line string) string {
 	var b strings.Builder
 	for i := range len(line) {
 		if line[i] != ' ' || !g.chance(3) {
@@ -58,8 +58,8 @@ func (g *gen) continued(line string) string {
 	return b.String()
 }
 
-// spoil changes a small part of a text, usually making it invalid.
-func (g *gen) spoil(text string) string {
+// corrupt changes a small part of text. The result is usually invalid.
+func (g *generator) corrupt(text string) string {
 	lines := strings.SplitAfter(text, "\n")
 	i := g.IntN(len(lines))
 	switch g.IntN(9) {
@@ -78,7 +78,7 @@ func (g *gen) spoil(text string) string {
 	return g.spoilBytes(text)
 }
 
-func (g *gen) spoilWords(line string) string {
+func (g *generator) spoilWords(line string) string {
 	words := strings.SplitAfter(line, " ")
 	i := g.IntN(len(words))
 	switch g.IntN(5) {
@@ -97,7 +97,7 @@ func (g *gen) spoilWords(line string) string {
 	return strings.Join(words, "")
 }
 
-func (g *gen) spoilBytes(text string) string {
+func (g *generator) spoilBytes(text string) string {
 	if text == "" {
 		return text
 	}

@@ -5,34 +5,35 @@ import (
 	"strings"
 )
 
-// dockerfile generates the whole text.
-func (g *gen) dockerfile() string {
+// dockerfile generates the text of the Dockerfile.
+func (g *generator) dockerfile() string {
 	var b strings.Builder
 	b.WriteString(g.directives())
 	for g.chance(3) {
-		b.WriteString(g.dress("ARG " + g.globalArg()))
+		b.WriteString(g.formatInstruction("ARG " + g.globalArg()))
 	}
 	n := 1 + g.IntN(4)
 	if g.chance(30) {
 		n += g.IntN(9)
 	}
 	for i := range n {
-		b.WriteString(g.dress("FROM " + g.from(i)))
+		b.WriteString(g.formatInstruction("FROM " + g.from(i)))
 		for range g.IntN(7) {
-			b.WriteString(g.dress(g.instruction()))
+			b.WriteString(g.formatInstruction(g.instruction()))
 		}
 	}
 	text := b.String()
 	if g.chance(5) {
 		for range 1 + g.IntN(2) {
-			text = g.spoil(text)
+			text = g.corrupt(text)
 		}
 	}
-	return g.ending(text)
+	return g.changeEnds(text)
 }
 
-// ending changes the whole text: line ends, byte order mark, end of file.
-func (g *gen) ending(text string) string {
+// changeEnds makes random changes to the whole text: other line ends, a byte order mark, a
+// missing final line end.
+func (g *generator) changeEnds(text string) string {
 	if g.chance(25) {
 		text = strings.ReplaceAll(text, "\n", "\r\n")
 	}
@@ -48,7 +49,7 @@ func (g *gen) ending(text string) string {
 	return text
 }
 
-func (g *gen) directives() string {
+func (g *generator) directives() string {
 	var b strings.Builder
 	if g.chance(30) {
 		b.WriteString(g.pick("#!/usr/bin/env docker\n", "# a comment\n", "\n", "# name=value\n"))
@@ -60,13 +61,13 @@ func (g *gen) directives() string {
 	if g.chance(30) {
 		b.WriteString(g.pick("# escape=\\\n", "# check=skip=all\n", "# check=skip=JSONArgsRecommended;experimental=all\n", "# check=error=false\n", "#check=experimental=all \n"))
 	}
-	if g.fault(40) {
+	if g.chanceOfError(40) {
 		b.WriteString(g.pick("# escape=x\n", "# escape=`\n# escape=`\n", "# escape=\n", "# syntax=docker/dockerfile:1\n"))
 	}
 	return b.String()
 }
 
-func (g *gen) globalArg() string {
+func (g *generator) globalArg() string {
 	switch g.IntN(8) {
 	case 0:
 		return "BASE=" + g.pick("alpine", "busybox", "scratch", "${TARGETOS}x", "golang:${A:-1}")
@@ -75,30 +76,30 @@ func (g *gen) globalArg() string {
 	case 2:
 		return g.arg()
 	}
-	return g.pick("A", "B", "C", "FOO") + g.pick("=one", "=two", "", "=", "=a/b:c", "=$A", "=${B:-x}", "=alpine", "='q $A'", "=${TARGETARCH}") + g.trouble(10, " D=${A:?}", " E=${", " =x", " A B")
+	return g.pick("A", "B", "C", "FOO") + g.pick("=one", "=two", "", "=", "=a/b:c", "=$A", "=${B:-x}", "=alpine", "='q $A'", "=${TARGETARCH}") + g.invalidText(10, " D=${A:?}", " E=${", " =x", " A B")
 }
 
-// from generates the words of FROM and records the stage.
-func (g *gen) from(i int) string {
+// from generates the arguments of the FROM of stage i and records the stage.
+func (g *generator) from(i int) string {
 	var b strings.Builder
 	if g.chance(8) {
-		fmt.Fprintf(&b, "--platform=%s ", g.plain("linux/amd64", "linux/arm64", "$BUILDPLATFORM", "${TARGETPLATFORM}", "windows/amd64", "linux/arm/v7", "linux", "amd64", "$TARGETOS/$TARGETARCH"))
+		fmt.Fprintf(&b, "--platform=%s ", g.simpleValue("linux/amd64", "linux/arm64", "$BUILDPLATFORM", "${TARGETPLATFORM}", "windows/amd64", "linux/arm/v7", "linux", "amd64", "$TARGETOS/$TARGETARCH"))
 	}
 	base := g.base()
 	b.WriteString(base)
 	name := ""
 	if g.chance(2) {
-		name = g.pick("base", "build", "dev", "s"+string(rune('0'+i)), "Mixed", "a.b-c_d", "tools", "alpine") + g.trouble(30, "$A", "!", "é")
+		name = g.pick("base", "build", "dev", "s"+string(rune('0'+i)), "Mixed", "a.b-c_d", "tools", "alpine") + g.invalidText(30, "$A", "!", "é")
 		b.WriteString(g.pick(" AS ", " AS ", " as ", " As ") + name)
 		g.stages = append(g.stages, strings.ToLower(name))
 	}
-	if g.fault(40) {
+	if g.chanceOfError(40) {
 		b.WriteString(g.pick(" AS", " x", " AS a b", " FOR x", " --platform=linux/arm64", " AS 1a", " AS scratch", " AS context"))
 	}
 	return b.String()
 }
 
-func (g *gen) base() string {
+func (g *generator) base() string {
 	if len(g.stages) > 0 && g.chance(3) {
 		s := g.pick(g.stages...)
 		if g.chance(20) {
@@ -110,16 +111,16 @@ func (g *gen) base() string {
 		return g.pick(g.bases...)
 	}
 	if g.chance(8) {
-		return g.pick("${BASE:-alpine}", "${BASE:-busybox:$TARGETARCH}", "alpine:${TARGETARCH}", "${A:-busybox}", "${UNSET:-scratch}", `"alpine"`, "${A:+alpine:}${A:-busybox}", "${TARGETOS:+ubuntu}") + g.trouble(4, "$", "${", "\"", "$BASE", `al\pine`, "${BASE:+busybox}", "${TARGETSTAGE}")
+		return g.pick("${BASE:-alpine}", "${BASE:-busybox:$TARGETARCH}", "alpine:${TARGETARCH}", "${A:-busybox}", "${UNSET:-scratch}", `"alpine"`, "${A:+alpine:}${A:-busybox}", "${TARGETOS:+ubuntu}") + g.invalidText(4, "$", "${", "\"", "$BASE", `al\pine`, "${BASE:+busybox}", "${TARGETSTAGE}")
 	}
 	return g.image()
 }
 
-func (g *gen) image() string {
+func (g *generator) image() string {
 	if g.windows && g.chance(2) {
 		return g.pick("mcr.microsoft.com/windows/nanoserver:ltsc2022", "mcr.microsoft.com/windows/servercore")
 	}
-	if g.fault(10) {
+	if g.chanceOfError(10) {
 		return g.pick("nosuch/image", "alpine:missing", "UPPER", "a:b:c", "alpin", "golnag:latest", "Scratch", "example.com/badconfig", "example.com/onbuild-bad",
 			"alpine@sha256:0", "example.com/arm64only", "-x", "base", "later", "docker.io/library/nosuch", "stage-0", "context", "a@b", ":", "alpine:")
 	}
@@ -129,8 +130,9 @@ func (g *gen) image() string {
 		"mcr.microsoft.com/windows/nanoserver")
 }
 
-// images adds images to the case, with any age, platform and triggers.
-func (g *gen) images() {
+// images adds image configs to the test case, with random creation times, platforms and
+// ONBUILD triggers.
+func (g *generator) images() {
 	if !g.chance(5) {
 		return
 	}
@@ -142,7 +144,7 @@ func (g *gen) images() {
 	g.inTrigger = false
 	config := fmt.Sprintf(`{"architecture":%s,"os":%s,"config":{"OnBuild":[%s],"Env":[%s],"WorkingDir":%s,"User":%s},"rootfs":{"type":"layers","diff_ids":[%s]}}`,
 		quote(g.pick("amd64", "arm64", "", "arm")), quote(g.pick("linux", "linux", "linux", "windows", "")),
-		quoteAll(onbuild), quoteAll(g.some([]string{"PATH=/p", "A=1", "A=2", "B", "=x", "B=$A", "path=/q", "C=", "HOME=/h"}, 3)),
+		quoteAll(onbuild), quoteAll(g.sample([]string{"PATH=/p", "A=1", "A=2", "B", "=x", "B=$A", "path=/q", "C=", "HOME=/h"}, 3)),
 		quote(g.pick("", "/", "/w", "rel", `C:\w`, "/a/../b", `\w`)), quote(g.pick("", "", "root", "1000", "ContainerUser")),
 		g.pick(`"sha256:1111111111111111111111111111111111111111111111111111111111111111"`, ""))
 	g.files["images/example.com/own.json"] = config + "\n"

@@ -5,39 +5,38 @@ import (
 	"strings"
 )
 
-// ownership generates flags that COPY and ADD share.
-func (g *gen) ownership() string {
+// ownership generates the flags that COPY and ADD share, for example --chown.
+func (g *generator) ownership() string {
 	var b strings.Builder
-	b.WriteString(g.maybe(5, "--chown=%s ", g.plain("1000", "1000:1000", "app", "app:staff", "root", "0:0", ":5", "a:b:c", "${A}")))
-	b.WriteString(g.maybe(6, "--chmod=%s ", g.plain("644", "0755", "u+rwx", "a=r,u+w", "7777", "+x", "go-w")+g.trouble(5, "8", "x", "99999", "u+", "+8")))
-	b.WriteString(g.maybe(5, "--link%s ", g.pick("", "", "=true", "=false")+g.trouble(10, "=x", "=")))
+	b.WriteString(g.optionalText(5, "--chown=%s ", g.simpleValue("1000", "1000:1000", "app", "app:staff", "root", "0:0", ":5", "a:b:c", "${A}")))
+	b.WriteString(g.optionalText(6, "--chmod=%s ", g.simpleValue("644", "0755", "u+rwx", "a=r,u+w", "7777", "+x", "go-w")+g.invalidText(5, "8", "x", "99999", "u+", "+8")))
+	b.WriteString(g.optionalText(5, "--link%s ", g.pick("", "", "=true", "=false")+g.invalidText(10, "=x", "=")))
 	for g.chance(10) {
 		fmt.Fprintf(&b, "--exclude=%s ", g.pick("*.o", "**/x", "!keep", "$A", "a b", `C:\x`, "[", "/a", ""))
 	}
-	b.WriteString(g.strayFlag())
+	b.WriteString(g.wrongFlag())
 	return b.String()
 }
 
-// strayFlag returns a flag of another instruction, an unknown one, or a
-// duplicate.
-func (g *gen) strayFlag() string {
-	return g.trouble(30, "--from=x ", "--platform=linux/amd64 ", "--mount=type=bind ", "--chown ", "--nosuch=1 ", "--checksum=sha256:x ", "--keep-git-dir ",
+// wrongFlag returns a flag that belongs to another instruction, does not exist, or is
+// repeated.
+func (g *generator) wrongFlag() string {
+	return g.invalidText(30, "--from=x ", "--platform=linux/amd64 ", "--mount=type=bind ", "--chown ", "--nosuch=1 ", "--checksum=sha256:x ", "--keep-git-dir ",
 		"--chmod=1 --chmod=2 ", "--parents=maybe ", "-- ", "--lnik ", "--interval=1s ", "--network=none ", `--chown="1 `, `--"chown"=1 `, "--=x ", "--unpack ")
 }
 
-func (g *gen) copyWords() string {
+func (g *generator) copyWords() string {
 	flags := g.ownership()
 	if g.chance(3) {
 		flags += "--from=" + g.source() + " "
 	}
-	flags += g.maybe(10, "--parents%s ", g.pick("", "", "=true", "=false"))
+	flags += g.optionalText(10, "--parents%s ", g.pick("", "", "=true", "=false"))
 	return flags + g.paths(false)
 }
 
-// source returns a value of --from: a stage by name or number, an image, or a
-// context.
-func (g *gen) source() string {
-	if g.fault(8) {
+// source generates a value of --from: a stage by name or number, an image, or a named context.
+func (g *generator) source() string {
+	if g.chanceOfError(8) {
 		return g.pick("$A", "${B}", "99", "-1", "later", "UPPER/x", "nosuch", "", "base", "+0", "07", "a:b:c", "${", "scratch", "context", "stage-0", "1e1", "own")
 	}
 	switch g.IntN(6) {
@@ -57,22 +56,22 @@ func (g *gen) source() string {
 	return g.image()
 }
 
-func (g *gen) addWords() string {
+func (g *generator) addWords() string {
 	flags := g.ownership()
-	flags += g.maybe(8, "--keep-git-dir%s ", g.pick("", "=true", "=false"))
-	flags += g.maybe(8, "--unpack%s ", g.pick("", "=true", "=false"))
-	flags += g.maybe(8, "--checksum=%s ", g.plain("sha256:24454f830cdb571e2c4ad15481119c43b3cafd48dd869a9b2945d1036d1dc68d", "0123456789012345678901234567890123456789")+g.trouble(6, "x", "md5:a"))
+	flags += g.optionalText(8, "--keep-git-dir%s ", g.pick("", "=true", "=false"))
+	flags += g.optionalText(8, "--unpack%s ", g.pick("", "=true", "=false"))
+	flags += g.optionalText(8, "--checksum=%s ", g.simpleValue("sha256:24454f830cdb571e2c4ad15481119c43b3cafd48dd869a9b2945d1036d1dc68d", "0123456789012345678901234567890123456789")+g.invalidText(6, "x", "md5:a"))
 	return flags + g.paths(true)
 }
 
-// paths generates sources and destination in one of the forms.
-func (g *gen) paths(add bool) string {
-	if g.fault(30) {
+// paths generates the sources and the destination of COPY or ADD, as words, JSON or heredocs.
+func (g *generator) paths(add bool) string {
+	if g.chanceOfError(30) {
 		return g.pick("", "one", "[]", `["a"]`, "a <<EOF", "<<EOF")
 	}
 	var words []string
 	for range 1 + g.IntN(2)*g.IntN(3) {
-		if add && g.chance(3) || !add && g.fault(25) {
+		if add && g.chance(3) || !add && g.chanceOfError(25) {
 			words = append(words, g.url())
 		} else {
 			words = append(words, g.path())
@@ -83,7 +82,7 @@ func (g *gen) paths(add bool) string {
 		return g.jsonArray(append(words, dest)...)
 	}
 	if g.chance(7) {
-		names := g.some([]string{"EOF", "FILE1", "a.txt", "X", "$A"}, 2)
+		names := g.sample([]string{"EOF", "FILE1", "a.txt", "X", "$A"}, 2)
 		for _, n := range names {
 			words = append(words, g.heredocWord(n))
 		}
@@ -95,27 +94,27 @@ func (g *gen) paths(add bool) string {
 	return strings.Join(append(words, dest), g.pick(" ", " ", " ", "  ", "\t"))
 }
 
-func (g *gen) url() string {
+func (g *generator) url() string {
 	u := g.pick("https://example.com/a.tar.gz", "http://example.com/", "https://example.com/x?y=z", "https://example.com/a/b%20c", "https://${A}/f",
 		"https://github.com/moby/buildkit.git", "https://github.com/moby/buildkit.git#v0.1", "git@github.com:moby/buildkit.git", "ssh://git@host/repo.git#main:sub",
 		"git://host/repo#:dir", "https://host/r.git?ref=main&subdir=a", "github.com/moby/buildkit", "https://host/r.git?tag=v1&keep-git-dir=true",
 		"https://host/r.git?submodules=false&fetch-by-commit=1", "HTTPS://example.com/x", "ftp://example.com/x", "https://[::1]/x")
-	return u + g.trouble(8, "?ref=", "?nosuch=1", "#a:b:c", "?ref=a&tag=b", "%zz", "?checksum=x", " ", "?subdir=a#:b", "?mtime=x", "?branch=a&branch=b")
+	return u + g.invalidText(8, "?ref=", "?nosuch=1", "#a:b:c", "?ref=a&tag=b", "%zz", "?checksum=x", " ", "?subdir=a#:b", "?mtime=x", "?branch=a&branch=b")
 }
 
-func (g *gen) run() string {
+func (g *generator) run() string {
 	var b strings.Builder
 	b.WriteString(" ")
 	for g.chance(4) {
 		b.WriteString("--mount=" + g.mount() + " ")
 	}
-	b.WriteString(g.maybe(15, "--network=%s ", g.pick("none", "host", "default")+g.trouble(4, "x", "")))
-	b.WriteString(g.maybe(15, "--security=%s ", g.pick("insecure", "sandbox")+g.trouble(4, "x", "")))
-	b.WriteString(g.maybe(20, "--device=%s ", g.pick("vendor.com/class=dev", "name=x", "a,required", "a,required=false")+g.trouble(4, ",b", ",x=y", ",required=x", ",name=")))
-	b.WriteString(g.strayFlag())
+	b.WriteString(g.optionalText(15, "--network=%s ", g.pick("none", "host", "default")+g.invalidText(4, "x", "")))
+	b.WriteString(g.optionalText(15, "--security=%s ", g.pick("insecure", "sandbox")+g.invalidText(4, "x", "")))
+	b.WriteString(g.optionalText(20, "--device=%s ", g.pick("vendor.com/class=dev", "name=x", "a,required", "a,required=false")+g.invalidText(4, ",b", ",x=y", ",required=x", ",name=")))
+	b.WriteString(g.wrongFlag())
 	switch g.IntN(8) {
 	case 0:
-		return b.String() + g.jsonArray(g.some([]string{"sh", "-c", "echo $A", "x", "", "--y"}, 3)...)
+		return b.String() + g.jsonArray(g.sample([]string{"sh", "-c", "echo $A", "x", "", "--y"}, 3)...)
 	case 1:
 		return b.String() + g.heredocs(g.heredocWord("EOF"), "EOF")
 	case 2:
@@ -124,19 +123,19 @@ func (g *gen) run() string {
 	return b.String() + strings.TrimLeft(g.command(), " ")
 }
 
-// mount generates the fields of --mount.
-func (g *gen) mount() string {
+// mount generates the value of a --mount flag.
+func (g *generator) mount() string {
 	typ := g.pick("bind", "cache", "tmpfs", "secret", "ssh", "")
 	var fields []string
 	if typ != "" {
-		fields = append(fields, "type="+g.plain(typ, typ, typ, strings.ToUpper(typ)))
+		fields = append(fields, "type="+g.simpleValue(typ, typ, typ, strings.ToUpper(typ)))
 	}
 	add := func(n int, key string, values ...string) {
 		if g.chance(n) {
-			fields = append(fields, key+"="+g.plain(values...))
+			fields = append(fields, key+"="+g.simpleValue(values...))
 		}
 	}
-	if !g.faults && (typ == "" || typ == "bind" || typ == "tmpfs" || typ == "cache") {
+	if !g.allowErrors && (typ == "" || typ == "bind" || typ == "tmpfs" || typ == "cache") {
 		fields = append(fields, "target=/t")
 	}
 	add(2, g.pick("target", "dst", "destination"), "/m", "/root/.cache", "rel", "/a/../b", "/m2", "/m/$A", "${A:-/x}")
@@ -163,9 +162,9 @@ func (g *gen) mount() string {
 		add(8, "gid", "1000", "0")
 	}
 	if g.chance(5) {
-		fields = append(fields, g.pick("ro", "rw", "readonly", "readwrite", "ro=false", "rw=true", "readonly=$A")+g.trouble(8, "=x", "="))
+		fields = append(fields, g.pick("ro", "rw", "readonly", "readwrite", "ro=false", "rw=true", "readonly=$A")+g.invalidText(8, "=x", "="))
 	}
-	if g.fault(6) {
+	if g.chanceOfError(6) {
 		fields = append(fields, g.pick("type=x", "nosuch=1", "required", "size=1", "mode=9", "uid=-1", "sharing=x", "from=$A", "from=a$", "x", "", "type=", "=", "sorce=a", `"id=a,b"`, `"target=/q`,
 			"from=99", "from=0", "id=a", "source=b", "env=X", "target=", "size=x", "required=maybe", `id="a"`, "${", "target=${", "env", "target=/", "from=", "uid=4294967296", "mode=$A"))
 	}

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// quote encodes a string as JSON.
+// quote returns s as a JSON string.
 func quote(s string) string {
 	data, err := json.Marshal(s)
 	if err != nil {
-		panic(fmt.Sprintf("a string does not marshal: %v", err)) // cannot happen
+		panic(fmt.Sprintf("a string does not marshal: %v", err)) // strings always marshal
 	}
 	return string(data)
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// capabilities are optional capabilities of a daemon that frontends query.
+// capabilities contains LLB capabilities that a builder may lack and frontends query.
 var capabilities = []string{
 	"source.image.resolvemode", "source.local.followpaths", "source.local.excludepatterns", "source.local.sharedkeyhint", "source.local.differ",
 	"source.git.keepgitdir", "source.git.checksum", "source.git.subdir", "source.http.checksum", "exec.meta.ulimit", "exec.meta.cdi", "exec.meta.cgroup.parent",
@@ -15,7 +15,7 @@ var capabilities = []string{
 	"exec.meta.proxyenv", "source.git.skipsubmodules", "source.git.fetchbycommit", "exec.mount.selector",
 }
 
-func (g *gen) platform() string {
+func (g *generator) platform() string {
 	switch g.IntN(12) {
 	case 0, 1, 2:
 		return "linux/amd64"
@@ -31,15 +31,15 @@ func (g *gen) platform() string {
 	return ""
 }
 
-// options adds options that match the generated Dockerfile.
-func (g *gen) options() {
+// options adds frontend options that fit the generated Dockerfile.
+func (g *generator) options() {
 	for range g.IntN(4) {
 		g.buildArg()
 	}
 	if len(g.stages) > 0 && g.chance(6) {
 		g.opts["target"] = g.pick(g.pick(g.stages...), strings.ToUpper(g.stages[0]))
 	}
-	if g.fault(20) {
+	if g.chanceOfError(20) {
 		g.opts["target"] = g.pick("base", "build", "DEV", "tools", "stage-0")
 	}
 	if g.chance(12) {
@@ -55,11 +55,11 @@ func (g *gen) options() {
 		g.limit()
 	}
 	if g.chance(12) {
-		g.files["context/.dockerignore"] = g.pick("*\n!a\n", "# c\n\n**/x\n", "Dockerfile\n", "a\n!a/b\n", "") + g.trouble(2, "!\n", "[\n")
+		g.files["context/.dockerignore"] = g.pick("*\n!a\n", "# c\n\n**/x\n", "Dockerfile\n", "a\n!a/b\n", "") + g.invalidText(2, "!\n", "[\n")
 	}
 }
 
-func (g *gen) buildArg() {
+func (g *generator) buildArg() {
 	switch g.IntN(8) {
 	case 0:
 		g.opts["build-arg:"+g.pick("TARGETPLATFORM", "TARGETOS", "TARGETARCH", "BUILDPLATFORM", "TARGETSTAGE", "PATH")] = g.pick("linux/arm64", "linux", "x", "", "windows/amd64")
@@ -67,25 +67,25 @@ func (g *gen) buildArg() {
 		g.opts["build-arg:"+g.pick("HTTP_PROXY", "https_proxy", "NO_PROXY", "No_Proxy", "ALL_PROXY", "ftp_proxy")] = g.pick("http://proxy", "")
 	case 2:
 		if g.chance(2) {
-			g.opts["build-arg:SOURCE_DATE_EPOCH"] = g.pick("0", "1700000000", "", "-1", "007") + g.trouble(8, "x", "99999999999999999999")
+			g.opts["build-arg:SOURCE_DATE_EPOCH"] = g.pick("0", "1700000000", "", "-1", "007") + g.invalidText(8, "x", "99999999999999999999")
 		} else {
-			g.opts["build-arg:"+g.pick("BUILDKIT_CACHE_MOUNT_NS", "BUILDKIT_SANDBOX_HOSTNAME", "BUILDKIT_MULTI_PLATFORM", "BUILDKIT_GIT_ADVICE", "BUILDKIT_CONTEXT_KEEP_GIT_DIR", "BUILDKIT_SBOM_SCAN_STAGE")] = g.pick("1", "true", "false", "") + g.trouble(8, "ns", "host")
+			g.opts["build-arg:"+g.pick("BUILDKIT_CACHE_MOUNT_NS", "BUILDKIT_SANDBOX_HOSTNAME", "BUILDKIT_MULTI_PLATFORM", "BUILDKIT_GIT_ADVICE", "BUILDKIT_CONTEXT_KEEP_GIT_DIR", "BUILDKIT_SBOM_SCAN_STAGE")] = g.pick("1", "true", "false", "") + g.invalidText(8, "ns", "host")
 		}
 	case 3:
-		g.opts["build-arg:BASE"] = g.pick("alpine", "scratch", "busybox:1", "base", "") + g.trouble(12, ":", "/X")
+		g.opts["build-arg:BASE"] = g.pick("alpine", "scratch", "busybox:1", "base", "") + g.invalidText(12, ":", "/X")
 	default:
 		g.opts["build-arg:"+g.pick("A", "B", "C", "FOO", "foo", "UNSET")] = g.pick("1", "one two", "", "/dir", "$B", `a"b`, "linux/arm64", "80", "é", "a,b")
 	}
 }
 
-// context adds a named context that replaces a stage or an image, or is new.
-func (g *gen) context() {
+// context adds a named context. It replaces a stage or an image, or has a new name.
+func (g *generator) context() {
 	name := g.pick("ctx", "files", "base", "alpine", "busybox", "tools", "build", "golang:latest", "alpine:3", "example.com/rich", "nginx")
-	name += g.maybe(5, "::%s", g.pick("linux/amd64", "linux/arm64", "windows/amd64"))
+	name += g.optionalText(5, "::%s", g.pick("linux/amd64", "linux/arm64", "windows/amd64"))
 	value := g.pick("docker-image://busybox", "docker-image:golang", "docker-image://scratch", "docker-image://example.com/onbuild", "docker-image://example.com/rich", "docker-image://mcr.microsoft.com/windows/nanoserver",
 		"local:dir", "local:dir", "local:dir", "oci-layout://store@sha256:0123456789012345678901234567890123456789012345678901234567890123", "https://host/r.git#main:sub",
 		"https://example.com/f.tar", "git://host/r", "docker-image://example.com/onbuild-deps", "docker-image://example.com/nopath", "docker-image://example.com/own", "docker-image://example.com/nolayers")
-	if g.fault(4) {
+	if g.chanceOfError(4) {
 		value = g.pick("nosuch", "x:y", "local:missing", "docker-image://nosuch", "docker-image://UPPER", "oci-layout://store", "input:none", "target:x", "", "git@host:x", "https://host/r.git?x=y", "docker-image://example.com/onbuild-bad", "docker-image://example.com/badconfig")
 	}
 	g.opts["context:"+name] = value
@@ -98,8 +98,8 @@ func (g *gen) context() {
 	}
 }
 
-// limit sets an option that applies to the whole build.
-func (g *gen) limit() {
+// limit sets a frontend option that applies to all steps of the build.
+func (g *generator) limit() {
 	type option struct{ key, value, bad string }
 	list := []option{
 		{"hostname", "host", ""},
@@ -118,25 +118,25 @@ func (g *gen) limit() {
 		{"cache-imports", `[{"Type":"registry","Attrs":{"ref":"x/y"}}]`, "["},
 		{"cache-from", "a/b,c/d", ""},
 		{"frontend.caps", "moby.buildkit.frontend.contexts", "nosuch"},
-		{"local-sessionid:context", "other", "none"}, // without a session, sources have random names
+		{"local-sessionid:context", "other", "none"}, // without a session id, local sources get random names
 		{"attest:provenance", "mode=max", `"`},
 	}
 	o := list[g.IntN(len(list))]
 	g.opts[o.key] = o.value
-	if g.fault(4) {
+	if g.chanceOfError(4) {
 		g.opts[o.key] = o.bad
 	}
 }
 
-// recase changes the case of a keyword.
-func (g *gen) recase(s string) string {
+// recase sometimes changes the case of the keyword at the start of s.
+func (g *generator) recase(s string) string {
 	if !g.chance(12) {
 		return s
 	}
 	for i := range s {
 		if s[i] < 'A' || s[i] > 'Z' {
 			word := s[:i]
-			return fmt.Sprint(g.pick(lower(word), title(word), mixed(word)), s[i:])
+			return fmt.Sprint(g.pick(lower(word), title(word), mixCase(word)), s[i:])
 		}
 	}
 	return s

@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// variable returns the name of a variable: of an ARG or ENV of the file,
-// predefined, or unset.
-func (g *gen) variable() string {
+// variable returns the name of a variable: one that the Dockerfile sets, a predefined one, or
+// an unset one.
+func (g *generator) variable() string {
 	return g.pick("A", "A", "B", "B", "C", "FOO", "foo", "_x1", "PATH", "HOME", "EMPTY", "LIST",
 		"TARGETPLATFORM", "TARGETOS", "TARGETARCH", "TARGETVARIANT", "TARGETSTAGE", "BUILDPLATFORM", "BUILDARCH",
 		"HTTP_PROXY", "SOURCE_DATE_EPOCH", "UNSET", "GREETING", "é")
 }
 
-// reference returns a reference to a variable in one of its forms.
-func (g *gen) reference() string {
+// reference generates a reference to a variable, with or without braces and modifiers.
+func (g *generator) reference() string {
 	v := g.variable()
-	if g.fault(12) {
+	if g.chanceOfError(12) {
 		return g.brokenReference(v)
 	}
 	switch g.IntN(14) {
@@ -26,7 +26,7 @@ func (g *gen) reference() string {
 	case 3, 4, 5, 6:
 		return "${" + v + "}"
 	case 7, 8:
-		return "${" + v + g.pick(":-", ":+", "-", "+") + g.inner() + "}"
+		return "${" + v + g.pick(":-", ":+", "-", "+") + g.operand() + "}"
 	case 9:
 		return "${" + g.pick("PATH", "HOME", "A", "TARGETOS") + g.pick(":?", "?") + g.pick("", "must be set", "$B") + "}"
 	case 10, 11:
@@ -38,21 +38,21 @@ func (g *gen) reference() string {
 	}
 }
 
-func (g *gen) brokenReference(v string) string {
+func (g *generator) brokenReference(v string) string {
 	return g.pick("${", "${"+v, "${}", "${"+v+":}", "${"+v+":=x}", "${"+v+"=x}", "${"+v+"/x}", "${-}", "${"+v+":?}",
 		"${"+v+"?unset}", "${UNSET:?no}", "${"+v+":-${B}", "${"+v+"#[a]}", `${`+v+`%\x}`, "${"+v+":#x}", "${${"+v+"}}", "$"+v+"}",
 		"${"+v+" }", "${ "+v+"}", "${"+v+"!}", "${!"+v+"}", "${"+v+"//a}", "${"+v+":", "${"+v+"//(/x}")
 }
 
-// inner returns the operand of a modifier.
-func (g *gen) inner() string {
+// operand generates the text after a modifier, for example x in ${v:-x}.
+func (g *generator) operand() string {
 	switch g.IntN(6) {
 	case 0:
 		return ""
 	case 1:
 		return g.reference()
 	case 2:
-		if g.fault(2) {
+		if g.chanceOfError(2) {
 			return `"quo ted"`
 		}
 		return g.pick(`'single'`, `"$A"`, `a\}b`)
@@ -61,17 +61,16 @@ func (g *gen) inner() string {
 	}
 }
 
-func (g *gen) pattern() string {
+func (g *generator) pattern() string {
 	return g.pick("*", "?", "a*", "*/", "/*", "l?n", `\*`, "x", "", "$B", "${C}", `"a"`, "*:", ":*", `\/`, "é")
 }
 
-func (g *gen) literal() string {
+func (g *generator) literal() string {
 	return g.pick("a", "b", "x1", "val", "one", "linux", "alpine", "1.2", "a-b", "a.b", "a/b", "é", "世", "=", "a=b", "0", "true", "%s", "{}")
 }
 
-// value returns a word with quotes, escapes and variables, without a blank
-// outside of quotes.
-func (g *gen) value() string {
+// value generates a word of quotes, escapes and variables. Blanks occur only inside quotes.
+func (g *generator) value() string {
 	var b strings.Builder
 	for range 1 + g.IntN(3) {
 		switch g.IntN(12) {
@@ -89,34 +88,34 @@ func (g *gen) value() string {
 			b.WriteString(g.pick(`""`, "''", `"a`+g.escape+`"b"`, ",", ";", "#", "~", "|", ">", "&", "*"))
 		}
 	}
-	if g.fault(40) {
+	if g.chanceOfError(40) {
 		b.WriteString(g.pick(`"`, "'", g.escape, "${"))
 	}
 	return b.String()
 }
 
-// key returns a name for ARG, ENV or LABEL.
-func (g *gen) key() string {
-	if g.fault(40) {
+// key generates a name for ARG, ENV or LABEL.
+func (g *generator) key() string {
+	if g.chanceOfError(40) {
 		return g.pick("", "1A", "A B", "$A", `"A"`, "a.b", "A-B", "${", "=")
 	}
 	return g.variable()
 }
 
-// plain returns a short value that is usually valid wherever words are
-// expanded.
-func (g *gen) plain(list ...string) string {
+// simpleValue returns an element of list, or a variable reference in its place. The value is
+// usually valid wherever words are expanded.
+func (g *generator) simpleValue(list ...string) string {
 	if g.chance(8) {
 		return g.pick("${A:-"+list[0]+"}", "${UNSET-"+list[0]+"}", "$A", "${B}")
 	}
-	if g.fault(15) {
+	if g.chanceOfError(15) {
 		return g.value()
 	}
 	return g.pick(list...)
 }
 
-// path returns a source or a destination.
-func (g *gen) path() string {
+// path generates a source or a destination.
+func (g *generator) path() string {
 	if g.windows && g.chance(2) {
 		return g.windowsPath()
 	}
@@ -134,36 +133,37 @@ func (g *gen) path() string {
 	}
 }
 
-func (g *gen) windowsPath() string {
+func (g *generator) windowsPath() string {
 	return g.pick(`C:\x`, "c:/x/", `C:\`, "C:/", `dir\sub`, `\abs`, `C:rel`, `.\x`, `..\x`, `a\..\b\`, "C:/Program/", `c:\$A`, `C:\x\.`) +
-		g.trouble(20, `D:\x`, "C:", `\\server\share`, `\\?\C:\x`, "d:/", "CC:/x", "C::/", `//server/share`)
+		g.invalidText(20, `D:\x`, "C:", `\\server\share`, `\\?\C:\x`, "d:/", "CC:/x", "C::/", `//server/share`)
 }
 
-// trouble returns one of the strings with probability 1/n in builds that may
-// contain errors, otherwise "".
-func (g *gen) trouble(n int, list ...string) string {
-	if g.fault(n) {
+// invalidText returns an element of list with a probability of 1/n, otherwise "". It returns
+// "" if the build may not contain errors.
+func (g *generator) invalidText(n int, list ...string) string {
+	if g.chanceOfError(n) {
 		return g.pick(list...)
 	}
 	return ""
 }
 
-// jsonArray formats words as a JSON array, or as an invalid one.
-func (g *gen) jsonArray(words ...string) string {
+// jsonArray returns words as a JSON array, which may be invalid if the build may contain
+// errors.
+func (g *generator) jsonArray(words ...string) string {
 	quoted := make([]string, len(words))
 	for i, w := range words {
 		quoted[i] = strconv.Quote(w)
 	}
 	s := "[" + strings.Join(quoted, g.pick(", ", ",", " , ")) + "]"
-	if g.fault(12) {
+	if g.chanceOfError(12) {
 		return g.pick("["+strings.Join(words, ", ")+"]", s+" x", s+",", strings.ReplaceAll(s, `"`, "'"), "[1, 2]", `["a", 1]`, "[", s[:len(s)-1],
 			`[["a"]]`, `["a",]`, "[]", `[""]`, `[null]`, `["\x"]`, s+s, " "+s+" ")
 	}
 	return s
 }
 
-// maybe returns the formatted text with probability 1/n, otherwise "".
-func (g *gen) maybe(n int, format string, args ...any) string {
+// optionalText returns the formatted text with a probability of 1/n, otherwise "".
+func (g *generator) optionalText(n int, format string, args ...any) string {
 	if g.chance(n) {
 		return fmt.Sprintf(format, args...)
 	}

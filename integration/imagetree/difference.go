@@ -2,8 +2,8 @@ package imagetree
 
 import "strings"
 
-// Difference returns the lines that differ between two texts of images, each
-// with its layer. It returns "" if the texts are equal.
+// Difference compares two image descriptions. It returns the lines that differ, each with the
+// name of its layer, or "" if the descriptions are equal.
 func Difference(want, got string) string {
 	if want == got {
 		return ""
@@ -11,10 +11,10 @@ func Difference(want, got string) string {
 	var b strings.Builder
 	list := func(sign, text, other string) {
 		count := map[string]int{}
-		for _, line := range located(other) {
+		for _, line := range withHeadings(other) {
 			count[line]++
 		}
-		for _, line := range located(text) {
+		for _, line := range withHeadings(text) {
 			if count[line]--; count[line] < 0 {
 				b.WriteString(sign + line + "\n")
 			}
@@ -28,8 +28,9 @@ func Difference(want, got string) string {
 	return b.String()
 }
 
-// located returns the lines of a text, each prefixed with its heading.
-func located(text string) []string {
+// withHeadings returns the lines of a description. Each starts with the heading above it, such
+// as "layer 1".
+func withHeadings(text string) []string {
 	var list []string
 	heading := ""
 	for line := range strings.Lines(text) {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestDifference checks that every compared property can cause a difference.
+// TestDifference checks that Difference reports a change of each compared property.
 func TestDifference(t *testing.T) {
 	const image = "config\n{\n  \"Cmd\": 1\n}\nlayer 0\ndir 0755 a\nfile 0644 a/b\nlayer 1\nfile 0644 a/b\n"
 	if d := Difference(image, image); d != "" {

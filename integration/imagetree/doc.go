@@ -1,10 +1,9 @@
-// Package imagetree lists the content of an image in a comparable and readable
-// form.
+// Package imagetree describes the content of an image as text, to compare images and to read
+// differences.
 //
-// Open opens an OCI archive. Read converts each of its images to an Image: the
-// file tree of every layer, one line per file with type, mode, owner, size,
-// link target, extended attributes and content digest, and the config as sorted
-// JSON. Both omit times, because they depend on when a build ran. Options.Times
-// includes times of files, and Options.Start makes the times of two builds
-// comparable.
+// Open opens an OCI archive. Read converts each of its images to an Image. An Image contains
+// the config as sorted JSON, and one line for each file of each layer. The line shows type,
+// mode, owner, size, link target, xattrs and content digest. Times are omitted, because they
+// depend on when a build ran. Options.Times includes file times, and Options.Start makes those
+// of two builds comparable.
 package imagetree

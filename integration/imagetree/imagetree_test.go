@@ -38,8 +38,7 @@ func layerOf(t *testing.T, headers ...*tar.Header) v1.Layer {
 	return l
 }
 
-// TestRead checks that all compared properties appear in the text and that
-// times do not.
+// TestRead checks that a description contains all compared properties and no times.
 func TestRead(t *testing.T) {
 	img, err := mutate.Append(empty.Image, mutate.Addendum{
 		Layer: layerOf(t,

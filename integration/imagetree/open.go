@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 )
 
-// Open unpacks an OCI archive into dir, an existing directory that the result
-// reads from, and returns its top-level index.
+// Open unpacks an OCI archive into dir and returns its top-level index. The index reads from
+// dir, which must exist and outlive it.
 func Open(archive, dir string) (v1.ImageIndex, error) {
 	f, err := os.Open(archive)
 	if err != nil {
@@ -54,7 +54,7 @@ func Open(archive, dir string) (v1.ImageIndex, error) {
 	}
 }
 
-// images walks nested indexes and returns the images in order.
+// images returns the images below index, including those in nested indexes, in order.
 func images(index v1.ImageIndex) ([]v1.Image, error) {
 	manifest, err := index.IndexManifest()
 	if err != nil {

@@ -16,40 +16,39 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// Options configures Read. The zero value omits times.
+// Options configures Read. The zero value omits file times.
 type Options struct {
-	Times bool // modification times of files
-	// Start is the start time of the compared builds. Later times are shown as
-	// "new". If it is zero, all times are shown.
+	Times bool // include modification times of files
+	// Start is a time before the first of the compared builds. Later file times are shown as
+	// "new". If Start is zero, all times are shown.
 	Start time.Time
 }
 
-// An Image is an image in comparable form.
+// An Image describes an image in comparable form.
 type Image struct {
-	Config string  // indented JSON with sorted keys, without times
-	Layers []Layer // in the order of the manifest, lowest first
+	Config string  // config as indented JSON with sorted keys, without creation times
+	Layers []Layer // layers in the order of the manifest, lowest first
 }
 
-// A Layer is the list of entries of a layer, sorted by path. Whiteouts are
-// ordinary entries.
+// A Layer describes the entries of a layer, sorted by path. Whiteouts are ordinary entries.
 type Layer []Entry
 
-// An Entry is one file of a layer.
+// An Entry describes one file of a layer.
 type Entry struct {
-	Path   string // slash-separated, no leading or trailing slash
+	Path   string // slash-separated path without leading or trailing slash
 	Type   string // dir, file, symlink, hardlink, fifo, char, block
-	Mode   int64  // permissions with setuid, setgid and sticky bits
+	Mode   int64  // permission, setuid, setgid and sticky bits
 	UID    int
 	GID    int
 	Size   int64
 	Link   string   // target of a link
-	Digest string   // SHA-256 of the content, hex, first 16 digits; files only
-	Device string   // major:minor; devices only
-	Xattrs []string // key=value, sorted
-	Time   string   // RFC 3339, or "new"; only with Options.Times
+	Digest string   // first 16 hex digits of the content's SHA-256; regular files only
+	Device string   // major:minor numbers; devices only
+	Xattrs []string // sorted key=value pairs
+	Time   string   // modification time in RFC 3339, or "new"; only with Options.Times
 }
 
-// String formats the entry like a line of ls.
+// String returns the entry as one line, similar to ls -l.
 func (e Entry) String() string {
 	s := fmt.Sprintf("%-8s %04o %d:%d %8d %s", e.Type, e.Mode, e.UID, e.GID, e.Size, e.Path)
 	for _, part := range []struct{ label, value string }{
@@ -62,7 +61,7 @@ func (e Entry) String() string {
 	return s
 }
 
-// Read returns every image below index, in order.
+// Read describes every image below index, in order.
 func Read(index v1.ImageIndex, opt Options) ([]Image, error) {
 	list, err := images(index)
 	if err != nil {
@@ -95,9 +94,8 @@ func Read(index v1.ImageIndex, opt Options) ([]Image, error) {
 	return out, nil
 }
 
-// normalConfig removes the parts of a config that depend on when the build ran:
-// creation times, and the digests of layers, which depend on times of files.
-// The number of layers is preserved.
+// normalConfig formats a config without what depends on when the build ran: creation times,
+// and diffIDs, which depend on file times. The number of diffIDs remains.
 func normalConfig(raw []byte) (string, error) {
 	var config map[string]any
 	if err := json.Unmarshal(raw, &config); err != nil {
@@ -195,8 +193,8 @@ func typeName(flag byte) string {
 	return fmt.Sprintf("type %q", flag)
 }
 
-// String formats the image: the config, followed by the layers with a heading
-// each. Equal images have equal texts.
+// String returns the config, followed by each layer under a heading. Equal images have equal
+// texts.
 func (i Image) String() string {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "config\n%s\n", i.Config)

@@ -1,4 +1,5 @@
-// Command mkimage creates the frontend's container image without a builder.
+// Command mkimage creates the frontend image without a builder. It writes an OCI archive,
+// pushes to a registry, or prints the size of the image.
 //
 //	go run ./integration/mkimage -o bin/dockerfile-frontend.tar
 //	go run ./integration/mkimage -push localhost:5000/slipway/dockerfile:1
@@ -38,7 +39,7 @@ func main() {
 	}
 }
 
-// request contains the flags.
+// request contains the command-line flags.
 type request struct {
 	out, push string
 	size      bool

@@ -13,8 +13,8 @@ import (
 	"slipway/integration/frontendimage"
 )
 
-// printSize prints the sizes of our image and upstream's for the platform of
-// this machine, and the composition of our program.
+// printSize prints the sizes of our frontend image and of upstream's, and how the size of our
+// program is composed. The platform is that of this machine.
 func printSize(ctx context.Context, w io.Writer, root string) error {
 	platforms := []v1.Platform{{OS: "linux", Architecture: runtime.GOARCH}}
 	ours, err := frontendimage.Compile(ctx, root, platforms)

@@ -36,7 +36,7 @@ func run(ctx context.Context, pattern string) error {
 	if err != nil {
 		return err
 	}
-	list, err := read(filepath.Join(root, "integration", "mutants", "mutants.txt"))
+	list, err := parseList(filepath.Join(root, "integration", "mutants", "mutants.txt"))
 	if err != nil {
 		return err
 	}
@@ -49,17 +49,18 @@ func run(ctx context.Context, pattern string) error {
 		if !re.MatchString(m.String()) {
 			continue
 		}
-		// Tests that fail anyway would kill each mutant. They are cached.
+		// Tests that fail without a change would kill each mutant. The go command caches
+		// results.
 		if out, err := m.test(ctx, root); err != nil {
 			return fmt.Errorf("tests of %s fail without a change: %w\n%s", filepath.Dir(m.file), err, out)
 		}
 		start := time.Now()
 		got, text, err := m.try(ctx, root)
 		if err != nil {
-			return fmt.Errorf("mutants.txt:%d: %s: %w", m.line, m.about, err)
+			return fmt.Errorf("mutants.txt:%d: %s: %w", m.line, m.title, err)
 		}
 		counts[got]++
-		fmt.Fprintf(w, "%s\t%s\t%s\t%.0f s\t%s\n", got, m.file, m.about, time.Since(start).Seconds(), text)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%.0f s\t%s\n", got, m.file, m.title, time.Since(start).Seconds(), text)
 		if err := w.Flush(); err != nil {
 			return err
 		}
@@ -71,13 +72,12 @@ func run(ctx context.Context, pattern string) error {
 	return nil
 }
 
-// checkAll returns an error that lists the mutants whose line no longer exists, or
-// not once.
+// checkAll returns an error that lists the mutants whose line does not occur exactly once.
 func checkAll(list []mutant, root string) error {
 	var errs []error
 	for _, m := range list {
-		if _, err := m.changed(root); err != nil {
-			errs = append(errs, fmt.Errorf("mutants.txt:%d: %s: %w", m.line, m.about, err))
+		if _, err := m.changedSource(root); err != nil {
+			errs = append(errs, fmt.Errorf("mutants.txt:%d: %s: %w", m.line, m.title, err))
 		}
 	}
 	return errors.Join(errs...)

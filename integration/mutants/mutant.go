@@ -12,17 +12,17 @@ import (
 	"strings"
 )
 
-// A mutant is a change of one line of a file.
+// A mutant is a wrong change of one line.
 type mutant struct {
 	line     int    // line number in mutants.txt
-	about    string // what is wrong with the change
-	file     string // relative to the root of the repository
-	old, new string // the line without and with the change; old occurs once in the file
+	title    string // describes what the change breaks
+	file     string // path relative to the root of the repository
+	old, new string // text of the line before and after the change; old occurs once in the file
 }
 
-func (m mutant) String() string { return m.file + " " + m.about + " " + m.old }
+func (m mutant) String() string { return m.file + " " + m.title + " " + m.old }
 
-// outcome is the result of a mutant.
+// outcome is the result of running tests with a mutant.
 type outcome string
 
 const (
@@ -30,10 +30,10 @@ const (
 	survived outcome = "SURVIVED"
 )
 
-// read returns the mutants of a list. Each has four lines: a title after "# ", the
-// file, the line of the file after "-", and what it becomes after "+". Blank lines
+// parseList reads the mutants from a list file. Each mutant has four lines: a title after "#
+// ", the path of the file, the line after "-", and its replacement after "+". Blank lines
 // separate mutants.
-func read(name string) ([]mutant, error) {
+func parseList(name string) ([]mutant, error) {
 	data, err := os.ReadFile(name)
 	if err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func read(name string) ([]mutant, error) {
 		}
 		m := mutant{line: i + 1, file: lines[i+1]}
 		var about, old, changed bool
-		m.about, about = strings.CutPrefix(lines[i], "# ")
+		m.title, about = strings.CutPrefix(lines[i], "# ")
 		m.old, old = strings.CutPrefix(lines[i+2], "-")
 		m.new, changed = strings.CutPrefix(lines[i+3], "+")
 		if !about || !old || !changed || m.old == m.new {
@@ -61,7 +61,7 @@ func read(name string) ([]mutant, error) {
 	return list, nil
 }
 
-// try runs the tests of the package with the change. text is the first test that
+// try runs the tests of the mutant's package with the change. text names the first test that
 // fails.
 func (m mutant) try(ctx context.Context, root string) (got outcome, text string, err error) {
 	dir, err := os.MkdirTemp("", "slipway-mutant-")
@@ -80,7 +80,7 @@ func (m mutant) try(ctx context.Context, root string) (got outcome, text string,
 		return "", "", context.Cause(ctx)
 	case err == nil:
 		return survived, "", nil
-	case notRun.MatchString(out):
+	case buildFailure.MatchString(out):
 		return "", "", fmt.Errorf("the tests do not compile with the change:\n%s", out)
 	case errors.As(err, &exit):
 		return killed, firstFailure(out), nil
@@ -88,15 +88,15 @@ func (m mutant) try(ctx context.Context, root string) (got outcome, text string,
 	return "", "", err
 }
 
-// test runs the tests of the package that owns the line. It disables vet,
-// because a finding of vet is not a test that notices the change.
+// test runs the tests of the mutant's package. It disables vet: a finding of vet does not show
+// that a test notices the change.
 func (m mutant) test(ctx context.Context, root string, flags ...string) (string, error) {
 	flags = append([]string{"test", "-vet=off", "-failfast", "-timeout", "5m"}, flags...)
 	return goCommand(ctx, root, append(flags, "./"+filepath.Dir(m.file))...)
 }
 
-// changed returns the text of the file with the change.
-func (m mutant) changed(root string) (string, error) {
+// changedSource returns the content of the file with the change.
+func (m mutant) changedSource(root string) (string, error) {
 	data, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(m.file)))
 	if err != nil {
 		return "", err
@@ -108,11 +108,11 @@ func (m mutant) changed(root string) (string, error) {
 	return strings.Replace(text, "\n"+m.old+"\n", "\n"+m.new+"\n", 1)[1:], nil
 }
 
-// overlay writes the changed file, and returns the file that tells the go command
-// to read it.
+// overlay writes the changed file and a JSON file for the -overlay flag of the go command to
+// dir. It returns the path of the JSON file.
 func (m mutant) overlay(root, dir string) (string, error) {
 	name := filepath.Join(root, filepath.FromSlash(m.file))
-	text, err := m.changed(root)
+	text, err := m.changedSource(root)
 	if err != nil {
 		return "", err
 	}
@@ -135,13 +135,13 @@ func goCommand(ctx context.Context, root string, args ...string) (string, error)
 	return string(out), err
 }
 
-// notRun matches the output of the go command if it cannot build the test
-// binary.
-var notRun = regexp.MustCompile(`(?m)^FAIL\s.*\[(build|setup) failed\]$`)
+// buildFailure matches the output of go test if the test binary does not build.
+var buildFailure = regexp.MustCompile(`(?m)^FAIL\s.*\[(build|setup) failed\]$`)
 
 var failure = regexp.MustCompile(`(?m)^--- FAIL: (\S+)|^panic: (.*)$`)
 
-// firstFailure returns the name of the first test that fails, or the panic.
+// firstFailure returns the name of the first failed test in the output of go test, or the
+// panic.
 func firstFailure(out string) string {
 	m := failure.FindStringSubmatch(out)
 	if m == nil {

@@ -1,7 +1,6 @@
-// Command parity runs docker/dockerfile's frontend and ours on every case of
-// testdata, without a builder, and prints a comparison. It fails if operations,
-// or another kind that must be equal, differ for any case, and if an excuse is
-// no longer needed.
+// Command parity runs docker/dockerfile's frontend and ours on every case of testdata, without
+// a builder, and prints a comparison. It fails if a kind that must be equal, such as
+// operations, differs for any case. It also fails if an excuse is no longer needed.
 package main
 
 import (

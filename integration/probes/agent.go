@@ -11,13 +11,14 @@ import (
 	"sync"
 )
 
-// agent is an SSH agent without keys. It accepts all messages and records their types.
+// agent is an SSH agent without keys. It accepts all messages and records their types. Safe
+// for concurrent use.
 type agent struct {
 	path     string
 	listener net.Listener
 
 	mu    sync.Mutex
-	asked []byte // message types
+	types []byte // types of the received messages, in order
 }
 
 func newAgent(path string) (*agent, error) {
@@ -38,17 +39,18 @@ func newAgent(path string) (*agent, error) {
 	return a, os.Chmod(path, 0o666)
 }
 
-// take returns the sorted types of messages since the last call.
-func (a *agent) take() []byte {
+// takeTypes returns the message types received since the last call, sorted and without
+// duplicates.
+func (a *agent) takeTypes() []byte {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	asked := a.asked
-	a.asked = nil
+	asked := a.types
+	a.types = nil
 	slices.Sort(asked)
 	return slices.Compact(asked)
 }
 
-// serve answers messages until the client closes the connection.
+// serve answers the messages on conn until the client closes it.
 func (a *agent) serve(conn net.Conn) {
 	defer conn.Close()
 	for {
@@ -61,11 +63,11 @@ func (a *agent) serve(conn net.Conn) {
 			return
 		}
 		a.mu.Lock()
-		a.asked = append(a.asked, message[0])
+		a.types = append(a.types, message[0])
 		a.mu.Unlock()
-		answer := []byte{0, 0, 0, 1, 6} // success
+		answer := []byte{0, 0, 0, 1, 6} // SSH_AGENT_SUCCESS
 		if message[0] == 11 {
-			answer = []byte{0, 0, 0, 5, 12, 0, 0, 0, 0} // no keys
+			answer = []byte{0, 0, 0, 5, 12, 0, 0, 0, 0} // an empty list of keys
 		}
 		if _, err := conn.Write(answer); err != nil {
 			return

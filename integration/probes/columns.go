@@ -11,50 +11,51 @@ import (
 	"strings"
 )
 
-// column is a builder that runs the probes.
+// column is a builder that runs the probes: one column of the table.
 type column struct {
-	name   string
-	runner string // runner of slipway build; "" is buildkitd
-	user   user
-	only   string // prefix of the names of the jobs that it can run
-	not    string // name of a job that it does not run
+	name       string
+	runner     string // runner of slipway build; "" for buildkitd
+	user       user
+	jobPrefix  string // prefix of the jobs that the builder can run
+	skippedJob string // name of a job that the builder does not run
 }
 
 // user is the kind of user that runs slipway build.
 type user int
 
 const (
-	root   user = iota
-	ranged      // an ordinary user with a range of IDs in /etc/subuid
-	single      // an ordinary user with a single ID
+	root         user = iota
+	subIDUser         // an ordinary user with a range of IDs in /etc/subuid
+	singleIDUser      // an ordinary user with a single ID
 )
 
-// referenceColumn returns the builder with which the others are compared.
-func referenceColumn() column { return column{name: "buildkitd", not: "race"} }
+// referenceColumn returns the builder that the others are compared with.
+func referenceColumn() column { return column{name: "buildkitd", skippedJob: "race"} }
 
-// columns returns the configurations of slipway build. A new runner only needs a line
-// here.
+// columns returns the configurations of slipway build. A new runner needs only a line in this
+// list.
 func columns() []column {
 	return []column{
 		{name: "root", runner: "namespace"},
-		{name: "rootless", runner: "namespace", user: ranged},
-		{name: "rootless, one id", runner: "namespace", user: single},
-		{name: "oci", runner: "oci", not: "race"},
-		{name: "oci rootless", runner: "oci", user: ranged, not: "race"},
-		{name: "oci, one id", runner: "oci", user: single, not: "race"},
-		{name: "portable", runner: "portable", user: single, only: "script"},
+		{name: "rootless", runner: "namespace", user: subIDUser},
+		{name: "rootless, one id", runner: "namespace", user: singleIDUser},
+		{name: "oci", runner: "oci", skippedJob: "race"},
+		{name: "oci rootless", runner: "oci", user: subIDUser, skippedJob: "race"},
+		{name: "oci, one id", runner: "oci", user: singleIDUser, skippedJob: "race"},
+		{name: "portable", runner: "portable", user: singleIDUser, jobPrefix: "script"},
 	}
 }
 
-// The ID of the user nobody, an ordinary user, and of its group.
+// User and group id of nobody, which serves as the ordinary user.
 const nobody = 65534
 
-// asNobody is a script that runs a program as the user nobody. The range of subordinate IDs
-// comes from a file that only the program and its children see.
+// asNobody is a shell script that runs a program as user nobody. The ranges of subordinate ids
+// come from the file $0. Only the program and its children see this file as /etc/subuid and
+// /etc/subgid.
 const asNobody = `mount --bind "$0" /etc/subuid && mount --bind "$0" /etc/subgid && ` +
 	`exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"`
 
-// site holds the resources of one column.
+// site contains the resources on the host that belong to one column.
 type site struct {
 	*machine
 	column
@@ -62,8 +63,8 @@ type site struct {
 	agent *agent
 }
 
-// command returns the command of a build with the Dockerfile and the context in dir.
-// Progress is written to standard error as JSON.
+// command returns a command that builds dir, which contains the Dockerfile and the context.
+// The command writes its progress to standard error, in JSON.
 func (s *site) command(ctx context.Context, dir string) *exec.Cmd {
 	args := []string{
 		s.program(), "build", "--runner", s.runner, "--progress", "rawjson", "--state", s.state(),
@@ -77,30 +78,31 @@ func (s *site) command(ctx context.Context, dir string) *exec.Cmd {
 	}
 	args = append(args, "--ssh", "default="+s.agent.path, "--secret", "id=s,src="+s.secretFile)
 	switch s.user {
-	case ranged:
+	case subIDUser:
 		args = append([]string{"unshare", "--mount", "--propagation", "private", "sh", "-c", asNobody, filepath.Join(s.dir, "ids")}, args...)
-	case single:
+	case singleIDUser:
 		args = append([]string{"unshare", "--mount", "--propagation", "private", "sh", "-c", asNobody, filepath.Join(s.dir, "no-ids")}, args...)
 	case root:
 	}
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.Env = []string{ // a step must not see any of these
+	cmd.Env = []string{ // no step may see a variable except PATH
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.home(), "TMPDIR=" + s.home(), "SLIPWAY_PROBE_PLANTED=secret",
 		"AWS_SECRET_ACCESS_KEY=secret", "SSH_AUTH_SOCK=" + s.agent.path,
 	}
 	return cmd
 }
 
-// slug returns the name of a column for files and tags.
+// slug returns the column's name in a form for file names and image tags.
 func (c column) slug() string { return strings.NewReplacer(" ", "-", ",", "").Replace(c.name) }
 
-// home returns the home directory of the column's user.
+// home returns the home directory of the user that runs the builder.
 func (s *site) home() string { return filepath.Join(s.dir, s.slug()) }
 
-// program returns the path of the column's own copy of slipway.
+// program returns the path of slipway. Each column has its own copy, because probes try to
+// change it.
 func (s *site) program() string { return filepath.Join(s.home(), "slipway") }
 
-// state returns the directory in which the builder stores data.
+// state returns the state directory of the builder.
 func (s *site) state() string {
 	if s.runner == "" {
 		return s.rig.Daemon.Dir
@@ -108,7 +110,7 @@ func (s *site) state() string {
 	return filepath.Join(s.home(), "state")
 }
 
-// newSite prepares the resources of a column.
+// newSite creates the resources of a column and pushes its images.
 func (m *machine) newSite(ctx context.Context, c column) (*site, error) {
 	s := &site{machine: m, column: c, host: filepath.Join(m.dir, "host-"+c.slug())}
 	owner := 0
@@ -135,11 +137,12 @@ func (m *machine) newSite(ctx context.Context, c column) (*site, error) {
 	return s, s.pushImages(ctx)
 }
 
-// canary is the content of a file in the host directory.
+// canary is the content of the file canary in the host directory.
 const canary = "canary\n"
 
-// restore returns the changes of a job to the host directory, and reverts them.
-func (s *site) restore() ([]string, error) {
+// restoreHost undoes the changes of a job in the host directory. It returns the names of the
+// changed files.
+func (s *site) restoreHost() ([]string, error) {
 	var changed []string
 	list, err := os.ReadDir(s.host)
 	if err != nil {
@@ -162,9 +165,9 @@ func (s *site) restore() ([]string, error) {
 	return changed, nil
 }
 
-// damaged reports whether a job changed the mode of the builder's program, and restores
-// the mode.
-func (s *site) damaged() (bool, error) {
+// restoreProgram undoes a change of the mode of the builder's program. It reports whether a
+// job changed the mode.
+func (s *site) restoreProgram() (bool, error) {
 	info, err := os.Stat(s.program())
 	if err != nil || info.Mode() == 0o755 {
 		return false, err

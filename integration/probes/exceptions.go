@@ -4,27 +4,27 @@ package main
 
 import "slices"
 
-// exception is a privilege that a runner gives and buildkitd does not, with the reason
-// why that is accepted. An exception that is not needed is an error.
+// exception is a privilege that a runner gives and buildkitd does not, with the reason why
+// this is accepted. An exception that is not needed is an error.
 type exception struct {
 	columns []string
-	names   []string // of privileges; see outcomes.of
-	why     string   // footnote of the table
+	names   []string // names of privileges, as for outcomes.matching
+	reason  string   // footnote below the table
 }
 
-// exceptions lists all exceptions.
+// exceptions returns all accepted exceptions, in the order of the footnotes.
 func exceptions() []exception {
 	namespace := []string{"root", "rootless", "rootless, one id"}
 	oci := []string{"oci", "oci rootless", "oci, one id"}
 	return []exception{
 		{
 			slices.Concat(namespace[1:], oci[1:]),
-			both("host-nodes/"),
+			rootAndUser("host-nodes/"),
 			"Who has no privileges on the host cannot make device nodes, so the host's are shown, as runc does for such users. Their mode and owner cannot be changed, but their times can.",
 		},
 		{
 			namespace,
-			slices.Concat(each("root/64bit/%s", recent()...), each("root/32bit/%s", recent()...)),
+			slices.Concat(namesFor("root/64bit/%s", newSyscalls()...), namesFor("root/32bit/%s", newSyscalls()...)),
 			"System calls that Docker's profile allows, but that the libseccomp of Debian 12, and so runc there, does not know: `statmount`, `listmount`, `mseal`, `setxattrat`, `getxattrat`, `listxattrat`, `removexattrat`.",
 		},
 		{
@@ -35,5 +35,6 @@ func exceptions() []exception {
 	}
 }
 
-// recent lists the numbers of system calls of Linux 6.8 to 6.13, in both ABIs.
-func recent() []string { return []string{"457", "458", "462", "463", "464", "465", "466"} }
+// newSyscalls returns the numbers of the system calls that Linux 6.8 to 6.13 added, which are
+// the same in both ABIs.
+func newSyscalls() []string { return []string{"457", "458", "462", "463", "464", "465", "466"} }

@@ -20,15 +20,15 @@ import (
 	"slipway/integration/baseimage"
 )
 
-// image is a base image of jobs, library/probe:COLUMN-NAME in the registry.
+// image is a base image of jobs. Its name in the registry is library/probe:COLUMN-NAME.
 type image struct {
 	name    string
-	without string  // directory that is left out of the first layer
+	without string  // directory that the first layer omits
 	first   []entry // additional entries of the first layer
-	second  []entry // second layer, or nil
+	second  []entry // entries of the second layer; nil for no second layer
 }
 
-// entry is a file of a layer.
+// entry is a file in a layer.
 type entry struct {
 	tar.Header
 	content []byte
@@ -50,17 +50,18 @@ func node(name string, kind byte, major, minor int64) entry {
 	return entry{Header: tar.Header{Typeflag: kind, Name: name, Mode: 0o600, Devmajor: major, Devminor: minor}}
 }
 
-// opaque returns a directory with an overlay attribute that hides the lower directory.
-func opaque(name, attribute string) entry {
+// opaqueDir returns a directory with an overlay xattr that hides the same directory in lower
+// layers.
+func opaqueDir(name, attribute string) entry {
 	e := directory(name)
 	e.PAXRecords = map[string]string{"SCHILY.xattr." + attribute: "y"}
 	return e
 }
 
-// systemDirs lists the directories at which runners mount system file systems.
+// systemDirs returns the directories at which runners mount system filesystems.
 func systemDirs() []string { return []string{"proc", "sys", "dev"} }
 
-// images lists the images.
+// images returns the base images for the jobs of a column.
 func (s *site) images() ([]image, error) {
 	minor, err := strconv.ParseInt(s.loop, 10, 64)
 	if err != nil {
@@ -80,7 +81,7 @@ func (s *site) images() ([]image, error) {
 		{
 			name:   "overlay",
 			first:  []entry{directory("trusted"), file("trusted/a", 0o644, nil), directory("user"), file("user/a", 0o644, nil)},
-			second: []entry{opaque("trusted", "trusted.overlay.opaque"), opaque("user", "user.overlay.opaque")},
+			second: []entry{opaqueDir("trusted", "trusted.overlay.opaque"), opaqueDir("user", "user.overlay.opaque")},
 		},
 	}
 	for _, dir := range systemDirs() {
@@ -94,7 +95,7 @@ func (s *site) images() ([]image, error) {
 	return list, nil
 }
 
-// pushImages creates the images and pushes them to the registry.
+// pushImages creates the base images and pushes them to the registry.
 func (s *site) pushImages(ctx context.Context) error {
 	list, err := s.images()
 	if err != nil {
@@ -107,7 +108,7 @@ func (s *site) pushImages(ctx context.Context) error {
 				first = append([]entry{directory(dir)}, first...)
 			}
 		}
-		img, err := pack(s.common, first, i.second)
+		img, err := packImage(s.common, first, i.second)
 		if err != nil {
 			return err
 		}
@@ -118,7 +119,7 @@ func (s *site) pushImages(ctx context.Context) error {
 	return nil
 }
 
-// programs returns the layer that all images share.
+// programs returns the layer with busybox and the probe, which all images share.
 func programs(probe []byte) (v1.Layer, error) {
 	busybox, err := os.ReadFile(baseimage.Busybox)
 	if err != nil {
@@ -134,8 +135,8 @@ func programs(probe []byte) (v1.Layer, error) {
 	return layer(list)
 }
 
-// pack returns an image of a base layer and one or two further layers.
-func pack(base v1.Layer, first, second []entry) (v1.Image, error) {
+// packImage returns an image with the layers base, first and, unless second is nil, second.
+func packImage(base v1.Layer, first, second []entry) (v1.Image, error) {
 	layers := []v1.Layer{base}
 	for _, entries := range [][]entry{first, second} {
 		if len(entries) == 0 {
@@ -161,7 +162,7 @@ func pack(base v1.Layer, first, second []entry) (v1.Image, error) {
 	return mutate.ConfigFile(img, config)
 }
 
-// layer returns a layer with entries.
+// layer returns a layer that contains entries.
 func layer(entries []entry) (v1.Layer, error) {
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)

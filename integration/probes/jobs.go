@@ -8,23 +8,21 @@ import (
 	"strings"
 )
 
-// job is a build that makes attempts. The outcomes that its steps print have names of
-// the form LABEL/ID.
+// job is a build whose steps make attempts. The steps print outcomes with names of the form
+// LABEL/ID.
 type job struct {
 	name       string
 	dockerfile string
-	// refusal matches errors with which a builder rejects the whole job, in which case
-	// all its attempts have failed. Any other error is a failure of the driver. If
-	// refusal is nil, the job must succeed.
+	// refusal matches the errors with which a builder rejects the whole job. All attempts then
+	// count as failed. Any other error stops the run. If refusal is nil, the job must succeed.
 	refusal *regexp.Regexp
-	// kill is set if the builder must be killed when a step prints that it is ready.
+	// kill makes the driver kill the builder as soon as a step prints that it is ready.
 	kill bool
-	// race is set if the job changes a cache while other builds mount file systems in
-	// it.
+	// race makes other builds mount filesystems in a cache mount while the job changes it.
 	race bool
 }
 
-// jobs lists all builds.
+// jobs returns all jobs in the order in which they run.
 func jobs() []job {
 	unknownUser := regexp.MustCompile(`(?i)user .*(daemon|canary)|no users? |unknown user|unable to find|passwd`)
 	list := []job{
@@ -47,7 +45,7 @@ func jobs() []job {
 		{name: "script-pid", refusal: regexp.MustCompile(`no process IDs for \$\$`), dockerfile: "FROM probe:{column}-base\n" +
 			`RUN test $$ -lt 300 || echo "+ script/pid"; echo "! script script"` + "\n"},
 	}
-	for _, n := range []int{3, 4, 5, 6, 7, 8, leaked} {
+	for _, n := range []int{3, 4, 5, 6, 7, 8, leakedFD} {
 		list = append(list, job{
 			name: fmt.Sprintf("fd-%d", n), refusal: regexp.MustCompile(`(?i)no such file|not a directory|outside|invalid|chdir|working directory`),
 			dockerfile: fmt.Sprintf("FROM probe:{column}-base\nWORKDIR /proc/self/fd/%d\nRUN [\"/probe\",\"fd/%d\",\"dir\"]\n", n, n),
@@ -73,7 +71,8 @@ func jobs() []job {
 	return list
 }
 
-// processStep returns a step that prints the initial state of a process.
+// processStep returns a RUN instruction whose step prints the privileges that a process has at
+// its start.
 func processStep(label, flags string) string {
 	return `RUN ` + flags + `["/probe","` + label + `","process","{dev}","{namespaces}"]` + "\n"
 }
@@ -109,8 +108,8 @@ RUN ["/probe","user","climb","{host}/canary"]
 RUN ["/setuid-probe","user","euid"]
 `
 
-// exeSteps executes the builder's program. The program runs docker, which is the probe
-// in this image. The probe finds the program again as /proc/1/exe.
+// exeSteps makes the builder execute its own program through /proc/self/exe. That program then
+// runs docker, which is the probe in this image, and the probe finds it as /proc/1/exe.
 const exeSteps = `FROM probe:{column}-exe
 RUN ["/proc/self/exe","--version"]
 RUN ["/probe","exe","run"]
@@ -122,8 +121,8 @@ WORKDIR /link/dir
 RUN --mount=type=tmpfs,target=/link/tmpfs --mount=type=cache,target=/link/cache --mount=type=secret,id=s,target=/link/secret ["/probe","links","exists","/link/canary"]
 `
 
-// scriptSteps is a Dockerfile whose steps need only a shell, so that the portable runner
-// can interpret them.
+// scriptSteps is a Dockerfile whose steps need only a shell, so that the portable runner can
+// interpret them.
 const scriptSteps = `FROM probe:{column}-base
 RUN <<EOF
 test -e {host}/canary && echo "+ script/see"

@@ -24,27 +24,27 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// machine holds the targets of the attempts. The driver creates them on the host, so
-// that no attempt affects other resources.
+// machine contains the resources on the host that the attempts try to reach. They exist only
+// for the probes, so attempts cannot harm anything else.
 type machine struct {
 	rig        *rig.Rig
-	dir        string // directory of all files
-	loop       string // minor number of a loop device
-	shm        string // file in the host's /dev/shm
-	abstract   string // name of an abstract socket
-	port       string // TCP port on the loopback interface
-	secret     string // content of the secret s
+	dir        string // directory that contains all files of the run
+	loop       string // minor number of the loop device
+	shm        string // path of a file in the host's /dev/shm
+	abstract   string // name of a socket in the abstract namespace
+	port       string // TCP port on the host's loopback interface
+	secret     string // content of the build secret with id s
 	secretFile string
-	common     v1.Layer // layer with the programs of all images
+	common     v1.Layer // layer that all base images share
 
 	mu   sync.Mutex
 	stop []func() error
 }
 
-// leaked is the number of a directory descriptor that builders inherit.
-const leaked = 99
+// leakedFD is the number of an open directory that builders inherit.
+const leakedFD = 99
 
-// newMachine creates the machine. The caller must call Close, even after an error.
+// newMachine creates the resources. The caller must call Close, even after an error.
 func newMachine(ctx context.Context, log io.Writer) (*machine, error) {
 	m := &machine{}
 	err := rig.EnsurePackages(ctx, log, "uidmap")
@@ -55,7 +55,7 @@ func newMachine(ctx context.Context, log io.Writer) (*machine, error) {
 		return m, err
 	}
 	m.stop = append(m.stop, func() error { return os.RemoveAll(m.dir) })
-	for _, f := range []func() error{m.files, m.leak, m.sockets, func() error { return m.attach(ctx) }, func() error { return m.compile(ctx) }} {
+	for _, f := range []func() error{m.files, m.leakDirectory, m.sockets, func() error { return m.attachLoop(ctx) }, func() error { return m.compile(ctx) }} {
 		if err := f(); err != nil {
 			return m, err
 		}
@@ -67,7 +67,7 @@ func newMachine(ctx context.Context, log io.Writer) (*machine, error) {
 	return m, nil
 }
 
-// Close stops and removes everything, in reverse order.
+// Close removes the resources in reverse order of their creation.
 func (m *machine) Close() error {
 	var err error
 	for i := len(m.stop) - 1; i >= 0; i-- {
@@ -76,7 +76,7 @@ func (m *machine) Close() error {
 	return err
 }
 
-// files creates files and directories.
+// files creates the files and directories that attempts look for.
 func (m *machine) files() error {
 	m.secretFile, m.secret = filepath.Join(m.dir, "secret"), "secret-"+rand.Text()
 	leak := filepath.Join(m.dir, "leaked")
@@ -93,16 +93,17 @@ func (m *machine) files() error {
 		os.WriteFile(filepath.Join(m.dir, "no-ids"), nil, 0o644))
 }
 
-// leak opens a directory so that every program inherits it.
-func (m *machine) leak() error {
+// leakDirectory opens a directory as descriptor leakedFD without close-on-exec, so that every
+// builder inherits it.
+func (m *machine) leakDirectory() error {
 	fd, err := unix.Open(filepath.Join(m.dir, "leaked"), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
-	return errors.Join(unix.Dup2(fd, leaked), unix.Close(fd))
+	return errors.Join(unix.Dup2(fd, leakedFD), unix.Close(fd))
 }
 
-// sockets starts services that only the host may reach.
+// sockets starts an abstract and a TCP listener. No step may reach them.
 func (m *machine) sockets() error {
 	m.abstract = "slipway-probe-" + rand.Text()
 	abstract, err := net.Listen("unix", "@"+m.abstract)
@@ -118,8 +119,8 @@ func (m *machine) sockets() error {
 	return nil
 }
 
-// attach creates a block device whose content the attempts recognize.
-func (m *machine) attach(ctx context.Context) error {
+// attachLoop creates a loop device whose content the probe recognizes.
+func (m *machine) attachLoop(ctx context.Context) error {
 	file := filepath.Join(m.dir, "disk")
 	content := make([]byte, 1<<20)
 	copy(content, "slipway-probe-device")
@@ -136,7 +137,7 @@ func (m *machine) attach(ctx context.Context) error {
 	return nil
 }
 
-// compile compiles slipway and the probe.
+// compile compiles slipway and the probe into the directory of m.
 func (m *machine) compile(ctx context.Context) error {
 	top, err := toolbox.Root()
 	if err != nil {
@@ -164,7 +165,8 @@ func (m *machine) compile(ctx context.Context) error {
 	return err
 }
 
-// replacer returns a replacer for the arguments of probes in Dockerfiles.
+// replacer returns a replacer for the placeholders in the Dockerfiles of jobs, such as
+// {column}.
 func (s *site) replacer() (*strings.Replacer, error) {
 	var null unix.Stat_t
 	if err := unix.Stat("/dev/null", &null); err != nil {
@@ -184,7 +186,7 @@ func (s *site) replacer() (*strings.Replacer, error) {
 	), nil
 }
 
-// terminal makes cmd the leader of a session whose terminal belongs to the driver.
+// terminal makes cmd the leader of a new session with slave as its controlling terminal.
 func terminal(cmd *exec.Cmd, slave *os.File) {
 	cmd.Stdin = slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}

@@ -25,8 +25,8 @@ import (
 )
 
 func main() {
-	if os.Getenv(inside) == "" {
-		os.Exit(outside())
+	if os.Getenv(insideEnv) == "" {
+		os.Exit(runInSession())
 	}
 	var set settings
 	flag.StringVar(&set.run, "run", "", "only jobs that match this `regexp`; the table is not compared")
@@ -45,14 +45,15 @@ func main() {
 	}
 }
 
-// inside is the environment variable of the process that runs the probes.
-const inside = "SLIPWAY_PROBES_INSIDE"
+// insideEnv is an environment variable that runInSession sets for the process that runs the
+// probes.
+const insideEnv = "SLIPWAY_PROBES_INSIDE"
 
-// outside runs this program again in its own session, so that attempts cannot reach the
-// user's terminal and processes. The session keyring contains a key for the attempts to
-// find. outside returns the exit code.
-func outside() int {
-	runtime.LockOSThread() // keyrings belong to threads
+// runInSession runs this program again in a new session and returns its exit code. In that
+// session, attempts cannot reach the user's terminal and processes. Its keyring contains a key
+// for the attempts to find.
+func runInSession() int {
+	runtime.LockOSThread() // a session keyring belongs to a thread
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	self, err := os.Executable()
@@ -67,7 +68,7 @@ func outside() int {
 		return 2
 	}
 	cmd := exec.Command(self, os.Args[1:]...)
-	cmd.Env = append(os.Environ(), inside+"=1")
+	cmd.Env = append(os.Environ(), insideEnv+"=1")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGTERM}
 	if err := cmd.Start(); err != nil {
@@ -89,13 +90,13 @@ func outside() int {
 	return 0
 }
 
-// settings holds the command line arguments.
+// settings contains the command-line flags.
 type settings struct {
 	run, on string
 	verbose bool
 }
 
-// selected returns the jobs and columns to run.
+// selected returns the jobs and columns that the flags select.
 func (set settings) selected() ([]job, []column, error) {
 	pattern, err := regexp.Compile(set.run)
 	if err != nil {
@@ -110,8 +111,8 @@ func (set settings) selected() ([]job, []column, error) {
 	return list, cols, nil
 }
 
-// run runs all jobs, and reports whether no column has more privileges than the
-// reference.
+// run runs the selected jobs and prints the table. It reports whether no column has more
+// privileges than the reference.
 func run(ctx context.Context, set settings) (ok bool, err error) {
 	if runtime.GOARCH != "amd64" || os.Geteuid() != 0 {
 		return false, errors.New("the probes need root on linux/amd64")
@@ -151,11 +152,11 @@ func run(ctx context.Context, set settings) (ok bool, err error) {
 	}
 	result := compare(found[0], cols[1:], found[1:])
 	if set.run != "" {
-		result.errors = slices.DeleteFunc(result.errors, func(e string) bool { return strings.HasSuffix(e, unneeded) })
+		result.errors = slices.DeleteFunc(result.errors, func(e string) bool { return strings.HasSuffix(e, unneededText) })
 	}
 	fmt.Print(result.markdown())
 	if set.run == "" && set.on == "" {
-		if err := golden(result.markdown()); err != nil {
+		if err := checkTable(result.markdown()); err != nil {
 			result.errors = append(result.errors, err.Error())
 		}
 	}
@@ -165,15 +166,15 @@ func run(ctx context.Context, set settings) (ok bool, err error) {
 	return len(result.errors) == 0, nil
 }
 
-// Lines around the table in SECURITY.md.
+// Lines that enclose the table in SECURITY.md.
 const (
 	begin = "<!-- make probes writes what follows -->\n"
 	end   = "<!-- make probes wrote what precedes -->\n"
 )
 
-// golden compares the table with the one in SECURITY.md. If UPDATE=1 is set, it writes
-// the table.
-func golden(table string) error {
+// checkTable compares table with the one in SECURITY.md. With UPDATE=1 it writes the table
+// instead.
+func checkTable(table string) error {
 	top, err := toolbox.Root()
 	if err != nil {
 		return err

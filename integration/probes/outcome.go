@@ -15,8 +15,8 @@ import (
 	"github.com/moby/buildkit/client"
 )
 
-// outcomes holds the privileges that the jobs of a column found, by name, and the
-// reasons for refusals.
+// outcomes contains the results of a column's jobs: the granted privileges, and the reasons of
+// refusals. Both are keyed by the names that steps print.
 type outcomes struct {
 	granted map[string]bool
 	refused map[string]string
@@ -24,8 +24,9 @@ type outcomes struct {
 
 func newOutcomes() *outcomes { return &outcomes{map[string]bool{}, map[string]string{}} }
 
-// read parses the output of a step: lines such as "+ ID" and "- ID ERROR".
-func (o *outcomes) read(text string) {
+// parse adds the outcomes in the output of a step. "+ ID" is a granted privilege, "- ID ERROR"
+// a refused one. Other lines are ignored.
+func (o *outcomes) parse(text string) {
 	for line := range strings.Lines(text) {
 		sign, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 		id, reason, _ := strings.Cut(rest, " ")
@@ -38,9 +39,9 @@ func (o *outcomes) read(text string) {
 	}
 }
 
-// of returns the sorted privileges that match one of the names. A name that ends with a
-// slash or a dash is a prefix.
-func (o *outcomes) of(names []string) []string {
+// matching returns the granted privileges that match a name, sorted. A name that ends with a
+// slash or a dash matches as a prefix.
+func (o *outcomes) matching(names []string) []string {
 	var out []string
 	for _, id := range slices.Sorted(maps.Keys(o.granted)) {
 		if slices.ContainsFunc(names, func(name string) bool { return matches(name, id) }) {
@@ -54,8 +55,9 @@ func matches(name, id string) bool {
 	return name == id || strings.HasPrefix(id, name) && strings.HasSuffix(name, "/") || strings.HasPrefix(id, name) && strings.HasSuffix(name, "-")
 }
 
-// progress parses the progress of a build: JSON followed by an error. It calls logged
-// with each output of a step, and returns all output and the error.
+// progress parses the output of a build: progress in JSON, followed by an error message. It
+// calls logged with each piece of a step's output. It returns the output of all steps and the
+// message.
 func progress(r io.Reader, logged func(string)) (logs, message string, err error) {
 	var all, rest strings.Builder
 	s := bufio.NewScanner(r)
@@ -74,7 +76,7 @@ func progress(r io.Reader, logged func(string)) (logs, message string, err error
 	return all.String(), rest.String(), s.Err()
 }
 
-// print prints all outcomes.
+// print prints all outcomes, one per line.
 func (o *outcomes) print(column string) {
 	for _, id := range slices.Sorted(maps.Keys(o.granted)) {
 		fmt.Printf("%s: + %s\n", column, id)

@@ -8,25 +8,25 @@ import (
 	"strings"
 )
 
-// row is a kind of privilege.
+// row is a kind of privilege: one row of the table.
 type row struct {
 	text  string
-	names []string // of its outcomes; see outcomes.of
-	// beyond excludes privileges that the reference gives to a plain step, because the
-	// attempt is about gaining more.
-	beyond bool
-	script bool   // the attempts need no program
-	job    string // columns that do not run this job have an empty cell
-	strict bool   // no runner may have it, even if the reference has it
+	names []string // names of privileges, as for outcomes.matching
+	// excludePlain ignores privileges that the reference gives to a plain step, because the
+	// attempt is to gain more than these.
+	excludePlain bool
+	script       bool   // set if a shell can make the attempts
+	job          string // job that makes the attempts; the cell of a column that does not run it is empty
+	strict       bool   // set if no runner may give the privilege, even if the reference does
 }
 
-// rows lists all rows in the order of the table.
+// rows returns all rows in the order of the table.
 func rows() []row {
 	return slices.Concat(processRows(), callRows(), fileRows(), imageRows(), hostRows())
 }
 
-// each returns one name per label, formatted with the label.
-func each(format string, labels ...string) []string {
+// namesFor formats one name for each label.
+func namesFor(format string, labels ...string) []string {
 	var out []string
 	for _, l := range labels {
 		out = append(out, fmt.Sprintf(format, l))
@@ -34,8 +34,8 @@ func each(format string, labels ...string) []string {
 	return out
 }
 
-// both returns the names of an outcome for root and for another user.
-func both(id string) []string { return each("%s/"+id, "root", "user") }
+// rootAndUser returns the names of a privilege for root and for another user.
+func rootAndUser(id string) []string { return namesFor("%s/"+id, "root", "user") }
 
 // processRows returns the rows about the initial state of a process.
 func processRows() []row {
@@ -43,28 +43,28 @@ func processRows() []row {
 		{text: "capabilities of root", names: []string{"root/capabilities/"}},
 		{text: "capabilities of other users", names: []string{"user/capabilities/"}},
 		{text: "root by setuid programs", names: []string{"user/setuid"}},
-		{text: "supplementary groups", names: both("groups/")},
-		{text: "files that the builder or its caller left open", names: both("inherited-files/")},
-		{text: "environment of the caller", names: both("environment/")},
-		{text: "terminal of the caller: read, write, type", names: both("terminal/")},
-		{text: "signals to the process group or session of the caller", names: both("signals/")},
-		{text: "raised limits, priorities, protection from the OOM killer", names: both("limits/")},
-		{text: "namespaces of the host", names: both("host-namespaces/")},
+		{text: "supplementary groups", names: rootAndUser("groups/")},
+		{text: "files that the builder or its caller left open", names: rootAndUser("inherited-files/")},
+		{text: "environment of the caller", names: rootAndUser("environment/")},
+		{text: "terminal of the caller: read, write, type", names: rootAndUser("terminal/")},
+		{text: "signals to the process group or session of the caller", names: rootAndUser("signals/")},
+		{text: "raised limits, priorities, protection from the OOM killer", names: rootAndUser("limits/")},
+		{text: "namespaces of the host", names: rootAndUser("host-namespaces/")},
 	}
 }
 
 // callRows returns the rows about system calls.
 func callRows() []row {
 	return []row{
-		{text: "new namespaces: `unshare`, `clone`, `clone3`, in both ABIs", names: both("namespaces/")},
-		{text: "`mount`, remount, `umount`, `fsopen`", names: both("mounts/")},
-		{text: "keyrings of its own: `keyctl`, `add_key`", names: both("keys/")},
-		{text: "keys of the caller's session", names: both("caller-keys/")},
-		{text: "`io_uring`", names: both("io_uring/")},
-		{text: "`bpf`", names: both("bpf/")},
-		{text: "`perf_event_open`", names: both("perf/")},
-		{text: "`userfaultfd`", names: both("userfaultfd/")},
-		{text: "host name, clock, reboot, swap, modules, kernel log, quotas, I/O ports, file handles", names: both("machine/")},
+		{text: "new namespaces: `unshare`, `clone`, `clone3`, in both ABIs", names: rootAndUser("namespaces/")},
+		{text: "`mount`, remount, `umount`, `fsopen`", names: rootAndUser("mounts/")},
+		{text: "keyrings of its own: `keyctl`, `add_key`", names: rootAndUser("keys/")},
+		{text: "keys of the caller's session", names: rootAndUser("caller-keys/")},
+		{text: "`io_uring`", names: rootAndUser("io_uring/")},
+		{text: "`bpf`", names: rootAndUser("bpf/")},
+		{text: "`perf_event_open`", names: rootAndUser("perf/")},
+		{text: "`userfaultfd`", names: rootAndUser("userfaultfd/")},
+		{text: "host name, clock, reboot, swap, modules, kernel log, quotas, I/O ports, file handles", names: rootAndUser("machine/")},
 		{text: "system calls, all of x86-64", names: []string{"root/64bit/"}},
 		{text: "system calls, all of i386", names: []string{"root/32bit/"}},
 		{text: "system calls, all of x32", names: []string{"root/x32/"}},
@@ -78,35 +78,35 @@ func callRows() []row {
 // fileRows returns the rows about files and devices.
 func fileRows() []row {
 	return []row{
-		{text: "reading of `/proc`, `/sys/firmware`, powercap", names: both("readable/")},
-		{text: "writing of `/proc`, `/sys`, control groups", names: append(both("writable/"), "none/writable/")},
-		{text: "new control groups", names: both("control-groups/")},
-		{text: "nodes of `/dev`", names: both("nodes/")},
-		{text: "nodes of `/dev` are the host's own", names: both("host-nodes/")},
-		{text: "mode and owner of the host's nodes of `/dev`", names: append(both("host-node-modes/"), both("host-node-owners/")...)},
-		{text: "device nodes: `mknod`", names: each("devices/%s/mknod/", "root", "shm", "dev", "cache", "tmpfs", "bind")},
-		{text: "devices opened in the root file system, `/dev`, `/dev/shm`", names: each("devices/%s/open/", "root", "dev", "shm")},
+		{text: "reading of `/proc`, `/sys/firmware`, powercap", names: rootAndUser("readable/")},
+		{text: "writing of `/proc`, `/sys`, control groups", names: append(rootAndUser("writable/"), "none/writable/")},
+		{text: "new control groups", names: rootAndUser("control-groups/")},
+		{text: "nodes of `/dev`", names: rootAndUser("nodes/")},
+		{text: "nodes of `/dev` are the host's own", names: rootAndUser("host-nodes/")},
+		{text: "mode and owner of the host's nodes of `/dev`", names: append(rootAndUser("host-node-modes/"), rootAndUser("host-node-owners/")...)},
+		{text: "device nodes: `mknod`", names: namesFor("devices/%s/mknod/", "root", "shm", "dev", "cache", "tmpfs", "bind")},
+		{text: "devices opened in the root file system, `/dev`, `/dev/shm`", names: namesFor("devices/%s/open/", "root", "dev", "shm")},
 		{text: "devices opened in a cache mount", names: []string{"devices/cache/open/"}},
-		{text: "devices opened in a tmpfs or bind mount", names: each("devices/%s/open/", "tmpfs", "bind")},
+		{text: "devices opened in a tmpfs or bind mount", names: namesFor("devices/%s/open/", "tmpfs", "bind")},
 		{text: "devices of an image opened", names: []string{"image/open/", "image-mount/open/"}},
-		{text: "mounts that allow devices, setuid, programs, writing", names: both("mount-flags/")},
+		{text: "mounts that allow devices, setuid, programs, writing", names: rootAndUser("mount-flags/")},
 	}
 }
 
 // imageRows returns the rows about hostile images, links and mounts.
 func imageRows() []row {
 	return []row{
-		{text: "files of the host by `chroot`, `..`, `/proc/1/root`, `/dev/shm`", names: append(both("climb/"), "root/exists/")},
+		{text: "files of the host by `chroot`, `..`, `/proc/1/root`, `/dev/shm`", names: append(rootAndUser("climb/"), "root/exists/")},
 		{text: "users of the host", names: []string{"users/"}},
-		{text: "more by an image whose `/proc` is a link or a file", names: []string{"linked/proc-"}, beyond: true},
-		{text: "more by an image whose `/sys` is a link or a file", names: []string{"linked/sys-"}, beyond: true},
-		{text: "more by an image whose `/dev` is a link or a file", names: []string{"linked/dev-"}, beyond: true},
-		{text: "files made on the host by links at `/proc`, `/sys`, `/dev`, `/etc`", names: each("host-directory/%s", "proc-", "sys-", "dev-", "etc-"), strict: true},
+		{text: "more by an image whose `/proc` is a link or a file", names: []string{"linked/proc-"}, excludePlain: true},
+		{text: "more by an image whose `/sys` is a link or a file", names: []string{"linked/sys-"}, excludePlain: true},
+		{text: "more by an image whose `/dev` is a link or a file", names: []string{"linked/dev-"}, excludePlain: true},
+		{text: "files made on the host by links at `/proc`, `/sys`, `/dev`, `/etc`", names: namesFor("host-directory/%s", "proc-", "sys-", "dev-", "etc-"), strict: true},
 		{text: "files made on the host by links at targets of mounts and WORKDIR", names: []string{"host-directory/links", "links/"}, strict: true},
 		{text: "files made on the host by a race in a shared cache (not tried with runc 1.1, which loses it now and then)", names: []string{"host-directory/race"}, job: "race", strict: true},
 		{text: "mounts over `/proc`", names: []string{"over/proc/run", "over/proc/1/run", "over/proc/sys/run"}},
 		{text: "mounts over `/sys`, `/dev`", names: []string{"over/sys/run", "over/sys/fs/cgroup/run", "over/sys/firmware/run", "over/dev/run"}},
-		{text: "more of `/proc` and `/sys` by mounts over them", names: []string{"over/"}, beyond: true},
+		{text: "more of `/proc` and `/sys` by mounts over them", names: []string{"over/"}, excludePlain: true},
 		{text: "directories of the host by `WORKDIR /proc/self/fd/N`", names: []string{"fd/"}},
 	}
 }
@@ -126,8 +126,8 @@ func hostRows() []row {
 	}
 }
 
-// agentTypes returns the outcomes of all messages to the agent, except for list (11)
-// and sign (13).
+// agentTypes returns the outcomes for all types of messages to an SSH agent, except for
+// listing keys (11) and signing (13).
 func agentTypes() []string {
 	var out []string
 	for n := range 256 {
@@ -138,17 +138,17 @@ func agentTypes() []string {
 	return out
 }
 
-// privileges returns the privileges of a column in this row.
+// privileges returns the privileges in o that belong to the row.
 func (r row) privileges(o, reference *outcomes) []string {
-	list := o.of(r.names)
-	if !r.beyond {
+	list := o.matching(r.names)
+	if !r.excludePlain {
 		return list
 	}
-	return slices.DeleteFunc(list, func(id string) bool { return ordinary(id, reference) })
+	return slices.DeleteFunc(list, func(id string) bool { return inPlainStep(id, reference) })
 }
 
-// ordinary reports whether the reference gives a privilege to a plain step.
-func ordinary(id string, reference *outcomes) bool {
+// inPlainStep reports whether the reference gives the privilege id to a plain step.
+func inPlainStep(id string, reference *outcomes) bool {
 	for _, kind := range []string{
 		"readable/", "writable/", "control-groups/", "capabilities/", "environment/", "nodes/", "host-namespaces/", "mount-flags/", "groups/", "run",
 	} {

@@ -19,11 +19,11 @@ import (
 	"github.com/containerd/console"
 )
 
-// runJobs runs the jobs of a column and returns their outcomes.
+// runJobs runs those jobs that the column can run, and returns their outcomes.
 func (s *site) runJobs(ctx context.Context, list []job, verbose bool) (*outcomes, error) {
 	out := newOutcomes()
 	for _, j := range list {
-		if !strings.HasPrefix(j.name, s.only) || j.name == s.not {
+		if !strings.HasPrefix(j.name, s.jobPrefix) || j.name == s.skippedJob {
 			continue
 		}
 		start := time.Now()
@@ -39,7 +39,7 @@ func (s *site) runJobs(ctx context.Context, list []job, verbose bool) (*outcomes
 
 // runJob runs a job and adds its outcomes to out.
 func (s *site) runJob(ctx context.Context, j job, out *outcomes) error {
-	s.agent.take()
+	s.agent.takeTypes()
 	b, err := s.start(ctx, j)
 	if err != nil {
 		return err
@@ -48,40 +48,40 @@ func (s *site) runJob(ctx context.Context, j job, out *outcomes) error {
 	case j.kill:
 		err = s.killWhenReady(b, out)
 	case j.race:
-		err = s.compete(ctx, b)
+		err = s.raceMounts(ctx, b)
 	}
 	logs, message, failed := b.wait()
 	if err != nil {
 		return fmt.Errorf("%w\n%s%s", err, logs, message)
 	}
-	out.read(logs)
+	out.parse(logs)
 	if failed != nil && !j.kill {
 		if j.refusal == nil || !j.refusal.MatchString(logs+message) {
 			return fmt.Errorf("%w\n%s%s", failed, logs, message)
 		}
 		out.refused[j.name] = logs + message
 	}
-	if want := j.markers(); failed == nil && len(ended.FindAllString(logs, -1)) < want {
+	if want := j.markers(); failed == nil && len(endMarker.FindAllString(logs, -1)) < want {
 		return fmt.Errorf("not all of %d steps have ended:\n%s", want, logs)
 	}
 	return s.inspect(j, out)
 }
 
-// ended matches the line that the probe prints at its end.
-var ended = regexp.MustCompile(`(?m)^! `)
+// endMarker matches the last line that the probe prints.
+var endMarker = regexp.MustCompile(`(?m)^! `)
 
-// markers returns the number of times that the probe ends in a job. The builder's
-// program does not print such a line.
+// markers returns the number of steps of a job that print endMarker. Steps that execute the
+// builder's program do not.
 func (j job) markers() int {
 	return strings.Count(j.dockerfile, "RUN ") - strings.Count(j.dockerfile, `["/proc/self/exe"`)
 }
 
-// inspect adds the effects of a job on the machine to out.
+// inspect adds the effects that a job had on the host to out, and undoes them.
 func (s *site) inspect(j job, out *outcomes) error {
-	for _, t := range s.agent.take() {
+	for _, t := range s.agent.takeTypes() {
 		out.granted[fmt.Sprintf("agent/arrived/%d", t)] = true
 	}
-	changed, err := s.restore()
+	changed, err := s.restoreHost()
 	if err != nil {
 		return err
 	}
@@ -89,21 +89,21 @@ func (s *site) inspect(j job, out *outcomes) error {
 		out.granted["host-directory/"+j.name] = true
 		out.refused["host-directory/"+j.name] = strings.Join(changed, " ")
 	}
-	damaged, err := s.damaged()
+	damaged, err := s.restoreProgram()
 	if damaged {
 		out.granted["exe/mode"] = true
 	}
 	return err
 }
 
-// running is a running build.
+// running is a build in progress.
 type running struct {
 	ready chan struct{} // closed when a step prints that it is ready
 	kill  func() error
 	wait  func() (logs, message string, err error)
 }
 
-// start starts the build of a job in its own terminal.
+// start starts the build of a job, with a terminal of its own.
 func (s *site) start(ctx context.Context, j job) (*running, error) {
 	dir, err := os.MkdirTemp(s.dir, "job-")
 	if err != nil {
@@ -155,8 +155,8 @@ func (s *site) start(ctx context.Context, j job) (*running, error) {
 	return r, nil
 }
 
-// killWhenReady searches the disk for the secret while a step uses it, and after the
-// builder has been killed.
+// killWhenReady searches the builder's state for the secret twice: while a step uses the
+// secret, and after the builder was killed.
 func (s *site) killWhenReady(b *running, out *outcomes) error {
 	select {
 	case <-b.ready:
@@ -164,7 +164,7 @@ func (s *site) killWhenReady(b *running, out *outcomes) error {
 		return errors.New("no step is ready")
 	}
 	for _, id := range []string{"secret/while-running", "secret/after-kill"} {
-		found, err := contains(s.state(), s.secret)
+		found, err := containsText(s.state(), s.secret)
 		if err != nil {
 			return err
 		}
@@ -178,8 +178,8 @@ func (s *site) killWhenReady(b *running, out *outcomes) error {
 	return nil
 }
 
-// contains reports whether a file below dir contains text.
-func contains(dir, text string) (bool, error) {
+// containsText reports whether a small file below dir contains text.
+func containsText(dir, text string) (bool, error) {
 	found := false
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
@@ -190,7 +190,7 @@ func contains(dir, text string) (bool, error) {
 		}
 		info, err := d.Info()
 		if err != nil || info.Size() > 1<<16 {
-			return nil // the secret is short
+			return nil // a file with only the secret is smaller
 		}
 		content, err := os.ReadFile(path)
 		if err == nil && bytes.Contains(content, []byte(text)) {
@@ -201,9 +201,10 @@ func contains(dir, text string) (bool, error) {
 	return found, err
 }
 
-// compete mounts file systems below a cache directory that the step of b swaps with a
-// link to the host directory. The last build ends that step.
-func (s *site) compete(ctx context.Context, b *running) error {
+// raceMounts runs builds that mount filesystems below a cache directory. Meanwhile, the step
+// of b replaces this directory with a link to the host directory. The last build ends that
+// step.
+func (s *site) raceMounts(ctx context.Context, b *running) error {
 	select {
 	case <-b.ready:
 	case <-time.After(30 * time.Second):
@@ -219,7 +220,7 @@ func (s *site) compete(ctx context.Context, b *running) error {
 		if err != nil {
 			return err
 		}
-		other.wait() // a rejected mount is fine
+		other.wait() // the builder may reject the mount
 	}
 	last, err := s.start(ctx, job{dockerfile: "FROM probe:{column}-base\n" + cache + `["/bin/mkdir","/c/stop"]` + "\n"})
 	if err != nil {

@@ -8,58 +8,61 @@ import (
 	"strings"
 )
 
-// comparison holds the privileges of the columns in each row.
+// comparison contains the privileges of each column in each row.
 type comparison struct {
 	header []string
-	cells  [][]string // by row, then column; the first is the row's text
-	notes  []string   // reasons of the exceptions in use, in the order of their numbers in cells
-	errors []string   // privileges without an exception, and exceptions without a privilege
+	cells  [][]string // texts by row and column; column 0 is the text of the row
+	notes  []string   // reasons of the exceptions, in the order of their footnote numbers
+	errors []string   // privileges without an exception, and exceptions that are not needed
 }
 
-// compare compares columns with the reference.
+// compare compares the outcomes of each column in list with the reference. found[i] are the
+// outcomes of list[i].
 func compare(reference *outcomes, list []column, found []*outcomes) comparison {
 	c := comparison{header: []string{"privilege", "buildkitd"}}
 	for _, col := range list {
 		c.header = append(c.header, col.name)
 	}
-	first, used := referenceColumn(), map[string]bool{} // used: "exception column"
+	first, used := referenceColumn(), map[string]bool{} // keys of used are "EXCEPTION COLUMN"
 	for _, r := range rows() {
 		want := r.privileges(reference, reference)
 		cells := []string{r.text, mark(len(want) > 0)}
-		if r.job != "" && r.job == first.not {
+		if r.job != "" && r.job == first.skippedJob {
 			cells[1] = ""
 		}
 		for n, col := range list {
-			if col.only != "" && !r.script || col.not != "" && col.not == r.job {
+			if col.jobPrefix != "" && !r.script || col.skippedJob != "" && col.skippedJob == r.job {
 				cells = append(cells, "")
 				continue
 			}
 			got := r.privileges(found[n], reference)
 			more := slices.DeleteFunc(slices.Clone(got), func(id string) bool { return reference.granted[id] && !r.strict })
-			rest, notes := excuse(more, col.name, used)
+			rest, notes := applyExceptions(more, col.name, used)
 			if len(rest) > 0 {
-				c.errors = append(c.errors, fmt.Sprintf("%s: %s: %s", col.name, r.text, short(rest)))
+				c.errors = append(c.errors, fmt.Sprintf("%s: %s: %s", col.name, r.text, shorten(rest)))
 			}
 			cells = append(cells, cell(len(want), len(got), len(more), len(rest))+strings.Join(notes, ""))
 		}
 		c.cells = append(c.cells, cells)
 	}
 	for n, e := range exceptions() {
-		c.notes = append(c.notes, e.why)
+		c.notes = append(c.notes, e.reason)
 		for _, col := range list {
 			if slices.Contains(e.columns, col.name) && !used[fmt.Sprintf("%d %s", n, col.name)] {
-				c.errors = append(c.errors, fmt.Sprintf("%s: the exception %q%s", col.name, e.names, unneeded))
+				c.errors = append(c.errors, fmt.Sprintf("%s: the exception %q%s", col.name, e.names, unneededText))
 			}
 		}
 	}
 	return c
 }
 
-// unneeded is the end of the error for an exception that is not needed.
-const unneeded = " is no longer needed"
+// unneededText is the end of the error for an exception that is not needed.
+const unneededText = " is no longer needed"
 
-// excuse returns the privileges without an exception, and the footnotes of the others.
-func excuse(more []string, column string, used map[string]bool) (rest, notes []string) {
+// applyExceptions splits the privileges that a column has beyond the reference. rest are those
+// without an exception, and notes are the footnotes for the others. It records the exceptions
+// in used.
+func applyExceptions(more []string, column string, used map[string]bool) (rest, notes []string) {
 	for _, id := range more {
 		excused := false
 		for n, e := range exceptions() {
@@ -86,8 +89,8 @@ func mark(granted bool) string {
 	return "–"
 }
 
-// cell returns the text of a cell: no privilege, as much as the reference, less, or
-// more, with or without an exception.
+// cell returns the text of a cell from numbers of privileges: want in the reference, got in
+// the column, more beyond the reference, unexcused without an exception.
 func cell(want, got, more, unexcused int) string {
 	switch {
 	case unexcused > 0:
@@ -102,8 +105,8 @@ func cell(want, got, more, unexcused int) string {
 	return mark(true)
 }
 
-// short joins names. If there are many, it lists only the first ones.
-func short(names []string) string {
+// shorten joins names with blanks. It omits all after the first twelve.
+func shorten(names []string) string {
 	const most = 12
 	if len(names) > most {
 		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], " "), len(names)-most)
@@ -111,7 +114,7 @@ func short(names []string) string {
 	return strings.Join(names, " ")
 }
 
-// markdown returns the table with its footnotes.
+// markdown returns the table and its footnotes in Markdown.
 func (c comparison) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "| %s |\n|---|%s\n", strings.Join(c.header, " | "), strings.Repeat(":-:|", len(c.header)-1))

@@ -8,11 +8,11 @@ import (
 	"testing"
 )
 
-// TestRead checks which lines of a step are outcomes.
+// TestRead checks which lines of a step's output are outcomes.
 func TestRead(t *testing.T) {
 	o := newOutcomes()
-	o.read("+ a/b\n- a/c EPERM\n! a run\nanything else\n+ a/d\n")
-	if got, want := strings.Join(o.of([]string{"a/"}), " "), "a/b a/d"; got != want {
+	o.parse("+ a/b\n- a/c EPERM\n! a run\nanything else\n+ a/d\n")
+	if got, want := strings.Join(o.matching([]string{"a/"}), " "), "a/b a/d"; got != want {
 		t.Errorf("privileges: %s, want %s", got, want)
 	}
 	if got := o.refused["a/c"]; got != "EPERM" {
@@ -20,26 +20,26 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// TestOf checks how names match.
+// TestOf checks that names match privileges exactly or as prefixes.
 func TestOf(t *testing.T) {
 	o := newOutcomes()
-	o.read("+ agent/1\n+ agent/11\n+ fd/3/outside\n+ linked/proc-link/x\n")
+	o.parse("+ agent/1\n+ agent/11\n+ fd/3/outside\n+ linked/proc-link/x\n")
 	for name, want := range map[string]string{
 		"agent/1": "agent/1", "agent/": "agent/1 agent/11", "linked/proc-": "linked/proc-link/x", "linked/proc": "", "fd/3/": "fd/3/outside",
 	} {
-		if got := strings.Join(o.of([]string{name}), " "); got != want {
+		if got := strings.Join(o.matching([]string{name}), " "); got != want {
 			t.Errorf("of(%q) = %q, want %q", name, got, want)
 		}
 	}
 }
 
-// TestCompare compares columns with a reference.
+// TestCompare checks the cells and errors that result from outcomes of two columns.
 func TestCompare(t *testing.T) {
 	reference, same, other := newOutcomes(), newOutcomes(), newOutcomes()
-	reference.read("+ root/groups/0\n+ root/groups/1\n+ host-directory/dev-host\n+ root/readable/proc/stat\n")
-	same.read("+ root/groups/0\n+ root/groups/1\n+ linked/proc-link/readable/proc/stat\n")
-	other.read("+ root/groups/0\n+ host-directory/dev-host\n+ linked/proc-link/readable/proc/keys\n+ root/terminal/open\n")
-	cols := []column{{name: "root"}, {name: "other"}, {name: "shell", only: "script"}}
+	reference.parse("+ root/groups/0\n+ root/groups/1\n+ host-directory/dev-host\n+ root/readable/proc/stat\n")
+	same.parse("+ root/groups/0\n+ root/groups/1\n+ linked/proc-link/readable/proc/stat\n")
+	other.parse("+ root/groups/0\n+ host-directory/dev-host\n+ linked/proc-link/readable/proc/keys\n+ root/terminal/open\n")
+	cols := []column{{name: "root"}, {name: "other"}, {name: "shell", jobPrefix: "script"}}
 	c := compare(reference, cols, []*outcomes{same, other, newOutcomes()})
 	for text, want := range map[string]string{
 		"supplementary groups":                                               "✔ ✔ less ",
@@ -62,7 +62,7 @@ func TestCompare(t *testing.T) {
 		"other: more by an image whose `/proc` is a link or a file: linked/proc-link/readable/proc/keys",
 		"other: files made on the host by links at `/proc`, `/sys`, `/dev`, `/etc`: host-directory/dev-host",
 	}
-	got := slices.DeleteFunc(slices.Clone(c.errors), func(e string) bool { return strings.HasSuffix(e, unneeded) })
+	got := slices.DeleteFunc(slices.Clone(c.errors), func(e string) bool { return strings.HasSuffix(e, unneededText) })
 	if !slices.Equal(got, want) {
 		t.Errorf("errors:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
@@ -71,7 +71,7 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// TestRows checks that each row has a unique text without markup of tables.
+// TestRows checks that row texts are unique and contain no character that separates cells.
 func TestRows(t *testing.T) {
 	seen := map[string]bool{}
 	for _, r := range rows() {
@@ -82,8 +82,8 @@ func TestRows(t *testing.T) {
 	}
 }
 
-// TestJobs checks the names of jobs, and that their images run only busybox and the
-// probe.
+// TestJobs checks that jobs have unique names, and that their steps execute only busybox and
+// the probe.
 func TestJobs(t *testing.T) {
 	seen := map[string]bool{}
 	for _, j := range jobs() {

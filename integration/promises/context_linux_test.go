@@ -13,9 +13,8 @@ import (
 	"slipway/internal/testcontext"
 )
 
-// TestUnusedFiles checks that files that no instruction copies cause no errors
-// and are not opened, and that files excluded by .dockerignore are not even
-// listed.
+// TestUnusedFiles checks that a build does not open files that no instruction copies, even if
+// they are unreadable. It must not even list files that .dockerignore excludes.
 func TestUnusedFiles(t *testing.T) {
 	m := newMachine(t, map[string]string{
 		"src/used": "x", "unused": "x", "other/unused": "x", "src/ignored/deep/file": "x", ".dockerignore": "src/ignored\n",
@@ -38,15 +37,15 @@ func TestUnusedFiles(t *testing.T) {
 	}{
 		{"src/used", always},
 		{"src", always},
-		// With a wildcard, all files that are not ignored are listed, as by
-		// BuildKit's clients.
+		// Like BuildKit's clients, list all files that are not ignored if a source has a
+		// wildcard.
 		{"src/u*", append([]string{"base/", "base/bin/", "other/"}, always...)},
 	} {
 		m.o.State = t.TempDir()
 		testcontext.Write(t, m.o.Context, map[string]string{"Dockerfile": ""})
 		w := newWatch(t, m.o.Context)
 		m.mustBuild("FROM scratch\nCOPY " + tc.copied + " /\n")
-		got := slices.DeleteFunc(w.opened(), func(name string) bool { return name == "closed/" }) // by root only
+		got := slices.DeleteFunc(w.opened(), func(name string) bool { return name == "closed/" }) // root may open closed/, others may not
 		slices.Sort(tc.opened)
 		if !slices.Equal(got, tc.opened) {
 			t.Errorf("COPY %s: opened %q, want %q", tc.copied, got, tc.opened)
@@ -54,11 +53,12 @@ func TestUnusedFiles(t *testing.T) {
 	}
 }
 
-// TestChangedFiles checks that the next build reads only the changed files.
+// TestChangedFiles checks that a build reads only those files that changed since the build
+// before it.
 func TestChangedFiles(t *testing.T) {
 	m := newMachine(t, map[string]string{"src/a": "a", "src/b": "b", "src/c": "c"})
 	const dockerfile = "FROM scratch\nCOPY src /\n"
-	settle := func() { time.Sleep(50 * time.Millisecond) } // recently written files are read again
+	settle := func() { time.Sleep(50 * time.Millisecond) } // a file written too recently is read again even if its time is unchanged
 	settle()
 	m.mustBuild(dockerfile)
 	w := newWatch(t, filepath.Join(m.o.Context, "src"))

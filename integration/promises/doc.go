@@ -1,10 +1,10 @@
-// Package promises tests that our solver keeps the promises that BuildKit makes
-// to its users: which steps do not run, which files are not read or fetched
-// again, what remains on the machine, and what remains in the cache.
+// Package promises checks that our solver keeps promises that BuildKit makes to its users.
+// They concern which steps are not executed, which files are not read or fetched again, what a
+// build leaves on the machine, and what stays in the cache.
 //
-// Exporting a cache to another machine is tested in package builder, and with
-// BuildKit on the other side in integration/daemon.
+// Two related tests are elsewhere: exporting a cache to another machine in package builder,
+// and exchanging caches with BuildKit in integration/daemon.
 //
-// The tests need only Go. Tests of builds run package builder in this process;
-// tests of a whole process run the program slipway.
+// The tests need only Go. Some run package builder in this process, others the program
+// slipway.
 package promises

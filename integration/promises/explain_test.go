@@ -14,8 +14,7 @@ import (
 	"slipway/internal/testcontext"
 )
 
-// TestExplain makes one change at a time and checks the explanations for steps
-// that run again.
+// TestExplain checks the explanations for executed steps after one change at a time.
 func TestExplain(t *testing.T) {
 	h := newHub(t)
 	h.push("base:1", 1)
@@ -25,10 +24,10 @@ func TestExplain(t *testing.T) {
 	places := strings.NewReplacer("HUB", h.host, "WEB", web.URL)
 	type change struct {
 		about      string
-		dockerfile string // "" if unchanged
+		dockerfile string // new Dockerfile; "" for no change
 		files      map[string]string
 		do         func(m *machine)
-		want       []string // lines, * stands for any rest; digests are written as sha256:…
+		want       []string // expected lines; * matches any rest of a line, and digests are masked as sha256:…
 	}
 	for _, group := range []struct {
 		about string
@@ -42,7 +41,7 @@ func TestExplain(t *testing.T) {
 				"[3/3] RUN cat /src/a: the step before, [2/3] COPY src /src, changed",
 			}},
 			{about: "a new file", files: map[string]string{"src/c": ""}, want: []string{"[2/3] COPY src /src: src/c is new", "*"}},
-			{about: "a file is gone", do: func(m *machine) { m.remove("src/c") }, want: []string{"all steps were cached"}}, // as before
+			{about: "a file is gone", do: func(m *machine) { m.remove("src/c") }, want: []string{"all steps were cached"}}, // repeat the previous build
 			{about: "mode", do: func(m *machine) { m.chmod("src/a", 0o600) }, want: []string{"[2/3] COPY src /src: src/a has now the mode 0600, it was 0755", "*"}},
 			{about: "gone", do: func(m *machine) { m.remove("src/b") }, want: []string{"[2/3] COPY src /src: src/b is gone", "*"}},
 			{about: "many", files: map[string]string{"src/1": "", "src/2": "", "src/3": "", "src/4": "", "src/5": "", "src/6": "", "src/7": ""}, want: []string{
@@ -145,7 +144,7 @@ func TestExplain(t *testing.T) {
 		testcontext.Write(t, m.o.Contexts["other"], map[string]string{"a": "1"})
 		m.o.Secrets = map[string][]byte{"a": []byte("1"), "b": []byte("1")}
 		m.mustBuild(dockerfile)
-		if lines := strings.Split(strings.TrimSpace(m.told), "\n"); !strings.HasSuffix(lines[0], ": this Dockerfile was not built here before") {
+		if lines := strings.Split(strings.TrimSpace(m.explanation), "\n"); !strings.HasSuffix(lines[0], ": this Dockerfile was not built here before") {
 			t.Errorf("%s: the first build: %q", group.about, lines)
 		}
 		for _, c := range group.then {
@@ -158,16 +157,16 @@ func TestExplain(t *testing.T) {
 			}
 			m.mustBuild(dockerfile)
 			m.o.NoCache = false
-			told := digests.ReplaceAllString(strings.NewReplacer(web.URL, "WEB", h.host, "HUB").Replace(randomFiles.ReplaceAllString(m.told, "FILE")), "sha256:…")
-			lines := strings.Split(strings.TrimSpace(told), "\n")
+			got := digests.ReplaceAllString(strings.NewReplacer(web.URL, "WEB", h.host, "HUB").Replace(randomFiles.ReplaceAllString(m.explanation, "FILE")), "sha256:…")
+			lines := strings.Split(strings.TrimSpace(got), "\n")
 			for i, want := range c.want {
 				if i >= len(lines) || lines[i] != want && !(strings.HasSuffix(want, "*") && strings.HasPrefix(lines[i], want[:len(want)-1])) {
-					t.Errorf("%s, %s: told\n\t%s\nwant\n\t%s", group.about, c.about, strings.Join(lines, "\n\t"), strings.Join(c.want, "\n\t"))
+					t.Errorf("%s, %s: got\n\t%s\nwant\n\t%s", group.about, c.about, strings.Join(lines, "\n\t"), strings.Join(c.want, "\n\t"))
 					break
 				}
 			}
 			if len(lines) != len(c.want) && c.want[len(c.want)-1] != "*" {
-				t.Errorf("%s, %s: told %d lines, want %d:\n\t%s", group.about, c.about, len(lines), len(c.want), strings.Join(lines, "\n\t"))
+				t.Errorf("%s, %s: got %d lines, want %d:\n\t%s", group.about, c.about, len(lines), len(c.want), strings.Join(lines, "\n\t"))
 			}
 		}
 	}

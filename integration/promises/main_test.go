@@ -23,21 +23,22 @@ func TestMain(m *testing.M) {
 
 // machine runs builds with one state directory and records their steps.
 type machine struct {
-	t    *testing.T
-	o    builder.Options
-	told string // output of --explain
+	t           *testing.T
+	o           builder.Options
+	explanation string // output of --explain for the last build
 
 	mu    sync.Mutex
-	steps map[string]step // steps of the last build
+	steps map[string]step // steps of the last build, by name
 }
 
-// step is the record of a step.
+// step records how a step of a build ran.
 type step struct {
 	start, end time.Time
 	cached     bool
 }
 
-// newMachine returns a machine with an empty state and a context.
+// newMachine returns a machine with an empty state. context contains the files of the build
+// context by name.
 func newMachine(t *testing.T, context map[string]string) *machine {
 	t.Helper()
 	m := &machine{t: t, o: builder.Options{Context: t.TempDir(), State: t.TempDir(), Runner: "portable", Now: time.Now}}
@@ -63,7 +64,7 @@ func (m *machine) record(s *client.SolveStatus) {
 	}
 }
 
-// build builds a Dockerfile and returns the error as a user sees it.
+// build builds a Dockerfile. It returns the error as slipway build prints it.
 func (m *machine) build(dockerfile string) error {
 	m.t.Helper()
 	testcontext.Write(m.t, m.o.Context, map[string]string{"Dockerfile": dockerfile})
@@ -71,11 +72,11 @@ func (m *machine) build(dockerfile string) error {
 	var explained bytes.Buffer
 	m.o.Explain = &explained
 	err := builder.Run(m.t.Context(), m.o)
-	m.told = explained.String()
+	m.explanation = explained.String()
 	return err
 }
 
-// mustBuild builds a Dockerfile and returns the exported directory.
+// mustBuild builds a Dockerfile, exports the result and returns its directory.
 func (m *machine) mustBuild(dockerfile string) string {
 	m.t.Helper()
 	dest := m.t.TempDir()
@@ -88,7 +89,8 @@ func (m *machine) mustBuild(dockerfile string) string {
 	return dest
 }
 
-// step returns the record of the only step whose name contains text.
+// step returns the record of the step whose name contains text. It fails the test unless there
+// is exactly one.
 func (m *machine) step(text string) step {
 	m.t.Helper()
 	var found []string
@@ -103,9 +105,8 @@ func (m *machine) step(text string) step {
 	return m.steps[found[0]]
 }
 
-// ran returns the names of the steps that were neither sources nor cached, in
-// order.
-func (m *machine) ran() []string {
+// executedSteps returns the names of the steps that were executed, in order. It omits sources.
+func (m *machine) executedSteps() []string {
 	var list []string
 	for name, s := range m.steps {
 		if !s.cached && strings.HasPrefix(name, "[") && !strings.HasPrefix(name, "[internal]") && !strings.Contains(name, "FROM ") {

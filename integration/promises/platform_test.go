@@ -17,9 +17,9 @@ import (
 	"slipway/integration/imagetree"
 )
 
-// TestPlatforms checks that stages that only copy are built for any platform
-// without an emulator, each with the base of its platform, and that stages for
-// the builder's platform are built once.
+// TestPlatforms checks multi-platform builds without an emulator. Stages that only copy are
+// built for each platform, from the base image of that platform. A stage for the builder's own
+// platform is built only once.
 func TestPlatforms(t *testing.T) {
 	h := newHub(t)
 	var layers []string

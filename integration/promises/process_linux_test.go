@@ -23,8 +23,8 @@ import (
 	"slipway/internal/testcontext"
 )
 
-// programs compiles slipway and the base image, and returns the path of the
-// program and the directory of the image.
+// programs compiles slipway and the base image once. It returns the path of slipway and the
+// directory of the image.
 var programs = sync.OnceValues(func() ([2]string, error) {
 	root, err := toolbox.Root()
 	if err != nil {
@@ -46,8 +46,8 @@ var programs = sync.OnceValues(func() ([2]string, error) {
 	return [2]string{slipway, base}, nil
 })
 
-// environment contains the directories of a user who runs slipway: program, context, state
-// and outputs.
+// environment contains the directories of a user who runs slipway: program, context, state and
+// outputs.
 type environment struct {
 	t      *testing.T
 	dir    string
@@ -57,7 +57,7 @@ type environment struct {
 	umask  int
 }
 
-// newEnvironment creates the directories of a user of the machine.
+// newEnvironment creates the directories for the user with the id user.
 func newEnvironment(t *testing.T, user uint32, runner string) *environment {
 	t.Helper()
 	ps, err := programs()
@@ -65,7 +65,7 @@ func newEnvironment(t *testing.T, user uint32, runner string) *environment {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil { // for other users
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil { // other users need access, too
 		t.Fatal(err)
 	}
 	w := &environment{t: t, dir: dir, user: user, runner: runner, umask: 0o022}
@@ -74,7 +74,7 @@ func newEnvironment(t *testing.T, user uint32, runner string) *environment {
 			t.Fatal(err)
 		}
 	}
-	// The program and the base must be accessible to all users.
+	// Copy the program and the base image to where all users can read them.
 	w.copy(ps[0], "slipway")
 	if err := os.CopyFS(filepath.Join(dir, "cwd", "context", "base"), os.DirFS(ps[1])); err != nil {
 		t.Fatal(err)
@@ -107,7 +107,7 @@ func (w *environment) copy(from, to string) {
 	}
 }
 
-// command returns slipway build for a Dockerfile.
+// command returns a slipway build command and the buffer that receives its output.
 func (w *environment) command(dockerfile string, args ...string) (*exec.Cmd, *lockedBuffer) {
 	w.t.Helper()
 	file := filepath.Join(w.dir, "cwd", "context", "Dockerfile")
@@ -124,13 +124,12 @@ func (w *environment) command(dockerfile string, args ...string) (*exec.Cmd, *lo
 	if os.Geteuid() == 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: w.user, Gid: w.user}}
 	}
-	told := &lockedBuffer{}
-	cmd.Stdout, cmd.Stderr = told, told
-	return cmd, told
+	output := &lockedBuffer{}
+	cmd.Stdout, cmd.Stderr = output, output
+	return cmd, output
 }
 
-// lockedBuffer is a buffer that can be read during writes. Safe for concurrent
-// use.
+// lockedBuffer is a buffer for the output of a running command. Safe for concurrent use.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -148,10 +147,9 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// trace returns everything that a build could leave on the machine: files
-// outside the state directory and in /etc, and mounts. It omits results and
-// files of the test.
-func (w *environment) trace() []string {
+// leftovers returns everything that a build could leave on the machine: mounts, and files
+// outside the state directory, including in /etc. It omits results and the test's own files.
+func (w *environment) leftovers() []string {
 	w.t.Helper()
 	var list []string
 	for _, root := range []string{w.dir, "/etc"} {
@@ -183,17 +181,17 @@ func (w *environment) trace() []string {
 		w.t.Fatal(err)
 	}
 	for line := range strings.Lines(string(mounts)) {
-		if strings.Contains(line, w.dir) { // other processes may create mounts
+		if strings.Contains(line, w.dir) { // ignore mounts of other processes
 			list = append(list, line)
 		}
 	}
 	return list
 }
 
-// TestNoTrace checks that a build with any outcome leaves no files outside the
-// state directory, no mounts and no processes.
+// TestNoTrace checks that a build leaves no processes, no mounts and no files outside the
+// state directory, whether it succeeds, fails or is interrupted.
 func TestNoTrace(t *testing.T) {
-	// Leaked processes of the build become children of this process.
+	// A subreaper becomes the parent of orphaned processes, so children finds them.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -207,14 +205,14 @@ func TestNoTrace(t *testing.T) {
 			{"failure", "mkdir /made; exit 3", 1},
 			{"interrupt", "echo begun; sleep 100", 130},
 		} {
-			before := w.trace()
-			cmd, told := w.command("FROM scratch\nCOPY base /\nRUN --mount=type=cache,target=/c --mount=type=tmpfs,target=/t "+tc.run+"\n",
+			before := w.leftovers()
+			cmd, output := w.command("FROM scratch\nCOPY base /\nRUN --mount=type=cache,target=/c --mount=type=tmpfs,target=/t "+tc.run+"\n",
 				"-o", "type=oci,dest="+filepath.Join(w.dir, "out", "image.tar"))
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
 			if tc.code == 130 {
-				await(t, told, "begun\n")
+				await(t, output, "begun\n")
 				if err := cmd.Process.Signal(os.Interrupt); err != nil {
 					t.Fatal(err)
 				}
@@ -225,9 +223,9 @@ func TestNoTrace(t *testing.T) {
 				t.Fatal(err)
 			}
 			if code := cmd.ProcessState.ExitCode(); code != tc.code {
-				t.Errorf("%s, %s: exit code %d, want %d:\n%s", who.about, tc.about, code, tc.code, told)
+				t.Errorf("%s, %s: exit code %d, want %d:\n%s", who.about, tc.about, code, tc.code, output)
 			}
-			if diff := cmp.Diff(before, w.trace()); diff != "" {
+			if diff := cmp.Diff(before, w.leftovers()); diff != "" {
 				t.Errorf("%s, %s: left (-before +after)\n%s", who.about, tc.about, diff)
 			}
 			if left := children(t); left != "" {
@@ -252,8 +250,8 @@ type user struct {
 	runner string
 }
 
-// users returns the users and runners that this test can use; root can use all
-// of them.
+// users returns the users and runners for the tests. Only root can run commands as another
+// user.
 func users() []user {
 	self := uint32(os.Geteuid())
 	list := []user{{"portable runner", self, "portable"}, {"namespaces", self, "namespace"}}
@@ -263,19 +261,19 @@ func users() []user {
 	return list
 }
 
-// await waits for a text in the output.
-func await(t *testing.T, told *lockedBuffer, text string) {
+// await waits until output contains text.
+func await(t *testing.T, output *lockedBuffer, text string) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); !strings.Contains(told.String(), text); {
+	for end := time.Now().Add(time.Minute); !strings.Contains(output.String(), text); {
 		if time.Now().After(end) {
-			t.Fatalf("it never told %q:\n%s", text, told)
+			t.Fatalf("the output never contains %q:\n%s", text, output)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
 }
 
-// children returns the running descendants of this process. Killed processes
-// may take a moment to exit.
+// children waits until this process has no running descendants. After a while it gives up and
+// returns them. Killed processes take a moment to exit.
 func children(t *testing.T) string {
 	t.Helper()
 	for end := time.Now().Add(5 * time.Second); ; {
@@ -290,7 +288,7 @@ func children(t *testing.T) string {
 			t.Fatal(err)
 		}
 		for _, f := range tasks {
-			data, _ := os.ReadFile(f) // threads may exit concurrently
+			data, _ := os.ReadFile(f) // the thread may have exited
 			for pid := range strings.FieldsSeq(string(data)) {
 				line, _ := os.ReadFile("/proc/" + pid + "/cmdline")
 				left = append(left, strings.ReplaceAll(string(line), "\x00", " "))
@@ -303,8 +301,8 @@ func children(t *testing.T) string {
 	}
 }
 
-// TestUnreadable checks that unreadable files cause no errors unless they are
-// copied.
+// TestUnreadable checks that an unreadable file in the context is an error only if an
+// instruction copies it.
 func TestUnreadable(t *testing.T) {
 	list := users()
 	who := list[len(list)-1]
@@ -320,9 +318,9 @@ func TestUnreadable(t *testing.T) {
 	for from, want := range map[string]string{
 		"a.txt": "", "*.txt": "", "base/bin": "", "secret": "secret: permission denied", "closed": "closed: permission denied", ".": "permission denied",
 	} {
-		cmd, told := w.command("FROM scratch\n\nCOPY " + from + " /\n")
+		cmd, output := w.command("FROM scratch\n\nCOPY " + from + " /\n")
 		err := cmd.Run()
-		text := told.String()
+		text := output.String()
 		switch {
 		case want == "" && err != nil:
 			t.Errorf("COPY %s: %v:\n%s", from, err, text)
@@ -332,8 +330,8 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// TestReproducible checks that the same input creates the same bytes for every
-// user, directory, time and runner.
+// TestReproducible checks that the same input gives the same bytes for each user, directory,
+// time and runner.
 func TestReproducible(t *testing.T) {
 	const dockerfile = `FROM scratch AS made
 COPY base /
@@ -346,7 +344,7 @@ COPY <<EOF /text
 text
 EOF
 `
-	sums := map[string]map[string]string{} // by kind of archive: users by digest
+	sums := map[string]map[string]string{} // kind of archive → digest → user
 	for i, who := range users() {
 		w := newEnvironment(t, who.user, who.runner)
 		w.umask = []int{0o022, 0o077, 0o002, 0o027}[i]
@@ -357,9 +355,9 @@ EOF
 		}
 		for _, kind := range []string{"oci", "docker", "tar"} {
 			file := filepath.Join(w.dir, "out", kind)
-			cmd, told := w.command(dockerfile, "--build-arg", "SOURCE_DATE_EPOCH=1000000000", "-t", "x", "-o", "type="+kind+",rewrite-timestamp=true,dest="+file)
+			cmd, output := w.command(dockerfile, "--build-arg", "SOURCE_DATE_EPOCH=1000000000", "-t", "x", "-o", "type="+kind+",rewrite-timestamp=true,dest="+file)
 			if err := cmd.Run(); err != nil {
-				t.Fatalf("%s: %v:\n%s", who.about, err, told)
+				t.Fatalf("%s: %v:\n%s", who.about, err, output)
 			}
 			data, err := os.ReadFile(file)
 			if err != nil {

@@ -29,9 +29,9 @@ func sum(list []state.Entry) (n int64) {
 	return n
 }
 
-// disk returns the disk usage of the data that entries describe. The rest is
-// small: locks, and records about files and steps.
-func (m *machine) disk() (n int64) {
+// diskUsage returns the disk usage in bytes of the data that cache entries describe. It omits
+// the small rest: locks, and records about files and steps.
+func (m *machine) diskUsage() (n int64) {
 	m.t.Helper()
 	for _, dir := range []string{"store", "cache", "layers", "namespace", "mounts"} {
 		err := filepath.WalkDir(filepath.Join(m.o.State, dir), func(name string, d fs.DirEntry, err error) error {
@@ -62,9 +62,8 @@ COPY --from=image / /
 COPY --from=made /twice /
 `
 
-// TestSizesAddUp checks that the listed sizes equal the disk usage, although
-// results share most of their files, and that the sizes of removed entries
-// equal the freed space.
+// TestSizesAddUp checks that the sum of the listed sizes equals the disk usage, although
+// results share most files. It also checks that removing entries frees as much as their sizes.
 func TestSizesAddUp(t *testing.T) {
 	h := newHub(t)
 	h.push("base:1", 2)
@@ -73,7 +72,7 @@ func TestSizesAddUp(t *testing.T) {
 	if err := m.build(strings.ReplaceAll(manyKinds, "HUB", h.host)); err != nil {
 		t.Fatal(err)
 	}
-	before := m.disk()
+	before := m.diskUsage()
 	if got := sum(m.entries()); got != before {
 		t.Errorf("the entries have %d bytes, the disk %d", got, before)
 	}
@@ -81,8 +80,8 @@ func TestSizesAddUp(t *testing.T) {
 		{Kinds: []string{"source.local"}}, {KeepBytes: before / 2}, {Description: "COPY"}, {Kinds: []string{"regular"}}, {Kinds: []string{"internal"}}, {},
 	} {
 		gone := sum(m.prune(opt))
-		after := m.disk()
-		if before-after < gone || before-after > gone+4000 { // unreferenced data is removed, too
+		after := m.diskUsage()
+		if before-after < gone || before-after > gone+4000 { // a prune also removes unreferenced data, which has no entry
 			t.Errorf("%+v: %d bytes went, the disk has %d less", opt, gone, before-after)
 		}
 		if got := sum(m.entries()); got != after {
@@ -99,9 +98,8 @@ func TestSizesAddUp(t *testing.T) {
 	m.mustBuild(strings.ReplaceAll(manyKinds, "HUB", h.host))
 }
 
-// TestSizesOfImages checks that an image has the size of its files, although
-// results based on it need them, too, and that it is not pruned while there is
-// space for it.
+// TestSizesOfImages checks that an image counts all of its files, although results based on it
+// need them, too. An image must not be pruned while the cache is below its limit.
 func TestSizesOfImages(t *testing.T) {
 	const size = 200_000
 	h := newHub(t)
@@ -126,19 +124,19 @@ func TestSizesOfImages(t *testing.T) {
 	image := "FROM " + h.host + "/base:1\n"
 	m.mustBuild(image + "COPY base /\n")
 	var names []string
-	for _, e := range m.prune(state.PruneOptions{KeepBytes: m.disk() - 4*size}) {
+	for _, e := range m.prune(state.PruneOptions{KeepBytes: m.diskUsage() - 4*size}) {
 		if names = append(names, e.Name); e.Kind == "source.remote" {
 			t.Errorf("%s went, although a result needs it and others make more room", e.Name)
 		}
 	}
-	if got := m.disk(); got < size || len(names) == 0 {
+	if got := m.diskUsage(); got < size || len(names) == 0 {
 		t.Errorf("%d bytes stay, want about %d; went %q", got, 2*size, names)
 	}
 }
 
-// TestPruneOrder checks the order in which a prune removes entries: those that are
-// cheapest to recreate first. Among results, it starts with the least recently
-// used ones, and never removes a result before the results based on it.
+// TestPruneOrder checks that a prune removes first what is cheapest to recreate. Among results
+// it starts with the least recently used. It never removes a result before those that are
+// based on it.
 func TestPruneOrder(t *testing.T) {
 	h := newHub(t)
 	h.push("base:1", 2)
@@ -150,7 +148,7 @@ func TestPruneOrder(t *testing.T) {
 	for _, e := range m.entries() {
 		kinds = append(kinds, e.Kind)
 	}
-	// A result is based on the image.
+	// One result is based on the image, so it is removed before the image.
 	if got, want := slices.Compact(kinds), []string{"internal", "source.local", "regular", "source.remote", "regular", "exec.cachemount"}; !slices.Equal(got, want) {
 		t.Errorf("kinds go in the order %q, want %q", got, want)
 	}
@@ -172,15 +170,15 @@ func TestPruneOrder(t *testing.T) {
 	if !slices.Equal(order, want) {
 		t.Errorf("results go in the order %q, want %q", order, want)
 	}
-	// The most recently used entry is not the most recently created one.
+	// Use the entries in another order than they were created.
 	now = now.Add(time.Hour)
 	m.mustBuild(base + "RUN touch /old\n")
 	for _, tc := range []struct {
 		opt  state.PruneOptions
 		want string
 	}{
-		{state.PruneOptions{Kinds: []string{"regular"}, KeepBytes: m.disk() - 1}, "RUN cat /bin/sh"}, // this step changed no files
-		{state.PruneOptions{Kinds: []string{"regular"}, KeepBytes: m.disk() - 1000}, strings.TrimSpace(second)},
+		{state.PruneOptions{Kinds: []string{"regular"}, KeepBytes: m.diskUsage() - 1}, "RUN cat /bin/sh"}, // this step changed no file
+		{state.PruneOptions{Kinds: []string{"regular"}, KeepBytes: m.diskUsage() - 1000}, strings.TrimSpace(second)},
 		{state.PruneOptions{Kinds: []string{"regular"}, Unused: 90 * time.Minute}, strings.TrimSpace(first)},
 		{state.PruneOptions{Kinds: []string{"regular"}, Description: "/new"}, "RUN touch /new"},
 		{state.PruneOptions{Kinds: []string{"regular"}, Description: "/none"}, ""},
@@ -195,13 +193,13 @@ func TestPruneOrder(t *testing.T) {
 		}
 	}
 	m.mustBuild(base + "RUN touch /old\n")
-	if got := m.ran(); len(got) > 0 {
+	if got := m.executedSteps(); len(got) > 0 {
 		t.Errorf("%q ran, and should have been kept", got)
 	}
 }
 
-// TestCacheMountStays checks that a cache mount survives builds, failing steps
-// and pruning of all other data, and can be pruned by name.
+// TestCacheMountStays checks that a cache mount survives builds, failed steps and pruning of
+// all other data, and that it can be pruned by name.
 func TestCacheMountStays(t *testing.T) {
 	m := newMachine(t, nil)
 	const mount = "FROM scratch\nCOPY base /\nRUN --mount=type=cache,id=mine,target=/c "
@@ -242,8 +240,8 @@ func TestCacheMountStays(t *testing.T) {
 	}
 }
 
-// TestSizesOfStoredImages checks that sizes add up with stored images, that a
-// prune keeps only these, and that they suffice for later builds.
+// TestSizesOfStoredImages checks images in the image store: sizes still add up, a prune
+// removes everything else, and later builds can use the images.
 func TestSizesOfStoredImages(t *testing.T) {
 	m := newMachine(t, map[string]string{"big": strings.Repeat("x", 10000)})
 	for _, tags := range [][]string{{"app:1", "app:2"}, {"app:3"}} {
@@ -255,13 +253,13 @@ func TestSizesOfStoredImages(t *testing.T) {
 		if err := m.build(dockerfile); err != nil {
 			t.Fatal(err)
 		}
-		if got, disk := sum(m.entries()), m.disk(); got != disk {
+		if got, disk := sum(m.entries()), m.diskUsage(); got != disk {
 			t.Errorf("%s: the entries have %d bytes, the disk %d", tags, got, disk)
 		}
 	}
 	m.prune(state.PruneOptions{})
 	left := m.entries()
-	if got, disk := sum(left), m.disk(); got != disk || got == 0 || len(left) != 3 {
+	if got, disk := sum(left), m.diskUsage(); got != disk || got == 0 || len(left) != 3 {
 		t.Errorf("after a prune %d entries have %d bytes, the disk %d", len(left), got, disk)
 	}
 	if err := m.build("FROM app:3\nRUN cat twice app:1 > /end\n"); err != nil {

@@ -20,18 +20,18 @@ import (
 	"slipway/builder"
 )
 
-// hub is a registry that counts its responses.
-type hub struct {
+// countingRegistry is a registry that counts its responses.
+type countingRegistry struct {
 	t    *testing.T
 	host string
 
-	mu   sync.Mutex
-	sent map[string]int // number of responses by digest or tag, with the prefix HEAD for HEAD requests
+	mu        sync.Mutex
+	responses map[string]int // number of responses by digest or tag; HEAD requests have the prefix "HEAD "
 }
 
-func newHub(t *testing.T) *hub {
+func newHub(t *testing.T) *countingRegistry {
 	t.Helper()
-	h := &hub{t: t, sent: map[string]int{}}
+	h := &countingRegistry{t: t, responses: map[string]int{}}
 	r := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		what := req.URL.Path[strings.LastIndexByte(req.URL.Path, '/')+1:]
@@ -40,7 +40,7 @@ func newHub(t *testing.T) *hub {
 		}
 		if what != "" {
 			h.mu.Lock()
-			h.sent[what]++
+			h.responses[what]++
 			h.mu.Unlock()
 		}
 		r.ServeHTTP(w, req)
@@ -50,9 +50,9 @@ func newHub(t *testing.T) *hub {
 	return h
 }
 
-// push pushes an image with the given number of layers. It returns its digest
-// and the digests of its config and layers.
-func (h *hub) push(tag string, layers int64, add ...v1.Layer) (digest, config string, digests []string) {
+// push pushes an image with the given number of random layers, followed by add. It returns the
+// digests of the image, its config and its layers.
+func (h *countingRegistry) push(tag string, layers int64, add ...v1.Layer) (digest, config string, digests []string) {
 	h.t.Helper()
 	img, err := random.Image(1000, layers)
 	if err != nil {
@@ -79,30 +79,30 @@ func (h *hub) push(tag string, layers int64, add ...v1.Layer) (digest, config st
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.forget()
+	h.resetCounts()
 	return d.String(), m.Config.Digest.String(), digests
 }
 
-// forget resets the counters.
-func (h *hub) forget() {
+// resetCounts sets all counters to zero.
+func (h *countingRegistry) resetCounts() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	clear(h.sent)
+	clear(h.responses)
 }
 
-// fetched returns the number of responses for each name.
-func (h *hub) fetched(names []string) []int {
+// counts returns the number of responses for each of names.
+func (h *countingRegistry) counts(names []string) []int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var n []int
 	for _, name := range names {
-		n = append(n, h.sent[name])
+		n = append(n, h.responses[name])
 	}
 	return n
 }
 
-// TestLayersOnce checks that no layer is fetched twice, regardless of the
-// images, stages and builds that use it.
+// TestLayersOnce checks that each layer is fetched only once, even if several images, stages
+// and builds use it.
 func TestLayersOnce(t *testing.T) {
 	h := newHub(t)
 	shared, err := random.Layer(1000, "application/vnd.oci.image.layer.v1.tar+gzip")
@@ -115,35 +115,34 @@ func TestLayersOnce(t *testing.T) {
 	text := strings.ReplaceAll("FROM HUB/one:1 AS a\nCOPY base /x\nFROM HUB/two:1 AS b\nCOPY base /y\nFROM HUB/one:1\nCOPY --from=a /x /x\nCOPY --from=b /y /y\nCOPY --from=HUB/two:1 / /z\n", "HUB", h.host)
 	m.mustBuild(text)
 	all := append(slices.Clone(one), two[0])
-	if got := h.fetched(all); !slices.Equal(got, []int{1, 1, 1, 1}) {
+	if got := h.counts(all); !slices.Equal(got, []int{1, 1, 1, 1}) {
 		t.Errorf("the layers were sent %v times", got)
 	}
-	// Each of two tags is resolved once, and its manifest is fetched by digest.
-	if got := h.fetched([]string{config, "HEAD 1", "1", digest}); !slices.Equal(got, []int{1, 2, 0, 1}) {
+	// Both tags are resolved, but the manifest is fetched only once, by digest.
+	if got := h.counts([]string{config, "HEAD 1", "1", digest}); !slices.Equal(got, []int{1, 2, 0, 1}) {
 		t.Errorf("the config was sent, the tags looked up, the tags and the manifest sent %v times", got)
 	}
-	h.forget()
+	h.resetCounts()
 	m.mustBuild(text + "COPY base /new\n")
-	if got := h.fetched(append(all, config, digest)); !slices.Equal(got, make([]int, 6)) {
+	if got := h.counts(append(all, config, digest)); !slices.Equal(got, make([]int, 6)) {
 		t.Errorf("the next build fetched layers, config and manifest %v times", got)
 	}
 	_, _, three := h.push("three:1", 1, shared)
 	m.mustBuild("FROM " + h.host + "/three:1\nCOPY base /x\n")
-	if got := h.fetched(three); !slices.Equal(got, []int{1, 0}) {
+	if got := h.counts(three); !slices.Equal(got, []int{1, 0}) {
 		t.Errorf("of an image with a layer that another had, layers were sent %v times", got)
 	}
-	h.forget()
+	h.resetCounts()
 	m.o.Outputs = nil
 	if err := m.build("FROM " + h.host + "/one@" + digest + "\nENV a=b\n"); err != nil {
 		t.Fatal(err)
 	}
-	if len(h.sent) > 0 {
-		t.Errorf("an image that is known by its digest was asked for: %v", h.sent)
+	if len(h.responses) > 0 {
+		t.Errorf("an image that is known by its digest was asked for: %v", h.responses)
 	}
 }
 
-// TestConfigOnly checks that the layers of an image are not fetched if only its
-// config is needed.
+// TestConfigOnly checks that a build that needs only the config of an image fetches no layers.
 func TestConfigOnly(t *testing.T) {
 	h := newHub(t)
 	_, config, layers := h.push("base:1", 2)
@@ -158,15 +157,15 @@ func TestConfigOnly(t *testing.T) {
 		},
 	} {
 		m := newMachine(t, nil)
-		h.forget()
+		h.resetCounts()
 		m.o.Outputs = tc.outputs
 		if err := m.build(strings.ReplaceAll(tc.text, "HUB", h.host)); err != nil {
 			t.Fatal(err)
 		}
-		if got := h.fetched(layers); !slices.Equal(got, []int{0, 0}) {
+		if got := h.counts(layers); !slices.Equal(got, []int{0, 0}) {
 			t.Errorf("%s: layers were sent %v times", about, got)
 		}
-		if got := h.fetched([]string{config}); strings.Contains(tc.text, "ENV a=b\nFROM") && got[0] != 0 {
+		if got := h.counts([]string{config}); strings.Contains(tc.text, "ENV a=b\nFROM") && got[0] != 0 {
 			t.Errorf("%s: the config was sent %v times", about, got)
 		}
 	}

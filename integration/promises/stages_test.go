@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestUnusedStages checks that an unneeded stage is not run, its files are not
-// read, and its base is not resolved.
+// TestUnusedStages checks that a build does not execute a stage that the target does not need,
+// does not read its files and does not resolve its base image.
 func TestUnusedStages(t *testing.T) {
 	m := newMachine(t, map[string]string{"a": "x"})
 	m.mustBuild(`FROM does.not.exist.invalid/image AS no-base
@@ -22,13 +22,13 @@ COPY --from=no-success / /
 FROM scratch
 COPY a /
 `)
-	if got, want := m.ran(), []string{"[stage-4 1/1] COPY a /"}; !slices.Equal(got, want) {
+	if got, want := m.executedSteps(), []string{"[stage-4 1/1] COPY a /"}; !slices.Equal(got, want) {
 		t.Errorf("steps %q ran, want %q", got, want)
 	}
 }
 
-// TestOverlap checks that independent stages run concurrently and dependent
-// steps sequentially, even on one processor.
+// TestOverlap checks that independent stages run concurrently and dependent steps in order,
+// even on one processor.
 func TestOverlap(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	const stages = "FROM scratch AS base\nCOPY base /\n" +

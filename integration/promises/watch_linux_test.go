@@ -12,23 +12,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watch records the files below a directory that are opened, using inotify.
-// Listed directories end in a slash.
-type watch struct {
+// watcher records which files below a directory are opened, using inotify(7). Names of opened
+// directories end with a slash.
+type watcher struct {
 	t    *testing.T
 	fd   int
 	root string
 	dirs map[int32]string
 }
 
-func newWatch(t *testing.T, root string) *watch {
+func newWatch(t *testing.T, root string) *watcher {
 	t.Helper()
 	fd, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Close(fd) })
-	w := &watch{t: t, fd: fd, root: root, dirs: map[int32]string{}}
+	w := &watcher{t: t, fd: fd, root: root, dirs: map[int32]string{}}
 	err = filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() {
 			return err
@@ -41,12 +41,12 @@ func newWatch(t *testing.T, root string) *watch {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.opened() // discard events of the walk itself
+	w.opened() // discard the events that adding the watches caused
 	return w
 }
 
 // opened returns the files opened since the last call, sorted.
-func (w *watch) opened() []string {
+func (w *watcher) opened() []string {
 	w.t.Helper()
 	found := map[string]bool{}
 	buf := make([]byte, 1<<16)

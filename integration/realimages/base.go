@@ -24,15 +24,15 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// A mirror is the source of the packages in the base image.
+// A mirror is a Debian repository for the packages in the base image.
 type mirror struct {
 	uri, suite string
-	settings   string // apt.conf: proxies and accepted dates of indexes
+	settings   string // text for apt.conf: proxies and accepted dates of indexes
 }
 
-// Base returns a minimal Debian image of the suite and from the mirror that apt
-// of this machine is configured with. The first call runs debootstrap and
-// stores the layer for later calls. It needs root.
+// Base returns a minimal Debian image. Suite and mirror are those that apt on this machine is
+// configured with. The first call runs debootstrap, which needs root, and stores the layer for
+// later calls.
 func Base(ctx context.Context, log io.Writer) (v1.Image, error) {
 	if err := rig.EnsurePackages(ctx, log, "debootstrap"); err != nil {
 		return nil, err
@@ -75,12 +75,11 @@ func Base(ctx context.Context, log io.Writer) (v1.Image, error) {
 	return mutate.ConfigFile(image, config)
 }
 
-// settings matches the settings that the base image copies from apt's
-// configuration.
+// settings matches the lines of apt's configuration that the base image needs.
 var settings = regexp.MustCompile(`(?im)^Acquire::(https?::(.*::)?Proxy|Check-Date|Check-Valid-Until|Retries|ForceIPv[46]) .*\n`)
 
-// configuredMirror returns the first repository of binary packages in apt's
-// sources that is not an update of another.
+// configuredMirror returns the first repository in apt's sources that has binary packages and
+// is not an update of another repository.
 func configuredMirror(ctx context.Context) (mirror, error) {
 	list, err := output(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages")
 	if err != nil {
@@ -99,7 +98,7 @@ func configuredMirror(ctx context.Context) (mirror, error) {
 	return mirror{}, errors.New("apt has no source of the component main to make a base image from (see /etc/apt/sources.list)")
 }
 
-// bootstrap writes the compressed layer of the base image to archive.
+// bootstrap runs debootstrap in dir and writes the result as a compressed layer to archive.
 func (m mirror) bootstrap(ctx context.Context, dir, archive string) (err error) {
 	tmp, err := os.MkdirTemp(dir, "tmp-")
 	if err != nil {
@@ -107,7 +106,7 @@ func (m mirror) bootstrap(ctx context.Context, dir, archive string) (err error) 
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
 	root, packed := filepath.Join(tmp, "root"), filepath.Join(tmp, "layer.tar.gz")
-	// debootstrap prints errors to its standard output, as its last line.
+	// debootstrap prints its errors as the last line of standard output.
 	if out, err := output(ctx, "debootstrap", "--variant=minbase", m.suite, root, m.uri); err != nil {
 		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
 		return fmt.Errorf("%w: %s", err, lines[len(lines)-1])
@@ -124,8 +123,8 @@ func (m mirror) bootstrap(ctx context.Context, dir, archive string) (err error) 
 	return os.Rename(packed, archive)
 }
 
-// configure sets up dpkg and apt as in Debian's images, for the network of this
-// machine, and removes files that debootstrap copied from the machine.
+// configure sets up dpkg and apt in root as in Debian's images, for the network of this
+// machine. It removes files that debootstrap copied from the machine.
 func (m mirror) configure(root string) error {
 	for name, text := range map[string]string{
 		"etc/apt/apt.conf.d/90machine":         m.settings,
@@ -148,7 +147,7 @@ func (m mirror) configure(root string) error {
 	return nil
 }
 
-// output runs a program and returns its standard output.
+// output runs a program and returns its standard output. Errors include its standard error.
 func output(ctx context.Context, program string, args ...string) ([]byte, error) {
 	out, err := exec.CommandContext(ctx, program, args...).Output()
 	if err != nil {

@@ -5,15 +5,14 @@ import (
 	"strings"
 )
 
-// An excuse covers files whose content differs between any two runs of the step
-// that writes them.
+// An excuse describes files whose content differs each time a step writes them.
 type excuse struct {
 	path *regexp.Regexp
 	why  string
 }
 
-// excuses lists all files that may differ in size and content, but not in mode,
-// owner, time and xattrs.
+// excuses returns the files whose content and size may differ. Their mode, owner, time and
+// xattrs must be equal.
 func excuses() []excuse {
 	return []excuse{
 		{regexp.MustCompile(`^var/log/(apt/(history|term)|dpkg|alternatives)\.log$`), "each line has the time of day"},
@@ -22,21 +21,22 @@ func excuses() []excuse {
 	}
 }
 
-// file is a line of a difference: "-layer 1: file 0644 0:0 12 etc/x sha256:… new".
+// file matches the line of a file in a difference, for example "-layer 1: file 0644 0:0 12
+// etc/x sha256:… new".
 var file = regexp.MustCompile(`^[-+](layer \d+: file +\d{4} \d+:\d+) +\d+ (.+?) sha256:[0-9a-f]{16}( .*)?$`)
 
-// unexcused returns the lines of a difference without an excuse, and the excused
-// files. A file is only excused if it has the same metadata in both images.
+// unexcused splits a difference into the lines without an excuse and the names of the excused
+// files. A file is excused only if its metadata is equal in both images.
 func unexcused(diff string) (rest string, files []string) {
-	count := map[string]int{} // lines of excused files without sign, size and digest: + and - cancel out
+	count := map[string]int{} // key of a line → number of + lines minus number of - lines
 	for line := range strings.Lines(diff) {
-		if key, ok := excused(line); ok {
+		if key, ok := excusedKey(line); ok {
 			count[key] += sign(line)
 		}
 	}
 	var b strings.Builder
 	for line := range strings.Lines(diff) {
-		key, ok := excused(line)
+		key, ok := excusedKey(line)
 		switch {
 		case !ok || count[key] != 0:
 			b.WriteString(line)
@@ -47,8 +47,9 @@ func unexcused(diff string) (rest string, files []string) {
 	return b.String(), files
 }
 
-// excused returns the common part of both lines of an excused file.
-func excused(line string) (key string, ok bool) {
+// excusedKey returns what both lines of an excused file have in common: all but sign, size and
+// digest. ok is false if no excuse covers the line.
+func excusedKey(line string) (key string, ok bool) {
 	m := file.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
 	if m == nil {
 		return "", false

@@ -2,7 +2,7 @@ package realimages
 
 import "testing"
 
-// TestUnexcused checks that an excuse covers the content of a file only.
+// TestUnexcused checks that an excuse covers the content of a file, but not its metadata.
 func TestUnexcused(t *testing.T) {
 	const log = "layer 1: file     0644 0:0       12 var/log/dpkg.log sha256:0123456789abcdef new\n"
 	const other = "layer 1: file     0644 0:0      125 var/log/dpkg.log sha256:fedcba9876543210 new\n"

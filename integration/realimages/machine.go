@@ -7,11 +7,10 @@ import (
 	"strings"
 )
 
-// authorities is the path at which Debian's programs expect certificate
-// authorities.
+// authorities is the file in which Debian's programs expect trusted certificate authorities.
 const authorities = "/etc/ssl/certs/ca-certificates.crt"
 
-// proxies returns the proxies of this machine as build arguments.
+// proxies returns the build arguments for the proxies of this machine.
 func proxies() map[string]string {
 	args := map[string]string{}
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"} {
@@ -24,9 +23,8 @@ func proxies() map[string]string {
 	return args
 }
 
-// secrets returns the secrets that builds need for network access: "ca",
-// certificate authorities; "goenv", Go's settings of module proxies; "npm", the
-// URL of a registry.
+// secrets returns the build secrets for network access by id. "ca" contains certificate
+// authorities, "goenv" Go's settings for module proxies, "npm" the URL of a registry.
 func secrets(ctx context.Context) (map[string][]byte, error) {
 	file := os.Getenv("SSL_CERT_FILE")
 	if file == "" {

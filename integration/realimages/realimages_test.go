@@ -24,13 +24,13 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	namespace.Main() // does not return in child processes of a build
+	namespace.Main() // runs and exits if this is a child process of a build
 	flag.Parse()
 	os.Exit(m.Run())
 }
 
-// TestBuilds runs the builds of testdata with our solver, as root and as an
-// ordinary user, and with BuildKit.
+// TestBuilds checks that our solver creates the same images as BuildKit for the builds in
+// testdata, as root and as an ordinary user.
 func TestBuilds(t *testing.T) {
 	base, err := Base(t.Context(), os.Stderr)
 	if err != nil {
@@ -90,8 +90,8 @@ func TestBuilds(t *testing.T) {
 	}
 }
 
-// withContext adds the option that makes the directory of the request the named
-// context golang.
+// withContext returns attrs with an option for the named context golang, which is a directory
+// in the request.
 func withContext(attrs map[string]string) map[string]string {
 	attrs = maps.Clone(attrs)
 	attrs["context:golang"] = "local:golang"

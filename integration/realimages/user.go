@@ -18,22 +18,24 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// nobodyID is the user and group id of rootless builds.
+// nobodyID is the user and group id that rootless builds run with.
 const nobodyID = "65534"
 
-// asNobody runs a program as user nobody with a range of subordinate ids, which
-// only the program and its children see.
+// asNobody is a shell script that runs a program as user nobody. The ranges of subordinate ids
+// come from the file $0. Only the program and its children see this file as /etc/subuid and
+// /etc/subgid.
 const asNobody = `mount --bind "$0" /etc/subuid && mount --bind "$0" /etc/subgid && ` +
 	`exec setpriv --reuid ` + nobodyID + ` --regid ` + nobodyID + ` --clear-groups "$@"`
 
-// A User builds with the program slipway as user nobody.
+// A User runs the program slipway as user nobody.
 type User struct {
 	program string
-	dir     string // readable by user nobody
-	home    string // owned by user nobody
+	dir     string // directory that user nobody can read
+	home    string // home directory of user nobody
 }
 
-// NewUser compiles slipway. It needs root. The caller must call Close.
+// NewUser compiles slipway and prepares a home directory. It needs root. The caller must call
+// Close.
 func NewUser(ctx context.Context, log io.Writer) (_ *User, err error) {
 	if err := rig.EnsurePackages(ctx, log, "uidmap"); err != nil {
 		return nil, err
@@ -65,10 +67,10 @@ func NewUser(ctx context.Context, log io.Writer) (_ *User, err error) {
 	return u, nil
 }
 
-// Close removes all files, including those owned by subordinate ids.
+// Close removes all files, including files of subordinate users.
 func (u *User) Close() error { return os.RemoveAll(u.dir) }
 
-// Solve runs one build whose output is an OCI archive.
+// Solve runs a build as user nobody. opt must have one output, an OCI archive.
 func (u *User) Solve(ctx context.Context, opt builder.Options) (err error) {
 	dir, err := os.MkdirTemp(u.home, "build-")
 	if err != nil {
@@ -88,15 +90,15 @@ func (u *User) Solve(ctx context.Context, opt builder.Options) (err error) {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	message := report(progress, opt.Status)
+	message := forwardProgress(progress, opt.Status)
 	if err := cmd.Wait(); err != nil {
 		return fmt.Errorf("%w\n%s", err, message)
 	}
 	return os.Rename(filepath.Join(dir, "image.tar"), opt.Outputs[0].Dest)
 }
 
-// prepare copies the inputs of the build to dir, because user nobody may not be
-// able to read the originals. It returns the command.
+// prepare copies the inputs of a build to dir, because user nobody may not be able to read the
+// originals. It returns the arguments of the build command.
 func (u *User) prepare(ctx context.Context, dir string, opt builder.Options) ([]string, error) {
 	args := []string{
 		u.program, "build", "--runner", "namespace", "--progress", "rawjson", "--state", filepath.Join(u.home, "state"),
@@ -108,7 +110,7 @@ func (u *User) prepare(ctx context.Context, dir string, opt builder.Options) ([]
 		args = append(args, "--build-context", name+"=context-"+name)
 	}
 	for name, source := range sources {
-		if _, err := output(ctx, "cp", "-a", source+trailing(source), filepath.Join(dir, name)); err != nil {
+		if _, err := output(ctx, "cp", "-a", source+linkSuffix(source), filepath.Join(dir, name)); err != nil {
 			return nil, err
 		}
 	}
@@ -128,16 +130,17 @@ func (u *User) prepare(ctx context.Context, dir string, opt builder.Options) ([]
 	return append(args, "context"), err
 }
 
-// trailing returns the suffix that makes cp follow a link to a directory.
-func trailing(source string) string {
+// linkSuffix returns the suffix that makes cp copy the target of a link to a directory.
+func linkSuffix(source string) string {
 	if info, err := os.Stat(source); err == nil && info.IsDir() {
 		return "/."
 	}
 	return ""
 }
 
-// report forwards progress and returns the text after it.
-func report(r io.Reader, status func(*client.SolveStatus)) []byte {
+// forwardProgress calls status for each progress report from r. It returns the text after the
+// reports, which is the error message.
+func forwardProgress(r io.Reader, status func(*client.SolveStatus)) []byte {
 	all, err := io.ReadAll(r)
 	if err != nil {
 		return []byte(err.Error())

@@ -32,8 +32,8 @@ import (
 
 const user, password = "alice", "secret"
 
-// certificate writes the certificate and the key of an authority that is also
-// the certificate of a server on this machine.
+// certificate writes a self-signed certificate for servers on this machine, and its key.
+// Clients can use the same certificate as authority.
 func certificate(t *testing.T, certFile, keyFile string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -63,8 +63,9 @@ func write(t *testing.T, name, data string) {
 	}
 }
 
-// serve runs distribution until the test ends, and returns its address.
-func serve(t *testing.T, dir, settings string) string {
+// startRegistry runs distribution until the test ends and returns its host:port. settings is
+// added to its configuration.
+func startRegistry(t *testing.T, dir, settings string) string {
 	t.Helper()
 	program, err := toolbox.Path(t.Context(), t.Output(), "registry")
 	if err != nil {
@@ -102,8 +103,9 @@ func serve(t *testing.T, dir, settings string) string {
 	}
 }
 
-// home makes an empty directory the home directory of the user's configuration.
-func home(t *testing.T) string {
+// setHome makes an empty directory the location of the user's configuration of registries and
+// logins. It returns the directory.
+func setHome(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	t.Setenv("XDG_CONFIG_HOME", dir)
@@ -115,7 +117,7 @@ func home(t *testing.T) string {
 	return dir
 }
 
-// run builds a Dockerfile with a new state directory.
+// run builds a Dockerfile with an empty state. change modifies the options of the build.
 func run(t *testing.T, dockerfile string, change func(*builder.Options)) error {
 	t.Helper()
 	o := builder.Options{Context: testcontext.New(t, dockerfile), State: t.TempDir(), Runner: "portable", Now: time.Now}
@@ -137,16 +139,16 @@ func cache(ref string) []client.CacheOptionsEntry {
 	return []client.CacheOptionsEntry{{Type: "registry", Attrs: map[string]string{"ref": ref}}}
 }
 
-// pull makes a build read the image of a Dockerfile.
+// pull adds an output that contains the base image, so the build must pull its layers.
 func pull(o *builder.Options) {
 	o.Outputs = []builder.Output{{Type: "tar", Dest: filepath.Join(o.State, "out.tar")}}
 }
 
-// TestPrivate checks that a registry with a private authority and passwords
-// works for images and caches after its certificate is trusted and the user has
-// logged in. Before that, errors say what to do.
+// TestPrivate checks that images and caches work with a registry that has passwords and a
+// private certificate authority. While the certificate is not trusted or the user is not
+// logged in, the error must state the remedy.
 func TestPrivate(t *testing.T) {
-	configs, dir := home(t), t.TempDir()
+	configs, dir := setHome(t), t.TempDir()
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	certificate(t, cert, key)
 	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
@@ -154,7 +156,7 @@ func TestPrivate(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(dir, "htpasswd"), user+":"+string(hash)+"\n")
-	addr := serve(t, dir, fmt.Sprintf("auth: {htpasswd: {realm: test, path: %s}}\nhttp: {addr: ADDR, secret: x, tls: {certificate: %s, key: %s}}\n", filepath.Join(dir, "htpasswd"), cert, key))
+	addr := startRegistry(t, dir, fmt.Sprintf("auth: {htpasswd: {realm: test, path: %s}}\nhttp: {addr: ADDR, secret: x, tls: {certificate: %s, key: %s}}\n", filepath.Join(dir, "htpasswd"), cert, key))
 	hosts := filepath.Join(configs, "containerd/certs.d/private.example/hosts.toml")
 	fails := func(want string, err error) {
 		t.Helper()
@@ -187,11 +189,11 @@ func TestPrivate(t *testing.T) {
 	fails("(log in with: slipway login private.example)", run(t, used, pull))
 }
 
-// TestPlain checks that a registry without TLS works as a mirror by hosts.toml,
-// or as insecure by an attribute of the output.
+// TestPlain checks that a registry without TLS works as a mirror configured in hosts.toml, and
+// as an output with an attribute for plain HTTP.
 func TestPlain(t *testing.T) {
-	configs := home(t)
-	addr := serve(t, t.TempDir(), "http: {addr: ADDR, secret: x}\n")
+	configs := setHome(t)
+	addr := startRegistry(t, t.TempDir(), "http: {addr: ADDR, secret: x}\n")
 	if err := run(t, "FROM scratch\nCOPY a /\n", push(addr+"/library/x:1", ",registry.insecure=true")); err != nil {
 		t.Fatal(err)
 	}

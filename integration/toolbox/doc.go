@@ -1,11 +1,10 @@
 // Package toolbox builds the programs that integration tests run.
 //
-// No binaries are downloaded: buildkitd, buildctl, the registry and the other
-// tools are Go programs. Each is pinned by the go.mod of a separate module
-// under integration/tools, so that its dependencies do not mix with those of
-// this project. Path builds a program into bin/tools if it is missing or was
-// built from other versions, and returns its path.
+// buildkitd, buildctl, the registry and the other tools are Go programs, so no binaries are
+// downloaded. Each is pinned by the go.mod of a separate module below integration/tools, so
+// that its dependencies do not mix with this project's. Path builds a program into bin/tools
+// if it is missing or was built from other versions.
 //
-// Out of scope: Debian packages (package rig), and the frontend image (package
-// frontendimage).
+// Debian packages are installed by package rig, and the frontend image is created by package
+// frontendimage.
 package toolbox

@@ -14,13 +14,12 @@ import (
 	"syscall"
 )
 
-// A tool is a program with the module that pins it and the package that it is
-// built from.
+// A tool is a program that can be built: a package, and the module that pins its version.
 type tool struct {
-	name   string // file name in bin/tools
-	module string // directory under integration/tools with go.mod
-	pkg    string // import path of the main package, or of the tests
-	test   bool   // build the tests of pkg instead of pkg itself
+	name   string // file name of the program in bin/tools
+	module string // directory below integration/tools that contains the module
+	pkg    string // import path of the main package, or of the package whose tests are built
+	test   bool   // build the test program of pkg
 }
 
 func tools() []tool {
@@ -39,8 +38,8 @@ func tools() []tool {
 	}
 }
 
-// SuitePackage is the import path of BuildKit's own Dockerfile tests, from
-// which tool "upstream-suite" is built.
+// SuitePackage is the import path of BuildKit's own Dockerfile tests. Tool "upstream-suite" is
+// their test program.
 const SuitePackage = "github.com/moby/buildkit/frontend/dockerfile"
 
 // Names returns the names of all tools, sorted.
@@ -53,9 +52,9 @@ func Names() []string {
 	return names
 }
 
-// Root returns the root of this repository: the nearest directory at or above
-// the working directory whose go.mod declares module slipway. It returns an
-// error if there is no such directory.
+// Root returns the root directory of this repository. It is the nearest directory, from the
+// working directory upwards, whose go.mod declares module slipway. If none exists, Root
+// returns an error.
 func Root() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -74,9 +73,9 @@ func Root() (string, error) {
 	}
 }
 
-// Path returns the absolute path of the named tool. It builds the tool if it is
-// missing or out of date, and writes a line about each build to log. Unknown
-// names and failed builds are errors.
+// Path returns the absolute path of a tool. If the tool is missing or out of date, Path builds
+// it and writes a line about it to log. It returns an error if the name is unknown or the
+// build fails. Safe for concurrent use, also by several processes.
 func Path(ctx context.Context, log io.Writer, name string) (string, error) {
 	i := slices.IndexFunc(tools(), func(t tool) bool { return t.name == name })
 	if i < 0 {
@@ -98,8 +97,8 @@ func Path(ctx context.Context, log io.Writer, name string) (string, error) {
 	return tools()[i].ensure(ctx, log, root, dir)
 }
 
-// ModuleDir returns the directory with the source of pkg, at the version to
-// which the buildkit tools are pinned.
+// ModuleDir returns the source directory of package pkg in the module cache, at the version
+// that the BuildKit tools have.
 func ModuleDir(ctx context.Context, pkg string) (string, error) {
 	root, err := Root()
 	if err != nil {
@@ -141,12 +140,12 @@ func (t tool) ensure(ctx context.Context, log io.Writer, root, dir string) (stri
 	return bin, os.WriteFile(stampFile, []byte(want), 0o644)
 }
 
-// stamp returns a digest of everything that determines the binary of the tool:
-// its pinned versions, its build flags and the version of Go.
+// stamp returns a digest of everything that determines the binary: the pinned versions, the
+// build flags and the version of Go.
 func (t tool) stamp(ctx context.Context, module string) (string, error) {
 	h := sha256.New()
 	files := []string{filepath.Join(module, "go.mod"), filepath.Join(module, "go.sum")}
-	if strings.HasPrefix(t.pkg, "./") { // a program of ours
+	if strings.HasPrefix(t.pkg, "./") { // the source of this tool is in this repository
 		own, err := filepath.Glob(filepath.Join(module, t.pkg, "*.go"))
 		if err != nil {
 			return "", err
@@ -170,7 +169,7 @@ func (t tool) stamp(ctx context.Context, module string) (string, error) {
 	return fmt.Sprintf("%x\n", h.Sum(nil)), nil
 }
 
-// lock prevents concurrent processes from building the same tool.
+// lock locks the file path, so that only one process at a time builds a tool.
 func lock(path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {

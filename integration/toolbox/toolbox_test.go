@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestPinned checks that the module that builds a tool declares it. go build
-// then finds it at a pinned version.
+// TestPinned checks that go.mod in a tool's module has a tool directive for it. The directive
+// pins the version that go build uses.
 func TestPinned(t *testing.T) {
 	root, err := Root()
 	if err != nil {
@@ -16,7 +16,7 @@ func TestPinned(t *testing.T) {
 	}
 	for _, tool := range tools() {
 		if tool.test || strings.HasPrefix(tool.pkg, "./") {
-			continue // part of a pinned module
+			continue // the tool belongs to the module itself
 		}
 		mod, err := os.ReadFile(filepath.Join(root, "integration", "tools", tool.module, "go.mod"))
 		if err != nil {
@@ -28,8 +28,8 @@ func TestPinned(t *testing.T) {
 	}
 }
 
-// TestBuildKitVersion checks that the builder in the tests has the same release
-// as the client module of this repository.
+// TestBuildKitVersion checks that the buildkitd for tests and the client library of this
+// project have the same version.
 func TestBuildKitVersion(t *testing.T) {
 	root, err := Root()
 	if err != nil {

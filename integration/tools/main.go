@@ -1,5 +1,5 @@
-// Command tools builds the programs that tests, lint and the demo run into
-// bin/tools, unless they exist.
+// Command tools builds programs that tests, linting and the demo run into bin/tools, unless
+// they exist there.
 //
 //	go run ./integration/tools NAME...
 package main

@@ -1,7 +1,6 @@
-// Command cachekeys computes the cache maps of operations and the digests of
-// files with BuildKit's own code. Questions and answers are lines of JSON on
-// standard input and output. It is a separate program because that code has
-// many dependencies.
+// Command cachekeys computes cache maps of LLB operations and digests of files with BuildKit's
+// own code. It reads questions from standard input and writes answers to standard output, as
+// lines of JSON. It is a separate program because BuildKit's code has many dependencies.
 package main
 
 import (
@@ -26,7 +25,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// question is about an operation or about files of a directory.
+// question asks for the cache map of operation Op, or the digest of files in Dir if Op is nil.
 type question struct {
 	Op []byte
 
@@ -69,7 +68,7 @@ func main() {
 	}
 }
 
-// vertex is a vertex for which only the number of inputs matters.
+// vertex is a solver vertex of which only the number of inputs matters.
 type vertex struct{ op *pb.Op }
 
 func (v vertex) Digest() digest.Digest         { return "" }
@@ -122,7 +121,7 @@ func files(q question) (digest.Digest, error) {
 	return c.Checksum(context.Background(), &directory{path: q.Dir}, filepath.Join("/", q.Path), q.ChecksumOpts, nil)
 }
 
-// directory presents a directory of the host as a snapshot.
+// directory implements a snapshot with a directory of the host.
 type directory struct {
 	cache.RefMetadata
 	path string
