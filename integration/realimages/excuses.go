@@ -47,7 +47,7 @@ func unexcused(diff string) (rest string, files []string) {
 	return b.String(), files
 }
 
-// excusedKey returns what both lines of an excused file have in common: all but sign, size and
+// excusedKey returns the common part of both lines of an excused file: all but sign, size and
 // digest. ok is false if no excuse covers the line.
 func excusedKey(line string) (key string, ok bool) {
 	m := file.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
