@@ -5,29 +5,29 @@ import (
 	"path"
 )
 
-// Layer is the difference between two trees, like a layer of an image.
+// Layer represents a layer of an image by two trees: the files without and with the layer.
 type Layer struct{ Lower, Upper *Node }
 
-// Change is one difference between two trees.
+// Change is one difference between two trees. [Diff] reports changes.
 type Change struct {
 	Path string
 	Node *Node // nil if the node was removed
 	Old  *Node // nil if the node was added
 }
 
-// Diff calls fn for each node that differs, in the order of paths: a directory comes
-// before its entries. It does not descend into removed directories, and it skips
-// subtrees that both trees share.
+// Diff calls fn for each path at which two trees differ. A directory comes before its
+// entries, which are sorted by name. For a removed directory, only the directory itself is
+// reported. Either tree may be nil. If fn returns an error, Diff stops and returns it.
 //
-// A directory is reported if its metadata differs or if it is new. Its modification
-// time is ignored, because it changes with every entry. Hard links and the extended
-// attributes that layers do not store are ignored as well.
+// Diff ignores the modification times of directories, because they change with every
+// entry. It also ignores hard links, and extended attributes that layers do not store.
 //
-// Upstream: BuildKit compares what a layer stores about a file, by its path.
+// Upstream: BuildKit compares only the data that a layer stores about a file, too.
 func Diff(lower, upper *Node, fn func(Change) error) error {
 	return diff("", lower, upper, fn)
 }
 
+// diff does the same as [Diff] for the nodes at path at.
 func diff(at string, lower, upper *Node, fn func(Change) error) error {
 	if lower.Same(upper) || sameInLayers(lower, upper) {
 		return nil
@@ -47,13 +47,13 @@ func diff(at string, lower, upper *Node, fn func(Change) error) error {
 	if lower != nil && lower.kind == Dir {
 		old = lower.entries
 	}
-	return both(old, upper.entries, func(name string, l, u *Node) error {
+	return eachName(old, upper.entries, func(name string, l, u *Node) error {
 		return diff(path.Join(at, name), l, u, fn)
 	})
 }
 
-// sameInLayers reports whether a layer stores the same data for two nodes. It returns
-// false if b is a directory.
+// sameInLayers reports whether a layer stores the same data for two nodes that are not
+// directories. It returns false if one is nil or b is a directory.
 func sameInLayers(a, b *Node) bool {
 	if a == nil || b == nil || b.kind == Dir {
 		return false
@@ -65,8 +65,8 @@ func sameInLayers(a, b *Node) bool {
 	return c.Same(b)
 }
 
-// sameButTime reports whether layers store the same metadata for two directories,
-// except for times.
+// sameButTime reports whether a layer stores the same metadata for m and o, if times are
+// ignored.
 func (m Meta) sameButTime(o Meta) bool {
 	o.ModTime = m.ModTime
 	if m.capability() == o.capability() {
@@ -75,8 +75,8 @@ func (m Meta) sameButTime(o Meta) bool {
 	return m.Equal(o)
 }
 
-// capability returns the value of the one extended attribute that layers store, or ""
-// if it is not set.
+// capability returns the value of the attribute [Capability], the only one that layers
+// store. If it is not set, it returns "".
 func (m Meta) capability() string {
 	for _, x := range m.Xattrs {
 		if x.Name == Capability {
@@ -89,14 +89,14 @@ func (m Meta) capability() string {
 // errChanged ends a comparison at the first change.
 var errChanged = errors.New("changed")
 
-// unchanged reports whether [Diff] finds no change.
+// unchanged reports whether [Diff] finds no change between two trees.
 func unchanged(lower, upper *Node) bool {
 	return Diff(lower, upper, func(Change) error { return errChanged }) == nil
 }
 
-// both merges two sorted lists of entries and calls fn once for each name, with nil for
-// a missing node.
-func both(a, b []Entry, fn func(name string, a, b *Node) error) error {
+// eachName calls fn once for each name that one of two sorted lists of entries contains,
+// with the nodes of that name. If a list lacks the name, its node is nil.
+func eachName(a, b []Entry, fn func(name string, a, b *Node) error) error {
 	for len(a) > 0 || len(b) > 0 {
 		var e, f Entry
 		switch {
@@ -118,10 +118,10 @@ func both(a, b []Entry, fn func(name string, a, b *Node) error) error {
 	return nil
 }
 
-// Apply applies the changes between lower and upper to base, like a layer made of the
-// two trees. Nodes that upper adds or changes replace nodes of base, directories are
-// merged, and nodes that upper lacks are removed. Directories that contain changes get
-// the metadata of upper, because a layer lists them.
+// Apply applies the changes between lower and upper to base, as if they were a layer on top
+// of base. Nodes that differ in upper replace the nodes of base, and nodes that upper lacks
+// are removed. A directory that contains changes gets the metadata of upper, because a
+// layer lists the parent directories of changes. Each tree may be nil.
 func Apply(base, lower, upper *Node) *Node {
 	switch {
 	case unchanged(lower, upper):
@@ -136,7 +136,7 @@ func Apply(base, lower, upper *Node) *Node {
 		old = lower.entries
 	}
 	changed := map[string]change{}
-	_ = both(old, upper.entries, func(name string, l, u *Node) error {
+	_ = eachName(old, upper.entries, func(name string, l, u *Node) error {
 		if !unchanged(l, u) {
 			changed[name] = change{node: Apply(base.Child(name), l, u)}
 		}

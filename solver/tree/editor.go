@@ -13,23 +13,22 @@ import (
 	"time"
 )
 
-// Editor derives a new tree from an existing one. Its cost is proportional to the nodes
-// it touches. Not safe for concurrent use.
+// Editor derives a new tree from an existing one. Its cost is proportional to the number
+// of nodes that change. Not safe for concurrent use.
 //
-// Symbolic links in paths are not followed, neither in the last part nor in the others.
-// [Editor.Resolve] follows them.
+// Its methods do not follow symbolic links in paths, except for [Editor.Resolve].
 type Editor struct {
 	root      *folder
-	now       func() time.Time // see Touch
-	linkSteps *int64           // lookups left after links, see resolve; nil is no limit
+	now       func() time.Time // see Touch; may be nil
+	linkSteps *int64           // remaining lookups after symbolic links, see resolve; nil is no limit
 }
 
-// Touch makes the editor set the modification time of a directory to now() when an
-// entry is added, replaced or removed, as a kernel does. By default directories keep
-// their times.
+// Touch makes the editor set the modification time of a directory to now() when an entry
+// is added, replaced or removed, as a kernel does. Without it, directories keep their
+// times.
 func (e *Editor) Touch(now func() time.Time) { e.now = now }
 
-// set records a change of the entry name in f.
+// set records that c replaces the entry name in f.
 func (e *Editor) set(f *folder, name string, c change) {
 	f.changes[name] = c
 	if e.now != nil {
@@ -37,21 +36,21 @@ func (e *Editor) set(f *folder, name string, c change) {
 	}
 }
 
-// folder is a directory that has been opened for changes.
+// folder is a directory with changes that are not yet part of an immutable node.
 type folder struct {
 	meta    Meta
-	base    *Node             // the entries that are not in changes
-	changes map[string]change // by name
+	base    *Node             // the directory before the changes
+	changes map[string]change // by name of the entry
 }
 
-// change is the new state of an entry: a node, a folder, or neither if the entry was
-// removed.
+// change is the state of an entry in an editor: a node, a folder, or neither if the entry
+// does not exist.
 type change struct {
 	node   *Node
 	folder *folder
 }
 
-// Edit returns an editor for a directory. If base is nil, it starts from an empty tree.
+// Edit returns an editor whose tree starts as base. If base is nil, it starts empty.
 func Edit(base *Node) *Editor {
 	if base == nil {
 		base = Empty()
@@ -59,11 +58,13 @@ func Edit(base *Node) *Editor {
 	return &Editor{root: open(base)}
 }
 
+// open returns the folder of a directory, without changes.
 func open(n *Node) *folder { return &folder{meta: n.meta, base: n, changes: map[string]change{}} }
 
-// Tree returns the current tree. The editor remains usable.
+// Tree returns the current tree. Later changes of the editor do not affect it.
 func (e *Editor) Tree() *Node { return e.root.freeze() }
 
+// freeze returns the directory as an immutable node, with all changes in it and below it.
 func (f *folder) freeze() *Node {
 	if len(f.changes) == 0 {
 		return f.base.WithMeta(f.meta)
@@ -91,7 +92,7 @@ func (f *folder) freeze() *Node {
 	return f.base
 }
 
-// child returns the current state of an entry, and whether the entry exists.
+// child returns the current state of an entry, and reports whether the entry exists.
 func (f *folder) child(name string) (change, bool) {
 	if c, ok := f.changes[name]; ok {
 		return c, c.node != nil || c.folder != nil
@@ -100,6 +101,7 @@ func (f *folder) child(name string) (change, bool) {
 	return change{node: n}, n != nil
 }
 
+// kind returns the file type of an entry that exists.
 func (c change) kind() Kind {
 	if c.folder != nil {
 		return Dir
@@ -107,6 +109,7 @@ func (c change) kind() Kind {
 	return c.node.kind
 }
 
+// meta returns the metadata of an entry that exists.
 func (c change) meta() Meta {
 	if c.folder != nil {
 		return c.folder.meta
@@ -114,8 +117,8 @@ func (c change) meta() Meta {
 	return c.node.meta
 }
 
-// at returns the folder at a path, opened for changes. It returns an error if a part of
-// the path is missing or is not a directory.
+// at returns the folder at a path, so that the caller can change its entries. It returns an
+// error if a part of the path does not exist or is not a directory.
 func (e *Editor) at(name string) (*folder, error) {
 	f := e.root
 	for part := range parts(name) {
@@ -136,7 +139,7 @@ func (e *Editor) at(name string) (*folder, error) {
 
 var errNotDir = errors.New("not a directory")
 
-// parts iterates over the parts of a path.
+// parts iterates over the parts of a path: "a" and "b" for "/a/./b/".
 func parts(name string) func(func(string) bool) {
 	return func(yield func(string) bool) {
 		if name = clean(name); name == "" {
@@ -150,7 +153,8 @@ func parts(name string) func(func(string) bool) {
 	}
 }
 
-// lookup returns the current state of a path, without opening folders.
+// lookup returns the current state of the file at a path, and reports whether the file
+// exists.
 func (e *Editor) lookup(name string) (change, bool) {
 	c := change{folder: e.root}
 	for part := range parts(name) {
@@ -175,8 +179,8 @@ func (e *Editor) Get(name string) *Node {
 	return c.node
 }
 
-// Stat returns the kind and the metadata of the node at a path, and whether the node
-// exists.
+// Stat returns the kind and the metadata of the node at a path, and reports whether the
+// node exists.
 func (e *Editor) Stat(name string) (Kind, Meta, bool) {
 	c, ok := e.lookup(name)
 	if !ok {
@@ -185,16 +189,19 @@ func (e *Editor) Stat(name string) (Kind, Meta, bool) {
 	return c.kind(), c.meta(), true
 }
 
-// Put puts a node at a path and replaces an existing node. The parent directory must
-// exist.
+// Put adds a node at a path, or replaces the node at that path. It returns an error if the
+// parent directory does not exist.
 func (e *Editor) Put(name string, n *Node) error { return e.put(name, n, e.set) }
 
-// Update replaces the node at a path like [Editor.Put], but does not change the time of
-// the parent directory: the node was modified in place.
+// Update replaces the node at a path as [Editor.Put] does, but keeps the time of the parent
+// directory. Use it for changes that do not affect the parent directory on a real file
+// system, such as a change of the mode.
 func (e *Editor) Update(name string, n *Node) error {
 	return e.put(name, n, func(f *folder, name string, c change) { f.changes[name] = c })
 }
 
+// put replaces the node at a path. It records the change in the parent directory by
+// calling set.
 func (e *Editor) put(name string, n *Node, set func(*folder, string, change)) error {
 	name = clean(name)
 	if name == "" {
@@ -216,7 +223,8 @@ func (e *Editor) put(name string, n *Node, set func(*folder, string, change)) er
 	return nil
 }
 
-// SetMeta changes the metadata of the node at a path.
+// SetMeta replaces the metadata of the node at a path. It returns an error if the node does
+// not exist.
 func (e *Editor) SetMeta(name string, m Meta) error {
 	c, ok := e.lookup(name)
 	switch {
@@ -232,11 +240,11 @@ func (e *Editor) SetMeta(name string, m Meta) error {
 	return err
 }
 
-// Remove removes the node at a path with everything below it. It is not an error if the
-// node does not exist.
+// Remove removes the node at a path with everything below it. It returns nil if the node
+// does not exist, and an error for the root.
 func (e *Editor) Remove(name string) error {
 	if name = clean(name); name == "" {
-		return &fs.PathError{Op: "remove", Path: "/", Err: errors.New("the root stays")}
+		return &fs.PathError{Op: "remove", Path: "/", Err: errors.New("the root cannot be removed")}
 	}
 	if _, ok := e.lookup(name); !ok {
 		return nil
@@ -259,10 +267,10 @@ func (e *Editor) RemoveAllIn(name string) error {
 	return nil
 }
 
-// MkdirAll creates the missing directories of a path, all with the metadata m, and
-// returns their paths, outermost first.
+// MkdirAll creates the directories of a path that do not exist, with the metadata m. It
+// returns the paths of the created directories, outermost first.
 func (e *Editor) MkdirAll(name string, m Meta) ([]string, error) {
-	var made []string
+	var created []string
 	name = clean(name)
 	f, end := e.root, 0
 	for part := range parts(name) {
@@ -273,20 +281,20 @@ func (e *Editor) MkdirAll(name string, m Meta) ([]string, error) {
 		case !ok:
 			c = change{folder: open(newDir(m, nil))}
 			e.set(f, part, c)
-			made = append(made, at)
+			created = append(created, at)
 		case c.kind() != Dir:
-			return made, &fs.PathError{Op: "mkdir", Path: "/" + at, Err: fmt.Errorf("%w (remove it first, or use another path)", errNotDir)}
+			return created, &fs.PathError{Op: "mkdir", Path: "/" + at, Err: fmt.Errorf("%w (remove it first, or use another path)", errNotDir)}
 		case c.folder == nil:
 			c = change{folder: open(c.node)}
 			f.changes[part] = c
 		}
 		f = c.folder
 	}
-	return made, nil
+	return created, nil
 }
 
-// Names returns the sorted names in a directory. The result is empty if the path is not
-// a directory.
+// Names returns the sorted names of the entries of a directory. If the path does not exist
+// or is not a directory, it returns nil.
 func (e *Editor) Names(name string) []string {
 	c, ok := e.lookup(name)
 	if !ok || c.kind() != Dir {
@@ -305,18 +313,18 @@ func (e *Editor) Names(name string) []string {
 			names[old.Name] = true
 		}
 	}
-	maps.DeleteFunc(names, func(_ string, there bool) bool { return !there })
+	maps.DeleteFunc(names, func(_ string, exists bool) bool { return !exists })
 	return slices.Sorted(maps.Keys(names))
 }
 
-// Resolve follows the symbolic links of a path, like a process whose root is the tree.
-// It follows a link in the last part only if last is set. Parts that do not exist are
-// left as they are.
+// Resolve returns the path that name leads to if symbolic links are followed, as for a
+// process whose root is the tree. If last is false, a link in the last part is not
+// followed. Parts that do not exist are kept. It returns an error for more than 255 links.
 func (e *Editor) Resolve(name string, last bool) (string, error) {
 	return resolve(change{folder: e.root}, name, last, e.linkSteps)
 }
 
-// Resolve follows the symbolic links of a path in a tree, like [Editor.Resolve].
+// Resolve returns the path that name leads to in the tree n, as [Editor.Resolve] does.
 func (n *Node) Resolve(name string, last bool) (string, error) {
 	return resolve(change{node: n}, name, last, nil)
 }

@@ -13,13 +13,13 @@ import (
 )
 
 // A directory is encoded as its metadata followed by one row per entry. Numbers are
-// varints, strings follow their length, and each directory has exactly one encoding. A
-// subdirectory is represented by its digest, so that one changed file changes one row
-// per level.
+// varints, and a string follows its length. Each directory has exactly one encoding. The
+// row of a subdirectory contains its digest, so that a changed file changes one row in
+// each of its parent directories.
 
-// encode returns the encoding of a directory. The encoding without times is only
-// hashed, for cache keys. A cache key must not depend on the time a file was written,
-// nor on which files are hard links of each other.
+// encode returns the encoding of a directory. If times is false, it leaves out times and
+// hard links. This form is only hashed, for cache keys: rebuilding or checking out the
+// same files must not change them.
 func (n *Node) encode(times bool) []byte {
 	buf := make([]byte, 0, 64+96*len(n.entries))
 	buf = appendMeta(buf, n.meta, times)
@@ -30,6 +30,7 @@ func (n *Node) encode(times bool) []byte {
 	return buf
 }
 
+// appendRow appends the row of an entry, without its name. See encode for times.
 func (n *Node) appendRow(buf []byte, times bool) []byte {
 	linked := times && n.inode != "" && n.kind != File
 	kind := byte(n.kind)
@@ -64,11 +65,12 @@ func (n *Node) appendRow(buf []byte, times bool) []byte {
 	return buf
 }
 
-// linkedFlag is set in the kind byte of a node that is a hard link and not a regular
-// file. The inode of such a node is the last field of its row. Regular files always
-// have an inode field.
+// linkedFlag is set in the kind byte of hard links that are not regular files. It means
+// that the row ends with the inode. Rows of regular files always contain an inode, so they
+// need no flag.
 const linkedFlag = 0x80
 
+// appendMeta appends metadata. If times is false, it leaves out the modification time.
 func appendMeta(buf []byte, m Meta, times bool) []byte {
 	buf = binary.AppendUvarint(buf, uint64(m.Mode))
 	buf = binary.AppendUvarint(buf, uint64(m.UID))
@@ -85,14 +87,15 @@ func appendMeta(buf []byte, m Meta, times bool) []byte {
 	return buf
 }
 
+// appendString appends the length of s and s.
 func appendString(buf []byte, s string) []byte {
 	buf = binary.AppendUvarint(buf, uint64(len(s)))
 	return append(buf, s...)
 }
 
-// Digest returns the digest for cache keys: it covers everything except times and hard
-// links. Nodes with the same digest have the same content, mode and owner, and so do
-// all nodes below them.
+// Digest returns the digest of the node for cache keys. It covers the node and everything
+// below it, except for times and hard links. If two nodes have equal digests, their
+// content, modes, owners and extended attributes are equal.
 func (n *Node) Digest() digest.Digest {
 	if n.kind != Dir {
 		return digest.FromBytes(n.appendRow(nil, false))
@@ -101,19 +104,22 @@ func (n *Node) Digest() digest.Digest {
 	return n.content.value
 }
 
-// ID returns the digest that identifies a directory in a [Store]. It covers everything.
+// ID returns the digest that identifies a directory in a [Store]. Unlike [Node.Digest], it
+// also covers times and hard links. For other kinds, it is "".
 func (n *Node) ID() digest.Digest { return n.id }
 
 // errTruncated is the error for an encoding that ends too early.
 var errTruncated = errors.New("the encoding ends too early")
 
-// decoder reads an encoding. After an error, its methods return zero values.
+// decoder reads the encoding of a directory from its start. After an error, its methods
+// return zero values, so that callers need to check err only at the end.
 type decoder struct {
 	buf []byte
 	err error
 }
 
-// decode reads a directory. It loads subdirectories with sub.
+// decode returns the directory with the encoding data. It calls sub with the ID of each
+// subdirectory to load it. Data that encode would not write is an error.
 func decode(data []byte, sub func(digest.Digest) (*Node, error)) (*Node, error) {
 	d := &decoder{buf: data}
 	meta := d.meta()
@@ -130,13 +136,13 @@ func decode(data []byte, sub func(digest.Digest) (*Node, error)) (*Node, error) 
 	n := &Node{kind: Dir, meta: meta, entries: entries, content: &lazyDigest{}, id: digest.FromBytes(data)}
 	n.linked, n.sockets = slices.ContainsFunc(entries, Entry.linked), slices.ContainsFunc(entries, Entry.sockets)
 	if !bytes.Equal(n.encode(true), data) {
-		return nil, fmt.Errorf("the encoding of %s is not the one of its tree", n.id)
+		return nil, fmt.Errorf("encoding of %s is not canonical", n.id)
 	}
 	return n, nil
 }
 
-// checkDigest validates a digest. It does not use the regular expression of
-// [digest.Digest.Validate] for SHA-256, because trees contain very many digests.
+// checkDigest returns an error if d is not a valid digest. For SHA-256, it is faster than
+// [digest.Digest.Validate], which uses a regular expression. Trees contain many digests.
 func checkDigest(d digest.Digest) error {
 	hex, ok := strings.CutPrefix(string(d), "sha256:")
 	if ok && len(hex) == 64 && strings.Trim(hex, "0123456789abcdef") == "" {
@@ -145,6 +151,7 @@ func checkDigest(d digest.Digest) error {
 	return d.Validate()
 }
 
+// node reads the row of an entry. See decode for sub.
 func (d *decoder) node(sub func(digest.Digest) (*Node, error)) *Node {
 	first := d.byte()
 	kind := Kind(first &^ linkedFlag)
@@ -171,7 +178,7 @@ func (d *decoder) node(sub func(digest.Digest) (*Node, error)) *Node {
 	case CharDevice, BlockDevice, Fifo, Socket:
 		n.device = Device{Major: uint32(d.uint(1<<32 - 1)), Minor: uint32(d.uint(1<<32 - 1))}
 	default:
-		d.fail(fmt.Errorf("there is no %s", kind))
+		d.fail(fmt.Errorf("unknown file type: %s", kind))
 	}
 	if first&linkedFlag != 0 && kind != File {
 		n.inode = d.string()
@@ -179,6 +186,7 @@ func (d *decoder) node(sub func(digest.Digest) (*Node, error)) *Node {
 	return n
 }
 
+// meta reads metadata.
 func (d *decoder) meta() Meta {
 	m := Meta{
 		Mode: uint32(d.uint(0o7777)),
@@ -197,6 +205,7 @@ func (d *decoder) meta() Meta {
 	return m
 }
 
+// fail stores err unless an earlier error is stored, and skips the rest of the encoding.
 func (d *decoder) fail(err error) {
 	if d.err == nil {
 		d.err = err
@@ -204,6 +213,8 @@ func (d *decoder) fail(err error) {
 	d.buf = nil
 }
 
+// skip drops the next n bytes. It fails if n is not positive, which is how functions of
+// encoding/binary report an error, or if fewer bytes remain.
 func (d *decoder) skip(n int) {
 	if n <= 0 || n > len(d.buf) {
 		d.fail(errTruncated)
@@ -212,6 +223,7 @@ func (d *decoder) skip(n int) {
 	d.buf = d.buf[n:]
 }
 
+// byte reads one byte.
 func (d *decoder) byte() byte {
 	if len(d.buf) == 0 {
 		d.fail(errTruncated)
@@ -222,7 +234,7 @@ func (d *decoder) byte() byte {
 	return b
 }
 
-// uint reads a number, which must be at most limit.
+// uint reads a varint. It fails if the number is larger than limit.
 func (d *decoder) uint(limit uint64) uint64 {
 	v, n := binary.Uvarint(d.buf)
 	d.skip(n)
@@ -235,6 +247,7 @@ func (d *decoder) uint(limit uint64) uint64 {
 	return v
 }
 
+// string reads a string and the length before it.
 func (d *decoder) string() string {
 	n := d.uint(uint64(len(d.buf)))
 	if n > uint64(len(d.buf)) {

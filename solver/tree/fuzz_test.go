@@ -24,8 +24,7 @@ func seedLayers() [][]string {
 	}
 }
 
-// FuzzReadLayer checks that reading any bytes as a layer returns an error or a valid
-// tree.
+// FuzzReadLayer checks that ReadLayer returns an error or a valid tree for arbitrary bytes.
 func FuzzReadLayer(f *testing.F) {
 	for _, lines := range seedLayers() {
 		f.Add(archive(f, lines...).Bytes())
@@ -35,8 +34,9 @@ func FuzzReadLayer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) { c.check(t, data) })
 }
 
-// FuzzLayerEntries checks that reading a layer with any entries returns an error or a
-// valid tree. Random bytes rarely form an archive, because headers have checksums.
+// FuzzLayerEntries checks that ReadLayer returns an error or a valid tree for an archive of
+// arbitrary entries. FuzzReadLayer rarely gets that far, because tar headers have
+// checksums.
 func FuzzLayerEntries(f *testing.F) {
 	for _, lines := range seedLayers() {
 		f.Add(strings.Join(lines, "\n"))
@@ -56,12 +56,13 @@ func FuzzLayerEntries(f *testing.F) {
 	})
 }
 
-// layerChecker reads layers onto an empty tree and onto another layer.
+// layerChecker applies layers to an empty tree and to the tree lower.
 type layerChecker struct {
 	store *Store
 	lower *Node
 }
 
+// newLayerChecker returns a checker whose lower tree contains files, links and directories.
 func newLayerChecker(f *testing.F) *layerChecker {
 	f.Helper()
 	s := testStore(f)
@@ -72,17 +73,17 @@ func newLayerChecker(f *testing.F) *layerChecker {
 	return &layerChecker{s, lower}
 }
 
-// check reads data as a layer. If it is valid, no name leads out of the tree. A layer
-// written from the tree is read as the same tree, and is written again as the same
-// bytes.
+// check reads data as a layer. If the layer is valid, check fails the test if a name leads
+// out of the tree, or if writing the tree as a layer, reading it and writing it again does
+// not yield the same bytes.
 func (c *layerChecker) check(t *testing.T, data []byte) {
 	for _, base := range []*Node{nil, c.lower} {
 		n, err := ReadLayer(base, bytes.NewReader(data), c.store, ReadOptions{Limits: Limits{Bytes: 1 << 20, Files: 1000, Names: 1 << 16}})
 		if err != nil {
 			continue
 		}
-		insideOnly(t, n, 0)
-		if namesWhiteout(n) || lostLinks(n) {
+		checkInside(t, n, 0)
+		if hasWhiteoutName(n) || hasSingleLink(n) {
 			continue // a layer cannot represent these trees, as in BuildKit
 		}
 		var first, second bytes.Buffer
@@ -91,23 +92,24 @@ func (c *layerChecker) check(t *testing.T, data []byte) {
 		}
 		again, err := ReadLayer(base, bytes.NewReader(first.Bytes()), c.store, ReadOptions{})
 		if err != nil {
-			t.Fatalf("the layer that was written cannot be read: %v", err)
+			t.Fatalf("the written layer cannot be read: %v", err)
 		}
 		if err := WriteLayer(t.Context(), &second, Layer{Lower: base, Upper: again}, c.store, LayerOptions{}); err != nil || !bytes.Equal(first.Bytes(), second.Bytes()) {
-			t.Errorf("the layer that was written is read as another tree: %v\n%s\n%s", err, list(n), list(again))
+			t.Errorf("the written layer is read as another tree: %v\ngot\n%s\nwant\n%s", err, list(again), list(n))
 		}
 	}
 }
 
-// namesWhiteout reports whether a node in a tree has the name of a whiteout.
-func namesWhiteout(n *Node) bool {
+// hasWhiteoutName reports whether a node in a tree has the name of a whiteout.
+func hasWhiteoutName(n *Node) bool {
 	return slices.ContainsFunc(n.entries, func(e Entry) bool {
-		return strings.HasPrefix(e.Name, whiteout) || namesWhiteout(e.Node)
+		return strings.HasPrefix(e.Name, whiteout) || hasWhiteoutName(e.Node)
 	})
 }
 
-// lostLinks reports whether a file of a tree is the only remaining name of a hard link.
-func lostLinks(n *Node) bool {
+// hasSingleLink reports whether a tree contains a hard link whose inode has no other name,
+// because the other names were removed.
+func hasSingleLink(n *Node) bool {
 	names := map[string]int{}
 	var count func(*Node)
 	count = func(n *Node) {
@@ -121,8 +123,8 @@ func lostLinks(n *Node) bool {
 	return slices.Contains(slices.Collect(maps.Values(names)), 1)
 }
 
-// insideOnly checks that no name leads out of a tree.
-func insideOnly(t *testing.T, n *Node, depth int) {
+// checkInside fails the test if a name in a tree is invalid, or if the tree is too deep.
+func checkInside(t *testing.T, n *Node, depth int) {
 	t.Helper()
 	if depth > maxPath {
 		t.Fatal("the tree is too deep")
@@ -131,12 +133,12 @@ func insideOnly(t *testing.T, n *Node, depth int) {
 		if !ValidName(e.Name) {
 			t.Errorf("the tree has the name %q", e.Name)
 		}
-		insideOnly(t, e.Node, depth+1)
+		checkInside(t, e.Node, depth+1)
 	}
 }
 
-// FuzzDecode checks that decoding any bytes returns an error, or a tree with exactly
-// this encoding.
+// FuzzDecode checks that decode returns an error for arbitrary bytes, or a directory whose
+// encoding consists of exactly these bytes.
 func FuzzDecode(f *testing.F) {
 	blob := Blob{Digest: digest.FromString("x"), Size: 1}
 	n, err := NewDir(Meta{Mode: 0o755, Xattrs: []Xattr{{"a", "b"}}}, []Entry{

@@ -14,7 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inDir calls fn with a descriptor of the directory at.
+// inDir calls fn with a file descriptor of the directory at, for system calls that [os.Root]
+// lacks.
 func inDir(at *os.Root, fn func(fd int) error) error {
 	d, err := at.Open(".")
 	if err != nil {
@@ -23,6 +24,7 @@ func inDir(at *os.Root, fn func(fd int) error) error {
 	return errors.Join(fn(int(d.Fd())), d.Close())
 }
 
+// mknod creates the device, pipe or socket n in the directory at.
 func mknod(at *os.Root, name string, n *Node) error {
 	kind := map[Kind]uint32{CharDevice: unix.S_IFCHR, BlockDevice: unix.S_IFBLK, Fifo: unix.S_IFIFO, Socket: unix.S_IFSOCK}[n.kind]
 	return inDir(at, func(fd int) error {
@@ -30,6 +32,7 @@ func mknod(at *os.Root, name string, n *Node) error {
 	})
 }
 
+// setLinkTime sets the modification time of a symbolic link itself.
 func setLinkTime(at *os.Root, name string, t time.Time) error {
 	ts := unix.NsecToTimespec(t.UnixNano())
 	return inDir(at, func(fd int) error {
@@ -37,16 +40,16 @@ func setLinkTime(at *os.Root, name string, t time.Time) error {
 	})
 }
 
-// setXattrs sets extended attributes, except for those that overlays interpret. It
-// skips attributes that the file system or a user namespace refuses, such as the label
-// of the host's security module. Only capabilities must be set.
+// setXattrs sets extended attributes of a file. It leaves out attributes that control
+// overlays, and attributes that the system refuses, such as labels of SELinux. Only for
+// [Capability] it returns the error, because a program may need its capabilities.
 func setXattrs(at *os.Root, name string, xattrs []Xattr) error {
 	if len(xattrs) == 0 {
 		return nil
 	}
 	return inDir(at, func(fd int) error {
 		for _, x := range xattrs {
-			if ofOverlay(x.Name) {
+			if isOverlayXattr(x.Name) {
 				continue
 			}
 			err := unix.Lsetxattr(fmt.Sprintf("/proc/self/fd/%d/%s", fd, name), x.Name, []byte(x.Value), 0)
@@ -59,18 +62,18 @@ func setXattrs(at *os.Root, name string, xattrs []Xattr) error {
 	})
 }
 
-// ofOverlay reports whether an attribute controls an overlay. A directory with such an
-// attribute may hide the files below it.
+// isOverlayXattr reports whether overlay file systems interpret an extended attribute. With
+// such an attribute, a directory of an image could hide files in lower layers.
 //
 // See https://docs.kernel.org/filesystems/overlayfs.html.
-func ofOverlay(name string) bool {
+func isOverlayXattr(name string) bool {
 	return strings.HasPrefix(name, "trusted.overlay.") || strings.HasPrefix(name, "user.overlay.")
 }
 
-// xattrs reads the extended attributes that belong in images: capabilities and user
-// attributes. Attributes of security modules belong to the host and are skipped. opaque
-// reports whether the file is an opaque directory of an overlay, which hides the lower
-// directories.
+// xattrs returns the extended attributes of a file that become part of a tree: [Capability]
+// and the attributes user.*. Others, such as labels of SELinux, belong to the host. opaque
+// reports whether the file is an opaque directory of an overlay, which hides the same
+// directory in lower layers.
 func (f hostFile) xattrs() (xattrs []Xattr, opaque bool, err error) {
 	name := fdPath(f.File)
 	n, err := unix.Listxattr(name, nil) // most files have no attributes
@@ -86,7 +89,7 @@ func (f hostFile) xattrs() (xattrs []Xattr, opaque bool, err error) {
 	}
 	for key := range strings.SplitSeq(strings.TrimSuffix(string(buf[:n]), "\x00"), "\x00") {
 		mark := marksOpaque(key)
-		if !mark && (key != Capability && !strings.HasPrefix(key, "user.") || ofOverlay(key)) {
+		if !mark && (key != Capability && !strings.HasPrefix(key, "user.") || isOverlayXattr(key)) {
 			continue
 		}
 		value := make([]byte, 1<<16)
@@ -104,25 +107,26 @@ func (f hostFile) xattrs() (xattrs []Xattr, opaque bool, err error) {
 	return xattrs, opaque, nil
 }
 
-// marksOpaque reports whether an attribute marks opaque directories of overlays. Overlays
-// use attributes of users only in user namespaces, where they keep steps from setting
-// them. Elsewhere a step can set these attributes, which then have no meaning.
+// marksOpaque reports whether an extended attribute marks opaque directories of overlays.
+// In a user namespace, overlays use user.overlay.opaque, which processes on the overlay
+// then cannot set. Elsewhere, processes can set it, and it has no meaning.
 func marksOpaque(key string) bool {
 	return key == "trusted.overlay.opaque" || key == "user.overlay.opaque" && userns.RunningInUserNS()
 }
 
-// fdPath returns a path to an open file. No other process can make it refer to another
-// file.
+// fdPath returns a path of an open file. It always refers to this file, even if another
+// process renames or replaces the file.
 func fdPath(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
 
-// system holds the system's attributes of a file that [fs.FileInfo] lacks.
+// system holds data from stat(2) that [fs.FileInfo] lacks.
 type system struct {
 	uid, gid uint32
 	device   Device
-	inode    string // "" if the file has one name
-	version  string // identifies the content of the inode
+	inode    string // "" if the file has only one name
+	version  string // changes with the content of the file; "" if it has only one name
 }
 
+// systemOf returns the data of a file that the system provides.
 func systemOf(info fs.FileInfo) system {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
@@ -136,7 +140,7 @@ func systemOf(info fs.FileInfo) system {
 	return s
 }
 
-// sizeOnDisk returns the number of bytes that a file occupies on disk.
+// sizeOnDisk returns the number of bytes of a file that are not in holes.
 func sizeOnDisk(info fs.FileInfo) int64 {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		return withoutHoles(st.Size, st.Blocks)
@@ -144,8 +148,8 @@ func sizeOnDisk(info fs.FileInfo) int64 {
 	return info.Size()
 }
 
-// dataIn returns the start and end of the first data in a file after the offset from.
-// If only a hole follows, both are the end of the file.
+// dataIn returns the offsets of the next data in a file at or after from, and of the hole
+// that follows it. If there is no more data, both are size, the size of the file.
 func dataIn(f *os.File, from, size int64) (data, hole int64, err error) {
 	data, err = f.Seek(from, unix.SEEK_DATA)
 	if errors.Is(err, unix.ENXIO) {

@@ -9,12 +9,14 @@ import (
 	"time"
 )
 
+// mknod returns an error, because this system has no portable way to create devices.
 func mknod(*os.Root, string, *Node) error { return errors.ErrUnsupported }
 
-// setLinkTime does nothing, because no portable way exists to set the time of a
+// setLinkTime does nothing, because this system has no portable way to set the time of a
 // symbolic link.
 func setLinkTime(*os.Root, string, time.Time) error { return nil }
 
+// setXattrs returns an error if xattrs is not empty: extended attributes are not supported.
 func setXattrs(_ *os.Root, _ string, xattrs []Xattr) error {
 	if len(xattrs) == 0 {
 		return nil
@@ -22,16 +24,19 @@ func setXattrs(_ *os.Root, _ string, xattrs []Xattr) error {
 	return errors.ErrUnsupported
 }
 
-// system holds the system's attributes of a file that [fs.FileInfo] lacks.
+// system holds data about a file that [fs.FileInfo] lacks. On this system, it is empty.
 type system struct {
 	uid, gid uint32
 	device   Device
-	inode    string // "" if the file has one name
-	version  string // identifies the content of the inode
+	inode    string
+	version  string
 }
 
+// systemOf returns no data.
 func systemOf(fs.FileInfo) system { return system{} }
 
+// sizeOnDisk returns the size of a file. It does not detect holes.
 func sizeOnDisk(info fs.FileInfo) int64 { return info.Size() }
 
+// dataIn returns the rest of the file as data. It does not detect holes.
 func dataIn(_ *os.File, from, size int64) (data, hole int64, err error) { return from, size, nil }

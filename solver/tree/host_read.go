@@ -10,52 +10,56 @@ import (
 	"strings"
 )
 
-// HostFile is a file of the host that [HostReader.ReadDir] is about to read.
+// HostFile describes a file of the host to the functions of a [HostReader].
 type HostFile struct {
 	Path   string // in the tree
 	Info   fs.FileInfo
-	Meta   Meta // as on the host
-	Opaque bool // an opaque directory of an overlay, which hides the lower directories
+	Meta   Meta // on the host
+	Opaque bool // whether it is an opaque directory of an overlay, which hides the same directory in lower layers
 }
 
-// HostReader configures [HostReader.ReadDir]. Its functions may be nil.
+// HostReader reads directories of the host into trees. Its functions may be nil.
 type HostReader struct {
-	Store *Store
-	// Origin identifies the tree to which the directory's changes belong. Files read
-	// with different origins are never hard links of each other.
+	Store *Store // gets the content of files
+	// Origin identifies the tree that the files become part of. Files that are read with
+	// different origins are never hard links of each other.
 	Origin string
-	// Blob returns the content of a file if it is known without reading the file.
+	// Blob returns the content of a regular file and true if the caller knows it, so that
+	// the file need not be read.
 	Blob func(HostFile) (Blob, bool)
-	// Meta returns the metadata for the node of a file.
+	// Meta returns the metadata of the node for a file. If Meta is nil, it is the metadata
+	// on the host.
 	Meta func(HostFile) Meta
-	// Skip reports whether to leave out a file or directory.
+	// Skip reports whether a file, or a directory with everything below it, is left out.
 	Skip func(HostFile) bool
 }
 
-// ReadDir reads a directory of the host into a tree, until ctx ends. Other processes
-// may change the directory meanwhile: links that replace files and directories are not
-// followed, and devices are not opened.
+// ReadDir reads the directory dir of the host into a tree, and stores the content of its
+// files. If ctx ends, it returns the cause of ctx.
+//
+// Other processes may change the directory meanwhile. ReadDir never reads files outside
+// dir, because it follows no symbolic links, and it never opens a device or a pipe.
 func (r HostReader) ReadDir(ctx context.Context, dir string) (*Node, error) {
 	dirs, err := descend(dir)
 	if err != nil {
 		return nil, err
 	}
-	h := &hostReading{HostReader: r, ctx: ctx, dirs: dirs, first: map[string]string{}, blobs: map[string]Blob{}}
+	h := &hostReading{HostReader: r, ctx: ctx, dirs: dirs, inodes: map[string]string{}, blobs: map[string]Blob{}}
 	n, err := h.entry(".", "")
 	return n, errors.Join(err, dirs.close())
 }
 
-// hostReading is the state of one call of ReadDir.
+// hostReading is the state of one call of [HostReader.ReadDir].
 type hostReading struct {
 	HostReader
-	ctx   context.Context
-	dirs  *descent          // descent to the directory being read
-	first map[string]string // inodes of nodes that have several names, by host inode
-	blobs map[string]Blob   // content of files that have several names, by [system.version]
+	ctx    context.Context
+	dirs   *descent          // down to the directory that is being read
+	inodes map[string]string // inodes of nodes with several names, by [system.inode]
+	blobs  map[string]Blob   // content of files with several names, by [system.version]
 }
 
-// entry reads the file base of the last directory. The path of the file in the tree is
-// name. It returns nil if the file is left out.
+// entry reads the file called base in the last directory of the descent. name is its path
+// in the tree. If the file is left out, entry returns nil.
 func (r *hostReading) entry(base, name string) (*Node, error) {
 	if r.ctx.Err() != nil {
 		return nil, context.Cause(r.ctx)
@@ -68,8 +72,8 @@ func (r *hostReading) entry(base, name string) (*Node, error) {
 		return nil, err
 	}
 	n, meta, err := r.file(file, name)
-	// Close the file before its entries are read: a tree may be deeper than the limit
-	// of open files.
+	// Close the file before its entries are read. Otherwise, a deep tree could exceed the
+	// limit of open files.
 	if err = errors.Join(err, file.Close()); err != nil || n == nil || n.kind != Dir {
 		return n, err
 	}
@@ -80,7 +84,8 @@ func (r *hostReading) entry(base, name string) (*Node, error) {
 	return n, r.dirs.up()
 }
 
-// file reads a file. It enters a directory, but does not read the directory.
+// file returns the node for an open file, and its metadata. If the file is a directory, it
+// only enters it, and the node has no entries. If it is left out, the node is nil.
 func (r *hostReading) file(file hostFile, name string) (n *Node, meta Meta, err error) {
 	info, err := file.Stat()
 	if err != nil {
@@ -100,7 +105,7 @@ func (r *hostReading) file(file hostFile, name string) (n *Node, meta Meta, err 
 	}
 	switch mode := info.Mode(); {
 	case mode.IsDir():
-		if name != "" { // the first directory has been entered by ReadDir
+		if name != "" { // ReadDir has entered the first directory already
 			err = file.enter(r.dirs)
 		}
 		return &Node{kind: Dir}, meta, err
@@ -127,7 +132,8 @@ func (r *hostReading) file(file hostFile, name string) (n *Node, meta Meta, err 
 	return n, meta, nil
 }
 
-// newSpecial returns a device, pipe or socket node, or nil if the file type is unknown.
+// newSpecial returns a node for a device, pipe or socket. If mode has another file type, it
+// returns nil.
 func newSpecial(mode fs.FileMode, m Meta, d Device) *Node {
 	switch {
 	case mode&fs.ModeCharDevice != 0:
@@ -142,23 +148,24 @@ func newSpecial(mode fs.FileMode, m Meta, d Device) *Node {
 	return nil
 }
 
-// inode returns the node inode for a file with several names, one of which is name.
-func (r *hostReading) inode(of, name string) string {
-	first, ok := r.first[of]
+// inode returns the inode of the node for a file with several names. It is derived from
+// name if this is the first of the names. host is the [system.inode] of the file.
+func (r *hostReading) inode(host, name string) string {
+	inode, ok := r.inodes[host]
 	if !ok {
-		first = NewInode(r.Origin, name)
-		r.first[of] = first
+		inode = NewInode(r.Origin, name)
+		r.inodes[host] = inode
 	}
-	return first
+	return inode
 }
 
-// dir reads the last directory of the descent.
+// dir reads the entries of the last directory of the descent. name is its path in the tree.
 func (r *hostReading) dir(name string, meta Meta) (*Node, error) {
 	list, err := r.dirs.names(-1)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", shortPath(name), err)
 	}
-	slices.Sort(list) // because the first name of an inode determines the node inode
+	slices.Sort(list) // the inode of a node depends on which of its names comes first
 	entries := make([]Entry, 0, len(list))
 	for _, base := range list {
 		n, err := r.entry(base, join(name, base))
@@ -172,7 +179,8 @@ func (r *hostReading) dir(name string, meta Meta) (*Node, error) {
 	return NewDir(meta, entries)
 }
 
-// blob returns the content of a regular file. A file with several names is read once.
+// blob returns the content of a regular file, and stores it. It reads a file with several
+// names only once.
 func (r *hostReading) blob(file hostFile, f HostFile, sys system) (Blob, error) {
 	if r.Blob != nil {
 		if b, ok := r.Blob(f); ok {
@@ -197,10 +205,11 @@ func (r *hostReading) blob(file hostFile, f HostFile, sys system) (Blob, error) 
 	return b, err
 }
 
-// maxShown is the length of the longest path that errors show in full.
+// maxShown is the length of the longest path that errors show in full, in bytes.
 const maxShown = 400
 
-// shortPath returns a path in a tree for an error message.
+// shortPath returns a path in a tree for an error message, with a leading slash. It
+// replaces the middle of a long path by an ellipsis.
 func shortPath(name string) string {
 	if len(name) > maxShown {
 		first, _, _ := strings.Cut(name, "/")

@@ -5,17 +5,17 @@ import (
 	"testing"
 )
 
-// TestHost checks that a tree written to the host is read back unchanged. Owners and
-// devices are compared only if the test may set them.
+// TestHost checks that WriteDir and ReadDir preserve random trees. It includes owners and
+// devices only if the test runs as root.
 func TestHost(t *testing.T) {
 	for seed := range uint64(20) {
-		g := newGardener(t, seed)
+		g := newGenerator(t, seed)
 		n := g.tree(4)
 		if n.kind != Dir {
 			continue
 		}
 		opt := HostOptions{Owners: os.Geteuid() == 0}
-		n = plain(t, n, opt.Owners)
+		n = storable(t, n, opt.Owners)
 		dir := t.TempDir()
 		if err := WriteDir(t.Context(), dir, n, g.store, opt); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
@@ -40,9 +40,9 @@ func TestHost(t *testing.T) {
 	}
 }
 
-// plain changes a tree so that every file system can store it and the test can read it
-// back.
-func plain(t *testing.T, n *Node, owners bool) *Node {
+// storable returns a copy of a tree that every file system can store and the test can read.
+// If owners is false, the copy has neither owners nor devices.
+func storable(t *testing.T, n *Node, owners bool) *Node {
 	t.Helper()
 	m := n.meta
 	m.Mode |= 0o700
@@ -59,7 +59,7 @@ func plain(t *testing.T, n *Node, owners bool) *Node {
 	var entries []Entry
 	for _, e := range n.entries {
 		if owners || e.Node.kind == Dir || e.Node.kind == File || e.Node.kind == Symlink {
-			entries = append(entries, Entry{e.Name, plain(t, e.Node, owners)})
+			entries = append(entries, Entry{e.Name, storable(t, e.Node, owners)})
 		}
 	}
 	d, err := NewDir(m, entries)

@@ -10,23 +10,23 @@ import (
 
 // HostOptions configures [WriteDir].
 type HostOptions struct {
-	// Owners sets owners, extended attributes and devices, which needs privileges.
-	// Without it, devices and sockets are left out. In a user namespace, where
-	// processes cannot create devices, devices are left out as well.
+	// Owners makes WriteDir set owners and extended attributes and create devices, pipes
+	// and sockets. This needs privileges. In a user namespace, in which devices cannot be
+	// created, devices are left out.
 	Owners bool
-	// Refused is called with the path of each device or pipe that the user or the
-	// system may not create. These files are left out. If Refused is nil and Owners is
-	// unset, all devices and pipes are left out.
+	// Refused is called with the path of each device, pipe or socket that the user or the
+	// system may not create, and which is therefore left out. If Refused is nil and Owners
+	// is false, WriteDir does not try to create them.
 	Refused func(name string)
-	// OneOwner makes root the owner of all files, for user namespaces without other
-	// users.
+	// OneOwner makes root the owner of all files, for user namespaces without other users.
 	OneOwner bool
-	// Written is called with the size of each file after it was written. It may be nil.
+	// Written is called after each regular file with its size in bytes. It may be nil.
 	Written func(size int64)
 }
 
-// WriteDir writes the files of a tree into an existing directory of the host. It never
-// writes outside the directory.
+// WriteDir writes the files of the tree n into the existing directory dir of the host. It
+// never writes outside dir, even if another process replaces directories by links. If ctx
+// ends, it returns the cause of ctx.
 func WriteDir(ctx context.Context, dir string, n *Node, s *Store, opt HostOptions) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -36,16 +36,17 @@ func WriteDir(ctx context.Context, dir string, n *Node, s *Store, opt HostOption
 	return errors.Join(w.dir(root, "", n), root.Close())
 }
 
+// hostWriter writes the files of one tree.
 type hostWriter struct {
 	ctx    context.Context
 	store  *Store
 	opt    HostOptions
-	top    *os.Root
-	inodes map[string]string // inode → first path
+	top    *os.Root          // the directory for the whole tree
+	inodes map[string]string // path of the first file with each inode
 }
 
-// dir writes the entries of a directory, then its metadata. The order matters because
-// creating entries changes the directory's time.
+// dir writes the directory n, which exists at at, and everything below it. name is its path
+// in the tree. The metadata comes last, because creating entries changes the time.
 func (w *hostWriter) dir(at *os.Root, name string, n *Node) error {
 	for _, e := range n.entries {
 		if w.ctx.Err() != nil {
@@ -55,9 +56,10 @@ func (w *hostWriter) dir(at *os.Root, name string, n *Node) error {
 			return err
 		}
 	}
-	return w.values(at, ".", n)
+	return w.setMeta(at, ".", n)
 }
 
+// join joins the path of a directory in a tree, which may be "", and a name.
 func join(dir, name string) string {
 	if dir == "" {
 		return name
@@ -65,6 +67,7 @@ func join(dir, name string) string {
 	return dir + "/" + name
 }
 
+// node writes the entry e into the directory at. name is its path in the tree.
 func (w *hostWriter) node(at *os.Root, name string, e Entry) error {
 	n := e.Node
 	if first, ok := w.inodes[n.inode]; ok && n.inode != "" {
@@ -89,19 +92,20 @@ func (w *hostWriter) node(at *os.Root, name string, e Entry) error {
 			return err
 		}
 	default:
-		made, err := w.special(at, name, e)
-		if err != nil || !made {
+		created, err := w.special(at, name, e)
+		if err != nil || !created {
 			return err
 		}
 	}
 	if n.inode != "" {
 		w.inodes[n.inode] = name
 	}
-	return w.values(at, e.Name, n)
+	return w.setMeta(at, e.Name, n)
 }
 
-// special creates a device or a pipe, and reports whether it was created.
-func (w *hostWriter) special(at *os.Root, name string, e Entry) (made bool, err error) {
+// special creates a device, pipe or socket, and reports whether it was created. See
+// [HostOptions] for when it is left out.
+func (w *hostWriter) special(at *os.Root, name string, e Entry) (created bool, err error) {
 	if !w.opt.Owners && w.opt.Refused == nil {
 		return false, nil
 	}
@@ -118,6 +122,7 @@ func (w *hostWriter) special(at *os.Root, name string, e Entry) (made bool, err 
 	return false, fmt.Errorf("make /%s: %w", name, err)
 }
 
+// file writes the content of a regular file.
 func (w *hostWriter) file(at *os.Root, name string, n *Node) error {
 	src, err := w.store.OpenContext(w.ctx, n.blob)
 	if err != nil {
@@ -135,9 +140,10 @@ func (w *hostWriter) file(at *os.Root, name string, n *Node) error {
 	return err
 }
 
-// values sets owner, mode, extended attributes and time. The order matters: a change of
-// owner, for example, clears mode bits.
-func (w *hostWriter) values(at *os.Root, name string, n *Node) error {
+// setMeta sets the metadata of a file: owner, mode, extended attributes and time, in this
+// order. Changing the owner clears the set-user-ID bit and capabilities, and all changes
+// but the last affect times.
+func (w *hostWriter) setMeta(at *os.Root, name string, n *Node) error {
 	m := n.meta
 	if w.opt.Owners {
 		uid, gid := int(m.UID), int(m.GID)
@@ -164,7 +170,7 @@ func (w *hostWriter) values(at *os.Root, name string, n *Node) error {
 	return at.Chtimes(name, m.ModTime, m.ModTime)
 }
 
-// FileMode converts Unix mode bits to Go's.
+// FileMode converts Unix mode bits, such as 04755, to the representation of Go.
 func FileMode(mode uint32) fs.FileMode {
 	m := fs.FileMode(mode & 0o777)
 	for _, b := range modeBits() {
@@ -175,7 +181,8 @@ func FileMode(mode uint32) fs.FileMode {
 	return m
 }
 
-// UnixMode converts Go's mode bits to Unix's.
+// UnixMode converts the mode bits of m to Unix mode bits, such as 04755. It ignores the
+// file type.
 func UnixMode(m fs.FileMode) uint32 {
 	mode := uint32(m.Perm())
 	for _, b := range modeBits() {
@@ -186,11 +193,13 @@ func UnixMode(m fs.FileMode) uint32 {
 	return mode
 }
 
+// modeBit is a mode bit that has different values in Unix and in Go.
 type modeBit struct {
 	unix uint32
 	mode fs.FileMode
 }
 
+// modeBits returns the bits for setuid, setgid and sticky.
 func modeBits() [3]modeBit {
 	return [3]modeBit{{0o4000, fs.ModeSetuid}, {0o2000, fs.ModeSetgid}, {0o1000, fs.ModeSticky}}
 }

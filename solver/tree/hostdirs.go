@@ -13,31 +13,31 @@ type inode struct{ dev, ino uint64 }
 // diskUse is the disk space that a file occupies.
 type diskUse struct {
 	isDir bool
-	bytes int64 // of a regular file
-	inode inode // zero for a file with one name
+	bytes int64 // bytes of a regular file that are not in holes
+	inode inode // zero if the file has only one name
 }
 
-// withoutHoles returns the number of bytes of a file that are on disk. blocks counts
-// units of 512 bytes, as in stat(2).
+// withoutHoles returns the number of bytes of a file that are not in holes. size is the
+// size in bytes, blocks the number of blocks of 512 bytes, as in stat(2).
 func withoutHoles(size, blocks int64) int64 { return min(size, 512*blocks) }
 
-// namesAtOnce is the number of directory entries that walk reads at once.
+// namesAtOnce is the number of names that walk reads from a directory in one call.
 const namesAtOnce = 1024
 
-// walk visits everything below the directory name, which is an entry of d's last
-// directory. It calls enter for each file while it lists a directory, then descends
-// into the directories for which enter returned true. After a directory it calls leave,
-// with an error if the directory could not be listed completely.
+// walk visits everything below the directory name, which is in the last directory of d. It
+// calls enter for each file of a directory and then descends into the directories for
+// which enter returned true. After visiting a directory, it calls leave from its parent.
+// The error passed to leave is nil if the directory was listed completely.
 //
-// walk is not recursive, because a tree may be deeper than the stack allows.
+// walk is not recursive, because a deep tree would exhaust the stack.
 func walk(d *descent, name string, enter func(name string) (isDir bool), leave func(name string, err error)) error {
 	type dir struct {
 		name string
-		dirs []string // directories still to be entered
+		dirs []string // subdirectories that were not entered yet
 		err  error
 	}
-	var way []dir
-	into := func(name string) {
+	var stack []dir // the directories between name and the current one
+	descendInto := func(name string) {
 		if err := d.down(name); err != nil {
 			leave(name, err)
 			return
@@ -57,30 +57,30 @@ func walk(d *descent, name string, enter func(name string) (isDir bool), leave f
 				break
 			}
 		}
-		way = append(way, next)
+		stack = append(stack, next)
 	}
-	into(name)
-	for len(way) > 0 {
-		at := &way[len(way)-1]
+	descendInto(name)
+	for len(stack) > 0 {
+		at := &stack[len(stack)-1]
 		if n := len(at.dirs); n > 0 {
 			next := at.dirs[n-1]
 			at.dirs = at.dirs[:n-1]
-			into(next)
+			descendInto(next)
 			continue
 		}
 		if err := d.up(); err != nil {
 			return err
 		}
-		left := *at
-		way = way[:len(way)-1]
-		leave(left.name, left.err)
+		last := *at
+		stack = stack[:len(stack)-1]
+		leave(last.name, last.err)
 	}
 	return nil
 }
 
-// DiskSize returns the number of bytes that the files below a directory occupy on disk.
-// It counts hard links once, and does not count the holes of sparse files. It skips
-// files that it cannot read, and stops early if ctx ends.
+// DiskSize returns the number of bytes that the regular files below a directory occupy on
+// disk. It counts hard links once, and holes of sparse files not at all. It ignores files
+// that it cannot read. If ctx ends, it returns the size up to then.
 func DiskSize(ctx context.Context, dir string) int64 {
 	d, err := descend(filepath.Dir(dir))
 	if err != nil {
@@ -93,7 +93,7 @@ func DiskSize(ctx context.Context, dir string) int64 {
 		if ctx.Err() != nil {
 			return false
 		}
-		use, err := d.use(name)
+		use, err := d.usage(name)
 		if err == nil && !use.isDir && !counted[use.inode] {
 			bytes += use.bytes
 			if use.inode != (inode{}) {
@@ -103,7 +103,7 @@ func DiskSize(ctx context.Context, dir string) int64 {
 		return err == nil && use.isDir
 	}
 	if name := filepath.Base(dir); count(name) {
-		_ = walk(d, name, count, func(string, error) {}) // files that are moved meanwhile are not counted
+		_ = walk(d, name, count, func(string, error) {}) // an error means that files were moved meanwhile
 	}
 	return bytes
 }

@@ -8,14 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxOpenDirs is the maximum number of open directories of a [descent]. Trees may be
-// deeper than a process's limit of open files.
+// maxOpenDirs is the maximum number of directories that a [descent] keeps open. A tree may
+// be deeper than the limit of open files.
 const maxOpenDirs = 64
 
-// descent is a path from a directory of the host down to a directory below it. Other
-// processes may rename and replace directories meanwhile. This cannot lead a descent
-// out of the directories that these processes can write to: links are not followed, and
-// ".." must be the directory from which the descent came.
+// descent is a path from a directory of the host down to a directory below it, called the
+// last directory. Other processes may rename and replace directories meanwhile. A descent
+// is safe from that: it does not follow links, and it returns an error if ".." is not the
+// directory that it came from. It never leaves the directories that these processes can
+// write to.
 type descent struct {
 	dirs   []openDir
 	closed int // dirs[:closed] are closed
@@ -33,7 +34,8 @@ func descend(name string) (*descent, error) {
 	return d, d.open(unix.AT_FDCWD, name, unix.O_RDONLY|unix.O_DIRECTORY)
 }
 
-// open opens a directory and makes it the last of the descent.
+// open opens a directory and makes it the last directory. name is relative to the open
+// directory at.
 func (d *descent) open(at int, name string, flags int) error {
 	dir, err := openDirAt(at, name, flags)
 	if err != nil {
@@ -46,6 +48,8 @@ func (d *descent) open(at int, name string, flags int) error {
 	return nil
 }
 
+// openDirAt opens a directory and reads its inode. name is relative to the open directory
+// at.
 func openDirAt(at int, name string, flags int) (openDir, error) {
 	f, err := openAt(at, name, flags)
 	if err != nil {
@@ -58,6 +62,8 @@ func openDirAt(at int, name string, flags int) (openDir, error) {
 	return openDir{f, st.Dev, st.Ino}, nil
 }
 
+// openAt opens a file. name is relative to the open directory at. It repeats calls that a
+// signal interrupts.
 func openAt(at int, name string, flags int) (*os.File, error) {
 	for {
 		fd, err := unix.Openat(at, name, flags|unix.O_CLOEXEC, 0)
@@ -70,12 +76,12 @@ func openAt(at int, name string, flags int) (*os.File, error) {
 	}
 }
 
-// current returns the descriptor of the last directory.
+// current returns the file descriptor of the last directory.
 func (d *descent) current() int { return int(d.dirs[len(d.dirs)-1].Fd()) }
 
-// names returns up to n names of the last directory that were not returned before. If n
-// is negative, it returns all. It must not be called after a directory below has been
-// entered.
+// names returns the next n names in the last directory, and [io.EOF] after the last name.
+// If n is negative, it returns all names. It must not be called after the descent has
+// entered a subdirectory and returned.
 func (d *descent) names(n int) ([]string, error) {
 	return d.dirs[len(d.dirs)-1].Readdirnames(n)
 }
@@ -89,8 +95,8 @@ func (d *descent) down(name string) error {
 	return errors.Join(f.enter(d), f.Close())
 }
 
-// use returns the disk space that a file in the last directory occupies.
-func (d *descent) use(name string) (diskUse, error) {
+// usage returns the disk space that a file in the last directory occupies.
+func (d *descent) usage(name string) (diskUse, error) {
 	var st unix.Stat_t
 	if err := unix.Fstatat(d.current(), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return diskUse{}, &fs.PathError{Op: "stat", Path: name, Err: err}
@@ -105,7 +111,7 @@ func (d *descent) use(name string) (diskUse, error) {
 	return use, nil
 }
 
-// up returns to the parent of the last directory.
+// up leaves the last directory: its parent becomes the last directory.
 func (d *descent) up() error {
 	n := len(d.dirs) - 1
 	last := d.dirs[n]
@@ -117,11 +123,12 @@ func (d *descent) up() error {
 	return errors.Join(err, last.Close())
 }
 
-// reopen opens the directory that is now the last one again. from is, or was, in it.
+// reopen opens the last directory again, which was closed because of maxOpenDirs. It opens
+// the parent of from, a directory in it, and returns an error if from was moved elsewhere.
 func (d *descent) reopen(from openDir) error {
 	d.closed--
 	was := &d.dirs[d.closed]
-	// O_PATH, because the mode may no longer permit reading the directory.
+	// O_PATH works even if the mode no longer permits reading the directory.
 	dir, err := openDirAt(int(from.Fd()), "..", unix.O_PATH|unix.O_DIRECTORY)
 	if err == nil && (dir.dev != was.dev || dir.ino != was.ino) {
 		err = errors.Join(&fs.PathError{Op: "open", Path: "..", Err: fs.ErrNotExist}, dir.Close())
@@ -134,7 +141,7 @@ func (d *descent) reopen(from openDir) error {
 	return nil
 }
 
-// close closes the open directories.
+// close closes all directories of the descent.
 func (d *descent) close() error {
 	var errs []error
 	for _, dir := range d.dirs[d.closed:] {
@@ -144,26 +151,26 @@ func (d *descent) close() error {
 	return errors.Join(errs...)
 }
 
-// hostFile is a descriptor of a file in a directory of the host. It refers to the same
-// file even if the name is reused.
+// hostFile is a file of the host, opened with O_PATH. It refers to the same file even if
+// another process replaces the file at its path.
 type hostFile struct{ *os.File }
 
-// file looks up a file in the last directory. It does not open the file for reading,
-// which would have effects on devices and would block on pipes without writers.
+// file returns the file called name in the last directory. It does not open the file for
+// reading, because opening can trigger actions of a device, and blocks for a pipe.
 func (d *descent) file(name string) (hostFile, error) {
 	f, err := openAt(d.current(), name, unix.O_PATH|unix.O_NOFOLLOW)
 	return hostFile{f}, err
 }
 
-// enter enters the directory f.
+// enter makes the directory f the last directory of d.
 func (f hostFile) enter(d *descent) error {
 	return d.open(int(f.Fd()), ".", unix.O_RDONLY|unix.O_DIRECTORY)
 }
 
-// reader opens a regular file.
+// reader opens the regular file f for reading.
 func (f hostFile) reader() (*os.File, error) { return os.Open(fdPath(f.File)) }
 
-// target returns the target of a symbolic link.
+// target returns the target of the symbolic link f.
 func (f hostFile) target() (string, error) {
 	buf := make([]byte, unix.PathMax)
 	n, err := unix.Readlinkat(int(f.Fd()), "", buf)

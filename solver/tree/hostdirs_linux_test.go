@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// makeDeep creates nested directories with a file of 5 bytes in the innermost one, and
-// returns the outermost one.
+// makeDeep creates depth nested directories called name in a temporary directory, whose
+// path it returns. The innermost one contains a file of 5 bytes.
 func makeDeep(t *testing.T, name string, depth int) string {
 	t.Helper()
 	top := filepath.Join(t.TempDir(), "top")
@@ -49,7 +49,7 @@ func makeDeep(t *testing.T, name string, depth int) string {
 	return top
 }
 
-// limitFiles limits this process to n more open files until the test ends.
+// limitFiles lets this process open only n more files until the test ends.
 func limitFiles(t *testing.T, n int) {
 	t.Helper()
 	open, err := os.ReadDir("/proc/self/fd")
@@ -60,9 +60,9 @@ func limitFiles(t *testing.T, n int) {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
 		t.Fatal(err)
 	}
-	few := old
-	few.Cur = uint64(len(open) + n)
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &few); err != nil {
+	limit := old
+	limit.Cur = uint64(len(open) + n)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -72,8 +72,8 @@ func limitFiles(t *testing.T, n int) {
 	})
 }
 
-// TestDeepTrees checks that trees are measured and removed if their paths exceed the
-// system's limit and their depth the limit of open files.
+// TestDeepTrees checks that DiskSize and RemoveAll handle trees whose paths are longer than
+// the system permits, or which are deeper than the limit of open files.
 func TestDeepTrees(t *testing.T) {
 	for _, tc := range []struct {
 		about, name string
@@ -98,21 +98,21 @@ func TestDeepTrees(t *testing.T) {
 	}
 }
 
-// TestReadDeep checks that a tree with the longest possible paths is read with few open
-// files. Longer paths are rejected with a short error.
+// TestReadDeep checks that ReadDir reads a tree with the longest permitted paths with few
+// open files, and returns a short error for longer paths.
 func TestReadDeep(t *testing.T) {
 	s, err := OpenStore(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	const most = (maxPath - len("/file") + 1) / 2
-	ok, long := makeDeep(t, "a", most), makeDeep(t, "a", most+1)
+	const depth = (maxPath - len("/file") + 1) / 2
+	permitted, long := makeDeep(t, "a", depth), makeDeep(t, "a", depth+1)
 	limitFiles(t, maxOpenDirs+10)
-	n, err := HostReader{Store: s}.ReadDir(t.Context(), ok)
+	n, err := HostReader{Store: s}.ReadDir(t.Context(), permitted)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range most {
+	for range depth {
 		n = n.Child("a")
 	}
 	if f := n.Child("file"); f == nil || f.Blob().Size != 5 {
@@ -120,12 +120,12 @@ func TestReadDeep(t *testing.T) {
 	}
 	_, err = HostReader{Store: s}.ReadDir(t.Context(), long)
 	if err == nil || err.Error() != "/a/…/file: file name too long" {
-		t.Errorf("error %v, want that the name is too long", err)
+		t.Errorf("error %v, want /a/…/file: file name too long", err)
 	}
 }
 
-// TestMovedAway checks that moving a directory while its subdirectories are walked does
-// not lead the walk elsewhere.
+// TestMovedAway checks that a descent returns an error if another process moved a directory
+// of its path elsewhere, instead of continuing in the new parent directory.
 func TestMovedAway(t *testing.T) {
 	top := makeDeep(t, "a", maxOpenDirs+2)
 	elsewhere := t.TempDir()
@@ -148,16 +148,16 @@ func TestMovedAway(t *testing.T) {
 		}
 	}
 	if err := d.up(); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the descent goes on in another directory: %v", err)
+		t.Errorf("up to another directory: error %v, want %v", err, fs.ErrNotExist)
 	}
 	if err := d.close(); err != nil {
 		t.Error(err)
 	}
 }
 
-// asUser runs a test again as an unprivileged user, in a directory of this user. It
-// reports whether the current process is that user.
-func asUser(t *testing.T) bool {
+// runAsUser returns true if the test runs as an ordinary user. If it runs as root, runAsUser
+// runs the test again in a process of the user nobody, and returns false.
+func runAsUser(t *testing.T) bool {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		return true
@@ -186,10 +186,10 @@ func asUser(t *testing.T) bool {
 	return false
 }
 
-// TestUnreadable checks that a directory that its owner may not read has no size, and
-// is removed with everything below it.
+// TestUnreadable checks directories whose owner has no permission to read or write them:
+// DiskSize ignores the files that it cannot reach, and RemoveAll removes everything.
 func TestUnreadable(t *testing.T) {
-	if !asUser(t) {
+	if !runAsUser(t) {
 		return
 	}
 	for _, mode := range []fs.FileMode{0, 0o400, 0o100, 0o500} {
@@ -214,18 +214,18 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// TestRemoveErrors checks that files that cannot be removed do not prevent the removal
-// of the others, and that the error is short.
+// TestRemoveErrors checks that RemoveAll returns nil for a file that does not exist, and an
+// error with a short path for a file that cannot be removed.
 func TestRemoveErrors(t *testing.T) {
-	if !asUser(t) {
+	if !runAsUser(t) {
 		return
 	}
 	if err := RemoveAll(filepath.Join(t.TempDir(), "none", "none")); err != nil {
-		t.Errorf("what does not exist: %v", err)
+		t.Errorf("a file that does not exist: error %v, want nil", err)
 	}
 	for _, name := range []string{"/proc/self/stat", "/proc/self/task"} {
 		if err := RemoveAll(name); err == nil || err.Error() != "remove "+name+": operation not permitted" {
-			t.Errorf("error %v, want that %s cannot be removed", err, name)
+			t.Errorf("error %v, want remove %s: operation not permitted", err, name)
 		}
 	}
 	top := makeDeep(t, "a", 2)
@@ -236,7 +236,7 @@ func TestRemoveErrors(t *testing.T) {
 	for _, next := range []string{"top", "a", "a"} {
 		r := remover{name: "x/top", descent: d}
 		want := map[int]string{1: "x/top", 2: "x/top/f", 3: "x/top/…/f"}[len(d.dirs)]
-		if r.note("f", fs.ErrClosed); r.err.Error() != "remove "+want+": file already closed" {
+		if r.recordError("f", fs.ErrClosed); r.err.Error() != "remove "+want+": file already closed" {
 			t.Errorf("error %v, want %s", r.err, want)
 		}
 		if err := d.down(next); err != nil {
@@ -248,15 +248,15 @@ func TestRemoveErrors(t *testing.T) {
 	}
 }
 
-// TestRemoveRace checks that nothing outside is removed, and no outside mode changed,
-// while another process swaps a directory with a link to the outside.
+// TestRemoveRace checks that RemoveAll neither removes files outside the directory nor
+// changes their modes while a directory in it is replaced by a link to the outside.
 func TestRemoveRace(t *testing.T) {
-	if !asUser(t) {
+	if !runAsUser(t) {
 		return
 	}
 	outside, dir := t.TempDir(), t.TempDir()
-	kept := filepath.Join(outside, "kept")
-	if err := errors.Join(os.WriteFile(kept, nil, 0o600), os.Chmod(outside, 0o500)); err != nil { //nolint:gosec // a directory
+	outsideFile := filepath.Join(outside, "file")
+	if err := errors.Join(os.WriteFile(outsideFile, nil, 0o600), os.Chmod(outside, 0o500)); err != nil { //nolint:gosec // a directory
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.Chmod(outside, 0o700) }) //nolint:gosec // a directory
@@ -292,14 +292,14 @@ func TestRemoveRace(t *testing.T) {
 		if err != nil || info.Mode().Perm() != 0o500 {
 			t.Fatalf("the directory outside has mode %v, %v; want 0500", info.Mode(), err)
 		}
-		if _, err := os.Stat(kept); err != nil {
+		if _, err := os.Stat(outsideFile); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// TestReplaced checks that a file descriptor found before the file was replaced still
-// refers to the old file: no device is opened, and no pipe blocks the reader.
+// TestReplaced checks that a hostFile refers to the same file after a pipe has replaced the
+// file at its path. Opening the path instead would block on the pipe.
 func TestReplaced(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
@@ -324,12 +324,12 @@ func TestReplaced(t *testing.T) {
 	}
 	data, err := io.ReadAll(r)
 	if err = errors.Join(err, r.Close(), f.Close()); err != nil || string(data) != "found" {
-		t.Errorf("read %q, %v; want what was found", data, err)
+		t.Errorf("read %q, %v, want the content of the first file", data, err)
 	}
 }
 
-// TestLinksAreReadOnce checks that the content of a file with several names is read
-// once, unless it changes.
+// TestLinksAreReadOnce checks that ReadDir reads a file with several names once, but reads
+// it again if its content has changed meanwhile.
 func TestLinksAreReadOnce(t *testing.T) {
 	s, err := OpenStore(t.TempDir())
 	if err != nil {
@@ -340,7 +340,7 @@ func TestLinksAreReadOnce(t *testing.T) {
 	if err := errors.Join(os.WriteFile(in("a"), []byte("before"), 0o600), os.Link(in("a"), in("b")), os.Link(in("a"), in("c"))); err != nil {
 		t.Fatal(err)
 	}
-	// While b is read, the store cannot store content.
+	// Make the store unusable for content while b is read, to detect a second read.
 	temp, aside := filepath.Join(s.dir, "tmp"), filepath.Join(s.dir, "aside")
 	r := HostReader{Store: s, Skip: func(f HostFile) bool {
 		var err error
@@ -363,6 +363,6 @@ func TestLinksAreReadOnce(t *testing.T) {
 		t.Errorf("contents %v and %v, want the same", a, b)
 	}
 	if c := n.Child("c").Blob(); c.Size != 8 {
-		t.Errorf("content of %d bytes, want it as it was changed", c.Size)
+		t.Errorf("c has %d bytes, want the 8 bytes of the changed content", c.Size)
 	}
 }

@@ -8,7 +8,8 @@ import (
 	"os"
 )
 
-// descent is a path from a directory of the host down to a directory below it.
+// descent is a path from a directory of the host down to a directory below it, called the
+// last directory.
 type descent struct{ dirs []openDir }
 
 // openDir is one directory of a descent.
@@ -27,7 +28,7 @@ func descend(name string) (*descent, error) {
 	return d, d.open(root)
 }
 
-// open makes a directory the last of the descent.
+// open makes root the last directory.
 func (d *descent) open(root *os.Root) error {
 	f, err := root.Open(".")
 	if err != nil {
@@ -37,23 +38,24 @@ func (d *descent) open(root *os.Root) error {
 	return nil
 }
 
+// last returns the last directory.
 func (d *descent) last() openDir { return d.dirs[len(d.dirs)-1] }
 
-// names returns up to n names of the last directory that were not returned before. If n
-// is negative, it returns all.
+// names returns the next n names in the last directory, and [io.EOF] after the last name.
+// If n is negative, it returns all names.
 func (d *descent) names(n int) ([]string, error) { return d.last().Readdirnames(n) }
 
 // down enters a subdirectory of the last directory.
 func (d *descent) down(name string) error { return hostFile{d.last().root, name}.enter(d) }
 
-// up returns to the parent of the last directory.
+// up leaves the last directory: its parent becomes the last directory.
 func (d *descent) up() error {
 	last := d.last()
 	d.dirs = d.dirs[:len(d.dirs)-1]
 	return errors.Join(last.Close(), last.root.Close())
 }
 
-// close closes the open directories.
+// close closes all directories of the descent.
 func (d *descent) close() error {
 	var errs []error
 	for len(d.dirs) > 0 {
@@ -62,8 +64,8 @@ func (d *descent) close() error {
 	return errors.Join(errs...)
 }
 
-// use returns the disk space that a file in the last directory occupies.
-func (d *descent) use(name string) (diskUse, error) {
+// usage returns the size of a file in the last directory.
+func (d *descent) usage(name string) (diskUse, error) {
 	info, err := d.last().root.Lstat(name)
 	if err != nil {
 		return diskUse{}, err
@@ -75,22 +77,23 @@ func (d *descent) use(name string) (diskUse, error) {
 	return use, nil
 }
 
-// hostFile is a file of a directory of the host.
+// hostFile is a file of the host, by its name in a directory.
 type hostFile struct {
 	dir  *os.Root
 	name string
 }
 
-// file returns a file of the last directory. It does not check that the file exists.
+// file returns the file called name in the last directory. It does not check that the file
+// exists.
 func (d *descent) file(name string) (hostFile, error) { return hostFile{d.last().root, name}, nil }
 
 // Stat returns information about the file, without following links.
 func (f hostFile) Stat() (fs.FileInfo, error) { return f.dir.Lstat(f.name) }
 
-// Close does nothing, because the file is not open.
+// Close does nothing, because a hostFile holds no open file on this system.
 func (f hostFile) Close() error { return nil }
 
-// enter enters the directory f.
+// enter makes the directory f the last directory of d.
 func (f hostFile) enter(d *descent) error {
 	root, err := f.dir.OpenRoot(f.name)
 	if err != nil {
@@ -99,8 +102,8 @@ func (f hostFile) enter(d *descent) error {
 	return d.open(root)
 }
 
-// reader opens a regular file. If another kind of file has replaced it, the error is
-// [fs.ErrNotExist].
+// reader opens the regular file f for reading. If another kind of file has replaced it,
+// the error is [fs.ErrNotExist].
 func (f hostFile) reader() (*os.File, error) {
 	r, err := f.dir.Open(f.name)
 	if err != nil {
@@ -116,7 +119,8 @@ func (f hostFile) reader() (*os.File, error) {
 	return r, nil
 }
 
-// target returns the target of a symbolic link.
+// target returns the target of the symbolic link f.
 func (f hostFile) target() (string, error) { return f.dir.Readlink(f.name) }
 
+// xattrs returns no attributes: extended attributes are not supported on this system.
 func (f hostFile) xattrs() ([]Xattr, bool, error) { return nil, false, nil }

@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// Limits bounds the size of a layer, as a defence against archives that grow without
-// end. If a field is zero, its default applies, which exceeds the size of all known
-// images.
+// Limits bounds the size of a layer. A small compressed archive could otherwise fill the
+// disk or the memory. If a field is zero, a default applies that is larger than any known
+// image.
 type Limits struct {
-	Bytes int64 // of all files together
-	Files int
-	Names int64 // length of all names, link targets and attributes together, in bytes
+	Bytes int64 // total content of all files; default 128 GiB
+	Files int   // number of entries; default 4,194,304
+	Names int64 // total bytes of names, link targets and extended attributes; default 512 MiB
 }
 
-// OrDefault returns the limits with defaults in place of zeros.
+// OrDefault returns the limits with a default in place of each zero.
 func (l Limits) OrDefault() Limits {
 	return Limits{Bytes: cmp.Or(l.Bytes, 1<<37), Files: cmp.Or(l.Files, 1<<22), Names: cmp.Or(l.Names, 1<<29)}
 }
@@ -27,14 +27,15 @@ const (
 	maxPath = 4096
 )
 
-// maxLinkSteps is the maximum number of path lookups caused by symbolic links while a
-// layer is read.
+// maxLinkSteps is the maximum number of path lookups that symbolic links may cause while a
+// layer is read. Without it, a layer with long chains of links takes hours.
 const maxLinkSteps = 1 << 26
 
-// errLong is the error for a name that is longer than every system allows.
+// errLong is the error for a name or path that is longer than Linux permits.
 var errLong = errors.New("file name too long")
 
-// count charges the limits for an entry, except for its content.
+// count deducts an entry from the remaining limits, except for the size of its content. It
+// returns an error if a limit is exceeded, or if a name is too long.
 func (r *layerReader) count(h *tar.Header) error {
 	if r.opt.Limits.Files--; r.opt.Limits.Files < 0 {
 		return errors.New("the layer has too many files")

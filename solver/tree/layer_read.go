@@ -16,7 +16,8 @@ import (
 	"time"
 )
 
-// Whiteouts record in a layer that a file was deleted.
+// Names with these prefixes are whiteouts, which record in a layer that a file was
+// deleted. xattrPAX is the prefix of PAX records with extended attributes.
 //
 // See https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#whiteouts.
 const (
@@ -28,34 +29,34 @@ const (
 // ReadOptions configures [ReadLayer].
 type ReadOptions struct {
 	Limits Limits
-	// Plain reads an ordinary archive instead of a layer: the names of whiteouts have
-	// no special meaning.
+	// Plain is set for archives that are not layers of images, such as the source of an
+	// ADD. Names like .wh.a then have no special meaning.
 	Plain bool
-	// OnOverlay rejects devices 0/0. If it is unset, such a device deletes the file
-	// that it replaces.
+	// OnOverlay makes a device 0/0 an error. Otherwise, such a device deletes the file
+	// at its path.
 	OnOverlay bool
-	// Now returns the time for directories that are created but not listed, and for
-	// directories of the tree that get new entries. If Now is nil, created directories
-	// get the zero time and existing ones keep theirs.
+	// Now returns the modification time for directories that get new entries, and for
+	// parent directories that the archive does not list. If Now is nil, directories keep
+	// their times, and new parent directories get the zero time.
 	Now func() time.Time
-	// Origin identifies the archive and its destination, for example by the digest of
-	// the operation. Files read with different origins are never hard links of each
-	// other, even if the archives are equal. The base tree is part of the identity, so
-	// that image layers need no origin.
+	// Origin identifies the archive and its destination, for example by the digest of the
+	// operation that unpacks it. Archives with different origins never yield hard links of
+	// each other, even if they are equal. Layers of images need no origin, because inodes
+	// are also derived from the base tree.
 	Origin string
-	// Owner changes the metadata of each file. If Owner is nil, the metadata stays as
-	// it is.
+	// Owner returns the metadata of a file, given the metadata in the archive. If Owner is
+	// nil, the metadata in the archive is used.
 	Owner func(Meta) Meta
 
-	linkSteps int64 // zero is maxLinkSteps
+	linkSteps int64 // maximum number of lookups through symbolic links; 0 means maxLinkSteps
 }
 
-// ReadLayer applies an uncompressed layer to a tree and stores the content of its
-// files. It returns an error for names that leave the tree and for entries that images
-// must not contain. It writes nothing but blobs.
+// ReadLayer applies an uncompressed layer to base and returns the resulting tree. base may
+// be nil. It stores the content of files in store, but no directories. It returns an error
+// if a name leaves the tree, or if the layer exceeds a limit.
 func ReadLayer(base *Node, layer io.Reader, store *Store, opt ReadOptions) (*Node, error) {
 	opt.Limits, opt.linkSteps = opt.Limits.OrDefault(), cmp.Or(opt.linkSteps, maxLinkSteps)
-	r := &layerReader{e: Edit(base), store: store, opt: opt, own: map[string]bool{}, above: map[string]bool{}, links: map[string][]string{}}
+	r := &layerReader{e: Edit(base), store: store, opt: opt, created: map[string]bool{}, createdParents: map[string]bool{}, links: map[string][]string{}}
 	r.e.linkSteps = &opt.linkSteps
 	r.origin = opt.Origin + "\x00" + string(r.e.Tree().ID())
 	if opt.Now != nil {
@@ -76,39 +77,40 @@ func ReadLayer(base *Node, layer io.Reader, store *Store, opt ReadOptions) (*Nod
 	}
 }
 
-// quoted quotes a name and shortens long ones.
+// quoted returns a name in quotes for an error message. It cuts names after 200 bytes.
 func quoted(name string) string {
-	const most = 200
-	if len(name) > most {
-		return fmt.Sprintf("%q…", name[:most])
+	const limit = 200
+	if len(name) > limit {
+		return fmt.Sprintf("%q…", name[:limit])
 	}
 	return fmt.Sprintf("%q", name)
 }
 
+// layerReader applies the entries of one layer to a tree.
 type layerReader struct {
-	e     *Editor
-	store *Store
-	opt   ReadOptions
-	own   map[string]bool // paths that this layer created; whiteouts do not remove them
-	above map[string]bool // the parent directories of these paths
-	times []dirTime
-	links map[string][]string // inode → names, for files with several names
+	e              *Editor
+	store          *Store
+	opt            ReadOptions
+	created        map[string]bool // paths that this layer created; whiteouts do not remove them
+	createdParents map[string]bool // parent directories of these paths
+	times          []dirTime
+	links          map[string][]string // names of files with several names, by inode
 
 	origin string // part of each inode
 	inodes int    // number of inodes created
 }
 
-// dirTime is the time of a directory listed in an archive.
+// dirTime is the modification time of a directory that an archive lists.
 type dirTime struct {
 	name string
 	at   time.Time
 }
 
-// setTimes sets the times of the listed directories at the end, because adding entries
-// changed them.
+// setTimes sets the modification times of the listed directories. It is called after the
+// last entry, because adding entries changes these times.
 //
-// Upstream: directories are looked up by name, so a file that replaced a directory gets
-// its time. If the name no longer exists, the archive is rejected.
+// Upstream: a directory is looked up by its name again. If a file has replaced it, the file
+// gets the time of the directory. If the name no longer exists, the archive is an error.
 func (r *layerReader) setTimes() error {
 	for _, d := range r.times {
 		at, err := r.e.Resolve(d.name, true)
@@ -127,6 +129,7 @@ func (r *layerReader) setTimes() error {
 	return nil
 }
 
+// entry applies one entry of the layer. content is read only for regular files.
 func (r *layerReader) entry(h *tar.Header, content io.Reader) error {
 	if err := r.count(h); err != nil {
 		return err
@@ -158,7 +161,7 @@ func (r *layerReader) entry(h *tar.Header, content io.Reader) error {
 	if err := r.parents(dir); err != nil {
 		return err
 	}
-	r.mark(name)
+	r.recordCreated(name)
 	n, err := r.node(h, name, content)
 	if err != nil || n == nil {
 		return err
@@ -166,10 +169,11 @@ func (r *layerReader) entry(h *tar.Header, content io.Reader) error {
 	return r.e.Put(name, n)
 }
 
-// directory follows the symbolic links in the path of an entry's parent directory.
+// directory returns the path that dir, the parent directory of an entry, leads to through
+// symbolic links.
 //
-// Upstream: a dangling link in this path is an error for an archive, whose destination
-// is the whole tree. For image layers the missing directories are created.
+// Upstream: if a link in this path is dangling, it is an error for an archive. For a layer
+// of an image, the missing directories are created.
 func (r *layerReader) directory(dir string) (string, error) {
 	dir = clean(dir)
 	at, err := r.e.Resolve(dir, true)
@@ -198,11 +202,12 @@ func (r *layerReader) directory(dir string) (string, error) {
 	return at, nil
 }
 
-// setGroupID is the set-group-ID bit of a directory, which new subdirectories inherit.
+// setGroupID is the set-group-ID mode bit. New subdirectories of a directory inherit it.
 const setGroupID = 0o2000
 
-// lowest returns the metadata of the deepest existing directory on a path.
-func (r *layerReader) lowest(dir string) (Meta, error) {
+// deepestDir returns the metadata of the deepest directory on the path dir that exists. It
+// returns an error if a part of the path is not a directory.
+func (r *layerReader) deepestDir(dir string) (Meta, error) {
 	for p := dir; ; p = path.Dir(p) {
 		if p == "." {
 			p = ""
@@ -216,43 +221,45 @@ func (r *layerReader) lowest(dir string) (Meta, error) {
 	}
 }
 
-// parents creates the parent directories of an entry that the layer does not list.
+// parents creates dir, the parent directory of an entry, and its parents if they do not
+// exist.
 func (r *layerReader) parents(dir string) error {
 	m := Meta{Mode: 0o755}
-	lowest, err := r.lowest(dir)
+	deepest, err := r.deepestDir(dir)
 	if err != nil {
 		return err
 	}
 	if r.opt.Plain {
-		m.Mode |= lowest.Mode & setGroupID // Upstream: but the group is root's
+		m.Mode |= deepest.Mode & setGroupID // Upstream: but the group is root
 	}
 	if r.opt.Now != nil {
 		m.ModTime = r.opt.Now().UTC()
 	}
-	made, err := r.e.MkdirAll(dir, m)
-	for _, p := range made {
-		r.mark(p)
+	created, err := r.e.MkdirAll(dir, m)
+	for _, p := range created {
+		r.recordCreated(p)
 	}
 	return err
 }
 
-// mark records that this layer created the file at a path.
-func (r *layerReader) mark(name string) {
-	r.own[name] = true
-	for p := path.Dir(name); p != "." && !r.above[p]; p = path.Dir(p) {
-		r.above[p] = true
+// recordCreated records that this layer created the file at a path.
+func (r *layerReader) recordCreated(name string) {
+	r.created[name] = true
+	for p := path.Dir(name); p != "." && !r.createdParents[p]; p = path.Dir(p) {
+		r.createdParents[p] = true
 	}
 }
 
-// whiteout removes files of lower layers. The order of whiteouts and this layer's own
-// files does not matter.
+// whiteout applies the whiteout base in the directory dir. name is base without the prefix
+// .wh. It removes only files from lower layers, whether or not they come before the files
+// of this layer in the archive.
 func (r *layerReader) whiteout(dir, base, name string) error {
-	if _, err := r.lowest(dir); err != nil {
+	if _, err := r.deepestDir(dir); err != nil {
 		return err
 	}
 	if base == opaque {
 		for _, child := range r.e.Names(dir) {
-			if err := r.hide(path.Join(dir, child)); err != nil {
+			if err := r.removeLower(path.Join(dir, child)); err != nil {
 				return err
 			}
 		}
@@ -261,23 +268,25 @@ func (r *layerReader) whiteout(dir, base, name string) error {
 	if !ValidName(name) {
 		return errors.New("the whiteout names no file")
 	}
-	return r.hide(path.Join(dir, name))
+	return r.removeLower(path.Join(dir, name))
 }
 
-// hide removes the file at a path, except for files of this layer.
-func (r *layerReader) hide(name string) error {
-	if !r.own[name] && !r.above[name] {
+// removeLower removes the file at a path with everything below it, except for files that
+// this layer created.
+func (r *layerReader) removeLower(name string) error {
+	if !r.created[name] && !r.createdParents[name] {
 		return r.e.Remove(name)
 	}
 	for _, child := range r.e.Names(name) {
-		if err := r.hide(path.Join(name, child)); err != nil {
+		if err := r.removeLower(path.Join(name, child)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// node returns the node for an entry, or nil if the entry only changed existing nodes.
+// node returns the node to put at the path name for an entry. If the entry only changes or
+// deletes existing nodes, it returns nil.
 func (r *layerReader) node(h *tar.Header, name string, content io.Reader) (*Node, error) {
 	m := r.meta(h)
 	switch h.Typeflag {
@@ -310,11 +319,12 @@ func (r *layerReader) node(h *tar.Header, name string, content io.Reader) (*Node
 	return nil, fmt.Errorf("unknown type %q", h.Typeflag)
 }
 
-// charDevice returns the node of a character device.
+// charDevice returns n, a character device to put at the path name. If n is a device 0/0,
+// it removes the file at name and returns nil.
 //
-// Upstream: layers and archives are unpacked onto overlays, where a device 0/0 hides
-// the file of a lower layer. Such a device cannot be created on a mounted overlay, so
-// an archive that contains one is rejected there.
+// Upstream: layers are unpacked into the directories of overlays, in which a device 0/0
+// hides the file in a lower layer. Archives are unpacked onto mounted overlays, on which
+// no device 0/0 can be created. An archive that contains one is an error there.
 func (r *layerReader) charDevice(name string, n *Node) (*Node, error) {
 	switch {
 	case !n.IsWhiteout():
@@ -325,8 +335,8 @@ func (r *layerReader) charDevice(name string, n *Node) (*Node, error) {
 	return nil, r.e.Remove(name)
 }
 
-// link returns a hard link to a file of the tree. The metadata of the entry replaces
-// the file's metadata, under all names that the layer gave it.
+// link returns a hard link called name to the file target. The metadata m of the entry
+// applies to all names of the file in this layer, because they share one inode.
 func (r *layerReader) link(name, target string, m Meta) (*Node, error) {
 	dir, base := path.Split(clean(target))
 	dir, err := r.e.Resolve(dir, true)
@@ -335,7 +345,7 @@ func (r *layerReader) link(name, target string, m Meta) (*Node, error) {
 	}
 	first := path.Join(dir, base)
 	if err := r.e.Remove(name); err != nil {
-		return nil, err // name is removed first, so a link to itself fails
+		return nil, err // removed before target is looked up, so that a link to itself fails
 	}
 	n := r.e.Get(first)
 	switch {
@@ -366,6 +376,7 @@ func (r *layerReader) link(name, target string, m Meta) (*Node, error) {
 	return n, nil
 }
 
+// meta returns the metadata in a header, changed by [ReadOptions.Owner].
 func (r *layerReader) meta(h *tar.Header) Meta {
 	m := Meta{Mode: uint32(h.Mode) & 0o7777, UID: uint32(h.Uid), GID: uint32(h.Gid), ModTime: h.ModTime.UTC()}
 	for _, key := range slices.Sorted(maps.Keys(h.PAXRecords)) {

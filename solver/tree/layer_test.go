@@ -11,8 +11,16 @@ import (
 	"time"
 )
 
-// archive returns a tar archive with one entry per line. A line is a name followed by a
-// description.
+// archive returns a tar archive with one entry per line. A line is a name, a space and a
+// description, which is the content of the file or one of:
+//
+//	dir        a directory
+//	-> TARGET  a symbolic link
+//	= TARGET   a hard link
+//	below X    a symbolic link to X with mode 0600
+//	char       a character device
+//	whiteout   a character device 0/0
+//	odd        an entry of an unknown type
 func archive(t testing.TB, lines ...string) *bytes.Buffer {
 	t.Helper()
 	var buf bytes.Buffer
@@ -32,7 +40,7 @@ func archive(t testing.TB, lines ...string) *bytes.Buffer {
 	return &buf
 }
 
-// entry returns the header and the content of the entry that a line describes.
+// entry returns the header and the content for a line of [archive].
 func entry(line string) (*tar.Header, string) {
 	name, what, _ := strings.Cut(line, " ")
 	h := &tar.Header{Name: name, Mode: 0o644, Typeflag: tar.TypeReg}
@@ -59,7 +67,7 @@ func entry(line string) (*tar.Header, string) {
 	return h, content
 }
 
-// list returns a tree as text, with one node per line.
+// list describes a tree, with one line per node: path, kind, mode, owner and content.
 func list(n *Node) string {
 	var b strings.Builder
 	var walk func(string, *Node)
@@ -81,7 +89,7 @@ func list(n *Node) string {
 	return b.String()
 }
 
-// names lists the paths of a tree, except for the root.
+// names returns the paths of all files in a tree, separated by spaces.
 func names(n *Node) string {
 	var all []string
 	_ = Diff(nil, n, func(c Change) error {
@@ -93,6 +101,7 @@ func names(n *Node) string {
 	return strings.Join(all, " ")
 }
 
+// TestReadLayer checks which files a tree contains after a layer was applied to it.
 func TestReadLayer(t *testing.T) {
 	for _, tc := range []struct {
 		about        string
@@ -102,10 +111,10 @@ func TestReadLayer(t *testing.T) {
 		{"files", nil, []string{"./a/ dir", "./a/b x"}, "a a/b"},
 		{"missing parents", nil, []string{"a/b/c x"}, "a a/b a/b/c"},
 		{"whiteout", []string{"a x", "b x"}, []string{".wh.a "}, "b"},
-		{"whiteout of nothing", []string{"b x"}, []string{".wh.a ", "c/.wh.d "}, "b"},
+		{"whiteout of a file that does not exist", []string{"b x"}, []string{".wh.a ", "c/.wh.d "}, "b"},
 		{"whiteout of a directory", []string{"a/b/c x", "d x"}, []string{".wh.a "}, "d"},
-		{"whiteout, then new", []string{"a/b x"}, []string{".wh.a ", "a/c x"}, "a a/c"},
-		{"new, then whiteout", []string{"a/b x"}, []string{"a/c x", ".wh.a "}, "a a/c"},
+		{"whiteout, then a file at the same path", []string{"a/b x"}, []string{".wh.a ", "a/c x"}, "a a/c"},
+		{"file, then a whiteout of the same path", []string{"a/b x"}, []string{"a/c x", ".wh.a "}, "a a/c"},
 		{"opaque", []string{"a/b x", "a/c/d x"}, []string{"a/ dir", "a/.wh..wh..opq ", "a/e x"}, "a a/e"},
 		{"opaque at the end", []string{"a/b x", "a/c/d x"}, []string{"a/e x", "a/c/f x", "a/.wh..wh..opq "}, "a a/c a/c/f a/e"},
 		{"through a link", []string{"run/ dir", "var/run -> /run"}, []string{"var/run/x y"}, "run run/x var var/run"},
@@ -130,6 +139,7 @@ func TestReadLayer(t *testing.T) {
 	}
 }
 
+// TestBadLayers checks the errors for invalid layers and exceeded limits.
 func TestBadLayers(t *testing.T) {
 	for _, tc := range []struct {
 		layer []string
@@ -155,10 +165,12 @@ func TestBadLayers(t *testing.T) {
 		}
 	}
 	if _, err := ReadLayer(nil, strings.NewReader(strings.Repeat("x", 1024)), testStore(t), ReadOptions{}); err == nil {
-		t.Error("what is no archive was read as one")
+		t.Error("no error for bytes that are not an archive")
 	}
 }
 
+// TestHardLinks checks that hard links of a layer have one inode in the tree, and that
+// WriteLayer writes them as hard links again.
 func TestHardLinks(t *testing.T) {
 	s := testStore(t)
 	n, err := ReadLayer(nil, archive(t, "a x", "b = a", "c = b", "d x"), s, ReadOptions{})
@@ -167,7 +179,7 @@ func TestHardLinks(t *testing.T) {
 	}
 	a := n.Child("a")
 	if a.Inode() == "" || n.Child("b").Inode() != a.Inode() || n.Child("c").Inode() != a.Inode() || n.Child("d").Inode() != "" {
-		t.Errorf("inodes are wrong:\n%s", list(n))
+		t.Errorf("want one inode for a, b and c, and none for d, got:\n%s", list(n))
 	}
 	var buf bytes.Buffer
 	if err := WriteLayer(t.Context(), &buf, Layer{Upper: n}, s, LayerOptions{}); err != nil {
@@ -184,12 +196,12 @@ func TestHardLinks(t *testing.T) {
 		}
 	}
 	if links != 2 {
-		t.Errorf("%d links of the file are written, want 2", links)
+		t.Errorf("the layer has %d hard links to a, want 2", links)
 	}
 }
 
-// TestPlainArchive checks that links of archives have the mode 0777, and that dangling
-// links to directories are errors.
+// TestPlainArchive checks archives that are not layers: symbolic links get the mode 0777,
+// and an entry below a dangling link is an error.
 func TestPlainArchive(t *testing.T) {
 	for _, tc := range []struct {
 		archive []string
@@ -212,22 +224,23 @@ func TestPlainArchive(t *testing.T) {
 	}
 }
 
-// TestWhiteoutDevices checks that archives with devices 0/0 are rejected on overlays.
-// Elsewhere these devices are left out.
+// TestWhiteoutDevices checks that a device 0/0 in an archive is an error on an overlay, and
+// that it deletes the file at its path elsewhere.
 func TestWhiteoutDevices(t *testing.T) {
 	for _, opt := range []ReadOptions{{Plain: true}, {Plain: true, OnOverlay: true}} {
 		n, err := ReadLayer(nil, archive(t, "a x", "null char", "d/b whiteout", "a whiteout"), testStore(t), opt)
 		switch {
 		case opt.OnOverlay && (err == nil || err.Error() != `layer entry "d/b": make device 0/0: operation not permitted (overlay file systems take it for a deleted file)`):
-			t.Errorf("on an overlay: error %v", err)
+			t.Errorf("on an overlay: error %v, want operation not permitted", err)
 		case !opt.OnOverlay && (err != nil || names(n) != "d null"):
-			t.Errorf("on scratch: %v\n%s", err, list(n))
+			t.Errorf("on scratch: want d and null, got %v\n%s", err, list(n))
 		}
 	}
 }
 
-// TestReplacedDirs checks that a file that replaces a listed directory gets its time.
-// If the name no longer exists, the archive is rejected.
+// TestReplacedDirs checks archives that list a directory and later replace it. The target
+// of a link in its place gets the time of the directory. If the name no longer exists, the
+// archive is an error.
 func TestReplacedDirs(t *testing.T) {
 	s := testStore(t)
 	at := time.Unix(99, 0)
@@ -247,7 +260,7 @@ func TestReplacedDirs(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := n.Get("t").Meta().ModTime; !got.Equal(time.Unix(0, 0)) {
-		t.Errorf("the file that d leads to is of %v, want the time of the directory", got)
+		t.Errorf("the target of the link has the time %v, want the time of the directory", got)
 	}
 	for _, lines := range [][]string{{"d/e dir", "d content"}, {"d dir", "d -> none"}} {
 		if _, err := read(lines...); err == nil || !strings.Contains(err.Error(), "lists the directory \"/d") {
@@ -256,8 +269,8 @@ func TestReplacedDirs(t *testing.T) {
 	}
 }
 
-// TestSeparateLinks checks that archives with different origins or base trees do not
-// share hard links, even if the archives are equal.
+// TestSeparateLinks checks that inodes differ for equal archives with different origins or
+// base trees, so that their files are not hard links of each other.
 func TestSeparateLinks(t *testing.T) {
 	s := testStore(t)
 	read := func(base *Node, origin string) string {
@@ -276,15 +289,15 @@ func TestSeparateLinks(t *testing.T) {
 	}
 	first := read(nil, "1")
 	if read(nil, "1") != first || read(nil, "2") == first || read(base, "1") == first {
-		t.Error("inodes do not come from the origin and the tree below")
+		t.Error("inodes do not depend on the origin and the base tree only")
 	}
 	n, err := ReadLayer(nil, archive(t, "f x", "g = f", "f x", "h = f"), s, ReadOptions{})
 	if err != nil || n.Child("g").Inode() == n.Child("h").Inode() {
-		t.Errorf("a file that came twice is linked with what it replaced: %v\n%s", err, list(n))
+		t.Errorf("a file and the file that replaces it are hard links: %v\n%s", err, list(n))
 	}
-	apart := n.Separate("x")
-	if apart.Child("h").Inode() == n.Child("h").Inode() || apart.Child("h").Inode() != apart.Child("f").Inode() {
-		t.Errorf("Separate:\n%s", list(apart))
+	separate := n.Separate("x")
+	if separate.Child("h").Inode() == n.Child("h").Inode() || separate.Child("h").Inode() != separate.Child("f").Inode() {
+		t.Errorf("Separate: want a new inode for f and h, got:\n%s", list(separate))
 	}
 }
 
@@ -300,26 +313,24 @@ func TestStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s.Has(b) {
-		t.Error("the store has a blob that lost its bytes")
+		t.Error("Has returns true for a truncated blob")
 	}
 	if _, err := s.Open(b); err == nil {
 		t.Error("a damaged blob was opened")
 	}
 	if _, err := s.PutBytes([]byte("content")); err != nil || !s.Has(b) {
-		t.Errorf("the blob did not come back: %v", err)
+		t.Errorf("the blob cannot be stored again: %v", err)
 	}
-	for _, dir := range []string{"tmp"} {
-		if left, _ := os.ReadDir(filepath.Join(s.dir, dir)); len(left) != 0 {
-			t.Errorf("%d files are left in %s", len(left), dir)
-		}
+	if files, _ := os.ReadDir(filepath.Join(s.dir, "tmp")); len(files) != 0 {
+		t.Errorf("%d files remain in tmp, want none", len(files))
 	}
 	if _, err := s.Load("sha256:../../etc"); err == nil {
-		t.Error("an invalid digest was looked for")
+		t.Error("no error for an invalid digest")
 	}
 }
 
-// TestArchiveInSetGroupID checks that directories not listed in an archive inherit the
-// set-group-ID bit of the destination, but belong to root's group.
+// TestArchiveInSetGroupID checks that parent directories that an archive does not list
+// inherit the set-group-ID bit of the destination. Their group is root, as in BuildKit.
 func TestArchiveInSetGroupID(t *testing.T) {
 	s, err := OpenStore(t.TempDir())
 	if err != nil {
@@ -332,9 +343,9 @@ func TestArchiveInSetGroupID(t *testing.T) {
 	}
 	want := "/ directory 2775 0:5\n/d directory 2755 0:0\n/d/e directory 2755 0:0\n/d/e/f file 0644 0:0 7 bytes, inode \"\"\n"
 	if got := list(n); got != want {
-		t.Errorf("unpacked\n%swant\n%s", got, want)
+		t.Errorf("got\n%swant\n%s", got, want)
 	}
 	if n, err = ReadLayer(base, archive(t, "d/f content"), s, ReadOptions{}); err != nil || n.Get("d").meta.Mode != 0o755 {
-		t.Errorf("in a layer: %v, %v", list(n), err)
+		t.Errorf("in a layer: want d with mode 0755, got %v, %v", list(n), err)
 	}
 }

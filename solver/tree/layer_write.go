@@ -13,20 +13,21 @@ import (
 
 // LayerOptions configures [WriteLayer].
 type LayerOptions struct {
-	// Latest is an upper bound for the times of files: later times are replaced by it.
-	// If Latest is nil, times are not changed. See SOURCE_DATE_EPOCH,
+	// Latest replaces modification times after it. If Latest is nil, all times are kept.
+	// It is the value of SOURCE_DATE_EPOCH, see
 	// https://reproducible-builds.org/specs/source-date-epoch/.
 	Latest *time.Time
 }
 
-// Capability is the extended attribute for the capabilities of a program. It is the
-// only attribute that layers store. Other attributes belong to a host, such as the
-// labels of its security module, and image tools do not write them.
+// Capability is the extended attribute with the capabilities of a program. It is the only
+// attribute that layers store, as in BuildKit. Other attributes often depend on the host,
+// such as the labels of SELinux.
 const Capability = "security.capability"
 
-// WriteLayer writes an uncompressed layer, until ctx ends. The output is deterministic.
-// Parent directories of changes are listed, as other tools do. Sockets are left out,
-// because archives cannot store them, but a removed socket has a whiteout.
+// WriteLayer writes a layer to w as an uncompressed tar archive. Equal layers yield equal
+// bytes. The archive also lists the parent directories of changes, as other tools do.
+// Sockets are left out, because archives cannot contain them, but removing one yields a
+// whiteout. If ctx ends, WriteLayer returns an error.
 func WriteLayer(ctx context.Context, w io.Writer, layer Layer, store *Store, opt LayerOptions) error {
 	l := &layerWriter{ctx: ctx, tar: tar.NewWriter(w), upper: layer.Upper, store: store, opt: opt, inodes: map[string]string{}, dirs: map[string]bool{"": true}}
 	if err := Diff(layer.Lower, layer.Upper, l.change); err != nil {
@@ -35,25 +36,27 @@ func WriteLayer(ctx context.Context, w io.Writer, layer Layer, store *Store, opt
 	return l.tar.Close()
 }
 
+// layerWriter writes the entries of one layer.
 type layerWriter struct {
 	ctx    context.Context
 	tar    *tar.Writer
 	upper  *Node
 	store  *Store
 	opt    LayerOptions
-	inodes map[string]string // inode → first name
-	dirs   map[string]bool   // directories that have been listed
+	inodes map[string]string // first name of each inode
+	dirs   map[string]bool   // directories that the archive lists already
 }
 
+// change writes the entries for one change, after its parent directories.
 func (l *layerWriter) change(c Change) error {
 	if c.Path == "" {
-		return nil // runtimes create the root
+		return nil // container runtimes create the root, so layers do not list it
 	}
 	if c.Node != nil && c.Node.kind == Socket {
 		if c.Old == nil || c.Old.kind == Socket {
 			return nil
 		}
-		c.Node = nil // the file that the socket replaced is removed
+		c.Node = nil // write a whiteout for the file that the socket replaced
 	}
 	dir, base := path.Split(c.Path)
 	if err := l.parents(path.Clean(dir)); err != nil {
@@ -62,12 +65,13 @@ func (l *layerWriter) change(c Change) error {
 	if c.Node == nil {
 		return l.tar.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: dir + whiteout + base, ModTime: l.time(time.Unix(0, 0))})
 	}
-	// A directory that replaces a file needs no whiteout: an entry of a layer replaces
-	// the existing file, unless both are directories.
+	// A directory that replaces a file needs no whiteout: an entry replaces an existing
+	// file unless both are directories.
 	return l.node(c.Path, c.Node)
 }
 
-// parents lists the parent directories of a change.
+// parents writes entries for a directory and its parents, unless the archive lists them
+// already.
 func (l *layerWriter) parents(dir string) error {
 	if dir == "." || dir == "/" || l.dirs[dir] {
 		return nil
@@ -78,6 +82,7 @@ func (l *layerWriter) parents(dir string) error {
 	return l.node(dir, l.upper.Get(dir))
 }
 
+// node writes the entry for a node.
 func (l *layerWriter) node(name string, n *Node) error {
 	h := &tar.Header{
 		Name: name, Mode: int64(n.meta.Mode), Uid: int(n.meta.UID), Gid: int(n.meta.GID),
@@ -115,6 +120,7 @@ func (l *layerWriter) node(name string, n *Node) error {
 	return l.tar.WriteHeader(h)
 }
 
+// file writes the entry for a regular file, with its content. h has its name and metadata.
 func (l *layerWriter) file(h *tar.Header, n *Node) error {
 	h.Typeflag, h.Size = tar.TypeReg, n.blob.Size
 	if err := l.tar.WriteHeader(h); err != nil {
@@ -128,8 +134,8 @@ func (l *layerWriter) file(h *tar.Header, n *Node) error {
 	return errors.Join(err, f.Close())
 }
 
-// time returns a time as layers store it: in whole seconds, like other tools, and at
-// most Latest.
+// time returns a modification time in the form that layers store: whole seconds, as in
+// other tools, and not after [LayerOptions.Latest].
 func (l *layerWriter) time(t time.Time) time.Time {
 	t = t.Truncate(time.Second)
 	if l.opt.Latest != nil && t.After(*l.opt.Latest) {

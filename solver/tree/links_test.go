@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestLinkedNodes checks that nodes of every kind except directories remain hard links
-// in layers, on disk and in the store. Content digests do not depend on hard links.
+// TestLinkedNodes checks that hard links of symbolic links and pipes are preserved in
+// layers, on the host and in the store. The content digest must not depend on them.
 func TestLinkedNodes(t *testing.T) {
 	s := testStore(t)
 	m := Meta{Mode: 0o777, UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
@@ -22,8 +22,8 @@ func TestLinkedNodes(t *testing.T) {
 		return n
 	}
 	root := dir(Entry{"alone", NewSymlink(m, "to")}, Entry{"a", link}, Entry{"b", link}, Entry{"p", pipe}, Entry{"d", dir(Entry{"q", pipe})})
-	if apart := dir(Entry{"alone", NewSymlink(m, "to")}, Entry{"a", link}, Entry{"b", link.WithInode("")}, Entry{"p", pipe}, Entry{"d", dir(Entry{"q", pipe})}); apart.Digest() != root.Digest() || apart.ID() == root.ID() {
-		t.Error("hard links are part of the content digest, or no part of the id")
+	if unlinked := dir(Entry{"alone", NewSymlink(m, "to")}, Entry{"a", link}, Entry{"b", link.WithInode("")}, Entry{"p", pipe}, Entry{"d", dir(Entry{"q", pipe})}); unlinked.Digest() != root.Digest() || unlinked.ID() == root.ID() {
+		t.Error("hard links affect the content digest, or do not affect the ID")
 	}
 	var layer bytes.Buffer
 	if err := WriteLayer(t.Context(), &layer, Layer{Upper: root}, s, LayerOptions{}); err != nil {
@@ -44,7 +44,7 @@ func TestLinkedNodes(t *testing.T) {
 	checkLinked(t, "store", read, err)
 }
 
-// checkLinked checks which nodes of the tree of TestLinkedNodes are hard links.
+// checkLinked checks that n has the hard links of the tree in [TestLinkedNodes].
 func checkLinked(t *testing.T, where string, n *Node, err error) {
 	t.Helper()
 	if err != nil {
@@ -53,15 +53,15 @@ func checkLinked(t *testing.T, where string, n *Node, err error) {
 	}
 	inode := func(name string) string { return n.Get(name).Inode() }
 	if inode("a") == "" || inode("a") != inode("b") || inode("p") == "" || inode("p") != inode("d/q") || inode("a") == inode("p") || inode("alone") != "" {
-		t.Errorf("%s: the inodes are %q", where, strings.Join([]string{inode("a"), inode("b"), inode("p"), inode("d/q"), inode("alone")}, " "))
+		t.Errorf("%s: inodes %q, want a equal to b, p equal to d/q, and none for alone", where, strings.Join([]string{inode("a"), inode("b"), inode("p"), inode("d/q"), inode("alone")}, " "))
 	}
 	if a := n.Get("b"); a.Kind() != Symlink || a.Target() != "to" || a.Meta().Mode != 0o777 {
-		t.Errorf("%s: the second link is %+v", where, a)
+		t.Errorf("%s: b is %+v, want a symbolic link to \"to\"", where, a)
 	}
 }
 
-// TestDiffLinks checks that hard links, and attributes that layers do not store, do not
-// count as changes.
+// TestDiffLinks checks that Diff ignores hard links and extended attributes that layers do
+// not store.
 func TestDiffLinks(t *testing.T) {
 	attr := func(list ...Xattr) Meta { return Meta{Mode: 0o644, Xattrs: list} }
 	file := NewFile(attr(), Blob{}).WithInode("1")
@@ -84,9 +84,9 @@ func TestDiffLinks(t *testing.T) {
 		}
 	}
 	if !unchanged(newDir(attr(), nil), newDir(attr(Xattr{"user.a", "1"}), nil)) {
-		t.Error("an attribute of a directory is a change")
+		t.Error("a user attribute of a directory is reported as a change")
 	}
 	if unchanged(newDir(attr(), nil), newDir(attr(Xattr{Capability, "1"}), nil)) {
-		t.Error("a capability of a directory is no change")
+		t.Error("a capability of a directory is not reported as a change")
 	}
 }

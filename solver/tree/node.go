@@ -26,6 +26,7 @@ const (
 	Socket // steps see sockets of earlier steps; see [Store.StubSockets]
 )
 
+// String returns the name of the file type for error messages, such as "symbolic link".
 func (k Kind) String() string {
 	names := [...]string{Dir: "directory", File: "file", Symlink: "symbolic link", CharDevice: "character device", BlockDevice: "block device", Fifo: "pipe", Socket: "socket"}
 	if k == 0 || int(k) >= len(names) {
@@ -34,9 +35,9 @@ func (k Kind) String() string {
 	return names[k]
 }
 
-// FileMode returns the type bits of a [fs.FileMode].
+// FileMode returns the type bits of an [fs.FileMode] for this file type.
 //
-// Upstream: a socket is reported as a regular file.
+// Upstream: a socket has the type bits of a regular file.
 func (k Kind) FileMode() fs.FileMode {
 	switch k {
 	case Dir:
@@ -54,7 +55,7 @@ func (k Kind) FileMode() fs.FileMode {
 	return 0
 }
 
-// Meta is the metadata that nodes of every kind have.
+// Meta is the metadata of a file or directory.
 type Meta struct {
 	Mode     uint32 // Unix permission bits with setuid, setgid and sticky: 0 to 07777
 	UID, GID uint32
@@ -65,18 +66,19 @@ type Meta struct {
 // Xattr is an extended attribute.
 type Xattr struct{ Name, Value string }
 
-// Equal reports whether m and o are equal, including times.
+// Equal reports whether m and o are equal. Times are compared as instants, regardless of
+// their location.
 func (m Meta) Equal(o Meta) bool {
 	return m.Mode == o.Mode && m.UID == o.UID && m.GID == o.GID && m.ModTime.Equal(o.ModTime) && slices.Equal(m.Xattrs, o.Xattrs)
 }
 
-// WithXattrs returns the attributes of m merged with more. An attribute of more
-// replaces the attribute with the same name.
-func (m Meta) WithXattrs(more []Xattr) []Xattr {
+// WithXattrs returns the extended attributes of m with attrs added, sorted by name. An
+// attribute in attrs replaces the attribute of m with the same name.
+func (m Meta) WithXattrs(attrs []Xattr) []Xattr {
 	list := slices.Clone(m.Xattrs)
-	for _, x := range more {
-		i, there := slices.BinarySearchFunc(list, x.Name, func(x Xattr, name string) int { return strings.Compare(x.Name, name) })
-		if there {
+	for _, x := range attrs {
+		i, found := slices.BinarySearchFunc(list, x.Name, func(x Xattr, name string) int { return strings.Compare(x.Name, name) })
+		if found {
 			list[i] = x
 		} else {
 			list = slices.Insert(list, i, x)
@@ -85,16 +87,17 @@ func (m Meta) WithXattrs(more []Xattr) []Xattr {
 	return list
 }
 
-// Device is a device number.
+// Device is the number of a character or block device.
 type Device struct{ Major, Minor uint32 }
 
-// Blob is the digest and the size of file content.
+// Blob identifies the content of a file, which a [Store] contains.
 type Blob struct {
 	Digest digest.Digest
 	Size   int64 // bytes
 }
 
-// Node is a file, or a directory with everything in it. Nodes are immutable.
+// Node is a file, or a directory with everything in it. Nodes are immutable, and therefore
+// safe for concurrent use.
 type Node struct {
 	kind    Kind
 	meta    Meta
@@ -109,7 +112,8 @@ type Node struct {
 	content *lazyDigest
 }
 
-// lazyDigest is a digest that is computed on first use. Most directories never need it.
+// lazyDigest is a digest that is computed on first use. Only directories that are part of
+// a cache key need one.
 type lazyDigest struct {
 	once  sync.Once
 	value digest.Digest
@@ -121,19 +125,22 @@ type Entry struct {
 	Node *Node
 }
 
+// linked reports whether the entry is a hard link or contains one.
 func (e Entry) linked() bool { return e.Node.Linked() }
 
+// sockets reports whether the entry is a socket or contains one.
 func (e Entry) sockets() bool { return e.Node.sockets || e.Node.kind == Socket }
 
-// NewFile returns a regular file with the content b.
+// NewFile returns a regular file whose content is the blob b.
 func NewFile(m Meta, b Blob) *Node { return &Node{kind: File, meta: m, blob: b} }
 
-// NewSymlink returns a symbolic link. The target can be any text.
+// NewSymlink returns a symbolic link. The target may be any text, and need not exist.
 func NewSymlink(m Meta, target string) *Node {
 	return &Node{kind: Symlink, meta: m, target: target}
 }
 
-// NewDevice returns a device, a pipe or a socket, depending on k.
+// NewDevice returns a node of kind k: a device, a pipe or a socket. Pipes and sockets
+// ignore d.
 func NewDevice(k Kind, m Meta, d Device) *Node { return &Node{kind: k, meta: m, device: d} }
 
 // NewDir returns a directory with these entries, in any order. It returns an error if a
@@ -147,22 +154,22 @@ func NewDir(m Meta, entries []Entry) (*Node, error) {
 	return newDir(m, entries), nil
 }
 
-// checkNames checks that the names of entries are valid, sorted and unique.
+// checkNames returns an error unless the names of the entries are valid, sorted and unique.
 func checkNames(entries []Entry) error {
 	for i, e := range entries {
 		switch {
 		case !ValidName(e.Name):
 			return fmt.Errorf("%q cannot be the name of a file", e.Name)
 		case i > 0 && entries[i-1].Name == e.Name:
-			return fmt.Errorf("%q is there twice", e.Name)
+			return fmt.Errorf("duplicate name %q", e.Name)
 		case i > 0 && entries[i-1].Name > e.Name:
-			return fmt.Errorf("%q is not in order", e.Name)
+			return fmt.Errorf("name %q is not in order", e.Name)
 		}
 	}
 	return nil
 }
 
-// newDir returns a directory. The entries must be valid and sorted.
+// newDir returns a directory. The entries must be valid, sorted by name and unique.
 func newDir(m Meta, entries []Entry) *Node {
 	n := &Node{kind: Dir, meta: m, entries: entries, content: &lazyDigest{}}
 	n.linked, n.sockets = slices.ContainsFunc(entries, Entry.linked), slices.ContainsFunc(entries, Entry.sockets)
@@ -170,12 +177,13 @@ func newDir(m Meta, entries []Entry) *Node {
 	return n
 }
 
-// ValidName reports whether s is a valid name of a file in a directory.
+// ValidName reports whether a file in a directory can have the name s. It does not check
+// the length.
 func ValidName(s string) bool {
 	return s != "" && s != "." && s != ".." && !strings.ContainsAny(s, "/\x00")
 }
 
-// Empty returns a tree without files, like scratch.
+// Empty returns an empty directory with mode 0755, the file tree of FROM scratch.
 func Empty() *Node { return newDir(Meta{Mode: 0o755}, nil) }
 
 // Kind returns the file type of the node.
@@ -184,33 +192,33 @@ func (n *Node) Kind() Kind { return n.kind }
 // Meta returns the node's metadata.
 func (n *Node) Meta() Meta { return n.meta }
 
-// Blob returns the content of a file.
+// Blob returns the content of a regular file. For other kinds, it is zero.
 func (n *Node) Blob() Blob { return n.blob }
 
-// Inode returns the inode of the node, or "". Nodes of a tree with the same inode are
-// hard links of each other. Directories have no inode.
+// Inode returns the inode of the node. Nodes of a tree with the same inode are hard links
+// of each other. The inode is "" for directories and for files with one name.
 func (n *Node) Inode() string { return n.inode }
 
 // Linked reports whether the node is a hard link, or a directory that contains one at
 // any depth.
 func (n *Node) Linked() bool { return n.linked || n.inode != "" }
 
-// Target returns the target of a symbolic link.
+// Target returns the target of a symbolic link. For other kinds, it is "".
 func (n *Node) Target() string { return n.target }
 
-// Device returns the number of a device.
+// Device returns the device number of a character or block device. For other kinds, it
+// is zero.
 func (n *Node) Device() Device { return n.device }
 
-// IsWhiteout reports whether n is a character device 0/0, which overlay file systems
-// interpret as a deleted file. The tree of a layer never contains one, because a step
-// would not see it.
+// IsWhiteout reports whether n is a character device 0/0. Overlay file systems interpret
+// it as a deleted file, so processes do not see it. [ReadLayer] never returns one.
 func (n *Node) IsWhiteout() bool { return n.kind == CharDevice && n.device == Device{} }
 
 // Entries returns the entries of a directory, sorted by name. The caller must not
 // modify the slice.
 func (n *Node) Entries() []Entry { return n.entries }
 
-// Child returns the node with that name in a directory, or nil if it does not exist.
+// Child returns the node called name in a directory, or nil if it does not exist.
 func (n *Node) Child(name string) *Node {
 	i, ok := slices.BinarySearchFunc(n.entries, name, func(e Entry, name string) int { return cmp.Compare(e.Name, name) })
 	if !ok {
@@ -219,7 +227,8 @@ func (n *Node) Child(name string) *Node {
 	return n.entries[i].Node
 }
 
-// WithMeta returns the node with the metadata m.
+// WithMeta returns a copy of the node with the metadata m. If the metadata is equal, it
+// returns n itself.
 func (n *Node) WithMeta(m Meta) *Node {
 	if n.meta.Equal(m) {
 		return n
@@ -232,8 +241,8 @@ func (n *Node) WithMeta(m Meta) *Node {
 	return &c
 }
 
-// MapEntries returns the directory with the metadata m, and with fn applied to each
-// entry.
+// MapEntries returns a copy of the directory with the metadata m, in which the result of
+// fn replaces each entry.
 func (n *Node) MapEntries(m Meta, fn func(*Node) *Node) *Node {
 	entries := make([]Entry, len(n.entries))
 	for i, e := range n.entries {
@@ -242,7 +251,7 @@ func (n *Node) MapEntries(m Meta, fn func(*Node) *Node) *Node {
 	return newDir(m, entries)
 }
 
-// WithModTime returns the tree with t as the modification time of every node.
+// WithModTime returns a copy of the tree in which every node has the modification time t.
 func (n *Node) WithModTime(t time.Time) *Node {
 	m := n.meta
 	m.ModTime = t
@@ -252,27 +261,28 @@ func (n *Node) WithModTime(t time.Time) *Node {
 	return n.WithMeta(m)
 }
 
-// NewInode returns an inode derived from the origin of a file: an operation or a tree,
-// and a name in it. Files of a tree that are not hard links of each other must have
-// different origins, even if the tree was assembled from several.
-func NewInode(from ...string) string {
-	return digest.FromString(strings.Join(from, "\x00")).Encoded()[:16]
+// NewInode returns an inode that is derived from the origin of a file, for example the
+// digest of the operation that creates it, and its path. Files that are not hard links of
+// each other must have different origins, because they may become part of one tree.
+func NewInode(origin ...string) string {
+	return digest.FromString(strings.Join(origin, "\x00")).Encoded()[:16]
 }
 
-// Separate returns n with new inodes. Files that were hard links of each other still
-// are, but not of the files in n. from identifies the destination of the result.
-func (n *Node) Separate(from string) *Node {
+// Separate returns a copy of n with new inodes, which are derived from origin. Files that
+// are hard links of each other remain so. They are no longer hard links of the files of
+// n, so that a tree can contain both n and the copy.
+func (n *Node) Separate(origin string) *Node {
 	switch {
 	case !n.Linked():
 		return n
 	case n.kind == Dir:
-		return n.MapEntries(n.meta, func(e *Node) *Node { return e.Separate(from) })
+		return n.MapEntries(n.meta, func(e *Node) *Node { return e.Separate(origin) })
 	}
-	return n.WithInode(NewInode(from, n.inode))
+	return n.WithInode(NewInode(origin, n.inode))
 }
 
-// WithInode returns the node as a hard link with the given inode. If inode is "", the
-// node is not a hard link.
+// WithInode returns a copy of the node with this inode, which makes it a hard link of the
+// other nodes with the same inode. If inode is "", the copy is not a hard link.
 func (n *Node) WithInode(inode string) *Node {
 	if n.inode == inode {
 		return n
@@ -282,8 +292,8 @@ func (n *Node) WithInode(inode string) *Node {
 	return &c
 }
 
-// Same reports whether two nodes are equal in every respect. Directories are compared
-// with everything below them.
+// Same reports whether two nodes are equal: kind, content, metadata including times, hard
+// links, and everything below directories. Nil is only equal to nil.
 func (n *Node) Same(o *Node) bool {
 	switch {
 	case n == o:

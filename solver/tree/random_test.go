@@ -8,18 +8,20 @@ import (
 	"time"
 )
 
-// gardener generates random trees. The same seed gives the same trees.
-type gardener struct {
+// generator generates random trees. The same seed yields the same trees.
+type generator struct {
 	*rand.Rand
 	store *Store
 	t     *testing.T
 }
 
-func newGardener(t *testing.T, seed uint64) *gardener {
+// newGenerator returns a generator with a new store.
+func newGenerator(t *testing.T, seed uint64) *generator {
 	t.Helper()
-	return &gardener{Rand: rand.New(rand.NewPCG(seed, 1)), store: testStore(t), t: t}
+	return &generator{Rand: rand.New(rand.NewPCG(seed, 1)), store: testStore(t), t: t}
 }
 
+// testStore returns a store in a temporary directory.
 func testStore(t testing.TB) *Store {
 	t.Helper()
 	s, err := OpenStore(t.TempDir())
@@ -29,7 +31,8 @@ func testStore(t testing.TB) *Store {
 	return s
 }
 
-func (g *gardener) meta() Meta {
+// meta returns random metadata.
+func (g *generator) meta() Meta {
 	m := Meta{
 		Mode: uint32(g.IntN(0o10000)), UID: uint32(g.IntN(3)), GID: uint32(g.IntN(3)) * 100_000,
 		ModTime: time.Unix(int64(g.IntN(100)), int64(g.IntN(2))*500).UTC(),
@@ -40,7 +43,8 @@ func (g *gardener) meta() Meta {
 	return m
 }
 
-func (g *gardener) leaf() *Node {
+// leaf returns a random node that is not a directory.
+func (g *generator) leaf() *Node {
 	switch g.IntN(8) {
 	case 0:
 		m := g.meta()
@@ -58,7 +62,8 @@ func (g *gardener) leaf() *Node {
 	return NewFile(g.meta(), b)
 }
 
-func (g *gardener) tree(depth int) *Node {
+// tree returns a random tree with at most depth levels of directories.
+func (g *generator) tree(depth int) *Node {
 	if depth == 0 || g.IntN(4) == 0 && depth < 3 {
 		return g.leaf()
 	}
@@ -73,8 +78,8 @@ func (g *gardener) tree(depth int) *Node {
 	return n
 }
 
-// change returns a tree with a few random changes.
-func (g *gardener) change(n *Node) *Node {
+// change returns a copy of n with a few random changes.
+func (g *generator) change(n *Node) *Node {
 	e := Edit(n)
 	for range 1 + g.IntN(5) {
 		name := g.path(n)
@@ -93,13 +98,13 @@ func (g *gardener) change(n *Node) *Node {
 		default:
 			err = e.Put(strings.TrimPrefix(name+fmt.Sprintf("/n%d", g.IntN(3)), "/"), g.tree(g.IntN(3)))
 		}
-		_ = err // some changes are impossible, which is fine
+		_ = err // some random changes are impossible
 	}
 	return e.Tree()
 }
 
-// path returns the path of a random node of a tree.
-func (g *gardener) path(n *Node) string {
+// path returns the path of a random node in n.
+func (g *generator) path(n *Node) string {
 	name := ""
 	for n.kind == Dir && len(n.entries) > 0 && g.IntN(4) > 0 {
 		e := n.entries[g.IntN(len(n.entries))]

@@ -5,9 +5,11 @@ import (
 	"io"
 )
 
-// Reader returns a reader that fails with the context's cause after ctx ended.
+// Reader returns a reader that reads from r. After ctx has ended, it returns the cause of
+// ctx as its error.
 func Reader(ctx context.Context, r io.Reader) io.Reader { return contextReader{ctx, r} }
 
+// contextReader is the reader that [Reader] returns.
 type contextReader struct {
 	ctx context.Context
 	r   io.Reader

@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// RemoveAll removes a file or a directory of the host with everything in it. The
-// directory may be arbitrarily deep, and may contain directories that their owner may
-// not write to. Like [os.RemoveAll], it removes what it can and returns the first
-// error. It returns nil if the file does not exist.
+// RemoveAll removes a file or a directory of the host with everything in it. Unlike
+// [os.RemoveAll], it handles directories of any depth, and makes directories writable if
+// necessary. If a file cannot be removed, it removes the others and returns the first
+// error. It returns nil if name does not exist.
 func RemoveAll(name string) error {
 	r := remover{name: name}
 	err := r.remove()
@@ -28,17 +28,18 @@ func RemoveAll(name string) error {
 	return err
 }
 
-// removeRetries is the maximum number of further attempts to remove a file.
+// removeRetries is the maximum number of attempts after the first one.
 const removeRetries = 3
 
-// remover removes a file or a directory in the first directory of a descent.
+// remover removes the file or directory name. Its descent starts at the parent directory.
 type remover struct {
 	*descent
 	name  string
-	chmod bool // make each directory writable for its owner
-	err   error
+	chmod bool  // make each directory writable for its owner
+	err   error // first error of an attempt
 }
 
+// remove makes one attempt to remove everything.
 func (r *remover) remove() (err error) {
 	if r.descent, err = descend(filepath.Dir(r.name)); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -49,27 +50,27 @@ func (r *remover) remove() (err error) {
 	r.err = nil
 	base := filepath.Base(r.name)
 	if r.unlink(base) {
-		r.note(base, walk(r.descent, base, r.unlink, r.rmdir))
+		r.recordError(base, walk(r.descent, base, r.unlink, r.rmdir))
 	}
 	return errors.Join(r.err, r.close())
 }
 
-// unlink removes a file. It reports whether the file is a directory, which it does not
-// remove.
+// unlink removes a file in the last directory of the descent. If the file is a directory,
+// it only makes it writable if necessary, and returns true.
 func (r *remover) unlink(name string) (isDir bool) {
 	err := unix.Unlinkat(r.current(), name, 0)
 	if !errors.Is(err, unix.EISDIR) {
-		r.note(name, err)
+		r.recordError(name, err)
 		return false
 	}
 	if r.chmod {
-		r.note(name, r.allow(name))
+		r.recordError(name, r.makeWritable(name))
 	}
 	return true
 }
 
-// allow makes a directory readable and writable for its owner.
-func (r *remover) allow(name string) error {
+// makeWritable makes a directory readable and writable for its owner.
+func (r *remover) makeWritable(name string) error {
 	f, err := openAt(r.current(), name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_DIRECTORY)
 	if err != nil {
 		return err
@@ -77,15 +78,18 @@ func (r *remover) allow(name string) error {
 	return errors.Join(os.Chmod(fdPath(f), 0o700), f.Close())
 }
 
+// rmdir removes an empty directory. err is the error of listing it, which matters only if
+// it cannot be removed.
 func (r *remover) rmdir(name string, err error) {
 	if rmErr := unix.Unlinkat(r.current(), name, unix.AT_REMOVEDIR); rmErr != nil {
-		r.note(name, err)
-		r.note(name, rmErr)
+		r.recordError(name, err)
+		r.recordError(name, rmErr)
 	}
 }
 
-// note stores the first error.
-func (r *remover) note(name string, err error) {
+// recordError stores err, an error for a file in the last directory, unless an earlier
+// error is stored. It ignores errors for files that do not exist.
+func (r *remover) recordError(name string, err error) {
 	if err == nil || r.err != nil || errors.Is(err, fs.ErrNotExist) {
 		return
 	}
@@ -96,8 +100,8 @@ func (r *remover) note(name string, err error) {
 	r.err = &fs.PathError{Op: "remove", Path: r.path(name), Err: err}
 }
 
-// path returns the path of a file in the last directory for an error message. It is
-// shortened, because a full path may have millions of bytes.
+// path returns the path of a file in the last directory for an error message. It replaces
+// the middle of the path by an ellipsis, because a full path may have millions of bytes.
 func (r *remover) path(base string) string {
 	switch len(r.dirs) {
 	case 1:

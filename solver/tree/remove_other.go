@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 )
 
-// RemoveAll removes a file or a directory of the host with everything in it, like
-// [os.RemoveAll]. It also removes directories that their owner may not write to.
+// RemoveAll removes a file or a directory of the host with everything in it. Unlike
+// [os.RemoveAll], it makes directories writable if necessary.
 func RemoveAll(name string) error {
 	err := os.RemoveAll(name)
 	if !errors.Is(err, fs.ErrPermission) {
@@ -20,7 +20,7 @@ func RemoveAll(name string) error {
 		if err == nil && d.IsDir() {
 			return os.Chmod(name, 0o700)
 		}
-		return nil // the removal may succeed even so
+		return nil // the removal may succeed despite err
 	})
 	return errors.Join(walkErr, os.RemoveAll(name))
 }

@@ -10,29 +10,30 @@ import (
 var (
 	// errLoop is the error for symbolic links that form a loop.
 	errLoop = errors.New("too many levels of symbolic links")
-	// errLinkSteps is the error for a layer whose symbolic links cause too many
-	// lookups.
+	// errLinkSteps is the error for a layer whose symbolic links exceed maxLinkSteps.
 	errLinkSteps = errors.New("the symbolic links of the layer lead through too many others")
 )
 
-// maxLinks is the maximum number of symbolic links that one path may go through.
+// maxLinks is the maximum number of symbolic links that are followed for one path.
 //
 // Upstream: containerd's limit. Linux has 40.
 const maxLinks = 255
 
-// linkText is the number of path bytes that cost as much as one lookup.
+// linkText is the number of bytes of a link target that count as one lookup, because long
+// targets take time, too.
 const linkText = 16
 
-// resolver follows the symbolic links of a path.
+// resolver holds the state of resolve: the part of the path that is resolved already.
 type resolver struct {
-	parts []string // of the result
+	parts []string // of the resolved path
 	at    []change // the root and each part of the result
-	size  int      // length of the result in bytes, with a slash before each part
+	size  int      // length of the resolved path in bytes, with a slash before each part
 	links int      // number of links followed
 }
 
-// resolve follows the symbolic links of a path below root. If steps is not nil, lookups
-// after the first link are deducted from it.
+// resolve returns the path that name leads to below root. See [Editor.Resolve] for last. If
+// steps is not nil, each lookup after the first symbolic link is deducted from *steps, and
+// a negative *steps is an error.
 func resolve(root change, name string, last bool, steps *int64) (string, error) {
 	if len(name) > maxPath {
 		return "", &fs.PathError{Op: "resolve", Path: name[:maxName] + "…", Err: errLong}
@@ -73,8 +74,8 @@ func resolve(root change, name string, last bool, steps *int64) (string, error) 
 	return strings.Join(r.parts, "/"), nil
 }
 
-// spend subtracts n from the steps that are left, and reports whether there were enough.
-// If steps is nil, the number is not limited.
+// spend subtracts n from *steps, and reports whether the rest is not negative. If steps is
+// nil, it returns true.
 func spend(steps *int64, n int) bool {
 	if steps != nil {
 		*steps -= int64(n)
@@ -82,7 +83,7 @@ func spend(steps *int64, n int) bool {
 	return steps == nil || *steps >= 0
 }
 
-// up goes to the parent directory, if there is one.
+// up goes to the parent directory. In the root, it does nothing.
 func (r *resolver) up() {
 	if n := len(r.parts) - 1; n >= 0 {
 		r.size -= 1 + len(r.parts[n])
@@ -90,8 +91,9 @@ func (r *resolver) up() {
 	}
 }
 
-// down goes to an entry of the current directory and returns the entry. The entry does
-// not exist if the current node is not a directory.
+// down goes to the entry name of the current directory and returns its state. If the
+// current node is not a directory, the entry does not exist. It returns an error if the
+// path becomes longer than Linux permits.
 func (r *resolver) down(name string) (change, error) {
 	var c change
 	switch dir := r.at[len(r.at)-1]; {
@@ -107,8 +109,8 @@ func (r *resolver) down(name string) (change, error) {
 	return c, nil
 }
 
-// clean returns a path without leading and trailing slashes. The root is "", and ".."
-// does not leave it.
+// clean returns the shortest equivalent of a path, without leading and trailing slashes.
+// The root is "", and so is the parent of the root.
 func clean(name string) string {
 	return strings.TrimPrefix(path.Clean("/"+name), "/")
 }

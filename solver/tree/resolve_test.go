@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestResolveInTrees checks that links are followed like by a process whose root is the
-// tree.
+// TestResolveInTrees checks that Resolve follows symbolic links as the kernel does for a
+// process whose root is the tree.
 func TestResolveInTrees(t *testing.T) {
 	root, err := ReadLayer(nil, archive(t, "d dir", "d/e dir", "d/f x", "abs -> /d/e", "rel -> d/e", "d/e/up -> ../f", "out -> ../../d",
 		"loop -> loop", "none -> /lost/x", "slash -> d/e/"), testStore(t), ReadOptions{})
@@ -40,14 +40,14 @@ func TestResolveInTrees(t *testing.T) {
 	}
 }
 
-// TestLinkSteps checks that a small layer cannot cause endless lookups of links.
-// Entries without links in their paths are free.
+// TestLinkSteps checks that the number of lookups that symbolic links of a layer cause is
+// limited. Entries without links in their paths do not count.
 func TestLinkSteps(t *testing.T) {
 	lines := []string{"l0 dir"}
 	for i := range 250 {
 		lines = append(lines, fmt.Sprintf("l%d -> l%d", i+1, i))
 	}
-	lines = append(lines, "d dir", "d/x a", "l250/x a", "l250/y b") // 249 more links for each
+	lines = append(lines, "d dir", "d/x a", "l250/x a", "l250/y b") // each path in l250 leads through 249 more links
 	read := func(steps int64) error {
 		_, err := ReadLayer(nil, archive(t, lines...), testStore(t), ReadOptions{linkSteps: steps})
 		return err
@@ -56,13 +56,13 @@ func TestLinkSteps(t *testing.T) {
 		t.Error(err)
 	}
 	if err := read(2*250 - 1); !errors.Is(err, errLinkSteps) || !strings.Contains(err.Error(), `layer entry "l250/y": `) {
-		t.Errorf("error %v", err)
+		t.Errorf("error %v, want %v for l250/y", err, errLinkSteps)
 	}
 	if err := read(0); err != nil {
 		t.Error(err)
 	}
 	lines = append(lines, "long -> "+strings.Repeat("./", 1000)+"l0", "again -> long", "again/z c")
 	if err := read(2*250 + 100); !errors.Is(err, errLinkSteps) { // a long target costs more
-		t.Errorf("error %v", err)
+		t.Errorf("error %v, want %v", err, errLinkSteps)
 	}
 }

@@ -1,10 +1,11 @@
 package tree
 
-// A socket created by a step is visible to the following steps, which may look for it
-// and remove it. No process listens on it any more, so it is not exported: layers leave
-// it out, and copying it creates an empty file, like in BuildKit.
+// A socket that a step creates stays visible to later steps, which may delete it. After
+// the step, no process listens on it. Layers therefore leave sockets out, and copying one
+// creates an empty file, as in BuildKit.
 
-// StubSockets returns a directory in which an empty file replaces each socket.
+// StubSockets returns a copy of the tree n in which an empty file replaces each socket. If n
+// is nil, it returns nil.
 func (s *Store) StubSockets(n *Node) (*Node, error) {
 	if n == nil || !n.sockets {
 		return n, nil
@@ -16,6 +17,7 @@ func (s *Store) StubSockets(n *Node) (*Node, error) {
 	return n.stubSockets(empty), nil
 }
 
+// stubSockets does the same as [Store.StubSockets]. empty is the empty blob.
 func (n *Node) stubSockets(empty Blob) *Node {
 	switch {
 	case n.kind == Socket:

@@ -13,8 +13,9 @@ import (
 	"testing"
 )
 
-// withSockets returns a tree with a socket at s/sock and a file next to it.
-func withSockets(t *testing.T, s *Store) *Node {
+// treeWithSocket returns a tree with a socket at s/sock, the file s/file and the empty
+// directory plain.
+func treeWithSocket(t *testing.T, s *Store) *Node {
 	t.Helper()
 	b, err := s.PutBytes([]byte("x"))
 	if err != nil {
@@ -32,11 +33,11 @@ func withSockets(t *testing.T, s *Store) *Node {
 	return e.Tree()
 }
 
-// TestSockets checks that a socket is stored and loaded like other nodes, that layers
-// record only its removal, and that copies of it are empty files.
+// TestSockets checks that the store preserves sockets, that StubSockets replaces them by
+// empty files, and that a layer contains only whiteouts of removed sockets.
 func TestSockets(t *testing.T) {
 	s := testStore(t)
-	n := withSockets(t, s)
+	n := treeWithSocket(t, s)
 	if err := s.Save(n); err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +66,7 @@ func TestSockets(t *testing.T) {
 			WriteLayer(t.Context(), &want, Layer{Upper: e.Tree()}, s, LayerOptions{}), WriteLayer(t.Context(), &got, Layer{Lower: nil, Upper: n}, s, LayerOptions{}),
 			WriteLayer(t.Context(), &none, Layer{Lower: n, Upper: e.Tree()}, s, LayerOptions{}))
 		if err != nil || !bytes.Equal(got.Bytes(), want.Bytes()) {
-			t.Errorf("the layer is not that of a tree without the socket: %v", err)
+			t.Errorf("the layer differs from the layer of the tree without the socket: %v", err)
 		}
 		if got := archiveNames(t, &none); got != "s/ s/.wh.sock" {
 			t.Errorf("a layer that removes a socket has %s, want a whiteout", got)
@@ -79,7 +80,7 @@ func TestSockets(t *testing.T) {
 	}
 }
 
-// archiveNames returns the names in an archive.
+// archiveNames returns the names in an archive, separated by spaces.
 func archiveNames(t *testing.T, r io.Reader) string {
 	t.Helper()
 	var list []string
@@ -95,8 +96,8 @@ func archiveNames(t *testing.T, r io.Reader) string {
 	}
 }
 
-// TestHostSockets checks that sockets are read from directories, and written if owners
-// and devices are written.
+// TestHostSockets checks that ReadDir reads sockets, and that WriteDir creates them only if
+// it also sets owners.
 func TestHostSockets(t *testing.T) {
 	s, from, to := testStore(t), t.TempDir(), t.TempDir()
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(from, "sock"), Net: "unix"})
@@ -112,7 +113,7 @@ func TestHostSockets(t *testing.T) {
 		t.Fatal(err)
 	}
 	if list, err := os.ReadDir(to); err != nil || len(list) > 0 {
-		t.Errorf("without owners there are %v, %v", list, err)
+		t.Errorf("without owners: got %v, %v, want no files", list, err)
 	}
 	if os.Geteuid() != 0 {
 		return // only root may set owners
@@ -121,6 +122,6 @@ func TestHostSockets(t *testing.T) {
 		t.Fatal(err)
 	}
 	if info, err := os.Lstat(filepath.Join(to, "sock")); err != nil || info.Mode()&fs.ModeSocket == 0 {
-		t.Errorf("wrote %v, %v", info, err)
+		t.Errorf("with owners: got %v, %v, want a socket", info, err)
 	}
 }

@@ -8,19 +8,19 @@ import (
 	"os"
 )
 
-// minHole is the number of zeros that become a hole. It is the block size of most file
-// systems.
+// minHole is the length of the shortest write of zeros that becomes a hole, in bytes.
+// Most file systems have blocks of this size, so shorter holes would save no space.
 const minHole = 4096
 
-// sparse writes a new file, with holes in place of long runs of zeros. The caller must
-// call end after the last write.
-type sparse struct {
+// sparseWriter writes a new file. It skips writes that consist of zeros, which leaves holes
+// in the file. The caller must call end after the last write.
+type sparseWriter struct {
 	f     *os.File
-	holes bool // the file may end with a hole
+	holes bool // a write was skipped, so the file may have to end with a hole
 }
 
 // Write implements [io.Writer].
-func (s *sparse) Write(p []byte) (int, error) {
+func (s *sparseWriter) Write(p []byte) (int, error) {
 	if len(p) < minHole || p[0] != 0 || !bytes.Equal(p[1:], p[:len(p)-1]) {
 		return s.f.Write(p)
 	}
@@ -29,22 +29,23 @@ func (s *sparse) Write(p []byte) (int, error) {
 	return len(p), err
 }
 
-// end sets the size of the file.
-func (s *sparse) end(size int64) error {
+// end sets the size of the file, in case it ends with a hole.
+func (s *sparseWriter) end(size int64) error {
 	if !s.holes {
 		return nil
 	}
 	return s.f.Truncate(size)
 }
 
-// sparseReader reads a file from its start. It produces the zeros of holes itself,
-// because reading them from the system takes longer than hashing them.
+// sparseReader reads a sparse file from its start. It returns zeros for holes without
+// reading them, because the system takes longer to read a hole than to hash it.
 type sparseReader struct {
-	f                    *os.File
-	at, data, hole, size int64 // the next data is between data and hole
+	f          *os.File
+	at, size   int64 // current offset; size of the file
+	data, hole int64 // offsets of the next data and of the hole after it
 }
 
-// content returns a reader of a file that handles holes efficiently.
+// content returns a reader for a file that is fast for sparse files.
 func content(f *os.File) (io.Reader, error) {
 	info, err := f.Stat()
 	if err != nil || sizeOnDisk(info) >= info.Size() {
@@ -77,10 +78,11 @@ func (r *sparseReader) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// copyChunk is the number of bytes copied between checks of the context.
+// copyChunk is the number of bytes that are copied between two checks of the context.
 const copyChunk = 64 << 20
 
-// copyFile copies a file into a new one, with its holes, until ctx ends.
+// copyFile copies the content of src to the new file dst. Holes remain holes. If ctx ends,
+// it returns the cause of ctx.
 func copyFile(ctx context.Context, dst, src *os.File) error {
 	info, err := src.Stat()
 	if err != nil {
@@ -105,7 +107,8 @@ func copyFile(ctx context.Context, dst, src *os.File) error {
 	return dst.Truncate(size) // the file may end with a hole
 }
 
-// copyPart copies the next n bytes.
+// copyPart copies the next n bytes from src to dst. If ctx ends, it returns the cause of
+// ctx.
 func copyPart(ctx context.Context, dst, src *os.File, n int64) error {
 	for n > 0 {
 		if ctx.Err() != nil {

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestHoles checks that holes of files remain holes in the store and on the host, and
-// do not count in sizes.
+// TestHoles checks that holes of sparse files remain holes in the store and on the host,
+// and that sizes do not include them.
 func TestHoles(t *testing.T) {
 	const size, data = 1 << 26, 100 << 10
 	name := filepath.Join(t.TempDir(), "d", "f")
@@ -56,7 +56,8 @@ func TestHoles(t *testing.T) {
 	}
 }
 
-// TestReadEnds checks that reading an endless file ends with the context.
+// TestReadEnds checks that ReadDir and DiskSize stop when the context ends, even in the
+// middle of a very large file.
 func TestReadEnds(t *testing.T) {
 	dir := t.TempDir()
 	f, err := os.Create(filepath.Join(dir, "f"))
@@ -86,8 +87,8 @@ func TestReadEnds(t *testing.T) {
 	}
 }
 
-// TestCheckEnds checks that the check of a large blob ends with the context, and that
-// the blob is not removed in this case.
+// TestCheckEnds checks that verifying, writing and copying a large blob stops when the
+// context ends, and that the blob is not removed then.
 func TestCheckEnds(t *testing.T) {
 	s, err := OpenStore(t.TempDir())
 	if err != nil {
@@ -123,9 +124,9 @@ func TestCheckEnds(t *testing.T) {
 	if !s.Has(b) {
 		t.Error("the blob was removed")
 	}
-	s.sound.Store(b.Digest, nil)
+	s.verified.Store(b.Digest, nil)
 	if err := WriteLayer(ctx, io.Discard, Layer{Upper: n}, s, LayerOptions{}); !errors.Is(err, enough) {
-		t.Errorf("write a layer of what is checked: error %v, want the cause", err)
+		t.Errorf("write a layer with a verified blob: error %v, want the cause", err)
 	}
 	// Writing checks the context from time to time.
 	ctx, cancel = context.WithCancelCause(t.Context())

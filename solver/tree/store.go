@@ -16,15 +16,16 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Store stores blobs and directories on disk by digest. Several processes may use a
-// store concurrently: its files appear complete and never change.
+// Store stores blobs and directories on disk by digest. Safe for concurrent use, also by
+// several processes: each file is renamed to its path when it is complete, and never
+// changes.
 type Store struct {
-	dir   string
-	sound sync.Map // digests that this process wrote or checked
+	dir      string
+	verified sync.Map // digests of blobs and directories that this process wrote or verified
 }
 
-// BlobError reports that the store lacks a blob, or that the blob was damaged and has
-// been removed. The caller has to recreate the blob.
+// BlobError is the error of opening a blob that does not exist, or that was damaged and is
+// now removed. The caller must create the blob again.
 type BlobError struct {
 	Digest digest.Digest
 	Err    error
@@ -35,7 +36,7 @@ func (e *BlobError) Error() string { return fmt.Sprintf("blob %s: %v", e.Digest,
 // Unwrap returns the underlying error.
 func (e *BlobError) Unwrap() error { return e.Err }
 
-// OpenStore opens the store in a directory, and creates the directory if necessary.
+// OpenStore opens the store in the directory dir, and creates dir if it does not exist.
 func OpenStore(dir string) (*Store, error) {
 	for _, d := range []string{"blobs", "dirs", "tmp"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o700); err != nil {
@@ -45,7 +46,8 @@ func OpenStore(dir string) (*Store, error) {
 	return &Store{dir: dir}, nil
 }
 
-// Put reads a blob to its end and stores it. Long runs of zeros become holes.
+// Put reads r to its end and stores the bytes as a blob. Long runs of zeros become holes
+// of the file.
 func (s *Store) Put(r io.Reader) (Blob, error) {
 	tmp, err := os.CreateTemp(filepath.Join(s.dir, "tmp"), "")
 	if err != nil {
@@ -53,7 +55,7 @@ func (s *Store) Put(r io.Reader) (Blob, error) {
 	}
 	defer os.Remove(tmp.Name()) // fails if the file was renamed
 	hash := sha256.New()
-	file := &sparse{f: tmp}
+	file := &sparseWriter{f: tmp}
 	size, err := io.Copy(io.MultiWriter(file, hash), r)
 	if err == nil {
 		err = file.end(size)
@@ -62,23 +64,24 @@ func (s *Store) Put(r io.Reader) (Blob, error) {
 		return Blob{}, err
 	}
 	b := Blob{Digest: digest.NewDigestFromHex("sha256", hex.EncodeToString(hash.Sum(nil))), Size: size}
-	return b, s.keep(tmp.Name(), b)
+	return b, s.commit(tmp.Name(), b)
 }
 
-// keep moves a complete blob to its final path, unless a valid blob exists.
-func (s *Store) keep(tmp string, b Blob) error {
-	if _, ok := s.sound.Load(b.Digest); ok && s.Has(b) {
+// commit renames the complete file tmp to the path of the blob b, unless the store already
+// has a verified file there.
+func (s *Store) commit(tmp string, b Blob) error {
+	if _, ok := s.verified.Load(b.Digest); ok && s.Has(b) {
 		return nil
 	}
 	if err := move(tmp, s.path("blobs", b.Digest)); err != nil {
 		return err
 	}
-	s.sound.Store(b.Digest, nil)
+	s.verified.Store(b.Digest, nil)
 	return nil
 }
 
-// PutBytes stores a blob. It does not replace a valid existing blob, because some file
-// systems flush to disk when a file is replaced.
+// PutBytes stores data as a blob. If the store already has the blob, it does not write,
+// because some file systems flush to disk when a file is replaced.
 func (s *Store) PutBytes(data []byte) (Blob, error) {
 	b := Blob{Digest: digest.FromBytes(data), Size: int64(len(data))}
 	if f, err := s.Open(b); err == nil {
@@ -87,23 +90,24 @@ func (s *Store) PutBytes(data []byte) (Blob, error) {
 	if err := s.write(s.path("blobs", b.Digest), data); err != nil {
 		return b, err
 	}
-	s.sound.Store(b.Digest, nil)
+	s.verified.Store(b.Digest, nil)
 	return b, nil
 }
 
-// Open opens a blob. On the first use of a blob that this process did not write, the
-// content is checked. If the blob does not exist or does not match its digest, the
-// error is a [BlobError].
+// Open opens a blob for reading. If this process neither wrote nor verified the blob yet,
+// Open reads it to verify its digest. If the blob does not exist or does not match its
+// digest, the error is a [BlobError].
 func (s *Store) Open(b Blob) (*os.File, error) {
 	return s.open(b, func(r io.Reader) io.Reader { return r })
 }
 
-// OpenContext opens a blob like [Store.Open]. The check of a large blob is slow, and stops
-// when ctx ends.
+// OpenContext opens a blob as [Store.Open] does. Verifying a large blob takes long. If ctx
+// ends meanwhile, OpenContext returns an error, and the blob stays.
 func (s *Store) OpenContext(ctx context.Context, b Blob) (*os.File, error) {
 	return s.open(b, func(r io.Reader) io.Reader { return Reader(ctx, r) })
 }
 
+// open opens and verifies a blob. reader wraps the file while it is verified.
 func (s *Store) open(b Blob, reader func(io.Reader) io.Reader) (*os.File, error) {
 	if err := b.Digest.Validate(); err != nil {
 		return nil, &BlobError{b.Digest, err}
@@ -119,8 +123,8 @@ func (s *Store) open(b Blob, reader func(io.Reader) io.Reader) (*os.File, error)
 	return f, nil
 }
 
-// Find returns the content of a small blob of unknown size, without checking its
-// digest.
+// Find returns the content of a blob whose size the caller does not know. It does not
+// verify the digest. If the blob is larger than maxSize bytes, it returns an error.
 func (s *Store) Find(d digest.Digest, maxSize int64) ([]byte, error) {
 	if err := d.Validate(); err != nil {
 		return nil, err
@@ -137,7 +141,8 @@ func (s *Store) Find(d digest.Digest, maxSize int64) ([]byte, error) {
 	return data, err
 }
 
-// check checks that an open file matches a blob, and removes the file if it does not.
+// check verifies that the open file f has the size and the digest of b. If not, it removes
+// the file and returns an error. It reads the file only once per process.
 func (s *Store) check(f *os.File, b Blob, reader func(io.Reader) io.Reader) error {
 	info, err := f.Stat()
 	if err != nil {
@@ -146,7 +151,7 @@ func (s *Store) check(f *os.File, b Blob, reader func(io.Reader) io.Reader) erro
 	if info.Size() != b.Size {
 		return errors.Join(fmt.Errorf("has %d bytes instead of %d", info.Size(), b.Size), removeOpen(f))
 	}
-	if _, ok := s.sound.Load(b.Digest); ok {
+	if _, ok := s.verified.Load(b.Digest); ok {
 		return nil
 	}
 	hash := b.Digest.Verifier()
@@ -158,15 +163,15 @@ func (s *Store) check(f *os.File, b Blob, reader func(io.Reader) io.Reader) erro
 		return err
 	}
 	if !hash.Verified() {
-		return errors.Join(errors.New("its content is another"), removeOpen(f))
+		return errors.Join(errors.New("content does not match its digest"), removeOpen(f))
 	}
-	s.sound.Store(b.Digest, nil)
+	s.verified.Store(b.Digest, nil)
 	_, err = f.Seek(0, io.SeekStart)
 	return err
 }
 
-// removeOpen removes an open file, unless another process has replaced it with another
-// file.
+// removeOpen removes the open file f. If another process has put another file at its path,
+// removeOpen leaves that file alone.
 func removeOpen(f *os.File) error {
 	opened, err := f.Stat()
 	if err != nil {
@@ -179,7 +184,8 @@ func removeOpen(f *os.File) error {
 	return os.RemoveAll(f.Name())
 }
 
-// Has reports whether the store has a blob. It does not check the content.
+// Has reports whether the store has a file for the blob with the right size. It does not
+// verify the digest.
 func (s *Store) Has(b Blob) bool {
 	if b.Digest.Validate() != nil {
 		return false
@@ -188,13 +194,13 @@ func (s *Store) Has(b Blob) bool {
 	return err == nil && info.Size() == b.Size
 }
 
-// Save stores a directory and everything below it, except for the blobs of its files.
-// Directories that the store already has are not written again.
+// Save stores a directory with all directories below it. The blobs of its files must be
+// stored separately. Save does not write directories that the store already has.
 func (s *Store) Save(n *Node) error {
 	name := s.path("dirs", n.id)
-	if _, ok := s.sound.Load(n.id); ok {
+	if _, ok := s.verified.Load(n.id); ok {
 		if _, err := os.Stat(name); err == nil {
-			return nil // including subdirectories, which are saved first
+			return nil // subdirectories exist, too, because they are saved first
 		}
 	}
 	for _, e := range n.entries {
@@ -210,26 +216,27 @@ func (s *Store) Save(n *Node) error {
 			return err
 		}
 	}
-	s.sound.Store(n.id, nil)
+	s.verified.Store(n.id, nil)
 	return nil
 }
 
-// Load returns a saved directory.
+// Load returns the directory with this ID, which [Store.Save] has stored. If it is
+// damaged, Load removes it and returns an error.
 func (s *Store) Load(id digest.Digest) (*Node, error) { return s.Loader().Load(id) }
 
-// Loader loads directories and shares the subdirectories they have in common. Safe for
-// concurrent use.
+// Loader loads directories from a store. It loads each directory once, so that trees share
+// the nodes of equal subdirectories. Safe for concurrent use.
 type Loader struct {
 	store *Store
-	known sync.Map // nodes by ID
+	nodes sync.Map // directories by ID
 }
 
-// Loader returns a new, empty loader.
+// Loader returns a new loader, which has not loaded any directory.
 func (s *Store) Loader() *Loader { return &Loader{store: s} }
 
-// Load returns a saved directory.
+// Load returns the directory with this ID, as [Store.Load] does.
 func (l *Loader) Load(id digest.Digest) (*Node, error) {
-	if n, ok := l.known.Load(id); ok {
+	if n, ok := l.nodes.Load(id); ok {
 		return n.(*Node), nil
 	}
 	if err := id.Validate(); err != nil {
@@ -242,23 +249,26 @@ func (l *Loader) Load(id digest.Digest) (*Node, error) {
 	}
 	n, err := decode(data, l.Load)
 	if err == nil && n.id != id {
-		err = fmt.Errorf("its content is that of %s", n.id)
+		err = fmt.Errorf("content has the digest %s", n.id)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("directory %s: %w", id, errors.Join(err, os.RemoveAll(name)))
 	}
-	l.known.Store(id, n)
-	l.store.sound.Store(id, nil)
+	l.nodes.Store(id, n)
+	l.store.verified.Store(id, nil)
 	return n, nil
 }
 
-// path returns the path of a file in the store. Files are spread over 256 directories,
-// because large directories are slow on some file systems.
+// path returns the path of the blob or directory with digest d. kind is "blobs" or "dirs".
+// Files are spread over 256 directories, because large directories are slow on some file
+// systems.
 func (s *Store) path(kind string, d digest.Digest) string {
 	hex := d.Encoded()
 	return filepath.Join(s.dir, kind, hex[:2], hex[2:])
 }
 
+// write writes data to a temporary file and renames it to name, so that name is never
+// incomplete.
 func (s *Store) write(name string, data []byte) error {
 	tmp, err := os.CreateTemp(filepath.Join(s.dir, "tmp"), "")
 	if err != nil {
@@ -272,7 +282,8 @@ func (s *Store) write(name string, data []byte) error {
 	return move(tmp.Name(), name)
 }
 
-// move renames a complete file to its final path.
+// move renames the complete file tmp to name, and creates the parent directory of name if
+// it does not exist.
 func move(tmp, name string) error {
 	err := os.Rename(tmp, name)
 	switch {
@@ -284,110 +295,4 @@ func move(tmp, name string) error {
 		return err
 	}
 	return errors.Join(err, os.Rename(tmp, name))
-}
-
-// Clean removes incomplete files of processes that were killed. It must not run while
-// the store is in use.
-func (s *Store) Clean() error {
-	tmp := filepath.Join(s.dir, "tmp")
-	entries, err := os.ReadDir(tmp)
-	for _, e := range entries {
-		err = errors.Join(err, os.RemoveAll(filepath.Join(tmp, e.Name())))
-	}
-	return err
-}
-
-// Repair reads all blobs and removes the damaged ones.
-func (s *Store) Repair(ctx context.Context) error {
-	return s.each(ctx, "blobs", func(file string, d digest.Digest) error {
-		f, err := os.Open(file)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		info, err := f.Stat()
-		if err != nil {
-			return err
-		}
-		err = d.Validate()
-		if err == nil {
-			err = s.check(f, Blob{d, info.Size()}, func(r io.Reader) io.Reader { return Reader(ctx, r) })
-		}
-		if err != nil && ctx.Err() == nil {
-			return os.RemoveAll(file)
-		}
-		return ctx.Err()
-	})
-}
-
-// each calls fn for each file of a kind with the digest in its name. Another process
-// may delete files meanwhile.
-func (s *Store) each(ctx context.Context, kind string, fn func(string, digest.Digest) error) error {
-	return filepath.WalkDir(filepath.Join(s.dir, kind), func(file string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return ctx.Err()
-		}
-		if err = errors.Join(err, ctx.Err()); err != nil || d.IsDir() {
-			return err
-		}
-		hex := filepath.Base(filepath.Dir(file)) + d.Name()
-		return fn(file, digest.NewDigestFromEncoded(digest.SHA256, hex))
-	})
-}
-
-// Sizes holds the sizes of blobs and directories, in bytes.
-type Sizes struct{ Blobs, Dirs map[digest.Digest]int64 }
-
-// Sizes returns the sizes of all files of the store, without holes.
-func (s *Store) Sizes(ctx context.Context) (Sizes, error) {
-	out := Sizes{map[digest.Digest]int64{}, map[digest.Digest]int64{}}
-	for kind, sizes := range map[string]map[digest.Digest]int64{"blobs": out.Blobs, "dirs": out.Dirs} {
-		err := s.each(ctx, kind, func(file string, d digest.Digest) error {
-			info, err := os.Lstat(file)
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil
-			}
-			if err == nil {
-				sizes[d] = sizeOnDisk(info)
-			}
-			return err
-		})
-		if err != nil {
-			return out, err
-		}
-	}
-	return out, nil
-}
-
-// Sweep removes all blobs and directories except for the given ones. It must not run
-// while the store is in use.
-func (s *Store) Sweep(ctx context.Context, blobs, dirs map[digest.Digest]bool) error {
-	s.sound.Clear()
-	for kind, keep := range map[string]map[digest.Digest]bool{"blobs": blobs, "dirs": dirs} {
-		err := s.each(ctx, kind, func(file string, d digest.Digest) error {
-			if keep[d] {
-				return nil
-			}
-			if err := os.Remove(file); !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Remove removes a blob. It must not run while the blob is in use.
-func (s *Store) Remove(d digest.Digest) error {
-	s.sound.Delete(d)
-	if err := os.Remove(s.path("blobs", d)); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
 }

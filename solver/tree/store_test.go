@@ -11,8 +11,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// TestFilesDisappear checks that walking the store does not fail if another process
-// deletes blobs and their directories.
+// TestFilesDisappear checks that Sizes, Repair and Sweep return no error if another process
+// deletes blobs and their directories meanwhile.
 func TestFilesDisappear(t *testing.T) {
 	s, err := OpenStore(t.TempDir())
 	if err != nil {
@@ -50,8 +50,8 @@ func TestFilesDisappear(t *testing.T) {
 	}
 }
 
-// TestReplacedBlob checks that a blob with which another process replaced a damaged one
-// is not removed.
+// TestReplacedBlob checks that the check of a damaged blob does not remove an intact blob
+// that another process has put in its place meanwhile.
 func TestReplacedBlob(t *testing.T) {
 	s, err := OpenStore(t.TempDir())
 	if err != nil {
@@ -78,20 +78,20 @@ func TestReplacedBlob(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := s.check(f, b, func(r io.Reader) io.Reader { return r }); err == nil {
-			t.Errorf("%q is taken for the blob", damaged)
+			t.Errorf("no error for the damaged content %q", damaged)
 		}
 		f.Close()
 		good, err := s.Open(b)
 		if err != nil {
-			t.Errorf("after %q was found: %v, want the blob that was put", damaged, err)
+			t.Errorf("after the check of %q: error %v, want the new blob", damaged, err)
 			continue
 		}
 		good.Close()
 	}
 }
 
-// TestRemove checks that a removed blob is missing and can be stored again. A blob
-// written by another process under its digest is checked.
+// TestRemove checks that Remove removes a blob, which can then be stored again. A file that
+// another process puts in its place must be verified before it is used.
 func TestRemove(t *testing.T) {
 	s, err := OpenStore(t.TempDir())
 	if err != nil {
@@ -103,7 +103,7 @@ func TestRemove(t *testing.T) {
 	}
 	for range 2 {
 		if err := s.Remove(b.Digest); err != nil || s.Has(b) {
-			t.Errorf("removed with %v, exists: %t", err, s.Has(b))
+			t.Errorf("Remove returns %v, and Has returns %t, want nil and false", err, s.Has(b))
 		}
 	}
 	if err := os.WriteFile(s.path("blobs", b.Digest), []byte("CONTENT"), 0o600); err != nil {
@@ -111,15 +111,15 @@ func TestRemove(t *testing.T) {
 	}
 	if f, err := s.Open(b); err == nil {
 		f.Close()
-		t.Error("a damaged blob in place of the removed one is opened")
+		t.Error("no error for a damaged file in place of the removed one")
 	}
 	if _, err := s.PutBytes([]byte("content")); err != nil || !s.Has(b) {
-		t.Errorf("put again with %v, exists: %t", err, s.Has(b))
+		t.Errorf("PutBytes returns %v, and Has returns %t, want nil and true", err, s.Has(b))
 	}
 }
 
-// TestPutAgain checks that a valid blob is not written again, and that a damaged one
-// is.
+// TestPutAgain checks that PutBytes does not write a blob that the store has, unless the
+// blob is damaged.
 func TestPutAgain(t *testing.T) {
 	dir := t.TempDir()
 	put := func() (string, os.FileInfo) {
@@ -140,7 +140,7 @@ func TestPutAgain(t *testing.T) {
 	}
 	name, first := put()
 	if _, again := put(); !os.SameFile(first, again) {
-		t.Error("a good blob was written again")
+		t.Error("an intact blob was written again")
 	}
 	for _, damaged := range []string{"CONTENT", "cont"} {
 		if err := os.WriteFile(name, []byte(damaged), 0o600); err != nil {
@@ -148,7 +148,7 @@ func TestPutAgain(t *testing.T) {
 		}
 		put()
 		if data, err := os.ReadFile(name); err != nil || string(data) != "content" {
-			t.Errorf("after %q the blob has %q, %v", damaged, data, err)
+			t.Errorf("after the damage %q, the blob is %q, %v, want content", damaged, data, err)
 		}
 	}
 }

@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// TestLayerRoundTrip checks that applying the layer between two trees to the lower tree
-// returns the upper tree.
+// TestLayerRoundTrip checks for random trees that writing a layer and applying it to the
+// lower tree yields the upper tree, and that writing it again yields the same bytes.
 func TestLayerRoundTrip(t *testing.T) {
 	for seed := range uint64(60) {
-		g := newGardener(t, seed)
+		g := newGenerator(t, seed)
 		lower := g.tree(4)
 		upper := g.change(lower)
 		var layer, again bytes.Buffer
@@ -31,15 +31,15 @@ func TestLayerRoundTrip(t *testing.T) {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
 		// Layers do not list the root.
-		if got = got.WithMeta(upper.meta); !layered(got).Same(layered(upper)) {
+		if got = got.WithMeta(upper.meta); !normalize(got).Same(normalize(upper)) {
 			t.Fatalf("seed %d: got\n%swant\n%s", seed, list(got), list(upper))
 		}
 	}
 }
 
-// layered returns a tree without the data that layers do not store: fractions of
-// seconds, most attributes, and the times of directories without changes.
-func layered(n *Node) *Node {
+// normalize returns a copy of a tree without the data that layers do not store: fractions
+// of seconds, most extended attributes, and times of directories without changes.
+func normalize(n *Node) *Node {
 	m := n.meta
 	m.ModTime = m.ModTime.Truncate(time.Second)
 	m.Xattrs = slices.DeleteFunc(slices.Clone(m.Xattrs), func(x Xattr) bool { return x.Name != Capability })
@@ -50,15 +50,15 @@ func layered(n *Node) *Node {
 		return n.WithMeta(m)
 	}
 	m.ModTime = time.Time{}
-	return n.MapEntries(m, layered)
+	return n.MapEntries(m, normalize)
 }
 
-// TestApply checks that the changes between two trees, applied to the first, return the
-// second. Unchanged nodes stay as they are. Applied to an empty tree, the changes
-// return the added nodes.
+// TestApply checks Apply with random trees. Applied to the lower tree, the changes must
+// yield the upper tree. Applied to another tree, they must add, change and remove the same
+// nodes. If there are no changes, Apply must return the base itself.
 func TestApply(t *testing.T) {
 	for seed := range uint64(60) {
-		g := newGardener(t, seed)
+		g := newGenerator(t, seed)
 		lower, base := g.tree(4), g.tree(4)
 		upper := g.change(lower)
 		if got := Apply(lower, lower, upper); !got.Same(upper) {
@@ -68,7 +68,7 @@ func TestApply(t *testing.T) {
 			t.Fatalf("seed %d: on an empty tree got\n%swant\n%s", seed, list(got), list(upper))
 		}
 		if got := Apply(base, lower, lower); got != base {
-			t.Fatalf("seed %d: no change changed the base", seed)
+			t.Fatalf("seed %d: Apply without changes did not return the base", seed)
 		}
 		got := Apply(base, lower, upper)
 		err := Diff(lower, upper, func(c Change) error {
@@ -78,9 +78,9 @@ func TestApply(t *testing.T) {
 			n := got.Get(c.Path)
 			switch {
 			case c.Node == nil && n != nil:
-				t.Errorf("seed %d: %s is still there", seed, c.Path)
+				t.Errorf("seed %d: %s still exists, want it removed", seed, c.Path)
 			case c.Node != nil && (n == nil || n.kind != c.Node.kind || !n.meta.Equal(c.Node.meta)):
-				t.Errorf("seed %d: %s is not as in upper", seed, c.Path)
+				t.Errorf("seed %d: %s differs from upper", seed, c.Path)
 			}
 			return nil
 		})
@@ -90,21 +90,23 @@ func TestApply(t *testing.T) {
 	}
 }
 
+// TestSaveAndLoad checks that a random tree is equal after it was saved and loaded.
 func TestSaveAndLoad(t *testing.T) {
 	for seed := range uint64(30) {
-		g := newGardener(t, seed)
+		g := newGenerator(t, seed)
 		n := g.tree(4)
 		if err := g.store.Save(n); err != nil {
 			t.Fatal(err)
 		}
 		got, err := g.store.Load(n.ID())
 		if err != nil || !got.Same(n) || got.Digest() != n.Digest() {
-			t.Fatalf("seed %d: %v\n%s", seed, err, list(n))
+			t.Fatalf("seed %d: loaded another tree, %v, want\n%s", seed, err, list(n))
 		}
 	}
 }
 
-// TestDigest checks that the content digest depends on everything except times.
+// TestDigest checks that Digest depends on everything except times and hard links, and
+// that ID depends on those, too.
 func TestDigest(t *testing.T) {
 	s := testStore(t)
 	blob, _ := s.PutBytes([]byte("x"))
@@ -118,19 +120,20 @@ func TestDigest(t *testing.T) {
 	}
 	for i, n := range same {
 		if n.Digest() != file.Digest() || dir(n).Digest() != dir(file).Digest() {
-			t.Errorf("%d: a time or link changes the digest", i)
+			t.Errorf("%d: a time or hard link changes the digest", i)
 		}
 		if dir(n).ID() == dir(file).ID() {
-			t.Errorf("%d: a time or link does not change the id", i)
+			t.Errorf("%d: a time or hard link does not change the id", i)
 		}
 	}
 	for i, n := range other {
 		if n.Digest() == file.Digest() || dir(n).Digest() == dir(file).Digest() {
-			t.Errorf("%d: the digest is that of another node", i)
+			t.Errorf("%d: a different node has the same digest", i)
 		}
 	}
 }
 
+// TestResolve checks paths with symbolic links, for editors and for trees.
 func TestResolve(t *testing.T) {
 	e := Edit(nil)
 	for _, l := range [][2]string{{"abs", "/dir/sub"}, {"up", "../../dir"}, {"dir/here", "."}, {"loop", "loop"}, {"a", "b"}, {"b", "a"}, {"dangling", "dir/none/x"}} {
@@ -169,49 +172,51 @@ func TestResolve(t *testing.T) {
 	}
 	for _, name := range []string{"loop", "a", "loop/x"} {
 		if _, err := e.Resolve(name, true); !errors.Is(err, errLoop) {
-			t.Errorf("%q: error %v", name, err)
+			t.Errorf("%q: error %v, want %v", name, err, errLoop)
 		}
 	}
 }
 
+// TestEditor checks the methods of Editor, their errors, and that changes do not affect
+// earlier trees.
 func TestEditor(t *testing.T) {
 	e := Edit(nil)
 	file := NewFile(Meta{Mode: 0o644}, Blob{Digest: "sha256:" + Blob{}.Digest, Size: 0})
 	if err := e.Put("no/file", file); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a file in no directory: %v", err)
+		t.Errorf("a file in a missing directory: error %v, want %v", err, fs.ErrNotExist)
 	}
-	made, err := e.MkdirAll("a/b/c", Meta{Mode: 0o700})
-	if err != nil || strings.Join(made, " ") != "a a/b a/b/c" {
-		t.Errorf("made %q, %v", made, err)
+	created, err := e.MkdirAll("a/b/c", Meta{Mode: 0o700})
+	if err != nil || strings.Join(created, " ") != "a a/b a/b/c" {
+		t.Errorf("MkdirAll created %q, %v, want a, a/b and a/b/c", created, err)
 	}
 	if err := e.Put("a/f", file); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := e.MkdirAll("a/f/g", Meta{}); !errors.Is(err, errNotDir) {
-		t.Errorf("a directory in a file: %v", err)
+		t.Errorf("a directory in a file: error %v, want %v", err, errNotDir)
 	}
 	before := e.Tree()
 	if err := e.Remove("a/b"); err != nil {
 		t.Fatal(err)
 	}
 	if got := strings.Join(e.Names("a"), " "); got != "f" {
-		t.Errorf("names %q", got)
+		t.Errorf("names %q, want f", got)
 	}
 	if before.Get("a/b/c") == nil || e.Tree().Get("a/b") != nil {
-		t.Error("a removal changed the tree of before, or not the one of after")
+		t.Error("Remove changed an earlier tree, or did not change the current one")
 	}
 	if err := e.RemoveAllIn("a"); err != nil || len(e.Tree().Get("a").Entries()) != 0 {
 		t.Errorf("the directory is not empty: %v", err)
 	}
 	if e.Remove("") == nil || e.Put("", file) == nil {
-		t.Error("the root was removed")
+		t.Error("the root was removed or replaced by a file, want errors")
 	}
 }
 
-// TestDeepShare checks that a change to one file of a large tree creates new
-// directories only above the file.
+// TestDeepShare checks that a change in one directory does not create new nodes for other
+// directories.
 func TestDeepShare(t *testing.T) {
-	g := newGardener(t, 1)
+	g := newGenerator(t, 1)
 	base := g.tree(4)
 	e := Edit(base)
 	if _, err := e.MkdirAll("x/y", Meta{}); err != nil {
@@ -219,12 +224,13 @@ func TestDeepShare(t *testing.T) {
 	}
 	for _, old := range base.Entries() {
 		if e.Tree().Child(old.Name) != old.Node {
-			t.Errorf("%s was made anew", old.Name)
+			t.Errorf("%s is a new node, want the same", old.Name)
 		}
 	}
 }
 
-// TestWithModTime checks that every node gets the time, and that nothing else changes.
+// TestWithModTime checks that WithModTime sets the time of every node and changes nothing
+// else.
 func TestWithModTime(t *testing.T) {
 	at := time.Unix(7, 0).UTC()
 	m := Meta{Mode: 0o640, UID: 1, ModTime: time.Unix(3, 0)}
@@ -241,10 +247,10 @@ func TestWithModTime(t *testing.T) {
 		want := m
 		want.ModTime = at
 		if g := got.Get(name); !g.Meta().Equal(want) || g.Inode() != n.Get(name).Inode() || g.Target() != n.Get(name).Target() {
-			t.Errorf("%q: %+v", name, g.Meta())
+			t.Errorf("%q: got %+v, want %+v with the same inode and target", name, g.Meta(), want)
 		}
 	}
 	if !n.Get("d/f").Meta().Equal(m) {
-		t.Error("the tree itself changed")
+		t.Error("WithModTime changed the original tree")
 	}
 }
