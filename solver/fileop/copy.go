@@ -19,21 +19,22 @@ import (
 	"slipway/solver/tree"
 )
 
-// parentMode is the mode of directories that a copy creates for its target.
+// parentMode is the mode of parent directories of the target that a copy creates.
 const parentMode = 0o755
 
-// copier copies the selected files into a tree.
+// copier performs one copy action on the tree of an editor.
 type copier struct {
-	r      *run
-	e      *tree.Editor
-	c      *pb.FileActionCopy
-	owner  *ids
-	modes  *mode.Set // the symbolic mode; nil if none is set
-	octal  *uint32
-	parent tree.Meta // metadata of directories that are created for the target
-	made   []string  // paths of these directories
+	r        *run
+	e        *tree.Editor
+	c        *pb.FileActionCopy
+	owner    *ids
+	symbolic *mode.Set // a symbolic mode to apply, such as u+x; nil if the action sets none
+	octal    *uint32   // an octal mode to set; nil if the action sets none
+	parent   tree.Meta // metadata of parent directories that the copy creates
+	created  []string  // paths of these directories
 }
 
+// copy copies the files that c selects from src into e, or unpacks them if c says so.
 func (r *run) copy(e *tree.Editor, src *tree.Node, c *pb.FileActionCopy, owner *ids) error {
 	p := &copier{r: r, e: e, c: c, owner: owner}
 	if err := p.checkTarget(); err != nil {
@@ -52,7 +53,7 @@ func (r *run) copy(e *tree.Editor, src *tree.Node, c *pb.FileActionCopy, owner *
 	}
 	p.parent = r.meta(parentMode, owner, c.Timestamp)
 	if p.octal != nil {
-		p.parent.Mode = *p.octal & 0o777 // the other bits apply to copied nodes only
+		p.parent.Mode = *p.octal & 0o777 // setuid, setgid and sticky apply only to copied files
 	}
 	for _, pk := range sel.picks {
 		r.copies++
@@ -65,13 +66,14 @@ func (r *run) copy(e *tree.Editor, src *tree.Node, c *pb.FileActionCopy, owner *
 				continue
 			}
 		}
-		if err := errors.Join(p.put(pk), p.settle()); err != nil {
+		if err := errors.Join(p.put(pk), p.setParentTimes()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// setMode parses the mode that the action sets.
 func (p *copier) setMode() error {
 	switch {
 	case p.c.ModeStr != "":
@@ -79,7 +81,7 @@ func (p *copier) setMode() error {
 		if err != nil {
 			return fmt.Errorf("mode %q: %w", p.c.ModeStr, err)
 		}
-		p.modes = &set
+		p.symbolic = &set
 	case p.c.Mode != -1:
 		m := uint32(p.c.Mode) & 0o7777
 		p.octal = &m
@@ -87,31 +89,31 @@ func (p *copier) setMode() error {
 	return nil
 }
 
-// put copies one path to the target. If the target exists and is a directory, a file is
-// copied into it, and so is a directory unless its contents are copied.
+// put copies one selected path to the target. If the target is an existing directory, a
+// file is copied into it. A directory is copied into it, too, unless the action copies only
+// the contents of directories.
 func (p *copier) put(pk pick) error {
 	dest, err := p.target()
 	if err != nil {
 		return err
 	}
-	kind, _, there := p.e.Stat(dest)
+	kind, _, exists := p.e.Stat(dest)
 	isDir := pk.node.Kind() == tree.Dir
-	if !p.c.DirCopyContents && isDir && there || !isDir && there && kind == tree.Dir {
+	if !p.c.DirCopyContents && isDir && exists || !isDir && exists && kind == tree.Dir {
 		dest = path.Join(dest, pk.base)
 	}
 	parents := parentOf(dest)
-	if p.c.DirCopyContents && isDir && !there {
+	if p.c.DirCopyContents && isDir && !exists {
 		parents = dest
 	}
 	if err := p.mkdirs(parents); err != nil {
 		return err
 	}
-	return p.merge(dest, pk.picked, false)
+	return p.merge(dest, pk.selectedNode, false)
 }
 
-// checkTarget returns an error if the copy must not create directories and the parent
-// directory of the target does not exist. As in BuildKit, the parent excludes the last
-// element, even if the target ends in a slash.
+// checkTarget returns an error if the parent directory of the target does not exist and the
+// action must not create it. As in BuildKit, the parent of /a/b/ is /a.
 func (p *copier) checkTarget() error {
 	if p.c.CreateDestPath {
 		return nil
@@ -120,14 +122,15 @@ func (p *copier) checkTarget() error {
 	if err != nil {
 		return err
 	}
-	if _, _, there := p.e.Stat(parentOf(dest)); !there {
+	if _, _, exists := p.e.Stat(parentOf(dest)); !exists {
 		return &fs.PathError{Op: "copy", Path: "/" + parentOf(dest), Err: syscall.ENOENT}
 	}
 	return nil
 }
 
-// target returns the resolved path of the target, and creates its parent directories. If
-// the target ends in a slash, it is also created as a directory.
+// target creates the parent directories of the target and returns its path without
+// symbolic links. If the path ends in a slash, the target itself is also created as a
+// directory.
 func (p *copier) target() (string, error) {
 	dir := p.c.Dest
 	if base := path.Base("/" + dir); !strings.HasSuffix(dir, "/") && !strings.HasSuffix(dir, "/.") && base != "/" && base != "." {
@@ -143,70 +146,73 @@ func (p *copier) target() (string, error) {
 	return p.e.Resolve(path.Clean("/"+p.c.Dest), true)
 }
 
+// parentOf returns the path of the parent directory of name, without a leading slash.
 func parentOf(name string) string {
 	dir := path.Dir(path.Clean("/" + name))
 	return strings.TrimPrefix(dir, "/")
 }
 
+// mkdirs creates a directory and its parents if they do not exist.
 func (p *copier) mkdirs(name string) error {
-	made, err := p.e.MkdirAll(name, inherited(p.e, name, p.parent, p.owner))
-	p.made = append(p.made, made...)
+	created, err := p.e.MkdirAll(name, inherit(p.e, name, p.parent, p.owner))
+	p.created = append(p.created, created...)
 	return err
 }
 
-// settle sets the modification time that the copy requests on the directories that were
-// created for the target.
+// setParentTimes sets the modification time of the action on the parent directories that
+// were created for the last path. Copying into them has changed it.
 //
-// Upstream: each path that a wildcard matches is a separate copy. A directory that was
-// created for one of them does not get the time again after the next one.
-func (p *copier) settle() error {
+// Upstream: each path that a wildcard matches is a separate copy. If a later copy changes
+// the time of a directory that an earlier copy created, the time is not set again.
+func (p *copier) setParentTimes() error {
 	if p.c.Timestamp == -1 {
 		return nil
 	}
-	for _, name := range p.made {
+	for _, name := range p.created {
 		_, m, _ := p.e.Stat(name)
 		m.ModTime = p.parent.ModTime
 		if err := p.e.SetMeta(name, m); err != nil {
 			return err
 		}
 	}
-	p.made = nil
+	p.created = nil
 	return nil
 }
 
-// merge copies the selected part of a node to dest. An existing directory gets the
-// metadata of the node unless it is the target itself.
-func (p *copier) merge(dest string, pk *picked, overwrite bool) error {
-	kind, old, there := p.e.Stat(dest)
-	if there && pk.included && p.c.AlwaysReplaceExistingDestPaths && !(pk.node.Kind() == tree.Dir && kind == tree.Dir) {
+// merge copies the selected part of a node to dest. If both are directories, their entries
+// are merged. If overwrite is true, the existing directory gets the metadata of the node.
+// It is false for the target itself.
+func (p *copier) merge(dest string, pk *selectedNode, overwrite bool) error {
+	kind, old, exists := p.e.Stat(dest)
+	if exists && pk.included && p.c.AlwaysReplaceExistingDestPaths && !(pk.node.Kind() == tree.Dir && kind == tree.Dir) {
 		if err := p.e.Remove(dest); err != nil {
 			return err
 		}
-		there = false
+		exists = false
 	}
 	if pk.node.Kind() != tree.Dir {
-		if there && kind == tree.Dir {
+		if exists && kind == tree.Dir {
 			return &fs.PathError{Op: "copy", Path: "/" + dest, Err: fmt.Errorf("a directory, which a %s cannot replace (remove it first, or copy to another path)", pk.node.Kind())}
 		}
-		return p.e.Put(dest, p.adjusted(pk.node))
+		return p.e.Put(dest, p.adjust(pk.node))
 	}
 	m := p.meta(pk.node)
 	switch {
-	case there && kind != tree.Dir:
+	case exists && kind != tree.Dir:
 		return &fs.PathError{Op: "copy", Path: "/" + dest, Err: fmt.Errorf("a %s, which a directory cannot replace (remove it first, or copy to another path)", kind)}
-	case !there && pk.whole:
-		return p.e.Put(dest, p.adjusted(pk.node))
-	case !there:
+	case !exists && pk.complete:
+		return p.e.Put(dest, p.adjust(pk.node))
+	case !exists:
 		if _, err := p.e.MkdirAll(dest, m); err != nil {
 			return err
 		}
 	case !overwrite:
-		// Upstream: the target itself gets the time of the directory that is copied into
-		// it.
+		// Upstream: the target itself gets only the modification time of the directory that
+		// is copied into it.
 		old.ModTime = m.ModTime
 		m = old
 	case !pk.included:
-		// This directory is selected only for its entries.
+		// The patterns select only entries of this directory. It gets only the mode.
 		old.Mode = pk.node.Meta().Mode
 		if err := p.e.SetMeta(dest, old); err != nil {
 			return err
@@ -220,35 +226,36 @@ func (p *copier) merge(dest string, pk *picked, overwrite bool) error {
 	return p.e.SetMeta(dest, m)
 }
 
-func (p *copier) mergeEntries(dest string, pk *picked) error {
-	if !pk.whole {
+// mergeEntries copies the selected entries of a directory into the directory dest.
+func (p *copier) mergeEntries(dest string, pk *selectedNode) error {
+	if !pk.complete {
 		for _, e := range pk.entries {
-			if err := p.merge(path.Join(dest, e.name), e.picked, true); err != nil {
+			if err := p.merge(path.Join(dest, e.name), e.selectedNode, true); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
 	for _, e := range pk.node.Entries() {
-		if err := p.merge(path.Join(dest, e.Name), &picked{node: e.Node, included: true, whole: true}, true); err != nil {
+		if err := p.merge(path.Join(dest, e.Name), &selectedNode{node: e.Node, included: true, complete: true}, true); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// adjusted returns n, and everything below it, with the owner, mode and time that the
-// copy sets. Files that are hard links of each other stay so, but are not hard links of
-// the files that they were copied from. If nothing changes, it returns n.
-func (p *copier) adjusted(n *tree.Node) *tree.Node {
-	if p.owner == nil && p.modes == nil && p.octal == nil && p.c.Timestamp == -1 && !n.Linked() {
+// adjust returns a copy of n, and of everything below it, with the owner, mode and time
+// that the action sets. Files that are hard links of each other remain so, but are not hard
+// links of the files in the source. If the copy would equal n, it returns n.
+func (p *copier) adjust(n *tree.Node) *tree.Node {
+	if p.owner == nil && p.symbolic == nil && p.octal == nil && p.c.Timestamp == -1 && !n.Linked() {
 		return n
 	}
 	if n.Kind() == tree.Dir {
-		return n.MapEntries(p.meta(n), p.adjusted)
+		return n.MapEntries(p.meta(n), p.adjust)
 	}
 	switch {
-	case n.Kind() != tree.File: // Upstream: only files stay hard links
+	case n.Kind() != tree.File: // Upstream: copies of symbolic links, pipes and devices are not hard links
 		n = n.WithInode("")
 	case n.Inode() != "":
 		n = n.WithInode(tree.NewInode(p.origin(), n.Inode()))
@@ -256,12 +263,12 @@ func (p *copier) adjusted(n *tree.Node) *tree.Node {
 	return n.WithMeta(p.meta(n))
 }
 
-// origin identifies the current path of the copy, for inodes of hard links. As in
-// BuildKit, files of two paths that are copied separately are never hard links of each
-// other.
+// origin identifies the path that is currently copied, for the inodes of hard links. As in
+// BuildKit, files are not hard links of each other if they were copied by different paths.
 func (p *copier) origin() string { return fmt.Sprintf("%s %d", p.r.env.ID, p.r.copies) }
 
-// meta returns the metadata of the copy of n.
+// meta returns the metadata for the copy of n, with the owner, mode and time that the
+// action sets.
 func (p *copier) meta(n *tree.Node) tree.Meta {
 	m := n.Meta()
 	if p.owner != nil {
@@ -272,20 +279,20 @@ func (p *copier) meta(n *tree.Node) tree.Meta {
 	}
 	switch {
 	case n.Kind() == tree.Symlink:
-	case p.modes != nil:
+	case p.symbolic != nil:
 		full := tree.FileMode(m.Mode)
 		if n.Kind() == tree.Dir {
-			full |= fs.ModeDir // symbolic modes with X need it
+			full |= fs.ModeDir // X in a symbolic mode applies to all directories
 		}
-		m.Mode = tree.UnixMode(p.modes.Apply(full))
+		m.Mode = tree.UnixMode(p.symbolic.Apply(full))
 	case p.octal != nil:
 		m.Mode = *p.octal
 	}
 	return m
 }
 
-// unpack extracts an archive into the target, and reports whether the path was an
-// archive. The target is then a directory.
+// unpack extracts a selected path into the target directory if it is an archive, and
+// reports whether it is one.
 func (p *copier) unpack(pk pick) (bool, error) {
 	if pk.node.Kind() != tree.File {
 		return false, nil
@@ -310,7 +317,7 @@ func (p *copier) unpack(pk pick) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if _, err := p.e.MkdirAll(dest, inherited(p.e, dest, p.r.meta(parentMode, p.owner, p.c.Timestamp), p.owner)); err != nil {
+	if _, err := p.e.MkdirAll(dest, inherit(p.e, dest, p.r.meta(parentMode, p.owner, p.c.Timestamp), p.owner)); err != nil {
 		return false, err
 	}
 	opt := tree.ReadOptions{Plain: true, OnOverlay: p.r.onOverlay, Now: p.r.env.Now, Origin: p.origin()}
@@ -327,7 +334,7 @@ func (p *copier) unpack(pk pick) (bool, error) {
 	return true, p.e.Update(dest, n)
 }
 
-// isArchive reports whether a file is a tar archive, compressed or not.
+// isArchive reports whether a file is a tar archive, which may be compressed.
 func isArchive(f *os.File) (bool, error) {
 	r, err := compression.DecompressStream(f)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestCopySockets: the copy of a socket is an empty file, whether it is copied on its own
-// or with its directory.
+// TestCopySockets checks that the copy of a socket is an empty file, both if the socket is
+// the source and if it is in the source directory.
 func TestCopySockets(t *testing.T) {
 	s, err := tree.OpenStore(t.TempDir())
 	if err != nil {
@@ -41,8 +41,8 @@ func TestCopySockets(t *testing.T) {
 	}
 }
 
-// TestCopyRoot: the root of the changed tree has mode 0755, whatever its mode was before.
-// Copies of symbolic links that are hard links of each other are not hard links.
+// TestCopyRoot checks two details of BuildKit. The root of the changed tree gets the mode
+// 0755. Copies of symbolic links that are hard links of each other are not hard links.
 func TestCopyRoot(t *testing.T) {
 	s, err := tree.OpenStore(t.TempDir())
 	if err != nil {

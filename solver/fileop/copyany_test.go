@@ -18,16 +18,16 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestCopyAsBuildKit copies random trees in random ways, with this package and with the
-// library that BuildKit uses, and compares the results. Owners are set only if the test
-// may set them.
+// TestCopyAsBuildKit checks that random copies of random trees have the same results as
+// with the library fsutil, which BuildKit uses. Owners are set only if the test runs as
+// root.
 func TestCopyAsBuildKit(t *testing.T) {
 	const rounds = 400
 	copied := 0
 	for seed := range uint64(rounds) {
 		c := newCopyCase(t, seed)
 		if c.dangling() {
-			continue // the library follows such links twice
+			continue // the library differs: it follows dangling links twice
 		}
 		want, wantErr := c.library()
 		got, gotErr := c.ours()
@@ -52,10 +52,10 @@ func TestCopyAsBuildKit(t *testing.T) {
 	}
 }
 
-// latest is later than all times of the copied trees, in seconds.
-const latest = 1000
+// maxTime is later than all modification times of the copied trees, in seconds since 1970.
+const maxTime = 1000
 
-// fastDir returns a new directory, in memory if the system supports it, because the test
+// fastDir returns a new directory, in memory if the system has /dev/shm, because the test
 // creates many files.
 func fastDir(t *testing.T) string {
 	t.Helper()
@@ -67,6 +67,7 @@ func fastDir(t *testing.T) string {
 	return dir
 }
 
+// copyCase is a random copy.
 type copyCase struct {
 	t        *testing.T
 	store    *tree.Store
@@ -75,6 +76,7 @@ type copyCase struct {
 	owner    *ids
 }
 
+// newCopyCase returns the copy that a seed determines.
 func newCopyCase(t *testing.T, seed uint64) *copyCase {
 	t.Helper()
 	r := rand.New(rand.NewPCG(seed, 7))
@@ -121,7 +123,7 @@ func newCopyCase(t *testing.T, seed uint64) *copyCase {
 // that the paths of source and destination often collide.
 func randomTree(t *testing.T, r *rand.Rand, s *tree.Store, depth int) *tree.Node {
 	t.Helper()
-	meta := tree.Meta{Mode: 0o700 | uint32(r.IntN(0o1000)), ModTime: time.Unix(r.Int64N(latest), 0).UTC()}
+	meta := tree.Meta{Mode: 0o700 | uint32(r.IntN(0o1000)), ModTime: time.Unix(r.Int64N(maxTime), 0).UTC()}
 	var entries []tree.Entry
 	for _, name := range []string{"a", "b", "c"} {
 		m := tree.Meta{Mode: 0o400 | uint32(r.IntN(0o1000)), ModTime: meta.ModTime}
@@ -147,13 +149,15 @@ func randomTree(t *testing.T, r *rand.Rand, s *tree.Store, depth int) *tree.Node
 	return n
 }
 
-// dangling reports whether the destination is a link to a path that does not exist.
+// dangling reports whether the destination is or contains a symbolic link that leads to a
+// path that does not exist.
 func (c *copyCase) dangling() bool {
 	name := filepath.Clean(c.action.Dest)
 	at, err := c.dst.Resolve(name, true)
 	return err != nil || "/"+at != name && c.dst.Get(at) == nil
 }
 
+// ours copies with this package.
 func (c *copyCase) ours() (*tree.Node, error) {
 	r := &run{ctx: c.t.Context(), env: Env{Store: c.store, Now: time.Now}}
 	e := tree.Edit(c.dst)
@@ -164,7 +168,8 @@ func (c *copyCase) ours() (*tree.Node, error) {
 	return e.Tree(), nil
 }
 
-// library copies with the library as BuildKit does.
+// library writes the trees to disk, copies with the library fsutil as BuildKit does, and
+// reads the result.
 func (c *copyCase) library() (*tree.Node, error) {
 	src, dst := fastDir(c.t), fastDir(c.t)
 	opt := tree.HostOptions{Owners: os.Geteuid() == 0}
@@ -221,8 +226,8 @@ func (c *copyCase) library() (*tree.Node, error) {
 	return r.ReadDir(c.t.Context(), dst)
 }
 
-// show formats a tree. It omits the mode of links, which Linux does not have, and the
-// times at which the copy created something.
+// show describes a tree, with one line per path. It leaves out modes of symbolic links,
+// which Linux does not have, and times that the copy took from the clock.
 func show(n *tree.Node) string {
 	var b strings.Builder
 	_ = tree.Diff(nil, n, func(c tree.Change) error {
@@ -231,7 +236,7 @@ func show(n *tree.Node) string {
 			m.Mode = 0o777
 		}
 		at := "new"
-		if m.ModTime.Before(time.Unix(latest, 0)) {
+		if m.ModTime.Before(time.Unix(maxTime, 0)) {
 			at = fmt.Sprint(m.ModTime.UnixNano())
 		}
 		fmt.Fprintf(&b, "%s %s %04o %d:%d %d %s %s\n", filepath.Join("/", c.Path), c.Node.Kind(), m.Mode, m.UID, m.GID, c.Node.Blob().Size, c.Node.Target(), at)

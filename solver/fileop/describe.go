@@ -12,7 +12,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// Name returns a description of actions: their kinds and paths.
+// Name describes actions by their kinds and paths, for example "copy /a /b, rm /c".
 func Name(actions ...*pb.FileAction) string {
 	var names []string
 	for _, a := range actions {
@@ -32,9 +32,10 @@ func Name(actions ...*pb.FileAction) string {
 	return strings.Join(names, ", ")
 }
 
-// described adds the description of an action to its error, so that each path appears
-// once.
-func described(a *pb.FileAction, err error) error {
+// describe adds the description of an action to its error. It leaves out a path in the
+// error that the description ends with: "mkdir /a: not a directory" instead of "mkdir /a:
+// mkdir /a: not a directory".
+func describe(a *pb.FileAction, err error) error {
 	name := oneline.Name(Name(a))
 	if p := (*fs.PathError)(nil); errors.As(err, &p) && p.Error() == err.Error() {
 		if at := strings.Fields(name); path.Clean(at[len(at)-1]) == p.Path {

@@ -10,22 +10,22 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// TestActionErrors: the error of an action contains each path once.
+// TestActionErrors checks that the error of an action contains each path once.
 func TestActionErrors(t *testing.T) {
 	cp := &pb.FileAction{Action: &pb.FileAction_Copy{Copy: &pb.FileActionCopy{Src: "/a", Dest: "/f/"}}}
 	mkdir := &pb.FileAction{Action: &pb.FileAction_Mkdir{Mkdir: &pb.FileActionMkDir{Path: "/f"}}}
-	inTheWay := func(name string) error { return &fs.PathError{Op: "mkdir", Path: name, Err: syscall.ENOTDIR} }
+	notDir := func(name string) error { return &fs.PathError{Op: "mkdir", Path: name, Err: syscall.ENOTDIR} }
 	for _, tc := range []struct {
 		action *pb.FileAction
 		err    error
 		want   string
 	}{
-		{mkdir, inTheWay("/f"), "mkdir /f: not a directory"},
-		{cp, errors.Join(inTheWay("/f"), nil), "copy /a /f/: not a directory"},
-		{cp, inTheWay("/f/x"), "copy /a /f/: /f/x: not a directory"},
-		{cp, fmt.Errorf("more: %w", inTheWay("/f")), "copy /a /f/: more: mkdir /f: not a directory"},
+		{mkdir, notDir("/f"), "mkdir /f: not a directory"},
+		{cp, errors.Join(notDir("/f"), nil), "copy /a /f/: not a directory"},
+		{cp, notDir("/f/x"), "copy /a /f/: /f/x: not a directory"},
+		{cp, fmt.Errorf("more: %w", notDir("/f")), "copy /a /f/: more: mkdir /f: not a directory"},
 	} {
-		if err := described(tc.action, tc.err); err.Error() != tc.want || !errors.Is(err, syscall.ENOTDIR) {
+		if err := describe(tc.action, tc.err); err.Error() != tc.want || !errors.Is(err, syscall.ENOTDIR) {
 			t.Errorf("error %q, want %q", err, tc.want)
 		}
 	}

@@ -1,7 +1,7 @@
-// Package fileop applies file operations of LLB (copy, mkdir, mkfile, symlink, rm) to
-// file trees, as BuildKit applies them to directories. It runs no processes and does not
-// depend on the scheduler: it takes trees and returns trees.
+// Package fileop implements the file operations of LLB (copy, mkdir, mkfile, symlink, rm)
+// on file trees, with the same results as BuildKit. It runs no processes and does not
+// depend on the scheduler of package solver.
 //
-// Not here: the files that the cache key of an operation covers (solver/cachemap), and
-// the layers of results (solver/snapshot).
+// Not here: cache keys of operations (solver/cachemap), and layers of results
+// (solver/snapshot).
 package fileop

@@ -10,9 +10,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestSetGroupID: a file or directory that is created in a directory with the
-// set-group-ID bit gets the group of the directory, unless an owner is set. Directories
-// also get the bit.
+// TestSetGroupID checks that new files and directories inherit the group of a parent
+// directory with the set-group-ID bit, unless an owner is set. Directories must also
+// inherit the bit.
 func TestSetGroupID(t *testing.T) {
 	s, err := tree.OpenStore(t.TempDir())
 	if err != nil {
@@ -69,7 +69,7 @@ func TestSetGroupID(t *testing.T) {
 		for name, want := range tc.want {
 			n := e.Tree().Get(name)
 			if n == nil {
-				t.Errorf("%s: no %s", tc.name, name)
+				t.Errorf("%s: %s does not exist", tc.name, name)
 				continue
 			}
 			m := n.Meta()
@@ -77,8 +77,8 @@ func TestSetGroupID(t *testing.T) {
 				t.Errorf("%s: %s has %s, want %s", tc.name, name, got, want)
 			}
 		}
-		if made := e.Tree().Get("s/made"); made != nil && tc.name == "copy" && !made.Meta().ModTime.Equal(time.Unix(0, 9)) {
-			t.Errorf("%s: s/made has time %s, want that of the copy", tc.name, made.Meta().ModTime)
+		if dir := e.Tree().Get("s/made"); dir != nil && tc.name == "copy" && !dir.Meta().ModTime.Equal(time.Unix(0, 9)) {
+			t.Errorf("%s: s/made has the time %s, want %s", tc.name, dir.Meta().ModTime, time.Unix(0, 9))
 		}
 	}
 }

@@ -13,10 +13,10 @@ import (
 // ids holds the ids of a user and a group.
 type ids struct{ uid, gid uint32 }
 
-// owner returns the ids of an owner, or nil if o is nil. Names are looked up in the
-// account files of the tree that the definition refers to.
+// owner returns the ids of the owner o of an action, or nil if o is nil. It looks names up
+// in /etc/passwd and /etc/group of the tree to which o refers.
 //
-// As in BuildKit, a name that is not found has id 0, and a numeric user also sets the
+// Upstream: an unknown name has the id 0, and a numeric user without a group also sets the
 // group.
 func (r *run) owner(o *pb.ChownOpt) (*ids, error) {
 	if o == nil {
@@ -56,8 +56,8 @@ func (r *run) owner(o *pb.ChownOpt) (*ids, error) {
 	return &out, nil
 }
 
-// parse calls fn with the account file in which a name is looked up. If the file does not
-// exist, fn is not called.
+// parse calls fn with the content of an account file, such as etc/passwd, from the tree in
+// which name is looked up. If the file does not exist, it does not call fn.
 func (r *run) parse(name *pb.NamedUserOpt, file string, fn func(io.Reader) error) error {
 	data, err := ReadFile(r.ctx, r.env.Store, r.tree(name.Input), file)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -11,11 +11,12 @@ import (
 	"slipway/solver/tree"
 )
 
-// maxFile is the maximum size of a file that is read into memory, such as /etc/passwd.
+// maxFile is the maximum size of a file that is read into memory, such as /etc/passwd, in
+// bytes.
 const maxFile = 100 << 20
 
-// ReadFile returns the content of a file. It follows symbolic links. It returns an error
-// for a file larger than 100 MiB.
+// ReadFile returns the content of the file at the path name in the tree n. It follows
+// symbolic links. If the file is larger than 100 MiB, it returns an error.
 func ReadFile(ctx context.Context, s *tree.Store, n *tree.Node, name string) ([]byte, error) {
 	p, err := n.Resolve(name, true)
 	if err != nil {

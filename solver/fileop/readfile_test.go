@@ -6,7 +6,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestLargeDatabase: an account file may be sparse, and therefore larger than memory.
+// TestLargeDatabase checks that ReadFile returns an error for a very large file. A sparse
+// file of an image can be larger than the memory.
 func TestLargeDatabase(t *testing.T) {
 	n, err := tree.NewDir(tree.Meta{Mode: 0o755}, []tree.Entry{{Name: "passwd", Node: tree.NewFile(tree.Meta{}, tree.Blob{Size: maxFile + 1})}})
 	if err != nil {
@@ -18,11 +19,11 @@ func TestLargeDatabase(t *testing.T) {
 	}
 }
 
-// TestReadFile: ReadFile follows links to files, and returns an error for paths of other
-// kinds.
+// TestReadFile checks that ReadFile follows symbolic links, and returns an error for a
+// directory or a path that does not exist.
 func TestReadFile(t *testing.T) {
 	s := newStore(t)
-	e := tree.Edit(filled(t, s, map[string]string{"d/f": "content"}))
+	e := tree.Edit(treeOf(t, s, map[string]string{"d/f": "content"}))
 	if err := e.Put("l", tree.NewSymlink(tree.Meta{}, "/d/f")); err != nil {
 		t.Fatal(err)
 	}

@@ -16,25 +16,25 @@ import (
 
 // Env is the environment of a file operation.
 type Env struct {
-	Store *tree.Store
-	Now   func() time.Time // time of new files
-	// ID identifies the operation. Hard links that it creates are never hard links of
-	// files that another operation created.
+	Store *tree.Store      // contains the files of the inputs, and gets new files
+	Now   func() time.Time // returns the modification time of new files
+	// ID identifies the operation, usually by its digest. Operations with different IDs
+	// never create hard links of the same file.
 	ID string
 }
 
 // Outcome is the result of an action.
 type Outcome struct {
 	Tree *tree.Node
-	// Base is the index of the input of the operation that the action and the actions
-	// before it changed. It is -1 if they started from an empty tree.
+	// Base is the index of the input that Tree is a changed copy of. If Tree was created
+	// from scratch, Base is -1.
 	Base int
 }
 
 // Apply applies the actions of op in order and returns their outcomes. Actions refer to
-// the inputs of the operation by their indexes in in, and to the outcome of action i by
-// index len(in)+i. If an action fails, the error is an [*ActionError], and Apply returns
-// the outcomes of the actions before it.
+// the inputs of the operation by index, and to the outcome of action i by the index
+// len(in)+i. If an action fails, the error is an [*ActionError], and Apply returns the
+// outcomes of the actions before it. If ctx ends, it returns the error of ctx.
 func Apply(ctx context.Context, op *pb.FileOp, in []*tree.Node, env Env) ([]Outcome, error) {
 	r := &run{ctx: ctx, env: env, inputs: len(in)}
 	for i, n := range in {
@@ -46,7 +46,7 @@ func Apply(ctx context.Context, op *pb.FileOp, in []*tree.Node, env Env) ([]Outc
 		}
 		n, err := r.action(a)
 		if err != nil {
-			return r.trees[len(in):], &ActionError{Index: i, Err: described(a, err)}
+			return r.trees[len(in):], &ActionError{Index: i, Err: describe(a, err)}
 		}
 		r.trees = append(r.trees, Outcome{n, r.base(a)})
 	}
@@ -69,13 +69,14 @@ func (e *ActionError) Unwrap() error { return e.Err }
 type run struct {
 	ctx       context.Context
 	env       Env
-	inputs    int
-	trees     []Outcome // of the inputs, followed by the actions
-	copies    int       // number of paths copied so far
-	onOverlay bool      // whether the current action changes an input rather than scratch
+	inputs    int       // number of inputs of the operation
+	trees     []Outcome // the inputs of the operation, and then the outcomes of its actions
+	copies    int       // number of paths copied up to now
+	onOverlay bool      // whether the current action changes an input, and not scratch
 }
 
-// tree returns an input of an action. If i is negative, it returns the empty tree.
+// tree returns the tree with index i, which is an input of the operation or the outcome of
+// an action. If i is negative, it returns the empty tree.
 func (r *run) tree(i int64) *tree.Node {
 	if i < 0 {
 		return tree.Empty()
@@ -83,7 +84,8 @@ func (r *run) tree(i int64) *tree.Node {
 	return r.trees[i].Tree
 }
 
-// base returns the index of the input of the operation that a changes, or -1.
+// base returns the index of the input that action a changes, directly or after earlier
+// actions. If a changes scratch, it returns -1.
 func (r *run) base(a *pb.FileAction) int {
 	if a.Input < 0 {
 		return -1
@@ -91,6 +93,7 @@ func (r *run) base(a *pb.FileAction) int {
 	return r.trees[a.Input].Base
 }
 
+// action applies one action and returns the changed tree.
 func (r *run) action(a *pb.FileAction) (*tree.Node, error) {
 	base := r.tree(a.Input)
 	r.onOverlay = r.base(a) >= 0
@@ -124,31 +127,33 @@ func (r *run) action(a *pb.FileAction) (*tree.Node, error) {
 	return e.Tree(), nil
 }
 
-// when returns the time for a timestamp in nanoseconds. If it is -1, it returns the
-// current time.
-func (r *run) when(ns int64) time.Time {
+// modTime returns the time for a timestamp of LLB, in nanoseconds since 1970. The timestamp
+// -1 means the current time.
+func (r *run) modTime(ns int64) time.Time {
 	if ns == -1 {
 		return r.env.Now().UTC()
 	}
 	return time.Unix(0, ns).UTC()
 }
 
+// meta returns the metadata of a new file. If owner is nil, the owner is root. See modTime
+// for ns.
 func (r *run) meta(mode int32, owner *ids, ns int64) tree.Meta {
-	m := tree.Meta{Mode: uint32(mode) & 0o777, ModTime: r.when(ns)}
+	m := tree.Meta{Mode: uint32(mode) & 0o777, ModTime: r.modTime(ns)}
 	if owner != nil {
 		m.UID, m.GID = owner.uid, owner.gid
 	}
 	return m
 }
 
-// inherited returns the metadata of a directory that is created at a path of e. As in
-// Linux, it inherits the set-group-ID bit of its parent. If the parent has the bit and no
-// owner is set, it also inherits the group.
-func inherited(e *tree.Editor, name string, m tree.Meta, owner *ids) tree.Meta {
+// inherit returns the metadata m for a new directory at the path name of e. As in Linux, a
+// directory inherits the set-group-ID bit of its parent. If the parent has this bit and
+// owner is nil, it also inherits the group.
+func inherit(e *tree.Editor, name string, m tree.Meta, owner *ids) tree.Meta {
 	for at := name; at != ""; {
 		at = parentOf(at)
-		kind, parent, there := e.Stat(at)
-		if !there {
+		kind, parent, exists := e.Stat(at)
+		if !exists {
 			continue
 		}
 		if kind == tree.Dir && parent.Mode&setGroupID != 0 {
@@ -162,28 +167,29 @@ func inherited(e *tree.Editor, name string, m tree.Meta, owner *ids) tree.Meta {
 	return m
 }
 
-// setGroupID is the set-group-ID bit. Files that are created in a directory with this bit
-// inherit the group of the directory.
+// setGroupID is the set-group-ID mode bit. New files in a directory with this bit inherit
+// the group of the directory.
 const setGroupID = 0o2000
 
-// inheritedGroup is like [inherited] for files that are not directories: they inherit
-// only the group.
-func inheritedGroup(e *tree.Editor, name string, m tree.Meta, owner *ids) tree.Meta {
-	m.GID = inherited(e, name, m, owner).GID
+// inheritGroup returns the metadata m for a new file at the path name of e. Unlike a
+// directory, it inherits only the group. See inherit.
+func inheritGroup(e *tree.Editor, name string, m tree.Meta, owner *ids) tree.Meta {
+	m.GID = inherit(e, name, m, owner).GID
 	return m
 }
 
+// mkdir creates a directory. If one exists at the path, it does nothing.
 func (r *run) mkdir(e *tree.Editor, a *pb.FileActionMkDir, owner *ids) error {
 	name, err := e.Resolve(a.Path, true)
 	if err != nil {
 		return err
 	}
-	m := inherited(e, name, r.meta(a.Mode, owner, a.Timestamp), owner)
+	m := inherit(e, name, r.meta(a.Mode, owner, a.Timestamp), owner)
 	if a.MakeParents {
 		_, err = e.MkdirAll(name, m)
 		return err
 	}
-	if _, _, there := e.Stat(name); there {
+	if _, _, exists := e.Stat(name); exists {
 		return nil
 	}
 	n, err := tree.NewDir(m, nil)
@@ -193,6 +199,7 @@ func (r *run) mkdir(e *tree.Editor, a *pb.FileActionMkDir, owner *ids) error {
 	return e.Put(name, n)
 }
 
+// mkfile creates a file, or replaces an existing one.
 func (r *run) mkfile(e *tree.Editor, a *pb.FileActionMkFile, owner *ids) error {
 	name, err := e.Resolve(a.Path, true)
 	if err != nil {
@@ -205,20 +212,22 @@ func (r *run) mkfile(e *tree.Editor, a *pb.FileActionMkFile, owner *ids) error {
 	if err != nil {
 		return err
 	}
-	return e.Put(name, tree.NewFile(inheritedGroup(e, name, r.meta(a.Mode, owner, a.Timestamp), owner), b))
+	return e.Put(name, tree.NewFile(inheritGroup(e, name, r.meta(a.Mode, owner, a.Timestamp), owner), b))
 }
 
+// symlink creates a symbolic link. It returns an error if a file exists at its path.
 func (r *run) symlink(e *tree.Editor, a *pb.FileActionSymlink, owner *ids) error {
 	name, err := e.Resolve(a.Newpath, true)
 	if err != nil {
 		return err
 	}
-	if _, _, there := e.Stat(name); there {
+	if _, _, exists := e.Stat(name); exists {
 		return &fs.PathError{Op: "symlink", Path: "/" + name, Err: syscall.EEXIST}
 	}
-	return e.Put(name, tree.NewSymlink(inheritedGroup(e, name, r.meta(0o777, owner, a.Timestamp), owner), a.Oldpath))
+	return e.Put(name, tree.NewSymlink(inheritGroup(e, name, r.meta(0o777, owner, a.Timestamp), owner), a.Oldpath))
 }
 
+// remove removes the files that match the path of a, and everything below them.
 func remove(e *tree.Editor, a *pb.FileActionRm) error {
 	names := []string{a.Path}
 	if a.AllowWildcard {
@@ -230,14 +239,14 @@ func remove(e *tree.Editor, a *pb.FileActionRm) error {
 	for _, name := range names {
 		dir, base := path.Split(path.Clean("/" + name))
 		if base == "" {
-			return errors.New("the root stays")
+			return errors.New("the root cannot be removed")
 		}
 		dir, err := e.Resolve(dir, true)
 		if err != nil {
 			return err
 		}
 		name = path.Join(dir, base)
-		if _, _, there := e.Stat(name); !there && !a.AllowNotFound {
+		if _, _, exists := e.Stat(name); !exists && !a.AllowNotFound {
 			return &fs.PathError{Op: "remove", Path: "/" + name, Err: syscall.ENOENT}
 		}
 		if err := e.Remove(name); err != nil {

@@ -19,6 +19,7 @@ import (
 // now returns the time of new files in these tests.
 func now() time.Time { return time.Unix(100, 0) }
 
+// newStore returns a store in a temporary directory.
 func newStore(t *testing.T) *tree.Store {
 	t.Helper()
 	s, err := tree.OpenStore(t.TempDir())
@@ -28,7 +29,7 @@ func newStore(t *testing.T) *tree.Store {
 	return s
 }
 
-// apply returns the tree of the last action.
+// apply applies actions to the trees in, and returns the tree of the last action.
 func apply(t *testing.T, s *tree.Store, in []*tree.Node, actions ...*pb.FileAction) *tree.Node {
 	t.Helper()
 	list, err := Apply(t.Context(), &pb.FileOp{Actions: actions}, in, Env{Store: s, Now: now, ID: "op"})
@@ -38,8 +39,8 @@ func apply(t *testing.T, s *tree.Store, in []*tree.Node, actions ...*pb.FileActi
 	return list[len(list)-1].Tree
 }
 
-// filled returns a tree of files with this content, by path.
-func filled(t *testing.T, s *tree.Store, content map[string]string) *tree.Node {
+// treeOf returns a tree with these files. content maps the path of a file to its text.
+func treeOf(t *testing.T, s *tree.Store, content map[string]string) *tree.Node {
 	t.Helper()
 	e := tree.Edit(tree.Empty())
 	for _, name := range slices.Sorted(maps.Keys(content)) {
@@ -57,7 +58,8 @@ func filled(t *testing.T, s *tree.Store, content map[string]string) *tree.Node {
 	return e.Tree()
 }
 
-// listing formats the paths of a tree with mode, owner, time in nanoseconds, and content.
+// listing describes a tree, with one line per path: mode, owner, modification time in
+// nanoseconds, and content.
 func listing(t *testing.T, s *tree.Store, n *tree.Node) string {
 	t.Helper()
 	var b strings.Builder
@@ -86,43 +88,50 @@ func listing(t *testing.T, s *tree.Store, n *tree.Node) string {
 	return b.String()
 }
 
+// mkdir returns an action on scratch that creates a directory.
 func mkdir(a *pb.FileActionMkDir) *pb.FileAction {
 	return &pb.FileAction{Input: -1, Action: &pb.FileAction_Mkdir{Mkdir: a}}
 }
 
+// mkfile returns an action on scratch that creates a file.
 func mkfile(a *pb.FileActionMkFile) *pb.FileAction {
 	return &pb.FileAction{Input: -1, Action: &pb.FileAction_Mkfile{Mkfile: a}}
 }
 
+// symlink returns an action on scratch that creates a symbolic link.
 func symlink(a *pb.FileActionSymlink) *pb.FileAction {
 	return &pb.FileAction{Input: -1, Action: &pb.FileAction_Symlink{Symlink: a}}
 }
 
+// rm returns an action on scratch that removes a file.
 func rm(a *pb.FileActionRm) *pb.FileAction {
 	return &pb.FileAction{Input: -1, Action: &pb.FileAction_Rm{Rm: a}}
 }
 
+// byID returns a user or group by its number.
 func byID(n uint32) *pb.UserOpt { return &pb.UserOpt{User: &pb.UserOpt_ByID{ByID: n}} }
 
+// byName returns a user or group whose name is looked up in the tree with this index.
 func byName(name string, input int64) *pb.UserOpt {
 	return &pb.UserOpt{User: &pb.UserOpt_ByName{ByName: &pb.NamedUserOpt{Name: name, Input: input}}}
 }
 
-// TestActions: the result or the error of each kind of action.
+// TestActions checks the result or the error of each kind of action except copy, and that
+// actions do not change their inputs.
 func TestActions(t *testing.T) {
 	s := newStore(t)
-	base := filled(t, s, map[string]string{"d/f": "f", "d/g": "g"})
+	base := treeOf(t, s, map[string]string{"d/f": "f", "d/g": "g"})
 	const dir = "d 0755 0:0 100000000000\n"
-	const both = "d 0755 0:0 -6795364578871345152\nd/f 0644 0:0 -6795364578871345152 \"f\"\nd/g 0644 0:0 -6795364578871345152 \"g\"\n"
+	const baseListing = "d 0755 0:0 -6795364578871345152\nd/f 0644 0:0 -6795364578871345152 \"f\"\nd/g 0644 0:0 -6795364578871345152 \"g\"\n"
 	for _, tc := range []struct {
 		about  string
 		action *pb.FileAction
-		want   string // listing of the changes; an error starts with its action
+		want   string // lines of the listing that changed, or the start of the error
 	}{
 		{"mkdir", mkdir(&pb.FileActionMkDir{Path: "/n", Mode: 0o1711, Timestamp: 5}), "n 0711 0:0 5\n"},
 		{"mkdir now", mkdir(&pb.FileActionMkDir{Path: "/n", Mode: 0o700, Timestamp: -1}), "n 0700 0:0 100000000000\n"},
-		{"mkdir of a number", mkdir(&pb.FileActionMkDir{Path: "/n", Mode: 0o700, Timestamp: 5, Owner: &pb.ChownOpt{User: byID(7)}}), "n 0700 7:7 5\n"},
-		{"mkdir of a user and a group", mkdir(&pb.FileActionMkDir{Path: "/n", Mode: 0o700, Timestamp: 5, Owner: &pb.ChownOpt{User: byID(7), Group: byID(8)}}), "n 0700 7:8 5\n"},
+		{"mkdir with a user", mkdir(&pb.FileActionMkDir{Path: "/n", Mode: 0o700, Timestamp: 5, Owner: &pb.ChownOpt{User: byID(7)}}), "n 0700 7:7 5\n"},
+		{"mkdir with a user and a group", mkdir(&pb.FileActionMkDir{Path: "/n", Mode: 0o700, Timestamp: 5, Owner: &pb.ChownOpt{User: byID(7), Group: byID(8)}}), "n 0700 7:8 5\n"},
 		{"mkdir of an existing directory", mkdir(&pb.FileActionMkDir{Path: "/d", Mode: 0o700, Timestamp: 5}), ""},
 		{"mkdir without a parent", mkdir(&pb.FileActionMkDir{Path: "/n/m", Mode: 0o700}), "mkdir /n/m: "},
 		{"mkdir with parents", mkdir(&pb.FileActionMkDir{Path: "/n/m", Mode: 0o700, MakeParents: true, Timestamp: 5}), "n 0700 0:0 100000000000\nn/m 0700 0:0 5\n"},
@@ -133,11 +142,11 @@ func TestActions(t *testing.T) {
 		{"symlink over a file", symlink(&pb.FileActionSymlink{Oldpath: "x", Newpath: "/d/f"}), "symlink /d/f: file exists"},
 		{"rm", rm(&pb.FileActionRm{Path: "/d/f"}), "d/f removed"},
 		{"rm of a directory", rm(&pb.FileActionRm{Path: "/d"}), "d removed"},
-		{"rm of nothing", rm(&pb.FileActionRm{Path: "/d/x"}), "rm /d/x: no such file or directory"},
-		{"rm of nothing, allowed", rm(&pb.FileActionRm{Path: "/d/x", AllowNotFound: true}), ""},
+		{"rm of a missing file", rm(&pb.FileActionRm{Path: "/d/x"}), "rm /d/x: no such file or directory"},
+		{"rm of a missing file with AllowNotFound", rm(&pb.FileActionRm{Path: "/d/x", AllowNotFound: true}), ""},
 		{"rm with a wildcard", rm(&pb.FileActionRm{Path: "/d/[f]", AllowWildcard: true}), "d/f removed"},
 		{"rm of a name like a wildcard", rm(&pb.FileActionRm{Path: "/d/[f]"}), "rm /d/[f]: no such file or directory"},
-		{"rm of the root", rm(&pb.FileActionRm{Path: "/"}), "rm /: the root stays"},
+		{"rm of the root", rm(&pb.FileActionRm{Path: "/"}), "rm /: the root cannot be removed"},
 	} {
 		tc.action.Input = 0
 		list, err := Apply(t.Context(), &pb.FileOp{Actions: []*pb.FileAction{tc.action}}, []*tree.Node{base}, Env{Store: s, Now: now})
@@ -152,12 +161,13 @@ func TestActions(t *testing.T) {
 			t.Errorf("%s:\n%swant\n%s", tc.about, got, tc.want)
 		}
 	}
-	if got := listing(t, s, base); got != both {
-		t.Errorf("the input became\n%swant\n%s", got, both)
+	if got := listing(t, s, base); got != baseListing {
+		t.Errorf("the input is now\n%swant\n%s", got, baseListing)
 	}
 }
 
-// changes returns the lines in the listing of upper that are not in the listing of lower.
+// changes returns the lines of the listing of upper that the listing of lower lacks. If
+// upper lacks a file of lower, it returns the first such path and "removed" instead.
 func changes(t *testing.T, s *tree.Store, lower, upper *tree.Node) string {
 	t.Helper()
 	var b strings.Builder
@@ -180,11 +190,12 @@ func changes(t *testing.T, s *tree.Store, lower, upper *tree.Node) string {
 	return b.String()
 }
 
-// TestOutcomes: actions refer to inputs and earlier outcomes by index, and each outcome
-// records the input that it started from.
+// TestOutcomes checks that the index of an input of an action refers to an input of the
+// operation or to an earlier outcome, and that Base is the input that an outcome starts
+// from.
 func TestOutcomes(t *testing.T) {
 	s := newStore(t)
-	in := []*tree.Node{filled(t, s, map[string]string{"a": "a"}), filled(t, s, map[string]string{"b": "b"})}
+	in := []*tree.Node{treeOf(t, s, map[string]string{"a": "a"}), treeOf(t, s, map[string]string{"b": "b"})}
 	on := func(input int64, path string) *pb.FileAction {
 		a := mkdir(&pb.FileActionMkDir{Path: path, Mode: 0o755})
 		a.Input = input
@@ -208,8 +219,8 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-// TestFailedAction: an error has the index of its action, and the outcomes before it are
-// returned.
+// TestFailedAction checks that Apply returns an ActionError with the index of the action,
+// and the outcomes of the actions before it. If the context ends, it is no ActionError.
 func TestFailedAction(t *testing.T) {
 	s := newStore(t)
 	cause := rm(&pb.FileActionRm{Path: "/none"})
@@ -217,25 +228,25 @@ func TestFailedAction(t *testing.T) {
 	list, err := Apply(t.Context(), &pb.FileOp{Actions: []*pb.FileAction{mkdir(&pb.FileActionMkDir{Path: "/d", Mode: 0o755}), cause}}, nil, Env{Store: s, Now: now})
 	var of *ActionError
 	if !errors.As(err, &of) || of.Index != 1 || !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("error %v, want the one of action 1", err)
+		t.Errorf("error %v, want an ActionError for action 1", err)
 	}
 	if len(list) != 1 || list[0].Tree.Get("d") == nil {
-		t.Errorf("outcomes: %v, want the one of action 0", list)
+		t.Errorf("outcomes %v, want the outcome of action 0", list)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := Apply(ctx, &pb.FileOp{Actions: []*pb.FileAction{cause}}, []*tree.Node{tree.Empty()}, Env{Store: s, Now: now}); !errors.Is(err, context.Canceled) || errors.As(err, &of) {
-		t.Errorf("a canceled operation: error %v, want that of the context alone", err)
+		t.Errorf("a canceled operation: error %v, want %v", err, context.Canceled)
 	}
 }
 
-// TestOwnersByName: names are looked up in the account files of their input. A name that
-// does not exist there has id 0.
+// TestOwnersByName checks that names of users and groups are looked up in /etc/passwd and
+// /etc/group of the given tree, and that unknown names have the id 0.
 func TestOwnersByName(t *testing.T) {
 	s := newStore(t)
 	in := []*tree.Node{
-		filled(t, s, map[string]string{"etc/passwd": "app:x:7:8::/:\n", "etc/group": "staff:x:9:\n"}),
-		filled(t, s, map[string]string{"f": ""}),
+		treeOf(t, s, map[string]string{"etc/passwd": "app:x:7:8::/:\n", "etc/group": "staff:x:9:\n"}),
+		treeOf(t, s, map[string]string{"f": ""}),
 	}
 	for _, tc := range []struct {
 		owner *pb.ChownOpt
@@ -253,11 +264,11 @@ func TestOwnersByName(t *testing.T) {
 			t.Errorf("%v: owner %s, want %s", tc.owner, got, tc.want)
 		}
 	}
-	broken := []*tree.Node{filled(t, s, map[string]string{"etc/passwd/x": "", "etc/group/x": ""})}
+	broken := []*tree.Node{treeOf(t, s, map[string]string{"etc/passwd/x": "", "etc/group/x": ""})}
 	for _, owner := range []*pb.ChownOpt{{User: byName("app", 0)}, {Group: byName("app", 0)}} {
 		_, err := Apply(t.Context(), &pb.FileOp{Actions: []*pb.FileAction{mkdir(&pb.FileActionMkDir{Path: "/n", Owner: owner})}}, broken, Env{Store: s, Now: now})
 		if err == nil || !strings.Contains(err.Error(), "is a directory") {
-			t.Errorf("%v, where the database is a directory: error %v, want one", owner, err)
+			t.Errorf("%v, if the account file is a directory: error %v, want is a directory", owner, err)
 		}
 	}
 }

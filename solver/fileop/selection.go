@@ -18,28 +18,30 @@ import (
 // Selection is the set of files that a copy reads from its source.
 type Selection struct{ picks []pick }
 
-// pick is a path that matches the source of a copy.
+// pick is a path that matches the source path of a copy.
 type pick struct {
-	base string // the last element as written: the name if it is copied into a directory
-	*picked
+	base string // last element of the matching path; the name of the copy in an existing directory
+	*selectedNode
 }
 
-// picked is a node of the source and the selected part of it.
-type picked struct {
+// selectedNode is a node of the source with the part of it that the patterns of a copy
+// select.
+type selectedNode struct {
 	node     *tree.Node
-	path     string // path in the source
-	included bool   // it is selected itself, and not only for its entries
-	whole    bool   // everything in it is selected
-	entries  []pickedEntry
+	path     string          // in the source
+	included bool            // whether the node itself is selected, and not only entries in it
+	complete bool            // whether the node and everything below it are selected
+	entries  []selectedEntry // selected entries, unless complete is set
 }
 
-type pickedEntry struct {
+// selectedEntry is an entry of a directory in the source.
+type selectedEntry struct {
 	name string
-	*picked
+	*selectedNode
 }
 
-// Select returns the files that a copy reads from src. A source that does not exist is an
-// error, unless it has wildcards and may match nothing.
+// Select returns the files that the copy c reads from src. If the source path does not
+// exist, it returns a [*NotFoundError], unless c permits wildcards without matches.
 func Select(src *tree.Node, c *pb.FileActionCopy) (*Selection, error) {
 	f, err := newFilter(c)
 	if err != nil {
@@ -69,17 +71,18 @@ func Select(src *tree.Node, c *pb.FileActionCopy) (*Selection, error) {
 			return nil, err
 		}
 		if p == nil {
-			p = &picked{node: n, path: at, included: true}
+			p = &selectedNode{node: n, path: at, included: true}
 		}
-		s.picks = append(s.picks, pick{base: path.Base(path.Clean("/" + name)), picked: p})
+		s.picks = append(s.picks, pick{base: path.Base(path.Clean("/" + name)), selectedNode: p})
 	}
 	return s, nil
 }
 
-// CheckRequired returns an error if c does not select one of its required paths in src.
+// CheckRequired returns a [*NotFoundError] if c does not select one of its required paths
+// in src.
 //
-// Upstream: BuildKit checks this only when it computes cache keys. If c copies within its
-// own input, whose key covers the whole tree, there is no check.
+// Upstream: BuildKit checks required paths only when it computes the cache key. It does not
+// check them if c copies within one tree, because the key covers this tree completely.
 func CheckRequired(src *tree.Node, c *pb.FileActionCopy) error {
 	missing, err := contenthash.Missing(src, cachemap.CopySelector(c))
 	if err == nil && missing != "" {
@@ -88,12 +91,13 @@ func CheckRequired(src *tree.Node, c *pb.FileActionCopy) error {
 	return err
 }
 
-// notFound returns an error worded as in BuildKit.
+// notFound returns the error for the path name, which does not exist in src.
 func notFound(name string, src *tree.Node) error {
 	return &NotFoundError{Path: path.Clean("/" + name), Root: src}
 }
 
-// NotFoundError is the error for a source of a copy that does not exist.
+// NotFoundError is the error for a source path of a copy that does not exist. Its text is
+// the same as in BuildKit.
 type NotFoundError struct {
 	Path string     // absolute
 	Root *tree.Node // root of the file system that was searched
@@ -102,10 +106,11 @@ type NotFoundError struct {
 // Error implements [error].
 func (e *NotFoundError) Error() string { return fmt.Sprintf("%q: not found", e.Path) }
 
-// Unwrap makes the error match [fs.ErrNotExist].
+// Unwrap returns [fs.ErrNotExist].
 func (e *NotFoundError) Unwrap() error { return fs.ErrNotExist }
 
-// Digest returns the digest of the selected files. It does not cover times.
+// Digest returns a digest of the selected files for cache keys. It covers their paths,
+// content and metadata except for times.
 func (s *Selection) Digest() digest.Digest {
 	var b strings.Builder
 	for _, p := range s.picks {
@@ -115,7 +120,7 @@ func (s *Selection) Digest() digest.Digest {
 	return digest.FromString(b.String())
 }
 
-// Files returns the selected files, by their paths in the source.
+// Files returns the selected files and directories, by their paths in the source.
 func (s *Selection) Files() map[string]*tree.Node {
 	files := map[string]*tree.Node{}
 	for _, p := range s.picks {
@@ -124,8 +129,9 @@ func (s *Selection) Files() map[string]*tree.Node {
 	return files
 }
 
-func (p *picked) write(b *strings.Builder) {
-	if p.whole || p.node.Kind() != tree.Dir {
+// write writes the text whose digest [Selection.Digest] returns.
+func (p *selectedNode) write(b *strings.Builder) {
+	if p.complete || p.node.Kind() != tree.Dir {
 		fmt.Fprintf(b, "%s\n", p.node.Digest())
 		return
 	}
@@ -138,8 +144,9 @@ func (p *picked) write(b *strings.Builder) {
 	b.WriteString("end\n")
 }
 
-func (p *picked) list(files map[string]*tree.Node) {
-	if p.whole {
+// list adds the selected files to files, by path.
+func (p *selectedNode) list(files map[string]*tree.Node) {
+	if p.complete {
 		AddFiles(p.path, p.node, files)
 		return
 	}
@@ -149,8 +156,8 @@ func (p *picked) list(files map[string]*tree.Node) {
 	}
 }
 
-// AddFiles adds n and everything below it to files, by path. at is the path of n. If n is
-// nil, AddFiles adds nothing.
+// AddFiles adds n, whose path is at, and everything below it to files, by path. If n is
+// nil, it does nothing.
 func AddFiles(at string, n *tree.Node, files map[string]*tree.Node) {
 	if n == nil {
 		return
@@ -163,11 +170,12 @@ func AddFiles(at string, n *tree.Node, files map[string]*tree.Node) {
 	}
 }
 
-// filter selects files by patterns, as copies in BuildKit do.
+// filter selects files by the include and exclude patterns of a copy, as BuildKit does.
 type filter struct {
-	include, exclude *patternmatcher.PatternMatcher
+	include, exclude *patternmatcher.PatternMatcher // nil without patterns
 }
 
+// newFilter returns the filter for the patterns of a copy.
 func newFilter(c *pb.FileActionCopy) (filter, error) {
 	var f filter
 	var err error
@@ -184,12 +192,14 @@ func newFilter(c *pb.FileActionCopy) (filter, error) {
 	return f, nil
 }
 
-// match is the result of matching a path, with the state to match the paths below it.
+// match is the result of matching a path with a filter.
 type match struct {
 	included, excluded bool
-	include, exclude   patternmatcher.MatchInfo
+	include, exclude   patternmatcher.MatchInfo // needed to match the paths below
 }
 
+// match matches the path rel, relative to the source path of the copy. above is the match
+// of its parent directory.
 func (f filter) match(rel string, above match) (m match, err error) {
 	m.included = true
 	if f.include != nil {
@@ -206,12 +216,13 @@ func (f filter) match(rel string, above match) (m match, err error) {
 	return m, nil
 }
 
-// pick returns the part of a node that the patterns select, or nil if they select
-// nothing. rel is the path relative to the copied one, and m is the match of rel.
-func (f filter) pick(n *tree.Node, at, rel string, m match) (*picked, error) {
-	p := &picked{node: n, path: at, included: m.included}
+// pick returns the part of n that the filter selects, or nil if it selects nothing. at is
+// the path of n in the source, rel its path relative to the source path of the copy, and m
+// the match of rel.
+func (f filter) pick(n *tree.Node, at, rel string, m match) (*selectedNode, error) {
+	p := &selectedNode{node: n, path: at, included: m.included}
 	if f.include == nil && f.exclude == nil {
-		p.whole = true
+		p.complete = true
 		return p, nil
 	}
 	if n.Kind() != tree.Dir {
@@ -234,7 +245,7 @@ func (f filter) pick(n *tree.Node, at, rel string, m match) (*picked, error) {
 			return nil, err
 		}
 		if child != nil {
-			p.entries = append(p.entries, pickedEntry{e.Name, child})
+			p.entries = append(p.entries, selectedEntry{e.Name, child})
 		}
 	}
 	if !p.included && len(p.entries) == 0 {
@@ -243,8 +254,9 @@ func (f filter) pick(n *tree.Node, at, rel string, m match) (*picked, error) {
 	return p, nil
 }
 
-// wildcard returns the paths of a tree that match a pattern, in order. If follow is true,
-// symbolic links before the first wildcard are followed. Others are not.
+// wildcard returns the paths in n that match a pattern such as /a/*/b, sorted. It follows
+// symbolic links in the part before the first wildcard only. If follow is false, it does
+// not follow one in the last element of this part.
 func wildcard(n *tree.Node, pattern string, follow bool) ([]string, error) {
 	parts := strings.Split(strings.Trim(path.Clean("/"+pattern), "/"), "/")
 	fixed := 0
@@ -263,12 +275,14 @@ func wildcard(n *tree.Node, pattern string, follow bool) ([]string, error) {
 	if dir == nil {
 		return nil, notFound(base, n)
 	}
-	var found []string
-	err = glob(dir, at, parts[fixed:], &found)
-	return found, err
+	var list []string
+	err = glob(dir, at, parts[fixed:], &list)
+	return list, err
 }
 
-func glob(n *tree.Node, at string, parts []string, found *[]string) error {
+// glob appends the paths below n that match the elements of a pattern to list. at is the
+// path of n.
+func glob(n *tree.Node, at string, parts []string, list *[]string) error {
 	if n == nil || n.Kind() != tree.Dir {
 		return nil
 	}
@@ -282,8 +296,8 @@ func glob(n *tree.Node, at string, parts []string, found *[]string) error {
 		}
 		name := path.Join(at, e.Name)
 		if len(parts) == 1 {
-			*found = append(*found, name)
-		} else if err := glob(e.Node, name, parts[1:], found); err != nil {
+			*list = append(*list, name)
+		} else if err := glob(e.Node, name, parts[1:], list); err != nil {
 			return err
 		}
 	}

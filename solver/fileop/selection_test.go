@@ -11,10 +11,10 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// TestSelect: the files that copies select in their source.
+// TestSelect checks which files of its source a copy selects.
 func TestSelect(t *testing.T) {
 	s := newStore(t)
-	src := filled(t, s, map[string]string{"a/f": "f", "a/g": "g", "b/f": "f", "c": "c"})
+	src := treeOf(t, s, map[string]string{"a/f": "f", "a/g": "g", "b/f": "f", "c": "c"})
 	for _, tc := range []struct {
 		about string
 		copy  *pb.FileActionCopy
@@ -23,15 +23,15 @@ func TestSelect(t *testing.T) {
 		{"a file", &pb.FileActionCopy{Src: "/c"}, "c"},
 		{"a directory", &pb.FileActionCopy{Src: "/a/"}, "a a/f a/g"},
 		{"everything", &pb.FileActionCopy{Src: "/"}, " a a/f a/g b b/f c"},
-		{"nothing", &pb.FileActionCopy{Src: "/none"}, `"/none": not found`},
+		{"a missing file", &pb.FileActionCopy{Src: "/none"}, `"/none": not found`},
 		{"a wildcard", &pb.FileActionCopy{Src: "/[ab]/f", AllowWildcard: true}, "a/f b/f"},
-		{"a wildcard that is none", &pb.FileActionCopy{Src: "/[ab]/f"}, `"/[ab]/f": not found`},
+		{"a name like a wildcard", &pb.FileActionCopy{Src: "/[ab]/f"}, `"/[ab]/f": not found`},
 		{"a wildcard without matches", &pb.FileActionCopy{Src: "/x*", AllowWildcard: true}, `"/x*": not found`},
-		{"a wildcard without matches, allowed", &pb.FileActionCopy{Src: "/x*", AllowWildcard: true, AllowEmptyWildcard: true}, ""},
-		{"a wildcard below nothing", &pb.FileActionCopy{Src: "/x/*", AllowWildcard: true}, `"/x": not found`},
+		{"a wildcard without matches and AllowEmptyWildcard", &pb.FileActionCopy{Src: "/x*", AllowWildcard: true, AllowEmptyWildcard: true}, ""},
+		{"a wildcard in a missing directory", &pb.FileActionCopy{Src: "/x/*", AllowWildcard: true}, `"/x": not found`},
 		{"included", &pb.FileActionCopy{Src: "/", IncludePatterns: []string{"*/f"}}, " a a/f b b/f"},
 		{"excluded", &pb.FileActionCopy{Src: "/", ExcludePatterns: []string{"a", "c"}}, " b b/f"},
-		{"excluded but one", &pb.FileActionCopy{Src: "/", ExcludePatterns: []string{"a", "c", "!a/g"}}, " a a/g b b/f"},
+		{"excluded except for one file", &pb.FileActionCopy{Src: "/", ExcludePatterns: []string{"a", "c", "!a/g"}}, " a a/g b b/f"},
 		{"invalid", &pb.FileActionCopy{Src: "/", IncludePatterns: []string{"["}}, `invalid include patterns ["["]: syntax error in pattern`},
 	} {
 		sel, err := Select(src, tc.copy)
@@ -47,7 +47,8 @@ func TestSelect(t *testing.T) {
 	}
 }
 
-// TestSelectionDigest: the digest covers the selected files and nothing else.
+// TestSelectionDigest checks that the digest of a selection depends on the selected files
+// and on no others.
 func TestSelectionDigest(t *testing.T) {
 	s := newStore(t)
 	base := map[string]string{"a/f": "f", "a/g": "g", "c": "c"}
@@ -55,7 +56,7 @@ func TestSelectionDigest(t *testing.T) {
 		t.Helper()
 		content := maps.Clone(base)
 		change(content)
-		sel, err := Select(filled(t, s, content), &pb.FileActionCopy{Src: "/a", IncludePatterns: []string{"f"}})
+		sel, err := Select(treeOf(t, s, content), &pb.FileActionCopy{Src: "/a", IncludePatterns: []string{"f"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,10 +68,10 @@ func TestSelectionDigest(t *testing.T) {
 		change func(map[string]string)
 		same   bool
 	}{
-		{"a file beside the source", func(m map[string]string) { m["c"] = "x" }, true},
+		{"a file outside the source path", func(m map[string]string) { m["c"] = "x" }, true},
 		{"a file that is not included", func(m map[string]string) { m["a/g"] = "x" }, true},
-		{"the file that is included", func(m map[string]string) { m["a/f"] = "x" }, false},
-		{"no file that is included", func(m map[string]string) { delete(m, "a/f") }, false},
+		{"an included file", func(m map[string]string) { m["a/f"] = "x" }, false},
+		{"a deleted file", func(m map[string]string) { delete(m, "a/f") }, false},
 	} {
 		if same := digest(tc.change) == old; same != tc.same {
 			t.Errorf("%s: the digest is the same: %v, want %v", tc.about, same, tc.same)
@@ -78,9 +79,10 @@ func TestSelectionDigest(t *testing.T) {
 	}
 }
 
-// TestCheckRequired: a required path must be one that the copy selects.
+// TestCheckRequired checks that CheckRequired returns an error for a required path that the
+// copy does not select.
 func TestCheckRequired(t *testing.T) {
-	src := filled(t, newStore(t), map[string]string{"made/f": ""})
+	src := treeOf(t, newStore(t), map[string]string{"made/f": ""})
 	for _, tc := range []struct{ about, path, include, required, want string }{
 		{"found", "/", "made", "/made", ""},
 		{"root", "/", "", "/", `"/": not found`},
@@ -90,7 +92,7 @@ func TestCheckRequired(t *testing.T) {
 		var missing *NotFoundError
 		switch {
 		case tc.want == "" && err != nil:
-			t.Errorf("%s: error %v, want none", tc.about, err)
+			t.Errorf("%s: error %v, want nil", tc.about, err)
 		case tc.want != "" && (!errors.As(err, &missing) || missing.Error() != tc.want || missing.Root != src || !errors.Is(err, fs.ErrNotExist)):
 			t.Errorf("%s: error %v, want %s", tc.about, err, tc.want)
 		}

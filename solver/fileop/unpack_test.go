@@ -14,7 +14,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// archive returns a tree with a file a.tar that contains these entries.
+// archive returns a tree with the file a.tar, an archive of these entries.
 func archive(t *testing.T, s *tree.Store, entries ...*tar.Header) *tree.Node {
 	t.Helper()
 	var b bytes.Buffer
@@ -27,23 +27,24 @@ func archive(t *testing.T, s *tree.Store, entries ...*tar.Header) *tree.Node {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return filled(t, s, map[string]string{"a.tar": b.String()})
+	return treeOf(t, s, map[string]string{"a.tar": b.String()})
 }
 
+// unpack returns an action that unpacks /a.tar of tree from into tree input.
 func unpack(input, from int64) *pb.FileAction {
 	return &pb.FileAction{Input: input, SecondaryInput: from, Action: &pb.FileAction_Copy{
 		Copy: &pb.FileActionCopy{Src: "/a.tar", Dest: "/", Mode: -1, Timestamp: -1, CreateDestPath: true, AttemptUnpackDockerCompatibility: true},
 	}}
 }
 
-// TestUnpackWhiteout: a device 0/0 cannot be unpacked onto files of an input, even after
-// other actions, because BuildKit uses an overlay there. On scratch, it deletes the path
-// that it replaces.
+// TestUnpackWhiteout checks that unpacking a device 0/0 onto files of an input is an error,
+// even after other actions, because BuildKit has an overlay there. On scratch, the device
+// deletes the file at its path.
 func TestUnpackWhiteout(t *testing.T) {
 	s := newStore(t)
 	in := []*tree.Node{
 		archive(t, s, &tar.Header{Name: "f", Mode: 0o644}, &tar.Header{Name: "w", Typeflag: tar.TypeChar}),
-		filled(t, s, map[string]string{"x": ""}),
+		treeOf(t, s, map[string]string{"x": ""}),
 	}
 	dir := func(input int64) *pb.FileAction {
 		a := mkdir(&pb.FileActionMkDir{Path: "/d", Mode: 0o755})
@@ -56,24 +57,24 @@ func TestUnpackWhiteout(t *testing.T) {
 		fails   bool
 	}{
 		{"on scratch", []*pb.FileAction{unpack(-1, 0)}, false},
-		{"on what was made on scratch", []*pb.FileAction{dir(-1), unpack(2, 0)}, false},
+		{"on a directory created on scratch", []*pb.FileAction{dir(-1), unpack(2, 0)}, false},
 		{"on an input", []*pb.FileAction{unpack(1, 0)}, true},
-		{"on what was made of an input", []*pb.FileAction{dir(1), unpack(2, 0)}, true},
+		{"on a directory created on an input", []*pb.FileAction{dir(1), unpack(2, 0)}, true},
 	} {
 		list, err := Apply(t.Context(), &pb.FileOp{Actions: tc.actions}, in, Env{Store: s, Now: now})
 		if errors.Is(err, syscall.EPERM) != tc.fails || !tc.fails && err != nil {
-			t.Errorf("%s: error %v, want one: %v", tc.about, err, tc.fails)
+			t.Errorf("%s: error %v, want an error: %v", tc.about, err, tc.fails)
 		}
 		if err != nil {
 			continue
 		}
 		if n := list[len(list)-1].Tree; n.Get("f") == nil || n.Get("w") != nil {
-			t.Errorf("%s: %s", tc.about, listing(t, s, n))
+			t.Errorf("%s: got\n%swant f and no w", tc.about, listing(t, s, n))
 		}
 	}
 }
 
-// TestUnpackCanceled: unpacking ends with the context.
+// TestUnpackCanceled checks that unpacking an archive stops when the context ends.
 func TestUnpackCanceled(t *testing.T) {
 	s := newStore(t)
 	in := []*tree.Node{archive(t, s, &tar.Header{Name: "f", Mode: 0o644})}
