@@ -21,8 +21,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// probeMain runs this program as /bin/probe in the sandboxes of tests. It answers
-// questions that a shell cannot answer.
+// probeMain runs this program as /bin/probe, which steps of tests execute to find out
+// what a shell cannot. Each argument is a question of the form KIND or KIND:TEXT. The
+// probe prints the question and its answer on a line.
 func probeMain() {
 	if filepath.Base(os.Args[0]) != "probe" {
 		return
@@ -33,6 +34,7 @@ func probeMain() {
 	os.Exit(0)
 }
 
+// answer returns the probe's answer to a question: a value, OK, or an error.
 func answer(arg string) any {
 	call := func(n uintptr, args ...uintptr) any {
 		args = append(args, 0, 0, 0, 0, 0)
@@ -197,8 +199,10 @@ func answer(arg string) any {
 	return "unknown"
 }
 
-// probe runs /bin/probe and returns its answers by question.
-func (w *world) probe(t *testing.T, change func(*runner.Process), questions ...string) map[string]string {
+// probe runs /bin/probe in a process, to which it first applies change unless that is
+// nil. It returns the answers by question. Without questions it only installs the
+// probe.
+func (w *fixture) probe(t *testing.T, change func(*runner.Process), questions ...string) map[string]string {
 	t.Helper()
 	if w.root.Get("bin/probe") == nil {
 		self, err := os.Executable()
@@ -227,22 +231,24 @@ func answers(out string) map[string]string {
 }
 
 // initialIDs reports whether this process is in the initial user namespace of the
-// machine.
+// machine, which maps all IDs.
 func initialIDs() bool {
 	data, err := os.ReadFile("/proc/self/uid_map")
 	return err == nil && strings.Join(strings.Fields(string(data)), " ") == "0 0 4294967295"
 }
 
-// rootless reports whether root is only root of a user namespace.
+// rootless reports whether the tests run as root of a user namespace, not as root of
+// the machine.
 func rootless(t *testing.T) bool {
 	t.Helper()
 	return !initialIDs()
 }
 
-// TestFilter checks that unneeded system calls are rejected, for root and other users,
-// and that all others are allowed.
+// TestFilter checks the results of system calls in a step, as root and as another user.
+// Calls that Docker's profile does not contain fail, and an insecure step may use all
+// calls.
 func TestFilter(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	users := []string{"", "me"}
 	if hasOneUser() {
 		users = users[:1]
@@ -255,20 +261,21 @@ func TestFilter(t *testing.T) {
 		got := w.probe(t, func(p *runner.Process) { p.User = user }, "clone", "clone3", "unshare", "keyctl", "bpf", "io_uring", "mount", "name_to_handle_at")
 		for question, answer := range want {
 			if got[question] != answer {
-				t.Errorf("user %q: %s is %q, want %s", user, question, got[question], answer)
+				t.Errorf("user %q: %s: %q, want %s", user, question, got[question], answer)
 			}
 		}
 	}
 	// With all privileges, all system calls are allowed.
 	got := w.probe(t, func(p *runner.Process) { p.Insecure = true }, "clone3", "unshare", "write:/proc/sys/kernel/hostname")
 	if got["clone3"] == "ENOSYS" || got["unshare"] != "OK" || got["write:/proc/sys/kernel/hostname"] != "OK" && !rootless(t) {
-		t.Errorf("without a filter: %v", got)
+		t.Errorf("insecure step: %v, want that all calls are allowed", got)
 	}
 }
 
-// TestPrivileges checks that steps have the privileges of ordinary containers.
+// TestPrivileges checks that a step has exactly the capabilities and the seccomp mode
+// of an ordinary container, and that an insecure step has more.
 func TestPrivileges(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	status := "while read key value rest; do case $key in CapEff:|CapPrm:|CapInh:|CapAmb:|CapBnd:|NoNewPrivs:|Seccomp:) echo $key $value;; esac; done < /proc/self/status"
 	const usual, none = "00000000a80425fb", "0000000000000000"
 	for user, want := range map[string]string{
@@ -282,20 +289,20 @@ func TestPrivileges(t *testing.T) {
 		p.User = user
 		out, _ := w.run(t, p)
 		if got := strings.Join(strings.Fields(out), " "); got != want {
-			t.Errorf("user %q has\n%s, want\n%s", user, got, want)
+			t.Errorf("user %q: privileges\n%s\nwant\n%s", user, got, want)
 		}
 	}
 	p := w.process(status)
 	p.Insecure = true
 	if out, _ := w.run(t, p); strings.Contains(out, "CapEff: "+usual) || !strings.Contains(out, "NoNewPrivs: 0") || !strings.Contains(out, "Seccomp: 0") {
-		t.Errorf("with all privileges a process has\n%s", out)
+		t.Errorf("insecure step: privileges\n%swant more than the default capabilities and no seccomp filter", out)
 	}
 }
 
 // TestSetuid checks that setuid programs and file capabilities work in steps of root
-// and of other users. No program gains more than the default capabilities.
+// and of other users, and that no program gets more than the default capabilities.
 func TestSetuid(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.probe(t, nil)
 	e, m := tree.Edit(w.root), w.root.Get("bin/probe").Meta()
 	m.Mode |= 0o4000
@@ -322,17 +329,19 @@ func TestSetuid(t *testing.T) {
 		p := w.process("")
 		p.Args, p.User = []string{"/bin/probe", "drop:/bin/" + tc.program}, tc.user
 		if out, _ := w.run(t, p); strings.TrimSpace(out) != tc.want {
-			t.Errorf("a step of user %q starts %s as user 12:\n%s\nwant\n%s", tc.user, tc.program, out, tc.want)
+			t.Errorf("step of user %q, program %s as user 12:\n%s\nwant\n%s", tc.user, tc.program, out, tc.want)
 		}
 	}
 }
 
-// capNetBindService is the file attribute for cap_net_bind_service+ep.
+// capNetBindService is the value of the attribute security.capability for
+// cap_net_bind_service+ep.
 const capNetBindService = "\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
 
-// TestSystem checks which parts of the system processes see.
+// TestSystem checks which files in /proc, /sys and /dev a process sees and may write,
+// and which files it has open.
 func TestSystem(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	want := map[string]string{
 		"read:/proc/keys": "0", "list:/sys/firmware": "[]", "list:/sys/fs/cgroup": "[]",
 		"write:/proc/sys/kernel/hostname": "read-only file system",
@@ -343,7 +352,7 @@ func TestSystem(t *testing.T) {
 	if _, err := os.Stat("/proc/kcore"); err == nil { // then /dev/core is a link to it
 		want["list:/dev"] = strings.Replace(want["list:/dev"], "[", "[core ", 1)
 	}
-	if byRuntime() { // same as BuildKit
+	if usesRuntime() { // same as BuildKit
 		delete(want, "list:/sys/fs/cgroup")
 		delete(want, "list:/dev") // crun always creates core
 	}
@@ -357,50 +366,52 @@ func TestSystem(t *testing.T) {
 			continue // it belongs to an unmapped user
 		}
 		if got[question] != answer {
-			t.Errorf("%s is %q, want %q", question, got[question], answer)
+			t.Errorf("%s: %q, want %q", question, got[question], answer)
 		}
 	}
-	// A file of the host, such as /dev/null, could be modified by the step.
+	// The standard streams must be pipes. The step could change the mode of a file of the
+	// host, such as /dev/null.
 	links := []string{"link:/proc/self/fd/0", "link:/proc/self/fd/1", "link:/proc/self/fd/2"}
 	for question, answer := range w.probe(t, nil, links...) {
 		if !strings.HasPrefix(answer, "pipe:[") {
-			t.Errorf("%s is %q, want a pipe", question, answer)
+			t.Errorf("%s: %q, want a pipe", question, answer)
 		}
 	}
-	// The fourth file is the directory being listed.
+	// The shell opens the directory /proc/self/fd as file 3 to list it.
 	out, _ := w.run(t, w.process("for f in /proc/self/fd/*; do echo ${f##*/}; done; read line || echo end of input"))
 	if out != "0\n1\n2\n3\nend of input\n" {
-		t.Errorf("a process has the files\n%s", out)
+		t.Errorf("open files\n%swant 0 to 3 and an empty standard input", out)
 	}
 }
 
-// TestLimits checks resource limits, and the size of a /dev/shm mounted by a frontend.
+// TestLimits checks the resource limits of a process, and the size of a tmpfs that
+// replaces /dev/shm.
 func TestLimits(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	got := w.probe(t, func(p *runner.Process) {
 		p.Ulimits = []runner.Ulimit{{Name: "nofile", Soft: 40, Hard: 60}, {Name: "core", Soft: 0, Hard: 0}}
 		p.Mounts = append(p.Mounts, runner.Mount{Kind: runner.MountTmpfs, Target: "/dev/shm", Size: 1 << 20})
 	}, "limit:nofile", "limit:core", "size:/dev/shm")
 	// Go raises the soft limit of the probe itself.
 	if !strings.HasSuffix(got["limit:nofile"], " 60") || got["limit:core"] != "0 0" || got["size:/dev/shm"] != "1048576" {
-		t.Errorf("limits %v", got)
+		t.Errorf("limits %v, want at most 60 files, no core files, and 1 MiB in /dev/shm", got)
 	}
 	p := w.process("ulimit -n; ulimit -Hn")
 	p.Ulimits = []runner.Ulimit{{Name: "nofile", Soft: 40, Hard: 60}}
 	if out, _ := w.run(t, p); out != "40\n60\n" {
-		t.Errorf("limits of files %q", out)
+		t.Errorf("limits of open files %q, want 40 and 60", out)
 	}
 	p.Ulimits = []runner.Ulimit{{Name: "luck", Soft: 1, Hard: 1}}
 	if _, err := w.Run(t.Context(), p); err == nil || err.Error() != "unknown limit luck" {
-		t.Errorf("an unknown limit: %v", err)
+		t.Errorf("unknown limit: error %v, want one that names it", err)
 	}
 }
 
-// TestEnds checks that all descendants end with the process, even if they ignore
-// signals. This holds if the process ends itself and if it is canceled. Run does not
-// wait for them to end by themselves.
+// TestEnds checks that all descendants of a process are killed when it ends or is
+// canceled, even if they ignore signals. Run does not wait for them to end by
+// themselves.
 func TestEnds(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	for _, tc := range []struct{ name, last string }{{"end", "exit 0"}, {"cancel", "echo ready; while :; do :; done"}} {
 		mark := fmt.Sprintf("mark-%d-%s", os.Getpid(), tc.name)
 		script := `trap "" TERM INT HUP; (while :; do :; done) & (sh -c "while :; do :; done" ` + mark + `) & (exit 0) & ` + tc.last
@@ -418,10 +429,10 @@ func TestEnds(t *testing.T) {
 		begin := time.Now()
 		_, err := w.Run(ctx, p)
 		if tc.name == "end" && err != nil || tc.name == "cancel" && !errors.Is(err, context.Canceled) {
-			t.Errorf("%s: %v", tc.name, err)
+			t.Errorf("%s: error %v, want nil for end, %v for cancel", tc.name, err, context.Canceled)
 		}
 		if took := time.Since(begin); took > 20*time.Second {
-			t.Errorf("%s took %s", tc.name, took)
+			t.Errorf("%s: Run took %s, want less than 20 s", tc.name, took)
 		}
 		lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
 		if err != nil {
@@ -429,33 +440,33 @@ func TestEnds(t *testing.T) {
 		}
 		for _, file := range lines {
 			if data, err := os.ReadFile(file); err == nil && bytes.Contains(data, []byte(mark)) {
-				t.Errorf("%s: %q is left", tc.name, data)
+				t.Errorf("%s: process %q still runs, want none", tc.name, data)
 			}
 		}
 	}
 }
 
-// TestNames checks that /etc/hosts and /etc/resolv.conf are not part of the result,
-// whether or not the image has these files.
+// TestNames checks that a process sees /etc/hosts and /etc/resolv.conf of its
+// container, and that the result contains the files of the image or none.
 func TestNames(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	_, n := w.run(t, w.process("read a < /etc/hosts; read b < /etc/resolv.conf; :"))
 	if !n.Same(w.root) {
-		t.Error("the tree changed where the image has no such files")
+		t.Error("image without the files: the tree changed, want the same")
 	}
 	for _, name := range []string{"etc/hosts", "etc/resolv.conf"} {
 		w.write(t, name, 0o640, []byte("1.2.3.4 of-the-image\n"))
 	}
 	out, n := w.run(t, w.process("while read a b; do echo $b; done < /etc/hosts"))
 	if !n.Same(w.root) || strings.Contains(out, "of-the-image") {
-		t.Errorf("the files of the image changed, or were not hidden: %q", out)
+		t.Errorf("image with the files: the tree changed, or /etc/hosts is the image's: %q", out)
 	}
 }
 
-// TestFileMounts checks that secrets and sockets have the specified owner and mode, and
-// that the builder answers on sockets.
+// TestFileMounts checks that secrets and sockets have the specified owner and mode,
+// that secrets are read-only, and that Serve handles connections to a socket.
 func TestFileMounts(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	serve := func(_ context.Context, c net.Conn) {
 		data, _ := io.ReadAll(c)
 		fmt.Fprintf(c, "answer to %s ", data)
@@ -475,37 +486,39 @@ func TestFileMounts(t *testing.T) {
 		"stat:/run/agent": fmt.Sprintf("600 %d:%d", uid, uid), "socket:/run/agent": "answer to question <nil>",
 	} {
 		if got[question] != answer {
-			t.Errorf("%s is %q, want %q", question, got[question], answer)
+			t.Errorf("%s: %q, want %q", question, got[question], answer)
 		}
 	}
 }
 
-// TestWorkingDirectory checks that the directory is created for the user, and its
-// missing parents for root. A file in the path is an error.
+// TestWorkingDirectory checks that a missing working directory is created with the
+// owner of the process, that directories before ".." belong to root, and that a file in
+// the path is an error.
 func TestWorkingDirectory(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	p := w.process("echo x > f")
 	p.Dir, p.User = "/x/z/../../y/d", "7"
 	_, n := w.run(t, p)
 	for name, uid := range map[string]uint32{"x": 0, "x/z": 0, "y": 7, "y/d": 7, "y/d/f": 7} {
 		if c := n.Get(name); c == nil || c.Meta().UID != uid {
-			t.Errorf("%s is %+v, want one of user %d", name, c, uid)
+			t.Errorf("%s: %+v, want owner %d", name, c, uid)
 		}
 	}
 	p.Dir = "/bin/sh/../y"
 	if _, err := w.Run(t.Context(), p); err == nil {
-		t.Error("a file in the way of the working directory is no error")
+		t.Error("working directory below a file: error nil, want one")
 	}
 }
 
-// TestUmask checks that files of steps do not depend on the umask of the builder.
+// TestUmask checks that the modes of files that steps create do not depend on the umask
+// of the builder.
 func TestUmask(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	defer unix.Umask(unix.Umask(0o077))
 	p := w.process("echo x > f")
 	p.Dir = "/made/here"
 	_, n := w.run(t, p)
 	if d, f := n.Get("made").Meta().Mode, n.Get("made/here/f").Meta().Mode; d != 0o755 || f != 0o644 {
-		t.Errorf("the directory has mode %o, the file %o", d, f)
+		t.Errorf("modes %o of the directory and %o of the file, want 755 and 644", d, f)
 	}
 }

@@ -15,8 +15,8 @@ import (
 	"slipway/solver/runner"
 )
 
-// open opens a container, which is closed at the end of the test.
-func (w *world) open(t *testing.T, s *runner.Sandbox) runner.Container {
+// open opens a container, which is closed when the test ends.
+func (w *fixture) open(t *testing.T, s *runner.Sandbox) runner.Container {
 	t.Helper()
 	c, err := w.Open(t.Context(), s)
 	if err != nil {
@@ -30,6 +30,7 @@ func (w *world) open(t *testing.T, s *runner.Sandbox) runner.Container {
 	return c
 }
 
+// start starts a process in a container. If that fails, the test ends.
 func start(t *testing.T, c runner.Container, p *runner.Process) runner.Running {
 	t.Helper()
 	x, err := c.Start(p)
@@ -39,10 +40,10 @@ func start(t *testing.T, c runner.Container, p *runner.Process) runner.Running {
 	return x
 }
 
-// TestContainer checks that processes of a container share files, processes and host
-// names, and end with the first process.
+// TestContainer checks that the processes of a container share files, PIDs, host name
+// and network, and that all are killed when the first one ends.
 func TestContainer(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	p := w.process("read line; exit 3")
 	p.Hostname, p.Network = "here", runner.NetworkNone
 	in, end := io.Pipe()
@@ -57,40 +58,40 @@ func TestContainer(t *testing.T) {
 		t.Fatal(err, out.String())
 	}
 	if got, want := out.String(), "here sh\n/sys/class/net/lo\nNoNewPrivs: 0\n"; got != want {
-		t.Errorf("the second process says %q, want %q", got, want)
+		t.Errorf("second process: output %q, want %q", got, want)
 	}
 	if n, err := c.Tree(0); err != nil || n.Get("f") == nil || n.Get("etc/hosts") != nil {
-		t.Errorf("the file of the second process is missing, or /etc/hosts is there: %v", err)
+		t.Errorf("root: error %v, want the file of the second process and no /etc/hosts", err)
 	}
 	third := w.process("exit 7")
 	var exit *runner.ExitError
 	if err := start(t, c, third).Wait(); !errors.As(err, &exit) || exit.Code != 7 {
-		t.Errorf("the third process ended with %v", err)
+		t.Errorf("third process: error %v, want exit code 7", err)
 	}
 	fourth := start(t, c, w.process("while :; do :; done"))
 	if err := fourth.Signal(syscall.SIGTERM); err != nil {
 		t.Error(err)
 	}
 	if err := fourth.Wait(); !errors.As(err, &exit) || exit.Code != 128+int(syscall.SIGTERM) {
-		t.Errorf("the fourth process ended with %v", err)
+		t.Errorf("fourth process: error %v, want the exit code for SIGTERM", err)
 	}
 	fifth := start(t, c, w.process("while :; do :; done"))
 	end.Close() // the first process ends with its input
 	if err := first.Wait(); !errors.As(err, &exit) || exit.Code != 3 {
-		t.Errorf("the first process ended with %v", err)
+		t.Errorf("first process: error %v, want exit code 3", err)
 	}
 	if err := fifth.Wait(); !errors.As(err, &exit) || exit.Code != 128+int(syscall.SIGKILL) {
-		t.Errorf("the fifth process ended with %v", err)
+		t.Errorf("fifth process: error %v, want the exit code for SIGKILL", err)
 	}
 	if _, err := c.Start(w.process(":")); err == nil || !strings.Contains(err.Error(), "first process of the container has ended") {
-		t.Errorf("a process after the first one: %v", err)
+		t.Errorf("start after the end of the first process: error %v, want one that says so", err)
 	}
 }
 
-// TestContainerClose checks that closing a container ends its processes, and does not
-// wait for readers of their input.
+// TestContainerClose checks that Close kills the processes of a container, removes its
+// files, and does not wait for reads from Stdin, which may never return.
 func TestContainerClose(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	p := w.process("read line")
 	in, _ := io.Pipe()
 	p.Stdin = in
@@ -103,22 +104,22 @@ func TestContainerClose(t *testing.T) {
 	}
 	for _, x := range []runner.Running{first, second} {
 		if err := x.Wait(); !errors.Is(err, context.Canceled) {
-			t.Errorf("a process ended with %v", err)
+			t.Errorf("process of a closed container: error %v, want %v", err, context.Canceled)
 		}
 	}
 	if took := time.Since(begin); took > 5*time.Second {
-		t.Errorf("closing took %s", took)
+		t.Errorf("Close took %s, want less than 5 s", took)
 	}
 	left, err := os.ReadDir(filepath.Join(w.dir, "run"))
 	if err != nil || len(left) > 0 {
-		t.Errorf("%d directories are left, %v", len(left), err)
+		t.Errorf("%d directories remain, error %v, want none", len(left), err)
 	}
 }
 
-// TestTerminal checks that the first and later processes can have a terminal with a
-// size and signals.
+// TestTerminal checks that the first process and a later process of a container can run
+// on a terminal that can be resized, and that ^C there sends SIGINT.
 func TestTerminal(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	keep := w.process("read line")
 	in, end := io.Pipe()
 	keep.Stdin = in
@@ -141,7 +142,7 @@ func TestTerminal(t *testing.T) {
 			for !strings.Contains(seen.String(), want) {
 				n, err := shown.Read(buf)
 				if err != nil {
-					t.Fatalf("%s: saw %q, %v", name, seen.String(), err)
+					t.Fatalf("%s process: output %q, error %v, want %q", name, seen.String(), err, want)
 				}
 				seen.Write(buf[:n])
 			}
@@ -163,17 +164,17 @@ func TestTerminal(t *testing.T) {
 		}
 		var exit *runner.ExitError
 		if err := x.Wait(); !errors.As(err, &exit) || exit.Code != 5 {
-			t.Errorf("%s: ended with %v", name, err)
+			t.Errorf("%s process: error %v, want exit code 5", name, err)
 		}
 		typed.Close()
 		screen.Close()
 	}
 }
 
-// TestTerminalGroup checks that a terminal belongs to the user of its process and, if
-// it exists, to the group tty.
+// TestTerminalGroup checks that the terminal of a process belongs to its user and, if
+// that group exists, to the group tty.
 func TestTerminalGroup(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	users, group := map[string]string{"": "0", "me": "12"}, "5"
 	if hasOneUser() {
 		users, group = map[string]string{"": "0"}, "0"
@@ -181,23 +182,23 @@ func TestTerminalGroup(t *testing.T) {
 	for user, uid := range users {
 		got := w.probe(t, func(p *runner.Process) { p.User, p.Terminal = user, true }, "stat:/proc/self/fd/0")
 		if want := "620 " + uid + ":" + group; got["stat:/proc/self/fd/0"] != want {
-			t.Errorf("the terminal of user %q is %s, want %s", user, got["stat:/proc/self/fd/0"], want)
+			t.Errorf("user %q: mode and owner of the terminal %s, want %s", user, got["stat:/proc/self/fd/0"], want)
 		}
 	}
 }
 
-// unread is an input that must not be read.
-type unread struct{ t *testing.T }
+// forbiddenReader is an [io.Reader] that fails the test if it is read.
+type forbiddenReader struct{ t *testing.T }
 
-func (u unread) Read([]byte) (int, error) {
-	u.t.Error("somebody reads the input of a process that did not start")
+func (u forbiddenReader) Read([]byte) (int, error) {
+	u.t.Error("the input of a process that did not start is read, want no read")
 	return 0, io.EOF
 }
 
-// TestStartFails checks that a process that fails to start, with or without a terminal,
-// leaks no files, and that its input is not read.
+// TestStartFails checks that starting a process that does not exist, with or without a
+// terminal, leaks no files and does not read its input.
 func TestStartFails(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	keep := w.process("read line")
 	in, end := io.Pipe()
 	keep.Stdin = in
@@ -214,19 +215,19 @@ func TestStartFails(t *testing.T) {
 	before := open()
 	for _, terminal := range []bool{false, true} {
 		p := w.process("")
-		p.Args, p.Terminal, p.Stdin = []string{"/no/such/program"}, terminal, unread{t}
+		p.Args, p.Terminal, p.Stdin = []string{"/no/such/program"}, terminal, forbiddenReader{t}
 		x, err := c.Start(p)
 		if err == nil || !strings.Contains(err.Error(), "no such file") {
-			t.Errorf("a program that does not exist: %v", err)
+			t.Errorf("missing program: error %v, want that it does not exist", err)
 		}
 		if x != nil {
-			t.Errorf("a program that does not exist: process %T, want nil", x)
+			t.Errorf("missing program: process %T, want nil", x)
 		}
 		if n := open(); n != before {
-			t.Errorf("terminal %v: %d files are open, want %d", terminal, n, before)
+			t.Errorf("terminal %v: %d open files, want %d", terminal, n, before)
 		}
 	}
 	if c, err := w.Open(t.Context(), &runner.Sandbox{}); err == nil || c != nil {
-		t.Errorf("a sandbox without a root: container %T, %v; want nil and an error", c, err)
+		t.Errorf("sandbox without a root: container %T, error %v, want nil and an error", c, err)
 	}
 }

@@ -13,10 +13,10 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestCopies checks that processes see and produce the same files in copies of their
-// trees as in overlays.
+// TestCopies checks that a process in a copy of its trees sees the same files and
+// returns the same changes as on overlays.
 func TestCopies(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	for _, name := range []string{"ls", "rm", "mkdir", "mv", "ln", "chmod", "touch", "mknod"} {
 		w.install(t, "bin/"+name, "/usr/bin/"+name)
 	}
@@ -53,10 +53,10 @@ mknod /fresh/dir/whiteout c 0 0 2>/dev/null; chmod 600 /dir/a; ln /a /a2; echo x
 	wantOut, want := run(false, script)
 	out, got := run(true, script)
 	if out != wantOut {
-		t.Errorf("a process sees\n%s, want\n%s", out, wantOut)
+		t.Errorf("files in the copy\n%s\nwant\n%s", out, wantOut)
 	}
 	if g, w := changedPaths(t, w.root, got), changedPaths(t, w.root, want); g != w {
-		t.Errorf("the changes are\n%s, want\n%s", g, w)
+		t.Errorf("changes\n%s\nwant\n%s", g, w)
 	}
 	for _, name := range []string{"dir/a", "set", "same/size", "kept", "to/a", "fresh/dir/f"} {
 		g, w := got.Get(name), want.Get(name)
@@ -64,35 +64,35 @@ mknod /fresh/dir/whiteout c 0 0 2>/dev/null; chmod 600 /dir/a; ln /a /a2; echo x
 			g, w = g.WithMeta(tree.Meta{}), w.WithMeta(tree.Meta{})
 		}
 		if !g.Same(w) {
-			t.Errorf("%s is %+v, want %+v", name, g, w)
+			t.Errorf("%s: %+v, want %+v", name, g, w)
 		}
 	}
 	if got.Get("linked").Inode() != "i" || got.Get("a").Inode() == "" || got.Get("a").Inode() != got.Get("a2").Inode() {
-		t.Errorf("the inodes are %q, %q, %q", got.Get("linked").Inode(), got.Get("a").Inode(), got.Get("a2").Inode())
+		t.Errorf("inodes linked %q, a %q, a2 %q, want i and two equal ones", got.Get("linked").Inode(), got.Get("a").Inode(), got.Get("a2").Inode())
 	}
 	if _, n := run(true, ":"); !n.Same(w.root) {
-		t.Errorf("a process that changes nothing changed %s", changedPaths(t, w.root, n))
+		t.Errorf("process without changes: changes %s, want none", changedPaths(t, w.root, n))
 	}
 }
 
-// TestCopiedRootMode checks that a writable root has mode 0755 in a copy, as in an
-// overlay.
+// TestCopiedRootMode checks that a writable root has mode 0755 when it is copied, as on
+// an overlay.
 func TestCopiedRootMode(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.copies = true
 	meta := w.root.Meta()
 	meta.Mode, meta.ModTime = 0o700, time.Unix(1000, 7)
 	w.root = w.root.WithMeta(meta)
 	meta.Mode = 0o755
 	if _, n := w.run(t, w.process(":")); !n.Meta().Equal(meta) {
-		t.Errorf("the root has %+v, want %+v", n.Meta(), meta)
+		t.Errorf("metadata of the root %+v, want %+v", n.Meta(), meta)
 	}
 }
 
-// TestStateOnOverlay checks that steps run if the state directory is on an overlay, as
-// in a container without a volume.
+// TestStateOnOverlay checks that a runner copies trees if its state directory is on an
+// overlay, as in a container without a volume, and then returns the right changes.
 func TestStateOnOverlay(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	dir := t.TempDir()
 	m := &mount{Lower: []string{dir + "/lower"}, Upper: dir + "/upper", Work: dir + "/work", Merged: dir + "/merged"}
 	for _, d := range []string{m.Lower[0], m.Upper, m.Work, m.Merged} {
@@ -117,7 +117,7 @@ func TestStateOnOverlay(t *testing.T) {
 	})
 	_, n := w.run(t, w.process("echo x > /f"))
 	if got := changedPaths(t, w.root, n); got != "f" || !r.Copies() {
-		t.Errorf("the changes are %q, want f; the runner copies: %v", got, r.Copies())
+		t.Errorf("changes %q, Copies %v, want f and true", got, r.Copies())
 	}
 	if w.noDevices {
 		return
@@ -129,14 +129,14 @@ func TestStateOnOverlay(t *testing.T) {
 	w.root = e.Tree()
 	for _, want := range []string{"there\nopened\n", "there\n"} {
 		if out, _ := w.run(t, w.process("test -c /full && echo there; (: < /full) 2>/dev/null && echo opened; :")); out != want {
-			t.Errorf("a device of the image is %q, want %q", out, want)
+			t.Errorf("device of the image: output %q, want %q", out, want)
 		}
 		w.withoutGroups(t)
 	}
 }
 
-// TestOverlayRefused checks that the error for an unsupported file system includes
-// advice.
+// TestOverlayRefused checks that the error for a state directory whose file system
+// cannot hold an overlay says what to do.
 func TestOverlayRefused(t *testing.T) {
 	dir := t.TempDir()
 	m := &mount{Lower: []string{dir + "/lower"}, Upper: dir + "/upper", Work: "/proc/self", Merged: dir + "/merged"}

@@ -14,8 +14,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// dynamic returns a dynamically linked program for the architecture of this machine.
-func dynamic(loader string) string {
+// dynamicProgram returns the ELF headers of a program for this machine that requires a
+// dynamic loader.
+func dynamicProgram(loader string) string {
 	for _, m := range machines() {
 		if m.arch != runtime.GOARCH || m.class != elf.ELFCLASS64 || m.data != elf.ELFDATA2LSB {
 			continue
@@ -32,17 +33,19 @@ func dynamic(loader string) string {
 		le.PutUint64(p[40:], uint64(len(loader)+1))
 		return string(head) + string(p) + loader + "\x00"
 	}
-	panic("no such machine")
+	panic("unknown architecture " + runtime.GOARCH)
 }
 
-// execCase is a program that the kernel does not execute.
+// execCase is a program that the kernel does not execute, and the error for it.
 type execCase struct {
-	name string // of a file in /bin with this mode and data, or an existing path
+	name string // name of a file in /bin with this mode and data; or a path, if mode is 0
 	mode uint32
 	data string
-	want string // start of the error
+	want string // prefix of the error
 }
 
+// execCases returns one program for each reason for which the kernel does not execute
+// it.
 func execCases() []execCase {
 	foreign := machine{"none", elf.EM_M32, elf.ELFCLASS32, elf.ELFDATA2MSB, "none"}
 	other := machines()[3]
@@ -59,7 +62,7 @@ func execCases() []execCase {
 		{"nested", 0o755, "#!/bin/dynamic\necho\n", "exec /bin/nested: its interpreter /bin/dynamic cannot be started: its loader /lib/ld-none.so is not in the image"},
 		{"nested-script", 0o755, "#!/bin/crlf\necho\n", `exec /bin/nested-script: its interpreter /bin/crlf cannot be started: its first line "#!/bin/sh\r" ends`},
 		{"loop", 0o755, "#!/bin/loop\necho\n", "exec /bin/loop: its interpreter /bin/loop cannot be started"},
-		{"dynamic", 0o755, dynamic("/lib/ld-none.so"), "exec /bin/dynamic: its loader /lib/ld-none.so is not in the image"},
+		{"dynamic", 0o755, dynamicProgram("/lib/ld-none.so"), "exec /bin/dynamic: its loader /lib/ld-none.so is not in the image"},
 		{"empty", 0o755, "", "exec /bin/empty: it is empty"},
 		{"text", 0o755, "echo hello\n", "exec /bin/text: it is neither a program nor, without #! at its start, a script"},
 		{"bom", 0o755, "\xef\xbb\xbf#!/bin/sh\n", "exec /bin/bom: it starts with a byte order mark"},
@@ -78,9 +81,9 @@ func execCases() []execCase {
 }
 
 // TestExecErrors checks that the error for a program that the kernel does not execute
-// explains why.
+// explains why, including file capabilities and modes.
 func TestExecErrors(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	for _, tc := range execCases() {
 		if tc.mode != 0 {
 			w.write(t, "bin/"+tc.name, tc.mode, []byte(tc.data))
@@ -103,7 +106,7 @@ func TestExecErrors(t *testing.T) {
 		p := w.process("")
 		p.Args, p.User = []string{program}, user
 		if _, err := c.Start(p); err == nil || !strings.HasPrefix(err.Error(), want) {
-			t.Errorf("%s: %v\nwant %s", program, err, want)
+			t.Errorf("%s: error %v\nwant %s", program, err, want)
 		}
 	}
 	for _, tc := range execCases() {
@@ -115,9 +118,10 @@ func TestExecErrors(t *testing.T) {
 	}
 }
 
-// TestExecFIFO checks that a FIFO is not executed, and not read to explain the error.
+// TestExecFIFO checks that executing a FIFO fails at once. Opening it to explain the
+// error would block.
 func TestExecFIFO(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	e := tree.Edit(w.root)
 	if err := e.Put("bin/fifo", tree.NewDevice(tree.Fifo, tree.Meta{Mode: 0o755}, tree.Device{})); err != nil {
 		t.Fatal(err)
@@ -129,6 +133,6 @@ func TestExecFIFO(t *testing.T) {
 	defer cancel()
 	const want = "exec /bin/fifo: permission denied"
 	if _, err := w.Run(ctx, p); fmt.Sprint(err) != want {
-		t.Errorf("%v, want %s", err, want)
+		t.Errorf("error %v, want %s", err, want)
 	}
 }

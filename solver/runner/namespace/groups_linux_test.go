@@ -15,8 +15,8 @@ import (
 	"slipway/solver/runner/cgroup"
 )
 
-// withoutGroups makes the runner behave as on a kernel without control groups.
-func (w *world) withoutGroups(t *testing.T) {
+// withoutGroups makes the runner behave as on a machine without control groups.
+func (w *fixture) withoutGroups(t *testing.T) {
 	t.Helper()
 	if err := w.groups.Close(); err != nil {
 		t.Fatal(err)
@@ -24,47 +24,47 @@ func (w *world) withoutGroups(t *testing.T) {
 	w.groups = new(cgroup.Set)
 }
 
-// TestGroup checks that the control groups of steps are removed after the steps,
-// however they end, and the group of the builder with the runner.
+// TestGroup checks that the control group of a step is removed however the step ends,
+// and the groups of the builder are removed when the runner is closed.
 func TestGroup(t *testing.T) {
 	if rootless(t) {
 		return
 	}
 	t.Cleanup(func() { // runs after the cleanups of the container and the runner
 		if left := groups(t, os.Getpid()); len(left) > 0 {
-			t.Errorf("left are the control groups %v", left)
+			t.Errorf("control groups %v remain, want none", left)
 		}
 	})
-	w := newWorld(t)
+	w := newFixture(t)
 	if err := w.Limit("", &runner.Resources{Memory: 1 << 30}); err != nil {
 		t.Fatal(err)
 	}
-	x := w.running(t)
+	x := w.startEndless(t)
 	if len(groups(t, os.Getpid())) == 0 {
-		t.Error("a step has no control group")
+		t.Error("no control group exists while a step runs, want one")
 	}
 	p := w.process("exit 3")
 	p.Resources.Memory = 1 << 30
 	var exit *runner.ExitError
 	if _, err := w.Run(t.Context(), p); !errors.As(err, &exit) || exit.Code != 3 || errors.Is(err, unix.ENOMEM) {
-		t.Errorf("a step with a limit ends with %v", err)
+		t.Errorf("step with a limit: error %v, want exit code 3", err)
 	}
 	if err := x.Signal(syscall.SIGKILL); err != nil {
 		t.Error(err)
 	}
 	if err := x.Wait(); err == nil {
-		t.Error("a step that is killed succeeds")
+		t.Error("killed step: error nil, want one")
 	}
 }
 
-// TestLimitOfMemory checks the error of a step that the kernel kills because it exceeds
-// its memory limit. Later processes of its container have the same limit.
+// TestLimitOfMemory checks that the error for a process that exceeds the memory limit
+// of its step says so, for the first process of a container and for a later one.
 func TestLimitOfMemory(t *testing.T) {
 	if rootless(t) {
 		return
 	}
 	const want = "exit code: 137: cannot allocate memory (the step reached the memory limit of its control group)"
-	w := newWorld(t)
+	w := newFixture(t)
 	w.install(t, "bin/tail", "/usr/bin/tail")
 	p := w.process("exec tail /dev/zero")
 	p.Resources = runner.Resources{Memory: 64 << 20, CPUShares: 512}
@@ -76,13 +76,14 @@ func TestLimitOfMemory(t *testing.T) {
 	c := w.open(t, &endless.Sandbox)
 	start(t, c, endless)
 	if err := start(t, c, p).Wait(); err == nil || !strings.HasSuffix(err.Error(), want) {
-		t.Errorf("a process that joins: error %v, want %s", err, want)
+		t.Errorf("joined process: error %v, want %s", err, want)
 	}
 }
 
-// TestGroups checks the device and memory groups of steps.
+// TestGroups checks to which control groups a process belongs, depending on its
+// privileges, limits and the parent of groups.
 func TestGroups(t *testing.T) {
-	if rootless(t) || byRuntime() {
+	if rootless(t) || usesRuntime() {
 		return
 	}
 	t.Cleanup(func() { // runs after the cleanup of the runner
@@ -94,7 +95,7 @@ func TestGroups(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	w := newWorld(t)
+	w := newFixture(t)
 	w.install(t, "bin/cat", "/bin/cat")
 	const outside, common, own = "outside", "common", "own"
 	for _, tc := range []struct {
@@ -126,7 +127,7 @@ func TestGroups(t *testing.T) {
 				switch {
 				case !strings.Contains(line, controller) || !strings.Contains(line, "/slipway-"):
 				case tc.parent != "" && !strings.Contains(line, ":/slipway-test/"):
-					t.Errorf("%+v: %s", tc, line)
+					t.Errorf("%+v: group %s, want one below %s", tc, line, tc.parent)
 				case strings.HasSuffix(line, "/steps\n"):
 					in = common
 				case strings.HasSuffix(line, "/filtered\n"):
@@ -145,11 +146,11 @@ func TestGroups(t *testing.T) {
 	}
 }
 
-// TestNoLimits checks that without control groups, steps with limits do not start and
-// other steps do.
+// TestNoLimits checks that on a machine without control groups, a step with limits
+// fails before it starts, and a step without limits runs.
 func TestNoLimits(t *testing.T) {
-	w := newWorld(t)
-	if byRuntime() {
+	w := newFixture(t)
+	if usesRuntime() {
 		if !w.userNamespace {
 			return
 		}
@@ -166,10 +167,10 @@ func TestNoLimits(t *testing.T) {
 	p.Stdout = &out
 	var limit *cgroup.LimitError
 	if _, err := w.Run(t.Context(), p); !errors.As(err, &limit) || limit.Limit != "cpu-quota" || out.Len() > 0 {
-		t.Errorf("a step with a limit prints %q, error %v", &out, err)
+		t.Errorf("step with a limit: output %q, error %v, want a LimitError for cpu-quota", &out, err)
 	}
 	p.Resources = runner.Resources{}
 	if got, _ := w.run(t, p); got != "printed\n" {
-		t.Errorf("a step without limits prints %q", got)
+		t.Errorf("step without limits: output %q, want printed", got)
 	}
 }

@@ -20,25 +20,27 @@ import (
 	"slipway/solver/runner"
 )
 
-// endless makes TestEndless run a step that does not end by itself. Its value is the
-// kind of step. An orphan can only be killed by the guard. An unguarded step, which the
-// guard does not know, can only be killed by the parent-death signal.
+// endlessVar is the environment variable that makes TestEndless run a step that does
+// not end by itself. Its value is the kind of step. Only the guard can kill an orphan,
+// which has no parent-death signal. Only the parent-death signal can kill an unguarded
+// step, which is not registered with the guard.
 const (
-	endless   = "SLIPWAY_TEST_ENDLESS"
-	orphan    = "orphan"
-	unguarded = "unguarded"
+	endlessVar = "SLIPWAY_TEST_ENDLESS"
+	orphan     = "orphan"
+	unguarded  = "unguarded"
 )
 
-// endlessScript is the script of endless steps.
+// endlessScript is a shell script that prints ready and then runs until it is killed.
 const endlessScript = "echo ready; while :; do :; done"
 
-// TestEndless is run by TestEndsWithBuilder and TestOrdinaryUser.
+// TestEndless runs an endless step in a process that other tests start and kill. On its
+// own it checks nothing.
 func TestEndless(t *testing.T) {
-	kind := os.Getenv(endless)
+	kind := os.Getenv(endlessVar)
 	if kind == "" {
 		return
 	}
-	w := newWorld(t)
+	w := newFixture(t)
 	if kind == orphan {
 		w.probe(t, nil)
 	}
@@ -50,15 +52,16 @@ func TestEndless(t *testing.T) {
 		if !hasOneUser() {
 			p.User = "me"
 		}
-		defer w.mislead(t)()
+		defer w.redirectGuard(t)()
 	}
 	p.Stdout, p.Stderr = os.Stdout, os.Stderr
 	_, err := w.Run(t.Context(), p)
-	t.Errorf("the step ended: %v", err)
+	t.Errorf("endless step: Run returned %v, want that it does not return", err)
 }
 
-// mislead starts the guard and redirects its messages until restore is called.
-func (w *world) mislead(t *testing.T) (restore func()) {
+// redirectGuard starts the guard and makes its messages go nowhere until restore is
+// called.
+func (w *fixture) redirectGuard(t *testing.T) (restore func()) {
 	t.Helper()
 	if _, err := w.guard.start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -68,7 +71,7 @@ func (w *world) mislead(t *testing.T) (restore func()) {
 		t.Fatal(err)
 	}
 	socket := w.guard.socket
-	w.guard.socket = os.NewFile(uintptr(pair[0]), "nobody")
+	w.guard.socket = os.NewFile(uintptr(pair[0]), "no guard")
 	return func() {
 		err := errors.Join(w.guard.socket.Close(), unix.Close(pair[1]))
 		if w.guard.socket = socket; err != nil {
@@ -77,9 +80,10 @@ func (w *world) mislead(t *testing.T) (restore func()) {
 	}
 }
 
-// TestEndsWithBuilder checks that steps end with the builder, however the builder ends.
+// TestEndsWithBuilder checks that steps are killed when the builder is killed by
+// SIGKILL, SIGHUP or SIGTERM.
 func TestEndsWithBuilder(t *testing.T) {
-	endsWithBuilder(t, func() *exec.Cmd {
+	checkEndsWithBuilder(t, func() *exec.Cmd {
 		cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run", "^TestEndless$")
 		temp := t.TempDir() // killed processes do not remove their files
 		cmd.Dir, cmd.Env = temp, append(os.Environ(), "TMPDIR="+temp)
@@ -88,31 +92,33 @@ func TestEndsWithBuilder(t *testing.T) {
 	})
 }
 
-// endsWithBuilder kills processes that run TestEndless in all ways.
-func endsWithBuilder(t *testing.T, command func() *exec.Cmd) {
+// checkEndsWithBuilder checks that steps are killed with the builder. command returns a
+// builder that runs TestEndless. It is started and killed once for each signal and kind
+// of step.
+func checkEndsWithBuilder(t *testing.T, command func() *exec.Cmd) {
 	t.Helper()
-	// Under nohup, the processes would ignore SIGHUP as well.
+	// Handle SIGHUP, so that the builders do too even if nohup started this test.
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGHUP, syscall.SIGTERM} {
-		killed(t, command(), orphan, sig)
+		checkKilled(t, command(), orphan, sig)
 	}
-	if !byRuntime() { // the control group of an unguarded step would remain
-		killed(t, command(), unguarded, syscall.SIGKILL)
+	if !usesRuntime() { // the guard removes the control group that a runtime creates
+		checkKilled(t, command(), unguarded, syscall.SIGKILL)
 	}
 }
 
-// killed sends a signal to a process that runs TestEndless. It checks that all
-// descendants of the process end, including the step and the guard.
-func killed(t *testing.T, cmd *exec.Cmd, kind string, sig syscall.Signal) {
+// checkKilled starts a builder that runs TestEndless and sends it a signal. It checks
+// that all descendants of the builder end, including the step and the guard.
+func checkKilled(t *testing.T, cmd *exec.Cmd, kind string, sig syscall.Signal) {
 	t.Helper()
 	// Descendants that lose their parent become children of this process.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) }()
-	cmd.Env = append(cmd.Env, endless+"="+kind)
+	cmd.Env = append(cmd.Env, endlessVar+"="+kind)
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -125,10 +131,10 @@ func killed(t *testing.T, cmd *exec.Cmd, kind string, sig syscall.Signal) {
 		t.Fatal(err)
 	}
 	defer func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }() // clean up if the test fails
-	said := make([]byte, len("ready\n"))
-	if _, err := io.ReadFull(r, said); err != nil || string(said) != "ready\n" {
+	output := make([]byte, len("ready\n"))
+	if _, err := io.ReadFull(r, output); err != nil || string(output) != "ready\n" {
 		rest, _ := io.ReadAll(r)
-		t.Errorf("%s, %v: the step says %q, %v", kind, sig, append(said, rest...), err)
+		t.Errorf("%s, %v: output of the step %q, error %v, want ready", kind, sig, append(output, rest...), err)
 	}
 	_ = cmd.Process.Signal(sig)
 	_ = cmd.Wait()
@@ -137,18 +143,19 @@ func killed(t *testing.T, cmd *exec.Cmd, kind string, sig syscall.Signal) {
 		t.Fatal(err)
 	}
 	if rest, err := io.ReadAll(r); err != nil || len(rest) > 0 {
-		t.Errorf("%s, %v: after the end of the process that was started: %q, %v", kind, sig, rest, err)
+		t.Errorf("%s, %v: output after the end of the builder %q, error %v, want none", kind, sig, rest, err)
 		return
 	}
 	for err = nil; !errors.Is(err, unix.ECHILD); { // until no child is left
 		_, err = unix.Wait4(-1, nil, 0, nil)
 	}
 	if left := groups(t, cmd.Process.Pid); len(left) > 0 {
-		t.Errorf("%s, %v: after the end of all processes there are the control groups %v", kind, sig, left)
+		t.Errorf("%s, %v: control groups %v remain, want none", kind, sig, left)
 	}
 }
 
-// groups returns the control groups of a builder.
+// groups returns the directories of the control groups that a builder has created, by
+// its PID.
 func groups(t *testing.T, pid int) []string {
 	t.Helper()
 	var list []string
@@ -162,7 +169,7 @@ func groups(t *testing.T, pid int) []string {
 	return list
 }
 
-// guards returns the guard processes that are children of a process.
+// guards returns the PIDs of the guard processes whose parent is a process.
 func guards(t *testing.T, parent int) (pids []int) {
 	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -185,53 +192,52 @@ func guards(t *testing.T, parent int) (pids []int) {
 	return pids
 }
 
-// running starts an endless step and returns after its script has started.
-func (w *world) running(t *testing.T) runner.Running {
+// startEndless starts an endless step and returns when its script runs.
+func (w *fixture) startEndless(t *testing.T) runner.Running {
 	t.Helper()
 	p := w.process(endlessScript)
 	shown, screen := io.Pipe()
 	p.Stdout = screen
 	x := start(t, w.open(t, &p.Sandbox), p)
-	said := make([]byte, len("ready\n"))
-	if _, err := io.ReadFull(shown, said); err != nil {
+	if _, err := io.ReadFull(shown, make([]byte, len("ready\n"))); err != nil {
 		t.Fatal(err)
 	}
 	return x
 }
 
-// TestGuardKilled checks that killing the guard ends all steps with an error that
-// explains the cause, and that no new step starts.
+// TestGuardKilled checks that killing the guard kills all steps, with an error that
+// names the guard, and that no other step starts.
 func TestGuardKilled(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	const want = "guard process: signal: killed while RUN steps were running"
 	late := w.process("echo printed")
 	var out bytes.Buffer
 	late.Stdout = &out
 	c := w.open(t, &late.Sandbox)
-	x := w.running(t)
+	x := w.startEndless(t)
 	for _, pid := range guards(t, os.Getpid()) {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := x.Wait(); err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("the step ends with %v, want %s", err, want)
+		t.Errorf("running step: error %v, want %s", err, want)
 	}
 	if _, err := c.Start(late); err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("a step of a container that exists starts with %v, want %s", err, want)
+		t.Errorf("step in an open container: error %v, want %s", err, want)
 	}
 	if _, err := w.Run(t.Context(), late); err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("a later step ends with %v, want %s", err, want)
+		t.Errorf("later step: error %v, want %s", err, want)
 	}
 	if out.Len() > 0 {
-		t.Errorf("a step without a guard printed %q", &out)
+		t.Errorf("output of steps without a guard %q, want none", &out)
 	}
 }
 
-// TestCause checks that a container or a process that is canceled before its start
-// returns the cause, like the steps of a killed guard.
+// TestCause checks that opening a container or starting a process with a canceled
+// context returns the cause of the cancellation.
 func TestCause(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	cause := errors.New("the cause")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	p := w.process(":")
@@ -242,17 +248,17 @@ func TestCause(t *testing.T) {
 	defer c.Close()
 	cancel(cause)
 	if _, err := c.Start(p); err == nil || err.Error() != cause.Error() {
-		t.Errorf("a process starts with %v, want %v", err, cause)
+		t.Errorf("Start: error %v, want %v", err, cause)
 	}
 	if _, err := w.Open(ctx, &p.Sandbox); err == nil || err.Error() != cause.Error() {
-		t.Errorf("a container opens with %v, want %v", err, cause)
+		t.Errorf("Open: error %v, want %v", err, cause)
 	}
 }
 
-// TestUnknownToGuard checks that a step does not run if it cannot be registered with
-// the guard.
+// TestUnknownToGuard checks that the program of a step does not run if the step cannot
+// be registered with the guard.
 func TestUnknownToGuard(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	p := w.process("echo printed")
 	var out bytes.Buffer
 	p.Stdout = &out
@@ -269,22 +275,22 @@ func TestUnknownToGuard(t *testing.T) {
 		t.Errorf("error %v, want guard process: %v", err, unix.ENOTSOCK)
 	}
 	if out.Len() > 0 {
-		t.Errorf("the step printed %q", &out)
+		t.Errorf("output %q, want none", &out)
 	}
 }
 
-// calls is a writer that calls a function on each write.
-type calls func()
+// writerFunc is an [io.Writer] that calls the function on each write.
+type writerFunc func()
 
-func (f calls) Write(b []byte) (int, error) {
+func (f writerFunc) Write(b []byte) (int, error) {
 	f()
 	return len(b), nil
 }
 
-// TestGuardCloses checks that all steps share one guard, and that Close releases it,
-// however the steps ended.
+// TestGuardCloses checks that all steps of a runner share one guard, and that Close
+// ends the guard and releases its files, however the steps ended.
 func TestGuardCloses(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	open := func() int {
 		list, err := os.ReadDir("/proc/self/fd")
 		if err != nil {
@@ -293,21 +299,21 @@ func TestGuardCloses(t *testing.T) {
 		return len(list)
 	}
 	if w.run(t, w.process(":")); w.Close() != nil { // opens files that the Go runtime keeps open
-		t.Fatal("the guard does not close")
+		t.Fatal("Close failed, want nil")
 	}
 	before := open()
 	w.run(t, w.process(":"))
 	if _, err := w.Run(t.Context(), w.process("exit 3")); err == nil {
-		t.Error("a step that fails succeeds")
+		t.Error("failing step: error nil, want exit code 3")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	p := w.process(endlessScript)
-	p.Stdout = calls(cancel)
+	p.Stdout = writerFunc(cancel)
 	if _, err := w.Run(ctx, p); !errors.Is(err, context.Canceled) {
-		t.Errorf("a step that is canceled ends with %v", err)
+		t.Errorf("canceled step: error %v, want %v", err, context.Canceled)
 	}
 	if n := len(guards(t, os.Getpid())); n != 1 {
-		t.Errorf("there are %d guards, want 1", n)
+		t.Errorf("%d guards, want 1", n)
 	}
 	for range 2 {
 		if err := w.Close(); err != nil {
@@ -315,24 +321,25 @@ func TestGuardCloses(t *testing.T) {
 		}
 	}
 	if pids := guards(t, os.Getpid()); len(pids) > 0 {
-		t.Errorf("guards %v still run", pids)
+		t.Errorf("guards %v run after Close, want none", pids)
 	}
 	if n := open(); n != before {
-		t.Errorf("%d files are open, want %d", n, before)
+		t.Errorf("%d open files after Close, want %d", n, before)
 	}
 }
 
-// TestGuardHidden checks that steps have only their own files open.
+// TestGuardHidden checks that a step has no files open but its standard streams, in
+// particular not the socket to the guard.
 func TestGuardHidden(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	const script = "for f in /proc/self/fd/*; do test -e $f && echo $f; done; :"
 	if got, _ := w.run(t, w.process(script)); got != "/proc/self/fd/0\n/proc/self/fd/1\n/proc/self/fd/2\n" {
-		t.Errorf("a step has the files\n%s, want 0, 1 and 2", got)
+		t.Errorf("open files\n%s\nwant 0, 1 and 2", got)
 	}
 }
 
-// TestGuardEvents checks that the guard removes steps that have ended, receives new
-// ones, and has the remaining ones when the builder ends.
+// TestGuardEvents checks that guardEvents adds a step that the builder sends, removes a
+// step that has ended, and returns the remaining steps when the builder has ended.
 func TestGuardEvents(t *testing.T) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -357,7 +364,7 @@ func TestGuardEvents(t *testing.T) {
 		}
 		var open bool
 		if files, open = guardEvents(files); open != wantOpen || len(files) != 1+wantSteps {
-			t.Errorf("open %v and %d steps, want %v and %d", open, len(files)-1, wantOpen, wantSteps)
+			t.Errorf("guardEvents: open %v and %d steps, want %v and %d", open, len(files)-1, wantOpen, wantSteps)
 		}
 	}
 	next(true, 1)
@@ -366,7 +373,7 @@ func TestGuardEvents(t *testing.T) {
 	unix.Close(steps[0][1])
 	next(true, 1)
 	if _, err := unix.FcntlInt(uintptr(ended), unix.F_GETFD, 0); err != unix.EBADF {
-		t.Errorf("the file of a step that has ended is open: %v", err)
+		t.Errorf("pidfd of a step that has ended: error %v, want %v", err, unix.EBADF)
 	}
 	unix.Close(pair[1])
 	next(false, 1)

@@ -12,10 +12,11 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestPassedRoot checks that no layer is kept from a step that passes its root to a
-// process that outlives it. This process could change the layer after it was read.
+// TestPassedRoot checks that the upper directory of a step does not become a layer if
+// the step has passed a descriptor of its root to another process, which could change
+// the layer after it was read.
 func TestPassedRoot(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.probe(t, nil, "user") // installs /bin/probe
 	name := fmt.Sprintf("@slipway-test-%d-%d", os.Getpid(), os.Getppid())
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: name, Net: "unix"})
@@ -35,27 +36,27 @@ func TestPassedRoot(t *testing.T) {
 	out, n := w.run(t, p)
 	fds := <-passed
 	if out != "pass:"+name+" OK\n" || len(fds) != 1 {
-		t.Fatalf("the step printed %q and passed files %v", out, fds)
+		t.Fatalf("output %q, passed files %v, want OK and one file", out, fds)
 	}
 	f, err := unix.Openat(fds[0], "f", unix.O_WRONLY, 0)
 	if err != nil {
-		t.Fatalf("%v: this attempt is none", err)
+		t.Fatalf("open f through the passed root: %v (the test would check nothing)", err)
 	}
 	_, err = unix.Write(f, []byte("2"))
 	if err = errors.Join(err, unix.Close(f), unix.Close(fds[0])); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Lstat(w.layerDir(tree.Layer{Lower: w.root, Upper: n})); err == nil {
-		t.Error("what the other process could change is a layer")
+		t.Error("the upper directory has become a layer, although another process can change it")
 	}
-	// The layer of a step that passes nothing is kept.
+	// The upper directory of a step that passes nothing becomes a layer.
 	_, n = w.run(t, w.process("echo 3 > /f"))
 	if _, err := os.Lstat(w.layerDir(tree.Layer{Lower: w.root, Upper: n})); err != nil {
-		t.Errorf("the layer of a step that passes nothing: %v", err)
+		t.Errorf("layer of a step that passes nothing: error %v, want nil", err)
 	}
 }
 
-// receiveFiles returns the files of the first message.
+// receiveFiles accepts a connection and returns the descriptors in its first message.
 func receiveFiles(l *net.UnixListener) ([]int, error) {
 	conn, err := l.AcceptUnix()
 	if err != nil {

@@ -13,10 +13,11 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestThreadRoots checks that paths through the threads of an init process do not lead
-// out of a container, for the first process and for a process that joins.
+// TestThreadRoots checks that no path of a step leads out of the container through the
+// root of another thread of the init process, /proc/self/task/N/root. It tries the
+// first process of a container and a process that joins.
 func TestThreadRoots(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.probe(t, nil)
 	host := t.TempDir()
 	e := tree.Edit(w.root)
@@ -39,30 +40,30 @@ func TestThreadRoots(t *testing.T) {
 		for thread := 2; thread <= 5; thread++ {
 			_, err := w.Run(t.Context(), attempt(thread))
 			if err == nil {
-				t.Errorf("first process, %s, thread %d: it ran", name, thread)
+				t.Errorf("first process, %s, thread %d: error nil, want one", name, thread)
 			}
 			x, err := c.Start(attempt(w.lastPID(t, c) + thread))
 			if err == nil {
 				err = x.Wait()
 			}
 			if err == nil {
-				t.Errorf("joined process, %s, thread %d: it ran", name, thread)
+				t.Errorf("joined process, %s, thread %d: error nil, want one", name, thread)
 			}
 		}
 	}
 	if list, err := os.ReadDir(host); err != nil || len(list) != 2 {
-		t.Errorf("the directory of the host has %v, %v; want only passwd and probe", list, err)
+		t.Errorf("files on the host %v, error %v, want only passwd and probe", list, err)
 	}
 }
 
-// throughThread returns a path to a directory of the host through the root of a thread.
+// throughThread returns the path of a host directory through the root of a thread.
 func throughThread(thread int, host string) string {
 	return fmt.Sprintf("/proc/self/task/%d/root%s", thread, host)
 }
 
-// threadAttempts returns processes that try to reach a directory of the host, and a
-// program in it, through the root of a thread. They fail.
-func (w *world) threadAttempts(host string) map[string]func(thread int) *runner.Process {
+// threadAttempts returns processes that try to use a host directory, or a program in
+// it, through the root of a thread. They succeed only if the path leads to the host.
+func (w *fixture) threadAttempts(host string) map[string]func(thread int) *runner.Process {
 	return map[string]func(int) *runner.Process{
 		"working directory": func(thread int) *runner.Process {
 			p := w.process("exit 1")
@@ -87,8 +88,8 @@ func (w *world) threadAttempts(host string) map[string]func(thread int) *runner.
 	}
 }
 
-// lastPID returns the last PID assigned in a container.
-func (w *world) lastPID(t *testing.T, c runner.Container) (pid int) {
+// lastPID returns the PID that the kernel assigned last in a container.
+func (w *fixture) lastPID(t *testing.T, c runner.Container) (pid int) {
 	t.Helper()
 	var out strings.Builder
 	p := w.process("read a b c d pid < /proc/loadavg; echo $pid")
@@ -102,12 +103,12 @@ func (w *world) lastPID(t *testing.T, c runner.Container) (pid int) {
 	return pid
 }
 
-// TestContainerDirectory checks that a missing working directory is created for the first
-// process, and is an error for a process that joins.
+// TestContainerDirectory checks that a missing working directory is created for the
+// first process of a container, and is an error for a process that joins.
 //
 // Upstream: same as runc.
 func TestContainerDirectory(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	first := w.process(endlessScript)
 	first.Dir = "/first/d"
 	c := w.open(t, &first.Sandbox)
@@ -119,9 +120,9 @@ func TestContainerDirectory(t *testing.T) {
 		err = x.Wait()
 	}
 	if err == nil {
-		t.Error("a process that joins runs in a directory that did not exist")
+		t.Error("joined process with a missing working directory: error nil, want one")
 	}
 	if err := start(t, c, w.process("cd /first/d && ! cd /joined")).Wait(); err != nil {
-		t.Errorf("directories that were made: %v", err)
+		t.Errorf("check of /first/d and /joined: error %v, want that only the former exists", err)
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// with adds files to the root.
-func (w *world) with(t *testing.T, files map[string]string) {
+// addFiles adds files with these contents to the root.
+func (w *fixture) addFiles(t *testing.T, files map[string]string) {
 	t.Helper()
 	e := tree.Edit(w.root)
 	for name, data := range files {
@@ -33,13 +33,14 @@ func (w *world) with(t *testing.T, files map[string]string) {
 	w.root = e.Tree()
 }
 
-// TestKeep compares kept layers with the same layers written from trees.
+// TestKeep checks which upper directories become layers. Such a layer must equal the
+// layer that would be written from the trees.
 func TestKeep(t *testing.T) {
-	w := newWorld(t)
-	w.with(t, map[string]string{"old/a": "1", "old/b": "2", "old/sub/c": "3"})
+	w := newFixture(t)
+	w.addFiles(t, map[string]string{"old/a": "1", "old/b": "2", "old/sub/c": "3"})
 	for _, tc := range []struct {
 		script, dir string // the directory is created if it does not exist
-		kept        bool
+		isLayer     bool
 	}{
 		{"echo 1 > /new; echo 2 > /old/a", "/", true},
 		{"umask 0; > /empty; > /old/sub/more", "/", true},
@@ -51,11 +52,11 @@ func TestKeep(t *testing.T) {
 		p.Dir = tc.dir
 		_, n := w.run(t, p)
 		l := tree.Layer{Lower: w.root, Upper: n}
-		kept := w.read(t, w.layerDir(l))
-		if (kept != nil) != tc.kept {
-			t.Errorf("%s: kept %t, want %t", tc.script, kept != nil, tc.kept)
+		saved := w.readLayer(t, w.layerDir(l))
+		if (saved != nil) != tc.isLayer {
+			t.Errorf("%s: layer exists %t, want %t", tc.script, saved != nil, tc.isLayer)
 		}
-		if kept == nil {
+		if saved == nil {
 			continue
 		}
 		if err := os.RemoveAll(w.layerDir(l)); err != nil {
@@ -65,13 +66,14 @@ func TestKeep(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if written := w.read(t, dir); !kept.Same(written) {
-			t.Errorf("%s: what was kept is not what would be written:\n%s", tc.script, differences(written, kept))
+		if written := w.readLayer(t, dir); !saved.Same(written) {
+			t.Errorf("%s: paths that differ from the written layer, want none:\n%s", tc.script, diffPaths(written, saved))
 		}
 	}
 }
 
-// TestWritten checks that opaque directories are kept only if they hide nothing.
+// TestWritten checks when an upper directory fits its layer: an opaque directory must
+// not hide files of the base, and all files of the layer must exist.
 func TestWritten(t *testing.T) {
 	dir := func(entries ...tree.Entry) *tree.Node {
 		n, err := tree.NewDir(tree.Meta{Mode: 0o755}, entries)
@@ -84,26 +86,26 @@ func TestWritten(t *testing.T) {
 	old := dir(tree.Entry{Name: "d", Node: dir(tree.Entry{Name: "f", Node: file})})
 	upper := dir(tree.Entry{Name: "d", Node: dir(tree.Entry{Name: "g", Node: file})})
 	for _, tc := range []struct {
-		about     string
+		name      string
 		base, out *tree.Node
 		opaque    bool
 		want      bool
 	}{
 		{"a new directory", dir(), upper, true, true},
-		{"one that was made again", old, upper, true, false},
-		{"one with a new file", old, dir(tree.Entry{Name: "d", Node: dir(tree.Entry{Name: "f", Node: file}, tree.Entry{Name: "g", Node: file})}), false, true},
-		{"one with another file", dir(), dir(tree.Entry{Name: "d", Node: dir(tree.Entry{Name: "h", Node: file})}), false, false},
+		{"a replaced directory", old, upper, true, false},
+		{"a directory with a new file", old, dir(tree.Entry{Name: "d", Node: dir(tree.Entry{Name: "f", Node: file}, tree.Entry{Name: "g", Node: file})}), false, true},
+		{"a directory with another file", dir(), dir(tree.Entry{Name: "d", Node: dir(tree.Entry{Name: "h", Node: file})}), false, false},
 	} {
 		w := &upperDir{base: tc.base, out: tc.out, upper: upper, opaque: map[string]bool{"d": tc.opaque}}
 		if got := w.fits(upper, (&Runner{}).overlayOf(tc.base, tc.out), ""); got != tc.want {
-			t.Errorf("%s: %t, want %t", tc.about, got, tc.want)
+			t.Errorf("%s: fits %t, want %t", tc.name, got, tc.want)
 		}
 	}
 }
 
-// read reads a layer, or returns nil if it does not exist. The result includes overlay
-// attributes, which steps do not see.
-func (w *world) read(t *testing.T, dir string) *tree.Node {
+// readLayer returns the content of a layer's directory, or nil if it does not exist. A
+// directory that is marked as opaque has the attribute in its metadata.
+func (w *fixture) readLayer(t *testing.T, dir string) *tree.Node {
 	t.Helper()
 	if _, err := os.Stat(dir); err != nil {
 		return nil
@@ -120,7 +122,8 @@ func (w *world) read(t *testing.T, dir string) *tree.Node {
 	return n
 }
 
-func differences(a, b *tree.Node) string {
+// diffPaths returns the paths that differ between two trees, one per line.
+func diffPaths(a, b *tree.Node) string {
 	var list strings.Builder
 	_ = tree.Diff(a, b, func(c tree.Change) error {
 		list.WriteString("/" + c.Path + "\n")
@@ -129,10 +132,11 @@ func differences(a, b *tree.Node) string {
 	return list.String()
 }
 
-// TestRootTime checks that the directory of a mount is as old as its upper directory.
-// If it were newer, the time of the root would seem to have been set by a step.
+// TestRootTime checks that the directory of a mount has the same modification time as
+// its new upper directory. Otherwise the root would seem to have a time that a step has
+// set.
 func TestRootTime(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	for range 20 {
 		c, err := w.Runner.open(t.Context(), &w.process("").Sandbox)
 		if err != nil {
@@ -147,7 +151,7 @@ func TestRootTime(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !dir.ModTime().Equal(upper.ModTime()) {
-			t.Errorf("the upper directory is of %s, the one around it of %s", upper.ModTime(), dir.ModTime())
+			t.Errorf("modification times %s of the upper directory and %s of its parent, want the same", upper.ModTime(), dir.ModTime())
 		}
 		if err := c.Close(); err != nil {
 			t.Fatal(err)
@@ -155,11 +159,12 @@ func TestRootTime(t *testing.T) {
 	}
 }
 
-// TestKeepOpaque checks that the opaque mark of a new directory is removed, because
-// another lower tree may have entries there. Without user namespaces, an attribute that a
-// step can set is no such mark.
+// TestKeepOpaque checks that saveLayer removes the opaque mark of a new directory,
+// because another lower tree may have entries there. In a user namespace the mark is
+// another attribute, which a step can set as well; elsewhere that attribute has no
+// effect.
 func TestKeepOpaque(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	upper := filepath.Join(w.dir, "run", "upper")
 	made, steps := filepath.Join(upper, "made"), filepath.Join(upper, "steps")
 	mark := opaqueRoot
@@ -177,22 +182,22 @@ func TestKeepOpaque(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !c.opaque["made"] || c.opaque["steps"] != rootless(t) {
-		t.Fatalf("opaque directories: %v", c.opaque)
+		t.Fatalf("opaque directories %v, want made, and steps in a user namespace only", c.opaque)
 	}
 	if err := w.saveLayer(c); err != nil {
 		t.Fatal(err)
 	}
 	dir := w.layerDir(tree.Layer{Lower: c.base, Upper: c.out})
-	if n := w.read(t, dir); n == nil || len(n.Child("made").Meta().Xattrs) > 0 {
-		t.Error("the layer does not exist or is still marked")
+	if n := w.readLayer(t, dir); n == nil || len(n.Child("made").Meta().Xattrs) > 0 {
+		t.Error("the layer does not exist or is still marked as opaque")
 	}
 }
 
-// TestKeepReplaced checks that nothing outside is changed if directories of an upper
-// directory are replaced with links after it was read. A step can pass an open
+// TestKeepReplaced checks that saveLayer does not follow links by which directories of
+// the upper directory have been replaced since it was read. A step can pass an open
 // directory to a process that outlives it.
 func TestKeepReplaced(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	upper, outside := filepath.Join(w.dir, "run", "upper"), t.TempDir()
 	old := time.Unix(1e9, 0)
 	if err := errors.Join(
@@ -211,19 +216,19 @@ func TestKeepReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := w.saveLayer(c); err == nil {
-		t.Error("a directory that was replaced is kept")
+		t.Error("saveLayer accepts a replaced directory, want an error")
 	}
 	if _, err := os.Stat(filepath.Join(outside, "stub", "file")); err != nil {
 		t.Error(err)
 	}
 	if info, err := os.Stat(outside); err != nil || !info.ModTime().Equal(old) {
-		t.Errorf("the directory outside is %v, %v, want one of %v", info, err, old)
+		t.Errorf("directory outside: %v, error %v, want modification time %v", info, err, old)
 	}
 }
 
-// TestFewer checks that a tree of many layers needs few directories, and that one more
-// layer needs one more directory.
-func TestFewer(t *testing.T) {
+// TestMergeLayers checks that mergeLayers returns at most maxLowers layers that result
+// in the same tree, and that another layer does not change the merged one.
+func TestMergeLayers(t *testing.T) {
 	var layers []tree.Layer
 	n := tree.Empty()
 	for i := range 3*maxLowers + 10 {
@@ -235,17 +240,17 @@ func TestFewer(t *testing.T) {
 		n = e.Tree()
 		got := mergeLayers(layers)
 		if len(got) > maxLowers {
-			t.Fatalf("%d layers are %d directories", len(layers), len(got))
+			t.Fatalf("%d layers merged to %d, want at most %d", len(layers), len(got), maxLowers)
 		}
 		all := tree.Empty()
 		for _, l := range got {
 			all = tree.Apply(all, l.Lower, l.Upper)
 		}
 		if !all.Same(n) {
-			t.Fatalf("%d layers make another tree", len(layers))
+			t.Fatalf("%d merged layers result in another tree, want the same", len(layers))
 		}
 	}
 	if got, before := mergeLayers(layers), mergeLayers(layers[:len(layers)-1]); len(got) != len(before)+1 || !got[0].Upper.Same(before[0].Upper) {
-		t.Error("one more layer changes those below")
+		t.Error("another layer changes the merged one, want it unchanged")
 	}
 }

@@ -19,22 +19,22 @@ import (
 	"slipway/solver/tree"
 )
 
-// failure returns the error of a process that must not start.
-func (w *world) failure(t *testing.T, p *runner.Process) string {
+// startError returns the error of a process that must fail to start.
+func (w *fixture) startError(t *testing.T, p *runner.Process) string {
 	t.Helper()
 	_, err := w.Run(t.Context(), p)
 	var exit *runner.ExitError
 	if err == nil || errors.As(err, &exit) {
-		t.Fatalf("the process started: %v", err)
+		t.Fatalf("error %v, want that the process does not start", err)
 	}
 	return err.Error()
 }
 
-// TestDevicesOfCaches checks which devices a process can open after creating them in a
-// host directory, and in a file system mounted below it. Its control group decides.
-// Without a group it can open none.
+// TestDevicesOfCaches checks which devices a process can open that it has created in a
+// cache mount, or in a file system mounted below it. Its control group decides. If no
+// control group filters devices, it can open none.
 func TestDevicesOfCaches(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	cache := t.TempDir()
 	inner := filepath.Join(cache, "inner")
 	if err := os.Mkdir(inner, 0o755); err != nil {
@@ -55,7 +55,7 @@ func TestDevicesOfCaches(t *testing.T) {
 	}
 	if w.noDevices {
 		if got := run(false); strings.Contains(got, "made") {
-			t.Errorf("a process makes devices: %s", got)
+			t.Errorf("output %s, want that devices cannot be created", got)
 		}
 		return
 	}
@@ -66,12 +66,12 @@ func TestDevicesOfCaches(t *testing.T) {
 		slices.Sort(got) // a runtime does not preserve the order of two outputs
 		slices.Sort(all)
 		if !slices.Equal(got, all) {
-			t.Errorf("devices of a process with all privileges %v: %q, want %q", insecure, got, all)
+			t.Errorf("insecure %v: results %q, want %q", insecure, got, all)
 		}
 	}
 	check(false, "I/O error", "Operation not")
 	check(true, "I/O error", "No such")
-	if byRuntime() {
+	if usesRuntime() {
 		return
 	}
 	w.withoutGroups(t)
@@ -79,11 +79,11 @@ func TestDevicesOfCaches(t *testing.T) {
 	check(true, "I/O error", "No such")
 }
 
-// TestSystemDirectories checks that no process runs in a root in which the directory
-// for a system mount is a link or a file. Otherwise system files would not be hidden.
-// Nothing is created at an outside target of the link.
+// TestSystemDirectories checks that no process starts in a root in which /proc, /sys or
+// /dev is a link or a file. System files could not be hidden there. No mount point is
+// created at the target of the link.
 func TestSystemDirectories(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	outside := t.TempDir()
 	for name, kind := range map[string]string{"proc": "proc", "sys": "sysfs", "dev": "tmpfs"} {
 		for _, n := range []*tree.Node{
@@ -93,12 +93,12 @@ func TestSystemDirectories(t *testing.T) {
 			if err := errors.Join(e.Remove(name), e.Put(name, n)); err != nil {
 				t.Fatal(err)
 			}
-			other := world{w.Runner, e.Tree()}
+			other := fixture{w.Runner, e.Tree()}
 			for _, insecure := range []bool{false, true} {
 				p := other.process(":")
 				p.Insecure = insecure
 				want := "mount /" + name + `: filesystem "` + kind + `" must be mounted on ordinary directory (replace the link or file in the image)`
-				if got := other.failure(t, p); got != want {
+				if got := other.startError(t, p); got != want {
 					t.Errorf("error %q, want %q", got, want)
 				}
 			}
@@ -111,19 +111,19 @@ func TestSystemDirectories(t *testing.T) {
 	}
 	p := w.process(":")
 	p.Mounts = append(p.Mounts, runner.Mount{Kind: runner.MountDir, Target: "/dev", HostPath: cache})
-	got := w.failure(t, p)
-	if want := `mount /dev/pts: filesystem "devpts" must be mounted on ordinary directory`; !byRuntime() && !strings.Contains(got, want) {
-		t.Errorf("a link at /dev/pts: %s", got)
+	got := w.startError(t, p)
+	if want := `mount /dev/pts: filesystem "devpts" must be mounted on ordinary directory`; !usesRuntime() && !strings.Contains(got, want) {
+		t.Errorf("link at /dev/pts: error %s, want %s", got, want)
 	}
 	if left, err := os.ReadDir(outside); err != nil || len(left) > 0 {
-		t.Errorf("the directory outside has %v, %v, want nothing", left, err)
+		t.Errorf("files outside the root %v, error %v, want none", left, err)
 	}
 }
 
-// TestMountsInProc checks that a process cannot mount over system files in /proc, by
-// name or through a link, except for informational files. Mounts over /sys are allowed.
+// TestMountsInProc checks that a step cannot have mounts inside /proc, by name or
+// through a link, except over informational files. Mounts over /sys are allowed.
 func TestMountsInProc(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	cache := t.TempDir()
 	err := errors.Join(os.Symlink("/proc/sys", filepath.Join(cache, "sys")), os.Symlink("/proc", filepath.Join(cache, "proc")))
 	if err != nil {
@@ -138,52 +138,52 @@ func TestMountsInProc(t *testing.T) {
 		"/proc": "mount /proc: ", "/proc/sys": "mount /proc/sys: ", "/proc/new": "mount /proc/new: ", "/link": "mount /proc/irq: ",
 		"/c/sys": "mount /c/sys: ", "/c/proc": "mount /c/proc: ",
 	}
-	if byRuntime() { // a runtime ignores links in caches, or reports different errors
+	if usesRuntime() { // a runtime ignores links in caches, or reports different errors
 		delete(targets, "/c/sys")
 		delete(targets, "/c/proc")
 	}
 	for target, want := range targets {
 		p := w.process(":")
 		p.Mounts = append(p.Mounts, runner.Mount{Kind: runner.MountDir, Target: "/c", HostPath: cache}, runner.Mount{Kind: runner.MountTmpfs, Target: target})
-		if got := w.failure(t, p); got != want+"cannot be mounted because it is inside /proc" {
-			t.Errorf("a mount at %s: %s", target, got)
+		if got := w.startError(t, p); got != want+"cannot be mounted because it is inside /proc" {
+			t.Errorf("mount at %s: error %s, want that it is inside /proc", target, got)
 		}
 	}
 	p := w.process("read x < /proc/uptime; echo $x; echo /sys/*")
 	p.Mounts = append(p.Mounts, runner.Mount{Kind: runner.MountTmpfs, Target: "/sys"},
 		runner.Mount{Kind: runner.MountFile, Target: "/proc/uptime", Data: []byte("long\n"), Mode: 0o444})
-	if got, _ := w.run(t, p); got != "long\n/sys/*\n" && !(byRuntime() && got == "long\n/sys/fs\n") { // control groups
-		t.Errorf("mounts at /proc/uptime and /sys show %q", got)
+	if got, _ := w.run(t, p); got != "long\n/sys/*\n" && !(usesRuntime() && got == "long\n/sys/fs\n") { // control groups
+		t.Errorf("mounts at /proc/uptime and /sys: output %q, want the file and an empty directory", got)
 	}
 }
 
-// TestMountOverDev checks that a tmpfs at /dev gets the devices. A directory mounted
-// there is not modified, and neither is /dev of the image.
+// TestMountOverDev checks that a tmpfs mounted at /dev gets the standard devices, but a
+// directory mounted there does not. The root stays unchanged.
 func TestMountOverDev(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	p := w.process("echo x > /dev/null; echo /dev/*")
 	p.Mounts = append(p.Mounts, runner.Mount{Kind: runner.MountTmpfs, Target: "/dev"})
 	got, n := w.run(t, p)
 	if want := " /dev/fd /dev/full /dev/mqueue /dev/null /dev/ptmx /dev/pts "; !strings.Contains(" "+got, want) {
-		t.Errorf("a tmpfs at /dev shows %q, want %q in it", got, want)
+		t.Errorf("tmpfs at /dev: files %q, want %q among them", got, want)
 	}
 	if !n.Same(w.root) {
-		t.Errorf("the changes are %s", changedPaths(t, w.root, n))
+		t.Errorf("changes %s, want none", changedPaths(t, w.root, n))
 	}
-	if byRuntime() { // it rejects the directory
+	if usesRuntime() { // it rejects the directory
 		return
 	}
 	p = w.process("echo /dev/*")
 	p.Mounts = append(p.Mounts, runner.Mount{Kind: runner.MountDir, Target: "/dev", HostPath: t.TempDir()})
 	got, n = w.run(t, p)
 	if want := "/dev/mqueue /dev/pts /dev/shm\n"; got != want || !n.Same(w.root) {
-		t.Errorf("a directory at /dev shows %q, want %q; changes: %s", got, want, changedPaths(t, w.root, n))
+		t.Errorf("directory at /dev: files %q, changes %s, want %q and none", got, changedPaths(t, w.root, n), want)
 	}
 }
 
-// TestMountPointRace checks that mount points are only created in the root while
-// another build swaps a cache directory with a link to a host directory. This is the
-// class of CVE-2024-23651 and CVE-2021-30465.
+// TestMountPointRace checks that mount points are never created outside the root, even
+// while another build swaps a directory of a shared cache mount with a link to the
+// host. CVE-2024-23651 and CVE-2021-30465 were such races.
 func TestMountPointRace(t *testing.T) {
 	root, outside := t.TempDir(), t.TempDir()
 	dir, link := filepath.Join(root, "d"), filepath.Join(root, "l")
@@ -212,11 +212,11 @@ func TestMountPointRace(t *testing.T) {
 		}
 	}()
 	c := &config{Root: root, root: handle}
-	made := 0
+	count := 0
 	for i := range 1500 {
 		// A mount point that is swapped at the wrong moment is an error.
 		if f, err := c.target(fmt.Sprintf("/d/%d", i), i%2 == 0); err == nil {
-			made++
+			count++
 			f.Close()
 		}
 	}
@@ -226,17 +226,17 @@ func TestMountPointRace(t *testing.T) {
 	}
 	left, err := os.ReadDir(outside)
 	if err != nil || len(left) > 0 {
-		t.Errorf("%d mount points are outside of the root, %v", len(left), err)
+		t.Errorf("%d mount points outside the root, error %v, want none", len(left), err)
 	}
-	if made == 0 {
-		t.Error("no mount point was made")
+	if count == 0 {
+		t.Error("no mount point was created inside the root, want some")
 	}
 }
 
 // TestSecretsInMemory checks that no file of the host contains a secret while a process
-// uses it. A killed builder therefore leaves no secrets.
+// uses it, so that a killed builder leaves none on disk.
 func TestSecretsInMemory(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	const content = "a-secret-of-this-test"
 	p := w.process("read line")
 	p.Mounts = append(p.Mounts, runner.Mount{Kind: runner.MountFile, Target: "/run/secrets/s", Data: []byte(content), Mode: 0o400})
@@ -252,19 +252,19 @@ func TestSecretsInMemory(t *testing.T) {
 		files++
 		data, err := os.ReadFile(name)
 		if bytes.Contains(data, []byte(content)) {
-			t.Errorf("the secret is in %s", name)
+			t.Errorf("%s contains the secret", name)
 		}
 		return err
 	})
 	if err != nil || files == 0 {
-		t.Errorf("looked into %d files, %v", files, err)
+		t.Errorf("searched %d files, error %v, want at least one", files, err)
 	}
 }
 
-// TestStateNames checks that the path of the state directory may be long, and may
-// contain special characters of overlay options.
+// TestStateNames checks that the path of the state directory may be long and may
+// contain characters that separate mount options of overlays.
 func TestStateNames(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	for _, name := range []string{"a,b", `a\b`, "a:b", `a"b'c d`, strings.Repeat(strings.Repeat("x", 200)+"/", 18)} {
 		r, err := New(filepath.Join(t.TempDir(), name), w.store)
 		if err != nil {
@@ -273,7 +273,7 @@ func TestStateNames(t *testing.T) {
 		p := w.process("test -S /agent")
 		p.Mounts = append(p.Mounts, runner.Mount{Kind: runner.MountSocket, Target: "/agent"})
 		if _, err := r.Run(t.Context(), p); err != nil {
-			t.Errorf("a state directory %.20q: %v", name, err)
+			t.Errorf("state directory %.20q: error %v, want nil", name, err)
 		}
 		if err := r.Close(); err != nil {
 			t.Error(err)
@@ -281,8 +281,8 @@ func TestStateNames(t *testing.T) {
 	}
 }
 
-// TestHide checks that a failure to hide a path is an error, unless the path does not
-// exist.
+// TestHide checks that hide and protect ignore a path that does not exist, but return
+// every other error.
 func TestHide(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Symlink("loop", filepath.Join(dir, "loop")); err != nil {
@@ -296,29 +296,29 @@ func TestHide(t *testing.T) {
 	c := &config{Root: dir, root: root}
 	for name, f := range map[string]func(string) error{"hide": c.hide, "protect": c.protect} {
 		if err := f("missing"); err != nil {
-			t.Errorf("%s what does not exist: %v", name, err)
+			t.Errorf("%s a missing path: error %v, want nil", name, err)
 		}
 		if err := f("loop"); !errors.Is(err, unix.ELOOP) {
-			t.Errorf("%s what cannot be opened: %v, want %v", name, err, unix.ELOOP)
+			t.Errorf("%s a path that cannot be opened: error %v, want %v", name, err, unix.ELOOP)
 		}
 	}
 }
 
-// TestMasks checks that the files that mask system files cannot be changed, since they
-// may be host devices.
+// TestMasks checks that a step cannot change the mode of the files that mask system
+// files. They may be devices of the host.
 func TestMasks(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.install(t, "bin/chmod", "/usr/bin/chmod")
 	const script = "for f in /proc/keys /proc/timer_list /proc/interrupts; do test -e $f || continue; chmod 602 $f 2>/dev/null && echo changed $f; read x < $f && echo read $f; done; :"
 	if got, _ := w.run(t, w.process(script)); got != "" {
-		t.Errorf("a process says %q, want that it reads and changes nothing", got)
+		t.Errorf("output %q, want that nothing is read or changed", got)
 	}
 }
 
-// TestFlagsOfData checks that files written by the builder cannot be executed or opened
-// as devices, as with runc.
+// TestFlagsOfData checks that files written by the builder, such as /etc/hosts and
+// secrets, are mounted read-only, nodev, nosuid and noexec, as with runc.
 func TestFlagsOfData(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	questions := []string{"flags:/etc/hosts", "flags:/etc/resolv.conf", "flags:/run/secrets/s"}
 	want := fmt.Sprint(unix.ST_RDONLY | unix.ST_NODEV | unix.ST_NOSUID | unix.ST_NOEXEC)
 	got := w.probe(t, func(p *runner.Process) {
@@ -326,18 +326,18 @@ func TestFlagsOfData(t *testing.T) {
 	}, questions...)
 	for _, q := range questions {
 		if got[q] != want {
-			t.Errorf("%s = %s, want %s", q, got[q], want)
+			t.Errorf("%s: %s, want %s", q, got[q], want)
 		}
 	}
 }
 
-// TestVolatile checks that the root is an overlay that the kernel does not flush to
-// disk.
+// TestVolatile checks that the root is a volatile overlay, so that the kernel does not
+// flush it to disk when a step ends.
 func TestVolatile(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	const script = `while read -r from at kind options rest; do test "$at" = / && echo "$kind $options"; done < /proc/mounts; :`
 	got, _ := w.run(t, w.process(script))
 	if !w.Copies() && !regexp.MustCompile(`^overlay \S*\bvolatile\b`).MatchString(got) {
-		t.Errorf("the root of a process is %q, want a volatile overlay", got)
+		t.Errorf("type and options of the root %q, want a volatile overlay", got)
 	}
 }

@@ -9,13 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// asOldKernel makes this program and its children behave as on a kernel before Linux
-// 5.6.
-const asOldKernel = "SLIPWAY_TEST_OLD_KERNEL"
+// oldKernelVar is the environment variable that makes this program and its children
+// behave as on a kernel before Linux 5.6.
+const oldKernelVar = "SLIPWAY_TEST_OLD_KERNEL"
 
-// becomeOld blocks system calls that older kernels lack.
-func becomeOld() error {
-	if os.Getenv(asOldKernel) == "" {
+// emulateOldKernel makes the system calls openat2 and mount_setattr fail with ENOSYS in
+// this process, as on older kernels.
+func emulateOldKernel() error {
+	if os.Getenv(oldKernelVar) == "" {
 		return nil
 	}
 	const number = 0 // offset of the number of the call
@@ -34,14 +35,14 @@ func becomeOld() error {
 	return nil
 }
 
-// TestOldKernel runs tests of mounts again as on an older kernel. It needs root to
-// block system calls.
+// TestOldKernel runs the tests of mounts a second time as on an older kernel. This
+// requires root, because other users cannot install the seccomp filter.
 func TestOldKernel(t *testing.T) {
 	if rootless(t) {
 		return
 	}
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run", "^Test(DevicesOfCaches|Mounts|MountOverDev|MountDirSource|MountsInProc|Masks|System|SystemDirectories|FileMounts|HostDevices)$")
-	cmd.Env = append(os.Environ(), asOldKernel+"=1")
+	cmd.Env = append(os.Environ(), oldKernelVar+"=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}

@@ -15,12 +15,13 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestOwnProgram checks that a step that reaches the program that started it changes
-// neither its content nor its mode, even with all privileges (CVE-2019-5736).
+// TestOwnProgram checks that a step that opens /proc/self/exe of the init process
+// cannot change the content or the mode of the builder's program, even if it is
+// insecure (CVE-2019-5736).
 func TestOwnProgram(t *testing.T) {
 	for _, kind := range []string{"read-only", "sealed"} {
-		w := newWorld(t)
-		w.probe(t, nil) // installs what the program needs
+		w := newFixture(t)
+		w.probe(t, nil) // installs the libraries of the program
 		if kind == "sealed" {
 			var err error
 			if w.program.file, err = sealedProgram(); err != nil {
@@ -40,21 +41,21 @@ func TestOwnProgram(t *testing.T) {
 			got := w.probe(t, func(p *runner.Process) { p.Args[0], p.Insecure = "/self/probe", insecure },
 				"chmod:/proc/self/exe", "write:/proc/self/exe", "chmod:/proc/1/exe", "owner:/proc/1/exe", "read:/proc/self/exe")
 			if got["write:/proc/self/exe"] == "OK" || kind == "read-only" && (got["chmod:/proc/1/exe"] == "OK" || got["owner:/proc/1/exe"] == "OK") {
-				t.Errorf("%s program, all privileges %v: %v", kind, insecure, got)
+				t.Errorf("%s program, insecure %v: %v, want that no change succeeds", kind, insecure, got)
 			}
 			if got["read:/proc/self/exe"] == "" {
-				t.Errorf("%s program: a step did not run it", kind)
+				t.Errorf("%s program: the step did not execute it", kind)
 			}
 		}
 		if got := ownProgram(t); got != before {
-			t.Errorf("%s program: a step changed the one of the host: %+v, want %+v", kind, got, before)
+			t.Errorf("%s program: mode, size and ctime on the host %+v, want %+v", kind, got, before)
 		}
 		w.probe(t, nil, "user") // steps still start
 	}
 }
 
-// ownProgram returns properties of this program that would change with its content or
-// mode.
+// ownProgram returns the mode, size and ctime of this program's file. One of them
+// changes with every change of content or mode.
 func ownProgram(t *testing.T) [4]int64 {
 	t.Helper()
 	var st unix.Stat_t
@@ -64,8 +65,8 @@ func ownProgram(t *testing.T) [4]int64 {
 	return [4]int64{int64(st.Mode), st.Size, st.Ctim.Sec, st.Ctim.Nsec}
 }
 
-// TestProgramCopies checks that the copies of this program have its content and are
-// read-only.
+// TestProgramCopies checks that both kinds of files for init processes have the content
+// of this program and cannot be changed.
 func TestProgramCopies(t *testing.T) {
 	want, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
@@ -80,12 +81,12 @@ func TestProgramCopies(t *testing.T) {
 	} {
 		f, err := open()
 		if err != nil {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s program: error %v, want nil", name, err)
 			continue
 		}
 		got, err := io.ReadAll(f)
 		if err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%s: %d bytes, %v; want the %d of this program", name, len(got), err, len(want))
+			t.Errorf("%s program: %d bytes, error %v, want the %d bytes of this program", name, len(got), err, len(want))
 		}
 		w, err := os.OpenFile(fdPath(f), os.O_RDWR, 0)
 		if err == nil {
@@ -93,21 +94,22 @@ func TestProgramCopies(t *testing.T) {
 			w.Close()
 		}
 		if err == nil {
-			t.Errorf("%s: somebody wrote to it", name)
+			t.Errorf("%s program: writing succeeds, want an error", name)
 		}
 		if err := os.Truncate(fdPath(f), 1); err == nil {
-			t.Errorf("%s: somebody made it shorter", name)
+			t.Errorf("%s program: truncating succeeds, want an error", name)
 		}
 		if err := os.Chmod(fdPath(f), 0o600); err == nil {
-			t.Errorf("%s: somebody made it something that does not execute", name)
+			t.Errorf("%s program: removing the executable bit succeeds, want an error", name)
 		}
 		f.Close()
 	}
 }
 
-// TestProgramFails checks that no process starts without a copy of this program.
+// TestProgramFails checks that no process starts if the file for init processes cannot
+// be used.
 func TestProgramFails(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	closed, err := os.Open("/dev/null")
 	if err != nil {
 		t.Fatal(err)
@@ -115,13 +117,14 @@ func TestProgramFails(t *testing.T) {
 	closed.Close()
 	w.program.file = closed
 	if _, err := w.Run(t.Context(), w.process(":")); !errors.Is(err, os.ErrClosed) && err == nil {
-		t.Error("a process ran without its program")
+		t.Error("Run without a program: error nil, want one")
 	}
 	w.program.file = nil
 }
 
-// spy counts, until the end of its input, how often the program of another process is
-// neither the shell nor /bin/probe.
+// spy returns how often it sees, until the end of its input, a process whose program is
+// neither the shell nor /bin/probe. Such a process would be an init process that joins
+// the container.
 func spy() (count int) {
 	over := make(chan struct{})
 	go func() {
@@ -147,9 +150,9 @@ func spy() (count int) {
 }
 
 // TestJoiningIsHidden checks that processes of a container see neither the program nor
-// the files of a process that is about to join them.
+// the files of an init process that is joining the container.
 func TestJoiningIsHidden(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.probe(t, nil)
 	var out bytes.Buffer
 	first := w.process("")
@@ -168,6 +171,6 @@ func TestJoiningIsHidden(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := strings.TrimSpace(out.String()); got != "spy 0" {
-		t.Errorf("a process of the container says %q, want that it sees 0 programs", got)
+		t.Errorf("answer %q, want spy 0: no other program is visible", got)
 	}
 }

@@ -13,17 +13,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The ID of the user nobody, an ordinary user.
-const nobody = 65534
+// nobodyID is the user and group ID of the user nobody, as which root runs tests again.
+const nobodyID = 65534
 
-// asNobody is the environment variable of tests that root runs again as the user nobody.
-// It contains a directory with files for /etc.
-const asNobody = "SLIPWAY_TEST_AS_NOBODY"
+// nobodyVar is the environment variable that makes this program run as the user nobody.
+// Its value is a directory with files for /etc.
+const nobodyVar = "SLIPWAY_TEST_AS_NOBODY"
 
-// becomeNobody makes this process run as the user nobody. It mounts the files for
-// /etc, for example with subordinate IDs, in its own mount namespace.
+// becomeNobody makes this process run as the user nobody if nobodyVar is set. It mounts
+// files such as subuid over those in /etc, in its own mount namespace.
 func becomeNobody() error {
-	dir := os.Getenv(asNobody)
+	dir := os.Getenv(nobodyVar)
 	if dir == "" || os.Geteuid() != 0 || !initialIDs() {
 		return nil
 	}
@@ -35,12 +35,12 @@ func becomeNobody() error {
 			err = unix.Mount(file, "/etc/"+name, "", unix.MS_BIND, "")
 		}
 	}
-	return errors.Join(err, syscall.Setgroups(nil), syscall.Setgid(nobody), syscall.Setuid(nobody), syscall.Exec("/proc/self/exe", os.Args, os.Environ()))
+	return errors.Join(err, syscall.Setgroups(nil), syscall.Setgid(nobodyID), syscall.Setuid(nobodyID), syscall.Exec("/proc/self/exe", os.Args, os.Environ()))
 }
 
-// TestOrdinaryUser runs tests of this package again as a user other than root. First
-// only root exists in the user namespace, then other users as well. If the tests run as
-// such a user anyway, there is nothing to repeat.
+// TestOrdinaryUser runs tests of this package again as an ordinary user: first in a
+// user namespace that maps only root, then with subordinate IDs if newuidmap is
+// installed. If the tests already run as such a user, it does nothing.
 func TestOrdinaryUser(t *testing.T) {
 	if rootless(t) {
 		return
@@ -48,7 +48,7 @@ func TestOrdinaryUser(t *testing.T) {
 	dir := t.TempDir()
 	self := filepath.Join(dir, "tests", "tests")
 	temp := filepath.Join(dir, "temp")
-	err := errors.Join(os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o755), os.Mkdir(filepath.Dir(self), 0o755), copyFile("/proc/self/exe", self), os.Chown(self, nobody, nobody), os.Mkdir(temp, 0o700), os.Chown(temp, nobody, nobody))
+	err := errors.Join(os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o755), os.Mkdir(filepath.Dir(self), 0o755), copyFile("/proc/self/exe", self), os.Chown(self, nobodyID, nobodyID), os.Mkdir(temp, 0o700), os.Chown(temp, nobodyID, nobodyID))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestOrdinaryUser(t *testing.T) {
 	defer open.Close()
 	command := func(path, tests string) *exec.Cmd {
 		cmd := exec.CommandContext(t.Context(), self, "-test.run", "^Test("+tests+")$")
-		cmd.Dir, cmd.Env = temp, append(os.Environ(), "TMPDIR="+temp, "HOME="+temp, asNobody+"="+dir, "PATH="+path)
+		cmd.Dir, cmd.Env = temp, append(os.Environ(), "TMPDIR="+temp, "HOME="+temp, nobodyVar+"="+dir, "PATH="+path)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
 		cmd.ExtraFiles = []*os.File{open}
 		return cmd
@@ -76,7 +76,7 @@ func TestOrdinaryUser(t *testing.T) {
 		}
 	}
 	path := os.Getenv("PATH")
-	if byRuntime() {
+	if usesRuntime() {
 		again(path, "Privileges|Setuid|System|Container|ThreadRoots|Terminal|Mounts|Sockets|GuardCloses|NoLimits")
 		for _, name := range []string{"subuid", "subgid"} {
 			if err := os.WriteFile(filepath.Join(dir, name), []byte("nobody:500000:65536\n"), 0o644); err != nil {
@@ -84,12 +84,12 @@ func TestOrdinaryUser(t *testing.T) {
 			}
 		}
 		again(path, "Privileges|Setuid|Container|Mounts")
-		endsWithBuilder(t, func() *exec.Cmd { return command(path, "Endless") })
+		checkEndsWithBuilder(t, func() *exec.Cmd { return command(path, "Endless") })
 		return
 	}
 	again(path, "Privileges|Setuid|System.*|Ends|Container|ContainerDirectory|Terminal.*|StartFails|Session|LeakedDirectory|MadeOutside|ThreadRoots|OwnProgram|ProgramCopies|JoiningIsHidden|OpenFiles|FileMounts|Mount.*|Copies|State.*|Secrets.*|Whiteouts|Sockets|Devices.*|Guard.*|NoLimits")
-	endsWithBuilder(t, func() *exec.Cmd { return command(path, "Endless") })
-	// With subordinate IDs, but with programs for them that fail.
+	checkEndsWithBuilder(t, func() *exec.Cmd { return command(path, "Endless") })
+	// Test with subordinate IDs and failing newuidmap and newgidmap.
 	for _, name := range []string{"subuid", "subgid", "newuidmap", "newgidmap"} {
 		text := "nobody:500000:65536\n"
 		if strings.HasPrefix(name, "new") {
@@ -100,18 +100,18 @@ func TestOrdinaryUser(t *testing.T) {
 		}
 	}
 	again(dir+":"+path, "Mounts")
-	// With other users, if the programs are installed.
+	// Test with other users, if the real programs are installed.
 	if _, err := exec.LookPath("newuidmap"); err != nil {
 		return
 	}
 	again(path, "Privileges|Setuid|Session|LeakedDirectory|MadeOutside|ThreadRoots|OwnProgram|ProgramCopies|JoiningIsHidden|Container|Terminal.*|OpenFiles|FileMounts|Mounts|Sockets|Devices.*|Guard.*")
-	endsWithBuilder(t, func() *exec.Cmd { return command(path, "Endless") })
+	checkEndsWithBuilder(t, func() *exec.Cmd { return command(path, "Endless") })
 }
 
-// TestOpenFiles checks that files opened before this program was started remain open,
-// under the same numbers, after it has become root of a user namespace.
+// TestOpenFiles checks that Enter leaves inherited files open under their numbers, so
+// that a user may pass /dev/fd/3.
 func TestOpenFiles(t *testing.T) {
-	if os.Getenv(asNobody) == "" {
+	if os.Getenv(nobodyVar) == "" {
 		return // TestOrdinaryUser runs it
 	}
 	opened, err := os.Stat("/dev/fd/3")
@@ -119,10 +119,11 @@ func TestOpenFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	if self, err := os.Stat("/proc/self/exe"); err != nil || !os.SameFile(opened, self) {
-		t.Errorf("file 3 is %+v, %v, want %+v", opened, err, self)
+		t.Errorf("file 3: %+v, error %v, want %+v", opened, err, self)
 	}
 }
 
+// copyFile copies the content of a file to an executable file.
 func copyFile(from, to string) error {
 	src, err := os.Open(from)
 	if err != nil {

@@ -20,31 +20,35 @@ import (
 	"slipway/solver/tree"
 )
 
+// TestMain runs this program in its various roles: as processes of steps, as
+// /bin/probe, and as the tests themselves, which may run as another user or as on an
+// older kernel.
 func TestMain(m *testing.M) {
 	Main()
 	probeMain()
-	if err := errors.Join(becomeNobody(), Enter(), becomeOld()); err != nil {
+	if err := errors.Join(becomeNobody(), Enter(), emulateOldKernel()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }
 
-// world is a runner and a root file system with a shell.
-type world struct {
+// fixture is a runner with the tree of a root file system that contains a shell.
+type fixture struct {
 	*Runner
 	root *tree.Node
 }
 
-// asRuntime is the environment variable with the OCI runtime for the processes of
-// tests.
-const asRuntime = "SLIPWAY_TEST_RUNTIME"
+// runtimeVar is the environment variable with the path of the OCI runtime that starts
+// the processes of tests.
+const runtimeVar = "SLIPWAY_TEST_RUNTIME"
 
-// byRuntime reports whether a runtime runs the processes of tests.
-func byRuntime() bool { return os.Getenv(asRuntime) != "" }
+// usesRuntime reports whether an OCI runtime starts the processes of tests.
+func usesRuntime() bool { return os.Getenv(runtimeVar) != "" }
 
-// newWorld returns a root with the host's shell and its libraries.
-func newWorld(t *testing.T) *world {
+// newFixture returns a runner and a root with the host's shell, its libraries and
+// /etc/passwd. The runner is closed when the test ends.
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	if err := Available(t.Context()); err != nil {
 		t.Fatalf("this test needs namespaces: %v", err)
@@ -54,7 +58,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	r, err := New(t.TempDir(), s)
-	if name := os.Getenv(asRuntime); name != "" && err == nil {
+	if name := os.Getenv(runtimeVar); name != "" && err == nil {
 		r, err = NewOCI(t.TempDir(), s, oci.Runtime(name))
 	}
 	if err != nil {
@@ -65,7 +69,7 @@ func newWorld(t *testing.T) *world {
 			t.Error(err)
 		}
 	})
-	w := &world{r, tree.Empty()}
+	w := &fixture{r, tree.Empty()}
 	e := tree.Edit(nil)
 	for _, name := range []string{"proc", "dev", "sys"} {
 		if _, err := e.MkdirAll(name, tree.Meta{Mode: 0o755}); err != nil {
@@ -78,8 +82,8 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// write adds a file to the root.
-func (w *world) write(t *testing.T, name string, mode uint32, data []byte) {
+// write adds a file with this path and mode to the root.
+func (w *fixture) write(t *testing.T, name string, mode uint32, data []byte) {
 	t.Helper()
 	b, err := w.store.PutBytes(data)
 	if err != nil {
@@ -95,15 +99,15 @@ func (w *world) write(t *testing.T, name string, mode uint32, data []byte) {
 	w.root = e.Tree()
 }
 
-// TestUser checks that numeric IDs and root need no user database, and that the home
-// directory of the first user with the ID is used.
+// TestUser checks which IDs and home directory a process gets for each form of its
+// user, with and without user databases in the image.
 func TestUser(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.write(t, "etc/passwd", 0o644, []byte("root:x:0:0::/root:/bin/sh\nme:x:12:34::/home/me:/bin/sh\nother:x:12:35::/home/other:/bin/sh\n"))
 	w.write(t, "etc/group", 0o644, []byte("root:x:0:\nusers:x:100:me\nmore:x:101:me\n"))
 	for _, tc := range []struct {
 		name, want string // the IDs, or the error
-		none       bool   // the image has no user database
+		empty      bool   // the image has no user database
 	}{
 		{"", "{0 0 [0] /root}", false},
 		{"", "{0 0 [0] /}", true},
@@ -121,7 +125,7 @@ func TestUser(t *testing.T) {
 		{"nobody", `user "nobody": unable to find user nobody: no matching entries in passwd file`, false},
 	} {
 		root := w.root
-		if tc.none {
+		if tc.empty {
 			root = tree.Empty()
 		}
 		id, err := (&Runner{store: w.store}).user(root, tc.name)
@@ -130,13 +134,14 @@ func TestUser(t *testing.T) {
 			got = err.Error()
 		}
 		if got != tc.want {
-			t.Errorf("user %q: %s, want %s", tc.name, got, tc.want)
+			t.Errorf("user %q, empty root %v: %s, want %s", tc.name, tc.empty, got, tc.want)
 		}
 	}
 }
 
-// install adds a program of the host to the root, with its libraries.
-func (w *world) install(t *testing.T, name, from string) {
+// install adds a program of the host and its libraries to the root. name is its path
+// there.
+func (w *fixture) install(t *testing.T, name, from string) {
 	t.Helper()
 	files := map[string]string{name: from}
 	out, _ := exec.Command("ldd", from).Output() // fails for a static program
@@ -154,15 +159,17 @@ func (w *world) install(t *testing.T, name, from string) {
 	}
 }
 
-func (w *world) process(script string) *runner.Process {
+// process returns a process that runs a shell script in the root.
+func (w *fixture) process(script string) *runner.Process {
 	return &runner.Process{
 		Args: []string{"/bin/sh", "-c", script}, Dir: "/", Env: []string{"PATH=/bin"},
 		Sandbox: runner.Sandbox{Mounts: []runner.Mount{{Kind: runner.MountTree, Target: "/", Tree: w.root, Layers: []tree.Layer{{Lower: tree.Empty(), Upper: w.root}}, Output: true}}},
 	}
 }
 
-// run runs a process and returns its output and its root afterwards.
-func (w *world) run(t *testing.T, p *runner.Process) (string, *tree.Node) {
+// run runs a process and returns its output and the root after it. If the process
+// fails, the test ends.
+func (w *fixture) run(t *testing.T, p *runner.Process) (string, *tree.Node) {
 	t.Helper()
 	var out bytes.Buffer
 	p.Stdout, p.Stderr = &out, &out
@@ -173,8 +180,10 @@ func (w *world) run(t *testing.T, p *runner.Process) (string, *tree.Node) {
 	return out.String(), trees[0]
 }
 
+// TestChanges checks that the result contains the files that a process wrote, but no
+// system files and no /etc/hosts. Without changes the result is the same tree.
 func TestChanges(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	_, n := w.run(t, w.process("echo new > /file; echo x > /etc/passwd; umask 0; echo y > /etc/z"))
 	changes := map[string]bool{}
 	if err := tree.Diff(w.root, n, func(c tree.Change) error { changes[c.Path] = true; return nil }); err != nil {
@@ -182,22 +191,22 @@ func TestChanges(t *testing.T) {
 	}
 	for _, name := range []string{"file", "etc/passwd", "etc/z"} {
 		if !changes[name] {
-			t.Errorf("%s did not change", name)
+			t.Errorf("the result does not contain the change of %s", name)
 		}
 	}
 	for name := range changes {
 		if strings.HasPrefix(name, "bin") || strings.HasPrefix(name, "dev") || strings.HasPrefix(name, "proc") || strings.HasPrefix(name, "sys") || name == "etc/hosts" {
-			t.Errorf("%s is part of the result", name)
+			t.Errorf("the result contains a change of %s, want none", name)
 		}
 	}
 	// A process without changes leaves the tree unchanged.
 	if _, n = w.run(t, w.process(":")); !n.Same(w.root) {
-		t.Error("a process that changes nothing changed the tree")
+		t.Error("a process without changes returns a different tree, want the same")
 	}
 }
 
-// without returns a tree without the named files.
-func without(t *testing.T, n *tree.Node, names ...string) *tree.Node {
+// removeFiles returns a copy of a tree without the named files.
+func removeFiles(t *testing.T, n *tree.Node, names ...string) *tree.Node {
 	t.Helper()
 	e := tree.Edit(n)
 	for _, name := range names {
@@ -208,7 +217,7 @@ func without(t *testing.T, n *tree.Node, names ...string) *tree.Node {
 	return e.Tree()
 }
 
-// changedPaths returns the paths that differ between two trees.
+// changedPaths returns the paths that differ between two trees, separated by spaces.
 func changedPaths(t *testing.T, a, b *tree.Node) string {
 	t.Helper()
 	var list []string
@@ -218,11 +227,11 @@ func changedPaths(t *testing.T, a, b *tree.Node) string {
 	return strings.Join(list, " ")
 }
 
-// TestSystemDirs checks that every process leaves /proc, /dev and /sys. If there is a
-// mount below one of them, the directory is removed with its mount points.
+// TestSystemDirs checks that every result contains /proc, /dev and /sys. A directory
+// that contains a mount point is removed with it.
 func TestSystemDirs(t *testing.T) {
-	w := newWorld(t)
-	w.root = without(t, w.root, "proc", "dev", "sys")
+	w := newFixture(t)
+	w.root = removeFiles(t, w.root, "proc", "dev", "sys")
 	shm := runner.Mount{Kind: runner.MountTmpfs, Target: "/dev/shm"}
 	deep := runner.Mount{Kind: runner.MountTmpfs, Target: "/made/for/it"}
 	for _, tc := range []struct {
@@ -239,7 +248,7 @@ func TestSystemDirs(t *testing.T) {
 		p.Mounts, p.KeepMountParents = append(p.Mounts, tc.mounts...), tc.keep
 		_, n := w.run(t, p)
 		if got := changedPaths(t, w.root, n); got != tc.want {
-			t.Errorf("with %v the changes are %s, want %s", tc.mounts, got, tc.want)
+			t.Errorf("mounts %v, KeepMountParents %v: changes %s, want %s", tc.mounts, tc.keep, got, tc.want)
 		}
 		for _, e := range n.Entries() {
 			if m := e.Node.Meta(); m.Mode != 0o755 || m.UID != 0 || m.GID != 0 {
@@ -250,14 +259,14 @@ func TestSystemDirs(t *testing.T) {
 	p := w.process(":")
 	p.Mounts[0].ReadOnly = true
 	if _, n := w.run(t, p); !n.Same(w.root) {
-		t.Error("a process with a read-only root changed it")
+		t.Error("a read-only root changed, want the same tree")
 	}
 }
 
-// TestSockets checks that the next process sees a socket that a process leaves, and can
-// remove it.
+// TestSockets checks that the next process sees a socket file that a process created,
+// and can remove it. This also holds if the layers are written again.
 func TestSockets(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.probe(t, nil)
 	base, layers := w.root, []tree.Layer{{Lower: tree.Empty(), Upper: w.root}}
 	run := func(question string) string {
@@ -269,12 +278,12 @@ func TestSockets(t *testing.T) {
 		_, answer, _ := strings.Cut(strings.TrimSpace(out), " ")
 		return answer
 	}
-	for _, again := range []bool{false, true} {
+	for _, again := range []bool{false, true} { // whether the layer is written again
 		for _, remove := range []string{"remove:/s/sock", "empty:/s"} {
 			if got := run("listen:/s/sock"); got != "OK" {
 				t.Fatal(got)
 			}
-			if again { // layers as another builder finds them
+			if again { // as if another builder had to write the layer
 				if err := os.RemoveAll(w.layerDir(layers[len(layers)-1])); err != nil {
 					t.Fatal(err)
 				}
@@ -283,7 +292,7 @@ func TestSockets(t *testing.T) {
 				t.Errorf("after listening on a socket: %s, want [sock]", got)
 			}
 			if got := run(remove); got != "OK" {
-				t.Errorf("%s: %s", remove, got)
+				t.Errorf("%s: %s, want OK", remove, got)
 			}
 			if got := run("list:/s"); got != "[]" {
 				t.Errorf("after %s: %s, want no socket", remove, got)
@@ -292,51 +301,55 @@ func TestSockets(t *testing.T) {
 	}
 }
 
+// TestIdentity checks the user and group, home directory, capabilities and seccomp mode
+// of processes, as root and as another user.
 func TestIdentity(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	p := w.process("read line < /proc/self/status; echo $HOME; while read key value rest; do case $key in Uid:|Gid:|CapEff:|CapBnd:|NoNewPrivs:|Seccomp:) echo $key $value;; esac; done < /proc/self/status")
 	out, _ := w.run(t, p)
 	for _, want := range []string{"Uid: 0", "Gid: 0", "CapBnd: 00000000a80425fb", "CapEff: 00000000a80425fb", "NoNewPrivs: 0", "Seccomp: 2", "/root"} {
 		if !strings.Contains(out, want) {
-			t.Errorf("there is no %s in\n%s", want, out)
+			t.Errorf("root: status\n%swant %s", out, want)
 		}
 	}
 	p.User = "me"
 	if hasOneUser() {
-		if _, err := w.Run(t.Context(), p); err == nil || !strings.Contains(err.Error(), "root is the only user here") {
-			t.Errorf("another user: %v", err)
+		if _, err := w.Run(t.Context(), p); err == nil || !strings.Contains(err.Error(), "the user namespace has no user but root") {
+			t.Errorf("user me: error %v, want that no user but root exists", err)
 		}
 		return
 	}
 	out, _ = w.run(t, p)
 	for _, want := range []string{"Uid: 12", "Gid: 34", "CapEff: 0000000000000000", "/home/me"} {
 		if !strings.Contains(out, want) {
-			t.Errorf("there is no %s in\n%s", want, out)
+			t.Errorf("user me: status\n%swant %s", out, want)
 		}
 	}
 	p.User = "nobody-here"
 	if _, err := w.Run(t.Context(), p); err == nil || !strings.Contains(err.Error(), `user "nobody-here"`) {
-		t.Errorf("an unknown user: %v", err)
+		t.Errorf("unknown user: error %v, want one that names the user", err)
 	}
 }
 
-// TestEnvironment checks that the last value of a variable is used, for all kinds of
-// lookups.
+// TestEnvironment checks that only the last value of a duplicate variable counts: for
+// the program, for the lookup in PATH, and for HOME.
 func TestEnvironment(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	got := w.probe(t, func(p *runner.Process) {
 		p.Env = []string{"A=first", "PATH=/nowhere", "HOME=/h", "A=", "PATH=/bin", "B=b=c"}
 		p.Args[0] = "probe"
 	}, "variable:A", "variable:B", "variable:PATH", "variable:HOME")
 	for question, want := range map[string]string{"variable:A": "", "variable:B": "b=c", "variable:PATH": "/bin", "variable:HOME": "/h"} {
 		if got[question] != want {
-			t.Errorf("%s is %q, want %q", question, got[question], want)
+			t.Errorf("%s: %q, want %q", question, got[question], want)
 		}
 	}
 }
 
+// TestMounts checks that a process reads and writes mounts of each kind as configured,
+// and that only mounts with Output return changes.
 func TestMounts(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	sub := tree.Edit(nil)
 	if _, err := sub.MkdirAll("a/b", tree.Meta{Mode: 0o755}); err != nil {
 		t.Fatal(err)
@@ -358,23 +371,23 @@ func TestMounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := out.String(); got != "secret\nrefused\nthere\n" {
-		t.Errorf("printed %q", got)
+		t.Errorf("output %q, want the secret, refused and there", got)
 	}
 	if _, err := os.Stat(filepath.Join(cache, "kept")); err != nil {
 		t.Error(err)
 	}
 	if !trees[0].Same(w.root) {
-		t.Error("what was mounted is part of the root")
+		t.Error("the root contains mounted files, want it unchanged")
 	}
 	if trees[5].Get("yes") == nil || trees[5].Get("a/b") == nil {
-		t.Error("what was written to a mount is not there")
+		t.Error("the tree of /rw lacks yes or a/b, want both")
 	}
 }
 
-// TestMountDirSource checks that a process sees the file or directory of a host
-// directory that the mount selects. Links do not lead out of the directory.
+// TestMountDirSource checks that a mount shows only its source in a host directory,
+// whether that is a file or a directory. Links do not lead out of the host directory.
 func TestMountDirSource(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	cache := t.TempDir()
 	if err := errors.Join(
 		os.WriteFile(filepath.Join(cache, "file"), []byte("f\n"), 0o600),
@@ -394,30 +407,30 @@ func TestMountDirSource(t *testing.T) {
 	}
 	for name, want := range map[string]string{"file": "f\nmore\n", "dir/kept": "x\n"} {
 		if got, err := os.ReadFile(filepath.Join(cache, name)); err != nil || string(got) != want {
-			t.Errorf("%s has %q, %v, want %q", name, got, err, want)
+			t.Errorf("%s: content %q, error %v, want %q", name, got, err, want)
 		}
 	}
 	for _, source := range []string{"none", "out"} {
 		p.Mounts[1].Source = source
 		var missing *runner.SourceError
 		if _, err := w.Run(t.Context(), p); !errors.As(err, &missing) {
-			t.Errorf("source %s: error %v, want that it does not exist", source, err)
+			t.Errorf("source %s: error %v, want a SourceError", source, err)
 		}
 	}
 }
 
-// TestCopiedUp checks that hard links behave as in an overlay. A file that a step opens
-// for writing is no longer a link of its other names. A file that a step links is a
-// link of the new name only.
+// TestCopiedUp checks that files that an overlay copies up lose their hard links in the
+// result, as on disk. A file that a step opens for writing is no longer a link of its
+// other names. A file that a step links is a link of the new name only.
 func TestCopiedUp(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.install(t, "bin/ln", "/usr/bin/ln")
 	w.write(t, "a", 0o644, []byte("a"))
 	w.write(t, "c", 0o644, []byte("c"))
 	p := w.process("ln a b; ln c d")
 	_, linked := w.run(t, p)
 	if inode := linked.Get("a").Inode(); inode == "" || linked.Get("b").Inode() != inode {
-		t.Fatalf("a and b are no hard links: %q, %q", inode, linked.Get("b").Inode())
+		t.Fatalf("inodes of the hard links a %q and b %q, want the same", inode, linked.Get("b").Inode())
 	}
 	p = w.process("true >> a; ln c e")
 	p.Mounts[0].Tree = linked
@@ -425,18 +438,19 @@ func TestCopiedUp(t *testing.T) {
 	_, n := w.run(t, p)
 	inode := func(name string) string { return n.Get(name).Inode() }
 	if inode("a") == inode("b") || inode("c") != inode("e") || inode("c") == inode("d") {
-		t.Errorf("the inodes are a %q, b %q, c %q, d %q, e %q", inode("a"), inode("b"), inode("c"), inode("d"), inode("e"))
+		t.Errorf("inodes a %q, b %q, c %q, d %q, e %q, want only c and e equal", inode("a"), inode("b"), inode("c"), inode("d"), inode("e"))
 	}
 	changed := ""
 	if err := tree.Diff(linked, n, func(c tree.Change) error { changed += c.Path + " "; return nil }); err != nil || changed != "e " {
-		t.Errorf("%q changed, %v, want e", changed, err)
+		t.Errorf("changes %q, error %v, want e", changed, err)
 	}
 }
 
-// TestMountParentTime checks the time of a directory in which only mount points came
-// and went. It keeps its time, or the time that a process set.
+// TestMountParentTime checks the modification time of a directory in which only a mount
+// point was created and removed. It is the time before the step, or the time that the
+// step set.
 func TestMountParentTime(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.install(t, "bin/touch", "/usr/bin/touch")
 	w.write(t, "kept/f", 0o644, nil)
 	w.write(t, "set/f", 0o644, nil)
@@ -447,15 +461,15 @@ func TestMountParentTime(t *testing.T) {
 	_, n := w.run(t, p)
 	for name, want := range map[string]time.Time{"kept": w.root.Get("kept").Meta().ModTime, "set": time.Unix(5, 0)} {
 		if got := n.Get(name).Meta().ModTime; !got.Equal(want) {
-			t.Errorf("%s is of %v, want %v", name, got, want)
+			t.Errorf("modification time of %s: %v, want %v", name, got, want)
 		}
 	}
 }
 
-// TestRootMode checks that a writable root has mode 0755 and that a read-only root
-// keeps the mode of its tree. A tmpfs has the mode of the directory at its mount point.
+// TestRootMode checks that a writable root has mode 0755, that a read-only root has the
+// mode of its tree, and that a tmpfs has the mode of the directory at its mount point.
 func TestRootMode(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.install(t, "bin/stat", "/usr/bin/stat")
 	m := w.root.Meta()
 	m.Mode = 0o2751
@@ -476,70 +490,74 @@ func TestRootMode(t *testing.T) {
 	p.Mounts[0].Tree, p.Mounts[0].Layers = w.root, layers
 	out, n := w.run(t, p)
 	if out != "755\n2751\n755\n750\n1777\n" || n.Meta().Mode != 0o755 {
-		t.Errorf("the roots have modes %q, and %o after the process", out, n.Meta().Mode)
+		t.Errorf("modes %q and %o in the result, want 755, 2751, 755, 750, 1777 and 755", out, n.Meta().Mode)
 	}
 }
 
+// TestNetworkAndHosts checks the network devices, /etc/hosts and /etc/resolv.conf of
+// processes in each network mode.
 func TestNetworkAndHosts(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	p := w.process("while read line; do echo $line; done < /etc/hosts; for d in /sys/class/net/*; do echo $d; done")
 	p.Network, p.Hosts, p.Hostname = runner.NetworkNone, []runner.Host{{Name: "db", IP: "10.0.0.1"}}, "here"
 	out, _ := w.run(t, p)
 	for _, want := range []string{"10.0.0.1 db", "localhost here", "/sys/class/net/lo"} {
 		if !strings.Contains(out, want) {
-			t.Errorf("there is no %q in\n%s", want, out)
+			t.Errorf("hosts and network devices\n%swant %q among them", out, want)
 		}
 	}
 	if strings.Contains(out, "eth0") {
-		t.Errorf("the host's network is there:\n%s", out)
+		t.Errorf("without network, the devices include the host's:\n%s", out)
 	}
-	// The step gets the host's name servers all the same, because it may copy the file.
+	// The step sees the host's name servers nevertheless, because it may copy the file.
 	const servers = "read:/etc/resolv.conf"
 	got := w.probe(t, func(p *runner.Process) { p.Network = runner.NetworkNone }, servers)[servers]
 	if want := fmt.Sprint(answer(servers)); got != want {
 		t.Errorf("without network, /etc/resolv.conf has %s bytes, want %s", got, want)
 	}
-	// The others use the network of the host and its name servers.
+	// In the other modes, steps use the network of the host and its name servers.
 	host := fmt.Sprint(answer("list:/sys/class/net"), answer("read:/etc/resolv.conf"))
 	for _, network := range []runner.Network{runner.NetworkDefault, runner.NetworkHost} {
 		got := w.probe(t, func(p *runner.Process) { p.Network = network }, "list:/sys/class/net", "read:/etc/resolv.conf")
 		if text := got["list:/sys/class/net"] + got["read:/etc/resolv.conf"]; strings.ReplaceAll(host, " ", "") != strings.ReplaceAll(text, " ", "") {
-			t.Errorf("network %d shows %s, the host %s", network, text, host)
+			t.Errorf("network mode %d: devices and name servers %s, want the host's %s", network, text, host)
 		}
 	}
 }
 
+// TestFailures checks the errors for processes that exit with a code, are killed, do
+// not exist or are canceled. No temporary files remain.
 func TestFailures(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	for range 5 { // ending immediately is not a failure
 		w.run(t, w.process(":"))
 	}
 	var exit *runner.ExitError
 	if _, err := w.Run(t.Context(), w.process("echo x > /left; exit 3")); !errors.As(err, &exit) || exit.Code != 3 || exit.Trees[0].Get("left") == nil {
-		t.Errorf("error %v, or what the process left is not there", err)
+		t.Errorf("failed process: error %v, want exit code 3 with the tree that contains left", err)
 	}
 	if _, err := w.Run(t.Context(), w.process("kill -9 $$; kill -15 $$; :")); err != nil && !errors.As(err, &exit) {
-		t.Errorf("error %v", err)
+		t.Errorf("process that kills itself: error %v, want an ExitError", err)
 	}
 	p := w.process("")
 	p.Args = []string{"nothing-like-it"}
 	if _, err := w.Run(t.Context(), p); err == nil || !strings.Contains(err.Error(), `"nothing-like-it": executable file not found in $PATH`) {
-		t.Errorf("error %v", err)
+		t.Errorf("unknown program: error %v, want that it is not found", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	if _, err := w.Run(ctx, w.process("while :; do :; done")); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("error %v", err)
+		t.Errorf("canceled process: error %v, want %v", err, context.DeadlineExceeded)
 	}
 	left, err := os.ReadDir(filepath.Join(w.dir, "run"))
 	if err != nil || len(left) > 0 {
-		t.Errorf("%d directories are left, %v", len(left), err)
+		t.Errorf("%d directories remain, error %v, want none", len(left), err)
 	}
 }
 
-// TestWhiteouts checks that the next process does not see a removed file.
+// TestWhiteouts checks that a process does not see a file that a layer removes.
 func TestWhiteouts(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	e := tree.Edit(w.root)
 	if _, err := e.MkdirAll("a/b/c", tree.Meta{Mode: 0o755}); err != nil {
 		t.Fatal(err)
@@ -553,15 +571,16 @@ func TestWhiteouts(t *testing.T) {
 	p.Mounts[0].Tree = gone.Tree()
 	p.Mounts[0].Layers = []tree.Layer{{Lower: tree.Empty(), Upper: base}, {Lower: base, Upper: gone.Tree()}}
 	if out, _ := w.run(t, p); out != "gone\n" {
-		t.Errorf("printed %q", out)
+		t.Errorf("output %q, want gone", out)
 	}
 }
 
-// TestDevicesOfImages checks images with devices in a user namespace, where devices
-// cannot be created. Processes see neither the devices nor the files that they
-// replaced, but the devices remain in the result.
+// TestDevicesOfImages checks that processes see the devices of an image, and that the
+// result contains them. In a user namespace devices cannot be created, so processes see
+// neither the devices nor the files that they replace. They remain in the result even
+// then.
 func TestDevicesOfImages(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.write(t, "d/replaced", 0o644, []byte("old"))
 	lower := w.root
 	e := tree.Edit(lower)
@@ -569,7 +588,7 @@ func TestDevicesOfImages(t *testing.T) {
 	disk := tree.NewDevice(tree.BlockDevice, tree.Meta{Mode: 0o660}, tree.Device{Major: 8, Minor: 0})
 	pipe := tree.NewDevice(tree.Fifo, tree.Meta{Mode: 0o644}, tree.Device{})
 	err := errors.Join(e.Remove("d/replaced"), e.Put("d/replaced", disk), e.Put("d/pipe", pipe), e.Put("d/console", console),
-		e.Put("new", without(t, lower)), e.Put("new/console", console))
+		e.Put("new", removeFiles(t, lower)), e.Put("new/console", console))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -583,27 +602,27 @@ func TestDevicesOfImages(t *testing.T) {
 		out, n := w.run(t, p)
 		want := "/d/console /d/pipe /d/replaced /new/console\n"
 		if w.noDevices {
-			want = "/d/pipe /new/console\n" // a pattern without matches stays as it is
+			want = "/d/pipe /new/console\n" // the shell prints a pattern without matches
 		}
 		if out != want {
-			t.Errorf("a process sees %q, want %q", out, want)
+			t.Errorf("visible devices %q, want %q", out, want)
 		}
 		if got := changedPaths(t, w.root, n); got != "d/f" {
-			t.Errorf("the changes are %s, want d/f", got)
+			t.Errorf("changes %s, want d/f", got)
 		}
 	}
 	w.probe(t, nil)
 	p := w.process("")
 	p.Args = []string{"/bin/probe", "empty:/d"}
 	if _, n := w.run(t, p); len(n.Get("d").Entries()) > 0 || n.Get("new/console") == nil {
-		t.Error("devices are in a directory that was made again, or not in another one")
+		t.Error("the result has devices in the replaced directory /d, or none in /new, want only the latter")
 	}
 }
 
-// TestDevices checks that processes see devices of an image, but cannot open them
-// without a control group that filters devices.
+// TestDevices checks that a process may open a standard device that the image contains,
+// but no other one. If no control group filters devices, it may open neither.
 func TestDevices(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	e := tree.Edit(w.root)
 	zero := tree.NewDevice(tree.CharDevice, tree.Meta{Mode: 0o666}, tree.Device{Major: 1, Minor: 5})
 	disk := tree.NewDevice(tree.BlockDevice, tree.Meta{Mode: 0o666}, tree.Device{Major: 60})
@@ -612,7 +631,7 @@ func TestDevices(t *testing.T) {
 	}
 	w.root = e.Tree()
 	if w.noDevices {
-		return // they do not exist here
+		return // the devices of the image do not exist
 	}
 	p := w.process("(: < /zero) && echo opened; (: < /disk); test -c /zero && echo there; read x < /dev/null; test -c /dev/zero && echo usual")
 	check := func(want ...string) {
@@ -621,7 +640,7 @@ func TestDevices(t *testing.T) {
 			p.Mounts[0].ReadOnly = readOnly
 			got, _ := w.run(t, p)
 			if got := regexp.MustCompile("[a-zA-Z ]+(\n|$)").FindAllString(got, -1); !slices.Equal(got, append(want, "there\n", "usual\n")) {
-				t.Errorf("read-only %v: told %q, want %q", readOnly, got, want)
+				t.Errorf("read-only root %v: output %q, want %q", readOnly, got, want)
 			}
 		}
 	}
@@ -630,15 +649,15 @@ func TestDevices(t *testing.T) {
 	check(" Permission denied\n", " Permission denied\n")
 }
 
-// TestHostDevices checks that a process that changes the owner and mode of standard
-// devices may change its container's devices, but never the host's.
+// TestHostDevices checks that a process that changes the mode and owner of a standard
+// device never changes those on the host.
 func TestHostDevices(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	before, err := os.Stat("/dev/full")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = errors.Join(os.Chown("/dev/full", 0, 0), os.Chmod("/dev/full", 0o666)) }) // if it fails
+	t.Cleanup(func() { _ = errors.Join(os.Chown("/dev/full", 0, 0), os.Chmod("/dev/full", 0o666)) }) // restore it if the test fails
 	for _, name := range []string{"chmod", "chown", "stat", "ls"} {
 		w.install(t, "bin/"+name, "/usr/bin/"+name)
 	}
@@ -648,25 +667,25 @@ func TestHostDevices(t *testing.T) {
 		want = "666\nwritten\n"
 	}
 	if got != want {
-		t.Errorf("told %q, want %q", got, want)
+		t.Errorf("output %q, want %q", got, want)
 	}
 	after, err := os.Stat("/dev/full")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if b, a := before.Sys().(*syscall.Stat_t), after.Sys().(*syscall.Stat_t); b.Mode != a.Mode || b.Uid != a.Uid || b.Gid != a.Gid {
-		t.Errorf("the host's device is %v %d:%d now", after.Mode(), a.Uid, a.Gid)
+		t.Errorf("the host's device has mode %v and owner %d:%d, want %v and %d:%d", after.Mode(), a.Uid, a.Gid, before.Mode(), b.Uid, b.Gid)
 	}
 }
 
-// TestKernelMemory checks that /dev has a link to /proc/kcore if the kernel provides
-// it, and no dangling link otherwise.
+// TestKernelMemory checks that /dev/core is a link to /proc/kcore if the kernel
+// provides that file, and does not exist otherwise.
 func TestKernelMemory(t *testing.T) {
 	want := "absent\n"
 	if _, err := os.Stat("/proc/kcore"); err == nil {
 		want = "link\n"
 	}
-	w := newWorld(t)
+	w := newFixture(t)
 	if got, _ := w.run(t, w.process("if test -L /dev/core; then echo link; else echo absent; fi")); got != want {
 		t.Errorf("/dev/core is %q, want %q", got, want)
 	}

@@ -18,64 +18,66 @@ import (
 	"slipway/solver/runner"
 )
 
-// atTerminal marks a run of the tests with a controlling terminal.
-const atTerminal = "SLIPWAY_TEST_AT_TERMINAL"
+// terminalVar is the environment variable that marks a run of the tests on a
+// controlling terminal.
+const terminalVar = "SLIPWAY_TEST_AT_TERMINAL"
 
-// callersKey is a key in the session keyring of the builder.
-const callersKey = "slipway-test"
+// builderKey is the name of a key in the session keyring of the builder.
+const builderKey = "slipway-test"
 
-// TestSession checks that a step has its own session. It reaches neither the builder's
-// terminal nor its process group nor its session keyring. This holds for the first
-// process of a container and for later ones.
+// TestSession checks that a process has a session of its own. It can use neither the
+// terminal of the builder nor its session keyring, and cannot signal its process group.
+// The test covers the first process of a container and one that joins.
 func TestSession(t *testing.T) {
-	if os.Getenv(atTerminal) == "" {
+	if os.Getenv(terminalVar) == "" {
 		master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer master.Close()
-		again(t, master)
+		rerunAtTerminal(t, master)
 		return
 	}
 	if got := answer("write:/dev/tty"); got != "OK" {
-		t.Fatalf("the test itself has no terminal: %v", got)
+		t.Fatalf("open /dev/tty in the test: %v, want OK", got)
 	}
-	if got := answer("key:" + callersKey); got != "OK" {
-		t.Fatalf("the test itself does not find its key: %v", got)
+	if got := answer("key:" + builderKey); got != "OK" {
+		t.Fatalf("find the key in the test: %v, want OK", got)
 	}
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGUSR1, syscall.SIGUSR2)
 	defer signal.Stop(signals)
-	w := newWorld(t)
+	w := newFixture(t)
 	want := map[string]string{"write:/dev/tty": "no such device or address", "signal-group": "OK"}
 	check := func(kind string, got map[string]string) {
 		t.Helper()
 		for question, answer := range want {
 			if got[question] != answer {
-				t.Errorf("%s process: %s is %q, want %q", kind, question, got[question], answer)
+				t.Errorf("%s process: %s: %q, want %q", kind, question, got[question], answer)
 			}
 		}
 	}
 	check("first", w.probe(t, nil, "write:/dev/tty", "signal-group"))
 	check("joined", w.probeJoined(t, nil, "write:/dev/tty", "signal-group"))
-	// A process with a filter cannot search keys.
+	// Only insecure processes may use keyrings.
 	insecure := func(p *runner.Process) { p.Insecure = true }
-	want = map[string]string{"key:" + callersKey: "ENOKEY"}
-	check("insecure", w.probe(t, insecure, "key:"+callersKey))
-	if !byRuntime() { // a process that joins has the filter of the container
-		check("insecure joined", w.probeJoined(t, insecure, "key:"+callersKey))
+	want = map[string]string{"key:" + builderKey: "ENOKEY"}
+	check("insecure", w.probe(t, insecure, "key:"+builderKey))
+	if !usesRuntime() { // a process that joins has the filter of the container
+		check("insecure joined", w.probeJoined(t, insecure, "key:"+builderKey))
 	}
-	// Signals are received in numerical order.
+	// SIGUSR1 from a step would be received before SIGUSR2, which has a higher number.
 	if err := syscall.Kill(os.Getpid(), syscall.SIGUSR2); err != nil {
 		t.Fatal(err)
 	}
 	if got := <-signals; got != syscall.SIGUSR2 {
-		t.Errorf("a step sent %v to the program that started it", got)
+		t.Errorf("signal %v, want only %v: a step reached the builder's process group", got, syscall.SIGUSR2)
 	}
 }
 
-// again runs the test again at a terminal, with a key in its session keyring.
-func again(t *testing.T, master *os.File) {
+// rerunAtTerminal runs the current test again in a process on a terminal, with a key in
+// its session keyring.
+func rerunAtTerminal(t *testing.T, master *os.File) {
 	t.Helper()
 	number, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
 	if err == nil {
@@ -92,21 +94,21 @@ func again(t *testing.T, master *os.File) {
 	runtime.LockOSThread() // the keyring belongs to a thread, which ends with the test
 	_, err = unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0)
 	if err == nil {
-		_, err = unix.AddKey("user", callersKey, []byte("ticket"), unix.KEY_SPEC_SESSION_KEYRING)
+		_, err = unix.AddKey("user", builderKey, []byte("ticket"), unix.KEY_SPEC_SESSION_KEYRING)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run", "^"+t.Name()+"$")
-	cmd.Env, cmd.Stdin = append(os.Environ(), atTerminal+"=1"), slave
+	cmd.Env, cmd.Stdin = append(os.Environ(), terminalVar+"=1"), slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
 
-// probeJoined is like probe, for a process that joins a container.
-func (w *world) probeJoined(t *testing.T, change func(*runner.Process), questions ...string) map[string]string {
+// probeJoined is like probe, but runs the probe in a process that joins a container.
+func (w *fixture) probeJoined(t *testing.T, change func(*runner.Process), questions ...string) map[string]string {
 	t.Helper()
 	w.probe(t, nil) // installs the program
 	first := w.process("while :; do read line; done")
@@ -131,8 +133,9 @@ func (w *world) probeJoined(t *testing.T, change func(*runner.Process), question
 	return answers(out.String())
 }
 
-// TestLeakedDirectory checks that a directory that the builder inherited is not a way
-// out of a container (CVE-2024-21626).
+// TestLeakedDirectory checks that a process cannot reach a host directory that the
+// builder inherited, for example as the working directory /proc/self/fd/N
+// (CVE-2024-21626).
 func TestLeakedDirectory(t *testing.T) {
 	host := t.TempDir()
 	leaked, err := unix.Open(host, unix.O_DIRECTORY|unix.O_RDONLY, 0) // not close-on-exec
@@ -140,7 +143,7 @@ func TestLeakedDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(leaked)
-	w := newWorld(t)
+	w := newFixture(t)
 	first := w.process("while :; do :; done")
 	c := w.open(t, &first.Sandbox)
 	start(t, c, first)
@@ -156,15 +159,16 @@ func TestLeakedDirectory(t *testing.T) {
 			joined = x.Wait()
 		}
 		if err == nil || joined == nil {
-			t.Errorf("working directory %s: %v, and of a joined process: %v; want errors", dir, err, joined)
+			t.Errorf("working directory %s: error %v, of a joined process %v, want errors", dir, err, joined)
 		}
 	}
 	if list, err := os.ReadDir(host); err != nil || len(list) > 0 {
-		t.Errorf("steps made %v in a directory of the host, %v", list, err)
+		t.Errorf("files in the host directory %v, error %v, want none", list, err)
 	}
 }
 
-// TestOutsideRoot checks that a working directory outside the root is an error.
+// TestOutsideRoot checks that insideRoot returns an error if the working directory is
+// outside the root of the process.
 func TestOutsideRoot(t *testing.T) {
 	root, outside := t.TempDir(), t.TempDir()
 	c := &config{DirName: "/somewhere"}
@@ -182,12 +186,12 @@ func TestOutsideRoot(t *testing.T) {
 		t.Error(before)
 	}
 	if want := "/somewhere is outside of the root file system"; after == nil || after.Error() != want {
-		t.Errorf("outside of the root: %v, want %s", after, want)
+		t.Errorf("outside the root: error %v, want %s", after, want)
 	}
 }
 
-// TestMadeOutside checks that no directory is created outside the root, even if a path
-// leads there.
+// TestMadeOutside checks that makeDir creates no directory outside the root, even if a
+// magic link in the path leads there.
 func TestMadeOutside(t *testing.T) {
 	root, outside := t.TempDir(), t.TempDir()
 	open, err := os.Open(outside)
@@ -215,15 +219,15 @@ func TestMadeOutside(t *testing.T) {
 		t.Fatal(before)
 	}
 	if want := name + " is outside of the root file system"; fmt.Sprint(made) != want {
-		t.Errorf("%v, want %s", made, want)
+		t.Errorf("makeDir: error %v, want %s", made, want)
 	}
 	if list, err := os.ReadDir(outside); err != nil || len(list) > 0 {
-		t.Errorf("outside of the root there are %v, %v", list, err)
+		t.Errorf("files outside the root %v, error %v, want none", list, err)
 	}
 }
 
-// TestMadeMeanwhile checks that a working directory that another process creates
-// concurrently is not modified.
+// TestMadeMeanwhile checks that makeHere does not change the owner and mode of a
+// directory that another process has created in the meantime.
 func TestMadeMeanwhile(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
@@ -235,9 +239,9 @@ func TestMadeMeanwhile(t *testing.T) {
 	}
 	var st unix.Stat_t
 	if err := unix.Stat(".", &st); err != nil || st.Uid != 0 || st.Gid != 0 || st.Mode&0o777 != 0o700 {
-		t.Errorf("mode %o, owner %d:%d, %v; want 700 and 0:0", st.Mode, st.Uid, st.Gid, err)
+		t.Errorf("mode %o, owner %d:%d, error %v, want 700 and 0:0", st.Mode, st.Uid, st.Gid, err)
 	}
 	if got, err := os.Getwd(); err != nil || got != filepath.Join(dir, "d") {
-		t.Errorf("the working directory is %s, %v", got, err)
+		t.Errorf("working directory %s, error %v, want %s", got, err, filepath.Join(dir, "d"))
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"slipway/solver/runner"
 )
 
-// TestSocketEnds checks that the connections to a container's sockets, and their
-// handlers, end with the container.
+// TestSocketEnds checks that stopping a socket closes its connections, cancels the
+// context of Serve and waits for Serve to return.
 func TestSocketEnds(t *testing.T) {
 	socket, answers := filepath.Join(t.TempDir(), "socket"), make(chan error, 2)
 	m := &runner.Mount{Mode: 0o600, Serve: func(ctx context.Context, conn net.Conn) {
@@ -34,12 +34,12 @@ func TestSocketEnds(t *testing.T) {
 	select {
 	case err := <-answers:
 		if !errors.Is(err, context.Canceled) {
-			t.Errorf("the connection ends with %v, want %v", err, context.Canceled)
+			t.Errorf("Serve: error %v, want %v", err, context.Canceled)
 		}
 	default:
-		t.Error("stop returns while a connection is answered")
+		t.Error("stop returned before Serve, want that it waits")
 	}
 	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
-		t.Errorf("reading from the connection: %v, want %v", err, io.EOF)
+		t.Errorf("read from the connection: error %v, want %v", err, io.EOF)
 	}
 }
