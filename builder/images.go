@@ -6,8 +6,8 @@ import (
 	"io/fs"
 	"slices"
 
-	"slipway/solver"
 	"slipway/solver/export"
+	"slipway/solver/track"
 )
 
 // outputs returns the outputs of the build. Without any, the result is stored under its
@@ -38,7 +38,7 @@ func (s *localBuilder) storeImage(ctx context.Context, root *export.Root, names 
 		return err
 	}
 	for _, name := range names {
-		solver.Track(ctx, "naming to "+name, 0).Done()
+		track.Start(ctx, "naming to "+name, 0).Done()
 	}
 	return s.Images.Put(root, names)
 }

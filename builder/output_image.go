@@ -13,8 +13,8 @@ import (
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"slipway/solver"
 	"slipway/solver/export"
+	"slipway/solver/track"
 )
 
 // makeImage makes an image, or an index of several, and records its digests.
@@ -50,7 +50,7 @@ func makeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOut
 		if err != nil {
 			return nil, err
 		}
-		solver.Track(ctx, "exporting manifest list "+root.Descriptor.Digest.String(), 0).Done()
+		track.Start(ctx, "exporting manifest list "+root.Descriptor.Digest.String(), 0).Done()
 		return root, out.record(root.Descriptor)
 	}
 	config, err := entries[0].Image.ConfigName()

@@ -12,8 +12,8 @@ import (
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 
 	"slipway/builder/engine"
-	"slipway/solver"
 	"slipway/solver/export"
+	"slipway/solver/track"
 	"slipway/solver/tree"
 )
 
@@ -128,7 +128,7 @@ func (s *localBuilder) push(ctx context.Context, root *export.Root, names []stri
 
 // toFile writes a file whole or not at all.
 func (s *localBuilder) toFile(ctx context.Context, dest string, write func(io.Writer) error) error {
-	t := solver.Track(ctx, "sending tarball", 0)
+	t := track.Start(ctx, "sending tarball", 0)
 	defer t.Done()
 	tracked := func(w io.Writer) error { return write(t.Writer(w)) }
 	if dest == stdin {
@@ -178,7 +178,7 @@ func toEngine(ctx context.Context, log io.Writer, write func(io.Writer) error) e
 	if err != nil {
 		return err
 	}
-	t := solver.Track(ctx, "sending tarball", 0)
+	t := track.Start(ctx, "sending tarball", 0)
 	defer t.Done()
 	writeErr := write(t.Writer(export.Writer(ctx, l.Input())))
 	if ctx.Err() != nil {

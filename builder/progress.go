@@ -11,6 +11,7 @@ import (
 	"slipway/builder/explain"
 	"slipway/solver"
 	"slipway/solver/gateway"
+	"slipway/solver/track"
 )
 
 // statusInterval is the least time between two reports on the same part of a
@@ -125,7 +126,7 @@ func (p *progress) end(v *shownVertex, now time.Time, cached bool, err error) {
 }
 
 // status reports the progress of a part of a vertex, at most once in statusInterval.
-func (p *progress) status(v *shownVertex, s solver.Status, now time.Time) {
+func (p *progress) status(v *shownVertex, s track.Status, now time.Time) {
 	old := v.statuses[s.ID]
 	if old != nil && !s.Done && now.Sub(old.Timestamp) < statusInterval {
 		return
@@ -163,7 +164,7 @@ func (p *progress) step(ctx context.Context, id, name string, work func(context.
 		report(p.now())
 	}
 	locked(func(now time.Time) { p.start(v, now) })
-	err := work(solver.WithReporter(ctx, func(s solver.Status) {
+	err := work(track.WithReporter(ctx, func(s track.Status) {
 		locked(func(now time.Time) { p.status(v, s, now) })
 	}))
 	locked(func(now time.Time) { p.end(v, now, false, err) })

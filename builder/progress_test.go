@@ -19,7 +19,7 @@ import (
 	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
 
-	"slipway/solver"
+	"slipway/solver/track"
 )
 
 // statusLog is what a build reports, as a display that prints all of it.
@@ -233,7 +233,7 @@ func TestProgressInterval(t *testing.T) {
 	}}, nil)
 	failure := errors.New("failed")
 	err := p.step(t.Context(), "id", "name", func(ctx context.Context) error {
-		tr := solver.Track(ctx, "part", 0)
+		tr := track.Start(ctx, "part", 0)
 		defer tr.Done()
 		for range 5 {
 			now = now.Add(40 * time.Millisecond)

@@ -11,9 +11,9 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
-	"slipway/solver"
 	"slipway/solver/registry"
 	"slipway/solver/remotecache"
+	"slipway/solver/track"
 )
 
 // parallelPushes is the number of concurrent uploads.
@@ -23,7 +23,7 @@ const parallelPushes = 4
 // written after everything that it refers to.
 func push(ctx context.Context, to *registry.Repository, ref string, what partial.Describable) error {
 	tag := func(ctx context.Context, d ocispecs.Descriptor, manifest []byte) error {
-		defer solver.Track(ctx, fmt.Sprintf("pushing manifest for %s@%s", ref, d.Digest), 0).Done()
+		defer track.Start(ctx, fmt.Sprintf("pushing manifest for %s@%s", ref, d.Digest), 0).Done()
 		return to.Tag(ctx, d, manifest)
 	}
 	idx, ok := what.(v1.ImageIndex)
@@ -67,7 +67,7 @@ func pushBlobs(ctx context.Context, to *registry.Repository, img v1.Image) error
 	if err != nil {
 		return err
 	}
-	t := solver.Track(ctx, "pushing layers", 0)
+	t := track.Start(ctx, "pushing layers", 0)
 	defer t.Done()
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallelPushes)

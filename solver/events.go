@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"slipway/solver/track"
 )
 
 // Event reports that the state of a vertex changed, or that it printed output.
@@ -11,10 +13,10 @@ type Event struct {
 	Vertex *Vertex
 	Kind   EventKind
 	Time   time.Time
-	Data   []byte // for Output: the bytes
-	Stream int    // for Output: 1 is standard output, 2 standard error
-	Err    error  // for Done: nil on success
-	Status Status // for Progress
+	Data   []byte       // for Output: the bytes
+	Stream int          // for Output: 1 is standard output, 2 standard error
+	Err    error        // for Done: nil on success
+	Status track.Status // for Progress
 }
 
 // EventKind is the kind of an [Event].
@@ -122,7 +124,7 @@ func (p *progress) hit() {
 	}
 }
 
-// withReporter returns a context in which [Track] sends Progress events of the vertex.
+// withReporter returns a context in which [track.Start] sends Progress events of the vertex.
 func (p *progress) withReporter(ctx context.Context) context.Context {
-	return WithReporter(ctx, func(s Status) { p.events.emit(Event{Vertex: p.vertex, Kind: Progress, Status: s}) })
+	return track.WithReporter(ctx, func(s track.Status) { p.events.emit(Event{Vertex: p.vertex, Kind: Progress, Status: s}) })
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"slipway/solver/snapshot"
+	"slipway/solver/track"
 )
 
 // TestEvents checks which events a job sends, and in which order. A case builds some
@@ -94,16 +95,16 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// trackedOp wraps an operation whose CacheMap and Run report progress with [Track].
+// trackedOp wraps an operation whose CacheMap and Run report progress with [track.Start].
 type trackedOp struct{ Op }
 
 func (o trackedOp) CacheMap(ctx context.Context) (*CacheMap, error) {
-	Track(ctx, "resolve", 0).Done()
+	track.Start(ctx, "resolve", 0).Done()
 	return o.Op.CacheMap(ctx)
 }
 
 func (o trackedOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.Snapshot, error) {
-	t := Track(ctx, "download", 5)
+	t := track.Start(ctx, "download", 5)
 	defer t.Done()
 	if _, err := io.ReadAll(t.Reader(strings.NewReader("ab"))); err != nil {
 		return nil, err
@@ -122,7 +123,7 @@ func (o trackedOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapsho
 func TestTrack(t *testing.T) {
 	g := newPlayground(t)
 	g.define("a = +1")
-	var got []Status
+	var got []track.Status
 	if _, err := g.solve("a", func(o *Options) {
 		newOp, events := o.NewOp, o.Events
 		o.NewOp = func(v *Vertex) Op { return trackedOp{newOp(v)} }
@@ -141,19 +142,16 @@ func TestTrack(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	want := []Status{
-		{"resolve", 0, 0, false},
-		{"resolve", 0, 0, true},
-		{"download", 0, 5, false},
-		{"download", 2, 5, false},
-		{"download", 3, 5, false},
-		{"download", 5, 5, false},
-		{"download", 5, 5, true},
+	want := []track.Status{
+		{ID: "resolve"},
+		{ID: "resolve", Done: true},
+		{ID: "download", Total: 5},
+		{ID: "download", Current: 2, Total: 5},
+		{ID: "download", Current: 3, Total: 5},
+		{ID: "download", Current: 5, Total: 5},
+		{ID: "download", Current: 5, Total: 5, Done: true},
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
-	}
-	if r := Track(t.Context(), "without a reporter", 0).ReadCloser(nil); r != nil {
-		t.Errorf("a reader of nil: %v, want nil", r)
 	}
 }

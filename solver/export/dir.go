@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"slipway/solver"
+	"slipway/solver/track"
 	"slipway/solver/tree"
 )
 
@@ -37,7 +37,7 @@ func (o Outputs) WriteDir(ctx context.Context, dest string, n *tree.Node, s *tre
 	if err := os.Mkdir(temp, 0o700); err != nil {
 		return err
 	}
-	t := solver.Track(ctx, "copying files", 0)
+	t := track.Start(ctx, "copying files", 0)
 	err = tree.WriteDir(ctx, temp, n, s, tree.HostOptions{Written: t.Add, Refused: o.Refused})
 	t.Done()
 	if err == nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"slipway/solver"
 	"slipway/solver/snapshot"
+	"slipway/solver/track"
 	"slipway/solver/tree"
 )
 
@@ -77,8 +77,8 @@ func (x *Exporter) Image(ctx context.Context, r Result) (v1.Image, error) {
 	if img.manifest, err = json.MarshalIndent(m, "", "  "); err != nil {
 		return nil, err
 	}
-	solver.Track(ctx, "exporting manifest "+digest.FromBytes(img.manifest).String(), 0).Done()
-	solver.Track(ctx, "exporting config "+m.Config.Digest.String(), 0).Done()
+	track.Start(ctx, "exporting manifest "+digest.FromBytes(img.manifest).String(), 0).Done()
+	track.Start(ctx, "exporting config "+m.Config.Digest.String(), 0).Done()
 	return partial.CompressedToImage(img)
 }
 
@@ -90,7 +90,7 @@ func (x *Exporter) blobs(ctx context.Context, r Result) ([]*snapshot.LayerBlob, 
 	if err != nil {
 		return nil, err
 	}
-	t := solver.Track(ctx, "exporting layers", 0)
+	t := track.Start(ctx, "exporting layers", 0)
 	defer t.Done()
 	x.Layers.Written = t.Add
 	ofBase := base.RootFS.DiffIDs

@@ -15,8 +15,8 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"slipway/internal/oneline"
-	"slipway/solver"
 	"slipway/solver/snapshot"
+	"slipway/solver/track"
 	"slipway/solver/tree"
 )
 
@@ -75,7 +75,7 @@ func (s *Sources) download(ctx context.Context, op *pb.SourceOp) (*Download, err
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return nil, fmt.Errorf("invalid response status %s", oneline.Excerpt(resp.Status))
 	}
-	t := solver.Track(ctx, "downloading", max(0, resp.ContentLength))
+	t := track.Start(ctx, "downloading", max(0, resp.ContentLength))
 	defer t.Done()
 	b, err := s.Store.Put(t.Reader(resp.Body))
 	if err != nil {

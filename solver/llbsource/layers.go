@@ -18,6 +18,7 @@ import (
 
 	"slipway/solver"
 	"slipway/solver/snapshot"
+	"slipway/solver/track"
 	"slipway/solver/tree"
 )
 
@@ -156,7 +157,7 @@ func isInterrupted(err error) bool {
 }
 
 func (s *Sources) transfer(ctx context.Context, l RemoteLayer) (tree.Blob, error) {
-	t := solver.Track(ctx, l.Descriptor.Digest.String(), l.Descriptor.Size)
+	t := track.Start(ctx, l.Descriptor.Digest.String(), l.Descriptor.Size)
 	defer t.Done()
 	r, err := l.Open(ctx)
 	if err != nil {
@@ -187,7 +188,7 @@ func (s *Sources) layer(ctx context.Context, base *snapshot.Snapshot, b snapshot
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	defer solver.Track(ctx, "extracting "+b.Descriptor.Digest.String(), 0).Done()
+	defer track.Start(ctx, "extracting "+b.Descriptor.Digest.String(), 0).Done()
 	r, err := s.uncompressed(ctx, b.StoreBlob())
 	if err != nil {
 		return nil, err

@@ -19,6 +19,7 @@ import (
 
 	"slipway/solver"
 	"slipway/solver/snapshot"
+	"slipway/solver/track"
 	"slipway/solver/tree"
 )
 
@@ -56,7 +57,7 @@ func (s *Sources) local(ctx context.Context, name string, attrs map[string]strin
 	if err != nil {
 		return nil, err
 	}
-	t := solver.Track(ctx, "transferring "+name+":", 0)
+	t := track.Start(ctx, "transferring "+name+":", 0)
 	defer t.Done()
 	r := &localReader{ctx: ctx, s: s, name: name, transfer: t, dir: dir, files: files, e: tree.Edit(nil), links: map[string]*tree.Node{}}
 	if err := files.Walk(ctx, "", r.visit); err != nil {
@@ -96,7 +97,7 @@ type localReader struct {
 	s    *Sources
 	name string // name of the source
 	// transfer reports the number of bytes read from files as progress.
-	transfer *solver.Tracker
+	transfer *track.Tracker
 	dir      string
 	files    fsutil.FS
 	e        *tree.Editor

@@ -14,8 +14,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"slipway/solver"
 	"slipway/solver/images"
+	"slipway/solver/track"
 )
 
 // storedBlobs is an [imageStore] for an image in the state directory. Its methods always
@@ -48,7 +48,7 @@ func (s *Sources) storedImage(ctx context.Context, ref string, p ocispecs.Platfo
 		}
 		return nil, others, nil
 	}
-	defer solver.Track(ctx, "using local image "+found.Name, 0).Done()
+	defer track.Start(ctx, "using local image "+found.Name, 0).Done()
 	s.stored.Store(found.Root.Digest, found) // later lookups use the digest
 	img, err = s.imageIn(ctx, ref, storedBlobs{found}, found.Root, p)
 	return img, nil, err

@@ -16,6 +16,7 @@ import (
 	"slipway/solver"
 	"slipway/solver/images"
 	"slipway/solver/registry"
+	"slipway/solver/track"
 	"slipway/solver/tree"
 )
 
@@ -78,7 +79,7 @@ func (s *Sources) Open(ctx context.Context, op *pb.SourceOp, p *pb.Platform) (so
 	scheme, rest, _ := strings.Cut(op.Identifier, "://")
 	switch scheme {
 	case "docker-image":
-		defer solver.Track(ctx, "resolve "+rest, 0).Done()
+		defer track.Start(ctx, "resolve "+rest, 0).Done()
 		return s.image(ctx, rest, platformOf(p), op.Attrs[pb.AttrImageResolveMode] == pb.AttrImageResolveModeForcePull)
 	case "oci-layout":
 		return s.ResolveLayout(ctx, rest, op.Attrs[pb.AttrOCILayoutStoreID], platformOf(p))

@@ -19,6 +19,7 @@ import (
 	"slipway/solver/llbsource"
 	"slipway/solver/registry"
 	"slipway/solver/snapshot"
+	"slipway/solver/track"
 	"slipway/solver/tree"
 )
 
@@ -51,10 +52,10 @@ func (x *Exporter) Write(ctx context.Context, to To, records []solver.ChainRecor
 		return err
 	}
 	if len(w.config.Layers) == 0 {
-		solver.Track(ctx, "skipping cache export for empty result", 0).Done()
+		track.Start(ctx, "skipping cache export for empty result", 0).Done()
 		return nil
 	}
-	defer solver.Track(ctx, "sending cache export", 0).Done()
+	defer track.Start(ctx, "sending cache export", 0).Done()
 	return w.write(ctx, p, to)
 }
 
@@ -91,7 +92,7 @@ func newRecord(r solver.ChainRecord) cacheconfig.CacheRecord {
 
 // records adds records to the config, and creates the blobs of their layers.
 func (w *writer) records(ctx context.Context, records []solver.ChainRecord) error {
-	defer solver.Track(ctx, "preparing build cache for export", 0).Done()
+	defer track.Start(ctx, "preparing build cache for export", 0).Done()
 	for i, r := range records {
 		if err := w.record(ctx, r); err != nil {
 			return fmt.Errorf("record %d: %w", i, err)
@@ -185,7 +186,7 @@ func (w *writer) write(ctx context.Context, p place, to To) error {
 		return err
 	}
 	config := ocispecs.Descriptor{MediaType: configType, Digest: digest.FromBytes(data), Size: int64(len(data))}
-	t := solver.Track(ctx, "writing config "+config.Digest.String(), 0)
+	t := track.Start(ctx, "writing config "+config.Digest.String(), 0)
 	err = p.put(ctx, config, reader(data))
 	if t.Done(); err != nil {
 		return fmt.Errorf("config: %w", err)
@@ -207,7 +208,7 @@ func (w *writer) write(ctx context.Context, p place, to To) error {
 		return err
 	}
 	d := ocispecs.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
-	defer solver.Track(ctx, "writing cache "+kind+" "+d.Digest.String(), 0).Done()
+	defer track.Start(ctx, "writing cache "+kind+" "+d.Digest.String(), 0).Done()
 	return p.name(ctx, d, data)
 }
 
@@ -221,7 +222,7 @@ func (w *writer) writeLayers(ctx context.Context, p place) ([]ocispecs.Descripto
 	for i, l := range w.order {
 		layers[i] = w.describe(l)
 		g.Go(func() error {
-			t := solver.Track(ctx, "writing layer "+layers[i].Digest.String(), layers[i].Size)
+			t := track.Start(ctx, "writing layer "+layers[i].Digest.String(), layers[i].Size)
 			defer t.Done()
 			err := p.put(ctx, layers[i], func() (io.ReadCloser, error) {
 				r, err := l.Open(ctx)

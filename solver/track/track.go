@@ -1,4 +1,8 @@
-package solver
+// Package track reports the progress of parts of a vertex, such as downloads.
+//
+// Whoever shows progress adds a reporter to a context with [WithReporter]. Code that takes
+// long calls [Start] with this context, and does not know the reporter.
+package track
 
 import (
 	"context"
@@ -6,10 +10,10 @@ import (
 	"sync"
 )
 
-// Status is the progress of one task of a vertex, such as the download of one layer of an
+// Status is the progress of one part of a vertex, such as the download of one layer of an
 // image.
 type Status struct {
-	// ID is the name of the task, worded as in BuildKit: "sha256:…" for the download of a
+	// ID is the name of the part, worded as in BuildKit: "sha256:…" for the download of a
 	// layer, "extracting sha256:…", "transferring context:".
 	ID      string
 	Current int64 // bytes
@@ -19,23 +23,23 @@ type Status struct {
 
 type reporterKey struct{}
 
-// WithReporter returns a context in which [Track] reports progress by calling report.
+// WithReporter returns a context in which [Start] reports progress by calling report.
 // Calls may be concurrent.
 func WithReporter(ctx context.Context, report func(Status)) context.Context {
 	return context.WithValue(ctx, reporterKey{}, report)
 }
 
-// Tracker reports the progress of one task of a vertex. Safe for concurrent use.
+// Tracker reports the progress of one part of a vertex. Safe for concurrent use.
 type Tracker struct {
 	report func(Status)
 	mu     sync.Mutex
 	status Status
 }
 
-// Track returns a tracker that reports the progress of a task to the reporter of ctx. If
+// Start returns a tracker that reports the progress of a part to the reporter of ctx. If
 // ctx has no reporter, the tracker does nothing. total is in bytes, or 0 if it is unknown.
-// The task appears as running until Done is called.
-func Track(ctx context.Context, id string, total int64) *Tracker {
+// The part appears as running until Done is called.
+func Start(ctx context.Context, id string, total int64) *Tracker {
 	t := &Tracker{status: Status{ID: id, Total: total}}
 	t.report, _ = ctx.Value(reporterKey{}).(func(Status))
 	t.update(func(*Status) {})
@@ -45,7 +49,7 @@ func Track(ctx context.Context, id string, total int64) *Tracker {
 // Add reports n more bytes.
 func (t *Tracker) Add(n int64) { t.update(func(s *Status) { s.Current += n }) }
 
-// Done reports that the task ended, with or without success.
+// Done reports that the part ended, with or without success.
 func (t *Tracker) Done() { t.update(func(s *Status) { s.Done = true }) }
 
 func (t *Tracker) update(change func(*Status)) {
