@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// deviceNode is a device that every process may open.
+// deviceNode identifies a character device that every process may open.
 type deviceNode struct {
-	name         string
+	name         string // name in /dev
 	major, minor uint32
 }
 
@@ -22,8 +22,8 @@ func standardDevices() []deviceNode {
 	return []deviceNode{{"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}}
 }
 
-// devices creates the devices and links that programs expect in /dev. If the process
-// has a mount of files at /dev, the mount is not modified.
+// devices creates the device files and links that programs expect in /dev. If a
+// directory of files is mounted at /dev, it stays unchanged.
 //
 // Upstream: same as runc.
 func (c *config) devices() error {
@@ -55,7 +55,7 @@ func (c *config) devices() error {
 	return nil
 }
 
-// device mounts a standard device in a directory.
+// device mounts the device d in the open directory dev.
 func (c *config) device(d deviceNode, dev *os.File) error {
 	node, err := c.node(d)
 	if err != nil {
@@ -68,11 +68,14 @@ func (c *config) device(d deviceNode, dev *os.File) error {
 	return errors.Join(unix.Mount(node, fdPath(at), "", unix.MS_BIND, ""), at.Close())
 }
 
-// node creates a device in the private directory, because devices in the container's
-// /dev cannot be opened. A process that changes its owner or mode does not change the
-// host's device. In a user namespace, the kernel does not allow creating devices. The
-// node is then the host's device, mounted read-only: it can be written to, but its mode
-// and owner cannot be changed.
+// node returns the path of a device file that may be mounted in the container. It
+// creates the file in the private directory, because device files in the container's
+// /dev cannot be opened. If a process changes the owner or mode of this file, the
+// host's device file stays unchanged.
+//
+// In a user namespace, the kernel forbids creating device files. The path then leads to
+// the host's device file, mounted read-only: a process can write to the device, but
+// cannot change the mode and owner of the file.
 func (c *config) node(d deviceNode) (string, error) {
 	at := c.privateName()
 	err := unix.Mknod(at, unix.S_IFCHR|0o666, int(unix.Mkdev(d.major, d.minor)))

@@ -20,8 +20,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// mounts creates all mounts of the container. A mount of the process replaces a system
-// mount with the same target.
+// mounts creates all mounts of the container: the root, the system mounts, the devices
+// and the mounts of the process. A mount of the process replaces a system mount with
+// the same target.
 func (c *config) mounts() error {
 	if err := c.makePrivate(); err != nil {
 		return fmt.Errorf("make a private directory: %w", err)
@@ -47,20 +48,22 @@ func (c *config) mounts() error {
 	return err
 }
 
-// mountAll mounts the mounts that chosen selects, and reports whether there are any.
-func (c *config) mountAll(chosen func(*mount) bool) (some bool, err error) {
+// mountAll creates the mounts of the process for which selected returns true, and
+// reports whether there are any.
+func (c *config) mountAll(selected func(*mount) bool) (found bool, err error) {
 	for i := range c.Mounts {
-		if m := &c.Mounts[i]; chosen(m) {
-			some = true
+		if m := &c.Mounts[i]; selected(m) {
+			found = true
 			if err := c.mount(m); err != nil {
 				return true, fmt.Errorf("mount %s: %w", m.Target, err)
 			}
 		}
 	}
-	return some, nil
+	return found, nil
 }
 
-// mountRoot mounts and opens the root. It becomes read-only after all other mounts.
+// mountRoot mounts and opens the root. It stays writable until all other mounts exist,
+// because their mount points may have to be created.
 func (c *config) mountRoot(m *mount) error {
 	if err := c.show(m, c.Root, c.restrictions(m)&^unix.MOUNT_ATTR_RDONLY); err != nil {
 		return err
@@ -70,7 +73,7 @@ func (c *config) mountRoot(m *mount) error {
 	return err
 }
 
-// mount mounts one of the process's mounts, except for its root.
+// mount creates a mount of the process other than its root.
 func (c *config) mount(m *mount) error {
 	mode := c.tmpfsMode(m)
 	at, err := c.target(m.Target, m.File)
@@ -95,7 +98,8 @@ func (c *config) mount(m *mount) error {
 	return c.show(m, fdPath(at), c.restrictions(m))
 }
 
-// show mounts the files of a mount at a path that no other process can change.
+// show mounts the source of m with these attributes at a path that no other process can
+// change, such as the path of a descriptor.
 func (c *config) show(m *mount, at string, attr uint64) error {
 	src, err := c.source(m)
 	if err != nil {
@@ -105,9 +109,10 @@ func (c *config) show(m *mount, at string, attr uint64) error {
 	return c.bind(fdPath(src), at, attr)
 }
 
-// restrictions returns the attributes of a mount of files. Devices in images, and
-// devices that a process creates, are the host's devices. They cannot be opened, unless
-// the control group of the process filters devices or the process has all privileges.
+// restrictions returns the attributes (MOUNT_ATTR_*) for a mount. Device files in
+// images, and those that a process creates, refer to devices of the host. They can be
+// opened only if the control group of the process filters devices or the process is
+// insecure.
 //
 // Upstream: setuid programs work in trees and cache mounts.
 func (c *config) restrictions(m *mount) uint64 {
@@ -124,8 +129,8 @@ func (c *config) restrictions(m *mount) uint64 {
 	return attr
 }
 
-// tmpfsMode returns the mode of a tmpfs. If the image has a directory at the mount
-// point, the tmpfs has the mode of this directory.
+// tmpfsMode returns the mode for the root of a tmpfs: the mode of the directory at the
+// mount point or, if no directory exists there, 1777.
 //
 // Upstream: same as runc.
 func (c *config) tmpfsMode(m *mount) uint32 {
@@ -144,8 +149,8 @@ func (c *config) tmpfsMode(m *mount) uint32 {
 	return mode
 }
 
-// source opens the source of a bind mount with O_PATH. For a secret it creates the file,
-// and for a tree it mounts the overlay first.
+// source opens the source of a mount with O_PATH. For a secret it first creates the
+// file, and for a tree it first mounts the overlay.
 func (c *config) source(m *mount) (*os.File, error) {
 	switch {
 	case m.Secret != nil:
@@ -162,8 +167,8 @@ func (c *config) source(m *mount) (*os.File, error) {
 	return openIn(m.Merged, m.Source)
 }
 
-// openIn opens a path below a directory, with O_PATH. Links do not lead out of the
-// directory, even if other processes change it concurrently.
+// openIn opens the path name below the directory dir with O_PATH. Symbolic links do not
+// lead out of dir, even if other processes change them concurrently.
 func openIn(dir, name string) (*os.File, error) {
 	if path.Join("/", name) == "/" {
 		return os.OpenFile(dir, unix.O_PATH|unix.O_CLOEXEC, 0)
@@ -176,10 +181,10 @@ func openIn(dir, name string) (*os.File, error) {
 	return f, errors.Join(err, root.Close())
 }
 
-// openInRoot opens a path below a directory, with O_PATH, like pathrs.OpenatInRoot.
-// That function also mounts a private /proc to verify the name of the file. Mounting it
-// takes longer than mounting the root of a process, and unmounting it waits for all
-// CPUs.
+// openInRoot opens a path below an open directory with O_PATH, like
+// pathrs.OpenatInRoot. That function also mounts a private /proc to verify the name of
+// the file. Mounting /proc takes longer than mounting the root of a process, and
+// unmounting it waits for all CPUs.
 func openInRoot(root *os.File, name string) (*os.File, error) {
 	fd, err := unix.Openat2(int(root.Fd()), name, &unix.OpenHow{
 		Flags:   unix.O_PATH | unix.O_CLOEXEC,
@@ -194,13 +199,14 @@ func openInRoot(root *os.File, name string) (*os.File, error) {
 	return pathrs.OpenatInRoot(root, name) // before Linux 5.6, or while directories are moved
 }
 
-// fdPath returns a path to an open file. No other process can make it refer to another
-// file.
+// fdPath returns the path of an open file in /proc/self/fd. Unlike the name of the
+// file, no other process can make this path refer to another file.
 func fdPath(f *os.File) string { return "/proc/self/fd/" + strconv.Itoa(int(f.Fd())) }
 
-// bind mounts a file or a directory at a path, with mount attributes (MOUNT_ATTR_*) for
-// it and for the mounts below it. The attributes are set in the private directory,
-// because the path of a descriptor at a mount point does not lead to the new mount.
+// bind mounts the file or directory src at a path, with attributes (MOUNT_ATTR_*) for
+// it and for the mounts below it. It sets the attributes on a mount in the private
+// directory. They could not be set at the final path, because the path of a descriptor
+// leads to the file below the new mount.
 func (c *config) bind(src, at string, attr uint64) error {
 	staged, err := c.stage(src, attr)
 	if err != nil {
@@ -209,16 +215,17 @@ func (c *config) bind(src, at string, attr uint64) error {
 	return unix.Mount(staged, at, "", unix.MS_BIND|unix.MS_REC, "")
 }
 
-// target opens a path of the root, with O_PATH, and creates its missing parts. Links do
-// not lead out of the root, even if other processes change directories of the path
+// target opens a mount point in the root with O_PATH. If it does not exist, target
+// creates it as an empty file (if file is set) or as a directory. Symbolic links do not
+// lead out of the root, even if other processes change directories in the path
 // concurrently.
 func (c *config) target(name string, file bool) (*os.File, error) {
 	f, err := openInRoot(c.root, name)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return f, err
 	}
-	// The target of a dangling link is created. It is determined by name, which is
-	// safe: the name is only opened below the root.
+	// If the path ends in a dangling link, create the target of the link. Resolving the
+	// path by name is safe here, because the result is opened below the root only.
 	at, err := securejoin.SecureJoin(c.Root, name)
 	if err != nil {
 		return nil, err
@@ -235,7 +242,7 @@ func (c *config) target(name string, file bool) (*os.File, error) {
 	return f, errors.Join(err, dir.Close())
 }
 
-// makeFile creates an empty file in a directory.
+// makeFile creates an empty file in an open directory and returns the open file.
 func makeFile(dir *os.File, name string) (*os.File, error) {
 	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, 0o644)
 	if err != nil {
@@ -244,9 +251,11 @@ func makeFile(dir *os.File, name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// inProc returns an error if a mount point is in a proc file system.
+// inProc returns an error if the mount point at, whose path is name, is in a proc file
+// system.
 //
-// Upstream: runc allows the files that lxcfs replaces.
+// Upstream: runc allows mounts over the files that lxcfs replaces, such as
+// /proc/meminfo.
 func inProc(at *os.File, name string) error {
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(int(at.Fd()), &st); err != nil {
@@ -258,9 +267,11 @@ func inProc(at *os.File, name string) error {
 	return nil
 }
 
+// errInProc is the error for a mount point inside /proc.
 var errInProc = errors.New("cannot be mounted because it is inside /proc")
 
-// replaceable returns the files of /proc that may be mount points.
+// replaceable returns the files in /proc that may be mount points, because they only
+// contain information.
 func replaceable() []string {
 	return []string{
 		"/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime", "/proc/loadavg",
@@ -268,8 +279,10 @@ func replaceable() []string {
 	}
 }
 
-// overlay mounts an overlay. Its directories are relative to the parent of the layers,
-// because the kernel limits mount options to one page and interprets some characters.
+// overlay mounts the overlay of m at m.Merged. The paths in its options are relative to
+// the parent of the lower directories, because the kernel limits options to one page
+// and interprets characters such as ":". overlay therefore changes the working
+// directory.
 func overlay(m *mount) error {
 	layers := filepath.Dir(m.Lower[0])
 	var lower []string
@@ -301,14 +314,15 @@ func overlay(m *mount) error {
 	return err
 }
 
-// overlayAttributes returns options for overlays, in order of preference.
+// overlayAttributes returns alternative options for overlays, in the order in which to
+// try them.
 //
 // A volatile overlay is not flushed to disk. Without that option, the kernel writes all
-// dirty pages of the disk whenever a step ends. Kernels before Linux 5.10 do not
-// support it.
+// dirty pages of the file system whenever a step ends. It requires Linux 5.10.
 //
-// In a user namespace, overlays use user attributes. These options are tried first
-// there, because the kernel waits for all CPUs before it rejects an overlay.
+// In a user namespace, overlays store their marks in user attributes (userxattr).
+// There, options with userxattr come first, because the kernel waits for all CPUs
+// before it rejects an overlay.
 func overlayAttributes() []string {
 	const plain = ",redirect_dir=off,index=off,metacopy=off"
 	if userns.RunningInUserNS() {

@@ -11,9 +11,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// makePrivate mounts the private directory: a file system in memory that only the init
-// process sees. Programs of the container see the files mounted from it. Its content is
-// gone when the container ends.
+// makePrivate mounts the private directory, a tmpfs in the mount namespace of the
+// container. Its files are in memory and visible only to the init process, which mounts
+// some of them in the root. They disappear with the container.
 func (c *config) makePrivate() error {
 	return unix.Mount("tmpfs", c.Private, "tmpfs", unix.MS_NOSUID, "mode=700")
 }
@@ -24,14 +24,15 @@ func (c *config) privateName() string {
 	return filepath.Join(c.Private, strconv.Itoa(c.names))
 }
 
-// secret is a file that is never written to disk.
+// secret is a file whose content must never be written to disk.
 type secret struct {
 	Data     []byte
 	UID, GID int
 	Mode     uint32
 }
 
-// secret writes a secret to the private directory and opens it with O_PATH.
+// secret writes a secret to a file in the private directory and opens the file with
+// O_PATH.
 func (c *config) secret(s *secret) (*os.File, error) {
 	name := c.privateName()
 	if err := os.WriteFile(name, s.Data, 0o600); err != nil {
@@ -43,8 +44,9 @@ func (c *config) secret(s *secret) (*os.File, error) {
 	return os.OpenFile(name, unix.O_PATH|unix.O_CLOEXEC, 0)
 }
 
-// stage mounts a file or a directory in the private directory, with mount attributes
-// for it and for the mounts below it.
+// stage mounts the file or directory src at a new path in the private directory and
+// returns the path. It sets mount attributes (MOUNT_ATTR_*) on this mount and on all
+// mounts below it.
 func (c *config) stage(src string, attr uint64) (string, error) {
 	info, err := os.Stat(src)
 	if err != nil {
@@ -68,9 +70,10 @@ func (c *config) stage(src string, attr uint64) (string, error) {
 	return at, err
 }
 
-// stageOne replaces a staged mount on kernels before Linux 5.12, which can only change
-// one mount at a time. Mounts below it are not shown, except in a user namespace, where
-// the kernel forbids revealing files below other mounts.
+// stageOne implements [config.stage] on kernels before Linux 5.12, which can change the
+// attributes of only one mount. It therefore mounts src without the mounts below it. In
+// a user namespace it must include them, because the kernel forbids revealing files
+// below other mounts.
 func stageOne(src, at string, attr uint64) error {
 	if err := unix.Unmount(at, unix.MNT_DETACH); err != nil {
 		return err
@@ -85,7 +88,7 @@ func stageOne(src, at string, attr uint64) error {
 	return restrict(at, attr)
 }
 
-// restrict adds attributes to a mount, but not to the mounts below it.
+// restrict adds attributes to the mount at a path, but not to the mounts below it.
 func restrict(at string, attr uint64) error {
 	var st unix.Statfs_t
 	if err := unix.Statfs(at, &st); err != nil {

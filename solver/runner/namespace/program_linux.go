@@ -12,17 +12,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// program is a file with this program for init processes. A step that reaches it, as
-// /proc/self/exe of its own process, can change neither its content nor its mode
-// (CVE-2019-5736). Safe for concurrent use.
+// program provides a file with this program that init processes execute. A step can
+// reach the file as /proc/self/exe of its init process, but cannot change its content
+// or mode (CVE-2019-5736). Safe for concurrent use.
 type program struct {
-	dir string // any directory outside this program's directory
+	dir string // a directory outside the directory of this program, see readOnlyProgram
 
 	mu   sync.Mutex
 	file *os.File // nil until the first process starts
 }
 
-// open returns a file to execute. It remains open until p is closed.
+// open returns the file to execute. It stays open until p is closed.
 func (p *program) open() (*os.File, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -54,8 +54,8 @@ func (p *program) Close() error {
 }
 
 // readOnlyProgram opens this program in an overlay without an upper directory, which is
-// read-only even for root. The overlay is not attached to any path, and needs no
-// memory. An overlay needs a second lower directory: dir, which must not be below the
+// read-only even for root. The overlay is mounted at no path and takes no memory. The
+// kernel requires a second lower directory for it: dir, which must not be below the
 // directory of this program.
 func readOnlyProgram(dir string) (_ *os.File, err error) {
 	name, err := os.Readlink("/proc/self/exe")
@@ -81,7 +81,7 @@ func readOnlyProgram(dir string) (_ *os.File, err error) {
 		return nil, fmt.Errorf("mount an overlay: %w", err)
 	}
 	defer unix.Close(mount)
-	// A program that was replaced has no name any more.
+	// If the program has been replaced since its start, its name no longer exists.
 	fd, err := unix.Openat(mount, filepath.Base(name), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: name, Err: err}
@@ -89,8 +89,8 @@ func readOnlyProgram(dir string) (_ *os.File, err error) {
 	return os.NewFile(uintptr(fd), initName), nil
 }
 
-// sealedProgram opens a copy of this program in memory. It is used if the kernel or the
-// directory does not support overlays.
+// sealedProgram opens a sealed copy of this program in memory (memfd). The copy takes
+// as much memory as the program, so it is used only if readOnlyProgram fails.
 func sealedProgram() (_ *os.File, err error) {
 	self, err := os.Open("/proc/self/exe")
 	if err != nil {

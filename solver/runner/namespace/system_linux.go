@@ -97,12 +97,12 @@ func (c *config) mountKind(s *systemMount, at *os.File) error {
 	return err
 }
 
-// mkdirAll opens a directory of the root, with O_PATH, and creates its missing parts. If
+// mkdirAll opens a directory in the root with O_PATH, and creates its missing parts. If
 // a part of the path is a link or a file, it fails with ENOTDIR. A link could otherwise
 // move system mounts to another path, and prevent paths from being hidden.
 //
-// pathrs.MkdirAllHandle also mounts a private /proc. Closing it when the program of the
-// process is executed waits for all CPUs.
+// pathrs.MkdirAllHandle also mounts a private /proc. Unmounting that when the program
+// of the process is executed waits for all CPUs.
 func (c *config) mkdirAll(name string) (*os.File, error) {
 	at, err := c.root, error(nil)
 	for part := range strings.SplitSeq(strings.Trim(name, "/"), "/") {
@@ -117,8 +117,8 @@ func (c *config) mkdirAll(name string) (*os.File, error) {
 	return at, nil
 }
 
-// makeDirIn opens a subdirectory, with O_PATH, and creates it if it does not exist. It
-// does not follow links.
+// makeDirIn opens the subdirectory name of an open directory with O_PATH, and creates
+// it if it does not exist. It does not follow links.
 func makeDirIn(dir *os.File, name string) (*os.File, error) {
 	if err := unix.Mkdirat(int(dir.Fd()), name, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
