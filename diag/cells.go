@@ -11,19 +11,18 @@ import (
 	"slipway/source"
 )
 
-// tabStop is the distance between tab stops in an excerpt.
+// tabStop is the distance between tab stops in an excerpt, in columns.
 const tabStop = 8
 
-// cell is one rune of a line as a terminal shows it.
+// cell is one character of a line in the form in which a terminal shows it.
 type cell struct {
 	text       string
-	width      int // columns; 0 for combining marks
-	start, end int // offsets in the line
+	width      int // in columns; 0 for combining marks
+	start, end int // byte offsets in the line
 }
 
-// cells converts a line to cells. To prevent the line from moving the cursor or
-// hiding text, it replaces tabs with spaces and spells out unprintable
-// characters.
+// cells converts a line to cells. It replaces tabs with spaces and spells out unprintable
+// characters, so that the line cannot move the cursor or hide text.
 func cells(line string) []cell {
 	list := make([]cell, 0, len(line))
 	column := 0
@@ -34,7 +33,7 @@ func cells(line string) []cell {
 			c.width = tabStop - column%tabStop
 			c.text = strings.Repeat(" ", c.width)
 		} else {
-			c.text, c.width = visible(r, line[i:i+n])
+			c.text, c.width = printableRune(r, line[i:i+n])
 		}
 		column += c.width
 		list = append(list, c)
@@ -43,8 +42,9 @@ func cells(line string) []cell {
 	return list
 }
 
-// visible returns the printable form of a rune and its width in columns.
-func visible(r rune, raw string) (string, int) {
+// printableRune returns the printable form of a rune and its width in columns. raw is its
+// encoding in the file.
+func printableRune(r rune, raw string) (string, int) {
 	switch {
 	case r == utf8.RuneError && len(raw) == 1:
 		return fmt.Sprintf("<%02X>", raw[0]), 4
@@ -65,9 +65,8 @@ func visible(r rune, raw string) (string, int) {
 	return raw, 1
 }
 
-// Line returns a line as an excerpt shows it: tabs are replaced with spaces and
-// unprintable characters are spelled out, so that the line cannot control a
-// terminal.
+// Line returns a line in the form of an excerpt. Tabs become spaces, and unprintable
+// characters are spelled out, so that the line cannot control a terminal.
 func Line(line string) string {
 	var b strings.Builder
 	for _, c := range cells(line) {
@@ -76,7 +75,7 @@ func Line(line string) string {
 	return b.String()
 }
 
-// Block is like [Line] but for text of several lines.
+// Block is like [Line], but for text with several lines.
 func Block(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
@@ -85,24 +84,24 @@ func Block(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// printable returns s with all unprintable characters spelled out, including
-// tabs and line ends.
-func printable(s string) string {
+// escapeText returns s with all unprintable characters spelled out, including tabs and
+// line ends.
+func escapeText(s string) string {
 	var b strings.Builder
 	for i, r := range s {
 		n := utf8.RuneLen(r)
 		if r == utf8.RuneError {
 			_, n = utf8.DecodeRuneInString(s[i:])
 		}
-		text, _ := visible(r, s[i:i+n])
+		text, _ := printableRune(r, s[i:i+n])
 		b.WriteString(text)
 	}
 	return b.String()
 }
 
-// column returns the column of the character at offset, counted in characters
-// from 1. A combining mark belongs to the character before it. A byte order
-// mark at the start of the file does not count.
+// column returns the column of the character at offset, counted in characters from 1. A
+// combining mark belongs to the character before it. A byte order mark at the start of
+// the file does not count.
 func column(f *source.File, offset int) int {
 	line := f.Position(offset).Line
 	start, text := content(f, line)
@@ -121,7 +120,7 @@ func column(f *source.File, offset int) int {
 	return max(n, 1)
 }
 
-// content returns the text of a line without its line end, and its offset in
+// content returns the text of a line without its line end, and the offset of the text in
 // the file. A byte order mark at the start of the file is not part of the text.
 func content(f *source.File, line int) (start int, text string) {
 	start, text = f.LineStart(line), f.Line(line)
@@ -131,8 +130,8 @@ func content(f *source.File, line int) (start int, text string) {
 	return start, text
 }
 
-// columns returns the total width of the cells.
-func columns(list []cell) int {
+// totalWidth returns the width of all cells in columns.
+func totalWidth(list []cell) int {
 	n := 0
 	for _, c := range list {
 		n += c.width

@@ -6,13 +6,13 @@ import (
 	"unicode/utf8"
 )
 
-// cut renders a line of the file and the line of carets below it, which mark
-// the bytes [from, to). The range may lie outside of the line. An empty range,
-// or one that contains no byte of the line, gets one caret at its start. A line
-// that is too wide is cut to a window around the range.
-func (p *textPrinter) cut(line string, from, to int) (shown, under string) {
+// excerptLine returns a line of the file in printable form, and a line of carets that
+// mark its bytes [from, to). The range may extend beyond the line. A range without a byte
+// of the line gets one caret at its start. A line that is too wide is cut to a window
+// around the range.
+func (p *textPrinter) excerptLine(line string, from, to int) (shown, under string) {
 	if from < 0 {
-		// The range began on an earlier line: do not mark the indentation.
+		// The range starts on an earlier line, so the indentation is not marked.
 		from = len(line) - len(strings.TrimLeft(line, " \t"))
 	}
 	from = min(from, len(line))
@@ -51,8 +51,9 @@ func (p *textPrinter) cut(line string, from, to int) (shown, under string) {
 	return text.String(), strings.TrimRight(marks.String(), " ")
 }
 
-// clip returns the part of a very long line around the range, before the line
-// is converted rune by rune. limit is in bytes.
+// clip returns the part of a very long line around the range [from, to). It limits the
+// part to about limit bytes, so that the caller need not convert the whole line rune by
+// rune.
 func clip(line string, from, to, limit int) (part string, f, t int, before, after bool) {
 	if len(line) <= limit {
 		return line, from, to, false, false
@@ -68,12 +69,11 @@ func clip(line string, from, to, limit int) (part string, f, t int, before, afte
 	return line[lo:hi], from - lo, min(to, hi) - lo, lo > 0, hi < len(line)
 }
 
-// window returns the cells [lo, hi) of a line to show: all if they fit,
-// otherwise the range with some text before it. A range that is too long is cut
-// at its end.
+// window returns the cells [lo, hi) to show. These are all cells if they fit, else the
+// cells of the range and some text before it. A range that is too wide is cut at its end.
 func (p *textPrinter) window(list []cell, from, to int) (lo, hi int) {
 	room := p.opt.Width
-	if columns(list) <= room {
+	if totalWidth(list) <= room {
 		return 0, len(list)
 	}
 	first, last := len(list), len(list)
@@ -89,7 +89,7 @@ func (p *textPrinter) window(list []cell, from, to int) (lo, hi int) {
 			break
 		}
 	}
-	lead := max((room-columns(list[first:last]))/2, room/8)
+	lead := max((room-totalWidth(list[first:last]))/2, room/8)
 	lo = first
 	for used := 0; lo > 0 && used+list[lo-1].width <= lead; lo-- {
 		used += list[lo-1].width
@@ -100,7 +100,7 @@ func (p *textPrinter) window(list []cell, from, to int) (lo, hi int) {
 		used += list[hi].width
 		hi++
 	}
-	// Use the remaining columns on the right for text on the left.
+	// Columns that remain on the right are used for text on the left.
 	for lo > 0 && used+list[lo-1].width <= room {
 		lo--
 		used += list[lo].width

@@ -10,8 +10,8 @@ import (
 // Severity is the severity of a [Diagnostic].
 type Severity int
 
-// Severities. The zero value is Error, so that forgetting to set one is
-// noticed.
+// The severities. The zero value is Error, so that a missing severity does not go
+// unnoticed.
 const (
 	Error Severity = iota
 	Warning
@@ -29,27 +29,27 @@ func (s Severity) String() string {
 	return "error"
 }
 
-// Diagnostic is an error, a warning or a note about a file.
+// Diagnostic is an error, a warning or a note about a file. It implements error.
 type Diagnostic struct {
 	Severity Severity
-	Code     string       // name of the rule; "" for errors, which cannot be skipped
-	Message  string       // text without position; upstream's text if clients match on it
-	Hint     string       // the reason or the remedy, if the message lacks it
-	Range    source.Range // exact range that the caret marks
-	Context  source.Range // lines to show around it and to send to clients; if zero, Range
-	Related  []Related    // related locations
-	Fixes    []Fix        // alternative edits that fix it
-	URL      string       // documentation
-	Detail   string       // description of the rule
-	Cause    error        // wrapped error, or nil
-	Local    bool         // do not send the location to clients, as upstream does not for this error
+	Code     string       // the name of the lint rule; "" for errors
+	Message  string       // the text without the position; upstream's text if clients match on it
+	Hint     string       // the reason or the remedy, if the message does not contain it
+	Range    source.Range // the exact range, which carets mark; zero if the diagnostic is not about a file
+	Context  source.Range // the lines to show and to send to clients; if zero, the lines of Range
+	Related  []Related    // related locations, such as a first definition
+	Fixes    []Fix        // alternative fixes
+	URL      string       // of the rule's documentation
+	Detail   string       // the description of the rule
+	Cause    error        // the wrapped error, or nil
+	Local    bool         // whether clients do not get the location. Upstream: the error has none
 }
 
-// Related is a location related to a diagnostic. If Message is empty, it is an
+// Related is a location that is related to a diagnostic. If Message is empty, it is an
 // additional location of the same error.
 type Related struct {
 	Range   source.Range
-	Context source.Range // as in a Diagnostic
+	Context source.Range // as in Diagnostic
 	Message string
 }
 
@@ -61,20 +61,21 @@ func (r *Related) Shown() source.Range {
 	return r.Context
 }
 
-// Fix is a set of edits that fixes the problem of a diagnostic.
+// Fix is a set of edits that fixes the cause of a diagnostic.
 type Fix struct {
 	Title string
 	Safe  bool // whether the edits preserve the meaning of the file
 	Edits []Edit
 }
 
-// Edit replaces a range with new text.
+// Edit replaces the text of a range with New.
 type Edit struct {
 	Range source.Range
 	New   string
 }
 
-// Errorf returns an error about the range. A %w verb sets Cause.
+// Errorf returns a Diagnostic with the severity Error and the range r. The verb %w sets
+// Cause.
 func Errorf(r source.Range, format string, args ...any) *Diagnostic {
 	err := fmt.Errorf(format, args...)
 	d := &Diagnostic{Message: err.Error(), Range: r}
@@ -84,31 +85,31 @@ func Errorf(r source.Range, format string, args ...any) *Diagnostic {
 	return d
 }
 
-// Error returns only the message, on which clients match.
+// Error implements error. It returns only the message, because clients match on it.
 func (d *Diagnostic) Error() string { return d.Message }
 
-// text returns the message followed by the hint in parentheses.
-func (d *Diagnostic) text() string {
+// withHint returns the message, followed by the hint in parentheses.
+func (d *Diagnostic) withHint() string {
 	if d.Hint == "" {
 		return d.Message
 	}
 	return d.Message + " (" + d.Hint + ")"
 }
 
-// Hinted sets the hint and returns d.
+// Hinted sets the hint and returns d, which it modifies.
 func (d *Diagnostic) Hinted(format string, args ...any) *Diagnostic {
 	d.Hint = fmt.Sprintf(format, args...)
 	return d
 }
 
-// KeepLocal sets Local and returns d.
+// KeepLocal sets Local and returns d, which it modifies.
 func (d *Diagnostic) KeepLocal() *Diagnostic {
 	d.Local = true
 	return d
 }
 
-// Note adds a related range with a message and returns d. It ignores a zero
-// range.
+// Note adds a related range with a message and returns d, which it modifies. It ignores a
+// zero range.
 func (d *Diagnostic) Note(r source.Range, format string, args ...any) *Diagnostic {
 	if !r.IsZero() {
 		d.Related = append(d.Related, Related{Range: r, Message: fmt.Sprintf(format, args...)})
@@ -116,11 +117,11 @@ func (d *Diagnostic) Note(r source.Range, format string, args ...any) *Diagnosti
 	return d
 }
 
-// Unwrap returns the cause.
+// Unwrap returns the cause, or nil.
 func (d *Diagnostic) Unwrap() error { return d.Cause }
 
-// In sets the context, which is the range to show and to send to clients, and
-// returns d.
+// In sets the context, which is the range to show and to send to clients. It returns d,
+// which it modifies.
 func (d *Diagnostic) In(r source.Range) *Diagnostic {
 	d.Context = r
 	return d
@@ -138,8 +139,8 @@ func (d *Diagnostic) Shown() source.Range {
 // List is a list of diagnostics in the order in which they were found.
 type List []*Diagnostic
 
-// Err returns the errors of the list as one error. Without errors it returns nil,
-// and a single one is returned unwrapped.
+// Err returns the errors in the list as one error. It returns nil if there are none, and
+// a single error unwrapped. Warnings and notes are not included.
 func (l List) Err() error {
 	errs := slices.DeleteFunc(slices.Clone(l), func(d *Diagnostic) bool { return d.Severity != Error })
 	switch len(errs) {

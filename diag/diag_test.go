@@ -11,6 +11,7 @@ import (
 	"slipway/source"
 )
 
+// TestLines checks that Lines merges the lines of ranges.
 func TestLines(t *testing.T) {
 	f := source.NewFile("f", []byte("1\n2\n3\n4\n5\n6\n7\n8\n9\n"))
 	lines := func(first, last int) source.Range { return f.LineRange(first, last) }
@@ -32,6 +33,7 @@ func TestLines(t *testing.T) {
 	}
 }
 
+// TestDiagnosticLines checks which lines of a diagnostic are sent to clients.
 func TestDiagnosticLines(t *testing.T) {
 	f := source.NewFile("f", []byte("1\n2\n3\n4\n5\n6\n"))
 	d := Errorf(f.LineRange(2, 2), "x")
@@ -47,10 +49,11 @@ func TestDiagnosticLines(t *testing.T) {
 		t.Error(diff)
 	}
 	if got := (&Diagnostic{}).Lines(); got != nil {
-		t.Errorf("a diagnostic without a range has lines %v", got)
+		t.Errorf("lines %v for a diagnostic without a range, want none", got)
 	}
 }
 
+// TestErrorf checks the fields and methods of diagnostics.
 func TestErrorf(t *testing.T) {
 	r := source.Range{File: source.NewFile("f", []byte("abc")), Start: 1, End: 2}
 	d := Errorf(r, "reading %q: %w", "x", io.ErrUnexpectedEOF)
@@ -58,21 +61,22 @@ func TestErrorf(t *testing.T) {
 		t.Errorf("%v", d)
 	}
 	if d.Shown() != r || d.In(source.Range{File: r.File, End: 3}).Shown().End != 3 {
-		t.Error("Shown is neither the range nor the context")
+		t.Error("Shown does not return the context, or else the range")
 	}
 	if d := Errorf(r, "plain"); d.Cause != nil || d.Severity != Error {
 		t.Errorf("%+v", d)
 	}
 }
 
+// TestListErr checks that Err returns only the errors in a list.
 func TestListErr(t *testing.T) {
 	warning := &Diagnostic{Severity: Warning, Message: "w"}
 	one, two := &Diagnostic{Message: "1"}, &Diagnostic{Message: "2", Cause: io.EOF}
 	if err := (List{warning}).Err(); err != nil {
-		t.Errorf("a list of warnings has the error %v", err)
+		t.Errorf("error %v for a list of warnings, want nil", err)
 	}
-	if err := (List{warning, one}).Err(); err != error(one) { //nolint:errorlint // the very error, not one that wraps it
-		t.Errorf("one error is %v", err)
+	if err := (List{warning, one}).Err(); err != error(one) { //nolint:errorlint // must not be wrapped
+		t.Errorf("error %v for a list with one error, want it unwrapped", err)
 	}
 	err := List{one, warning, two}.Err()
 	if err == nil || err.Error() != "1\n2" || !errors.Is(err, io.EOF) {

@@ -7,8 +7,8 @@ import (
 	"slipway/source"
 )
 
-// Types of the JSON form. Lines and columns count from 1, columns and offsets
-// are in bytes, and the end of a range is exclusive.
+// The types of the JSON form. Lines and columns count from 1. Columns and offsets are in
+// bytes. The end of a range is exclusive.
 type (
 	jsonDiagnostic struct {
 		File     string        `json:"file,omitempty"`
@@ -49,9 +49,8 @@ type (
 	}
 )
 
-// JSON writes the list as one JSON array with an object for each diagnostic, in
-// order. An empty list is []. Invalid UTF-8 becomes U+FFFD. JSON returns the
-// error of w.
+// JSON writes the list as a JSON array with one object per diagnostic, in order. An empty
+// list is written as []. Invalid UTF-8 becomes U+FFFD. It returns the first error of w.
 func JSON(w io.Writer, l List) error {
 	docs := make([]jsonDiagnostic, len(l))
 	for i, d := range l {
@@ -63,6 +62,7 @@ func JSON(w io.Writer, l List) error {
 	return enc.Encode(docs)
 }
 
+// newJSONDiagnostic converts a diagnostic to its JSON form.
 func newJSONDiagnostic(d *Diagnostic) jsonDiagnostic {
 	j := jsonDiagnostic{
 		File:     fileName(d.Range),
@@ -92,6 +92,7 @@ func newJSONDiagnostic(d *Diagnostic) jsonDiagnostic {
 	return j
 }
 
+// newJSONRange converts a range to its JSON form. It returns nil for the zero range.
 func newJSONRange(r source.Range) *jsonRange {
 	if r.IsZero() {
 		return nil

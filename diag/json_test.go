@@ -8,6 +8,8 @@ import (
 	"slipway/source"
 )
 
+// TestJSON checks the JSON form of diagnostics and that errors of the writer are
+// returned.
 func TestJSON(t *testing.T) {
 	f := source.NewFile("Dockerfile", []byte(sample))
 	list := List{
@@ -34,7 +36,7 @@ func TestJSON(t *testing.T) {
 	if err := JSON(&b, nil); err != nil || b.String() != "[]\n" {
 		t.Errorf("empty list: %q, %v", b.String(), err)
 	}
-	if err := JSON(failing{}, list); err == nil {
-		t.Error("the error of the writer is not returned")
+	if err := JSON(failingWriter{}, list); err == nil {
+		t.Error("JSON does not return the error of the writer")
 	}
 }

@@ -7,11 +7,11 @@ import (
 	"slipway/source"
 )
 
-// LineSpan is a range of lines from First to Last, inclusive, counted from 1.
+// LineSpan is a range of lines from First to Last, both inclusive, counted from 1.
 type LineSpan struct{ First, Last int }
 
-// Lines returns the lines that the ranges touch, sorted. It merges overlapping
-// and adjacent spans, and ignores zero ranges. All ranges must be in one file.
+// Lines returns the lines that the ranges touch, in ascending order. It merges
+// overlapping and adjacent spans and ignores zero ranges. All ranges must be in one file.
 func Lines(ranges ...source.Range) []LineSpan {
 	var spans []LineSpan
 	for _, r := range ranges {
@@ -34,9 +34,8 @@ func Lines(ranges ...source.Range) []LineSpan {
 	return merged
 }
 
-// Lines returns the lines that are sent to clients: the lines of Shown and of
-// the related locations without a message, which are additional locations of
-// the same error.
+// Lines returns the lines that the frontend sends to clients. These are the lines of
+// Shown and of the related locations without a message.
 func (d *Diagnostic) Lines() []LineSpan {
 	ranges := []source.Range{d.Shown()}
 	for _, r := range d.Related {

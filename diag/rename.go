@@ -6,24 +6,24 @@ import (
 	"slipway/source"
 )
 
-// Rename returns a copy of the list in which files are renamed according to
-// names. Files that names does not contain keep their names.
+// Rename returns a copy of the list with other file names. names maps old names to new
+// ones. Files that it does not contain keep their names.
 func (l List) Rename(names map[string]string) List {
 	r := renamer{names: names, files: map[*source.File]*source.File{}}
 	list := make(List, len(l))
 	for i, d := range l {
 		c := *d
-		c.Range, c.Context = r.in(d.Range), r.in(d.Context)
+		c.Range, c.Context = r.renameRange(d.Range), r.renameRange(d.Context)
 		c.Related = slices.Clone(d.Related)
 		for j := range c.Related {
-			c.Related[j].Range, c.Related[j].Context = r.in(c.Related[j].Range), r.in(c.Related[j].Context)
+			c.Related[j].Range, c.Related[j].Context = r.renameRange(c.Related[j].Range), r.renameRange(c.Related[j].Context)
 		}
 		c.Fixes = slices.Clone(d.Fixes)
 		for j := range c.Fixes {
 			c.Fixes[j].Edits = slices.Clone(c.Fixes[j].Edits)
 			for k := range c.Fixes[j].Edits {
 				e := &c.Fixes[j].Edits[k]
-				e.Range = r.in(e.Range)
+				e.Range = r.renameRange(e.Range)
 			}
 		}
 		list[i] = &c
@@ -31,14 +31,14 @@ func (l List) Rename(names map[string]string) List {
 	return list
 }
 
-// renamer renames files, and creates each renamed file once.
+// renamer renames files. It creates each renamed file only once.
 type renamer struct {
 	names map[string]string
 	files map[*source.File]*source.File
 }
 
-// in returns the range in the renamed file.
-func (r *renamer) in(at source.Range) source.Range {
+// renameRange returns the same range in the renamed file.
+func (r *renamer) renameRange(at source.Range) source.Range {
 	if at.IsZero() {
 		return at
 	}

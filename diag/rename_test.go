@@ -6,6 +6,7 @@ import (
 	"slipway/source"
 )
 
+// TestRename checks that Rename changes the file names in a copy of the list.
 func TestRename(t *testing.T) {
 	f, other := source.NewFile("Dockerfile", []byte("FROM x\n")), source.NewFile("other", []byte("FROM y\n"))
 	r, o := source.Range{File: f, Start: 1, End: 3}, source.Range{File: other, Start: 2, End: 4}
@@ -20,7 +21,7 @@ func TestRename(t *testing.T) {
 		}
 	}
 	if d.Related[1].Range != o || !d.Related[1].Context.IsZero() || !got[1].Range.IsZero() {
-		t.Errorf("renamed a file that is not in names, or a zero range: %+v", got)
+		t.Errorf("got %+v, want an unknown file and a zero range unchanged", got)
 	}
 	if old.Range != r || old.Related[0].Range != r || old.Fixes[0].Edits[0].Range != r {
 		t.Error("Rename modified its receiver")

@@ -11,12 +11,13 @@ import (
 
 // TextOptions configures Text.
 type TextOptions struct {
-	Color bool // use ANSI colors
-	Width int  // maximum columns of an excerpt; longer lines are cut around the range; 0 means 200
-	Lines int  // maximum lines of an excerpt; longer ones show the lines around the range; 0 means 8
+	Color bool // whether to use ANSI colors
+	Width int  // the maximum width of an excerpt in columns; wider lines are cut around the range; 0 means 200
+	Lines int  // the maximum height of an excerpt in lines; longer excerpts show the lines around the range; 0 means 8
 }
 
-func (o TextOptions) normal() TextOptions {
+// withDefaults returns o with the defaults for unset fields.
+func (o TextOptions) withDefaults() TextOptions {
 	if o.Width <= 0 {
 		o.Width = 200
 	}
@@ -26,20 +27,19 @@ func (o TextOptions) normal() TextOptions {
 	return o
 }
 
-// Text renders the diagnostics for users: file, line, column and message,
-// followed by the affected lines with a caret below the range.
+// Text renders the diagnostics for users: file, line, column and message, followed by the
+// affected lines with carets below the range.
 //
 //	Dockerfile:3:6: error: unknown flag: --form
 //	 3 | COPY --form=build /a /b
 //	   |      ^^^^^^
 //
-// The column counts characters; a wide character or one with combining marks
-// counts as one. The excerpt shows the context lines, and related locations
-// follow with their own excerpts. Unprintable characters are spelled out, so
-// that a file cannot send commands to the terminal. Text returns the error of
-// w.
+// The column counts characters. A wide character counts as one, and so does a character
+// with combining marks. The excerpt shows the lines of the context. Related locations
+// follow with their own excerpts. Unprintable characters are spelled out, so that a file
+// cannot send commands to the terminal. Text returns the first error of w.
 func Text(w io.Writer, l List, opt TextOptions) error {
-	p := &textPrinter{opt: opt.normal()}
+	p := &textPrinter{opt: opt.withDefaults()}
 	for _, d := range l {
 		p.diagnostic(d)
 		if _, err := w.Write(p.buf.Bytes()); err != nil {
@@ -50,32 +50,34 @@ func Text(w io.Writer, l List, opt TextOptions) error {
 	return nil
 }
 
+// textPrinter renders diagnostics into a buffer.
 type textPrinter struct {
 	opt TextOptions
 	buf bytes.Buffer
 }
 
-// style is an ANSI code. The zero style is plain.
+// style is the code of an ANSI text style. The zero style changes nothing.
 type style string
 
 const (
-	plain  style = ""
-	bold   style = "1"
-	red    style = "1;31"
-	yellow style = "1;33"
-	blue   style = "1;34"
-	cyan   style = "1;36"
+	noStyle style = ""
+	bold    style = "1"
+	red     style = "1;31"
+	yellow  style = "1;33"
+	blue    style = "1;34"
+	cyan    style = "1;36"
 )
 
-// print writes text that is already printable.
+// print writes printable text in the given style.
 func (p *textPrinter) print(s style, text string) {
-	if !p.opt.Color || s == plain || text == "" {
+	if !p.opt.Color || s == noStyle || text == "" {
 		p.buf.WriteString(text)
 		return
 	}
 	fmt.Fprintf(&p.buf, "\x1b[%sm%s\x1b[0m", string(s), text)
 }
 
+// diagnostic writes d with its excerpts, notes and fixes.
 func (p *textPrinter) diagnostic(d *Diagnostic) {
 	mark := red
 	switch d.Severity {
@@ -84,9 +86,9 @@ func (p *textPrinter) diagnostic(d *Diagnostic) {
 	case Note:
 		mark = cyan
 	}
-	message := printable(d.text())
+	message := escapeText(d.withHint())
 	if d.Code != "" {
-		message += " [" + printable(d.Code) + "]"
+		message += " [" + escapeText(d.Code) + "]"
 	}
 	p.head(d.Range, mark, d.Severity.String(), message)
 	p.excerpt(d.Range, d.Context, mark)
@@ -95,7 +97,7 @@ func (p *textPrinter) diagnostic(d *Diagnostic) {
 		if text == "" {
 			text = "also here"
 		}
-		p.head(r.Range, cyan, "note", printable(text))
+		p.head(r.Range, cyan, "note", escapeText(text))
 		p.excerpt(r.Range, r.Context, cyan)
 	}
 	if d.Detail != "" {
@@ -109,21 +111,21 @@ func (p *textPrinter) diagnostic(d *Diagnostic) {
 	}
 }
 
-// head writes the first line: location, severity and message.
+// head writes the first line of a diagnostic: location, kind (such as error) and message.
 func (p *textPrinter) head(r source.Range, s style, kind, message string) {
 	if !r.IsZero() {
-		p.print(bold, fmt.Sprintf("%s:%d:%d: ", printable(r.File.Name), r.Position().Line, column(r.File, r.Start)))
+		p.print(bold, fmt.Sprintf("%s:%d:%d: ", escapeText(r.File.Name), r.Position().Line, column(r.File, r.Start)))
 	}
 	p.print(s, kind+": ")
 	p.print(bold, message)
 	p.buf.WriteByte('\n')
 }
 
-// remark writes a line below an excerpt.
+// remark writes a line of text below an excerpt. kind is a label such as help.
 func (p *textPrinter) remark(kind, text string) {
 	p.print(blue, " = ")
 	p.print(bold, kind+": ")
-	p.buf.WriteString(printable(text))
+	p.buf.WriteString(escapeText(text))
 	p.buf.WriteByte('\n')
 }
 
@@ -138,7 +140,7 @@ func (p *textPrinter) excerpt(r, context source.Range, s style) {
 	first, last := r.Join(context).Lines()
 	last = min(last, lastLine(r.File))
 	first = min(first, last)
-	shown := p.choose(first, last, r)
+	shown := p.chooseLines(first, last, r)
 	digits := len(fmt.Sprint(shown[len(shown)-1]))
 	prev := shown[0] - 1
 	for _, n := range shown {
@@ -151,7 +153,7 @@ func (p *textPrinter) excerpt(r, context source.Range, s style) {
 	}
 }
 
-// lastLine returns the number of the last non-empty line.
+// lastLine returns the number of the last line that is not empty.
 func lastLine(f *source.File) int {
 	n := f.Lines()
 	if n > 1 && f.LineStart(n) == len(f.Bytes) {
@@ -160,10 +162,10 @@ func lastLine(f *source.File) int {
 	return n
 }
 
-// choose returns the lines to show out of first to last: all if they fit,
-// otherwise the lines of the range and their neighbors. If the range itself is
-// too long, it returns its first and last lines.
-func (p *textPrinter) choose(first, last int, r source.Range) []int {
+// chooseLines returns the lines to show between first and last. These are all lines if
+// they fit, else the lines of the range and their neighbors. For a range with too many
+// lines, it returns the first and the last ones.
+func (p *textPrinter) chooseLines(first, last int, r source.Range) []int {
 	from, to := first, last
 	if last-first+1 > p.opt.Lines {
 		from, to = r.Lines()
@@ -186,7 +188,8 @@ func (p *textPrinter) choose(first, last int, r source.Range) []int {
 	return list
 }
 
-// line writes one line of the file and, if the range touches it, carets.
+// line writes line n of the file and, if the range touches it, carets. digits is the
+// width of line numbers.
 func (p *textPrinter) line(r source.Range, n, digits int, s style) {
 	start, text := content(r.File, n)
 	from, to := r.Start-start, r.End-start
@@ -201,7 +204,7 @@ func (p *textPrinter) line(r source.Range, n, digits int, s style) {
 	if !marked {
 		from, to = 0, 0
 	}
-	shown, under := p.cut(text, from, to)
+	shown, under := p.excerptLine(text, from, to)
 	p.print(blue, fmt.Sprintf(" %*d |", digits, n))
 	if shown = strings.TrimRight(shown, " "); shown != "" {
 		p.buf.WriteString(" " + shown)

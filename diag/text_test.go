@@ -14,6 +14,7 @@ import (
 	"slipway/source"
 )
 
+// sample is a Dockerfile for the diagnostics in TestText.
 const sample = "FROM alpine AS build\n" +
 	"\n" +
 	"RUN apk add \\\n" +
@@ -23,7 +24,7 @@ const sample = "FROM alpine AS build\n" +
 	"COPY --form=build /a /b\r\n" +
 	"\tWORKDIR\tx\n"
 
-// at returns the range of the nth occurrence, from 0, of the text what.
+// at returns the range of the nth occurrence of what, counted from 0.
 func at(f *source.File, what string, nth int) source.Range {
 	pos := 0
 	for {
@@ -40,7 +41,7 @@ func at(f *source.File, what string, nth int) source.Range {
 	}
 }
 
-// golden compares got with a file in testdata. UPDATE=1 rewrites the file.
+// golden compares got with the file name in testdata. UPDATE=1 rewrites the file.
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
@@ -59,6 +60,7 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
+// TestText compares the text of diagnostics with golden files.
 func TestText(t *testing.T) {
 	f := source.NewFile("Dockerfile", []byte(sample))
 	long := source.NewFile("long", []byte("RUN "+strings.Repeat("0123456789", 30)+" HERE "+strings.Repeat("abcdefghij", 30)+"\n"))
@@ -125,8 +127,8 @@ func TestText(t *testing.T) {
 	}
 }
 
-// TestTextWidth checks that no line exceeds the width, that the marked byte is
-// always visible, and that huge lines are processed quickly.
+// TestTextWidth checks that no line exceeds the width, that the marked byte is always
+// visible, and that huge lines are rendered quickly.
 func TestTextWidth(t *testing.T) {
 	line := strings.Repeat("é\t日\x00 ", 200_000)
 	f := source.NewFile("f", []byte(line+"\n"+line))
@@ -141,27 +143,29 @@ func TestTextWidth(t *testing.T) {
 			t.Fatalf("at %d:\n%s", start, b.String())
 		}
 		for _, l := range lines[1:] {
-			if n := columns(cells(l)); n > 47 {
+			if n := totalWidth(cells(l)); n > 47 {
 				t.Errorf("at %d: %d columns: %q", start, n, l)
 			}
 		}
 	}
 }
 
+// TestTextError checks that Text returns the error of the writer.
 func TestTextError(t *testing.T) {
-	if err := Text(failing{}, List{{Message: "x"}}, TextOptions{}); !errors.Is(err, errFull) {
+	if err := Text(failingWriter{}, List{{Message: "x"}}, TextOptions{}); !errors.Is(err, errFull) {
 		t.Errorf("error %v", err)
 	}
 }
 
 var errFull = errors.New("full")
 
-type failing struct{}
+// failingWriter is a writer that always fails.
+type failingWriter struct{}
 
-func (failing) Write([]byte) (int, error) { return 0, errFull }
+func (failingWriter) Write([]byte) (int, error) { return 0, errFull }
 
-// FuzzText checks, for any file and range, that the output contains only line
-// ends, carets and printable characters.
+// FuzzText checks for any file and range that the output contains only line ends, carets
+// and printable characters.
 func FuzzText(f *testing.F) {
 	f.Add([]byte(sample), 3, 9, 0, 30, 20, 3)
 	f.Add([]byte("a\x1b[31m\xff\u202e\tb"), 1, 4, 0, 0, 10, 1)
@@ -179,22 +183,22 @@ func FuzzText(f *testing.F) {
 			t.Fatal(err)
 		}
 		for _, l := range strings.Split(out.String(), "\n") {
-			if l != printable(l) {
+			if l != escapeText(l) {
 				t.Fatalf("raw %q", l)
 			}
 		}
 	})
 }
 
-// TestLine checks that tabs become spaces and unprintable characters are
-// spelled out.
+// TestLine checks that Line replaces tabs with spaces and spells out unprintable
+// characters.
 func TestLine(t *testing.T) {
 	if got, want := Line("a\tb\x1b[1m\xff\r"), "a       b␛[1m<FF>␍"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
 
-// TestBlock checks that the lines of a text are preserved.
+// TestBlock checks that Block preserves the lines of a text.
 func TestBlock(t *testing.T) {
 	if got, want := Block("a\x1b\n\n\tb\r\n"), "a␛\n\n        b␍\n"; got != want {
 		t.Errorf("%q, want %q", got, want)

@@ -134,7 +134,7 @@ func (b *build) parseBuild(ctx context.Context) error {
 	}
 	err := b.parse()
 	if err != nil && b.dockerfile != nil {
-		in := linter.Input{File: b.dockerfile.File, Failed: firstRange(err)}
+		in := linter.Input{File: b.dockerfile.File, FirstError: firstRange(err)}
 		b.report(ctx, linter.Run(rules.All(), in, b.checks))
 	}
 	return err

@@ -10,14 +10,13 @@ import (
 	"strings"
 )
 
-// readQuery applies the options of the query. It reads keys in alphabetical
-// order, so that the first error is deterministic and "commit" overrides its
-// synonym "checksum". It applies "branch" and "tag" last, because they may
-// conflict with the other keys.
+// readQuery applies the options in the query. It reads the keys in alphabetical order, so
+// that the first error is deterministic and "commit" overrides its synonym "checksum". It
+// applies "branch" and "tag" last, because they may conflict with the other keys.
 func (r *Ref) readQuery(query url.Values) error {
 	var branch, tag string
 	for _, key := range slices.Sorted(maps.Keys(query)) {
-		value, err := single(key, query[key])
+		value, err := singleValue(key, query[key])
 		if err != nil {
 			return err
 		}
@@ -34,7 +33,7 @@ func (r *Ref) readQuery(query url.Values) error {
 		}
 	}
 	if tag != "" {
-		if err := agree("ref", &r.Ref, prefixed("refs/tags/", tag)); err != nil {
+		if err := setConsistent("ref", &r.Ref, withPrefix("refs/tags/", tag)); err != nil {
 			return err
 		}
 	}
@@ -44,11 +43,12 @@ func (r *Ref) readQuery(query url.Values) error {
 	if tag != "" {
 		return errors.New("branch conflicts with tag")
 	}
-	return agree("ref", &r.Ref, prefixed("refs/heads/", branch))
+	return setConsistent("ref", &r.Ref, withPrefix("refs/heads/", branch))
 }
 
-// single returns the only value of a key. Only boolean options may omit it.
-func single(key string, values []string) (string, error) {
+// singleValue returns the only value of a key. Boolean options may have no value, which
+// means true.
+func singleValue(key string, values []string) (string, error) {
 	if len(values) > 1 {
 		return "", fmt.Errorf("query %q has multiple values", key)
 	}
@@ -62,12 +62,13 @@ func single(key string, values []string) (string, error) {
 	return "", fmt.Errorf("query %q has no value", key)
 }
 
+// setOption applies one option.
 func (r *Ref) setOption(key, value string) error {
 	switch key {
 	case "ref":
-		return agree(key, &r.Ref, value)
+		return setConsistent(key, &r.Ref, value)
 	case "subdir":
-		return agree(key, &r.SubDir, value)
+		return setConsistent(key, &r.SubDir, value)
 	case "checksum", "commit":
 		r.Checksum = value
 		return nil
@@ -88,6 +89,7 @@ func (r *Ref) setOption(key, value string) error {
 	return fmt.Errorf("unexpected query %q", key)
 }
 
+// setSwitch applies a boolean option.
 func (r *Ref) setSwitch(key string, on bool) {
 	switch key {
 	case "keep-git-dir":
@@ -99,8 +101,9 @@ func (r *Ref) setSwitch(key string, on bool) {
 	}
 }
 
-// agree sets *at to value. It returns an error if *at has a different value.
-func agree(what string, at *string, value string) error {
+// setConsistent sets *at to value. It returns an error about what if *at already has a
+// different value.
+func setConsistent(what string, at *string, value string) error {
 	if *at != "" && *at != value {
 		return fmt.Errorf("%s conflicts: %q vs %q", what, *at, value)
 	}
@@ -108,7 +111,7 @@ func agree(what string, at *string, value string) error {
 	return nil
 }
 
-// prefixed returns a name with the prefix, which is added if missing.
-func prefixed(prefix, name string) string {
+// withPrefix returns name with the prefix. It adds the prefix only if it is missing.
+func withPrefix(prefix, name string) string {
 	return prefix + strings.TrimPrefix(name, prefix)
 }

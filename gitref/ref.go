@@ -11,32 +11,28 @@ import (
 
 // Ref is a reference to a git source.
 type Ref struct {
-	// Remote is the URL or path that git uses for the repository, without
-	// options.
+	// Remote is the URL or path of the repository for git, without options.
 	Remote string
-	// ShortName is the last element of Remote's path without ".git".
+	// ShortName is the last element of Remote's path, without ".git".
 	ShortName string
-	// Ref is the branch, tag or commit to check out. If it is "", the default
-	// branch is used.
+	// Ref is the branch, tag or commit to check out. "" selects the default branch.
 	Ref string
-	// Checksum is the expected commit of Ref, or a prefix of it. If it is "",
-	// any commit is accepted.
+	// Checksum is the expected commit of Ref, or a prefix of it. If it is "", any commit
+	// is valid.
 	Checksum string
-	// SubDir is the directory to use, or "" for the root. A directory from the
-	// query is as written; one from the fragment is clean and has no leading
-	// slash.
+	// SubDir is the directory to use, or "" for the root. A directory from the query is
+	// as written. A directory from the fragment is clean and has no leading slash.
 	SubDir string
-	// KeepGitDir sets whether .git is included. It is nil if the source does
-	// not specify it.
+	// KeepGitDir is whether .git is included. It is nil if the source does not specify
+	// it.
 	KeepGitDir *bool
-	// Submodules sets whether submodules are fetched. If it is nil, the source
-	// does not specify it, and submodules are fetched.
+	// Submodules is whether submodules are fetched. It is nil if the source does not
+	// specify it, and submodules are then fetched.
 	Submodules *bool
-	// MTime selects the modification times of files: "checkout" or "commit", or
-	// "" if the source does not specify it.
+	// MTime selects the modification times of files: "checkout", "commit", or "" if the
+	// source does not specify it.
 	MTime string
-	// FetchByCommit sets whether Checksum is fetched directly, without
-	// resolving Ref.
+	// FetchByCommit is whether Checksum is fetched directly, without resolving Ref.
 	FetchByCommit bool
 
 	// IndistinguishableFromLocal is set for github.com/path, which may also be
@@ -46,10 +42,10 @@ type Ref struct {
 	UnencryptedTCP bool
 }
 
-// ErrNotGit is wrapped by errors about strings that are not git sources.
+// ErrNotGit is wrapped by the errors of Parse about strings that are not git sources.
 var ErrNotGit = errors.New("not a git source")
 
-// remote is a git source split into its parts.
+// remote is a git source, split into its parts.
 type remote struct {
 	scheme   string
 	path     string // unescaped
@@ -58,12 +54,12 @@ type remote struct {
 	text     string // the source without query and fragment
 }
 
-// Parse parses a git source. If s is not a git source, isGit is false and the
-// error wraps ErrNotGit. An error with isGit set is about the options of a git
-// source and should be shown.
+// Parse parses a git source. If s is not a git source, isGit is false and the error wraps
+// ErrNotGit. If isGit is true, an error is about the options of the git source and must
+// be shown to the user.
 //
-// ADD accepts sources with isGit set that are not IndistinguishableFromLocal. A
-// main context accepts all sources with isGit set.
+// ADD accepts git sources that are not IndistinguishableFromLocal. A main context may be
+// any git source.
 func Parse(s string) (ref *Ref, isGit bool, err error) {
 	if strings.HasPrefix(s, "./") || strings.HasPrefix(s, "../") {
 		return nil, false, fmt.Errorf("%w: %q is a local path", ErrNotGit, s)
@@ -75,7 +71,7 @@ func Parse(s string) (ref *Ref, isGit bool, err error) {
 		r, err = parseURL("https", s)
 		r.text = strings.TrimPrefix(r.text, "https://")
 	} else {
-		r, err = split(s)
+		r, err = splitSource(s)
 		ref.UnencryptedTCP = r.scheme == "http" || r.scheme == "git"
 	}
 	if err != nil {
@@ -94,11 +90,12 @@ func Parse(s string) (ref *Ref, isGit bool, err error) {
 	return ref, true, nil
 }
 
-var scheme = regexp.MustCompile(`^[a-zA-Z0-9]+://`)
+// schemePattern matches the scheme at the start of a URL.
+var schemePattern = regexp.MustCompile(`^[a-zA-Z0-9]+://`)
 
-// split splits a source other than github.com/path into its parts.
-func split(s string) (remote, error) {
-	found := scheme.FindString(s)
+// splitSource splits a source that does not start with github.com/ into its parts.
+func splitSource(s string) (remote, error) {
+	found := schemePattern.FindString(s)
 	switch strings.ToLower(found) {
 	case "git://", "ssh://":
 		return parseURL("", s)
@@ -114,11 +111,11 @@ func split(s string) (remote, error) {
 	return remote{}, fmt.Errorf("unknown scheme %q", found)
 }
 
-// parseURL splits a URL into its parts. If defaultScheme is not empty, it sets
-// the scheme.
+// parseURL splits a URL into its parts. If defaultScheme is not empty, it replaces the
+// scheme of the URL.
 //
-// Upstream: options that are not a valid query are dropped, and a lone "?"
-// remains part of the remote.
+// Upstream: options that are not a valid query are dropped, and a lone "?" remains part
+// of the remote.
 func parseURL(defaultScheme, s string) (remote, error) {
 	u, err := url.Parse(s)
 	if err != nil {
@@ -133,14 +130,14 @@ func parseURL(defaultScheme, s string) (remote, error) {
 	return r, nil
 }
 
-var scp = regexp.MustCompile(`^[a-zA-Z0-9_-]+@[a-zA-Z0-9.-]+:[^\n]*$`)
+// scpPattern matches user@host:path, the syntax of the program scp.
+var scpPattern = regexp.MustCompile(`^[a-zA-Z0-9_-]+@[a-zA-Z0-9.-]+:[^\n]*$`)
 
-// splitSCP splits user@host:path into its parts.
+// splitSCP splits user@host:path into its parts. It unescapes only the query.
 //
-// Upstream: if the options are not a valid query, the string is not a git
-// source. Only the query is unescaped.
+// Upstream: if the options are not a valid query, the string is not a git source.
 func splitSCP(s string) (remote, error) {
-	if !scp.MatchString(s) {
+	if !scpPattern.MatchString(s) {
 		return remote{}, errors.New("neither a URL nor user@host:path")
 	}
 	s, fragment, _ := strings.Cut(s, "#")

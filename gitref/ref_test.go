@@ -11,18 +11,21 @@ import (
 	"slipway/gitref"
 )
 
+// on returns a pointer to true.
 func on() *bool {
 	b := true
 	return &b
 }
 
+// off returns a pointer to false.
 func off() *bool { return new(bool) }
 
-// repo is the Remote in tests about other fields.
+// repo is the Remote in tests of other fields.
 const repo = "https://example.com/a/b.git"
 
+// TestRemote checks the remote and its short name for each form of a source.
 func TestRemote(t *testing.T) {
-	parses(t, map[string]gitref.Ref{
+	checkParse(t, map[string]gitref.Ref{
 		repo:                                  {},
 		"https://user:pw@example.com/a/b.git": {Remote: "https://user:pw@example.com/a/b.git"},
 		"HTTPS://example.com/a/b.git":         {},
@@ -40,8 +43,9 @@ func TestRemote(t *testing.T) {
 	})
 }
 
+// TestFragment checks the revision and the directory in fragments.
 func TestFragment(t *testing.T) {
-	parses(t, map[string]gitref.Ref{
+	checkParse(t, map[string]gitref.Ref{
 		repo + "#":           {},
 		repo + "#v1":         {Ref: "v1"},
 		repo + "#a/b:c/d":    {Ref: "a/b", SubDir: "c/d"},
@@ -59,8 +63,9 @@ func TestFragment(t *testing.T) {
 	})
 }
 
+// TestQuery checks the options in queries.
 func TestQuery(t *testing.T) {
-	parses(t, map[string]gitref.Ref{
+	checkParse(t, map[string]gitref.Ref{
 		repo + "?ref=v1":                       {Ref: "v1"},
 		repo + "?ref=v1#v1":                    {Ref: "v1"},
 		repo + "?tag=v1":                       {Ref: "refs/tags/v1"},
@@ -86,8 +91,8 @@ func TestQuery(t *testing.T) {
 	})
 }
 
-// parses checks the results for valid git sources.
-func parses(t *testing.T, sources map[string]gitref.Ref) {
+// checkParse checks that each source parses to the given Ref.
+func checkParse(t *testing.T, sources map[string]gitref.Ref) {
 	t.Helper()
 	for s, want := range sources {
 		t.Run(s, func(t *testing.T) {
@@ -108,7 +113,8 @@ func parses(t *testing.T, sources map[string]gitref.Ref) {
 	}
 }
 
-func TestFaults(t *testing.T) {
+// TestErrors checks the errors about invalid options.
+func TestErrors(t *testing.T) {
 	for options, want := range map[string]string{
 		"?ref":                        `query "ref" has no value`,
 		"?ref=":                       `query "ref" has no value`,
@@ -143,6 +149,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestNotGit checks that other sources are rejected with ErrNotGit.
 func TestNotGit(t *testing.T) {
 	for _, s := range []string{
 		"", ".", "/", "a", "a/b.git", "./a.git", "../a.git", "./git@h:a", ".git", "/a/b.git",
@@ -161,8 +168,9 @@ func TestNotGit(t *testing.T) {
 	}
 }
 
-// TestSameAnswer parses a query with several errors repeatedly.
-func TestSameAnswer(t *testing.T) {
+// TestDeterministicError checks that a query with several errors always yields the same
+// one.
+func TestDeterministicError(t *testing.T) {
 	for range 100 {
 		_, _, err := gitref.Parse("git@h:b?x=1&y=2&z=3&mtime=4&ref&tag=1&tag=2")
 		if err == nil || err.Error() != `invalid mtime value: "4" (must be "checkout" or "commit")` {
@@ -171,8 +179,8 @@ func TestSameAnswer(t *testing.T) {
 	}
 }
 
-// FuzzParse checks invariants for any string: no panic, one of three outcomes,
-// and a remote that is itself a git source without options.
+// FuzzParse checks the invariants of Parse for any string: no panic, one of three
+// outcomes, and a remote that is itself a git source without options.
 func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		ref, isGit, err := gitref.Parse(s)
@@ -194,7 +202,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q: %+v", s, ref)
 		}
 		if strings.TrimRight(ref.Remote[3:], ":?") == "" {
-			return // //" and "ssh://" name nothing, and are not kept whole
+			return // such as "ssh://", which has no repository
 		}
 		again, isGit, err := gitref.Parse(ref.Remote)
 		if err != nil || !isGit {

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// Ignores reports whether the path itself is excluded. It also returns the
-// decisive rule, or nil if no rule applies. The path is relative to the context
-// and uses slashes. The root of the context is never excluded.
+// Ignores reports whether the path is excluded. It also returns the decisive rule, or nil
+// if no rule matches. name is relative to the context and uses slashes. The root of the
+// context is never excluded.
 func (m *Matcher) Ignores(name string) (bool, *Rule) {
-	name = clean(name)
+	name = cleanPath(name)
 	if name == "." {
 		return false, nil
 	}
@@ -21,8 +21,8 @@ func (m *Matcher) Ignores(name string) (bool, *Rule) {
 	return ignored, &r
 }
 
-// clean makes a path relative to the root of the context.
-func clean(name string) string {
+// cleanPath returns the clean form of name, relative to the root of the context.
+func cleanPath(name string) string {
 	name = strings.TrimPrefix(path.Clean("/"+name), "/")
 	if name == "" {
 		return "."

@@ -8,17 +8,17 @@ import (
 )
 
 const (
-	// maxLines is the maximum number of lines of an ignore file. All its
-	// patterns are sent to the client in one message of at most 16 MiB.
+	// maxLines is the maximum number of lines in an ignore file. The frontend sends all
+	// patterns to the client in one message of at most 16 MiB.
 	maxLines = 1_000_000
-	// maxWild is the maximum number of distinct patterns with wildcards. Each
-	// is compiled to a regular expression.
-	maxWild = 10_000
-	// maxWildBytes is the maximum total length of patterns with wildcards.
-	maxWildBytes = 512 << 10
-	// maxWildLine is the maximum length of a pattern with wildcards. The
+	// maxWildcards is the maximum number of distinct patterns with wildcards. Each one is
+	// compiled to a regular expression.
+	maxWildcards = 10_000
+	// maxWildcardBytes is the maximum total length of patterns with wildcards in bytes.
+	maxWildcardBytes = 512 << 10
+	// maxPatternLength is the maximum length of a pattern with wildcards in bytes. The
 	// library takes quadratic time to compile it.
-	maxWildLine = 1024
+	maxPatternLength = 1024
 )
 
 // LimitError is the error for an ignore file that exceeds a limit.
@@ -27,9 +27,9 @@ type LimitError struct{ text string }
 // Error implements error.
 func (e *LimitError) Error() string { return e.text }
 
-// Patterns returns the patterns of an ignore file in order, including "!". It
-// returns an error for a line above 64 KiB, and a [LimitError] for too many
-// lines.
+// Patterns returns the patterns in an ignore file in order, including the "!" of
+// exceptions. It returns an error for a line of 64 KiB or more, and a [LimitError] for
+// too many lines.
 func Patterns(content []byte) ([]string, error) {
 	if bytes.Count(content, []byte("\n")) >= maxLines {
 		return nil, &LimitError{fmt.Sprintf("the ignore file has more than %d lines", maxLines)}

@@ -14,34 +14,34 @@ import (
 	"slipway/source"
 )
 
-// Rule is a line of an ignore file with a pattern.
+// Rule is a line with a pattern in an ignore file.
 type Rule struct {
-	Pattern string // cleaned, without leading slash and without !
-	Keep    bool   // the line starts with !: matching paths are included
+	Pattern string // cleaned, without the leading slash and without !
+	Include bool   // whether the line starts with !, so that matching paths are included
 	Range   source.Range
 }
 
-// Matcher holds the rules of an ignore file. It is immutable. Safe for
+// Matcher decides which paths an ignore file excludes. It is immutable. Safe for
 // concurrent use.
 type Matcher struct {
-	rules []compiled
-	wild  map[string]*patternmatcher.PatternMatcher // matchers by line, without duplicates
-	names map[string]bool                           // excluding rules without wildcards
-	long  int                                       // length of the longest of names, in bytes
-	keeps bool                                      // whether any rule starts with !
-	bytes int                                       // total length of the patterns in wild
+	rules         []compiledRule
+	wildcards     map[string]*patternmatcher.PatternMatcher // the matchers of patterns with wildcards, by line
+	names         map[string]bool                           // the patterns of excluding rules without wildcards
+	longestName   int                                       // the length of the longest of names in bytes
+	hasInclude    bool                                      // whether any rule starts with !
+	wildcardBytes int                                       // the total length of the patterns in wildcards
 }
 
-// compiled is a rule with its own matcher. The library matches all patterns at
-// once and does not return which one was decisive.
-type compiled struct {
+// compiledRule is a rule with a matcher of its own. The library could match all patterns
+// at once, but would not return the decisive one.
+type compiledRule struct {
 	Rule
 	match *patternmatcher.PatternMatcher // nil if the pattern has no wildcards
 }
 
-// LineError is an error about a line of an ignore file.
+// LineError is an error about a line in an ignore file.
 type LineError struct {
-	Range source.Range // range of the line, without its line end
+	Range source.Range // the line without its line end
 	Err   error
 }
 
@@ -53,23 +53,23 @@ func (e *LineError) Error() string {
 // Unwrap returns the error without the location.
 func (e *LineError) Unwrap() error { return e.Err }
 
-// lineError returns an error about a line.
+// lineError returns an error about the given line of f.
 func lineError(f *source.File, line int, err error) error {
 	start := f.LineStart(line)
 	return &LineError{source.Range{File: f, Start: start, End: start + len(f.Line(line))}, err}
 }
 
-// Parse parses an ignore file. Errors are of type [LineError]: a malformed
-// pattern, a lone "!", a line above 64 KiB, or a [LimitError].
+// Parse parses an ignore file. Errors have the type *[LineError]. They are about a
+// malformed pattern, a lone "!", a line of 64 KiB or more, or a limit ([LimitError]).
 func Parse(f *source.File) (*Matcher, error) {
 	patterns, err := Patterns(f.Bytes)
 	if err != nil {
-		return nil, lineError(f, failing(f.Bytes), err)
+		return nil, lineError(f, failingLine(f.Bytes), err)
 	}
 	m := &Matcher{
-		rules: make([]compiled, 0, len(patterns)),
-		wild:  map[string]*patternmatcher.PatternMatcher{},
-		names: map[string]bool{},
+		rules:     make([]compiledRule, 0, len(patterns)),
+		wildcards: map[string]*patternmatcher.PatternMatcher{},
+		names:     map[string]bool{},
 	}
 	line := 0
 	for text := range bytes.SplitSeq(f.Bytes, []byte("\n")) {
@@ -96,9 +96,8 @@ func hasPattern(line int, text []byte) bool {
 	return !bytes.HasPrefix(text, []byte("#")) && len(bytes.TrimSpace(text)) > 0
 }
 
-// failing returns the number of the first line that is too long or exceeds the
-// number of lines.
-func failing(content []byte) int {
+// failingLine returns the number of the first line that is too long or exceeds maxLines.
+func failingLine(content []byte) int {
 	n := 1
 	for text := range bytes.SplitSeq(content, []byte("\n")) {
 		if len(text) >= bufio.MaxScanTokenSize || n > maxLines {
@@ -109,54 +108,53 @@ func failing(content []byte) int {
 	return n
 }
 
-// compile converts a line to a rule. Names without wildcards, of which there
-// may be many, need no matcher.
-func (m *Matcher) compile(text string) (compiled, error) {
-	var c compiled
-	c.Pattern, c.Keep = strings.CutPrefix(text, "!")
-	m.keeps = m.keeps || c.Keep
+// compile converts a line to a rule. Patterns without wildcards need no matcher, which
+// saves memory because a file may have many of them.
+func (m *Matcher) compile(text string) (compiledRule, error) {
+	var c compiledRule
+	c.Pattern, c.Include = strings.CutPrefix(text, "!")
+	m.hasInclude = m.hasInclude || c.Include
 	name := strings.TrimPrefix(path.Clean(strings.TrimSpace(text)), "!")
 	if name != "" && !strings.ContainsAny(name, `*?[]\`) {
-		if !c.Keep {
+		if !c.Include {
 			m.names[name] = true
-			m.long = max(m.long, len(name))
+			m.longestName = max(m.longestName, len(name))
 		}
 		return c, nil
 	}
-	if c.match = m.wild[text]; c.match != nil {
+	if c.match = m.wildcards[text]; c.match != nil {
 		return c, nil
 	}
-	if m.bytes += len(text); len(m.wild) == maxWild || m.bytes > maxWildBytes || len(text) > maxWildLine {
-		return c, &LimitError{fmt.Sprintf("the ignore file has more than %d patterns with wildcards, more than %d KiB of them, or one above %d bytes", maxWild, maxWildBytes>>10, maxWildLine)}
+	if m.wildcardBytes += len(text); len(m.wildcards) == maxWildcards || m.wildcardBytes > maxWildcardBytes || len(text) > maxPatternLength {
+		return c, &LimitError{fmt.Sprintf("the ignore file has more than %d patterns with wildcards, more than %d KiB of them, or one above %d bytes", maxWildcards, maxWildcardBytes>>10, maxPatternLength)}
 	}
 	patterns := []string{text}
-	if c.Keep {
-		// Rules with ! only apply to paths that an earlier rule excludes.
+	if c.Include {
+		// A rule with ! only applies to paths that an earlier rule excludes.
 		patterns = []string{"**", text}
 	}
 	var err error
 	if c.match, err = patternmatcher.New(patterns); err != nil {
 		return c, err
 	}
-	m.wild[text] = c.match
+	m.wildcards[text] = c.match
 	// The library compiles a pattern on its first use.
 	_, err = c.match.MatchesOrParentMatches("x")
 	return c, err
 }
 
-// applies reports whether the pattern matches the path or one of its parent
-// directories.
-func (c *compiled) applies(name string) bool {
+// applies reports whether the pattern matches the path or one of its parent directories.
+func (c *compiledRule) applies(name string) bool {
 	if c.match == nil {
 		pattern := path.Clean(strings.TrimSpace(c.Pattern))
 		return slices.Contains(slices.Collect(withParents(name)), pattern)
 	}
 	ignored, err := c.match.MatchesOrParentMatches(name)
-	return err == nil && ignored != c.Keep
+	return err == nil && ignored != c.Include
 }
 
-// withParents yields a path and its parent directories, in the order in which
-// the library matches them.
+// withParents yields a path and its parent directories in the order in which the library
+// matches them.
 func withParents(name string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		parent := path.Dir(name)
@@ -172,15 +170,14 @@ func withParents(name string) iter.Seq[string] {
 	}
 }
 
-// decide reports whether a path is excluded. It also returns the index of the
-// decisive rule, or -1. name is a clean path relative to the context and uses
-// slashes.
+// decide reports whether a path is excluded. It also returns the index of the decisive
+// rule, or -1. name is a clean path with slashes, relative to the context.
 func (m *Matcher) decide(name string) (ignored bool, by int) {
 	by = -1
 	for i := range m.rules {
 		r := &m.rules[i]
-		if r.Keep == ignored && r.applies(name) {
-			ignored, by = !r.Keep, i
+		if r.Include == ignored && r.applies(name) {
+			ignored, by = !r.Include, i
 		}
 	}
 	return ignored, by

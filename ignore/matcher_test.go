@@ -13,6 +13,7 @@ import (
 	"slipway/source"
 )
 
+// parse parses the ignore file text, which must be valid.
 func parse(t *testing.T, text string) *Matcher {
 	t.Helper()
 	m, err := Parse(source.NewFile(".dockerignore", []byte(text)))
@@ -22,11 +23,12 @@ func parse(t *testing.T, text string) *Matcher {
 	return m
 }
 
+// TestMatcher checks which paths are excluded, and by which line.
 func TestMatcher(t *testing.T) {
 	for _, tc := range []struct {
 		text, name string
 		ignored    bool
-		line       int // line of the decisive rule; 0 if none applies
+		line       int // of the decisive rule; 0 if no rule matches
 	}{
 		{"", "a", false, 0},
 		{"", ".", false, 0},
@@ -63,9 +65,10 @@ func TestMatcher(t *testing.T) {
 	}
 }
 
+// TestErrors checks the errors for invalid ignore files.
 func TestErrors(t *testing.T) {
 	var wild strings.Builder
-	for i := range 2 * maxWild {
+	for i := range 2 * maxWildcards {
 		fmt.Fprintf(&wild, "*%d\n", i/2)
 	}
 	if _, err := Parse(source.NewFile("f", []byte(wild.String()))); err != nil {
@@ -85,15 +88,16 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// TestRules checks the rules of a file.
 func TestRules(t *testing.T) {
 	rules := parse(t, "\n/a/\n!b\n").rules
-	if len(rules) != 2 || rules[0].Pattern != "a" || rules[0].Keep || rules[1].Pattern != "b" || !rules[1].Keep {
+	if len(rules) != 2 || rules[0].Pattern != "a" || rules[0].Include || rules[1].Pattern != "b" || !rules[1].Include {
 		t.Errorf("rules %+v", rules)
 	}
 }
 
-// TestConcurrent exercises the lazy compilation of the library under the race
-// detector.
+// TestConcurrent checks with the race detector that the lazy compilation in the library
+// does not cause races.
 func TestConcurrent(t *testing.T) {
 	m := parse(t, "*.go\n!a/**\n")
 	var wg sync.WaitGroup
@@ -103,7 +107,7 @@ func TestConcurrent(t *testing.T) {
 	wg.Wait()
 }
 
-// FuzzIgnores compares Ignores with the library that builders use.
+// FuzzIgnores compares Ignores with BuildKit's library.
 func FuzzIgnores(f *testing.F) {
 	for _, s := range [][3]string{
 		{"a\n!a/b\n", "a", "b"},
@@ -133,7 +137,7 @@ func FuzzIgnores(f *testing.F) {
 		if err != nil {
 			return // upstream may never use the pattern
 		}
-		for _, name := range []string{clean(dir), clean(dir + "/" + below)} {
+		for _, name := range []string{cleanPath(dir), cleanPath(dir + "/" + below)} {
 			if name == "." {
 				continue // builders never match the root
 			}

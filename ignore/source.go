@@ -5,28 +5,28 @@ import (
 	"strings"
 )
 
-// ExcludesSource reports whether a source of COPY or ADD, as written, is
-// certainly excluded from the context. It also returns the path that was
-// matched. A nil Matcher excludes nothing.
+// ExcludesSource reports whether the ignore file certainly excludes src, a source of COPY
+// or ADD as written. It also returns the path that it matched. A nil Matcher excludes
+// nothing.
 //
-// Upstream: if any rule starts with !, no source is reported, even if it is
-// certainly excluded. Wildcards and leading slashes of the source are matched
-// literally, and only a pattern that matches everything excludes the root.
+// Upstream: if any rule starts with !, no source is reported, even if it is certainly
+// excluded. Wildcards and leading slashes in src are matched literally. Only a pattern
+// that matches everything excludes the root.
 func (m *Matcher) ExcludesSource(src string) (name string, excluded bool) {
 	name = path.Clean(src)
-	if m == nil || m.keeps {
+	if m == nil || m.hasInclude {
 		return name, false
 	}
 	root := name == "." || name == "/"
-	if root && !m.wildcard("*") && !m.wildcard("**") && !m.wildcard("**/*") {
+	if root && !m.hasWildcard("*") && !m.hasWildcard("**") && !m.hasWildcard("**/*") {
 		return name, false
 	}
 	for p := range withParents(name) {
-		if len(p) <= m.long && m.names[p] {
+		if len(p) <= m.longestName && m.names[p] {
 			return name, true
 		}
 	}
-	for _, match := range m.wild {
+	for _, match := range m.wildcards {
 		if ignored, err := match.MatchesOrParentMatches(name); err == nil && ignored {
 			return name, true
 		}
@@ -34,13 +34,14 @@ func (m *Matcher) ExcludesSource(src string) (name string, excluded bool) {
 	return name, false
 }
 
-func (m *Matcher) wildcard(pattern string) bool { return m.wild[pattern] != nil }
+// hasWildcard reports whether pattern is one of the patterns with wildcards.
+func (m *Matcher) hasWildcard(pattern string) bool { return m.wildcards[pattern] != nil }
 
-// Steps returns an upper bound of the steps that ExcludesSource takes for a
-// source, in addition to one per byte.
+// Steps returns an upper bound for the number of steps that ExcludesSource takes for src,
+// in addition to one step per byte.
 func (m *Matcher) Steps(src string) int {
-	if m == nil || m.keeps {
+	if m == nil || m.hasInclude {
 		return 0
 	}
-	return len(m.wild) * len(src) * (1 + strings.Count(src, "/"))
+	return len(m.wildcards) * len(src) * (1 + strings.Count(src, "/"))
 }

@@ -14,7 +14,7 @@ import (
 	"slipway/source"
 )
 
-func set(names ...string) map[string]bool {
+func nameSet(names ...string) map[string]bool {
 	m := map[string]bool{}
 	for _, n := range names {
 		m[n] = true
@@ -29,10 +29,10 @@ func TestParseConfig(t *testing.T) {
 		err  string
 	}{
 		{text: ""},
-		{text: " skip = A , B ; error = T ", want: Config{Skip: set("A", "B"), Error: true}},
+		{text: " skip = A , B ; error = T ", want: Config{Skip: nameSet("A", "B"), Error: true}},
 		{text: "skip=all;experimental=all", want: Config{SkipAll: true, ExperimentalAll: true}},
-		{text: "skip=all;skip=A", want: Config{SkipAll: true, Skip: set("A")}},
-		{text: "experimental=A;error=0;skip=B;error=1", want: Config{Experimental: set("A"), Skip: set("B;error=1")}},
+		{text: "skip=all;skip=A", want: Config{SkipAll: true, Skip: nameSet("A")}},
+		{text: "experimental=A;error=0;skip=B;error=1", want: Config{Experimental: nameSet("A"), Skip: nameSet("B;error=1")}},
 		{text: "skip", err: `invalid check option "skip"`},
 		{text: "a=b", err: `invalid check option "a"`},
 		{text: "error=x", err: `failed to parse check option "error=x": strconv.ParseBool: parsing "x": invalid syntax`},
@@ -75,9 +75,9 @@ func TestConfigError(t *testing.T) {
 }
 
 func TestMerge(t *testing.T) {
-	a := Config{Skip: set("A"), Error: true}
-	got := a.Merge(Config{Skip: set("B"), ExperimentalAll: true})
-	want := Config{Skip: set("A", "B"), ExperimentalAll: true, Error: true}
+	a := Config{Skip: nameSet("A"), Error: true}
+	got := a.Merge(Config{Skip: nameSet("B"), ExperimentalAll: true})
+	want := Config{Skip: nameSet("A", "B"), ExperimentalAll: true, Error: true}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
@@ -108,7 +108,7 @@ func TestRunStops(t *testing.T) {
 		Stage:       func(*Pass, *instructions.Stage) { t.Error("Stage called for a file with an error") },
 	}}
 	var got []string
-	for _, d := range Run([]*Rule{each}, Input{File: f, Failed: diags[0].Shown()}, Config{}) {
+	for _, d := range Run([]*Rule{each}, Input{File: f, FirstError: diags[0].Shown()}, Config{}) {
 		got = append(got, d.Message)
 	}
 	if s := strings.Join(got, " "); s != "FROM RUN NOPE" {

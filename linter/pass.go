@@ -13,11 +13,11 @@ import (
 type Pass struct {
 	Input
 
-	base   Config       // configuration of the file
+	fileConfig   Config       // configuration of the file
 	config Config       // configuration of the current element, including the comment above it
 	rule   *Rule        // the rule whose callback runs
 	lines  source.Range // lines of the current element
-	first  map[string]*instructions.Stage
+	firstStages  map[string]*instructions.Stage
 	list   diag.List
 }
 
@@ -50,29 +50,29 @@ func (p *Pass) ReportIn(lines, at source.Range, format string, args ...any) {
 
 // FirstOf returns the first stage with the given name, or nil.
 func (p *Pass) FirstOf(name string) *instructions.Stage {
-	if p.first == nil {
-		p.first = map[string]*instructions.Stage{}
+	if p.firstStages == nil {
+		p.firstStages = map[string]*instructions.Stage{}
 		for _, st := range p.Dockerfile.Stages {
-			if p.first[st.Name] == nil {
-				p.first[st.Name] = st
+			if p.firstStages[st.Name] == nil {
+				p.firstStages[st.Name] = st
 			}
 		}
 	}
-	return p.first[name]
+	return p.firstStages[name]
 }
 
-// look sets the current element to the given lines. Its configuration includes
+// setElement sets the current element to the given lines. Its configuration includes
 // the comment above in; if in is nil, it is the configuration of the file.
 //
 // Upstream: a malformed configuration above an instruction is ignored.
-func (p *Pass) look(lines source.Range, in *parser.Instruction) {
-	p.lines, p.config = lines, p.base
+func (p *Pass) setElement(lines source.Range, in *parser.Instruction) {
+	p.lines, p.config = lines, p.fileConfig
 	if in == nil {
 		return
 	}
 	if value, ok := in.Check(); ok {
 		if c, err := ParseConfig(value); err == nil {
-			p.config = p.base.Merge(c)
+			p.config = p.fileConfig.Merge(c)
 		}
 	}
 }

@@ -14,13 +14,13 @@ type Input struct {
 	File       *parser.File
 	Dockerfile *instructions.Dockerfile // nil if an instruction has an error
 	Plan       *plan.Plan               // incomplete if planning failed
-	Failed     source.Range             // range of the first instruction with an error
+	FirstError     source.Range             // range of the first instruction with an error
 }
 
 // Run checks the input with the rules that cfg selects. It returns the warnings
 // in upstream's order.
 func Run(rules []*Rule, in Input, cfg Config) diag.List {
-	p := &Pass{Input: in, base: cfg}
+	p := &Pass{Input: in, fileConfig: cfg}
 	w := walker{Pass: p, rules: rules}
 	w.file()
 	if in.Dockerfile == nil {
@@ -48,20 +48,20 @@ func (w walker) each(f func(*Checks)) {
 }
 
 func (w walker) file() {
-	w.look(source.Range{}, nil)
+	w.setElement(source.Range{}, nil)
 	w.each(func(c *Checks) {
 		if c.File != nil {
 			c.File(w.Pass, w.File)
 		}
 	})
 	for _, in := range w.File.Instructions() {
-		w.look(in.Rng, in)
+		w.setElement(in.Rng, in)
 		w.each(func(c *Checks) {
 			if c.Instruction != nil {
 				c.Instruction(w.Pass, in)
 			}
 		})
-		if !w.Failed.IsZero() && in.Rng.End >= w.Failed.End {
+		if !w.FirstError.IsZero() && in.Rng.End >= w.FirstError.End {
 			break
 		}
 	}
@@ -69,14 +69,14 @@ func (w walker) file() {
 
 func (w walker) dockerfile() {
 	for _, st := range w.Dockerfile.Stages {
-		w.look(st.From.In.Rng, nil)
+		w.setElement(st.From.In.Rng, nil)
 		w.each(func(c *Checks) {
 			if c.Stage != nil {
 				c.Stage(w.Pass, st)
 			}
 		})
 	}
-	w.look(source.Range{}, nil)
+	w.setElement(source.Range{}, nil)
 	w.each(func(c *Checks) {
 		if c.Dockerfile != nil {
 			c.Dockerfile(w.Pass, w.Dockerfile)
@@ -95,7 +95,7 @@ func (w walker) plan() {
 	}
 	for _, st := range w.Plan.Stages {
 		if img, ok := st.Base.(*plan.FromImage); ok && st.BaseImage != nil {
-			w.look(st.Location, nil)
+			w.setElement(st.Location, nil)
 			w.each(func(c *Checks) {
 				if c.Base != nil {
 					c.Base(w.Pass, st, img)
@@ -112,7 +112,7 @@ func (w walker) plan() {
 
 func (w walker) from(f *plan.From) {
 	in := f.Syntax.From.In
-	w.look(in.Rng, in)
+	w.setElement(in.Rng, in)
 	for _, x := range []*plan.Expansion{&f.Base, f.Platform} {
 		if x == nil {
 			continue
@@ -127,7 +127,7 @@ func (w walker) from(f *plan.From) {
 
 func (w walker) visit(st *plan.Stage, i int) {
 	v := st.Visits[i]
-	w.look(v.Range, v.Command.Syntax())
+	w.setElement(v.Range, v.Command.Syntax())
 	for _, f := range v.Facts {
 		w.each(func(c *Checks) {
 			if c.Fact != nil {

@@ -24,7 +24,7 @@ func Validate(rules []*Rule, docs, fixtures fs.FS) error {
 		}
 		known[r.Name] = true
 	}
-	errs = append(errs, pair(known, docs, ".md"), pair(known, fixtures, ".txtar"))
+	errs = append(errs, checkFiles(known, docs, ".md"), checkFiles(known, fixtures, ".txtar"))
 	return errors.Join(errs...)
 }
 
@@ -40,8 +40,8 @@ func (r *Rule) validate() error {
 	return nil
 }
 
-// pair checks that each name has a file and each file a name.
-func pair(known map[string]bool, files fs.FS, suffix string) error {
+// checkFiles checks that each name has a file and each file a name.
+func checkFiles(known map[string]bool, files fs.FS, suffix string) error {
 	var errs []error
 	entries, err := fs.ReadDir(files, ".")
 	if err != nil {

@@ -1,11 +1,10 @@
-// Package source maps text back to the bytes it was read from.
+// Package source maps text to the bytes of the file from which it was read.
 //
-// A [File] is the content of a file with its line table. A [Range] is a
-// half-open interval of bytes. A [Text] is a string assembled from several
-// ranges, such as a logical line without its continuation characters and
-// comments. A text and all its slices know the position of every byte in the
-// file. [Text.Slice] returns a word of a continued line, and [Text.Range] the
-// range to mark with carets.
+// A [File] is the content of a file with its line table. A [Range] is a half-open
+// interval of bytes. A [Text] is a string assembled from several ranges, such as a
+// logical line without continuation characters and comments. A Text and all its slices
+// retain the file position of every byte. [Text.Slice] returns a word of a continued
+// line, and [Text.Range] returns the range to mark with carets.
 //
 //	b := source.NewBuilder(f)
 //	b.Add(0, 8)   // "RUN echo"
@@ -14,6 +13,5 @@
 //	word := line.Slice(9, 12) // "foo"
 //	pos := word.Range().Position()
 //
-// Out of scope: the meaning of a line (package parser), and rendering a range
-// (package diag).
+// Package parser interprets lines, and package diag renders ranges.
 package source

@@ -7,31 +7,32 @@ import (
 	"unsafe"
 )
 
-// File is the name and the immutable content of a file. Use NewFile to create
-// one.
+// File is the name and the immutable content of a file. It is created with NewFile. Safe
+// for concurrent use.
 type File struct {
-	Name  string // name for messages, as the user wrote it
+	Name  string // the name for messages, as the user wrote it
 	Bytes []byte // the content; must not be modified
 
-	text  string // shares the memory of Bytes, so that texts need no copies
-	whole origin // origin of texts that are contiguous in the file
-	once  sync.Once
-	lines []int // offset of the first byte of each line
+	text      string // Bytes as a string that shares their memory
+	wholeFile origin // the origin of texts that are contiguous in the file
+	once      sync.Once
+	lines     []int // the offset of the first byte of each line; set by lineTable
 }
 
-// NewFile returns a file with the given name and content. It retains content,
-// which must not be modified afterwards.
+// NewFile returns a file with the given name and content. The file shares content, which
+// must not be modified afterwards.
 func NewFile(name string, content []byte) *File {
 	f := &File{Name: name, Bytes: content}
 	f.text = unsafe.String(unsafe.SliceData(content), len(content)) // content is immutable
-	f.whole.file = f
+	f.wholeFile.file = f
 	return f
 }
 
-// Position is a position in a file. Line and Column start at 1; Column counts
-// bytes.
+// Position is a position in a file. Line and Column start at 1. Column counts bytes.
 type Position struct{ Line, Column int }
 
+// lineTable returns the offset of the first byte of each line. It computes the table on
+// its first call.
 func (f *File) lineTable() []int {
 	f.once.Do(func() {
 		f.lines = make([]int, 1, 1+bytes.Count(f.Bytes, []byte{'\n'}))
@@ -47,12 +48,11 @@ func (f *File) lineTable() []int {
 	return f.lines
 }
 
-// Lines returns the number of lines. The part after the last line end counts as
-// a line even if it is empty.
+// Lines returns the number of lines. The part after the last line end counts as a line
+// even if it is empty.
 func (f *File) Lines() int { return len(f.lineTable()) }
 
-// Position returns the position of the byte at offset, which is clamped to the
-// file.
+// Position returns the position of the byte at offset. It clamps offset to the file.
 func (f *File) Position(offset int) Position {
 	offset = min(max(offset, 0), len(f.Bytes))
 	t := f.lineTable()
@@ -60,8 +60,8 @@ func (f *File) Position(offset int) Position {
 	return Position{Line: line, Column: offset - t[line-1] + 1}
 }
 
-// LineStart returns the offset of the first byte of a line, which is clamped to
-// the file.
+// LineStart returns the offset of the first byte of a line. Numbers below 1 yield 0, and
+// numbers after the last line yield the length of the file.
 func (f *File) LineStart(line int) int {
 	t := f.lineTable()
 	switch {
@@ -73,8 +73,8 @@ func (f *File) LineStart(line int) int {
 	return t[line-1]
 }
 
-// LineRange returns the range of the lines first to last, including their line
-// ends.
+// LineRange returns the range of the lines first to last, including their line ends. It
+// clamps both numbers to the file.
 func (f *File) LineRange(first, last int) Range {
 	return Range{File: f, Start: f.LineStart(first), End: f.LineStart(last + 1)}
 }

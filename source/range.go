@@ -40,8 +40,8 @@ func (r Range) Lines() (first, last int) {
 	return first, r.File.Position(r.End - 1).Line
 }
 
-// Join returns the smallest range that contains both ranges. It ignores a zero
-// range.
+// Join returns the smallest range that contains r and o, which must be in the same file.
+// A zero range is ignored.
 func (r Range) Join(o Range) Range {
 	if r.File == nil {
 		return o

@@ -5,6 +5,7 @@ import (
 	"testing"
 )
 
+// TestFilePosition checks the line and the column for offsets in a file.
 func TestFilePosition(t *testing.T) {
 	f := NewFile("f", []byte("ab\n\nçd\r\ne"))
 	for _, tc := range []struct {
@@ -28,6 +29,7 @@ func TestFilePosition(t *testing.T) {
 	}
 }
 
+// TestFileLines checks the lines of files with different line ends.
 func TestFileLines(t *testing.T) {
 	for _, tc := range []struct {
 		content string
@@ -59,6 +61,7 @@ func TestFileLines(t *testing.T) {
 	}
 }
 
+// TestLineRange checks ranges of lines, including lines outside of the file.
 func TestLineRange(t *testing.T) {
 	f := NewFile("f", []byte("one\ntwo\r\nthree"))
 	for _, tc := range []struct {
@@ -78,6 +81,7 @@ func TestLineRange(t *testing.T) {
 	}
 }
 
+// TestRangeLines checks the first and the last line of ranges.
 func TestRangeLines(t *testing.T) {
 	f := NewFile("f", []byte("one\ntwo\nthree"))
 	for _, tc := range []struct {
@@ -98,6 +102,7 @@ func TestRangeLines(t *testing.T) {
 	}
 }
 
+// TestRangeJoin checks the union of ranges and the methods of the zero Range.
 func TestRangeJoin(t *testing.T) {
 	f := NewFile("f", []byte("0123456789"))
 	a, b := Range{f, 2, 4}, Range{f, 7, 8}
@@ -124,6 +129,7 @@ func TestRangeJoin(t *testing.T) {
 	}
 }
 
+// TestText checks the positions of slices in a text with a gap.
 func TestText(t *testing.T) {
 	f := NewFile("f", []byte("RUN echo \\\n# c\n  foo\n"))
 	b := NewBuilder(f)
@@ -177,8 +183,8 @@ func TestText(t *testing.T) {
 	}
 }
 
-// TestTextAfterAdd checks that a text does not change when its builder is used
-// further.
+// TestTextAfterAdd checks that a Text does not change when its Builder adds further
+// pieces.
 func TestTextAfterAdd(t *testing.T) {
 	f := NewFile("f", []byte(strings.Repeat("0123456789", 10)))
 	b := NewBuilder(f)
@@ -193,9 +199,9 @@ func TestTextAfterAdd(t *testing.T) {
 	}
 }
 
-// FuzzText assembles a text from pieces of a file and checks that every byte of
-// every slice equals the byte of the file at its offset. Each byte of cuts is
-// the length of a piece; every second piece is used.
+// FuzzText assembles a text from pieces of a file. It checks that every byte of every
+// slice equals the byte at its offset in the file. Each byte of cuts is the length of a
+// piece, and every second piece is used.
 func FuzzText(f *testing.F) {
 	f.Add([]byte("RUN a \\\n  b\n"), []byte{6, 2, 3}, uint8(1), uint8(5))
 	f.Add([]byte("0123456789"), []byte{0, 3, 2, 1, 1, 0, 1}, uint8(0), uint8(2))
@@ -228,6 +234,7 @@ func FuzzText(f *testing.F) {
 	})
 }
 
+// checkSlice checks that s equals want and that its positions are ascending.
 func checkSlice(t *testing.T, s Text, want string) {
 	t.Helper()
 	if s.String() != want {

@@ -2,129 +2,130 @@ package source
 
 import "sort"
 
-// Text is a string that maps each of its bytes to an offset in a file. It is a
-// value; slices share the segments of their parent.
+// Text is a string in which each byte has an offset in a file. A Text is a value. Its
+// slices share its memory.
 type Text struct {
-	s     string
-	from  *origin
-	start int // offset of s in the string that from describes
+	s      string
+	origin *origin
+	start  int // the offset of s in the string that origin maps
 }
 
 // origin maps a string to a file. It is immutable.
 type origin struct {
 	file *File
-	segs []segment // ascending in at and in offset; if empty, the string is the whole file
+	segs []segment // ascending in index and offset; if empty, the string is the whole file
 }
 
-// segment maps a part of a text to the file. The part starts at index at of the
-// text, and its bytes are in the file from offset on.
-type segment struct{ at, offset int }
+// segment maps a part of a string to a file. The part starts at index in the string and
+// at offset in the file.
+type segment struct{ index, offset int }
 
-// Builder assembles a Text from pieces of one file.
+// Builder assembles a Text from pieces of one file. Not safe for concurrent use.
 type Builder struct {
-	file  *File
-	begun bool
-	first Range // the text, while it is contiguous in the file
-	buf   []byte
-	segs  []segment // empty while the text is contiguous in the file
+	file       *File
+	started    bool
+	contiguous Range // the range of the text while segs is empty
+	buf        []byte
+	segs       []segment // empty while the text is contiguous in the file
 }
 
-// NewBuilder returns a builder for text of the file.
-func NewBuilder(f *File) *Builder { return &Builder{file: f, first: Range{File: f}} }
+// NewBuilder returns a Builder for text from f.
+func NewBuilder(f *File) *Builder { return &Builder{file: f, contiguous: Range{File: f}} }
 
-// Add appends the file's bytes [start, end). Pieces must be added in file
-// order. An empty first piece sets the position of an empty text; other empty
-// pieces are ignored.
+// Add appends the bytes [start, end) of the file. Pieces must be added in file order. An
+// empty first piece sets the position of an empty text. Other empty pieces have no
+// effect.
 func (b *Builder) Add(start, end int) {
 	end = max(start, end)
 	switch {
-	case !b.begun:
-		b.begun = true
-		b.first.Start, b.first.End = start, end
+	case !b.started:
+		b.started = true
+		b.contiguous.Start, b.contiguous.End = start, end
 		return
 	case start == end:
 		return
-	case len(b.segs) == 0 && b.first.End == start:
-		b.first.End = end
+	case len(b.segs) == 0 && b.contiguous.End == start:
+		b.contiguous.End = end
 		return
-	case len(b.segs) == 0 && b.first.Start == b.first.End:
-		b.first.Start, b.first.End = start, end
+	case len(b.segs) == 0 && b.contiguous.Start == b.contiguous.End:
+		b.contiguous.Start, b.contiguous.End = start, end
 		return
 	case len(b.segs) == 0:
-		b.segs = []segment{{offset: b.first.Start}}
-		b.buf = append(b.buf, b.first.String()...)
+		b.segs = []segment{{offset: b.contiguous.Start}}
+		b.buf = append(b.buf, b.contiguous.String()...)
 	}
-	if last := b.segs[len(b.segs)-1]; last.offset+len(b.buf)-last.at != start {
-		b.segs = append(b.segs, segment{at: len(b.buf), offset: start})
+	if last := b.segs[len(b.segs)-1]; last.offset+len(b.buf)-last.index != start {
+		b.segs = append(b.segs, segment{index: len(b.buf), offset: start})
 	}
 	b.buf = append(b.buf, b.file.Bytes[start:end]...)
 }
 
-// Text returns the text assembled so far.
+// Text returns the text assembled so far. Later calls of Add do not change it.
 func (b *Builder) Text() Text {
 	if len(b.segs) == 0 {
-		return b.first.Text()
+		return b.contiguous.Text()
 	}
-	return Text{s: string(b.buf), from: &origin{file: b.file, segs: b.segs[:len(b.segs):len(b.segs)]}}
+	return Text{s: string(b.buf), origin: &origin{file: b.file, segs: b.segs[:len(b.segs):len(b.segs)]}}
 }
 
-// Text returns the range's bytes as a text.
+// Text returns the bytes of the range as a Text.
 func (r Range) Text() Text {
 	if r.File == nil {
 		return Text{}
 	}
-	return Text{s: r.String(), from: &r.File.whole, start: r.Start}
+	return Text{s: r.String(), origin: &r.File.wholeFile, start: r.Start}
 }
 
-// String returns the text.
+// String returns the text without its positions.
 func (t Text) String() string { return t.s }
 
-// Len returns the length in bytes.
+// Len returns the length of the text in bytes.
 func (t Text) Len() int { return len(t.s) }
 
-// IsZero reports whether the text is the zero Text, which belongs to no file.
-func (t Text) IsZero() bool { return t.from == nil }
+// IsZero reports whether t is the zero Text, which belongs to no file.
+func (t Text) IsZero() bool { return t.origin == nil }
 
-// Slice returns the bytes [i, j) of the text, with their positions.
+// Slice returns the bytes [i, j) of the text together with their positions.
 func (t Text) Slice(i, j int) Text {
-	return Text{s: t.s[i:j], from: t.from, start: t.start + i}
+	return Text{s: t.s[i:j], origin: t.origin, start: t.start + i}
 }
 
-// Offset returns the file offset of byte i. i may be Len: the result is the
-// offset after the last byte or, for an empty slice, after the preceding byte.
+// Offset returns the file offset of byte i. If i is Len, it returns the offset after the
+// last byte. For an empty slice, that is the offset after the preceding byte of the
+// sliced text.
 func (t Text) Offset(i int) int {
-	if t.from == nil {
+	if t.origin == nil {
 		return 0
 	}
 	at := t.start + i
 	if i == len(t.s) && at > 0 {
-		return t.place(at-1) + 1
+		return t.offsetInFile(at-1) + 1
 	}
-	return t.place(at)
+	return t.offsetInFile(at)
 }
 
-// place returns the file offset of byte at of the string that the segments
-// describe.
-func (t Text) place(at int) int {
-	segs := t.from.segs
+// offsetInFile returns the file offset of the byte at index at in the string that origin
+// maps.
+func (t Text) offsetInFile(at int) int {
+	segs := t.origin.segs
 	if len(segs) == 0 {
 		return at
 	}
-	k := sort.Search(len(segs), func(k int) bool { return segs[k].at > at }) - 1
+	k := sort.Search(len(segs), func(k int) bool { return segs[k].index > at }) - 1
 	k = max(k, 0)
-	return segs[k].offset + at - segs[k].at
+	return segs[k].offset + at - segs[k].index
 }
 
 // File returns the file of the text, or nil if the text is zero.
 func (t Text) File() *File {
-	if t.from == nil {
+	if t.origin == nil {
 		return nil
 	}
-	return t.from.file
+	return t.origin.file
 }
 
-// Range returns the smallest range of the file that contains the text. The
-// range of an empty text is empty.
+// Range returns the smallest range in the file that contains the text. It is empty for an
+// empty text.
 func (t Text) Range() Range {
 	start := t.Offset(0)
 	end := start

@@ -30,40 +30,40 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// bridge stands for a builder: it has a Dockerfile and answers as it is told.
-type bridge struct {
+// fakeBuilder stands for a builder: it has a Dockerfile and answers as it is told.
+type fakeBuilder struct {
 	pb.UnimplementedLLBBridgeServer
 	dockerfile string
 	solve      func(context.Context) error // what solving anything ends with
 	returned   chan *pb.ReturnRequest
 }
 
-func (b *bridge) Ping(context.Context, *pb.PingRequest) (*pb.PongResponse, error) {
+func (b *fakeBuilder) Ping(context.Context, *pb.PingRequest) (*pb.PongResponse, error) {
 	return &pb.PongResponse{
 		FrontendAPICaps: pb.Caps.All(),
 		LLBCaps:         opspb.Caps.All(),
 	}, nil
 }
 
-func (b *bridge) Inputs(context.Context, *pb.InputsRequest) (*pb.InputsResponse, error) {
+func (b *fakeBuilder) Inputs(context.Context, *pb.InputsRequest) (*pb.InputsResponse, error) {
 	return &pb.InputsResponse{}, nil
 }
 
-func (b *bridge) Solve(ctx context.Context, _ *pb.SolveRequest) (*pb.SolveResponse, error) {
+func (b *fakeBuilder) Solve(ctx context.Context, _ *pb.SolveRequest) (*pb.SolveResponse, error) {
 	if err := b.solve(ctx); err != nil {
 		return nil, err
 	}
 	return &pb.SolveResponse{Result: &pb.Result{Result: &pb.Result_Ref{Ref: &pb.Ref{Id: "ref"}}}}, nil
 }
 
-func (b *bridge) ReadFile(_ context.Context, req *pb.ReadFileRequest) (*pb.ReadFileResponse, error) {
+func (b *fakeBuilder) ReadFile(_ context.Context, req *pb.ReadFileRequest) (*pb.ReadFileResponse, error) {
 	if req.FilePath != "Dockerfile" {
 		return nil, status.Error(codes.NotFound, "no such file")
 	}
 	return &pb.ReadFileResponse{Data: []byte(b.dockerfile)}, nil
 }
 
-func (b *bridge) Return(_ context.Context, req *pb.ReturnRequest) (*pb.ReturnResponse, error) {
+func (b *fakeBuilder) Return(_ context.Context, req *pb.ReturnRequest) (*pb.ReturnResponse, error) {
 	b.returned <- req
 	return &pb.ReturnResponse{}, nil
 }
@@ -76,7 +76,7 @@ type process struct {
 }
 
 // start runs the program with its standard input and output connected to b.
-func start(t *testing.T, b *bridge) *process {
+func start(t *testing.T, b *fakeBuilder) *process {
 	t.Helper()
 	p := &process{cmd: exec.Command(os.Args[0]), server: grpc.NewServer()}
 	p.cmd.Env = []string{"RUN_FRONTEND=1"}
@@ -99,7 +99,7 @@ func start(t *testing.T, b *bridge) *process {
 	pb.RegisterLLBBridgeServer(p.server, b)
 	conns := make(chan net.Conn, 1)
 	conns <- &stdio{Reader: out, WriteCloser: in}
-	go func() { _ = p.server.Serve(listener{conns}) }() // ends with Stop
+	go func() { _ = p.server.Serve(connListener{conns}) }() // ends with Stop
 	return p
 }
 
@@ -117,14 +117,14 @@ func (p *process) exit(t *testing.T) int {
 	return 0
 }
 
-func newBridge(solve func(context.Context) error) *bridge {
-	return &bridge{dockerfile: "FROM scratch\nCOPY a b\n", solve: solve, returned: make(chan *pb.ReturnRequest, 1)}
+func newFakeBuilder(solve func(context.Context) error) *fakeBuilder {
+	return &fakeBuilder{dockerfile: "FROM scratch\nCOPY a b\n", solve: solve, returned: make(chan *pb.ReturnRequest, 1)}
 }
 
 func succeed(context.Context) error { return nil }
 
 func TestSuccess(t *testing.T) {
-	b := newBridge(succeed)
+	b := newFakeBuilder(succeed)
 	p := start(t, b)
 	if code := p.exit(t); code != 0 || p.stderr.Len() > 0 {
 		t.Errorf("exit code %d, says %s", code, p.stderr.String())
@@ -137,7 +137,7 @@ func TestSuccess(t *testing.T) {
 // TestFailure checks that a build that fails is reported in both ways: to the
 // builder, and by the exit code.
 func TestFailure(t *testing.T) {
-	b := newBridge(succeed)
+	b := newFakeBuilder(succeed)
 	b.dockerfile = "FROM scratch\nCOPPY a b\n"
 	p := start(t, b)
 	if code := p.exit(t); code != 1 || !strings.Contains(p.stderr.String(), "unknown instruction: COPPY") {
@@ -153,7 +153,7 @@ func TestFailure(t *testing.T) {
 func startWaiting(t *testing.T) *process {
 	t.Helper()
 	asked := make(chan struct{}, 10)
-	p := start(t, newBridge(func(ctx context.Context) error {
+	p := start(t, newFakeBuilder(func(ctx context.Context) error {
 		asked <- struct{}{}
 		<-ctx.Done()
 		return ctx.Err()
@@ -195,10 +195,10 @@ func TestTerminated(t *testing.T) {
 	}
 }
 
-// listener hands out the connections it has, and then waits.
-type listener struct{ conns chan net.Conn }
+// connListener hands out the connections it has, and then waits.
+type connListener struct{ conns chan net.Conn }
 
-func (l listener) Accept() (net.Conn, error) {
+func (l connListener) Accept() (net.Conn, error) {
 	c, ok := <-l.conns
 	if !ok {
 		return nil, net.ErrClosed
@@ -206,8 +206,8 @@ func (l listener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-func (l listener) Close() error   { close(l.conns); return nil }
-func (l listener) Addr() net.Addr { return &net.UnixAddr{Name: "stdio", Net: "unix"} }
+func (l connListener) Close() error   { close(l.conns); return nil }
+func (l connListener) Addr() net.Addr { return &net.UnixAddr{Name: "stdio", Net: "unix"} }
 
 // stdio is a connection that reads from one pipe and writes to another one.
 type stdio struct {

@@ -6,21 +6,21 @@ import (
 	"slipway/linter"
 )
 
-// entry is a rule of BuildKit's catalogue. Clients match on its texts.
-type entry[F any] struct {
+// catalogueRule is a rule of BuildKit's catalogue. Clients match on its texts.
+type catalogueRule[F any] struct {
 	meta linter.Rule
 	text F // formats the message
 }
 
-func fromCatalogue[F any](r catalogue.LinterRule[F]) entry[F] {
-	return entry[F]{
+func fromCatalogue[F any](r catalogue.LinterRule[F]) catalogueRule[F] {
+	return catalogueRule[F]{
 		meta: linter.Rule{Name: r.Name, Description: r.Description, URL: r.URL, Experimental: r.Experimental},
 		text: r.Format,
 	}
 }
 
 // rule returns the rule with the given callbacks.
-func (e entry[F]) rule(c linter.Checks) *linter.Rule {
+func (e catalogueRule[F]) rule(c linter.Checks) *linter.Rule {
 	r := e.meta
 	r.Checks = c
 	return &r

@@ -17,7 +17,7 @@ func consistentInstructionCasing() *linter.Rule {
 	r := catalogueConsistentInstructionCasing
 	return r.rule(linter.Checks{Dockerfile: func(p *linter.Pass, d *instructions.Dockerfile) {
 		lower, upper := 0, 0
-		each(d, func(in *parser.Instruction) {
+		eachInstruction(d, func(in *parser.Instruction) {
 			switch k := in.Keyword.String(); k {
 			case strings.ToLower(k):
 				lower++
@@ -29,7 +29,7 @@ func consistentInstructionCasing() *linter.Rule {
 		if lower > upper {
 			want, fold = "lowercase", strings.ToLower
 		}
-		each(d, func(in *parser.Instruction) {
+		eachInstruction(d, func(in *parser.Instruction) {
 			if k := in.Keyword.String(); k != fold(k) {
 				p.ReportIn(in.Rng, in.Keyword.Range(), "%s", r.text(k, want))
 			}
@@ -37,8 +37,8 @@ func consistentInstructionCasing() *linter.Rule {
 	}})
 }
 
-// each calls f for every instruction of all stages.
-func each(d *instructions.Dockerfile, f func(*parser.Instruction)) {
+// eachInstruction calls f for every instruction of all stages.
+func eachInstruction(d *instructions.Dockerfile, f func(*parser.Instruction)) {
 	for _, st := range d.Stages {
 		f(st.From.In)
 		for _, c := range st.Commands {

@@ -17,12 +17,12 @@ func multipleInstructionsDisallowed() *linter.Rule {
 	r := catalogueMultipleInstructionsDisallowed
 	return r.rule(linter.Checks{Visit: func(p *linter.Pass, st *plan.Stage, i int) {
 		v := st.Visits[i]
-		kind := onlyOnce(v.Command)
+		kind := overridingKind(v.Command)
 		if kind == "" {
 			return
 		}
 		for _, earlier := range slices.Backward(st.Visits[:i]) {
-			if onlyOnce(earlier.Command) == kind {
+			if overridingKind(earlier.Command) == kind {
 				at := earlier.Command.Syntax()
 				p.ReportIn(earlier.Range, at.Keyword.Range(), "%s", r.text(v.Command.Syntax().Keyword.String()))
 				return
@@ -31,9 +31,9 @@ func multipleInstructionsDisallowed() *linter.Rule {
 	}})
 }
 
-// onlyOnce returns the kind of an instruction that overrides earlier ones of
+// overridingKind returns the kind of an instruction that overrides earlier ones of
 // its kind, or "" for other instructions.
-func onlyOnce(c instructions.Command) string {
+func overridingKind(c instructions.Command) string {
 	switch c.(type) {
 	case *instructions.Cmd:
 		return "CMD"

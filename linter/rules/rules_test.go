@@ -65,9 +65,9 @@ func (w resolver) Ignore(context.Context) (*ignore.Matcher, error) {
 
 func (resolver) Time(context.Context, plan.TimeSource) (*time.Time, error) { return nil, nil }
 
-// check returns the warnings of a rule for a Dockerfile, built for linux/arm64,
+// warningsOf returns the warnings of a rule for a Dockerfile, built for linux/arm64,
 // as text.
-func check(t *testing.T, r *linter.Rule, dockerfile, ignored string) string {
+func warningsOf(t *testing.T, r *linter.Rule, dockerfile, ignored string) string {
 	t.Helper()
 	content := []byte(dockerfile)
 	value, _, _ := parser.Check(content)
@@ -82,7 +82,7 @@ func check(t *testing.T, r *linter.Rule, dockerfile, ignored string) string {
 	in := linter.Input{File: f}
 	d, diags := instructions.Parse(f)
 	if diags.Err() != nil {
-		in.Failed = diags[0].Shown()
+		in.FirstError = diags[0].Shown()
 	} else {
 		p := platforms.MustParse("linux/arm64")
 		in.Dockerfile = d
@@ -127,7 +127,7 @@ func fixture(t *testing.T, r *linter.Rule) {
 		if base != "Dockerfile" {
 			continue
 		}
-		got := check(t, r, string(f.Data), file(dir+"/.dockerignore"))
+		got := warningsOf(t, r, string(f.Data), file(dir+"/.dockerignore"))
 		good := strings.HasPrefix(dir, "good")
 		if good != (got == "") {
 			t.Errorf("%s: reported: %q", f.Name, got)
@@ -150,7 +150,7 @@ func fixture(t *testing.T, r *linter.Rule) {
 	}
 }
 
-var block = regexp.MustCompile("(?m)^```(docker(?:file|ignore)) ?(.*)\n((?:.*\n)*?)```$")
+var examplePattern = regexp.MustCompile("(?m)^```(docker(?:file|ignore)) ?(.*)\n((?:.*\n)*?)```$")
 
 // TestPages runs the examples of the documentation. Only those marked
 // expect_warning may cause warnings.
@@ -169,12 +169,12 @@ func TestPages(t *testing.T) {
 			}
 		}
 		ignored, bad, good := "", 0, 0
-		for _, m := range block.FindAllStringSubmatch(page, -1) {
+		for _, m := range examplePattern.FindAllStringSubmatch(page, -1) {
 			if m[1] == "dockerignore" {
 				ignored = m[3]
 				continue
 			}
-			got := check(t, r, m[3], ignored)
+			got := warningsOf(t, r, m[3], ignored)
 			if expected := m[2] == "expect_warning"; expected != (got != "") {
 				t.Errorf("the page of %s: %s is reported as %q", r.Name, m[3], got)
 			} else if expected {

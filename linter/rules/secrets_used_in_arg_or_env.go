@@ -23,9 +23,9 @@ func secretsUsedInArgOrEnv() *linter.Rule {
 		}
 		switch v.Command.(type) {
 		case *instructions.Arg:
-			p.Report(keyAt(a), "%s", r.text("ARG", a.Key))
+			p.Report(keyRange(a), "%s", r.text("ARG", a.Key))
 		case *instructions.Env:
-			p.Report(keyAt(a), "%s", r.text("ENV", a.Key))
+			p.Report(keyRange(a), "%s", r.text("ENV", a.Key))
 		default: // LABEL holds no secrets
 		}
 	}})
@@ -47,8 +47,8 @@ func isSecret(key string) bool {
 	return secret
 }
 
-// keyAt returns the range of the key without its value.
-func keyAt(a *plan.Assigned) source.Range {
+// keyRange returns the range of the key without its value.
+func keyRange(a *plan.Assigned) source.Range {
 	t := a.Word.Text
 	if strings.HasPrefix(t.String(), a.Key) {
 		t = t.Slice(0, len(a.Key))

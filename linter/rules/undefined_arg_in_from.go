@@ -25,15 +25,15 @@ func undefinedArgInFrom() *linter.Rule {
 		for _, u := range x.Result.Unmatched {
 			if !declared[u.Name] {
 				near, _ := suggest.Search(u.Name, names, true)
-				p.Report(useAt(x.Word, u), "%s", r.text(u.Name, near))
+				p.Report(useRange(x.Word, u), "%s", r.text(u.Name, near))
 			}
 		}
 	}})
 }
 
-// useAt returns the range of the variable, or of the whole word if its position
+// useRange returns the range of the variable, or of the whole word if its position
 // is unknown.
-func useAt(w parser.Word, u shell.Use) source.Range {
+func useRange(w parser.Word, u shell.Use) source.Range {
 	if w.Value != w.Text.String() || u.End > w.Text.Len() {
 		return w.Text.Range()
 	}

@@ -20,7 +20,7 @@ func undefinedVar() *linter.Rule {
 				continue // reserved for the builder
 			}
 			near, _ := suggest.Search(use.Name, names, true)
-			p.Report(useAt(u.Word, use), "%s", r.text(use.Name, near))
+			p.Report(useRange(u.Word, use), "%s", r.text(use.Name, near))
 		}
 	}})
 }
