@@ -11,10 +11,10 @@ import (
 	"slipway/internal/suggest"
 )
 
-// Config selects the rules to run, and whether their warnings fail the build.
-// The zero value runs all rules except experimental ones.
+// Config selects the rules to run, and whether their warnings fail the build. The zero
+// value runs all rules except experimental ones, and warnings do not fail the build.
 type Config struct {
-	Skip            map[string]bool // rule names; unknown names are ignored
+	Skip            map[string]bool // names of rules not to run; unknown names are ignored
 	SkipAll         bool
 	Experimental    map[string]bool // names of experimental rules to run
 	ExperimentalAll bool
@@ -23,28 +23,28 @@ type Config struct {
 
 // ConfigError is an error in the text of a configuration.
 type ConfigError struct {
-	Start, End int    // offsets of the option or value in the text
+	Start, End int    // byte offsets of the invalid option or value in the text
 	Hint       string // what to write instead
-	Err        error  // the error with upstream's text
+	Err        error  // the underlying error, with upstream's text
 }
 
-// Error returns the text of upstream's error.
+// Error implements error with upstream's text.
 func (e *ConfigError) Error() string { return e.Err.Error() }
 
-// Unwrap returns the wrapped error.
+// Unwrap returns Err.
 func (e *ConfigError) Unwrap() error { return e.Err }
 
-// ParseConfig parses a configuration:
+// ParseConfig parses a configuration, such as the value of # check=:
 //
 //	config = [ option { ";" option } ] .
 //	option = "skip=" names | "experimental=" names | "error=" bool .
 //	names = "all" | name { "," name } .
 //
-// If an option is repeated, the last one wins. Errors are of type
-// [ConfigError].
+// If an option occurs several times, the last one is used. Errors have the type
+// *[ConfigError].
 //
-// Upstream: only the first two semicolons separate options, so a fourth option
-// is part of the third one's value.
+// Upstream: only the first two semicolons separate options, so a fourth option is part of
+// the third one's value.
 func ParseConfig(text string) (Config, error) {
 	var c Config
 	s := strings.TrimSpace(text)
@@ -78,7 +78,7 @@ func ParseConfig(text string) (Config, error) {
 	return c, nil
 }
 
-// optionHint returns a suggestion for an invalid option.
+// optionHint returns the hint for an invalid option.
 func optionHint(option string) string {
 	name := strings.TrimSpace(option)
 	match, ok := suggest.Search(name, []string{"skip", "experimental", "error"}, false)
@@ -93,7 +93,7 @@ func optionHint(option string) string {
 	return "want skip=NAMES, experimental=NAMES or error=BOOL, separated by ;"
 }
 
-// setNames parses the value of the option skip or experimental.
+// setNames parses the value of the option skip or experimental into all and names.
 //
 // Upstream: a list of names does not override an earlier "all".
 func setNames(value string, all *bool, names *map[string]bool) {
@@ -107,8 +107,8 @@ func setNames(value string, all *bool, names *map[string]bool) {
 	}
 }
 
-// Merge returns c with the rules that o skips or enables in addition. It keeps
-// c.Error.
+// Merge returns c with the additional rules that o skips or enables. It does not change
+// Error.
 func (c Config) Merge(o Config) Config {
 	c.SkipAll = c.SkipAll || o.SkipAll
 	c.ExperimentalAll = c.ExperimentalAll || o.ExperimentalAll
@@ -117,6 +117,7 @@ func (c Config) Merge(o Config) Config {
 	return c
 }
 
+// union returns the union of two sets, without modifying them.
 func union(a, b map[string]bool) map[string]bool {
 	if len(b) == 0 {
 		return a
@@ -126,8 +127,8 @@ func union(a, b map[string]bool) map[string]bool {
 	return m
 }
 
-// Runs reports whether c runs r. The skip option does not apply to experimental
-// rules.
+// Runs reports whether the rule r runs with this configuration. The option skip does not
+// apply to experimental rules.
 func (c Config) Runs(r *Rule) bool {
 	if r.Experimental {
 		return c.ExperimentalAll || c.Experimental[r.Name]
@@ -135,8 +136,8 @@ func (c Config) Runs(r *Rule) bool {
 	return !c.SkipAll && !c.Skip[r.Name]
 }
 
-// Violation returns an error that lists the rules of the warnings, if c treats
-// warnings as errors. Otherwise, or without warnings, it returns nil.
+// Violation returns an error that lists the rules of the warnings, if warnings fail the
+// build. It returns nil if they do not, or if there are no warnings.
 func (c Config) Violation(warnings diag.List) error {
 	if !c.Error || len(warnings) == 0 {
 		return nil

@@ -14,6 +14,7 @@ import (
 	"slipway/source"
 )
 
+// nameSet returns the set of the given names.
 func nameSet(names ...string) map[string]bool {
 	m := map[string]bool{}
 	for _, n := range names {
@@ -22,6 +23,7 @@ func nameSet(names ...string) map[string]bool {
 	return m
 }
 
+// TestParseConfig checks the configurations and errors for texts.
 func TestParseConfig(t *testing.T) {
 	for _, tc := range []struct {
 		text string
@@ -48,8 +50,8 @@ func TestParseConfig(t *testing.T) {
 	}
 }
 
-// TestConfigError checks the hint for an invalid configuration, and the part it
-// marks.
+// TestConfigError checks the hint for an invalid configuration, and the part of the text
+// at which the error points.
 func TestConfigError(t *testing.T) {
 	const options = "want skip=NAMES, experimental=NAMES or error=BOOL, separated by ;"
 	for _, tc := range []struct{ text, part, hint string }{
@@ -74,6 +76,7 @@ func TestConfigError(t *testing.T) {
 	}
 }
 
+// TestMerge checks that Merge adds rules without modifying its operands.
 func TestMerge(t *testing.T) {
 	a := Config{Skip: nameSet("A"), Error: true}
 	got := a.Merge(Config{Skip: nameSet("B"), ExperimentalAll: true})
@@ -86,6 +89,7 @@ func TestMerge(t *testing.T) {
 	}
 }
 
+// TestViolation checks that Violation returns an error only if warnings fail the build.
 func TestViolation(t *testing.T) {
 	list := diag.List{{Code: "B"}, {Code: "A"}, {Code: "B"}}
 	if err := (Config{Error: true}).Violation(list); err == nil || err.Error() != "lint violation found for rules: B, A" {
@@ -96,7 +100,7 @@ func TestViolation(t *testing.T) {
 	}
 }
 
-// TestRunStops checks that instructions after the first error are not checked.
+// TestRunStops checks that Run does not check instructions after the first invalid one.
 func TestRunStops(t *testing.T) {
 	f, diags := parser.Parse(source.NewFile("Dockerfile", []byte("FROM a\nRUN b\nNOPE\nRUN c\n")))
 	if diags.Err() != nil {
@@ -116,6 +120,7 @@ func TestRunStops(t *testing.T) {
 	}
 }
 
+// TestValidate checks the errors for incomplete rules.
 func TestValidate(t *testing.T) {
 	good := &Rule{Name: "A", Description: "a", Checks: Checks{File: func(*Pass, *parser.File) {}}}
 	docs, fixtures := fstest.MapFS{"A.md": {}}, fstest.MapFS{"A.txtar": {}}

@@ -9,27 +9,28 @@ import (
 	"slipway/source"
 )
 
-// Pass is one traversal of a Dockerfile. Rules report warnings through it.
+// Pass is a traversal of a Dockerfile. Rules report warnings through it. Not safe for
+// concurrent use.
 type Pass struct {
 	Input
 
-	fileConfig   Config       // configuration of the file
-	config Config       // configuration of the current element, including the comment above it
-	rule   *Rule        // the rule whose callback runs
-	lines  source.Range // lines of the current element
-	firstStages  map[string]*instructions.Stage
-	list   diag.List
+	fileConfig  Config       // the configuration of the file
+	config      Config       // the configuration of the current element, including the comment above it
+	rule        *Rule        // the rule whose callback runs
+	lines       source.Range // the lines of the current element
+	firstStages map[string]*instructions.Stage
+	list        diag.List
 }
 
-// Report adds a warning about a range of the current element. If the range is
-// in another file, such as the text of a trigger, the warning is about the
+// Report adds a warning about the range at, which should be in the current element. If
+// the range is in another file, such as the text of a trigger, the warning is about the
 // whole element.
 func (p *Pass) Report(at source.Range, format string, args ...any) {
 	p.ReportIn(p.lines, at, format, args...)
 }
 
-// ReportIn adds a warning about a range. Clients show the given lines instead
-// of the lines of the current element.
+// ReportIn adds a warning about the range at. Clients show the given lines instead of the
+// lines of the current element.
 func (p *Pass) ReportIn(lines, at source.Range, format string, args ...any) {
 	if !p.config.Runs(p.rule) {
 		return
@@ -48,7 +49,7 @@ func (p *Pass) ReportIn(lines, at source.Range, format string, args ...any) {
 	})
 }
 
-// FirstOf returns the first stage with the given name, or nil.
+// FirstOf returns the first stage with the given name in lower case, or nil.
 func (p *Pass) FirstOf(name string) *instructions.Stage {
 	if p.firstStages == nil {
 		p.firstStages = map[string]*instructions.Stage{}
@@ -61,10 +62,10 @@ func (p *Pass) FirstOf(name string) *instructions.Stage {
 	return p.firstStages[name]
 }
 
-// setElement sets the current element to the given lines. Its configuration includes
-// the comment above in; if in is nil, it is the configuration of the file.
+// setElement sets the lines of the current element and its configuration, which includes
+// the comment above in. If in is nil, the configuration is the file's.
 //
-// Upstream: a malformed configuration above an instruction is ignored.
+// Upstream: an invalid configuration above an instruction is ignored.
 func (p *Pass) setElement(lines source.Range, in *parser.Instruction) {
 	p.lines, p.config = lines, p.fileConfig
 	if in == nil {

@@ -8,17 +8,17 @@ import (
 	"slipway/source"
 )
 
-// Input is the input of a run. Fields that could not be built because of an
-// error are nil.
+// Input is the input of a run. Fields that could not be computed because of an error are
+// nil.
 type Input struct {
 	File       *parser.File
-	Dockerfile *instructions.Dockerfile // nil if an instruction has an error
+	Dockerfile *instructions.Dockerfile // nil if an instruction is invalid
 	Plan       *plan.Plan               // incomplete if planning failed
-	FirstError     source.Range             // range of the first instruction with an error
+	FirstError source.Range             // the range of the first invalid instruction; zero if all are valid
 }
 
-// Run checks the input with the rules that cfg selects. It returns the warnings
-// in upstream's order.
+// Run checks the input with those rules that cfg selects. It returns the warnings in
+// upstream's order.
 func Run(rules []*Rule, in Input, cfg Config) diag.List {
 	p := &Pass{Input: in, fileConfig: cfg}
 	w := walker{Pass: p, rules: rules}
@@ -34,19 +34,20 @@ func Run(rules []*Rule, in Input, cfg Config) diag.List {
 	return p.list
 }
 
-// walker calls the callbacks of the rules.
+// walker traverses the input and calls the callbacks of the rules.
 type walker struct {
 	*Pass
 	rules []*Rule
 }
 
-// each calls f with the callbacks of every rule.
+// each calls f with the callbacks of each rule.
 func (w walker) each(f func(*Checks)) {
 	for _, w.rule = range w.rules {
 		f(&w.rule.Checks)
 	}
 }
 
+// file calls the callbacks for the file and its instructions.
 func (w walker) file() {
 	w.setElement(source.Range{}, nil)
 	w.each(func(c *Checks) {
@@ -67,6 +68,7 @@ func (w walker) file() {
 	}
 }
 
+// dockerfile calls the callbacks for stages.
 func (w walker) dockerfile() {
 	for _, st := range w.Dockerfile.Stages {
 		w.setElement(st.From.In.Rng, nil)
@@ -84,6 +86,7 @@ func (w walker) dockerfile() {
 	})
 }
 
+// plan calls the callbacks for the plan and its parts.
 func (w walker) plan() {
 	w.each(func(c *Checks) {
 		if c.Globals != nil {
@@ -110,6 +113,7 @@ func (w walker) plan() {
 	}
 }
 
+// from calls the callbacks for the words of a FROM.
 func (w walker) from(f *plan.From) {
 	in := f.Syntax.From.In
 	w.setElement(in.Rng, in)
@@ -125,6 +129,7 @@ func (w walker) from(f *plan.From) {
 	}
 }
 
+// visit calls the callbacks for an evaluated instruction and its facts.
 func (w walker) visit(st *plan.Stage, i int) {
 	v := st.Visits[i]
 	w.setElement(v.Range, v.Command.Syntax())

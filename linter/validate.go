@@ -9,25 +9,26 @@ import (
 	"strings"
 )
 
-// Validate checks that the rules are complete: each has texts, a callback, a
-// page <Name>.md in docs and a fixture <Name>.txtar. It also reports duplicate
-// rules and files without a rule.
+// Validate returns an error unless all rules are complete. Each rule needs texts, a
+// callback, a page <Name>.md in docs and a fixture <Name>.txtar. It also reports
+// duplicate rules, and files that do not belong to a rule.
 func Validate(rules []*Rule, docs, fixtures fs.FS) error {
 	var errs []error
-	known := map[string]bool{}
+	names := map[string]bool{}
 	for _, r := range rules {
 		if err := r.validate(); err != nil {
 			errs = append(errs, err)
 		}
-		if known[r.Name] {
+		if names[r.Name] {
 			errs = append(errs, fmt.Errorf("%s is defined twice", r.Name))
 		}
-		known[r.Name] = true
+		names[r.Name] = true
 	}
-	errs = append(errs, checkFiles(known, docs, ".md"), checkFiles(known, fixtures, ".txtar"))
+	errs = append(errs, checkFiles(names, docs, ".md"), checkFiles(names, fixtures, ".txtar"))
 	return errors.Join(errs...)
 }
 
+// validate returns an error if the rule has no texts or no callback.
 func (r *Rule) validate() error {
 	c := &r.Checks
 	switch {
@@ -40,8 +41,8 @@ func (r *Rule) validate() error {
 	return nil
 }
 
-// checkFiles checks that each name has a file and each file a name.
-func checkFiles(known map[string]bool, files fs.FS, suffix string) error {
+// checkFiles returns an error unless each name has a file and each file has a name.
+func checkFiles(names map[string]bool, files fs.FS, suffix string) error {
 	var errs []error
 	entries, err := fs.ReadDir(files, ".")
 	if err != nil {
@@ -51,11 +52,11 @@ func checkFiles(known map[string]bool, files fs.FS, suffix string) error {
 	for _, e := range entries {
 		name := strings.TrimSuffix(e.Name(), suffix)
 		found[name] = true
-		if !known[name] {
+		if !names[name] {
 			errs = append(errs, fmt.Errorf("%s belongs to no rule", e.Name()))
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(known)) {
+	for _, name := range slices.Sorted(maps.Keys(names)) {
 		if !found[name] {
 			errs = append(errs, fmt.Errorf("%s has no %s%s", name, name, suffix))
 		}

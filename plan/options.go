@@ -78,8 +78,8 @@ type Resources struct {
 type Resolver interface {
 	// Image looks up the config and the digest of the image ref.
 	Image(ctx context.Context, ref string, q ImageQuery) (*Resolved, error)
-	// Context looks up the named context for the platform p. It returns nil without an
-	// error if there is no such context. If p is nil, the platform does not matter.
+	// Context looks up the named context for the platform p or, if p is nil, for the
+	// default platform. It returns nil without an error if there is no such context.
 	Context(ctx context.Context, name string, p *ocispecs.Platform) (NamedContext, error)
 	// Ignore reads the ignore file of the main context. It returns nil without an error
 	// if the file does not exist.

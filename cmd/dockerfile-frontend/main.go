@@ -1,4 +1,4 @@
-// Command dockerfile-frontend is the binary of the frontend image. A builder starts it,
+// Command dockerfile-frontend is the program in the frontend image. BuildKit starts it
 // and speaks the gateway protocol with it over standard input and output.
 package main
 
@@ -30,7 +30,7 @@ func main() {
 	}
 }
 
-// buildVersion returns the module version that Go records.
+// buildVersion returns the module version in the build information of the program.
 func buildVersion() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version

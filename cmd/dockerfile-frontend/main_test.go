@@ -21,7 +21,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// TestMain runs the program itself when a test has started it for that.
+// TestMain runs the program instead of the tests if a test started the process.
 func TestMain(m *testing.M) {
 	if os.Getenv("RUN_FRONTEND") != "" {
 		main()
@@ -30,11 +30,12 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// fakeBuilder stands for a builder: it has a Dockerfile and answers as it is told.
+// fakeBuilder is a builder with a Dockerfile. The function solve determines its answer to
+// Solve.
 type fakeBuilder struct {
 	pb.UnimplementedLLBBridgeServer
 	dockerfile string
-	solve      func(context.Context) error // what solving anything ends with
+	solve      func(context.Context) error // returns the error for a Solve request
 	returned   chan *pb.ReturnRequest
 }
 
@@ -68,7 +69,7 @@ func (b *fakeBuilder) Return(_ context.Context, req *pb.ReturnRequest) (*pb.Retu
 	return &pb.ReturnResponse{}, nil
 }
 
-// A process is the program, connected to a bridge.
+// process is the running program, connected to a fakeBuilder.
 type process struct {
 	cmd    *exec.Cmd
 	server *grpc.Server
@@ -109,7 +110,7 @@ func (p *process) exit(t *testing.T) int {
 	timer := time.AfterFunc(20*time.Second, func() { _ = p.cmd.Process.Kill() })
 	err := p.cmd.Wait()
 	if !timer.Stop() {
-		t.Fatalf("the program does not end; it says: %s", p.stderr.String())
+		t.Fatalf("the program does not end; stderr: %s", p.stderr.String())
 	}
 	if exit := new(exec.ExitError); errors.As(err, &exit) {
 		return exit.ExitCode()
@@ -117,39 +118,42 @@ func (p *process) exit(t *testing.T) int {
 	return 0
 }
 
+// newFakeBuilder returns a fakeBuilder that calls solve.
 func newFakeBuilder(solve func(context.Context) error) *fakeBuilder {
 	return &fakeBuilder{dockerfile: "FROM scratch\nCOPY a b\n", solve: solve, returned: make(chan *pb.ReturnRequest, 1)}
 }
 
+// succeed is a solve function that returns no error.
 func succeed(context.Context) error { return nil }
 
+// TestSuccess checks that a successful build returns a result and exits with 0.
 func TestSuccess(t *testing.T) {
 	b := newFakeBuilder(succeed)
 	p := start(t, b)
 	if code := p.exit(t); code != 0 || p.stderr.Len() > 0 {
-		t.Errorf("exit code %d, says %s", code, p.stderr.String())
+		t.Errorf("unexpected exit code %d, stderr: %s", code, p.stderr.String())
 	}
 	if req := <-b.returned; req.Error != nil || req.Result == nil {
 		t.Errorf("returned %v", req)
 	}
 }
 
-// TestFailure checks that a build that fails is reported in both ways: to the
-// builder, and by the exit code.
+// TestFailure checks that the program reports a failed build to the builder and in its
+// exit code.
 func TestFailure(t *testing.T) {
 	b := newFakeBuilder(succeed)
 	b.dockerfile = "FROM scratch\nCOPPY a b\n"
 	p := start(t, b)
 	if code := p.exit(t); code != 1 || !strings.Contains(p.stderr.String(), "unknown instruction: COPPY") {
-		t.Errorf("exit code %d, says %s", code, p.stderr.String())
+		t.Errorf("unexpected exit code %d, stderr: %s", code, p.stderr.String())
 	}
 	if req := <-b.returned; !strings.Contains(req.GetError().GetMessage(), "unknown instruction: COPPY") {
 		t.Errorf("returned %v", req)
 	}
 }
 
-// startWaiting starts the program and returns when it waits for an answer, which
-// never comes.
+// startWaiting starts the program with a builder that never answers, and returns when the
+// program waits for the answer.
 func startWaiting(t *testing.T) *process {
 	t.Helper()
 	asked := make(chan struct{}, 10)
@@ -161,18 +165,18 @@ func startWaiting(t *testing.T) *process {
 	select {
 	case <-asked:
 	case <-time.After(20 * time.Second):
-		t.Fatal("the program asks nothing")
+		t.Fatal("the program sends no request")
 	}
 	return p
 }
 
-// TestBuilderGone checks that the program ends when the builder goes away while
-// it waits for an answer, and when there never was one.
-func TestBuilderGone(t *testing.T) {
+// TestLostBuilder checks that the program ends if the connection to the builder is lost,
+// and if there is no builder.
+func TestLostBuilder(t *testing.T) {
 	p := startWaiting(t)
 	p.server.Stop()
 	if code := p.exit(t); code != 1 || p.stderr.Len() == 0 {
-		t.Errorf("exit code %d, says %s", code, p.stderr.String())
+		t.Errorf("unexpected exit code %d, stderr: %s", code, p.stderr.String())
 	}
 
 	cmd := exec.Command(os.Args[0])
@@ -180,22 +184,22 @@ func TestBuilderGone(t *testing.T) {
 	cmd.Stdin = strings.NewReader("this is no builder\n")
 	out, err := cmd.CombinedOutput()
 	if exit := new(exec.ExitError); !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(string(out), "dockerfile-frontend: ") {
-		t.Errorf("without a builder: %v, says %q", err, out)
+		t.Errorf("without a builder: %v, stderr %q", err, out)
 	}
 }
 
-// TestTerminated checks that the program ends when it is told to.
+// TestTerminated checks that the program ends on SIGTERM.
 func TestTerminated(t *testing.T) {
 	p := startWaiting(t)
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	if code := p.exit(t); code != 1 {
-		t.Errorf("exit code %d, says %s", code, p.stderr.String())
+		t.Errorf("unexpected exit code %d, stderr: %s", code, p.stderr.String())
 	}
 }
 
-// connListener hands out the connections it has, and then waits.
+// connListener is a net.Listener that accepts the given connections and then blocks.
 type connListener struct{ conns chan net.Conn }
 
 func (l connListener) Accept() (net.Conn, error) {
@@ -209,7 +213,7 @@ func (l connListener) Accept() (net.Conn, error) {
 func (l connListener) Close() error   { close(l.conns); return nil }
 func (l connListener) Addr() net.Addr { return &net.UnixAddr{Name: "stdio", Net: "unix"} }
 
-// stdio is a connection that reads from one pipe and writes to another one.
+// stdio is a net.Conn that reads from one pipe and writes to another.
 type stdio struct {
 	io.Reader
 	io.WriteCloser

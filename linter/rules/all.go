@@ -2,8 +2,8 @@ package rules
 
 import "slipway/linter"
 
-// All returns all rules. If several rules report on the same element, their
-// warnings appear in this order, which is upstream's.
+// All returns all rules. If several rules report the same element, their warnings are in
+// the order of this list, which is upstream's.
 func All() []*linter.Rule {
 	return []*linter.Rule{
 		noEmptyContinuation(),

@@ -6,12 +6,13 @@ import (
 	"slipway/linter"
 )
 
-// catalogueRule is a rule of BuildKit's catalogue. Clients match on its texts.
+// catalogueRule is a rule in BuildKit's catalogue. Clients match on its texts.
 type catalogueRule[F any] struct {
 	meta linter.Rule
-	text F // formats the message
+	text F // returns the message for its arguments
 }
 
+// fromCatalogue converts a rule from BuildKit's package linter.
 func fromCatalogue[F any](r catalogue.LinterRule[F]) catalogueRule[F] {
 	return catalogueRule[F]{
 		meta: linter.Rule{Name: r.Name, Description: r.Description, URL: r.URL, Experimental: r.Experimental},
@@ -19,14 +20,14 @@ func fromCatalogue[F any](r catalogue.LinterRule[F]) catalogueRule[F] {
 	}
 }
 
-// rule returns the rule with the given callbacks.
+// rule returns the rule with the callbacks c.
 func (e catalogueRule[F]) rule(c linter.Checks) *linter.Rule {
 	r := e.meta
 	r.Checks = c
 	return &r
 }
 
-// Rules of the catalogue, in its order.
+// The rules in BuildKit's catalogue, in its order.
 var (
 	catalogueStageNameCasing                 = fromCatalogue(catalogue.RuleStageNameCasing)
 	catalogueFromAsCasing                    = fromCatalogue(catalogue.RuleFromAsCasing)

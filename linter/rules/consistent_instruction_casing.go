@@ -8,10 +8,11 @@ import (
 	"slipway/parser"
 )
 
-// consistentInstructionCasing reports keywords whose case differs from the
-// majority. Keywords in mixed case do not vote. On a tie, upper case wins.
+// consistentInstructionCasing reports keywords whose case differs from the majority of
+// the file. Keywords in mixed case do not count. If lower and upper case are equally
+// frequent, it wants upper case.
 //
-// Upstream: it ignores ARGs before the first FROM and skip comments above
+// Upstream: it ignores ARGs before the first FROM, and # check=skip comments above
 // instructions.
 func consistentInstructionCasing() *linter.Rule {
 	r := catalogueConsistentInstructionCasing
@@ -37,7 +38,7 @@ func consistentInstructionCasing() *linter.Rule {
 	}})
 }
 
-// eachInstruction calls f for every instruction of all stages.
+// eachInstruction calls f for every instruction in all stages.
 func eachInstruction(d *instructions.Dockerfile, f func(*parser.Instruction)) {
 	for _, st := range d.Stages {
 		f(st.From.In)

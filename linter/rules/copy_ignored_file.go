@@ -6,8 +6,8 @@ import (
 	"slipway/plan"
 )
 
-// copyIgnoredFile reports sources of COPY and ADD that the ignore file excludes
-// from the context.
+// copyIgnoredFile reports sources of COPY and ADD that the ignore file excludes from the
+// context.
 func copyIgnoredFile() *linter.Rule {
 	r := catalogueCopyIgnoredFile
 	return r.rule(linter.Checks{Fact: func(p *linter.Pass, v *plan.Visit, f plan.Fact) {

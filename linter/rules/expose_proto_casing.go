@@ -7,7 +7,7 @@ import (
 	"slipway/plan"
 )
 
-// exposeProtoCasing reports protocols that are not in lower case.
+// exposeProtoCasing reports protocols in EXPOSE that are not in lower case.
 func exposeProtoCasing() *linter.Rule {
 	r := catalogueExposeProtoCasing
 	return r.rule(linter.Checks{Fact: func(p *linter.Pass, _ *plan.Visit, f plan.Fact) {

@@ -9,8 +9,8 @@ import (
 	"slipway/plan"
 )
 
-// fromPlatformFlagConstDisallowed reports a --platform without variables. It
-// accepts stages whose name contains the OS or the architecture.
+// fromPlatformFlagConstDisallowed reports a --platform without variables. It accepts
+// stages whose name contains the operating system or the architecture.
 func fromPlatformFlagConstDisallowed() *linter.Rule {
 	r := catalogueFromPlatformFlagConstDisallowed
 	return r.rule(linter.Checks{From: func(p *linter.Pass, f *plan.From, x *plan.Expansion) {
@@ -19,7 +19,7 @@ func fromPlatformFlagConstDisallowed() *linter.Rule {
 		}
 		of, err := platforms.Parse(x.Result.Value)
 		if err != nil {
-			return // the build reports it
+			return // the build reports the error
 		}
 		if name := f.Syntax.Name; !strings.Contains(name, of.OS) && !strings.Contains(name, of.Architecture) {
 			p.Report(x.Word.Text.Range(), "%s", r.text(x.Result.Value))

@@ -9,10 +9,11 @@ import (
 	"slipway/source"
 )
 
-// invalidBaseImagePlatform reports images whose platform differs from the
-// requested one. Registries return such an image if it has no index.
+// invalidBaseImagePlatform reports base images whose platform differs from the requested
+// one. A registry returns such an image if the reference is a manifest instead of an
+// index.
 //
-// Upstream: it ignores skip comments above FROM.
+// Upstream: it ignores # check=skip comments above FROM.
 func invalidBaseImagePlatform() *linter.Rule {
 	r := catalogueInvalidBaseImagePlatform
 	return r.rule(linter.Checks{Base: func(p *linter.Pass, st *plan.Stage, img *plan.FromImage) {
@@ -28,4 +29,5 @@ func invalidBaseImagePlatform() *linter.Rule {
 	}})
 }
 
+// format returns the text of a normalized platform.
 func format(p ocispecs.Platform) string { return platforms.FormatAll(platforms.Normalize(p)) }

@@ -7,10 +7,10 @@ import (
 	"slipway/plan"
 )
 
-// invalidDefaultArgInFrom reports bases that are not valid image names if no
-// build arguments are set.
+// invalidDefaultArgInFrom reports base images whose name is invalid unless build
+// arguments are set.
 //
-// Upstream: it stops at the first word that fails to expand.
+// Upstream: it stops at the first word that cannot be expanded.
 func invalidDefaultArgInFrom() *linter.Rule {
 	r := catalogueInvalidDefaultArgInFrom
 	return r.rule(linter.Checks{Globals: func(p *linter.Pass, pl *plan.Plan) {

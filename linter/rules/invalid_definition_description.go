@@ -8,9 +8,8 @@ import (
 	"slipway/parser"
 )
 
-// invalidDefinitionDescription reports comments above ARG, or above FROM with a
-// name, that are not descriptions of it. It only checks the last line of the
-// comment.
+// invalidDefinitionDescription reports a comment above ARG, or above FROM with a name,
+// that is not a description: its last line does not start with the name.
 func invalidDefinitionDescription() *linter.Rule {
 	r := catalogueInvalidDefinitionDescription
 	return r.rule(linter.Checks{Instruction: func(p *linter.Pass, in *parser.Instruction) {
@@ -45,7 +44,7 @@ func invalidDefinitionDescription() *linter.Rule {
 	}})
 }
 
-// definedNames returns the names that a FROM or ARG defines.
+// definedNames returns the names that a FROM or an ARG defines.
 func definedNames(c instructions.Command) []string {
 	var names []string
 	switch c := c.(type) {

@@ -6,8 +6,8 @@ import (
 	"slipway/plan"
 )
 
-// jsonArgsRecommended reports CMD and ENTRYPOINT in shell form, unless SHELL
-// makes the choice of the shell explicit.
+// jsonArgsRecommended reports CMD and ENTRYPOINT in shell form, unless SHELL selects the
+// shell explicitly.
 func jsonArgsRecommended() *linter.Rule {
 	r := catalogueJSONArgsRecommended
 	return r.rule(linter.Checks{Visit: func(p *linter.Pass, st *plan.Stage, i int) {
@@ -18,7 +18,7 @@ func jsonArgsRecommended() *linter.Rule {
 			shell = c.Shell
 		case *instructions.Entrypoint:
 			shell = c.Shell
-		default: // RUN is meant to use the shell
+		default: // RUN usually needs the shell
 		}
 		if in := v.Command.Syntax(); shell && len(v.Before.Shell) == 0 {
 			p.Report(in.Rest.Range(), "%s", r.text(in.Keyword.String()))

@@ -6,7 +6,7 @@ import (
 	"slipway/plan"
 )
 
-// legacyKeyValueFormat reports ENV and LABEL without "=".
+// legacyKeyValueFormat reports ENV and LABEL in the form without "=".
 func legacyKeyValueFormat() *linter.Rule {
 	r := catalogueLegacyKeyValueFormat
 	return r.rule(linter.Checks{Fact: func(p *linter.Pass, v *plan.Visit, f plan.Fact) {

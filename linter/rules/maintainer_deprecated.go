@@ -7,7 +7,7 @@ import (
 	"slipway/parser"
 )
 
-// maintainerDeprecated reports MAINTAINER, including an invalid one.
+// maintainerDeprecated reports every MAINTAINER, even an invalid one.
 func maintainerDeprecated() *linter.Rule {
 	r := catalogueMaintainerDeprecated
 	return r.rule(linter.Checks{Instruction: func(p *linter.Pass, in *parser.Instruction) {

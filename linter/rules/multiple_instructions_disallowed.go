@@ -8,11 +8,11 @@ import (
 	"slipway/plan"
 )
 
-// multipleInstructionsDisallowed reports each CMD, ENTRYPOINT and HEALTHCHECK
-// that a later one of the same stage overrides.
+// multipleInstructionsDisallowed reports each CMD, ENTRYPOINT and HEALTHCHECK that a
+// later instruction in the same stage overrides.
 //
-// Upstream: the message has the keyword of the later instruction, and the
-// comment above the later instruction can skip the rule.
+// Upstream: the message has the keyword of the later instruction, and the comment above
+// the later instruction can skip the rule.
 func multipleInstructionsDisallowed() *linter.Rule {
 	r := catalogueMultipleInstructionsDisallowed
 	return r.rule(linter.Checks{Visit: func(p *linter.Pass, st *plan.Stage, i int) {
@@ -31,8 +31,8 @@ func multipleInstructionsDisallowed() *linter.Rule {
 	}})
 }
 
-// overridingKind returns the kind of an instruction that overrides earlier ones of
-// its kind, or "" for other instructions.
+// overridingKind returns the kind of an instruction that overrides earlier instructions
+// of its kind, or "" for other instructions.
 func overridingKind(c instructions.Command) string {
 	switch c.(type) {
 	case *instructions.Cmd:

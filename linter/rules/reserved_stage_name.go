@@ -5,7 +5,8 @@ import (
 	"slipway/linter"
 )
 
-// reservedStageName reports stages whose name has a special meaning.
+// reservedStageName reports stages with the name scratch or context, which have a special
+// meaning.
 func reservedStageName() *linter.Rule {
 	r := catalogueReservedStageName
 	return r.rule(linter.Checks{Stage: func(p *linter.Pass, st *instructions.Stage) {

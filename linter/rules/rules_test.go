@@ -25,6 +25,7 @@ import (
 	"slipway/source"
 )
 
+// TestValidate checks that all rules are complete.
 func TestValidate(t *testing.T) {
 	pages, err := fs.Sub(docs, "docs")
 	if err != nil {
@@ -34,12 +35,12 @@ func TestValidate(t *testing.T) {
 		t.Error(err)
 	}
 	if n := len(All()); n != 22 {
-		t.Errorf("%d rules", n)
+		t.Errorf("%d rules, want 22", n)
 	}
 }
 
-// resolver is a plan.Resolver with the images of the corpus, an image that only
-// exists for amd64, and an ignore file.
+// resolver is a plan.Resolver with the images of the corpus, an image for amd64 only, and
+// an ignore file.
 type resolver struct{ ignored string }
 
 func (resolver) Image(_ context.Context, ref string, q plan.ImageQuery) (*plan.Resolved, error) {
@@ -65,8 +66,8 @@ func (w resolver) Ignore(context.Context) (*ignore.Matcher, error) {
 
 func (resolver) Time(context.Context, plan.TimeSource) (*time.Time, error) { return nil, nil }
 
-// warningsOf returns the warnings of a rule for a Dockerfile, built for linux/arm64,
-// as text.
+// warningsOf returns the warnings from a rule as text for a Dockerfile that is built for
+// linux/arm64.
 func warningsOf(t *testing.T, r *linter.Rule, dockerfile, ignored string) string {
 	t.Helper()
 	content := []byte(dockerfile)
@@ -95,14 +96,15 @@ func warningsOf(t *testing.T, r *linter.Rule, dockerfile, ignored string) string
 	return b.String()
 }
 
-// TestFixtures checks the Dockerfiles of testdata/<Name>.txtar: the warnings
-// for bad*/ are in bad*/out, and good*/ causes none.
+// TestFixtures checks the Dockerfiles in testdata/<Name>.txtar. The warnings for bad*/
+// must equal bad*/out, and good*/ must cause none.
 func TestFixtures(t *testing.T) {
 	for _, r := range All() {
 		t.Run(r.Name, func(t *testing.T) { fixture(t, r) })
 	}
 }
 
+// fixture checks the examples in the fixture of a rule.
 func fixture(t *testing.T, r *linter.Rule) {
 	name := "testdata/" + r.Name + ".txtar"
 	ar, err := txtar.ParseFile(name)
@@ -150,9 +152,10 @@ func fixture(t *testing.T, r *linter.Rule) {
 	}
 }
 
+// examplePattern matches an example in the documentation of a rule.
 var examplePattern = regexp.MustCompile("(?m)^```(docker(?:file|ignore)) ?(.*)\n((?:.*\n)*?)```$")
 
-// TestPages runs the examples of the documentation. Only those marked
+// TestPages checks the documentation of each rule. Only examples marked with
 // expect_warning may cause warnings.
 func TestPages(t *testing.T) {
 	for _, r := range All() {

@@ -10,8 +10,7 @@ import (
 	"slipway/source"
 )
 
-// secretsUsedInArgOrEnv reports ARGs and ENVs of stages whose names suggest a
-// secret.
+// secretsUsedInArgOrEnv reports ARGs and ENVs in stages whose names suggest a secret.
 //
 // Upstream: it ignores ARGs before the first FROM.
 func secretsUsedInArgOrEnv() *linter.Rule {
@@ -31,8 +30,9 @@ func secretsUsedInArgOrEnv() *linter.Rule {
 	}})
 }
 
-// isSecret reports whether a part of the name, between underscores, suggests a
-// secret and no part suggests otherwise (as FILE does).
+// isSecret reports whether the name suggests a secret. It looks at the parts between
+// underscores: at least one must suggest a secret, such as TOKEN, and none may suggest
+// otherwise, such as FILE.
 func isSecret(key string) bool {
 	secrets := []string{"apikey", "auth", "credential", "credentials", "key", "password", "pword", "passwd", "secret", "token"}
 	others := []string{"public", "file", "version"}
@@ -47,7 +47,7 @@ func isSecret(key string) bool {
 	return secret
 }
 
-// keyRange returns the range of the key without its value.
+// keyRange returns the range of the name without its value.
 func keyRange(a *plan.Assigned) source.Range {
 	t := a.Word.Text
 	if strings.HasPrefix(t.String(), a.Key) {

@@ -7,8 +7,8 @@ import (
 	"slipway/parser"
 )
 
-// stageNameCasing reports stage names that are not in lower case, including
-// those of an invalid FROM.
+// stageNameCasing reports stage names that are not in lower case, even in an invalid
+// FROM.
 func stageNameCasing() *linter.Rule {
 	r := catalogueStageNameCasing
 	return r.rule(linter.Checks{Instruction: func(p *linter.Pass, in *parser.Instruction) {
@@ -22,14 +22,15 @@ func stageNameCasing() *linter.Rule {
 	}})
 }
 
-// fromArgs returns the arguments of a FROM, even if their number is wrong.
-func fromArgs(in *parser.Instruction) ([]parser.Word, bool) {
+// fromArgs returns the arguments of a FROM, even if their number is invalid. ok is false
+// for other instructions.
+func fromArgs(in *parser.Instruction) (args []parser.Word, ok bool) {
 	if !strings.EqualFold(in.Keyword.String(), "from") {
 		return nil, false
 	}
-	args, ok := in.Args.(*parser.Words)
+	list, ok := in.Args.(*parser.Words)
 	if !ok {
 		return nil, false
 	}
-	return args.Words, true
+	return list.Words, true
 }

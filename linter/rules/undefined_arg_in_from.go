@@ -9,7 +9,7 @@ import (
 	"slipway/source"
 )
 
-// undefinedArgInFrom reports variables of FROM that no global ARG declares.
+// undefinedArgInFrom reports variables in FROM that no global ARG declares.
 func undefinedArgInFrom() *linter.Rule {
 	r := catalogueUndefinedArgInFrom
 	return r.rule(linter.Checks{From: func(p *linter.Pass, _ *plan.From, x *plan.Expansion) {
@@ -31,8 +31,8 @@ func undefinedArgInFrom() *linter.Rule {
 	}})
 }
 
-// useRange returns the range of the variable, or of the whole word if its position
-// is unknown.
+// useRange returns the range of a variable in w. It returns the range of w if quotes or
+// escapes hide the position.
 func useRange(w parser.Word, u shell.Use) source.Range {
 	if w.Value != w.Text.String() || u.End > w.Text.Len() {
 		return w.Text.Range()

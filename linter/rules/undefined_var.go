@@ -6,7 +6,8 @@ import (
 	"slipway/plan"
 )
 
-// undefinedVar reports variables that are used before they are set or declared.
+// undefinedVar reports variables that are used before an instruction sets or declares
+// them.
 func undefinedVar() *linter.Rule {
 	r := catalogueUndefinedVar
 	return r.rule(linter.Checks{Fact: func(p *linter.Pass, _ *plan.Visit, f plan.Fact) {
@@ -17,7 +18,7 @@ func undefinedVar() *linter.Rule {
 		names := u.Env.Keys()
 		for _, use := range u.Uses {
 			if plan.NotExported(use.Name) {
-				continue // reserved for the builder
+				continue // configures the frontend only
 			}
 			near, _ := suggest.Search(use.Name, names, true)
 			p.Report(useRange(u.Word, use), "%s", r.text(use.Name, near))

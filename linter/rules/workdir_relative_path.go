@@ -5,8 +5,8 @@ import (
 	"slipway/plan"
 )
 
-// workdirRelativePath reports a relative WORKDIR that depends on the working
-// directory of the base image.
+// workdirRelativePath reports a relative WORKDIR that depends on the working directory in
+// the base image.
 func workdirRelativePath() *linter.Rule {
 	r := catalogueWorkdirRelativePath
 	return r.rule(linter.Checks{Fact: func(p *linter.Pass, v *plan.Visit, f plan.Fact) {
