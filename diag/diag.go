@@ -139,8 +139,8 @@ func (d *Diagnostic) Shown() source.Range {
 // List is a list of diagnostics in the order in which they were found.
 type List []*Diagnostic
 
-// Err returns the errors in the list as one error. It returns nil if there are none, and
-// a single error unwrapped. Warnings and notes are not included.
+// Err returns the errors in the list as one error, without the warnings and notes. For a
+// list without errors, it returns nil. A single error is returned unwrapped.
 func (l List) Err() error {
 	errs := slices.DeleteFunc(slices.Clone(l), func(d *Diagnostic) bool { return d.Severity != Error })
 	switch len(errs) {
