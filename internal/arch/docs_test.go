@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -11,6 +12,10 @@ import (
 // docPath matches a file or directory of this repository in backquotes: a path with a
 // slash, such as `plan/eval.go`.
 var docPath = regexp.MustCompile("`((?:builder|cmd|diag|dockerfile2llb|examples|frontend|gitref|ignore|instructions|integration|internal|linter|parser|plan|shell|solver|source|testdata)/[A-Za-z0-9_./-]*)`")
+
+// docName matches a file without a directory. It is next to a path in the same line, such
+// as `names.go` after `plan/eval.go`.
+var docName = regexp.MustCompile("`([a-z0-9_]+\\.go)`")
 
 // TestDocumentPaths checks that files and directories that the documents name exist.
 func TestDocumentPaths(t *testing.T) {
@@ -25,11 +30,25 @@ func TestDocumentPaths(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, line := range strings.Split(string(data), "\n") {
+			var dirs []string
 			for _, m := range docPath.FindAllStringSubmatch(line, -1) {
-				if _, err := os.Stat(filepath.Join(root, m[1])); err != nil {
+				if !exists(filepath.Join(root, m[1])) {
 					t.Errorf("%s:%d: %q does not exist", filepath.Base(doc), i+1, m[1])
+				}
+				for dir := m[1]; dir != "."; dir = filepath.Dir(dir) {
+					dirs = append(dirs, dir)
+				}
+			}
+			for _, m := range docName.FindAllStringSubmatch(line, -1) {
+				if len(dirs) > 0 && !slices.ContainsFunc(dirs, func(dir string) bool { return exists(filepath.Join(root, dir, m[1])) }) {
+					t.Errorf("%s:%d: %q does not exist in %q", filepath.Base(doc), i+1, m[1], dirs)
 				}
 			}
 		}
 	}
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
 }
