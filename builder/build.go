@@ -20,48 +20,48 @@ import (
 	"slipway/solver/tree"
 )
 
-// Result is the result of a build besides its outputs.
+// Result is what a build returns in addition to the outputs it writes.
 type Result struct {
 	// Exported describes the outputs, with the keys of BuildKit's exporters:
 	// containerimage.digest, containerimage.config.digest, image.name.
 	Exported map[string]string
-	// Answer is the answer to Options.Call, by the keys of BuildKit's
-	// subrequests: result.json, result.txt, version.
+	// Answer is the answer to Options.Call, with the keys of BuildKit's subrequests:
+	// result.json, result.txt, version.
 	Answer map[string][]byte
 	// Found lists the findings of a check (frontend.lint): errors, warnings and notes.
-	// It is nil if there was no check, or if another frontend did it.
+	// It is nil if there was no check, or if another frontend performed it.
 	Found diag.List
 }
 
-// Run builds and writes the result.
+// Run builds like [Build], for callers that need only the outputs.
 func Run(ctx context.Context, o Options) error {
 	_, err := Build(ctx, o)
 	return err
 }
 
-// Build builds and writes the result, or answers Options.Call. When it returns, no
-// goroutine or process of the build is left.
+// Build builds a Dockerfile and writes the outputs, or answers Options.Call. All processes
+// and goroutines of the build have ended when it returns, even if ctx was canceled.
 func Build(ctx context.Context, o Options) (*Result, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
-	if o.Log != nil { // caches and outputs warn concurrently
+	if o.Log != nil { // caches and outputs log concurrently
 		o.Log = &logWriter{w: o.Log}
 	}
-	p, err := o.places()
+	p, err := o.findInputs()
 	if err != nil {
 		return nil, err
 	}
 	if o.Builder != nil {
-		res, err := buildOn(ctx, &o, p)
-		return res, o.located(p.hint(&o, err))
+		res, err := buildRemotely(ctx, &o, p)
+		return res, o.withPaths(p.hint(&o, err))
 	}
 	o.Outputs = o.outputs()
 	s, err := openLocal(&o)
 	if err != nil {
 		return nil, err
 	}
-	res, err := s.buildHeld(ctx, &o, p)
+	res, err := s.buildLocked(ctx, &o, p)
 	if o.Call == "" {
 		if err := o.GC.Collect(ctx, o.State, o.Now); err != nil {
 			o.warn("state directory: garbage collection: %v", err)
@@ -70,8 +70,9 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	return res, err
 }
 
-// buildHeld builds while the state directory is held.
-func (s *localBuilder) buildHeld(ctx context.Context, o *Options, p *places) (*Result, error) {
+// buildLocked builds in this process while it holds the lock of the state directory. It
+// first finds out what standard input contains and whether pushes will be accepted.
+func (s *localBuilder) buildLocked(ctx context.Context, o *Options, p *inputs) (*Result, error) {
 	release, err := s.Hold(ctx)
 	if err != nil {
 		return nil, err
@@ -89,12 +90,12 @@ func (s *localBuilder) buildHeld(ctx context.Context, o *Options, p *places) (*R
 		}
 	}
 	res, err := s.build(ctx, o, p)
-	return res, o.located(p.hint(o, err))
+	return res, o.withPaths(p.hint(o, err))
 }
 
-// build builds in this process. If a damaged blob is found in the state directory, it
-// repairs the directory and builds again.
-func (s *localBuilder) build(ctx context.Context, o *Options, p *places) (*Result, error) {
+// build builds in this process. If the build fails on a missing or damaged blob in the
+// state directory, it repairs the directory and builds once more.
+func (s *localBuilder) build(ctx context.Context, o *Options, p *inputs) (*Result, error) {
 	res, err := s.buildOnce(ctx, o, p)
 	var lost *tree.BlobError
 	if !errors.As(err, &lost) || ctx.Err() != nil {
@@ -109,8 +110,8 @@ func (s *localBuilder) build(ctx context.Context, o *Options, p *places) (*Resul
 	return s.buildOnce(ctx, o, p)
 }
 
-// buildOnce builds with the state directory as it is.
-func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *places) (_ *Result, err error) {
+// buildOnce builds in this process, without repairing the state directory on failure.
+func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs) (_ *Result, err error) {
 	run := newRunner(s, o)
 	defer func() { err = errors.Join(err, run.Close()) }()
 	if err := run.limit(ctx); err != nil {
@@ -127,17 +128,17 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *places) (_ 
 	b := solver.New(ctx, solver.Options{
 		Store: s.Store, Cache: s.Cache, Sources: sources, Runner: run,
 		Mounts:   s.mounts(o),
-		Parallel: o.parallel(), Now: o.Now, Events: progress.event, Output: o.Output,
+		Parallel: o.maxJobs(), Now: o.Now, Events: progress.event, Output: o.Output,
 		Insecure: o.allows("security.insecure"), HostNetwork: o.allows("network.host"),
 		Imports: caches.imports,
 	})
-	defer b.Wait() // before the runner is closed
+	defer b.Wait() // runs before run.Close, because steps may still use the runner
 	defer cancel()
 	c := local.New(local.Options{
 		Build: b, Store: s.Store, Sources: sources, Opts: p.opts,
 		Platforms: []ocispecs.Platform{llbsource.Machine()}, Warn: progress.warn, Loaded: progress.loaded, Step: progress.step,
 	})
-	res, err := p.record(o.buildFunc(p.keep(o)))(ctx, c)
+	res, err := p.recordSolves(o.buildFunc(p.recordFindings(o)))(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +146,7 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *places) (_ 
 		res = gateway.NewResult()
 	}
 	if o.Call != "" {
-		return p.answered(res.Metadata)
+		return p.callResult(res.Metadata)
 	}
 	results, err := solve(ctx, res, o.Describe || len(o.Outputs) > 0)
 	err = errors.Join(err, o.explain(explained, b, c.Graphs()))
@@ -158,7 +159,7 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *places) (_ 
 	if err := s.Files.Save(); err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
-	if err := caches.describe(ctx, b, res, results); err != nil {
+	if err := caches.addInline(ctx, b, res, results); err != nil {
 		return nil, err
 	}
 	exported, err := s.write(ctx, o, progress, product{results, len(res.Refs) > 0})
@@ -168,7 +169,8 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *places) (_ 
 	return &Result{Exported: exported}, err
 }
 
-// explain writes to o.Explain, and records the steps for the next build.
+// explain writes the reasons for cache misses, or the cache keys, to o.Explain. It also
+// records the steps, with which the next build is compared.
 func (o *Options) explain(x *explain.Explainer, b *solver.Job, graphs []*solver.Graph) error {
 	if o.Explain == nil || !o.ExplainKeys {
 		return x.Finish(o.Explain, b, graphs)
@@ -176,8 +178,8 @@ func (o *Options) explain(x *explain.Explainer, b *solver.Job, graphs []*solver.
 	return errors.Join(x.Finish(nil, b, graphs), x.WriteKeys(o.Explain, b, graphs))
 }
 
-// solve evaluates the results of all platforms concurrently. A result that is an unmodified
-// image is not fetched unless it is exported.
+// solve evaluates the results for all platforms concurrently. It does not fetch a result
+// that is an unmodified image, unless exported is set.
 func solve(ctx context.Context, res *gateway.Result, exported bool) ([]export.Result, error) {
 	list, err := platformsOf(res)
 	if err != nil {
@@ -198,8 +200,8 @@ func solve(ctx context.Context, res *gateway.Result, exported bool) ([]export.Re
 	return results, err
 }
 
-// platformsOf returns the platforms of the results of a frontend. A single result
-// without a list of platforms has the platform of its config, or this machine's.
+// platformsOf returns the platforms for which a frontend returned results. If the frontend
+// lists no platforms, it is the platform in the image config, or else this machine's.
 func platformsOf(res *gateway.Result) ([]exptypes.Platform, error) {
 	_, listed := res.Metadata[exptypes.ExporterPlatformsKey]
 	_, configured := res.Metadata[exptypes.ExporterImageConfigKey]

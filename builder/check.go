@@ -17,7 +17,8 @@ import (
 	"slipway/solver/llbsource"
 )
 
-// checkOutputs returns an error for an output that can never be written.
+// checkOutputs returns an error if an output cannot be written, whatever the build
+// produces: for example, if its name is invalid or two outputs have the same file.
 func (o *Options) checkOutputs() error {
 	if _, err := imageNames(o, Output{}); err != nil {
 		return err
@@ -72,7 +73,8 @@ func (o *Options) checkOutput(out Output) error {
 	return o.checkAnnotations(out)
 }
 
-// checkDirs returns an error if the files of two platforms would be in the same directory.
+// checkDirs returns an error if a platform is given twice, because the files of each
+// platform are written into a directory named after it.
 func (o *Options) checkDirs(out Output) error {
 	list, err := o.platforms()
 	if err != nil {
@@ -89,15 +91,15 @@ func (o *Options) checkDirs(out Output) error {
 	return nil
 }
 
-// isMultiPlatform reports whether the result is an index.
+// isMultiPlatform reports whether the image is exported as an index of platforms.
 func (o *Options) isMultiPlatform() bool {
 	on, err := strconv.ParseBool(o.BuildArgs["BUILDKIT_MULTI_PLATFORM"])
 	return len(o.Platforms) > 1 || err == nil && on
 }
 
-// checkAnnotations returns an error for annotations of an index if the result is a single
-// image, and for annotations of platforms that are not built. With attestations, only the
-// builder knows what the result is.
+// checkAnnotations returns an error if out has annotations for an index but the result is
+// a single image, or annotations for a platform that is not built. It accepts all of them
+// if a daemon adds attestations, since these may turn an image into an index.
 func (o *Options) checkAnnotations(out Output) error {
 	notes, err := imageAnnotations(o, out)
 	if err != nil {
@@ -124,8 +126,8 @@ func (o *Options) checkAnnotations(out Output) error {
 	return nil
 }
 
-// platforms returns the platforms that are built, or none if only the builder knows
-// them.
+// platforms returns the platforms for which to build. It returns none if the daemon
+// chooses its own platform.
 func (o *Options) platforms() ([]ocispecs.Platform, error) {
 	if len(o.Platforms) == 0 && o.Builder == nil {
 		return []ocispecs.Platform{llbsource.Machine()}, nil
@@ -137,7 +139,7 @@ func (o *Options) platforms() ([]ocispecs.Platform, error) {
 	return list, nil
 }
 
-// checkAllow returns an error for a privilege that does not exist.
+// checkAllow returns an error for an unknown privilege in o.Allow.
 func (o *Options) checkAllow() error {
 	for _, name := range o.Allow {
 		switch {

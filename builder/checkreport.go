@@ -10,19 +10,20 @@ import (
 	"slipway/diag"
 )
 
-// keep returns a function that stores the findings of a check, with the paths of files as
-// the user gave them.
-func (p *places) keep(o *Options) func(diag.List) {
+// recordFindings returns a function that stores the findings of a check in p.found. Their
+// file names become the paths that the user gave.
+func (p *inputs) recordFindings(o *Options) func(diag.List) {
 	return func(list diag.List) { p.found = append(diag.List{}, list.Rename(o.paths())...) }
 }
 
-// answered returns the answer to Options.Call.
-func (p *places) answered(answer map[string][]byte) (*Result, error) {
+// callResult returns the result of a build that answers Options.Call. If the call is a
+// check, it adds the findings to result.json in our format.
+func (p *inputs) callResult(answer map[string][]byte) (*Result, error) {
 	res := &Result{Answer: answer, Found: p.found}
 	if p.found == nil {
 		return res, nil
 	}
-	// Upstream's format has lines, but no columns.
+	// Upstream's findings in result.json have lines but no columns.
 	const key = "result.json"
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(answer[key], &fields); err != nil {
@@ -38,8 +39,9 @@ func (p *places) answered(answer map[string][]byte) (*Result, error) {
 	return res, err
 }
 
-// ReportCheck writes the findings of a check as text: a summary, and then the lines of the
-// file with carets below each range. It returns the number of errors.
+// ReportCheck writes the findings of a check as text: a summary, then each finding with its
+// lines of the Dockerfile and carets below the range. It returns the number of findings
+// that are errors. If color is set, the text has terminal colors.
 func (r *Result) ReportCheck(w io.Writer, color bool) (errs int, err error) {
 	count := map[diag.Severity]int{}
 	for _, d := range r.Found {

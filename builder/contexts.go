@@ -16,29 +16,32 @@ import (
 	"slipway/solver/tree"
 )
 
-// places are the locations of the files of a build.
-type places struct {
-	dirs    map[string]string // local sources
-	layouts map[string]string // OCI layouts and archives of images by the id of their store
+// inputs maps the context, the Dockerfile and the named contexts of a build to the sources
+// and options for the frontend.
+type inputs struct {
+	dirs    map[string]string // directories of local sources, by name
+	layouts map[string]string // OCI layouts and archives of images, by store ID
 	opts    map[string]string // frontend options
 
-	images []imageContext // which layouts become of
-	solved *recorder      // what the frontend solves; nil before it starts
-	found  diag.List      // what a check finds; nil without one
+	images []imageContext // named contexts for which findImages fills layouts
+	solved *recorder      // the frontend's definitions; nil before the frontend starts
+	found  diag.List      // findings of a check; nil if there is no check
 
-	trees   map[string]*tree.Node // local sources that are no directories
-	uploads map[string]tree.Blob  // by URL
+	trees   map[string]*tree.Node // local sources that are not directories, by name
+	uploads map[string]tree.Blob  // archives from standard input, by URL
 }
 
-// imageContext is a named context that is an image in an OCI layout or an archive.
+// imageContext is a named context that is an image in an OCI layout or an archive. Its
+// value is PATH, PATH:NAME or PATH@DIGEST.
 type imageContext struct{ name, value string }
 
-// places finds the context, the Dockerfile and the named contexts.
-func (o *Options) places() (*places, error) {
-	p := &places{dirs: map[string]string{}, layouts: map[string]string{}, opts: o.frontend(), trees: map[string]*tree.Node{}}
+// findInputs finds the context, the Dockerfile and the named contexts. Missing files and
+// directories are errors.
+func (o *Options) findInputs() (*inputs, error) {
+	p := &inputs{dirs: map[string]string{}, layouts: map[string]string{}, opts: o.frontend(), trees: map[string]*tree.Node{}}
 	switch {
 	case o.Context == stdin:
-		p.trees["context"] = tree.Empty() // unless it turns out to be an archive
+		p.trees["context"] = tree.Empty() // readStdin replaces it if standard input is an archive
 	case isURL(o.Context):
 		p.opts["context"] = o.Context
 	default:
@@ -54,16 +57,16 @@ func (o *Options) places() (*places, error) {
 		return nil, err
 	}
 	for _, name := range o.contextNames() {
-		if err := p.named(name, o.Contexts[name]); err != nil {
+		if err := p.addContext(name, o.Contexts[name]); err != nil {
 			return nil, fmt.Errorf("build context %s: %w", name, err)
 		}
 	}
 	return p, nil
 }
 
-// dockerfile finds the Dockerfile: on standard input, in a context that is not
-// local, or in a directory.
-func (p *places) dockerfile(o *Options) error {
+// dockerfile sets the source and the name of the Dockerfile. The Dockerfile may be standard
+// input, a file in a remote context, or a file in a directory.
+func (p *inputs) dockerfile(o *Options) error {
 	switch {
 	case o.File == stdin:
 		p.opts["filename"] = dockerfile
@@ -82,11 +85,12 @@ func (p *places) dockerfile(o *Options) error {
 	return o.findDockerfile()
 }
 
-// findDockerfile refuses a file that is not there, with what may be meant.
+// findDockerfile returns an error if the Dockerfile does not exist. The error suggests
+// files with similar names.
 func (o *Options) findDockerfile() error {
 	name := o.file()
 	if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
-		return nil // the frontend tells what else is wrong with it
+		return nil // the frontend reports other errors about the file
 	}
 	list, err := os.ReadDir(filepath.Dir(name))
 	if err != nil {
@@ -96,7 +100,7 @@ func (o *Options) findDockerfile() error {
 	for _, d := range list {
 		lower := strings.ToLower(d.Name())
 		if o.File == "" && d.Name() == strings.ToLower(dockerfile) {
-			return nil // as frontends find it
+			return nil // frontends also find a file named dockerfile
 		}
 		if !d.IsDir() && (strings.Contains(lower, "dockerfile") || lower == strings.ToLower(containerfile)) && !strings.HasSuffix(lower, ignoreSuffix) {
 			near = append(near, filepath.Join(filepath.Dir(name), d.Name()))
@@ -111,8 +115,8 @@ func (o *Options) findDockerfile() error {
 	return fmt.Errorf("there is no Dockerfile %s: name one with -f", name)
 }
 
-// checkIgnoreFiles refuses an ignore file that is a pipe or a device. Frontends would
-// build without it, with files that it should leave out.
+// checkIgnoreFiles returns an error if an ignore file is a pipe or a device. Frontends
+// would ignore such a file and copy what the user wants to exclude.
 func (o *Options) checkIgnoreFiles() error {
 	for _, name := range []string{o.file() + ignoreSuffix, filepath.Join(o.Context, ignoreSuffix)} {
 		info, err := os.Lstat(name)
@@ -133,7 +137,7 @@ func isFile(name string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-func (p *places) named(name, value string) error {
+func (p *inputs) addContext(name, value string) error {
 	key := "context:" + name
 	scheme, rest, ok := strings.Cut(value, "://")
 	switch {
@@ -155,9 +159,9 @@ func (p *places) named(name, value string) error {
 	return nil
 }
 
-// findImages finds the images of OCI layouts and archives: by digest, by tag or
-// name, or the only one.
-func (p *places) findImages(ctx context.Context, src *llbsource.Sources) error {
+// findImages resolves the named contexts that are images to digests, and passes them to
+// the frontend as OCI layouts. Without a digest or name, the archive must have one image.
+func (p *inputs) findImages(ctx context.Context, src *llbsource.Sources) error {
 	for _, i := range p.images {
 		file, want, ok := strings.Cut(i.value, "@")
 		if !ok {
@@ -176,8 +180,9 @@ func (p *places) findImages(ctx context.Context, src *llbsource.Sources) error {
 	return nil
 }
 
-// findLayouts finds images for a builder, which can read directories only.
-func (p *places) findLayouts(ctx context.Context) error {
+// findLayouts is findImages for a build by a daemon, to which clients can send OCI layouts
+// in directories only.
+func (p *inputs) findLayouts(ctx context.Context) error {
 	for _, i := range p.images {
 		file, _ := splitName(strings.SplitN(i.value, "@", 2)[0])
 		if err := isDir(file); err != nil {
@@ -187,8 +192,8 @@ func (p *places) findLayouts(ctx context.Context) error {
 	return p.findImages(ctx, &llbsource.Sources{})
 }
 
-// splitName splits PATH:NAME, where both may have colons, at the end of the
-// longest path that exists.
+// splitName splits PATH:NAME at the end of the longest path that exists, because PATH and
+// NAME may contain colons.
 func splitName(value string) (file, name string) {
 	for file = value; ; {
 		if _, err := os.Stat(file); err == nil {
@@ -202,7 +207,7 @@ func splitName(value string) (file, name string) {
 	}
 }
 
-// isURL reports whether a context is fetched from a network.
+// isURL reports whether a context is a URL or a git remote, and not a local path.
 func isURL(s string) bool {
 	for _, prefix := range []string{"http://", "https://", "git://", "ssh://", "git@", "github.com/"} {
 		if strings.HasPrefix(s, prefix) {

@@ -1,5 +1,6 @@
-// Package builder implements `slipway build`: it builds Dockerfiles in this process.
+// Package builder implements slipway build, which builds Dockerfiles in this process.
 //
-// [Build] runs the frontend, evaluates its result with a solver that uses the sources,
-// the runner and the state directory of this machine, and writes the outputs.
+// [Build] calls the frontend, evaluates the LLB that the frontend solves, and writes the
+// outputs. The solver runs steps on this machine and stores results in a state directory.
+// With Options.Builder, a BuildKit daemon solves the LLB instead.
 package builder

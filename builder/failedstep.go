@@ -19,12 +19,13 @@ import (
 	"slipway/source"
 )
 
-// notExecutable is the exit code of a shell for a program that it finds but cannot
-// start.
+// notExecutable is the exit code with which a shell reports a program that it finds but
+// cannot start.
 const notExecutable = 126
 
-// explainStep adds a hint to d, the error err of a RUN step, if the text of the error, the
-// instruction or the files show the reason. It reports whether they do.
+// explainStep adds a hint to d, the diagnostic for the error err from a RUN step. It finds
+// the reason in the text of the error, the instruction or the files of the step, and
+// reports whether it found one.
 func explainStep(d *diag.Diagnostic, err error) bool {
 	text := err.Error()
 	if m := regexp.MustCompile(`secret (\S+): not found$`).FindStringSubmatch(text); m != nil {
@@ -52,8 +53,8 @@ func explainStep(d *diag.Diagnostic, err error) bool {
 	return true
 }
 
-// filesHint returns the reason in the file system of a step why a program cannot start, or
-// "".
+// filesHint returns a hint about a failed step whose image lacks the shell, or whose
+// program lacks the executable bit. For other errors it returns "".
 func filesHint(err error) string {
 	var of *solver.Error
 	var failed *solver.ExecError
@@ -82,7 +83,7 @@ func filesHint(err error) string {
 	return ""
 }
 
-// relativeTo returns the path of a program that is started in dir.
+// relativeTo returns the path of a program whose name is relative to dir or absolute.
 func relativeTo(dir, name string) string {
 	if path.IsAbs(name) {
 		return name
@@ -90,8 +91,8 @@ func relativeTo(dir, name string) string {
 	return path.Join(dir, name)
 }
 
-// fileAt returns the file at a path, or nil if it does not exist, and reports
-// whether its links can be followed.
+// fileAt returns the file at a path, following links, or nil if the file does not exist. It
+// returns false if the links cannot be resolved.
 func fileAt(root *tree.Node, name string) (*tree.Node, bool) {
 	at, err := root.Resolve(name, true)
 	if err != nil {
@@ -100,8 +101,8 @@ func fileAt(root *tree.Node, name string) (*tree.Node, bool) {
 	return root.Get(at), true
 }
 
-// programs returns the paths of programs that a shell command starts, as far as
-// they have a slash and are neither quoted nor computed.
+// programs returns the programs that a shell command starts by path, such as ./run.sh. It
+// finds only paths that are written literally and without quotes.
 func programs(command string) []string {
 	var list []string
 	starts := true
@@ -114,8 +115,8 @@ func programs(command string) []string {
 	return list
 }
 
-// hasCarriageReturns reports whether the instruction at r is a RUN with a heredoc
-// that has lines which end in a carriage return.
+// hasCarriageReturns reports whether the instruction at r is a RUN with a heredoc in which
+// a line ends in CRLF.
 func hasCarriageReturns(r source.Range) bool {
 	in := instructionAt(r)
 	if in == nil {
@@ -126,8 +127,8 @@ func hasCarriageReturns(r source.Range) bool {
 	return ok && slices.ContainsFunc(run.Heredocs, func(h parser.Heredoc) bool { return strings.Contains(h.Content(), "\r\n") })
 }
 
-// userBefore returns the word of the last USER before the instruction at r in its
-// stage; zero without one.
+// userBefore returns the range of the argument of the last USER that precedes the
+// instruction at r in its stage. If the stage has no such USER, the range is zero.
 func userBefore(r source.Range) source.Range {
 	var user source.Range
 	if r.IsZero() {

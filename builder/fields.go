@@ -9,9 +9,8 @@ import (
 	"github.com/moby/buildkit/client"
 )
 
-// fields splits the value of a flag, such as type=local,dest=DIR, as BuildKit's
-// clients do: as a line of CSV whose fields are KEY=VALUE. Keys become lower
-// case.
+// fields splits the value of a flag, such as type=local,dest=DIR, into keys and values. As
+// in BuildKit's clients, the value is a line of CSV. Keys become lower case.
 func fields(value string) (map[string]string, error) {
 	list, err := csvvalue.Fields(value, nil)
 	if err != nil {
@@ -28,8 +27,8 @@ func fields(value string) (map[string]string, error) {
 	return m, nil
 }
 
-// ParseCache reads the value of --cache-to or --cache-from: type=TYPE and what
-// the type needs, or names of images, which stand for type=registry,ref=NAME.
+// ParseCache parses the value of --cache-to or --cache-from: type=TYPE with further
+// attributes, or image names, each of which stands for type=registry,ref=NAME.
 func ParseCache(value string) ([]client.CacheOptionsEntry, error) {
 	if !strings.Contains(value, "=") {
 		names, err := csvvalue.Fields(value, nil)

@@ -46,7 +46,7 @@ func TestSyntax(t *testing.T) {
 			t.Errorf("%s: told\n%s\nwant\n%s", ref, told.String(), want)
 		}
 		o.Builder = &remote.Builder{}
-		if got, err := o.follow(ref); got != followed || err != nil {
+		if got, err := o.forwardsTo(ref); got != followed || err != nil {
 			t.Errorf("%s: a builder follows: %v, %v", ref, got, err)
 		}
 	}

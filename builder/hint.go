@@ -15,8 +15,8 @@ import (
 	"slipway/source"
 )
 
-// missingFile matches the path in errors of this process and of BuildKit about a copy or a
-// mount whose source does not exist.
+// missingFile returns the path in an error text about a copy or a mount whose source does
+// not exist. It knows our texts and BuildKit's. For other texts it returns false.
 func missingFile(text string) (string, bool) {
 	m := regexp.MustCompile(`"(/[^"]*)": not found$|copy (/[^"]*): not found$|mount .*: (/.*) does not exist in what is mounted$`).FindStringSubmatch(text)
 	if m == nil {
@@ -25,9 +25,9 @@ func missingFile(text string) (string, bool) {
 	return m[1] + m[2] + m[3], true
 }
 
-// hint sets the range of an operation's error to the word of the instruction that it is
-// about, and adds a hint why a file does not exist, if the files of the build show it.
-func (p *places) hint(o *Options, err error) error {
+// hint returns err with the range of the word in the Dockerfile that caused it, and with a
+// hint how to fix it. If it finds neither, it returns err unchanged.
+func (p *inputs) hint(o *Options, err error) error {
 	var found *diag.Diagnostic
 	if err == nil || errors.As(err, &found) {
 		return err
@@ -44,9 +44,9 @@ func (p *places) hint(o *Options, err error) error {
 	return err
 }
 
-// point sets the range of d, an instruction, to the word that err is about. It
-// reports whether it found one.
-func (p *places) point(o *Options, d *diag.Diagnostic, err error) bool {
+// point narrows the range of d from an instruction to the word that caused err, and reports
+// whether it found such a word. d is the diagnostic for err.
+func (p *inputs) point(o *Options, d *diag.Diagnostic, err error) bool {
 	text := err.Error()
 	name, missing := missingFile(text)
 	switch {
@@ -54,7 +54,7 @@ func (p *places) point(o *Options, d *diag.Diagnostic, err error) bool {
 	case missing:
 		if w, ok := p.wordOf(d.Range, name); ok {
 			d.Range, d.Context = w.at, d.Range
-			d.Message += p.why(o, err, &w, name)
+			d.Message += p.pathHint(o, err, &w, name)
 			return true
 		}
 	case strings.HasSuffix(text, path.ErrBadPattern.Error()):
@@ -67,7 +67,8 @@ func (p *places) point(o *Options, d *diag.Diagnostic, err error) bool {
 	return false
 }
 
-// ignoredBy returns the line of the ignore file that excludes a file.
+// ignoredBy returns a hint if the ignore file excludes a file: the line that does. dir is
+// the context directory, name the path in it with a leading slash.
 func ignoredBy(o *Options, dir, name string) string {
 	files := []string{o.file() + ignoreSuffix, filepath.Join(dir, ignoreSuffix)}
 	i := slices.IndexFunc(files, isFile)

@@ -9,17 +9,17 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// ImageDetails describes a stored image.
+// ImageDetails describes a stored image with its manifests and configs.
 type ImageDetails struct {
 	Name      string
-	Digest    digest.Digest // of the manifest, or of the index
+	Digest    digest.Digest // digest of the manifest or the index
 	MediaType string
-	Size      int64           // bytes of all blobs
-	Index     json.RawMessage `json:",omitempty"` // if it is one
+	Size      int64           // total size of the blobs in bytes
+	Index     json.RawMessage `json:",omitempty"` // nil for a single image
 	Images    []ImageOfPlatform
 }
 
-// ImageOfPlatform describes the image of one platform.
+// ImageOfPlatform describes the image for one platform.
 type ImageOfPlatform struct {
 	Platform string
 	Digest   string
@@ -27,7 +27,7 @@ type ImageOfPlatform struct {
 	Config   json.RawMessage
 }
 
-// Inspect returns manifests and configs of an image.
+// Inspect returns the manifests and configs of the stored image with a name.
 func (x *ImageStore) Inspect(ctx context.Context, name string) (*ImageDetails, error) {
 	release, err := x.s.Hold(ctx)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"slipway/solver/track"
 )
 
-// outputs returns the outputs of the build. Without any, the result is stored under its
-// tags.
+// outputs returns o.Outputs. If there are tags but no outputs, the result is an image
+// stored under these tags.
 func (o *Options) outputs() []Output {
 	if o.Builder == nil && o.Call == "" && len(o.Outputs) == 0 && len(o.Tags) > 0 {
 		return []Output{{Type: "image"}}
@@ -19,14 +19,14 @@ func (o *Options) outputs() []Output {
 	return o.Outputs
 }
 
-// stores reports whether an output is a stored image.
+// stores reports whether an output stores an image in the state directory.
 func (o *Options) stores(out Output) bool {
 	return o.Builder == nil && out.Type == "image" && !out.Push
 }
 
-// storeImage gives an image names. Unless all is set, it gives only those that
-// stored images have: builds must not find an older image than what was last pushed
-// or loaded under a name.
+// storeImage stores an image under names. Unless all is set, it only updates names that
+// exist already: a later FROM must not find an older image than the one last pushed or
+// loaded under the name.
 func (s *localBuilder) storeImage(ctx context.Context, root *export.Root, names []string, all bool) error {
 	if !all {
 		names = slices.DeleteFunc(slices.Clone(names), func(name string) bool {

@@ -21,23 +21,23 @@ import (
 	"slipway/solver/tree"
 )
 
-// ImageStore gives access to the stored images of a state directory.
+// ImageStore gives access to the images in a state directory, as slipway image does.
 type ImageStore struct {
 	s   *localBuilder
 	now func() time.Time
 }
 
-// Image is a stored image with one of its names.
+// Image describes a stored image under one of its names.
 type Image = images.Image
 
-// OpenImages opens the images of a state directory.
+// OpenImages opens the images in the state directory dir.
 func OpenImages(dir string, now func() time.Time) (*ImageStore, error) {
 	s, err := openLocal(&Options{State: dir, Now: now})
 	return &ImageStore{s, now}, err
 }
 
-// List returns the images in the order of their names. If names are damaged, the
-// others are returned with an error.
+// List returns the images sorted by name. If some are damaged, it returns the others and an
+// error.
 func (x *ImageStore) List() ([]Image, error) {
 	list, damaged, err := x.s.Images.List()
 	if len(damaged) > 0 {
@@ -46,7 +46,8 @@ func (x *ImageStore) List() ([]Image, error) {
 	return list, err
 }
 
-// FamiliarName returns the name of an image as users write it.
+// FamiliarName returns the short form of a full image name: app:1 for
+// docker.io/library/app:1.
 func FamiliarName(full string) string {
 	named, err := reference.ParseNormalizedNamed(full)
 	if err != nil {
@@ -55,7 +56,8 @@ func FamiliarName(full string) string {
 	return reference.FamiliarString(named)
 }
 
-// fullName returns the full name of an image with its tag.
+// fullName returns the full name with a tag for a name as users write it. It is the inverse
+// of [FamiliarName].
 func fullName(name string) (string, error) {
 	names, err := imageNames(&Options{Tags: []string{name}}, Output{})
 	if err != nil {
@@ -64,7 +66,8 @@ func fullName(name string) (string, error) {
 	return names[0], nil
 }
 
-// find returns the image that a user names.
+// find returns the stored image with a name as users write it. For an unknown name, the
+// error suggests similar names.
 func (x *ImageStore) find(name string) (*Image, error) {
 	named, err := reference.ParseNormalizedNamed(name)
 	if err != nil {
@@ -72,13 +75,13 @@ func (x *ImageStore) find(name string) (*Image, error) {
 	}
 	img, err := x.s.Images.Find(named)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, x.unknown(name)
+		return nil, x.unknownImage(name)
 	}
 	return img, err
 }
 
-// open returns the image that a user names with its content, or an error if a blob is
-// missing.
+// open returns the stored image with a name, and its manifests and configs for an export.
+// A missing or damaged blob is an error.
 func (x *ImageStore) open(name string) (*Image, *export.Root, error) {
 	img, err := x.find(name)
 	if err != nil {
@@ -91,8 +94,8 @@ func (x *ImageStore) open(name string) (*Image, *export.Root, error) {
 	return img, root, err
 }
 
-// unknown returns the error for a name that no image has.
-func (x *ImageStore) unknown(name string) error {
+// unknownImage returns the error for a name that no stored image has.
+func (x *ImageStore) unknownImage(name string) error {
 	list, _, err := x.s.Images.List()
 	if err != nil {
 		return err
@@ -105,7 +108,7 @@ func (x *ImageStore) unknown(name string) error {
 	return fmt.Errorf("image %q: no such image%s", name, hint)
 }
 
-// Tag gives an image another name.
+// Tag makes the name other refer to the stored image with a name.
 func (x *ImageStore) Tag(ctx context.Context, name, other string) error {
 	release, err := x.s.Hold(ctx)
 	if err != nil {
@@ -127,9 +130,9 @@ func (x *ImageStore) Tag(ctx context.Context, name, other string) error {
 	return x.s.Images.Tag(img, full)
 }
 
-// Remove removes names of images, also damaged ones. If one is unknown, it removes
-// none. Blobs that nothing else holds are removed too, unless a build is running:
-// then a later prune removes them.
+// Remove removes image names, even damaged ones. If one of them is unknown, it removes
+// none. It also removes blobs that are no longer referenced. While a build is running, it
+// leaves that to a later prune.
 func (x *ImageStore) Remove(ctx context.Context, names []string) error {
 	release, alone, err := x.s.TryExclusive()
 	if err != nil {
@@ -146,7 +149,7 @@ func (x *ImageStore) Remove(ctx context.Context, names []string) error {
 		img, err := x.s.Images.Get(full)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return x.unknown(name)
+			return x.unknownImage(name)
 		case err == nil:
 			gone = append(gone, img.Blobs...)
 		}
@@ -163,8 +166,9 @@ func (x *ImageStore) Remove(ctx context.Context, names []string) error {
 	return x.s.Free(ctx, gone)
 }
 
-// Save writes images as an archive for docker load, or that of an OCI layout, to a
-// file that is written whole or not at all. "-" is standard output.
+// Save writes stored images to a file as one archive. The format is docker, for docker
+// load, or oci, for an OCI layout. A file of "-" is standard output. Another file is
+// written atomically.
 func (x *ImageStore) Save(ctx context.Context, names []string, file, format string) error {
 	if format != "oci" && format != "docker" {
 		return fmt.Errorf("format %q: unknown (want docker or oci)", format)
@@ -196,16 +200,17 @@ func (x *ImageStore) Save(ctx context.Context, names []string, file, format stri
 	})
 }
 
-// PushOptions configures a push.
+// PushOptions configures [ImageStore.Push].
 type PushOptions struct {
-	Name     string // of the stored image
-	As       string // name in the registry; "" is the name of the image
-	Insecure bool   // the registry may talk HTTP, or need not prove who it is
+	Name     string // name of the stored image
+	As       string // name in the registry; "" means Name
+	Insecure bool   // allows HTTP and unverified certificates
 
 	Status func(*client.SolveStatus) // receives the progress, as in [Options]
 }
 
-// Push writes an image to a registry, and returns its digest.
+// Push pushes a stored image to a registry, and returns the digest of its manifest or
+// index.
 func (x *ImageStore) Push(ctx context.Context, opt PushOptions) (digest.Digest, error) {
 	release, err := x.s.Hold(ctx)
 	if err != nil {

@@ -42,7 +42,7 @@ func TestJobs(t *testing.T) {
 
 // TestJobsDefault: without a limit as many steps run concurrently as can.
 func TestJobsDefault(t *testing.T) {
-	if o := (&Options{}); o.parallel() < 1<<31-1 {
-		t.Errorf("without Options.Jobs %d steps run concurrently, want no limit", o.parallel())
+	if o := (&Options{}); o.maxJobs() < 1<<31-1 {
+		t.Errorf("without Options.Jobs %d steps run concurrently, want no limit", o.maxJobs())
 	}
 }

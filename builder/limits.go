@@ -13,7 +13,8 @@ import (
 	"slipway/solver/runner/namespace"
 )
 
-// limitFlag is a limit of steps by the option of frontends and the flag of docker build.
+// limitFlag describes a resource limit for steps: its frontend option, its flag of docker
+// build, and how to set it for a runner.
 type limitFlag struct {
 	option, flag string
 	set          func(r *runner.Resources, value string) error
@@ -43,8 +44,8 @@ func limitFlags() []limitFlag {
 	}
 }
 
-// LimitOptions returns the options of frontends for the limits of steps, by the flags of
-// docker build.
+// LimitOptions maps the resource-limit flags of docker build, such as memory-swap, to
+// frontend options, such as memswap.
 func LimitOptions() map[string]string {
 	options := map[string]string{}
 	for _, l := range limitFlags() {
@@ -53,8 +54,8 @@ func LimitOptions() map[string]string {
 	return options
 }
 
-// limited returns the flag of a limit of steps that is given; "" if none is.
-func (o *Options) limited() string {
+// limitGiven returns the first flag in o that limits the resources of steps, or "".
+func (o *Options) limitGiven() string {
 	for _, l := range limitFlags() {
 		if o.Resources[l.option] != "" {
 			return l.flag
@@ -66,7 +67,7 @@ func (o *Options) limited() string {
 	return ""
 }
 
-// resources returns the limits of steps.
+// resources returns the parsed resource limits for steps.
 func (o *Options) resources() (*runner.Resources, error) {
 	r := &runner.Resources{}
 	left := maps.Clone(o.Resources)
@@ -84,15 +85,15 @@ func (o *Options) resources() (*runner.Resources, error) {
 	return r, nil
 }
 
-// checkLimits refuses limits that contradict each other, and those of steps that are
-// interpreted.
+// checkLimits returns an error if resource limits contradict each other, or if the portable
+// runner is selected, which cannot limit resources.
 func (o *Options) checkLimits() error {
 	r, err := o.resources()
 	switch {
 	case err != nil:
 		return err
-	case o.limited() != "" && o.Runner == "portable":
-		return fmt.Errorf("--%s: the portable runner has no control groups (use --runner namespace)", o.limited())
+	case o.limitGiven() != "" && o.Runner == "portable":
+		return fmt.Errorf("--%s: the portable runner has no control groups (use --runner namespace)", o.limitGiven())
 	case r.MemorySwap > 0 && r.Memory == 0:
 		return errors.New("--memory-swap: limits memory and swap together, and memory has no limit (add --memory)")
 	case r.MemorySwap > 0 && r.MemorySwap < r.Memory:
@@ -101,7 +102,8 @@ func (o *Options) checkLimits() error {
 	return nil
 }
 
-// limitSteps sets the limits of the runner, and returns an error if they are not supported.
+// limitSteps makes r run all steps with the resource limits in o. An unsupported limit is
+// an error.
 func (o *Options) limitSteps(r *namespace.Runner) error {
 	limits, err := o.resources()
 	if err != nil {
@@ -114,10 +116,10 @@ func (o *Options) limitSteps(r *namespace.Runner) error {
 	return err
 }
 
-// limit chooses the runner if steps have limits, so that one that cannot have them is an
-// error before any step runs.
-func (c *chosenRunner) limit(ctx context.Context) error {
-	if c.o.limited() == "" || c.o.Call != "" {
+// limit chooses the runner now if there are resource limits. An unsupported limit then
+// fails the build before any step runs.
+func (c *autoRunner) limit(ctx context.Context) error {
+	if c.o.limitGiven() == "" || c.o.Call != "" {
 		return nil
 	}
 	_, err := c.choose(ctx)

@@ -17,20 +17,20 @@ import (
 	"slipway/solver/registry"
 )
 
-// defaultStall is how long a server may send nothing.
+// defaultStall is how long a server may neither accept nor send data by default.
 const defaultStall = 2 * time.Minute
 
-// localBuilder builds in this process, with the state directory and the registries of the
-// user.
+// localBuilder builds in this process, with an open state directory and the user's
+// credentials for registries.
 type localBuilder struct {
 	*state.Dir
 	registry *registry.Client
 }
 
-// newRegistry returns a client with the user's credentials and configuration. A request
-// fails if the server sends and takes nothing for the time stall.
+// newRegistry returns a registry client with the user's credentials and configuration. Its
+// requests fail if the server neither accepts nor sends data for the duration stall.
 func newRegistry(stall time.Duration) *registry.Client {
-	config, _ := os.UserConfigDir() // who has no home has no files in it
+	config, _ := os.UserConfigDir() // without a home, the user has no configuration
 	home, _ := os.UserHomeDir()
 	return registry.New(registry.Options{
 		Credentials: registry.UserCredentials(),
@@ -51,7 +51,7 @@ func openLocal(o *Options) (*localBuilder, error) {
 	return &localBuilder{dir, newRegistry(o.stall())}, nil
 }
 
-func (s *localBuilder) sources(o *Options, p *places) *llbsource.Sources {
+func (s *localBuilder) sources(o *Options, p *inputs) *llbsource.Sources {
 	return &llbsource.Sources{
 		Store: s.Store, Cache: s.Cache, Files: s.Files,
 		Registry: s.registry, Mirrors: o.Mirrors, Local: s.Images.Find,
@@ -62,7 +62,8 @@ func (s *localBuilder) sources(o *Options, p *places) *llbsource.Sources {
 	}
 }
 
-// explainer returns the explainer of the build of a Dockerfile.
+// explainer returns the explainer for this build. It compares with the last build of the
+// same Dockerfile and context.
 func (s *localBuilder) explainer(o *Options) *explain.Explainer {
 	from := o.Context
 	if abs, err := filepath.Abs(from); err == nil && !isURL(from) && from != stdin {

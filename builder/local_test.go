@@ -13,7 +13,7 @@ func TestStall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	src := s.sources(o, &places{})
+	src := s.sources(o, &inputs{})
 	if src.Stall != 2*time.Minute || src.HTTP.Transport == http.DefaultTransport {
 		t.Errorf("the limit is %v, want two minutes, and one for HTTP", src.Stall)
 	}

@@ -6,12 +6,12 @@ import (
 	"slipway/solver/registry"
 )
 
-// RegistryHost returns the host of a registry that a user names by its host or a
-// URL; "" is Docker Hub.
+// RegistryHost returns the host of a registry, which name gives as a host or a URL. A name
+// of "" means Docker Hub.
 func RegistryHost(name string) string { return registry.Host(name) }
 
-// Login stores a user's password for a registry as Docker does, unless the
-// registry refuses it.
+// Login checks a user name and password with a registry, and stores them as docker login
+// does. It returns an error and stores nothing if the registry rejects them.
 func Login(ctx context.Context, host, user, password string) error {
 	l := registry.Login{User: user, Secret: password}
 	if err := newRegistry(defaultStall).CheckLogin(ctx, host, l); err != nil {
@@ -20,5 +20,5 @@ func Login(ctx context.Context, host, user, password string) error {
 	return registry.Save(host, l)
 }
 
-// Logout removes what [Login] or Docker stored for a registry.
+// Logout removes the credentials for a registry that [Login] or docker login stored.
 func Logout(host string) error { return registry.Remove(host) }

@@ -17,39 +17,40 @@ import (
 	"slipway/solver/tree"
 )
 
-// searched is a file system in which a path was not found. Paths are absolute.
-type searched interface {
-	// list returns the names in a directory, and reports whether name is one.
+// fileLister is a file system in which a path was not found. It is searched for similar
+// paths. Paths are absolute.
+type fileLister interface {
+	// list returns the names in a directory. isDir is false if name is not a directory.
 	list(name string) (names []string, isDir bool)
 	// link returns the target of a symbolic link, or "" for anything else.
 	link(name string) string
 }
 
-// why returns a hint why a path was not found or which path is meant, "" if that is
-// unknown.
-func (p *places) why(o *Options, err error, w *pathWord, name string) string {
-	files := p.searchedIn(err, w.from)
+// pathHint returns a hint in parentheses about the path name in the word w, which was not
+// found: the reason, or a similar path. It returns "" if it finds neither.
+func (p *inputs) pathHint(o *Options, err error, w *pathWord, name string) string {
+	files := p.searchedFiles(err, w.from)
 	if files == nil {
 		return ""
 	}
 	if w.sources != nil {
-		if text := misread(files, w, name); text != "" {
+		if text := misuseHint(files, w, name); text != "" {
 			return " (" + text + ")"
 		}
 	}
 	dir, isLocal := files.(directory)
 	if !isLocal {
-		return meant(files, name)
+		return missingHint(files, name)
 	}
-	if text := meant(files, name); text != "" || !has(files, name) {
+	if text := missingHint(files, name); text != "" || !hasPath(files, name) {
 		return text
 	}
 	return ignoredBy(o, string(dir), name)
 }
 
-// searchedIn returns the file system of a stage, context or image in which err
-// reports a path missing; nil if it is unknown.
-func (p *places) searchedIn(err error, from string) searched {
+// searchedFiles returns the file system in which err reports a missing path, or nil if it
+// is unknown. from names the stage, context or image, "" the build context.
+func (p *inputs) searchedFiles(err error, from string) fileLister {
 	key := cmp.Or(from, "context")
 	if dir, ok := p.dirs[key]; ok {
 		return directory(dir)
@@ -68,9 +69,9 @@ func (p *places) searchedIn(err error, from string) searched {
 	return nil
 }
 
-// misread returns a hint if a source of COPY or ADD, whose path was not found, looks like
-// something that sources cannot be, such as a JSON array.
-func misread(files searched, w *pathWord, name string) string {
+// misuseHint returns a hint if a missing source of COPY or ADD has syntax that COPY and ADD
+// do not support, such as a shell operator or ~. Otherwise it returns "".
+func misuseHint(files fileLister, w *pathWord, name string) string {
 	v := w.sources[w.index].Value
 	isLocal := w.from == ""
 	slashes := strings.ReplaceAll(v, `\`, "/")
@@ -82,7 +83,7 @@ func misread(files searched, w *pathWord, name string) string {
 	case strings.HasPrefix(v, "-"):
 		return v + " is taken for a file: directories are copied with all that is in them"
 	case v == "~" || strings.HasPrefix(v, "~/"):
-		return "~ is not expanded: sources are relative to the " + where(isLocal)
+		return "~ is not expanded: sources are relative to the " + searchRoot(isLocal)
 	case isLocal && strings.HasPrefix(path.Clean(v)+"/", "../"):
 		return ".. does not lead out of the build context: build with a directory above as the context, or use --build-context NAME=DIR and --from=NAME"
 	case regexp.MustCompile(`\{.*,.*\}`).MatchString(v):
@@ -90,20 +91,21 @@ func misread(files searched, w *pathWord, name string) string {
 	case strings.HasSuffix(v, `\`) && w.index+1 < len(w.sources):
 		name := strings.TrimSuffix(v, `\`) + " " + w.sources[w.index+1].Value
 		return fmt.Sprintf("a backslash does not hold words together: write the instruction as a JSON array: [%q, …]", name)
-	case slashes != v && has(files, slashes):
+	case slashes != v && hasPath(files, slashes):
 		return fmt.Sprintf("\\ escapes the character after it: write %s", slashes)
-	case strings.Contains(v, "[") && has(files, v):
+	case strings.Contains(v, "[") && hasPath(files, v):
 		return fmt.Sprintf("[ begins a set of characters: write %s", strings.ReplaceAll(v, "[", "[[]"))
-	case strings.ContainsAny(v, "*?[") && has(files, name):
+	case strings.ContainsAny(v, "*?[") && hasPath(files, name):
 		return "no file matches " + v
-	case isLocal && path.IsAbs(v) && exists(v) && !has(files, v):
+	case isLocal && path.IsAbs(v) && exists(v) && !hasPath(files, v):
 		return onHost(files, v)
 	}
-	return blanks(files, w)
+	return blankHint(files, w)
 }
 
-// onHost returns a hint if the path exists on this machine: the path in the build context.
-func onHost(files searched, name string) string {
+// onHost returns a hint for a missing source that is the absolute path of a file on the
+// host. If the file is in the build context, the hint is its path there.
+func onHost(files fileLister, name string) string {
 	dir, _ := files.(directory)
 	root, err := filepath.Abs(string(dir))
 	if err != nil {
@@ -116,23 +118,23 @@ func onHost(files searched, name string) string {
 	return "sources are relative to the build context: write " + filepath.ToSlash(inside)
 }
 
-func where(isLocal bool) string {
+func searchRoot(isLocal bool) string {
 	if isLocal {
 		return "build context"
 	}
 	return "root directory of --from"
 }
 
-// blanks suggests a file whose name contains blanks, which an instruction reads as several
-// words.
-func blanks(files searched, w *pathWord) string {
+// blankHint returns a hint if the missing source and the words around it together are the
+// name of a file with blanks. Otherwise it returns "".
+func blankHint(files fileLister, w *pathWord) string {
 	for first := 0; first <= w.index; first++ {
 		for end := max(w.index+1, first+2); end <= len(w.sources); end++ {
 			var words []string
 			for _, s := range w.sources[first:end] {
 				words = append(words, s.Value)
 			}
-			if name := strings.Join(words, " "); has(files, name) {
+			if name := strings.Join(words, " "); hasPath(files, name) {
 				return fmt.Sprintf("did you mean %q? write the instruction as a JSON array", name)
 			}
 		}
@@ -140,16 +142,16 @@ func blanks(files searched, w *pathWord) string {
 	return ""
 }
 
-// has reports whether a path exists, links not followed.
-func has(files searched, name string) bool {
+// hasPath reports whether a path exists. It does not follow links.
+func hasPath(files fileLister, name string) bool {
 	name = path.Clean("/" + name)
 	names, _ := files.list(path.Dir(name))
 	return name == "/" || slices.Contains(names, path.Base(name))
 }
 
-// meant returns a hint about the first element of the path that does not exist: the element
-// before it is a dangling link or a file, or its name is similar to another one.
-func meant(files searched, name string) string {
+// missingHint returns a hint about the first element of a path that does not exist. It
+// reports that the parent is a file or a dangling link, or suggests a similar name.
+func missingHint(files fileLister, name string) string {
 	parts := strings.Split(strings.TrimPrefix(name, "/"), "/")
 	at := "/"
 	for i, part := range parts {
@@ -159,18 +161,18 @@ func meant(files searched, name string) string {
 		case !isDir && at != "/":
 			return fmt.Sprintf(" (%s is not a directory)", at[1:])
 		case !slices.Contains(names, part):
-			match, ok := spelled(part, names)
+			match, ok := similarName(part, names)
 			if !ok {
 				return ""
 			}
 			found := path.Join(at, match)
-			if whole := path.Join(append([]string{found}, parts[i+1:]...)...); has(files, whole) {
+			if whole := path.Join(append([]string{found}, parts[i+1:]...)...); hasPath(files, whole) {
 				found = whole
 			}
 			return " (did you mean " + found[1:] + "?)"
 		}
 		if to := files.link(next); to != "" {
-			if text := lost(files, next, to); text != "" {
+			if text := danglingHint(files, next, to); text != "" {
 				return text
 			}
 			next = path.Join("/", path.Dir(next), to)
@@ -183,29 +185,30 @@ func meant(files searched, name string) string {
 	return ""
 }
 
-// lost returns a hint if a link is dangling, and "" otherwise.
-func lost(files searched, link, to string) string {
+// danglingHint returns a hint if the link with target to is dangling or leads out of the
+// build context. Otherwise it returns "".
+func danglingHint(files fileLister, link, to string) string {
 	_, isLocal := files.(directory)
 	outside := path.IsAbs(to) || strings.HasPrefix(path.Join(strings.TrimPrefix(path.Dir(link), "/"), to)+"/", "../")
 	switch {
 	case isLocal && outside:
 		return fmt.Sprintf(" (%s is a link to %s, outside of the build context: copy the file into it, or use --build-context NAME=DIR and --from=NAME)", link[1:], to)
-	case path.IsAbs(to) && has(files, to), !path.IsAbs(to) && has(files, path.Join(path.Dir(link), to)):
+	case path.IsAbs(to) && hasPath(files, to), !path.IsAbs(to) && hasPath(files, path.Join(path.Dir(link), to)):
 		return ""
 	}
 	return fmt.Sprintf(" (%s is a link to %s, which does not exist)", link[1:], to)
 }
 
-// spelled returns the name that differs from a misspelled one only by case, or a similar
-// one.
-func spelled(name string, names []string) (string, bool) {
+// similarName returns the one of names that differs from name in case only, or else the
+// most similar one. It returns false if none is similar.
+func similarName(name string, names []string) (string, bool) {
 	if i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) }); i >= 0 {
 		return names[i], true
 	}
 	return suggest.Near(name, names)
 }
 
-// directory is a local directory.
+// directory is a [fileLister] for a directory of the host.
 type directory string
 
 func (d directory) list(name string) (names []string, isDir bool) {
@@ -224,7 +227,7 @@ func (d directory) link(name string) string {
 	return filepath.ToSlash(to)
 }
 
-// rootTree is the file system of a stage or an image.
+// rootTree is a [fileLister] for the file system of a stage or an image.
 type rootTree struct{ root *tree.Node }
 
 func (r rootTree) list(name string) (names []string, isDir bool) {

@@ -23,28 +23,30 @@ import (
 	"slipway/solver"
 )
 
-// Options configures a build. Fields have the names of the flags of docker build.
+// Options configures a build. Most fields are named after the flags of docker build.
 type Options struct {
-	Context string    // directory, URL of a repository or an archive, or - for Stdin
-	File    string    // Dockerfile; "" is the one of the context, - is Stdin
-	Stdin   io.Reader // context as an archive, or Dockerfile; read only if named
+	Context string    // directory, URL of a git repository or an archive, or "-" for Stdin
+	File    string    // path of the Dockerfile; "" means the one in the context, "-" means Stdin
+	Stdin   io.Reader // archive of the context, or Dockerfile; read only if Context or File is "-"
 	Target  string
 
 	Tags      []string
-	Platforms []string // none is that of this machine
+	Platforms []string // empty means the platform of this machine
 	BuildArgs map[string]string
 	Labels    map[string]string
-	Contexts  map[string]string // named contexts
-	Outputs   []Output          // none stores the result under Tags, or keeps it in the cache only
+	Contexts  map[string]string // values of named contexts, by name
+	Outputs   []Output          // empty stores an image under Tags; without tags, only the cache gets the result
 
-	// Call is a subrequest about the Dockerfile, such as frontend.lint; "" builds.
+	// Call is a subrequest about the Dockerfile, such as frontend.lint. If it is "", the
+	// Dockerfile is built.
 	Call string
-	// Describe computes the digests of the image even if no output is an image.
+	// Describe adds the digests of the image to Result.Exported even if no output is an
+	// image.
 	Describe bool
 
 	CacheTo, CacheFrom []client.CacheOptionsEntry
-	Attests            map[string]string // attestations by type, as the frontend gets them; Builder only
-	Annotations        map[string]string // of the image, by the attributes of BuildKit's exporters: annotation-manifest.KEY
+	Attests            map[string]string // parameters of attestations, by type; requires Builder
+	Annotations        map[string]string // image annotations, by attribute of BuildKit's exporters: annotation-manifest.KEY
 
 	NoCache       bool
 	NoCacheFilter []string
@@ -52,33 +54,33 @@ type Options struct {
 	Network       string
 	AddHosts      []string
 	Hostname      string
-	ShmSize       int64 // bytes
+	ShmSize       int64 // size of /dev/shm in bytes; 0 means the default
 	Ulimits       []string
 	CgroupParent  string
-	Allow         []string          // network.host, security.insecure
-	Resources     map[string]string // limits of steps by the options of frontends: memory, cpuquota, …
+	Allow         []string          // privileges: network.host, security.insecure
+	Resources     map[string]string // resource limits of steps, by frontend option: memory, cpuquota, …
 
 	Secrets map[string][]byte
-	Agents  map[string]string // sockets of SSH agents by id
+	Agents  map[string]string // sockets of SSH agents, by ID
 
-	Mirrors map[string]string // of registries: host → host that is asked instead
+	Mirrors map[string]string // mirrors of registries, by the registry's host
 
-	// Stall is how long a server of sources, pushes and caches may take and send
-	// nothing. Zero is 2 minutes.
+	// Stall is how long a server may neither accept nor send data while the build fetches
+	// a source, pushes, or transfers a cache. Zero means 2 minutes.
 	Stall time.Duration
 
-	Builder *remote.Builder // builds in place of this process; nil is here
+	Builder *remote.Builder // daemon that builds; nil means this process
 
-	State  string   // directory of cache and results
+	State  string   // state directory, with the cache and stored images
 	Runner string   // auto, namespace, oci or portable
-	GC     state.GC // what is removed from State afterwards
-	Jobs   int      // limit of operations that run concurrently; 0 is no limit, as with BuildKit
+	GC     state.GC // garbage collection of State after the build
+	Jobs   int      // maximum number of concurrent operations; 0 means no limit, as in BuildKit
 	Now    func() time.Time
-	// Output limits what of the output of steps is reported; nil is as BuildKit.
+	// Output limits how much of the steps' output is reported. If it is nil, the limits
+	// are BuildKit's.
 	Output *OutputLimit
-	Log    io.Writer // what is not about a step
-	// Frontend replaces the frontend for Dockerfiles that is part of this program, unless
-	// it is nil.
+	Log    io.Writer // receives messages that belong to no step; may be nil
+	// Frontend replaces the built-in Dockerfile frontend, unless it is nil.
 	Frontend gateway.BuildFunc
 	// Explain receives a line about each step that was not cached, or the cache keys of all
 	// vertices if ExplainKeys is set. It may be nil.
@@ -89,13 +91,13 @@ type Options struct {
 	Status func(*client.SolveStatus)
 }
 
-// OutputLimit limits how much of the output of a step is reported.
+// OutputLimit limits how much output of each step is reported.
 type OutputLimit = solver.OutputLimit
 
 func (o *Options) stall() time.Duration { return cmp.Or(o.Stall, defaultStall) }
 
-// Check returns an error if options contradict each other or are not supported. [Build]
-// calls it first.
+// Check returns an error if options are invalid, unsupported, or contradict each other.
+// [Build] calls it before it does anything else.
 func (o *Options) Check() error {
 	if err := o.checkStdin(); err != nil {
 		return err
@@ -109,18 +111,19 @@ func (o *Options) Check() error {
 	if o.Builder != nil {
 		return o.checkBuilder()
 	}
-	return o.checkHere()
+	return o.checkLocal()
 }
 
-// checkHere returns an error for an option that requires a BuildKit.
-func (o *Options) checkHere() error {
+// checkLocal returns an error for options that are invalid for a build in this process,
+// because they require a BuildKit daemon, for example.
+func (o *Options) checkLocal() error {
 	switch o.Runner {
 	case "", "auto", "namespace", "oci", "portable":
 	default:
 		return fmt.Errorf("unknown runner %q, there are auto, namespace, oci and portable", o.Runner)
 	}
 	for _, out := range o.Outputs {
-		if err := out.checkHere(); err != nil {
+		if err := out.checkLocal(); err != nil {
 			return err
 		}
 	}
@@ -137,7 +140,8 @@ func (o *Options) checkHere() error {
 	return err
 }
 
-// frontend returns the options for the frontend.
+// frontend returns the frontend options for the build, with the names that docker build
+// gives them.
 func (o *Options) frontend() map[string]string {
 	opts := map[string]string{
 		"filename": filepath.Base(o.file()),
@@ -148,7 +152,7 @@ func (o *Options) frontend() map[string]string {
 		}
 	}
 	if o.Frontend != nil {
-		opts["cmdline"] = "slipway" // it was chosen, whatever # syntax says
+		opts["cmdline"] = "slipway" // makes the frontend ignore # syntax
 	}
 	set("target", o.Target)
 	set("platform", strings.Join(o.Platforms, ","))
@@ -181,26 +185,27 @@ func (o *Options) frontend() map[string]string {
 	return opts
 }
 
-// buildFunc returns the frontend. found receives the findings of a check.
+// buildFunc returns the build function of the frontend. A check by the built-in frontend
+// passes its findings to found.
 func (o *Options) buildFunc(found func(diag.List)) gateway.BuildFunc {
 	if o.Frontend != nil {
 		return o.Frontend
 	}
-	return frontend.Checking(o.follow, found)
+	return frontend.Checking(o.forwardsTo, found)
 }
 
-// parallel returns the limit of operations that run concurrently.
-func (o *Options) parallel() int {
+// maxJobs returns the maximum number of concurrent operations.
+func (o *Options) maxJobs() int {
 	if o.Jobs == 0 {
 		return math.MaxInt
 	}
 	return o.Jobs
 }
 
-// follow reports whether the build is handed to the frontend ref, which # syntax
-// or BUILDKIT_SYNTAX names. Docker's frontend and this one are part of this
-// program, in whatever registry and version; others need a BuildKit to run.
-func (o *Options) follow(ref string) (bool, error) {
+// forwardsTo reports whether the build is forwarded to the frontend image ref, which
+// # syntax or BUILDKIT_SYNTAX selects. Docker's image and ours, in any registry and version,
+// mean the built-in frontend. Other images need a daemon and are errors without one.
+func (o *Options) forwardsTo(ref string) (bool, error) {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err == nil {
 		for _, name := range []string{"docker/dockerfile", "docker/dockerfile-upstream", "slipway/dockerfile"} {
@@ -215,8 +220,8 @@ func (o *Options) follow(ref string) (bool, error) {
 	return true, nil
 }
 
-// file returns the path of the Dockerfile. A context without one may have a
-// Containerfile.
+// file returns the path of the Dockerfile. If o.File is "" and the context has no
+// Dockerfile, it is the Containerfile.
 func (o *Options) file() string {
 	if o.File != "" {
 		return o.File
@@ -228,10 +233,10 @@ func (o *Options) file() string {
 	return at(dockerfile)
 }
 
-// allows reports whether a privilege is allowed.
+// allows reports whether the user allowed a privilege, such as network.host.
 func (o *Options) allows(name string) bool { return slices.Contains(o.Allow, name) }
 
-// contextNames returns the names of the named contexts, in order.
+// contextNames returns the sorted names of the named contexts.
 func (o *Options) contextNames() []string { return slices.Sorted(maps.Keys(o.Contexts)) }
 
 func (o *Options) log() io.Writer {

@@ -16,21 +16,21 @@ import (
 	"slipway/solver/export"
 )
 
-// Output is a destination of the result and its format.
+// Output configures one output of a build: its format and its destination.
 type Output struct {
 	Type string // oci, docker, tar, local, image or cacheonly
-	Dest string // file or directory; "-" is standard output
-	Name string // of the image; "" are the tags of the build
-	Push bool   // image: to its registry
-	Load bool   // docker: into the engine that the program docker talks to
+	Dest string // path of a file or directory; "-" means standard output
+	Name string // names of the image, separated by commas; "" means the tags of the build
+	Push bool   // pushes an image to its registry
+	Load bool   // loads a docker archive into the engine that the docker program uses
 
-	Attrs map[string]string // what else the exporter is told, by BuildKit's keys
+	Attrs map[string]string // further attributes, with the keys of BuildKit's exporters
 }
 
 const outputTypes = "oci, docker, tar, local, image, registry and cacheonly"
 
-// ParseOutput reads the value of --output: type=TYPE,dest=PATH, the path of a
-// directory, or - for an archive on standard output.
+// ParseOutput parses the value of --output: type=TYPE,dest=PATH, the path of a directory
+// for type=local, or - for a tar archive on standard output.
 func ParseOutput(value string) (Output, error) {
 	if value == stdin {
 		return Output{Type: "tar", Dest: stdin}, nil
@@ -62,17 +62,17 @@ func ParseOutput(value string) (Output, error) {
 	return o, o.check()
 }
 
-// insecureAttr is the attribute of outputs to a registry without a valid certificate or
-// without TLS.
+// insecureAttr is the output attribute that allows HTTP and unverified certificates of the
+// registry.
 const insecureAttr = "registry.insecure"
 
 func (o Output) isInsecure() bool {
-	insecure, _ := strconv.ParseBool(o.Attrs[insecureAttr]) // was checked
+	insecure, _ := strconv.ParseBool(o.Attrs[insecureAttr]) // ParseOutput has checked the value
 	return insecure
 }
 
-// stdoutOr returns "-" if dest is the file that standard output is connected to, which may
-// not be possible to open again.
+// stdoutOr returns "-" for the path /dev/stdout, and other paths unchanged. Standard output
+// may be a socket, which cannot be opened by path.
 func stdoutOr(dest string) string {
 	if dest == "/dev/stdout" {
 		return stdin
@@ -80,18 +80,18 @@ func stdoutOr(dest string) string {
 	return dest
 }
 
-// isDir reports whether the output is a directory.
+// isDir reports whether the output is a directory instead of a file.
 func (o Output) isDir() bool { return o.Type == "local" || o.Attrs["tar"] == "false" }
 
-// checkDest returns an error if the destination is a directory and must be a file, or the
-// other way round.
+// checkDest returns an error if the destination is a directory but the output is a file, or
+// the other way round. A destination that does not exist is valid.
 func (o Output) checkDest() error {
 	if o.Dest == "" || o.Dest == stdin {
 		return nil
 	}
 	info, err := os.Stat(o.Dest)
 	switch {
-	case err != nil: // it is made, or the output reports what is wrong
+	case err != nil: // the output creates the destination, or reports the error
 	case info.IsDir() && !o.isDir():
 		return fmt.Errorf("output %s: %q is a directory (name a file in it)", o.Type, o.Dest)
 	case !info.IsDir() && o.isDir():
@@ -100,7 +100,7 @@ func (o Output) checkDest() error {
 	return nil
 }
 
-// check returns an error for an output that no builder supports.
+// check returns an error for an output that neither this process nor a daemon supports.
 func (o Output) check() error {
 	if o.Push && o.Type != "image" {
 		return fmt.Errorf("output %s: push=true needs type=image (or use --push besides)", o.Type)
@@ -129,8 +129,8 @@ func (o Output) check() error {
 	return nil
 }
 
-// checkHere returns an error for an output that requires a BuildKit.
-func (o Output) checkHere() error {
+// checkLocal returns an error for an output that only a BuildKit daemon supports.
+func (o Output) checkLocal() error {
 	if _, err := o.compression(); err != nil {
 		return fmt.Errorf("output %s: %w", o.Type, err)
 	}
@@ -151,7 +151,7 @@ func (o Output) checkHere() error {
 		if err != nil {
 			return fmt.Errorf("output %s: %s: %w", o.Type, k, err)
 		}
-		if annotation && o.isImage() || v == usual(k) && v != "" {
+		if annotation && o.isImage() || v == onlyValue(k) && v != "" {
 			continue
 		}
 		return fmt.Errorf("output %s: %s=%s can only be had of a BuildKit: --builder", o.Type, k, v)
@@ -159,7 +159,7 @@ func (o Output) checkHere() error {
 	return nil
 }
 
-// compression returns the compression of the layers of an image.
+// compression returns the compression that the attributes of the output select for layers.
 func (o Output) compression() (export.Compression, error) {
 	c := export.Compression{Type: o.Attrs["compression"]}
 	if v, ok := o.Attrs["compression-level"]; ok {
@@ -177,15 +177,16 @@ func (o Output) compression() (export.Compression, error) {
 	return c, c.Check()
 }
 
-// The attributes of outputs that concern times.
+// Output attributes for the times in an image.
 const (
 	epochAttr   = "source-date-epoch"
 	rewriteAttr = "rewrite-timestamp"
 )
 
-// dated returns the results with the times that the output asks for. A SOURCE_DATE_EPOCH
-// of the output, even an empty one, takes precedence over the build's.
-func (o Output) dated(results []export.Result) ([]export.Result, error) {
+// withTimes returns copies of results with the attributes of the output for times. A
+// source-date-epoch attribute, even an empty one, takes precedence over the build argument
+// SOURCE_DATE_EPOCH.
+func (o Output) withTimes(results []export.Result) ([]export.Result, error) {
 	own, given := o.Attrs[epochAttr]
 	at, err := parseEpoch(own)
 	if err != nil {
@@ -202,7 +203,8 @@ func (o Output) dated(results []export.Result) ([]export.Result, error) {
 	return results, nil
 }
 
-// parseEpoch parses a SOURCE_DATE_EPOCH. If v is "", the time is nil.
+// parseEpoch parses a SOURCE_DATE_EPOCH, which is in seconds since 1970. If v is "", it
+// returns nil.
 func parseEpoch(v string) (*time.Time, error) {
 	if v == "" {
 		return nil, nil
@@ -215,11 +217,12 @@ func parseEpoch(v string) (*time.Time, error) {
 	return &t, nil
 }
 
-// isImage reports whether the output has a config and a manifest.
+// isImage reports whether the output is an image or an archive of one.
 func (o Output) isImage() bool { return o.Type == "oci" || o.Type == "docker" || o.Type == "image" }
 
-// usual returns the only supported value of an attribute, or "" if none is supported.
-func usual(attr string) string {
+// onlyValue returns the only value of an exporter attribute that matches this builder's
+// behavior, or "" if the attribute is not supported at all.
+func onlyValue(attr string) string {
 	switch attr {
 	case "tar", "oci-mediatypes", "platform-split":
 		return "true"
@@ -229,7 +232,8 @@ func usual(attr string) string {
 	return ""
 }
 
-// imageNames returns the full names of the image.
+// imageNames returns the full image names of an output: its own names, or the tags of the
+// build.
 func imageNames(o *Options, out Output) ([]string, error) {
 	tags := o.Tags
 	if out.Name != "" {

@@ -17,7 +17,8 @@ import (
 	"slipway/solver/track"
 )
 
-// makeImage makes an image, or an index of several, and records its digests.
+// makeImage creates the image of a product, or an index for several platforms, and records
+// the digests in out.exported.
 func makeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOutput, b product) (*export.Root, error) {
 	notes, err := imageAnnotations(o, out.Output)
 	if err != nil {
@@ -25,24 +26,24 @@ func makeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOut
 	}
 	var entries []export.IndexEntry
 	for _, r := range b.results {
-		r.Annotations = notes.of(exptypes.AnnotationManifest, &r.Platform)
+		r.Annotations = notes.forKind(exptypes.AnnotationManifest, &r.Platform)
 		img, err := x.Image(ctx, r)
 		if err != nil {
 			return nil, err
 		}
 		entries = append(entries, export.IndexEntry{
-			Image: img, Platform: r.Platform, Annotations: notes.of(exptypes.AnnotationManifestDescriptor, &r.Platform),
+			Image: img, Platform: r.Platform, Annotations: notes.forKind(exptypes.AnnotationManifestDescriptor, &r.Platform),
 		})
 	}
-	about := notes.of(exptypes.AnnotationIndexDescriptor, nil)
+	about := notes.forKind(exptypes.AnnotationIndexDescriptor, nil)
 	if !b.isMap {
 		about = entries[0].Annotations
 	}
-	if about, err = out.listed(about, b, entries); err != nil {
+	if about, err = out.descriptorAnnotations(about, b, entries); err != nil {
 		return nil, err
 	}
 	if b.isMap {
-		idx, err := export.Index(entries, notes.of(exptypes.AnnotationIndex, nil))
+		idx, err := export.Index(entries, notes.forKind(exptypes.AnnotationIndex, nil))
 		if err != nil {
 			return nil, err
 		}
@@ -65,12 +66,12 @@ func makeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOut
 	return root, out.record(root.Descriptor)
 }
 
-// listed returns the annotations of the descriptor that lists the image. In
-// archives it says when the image was created.
+// descriptorAnnotations returns the annotations for the image's descriptor in index.json. In
+// archives it adds the creation time to the given annotations.
 //
-// Upstream: without SOURCE_DATE_EPOCH that is the time of the export. Here it is the time
-// of the image, so that a cached build gives the same archive.
-func (out imageOutput) listed(given map[string]string, b product, entries []export.IndexEntry) (map[string]string, error) {
+// Upstream: without SOURCE_DATE_EPOCH, BuildKit uses the time of the export. We use the
+// creation time of the image, so that a cached build gives the same archive.
+func (out imageOutput) descriptorAnnotations(given map[string]string, b product, entries []export.IndexEntry) (map[string]string, error) {
 	if out.Type == "image" || given[ocispecs.AnnotationCreated] != "" {
 		return given, nil
 	}
@@ -93,7 +94,8 @@ func (out imageOutput) listed(given map[string]string, b product, entries []expo
 	return about, nil
 }
 
-// record records digest and descriptor as BuildKit's exporters do.
+// record stores the digest and the descriptor of the image in out.exported, with the keys
+// of BuildKit's exporters.
 func (out imageOutput) record(d v1.Descriptor) error {
 	data, err := json.Marshal(d)
 	if err != nil {
@@ -104,10 +106,11 @@ func (out imageOutput) record(d v1.Descriptor) error {
 	return nil
 }
 
-// annotations holds the annotations of an image, its index and their descriptors.
+// annotations holds annotations for an image, for its index and for their descriptors.
 type annotations map[exptypes.AnnotationKey]string
 
-// imageAnnotations returns the annotations of the build and of the output.
+// imageAnnotations returns the annotations for an output: the build's, overridden by the
+// output's own.
 func imageAnnotations(o *Options, out Output) (annotations, error) {
 	all := maps.Clone(o.Annotations)
 	if all == nil {
@@ -128,9 +131,9 @@ func imageAnnotations(o *Options, out Output) (annotations, error) {
 	return notes, nil
 }
 
-// of returns the annotations of a kind and a platform. An annotation of one platform takes
-// precedence over one of all platforms.
-func (a annotations) of(kind string, p *ocispecs.Platform) map[string]string {
+// forKind returns the annotations of a kind, such as manifest, for a platform. Annotations
+// for one platform take precedence over annotations for all platforms.
+func (a annotations) forKind(kind string, p *ocispecs.Platform) map[string]string {
 	general, exact := map[string]string{}, map[string]string{}
 	for key, v := range a {
 		switch {

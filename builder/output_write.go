@@ -17,13 +17,16 @@ import (
 	"slipway/solver/tree"
 )
 
-// product is the result of a build, by platform.
+// product is the result of a build for all its platforms.
 type product struct {
-	results []export.Result
-	isMap   bool // images become an index, and files directories by platform, even of one platform
+	results []export.Result // one for each platform
+	// isMap is set if the frontend returned a map of platforms, which may have one
+	// element. Images become an index, and files get a directory for each platform.
+	isMap bool
 }
 
-// write writes the results to an output, and returns the exporter's response.
+// write writes the product to all outputs. It returns digests and names of images, with the
+// keys of BuildKit's exporters.
 func (s *localBuilder) write(ctx context.Context, o *Options, p *progress, b product) (map[string]string, error) {
 	exported := map[string]string{}
 	x := s.exporter(o)
@@ -34,7 +37,7 @@ func (s *localBuilder) write(ctx context.Context, o *Options, p *progress, b pro
 		}
 		described = described || out.isImage()
 		err := p.step(ctx, fmt.Sprintf("export %d", i), out.exporter(), func(ctx context.Context) error {
-			results, err := out.dated(b.results)
+			results, err := out.withTimes(b.results)
 			switch {
 			case err != nil:
 				return err
@@ -57,7 +60,7 @@ func (s *localBuilder) write(ctx context.Context, o *Options, p *progress, b pro
 	})
 }
 
-// exporter returns the name of the step, in BuildKit's words.
+// exporter returns the name of the step that writes the output, in BuildKit's words.
 func (o Output) exporter() string {
 	switch o.Type {
 	case "local":
@@ -73,10 +76,11 @@ func (o Output) exporter() string {
 // imageOutput is an output that is an image.
 type imageOutput struct {
 	Output
-	exported map[string]string // is told what it is
+	exported map[string]string // receives names and digests, as in [Result]
 }
 
-// writeImage writes an image, or an index of several.
+// writeImage creates an image or an index, and writes it to its destination: a file, an
+// engine, a registry or the state directory.
 func (s *localBuilder) writeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOutput, b product) error {
 	names, err := imageNames(o, out.Output)
 	if err != nil {
@@ -112,7 +116,7 @@ func (s *localBuilder) writeImage(ctx context.Context, x *export.Exporter, o *Op
 	return s.storeImage(ctx, root, names, o.stores(out.Output))
 }
 
-// push writes an image to the registries of its names.
+// push pushes an image or an index under each of names.
 func (s *localBuilder) push(ctx context.Context, root *export.Root, names []string, insecure bool) error {
 	for _, n := range names {
 		repo, err := s.registry.Repository(ctx, n, insecure)
@@ -126,7 +130,7 @@ func (s *localBuilder) push(ctx context.Context, root *export.Root, names []stri
 	return nil
 }
 
-// toFile writes a file whole or not at all.
+// toFile writes an archive to a file atomically, or to standard output if dest is "-".
 func (s *localBuilder) toFile(ctx context.Context, dest string, write func(io.Writer) error) error {
 	t := track.Start(ctx, "sending tarball", 0)
 	defer t.Done()
@@ -137,8 +141,8 @@ func (s *localBuilder) toFile(ctx context.Context, dest string, write func(io.Wr
 	return s.Outputs().WriteFile(ctx, dest, tracked)
 }
 
-// writeFiles writes the files of the results. As with BuildKit, each of several platforms
-// has a directory of its own.
+// writeFiles writes the files of the product to a directory or a tar archive. As in
+// BuildKit, each of several platforms gets its own directory, such as linux_amd64.
 func (s *localBuilder) writeFiles(ctx context.Context, o *Options, out Output, b product) error {
 	var entries []tree.Entry
 	for _, r := range b.results {
@@ -172,7 +176,8 @@ func (s *localBuilder) writeFiles(ctx context.Context, o *Options, out Output, b
 	})
 }
 
-// toEngine loads the archive that write writes into the engine.
+// toEngine loads the archive that write produces into the container engine. It logs what
+// docker load prints.
 func toEngine(ctx context.Context, log io.Writer, write func(io.Writer) error) error {
 	l, err := engine.StartLoad(ctx)
 	if err != nil {
@@ -185,10 +190,10 @@ func toEngine(ctx context.Context, log io.Writer, write func(io.Writer) error) e
 		l.Abandon()
 		return ctx.Err()
 	}
-	said, err := l.Finish() // if docker ended early it says why, and not the pipe
-	if err = errors.Join(err, writeErr); err != nil && said == "" {
+	text, err := l.Finish() // if docker ended early, its error is more specific than writeErr
+	if err = errors.Join(err, writeErr); err != nil && text == "" {
 		return err
 	}
-	fmt.Fprintln(log, said)
+	fmt.Fprintln(log, text)
 	return err
 }

@@ -14,25 +14,25 @@ import (
 	"slipway/solver/track"
 )
 
-// statusInterval is the least time between two reports on the same part of a
-// vertex. BuildKit has the same.
+// statusInterval is the minimum time between two status reports on the same part of a
+// vertex, as in BuildKit.
 const statusInterval = 100 * time.Millisecond
 
-// progress reports events in the format in which BuildKit reports them to its clients. It
-// is safe for concurrent use.
+// progress converts solver events to the status messages that BuildKit sends to its clients.
+// Safe for concurrent use.
 type progress struct {
 	send    func(*client.SolveStatus)
 	explain *explain.Explainer
 	now     func() time.Time
 
 	mu       sync.Mutex
-	vertices map[digest.Digest]*shownVertex
+	vertices map[digest.Digest]*vertexState
 }
 
-// shownVertex is the last report on a vertex.
-type shownVertex struct {
+// vertexState is what has been reported about a vertex so far.
+type vertexState struct {
 	client.Vertex
-	open     int // starts without an end: a source is resolved while it is evaluated
+	running  int // number of starts without an end: a source may be resolved while it is evaluated
 	statuses map[string]*client.VertexStatus
 }
 
@@ -41,11 +41,11 @@ func newProgress(o *Options, x *explain.Explainer) *progress {
 	if send == nil {
 		send = func(*client.SolveStatus) {}
 	}
-	return &progress{send: send, explain: x, now: o.Now, vertices: map[digest.Digest]*shownVertex{}}
+	return &progress{send: send, explain: x, now: o.Now, vertices: map[digest.Digest]*vertexState{}}
 }
 
-// loaded reports the vertices of a graph, so that their total is known before the
-// first one starts.
+// loaded reports all vertices of a graph before the first one starts, so that a display can
+// show their total number.
 func (p *progress) loaded(g *solver.Graph) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -60,12 +60,13 @@ func (p *progress) loaded(g *solver.Graph) {
 	}
 }
 
-// vertex returns the last report on a vertex. The caller holds the lock.
-func (p *progress) vertex(v *solver.Vertex) *shownVertex {
+// vertex returns the state of a vertex, and creates it for a new vertex. The caller must
+// hold p.mu.
+func (p *progress) vertex(v *solver.Vertex) *vertexState {
 	if s, ok := p.vertices[v.Digest]; ok {
 		return s
 	}
-	s := &shownVertex{Vertex: client.Vertex{Digest: v.Digest, Name: v.Name(), ProgressGroup: v.Meta.ProgressGroup}}
+	s := &vertexState{Vertex: client.Vertex{Digest: v.Digest, Name: v.Name(), ProgressGroup: v.Meta.ProgressGroup}}
 	for _, in := range v.Inputs {
 		s.Inputs = append(s.Inputs, in.Vertex.Digest)
 	}
@@ -73,8 +74,8 @@ func (p *progress) vertex(v *solver.Vertex) *shownVertex {
 	return s
 }
 
-// report returns a copy for the display, which keeps it.
-func (v *shownVertex) report() *client.Vertex {
+// report returns a copy of the vertex for a status message. The receiver keeps the copy.
+func (v *vertexState) report() *client.Vertex {
 	c := v.Vertex
 	return &c
 }
@@ -97,25 +98,27 @@ func (p *progress) event(e solver.Event) {
 	}
 }
 
-// start reports that a vertex starts, unless it is running.
-func (p *progress) start(v *shownVertex, now time.Time) {
-	if v.open++; v.open > 1 {
+// start reports that a vertex starts, unless it is running already. The caller must hold
+// p.mu.
+func (p *progress) start(v *vertexState, now time.Time) {
+	if v.running++; v.running > 1 {
 		return
 	}
 	v.Started, v.Completed, v.Cached, v.Error = &now, nil, false, ""
 	p.send(&client.SolveStatus{Vertexes: []*client.Vertex{v.report()}})
 }
 
-// end reports that a vertex ends, when each of its starts has ended. A vertex that was
-// evaluated does not become cached because later ones are.
-func (p *progress) end(v *shownVertex, now time.Time, cached bool, err error) {
-	if v.open == 0 {
+// end reports that a vertex ends, after as many calls as there were starts. A vertex that
+// was executed once stays so, even if a later evaluation finds it in the cache. The caller
+// must hold p.mu.
+func (p *progress) end(v *vertexState, now time.Time, cached bool, err error) {
+	if v.running == 0 {
 		if v.Completed != nil {
 			return
 		}
 		v.Started = &now
 	}
-	if v.open = max(0, v.open-1); v.open > 0 {
+	if v.running = max(0, v.running-1); v.running > 0 {
 		return
 	}
 	v.Completed, v.Cached = &now, cached
@@ -125,8 +128,9 @@ func (p *progress) end(v *shownVertex, now time.Time, cached bool, err error) {
 	p.send(&client.SolveStatus{Vertexes: []*client.Vertex{v.report()}})
 }
 
-// status reports the progress of a part of a vertex, at most once in statusInterval.
-func (p *progress) status(v *shownVertex, s track.Status, now time.Time) {
+// status reports the progress of a part of a vertex, such as the download of a layer. It
+// drops reports that follow each other within statusInterval. The caller must hold p.mu.
+func (p *progress) status(v *vertexState, s track.Status, now time.Time) {
 	old := v.statuses[s.ID]
 	if old != nil && !s.Done && now.Sub(old.Timestamp) < statusInterval {
 		return
@@ -154,10 +158,11 @@ func (p *progress) warn(w gateway.Warning) {
 	}}})
 }
 
-// step runs work that is not an operation, and shows it as a vertex with a name. The id
-// identifies it. Trackers in the context of work belong to this vertex.
+// step calls work and reports it as a vertex with a name, although it is no LLB operation.
+// Calls with the same id report the same vertex. Trackers in the context that work receives
+// report to this vertex.
 func (p *progress) step(ctx context.Context, id, name string, work func(context.Context) error) error {
-	v := p.internal(digest.FromString(id), name)
+	v := p.stepVertex(digest.FromString(id), name)
 	locked := func(report func(now time.Time)) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -171,13 +176,14 @@ func (p *progress) step(ctx context.Context, id, name string, work func(context.
 	return err
 }
 
-// internal returns the last report on a vertex that is not an operation.
-func (p *progress) internal(d digest.Digest, name string) *shownVertex {
+// stepVertex returns the state of a vertex for [progress.step], and creates it for a new
+// one.
+func (p *progress) stepVertex(d digest.Digest, name string) *vertexState {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	v, ok := p.vertices[d]
 	if !ok {
-		v = &shownVertex{Vertex: client.Vertex{Digest: d, Name: name}}
+		v = &vertexState{Vertex: client.Vertex{Digest: d, Name: name}}
 		p.vertices[d] = v
 	}
 	return v

@@ -16,11 +16,11 @@ import (
 	"slipway/solver/track"
 )
 
-// parallelPushes is the number of concurrent uploads.
+// parallelPushes is the maximum number of layers of an image that are uploaded concurrently.
 const parallelPushes = 4
 
-// push writes an image or an index to a registry, under the tag of ref. A manifest is
-// written after everything that it refers to.
+// push pushes an image or an index to a repository, under the tag of ref. It pushes each
+// manifest after the blobs and manifests to which it refers, as registries require.
 func push(ctx context.Context, to *registry.Repository, ref string, what partial.Describable) error {
 	tag := func(ctx context.Context, d ocispecs.Descriptor, manifest []byte) error {
 		defer track.Start(ctx, fmt.Sprintf("pushing manifest for %s@%s", ref, d.Digest), 0).Done()
@@ -46,10 +46,10 @@ func push(ctx context.Context, to *registry.Repository, ref string, what partial
 	return pushManifest(ctx, idx, tag)
 }
 
-// writeManifest writes a manifest to a repository.
+// writeManifest pushes the given manifest to a repository, by digest or by tag.
 type writeManifest func(context.Context, ocispecs.Descriptor, []byte) error
 
-// pushImage writes the blobs of an image, and then its manifest.
+// pushImage pushes the layers and the config of an image, and then its manifest.
 func pushImage(ctx context.Context, to *registry.Repository, img v1.Image, write writeManifest) error {
 	if err := pushBlobs(ctx, to, img); err != nil {
 		return err
@@ -57,7 +57,7 @@ func pushImage(ctx context.Context, to *registry.Repository, img v1.Image, write
 	return pushManifest(ctx, img, write)
 }
 
-// pushBlobs writes the layers and the config of an image.
+// pushBlobs pushes the layers and the config of an image concurrently.
 func pushBlobs(ctx context.Context, to *registry.Repository, img v1.Image) error {
 	layers, err := img.Layers()
 	if err != nil {
@@ -124,8 +124,8 @@ func descriptor(of partial.Describable) (d ocispecs.Descriptor, err error) {
 	return ocispecs.Descriptor{MediaType: string(mediaType), Digest: digest.Digest(h.String()), Size: size}, err
 }
 
-// checkPushes reports an error if a registry would refuse what the build is to
-// write there, before the build spends any time.
+// checkPushes returns an error if a registry would reject an image or cache that the build
+// will push. It is called before the build, so that missing access costs no build time.
 func (s *localBuilder) checkPushes(ctx context.Context, o *Options) error {
 	g, ctx := errgroup.WithContext(ctx)
 	asked := map[string]bool{}

@@ -12,8 +12,8 @@ import (
 	"slipway/builder/state"
 )
 
-// buildOn builds with o.Builder.
-func buildOn(ctx context.Context, o *Options, p *places) (*Result, error) {
+// buildRemotely builds with the daemon o.Builder. The frontend still runs in this process.
+func buildRemotely(ctx context.Context, o *Options, p *inputs) (*Result, error) {
 	outputs, release, err := state.HoldOutputs(ctx, o.State)
 	if err != nil {
 		return nil, err
@@ -39,15 +39,15 @@ func buildOn(ctx context.Context, o *Options, p *places) (*Result, error) {
 		return nil, err
 	}
 	if o.Call != "" {
-		return p.answered(res.Metadata)
+		return p.callResult(res.Metadata)
 	}
 	return &Result{Exported: res.Exported}, nil
 }
 
-// request returns the build as it is sent to o.Builder.
-func (o *Options) request(p *places) (*remote.Request, error) {
+// request converts the options and inputs to a request for package remote.
+func (o *Options) request(p *inputs) (*remote.Request, error) {
 	r := &remote.Request{
-		Frontend: p.record(o.buildFunc(p.keep(o))), FrontendOptions: p.opts,
+		Frontend: p.recordSolves(o.buildFunc(p.recordFindings(o))), FrontendOptions: p.opts,
 		Context: o.Context, Dirs: p.dirs, EmptyDirs: slices.Sorted(maps.Keys(p.trees)), Layouts: p.layouts,
 		Allow: o.Allow, CacheTo: o.CacheTo, CacheFrom: o.CacheFrom,
 		Secrets: o.Secrets, Agents: o.Agents,
@@ -69,7 +69,7 @@ func (o *Options) request(p *places) (*remote.Request, error) {
 	return r, nil
 }
 
-// exporterAttrs returns the attributes of BuildKit's exporter for an output.
+// exporterAttrs returns the attributes that BuildKit's exporter needs for an output.
 func (o *Options) exporterAttrs(out Output) (map[string]string, error) {
 	attrs := map[string]string{}
 	maps.Copy(attrs, out.Attrs)
@@ -89,7 +89,7 @@ func (o *Options) exporterAttrs(out Output) (map[string]string, error) {
 	return attrs, nil
 }
 
-// checkBuilder returns an error for an option that has no effect with a builder.
+// checkBuilder returns an error for options that have no effect in a build by a daemon.
 func (o *Options) checkBuilder() error {
 	if err := o.Builder.Check(); err != nil {
 		return err

@@ -20,17 +20,17 @@ import (
 	"slipway/solver/snapshot"
 )
 
-// caches are the caches that a build imports and exports.
+// caches holds the remote caches that a build imports and exports.
 type caches struct {
 	o        *Options
 	progress *progress
 	to       []remotecache.To
-	inline   bool // as part of images
+	inline   bool // images get an inline cache
 	exporter *remotecache.Exporter
-	imports  solver.Imports // nil without any
+	imports  solver.Imports // nil if the build imports no cache
 }
 
-// caches parses the options of caches.
+// caches parses o.CacheFrom and o.CacheTo.
 func (o *Options) caches() (from []remotecache.From, to []remotecache.To, err error) {
 	for _, e := range o.CacheFrom {
 		f, err := remotecache.NewFrom(e.Type, e.Attrs)
@@ -49,8 +49,8 @@ func (o *Options) caches() (from []remotecache.From, to []remotecache.To, err er
 	return from, to, nil
 }
 
-// openCaches opens the caches that a build imports. As with BuildKit, one that cannot be
-// read is a warning.
+// openCaches opens the caches that the build imports, and prepares the export. As in
+// BuildKit, a cache that cannot be read causes a warning and is not used.
 func (s *localBuilder) openCaches(ctx context.Context, o *Options, src *llbsource.Sources, p *progress) (*caches, error) {
 	from, to, err := o.caches()
 	if err != nil {
@@ -91,13 +91,13 @@ func (s *localBuilder) openCaches(ctx context.Context, o *Options, src *llbsourc
 	return c, nil
 }
 
-// warn logs an error that does not fail the build.
+// warn logs a warning to o.Log.
 func (o *Options) warn(format string, args ...any) {
 	fmt.Fprintln(o.log(), diag.Line("warning: "+fmt.Sprintf(format, args...)))
 }
 
-// logWriter writes messages to w without control characters. It is safe for concurrent
-// use.
+// logWriter writes messages to w and replaces control characters, which could manipulate a
+// terminal. Safe for concurrent use.
 type logWriter struct {
 	mu sync.Mutex
 	w  io.Writer
@@ -113,7 +113,7 @@ func (l *logWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// export exports the results of the build to caches.
+// export writes the cache records of results to all remote caches but inline ones.
 func (c *caches) export(ctx context.Context, b *solver.Job, results []*solver.Result) error {
 	if len(c.to) == 0 {
 		return nil
@@ -145,7 +145,7 @@ func (c *caches) export(ctx context.Context, b *solver.Job, results []*solver.Re
 	return nil
 }
 
-// cacheExporterName returns the name of the step, in BuildKit's words.
+// cacheExporterName returns the name of the step that exports a cache, in BuildKit's words.
 func cacheExporterName(to remotecache.To) string {
 	if to.Type == "local" {
 		return "exporting cache to client directory"
@@ -153,8 +153,8 @@ func cacheExporterName(to remotecache.To) string {
 	return "exporting cache to registry"
 }
 
-// describe adds an inline cache to images, if one is asked for.
-func (c *caches) describe(ctx context.Context, b *solver.Job, res *gateway.Result, results []export.Result) error {
+// addInline adds an inline cache to each of results, if the build exports one.
+func (c *caches) addInline(ctx context.Context, b *solver.Job, res *gateway.Result, results []export.Result) error {
 	if !c.inline {
 		return nil
 	}
@@ -179,7 +179,8 @@ func (c *caches) describe(ctx context.Context, b *solver.Job, res *gateway.Resul
 	return nil
 }
 
-// roots returns the results of a frontend, in the order of platforms.
+// roots returns the solver's results to which a frontend's result refers, in the order of
+// platform IDs.
 func roots(res *gateway.Result) []*solver.Result {
 	refs := []gateway.Reference{res.Ref}
 	for _, id := range slices.Sorted(maps.Keys(res.Refs)) {

@@ -15,8 +15,8 @@ import (
 	"slipway/source"
 )
 
-// Report writes an error of [Build] as text, with the lines of the file that it is
-// about.
+// Report writes an error from [Build] as text, with the lines of the Dockerfile that caused
+// it. If color is set, the text has terminal colors.
 func Report(w io.Writer, err error, color bool) error {
 	list := diag.List{diagnostic(err)}
 	var named *fileError
@@ -26,25 +26,27 @@ func Report(w io.Writer, err error, color bool) error {
 	return diag.Text(w, list, diag.TextOptions{Color: color})
 }
 
-// fileError is the error of a build with the paths of the files that it names.
+// fileError adds the paths of files to an error from a build. Without them, the error has
+// the names that the frontend uses, such as Dockerfile.
 type fileError struct {
 	error
 	paths map[string]string
 }
 
-// Unwrap returns the error of the build.
+// Unwrap returns the error from the build.
 func (e *fileError) Unwrap() error { return e.error }
 
-// located adds the paths of the files of the build to err.
-func (o *Options) located(err error) error {
+// withPaths adds the paths of the build's Dockerfile and ignore files to err. If err is nil,
+// it returns nil.
+func (o *Options) withPaths(err error) error {
 	if err == nil {
 		return nil
 	}
 	return &fileError{err, o.paths()}
 }
 
-// paths maps the names that frontends have for files to the paths that the user
-// gave for them. Files that are not local keep their names.
+// paths maps the file names in errors from frontends to the paths that the user gave. It is
+// nil if the Dockerfile or the context is not local.
 func (o *Options) paths() map[string]string {
 	if o.File == stdin || o.Context == stdin || isURL(o.Context) {
 		return nil
@@ -62,7 +64,7 @@ func (o *Options) paths() map[string]string {
 	return paths
 }
 
-// ReportWarnings writes the warnings of a build as text.
+// ReportWarnings writes warnings from a build as text, in the format of [Report].
 func (o *Options) ReportWarnings(w io.Writer, warnings []client.VertexWarning, color bool) error {
 	var list diag.List
 	for i := range warnings {
@@ -79,8 +81,9 @@ func (o *Options) ReportWarnings(w io.Writer, warnings []client.VertexWarning, c
 	return diag.Text(w, list.Rename(o.paths()), diag.TextOptions{Color: color})
 }
 
-// diagnostic returns the error with its range in a file. The range comes from our frontend,
-// from the instruction of an operation or from another frontend.
+// diagnostic converts an error from a build to a diagnostic. Its range comes from our
+// frontend, from the instruction of the failed operation, or from another frontend. If
+// there is no range, it is zero.
 func diagnostic(err error) *diag.Diagnostic {
 	var d *diag.Diagnostic
 	if errors.As(err, &d) {
@@ -90,7 +93,7 @@ func diagnostic(err error) *diag.Diagnostic {
 	if errors.As(err, &op) {
 		for _, l := range op.Locations {
 			if r, ok := lines(l.Source, l.Ranges); ok {
-				return diag.Errorf(r, "%w", shown(op))
+				return diag.Errorf(r, "%w", withoutInstruction(op))
 			}
 		}
 	}
@@ -102,9 +105,10 @@ func diagnostic(err error) *diag.Diagnostic {
 	return diag.Errorf(source.Range{}, "%w", err)
 }
 
-// shown returns the error of an operation whose instruction is shown with it. The
-// text of the instruction is left out of the name of the operation.
-func shown(op *solver.Error) error {
+// withoutInstruction returns the error from an operation with a shorter text: of the
+// operation's name, only the step number in brackets remains. The text of the instruction
+// would be repeated, because it is shown with the error.
+func withoutInstruction(op *solver.Error) error {
 	isOwn := len(op.Vertex.Locations) > 0
 	if !isOwn || op.Vertex.Op.GetExec() == nil && op.Vertex.Op.GetFile() == nil {
 		return op
@@ -115,8 +119,8 @@ func shown(op *solver.Error) error {
 	return op
 }
 
-// stepError is the error of an operation with the number of its step, as in
-// "[linux/arm64 stage 2/3]".
+// stepError is an error from an operation, with a text that starts with the number of the
+// step, such as "[linux/arm64 stage 2/3] ".
 type stepError struct {
 	of     *solver.Error
 	number string
@@ -124,10 +128,11 @@ type stepError struct {
 
 func (e stepError) Error() string { return e.number + e.of.Err.Error() }
 
-// Unwrap returns the error of the operation.
+// Unwrap returns the error from the operation.
 func (e stepError) Unwrap() error { return e.of }
 
-// lines returns the range of lines of a file.
+// lines returns the range from the first to the last line in ranges. It returns false if
+// the file has no such lines.
 func lines(info *pb.SourceInfo, ranges []*pb.Range) (source.Range, bool) {
 	if info == nil || len(ranges) == 0 {
 		return source.Range{}, false

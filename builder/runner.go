@@ -15,33 +15,35 @@ import (
 	"slipway/solver/tree"
 )
 
-// chosenRunner is a [runner.Runner] that chooses another runner for the first process.
+// autoRunner is a [runner.Runner] that chooses a runner when the first process runs, and
+// passes all processes to it.
 //
-// Whether processes can run in namespaces is found out by running the first one there.
-// A separate check would take a quarter of the time of a small build. Only if the process
-// does not start, the check decides whether another runner is used.
-type chosenRunner struct {
+// For root, it runs the first process in namespaces without checking that this works: the
+// check would take a quarter of the time of a small build. Only if the process does not
+// start, autoRunner performs the check and may choose another runner.
+type autoRunner struct {
 	s *localBuilder
 	o *Options
-	// available returns nil if processes can run in namespaces, and otherwise the reason.
+	// available returns nil if processes can run in namespaces, and otherwise the reason
+	// why they cannot.
 	available func(context.Context) error
 
 	chosen singleflight.Group[struct{}, runner.Opener]
 	opened singleflight.Group[struct{}, *namespace.Runner]
-	// namespaces is the runner that runs processes in namespaces. It is nil until it is
-	// needed.
+	// namespaces is the runner that runs processes in namespaces. It is nil until a
+	// process needs it.
 	namespaces *namespace.Runner
-	works      atomic.Bool // a process has run in namespaces
+	works      atomic.Bool // processes are known to run in namespaces
 }
 
-var _ runner.Opener = (*chosenRunner)(nil)
+var _ runner.Opener = (*autoRunner)(nil)
 
-func newRunner(s *localBuilder, o *Options) *chosenRunner {
-	return &chosenRunner{s: s, o: o, available: namespace.Available}
+func newRunner(s *localBuilder, o *Options) *autoRunner {
+	return &autoRunner{s: s, o: o, available: namespace.Available}
 }
 
 // Run implements [runner.Runner].
-func (c *chosenRunner) Run(ctx context.Context, p *runner.Process) ([]*tree.Node, error) {
+func (c *autoRunner) Run(ctx context.Context, p *runner.Process) ([]*tree.Node, error) {
 	if c.o.Runner == "portable" || os.Geteuid() != 0 {
 		return c.runChosen(ctx, p)
 	}
@@ -59,8 +61,8 @@ func (c *chosenRunner) Run(ctx context.Context, p *runner.Process) ([]*tree.Node
 	return run.Run(ctx, p)
 }
 
-// runChosen runs a process after the runner has been chosen.
-func (c *chosenRunner) runChosen(ctx context.Context, p *runner.Process) ([]*tree.Node, error) {
+// runChosen chooses the runner, unless that was done before, and runs a process with it.
+func (c *autoRunner) runChosen(ctx context.Context, p *runner.Process) ([]*tree.Node, error) {
 	run, err := c.choose(ctx)
 	if err != nil {
 		return nil, err
@@ -68,8 +70,8 @@ func (c *chosenRunner) runChosen(ctx context.Context, p *runner.Process) ([]*tre
 	return run.Run(ctx, p)
 }
 
-// runInNamespaces runs a process in namespaces.
-func (c *chosenRunner) runInNamespaces(ctx context.Context, p *runner.Process) ([]*tree.Node, error) {
+// runInNamespaces runs a process in namespaces, whether or not that is known to work.
+func (c *autoRunner) runInNamespaces(ctx context.Context, p *runner.Process) ([]*tree.Node, error) {
 	run, err := c.inNamespaces(ctx)
 	if err != nil {
 		return nil, err
@@ -77,20 +79,21 @@ func (c *chosenRunner) runInNamespaces(ctx context.Context, p *runner.Process) (
 	trees, err := run.Run(ctx, p)
 	var exit *runner.ExitError
 	if err == nil || errors.As(err, &exit) {
-		c.proved(run)
+		c.markWorking(run)
 	}
 	return trees, err
 }
 
-// proved remembers that processes can run in namespaces.
-func (c *chosenRunner) proved(run *namespace.Runner) {
+// markWorking remembers that processes can run in namespaces. The first call warns if each
+// step must copy its root file system.
+func (c *autoRunner) markWorking(run *namespace.Runner) {
 	if c.works.CompareAndSwap(false, true) && run.Copies() {
 		c.o.warn("each RUN step copies its whole root, as the file system of %s cannot hold an overlay (use --state DIR on another one)", c.s.Path)
 	}
 }
 
 // Open implements [runner.Opener].
-func (c *chosenRunner) Open(ctx context.Context, s *runner.Sandbox) (runner.Container, error) {
+func (c *autoRunner) Open(ctx context.Context, s *runner.Sandbox) (runner.Container, error) {
 	run, err := c.choose(ctx)
 	if err != nil {
 		return nil, err
@@ -98,21 +101,22 @@ func (c *chosenRunner) Open(ctx context.Context, s *runner.Sandbox) (runner.Cont
 	return run.Open(ctx, s)
 }
 
-// Close releases the resources of the chosen runner. It must be called after the
-// last process has ended.
-func (c *chosenRunner) Close() error {
+// Close releases the resources of the chosen runner. The caller must wait for all processes
+// first.
+func (c *autoRunner) Close() error {
 	if c.namespaces == nil {
 		return nil
 	}
 	return c.namespaces.Close()
 }
 
-func (c *chosenRunner) choose(ctx context.Context) (runner.Opener, error) {
-	return c.chosen.Do(ctx, struct{}{}, c.runner)
+func (c *autoRunner) choose(ctx context.Context) (runner.Opener, error) {
+	return c.chosen.Do(ctx, struct{}{}, c.chooseOnce)
 }
 
-// runner chooses the runner. It warns if this is not the one that the user expects.
-func (c *chosenRunner) runner(ctx context.Context) (runner.Opener, error) {
+// chooseOnce chooses the runner as Options.Runner specifies. It warns if it must choose the
+// portable runner because processes cannot run in namespaces.
+func (c *autoRunner) chooseOnce(ctx context.Context) (runner.Opener, error) {
 	portable := interp.New(c.s.Store, c.o.Now)
 	if c.o.Runner == "portable" {
 		return portable, nil
@@ -126,25 +130,25 @@ func (c *chosenRunner) runner(ctx context.Context) (runner.Opener, error) {
 		if err != nil {
 			return nil, err // not run: a nil *Runner is not a nil interface
 		}
-		c.proved(run)
+		c.markWorking(run)
 		return run, nil
 	case c.o.Runner == "namespace", c.o.Runner == "oci":
 		return nil, err
-	case c.o.limited() != "":
-		return nil, fmt.Errorf("--%s: RUN steps would be interpreted, as they cannot run in namespaces: %w (leave the limit out)", c.o.limited(), err)
+	case c.o.limitGiven() != "":
+		return nil, fmt.Errorf("--%s: RUN steps would be interpreted, as they cannot run in namespaces: %w (leave the limit out)", c.o.limitGiven(), err)
 	}
 	c.o.warn("RUN steps are interpreted, as they cannot run in namespaces: %v", err)
 	return portable, nil
 }
 
-// inNamespaces returns the runner whose processes run in namespaces, of this program
-// or of an OCI runtime.
-func (c *chosenRunner) inNamespaces(ctx context.Context) (*namespace.Runner, error) {
+// inNamespaces returns the runner that runs processes in namespaces, itself or with an OCI
+// runtime. It opens the runner on the first call.
+func (c *autoRunner) inNamespaces(ctx context.Context) (*namespace.Runner, error) {
 	return c.opened.Do(ctx, struct{}{}, func(context.Context) (*namespace.Runner, error) { return c.open() })
 }
 
-// open opens the runner for [chosenRunner.inNamespaces].
-func (c *chosenRunner) open() (*namespace.Runner, error) {
+// open opens the runner for [autoRunner.inNamespaces], with the resource limits of steps.
+func (c *autoRunner) open() (*namespace.Runner, error) {
 	dir := c.s.Namespace()
 	var r *namespace.Runner
 	var err error
@@ -159,7 +163,7 @@ func (c *chosenRunner) open() (*namespace.Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.o.limited() != "" {
+	if c.o.limitGiven() != "" {
 		if err := c.o.limitSteps(r); err != nil {
 			return nil, errors.Join(err, r.Close())
 		}

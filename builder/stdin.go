@@ -13,17 +13,18 @@ import (
 )
 
 const (
-	stdin        = "-"                        // names standard input
-	sniffed      = 1024                       // bytes that tell an archive
-	uploadURL    = "http://buildkit-session/" // where clients put what they send
-	maxFromIn    = 16 << 20                   // bytes of a Dockerfile on standard input
+	stdin        = "-"                        // stands for standard input or output in options
+	sniffSize    = 1024                       // bytes that show whether a file is an archive
+	uploadURL    = "http://buildkit-session/" // prefix of the URLs of uploads, as in BuildKit's clients
+	maxStdinFile = 16 << 20                   // maximum size in bytes of a Dockerfile on standard input
 	dockerfile   = "Dockerfile"
-	ignoreSuffix = ".dockerignore" // of ignore files; in a context it is the whole name
+	ignoreSuffix = ".dockerignore" // ends the names of ignore files; the one in the context has no other name
 
-	containerfile = "Containerfile" // what Podman and Buildah call it
+	containerfile = "Containerfile" // name of a Dockerfile for Podman and Buildah
 )
 
-// checkStdin returns an error if options use standard input for several purposes.
+// checkStdin returns an error if both the context and the Dockerfile are standard input, or
+// if there is no standard input.
 func (o *Options) checkStdin() error {
 	switch {
 	case o.Context == stdin && o.File == stdin:
@@ -34,22 +35,23 @@ func (o *Options) checkStdin() error {
 	return nil
 }
 
-// keeper stores the data from standard input.
-type keeper interface {
-	// KeepContext keeps an archive and returns the URL by which it is found.
+// stdinKeeper stores the data from standard input.
+type stdinKeeper interface {
+	// KeepContext stores an archive and returns a URL for it, which the frontend gets as
+	// the context.
 	KeepContext(io.Reader) (url string, err error)
-	// KeepDockerfile keeps a Dockerfile.
+	// KeepDockerfile stores a Dockerfile.
 	KeepDockerfile(data []byte) error
 }
 
-// readStdin reads a Dockerfile or an archive of a context from standard input. A truncated
-// one is an error.
-func (p *places) readStdin(ctx context.Context, o *Options, k keeper) error {
+// readStdin reads the Dockerfile or the archive of the context from standard input, if the
+// options name it, and stores it with k. A truncated archive is an error.
+func (p *inputs) readStdin(ctx context.Context, o *Options, k stdinKeeper) error {
 	if o.Context != stdin && o.File != stdin {
 		return nil
 	}
 	done := make(chan error, 1)
-	go func() { done <- p.takeStdin(o, k) }()
+	go func() { done <- p.parseStdin(o, k) }()
 	select {
 	case err := <-done:
 		if err != nil {
@@ -57,13 +59,13 @@ func (p *places) readStdin(ctx context.Context, o *Options, k keeper) error {
 		}
 		return nil
 	case <-ctx.Done():
-		return ctx.Err() // a terminal may never end; nothing uses p any more
+		return ctx.Err() // the goroutine may block on a terminal forever; the build no longer uses p
 	}
 }
 
-func (p *places) takeStdin(o *Options, k keeper) error {
+func (p *inputs) parseStdin(o *Options, k stdinKeeper) error {
 	in := bufio.NewReader(o.Stdin)
-	head, err := in.Peek(sniffed)
+	head, err := in.Peek(sniffSize)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
@@ -75,23 +77,24 @@ func (p *places) takeStdin(o *Options, k keeper) error {
 	if o.Context == stdin && o.File != "" {
 		return errors.New("ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles")
 	}
-	data, err := io.ReadAll(io.LimitReader(in, maxFromIn+1))
+	data, err := io.ReadAll(io.LimitReader(in, maxStdinFile+1))
 	if err != nil {
 		return err
 	}
-	if len(data) > maxFromIn {
-		return fmt.Errorf("is neither an archive nor a Dockerfile: it has more than %d bytes", maxFromIn)
+	if len(data) > maxStdinFile {
+		return fmt.Errorf("is neither an archive nor a Dockerfile: it has more than %d bytes", maxStdinFile)
 	}
 	return k.KeepDockerfile(data)
 }
 
-// stdinStore keeps standard input in the store.
+// stdinStore is a [stdinKeeper] for a build in this process. It stores data in the content
+// store.
 type stdinStore struct {
 	store *tree.Store
-	*places
+	*inputs
 }
 
-// KeepContext implements keeper.
+// KeepContext implements [stdinKeeper].
 func (k stdinStore) KeepContext(r io.Reader) (string, error) {
 	b, err := k.store.Put(r)
 	if err != nil {
@@ -102,7 +105,7 @@ func (k stdinStore) KeepContext(r io.Reader) (string, error) {
 	return url, nil
 }
 
-// KeepDockerfile implements keeper.
+// KeepDockerfile implements [stdinKeeper].
 func (k stdinStore) KeepDockerfile(data []byte) error {
 	b, err := k.store.PutBytes(data)
 	if err != nil {

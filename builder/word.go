@@ -16,8 +16,8 @@ import (
 	"slipway/source"
 )
 
-// recorder is a client that records the definitions that a frontend solves. Their paths
-// have variables expanded. Safe for concurrent use.
+// recorder is a gateway client that records the definitions that a frontend solves. Unlike
+// the Dockerfile, their paths have variables expanded. Safe for concurrent use.
 type recorder struct {
 	gateway.Client
 	mu   sync.Mutex
@@ -34,18 +34,17 @@ func (r *recorder) Solve(ctx context.Context, req gateway.SolveRequest) (*gatewa
 	return r.Client.Solve(ctx, req)
 }
 
-// record returns a frontend whose definitions are recorded in p.
-func (p *places) record(build gateway.BuildFunc) gateway.BuildFunc {
+// recordSolves returns a build function like build that records its definitions in p.solved.
+func (p *inputs) recordSolves(build gateway.BuildFunc) gateway.BuildFunc {
 	return func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 		p.solved = &recorder{Client: c}
 		return build(ctx, p.solved)
 	}
 }
 
-// copyOf returns the number of the first source of the COPY or ADD that begins at
-// the line for which match is true of its action, where variables are expanded; -1
-// without one. Each source has one action. What is downloaded is no path of the
-// build.
+// copyOf searches the COPY or ADD that begins at a line of the Dockerfile. It returns the
+// index of the first source for whose copy action match returns true, or -1. Each source
+// has one copy action, in which variables are expanded. Downloads are ignored.
 func (r *recorder) copyOf(line int, match func(*pb.FileActionCopy) bool) int {
 	if r == nil {
 		return -1
@@ -73,8 +72,8 @@ func (r *recorder) copyOf(line int, match func(*pb.FileActionCopy) bool) int {
 	return -1
 }
 
-// sourceOf returns the number of the first copy of a file operation for which
-// match is true, unless it copies from one of the inputs remote; -1 without one.
+// sourceOf returns the index of the first copy action in a file operation for which match
+// returns true, or -1. It ignores copies from inputs in remote, which are downloads.
 func sourceOf(op *pb.Op, remote map[string]bool, match func(*pb.FileActionCopy) bool) int {
 	n := -1
 	for _, a := range op.GetFile().Actions {
@@ -91,8 +90,8 @@ func sourceOf(op *pb.Op, remote map[string]bool, match func(*pb.FileActionCopy) 
 	return -1
 }
 
-// locatedAt reports whether an operation comes from an instruction that begins
-// at the line.
+// locatedAt reports whether an operation in def comes from an instruction that begins at a
+// line.
 func locatedAt(def *pb.Definition, data []byte, line int) bool {
 	for _, l := range def.GetSource().GetLocations()[digest.FromBytes(data).String()].GetLocations() {
 		if r := l.GetRanges(); len(r) > 0 && int(r[0].GetStart().GetLine()) == line {
@@ -102,19 +101,19 @@ func locatedAt(def *pb.Definition, data []byte, line int) bool {
 	return false
 }
 
-// pathWord is the word of an instruction that contains a path.
+// pathWord is a word in an instruction that contains a path.
 type pathWord struct {
-	from string // the stage, context or image that has the path; "" is the context
+	from string // the stage, context or image with the path; "" means the build context
 	at   source.Range
-	// sources are the words of the COPY or ADD that name files, of which the path
-	// is the one at index. Mounts have none.
+	// sources are all sources of the COPY or ADD. The path is the one at index. For a
+	// mount, sources is nil.
 	sources []parser.Word
 	index   int
 }
 
-// wordOf finds the word of the instruction at r that names the path name of the
-// build context, a stage or an image.
-func (p *places) wordOf(r source.Range, name string) (w pathWord, ok bool) {
+// wordOf returns the word of the instruction at r from which the path name in the build
+// context, a stage or an image results. It returns false if it finds none.
+func (p *inputs) wordOf(r source.Range, name string) (w pathWord, ok bool) {
 	in := instructionAt(r)
 	if in == nil {
 		return w, false
@@ -137,9 +136,9 @@ func (p *places) wordOf(r source.Range, name string) (w pathWord, ok bool) {
 	return w, false
 }
 
-// sourceNamed returns the number of the first source of the COPY or ADD at the line
-// whose path matches: as the operation has it, or else as written; -1 without one.
-func (p *places) sourceNamed(line int, c *instructions.Copy, match func(name string) bool) int {
+// sourceNamed returns the index of the first source of the COPY or ADD at a line whose path
+// matches, or -1. It tries the paths with expanded variables, then the paths as written.
+func (p *inputs) sourceNamed(line int, c *instructions.Copy, match func(name string) bool) int {
 	i := p.solved.copyOf(line, func(a *pb.FileActionCopy) bool {
 		return match(a.Src) || slices.ContainsFunc(a.RequiredPaths, match)
 	})
@@ -149,8 +148,8 @@ func (p *places) sourceNamed(line int, c *instructions.Copy, match func(name str
 	return i
 }
 
-// instructionAt returns the instruction that begins at the first line of r; nil
-// without one.
+// instructionAt returns the instruction that begins at the first line of r, or nil if there
+// is no such instruction.
 func instructionAt(r source.Range) *parser.Instruction {
 	if r.IsZero() {
 		return nil
@@ -180,7 +179,7 @@ func nearJSON(r source.Range) *parser.NearJSON {
 
 // badPattern finds the first source of a COPY or ADD from the build context that
 // is a malformed pattern, and its instruction.
-func (p *places) badPattern(f *source.File) (word parser.Word, in source.Range, ok bool) {
+func (p *inputs) badPattern(f *source.File) (word parser.Word, in source.Range, ok bool) {
 	file, _ := parser.Parse(f)
 	if file == nil {
 		return word, in, false

@@ -30,21 +30,21 @@ func (c *changes) add(format string, args ...any) {
 }
 
 // value adds that a value changed.
-func (c *changes) value(what, was, now string) {
+func (c *changes) addChange(what, was, now string) {
 	switch {
 	case was == now:
 	case was == "":
-		c.add("%s is now %s", what, cut(now))
+		c.add("%s is now %s", what, excerpt(now))
 	case now == "":
-		c.add("%s is not %s any more", what, cut(was))
+		c.add("%s is not %s any more", what, excerpt(was))
 	default:
-		c.add("%s is now %s, it was %s", what, cut(now), cut(was))
+		c.add("%s is now %s, it was %s", what, excerpt(now), excerpt(was))
 	}
 }
 
 // find compares the parts of the cache keys. For an edited instruction, whose new text is
 // reported already, changes of the operation are not reported again.
-func (c *changes) find(edited bool) {
+func (c *changes) compare(edited bool) {
 	other := false
 	for _, p := range c.now.Parts {
 		i := slices.IndexFunc(c.old.Parts, func(o solver.Part) bool { return o.Name == p.Name })
@@ -61,7 +61,7 @@ func (c *changes) find(edited bool) {
 		case p.Tree != "":
 			c.files(c.old.Parts[i], p, edited)
 		case p.Input >= 0:
-			c.made(c.old.Parts[i], p)
+			c.wholeInput(c.old.Parts[i], p)
 		default:
 			c.add("%s changed", p.Name)
 		}
@@ -86,7 +86,7 @@ func (*changes) input(r *record, p solver.Part) string {
 
 // made reports a change of an input whose whole content is part of the key: the step
 // before, or an image.
-func (c *changes) made(old, now solver.Part) {
+func (c *changes) wholeInput(old, now solver.Part) {
 	was, is := c.input(c.old, old), c.input(c.now, now)
 	image := strings.HasPrefix(is, imagePrefix)
 	switch {
@@ -97,9 +97,9 @@ func (c *changes) made(old, now solver.Part) {
 	case parseStep(was).Text != parseStep(is).Text && strings.HasPrefix(was, imagePrefix):
 		c.add("the step before is now %s, it was %s", is, "the base "+was)
 	case parseStep(was).Text != parseStep(is).Text:
-		c.add("the step before is now %s, it was %s", cut(is), cut(was))
+		c.add("the step before is now %s, it was %s", excerpt(is), excerpt(was))
 	default:
-		c.add("the step before, %s, changed", cut(is))
+		c.add("the step before, %s, changed", excerpt(is))
 	}
 }
 
@@ -109,12 +109,12 @@ func imageChange(was, is string) string {
 	wasName, wasDigest, _ := strings.Cut(was, "@")
 	isName, isDigest, _ := strings.Cut(is, "@")
 	if wasName == isName {
-		return fmt.Sprintf("image %s was updated: it is now %s, it was %s", isName, short(isDigest), short(wasDigest))
+		return fmt.Sprintf("image %s was updated: it is now %s, it was %s", isName, shortDigest(isDigest), shortDigest(wasDigest))
 	}
 	return fmt.Sprintf("image is now %s, it was %s", isName, wasName)
 }
 
-func short(digest string) string { return digest[:min(len(digest), len("sha256:")+12)] }
+func shortDigest(digest string) string { return digest[:min(len(digest), len("sha256:")+12)] }
 
 // maxFiles is the number of changed files that are listed.
 const maxFiles = 5
@@ -159,17 +159,17 @@ func (c *changes) origin(was, is string) (prefix, where string) {
 	case a && b:
 		c.add("the %s", imageChange(wasImage, isImage))
 	default:
-		c.add("the files are now of %s, they were of %s", cut(is), cut(was))
+		c.add("the files are now of %s, they were of %s", excerpt(is), excerpt(was))
 	}
 	switch {
-	case is == theContext:
+	case is == contextName:
 		return "", ""
-	case is == aHeredoc:
+	case is == heredocName:
 		return "the heredoc ", ""
 	case b:
 		is, _, _ = strings.Cut(is, "@")
 	}
-	return "", " of " + cut(is)
+	return "", " of " + excerpt(is)
 }
 
 // fileChange describes the change of a file. It returns "" if nothing changed that is part
@@ -207,7 +207,7 @@ func (c *changes) operation(edited bool) {
 	case was.GetFile() != nil && now.GetFile() != nil:
 		c.file(was.GetFile(), now.GetFile(), edited)
 	}
-	c.value("the platform", platformName(c.was.Platform), platformName(c.v.Op.Platform))
+	c.addChange("the platform", platformName(c.was.Platform), platformName(c.v.Op.Platform))
 }
 
 func platformName(p *pb.Platform) string {
@@ -219,14 +219,14 @@ func platformName(p *pb.Platform) string {
 
 func (c *changes) exec(was, now *pb.ExecOp, edited bool) {
 	if !edited && !slices.Equal(was.Meta.Args, now.Meta.Args) {
-		c.value("the command", strings.Join(was.Meta.Args, " "), strings.Join(now.Meta.Args, " "))
+		c.addChange("the command", strings.Join(was.Meta.Args, " "), strings.Join(now.Meta.Args, " "))
 	}
 	c.variables(was.Meta.Env, now.Meta.Env)
-	c.value("the directory", was.Meta.Cwd, now.Meta.Cwd)
-	c.value("the user", was.Meta.User, now.Meta.User)
-	c.value("the host name", was.Meta.Hostname, now.Meta.Hostname)
-	c.value("the network", was.Network.String(), now.Network.String())
-	c.value("the security mode", was.Security.String(), now.Security.String())
+	c.addChange("the directory", was.Meta.Cwd, now.Meta.Cwd)
+	c.addChange("the user", was.Meta.User, now.Meta.User)
+	c.addChange("the host name", was.Meta.Hostname, now.Meta.Hostname)
+	c.addChange("the network", was.Network.String(), now.Network.String())
+	c.addChange("the security mode", was.Security.String(), now.Security.String())
 	hosts := func(m *pb.Meta) string {
 		var names []string
 		for _, h := range m.ExtraHosts {
@@ -234,7 +234,7 @@ func (c *changes) exec(was, now *pb.ExecOp, edited bool) {
 		}
 		return strings.Join(names, ", ")
 	}
-	c.value("the list of added hosts", hosts(was.Meta), hosts(now.Meta))
+	c.addChange("the list of added hosts", hosts(was.Meta), hosts(now.Meta))
 	c.mounts(was, now)
 }
 
@@ -260,11 +260,11 @@ func (c *changes) variables(was, now []string) {
 		b, isThere := after[name]
 		switch {
 		case !wasThere:
-			c.add("%s is new: %s", what, cut(strconv.Quote(b)))
+			c.add("%s is new: %s", what, excerpt(strconv.Quote(b)))
 		case !isThere:
 			c.add("%s is gone", what)
 		case a != b:
-			c.add("%s is now %s, it was %s", what, cut(strconv.Quote(b)), cut(strconv.Quote(a)))
+			c.add("%s is now %s, it was %s", what, excerpt(strconv.Quote(b)), excerpt(strconv.Quote(a)))
 		}
 	}
 }
@@ -294,7 +294,7 @@ func (c *changes) mounts(was, now *pb.ExecOp) {
 		case b == "":
 			c.add("%s is gone", name)
 		default:
-			c.value(name, a, b)
+			c.addChange(name, a, b)
 		}
 	}
 }
@@ -333,23 +333,23 @@ func (c *changes) file(was, now *pb.FileOp, edited bool) {
 			if string(f.Data) != string(g.Data) {
 				c.add("the text of %s changed", g.Path)
 			}
-			c.value("the mode", fmt.Sprintf("%04o", f.Mode), fmt.Sprintf("%04o", g.Mode))
+			c.addChange("the mode", fmt.Sprintf("%04o", f.Mode), fmt.Sprintf("%04o", g.Mode))
 			c.time(f.Timestamp, g.Timestamp)
 		}
 		if f, g := a.GetMkdir(), b.GetMkdir(); f != nil && g != nil {
-			c.value("the directory", f.Path, g.Path)
+			c.addChange("the directory", f.Path, g.Path)
 			c.time(f.Timestamp, g.Timestamp)
 		}
 		f, g := a.GetCopy(), b.GetCopy()
 		if f == nil || g == nil {
 			continue
 		}
-		c.value("the source", f.Src, g.Src)
-		c.value("the destination", f.Dest, g.Dest)
-		c.value("the owner", f.Owner.String(), g.Owner.String())
-		c.value("the mode", modeText(f), modeText(g))
-		c.value("what is included", strings.Join(f.IncludePatterns, ", "), strings.Join(g.IncludePatterns, ", "))
-		c.value("what is excluded", strings.Join(f.ExcludePatterns, ", "), strings.Join(g.ExcludePatterns, ", "))
+		c.addChange("the source", f.Src, g.Src)
+		c.addChange("the destination", f.Dest, g.Dest)
+		c.addChange("the owner", f.Owner.String(), g.Owner.String())
+		c.addChange("the mode", modeText(f), modeText(g))
+		c.addChange("what is included", strings.Join(f.IncludePatterns, ", "), strings.Join(g.IncludePatterns, ", "))
+		c.addChange("what is excluded", strings.Join(f.ExcludePatterns, ", "), strings.Join(g.ExcludePatterns, ", "))
 		c.time(f.Timestamp, g.Timestamp)
 	}
 }

@@ -63,10 +63,10 @@ type stepName struct {
 	Text  string
 }
 
-var numbered = regexp.MustCompile(`(?s)^\[(?:(.+) )?(\d+)/\d+\] (.*)$`)
+var stepPattern = regexp.MustCompile(`(?s)^\[(?:(.+) )?(\d+)/\d+\] (.*)$`)
 
 func parseStep(name string) stepName {
-	m := numbered.FindStringSubmatch(name)
+	m := stepPattern.FindStringSubmatch(name)
 	if m == nil {
 		return stepName{Text: name}
 	}
@@ -117,7 +117,7 @@ func (x *Explainer) Finish(w io.Writer, b *solver.Job, graphs []*solver.Graph) e
 	var lines []string
 	for i, v := range steps {
 		if x.ran(v.Digest) && !strings.HasPrefix(v.Name(), "[internal]") {
-			lines = append(lines, v.Name()+": "+x.why(v, now, i))
+			lines = append(lines, v.Name()+": "+x.reason(v, now, i))
 		}
 	}
 	if len(lines) == 0 {
@@ -165,14 +165,14 @@ func (x *Explainer) save(now []record) error {
 
 // before returns the old record of a step: that of a step with the same text, or else
 // that of a removed step with the same number, and whether the text was edited.
-func (x *Explainer) before(now []record, i int) (old *record, edited bool) {
+func (x *Explainer) previous(now []record, i int) (old *record, edited bool) {
 	step := now[i].Step
 	for n := range x.old {
 		r := &x.old[n]
 		if r.Step.Text != step.Text {
 			continue
 		}
-		if old == nil || rank(r.Step, step) < rank(old.Step, step) {
+		if old == nil || distance(r.Step, step) < distance(old.Step, step) {
 			old = r
 		}
 	}
@@ -194,7 +194,7 @@ func (x *Explainer) before(now []record, i int) (old *record, edited bool) {
 
 // rank is the distance of two steps with the same text. The nearest one is most likely the
 // same step.
-func rank(a, b stepName) int {
+func distance(a, b stepName) int {
 	d := max(a.Index-b.Index, b.Index-a.Index)
 	if a.Stage != b.Stage {
 		d += 1 << 20
@@ -203,8 +203,8 @@ func rank(a, b stepName) int {
 }
 
 // why returns the reason why a step was not cached.
-func (x *Explainer) why(v *solver.Vertex, now []record, i int) string {
-	old, edited := x.before(now, i)
+func (x *Explainer) reason(v *solver.Vertex, now []record, i int) string {
+	old, edited := x.previous(now, i)
 	switch {
 	case v.Meta.IgnoreCache:
 		return "the cache is not to be used for it"
@@ -219,9 +219,9 @@ func (x *Explainer) why(v *solver.Vertex, now []record, i int) string {
 	}
 	c := &changes{x: x, v: v, old: old, was: &was, now: &now[i]}
 	if edited {
-		c.add("the instruction was %s before", cut(old.Step.Text))
+		c.add("the instruction was %s before", excerpt(old.Step.Text))
 	}
-	c.find(edited)
+	c.compare(edited)
 	if len(c.list) > 0 {
 		return strings.Join(c.list, "; ")
 	}
@@ -237,7 +237,7 @@ func (x *Explainer) why(v *solver.Vertex, now []record, i int) string {
 const maxShown = 60
 
 // cut returns the beginning of the first line of a text.
-func cut(s string) string {
+func excerpt(s string) string {
 	first, _, more := strings.Cut(s, "\n")
 	if len(first) > maxShown {
 		first, more = strings.ToValidUTF8(first[:maxShown], ""), true
@@ -250,8 +250,8 @@ func cut(s string) string {
 
 // Names of inputs that are not steps.
 const (
-	theContext = "the context"
-	aHeredoc   = "a heredoc"
+	contextName = "the context"
+	heredocName = "a heredoc"
 
 	imagePrefix = "image " // followed by a reference
 )
@@ -261,7 +261,7 @@ func inputName(v *solver.Vertex) string {
 	src := v.Op.GetSource()
 	switch {
 	case src == nil && strings.HasPrefix(v.Name(), "[internal]") && len(v.Inputs) == 0:
-		return aHeredoc
+		return heredocName
 	case src == nil:
 		return v.Name()
 	}
@@ -271,7 +271,7 @@ func inputName(v *solver.Vertex) string {
 		return imagePrefix + rest
 	case "local":
 		if rest == "context" {
-			return theContext
+			return contextName
 		}
 		return "the context " + rest
 	}

@@ -127,8 +127,8 @@ func (gc GC) tryCollect(ctx context.Context, dir string, now func() time.Time) e
 			return err
 		}
 	}
-	release, alone, err := d.TryExclusive()
-	if err != nil || !alone {
+	release, exclusive, err := d.TryExclusive()
+	if err != nil || !exclusive {
 		return err // the build that ends last collects
 	}
 	defer release()
@@ -136,8 +136,8 @@ func (gc GC) tryCollect(ctx context.Context, dir string, now func() time.Time) e
 	if err != nil {
 		return err
 	}
-	gone, usage, err := d.prune(ctx, gc.rules(space)...)
-	if len(gone) > 0 && usage != nil {
+	removed, usage, err := d.prune(ctx, gc.rules(space)...)
+	if len(removed) > 0 && usage != nil {
 		err = errors.Join(err, d.sweep(ctx, usage))
 	}
 	return errors.Join(err, d.noteGC(now()))

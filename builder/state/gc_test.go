@@ -77,7 +77,7 @@ func TestKeep(t *testing.T) {
 		{PruneOptions{MaxUsedBytes: 35, MinFreeBytes: 30}, 50, 20, 35},
 		{PruneOptions{KeepBytes: 38, MaxUsedBytes: 35, MinFreeBytes: 30}, 50, 20, 38},
 	} {
-		if got := tc.opt.keep(tc.used, tc.free); got != tc.want {
+		if got := tc.opt.keepBytes(tc.used, tc.free); got != tc.want {
 			t.Errorf("%+v with %d used, %d free: %d may stay, want %d", tc.opt, tc.used, tc.free, got, tc.want)
 		}
 	}

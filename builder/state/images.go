@@ -9,7 +9,7 @@ import (
 
 // held takes the blobs of stored images out of the cache, and returns the images,
 // each with the bytes of the blobs that those before it do not have.
-func (d *Dir) held(u *diskcache.Usage) ([]Entry, error) {
+func (d *Dir) holdImages(u *diskcache.Usage) ([]Entry, error) {
 	list, _, err := d.Images.List()
 	if err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func (d *Dir) Free(ctx context.Context, blobs []tree.Blob) error {
 	if err != nil {
 		return err
 	}
-	if _, err := d.held(u); err != nil {
+	if _, err := d.holdImages(u); err != nil {
 		return err
 	}
 	live, _ := u.Live()

@@ -69,7 +69,7 @@ func ParseKind(name string) (string, error) {
 }
 
 // wants reports whether the options select an entry for removal.
-func (opt *PruneOptions) wants(e *Entry, now time.Time) bool {
+func (opt *PruneOptions) matches(e *Entry, now time.Time) bool {
 	named := slices.Contains(opt.Kinds, e.Kind)
 	return (named || len(opt.Kinds) == 0 && !(opt.KeepMounts && e.Kind == KindMount)) && (opt.Unused == 0 || now.Sub(e.Used) >= opt.Unused) &&
 		strings.HasPrefix(e.Key, opt.Key) && strings.Contains(e.Name, opt.Description)
@@ -82,7 +82,7 @@ func (opt *PruneOptions) unlimited() bool {
 
 // keep returns how many of the used bytes may stay, given the number of free bytes on the
 // disk.
-func (opt *PruneOptions) keep(used, free int64) int64 {
+func (opt *PruneOptions) keepBytes(used, free int64) int64 {
 	keep := used
 	switch {
 	case opt.MaxUsedBytes > 0:
@@ -143,7 +143,7 @@ func (d *Dir) contents(ctx context.Context) (*contents, error) {
 	if c.usage, err = d.Cache.Usage(ctx, records); err != nil {
 		return nil, err
 	}
-	if c.images, err = d.held(c.usage); err != nil {
+	if c.images, err = d.holdImages(c.usage); err != nil {
 		return nil, err
 	}
 	mounts, err := (&hostmount.Mounts{Dir: d.Mounts(), Store: d.Store}).Caches(ctx)
@@ -233,8 +233,8 @@ func Prune(ctx context.Context, dir string, now func() time.Time, opt PruneOptio
 		return nil, err
 	}
 	lock := flock.New(d.join("lock"))
-	alone, err := lock.TryLock()
-	if err == nil && !alone {
+	exclusive, err := lock.TryLock()
+	if err == nil && !exclusive {
 		if opt.Log != nil {
 			fmt.Fprintln(opt.Log, "waiting for builds that use", dir)
 		}
@@ -245,17 +245,17 @@ func Prune(ctx context.Context, dir string, now func() time.Time, opt PruneOptio
 	}
 	defer func() { _ = lock.Unlock() }()
 	left := d.reclaim()
-	gone, usage, err := d.prune(ctx, opt)
+	removed, usage, err := d.prune(ctx, opt)
 	if usage != nil {
 		err = errors.Join(err, d.sweep(ctx, usage))
 	}
-	return gone, errors.Join(left, err)
+	return removed, errors.Join(left, err)
 }
 
 // prune removes entries by one rule after the other, and returns them and what is
 // used without them, nil if that is unknown. If a cache mount cannot be removed, the
 // other entries are. The state directory must be locked.
-func (d *Dir) prune(ctx context.Context, rules ...PruneOptions) (gone []Entry, usage *diskcache.Usage, err error) {
+func (d *Dir) prune(ctx context.Context, rules ...PruneOptions) (removed []Entry, usage *diskcache.Usage, err error) {
 	c, err := d.contents(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -266,26 +266,26 @@ func (d *Dir) prune(ctx context.Context, rules ...PruneOptions) (gone []Entry, u
 	}
 	before := c.total
 	for _, r := range rules {
-		keep := r.keep(c.total, free.Free+before-c.total)
+		keep := r.keepBytes(c.total, free.Free+before-c.total)
 		for r.unlimited() || c.total > keep {
-			e := c.next(!r.unlimited(), func(e *Entry) bool { return r.wants(e, d.now()) })
+			e := c.next(!r.unlimited(), func(e *Entry) bool { return r.matches(e, d.now()) })
 			if e == nil {
 				break
 			}
 			if ctx.Err() != nil {
-				return gone, nil, context.Cause(ctx)
+				return removed, nil, context.Cause(ctx)
 			}
 			if failed := d.remove(e); failed != nil {
 				if err = errors.Join(err, failed); e.mount == "" && e.Kind != KindInternal {
-					return gone, nil, err // the record may still refer to blobs
+					return removed, nil, err // the record may still refer to blobs
 				}
 				c.total += e.Bytes
 			} else if e.Bytes > 0 {
-				gone = append(gone, *e)
+				removed = append(removed, *e)
 			}
 		}
 	}
-	return gone, c.usage, err
+	return removed, c.usage, err
 }
 
 func (d *Dir) remove(e *Entry) error {
@@ -302,18 +302,18 @@ func (d *Dir) remove(e *Entry) error {
 	return d.Cache.Remove(e.Record)
 }
 
-// discarded is the suffix of the names of directories that are being removed.
-const discarded = ".gone"
+// removalSuffix is the suffix of the names of directories that are being removed.
+const removalSuffix = ".gone"
 
 // discard renames a directory and then removes it, so that a process that is killed
 // meanwhile does not leave a part of it under its name.
 func discard(dir string) error {
-	gone := dir + discarded
-	err := os.Rename(dir, gone)
+	removed := dir + removalSuffix
+	err := os.Rename(dir, removed)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return errors.Join(err, tree.RemoveAll(gone))
+	return errors.Join(err, tree.RemoveAll(removed))
 }
 
 // sweep removes blobs and directories to which no result, no layer of an output and no
@@ -338,7 +338,7 @@ func (d *Dir) reclaim() error {
 	for _, dir := range []string{"", "layers", "explain", "images"} {
 		left = append(left, export.Unfinished(d.join(dir))...)
 	}
-	for _, pattern := range []string{"mounts/*/new-*", "mounts/*" + discarded, "*" + discarded} {
+	for _, pattern := range []string{"mounts/*/new-*", "mounts/*" + removalSuffix, "*" + removalSuffix} {
 		found, err := fs.Glob(os.DirFS(d.Path), pattern)
 		for _, name := range found {
 			left = append(left, d.join(name))

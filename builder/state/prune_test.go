@@ -64,12 +64,12 @@ func TestBadMounts(t *testing.T) {
 	if got := bytes(); got["deep-0"] != 5 || got[stuck] != 5 {
 		t.Errorf("the cache mounts have %v bytes, want 5 each", got)
 	}
-	gone, err := state.Prune(t.Context(), o.State, o.Now, state.PruneOptions{})
+	removed, err := state.Prune(t.Context(), o.State, o.Now, state.PruneOptions{})
 	if err == nil || !strings.Contains(err.Error(), "file name too long") || strings.Contains(err.Error(), "aaa") {
 		t.Errorf("error %v, want only that %s is too long", err, stuck)
 	}
 	if left := bytes(); len(left) != 1 || left[stuck] != 5 {
-		t.Errorf("prune removed %v and left %v, want all removed but one cache mount", gone, left)
+		t.Errorf("prune removed %v and left %v, want all removed but one cache mount", removed, left)
 	}
 	if err := mounts.RemoveAll(stuck); err != nil {
 		t.Error(err)

@@ -92,11 +92,11 @@ func (d *Dir) Repair(ctx context.Context) error {
 const lockPoll = 50 * time.Millisecond
 
 // Hold locks the state directory for a build, until release is called or this process
-// ends. Builds share the lock; a prune holds it exclusively. A build that is alone removes
+// ends. Builds share the lock; a prune holds it exclusively. A build that is exclusive removes
 // what killed builds left.
 func (d *Dir) Hold(ctx context.Context) (release func(), err error) {
 	lock := flock.New(d.join("lock"))
-	if alone, err := lock.TryLock(); err == nil && alone {
+	if exclusive, err := lock.TryLock(); err == nil && exclusive {
 		_ = d.reclaim() // what stays does no harm, and a prune reports it
 		_ = lock.Unlock()
 	}
@@ -130,7 +130,7 @@ func HoldOutputs(ctx context.Context, dir string) (outputs export.Outputs, relea
 		return outputs, nil, err
 	}
 	lock := flock.New(filepath.Join(outputs.Records, "lock"))
-	if alone, err := lock.TryLock(); err == nil && alone {
+	if exclusive, err := lock.TryLock(); err == nil && exclusive {
 		_ = outputs.Reclaim() // what stays does no harm
 		_ = lock.Unlock()
 	}
