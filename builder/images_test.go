@@ -187,17 +187,17 @@ func TestPullAsksTheRegistry(t *testing.T) {
 	name := s.Host + "/app:1"
 	o.Platforms = []string{"linux/arm64"}
 	o.stored(t, appDockerfile, name)
-	s.Seen()
-	if who, err := o.who(t, "FROM "+name+"\nRUN true\n"); who != "one" || err != nil || len(s.Seen()) > 0 {
+	s.TakeRequests()
+	if who, err := o.who(t, "FROM "+name+"\nRUN true\n"); who != "one" || err != nil || len(s.TakeRequests()) > 0 {
 		t.Errorf("built %q, %v", who, err)
 	}
 	o.Pull = true
-	if _, err := o.who(t, "FROM "+name+"\nRUN true\n"); err == nil || !strings.Contains(err.Error(), "not found") || len(s.Seen()) == 0 {
+	if _, err := o.who(t, "FROM "+name+"\nRUN true\n"); err == nil || !strings.Contains(err.Error(), "not found") || len(s.TakeRequests()) == 0 {
 		t.Errorf("pull: error %v", err)
 	}
 	o.Pull, o.Platforms = false, []string{"linux/s390x"}
 	const hint = "not found (the local image of that name is for linux/arm64 only)"
-	if _, err := o.who(t, "FROM "+name+"\nRUN true\n"); err == nil || !strings.Contains(err.Error(), hint) || len(s.Seen()) == 0 {
+	if _, err := o.who(t, "FROM "+name+"\nRUN true\n"); err == nil || !strings.Contains(err.Error(), hint) || len(s.TakeRequests()) == 0 {
 		t.Errorf("another platform: error %v", err)
 	}
 	o.BuildArgs = map[string]string{"WHO": "two"}

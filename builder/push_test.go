@@ -98,7 +98,7 @@ func TestPushIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	puts := map[string]int{}
-	for _, req := range s.Seen() {
+	for _, req := range s.TakeRequests() {
 		if method, path, _ := strings.Cut(req, " "); method == "PUT" {
 			puts[path[:strings.LastIndexByte(path, '/')]]++
 		}

@@ -23,7 +23,7 @@ func TestBuild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := len(b.Lookups()); n != 1 {
+	if n := len(b.MetadataOptions()); n != 1 {
 		t.Errorf("one image was resolved %d times", n)
 	}
 	for _, key := range []string{"containerimage.config", "containerimage.base.config", "refs.platforms"} {
@@ -123,7 +123,7 @@ func TestDescribe(t *testing.T) {
 
 // last returns the last request that a builder was asked to solve.
 func last(b *fakegateway.Client) client.SolveRequest {
-	solved := b.Solved()
+	solved := b.SolveRequests()
 	return solved[len(solved)-1]
 }
 

@@ -22,8 +22,8 @@ func TestOldBuilder(t *testing.T) {
 	if _, err := Build(context.Background(), b); err != nil {
 		t.Fatal(err)
 	}
-	before := len(b.Solved())
-	b.Lacks = pb.CapExecSecretEnv
+	before := len(b.SolveRequests())
+	b.MissingCap = pb.CapExecSecretEnv
 	_, err := Build(context.Background(), b)
 	if err == nil {
 		t.Fatal("sent exec.secretenv to a builder that lacks it")
@@ -36,7 +36,7 @@ func TestOldBuilder(t *testing.T) {
 	if len(sources) != 1 || sources[0].Info.Filename != "Dockerfile" || sources[0].Ranges[0].Start.Line != 3 {
 		t.Errorf("locations %v", sources)
 	}
-	for _, req := range b.Solved()[before:] {
+	for _, req := range b.SolveRequests()[before:] {
 		if req.Definition != nil && strings.Contains(string(joined(req.Definition)), "  true") {
 			t.Error("the builder was asked to solve it")
 		}

@@ -46,7 +46,7 @@ func TestImages(t *testing.T) {
 	if pushed := do("image", "push", "app:1", s.Host+"/app:2"); pushed != string(about[0].Digest)+"\n" {
 		t.Errorf("pushed %q, want %s", pushed, about[0].Digest)
 	}
-	if seen := strings.Join(s.Seen(), " "); !strings.Contains(seen, "PUT /v2/app/manifests/1") || !strings.Contains(seen, "PUT /v2/app/manifests/2") {
+	if seen := strings.Join(s.TakeRequests(), " "); !strings.Contains(seen, "PUT /v2/app/manifests/1") || !strings.Contains(seen, "PUT /v2/app/manifests/2") {
 		t.Errorf("requests %s", seen)
 	}
 	archive := filepath.Join(out, "app.tar")

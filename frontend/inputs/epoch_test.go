@@ -82,8 +82,8 @@ func TestTimeOfArchive(t *testing.T) {
 	}
 	said := time.Unix(5, 0)
 	c = &clock{http: &said}
-	if at, err := open(t, c, nil).Time(t.Context(), of); err != nil || at.Unix() != 5 || len(c.Solved()) != 0 {
-		t.Errorf("time %v, %v, %d downloads", at, err, len(c.Solved()))
+	if at, err := open(t, c, nil).Time(t.Context(), of); err != nil || at.Unix() != 5 || len(c.SolveRequests()) != 0 {
+		t.Errorf("time %v, %v, %d downloads", at, err, len(c.SolveRequests()))
 	}
 	c = &clock{err: errors.New("no network")}
 	if _, err := open(t, c, nil).Time(t.Context(), of); !errors.Is(err, c.err) {

@@ -79,7 +79,7 @@ func TestDockerfile(t *testing.T) {
 	if string(f.Source.Bytes) != "FROM x\n" || f.Map.Filename != "sub/Dockerfile" || f.Map.Definition == nil {
 		t.Errorf("read %+v", f)
 	}
-	check(t, b.Solved()[0].Definition, "[internal] load build definition from sub/Dockerfile", "local://dockerfile", map[string]string{
+	check(t, b.SolveRequests()[0].Definition, "[internal] load build definition from sub/Dockerfile", "local://dockerfile", map[string]string{
 		"local.session": "other", "local.sharedkeyhint": "dockerfile", "local.differ": "none",
 		"local.followpaths": `["sub/Dockerfile","sub/Dockerfile.dockerignore","sub/dockerfile"]`,
 	})
@@ -139,8 +139,8 @@ func TestMainContext(t *testing.T) {
 			"local.excludepatterns": `["a","!a/b"]`, "local.followpaths": `["x","y"]`,
 		})
 	}
-	if len(b.Solved()) != 1 {
-		t.Errorf("the ignore file was read %d times", len(b.Solved()))
+	if len(b.SolveRequests()) != 1 {
+		t.Errorf("the ignore file was read %d times", len(b.SolveRequests()))
 	}
 	st, err := in.State(t.Context(), nil, used("/", "x"))
 	if err != nil {
@@ -163,8 +163,8 @@ func TestOwnIgnore(t *testing.T) {
 	if _, err := in.Ignore(t.Context()); err == nil || !strings.HasPrefix(err.Error(), `illegal exclusion pattern: "!"`) {
 		t.Errorf("error %v of a lone !", err)
 	}
-	if len(b.Solved()) != 1 {
-		t.Errorf("solved %d times", len(b.Solved()))
+	if len(b.SolveRequests()) != 1 {
+		t.Errorf("solved %d times", len(b.SolveRequests()))
 	}
 }
 
@@ -172,8 +172,8 @@ func TestRemoteHasNoIgnore(t *testing.T) {
 	st := llb.Scratch().File(llb.Mkfile("x", 0o644, nil))
 	b := &fakegateway.Client{Files: map[string]string{".dockerignore": "!"}, States: map[string]llb.State{"context": st}}
 	in := open(t, b, nil)
-	if _, err := in.Ignore(t.Context()); err != nil || len(b.Solved()) != 0 {
-		t.Errorf("read an ignore file: %v, %d requests", err, len(b.Solved()))
+	if _, err := in.Ignore(t.Context()); err != nil || len(b.SolveRequests()) != 0 {
+		t.Errorf("read an ignore file: %v, %d requests", err, len(b.SolveRequests()))
 	}
 }
 
@@ -187,7 +187,7 @@ func TestImageOnce(t *testing.T) {
 		}
 	}
 	var modes []string
-	for _, opt := range b.Lookups() {
+	for _, opt := range b.MetadataOptions() {
 		modes = append(modes, opt.ImageOpt.ResolveMode)
 	}
 	if !slices.Equal(modes, []string{"default", "default", "pull"}) {
@@ -214,7 +214,7 @@ func TestNamedLocal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !b.Solved()[0].Evaluate {
+	if !b.SolveRequests()[0].Evaluate {
 		t.Error("a missing directory would not be noticed")
 	}
 	st, err := in.State(t.Context(), res.Input, used("a"))

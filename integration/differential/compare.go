@@ -61,7 +61,7 @@ func Compare(a, b *Record) Differences {
 		set(ErrorLocations, textDiff(errorLocations(a.Err), errorLocations(b.Err)))
 	}
 	warned, warns := a.Warnings, b.Warnings
-	if a.Several && a.Err != nil && b.Err != nil {
+	if a.MultiPlatform && a.Err != nil && b.Err != nil {
 		// Platforms are converted concurrently. The error for one platform can prevent later
 		// warnings for another.
 		n := min(len(warned), len(warns))

@@ -158,8 +158,8 @@ func classOf(d Differences, theirs, ours *Record) *Class {
 	if theirs.Err == nil || ours.Err == nil {
 		return nil
 	}
-	a := locatedError{theirs.Err.Error(), errdefs.Sources(theirs.Err), theirs.Several}
-	b := locatedError{ours.Err.Error(), errdefs.Sources(ours.Err), ours.Several}
+	a := locatedError{theirs.Err.Error(), errdefs.Sources(theirs.Err), theirs.MultiPlatform}
+	b := locatedError{ours.Err.Error(), errdefs.Sources(ours.Err), ours.MultiPlatform}
 	classes := Classes()
 	i := slices.IndexFunc(classes, func(c Class) bool { return c.covers(d) && c.match(a, b) })
 	if i < 0 {

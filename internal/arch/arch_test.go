@@ -20,14 +20,13 @@ const (
 	buildkit = "github.com/moby/buildkit"
 )
 
-// pkg is the output of go list for a package.
+// pkg is a package in the output of go list -json.
 type pkg struct {
 	ImportPath string
 	Imports    []string
 }
 
-// packages returns the packages of the module with their imports, without
-// tests.
+// packages returns the packages of the module, with the imports of their non-test files.
 func packages(t *testing.T) []pkg {
 	t.Helper()
 	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", module+"/...")
@@ -56,8 +55,8 @@ func packages(t *testing.T) []pkg {
 	return list
 }
 
-// row matches a line of the import table: | `package` | level | `import`
-// `import` … |
+// row matches a line of the import table, for example "| `plan` | above | `instructions`
+// `shell` |".
 var row = regexp.MustCompile("^\\| `([^`]+)` \\| (above|below) \\| (.*) \\|$")
 
 type entry struct {
@@ -65,7 +64,8 @@ type entry struct {
 	imports []string
 }
 
-// table parses the import table of ARCHITECTURE.md.
+// table parses the import table in ARCHITECTURE.md. It maps the name of a package to its
+// entry.
 func table(t *testing.T) map[string]entry {
 	t.Helper()
 	text, err := os.ReadFile("../../ARCHITECTURE.md")
@@ -93,18 +93,19 @@ func table(t *testing.T) map[string]entry {
 	return entries
 }
 
-// local returns the name of a package relative to the module. ok is false if it
-// is not product code.
-func local(path string) (string, bool) {
+// relativeName returns the path of a package relative to the module. ok is false if the
+// package is not product code.
+func relativeName(path string) (string, bool) {
 	name, ok := strings.CutPrefix(path, module+"/")
 	return name, ok && !strings.HasPrefix(name, "integration") && name != "internal/arch"
 }
 
-// TestImportTable checks that the import table and the code agree.
+// TestImportTable checks that each package imports exactly the packages that ARCHITECTURE.md
+// lists.
 func TestImportTable(t *testing.T) {
 	want := table(t)
 	for _, p := range packages(t) {
-		name, ok := local(p.ImportPath)
+		name, ok := relativeName(p.ImportPath)
 		if !ok {
 			continue
 		}
@@ -130,8 +131,8 @@ func TestImportTable(t *testing.T) {
 	}
 }
 
-// TestLine checks which packages import BuildKit, and that product code does
-// not import the packages that this project reimplements.
+// TestLine checks that only listed packages import BuildKit. It also checks that product code
+// imports no BuildKit package that this project reimplements.
 func TestLine(t *testing.T) {
 	levels := table(t)
 	oracles := []string{
@@ -143,7 +144,7 @@ func TestLine(t *testing.T) {
 		"/frontend/dockerfile/shell",
 	}
 	for _, p := range packages(t) {
-		name, ok := local(p.ImportPath)
+		name, ok := relativeName(p.ImportPath)
 		if !ok {
 			continue
 		}
@@ -164,8 +165,8 @@ func TestLine(t *testing.T) {
 	}
 }
 
-// TestFuzzDirs checks that make fuzz runs every fuzz target, and that every
-// folder in FUZZDIRS has one.
+// TestFuzzDirs checks FUZZDIRS in the Makefile: each fuzz target is below exactly one of these
+// directories, and each directory contains a target.
 func TestFuzzDirs(t *testing.T) {
 	text, err := os.ReadFile("../../Makefile")
 	if err != nil {

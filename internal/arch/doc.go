@@ -1,3 +1,3 @@
-// Package arch tests that the code follows the structure in ARCHITECTURE.md. It
-// contains only tests.
+// Package arch checks that the code follows ARCHITECTURE.md and CONTRIBUTING.md. It contains
+// only tests.
 package arch

@@ -11,10 +11,10 @@ import (
 	"testing"
 )
 
-// located lists the functions of the conversion that create an error without a
-// range. For each it says which function adds the range, or why none is needed.
+// unlocatedFunctions lists the functions of the frontend that create errors without a source
+// range. The value names the function that adds the range, or says why the error needs none.
 // integration/differential checks that users see the range.
-func located() map[string]string {
+func unlocatedFunctions() map[string]string {
 	return map[string]string{
 		"plan/epoch.go epochOf":              "epochError: the global ARG; a build argument is not in the file",
 		"plan/epoch.go epochError":           "a build argument is not in the file",
@@ -43,10 +43,10 @@ func located() map[string]string {
 	}
 }
 
-// TestErrorsAreLocated checks that every function that creates an error without
-// a range is in the list.
+// TestErrorsAreLocated checks that unlocatedFunctions lists exactly the functions that create
+// errors without a source range.
 func TestErrorsAreLocated(t *testing.T) {
-	known := located()
+	known := unlocatedFunctions()
 	for _, dir := range []string{"parser", "instructions", "plan", "shell", "dockerfile2llb", "frontend"} {
 		entries, err := fs.ReadDir(os.DirFS("../.."), dir)
 		if err != nil {
@@ -64,7 +64,7 @@ func TestErrorsAreLocated(t *testing.T) {
 			}
 			for _, decl := range file.Decls {
 				site := name + " " + nameOf(decl)
-				for _, pos := range unlocated(decl) {
+				for _, pos := range unlocatedErrors(decl) {
 					if _, ok := known[site]; !ok {
 						t.Errorf("%s: the error of %s has no range (use diag.Errorf, or add the function to the list)", files.Position(pos), site)
 						continue
@@ -81,7 +81,7 @@ func TestErrorsAreLocated(t *testing.T) {
 	}
 }
 
-// nameOf returns the first name that d declares.
+// nameOf returns the name of the first function, type or variable that d declares.
 func nameOf(d ast.Decl) string {
 	switch d := d.(type) {
 	case *ast.FuncDecl:
@@ -94,10 +94,10 @@ func nameOf(d ast.Decl) string {
 	return ""
 }
 
-// unlocated returns the positions at which d creates errors without a range:
-// errors of the standard library, unless a surrounding call adds a range, and
-// diagnostics with an empty range.
-func unlocated(d ast.Decl) []token.Pos {
+// unlocatedErrors returns the positions at which d creates an error without a source range.
+// Two kinds count: errors of the standard library, unless an enclosing call adds a range, and
+// diagnostics whose range is empty.
+func unlocatedErrors(d ast.Decl) []token.Pos {
 	var list []token.Pos
 	ast.Inspect(d, func(n ast.Node) bool {
 		switch n := n.(type) {
@@ -127,8 +127,8 @@ func setsRange(e ast.Expr) bool {
 	return ok && callee(kv.Key) == "Range"
 }
 
-// callee returns the name of a called function, with its package. It returns ""
-// for other expressions.
+// callee returns the name of the called function with its package, such as "errors.New". It
+// returns "" if e is not a call of a named function.
 func callee(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.Ident:

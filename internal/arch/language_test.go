@@ -14,22 +14,22 @@ import (
 	"testing"
 )
 
-// rejected is a phrase that comments must not contain.
-type rejected struct {
-	words   []string // every match contains one of them; a cheap test before pattern
+// rejectedPhrase is a phrase that comments must not contain.
+type rejectedPhrase struct {
+	words   []string // each match of pattern contains one of these words; they are searched first, because that is fast
 	pattern *regexp.Regexp
-	write   string // the replacement
+	write   string // what to write in its place
 	why     string
 }
 
-// rejections lists phrases that made comments hard to understand. Each is rarely
-// right, so that rejecting it costs little.
-func rejections() []rejected {
-	phrase := func(words, pattern, write, why string) rejected {
-		return rejected{strings.Fields(words), regexp.MustCompile(pattern), write, why}
+// rejections returns the phrases that comments must not contain. Each made comments hard to
+// understand, and is rarely correct, so rejecting it costs little.
+func rejections() []rejectedPhrase {
+	phrase := func(words, pattern, write, why string) rejectedPhrase {
+		return rejectedPhrase{strings.Fields(words), regexp.MustCompile(pattern), write, why}
 	}
 	const noun = "a pronoun needs its noun in the same sentence"
-	return []rejected{
+	return []rejectedPhrase{
 		phrase("whether", `\btells? whether\b`, "reports whether", "Go's verb for predicates"),
 		phrase("tells says", `^\w+ (tells|says)\b`, "reports, returns, prints, specifies …", "a doc comment starts with the verb for what happens"),
 		phrase("what", `\b(returns|says|tells|is|are) what (\w+ ){0,4}of\b`, "the noun: returns the content of …", "a phrase without a noun needs the code to be understood"),
@@ -49,17 +49,17 @@ func rejections() []rejected {
 	}
 }
 
-// unchecked lists directories whose comments have not been reviewed yet, with a
-// reason. Remove a directory when its comments pass.
-func unchecked() map[string]string {
+// uncheckedDirs maps each directory whose comments are not checked to a reason. Remove a
+// directory when its comments pass.
+func uncheckedDirs() map[string]string {
 	return map[string]string{}
 }
 
-// TestLanguage rejects comments with phrases of the list.
+// TestLanguage checks that no comment contains a rejected phrase.
 func TestLanguage(t *testing.T) {
 	files := token.NewFileSet()
-	open := unchecked()
-	found := map[string]bool{} // unchecked directories that still have findings
+	open := uncheckedDirs()
+	found := map[string]bool{} // unchecked directories that contain rejected phrases
 	err := fs.WalkDir(os.DirFS("../.."), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -98,21 +98,21 @@ func TestLanguage(t *testing.T) {
 	}
 }
 
-// reject returns an error text for each rejected phrase of a comment.
+// reject returns one error text for each rejected phrase in a comment.
 func reject(files *token.FileSet, name string, group *ast.CommentGroup) []string {
-	// Join the lines, because a phrase may continue on the next one.
+	// Join the lines, because a phrase may continue on the next line.
 	var text strings.Builder
 	var starts, lines []int
 	for _, c := range group.List {
 		line := files.Position(c.Pos()).Line
 		for i, s := range strings.Split(strings.TrimPrefix(c.Text, "//"), "\n") {
-			if !strings.HasPrefix(s, "\t") { // code
+			if !strings.HasPrefix(s, "\t") { // lines that start with a tab are code
 				starts, lines = append(starts, text.Len()), append(lines, line+i)
 				text.WriteString(strings.TrimSpace(s) + " ")
 			}
 		}
 	}
-	phrases := strings.ReplaceAll(text.String(), "user nobody", "user NOBODY") // a name
+	phrases := strings.ReplaceAll(text.String(), "user nobody", "user NOBODY") // the user name is no phrase
 	var findings []string
 	for _, r := range rejections() {
 		if !slices.ContainsFunc(r.words, func(w string) bool { return strings.Contains(phrases, w) }) {
@@ -131,7 +131,8 @@ func reject(files *token.FileSet, name string, group *ast.CommentGroup) []string
 	return findings
 }
 
-// TestReject checks that a phrase is found across lines, and only in comments.
+// TestReject checks that reject finds a phrase that continues on the next line, and ignores
+// code.
 func TestReject(t *testing.T) {
 	const code = "package p\n\n// has tells\n// whether, and\n//\n//\tcode tells whether\nvar has = \"tells whether\"\n"
 	files := token.NewFileSet()

@@ -8,24 +8,25 @@ import (
 	"slipway/internal/golden"
 )
 
-// Section is a section of the checklist.
+// Section is a numbered section of the checklist.
 type Section struct {
-	Number     string // number such as 4.5; headers of cases contain it, or the number of a subsection
+	Number     string // number such as 4.5; headers of cases contain this number or the number of a subsection
 	Title      string
-	Statements []Statement // may be empty if only cases refer to the section
+	Statements []Statement // statements in order; empty if only cases refer to the section
 }
 
-// Statement is a statement about the behavior of docker/dockerfile.
+// Statement is a statement about the behavior of docker/dockerfile, with the cases that show
+// it.
 type Statement struct {
 	Text  string
-	Cases []string // names of the cases that show it; not empty in a checked list
-	Line  int      // line in the checklist, from 1
+	Cases []string // names of the cases; Check requires at least one
+	Line  int      // line number in the checklist, starting at 1
 }
 
-// Parse parses the checklist. Lines that start with # are comments. A line
-// without indentation is a section, a line indented by two is a statement, and
-// a line indented by four lists cases of the statement above. Parse returns an
-// error for the first line of any other form.
+// Parse parses the checklist. A line without indentation starts a section, a line indented by
+// two spaces is a statement, and a line indented by four spaces lists cases of the statement
+// above it. Lines that start with # are comments. Parse returns an error for the first line in
+// any other form.
 func Parse(text string) ([]Section, error) {
 	var sections []Section
 	var statement *Statement
@@ -52,8 +53,8 @@ func Parse(text string) ([]Section, error) {
 	return sections, nil
 }
 
-// Check returns the inconsistencies between the checklist and the corpus, in
-// the order of the list and then of the corpus.
+// Check returns one error for each inconsistency between the checklist and the corpus. The
+// errors follow the order of the list, then the order of the corpus.
 func Check(sections []Section, corpus []*golden.Case) []error {
 	var faults []error
 	numbers := map[string]bool{}
@@ -91,8 +92,7 @@ func (st *Statement) check(corpus []*golden.Case) []error {
 	return faults
 }
 
-// find returns the case with the given name, or nil. The corpus is sorted by
-// name.
+// find returns the case with the given name, or nil. corpus must be sorted by name.
 func find(corpus []*golden.Case, name string) *golden.Case {
 	i, ok := slices.BinarySearchFunc(corpus, name, func(c *golden.Case, name string) int {
 		return strings.Compare(c.Name, name)

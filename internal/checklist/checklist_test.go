@@ -12,8 +12,8 @@ import (
 	"slipway/internal/golden"
 )
 
-// TestIndex checks the checklist against the corpus, and testdata/INDEX.md and the table
-// of COMPATIBILITY.md against both.
+// TestIndex checks that the checklist and the corpus are consistent. It also checks that
+// testdata/INDEX.md and the table of differences in COMPATIBILITY.md are up to date.
 func TestIndex(t *testing.T) {
 	root, err := golden.Root()
 	if err != nil {
@@ -45,13 +45,14 @@ func TestIndex(t *testing.T) {
 	})
 }
 
-// The table is between these lines of COMPATIBILITY.md.
+// Lines that enclose the table in COMPATIBILITY.md.
 const (
 	begin = "<!-- UPDATE=1 go test ./internal/checklist writes what follows -->\n"
 	end   = "<!-- UPDATE=1 go test ./internal/checklist wrote what precedes -->\n"
 )
 
-// checkFile compares a file with what render makes of its content, or writes it.
+// checkFile checks that render returns the current content of a file. With UPDATE=1 it writes
+// the new content instead.
 func checkFile(t *testing.T, name string, render func(old string) string) {
 	t.Helper()
 	got, err := os.ReadFile(name)
@@ -70,8 +71,8 @@ func checkFile(t *testing.T, name string, render func(old string) string) {
 	}
 }
 
-// TestVersions checks the versions in COMPATIBILITY.md against the modules that the
-// comparison uses.
+// TestVersions checks that COMPATIBILITY.md states the versions of the modules with which the
+// differential test compares.
 func TestVersions(t *testing.T) {
 	root, err := golden.Root()
 	if err != nil {

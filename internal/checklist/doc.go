@@ -1,11 +1,12 @@
-// Package checklist links the behavior of docker/dockerfile to the cases that
-// show it.
+// Package checklist links statements about docker/dockerfile to the test cases that show them.
 //
-// The checklist is testdata/checklist.txt: sections, their statements, and for
-// each statement the names of cases. Every statement has a case, every name is
-// a case of the corpus, and every case is in a section. testdata/INDEX.md is a
-// rendering of the checklist with the titles of the cases. COMPATIBILITY.md has
-// a table of the intended differences. UPDATE=1 go test rewrites both.
+// The checklist, testdata/checklist.txt, has sections. A section contains statements, each
+// with the names of its cases. Every statement must have a case, every name must be a case of
+// the corpus, and every case must belong to a section.
 //
-// Out of scope: whether the cases pass (integration/differential).
+// Two documents are generated from the checklist and the corpus: testdata/INDEX.md lists the
+// statements with the titles of their cases, and COMPATIBILITY.md has a table of the intended
+// differences. UPDATE=1 go test rewrites both.
+//
+// integration/differential checks that the cases pass.
 package checklist

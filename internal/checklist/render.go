@@ -14,8 +14,8 @@ What docker/dockerfile does, and the cases that show it. [README.md](README.md) 
 This file is made of ` + "`checklist.txt`" + ` and the cases: ` + "`UPDATE=1 go test ./internal/checklist`" + ` writes it, and the test fails when it is stale.
 `
 
-// Index renders the checklist as Markdown, for a file in testdata. The list must
-// pass [Check].
+// Index returns the checklist in Markdown. Links are relative to testdata. The list must pass
+// [Check].
 func Index(sections []Section, corpus []*golden.Case) string {
 	var b strings.Builder
 	b.WriteString(preamble)
@@ -27,8 +27,8 @@ func Index(sections []Section, corpus []*golden.Case) string {
 	return b.String()
 }
 
-// Differences returns the table of intended differences, in Markdown, for a file
-// next to testdata.
+// Differences returns the table of intended differences in Markdown. Links are relative to the
+// parent directory of testdata.
 func Differences(corpus []*golden.Case) string {
 	var b strings.Builder
 	rows := 0
@@ -52,13 +52,13 @@ func renderSection(b *strings.Builder, s Section, corpus []*golden.Case) {
 	}
 }
 
-// link returns a link to a case with its title. dir is the path to the corpus,
-// relative to the file with the link.
+// link returns a Markdown link to a case. dir is the path to testdata, relative to the
+// document that contains the link.
 func link(dir string, c *golden.Case) string {
 	return fmt.Sprintf("[%s](%s%s.txtar)", cell(c.Title), dir, c.Name)
 }
 
-// cell escapes text for a cell of a Markdown table.
+// cell escapes a text for a cell of a Markdown table.
 func cell(s string) string {
 	return strings.NewReplacer(
 		"|", `\|`, "*", `\*`, "_", `\_`, "`", "\\`", "<", "&lt;", "[", `\[`, "]", `\]`, "$", `\$`,

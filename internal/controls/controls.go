@@ -1,6 +1,6 @@
-// Package controls prevents the output of build steps from controlling the
-// terminal that shows it. A step can print sequences that rewrite the screen,
-// set the title, fill the clipboard, or make the terminal type an answer.
+// Package controls removes control sequences from the output of build steps, so that a step
+// cannot control the terminal that shows its output. Such sequences can rewrite the screen,
+// set the title, fill the clipboard, or make the terminal send input.
 package controls
 
 import (
@@ -11,39 +11,39 @@ import (
 const (
 	escape = 0x1b
 	bell   = 0x07
-	cancel = 0x18 // CAN and SUB end a sequence
+	cancel = 0x18 // CAN and SUB abort a sequence (ECMA-48)
 	sub    = 0x1a
 	reset  = "\x1b[0m"
 
-	maxSequence = 64  // maximum bytes of a sequence that is passed on
-	maxColors   = 256 // maximum bytes of color sequences without a reset
+	maxSequence = 64  // maximum length in bytes of a sequence that passes
+	maxColors   = 256 // maximum length in bytes of the color sequences since the last reset
 )
 
-// state is the state of the parser of ECMA-48 control sequences.
+// state is the state of a parser for ECMA-48 control sequences.
 type state int
 
 const (
-	text     state = iota
-	escaped        // after ESC, and after intermediates such as "("
-	sequence       // after ESC [
-	payload        // after ESC ], ESC P and similar, until BEL or ESC \
+	text        state = iota
+	afterEscape       // after ESC, and after intermediate bytes such as "("
+	sequence          // after ESC [
+	payload           // after ESC ], ESC P or similar, until BEL or ESC \
 )
 
-// Filter passes text with its tabs, line ends and carriage returns, colors
-// (SGR), and sequences that erase in the line (EL), which progress bars use. It
-// removes all other control characters and sequences. The zero Filter is ready
-// to use. Not safe for concurrent use.
+// Filter removes control characters and sequences from a stream of text. It passes tabs, line
+// ends and carriage returns. It also passes colors (SGR) and the sequences that erase in a
+// line (EL), which progress bars use. The zero value is ready to use. Not safe for concurrent
+// use.
 type Filter struct {
-	state   state
-	partial []byte // incomplete UTF-8 character
-	seq     []byte // incomplete sequence, after ESC [
-	colors  []byte // sequences since the last reset
-	on      bool   // whether the colors are set on the terminal
+	state    state
+	partial  []byte // incomplete UTF-8 character at the end of the last part
+	seq      []byte // parameters of an incomplete sequence, after ESC [
+	colors   []byte // color sequences since the last reset
+	colorsOn bool   // set if the terminal currently shows the colors
 }
 
-// Filter returns the filtered form of the next part of a stream. It resets
-// colors at the end of each line and each part, so that they do not affect
-// other text on the terminal, and sets them again before the following text.
+// Filter returns the filtered form of the next part of the stream. It resets colors at the end
+// of each line and each part, because they would affect other text on the terminal. It sets
+// them again before the next visible text.
 func (f *Filter) Filter(data []byte) []byte {
 	data = append(f.partial, data...)
 	f.partial = nil
@@ -60,15 +60,15 @@ func (f *Filter) Filter(data []byte) []byte {
 		out = f.next(out, r, data[:n])
 		data = data[n:]
 	}
-	return f.off(out)
+	return f.resetColors(out)
 }
 
-// next appends the filtered form of a character. If raw is not valid UTF-8, r
-// is its byte.
+// next filters a character and appends the result to out. raw is the encoding of r. If raw is
+// not valid UTF-8, r is its byte.
 func (f *Filter) next(out []byte, r rune, raw []byte) []byte {
 	switch f.state {
-	case escaped:
-		if f.escaped(r) {
+	case afterEscape:
+		if f.continueEscape(r) {
 			return out
 		}
 	case sequence:
@@ -80,7 +80,7 @@ func (f *Filter) next(out []byte, r rune, raw []byte) []byte {
 			return out
 		case r >= 0x40 && r < 0x7f:
 			f.state = text
-			return f.end(out, byte(r))
+			return f.endSequence(out, byte(r))
 		}
 	case payload:
 		if r != escape && r != bell && r != cancel && r != sub && r != '\n' {
@@ -92,14 +92,15 @@ func (f *Filter) next(out []byte, r rune, raw []byte) []byte {
 	return f.text(out, r, raw)
 }
 
-// escaped reports whether a character after ESC belongs to a sequence.
-func (f *Filter) escaped(r rune) bool {
+// continueEscape processes a character after ESC and updates the state. It returns false if
+// the character does not belong to the sequence.
+func (f *Filter) continueEscape(r rune) bool {
 	switch {
 	case r == '[':
 		f.state, f.seq = sequence, f.seq[:0]
 	case r == ']' || r == 'P' || r == 'X' || r == '^' || r == '_':
 		f.state = payload
-	case r >= 0x20 && r < 0x30: // intermediate byte
+	case r >= 0x20 && r < 0x30: // an intermediate byte does not change the state
 	case r >= 0x30 && r < 0x7f:
 		f.state = text
 	default:
@@ -108,60 +109,60 @@ func (f *Filter) escaped(r rune) bool {
 	return true
 }
 
-// end appends a sequence that ends with the character final, if it is allowed.
-func (f *Filter) end(out []byte, final byte) []byte {
+// endSequence appends the sequence in f.seq if it may pass. final is its last byte.
+func (f *Filter) endSequence(out []byte, final byte) []byte {
 	if len(f.seq) == maxSequence || len(bytes.Trim(f.seq, "0123456789;:")) > 0 {
 		return out
 	}
 	seq := append(append([]byte{escape, '['}, f.seq...), final)
 	switch {
 	case final == 'K':
-		return f.put(out, seq)
+		return f.appendVisible(out, seq)
 	case final != 'm':
 		return out
 	case len(bytes.Trim(f.seq, "0;")) == 0:
-		out, f.colors = f.off(out), nil
+		out, f.colors = f.resetColors(out), nil
 		return out
 	}
 	if len(f.colors)+len(seq) > maxColors {
-		out, f.colors = f.off(out), nil
+		out, f.colors = f.resetColors(out), nil
 	}
 	f.colors = append(f.colors, seq...)
-	if f.on {
+	if f.colorsOn {
 		out = append(out, seq...)
 	}
 	return out
 }
 
-// text appends a character outside of sequences, if it is allowed.
+// text filters a character outside of sequences and appends the result to out.
 func (f *Filter) text(out []byte, r rune, raw []byte) []byte {
 	switch {
 	case r == escape:
-		f.state = escaped
+		f.state = afterEscape
 		return out
 	case r == '\n':
-		return append(f.off(out), '\n')
+		return append(f.resetColors(out), '\n')
 	case r == '\t', r == '\r':
 	case r < 0x20, r == 0x7f:
 		return out
-	case r >= 0x80 && r < 0xa0: // C1 controls: some terminals interpret them like ESC and another character
+	case r >= 0x80 && r < 0xa0: // C1 controls: some terminals treat U+009B like ESC [, and so on
 		raw = []byte("\uFFFD")
 	}
-	return f.put(out, raw)
+	return f.appendVisible(out, raw)
 }
 
-// put appends visible output, after setting the colors.
-func (f *Filter) put(out, raw []byte) []byte {
-	if len(f.colors) > 0 && !f.on {
-		out, f.on = append(out, f.colors...), true
+// appendVisible appends raw. It first sets the colors if the terminal does not show them.
+func (f *Filter) appendVisible(out, raw []byte) []byte {
+	if len(f.colors) > 0 && !f.colorsOn {
+		out, f.colorsOn = append(out, f.colors...), true
 	}
 	return append(out, raw...)
 }
 
-// off appends a reset if colors are set.
-func (f *Filter) off(out []byte) []byte {
-	if f.on {
-		out, f.on = append(out, reset...), false
+// resetColors appends a reset sequence if the terminal shows colors.
+func (f *Filter) resetColors(out []byte) []byte {
+	if f.colorsOn {
+		out, f.colorsOn = append(out, reset...), false
 	}
 	return out
 }

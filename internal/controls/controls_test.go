@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestFilter checks that the output does not depend on how the text is split
-// into parts, except for resets at their ends.
+// TestFilter checks that the filtered text does not depend on how the stream is split into
+// parts, except for color resets at the ends of parts.
 func TestFilter(t *testing.T) {
 	for in, want := range map[string]string{
 		"plain\ttext\r\nnext\n":                   "plain\ttext\r\nnext\n",
@@ -52,17 +52,19 @@ func TestFilter(t *testing.T) {
 		for i := range len(in) {
 			got = append(got, bytewise.Filter([]byte(in[i:i+1]))...)
 		}
-		if got, want := plain(string(got)), plain(want); got != want {
+		if got, want := withoutColors(string(got)), withoutColors(want); got != want {
 			t.Errorf("%q byte by byte: got %q, want %q", in, got, want)
 		}
 	}
 }
 
-// plain removes color sequences.
-func plain(s string) string { return regexp.MustCompile(`\x1b\[[0-9;:]*m`).ReplaceAllString(s, "") }
+// withoutColors removes color sequences from s.
+func withoutColors(s string) string {
+	return regexp.MustCompile(`\x1b\[[0-9;:]*m`).ReplaceAllString(s, "")
+}
 
-// FuzzFilter checks that only colors and erase-in-line sequences pass, and that
-// colors end with each line and part.
+// FuzzFilter checks that only color and erase-in-line sequences pass, and that no color
+// remains set at the end of a line or part.
 func FuzzFilter(f *testing.F) {
 	f.Add([]byte("a\x1b[31mb\n"), []byte("\x1b]0;c\x07\xe6\xbc\x9b"))
 	passes := regexp.MustCompile(`^(?:[^\x00-\x08\x0b-\x0c\x0e-\x1f\x7f]|\x1b\[[0-9;:]*[mK])*$`)
@@ -79,7 +81,7 @@ func FuzzFilter(f *testing.F) {
 				}
 			}
 			for line := range strings.SplitSeq(out, "\n") {
-				if i := strings.LastIndex(line, "\x1b["); i >= 0 && strings.Contains(line, "m") && plain(line) != line && !strings.Contains(line, reset) {
+				if i := strings.LastIndex(line, "\x1b["); i >= 0 && strings.Contains(line, "m") && withoutColors(line) != line && !strings.Contains(line, reset) {
 					t.Fatalf("%q, %q: the line %q ends in colors", first, second, line)
 				}
 			}

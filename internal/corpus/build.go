@@ -21,29 +21,30 @@ import (
 	"slipway/source"
 )
 
-// Build is a case for one target platform, ready for planning.
+// Build is a case for one target platform, ready to be planned.
 type Build struct {
-	Platform   string // for example linux/arm64; "" if the build does not set one
+	Platform   string // target platform, for example linux/arm64; "" if the build does not set one
 	Dockerfile *instructions.Dockerfile
-	Plan       plan.Options // with Platform and Resolver
+	Plan       plan.Options // options of the plan, including Platform and a resolver
 	Inputs     *inputs.Inputs
 	Map        *llb.SourceMap // source map of the Dockerfile
 	Caps       apicaps.CapSet
-	Request    string // the sub-request, such as frontend.outline; "" for a build
+	Request    string // subrequest, such as frontend.outline; "" for a build
 }
 
-// IsBuild reports whether the case requests an image.
+// IsBuild reports whether b builds an image, that is, has no subrequest.
 func (b *Build) IsBuild() bool { return b.Request == "" }
 
-// plannedRequests returns the sub-requests that are answered from a plan.
+// plannedRequests returns the subrequests that the frontend answers from a plan.
 func plannedRequests() []string {
 	return []string{lint.RequestLint, outline.RequestSubrequestsOutline, convertllb.RequestConvertLLB}
 }
 
-// Open reads the Dockerfile of a case as the frontend does. platform is the
-// value of the option platform. It returns a Build for each target platform. It
-// returns none if the case needs no plan, because another frontend runs the
-// build or the sub-request only needs the text.
+// Open reads the Dockerfile of a case as the frontend does. It returns one Build for each
+// target platform. platform is the frontend option platform.
+//
+// Open returns no Build if the frontend needs no plan. That is so if another frontend image
+// runs the build, or if a subrequest needs only the text of the Dockerfile.
 func Open(ctx context.Context, c *golden.Case, platform string) ([]Build, error) {
 	client, err := NewClient(c, platform)
 	if err != nil {

@@ -24,24 +24,24 @@ import (
 	"slipway/internal/golden"
 )
 
-// sessionID is the session of every build. Without one, local sources would
-// have random ids.
+// sessionID is the session id of every build. Without one, local sources would get random
+// names.
 const sessionID = "session"
 
-// Client is a gateway client without a builder. It answers from a case and
-// records the requests.
+// Client is a gateway client without a builder. It answers requests from a case and records
+// them. Safe for concurrent use.
 type Client struct {
-	c       *golden.Case
-	images  *golden.Images
-	opts    gateway.BuildOpts
-	record  *Record
-	shuffle int // seed for the order of answers to concurrent requests; 0 answers in order of arrival
+	c      *golden.Case
+	images *golden.Images
+	opts   gateway.BuildOpts
+	record *Record
+	seed   int // seed for random delays of concurrent requests; 0 for no delays
 }
 
 var _ gateway.Client = (*Client)(nil)
 
-// NewClient returns a client for one run of a case. platform is the value of
-// the option platform; if it is "", the option is not set.
+// NewClient returns a client for one run of a case. platform is the frontend option platform.
+// If it is "", the option is not set.
 func NewClient(c *golden.Case, platform string) (*Client, error) {
 	images, err := c.Images()
 	if err != nil {
@@ -69,18 +69,18 @@ func NewClient(c *golden.Case, platform string) (*Client, error) {
 	}, nil
 }
 
-// capSet returns the capabilities of BuildKit without the missing ones.
+// capSet returns all capabilities in list except the missing ones.
 func capSet(list *apicaps.CapList, missing []string) apicaps.CapSet {
 	all := slices.DeleteFunc(list.All(), func(cap *apicapspb.APICap) bool { return slices.Contains(missing, cap.ID) })
 	return list.CapSet(all)
 }
 
-// BuildOpts returns the same map of options every time, as BuildKit's client
-// does, so a frontend that modifies it affects its own later calls.
+// BuildOpts returns the same map of options each time, as BuildKit's client does. A frontend
+// that modifies the map therefore affects its own later calls.
 func (c *Client) BuildOpts() gateway.BuildOpts { return c.opts }
 
-// Solve records the request. It fails if a daemon would reject the request
-// without running anything.
+// Solve records the request. It returns those errors that a daemon returns before it executes
+// anything, such as the error for an unsupported capability.
 func (c *Client) Solve(ctx context.Context, req gateway.SolveRequest) (*gateway.Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func (c *Client) Solve(ctx context.Context, req gateway.SolveRequest) (*gateway.
 		return nil, errors.New("cannot solve with both Definition and Frontend specified")
 	}
 	if req.Frontend == "" && len(req.Definition.GetDef()) == 0 {
-		s.used = true // an empty definition has a nil reference
+		s.isResult = true // an empty definition has a nil reference
 		return res, nil
 	}
 	ref := &reference{client: c, solve: s}
@@ -111,19 +111,19 @@ func (c *Client) Solve(ctx context.Context, req gateway.SolveRequest) (*gateway.
 	return res, nil
 }
 
-// ResolveImageConfig calls ResolveSourceMetadata, as BuildKit does.
+// ResolveImageConfig resolves the image with ResolveSourceMetadata, as BuildKit does.
 func (c *Client) ResolveImageConfig(ctx context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
 	return sourceresolver.NewImageMetaResolver(c).ResolveImageConfig(ctx, ref, opt)
 }
 
-// ResolveSourceMetadata answers from the table of images or, for git and HTTP
-// sources, from the archive.
+// ResolveSourceMetadata records the request and answers it: for images from the table of
+// images, for git and HTTP sources from the files of the case.
 func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	c.record.addRequest("%s", metadataRequestText(op, opt))
-	c.wait(op.Identifier)
+	c.delay(op.Identifier)
 	if other, ok := c.c.Policy[op.Identifier]; ok {
 		op = &pb.SourceOp{Identifier: other, Attrs: op.Attrs}
 	}
@@ -152,11 +152,11 @@ func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt
 	return &sourceresolver.MetaResponse{Op: op}, nil
 }
 
-// wait delays a request by an amount that depends on the seed. Over several
-// runs, each of several errors is returned first once.
-func (c *Client) wait(id string) {
-	if c.shuffle > 0 {
-		n := digest.FromString(fmt.Sprint(id, c.shuffle)).Encoded()[0]
+// delay delays a request by up to 1.4 ms, depending on the seed and on id. Different seeds let
+// different concurrent requests fail first.
+func (c *Client) delay(id string) {
+	if c.seed > 0 {
+		n := digest.FromString(fmt.Sprint(id, c.seed)).Encoded()[0]
 		time.Sleep(time.Duration(n%8) * 200 * time.Microsecond)
 	}
 }
@@ -177,7 +177,7 @@ func (c *Client) httpMetadata(op *pb.SourceOp) (*sourceresolver.MetaResponse, er
 	return &sourceresolver.MetaResponse{Op: op, HTTP: res}, nil
 }
 
-// Inputs returns the frontend inputs of the case as local directories.
+// Inputs returns the frontend inputs of the case, each as a local source.
 func (c *Client) Inputs(context.Context) (map[string]llb.State, error) {
 	inputs := map[string]llb.State{}
 	for _, f := range c.c.Files {
@@ -194,7 +194,7 @@ func (c *Client) NewContainer(context.Context, gateway.NewContainerRequest) (gat
 	return nil, errors.New("there is no builder to run a container")
 }
 
-// Warn records a warning.
+// Warn records the warning.
 func (c *Client) Warn(_ context.Context, vertex digest.Digest, short string, opts gateway.WarnOpts) error {
 	c.record.addWarning(Warning{Vertex: vertex, Short: short, Opts: opts})
 	return nil

@@ -19,7 +19,7 @@ import (
 	"slipway/internal/golden"
 )
 
-// solveState solves a state with a client of the case.
+// solveState solves st with a client of the case and returns the reference.
 func solveState(t *testing.T, c *golden.Case, st llb.State, evaluate bool) (gateway.Reference, error) {
 	t.Helper()
 	cl, err := NewClient(c, "")
@@ -37,7 +37,7 @@ func solveState(t *testing.T, c *golden.Case, st llb.State, evaluate bool) (gate
 	return res.SingleRef()
 }
 
-// parse returns a case with a title and the given files.
+// parse returns a case that consists of a title and the files in archive.
 func parse(t *testing.T, archive string) *golden.Case {
 	t.Helper()
 	c, err := golden.Parse("lex/a", []byte("# t\n"+archive))

@@ -15,31 +15,31 @@ import (
 	"slipway/internal/llbtext"
 )
 
-// Record contains everything that a frontend did with its gateway client. It is
-// complete after the frontend has returned.
+// Record contains everything that a frontend does with its gateway client. It is complete when
+// the frontend has returned. Then it is safe for concurrent reads.
 type Record struct {
-	Results  map[string]*pb.Definition // definitions of the results by platform ID, or "" for a single one; attestations by platform ID and number
-	Metadata map[string][]byte         // metadata of the result and its attestations
-	Warnings []Warning                 // in order
-	Requests []string                  // solves other than results, and metadata requests, as text; sorted
-	Err      error
-	Several  bool // whether several platforms were requested
+	Results       map[string]*pb.Definition // definitions by platform id, "" for a single platform; attestations by platform id and number
+	Metadata      map[string][]byte         // metadata of the result and of its attestations
+	Warnings      []Warning                 // warnings in order
+	Requests      []string                  // sorted texts of metadata requests, and of solves that are not results
+	Err           error
+	MultiPlatform bool // set if the build requests several platforms
 
 	mu     sync.Mutex
 	solves []*solve
 }
 
-// Warning is a call of Warn.
+// Warning contains the arguments of a call of Warn.
 type Warning struct {
 	Vertex digest.Digest
 	Short  string
 	Opts   gateway.WarnOpts
 }
 
-// solve is a call of Solve and the reference it returned.
+// solve is a call of Solve.
 type solve struct {
-	req  gateway.SolveRequest
-	used bool // whether it is a result
+	req      gateway.SolveRequest
+	isResult bool // set if the solved definition is a result of the build
 }
 
 func (r *Record) addSolve(req gateway.SolveRequest) *solve {
@@ -62,7 +62,7 @@ func (r *Record) addWarning(w Warning) {
 	r.Warnings = append(r.Warnings, w)
 }
 
-// finish records the result of the build. It adds all solves that are not part of
+// finish records the result or the error of the build. It adds every solve that is not part of
 // the result to Requests.
 func (r *Record) finish(res *gateway.Result, err error) {
 	r.mu.Lock()
@@ -74,7 +74,7 @@ func (r *Record) finish(res *gateway.Result, err error) {
 		r.takeResult(res)
 	}
 	for _, s := range r.solves {
-		if !s.used {
+		if !s.isResult {
 			r.Requests = append(r.Requests, solveText(s.req))
 		} else if imports := importsText(s.req.CacheImports); imports != "" {
 			r.Requests = append(r.Requests, "result"+imports)
@@ -109,7 +109,7 @@ func (r *Record) takeRef(id string, ref gateway.Reference) {
 		r.Results[id] = &pb.Definition{}
 		return
 	}
-	own.solve.used = true
+	own.solve.isResult = true
 	r.Results[id] = own.solve.req.Definition
 	if own.solve.req.Frontend != "" {
 		r.Metadata[id+" forwarded"] = []byte(solveText(own.solve.req))
@@ -154,7 +154,7 @@ func metadataRequestText(op *pb.SourceOp, opt sourceresolver.Opt) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "metadata of %s %q log %q", op.Identifier, op.Attrs, opt.LogName)
 	if o := opt.ImageOpt; o != nil {
-		// "" is a synonym for "default".
+		// BuildKit treats "" like "default".
 		fmt.Fprintf(&b, " mode %q platform %s", cmp.Or(o.ResolveMode, pb.AttrImageResolveModeDefault), platformText(o.Platform))
 	}
 	if o := opt.OCILayoutOpt; o != nil {

@@ -15,8 +15,8 @@ import (
 	fstypes "github.com/tonistiigi/fsutil/types"
 )
 
-// reference is the result of a solve. Its files are evaluated on demand: like a
-// daemon, it does not access a source before.
+// reference implements the result of a solve. Like a daemon, it does not access a source
+// before a file is requested.
 type reference struct {
 	client *Client
 	solve  *solve
@@ -24,7 +24,7 @@ type reference struct {
 
 var _ gateway.Reference = (*reference)(nil)
 
-// ToState returns the solved state.
+// ToState returns the solved definition as a state.
 func (r *reference) ToState() (llb.State, error) {
 	op, err := llb.NewDefinitionOp(r.solve.req.Definition)
 	if err != nil {
@@ -40,13 +40,13 @@ func (r *reference) files() (tree, error) {
 	return r.client.evaluate(r.solve.req.Definition)
 }
 
-// Evaluate returns an error if a source is missing.
+// Evaluate returns an error if a source of the definition does not exist.
 func (r *reference) Evaluate(context.Context) error {
 	_, err := r.files()
 	return err
 }
 
-// ReadFile reads a file. As over gRPC, an empty file is nil.
+// ReadFile returns the content of a file. An empty file is nil, as it is over gRPC.
 func (r *reference) ReadFile(_ context.Context, req gateway.ReadRequest) ([]byte, error) {
 	files, err := r.files()
 	if err != nil {
@@ -69,7 +69,7 @@ func (r *reference) ReadFile(_ context.Context, req gateway.ReadRequest) ([]byte
 	return slices.Clone(data), nil
 }
 
-// StatFile returns the type of a file and, if it is regular, its size.
+// StatFile returns the type of a file and the size of a regular file.
 func (r *reference) StatFile(_ context.Context, req gateway.StatRequest) (*fstypes.Stat, error) {
 	files, err := r.files()
 	if err != nil {
@@ -87,7 +87,7 @@ func (r *reference) StatFile(_ context.Context, req gateway.StatRequest) (*fstyp
 	return nil, &fs.PathError{Op: "lstat", Path: req.Path, Err: syscall.ENOENT}
 }
 
-// ReadDir lists a directory.
+// ReadDir returns the entries of a directory.
 func (r *reference) ReadDir(_ context.Context, req gateway.ReadDirRequest) ([]*fstypes.Stat, error) {
 	files, err := r.files()
 	if err != nil {
@@ -119,7 +119,7 @@ func (r *reference) ReadDir(_ context.Context, req gateway.ReadDirRequest) ([]*f
 	return out, nil
 }
 
-// clean makes a path relative to the root of a tree. The root is ".".
+// clean returns a path relative to the root of a tree. The root itself is ".".
 func clean(name string) string {
 	name = strings.TrimPrefix(path.Clean("/"+name), "/")
 	if name == "" {

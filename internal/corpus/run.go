@@ -13,25 +13,24 @@ import (
 	"slipway/internal/golden"
 )
 
-// patience is the timeout of a build. Builds run and fetch nothing, so a longer
-// one hangs.
-const patience = time.Minute
+// runTimeout is the maximum duration of a build. Builds execute and fetch nothing, so a longer
+// one is stuck.
+const runTimeout = time.Minute
 
-// Run builds a case with a frontend and returns a record of the build. platform
-// is the value of the option platform; if it is "", the option is not set. A
-// panic or a hang of the frontend is the error of the record. Run itself fails
-// only if the case is malformed.
+// Run builds a case with a frontend and records the build. platform is the frontend option
+// platform. If it is "", the option is not set. If seed is not 0, it selects the order in
+// which concurrent requests are answered.
 //
-// If shuffle is not 0, it seeds the order in which concurrent requests are
-// answered.
+// Run returns an error only if the case is malformed. If the frontend fails, panics or gets
+// stuck, Record.Err is the error.
 func Run(ctx context.Context, build gateway.BuildFunc, c *golden.Case, platform string, shuffle int) (*Record, error) {
 	cl, err := NewClient(c, platform)
 	if err != nil {
 		return nil, err
 	}
-	cl.record.Several = strings.Contains(platform, ",")
-	cl.shuffle = shuffle
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	cl.record.MultiPlatform = strings.Contains(platform, ",")
+	cl.seed = shuffle
+	ctx, cancel := context.WithTimeout(ctx, runTimeout)
 	defer cancel()
 	type outcome struct {
 		res *gateway.Result
@@ -50,7 +49,7 @@ func Run(ctx context.Context, build gateway.BuildFunc, c *golden.Case, platform 
 	select {
 	case o := <-done:
 		cl.record.finish(o.res, o.err)
-	case <-time.After(patience + time.Second):
+	case <-time.After(runTimeout + time.Second):
 		cl.record.finish(nil, errors.New("the frontend does not return"))
 	}
 	return cl.record, nil

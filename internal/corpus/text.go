@@ -18,22 +18,22 @@ import (
 	"slipway/source"
 )
 
-// Limits of the size of a section. Omitted text is replaced by its digest.
+// Limits for the size of a section.
 const (
-	maxLines = 200  // maximum lines of a section
-	shown    = 20   // lines shown of a longer section
-	maxLine  = 1500 // maximum bytes of a line
+	maxLines   = 200  // maximum number of lines in a section
+	shownLines = 20   // number of lines that remain from a longer section
+	maxLine    = 1500 // maximum number of bytes in a line
 )
 
 var fullDigest = regexp.MustCompile(`(sha256:[0-9a-f]{12})[0-9a-f]{52}`)
 
-// Compact is like [Limit] but also shortens digests to 12 digits.
+// Compact shortens a text like [Limit], and each digest in it to 12 hex digits.
 func Compact(text string) string {
 	return Limit(fullDigest.ReplaceAllString(text, "$1…"))
 }
 
-// Limit shortens a text for a section. A line or text that is too long is
-// replaced by its start and a digest of the whole.
+// Limit shortens a text for a section. It replaces a line that is too long, or a text with too
+// many lines, by its start and a digest of the whole.
 func Limit(text string) string {
 	lines := strings.SplitAfter(text, "\n")
 	for i, line := range lines {
@@ -42,16 +42,17 @@ func Limit(text string) string {
 		}
 	}
 	if n := len(lines) - 1; n > maxLines {
-		lines = append(lines[:shown:shown], fmt.Sprintf("… %d lines, %s\n", n, Short(text)))
+		lines = append(lines[:shownLines:shownLines], fmt.Sprintf("… %d lines, %s\n", n, Short(text)))
 	}
 	return strings.Join(lines, "")
 }
 
-// Short returns the first 12 digits of the digest of a text.
+// Short returns the first 12 hex digits of the digest of a text.
 func Short(text string) string { return digest.FromString(text).Encoded()[:12] }
 
-// Image prints an image config, one field per line. Layers and history
-// inherited from the base are only counted. If base is nil, there is no base.
+// Image returns an image config as text, one field per line. It prints only the number of
+// layers and history entries that the image inherits from base. If base is nil, it inherits
+// none.
 func Image(img, base *dockerspec.DockerOCIImage) (string, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "platform %s\n", platforms.FormatAll(img.Platform))
@@ -78,7 +79,8 @@ func Image(img, base *dockerspec.DockerOCIImage) (string, error) {
 	return b.String(), nil
 }
 
-// printFields prints the fields of a config, and of its field config, as JSON.
+// printFields prints the fields of an image config as JSON, including those of its field
+// config.
 func printFields(b *strings.Builder, img *dockerspec.DockerOCIImage) error {
 	data, err := compactJSON(img)
 	if err != nil {
@@ -91,7 +93,7 @@ func printFields(b *strings.Builder, img *dockerspec.DockerOCIImage) error {
 	for _, name := range sortedKeys(fields) {
 		switch name {
 		case "os", "architecture", "variant", "os.version", "os.features":
-			continue // printed as the platform
+			continue // printed as part of the platform
 		case "rootfs":
 			if img.RootFS.Type == "" && len(img.RootFS.DiffIDs) == 0 {
 				continue
@@ -124,7 +126,7 @@ func printJSON(b *strings.Builder, name string, v any) error {
 	return nil
 }
 
-// compactJSON encodes v on one line, without HTML escapes.
+// compactJSON returns v as JSON on one line, without HTML escapes.
 func compactJSON(v any) ([]byte, error) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
@@ -133,7 +135,7 @@ func compactJSON(v any) ([]byte, error) {
 	return bytes.TrimSpace(buf.Bytes()), err
 }
 
-// Error prints an error of a build as users see it, shortened by [Limit].
+// Error returns the text of a build's error as users see it, shortened by [Limit].
 func Error(err error) string {
 	d, ok := errors.AsType[*diag.Diagnostic](err)
 	if !ok {
@@ -142,9 +144,9 @@ func Error(err error) string {
 	return Findings(diag.List{d})
 }
 
-// Findings prints errors and warnings as users see them, shortened by [Limit].
+// Findings returns the text of errors and warnings as users see them, shortened by [Limit].
 func Findings(list diag.List) string {
 	var b strings.Builder
-	_ = diag.Text(&b, list, diag.TextOptions{}) // a Builder never fails
+	_ = diag.Text(&b, list, diag.TextOptions{}) // writing to a strings.Builder never fails
 	return Limit(b.String())
 }

@@ -17,10 +17,10 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// tree contains the files of a state by path, without a leading slash.
+// tree maps paths, without leading slash, to the content of files.
 type tree map[string][]byte
 
-// evaluate returns the files of a definition. It supports the operations from
+// evaluate returns the files in the result of a definition. It supports the operations from
 // which frontends read files: sources, and copies that unpack or move them.
 func (c *Client) evaluate(def *pb.Definition) (tree, error) {
 	ops := map[string]*pb.Op{}
@@ -164,8 +164,7 @@ func (c *Client) source(op *pb.SourceOp) (tree, error) {
 	return nil, fmt.Errorf("there is no builder to read %s", op.Identifier)
 }
 
-// local returns the files of a local directory that match the options of the
-// source.
+// local returns the files of a local directory that the attributes of its source select.
 func (c *Client) local(name string, attrs map[string]string) (tree, error) {
 	files, ok := c.c.Local(name)
 	if !ok {
@@ -189,16 +188,16 @@ func (c *Client) local(name string, attrs map[string]string) (tree, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !excluded && (len(follow) == 0 || followed(file, follow)) {
+		if !excluded && (len(follow) == 0 || matchesFollow(file, follow)) {
 			out[file] = data
 		}
 	}
 	return out, nil
 }
 
-// followed reports whether a file is one of the paths, is below one of them, or
-// matches one with wildcards.
-func followed(file string, follow []string) bool {
+// matchesFollow reports whether a file is selected by follow: as one of its paths, below one
+// of them, or by a pattern.
+func matchesFollow(file string, follow []string) bool {
 	for _, f := range follow {
 		f = clean(f)
 		for p := file; p != "." && p != "/"; p = path.Dir(p) {

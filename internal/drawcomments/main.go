@@ -1,10 +1,10 @@
-// Command drawcomments prints doc comments drawn at random, without the code, so
-// that a reader can grade how clear they are:
+// Command drawcomments prints randomly drawn doc comments without the code, so that a reader
+// can grade their clarity:
 //
 //	go run ./internal/drawcomments -n 120 -seed 1 [-where] [DIRECTORY…]
 //
-// Without directories it draws from the whole repository. The same seed draws the
-// same comments from the same files.
+// Without directories it draws from the whole repository. The same seed draws the same
+// comments from the same files.
 package main
 
 import (
@@ -23,7 +23,7 @@ import (
 	"strings"
 )
 
-// comment is a doc comment of a package or of a top-level declaration.
+// comment is the doc comment of a package or of a top-level declaration.
 type comment struct {
 	pos  token.Position
 	text string
@@ -44,7 +44,8 @@ func main() {
 	}
 }
 
-// draw prints n comments of the files below dirs.
+// draw writes n random comments from the files below dirs to w. With where, it writes the file
+// and line of each comment.
 func draw(w io.Writer, dirs []string, n int, seed uint64, where bool) error {
 	var all []comment
 	for _, dir := range dirs {
@@ -72,8 +73,8 @@ func draw(w io.Writer, dirs []string, n int, seed uint64, where bool) error {
 	return nil
 }
 
-// collect returns the doc comments of the Go files below dir. It skips hidden
-// directories and testdata.
+// collect returns the doc comments in the Go files below dir. It skips hidden directories and
+// testdata.
 func collect(dir string) ([]comment, error) {
 	var list []comment
 	files := token.NewFileSet()
@@ -100,8 +101,8 @@ func collect(dir string) ([]comment, error) {
 	return list, err
 }
 
-// docs returns the doc comments of a file: of its package, functions, types,
-// constants and variables. Text returns "" for a nil comment.
+// docs returns the doc comments in a file: of its package, functions, types, constants and
+// variables. Elements are nil for declarations without a comment.
 func docs(f *ast.File) []*ast.CommentGroup {
 	list := []*ast.CommentGroup{f.Doc}
 	for _, d := range f.Decls {

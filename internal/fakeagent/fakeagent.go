@@ -9,8 +9,8 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 )
 
-// Serve serves a private key until the test ends, and returns the path of the
-// socket.
+// Serve starts an SSH agent that serves a private key until the test ends. It returns the path
+// of the agent's socket.
 func Serve(t testing.TB, key any) string {
 	t.Helper()
 	ring := agent.NewKeyring()
@@ -29,7 +29,7 @@ func Serve(t testing.TB, key any) string {
 			if err != nil {
 				return
 			}
-			go func() { _ = agent.ServeAgent(ring, c) }() // ends with the connection
+			go func() { _ = agent.ServeAgent(ring, c) }() // returns when the client closes the connection
 		}
 	}()
 	return socket

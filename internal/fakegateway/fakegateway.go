@@ -1,8 +1,6 @@
-// Package fakegateway implements a fake builder for tests: a gateway client
-// that answers from memory, records requests, and fails where a test wants it
-// to.
-//
-// Out of scope: solving. Tests with a real builder are in integration.
+// Package fakegateway implements a fake builder for tests: a gateway client that answers from
+// memory, records requests, and returns errors that a test chooses. It does not solve
+// definitions. Tests with a real builder are in integration.
 package fakegateway
 
 import (
@@ -24,29 +22,28 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// Config is the default config of all images.
+// Config is the image config that all images have by default.
 const Config = `{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":["sha256:x"]}}`
 
-// maxMessage is the maximum size of a gateway message.
+// maxMessage is the maximum size in bytes of a gateway message, as in BuildKit.
 const maxMessage = 16 << 20
 
-// Client is a fake builder. All its sources have the same files, and all images
-// the same config. Methods that it does not implement must not be called.
+// Client is a fake builder. All sources have the same files, and all images the same config.
+// The methods that it does not implement panic. Safe for concurrent use.
 type Client struct {
 	client.Client
-	Opts   map[string]string
-	Files  map[string]string
-	States map[string]llb.State // the frontend inputs
-	Size   int64                // size of every file reported by stat
-	Config string               // config of every image; if "", [Config]
-	Lacks  apicaps.CapID        // an LLB capability that the builder lacks, or ""
-	// Policy is called for each metadata request with the identifier of the
-	// source. If it returns an error, the request fails with it. It must be
-	// safe for concurrent use.
+	Opts       map[string]string
+	Files      map[string]string
+	States     map[string]llb.State // frontend inputs by name
+	Size       int64                // size in bytes that StatFile returns for every file
+	Config     string               // config of every image; "" for [Config]
+	MissingCap apicaps.CapID        // LLB capability that the builder does not support; "" for none
+	// Policy is called for each metadata request with the identifier of the source. The
+	// request returns its error. If Policy is nil, all sources are permitted. It must be safe
+	// for concurrent use.
 	Policy func(identifier string) error
-	// Before is called before each call with the name of the call. If it
-	// returns an error, the call fails with it. It must be safe for concurrent
-	// use.
+	// Before is called before each gateway call with the name of the call. The call returns
+	// its error. If Before is nil, no call fails. It must be safe for concurrent use.
 	Before func(ctx context.Context, call string) error
 
 	mu      sync.Mutex
@@ -55,33 +52,34 @@ type Client struct {
 	lookups []sourceresolver.Opt
 }
 
-// New returns a builder with one Dockerfile.
+// New returns a builder whose sources contain a file Dockerfile. opts are the frontend
+// options.
 func New(dockerfile string, opts map[string]string) *Client {
 	return &Client{Files: map[string]string{"Dockerfile": dockerfile}, Opts: opts}
 }
 
-// Calls returns the names of all calls so far.
+// Calls returns the names of all calls received so far, in order.
 func (c *Client) Calls() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return append([]string(nil), c.calls...)
 }
 
-// Solved returns the solve requests so far.
-func (c *Client) Solved() []client.SolveRequest {
+// SolveRequests returns the solve requests received so far, in order.
+func (c *Client) SolveRequests() []client.SolveRequest {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return append([]client.SolveRequest(nil), c.solved...)
 }
 
-// Lookups returns the options of the metadata requests so far.
-func (c *Client) Lookups() []sourceresolver.Opt {
+// MetadataOptions returns the options of the metadata requests received so far, in order.
+func (c *Client) MetadataOptions() []sourceresolver.Opt {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return append([]sourceresolver.Opt(nil), c.lookups...)
 }
 
-// Warnings returns the number of warnings so far.
+// Warnings returns the number of warnings received so far.
 func (c *Client) Warnings() int {
 	n := 0
 	for _, call := range c.Calls() {
@@ -104,7 +102,7 @@ func (c *Client) begin(ctx context.Context, call string) error {
 
 // BuildOpts implements client.Client.
 func (c *Client) BuildOpts() client.BuildOpts {
-	caps := slices.DeleteFunc(pb.Caps.All(), func(p *capspb.APICap) bool { return p.ID == string(c.Lacks) })
+	caps := slices.DeleteFunc(pb.Caps.All(), func(p *capspb.APICap) bool { return p.ID == string(c.MissingCap) })
 	return client.BuildOpts{
 		Opts: c.Opts, SessionID: "session",
 		Caps: gwpb.Caps.CapSet(gwpb.Caps.All()), LLBCaps: pb.Caps.CapSet(caps),
@@ -154,14 +152,14 @@ func (c *Client) Warn(ctx context.Context, _ digest.Digest, _ string, _ client.W
 	return c.begin(ctx, "Warn")
 }
 
-// reference is the result of a solve.
+// reference is the result of a solve request.
 type reference struct {
 	client.Reference
 	request client.SolveRequest
 	c       *Client
 }
 
-// Request returns the solve request of a reference.
+// Request returns the solve request whose result is ref.
 func Request(ref client.Reference) client.SolveRequest { return ref.(*reference).request }
 
 // ReadFile implements client.Reference.

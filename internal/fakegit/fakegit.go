@@ -1,5 +1,5 @@
-// Package fakegit creates git repositories in memory and serves them over HTTP,
-// for tests that must not depend on the git program.
+// Package fakegit creates Git repositories in memory and serves them over HTTP. Tests that use
+// it do not depend on the git program.
 package fakegit
 
 import (
@@ -25,18 +25,18 @@ import (
 	"github.com/go-git/go-git/v5/storage/memory"
 )
 
-// Server is an HTTP server for git repositories.
+// Server is an HTTP server for Git repositories.
 type Server struct {
-	URL string // without a trailing slash
-	// Auth is the Authorization header that requests must have. If it is "", no
-	// header is required.
+	URL string // address without a trailing slash
+	// Auth is the Authorization header that each request must have. If Auth is "", no header
+	// is required.
 	Auth string
 
-	repos map[string]*Repository // by path
+	repos map[string]*Repository // repositories by URL path
 	packs int
 }
 
-// Start starts a server that is closed when the test ends.
+// Start starts a server and closes it when the test ends.
 func Start(t testing.TB) *Server {
 	s := &Server{repos: map[string]*Repository{}}
 	h := httptest.NewServer(http.HandlerFunc(s.serve))
@@ -45,24 +45,23 @@ func Start(t testing.TB) *Server {
 	return s
 }
 
-// Packs returns the number of fetches.
-func (s *Server) Packs() int { return s.packs }
+// Fetches returns the number of packs that clients have fetched.
+func (s *Server) Fetches() int { return s.packs }
 
-// Repository is a repository whose HEAD is the branch main.
+// Repository is a Git repository in memory. Its HEAD is the branch main.
 type Repository struct {
 	URL string
 	t   testing.TB
 	sto *memory.Storage
 }
 
-// File is a file of a commit. Data is its content or, for a submodule, its
-// commit.
+// File is a file of a commit. Data is the content of the file or, for a submodule, the commit.
 type File struct {
-	Mode filemode.FileMode // 0 means a regular file
+	Mode filemode.FileMode // 0 for a regular file
 	Data string
 }
 
-// Repository creates an empty repository at a path.
+// Repository creates an empty repository that the server serves at path.
 func (s *Server) Repository(t testing.TB, path string) *Repository {
 	r := &Repository{URL: s.URL + path, t: t, sto: memory.NewStorage()}
 	r.must(r.sto.SetReference(plumbing.NewSymbolicReference(plumbing.HEAD, "refs/heads/main")))
@@ -102,12 +101,13 @@ func (b blob) Encode(o plumbing.EncodedObject) error {
 	return err
 }
 
-// signature returns the author and committer of all commits.
+// signature returns the author and committer of all commits, with the given time.
 func signature(at time.Time) object.Signature {
 	return object.Signature{Name: "tester", Email: "tester@example.com", When: at}
 }
 
-// Commit creates a commit of files, without parents, and sets ref to it.
+// Commit creates a commit without parents that contains files, sets ref to it, and returns its
+// hash.
 func (r *Repository) Commit(ref string, at time.Time, files map[string]File) string {
 	r.t.Helper()
 	return r.commit(ref, at, r.tree(files))
@@ -120,13 +120,13 @@ func (r *Repository) commit(ref string, at time.Time, tree plumbing.Hash) string
 	return hash
 }
 
-// Ref sets a ref to an object.
+// Ref sets a ref to the object with the given hash.
 func (r *Repository) Ref(ref, hash string) {
 	r.t.Helper()
 	r.must(r.sto.SetReference(plumbing.NewHashReference(plumbing.ReferenceName(ref), plumbing.NewHash(hash))))
 }
 
-// Tag creates an annotated tag of a commit.
+// Tag creates an annotated tag of a commit and returns the hash of the tag object.
 func (r *Repository) Tag(name, commit string) string {
 	r.t.Helper()
 	hash := r.store(&object.Tag{Name: name, Tagger: signature(time.Unix(0, 0)), Message: "tag\n", TargetType: plumbing.CommitObject, Target: plumbing.NewHash(commit)}).String()
@@ -162,13 +162,13 @@ func (r *Repository) tree(files map[string]File) plumbing.Hash {
 	for dir, below := range dirs {
 		t.Entries = append(t.Entries, object.TreeEntry{Name: dir, Mode: filemode.Dir, Hash: r.tree(below)})
 	}
-	slices.SortFunc(t.Entries, func(a, b object.TreeEntry) int { return strings.Compare(key(a), key(b)) })
+	slices.SortFunc(t.Entries, func(a, b object.TreeEntry) int { return strings.Compare(sortKey(a), sortKey(b)) })
 	return r.store(t)
 }
 
-// key returns the sort key of a tree entry. Git sorts a directory as if its
+// sortKey returns the key by which a tree entry is sorted. Git sorts a directory as if its
 // name ended with a slash.
-func key(e object.TreeEntry) string {
+func sortKey(e object.TreeEntry) string {
 	if e.Mode == filemode.Dir {
 		return e.Name + "/"
 	}
@@ -199,7 +199,7 @@ func (s *Server) answer(w http.ResponseWriter, req *http.Request) error {
 	return r.pack(req.Context(), req.Body, w)
 }
 
-// ServeUploadPack implements git-upload-pack for one client.
+// ServeUploadPack implements the server side of git-upload-pack over a connection.
 func (r *Repository) ServeUploadPack(ctx context.Context, c io.ReadWriter) error {
 	if err := r.advertise(ctx, c); err != nil {
 		return err
@@ -249,7 +249,7 @@ func (r *Repository) pack(ctx context.Context, ask io.Reader, w io.Writer) error
 	return resp.Encode(w)
 }
 
-// Object stores an object with any content and returns its hash.
+// Object stores an object with the given content, which may be invalid, and returns its hash.
 func (r *Repository) Object(kind plumbing.ObjectType, data []byte) plumbing.Hash {
 	r.t.Helper()
 	o := r.sto.NewEncodedObject()
@@ -263,14 +263,14 @@ func (r *Repository) Object(kind plumbing.ObjectType, data []byte) plumbing.Hash
 	return hash
 }
 
-// CommitTree creates a commit of a tree with arbitrary entries and sets ref to
-// it.
+// CommitTree creates a commit without parents whose tree has exactly the given entries, which
+// may be invalid. It sets ref to the commit and returns its hash.
 func (r *Repository) CommitTree(ref string, entries ...object.TreeEntry) string {
 	r.t.Helper()
 	return r.commit(ref, time.Unix(0, 0), r.Object(plumbing.TreeObject, TreeData(entries...)))
 }
 
-// TreeData encodes a tree object. The entries may be invalid.
+// TreeData returns the encoding of a tree object. The entries may be invalid.
 func TreeData(entries ...object.TreeEntry) []byte {
 	var b bytes.Buffer
 	for _, e := range entries {

@@ -1,4 +1,4 @@
-// Package fakeregistry implements a registry for tests that can require
+// Package fakeregistry implements an image registry for tests. The registry can require
 // authentication.
 package fakeregistry
 
@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/registry"
 )
 
-// Auth is an authentication method.
+// Auth is the authentication method that a registry requires.
 type Auth int
 
 // Authentication methods.
@@ -25,30 +25,30 @@ const (
 	Token
 )
 
-// Credentials. All users have the same password.
+// Names and password of the two users. Both have the same password.
 const (
 	User     = "alice"
-	Reader   = "bob" // has only pull access
+	Reader   = "bob" // may pull, but not push
 	Password = "secret"
 )
 
-// Server is a registry.
+// Server is an image registry that stores images in memory. Safe for concurrent use.
 type Server struct {
 	*httptest.Server
 	Host string
 	Auth Auth
-	// Before is called with each request. If it has answered the request, it
-	// returns true.
+	// Before is called with each request. If Before returns true, it has written the response.
+	// If Before is nil, the registry answers every request.
 	Before func(http.ResponseWriter, *http.Request) bool
 
 	mu   sync.Mutex
 	seen []string
 }
 
-// Start starts a registry that is closed when the test ends.
+// Start starts a registry over HTTP and closes it when the test ends.
 func Start(t testing.TB, auth Auth) *Server { return start(t, auth, httptest.NewServer) }
 
-// StartTLS is like Start but the registry uses HTTPS.
+// StartTLS starts a registry over HTTPS and closes it when the test ends.
 func StartTLS(t testing.TB, auth Auth) *Server { return start(t, auth, httptest.NewTLSServer) }
 
 func start(t testing.TB, auth Auth, listen func(http.Handler) *httptest.Server) *Server {
@@ -63,7 +63,7 @@ func start(t testing.TB, auth Auth, listen func(http.Handler) *httptest.Server) 
 		case s.Before != nil && s.Before(w, r):
 		case r.URL.Path == "/token":
 			token(w, r)
-		case !s.allowed(w, r):
+		case !s.authorize(w, r):
 		case r.Method == http.MethodDelete && strings.Contains(r.URL.Path, "/uploads/"):
 			w.WriteHeader(http.StatusNoContent)
 		default:
@@ -75,8 +75,8 @@ func start(t testing.TB, auth Auth, listen func(http.Handler) *httptest.Server) 
 	return s
 }
 
-// Seen returns the requests since the last call, as METHOD PATH.
-func (s *Server) Seen() []string {
+// TakeRequests returns the requests received since its last call, in the form "METHOD PATH".
+func (s *Server) TakeRequests() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	seen := s.seen
@@ -84,9 +84,8 @@ func (s *Server) Seen() []string {
 	return seen
 }
 
-// allowed reports whether a request is authorized. It answers unauthorized
-// requests with an error.
-func (s *Server) allowed(w http.ResponseWriter, r *http.Request) bool {
+// authorize reports whether a request is authorized. If not, it writes an error response.
+func (s *Server) authorize(w http.ResponseWriter, r *http.Request) bool {
 	user, password, basic := r.BasicAuth()
 	status := http.StatusUnauthorized
 	switch s.Auth {
@@ -116,7 +115,7 @@ func (s *Server) allowed(w http.ResponseWriter, r *http.Request) bool {
 	return false
 }
 
-// token answers with a token that grants the access rights of a user.
+// token writes a response with a token that grants the access rights of the request's user.
 func token(w http.ResponseWriter, r *http.Request) {
 	user, password, _ := r.BasicAuth()
 	if r.Method == http.MethodPost {

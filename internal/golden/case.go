@@ -9,8 +9,7 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// Categories returns the directories of the corpus in the order of the
-// specification.
+// Categories returns the top-level directories of testdata, in the order of the specification.
 func Categories() []string {
 	return []string{
 		"options", "lex", "args", "from", "copy", "run", "mount", "config", "onbuild",
@@ -18,40 +17,39 @@ func Categories() []string {
 	}
 }
 
-// Case is one archive of the corpus. It is immutable.
+// Case is a test case, read from one archive. It is immutable.
 type Case struct {
-	Name         string            // category/words or category/subject/words, without .txtar
-	Path         string            // path of the archive; "" if not read from a file
-	Title        string            // the rule that the case shows; lines are joined by spaces
-	Section      string            // section of testdata/checklist.txt; may be ""
+	Name         string            // category/words or category/subject/words: path in testdata without .txtar
+	Path         string            // path of the archive; "" if the case was not read from a file
+	Title        string            // rule that the case shows, on one line
+	Section      string            // number of a section in testdata/checklist.txt; "" for none
 	Opts         map[string]string // frontend options; never nil
-	Worker       []string          // platforms of the worker; never empty
-	MissingCaps  []string          // LLB capabilities that the daemon lacks
+	Worker       []string          // platforms of the builder; never empty
+	MissingCaps  []string          // LLB capabilities that the builder lacks
 	Differs      []Excuse
-	LastModified map[string]string // by URL, RFC 3339
-	Policy       map[string]string // source identifier → replacement by a source policy
-	Files        []File            // decoded, in the order of the archive, without out/
+	LastModified map[string]string // RFC 3339 times by URL
+	Policy       map[string]string // source identifier → the identifier that a source policy replaces it with
+	Files        []File            // decoded files in the order of the archive, without recorded results
 
 	platforms []string
-	out       map[string]string // recorded results by section, as stored
+	out       map[string]string // recorded results by section, as stored in the archive
 }
 
-// File is a file of an archive.
+// File is a file in the archive of a case.
 type File struct {
 	Name string // slash-separated path in the archive
 	Data []byte // decoded
 }
 
-// Excuse is an intended difference from docker/dockerfile.
+// Excuse describes an intended difference from docker/dockerfile.
 type Excuse struct {
-	Kind string // aspect that the differential test compares: operations, warnings …
+	Kind string // aspect that the differential test compares, such as operations or warnings
 	Why  string
 }
 
-// Parse parses an archive. The name is category/words or
-// category/subject/words. Parse returns an error for the first problem: an
-// unknown header or category, a missing title, a duplicate file, or invalid
-// quoting.
+// Parse parses the archive of a case. name has the form category/words or
+// category/subject/words. Parse returns an error for the first problem: an unknown header or
+// category, a missing title, a duplicate file, or invalid quoting.
 func Parse(name string, data []byte) (*Case, error) {
 	c := &Case{Name: name, Opts: map[string]string{}, LastModified: map[string]string{}, Policy: map[string]string{}, out: map[string]string{}}
 	if err := checkName(name); err != nil {
@@ -75,7 +73,8 @@ func Parse(name string, data []byte) (*Case, error) {
 	return c, nil
 }
 
-// checkName checks the form category/words or category/subject/words.
+// checkName returns an error unless name has the form category/words or
+// category/subject/words.
 func checkName(name string) error {
 	parts := strings.Split(name, "/")
 	if !slices.Contains(Categories(), parts[0]) {
@@ -120,7 +119,7 @@ func (c *Case) addFile(f txtar.File, h *header) error {
 	return nil
 }
 
-// File returns the decoded content of a file of the archive.
+// File returns the decoded content of a file. name is the path in the archive.
 func (c *Case) File(name string) ([]byte, bool) {
 	for _, f := range c.Files {
 		if f.Name == name {
@@ -130,8 +129,8 @@ func (c *Case) File(name string) ([]byte, bool) {
 	return nil, false
 }
 
-// DockerfileName returns the path of the Dockerfile: the option filename, or
-// "Dockerfile".
+// DockerfileName returns the path of the Dockerfile: the frontend option filename if it is
+// set, otherwise "Dockerfile".
 func (c *Case) DockerfileName() string {
 	if name, ok := c.Opts["filename"]; ok {
 		return name
@@ -139,16 +138,16 @@ func (c *Case) DockerfileName() string {
 	return "Dockerfile"
 }
 
-// Dockerfile returns the content of the Dockerfile. It returns nil if the
-// archive contains none: the case is about a missing Dockerfile, or the
-// Dockerfile is in a git repository, on a server or in a frontend input.
+// Dockerfile returns the content of the Dockerfile. It returns nil if the archive does not
+// contain one at its usual path: the Dockerfile may be in a git repository, on a server or in
+// a frontend input, or missing on purpose.
 func (c *Case) Dockerfile() []byte {
 	data, _ := c.File(c.DockerfileName())
 	return data
 }
 
-// Tree returns the files in a directory of the archive by relative path. If dir
-// is "", it returns the local directory "dockerfile".
+// Tree returns the content of the files in a directory of the archive, by path relative to
+// dir. If dir is "", it returns the files of the local directory "dockerfile".
 func (c *Case) Tree(dir string) map[string][]byte {
 	tree := map[string][]byte{}
 	for _, f := range c.Files {
@@ -165,12 +164,12 @@ func (c *Case) Tree(dir string) map[string][]byte {
 	return tree
 }
 
-// Context returns the files of the main context.
+// Context returns the content of the files in the main context, by path.
 func (c *Case) Context() map[string][]byte { return c.Tree("context") }
 
-// Local returns the files of a local directory by its name in a build: context,
-// dockerfile, the <name> of context.<name>, or input.<name>. Directories
-// without files do not exist, except context and dockerfile.
+// Local returns the files of a local directory. name is its name in the build: context,
+// dockerfile, NAME for context.NAME, or input.NAME. A directory without files does not exist,
+// except context and dockerfile.
 func (c *Case) Local(name string) (map[string][]byte, bool) {
 	dir := "context." + name
 	switch {
@@ -183,11 +182,11 @@ func (c *Case) Local(name string) (map[string][]byte, bool) {
 	return tree, len(tree) > 0 || name == "dockerfile" || name == "context"
 }
 
-// Platforms returns the values of the option platform to run the case with; ""
-// means without the option. A value may be a list. By default, a case runs
-// without the option, for linux/amd64, linux/arm64 and windows/amd64, for two
-// platforms together, and for its own value of the option. The header platforms
-// replaces this list.
+// Platforms returns the values of the frontend option platform that the case is run with. A
+// value may be a comma-separated list, and "" means without the option.
+//
+// By default, these are "", linux/amd64, linux/arm64, windows/amd64, a list of two platforms,
+// and the case's own value of the option. The header platforms replaces them.
 func (c *Case) Platforms() []string {
 	if len(c.platforms) > 0 {
 		return slices.Clone(c.platforms)
@@ -199,7 +198,8 @@ func (c *Case) Platforms() []string {
 	return list
 }
 
-// Excused reports whether a difference of this kind is intended, and why.
+// Excused returns the reason for an intended difference of the given kind. ok is false if no
+// difference is intended.
 func (c *Case) Excused(kind string) (why string, ok bool) {
 	for _, e := range c.Differs {
 		if e.Kind == kind {

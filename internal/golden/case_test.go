@@ -132,8 +132,8 @@ func TestPlatforms(t *testing.T) {
 	}
 }
 
-// TestCorpus checks that every archive of the corpus is well-formed, has a
-// unique title and records a result.
+// TestCorpus checks that every case in testdata is well-formed, has a unique title and
+// contains a recorded result.
 func TestCorpus(t *testing.T) {
 	titles := map[string]string{}
 	for _, c := range Cases(t) {

@@ -14,19 +14,18 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// updating reports whether to rewrite recorded results instead of comparing
-// them.
-func updating() bool { return os.Getenv("UPDATE") != "" }
+// updateRequested reports whether tests rewrite recorded results instead of comparing them.
+func updateRequested() bool { return os.Getenv("UPDATE") != "" }
 
-// Out returns the recorded result of a section as stored. ok is false if the
-// case does not have the section.
+// Out returns the recorded result of a section as stored in the archive. ok is false if the
+// case lacks the section.
 func (c *Case) Out(section string) (string, bool) {
 	s, ok := c.out[section]
 	return s, ok
 }
 
-// sections maps each section to the package that owns it, whose test checks and
-// rewrites it.
+// sections maps each section to the package that owns it. The tests of this package check and
+// rewrite the section.
 func sections() map[string]string {
 	return map[string]string{
 		"parse": "parser", "instructions": "instructions", "plan": "plan", "image": "plan",
@@ -34,12 +33,12 @@ func sections() map[string]string {
 	}
 }
 
-// Check compares a result with the section out/<section>. It does nothing if
-// the case does not have the section. With UPDATE=1 in the environment, it
-// rewrites the section instead.
+// Check compares got with the section out/SECTION of the case. It does nothing if the case
+// does not have the section. With UPDATE=1 in the environment, it rewrites the section
+// instead.
 //
-// The stored form always ends with a newline. Lines that an archive cannot
-// contain are Go string literals.
+// The stored form always ends with a newline. Lines that an archive cannot contain are stored
+// as Go string literals.
 func (c *Case) Check(t testing.TB, section string, got []byte) {
 	t.Helper()
 	if _, ok := c.out[section]; ok {
@@ -47,30 +46,30 @@ func (c *Case) Check(t testing.TB, section string, got []byte) {
 	}
 }
 
-// Record is like [Case.Check] for a section that every case with such a result
-// must have. A missing section is an error, and so is a section if got is
-// empty. With UPDATE=1, it adds or removes the section.
+// Record is like [Case.Check], but for a section that each case with such a result must have.
+// It reports an error if the section is missing, or exists although got is empty. With
+// UPDATE=1 it adds, rewrites or removes the section.
 func (c *Case) Record(t testing.TB, section, got string) {
 	t.Helper()
 	switch _, ok := c.out[section]; {
-	case got == "" && ok && updating():
+	case got == "" && ok && updateRequested():
 		if err := rewrite(c.Path, section, nil); err != nil {
 			t.Fatal(err)
 		}
 	case got == "" && ok:
 		t.Errorf("%s: there is a section out/%s and no such result; UPDATE=1 go test removes it", c.Name, section)
-	case got != "" && !ok && !updating():
+	case got != "" && !ok && !updateRequested():
 		t.Errorf("%s: the section out/%s is missing; UPDATE=1 go test adds it:\n%s", c.Name, section, got)
 	case got != "":
 		c.check(t, section, []byte(got))
 	}
 }
 
-// Compare compares a result with a section that another package owns. With
-// UPDATE=1 it does nothing.
+// Compare compares got with a section that another package owns. With UPDATE=1 it does
+// nothing.
 func (c *Case) Compare(t testing.TB, section, got string) {
 	t.Helper()
-	if !updating() {
+	if !updateRequested() {
 		c.check(t, section, []byte(got))
 	}
 }
@@ -81,7 +80,7 @@ func (c *Case) check(t testing.TB, section string, got []byte) {
 	if want, ok := c.out[section]; ok && text == want {
 		return
 	}
-	if updating() {
+	if updateRequested() {
 		if err := rewrite(c.Path, section, &text); err != nil {
 			t.Fatal(err)
 		}
@@ -90,9 +89,9 @@ func (c *Case) check(t testing.TB, section string, got []byte) {
 	t.Errorf("%s: out/%s (-want +got, UPDATE=1 go test rewrites it):\n%s", c.Name, section, cmp.Diff(c.out[section], text))
 }
 
-// rewrite replaces a section of an archive, or removes it if text is nil. Tests
-// of several packages run concurrently and rewrite the same archives. Therefore
-// it reads the archive again under a lock and replaces it atomically.
+// rewrite replaces a section of an archive. If text is nil, it removes the section. Tests of
+// several packages rewrite the same archives concurrently. Therefore rewrite takes a lock,
+// reads the archive again and replaces it atomically.
 func rewrite(file, section string, text *string) error {
 	unlock, err := lock(filepath.Dir(file))
 	if err != nil {
@@ -113,16 +112,16 @@ func rewrite(file, section string, text *string) error {
 		a.Files = slices.Delete(a.Files, i, i+1)
 	case i < 0:
 		a.Files = append(a.Files, txtar.File{Name: name, Data: []byte(*text)})
-		sortOut(a.Files)
+		sortRecorded(a.Files)
 	default:
 		a.Files[i].Data = []byte(*text)
 	}
 	return replaceFile(file, txtar.Format(a))
 }
 
-// sortOut moves recorded sections to the end and sorts them by name, so that
-// the order does not depend on which test ran first.
-func sortOut(files []txtar.File) {
+// sortRecorded moves recorded sections to the end and sorts them by name. Otherwise their
+// order would depend on which test ran first.
+func sortRecorded(files []txtar.File) {
 	isOut := func(f txtar.File) bool { return len(f.Name) > 4 && f.Name[:4] == "out/" }
 	slices.SortStableFunc(files, func(a, b txtar.File) int {
 		switch {
@@ -145,7 +144,7 @@ func replaceFile(file string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name()) // fails if the file has been renamed, which is expected
+	defer os.Remove(tmp.Name()) // fails after a successful rename, which is expected
 	if _, err := tmp.Write(data); err != nil {
 		tmp.Close()
 		return err
@@ -160,8 +159,8 @@ func replaceFile(file string, data []byte) error {
 	return os.Rename(tmp.Name(), file)
 }
 
-// lock acquires the lock of a directory. The lock file is outside the
-// directory, because the corpus must contain only archives.
+// lock locks a directory against concurrent rewrites. The lock file is outside of dir, because
+// testdata must contain only archives.
 func lock(dir string) (unlock func(), err error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {

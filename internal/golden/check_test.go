@@ -13,16 +13,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// recorder is a testing.TB that records errors. It implements only the methods
-// that [Case.Check] calls.
-type recorder struct {
+// recordingTB is a testing.TB that records errors. It implements only the methods that
+// [Case.Check] calls.
+type recordingTB struct {
 	testing.TB
 	errs []string
 }
 
-func (*recorder) Helper()                        {}
-func (r *recorder) Errorf(f string, args ...any) { r.errs = append(r.errs, fmt.Sprintf(f, args...)) }
-func (r *recorder) Fatal(args ...any)            { r.errs = append(r.errs, fmt.Sprint(args...)) }
+func (*recordingTB) Helper()                        {}
+func (r *recordingTB) Errorf(f string, args ...any) { r.errs = append(r.errs, fmt.Sprintf(f, args...)) }
+func (r *recordingTB) Fatal(args ...any)            { r.errs = append(r.errs, fmt.Sprint(args...)) }
 
 func writeCase(t *testing.T, data string) *Case {
 	t.Helper()
@@ -54,7 +54,7 @@ func TestCheck(t *testing.T) {
 	tests := []struct {
 		name string
 		call func(t testing.TB)
-		want string // part of the error; "" for none
+		want string // part of the error; "" if none is expected
 	}{
 		{"same", func(t testing.TB) { c.Check(t, "plan", []byte("the plan\n-- x --\n")) }, ""},
 		{"same without line end", func(t testing.TB) { c.Check(t, "plan", []byte("the plan\n-- x --")) }, ""},
@@ -67,7 +67,7 @@ func TestCheck(t *testing.T) {
 		{"another package's", func(t testing.TB) { c.Compare(t, "llb", "x") }, "-want +got"},
 	}
 	for _, tt := range tests {
-		r := &recorder{}
+		r := &recordingTB{}
 		tt.call(r)
 		got := strings.Join(r.errs, "\n")
 		if (tt.want == "") != (got == "") || !strings.Contains(got, tt.want) {
@@ -96,7 +96,7 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
-// TestUpdateAtOnce checks that concurrent updates of one archive are not lost.
+// TestUpdateAtOnce checks that concurrent updates of one archive do not overwrite each other.
 func TestUpdateAtOnce(t *testing.T) {
 	t.Setenv("UPDATE", "1")
 	c := writeCase(t, "# t\n")

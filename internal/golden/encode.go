@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// decodeQuoted decodes a file with the encoding "quoted": one string literal
-// per line, optionally preceded by a repeat count.
+// decodeQuoted decodes a file with the encoding "quoted". Each line is a Go string literal,
+// optionally after a repeat count.
 func decodeQuoted(data []byte) ([]byte, error) {
 	var out bytes.Buffer
 	n := 0
@@ -38,9 +38,9 @@ func decodeQuoted(data []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// encodeSection encodes a result for an archive in readable form. It adds a
-// missing final newline and quotes lines that an archive or an editor would
-// corrupt. The encoding is lossy: a final newline is always present.
+// encodeSection returns a result in the form in which an archive stores it. It adds a missing
+// final newline. It quotes lines that an archive or an editor would change. Decoding therefore
+// cannot restore whether the final newline was missing.
 func encodeSection(got []byte) string {
 	if len(got) == 0 {
 		return ""

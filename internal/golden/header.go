@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// header contains the header fields that are not part of the [Case].
+// header contains the header fields that are not fields of [Case].
 type header struct{ quoted map[string]bool }
 
 func parseHeader(c *Case, comment string) (*header, error) {
@@ -96,7 +96,7 @@ func setHeader(c *Case, h *header, key, value string) error {
 	return nil
 }
 
-// parseOpts adds space-separated options key=value to opts.
+// parseOpts parses space-separated options of the form key=value and adds them to opts.
 func parseOpts(opts map[string]string, s string) error {
 	for s = strings.TrimLeft(s, " "); s != ""; s = strings.TrimLeft(s, " ") {
 		key, rest, ok := strings.Cut(s, "=")

@@ -13,27 +13,28 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// ErrNoImage is returned by [Images.Resolve] if the image does not exist, or
-// not for the platform.
+// ErrNoImage is the error of [Images.Resolve] for an image that does not exist, or not for the
+// requested platform.
 var ErrNoImage = errors.New("not found")
 
-// Image is the metadata of an image in a registry.
+// Image contains the metadata of an image for one platform.
 type Image struct {
-	Digest digest.Digest // digest of its index, which is the same for all platforms
-	Config []byte        // JSON
+	Digest digest.Digest // digest of the image index, which is the same for all platforms
+	Config []byte        // image config in JSON
 }
 
-// Images is a registry. It is immutable.
+// Images is a set of images, like a registry. It is immutable.
 type Images struct {
-	entries map[string]imageEntry // by familiar name, or by familiar name:tag
+	entries map[string]imageEntry // images by familiar name, with or without a tag: alpine, alpine:3
 }
 
-// imageEntry returns the config for a platform, or nil if it does not exist.
+// imageEntry returns the image config for a platform, or nil if the image does not exist for
+// it.
 type imageEntry func(p ocispecs.Platform) []byte
 
-// Resolve returns an image by any form of its reference. If p is nil, the
-// platform is linux/amd64. Images of [DefaultImages] exist with any tag except
-// "missing", and with any digest.
+// Resolve returns the image that ref refers to, in any form of reference. If p is nil, the
+// platform is linux/amd64. The [DefaultImages] exist with any digest and with any tag except
+// "missing". If the image does not exist, the error is ErrNoImage.
 func (im *Images) Resolve(ref string, p *ocispecs.Platform) (Image, error) {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil {
@@ -78,7 +79,8 @@ func (im *Images) lookup(named reference.Named) (imageEntry, bool) {
 	return entry, ok && entry != nil && tag != "missing"
 }
 
-// Images returns [DefaultImages] overlaid with the images of the case.
+// Images returns the images that a case can use: [DefaultImages] and those in its archive. An
+// image in the archive replaces a default image of the same name.
 func (c *Case) Images() (*Images, error) {
 	entries := maps.Clone(DefaultImages().entries)
 	perPlatform := map[string]map[string][]byte{}
@@ -107,8 +109,8 @@ func (c *Case) Images() (*Images, error) {
 	return &Images{entries: entries}, nil
 }
 
-// entryKey returns the key of an image in an archive. It includes a tag or
-// digest only if the reference does.
+// entryKey returns the key of an image in Images.entries. The key contains a tag or digest
+// only if ref does.
 func entryKey(ref string) (string, error) {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil {

@@ -24,7 +24,7 @@ func TestResolve(t *testing.T) {
 		t.Fatal(err)
 	}
 	digest := "@sha256:0000000000000000000000000000000000000000000000000000000000000000"
-	tests := []struct{ ref, platform, want string }{ // want: os/architecture; empty: not found
+	tests := []struct{ ref, platform, want string }{ // want is os/architecture, or "" if the image must not exist
 		{"alpine", "linux/amd64", "linux/amd64"},
 		{"docker.io/library/alpine:latest", "linux/arm64/v8", "linux/arm64"},
 		{"alpine:edge", "windows/amd64", "windows/amd64"},

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// Load reads all archives below root, the directory testdata of the module,
-// sorted by name. It fails on the first malformed archive.
+// Load reads all archives below root, the directory testdata of this module. It returns the
+// cases sorted by name, or an error for the first malformed archive.
 func Load(root string) ([]*Case, error) {
 	var cases []*Case
 	for _, category := range Categories() {
@@ -20,7 +20,7 @@ func Load(root string) ([]*Case, error) {
 			if errors.Is(err, fs.ErrNotExist) && e == nil {
 				return nil // the category has no cases
 			}
-			if err != nil || e.IsDir() || strings.HasPrefix(e.Name(), ".") { // .*: temporary files of other packages' tests
+			if err != nil || e.IsDir() || strings.HasPrefix(e.Name(), ".") { // skip temporary files, which tests of other packages create concurrently
 				return err
 			}
 			c, err := read(root, file)
@@ -59,8 +59,8 @@ func read(root, file string) (*Case, error) {
 	return c, nil
 }
 
-// Root returns the directory of the corpus: testdata next to the nearest go.mod
-// above the working directory.
+// Root returns the path of the corpus: the directory testdata next to the nearest go.mod, in
+// the working directory or above it.
 func Root() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -78,8 +78,7 @@ func Root() (string, error) {
 	}
 }
 
-// Cases returns the whole corpus. It fails the test if the corpus cannot be
-// read or is empty.
+// Cases returns all cases in testdata. It fails the test if they cannot be read.
 func Cases(t testing.TB) []*Case {
 	t.Helper()
 	root, err := Root()
@@ -96,7 +95,7 @@ func Cases(t testing.TB) []*Case {
 	return cases
 }
 
-// Run runs f as a parallel subtest for every case of the corpus.
+// Run runs f in a parallel subtest for each case in testdata.
 func Run(t *testing.T, f func(t *testing.T, c *Case)) {
 	t.Helper()
 	for _, c := range Cases(t) {

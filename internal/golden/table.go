@@ -10,9 +10,8 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// DefaultImages returns the images that every case can use. Unless noted
-// otherwise, they exist for any platform and have two layers, a history and a
-// realistic config.
+// DefaultImages returns the images that every case can use. Unless the list states otherwise,
+// an image exists for any platform and has two layers, a history and a realistic config.
 //
 //	alpine busybox ubuntu debian python node    PATH and CMD
 //	golang            WORKDIR and more environment
@@ -34,33 +33,33 @@ import (
 func DefaultImages() *Images {
 	entries := map[string]imageEntry{}
 	for _, name := range []string{"alpine", "busybox", "ubuntu", "debian", "python", "node"} {
-		entries[name] = typed(name, func(c *dockerspec.DockerOCIImage) { c.Config.Cmd = []string{"/bin/sh"} })
+		entries[name] = plainImage(name, func(c *dockerspec.DockerOCIImage) { c.Config.Cmd = []string{"/bin/sh"} })
 	}
-	entries["golang"] = typed("golang", golang)
-	entries["nginx"] = typed("nginx", nginx)
-	entries["mcr.microsoft.com/windows/nanoserver"] = typed("nanoserver", nanoserver)
-	entries["mcr.microsoft.com/windows/servercore"] = typed("servercore", servercore)
-	entries["example.com/rich"] = typed("rich", rich)
-	entries["example.com/onbuild"] = typed("onbuild", onbuild(
+	entries["golang"] = plainImage("golang", golang)
+	entries["nginx"] = plainImage("nginx", nginx)
+	entries["mcr.microsoft.com/windows/nanoserver"] = plainImage("nanoserver", nanoserver)
+	entries["mcr.microsoft.com/windows/servercore"] = plainImage("servercore", servercore)
+	entries["example.com/rich"] = plainImage("rich", rich)
+	entries["example.com/onbuild"] = plainImage("onbuild", onbuild(
 		"ENV TRIGGERED=yes", "COPY . /src", "WORKDIR /src", "RUN make $TRIGGERED", "ARG AFTER=1", "LABEL by=trigger"))
-	entries["example.com/onbuild-deps"] = typed("onbuild-deps", onbuild(
+	entries["example.com/onbuild-deps"] = plainImage("onbuild-deps", onbuild(
 		"COPY --from=busybox /bin/busybox /bin/", "RUN --mount=type=bind,from=alpine,target=/mnt ls /mnt"))
-	entries["example.com/onbuild-bad"] = typed("onbuild-bad", onbuild("NOSUCH instruction"))
-	entries["example.com/nopath"] = typed("nopath", func(c *dockerspec.DockerOCIImage) {
+	entries["example.com/onbuild-bad"] = plainImage("onbuild-bad", onbuild("NOSUCH instruction"))
+	entries["example.com/nopath"] = plainImage("nopath", func(c *dockerspec.DockerOCIImage) {
 		c.Config.Env = []string{"LANG=C"}
 		c.Config.WorkingDir = ""
 	})
-	entries["example.com/nolayers"] = typed("nolayers", func(c *dockerspec.DockerOCIImage) {
+	entries["example.com/nolayers"] = plainImage("nolayers", func(c *dockerspec.DockerOCIImage) {
 		c.RootFS.DiffIDs = nil
 		c.History = nil
 		c.Config.Labels = map[string]string{"empty": "yes"}
 	})
 	entries["example.com/unknownfields"] = unknownFields
-	amd64 := typed("amd64", func(*dockerspec.DockerOCIImage) {})
+	amd64 := plainImage("amd64", func(*dockerspec.DockerOCIImage) {})
 	entries["example.com/amd64"] = func(ocispecs.Platform) []byte {
 		return amd64(ocispecs.Platform{OS: "linux", Architecture: "amd64"})
 	}
-	arm64 := typed("arm64only", func(*dockerspec.DockerOCIImage) {})
+	arm64 := plainImage("arm64only", func(*dockerspec.DockerOCIImage) {})
 	entries["example.com/arm64only"] = func(p ocispecs.Platform) []byte {
 		if p.OS != "linux" || p.Architecture != "arm64" {
 			return nil
@@ -71,14 +70,14 @@ func DefaultImages() *Images {
 	return &Images{entries: entries}
 }
 
-// typed returns an entry for a plain image, modified by f.
-func typed(name string, f func(*dockerspec.DockerOCIImage)) imageEntry {
+// plainImage returns an entry for an image with a simple config that f modifies.
+func plainImage(name string, f func(*dockerspec.DockerOCIImage)) imageEntry {
 	return func(p ocispecs.Platform) []byte {
 		c := plain(name, p)
 		f(c)
 		data, err := json.Marshal(c)
 		if err != nil {
-			panic(fmt.Sprintf("an image config does not marshal: %v", err)) // plain data only: cannot happen
+			panic(fmt.Sprintf("an image config does not marshal: %v", err)) // the config contains no type that cannot be marshaled
 		}
 		return data
 	}

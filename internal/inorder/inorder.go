@@ -1,5 +1,5 @@
-// Package inorder runs functions concurrently and returns the error that a
-// sequential run would return.
+// Package inorder runs functions concurrently and returns the error that running them in order
+// would return.
 package inorder
 
 import (
@@ -9,18 +9,19 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Do calls f for each i below n, at most limit calls at a time; if limit is 0,
-// there is no limit. It returns the error of the smallest i that failed. A
-// failure cancels only the contexts of calls with a larger i, so the returned
-// error is deterministic.
+// Do calls f(ctx, 0) to f(ctx, n-1) concurrently. At most limit calls run at a time. If limit
+// is 0, all run at once.
+//
+// Do returns the error of the smallest i that failed. A failure cancels only the contexts of
+// calls with a larger i, so the returned error does not depend on timing.
 func Do(ctx context.Context, n, limit int, f func(ctx context.Context, i int) error) error {
 	if n == 1 {
-		return f(ctx, 0) // most builds have one base: avoid the goroutine
+		return f(ctx, 0) // most builds have one base image, so avoid the goroutine
 	}
 	if limit <= 0 {
 		limit = -1
 	}
-	r := &run{first: n, cancel: make([]context.CancelFunc, n)}
+	r := &run{firstFailed: n, cancel: make([]context.CancelFunc, n)}
 	defer r.fail(-1, nil)
 	var g errgroup.Group
 	g.SetLimit(limit)
@@ -36,35 +37,35 @@ func Do(ctx context.Context, n, limit int, f func(ctx context.Context, i int) er
 			return nil
 		})
 	}
-	_ = g.Wait() // r.err has the error
+	_ = g.Wait() // r.err contains the error to return
 	return r.err
 }
 
-// run is the state of the calls.
+// run is the shared state of concurrent calls.
 type run struct {
-	mu     sync.Mutex
-	first  int // the smallest index that failed, or the number of calls
-	err    error
-	cancel []context.CancelFunc
+	mu          sync.Mutex
+	firstFailed int // smallest index that failed; the number of calls if none did
+	err         error
+	cancel      []context.CancelFunc
 }
 
-// start returns the context of a call. It returns false if a call with a
-// smaller index has failed.
+// start returns the context for call i. It returns false if a call with a smaller index
+// failed, because call i must not start then.
 func (r *run) start(ctx context.Context, i int) (context.Context, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if i > r.first {
+	if i > r.firstFailed {
 		return nil, false
 	}
 	ctx, r.cancel[i] = context.WithCancel(ctx)
 	return ctx, true
 }
 
-// fail records a failure and cancels the calls with a larger index.
+// fail records the failure of call i and cancels the calls with a larger index.
 func (r *run) fail(i int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if i >= r.first {
+	if i >= r.firstFailed {
 		return
 	}
 	for _, cancel := range r.cancel[i+1:] {
@@ -73,6 +74,6 @@ func (r *run) fail(i int, err error) {
 		}
 	}
 	if i >= 0 {
-		r.first, r.err = i, err
+		r.firstFailed, r.err = i, err
 	}
 }

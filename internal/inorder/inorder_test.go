@@ -10,19 +10,19 @@ import (
 	"slipway/internal/inorder"
 )
 
-// TestFirst checks that the error with the smallest index is returned,
-// regardless of the order in time, and that later calls are canceled.
+// TestFirst checks that Do returns the error with the smallest index even if another call
+// fails earlier, and that it cancels calls with a larger index.
 func TestFirst(t *testing.T) {
 	for range 100 {
 		later, last := make(chan struct{}), make(chan struct{})
 		var cancelled atomic.Bool
 		err := inorder.Do(t.Context(), 5, 0, func(ctx context.Context, i int) error {
 			switch i {
-			case 1: // fails after the calls with a larger index
+			case 1: // fail after the calls with a larger index
 				<-later
 				return errors.New("one")
 			case 3:
-				<-last // it would not be started
+				<-last // never starts, because call 1 failed
 				defer close(later)
 				return errors.New("three")
 			case 4:

@@ -8,12 +8,12 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// Diff returns the first operation, in canonical order, in which two
-// definitions differ. Lines only in a are marked with -, lines only in b with
-// +. An operation follows its inputs, so the first difference is the cause of
-// later ones. Diff returns "" if the parts are equal.
+// Diff returns the first operation, in canonical order, in which two definitions differ. It
+// marks lines that only a contains with -, and lines that only b contains with +. Diff returns
+// "" if the selected parts are equal.
 //
-// For Ops, it also compares the encoded bytes.
+// An operation follows its inputs, so the first difference is the cause of later ones. For
+// Ops, Diff also compares the encoded bytes.
 func Diff(a, b *pb.Definition, parts Parts) (string, error) {
 	ga, err := load(a)
 	if err != nil {
@@ -33,12 +33,12 @@ func Diff(a, b *pb.Definition, parts Parts) (string, error) {
 		}
 	}
 	if n, m := len(ga.nodes), len(gb.nodes); n != m {
-		return fmt.Sprintf("%d operations, and %d\n%s", n, m, LineDiff(ga.from(m, parts), gb.from(n, parts))), nil
+		return fmt.Sprintf("%d operations, and %d\n%s", n, m, LineDiff(ga.textFrom(m, parts), gb.textFrom(n, parts))), nil
 	}
 	if d := LineDiff(ga.resultText(parts), gb.resultText(parts)); d != "" {
 		return d, nil
 	}
-	if parts&Ops != 0 && ga.end.digest != gb.end.digest {
+	if parts&Ops != 0 && ga.final.digest != gb.final.digest {
 		return "the operation that names the result prints the same but has other bytes\n", nil
 	}
 	if parts&Locations != 0 {
@@ -47,8 +47,7 @@ func Diff(a, b *pb.Definition, parts Parts) (string, error) {
 	return "", nil
 }
 
-// context returns the name of the operation, if the compared parts do not
-// include it.
+// context returns the name of operation i, unless the compared parts include it.
 func context(a, b *graph, i int, parts Parts) string {
 	if parts&Ops != 0 && parts&Metadata != 0 {
 		return ""
@@ -72,8 +71,8 @@ func infoDiff(a, b *graph) string {
 	return ""
 }
 
-// from prints the operations from index i on.
-func (g *graph) from(i int, parts Parts) string {
+// textFrom returns the text of all operations from index i on.
+func (g *graph) textFrom(i int, parts Parts) string {
 	var b strings.Builder
 	for ; i < len(g.nodes); i++ {
 		b.WriteString(g.text(i, parts))
@@ -81,15 +80,15 @@ func (g *graph) from(i int, parts Parts) string {
 	return b.String()
 }
 
-// LineDiff returns a line diff based on a longest common subsequence. It marks
-// lines only in a with -, lines only in b with +, and common lines with a
+// LineDiff compares two texts by their longest common subsequence of lines. It marks lines
+// that only a contains with -, lines that only b contains with +, and common lines with a
 // space. It returns "" if the texts are equal.
 func LineDiff(a, b string) string {
 	if a == b {
 		return ""
 	}
 	la, lb := strings.SplitAfter(a, "\n"), strings.SplitAfter(b, "\n")
-	const most = 2000 // the table below has quadratic size
+	const most = 2000 // the table of the algorithm has quadratic size
 	la, lb = la[:min(len(la), most)], lb[:min(len(lb), most)]
 	length := make([][]int, len(la)+1)
 	for i := range length {

@@ -1,5 +1,5 @@
-// Package llbtext prints LLB definitions as stable text, for golden files and
-// for showing how two definitions differ.
+// Package llbtext formats LLB definitions as stable text, for golden files and to show how two
+// definitions differ.
 //
 //	0 source
 //	  source.identifier = "docker-image://docker.io/library/alpine:latest@sha256:…"
@@ -14,9 +14,10 @@
 //	result 1 index 0
 //	  meta.caps[platform] = true
 //
-// Operations are numbered in topological order, following the inputs of the
-// result in order, so the numbers do not depend on the order of the definition.
-// Numbers replace the digests of operations and the ids of progress groups. All
-// set fields are printed by reflection, as are unset fields whose zero value is
-// meaningful.
+// Operations are numbered in topological order, starting from the result and following inputs
+// in order. The numbers therefore do not depend on the order of the encoded definition. They
+// replace the digests of operations, and similar numbers replace the ids of progress groups.
+//
+// All set fields are printed by reflection. Unset fields are printed if their zero value has a
+// meaning, such as input 0.
 package llbtext

@@ -8,7 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// node is an operation of a definition.
+// node is an operation of a definition, with its metadata.
 type node struct {
 	digest digest.Digest
 	op     *pb.Op
@@ -16,14 +16,14 @@ type node struct {
 	at     []*pb.Location
 }
 
-// graph is a definition with its operations in canonical order.
+// graph is a decoded definition with its operations in canonical order.
 type graph struct {
 	def    *pb.Definition
 	nodes  []node
-	number map[string]int // numbers of operations by digest
-	groups map[string]int // numbers of progress groups by id
+	number map[string]int // operation numbers by digest
+	groups map[string]int // progress group numbers by id
 	result *pb.Input      // nil if the definition is empty
-	end    node           // the final operation, which references the result
+	final  node           // final operation, which only references the result
 }
 
 func load(def *pb.Definition) (*graph, error) {
@@ -45,7 +45,7 @@ func load(def *pb.Definition) (*graph, error) {
 	if last.op.Op != nil || len(last.op.Inputs) != 1 {
 		return nil, errors.New("the last operation does not name a result")
 	}
-	g.end = last
+	g.final = last
 	g.result = last.op.Inputs[0]
 	if err := g.visit(g.result.Digest, ops); err != nil {
 		return nil, err
@@ -57,8 +57,8 @@ func load(def *pb.Definition) (*graph, error) {
 	return g, nil
 }
 
-// visit numbers an operation after all of its inputs. Cycles are impossible,
-// because an operation contains the digests of its inputs.
+// visit assigns a number to an operation after all of its inputs. An operation contains the
+// digests of its inputs, so a cycle is impossible.
 func (g *graph) visit(dgst string, ops map[string]*pb.Op) error {
 	if _, ok := g.number[dgst]; ok {
 		return nil

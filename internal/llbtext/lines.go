@@ -15,9 +15,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Lines prints a definition in compact form, as [Operations] does, followed by a
-// digest of the whole definition except for the ids of progress groups, which are
-// different in every build:
+// Lines formats a definition like [Operations], followed by a digest of the complete
+// definition. The digest does not cover the ids of progress groups, which are random:
 //
 //	definition 2c7ce11bcb88
 func Lines(def *pb.Definition) (string, error) {
@@ -29,7 +28,7 @@ func Lines(def *pb.Definition) (string, error) {
 	return g.operations() + fmt.Sprintf("definition %s\n", sum), err
 }
 
-// Operations prints the operations of a definition in compact form:
+// Operations formats the operations of a definition in compact form:
 //
 //	0 source docker-image://docker.io/library/alpine:latest@sha256:… platform=linux/amd64
 //	  "[1/2] FROM docker.io/library/alpine:latest@sha256:…" Dockerfile 1, needs source.image
@@ -37,9 +36,8 @@ func Lines(def *pb.Definition) (string, error) {
 //	  "[2/2] RUN a" Dockerfile 2, needs exec.meta.base exec.mount.bind
 //	result 1, needs platform
 //
-// The numbers in parentheses are inputs; a number after a point is the index of
-// an output. A long value that an earlier operation also has is printed as (as
-// in N).
+// The numbers in parentheses are inputs. A number after a point is the index of an output. A
+// long value that an earlier operation N also has is printed as "(as in N)".
 func Operations(def *pb.Definition) (string, error) {
 	g, err := load(def)
 	if err != nil {
@@ -49,19 +47,19 @@ func Operations(def *pb.Definition) (string, error) {
 }
 
 func (g *graph) operations() string {
-	l := &liner{printer: printer{g: g, brief: true}, seen: map[string]int{}}
+	l := &linePrinter{printer: printer{g: g, omitUnset: true}, seen: map[string]int{}}
 	for i := range g.nodes {
 		l.operation(i)
 	}
 	if g.result == nil {
 		l.b.WriteString("no result\n")
 	} else {
-		fmt.Fprintf(&l.b, "result %s%s\n", l.input(g.result), l.needs(len(g.nodes), g.end.meta))
+		fmt.Fprintf(&l.b, "result %s%s\n", l.input(g.result), l.capabilities(len(g.nodes), g.final.meta))
 	}
 	return l.b.String()
 }
 
-// digest returns the first 12 digits of the digest of the definition.
+// digest returns the first 12 hex digits of a digest of the definition.
 func (g *graph) digest() (string, error) {
 	def := proto.CloneOf(g.def)
 	for _, m := range def.GetMetadata() {
@@ -76,14 +74,14 @@ func (g *graph) digest() (string, error) {
 	return digest.FromBytes(data).Encoded()[:12], nil
 }
 
-// liner prints operations in compact form.
-type liner struct {
+// linePrinter formats operations in compact form.
+type linePrinter struct {
 	printer
 	b    strings.Builder
-	seen map[string]int // the operation that has a long value, by field name and value
+	seen map[string]int // number of the first operation with a long value, by field name and value
 }
 
-func (l *liner) input(in *pb.Input) string {
+func (l *linePrinter) input(in *pb.Input) string {
 	n := strconv.Itoa(l.g.number[in.Digest])
 	if in.Index != 0 {
 		n += fmt.Sprintf(".%d", in.Index)
@@ -91,7 +89,7 @@ func (l *liner) input(in *pb.Input) string {
 	return n
 }
 
-func (l *liner) operation(i int) {
+func (l *linePrinter) operation(i int) {
 	n := l.g.nodes[i]
 	fmt.Fprintf(&l.b, "%d %s", i, kind(n.op))
 	var inputs []string
@@ -103,7 +101,7 @@ func (l *liner) operation(i int) {
 	}
 	l.fields(i, n.op.ProtoReflect())
 	l.b.WriteByte('\n')
-	fmt.Fprintf(&l.b, "  %s", l.once(i, "name", strconv.Quote(n.meta.GetDescription()["llb.customname"])))
+	fmt.Fprintf(&l.b, "  %s", l.abbreviate(i, "name", strconv.Quote(n.meta.GetDescription()["llb.customname"])))
 	for j, at := range n.at {
 		if j == 0 || !proto.Equal(at, n.at[j-1]) {
 			fmt.Fprintf(&l.b, " %s", l.g.location(at))
@@ -113,8 +111,8 @@ func (l *liner) operation(i int) {
 	l.b.WriteByte('\n')
 }
 
-// fields prints the set fields of an operation.
-func (l *liner) fields(i int, m protoreflect.Message) {
+// fields formats the set fields of operation i.
+func (l *linePrinter) fields(i int, m protoreflect.Message) {
 	for _, fd := range fields(m) {
 		v := m.Get(fd)
 		switch {
@@ -130,8 +128,8 @@ func (l *liner) fields(i int, m protoreflect.Message) {
 		case fd.IsList() && fd.Message() != nil:
 			l.messages(fd, v.List())
 		case fd.IsList():
-			fmt.Fprintf(&l.b, " %s=%s", fd.Name(), l.once(i, string(fd.Name()), l.list(fd, v.List())))
-		case fd.Message() != nil && spread(fd):
+			fmt.Fprintf(&l.b, " %s=%s", fd.Name(), l.abbreviate(i, string(fd.Name()), l.list(fd, v.List())))
+		case fd.Message() != nil && multiLine(fd):
 			l.fields(i, v.Message())
 		case fd.Message() != nil && l.inline(v.Message()) == "{}":
 		default:
@@ -140,8 +138,8 @@ func (l *liner) fields(i int, m protoreflect.Message) {
 	}
 }
 
-// messages prints several messages on separate lines, or a single one in line.
-func (l *liner) messages(fd protoreflect.FieldDescriptor, list protoreflect.List) {
+// messages formats a list of messages: one on the same line, several on lines of their own.
+func (l *linePrinter) messages(fd protoreflect.FieldDescriptor, list protoreflect.List) {
 	sep := " "
 	if list.Len() > 1 {
 		sep = "\n    "
@@ -151,7 +149,7 @@ func (l *liner) messages(fd protoreflect.FieldDescriptor, list protoreflect.List
 	}
 }
 
-func (l *liner) list(fd protoreflect.FieldDescriptor, list protoreflect.List) string {
+func (l *linePrinter) list(fd protoreflect.FieldDescriptor, list protoreflect.List) string {
 	items := make([]string, list.Len())
 	for i := range items {
 		items[i] = l.value(fd, list.Get(i))
@@ -159,8 +157,8 @@ func (l *liner) list(fd protoreflect.FieldDescriptor, list protoreflect.List) st
 	return "[" + strings.Join(items, " ") + "]"
 }
 
-// metadata prints the metadata of an operation except its name.
-func (l *liner) metadata(i int, meta *pb.OpMetadata) {
+// metadata formats the metadata of operation i, except its name.
+func (l *linePrinter) metadata(i int, meta *pb.OpMetadata) {
 	if meta == nil {
 		return
 	}
@@ -178,21 +176,21 @@ func (l *liner) metadata(i int, meta *pb.OpMetadata) {
 	if s := l.inline(rest.ProtoReflect()); s != "{}" {
 		fmt.Fprintf(&l.b, ", %s", s)
 	}
-	l.b.WriteString(l.needs(i, meta))
+	l.b.WriteString(l.capabilities(i, meta))
 }
 
-// needs prints the capabilities that an operation requires.
-func (l *liner) needs(i int, meta *pb.OpMetadata) string {
+// capabilities formats the capabilities that operation i requires.
+func (l *linePrinter) capabilities(i int, meta *pb.OpMetadata) string {
 	list := slices.Sorted(maps.Keys(meta.GetCaps()))
 	if len(list) == 0 {
 		return ""
 	}
-	return ", needs " + l.once(i, "needs", strings.Join(list, " "))
+	return ", needs " + l.abbreviate(i, "needs", strings.Join(list, " "))
 }
 
-// once returns value or, if it is long and an earlier operation has it, a
-// reference to that operation.
-func (l *liner) once(i int, name, value string) string {
+// abbreviate returns value. If value is long and an earlier operation has the same value in
+// field name, it returns a reference to that operation instead.
+func (l *linePrinter) abbreviate(i int, name, value string) string {
 	const long = 40
 	key := name + " " + value
 	if first, ok := l.seen[key]; ok && len(value) > long {

@@ -10,15 +10,14 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// printer collects the lines of one operation.
+// printer formats one operation as lines.
 type printer struct {
-	g     *graph
-	lines []string
-	brief bool // omit modes and timestamps of -1, which mean unset
+	g         *graph
+	lines     []string
+	omitUnset bool // omit modes and timestamps whose value is -1, which means unset
 }
 
-// message prints each field of a message on lines that start with the path of
-// the field.
+// message formats the fields of a message. Each line starts with the path of the field.
 func (p *printer) message(path string, m protoreflect.Message) {
 	for _, fd := range fields(m) {
 		p.field(path+string(fd.Name()), fd, m.Get(fd))
@@ -35,7 +34,7 @@ func (p *printer) field(path string, fd protoreflect.FieldDescriptor, v protoref
 		for i := range v.List().Len() {
 			p.line(fmt.Sprintf("%s[%d]", path, i), p.value(fd, v.List().Get(i)))
 		}
-	case fd.Message() != nil && spread(fd):
+	case fd.Message() != nil && multiLine(fd):
 		p.message(path+".", v.Message())
 	default:
 		p.line(path, p.value(fd, v))
@@ -46,13 +45,13 @@ func (p *printer) line(path, value string) {
 	p.lines = append(p.lines, path+" = "+value)
 }
 
-// value prints a value that is not a list or map on one line.
+// value formats a single value, not a list or map, on one line.
 func (p *printer) value(fd protoreflect.FieldDescriptor, v protoreflect.Value) string {
 	switch fd.Kind() {
 	case protoreflect.MessageKind:
 		return p.inline(v.Message())
 	case protoreflect.StringKind:
-		return p.str(fd, v.String())
+		return p.stringText(fd, v.String())
 	case protoreflect.BytesKind:
 		return quoteBytes(v.Bytes())
 	case protoreflect.EnumKind:
@@ -67,9 +66,9 @@ func (p *printer) value(fd protoreflect.FieldDescriptor, v protoreflect.Value) s
 	return v.String()
 }
 
-// str prints a string. It replaces digests and ids, which are different in
-// every build, with numbers.
-func (p *printer) str(fd protoreflect.FieldDescriptor, s string) string {
+// stringText formats a string. It replaces digests of operations and ids of progress groups,
+// which vary, with numbers.
+func (p *printer) stringText(fd protoreflect.FieldDescriptor, s string) string {
 	switch fd.FullName() {
 	case "pb.Input.digest":
 		return strconv.Itoa(p.g.number[s])
@@ -84,7 +83,7 @@ func (p *printer) inline(m protoreflect.Message) string {
 	for _, fd := range fields(m) {
 		v := m.Get(fd)
 		name := string(fd.Name()) + ": "
-		if p.brief && (fd.Name() == "mode" || fd.Name() == "timestamp") && isUnset(v) {
+		if p.omitUnset && (fd.Name() == "mode" || fd.Name() == "timestamp") && isUnset(v) {
 			continue
 		}
 		switch {
@@ -115,13 +114,12 @@ func isUnset(v protoreflect.Value) bool {
 	return false
 }
 
-// fields returns the fields of a message to print, in the order of their
-// numbers.
+// fields returns the fields of a message that are printed, sorted by field number.
 func fields(m protoreflect.Message) []protoreflect.FieldDescriptor {
 	var out []protoreflect.FieldDescriptor
 	all := m.Descriptor().Fields()
 	for i := range all.Len() {
-		if fd := all.Get(i); m.Has(fd) || zeroCounts(fd) {
+		if fd := all.Get(i); m.Has(fd) || zeroIsSet(fd) {
 			out = append(out, fd)
 		}
 	}
@@ -129,9 +127,9 @@ func fields(m protoreflect.Message) []protoreflect.FieldDescriptor {
 	return out
 }
 
-// zeroCounts reports whether zero is a meaningful value of the field, as for
-// indexes and modes.
-func zeroCounts(fd protoreflect.FieldDescriptor) bool {
+// zeroIsSet reports whether the zero value of a field has a meaning, as it has for an index or
+// a mode.
+func zeroIsSet(fd protoreflect.FieldDescriptor) bool {
 	switch fd.Name() {
 	case "input", "secondaryInput", "output", "index", "mode":
 		return fd.Message() == nil && !fd.IsList()
@@ -139,8 +137,8 @@ func zeroCounts(fd protoreflect.FieldDescriptor) bool {
 	return false
 }
 
-// spread reports whether the fields of a message are printed on separate lines.
-func spread(fd protoreflect.FieldDescriptor) bool {
+// multiLine reports whether each field of the message in fd is printed on a line of its own.
+func multiLine(fd protoreflect.FieldDescriptor) bool {
 	switch fd.FullName() {
 	case "pb.Op.exec", "pb.Op.source", "pb.Op.file", "pb.Op.build", "pb.Op.merge", "pb.Op.diff",
 		"pb.Op.passthrough", "pb.ExecOp.meta":
@@ -159,7 +157,8 @@ func sortedKeys(m protoreflect.Map) []protoreflect.MapKey {
 	return keys
 }
 
-// quoteBytes prints the content of a file, or only its length if it is long.
+// quoteBytes returns the content of a file as a Go string literal, or its length if it is
+// long.
 func quoteBytes(data []byte) string {
 	const enough = 4096
 	if len(data) > enough || !utf8.Valid(data) && len(data) > 64 {

@@ -7,21 +7,20 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// Parts selects the parts of a definition to print or to compare.
+// Parts selects parts of a definition.
 type Parts uint8
 
-// Parts of a definition.
+// Parts of a definition that can be formatted and compared.
 const (
-	Ops       Parts = 1 << iota // operations, on which digests and cache keys depend
-	Metadata                    // metadata of operations: names, capabilities, progress groups …
+	Ops       Parts = 1 << iota // operations, which determine digests and cache keys
+	Metadata                    // metadata of operations: names, capabilities, progress groups and so on
 	Locations                   // source locations of operations
 
 	All = Ops | Metadata | Locations
 )
 
-// Text prints a definition. It returns an error if the definition is malformed:
-// an operation is not valid protobuf, an input is missing, or there is no
-// result.
+// Text formats the selected parts of a definition, one field per line. It returns an error if
+// an operation is not valid protobuf, an input is missing, or no operation is the result.
 func Text(def *pb.Definition, parts Parts) (string, error) {
 	g, err := load(def)
 	if err != nil {
@@ -38,7 +37,7 @@ func Text(def *pb.Definition, parts Parts) (string, error) {
 	return b.String(), nil
 }
 
-// text prints an operation.
+// text formats operation i.
 func (g *graph) text(i int, parts Parts) string {
 	n := g.nodes[i]
 	p := &printer{g: g}
@@ -61,14 +60,14 @@ func (g *graph) text(i int, parts Parts) string {
 	return b.String()
 }
 
-// resultText prints the final operation, which references the result.
+// resultText formats the final operation, which references the result.
 func (g *graph) resultText(parts Parts) string {
 	if g.result == nil {
 		return "no result\n"
 	}
 	p := &printer{g: g}
-	if parts&Metadata != 0 && g.end.meta != nil {
-		p.message("meta.", g.end.meta.ProtoReflect())
+	if parts&Metadata != 0 && g.final.meta != nil {
+		p.message("meta.", g.final.meta.ProtoReflect())
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "result %d index %d\n", g.number[g.result.Digest], g.result.Index)
@@ -87,8 +86,8 @@ func (g *graph) infoText() string {
 	return b.String()
 }
 
-// location prints the file and the lines of a location. BuildKit's Dockerfile
-// frontend uses one range per whole line.
+// location formats a location as file name and ranges. BuildKit's Dockerfile frontend uses one
+// range per line, so ranges are usually line numbers.
 func (g *graph) location(l *pb.Location) string {
 	infos := g.def.GetSource().GetInfos()
 	name := fmt.Sprintf("file %d", l.SourceIndex)
@@ -98,8 +97,8 @@ func (g *graph) location(l *pb.Location) string {
 	return name + Ranges(l.Ranges)
 }
 
-// Ranges prints ranges of a source file, each after a space. A range of one
-// whole line is printed as the line number.
+// Ranges formats ranges of a source file, each after a space. A range that is one whole line
+// is formatted as the line number.
 func Ranges(ranges []*pb.Range) string {
 	var b strings.Builder
 	for _, r := range ranges {

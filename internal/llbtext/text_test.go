@@ -117,7 +117,7 @@ func TestDiff(t *testing.T) {
 		name  string
 		a, b  llb.State
 		parts Parts
-		want  []string // parts of the difference; empty if equal
+		want  []string // lines of the expected difference; empty if the parts are equal
 	}{
 		{"equal", base, sampleState("x"), All, nil},
 		{"argument", base, sampleState("y"), All, []string{"-  exec.meta.args[1] = \"x\"", "+  exec.meta.args[1] = \"y\"", " 1 exec"}},

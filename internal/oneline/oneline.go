@@ -1,17 +1,17 @@
-// Package oneline shortens responses of servers and names of operations for use in
-// error messages.
+// Package oneline shortens server responses and operation names to one line, for use in error
+// messages.
 package oneline
 
 import "strings"
 
-// Excerpt returns the beginning of a text on one line. It returns "" for HTML,
-// because error pages of web servers add nothing to the status.
+// Excerpt returns the beginning of a server's response on one line. It returns "" for HTML,
+// because an HTML error page adds nothing to the HTTP status.
 func Excerpt(text string) string {
 	const most = 200
 	return Limit(text, most)
 }
 
-// Limit is like [Excerpt] with a custom number of bytes.
+// Limit is [Excerpt] with a limit of most bytes.
 func Limit(text string, most int) string {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	fields := strings.FieldsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f })
@@ -27,7 +27,7 @@ func Limit(text string, most int) string {
 	return line
 }
 
-// Name cuts the name of an operation after 1,000 bytes.
+// Name returns the name of an operation, truncated after 1,000 bytes.
 func Name(name string) string {
 	const most = 1000
 	if len(name) > most {

@@ -9,8 +9,7 @@ import (
 	"testing"
 )
 
-// TestFIFO checks that opening a FIFO without a writer returns an error instead
-// of blocking.
+// TestFIFO checks that Open returns an error for a FIFO without a writer and does not block.
 func TestFIFO(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "fifo")
 	if err := syscall.Mkfifo(name, 0o600); err != nil {

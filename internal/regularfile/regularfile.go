@@ -1,5 +1,5 @@
-// Package regularfile opens only regular files. Opening a FIFO would block
-// until it has a writer, and reading a device may never end.
+// Package regularfile opens regular files and rejects all other files. Opening a FIFO would
+// block until it has a writer, and reading from a device may never end.
 package regularfile
 
 import (
@@ -11,13 +11,13 @@ import (
 	"syscall"
 )
 
-// Open opens a regular file. It follows symbolic links and returns an error for
-// any other kind of file.
+// Open opens a regular file for reading. It follows symbolic links. It returns an error if the
+// file is not regular.
 func Open(name string) (*os.File, error) {
 	if err := Check(name); err != nil {
 		return nil, err
 	}
-	// A FIFO may have replaced the file since the check.
+	// O_NONBLOCK: a FIFO may have replaced the file since Stat.
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func notRegular(name string) error {
 	return &fs.PathError{Op: "open", Path: name, Err: errors.New("is not a regular file")}
 }
 
-// Read reads a regular file.
+// Read returns the content of a regular file. It follows symbolic links.
 func Read(name string) ([]byte, error) {
 	f, err := Open(name)
 	if err != nil {
@@ -46,8 +46,8 @@ func Read(name string) ([]byte, error) {
 	return data, errors.Join(err, f.Close())
 }
 
-// Check returns an error if a file exists and is not regular. Use it for files
-// that libraries open.
+// Check returns an error if a file exists and is not regular. Use it for a file that a library
+// opens.
 func Check(name string) error {
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
 		return notRegular(name)
@@ -55,8 +55,7 @@ func Check(name string) error {
 	return nil
 }
 
-// Dir is a file system with the regular files below a directory, like
-// [os.DirFS].
+// Dir is a file system like [os.DirFS] that contains only the regular files below a directory.
 type Dir string
 
 // Open implements [fs.FS].
@@ -66,7 +65,7 @@ func (d Dir) Open(name string) (fs.File, error) {
 	}
 	f, err := Open(filepath.Join(string(d), filepath.FromSlash(name)))
 	if err != nil {
-		return nil, err // avoid a non-nil interface with a nil *os.File
+		return nil, err // do not wrap a nil *os.File in a non-nil interface
 	}
 	return f, nil
 }

@@ -1,6 +1,5 @@
-// Package sealed stores values as JSON with a digest in front of it, so that damage
-// to a file shows when it is read. It serves files that are not named by their
-// content.
+// Package sealed stores values as JSON after a digest of the JSON. Reading therefore detects
+// damage to a file whose name does not contain its digest.
 package sealed
 
 import (
@@ -11,14 +10,14 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Marshal returns v as JSON, sealed with its digest.
+// Marshal returns the digest and the JSON encoding of v.
 func Marshal(v any) ([]byte, error) {
 	data, err := json.Marshal(v)
 	return append([]byte(digest.FromBytes(data)+"\n"), data...), err
 }
 
-// Unmarshal stores the value of sealed data in v. It returns an error if the data
-// is not as [Marshal] made it.
+// Unmarshal decodes data from [Marshal] into v. It returns an error if data does not match its
+// digest.
 func Unmarshal(data []byte, v any) error {
 	sum, content, ok := bytes.Cut(data, []byte("\n"))
 	if !ok || digest.Digest(sum) != digest.FromBytes(content) {

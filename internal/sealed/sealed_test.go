@@ -22,7 +22,8 @@ func TestUnmarshalReturnsWhatWasMarshalled(t *testing.T) {
 	}
 }
 
-// TestUnmarshalSeesDamage changes each byte in turn, and cuts the data at each.
+// TestUnmarshalSeesDamage checks that Unmarshal rejects data in which one byte changed, and
+// truncated data.
 func TestUnmarshalSeesDamage(t *testing.T) {
 	data, err := Marshal(value{"layer", 3})
 	if err != nil {

@@ -1,10 +1,9 @@
-// Package singleflight runs a function once for all concurrent callers that
-// need its result, and memoizes the result.
+// Package singleflight runs a function once for all concurrent callers that need its result,
+// and memoizes the result.
 //
-// In golang.org/x/sync/singleflight and BuildKit's flightcontrol, the function
-// runs in a goroutine that may outlive its callers. Here it runs in the
-// goroutine of the first caller, so that no work continues after a build has
-// returned.
+// In golang.org/x/sync/singleflight and BuildKit's flightcontrol, the function runs in a
+// goroutine that may outlive its callers. Here it runs in the goroutine of the first caller.
+// No work therefore continues after a build has returned.
 package singleflight
 
 import (
@@ -12,29 +11,29 @@ import (
 	"sync"
 )
 
-// Group memoizes the results of functions by key. The zero value is an empty
-// Group. Safe for concurrent use.
+// Group memoizes results by key. The zero value is an empty Group. Safe for concurrent use.
 type Group[K comparable, V any] struct {
-	// KeepErrors memoizes errors, too. If it is false, an error is returned
-	// only to the callers that are waiting for it, and the next caller runs its
-	// function.
+	// KeepErrors makes the Group memoize errors, too. Otherwise only the callers that
+	// currently wait get an error, and the next caller runs its function.
 	KeepErrors bool
 
 	mu    sync.Mutex
 	calls map[K]*call[V]
 }
 
-// call is a function call that is running or has returned.
+// call is a running or completed call of a function.
 type call[V any] struct {
 	done        chan struct{} // closed when the function has returned
 	value       V
 	err         error
-	interrupted bool // the context of its caller ended, or the function panicked
+	interrupted bool // set if the function panicked or its caller's context ended
 }
 
-// Do returns the memoized result for key, waits for a running call, or calls f.
-// It stops waiting when ctx ends. If the context of the caller that runs f
-// ends, another waiting caller runs its own function instead.
+// Do returns the memoized result for key. If a call for key is running, Do waits for it.
+// Otherwise it calls f.
+//
+// Do stops waiting when ctx ends. If the running call ends because of its own caller's
+// context, another waiting caller runs its function.
 func (g *Group[K, V]) Do(ctx context.Context, key K, f func(context.Context) (V, error)) (V, error) {
 	for {
 		c, found := g.call(key)
@@ -53,7 +52,8 @@ func (g *Group[K, V]) Do(ctx context.Context, key K, f func(context.Context) (V,
 	}
 }
 
-// call returns the call for a key. If found is false, the caller must run it.
+// call returns the call for key. If found is false, the call is new and the caller must run
+// it.
 func (g *Group[K, V]) call(key K) (c *call[V], found bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -68,7 +68,7 @@ func (g *Group[K, V]) call(key K) (c *call[V], found bool) {
 	return c, false
 }
 
-// run calls f and passes its result to the waiting callers.
+// run calls f and passes its result on to the waiting callers.
 func (g *Group[K, V]) run(ctx context.Context, key K, c *call[V], f func(context.Context) (V, error)) (V, error) {
 	defer close(c.done)
 	defer func() {

@@ -8,14 +8,14 @@ import (
 
 var errWork = errors.New("the work failed")
 
-// result is a result of Do.
+// result contains the return values of Do.
 type result struct {
 	value int
 	err   error
 }
 
-// started calls Do with f in a goroutine, and returns after f has started.
-func started(ctx context.Context, g *Group[string, int], f func(context.Context) (int, error)) <-chan result {
+// startDo calls Do in a goroutine and returns when f has started.
+func startDo(ctx context.Context, g *Group[string, int], f func(context.Context) (int, error)) <-chan result {
 	begun, ended := make(chan struct{}), make(chan result, 1)
 	go func() {
 		v, err := g.Do(ctx, "key", func(ctx context.Context) (int, error) {
@@ -37,12 +37,12 @@ func number(n int, err error) func(context.Context) (int, error) {
 	return func(context.Context) (int, error) { return n, err }
 }
 
-// TestWaiterEnds checks that a waiting caller returns when its own context
-// ends, although the function is still running.
+// TestWaiterEnds checks that a waiting caller returns when its own context ends, while the
+// function still runs.
 func TestWaiterEnds(t *testing.T) {
 	var g Group[string, int]
 	release := make(chan struct{})
-	first := started(t.Context(), &g, func(context.Context) (int, error) { <-release; return 1, nil })
+	first := startDo(t.Context(), &g, func(context.Context) (int, error) { <-release; return 1, nil })
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errWork)
 	if v, err := g.Do(ctx, "key", number(2, nil)); !errors.Is(err, errWork) {
@@ -57,13 +57,13 @@ func TestWaiterEnds(t *testing.T) {
 	}
 }
 
-// TestFirstCallerEnds checks that a waiting caller runs its function if the
-// context of the running caller ends.
+// TestFirstCallerEnds checks that a waiting caller runs its function when the context of the
+// running caller ends.
 func TestFirstCallerEnds(t *testing.T) {
 	for _, keep := range []bool{false, true} {
 		g := Group[string, int]{KeepErrors: keep}
 		ctx, cancel := context.WithCancel(t.Context())
-		first := started(ctx, &g, untilDone)
+		first := startDo(ctx, &g, untilDone)
 		waiter := make(chan result, 1)
 		go func() {
 			v, err := g.Do(t.Context(), "key", number(2, nil))
@@ -79,7 +79,7 @@ func TestFirstCallerEnds(t *testing.T) {
 	}
 }
 
-// TestErrors checks that errors are memoized only with KeepErrors.
+// TestErrors checks that a Group memoizes errors only with KeepErrors.
 func TestErrors(t *testing.T) {
 	for keep, want := range map[bool]result{false: {2, nil}, true: {1, errWork}} {
 		g := Group[string, int]{KeepErrors: keep}
@@ -96,7 +96,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestPanic checks that a panicking function leaves no caller waiting.
+// TestPanic checks that no caller waits forever if the function panics.
 func TestPanic(t *testing.T) {
 	var g Group[string, int]
 	func() {

@@ -1,8 +1,6 @@
-// Package suggest finds the probable meaning of a misspelled word.
+// Package suggest finds the word that a user probably meant.
 //
-// A suggestion is the nearest option whose edit distance to the word is at most
-// two. Matches and texts equal those of BuildKit's util/suggest, except that
-// words of more than 1000 characters are not compared.
-//
-// Out of scope: the options themselves.
+// A suggestion is the option with the smallest edit distance to the misspelled word, if the
+// distance is at most two. Suggestions and their texts equal those of BuildKit's util/suggest,
+// except that words of more than 1000 characters get no suggestion.
 package suggest

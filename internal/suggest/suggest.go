@@ -7,24 +7,23 @@ import (
 	"github.com/agext/levenshtein"
 )
 
-// most is the maximum edit distance of a suggestion.
-const most = 2
+// maxDistance is the maximum edit distance between a word and its suggestion.
+const maxDistance = 2
 
-// longest is the maximum length in characters of a word that is compared.
-// Comparing takes quadratic time, and longer words are unlikely to be typing
-// errors.
-const longest = 1000
+// maxLength is the maximum length in characters of a word that gets a suggestion. Comparing
+// takes quadratic time, and longer words are unlikely to be typing errors.
+const maxLength = 1000
 
-// Search returns the option nearest to word, or the first of several. ok is
-// false if there is no near option, or if an option equals the word, in which
-// case spelling is not the problem. If caseSensitive is false, the match is in
-// upper case if the word is, and in lower case otherwise.
+// Search returns the option nearest to word, or the first of several equally near ones. ok is
+// false if no option is near. It is also false if an option equals word, because then the
+// spelling is not the problem. If caseSensitive is false, the result is in upper case if word
+// is, otherwise in lower case.
 func Search(word string, options []string, caseSensitive bool) (string, bool) {
 	folded := word
 	if !caseSensitive {
 		folded = strings.ToLower(word)
 	}
-	match, best := "", most+1
+	match, best := "", maxDistance+1
 	for _, o := range options {
 		if !caseSensitive {
 			o = strings.ToLower(o)
@@ -42,9 +41,8 @@ func Search(word string, options []string, caseSensitive bool) (string, bool) {
 	return match, match != ""
 }
 
-// Near is like Search, for names for which upstream has no suggestions. The
-// shorter the word, the nearer a suggestion has to be. A word of one character
-// has no suggestion.
+// Near is like Search, but for names for which upstream has no suggestions. A shorter word
+// needs a nearer option, and a word of one character gets no suggestion.
 func Near(word string, options []string) (string, bool) {
 	match, ok := Search(word, options, true)
 	if !ok || distance(word, match) > utf8.RuneCountInString(word)/2 {
@@ -53,20 +51,19 @@ func Near(word string, options []string) (string, bool) {
 	return match, true
 }
 
-// distance returns the edit distance of two words, or any number above most if
-// the distance exceeds it.
+// distance returns the edit distance between two words. If it exceeds maxDistance, the result
+// is any larger number.
 func distance(a, b string) int {
-	// The library can limit the distance itself, but its result may then be
-	// wrong.
+	// Compare the lengths here: with the library's own limit, the result may be wrong.
 	m, n := utf8.RuneCountInString(a), utf8.RuneCountInString(b)
-	if m-n > most || n-m > most || m > longest {
-		return most + 1
+	if m-n > maxDistance || n-m > maxDistance || m > maxLength {
+		return maxDistance + 1
 	}
 	return levenshtein.Distance(a, b, nil)
 }
 
-// Hint returns " (did you mean X?)" for the result of Search, to be appended to
-// an error text, or "".
+// Hint returns the text " (did you mean X?)" for the result of Search, or "". Append it to an
+// error text.
 func Hint(word string, options []string, caseSensitive bool) string {
 	match, ok := Search(word, options, caseSensitive)
 	if !ok {

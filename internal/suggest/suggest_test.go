@@ -12,7 +12,7 @@ import (
 
 func TestSearch(t *testing.T) {
 	for _, tc := range []struct {
-		name, word, options string // options with spaces between
+		name, word, options string // options are separated by spaces
 		caseSensitive       bool
 		want                string
 	}{
@@ -69,7 +69,7 @@ func TestNear(t *testing.T) {
 	}
 }
 
-// TestEmpty checks short words, which are near many options.
+// TestEmpty checks short words, whose distance to many options is small.
 func TestEmpty(t *testing.T) {
 	for _, tc := range []struct {
 		word    string
@@ -79,8 +79,7 @@ func TestEmpty(t *testing.T) {
 		{"", []string{"ab"}, "ab"},
 		{"", []string{"abc"}, ""},
 		{"", []string{""}, ""},
-		// Upstream: an empty option can be the nearest, and then nothing is
-		// suggested.
+		// Upstream: the nearest option may be empty, and then there is no suggestion.
 		{"ab", []string{"", "cd"}, ""},
 		{"ab", []string{"", "ac"}, "ac"},
 	} {
@@ -101,7 +100,7 @@ func TestLong(t *testing.T) {
 	}
 }
 
-// FuzzSearch compares the choice with the distances of all options.
+// FuzzSearch checks that no option is nearer than the suggestion.
 func FuzzSearch(f *testing.F) {
 	f.Add("dokcer", "docker", "decker")
 	f.Add("ab", "ba", "")

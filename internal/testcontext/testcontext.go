@@ -1,6 +1,6 @@
-// Package testcontext creates build contexts for tests that need neither an
-// image nor a kernel. The commands in their base are empty files, because steps
-// are interpreted.
+// Package testcontext creates build contexts for tests. Their base image comes from the
+// context, so a test needs no registry. The commands in it are empty files: the portable
+// runner interprets steps, so a test needs no kernel features.
 package testcontext
 
 import (
@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Write writes files below a directory, by path. All files are executable.
+// Write writes files, given by path, below a directory. All files are executable.
 func Write(t testing.TB, dir string, files map[string]string) {
 	t.Helper()
 	for name, data := range files {
@@ -23,8 +23,8 @@ func Write(t testing.TB, dir string, files map[string]string) {
 	}
 }
 
-// WriteBase writes a base image into the directory base: a shell and the given
-// commands.
+// WriteBase writes the files of a base image to the directory base in dir: a shell and the
+// given commands.
 func WriteBase(t testing.TB, dir string, commands ...string) {
 	t.Helper()
 	for _, name := range append(commands, "sh") {
@@ -32,7 +32,8 @@ func WriteBase(t testing.TB, dir string, commands ...string) {
 	}
 }
 
-// New creates a context with a Dockerfile, a base with cat, and a file a.
+// New returns a new context that contains a Dockerfile, a base image with the command cat, and
+// a file a.
 func New(t testing.TB, dockerfile string) string {
 	t.Helper()
 	dir := t.TempDir()

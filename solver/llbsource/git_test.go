@@ -334,16 +334,16 @@ func TestGitOnce(t *testing.T) {
 	commit := r.Commit("refs/heads/main", committed, one("x"))
 	note := r.Tag("note", commit)
 	md, err := s.ResolveGit(t.Context(), gitOp(r.URL, "#note"), false)
-	if err != nil || md.Ref != "refs/tags/note" || md.Object != note || md.Commit != commit || md.CommitObject != nil || server.Packs() != 0 {
-		t.Errorf("metadata %+v, %v, %d fetches", md, err, server.Packs())
+	if err != nil || md.Ref != "refs/tags/note" || md.Object != note || md.Commit != commit || md.CommitObject != nil || server.Fetches() != 0 {
+		t.Errorf("metadata %+v, %v, %d fetches", md, err, server.Fetches())
 	}
 	md, err = s.ResolveGit(t.Context(), gitOp(r.URL, "#note"), true)
 	if err != nil || !strings.Contains(string(md.CommitObject), "committer tester <tester@example.com> 1577934245 +0000\n") || !strings.HasPrefix(string(md.TagObject), "object "+commit) {
 		t.Errorf("metadata %+v, %v", md, err)
 	}
 	fetched(t, s, gitOp(r.URL, "#note"))
-	if server.Packs() != 1 {
-		t.Errorf("%d fetches", server.Packs())
+	if server.Fetches() != 1 {
+		t.Errorf("%d fetches", server.Fetches())
 	}
 	a, err := s.Open(t.Context(), gitOp(r.URL, "#note"), nil)
 	if err != nil {

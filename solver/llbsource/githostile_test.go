@@ -102,7 +102,7 @@ func TestHostileSubmodules(t *testing.T) {
 		commit = r.Commit("refs/heads/main", committed, map[string]fakegit.File{".gitmodules": {Data: modules}, "a": module, "b": module})
 	}
 	fetched(t, newSources(t), gitOp(server.URL+"/8.git", ""))
-	if got := server.Packs(); got != 9 {
+	if got := server.Fetches(); got != 9 {
 		t.Errorf("%d fetches of 9 commits", got)
 	}
 	s := newSources(t)

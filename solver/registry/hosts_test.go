@@ -240,11 +240,11 @@ func TestTransport(t *testing.T) {
 			Dirs: []string{dir}, Credentials: as(fakeregistry.User),
 			Transport: func(rt http.RoundTripper) http.RoundTripper { c.RoundTripper = rt; return c },
 		}, ref, insecure)
-		s.Seen()
+		s.TakeRequests()
 		if err := errors.Join(r.CheckPush(t.Context()), write(t, r), read(t, r)); err != nil {
 			t.Errorf("%s: %v", ref, err)
 		}
-		if seen := len(s.Seen()); seen == 0 || int(c.requests.Load()) != seen {
+		if seen := len(s.TakeRequests()); seen == 0 || int(c.requests.Load()) != seen {
 			t.Errorf("%s: %d of %d requests", ref, c.requests.Load(), seen)
 		}
 	}

@@ -111,14 +111,14 @@ func TestRequests(t *testing.T) {
 	if err := r.CheckPush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	seen := s.Seen()
+	seen := s.TakeRequests()
 	if len(seen) != 2 || seen[0] != "POST /v2/x/blobs/uploads/" || !strings.HasPrefix(seen[1], "DELETE /v2/x/blobs/uploads/") {
 		t.Errorf("CheckPush sent %q", seen)
 	}
 	if err := write(t, r); err != nil {
 		t.Fatal(err)
 	}
-	s.Seen()
+	s.TakeRequests()
 	r = repository(t, Options{}, s.Host+"/x:1", false)
 	if err := errors.Join(write(t, r), read(t, r)); err != nil {
 		t.Fatal(err)
@@ -130,7 +130,7 @@ func TestRequests(t *testing.T) {
 		"HEAD /v2/x/manifests/" + m, "GET /v2/x/manifests/" + m, // pull by digest
 		"GET /v2/x/blobs/" + l,
 	}
-	if seen := s.Seen(); !slices.Equal(seen, want) {
+	if seen := s.TakeRequests(); !slices.Equal(seen, want) {
 		t.Errorf("requests\n%q, want\n%q", seen, want)
 	}
 }
@@ -158,7 +158,7 @@ func TestDenied(t *testing.T) {
 			o.Credentials = as(tc.user)
 		}
 		r := repository(t, o, s.Host+"/x:1", false)
-		s.Seen()
+		s.TakeRequests()
 		check := func(action string, err error) {
 			t.Helper()
 			want := strings.ReplaceAll(tc.want, "HOST", s.Host)
@@ -167,7 +167,7 @@ func TestDenied(t *testing.T) {
 			}
 		}
 		check("push", r.CheckPush(t.Context()))
-		for _, req := range s.Seen() {
+		for _, req := range s.TakeRequests() {
 			if strings.HasPrefix(req, "PUT") || strings.HasPrefix(req, "PATCH") {
 				t.Errorf("CheckPush sent %s", req)
 			}
@@ -237,9 +237,9 @@ func TestRedirects(t *testing.T) {
 		"blob": func() error { _, err := r.Blob(t.Context(), describe("a/b", layer)); return err },
 		"push": func() error { return r.Push(t.Context(), describe("a/b", layer), opener(layer)) },
 	} {
-		s.Seen()
+		s.TakeRequests()
 		err := request()
-		if n := len(s.Seen()); err == nil || !strings.Contains(err.Error(), "stopped after 10 redirects") || n != 10 {
+		if n := len(s.TakeRequests()); err == nil || !strings.Contains(err.Error(), "stopped after 10 redirects") || n != 10 {
 			t.Errorf("%s: %d requests, error %v", what, n, err)
 		}
 	}
