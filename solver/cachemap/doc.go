@@ -1,5 +1,7 @@
-// Package cachemap computes the cache maps of operations as BuildKit does: the digest of
-// an operation, and for each input the part that the outputs depend on. Cache maps must
-// be byte for byte equal to those in BuildKit (solver/llbsolver/ops). The digest does not
-// cover the inputs, which have their own keys.
+// Package cachemap computes the cache maps of operations exactly as BuildKit does. A cache
+// map contains the digest of an operation, and for each input the files that the outputs
+// depend on. The digest does not cover the inputs, which have cache keys of their own.
+//
+// Digests must be equal to those in BuildKit (solver/llbsolver/ops). Otherwise, BuildKit
+// and Slipway could not use each other's caches.
 package cachemap

@@ -14,7 +14,8 @@ import (
 	"slipway/solver/contenthash"
 )
 
-// execRecord is the data that the digest of a process covers.
+// execRecord is the data that the digest of an exec operation covers. Its JSON must be
+// equal to BuildKit's.
 type execRecord struct {
 	Type       string
 	Exec       *pb.ExecOp
@@ -25,7 +26,9 @@ type execRecord struct {
 	OSFeatures []string `json:",omitempty"`
 }
 
-func execKey(op *pb.ExecOp, platform *pb.Platform) execRecord {
+// newExecRecord returns the record of an exec operation. It clears fields that do not affect
+// the result: proxies, addresses of hosts, selectors of mounts, and ids of cache mounts.
+func newExecRecord(op *pb.ExecOp, platform *pb.Platform) execRecord {
 	op = op.CloneVT()
 	op.Meta.ProxyEnv = nil
 	for _, h := range op.Meta.ExtraHosts {
@@ -47,8 +50,8 @@ func execKey(op *pb.ExecOp, platform *pb.Platform) execRecord {
 	}
 }
 
-// Platform returns the normalized platform for cache keys. If p is nil, it is the
-// platform of this machine.
+// Platform returns p in the normalized form that cache keys contain, for example "arm64"
+// for "aarch64". If p is nil, it returns the platform of this machine.
 func Platform(p *pb.Platform) ocispecs.Platform {
 	if p == nil {
 		return platforms.Normalize(platforms.DefaultSpec())
@@ -58,9 +61,10 @@ func Platform(p *pb.Platform) ocispecs.Platform {
 	})
 }
 
-// rootOnly reports whether a process has only a root mount, as most have.
+// rootOnly reports whether a process has no mount except for a writable root.
 //
-// Upstream: in this case the digest does not cover mounts, as in the first versions.
+// Upstream: in this case, the digest does not cover the mount, as in early versions of
+// BuildKit.
 func rootOnly(mounts []*pb.Mount) bool {
 	if len(mounts) != 1 {
 		return false
@@ -71,7 +75,7 @@ func rootOnly(mounts []*pb.Mount) bool {
 }
 
 // isDefaultCacheID reports whether a cache mount has the id that the Dockerfile frontend
-// assigns by default: target, or namespace/target.
+// assigns if the Dockerfile sets none: TARGET, or NAMESPACE/TARGET.
 func isDefaultCacheID(m *pb.Mount) bool {
 	if m.CacheOpt.Sharing != pb.CacheSharingOpt_SHARED {
 		return false
@@ -80,8 +84,9 @@ func isDefaultCacheID(m *pb.Mount) bool {
 	return m.CacheOpt.ID == m.Dest || ok && rest == m.Dest
 }
 
-// MountInput returns the input index of a mount, or -1 if it has no input. Secrets and
-// SSH agents have no input, whatever their fields say: clients leave them at zero.
+// MountInput returns the index of the input of a mount, or -1 if it has no input. Only bind
+// mounts and cache mounts have one. For other mounts, the field is ignored, because
+// clients do not set it to -1.
 func MountInput(m *pb.Mount) int64 {
 	if m.MountType == pb.MountType_BIND || m.MountType == pb.MountType_CACHE {
 		return m.Input
@@ -89,7 +94,7 @@ func MountInput(m *pb.Mount) int64 {
 	return int64(pb.Empty)
 }
 
-// execInputs sets the dependencies of a process on its inputs.
+// execInputs sets m.Inputs for the mounts of an exec operation.
 func (m *Map) execInputs(op *pb.ExecOp) error {
 	paths := make([][]string, len(m.Inputs))
 	for _, mt := range op.Mounts {
@@ -119,12 +124,12 @@ func (m *Map) execInputs(op *pb.ExecOp) error {
 	return nil
 }
 
-// byContent reports whether the outputs depend only on the content of the files that a
-// mount selects. This is unsafe for a writable mount that selects a part of its input and
-// has an output: the output would contain other files from the build that made the cached
-// result. Requesting it for such a mount is an error.
+// byContent reports whether BuildKit matches the input of mount m by the content of the
+// path sel. It never does so for a writable mount of a part of its input that has an
+// output. A cached output would contain the rest of another input. If the operation
+// requests it for such a mount, byContent returns an error.
 //
-// Upstream: solver/llbsolver/ops/exec.go, getMountDeps, with the same error text.
+// Upstream: getMountDeps in solver/llbsolver/ops/exec.go has the same error text.
 func byContent(m *pb.Mount, sel string) (bool, error) {
 	safe := m.Output == int64(pb.SkipOutput) || m.Readonly || sel == pb.RootMount
 	switch m.ContentCache {
@@ -142,8 +147,8 @@ func byContent(m *pb.Mount, sel string) (bool, error) {
 	return safe, nil
 }
 
-// selectPaths returns selectors of the outermost paths, in order. If the root is among
-// them, it returns nil: all files are selected.
+// selectPaths returns selectors for the paths in list, sorted. It drops paths below others.
+// If the root is in the list, it returns nil, which selects all files.
 func selectPaths(list []string) []contenthash.Selector {
 	var out []contenthash.Selector
 	for _, p := range outermost(list) {
@@ -155,6 +160,8 @@ func selectPaths(list []string) []contenthash.Selector {
 	return out
 }
 
+// outermost returns the paths of list that are not below another path of list, sorted and
+// without duplicates.
 func outermost(list []string) []string {
 	if len(list) < 2 {
 		return list

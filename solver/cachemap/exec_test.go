@@ -10,7 +10,8 @@ import (
 	"slipway/solver/contenthash"
 )
 
-// process returns an operation that runs a process in input 0, with more mounts.
+// process returns an exec operation with input 0 as its root and with these mounts. If
+// change is not nil, it may modify the operation.
 func process(change func(*pb.Op, *pb.ExecOp), mounts ...*pb.Mount) *pb.Op {
 	exec := &pb.ExecOp{
 		Meta:   &pb.Meta{Args: []string{"sh"}, Cwd: "/", ExtraHosts: []*pb.HostIP{{Host: "h", IP: "10.0.0.1"}}},
@@ -27,6 +28,7 @@ func process(change func(*pb.Op, *pb.ExecOp), mounts ...*pb.Mount) *pb.Op {
 	return op
 }
 
+// cacheMount returns a cache mount at /c.
 func cacheMount(id string, sharing pb.CacheSharingOpt) *pb.Mount {
 	return &pb.Mount{
 		Dest: "/c", Input: -1, Output: -1, MountType: pb.MountType_CACHE,
@@ -34,8 +36,8 @@ func cacheMount(id string, sharing pb.CacheSharingOpt) *pb.Mount {
 	}
 }
 
-// TestExecDigest: the fields of a process that the digest covers, as in BuildKit
-// (CacheMap in solver/llbsolver/ops/exec.go).
+// TestExecDigest checks which fields of an exec operation its digest covers. BuildKit
+// defines them in CacheMap of solver/llbsolver/ops/exec.go.
 func TestExecDigest(t *testing.T) {
 	of := func(op *pb.Op) string {
 		t.Helper()
@@ -77,8 +79,8 @@ func TestExecDigest(t *testing.T) {
 	}
 }
 
-// TestExecInputs: whether the outputs depend on the content of an input, as in BuildKit
-// (getMountDeps in solver/llbsolver/ops/exec.go).
+// TestExecInputs checks for which mounts the input is matched by content. BuildKit defines
+// this in getMountDeps of solver/llbsolver/ops/exec.go.
 func TestExecInputs(t *testing.T) {
 	const on, off = pb.MountContentCache_ON, pb.MountContentCache_OFF
 	for _, tc := range []struct {
@@ -88,7 +90,7 @@ func TestExecInputs(t *testing.T) {
 	}{
 		{"read-only", &pb.Mount{Dest: "/m", Input: 1, Output: 1, Selector: "/a", Readonly: true}, true},
 		{"without output", &pb.Mount{Dest: "/m", Input: 1, Output: -1, Selector: "/a"}, true},
-		{"writable with output, all of it", &pb.Mount{Dest: "/m", Input: 1, Output: 1}, true},
+		{"writable with output, whole input", &pb.Mount{Dest: "/m", Input: 1, Output: 1}, true},
 		{"writable with output, a part", &pb.Mount{Dest: "/m", Input: 1, Output: 1, Selector: "/a"}, false},
 		{"switched off", &pb.Mount{Dest: "/m", Input: 1, Output: -1, ContentCache: off}, false},
 		{"switched on", &pb.Mount{Dest: "/m", Input: 1, Output: -1, ContentCache: on}, true},
@@ -108,7 +110,7 @@ func TestExecInputs(t *testing.T) {
 			t.Errorf("%s: whole: %v, want %v", tc.about, m.Inputs[1].Whole, !tc.byContent)
 		}
 		if m.Inputs[0].ByContent {
-			t.Errorf("%s: the content of the root counts", tc.about)
+			t.Errorf("%s: the root is matched by content, want its identity", tc.about)
 		}
 	}
 	unsafe := &pb.Mount{Dest: "/m", Input: 1, Output: 1, Selector: "/a", ContentCache: on}
@@ -117,8 +119,8 @@ func TestExecInputs(t *testing.T) {
 	}
 }
 
-// TestExecSelectors: several mounts of an input select the outermost paths, and the last
-// one decides about ByContent.
+// TestExecSelectors checks an input with several mounts. Content must select the paths that
+// are not below others, and ByContent must have the value for the last mount.
 func TestExecSelectors(t *testing.T) {
 	mount := func(selector string, content pb.MountContentCache) *pb.Mount {
 		return &pb.Mount{Dest: "/m" + selector, Input: 1, Output: -1, Selector: selector, ContentCache: content}
@@ -164,8 +166,8 @@ func TestExecSelectors(t *testing.T) {
 	}
 }
 
-// TestFileInputs: for inputs that are only read, the outputs depend on the content of the
-// files that are read.
+// TestFileInputs checks the cache maps of file operations: an input that is not changed is
+// matched by the content of the files that the actions read.
 func TestFileInputs(t *testing.T) {
 	action := func(in, second, out int64, src string) *pb.FileAction {
 		return &pb.FileAction{
@@ -195,14 +197,14 @@ func TestFileInputs(t *testing.T) {
 		t.Error("another name of the source must change the digest")
 	}
 	if len(m.Copies) > 0 {
-		t.Errorf("copies that nothing covers: %v, want none", m.Copies)
+		t.Errorf("Copies is %v, want none", m.Copies)
 	}
-	both := of(action(0, 1, -1, "/f"), action(1, 0, 0, "/g"))
-	if both.Inputs[1].ByContent {
-		t.Error("the content of an input counts that is changed")
+	mutual := of(action(0, 1, -1, "/f"), action(1, 0, 0, "/g"))
+	if mutual.Inputs[1].ByContent {
+		t.Error("a changed input is matched by content, want its identity")
 	}
-	if want := []Copy{{0, "/f"}, {1, "/g"}}; !slices.Equal(both.Copies, want) {
-		t.Errorf("copies that nothing covers: %v, want %v", both.Copies, want)
+	if want := []Copy{{0, "/f"}, {1, "/g"}}; !slices.Equal(mutual.Copies, want) {
+		t.Errorf("Copies is %v, want %v", mutual.Copies, want)
 	}
 	if swapped := of(action(1, 0, 0, "/dir/f")); swapped.Digest == m.Digest {
 		t.Error("inputs in another order must change the digest")
@@ -218,22 +220,22 @@ func TestFileInputs(t *testing.T) {
 	}
 }
 
-// TestOutput: outputs and content have different digests.
+// TestOutput checks that the outputs of an operation and content have different digests,
+// and that different sources have different digests.
 func TestOutput(t *testing.T) {
 	seen := map[string]bool{}
 	for _, i := range []int{Content, 0, 1} {
 		seen[string(Output("sha256:a", i))] = true
 	}
 	if len(seen) != 3 {
-		t.Errorf("%d names of three outputs", len(seen))
+		t.Errorf("three outputs have %d digests, want 3", len(seen))
 	}
 	if OfSource("a").Digest == OfSource("b").Digest {
-		t.Error("two sources have the same name")
+		t.Error("two sources have the same digest")
 	}
 }
 
-// TestAccounts: the names that each kind of action looks up, with their account files.
-// Numeric ids are not looked up.
+// TestAccounts checks which names each kind of action looks up, and in which account file.
 func TestAccounts(t *testing.T) {
 	named := func(name string, input int64) *pb.UserOpt {
 		return &pb.UserOpt{User: &pb.UserOpt_ByName{ByName: &pb.NamedUserOpt{Name: name, Input: input}}}
@@ -262,8 +264,7 @@ func TestAccounts(t *testing.T) {
 	}
 }
 
-// TestMountInput: only bind and cache mounts have an input. Clients leave the field of
-// other mounts at zero.
+// TestMountInput checks that only bind mounts and cache mounts have an input.
 func TestMountInput(t *testing.T) {
 	for kind, want := range map[pb.MountType]int64{
 		pb.MountType_BIND: 3, pb.MountType_CACHE: 3, pb.MountType_TMPFS: -1, pb.MountType_SECRET: -1, pb.MountType_SSH: -1,

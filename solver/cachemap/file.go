@@ -13,15 +13,16 @@ import (
 	"slipway/solver/contenthash"
 )
 
-// fileRecord is the data that the digest of a file operation covers.
+// fileRecord is the data that the digest of a file operation covers. Its JSON must be equal
+// to BuildKit's.
 type fileRecord struct {
 	Type    string
 	Actions [][]byte
 	Indexes [][]int `json:"indexes,omitempty"`
 }
 
-// file returns the digest data of a file operation, and sets the selectors of inputs that
-// are only read.
+// file returns the record of a file operation. It sets the selectors of the inputs that the
+// operation reads but does not change, and m.Copies.
 func (m *Map) file(op *pb.FileOp) (fileRecord, error) {
 	r := fileRecord{Type: "buildkit.file.v0"}
 	selected := make([][]contenthash.Selector, len(m.Inputs))
@@ -38,18 +39,18 @@ func (m *Map) file(op *pb.FileOp) (fileRecord, error) {
 		for _, n := range Accounts(a) {
 			add(n.Input, contenthash.Selector{Path: n.File, FollowLinks: true})
 		}
-		what := action(a)
+		data := action(a)
 		if c := a.GetCopy(); c != nil && a.SecondaryInput >= 0 && a.SecondaryInput < int64(len(selected)) {
 			add(a.SecondaryInput, CopySelector(c))
 			c = c.CloneVT()
 			c.Src = path.Base(c.Src)
-			what = c
+			data = c
 		}
-		data, err := json.Marshal(what)
+		encoded, err := json.Marshal(data)
 		if err != nil {
 			return r, err
 		}
-		r.Actions = append(r.Actions, data)
+		r.Actions = append(r.Actions, encoded)
 		r.Indexes = append(r.Indexes, []int{int(a.Input), int(a.SecondaryInput), int(a.Output)})
 	}
 	if plainIndexes(r.Indexes) {
@@ -68,12 +69,13 @@ func (m *Map) file(op *pb.FileOp) (fileRecord, error) {
 		slices.Reverse(paths)
 		m.Inputs[i] = Input{
 			Selector:  digest.FromString(strings.Join(paths, "\x00")),
-			ByContent: true, Content: merged(list),
+			ByContent: true, Content: mergeSelectors(list),
 		}
 	}
 	return r, nil
 }
 
+// action returns the fields of an action that depend on its kind.
 func action(a *pb.FileAction) any {
 	switch a := a.Action.(type) {
 	case *pb.FileAction_Mkdir:
@@ -90,7 +92,8 @@ func action(a *pb.FileAction) any {
 	return nil
 }
 
-// uncovered returns the copies from inputs that the operation changes.
+// uncovered returns the copies from inputs that the operation also changes. written is
+// true at the indexes of these inputs. See [Map.Copies].
 func uncovered(op *pb.FileOp, written []bool) []Copy {
 	var list []Copy
 	for n, a := range op.Actions {
@@ -108,7 +111,8 @@ type Account struct {
 	Name  string // of the user or group
 }
 
-// Accounts returns the names that an action looks up.
+// Accounts returns the names of the user and the group that an action looks up in account
+// files. Numeric ids are not looked up.
 func Accounts(a *pb.FileAction) []Account {
 	var list []Account
 	if n := Owner(a).GetUser().GetByName(); n != nil {
@@ -120,7 +124,7 @@ func Accounts(a *pb.FileAction) []Account {
 	return list
 }
 
-// Owner returns the owner that an action sets. If it sets none, Owner returns nil.
+// Owner returns the owner that an action gives to files, or nil if it keeps their owners.
 func Owner(a *pb.FileAction) *pb.ChownOpt {
 	switch a := a.Action.(type) {
 	case *pb.FileAction_Mkdir:
@@ -135,7 +139,7 @@ func Owner(a *pb.FileAction) *pb.ChownOpt {
 	return nil
 }
 
-// CopySelector returns the selector of the files that c reads.
+// CopySelector returns a selector for the files that the copy c reads from its source.
 func CopySelector(c *pb.FileActionCopy) contenthash.Selector {
 	return contenthash.Selector{
 		Path: c.Src, FollowLinks: c.FollowSymlink, Wildcard: c.AllowWildcard && contenthash.HasWildcard(c.Src),
@@ -143,9 +147,9 @@ func CopySelector(c *pb.FileActionCopy) contenthash.Selector {
 	}
 }
 
-// merged returns the selectors sorted by path. Among selectors without patterns, it keeps
-// only the outermost paths.
-func merged(list []contenthash.Selector) []contenthash.Selector {
+// mergeSelectors returns the selectors of list sorted by path. It drops selectors without
+// patterns whose path is below the path of another one.
+func mergeSelectors(list []contenthash.Selector) []contenthash.Selector {
 	var plain, followed []string
 	var filtered []contenthash.Selector
 	for _, s := range list {
@@ -170,10 +174,12 @@ func merged(list []contenthash.Selector) []contenthash.Selector {
 	return out
 }
 
-// plainIndexes reports whether each action changes the result of the previous one, the
-// first action changes the first input, and all sources are in the second input.
+// plainIndexes reports whether the indexes of actions have the usual form: each action
+// changes the outcome of the one before it, the first action changes input 0, and copies
+// read from input 1. list contains the input, secondary input and output of each action.
 //
-// Upstream: in this case the digest does not cover indexes, as in the first versions.
+// Upstream: in this case, the digest does not cover the indexes. Early versions of BuildKit
+// knew no others, and their caches are still valid.
 func plainIndexes(list [][]int) bool {
 	for i, ix := range list {
 		input, output := len(list)+i-1, -1

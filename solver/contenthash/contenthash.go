@@ -16,45 +16,47 @@ import (
 	"slipway/solver/tree"
 )
 
-// Selector selects files of a tree.
+// Selector selects files of a tree: a path with everything below it, or the part of it
+// that patterns select.
 type Selector struct {
 	Path             string
-	Wildcard         bool // Path is a pattern
-	FollowLinks      bool // a link at the end of Path is followed
-	Include, Exclude []string
-	Required         []string // prefixes of paths that must be selected
+	Wildcard         bool     // whether Path is a pattern such as /a/*
+	FollowLinks      bool     // whether a symbolic link at the end of Path is followed
+	Include, Exclude []string // patterns as in .dockerignore, relative to the path that matches
+	Required         []string // paths that must be selected; see [Missing]
 }
 
+// filters reports whether the selector has patterns.
 func (s Selector) filters() bool { return s.Wildcard || len(s.Include) > 0 || len(s.Exclude) > 0 }
 
 // Tree is a file tree whose content a [Hasher] digests.
 type Tree struct {
-	Root *tree.Node // if it is nil, the tree has no files and not even a root directory
-	// Local reports whether the tree is a local directory. BuildKit does not know the
-	// metadata of its root, so the digest does not cover it.
+	Root *tree.Node // nil is a tree without any file, even without a root directory
+	// Local is true if the tree is a local directory of the client. BuildKit does not
+	// receive the metadata of its root, so the digest does not cover it.
 	Local bool
 }
 
-// Hasher computes content digests, and caches those of files and directories. Safe for
-// concurrent use.
+// Hasher computes content digests. It computes the digest of each file and directory only
+// once. Safe for concurrent use.
 type Hasher struct {
 	store *tree.Store
 
 	mu    sync.Mutex
 	files map[fileKey]digest.Digest
-	dirs  map[digest.Digest]digest.Digest // by the digest of the node
+	dirs  map[digest.Digest]digest.Digest // by [tree.Node.Digest]
 }
 
-// New returns a hasher for trees whose files are in store.
+// New returns a hasher for trees whose content is in store.
 func New(store *tree.Store) *Hasher {
 	return &Hasher{store: store, files: map[fileKey]digest.Digest{}, dirs: map[digest.Digest]digest.Digest{}}
 }
 
-// empty is the digest of an empty byte sequence.
+// empty is the digest of no bytes, which BuildKit uses if no file is selected.
 var empty = digest.FromBytes(nil)
 
-// Sum returns the digest of the files that the selectors select. Without selectors, it
-// covers all files.
+// Sum returns the digest of the files in t that the selectors select. If selectors is
+// empty, it covers all files. If a path of a selector does not exist, it returns an error.
 func (h *Hasher) Sum(ctx context.Context, t Tree, selectors []Selector) (digest.Digest, error) {
 	if len(selectors) == 0 {
 		selectors = []Selector{{}}
@@ -70,6 +72,7 @@ func (h *Hasher) Sum(ctx context.Context, t Tree, selectors []Selector) (digest.
 	return digest.FromString(strings.Join(list, "\x00")), nil
 }
 
+// selected returns the digest for one selector.
 func (h *Hasher) selected(ctx context.Context, t Tree, s Selector) (digest.Digest, error) {
 	s.Path = path.Join("/", s.Path)
 	switch {
@@ -83,13 +86,15 @@ func (h *Hasher) selected(ctx context.Context, t Tree, s Selector) (digest.Diges
 	return h.at(ctx, t, s.Path, s.FollowLinks)
 }
 
+// notFound returns the error for a path that does not exist, worded as in BuildKit.
 func notFound(name string) error {
 	return &fs.PathError{Op: "checksum", Path: name, Err: errNotFound}
 }
 
 var errNotFound = errors.New("not found")
 
-// at returns the digest of the file or directory at a path.
+// at returns the digest of the file or directory at a path. follow reports whether a
+// symbolic link at the end of the path is followed.
 func (h *Hasher) at(ctx context.Context, t Tree, name string, follow bool) (digest.Digest, error) {
 	p, err := t.Root.Resolve(name, follow)
 	if err != nil {
@@ -102,11 +107,11 @@ func (h *Hasher) at(ctx context.Context, t Tree, name string, follow bool) (dige
 	if n == t.Root {
 		return h.dir(ctx, n, t.Local)
 	}
-	return h.whole(ctx, n)
+	return h.recursive(ctx, n)
 }
 
-// whole returns the digest of a node, including everything below it.
-func (h *Hasher) whole(ctx context.Context, n *tree.Node) (digest.Digest, error) {
+// recursive returns the digest of a node with everything below it.
+func (h *Hasher) recursive(ctx context.Context, n *tree.Node) (digest.Digest, error) {
 	if n.Kind() != tree.Dir {
 		return h.node(ctx, n)
 	}
@@ -126,7 +131,9 @@ func (h *Hasher) whole(ctx context.Context, n *tree.Node) (digest.Digest, error)
 	return d, nil
 }
 
-// dir computes the digest of a directory: a row for itself and for each entry.
+// dir computes the digest of a directory with everything below it. It covers a row for the
+// metadata of the directory and a row for each entry. local is true for the root of a local
+// directory.
 func (h *Hasher) dir(ctx context.Context, n *tree.Node, local bool) (digest.Digest, error) {
 	own, err := h.header(ctx, n, local)
 	if err != nil {
@@ -135,7 +142,7 @@ func (h *Hasher) dir(ctx context.Context, n *tree.Node, local bool) (digest.Dige
 	sum := sha256.New()
 	row(sum, "/", own)
 	for _, e := range n.Entries() {
-		d, err := h.whole(ctx, e.Node)
+		d, err := h.recursive(ctx, e.Node)
 		if err != nil {
 			return "", err
 		}
@@ -144,7 +151,8 @@ func (h *Hasher) dir(ctx context.Context, n *tree.Node, local bool) (digest.Dige
 	return digest.NewDigest(digest.SHA256, sum), nil
 }
 
-// header returns the digest of the metadata of a directory.
+// header returns the digest of a node without the entries of a directory. If localRoot is
+// true, n is the root of a local directory, whose metadata is not covered.
 func (h *Hasher) header(ctx context.Context, n *tree.Node, localRoot bool) (digest.Digest, error) {
 	if localRoot {
 		return empty, nil
@@ -152,7 +160,7 @@ func (h *Hasher) header(ctx context.Context, n *tree.Node, localRoot bool) (dige
 	return h.node(ctx, n)
 }
 
-// row writes a path, with NUL bytes as separators, and a digest.
+// row writes the path and the digest of a file. In the path, NUL bytes replace slashes.
 func row(w hash.Hash, name string, d digest.Digest) {
 	fmt.Fprint(w, strings.ReplaceAll(name, "/", "\x00"), string(d))
 }

@@ -14,7 +14,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// Type flags of nodes in archive headers.
+// Type flags of files in headers of tar archives.
 const (
 	flagFile    = "0"
 	flagSymlink = "2"
@@ -24,7 +24,8 @@ const (
 	flagFifo    = "6"
 )
 
-// fileKey is the data that the digest of a node depends on.
+// fileKey identifies the digest of a single node in a cache. It contains everything that
+// the digest depends on.
 type fileKey struct {
 	kind     tree.Kind
 	mode     uint32
@@ -33,6 +34,7 @@ type fileKey struct {
 	xattrs   string
 }
 
+// keyOf returns the key of a node.
 func keyOf(n *tree.Node) fileKey {
 	m := n.Meta()
 	k := fileKey{kind: n.Kind(), mode: m.Mode, uid: m.UID, gid: m.GID, text: n.Target()}
@@ -47,7 +49,7 @@ func keyOf(n *tree.Node) fileKey {
 	return k
 }
 
-// node returns the digest of a single node: for a directory, without its entries.
+// node returns the digest of a single node. For a directory, it covers only the metadata.
 func (h *Hasher) node(ctx context.Context, n *tree.Node) (digest.Digest, error) {
 	key := keyOf(n)
 	h.mu.Lock()
@@ -78,9 +80,9 @@ func (h *Hasher) node(ctx context.Context, n *tree.Node) (digest.Digest, error) 
 	return d, nil
 }
 
-// writeHeader writes the data that precedes the content of a file in the digest: the
-// fields of its archive header except name and time, each preceded by its field name.
-// Docker's first builder defined this format ("tarsum", version 1).
+// writeHeader writes the metadata of a node in the form that digests cover: the fields of
+// its tar header except for name and time, each after its field name. Docker's first
+// builder defined this format, "tarsum.v1".
 func writeHeader(w hash.Hash, n *tree.Node) {
 	m := n.Meta()
 	mode, flag, size := m.Mode, flagFile, int64(0)
@@ -98,8 +100,8 @@ func writeHeader(w hash.Hash, n *tree.Node) {
 	case tree.Fifo:
 		flag = flagFifo
 	}
-	// Upstream: a check that is meant to exclude links also excludes devices, so that the
-	// digest has 0 for all device numbers.
+	// Upstream: device numbers are always 0. A check that should exclude symbolic links
+	// also excludes devices.
 	fmt.Fprintf(w, "namemode%duid%dgid%dsize%dtypeflag%slinkname%sunamegnamedevmajor0devminor0",
 		mode, m.UID, m.GID, size, flag, n.Target())
 	for _, x := range m.Xattrs {

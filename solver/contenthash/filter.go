@@ -14,13 +14,14 @@ import (
 	"slipway/solver/tree"
 )
 
-// taken is a node that a selector with patterns selects. For a directory, only its
-// metadata is hashed, because its entries are selected one by one.
-type taken struct {
-	name     string // as in the selector: a link before the pattern is not resolved
+// candidate is a node that matches the path of a selector with patterns, or is below such
+// a node. If it is selected, the digest covers only its metadata for a directory, because
+// entries are selected individually.
+type candidate struct {
+	name     string // path; symbolic links in the path of the selector are not resolved
 	node     *tree.Node
-	included bool
-	outer    bool // no directory above it matched
+	selected bool
+	outer    bool // whether no parent directory is a candidate
 	include  patternmatcher.MatchInfo
 	exclude  patternmatcher.MatchInfo
 }
@@ -28,12 +29,12 @@ type taken struct {
 // walk is a search for the nodes that a selector with patterns selects.
 type walk struct {
 	s                Selector
-	pattern          string // path of the selector, cleaned; "" is the root
+	pattern          string // clean path of the selector; "" is the root
 	include, exclude *patternmatcher.PatternMatcher
-	found            []*taken
+	results          []*candidate // the selected nodes, in order
 }
 
-// filtered returns the digest of the nodes that a selector with patterns selects.
+// filtered returns the digest for a selector with patterns.
 func (h *Hasher) filtered(ctx context.Context, t Tree, s Selector) (digest.Digest, error) {
 	w, prefix, err := search(t.Root, s)
 	if err != nil {
@@ -42,20 +43,20 @@ func (h *Hasher) filtered(ctx context.Context, t Tree, s Selector) (digest.Diges
 	if missing := w.missing(); missing != "" {
 		return "", notFound(missing)
 	}
-	if len(w.found) == 0 {
+	if len(w.results) == 0 {
 		return empty, nil
 	}
-	digests := make([]digest.Digest, len(w.found))
-	for i, f := range w.found {
-		if digests[i], err = h.takenDigest(ctx, t, f, s); err != nil {
+	digests := make([]digest.Digest, len(w.results))
+	for i, f := range w.results {
+		if digests[i], err = h.resultDigest(ctx, t, f, s); err != nil {
 			return "", err
 		}
 	}
-	if len(w.found) == 1 && path.Base(s.Path) == path.Base(w.found[0].name) {
+	if len(w.results) == 1 && path.Base(s.Path) == path.Base(w.results[0].name) {
 		return digests[0], nil
 	}
 	sum := sha256.New()
-	for i, f := range w.found {
+	for i, f := range w.results {
 		name := strings.TrimPrefix(f.name, prefix)
 		if name == "" {
 			name = "/"
@@ -65,15 +66,17 @@ func (h *Hasher) filtered(ctx context.Context, t Tree, s Selector) (digest.Diges
 	return digest.NewDigest(digest.SHA256, sum), nil
 }
 
-func (h *Hasher) takenDigest(ctx context.Context, t Tree, f *taken, s Selector) (digest.Digest, error) {
+// resultDigest returns the digest of a selected node.
+func (h *Hasher) resultDigest(ctx context.Context, t Tree, f *candidate, s Selector) (digest.Digest, error) {
 	if f.followed(s) {
 		return h.at(ctx, t, f.name, true)
 	}
 	return h.header(ctx, f.node, t.Local && f.node == t.Root)
 }
 
-// Missing returns the first path that s needs and that root lacks: a required path, or a
-// followed link whose target does not exist. If no path is missing, it returns "".
+// Missing returns the first path that s needs but root lacks, or "" if root has all. These
+// paths are the required paths of s, and symbolic links that are followed but have no
+// target. For a selector without patterns, Missing returns "".
 func Missing(root *tree.Node, s Selector) (string, error) {
 	if !s.filters() {
 		return "", nil
@@ -83,7 +86,7 @@ func Missing(root *tree.Node, s Selector) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, f := range w.found {
+	for _, f := range w.results {
 		if !f.followed(s) {
 			continue
 		}
@@ -98,23 +101,23 @@ func Missing(root *tree.Node, s Selector) (string, error) {
 	return w.missing(), nil
 }
 
-// followed reports whether the digest of the node is the digest of its link target.
+// followed reports whether c is a symbolic link for which the digest of its target is used.
 //
-// Upstream: this applies to links that are not below a matched directory, even if the
-// copy copies the link itself.
-func (t *taken) followed(s Selector) bool {
-	return t.outer && s.FollowLinks && t.node.Kind() == tree.Symlink
+// Upstream: this is the case for links without a candidate above them, even if the copy
+// copies the link itself.
+func (c *candidate) followed(s Selector) bool {
+	return c.outer && s.FollowLinks && c.node.Kind() == tree.Symlink
 }
 
-// search finds the nodes that s selects in root. The prefix of their names is not part of
-// the digest.
+// search finds the nodes that s selects in root. The names of the results start with
+// prefix, which the digest does not cover.
 func search(root *tree.Node, s Selector) (w *walk, prefix string, err error) {
 	w = &walk{s: s, pattern: strings.TrimSuffix(s.Path, "/")}
 	prefix, err = w.run(root)
 	return w, prefix, err
 }
 
-// run searches root. It returns the prefix of the names of the nodes that it finds.
+// run searches root and returns the common prefix of the names of the results.
 func (w *walk) run(root *tree.Node) (prefix string, err error) {
 	if w.include, err = matcher("include", w.s.Include); err != nil {
 		return "", err
@@ -140,19 +143,21 @@ func (w *walk) run(root *tree.Node) (prefix string, err error) {
 	return prefix, err
 }
 
-// missing returns the first required path that was not found, or "".
+// missing returns the first required path that is not selected, or "".
 //
-// Upstream: a path counts as found if a selected name begins with it. For example, /ab
-// satisfies /a.
+// Upstream: a required path counts as selected if the name of a result starts with it. For
+// example, the result /ab satisfies /a.
 func (w *walk) missing() string {
 	for _, want := range w.s.Required {
-		if !slices.ContainsFunc(w.found, func(f *taken) bool { return strings.HasPrefix(f.name, want) }) {
+		if !slices.ContainsFunc(w.results, func(f *candidate) bool { return strings.HasPrefix(f.name, want) }) {
 			return want
 		}
 	}
 	return ""
 }
 
+// matcher compiles patterns. If patterns is empty, it returns nil. what is "include" or
+// "exclude", for the error.
 func matcher(what string, patterns []string) (*patternmatcher.PatternMatcher, error) {
 	if len(patterns) == 0 {
 		return nil, nil
@@ -164,10 +169,10 @@ func matcher(what string, patterns []string) (*patternmatcher.PatternMatcher, er
 	return m, nil
 }
 
-// visit visits a node and everything below it. If matched is true, the path is base or
-// below it, and base matched the pattern. above contains the matched directories above
-// the node, without the root.
-func (w *walk) visit(n *tree.Node, name, base string, matched bool, above []*taken) error {
+// visit searches the node n, whose path is name, and everything below it. If matched is
+// true, base is the path that matches the path of the selector, and name is equal to base
+// or below it. above contains the candidates for the parent directories, outermost first.
+func (w *walk) visit(n *tree.Node, name, base string, matched bool, above []*candidate) error {
 	if !matched {
 		ok, err := path.Match(w.pattern, name)
 		if err != nil {
@@ -177,18 +182,18 @@ func (w *walk) visit(n *tree.Node, name, base string, matched bool, above []*tak
 			base, matched = name, true
 		}
 	}
-	rootItself := name == w.pattern && w.s.Path == "/" // its metadata is not hashed
-	if matched && !rootItself {
-		t := &taken{name: name, node: n, outer: len(above) == 0}
-		ok, err := w.takes(t, strings.TrimPrefix(strings.TrimPrefix(name, base), "/"), above)
+	isRoot := name == w.pattern && w.s.Path == "/" // the digest does not cover its metadata
+	if matched && !isRoot {
+		c := &candidate{name: name, node: n, outer: len(above) == 0}
+		ok, err := w.matches(c, strings.TrimPrefix(strings.TrimPrefix(name, base), "/"), above)
 		if err != nil {
 			return err
 		}
 		if ok {
-			w.take(t, above)
+			w.add(c, above)
 		}
 		if n.Kind() == tree.Dir {
-			above = append(above[:len(above):len(above)], t)
+			above = append(above[:len(above):len(above)], c)
 		}
 	}
 	if n.Kind() != tree.Dir {
@@ -202,39 +207,41 @@ func (w *walk) visit(n *tree.Node, name, base string, matched bool, above []*tak
 	return nil
 }
 
-// take selects a node, and the directories above it that are not selected yet.
-func (w *walk) take(t *taken, above []*taken) {
-	for _, dir := range append(above[:len(above):len(above)], t) {
-		if !dir.included {
-			dir.included = true
-			w.found = append(w.found, dir)
+// add adds c to the results, after its parent directories that are not results yet.
+func (w *walk) add(c *candidate, above []*candidate) {
+	for _, dir := range append(above[:len(above):len(above)], c) {
+		if !dir.selected {
+			dir.selected = true
+			w.results = append(w.results, dir)
 		}
 	}
 }
 
-// takes reports whether the patterns select a node.
-func (w *walk) takes(t *taken, rel string, above []*taken) (bool, error) {
-	var parent taken
+// matches reports whether the patterns select c, whose path relative to the path of the
+// selector is rel.
+func (w *walk) matches(c *candidate, rel string, above []*candidate) (bool, error) {
+	var parent candidate
 	if len(above) > 0 {
 		parent = *above[len(above)-1]
 	}
 	var ok bool
 	var err error
 	if w.include != nil {
-		if ok, t.include, err = w.include.MatchesUsingParentResults(rel, parent.include); err != nil || !ok {
+		if ok, c.include, err = w.include.MatchesUsingParentResults(rel, parent.include); err != nil || !ok {
 			return false, err
 		}
 	}
 	if w.exclude != nil {
-		if ok, t.exclude, err = w.exclude.MatchesUsingParentResults(rel, parent.exclude); err != nil || ok {
+		if ok, c.exclude, err = w.exclude.MatchesUsingParentResults(rel, parent.exclude); err != nil || ok {
 			return false, err
 		}
 	}
 	return true, nil
 }
 
-// fixedPart returns the part of a pattern before the first element with a wildcard, and
-// reports whether a link at its end is followed.
+// fixedPart returns the part of a pattern before the first element with a wildcard: /a for
+// /a/*/b. It reports whether a symbolic link at the end of this part is followed, which is
+// the case if the pattern has a wildcard.
 func fixedPart(pattern string) (prefix string, follow bool) {
 	parts := strings.Split(pattern, "/")
 	for i, p := range parts {
@@ -245,8 +252,8 @@ func fixedPart(pattern string) (prefix string, follow bool) {
 	return pattern, false
 }
 
-// HasWildcard reports whether a path contains wildcards. A backslash escapes the next
-// character.
+// HasWildcard reports whether a path contains one of the wildcards *, ? and [ without a
+// backslash before it.
 func HasWildcard(s string) bool {
 	for i := 0; i < len(s); i++ {
 		switch s[i] {

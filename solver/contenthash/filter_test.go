@@ -6,7 +6,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// testTree returns a tree with the file /d/e/f, the file /ab and the link /l to d.
+// testTree returns a tree with the files /d/e/f and /ab and the symbolic link /l to d.
 func testTree(t *testing.T) *tree.Node {
 	t.Helper()
 	e := tree.Edit(nil)
@@ -25,8 +25,8 @@ func testTree(t *testing.T) *tree.Node {
 	return e.Tree()
 }
 
-// TestMissing checks which required paths BuildKit does not find, for the selectors of
-// COPY --parents.
+// TestMissing checks which required paths Missing reports for selectors of COPY --parents.
+// The results are the same as in BuildKit.
 func TestMissing(t *testing.T) {
 	for _, tc := range []struct {
 		path, include string
@@ -53,15 +53,15 @@ func TestMissing(t *testing.T) {
 		}
 	}
 	if got, err := Missing(testTree(t), Selector{Path: "/x", Required: []string{"/x"}}); err != nil || got != "" {
-		t.Errorf("Missing without patterns = %q, %v; want none", got, err)
+		t.Errorf("Missing without patterns = %q, %v; want no path", got, err)
 	}
 	if _, err := Missing(testTree(t), Selector{Path: "/", Include: []string{"["}, Required: []string{"/x"}}); err == nil {
-		t.Error("Missing with the pattern [ has no error")
+		t.Error("Missing with the pattern [ returns no error")
 	}
 }
 
-// TestMissingLinks: links that are not below a matched directory are followed. Others are
-// not.
+// TestMissingLinks checks that Missing reports a symbolic link without a target only if the
+// link is followed. Links below a matching directory are not followed.
 func TestMissingLinks(t *testing.T) {
 	e := tree.Edit(tree.Empty())
 	for name, target := range map[string]string{"none": "nowhere", "self": "self", "good": "d", "d/none": "nowhere"} {

@@ -1,5 +1,6 @@
-// Package snapshot represents the results of operations: a file tree, and the layers that
-// produce it from the empty tree. An image has one layer for each of them.
+// Package snapshot represents the results of operations. A result is a file tree, and the
+// list of layers that yield it if they are applied to an empty tree. They become the
+// layers of an image.
 //
 // Not here: how trees are stored and compared (solver/tree), and how layers become blobs
 // of an image (solver/export).
@@ -16,39 +17,39 @@ import (
 	"slipway/solver/tree"
 )
 
-// Snapshot is a result of an operation: a file tree and its layers. It is immutable. A
-// nil Snapshot is an empty tree without layers.
+// Snapshot is an output of an operation: a file tree and its layers. It is immutable. A nil
+// *Snapshot is an empty tree without layers, and all methods accept it.
 type Snapshot struct {
 	tree   *tree.Node
 	layers []Layer
 	id     digest.Digest
 }
 
-// Layer represents the changes of one step: the difference of two trees. Applied to a
-// tree other than Lower, it makes the same changes.
+// Layer represents the changes of one step, as the difference between two trees. [Merge]
+// can apply the same changes to trees other than Lower.
 type Layer struct {
 	tree.Layer
-	// Blob is the blob of the layer in the image that it comes from. If this build or an
-	// earlier one made the layer, Blob is nil.
+	// Blob is the layer as stored in the image or cache that it comes from. If a build on
+	// this machine produced the layer, Blob is nil.
 	Blob *LayerBlob
 }
 
-// LayerBlob is a layer as an image stores it: a compressed archive.
+// LayerBlob is a layer as stored in an image: an archive, usually compressed.
 type LayerBlob struct {
 	Descriptor ocispecs.Descriptor
-	DiffID     digest.Digest // of the uncompressed layer
-	Created    time.Time     `json:",omitzero"` // zero if the layer came from an image
+	DiffID     digest.Digest // digest of the uncompressed archive
+	Created    time.Time     `json:",omitzero"` // zero if the layer comes from an image
 }
 
-// StoreBlob returns the blob of the store that contains the archive.
+// StoreBlob returns the archive as a blob of a [tree.Store].
 func (b LayerBlob) StoreBlob() tree.Blob {
 	return tree.Blob{Digest: b.Descriptor.Digest, Size: b.Descriptor.Size}
 }
 
-// New returns a snapshot of a tree with its layers.
+// New returns a snapshot with the tree n, which the layers must yield, lowest first.
 func New(n *tree.Node, layers []Layer) *Snapshot { return &Snapshot{tree: n, layers: layers} }
 
-// Tree returns the file tree.
+// Tree returns the file tree. It is never nil.
 func (s *Snapshot) Tree() *tree.Node {
 	if s == nil || s.tree == nil {
 		return tree.Empty()
@@ -56,9 +57,9 @@ func (s *Snapshot) Tree() *tree.Node {
 	return s.tree
 }
 
-// ID returns the identity of the result that the snapshot belongs to. Results with the
-// same files have different identities if they were made in different ways. If s is nil
-// or not the result of an operation, ID returns "".
+// ID returns the identity of the result, which solver.Result.Key returns. If different
+// operations produce the same files, their results have different identities. If s is nil
+// or not the result of a job, ID returns "".
 func (s *Snapshot) ID() digest.Digest {
 	if s == nil {
 		return ""
@@ -66,7 +67,7 @@ func (s *Snapshot) ID() digest.Digest {
 	return s.id
 }
 
-// WithID returns a copy of s with this identity. If s is nil, it returns nil.
+// WithID returns a copy of s with the identity id. If s is nil, it returns nil.
 func (s *Snapshot) WithID(id digest.Digest) *Snapshot {
 	if s == nil {
 		return nil
@@ -82,21 +83,23 @@ func (s *Snapshot) Layers() []Layer {
 	return s.layers
 }
 
-// With returns a snapshot of n with the layers of s and one more. The layer is added even
-// if it changes nothing, because the history of images counts it.
+// With returns a snapshot with the tree n. Its layers are the layers of s and a layer for
+// the changes from s to n. The layer is added even if n has no changes, because the history
+// of the image has an entry for it.
 func (s *Snapshot) With(n *tree.Node) *Snapshot { return s.WithBlob(n, nil) }
 
-// WithBlob is like With for a layer that an image contains.
+// WithBlob returns a snapshot as With does. b is the added layer as stored in an image.
 func (s *Snapshot) WithBlob(n *tree.Node, b *LayerBlob) *Snapshot {
 	l := Layer{Layer: tree.Layer{Lower: s.Tree(), Upper: n}, Blob: b}
 	return &Snapshot{tree: n, layers: append(slices.Clip(s.Layers()), l)}
 }
 
-// MaxLayers is the maximum number of layers of a snapshot. Kernels and engines support
-// fewer.
+// MaxLayers is the maximum number of layers of a snapshot. It is larger than the limits of
+// overlay file systems and container engines. Without a limit, merges of merges could
+// exhaust the memory.
 const MaxLayers = 1024
 
-// CheckLayers returns an error if n is more than [MaxLayers].
+// CheckLayers returns an error if n, a number of layers, is more than [MaxLayers].
 func CheckLayers(n int) error {
 	if n > MaxLayers {
 		return fmt.Errorf("has more than %d layers", MaxLayers)
@@ -104,7 +107,8 @@ func CheckLayers(n int) error {
 	return nil
 }
 
-// Merge returns a snapshot with the layers of all snapshots, the first one lowest.
+// Merge returns a snapshot with the layers of all snapshots in list, applied in order to an
+// empty tree. Nil snapshots have no layers.
 func Merge(list []*Snapshot) *Snapshot {
 	out := &Snapshot{tree: tree.Empty()}
 	for _, s := range list {
@@ -116,8 +120,9 @@ func Merge(list []*Snapshot) *Snapshot {
 	return out
 }
 
-// Diff returns the changes between lower and upper. If upper was made from lower, the
-// result has the layers that upper adds. Otherwise it has one layer.
+// Diff returns a snapshot that contains only the changes from lower to upper. If the layers
+// of upper start with all layers of lower, the result has the remaining ones. Otherwise, it
+// has one layer with all changes.
 func Diff(lower, upper *Snapshot) *Snapshot {
 	below := lower.Layers()
 	if all := upper.Layers(); len(all) >= len(below) && slices.EqualFunc(below, all[:len(below)], Layer.same) {
@@ -127,4 +132,5 @@ func Diff(lower, upper *Snapshot) *Snapshot {
 	return Merge([]*Snapshot{{layers: []Layer{step}}})
 }
 
+// same reports whether two layers have equal trees.
 func (l Layer) same(o Layer) bool { return l.Lower.Same(o.Lower) && l.Upper.Same(o.Upper) }

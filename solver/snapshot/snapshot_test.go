@@ -10,7 +10,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// dir returns a directory with files of these names.
+// dir returns a tree with files of these names.
 func dir(t *testing.T, names ...string) *tree.Node {
 	t.Helper()
 	e := tree.Edit(tree.Empty())
@@ -22,6 +22,7 @@ func dir(t *testing.T, names ...string) *tree.Node {
 	return e.Tree()
 }
 
+// names returns the names of the files in a snapshot.
 func names(s *Snapshot) []string {
 	var list []string
 	for _, e := range s.Tree().Entries() {
@@ -30,7 +31,7 @@ func names(s *Snapshot) []string {
 	return list
 }
 
-// TestMaxLayers: at most 1024 layers are allowed.
+// TestMaxLayers checks that CheckLayers returns an error for more than 1024 layers.
 func TestMaxLayers(t *testing.T) {
 	for n, want := range map[int]string{0: "", 1024: "", 1025: "has more than 1024 layers", 2048: "has more than 1024 layers"} {
 		got := ""
@@ -43,7 +44,7 @@ func TestMaxLayers(t *testing.T) {
 	}
 }
 
-// TestNil: a nil snapshot is an empty tree, and every function accepts it.
+// TestNil checks that a nil snapshot is an empty tree without layers for all functions.
 func TestNil(t *testing.T) {
 	var none *Snapshot
 	for about, s := range map[string]*Snapshot{"nil": none, "merged": Merge([]*Snapshot{none, none}), "difference": Diff(none, none), "no tree": New(nil, nil)} {
@@ -56,8 +57,8 @@ func TestNil(t *testing.T) {
 	}
 }
 
-// TestWith: With adds a layer and does not change the snapshot that it is called on, even
-// if several snapshots are made from it.
+// TestWith checks that With adds a layer, and that several calls on one snapshot affect
+// neither this snapshot nor each other's results.
 func TestWith(t *testing.T) {
 	blob := &LayerBlob{DiffID: "sha256:b"}
 	stacked := (*Snapshot)(nil).With(dir(t, "a")).WithBlob(dir(t, "a", "b"), blob)
@@ -78,14 +79,14 @@ func TestWith(t *testing.T) {
 		t.Errorf("top layer: %v, want the difference of base and its result", top)
 	}
 	if layers[1].Blob != blob || layers[0].Blob != nil {
-		t.Errorf("blobs of the lower layers: %v and %v, want none and that of the image", layers[0].Blob, layers[1].Blob)
+		t.Errorf("blobs of the lower layers: %v and %v, want nil and the blob of the image", layers[0].Blob, layers[1].Blob)
 	}
 	if empty := base.With(base.Tree()); len(empty.Layers()) != 3 {
 		t.Errorf("%d layers after one that changes nothing, want 3", len(empty.Layers()))
 	}
 }
 
-// TestMerge: layers are applied in order, on top of each other.
+// TestMerge checks that Merge applies the layers of all snapshots in order.
 func TestMerge(t *testing.T) {
 	var none *Snapshot
 	base := none.With(dir(t, "a", "b"))
@@ -109,8 +110,8 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// TestDiff: the difference between a snapshot and one that was made from it has the
-// layers between them. Otherwise the difference has one layer.
+// TestDiff checks that the difference has the added layers if the upper snapshot is based on
+// the lower one, and otherwise one layer with all changes.
 func TestDiff(t *testing.T) {
 	var none *Snapshot
 	lower := none.With(dir(t, "a"))
@@ -121,9 +122,9 @@ func TestDiff(t *testing.T) {
 		layers       int
 		names        []string
 	}{
-		{"made from it", lower, upper, 2, []string{"b", "c"}},
-		{"nothing", upper, upper, 0, nil},
-		{"of the empty tree", none, upper, 3, []string{"a", "b", "c"}},
+		{"upper based on lower", lower, upper, 2, []string{"b", "c"}},
+		{"equal snapshots", upper, upper, 0, nil},
+		{"lower is nil", none, upper, 3, []string{"a", "b", "c"}},
 		{"other layers", none.With(dir(t, "a", "x")), upper, 1, []string{"b", "c"}},
 		{"more layers than the upper one", upper, lower, 1, nil},
 	} {
@@ -134,6 +135,7 @@ func TestDiff(t *testing.T) {
 	}
 }
 
+// TestStoreBlob checks that StoreBlob returns the compressed archive of a layer.
 func TestStoreBlob(t *testing.T) {
 	b := LayerBlob{Descriptor: ocispecs.Descriptor{Digest: "sha256:c", Size: 3}, DiffID: "sha256:u"}
 	if got, want := b.StoreBlob(), (tree.Blob{Digest: "sha256:c", Size: 3}); got != want {
