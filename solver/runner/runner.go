@@ -18,7 +18,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// Runner runs processes. Safe for concurrent use.
+// Runner runs the processes of RUN steps. Safe for concurrent use.
 type Runner interface {
 	// Run runs a process to its end. It returns a tree for each mount with Output set,
 	// and nil for the others. If the process fails, the error is an *ExitError.
@@ -101,7 +101,7 @@ type Process struct {
 	Stdout, Stderr io.Writer
 }
 
-// Host is an entry of /etc/hosts.
+// Host is an entry of /etc/hosts: a host name and its IP address.
 type Host struct{ Name, IP string }
 
 // Ulimit is a resource limit of a process (setrlimit). Name is Docker's, such as
@@ -111,20 +111,20 @@ type Ulimit struct {
 	Soft, Hard int64
 }
 
-// Network is the network mode of a sandbox.
+// Network is the network mode of a sandbox. The zero value is [NetworkDefault].
 type Network uint8
 
-// Network modes.
+// These are the network modes of a sandbox.
 const (
-	NetworkDefault Network = iota
-	NetworkNone            // only a loopback device
+	NetworkDefault Network = iota // the network of the host
+	NetworkNone                   // only a loopback device
 	NetworkHost
 )
 
 // MountKind is the kind of a mount.
 type MountKind uint8
 
-// Kinds of mounts.
+// These are the kinds of mounts. The zero value is invalid.
 const (
 	MountTree   MountKind = iota + 1 // a file tree: Layers, Tree
 	MountDir                         // a directory of the host: HostPath
@@ -133,7 +133,8 @@ const (
 	MountSocket                      // a socket whose connections Serve answers
 )
 
-// Mount is a mount in a sandbox.
+// Mount describes what processes see at a path, depending on its kind: a file tree, a
+// directory of the host, a tmpfs, a file or a socket.
 type Mount struct {
 	Kind     MountKind
 	Target   string       // absolute

@@ -43,8 +43,9 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestBases checks that groups may be created below the builder's group only in version
-// 1, and also next to it and at the top in version 2. A parent replaces all of them.
+// TestBases checks in which directories groups may be created: in the builder's group
+// and, with version 2, also in its parent and at the top. If a parent is configured, it
+// is the only one.
 func TestBases(t *testing.T) {
 	for _, tc := range []struct {
 		h      hierarchy

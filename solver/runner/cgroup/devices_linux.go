@@ -17,8 +17,8 @@ type device struct {
 	major, minor int32 // a negative minor matches every minor number
 }
 
-// devices returns the devices that steps may open. Steps may create any device, but not
-// open it.
+// devices returns the devices that steps may open. Steps may also create device files
+// for other devices, but cannot open them.
 //
 // Upstream: runc always allows these devices, whatever its configuration says. They
 // include terminals (136:* and 5:2) and tun (10:200).
@@ -59,9 +59,10 @@ func filterProgram() (*ebpf.Program, error) {
 }
 
 // filterInstructions returns the BPF program of the device filter. Its argument is the
-// struct bpf_cgroup_dev_ctx from linux/bpf.h: a word with the access in its upper half
-// and the device type in its lower half, then the major and the minor number. It
-// returns 1 to allow the access and 0 to deny it.
+// struct bpf_cgroup_dev_ctx from linux/bpf.h, which consists of three words. The first
+// one has the access in its upper half and the device type in its lower half. The
+// others are the major and the minor number. The program returns 1 to allow the access
+// and 0 to deny it.
 func filterInstructions() asm.Instructions {
 	const kind, access, major, minor = asm.R2, asm.R3, asm.R4, asm.R5
 	list := asm.Instructions{

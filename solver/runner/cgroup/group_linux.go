@@ -199,8 +199,8 @@ func hasOOMKills(file string) bool {
 // processes.
 func (g *Group) Remove() error { return Remove(g.own) }
 
-// Remove removes groups and their children by directory. They must not contain
-// processes. A group that does not exist is not an error.
+// Remove removes the groups with these directories, and their children. They must not
+// contain processes. A group that does not exist is not an error.
 func Remove(dirs []string) error {
 	var err error
 	for _, dir := range dirs {

@@ -96,8 +96,8 @@ func (s *setting) set(h *hierarchy, dir string) error {
 	return nil
 }
 
-// reason returns a clearer error for an error from the kernel: the control file does
-// not exist, or its value is invalid.
+// reason returns an error that explains err, which the kernel returned for writing v:
+// the control file does not exist, or its value is invalid.
 func (s *setting) reason(v value, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -114,8 +114,8 @@ func (f *Files) systemDirs() error {
 	return nil
 }
 
-// mounted returns the node that a mount shows at the path at of the root. For a socket
-// mount, it is an empty file.
+// mounted returns the node that a mount shows. at is the path of the mount point in the
+// root. For a socket mount, the node is an empty file.
 func (f *Files) mounted(ctx context.Context, m *runner.Mount, at string) (*tree.Node, error) {
 	switch m.Kind {
 	case runner.MountTree:
@@ -171,9 +171,10 @@ func (f *Files) take() ([]*tree.Node, error) {
 	return out, nil
 }
 
-// unmount removes the mount at path at from the tree of e and restores the node of the
-// tree before the mount. If the mount point did not exist there, unmount also removes
-// its empty parents that did not exist either, unless keep is set.
+// unmount replaces the mount at a path of e with the node that before contains there.
+// If before does not contain the path, unmount removes the mount point, and also its
+// empty parents that before does not contain. If keep is set, it does not remove
+// parents.
 func unmount(e *tree.Editor, at string, before *tree.Node, keep bool) error {
 	if old := before.Get(at); old != nil {
 		return e.Put(at, old)

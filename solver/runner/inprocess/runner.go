@@ -133,7 +133,7 @@ func (c *container) Start(p *runner.Process) (runner.Running, error) {
 
 // run executes a process and returns its result. If a signal ended the process, the
 // exit code is 128 plus the signal number. A process that handles the signal chooses
-// its own.
+// its own exit code.
 func (c *container) run(ctx context.Context, p *runner.Process) error {
 	code, err := c.r.Exec(ctx, c.f, p)
 	c.f.Lock()

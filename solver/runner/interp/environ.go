@@ -77,7 +77,7 @@ func (p *process) rootHome() (string, error) {
 }
 
 // printHome prints the home directory of a user of the image. If the user does not
-// exist, it prints ~NAME, to which shells expand ~NAME then.
+// exist, it prints ~NAME unchanged, as shells do.
 func (p *process) printHome(hc interp.HandlerContext, name string) error {
 	list, err := p.users(func(u user.User) bool { return u.Name == name })
 	if err != nil {

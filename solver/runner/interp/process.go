@@ -28,8 +28,8 @@ type process struct {
 	*files
 }
 
-// run interprets the process and returns its exit code. The error is the first
-// unsupported operation.
+// run interprets the process and returns its exit code. If the process uses an
+// unsupported operation, the error is about the first one.
 func (p *process) run(ctx context.Context) (int, error) {
 	// Like mkdir -p, create the directories before ".." as well: /x for /x/../y.
 	dir := "/"
@@ -184,7 +184,7 @@ func rewriteText(text string) (string, error) {
 	return b.String(), err
 }
 
-// sourcedPrefix starts the names that replace the paths of sourced scripts. Only
+// sourcedPrefix is the prefix of names that replace the paths of sourced scripts. Only
 // [files.open] resolves them to the rewritten scripts.
 const sourcedPrefix = "/\x01sourced/"
 

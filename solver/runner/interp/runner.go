@@ -76,7 +76,7 @@ func sharesFiles(a, b runner.Mount) bool {
 }
 
 // unsupportedf returns an error for an operation that this runner does not support. The
-// formatted text starts with a verb whose subject is the runner.
+// formatted text follows the name of the runner, as in "does not support hard links".
 func unsupportedf(format string, args ...any) error {
 	return fmt.Errorf("the portable runner "+format+" (use --runner namespace on Linux)", args...)
 }

@@ -48,7 +48,8 @@ func (c *config) confine() error {
 // keyrings at all.
 //
 // Only insecure processes need the keyring, because the seccomp filter of all others
-// rejects keyctl. For them, the caller may ignore an error such as an exhausted quota.
+// rejects keyctl. For the others, the caller may ignore an error such as an exhausted
+// quota.
 func newKeyring() error {
 	_, err := unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0)
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
@@ -77,14 +78,14 @@ func (c *config) switchUser() error {
 	return dieWithParent()
 }
 
-// setID calls setresuid or setresgid for this thread only. The functions of package
-// unix (all) first stop every thread of the process, which takes longer than mounting
-// the root. That is unnecessary, because the other threads end when the program is
-// executed. On 32-bit machines the system call takes 16-bit IDs, so setID calls all
-// instead.
-func setID(call uintptr, all func(r, e, s int) error, id int) error {
+// setID sets the user or group IDs of this thread by a system call (setresuid or
+// setresgid). The function allThreads from package unix would set them for all threads.
+// It first stops every thread, which takes longer than mounting the root. That is
+// unnecessary, because the other threads end when the program is executed. On 32-bit
+// machines the system call takes 16-bit IDs, so setID calls allThreads instead.
+func setID(call uintptr, allThreads func(r, e, s int) error, id int) error {
 	if strconv.IntSize == 32 {
-		return all(id, id, id)
+		return allThreads(id, id, id)
 	}
 	if _, _, errno := unix.RawSyscall(call, uintptr(id), uintptr(id), uintptr(id)); errno != 0 {
 		return errno
@@ -113,8 +114,8 @@ func dieWithParent() error {
 }
 
 // dropPrivileges installs the seccomp filter and drops all but the default
-// capabilities. If the user is not root, the kernel drops the others as well when the
-// program is executed.
+// capabilities. If the user is not root, the kernel also drops the default capabilities
+// when the program is executed.
 //
 // Programs that the process executes may gain privileges, because no_new_privs is not
 // set, as in BuildKit. Images with other users depend on su, sudo, setuid programs and

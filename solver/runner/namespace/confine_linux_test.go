@@ -447,7 +447,8 @@ func TestEnds(t *testing.T) {
 }
 
 // TestNames checks that a process sees /etc/hosts and /etc/resolv.conf of its
-// container, and that the result contains the files of the image or none.
+// container, and that these files are not part of the result, whether or not the image
+// contains them.
 func TestNames(t *testing.T) {
 	w := newFixture(t)
 	_, n := w.run(t, w.process("read a < /etc/hosts; read b < /etc/resolv.conf; :"))

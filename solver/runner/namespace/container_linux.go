@@ -168,12 +168,13 @@ func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, erro
 	return out, os.Chtimes(dir, info.ModTime(), info.ModTime())
 }
 
-// trees returns the current trees of the mounts for which of returns true, by index. If
-// results is set, no process is left, and upper directories may become layers.
-func (c *container) trees(results bool, of func(*runner.Mount) bool) ([]*tree.Node, error) {
+// trees returns the current trees of the mounts for which selected returns true. Their
+// indexes are those in the sandbox. If results is set, no process is left, and upper
+// directories may become layers.
+func (c *container) trees(results bool, selected func(*runner.Mount) bool) ([]*tree.Node, error) {
 	out := make([]*tree.Node, len(c.box.Mounts))
 	for i := range c.box.Mounts {
-		if !of(&c.box.Mounts[i]) {
+		if !selected(&c.box.Mounts[i]) {
 			continue
 		}
 		var err error

@@ -195,8 +195,8 @@ func (u forbiddenReader) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// TestStartFails checks that starting a process that does not exist, with or without a
-// terminal, leaks no files and does not read its input.
+// TestStartFails checks that starting a process whose program does not exist, with or
+// without a terminal, leaks no files and does not read its input.
 func TestStartFails(t *testing.T) {
 	w := newFixture(t)
 	keep := w.process("read line")

@@ -111,7 +111,8 @@ func (r *Runner) readCopy(ctx context.Context, base *tree.Node, dir string, stub
 	return &upperDir{base: base, out: c.tree(base, now, "")}, nil
 }
 
-// copyReader is the state of readCopy.
+// copyReader holds the state of [Runner.readCopy] while it compares a copy with the
+// tree from which it was made.
 type copyReader struct {
 	upperReader
 	r    *Runner

@@ -10,8 +10,8 @@
 //     with sudo need them. Parts of /proc and /sys are hidden or read-only.
 //   - A control group filters the devices that a step creates, as with runc. If the
 //     builder cannot create control groups, these devices cannot be opened at all.
-//     Steps with all privileges may open all devices. Package cgroup describes the
-//     groups and their limits.
+//     Insecure steps may open all devices. Package cgroup describes the groups and
+//     their limits.
 //   - Each mount point is opened below the root of the step and mounted by descriptor,
 //     so that no other process can redirect a mount. Secrets are in memory that only
 //     the step sees.
@@ -21,14 +21,16 @@
 //   - The program that starts the step is a read-only view of this one. Other processes
 //     cannot inspect it.
 //   - The process is the first one of its PID namespace. When it ends, the kernel kills
-//     all its descendants. One guard process per [Runner] kills the steps
-//     when the builder ends, even by SIGKILL.
+//     all its descendants. One guard process per [Runner] kills the steps when the
+//     builder ends, even by SIGKILL.
+//
+// An insecure step is one with all privileges of the builder (RUN --security=insecure).
 //
 // If the kernel cannot write an overlay, for example on another overlay, a process runs
 // in a copy of its trees. See [Runner.Copies].
 //
-// A runner from [NewOCI] lets an OCI runtime, runc or crun, do all of this with the
-// same trees. See package oci.
+// A runner from [NewOCI] lets an OCI runtime, runc or crun, start the processes. It
+// uses the same trees and mounts. See package oci.
 //
 // A process starts by executing this program again: its main function must call [Main]
 // first, and so must TestMain in tests that use the runner. A user other than root

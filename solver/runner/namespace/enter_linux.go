@@ -18,7 +18,7 @@ import (
 
 // enterVar is the environment variable that marks this program when it runs again as
 // root of a user namespace. Its value is the PID of the parent. While the IDs of the
-// namespace are not mapped yet, it is awaitPrefix and the number of a pipe instead.
+// namespace are not mapped yet, the value is awaitPrefix and the number of a pipe.
 const (
 	enterVar    = "SLIPWAY_USER_NAMESPACE"
 	awaitPrefix = "wait:"

@@ -43,7 +43,8 @@ func findProgram(program string) (string, error) {
 	return "", failed
 }
 
-// notExecutable returns why the mode of a file does not allow executing it.
+// notExecutable returns a text that explains why the mode of a file does not allow
+// executing it, for use in errors.
 func notExecutable(file string, info fs.FileInfo) string {
 	if info.Mode().Perm()&0o111 == 0 {
 		return fmt.Sprintf("%s has mode %04o: set the executable bit with chmod +x or COPY --chmod=755", file, info.Mode().Perm())
@@ -55,8 +56,8 @@ func notExecutable(file string, info fs.FileInfo) string {
 // script itself.
 const maxInterpreters = 5
 
-// explainExec replaces err, from executing an existing file, by the reason for the
-// error if it finds one.
+// explainExec returns the reason why executing an existing file failed with err. If it
+// does not find a reason, it returns err.
 func explainExec(file string, err error) error { return explain(file, err, maxInterpreters) }
 
 // explain implements [explainExec]. depth is the number of interpreters that it still
@@ -186,7 +187,7 @@ func explainFormat(head []byte) error {
 }
 
 // explainMachine explains why this machine does not execute an ELF program that starts
-// with head. Most programs are for another architecture.
+// with head. In most cases, the program is for another architecture.
 func explainMachine(head string) error {
 	for _, m := range machines() {
 		h := string(m.header())

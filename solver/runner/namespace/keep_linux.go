@@ -44,10 +44,10 @@ func (r *Runner) saveLayer(w *upperDir) error {
 	return err
 }
 
-// fits reports whether the directory have, at path at, can become the directory want of
-// a layer. It must contain everything in want, and must not be opaque over a directory
-// of the base. It may contain further entries, such as mount points, because trim
-// removes them.
+// fits reports whether the upper directory have can be renamed to the layer directory
+// want. at is the path of both in their trees. have must contain everything in want,
+// and must not hide a directory of the base by being opaque. It may contain further
+// entries, such as mount points, because trim removes them.
 func (w *upperDir) fits(have, want *tree.Node, at string) bool {
 	m := have.Meta()
 	m.ModTime = want.Meta().ModTime
@@ -103,7 +103,8 @@ func (w *upperDir) trim(dir *os.Root, have, want *tree.Node, at string) error {
 	return dir.Chtimes(".", t, t)
 }
 
-// removeOpaque removes the attribute that marks a directory as opaque.
+// removeOpaque removes the attributes that mark dir as an opaque directory of an
+// overlay.
 func removeOpaque(dir *os.Root) error {
 	f, err := dir.Open(".")
 	if err != nil {

@@ -160,9 +160,8 @@ func TestRootTime(t *testing.T) {
 }
 
 // TestKeepOpaque checks that saveLayer removes the opaque mark of a new directory,
-// because another lower tree may have entries there. In a user namespace the mark is
-// another attribute, which a step can set as well; elsewhere that attribute has no
-// effect.
+// because another lower tree may have entries there. In a user namespace the mark is an
+// attribute that a step can set. Elsewhere this attribute is no mark.
 func TestKeepOpaque(t *testing.T) {
 	w := newFixture(t)
 	upper := filepath.Join(w.dir, "run", "upper")

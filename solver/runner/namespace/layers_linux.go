@@ -32,8 +32,8 @@ const (
 )
 
 // mergeLayers reduces a list of layers to at most maxLowers layers that result in the
-// same tree. It merges the first n layers into one, where n is a multiple of maxLowers.
-// The merged layer therefore stays the same when a step adds another layer.
+// same tree. It merges the first n layers into one, where n is the largest multiple of
+// maxLowers. The merged layer therefore rarely changes when a step adds another layer.
 func mergeLayers(layers []tree.Layer) []tree.Layer {
 	n := len(layers) - len(layers)%maxLowers
 	if n == 0 {
@@ -202,7 +202,8 @@ func (r *Runner) metaOver(base *tree.Node) func(tree.HostFile) tree.Meta {
 	}
 }
 
-// upperReader is the state of readUpper.
+// upperReader holds the state of [Runner.readUpper] while it applies an upper directory
+// to the tree below it.
 type upperReader struct {
 	opaque  map[string]bool // opaque directories by path
 	stubs   map[string]bool // see container.stubs

@@ -199,8 +199,8 @@ func openInRoot(root *os.File, name string) (*os.File, error) {
 	return pathrs.OpenatInRoot(root, name) // before Linux 5.6, or while directories are moved
 }
 
-// fdPath returns the path of an open file in /proc/self/fd. Unlike the name of the
-// file, no other process can make this path refer to another file.
+// fdPath returns the path of an open file in /proc/self/fd. It leads to this file even
+// if another process renames or replaces the file.
 func fdPath(f *os.File) string { return "/proc/self/fd/" + strconv.Itoa(int(f.Fd())) }
 
 // bind mounts the file or directory src at a path, with attributes (MOUNT_ATTR_*) for

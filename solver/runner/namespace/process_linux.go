@@ -332,7 +332,7 @@ func (c *container) openSpaces(pid int) error {
 	return nil
 }
 
-// closeSpaces closes the files from openSpaces.
+// closeSpaces closes the files of the namespaces that openSpaces opened.
 func (c *container) closeSpaces() {
 	for _, f := range c.spaces {
 		f.Close()

@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// nobodyID is the user and group ID of the user nobody, as which root runs tests again.
+// nobodyID is the user and group ID of the user nobody. Root runs some tests a second
+// time as this user.
 const nobodyID = 65534
 
 // nobodyVar is the environment variable that makes this program run as the user nobody.

@@ -525,8 +525,8 @@ func TestNetworkAndHosts(t *testing.T) {
 	}
 }
 
-// TestFailures checks the errors for processes that exit with a code, are killed, do
-// not exist or are canceled. No temporary files remain.
+// TestFailures checks the errors for processes that exit with a code, kill themselves
+// or are canceled, and for a program that does not exist. No temporary files remain.
 func TestFailures(t *testing.T) {
 	w := newFixture(t)
 	for range 5 { // ending immediately is not a failure

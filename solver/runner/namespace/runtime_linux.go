@@ -29,7 +29,7 @@ type runtimeConfig struct {
 	Process       *specs.Process // a process that joins; nil for the first process
 }
 
-// runtimePath is the environment variable PATH of OCI runtimes.
+// runtimePath is the environment variable PATH with which OCI runtimes are executed.
 const runtimePath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // becomeRuntime prepares the container for the OCI runtime and executes the runtime in

@@ -173,7 +173,8 @@ func spansOf(rules map[string][]*specs.LinuxSyscall, abi *arch.Info, def bpf.Ins
 	return list, nil
 }
 
-// callName returns the name under which profiles mention a system call of an ABI.
+// callName returns the name of a system call in seccomp profiles, given its number in
+// an ABI. The name may differ from the name in abi.
 func callName(abi *arch.Info, number int) string {
 	name := abi.SyscallNumbers[number]
 	if abi == arch.AARCH64 && name == "fstatat" {

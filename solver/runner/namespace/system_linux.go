@@ -81,6 +81,9 @@ func (s *systemMount) failure(err error) error {
 	return fmt.Errorf("mount /%s: %w", s.name, err)
 }
 
+// mountKind mounts a kernel file system at an open directory. If the kernel forbids
+// this in a user namespace, it uses an alternative: the host's /sys without control
+// groups, or terminals without the group tty.
 func (c *config) mountKind(s *systemMount, at *os.File) error {
 	err := unix.Mount(s.kind, fdPath(at), s.kind, s.flags, s.data)
 	switch {
@@ -101,8 +104,8 @@ func (c *config) mountKind(s *systemMount, at *os.File) error {
 // a part of the path is a link or a file, it fails with ENOTDIR. A link could otherwise
 // move system mounts to another path, and prevent paths from being hidden.
 //
-// pathrs.MkdirAllHandle also mounts a private /proc. Unmounting that when the program
-// of the process is executed waits for all CPUs.
+// pathrs.MkdirAllHandle also mounts a private /proc. The kernel unmounts it when the
+// program of the process is executed, and then waits for all CPUs.
 func (c *config) mkdirAll(name string) (*os.File, error) {
 	at, err := c.root, error(nil)
 	for part := range strings.SplitSeq(strings.Trim(name, "/"), "/") {

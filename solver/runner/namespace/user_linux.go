@@ -53,7 +53,8 @@ func parseIDs(name string) (ids, bool) {
 	return ids{UID: uid, GID: gid, Groups: []int{gid}}, ok && both
 }
 
-// parseID parses a number or root.
+// parseID parses a decimal user or group ID, or root, which is 0. If s is neither, ok
+// is false.
 func parseID(s string) (id int, ok bool) {
 	if s == "root" {
 		return 0, true

@@ -43,8 +43,8 @@ func (c *config) makeDir() error {
 	return c.insideRoot()
 }
 
-// makeDirs enters a directory of the root and creates its missing parts with this
-// owner.
+// makeDirs enters the directory name of the root. It creates missing directories on the
+// way, with the owner uid:gid.
 //
 // Other processes of the container may concurrently replace directories with links.
 // makeDirs therefore creates each directory in its own working directory, and only

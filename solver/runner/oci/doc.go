@@ -1,5 +1,5 @@
 // Package oci creates configurations of steps for an OCI runtime (runc or crun), as
-// BuildKit does, and reads the errors of the runtime.
+// BuildKit does, and reads errors from the runtime's log.
 //
 // The package starts no processes. The runner in package namespace starts the runtime
 // if it is configured with a [Runtime]. Its init process has its own mount and PID

@@ -199,8 +199,9 @@ func MountNumber(m *specs.Mount) (int, bool) {
 	return n, err == nil && m.Type == "bind"
 }
 
-// uniqueTargets removes mounts over each other: of several mounts with the same target,
-// only the last one remains, at the position of the first one.
+// uniqueTargets returns a list without mounts that another mount hides. Of several
+// mounts with the same target, only the last one remains, at the position of the first
+// one.
 func uniqueTargets(list []specs.Mount) []specs.Mount {
 	var out []specs.Mount
 	for _, m := range list {
@@ -214,9 +215,9 @@ func uniqueTargets(list []specs.Mount) []specs.Mount {
 }
 
 // restrictToUserNamespace removes from s everything that requires root outside the user
-// namespace. Control groups and limits are removed. If the container uses the host's
-// network, the host's /sys is mounted with masked control groups, because the kernel
-// then forbids a new sysfs. BuildKit's rootless steps have no /sys at all.
+// namespace, such as control groups and limits. If the container uses the host's
+// network, the kernel forbids a new sysfs. The host's /sys is then mounted instead,
+// with masked control groups. BuildKit's rootless steps have no /sys at all.
 func (c *Container) restrictToUserNamespace(s *specs.Spec) {
 	s.Linux.Resources, s.Linux.CgroupsPath = nil, ""
 	s.Mounts = slices.DeleteFunc(s.Mounts, func(m specs.Mount) bool { return m.Type == "cgroup" })
