@@ -12,6 +12,8 @@ import (
 
 	"github.com/moby/sys/userns"
 	"golang.org/x/sys/unix"
+
+	"slipway/internal/procfd"
 )
 
 // inDir calls fn with a file descriptor of the directory at, for system calls that [os.Root]
@@ -52,7 +54,7 @@ func setXattrs(at *os.Root, name string, xattrs []Xattr) error {
 			if isOverlayXattr(x.Name) {
 				continue
 			}
-			err := unix.Lsetxattr(fmt.Sprintf("/proc/self/fd/%d/%s", fd, name), x.Name, []byte(x.Value), 0)
+			err := unix.Lsetxattr(procfd.Path(uintptr(fd))+"/"+name, x.Name, []byte(x.Value), 0)
 			refused := errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOTSUP)
 			if err != nil && (!refused || x.Name == Capability) {
 				return fmt.Errorf("set attribute %s of %s: %w", x.Name, name, err)
@@ -75,7 +77,7 @@ func isOverlayXattr(name string) bool {
 // reports whether the file is an opaque directory of an overlay, which hides the same
 // directory in lower layers.
 func (f hostFile) xattrs() (xattrs []Xattr, opaque bool, err error) {
-	name := fdPath(f.File)
+	name := procfd.Path(f.File.Fd())
 	n, err := unix.Listxattr(name, nil) // most files have no attributes
 	if errors.Is(err, unix.ENOTSUP) || err == nil && n == 0 {
 		return nil, false, nil
@@ -113,10 +115,6 @@ func (f hostFile) xattrs() (xattrs []Xattr, opaque bool, err error) {
 func marksOpaque(key string) bool {
 	return key == "trusted.overlay.opaque" || key == "user.overlay.opaque" && userns.RunningInUserNS()
 }
-
-// fdPath returns a path of an open file. It always refers to this file, even if another
-// process renames or replaces the file.
-func fdPath(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
 
 // system holds data from stat(2) that [fs.FileInfo] lacks.
 type system struct {

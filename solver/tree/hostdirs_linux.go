@@ -6,6 +6,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/internal/procfd"
 )
 
 // maxOpenDirs is the maximum number of directories that a [descent] keeps open. A tree may
@@ -168,7 +170,7 @@ func (f hostFile) enter(d *descent) error {
 }
 
 // reader opens the regular file f for reading.
-func (f hostFile) reader() (*os.File, error) { return os.Open(fdPath(f.File)) }
+func (f hostFile) reader() (*os.File, error) { return os.Open(procfd.Path(f.File.Fd())) }
 
 // target returns the target of the symbolic link f.
 func (f hostFile) target() (string, error) {

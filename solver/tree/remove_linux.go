@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/internal/procfd"
 )
 
 // RemoveAll removes a file or a directory of the host with everything in it. Unlike
@@ -75,7 +77,7 @@ func (r *remover) makeWritable(name string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(os.Chmod(fdPath(f), 0o700), f.Close())
+	return errors.Join(os.Chmod(procfd.Path(f.Fd()), 0o700), f.Close())
 }
 
 // rmdir removes an empty directory. err is the error of listing it, which matters only if

@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/internal/procfd"
 )
 
 // deviceNode identifies a character device that every process may open.
@@ -65,7 +67,7 @@ func (c *config) device(d deviceNode, dev *os.File) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(unix.Mount(node, fdPath(at), "", unix.MS_BIND, ""), at.Close())
+	return errors.Join(unix.Mount(node, procfd.Path(at.Fd()), "", unix.MS_BIND, ""), at.Close())
 }
 
 // node returns the path of a device file that may be mounted in the container. It

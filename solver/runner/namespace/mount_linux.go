@@ -9,7 +9,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	securejoin "github.com/cyphar/filepath-securejoin"
@@ -17,6 +16,7 @@ import (
 	"github.com/moby/sys/userns"
 	"golang.org/x/sys/unix"
 
+	"slipway/internal/procfd"
 	"slipway/solver/tree"
 )
 
@@ -93,9 +93,9 @@ func (c *config) mount(m *mount) error {
 		if !c.Insecure && !c.Filtered {
 			flags |= unix.MS_NODEV
 		}
-		return unix.Mount("tmpfs", fdPath(at), "tmpfs", flags, data)
+		return unix.Mount("tmpfs", procfd.Path(at.Fd()), "tmpfs", flags, data)
 	}
-	return c.show(m, fdPath(at), c.restrictions(m))
+	return c.show(m, procfd.Path(at.Fd()), c.restrictions(m))
 }
 
 // show mounts the source of m with these attributes at a path that no other process can
@@ -106,7 +106,7 @@ func (c *config) show(m *mount, at string, attr uint64) error {
 		return err
 	}
 	defer src.Close()
-	return c.bind(fdPath(src), at, attr)
+	return c.bind(procfd.Path(src.Fd()), at, attr)
 }
 
 // restrictions returns the attributes (MOUNT_ATTR_*) for a mount. Device files in
@@ -198,10 +198,6 @@ func openInRoot(root *os.File, name string) (*os.File, error) {
 	}
 	return pathrs.OpenatInRoot(root, name) // before Linux 5.6, or while directories are moved
 }
-
-// fdPath returns the path of an open file in /proc/self/fd. It leads to this file even
-// if another process renames or replaces the file.
-func fdPath(f *os.File) string { return "/proc/self/fd/" + strconv.Itoa(int(f.Fd())) }
 
 // bind mounts the file or directory src at a path, with attributes (MOUNT_ATTR_*) for
 // it and for the mounts below it. It sets the attributes on a mount in the private

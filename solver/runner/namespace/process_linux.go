@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"slipway/internal/procfd"
 	"slipway/solver/runner"
 )
 
@@ -247,7 +248,7 @@ func (x *process) command(config, fault *os.File) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(x.c.ctx, fmt.Sprintf("/proc/self/fd/%d", programFile))
+	cmd := exec.CommandContext(x.c.ctx, procfd.Path(programFile))
 	cmd.Args = []string{initName}
 	cmd.Env = []string{}
 	cmd.ExtraFiles = []*os.File{config, fault, program}

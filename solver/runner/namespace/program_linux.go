@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/internal/procfd"
 )
 
 // program provides a file with this program that init processes execute. A step can
@@ -121,5 +123,5 @@ func sealedProgram() (_ *os.File, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("seal a copy of this program: %w", err)
 	}
-	return os.Open(fmt.Sprintf("/proc/self/fd/%d", fd)) // a file that is open for writing cannot be executed
+	return os.Open(procfd.Path(uintptr(fd))) // a file that is open for writing cannot be executed
 }

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"slipway/internal/procfd"
 	"slipway/solver/runner"
 	"slipway/solver/tree"
 )
@@ -88,7 +89,7 @@ func TestProgramCopies(t *testing.T) {
 		if err != nil || !bytes.Equal(got, want) {
 			t.Errorf("%s program: %d bytes, error %v, want the %d bytes of this program", name, len(got), err, len(want))
 		}
-		w, err := os.OpenFile(fdPath(f), os.O_RDWR, 0)
+		w, err := os.OpenFile(procfd.Path(f.Fd()), os.O_RDWR, 0)
 		if err == nil {
 			_, err = w.WriteAt([]byte("x"), 0)
 			w.Close()
@@ -96,10 +97,10 @@ func TestProgramCopies(t *testing.T) {
 		if err == nil {
 			t.Errorf("%s program: writing succeeds, want an error", name)
 		}
-		if err := os.Truncate(fdPath(f), 1); err == nil {
+		if err := os.Truncate(procfd.Path(f.Fd()), 1); err == nil {
 			t.Errorf("%s program: truncating succeeds, want an error", name)
 		}
-		if err := os.Chmod(fdPath(f), 0o600); err == nil {
+		if err := os.Chmod(procfd.Path(f.Fd()), 0o600); err == nil {
 			t.Errorf("%s program: removing the executable bit succeeds, want an error", name)
 		}
 		f.Close()

@@ -16,6 +16,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"slipway/internal/procfd"
 	"slipway/solver/runner/oci"
 )
 
@@ -142,7 +143,7 @@ func (c *config) prepare(m *mount, to *specs.Mount) error {
 		return err
 	}
 	defer src.Close()
-	if to.Source, err = c.stage(fdPath(src), c.restrictions(m)); err != nil {
+	if to.Source, err = c.stage(procfd.Path(src.Fd()), c.restrictions(m)); err != nil {
 		return err
 	}
 	var st unix.Statfs_t

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"slipway/internal/procfd"
 	"slipway/solver/runner"
 )
 
@@ -203,7 +204,7 @@ func TestMadeOutside(t *testing.T) {
 	if err := os.Mkdir(proc, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	name := fdPath(open) + "/made"
+	name := procfd.Path(open.Fd()) + "/made"
 	var before, made error
 	done := make(chan struct{})
 	go func() {

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"slipway/internal/procfd"
 	"slipway/solver/runner"
 	"slipway/solver/tree"
 )
@@ -25,7 +26,7 @@ func listen(ctx context.Context, socket string, m *runner.Mount) (stop func(), e
 	if err != nil {
 		return nil, err
 	}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: fdPath(dir) + "/" + filepath.Base(socket), Net: "unix"})
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: procfd.Path(dir.Fd()) + "/" + filepath.Base(socket), Net: "unix"})
 	if err = errors.Join(err, dir.Close()); err != nil {
 		return nil, err
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/internal/procfd"
 )
 
 // systemMount is a mount of a kernel file system that every process sees.
@@ -85,17 +87,17 @@ func (s *systemMount) failure(err error) error {
 // this in a user namespace, it uses an alternative: the host's /sys without control
 // groups, or terminals without the group tty.
 func (c *config) mountKind(s *systemMount, at *os.File) error {
-	err := unix.Mount(s.kind, fdPath(at), s.kind, s.flags, s.data)
+	err := unix.Mount(s.kind, procfd.Path(at.Fd()), s.kind, s.flags, s.data)
 	switch {
 	case errors.Is(err, unix.EPERM) && s.kind == "sysfs":
 		// sysfs shows the network namespace, which belongs to another user namespace.
-		if err := c.bind("/sys", fdPath(at), uint64(s.flags)); err != nil {
+		if err := c.bind("/sys", procfd.Path(at.Fd()), uint64(s.flags)); err != nil {
 			return err
 		}
 		return c.hide("sys/fs/cgroup")
 	case errors.Is(err, unix.EINVAL) && s.kind == "devpts":
 		// The group tty does not exist in a user namespace with a single group.
-		return unix.Mount(s.kind, fdPath(at), s.kind, s.flags, strings.TrimSuffix(s.data, ttyGroup))
+		return unix.Mount(s.kind, procfd.Path(at.Fd()), s.kind, s.flags, strings.TrimSuffix(s.data, ttyGroup))
 	}
 	return err
 }
@@ -149,7 +151,7 @@ func (c *config) hide(name string) error {
 		return err
 	}
 	if info.IsDir() {
-		return unix.Mount("tmpfs", fdPath(at), "tmpfs", unix.MS_RDONLY, "size=0")
+		return unix.Mount("tmpfs", procfd.Path(at.Fd()), "tmpfs", unix.MS_RDONLY, "size=0")
 	}
 	if c.emptyFile == "" {
 		null, err := c.node(standardDevices()[0])
@@ -160,7 +162,7 @@ func (c *config) hide(name string) error {
 			return err
 		}
 	}
-	return unix.Mount(c.emptyFile, fdPath(at), "", unix.MS_BIND, "")
+	return unix.Mount(c.emptyFile, procfd.Path(at.Fd()), "", unix.MS_BIND, "")
 }
 
 // protect makes a path of a system mount read-only. If the path does not exist in this
@@ -173,5 +175,5 @@ func (c *config) protect(name string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(c.bind(fdPath(at), fdPath(at), unix.MOUNT_ATTR_RDONLY), at.Close())
+	return errors.Join(c.bind(procfd.Path(at.Fd()), procfd.Path(at.Fd()), unix.MOUNT_ATTR_RDONLY), at.Close())
 }

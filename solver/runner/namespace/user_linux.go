@@ -25,13 +25,13 @@ type ids struct {
 // user returns the IDs for the user of a process, given as in [runner.Process].User. It
 // reads /etc/passwd and /etc/group in the root if necessary.
 func (r *Runner) user(root *tree.Node, name string) (ids, error) {
-	passwd, err := r.readFile(root, "etc/passwd")
+	passwd, err := r.readDatabase(root, "etc/passwd")
 	if err != nil {
 		return ids{}, err
 	}
 	id, ok := parseIDs(name)
 	if !ok {
-		group, err := r.readFile(root, "etc/group")
+		group, err := r.readDatabase(root, "etc/group")
 		if err != nil {
 			return ids{}, err
 		}
@@ -95,9 +95,9 @@ func home(uid int, passwd []byte) (string, error) {
 	return users[0].Home, nil
 }
 
-// readFile returns the content of a user database in a tree. If the file does not exist
+// readDatabase returns the content of a user database in a tree. If the file does not exist
 // or is not a regular file, it returns nil.
-func (r *Runner) readFile(n *tree.Node, name string) ([]byte, error) {
+func (r *Runner) readDatabase(n *tree.Node, name string) ([]byte, error) {
 	at, err := n.Resolve(name, true)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

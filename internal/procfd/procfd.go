@@ -1,0 +1,8 @@
+// Package procfd names open files of this process, for system calls that take a path.
+package procfd
+
+import "strconv"
+
+// Path returns a path of an open file on Linux. It always refers to this file, even if
+// another process renames or replaces the file.
+func Path(fd uintptr) string { return "/proc/self/fd/" + strconv.FormatUint(uint64(fd), 10) }
