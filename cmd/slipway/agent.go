@@ -51,7 +51,7 @@ func (a *sshAgent) find(ctx context.Context) error {
 			a.socket = path
 			return nil
 		}
-		data, err := readFile(ctx, path, maxKey)
+		data, err := readFlagFile(ctx, path, maxKey)
 		if err != nil {
 			return err
 		}

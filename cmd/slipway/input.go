@@ -55,7 +55,7 @@ func (f *buildFlags) readDockerfile(ctx context.Context) error {
 	if f.opt.Context == "-" {
 		return fmt.Errorf("%q is not a regular file (a context on standard input needs one)", name)
 	}
-	data, err := readFile(ctx, name, maxDockerfile)
+	data, err := readFlagFile(ctx, name, maxDockerfile)
 	f.opt.File, f.opt.Stdin = "-", bytes.NewReader(data)
 	return err
 }
@@ -71,9 +71,9 @@ func isStream(name string) bool {
 	return !info.Mode().IsRegular() || err == nil && (dir == "/dev" || strings.HasPrefix(dir, "/proc/"))
 }
 
-// readFile reads a file of at most limit bytes. If ctx is done, it stops waiting
-// for whoever writes to a pipe.
-func readFile(ctx context.Context, name string, limit int64) ([]byte, error) {
+// readFlagFile reads the file of a flag, of at most limit bytes. If ctx is done, it stops
+// waiting for the writer of a pipe.
+func readFlagFile(ctx context.Context, name string, limit int64) ([]byte, error) {
 	var data []byte
 	read := make(chan error, 1)
 	go func() {

@@ -61,5 +61,5 @@ func (s *secretSource) read(ctx context.Context) ([]byte, error) {
 			return nil, fmt.Errorf("the environment has no %s", s.env)
 		}
 	}
-	return readFile(ctx, cmp.Or(s.src, s.id), maxSecret)
+	return readFlagFile(ctx, cmp.Or(s.src, s.id), maxSecret)
 }

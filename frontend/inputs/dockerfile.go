@@ -66,12 +66,12 @@ func (in *Inputs) Dockerfile(ctx context.Context) (*Dockerfile, error) {
 	var ignore []byte
 	var ignoreErr error
 	var wg sync.WaitGroup
-	wg.Go(func() { ignore, ignoreErr = readFile(ctx, ref, name+ignoreSuffix) })
+	wg.Go(func() { ignore, ignoreErr = fetchFile(ctx, ref, name+ignoreSuffix) })
 	content, err := readEither(ctx, ref, spellings)
 	wg.Wait()
 	if err != nil && m.dockerfile != nil && !in.options.FileGiven {
 		// Upstream: a Containerfile is not found, which is an error.
-		if found, otherErr := readFile(ctx, ref, containerfile); otherErr == nil {
+		if found, otherErr := fetchFile(ctx, ref, containerfile); otherErr == nil {
 			name, content, err = containerfile, found, nil
 		}
 	}
@@ -104,12 +104,12 @@ func sshHint(err error) string {
 // readEither reads the first readable file of names. If none is readable or one
 // is too large, the error is about the first name or the large file.
 func readEither(ctx context.Context, ref client.Reference, names []string) ([]byte, error) {
-	content, err := readFile(ctx, ref, names[0])
+	content, err := fetchFile(ctx, ref, names[0])
 	if err == nil || isTooLarge(err) {
 		return content, err
 	}
 	for _, name := range names[1:] {
-		if other, otherErr := readFile(ctx, ref, name); otherErr == nil {
+		if other, otherErr := fetchFile(ctx, ref, name); otherErr == nil {
 			return other, nil
 		}
 	}
@@ -163,7 +163,7 @@ func (in *Inputs) ignoreOf(ctx context.Context, name, key string) ([]string, err
 
 // readRoot reads the ignore file in the root directory of ref.
 func readRoot(ctx context.Context, ref client.Reference) (*ignoreFile, error) {
-	content, err := readFile(ctx, ref, ignoreName)
+	content, err := fetchFile(ctx, ref, ignoreName)
 	if isTooLarge(err) {
 		return nil, err
 	}

@@ -134,7 +134,7 @@ func (in *Inputs) archiveTime(ctx context.Context, op *pb.SourceOp) (*time.Time,
 	if err != nil {
 		return nil, err
 	}
-	content, err := readFile(ctx, ref, name)
+	content, err := fetchFile(ctx, ref, name)
 	if err != nil {
 		return nil, err
 	}

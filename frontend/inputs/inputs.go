@@ -104,9 +104,9 @@ func (in *Inputs) ReadAhead(ctx context.Context) (stop func()) {
 	}
 }
 
-// readFile reads a file of at most maxFile bytes. A larger file exceeds the
+// fetchFile reads a file of at most maxFile bytes. A larger file exceeds the
 // size of a gateway message, so its size is queried only after that error.
-func readFile(ctx context.Context, ref client.Reference, name string) ([]byte, error) {
+func fetchFile(ctx context.Context, ref client.Reference, name string) ([]byte, error) {
 	b, err := ref.ReadFile(ctx, client.ReadRequest{
 		Filename: name,
 		Range:    &client.FileRange{Length: maxFile + 1},

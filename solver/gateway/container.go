@@ -250,7 +250,7 @@ func (c *container) ReadFile(_ context.Context, req client.ReadContainerRequest)
 	if err != nil {
 		return nil, err
 	}
-	return readFile(c.store, n, req.ReadRequest)
+	return readRange(c.store, n, req.ReadRequest)
 }
 
 // StatFile implements [client.Container]. For a link that leads out of the mount, it

@@ -81,8 +81,8 @@ func resolveWithin(root *tree.Node, op, name string, allowLink bool) (*tree.Node
 	return root.Get(path.Join(at...)), nil
 }
 
-// readFile returns the requested range of the file n, or the whole file without a range.
-func readFile(store *tree.Store, n *tree.Node, req client.ReadRequest) ([]byte, error) {
+// readRange returns the requested range of the file n, or the whole file without a range.
+func readRange(store *tree.Store, n *tree.Node, req client.ReadRequest) ([]byte, error) {
 	if n.Kind() != tree.File {
 		return nil, &fs.PathError{Op: "open", Path: req.Filename, Err: errNotRegular}
 	}

@@ -79,7 +79,7 @@ func (r *Reference) ReadFile(ctx context.Context, req client.ReadRequest) ([]byt
 	if err != nil {
 		return nil, err
 	}
-	return readFile(r.client.opt.Store, n, req)
+	return readRange(r.client.opt.Store, n, req)
 }
 
 // StatFile implements [client.Reference].
