@@ -9,7 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestTrees checks the files that come from the embedded directories. It needs no busybox.
+// TestTrees checks the files of base images that come from directories embedded in this
+// package. It needs no busybox.
 func TestTrees(t *testing.T) {
 	for distribution, want := range map[string][]string{
 		"busybox": {"bin/addgroup 755", "bin/adduser 755", "etc/passwd 644", "etc/group 644"},

@@ -24,8 +24,8 @@ const Busybox = "/bin/busybox"
 //go:embed rootfs
 var rootfs embed.FS
 
-// epoch returns the modification time of every file. A constant time makes layers
-// reproducible.
+// epoch returns the modification time of every file in the base images. A constant time makes
+// layers reproducible.
 func epoch() time.Time { return time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC) }
 
 // A layerWriter writes the entries of one layer. Root owns all entries.
@@ -59,7 +59,7 @@ func (w *layerWriter) symlink(name, target string) {
 	w.entry(tar.Header{Typeflag: tar.TypeSymlink, Name: name, Linkname: target, Mode: 0o777}, nil)
 }
 
-// copyTree adds the files of a directory in rootfs to the layer. Files in bin become
+// copyTree adds the files in an embedded directory to the layer. Files below bin become
 // executable.
 func (w *layerWriter) copyTree(dir string) error {
 	return fs.WalkDir(rootfs, dir, func(path string, d fs.DirEntry, err error) error {

@@ -9,8 +9,8 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// TestRun checks that both converters produce the same operations for the small cases, and
-// that the table has a row for each.
+// TestRun checks that both converters produce the same LLB for the small cases, and that the
+// printed table has a row for each case.
 func TestRun(t *testing.T) {
 	var out strings.Builder
 	if err := run(t.Context(), &out, []string{"-run", "^10 |^40 ", "-count", "1"}); err != nil {
@@ -24,7 +24,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestSame checks that different results of two converters are an error.
+// TestSame checks that bench fails if two converters produce different LLB.
 func TestSame(t *testing.T) {
 	cases, err := load("^10 (RUN|ENV)$")
 	if err != nil {

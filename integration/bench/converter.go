@@ -165,7 +165,8 @@ var allCaps = sync.OnceValue(func() *apicaps.CapSet {
 	return &caps
 })
 
-// uniqueID replaces the random id in local sources.
+// uniqueID is the id of local sources. The LLB library would otherwise choose a random one,
+// and the definitions would differ.
 const uniqueID = "bench"
 
 // eachPlatform calls convert concurrently for all platforms of f, as both frontends do. It

@@ -12,7 +12,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// turn is the average cost per file in one turn of a case.
+// turn is what converting a Dockerfile costs on average in one turn of a case.
 type turn struct {
 	time  time.Duration
 	bytes float64 // bytes allocated

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// table prints one row per builder after each case.
+// table prints the measurements of a case, one row per builder.
 type table struct{ w io.Writer }
 
 func newTable(w io.Writer) *table {
@@ -25,8 +25,8 @@ func (t *table) rows(name string, results []*result) {
 	}
 }
 
-// ratio returns the median of a[i]/b[i]. Both builds of turn i ran under the same load, so the
-// quotients vary less than the durations.
+// ratio returns the median of a[i]/b[i]. The builds of two builders in turn i ran under the
+// same load, so the quotients of their durations vary less than the durations.
 func ratio(a, b []time.Duration) float64 {
 	ratios := make([]float64, len(a))
 	for i := range a {

@@ -12,8 +12,8 @@ import (
 	"slipway/integration/rig"
 )
 
-// A Layout is the directory with the files of a case, before one of its builds. Not safe for
-// concurrent use.
+// A Layout is a case on disk: a directory that contains the files for one build of the case at
+// a time. Not safe for concurrent use.
 type Layout struct {
 	c     *Case
 	dir   string
@@ -83,7 +83,8 @@ func (l *Layout) apply(b step) error {
 	return setDefaultTimes(l.dir, l.began)
 }
 
-// write writes a file. It replaces an existing file, also one that is in the way as a parent.
+// write writes a file. It removes an existing file, also one in the place of a parent
+// directory.
 func (l *Layout) write(f txtar.File) error {
 	for at := f.Name; at != "."; at = filepath.Dir(at) {
 		path := filepath.Join(l.dir, at)

@@ -53,8 +53,8 @@ func resizeTmpfs(t *testing.T, dir string, size int) {
 }
 
 // TestFullState checks that a build whose state directory is full fails with a clear error,
-// and that its state stays valid. The disk is tried in ten sizes, so that each kind of file is
-// once the one that does not fit. With enough space the next build succeeds.
+// and that its state stays valid. Each of ten disk sizes lets another write be the first to
+// fail. With enough space the next build succeeds.
 func TestFullState(t *testing.T) {
 	s := newFullSite(t)
 	want := s.build()

@@ -94,7 +94,8 @@ func (s *site) write(name, data string) {
 	}
 }
 
-// archivePath returns the path of the OCI archive that outputs requests.
+// archivePath returns the path of the OCI archive that builds write if they have the flags
+// from outputs.
 func (s *site) archivePath() string { return filepath.Join(s.dir, "out", "image.tar") }
 
 // command returns a build command whose result depends only on the build context and args.
@@ -111,8 +112,8 @@ func (s *site) outputs() []string {
 	return []string{"-o", "type=oci,rewrite-timestamp=true,dest=" + s.archivePath(), "-o", filepath.Join(s.dir, "out", "files")}
 }
 
-// start returns a command of slipway, as the user of s. It gets its own process group, so that
-// wantNoProcess can find processes that it leaves.
+// start returns a slipway command that runs as the user of s. The command gets its own process
+// group, so that wantNoProcess can find the processes that it leaves.
 func (s *site) start(args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(s.t.Context(), program, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -123,7 +124,7 @@ func (s *site) start(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// build runs a build with the outputs of s and returns the content of the archive.
+// build runs a build with the flags from outputs and returns the content of the OCI archive.
 func (s *site) build(args ...string) []byte {
 	s.t.Helper()
 	if out, err := s.command(append(s.outputs(), args...)...).CombinedOutput(); err != nil {
@@ -136,8 +137,8 @@ func (s *site) build(args ...string) []byte {
 	return data
 }
 
-// buildFails runs a build that must fail without a panic. It returns the output from the first
-// "error: " on.
+// buildFails runs a build that must fail without a panic. It returns the output after the
+// first "error: ".
 func (s *site) buildFails(args ...string) string {
 	s.t.Helper()
 	out, err := s.command(args...).CombinedOutput()

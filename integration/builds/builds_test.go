@@ -110,7 +110,8 @@ func (f *findings) summary() map[string]int {
 	return out
 }
 
-// try compares the builders on case n. If they differ, it shrinks the case and reports it.
+// try runs case n with both builders. If the outcomes differ, it shrinks the case and reports
+// it.
 func (f *findings) try(n int) {
 	c := Generate(*seed, n)
 	diff := f.compare(c, "")
@@ -139,8 +140,8 @@ func (f *findings) try(n int) {
 	f.t.Errorf("build %d of seed %d differs: %s\n%s\n%s", n, *seed, kind, diff, c.Text())
 }
 
-// compare returns the difference between the builders for a case, or "". Equal cases with
-// different suffixes share no cache.
+// compare returns the difference between the builders' outcomes for a case, or "". Equal cases
+// with different suffixes share no cache.
 func (f *findings) compare(c *Case, suffix string) string {
 	text := c.Text()
 	if suffix != "" {

@@ -27,7 +27,7 @@ type File struct {
 	Xattrs  []string // "name value" pairs
 }
 
-// A Stage is one stage of the Dockerfile.
+// A Stage is a build stage: a FROM and the instructions that follow it.
 type Stage struct {
 	Name         string
 	From         *Instruction

@@ -77,7 +77,7 @@ func excuses() []excuse {
 }
 
 // Unexcused returns the lines of diff that no excuse covers, with their headings. It returns
-// "" if every line is excused. text is the case.
+// "" if every line is excused. text is the case in the format of package buildcase.
 func Unexcused(text []byte, diff string) string {
 	var lines []string
 	for line := range strings.Lines(diff) {
@@ -94,7 +94,7 @@ func Unexcused(text []byte, diff string) string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// drop returns lines without those that e excuses.
+// drop removes the lines that e excuses from the lines of a difference.
 func (e excuse) drop(lines []string) []string {
 	if e.pair == nil {
 		return slices.DeleteFunc(lines, func(line string) bool { return e.line == nil || e.line.MatchString(line) })

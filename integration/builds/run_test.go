@@ -75,8 +75,8 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-// TestUpTo checks that truncations returns one Dockerfile per failed step.
-func TestUpTo(t *testing.T) {
+// TestTruncations checks that a Dockerfile is truncated after each failed step.
+func TestTruncations(t *testing.T) {
 	const dockerfile = "FROM a\nRUN x\nRUN y\nCOPY b /\n"
 	got := truncations(dockerfile, []string{"[s0 2/4] RUN x", "[s0 4/4] COPY b /"}, []string{"[3/4] RUN y", "[s0 2/4] RUN x", "[internal] load metadata for a"})
 	if want := []string{"FROM a\nRUN x\n", "FROM a\nRUN x\nRUN y\n"}; !slices.Equal(got, want) {

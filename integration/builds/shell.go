@@ -27,7 +27,7 @@ func (g *generator) run() *Instruction {
 	return i
 }
 
-// file returns a random path as argument of a command.
+// file returns a random path for use in a shell command.
 func (g *generator) file() string {
 	own := ""
 	switch {

@@ -83,7 +83,8 @@ func (g generator) selector() contenthash.Selector {
 	return s
 }
 
-// TestFiles checks the content digests of random selections from random directories.
+// TestFiles checks that our content digests equal BuildKit's for random selections of files
+// from random directories.
 func TestFiles(t *testing.T) {
 	o := startOracle(t)
 	store, err := tree.OpenStore(t.TempDir())

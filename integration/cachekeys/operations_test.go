@@ -36,7 +36,8 @@ func operations(t *testing.T) [][]byte {
 	return list
 }
 
-// TestOperations checks the cache map of each LLB operation in testdata.
+// TestOperations checks that our cache maps equal BuildKit's for the LLB operations of all
+// test cases in testdata.
 func TestOperations(t *testing.T) {
 	o := startOracle(t)
 	compared := 0

@@ -19,7 +19,7 @@ type oracle struct {
 	out *json.Decoder
 }
 
-// question asks for the digest of the operation Op, or of files in Dir if Op is nil.
+// question asks an oracle for the digest of the operation Op, or of files in Dir if Op is nil.
 type question struct {
 	Op []byte `json:",omitempty"`
 

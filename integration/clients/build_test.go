@@ -40,7 +40,7 @@ from the context
 	}
 }
 
-// TestPlatforms checks a build for two platforms in one invocation.
+// TestPlatforms checks that one invocation of buildx builds for two platforms.
 func TestPlatforms(t *testing.T) {
 	t.Parallel()
 	dir := writeArchive(t, `
@@ -59,8 +59,8 @@ COPY --from=target /etc/passwd /
 	wantFile(t, "arm64\n", dir, "out", "linux_arm64", "built-for")
 }
 
-// TestSecret checks secrets from a file and from the environment, and the error for a missing
-// required secret.
+// TestSecret checks builds with secrets from a file and from the environment. A build that
+// lacks a required secret must fail.
 func TestSecret(t *testing.T) {
 	t.Parallel()
 	dir := writeArchive(t, `

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// A difference is a test that has different outcomes with upstream's image and with ours.
+// A difference is a test that has different outcomes with upstream's frontend image and with
+// ours.
 type difference struct {
 	test           string
 	upstream, ours outcome

@@ -99,8 +99,8 @@ func run(ctx context.Context, set settings) (ok bool, err error) {
 	return ok, nil
 }
 
-// compareOn compares the two images with one worker, or records upstream's outcomes. ok is
-// false if a test passes with upstream's image only.
+// compareOn compares the two frontend images on one kind of BuildKit worker, or records
+// upstream's outcomes. ok is false if a test passes with upstream's image only.
 func (set settings) compareOn(ctx context.Context, s *suite, root, worker string) (ok bool, err error) {
 	var want outcomes
 	if set.recorded {
@@ -126,7 +126,8 @@ func (set settings) compareOn(ctx context.Context, s *suite, root, worker string
 	return printComparison(os.Stdout, worker, want, got), nil
 }
 
-// outcomes runs the suite with one image and one worker and returns the outcomes.
+// outcomes runs the suite with one frontend image on one kind of BuildKit worker. It returns
+// the outcomes.
 func (set settings) outcomes(ctx context.Context, s *suite, root, image, worker string) (outcomes, error) {
 	archive := filepath.Join(s.tmp, image+".tar")
 	if err := writeFrontend(ctx, root, image, archive); err != nil {

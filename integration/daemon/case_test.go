@@ -62,7 +62,7 @@ func readCase(t *testing.T, file string) testCase {
 	return c
 }
 
-// currentRequest returns the request for the build that l is laid out for.
+// currentRequest returns the request for the current build of the layout l.
 func (c *testCase) currentRequest(l *buildcase.Layout) rig.Request {
 	req := l.Request()
 	if c.server != "" {

@@ -86,7 +86,7 @@ func withoutDirTimes(text string) string {
 	return regexp.MustCompile(`(?m)^(dir .*) \S+$`).ReplaceAllString(text, "$1")
 }
 
-// A buildFunc runs one build and returns its images.
+// A buildFunc runs a build with one of the compared builders and returns the images.
 type buildFunc func(*testing.T, rig.Request) ([]imagetree.Image, error)
 
 // build runs all builds of a case. It returns a description of the images, or the expected

@@ -85,8 +85,8 @@ func TestSpec(t *testing.T) {
 	}
 }
 
-// readSpecs returns the saved configurations in order. It removes intended differences between
-// BuildKit and our runner.
+// readSpecs returns the container configurations that recordingRuntime saved, in order. It
+// removes intended differences between BuildKit and our runner.
 func readSpecs(t *testing.T, dir string) (list []specs.Spec) {
 	t.Helper()
 	for i := 0; ; i++ {
@@ -103,8 +103,8 @@ func readSpecs(t *testing.T, dir string) (list []specs.Spec) {
 	}
 }
 
-// normalizeSpec removes intended differences from a configuration. It checks the last elements
-// of paths before it removes them.
+// normalizeSpec removes intended differences between BuildKit and our runner from a container
+// configuration. It checks the last elements of paths before it removes them.
 func normalizeSpec(s *specs.Spec) {
 	s.Version = ""   // ours is older, because crun does not support the newest one
 	s.Root.Path = "" // each container has its own directory

@@ -21,7 +21,7 @@ import (
 // Kind is an aspect of a build in which two frontends can differ.
 type Kind string
 
-// Kinds, in the order in which they are reported.
+// Kinds of differences, in the order in which they are reported.
 const (
 	Operations     Kind = "operations"      // encoded LLB operations of the results, including the final one
 	OpMetadata     Kind = "op metadata"     // metadata of each operation: name, capabilities, ignore-cache, progress group
@@ -129,7 +129,8 @@ func definitionsDiff(a, b *Record, parts llbtext.Parts) string {
 	return ""
 }
 
-// strayMetadata returns a text if a and b have metadata for different numbers of digests.
+// strayMetadata returns a text if two definitions have metadata for different numbers of
+// digests, otherwise "".
 func strayMetadata(a, b *pb.Definition) string {
 	n, m := len(a.GetMetadata()), len(b.GetMetadata())
 	if n == m {

@@ -41,8 +41,8 @@ func (f locatedError) hasPrefix(prefixes ...string) bool {
 // Classes returns all classes. The first one that matches a difference excuses it.
 func Classes() []Class { return slices.Concat(locationClasses(), textClasses()) }
 
-// locationClasses returns the classes in which only our error has a location, or has a more
-// exact one.
+// locationClasses returns the classes of differences in which only our error has a location,
+// or has a more exact one.
 func locationClasses() []Class {
 	return []Class{
 		{
@@ -81,8 +81,8 @@ func locationClasses() []Class {
 	}
 }
 
-// textClasses returns the classes in which upstream returns random errors or ours has more
-// detail.
+// textClasses returns the classes of differences in which upstream chooses randomly between
+// errors, or our error has more detail.
 func textClasses() []Class {
 	return []Class{
 		{
@@ -153,7 +153,7 @@ func (f locatedError) atImage() bool {
 	return slices.Contains([]string{"FROM", "COPY", "RUN", "ADD"}, strings.ToUpper(keyword))
 }
 
-// classOf returns the class that excuses the differences d, or nil.
+// classOf returns the first class that excuses the differences d between two records, or nil.
 func classOf(d Differences, theirs, ours *Record) *Class {
 	if theirs.Err == nil || ours.Err == nil {
 		return nil

@@ -10,7 +10,8 @@ import (
 	"slipway/parser"
 )
 
-// ourFields returns the fields of our command by the names of upstream's fields.
+// ourFields returns the fields of a command from our parser, keyed by the names that the
+// fields have in upstream's types.
 func ourFields(c ours.Command) map[string]any {
 	switch c := c.(type) {
 	case *ours.From:
@@ -122,7 +123,7 @@ func ourCopy(c *ours.Copy) map[string]any {
 	return m
 }
 
-// theirFields returns the fields of upstream's command by name.
+// theirFields returns the fields of a command from upstream's parser, keyed by name.
 func theirFields(c theirs.Command) map[string]any {
 	switch c := c.(type) {
 	case *theirs.ArgCommand:

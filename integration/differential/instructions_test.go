@@ -35,7 +35,8 @@ type typedStage struct {
 	Commands []instruction
 }
 
-// instruction is a parsed instruction. Fields has the names of upstream's fields.
+// instruction is a parsed instruction in a form common to both parsers. Its fields have the
+// names from upstream's types.
 type instruction struct {
 	Kind   string
 	Code   string
@@ -43,7 +44,8 @@ type instruction struct {
 	Fields map[string]any
 }
 
-// TestInstructionsCorpus checks that both parsers agree on the Dockerfiles in testdata.
+// TestInstructionsCorpus checks that our parser and upstream's agree on the Dockerfiles in
+// testdata.
 func TestInstructionsCorpus(t *testing.T) {
 	golden.Run(t, func(t *testing.T, c *golden.Case) {
 		if content := c.Dockerfile(); content != nil {
@@ -52,8 +54,8 @@ func TestInstructionsCorpus(t *testing.T) {
 	})
 }
 
-// TestInstructionsGenerated checks that both parsers agree on random Dockerfiles, most of
-// which are nearly valid.
+// TestInstructionsGenerated checks that our parser and upstream's agree on random Dockerfiles,
+// most of which are nearly valid.
 func TestInstructionsGenerated(t *testing.T) {
 	// Upstream's lexer reports invalid UTF-8 on standard error.
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
@@ -86,8 +88,8 @@ func TestInstructionsGenerated(t *testing.T) {
 	}
 }
 
-// compareTyped checks that both parsers agree on a Dockerfile. It reports whether the
-// Dockerfile is valid.
+// compareTyped checks that our parser and upstream's agree on a Dockerfile. It reports whether
+// the Dockerfile is valid.
 func compareTyped(t *testing.T, content []byte) bool {
 	t.Helper()
 	got, want := typedByUs(content), typedByThem(content)

@@ -97,7 +97,8 @@ func (o *Outcome) judge(ctx context.Context, reference, build gateway.BuildFunc)
 	return nil
 }
 
-// classify sets o.Class for a generated build. Cases of the corpus have headers instead.
+// classify sets o.Class for a generated build. The excuses for a case of the corpus are in its
+// headers instead.
 func (o *Outcome) classify(d Differences, theirs, ours *Record) {
 	if o.random {
 		o.Class = classOf(d, theirs, ours)

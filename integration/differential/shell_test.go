@@ -25,7 +25,7 @@ var shellModes = func() []shell.Mode {
 	return all
 }()
 
-// shellEnv is a set of variables in the types of both packages.
+// shellEnv is a set of variables, in the form that our shell package takes and in upstream's.
 type shellEnv struct {
 	ours   shell.Map
 	theirs upstream.EnvGetter
@@ -39,8 +39,9 @@ func newShellEnv(vars map[string]string) shellEnv {
 	return shellEnv{ours: vars, theirs: upstream.EnvsFromSlice(list)}
 }
 
-// TestShellTable checks that both packages expand the words in package shell's table equally,
-// in all modes and with both escape characters.
+// TestShellTable checks that our shell package and upstream's expand words equally, in all
+// modes and with both escape characters. The words are those in the table of our package's
+// tests.
 func TestShellTable(t *testing.T) {
 	f, err := os.Open("../../shell/testdata/expand.txt")
 	if err != nil {
@@ -87,7 +88,8 @@ func shellTableLine(line string) (word string, vars map[string]string, ok bool) 
 	return visible.Replace(strings.TrimRight(word, " ")), vars, true
 }
 
-// TestShellRandom checks that both packages expand random words of special characters equally.
+// TestShellRandom checks that our shell package and upstream's expand random words of special
+// characters equally.
 func TestShellRandom(t *testing.T) {
 	// Upstream's scanner reports invalid UTF-8 on standard error.
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
@@ -147,7 +149,7 @@ func randomWord(r *rand.Rand) string {
 	return b.String()
 }
 
-// compareShell checks that both packages expand word equally in all modes.
+// compareShell checks that our shell package and upstream's expand word equally in all modes.
 func compareShell(t *testing.T, word string, env shellEnv) {
 	t.Helper()
 	for _, mode := range shellModes {
@@ -157,8 +159,8 @@ func compareShell(t *testing.T, word string, env shellEnv) {
 	}
 }
 
-// compareShellIn checks that both packages return the same value, variable names, fields and
-// error for word.
+// compareShellIn checks that our shell package and upstream's return the same value, variable
+// names, fields and error for word in one mode.
 func compareShellIn(t *testing.T, word string, env shellEnv, escape byte, mode shell.Mode) {
 	t.Helper()
 	ours := shell.Expander{Escape: escape, Mode: mode}
@@ -223,8 +225,8 @@ func listText(list []string) string {
 	return fmt.Sprintf("%q", slices.Sorted(slices.Values(list)))
 }
 
-// TestShellDepth checks that upstream accepts words that are nested as deeply as our limit
-// permits.
+// TestShellDepth checks that upstream's shell package accepts words that are nested as deeply
+// as our limit permits.
 func TestShellDepth(t *testing.T) {
 	const limit = 10_000
 	env := newShellEnv(map[string]string{"a": "x"})
@@ -252,7 +254,7 @@ var shellWords = []struct{ name, word string }{
 
 var shellVars = map[string]string{"VERSION": "1.28.3", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"}
 
-// BenchmarkShellOurs measures the expansion by our package, for comparison with
+// BenchmarkShellOurs measures word expansion by our shell package, for comparison with
 // BenchmarkShellUpstream.
 func BenchmarkShellOurs(b *testing.B) {
 	env := newShellEnv(shellVars)
@@ -268,7 +270,7 @@ func BenchmarkShellOurs(b *testing.B) {
 	}
 }
 
-// BenchmarkShellUpstream measures the expansion by upstream's package.
+// BenchmarkShellUpstream measures word expansion by upstream's shell package.
 func BenchmarkShellUpstream(b *testing.B) {
 	env := newShellEnv(shellVars)
 	for _, w := range shellWords {

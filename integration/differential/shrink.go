@@ -13,7 +13,8 @@ import (
 // maxTrials is the maximum number of builds to shrink one finding.
 const maxTrials = 500
 
-// trialRuns is the number of times that upstream runs per trial. Many runs would be too slow.
+// trialRuns is the number of times that upstream runs per trial. With as many runs as in a
+// comparison, shrinking would be too slow.
 const trialRuns = 3
 
 // shrinker removes parts of a finding's build that the difference does not need.

@@ -31,8 +31,8 @@ func upstreamDir(t *testing.T) string {
 	return filepath.Join(strings.TrimSpace(string(out)), "frontend", "dockerfile")
 }
 
-// TestUpstreamWords checks that both packages expand the words of upstream's own test tables
-// equally, in all modes.
+// TestUpstreamWords checks that our shell package and upstream's expand the words in
+// upstream's own test tables equally, in all modes.
 func TestUpstreamWords(t *testing.T) {
 	dir, words := filepath.Join(upstreamDir(t), "shell"), 0
 	envs := shellEnvs()

@@ -90,7 +90,7 @@ func TestContextGone(t *testing.T) {
 	}
 }
 
-// buildWith builds a Dockerfile that copies all of files, with a client of its own.
+// buildWith builds a Dockerfile that copies the whole context files, with a new client.
 func buildWith(ctx context.Context, t *testing.T, files fsutil.FS) error {
 	t.Helper()
 	c, err := client.New(ctx, builder.Socket)

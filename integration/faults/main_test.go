@@ -54,7 +54,7 @@ func eventually(ctx context.Context, limit time.Duration, condition func() bool)
 	return true
 }
 
-// withTimeout returns a context of the test that is canceled after limit.
+// withTimeout returns the test's context with a timeout.
 func withTimeout(t *testing.T, limit time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeoutCause(t.Context(), limit, errTooLong)

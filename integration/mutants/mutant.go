@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// A mutant is a wrong change of one line.
+// A mutant is a change of one source line that makes the program wrong.
 type mutant struct {
 	line     int    // line number in mutants.txt
 	title    string // describes what the change breaks

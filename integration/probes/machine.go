@@ -44,7 +44,8 @@ type machine struct {
 // leakedFD is the number of an open directory that builders inherit.
 const leakedFD = 99
 
-// newMachine creates the resources. The caller must call Close, even after an error.
+// newMachine creates the resources on the host that attempts try to reach. The caller must
+// call Close, even after an error.
 func newMachine(ctx context.Context, log io.Writer) (*machine, error) {
 	m := &machine{}
 	err := rig.EnsurePackages(ctx, log, "uidmap")

@@ -96,7 +96,7 @@ type settings struct {
 	verbose bool
 }
 
-// selected returns the jobs and columns that the flags select.
+// selected returns the jobs and columns that the command-line flags select.
 func (set settings) selected() ([]job, []column, error) {
 	pattern, err := regexp.Compile(set.run)
 	if err != nil {

@@ -24,8 +24,8 @@ type outcomes struct {
 
 func newOutcomes() *outcomes { return &outcomes{map[string]bool{}, map[string]string{}} }
 
-// parse adds the outcomes in the output of a step. "+ ID" is a granted privilege, "- ID ERROR"
-// a refused one. Other lines are ignored.
+// parse adds the outcomes in the output of a step to o. "+ ID" is a granted privilege, "- ID
+// ERROR" a refused one. Other lines are ignored.
 func (o *outcomes) parse(text string) {
 	for line := range strings.Lines(text) {
 		sign, rest, _ := strings.Cut(strings.TrimSpace(line), " ")

@@ -60,7 +60,7 @@ type Daemon struct {
 
 // StartDaemon starts an additional builder. tool is the name of its program in package
 // toolbox: buildkitd, or an older version. It shares only the registry with other builders.
-// Close of the rig stops it.
+// Rig.Close stops it.
 func (r *Rig) StartDaemon(ctx context.Context, tool string) (*Daemon, error) {
 	buildkitd, err := toolbox.Path(ctx, r.log, tool)
 	if err != nil {

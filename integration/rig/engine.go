@@ -20,8 +20,8 @@ type Engine struct {
 	process *contained.Process
 }
 
-// StartEngine starts Docker Engine. It installs missing packages. Close of the rig stops the
-// engine. Containers can use only the host network, so docker build needs --network host.
+// StartEngine starts Docker Engine. It installs missing packages. Rig.Close stops the engine.
+// Containers can use only the host network, so docker build needs --network host.
 func (r *Rig) StartEngine(ctx context.Context) (*Engine, error) {
 	if err := EnsurePackages(ctx, r.log, "docker.io"); err != nil {
 		return nil, err

@@ -90,7 +90,8 @@ func (r *Rig) Close() error {
 	return r.closeErr
 }
 
-// TempDir creates a directory below Dir. prefix starts its name.
+// TempDir creates a directory below d.Dir, whose name starts with prefix, and returns its
+// path.
 func (d *Daemon) TempDir(prefix string) (string, error) {
 	return os.MkdirTemp(d.Dir, filepath.Base(prefix)+"-")
 }

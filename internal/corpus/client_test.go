@@ -37,7 +37,7 @@ func solveState(t *testing.T, c *golden.Case, st llb.State, evaluate bool) (gate
 	return res.SingleRef()
 }
 
-// parse returns a case that consists of a title and the files in archive.
+// parse returns a case with a title and the files in archive.
 func parse(t *testing.T, archive string) *golden.Case {
 	t.Helper()
 	c, err := golden.Parse("lex/a", []byte("# t\n"+archive))

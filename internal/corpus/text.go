@@ -18,7 +18,7 @@ import (
 	"slipway/source"
 )
 
-// Limits for the size of a section.
+// Limits for the size of a recorded section.
 const (
 	maxLines   = 200  // maximum number of lines in a section
 	shownLines = 20   // number of lines that remain from a longer section

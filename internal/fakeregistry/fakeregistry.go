@@ -18,7 +18,7 @@ import (
 // Auth is the authentication method that a registry requires.
 type Auth int
 
-// Authentication methods.
+// Authentication methods of a registry.
 const (
 	None Auth = iota
 	Basic

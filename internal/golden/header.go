@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// header contains the header fields that are not fields of [Case].
+// header contains values from the header of a case that the parser needs and [Case] lacks.
 type header struct{ quoted map[string]bool }
 
 func parseHeader(c *Case, comment string) (*header, error) {

@@ -47,7 +47,8 @@ func Diff(a, b *pb.Definition, parts Parts) (string, error) {
 	return "", nil
 }
 
-// context returns the name of operation i, unless the compared parts include it.
+// context returns the name of operation i, to identify the operation in a difference. It
+// returns "" if the compared parts include the name.
 func context(a, b *graph, i int, parts Parts) string {
 	if parts&Ops != 0 && parts&Metadata != 0 {
 		return ""

@@ -157,7 +157,7 @@ func (l *linePrinter) list(fd protoreflect.FieldDescriptor, list protoreflect.Li
 	return "[" + strings.Join(items, " ") + "]"
 }
 
-// metadata formats the metadata of operation i, except its name.
+// metadata formats the LLB metadata of operation i, except the name.
 func (l *linePrinter) metadata(i int, meta *pb.OpMetadata) {
 	if meta == nil {
 		return

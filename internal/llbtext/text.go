@@ -7,10 +7,10 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// Parts selects parts of a definition.
+// Parts selects parts of an LLB definition.
 type Parts uint8
 
-// Parts of a definition that can be formatted and compared.
+// Parts of an LLB definition that can be formatted and compared.
 const (
 	Ops       Parts = 1 << iota // operations, which determine digests and cache keys
 	Metadata                    // metadata of operations: names, capabilities, progress groups and so on
@@ -37,7 +37,7 @@ func Text(def *pb.Definition, parts Parts) (string, error) {
 	return b.String(), nil
 }
 
-// text formats operation i.
+// text formats the selected parts of operation i, one field per line.
 func (g *graph) text(i int, parts Parts) string {
 	n := g.nodes[i]
 	p := &printer{g: g}

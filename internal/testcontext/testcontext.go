@@ -32,8 +32,8 @@ func WriteBase(t testing.TB, dir string, commands ...string) {
 	}
 }
 
-// New returns a new context that contains a Dockerfile, a base image with the command cat, and
-// a file a.
+// New creates a build context that contains a Dockerfile, a base image with the command cat,
+// and a file a. It returns the directory of the context.
 func New(t testing.TB, dockerfile string) string {
 	t.Helper()
 	dir := t.TempDir()
