@@ -167,8 +167,8 @@ func instructionAt(r source.Range) *parser.Instruction {
 	return list[i]
 }
 
-// nearJSON returns the fault in arguments of the instruction at r that are almost a JSON
-// array, nil if they are not similar to one.
+// nearJSON returns the syntax error in the arguments of the instruction at r if they look
+// like an invalid JSON array. Otherwise it returns nil.
 func nearJSON(r source.Range) *parser.NearJSON {
 	in := instructionAt(r)
 	if in == nil {
@@ -177,8 +177,8 @@ func nearJSON(r source.Range) *parser.NearJSON {
 	return in.NearJSON()
 }
 
-// badPattern finds the first source of a COPY or ADD from the build context that
-// is a malformed pattern, and its instruction.
+// badPattern returns the first source of a COPY or ADD from the build context that is a
+// malformed pattern, and the range of its instruction.
 func (p *inputs) badPattern(f *source.File) (word parser.Word, in source.Range, ok bool) {
 	file, _ := parser.Parse(f)
 	if file == nil {
@@ -204,8 +204,8 @@ func (p *inputs) badPattern(f *source.File) (word parser.Word, in source.Range, 
 	return word, in, false
 }
 
-// mountOf finds the source of a mount that is the path name. Of one mount whose
-// source has variables it is taken for that.
+// mountOf returns the source field of the RUN mount whose source is the path name. If no
+// source is equal to name but exactly one contains a variable, it returns that one.
 func mountOf(c *instructions.Run, name string) (w pathWord, ok bool) {
 	expanded := 0
 	for _, m := range c.Mounts {

@@ -1,4 +1,4 @@
-// Package engine loads images into the container engine that the program docker talks to.
+// Package engine loads images into a container engine with the docker program.
 package engine
 
 import (
@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Docker returns the path of the program docker, or an error if it is not installed.
+// Docker returns the path of the docker program, or an error if it is not installed.
 func Docker() (string, error) {
 	docker, err := exec.LookPath("docker")
 	if err != nil {
@@ -20,8 +20,8 @@ func Docker() (string, error) {
 	return docker, nil
 }
 
-// Load is a running `docker load`. The program is used so that contexts, credentials and
-// addresses are those that its users have set.
+// Load is a running docker load. The program, unlike the engine's API, applies the user's
+// Docker contexts, credentials and addresses.
 type Load struct {
 	cmd    *exec.Cmd
 	in     io.WriteCloser
@@ -29,7 +29,8 @@ type Load struct {
 	cancel context.CancelFunc
 }
 
-// StartLoad starts `docker load`. The caller must call [Load.Finish] or [Load.Abandon].
+// StartLoad starts docker load, which is killed when ctx ends. The caller must call
+// [Load.Finish] or [Load.Abandon].
 func StartLoad(ctx context.Context) (*Load, error) {
 	docker, err := Docker()
 	if err != nil {
@@ -49,23 +50,24 @@ func StartLoad(ctx context.Context) (*Load, error) {
 	return l, nil
 }
 
-// Input returns the writer of the archive.
+// Input returns the writer to which the caller must write the archive.
 func (l *Load) Input() io.WriteCloser { return l.in }
 
-// Finish waits until the engine has the image, and returns what docker says.
+// Finish closes the input, waits until the engine has loaded the images, and returns the
+// output of docker load.
 func (l *Load) Finish() (string, error) {
 	defer l.cancel()
-	_ = l.in.Close() // an exporter may have done so
+	_ = l.in.Close() // the writer of the archive may have closed it
 	err := l.cmd.Wait()
-	said := strings.TrimSpace(l.out.String())
+	text := strings.TrimSpace(l.out.String())
 	if err != nil {
-		return "", fmt.Errorf("docker load: %w: %s", err, said)
+		return "", fmt.Errorf("docker load: %w: %s", err, text)
 	}
-	return said, nil
+	return text, nil
 }
 
-// Abandon ends docker, which then has loaded nothing.
+// Abandon kills docker load before the input ends, so that the engine loads no image.
 func (l *Load) Abandon() {
 	l.cancel()
-	_ = l.cmd.Wait() // it was killed
+	_ = l.cmd.Wait() // reports only that the process was killed
 }

@@ -14,12 +14,13 @@ import (
 	"slipway/solver/tree"
 )
 
-// changes collects the differences between a step and its old record.
+// changes collects the differences between a step and its record from the last build, as
+// sentences for the user.
 type changes struct {
 	x        *Explainer
 	v        *solver.Vertex
 	old, now *record
-	was      *pb.Op // operation of old
+	was      *pb.Op // operation in old
 	list     []string
 }
 
@@ -29,7 +30,8 @@ func (c *changes) add(format string, args ...any) {
 	}
 }
 
-// value adds that a value changed.
+// addChange adds that a value changed from was to now, unless they are equal. what names the
+// value.
 func (c *changes) addChange(what, was, now string) {
 	switch {
 	case was == now:
@@ -42,8 +44,8 @@ func (c *changes) addChange(what, was, now string) {
 	}
 }
 
-// find compares the parts of the cache keys. For an edited instruction, whose new text is
-// reported already, changes of the operation are not reported again.
+// compare adds the differences between the parts of both cache keys. For an edited
+// instruction, whose old text is in the list already, it omits changes of the operation.
 func (c *changes) compare(edited bool) {
 	other := false
 	for _, p := range c.now.Parts {
@@ -76,7 +78,8 @@ func (c *changes) compare(edited bool) {
 	}
 }
 
-// input returns the name of the input that a part belongs to.
+// input returns the name of the input to which a part of a cache key belongs, or else the
+// name of the part.
 func (*changes) input(r *record, p solver.Part) string {
 	if p.Input < 0 || p.Input >= len(r.Inputs) {
 		return p.Name
@@ -84,8 +87,8 @@ func (*changes) input(r *record, p solver.Part) string {
 	return r.Inputs[p.Input]
 }
 
-// made reports a change of an input whose whole content is part of the key: the step
-// before, or an image.
+// wholeInput adds the change of an input whose whole content is part of the cache key: the
+// preceding step or the base image.
 func (c *changes) wholeInput(old, now solver.Part) {
 	was, is := c.input(c.old, old), c.input(c.now, now)
 	image := strings.HasPrefix(is, imagePrefix)
@@ -103,8 +106,8 @@ func (c *changes) wholeInput(old, now solver.Part) {
 	}
 }
 
-// imageChange describes the change of a reference to an image: a new name, or a new digest
-// of the same name.
+// imageChange describes the change between two image references: a new name, or a new digest
+// for the same name.
 func imageChange(was, is string) string {
 	wasName, wasDigest, _ := strings.Cut(was, "@")
 	isName, isDigest, _ := strings.Cut(is, "@")
@@ -116,10 +119,11 @@ func imageChange(was, is string) string {
 
 func shortDigest(digest string) string { return digest[:min(len(digest), len("sha256:")+12)] }
 
-// maxFiles is the number of changed files that are listed.
+// maxFiles is the maximum number of changed files to list.
 const maxFiles = 5
 
-// files reports the files of an input that changed.
+// files adds the changed files of an input of which only some files are part of the cache
+// key.
 func (c *changes) files(old, now solver.Part, edited bool) {
 	start := len(c.list)
 	prefix, where := c.origin(c.input(c.old, old), c.input(c.now, now))
@@ -149,8 +153,8 @@ func (c *changes) files(old, now solver.Part, edited bool) {
 	}
 }
 
-// origin reports if files come from another input than before, and returns a prefix and a
-// suffix for their names.
+// origin adds that files come from another input than in the last build, if they do. It also
+// returns a prefix and a suffix for file names in messages.
 func (c *changes) origin(was, is string) (prefix, where string) {
 	wasImage, a := strings.CutPrefix(was, imagePrefix)
 	isImage, b := strings.CutPrefix(is, imagePrefix)
@@ -172,8 +176,8 @@ func (c *changes) origin(was, is string) (prefix, where string) {
 	return "", " of " + excerpt(is)
 }
 
-// fileChange describes the change of a file. It returns "" if nothing changed that is part
-// of the key.
+// fileChange describes how a file changed from was to is, one of which may be nil. It
+// returns "" if nothing changed that is part of the cache key, which times are not.
 func fileChange(was, is *tree.Node) string {
 	switch {
 	case was == nil:
@@ -199,7 +203,7 @@ func fileChange(was, is *tree.Node) string {
 	return ""
 }
 
-// operation reports changes of the instruction itself.
+// operation adds changes of the operation itself, such as its command or its user.
 func (c *changes) operation(edited bool) {
 	switch was, now := c.was, c.v.Op; {
 	case was.GetExec() != nil && now.GetExec() != nil:
@@ -238,7 +242,7 @@ func (c *changes) exec(was, now *pb.ExecOp, edited bool) {
 	c.mounts(was, now)
 }
 
-// variables reports changes of the environment, which ARG and ENV set.
+// variables adds changes of environment variables, which ARG and ENV set.
 func (c *changes) variables(was, now []string) {
 	split := func(env []string) map[string]string {
 		m := map[string]string{}
@@ -269,8 +273,8 @@ func (c *changes) variables(was, now []string) {
 	}
 }
 
-// mounts reports changes of mounts and of secrets in variables. The content of secrets and
-// caches is not part of the key.
+// mounts adds changes of mounts and of secrets in environment variables. The contents of
+// secrets and cache mounts are not compared, because they are not part of the cache key.
 func (c *changes) mounts(was, now *pb.ExecOp) {
 	describe := func(op *pb.ExecOp) map[string]string {
 		m := map[string]string{}
@@ -318,7 +322,7 @@ func mountText(m *pb.Mount) string {
 	return text
 }
 
-// file reports changes of a COPY, an ADD or a WORKDIR.
+// file adds changes of a file operation, which comes from COPY, ADD or WORKDIR.
 func (c *changes) file(was, now *pb.FileOp, edited bool) {
 	if edited {
 		return
@@ -364,7 +368,7 @@ func modeText(c *pb.FileActionCopy) string {
 	return ""
 }
 
-// time reports a change of the time that files get.
+// time adds a change of the modification time that the operation sets on files.
 func (c *changes) time(was, now int64) {
 	if was != now {
 		c.add("the time of its files (SOURCE_DATE_EPOCH) changed")

@@ -21,20 +21,20 @@ import (
 	"slipway/solver/tree"
 )
 
-// Explainer explains the steps of one build that were not cached, and records the steps
-// for the next build.
+// Explainer explains why steps of one build were not cached, and records the steps for the
+// next build.
 type Explainer struct {
-	file  string // of the record
+	file  string // path of the recorded steps
 	store *tree.Store
-	args  map[string]string
-	old   []record // of the last build
+	args  map[string]string // build arguments
+	old   []record          // steps of the last build
 
 	mu     sync.Mutex
-	missed map[digest.Digest]bool // steps that ran
+	missed map[digest.Digest]bool // steps that were not cached
 }
 
-// Missed records that a step was not cached. It is safe for concurrent use, including
-// with [Explainer.Finish], because other steps may still start after a build has failed.
+// Missed records that a step was not cached. Safe for concurrent use, even with
+// [Explainer.Finish]: steps may still start after a build has failed.
 func (x *Explainer) Missed(step digest.Digest) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -48,19 +48,20 @@ func (x *Explainer) ran(step digest.Digest) bool {
 	return x.missed[step]
 }
 
-// record is a step of a build. Its fields are exported for package json.
+// record describes a step of a build. Its fields are exported for encoding/json.
 type record struct {
 	Step   stepName
-	Op     []byte   // as Protobuf
-	Inputs []string // names of the steps and sources that it reads
+	Op     []byte   // the pb.Op in protobuf encoding
+	Inputs []string // names of the steps and sources that are inputs of the step
 	Parts  []solver.Part
 }
 
-// stepName is a name such as "[linux/amd64 stage 2/5] RUN x", split into its parts.
+// stepName is the name of a step, such as "[linux/amd64 stage 2/5] RUN x", split into its
+// parts.
 type stepName struct {
-	Stage string // with the platform; "" for the only stage
-	Index int    // from 1; 0 for a step without a number
-	Text  string
+	Stage string // platform and stage; "" for the only stage
+	Index int    // number from 1; 0 for a step without a number
+	Text  string // text of the instruction
 }
 
 var stepPattern = regexp.MustCompile(`(?s)^\[(?:(.+) )?(\d+)/\d+\] (.*)$`)
@@ -70,23 +71,23 @@ func parseStep(name string) stepName {
 	if m == nil {
 		return stepName{Text: name}
 	}
-	n, _ := strconv.Atoi(m[2]) // digits only; one that is too large is no number of a step
+	n, _ := strconv.Atoi(m[2]) // m[2] has only digits; a number out of range counts as 0
 	return stepName{m[1], n, m[3]}
 }
 
-// New returns an Explainer for the build of a Dockerfile. The last build of the same
-// Dockerfile was recorded in the file, which may not exist; a damaged one is ignored. The
-// store contains the files that steps read. Args are the build arguments.
+// New returns an Explainer for a build of a Dockerfile. file is the record of the last build
+// of the same Dockerfile. A missing or damaged file means that there was no such build. store
+// contains the files that steps read, and args are the build arguments.
 func New(file string, store *tree.Store, args map[string]string) *Explainer {
 	x := &Explainer{file: file, store: store, args: args, missed: map[digest.Digest]bool{}}
 	if data, err := os.ReadFile(x.file); err == nil && json.Unmarshal(data, &x.old) != nil {
-		x.old = nil // damaged
+		x.old = nil // the file is damaged
 	}
 	return x
 }
 
-// steps returns the vertices of a build that are not sources, each with its record. A step
-// whose cache key was not computed has no parts.
+// steps returns the vertices of a build that are not sources, and a record for each. A
+// record has no Parts if the build did not compute the cache key of the step.
 func (*Explainer) steps(b *solver.Job, graphs []*solver.Graph) (steps []*solver.Vertex, now []record) {
 	for _, v := range vertices(graphs) {
 		if v.Op.GetSource() != nil {
@@ -96,7 +97,7 @@ func (*Explainer) steps(b *solver.Job, graphs []*solver.Graph) (steps []*solver.
 		if k, _, ok := b.Key(v); ok {
 			r.Parts = k.Parts
 		}
-		r.Op, _ = v.Op.MarshalVT() // as it was loaded
+		r.Op, _ = v.Op.MarshalVT() // cannot fail, since the operation was unmarshaled before
 		for _, in := range v.Inputs {
 			r.Inputs = append(r.Inputs, inputName(in.Vertex))
 		}
@@ -105,9 +106,9 @@ func (*Explainer) steps(b *solver.Job, graphs []*solver.Graph) (steps []*solver.
 	return steps, now
 }
 
-// Finish writes a line to w for each step that was not cached, unless w is nil, and
-// records all steps for the next build. A record that cannot be written is not an error,
-// but w gets a line about it.
+// Finish records all steps for the next build. Unless w is nil, it also writes a line to w
+// for each step that was not cached. If the record cannot be written, Finish returns no
+// error but writes a line to w.
 func (x *Explainer) Finish(w io.Writer, b *solver.Job, graphs []*solver.Graph) error {
 	steps, now := x.steps(b, graphs)
 	err := x.save(now)
@@ -133,8 +134,8 @@ func (x *Explainer) Finish(w io.Writer, b *solver.Job, graphs []*solver.Graph) e
 	return err
 }
 
-// save writes the records of this build. It keeps the old record of a step if this build
-// did not reach the step or does not have its stage.
+// save writes the records of this build to the file. It keeps the old record of a step that
+// this build did not reach, and all old records of stages that this build does not have.
 func (x *Explainer) save(now []record) error {
 	var list []record
 	stages := map[string]bool{}
@@ -163,8 +164,9 @@ func (x *Explainer) save(now []record) error {
 	return export.WriteFile(x.file, func(w io.Writer) error { _, err := w.Write(data); return err })
 }
 
-// before returns the old record of a step: that of a step with the same text, or else
-// that of a removed step with the same number, and whether the text was edited.
+// previous returns the old record with which to compare step i of now. This is the nearest
+// old step with the same text. If none exists, the text was edited, and it is the old step
+// with the same number, provided that its text no longer occurs. Otherwise it returns nil.
 func (x *Explainer) previous(now []record, i int) (old *record, edited bool) {
 	step := now[i].Step
 	for n := range x.old {
@@ -192,8 +194,8 @@ func (x *Explainer) previous(now []record, i int) (old *record, edited bool) {
 	return nil, false
 }
 
-// rank is the distance of two steps with the same text. The nearest one is most likely the
-// same step.
+// distance returns a measure for how far apart two steps with the same text are. The nearest
+// step is most likely the same one.
 func distance(a, b stepName) int {
 	d := max(a.Index-b.Index, b.Index-a.Index)
 	if a.Stage != b.Stage {
@@ -202,7 +204,7 @@ func distance(a, b stepName) int {
 	return d
 }
 
-// why returns the reason why a step was not cached.
+// reason explains in a sentence why step i of now was not cached. v is its vertex.
 func (x *Explainer) reason(v *solver.Vertex, now []record, i int) string {
 	old, edited := x.previous(now, i)
 	switch {
@@ -233,10 +235,11 @@ func (x *Explainer) reason(v *solver.Vertex, now []record, i int) string {
 	return "nothing changed, but its result is not kept any more"
 }
 
-// maxShown is the number of bytes of a value that are shown.
+// maxShown is the maximum number of bytes that are shown of a value.
 const maxShown = 60
 
-// cut returns the beginning of the first line of a text.
+// excerpt returns the first line of a text, cut after maxShown bytes. An ellipsis marks
+// omitted text.
 func excerpt(s string) string {
 	first, _, more := strings.Cut(s, "\n")
 	if len(first) > maxShown {
@@ -248,7 +251,7 @@ func excerpt(s string) string {
 	return first
 }
 
-// Names of inputs that are not steps.
+// Names for inputs of steps that are not steps themselves.
 const (
 	contextName = "the context"
 	heredocName = "a heredoc"
@@ -256,7 +259,8 @@ const (
 	imagePrefix = "image " // followed by a reference
 )
 
-// inputName returns the name of an input of a step: a source or another step.
+// inputName returns the name of an input of a step for messages. The input is a source or
+// another step.
 func inputName(v *solver.Vertex) string {
 	src := v.Op.GetSource()
 	switch {

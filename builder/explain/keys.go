@@ -13,9 +13,9 @@ import (
 	"slipway/solver"
 )
 
-// WriteKeys writes the cache key of each vertex to w, with the parts that the key covers
-// and the inputs that they come from. A vertex comes after its inputs. It has no key if
-// the build did not need one.
+// WriteKeys writes the cache key of each vertex to w. Below the key it lists the parts that
+// the key covers, and the inputs from which they come. A vertex comes after its inputs, and
+// has no key if the build did not need it.
 //
 //	[2/3] COPY a.txt /: cached
 //	  key sha256:4fc82b26aecb47d2868c4efbe3581732a3e7cbcc6c2efb32062c08170a05eeb8
@@ -42,7 +42,8 @@ func (x *Explainer) WriteKeys(w io.Writer, b *solver.Job, graphs []*solver.Graph
 	return err
 }
 
-// state describes how the build got the outputs of a vertex.
+// state returns a word for how the build got the outputs of a vertex: fetched, ran, cached
+// or not needed.
 func (x *Explainer) state(v *solver.Vertex, cached bool) string {
 	switch {
 	case x.ran(v.Digest) && v.Op.GetSource() != nil:
@@ -55,8 +56,8 @@ func (x *Explainer) state(v *solver.Vertex, cached bool) string {
 	return "not needed"
 }
 
-// vertices returns each vertex of the graphs once. The graphs of several platforms are
-// solved concurrently, so they are sorted by their results.
+// vertices returns each vertex in the graphs once. It sorts the graphs by their results,
+// because the graphs for several platforms are solved in random order.
 func vertices(graphs []*solver.Graph) []*solver.Vertex {
 	result := func(g *solver.Graph) (name string, dgst digest.Digest) {
 		if v := g.Root.Vertex; v != nil {

@@ -26,59 +26,59 @@ import (
 	"slipway/solver/export"
 )
 
-// Output is a destination of the result.
+// Output configures one output of a build.
 type Output struct {
-	Type  string            // of BuildKit's exporter
-	Attrs map[string]string // of BuildKit's exporter
-	Load  bool              // into the engine, as an archive of docker load
-	Dest  string            // file or directory; "-" is standard output, "" nothing of this machine
+	Type  string            // type of BuildKit's exporter
+	Attrs map[string]string // attributes of BuildKit's exporter
+	Load  bool              // loads the output into the container engine as a docker archive
+	Dest  string            // path of a file or directory; "-" means standard output, "" means that nothing is sent to this machine
 	IsDir bool
 }
 
-// Request configures a build.
+// Request configures a build by a daemon.
 type Request struct {
 	Frontend        gateway.BuildFunc
 	FrontendOptions map[string]string
 
-	Context   string            // builds of the same directory share files that BuildKit has fetched
-	Dirs      map[string]string // local sources by name
-	EmptyDirs []string          // names of local sources without files, unless they are stored by Keep…
-	Layouts   map[string]string // OCI layouts by the id of their store
+	Context   string            // path or URL of the context; BuildKit reuses files sent for the same context
+	Dirs      map[string]string // directories of local sources, by name
+	EmptyDirs []string          // names of local sources without files, unless KeepDockerfile stored them
+	Layouts   map[string]string // OCI layouts, by store ID
 
 	Outputs            []Output
 	CacheTo, CacheFrom []client.CacheOptionsEntry
 
-	Allow   []string // entitlements
+	Allow   []string // privileges, such as network.host
 	Secrets map[string][]byte
-	Agents  map[string]string // sockets of SSH agents by id
+	Agents  map[string]string // sockets of SSH agents, by ID
 
 	// Status receives the progress. It may be nil.
 	Status func(*client.SolveStatus)
-	Log    io.Writer // what is not about a step
+	Log    io.Writer // receives messages that belong to no step
 }
 
-// Response is the result of a build besides its outputs.
+// Response is what a build returns in addition to the outputs it writes.
 type Response struct {
-	Exported map[string]string // the responses of the exporters
-	Metadata map[string][]byte // of what the frontend returned
+	Exported map[string]string // responses from the exporters
+	Metadata map[string][]byte // metadata of the frontend's result
 }
 
-// Build is a connection to a BuildKit for one build.
+// Build is a connection to a daemon for one build.
 type Build struct {
 	client  *client.Client
 	uploads *uploadprovider.Uploader
-	mounts  map[string]fsutil.FS // local sources by name
+	mounts  map[string]fsutil.FS // local sources, by name
 	outputs export.Outputs
 	pending []*pendingOutput
-	load    *engine.Load // nil if nothing is loaded
+	load    *engine.Load // nil if no output is loaded into the engine
 
 	run    gateway.BuildFunc
-	answer map[string][]byte // metadata of what the frontend returned
-	failed error             // of the frontend
+	answer map[string][]byte // metadata of the frontend's result
+	failed error             // error from the frontend
 }
 
-// Connect connects to a builder. Outputs of the build are written by outputs. The caller
-// must call Close.
+// Connect connects to the daemon at an address. The build writes its files with outputs. The
+// caller must call Close.
 func Connect(ctx context.Context, to *Builder, outputs export.Outputs) (*Build, error) {
 	c, err := to.dial(ctx)
 	if err != nil {
@@ -87,14 +87,14 @@ func Connect(ctx context.Context, to *Builder, outputs export.Outputs) (*Build, 
 	return &Build{client: c, uploads: uploadprovider.New(), mounts: map[string]fsutil.FS{}, outputs: outputs}, nil
 }
 
-// Close removes outputs that are incomplete and closes the connection.
+// Close closes the connection and removes incomplete outputs.
 func (b *Build) Close() error {
 	err := b.client.Close()
 	b.discard()
 	return err
 }
 
-// Run sends the build and writes its outputs.
+// Run performs the build on the daemon and writes the outputs. It must be called only once.
 func (b *Build) Run(ctx context.Context, r *Request) (*Response, error) {
 	b.run = r.Frontend
 	opt, err := b.options(ctx, r)
@@ -117,14 +117,14 @@ func (b *Build) Run(ctx context.Context, r *Request) (*Response, error) {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case b.failed != nil:
-		return nil, b.failed // it knows columns; what came back from the builder only lines
+		return nil, b.failed // has columns, while the error from the daemon has lines only
 	case err != nil:
 		return nil, err
 	}
-	return &Response{Exported: res.ExporterResponse, Metadata: b.answer}, b.keep(r.Log)
+	return &Response{Exported: res.ExporterResponse, Metadata: b.answer}, b.moveOutputs(r.Log)
 }
 
-// frontend runs the frontend when the builder asks for it.
+// frontend calls the frontend in this process when the daemon requests it.
 func (b *Build) frontend(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 	res, err := b.run(ctx, c)
 	if err != nil {
@@ -135,8 +135,8 @@ func (b *Build) frontend(ctx context.Context, c gateway.Client) (*gateway.Result
 	return res, nil
 }
 
-// options returns the options of BuildKit's client, with the files and services that the
-// builder may ask for.
+// options returns the options for BuildKit's client, with the files and services that the
+// daemon may request from this process.
 func (b *Build) options(ctx context.Context, r *Request) (*client.SolveOpt, error) {
 	host, err := os.Hostname()
 	if err != nil {
@@ -176,8 +176,8 @@ func (b *Build) options(ctx context.Context, r *Request) (*client.SolveOpt, erro
 	return opt, nil
 }
 
-// attachables returns the services that a builder uses: credentials of registries,
-// secrets and SSH agents.
+// attachables returns the services that the daemon uses through the session: credentials for
+// registries, secrets and SSH agents.
 func (r *Request) attachables() ([]session.Attachable, error) {
 	file := config.LoadDefaultConfigFile(r.Log)
 	list := []session.Attachable{
@@ -208,13 +208,13 @@ func cacheEntries(list []client.CacheOptionsEntry) []client.CacheOptionsEntry {
 	return entries
 }
 
-// KeepContext stores the archive of a context and returns its URL. BuildKit reads it when
-// it needs it.
+// KeepContext prepares an archive for upload and returns its URL. BuildKit reads the archive
+// when the build needs the context.
 func (b *Build) KeepContext(in io.Reader) (string, error) {
 	return b.uploads.Add(io.NopCloser(in)), nil
 }
 
-// KeepDockerfile stores a Dockerfile as the only file of its directory.
+// KeepDockerfile stores a Dockerfile as the only file of the local source "dockerfile".
 func (b *Build) KeepDockerfile(data []byte) error {
 	fs := staticfs.NewFS()
 	fs.Add("Dockerfile", &fstypes.Stat{Mode: 0o644}, data)
@@ -222,7 +222,8 @@ func (b *Build) KeepDockerfile(data []byte) error {
 	return nil
 }
 
-// export returns the exporter of an output.
+// export returns the exporter entry for an output, and prepares its file, directory or
+// engine.
 func (b *Build) export(ctx context.Context, out Output) (client.ExportEntry, error) {
 	e := client.ExportEntry{Type: out.Type, Attrs: out.Attrs}
 	if out.Load {

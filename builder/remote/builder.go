@@ -17,21 +17,22 @@ import (
 	_ "github.com/moby/buildkit/client/connhelper/dockercontainer"
 )
 
-// connectTimeout limits the time until the first answer of a builder.
+// connectTimeout is the maximum time until a daemon answers the first request.
 const connectTimeout = 20 * time.Second
 
-// Builder is the address of a BuildKit that builds in place of this process.
+// Builder is the address of a BuildKit daemon that builds instead of this process.
 type Builder struct {
-	// Address is unix://PATH, tcp://HOST:PORT or docker-container://NAME, the
-	// last with ?context=NAME for another context of Docker.
+	// Address is unix://PATH, tcp://HOST:PORT or docker-container://NAME. The last one may
+	// end in ?context=NAME for another Docker context.
 	Address string
 
-	// Files for TLS, which only tcp:// uses.
+	// Names of PEM files for TLS, which only tcp:// uses.
 	CACert, Cert, Key string
-	ServerName        string // in the builder's certificate; "" is the host of the address
+	ServerName        string // name in the daemon's certificate; "" means the host in Address
 }
 
-// Check returns an error for an invalid address and for files that are not used with it.
+// Check returns an error if the address is invalid, or if TLS is configured for an address
+// without TLS.
 func (b *Builder) Check() error {
 	u, err := url.Parse(b.Address)
 	if err != nil {
@@ -63,7 +64,7 @@ func (b *Builder) Check() error {
 		return errors.New("a certificate of the client needs its key, and the key its certificate")
 	}
 	for _, name := range []string{b.CACert, b.Cert, b.Key} {
-		// The client reads the whole files, and reports a missing one.
+		// BuildKit's client reads whole files, and reports a missing file.
 		if info, err := os.Stat(name); err == nil && (info.Mode()&fs.ModeDevice != 0 || info.Size() > maxPEM) {
 			return fmt.Errorf("builder %s: %q is neither a certificate nor a key", b.Address, name)
 		}
@@ -71,12 +72,12 @@ func (b *Builder) Check() error {
 	return nil
 }
 
-// maxPEM is the maximum size of a file with certificates or a key, in bytes.
+// maxPEM is the maximum size in bytes of a file with certificates or a key.
 const maxPEM = 16 << 20
 
 func (b *Builder) tls() bool { return b.CACert != "" || b.Cert != "" || b.Key != "" }
 
-// dial connects and waits until the builder has answered.
+// dial connects to the daemon and waits until it answers a request.
 func (b *Builder) dial(ctx context.Context) (*client.Client, error) {
 	var opts []client.ClientOpt
 	if b.tls() {
@@ -112,7 +113,7 @@ func (b *Builder) dial(ctx context.Context) (*client.Client, error) {
 	return c, nil
 }
 
-// reason returns the cause of a failed connection without the words of gRPC.
+// reason returns the text of a connection error without the prefixes that gRPC adds.
 func reason(err error) string {
 	text := err.Error()
 	for _, around := range []string{"connection error: desc = ", "transport: ", "Error while dialing: ", "error reading server preface: "} {
@@ -126,8 +127,8 @@ func reason(err error) string {
 	return strings.TrimSpace(text)
 }
 
-// sharedKey returns a key that is the same for builds of the same directory on this host. A
-// builder then fetches only the files that changed since the last build with this key.
+// sharedKey returns a key that is equal for builds of the same directory on this host. For
+// equal keys, BuildKit fetches only files that changed since the previous build.
 func sharedKey(host, dir string) string {
 	if abs, err := filepath.Abs(dir); err == nil {
 		dir = abs

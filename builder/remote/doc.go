@@ -1,7 +1,7 @@
-// Package remote builds with a BuildKit in place of this process.
+// Package remote builds with a BuildKit daemon instead of this process.
 //
-// [Connect] connects to a [Builder], and [Build.Run] sends a build to it. The frontend
-// runs in this process; BuildKit asks for it, as well as for files, secrets and SSH agents.
-// An output is written under a temporary name and moved to its destination when the build
-// has succeeded.
+// [Connect] connects to a [Builder], and [Build.Run] performs a build there. The frontend
+// runs in this process. The daemon calls it through the session, from which it also gets
+// files, secrets and SSH agents. Outputs are written under temporary names and moved to
+// their destinations after the build has succeeded.
 package remote

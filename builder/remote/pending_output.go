@@ -13,18 +13,19 @@ import (
 	"slipway/solver/tree"
 )
 
-// pendingOutput is an output that a builder sends. It is written to a temporary name and moved to
-// its destination when the build has succeeded, so that it is complete or missing.
+// pendingOutput is an output that the daemon sends. It is written under a temporary name and
+// moved to its destination after the build has succeeded. The destination is therefore
+// complete or unchanged.
 type pendingOutput struct {
-	dest, temp string // "" are standard output
+	dest, temp string // both "" for standard output and for output in place
 	isDir      bool
-	made       bool // the directory was not there
+	isNew      bool // the directory did not exist before
 	file       *os.File
-	done       func()        // ends the note of temp
-	inPlace    export.Target // is written to without temp; zero for others
+	done       func()        // removes the record of temp
+	inPlace    export.Target // target that is written in place; zero for other outputs
 }
 
-// newPendingOutput makes the temporary file or directory of an output.
+// newPendingOutput creates the temporary file or directory for an output.
 func newPendingOutput(out Output, outputs export.Outputs) (*pendingOutput, error) {
 	s := &pendingOutput{isDir: out.IsDir}
 	if out.Dest == "-" {
@@ -42,7 +43,7 @@ func newPendingOutput(out Output, outputs export.Outputs) (*pendingOutput, error
 		return nil, err
 	}
 	_, err = os.Stat(s.dest)
-	s.made = errors.Is(err, fs.ErrNotExist)
+	s.isNew = errors.Is(err, fs.ErrNotExist)
 	if s.isDir {
 		if err := os.MkdirAll(s.dest, 0o755); err != nil {
 			return nil, err
@@ -64,7 +65,7 @@ func newPendingOutput(out Output, outputs export.Outputs) (*pendingOutput, error
 	return s, s.file.Chmod(0o644)
 }
 
-// open returns the file that an exporter writes.
+// open returns the file to which the data from the daemon is written.
 func (s *pendingOutput) open(ctx context.Context) (io.WriteCloser, error) {
 	if s.inPlace.InPlace {
 		return s.inPlace.Open(ctx)
@@ -75,53 +76,54 @@ func (s *pendingOutput) open(ctx context.Context) (io.WriteCloser, error) {
 	return s.file, nil
 }
 
-// stdout is standard output, which Close does not close.
+// stdout is a writer to standard output. Closing it does nothing.
 type stdout struct{ io.Writer }
 
 // Close implements [io.Closer].
 func (stdout) Close() error { return nil }
 
-// keep moves the outputs to their destinations.
-func (b *Build) keep(log io.Writer) error {
+// moveOutputs moves the complete outputs to their destinations, and waits until the engine
+// has loaded an image. It writes what docker load prints to log.
+func (b *Build) moveOutputs(log io.Writer) error {
 	if l := b.load; l != nil {
 		b.load = nil
-		said, err := l.Finish()
+		text, err := l.Finish()
 		if err != nil {
 			return err
 		}
-		fmt.Fprintln(log, said)
+		fmt.Fprintln(log, text)
 	}
 	for _, s := range b.pending {
 		if s.temp == "" {
 			continue
 		}
-		place := os.Rename
+		move := os.Rename
 		if s.isDir {
-			place = export.Merge
+			move = export.Merge
 		}
-		if err := place(s.temp, s.dest); err != nil {
+		if err := move(s.temp, s.dest); err != nil {
 			return err
 		}
-		s.made = false
+		s.isNew = false
 	}
 	return nil
 }
 
-// discard removes the outputs that were not moved.
+// discard removes the outputs that have not been moved to their destinations.
 func (b *Build) discard() {
 	if b.load != nil {
 		b.load.Abandon()
 	}
 	for _, s := range b.pending {
 		if s.file != nil {
-			_ = s.file.Close() // most often the exporter has
+			_ = s.file.Close() // usually BuildKit's client has closed the file
 		}
 		if s.temp != "" {
 			_ = tree.RemoveAll(s.temp)
 			s.done()
 		}
-		if s.isDir && s.made {
-			_ = os.Remove(s.dest) // unless someone else has put something there
+		if s.isDir && s.isNew {
+			_ = os.Remove(s.dest) // fails if another process has stored files there
 		}
 	}
 }

@@ -47,7 +47,7 @@ func TestStaged(t *testing.T) {
 			}
 		}
 		b := &Build{pending: []*pendingOutput{s}}
-		if err := b.keep(io.Discard); err != nil {
+		if err := b.moveOutputs(io.Discard); err != nil {
 			t.Fatal(err)
 		}
 		b.discard()

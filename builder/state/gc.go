@@ -18,20 +18,22 @@ import (
 	"slipway/solver/diskcache"
 )
 
-// GC configures what is removed from the state directory after a build. The zero
-// value is BuildKit's default policy.
+// GC configures garbage collection of the state directory after a build. The zero value is
+// BuildKit's default policy.
 type GC struct {
-	// Off removes nothing.
+	// Off disables garbage collection.
 	Off bool
-	// Keep is the space that may stay in use; nil is the default policy.
+	// Keep is the space that the state directory may use. If it is nil, the default
+	// policy applies.
 	Keep *DiskSpace
 }
 
-// DiskSpace is an amount of bytes, or a share of the disk.
+// DiskSpace is an amount of disk space: Percent of the disk's size, or Bytes if Percent is
+// zero.
 type DiskSpace struct{ Bytes, Percent int64 }
 
-// ParseGC parses the space that may stay in use: an amount such as 20GB, a share of the
-// disk such as 10%, or unlimited. The empty string is the default policy.
+// ParseGC parses the space that the state directory may use: an amount such as 20GB, a
+// share of the disk such as 10%, or unlimited. The empty string means the default policy.
 func ParseGC(value string) (GC, error) {
 	if value == "" {
 		return GC{}, nil
@@ -50,13 +52,13 @@ func ParseGC(value string) (GC, error) {
 	if err != nil {
 		return GC{}, fmt.Errorf("%q is not an amount of disk space (use 20GB, 10%% or unlimited)", value)
 	}
-	if n < 0 || n == math.MaxInt64 { // which one depends on the processor
+	if n < 0 || n == math.MaxInt64 { // the result of an overflow depends on the processor
 		return GC{}, fmt.Errorf("%q is too large (use 20GB, 10%% or unlimited)", value)
 	}
 	return GC{Keep: &DiskSpace{Bytes: n}}, nil
 }
 
-// bytes returns the amount on a disk of that size.
+// bytes returns the amount in bytes on a disk of total bytes.
 func (d DiskSpace) bytes(total int64) int64 {
 	if d.Percent > 0 {
 		return total / 100 * d.Percent
@@ -64,26 +66,26 @@ func (d DiskSpace) bytes(total int64) int64 {
 	return d.Bytes
 }
 
-// gcInterval is the interval in which the default policy is applied. To read the state
-// directory takes longer than a build in which all steps are cached.
+// gcInterval is the minimum time between two collections by the default policy. Reading
+// the state directory takes longer than a build in which all steps are cached.
 const gcInterval = 10 * time.Minute
 
-// The defaults of buildkitd for its whole cache, and for entries that are cheap to
-// restore.
+// Limits of the default policy, as in buildkitd: for the whole cache, and for entries that
+// are cheap to recreate.
 const (
 	gcReserved, gcReservedPercent = 10e9, 10
 	gcMaxUsed, gcMaxUsedPercent   = 100e9, 80
 	gcMinFreePercent              = 20
-	gcUnknownDisk                 = 20e9 // of which buildkitd reserves 2 GB
+	gcUnknownDisk                 = 20e9 // assumed size of a disk of unknown size; buildkitd then reserves 2 GB
 
 	gcCheapMax    = 512e6
 	gcCheapUnused = 48 * time.Hour
 	gcOld         = 60 * 24 * time.Hour
 )
 
-// rules returns the options of three prunes. As with buildkitd, the first one removes
-// entries that are cheap to restore and were not used for two days, the second one
-// entries that were not used for 60 days, and the third one any entry. Each stops when the
+// rules returns the options for three prunes on a disk, as in buildkitd. The first removes
+// entries that are cheap to recreate and were not used for two days. The second removes
+// entries that were not used for 60 days, the third any entry. Each prune stops when the
 // used space is below its limit.
 func (gc GC) rules(d disk.DiskStat) []PruneOptions {
 	d.Total = cmp.Or(d.Total, gcUnknownDisk)
@@ -101,15 +103,15 @@ func (gc GC) rules(d disk.DiskStat) []PruneOptions {
 	return []PruneOptions{cheap, old, limits}
 }
 
-// Collect applies the policy to a state directory, unless a build is running or the
-// default policy was applied less than gcInterval ago. It opens the directory again,
-// because other builds may have changed it.
+// Collect applies the policy to a state directory, unless a build is running, or the
+// default policy was applied in the last ten minutes. It opens the directory itself,
+// because other builds may have changed it since the caller opened it.
 func (gc GC) Collect(ctx context.Context, dir string, now func() time.Time) error {
 	if gc.Off || ctx.Err() != nil {
 		return nil
 	}
 	err := gc.tryCollect(ctx, dir, now)
-	// Entries of another user namespace are left for a prune.
+	// An explicit prune reports entries that belong to another user namespace.
 	if errors.Is(err, fs.ErrPermission) || ctx.Err() != nil {
 		return nil
 	}
@@ -129,7 +131,7 @@ func (gc GC) tryCollect(ctx context.Context, dir string, now func() time.Time) e
 	}
 	release, exclusive, err := d.TryExclusive()
 	if err != nil || !exclusive {
-		return err // the build that ends last collects
+		return err // the last build to end collects
 	}
 	defer release()
 	space, err := disk.GetDiskStat(d.Path)
@@ -143,11 +145,12 @@ func (gc GC) tryCollect(ctx context.Context, dir string, now func() time.Time) e
 	return errors.Join(err, d.noteGC(now()))
 }
 
-// gcNote is the file whose modification time is the last application of the default policy.
+// gcNote returns the path of the file whose modification time is the time of the last
+// collection.
 func (d *Dir) gcNote() string { return d.join("gc") }
 
-// gcDue reports whether the default policy is to be applied. A new state directory
-// holds little.
+// gcDue reports whether the last collection was at least gcInterval ago. For a new state
+// directory it starts the interval, because there is nothing to collect yet.
 func (d *Dir) gcDue(now time.Time) (bool, error) {
 	info, err := os.Stat(d.gcNote())
 	if errors.Is(err, fs.ErrNotExist) {

@@ -7,8 +7,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// held takes the blobs of stored images out of the cache, and returns the images,
-// each with the bytes of the blobs that those before it do not have.
+// holdImages excludes the blobs of stored images from u, so that pruning cannot remove
+// them. It returns an entry for each image. A blob that several images share counts for
+// the first of them.
 func (d *Dir) holdImages(u *diskcache.Usage) ([]Entry, error) {
 	list, _, err := d.Images.List()
 	if err != nil {
@@ -27,8 +28,8 @@ func (d *Dir) holdImages(u *diskcache.Usage) ([]Entry, error) {
 	return entries, nil
 }
 
-// Free removes blobs that neither the cache nor an image refers to. The state
-// directory must be locked.
+// Free removes those blobs from the list that neither the cache nor a stored image refers
+// to. The caller must hold the exclusive lock.
 func (d *Dir) Free(ctx context.Context, blobs []tree.Blob) error {
 	records, err := d.Cache.Records(ctx)
 	if err != nil {

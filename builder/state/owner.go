@@ -8,9 +8,10 @@ import (
 	"path/filepath"
 )
 
-// checkOwner returns an error if another user could control what a build of the user uid
-// reads from the state directory, or where it writes. That is a directory of another user
-// and, for root, one that contains symbolic links. A missing directory is valid.
+// checkOwner returns an error if another user could control what a build by the user uid
+// reads from the state directory, or where it writes. This is the case if another user
+// owns the directory or, for root, if it contains symbolic links. A missing directory is
+// valid.
 func checkOwner(dir string, uid int) error {
 	link, err := os.Lstat(dir)
 	if errors.Is(err, fs.ErrNotExist) {

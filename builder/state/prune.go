@@ -22,45 +22,45 @@ import (
 	"slipway/solver/tree"
 )
 
-// Entry is an entry of the state directory that can be pruned.
+// Entry describes a part of the state directory that can be pruned, or a stored image.
 type Entry struct {
 	diskcache.Record
-	// Shared is set if other results were made from it.
+	// Shared is set if other cached results depend on this result.
 	Shared bool
 	mount  string // directory of a cache mount; "" for others
 }
 
 // PruneOptions selects what [Prune] removes. The zero value removes all entries.
 type PruneOptions struct {
-	// Limits, with the meaning that they have for BuildKit: nothing is removed
-	// while less than KeepBytes are used. Otherwise entries are removed until no
-	// more than MaxUsedBytes are used, and MinFreeBytes of the disk are free. If all
-	// are 0, every entry is removed.
+	// Limits in bytes, as in BuildKit. Nothing is removed while the directory uses less
+	// than KeepBytes. Otherwise, entries are removed until the directory uses at most
+	// MaxUsedBytes and MinFreeBytes of the disk are free. If all limits are 0, every
+	// selected entry is removed.
 	KeepBytes, MaxUsedBytes, MinFreeBytes int64
 
-	KeepMounts  bool          // cache mounts stay, unless Kinds names them
-	Unused      time.Duration // only what was not used for so long; 0 is anything
-	Kinds       []string      // only entries of these kinds; none is any
-	Key         string        // only entries whose key begins so
-	Description string        // only entries whose name has this text
-	Log         io.Writer     // is told what a prune waits for; nil is fine
+	KeepMounts  bool          // does not remove cache mounts, unless Kinds contains KindMount
+	Unused      time.Duration // selects entries not used for this time; 0 selects all
+	Kinds       []string      // selects entries of these kinds; empty selects all
+	Key         string        // selects entries whose key begins with this prefix
+	Description string        // selects entries whose name contains this text
+	Log         io.Writer     // receives a message if the prune must wait; may be nil
 }
 
-// The kinds of entries besides those of package diskcache.
+// Kinds of entries, in addition to the kinds in package diskcache.
 const (
 	KindMount    = "exec.cachemount"
-	KindImage    = "image"    // stored images with what only they hold; slipway image rm removes them
-	KindInternal = "internal" // layers as runners and outputs have them, and what nothing refers to
+	KindImage    = "image"    // stored images; only slipway image rm removes them
+	KindInternal = "internal" // layers prepared for runners and outputs, and unreferenced data
 )
 
-// kinds lists the kinds of entries, beginning with the one that is cheapest to restore:
-// layers are made from other entries, local files are read again, images are fetched,
-// results are built, and the content of cache mounts accumulated over many builds.
+// kinds returns the kinds of entries in the order of the cost to recreate them. Internal
+// layers derive from other entries, local files are read again, images are fetched again,
+// and results are built again. Cache mounts come last: they accumulate over many builds.
 func kinds() []string {
 	return []string{KindInternal, diskcache.KindLocal, diskcache.KindSource, diskcache.KindResult, KindMount}
 }
 
-// ParseKind checks the name of a kind of entries.
+// ParseKind returns name if it is a kind of entries that can be pruned, or else an error.
 func ParseKind(name string) (string, error) {
 	if !slices.Contains(kinds(), name) {
 		return "", fmt.Errorf("unknown type %q, there are %s", name, strings.Join(kinds(), ", "))
@@ -68,20 +68,21 @@ func ParseKind(name string) (string, error) {
 	return name, nil
 }
 
-// wants reports whether the options select an entry for removal.
+// matches reports whether the options select an entry for removal. now is the time with
+// which Unused is compared.
 func (opt *PruneOptions) matches(e *Entry, now time.Time) bool {
 	named := slices.Contains(opt.Kinds, e.Kind)
 	return (named || len(opt.Kinds) == 0 && !(opt.KeepMounts && e.Kind == KindMount)) && (opt.Unused == 0 || now.Sub(e.Used) >= opt.Unused) &&
 		strings.HasPrefix(e.Key, opt.Key) && strings.Contains(e.Name, opt.Description)
 }
 
-// unlimited reports whether every entry is removed.
+// unlimited reports whether every selected entry is removed, because there are no limits.
 func (opt *PruneOptions) unlimited() bool {
 	return opt.KeepBytes == 0 && opt.MaxUsedBytes == 0 && opt.MinFreeBytes == 0
 }
 
-// keep returns how many of the used bytes may stay, given the number of free bytes on the
-// disk.
+// keepBytes returns how many of the used bytes the limits allow to stay, if the disk has the
+// given number of free bytes.
 func (opt *PruneOptions) keepBytes(used, free int64) int64 {
 	keep := used
 	switch {
@@ -96,10 +97,9 @@ func (opt *PruneOptions) keepBytes(used, free int64) int64 {
 	return max(keep, opt.KeepBytes)
 }
 
-// Entries returns the entries of the state directory in the order in which a prune
-// removes them: by kind, and then the least recently used first, but never a result before
-// the results that were made from it. Stored images, which a prune never removes, come
-// last.
+// Entries returns the entries of the state directory in the order in which a prune removes
+// them. They are sorted by kind, then the least recently used first. A result comes after
+// the results that depend on it. Stored images, which a prune never removes, come last.
 func Entries(ctx context.Context, dir string, now func() time.Time) ([]Entry, error) {
 	d, err := Open(dir, now)
 	if err != nil {
@@ -125,12 +125,12 @@ func Entries(ctx context.Context, dir string, now func() time.Time) ([]Entry, er
 	}
 }
 
-// contents is the list of entries that a prune removes from the front.
+// contents lists the entries that a prune has not removed yet.
 type contents struct {
 	records []diskcache.Record
-	entries []*Entry // in order, but for results that others were made from
+	entries []*Entry // sorted, without regard to dependencies between results
 	usage   *diskcache.Usage
-	total   int64   // bytes of all
+	total   int64   // size of all entries in bytes
 	images  []Entry // stored images, which no prune removes
 }
 
@@ -171,12 +171,13 @@ func (d *Dir) contents(ctx context.Context) (*contents, error) {
 	})
 	c.total, _ = c.usage.Bytes()
 	for _, e := range c.entries {
-		c.total += e.Bytes // of results not known yet
+		c.total += e.Bytes // zero for results, which are part of the usage
 	}
 	return c, nil
 }
 
-// internal returns entries that can be restored from other entries.
+// internal returns the entry for layers that derive from other entries, and for data to
+// which nothing refers.
 func (d *Dir) internal(ctx context.Context, u *diskcache.Usage) *Entry {
 	e := &Entry{Record: diskcache.Record{
 		Key: KindInternal, Kind: KindInternal, Name: "layers for runners and outputs, manifests",
@@ -191,14 +192,15 @@ func (d *Dir) internal(ctx context.Context, u *diskcache.Usage) *Entry {
 	return e
 }
 
-// derived returns the directories of layers that outputs and runners use.
+// derived returns the directories with layers that were prepared for outputs and runners.
 func (d *Dir) derived() []string {
 	return []string{d.join("layers"), d.Namespace()}
 }
 
-// next takes the first selected entry from which no result was made, because removing a
-// result that others share frees nothing. Without such an entry, it takes the first selected
-// entry, unless leaves is set. It returns nil if no entry is left.
+// next removes the entry from the list that a prune removes next, and returns it. This is
+// the first entry selected by want on which no other result depends, because removing a
+// shared result frees nothing. If all are shared, it is the first one, or nil if leaves is
+// set.
 func (c *contents) next(leaves bool, want func(*Entry) bool) *Entry {
 	best := -1
 	for i, e := range c.entries {
@@ -226,7 +228,7 @@ func (c *contents) next(leaves bool, want func(*Entry) bool) *Entry {
 }
 
 // Prune removes the entries that the options select, in the order of [Entries], and
-// returns them. It waits until no build is running.
+// returns the removed entries. It first waits until no build is running, or ctx ends.
 func Prune(ctx context.Context, dir string, now func() time.Time, opt PruneOptions) ([]Entry, error) {
 	d, err := Open(dir, now)
 	if err != nil {
@@ -252,9 +254,9 @@ func Prune(ctx context.Context, dir string, now func() time.Time, opt PruneOptio
 	return removed, errors.Join(left, err)
 }
 
-// prune removes entries by one rule after the other, and returns them and what is
-// used without them, nil if that is unknown. If a cache mount cannot be removed, the
-// other entries are. The state directory must be locked.
+// prune removes entries by one rule after the other. It returns the removed entries and the
+// remaining usage, or a nil usage if that is unknown after an error. If a cache mount cannot
+// be removed, prune continues with other entries. The caller must hold the exclusive lock.
 func (d *Dir) prune(ctx context.Context, rules ...PruneOptions) (removed []Entry, usage *diskcache.Usage, err error) {
 	c, err := d.contents(ctx)
 	if err != nil {
@@ -302,11 +304,11 @@ func (d *Dir) remove(e *Entry) error {
 	return d.Cache.Remove(e.Record)
 }
 
-// removalSuffix is the suffix of the names of directories that are being removed.
+// removalSuffix ends the names of directories that are being removed.
 const removalSuffix = ".gone"
 
-// discard renames a directory and then removes it, so that a process that is killed
-// meanwhile does not leave a part of it under its name.
+// discard renames a directory and then removes it. If the process is killed meanwhile, no
+// incomplete directory remains under the original name.
 func discard(dir string) error {
 	removed := dir + removalSuffix
 	err := os.Rename(dir, removed)
@@ -316,8 +318,8 @@ func discard(dir string) error {
 	return errors.Join(err, tree.RemoveAll(removed))
 }
 
-// sweep removes blobs and directories to which no result, no layer of an output and no
-// stored image refers.
+// sweep removes the blobs and directories from the store to which no result, exported layer
+// or stored image refers.
 func (d *Dir) sweep(ctx context.Context, u *diskcache.Usage) error {
 	blobs, dirs := u.Live()
 	layers, err := (&export.Layers{Dir: d.join("layers")}).Blobs()
@@ -331,7 +333,8 @@ func (d *Dir) sweep(ctx context.Context, u *diskcache.Usage) error {
 	return errors.Join(d.Store.Sweep(ctx, blobs, dirs), d.Cache.Sweep(ctx))
 }
 
-// reclaim removes temporary files of killed builds. No build may run at the same time.
+// reclaim removes temporary files that killed builds left. The caller must hold the
+// exclusive lock.
 func (d *Dir) reclaim() error {
 	errs := []error{d.Store.Clean(), d.Cache.Clean(), d.Outputs().Reclaim()}
 	left := []string{d.Temp(), filepath.Join(d.Namespace(), "run")}

@@ -17,9 +17,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// Dir is an open state directory.
+// Dir gives access to a state directory.
 type Dir struct {
-	Path   string // absolute
+	Path   string // absolute path of the directory
 	Store  *tree.Store
 	Cache  *diskcache.Cache
 	Files  *llbsource.Index // digests of context files
@@ -28,7 +28,7 @@ type Dir struct {
 	now func() time.Time
 }
 
-// Default returns the default state directory of this user.
+// Default returns the path of this user's default state directory.
 func Default() (string, error) {
 	dir, err := os.UserCacheDir()
 	if err != nil {
@@ -37,11 +37,12 @@ func Default() (string, error) {
 	return filepath.Join(dir, "slipway"), nil
 }
 
-// Open opens a state directory. A missing one is created.
+// Open opens a state directory, and creates it if it does not exist. now is the clock for
+// the times of entries. It is an error if another user could control the directory.
 func Open(dir string, now func() time.Time) (*Dir, error) {
 	d := &Dir{now: now}
 	var err error
-	if d.Path, err = filepath.Abs(dir); err != nil { // runners work in other directories
+	if d.Path, err = filepath.Abs(dir); err != nil { // runners have other working directories
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
 	if err := checkOwner(d.Path, os.Geteuid()); err != nil {
@@ -63,24 +64,27 @@ func (d *Dir) join(name string) string { return filepath.Join(d.Path, name) }
 // Mounts returns the directory of cache mounts.
 func (d *Dir) Mounts() string { return d.join("mounts") }
 
-// Namespace returns the directory of the runner whose processes run in namespaces.
+// Namespace returns the directory of the runner that runs processes in namespaces.
 func (d *Dir) Namespace() string { return d.join("namespace") }
 
-// Temp returns the directory of downloads.
+// Temp returns the directory for temporary files of sources, such as git packs.
 func (d *Dir) Temp() string { return d.join("temp") }
 
-// Explained returns the file with the steps of the last build that id identifies.
+// Explained returns the path of the file that records the steps of the last build of a
+// Dockerfile. id identifies the Dockerfile.
 func (d *Dir) Explained(id string) string { return filepath.Join(d.join("explain"), id+".json") }
 
-// Layers returns the blobs of exported layers.
+// Layers returns the cache of exported layer blobs. now is the creation time of new layers.
 func (d *Dir) Layers(now time.Time) *export.Layers {
 	return &export.Layers{Store: d.Store, Dir: d.join("layers"), Now: now}
 }
 
-// Outputs returns the writer of outputs outside the state directory.
+// Outputs returns a writer for outputs outside the state directory. It records incomplete
+// outputs in the state directory.
 func (d *Dir) Outputs() export.Outputs { return export.Outputs{Records: d.join("outputs")} }
 
-// Repair removes damaged blobs and directories, and what refers to them.
+// Repair verifies all blobs and directories in the store. It removes damaged ones and the
+// cache entries that refer to them.
 func (d *Dir) Repair(ctx context.Context) error {
 	if err := errors.Join(d.Store.Repair(ctx), d.Cache.Repair(ctx), d.Files.Keep(d.Store.Has)); err != nil {
 		return fmt.Errorf("state directory: %w", err)
@@ -88,23 +92,23 @@ func (d *Dir) Repair(ctx context.Context) error {
 	return nil
 }
 
-// lockPoll is the interval in which a prune checks if builds have ended.
+// lockPoll is the interval at which a process tries again to take a lock.
 const lockPoll = 50 * time.Millisecond
 
-// Hold locks the state directory for a build, until release is called or this process
-// ends. Builds share the lock; a prune holds it exclusively. A build that is exclusive removes
-// what killed builds left.
+// Hold locks the state directory for a build, until release is called or this process ends.
+// Builds share the lock, a prune holds it exclusively. If no other build is running, Hold
+// first removes temporary files that killed builds left.
 func (d *Dir) Hold(ctx context.Context) (release func(), err error) {
 	lock := flock.New(d.join("lock"))
 	if exclusive, err := lock.TryLock(); err == nil && exclusive {
-		_ = d.reclaim() // what stays does no harm, and a prune reports it
+		_ = d.reclaim() // remaining files are harmless, and a prune reports the error
 		_ = lock.Unlock()
 	}
 	return share(ctx, lock)
 }
 
-// TryExclusive locks the state directory exclusively if no build is running. Otherwise ok
-// is false.
+// TryExclusive locks the state directory exclusively if no build is running. If a build is
+// running, ok is false and release does nothing.
 func (d *Dir) TryExclusive() (release func(), ok bool, err error) {
 	lock := flock.New(d.join("lock"))
 	ok, err = lock.TryLock()
@@ -114,10 +118,9 @@ func (d *Dir) TryExclusive() (release func(), ok bool, err error) {
 	return func() { _ = lock.Unlock() }, ok, nil
 }
 
-// HoldOutputs returns the writer of the outputs of a build by a BuildKit, to be used until
-// release is called. It records them in the state directory, which it does not open
-// otherwise, and first removes temporary outputs of killed builds. If dir is "", nothing is
-// recorded.
+// HoldOutputs returns a writer for the outputs of a build by a daemon. It records incomplete
+// outputs in the state directory dir, and first removes outputs that killed builds left. If
+// dir is "", nothing is recorded. The caller must call release after writing.
 func HoldOutputs(ctx context.Context, dir string) (outputs export.Outputs, release func(), err error) {
 	if dir == "" {
 		return outputs, func() {}, nil
@@ -131,14 +134,15 @@ func HoldOutputs(ctx context.Context, dir string) (outputs export.Outputs, relea
 	}
 	lock := flock.New(filepath.Join(outputs.Records, "lock"))
 	if exclusive, err := lock.TryLock(); err == nil && exclusive {
-		_ = outputs.Reclaim() // what stays does no harm
+		_ = outputs.Reclaim() // remaining files are harmless
 		_ = lock.Unlock()
 	}
 	release, err = share(ctx, lock)
 	return outputs, release, err
 }
 
-// share takes the lock of builds.
+// share takes a lock shared with other builds. It waits for a process that holds the lock
+// exclusively.
 func share(ctx context.Context, lock *flock.Flock) (release func(), err error) {
 	if _, err := lock.TryRLockContext(ctx, lockPoll); err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
